@@ -1,0 +1,119 @@
+/** A path below a root: segments joined with "/", no leading or trailing "/", "" for the root itself. Only this file makes one. */
+export type RelPath = string & { readonly __relPath: unique symbol };
+
+/** The root itself. */
+export const root = "" as RelPath;
+
+/** Which names a place can hold. */
+export type NameRules = "posix" | "windows";
+
+/** A name that passed the gate, or why it did not. */
+export type Gated = { readonly ok: true; readonly path: RelPath } | {
+  readonly ok: false;
+  readonly shown: RelPath;
+  readonly why: string;
+};
+
+const encoder = new TextEncoder();
+
+/**
+ * THE NAME GATE: the only way a name from a peer becomes a path. `name` is one segment after the last decode.
+ * A refused name gives a printable path that is for reports only.
+ */
+export function gate(dir: RelPath, name: string): Gated {
+  const why = refusal(name);
+  if (why === undefined) return { ok: true, path: joined(dir, name) };
+  return { ok: false, shown: joined(dir, printable(name).replaceAll("/", "\u2215") || "(empty)"), why };
+}
+
+/** A path of names that are already known to be good (a user's words, a test); throws a RangeError on a name the gate refuses. */
+export function toRelPath(text: string): RelPath {
+  if (text === "") return root;
+  for (const name of text.split("/")) {
+    const why = refusal(name);
+    if (why !== undefined) throw new RangeError(`"${printable(text)}" is no path: ${why}`);
+  }
+  return text as RelPath;
+}
+
+/** The folder that holds `path`; the root for the root. */
+export function parentOf(path: RelPath): RelPath {
+  const at = path.lastIndexOf("/");
+  return (at < 0 ? "" : path.slice(0, at)) as RelPath;
+}
+
+/** The last segment; "" for the root. */
+export function nameOf(path: RelPath): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}
+
+/** Is `path` the folder itself, or below it? */
+export function isWithin(path: RelPath, dir: RelPath): boolean {
+  return dir === "" || path === dir || path.startsWith(dir + "/");
+}
+
+/** Orders paths with "/" below every other character, so that a folder comes right before what it holds. By UTF-16 units. */
+export function comparePaths(a: string, b: string): number {
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) {
+    const x = a.charCodeAt(i);
+    const y = b.charCodeAt(i);
+    if (x === y) continue;
+    if (x === SLASH) return -1;
+    if (y === SLASH) return 1;
+    return x - y;
+  }
+  return a.length - b.length;
+}
+
+/** One key for every spelling of a path where names fold: `caseSensitive` false folds case, `normalizes` folds Unicode forms. */
+export function foldPath(
+  path: string,
+  rules: { readonly caseSensitive: boolean; readonly normalizes: boolean },
+): string {
+  let key = path;
+  if (rules.normalizes || !rules.caseSensitive) key = key.normalize("NFC");
+  // Upper case first: it joins what lower case alone keeps apart (sharp s and SS, the Kelvin sign and k).
+  if (!rules.caseSensitive) key = key.toUpperCase().toLowerCase().normalize("NFC");
+  return key;
+}
+
+/** Why a place with these rules cannot hold the name (`maxBytes` in UTF-8), or undefined. Windows: Microsoft, "Naming Files, Paths, and Namespaces". */
+export function unfit(name: string, rules: NameRules, maxBytes = 255): string | undefined {
+  if (name.length * 3 > maxBytes && encoder.encode(name).length > maxBytes) {
+    return `the name is longer than ${maxBytes} bytes`;
+  }
+  if (rules === "posix") return undefined;
+  const bad = /[\\:<>"|?*]/.exec(name);
+  if (bad !== null) return `Windows allows no ${bad[0]} in a name`;
+  if (/[ .]$/.test(name)) return "Windows drops a trailing dot or blank";
+  if (WINDOWS_DEVICE.test(name)) return "Windows keeps this name for a device";
+  return undefined;
+}
+
+/** The text with everything a terminal, a log or a CI annotation could act on made visible; for messages and views. */
+export function printable(text: string): string {
+  return text.toWellFormed().replace(UNSAFE, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
+const SLASH = 0x2f;
+const WINDOWS_DEVICE =
+  /^(?:con|prn|aux|nul|conin\$|conout\$|com[0-9\u00b9\u00b2\u00b3]|lpt[0-9\u00b9\u00b2\u00b3])[ ]*(?:\.|$)/i;
+// C0, DEL, C1, line and paragraph separators, bidirectional controls, the byte order mark.
+// deno-lint-ignore no-control-regex
+const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]/g;
+// deno-lint-ignore no-control-regex
+const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
+
+function refusal(name: string): string | undefined {
+  if (name === "") return "the name is empty";
+  if (name === "." || name === "..") return `"${name}" is no name of its own`;
+  if (name.includes("/")) return "the name holds a slash";
+  if (CONTROL.test(name)) return "the name holds a control character";
+  if (name.includes("\ufffd") || !name.isWellFormed()) return "the name is no valid Unicode";
+  return undefined;
+}
+
+function joined(dir: RelPath, name: string): RelPath {
+  return (dir === "" ? name : `${dir}/${name}`) as RelPath;
+}

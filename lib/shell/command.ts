@@ -1,0 +1,93 @@
+import type { SyncEvent } from "../types.ts";
+
+/** Turns a word, or an object out of a variable or the pipe, into a value; throws badInput (CannotConvertArgument) saying what was expected. */
+export interface ParamType<T> {
+  readonly name: string;
+  convert(value: unknown): T;
+  readonly values?: readonly string[];
+  /** A type that needs no word after it: -Remove. */
+  readonly isSwitch?: boolean;
+  /** Takes `a,b` and several words joined by commas. */
+  readonly isList?: boolean;
+  /** The value is never shown: not in help, errors or logs. */
+  readonly isSecret?: boolean;
+}
+
+/**
+ * One parameter. `exact`: never by prefix (-Remove, -Force, -Allow…). `fromPipe`: taken from a piped object itself ("value") or from
+ * its property of that name ("property"). `hidden`: not in help (kept for scripts of the ancestor).
+ */
+export interface Param<T> {
+  readonly type: ParamType<T>;
+  readonly help: string;
+  readonly aliases?: readonly string[];
+  readonly position?: number;
+  readonly mandatory?: boolean;
+  readonly exact?: boolean;
+  readonly fallback?: T;
+  readonly fromPipe?: "value" | "property";
+  readonly hidden?: boolean;
+}
+
+export type Params = Readonly<Record<string, Param<unknown>>>;
+
+type Given<P> = P extends Param<infer T>
+  ? P extends { readonly mandatory: true } | { readonly fallback: T } ? T : T | undefined
+  : never;
+
+/** What a command gets: every parameter of its table, converted. */
+export type Bound<P extends Params> = { readonly [K in keyof P]: Given<P[K]> };
+
+/** The same table for programs: localPath for LocalPath; what is mandatory or comes by pipe is checked when bound. */
+export type Options<P extends Params> = { readonly [K in keyof P & string as Uncapitalize<K>]?: Given<P[K]> };
+
+/** Bits of -WhatIf, -Confirm, -Verbose, -Quiet and -ErrorAction, which every command takes. */
+export interface Common {
+  readonly whatIf: boolean;
+  readonly confirm: boolean;
+  readonly verbose: boolean;
+  readonly quiet: boolean;
+  readonly stopOnError: boolean;
+}
+
+/**
+ * The world a command sees. `stack` closes what the pipeline opened. `ask` gives undefined when nobody can be asked. `warn` is one
+ * sentence on stderr. `emit` feeds progress. `piped`: standard input is a pipe of another process that may carry a session.
+ */
+export interface Host {
+  readonly signal: AbortSignal;
+  readonly stack: AsyncDisposableStack;
+  readonly common: Common;
+  emit(event: SyncEvent): void;
+  warn(message: string): void;
+  ask<A extends string>(question: string, answers: readonly A[]): Promise<A | undefined>;
+  secret(prompt: string, echo?: boolean): Promise<string | undefined>;
+  now(): number;
+  env(name: string): string | undefined;
+}
+
+export interface CommandAlias {
+  readonly name: string;
+  /** Takes the place of a parameter's fallback, and of its being mandatory. */
+  readonly defaults?: Readonly<Record<string, unknown>>;
+}
+
+/** One Verb-Noun command: its parameter table is parser, help and type at once. */
+export interface Command<P extends Params = Params, Out = unknown> {
+  readonly name: string;
+  readonly summary: string;
+  readonly params: P;
+  readonly aliases?: readonly CommandAlias[];
+  /** Longer text for Get-Help, and examples that run. */
+  readonly notes?: readonly string[];
+  readonly examples?: readonly string[];
+  /** Throws badInput for a combination no single parameter can judge; runs before anything is opened. */
+  check?(bound: Bound<P>): void;
+  /** `each` yields one bound set a pipeline object, exactly one when nothing is piped. Objects yielded go to the next stage or to the report. */
+  run(each: AsyncIterable<Bound<P>>, host: Host): AsyncIterable<Out>;
+}
+
+/** Gives the table its inferred types. */
+export function defineCommand<const P extends Params, Out>(command: Command<P, Out>): Command<P, Out> {
+  return command;
+}
