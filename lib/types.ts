@@ -119,11 +119,17 @@ export type Action =
     | { readonly do: "remove"; readonly target: Entry; readonly keep?: RelPath }
   );
 
+/**
+ * A path that changed on both sides. Open (a failure) without `winner`; else settled by the plan's actions: `kept` is where the loser
+ * is found afterwards, relative to the loser's root.
+ */
 export interface Conflict {
   readonly path: RelPath;
   readonly local: Entry | undefined;
   readonly remote: Entry | undefined;
   readonly why: string;
+  readonly winner?: Side | "both";
+  readonly kept?: RelPath;
 }
 
 /** A path that is not handled, and why. */
@@ -134,11 +140,12 @@ export interface Refusal {
   readonly why: string;
 }
 
-/** Something a person may want to know that is no failure: a skipped link, a file kept because the target's is newer. */
+/** Something a person may want to know that is no failure: a skipped link, a file kept because the target's is newer. `count`: how many it stands for. */
 export interface Note {
   readonly code: string;
   readonly path?: RelPath;
   readonly side?: Side;
+  readonly count?: number;
   readonly why: string;
 }
 
@@ -150,7 +157,8 @@ export interface Lesson {
 
 /**
  * What a run will do, in path order. `refusals`: paths that fail before the first write; `held`: removals held back; `notes`: for the
- * report; `open`: pairs that a checksum would settle (digest these, plan once more). Printable as JSON.
+ * report; `open`: pairs only a checksum can settle (digest these, plan once more; a pair of two spellings is listed under both);
+ * `free`: pairs where a checksum would save a transfer, worth asking only where no remote file must be read. Printable as JSON.
  */
 export interface Plan {
   readonly actions: readonly Action[];
@@ -160,6 +168,16 @@ export interface Plan {
   readonly notes: readonly Note[];
   readonly lessons: readonly Lesson[];
   readonly open: readonly RelPath[];
+  readonly free?: readonly RelPath[];
+}
+
+/** Which run an event or a result belongs to. `session`: the session's label; the paths as they are shown to people. */
+export interface Run {
+  readonly session: string;
+  readonly localPath: string;
+  readonly remotePath: string;
+  readonly mode: "Local" | "Remote" | "Both";
+  readonly whatIf: boolean;
 }
 
 /**

@@ -135,6 +135,8 @@ export interface Target {
   secret(name: string): Promise<string | undefined>;
   /** Asks at the terminal; undefined when there is none. */
   ask(prompt: string, echo: boolean): Promise<string | undefined>;
+  /** A secret the user typed here that would open this server again: it may travel with the session to the next process. */
+  keep(name: string, value: string): void;
   /** Shown once on stderr: a sentence a user should read though the run goes on. */
   warn(message: string): void;
   /** An environment variable (HOME, SSH_AUTH_SOCK …). */
@@ -143,10 +145,10 @@ export interface Target {
   readonly readOnly: boolean;
 }
 
-/** A parameter that a protocol adds to New-Session, Sync-Path and Compare-Path. */
+/** A parameter that a protocol adds to New-Session, Sync-Path and Compare-Path. A list reaches Target.options joined with ";", a duration in ms. */
 export interface ProtocolOption {
   readonly name: string;
-  readonly kind: "text" | "toggle" | "number" | "duration" | "secret";
+  readonly kind: "text" | "list" | "toggle" | "number" | "duration" | "secret";
   readonly values?: readonly string[];
   readonly aliases?: readonly string[];
   readonly help: string;
@@ -161,6 +163,8 @@ export interface Protocol {
   readonly names: readonly string[];
   readonly defaultPort: number | undefined;
   readonly local?: boolean;
+  /** The host of an address is a bucket's name (or an endpoint, where a port follows). */
+  readonly buckets?: boolean;
   readonly options: readonly ProtocolOption[];
   load(): Promise<OpenProtocol>;
 }

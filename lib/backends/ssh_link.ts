@@ -1,13 +1,21 @@
+import { Buffer } from "node:buffer";
 import type { Duplex, Readable, Writable } from "node:stream";
+// @ts-types="npm:@types/ssh2@1.15.6"
+import ssh2 from "npm:ssh2@1.17.0";
+import { cancelled, SyncError, toSyncError } from "../errors.ts";
 import type { Call } from "./backend.ts";
-import type { SyncError } from "../errors.ts";
+import { type ChannelClient, openCommand, openForward, openSftp, type SftpChannel } from "./ssh_channels.ts";
+import { needsStrict, offers } from "./ssh_algorithms.ts";
+import { limitAgent } from "./ssh_agent.ts";
+import { authError, linkError, tooLate } from "./ssh_errors.ts";
+import { Countdown, joinWrites, openSocket } from "./ssh_socket.ts";
 
 /** One way to prove who we are, offered when the server still takes its method. */
 export type Login =
   | { readonly method: "none" }
   | { readonly method: "password"; readonly password: string }
   | { readonly method: "publickey"; readonly privateKey: string; readonly passphrase?: string }
-  | { readonly method: "agent"; readonly socket: string }
+  | { readonly method: "agent"; readonly socket: string; readonly keys?: readonly Uint8Array[] }
   | {
     readonly method: "keyboard-interactive";
     answer(
@@ -21,9 +29,9 @@ export interface DialOptions extends Call {
   readonly host: string;
   readonly port: number;
   readonly user: string;
-  /** A stream through a jump host instead of a socket of our own. */
-  readonly through?: Duplex;
-  /** ms from the first packet to a session that is logged in. */
+  /** A stream through a jump host instead of a socket of our own; as a function where a second attempt may need a new one. */
+  readonly through?: Duplex | (() => Promise<Duplex>);
+  /** ms that the server may take until we are logged in; the time a person takes to answer does not count. */
   readonly timeout: number;
   /** ms between keepalives; three without an answer end the link. */
   readonly keepAlive: number;
@@ -31,7 +39,7 @@ export interface DialOptions extends Call {
   readonly hostKeyTypes?: readonly string[];
   /** Old algorithms too (SHA-1 key exchange, ssh-rsa, ssh-dss). */
   readonly legacy: boolean;
-  /** Called with the raw host key before any credential leaves; rejects with kind "hostKey" to refuse it. */
+  /** Called with the raw host key, once the server proved that it holds it, before any credential leaves; rejects with kind "hostKey" to refuse it. */
   verify(key: Uint8Array): Promise<void>;
   /** The next login to try; undefined gives up (kind "auth"). `methods`: what the server still takes, undefined at first; `partial`: the last one was right, another factor is wanted. */
   authenticate(methods: readonly string[] | undefined, partial: boolean): Promise<Login | undefined>;
@@ -42,6 +50,7 @@ export interface RemoteCommand {
   readonly stdin: Writable;
   readonly stdout: Readable;
   readonly stderr: Readable;
+  /** The exit code; -1 when a signal or the end of the link ended it. */
   readonly exit: Promise<number>;
 }
 
@@ -51,6 +60,237 @@ export interface SshLink extends AsyncDisposable {
   readonly banner: string;
   exec(command: string, call: Call): Promise<RemoteCommand>;
   forward(host: string, port: number, call: Call): Promise<Duplex>;
+  /** A channel that speaks SFTP version 3. Rejects with unsupported when the server offers none. */
+  sftp(call: Call): Promise<SftpChannel>;
+  /** Ends the link at once; `closed` is aborted with `why`. */
+  abandon(why: SyncError): void;
 }
 
-export type LinkError = SyncError;
+/** Opens links to one server, each fresh and logged in; later ones reuse the answers given before and the host key that was proven. */
+export interface SshConnector {
+  /** For messages: "sftp://deploy@web1"; holds no secret. */
+  readonly label: string;
+  /** The host key's "SHA256:…". */
+  readonly peer: string;
+  readonly host: string;
+  connect(call: Call): Promise<SshLink>;
+}
+
+/** What is in the text of a private key file; `pem` is the same key without its passphrase. */
+export type KeyReading =
+  | { readonly ok: true; readonly type: string; readonly publicKey: Uint8Array; readonly pem: string }
+  | { readonly ok: false; readonly why: string };
+
+/**
+ * Connects and logs in. Rejects with connection, timeout, hostKey, auth or cancelled, or with what verify() and authenticate()
+ * rejected with. A server without strict key exchange is dialled again with ciphers that CVE-2023-48795 does not touch.
+ */
+export async function dial(options: DialOptions): Promise<SshLink> {
+  return await attempt(options, true) ?? await attempt(options, false) ??
+    Promise.reject(linkError(options, "the server agreed to a cipher that was not offered"));
+}
+
+/** Reads a private key as the client library does (OpenSSH, PEM, PuTTY 2). */
+export function readPrivateKey(text: string, passphrase?: string): KeyReading {
+  const key = ssh2.utils.parseKey(text, passphrase);
+  if (key instanceof Error) return { ok: false, why: key.message };
+  if (!key.isPrivateKey()) return { ok: false, why: "it holds a public key" };
+  return { ok: true, type: key.type, publicKey: new Uint8Array(key.getPublicSSH()), pem: key.getPrivatePEM() };
+}
+
+const OPERATION = "connect";
+/** ms more for an agent, which may ask its user to confirm. */
+const CONFIRM_MS = 120_000;
+const GOODBYE_MS = 500;
+/** The client library's flag for "signs RSA with SHA-2", also for a server that does not say which it takes: never SHA-1. */
+const IMPLY_RSA_SHA2 = 1 << 4;
+
+/** One connection; undefined when the server turned out to lack strict key exchange and `strict` ciphers were agreed on. */
+async function attempt(options: DialOptions, strict: boolean): Promise<SshLink | undefined> {
+  const stream = await openStream(options, strict);
+  joinWrites(stream);
+  const client = new ssh2.Client();
+  const link = new Link(client, stream, options);
+  try {
+    if (await logIn(client, stream, { options, strict })) return link;
+  } catch (error) {
+    link.abandon(toSyncError(error, OPERATION));
+    throw error;
+  }
+  link.abandon(linkError(options, "no strict key exchange"));
+  return undefined;
+}
+
+async function openStream(options: DialOptions, first: boolean): Promise<Duplex> {
+  if (options.through === undefined) return openSocket(options);
+  if (typeof options.through === "function") return await options.through();
+  if (first) return options.through;
+  throw linkError(options, "the server lacks strict key exchange (CVE-2023-48795); update it");
+}
+
+interface Attempt {
+  readonly options: DialOptions;
+  readonly strict: boolean;
+}
+
+/** True when logged in, false when the cipher agreed on is not safe with this server. */
+async function logIn(client: ssh2.Client, stream: Duplex, { options, strict }: Attempt): Promise<boolean> {
+  const { signal, user } = options;
+  const { promise, resolve, reject } = Promise.withResolvers<boolean>();
+  const clock = new Countdown(options.timeout, () => reject(tooLate(options)));
+  const onAbort = () => reject(cancelled(signal, OPERATION));
+  let hostKey: Buffer | undefined;
+  let verified: Promise<void> | undefined;
+  const offer = async (methods: readonly string[] | null, partial: boolean | null, next: (auth: unknown) => void) => {
+    clock.pause();
+    verified ??= options.verify(new Uint8Array(hostKey ?? []));
+    await verified;
+    const login = await options.authenticate(methods ?? undefined, partial ?? false);
+    if (login === undefined) {
+      throw authError(options, `it takes ${methods?.join(", ") ?? "nothing that is left to try"}`);
+    }
+    clock.run(login.method === "agent" ? CONFIRM_MS : 0);
+    next(toAuth(login, { user, clock, reject }));
+  };
+  client.on("ready", () => resolve(true));
+  client.on("close", () => reject(linkError(options, "the server closed the connection")));
+  client.on("error", (error: Error & { level?: string }) => {
+    // The next login is tried after these.
+    if (error.level !== "agent" && error.level !== "client-authentication") reject(linkError(options, error));
+  });
+  client.on("change password", () => reject(authError(options, "the server wants a new password to be set first")));
+  client.on("handshake", (agreed: ssh2.NegotiatedAlgorithms) => {
+    const protocol = privateParts(client);
+    if (!options.legacy) protocol._compatFlags |= IMPLY_RSA_SHA2;
+    if (strict && !protocol._strictMode && needsStrict(agreed.cs.cipher, agreed.cs.mac)) resolve(false);
+  });
+  signal.addEventListener("abort", onAbort);
+  if (signal.aborted) onAbort();
+  clock.run(0);
+  client.connect({
+    algorithms: offers({ legacy: options.legacy, strict, hostKeyTypes: options.hostKeyTypes ?? [] }),
+    sock: stream as Readable,
+    username: user,
+    readyTimeout: 0,
+    keepaliveInterval: options.keepAlive,
+    keepaliveCountMax: 3,
+    // Held for the moment: offer() has it verified once the exchange proved it, and it must stay the same.
+    hostVerifier: (key: Buffer) => (hostKey ??= Buffer.from(key)).equals(key),
+    authHandler: (methods: unknown, partial: unknown, next: unknown) => {
+      offer(methods as string[] | null, partial as boolean | null, next as (auth: unknown) => void).catch(reject);
+    },
+  } as ssh2.ConnectConfig);
+  try {
+    return await promise;
+  } finally {
+    clock.pause();
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+interface LoginWorld {
+  readonly user: string;
+  readonly clock: Countdown;
+  reject(error: unknown): void;
+}
+
+/** A login as the client library wants it. */
+function toAuth(login: Login, { user: username, clock, reject }: LoginWorld): unknown {
+  switch (login.method) {
+    case "none":
+      return { type: "none", username };
+    case "password":
+      return { type: "password", username, password: login.password };
+    case "publickey":
+      return { type: "publickey", username, key: login.privateKey, passphrase: login.passphrase };
+    case "agent":
+      return { type: "agent", username, agent: limitAgent(ssh2.createAgent(login.socket), login.keys) };
+    case "keyboard-interactive":
+      return {
+        type: "keyboard-interactive",
+        username,
+        prompt: (name: string, words: string, _: string, prompts: ssh2.Prompt[], finish: (all: string[]) => void) => {
+          clock.pause();
+          const questions = prompts.map(({ prompt, echo }) => ({ prompt, echo: echo ?? false }));
+          login.answer(name, words, questions).then((answers) => {
+            clock.run(0);
+            finish([...answers]);
+          }).catch(reject);
+        },
+      };
+    default:
+      return login satisfies never;
+  }
+}
+
+class Link implements SshLink {
+  readonly #client: ssh2.Client;
+  readonly #stream: Duplex;
+  readonly #controller = new AbortController();
+  readonly #gone: Promise<void>;
+  #banner = "";
+
+  constructor(client: ssh2.Client, stream: Duplex, options: DialOptions) {
+    this.#client = client;
+    this.#stream = stream;
+    let last: Error | string = "the server closed it";
+    client.on("error", (error) => last = error);
+    client.on("banner", (text) => this.#banner += text);
+    const end = () => this.abandon(linkError(options, last));
+    client.on("end", end);
+    this.#gone = new Promise((resolve) => {
+      client.on("close", () => {
+        end();
+        resolve();
+      });
+    });
+  }
+
+  get closed(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  get banner(): string {
+    return this.#banner;
+  }
+
+  exec(command: string, call: Call): Promise<RemoteCommand> {
+    return openCommand(this.#channels, { command, signal: call.signal, closed: this.closed });
+  }
+
+  forward(host: string, port: number, call: Call): Promise<Duplex> {
+    return openForward(this.#channels, { host, port, signal: call.signal, closed: this.closed });
+  }
+
+  sftp(call: Call): Promise<SftpChannel> {
+    return openSftp(this.#channels, { signal: call.signal, closed: this.closed });
+  }
+
+  abandon(why: SyncError): void {
+    if (!this.closed.aborted) this.#controller.abort(why);
+    this.#stream.destroy();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.closed.aborted) {
+      this.#controller.abort(new SyncError("connection", "The connection is closed", { operation: OPERATION }));
+    }
+    if (this.#stream.destroyed) return;
+    // What is said last goes out; the other side's goodbye is not waited for.
+    this.#stream.once("finish", () => this.#stream.destroy());
+    const timer = setTimeout(() => this.#stream.destroy(), GOODBYE_MS);
+    this.#client.end();
+    if (!this.#stream.writable) this.#stream.destroy();
+    await this.#gone;
+    clearTimeout(timer);
+  }
+
+  get #channels(): ChannelClient {
+    return this.#client as unknown as ChannelClient;
+  }
+}
+
+/** Parts of the client library that have no public name; its version is pinned for them. */
+function privateParts(client: ssh2.Client): { _strictMode?: boolean; _compatFlags: number } {
+  return (client as unknown as { _protocol: { _strictMode?: boolean; _compatFlags: number } })._protocol;
+}

@@ -1,4 +1,5 @@
-import type { SyncEvent } from "../types.ts";
+import type { SyncError } from "../errors.ts";
+import type { Run, SyncEvent } from "../types.ts";
 
 /** Turns a word, or an object out of a variable or the pipe, into a value; throws badInput (CannotConvertArgument) saying what was expected. */
 export interface ParamType<T> {
@@ -11,6 +12,8 @@ export interface ParamType<T> {
   readonly isList?: boolean;
   /** The value is never shown: not in help, errors or logs. */
   readonly isSecret?: boolean;
+  /** A live object such as a session: check() may ask whether it is there, never what it holds. */
+  readonly isObject?: boolean;
 }
 
 /**
@@ -41,7 +44,7 @@ export type Bound<P extends Params> = { readonly [K in keyof P]: Given<P[K]> };
 /** The same table for programs: localPath for LocalPath; what is mandatory or comes by pipe is checked when bound. */
 export type Options<P extends Params> = { readonly [K in keyof P & string as Uncapitalize<K>]?: Given<P[K]> };
 
-/** Bits of -WhatIf, -Confirm, -Verbose, -Quiet and -ErrorAction, which every command takes. */
+/** What the parameters say that every command takes: -WhatIf, -Confirm, -Verbose, -Quiet, -ErrorAction Stop. */
 export interface Common {
   readonly whatIf: boolean;
   readonly confirm: boolean;
@@ -51,15 +54,27 @@ export interface Common {
 }
 
 /**
- * The world a command sees. `stack` closes what the pipeline opened. `ask` gives undefined when nobody can be asked. `warn` is one
- * sentence on stderr. `emit` feeds progress. `piped`: standard input is a pipe of another process that may carry a session.
+ * The world a command sees. `stack` closes what the pipeline opened. `ask` gives undefined when nobody can be asked. `emit`
+ * feeds progress and the report.
  */
 export interface Host {
   readonly signal: AbortSignal;
   readonly stack: AsyncDisposableStack;
   readonly common: Common;
-  emit(event: SyncEvent): void;
+  /** Feeds progress and the report; `run` says which run the event belongs to. */
+  emit(event: SyncEvent, run?: Run): void;
+  /** Lines for the person who is asked, on stderr as they are. */
+  show(text: string): void;
+  /** One sentence on stderr that does not change the exit code. */
   warn(message: string): void;
+  /** An error that does not end the command: shown, counted in the exit code, and the next object's turn comes. */
+  fail(error: SyncError): void;
+  /** Can somebody be asked? */
+  readonly interactive: boolean;
+  /** Characters a line of the terminal holds; undefined where there is none. */
+  readonly columns: number | undefined;
+  /** This machine's name. */
+  readonly machine: string;
   ask<A extends string>(question: string, answers: readonly A[]): Promise<A | undefined>;
   secret(prompt: string, echo?: boolean): Promise<string | undefined>;
   now(): number;
@@ -81,11 +96,16 @@ export interface Command<P extends Params = Params, Out = unknown> {
   /** Longer text for Get-Help, and examples that run. */
   readonly notes?: readonly string[];
   readonly examples?: readonly string[];
+  /** Is something still missing that an object on standard input could bring? Only then is standard input read. */
+  wantsInput?(bound: Bound<P>): boolean;
   /** Throws badInput for a combination no single parameter can judge; runs before anything is opened. */
   check?(bound: Bound<P>): void;
   /** `each` yields one bound set a pipeline object, exactly one when nothing is piped. Objects yielded go to the next stage or to the report. */
   run(each: AsyncIterable<Bound<P>>, host: Host): AsyncIterable<Out>;
 }
+
+/** A command of whatever parameters. */
+export type AnyCommand = Command;
 
 /** Gives the table its inferred types. */
 export function defineCommand<const P extends Params, Out>(command: Command<P, Out>): Command<P, Out> {

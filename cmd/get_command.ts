@@ -1,0 +1,44 @@
+import { type AnyCommand, defineCommand } from "../lib/shell/command.ts";
+import { text } from "../lib/shell/types.ts";
+
+/** What Get-Command gives for one command. */
+export interface CommandInfo {
+  readonly Type: "Command";
+  readonly Name: string;
+  readonly Summary: string;
+  readonly Aliases: readonly string[];
+  readonly Parameters: readonly string[];
+}
+
+/** Get-Command over a table of commands (it stands in that table itself, so it asks for it when it runs). */
+export function getCommandCommand(commands: () => readonly AnyCommand[]) {
+  return defineCommand({
+    name: "Get-Command",
+    summary: "Lists the commands.",
+    examples: ["Get-Command", "Get-Command *-Session"],
+    params: {
+      Name: { type: text, position: 0, fallback: "*", help: "Only commands of this name; * stands for anything." },
+    },
+    async *run(each): AsyncIterable<CommandInfo> {
+      for await (const { Name } of each) {
+        for (const command of commands()) {
+          const aliases = (command.aliases ?? []).map((alias) => alias.name);
+          if (![command.name, ...aliases].some((name) => matches(name, Name))) continue;
+          yield {
+            Type: "Command",
+            Name: command.name,
+            Summary: command.summary,
+            Aliases: aliases,
+            Parameters: Object.entries(command.params).filter(([, param]) => !param.hidden).map(([name]) => name),
+          };
+        }
+      }
+    },
+  });
+}
+
+/** `*` stands for anything, as in PowerShell; case-blind. */
+function matches(name: string, pattern: string): boolean {
+  const source = pattern.split("*").map((piece) => piece.replace(/[\\^$.|?+()[\]{}]/g, "\\$&")).join(".*");
+  return new RegExp(`^${source}$`, "i").test(name);
+}

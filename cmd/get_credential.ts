@@ -1,0 +1,32 @@
+import { badInput } from "../lib/errors.ts";
+import { defineCommand, type Host } from "../lib/shell/command.ts";
+import { hidden, type Secret, secret, text } from "../lib/shell/types.ts";
+import type { Credential } from "./credential.ts";
+
+export const getCredentialCommand = defineCommand({
+  name: "Get-Credential",
+  summary: "Asks for a user name and a password, and keeps them in one object.",
+  examples: ["$c = Get-Credential deploy; New-Session -HostName web1 -Credential $c"],
+  params: {
+    UserName: { type: text, aliases: ["Credential"], position: 0, help: "Who logs in; asked for at the terminal." },
+    Password: { type: secret, help: "The password; else TANDEM_PASSWORD, else asked for at the terminal." },
+  },
+  async *run(each, host): AsyncIterable<Credential> {
+    for await (const { UserName, Password } of each) {
+      const userName = UserName ?? await host.secret("User name: ", true);
+      if (userName === undefined || userName === "") {
+        throw badInput("Nobody can be asked here: write Get-Credential NAME.", "MissingMandatoryParameter");
+      }
+      yield { userName, password: Password ?? await typed(host, userName) };
+    }
+  },
+});
+
+async function typed(host: Host, userName: string): Promise<Secret> {
+  const password = host.env("TANDEM_PASSWORD") || await host.secret(`Password for ${userName}: `);
+  if (password !== undefined) return hidden(() => password);
+  throw badInput(
+    "Nobody can be asked for the password here: set the variable TANDEM_PASSWORD.",
+    "MissingMandatoryParameter",
+  );
+}

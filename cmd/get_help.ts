@@ -1,0 +1,46 @@
+import { badInput } from "../lib/errors.ts";
+import { type AnyCommand, defineCommand } from "../lib/shell/command.ts";
+import { commandList, helpText } from "../lib/shell/help.ts";
+import { nearest } from "../lib/shell/suggest.ts";
+import { text } from "../lib/shell/types.ts";
+
+/** Get-Help over a table of commands (it stands in that table itself, so it asks for it when it runs). */
+export function getHelpCommand(commands: () => readonly AnyCommand[]) {
+  return defineCommand({
+    name: "Get-Help",
+    summary: "Explains a command and its parameters.",
+    examples: ["Get-Help Sync-Path"],
+    params: {
+      Name: { type: text, position: 0, fromPipe: "value", help: "The command to explain; all of them by default." },
+    },
+    async *run(each, host): AsyncIterable<string> {
+      for await (const { Name } of each) {
+        const options = host.columns === undefined ? {} : { width: host.columns };
+        yield Name === undefined ? commandList(commands(), options) : explain(commands(), Name, options);
+      }
+    },
+  });
+}
+
+/** The command of that name or alias, case-blind. */
+export function findCommand(commands: readonly AnyCommand[], name: string): AnyCommand | undefined {
+  const wanted = name.toLowerCase();
+  return commands.find((command) => namesOf(command).some((own) => own.toLowerCase() === wanted));
+}
+
+/** Every name a command line may begin with. */
+export function allNames(commands: readonly AnyCommand[]): readonly string[] {
+  return commands.flatMap(namesOf);
+}
+
+function namesOf(command: AnyCommand): string[] {
+  return [command.name, ...(command.aliases ?? []).map((alias) => alias.name)];
+}
+
+function explain(commands: readonly AnyCommand[], name: string, options: { readonly width?: number }): string {
+  const command = findCommand(commands, name);
+  if (command !== undefined) return helpText(command, options);
+  const near = nearest(name, allNames(commands));
+  const hint = near === undefined ? "Get-Command lists them all." : `Did you mean ${near}?`;
+  throw badInput(`There is no command "${name}". ${hint}`, "CommandNotFound");
+}

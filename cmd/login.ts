@@ -1,0 +1,189 @@
+import { formatAddress, isAddress, parseAddress } from "../lib/address.ts";
+import type { Address, Protocol, ProtocolOption } from "../lib/backends/backend.ts";
+import { protocols } from "../lib/backends/mod.ts";
+import { badInput } from "../lib/errors.ts";
+import { openSession, protocolOf, type Reach, type Session, type SessionWorld } from "../lib/session.ts";
+import { readSecretFile } from "../lib/state.ts";
+import type { Host, Param, Params } from "../lib/shell/command.ts";
+import {
+  duration,
+  fingerprints,
+  number,
+  oneOf,
+  path,
+  positiveDuration,
+  type Secret,
+  secret,
+  text,
+  toggle,
+} from "../lib/shell/types.ts";
+import { credential } from "./credential.ts";
+
+/** How to reach a server and who logs in: New-Session's own parameters, which Sync-Path and Compare-Path take too. */
+export const loginParams = {
+  HostName: { type: text, aliases: ["ComputerName"], help: "The server, instead of an address." },
+  PortNumber: { type: number(1, 65_535), help: "The server's port; the protocol's own by default." },
+  UserName: { type: text, help: "Who logs in." },
+  Protocol: {
+    type: oneOf(...protocols.flatMap((row) => row.names)),
+    help: "The protocol of -HostName; Sftp by default.",
+  },
+  Credential: { type: credential, help: "User name and password: an object of Get-Credential, or user:password." },
+  Password: {
+    type: secret,
+    help: "The password. It shows in the list of processes: -PasswordFile or TANDEM_PASSWORD do not.",
+  },
+  PasswordFile: { type: path, help: "A file whose first line is the password." },
+  Timeout: { type: positiveDuration, help: "How long to wait for the server: 15s by default." },
+  ...protocolParams(),
+} as const satisfies Params;
+
+/** What loginParams are bound to. */
+export type Login =
+  & {
+    readonly [K in Exclude<keyof typeof loginParams, number | symbol>]: (typeof loginParams)[K] extends Param<infer T>
+      ? T | undefined
+      : never;
+  }
+  & Readonly<Record<string, unknown>>;
+
+/** How the login reaches its server. `word` is an address; without it -HostName is needed. Throws badInput before anything is opened. */
+export function toReach(
+  login: Login,
+  word: string | undefined,
+): Reach & { readonly password: (() => string) | undefined } {
+  const parsed = word === undefined ? undefined : parseAddress(word, protocols);
+  if (parsed === undefined && login.HostName === undefined) {
+    throw badInput(
+      "Which server? Write an address such as sftp://user@host, or -HostName.",
+      "MissingMandatoryParameter",
+    );
+  }
+  if (parsed !== undefined && (login.HostName !== undefined || login.Protocol !== undefined)) {
+    throw badInput("The address names the server and its protocol already: leave -HostName and -Protocol out.");
+  }
+  const address = withLogin(parsed?.address ?? hostAddress(login), login);
+  const protocol = protocolOf(address.scheme);
+  const options = protocolOptions(login, protocol);
+  if (login.Timeout !== undefined) options["Timeout"] = String(login.Timeout);
+  if (login.Password !== undefined && login.PasswordFile !== undefined) {
+    throw badInput("Give -Password or -PasswordFile, not both.", "AmbiguousParameterSet");
+  }
+  return { address, options, password: parsed?.password };
+}
+
+/** Names of login parameters that were given, to refuse them where a session is already there. */
+export function givenLogin(login: Login): string[] {
+  return Object.keys(loginParams).filter((name) => login[name] !== undefined);
+}
+
+/** Connects and logs in with what the user gave; secrets are fetched when the server asks for them. */
+export async function login(bound: Login, word: string | undefined, host: Host): Promise<Session> {
+  const { password, ...reach } = toReach(bound, word);
+  if (password !== undefined) {
+    host.warn(`The password in the address shows in the list of processes: -PasswordFile or TANDEM_PASSWORD do not.`);
+  }
+  return await openSession(reach, worldOf(host, (name) => givenSecret(bound, name, { password, host })), host);
+}
+
+/** What a session may ask of this host, with secrets from `secret`. */
+export function worldOf(host: Host, secret: SessionWorld["secret"]): SessionWorld {
+  return {
+    secret,
+    ask: (prompt, echo) => host.secret(prompt, echo),
+    warn: (message) => host.warn(message),
+    env: (name) => host.env(name),
+    readOnly: host.common.whatIf,
+  };
+}
+
+/** "sftp://user@host" for a message, from the words alone. */
+export function describeReach(reach: Reach): string {
+  return formatAddress({ ...reach.address, path: "" });
+}
+
+/** Does the word stand for a session? */
+export function standsForSession(word: string | undefined): boolean {
+  return word !== undefined && isAddress(word);
+}
+
+function hostAddress(login: Login): Address {
+  const row = protocols.find((protocol) => protocol.names.includes(login.Protocol ?? "Sftp"));
+  const scheme = row?.schemes[row.names.indexOf(login.Protocol ?? "Sftp")] ?? "sftp";
+  const host = login.HostName ?? "";
+  if (isAddress(host)) {
+    throw badInput(
+      `-HostName takes a name, not an address; write New-Session "${
+        formatAddress(parseAddress(host, protocols).address)
+      }".`,
+    );
+  }
+  return { scheme, host, path: "", pins: [] };
+}
+
+function withLogin(address: Address, login: Login): Address {
+  const user = login.UserName ?? login.Credential?.userName ?? address.user;
+  const port = login.PortNumber ?? address.port;
+  if (address.user !== undefined && user !== address.user) {
+    throw badInput(`The address says user "${address.user}", the parameter "${user}": leave one out.`);
+  }
+  return { ...address, ...(user === undefined ? {} : { user }), ...(port === undefined ? {} : { port }) };
+}
+
+async function givenSecret(
+  login: Login,
+  name: string,
+  given: { readonly password: (() => string) | undefined; readonly host: Host },
+): Promise<string | undefined> {
+  if (name !== "password") return await (login[name] as Secret | undefined)?.();
+  const typed = await (login.Password ?? login.Credential?.password)?.();
+  if (typed !== undefined) return typed;
+  if (given.password !== undefined) return given.password();
+  if (login.PasswordFile !== undefined) return await readSecretFile(login.PasswordFile);
+  return given.host.env("TANDEM_PASSWORD") || undefined;
+}
+
+function protocolOptions(login: Login, protocol: Protocol): Record<string, string> {
+  const options: Record<string, string> = {};
+  const own = new Set(protocol.options.map((option) => option.name));
+  for (const option of protocols.flatMap((row) => row.options)) {
+    const value = login[option.name];
+    if (value === undefined || option.kind === "secret") continue;
+    if (!own.has(option.name)) {
+      throw badInput(
+        `-${option.name} is no parameter of ${protocol.schemes[0]}: leave it out.`,
+        "NamedParameterNotFound",
+      );
+    }
+    options[option.name] = Array.isArray(value) ? value.join(";") : String(value);
+  }
+  return options;
+}
+
+function protocolParams(): Record<string, Param<unknown>> {
+  const params: Record<string, Param<unknown>> = {};
+  for (const option of protocols.flatMap((row) => row.options)) {
+    params[option.name] = { type: typeOf(option), help: option.help, aliases: option.aliases ?? [] };
+  }
+  return params;
+}
+
+function typeOf(option: ProtocolOption): Param<unknown>["type"] {
+  if (option.values !== undefined) return oneOf(...option.values);
+  switch (option.kind) {
+    case "text":
+      return text;
+    case "list":
+      return fingerprints;
+    case "toggle":
+      return toggle;
+    case "number":
+      return number(1, 1_000_000);
+    case "duration":
+      return duration;
+    case "secret":
+      return secret;
+    default:
+      return option.kind satisfies never;
+  }
+}

@@ -1,0 +1,300 @@
+import fs from "node:fs";
+import { hostname } from "node:os";
+import { badInput, exitCodes, SyncError, toSyncError } from "../lib/errors.ts";
+import { readObjects } from "../lib/report/json.ts";
+import { makeReporter, type Reporter } from "../lib/report/reporter.ts";
+import { exitCode } from "../lib/report/result.ts";
+import { Session } from "../lib/session.ts";
+import type { Host } from "../lib/shell/command.ts";
+import { evaluate, type World } from "../lib/shell/evaluate.ts";
+import { helpText } from "../lib/shell/help.ts";
+import { parse, type Statement } from "../lib/shell/parse.ts";
+import { noStateFolder, openState } from "../lib/state.ts";
+import { sealTicket, type Ticket } from "../lib/ticket.ts";
+import { allNames, findCommand } from "./get_help.ts";
+import { type Line, readLine } from "./line.ts";
+import { commands } from "./mod.ts";
+
+/** The process edge: runs one command line with this terminal, this environment and these pipes, and gives the exit code. */
+export async function main(argv: readonly string[]): Promise<number> {
+  const stop = new AbortController();
+  const forget = onInterrupt(() => stop.abort(interrupted));
+  const line = readOrFail(argv);
+  const reporter = makeReporter(line instanceof SyncError ? "Auto" : line.format, sinks, ticker);
+  const outcome: Outcome = { results: [], errors: [], passed: undefined };
+  try {
+    if (line instanceof SyncError) throw line;
+    await run(line, { reporter, outcome, signal: stop.signal });
+  } catch (thrown) {
+    await failed(thrown, { reporter, outcome, signal: stop.signal });
+  }
+  const code = outcome.passed?.ExitCode ?? exitCode(outcome.results, outcome.errors);
+  await reporter.end({ exitCode: code }).catch(readerLeft);
+  forget();
+  return code;
+}
+
+/** The error record of the command before this one in the pipe: said there, and passed on here. */
+interface StageError {
+  readonly Type: "Error";
+  readonly ExitCode: number;
+}
+
+interface Outcome {
+  readonly results: { readonly ExitCode: number }[];
+  readonly errors: SyncError[];
+  passed: StageError | undefined;
+}
+
+interface Scene {
+  readonly reporter: Reporter;
+  readonly outcome: Outcome;
+  readonly signal: AbortSignal;
+}
+
+class PassedOn extends Error {
+  constructor(readonly record: StageError) {
+    super("the command before this one failed");
+  }
+}
+
+const interrupted = new SyncError("cancelled", "Interrupted.", { operation: "run" });
+const isTerminal = { in: Deno.stdin.isTerminal(), out: Deno.stdout.isTerminal(), err: Deno.stderr.isTerminal() };
+const encoder = new TextEncoder();
+
+const sinks = {
+  out: (text: string) => write(Deno.stdout, text),
+  err: (text: string) => write(Deno.stderr, text),
+  columns,
+  outIsTerminal: isTerminal.out,
+  errIsTerminal: isTerminal.err,
+  color: !Deno.noColor && Deno.env.get("TERM") !== "dumb",
+};
+
+const ticker = {
+  now: () => performance.now(),
+  every(ms: number, tick: () => void) {
+    const timer = setInterval(tick, ms);
+    Deno.unrefTimer(timer);
+    return () => clearInterval(timer);
+  },
+};
+
+function readOrFail(argv: readonly string[]): Line | SyncError {
+  try {
+    return readLine(argv);
+  } catch (thrown) {
+    return toSyncError(thrown, "read the command");
+  }
+}
+
+async function run(line: Line, scene: Scene): Promise<void> {
+  const statements = await statementsOf(line);
+  const stack = new AsyncDisposableStack();
+  let quiet = false;
+  const world = makeWorld(scene, {
+    stack,
+    onHost: (host) => quiet ||= host.common.quiet,
+    input: line.source !== "input",
+  });
+  try {
+    for await (const value of evaluate(statements, world)) {
+      if (hasExitCode(value)) scene.outcome.results.push(value);
+      await scene.reporter.result(value instanceof Session ? await toTicket(value) : value, { quiet });
+    }
+  } finally {
+    await stack.disposeAsync();
+  }
+}
+
+async function statementsOf({ source }: Line): Promise<readonly Statement[]> {
+  if (source === "input") return parse(await new Response(Deno.stdin.readable).text());
+  if ("statements" in source) return source.statements;
+  try {
+    return parse(await Deno.readTextFile(source.path));
+  } catch (error) {
+    if (error instanceof SyncError) throw error;
+    throw badInput(
+      `Cannot read the script "${source.path}": ${error instanceof Error ? error.message : String(error)}`,
+    );
+  }
+}
+
+function makeWorld(
+  scene: Scene,
+  options: { readonly stack: AsyncDisposableStack; readonly input: boolean; onHost(host: Host): void },
+): World {
+  const interactive = canAsk();
+  return {
+    find: (name) => findCommand(commands, name),
+    names: () => allNames(commands),
+    host(common, stack) {
+      const host = makeHost(scene, common, stack);
+      options.onHost(host);
+      return host;
+    },
+    help: (command) => helpText(command, { width: columns() ?? 80 }),
+    environment: (name) => Deno.env.get(name),
+    variables: new Map(),
+    stack: options.stack,
+    ...(interactive
+      ? { ask: ({ name, param }) => askLine(`${name} (${param.help}) `, { scene, echo: !param.type.isSecret }) }
+      : {}),
+    ...(options.input && isPipe() ? { input: () => passing(readObjects(Deno.stdin.readable)) } : {}),
+  };
+}
+
+function makeHost(scene: Scene, common: Host["common"], stack: AsyncDisposableStack): Host {
+  const { reporter, outcome, signal } = scene;
+  return {
+    signal,
+    stack,
+    common,
+    emit: (event, run) => reporter.event(event, { run, quiet: common.quiet, verbose: common.verbose }),
+    warn: (message) => void reporter.warn(message),
+    show: (text) => void reporter.pause().then(() => sinks.err(`${text}\n`)),
+    fail(error) {
+      outcome.errors.push(error);
+      reporter.error(error).catch(readerLeft);
+    },
+    interactive: canAsk(),
+    columns: columns(),
+    machine: hostname(),
+    async ask(question, answers) {
+      const typed = (await askLine(`${question} [${answers.join("/")}] `, { scene, echo: true }))?.trim().toLowerCase();
+      if (typed === undefined) return undefined;
+      return answers.find((answer) => typed !== "" && answer.toLowerCase().startsWith(typed)) ?? answers[0];
+    },
+    secret: (prompt, echo = false) => askLine(prompt, { scene, echo }),
+    now: Date.now,
+    env: (name) => Deno.env.get(name),
+  };
+}
+
+/** A session for the next process, sealed for this user; without its seal at a terminal, where nobody reads it. */
+async function toTicket(session: Session): Promise<Ticket> {
+  try {
+    const state = await openState({ env: (name) => Deno.env.get(name) });
+    return sealTicket(session.passport(), await state.sealingKey(), { now: Date.now(), lifetime: session.lifetime });
+  } catch (error) {
+    if (!(error instanceof SyncError) || error.facts.id !== noStateFolder) throw error;
+    throw badInput(
+      `${error.message} Or use one process: tandem -Command "New-Session … | Sync-Path …".`,
+      noStateFolder,
+    );
+  }
+}
+
+async function failed(thrown: unknown, { reporter, outcome }: Scene): Promise<void> {
+  if (thrown instanceof PassedOn) {
+    outcome.passed = thrown.record;
+    return await reporter.result(thrown.record).catch(readerLeft);
+  }
+  if (thrown instanceof Deno.errors.BrokenPipe) return;
+  const error = toSyncError(thrown, "run the command");
+  // A result that was shown has the truer code: 1 where the server was lost after the first change.
+  if (!outcome.results.some((result) => result.ExitCode !== 0)) outcome.errors.push(error);
+  await reporter.error(error).catch(readerLeft);
+}
+
+/** Objects of the command before this one; its error ends this one too. */
+async function* passing(objects: AsyncIterable<object>): AsyncIterable<object> {
+  for await (const object of objects) {
+    if (isStageError(object)) throw new PassedOn(object);
+    yield object;
+  }
+}
+
+function isStageError(value: object): value is StageError {
+  return "Type" in value && value.Type === "Error" && "ExitCode" in value && typeof value.ExitCode === "number";
+}
+
+function hasExitCode(value: unknown): value is { readonly ExitCode: number } {
+  return typeof value === "object" && value !== null && "ExitCode" in value && typeof value.ExitCode === "number";
+}
+
+async function write(stream: typeof Deno.stdout, text: string): Promise<void> {
+  const bytes = encoder.encode(text);
+  for (let at = 0; at < bytes.length;) at += await stream.write(bytes.subarray(at));
+}
+
+/** `tandem … | head`: the reader has left, which is its right. */
+function readerLeft(error: unknown): void {
+  if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+}
+
+function columns(): number | undefined {
+  return isTerminal.out || isTerminal.err ? Deno.consoleSize().columns : undefined;
+}
+
+/** Does another process, or a file, stand behind standard input? /dev/null and a closed one do not count. */
+function isPipe(): boolean {
+  if (isTerminal.in) return false;
+  try {
+    const input = fs.fstatSync(0);
+    return input.isFIFO() || input.isSocket() || input.isFile();
+  } catch {
+    return false;
+  }
+}
+
+/** A question needs a screen to show it and a keyboard behind it: standard input, or the terminal itself where that is a pipe. */
+function canAsk(): boolean {
+  if (!isTerminal.err) return false;
+  if (isTerminal.in) return true;
+  try {
+    Deno.openSync(keyboard, { read: true }).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const keyboard = Deno.build.os === "windows" ? "CONIN$" : "/dev/tty";
+
+/** One line typed at the terminal; undefined where there is none, or at the end of input. Without echo nothing shows. */
+async function askLine(
+  prompt: string,
+  { scene, echo }: { readonly scene: Scene; readonly echo: boolean },
+): Promise<string | undefined> {
+  if (!canAsk()) return undefined;
+  await scene.reporter.pause();
+  await sinks.err(prompt);
+  const file = isTerminal.in ? undefined : await Deno.open(keyboard, { read: true });
+  const input = file ?? Deno.stdin;
+  try {
+    if (!echo) input.setRaw(true, { cbreak: Deno.build.os !== "windows" });
+    return await readTyped(input);
+  } finally {
+    if (!echo) {
+      input.setRaw(false);
+      await sinks.err("\n");
+    }
+    file?.close();
+  }
+}
+
+async function readTyped(input: { read(bytes: Uint8Array): Promise<number | null> }): Promise<string | undefined> {
+  const typed: number[] = [];
+  const byte = new Uint8Array(1);
+  while (await input.read(byte) !== null) {
+    const [code = 0] = byte;
+    if (code === 10 || code === 13) return new TextDecoder().decode(new Uint8Array(typed));
+    if (code === 3) throw interrupted;
+    if (code === 8 || code === 127) typed.pop();
+    else typed.push(code);
+  }
+  return undefined;
+}
+
+/** The first Ctrl-C ends the run in order, the second at once. */
+function onInterrupt(stop: () => void): () => void {
+  const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT", "SIGBREAK"] : ["SIGINT", "SIGTERM", "SIGHUP"];
+  let seen = 0;
+  const listen = () => {
+    if (++seen > 1) Deno.exit(exitCodes.cancelled);
+    stop();
+  };
+  for (const signal of signals) Deno.addSignalListener(signal, listen);
+  return () => signals.forEach((signal) => Deno.removeSignalListener(signal, listen));
+}

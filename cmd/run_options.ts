@@ -1,0 +1,94 @@
+import { badInput } from "../lib/errors.ts";
+import { nameAction, placeOf } from "../lib/report/records.ts";
+import { printable } from "../lib/path.ts";
+import type { Host } from "../lib/shell/command.ts";
+import type { Share } from "../lib/shell/types.ts";
+import { openState } from "../lib/state.ts";
+import { describeDanger } from "../lib/sync/check.ts";
+import { chooseCriteria } from "../lib/sync/criteria.ts";
+import type { ConflictPolicy, GuardKey } from "../lib/sync/options.ts";
+import type { RunOptions } from "../lib/sync/run.ts";
+import type { Plan } from "../lib/types.ts";
+import type { Job, Pair, PairWords } from "./pair.ts";
+
+/** The bound parameters that a run is told, beside those that name its pair. */
+export interface RunWords extends PairWords {
+  readonly SkipNew: boolean;
+  readonly SkipModified: boolean;
+  readonly Conflict: ConflictPolicy;
+  readonly Links: "Skip" | "Keep";
+  readonly MaxRemove: Share | undefined;
+  readonly AllowEmptySource: boolean;
+  readonly AllowRoot: boolean;
+  readonly AllowMissingRoot: boolean;
+  readonly RemoveDespiteFailures: boolean;
+  readonly RequireMarker: string | undefined;
+  readonly NoReadBack: boolean;
+  readonly Force: boolean;
+}
+
+/** What the run is told by the words and by the world. Rejects with badInput for -Confirm where nobody can be asked. */
+export async function toRunOptions<W extends RunWords>(job: Job<W>, pair: Pair, host: Host): Promise<RunOptions> {
+  const { words, mode } = job;
+  if (host.common.confirm && !host.interactive && !words.Force) {
+    throw badInput("-Confirm needs a terminal to ask at: leave it out, or look at the plan with -WhatIf.");
+  }
+  const asks = host.interactive && !words.Force;
+  return {
+    ...mode,
+    criteria: chooseCriteria(words.Criteria),
+    remove: words.Remove,
+    skipNew: words.SkipNew,
+    skipModified: words.SkipModified,
+    conflict: words.Conflict,
+    links: words.Links,
+    removeDespiteFailures: words.RemoveDespiteFailures,
+    allow: allowed(words),
+    ...(words.MaxRemove === undefined ? {} : { maxRemove: words.MaxRemove }),
+    ...(words.RequireMarker === undefined ? {} : { marker: words.RequireMarker }),
+    defaulted: pair.defaulted,
+    noReadBack: words.NoReadBack,
+    stopOnError: host.common.stopOnError,
+    planOnly: host.common.whatIf,
+    owner: await ownerOf(host),
+    host: host.machine,
+    signal: host.signal,
+    now: () => host.now(),
+    ...(asks
+      ? {
+        ask: async (dangers) =>
+          await host.ask(`${dangers.map(describeDanger).join("\n")}\nGo on?`, ["No", "Yes"]) === "Yes",
+      }
+      : {}),
+    ...(host.common.confirm && asks ? { approve: (plan) => approve(plan, pair, host) } : {}),
+  };
+}
+
+/** This user on this machine, for the names of temporary files. Without a state folder the environment must do. */
+async function ownerOf(host: Host): Promise<string> {
+  const user = host.env("USER") ?? host.env("USERNAME") ?? "";
+  try {
+    const state = await openState({ env: host.env, readOnly: host.common.whatIf });
+    return `${await state.machineId()} ${user}`;
+  } catch {
+    return `${host.machine} ${user}`;
+  }
+}
+
+async function approve(plan: Plan, pair: Pair, host: Host): Promise<boolean> {
+  if (plan.actions.length === 0) return true;
+  for (;;) {
+    const answer = await host.ask(`Carry out ${plan.actions.length} changes?`, ["Yes", "No", "All", "Show"]);
+    if (answer !== "Show") return answer === "Yes" || answer === "All";
+    const lines = plan.actions.map((action) => `${nameAction(action)} ${placeOf(pair.run, action.to, action.path)}`);
+    host.show(lines.map(printable).join("\n"));
+  }
+}
+
+function allowed(words: RunWords): readonly GuardKey[] {
+  const keys: GuardKey[] = [];
+  if (words.AllowEmptySource) keys.push("-AllowEmptySource");
+  if (words.AllowRoot) keys.push("-AllowRoot");
+  if (words.AllowMissingRoot) keys.push("-AllowMissingRoot");
+  return keys;
+}

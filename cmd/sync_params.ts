@@ -1,0 +1,178 @@
+import { badInput } from "../lib/errors.ts";
+import type { Params } from "../lib/shell/command.ts";
+import { listOf, oneOf, path, share, text, toggle } from "../lib/shell/types.ts";
+import { criteria } from "../lib/sync/criteria.ts";
+import { givenLogin, type Login, loginParams, standsForSession, toReach } from "./login.ts";
+import { sessionInput } from "./session_input.ts";
+
+/** Values of -Mode: which side changes. The last three are the names other tools use. */
+const modes = ["Local", "Remote", "Both", "Download", "Upload", "Bidirectional"] as const;
+
+const modeType = oneOf(...modes);
+const conflictType = oneOf("Newest", "Local", "Remote", "Larger", "KeepBoth", "Skip");
+const linksType = oneOf("Skip", "Keep");
+
+/** What Sync-Path and Compare-Path share: the pair of folders and how they are compared. */
+export const syncParams = {
+  LocalPath: { type: path, position: 0, fromPipe: "property", help: "The local folder; the current one by default." },
+  RemotePath: {
+    type: path,
+    position: 1,
+    fromPipe: "property",
+    help: "The remote folder, or an address: sftp://user@host/path opens a session and closes it.",
+  },
+  Mode: {
+    type: modeType,
+    aliases: ["SyncMode"],
+    fromPipe: "property",
+    help: "Which side changes: Local (download), Remote (upload), Both.",
+  },
+  Session: {
+    type: sessionInput,
+    aliases: ["WinSCPSession"],
+    fromPipe: "value",
+    help: "A session of New-Session, here or by pipe.",
+  },
+  Mirror: {
+    type: toggle,
+    exact: true,
+    fromPipe: "property",
+    help: "Older files overwrite newer ones too. Removes nothing.",
+  },
+  Remove: { type: toggle, exact: true, fallback: false, fromPipe: "property", help: "Remove what the source lacks." },
+  Criteria: {
+    type: listOf(oneOf("None", ...criteria.map((criterion) => criterion.name), "Either")),
+    fallback: ["Either"],
+    fromPipe: "property",
+    help: "How files differ: None, Time, Size, Either (time and size), Checksum; several with commas.",
+  },
+  SkipNew: { type: toggle, fallback: false, help: "Leave files alone that one side lacks." },
+  SkipModified: { type: toggle, fallback: false, help: "Leave files alone that differ." },
+  Conflict: {
+    type: conflictType,
+    fallback: "Newest",
+    help: "In Both: which version wins where both changed.",
+  },
+  Links: { type: linksType, fallback: "Skip", help: "Symbolic links: leave alone, or carry as links." },
+  MaxRemove: { type: share, help: "Refuse to remove more than this: 10, or 50%." },
+  AllowEmptySource: {
+    type: toggle,
+    exact: true,
+    fallback: false,
+    help: "-Remove may go on though the source is empty.",
+  },
+  AllowRoot: {
+    type: toggle,
+    exact: true,
+    fallback: false,
+    help: "-Remove and -Mirror may work on a home folder or a disk's root.",
+  },
+  AllowMissingRoot: {
+    type: toggle,
+    exact: true,
+    fallback: false,
+    help: "A root that was there before may be made anew.",
+  },
+  RemoveDespiteFailures: {
+    type: toggle,
+    exact: true,
+    fallback: false,
+    help: "Removals go on though files failed, outside folders that could not be listed.",
+  },
+  RequireMarker: { type: text, help: "Go on only if this file lies in both roots." },
+  NoReadBack: { type: toggle, fallback: false, help: "With Checksum: never read remote files back to compare them." },
+  Force: { type: toggle, exact: true, fallback: false, help: "Answer questions with yes. Opens no guard." },
+  ...loginParams,
+} as const satisfies Params;
+
+/** The bound parameters that say what to compare. */
+export interface SyncWords {
+  readonly LocalPath: string | undefined;
+  readonly RemotePath: string | undefined;
+  readonly Mode: (typeof modes)[number] | undefined;
+  readonly Mirror: boolean | undefined;
+  readonly Remove: boolean;
+  readonly Criteria: readonly string[];
+  readonly Session: unknown;
+}
+
+/** The three modes, once the other tools' names are translated: Upload is Remote with -Mirror. */
+export interface SyncMode {
+  readonly mode: "Local" | "Remote" | "Both";
+  readonly mirror: boolean;
+}
+
+/** Throws badInput for a missing or contradictory mode. */
+export function toMode(words: SyncWords): SyncMode {
+  const { Mode, Mirror } = words;
+  if (Mode === undefined) throw missingMode(words);
+  const plain = { Download: "Local", Upload: "Remote", Bidirectional: "Both" } as const;
+  if (Mode === "Local" || Mode === "Remote" || Mode === "Both") {
+    if (Mode === "Both" && Mirror) {
+      throw badInput(
+        "-Mode Both cannot mirror: leave -Mirror out, or choose -Mode Local or -Mode Remote.",
+        "CannotMirrorBoth",
+      );
+    }
+    return { mode: Mode, mirror: Mirror ?? false };
+  }
+  if (Mode === "Bidirectional") {
+    if (Mirror) throw badInput("-Mode Bidirectional cannot mirror: leave -Mirror out.", "CannotMirrorBoth");
+    return { mode: "Both", mirror: false };
+  }
+  if (Mirror === false) {
+    throw badInput(
+      `-Mode ${Mode} means ${plain[Mode]} with -Mirror; without it write -Mode ${plain[Mode]}.`,
+      "CannotConvertArgument",
+    );
+  }
+  return { mode: plain[Mode], mirror: true };
+}
+
+/** Everything that can be judged before anything is opened. */
+export function checkSync(words: SyncWords & Login): void {
+  const { mode } = toMode(words);
+  if (mode === "Both" && words.Criteria.includes("None")) {
+    throw badInput("-Mode Both needs a criterion: Time, Size, Either or Checksum, not None.", "CannotCompareNothing");
+  }
+  if (words.Criteria.includes("None") && words.Criteria.length > 1) {
+    throw badInput("-Criteria None stands alone: leave it out, or leave the others out.");
+  }
+  if (standsForSession(words.RemotePath)) {
+    if (words.Session !== undefined) {
+      throw badInput(
+        "A session is given and -RemotePath is an address: write the path only, or leave the session out.",
+        "AmbiguousParameterSet",
+      );
+    }
+    toReach(words, words.RemotePath);
+    return;
+  }
+  if (words.HostName !== undefined) {
+    toReach(words, undefined);
+    return;
+  }
+  const extra = givenLogin(words);
+  if (words.Session !== undefined && extra.length > 0) {
+    throw badInput(`-${extra[0]} belongs to New-Session: the session is open already.`, "AmbiguousParameterSet");
+  }
+}
+
+/** The side that the other is made like; undefined in Both. */
+export function sourceOf(mode: SyncMode["mode"]): "local" | "remote" | undefined {
+  if (mode === "Both") return undefined;
+  return mode === "Local" ? "remote" : "local";
+}
+
+function missingMode(words: SyncWords) {
+  const named = [words.LocalPath, words.RemotePath].find((word) =>
+    modes.some((mode) => mode.toLowerCase() === word?.toLowerCase())
+  );
+  if (named !== undefined) {
+    return badInput(`"${named}" stands where a folder belongs: write -Mode ${named}.`, "MissingMandatoryParameter");
+  }
+  return badInput(
+    "-Mode is missing: Local (the local folder changes), Remote (the remote one changes) or Both.",
+    "MissingMandatoryParameter",
+  );
+}

@@ -1,0 +1,101 @@
+import { SyncError, toSyncError } from "../lib/errors.ts";
+import { startResult, type SyncResult } from "../lib/report/result.ts";
+import type { Session } from "../lib/session.ts";
+import { type Bound, defineCommand, type Host, type Params } from "../lib/shell/command.ts";
+import { toggle } from "../lib/shell/types.ts";
+import { run } from "../lib/sync/run.ts";
+import { type Job, needsSession, openPair, type Pair, prepare } from "./pair.ts";
+import { toRunOptions } from "./run_options.ts";
+import { checkSync, syncParams } from "./sync_params.ts";
+
+const params = {
+  ...syncParams,
+  FailOnConflict: { type: toggle, fallback: false, help: "Exit 1 though a conflict was settled." },
+  FailIfNothing: { type: toggle, fallback: false, help: "Exit 6 when nothing had to be done." },
+  KeepOpen: { type: toggle, fallback: false, help: "A session from a variable that is piped in stays open." },
+  PassThru: { type: toggle, fallback: false, help: "Send the session on after the result." },
+} as const satisfies Params;
+
+type Words = Bound<typeof params>;
+
+export const syncPathCommand = defineCommand({
+  name: "Sync-Path",
+  summary: "Makes a local folder and a remote directory the same.",
+  aliases: ["Sync-Directory", "Sync-WinSCPPath", "Sync-WinSCPDirectory"].map((name) => ({
+    name,
+    ...(name === "Sync-Directory" ? {} : { defaults: { Mode: "Local", Criteria: ["Time"], RemotePath: "/" } }),
+  })),
+  notes: [
+    "Without -Mirror a newer file of the side that changes is kept. -Remove removes what the source lacks, last, and only if nothing failed.",
+  ],
+  examples: [
+    "Sync-Path ./site sftp://deploy@web1/var/www -Mode Remote",
+    "New-Session sftp://deploy@web1 | Sync-Path ./site /var/www -Mode Remote -Mirror -Remove",
+    "Sync-Path ./photos file:///mnt/backup/photos -Mode Both",
+  ],
+  params,
+  wantsInput: needsSession,
+  check: checkSync,
+  async *run(each, host): AsyncIterable<SyncResult | Session> {
+    const jobs = await prepare(each, host);
+    for (const job of jobs) {
+      const { result, session, error } = await syncOne(job, host);
+      if (result !== undefined) yield result;
+      if (error !== undefined && jobs.length === 1) throw error;
+      if (error !== undefined) host.fail(error);
+      if (session !== undefined && job.words.PassThru) yield session;
+    }
+  },
+});
+
+interface Outcome {
+  readonly result?: SyncResult;
+  readonly session?: Session;
+  readonly error?: SyncError;
+}
+
+/** One pair, start to end. A result comes of everything but wrong usage, also where the server could not be reached. */
+async function syncOne(job: Job<Words>, host: Host): Promise<Outcome> {
+  const started = host.now();
+  let pair: Pair | undefined;
+  try {
+    pair = await openPair(job, host);
+  } catch (thrown) {
+    const error = toSyncError(thrown, "open the session");
+    if (error.kind === "badInput") return { error };
+    return { error, result: startResult(job.run, { started }).end({ now: host.now(), error }) };
+  }
+  try {
+    return { session: pair.session, ...await carryOut(job, { pair, started, host }) };
+  } finally {
+    if (pair.own && !job.words.PassThru) await pair.session[Symbol.asyncDispose]();
+    else if (pair.own) host.stack.use(pair.session);
+  }
+}
+
+async function carryOut(
+  job: Job<Words>,
+  { pair, started, host }: { readonly pair: Pair; readonly started: number; readonly host: Host },
+): Promise<Outcome> {
+  const { FailOnConflict: failOnConflict, FailIfNothing: failIfNothing } = job.words;
+  const fold = startResult(pair.run, { started, failOnConflict, failIfNothing });
+  try {
+    const events = run({ local: job.local, remote: pair.remote }, await toRunOptions(job, pair, host));
+    let next = await events.next();
+    for (; !next.done; next = await events.next()) {
+      fold.add(next.value);
+      host.emit(next.value, pair.run);
+    }
+    const end = next.value;
+    const error = end.outcome !== "applied"
+      ? undefined
+      : end.applied.cancelled
+      ? new SyncError("cancelled", "Interrupted: what was done is done, the rest was not begun.", { operation: "sync" })
+      : end.applied.lost;
+    return { result: fold.end({ now: host.now(), error }), ...(error === undefined ? {} : { error }) };
+  } catch (thrown) {
+    const error = toSyncError(thrown, "sync");
+    if (error.kind === "badInput") return { error };
+    return { error, result: fold.end({ now: host.now(), error }) };
+  }
+}

@@ -1,0 +1,176 @@
+import { createHash, createHmac } from "node:crypto";
+import { Buffer } from "node:buffer";
+
+/** One usable line of a known_hosts file. `hosts` is its pattern list as written, `key` the raw key. */
+export interface KnownHost {
+  readonly file: string;
+  readonly line: number;
+  readonly marker: "revoked" | "cert-authority" | undefined;
+  readonly hosts: string;
+  readonly type: string;
+  readonly key: Uint8Array;
+}
+
+/** What the known hosts say of a key: `known` are the lines that speak of this host, the one that decided first. */
+export interface HostVerdict {
+  readonly verdict: "same" | "new" | "changed" | "revoked";
+  readonly known: readonly KnownHost[];
+}
+
+/** Who is asked about. `exact`: `host` is a HostKeyAlias, which stands alone whatever the port. */
+export interface HostName {
+  readonly host: string;
+  readonly port: number;
+  readonly exact?: boolean;
+}
+
+/** Reads the text of a known_hosts file (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT"). Lines that are malformed are left out, as ssh does. */
+export function parseKnownHosts(text: string, file: string): readonly KnownHost[] {
+  return text.split("\n").flatMap((line, index) => {
+    const fields = line.trim().split(/[ \t]+/);
+    const marker = fields[0]?.startsWith("@") ? fields.shift() : undefined;
+    const [hosts, type, base64] = fields;
+    if (hosts === undefined || hosts === "" || hosts.startsWith("#") || type === undefined) return [];
+    if (marker !== undefined && marker !== "@revoked" && marker !== "@cert-authority") return [];
+    const key = new Uint8Array(Buffer.from(base64 ?? "", "base64"));
+    if (keyType(key) !== type) return [];
+    const kind = marker === undefined ? undefined : marker === "@revoked" ? "revoked" : "cert-authority";
+    return [{ file, line: index + 1, marker: kind, hosts, type, key } satisfies KnownHost];
+  });
+}
+
+/**
+ * What the known hosts say of a key that a server proved to hold. A revoked key is refused whatever else is known of it; a host
+ * known only by other keys, of any type, is changed. Host certificates are not looked at: an authority makes no key known.
+ */
+export function judgeHostKey(known: readonly KnownHost[], name: HostName, key: Uint8Array): HostVerdict {
+  const lines = linesOf(known, name);
+  const equal = (line: KnownHost) => Buffer.compare(line.key, key) === 0;
+  const plain = name.exact === true || name.port === DEFAULT_PORT ? [] : linesOf(known, { ...name, exact: true });
+  const revoked = [...lines, ...plain].filter((line) => line.marker === "revoked" && equal(line));
+  if (revoked.length > 0) return { verdict: "revoked", known: revoked };
+  const trusted = lines.filter((line) => line.marker === undefined);
+  const same = trusted.filter(equal);
+  if (same.length > 0) return { verdict: "same", known: same };
+  if (trusted.length > 0) return { verdict: "changed", known: trusted };
+  // A key stored for the host without its port counts for its other ports, as with ssh; another key there says nothing.
+  const elsewhere = plain.filter((line) => line.marker === undefined && equal(line));
+  return elsewhere.length > 0 ? { verdict: "same", known: elsewhere } : { verdict: "new", known: [] };
+}
+
+/** Key types known for a host, to be asked for first: a known host that showed another key would look changed. */
+export function knownKeyTypes(known: readonly KnownHost[], name: HostName): readonly string[] {
+  const types = (wanted: HostName) =>
+    linesOf(known, wanted).filter((line) => line.marker === undefined).map((line) => line.type);
+  const own = types(name);
+  return [...new Set(own.length > 0 ? own : types({ ...name, exact: true }))];
+}
+
+/** A line to store, without its line end. `salt`, 20 random bytes, hides the name as ssh's HashKnownHosts does. */
+export function formatKnownHost(name: HostName, key: Uint8Array, salt?: Uint8Array): string {
+  const host = storedName(name);
+  const shown = salt === undefined ? host : `|1|${Buffer.from(salt).toString("base64")}|${hashName(host, salt)}`;
+  return `${shown} ${keyType(key)} ${Buffer.from(key).toString("base64")}`;
+}
+
+/** The name that a raw key begins with, "ssh-ed25519"; "" where these bytes are no key. */
+export function keyType(key: Uint8Array): string {
+  const field = fieldsOf(key, 1)[0];
+  const type = field === undefined ? "" : Buffer.from(field).toString("latin1");
+  return /^[a-z0-9@.-]{1,64}$/i.test(type) ? type : "";
+}
+
+/** "SHA256:" and 43 characters, as ssh-keygen -l shows a key. */
+export function fingerprint(key: Uint8Array): string {
+  return `SHA256:${createHash("sha256").update(key).digest("base64").replace(/=+$/, "")}`;
+}
+
+/** Type and bits as the pin parameter writes them: "ssh-ed25519 255", "ssh-rsa 3072". */
+export function describeKey(key: Uint8Array): string {
+  const type = keyType(key);
+  const bits = keyBits(type, key);
+  return bits === undefined ? type || "no key" : `${type} ${bits}`;
+}
+
+const DEFAULT_PORT = 22;
+
+function linesOf(known: readonly KnownHost[], name: HostName): readonly KnownHost[] {
+  const stored = storedName(name);
+  return known.filter((line) => matchesHosts(line.hosts, stored));
+}
+
+/** How ssh names a host in the file: in brackets with a port that is not 22. */
+function storedName({ host, port, exact }: HostName): string {
+  const lower = host.toLowerCase();
+  return exact === true || port === DEFAULT_PORT ? lower : `[${lower}]:${port}`;
+}
+
+function matchesHosts(hosts: string, name: string): boolean {
+  if (hosts.startsWith("|")) return matchesHash(hosts, name);
+  return matchesPatterns(hosts.split(","), name);
+}
+
+function matchesHash(hosts: string, name: string): boolean {
+  const [, version, salt, hash] = hosts.split("|");
+  if (version !== "1" || salt === undefined || hash === undefined) return false;
+  return hashName(name, Buffer.from(salt, "base64")) === hash;
+}
+
+function hashName(name: string, salt: Uint8Array): string {
+  return createHmac("sha1", salt).update(name).digest("base64");
+}
+
+/** ssh's pattern list: one negated match refuses the whole list. */
+export function matchesPatterns(patterns: readonly string[], text: string): boolean {
+  const matching = (pattern: string) => matchesPattern(pattern.toLowerCase(), text.toLowerCase());
+  if (patterns.some((pattern) => pattern.startsWith("!") && matching(pattern.slice(1)))) return false;
+  return patterns.some((pattern) => !pattern.startsWith("!") && matching(pattern));
+}
+
+/** `*` and `?`, every other character itself; linear, since these files may be long and their patterns odd. */
+function matchesPattern(pattern: string, text: string): boolean {
+  let [at, star, resume] = [0, -1, 0];
+  let next = 0;
+  while (at < text.length) {
+    if (pattern[next] === "*") {
+      star = next++;
+      resume = at;
+    } else if (pattern[next] === "?" || pattern[next] === text[at]) {
+      next++;
+      at++;
+    } else if (star >= 0) {
+      next = star + 1;
+      at = ++resume;
+    } else return false;
+  }
+  while (pattern[next] === "*") next++;
+  return next === pattern.length;
+}
+
+/** The first length-prefixed fields of a key; fewer where the bytes end early. */
+function fieldsOf(key: Uint8Array, count: number): readonly Uint8Array[] {
+  const view = new DataView(key.buffer, key.byteOffset, key.byteLength);
+  const fields: Uint8Array[] = [];
+  let offset = 0;
+  while (fields.length < count && offset + 4 <= key.length) {
+    const end = offset + 4 + view.getUint32(offset);
+    if (end > key.length) break;
+    fields.push(key.subarray(offset + 4, end));
+    offset = end;
+  }
+  return fields;
+}
+
+function keyBits(type: string, key: Uint8Array): number | undefined {
+  if (type === "ssh-ed25519") return 255;
+  if (type === "ssh-rsa") return bitLength(fieldsOf(key, 3)[2]);
+  if (type === "ssh-dss") return bitLength(fieldsOf(key, 2)[1]);
+  const curve = /^ecdsa-sha2-nistp(\d+)$/.exec(type)?.[1];
+  return curve === undefined ? undefined : Number(curve);
+}
+
+function bitLength(number: Uint8Array | undefined): number | undefined {
+  if (number === undefined) return undefined;
+  const first = number.findIndex((byte) => byte !== 0);
+  return first < 0 ? 0 : (number.length - first) * 8 - Math.clz32(number[first] ?? 0) + 24;
+}

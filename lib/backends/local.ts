@@ -1,0 +1,265 @@
+import fs from "node:fs";
+import { createHash, getHashes } from "node:crypto";
+import { posix, win32 } from "node:path";
+import { badInput, SyncError } from "../errors.ts";
+import { type RelPath, root } from "../path.ts";
+import type { Checksum, DirEntry, Entry, FileEntry, LinkEntry } from "../types.ts";
+import type {
+  Backend,
+  Body,
+  Call,
+  Content,
+  Expecting,
+  Place,
+  ReadOptions,
+  Target,
+  Traits,
+  WriteOptions,
+} from "./backend.ts";
+import { mismatch, mustMatch } from "./expect.ts";
+import { isAbsence, look } from "./local_disk.ts";
+import { codeOf } from "./local_errors.ts";
+import { addressFolder, type Flavour, withSeparator } from "./local_names.ts";
+import { readFile } from "./local_read.ts";
+import { type LocalOptions, LocalRoot, newOpening } from "./local_root.ts";
+import { newTempPath, writeFile } from "./local_write.ts";
+
+/** A folder of this machine's disks, absolute or seen from the current folder. It need not exist. Throws badInput for what is no folder's name. */
+export async function openLocal(folder: string, options: LocalOptions & Call): Promise<Backend> {
+  const at = await LocalRoot.at(newOpening(flavour, options), Deno.cwd(), folder);
+  return new LocalFolder(at, { label: at.folder, isOpener: true });
+}
+
+/** A `file:` address as a remote place: a disk, a share of the network. */
+export async function openFile(target: Target, _call: Call): Promise<Backend> {
+  const folder = addressFolder(flavour, target.address);
+  if (folder === undefined) throw badInput('The address "file:" names no folder; write file:///path.');
+  const home = target.env(isWindows ? "USERPROFILE" : "HOME");
+  const at = await LocalRoot.at(newOpening(flavour, { home }), Deno.cwd(), folder);
+  return new LocalFolder(at, { label: `file://${folder}`, isOpener: true });
+}
+
+const isWindows = Deno.build.os === "windows";
+const isMac = Deno.build.os === "darwin";
+const flavour: Flavour = isWindows ? win32 : posix;
+const traits: Traits = {
+  timeStep: 1,
+  dirTimes: true,
+  caseSensitive: !isWindows && !isMac,
+  normalizes: isMac,
+  hasDirs: true,
+  atomicWrite: true,
+  atomicRename: true,
+  maxConnections: 64,
+  parallelFiles: 32,
+  names: isWindows ? "windows" : "posix",
+  maxNameBytes: 255,
+};
+/** Names looked at between two looks at the signal. */
+const BATCH = 64;
+
+class LocalFolder implements Backend {
+  readonly label: string;
+  readonly traits = traits;
+  readonly place: Place;
+  readonly setMode?: NonNullable<Backend["setMode"]>;
+  readonly makeLink?: NonNullable<Backend["makeLink"]>;
+  readonly #root: LocalRoot;
+  readonly #isOpener: boolean;
+
+  constructor(at: LocalRoot, { label, isOpener }: { readonly label: string; readonly isOpener: boolean }) {
+    this.label = label;
+    this.place = at.place;
+    this.#root = at;
+    this.#isOpener = isOpener;
+    // Windows has no such modes, and links need a right that few have.
+    if (isWindows) return;
+    this.setMode = (path, mode, call) => this.#setMode(path, mode, call);
+    this.makeLink = (path, target, options) => this.#makeLink(path, target, options);
+  }
+
+  async at(folder: string, call: Call): Promise<Backend> {
+    this.#root.begin("open", call);
+    const { opening, folder: base } = this.#root;
+    return new LocalFolder(await LocalRoot.at(opening, base, folder), { label: this.label, isOpener: false });
+  }
+
+  async *list(dir: RelPath, call: Call): AsyncIterable<Entry> {
+    const at = this.#root;
+    const full = at.full(dir);
+    const names = await at.doing("list", dir, async () => {
+      at.begin("list", call);
+      await at.checkFolder(dir, "list");
+      return await at.pace(
+        () => Array.from(Deno.readDirSync(full), (found) => found.name),
+        async () => (await Array.fromAsync(Deno.readDir(full))).map((found) => found.name),
+      );
+    });
+    const prefix = withSeparator(flavour, full);
+    for (let i = 0; i < names.length; i += BATCH) {
+      for (const entry of await look(at.pace, dir, prefix, names.slice(i, i + BATCH))) {
+        at.begin("list", call);
+        yield entry;
+      }
+    }
+  }
+
+  async stat(path: RelPath, call: Call): Promise<Entry | undefined> {
+    return await this.#root.doing("look at", path, async () => {
+      this.#root.begin("look at", call);
+      try {
+        await this.#root.checkParent(path, "look at");
+      } catch (error) {
+        if (error instanceof SyncError && error.kind === "notFound") return undefined;
+        throw error;
+      }
+      return await this.#root.look(path);
+    });
+  }
+
+  async read(path: RelPath, options: ReadOptions): Promise<Content> {
+    const at = this.#root;
+    return await at.doing("read", path, async () => {
+      at.begin("read", options);
+      await at.checkParent(path, "read");
+      return await readFile(at.pace, { path, full: at.full(path) }, { ...options, life: at.opening.life.signal });
+    });
+  }
+
+  async write(path: RelPath, body: Body, options: WriteOptions): Promise<FileEntry> {
+    return await this.#root.doing("write", path, async () => {
+      this.#root.begin("write", options);
+      return await writeFile(this.#root, path, body, options);
+    });
+  }
+
+  async makeDir(path: RelPath, call: Call): Promise<DirEntry> {
+    const [at, operation] = [this.#root, "make the folder"];
+    return await at.doing(operation, path, async () => {
+      at.begin(operation, call);
+      await at.checkParent(path, operation);
+      const [full, recursive] = [at.full(path), path === root];
+      try {
+        await at.pace(() => Deno.mkdirSync(full, { recursive }), () => Deno.mkdir(full, { recursive }));
+      } catch (error) {
+        if (codeOf(error) !== "EEXIST") throw error;
+      }
+      const made = await at.look(path);
+      if (made?.kind === "dir") return made;
+      throw at.error("exists", "something that is no folder is there", { operation, path });
+    });
+  }
+
+  async remove(entry: Entry, call: Call): Promise<void> {
+    const [at, operation] = [this.#root, "remove"];
+    const { path } = entry;
+    await at.doing(operation, path, async () => {
+      at.begin(operation, call);
+      if (entry.kind === "opaque") throw at.error("refused", entry.why, { operation, path });
+      const found = await this.stat(path, call);
+      if (found === undefined) return;
+      const why = mismatch(entry, found);
+      if (why !== undefined) throw at.error("changed", why, { operation, path });
+      const full = at.full(path);
+      try {
+        if (found.kind === "dir") await at.pace(() => fs.rmdirSync(full), () => fs.promises.rmdir(full));
+        else await at.pace(() => fs.unlinkSync(full), () => fs.promises.unlink(full));
+      } catch (error) {
+        if (!isAbsence(error)) throw error;
+      }
+    });
+  }
+
+  async rename(from: RelPath, to: RelPath, options: Call & Expecting): Promise<void> {
+    const [at, operation] = [this.#root, "rename"];
+    await at.doing(operation, from, async () => {
+      at.begin(operation, options);
+      await at.checkParent(from, operation);
+      await at.checkParent(to, operation);
+      const [source, target] = [at.full(from), at.full(to)];
+      mustMatch(options, await at.look(to), { operation: "rename to", shown: target, backend: "file" });
+      await at.pace(() => Deno.renameSync(source, target), () => Deno.rename(source, target));
+    });
+  }
+
+  async copy(from: RelPath, to: RelPath, options: Call & Expecting): Promise<void> {
+    const { signal } = options;
+    const source = await this.#file(from, "copy", options);
+    const { size, modified, mode } = source;
+    const body: Body = (start = 0, end = size) =>
+      this.read(from, { signal, offset: start, length: end - start, expect: source });
+    const kept = { ...(modified === undefined ? {} : { modified }), ...(mode === undefined ? {} : { mode }) };
+    await this.write(to, body, { ...options, size, ...kept });
+  }
+
+  async setModified(path: RelPath, modified: number, call: Call): Promise<void> {
+    const [at, operation] = [this.#root, "set the time of"];
+    await at.doing(operation, path, async () => {
+      await this.#file(path, operation, call);
+      const full = at.full(path);
+      // Before 1970 this call, the only one that follows no link, takes whole seconds.
+      const time = new Date(modified < 0 ? Math.floor(modified / 1000) * 1000 : modified);
+      await at.pace(() => fs.lutimesSync(full, time, time), () => fs.promises.lutimes(full, time, time));
+    });
+  }
+
+  async checksum(entry: FileEntry, wanted: readonly string[], call: Call): Promise<Checksum | undefined> {
+    this.#root.begin("read", call);
+    const offered = getHashes();
+    const algorithm = wanted.find((name) => offered.includes(name));
+    if (algorithm === undefined) return undefined;
+    const hash = createHash(algorithm);
+    const content = await this.read(entry.path, { ...call, expect: entry });
+    if (content instanceof Uint8Array) hash.update(content);
+    else for await (const chunk of content) hash.update(chunk);
+    return `${algorithm}:${hash.digest("hex")}`;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    const closed = new SyncError("cancelled", `"${this.label}" was closed`, { operation: "close" });
+    if (this.#isOpener) this.#root.opening.life.abort(closed);
+    return Promise.resolve();
+  }
+
+  async #setMode(path: RelPath, mode: number, call: Call): Promise<void> {
+    const operation = "set the mode of";
+    await this.#root.doing(operation, path, async () => {
+      await this.#file(path, operation, call);
+      const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
+      const fd = fs.openSync(this.#root.full(path), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+      try {
+        fs.fchmodSync(fd, mode & 0o777);
+      } finally {
+        fs.closeSync(fd);
+      }
+    });
+  }
+
+  async #makeLink(path: RelPath, target: string, options: Call & Expecting): Promise<LinkEntry> {
+    const [at, operation] = [this.#root, "make the link"];
+    return await at.doing(operation, path, async () => {
+      at.begin(operation, options);
+      await at.checkParent(path, operation);
+      const full = at.full(path);
+      const found = await at.look(path);
+      mustMatch(options, found, { operation, shown: full, backend: "file" });
+      if (found === undefined) {
+        await Deno.symlink(target, full);
+        return { kind: "link", path, target };
+      }
+      if (found.kind === "dir" || found.kind === "opaque") throw at.error("exists", "it is taken", { operation, path });
+      const temp = at.full(newTempPath(path));
+      await Deno.symlink(target, temp);
+      await Deno.rename(temp, full);
+      return { kind: "link", path, target };
+    });
+  }
+
+  /** The file at the path; rejects when there is none, or something else. */
+  async #file(path: RelPath, operation: string, call: Call): Promise<FileEntry> {
+    const found = await this.stat(path, call);
+    if (found?.kind === "file") return found;
+    if (found === undefined) throw this.#root.error("notFound", "it does not exist", { operation, path });
+    throw this.#root.error("refused", "it is no regular file", { operation, path });
+  }
+}

@@ -1,0 +1,129 @@
+import { setImmediate } from "node:timers/promises";
+import { gate, type RelPath } from "../path.ts";
+import type { Entry, OpaqueEntry } from "../types.ts";
+import { codeOf } from "./local_errors.ts";
+
+/** Makes `calls` calls to the disk: `now` on this thread, or `later` on the runtime's pool. Same result, same errors. */
+export type Pace = <T>(now: () => T, later: () => Promise<T>, calls?: number) => Promise<T>;
+
+/**
+ * Calls on this thread cost a third of those on the pool, but a slow disk (a share, a disk under load) would stop everything else
+ * meanwhile. So: on this thread while they are quick, on the pool for a while after a slow one; and other work gets its turn
+ * every few ms.
+ */
+export function newPace(clock: () => number = () => performance.now()): Pace {
+  let onPool = 0;
+  let stay = POOLED_CALLS;
+  let turn = clock();
+  let pause: Promise<void> | undefined;
+  const rest = async () => {
+    await setImmediate();
+    turn = clock();
+    pause = undefined;
+  };
+  return async (now, later, calls = 1) => {
+    if (pause === undefined && clock() - turn > TURN_MS) pause = rest();
+    while (pause !== undefined) await pause;
+    if (onPool > 0) {
+      onPool -= calls;
+      return await later();
+    }
+    const start = clock();
+    try {
+      return now();
+    } finally {
+      const isSlow = clock() - start > SLOW_MS + calls * SLOW_CALL_MS;
+      if (isSlow) onPool = stay;
+      stay = isSlow ? Math.min(stay * 2, POOLED_CALLS_MAX) : POOLED_CALLS;
+    }
+  };
+}
+
+/** What is at a path of the disk, not followed when it is a link; undefined when nothing is. */
+export async function lstat(pace: Pace, full: string): Promise<Deno.FileInfo | undefined> {
+  try {
+    return await pace(() => Deno.lstatSync(full), () => Deno.lstat(full));
+  } catch (error) {
+    if (isAbsence(error)) return undefined;
+    throw error;
+  }
+}
+
+/** ENOENT, or ENOTDIR: a file stands where the path has a folder. */
+export function isAbsence(error: unknown): boolean {
+  const code = codeOf(error);
+  return code === "ENOENT" || code === "ENOTDIR";
+}
+
+/** What lstat found, as an entry; `full` is where a link's target is read. */
+export function toEntry(path: RelPath, info: Deno.FileInfo, full: string): Entry {
+  const { mtime, mode, ino } = info;
+  if (mtime === null || mode === null || ino === null) return toPlainEntry(path, info, full);
+  const modified = mtime.getTime();
+  if (info.isFile) {
+    return { kind: "file", path, size: info.size, modified, mode: mode & 0o777, fileId: `${info.dev}:${ino}` };
+  }
+  if (info.isDirectory) return { kind: "dir", path, modified, mode: mode & 0o777 };
+  return info.isSymlink ? toLink(path, full) : opaque(path, "special", "it is a pipe, a socket or a device");
+}
+
+/** The entries of some names of one folder; those that vanish meanwhile are left out. `prefix`: the folder on the disk, with its separator. */
+export async function look(pace: Pace, dir: RelPath, prefix: string, names: readonly string[]): Promise<Entry[]> {
+  const found = await pace(
+    () => names.map((name) => seen(() => Deno.lstatSync(prefix + name))),
+    () => Promise.all(names.map((name) => Deno.lstat(prefix + name).catch(asError))),
+    names.length,
+  );
+  const entries: Entry[] = [];
+  for (const [i, name] of names.entries()) {
+    const info = found[i];
+    const gated = gate(dir, name);
+    if (!gated.ok) entries.push(opaque(gated.shown, "name", gated.why));
+    else if (info !== undefined && !(info instanceof Error)) entries.push(toEntry(gated.path, info, prefix + name));
+    else if (!isAbsence(info)) {
+      entries.push(opaque(gated.path, "unreadable", `it cannot be looked at (${codeOf(info) ?? "unknown error"})`));
+    }
+  }
+  return entries;
+}
+
+export function opaque(path: RelPath, cause: OpaqueEntry["cause"], why: string): OpaqueEntry {
+  return { kind: "opaque", path, cause, why };
+}
+
+/** ms of calls on this thread before other work gets its turn. */
+const TURN_MS = 12;
+/** A batch of calls is slow when it takes longer than this, and as long again for each call. */
+const SLOW_MS = 1;
+const SLOW_CALL_MS = 0.2;
+/** So many calls go to the pool before this thread is tried again; twice as many after each try that was slow again. */
+const POOLED_CALLS = 64;
+const POOLED_CALLS_MAX = 16_384;
+
+/** Where the system tells no mode and no inode (Windows), or no time. */
+function toPlainEntry(path: RelPath, info: Deno.FileInfo, full: string): Entry {
+  const time = info.mtime === null ? {} : { modified: info.mtime.getTime() };
+  const mode = info.mode === null ? {} : { mode: info.mode & 0o777 };
+  const fileId = info.ino === null ? {} : { fileId: `${info.dev}:${info.ino}` };
+  if (info.isFile) return { kind: "file", path, size: info.size, ...time, ...mode, ...fileId };
+  if (info.isDirectory) return { kind: "dir", path, ...time, ...mode };
+  return info.isSymlink ? toLink(path, full) : opaque(path, "special", "it is a pipe, a socket or a device");
+}
+
+function seen(info: () => Deno.FileInfo): Deno.FileInfo | Error {
+  try {
+    return info();
+  } catch (error) {
+    return asError(error);
+  }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
+
+function toLink(path: RelPath, full: string): Entry {
+  const target = Deno.readLinkSync(full);
+  if (target.includes("\ufffd")) return opaque(path, "link", "its target is no valid Unicode");
+  return { kind: "link", path, target };
+}

@@ -1,0 +1,175 @@
+import fs from "node:fs";
+import { promisify } from "node:util";
+import { cancelled } from "../errors.ts";
+import type { RelPath } from "../path.ts";
+import type { Content, ReadOptions } from "./backend.ts";
+import { mustMatch } from "./expect.ts";
+import { lstat, type Pace, toEntry } from "./local_disk.ts";
+import { type Doing, localError, toSyncError } from "./local_errors.ts";
+
+/** A file of this disk: the path as callers know it, and where it lies. */
+export interface Spot {
+  readonly path: RelPath;
+  readonly full: string;
+}
+
+/**
+ * The content of a regular file, or a range of it: small ones whole, large ones as a stream. Links, pipes and devices are refused
+ * and never opened. With `expect` the file is compared before the first and after the last byte. An abort
+ * of `life` ends a stream as an abort of the call does.
+ */
+export async function readFile(
+  pace: Pace,
+  { path, full }: Spot,
+  options: ReadOptions & { readonly life: AbortSignal },
+): Promise<Content> {
+  const doing: Doing = { operation: "read", path, shown: full };
+  const info = await lstat(pace, full);
+  const found = info && toEntry(path, info, full);
+  mustMatch(options, found, { operation: "read", shown: full, backend: "file" });
+  if (info === undefined) throw localError("notFound", "it does not exist", doing);
+  if (info.isDirectory) throw localError("changed", "a folder is where a file was expected", doing);
+  if (!info.isFile) throw localError("refused", "it is no regular file", doing);
+  const offset = options.offset ?? 0;
+  const length = Math.max(0, Math.min(options.length ?? Infinity, info.size - offset));
+  const file = new OpenFile(pace, { doing, full, info, isExact: options.expect !== undefined });
+  await file.open();
+  if (length <= SMALL) return await file.whole(offset, length);
+  return file.stream({ offset, length, signals: [options.signal, options.life] });
+}
+
+/** Up to here a file is read at once. */
+const SMALL = 256 * 1024;
+const CHUNK = 256 * 1024;
+/** Neither follows a link nor waits at a pipe that took the file's place meanwhile; both are 0 on Windows. */
+const OPEN_FLAGS = fs.constants.O_RDONLY | (fs.constants.O_NOFOLLOW ?? 0) | (fs.constants.O_NONBLOCK ?? 0);
+const openOnPool = promisify(fs.open);
+
+interface Opening {
+  readonly doing: Doing;
+  readonly full: string;
+  readonly info: Deno.FileInfo;
+  /** Must still be the same file after the last byte. */
+  readonly isExact: boolean;
+}
+
+interface Range {
+  readonly offset: number;
+  readonly length: number;
+  readonly signals: readonly AbortSignal[];
+}
+
+/** A file that is open for reading, closed after its last byte, its first error, or when it is cancelled. */
+class OpenFile {
+  readonly #pace: Pace;
+  readonly #opening: Opening;
+  #fd: number | undefined;
+  #isReading = false;
+
+  constructor(pace: Pace, opening: Opening) {
+    this.#pace = pace;
+    this.#opening = opening;
+  }
+
+  async open(): Promise<void> {
+    const { full, doing } = this.#opening;
+    try {
+      this.#fd = await this.#pace(() => fs.openSync(full, OPEN_FLAGS), () => openOnPool(full, OPEN_FLAGS));
+    } catch (error) {
+      throw toSyncError(error, doing);
+    }
+  }
+
+  async whole(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
+    try {
+      const bytes = new Uint8Array(length);
+      for (let at = 0; at < length;) at += await this.#fill(bytes.subarray(at), offset + at);
+      await this.#finish();
+      return bytes;
+    } catch (error) {
+      throw toSyncError(error, this.#opening.doing);
+    } finally {
+      this.#close();
+    }
+  }
+
+  stream({ offset, length, signals }: Range): ReadableStream<Uint8Array<ArrayBuffer>> {
+    const end = offset + length;
+    let at = offset;
+    let fail = () => {};
+    const leave = () => {
+      for (const signal of signals) signal.removeEventListener("abort", fail);
+      this.#close();
+    };
+    return new ReadableStream<Uint8Array<ArrayBuffer>>({
+      start: (controller) => {
+        fail = () => {
+          leave();
+          const signal = signals.find((one) => one.aborted);
+          if (signal !== undefined) controller.error(cancelled(signal, this.#opening.doing.operation));
+        };
+        for (const signal of signals) signal.addEventListener("abort", fail);
+        if (signals.some((signal) => signal.aborted)) fail();
+      },
+      pull: async (controller) => {
+        const bytes = new Uint8Array(Math.min(CHUNK, end - at));
+        try {
+          const count = await this.#fill(bytes, at);
+          at += count;
+          if (at === end) await this.#finish();
+          if (signals.some((signal) => signal.aborted)) return;
+          controller.enqueue(count === bytes.length ? bytes : bytes.slice(0, count));
+        } catch (error) {
+          if (signals.some((signal) => signal.aborted)) return;
+          leave();
+          throw toSyncError(error, this.#opening.doing);
+        }
+        if (at < end) return;
+        leave();
+        controller.close();
+      },
+      cancel: leave,
+    }, { highWaterMark: 0 });
+  }
+
+  /** Reads what is there, at least one byte. */
+  async #fill(bytes: Uint8Array, position: number): Promise<number> {
+    const fd = this.#fd;
+    if (fd === undefined) throw localError("cancelled", "it was closed", this.#opening.doing);
+    this.#isReading = true;
+    try {
+      const count = await this.#pace(
+        () => fs.readSync(fd, bytes, 0, bytes.length, position),
+        () => readOnPool(fd, bytes, position),
+      );
+      if (count > 0) return count;
+    } finally {
+      this.#isReading = false;
+      // Closed while the pool was still reading: closed for good only now, so that the number stands for no other file meanwhile.
+      if (this.#fd === undefined) fs.closeSync(fd);
+    }
+    throw localError("changed", "it became shorter while it was read", this.#opening.doing);
+  }
+
+  /** After the last byte: is it still the file that was opened? */
+  async #finish(): Promise<void> {
+    const { full, info, isExact, doing } = this.#opening;
+    if (!isExact) return;
+    const now = await lstat(this.#pace, full);
+    const isSame = now !== undefined && now.isFile && now.size === info.size && now.ino === info.ino &&
+      now.mtime?.getTime() === info.mtime?.getTime();
+    if (!isSame) throw localError("changed", "it was modified while it was read", doing);
+  }
+
+  #close(): void {
+    const fd = this.#fd;
+    this.#fd = undefined;
+    if (fd !== undefined && !this.#isReading) fs.closeSync(fd);
+  }
+}
+
+function readOnPool(fd: number, bytes: Uint8Array, position: number): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  fs.read(fd, bytes, 0, bytes.length, position, (error, count) => error === null ? resolve(count) : reject(error));
+  return promise;
+}

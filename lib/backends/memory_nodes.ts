@@ -1,0 +1,53 @@
+import type { DirEntry, Entry, FileEntry } from "../types.ts";
+
+/** What stands in a memory tree under one name; `name` as it is spelled there. */
+export type Node = FileNode | DirNode | OtherNode;
+export interface FileNode {
+  readonly kind: "file";
+  readonly name: string;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly modified: number;
+  readonly mode: number;
+  readonly id: string;
+  readonly revision: string;
+}
+export interface DirNode {
+  readonly kind: "dir";
+  readonly name: string;
+  readonly children: Map<string, Node>;
+  modified: number;
+  readonly mode: number;
+}
+interface OtherNode {
+  readonly kind: "other";
+  readonly name: string;
+  readonly entry: Exclude<Entry, FileEntry | DirEntry>;
+}
+
+/** A folder without anything in it. */
+export function newDir(name: string, modified: number): DirNode {
+  return { kind: "dir", name, children: new Map(), modified, mode: 0o755 };
+}
+
+/** The node that an entry describes; `count` makes its id and revision where the entry has none, `now` its time. */
+export function planted(
+  name: string,
+  { entry, bytes, count, now }: {
+    readonly entry: Entry;
+    readonly bytes: Uint8Array<ArrayBuffer>;
+    readonly count: number;
+    readonly now: number;
+  },
+): Node {
+  if (entry.kind === "dir") return { ...newDir(name, entry.modified ?? now), mode: entry.mode ?? 0o755 };
+  if (entry.kind !== "file") return { kind: "other", name, entry };
+  return {
+    kind: "file",
+    name,
+    bytes,
+    modified: entry.modified ?? now,
+    mode: entry.mode ?? 0o644,
+    id: entry.fileId ?? `memory:${count}`,
+    revision: entry.revision ?? `r${count}`,
+  };
+}

@@ -1,0 +1,29 @@
+import type { Protocol } from "./backend.ts";
+import { sftpOptions } from "./sftp_options.ts";
+
+export { openLocal } from "./local.ts";
+
+/** The protocol table: one row a protocol. Its client library is imported when load() is called. */
+export const protocols: readonly Protocol[] = [
+  {
+    schemes: ["file"],
+    names: ["File"],
+    defaultPort: undefined,
+    local: true,
+    options: [],
+    load: async () => (await import("./local.ts")).openFile,
+  },
+  {
+    schemes: ["sftp", "scp"],
+    names: ["Sftp", "Scp"],
+    defaultPort: 22,
+    options: sftpOptions,
+    load: async () => (await import("./sftp.ts")).openSftp,
+  },
+];
+
+/** The row of a scheme ("sftp", without the colon, in any case); undefined for an unknown one. */
+export function findProtocol(scheme: string): Protocol | undefined {
+  const wanted = scheme.toLowerCase();
+  return protocols.find((row) => row.schemes.includes(wanted));
+}

@@ -1,0 +1,210 @@
+import { parentOf, type RelPath, root } from "../path.ts";
+import type { Checksum, DirEntry, Entry, FileEntry, LinkEntry } from "../types.ts";
+import type {
+  Backend,
+  Body,
+  Call,
+  Content,
+  Expecting,
+  OpenProtocol,
+  Place,
+  ReadOptions,
+  Target,
+  Traits,
+  WriteOptions,
+} from "./backend.ts";
+import { removeEntry, renameEntry, setEntryMode, setEntryTime } from "./sftp_change.ts";
+import { connectSftp } from "./sftp_connect.ts";
+import { childOf, look, lookFor } from "./sftp_entry.ts";
+import { Folders } from "./sftp_folders.ts";
+import { Hashes } from "./sftp_hash.ts";
+import { listFolder } from "./sftp_list.ts";
+import { makeFolder, makeSymlink } from "./sftp_make.ts";
+import { findPlace, loginFolder } from "./sftp_place.ts";
+import { Pool } from "./sftp_pool.ts";
+import { readFile } from "./sftp_read.ts";
+import type { Ask } from "./sftp_status.ts";
+import { POSIX_RENAME } from "./sftp_temp.ts";
+import type { Wire } from "./sftp_wire.ts";
+import { writeFile } from "./sftp_write.ts";
+import type { SshConnector } from "./ssh_link.ts";
+
+/** Opens an SFTP server: authentication and trust, then one connection. Rejects with connection, timeout, auth, hostKey or badInput. */
+export const openSftp: OpenProtocol = async (target, call) => {
+  return await openSftpOver(await connectSftp(target, call), target, call);
+};
+
+/** The backend over connections that someone else opens. */
+export async function openSftpOver(
+  connector: SshConnector,
+  { address, options }: Pick<Target, "address" | "options">,
+  call: Call,
+): Promise<Backend> {
+  const pool = new Pool(connector, {
+    timeout: numberOf(options.Timeout, TIMEOUT_MS),
+    reconnectTime: numberOf(options.ReconnectTime, RECONNECT_MS),
+    connections: numberOf(options.Connections, CONNECTIONS),
+  });
+  try {
+    await pool.open(call);
+    const wire = await pool.wire(call);
+    const home = await loginFolder(wire, call);
+    const place = await findPlace(wire, address.path, { ...call, from: home, home });
+    const traits = traitsOf(wire, numberOf(options.Connections, CONNECTIONS));
+    return new Sftp({ connector, pool, home, hashes: new Hashes(pool), traits }, { place, owns: true });
+  } catch (error) {
+    await pool[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+const TIMEOUT_MS = 15_000;
+const RECONNECT_MS = 120_000;
+const CONNECTIONS = 4;
+const PARALLEL_FILES = 256;
+
+/** What all backends of one server share. */
+interface Server {
+  readonly connector: SshConnector;
+  readonly pool: Pool;
+  readonly home: string;
+  readonly hashes: Hashes;
+  readonly traits: Traits;
+}
+
+class Sftp implements Backend {
+  readonly label: string;
+  readonly peer: string;
+  readonly place: Place;
+  readonly traits: Traits;
+  readonly #server: Server;
+  readonly #pool: Pool;
+  readonly #owns: boolean;
+  readonly #folders = new Folders((path) => this.#at(path));
+
+  constructor(server: Server, { place, owns }: { readonly place: Place; readonly owns: boolean }) {
+    this.label = server.connector.label;
+    this.peer = server.connector.peer;
+    this.place = place;
+    this.traits = server.traits;
+    this.#server = server;
+    this.#pool = server.pool;
+    this.#owns = owns;
+  }
+
+  async at(folder: string, call: Call): Promise<Backend> {
+    const wire = await this.#pool.wire(call);
+    const place = await findPlace(wire, folder, { ...call, from: this.place.path, home: this.#server.home });
+    return new Sftp(this.#server, { place, owns: false });
+  }
+
+  async *list(dir: RelPath, call: Call): AsyncIterable<Entry> {
+    const ask = asking("list", dir, call);
+    const wire = await this.#pool.wire(ask);
+    const isFolder = this.#folders.check(wire, dir, ask);
+    for await (const batch of listFolder(wire, { ...ask, at: this.#at(dir), isFolder })) yield* batch;
+  }
+
+  async stat(path: RelPath, call: Call): Promise<Entry | undefined> {
+    const ask = asking("look at", path, call);
+    return await look(await this.#pool.wire(ask), this.#at(path), ask);
+  }
+
+  async read(path: RelPath, options: ReadOptions): Promise<Content> {
+    return await readFile(this.#pool, { ...options, ...this.#spot("read", path, options) });
+  }
+
+  async write(path: RelPath, body: Body, options: WriteOptions): Promise<FileEntry> {
+    const spot = this.#spot("write", path, options);
+    return await writeFile(this.#pool, body, { ...spot, dir: this.#at(parentOf(path)), options });
+  }
+
+  async makeDir(path: RelPath, call: Call): Promise<DirEntry> {
+    return await makeFolder(this.#pool, this.#spot("make the folder", path, call));
+  }
+
+  async remove(entry: Entry, call: Call): Promise<void> {
+    await removeEntry(this.#pool, entry, this.#spot("remove", entry.path, call));
+    this.#folders.forget(entry.path);
+  }
+
+  async rename(from: RelPath, to: RelPath, options: Call & Expecting): Promise<void> {
+    const source = this.#spot("rename", from, options);
+    await renameEntry(this.#pool, source, { ...this.#spot("rename", to, options), ...expecting(options) });
+    this.#folders.forget(from);
+  }
+
+  async makeLink(path: RelPath, target: string, options: Call & Expecting): Promise<LinkEntry> {
+    const spot = this.#spot("make the link", path, options);
+    return await makeSymlink(this.#pool, target, { ...spot, ...expecting(options), dir: this.#at(parentOf(path)) });
+  }
+
+  async setModified(path: RelPath, modified: number, call: Call): Promise<void> {
+    await setEntryTime(this.#pool, modified, this.#spot("set the time of", path, call));
+  }
+
+  async setMode(path: RelPath, mode: number, call: Call): Promise<void> {
+    await setEntryMode(this.#pool, mode & 0o777, this.#spot("set the mode of", path, call));
+  }
+
+  async checksum(entry: FileEntry, wanted: readonly string[], call: Call): Promise<Checksum | undefined> {
+    if (!wanted.includes("sha256")) return undefined;
+    const spot = this.#spot("hash", entry.path, call);
+    const sum = await this.#server.hashes.sha256(spot.at, spot);
+    await lookFor(await this.#pool.wire(spot), spot.at, { ...spot, expect: entry });
+    return sum;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#owns) await this.#pool[Symbol.asyncDispose]();
+  }
+
+  /** A path as the server names it. */
+  #at(path: RelPath): string {
+    return path === root ? this.place.path : childOf(this.place.path, path);
+  }
+
+  #spot(operation: string, path: RelPath, call: Call): Ask & Where {
+    const ask = asking(operation, path, call);
+    return {
+      ...ask,
+      at: this.#at(path),
+      checkParent: (wire) => this.#folders.check(wire, parentOf(path), ask),
+    };
+  }
+}
+
+interface Where {
+  readonly at: string;
+  checkParent(wire: Wire): Promise<void>;
+}
+
+function asking(operation: string, path: RelPath, { signal }: Call): Ask {
+  return { operation, path, signal };
+}
+
+function expecting({ expect }: Expecting): Expecting {
+  return expect === undefined ? {} : { expect };
+}
+
+function traitsOf(wire: Wire, connections: number): Traits {
+  const atomic = wire.offers(POSIX_RENAME);
+  return {
+    timeStep: 1000,
+    dirTimes: true,
+    caseSensitive: true,
+    normalizes: false,
+    hasDirs: true,
+    atomicWrite: atomic,
+    atomicRename: atomic,
+    maxConnections: connections,
+    parallelFiles: PARALLEL_FILES,
+    names: "posix",
+    maxNameBytes: 255,
+  };
+}
+
+function numberOf(text: string | undefined, fallback: number): number {
+  const number = text === undefined || text === "" ? NaN : Number(text);
+  return Number.isFinite(number) && number >= 0 ? number : fallback;
+}

@@ -1,0 +1,86 @@
+import { nameOf, root } from "../path.ts";
+import { tempPath } from "../temp.ts";
+import type { DirEntry, Entry, LinkEntry } from "../types.ts";
+import type { Expecting } from "./backend.ts";
+import { childOf, look, lookFor, mustMatch, type Spot } from "./sftp_entry.ts";
+import type { Pool } from "./sftp_pool.ts";
+import { type Ask, failure, NO_SUCH_FILE, statusOf } from "./sftp_status.ts";
+import { placeTemp, randomTag, removeTemp } from "./sftp_temp.ts";
+import type { Wire } from "./sftp_wire.ts";
+
+type Making = Ask & Spot & { checkParent(wire: Wire): Promise<void> };
+
+/** Makes a folder; for the root its parents too. One that exists is fine; anything else there rejects with exists. */
+export async function makeFolder(pool: Pool, making: Making): Promise<DirEntry> {
+  const wire = await pool.wire(making);
+  await making.checkParent(wire);
+  if (making.path === root) await makeParents(wire, making.at, making);
+  return await makeOne(wire, making.at, making);
+}
+
+/** Makes a symbolic link with exactly this target. Rejects with changed when something else than expected is there, with exists without expectation. */
+export async function makeSymlink(
+  pool: Pool,
+  target: string,
+  making: Making & Expecting & { readonly dir: string },
+): Promise<LinkEntry> {
+  const { at, path, expect } = making;
+  if (target === "" || target.includes("\0")) throw failure(making, "badInput", { why: "a link needs a target" });
+  const wire = await pool.wire(making);
+  await making.checkParent(wire);
+  const found = await lookFor(wire, at, making);
+  if (found === undefined) await makeNewLink(wire, target, making);
+  else if (expect === undefined) throw failure(making, "exists", { why: "something is there" });
+  else await replaceByLink(wire, target, making);
+  return { kind: "link", path, target };
+}
+
+async function makeParents(wire: Wire, at: string, ask: Ask): Promise<void> {
+  const parent = at.slice(0, at.lastIndexOf("/")) || "/";
+  if (parent === at || await wire.stat(parent, ask) !== undefined) return;
+  await makeParents(wire, parent, ask);
+  await makeOne(wire, parent, ask);
+}
+
+/** MKDIR and the look at what is there then go out together; "it exists" comes as a mere failure. */
+async function makeOne(wire: Wire, at: string, ask: Ask): Promise<DirEntry> {
+  const made = wire.mkdir(at, ask).then(() => undefined, (error: unknown) => ({ error }));
+  // Servers that answer side by side may look too early.
+  const early = await look(wire, at, ask);
+  const refused = await made;
+  const found = early ?? await look(wire, at, ask);
+  if (found?.kind === "dir") return found;
+  if (found !== undefined) throw failure(ask, "exists", { why: "something that is no folder is there" });
+  throw refused?.error ?? failure(ask, "changed", { why: "it was removed at once" });
+}
+
+async function makeNewLink(wire: Wire, target: string, making: Making & Expecting): Promise<void> {
+  try {
+    await wire.symlink(target, making.at, making);
+  } catch (error) {
+    const status = statusOf(error);
+    if (status === undefined || status === NO_SUCH_FILE) throw error;
+    const found: Entry | undefined = await look(wire, making.at, making);
+    if (found === undefined) throw error;
+    mustMatch(found, making);
+    throw failure(making, "exists", { why: "something is there", cause: error });
+  }
+}
+
+async function replaceByLink(
+  wire: Wire,
+  target: string,
+  making: Making & Expecting & { readonly dir: string },
+): Promise<void> {
+  const { signal, expect, path, dir } = making;
+  const temp = childOf(dir, nameOf(tempPath(path, randomTag())));
+  const options = { signal, size: 0, ...(expect === undefined ? {} : { expect }) };
+  const draft = { ...making, temp, options, mode: undefined };
+  await wire.symlink(target, temp, making);
+  try {
+    await placeTemp(wire, draft);
+  } catch (error) {
+    await removeTemp(wire, draft);
+    throw error;
+  }
+}

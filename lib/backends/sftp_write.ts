@@ -1,0 +1,156 @@
+import { cancelled, type ErrorKind, toSyncError } from "../errors.ts";
+import { nameOf, printable } from "../path.ts";
+import { tempPath } from "../temp.ts";
+import type { FileEntry } from "../types.ts";
+import type { Body, WriteOptions } from "./backend.ts";
+import { gather, unlessCancelled } from "./sftp_body.ts";
+import { childOf, type Spot, toSeen } from "./sftp_entry.ts";
+import type { Pool } from "./sftp_pool.ts";
+import { startPour } from "./sftp_pour.ts";
+import { type Ask, statusOf } from "./sftp_status.ts";
+import {
+  type Draft,
+  makeTemp,
+  modeFor,
+  placeTemp,
+  randomTag,
+  removeTemp,
+  whyRefused,
+  writtenEntry,
+} from "./sftp_temp.ts";
+import type { Handle, Wire } from "./sftp_wire.ts";
+import type { RawAttributes } from "./ssh_channels.ts";
+
+/** The last second that version 3 can carry, in 2106. */
+export const LAST_SECOND = 0xffff_ffff;
+
+export type Writing = Ask & Spot & {
+  readonly options: WriteOptions;
+  /** The folder that holds it, as the server names it. */
+  readonly dir: string;
+  /** Rejects unless the folders above are what they seem. */
+  checkParent(wire: Wire): Promise<void>;
+};
+
+/**
+ * Old or new: the bytes go to a temporary name beside the target, made exclusively; time and mode are set and the size is checked on
+ * its handle; then one last look at the target, and the rename. Small files cost three round trips; large ones go over all
+ * connections, and go on behind what a broken write of the same tag left.
+ */
+export async function writeFile(pool: Pool, body: Body, writing: Writing): Promise<FileEntry> {
+  const { options, path } = writing;
+  const wire = await pool.wire(writing);
+  await writing.checkParent(wire);
+  const mode = await modeFor(wire, writing, options);
+  const temp = childOf(writing.dir, nameOf(tempPath(path, options.tag ?? randomTag())));
+  const draft: Draft = { ...writing, temp, mode };
+  if (options.size <= SMALL) return await writeSmall(wire, body, draft);
+  return await writeLarge(pool, body, draft);
+}
+
+/** Up to here a file is held in memory, and sent without waiting for answers in between. */
+const SMALL = 256 * 1024;
+/** Bytes that are worth to be kept for the next write of the same tag, and the failures after which they are. */
+const WORTH_KEEPING = 24 << 20;
+const RESUMABLE: readonly ErrorKind[] = ["connection", "timeout", "busy", "cancelled"];
+
+async function writeSmall(wire: Wire, body: Body, draft: Draft): Promise<FileEntry> {
+  const { options, signal } = draft;
+  const bytes = await gather(await unlessCancelled(body(), draft), { ...draft, size: options.size });
+  const handle = await makeTemp(wire, draft);
+  try {
+    const sent: Promise<void>[] = [];
+    for (let at = 0; at < bytes.length; at += wire.maxWrite) {
+      sent.push(wire.write(handle, bytes.subarray(at, at + wire.maxWrite), { ...draft, to: at }));
+    }
+    options.onBytes?.(bytes.length);
+    const entry = await finish(wire, handle, { draft, sent });
+    if (signal.aborted) throw cancelled(signal, draft.operation);
+    await placeTemp(wire, draft);
+    return entry;
+  } catch (error) {
+    await removeTemp(wire, draft);
+    throw await whyRefused(wire, error, draft);
+  }
+}
+
+async function writeLarge(pool: Pool, body: Body, draft: Draft): Promise<FileEntry> {
+  const wire = await pool.wire(draft);
+  const pour = await startPour(pool, wire, { draft, body });
+  try {
+    await pour.run();
+    const entry = await finish(wire, pour.handle, { draft, sent: [] });
+    await placeTemp(wire, draft);
+    return entry;
+  } catch (error) {
+    pour.stop();
+    const known = toSyncError(error, draft.operation);
+    const keep = draft.options.tag !== undefined && RESUMABLE.includes(known.kind) && pour.safe >= WORTH_KEEPING;
+    if (!keep) await removeTemp(wire, draft);
+    throw await whyRefused(wire, known, draft);
+  }
+}
+
+interface Finishing {
+  readonly draft: Draft;
+  /** WRITEs that are on their way. */
+  readonly sent: readonly Promise<void>[];
+}
+
+/** Mode and time, the size as the server has it, and CLOSE, sent behind the WRITEs: at once where the server keeps their order. */
+async function finish(wire: Wire, handle: Handle, { draft, sent }: Finishing): Promise<FileEntry> {
+  if (!wire.ordered) {
+    await Promise.all(sent);
+    await setAttributes(wire, handle, draft);
+    const attributes = await wire.fstat(handle, draft);
+    await wire.close(handle, draft);
+    return writtenEntry(toSeen(draft.path, attributes), draft);
+  }
+  const set = setAttributes(wire, handle, draft);
+  const stat = wire.fstat(handle, draft);
+  const close = wire.close(handle, draft);
+  const [attributes] = await Promise.all([stat, set, close, ...sent]);
+  return writtenEntry(toSeen(draft.path, attributes), draft);
+}
+
+/** A refusal is a warning: the content is good without its time or mode. */
+async function setAttributes(wire: Wire, handle: Handle, draft: Draft): Promise<void> {
+  const { mode, options } = draft;
+  const times = options.modified === undefined ? {} : toTimes(options.modified, draft);
+  const rwx = mode === undefined ? {} : { mode };
+  const all: RawAttributes = { ...rwx, ...times };
+  if (Object.keys(all).length === 0) return;
+  if (await isSet(wire, handle, { draft, attributes: all })) return;
+  if (mode !== undefined && !(await isSet(wire, handle, { draft, attributes: rwx }))) warn(draft, "mode");
+  if (options.modified !== undefined && !(await isSet(wire, handle, { draft, attributes: times }))) warn(draft, "time");
+}
+
+async function isSet(
+  wire: Wire,
+  handle: Handle,
+  { draft, attributes }: { readonly draft: Draft; readonly attributes: RawAttributes },
+): Promise<boolean> {
+  try {
+    await wire.fsetstat(handle, attributes, draft);
+    return true;
+  } catch (error) {
+    if (statusOf(error) === undefined) throw error;
+    return false;
+  }
+}
+
+function warn({ path, options }: Draft, what: string): void {
+  options.onWarning?.(`The server refused to set the ${what} of "${printable(path)}"`);
+}
+
+/** Whole seconds from 1970 to 2106: version 3 holds no others. */
+function toTimes(modified: number, { path, options }: Pick<Draft, "path" | "options">): RawAttributes {
+  const wanted = Math.floor(modified / 1000);
+  const mtime = Math.min(Math.max(wanted, 0), LAST_SECOND);
+  if (mtime !== wanted) {
+    options.onWarning?.(
+      `The time of "${printable(path)}" lies outside 1970 to 2106, which SFTP cannot carry; the nearest was set`,
+    );
+  }
+  return { atime: mtime, mtime };
+}

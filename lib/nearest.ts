@@ -1,0 +1,50 @@
+/** The name a person most likely meant, case-blind and blind to hyphens; undefined when none is near. */
+export function nearest(word: string, names: Iterable<string>): string | undefined {
+  const wanted = fold(word).slice(0, MAX_LENGTH);
+  if (wanted === "") return undefined;
+  let best: string | undefined;
+  let bestDistance = Infinity;
+  for (const name of names) {
+    const candidate = fold(name).slice(0, MAX_LENGTH);
+    const distance = candidate.startsWith(wanted) && wanted.length >= 3 ? 0.5 : editDistance(wanted, candidate);
+    if (distance >= bestDistance || distance > reach(candidate)) continue;
+    best = name;
+    bestDistance = distance;
+  }
+  return best;
+}
+
+const MAX_LENGTH = 64;
+
+function fold(word: string): string {
+  return word.toLowerCase().replaceAll("-", "");
+}
+
+/** How many slips still make a name meant: none in one of two letters. */
+function reach(name: string): number {
+  return name.length < 3 ? 0 : Math.max(1, Math.floor(name.length / 3));
+}
+
+/** Insertions, deletions, changes and swaps of neighbours (optimal string alignment). */
+function editDistance(a: string, b: string): number {
+  let beforeLast: number[] = [];
+  let last = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const change = at(last, j - 1) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      let cost = Math.min(change, at(last, j) + 1, at(row, j - 1) + 1);
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
+        cost = Math.min(cost, at(beforeLast, j - 2) + 1);
+      }
+      row.push(cost);
+    }
+    beforeLast = last;
+    last = row;
+  }
+  return at(last, b.length);
+}
+
+function at(row: readonly number[], index: number): number {
+  return row[index] ?? Infinity;
+}

@@ -1,0 +1,97 @@
+import { badInput } from "../errors.ts";
+
+/** The longest line, or whole array, that is read: UTF-16 units. */
+const longest = 64 * 1024 * 1024;
+
+/**
+ * One line of pure ASCII JSON, so that no code page and no terminal can garble or obey it. Lone surrogates survive as escapes.
+ * "##[" and "##vso[", which build servers obey anywhere in a line, are escaped too.
+ */
+export function toJson(value: unknown): string {
+  const json = JSON.stringify(value) ?? "null";
+  return json
+    .replace(/[\u007f-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
+    .replaceAll("##", "#\\u0023");
+}
+
+/**
+ * The objects of a stream that another command wrote: one a line, or one JSON array. UTF-8 with or without byte order mark, UTF-16
+ * with one; LF or CRLF; empty lines are passed over. Throws badInput naming the line.
+ */
+export async function* readObjects(
+  stream: AsyncIterable<Uint8Array>,
+  options: { readonly longest?: number } = {},
+): AsyncIterable<object> {
+  const limit = options.longest ?? longest;
+  let rest = "";
+  let line = 0;
+  let isArray = false;
+  let isFirst = true;
+  for await (const text of decoded(stream)) {
+    rest += text;
+    if (isFirst && rest.trim() !== "") {
+      isFirst = false;
+      isArray = rest.trimStart().startsWith("[");
+    }
+    if (!isArray) {
+      const lines = rest.split("\n");
+      rest = lines.pop() ?? "";
+      for (const whole of lines) yield* objectOf(whole, ++line);
+    }
+    if (rest.length > limit) throw badInput(`Line ${line + 1} of the input is longer than ${limit} characters.`);
+  }
+  if (isArray) yield* elementsOf(rest);
+  else yield* objectOf(rest, line + 1);
+}
+
+function* objectOf(text: string, line: number): Iterable<object> {
+  if (text.trim() === "") return;
+  const value = parsed(text, `Line ${line} of the input`);
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return yield value;
+  throw badInput(`Line ${line} of the input holds no object: write one JSON object a line.`);
+}
+
+function* elementsOf(text: string): Iterable<object> {
+  const values = parsed(text, "The input");
+  if (!Array.isArray(values)) throw badInput("The input holds no objects: write one JSON object a line.");
+  for (const [index, value] of values.entries()) {
+    if (typeof value !== "object" || value === null) throw badInput(`Element ${index + 1} of the input is no object.`);
+    yield value;
+  }
+}
+
+function parsed(text: string, where: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    throw badInput(`${where} is no JSON: write one JSON object a line, as Tandem's commands do on a pipe.`);
+  }
+}
+
+/** Text in pieces, decoded by the byte order mark; UTF-8 without one. */
+async function* decoded(stream: AsyncIterable<Uint8Array>): AsyncIterable<string> {
+  let decoder: TextDecoder | undefined;
+  let head = new Uint8Array();
+  try {
+    for await (const bytes of stream) {
+      if (decoder === undefined) {
+        head = new Uint8Array([...head, ...bytes]);
+        if (head.length < 2) continue;
+        decoder = new TextDecoder(encodingOf(head), { fatal: true });
+        yield decoder.decode(head, { stream: true });
+      } else yield decoder.decode(bytes, { stream: true });
+    }
+    decoder ??= new TextDecoder("utf-8", { fatal: true });
+    yield head.length < 2 ? decoder.decode(head) : decoder.decode();
+  } catch (cause) {
+    if (!(cause instanceof TypeError)) throw cause;
+    throw badInput("The input is neither UTF-8 nor UTF-16 with a byte order mark.");
+  }
+}
+
+function encodingOf(head: Uint8Array): string {
+  if (head[0] === 0xff && head[1] === 0xfe) return "utf-16le";
+  if (head[0] === 0xfe && head[1] === 0xff) return "utf-16be";
+  return "utf-8";
+}

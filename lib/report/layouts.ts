@@ -1,0 +1,110 @@
+import type { ItemRecord } from "./items.ts";
+import { toJson } from "./json.ts";
+import type { DifferenceRecord, ErrorRecord } from "./records.ts";
+import type { SyncResult } from "./result.ts";
+import { differenceHead, viewDifference, viewObject, viewResult, viewSession, viewWhatIf } from "./table.ts";
+import type { Paint } from "./text.ts";
+
+/** How standard output looks: each method gives the text to write next. A layout has a life: it knows what it wrote before. */
+export interface Layout {
+  /** A file was done, failed, or is in conflict. Only where items are shown one by one. */
+  item?(item: ItemRecord): string;
+  /** A final object of the pipeline, or a text. */
+  value(value: unknown): string;
+  /** The last word, with the error that ended the command line. */
+  end(error: ErrorRecord | undefined): string;
+}
+
+/** One object a line: Auto on a pipe. */
+export function objectLayout(): Layout {
+  return { value: lineOf, end: (error) => error === undefined ? "" : lineOf(error) };
+}
+
+/** One line per item as it is done, and a result without its lists at the end. */
+export function lineLayout(): Layout {
+  return {
+    item: lineOf,
+    value: (value) => lineOf(isSyncResult(value) ? withoutLists(value) : value),
+    end: (error) => error === undefined ? "" : lineOf(error),
+  };
+}
+
+/** One JSON array, written as it grows. A text is no object: it prints as it is, unless the array has begun. */
+export function arrayLayout(): Layout {
+  let wrote: "nothing" | "text" | "elements" = "nothing";
+  const element = (value: unknown) => {
+    const start = wrote === "elements" ? ",\n" : "[\n";
+    wrote = "elements";
+    return start + toJson(value);
+  };
+  return {
+    value(value) {
+      if (typeof value !== "string" || wrote === "elements") return element(value);
+      wrote = "text";
+      return `${value}\n`;
+    },
+    end(error) {
+      const last = error === undefined ? "" : element(error);
+      if (wrote === "elements") return `${last}\n]\n`;
+      return wrote === "nothing" ? "[]\n" : "";
+    },
+  };
+}
+
+/** What people read. */
+export function textLayout(options: { readonly paint: Paint; readonly isTerminal: boolean }): Layout {
+  const { paint, isTerminal } = options;
+  let before = "";
+  return {
+    value(value) {
+      if (typeof value !== "object" || value === null) return `${value}\n`;
+      const type = "Type" in value ? String(value.Type) : "";
+      const isBlock = !["Difference", "Plan", "Command", "Error"].includes(type);
+      const gap = before !== "" && (isBlock || before !== type) ? "\n" : "";
+      const head = type === "Difference" && before !== "Difference" ? differenceHead() : "";
+      const body = viewOf(value, { paint, isTerminal });
+      if (body !== "") before = type || "object";
+      return body === "" ? "" : gap + head + body;
+    },
+    end: () => "",
+  };
+}
+
+/** Is it the result of a run? */
+export function isSyncResult(value: unknown): value is SyncResult {
+  return typeof value === "object" && value !== null && "Type" in value && value.Type === "SyncResult";
+}
+
+function lineOf(value: unknown): string {
+  return typeof value === "string" ? `${value}\n` : `${toJson(value)}\n`;
+}
+
+function withoutLists(result: SyncResult): Readonly<Record<string, unknown>> {
+  const { Uploads: _uploads, Downloads: _downloads, Removals: _removals, ...rest } = result;
+  const { Conflicts: _conflicts, Failures: _failures, Notes: _notes, Warnings: _warnings, ...counts } = rest;
+  return counts;
+}
+
+function viewOf(value: object, options: { readonly paint: Paint; readonly isTerminal: boolean }): string {
+  if (isSyncResult(value)) {
+    const asked = value.IsWhatIf && options.isTerminal ? viewWhatIf(value) : "";
+    return asked + viewResult(value, options.paint);
+  }
+  switch ("Type" in value ? value.Type : undefined) {
+    case "Difference":
+      return viewDifference(value as DifferenceRecord, options.paint);
+    case "Plan":
+    case "Error":
+      return "";
+    case "Session":
+      return viewSession(value);
+    case "Command":
+      return viewCommand(value as { readonly Name: string; readonly Summary: string });
+    default:
+      return viewObject(value);
+  }
+}
+
+function viewCommand(command: { readonly Name: string; readonly Summary: string }): string {
+  return `${command.Name.padEnd(24)} ${command.Summary}\n`;
+}

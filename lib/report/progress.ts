@@ -1,0 +1,225 @@
+import type { Action, Note, Plan, SyncEvent } from "../types.ts";
+import { isDirectory } from "./records.ts";
+import { formatBytes, formatClock, formatCount, shorten, shown } from "./text.ts";
+import { isAscii, loadWidth, type Measure, roughWidth } from "./width.ts";
+
+/** Time, given: `every` calls `tick` each `ms` until the function it returned is called. */
+export interface Ticker {
+  now(): number;
+  every(ms: number, tick: () => void): () => void;
+}
+
+/** Where the line is drawn: a terminal that obeys carriage return and ESC[K. */
+export interface ProgressScreen {
+  write(text: string): void;
+  columns(): number | undefined;
+}
+
+/** What the line tells at one moment. Rates are per second; undefined until there is one. */
+export interface ProgressState {
+  readonly phase: "list" | "move";
+  readonly listed: number;
+  readonly filesDone: number;
+  readonly files: number;
+  readonly bytesDone: number;
+  readonly bytes: number;
+  readonly rate: number | undefined;
+  readonly secondsLeft: number | undefined;
+  readonly names: readonly string[];
+}
+
+/** One line that shows how far a run is, on a terminal only. It begins with the first event and is gone after stop(). */
+export class Progress {
+  readonly #screen: ProgressScreen;
+  readonly #ticker: Ticker;
+  readonly #tally = new Tally();
+  #stopTicking: (() => void) | undefined;
+  #measure: Measure = roughWidth;
+  #isLoading = false;
+  #drawn = "";
+
+  constructor(screen: ProgressScreen, ticker: Ticker) {
+    this.#screen = screen;
+    this.#ticker = ticker;
+  }
+
+  add(event: SyncEvent): void {
+    this.#tally.add(event);
+    this.#stopTicking ??= this.#ticker.every(DRAW_MS, () => this.#draw());
+  }
+
+  /** Takes the line away; it comes back with the next tick. Call it before anything else is written to the terminal. */
+  erase(): void {
+    if (this.#drawn !== "") this.#screen.write("\r\u001b[K");
+    this.#drawn = "";
+  }
+
+  /** Takes the line away until the next event. */
+  stop(): void {
+    this.#stopTicking?.();
+    this.#stopTicking = undefined;
+    this.erase();
+  }
+
+  #draw(): void {
+    const state = this.#tally.state(this.#ticker.now());
+    const names = state.names.join("");
+    if (!this.#isLoading && !isAscii(names)) {
+      this.#isLoading = true;
+      // Without it the rough measure goes on: names are cut a little early.
+      loadWidth().then((measure) => this.#measure = measure, () => {});
+    }
+    // The last column stays free: many terminals wrap as soon as it is filled.
+    const line = progressLine(state, { columns: (this.#screen.columns() ?? 80) - 1, measure: this.#measure });
+    if (line === this.#drawn) return;
+    this.#screen.write(`\r${line}\u001b[K`);
+    this.#drawn = line;
+  }
+}
+
+/** The line, never wider than `columns`: what matters most first, then names as far as there is room. */
+export function progressLine(
+  state: ProgressState,
+  room: { readonly columns: number; readonly measure: Measure },
+): string {
+  const { columns, measure } = room;
+  let line = "";
+  for (const part of partsOf(state)) {
+    const longer = line === "" ? part : `${line}  ${part}`;
+    if (longer.length > columns) break;
+    line = longer;
+  }
+  if (line === "") return "";
+  const left = columns - line.length - 2;
+  const names = state.names.map(shown).join(", ");
+  return left < NAMES_LEAST || names === "" ? line : `${line}  ${shorten(names, left, measure)}`;
+}
+
+const DRAW_MS = 100;
+/** Columns below which a name tells nothing. */
+const NAMES_LEAST = 8;
+/** Time in which an old rate loses most of its weight. */
+const RATE_MS = 3000;
+const NAMES_MOST = 4;
+
+function partsOf(state: ProgressState): string[] {
+  if (state.phase === "list") return [`Listing: ${formatCount(state.listed)}`];
+  const { filesDone, files, bytesDone, bytes, rate, secondsLeft } = state;
+  const parts = [`${formatCount(filesDone)}/${formatCount(files)} files`];
+  if (bytes > 0) {
+    parts[0] = `${Math.min(99, Math.floor(bytesDone / bytes * 100))}%  ${parts[0]}`;
+    parts.push(`${formatBytes(bytesDone)} of ${formatBytes(bytes)}`);
+  }
+  if (rate !== undefined) parts.push(`${formatBytes(rate)}/s`);
+  if (secondsLeft !== undefined) parts.push(`${formatClock(secondsLeft)} left`);
+  return parts;
+}
+
+/** Counts what the events tell. Listing is counted by side, since each side tells its own number so far. */
+class Tally {
+  #listed = new Map<string, number>();
+  #phase: ProgressState["phase"] = "list";
+  #files = 0;
+  #filesDone = 0;
+  #bytes = 0;
+  #bytesDone = 0;
+  #moving = new Map<Action, number>();
+  #rate: number | undefined;
+  #seen: { readonly at: number; readonly bytes: number } | undefined;
+
+  add(event: SyncEvent): void {
+    switch (event.type) {
+      case "scanned":
+        if (this.#phase === "move") this.#restart();
+        this.#listed.set(event.side, event.entries);
+        return;
+      case "planned":
+        return this.#plan(event.plan);
+      case "started":
+        this.#moving.set(event.action, 0);
+        return;
+      case "progress":
+        this.#moving.set(event.action, (this.#moving.get(event.action) ?? 0) + event.bytes);
+        this.#bytesDone += event.bytes;
+        return;
+      case "done":
+        return this.#finish(event.action, bytesOf(event.action));
+      case "failed":
+      case "held":
+        this.#bytes -= bytesOf(event.action);
+        return this.#finish(event.action, 0);
+      case "noted":
+        return this.#vanish(event.note);
+      default:
+        return event satisfies never;
+    }
+  }
+
+  state(now: number): ProgressState {
+    this.#measureRate(now);
+    const left = this.#bytes - this.#bytesDone;
+    const names = this.#moving.keys().take(NAMES_MOST).map((action) => action.path).toArray();
+    return {
+      phase: this.#phase,
+      listed: [...this.#listed.values()].reduce((sum, count) => sum + count, 0),
+      filesDone: this.#filesDone,
+      files: this.#files,
+      bytesDone: Math.max(0, Math.min(this.#bytesDone, this.#bytes)),
+      bytes: this.#bytes,
+      rate: this.#rate,
+      secondsLeft: this.#rate === undefined || this.#rate < 1 || left <= 0 ? undefined : left / this.#rate,
+      names,
+    };
+  }
+
+  #plan(plan: Plan): void {
+    this.#restart();
+    this.#phase = "move";
+    this.#files = plan.actions.filter((action) => !isDirectory(action)).length;
+    this.#bytes = plan.actions.reduce((sum, action) => sum + bytesOf(action), 0);
+  }
+
+  /** `bytes`: what the action adds in the end, whatever its progress told. */
+  #finish(action: Action, bytes: number): void {
+    this.#bytesDone += bytes - (this.#moving.get(action) ?? 0);
+    this.#moving.delete(action);
+    if (!isDirectory(action)) this.#filesDone += 1;
+  }
+
+  /** A source that vanished ends its action without another word. */
+  #vanish({ code, path }: Note): void {
+    if (code !== "vanished") return;
+    for (const action of this.#moving.keys()) {
+      if (action.do !== "copy" || action.source.path !== path) continue;
+      this.#bytes -= bytesOf(action);
+      this.#finish(action, 0);
+      return;
+    }
+  }
+
+  #measureRate(now: number): void {
+    const before = this.#seen;
+    if (this.#phase === "list") return;
+    this.#seen = { at: now, bytes: this.#bytesDone };
+    if (before === undefined || now <= before.at) return;
+    const current = Math.max(0, this.#bytesDone - before.bytes) / (now - before.at) * 1000;
+    const weight = 1 - Math.exp((before.at - now) / RATE_MS);
+    this.#rate = this.#rate === undefined ? current || undefined : this.#rate + (current - this.#rate) * weight;
+  }
+
+  #restart(): void {
+    this.#phase = "list";
+    this.#listed = new Map();
+    this.#moving = new Map();
+    this.#files =
+      this.#filesDone =
+      this.#bytes =
+      this.#bytesDone =
+        0;
+    this.#rate = this.#seen = undefined;
+  }
+}
+
+function bytesOf(action: Action): number {
+  return action.do === "copy" && action.source.kind === "file" ? action.source.size : 0;
+}

@@ -1,0 +1,211 @@
+import { categories, type ErrorKind, exitCodes, type SyncError } from "../errors.ts";
+import type { RelPath } from "../path.ts";
+import { type Action, type Conflict, type Entry, otherSide, type Refusal, type Run, type Side } from "../types.ts";
+
+/** What a difference asks for: the ancestor's six words, and what only Tandem does. */
+export type ActionName =
+  | "UploadNew"
+  | "DownloadNew"
+  | "UploadUpdate"
+  | "DownloadUpdate"
+  | "DeleteRemote"
+  | "DeleteLocal"
+  | "MoveRemote"
+  | "MoveLocal"
+  | "TouchRemote"
+  | "TouchLocal";
+
+/** One side of a difference or conflict. Times are ISO 8601 in UTC, lengths bytes; null where the side does not tell. */
+export interface FileRecord {
+  readonly FileName: string;
+  readonly LastWriteTime: string | null;
+  readonly Length: number | null;
+}
+
+/** What Compare-Path gives for one path. */
+export interface DifferenceRecord {
+  readonly Type: "Difference";
+  readonly Action: ActionName | "Conflict";
+  readonly Path: string;
+  readonly IsDirectory: boolean;
+  readonly Reason: string;
+  readonly Local: FileRecord | null;
+  readonly Remote: FileRecord | null;
+}
+
+/** The first line of Compare-Path: which folders its differences belong to. */
+export interface PlanRecord {
+  readonly Type: "Plan";
+  readonly LocalPath: string;
+  readonly RemotePath: string;
+  readonly Mode: Run["mode"];
+  readonly Session: string;
+}
+
+/** The last line of a stage that failed. */
+export interface ErrorRecord {
+  readonly Type: "Error";
+  readonly ExitCode: number;
+  readonly ErrorId: string;
+  readonly Category: string;
+  readonly Kind: string;
+  readonly Message: string;
+  readonly Path: string | null;
+}
+
+/** What a session shows of itself; never a secret. */
+export interface SessionRecord {
+  readonly Type: "Session";
+  readonly Session: string;
+  readonly Id: string;
+  readonly IsOpened: boolean;
+  readonly HostKey: string | null;
+}
+
+/** The difference of an action, or of a conflict that stays open. */
+export function toDifference(item: Action | Conflict, run: Run): DifferenceRecord {
+  if (!("do" in item)) {
+    return difference("Conflict", item.path, {
+      run,
+      why: item.why,
+      local: item.local,
+      remote: item.remote,
+      isDirectory: (item.local ?? item.remote)?.kind === "dir",
+    });
+  }
+  const there = item.to;
+  const here = otherSide(there);
+  const about = { run, why: item.why, isDirectory: isDirectory(item) };
+  switch (item.do) {
+    case "makeDir": {
+      const made = { kind: "dir", path: item.path } as const;
+      return difference(nameAction(item), item.path, { ...about, [here]: made, [there]: item.replaces });
+    }
+    case "copy":
+      return difference(nameAction(item), item.path, { ...about, [here]: item.source, [there]: item.replaces });
+    case "move":
+      return difference(nameAction(item), item.path, { ...about, [there]: item.source });
+    case "touch":
+    case "remove":
+      return difference(nameAction(item), item.path, { ...about, [there]: item.target });
+    default:
+      return item satisfies never;
+  }
+}
+
+/** Tells where the differences that follow belong; `facts` are further properties (criteria, counts). */
+export function toPlanLine<F extends Readonly<Record<string, unknown>>>(run: Run, facts: F): PlanRecord & F {
+  const { session, localPath, remotePath, mode } = run;
+  return { Type: "Plan", LocalPath: localPath, RemotePath: remotePath, Mode: mode, Session: session, ...facts };
+}
+
+/** An error as the next process reads it. `exitCode`: that of the whole run where it is not the kind's own. */
+export function toErrorRecord(error: SyncError, exitCode = exitCodes[error.kind]): ErrorRecord {
+  return {
+    Type: "Error",
+    ExitCode: exitCode,
+    ErrorId: error.facts.id ?? nameKind(error.kind),
+    Category: categories[error.kind],
+    Kind: nameKind(error.kind),
+    Message: error.message,
+    Path: error.facts.path ?? null,
+  };
+}
+
+/** The view of a session, for a terminal and for text. */
+export function toSessionView(session: {
+  readonly label: string;
+  readonly id: string;
+  readonly opened: boolean;
+  readonly peer?: string | undefined;
+}): SessionRecord {
+  const { label, id, opened, peer } = session;
+  return { Type: "Session", Session: label, Id: id, IsOpened: opened, HostKey: peer ?? null };
+}
+
+/** The word for an action, as differences and results use it. */
+export function nameAction(action: Action): ActionName {
+  const side = action.to === "remote" ? "Remote" : "Local";
+  switch (action.do) {
+    case "makeDir":
+    case "copy": {
+      const verb = action.to === "remote" ? "Upload" : "Download";
+      return action.replaces === undefined ? `${verb}New` : `${verb}Update`;
+    }
+    case "move":
+      return `Move${side}`;
+    case "touch":
+      return `Touch${side}`;
+    case "remove":
+      return `Delete${side}`;
+    default:
+      return action satisfies never;
+  }
+}
+
+/** "PermissionDenied"-like spelling of a kind: what users see in Kind. */
+export function nameKind(kind: ErrorKind): string {
+  return kind.charAt(0).toUpperCase() + kind.slice(1);
+}
+
+/** The full name of a path on one side, as that side writes it. */
+export function placeOf(run: Run, side: Side, path: RelPath): string {
+  const top = side === "local" ? run.localPath : run.remotePath;
+  if (path === "") return top;
+  const isWindows = side === "local" && /^[A-Za-z]:|^\\\\/.test(top);
+  const tail = isWindows ? path.replaceAll("/", "\\") : path;
+  if (/[\\/]$/.test(top) && (isWindows || top.endsWith("/"))) return top + tail;
+  return top + (isWindows ? "\\" : "/") + tail;
+}
+
+/** An entry as one side shows it; null when nothing is there. */
+export function toFileRecord(entry: Entry | undefined, side: Side, run: Run): FileRecord | null {
+  if (entry === undefined) return null;
+  return {
+    FileName: placeOf(run, side, entry.path),
+    LastWriteTime: "modified" in entry ? toIso(entry.modified) : null,
+    Length: lengthOf(entry),
+  };
+}
+
+/** ISO 8601 in UTC of ms since the epoch; null for none and for what no calendar holds. */
+export function toIso(ms: number | undefined): string | null {
+  if (ms === undefined) return null;
+  const date = new Date(ms);
+  return Number.isNaN(date.getTime()) ? null : date.toISOString();
+}
+
+/** Bytes of a file; null for everything else. */
+export function lengthOf(entry: Entry | undefined): number | null {
+  return entry?.kind === "file" ? entry.size : null;
+}
+
+/** Is the action about a folder? */
+export function isDirectory(action: Action): boolean {
+  return action.do === "makeDir" || (action.do === "remove" && action.target.kind === "dir");
+}
+
+/** Where a refusal points to, as its side writes it; the bare path when it has no side. */
+export function placeOfRefusal(refusal: Refusal, run: Run): string {
+  return refusal.side === undefined ? refusal.path : placeOf(run, refusal.side, refusal.path);
+}
+
+interface About {
+  readonly run: Run;
+  readonly why: string;
+  readonly isDirectory: boolean;
+  readonly local?: Entry | undefined;
+  readonly remote?: Entry | undefined;
+}
+
+function difference(action: DifferenceRecord["Action"], path: RelPath, about: About): DifferenceRecord {
+  return {
+    Type: "Difference",
+    Action: action,
+    Path: path,
+    IsDirectory: about.isDirectory,
+    Reason: about.why,
+    Local: toFileRecord(about.local, "local", about.run),
+    Remote: toFileRecord(about.remote, "remote", about.run),
+  };
+}

@@ -1,0 +1,256 @@
+import { exitCodes, type SyncError } from "../errors.ts";
+import type { Action, Note, Run, SyncEvent } from "../types.ts";
+import {
+  type ConflictRecord,
+  type FailureRecord,
+  type ItemRecord,
+  type MoveRecord,
+  nameSide,
+  type RemovalRecord,
+  type SideName,
+  type TransferRecord,
+} from "./items.ts";
+import { itemizer, toFailure } from "./itemize.ts";
+import { toIso } from "./records.ts";
+
+/** Something worth knowing that is no failure: a skipped link. Count: how many paths it stands for. */
+export interface NoteRecord {
+  readonly Code: string;
+  readonly Count: number | null;
+  readonly Path: string | null;
+  readonly Side: SideName | null;
+  readonly Message: string;
+}
+
+/**
+ * What one run did on one session, or would do under -WhatIf. Duration in seconds; Bytes: the length of all that was copied;
+ * HeldRemovals: how many removals were held back, HeldReasons why; ExitCode: what a process that did only this exits with.
+ */
+export interface SyncResult {
+  readonly Type: "SyncResult";
+  readonly Session: string;
+  readonly LocalPath: string;
+  readonly RemotePath: string;
+  readonly Mode: Run["mode"];
+  readonly Started: string;
+  readonly Duration: number;
+  readonly IsSuccess: boolean;
+  readonly IsWhatIf: boolean;
+  readonly ExitCode: number;
+  readonly Bytes: number;
+  readonly UploadCount: number;
+  readonly DownloadCount: number;
+  readonly RemovalCount: number;
+  readonly ConflictCount: number;
+  readonly FailureCount: number;
+  readonly MoveCount: number;
+  readonly TouchCount: number;
+  readonly FoldersMade: number;
+  readonly FoldersRemoved: number;
+  readonly HeldRemovals: number;
+  readonly HeldReasons: readonly string[];
+  readonly Restored: number;
+  readonly Uploads: readonly TransferRecord[];
+  readonly Downloads: readonly TransferRecord[];
+  readonly Removals: readonly RemovalRecord[];
+  readonly Moves: readonly MoveRecord[];
+  readonly Conflicts: readonly ConflictRecord[];
+  readonly Failures: readonly FailureRecord[];
+  readonly Warnings: readonly string[];
+  readonly Notes: readonly NoteRecord[];
+}
+
+/** `started` in ms since the epoch; `failIfNothing`: exit 6 when nothing had to be done; `failOnConflict`: exit 1 though a policy settled all conflicts. */
+export interface ResultOptions {
+  readonly started: number;
+  readonly failIfNothing?: boolean;
+  readonly failOnConflict?: boolean;
+}
+
+/** Begins the result of one run: give it every event in order, then end it. */
+export function startResult(run: Run, options: ResultOptions): ResultFold {
+  return new ResultFold(run, options);
+}
+
+/** Folds the events of one run into its result. */
+export class ResultFold {
+  readonly #run: Run;
+  readonly #options: ResultOptions;
+  readonly #uploads: TransferRecord[] = [];
+  readonly #downloads: TransferRecord[] = [];
+  readonly #removals: RemovalRecord[] = [];
+  readonly #conflicts: ConflictRecord[] = [];
+  readonly #failures: FailureRecord[] = [];
+  readonly #moves: MoveRecord[] = [];
+  readonly #itemize: (event: SyncEvent) => readonly ItemRecord[];
+  readonly #warnings: string[] = [];
+  readonly #notes = new Map<string, NoteRecord>();
+  readonly #heldReasons = new Set<string>();
+  #held = 0;
+  #foldersMade = 0;
+  #foldersRemoved = 0;
+  #touches = 0;
+  #begun = false;
+
+  constructor(run: Run, options: ResultOptions) {
+    this.#run = run;
+    this.#itemize = itemizer(run);
+    this.#options = options;
+  }
+
+  add(event: SyncEvent): void {
+    for (const item of this.#itemize(event)) this.#keep(item);
+    switch (event.type) {
+      case "planned":
+        for (const note of event.plan.notes) this.#note(note);
+        for (const held of event.plan.held) this.#hold(held.why);
+        if (this.#run.whatIf) { for (const action of event.plan.actions) this.#count(action); }
+        return;
+      case "started":
+        this.#begun = true;
+        return;
+      case "done":
+        this.#begun = true;
+        this.#count(event.action);
+        for (const warning of event.warnings ?? []) this.#warnings.push(`"${event.action.path}": ${warning}`);
+        return;
+      case "held":
+        return this.#hold(event.why);
+      case "noted":
+        return this.#note(event.note);
+      case "scanned":
+      case "progress":
+      case "failed":
+        return;
+      default:
+        return event satisfies never;
+    }
+  }
+
+  /** `now` in ms since the epoch; `error`: what ended the run before its time. */
+  end(options: { readonly now: number; readonly error?: SyncError | undefined }): SyncResult {
+    if (options.error !== undefined) this.#failures.push(toFailure(options.error));
+    const { session, localPath, remotePath, mode, whatIf } = this.#run;
+    const bytes = [...this.#uploads, ...this.#downloads].reduce((sum, item) => sum + (item.Length ?? 0), 0);
+    return {
+      Type: "SyncResult",
+      Session: session,
+      LocalPath: localPath,
+      RemotePath: remotePath,
+      Mode: mode,
+      Started: toIso(this.#options.started) ?? "",
+      Duration: Math.max(0, Math.round(options.now - this.#options.started)) / 1000,
+      IsSuccess: this.#failures.length === 0,
+      IsWhatIf: whatIf,
+      ExitCode: this.#exitCode(options.error),
+      Bytes: bytes,
+      UploadCount: this.#uploads.length,
+      DownloadCount: this.#downloads.length,
+      RemovalCount: this.#removals.length,
+      ConflictCount: this.#conflicts.length,
+      FailureCount: this.#failures.length,
+      MoveCount: this.#moves.length,
+      TouchCount: this.#touches,
+      FoldersMade: this.#foldersMade,
+      FoldersRemoved: this.#foldersRemoved,
+      HeldRemovals: this.#held,
+      HeldReasons: [...this.#heldReasons],
+      Restored: [...this.#uploads, ...this.#downloads].filter((item) => item.IsRestored).length,
+      Uploads: this.#uploads,
+      Downloads: this.#downloads,
+      Removals: this.#removals,
+      Moves: this.#moves,
+      Conflicts: this.#conflicts,
+      Failures: this.#failures,
+      Warnings: this.#warnings,
+      Notes: [...this.#notes.values()],
+    };
+  }
+
+  #keep(item: ItemRecord): void {
+    switch (item.Type) {
+      case "Upload":
+        return void this.#uploads.push(item);
+      case "Download":
+        return void this.#downloads.push(item);
+      case "Removal":
+        return void this.#removals.push(item);
+      case "Move":
+        return void this.#moves.push(item);
+      case "Conflict":
+        if (item.Winner !== null) this.#warnings.push(`"${item.Path}": ${item.Message}`);
+        return void this.#conflicts.push(item);
+      case "Failure":
+        return void this.#failures.push(item);
+      default:
+        return item satisfies never;
+    }
+  }
+
+  #count(action: Action): void {
+    switch (action.do) {
+      case "makeDir":
+        this.#foldersMade += 1;
+        return;
+      case "remove":
+        if (action.target.kind === "dir") this.#foldersRemoved += 1;
+        return;
+      case "copy":
+        if (action.replaces?.kind === "dir") this.#foldersRemoved += 1;
+        return;
+      case "move":
+        return;
+      case "touch":
+        this.#touches += 1;
+        return;
+      default:
+        return action satisfies never;
+    }
+  }
+
+  #hold(why: string): void {
+    this.#held += 1;
+    this.#heldReasons.add(why);
+  }
+
+  /** A note of the plan may be told once more as an event: it is one note. */
+  #note(note: Note): void {
+    const { code, count, path, side, why } = note;
+    this.#notes.set(JSON.stringify([code, side, path, why]), {
+      Code: code,
+      Count: count ?? null,
+      Path: path ?? null,
+      Side: side === undefined ? null : nameSide(side),
+      Message: why,
+    });
+  }
+
+  #exitCode(error: SyncError | undefined): number {
+    if (error !== undefined) {
+      const code = exitCodes[error.kind];
+      // 2 to 5 promise that nothing was changed, and an action that began may have changed something.
+      return this.#begun && code >= 2 && code <= 5 ? 1 : code;
+    }
+    if (this.#run.whatIf) return 0;
+    if (this.#failures.length > 0 || this.#held > 0) return 1;
+    if (this.#conflicts.length > 0 && this.#options.failOnConflict) return 1;
+    return this.#options.failIfNothing && !this.#begun ? 6 : 0;
+  }
+}
+
+/**
+ * The exit code of a process: that of its results (and of errors read from a pipe) and of the errors beside them. Interrupted wins,
+ * else the code they have in common, else 1.
+ */
+export function exitCode(
+  results: Iterable<{ readonly ExitCode: number }>,
+  errors: Iterable<SyncError>,
+): number {
+  const codes = new Set<number>();
+  for (const result of results) codes.add(result.ExitCode);
+  for (const error of errors) codes.add(exitCodes[error.kind]);
+  if (codes.has(130)) return 130;
+  if (codes.size > 1) return 1;
+  for (const code of codes) return code;
+  return 0;
+}

@@ -1,0 +1,105 @@
+import type { Ticket } from "../ticket.ts";
+import type { DifferenceRecord } from "./records.ts";
+import type { SyncResult } from "./result.ts";
+import { formatBytes, type Paint, plural, shorten, shown } from "./text.ts";
+
+/** How many names stand between the braces of a list, and how many failures are spelled out. */
+const namesShown = 4;
+const failuresShown = 20;
+
+/** A result as a terminal shows it: five lines, then what failed, one line each. */
+export function viewResult(result: SyncResult, paint: Paint): string {
+  const failed = result.Failures.map((failure) => failure.FileName ?? failure.Path ?? failure.Kind);
+  const lines = [
+    `Uploads   : ${braces(result.Uploads.map((item) => item.FileName))}`,
+    `Downloads : ${braces(result.Downloads.map((item) => item.FileName))}`,
+    `Removals  : ${braces(result.Removals.map((item) => item.FileName))}`,
+    `Failures  : ${braces(failed)}`,
+    `IsSuccess : ${result.IsSuccess ? "True" : "False"}`,
+    ...viewFailures(result).map((line) => paint("red", line)),
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+/** `What if: …` for each file of a plan that was not carried out. */
+export function viewWhatIf(result: SyncResult): string {
+  const transfers = [...result.Uploads, ...result.Downloads].map((item) => whatIf(item.Action, item.Destination));
+  const removals = result.Removals.map((item) => whatIf(item.Action, item.FileName));
+  return [...transfers, ...removals].join("");
+}
+
+/** One line for one difference: action, size and time (UTC) of the side that gives, path; a folder's path ends in "/". */
+export function viewDifference(difference: DifferenceRecord, paint: Paint): string {
+  const { Action, Local, Remote, IsDirectory, Path } = difference;
+  const source = Action.startsWith("Upload") || Action === "DeleteLocal" ? Local ?? Remote : Remote ?? Local;
+  const size = source === null || source.Length === null ? "" : formatBytes(source.Length);
+  const time = source === null ? "" : (source.LastWriteTime ?? "").slice(0, 19).replace("T", " ");
+  const word = paint(colorOf(Action), sayAction(Action).padEnd(15));
+  const line = `${word} ${size.padStart(10)}  ${time.padEnd(19)}  ${shown(Path)}${IsDirectory ? "/" : ""}`;
+  return `${line}\n`;
+}
+
+/** The line above the differences. */
+export function differenceHead(): string {
+  return `${"Action".padEnd(15)} ${"Size".padStart(10)}  ${"Modified (UTC)".padEnd(19)}  Path\n`;
+}
+
+/** Any other object: one line a property. Secrets and what cannot be written are not shown. */
+export function viewObject(value: object): string {
+  const rows = Object.entries(value).filter(([name, held]) => name !== "Type" && isShown(held));
+  const width = Math.max(0, ...rows.map(([name]) => name.length));
+  return rows.map(([name, held]) => `${shown(name).padEnd(width)} : ${viewValue(name, held)}\n`).join("");
+}
+
+/** A session: where it leads and who answered; never what would open it. */
+export function viewSession(value: object): string {
+  const { Address, HostKey, Expires } = value as Partial<Ticket>;
+  if (Address === undefined) return viewObject(value);
+  const { Scheme, UserName, HostName, PortNumber, Path } = Address;
+  const port = PortNumber === null ? "" : `:${PortNumber}`;
+  const address = `${Scheme}://${UserName === null ? "" : `${UserName}@`}${HostName}${port}${Path}`;
+  return viewObject({ Address: address, HostKey, Expires });
+}
+
+/** "UploadNew" as people read it: "Upload new". */
+export function sayAction(action: string): string {
+  return action.replace(/\B[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+}
+
+function braces(names: readonly string[]): string {
+  const first = names.slice(0, namesShown).map((name) => shorten(shown(name), 1000));
+  return `{${first.join(", ")}${names.length > namesShown ? "\u2026" : ""}}`;
+}
+
+/** The error that ended the run is not repeated here: it has no path, and stderr has it. */
+function viewFailures(result: SyncResult): string[] {
+  const failures = result.Failures.filter((failure) => failure.Path !== null);
+  const lines = failures.slice(0, failuresShown).map(({ Path, Message }) => {
+    const path = shown(Path ?? "");
+    const message = shorten(shown(Message), 500);
+    return `  ${message.includes(path) ? message : `${shorten(path, 200)}: ${message}`}`;
+  });
+  const more = failures.length - failuresShown;
+  return more > 0 ? [...lines, `  and ${plural(more, "more failure")}`] : lines;
+}
+
+function whatIf(action: string, target: string): string {
+  return `What if: Performing the operation "${sayAction(action)}" on target "${shown(target)}".\n`;
+}
+
+function colorOf(action: DifferenceRecord["Action"]): Parameters<Paint>[0] {
+  if (action === "Conflict") return "yellow";
+  return action.startsWith("Delete") ? "red" : "green";
+}
+
+function isShown(value: unknown): boolean {
+  return typeof value !== "function" && value !== undefined;
+}
+
+function viewValue(name: string, value: unknown): string {
+  if (/secret|seal|password|passphrase/i.test(name)) return "********";
+  if (value === null) return "";
+  if (typeof value === "boolean") return value ? "True" : "False";
+  if (Array.isArray(value)) return braces(value.map((one) => (typeof one === "string" ? one : JSON.stringify(one))));
+  return shown(typeof value === "object" ? JSON.stringify(value) : String(value));
+}

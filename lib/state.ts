@@ -1,0 +1,260 @@
+import { Buffer } from "node:buffer";
+import { createHash, randomBytes } from "node:crypto";
+import { userInfo } from "node:os";
+import { posix, win32 } from "node:path";
+import { badInput, SyncError, toSyncError } from "./errors.ts";
+
+/** What the state folder's place depends on. `home` is asked when the environment names none. */
+export interface StateOptions {
+  env(name: string): string | undefined;
+  readonly os?: string;
+  home?(): string | undefined;
+  /** What the operating system calls this machine; keeps machines apart that share a home folder. */
+  machine?(): Promise<string | undefined>;
+  /** Nothing is written: what does not exist yet is made up, and forgotten. */
+  readonly readOnly?: boolean;
+}
+
+/** The folder in which Tandem keeps what it has to remember, its user's own (0700; files 0600). */
+export interface State {
+  readonly folder: string;
+  /** Names this machine, by chance, for as long as the folder lives; another machine that shares the folder has another one. */
+  machineId(): Promise<string>;
+  /** 32 bytes that only this user on this machine has. Rejects with kind refused when others can read the file. */
+  sealingKey(): Promise<Uint8Array>;
+}
+
+/** The error id where no state folder can be had; kind badInput. */
+export const noStateFolder = "NoStateFolder";
+
+/**
+ * Finds the state folder and makes it. Rejects with badInput of id noStateFolder where there can be none, so that a caller may go on
+ * without, or say what to do instead.
+ */
+export async function openState(options: StateOptions): Promise<State> {
+  const folder = stateFolder({ os: Deno.build.os, home: homeOfUser, ...options });
+  const readOnly = options.readOnly ?? false;
+  if (!readOnly) await makeFolder(folder);
+  const suffix = suffixOf(await (options.machine ?? nameOfMachine)());
+  return {
+    folder,
+    machineId: async () => (await remembered(`${folder}/machine-id${suffix}`, { bytes: 16, readOnly })).toString("hex"),
+    sealingKey: async () => new Uint8Array(await remembered(`${folder}/sealing-key${suffix}`, { bytes: 32, readOnly })),
+  };
+}
+
+/** Where the state folder lies on an operating system (Deno.build.os). TANDEM_STATE decides alone. Throws badInput of id noStateFolder. */
+export function stateFolder(options: StateOptions & { readonly os: string }): string {
+  const { os, env } = options;
+  const path = os === "windows" ? win32 : posix;
+  const given = env("TANDEM_STATE");
+  if (given) {
+    if (path.isAbsolute(given)) return path.normalize(given);
+    throw badInput(`TANDEM_STATE is "${given}", which is no full path: write it from the root on.`, noStateFolder);
+  }
+  if (os === "windows") {
+    const data = env("LOCALAPPDATA");
+    if (data && path.isAbsolute(data)) return path.join(data, "Tandem");
+  }
+  const stateHome = env("XDG_STATE_HOME");
+  // The XDG Base Directory Specification: relative paths are to be ignored.
+  if (os !== "windows" && os !== "darwin" && stateHome && path.isAbsolute(stateHome)) {
+    return path.join(stateHome, "tandem");
+  }
+  const home = [env(os === "windows" ? "USERPROFILE" : "HOME"), options.home?.()].find((one) =>
+    one && path.isAbsolute(one)
+  );
+  if (!home) {
+    throw badInput("This user has no home folder to keep state in: set TANDEM_STATE to a folder.", noStateFolder);
+  }
+  if (os === "windows") return path.join(home, "AppData", "Local", "Tandem");
+  if (os === "darwin") return path.join(home, "Library", "Application Support", "Tandem");
+  return path.join(home, ".local", "state", "tandem");
+}
+
+/** The first line of a file that holds a secret (a pipe too), at most 64 KiB. Throws badInput when there is none; never shows it. */
+export async function readSecretFile(path: string): Promise<string> {
+  try {
+    using file = await Deno.open(path);
+    const bytes = await headOf(file, 64 * 1024);
+    const [line = ""] = new TextDecoder("utf-8", { fatal: true }).decode(bytes).split(/\r?\n/, 1);
+    if (line !== "") return line;
+  } catch (cause) {
+    throw badSecretFile(path, cause instanceof TypeError ? "it is no UTF-8 text" : reasonOf(cause));
+  }
+  throw badSecretFile(path, "its first line is empty");
+}
+
+const ATTEMPTS = 25;
+const ATTEMPT_MS = 20;
+
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw unusable(folder, cause);
+  }
+}
+
+/** The bytes a file holds as hex digits; made by chance when the file is not there yet. Of several that make it at once, one wins. */
+async function remembered(
+  path: string,
+  about: { readonly bytes: number; readonly readOnly: boolean },
+): Promise<Buffer> {
+  const known = await readOwn(path, about.bytes);
+  if (known !== undefined) return known;
+  const fresh = randomBytes(about.bytes);
+  if (about.readOnly || await putNew(path, `${fresh.toString("hex")}\n`)) return fresh;
+  const theirs = await readOwn(path, about.bytes);
+  if (theirs === undefined) throw damaged(path);
+  return theirs;
+}
+
+async function readOwn(path: string, bytes: number): Promise<Buffer | undefined> {
+  for (let attempt = 0;; attempt++) {
+    const text = await readGuarded(path, bytes * 2 + 2);
+    if (text === undefined) return undefined;
+    if (/^[0-9a-f]*$/.test(text) && text.length === bytes * 2) return Buffer.from(text, "hex");
+    // Where the disk knows no links, another process may be writing it this very moment.
+    if (text.length >= bytes * 2 || attempt === ATTEMPTS) throw damaged(path);
+    await new Promise((resolve) => setTimeout(resolve, ATTEMPT_MS));
+  }
+}
+
+async function readGuarded(path: string, limit: number): Promise<string | undefined> {
+  try {
+    using file = await Deno.open(path);
+    guard(path, await file.stat());
+    return new TextDecoder().decode(await headOf(file, limit)).trimEnd();
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound) return undefined;
+    throw cause instanceof SyncError ? cause : unusable(path, cause);
+  }
+}
+
+function guard(path: string, info: Deno.FileInfo): void {
+  if (Deno.build.os === "windows") return;
+  const mode = info.mode ?? 0;
+  if (info.uid !== Deno.uid()) {
+    throw refused(`"${path}" belongs to another user: set TANDEM_STATE to a folder of your own.`);
+  }
+  if ((mode & 0o077) !== 0) {
+    throw refused(
+      `"${path}" can be read by others (mode ${(mode & 0o777).toString(8)}): remove it, and a new one is made.`,
+    );
+  }
+}
+
+/** False when the file was there already. It appears whole or not at all: written beside, then linked. */
+async function putNew(path: string, text: string): Promise<boolean> {
+  const beside = `${path}.${randomBytes(6).toString("hex")}`;
+  try {
+    await writeNew(beside, text);
+    if (await linked(beside, path)) return true;
+    await writeNew(path, text);
+    return true;
+  } catch (cause) {
+    if (cause instanceof Deno.errors.AlreadyExists) return false;
+    throw unusable(path, cause);
+  } finally {
+    await forget(beside);
+  }
+}
+
+/** False where the disk knows no second name for a file. Rejects with AlreadyExists when `path` is there. */
+async function linked(beside: string, path: string): Promise<boolean> {
+  try {
+    await Deno.link(beside, path);
+    return true;
+  } catch (cause) {
+    if (codeOf(cause) === "EEXIST") throw cause;
+    return false;
+  }
+}
+
+async function writeNew(path: string, text: string): Promise<void> {
+  using file = await Deno.open(path, { write: true, createNew: true, mode: 0o600 });
+  await file.write(new TextEncoder().encode(text));
+  await file.sync();
+}
+
+async function forget(path: string): Promise<void> {
+  try {
+    await Deno.remove(path);
+  } catch (cause) {
+    if (!(cause instanceof Deno.errors.NotFound)) throw unusable(path, cause);
+  }
+}
+
+async function headOf(file: Deno.FsFile, limit: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(limit);
+  let size = 0;
+  while (size < limit) {
+    const count = await file.read(bytes.subarray(size));
+    if (count === null) break;
+    size += count;
+  }
+  return bytes.subarray(0, size);
+}
+
+/** What systemd wrote for this machine, hashed because it is not meant to be shown (machine-id(5)); undefined in most containers. */
+async function nameOfMachine(): Promise<string | undefined> {
+  if (Deno.build.os !== "linux") return undefined;
+  try {
+    return (await Deno.readTextFile("/etc/machine-id")).trim() || undefined;
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound || cause instanceof Deno.errors.PermissionDenied) return undefined;
+    throw toSyncError(cause, "read /etc/machine-id");
+  }
+}
+
+function suffixOf(machine: string | undefined): string {
+  if (machine === undefined) return "";
+  return `-${createHash("sha256").update(`Tandem ${machine}`).digest("hex").slice(0, 12)}`;
+}
+
+function homeOfUser(): string | undefined {
+  return userInfo().homedir || undefined;
+}
+
+function unusable(path: string, cause: unknown): SyncError {
+  const message = `Cannot keep state in "${path}": ${reasonOf(cause)}; set TANDEM_STATE to a folder you may write to.`;
+  return new SyncError("badInput", message, { operation: "open the state folder", id: noStateFolder, cause });
+}
+
+function damaged(path: string): SyncError {
+  return refused(`"${path}" is damaged: remove it, and a new one is made.`);
+}
+
+function refused(message: string): SyncError {
+  return new SyncError("refused", message, { operation: "open the state folder" });
+}
+
+function badSecretFile(path: string, why: string): SyncError {
+  return badInput(`Cannot take a secret from the file "${path}": ${why}.`);
+}
+
+function reasonOf(cause: unknown): string {
+  switch (codeOf(cause)) {
+    case "ENOENT":
+      return "it does not exist";
+    case "EACCES":
+    case "EPERM":
+      return "access is denied";
+    case "EROFS":
+      return "the disk is read-only";
+    case "ENOSPC":
+    case "EDQUOT":
+      return "the disk is full";
+    case "ENOTDIR":
+      return "a part of the path is no folder";
+    case "EISDIR":
+      return "it is a folder";
+    default:
+      return cause instanceof Error ? cause.message : String(cause);
+  }
+}
+
+function codeOf(cause: unknown): string | undefined {
+  return cause instanceof Error && "code" in cause ? String(cause.code) : undefined;
+}

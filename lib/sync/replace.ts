@@ -1,0 +1,151 @@
+import { toSyncError } from "../errors.ts";
+import { printable, type RelPath } from "../path.ts";
+import { tempPath } from "../temp.ts";
+import type { FileEntry, Side } from "../types.ts";
+import type { Outcome } from "./attempts.ts";
+import { bytesOf, type Crew, doAll, heldBecause, hold, performOne, sideBySide } from "./crew.ts";
+import type { Phases, Swap, Takeover } from "./order.ts";
+import { expectSame } from "./perform.ts";
+import { toTag } from "./tag.ts";
+import { stagingPath } from "./transfer.ts";
+
+/** A file or link that made room for a folder and lies under a name of our own until removals may happen. */
+export interface Aside {
+  readonly side: Side;
+  readonly path: RelPath;
+  readonly from: RelPath;
+}
+
+/** A takeover that still has to happen; `staged` is its new content, under a name of our own. */
+export interface Waiting extends Takeover {
+  readonly staged?: FileEntry;
+}
+
+/**
+ * Brings the content of files that will take a folder's place to that side, under names of our own where they can be renamed later.
+ * Gives the takeovers that may go on; the others have failed.
+ */
+export async function stageAll(takeovers: readonly Takeover[], crew: Crew): Promise<readonly Waiting[]> {
+  const waiting: Waiting[] = [];
+  await sideBySide(takeovers, crew, {
+    weight: ({ copy }) => bytesOf(copy),
+    async work(takeover) {
+      const { copy } = takeover;
+      const path = stagingPath(copy, crew.sides, crew.options.owners[copy.to]);
+      if (path === undefined) {
+        waiting.push(takeover);
+        return;
+      }
+      await crew.attempts.attempt(copy, async () => {
+        const outcome = await performOne(copy, crew, { path });
+        if (!("entry" in outcome) || outcome.entry?.kind !== "file") return outcome;
+        waiting.push({ ...takeover, staged: outcome.entry });
+        return { pending: true };
+      });
+    },
+  });
+  return waiting;
+}
+
+/** Puts the staged content in the place of folders that hold nothing any more. */
+export async function takeOverAll(waiting: readonly Waiting[], crew: Crew): Promise<void> {
+  let begun = 0;
+  await sideBySide(waiting, crew, {
+    weight: ({ copy, staged }) => staged === undefined ? bytesOf(copy) : 0,
+    async work(takeover) {
+      begun++;
+      const { copy, staged } = takeover;
+      const done = await crew.attempts.attempt(copy, () => takeOver(takeover, crew), { pending: staged !== undefined });
+      if (!done) await discard(takeover, crew);
+    },
+  });
+  await giveBack(waiting.slice(begun), heldBecause(crew) ?? "the run ended", crew);
+}
+
+/** Tells that takeovers are held, and removes what was staged for them. */
+export async function giveBack(waiting: readonly Waiting[], why: string, crew: Crew): Promise<void> {
+  hold(waiting.map(({ copy }) => copy), why, crew);
+  for (const one of waiting) await discard(one, crew);
+}
+
+/** Moves files aside, makes the folders that take their place, and fills them; all of it is held while removals are. */
+export async function swapAll(phases: Phases, crew: Crew): Promise<readonly Aside[]> {
+  const asides: Aside[] = [];
+  if (phases.swaps.length === 0) return asides;
+  const why = heldBecause(crew);
+  if (why !== undefined) {
+    hold([...phases.swaps.map(({ dir }) => dir), ...phases.swapFolders.flat(), ...phases.swapContent], why, crew);
+    return asides;
+  }
+  await sideBySide(phases.swaps, crew, {
+    work: async (swap) => void await crew.attempts.attempt(swap.dir, () => swapOne(swap, asides, crew)),
+  });
+  for (const level of phases.swapFolders) await doAll(level, crew);
+  await doAll(phases.swapContent, crew);
+  return asides;
+}
+
+/** Removes what was moved aside. What cannot be removed is left to the next run, with a note. */
+export async function clearAsides(asides: readonly Aside[], crew: Crew): Promise<void> {
+  await sideBySide(asides, crew, {
+    async work(aside) {
+      try {
+        const backend = crew.sides[aside.side];
+        const entry = await backend.stat(aside.path, crew.attempts);
+        if (entry?.kind === "file" || entry?.kind === "link") await backend.remove(entry, crew.attempts);
+      } catch (error) {
+        keepAside(aside, toSyncError(error, "remove").message, crew);
+      }
+    },
+  });
+}
+
+/** Says where a file is that made room for a folder, and that it stays for now. */
+export function keepAside({ side, path, from }: Aside, why: string, crew: Crew): void {
+  const message = `what "${printable(from)}" was before it became a folder stays as "${printable(path)}": ${why}`;
+  crew.emit({ type: "noted", note: { code: "aside", path: from, side, why: message } });
+}
+
+async function swapOne({ dir, replaces }: Swap, asides: Aside[], crew: Crew): Promise<Outcome> {
+  const backend = crew.sides[dir.to];
+  const call = crew.attempts;
+  if (backend.rename === undefined) {
+    await backend.remove(replaces, call);
+    return { entry: await backend.makeDir(dir.path, call) };
+  }
+  await expectSame(backend, replaces, call);
+  const tag = toTag(crew.options.owners[dir.to].aside, replaces);
+  const path = tempPath(dir.path, tag, backend.traits.maxNameBytes);
+  await backend.rename(dir.path, path, call);
+  try {
+    const entry = await backend.makeDir(dir.path, call);
+    asides.push({ side: dir.to, path, from: dir.path });
+    return { entry };
+  } catch (error) {
+    await backend.rename(path, dir.path, { signal: crew.options.signal, expect: "absent" }).catch(() => {
+      keepAside({ side: dir.to, path, from: dir.path }, "it could not be put back", crew);
+    });
+    throw error;
+  }
+}
+
+async function takeOver({ copy, replaces, staged }: Waiting, crew: Crew): Promise<Outcome> {
+  const backend = crew.sides[copy.to];
+  await backend.remove(replaces, crew.attempts);
+  if (staged === undefined) return await performOne(copy, crew, { path: copy.path, expect: "absent" });
+  await backend.rename?.(staged.path, copy.path, { signal: crew.attempts.signal, expect: "absent" });
+  return { entry: { ...staged, path: copy.path } };
+}
+
+/** What was staged is of no use; where it cannot be removed the next run does it. */
+async function discard({ copy, staged }: Waiting, crew: Crew): Promise<void> {
+  if (staged === undefined) return;
+  try {
+    await crew.sides[copy.to].remove(staged, { signal: crew.options.signal });
+  } catch (error) {
+    const why = `the temporary file "${printable(staged.path)}" is left to the next run: ${
+      toSyncError(error, "remove").message
+    }`;
+    crew.emit({ type: "noted", note: { code: "leftover", path: copy.path, side: copy.to, why } });
+  }
+}

@@ -1,0 +1,223 @@
+import type { Backend, Call } from "../backends/backend.ts";
+import { cancelled, type ErrorKind, SyncError, toSyncError } from "../errors.ts";
+import { parentOf, printable, type RelPath, root } from "../path.ts";
+import { tempTag } from "../temp.ts";
+import type { DirEntry, Entry, OpaqueEntry, Snapshot } from "../types.ts";
+import { drain } from "./pool.ts";
+import { toSnapshot } from "./snapshot.ts";
+import type { Owner } from "./tag.ts";
+
+/** `owner`: whose temporary names on this side are our own; `concurrency`: folders listed side by side, by default as the backend likes. */
+export interface ScanOptions extends Call {
+  readonly links: "Skip" | "Keep" | "Follow";
+  readonly owner: Owner;
+  readonly concurrency?: number;
+}
+
+/** What a side holds, and the temporary files of our own that lie about there (no part of the snapshot). */
+export interface Scan {
+  readonly snapshot: Snapshot;
+  readonly leftovers: readonly RelPath[];
+}
+
+/**
+ * Lists everything below the root. A folder that cannot be read stands in the snapshot as an opaque entry of cause "unreadable" in
+ * place of itself and its content; so does a name that one listing gives twice. Rejects when nothing can be known: the root is absent
+ * (notFound), cannot be read (its kind) or is a file (badInput); the server is gone or stopped trusting us (connection, timeout, auth,
+ * hostKey); the signal is aborted. Following links is not supported.
+ */
+export async function scan(backend: Backend, options: ScanOptions): Promise<Scan> {
+  if (options.links === "Follow") {
+    throw new SyncError("unsupported", "Links cannot be followed yet: use -Links Skip or -Links Keep", {
+      operation: "list",
+    });
+  }
+  const found: Found = { entries: [], leftovers: [] };
+  try {
+    if (backend.walk === undefined) await listTree(backend, found, options);
+    else await walkTree(backend, found, options);
+  } catch (error) {
+    throw options.signal.aborted
+      ? cancelled(options.signal, `list ${backend.label}`)
+      : await rootError(backend, error, options);
+  }
+  if (options.signal.aborted) throw cancelled(options.signal, `list ${backend.label}`);
+  return { snapshot: toSnapshot(found.entries), leftovers: found.leftovers };
+}
+
+/** Does this end a scan or a run, whatever path it came from? */
+export function endsAll(kind: ErrorKind): boolean {
+  return FATAL.has(kind);
+}
+
+interface Found {
+  readonly entries: Entry[];
+  readonly leftovers: RelPath[];
+}
+
+interface Folder {
+  readonly entry: DirEntry;
+  readonly depth: number;
+}
+
+const FATAL: ReadonlySet<ErrorKind> = new Set(["connection", "timeout", "auth", "hostKey", "cancelled"]);
+const TRASH = ".tandem-trash";
+const LOCK = ".tandem-lock";
+// A hostile server may have folders without end, in depth or in number; no disk holds that many.
+const MAX_DEPTH = 1000;
+const MAX_ENTRIES = 10_000_000;
+const MAX_FOLDERS_AT_ONCE = 64;
+
+async function listTree(backend: Backend, found: Found, options: ScanOptions): Promise<void> {
+  const stop = new AbortController();
+  const signal = AbortSignal.any([options.signal, stop.signal]);
+  const waiting: Folder[] = [{ entry: { kind: "dir", path: root }, depth: 0 }];
+
+  async function listOne({ entry, depth }: Folder): Promise<void> {
+    if (depth > MAX_DEPTH) throw failure(`it lies more than ${MAX_DEPTH} folders deep`);
+    const children = await listFolder(backend, entry.path, { signal });
+    if (entry.path !== root) found.entries.push(entry);
+    for (const child of children) {
+      const admitted = admit(child, found, options);
+      if (admitted?.kind === "dir") waiting.push({ entry: admitted, depth: depth + 1 });
+      else if (admitted !== undefined) found.entries.push(admitted);
+    }
+  }
+
+  async function tryOne(folder: Folder): Promise<void> {
+    const { path } = folder.entry;
+    try {
+      if (found.entries.length > MAX_ENTRIES) throw tooMany();
+      await listOne(folder).catch(async (error) => {
+        const why = toSyncError(error, "list");
+        if (path === root || endsAll(why.kind)) throw why;
+        if (why.kind === "notFound" && await isGone(backend, path, { signal })) return;
+        found.entries.push(unreadable(path, why.message));
+      });
+    } catch (error) {
+      stop.abort(error);
+      throw error;
+    }
+  }
+
+  const limit = options.concurrency ?? Math.min(MAX_FOLDERS_AT_ONCE, backend.traits.parallelFiles);
+  await drain(() => waiting.pop(), tryOne, { limit: Math.max(1, limit), signal });
+}
+
+/** The children of one folder, all of them or none. */
+async function listFolder(backend: Backend, dir: RelPath, call: Call): Promise<Iterable<Entry>> {
+  const children = new Map<RelPath, Entry>();
+  for await (const entry of backend.list(dir, call)) {
+    if (entry.path === root || parentOf(entry.path) !== dir) {
+      throw failure(`its listing names "${printable(entry.path)}", which does not lie in it`);
+    }
+    add(children, entry);
+  }
+  return children.values();
+}
+
+async function walkTree(backend: Backend, found: Found, options: ScanOptions): Promise<void> {
+  const all = new Map<RelPath, Entry>();
+  for await (const entry of backend.walk?.(root, options) ?? []) {
+    if (entry.path !== root) add(all, entry);
+  }
+  // Paths added here are visited in their turn, so a chain of folders that nobody listed is completed up to the root.
+  for (const path of all.keys()) {
+    const dir = parentOf(path);
+    const holder = all.get(dir);
+    if (dir === root || holder?.kind === "dir" || holder?.kind === "opaque") continue;
+    all.set(
+      dir,
+      holder === undefined ? { kind: "dir", path: dir } : unreadable(dir, "it is a file and a folder at once"),
+    );
+  }
+  const closed = new Set<RelPath>();
+  const admitted: Entry[] = [];
+  for (const entry of all.values()) {
+    const one = admit(entry, found, options);
+    if (one === undefined) continue;
+    admitted.push(one);
+    if (one.kind === "opaque" && one.cause !== "name") closed.add(one.path);
+  }
+  for (const entry of admitted) {
+    if (closed.size === 0 || !hasAbove(entry.path, closed)) found.entries.push(entry);
+  }
+}
+
+/** Adds an entry; a path that comes twice is kept as neither of the two. */
+function add(entries: Map<RelPath, Entry>, entry: Entry): void {
+  if (entries.size > MAX_ENTRIES) throw tooMany();
+  const before = entries.get(entry.path);
+  if (before === undefined) {
+    entries.set(entry.path, entry);
+    return;
+  }
+  const bothUnnamed = isUnnamed(before) && isUnnamed(entry);
+  const why = bothUnnamed ? "several names look like this one, none can be opened" : "the listing names it twice";
+  entries.set(entry.path, bothUnnamed ? { ...before, why } : unreadable(entry.path, why));
+}
+
+function isUnnamed(entry: Entry): entry is OpaqueEntry {
+  return entry.kind === "opaque" && entry.cause === "name";
+}
+
+/** The entry as a snapshot shows it; undefined for what is our own. */
+function admit(entry: Entry, found: Found, options: ScanOptions): Entry | undefined {
+  const { path } = entry;
+  if (path.includes(".tandem-")) {
+    if (path === LOCK || path.split("/").includes(TRASH)) return undefined;
+    const tag = entry.kind === "opaque" ? undefined : tempTag(path);
+    if (tag !== undefined) {
+      const { partial, aside } = options.owner;
+      if (entry.kind === "dir" || !(tag.startsWith(partial) || tag.startsWith(aside))) {
+        return { kind: "opaque", path, cause: "special", why: "its name is that of a temporary file of another run" };
+      }
+      found.leftovers.push(path);
+      return undefined;
+    }
+  }
+  if (entry.kind !== "link" || options.links === "Keep") return entry;
+  return { kind: "opaque", path, cause: "link", why: `it is a link to "${printable(entry.target)}"` };
+}
+
+function hasAbove(path: RelPath, dirs: ReadonlySet<RelPath>): boolean {
+  for (let dir = parentOf(path); dir !== root; dir = parentOf(dir)) if (dirs.has(dir)) return true;
+  return false;
+}
+
+/** A folder that was listed a moment ago and is proven to be absent now. */
+async function isGone(backend: Backend, path: RelPath, call: Call): Promise<boolean> {
+  try {
+    return await backend.stat(path, call) === undefined;
+  } catch (error) {
+    const why = toSyncError(error, "list");
+    if (endsAll(why.kind)) throw why;
+    return false;
+  }
+}
+
+function unreadable(path: RelPath, why: string): OpaqueEntry {
+  return { kind: "opaque", path, cause: "unreadable", why };
+}
+
+function failure(message: string): SyncError {
+  return new SyncError("unexpected", message, { operation: "list" });
+}
+
+function tooMany(): SyncError {
+  return failure(`the folder holds more than ${MAX_ENTRIES} entries`);
+}
+
+/** Why nothing is known: told apart by what stands at the root. */
+async function rootError(backend: Backend, error: unknown, call: Call): Promise<SyncError> {
+  const why = toSyncError(error, "list");
+  if (endsAll(why.kind)) return why;
+  const facts = { operation: "list", backend: backend.label, cause: why };
+  const place = `"${printable(backend.place.path)}" (${backend.label})`;
+  const entry = await backend.stat(root, call).catch(() => why);
+  if (entry === undefined) return new SyncError("notFound", `The folder ${place} does not exist`, facts);
+  if (entry.kind === "file") {
+    return new SyncError("badInput", `${place} is a file: name a folder`, facts);
+  }
+  return new SyncError(why.kind, `Cannot list ${place}: ${why.message}`, facts);
+}

@@ -1,0 +1,164 @@
+import type { Backend, Body, Call } from "../backends/backend.ts";
+import { cancelled, SyncError, toSyncError } from "../errors.ts";
+import { parentOf, printable, type RelPath } from "../path.ts";
+import { type Action, type Entry, type FileEntry, type LinkEntry, otherSide, type Side } from "../types.ts";
+import { tempPath } from "../temp.ts";
+import { type Owner, toTag } from "./tag.ts";
+
+export type Copy = Extract<Action, { readonly do: "copy" }>;
+
+/** The two places of a run. */
+export type Backends = Readonly<Record<Side, Backend>>;
+
+/** A place to write to. */
+export interface Place {
+  readonly path: RelPath;
+  readonly expect?: Entry | "absent";
+}
+
+/** `owner`: whose temporary names on the side that is written to are our own. */
+export interface TransferOptions extends Call {
+  readonly owner: Owner;
+  /** Where to write instead, and what is expected there (whatever it is, if not given); else the action's path and what it replaces. */
+  readonly place?: Place;
+  /** Bytes since the last call; negative when an attempt that failed takes them back. */
+  onBytes(bytes: number): void;
+  /** The transfer is good, but something lesser was refused: one sentence. */
+  onWarning(message: string): void;
+}
+
+/**
+ * Brings one file (or kept link) to the other side and gives the entry as that side now shows it; undefined when the source has vanished
+ * meanwhile, with the target as it was. What is replaced must still be what the action says, else it rejects with changed. A source
+ * that changes while it is read is tried once more as it is then; changing on, it rejects with changed. The target shows its complete
+ * old or its complete new content at every instant.
+ */
+export async function transfer(
+  action: Copy,
+  sides: Backends,
+  options: TransferOptions,
+): Promise<FileEntry | LinkEntry | undefined> {
+  if (action.source.kind === "link") return await carryLink(action, action.source, { sides, options });
+  let source = action.source;
+  for (let attempt = 1;; attempt++) {
+    let sent = 0;
+    try {
+      return await send(action, source, {
+        sides,
+        options: { ...options, onBytes: (bytes) => (sent += bytes, options.onBytes(bytes)) },
+      });
+    } catch (error) {
+      const why = toSyncError(error, "copy");
+      if (options.signal.aborted) throw cancelled(options.signal, `copy "${printable(source.path)}"`);
+      if (why.kind !== "changed" && why.kind !== "notFound") throw why;
+      const now = await sides[otherSide(action.to)].stat(source.path, options);
+      if (sent !== 0) options.onBytes(-sent);
+      if (now === undefined) return undefined;
+      if (why.kind === "notFound" || now.kind !== "file" || isSame(now, source) || attempt > 1) throw why;
+      source = now;
+    }
+  }
+}
+
+/** The name of our own under which what this copy brings can wait until its place is free; undefined where nothing can be renamed. */
+export function stagingPath({ to, path, source }: Copy, sides: Backends, owner: Owner): RelPath | undefined {
+  const { rename, traits } = sides[to];
+  if (rename === undefined || source.kind !== "file") return undefined;
+  return tempPath(path, toTag(owner.partial, source), traits.maxNameBytes);
+}
+
+/**
+ * Is the entry found now the one that was seen before? Files by size, time (at the coarser step), revision and file id, each where both
+ * tell it; links by target; others by kind.
+ */
+export function isSame(now: Entry, before: Entry): boolean {
+  if (now.kind === "link" && before.kind === "link") return now.target === before.target;
+  if (now.kind !== "file" || before.kind !== "file") return now.kind === before.kind;
+  const step = Math.max(now.timeStep ?? 0, before.timeStep ?? 0);
+  return now.size === before.size &&
+    agree(now.modified, before.modified, (a, b) => Math.abs(a - b) <= step) &&
+    agree(now.revision, before.revision, (a, b) => a === b) &&
+    agree(now.fileId, before.fileId, (a, b) => a === b);
+}
+
+function agree<T>(a: T | undefined, b: T | undefined, same: (a: T, b: T) => boolean): boolean {
+  return a === undefined || b === undefined || same(a, b);
+}
+
+async function send(
+  action: Copy,
+  source: FileEntry,
+  { sides, options }: { readonly sides: Backends; readonly options: TransferOptions },
+): Promise<FileEntry> {
+  const { signal } = options;
+  const from = sides[otherSide(action.to)];
+  const body: Body = (start = 0, end) =>
+    from.read(source.path, {
+      signal,
+      expect: source,
+      ...(start === 0 ? {} : { offset: start }),
+      ...(end === undefined ? {} : { length: end - start }),
+    });
+  const { path, ...expecting } = placeOf(action, options);
+  const entry = await sides[action.to].write(path, body, {
+    signal,
+    size: source.size,
+    tag: toTag(options.owner.partial, source),
+    ...expecting,
+    ...(source.modified === undefined ? {} : { modified: source.modified }),
+    onBytes: options.onBytes,
+    onWarning: options.onWarning,
+  });
+  if (entry.size === source.size) return entry;
+  throw new SyncError(
+    "unexpected",
+    `"${printable(action.path)}" has ${entry.size} bytes on ${
+      sides[action.to].label
+    } after a copy of ${source.size} bytes`,
+    { operation: "copy", path: action.path },
+  );
+}
+
+async function carryLink(
+  action: Copy,
+  source: LinkEntry,
+  { sides, options }: { readonly sides: Backends; readonly options: TransferOptions },
+): Promise<LinkEntry | undefined> {
+  const facts = { operation: "copy", path: action.path };
+  const shown = `the link "${printable(source.path)}"`;
+  if (action.to === "local" && leadsOut(source)) {
+    throw new SyncError(
+      "refused",
+      `Not made: ${shown} leads out of the folder, to "${printable(source.target)}"`,
+      facts,
+    );
+  }
+  const target = sides[action.to];
+  if (target.makeLink === undefined) {
+    throw new SyncError("unsupported", `Cannot keep ${shown}: ${target.label} has no links`, facts);
+  }
+  const now = await sides[otherSide(action.to)].stat(source.path, options);
+  if (now === undefined) return undefined;
+  if (!isSame(now, source)) throw new SyncError("changed", `${shown} has changed since it was listed`, facts);
+  return await target.makeLink(action.path, source.target, {
+    signal: options.signal,
+    expect: action.replaces ?? "absent",
+  });
+}
+
+function placeOf(action: Copy, { place }: TransferOptions): Place {
+  return place ?? { path: action.path, expect: action.replaces ?? "absent" };
+}
+
+/** Does the link point outside the root? A peer's link that does is never made here. */
+function leadsOut(link: LinkEntry): boolean {
+  if (/^[/\\]|^[A-Za-z]:/.test(link.target)) return true;
+  const dir = parentOf(link.path);
+  let depth = dir === "" ? 0 : dir.split("/").length;
+  for (const name of link.target.split(/[/\\]/)) {
+    if (name === "..") depth--;
+    else if (name !== "" && name !== ".") depth++;
+    if (depth < 0) return true;
+  }
+  return false;
+}

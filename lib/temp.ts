@@ -1,0 +1,31 @@
+import { nameOf, parentOf, type RelPath } from "./path.ts";
+
+/** A name of our own beside the target: `.name.tandem-<tag>`, at most `maxBytes` UTF-8 bytes long. Never shown by a scan. */
+export function tempPath(path: RelPath, tag: string, maxBytes = 255): RelPath {
+  const suffix = `${MARK}${tag}`;
+  const name = shorten(nameOf(path), maxBytes - suffix.length - 1);
+  const dir = parentOf(path);
+  return (dir === "" ? `.${name}${suffix}` : `${dir}/.${name}${suffix}`) as RelPath;
+}
+
+/** The tag of a temporary name of ours, undefined for every other name. */
+export function tempTag(path: string): string | undefined {
+  return TEMP.exec(path)?.[1];
+}
+
+const MARK = ".tandem-";
+const TEMP = /(?:^|\/)\.[^/]+\.tandem-([0-9a-f]{16})$/;
+
+/** Cuts whole code points off the end until the name fits. */
+function shorten(name: string, maxBytes: number): string {
+  const encoder = new TextEncoder();
+  if (encoder.encode(name).length <= maxBytes) return name;
+  let bytes = 0;
+  let kept = "";
+  for (const point of name) {
+    bytes += encoder.encode(point).length;
+    if (bytes > maxBytes) break;
+    kept += point;
+  }
+  return kept;
+}

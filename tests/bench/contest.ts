@@ -1,0 +1,123 @@
+import type { DataName } from "./data.ts";
+import { type Invocation, measure, type Measured } from "./measure.ts";
+import { difference, type Places, watchUntouched } from "./places.ts";
+
+export type Work = "upload" | "download" | "nothing";
+
+/** A row of the table: a work on a data set over a link. `bar`: the most that ours ÷ the best rival may be. */
+export interface Cell {
+  readonly work: Work;
+  readonly data: DataName;
+  /** ms there and back */
+  readonly rtt: number;
+  readonly bar?: number;
+  /** Contestants that count as rivals in this row though elsewhere they are only named. */
+  readonly alsoRivals?: readonly string[];
+}
+
+/** What a contestant is to do: make `remote` like `local`, or the other way for a download. */
+export interface Job extends Cell {
+  readonly local: string;
+  readonly remote: string;
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Ours is compared with the best rival; what is only named uses another protocol or a program of its own on the far side. */
+export interface Contestant {
+  readonly name: string;
+  readonly role: "ours" | "rival" | "named";
+  /** What it says about itself, undefined where it is not installed. */
+  readonly version: string | undefined;
+  /** How it does the job, undefined where it cannot or need not be asked. */
+  command(job: Job): Invocation | undefined;
+}
+
+/** A protocol's server with those who speak to it. It sees this machine's disk. */
+export interface Arena extends AsyncDisposable {
+  readonly cells: readonly Cell[];
+  readonly contestants: readonly Contestant[];
+  /** The server's port through a link of this round-trip time. */
+  port(rtt: number): Promise<number>;
+  /** How the server names a folder of the disk; by default as the disk does. */
+  remoteName?(path: string): string;
+}
+
+export interface Score {
+  readonly cell: Cell;
+  readonly runs: ReadonlyMap<string, readonly Measured[]>;
+}
+
+export interface ContestOptions {
+  readonly rounds: number;
+  readonly limitMs: number;
+  readonly places: Places;
+  /** A folder for notes of our own. */
+  readonly dir: string;
+  onRun(cell: Cell, name: string, measured: Measured): void;
+}
+
+/** Lets every contestant do one cell's job, round by round, each round beginning with another one. Who fails or takes too long is not asked again. */
+export async function contest(arena: Arena, cell: Cell, options: ContestOptions): Promise<Score> {
+  const able = arena.contestants.filter(({ version }) => version !== undefined);
+  const runs = new Map<string, Measured[]>();
+  const out = new Set<string>();
+  for (let round = 0; round < options.rounds; round++) {
+    const order = [...able.slice(round % able.length), ...able.slice(0, round % able.length)];
+    for (const contestant of order) {
+      if (out.has(contestant.name)) continue;
+      const measured = await once(arena, { cell, contestant, options });
+      if (measured === undefined) {
+        out.add(contestant.name);
+        continue;
+      }
+      if (measured.how !== "done") out.add(contestant.name);
+      runs.set(contestant.name, [...runs.get(contestant.name) ?? [], measured]);
+      options.onRun(cell, contestant.name, measured);
+    }
+  }
+  return { cell, runs };
+}
+
+async function once(
+  arena: Arena,
+  turn: { readonly cell: Cell; readonly contestant: Contestant; readonly options: ContestOptions },
+): Promise<Measured | undefined> {
+  const { cell, contestant, options } = turn;
+  const { local, disk, verify } = await prepare(cell, options);
+  const remote = arena.remoteName?.(disk) ?? disk;
+  const job = { ...cell, local, remote, host: "127.0.0.1", port: await arena.port(cell.rtt) };
+  const invocation = contestant.command(job);
+  if (invocation === undefined) return undefined;
+  const measured = await measure(invocation, options.limitMs);
+  if (measured.how !== "done") return measured;
+  const wrong = await verify();
+  return wrong === undefined ? measured : { how: "failed", why: `not equal afterwards: ${wrong}` };
+}
+
+interface Prepared {
+  readonly local: string;
+  readonly disk: string;
+  verify(): Promise<string | undefined>;
+}
+
+/** The two folders, and what must hold of them afterwards. */
+async function prepare({ work, data }: Cell, { places, dir }: ContestOptions): Promise<Prepared> {
+  const source = places.data(data);
+  switch (work) {
+    case "upload": {
+      const disk = await places.fresh();
+      return { local: source, disk, verify: () => difference(source, disk) };
+    }
+    case "download": {
+      const [local, disk] = [await places.fresh(), await places.mirror(data)];
+      return { local, disk, verify: () => difference(source, local) };
+    }
+    case "nothing": {
+      const disk = await places.mirror(data);
+      return { local: source, disk, verify: await watchUntouched(dir, [source, disk]) };
+    }
+    default:
+      return work satisfies never;
+  }
+}

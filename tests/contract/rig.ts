@@ -1,0 +1,121 @@
+import assert from "node:assert/strict";
+import type { Backend, Call } from "../../lib/backends/backend.ts";
+import { tempTag } from "../../lib/backends/temp.ts";
+import { type ErrorKind, SyncError } from "../../lib/errors.ts";
+import { root, toRelPath } from "../../lib/path.ts";
+import type { DirEntry, Entry, FileEntry, LinkEntry } from "../../lib/types.ts";
+import { collect, isSame, wholeBody } from "../support/content.ts";
+
+export const optionalMethods = ["rename", "copy", "makeLink", "setModified", "setMode", "checksum", "walk"] as const;
+
+/** What a case works on. */
+export interface Rig {
+  readonly backend: Backend;
+  cut?(): void | Promise<void>;
+  readonly disk?: string;
+  readonly secret?: string;
+}
+
+/** One promise of the contract. `method`: only where the backend has it; `needs`: only where fresh() gives it. */
+export interface Case {
+  readonly name: string;
+  readonly method?: (typeof optionalMethods)[number];
+  readonly needs?: "cut" | "disk";
+  run(rig: Rig): Promise<void>;
+}
+
+/** A call that nobody cancels. */
+export const call: Call = { signal: new AbortController().signal };
+
+/** The result of `work`, or a failure when it takes longer than `ms`: a hang must be a failed test, not a stuck one. */
+export async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`still running after ${ms} ms`)), ms);
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Asserts a SyncError, of one of these kinds where some are given. */
+export async function rejects(work: Promise<unknown>, ...kinds: readonly ErrorKind[]): Promise<SyncError> {
+  try {
+    await work;
+  } catch (error) {
+    assert.ok(
+      error instanceof SyncError,
+      `rejected with ${error instanceof Error ? error.stack : error}, no SyncError`,
+    );
+    if (kinds.length > 0) {
+      assert.ok(kinds.includes(error.kind), `kind is ${error.kind}, not ${kinds.join(" or ")}: ${error.message}`);
+    }
+    return error;
+  }
+  return assert.fail(`resolved, expected ${kinds.length > 0 ? kinds.join(" or ") : "a SyncError"}`);
+}
+
+/** Writes a small file without any expectation. */
+export function put(
+  backend: Backend,
+  path: string,
+  content: string | Uint8Array<ArrayBuffer>,
+  modified = 1_700_000_000_000,
+): Promise<FileEntry> {
+  const size = typeof content === "string" ? new TextEncoder().encode(content).length : content.length;
+  return backend.write(toRelPath(path), wholeBody(content), { ...call, size, modified });
+}
+
+/** The content of a file. */
+export async function get(backend: Backend, path: string): Promise<Uint8Array<ArrayBuffer>> {
+  return await collect(await backend.read(toRelPath(path), call));
+}
+
+/** The content of a file as text. */
+export async function text(backend: Backend, path: string): Promise<string> {
+  return new TextDecoder().decode(await get(backend, path));
+}
+
+/** Makes a folder. */
+export function folder(backend: Backend, path: string): Promise<DirEntry> {
+  return backend.makeDir(toRelPath(path), call);
+}
+
+/** The entry at a path, which must be there. */
+export async function entry(backend: Backend, path: string): Promise<Entry> {
+  const found = await backend.stat(toRelPath(path), call);
+  assert.ok(found !== undefined, `"${path}" is absent`);
+  return found;
+}
+
+/** The file at a path, which must be there. */
+export async function file(backend: Backend, path: string): Promise<FileEntry> {
+  const found = await entry(backend, path);
+  assert.ok(found.kind === "file", `"${path}" is a ${found.kind}`);
+  return found;
+}
+
+/** The link at a path, which must be there. */
+export async function link(backend: Backend, path: string): Promise<LinkEntry> {
+  const found = await entry(backend, path);
+  assert.ok(found.kind === "link", `"${path}" is a ${found.kind}`);
+  return found;
+}
+
+/** Everything in a folder, sorted by path. */
+export async function entries(backend: Backend, dir = ""): Promise<readonly Entry[]> {
+  const found = await Array.fromAsync(backend.list(dir === "" ? root : toRelPath(dir), call));
+  return found.sort((a, b) => a.path < b.path ? -1 : a.path > b.path ? 1 : 0);
+}
+
+/** The paths in a folder, sorted; leftovers of broken writes stay out where `leftovers` is "hidden". */
+export async function paths(backend: Backend, dir = "", leftovers: "shown" | "hidden" = "shown"): Promise<string[]> {
+  const found = (await entries(backend, dir)).map((one) => one.path as string);
+  return leftovers === "hidden" ? found.filter((path) => tempTag(path) === undefined) : found;
+}
+
+/** Asserts equal bytes without printing millions of them. */
+export function sameBytes(found: Uint8Array, expected: Uint8Array): void {
+  assert.equal(found.length, expected.length, "the lengths differ");
+  assert.ok(isSame(found, expected), "the bytes differ");
+}

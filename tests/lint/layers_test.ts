@@ -1,0 +1,153 @@
+import assert from "node:assert/strict";
+import { readdir, readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import layers from "./layers.ts";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+
+function refused(file: string, source: string): readonly string[] {
+  return Deno.lint.runPlugin(layers, `${root}${file}`, source).map(({ id }) => id.slice("layers/".length));
+}
+
+const allowed: readonly (readonly [file: string, source: string])[] = [
+  ["lib/session.ts", `import { stack } from "./backends/layers.ts"; import { badInput } from "./errors.ts";`],
+  [
+    "lib/backends/sftp.ts",
+    `import { Client } from "npm:ssh2@1.17.0"; import { connect } from "node:net"; await Deno.stat(".");`,
+  ],
+  ["lib/backends/sftp.ts", `import type { Entry } from "../types.ts"; const late = Date.now() + Math.random();`],
+  ["lib/backends/mod.ts", `export const load = () => import("./sftp.ts");`],
+  [
+    "lib/sync/plan.ts",
+    `import type { Traits } from "../backends/backend.ts"; export type { Traits } from "../backends/backend.ts";`,
+  ],
+  [
+    "lib/sync/plan.ts",
+    `import { join } from "node:path/posix"; import { createHash } from "node:crypto"; import "./criteria.ts";`,
+  ],
+  ["lib/sync/plan.ts", `const modified = new Date(5); const row = { Deno: 1, process: 2 }; row.Deno + row.process;`],
+  ["lib/sync/plan.ts", `interface Run { readonly process: number; fetch(): void; performance: string }`],
+  ["lib/sync/lock.ts", `import { open } from "node:fs/promises"; Deno.pid;`],
+  ["lib/report/table.ts", `import width from "npm:string-width@7.0.0"; const now = Date.now();`],
+  ["lib/state.ts", `import { randomBytes } from "node:crypto"; Deno.env.get("HOME");`],
+  ["cmd/main.ts", `import { commands } from "./mod.ts"; Deno.exit(1);`],
+  [
+    "cmd/sync_path.ts",
+    `import "../lib/backends/mod.ts"; import "../lib/sync/run.ts"; import "../lib/report/result.ts";`,
+  ],
+  ["mod.ts", `export * from "./cmd/sync_path.ts"; if (import.meta.main) Deno.exit();`],
+  [
+    "tests/unit/a_test.ts",
+    `import "../../mod.ts"; import "npm:fast-check@4.10.2"; await Deno.stat("."); await fetch("http://a");`,
+  ],
+  ["tests/unit/a_test.ts", `export const a = 1; { let b = 2; b++; } for (let i = 0; i < 2; i++) { /**/ }`],
+];
+
+const refusals: readonly (readonly [rule: string, file: string, source: string])[] = [
+  ["one-way", "lib/path.ts", `import "./sync/plan.ts";`],
+  ["one-way", "lib/path.ts", `import "../mod.ts";`],
+  ["one-way", "lib/path.ts", `import "../cmd/sync_path.ts";`],
+  ["one-way", "lib/path.ts", `import "../tests/support/runs.ts";`],
+  ["one-way", "lib/path.ts", `import "npm:ssh2@1.17.0";`],
+  ["one-way", "lib/path.ts", `import "jsr:@std/path";`],
+  ["one-way", "lib/path.ts", `import "https://example.com/a.ts";`],
+  ["one-way", "lib/path.ts", `import "ssh2";`],
+  ["one-way", "lib/path.ts", `const name = "./errors.ts"; await import(name);`],
+  ["one-way", "lib/backends/sftp.ts", `import type { Plan } from "../sync/plan.ts";`],
+  ["one-way", "lib/sync/plan.ts", `import { atEdge } from "../backends/backend.ts";`],
+  ["one-way", "lib/sync/plan.ts", `export { atEdge } from "../backends/backend.ts";`],
+  ["one-way", "lib/sync/plan.ts", `export * from "../backends/backend.ts";`],
+  ["one-way", "lib/sync/plan.ts", `import type { Sftp } from "../backends/sftp.ts";`],
+  ["one-way", "lib/sync/plan.ts", `const open = () => import("../backends/backend.ts");`],
+  ["one-way", "lib/sync/plan.ts", `type Sftp = import("../backends/sftp.ts").Sftp;`],
+  ["one-way", "lib/sync/plan.ts", `import "npm:ssh2@1.17.0";`],
+  ["one-way", "lib/shell/bind.ts", `import "../sync/plan.ts";`],
+  ["one-way", "lib/report/json.ts", `export * from "../shell/bind.ts";`],
+  ["one-way", "lib/backends/deep/sftp.ts", `export const a = 1; import "node:path";`],
+  ["one-way", "cmd/sync_path.ts", `import "../lib/backends/sftp.ts";`],
+  ["one-way", "cmd/main.ts", `import "../mod.ts";`],
+  ["world-at-edges", "lib/path.ts", `const os = Deno.build.os;`],
+  ["world-at-edges", "lib/path.ts", `const os = globalThis["Deno"];`],
+  ["world-at-edges", "lib/path.ts", `process.exit(1);`],
+  ["world-at-edges", "lib/path.ts", `type Info = Deno.FileInfo;`],
+  ["world-at-edges", "lib/report/json.ts", `const { Deno } = { Deno };`],
+  ["world-at-edges", "lib/sync/apply.ts", `await fetch("http://a");`],
+  ["world-at-edges", "cmd/sync_path.ts", `const read = () => import("node:fs/promises");`],
+  ["world-at-edges", "cmd/sync_path.ts", `export * from "node:os";`],
+  ...[
+    "fs",
+    "fs/promises",
+    "net",
+    "tls",
+    "http",
+    "https",
+    "http2",
+    "child_process",
+    "os",
+    "sqlite",
+    "process",
+    "dgram",
+    "dns",
+    "worker_threads",
+  ]
+    .map((name) => ["world-at-edges", "lib/sync/apply.ts", `import * as it from "node:${name}";`] as const),
+  ["replayable", "lib/sync/plan.ts", `const now = Date.now();`],
+  ["replayable", "lib/sync/plan.ts", `const now = new Date();`],
+  ["replayable", "lib/sync/plan.ts", `const now = new Date;`],
+  ["replayable", "lib/sync/plan.ts", `const now = Date();`],
+  ["replayable", "lib/sync/plan.ts", `const now = performance.now();`],
+  ["replayable", "lib/sync/history.ts", `const id = Math.random();`],
+  ["replayable", "lib/sync/lock.ts", `setTimeout(() => {}, 5);`],
+  ["replayable", "lib/sync/lock.ts", `import { setTimeout as sleep } from "node:timers/promises";`],
+  ["replayable", "lib/sync/lock.ts", `import { randomBytes as bytes } from "node:crypto";`],
+  ["replayable", "lib/sync/lock.ts", `const home = Deno.env.get("HOME");`],
+  ["replayable", "lib/sync/run.ts", `const stop = AbortSignal.timeout(5);`],
+  ["replayable", "lib/shell/bind.ts", `const id = crypto.randomUUID();`],
+  ["replayable", "lib/shell/bind.ts", `crypto.getRandomValues(new Uint8Array(2));`],
+  ["no-default-export", "lib/path.ts", `export default 1;`],
+  ["no-default-export", "tests/unit/a_test.ts", `const a = 1; export { a as default };`],
+  ["no-module-state", "lib/path.ts", `let count = 0;`],
+  ["no-module-state", "lib/path.ts", `export let count = 0;`],
+  ["no-module-state", "tests/support/runs.ts", `var count = 0;`],
+];
+
+for (const [file, source] of allowed) {
+  Deno.test(`layers allow in ${file}: ${source}`, () => assert.deepEqual(refused(file, source), []));
+}
+
+for (const [rule, file, source] of refusals) {
+  Deno.test(`layers/${rule} refuses in ${file}: ${source}`, () => {
+    const found = refused(file, source);
+    assert.ok(found.includes(rule), `found ${found.join(", ") || "nothing"}`);
+  });
+}
+
+Deno.test("layers have no exemption in the tree", async () => {
+  for (const { file, text } of await sources("lib", "cmd", "mod.ts")) {
+    assert.doesNotMatch(text, /deno-lint-ignore(-file)?\s*($|--|.*layers\/)/m, file);
+  }
+});
+
+Deno.test("an npm package is imported in one file", async () => {
+  const importers = new Map<string, string[]>();
+  for (const { file, text } of await sources("lib")) {
+    const names = new Set(
+      [...text.matchAll(/^[^/*]*(?:from|import)\s*\(?\s*"npm:(@?[^@"]+)/gm)].map(([, name]) => name ?? ""),
+    );
+    for (const name of names) importers.set(name, [...importers.get(name) ?? [], file]);
+  }
+  for (const [name, files] of importers) {
+    assert.equal(files.length, 1, `npm:${name} is imported by ${files.join(", ")}`);
+  }
+});
+
+/** TypeScript files below the given folders, or the files given; absent ones are passed over. */
+async function sources(
+  ...places: readonly string[]
+): Promise<readonly { readonly file: string; readonly text: string }[]> {
+  const names = (await readdir(root, { recursive: true })).map((name) => name.replaceAll("\\", "/"));
+  const wanted = names.filter((name) =>
+    name.endsWith(".ts") && places.some((place) => name === place || name.startsWith(`${place}/`))
+  );
+  return await Promise.all(wanted.map(async (file) => ({ file, text: await readFile(`${root}${file}`, "utf8") })));
+}

@@ -1,0 +1,22 @@
+import type { Backend } from "../../lib/backends/backend.ts";
+
+/** What to do differently; each method gets the backend it stands in front of. `undefined` takes an optional method away. */
+export type Changes = {
+  readonly [K in keyof Backend]?: Backend[K] extends ((...args: infer A) => infer R) | undefined
+    ? ((inner: Backend, ...args: A) => R) | undefined
+    : Backend[K];
+};
+
+/** The backend with some of its methods or properties replaced. */
+export function over(inner: Backend, changes: Changes): Backend {
+  return new Proxy(inner, {
+    get(target, key) {
+      if (!Object.hasOwn(changes, key)) {
+        const own = Reflect.get(target, key, target);
+        return typeof own === "function" ? own.bind(target) : own;
+      }
+      const change = Reflect.get(changes, key);
+      return typeof change === "function" ? change.bind(undefined, target) : change;
+    },
+  });
+}

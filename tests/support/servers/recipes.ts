@@ -1,0 +1,73 @@
+import { join } from "node:path";
+import type { Installed, Recipe } from "./install.ts";
+
+/** The servers that tests know, by the name that TANDEM_REQUIRE and serverTest() use. */
+export const recipes: Readonly<Record<string, Recipe>> = {
+  sftp: { packages: ["openssh-server", "openssh-client"], probe: probeSshd },
+  ftp: { packages: ["vsftpd"], probe: answers("/usr/sbin/vsftpd", ["-v"], /vsftpd/) },
+  proftpd: {
+    packages: ["proftpd-core", "proftpd-mod-crypto"],
+    probe: answers("/usr/sbin/proftpd", ["--version"], /ProFTPD/),
+  },
+  pureftpd: {
+    packages: ["pure-ftpd", "pure-ftpd-common"],
+    probe: answers("/usr/sbin/pure-ftpd", ["--help"], /pure-ftpd/i),
+  },
+  webdav: { packages: ["apache2"], probe: answers("/usr/sbin/apache2", ["-v"], /Apache/) },
+  nginx: {
+    packages: ["nginx-light", "libnginx-mod-http-dav-ext"],
+    probe: answers("/usr/sbin/nginx", ["-v"], /nginx/),
+  },
+  lighttpd: {
+    packages: ["lighttpd", "lighttpd-mod-webdav"],
+    probe: answers("/usr/sbin/lighttpd", ["-v"], /lighttpd/),
+  },
+  rclone: { packages: ["rclone"], probe: answers("/usr/bin/rclone", ["version"], /rclone/) },
+  s3: {
+    packages: ["radosgw", "ceph-mon", "ceph-osd"],
+    probe: answers("/usr/bin/radosgw", ["--version"], /ceph/),
+  },
+};
+
+/** A probe: the program answers these words with a text of this kind (a program that lacks a library does not). */
+export function answers(program: string, args: readonly string[], pattern: RegExp): Recipe["probe"] {
+  return (place) => {
+    const { ran, text } = run(place, program, args);
+    return ran && pattern.test(text) ? undefined : firstLine(text);
+  };
+}
+
+/** Whether sshd would start: with a host key, its folder for privilege separation and, for root, its own user. */
+function probeSshd(place: Installed): string | undefined {
+  const dir = Deno.makeTempDirSync({ prefix: "tandem-probe-" });
+  try {
+    const key = join(dir, "key");
+    const made = run(place, "/usr/bin/ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", key]);
+    if (!made.ran || made.text !== "") return firstLine(made.text);
+    if (Deno.uid() === 0) Deno.mkdirSync("/run/sshd", { recursive: true, mode: 0o755 });
+    const { ran, text } = run(place, "/usr/sbin/sshd", ["-t", "-f", "/dev/null", "-h", key]);
+    return ran && text === "" ? undefined : firstLine(text);
+  } finally {
+    Deno.removeSync(dir, { recursive: true });
+  }
+}
+
+/** What a program says; `ran` is false where it did not start at all, its libraries missing (exit code 127) or itself. */
+function run(
+  place: Installed,
+  program: string,
+  args: readonly string[],
+): { readonly ran: boolean; readonly text: string } {
+  const decoder = new TextDecoder();
+  try {
+    const output = new Deno.Command(place.root + program, { args: [...args], env: place.env, stdin: "null" })
+      .outputSync();
+    return { ran: output.code !== 127, text: decoder.decode(output.stdout) + decoder.decode(output.stderr) };
+  } catch (error) {
+    return { ran: false, text: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+function firstLine(text: string): string {
+  return text.trim().split("\n").at(0) || "no answer";
+}

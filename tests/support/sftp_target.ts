@@ -1,0 +1,34 @@
+import { openSftp } from "../../lib/backends/sftp.ts";
+import type { Backend, Target } from "../../lib/backends/backend.ts";
+import type { Sshd } from "./servers/sftp.ts";
+
+export interface TargetOptions {
+  /** Another port than the server's own: a proxy's. */
+  readonly port?: number;
+  readonly path?: string;
+  readonly password?: string;
+  readonly options?: Readonly<Record<string, string>>;
+}
+
+/** What opens the test server, as a user would write it. */
+export function sftpTarget(
+  server: Pick<Sshd, "port" | "user" | "root" | "home" | "fingerprint">,
+  more: TargetOptions = {},
+): Target {
+  const { port = server.port, path = server.root, password, options = {} } = more;
+  return {
+    address: { scheme: "sftp", user: server.user, host: "127.0.0.1", port, path, pins: [] },
+    options: { SshHostKeyFingerprint: server.fingerprint, SshConfigFile: "none", SshAgent: "none", ...options },
+    secret: (name) => Promise.resolve(name === "password" ? password : undefined),
+    ask: () => Promise.resolve(undefined),
+    keep: () => {},
+    warn: () => {},
+    env: (name) => (name === "HOME" ? server.home : undefined),
+    readOnly: false,
+  };
+}
+
+/** Opens a backend on the test server. */
+export async function openTestSftp(server: Sshd, more: TargetOptions = {}): Promise<Backend> {
+  return await openSftp(sftpTarget(server, more), { signal: new AbortController().signal });
+}

@@ -1,0 +1,338 @@
+import assert from "node:assert/strict";
+import { badInput, SyncError } from "../../../lib/errors.ts";
+import { bind, type Binding, type BindOptions, bindOptions, type Given } from "../../../lib/shell/bind.ts";
+import { type Command, defineCommand, type ParamType } from "../../../lib/shell/command.ts";
+import { parseWords } from "../../../lib/shell/parse.ts";
+import {
+  duration,
+  fingerprints,
+  hashtable,
+  listOf,
+  oneOf,
+  path,
+  secret,
+  text,
+  toggle,
+} from "../../../lib/shell/types.ts";
+
+class Session {
+  constructor(readonly label: string) {}
+}
+
+const session: ParamType<Session> = {
+  name: "session",
+  isObject: true,
+  convert(value) {
+    if (value instanceof Session) return value;
+    throw badInput("expected a session", "CannotConvertArgument");
+  },
+};
+
+const sync = defineCommand({
+  name: "Sync-Path",
+  summary: "Makes one folder like another.",
+  aliases: [{ name: "Sync-WinSCPPath", defaults: { Mode: "Local", RemotePath: "/" } }, { name: "Sync-Directory" }],
+  params: {
+    LocalPath: { type: path, position: 0, fallback: ".", fromPipe: "property", help: "The local folder." },
+    RemotePath: { type: path, position: 1, fromPipe: "property", help: "The remote folder." },
+    Mode: {
+      type: oneOf("Local", "Remote", "Both"),
+      mandatory: true,
+      aliases: ["SyncMode"],
+      fromPipe: "property",
+      help: "Which side changes.",
+    },
+    Session: { type: session, fromPipe: "value", aliases: ["WinSCPSession"], help: "The session." },
+    Criteria: { type: listOf(oneOf("Time", "Size", "Checksum")), fallback: ["Time"], help: "How files differ." },
+    FileMask: { type: text, help: "Which files." },
+    Remove: { type: toggle, exact: true, fallback: false, help: "Remove what the source lacks." },
+    RemoteTrash: { type: path, help: "Where losers go." },
+    Mirror: { type: toggle, exact: true, help: "Older files too." },
+    Password: { type: secret, help: "The password." },
+    Pin: { type: fingerprints, help: "Fingerprints." },
+    Raw: { type: hashtable, help: "Settings." },
+    Timeout: { type: duration, fallback: 15_000, help: "How long." },
+    OldName: { type: text, hidden: true, help: "For old scripts." },
+  },
+  check({ Mode, Mirror }) {
+    if (Mode === "Both" && Mirror) throw badInput("Both cannot mirror.", "CannotMirrorBoth");
+  },
+  async *run(each) {
+    for await (const bound of each) yield bound;
+  },
+});
+
+function given(argv: readonly string[]): Given[] {
+  const stage = parseWords(["x", ...argv])[0]?.pipeline[0];
+  assert.ok(stage?.kind === "command");
+  return stage.args.map((arg): Given => {
+    if (arg.kind === "splat" || (arg.value !== undefined && arg.value.kind !== "word")) return assert.fail();
+    return arg.kind === "named" && arg.value === undefined ? { kind: "named", name: arg.name } : arg as Given;
+  });
+}
+
+const read = (argv: readonly string[], options?: BindOptions) => bind(sync, given(argv), options);
+
+/** The bound parameters that are not what they are without arguments. */
+function told(argv: readonly string[], options?: BindOptions): Record<string, unknown> {
+  const plain = bind(sync, [], { report: true }).bound as Readonly<Record<string, unknown>>;
+  return Object.fromEntries(
+    Object.entries(read(argv, options).bound).filter(([name, value]) => {
+      try {
+        assert.deepEqual(value, plain[name]);
+        return false;
+      } catch {
+        return true;
+      }
+    }),
+  );
+}
+
+function complaint(run: () => unknown): SyncError {
+  try {
+    run();
+  } catch (error) {
+    assert.ok(error instanceof SyncError && error.kind === "badInput", String(error));
+    assert.ok(error.message.split("\n").length <= 3 && new TextEncoder().encode(error.message).length <= 600);
+    return error;
+  }
+  assert.fail("nothing was thrown");
+}
+
+const good: readonly (readonly [string, Record<string, unknown>])[] = [
+  ["-Mode Remote", { Mode: "Remote" }],
+  ["-mode remote", { Mode: "Remote" }],
+  ["-Mod Rem", { Mode: "Remote" }],
+  ["-SyncMode Local", { Mode: "Local" }],
+  ["-sync Local", { Mode: "Local" }],
+  ["--sync-mode=local", { Mode: "Local" }],
+  ["--mode local --local-path x", { Mode: "Local", LocalPath: "x" }],
+  ["--local-p x --mode both", { Mode: "Both", LocalPath: "x" }],
+  ["a b -Mode Both", { Mode: "Both", LocalPath: "a", RemotePath: "b" }],
+  ["a -Mode Both b", { Mode: "Both", LocalPath: "a", RemotePath: "b" }],
+  ["b -Mode Both -LocalPath a", { Mode: "Both", LocalPath: "a", RemotePath: "b" }],
+  ["-Mode Both -Remove", { Mode: "Both", Remove: true }],
+  ["-Mode Both -Remove a", { Mode: "Both", Remove: true, LocalPath: "a" }],
+  ["-Mode Both -Mirror:$false", { Mode: "Both", Mirror: false }],
+  ["-Mode Both -Mirror:true", { Mode: "Both", Mirror: true }],
+  ["-Mode Both -Remove:0", { Mode: "Both" }],
+  ["-Mode Both -Criteria Time,size", { Mode: "Both", Criteria: ["Time", "Size"] }],
+  ["-Mode Both -Criteria Size, Check a", { Mode: "Both", Criteria: ["Size", "Checksum"], LocalPath: "a" }],
+  ["-Mode Both -Criteria:Size", { Mode: "Both", Criteria: ["Size"] }],
+  ["-Mode Both -FileMask a,b", { Mode: "Both", FileMask: "a,b" }],
+  ["-Mode Both -FileMask a, x", { Mode: "Both", FileMask: "a,", LocalPath: "x" }],
+  ["-Mode Both -FileMask -1", { Mode: "Both", FileMask: "-1" }],
+  ["-Mode Both -FileMask -", { Mode: "Both", FileMask: "-" }],
+  ["-Mode Both -FileMask:-x", { Mode: "Both", FileMask: "-x" }],
+  ["-Mode Both -- -dir", { Mode: "Both", LocalPath: "-dir" }],
+  ["-Mode Both -OldName x", { Mode: "Both", OldName: "x" }],
+  ["-Mode Both -RemoteT x", { Mode: "Both", RemoteTrash: "x" }],
+  ["-Mode Both -Timeout 1m", { Mode: "Both", Timeout: 60_000 }],
+  ["-Mode Both -Raw a=1;b=2", { Mode: "Both", Raw: { a: "1", b: "2" } }],
+];
+
+for (const [line, wanted] of good) {
+  Deno.test(`bind() reads ${line}`, () => assert.deepEqual(told(line.split(" ")), wanted));
+}
+
+const bad: readonly (readonly [string, string, RegExp])[] = [
+  ["-Bogus", "NamedParameterNotFound", /no parameter -Bogus/],
+  ["-Mode Both -Miror", "NamedParameterNotFound", /Did you mean -Mirror\?/],
+  ["-Mode Both --remoev", "NamedParameterNotFound", /Did you mean -Remove\?/],
+  ["-Mode Both -Mir", "NamedParameterNotFound", /-Mirror must be written in full/],
+  ["-Mode Both -Old x", "NamedParameterNotFound", /no parameter -Old/],
+  ["-Mode Both -Remo", "AmbiguousParameter", /-RemotePath, -Remove, -RemoteTrash/],
+  ["-M Both", "AmbiguousParameter", /-Mode, -Mirror/],
+  ["-Mode Both -Mode Local", "ParameterAlreadyBound", /-Mode of Sync-Path is given twice/],
+  ["-Mode Both -SyncMode Local", "ParameterAlreadyBound", /-Mode/],
+  ["-Mode Both -Remove -Remove", "ParameterAlreadyBound", /-Remove/],
+  ["-Mode", "MissingArgument", /-Mode needs a value, but nothing follows/],
+  ["-Mode -Remove", "MissingArgument", /another parameter follows/],
+  ["-Mode Both a b c", "PositionalParameterNotFound", /"c" is one word too many/],
+  ["-Mode Both -Mirror $false", "PositionalParameterNotFound", /-Mirror:\$false/],
+  ["-Mode Both -Mirror false", "PositionalParameterNotFound", /\.\/false/],
+  ["-Mode Both $true", "PositionalParameterNotFound", /behind a colon/],
+  ["-Mode Up", "CannotConvertArgument", /-Mode: "Up" is none of Local, Remote, Both/],
+  ["-Mode Remotee", "CannotConvertArgument", /did you mean Remote\?/],
+  ["-Mode Both -Remove:maybe", "CannotConvertArgument", /-Remove: "maybe" is neither on nor off/],
+  ["-Mode Both -Criteria Time,,Size", "CannotConvertArgument", /-Criteria: a value is missing/],
+  ["-Mode Both -Criteria Time,", "CannotConvertArgument", /-Criteria: a value is missing/],
+  ["-Mode Both -Criteria Tim,Bogus", "CannotConvertArgument", /"Bogus" is none of/],
+  ["-Mode Both -Timeout soon", "CannotConvertArgument", /-Timeout: "soon" is no duration/],
+  ["a b", "MissingMandatoryParameter", /Sync-Path needs -Mode <Local\|Remote\|Both>: Which side changes\./],
+];
+
+for (const [line, id, message] of bad) {
+  Deno.test(`bind() refuses ${line}`, () => {
+    const error = complaint(() => read(line.split(" ")));
+    assert.equal(error.facts.id, id);
+    assert.match(error.message, message);
+  });
+}
+
+Deno.test("bind() refuses an empty path and an empty text", () => {
+  assert.match(complaint(() => read(["", "-Mode", "Both"])).message, /-LocalPath: the path is empty/);
+  assert.match(complaint(() => read(["-FileMask", "", "-Mode", "Both"])).message, /-FileMask: the value is empty/);
+});
+
+Deno.test("bind() never shows a secret or what stands behind it", async () => {
+  const { bound } = read(["-Mode", "Both", "-Password", "hunter2"]);
+  assert.ok(!JSON.stringify(bound).includes("hunter2") && !Deno.inspect(bound).includes("hunter2"));
+  assert.ok(!String(bound.Password).includes("hunter2"));
+  assert.equal(await bound.Password?.(), "hunter2");
+  const lines = [
+    ["-Password", "my", "hunter2", "-Mode", "Both", "a", "b"],
+    ["-Password", "my", "a", "b", "hunter2"],
+    ["-Pasword:hunter2"],
+    ["--pasword=hunter2"],
+    ["-Password", "-hunter2"],
+    ["-Mode", "sftp://u:hunter2@h"],
+    ["a", "b", "sftp://u:hunter2@h"],
+  ];
+  for (const line of lines) {
+    assert.ok(!complaint(() => read(line)).message.includes("hunter2"), line.join(" "));
+  }
+});
+
+Deno.test("bind() gives the alias's defaults the place of fallbacks and of mandatory", () => {
+  assert.deepEqual(told([], { as: "sync-winscppath" }), { Mode: "Local", RemotePath: "/" });
+  assert.deepEqual(told(["-Mode", "Both"], { as: "Sync-WinSCPPath" }), { Mode: "Both", RemotePath: "/" });
+  assert.equal(complaint(() => read([], { as: "Sync-Directory" })).facts.id, "MissingMandatoryParameter");
+});
+
+Deno.test("bind() names every mandatory parameter that is missing", () => {
+  const params = {
+    One: { type: text, mandatory: true, help: "First." },
+    Two: { type: path, mandatory: true, help: "Second." },
+  } as const;
+  const command = defineCommand({ name: "Do-It", summary: "", params, async *run() {} });
+  assert.match(complaint(() => bind(command, [])).message, /-One <text>: First\. and -Two <path>: Second\./);
+});
+
+Deno.test("bind() reads the common parameters of every command", () => {
+  const { common, outVariable } = read(["-Mode", "Both", "-wi", "-cf", "-Verb", "-Quiet", "-ea", "stop", "-ov", "r"]);
+  assert.deepEqual(common, { whatIf: true, confirm: true, verbose: true, quiet: true, stopOnError: true });
+  assert.equal(outVariable, "r");
+  const plain = read(["-Mode", "Both", "-WhatIf:$false", "-ErrorAction", "Inquire"]).common;
+  assert.deepEqual(plain, { whatIf: false, confirm: false, verbose: false, quiet: false, stopOnError: false });
+});
+
+Deno.test("bind() lets a command's own parameter stand before a common one", () => {
+  const params = { Quiet: { type: text, help: "Own." } } as const;
+  const command = defineCommand({ name: "Do-It", summary: "", params, async *run() {} });
+  assert.equal(bind(command, given(["-Quiet", "x"])).bound.Quiet, "x");
+});
+
+Deno.test("bind() keeps a list as one text for a parameter that takes text, if it was written as one word", () => {
+  const list = (raw?: string): Given => ({
+    kind: "named",
+    name: "FileMask",
+    value: { kind: "value", value: ["a", "b"], ...(raw === undefined ? {} : { raw }) },
+  });
+  assert.equal(bind(sync, [list("a,b")], { report: true }).bound.FileMask, "a,b");
+  assert.match(
+    complaint(() => bind(sync, [list()], { report: true })).message,
+    /-FileMask: expected text, not a list of 2/,
+  );
+});
+
+async function all(binding: Binding<typeof sync.params>, ...objects: readonly unknown[]) {
+  const found = [];
+  for await (
+    const bound of binding.each((async function* () {
+      yield* objects;
+    })())
+  ) found.push(bound);
+  return found;
+}
+
+Deno.test("bind() takes a piped object by value, another by its properties in any case", async () => {
+  const binding = read(["a"], { piped: true });
+  assert.deepEqual(binding.missing, ["Mode"]);
+  const [byProperty] = await all(binding, { MODE: "both", remotepath: "/r", localPath: "b", Other: 1, session: null });
+  assert.deepEqual([byProperty?.Mode, byProperty?.RemotePath, byProperty?.LocalPath], ["Both", "/r", "a"]);
+  const session = new Session("x");
+  const [byValue] = await all(read(["-Mode", "Local"], { piped: true }), session);
+  assert.equal(byValue?.Session, session);
+  const [inside] = await all(read(["-Mode", "Local"], { piped: true }), { WinSCPSession: session });
+  assert.equal(inside?.Session, session);
+});
+
+Deno.test("bind() yields one bound set an object, none for none, one where nothing is piped", async () => {
+  const binding = read(["-Mode", "Local"], { piped: true });
+  assert.equal((await all(binding, new Session("1"), new Session("2"))).length, 2);
+  assert.equal((await all(binding)).length, 0);
+  assert.equal((await Array.fromAsync(binding.each())).length, 1);
+});
+
+Deno.test("bind() refuses a piped object that gives nothing, a wrong value, and one that lacks what is mandatory", async () => {
+  const refuses = async (id: string, words: readonly string[], object: unknown) =>
+    await assert.rejects(all(read(words, { piped: true }), object), (error) => {
+      assert.equal((error as SyncError).facts.id, id);
+      return true;
+    });
+  await refuses("InputObjectNotBound", ["-Mode", "Local"], { Other: 1 });
+  await refuses("InputObjectNotBound", ["-Mode", "Local"], null);
+  await refuses("InputObjectNotBound", ["-Mode", "Local"], "text");
+  await refuses("CannotConvertArgument", [], { Mode: "Up" });
+  await refuses("MissingMandatoryParameter", [], { RemotePath: "/x" });
+  await refuses("CannotMirrorBoth", ["-Mirror"], { Mode: "Both" });
+});
+
+Deno.test("bind() lets a fault of a type through while it tries a piped object", async () => {
+  const broken: ParamType<string> = {
+    name: "broken",
+    convert: () => {
+      throw new TypeError("a bug");
+    },
+  };
+  const params = { One: { type: broken, fromPipe: "value", help: "" } } as const;
+  const command = defineCommand({ name: "Do-It", summary: "", params, async *run() {} });
+  const binding = bind(command, [], { piped: true });
+  await assert.rejects(
+    Array.fromAsync(binding.each((async function* () {
+      yield 1;
+    })())),
+    TypeError,
+  );
+});
+
+Deno.test("bind() runs the check unless it would look into a value that is not known yet", () => {
+  const later = (name: string): Given => ({ kind: "named", name, value: { kind: "later" } });
+  const words = given(["-Mode", "Both", "-Mirror"]);
+  assert.throws(() => bind(sync, words).check(), SyncError);
+  assert.throws(() => bind(sync, [...words, later("Session")]).check(), SyncError);
+  const binding = bind(sync, [...given(["-Mirror"]), later("Mode")]);
+  binding.check();
+  assert.deepEqual([binding.isKnown, binding.pending, binding.missing], [false, ["Mode"], []]);
+});
+
+Deno.test("bindOptions() binds what a program gives like words, names in any case but whole", () => {
+  const binding = bindOptions(sync, {
+    localPath: "x",
+    mode: "both",
+    criteria: ["Size"],
+    remove: undefined,
+    timeout: 5,
+  });
+  assert.deepEqual([binding.bound.LocalPath, binding.bound.Mode, binding.bound.Criteria, binding.bound.Timeout], [
+    "x",
+    "Both",
+    ["Size"],
+    5,
+  ]);
+  assert.equal(binding.bound.Remove, false);
+  assert.equal(complaint(() => bindOptions(sync, { local: "x" })).facts.id, "NamedParameterNotFound");
+  assert.equal(
+    complaint(() => bindOptions(sync, { mode: "Both", syncMode: "Both" })).facts.id,
+    "ParameterAlreadyBound",
+  );
+  assert.equal(complaint(() => bindOptions(sync, { mode: "x" })).facts.id, "CannotConvertArgument");
+  assert.equal(complaint(() => bindOptions(sync, {})).facts.id, "MissingMandatoryParameter");
+  assert.equal(bindOptions(sync, { mode: "Both", whatIf: true }).common.whatIf, true);
+});
+
+Deno.test("bind() gives a command of the general type its bound set too", () => {
+  const general: Command = sync;
+  assert.equal(bind(general, given(["-Mode", "Both"])).bound["Mode"], "Both");
+});

@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import { toRelPath } from "../../../lib/path.ts";
+import { toOwner, toTag } from "../../../lib/sync/tag.ts";
+import { tempPath, tempTag } from "../../../lib/temp.ts";
+import type { FileEntry } from "../../../lib/types.ts";
+
+const file: FileEntry = { kind: "file", path: toRelPath("a/b"), size: 3, modified: 1000 };
+
+Deno.test("toOwner() gives the same owner for the same words, another for any other", () => {
+  const one = toOwner(["me", "/here", "remote"]);
+  assert.deepEqual(one, toOwner(["me", "/here", "remote"]));
+  assert.notEqual(one.partial, toOwner(["me", "/here", "local"]).partial);
+  assert.notEqual(one.partial, toOwner(["me/", "here", "remote"]).partial);
+  assert.notEqual(one.partial, one.aside);
+});
+
+Deno.test("toTag() stands in a temporary name and is read back from it", () => {
+  const tag = toTag(toOwner(["me"]).partial, file);
+  assert.match(tag, /^[0-9a-f]{16}$/);
+  assert.equal(tempTag(tempPath(file.path, tag)), tag);
+});
+
+Deno.test("toTag() changes with every mark of the source's version", () => {
+  const { partial } = toOwner(["me"]);
+  const versions: readonly FileEntry[] = [
+    file,
+    { ...file, path: toRelPath("a/c") },
+    { ...file, size: 4 },
+    { ...file, modified: 1001 },
+    { ...file, revision: "1" },
+    { ...file, fileId: "1" },
+  ];
+  const tags = versions.map((version) => toTag(partial, version));
+  assert.equal(new Set(tags).size, versions.length);
+  assert.ok(tags.every((tag) => tag.startsWith(partial)));
+});
+
+Deno.test("toTag() of a link changes with what it points to", () => {
+  const link = { kind: "link", path: toRelPath("l"), target: "a" } as const;
+  const { aside } = toOwner(["me"]);
+  assert.notEqual(toTag(aside, link), toTag(aside, { ...link, target: "b" }));
+});
