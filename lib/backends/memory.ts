@@ -169,9 +169,10 @@ class MemoryFolder implements Backend {
     const bytes = await gathered(body, options, full);
     if (!this.traits.atomicWrite) {
       tree.checkWrite(full, options);
-      tree.hide(full);
+      const mode = tree.hide(full) ?? options.mode;
       await this.#world.wait();
-      return this.#rebased(tree.write(full, bytes, { ...options, expect: "absent" }));
+      const kept = mode === undefined ? {} : { mode };
+      return this.#rebased(tree.write(full, bytes, { ...options, ...kept, expect: "absent" }));
     }
     await this.#begin("write", options);
     return this.#rebased(tree.write(full, bytes, options));

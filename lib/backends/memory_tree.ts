@@ -1,5 +1,5 @@
 import { type ErrorKind, SyncError } from "../errors.ts";
-import { foldPath, gate, nameOf, parentOf, printable, type RelPath, root, unfit } from "../path.ts";
+import { gate, nameOf, parentOf, printable, type RelPath, root, unfit } from "../path.ts";
 import { tempPath } from "../temp.ts";
 import type { DirEntry, Entry, FileEntry, LinkEntry } from "../types.ts";
 import type { Expecting, Traits } from "./backend.ts";
@@ -177,9 +177,12 @@ export class MemoryTree {
     dir.children.set(this.#key(name), planted(name, { entry, bytes, count, now: this.rules.now() }));
   }
 
-  /** Takes the name away, as a place does that cannot replace a file in one step. */
-  hide(path: RelPath): void {
-    if (this.#find(path)?.kind === "file") this.#drop(path);
+  /** Takes the name away, as a place does that cannot replace a file in one step; gives the mode it had. */
+  hide(path: RelPath): number | undefined {
+    const node = this.#find(path);
+    if (node?.kind !== "file") return undefined;
+    this.#drop(path);
+    return node.mode;
   }
 
   /** Throws kind "changed" unless what is there is what the options expect. */
@@ -239,8 +242,11 @@ export class MemoryTree {
     return timeStep === 0 ? modified : Math.floor(modified / timeStep) * timeStep;
   }
 
+  /** One key for every spelling of a name, exactly as the traits say. */
   #key(name: string): string {
-    return foldPath(name, this.rules.traits);
+    const { caseSensitive, normalizes } = this.rules.traits;
+    const composed = normalizes ? name.normalize("NFC") : name;
+    return caseSensitive ? composed : composed.toUpperCase().toLowerCase();
   }
 
   #entry(path: RelPath, node: Node): Entry {

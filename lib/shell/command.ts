@@ -29,6 +29,8 @@ export interface Param<T> {
   readonly exact?: boolean;
   readonly fallback?: T;
   readonly fromPipe?: "value" | "property";
+  /** With fromPipe: only values and standard input may bring it, not what a command gives; so a missing one is found before anything runs. */
+  readonly early?: boolean;
   readonly hidden?: boolean;
 }
 

@@ -53,20 +53,23 @@ interface Ready {
 interface Setting {
   readonly world: World;
   readonly scope: Scope;
-  readonly piped: boolean;
+  readonly feeder: Feeder;
 }
+
+/** What stands before a stage: nothing, values (which open nothing), or a command. */
+type Feeder = "nothing" | "values" | "command";
 
 async function* runStatement({ assign, pipeline }: Statement, world: World): AsyncGenerator<unknown> {
   const stack = new AsyncDisposableStack();
   const outputs: unknown[] = [];
   try {
-    const { flow, keeper } = await startPipeline(pipeline, world, stack);
+    const { flow, keeper, whole } = await startPipeline(pipeline, world, stack);
     const isKept = assign !== undefined || keeper;
     for await (const output of flow) {
       if (isKept) outputs.push(output);
       if (assign === undefined) yield output;
     }
-    if (assign !== undefined) setVariable(world, assign, gathered(outputs));
+    if (assign !== undefined) setVariable(world, assign, whole === undefined ? gathered(outputs) : whole.value);
     if (isKept && outputs.flat().some(isClosable)) world.stack.use(stack.move());
   } catch (error) {
     throw await closeAfter(stack, error);
@@ -75,20 +78,25 @@ async function* runStatement({ assign, pipeline }: Statement, world: World): Asy
   }
 }
 
-/** Binds every stage, then chains them; nothing has run yet but pipelines in brackets. `keeper`: a lone command with -OutVariable, which is like an assignment. */
+/**
+ * Binds every stage, then chains them; nothing has run yet but pipelines in brackets. `keeper`: a lone command with -OutVariable, which
+ * is like an assignment; `whole`: a lone value, which a variable takes as it is.
+ */
 async function startPipeline(pipeline: Pipeline, world: World, stack: AsyncDisposableStack) {
   const scope = liveScope(world, stack);
   const starts: ((flow: AsyncIterable<unknown> | undefined) => AsyncIterable<unknown>)[] = [];
   let keeper = false;
+  let whole: { readonly value: unknown } | undefined;
   for (const [index, stage] of pipeline.entries()) {
     if (stage.kind === "value") {
       const value = await resolve(stage.value, scope);
+      if (pipeline.length === 1 && value.kind === "value") whole = value;
       starts.push(() => items(value));
       continue;
     }
-    const bound = await bindStage(stage, { world, scope, piped: index > 0 });
+    const bound = await bindStage(stage, { world, scope, feeder: feederOf(pipeline, index) });
     if (bound === undefined) continue;
-    if ("help" in bound) return { flow: items({ kind: "value", value: bound.help }), keeper };
+    if ("help" in bound) return { flow: items({ kind: "value", value: bound.help }), keeper, whole };
     const { command, binding, input } = await askMissing(bound, world, index > 0);
     const { outVariable } = binding;
     keeper = outVariable !== undefined && pipeline.length === 1;
@@ -102,18 +110,19 @@ async function startPipeline(pipeline: Pipeline, world: World, stack: AsyncDispo
   }
   let flow: AsyncIterable<unknown> | undefined;
   for (const start of starts) flow = start(flow);
-  return { flow: flow ?? items({ kind: "value", value: [] }), keeper };
+  return { flow: flow ?? items({ kind: "value", value: [] }), keeper, whole };
 }
 
 async function bindStage(
   stage: CommandStage,
-  { world, scope, piped }: Setting,
+  { world, scope, feeder }: Setting,
 ): Promise<Ready | { readonly help: string } | undefined> {
   const command = world.find(stage.name);
   if (command === undefined) throw unknownCommand(stage.name, world);
   const given = await resolveArguments(stage.args, scope);
   if (given === undefined) return undefined;
   if (given.some((one) => one.kind === "named" && HELP.has(fold(one.name)))) return { help: world.help(command) };
+  const piped = feeder !== "nothing";
   const binding = bind(command, given, { as: stage.name, piped, report: true });
   if (piped && !binding.takesInput) {
     throw badInput(
@@ -123,7 +132,11 @@ async function bindStage(
   }
   const wantsInput = binding.isKnown ? command.wantsInput?.(binding.bound) === true : command.wantsInput !== undefined;
   const input = !piped && world.input !== undefined && wantsInput;
-  const lacking = binding.missing.filter((name) => !(piped || input) || command.params[name]?.fromPipe === undefined);
+  const lacking = binding.missing.filter((name) => {
+    const param = command.params[name];
+    if (param?.fromPipe === undefined || !(piped || input)) return true;
+    return feeder === "command" && param.early === true;
+  });
   return { command, as: stage.name, given, binding, input, lacking };
 }
 
@@ -151,32 +164,40 @@ async function checkStatements(statements: readonly Statement[], world: World): 
     variable: (name) => set.get(name) ?? variableOf(world, name),
     names: [...world.variables.keys(), ...statements.flatMap((one) => one.assign ?? [])],
     async run(pipelines) {
-      for (const pipeline of pipelines) await checkPipeline(pipeline, { world, scope, piped: false }, set);
+      for (const pipeline of pipelines) await checkPipeline(pipeline, { world, scope }, set);
       return undefined;
     },
   };
   for (const { assign, pipeline } of statements) {
-    const value = await checkPipeline(pipeline, { world, scope, piped: false }, set);
+    const value = await checkPipeline(pipeline, { world, scope }, set);
     if (assign !== undefined) set.set(assign, value);
   }
 }
 
-async function checkPipeline(pipeline: Pipeline, setting: Setting, set: Map<string, Value>): Promise<Value> {
-  const { world, scope } = setting;
+async function checkPipeline(
+  pipeline: Pipeline,
+  { world, scope }: Pick<Setting, "world" | "scope">,
+  set: Map<string, Value>,
+): Promise<Value> {
   for (const [index, stage] of pipeline.entries()) {
     if (stage.kind === "value") {
       const value = await resolve(stage.value, scope);
       if (pipeline.length === 1) return value;
       continue;
     }
-    const bound = await bindStage(stage, { world, scope, piped: index > 0 });
+    const bound = await bindStage(stage, { world, scope, feeder: feederOf(pipeline, index) });
     if (bound === undefined) continue;
     if ("help" in bound) break;
     if (bound.lacking.length > 0 && world.ask === undefined) throw missingParameters(bound.command, bound.lacking);
-    if (!bound.input && !(index === 1 && pipeline[0]?.kind === "value")) bound.binding.check();
+    if (!bound.input && feederOf(pipeline, index) !== "values") bound.binding.check();
     if (bound.binding.outVariable !== undefined) set.set(bound.binding.outVariable.toLowerCase(), LATER);
   }
   return LATER;
+}
+
+function feederOf(pipeline: Pipeline, index: number): Feeder {
+  if (index === 0) return "nothing";
+  return pipeline[index - 1]?.kind === "value" ? "values" : "command";
 }
 
 function liveScope(world: World, stack: AsyncDisposableStack): Scope {

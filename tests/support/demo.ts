@@ -15,7 +15,11 @@ async function demo(): Promise<void> {
 async function play(folder: string): Promise<void> {
   const site = join(folder, "site");
   const served = join(folder, "served");
-  await fill(site, { "index.html": "<h1>Hello</h1>\n", "css/site.css": "h1 { color: teal }\n", "img/logo.svg": "<svg/>\n" });
+  await fill(site, {
+    "index.html": "<h1>Hello</h1>\n",
+    "css/site.css": "h1 { color: teal }\n",
+    "img/logo.svg": "<svg/>\n",
+  });
   await Deno.mkdir(served);
   await using server = await startSmallSftp({ folder: served, user: "demo", password: "demo" });
   say(`An SFTP server listens on 127.0.0.1:${server.port}; ${site} is the local folder.`);

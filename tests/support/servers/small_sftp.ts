@@ -12,7 +12,7 @@ import {
   utimes,
 } from "node:fs/promises";
 import { chmod } from "node:fs/promises";
-import type { Stats } from "node:fs";
+import { constants, type Stats } from "node:fs";
 import { generateKeyPairSync } from "node:crypto";
 import { Buffer } from "node:buffer";
 import { posix } from "node:path";
@@ -119,9 +119,7 @@ function serve(sftp: SFTPWrapper, folder: string, mutations: string[]): void {
   sftp.on("OPEN", (id, path, flags) =>
     answer(id, async () => {
       if (flags & OPEN_MODE.WRITE) mutations.push(`OPEN ${path}`);
-      const mode = ssh2.utils.sftp.flagsToString(flags);
-      if (mode === null) return sftp.status(id, STATUS_CODE.BAD_MESSAGE);
-      give(id, { file: await open(real(path), mode), path });
+      give(id, { file: await open(real(path), toOpenFlags(flags)), path });
     }));
   sftp.on("READ", (id, raw, offset, length) =>
     answer(id, async () => {
@@ -200,6 +198,17 @@ function serve(sftp: SFTPWrapper, folder: string, mutations: string[]): void {
       sftp.name(id, [{ filename, longname: filename, attrs: {} as Attributes }]);
       return Promise.resolve();
     }));
+}
+
+/** The draft's pflags as this system's flags. */
+function toOpenFlags(flags: number): number {
+  const { OPEN_MODE } = ssh2.utils.sftp;
+  const writes = (flags & OPEN_MODE.WRITE) !== 0;
+  let wanted = writes ? (flags & OPEN_MODE.READ ? constants.O_RDWR : constants.O_WRONLY) : constants.O_RDONLY;
+  if (flags & OPEN_MODE.CREAT) wanted |= constants.O_CREAT;
+  if (flags & OPEN_MODE.EXCL) wanted |= constants.O_EXCL;
+  if (flags & OPEN_MODE.TRUNC) wanted |= constants.O_TRUNC;
+  return wanted;
 }
 
 function toAttributes(found: Stats): Attributes {

@@ -26,14 +26,14 @@ function link(path: string, target: string): Entry {
 }
 
 function holding(...entries: readonly Entry[]): Backend {
-  const backend = memory();
+  const backend = memory({ lacks: ["walk"] });
   for (const entry of entries) backend.plant(entry);
   return backend;
 }
 
 /** A backend whose folders list exactly this. */
 function listing(folders: Readonly<Record<string, readonly Entry[] | SyncError>>): Backend {
-  return over(memory(), {
+  return over(memory({ lacks: ["walk"] }), {
     async *list(_inner, dir) {
       const found = folders[dir] ?? new SyncError("notFound", `no ${dir}`, { operation: "list" });
       if (found instanceof SyncError) throw found;
@@ -73,7 +73,7 @@ Deno.test("scan() gives everything below the root, parents first", async () => {
 
 Deno.test("scan() gives the same through walk() as through list()", async () => {
   const tree = [file("b/c/d"), file("a"), dir("e"), link("l", "a"), file(".tandem-trash/x")];
-  const walking = memory({ walks: true });
+  const walking = memory();
   for (const entry of tree) walking.plant(entry);
   assert.deepEqual(shown(await scanned(walking)), shown(await scanned(holding(...tree))));
 });
@@ -207,7 +207,7 @@ Deno.test("scan() works on folders 300 levels deep", async () => {
 });
 
 Deno.test("scan() stops at folders without end", async () => {
-  const endless = over(memory(), {
+  const endless = over(memory({ lacks: ["walk"] }), {
     async *list(_inner, path) {
       yield dir(path === "" ? "d" : `${path}/d`);
     },

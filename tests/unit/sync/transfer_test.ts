@@ -172,7 +172,7 @@ Deno.test("transfer() makes a local link that stays inside", async () => {
 });
 
 Deno.test("transfer() says so where the target has no links", async () => {
-  const [local, remote] = [memory(), memory({ links: false })];
+  const [local, remote] = [memory(), memory({ lacks: ["makeLink"] })];
   plant(local, { "l": "-> a" });
   const work = transfer(copy({ kind: "link", path: toRelPath("l"), target: "a" }), { local, remote }, options);
   assert.equal((await rejection(work)).kind, "unsupported");
