@@ -4,7 +4,7 @@ import { protocols } from "../lib/backends/mod.ts";
 import { badInput } from "../lib/errors.ts";
 import { openSession, protocolOf, type Reach, type Session, type SessionWorld } from "../lib/session.ts";
 import { readSecretFile } from "../lib/state.ts";
-import type { Host, Param, Params } from "../lib/shell/command.ts";
+import type { Host, Param, Params, ParamType } from "../lib/shell/command.ts";
 import {
   duration,
   fingerprints,
@@ -19,13 +19,34 @@ import {
 } from "../lib/shell/types.ts";
 import { credential } from "./credential.ts";
 
+/** The protocols' own parameters, as typed as if they were written out here. */
+type OptionRow = (typeof protocols)[number]["options"][number];
+type ProtocolParams = {
+  readonly [O in OptionRow as O["name"]]: {
+    readonly type: ParamType<O extends { readonly values: readonly (infer V)[] } ? V : ValueOf[O["kind"]]>;
+    readonly help: string;
+    readonly aliases: readonly string[];
+  };
+};
+
+interface ValueOf {
+  readonly text: string;
+  readonly list: readonly string[];
+  readonly toggle: boolean;
+  readonly number: number;
+  readonly duration: number;
+  readonly secret: Secret;
+}
+
+const rows: readonly Protocol[] = protocols;
+
 /** How to reach a server and who logs in: New-Session's own parameters, which Sync-Path and Compare-Path take too. */
 export const loginParams = {
   HostName: { type: text, aliases: ["ComputerName"], help: "The server, instead of an address." },
   PortNumber: { type: number(1, 65_535), help: "The server's port; the protocol's own by default." },
   UserName: { type: text, help: "Who logs in." },
   Protocol: {
-    type: oneOf(...protocols.flatMap((row) => row.names)),
+    type: oneOf(...rows.flatMap((row) => row.names)),
     help: "The protocol of -HostName; Sftp by default.",
   },
   Credential: { type: credential, help: "User name and password: an object of Get-Credential, or user:password." },
@@ -108,7 +129,7 @@ export function standsForSession(word: string | undefined): boolean {
 }
 
 function hostAddress(login: Login): Address {
-  const row = protocols.find((protocol) => protocol.names.includes(login.Protocol ?? "Sftp"));
+  const row = rows.find((protocol) => protocol.names.includes(login.Protocol ?? "Sftp"));
   const scheme = row?.schemes[row.names.indexOf(login.Protocol ?? "Sftp")] ?? "sftp";
   const host = login.HostName ?? "";
   if (isAddress(host)) {
@@ -146,7 +167,7 @@ async function givenSecret(
 function protocolOptions(login: Login, protocol: Protocol): Record<string, string> {
   const options: Record<string, string> = {};
   const own = new Set(protocol.options.map((option) => option.name));
-  for (const option of protocols.flatMap((row) => row.options)) {
+  for (const option of rows.flatMap((row) => row.options)) {
     const value = login[option.name];
     if (value === undefined || option.kind === "secret") continue;
     if (!own.has(option.name)) {
@@ -160,12 +181,12 @@ function protocolOptions(login: Login, protocol: Protocol): Record<string, strin
   return options;
 }
 
-function protocolParams(): Record<string, Param<unknown>> {
+function protocolParams(): ProtocolParams {
   const params: Record<string, Param<unknown>> = {};
-  for (const option of protocols.flatMap((row) => row.options)) {
+  for (const option of rows.flatMap((row) => row.options)) {
     params[option.name] = { type: typeOf(option), help: option.help, aliases: option.aliases ?? [] };
   }
-  return params;
+  return params as unknown as ProtocolParams;
 }
 
 function typeOf(option: ProtocolOption): Param<unknown>["type"] {

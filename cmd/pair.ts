@@ -88,6 +88,7 @@ function addressOf(words: PairWords): string | undefined {
 async function toJob<W extends PairWords>(words: W, host: Host): Promise<Job<W>> {
   const mode = toMode(words);
   if (needsSession(words)) {
+    if (words.RemotePath !== undefined) rejectLookalike(words.RemotePath);
     throw badInput(
       "Which server? Write an address as RemotePath, such as sftp://user@host/path, or pipe a session in from New-Session.",
       "MissingMandatoryParameter",

@@ -39,7 +39,14 @@ export const syncParams = {
     fromPipe: "property",
     help: "Older files overwrite newer ones too. Removes nothing.",
   },
-  Remove: { type: toggle, exact: true, fallback: false, fromPipe: "property", help: "Remove what the source lacks." },
+  Remove: {
+    type: toggle,
+    aliases: ["Delete"],
+    exact: true,
+    fallback: false,
+    fromPipe: "property",
+    help: "Remove what the source lacks.",
+  },
   Criteria: {
     type: listOf(oneOf("None", ...criteria.map((criterion) => criterion.name), "Either")),
     fallback: ["Either"],

@@ -73,8 +73,8 @@ export function foldPath(
 ): string {
   let key = path;
   if (rules.normalizes || !rules.caseSensitive) key = key.normalize("NFC");
-  // Upper case first: it joins what lower case alone keeps apart (sharp s and SS, the Kelvin sign and k).
-  if (!rules.caseSensitive) key = key.toUpperCase().toLowerCase().normalize("NFC");
+  // There and back: neither case alone joins all that differ only in case (both sharp s and SS, the Kelvin sign and k).
+  if (!rules.caseSensitive) key = key.toLowerCase().toUpperCase().toLowerCase().normalize("NFC");
   return key;
 }
 
@@ -101,7 +101,7 @@ const WINDOWS_DEVICE =
   /^(?:con|prn|aux|nul|conin\$|conout\$|com[0-9\u00b9\u00b2\u00b3]|lpt[0-9\u00b9\u00b2\u00b3])[ ]*(?:\.|$)/i;
 // C0, DEL, C1, line and paragraph separators, bidirectional controls, the byte order mark.
 // deno-lint-ignore no-control-regex
-const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]/g;
+const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]/g;
 // deno-lint-ignore no-control-regex
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 

@@ -49,7 +49,7 @@ export function stateFolder(options: StateOptions & { readonly os: string }): st
   const path = os === "windows" ? win32 : posix;
   const given = env("TANDEM_STATE");
   if (given) {
-    if (path.isAbsolute(given)) return path.normalize(given);
+    if (path.isAbsolute(given)) return path.resolve(given);
     throw badInput(`TANDEM_STATE is "${given}", which is no full path: write it from the root on.`, noStateFolder);
   }
   if (os === "windows") {

@@ -92,6 +92,20 @@ export function describeKey(key: Uint8Array): string {
   return bits === undefined ? type || "no key" : `${type} ${bits}`;
 }
 
+/** The first length-prefixed fields of a key; fewer where the bytes end early. */
+export function fieldsOf(key: Uint8Array, count: number): readonly Uint8Array[] {
+  const view = new DataView(key.buffer, key.byteOffset, key.byteLength);
+  const fields: Uint8Array[] = [];
+  let offset = 0;
+  while (fields.length < count && offset + 4 <= key.length) {
+    const end = offset + 4 + view.getUint32(offset);
+    if (end > key.length) break;
+    fields.push(key.subarray(offset + 4, end));
+    offset = end;
+  }
+  return fields;
+}
+
 const DEFAULT_PORT = 22;
 
 function linesOf(known: readonly KnownHost[], name: HostName): readonly KnownHost[] {
@@ -145,20 +159,6 @@ function matchesPattern(pattern: string, text: string): boolean {
   }
   while (pattern[next] === "*") next++;
   return next === pattern.length;
-}
-
-/** The first length-prefixed fields of a key; fewer where the bytes end early. */
-function fieldsOf(key: Uint8Array, count: number): readonly Uint8Array[] {
-  const view = new DataView(key.buffer, key.byteOffset, key.byteLength);
-  const fields: Uint8Array[] = [];
-  let offset = 0;
-  while (fields.length < count && offset + 4 <= key.length) {
-    const end = offset + 4 + view.getUint32(offset);
-    if (end > key.length) break;
-    fields.push(key.subarray(offset + 4, end));
-    offset = end;
-  }
-  return fields;
 }
 
 function keyBits(type: string, key: Uint8Array): number | undefined {

@@ -2,7 +2,7 @@ import fs from "node:fs";
 import { cancelled, SyncError } from "../errors.ts";
 import type { Body, Content, WriteOptions } from "./backend.ts";
 import { opened, pour, type Pouring } from "./content.ts";
-import { isAbsence, type Pace } from "./local_disk.ts";
+import { isAbsence, lstat, type Pace } from "./local_disk.ts";
 import { codeOf, type Doing, localError, toSyncError } from "./local_errors.ts";
 import type { Spot } from "./local_read.ts";
 
@@ -68,6 +68,7 @@ export class Draft {
     if (modified !== undefined) {
       const time = new Date(modified);
       try {
+        if (Number.isNaN(time.getTime())) throw new RangeError("no disk can hold this time");
         file.utimeSync(time, time);
       } catch (error) {
         onWarning?.(toSyncError(error, { operation: "set the time of", shown: temp.full }).message);
@@ -134,9 +135,11 @@ export class Draft {
     return at === TAIL && wanted.length === TAIL && wanted.every((byte, i) => byte === found[i]);
   }
 
-  /** Removes the file or link under the temporary name; a folder there is none of ours and stays. */
+  /** Removes the file or link under the temporary name; a folder there is none of ours and stays, though this unlink would take it. */
   async #remove(): Promise<void> {
-    const { full } = this.#drafting.temp;
+    const { temp: { full }, doing } = this.#drafting;
+    const info = await lstat(this.#disk.pace, full);
+    if (info?.isDirectory === true) throw localError("exists", "a folder has its temporary name", doing);
     try {
       await this.#disk.pace(() => fs.unlinkSync(full), () => fs.promises.unlink(full));
     } catch (error) {

@@ -246,7 +246,7 @@ export class MemoryTree {
   #key(name: string): string {
     const { caseSensitive, normalizes } = this.rules.traits;
     const composed = normalizes ? name.normalize("NFC") : name;
-    return caseSensitive ? composed : composed.toUpperCase().toLowerCase();
+    return caseSensitive ? composed : composed.toLowerCase().toUpperCase().toLowerCase();
   }
 
   #entry(path: RelPath, node: Node): Entry {

@@ -4,7 +4,7 @@ import { sftpOptions } from "./sftp_options.ts";
 export { openLocal } from "./local.ts";
 
 /** The protocol table: one row a protocol. Its client library is imported when load() is called. */
-export const protocols: readonly Protocol[] = [
+export const protocols = [
   {
     schemes: ["file"],
     names: ["File"],
@@ -20,10 +20,11 @@ export const protocols: readonly Protocol[] = [
     options: sftpOptions,
     load: async () => (await import("./sftp.ts")).openSftp,
   },
-];
+] as const satisfies readonly Protocol[];
 
 /** The row of a scheme ("sftp", without the colon, in any case); undefined for an unknown one. */
 export function findProtocol(scheme: string): Protocol | undefined {
   const wanted = scheme.toLowerCase();
-  return protocols.find((row) => row.schemes.includes(wanted));
+  const rows: readonly Protocol[] = protocols;
+  return rows.find((row) => row.schemes.includes(wanted));
 }

@@ -1,3 +1,4 @@
+import { userInfo } from "node:os";
 import { join } from "node:path";
 import { badInput } from "../errors.ts";
 import type { Call, Target } from "./backend.ts";
@@ -72,7 +73,7 @@ async function openWorld(target: Target): Promise<World> {
   const rule = readTrustRule(target);
   const env = (name: string) => target.env(name);
   const home = homeOf(env);
-  const localUser = env("USER") ?? env("LOGNAME") ?? env("USERNAME") ?? "";
+  const localUser = env("USER") ?? env("LOGNAME") ?? env("USERNAME") ?? userInfo().username;
   return { target, home, localUser, config: await readConfig(target, home), rule, notes: new Set() };
 }
 

@@ -1,7 +1,7 @@
 import type { ProtocolOption } from "./backend.ts";
 
 /** What SFTP adds to New-Session, Sync-Path and Compare-Path. -Timeout belongs to every protocol and stands elsewhere. */
-export const sftpOptions: readonly ProtocolOption[] = [
+export const sftpOptions = [
   {
     name: "SshPrivateKeyPath",
     kind: "text",
@@ -56,4 +56,4 @@ export const sftpOptions: readonly ProtocolOption[] = [
     kind: "number",
     help: "How many connections may be open side by side, 4 by default; fewer are used when the server refuses more.",
   },
-];
+] as const satisfies readonly ProtocolOption[];

@@ -85,8 +85,10 @@ function roundTrips(candidate: Candidate): boolean {
     const cipher = createCipheriv(candidate.ssl, key, iv);
     const decipher = createDecipheriv(candidate.ssl, key, iv);
     if (candidate.ssl.endsWith("-cbc")) decipher.setAutoPadding(false);
-    const there = cipher.update(block);
-    return !there.equals(block) && decipher.update(there).equals(block);
+    if (candidate.ssl.endsWith("-cbc")) cipher.setAutoPadding(false);
+    const there = Buffer.concat([cipher.update(block), cipher.final()]);
+    const back = Buffer.concat([decipher.update(there), decipher.final()]);
+    return !there.equals(block) && back.equals(block);
   } catch {
     // A runtime that cannot do it says so by throwing: then the cipher is not offered.
     return false;

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
-import { createHash, createPrivateKey, type KeyObject } from "node:crypto";
-import { keyType } from "./known_hosts.ts";
-import { type KeyReading, readPrivateKey } from "./ssh_link.ts";
+import { createHash, createPrivateKey } from "node:crypto";
+import { fieldsOf, keyType } from "./known_hosts.ts";
+import { readPrivateKey } from "./ssh_link.ts";
 
 /** A private key as it can be offered: unencrypted text that the client library reads, and the raw public key. */
 export interface UsableKey {
@@ -20,15 +20,16 @@ export function readKey(text: string, passphrase?: string): KeyOutcome {
   const header = headerOf(text);
   const unusable = findUnusable(text, header);
   if (unusable !== undefined) return refuse(unusable);
-  if (/-----BEGIN (ENCRYPTED )?PRIVATE KEY-----/.test(text)) return readPkcs8(text, passphrase);
-  const encrypted = header === undefined ? /^Proc-Type: 4,ENCRYPTED/m.test(text) : header.cipher !== "none";
+  const encrypted = header === undefined ? ENCRYPTED_PEM.test(text) : header.cipher !== "none";
   if (encrypted && passphrase === undefined) return wantPassphrase(passphrase);
-  if (!encrypted && text.includes("-----BEGIN EC PRIVATE KEY-----")) return readPkcs8(text, undefined);
-  const reading = parse(text, passphrase);
-  if (!reading.ok) return encrypted ? wantPassphrase(passphrase) : refuse(reading.why);
-  // Deriving the key from its passphrase takes a good part of a second: once is enough.
-  if (encrypted) return readKey(reading.pem);
-  return { key: { type: reading.type, publicKey: reading.publicKey, privateKey: text } };
+  try {
+    const plain = header === undefined ? fromPem(text, passphrase) : fromOpenSsh(text, passphrase);
+    const reading = readPrivateKey(plain);
+    if (!reading.ok) return refuse(reading.why);
+    return { key: { type: reading.type, publicKey: reading.publicKey, privateKey: plain } };
+  } catch (error) {
+    return encrypted ? wantPassphrase(passphrase) : refuse(error instanceof Error ? error.message : String(error));
+  }
 }
 
 /** The public key of an OpenSSH private key, which is readable though the rest is encrypted; undefined for other formats. */
@@ -37,6 +38,7 @@ export function publicKeyOf(text: string): Uint8Array | undefined {
 }
 
 const MAGIC = "openssh-key-v1\0";
+const ENCRYPTED_PEM = /^Proc-Type: 4,ENCRYPTED|-----BEGIN ENCRYPTED PRIVATE KEY-----/m;
 
 interface Header {
   readonly cipher: string;
@@ -81,61 +83,61 @@ function findUnusable(text: string, header: Header | undefined): string | undefi
   return /-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----/.test(text) ? undefined : "it holds no private key";
 }
 
-function parse(text: string, passphrase: string | undefined): KeyReading {
-  try {
-    return readPrivateKey(text, passphrase);
-  } catch (error) {
-    return { ok: false, why: error instanceof Error ? error.message : String(error) };
-  }
+/** The same key unencrypted: deriving it from its passphrase takes a good part of a second, so once is enough. */
+function fromOpenSsh(text: string, passphrase: string | undefined): string {
+  const reading = readPrivateKey(text, passphrase);
+  if (!reading.ok) throw new Error(reading.why);
+  const curve = /^ecdsa-sha2-(nistp\d+)$/.exec(reading.type)?.[1];
+  if (curve === undefined) return passphrase === undefined ? text : fromPem(reading.pem, undefined);
+  const [, , point] = fieldsOf(reading.publicKey, 3);
+  return ecdsaText(curve, point ?? new Uint8Array(), scalarOf(reading.pem));
 }
 
-/** PKCS#8 is what openssl and the clouds write and the client library does not read: the same key in a format that it reads. */
-function readPkcs8(text: string, passphrase: string | undefined): KeyOutcome {
-  const encrypted = text.includes("BEGIN ENCRYPTED PRIVATE KEY");
-  if (encrypted && passphrase === undefined) return wantPassphrase(passphrase);
-  try {
-    const key = createPrivateKey({ key: text, format: "pem", ...(passphrase === undefined ? {} : { passphrase }) });
-    const plain = toReadable(key);
-    return plain === undefined ? refuse(`SSH knows no keys of type ${key.asymmetricKeyType}`) : readKey(plain);
-  } catch (error) {
-    return encrypted ? wantPassphrase(passphrase) : refuse(error instanceof Error ? error.message : String(error));
-  }
-}
-
-/** The key unencrypted: RSA as PKCS#1, the others in OpenSSH's own format (the client library asks Deno for P-521 in vain). */
-function toReadable(key: KeyObject): string | undefined {
+/** A PEM key in a format that the client library reads and Deno signs with: RSA as PKCS#1, the others as OpenSSH has them. */
+function fromPem(text: string, passphrase: string | undefined): string {
+  const key = createPrivateKey({ key: text, format: "pem", ...(passphrase === undefined ? {} : { passphrase }) });
   if (key.asymmetricKeyType === "rsa") return String(key.export({ type: "pkcs1", format: "pem" }));
-  if (key.asymmetricKeyType !== "ed25519" && key.asymmetricKeyType !== "ec") return undefined;
-  const { crv, x, y, d } = key.export({ format: "jwk" });
-  const bytes = (text: string | undefined) => Buffer.from(text ?? "", "base64url");
-  if (crv === "Ed25519") return openSshText("ssh-ed25519", [bytes(x)], [Buffer.concat([bytes(d), bytes(x)])]);
-  const curve = crv === undefined ? undefined : CURVES[crv];
-  if (curve === undefined) return undefined;
-  const point = Buffer.concat([Buffer.from([4]), bytes(x), bytes(y)]);
-  return openSshText(`ecdsa-sha2-${curve}`, [Buffer.from(curve), point], [mpint(bytes(d))]);
+  const { crv, x, y, d } = ["ec", "ed25519"].includes(key.asymmetricKeyType ?? "") ? key.export({ format: "jwk" }) : {};
+  const bytes = (value: string | undefined) => Buffer.from(value ?? "", "base64url");
+  if (crv === "Ed25519") return openSshText("ssh-ed25519", [bytes(x)], Buffer.concat([bytes(d), bytes(x)]));
+  const curve = /^P-(256|384|521)$/.exec(crv ?? "")?.[1];
+  if (curve === undefined) throw new Error(`SSH servers take no keys of type ${crv ?? key.asymmetricKeyType}`);
+  return ecdsaText(`nistp${curve}`, Buffer.concat([Buffer.from([4]), bytes(x), bytes(y)]), bytes(d));
 }
 
-const CURVES: Readonly<Record<string, string>> = { "P-256": "nistp256", "P-384": "nistp384", "P-521": "nistp521" };
+/**
+ * The private number as many bytes as its curve has. OpenSSH writes it with a leading zero byte for one key in two and the client
+ * library hands that on, but Deno refuses to sign with such a key ("invalid SEC1 private key").
+ */
+function ecdsaText(curve: string, point: Uint8Array, scalar: Uint8Array): string {
+  const size = Math.ceil(Number(curve.slice(5)) / 8);
+  const padded = Buffer.concat([Buffer.alloc(size), scalar]).subarray(-size);
+  return openSshText(`ecdsa-sha2-${curve}`, [Buffer.from(curve), point], padded);
+}
+
+/** The private number in a SEC1 key (RFC 5915): a sequence of the number 1, then these bytes. */
+function scalarOf(pem: string): Uint8Array {
+  const der = Buffer.from(pem.replace(/-----[^-]+-----|\s/g, ""), "base64");
+  const start = der.indexOf(Buffer.from([2, 1, 1, 4]));
+  const length = der[start + 4];
+  if (start < 0 || length === undefined || start + 5 + length > der.length) {
+    throw new Error("its private number is missing");
+  }
+  return der.subarray(start + 5, start + 5 + length);
+}
 
 /** An unencrypted key in OpenSSH's own format, from the fields that follow its type (PROTOCOL.key of OpenSSH). */
-function openSshText(type: string, open: readonly Uint8Array[], secret: readonly Uint8Array[]): string {
+function openSshText(type: string, open: readonly Uint8Array[], secret: Uint8Array): string {
   const blob = Buffer.concat([Buffer.from(type), ...open].map(field));
   // Two equal numbers let a reader see that it decrypted rightly; here they may be any.
   const check = createHash("sha256").update(blob).digest().subarray(0, 4);
-  const plain = Buffer.concat([check, check, blob, ...secret.map(field), field(Buffer.alloc(0))]);
+  const plain = Buffer.concat([check, check, blob, field(secret), field(Buffer.alloc(0))]);
   const padding = Buffer.from(Array.from({ length: (8 - plain.length % 8) % 8 }, (_, index) => index + 1));
   const none = field(Buffer.from("none"));
   const head = Buffer.concat([Buffer.from(MAGIC), none, none, field(Buffer.alloc(0)), uint32(1), field(blob)]);
   const body = Buffer.concat([head, field(Buffer.concat([plain, padding]))]).toString("base64");
   const lines = body.match(/.{1,70}/g) ?? [];
   return `-----BEGIN OPENSSH PRIVATE KEY-----\n${lines.join("\n")}\n-----END OPENSSH PRIVATE KEY-----\n`;
-}
-
-/** A positive number as SSH writes it: no leading zeros but one where the first bit is set (RFC 4251 section 5). */
-function mpint(bytes: Buffer): Buffer {
-  const first = bytes.findIndex((byte) => byte !== 0);
-  const digits = first < 0 ? Buffer.alloc(0) : bytes.subarray(first);
-  return ((digits[0] ?? 0) & 0x80) === 0 ? digits : Buffer.concat([Buffer.alloc(1), digits]);
 }
 
 function field(bytes: Uint8Array): Buffer {

@@ -1,9 +1,9 @@
 import { Buffer } from "node:buffer";
 import type { Duplex, Readable, Writable } from "node:stream";
-// @ts-types="npm:@types/ssh2@1.15.6"
-import ssh2 from "npm:ssh2@1.17.0";
+import type * as ssh2 from "npm:@types/ssh2@1.15.6";
 import { cancelled, SyncError, toSyncError } from "../errors.ts";
 import type { Call } from "./backend.ts";
+import { withOwnChaCha20 } from "./ssh_chacha.ts";
 import { type ChannelClient, openCommand, openForward, openSftp, type SftpChannel } from "./ssh_channels.ts";
 import { needsStrict, offers } from "./ssh_algorithms.ts";
 import { limitAgent } from "./ssh_agent.ts";
@@ -92,11 +92,15 @@ export async function dial(options: DialOptions): Promise<SshLink> {
 
 /** Reads a private key as the client library does (OpenSSH, PEM, PuTTY 2). */
 export function readPrivateKey(text: string, passphrase?: string): KeyReading {
-  const key = ssh2.utils.parseKey(text, passphrase);
+  const key = utils.parseKey(text, passphrase);
   if (key instanceof Error) return { ok: false, why: key.message };
   if (!key.isPrivateKey()) return { ok: false, why: "it holds a public key" };
   return { ok: true, type: key.type, publicKey: new Uint8Array(key.getPublicSSH()), pem: key.getPrivatePEM() };
 }
+
+const { Client, createAgent, utils } = await withOwnChaCha20(async () => {
+  return (await import("npm:ssh2@1.17.0")).default as unknown as typeof ssh2;
+});
 
 const OPERATION = "connect";
 /** ms more for an agent, which may ask its user to confirm. */
@@ -109,7 +113,7 @@ const IMPLY_RSA_SHA2 = 1 << 4;
 async function attempt(options: DialOptions, strict: boolean): Promise<SshLink | undefined> {
   const stream = await openStream(options, strict);
   joinWrites(stream);
-  const client = new ssh2.Client();
+  const client = new Client();
   const link = new Link(client, stream, options);
   try {
     if (await logIn(client, stream, { options, strict })) return link;
@@ -204,7 +208,7 @@ function toAuth(login: Login, { user: username, clock, reject }: LoginWorld): un
     case "publickey":
       return { type: "publickey", username, key: login.privateKey, passphrase: login.passphrase };
     case "agent":
-      return { type: "agent", username, agent: limitAgent(ssh2.createAgent(login.socket), login.keys) };
+      return { type: "agent", username, agent: limitAgent(createAgent(login.socket), login.keys) };
     case "keyboard-interactive":
       return {
         type: "keyboard-interactive",

@@ -51,7 +51,7 @@ export class Logins {
     if (partial) {
       this.#accept();
       this.#attempts = this.#all();
-    } else if (methods !== undefined) this.#giveUp();
+    } else this.#giveUp();
     const next = await this.#attempts.next();
     if (next.done === true) throw this.#failure();
     this.#last = next.value;

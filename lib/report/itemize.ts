@@ -224,12 +224,13 @@ function refusalItem(refusal: Refusal, run: Run): FailureRecord {
 function failure(
   kind: string,
   message: string,
-  about: Partial<FailureRecord> & Pick<FailureRecord, "Path">,
+  about: Partial<FailureRecord>,
 ): FailureRecord {
   return {
     Type: "Failure",
     Kind: kind,
     Message: message,
+    Path: null,
     FileName: null,
     Destination: null,
     Length: null,

@@ -1,7 +1,9 @@
 import { badInput } from "../errors.ts";
 
-/** The longest line, or whole array, that is read: UTF-16 units. */
-const longest = 64 * 1024 * 1024;
+/** The longest line, or whole array, that is read: UTF-16 units. The result of a run over half a million files fits. */
+const longest = 256 * 1024 * 1024;
+/** Lists longer than this are written in pieces. */
+const pieceLength = 1000;
 
 /**
  * One line of pure ASCII JSON, so that no code page and no terminal can garble or obey it. Lone surrogates survive as escapes.
@@ -14,6 +16,21 @@ export function toJson(value: unknown): string {
     .replaceAll("##", "#\\u0023");
 }
 
+/** The same in pieces: a result's lists may be longer than one string can be. */
+export function* toJsonPieces(value: unknown): Iterable<string> {
+  if (typeof value !== "object" || value === null || !Object.values(value).some(isLong)) return yield toJson(value);
+  let comma = "";
+  yield "{";
+  for (const [name, held] of Object.entries(value)) {
+    if (held === undefined || typeof held === "function") continue;
+    yield `${comma}${toJson(name)}:`;
+    if (isLong(held)) yield* listPieces(held);
+    else yield toJson(held);
+    comma = ",";
+  }
+  yield "}";
+}
+
 /**
  * The objects of a stream that another command wrote: one a line, or one JSON array. UTF-8 with or without byte order mark, UTF-16
  * with one; LF or CRLF; empty lines are passed over. Throws badInput naming the line.
@@ -23,25 +40,35 @@ export async function* readObjects(
   options: { readonly longest?: number } = {},
 ): AsyncIterable<object> {
   const limit = options.longest ?? longest;
-  let rest = "";
-  let line = 0;
-  let isArray = false;
-  let isFirst = true;
+  let line = 1;
+  let begun: string[] = [];
+  let length = 0;
+  let isArray: boolean | undefined;
   for await (const text of decoded(stream)) {
-    rest += text;
-    if (isFirst && rest.trim() !== "") {
-      isFirst = false;
-      isArray = rest.trimStart().startsWith("[");
+    isArray ??= text.trim() === "" ? undefined : text.trimStart().startsWith("[");
+    const [first = "", ...more] = isArray ? [text] : text.split("\n");
+    begun.push(first);
+    length += first.length;
+    if (length > limit) throw badInput(`Line ${line} of the input is longer than ${limit} characters.`);
+    for (const next of more) {
+      yield* objectOf(begun.join(""), line++);
+      begun = [next];
+      length = next.length;
     }
-    if (!isArray) {
-      const lines = rest.split("\n");
-      rest = lines.pop() ?? "";
-      for (const whole of lines) yield* objectOf(whole, ++line);
-    }
-    if (rest.length > limit) throw badInput(`Line ${line + 1} of the input is longer than ${limit} characters.`);
   }
-  if (isArray) yield* elementsOf(rest);
-  else yield* objectOf(rest, line + 1);
+  if (isArray) yield* elementsOf(begun.join(""));
+  else yield* objectOf(begun.join(""), line);
+}
+
+function isLong(value: unknown): value is readonly unknown[] {
+  return Array.isArray(value) && value.length > pieceLength;
+}
+
+function* listPieces(list: readonly unknown[]): Iterable<string> {
+  for (let at = 0; at < list.length; at += pieceLength) {
+    yield (at === 0 ? "[" : ",") + list.slice(at, at + pieceLength).map(toJson).join(",");
+  }
+  yield "]";
 }
 
 function* objectOf(text: string, line: number): Iterable<object> {

@@ -1,23 +1,26 @@
 import type { ItemRecord } from "./items.ts";
-import { toJson } from "./json.ts";
+import { toJson, toJsonPieces } from "./json.ts";
 import type { DifferenceRecord, ErrorRecord } from "./records.ts";
 import type { SyncResult } from "./result.ts";
 import { differenceHead, viewDifference, viewObject, viewResult, viewSession, viewWhatIf } from "./table.ts";
 import type { Paint } from "./text.ts";
+
+/** A text, whole or in pieces. */
+export type Written = string | Iterable<string>;
 
 /** How standard output looks: each method gives the text to write next. A layout has a life: it knows what it wrote before. */
 export interface Layout {
   /** A file was done, failed, or is in conflict. Only where items are shown one by one. */
   item?(item: ItemRecord): string;
   /** A final object of the pipeline, or a text. */
-  value(value: unknown): string;
+  value(value: unknown): Written;
   /** The last word, with the error that ended the command line. */
   end(error: ErrorRecord | undefined): string;
 }
 
 /** One object a line: Auto on a pipe. */
 export function objectLayout(): Layout {
-  return { value: lineOf, end: (error) => error === undefined ? "" : lineOf(error) };
+  return { value: piecesOf, end: (error) => error === undefined ? "" : lineOf(error) };
 }
 
 /** One line per item as it is done, and a result without its lists at the end. */
@@ -32,19 +35,19 @@ export function lineLayout(): Layout {
 /** One JSON array, written as it grows. A text is no object: it prints as it is, unless the array has begun. */
 export function arrayLayout(): Layout {
   let wrote: "nothing" | "text" | "elements" = "nothing";
-  const element = (value: unknown) => {
-    const start = wrote === "elements" ? ",\n" : "[\n";
+  const start = () => {
+    const before = wrote === "elements" ? ",\n" : "[\n";
     wrote = "elements";
-    return start + toJson(value);
+    return before;
   };
   return {
     value(value) {
-      if (typeof value !== "string" || wrote === "elements") return element(value);
+      if (typeof value !== "string" || wrote === "elements") return elementOf(start(), value);
       wrote = "text";
       return `${value}\n`;
     },
     end(error) {
-      const last = error === undefined ? "" : element(error);
+      const last = error === undefined ? "" : start() + toJson(error);
       if (wrote === "elements") return `${last}\n]\n`;
       return wrote === "nothing" ? "[]\n" : "";
     },
@@ -75,14 +78,24 @@ export function isSyncResult(value: unknown): value is SyncResult {
   return typeof value === "object" && value !== null && "Type" in value && value.Type === "SyncResult";
 }
 
+function* elementOf(start: string, value: unknown): Iterable<string> {
+  yield start;
+  yield* toJsonPieces(value);
+}
+
+function* piecesOf(value: unknown): Iterable<string> {
+  if (typeof value === "string") yield value;
+  else yield* toJsonPieces(value);
+  yield "\n";
+}
+
 function lineOf(value: unknown): string {
   return typeof value === "string" ? `${value}\n` : `${toJson(value)}\n`;
 }
 
 function withoutLists(result: SyncResult): Readonly<Record<string, unknown>> {
-  const { Uploads: _uploads, Downloads: _downloads, Removals: _removals, ...rest } = result;
-  const { Conflicts: _conflicts, Failures: _failures, Notes: _notes, Warnings: _warnings, ...counts } = rest;
-  return counts;
+  const isCount = ([name, value]: [string, unknown]) => !Array.isArray(value) || name === "HeldReasons";
+  return Object.fromEntries(Object.entries(result).filter(isCount));
 }
 
 function viewOf(value: object, options: { readonly paint: Paint; readonly isTerminal: boolean }): string {

@@ -11,7 +11,7 @@ export interface Ticker {
 
 /** Where the line is drawn: a terminal that obeys carriage return and ESC[K. */
 export interface ProgressScreen {
-  write(text: string): void;
+  write(text: string): void | Promise<void>;
   columns(): number | undefined;
 }
 
@@ -36,6 +36,7 @@ export class Progress {
   #stopTicking: (() => void) | undefined;
   #measure: Measure = roughWidth;
   #isLoading = false;
+  #isHeld = false;
   #drawn = "";
 
   constructor(screen: ProgressScreen, ticker: Ticker) {
@@ -48,20 +49,31 @@ export class Progress {
     this.#stopTicking ??= this.#ticker.every(DRAW_MS, () => this.#draw());
   }
 
-  /** Takes the line away; it comes back with the next tick. Call it before anything else is written to the terminal. */
-  erase(): void {
-    if (this.#drawn !== "") this.#screen.write("\r\u001b[K");
-    this.#drawn = "";
+  /** Takes the line away, and draws none until `resume`: call it before anything else is written to the terminal. */
+  async yield(): Promise<void> {
+    this.#isHeld = true;
+    await this.#erase();
+  }
+
+  resume(): void {
+    this.#isHeld = false;
   }
 
   /** Takes the line away until the next event. */
-  stop(): void {
+  async stop(): Promise<void> {
     this.#stopTicking?.();
     this.#stopTicking = undefined;
-    this.erase();
+    await this.#erase();
+  }
+
+  async #erase(): Promise<void> {
+    if (this.#drawn === "") return;
+    this.#drawn = "";
+    await this.#screen.write("\r\u001b[K");
   }
 
   #draw(): void {
+    if (this.#isHeld) return;
     const state = this.#tally.state(this.#ticker.now());
     const names = state.names.join("");
     if (!this.#isLoading && !isAscii(names)) {
@@ -72,8 +84,8 @@ export class Progress {
     // The last column stays free: many terminals wrap as soon as it is filled.
     const line = progressLine(state, { columns: (this.#screen.columns() ?? 80) - 1, measure: this.#measure });
     if (line === this.#drawn) return;
-    this.#screen.write(`\r${line}\u001b[K`);
     this.#drawn = line;
+    void this.#screen.write(`\r${line}\u001b[K`);
   }
 }
 

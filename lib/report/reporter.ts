@@ -2,7 +2,15 @@ import type { SyncError } from "../errors.ts";
 import type { Run, SyncEvent } from "../types.ts";
 import { itemizer } from "./itemize.ts";
 import type { ItemRecord } from "./items.ts";
-import { arrayLayout, isSyncResult, type Layout, lineLayout, objectLayout, textLayout } from "./layouts.ts";
+import {
+  arrayLayout,
+  isSyncResult,
+  type Layout,
+  lineLayout,
+  objectLayout,
+  textLayout,
+  type Written,
+} from "./layouts.ts";
 import { Progress, type Ticker } from "./progress.ts";
 import { toErrorRecord } from "./records.ts";
 import type { SyncResult } from "./result.ts";
@@ -66,6 +74,7 @@ const layouts: Readonly<Record<LayoutName, (sinks: Sinks) => Layout>> = {
 
 /** Warnings of one run that are spelled out. */
 const warningsShown = 10;
+const refusalBytes = 1800;
 
 class StreamReporter implements Reporter {
   readonly #layout: Layout;
@@ -80,6 +89,8 @@ class StreamReporter implements Reporter {
   #writes: Promise<void> = Promise.resolve();
   #broken: { readonly cause: unknown } | undefined;
   #isDeaf = false;
+  /** A comparison began, and no difference came. */
+  #isSame = false;
   #first: SyncError | undefined;
   #current: { readonly run: Run; readonly itemize: ReturnType<typeof itemizer> } | undefined;
 
@@ -87,7 +98,7 @@ class StreamReporter implements Reporter {
     this.#layout = layout;
     this.#sinks = sinks;
     this.#paint = paintWhen(sinks.color && sinks.errIsTerminal);
-    const screen = { write: (text: string) => void this.#tell(text), columns: () => sinks.columns() };
+    const screen = { write: (text: string) => this.#tell(text), columns: () => sinks.columns() };
     this.#progress = sinks.errIsTerminal ? new Progress(screen, ticker) : undefined;
   }
 
@@ -104,8 +115,10 @@ class StreamReporter implements Reporter {
   }
 
   async result(value: unknown, manner: Manner = {}): Promise<void> {
-    this.#progress?.stop();
+    await this.#progress?.stop();
     if (isSyncResult(value)) this.#rest(value);
+    const type = typeOf(value);
+    if (type === "Plan" || type === "Difference") this.#isSame = type === "Plan";
     this.#write("out", this.#layout.value(this.#sinks.outIsTerminal ? withoutSeal(value) : value));
     if (isSyncResult(value)) this.#sum(value, manner);
     await this.#written();
@@ -117,22 +130,25 @@ class StreamReporter implements Reporter {
   }
 
   async error(error: SyncError, options: { readonly command?: string | undefined } = {}): Promise<void> {
-    this.#progress?.stop();
+    await this.#progress?.stop();
     this.#first ??= error;
     const text = options.command === undefined ? error.message : `${options.command}: ${error.message}`;
-    for (const line of errorLines(text)) this.#write("err", `${this.#paint("red", line)}\n`);
+    // A guard names counts, ten files and both ways on: it may take more room than a slip of the keyboard.
+    const room = error.kind === "refused" ? refusalBytes : undefined;
+    for (const line of errorLines(text, room)) this.#write("err", `${this.#paint("red", line)}\n`);
     await this.#writes;
   }
 
   async pause(): Promise<void> {
     await this.#writes;
-    this.#progress?.stop();
+    await this.#progress?.stop();
   }
 
   async end(options: { readonly exitCode?: number } = {}): Promise<void> {
-    this.#progress?.stop();
+    await this.#progress?.stop();
     const last = this.#first === undefined ? undefined : toErrorRecord(this.#first, options.exitCode);
     this.#write("out", this.#layout.end(last));
+    if (this.#isSame && this.#sinks.outIsTerminal && last === undefined) this.#write("err", "Nothing differs.\n");
     await this.#written();
   }
 
@@ -177,18 +193,24 @@ class StreamReporter implements Reporter {
     this.#write("err", `${this.#paint("yellow", sentence(`Warning: ${message}`))}\n`);
   }
 
-  #write(stream: "out" | "err", text: string): void {
+  #write(stream: "out" | "err", text: Written): void {
     if (text === "") return;
     this.#writes = this.#writes.then(async () => {
-      this.#progress?.erase();
-      if (stream === "err") return await this.#tell(text);
-      if (this.#broken !== undefined) return;
-      try {
-        await this.#sinks.out(text);
-      } catch (cause) {
-        this.#broken = { cause };
+      await this.#progress?.yield();
+      for (const piece of typeof text === "string" ? [text] : text) {
+        await (stream === "err" ? this.#tell(piece) : this.#put(piece));
       }
+      this.#progress?.resume();
     });
+  }
+
+  async #put(text: string): Promise<void> {
+    if (this.#broken !== undefined) return;
+    try {
+      await this.#sinks.out(text);
+    } catch (cause) {
+      this.#broken = { cause };
+    }
   }
 
   /** Standard error may be closed, and nobody is left to be told so: the run goes on. */
@@ -205,6 +227,10 @@ class StreamReporter implements Reporter {
     await this.#writes;
     if (this.#broken !== undefined) throw this.#broken.cause;
   }
+}
+
+function typeOf(value: unknown): unknown {
+  return typeof value === "object" && value !== null && "Type" in value ? value.Type : undefined;
 }
 
 /** A session's line is for pipes: on a screen it would be read over a shoulder. */

@@ -48,13 +48,13 @@ export function sentence(message: string, bytes = messageBytes): string {
   return shortenBytes(line, bytes - 1);
 }
 
-/** An error as three lines at most. All of it fits where there is one line; several lines, as a guard has them, have as much each. */
-export function errorLines(message: string): readonly string[] {
+/** An error as three lines at most, `bytes` long in all. */
+export function errorLines(message: string, bytes = messageBytes): readonly string[] {
   const lines = message.split(/\r?\n/).filter((line) => line.trim() !== "");
-  const shownLines = lines.length <= linesMost
+  const most = lines.length <= linesMost
     ? lines
     : [...lines.slice(0, linesMost - 1), lines.slice(linesMost - 1).join(" ")];
-  return shownLines.map((line) => sentence(line));
+  return most.map((line) => sentence(line, Math.floor(bytes / most.length)));
 }
 
 /** "12.4 MB": decimal units, three digits at most before the unit grows. */

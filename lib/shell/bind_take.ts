@@ -81,7 +81,7 @@ function place(
   for (let one = loose.shift(); one !== undefined; one = loose.shift()) {
     rejectTruth(one);
     const slot = free.shift();
-    if (slot === undefined) throw tooMany(command, one);
+    if (slot === undefined) throw misplaced(slots, taken) ?? tooMany(command, one);
     const joined = joinList(slot, one.value, () => {
       const more = loose[0]?.value;
       if (more?.kind !== "word") return undefined;
@@ -107,6 +107,22 @@ function rejectTruth({ value, behind }: Loose): void {
 
 function twice(command: string, name: string): SyncError {
   return badInput(`-${name} of ${command} is given twice. Give it once; a list takes a,b.`, "ParameterAlreadyBound");
+}
+
+/** `Sync-Path Remote ./site …`: a word in a place of its own that is a value of a parameter nobody named. */
+function misplaced(slots: readonly Slot[], taken: ReadonlyMap<string, Value>): SyncError | undefined {
+  for (const value of taken.values()) {
+    const word = value.kind === "word" ? value.text.toLowerCase() : undefined;
+    const slot = slots.find(({ name, param }) =>
+      !taken.has(name) && param.type.values?.some((one) => one.toLowerCase() === word)
+    );
+    if (slot === undefined || value.kind !== "word") continue;
+    return badInput(
+      `${quoted(value.text)} stands where another value belongs: write -${slot.name} ${value.text}.`,
+      "PositionalParameterNotFound",
+    );
+  }
+  return undefined;
 }
 
 function tooMany(command: string, { value, behind }: Loose): SyncError {

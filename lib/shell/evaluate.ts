@@ -85,7 +85,9 @@ async function* runStatement({ assign, pipeline }: Statement, world: World): Asy
 async function startPipeline(pipeline: Pipeline, world: World, stack: AsyncDisposableStack) {
   const scope = liveScope(world, stack);
   const starts: ((flow: AsyncIterable<unknown> | undefined) => AsyncIterable<unknown>)[] = [];
+  const fromVariable: AsyncDisposable[] = [];
   let keeper = false;
+  let keepOpen = pipeline.length === 1;
   let whole: { readonly value: unknown } | undefined;
   for (const [index, stage] of pipeline.entries()) {
     if (stage.kind === "value") {
@@ -99,6 +101,7 @@ async function startPipeline(pipeline: Pipeline, world: World, stack: AsyncDispo
     if ("help" in bound) return { flow: items({ kind: "value", value: bound.help }), keeper, whole };
     const { command, binding, input } = await askMissing(bound, world, index > 0);
     const { outVariable } = binding;
+    keepOpen ||= binding.bound["KeepOpen"] === true;
     keeper = outVariable !== undefined && pipeline.length === 1;
     starts.push((flow) => {
       const output = command.run(
@@ -108,6 +111,8 @@ async function startPipeline(pipeline: Pipeline, world: World, stack: AsyncDispo
       return outVariable === undefined ? output : remember(output, { world, name: outVariable });
     });
   }
+  // What is piped in from a variable ends with the pipeline, as the WinSCP module has it, unless a command says -KeepOpen.
+  if (!keepOpen) { for (const value of fromVariable) stack.use(value); }
   let flow: AsyncIterable<unknown> | undefined;
   for (const start of starts) flow = start(flow);
   return { flow: flow ?? items({ kind: "value", value: [] }), keeper, whole };
@@ -243,7 +248,7 @@ async function* items(value: Value): AsyncGenerator<unknown> {
   else yield whole;
 }
 
-function isClosable(value: unknown): boolean {
+function isClosable(value: unknown): value is AsyncDisposable {
   return typeof value === "object" && value !== null && Symbol.asyncDispose in value;
 }
 

@@ -1,12 +1,11 @@
-import { type SyncError, toSyncError } from "../errors.ts";
-import { printable, type RelPath } from "../path.ts";
+import type { SyncError } from "../errors.ts";
 import { tempTag } from "../temp.ts";
 import { type Plan, type Side, sides as bothSides, type SyncEvent } from "../types.ts";
 import { Attempts } from "./attempts.ts";
 import { type ApplyOptions, type Crew, doAll, heldBecause, hold, sideBySide } from "./crew.ts";
 import { Feed } from "./feed.ts";
 import { type Phases, toPhases } from "./order.ts";
-import { clearAsides, giveBack, keepAside, stageAll, swapAll, takeOverAll } from "./replace.ts";
+import { type Aside, clearAsides, giveBack, keepAside, removeOwn, stageAll, swapAll, takeOverAll } from "./replace.ts";
 import type { Backends } from "./transfer.ts";
 
 /** How a plan's execution ended. `lost`: the server went away and the rest was not tried. */
@@ -61,14 +60,14 @@ async function conduct(plan: Plan, crew: Crew): Promise<void> {
   for (const level of phases.folders) await doAll(level, crew);
   await doAll(phases.keepers, crew);
   await doAll(phases.transfers, crew);
+  const earlier = await sweep(crew);
   const waiting = await stageAll(phases.takeovers, crew);
   const asides = await swapAll(phases, crew);
   const why = heldBecause(crew);
-  await sweep(crew, { asides: why === undefined && plan.held.length === 0 });
   if (why === undefined) {
+    await clearAsides(plan.held.length === 0 ? [...asides, ...earlier] : asides, crew);
     await removeAll(phases, crew);
     await takeOverAll(waiting, crew);
-    await clearAsides(asides, crew);
     return;
   }
   hold([...phases.removals, ...phases.emptied.flat()], why, crew);
@@ -84,38 +83,20 @@ async function removeAll({ removals, emptied }: Phases, crew: Crew): Promise<voi
   }
 }
 
-interface Leftover {
-  readonly side: Side;
-  readonly path: RelPath;
-  readonly tag: string;
-}
-
 /**
- * Removes temporary files of our own that an earlier run left, but for those that a transfer may still be continued from. `asides`:
- * files that had been moved aside go too, because removals may happen.
+ * Removes temporary files of our own that an earlier run left, but for those that a transfer may still be continued from, before this
+ * run makes new ones of the same names. Gives the files that an earlier run moved aside: they go when removals may happen.
  */
-async function sweep(crew: Crew, { asides }: { readonly asides: boolean }): Promise<void> {
-  const { options, sides, attempts } = crew;
-  if (attempts.signal.aborted || attempts.lost !== undefined) return;
-  const found = bothSides.flatMap((side) => (options.leftovers?.[side] ?? []).map((path) => toLeftover(side, path)));
-  const useless = found.filter(({ side, tag }) =>
-    !crew.wanted.has(tag) && (asides || !tag.startsWith(options.owners[side].aside))
+async function sweep(crew: Crew): Promise<readonly Aside[]> {
+  const { options, attempts, wanted } = crew;
+  const found = bothSides.flatMap((side) =>
+    (options.leftovers?.[side] ?? []).map((path) => ({ side, path, from: path, tag: tempTag(path) ?? "" }))
   );
-  await sideBySide(useless, crew, {
-    async work({ side, path }) {
-      try {
-        const entry = await sides[side].stat(path, attempts);
-        if (entry?.kind === "file" || entry?.kind === "link") await sides[side].remove(entry, attempts);
-      } catch (error) {
-        const why = `the temporary file "${printable(path)}" is left to the next run: ${
-          toSyncError(error, "remove").message
-        }`;
-        crew.emit({ type: "noted", note: { code: "leftover", path, side, why } });
-      }
-    },
-  });
-}
-
-function toLeftover(side: Side, path: RelPath): Leftover {
-  return { side, path, tag: tempTag(path) ?? "" };
+  const isAside = ({ side, tag }: { side: Side; tag: string }) => tag.startsWith(options.owners[side].aside);
+  if (attempts.lost === undefined) {
+    await sideBySide(found.filter((one) => !isAside(one) && !wanted.has(one.tag)), crew, {
+      work: ({ side, path }) => removeOwn({ side, path }, crew),
+    });
+  }
+  return found.filter(isAside);
 }

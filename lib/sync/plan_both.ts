@@ -119,7 +119,8 @@ function resolve(context: Context, found: Since, equal: boolean | undefined): Re
 function reconcile(context: Context, pair: Versions<FileEntry>): void {
   const { row, local, remote } = pair;
   const equal = sameContent(context, local, remote);
-  if (equal === true) return mend(context, pair, undefined);
+  if (equal === true && sameChecksum(local.checksum, remote.checksum) === true) return mend(context, pair, undefined);
+  if (equal === true) return learn(context, row);
   if (context.options.skipModified) return skip(context, pair);
   if (equal === undefined) {
     const { ask } = context.options;
@@ -140,7 +141,7 @@ function planLinks(context: Context, pair: Versions<LinkEntry>): void {
   const there = standingOf(context, "remote", remote, row.known);
   if (here === "same") return propagate(context, pair, "remote");
   if (there === "same") return propagate(context, pair, "local");
-  settle(context, { ...pair, why: "both sides changed where this link points" });
+  leaveOpen(context, { ...pair, why: "both sides changed where this link points, and a link cannot be kept twice" });
 }
 
 /** A file against a folder or a link: the side whose content is all known to history yields. */
@@ -193,7 +194,7 @@ function reasonFor(context: Context, { source, target, from }: Superseding): Rea
 }
 
 /**
- * Equal content: history learns it. Times that differ are set right where they can be: the touched side's time goes to the other, and
+ * Content proven equal: history learns it. Times that differ are set right where they can be: the touched side's time goes to the other, and
  * where nobody knows who touched, the earlier one is taken for the time of the edit.
  */
 function mend(context: Context, { row, local, remote }: Versions<FileEntry>, touched: Side | undefined): void {

@@ -1,5 +1,5 @@
 import { nameOf, parentOf, type RelPath } from "../path.ts";
-import { type FileEntry, type LinkEntry, otherSide, type Side } from "../types.ts";
+import { type FileEntry, otherSide, type Side } from "../types.ts";
 import type { Context } from "./plan_context.ts";
 import { editTimes } from "./plan_history.ts";
 import { misfit } from "./plan_names.ts";
@@ -9,8 +9,8 @@ import type { Row, Rows } from "./plan_rows.ts";
 export interface Contest {
   readonly row: Row;
   readonly rows: Rows;
-  readonly local: FileEntry | LinkEntry;
-  readonly remote: FileEntry | LinkEntry;
+  readonly local: FileEntry;
+  readonly remote: FileEntry;
   readonly why: string;
 }
 
@@ -22,14 +22,13 @@ const MAX_ATTEMPTS = 1000;
  * no winner, both versions stay, on both sides, the local one under another name.
  */
 export function settle(context: Context, contest: Contest): void {
-  const { conflict } = context.options;
-  if (conflict === "Skip") return leaveOpen(context, contest);
+  if (context.options.conflict === "Skip") return leaveOpen(context, contest);
   const winner = winnerOf(context, contest);
   if (winner === undefined) return keepBoth(context, contest);
   const to = otherSide(winner);
   const loser = contest[to];
   const keep = context.options.keepLosers(loser.path, to);
-  if (keep === undefined || loser.kind === "link") return keepBoth(context, contest);
+  if (keep === undefined) return keepBoth(context, contest);
   const { draft } = context;
   const { local, remote, why } = contest;
   draft.conflicts.push({ path: local.path, local, remote, why, winner, kept: keep });
@@ -55,7 +54,6 @@ function winnerOf(context: Context, { local, remote }: Contest): Side | undefine
   const { conflict } = context.options;
   if (conflict === "Local") return "local";
   if (conflict === "Remote") return "remote";
-  if (local.kind !== "file" || remote.kind !== "file") return undefined;
   if (conflict === "Larger") {
     if (local.size === remote.size) return undefined;
     return local.size > remote.size ? "local" : "remote";
@@ -80,17 +78,15 @@ function keepBoth(context: Context, contest: Contest): void {
   draft.conflicts.push({ path: local.path, local, remote, why, winner: "both", kept: name });
   draft.given.add(context.names.key(name));
   const loser = toKept(local, name);
-  const replacing = {
+  draft.actions.push({
     do: "copy",
     to: "local",
     path: local.path,
     why: "conflict",
     source: remote,
     replaces: local,
-  } as const;
-  if (loser.kind === "link") {
-    draft.actions.push({ do: "copy", to: "local", path: name, why: "conflict", source: loser }, replacing);
-  } else draft.actions.push({ ...replacing, keep: name });
+    keep: name,
+  });
   const path = joinName(parentOf(remote.path), name);
   draft.actions.push({ do: "copy", to: "remote", path, why: "conflict", source: loser });
 }
@@ -106,8 +102,7 @@ function freeName(context: Context, path: RelPath): RelPath | undefined {
 }
 
 /** The version as it will stand under its second name: another file, with another revision and id. */
-function toKept(local: FileEntry | LinkEntry, path: RelPath): FileEntry | LinkEntry {
-  if (local.kind === "link") return { ...local, path };
+function toKept(local: FileEntry, path: RelPath): FileEntry {
   const { revision: _revision, fileId: _fileId, ...rest } = local;
   return { ...rest, path };
 }

@@ -1,7 +1,7 @@
 import { type Action, type FileEntry, type Known, otherSide, type Side } from "../types.ts";
 import { sameChecksum, sameStamp, stepOf } from "./criteria.ts";
 import type { Context } from "./plan_context.ts";
-import { since } from "./plan_history.ts";
+import { comparesTime, editTimes, since } from "./plan_history.ts";
 
 type Copy = Extract<Action, { readonly do: "copy" }>;
 type Remove = Extract<Action, { readonly do: "remove" }>;
@@ -9,7 +9,7 @@ type Remove = Extract<Action, { readonly do: "remove" }>;
 /**
  * Turns a removal and a new file of the same side into a renaming, where the content is proven to be one: the same size and checksum, or
  * on the side where it was renamed the same file id, size and exact time that history saw under the old name. Empty files are never
- * moves. Each removal serves one new file, in path order.
+ * moves, and where times are compared, a file that was touched on its way is none. Each removal serves one new file, in path order.
  */
 export function joinMoves(context: Context): readonly Action[] {
   const { actions } = context.draft;
@@ -72,6 +72,9 @@ function keysOfGone(context: Context, { target, to }: Remove, known: Known | und
 function isSameFile(context: Context, source: FileEntry, { action, known }: Gone): boolean {
   const { target, to } = action;
   if (target.kind !== "file" || target.size !== source.size) return false;
+  const [local, remote] = to === "local" ? [target, source] : [source, target];
+  const times = comparesTime(context) ? editTimes(context, local, remote) : "same";
+  if (times === "localNewer" || times === "remoteNewer") return false;
   if (sameChecksum(source.checksum, target.checksum ?? known?.checksum) !== undefined) {
     return sameChecksum(source.checksum, target.checksum ?? known?.checksum) === true;
   }

@@ -5,7 +5,7 @@ import { forget, learn } from "./plan_history.ts";
 import { makeRow, refuseType, replaceType } from "./plan_make.ts";
 import { planLinks, planPair } from "./plan_pair.ts";
 import { removeBlock } from "./plan_remove.ts";
-import type { Row, Rows } from "./plan_rows.ts";
+import { replay, type Row, type Rows } from "./plan_rows.ts";
 
 /** Modes Local and Remote: side `to` becomes like the other, which is never changed. */
 export function planOneWay(context: Context, rows: Rows, to: Side): void {
@@ -40,9 +40,14 @@ interface Where {
 function planObsolete(context: Context, row: Row, { to, rows }: Where): void {
   const below = rows.below(row.key);
   if (context.options.remove) return removeBlock(context, row, { side: to, below });
-  for (const one of [row, ...below]) {
+  const block = replay([row, ...below]);
+  for (let one = block.next(); one !== undefined; one = block.next()) {
+    if (isBlocked(one)) {
+      passOver(context, one, block);
+      continue;
+    }
     if (isLeaf(one[to])) context.draft.counts.onlyThere++;
-    if (!isBlocked(one)) forget(context, one.known);
+    forget(context, one.known);
   }
 }
 

@@ -109,9 +109,8 @@ function verdictOf(context: Context, criterion: Criterion, { row, local, remote 
   if (criterion.name !== "Time" || row.known?.kind !== "file" || row.known.local?.modified === undefined) {
     return criterion.compare(local, remote, { local: sides.local.traits, remote: sides.remote.traits });
   }
-  const far = since(context, "remote", remote, row.known);
   const then = row.known.local.modified;
-  if ((far !== "same" && far !== "moved") || local.modified === undefined) {
+  if (since(context, "remote", remote, row.known) !== "same" || local.modified === undefined) {
     return criterion.compare(local, remote, { local: sides.local.traits, remote: sides.remote.traits });
   }
   if (sameStamp(then, local.modified, stepOf(local, sides.local.traits))) return "same";

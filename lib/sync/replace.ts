@@ -85,19 +85,23 @@ export async function swapAll(phases: Phases, crew: Crew): Promise<readonly Asid
   return asides;
 }
 
-/** Removes what was moved aside. What cannot be removed is left to the next run, with a note. */
+/** Removes what was moved aside. */
 export async function clearAsides(asides: readonly Aside[], crew: Crew): Promise<void> {
-  await sideBySide(asides, crew, {
-    async work(aside) {
-      try {
-        const backend = crew.sides[aside.side];
-        const entry = await backend.stat(aside.path, crew.attempts);
-        if (entry?.kind === "file" || entry?.kind === "link") await backend.remove(entry, crew.attempts);
-      } catch (error) {
-        keepAside(aside, toSyncError(error, "remove").message, crew);
-      }
-    },
-  });
+  await sideBySide(asides, crew, { work: (aside) => removeOwn(aside, crew) });
+}
+
+/** Removes a file under a name of our own. Where it cannot be removed the next run does it, with a note. */
+export async function removeOwn({ side, path }: Pick<Aside, "side" | "path">, crew: Crew): Promise<void> {
+  const backend = crew.sides[side];
+  try {
+    const entry = await backend.stat(path, crew.attempts);
+    if (entry?.kind === "file" || entry?.kind === "link") await backend.remove(entry, crew.attempts);
+  } catch (error) {
+    const why = `the temporary file "${printable(path)}" is left to the next run: ${
+      toSyncError(error, "remove").message
+    }`;
+    crew.emit({ type: "noted", note: { code: "leftover", path, side, why } });
+  }
 }
 
 /** Says where a file is that made room for a folder, and that it stays for now. */
@@ -137,15 +141,6 @@ async function takeOver({ copy, replaces, staged }: Waiting, crew: Crew): Promis
   return { entry: { ...staged, path: copy.path } };
 }
 
-/** What was staged is of no use; where it cannot be removed the next run does it. */
 async function discard({ copy, staged }: Waiting, crew: Crew): Promise<void> {
-  if (staged === undefined) return;
-  try {
-    await crew.sides[copy.to].remove(staged, { signal: crew.options.signal });
-  } catch (error) {
-    const why = `the temporary file "${printable(staged.path)}" is left to the next run: ${
-      toSyncError(error, "remove").message
-    }`;
-    crew.emit({ type: "noted", note: { code: "leftover", path: copy.path, side: copy.to, why } });
-  }
+  if (staged !== undefined) await removeOwn({ side: copy.to, path: staged.path }, crew);
 }

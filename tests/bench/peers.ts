@@ -1,6 +1,6 @@
 /**
  * The same work by Tandem and by each installed peer, in one run, as medians and ratios:
- * `deno task bench:peers -- sftp [--rounds N] [--only upload-small,nothing-100k] [--rtt 0,40] [--limit seconds] [--dir folder] [--quick]`.
+ * `deno task bench:peers -- sftp [--rounds N] [--only upload-small,nothing-100k] [--rtt 0,40] [--who tandem,rsync] [--limit seconds] [--dir folder] [--quick]`.
  * Only ratios from one run count: machines differ, and are never quiet. Works in memory where there is room, since a disk that takes
  * a millisecond to make a file hides what the programs do; --dir names a disk instead.
  */
@@ -24,6 +24,7 @@ async function benchPeers(args: readonly string[]): Promise<void> {
       rounds: { type: "string" },
       only: { type: "string" },
       rtt: { type: "string" },
+      who: { type: "string" },
       limit: { type: "string" },
       dir: { type: "string", default: roomInMemory() },
       quick: { type: "boolean", default: false },
@@ -35,7 +36,12 @@ async function benchPeers(args: readonly string[]): Promise<void> {
   }
   const rounds = Number(values.rounds ?? (values.quick ? 1 : 3));
   const limitMs = Number(values.limit ?? (values.quick ? 20 : 60)) * 1000;
-  const wanted = { only: values.only?.split(","), rtts: values.rtt?.split(",").map(Number), parent: values.dir };
+  const wanted = {
+    who: values.who?.split(","),
+    only: values.only?.split(","),
+    rtts: values.rtt?.split(",").map(Number),
+    parent: values.dir,
+  };
   for (const name of positionals) {
     const open = arenas[name];
     if (open !== undefined) await benchArena(await open(), { ...wanted, name, rounds, limitMs });
@@ -46,14 +52,17 @@ interface Wanted {
   readonly name: string;
   readonly rounds: number;
   readonly limitMs: number;
+  readonly who: readonly string[] | undefined;
   readonly only: readonly string[] | undefined;
   readonly rtts: readonly number[] | undefined;
   readonly parent: string | undefined;
 }
 
-async function benchArena(opened: Arena, { name, rounds, limitMs, only, rtts, parent }: Wanted): Promise<void> {
+async function benchArena(opened: Arena, { name, rounds, limitMs, who, only, rtts, parent }: Wanted): Promise<void> {
   await using stack = new AsyncDisposableStack();
-  const arena = stack.use(opened);
+  const everybody = stack.use(opened);
+  const contestants = everybody.contestants.filter((one) => who?.includes(one.name) ?? true);
+  const arena: Arena = { ...everybody, contestants };
   const dir = await Deno.makeTempDir({ prefix: "tandem-bench-", ...(parent === undefined ? {} : { dir: parent }) });
   stack.defer(() => Deno.remove(dir, { recursive: true }));
   const interrupted = () => void stack.disposeAsync().finally(() => Deno.exit(130));

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { tempPath } from "../../lib/backends/temp.ts";
+import { tempPath } from "../../lib/temp.ts";
 import { SyncError } from "../../lib/errors.ts";
 import { toRelPath } from "../../lib/path.ts";
 import { isSame, pattern, streamBody, wholeBody } from "../support/content.ts";

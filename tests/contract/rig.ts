@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Backend, Call } from "../../lib/backends/backend.ts";
-import { tempTag } from "../../lib/backends/temp.ts";
+import { tempTag } from "../../lib/temp.ts";
 import { type ErrorKind, SyncError } from "../../lib/errors.ts";
 import { root, toRelPath } from "../../lib/path.ts";
 import type { DirEntry, Entry, FileEntry, LinkEntry } from "../../lib/types.ts";

@@ -12,7 +12,7 @@ conform({
   async fresh() {
     await using stack = new AsyncDisposableStack();
     const server = stack.use(await startSshd());
-    const proxy = stack.use(startProxy(server.port));
+    const proxy = stack.use(await startProxy(server.port));
     const options = { Timeout: "10000", ReconnectTime: "2000" };
     const backend = stack.use(await openTestSftp(server, { port: proxy.port, options }));
     const life = stack.move();

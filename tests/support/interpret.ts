@@ -50,15 +50,19 @@ export function toHistory(known: Iterable<Known>): History {
 }
 
 /**
- * Carries a plan out on trees that are values: keeps first, then removals from the end, then the rest in order. Each action is held to
+ * Carries a plan out on trees that are values: keeps first and moved files taken out, then removals from the end, then the rest in order. Each action is held to
  * what it expects to find; a plan that does not fit the trees is an AssertionError.
  */
 export function interpret(plan: Plan, before: Trees): Trees {
   const after = { local: new Map(before.local), remote: new Map(before.remote) };
-  for (const action of plan.actions) if (action.do === "copy") keepLoser(action, after);
+  const moving = new Map<Action, Thing>();
+  for (const action of plan.actions) {
+    if (action.do === "copy") keepLoser(action, after);
+    if (action.do === "move") moving.set(action, takeOut(action, after[action.to]));
+  }
   for (const action of plan.actions.toReversed()) if (action.do === "remove") removeOne(action, after[action.to]);
   for (const action of plan.actions) {
-    if (action.do !== "remove") perform(action, { before, after });
+    if (action.do !== "remove") perform(action, { before, after, moving });
   }
   return after;
 }
@@ -70,7 +74,9 @@ export function remember(plan: Plan, history: History | undefined, after: Trees)
     if (learnt === undefined) known.delete(path);
     else known.set(path, learnt);
   }
-  for (const { path } of plan.actions) {
+  for (const action of plan.actions) {
+    const { path } = action;
+    if (action.do === "move") known.delete(action.source.path);
     const [local, remote] = [after.local.get(path), after.remote.get(path)];
     if (local === undefined || remote === undefined) known.delete(path);
     else if (local.entry.kind === remote.entry.kind && local.content === remote.content) {
@@ -98,6 +104,13 @@ function toMark({ size, modified, revision, fileId }: FileEntry): NonNullable<Kn
   };
 }
 
+function takeOut({ source, to }: Extract<Action, { readonly do: "move" }>, tree: Growing[Side]): Thing {
+  const moved = tree.get(source.path);
+  assert.deepEqual(moved?.entry, source, `${to} ${source.path} is not what was to be moved`);
+  tree.delete(source.path);
+  return moved ?? { entry: source, content: "" };
+}
+
 type Growing = Readonly<Record<Side, Map<RelPath, Thing>>>;
 
 function keepLoser({ to, path, keep }: Extract<Action, { readonly do: "copy" }>, after: Growing): void {
@@ -120,7 +133,11 @@ function removeOne({ path, target, to, keep }: Extract<Action, { readonly do: "r
 
 function perform(
   action: Exclude<Action, { readonly do: "remove" }>,
-  { before, after }: { readonly before: Trees; readonly after: Growing },
+  { before, after, moving }: {
+    readonly before: Trees;
+    readonly after: Growing;
+    readonly moving: ReadonlyMap<Action, Thing>;
+  },
 ): void {
   const { to, path } = action;
   const tree = after[to];
@@ -133,9 +150,8 @@ function perform(
     return;
   }
   if (action.do === "move") {
-    const moved = tree.get(action.source.path);
+    const moved = moving.get(action);
     assert.ok(moved !== undefined && !tree.has(path), `${to} ${path} cannot be moved to`);
-    tree.delete(action.source.path);
     tree.set(path, { ...moved, entry: { ...moved.entry, path } });
     return;
   }

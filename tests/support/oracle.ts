@@ -122,7 +122,7 @@ if (import.meta.main) {
   if (file === undefined) throw new RangeError("name the matrix file");
   const rows: readonly OracleRow[] = JSON.parse(await Deno.readTextFile(file));
   const wrong = rows.map(checkRow).filter((found) => found !== undefined);
-  for (const found of wrong.slice(0, 10)) console.log(found);
-  console.log(`${rows.length} rows, ${wrong.length} wrong`);
+  const lines = [...wrong.slice(0, 10), `${rows.length} rows, ${wrong.length} wrong`, ""];
+  await Deno.stdout.write(new TextEncoder().encode(lines.join("\n")));
   if (wrong.length > 0) Deno.exit(1);
 }

@@ -18,14 +18,16 @@ export type Listing = Readonly<Record<string, Literal>>;
 /** 2026-01-01. Times in tests count from here. */
 export const START = Date.UTC(2026, 0, 1);
 
-/** A snapshot from "path" or "folder/" → what is there; folders above a path need not be named. Files hold 5 bytes and are of START by default. */
+/** A snapshot from "path" or "folder/" → what is there; folders above a path need not be named (one that is a file too must be). Files hold 5 bytes and are of START by default. */
 export function listing(literals: Listing): Snapshot {
   const entries = new Map<string, Entry>();
   for (const name of Object.keys(literals)) {
     const names = name.split("/").slice(0, -1);
     names.forEach((_, i) => {
       const dir = names.slice(0, i + 1).join("/");
-      if (literals[dir] === undefined) entries.set(dir, { kind: "dir", path: toRelPath(dir) });
+      if (literals[dir] === undefined || `${dir}/` in literals) {
+        entries.set(`${dir}/`, { kind: "dir", path: toRelPath(dir) });
+      }
     });
   }
   for (const [name, literal] of Object.entries(literals)) {

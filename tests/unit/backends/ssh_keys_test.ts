@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { describeKey, fingerprint } from "../../../lib/backends/known_hosts.ts";
+import { runs } from "../../support/runs.ts";
 import { publicKeyOf, readKey } from "../../../lib/backends/ssh_keys.ts";
 
 const PASSPHRASE = "correct horse";
@@ -58,6 +59,20 @@ for (const [described, generate] of pairs) {
   });
 }
 
+Deno.test("readKey() gives ECDSA keys a private number as long as the curve", () => {
+  for (let tries = 0; tries < runs(20, 200); tries++) {
+    const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    const d = Buffer.from(privateKey.export({ format: "jwk" }).d ?? "", "base64url");
+    const mpint = d[0] !== undefined && d[0] > 127 ? Buffer.concat([Buffer.alloc(1), d]) : d;
+    const read = readKey(
+      openSsh("none", blobOf(publicKey), fields("ecdsa-sha2-nistp256", ...ecFields(publicKey), mpint)),
+    );
+    assert.ok(read.key !== undefined, "why" in read ? read.why : "");
+    const body = Buffer.from(read.key.privateKey.replace(/-----[^-]+-----/g, ""), "base64");
+    assert.ok(body.includes(fields(d)), "the number is not 32 bytes long");
+  }
+});
+
 Deno.test("readKey() reads PKCS#1 and SEC1, P-521 too", () => {
   const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 });
   const ec = generateKeyPairSync("ec", { namedCurve: "P-521" });
@@ -76,8 +91,12 @@ const useless: readonly (readonly [string, string, RegExp])[] = [
   ["a PuTTY key", "PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\n", /puttygen .* -O private-openssh/],
   ["a public key", `ssh-ed25519 ${ENCRYPTED_PUBLIC} ann@host\n`, /public key/],
   ["a certificate", "ssh-ed25519-cert-v01@openssh.com AAAAIHNzaC1lZDI1NTE5LWNlcnQtdjAx ann\n", /certificate/],
-  ["a security key", openSsh("none", "sk-ssh-ed25519@openssh.com"), /security key/],
-  ["a key under ChaCha20", openSsh("chacha20-poly1305@openssh.com", "ssh-ed25519"), /ssh-keygen -p -Z aes256-ctr/],
+  ["a security key", openSsh("none", fields("sk-ssh-ed25519@openssh.com", "x")), /security key/],
+  [
+    "a key under ChaCha20",
+    openSsh("chacha20-poly1305@openssh.com", fields("ssh-ed25519", "x")),
+    /ssh-keygen -p -Z aes256-ctr/,
+  ],
   [
     "an X25519 key",
     String(generateKeyPairSync("x25519").privateKey.export({ type: "pkcs8", format: "pem" })),
@@ -116,12 +135,17 @@ function outcome(text: string, passphrase?: string): [boolean, string] {
 
 /** The raw public key, made from the numbers alone. */
 function blobOf(key: KeyObject): Uint8Array {
-  const { kty, crv, x, y, n, e } = key.export({ format: "jwk" });
+  const { kty, crv, x, n, e } = key.export({ format: "jwk" });
   const bytes = (text: string | undefined) => Buffer.from(text ?? "", "base64url");
   if (kty === "RSA") return fields("ssh-rsa", bytes(e), Buffer.concat([Buffer.from([0]), bytes(n)]));
   if (crv === "Ed25519") return fields("ssh-ed25519", bytes(x));
-  const curve = `nistp${crv?.slice(2)}`;
-  return fields(`ecdsa-sha2-${curve}`, Buffer.from(curve), Buffer.concat([Buffer.from([4]), bytes(x), bytes(y)]));
+  return fields(`ecdsa-sha2-nistp${crv?.slice(2)}`, ...ecFields(key));
+}
+
+function ecFields(key: KeyObject): [string, Uint8Array] {
+  const { crv, x, y } = key.export({ format: "jwk" });
+  const bytes = (text: string | undefined) => Buffer.from(text ?? "", "base64url");
+  return [`nistp${crv?.slice(2)}`, Buffer.concat([Buffer.from([4]), bytes(x), bytes(y)])];
 }
 
 function fields(...values: readonly (string | Uint8Array)[]): Buffer {
@@ -133,15 +157,18 @@ function fields(...values: readonly (string | Uint8Array)[]): Buffer {
   }));
 }
 
-/** The open part of an OpenSSH key: enough to see what it is. */
-function openSsh(cipher: string, type: string): string {
+/** A key in OpenSSH's own format; encrypted ones only look so. */
+function openSsh(cipher: string, publicKey: Uint8Array, secret: Uint8Array = Buffer.from("secret")): string {
   const head = Buffer.from("openssh-key-v1\0");
   const count = Buffer.from([0, 0, 0, 1]);
+  const inner = Buffer.concat([Buffer.alloc(8), secret, fields("")]);
+  const padding = Buffer.from([1, 2, 3, 4, 5, 6, 7].slice(0, (8 - inner.length % 8) % 8));
+  const kdf = cipher === "none" ? "none" : "bcrypt";
   const body = Buffer.concat([
     head,
-    fields(cipher, "bcrypt", ""),
+    fields(cipher, kdf, ""),
     count,
-    fields(fields(type, "x".repeat(32)), "secret"),
+    fields(publicKey, Buffer.concat([inner, padding])),
   ]);
   return `-----BEGIN OPENSSH PRIVATE KEY-----\n${body.toString("base64")}\n-----END OPENSSH PRIVATE KEY-----\n`;
 }

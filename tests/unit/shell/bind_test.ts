@@ -113,6 +113,7 @@ const good: readonly (readonly [string, Record<string, unknown>])[] = [
   ["b -Mode Both -LocalPath a", { Mode: "Both", LocalPath: "a", RemotePath: "b" }],
   ["-Mode Both -Remove", { Mode: "Both", Remove: true }],
   ["-Mode Both -Remove a", { Mode: "Both", Remove: true, LocalPath: "a" }],
+  ["-Mode Both -Remove a false", { Mode: "Both", Remove: true, LocalPath: "a", RemotePath: "false" }],
   ["-Mode Both -Mirror:$false", { Mode: "Both", Mirror: false }],
   ["-Mode Both -Mirror:true", { Mode: "Both", Mirror: true }],
   ["-Mode Both -Remove:0", { Mode: "Both" }],
@@ -305,6 +306,45 @@ Deno.test("bind() runs the check unless it would look into a value that is not k
   const binding = bind(sync, [...given(["-Mirror"]), later("Mode")]);
   binding.check();
   assert.deepEqual([binding.isKnown, binding.pending, binding.missing], [false, ["Mode"], []]);
+});
+
+Deno.test("bind() does not run a check that would look into a value not known yet", () => {
+  const command = defineCommand({
+    name: "Do-It",
+    summary: "",
+    params: { Word: { type: text, help: "" } },
+    check() {
+      throw badInput("looked into");
+    },
+    async *run() {},
+  });
+  assert.throws(() => bind(command, []).check(), /looked into/);
+  bind(command, [{ kind: "named", name: "Word", value: { kind: "later" } }]).check();
+});
+
+Deno.test("bind() fills positions by their number, whatever the table's order", () => {
+  const params = {
+    Second: { type: text, position: 1, help: "" },
+    First: { type: text, position: 0, help: "" },
+  } as const;
+  const command = defineCommand({ name: "Do-It", summary: "", params, async *run() {} });
+  assert.deepEqual(bind(command, given(["a", "b"])).bound, { Second: "b", First: "a" });
+});
+
+Deno.test("bind() cuts what a type says at length", () => {
+  const long: ParamType<string> = {
+    name: "long",
+    convert: () => {
+      throw badInput("x".repeat(5000), "CannotConvertArgument");
+    },
+  };
+  const command = defineCommand({
+    name: "Do-It",
+    summary: "",
+    params: { One: { type: long, help: "" } },
+    async *run() {},
+  });
+  assert.match(complaint(() => bind(command, given(["-One", "a"]))).message, /^-One: x+…$/);
 });
 
 Deno.test("bindOptions() binds what a program gives like words, names in any case but whole", () => {

@@ -1,0 +1,361 @@
+import assert from "node:assert/strict";
+import fc from "npm:fast-check@4.10.2";
+import { isWithin, parentOf, type RelPath } from "../../lib/path.ts";
+import { type PlanOptions, toPlanOptions } from "../../lib/sync/options.ts";
+import { plan } from "../../lib/sync/plan.ts";
+import { toSnapshot } from "../../lib/sync/snapshot.ts";
+import {
+  type Action,
+  type Entry,
+  type History,
+  type Known,
+  otherSide,
+  type Plan,
+  type Side,
+  type Snapshot,
+} from "../../lib/types.ts";
+import {
+  ableTraits,
+  interpret,
+  listTree,
+  remember,
+  toHistory,
+  toKnown,
+  type Tree,
+  type Trees,
+} from "../support/interpret.ts";
+import { runs } from "../support/runs.ts";
+import { anyPath, anyStory, outline, tell } from "../support/trees.ts";
+
+const checks = { numRuns: runs(2000, 100_000) };
+
+function sidesOf(local: Snapshot, remote: Snapshot) {
+  return { local: { snapshot: local, traits: ableTraits }, remote: { snapshot: remote, traits: ableTraits } };
+}
+
+function planTrees({ local, remote }: Trees, history: History | undefined, options: PlanOptions): Plan {
+  return plan(sidesOf(listTree(local), listTree(remote)), history, options);
+}
+
+function historyOf(base: Tree): History {
+  return toHistory(Array.from(base, ([path, thing]): Known => toKnown(path, thing, thing)));
+}
+
+const trash = (path: RelPath, side: Side) => `kept-${side}/${path.replaceAll("/", "_")}` as RelPath;
+const anyMode = fc.constantFrom("Local", "Remote", "Both" as const);
+const anyOptions = fc.record({
+  mode: anyMode,
+  remove: fc.boolean(),
+  mirror: fc.boolean(),
+  skipNew: fc.boolean(),
+  skipModified: fc.boolean(),
+  conflict: fc.constantFrom("Newest", "Larger", "Skip" as const),
+  moves: fc.boolean(),
+}).map((given) => toPlanOptions({ ...given, keepLosers: trash }));
+
+/** Options that are the same from either side. */
+const threeWay = toPlanOptions({ mode: "Both", remove: true, conflict: "Skip" });
+
+Deno.test("plan() brings both sides in step where nothing conflicts, and then finds nothing to do (P2, P3)", () => {
+  fc.assert(
+    fc.property(anyStory, fc.boolean(), (story, moves) => {
+      const { base, ...trees } = tell(story);
+      const history = historyOf(base);
+      const options = { ...threeWay, moves };
+      const made = planTrees(trees, history, options);
+      const after = interpret(made, trees);
+      const open = made.conflicts.map(({ path }) => path);
+      const settled = (tree: Tree) =>
+        Object.fromEntries(
+          Object.entries(outline(tree)).filter(([path]) => !open.some((at) => isWithin(path as RelPath, at))),
+        );
+      assert.deepEqual(settled(after.local), settled(after.remote));
+      const again = planTrees(after, remember(made, history, after), options);
+      assert.deepEqual([again.actions, again.lessons], [[], []]);
+      assert.deepEqual(again.conflicts.map(({ path }) => path), open);
+    }),
+    checks,
+  );
+});
+
+Deno.test("plan() loses no version that no user superseded, and comes to rest (P1)", () => {
+  const policy = fc.constantFrom("Newest", "Local", "Remote", "Larger", "KeepBoth" as const);
+  fc.assert(
+    fc.property(anyStory, policy, fc.boolean(), fc.boolean(), (story, conflict, knows, remove) => {
+      const { base, ...trees } = tell(story);
+      const options = toPlanOptions({ mode: "Both", remove, conflict, moves: true });
+      const history = knows ? historyOf(base) : toHistory([]);
+      const made = planTrees(trees, history, options);
+      const after = interpret(made, trees);
+      const held = new Set([after.local, after.remote].flatMap((tree) => Object.values(outline(tree))));
+      for (const [side, tree] of Object.entries(trees)) {
+        for (const [path, { entry, content }] of tree) {
+          const superseded = knows && base.get(path)?.content === content && base.get(path)?.entry.kind === entry.kind;
+          if (entry.kind === "file" && !superseded) {
+            assert.ok(held.has(`file ${content}`), `${side} ${path} lost ${content}`);
+          }
+        }
+      }
+      const second = planTrees(after, remember(made, history, after), options);
+      assert.deepEqual([second.actions, second.conflicts.filter(({ winner }) => winner !== undefined)], [[], []]);
+    }),
+    checks,
+  );
+});
+
+Deno.test("plan() makes the target the image of the source under -Mirror -Remove, and never touches the source", () => {
+  fc.assert(
+    fc.property(anyStory, fc.constantFrom("local", "remote" as const), fc.boolean(), (story, to, moves) => {
+      const { base: _base, ...trees } = tell(story);
+      const mode = to === "local" ? "Local" : "Remote";
+      const options = toPlanOptions({ mode, mirror: true, remove: true, moves });
+      const made = planTrees(trees, undefined, options);
+      assert.ok(made.actions.every((action) => action.to === to));
+      const after = interpret(made, trees);
+      assert.deepEqual(outline(after[to]), outline(trees[otherSide(to)]));
+      assert.deepEqual(planTrees(after, undefined, options).actions, []);
+    }),
+    checks,
+  );
+});
+
+Deno.test("plan() takes nothing from any side without -Remove", () => {
+  fc.assert(
+    fc.property(anyStory, anyMode, (story, mode) => {
+      const { base, ...trees } = tell(story);
+      const made = planTrees(
+        trees,
+        historyOf(base),
+        toPlanOptions({ mode, mirror: mode !== "Both", conflict: "Skip" }),
+      );
+      const after = interpret(made, trees);
+      const replaced = made.actions.filter((action) => "replaces" in action && action.replaces?.kind === "dir");
+      for (const side of ["local", "remote"] as const) {
+        for (const path of trees[side].keys()) {
+          if (!replaced.some((action) => action.to === side && isWithin(path, action.path))) {
+            assert.ok(after[side].has(path), path);
+          }
+        }
+      }
+      if (mode !== "Both") assert.deepEqual(replaced, []);
+    }),
+    checks,
+  );
+});
+
+Deno.test("plan() is the same for any order of the listing, and the second time (P5)", () => {
+  fc.assert(
+    fc.property(anyStory, anyOptions, fc.boolean(), fc.infiniteStream(fc.nat()), (story, options, folds, stream) => {
+      const { base, ...trees } = tell(story);
+      const traits = { ...ableTraits, caseSensitive: !folds };
+      const planOf = (order: (entries: Entry[]) => Entry[]) => {
+        const list = (tree: Tree) => toSnapshot(order(Array.from(tree.values(), ({ entry }) => entry)));
+        const sides = {
+          local: { snapshot: list(trees.local), traits },
+          remote: { snapshot: list(trees.remote), traits },
+        };
+        return plan(sides, historyOf(base), options);
+      };
+      const made = planOf((entries) => entries);
+      assert.deepEqual(planOf((entries) => entries), made);
+      assert.deepEqual(planOf((entries) => shuffle(entries, stream)), made);
+      assert.deepEqual(JSON.parse(JSON.stringify(made)).actions, made.actions);
+    }),
+    checks,
+  );
+});
+
+Deno.test("plan() is the same from the other side (P6)", () => {
+  fc.assert(
+    fc.property(anyStory, anyOptions, (story, options) => {
+      const { base, local, remote } = tell(story);
+      fc.pre(options.conflict === "Skip" || !("link" in kindsOf(local)) || !("link" in kindsOf(remote)));
+      const made = planTrees({ local, remote }, historyOf(base), options);
+      fc.pre(made.conflicts.every(({ winner }) => winner !== "both"));
+      const mode = options.mode === "Both" ? "Both" : options.mode === "Local" ? "Remote" : "Local";
+      const mirrored = planTrees({ local: remote, remote: local }, mirrorHistory(historyOf(base)), {
+        ...options,
+        mode,
+      });
+      assert.deepEqual(sketch(mirrored), sketch(made, otherSide));
+    }),
+    checks,
+  );
+});
+
+Deno.test("plan() acts only where the sides differ (P7)", () => {
+  fc.assert(
+    fc.property(anyStory, anyOptions, (story, options) => {
+      const { base, ...trees } = tell({ ...story, sums: true });
+      const made = planTrees(trees, historyOf(base), { ...options, conflict: "Skip" });
+      const [local, remote] = [outline(trees.local), outline(trees.remote)];
+      for (const action of made.actions) {
+        if (action.do === "touch") assert.equal(local[action.path], remote[action.path]);
+        else assert.notEqual(local[action.path], remote[action.path], `${action.do} ${action.path}`);
+      }
+    }),
+    checks,
+  );
+});
+
+Deno.test("plan() gives actions that may be done side by side: folders, then files in any order, then removals (P8)", () => {
+  fc.assert(
+    fc.property(anyStory, anyOptions, fc.infiniteStream(fc.nat()), (story, options, stream) => {
+      const { base, ...trees } = tell(story);
+      const made = planTrees(trees, historyOf(base), options);
+      const isDir = (action: Action) => action.do === "makeDir";
+      const isRemoval = (action: Action) => action.do === "remove";
+      const depth = ({ path }: Action) => path.split("/").length;
+      const byDepth = (actions: readonly Action[]) => shuffle([...actions], stream).sort((a, b) => depth(a) - depth(b));
+      const transfers = made.actions.filter((action) => !isDir(action) && !isRemoval(action));
+      fc.pre(transfers.every((action) => action.do !== "copy" || action.keep === undefined));
+      const actions = [
+        ...byDepth(made.actions.filter(isDir)),
+        ...shuffle(transfers, stream),
+        ...byDepth(made.actions.filter(isRemoval)),
+      ];
+      const [inOrder, shuffled] = [interpret(made, trees), interpret({ ...made, actions }, trees)];
+      for (const side of ["local", "remote"] as const) {
+        assert.deepEqual(outline(shuffled[side]), outline(inOrder[side]));
+      }
+    }),
+    checks,
+  );
+});
+
+Deno.test("plan() does not care for the clock of a side (P19)", () => {
+  fc.assert(
+    fc.property(anyStory, fc.integer({ min: -90_000_000, max: 90_000_000 }), (story, ms) => {
+      const { base, local, remote } = tell({ ...story, sums: true });
+      const made = planTrees({ local, remote }, historyOf(base), threeWay);
+      const known = Array.from(
+        historyOf(base),
+        (one) => ({ ...one, ...(one.remote && { remote: shiftMark(one.remote, ms) }) }),
+      );
+      const shifted = planTrees({ local, remote: shiftTree(remote, ms) }, toHistory(known), threeWay);
+      const acts = ({ actions, conflicts }: Plan) => [
+        actions.filter((action) => action.do !== "touch").map((action) => `${action.do} ${action.to} ${action.path}`),
+        conflicts.map(({ path }) => path),
+      ];
+      assert.deepEqual(acts(shifted), acts(made));
+    }),
+    checks,
+  );
+});
+
+Deno.test("plan() brings a deletion to the other side once both are in step (P10)", () => {
+  fc.assert(
+    fc.property(anyStory, anyPath, fc.constantFrom("local", "remote" as const), (story, path, side) => {
+      const { base } = tell(story);
+      const deleted = new Map(Array.from(base).filter(([at]) => !isWithin(at, path as RelPath)));
+      const trees = side === "local" ? { local: deleted, remote: base } : { local: base, remote: deleted };
+      const after = interpret(planTrees(trees, historyOf(base), threeWay), trees);
+      assert.deepEqual([outline(after.local), outline(after.remote)], [outline(deleted), outline(deleted)]);
+    }),
+    checks,
+  );
+});
+
+Deno.test("plan() does nothing at or below what must not be touched, and keeps what holds it", () => {
+  const cause = fc.constantFrom("link", "special", "unreadable", "name" as const);
+  const spot = fc.record({ path: anyPath, cause, side: fc.constantFrom("local", "remote" as const) });
+  fc.assert(
+    fc.property(anyStory, anyOptions, fc.array(spot, { minLength: 1, maxLength: 2 }), (story, options, spots) => {
+      const { base, ...told } = tell(story);
+      const trees = { local: new Map(told.local), remote: new Map(told.remote) };
+      const named = spots.map(({ path, cause, side }) => ({
+        path: cause === "name" ? `${path}\ufffd` : path,
+        cause,
+        side,
+      }));
+      const placed = named.filter(({ path, side }) =>
+        parentOf(path as RelPath) === "" || trees[side].get(parentOf(path as RelPath))?.entry.kind === "dir"
+      );
+      for (const { path, cause, side } of placed) {
+        for (const at of [...trees[side].keys()]) if (isWithin(at, path as RelPath)) trees[side].delete(at);
+        const entry = { kind: "opaque", path: path as RelPath, cause, why: "it is odd" } as const;
+        trees[side].set(path as RelPath, { content: cause, entry });
+      }
+      const history = historyOf(base);
+      const made = planTrees(trees, history, options);
+      const lost = new Set(
+        [...trees.local, ...trees.remote].map(([, { entry }]) => entry).filter((entry) => entry.kind === "opaque"),
+      );
+      const removals = made.actions.filter((action) => action.do === "remove");
+      for (
+        const { path, cause, side } of [...lost].flatMap((entry) => placed.filter((one) => one.path === entry.path))
+      ) {
+        if (!lost.has(trees[side].get(path as RelPath)?.entry as never)) continue;
+        if (cause === "unreadable") assert.deepEqual([options.remove ? removals : []], [[]]);
+        if (cause === "name") {
+          const beside = removals.filter((action) =>
+            action.to !== side && parentOf(action.path) === parentOf(path as RelPath)
+          );
+          assert.deepEqual(
+            beside.filter((action) => !told[side].has(action.path) && !isReplacedBelow(made, action)),
+            [],
+          );
+          continue;
+        }
+        assert.deepEqual(made.actions.filter((action) => isWithin(action.path, path as RelPath)), []);
+        assert.deepEqual(made.lessons.filter((lesson) => isWithin(lesson.path, path as RelPath)), []);
+      }
+      interpret(made, trees);
+    }),
+    checks,
+  );
+});
+
+/** Does the removal empty a folder that a file takes the place of? */
+function isReplacedBelow({ actions }: Plan, removal: Action): boolean {
+  return actions.some((action) =>
+    action.do === "copy" && action.to === removal.to && action.replaces?.kind === "dir" &&
+    isWithin(removal.path, action.path)
+  );
+}
+
+function kindsOf(tree: Tree): Readonly<Record<string, true>> {
+  return Object.fromEntries(Array.from(tree.values(), ({ entry }) => [entry.kind, true] as const));
+}
+
+function shuffle<T>(items: readonly T[], stream: fc.Stream<number>): T[] {
+  const shuffled = [...items];
+  for (let i = shuffled.length - 1; i > 0; i--) {
+    const j = (stream.next().value ?? 0) % (i + 1);
+    const [a, b] = [shuffled[i], shuffled[j]];
+    if (a !== undefined && b !== undefined) [shuffled[i], shuffled[j]] = [b, a];
+  }
+  return shuffled;
+}
+
+function shiftTree(tree: Tree, ms: number): Tree {
+  return new Map(Array.from(tree, ([path, thing]) => {
+    const { entry } = thing;
+    if (entry.kind !== "file" || entry.modified === undefined) return [path, thing];
+    return [path, { ...thing, entry: { ...entry, modified: entry.modified + ms } }];
+  }));
+}
+
+function shiftMark(mark: NonNullable<Known["remote"]>, ms: number): NonNullable<Known["remote"]> {
+  return mark.modified === undefined ? mark : { ...mark, modified: mark.modified + ms };
+}
+
+function mirrorHistory(history: History): History {
+  return toHistory(Array.from(history, ({ local, remote, ...known }): Known => ({
+    ...known,
+    ...(remote === undefined ? {} : { local: remote }),
+    ...(local === undefined ? {} : { remote: local }),
+  })));
+}
+
+/** What a plan does, with its sides turned over where `turn` says so; words aside. */
+function sketch(made: Plan, turn: (side: Side) => Side = (side) => side): unknown {
+  const said = (side: Side | undefined) => side === undefined ? "" : turn(side);
+  return {
+    actions: made.actions.map((action) => `${action.do} ${said(action.to)} ${action.path} ${action.why}`),
+    conflicts: made.conflicts.map(({ path, winner }) => `${path} ${winner === "both" ? winner : said(winner)}`),
+    refusals: made.refusals.map(({ path, side, kind }) => `${path} ${said(side)} ${kind}`).sort(),
+    lessons: made.lessons.map(({ path, known }) => `${path} ${known?.kind}`),
+    notes: made.notes.map(({ code, path, count }) => `${code} ${path} ${count}`),
+  };
+}

@@ -1,0 +1,396 @@
+import assert from "node:assert/strict";
+import { memory } from "../../../lib/backends/memory.ts";
+import { toRelPath } from "../../../lib/path.ts";
+import { toTag } from "../../../lib/sync/tag.ts";
+import { tempPath } from "../../../lib/temp.ts";
+import type { Action, SyncEvent } from "../../../lib/types.ts";
+import { over } from "../../support/over.ts";
+import {
+  applied,
+  brief,
+  entryAt,
+  fileAt,
+  makeDir,
+  NOON,
+  owners,
+  plant,
+  remove,
+  type Texts,
+  texts,
+  upload,
+} from "./rig.ts";
+
+function pair(here: Texts, there: Texts = {}, dials: Parameters<typeof memory>[0] = {}) {
+  const [local, remote] = [memory(), memory(dials)];
+  plant(local, here);
+  plant(remote, there);
+  return { local, remote };
+}
+
+async function uploads(sides: ReturnType<typeof pair>, ...paths: readonly string[]): Promise<readonly Action[]> {
+  return await Promise.all(paths.map(async (path) => upload(path, await fileAt(sides.local, path))));
+}
+
+Deno.test("apply() makes folders before what they hold, and removes what they hold before them", async () => {
+  const sides = pair({ "a/b/c": "1" }, { "x/y/z": "2" });
+  await applied([
+    ...await uploads(sides, "a/b/c"),
+    makeDir("a/b"),
+    makeDir("a"),
+    remove(await entryAt(sides.remote, "x")),
+    remove(await entryAt(sides.remote, "x/y")),
+    remove(await entryAt(sides.remote, "x/y/z")),
+  ], sides);
+  assert.deepEqual(await texts(sides.remote), { "a": null, "a/b": null, "a/b/c": "1" });
+  assert.deepEqual(sides.remote.operations.map((one) => `${one.do} ${one.path}`), [
+    "makeDir a",
+    "makeDir a/b",
+    "write a/b/c",
+    "remove x/y/z",
+    "remove x/y",
+    "remove x",
+  ]);
+});
+
+Deno.test("apply() tells of each action that it started, what moved, and that it is done", async () => {
+  const sides = pair({ "a": "12345" });
+  const { events, end } = await applied(await uploads(sides, "a"), sides);
+  assert.deepEqual(events.map((event) => event.type), ["started", "progress", "done"]);
+  assert.ok(events[1]?.type === "progress" && events[1].bytes === 5);
+  assert.ok(events[2]?.type === "done" && events[2].result?.kind === "file" && events[2].result.size === 5);
+  assert.deepEqual(end, { failures: 0, cancelled: false, stopped: false });
+});
+
+Deno.test("apply() keeps as many files in flight as asked for, and no more", async () => {
+  const names = Array.from({ length: 9 }, (_, i) => `f${i}`);
+  const sides = pair(Object.fromEntries(names.map((name) => [name, name])));
+  let [now, most] = [0, 0];
+  const remote = over(sides.remote, {
+    async write(inner, ...rest) {
+      most = Math.max(most, ++now);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      const entry = await inner.write(...rest);
+      now--;
+      return entry;
+    },
+  });
+  await applied(await uploads(sides, ...names), { local: sides.local, remote }, { concurrency: 4 });
+  assert.equal(most, 4);
+});
+
+Deno.test("apply() begins no more large files than fit into what may be in flight", async () => {
+  const names = Array.from({ length: 6 }, (_, i) => `f${i}`);
+  const sides = pair({});
+  let [now, most] = [0, 0];
+  const remote = over(sides.remote, {
+    async write(_inner, path, _body, { size }) {
+      most = Math.max(most, ++now);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      now--;
+      return { kind: "file", path, size };
+    },
+  });
+  const actions = names.map((name) => upload(name, { kind: "file", path: toRelPath(name), size: 2 ** 33 }));
+  await applied(actions, { local: sides.local, remote }, { concurrency: 100 });
+  assert.equal(most, 4);
+});
+
+Deno.test("apply() goes on after a failure, but removes nothing then", async () => {
+  const sides = pair({ "a": "1", "b": "2" }, { "a": "came meanwhile", "old": "3" });
+  const { events, end } = await applied(
+    [
+      ...await uploads(sides, "a", "b"),
+      remove(await entryAt(sides.remote, "old")),
+    ],
+    sides,
+    { concurrency: 1 },
+  );
+  assert.deepEqual(brief(events), ["failed copy a", "done copy b", "held remove old"]);
+  assert.equal(end.failures, 1);
+  assert.deepEqual(await texts(sides.remote), { "a": "came meanwhile", "b": "2", "old": "3" });
+});
+
+Deno.test("apply() removes in spite of failures when told so", async () => {
+  const sides = pair({ "a": "1" }, { "a": "came meanwhile", "old": "3" });
+  const actions = [...await uploads(sides, "a"), remove(await entryAt(sides.remote, "old"))];
+  const { events } = await applied(actions, sides, { removeDespiteFailures: true });
+  assert.deepEqual(brief(events), ["failed copy a", "done remove old"]);
+});
+
+Deno.test("apply() stops at the first failure when told so, and removes nothing in any case", async () => {
+  const sides = pair({ "a": "1", "b": "2" }, { "a": "came meanwhile", "old": "3" });
+  const { events, end } = await applied(
+    [
+      ...await uploads(sides, "a", "b"),
+      remove(await entryAt(sides.remote, "old")),
+    ],
+    sides,
+    { concurrency: 1, onError: "stop", removeDespiteFailures: true },
+  );
+  assert.deepEqual(brief(events), ["failed copy a", "held remove old"]);
+  assert.deepEqual(end, { failures: 1, cancelled: false, stopped: true });
+  assert.deepEqual(await texts(sides.remote), { "a": "came meanwhile", "old": "3" });
+});
+
+Deno.test("apply() fails what lies in a folder that could not be made, without trying", async () => {
+  const sides = pair({ "d/e/f": "1", "g": "2" }, { "d": "a file" });
+  const { events } = await applied([makeDir("d"), makeDir("d/e"), ...await uploads(sides, "d/e/f", "g")], sides);
+  assert.deepEqual(brief(events), ["failed makeDir d", "failed makeDir d/e", "failed copy d/e/f", "done copy g"]);
+  assert.deepEqual(events.filter((event) => event.type === "started").map((event) => event.action.path), ["d", "g"]);
+});
+
+Deno.test("apply() notes a source that vanished, and holds no removal for it", async () => {
+  const sides = pair({}, { "a": "old", "gone": "1" });
+  const source = { kind: "file", path: toRelPath("a"), size: 3, modified: NOON } as const;
+  const { events, end } = await applied([
+    upload("a", source, await entryAt(sides.remote, "a")),
+    remove(await entryAt(sides.remote, "gone")),
+  ], sides);
+  assert.deepEqual(brief(events), ["noted vanished a", "done remove gone"]);
+  assert.equal(end.failures, 0);
+  assert.deepEqual(await texts(sides.remote), { "a": "old" });
+});
+
+Deno.test("apply() removes nothing that is no longer what the plan saw", async () => {
+  const sides = pair({}, { "a": "old" });
+  const seen = await entryAt(sides.remote, "a");
+  plant(sides.remote, { "a": "newer" });
+  const { events } = await applied([remove(seen)], sides);
+  assert.ok(events[1]?.type === "failed" && events[1].error.kind === "changed");
+  assert.deepEqual(await texts(sides.remote), { "a": "newer" });
+});
+
+Deno.test("apply() leaves a folder that gained a file, and the folders above it", async () => {
+  const sides = pair({}, { "d/e/f": "old" });
+  const actions = await Promise.all(
+    ["d", "d/e", "d/e/f"].map(async (path) => remove(await entryAt(sides.remote, path))),
+  );
+  plant(sides.remote, { "d/e/new": "somebody's" });
+  const { events } = await applied(actions, sides);
+  assert.deepEqual(brief(events), ["done remove d/e/f", "failed remove d/e", "failed remove d"]);
+  assert.deepEqual(await texts(sides.remote), { "d": null, "d/e": null, "d/e/new": "somebody's" });
+});
+
+Deno.test("apply() mends a time, and warns where it cannot", async () => {
+  const sides = pair({}, { "a": "1" });
+  const target = await fileAt(sides.remote, "a");
+  const touch: Action = { do: "touch", to: "remote", path: target.path, why: "newer", target, modified: NOON + 5000 };
+  await applied([touch], sides);
+  assert.equal((await fileAt(sides.remote, "a")).modified, NOON + 5000);
+  const again = { ...touch, target: await fileAt(sides.remote, "a"), modified: NOON };
+  const { events, end } = await applied([again], {
+    local: sides.local,
+    remote: over(sides.remote, { setModified: undefined }),
+  });
+  assert.ok(events.at(-1)?.type === "done" && end.failures === 0);
+  assert.match(JSON.stringify(events.at(-1)), /could not be set/);
+});
+
+Deno.test("apply() touches nothing that is no longer what the plan saw", async () => {
+  const sides = pair({}, { "a": "1" });
+  const target = await fileAt(sides.remote, "a");
+  plant(sides.remote, { "a": "2" }, NOON + 1000);
+  const { end } = await applied([
+    { do: "touch", to: "remote", path: target.path, why: "newer", target, modified: NOON + 5000 },
+  ], sides);
+  assert.equal(end.failures, 1);
+  assert.equal((await fileAt(sides.remote, "a")).modified, NOON + 1000);
+});
+
+Deno.test("apply() renames what moved, unless it changed meanwhile", async () => {
+  const sides = pair({}, { "a": "1", "b": "2" });
+  const move = async (path: string, to: string): Promise<Action> => ({
+    do: "move",
+    to: "remote",
+    path: toRelPath(to),
+    why: "moved",
+    source: await fileAt(sides.remote, path),
+  });
+  const actions = [await move("a", "c"), await move("b", "d")];
+  plant(sides.remote, { "b": "3" }, NOON + 1000);
+  const { events } = await applied(actions, sides, { concurrency: 1 });
+  assert.deepEqual(brief(events), ["done move c", "failed move d"]);
+  assert.deepEqual(await texts(sides.remote), { "b": "3", "c": "1" });
+});
+
+Deno.test("apply() puts a folder in the place of a file, and the file is gone at the end", async () => {
+  const sides = pair({ "p/q/r": "new" }, { "p": "old" });
+  const { events } = await applied(
+    [makeDir("p", await entryAt(sides.remote, "p")), makeDir("p/q"), ...await uploads(sides, "p/q/r")],
+    sides,
+  );
+  assert.deepEqual(brief(events), ["done makeDir p", "done makeDir p/q", "done copy p/q/r"]);
+  assert.deepEqual(await texts(sides.remote), { "p": null, "p/q": null, "p/q/r": "new" });
+});
+
+Deno.test("apply() puts a folder in the place of a file where nothing can be renamed", async () => {
+  const sides = pair({ "p/q": "new" }, { "p": "old" }, { lacks: ["rename"] });
+  await applied([makeDir("p", await entryAt(sides.remote, "p")), ...await uploads(sides, "p/q")], sides);
+  assert.deepEqual(await texts(sides.remote), { "p": null, "p/q": "new" });
+});
+
+Deno.test("apply() leaves the file in its place while something else failed", async () => {
+  const sides = pair({ "a": "1", "p/q": "new" }, { "a": "came meanwhile", "p": "old" });
+  const { events } = await applied(
+    [...await uploads(sides, "a"), makeDir("p", await entryAt(sides.remote, "p")), ...await uploads(sides, "p/q")],
+    sides,
+  );
+  assert.deepEqual(brief(events), ["failed copy a", "held makeDir p", "held copy p/q"]);
+  assert.deepEqual(await texts(sides.remote), { "a": "came meanwhile", "p": "old" });
+});
+
+Deno.test("apply() keeps the file aside while the folder in its place is not filled", async () => {
+  const sides = pair({ "p/q": "1", "p/r": "2" }, { "p": "old" });
+  const seen = await entryAt(sides.remote, "p");
+  const remote = over(sides.remote, {
+    write: (inner, path, ...rest) => path === "p/q" ? Promise.reject(new Error("no room")) : inner.write(path, ...rest),
+  });
+  const { events } = await applied([makeDir("p", seen), ...await uploads(sides, "p/q", "p/r")], {
+    local: sides.local,
+    remote,
+  }, { concurrency: 1 });
+  assert.deepEqual(brief(events), ["done makeDir p", "failed copy p/q", "done copy p/r", "noted aside p"]);
+  const left = Object.entries(await texts(sides.remote));
+  assert.deepEqual(left.map(([, text]) => text).sort(), ["2", null, "old"].sort());
+});
+
+Deno.test("apply() moves no file aside that is no longer what the plan saw", async () => {
+  const sides = pair({ "p/q": "new" }, { "p": "old" });
+  const seen = await entryAt(sides.remote, "p");
+  plant(sides.remote, { "p": "newer" }, NOON + 1000);
+  const { events } = await applied([makeDir("p", seen), ...await uploads(sides, "p/q")], sides);
+  assert.deepEqual(brief(events), ["failed makeDir p", "failed copy p/q"]);
+  assert.deepEqual(await texts(sides.remote), { "p": "newer" });
+});
+
+for (const lacks of [[], ["rename"]] as const) {
+  const where = lacks.length === 0 ? "" : " where nothing can be renamed";
+  Deno.test(`apply() puts a file in the place of a folder${where}`, async () => {
+    const sides = pair({ "d": "new" }, { "d/e/f": "old" }, { lacks });
+    const removals = await Promise.all(["d/e", "d/e/f"].map(async (path) => remove(await entryAt(sides.remote, path))));
+    const { events } = await applied(
+      [upload("d", await fileAt(sides.local, "d"), await entryAt(sides.remote, "d")), ...removals],
+      sides,
+    );
+    assert.deepEqual(brief(events), ["done remove d/e/f", "done remove d/e", "done copy d"]);
+    assert.deepEqual(await texts(sides.remote), { "d": "new" });
+  });
+}
+
+Deno.test("apply() leaves a folder that gained a file, and no trace of the file that was to take its place", async () => {
+  const sides = pair({ "d": "new" }, { "d/f": "old" });
+  const actions = [
+    upload("d", await fileAt(sides.local, "d"), await entryAt(sides.remote, "d")),
+    remove(await entryAt(sides.remote, "d/f")),
+  ];
+  plant(sides.remote, { "d/g": "somebody's" });
+  const { events } = await applied(actions, sides);
+  assert.deepEqual(brief(events), ["done remove d/f", "failed copy d"]);
+  assert.deepEqual(await texts(sides.remote), { "d": null, "d/g": "somebody's" });
+});
+
+Deno.test("apply() leaves a folder alone, and no trace, when what was to take its place is held", async () => {
+  const sides = pair({ "a": "1", "d": "new" }, { "a": "came meanwhile", "d/f": "old" });
+  const { events } = await applied([
+    ...await uploads(sides, "a"),
+    upload("d", await fileAt(sides.local, "d"), await entryAt(sides.remote, "d")),
+    remove(await entryAt(sides.remote, "d/f")),
+  ], sides);
+  assert.deepEqual(brief(events), ["failed copy a", "held remove d/f", "held copy d"]);
+  assert.deepEqual(await texts(sides.remote), { "a": "came meanwhile", "d": null, "d/f": "old" });
+});
+
+Deno.test("apply() keeps the loser of a conflict before its place is taken", async () => {
+  const sides = pair({ "a": "mine" }, { "a": "theirs" });
+  const [mine, theirs] = [await fileAt(sides.local, "a"), await fileAt(sides.remote, "a")];
+  const kept = toRelPath("a (conflict)");
+  const { fileId: _fileId, ...second } = { ...mine, path: kept };
+  const { end } = await applied([
+    { do: "copy", to: "local", path: mine.path, why: "conflict", source: theirs, replaces: mine, keep: kept },
+    { do: "copy", to: "remote", path: kept, why: "conflict", source: second },
+  ], sides);
+  assert.equal(end.failures, 0);
+  const both = { "a": "theirs", "a (conflict)": "mine" };
+  assert.deepEqual([await texts(sides.local), await texts(sides.remote)], [both, both]);
+});
+
+for (const lacks of [["rename"], ["rename", "copy"]] as const) {
+  Deno.test(`apply() keeps the loser of a conflict without ${lacks.join(" and ")}`, async () => {
+    const sides = pair({ "a": "mine" }, { "a": "theirs" }, { lacks });
+    const [mine, theirs] = [await fileAt(sides.local, "a"), await fileAt(sides.remote, "a")];
+    await applied([
+      {
+        do: "copy",
+        to: "remote",
+        path: mine.path,
+        why: "conflict",
+        source: mine,
+        replaces: theirs,
+        keep: toRelPath("k/a"),
+      },
+    ], sides);
+    assert.deepEqual(await texts(sides.remote), { "a": "mine", "k": null, "k/a": "theirs" });
+  });
+}
+
+Deno.test("apply() keeps a loser only as the plan saw it", async () => {
+  const sides = pair({ "a": "mine" }, { "a": "theirs" });
+  const [mine, theirs] = [await fileAt(sides.local, "a"), await fileAt(sides.remote, "a")];
+  plant(sides.local, { "a": "changed" }, NOON + 1000);
+  const { events } = await applied([
+    { do: "copy", to: "local", path: mine.path, why: "conflict", source: theirs, replaces: mine, keep: toRelPath("k") },
+  ], sides);
+  assert.deepEqual(brief(events), ["failed copy a"]);
+  assert.deepEqual(await texts(sides.local), { "a": "changed" });
+});
+
+Deno.test("apply() puts away what is to be kept instead of removing it", async () => {
+  const sides = pair({}, { "a": "old" });
+  await applied([{ ...remove(await entryAt(sides.remote, "a")), keep: toRelPath("kept/a") } as Action], sides);
+  assert.deepEqual(await texts(sides.remote), { "kept": null, "kept/a": "old" });
+});
+
+Deno.test("apply() removes leftovers of our own, but for what a failed transfer may be continued from", async () => {
+  const sides = pair({ "a": "1", "b": "2" }, { "a": "came meanwhile" });
+  const [a, b] = await uploads(sides, "a", "b");
+  const useless = tempPath(toRelPath("x"), toTag(owners.remote.partial, await fileAt(sides.local, "b")));
+  const wanted = tempPath(toRelPath("a"), toTag(owners.remote.partial, await fileAt(sides.local, "a")));
+  plant(sides.remote, { [useless]: "half", [wanted]: "half" });
+  assert.ok(a !== undefined && b !== undefined);
+  const leftovers = { local: [], remote: [toRelPath(useless), toRelPath(wanted)] };
+  await applied([a, b], sides, { leftovers });
+  assert.deepEqual(await texts(sides.remote), { [wanted]: "half", "a": "came meanwhile", "b": "2" });
+});
+
+Deno.test("apply() removes a file that an earlier run moved aside only when removals may happen", async () => {
+  const sides = pair({ "a": "1" }, { "a": "came meanwhile" });
+  const aside = tempPath(toRelPath("p"), toTag(owners.remote.aside, await fileAt(sides.local, "a")));
+  plant(sides.remote, { [aside]: "old" });
+  const leftovers = { local: [], remote: [toRelPath(aside)] };
+  await applied(await uploads(sides, "a"), sides, { leftovers });
+  assert.ok(aside in await texts(sides.remote));
+  await applied([], sides, {
+    leftovers,
+    plan: { held: [{ path: toRelPath("x"), kind: "refused", why: "a folder could not be read" }] },
+  });
+  assert.ok(aside in await texts(sides.remote));
+  await applied([], sides, { leftovers });
+  assert.deepEqual(await texts(sides.remote), { "a": "came meanwhile" });
+});
+
+Deno.test("apply() ends its work when nobody listens any more", async () => {
+  const sides = pair({ "a": "1", "b": "2", "c": "3" });
+  const actions = await uploads(sides, "a", "b", "c");
+  const seen: SyncEvent[] = [];
+  const { apply } = await import("../../../lib/sync/apply.ts");
+  const options = { signal: new AbortController().signal, owners, onError: "continue", removeDespiteFailures: false };
+  const plan = { actions, conflicts: [], refusals: [], held: [], notes: [], lessons: [], open: [] };
+  for await (const event of apply(plan, sides, { ...options, onError: "continue", concurrency: 1 })) {
+    seen.push(event);
+    if (event.type === "done") break;
+  }
+  const before = sides.remote.operations.length;
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.equal(sides.remote.operations.length, before);
+  assert.ok(before < 3);
+});
