@@ -87,6 +87,11 @@ function addressOf(words: PairWords): string | undefined {
 
 async function toJob<W extends PairWords>(words: W, host: Host): Promise<Job<W>> {
   const mode = toMode(words);
+  if (standsForSession(words.LocalPath)) {
+    throw badInput(
+      "-LocalPath is a folder of this machine: write the local folder first, as in Sync-Path ./folder ADDRESS -Mode Local.",
+    );
+  }
   if (needsSession(words)) {
     if (words.RemotePath !== undefined) rejectLookalike(words.RemotePath);
     throw badInput(
@@ -129,11 +134,6 @@ async function checkLocal(local: Backend, { mode }: SyncMode, host: Host): Promi
 
 function localFolder(words: PairWords, host: Host): string {
   const given = words.LocalPath ?? ".";
-  if (standsForSession(given)) {
-    throw badInput(
-      `-LocalPath is a folder of this machine: write ${"Sync-Path ./folder ADDRESS -Mode …"}, the local folder first.`,
-    );
-  }
   rejectLookalike(given);
   const address = words.Session?.address ??
     (needsSession(words) ? undefined : toReach(words, addressOf(words)).address);

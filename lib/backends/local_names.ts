@@ -45,9 +45,10 @@ export function diskPath(flavour: Flavour, root: string, path: RelPath): string 
   return withSeparator(flavour, root) + path;
 }
 
-/** Why nobody means to empty this real path, or undefined. */
+/** Why nobody means to empty this real path, or undefined. A share of the network is as ordinary as a folder. */
 export function broadPlace(flavour: Flavour, real: string, home: string | undefined): string | undefined {
-  if (flavour.parse(real).root === withSeparator(flavour, real)) return "a disk's root";
+  const isShare = flavour.sep === "\\" && real.startsWith("\\\\");
+  if (!isShare && flavour.parse(real).root === withSeparator(flavour, real)) return "a disk's root";
   if (home !== undefined && home !== "" && flavour.relative(real, home) === "") return "your home folder";
   return undefined;
 }

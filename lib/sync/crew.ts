@@ -83,7 +83,7 @@ export function bytesOf(action: Action): number {
 
 /** Why nothing may be removed now; undefined while it may. */
 export function heldBecause({ options, attempts }: Crew): string | undefined {
-  if (options.signal.aborted || attempts.signal.aborted && !attempts.stopped) return "the run was cancelled";
+  if (attempts.signal.aborted && !attempts.stopped) return "the run was cancelled";
   if (attempts.stopped) return "the run stopped at a failure";
   if (attempts.lost !== undefined) return "the connection was lost";
   if (options.removeDespiteFailures || attempts.failures === 0) return undefined;

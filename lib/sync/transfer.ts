@@ -140,10 +140,8 @@ async function carryLink(
   const now = await sides[otherSide(action.to)].stat(source.path, options);
   if (now === undefined) return undefined;
   if (!isSame(now, source)) throw new SyncError("changed", `${shown} has changed since it was listed`, facts);
-  return await target.makeLink(action.path, source.target, {
-    signal: options.signal,
-    expect: action.replaces ?? "absent",
-  });
+  const { path, ...expecting } = placeOf(action, options);
+  return await target.makeLink(path, source.target, { signal: options.signal, ...expecting });
 }
 
 function placeOf(action: Copy, { place }: TransferOptions): Place {

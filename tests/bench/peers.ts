@@ -1,6 +1,7 @@
 /**
  * The same work by Tandem and by each installed peer, in one run, as medians and ratios:
- * `deno task bench:peers -- sftp [--rounds N] [--only upload-small,nothing-100k] [--rtt 0,40] [--who tandem,rsync] [--limit seconds] [--dir folder] [--quick]`.
+ * `deno task bench:peers -- sftp [--rounds N] [--only upload-small,nothing-100k] [--rtt 0,40] [--who tandem,rsync]
+ * [--limit SECONDS] [--dir FOLDER] [--quick]`.
  * Only ratios from one run count: machines differ, and are never quiet. Works in memory where there is room, since a disk that takes
  * a millisecond to make a file hides what the programs do; --dir names a disk instead.
  */

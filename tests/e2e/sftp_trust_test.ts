@@ -121,7 +121,7 @@ serverTest(
   "connectSftp() asks a server for the key that is known, not for the one it prefers",
   { server },
   async () => {
-    await using sshd = await startSshd({ hostKeys: ["ed25519", "ecdsa", "rsa"] });
+    await using sshd = await startSshd({ hostKeys: ["ed25519", "ecdsa"] });
     for (const key of sshd.hostKeys) {
       await using ann = await newcomer(sshd, `[127.0.0.1]:${sshd.port} ${key}\n`);
       await login(client({ ...sshd, ...ann }), 2);
@@ -181,7 +181,7 @@ serverTest(
 );
 
 serverTest("connectSftp() lets a pin decide alone", { server }, async () => {
-  await using sshd = await startSshd({ hostKeys: ["ed25519", "rsa"] });
+  await using sshd = await startSshd();
   await using other = await startSshd({ requestLog: false });
   await using ann = await newcomer(sshd, `[127.0.0.1]:${sshd.port} ${other.hostKeys[0]}\n`);
   const options = (pin: string): ClientOptions => ({ options: { SshHostKeyFingerprint: pin } });

@@ -70,6 +70,35 @@ Deno.test("apply() asks a dead server once, however many files were in flight", 
   assert.equal(asked.filter((what) => what.startsWith("write")).length, 8);
 });
 
+Deno.test("apply() begins nothing while it waits whether the server still answers", async () => {
+  const { sides, actions } = await job();
+  const [answer, slow] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const begun: string[] = [];
+  const remote = over(sides.remote, {
+    async write(inner, path, ...rest) {
+      begun.push(path);
+      if (path === "f00") throw linkLost();
+      await slow.promise;
+      return await inner.write(path, ...rest);
+    },
+    async stat(inner, ...rest) {
+      slow.resolve();
+      await answer.promise;
+      return await inner.stat(...rest);
+    },
+  });
+  const hear = (event: SyncEvent) => {
+    if (event.type !== "done" || event.action.path !== "f01") return;
+    assert.deepEqual(begun, ["f00", "f01"]);
+    setTimeout(() => {
+      assert.deepEqual(begun, ["f00", "f01"]);
+      answer.resolve();
+    }, 2);
+  };
+  const { end } = await applied(actions, { local: sides.local, remote }, { concurrency: 2, hear });
+  assert.deepEqual([end.failures, begun.length], [1, 20]);
+});
+
 Deno.test("apply() loses one file to a broken link that comes back", async () => {
   const { sides, actions } = await job();
   const remote = faulty(sides.remote, { faults: [{ on: "write", path: "f03", error: linkLost() }] });
@@ -163,14 +192,11 @@ Deno.test("apply() of a file that breaks off while it is read leaves the old ver
   plant(sides.remote, { "f05": "before" });
   const broken = new SyncError("unexpected", "EIO", { operation: "read" });
   const local = faulty(sides.local, { faults: [{ on: "read", path: "f05", truncate: 1, broken }] });
+  const replaces = await fileAt(sides.remote, "f05");
   const replacing = actions.map((action) =>
-    action.path === "f05" ? { ...action, replaces: undefined } as never as Action : action
+    action.do === "copy" && action.path === "f05" ? { ...action, replaces } : action
   );
-  const seen = await fileAt(sides.remote, "f05");
-  const fixed = replacing.map((action) =>
-    action.path === "f05" && action.do === "copy" ? { ...action, replaces: seen } : action
-  );
-  const { events } = await applied(fixed, { local, remote: sides.remote });
+  const { events } = await applied(replacing, { local, remote: sides.remote });
   assert.match(failure(events).message, /EIO/);
   const left = await texts(sides.remote);
   assert.equal(left["f05"], "before");

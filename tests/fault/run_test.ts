@@ -131,7 +131,7 @@ Deno.test("run() rejects, with nothing changed, when the server is lost while it
 
 Deno.test("run() never writes over a change made right before its own", async () => {
   const sides = start();
-  const before = async () => void plant(sides.remote, { "a": "somebody's" }, NOON + 5000);
+  const before = () => Promise.resolve(plant(sides.remote, { "a": "somebody's" }, NOON + 5000));
   const remote = faulty(sides.remote, { faults: [{ on: "write", path: "a", before }] });
   const { events } = await ran({ local: sides.local, remote });
   assert.ok(brief(events).includes("failed copy a"));
@@ -140,7 +140,7 @@ Deno.test("run() never writes over a change made right before its own", async ()
 
 Deno.test("run() never removes what was changed right before", async () => {
   const sides = start();
-  const before = async () => void plant(sides.remote, { "old/x": "somebody's" }, NOON + 5000);
+  const before = () => Promise.resolve(plant(sides.remote, { "old/x": "somebody's" }, NOON + 5000));
   const remote = faulty(sides.remote, { faults: [{ on: "remove", path: "old/x", before }] });
   await ran({ local: sides.local, remote });
   const left = await texts(sides.remote);

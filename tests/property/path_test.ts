@@ -2,16 +2,7 @@ import assert from "node:assert/strict";
 import { posix, win32 } from "node:path";
 import fc from "npm:fast-check@4.10.2";
 import { diskPath } from "../../lib/backends/local_names.ts";
-import {
-  comparePaths,
-  foldPath,
-  gate,
-  nameOf,
-  parentOf,
-  printable,
-  root,
-  toRelPath,
-} from "../../lib/path.ts";
+import { comparePaths, foldPath, gate, nameOf, parentOf, printable, root, toRelPath } from "../../lib/path.ts";
 import { tempPath, tempTag } from "../../lib/temp.ts";
 import { runs } from "../support/runs.ts";
 

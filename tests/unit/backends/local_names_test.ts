@@ -113,8 +113,8 @@ for (
     [posix, "/home/u", undefined, undefined],
     [posix, "/home/u", "", undefined],
     [win32, "C:\\", undefined, "a disk's root"],
-    [win32, "\\\\server\\share\\", undefined, "a disk's root"],
-    [win32, "\\\\server\\share", undefined, "a disk's root"],
+    [win32, "\\\\server\\share\\", undefined, undefined],
+    [win32, "\\\\server\\share", undefined, undefined],
     [win32, "C:\\Users\\u", "c:\\users\\U", "your home folder"],
     [win32, "C:\\Users\\u\\site", "C:\\Users\\u", undefined],
   ] as const

@@ -128,6 +128,7 @@ Deno.test("apply() stops at the first failure when told so, and removes nothing 
     { concurrency: 1, onError: "stop", removeDespiteFailures: true },
   );
   assert.deepEqual(brief(events), ["failed copy a", "held remove old"]);
+  assert.ok(events.some((event) => event.type === "held" && event.why === "the run stopped at a failure"));
   assert.deepEqual(end, { failures: 1, cancelled: false, stopped: true });
   assert.deepEqual(await texts(sides.remote), { "a": "came meanwhile", "old": "3" });
 });

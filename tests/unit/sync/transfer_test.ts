@@ -176,6 +176,16 @@ Deno.test("transfer() makes a local link that stays inside", async () => {
   assert.deepEqual(await texts(local), { "d": null, "d/l": "-> ../e/f" });
 });
 
+Deno.test("transfer() puts a link where only the thing is that the plan saw", async () => {
+  const [local, remote] = [memory(), memory()];
+  plant(local, { "l": "-> a", "m": "-> a" });
+  plant(remote, { "l": "somebody's", "m": "old" });
+  const source = (path: string) => ({ kind: "link", path: toRelPath(path), target: "a" }) as const;
+  assert.equal((await rejection(transfer(copy(source("l")), { local, remote }, options))).kind, "changed");
+  await transfer(copy(source("m"), await fileAt(remote, "m")), { local, remote }, options);
+  assert.deepEqual(await texts(remote), { "l": "somebody's", "m": "-> a" });
+});
+
 Deno.test("transfer() says so where the target has no links", async () => {
   const [local, remote] = [memory(), memory({ lacks: ["makeLink"] })];
   plant(local, { "l": "-> a" });
