@@ -1,6 +1,17 @@
-import { defineCommand } from "../lib/shell/command.ts";
+import { defineCommand, type ParamType } from "../lib/shell/command.ts";
 import { listOf } from "../lib/shell/types.ts";
-import { sessionInput } from "./session_input.ts";
+import { type GivenSession, sessionInput } from "./session_input.ts";
+
+/** A session, or a result that came down the pipe beside it and goes on as it is. */
+const sessionOrResult: ParamType<GivenSession | Passing> = {
+  name: "Session",
+  isObject: true,
+  convert: (value) => isResult(value) ? { passing: value } : sessionInput.convert(value),
+};
+
+interface Passing {
+  readonly passing: object;
+}
 
 export const closeSessionCommand = defineCommand({
   name: "Close-Session",
@@ -15,17 +26,24 @@ export const closeSessionCommand = defineCommand({
   examples: ["Close-Session $s"],
   params: {
     Session: {
-      type: listOf(sessionInput),
+      type: listOf(sessionOrResult),
       aliases: ["WinSCPSession"],
       position: 0,
       fromPipe: "value",
-      help: "The sessions to close.",
+      help: "The sessions to close. Results that come with them by pipe go on, and so does their exit code.",
     },
-  },
+  } as const,
   wantsInput: (bound) => bound.Session === undefined,
-  async *run(each): AsyncIterable<never> {
+  async *run(each): AsyncIterable<object> {
     for await (const { Session } of each) {
-      for (const session of Session ?? []) await session.close();
+      for (const one of Session ?? []) {
+        if ("passing" in one) yield one.passing;
+        else await one.close();
+      }
     }
   },
 });
+
+function isResult(value: unknown): value is object {
+  return typeof value === "object" && value !== null && "Type" in value && value.Type === "SyncResult";
+}

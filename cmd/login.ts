@@ -1,6 +1,5 @@
 import { formatAddress, isAddress, parseAddress } from "../lib/address.ts";
-import type { Address, Protocol, ProtocolOption } from "../lib/backends/backend.ts";
-import { protocols } from "../lib/backends/mod.ts";
+import { type Address, type Protocol, type ProtocolOption, protocols } from "../lib/backends/mod.ts";
 import { badInput } from "../lib/errors.ts";
 import { openSession, protocolOf, type Reach, type Session, type SessionWorld } from "../lib/session.ts";
 import { readSecretFile } from "../lib/state.ts";

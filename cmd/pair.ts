@@ -1,5 +1,4 @@
-import { openLocal } from "../lib/backends/mod.ts";
-import type { Backend } from "../lib/backends/backend.ts";
+import { type Backend, openLocal } from "../lib/backends/mod.ts";
 import { rejectLookalike } from "../lib/address.ts";
 import { badInput, SyncError } from "../lib/errors.ts";
 import { root } from "../lib/path.ts";

@@ -1,4 +1,4 @@
-import type { Address } from "../lib/backends/backend.ts";
+import type { Address } from "../lib/backends/mod.ts";
 import { badInput } from "../lib/errors.ts";
 import { openSession, Session } from "../lib/session.ts";
 import { openState } from "../lib/state.ts";

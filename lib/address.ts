@@ -50,13 +50,16 @@ export function rejectLookalike(word: string): void {
   if (isAddress(word) || /^[a-z]:(?:[/\\]|[^@]*$)/i.test(word)) return;
   const [, scheme, rest] = /^(sftp|scp|ssh|ftps?|ftpes|davs?|webdavs?|https?|s3|gs):\/?(?!\/)(.*)$/is.exec(word) ?? [];
   if (scheme !== undefined && rest !== undefined) {
-    throw badInput(`${shown(word)} is no address: did you mean ${scheme.toLowerCase()}://${hideLogin(rest)}?`);
+    throw badInput(`${shown(word)} is no address: did you mean ${scheme.toLowerCase()}://${hideLogin(rest)}?`, INVALID);
   }
   const [, login = "", host, path] = LOOKALIKE.exec(word) ?? [];
   if (host === undefined || path === undefined) return;
   const user = login.replace(/:.*@$/s, "@");
   const meant = printable(`sftp://${user}${host}${withSlash(encodePath(path))}`).slice(0, 200);
-  throw badInput(`${shown(word)} is no path: did you mean ${meant}? Write ./ before a name that holds a colon`);
+  throw badInput(
+    `${shown(word)} is no path: did you mean ${meant}? Write ./ before a name that holds a colon.`,
+    INVALID,
+  );
 }
 
 /** A text that may be an address, with everything before its last "@" (user, password, pins) replaced, for messages. */
@@ -68,6 +71,7 @@ export function redactAddress(text: string): string {
 
 // user@host:path, host:path, [::1]:path; a host name has no blank, so "at 12:30" stays a path.
 const LOOKALIKE = /^((?:[^\s/\\@:]+(?::[^\s/\\]*)?@)?)(\[[0-9a-f:]+\]|[\p{L}\p{N}._-]+):(.*)$/isu;
+const INVALID = "InvalidAddress";
 const BAD_HOST = /[\s/\\:@;?#%<>^|"'`{}[\](),$&*!=]/u;
 // deno-lint-ignore no-control-regex
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
@@ -267,7 +271,10 @@ function unknownScheme(scheme: string, rows: readonly SchemeRow[]): SyncError {
   const known = rows.flatMap((row) => row.schemes);
   const near = nearest(scheme, known);
   const hint = near === undefined ? "." : `: did you mean ${near}?`;
-  return badInput(`The scheme ${JSON.stringify(scheme.slice(0, 40))} is not known${hint} Known: ${known.join(", ")}.`);
+  return badInput(
+    `The scheme ${JSON.stringify(scheme.slice(0, 40))} is not known${hint} Known: ${known.join(", ")}.`,
+    INVALID,
+  );
 }
 
 function exampleOf(rows: readonly SchemeRow[]): string {
@@ -289,5 +296,5 @@ function shown(text: string): string {
 }
 
 function wrong(text: string, what: string, advice: string): SyncError {
-  return badInput(`Bad address ${shown(text)}: ${what}; ${advice}`);
+  return badInput(`Bad address ${shown(text)}: ${what}; ${advice}.`, INVALID);
 }

@@ -85,7 +85,7 @@ export async function readSecretFile(path: string): Promise<string> {
   throw badSecretFile(path, "its first line is empty");
 }
 
-const ATTEMPTS = 25;
+const ATTEMPTS = 50;
 const ATTEMPT_MS = 20;
 
 async function makeFolder(folder: string): Promise<void> {
@@ -161,15 +161,9 @@ async function putNew(path: string, text: string): Promise<boolean> {
   }
 }
 
-/** False where the disk knows no second name for a file. Rejects with AlreadyExists when `path` is there. */
+/** False when it did not come about, for whatever reason: where the disk knows no second name for a file, it is written in its place, and that tells why. */
 async function linked(beside: string, path: string): Promise<boolean> {
-  try {
-    await Deno.link(beside, path);
-    return true;
-  } catch (cause) {
-    if (codeOf(cause) === "EEXIST") throw cause;
-    return false;
-  }
+  return await Deno.link(beside, path).then(() => true, () => false);
 }
 
 async function writeNew(path: string, text: string): Promise<void> {

@@ -5,6 +5,7 @@ import { type RelPath, root, toRelPath } from "../path.ts";
 import type { Checksum, DirEntry, Entry, FileEntry, LinkEntry } from "../types.ts";
 import type { Backend, Body, Call, Content, Expecting, Place, ReadOptions, Traits, WriteOptions } from "./backend.ts";
 import { opened, pour } from "./content.ts";
+import { shuffled } from "./memory_nodes.ts";
 import { type MemoryOperation, MemoryTree } from "./memory_tree.ts";
 
 /** What the tree plays, all with defaults: a quick, exact, case-sensitive disk. */
@@ -285,14 +286,6 @@ async function gathered(body: Body, options: WriteOptions, path: string): Promis
   }, pouring);
   if (at < size) throw wrong();
   return bytes;
-}
-
-/** The same order for the same seed and entries. */
-function shuffled(entries: readonly Entry[], seed: number): readonly Entry[] {
-  const order = (entry: Entry) => createHash("md5").update(`${seed} ${entry.path}`).digest("hex");
-  return entries.map((entry) => ({ entry, at: order(entry) })).sort((a, b) => a.at < b.at ? -1 : 1).map(({ entry }) =>
-    entry
-  );
 }
 
 function sleepReally(ms: number): Promise<void> {

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { DirEntry, Entry, FileEntry } from "../types.ts";
 
 /** What stands in a memory tree under one name; `name` as it is spelled there. */
@@ -50,4 +51,12 @@ export function planted(
     id: entry.fileId ?? `memory:${count}`,
     revision: entry.revision ?? `r${count}`,
   };
+}
+
+/** The entries in an order that depends on the seed and on them alone. */
+export function shuffled(entries: readonly Entry[], seed: number): readonly Entry[] {
+  const order = (entry: Entry) => createHash("md5").update(`${seed} ${entry.path}`).digest("hex");
+  return entries.map((entry) => ({ entry, at: order(entry) })).sort((a, b) => a.at < b.at ? -1 : 1).map(({ entry }) =>
+    entry
+  );
 }

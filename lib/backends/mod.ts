@@ -1,6 +1,7 @@
 import type { Protocol } from "./backend.ts";
 import { sftpOptions } from "./sftp_options.ts";
 
+export type { Address, Backend, Protocol, ProtocolOption } from "./backend.ts";
 export { openLocal } from "./local.ts";
 
 /** The protocol table: one row a protocol. Its client library is imported when load() is called. */

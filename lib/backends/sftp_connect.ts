@@ -28,7 +28,7 @@ export async function connectSftp(target: Target, call: Call): Promise<SshConnec
   for (const note of world.notes) target.warn(note);
   const route = new SshRoute(hops);
   const first = await route.connect(call);
-  return new Connector(route, { first, label: labelOf(address.host, settings), host: settings.hostName });
+  return new Connector(route, { first, label: labelOf(address.host, settings), host: settings.hostName.toLowerCase() });
 }
 
 class Connector implements SshConnector {

@@ -1,4 +1,5 @@
-import { badInput } from "../errors.ts";
+import { badInput, type SyncError } from "../errors.ts";
+import { printable } from "../path.ts";
 import type { Argument, Statement } from "./parse_tree.ts";
 
 /**
@@ -28,10 +29,10 @@ export function splitName(word: string): { readonly name: string; readonly value
 }
 
 /** The error for -Name: with nothing behind it: a shell has swallowed $false or an unset variable. */
-export function emptyValue(name: string): Error {
-  const shown = name.slice(0, 40);
+export function emptyValue(name: string): SyncError {
+  const shown = printable(name.slice(0, 40));
   return badInput(
-    `Nothing stands behind -${shown}: or =. Write the value right there; quote a $ so that no shell swallows it: '-${shown}:$false'.`,
+    `-${shown} has a colon or = behind it, but no value. Write the value right there, in quotes where it begins with $: '-${shown}:$false'.`,
     "MissingArgument",
   );
 }

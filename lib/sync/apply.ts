@@ -36,6 +36,8 @@ export async function* apply(
   const signal = AbortSignal.any([options.signal, quit.signal]);
   const attempts = new Attempts(sides, { signal, onError: options.onError, emit });
   const work = conduct(plan, { sides, options, attempts, emit, wanted: new Set() }).finally(() => feed.close());
+  // It is awaited below, after the last event; until then a rejection must not count as unhandled.
+  work.catch(() => {});
   const abandon = () => feed.close();
   options.abandon?.addEventListener("abort", abandon);
   try {

@@ -92,7 +92,7 @@ function planFiles(context: Context, pair: Versions<FileEntry>): void {
   const changedThere = there === "changed";
   if (changedHere && changedThere) return reconcile(context, pair);
   if (equal === true || (!changedHere && !changedThere)) {
-    return mend(context, pair, here === "same" ? "remote" : "local");
+    return mend(context, pair, here === "same" ? "remote" : there === "same" ? "local" : undefined);
   }
   propagate(context, pair, changedHere ? "local" : "remote");
 }

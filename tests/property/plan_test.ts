@@ -1,57 +1,13 @@
 import assert from "node:assert/strict";
 import fc from "npm:fast-check@4.10.2";
-import { isWithin, parentOf, type RelPath } from "../../lib/path.ts";
-import { type PlanOptions, toPlanOptions } from "../../lib/sync/options.ts";
+import { isWithin, type RelPath } from "../../lib/path.ts";
+import { toPlanOptions } from "../../lib/sync/options.ts";
 import { plan } from "../../lib/sync/plan.ts";
 import { toSnapshot } from "../../lib/sync/snapshot.ts";
-import {
-  type Action,
-  type Entry,
-  type History,
-  type Known,
-  otherSide,
-  type Plan,
-  type Side,
-  type Snapshot,
-} from "../../lib/types.ts";
-import {
-  ableTraits,
-  interpret,
-  listTree,
-  remember,
-  toHistory,
-  toKnown,
-  type Tree,
-  type Trees,
-} from "../support/interpret.ts";
-import { runs } from "../support/runs.ts";
+import { type Action, type Entry, type History, type Known, otherSide, type Plan, type Side } from "../../lib/types.ts";
+import { ableTraits, interpret, remember, toHistory, type Tree } from "../support/interpret.ts";
+import { anyMode, anyOptions, checks, historyOf, planTrees } from "../support/plans.ts";
 import { anyPath, anyStory, outline, tell } from "../support/trees.ts";
-
-const checks = { numRuns: runs(2000, 100_000) };
-
-function sidesOf(local: Snapshot, remote: Snapshot) {
-  return { local: { snapshot: local, traits: ableTraits }, remote: { snapshot: remote, traits: ableTraits } };
-}
-
-function planTrees({ local, remote }: Trees, history: History | undefined, options: PlanOptions): Plan {
-  return plan(sidesOf(listTree(local), listTree(remote)), history, options);
-}
-
-function historyOf(base: Tree): History {
-  return toHistory(Array.from(base, ([path, thing]): Known => toKnown(path, thing, thing)));
-}
-
-const trash = (path: RelPath, side: Side) => `kept-${side}/${path.replaceAll("/", "_")}` as RelPath;
-const anyMode = fc.constantFrom("Local", "Remote", "Both" as const);
-const anyOptions = fc.record({
-  mode: anyMode,
-  remove: fc.boolean(),
-  mirror: fc.boolean(),
-  skipNew: fc.boolean(),
-  skipModified: fc.boolean(),
-  conflict: fc.constantFrom("Newest", "Larger", "Skip" as const),
-  moves: fc.boolean(),
-}).map((given) => toPlanOptions({ ...given, keepLosers: trash }));
 
 /** Options that are the same from either side. */
 const threeWay = toPlanOptions({ mode: "Both", remove: true, conflict: "Skip" });
@@ -255,64 +211,6 @@ Deno.test("plan() brings a deletion to the other side once both are in step (P10
     checks,
   );
 });
-
-Deno.test("plan() does nothing at or below what must not be touched, and keeps what holds it", () => {
-  const cause = fc.constantFrom("link", "special", "unreadable", "name" as const);
-  const spot = fc.record({ path: anyPath, cause, side: fc.constantFrom("local", "remote" as const) });
-  fc.assert(
-    fc.property(anyStory, anyOptions, fc.array(spot, { minLength: 1, maxLength: 2 }), (story, options, spots) => {
-      const { base, ...told } = tell(story);
-      const trees = { local: new Map(told.local), remote: new Map(told.remote) };
-      const named = spots.map(({ path, cause, side }) => ({
-        path: cause === "name" ? `${path}\ufffd` : path,
-        cause,
-        side,
-      }));
-      const placed = named.filter(({ path, side }) =>
-        parentOf(path as RelPath) === "" || trees[side].get(parentOf(path as RelPath))?.entry.kind === "dir"
-      );
-      for (const { path, cause, side } of placed) {
-        for (const at of [...trees[side].keys()]) if (isWithin(at, path as RelPath)) trees[side].delete(at);
-        const entry = { kind: "opaque", path: path as RelPath, cause, why: "it is odd" } as const;
-        trees[side].set(path as RelPath, { content: cause, entry });
-      }
-      const history = historyOf(base);
-      const made = planTrees(trees, history, options);
-      const lost = new Set(
-        [...trees.local, ...trees.remote].map(([, { entry }]) => entry).filter((entry) => entry.kind === "opaque"),
-      );
-      const removals = made.actions.filter((action) => action.do === "remove");
-      for (
-        const { path, cause, side } of [...lost].flatMap((entry) => placed.filter((one) => one.path === entry.path))
-      ) {
-        if (!lost.has(trees[side].get(path as RelPath)?.entry as never)) continue;
-        if (cause === "unreadable") assert.deepEqual([options.remove ? removals : []], [[]]);
-        if (cause === "name") {
-          const beside = removals.filter((action) =>
-            action.to !== side && parentOf(action.path) === parentOf(path as RelPath)
-          );
-          assert.deepEqual(
-            beside.filter((action) => !told[side].has(action.path) && !isReplacedBelow(made, action)),
-            [],
-          );
-          continue;
-        }
-        assert.deepEqual(made.actions.filter((action) => isWithin(action.path, path as RelPath)), []);
-        assert.deepEqual(made.lessons.filter((lesson) => isWithin(lesson.path, path as RelPath)), []);
-      }
-      interpret(made, trees);
-    }),
-    checks,
-  );
-});
-
-/** Does the removal empty a folder that a file takes the place of? */
-function isReplacedBelow({ actions }: Plan, removal: Action): boolean {
-  return actions.some((action) =>
-    action.do === "copy" && action.to === removal.to && action.replaces?.kind === "dir" &&
-    isWithin(removal.path, action.path)
-  );
-}
 
 function kindsOf(tree: Tree): Readonly<Record<string, true>> {
   return Object.fromEntries(Array.from(tree.values(), ({ entry }) => [entry.kind, true] as const));

@@ -150,10 +150,10 @@ Deno.test("openState() waits for a key that is just being written", async () => 
   await inFolder(async (folder) => {
     Deno.writeTextFileSync(`${folder}/sealing-key`, "", { mode: 0o600 });
     const state = await openAt(folder);
-    const [key] = await Promise.all([
-      state.sealingKey(),
-      Deno.writeTextFile(`${folder}/sealing-key`, `${"ab".repeat(32)}\n`),
-    ]);
+    const reading = state.sealingKey();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await Deno.writeTextFile(`${folder}/sealing-key`, `${"ab".repeat(32)}\n`);
+    const key = await reading;
     assert.equal(key.toHex(), "ab".repeat(32));
   });
 });

@@ -64,7 +64,7 @@ Deno.test("lineLayout() ends with a result without lists", () => {
   const line = JSON.parse(show(lineLayout(), resultOf([done(upload("a")), done(removal("b"))])));
   const lists = "Uploads Downloads Removals Moves Conflicts Failures Warnings Notes".split(" ");
   assert.deepEqual(lists.filter((name) => name in line), []);
-  assert.deepEqual([line.Type, line.UploadCount, line.RemovalCount], ["SyncResult", 1, 1]);
+  assert.deepEqual([line.Type, line.UploadCount, line.RemovalCount, line.HeldReasons], ["SyncResult", 1, 1, []]);
 });
 
 Deno.test("textLayout() prints a result as its five lines", () => {

@@ -141,6 +141,11 @@ Deno.test("Progress begins its line at the left, ends it cleared, and leaves the
   const line = written.at(-1) ?? "";
   assert.ok(line.startsWith("\r") && line.endsWith("\u001b[K"));
   assert.match(line.slice(1, -3), /^[^\r\n]{1,19}$/);
+  const wide = screen(60);
+  const action = upload("x".repeat(100), 10);
+  wide.progress.add(planned({ actions: [action] }));
+  wide.progress.add({ type: "started", action });
+  assert.equal(wide.after(100).length, 59);
 });
 
 Deno.test("Progress does not draw what is there already", () => {

@@ -114,6 +114,8 @@ Deno.test("errorLines() gives three lines at most, within the bytes in all", () 
   assert.equal(lines.length, 3);
   assert.ok(bytesOf(lines.join("\n")) < 580);
   assert.deepEqual(lines.slice(0, 2), ["one", "two"]);
+  const long = "many words ".repeat(50);
+  assert.ok(bytesOf(errorLines(`${long}\n${long}\n${long}`).join("\n")) < 580);
   assert.ok(bytesOf(errorLines("y ".repeat(5000), 1800).join("\n")) < 1800);
 });
 

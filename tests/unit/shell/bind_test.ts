@@ -1,75 +1,9 @@
 import assert from "node:assert/strict";
 import { badInput, SyncError } from "../../../lib/errors.ts";
-import { bind, type Binding, type BindOptions, bindOptions, type Given } from "../../../lib/shell/bind.ts";
+import { bind, type BindOptions, bindOptions, type Given } from "../../../lib/shell/bind.ts";
 import { type Command, defineCommand, type ParamType } from "../../../lib/shell/command.ts";
-import { parseWords } from "../../../lib/shell/parse.ts";
-import {
-  duration,
-  fingerprints,
-  hashtable,
-  listOf,
-  oneOf,
-  path,
-  secret,
-  text,
-  toggle,
-} from "../../../lib/shell/types.ts";
-
-class Session {
-  constructor(readonly label: string) {}
-}
-
-const session: ParamType<Session> = {
-  name: "session",
-  isObject: true,
-  convert(value) {
-    if (value instanceof Session) return value;
-    throw badInput("expected a session", "CannotConvertArgument");
-  },
-};
-
-const sync = defineCommand({
-  name: "Sync-Path",
-  summary: "Makes one folder like another.",
-  aliases: [{ name: "Sync-WinSCPPath", defaults: { Mode: "Local", RemotePath: "/" } }, { name: "Sync-Directory" }],
-  params: {
-    LocalPath: { type: path, position: 0, fallback: ".", fromPipe: "property", help: "The local folder." },
-    RemotePath: { type: path, position: 1, fromPipe: "property", help: "The remote folder." },
-    Mode: {
-      type: oneOf("Local", "Remote", "Both"),
-      mandatory: true,
-      aliases: ["SyncMode"],
-      fromPipe: "property",
-      help: "Which side changes.",
-    },
-    Session: { type: session, fromPipe: "value", aliases: ["WinSCPSession"], help: "The session." },
-    Criteria: { type: listOf(oneOf("Time", "Size", "Checksum")), fallback: ["Time"], help: "How files differ." },
-    FileMask: { type: text, help: "Which files." },
-    Remove: { type: toggle, exact: true, fallback: false, help: "Remove what the source lacks." },
-    RemoteTrash: { type: path, help: "Where losers go." },
-    Mirror: { type: toggle, exact: true, help: "Older files too." },
-    Password: { type: secret, help: "The password." },
-    Pin: { type: fingerprints, help: "Fingerprints." },
-    Raw: { type: hashtable, help: "Settings." },
-    Timeout: { type: duration, fallback: 15_000, help: "How long." },
-    OldName: { type: text, hidden: true, help: "For old scripts." },
-  },
-  check({ Mode, Mirror }) {
-    if (Mode === "Both" && Mirror) throw badInput("Both cannot mirror.", "CannotMirrorBoth");
-  },
-  async *run(each) {
-    for await (const bound of each) yield bound;
-  },
-});
-
-function given(argv: readonly string[]): Given[] {
-  const stage = parseWords(["x", ...argv])[0]?.pipeline[0];
-  assert.ok(stage?.kind === "command");
-  return stage.args.map((arg): Given => {
-    if (arg.kind === "splat" || (arg.value !== undefined && arg.value.kind !== "word")) return assert.fail();
-    return arg.kind === "named" && arg.value === undefined ? { kind: "named", name: arg.name } : arg as Given;
-  });
-}
+import { path, text } from "../../../lib/shell/types.ts";
+import { complaint, given, sync } from "./sync_command.ts";
 
 const read = (argv: readonly string[], options?: BindOptions) => bind(sync, given(argv), options);
 
@@ -86,17 +20,6 @@ function told(argv: readonly string[], options?: BindOptions): Record<string, un
       }
     }),
   );
-}
-
-function complaint(run: () => unknown): SyncError {
-  try {
-    run();
-  } catch (error) {
-    assert.ok(error instanceof SyncError && error.kind === "badInput", String(error));
-    assert.ok(error.message.split("\n").length <= 3 && new TextEncoder().encode(error.message).length <= 600);
-    return error;
-  }
-  assert.fail("nothing was thrown");
 }
 
 const good: readonly (readonly [string, Record<string, unknown>])[] = [
@@ -234,67 +157,6 @@ Deno.test("bind() keeps a list as one text for a parameter that takes text, if i
   assert.match(
     complaint(() => bind(sync, [list()], { report: true })).message,
     /-FileMask: expected text, not a list of 2/,
-  );
-});
-
-async function all(binding: Binding<typeof sync.params>, ...objects: readonly unknown[]) {
-  const found = [];
-  for await (
-    const bound of binding.each((async function* () {
-      yield* objects;
-    })())
-  ) found.push(bound);
-  return found;
-}
-
-Deno.test("bind() takes a piped object by value, another by its properties in any case", async () => {
-  const binding = read(["a"], { piped: true });
-  assert.deepEqual(binding.missing, ["Mode"]);
-  const [byProperty] = await all(binding, { MODE: "both", remotepath: "/r", localPath: "b", Other: 1, session: null });
-  assert.deepEqual([byProperty?.Mode, byProperty?.RemotePath, byProperty?.LocalPath], ["Both", "/r", "a"]);
-  const session = new Session("x");
-  const [byValue] = await all(read(["-Mode", "Local"], { piped: true }), session);
-  assert.equal(byValue?.Session, session);
-  const [inside] = await all(read(["-Mode", "Local"], { piped: true }), { WinSCPSession: session });
-  assert.equal(inside?.Session, session);
-});
-
-Deno.test("bind() yields one bound set an object, none for none, one where nothing is piped", async () => {
-  const binding = read(["-Mode", "Local"], { piped: true });
-  assert.equal((await all(binding, new Session("1"), new Session("2"))).length, 2);
-  assert.equal((await all(binding)).length, 0);
-  assert.equal((await Array.fromAsync(binding.each())).length, 1);
-});
-
-Deno.test("bind() refuses a piped object that gives nothing, a wrong value, and one that lacks what is mandatory", async () => {
-  const refuses = async (id: string, words: readonly string[], object: unknown) =>
-    await assert.rejects(all(read(words, { piped: true }), object), (error) => {
-      assert.equal((error as SyncError).facts.id, id);
-      return true;
-    });
-  await refuses("InputObjectNotBound", ["-Mode", "Local"], { Other: 1 });
-  await refuses("InputObjectNotBound", ["-Mode", "Local"], null);
-  await refuses("InputObjectNotBound", ["-Mode", "Local"], "text");
-  await refuses("CannotConvertArgument", [], { Mode: "Up" });
-  await refuses("MissingMandatoryParameter", [], { RemotePath: "/x" });
-  await refuses("CannotMirrorBoth", ["-Mirror"], { Mode: "Both" });
-});
-
-Deno.test("bind() lets a fault of a type through while it tries a piped object", async () => {
-  const broken: ParamType<string> = {
-    name: "broken",
-    convert: () => {
-      throw new TypeError("a bug");
-    },
-  };
-  const params = { One: { type: broken, fromPipe: "value", help: "" } } as const;
-  const command = defineCommand({ name: "Do-It", summary: "", params, async *run() {} });
-  const binding = bind(command, [], { piped: true });
-  await assert.rejects(
-    Array.fromAsync(binding.each((async function* () {
-      yield 1;
-    })())),
-    TypeError,
   );
 });
 

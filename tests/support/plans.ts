@@ -1,0 +1,35 @@
+import fc from "npm:fast-check@4.10.2";
+import type { RelPath } from "../../lib/path.ts";
+import { type PlanOptions, toPlanOptions } from "../../lib/sync/options.ts";
+import { plan } from "../../lib/sync/plan.ts";
+import type { History, Known, Plan, Side, Snapshot } from "../../lib/types.ts";
+import { ableTraits, listTree, toHistory, toKnown, type Tree, type Trees } from "./interpret.ts";
+import { runs } from "./runs.ts";
+
+/** One seed by default; a long run looks elsewhere each time, and prints the seed of what it finds. */
+const numRuns = runs(2000, 100_000);
+export const checks = numRuns === 2000 ? { numRuns, seed: 20_260_101 } : { numRuns };
+
+const trash = (path: RelPath, side: Side) => `kept-${side}/${path.replaceAll("/", "_")}` as RelPath;
+export const anyMode = fc.constantFrom("Local", "Remote", "Both" as const);
+export const anyOptions = fc.record({
+  mode: anyMode,
+  remove: fc.boolean(),
+  mirror: fc.boolean(),
+  skipNew: fc.boolean(),
+  skipModified: fc.boolean(),
+  conflict: fc.constantFrom("Newest", "Larger", "Skip" as const),
+  moves: fc.boolean(),
+}).map((given) => toPlanOptions({ ...given, keepLosers: trash }));
+
+function sidesOf(local: Snapshot, remote: Snapshot) {
+  return { local: { snapshot: local, traits: ableTraits }, remote: { snapshot: remote, traits: ableTraits } };
+}
+
+export function planTrees({ local, remote }: Trees, history: History | undefined, options: PlanOptions): Plan {
+  return plan(sidesOf(listTree(local), listTree(remote)), history, options);
+}
+
+export function historyOf(base: Tree): History {
+  return toHistory(Array.from(base, ([path, thing]): Known => toKnown(path, thing, thing)));
+}

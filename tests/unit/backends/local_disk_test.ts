@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { setImmediate } from "node:timers";
+import { newPace } from "../../../lib/backends/local_disk.ts";
+
+Deno.test("newPace() calls on this thread while calls are quick", async () => {
+  const pace = newPace(() => 0);
+  const made = [];
+  for (let i = 0; i < 100; i++) made.push(await pace(() => "here", () => Promise.resolve("pool")));
+  assert.ok(made.every((where) => where === "here"));
+});
+
+Deno.test("newPace() goes to the pool after a slow call, tries again, and stays longer each time", async () => {
+  let time = 0;
+  const pace = newPace(() => time);
+  const made: string[] = [];
+  for (let i = 0; i < 300; i++) {
+    const slow = () => {
+      time += 5;
+      return "here";
+    };
+    made.push(await pace(slow, () => Promise.resolve("pool")));
+  }
+  const tries = made.flatMap((where, i) => where === "here" ? [i] : []);
+  assert.deepEqual(tries, [0, 65, 194]);
+});
+
+Deno.test("newPace() lets other work have its turn", async () => {
+  let time = 0;
+  const pace = newPace(() => time);
+  let isTurn = false;
+  setImmediate(() => void (isTurn = true));
+  for (let i = 0; i < 10; i++) await pace(() => void (time += 1), () => Promise.resolve());
+  assert.ok(!isTurn);
+  for (let i = 0; i < 10; i++) await pace(() => void (time += 1), () => Promise.resolve());
+  assert.ok(isTurn);
+});
+
+Deno.test("newPace() gives errors as they are, from both", async () => {
+  const pace = newPace(() => 0);
+  const fail = () => {
+    throw new RangeError("x");
+  };
+  await assert.rejects(pace(fail, () => Promise.resolve()), RangeError);
+});

@@ -1,0 +1,167 @@
+import assert from "node:assert/strict";
+import type { Backend } from "../../../lib/backends/backend.ts";
+import { SyncError } from "../../../lib/errors.ts";
+import { root, toRelPath } from "../../../lib/path.ts";
+import { tempPath } from "../../../lib/temp.ts";
+import { collect, isSame, pattern, streamBody, wholeBody } from "../../support/content.ts";
+import { type Proxy, startProxy } from "../../support/proxy.ts";
+import { serverTest } from "../../support/servers/install.ts";
+import { type Sshd, startSshd } from "../../support/servers/sftp.ts";
+import { openTestSftp } from "../../support/sftp_target.ts";
+
+const call = { signal: new AbortController().signal };
+const tag = "00112233445566aa";
+const WINDOW = 16 << 20;
+
+interface Rig {
+  readonly server: Sshd;
+  readonly proxy: Proxy;
+  readonly backend: Backend;
+}
+
+function test(name: string, options: Readonly<Record<string, string>>, run: (rig: Rig) => Promise<void>): void {
+  serverTest(name, { server: "sftp" }, async () => {
+    await using server = await startSshd();
+    await using proxy = await startProxy(server.port);
+    await using backend = await openTestSftp(server, { port: proxy.port, options: { Timeout: "3000", ...options } });
+    await run({ server, proxy, backend });
+  });
+}
+
+async function rejects(work: Promise<unknown>, ...kinds: readonly string[]): Promise<SyncError> {
+  const error = await work.then(() => undefined, (reason: unknown) => reason);
+  assert.ok(error instanceof SyncError, `${error}`);
+  assert.ok(kinds.includes(error.kind), `${error.kind}: ${error.message}`);
+  return error;
+}
+
+async function listed(backend: Backend): Promise<readonly string[]> {
+  const names: string[] = [];
+  for await (const entry of backend.list(root, call)) names.push(entry.path);
+  return names.sort();
+}
+
+test("openSftp() connects anew after the link broke, and the next call works", {}, async ({ proxy, backend }) => {
+  await backend.write(toRelPath("f"), wholeBody("before"), { ...call, size: 6 });
+  proxy.cut();
+  const error = await rejects(
+    backend.stat(toRelPath("f"), call).then(async () => {
+      // The break may not have been seen by the first call: then it is by this one.
+      for (;;) await backend.stat(toRelPath("f"), call);
+    }).catch((reason) => Promise.reject(reason)),
+    "connection",
+  ).catch(() => undefined);
+  assert.ok(error === undefined || error.facts.transient === true);
+  assert.deepEqual(await listed(backend), ["f"]);
+});
+
+test("openSftp() with ReconnectTime 0 never connects again", { ReconnectTime: "0" }, async ({ proxy, backend }) => {
+  proxy.refuse(true);
+  const made = proxy.made;
+  await rejects(backend.stat(root, call), "connection");
+  proxy.refuse(false);
+  await rejects(backend.stat(root, call), "connection");
+  assert.equal(proxy.made, made);
+});
+
+test("openSftp() keeps dialling within ReconnectTime", { ReconnectTime: "20000" }, async ({ proxy, backend }) => {
+  proxy.refuse(true);
+  await rejects(backend.stat(root, call), "connection").catch(() => undefined);
+  setTimeout(() => proxy.refuse(false), 600);
+  assert.equal((await backend.stat(root, call))?.kind, "dir");
+});
+
+test("list() from a server that falls silent ends with timeout", { ReconnectTime: "0" }, async ({ proxy, backend }) => {
+  proxy.silence();
+  const error = await rejects(listed(backend), "timeout");
+  assert.equal(error.facts.transient, true);
+});
+
+test("read() from a server that falls silent half way ends with timeout", { ReconnectTime: "0" }, async (rig) => {
+  const { proxy, backend } = rig;
+  const bytes = pattern(12 << 20);
+  await backend.write(toRelPath("f"), streamBody(bytes), { ...call, size: bytes.length });
+  const content = await backend.read(toRelPath("f"), call);
+  assert.ok(content instanceof ReadableStream);
+  const reader = content.getReader();
+  await reader.read();
+  proxy.silence();
+  const drain = async () => {
+    while (!(await reader.read()).done);
+  };
+  await rejects(drain(), "timeout", "connection");
+});
+
+test("write() to a server that falls silent half way ends with timeout", { ReconnectTime: "0" }, async (rig) => {
+  const { proxy, backend } = rig;
+  const bytes = pattern(12 << 20);
+  proxy.after(2 << 20, () => proxy.silence());
+  const write = backend.write(toRelPath("f"), streamBody(bytes), { ...call, size: bytes.length });
+  await rejects(write, "timeout", "connection");
+});
+
+test(
+  "write() of small files over a link that is cut leaves old or new content",
+  {},
+  async ({ server, proxy, backend }) => {
+    const names = Array.from({ length: 200 }, (_, i) => `f${i}`);
+    const put = (name: string, text: string) =>
+      backend.write(toRelPath(name), wholeBody(text), { ...call, size: text.length, tag });
+    await Promise.all(names.map((name) => put(name, "old content")));
+    proxy.after(20_000, () => proxy.cut());
+    const done = await Promise.allSettled(names.map((name) => put(name, "the new content")));
+    assert.ok(done.some((one) => one.status === "rejected"), "the cut came too late");
+    for (const [i, name] of names.entries()) {
+      const text = await Deno.readTextFile(`${server.disk}/${name}`);
+      assert.ok(text === "the new content" || (text === "old content" && done[i]?.status === "rejected"), text);
+    }
+    await Promise.all(names.map((name) => put(name, "the new content")));
+    assert.deepEqual(await listed(backend), names.toSorted());
+  },
+);
+
+test("write() goes on behind what a cut link left, and sends only the rest", {}, async ({ proxy, backend, server }) => {
+  const bytes = pattern(48 << 20);
+  const options = { ...call, size: bytes.length, tag };
+  proxy.after(40 << 20, () => proxy.cut());
+  await rejects(backend.write(toRelPath("f"), streamBody(bytes), options), "connection", "timeout");
+  const left = (await Deno.stat(`${server.disk}/${tempPath(toRelPath("f"), tag)}`)).size;
+  const before = proxy.sent;
+  await backend.write(toRelPath("f"), streamBody(bytes), options);
+  const sent = proxy.sent - before;
+  assert.ok(sent < bytes.length - (left - WINDOW) + (2 << 20), `${sent} bytes sent with ${left} left over`);
+  assert.ok(isSame(await Deno.readFile(`${server.disk}/f`), bytes));
+  assert.deepEqual(await listed(backend), ["f"]);
+});
+
+test("write() takes over no leftover whose bytes are others", {}, async ({ backend, server }) => {
+  const bytes = pattern(20 << 20, 5);
+  await Deno.writeFile(`${server.disk}/${tempPath(toRelPath("f"), tag)}`, pattern(19 << 20, 6));
+  await backend.write(toRelPath("f"), streamBody(bytes), { ...call, size: bytes.length, tag });
+  assert.ok(isSame(await Deno.readFile(`${server.disk}/f`), bytes));
+});
+
+test(
+  "read() of a large file over several connections gives its bytes in order",
+  {},
+  async ({ proxy, backend, server }) => {
+    const bytes = pattern(64 << 20, 7);
+    await Deno.writeFile(`${server.disk}/f`, bytes);
+    assert.ok(isSame(await collect(await backend.read(toRelPath("f"), call)), bytes));
+    assert.ok(proxy.made > 1, "one connection was enough");
+  },
+);
+
+test("read() of a file that shrinks meanwhile rejects with changed", {}, async ({ backend, server }) => {
+  const bytes = pattern(40 << 20);
+  await Deno.writeFile(`${server.disk}/f`, bytes);
+  const content = await backend.read(toRelPath("f"), call);
+  assert.ok(content instanceof ReadableStream);
+  const reader = content.getReader();
+  await reader.read();
+  await Deno.truncate(`${server.disk}/f`, 1 << 20);
+  const drain = async () => {
+    while (!(await reader.read()).done);
+  };
+  await rejects(drain(), "changed");
+});
