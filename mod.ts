@@ -82,10 +82,13 @@ export async function closeSession(session: Session): Promise<void> {
   await session[Symbol.asyncDispose]();
 }
 
+const never = new AbortController().signal;
+
 /** A program's world: nobody is asked, warnings go to the console, errors are thrown. */
 function makeHost(common: Common, stack: AsyncDisposableStack): Host {
   return {
-    signal: new AbortController().signal,
+    signal: never,
+    abandon: never,
     stack,
     common,
     emit: () => {},

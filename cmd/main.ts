@@ -18,15 +18,20 @@ import { commands } from "./mod.ts";
 /** The process edge: runs one command line with this terminal, this environment and these pipes, and gives the exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
   const stop = new AbortController();
-  const forget = onInterrupt(() => stop.abort(interrupted));
+  const abandon = new AbortController();
+  const forget = onInterrupt(() => {
+    stop.abort(interrupted);
+    Deno.unrefTimer(setTimeout(() => abandon.abort(interrupted), PATIENCE));
+  });
+  const signals = { signal: stop.signal, abandon: abandon.signal };
   const line = readOrFail(argv);
   const reporter = makeReporter(line instanceof SyncError ? "Auto" : line.format, sinks, ticker);
   const outcome: Outcome = { results: [], errors: [], passed: undefined };
   try {
     if (line instanceof SyncError) throw line;
-    await run(line, { reporter, outcome, signal: stop.signal });
+    await run(line, { reporter, outcome, ...signals });
   } catch (thrown) {
-    await failed(thrown, { reporter, outcome, signal: stop.signal });
+    await failed(thrown, { reporter, outcome, ...signals });
   }
   const code = outcome.passed?.ExitCode ?? exitCode(outcome.results, outcome.errors);
   await reporter.end({ exitCode: code }).catch(readerLeft);
@@ -50,6 +55,7 @@ interface Scene {
   readonly reporter: Reporter;
   readonly outcome: Outcome;
   readonly signal: AbortSignal;
+  readonly abandon: AbortSignal;
 }
 
 class PassedOn extends Error {
@@ -61,6 +67,8 @@ class PassedOn extends Error {
 const interrupted = new SyncError("cancelled", "Interrupted.", { operation: "run" });
 const isTerminal = { in: Deno.stdin.isTerminal(), out: Deno.stdout.isTerminal(), err: Deno.stderr.isTerminal() };
 const encoder = new TextEncoder();
+/** ms that what is under way may take to end after Ctrl-C. */
+const PATIENCE = 1_500;
 
 const sinks = {
   out: (text: string) => write(Deno.stdout, text),
@@ -145,9 +153,10 @@ function makeWorld(
 }
 
 function makeHost(scene: Scene, common: Host["common"], stack: AsyncDisposableStack): Host {
-  const { reporter, outcome, signal } = scene;
+  const { reporter, outcome, signal, abandon } = scene;
   return {
     signal,
+    abandon,
     stack,
     common,
     emit: (event, run) => reporter.event(event, { run, quiet: common.quiet, verbose: common.verbose }),

@@ -53,6 +53,7 @@ export async function toRunOptions<W extends RunWords>(job: Job<W>, pair: Pair, 
     owner: await ownerOf(host),
     host: host.machine,
     signal: host.signal,
+    abandon: host.abandon,
     now: () => host.now(),
     ...(asks
       ? {

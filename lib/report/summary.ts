@@ -51,7 +51,8 @@ function others(result: SyncResult): string[] {
     [result.RemovalCount, "removed"],
     [result.TouchCount, "given the right time"],
     [result.ConflictCount, "in conflict"],
-    [result.FailureCount, "failed"],
+    // The error that ended the run has no path, and is said in full beside this sentence.
+    [result.Failures.filter((failure) => failure.Path !== null).length, "failed"],
   ];
   const parts = counts.filter(([count]) => count > 0).map(([count, what]) => `${formatCount(count)} ${what}`);
   if (result.FoldersMade > 0) parts.push(`${plural(result.FoldersMade, "folder")} made`);

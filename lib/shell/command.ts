@@ -61,6 +61,8 @@ export interface Common {
  */
 export interface Host {
   readonly signal: AbortSignal;
+  /** Aborted a little after `signal`: what is still under way then is no longer waited for. */
+  readonly abandon: AbortSignal;
   readonly stack: AsyncDisposableStack;
   readonly common: Common;
   /** Feeds progress and the report; `run` says which run the event belongs to. */

@@ -79,7 +79,7 @@ async function* runStatement({ assign, pipeline }: Statement, world: World): Asy
 }
 
 /**
- * Binds every stage, then chains them; nothing has run yet but pipelines in brackets. `keeper`: a lone command with -OutVariable, which
+ * Binds every stage, then chains them; nothing has run yet but pipelines in brackets. `keeper`: the last command has -OutVariable, which
  * is like an assignment; `whole`: a lone value, which a variable takes as it is.
  */
 async function startPipeline(pipeline: Pipeline, world: World, stack: AsyncDisposableStack) {
@@ -102,7 +102,7 @@ async function startPipeline(pipeline: Pipeline, world: World, stack: AsyncDispo
     const { command, binding, input } = await askMissing(bound, world, index > 0);
     const { outVariable } = binding;
     keepOpen ||= binding.bound["KeepOpen"] === true;
-    keeper = outVariable !== undefined && pipeline.length === 1;
+    keeper = outVariable !== undefined;
     starts.push((flow) => {
       const output = command.run(
         binding.each(flow ?? (input ? world.input?.() : undefined)),

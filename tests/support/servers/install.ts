@@ -121,13 +121,13 @@ function isDir(path: string): boolean {
   }
 }
 
-/** What apt would install and remove for these packages, asked without changing anything. */
+/** These packages and what apt would install and remove for them, asked without changing anything. */
 function missingPackages(packages: readonly string[]): { install: string[]; remove: string[] } {
   const simulate = () => apt(["install", "--simulate", "--no-install-recommends", ...packages]);
   const plan = attempt(simulate) ?? (apt(["update"]), simulate());
   const names = (verb: string) =>
     plan.split("\n").flatMap((line) => line.startsWith(`${verb} `) ? [line.split(" ")[1] ?? ""] : []);
-  return { install: names("Inst"), remove: names("Remv") };
+  return { install: [...new Set([...packages, ...names("Inst")])], remove: names("Remv") };
 }
 
 function unpack(packages: readonly string[], root: string): void {

@@ -18,6 +18,11 @@ Deno.test("summarize() says nothing when nothing was done and nothing failed", (
   assert.equal(summaryOf([planned({})]), undefined);
 });
 
+Deno.test("summarize() leaves the error that ended the run to itself", () => {
+  const lost = new SyncError("connection", "The server went away", { operation: "write" });
+  assert.equal(summarize(startResult(run, { started: noon }).end({ now: noon, error: lost })), undefined);
+});
+
 Deno.test("summarize() is one sentence with counts, sizes and time", () => {
   const events = [
     ...[1, 2, 3].map((i) => done(upload(`f${i}`, 4_133_333))),

@@ -51,7 +51,10 @@ function makeWorld({ answers, input }: Asked = {}) {
   const sync = defineCommand({
     name: "Sync-Path",
     summary: "Syncs.",
-    aliases: [{ name: "Sync-WinSCPPath", defaults: { Mode: "Local" } }],
+    aliases: [{ name: "Sync-WinSCPPath", defaults: { Mode: "Local" } }, {
+      name: "Sync-Here",
+      defaults: { Path: "here" },
+    }],
     params: {
       Path: { type: text, position: 0, fallback: ".", fromPipe: "property", help: "The folder." },
       Session: { type: session, fromPipe: "value", help: "The session." },
@@ -68,6 +71,7 @@ function makeWorld({ answers, input }: Asked = {}) {
     },
     wantsInput: ({ Session }) => Session === undefined,
     check({ Mode, Mirror }) {
+      if (Mode === undefined) throw badInput("Which mode?");
       if (Mode === "Both" && Mirror) throw badInput("Both cannot mirror.", "CannotMirrorBoth");
     },
     async *run(each) {
@@ -248,6 +252,12 @@ Deno.test("evaluate() gives @name's entries to parameters of those names", async
   assert.deepEqual(log, ["sync x - Local a+b"]);
 });
 
+Deno.test("evaluate() waits with @name until what it holds is known", async () => {
+  const { log, run } = makeWorld();
+  await run("$o = @(Get-List p); Sync-Path @o -Mode Local");
+  assert.deepEqual(log, ["sync p - Local"]);
+});
+
 Deno.test("evaluate() refuses a property or an item that is not there", async () => {
   const { run } = makeWorld();
   await refuses(run("$h = @{ Name = 'n' }; Get-List $h.Nme"), "PropertyNotFound", /It has Name/);
@@ -274,6 +284,8 @@ Deno.test("evaluate() asks for what is missing where somebody can be asked, afte
   await run("New-Session a | Sync-Path");
   assert.deepEqual(questions.map(({ command, name }) => [command, name]), [["Sync-Path", "Mode"]]);
   assert.deepEqual(log, ["open a", "sync . a Remote", "close a"]);
+  await run("Sync-Here");
+  assert.equal(log.at(-1), "sync here - Remote");
 });
 
 Deno.test("evaluate() refuses what is missing when nobody answers", async () => {

@@ -11,7 +11,7 @@ const sync: Command = defineCommand({
   examples: ["Sync-Path ./site sftp://u@h/www -Mode Remote\n  # one shot"],
   params: {
     Hidden: { type: text, hidden: true, help: "Nobody sees this." },
-    Password: { type: secret, fallback: () => Promise.resolve("hunter2"), help: "The password." },
+    Password: { type: { ...secret, convert: String }, fallback: "hunter2", help: "The password." },
     Criteria: { type: listOf(oneOf("Time", "Size")), fallback: ["Time", "Size"], help: "How files differ." },
     Timeout: { type: duration, fallback: 15_000, help: "How long to wait." },
     Remove: { type: toggle, exact: true, fallback: false, help: "Remove what the source lacks." },

@@ -52,6 +52,7 @@ const commands: readonly (readonly [string, readonly Argument[]])[] = [
   ["x -- -Name", [value(text("-Name"))]],
   ["x @opts", [{ kind: "splat", name: "opts", at: "line 1, column 3" }]],
   ["x a `\n  b", [value(text("a")), value(text("b"))]],
+  ["x a`\nb", [value(text("a")), value(text("b"))]],
   ["x a # comment", [value(text("a"))]],
   ["x <# a\n comment #> b", [value(text("b"))]],
   ["x a#b", [value(text("a#b"))]],
@@ -88,6 +89,7 @@ const values: readonly (readonly [string, Expression])[] = [
   ["$s.Opened", { kind: "property", of: variable("s", "line 1, column 3"), name: "Opened", at: "line 1, column 5" }],
   ["$s[-1]", { kind: "property", of: variable("s", "line 1, column 3"), name: "-1", at: "line 1, column 5" }],
   ["$d/sub", { kind: "joined", parts: [variable("d", "line 1, column 3"), text("/sub")] }],
+  ["$d}", { kind: "joined", parts: [variable("d", "line 1, column 3"), text("}")] }],
   ['"$d/sub"', { kind: "joined", parts: [variable("d", "line 1, column 4"), text("/sub")] }],
   ['"$s.txt"', { kind: "joined", parts: [variable("s", "line 1, column 4"), text(".txt")] }],
   ["a,b", { kind: "list", items: [text("a"), text("b")], raw: "a,b" }],
@@ -132,6 +134,10 @@ Deno.test("parse() reads statements apart at semicolons and lines", () => {
 
 Deno.test("parse() reads nothing in an empty text", () => {
   for (const line of ["", " \n;", "# only", "\ufeff"]) assert.deepEqual(parse(line), []);
+});
+
+Deno.test("parse() counts brackets that are open, not those that were closed", () => {
+  assert.equal(command(`x ${"(a) ".repeat(60)}`).args.length, 60);
 });
 
 Deno.test("parse() reads an assignment, its name in lower case", () => {

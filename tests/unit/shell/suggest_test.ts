@@ -12,6 +12,7 @@ for (
     ["Mdoe", "Mode"],
     ["xyz", undefined],
     ["a", undefined],
+    ["ob", undefined],
     ["", undefined],
     ["-", undefined],
   ] as const

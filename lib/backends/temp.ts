@@ -1,1 +1,0 @@
-export { tempPath, tempTag } from "../temp.ts";
