@@ -9,11 +9,10 @@ import type { Host } from "../lib/shell/command.ts";
 import { evaluate, type World } from "../lib/shell/evaluate.ts";
 import { helpText } from "../lib/shell/help.ts";
 import { parse, type Statement } from "../lib/shell/parse.ts";
-import { noStateFolder, openState } from "../lib/state.ts";
-import { sealTicket, type Ticket } from "../lib/ticket.ts";
 import { allNames, findCommand } from "./get_help.ts";
 import { type Line, readLine } from "./line.ts";
 import { commands } from "./mod.ts";
+import { toTicket } from "./passport.ts";
 
 /** The process edge: runs one command line with this terminal, this environment and these pipes, and gives the exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
@@ -108,7 +107,10 @@ async function run(line: Line, scene: Scene): Promise<void> {
   try {
     for await (const value of evaluate(statements, world)) {
       if (hasExitCode(value)) scene.outcome.results.push(value);
-      await scene.reporter.result(value instanceof Session ? await toTicket(value) : value, { quiet });
+      await scene.reporter.result(
+        value instanceof Session ? await toTicket(value, (name) => Deno.env.get(name)) : value,
+        { quiet },
+      );
     }
   } finally {
     await stack.disposeAsync();
@@ -178,20 +180,6 @@ function makeHost(scene: Scene, common: Host["common"], stack: AsyncDisposableSt
     now: Date.now,
     env: (name) => Deno.env.get(name),
   };
-}
-
-/** A session for the next process, sealed for this user; without its seal at a terminal, where nobody reads it. */
-async function toTicket(session: Session): Promise<Ticket> {
-  try {
-    const state = await openState({ env: (name) => Deno.env.get(name) });
-    return sealTicket(session.passport(), await state.sealingKey(), { now: Date.now(), lifetime: session.lifetime });
-  } catch (error) {
-    if (!(error instanceof SyncError) || error.facts.id !== noStateFolder) throw error;
-    throw badInput(
-      `${error.message} Or use one process: tandem -Command "New-Session … | Sync-Path …".`,
-      noStateFolder,
-    );
-  }
 }
 
 async function failed(thrown: unknown, { reporter, outcome }: Scene): Promise<void> {

@@ -1,6 +1,7 @@
 import { badInput } from "../lib/errors.ts";
-import { nameAction, placeOf } from "../lib/report/records.ts";
 import { printable } from "../lib/path.ts";
+import { nameAction, placeOf } from "../lib/report/records.ts";
+import { describePlan } from "../lib/report/summary.ts";
 import type { Host } from "../lib/shell/command.ts";
 import type { Share } from "../lib/shell/types.ts";
 import { openState } from "../lib/state.ts";
@@ -79,7 +80,7 @@ async function ownerOf(host: Host): Promise<string> {
 async function approve(plan: Plan, pair: Pair, host: Host): Promise<boolean> {
   if (plan.actions.length === 0) return true;
   for (;;) {
-    const answer = await host.ask(`Carry out ${plan.actions.length} changes?`, ["Yes", "No", "All", "Show"]);
+    const answer = await host.ask(`${describePlan(plan)}. Go on?`, ["Yes", "No", "All", "Show"]);
     if (answer !== "Show") return answer === "Yes" || answer === "All";
     const lines = plan.actions.map((action) => `${nameAction(action)} ${placeOf(pair.run, action.to, action.path)}`);
     host.show(lines.map(printable).join("\n"));

@@ -40,13 +40,17 @@ export async function* evaluate(statements: readonly Statement[], world: World):
   for (const statement of statements) yield* runStatement(statement, world);
 }
 
-/** A command with its parameters, ready to run. `lacking`: mandatory ones that neither words nor the pipe can give. `help`: only that is wanted. */
+/**
+ * A command with its parameters, ready to run. `input`: standard input feeds it. `early`: its check can judge before anything runs.
+ * `lacking`: mandatory parameters that neither words nor the pipe can give.
+ */
 interface Ready {
   readonly command: Command;
   readonly as: string;
   readonly given: readonly Given[];
   readonly binding: Binding;
   readonly input: boolean;
+  readonly early: boolean;
   readonly lacking: readonly string[];
 }
 
@@ -142,7 +146,7 @@ async function bindStage(
     if (param?.fromPipe === undefined || !(piped || input)) return true;
     return feeder === "command" && param.early === true;
   });
-  return { command, as: stage.name, given, binding, input, lacking };
+  return { command, as: stage.name, given, binding, input, early: !input && feeder !== "values", lacking };
 }
 
 async function askMissing(ready: Ready, world: World, piped: boolean): Promise<Ready> {
@@ -156,6 +160,7 @@ async function askMissing(ready: Ready, world: World, piped: boolean): Promise<R
     given.push({ kind: "named", name, value: { kind: "word", text: answer } });
   }
   const binding = bind(command, given, { as: ready.as, piped: piped || ready.input });
+  if (ready.early) binding.check();
   return { ...ready, given, binding, lacking: [] };
 }
 
@@ -194,7 +199,7 @@ async function checkPipeline(
     if (bound === undefined) continue;
     if ("help" in bound) break;
     if (bound.lacking.length > 0 && world.ask === undefined) throw missingParameters(bound.command, bound.lacking);
-    if (!bound.input && feederOf(pipeline, index) !== "values") bound.binding.check();
+    if (bound.lacking.length === 0 && bound.early) bound.binding.check();
     if (bound.binding.outVariable !== undefined) set.set(bound.binding.outVariable.toLowerCase(), LATER);
   }
   return LATER;

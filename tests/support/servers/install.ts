@@ -101,7 +101,7 @@ function find(name: string, recipe: Recipe): Found {
 /** A folder of our own in the temporary folder: packages in it are run, so nobody else may have made it. */
 function cacheDir(): string {
   const dir = join(Deno.env.get("TMPDIR") ?? "/tmp", `tandem-servers-${Deno.uid() ?? "user"}`);
-  Deno.mkdirSync(dir, { recursive: true, mode: 0o700 });
+  Deno.mkdirSync(dir, { recursive: true, mode: 0o755 });
   const info = Deno.lstatSync(dir);
   const ours = Deno.build.os === "windows" || (info.uid === Deno.uid() && ((info.mode ?? 0) & 0o022) === 0);
   if (!info.isDirectory || !ours) throw new Error(`"${dir}" belongs to somebody else`);

@@ -146,7 +146,7 @@ async function makeFiles(dir: string, setup: Omit<Setup, "dir">): Promise<Files>
 }
 
 function configText({ dir, port, options, place }: Setup): string {
-  const logged = `${place.root}/usr/lib/openssh/sftp-server -e -l VERBOSE 2>>${join(dir, "requests.log")}`;
+  const logged = `${sftpServer(place)} -e -l VERBOSE 2>>${join(dir, "requests.log")}`;
   const sftp = options.requestLog === false || options.chroot === true ? "internal-sftp" : logged;
   return [
     ...(options.config ?? []),
@@ -169,6 +169,16 @@ function configText({ dir, port, options, place }: Setup): string {
     ...(options.chroot === true ? [`ChrootDirectory ${join(dir, "jail")}`, "ForceCommand internal-sftp"] : []),
     "",
   ].join("\n");
+}
+
+/** The SFTP server beside sshd; the system's own where only sshd itself was unpacked elsewhere. */
+function sftpServer(place: Installed): string {
+  const path = "/usr/lib/openssh/sftp-server";
+  try {
+    return Deno.statSync(place.root + path).isFile ? place.root + path : path;
+  } catch {
+    return path;
+  }
 }
 
 /** Starts sshd in the foreground, its words in a log file, and waits until that says that it listens. */
