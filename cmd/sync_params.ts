@@ -24,6 +24,8 @@ export const syncParams = {
   Mode: {
     type: modeType,
     aliases: ["SyncMode"],
+    mandatory: true,
+    early: true,
     fromPipe: "property",
     help: "Which side changes: Local (download), Remote (upload), Both.",
   },
@@ -96,7 +98,7 @@ export const syncParams = {
 export interface SyncWords {
   readonly LocalPath: string | undefined;
   readonly RemotePath: string | undefined;
-  readonly Mode: (typeof modes)[number] | undefined;
+  readonly Mode: (typeof modes)[number];
   readonly Mirror: boolean | undefined;
   readonly Remove: boolean;
   readonly Criteria: readonly string[];
@@ -109,10 +111,9 @@ export interface SyncMode {
   readonly mirror: boolean;
 }
 
-/** Throws badInput for a missing or contradictory mode. */
+/** Throws badInput for a contradictory mode. */
 export function toMode(words: SyncWords): SyncMode {
   const { Mode, Mirror } = words;
-  if (Mode === undefined) throw missingMode(words);
   const plain = { Download: "Local", Upload: "Remote", Bidirectional: "Both" } as const;
   if (Mode === "Local" || Mode === "Remote" || Mode === "Both") {
     if (Mode === "Both" && Mirror) {
@@ -169,17 +170,4 @@ export function checkSync(words: SyncWords & Login): void {
 export function sourceOf(mode: SyncMode["mode"]): "local" | "remote" | undefined {
   if (mode === "Both") return undefined;
   return mode === "Local" ? "remote" : "local";
-}
-
-function missingMode(words: SyncWords) {
-  const named = [words.LocalPath, words.RemotePath].find((word) =>
-    modes.some((mode) => mode.toLowerCase() === word?.toLowerCase())
-  );
-  if (named !== undefined) {
-    return badInput(`"${named}" stands where a folder belongs: write -Mode ${named}.`, "MissingMandatoryParameter");
-  }
-  return badInput(
-    "-Mode is missing: Local (the local folder changes), Remote (the remote one changes) or Both.",
-    "MissingMandatoryParameter",
-  );
 }

@@ -72,7 +72,7 @@ export function openTicket(value: unknown, key: Uint8Array, options: { readonly 
   const address = toAddress(ticket.Address);
   const reach = peer === undefined
     ? { address, options: ticket.Options }
-    : { address: { ...address, pins: [peer] }, options: withoutGivingUp(ticket.Options) };
+    : { address: { ...address, pins: [peer] }, options: withoutPolicy(ticket.Options) };
   return { reach, peer, secret: (name) => Promise.resolve(secrets.get(name)) };
 }
 
@@ -109,10 +109,10 @@ function toAddress(fields: Ticket["Address"]): Address {
   };
 }
 
-/** Once a key is pinned, the wish to accept any key means nothing, and beside a pin it would be refused. */
-function withoutGivingUp(options: Ticket["Options"]): Ticket["Options"] {
-  const rest = Object.entries(options).filter((pair) => !pair.some((word) => word.startsWith("GiveUpSecurity")));
-  return Object.fromEntries(rest);
+/** Once a key is pinned, what to do with an unknown one means nothing, and beside a pin it would be refused. */
+function withoutPolicy(options: Ticket["Options"]): Ticket["Options"] {
+  const isPolicy = (name: string) => name === "SshHostKeyPolicy" || name.startsWith("GiveUpSecurity");
+  return Object.fromEntries(Object.entries(options).filter(([name]) => !isPolicy(name)));
 }
 
 /** Every readable field, in an order that does not depend on how the object was written. */

@@ -7,7 +7,7 @@ import { isAbsence, lstat, newPace, type Pace, toEntry } from "./local_disk.ts";
 import { codeOf, type Doing, localError, toSyncError } from "./local_errors.ts";
 import { broadPlace, diskPath, type Flavour, resolveFolder } from "./local_names.ts";
 
-/** `home`: the user's home folder, which nobody means to empty. `durable`: fsync every file before it gets its name. */
+/** `home`: the user's home folder, which nobody means to empty. `durable`: every file is on the disk itself before it gets its name (the default), so that a power cut leaves no empty file under a good name. */
 export interface LocalOptions {
   readonly home?: string | undefined;
   readonly durable?: boolean;
@@ -63,7 +63,7 @@ export class LocalRoot {
   }
 
   get durable(): boolean {
-    return this.opening.durable ?? false;
+    return this.opening.durable ?? true;
   }
 
   full(path: RelPath): string {

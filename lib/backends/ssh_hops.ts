@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import type { Duplex } from "node:stream";
 import { SyncError } from "../errors.ts";
 import type { Call } from "./backend.ts";
-import { describeKey, fingerprint } from "./known_hosts.ts";
+import { describeKey, fingerprint, keyType } from "./known_hosts.ts";
 import { dial, type DialOptions, type SshLink } from "./ssh_link.ts";
 import type { Logins } from "./ssh_logins.ts";
 import type { HostTrust } from "./ssh_trust.ts";
@@ -32,23 +32,44 @@ export class SshHop {
 
   async dial(call: Call, through?: () => Promise<Duplex>): Promise<SshLink> {
     if (this.#hostKey !== undefined) return await this.#dialAgain(call, through);
-    const { trust, logins, ...setup } = this.#setup;
-    let shown: Uint8Array | undefined;
+    const { trust } = this.#setup;
+    const refused = new Map<string, unknown>();
+    for (const types of [trust.keyTypes, ...trust.otherTypes.map((type) => [type])]) {
+      if (types.some((type) => refused.has(type))) continue;
+      let [shown, trusted]: (Uint8Array | undefined)[] = [];
+      const verify = async (key: Uint8Array) => {
+        shown = key;
+        // Where the server hung up and is dialled again, nobody is asked twice.
+        if (trusted !== undefined && Buffer.compare(trusted, key) === 0) return;
+        await trust.verify(key);
+        trusted = key;
+      };
+      try {
+        const link = await this.#dialFirst({ ...call, hostKeyTypes: types, verify }, through);
+        this.#hostKey = trusted;
+        return link;
+      } catch (error) {
+        const other = error instanceof SyncError && error.kind === "hostKey" && shown !== undefined;
+        if (!other || trust.otherTypes.length === 0) throw error;
+        refused.set(keyType(shown ?? new Uint8Array()), error);
+      }
+    }
+    throw refused.values().next().value;
+  }
+
+  async #dialFirst(
+    trusted: Call & Pick<DialOptions, "hostKeyTypes" | "verify">,
+    through?: () => Promise<Duplex>,
+  ): Promise<SshLink> {
+    const { trust: _, logins, ...setup } = this.#setup;
     const options: DialOptions = {
       ...setup,
-      ...call,
+      ...trusted,
       ...(through === undefined ? {} : { through }),
-      hostKeyTypes: trust.keyTypes,
-      async verify(key) {
-        // A second try of the same login meets the same server: nobody is asked twice.
-        if (shown === undefined || Buffer.compare(shown, key) !== 0) await trust.verify(key);
-        shown = key;
-      },
       authenticate: (methods, partial) => logins.authenticate(methods, partial),
     };
     const link = await dialPatiently(options, logins);
     logins.succeed();
-    this.#hostKey = shown;
     return link;
   }
 
@@ -59,7 +80,7 @@ export class SshHop {
       ...setup,
       ...call,
       ...(through === undefined ? {} : { through }),
-      hostKeyTypes: [describeKey(hostKey).split(" ")[0] ?? ""],
+      hostKeyTypes: [keyType(hostKey)],
       verify: (key) => Buffer.compare(hostKey, key) === 0 ? Promise.resolve() : Promise.reject(this.#otherKey(key)),
       authenticate: logins.replay(),
     });

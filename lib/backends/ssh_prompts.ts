@@ -44,11 +44,12 @@ export function interactiveLogin(answering: Answering, said: Said): Login {
   };
 }
 
-/** A question for the password that stays the same, not for a code that is good once. */
+/** A question for the password that stays the same, not for a code that is good once. The names of user and host in it say nothing. */
 export function asksForPassword(prompt: string): boolean {
-  if (/one.?time|\botp\b|token|verification|code|\bpin\b|current|new|retype/i.test(prompt)) return false;
+  const words = prompt.replace(/\S*@\S*|\S+'s(?= )/g, " ");
+  if (/\b(one.?time|otp|token|verification|code|pin|current|new|retype|again)\b/i.test(words)) return false;
   return /pass(word|phrase)|kennwort|passwort|mot de passe|contrase|senha|wachtwoord|parola|пароль|密码|パスワード|암호/i
-    .test(prompt);
+    .test(words);
 }
 
 /** A server's words without what could steer a terminal: control characters and those that turn the direction of text. */

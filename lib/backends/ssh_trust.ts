@@ -40,9 +40,13 @@ export interface TrustSetup {
   readonly world: Pick<Target, "ask" | "warn" | "readOnly">;
 }
 
-/** The judge of one host's key. `keyTypes`: to be asked for first. `verify` rejects with kind "hostKey" for a key that is not trusted. */
+/**
+ * The judge of one host's key. `keyTypes`: to be asked for first; `otherTypes`: to be asked for when the key shown is refused, since a
+ * pin without a type may mean any of the server's keys. `verify` rejects with kind "hostKey" for a key that is not trusted.
+ */
 export interface HostTrust {
   readonly keyTypes: readonly string[];
+  readonly otherTypes: readonly string[];
   verify(key: Uint8Array): Promise<void>;
 }
 
@@ -64,12 +68,20 @@ export function readTrustRule({ address, options }: Pick<Target, "address" | "op
 export async function openTrust(setup: TrustSetup): Promise<HostTrust> {
   const { pins, policy } = setup.rule;
   if (pins.length > 0) {
-    return { keyTypes: pins.flatMap((pin) => pin.type ?? []), verify: (key) => verifyPin(setup, key) };
+    const keyTypes = pins.flatMap((pin) => pin.type ?? []);
+    const otherTypes = pins.some((pin) => pin.type === undefined) ? USUAL_TYPES : keyTypes;
+    return { keyTypes, otherTypes, verify: (key) => verifyPin(setup, key) };
   }
-  if (policy === "GiveUpSecurityAndAcceptAny") return { keyTypes: [], verify: (key) => acceptAny(setup, key) };
+  if (policy === "GiveUpSecurityAndAcceptAny") {
+    return { keyTypes: [], otherTypes: [], verify: (key) => acceptAny(setup, key) };
+  }
   const known = await readKnown(setup.files);
-  return { keyTypes: knownKeyTypes(known, setup.name), verify: (key) => verifyKnown(setup, known, key) };
+  const keyTypes = knownKeyTypes(known, setup.name);
+  return { keyTypes, otherTypes: [], verify: (key) => verifyKnown(setup, known, key) };
 }
+
+/** The types of which OpenSSH makes a host key when it is installed. */
+const USUAL_TYPES = ["ssh-ed25519", "ecdsa-sha2-nistp256", "ssh-rsa"];
 
 function shownKey(key: Uint8Array): string {
   return `${describeKey(key)} ${fingerprint(key)}`;
@@ -150,7 +162,8 @@ function agrees(answer: string, key: Uint8Array): boolean {
 async function remember(setup: TrustSetup, key: Uint8Array): Promise<void> {
   const { files, name, shown, world } = setup;
   const file = files.user[0];
-  if (world.readOnly || file === undefined) return;
+  if (world.readOnly) return;
+  if (file === undefined) return world.warn(`The host key of ${shown} is not kept: there is no file for known hosts.`);
   if (!isNew(judgeHostKey(await readKnown(files), name, key), setup, key)) return;
   await appendLine(file, formatKnownHost(name, key, files.hash ? randomBytes(20) : undefined));
   world.warn(`Added the host key of ${shown}, ${shownKey(key)}, to "${file}".`);

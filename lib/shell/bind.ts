@@ -1,7 +1,7 @@
 import { badInput, type SyncError } from "../errors.ts";
 import { findFull, fold, type Slot, slotsOf, unknownName } from "./bind_names.ts";
 import { fromObject } from "./bind_pipe.ts";
-import { type Given, take, type Taken } from "./bind_take.ts";
+import { type Given, misplaced, take, type Taken } from "./bind_take.ts";
 import { convertFor, type Value } from "./bind_values.ts";
 import type { Bound, Command, Common, Params } from "./command.ts";
 
@@ -92,6 +92,8 @@ function bindTaken<P extends Params, Out>(command: Command<P, Out>, settled: Set
   const values = settle(command, settled);
   const bound = Object.fromEntries(Object.keys(command.params).map((name) => [name, values.get(name)])) as Bound<P>;
   const missing = slots.filter((slot) => slot.param.mandatory === true && values.get(slot.name) === undefined);
+  const hint = misplaced(missing, taken);
+  if (hint !== undefined) throw hint;
   const due = missing.filter((slot) => settled.piped !== true || slot.param.fromPipe === undefined).map(nameOf);
   if (due.length > 0 && settled.report !== true) throw missingParameters(command, due);
   const open = slots.filter((slot) => slot.param.fromPipe !== undefined && !taken.has(slot.name));

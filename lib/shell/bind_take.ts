@@ -110,7 +110,7 @@ function twice(command: string, name: string): SyncError {
 }
 
 /** `Sync-Path Remote ./site …`: a word in a place of its own that is a value of a parameter nobody named. */
-function misplaced(slots: readonly Slot[], taken: ReadonlyMap<string, Value>): SyncError | undefined {
+export function misplaced(slots: readonly Slot[], taken: ReadonlyMap<string, Value>): SyncError | undefined {
   for (const value of taken.values()) {
     const word = value.kind === "word" ? value.text.toLowerCase() : undefined;
     const slot = slots.find(({ name, param }) =>

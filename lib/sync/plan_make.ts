@@ -73,7 +73,7 @@ export function replaceType(context: Context, row: Row, { to, rows }: { to: Side
     if (sides[to].traits.hasDirs) draft.actions.push({ do: "makeDir", ...placed });
     else draft.actions.push({ do: "remove", to, path, why: "gone", target, ...kept });
   }
-  draft.actions.push(...removals);
+  for (const removal of removals) draft.actions.push(removal);
   for (const { known, ...inside } of below) {
     if (inside[to] === undefined && inside.clash === undefined) forget(context, known);
   }

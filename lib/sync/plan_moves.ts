@@ -15,7 +15,7 @@ export function joinMoves(context: Context): readonly Action[] {
   const { actions } = context.draft;
   const gone = new Map<string, Gone[]>();
   for (const action of actions) {
-    if (action.do !== "remove" || action.target.kind !== "file" || action.target.size === 0) continue;
+    if (action.do !== "remove" || action.target.kind !== "file") continue;
     const known = context.history?.get(action.target.path);
     for (const key of keysOfGone(context, action, known)) {
       const same = gone.get(key);

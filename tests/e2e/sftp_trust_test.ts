@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { join } from "node:path";
+import { fingerprint } from "../../lib/backends/known_hosts.ts";
 import { call, client, type ClientOptions, login, loginFails, makeHome } from "../support/ssh_client.ts";
 import { type Sshd, startSshd } from "../support/servers/sftp.ts";
 import { serverTest } from "../support/servers/install.ts";
@@ -189,6 +191,20 @@ serverTest("connectSftp() lets a pin decide alone", { server }, async () => {
   await login(client({ ...sshd, ...ann }, { address: { pins: [shown(sshd)] } }));
   const error = await loginFails(client(sshd, options(other.fingerprint)), "hostKey");
   assert.ok(error.message.includes(shown(sshd)) && error.message.includes(other.fingerprint), error.message);
+});
+
+serverTest("connectSftp() finds the key that a pin without a type means, and refuses once where there is none", {
+  server,
+}, async () => {
+  await using sshd = await startSshd({ hostKeys: ["ed25519", "ecdsa"] });
+  await using other = await startSshd({ requestLog: false });
+  const ecdsa = fingerprint(new Uint8Array(Buffer.from(sshd.hostKeys[1]?.split(" ")[1] ?? "", "base64")));
+  const connector = await login(client(sshd, { options: { SshHostKeyFingerprint: ecdsa } }), 2);
+  assert.equal(connector.peer, ecdsa);
+  const before = (await sshd.log()).match(/^Connection from/gm)?.length ?? 0;
+  const error = await loginFails(client(sshd, { options: { SshHostKeyFingerprint: other.fingerprint } }), "hostKey");
+  assert.ok(error.message.includes(sshd.fingerprint), error.message);
+  assert.ok(((await sshd.log()).match(/^Connection from/gm)?.length ?? 0) - before <= 3);
 });
 
 serverTest("connectSftp() takes an MD5 pin of the type it names, and warns", { server }, async () => {

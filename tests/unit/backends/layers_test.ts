@@ -87,12 +87,28 @@ Deno.test("retry() of a write whose reply was lost does not take another's file 
     on: "write",
     times: 1,
     lost: linkLost(),
-    before: async () => void await put(place, "f", "them"),
+    before: async () => void await put(place, "f", "oth", 1_500_000_000_000),
   } as const;
   const { backend } = retried(place, [{ ...theirs, error: linkLost() }]);
   const options = { ...call, size: 3, modified: 1_600_000_000_000, expect: "absent" as const };
   await rejects(backend.write(f, wholeBody("abc"), options), "changed");
-  assert.equal(await text(place, "f"), "them");
+  assert.equal(await text(place, "f"), "oth");
+});
+
+Deno.test("retry() does not take the file that was there before for the one it was to write", async () => {
+  const place = memory();
+  const expect = await put(place, "f", "old", 1_600_000_000_000);
+  const { backend } = retried(place, [{ on: "write", times: 1, error: linkLost() }]);
+  await backend.write(f, wholeBody("new"), { ...call, size: 3, modified: 1_600_000_000_000, expect });
+  assert.equal(await text(place, "f"), "new");
+});
+
+Deno.test("retry() does not take what was at the new name before for the renamed file", async () => {
+  const place = tree({ from: "new", to: "old" }).memory();
+  const { backend } = retried(place, [{ on: "rename", times: 1, error: linkLost() }]);
+  await backend.rename?.(toRelPath("from"), toRelPath("to"), call);
+  assert.equal(await text(place, "to"), "new");
+  assert.deepEqual(await paths(place), ["to"]);
 });
 
 Deno.test("retry() of a lost remove, makeDir, rename and link leaves each done once", async () => {

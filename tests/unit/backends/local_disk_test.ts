@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers";
-import { newPace } from "../../../lib/backends/local_disk.ts";
+import { look, newPace } from "../../../lib/backends/local_disk.ts";
+import { root } from "../../../lib/path.ts";
+import { freshDisk } from "../../support/disk.ts";
 
 Deno.test("newPace() calls on this thread while calls are quick", async () => {
   const pace = newPace(() => 0);
@@ -42,3 +44,22 @@ Deno.test("newPace() gives errors as they are, from both", async () => {
   };
   await assert.rejects(pace(fail, () => Promise.resolve()), RangeError);
 });
+
+Deno.test("look() shows what cannot be looked at as unreadable, and leaves out what has vanished", async () => {
+  await using place = await freshDisk();
+  await Deno.writeTextFile(`${place.disk}/f`, "x");
+  const name = "x".repeat(300);
+  for (const clock of [() => 0, alwaysSlow()]) {
+    const pace = newPace(clock);
+    await pace(() => {}, () => Promise.resolve());
+    const found = await look(pace, root, `${place.disk}/`, ["f", "vanished", name]);
+    assert.deepEqual(found.map((entry) => [entry.kind, entry.path]), [["file", "f"], ["opaque", name]]);
+    assert.ok(found[1]?.kind === "opaque" && found[1].cause === "unreadable");
+  }
+});
+
+/** A clock by which every call is slow. */
+function alwaysSlow(): () => number {
+  let time = 0;
+  return () => time += 5;
+}

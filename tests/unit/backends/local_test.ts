@@ -106,6 +106,13 @@ Deno.test("read() of a stream ends when the backend is closed", async () => {
   await rejects(drained(content.getReader()), "cancelled");
 });
 
+Deno.test("setMode() sets no setuid, setgid or sticky bit", async () => {
+  await using place = await freshDisk();
+  await put(place.backend, "f", "x");
+  await place.backend.setMode?.(f, 0o7755, call);
+  assert.equal(((await Deno.lstat(`${place.disk}/f`)).mode ?? 0) & 0o7777, 0o755);
+});
+
 Deno.test("remove() refuses an opaque entry", async () => {
   await using place = await freshDisk();
   const made = await new Deno.Command("mkfifo", { args: [`${place.disk}/f`] }).output();

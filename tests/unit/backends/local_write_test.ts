@@ -48,6 +48,14 @@ Deno.test("write() keeps the temporary file as closed as the file it replaces", 
   assert.equal((await file(place.backend, "f")).mode, 0o600);
 });
 
+Deno.test("write() keeps the mode that the file has in the end", async () => {
+  await using place = await freshDisk();
+  await Deno.writeTextFile(`${place.disk}/f`, "old", { mode: 0o644 });
+  const body = streamBody(pattern(5000), { before: () => Deno.chmod(`${place.disk}/f`, 0o600) });
+  await place.backend.write(f, body, { ...call, size: 5000 });
+  assert.equal((await file(place.backend, "f")).mode, 0o600);
+});
+
 Deno.test("write() gives a new file the wanted mode exactly, else that of every new file", async () => {
   await using place = await freshDisk();
   const exact = await place.backend.write(f, wholeBody("x"), { ...call, size: 1, mode: 0o666 });
@@ -141,6 +149,17 @@ Deno.test("write() starts anew where the leftover is older than the machine's st
   sameBytes(await get(place.backend, "f"), bytes);
 });
 
+Deno.test("write() does not go on in a leftover that has another name too", async () => {
+  await using place = await freshDisk();
+  await using outside = await freshDisk();
+  const bytes = pattern(3 << 20, 5);
+  await put(outside.backend, "victim", bytes.slice(0, 2 << 20), Date.now());
+  await Deno.link(`${outside.disk}/victim`, `${place.disk}/${tempPath(f, tag)}`);
+  await place.backend.write(f, streamBody(bytes), { ...call, size: bytes.length, tag });
+  sameBytes(await get(place.backend, "f"), bytes);
+  sameBytes(await get(outside.backend, "victim"), bytes.subarray(0, 2 << 20));
+});
+
 Deno.test("write() rejects where a folder has its temporary name, and leaves the folder", async () => {
   await using place = await freshDisk();
   await Deno.mkdir(`${place.disk}/${tempPath(f, tag)}`);
@@ -148,8 +167,8 @@ Deno.test("write() rejects where a folder has its temporary name, and leaves the
   assert.deepEqual(await paths(place.backend), [tempPath(f, tag)]);
 });
 
-Deno.test("write() with durable does the same", async () => {
-  await using place = await freshDisk({ durable: true });
+Deno.test("write() without durable does the same", async () => {
+  await using place = await freshDisk({ durable: false });
   await put(place.backend, "f", pattern(300_000));
   sameBytes(await get(place.backend, "f"), pattern(300_000));
   assert.deepEqual(await paths(place.backend), ["f"]);

@@ -37,6 +37,16 @@ async function rejects(work: Promise<unknown>, ...kinds: readonly string[]): Pro
   return error;
 }
 
+/** As the retry layer does: a further connection may break a moment later than the first. */
+async function retried<T>(work: () => Promise<T>, attempts = 5): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (attempts === 1 || !(error instanceof SyncError && error.facts.transient === true)) throw error;
+    return await retried(work, attempts - 1);
+  }
+}
+
 async function listed(backend: Backend): Promise<readonly string[]> {
   const names: string[] = [];
   for await (const entry of backend.list(root, call)) names.push(entry.path);
@@ -113,7 +123,7 @@ test(
       const text = await Deno.readTextFile(`${server.disk}/${name}`);
       assert.ok(text === "the new content" || (text === "old content" && done[i]?.status === "rejected"), text);
     }
-    await Promise.all(names.map((name) => put(name, "the new content")));
+    await Promise.all(names.map((name) => retried(() => put(name, "the new content"))));
     assert.deepEqual(await listed(backend), names.toSorted());
   },
 );
@@ -125,7 +135,7 @@ test("write() goes on behind what a cut link left, and sends only the rest", {},
   await rejects(backend.write(toRelPath("f"), streamBody(bytes), options), "connection", "timeout");
   const left = (await Deno.stat(`${server.disk}/${tempPath(toRelPath("f"), tag)}`)).size;
   const before = proxy.sent;
-  await backend.write(toRelPath("f"), streamBody(bytes), options);
+  await retried(() => backend.write(toRelPath("f"), streamBody(bytes), options));
   const sent = proxy.sent - before;
   assert.ok(sent < bytes.length - (left - WINDOW) + (2 << 20), `${sent} bytes sent with ${left} left over`);
   assert.ok(isSame(await Deno.readFile(`${server.disk}/f`), bytes));
@@ -150,7 +160,7 @@ test(
     const found = new Uint8Array(bytes.length);
     let at = 0;
     for await (const piece of content) {
-      while (proxy.made < 3) await new Promise((resolve) => setTimeout(resolve, 20));
+      while (proxy.made < 2) await new Promise((resolve) => setTimeout(resolve, 20));
       found.set(piece, at);
       at += piece.length;
     }

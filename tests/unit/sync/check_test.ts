@@ -198,12 +198,15 @@ Deno.test("MD-05 dangers() asks for the marker on both sides, and no key opens t
 Deno.test("TW-22 dangers() refuses Both when most files of a side changed their time alone", () => {
   const known = knownAs(...Object.keys(files("f", 20)));
   const touched = (count: number) => ({
-    ...files("f", 20),
+    ...files("f", Math.max(20, count)),
     ...Object.fromEntries(Object.keys(files("f", count)).map((name) => [name, { modified: START + 3_600_000 }])),
   });
   const run = (local: Listing) => codes(check({ mode: "Both", remove: false, known, local, remote: files("f", 20) }));
   assert.deepEqual(run(touched(11)), ["allChanged local"]);
   assert.deepEqual(run(touched(10)), []);
+  const half = { ...files("f", 24), ...touched(12) };
+  const many = knownAs(...Object.keys(half));
+  assert.deepEqual(check({ mode: "Both", remove: false, known: many, local: half, remote: files("f", 24) }), []);
   assert.deepEqual(run(Object.fromEntries(Object.keys(files("f", 20)).map((name) => [name, { size: 7 }]))), []);
 });
 

@@ -263,3 +263,19 @@ Deno.test("plan() brings a link that points elsewhere to the other side", () => 
   const made = both({ known: [known], local: { l: { link: "y" } }, remote: { l: { link: "x" } } });
   assert.deepEqual(inShort(made.actions), ["copy remote l checksum"]);
 });
+
+Deno.test("plan() forgets what both sides lack in a folder that comes back", () => {
+  const made = both({ remove: true, known: knownAs("d/", "d/x", "d/z"), remote: { "d/x": later } });
+  assert.deepEqual(learnt(made), ["forget d/z"]);
+});
+
+Deno.test("plan() leaves history below a skipped path untouched", () => {
+  const made = both({ skipModified: true, known: knownAs("p/", "p/x"), local: { p: {} }, remote: { p: { size: 6 } } });
+  assert.deepEqual([made.actions, made.lessons], [[], []]);
+});
+
+Deno.test("plan() learns a folder's new spelling", () => {
+  const sides = { local: { "dir/": {} }, remote: { "Dir/": {} } };
+  const made = both({ known: knownAs("Dir/"), ...sides, traits: { caseSensitive: false } });
+  assert.deepEqual(learnt(made), ["forget Dir", "learn dir"]);
+});

@@ -63,3 +63,15 @@ Deno.test("plan() renames into a folder that it makes, and out of one that it re
   const made = moves({ known: knownAs(), local: { "new/b": x }, remote: { "old/a": x } });
   assert.deepEqual(made, ["makeDir remote new new", "move remote new/b moved", "remove remote old gone"]);
 });
+
+Deno.test("plan() does not trust a file id whose file had another size", () => {
+  const odd = { ...known, local: { size: 4, modified: START, fileId: "1:7" } };
+  const made = moves({ mode: "Both", known: [odd], local: { b: { fileId: "1:7" } }, remote: { a: {} } });
+  assert.deepEqual(made, ["remove remote a gone", "copy remote b new"]);
+});
+
+Deno.test("plan() does not rename a file that was touched on its way, so that its time arrives", () => {
+  const touched = { ...x, modified: START + 9000 };
+  assert.deepEqual(moves({ local: { b: touched }, remote: { a: x } }), ["remove remote a gone", "copy remote b new"]);
+  assert.deepEqual(moves({ criteria: "Size", local: { b: touched }, remote: { a: x } }), ["move remote b moved"]);
+});

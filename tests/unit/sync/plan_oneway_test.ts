@@ -207,3 +207,25 @@ Deno.test("plan() prints as JSON", () => {
   const made = up({ remove: true, local: { "d/a": {}, b: { opaque: "link" } }, remote: { c: {}, b: {} } });
   assert.deepEqual(JSON.parse(JSON.stringify(made)), made);
 });
+
+Deno.test("plan() takes the shown form of a name for nothing but a report", () => {
+  const shown = { "a\\u0001": { opaque: "name" } } as const;
+  const made = planFor({ mode: "Local", local: shown, remote: { "a\\u0001": {} } });
+  assert.deepEqual([inShort(made.actions), refusalsOf(made)], [["copy local a\\u0001 new"], [
+    "local a\\u0001 badInput",
+  ]]);
+});
+
+Deno.test("plan() takes a name that begins like a folder's for something else", () => {
+  const made = up({
+    remove: true,
+    local: { "a b": { size: 6 }, "a.c": {} },
+    remote: { "a/x": {}, "a b": {}, "a.c": {} },
+  });
+  assert.deepEqual(inShort(made.actions), ["remove remote a gone", "remove remote a/x gone", "copy remote a b size"]);
+});
+
+Deno.test("plan() replaces a folder of any number of files", () => {
+  const many = Object.fromEntries(Array.from({ length: 150_000 }, (_, i) => [`d/${i}`, {}]));
+  assert.equal(up({ remove: true, local: { d: {} }, remote: many }).actions.length, 150_001);
+});

@@ -191,3 +191,8 @@ Deno.test("plan() replaces a link that points elsewhere", () => {
   assert.deepEqual(pair({ criteria: "None", ...sides }).actions, []);
   assert.deepEqual(pair({ local: { l: { link: "x" } }, remote: { l: { link: "x" } } }).actions, []);
 });
+
+Deno.test("plan() asks for no checksum that sizes make needless", () => {
+  const made = pair({ ask: "free", local: { f: { size: 6, modified: START + 9000 } }, remote: { f: {} } });
+  assert.deepEqual([made.free, inShort(made.actions)], [[], ["copy remote f newer"]]);
+});
