@@ -1,5 +1,4 @@
-import type { ErrorKind } from "../errors.ts";
-import { cancelled, SyncError } from "../errors.ts";
+import { cancelled, type ErrorKind, SyncError } from "../errors.ts";
 import { parentOf, type RelPath, root } from "../path.ts";
 import type { Entry } from "../types.ts";
 import type { Call, Place } from "./backend.ts";

@@ -1,12 +1,12 @@
 import { startProxy } from "../support/proxy.ts";
-import { ensureServer } from "../support/servers/install.ts";
+import { skipsServer } from "../support/servers/install.ts";
 import { startSshd } from "../support/servers/sftp.ts";
 import { openTestSftp } from "../support/sftp_target.ts";
 import { conform } from "./suite.ts";
 
 conform({
   name: "sftp",
-  ignore: "missing" in ensureServer("sftp"),
+  ignore: skipsServer("sftp"),
   lacks: ["copy", "walk"],
   gives: ["cut", "disk"],
   async fresh() {
