@@ -13,6 +13,7 @@ import { allNames, findCommand } from "./get_help.ts";
 import { type Line, readLine } from "./line.ts";
 import { commands } from "./mod.ts";
 import { toTicket } from "./passport.ts";
+import { PassedOn, passing, type StageError } from "./stage_error.ts";
 
 /** The process edge: runs one command line with this terminal, this environment and these pipes, and gives the exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
@@ -22,26 +23,20 @@ export async function main(argv: readonly string[]): Promise<number> {
     stop.abort(interrupted);
     Deno.unrefTimer(setTimeout(() => abandon.abort(interrupted), PATIENCE));
   });
-  const signals = { signal: stop.signal, abandon: abandon.signal };
   const line = readOrFail(argv);
   const reporter = makeReporter(line instanceof SyncError ? "Auto" : line.format, sinks, ticker);
   const outcome: Outcome = { results: [], errors: [], passed: undefined };
+  const scene: Scene = { reporter, outcome, signal: stop.signal, abandon: abandon.signal };
   try {
     if (line instanceof SyncError) throw line;
-    await run(line, { reporter, outcome, ...signals });
+    await run(line, scene);
   } catch (thrown) {
-    await failed(thrown, { reporter, outcome, ...signals });
+    await failed(thrown, scene);
   }
   const code = outcome.passed?.ExitCode ?? exitCode(outcome.results, outcome.errors);
   await reporter.end({ exitCode: code }).catch(readerLeft);
   forget();
   return code;
-}
-
-/** The error record of the command before this one in the pipe: said there, and passed on here. */
-interface StageError {
-  readonly Type: "Error";
-  readonly ExitCode: number;
 }
 
 interface Outcome {
@@ -55,12 +50,6 @@ interface Scene {
   readonly outcome: Outcome;
   readonly signal: AbortSignal;
   readonly abandon: AbortSignal;
-}
-
-class PassedOn extends Error {
-  constructor(readonly record: StageError) {
-    super("the command before this one failed");
-  }
 }
 
 const interrupted = new SyncError("cancelled", "Interrupted.", { operation: "run" });
@@ -172,9 +161,13 @@ function makeHost(scene: Scene, common: Host["common"], stack: AsyncDisposableSt
     columns: columns(),
     machine: hostname(),
     async ask(question, answers) {
-      const typed = (await askLine(`${question} [${answers.join("/")}] `, { scene, echo: true }))?.trim().toLowerCase();
-      if (typed === undefined) return undefined;
-      return answers.find((answer) => typed !== "" && answer.toLowerCase().startsWith(typed)) ?? answers[0];
+      for (;;) {
+        const typed = (await askLine(`${question} [${answers.join("/")}] `, { scene, echo: true }))?.trim()
+          .toLowerCase();
+        if (typed === undefined) return undefined;
+        const answer = answers.find((one) => one.toLowerCase().startsWith(typed));
+        if (answer !== undefined) return answer;
+      }
     },
     secret: (prompt, echo = false) => askLine(prompt, { scene, echo }),
     now: Date.now,
@@ -192,18 +185,6 @@ async function failed(thrown: unknown, { reporter, outcome }: Scene): Promise<vo
   // A result that was shown has the truer code: 1 where the server was lost after the first change.
   if (!outcome.results.some((result) => result.ExitCode !== 0)) outcome.errors.push(error);
   await reporter.error(error).catch(readerLeft);
-}
-
-/** Objects of the command before this one; its error ends this one too. */
-async function* passing(objects: AsyncIterable<object>): AsyncIterable<object> {
-  for await (const object of objects) {
-    if (isStageError(object)) throw new PassedOn(object);
-    yield object;
-  }
-}
-
-function isStageError(value: object): value is StageError {
-  return "Type" in value && value.Type === "Error" && "ExitCode" in value && typeof value.ExitCode === "number";
 }
 
 function hasExitCode(value: unknown): value is { readonly ExitCode: number } {

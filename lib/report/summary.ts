@@ -45,6 +45,7 @@ function transfers(result: SyncResult): string[] {
 }
 
 function others(result: SyncResult): string[] {
+  const failed = result.Failures.filter(({ Path }) => Path !== null);
   const counts: [number, string][] = [
     [result.Restored, "of them restored"],
     [result.MoveCount, "moved"],
@@ -52,7 +53,8 @@ function others(result: SyncResult): string[] {
     [result.TouchCount, "given the right time"],
     [result.ConflictCount, "in conflict"],
     // The error that ended the run has no path, and is said in full beside this sentence.
-    [result.Failures.filter((failure) => failure.Path !== null).length, "failed"],
+    [failed.filter(({ Kind }) => Kind !== "Cancelled").length, "failed"],
+    [failed.filter(({ Kind }) => Kind === "Cancelled").length, "cut short"],
   ];
   const parts = counts.filter(([count]) => count > 0).map(([count, what]) => `${formatCount(count)} ${what}`);
   if (result.FoldersMade > 0) parts.push(`${plural(result.FoldersMade, "folder")} made`);

@@ -73,7 +73,8 @@ function braces(names: readonly string[]): string {
 
 /** The error that ended the run is not repeated here: it has no path, and stderr has it. */
 function viewFailures(result: SyncResult): string[] {
-  const failures = result.Failures.filter((failure) => failure.Path !== null);
+  // What Ctrl-C cut short is one number in the summary; the next run does it.
+  const failures = result.Failures.filter(({ Path, Kind }) => Path !== null && Kind !== "Cancelled");
   const lines = failures.slice(0, failuresShown).map(({ Path, Message }) => {
     const path = shown(Path ?? "");
     const message = shorten(shown(Message), 500);

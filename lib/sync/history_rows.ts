@@ -1,8 +1,13 @@
 import { comparePaths, type RelPath, toRelPath } from "../path.ts";
 import { type Checksum, type Known, type Lesson, type Mark, type Side } from "../types.ts";
 
-/** Entries that one block holds; one that grows beyond twice as many is cut. */
-export const BLOCK = 256;
+/** Blocks of entries by the key of their first. `last`: the last block that begins at this key or before it; `next`: where the one after begins. */
+export interface BlockStore {
+  last(key: string): { readonly first: string; readonly body: string } | undefined;
+  next(key: string): string | undefined;
+  drop(first: string): void;
+  put(first: string, body: string): void;
+}
 
 /**
  * The path in a form whose UTF-8 bytes sort as comparePaths() sorts paths: "/" becomes U+0001, which no path holds, and the units that
@@ -52,8 +57,60 @@ export function unpackBlock(text: string): readonly Known[] {
   });
 }
 
+/** Rewrites the blocks that the lessons, given in path order, are about; gives by how many entries there are more. */
+export function learnInto(store: BlockStore, lessons: readonly Lesson[]): number {
+  const keys = lessons.map(({ path }) => toKey(path));
+  let more = 0;
+  for (let at = 0, to = 0; at < lessons.length; at = to) {
+    const key = keys[at] ?? "";
+    const block = store.last(key);
+    const end = store.next(key);
+    const isOver = (other: string | undefined) => other === undefined || (end !== undefined && other >= end);
+    for (to = at + 1; !isOver(keys[to]);) to++;
+    const entries = block === undefined ? [] : unpackBlock(block.body);
+    const learned = learnAll(entries, lessons.slice(at, to));
+    if (block !== undefined) store.drop(block.first);
+    for (const cut of cutBlocks(learned)) if (cut[0] !== undefined) store.put(toKey(cut[0].path), packBlock(cut));
+    more += learned.length - entries.length;
+  }
+  return more;
+}
+
+/** May the entry of this path be among these? */
+export function covers(entries: readonly Known[], path: RelPath): boolean {
+  const [first, last] = [entries[0], entries.at(-1)];
+  if (first === undefined || last === undefined) return false;
+  return comparePaths(first.path, path) <= 0 && comparePaths(path, last.path) <= 0;
+}
+
+/** The entry of the path among entries in path order. */
+export function find(entries: readonly Known[], path: RelPath): Known | undefined {
+  let low = 0;
+  let high = entries.length - 1;
+  while (low <= high) {
+    const middle = (low + high) >>> 1;
+    const one = entries[middle];
+    if (one === undefined) return undefined;
+    const order = comparePaths(one.path, path);
+    if (order === 0) return one;
+    if (order < 0) low = middle + 1;
+    else high = middle - 1;
+  }
+  return undefined;
+}
+
+/** The lessons in path order; of several about one path the last one counts. */
+export function sortLessons(lessons: Iterable<Lesson>): readonly Lesson[] {
+  const last = new Map<RelPath, Lesson>();
+  for (const lesson of lessons) last.set(lesson.path, lesson);
+  return [...last.values()].sort((a, b) => comparePaths(a.path, b.path));
+}
+
+/** Entries that one block holds; one that grows beyond twice as many is cut. */
+const BLOCK = 256;
+
 /** The entries with these lessons learned; both in path order, and so is what comes of them. */
-export function learnAll(entries: readonly Known[], lessons: readonly Lesson[]): readonly Known[] {
+function learnAll(entries: readonly Known[], lessons: readonly Lesson[]): readonly Known[] {
   const learned: Known[] = [];
   let at = 0;
   for (const { path, known } of lessons) {
@@ -68,18 +125,11 @@ export function learnAll(entries: readonly Known[], lessons: readonly Lesson[]):
 }
 
 /** The entries cut into blocks of a good size. */
-export function cutBlocks(entries: readonly Known[]): readonly (readonly Known[])[] {
+function cutBlocks(entries: readonly Known[]): readonly (readonly Known[])[] {
   if (entries.length <= 2 * BLOCK) return entries.length === 0 ? [] : [entries];
   const blocks: (readonly Known[])[] = [];
   for (let at = 0; at < entries.length; at += BLOCK) blocks.push(entries.slice(at, at + BLOCK));
   return blocks;
-}
-
-/** The lessons in path order; of several about one path the last one counts. */
-export function sortLessons(lessons: Iterable<Lesson>): readonly Lesson[] {
-  const last = new Map<RelPath, Lesson>();
-  for (const lesson of lessons) last.set(lesson.path, lesson);
-  return [...last.values()].sort((a, b) => comparePaths(a.path, b.path));
 }
 
 type Cell = number | string | null;

@@ -15,7 +15,10 @@ export interface PairIdentity {
 
 /** A name for all that is kept of the pair, 32 hex digits. A server that answers with another key keeps the name: see otherThan(). */
 export function pairName({ machine, local, server, remote }: PairIdentity): string {
-  return createHash("sha256").update(JSON.stringify(["pair", machine, local, server, remote])).digest("hex").slice(0, 32);
+  return createHash("sha256").update(JSON.stringify(["pair", machine, local, server, remote])).digest("hex").slice(
+    0,
+    32,
+  );
 }
 
 /** In what the pair that something was written for differs from this one, for people; undefined where it is this one. */

@@ -1,0 +1,305 @@
+import { createHash } from "node:crypto";
+import { dirname, join } from "node:path";
+import type { DatabaseSync } from "node:sqlite";
+import { SyncError } from "../errors.ts";
+import { printable } from "../path.ts";
+import type { History, Known, Lesson, Side } from "../types.ts";
+import { type BlockStore, covers, find, learnInto, sortLessons, toKey, unpackBlock } from "./history_rows.ts";
+import { otherThan, type PairIdentity, pairName } from "./pair_name.ts";
+
+/** What tells a folder of a disk from another one at the same place. `birth` in ms; `volume`: the disk it lies on. */
+export interface RootId {
+  readonly fileId?: string;
+  readonly birth?: number;
+  readonly volume?: string;
+}
+
+/** A root as it was when history was written. `modified`: its own time, in ms, where that was old enough to be trusted. */
+export interface RootFacts {
+  readonly id?: RootId;
+  readonly modified?: number;
+}
+
+export type Roots = Readonly<Partial<Record<Side, RootFacts>>>;
+
+/** `folder`: where the histories of all pairs lie. `readOnly`: nothing is written, not even a damaged file put aside. */
+export interface HistoryOptions {
+  readonly folder: string;
+  readonly pair: PairIdentity;
+  readonly readOnly: boolean;
+}
+
+/** What is remembered of one pair. After save() or dispose the history is not read any more. */
+export interface Remembered extends Disposable {
+  /** Empty where nothing is known. */
+  readonly history: History;
+  /** Has an earlier run written it? */
+  readonly known: boolean;
+  readonly roots: Roots;
+  /** Why what is there is not used: a clause for people. */
+  readonly unusable?: string;
+  /**
+   * Writes what was learned; whole and on the disk, or not at all. Nothing is written where nothing is new. Rejects with a SyncError.
+   */
+  save(lessons: Iterable<Lesson>, roots: Roots): Promise<void>;
+}
+
+/**
+ * Opens what is remembered of the pair. A file that is damaged, of a newer version or of another pair counts as nothing: it is put aside
+ * under another name, never removed. Rejects only where that cannot be done.
+ */
+export async function openHistory(options: HistoryOptions): Promise<Remembered> {
+  const path = join(options.folder, `${pairName(options.pair)}.sqlite`);
+  if (!await exists(path)) return new HistoryFile(path, options, undefined);
+  try {
+    return new HistoryFile(path, options, await readBook(path, options.pair));
+  } catch (error) {
+    const unusable = error instanceof Unusable ? error.message : "it is damaged";
+    if (options.readOnly) return new HistoryFile(path, options, undefined, unusable);
+    const aside = await putAside(path);
+    return new HistoryFile(path, options, undefined, `${unusable}; it was put aside as "${printable(aside)}"`);
+  }
+}
+
+/** What a root on this machine's disk is told by; undefined when it is not there. */
+export async function lookAtRoot(disk: string): Promise<RootId | undefined> {
+  try {
+    const { ino, dev, birthtime } = await Deno.stat(disk);
+    return {
+      ...(ino === null ? {} : { fileId: String(ino) }),
+      ...(birthtime === null ? {} : { birth: birthtime.getTime() }),
+      volume: String(dev),
+    };
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw broken(disk, "look at", error);
+  }
+}
+
+/** Is it one folder? By its birth where both tell it, since disks may change their numbers with each start. */
+export function sameRoot(a: RootId, b: RootId): boolean {
+  if (a.fileId !== b.fileId) return false;
+  return a.birth !== undefined && b.birth !== undefined ? a.birth === b.birth : a.volume === b.volume;
+}
+
+const FORMAT = 1;
+/** Histories up to this size stay in memory once read; larger ones are read from the file each time. */
+const KEPT = 50_000;
+const SCHEMA = `CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE blocks (first TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;`;
+
+class Unusable extends Error {}
+
+interface Head {
+  readonly format: number;
+  readonly pair: PairIdentity;
+  readonly roots: Roots;
+  readonly size: number;
+}
+
+/** An open file whose content has been checked. */
+interface Book {
+  readonly db: DatabaseSync;
+  readonly head: Head;
+  readonly blocks: readonly (readonly Known[])[] | undefined;
+}
+
+class HistoryFile implements Remembered {
+  readonly history: History;
+  readonly known: boolean;
+  readonly roots: Roots;
+  readonly unusable?: string;
+  readonly #path: string;
+  readonly #options: HistoryOptions;
+  #book: Book | undefined;
+
+  constructor(path: string, options: HistoryOptions, book: Book | undefined, unusable?: string) {
+    this.#path = path;
+    this.#options = options;
+    this.#book = book;
+    this.known = book !== undefined;
+    this.roots = book?.head.roots ?? {};
+    this.history = book === undefined ? nothing : toHistory(book);
+    if (unusable !== undefined) this.unusable = unusable;
+  }
+
+  async save(lessons: Iterable<Lesson>, roots: Roots): Promise<void> {
+    const sorted = sortLessons(lessons);
+    const head = { format: FORMAT, pair: this.#options.pair, roots, size: 0 };
+    if (this.#options.readOnly || (this.known && sorted.length === 0 && sameText(roots, this.roots))) return;
+    this[Symbol.dispose]();
+    const fresh = `${this.#path}.new`;
+    try {
+      await Deno.mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
+      await remove(fresh);
+      if (this.known) await Deno.copyFile(this.#path, fresh);
+      await writeBook(fresh, sorted, head);
+      await flush(fresh);
+      await Deno.rename(fresh, this.#path);
+      await flushFolder(dirname(this.#path));
+    } catch (error) {
+      throw broken(this.#path, "write", error);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#book?.db.close();
+    this.#book = undefined;
+  }
+}
+
+const nothing: History = { size: 0, get: () => undefined, [Symbol.iterator]: () => [][Symbol.iterator]() };
+
+async function readBook(path: string, pair: PairIdentity): Promise<Book> {
+  const { DatabaseSync } = await import("node:sqlite");
+  const db = new DatabaseSync(path, { readOnly: true });
+  try {
+    const headText = meta(db, "head");
+    const head: Head = JSON.parse(headText);
+    if (head.format !== FORMAT) throw new Unusable(`it is of format ${head.format}, and this version reads ${FORMAT}`);
+    const other = otherThan(pair, head.pair);
+    if (other !== undefined) throw new Unusable(other);
+    if (sumOf(db, headText) !== meta(db, "sum")) throw new Unusable("it is damaged");
+    const blocks = head.size <= KEPT ? Array.from(readBlocks(db)) : undefined;
+    return { db, head, blocks };
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+function toHistory({ db, head, blocks }: Book): History {
+  const read = db.prepare("SELECT body FROM blocks WHERE first <= ? ORDER BY first DESC LIMIT 1");
+  let recent: readonly Known[] = [];
+  return {
+    size: head.size,
+    get(path) {
+      if (!covers(recent, path)) {
+        const { body } = read.get(toKey(path)) ?? {};
+        recent = typeof body === "string" ? unpackBlock(body) : [];
+      }
+      return find(recent, path);
+    },
+    *[Symbol.iterator]() {
+      for (const block of blocks ?? readBlocks(db)) yield* block;
+    },
+  };
+}
+
+function* readBlocks(db: DatabaseSync): Iterable<readonly Known[]> {
+  for (const { body } of db.prepare("SELECT body FROM blocks ORDER BY first").iterate()) {
+    if (typeof body === "string") yield unpackBlock(body);
+  }
+}
+
+function meta(db: DatabaseSync, key: string): string {
+  const { value } = db.prepare("SELECT value FROM meta WHERE key = ?").get(key) ?? {};
+  if (typeof value !== "string") throw new Unusable("it is damaged");
+  return value;
+}
+
+/** Covers every byte that is ever read of the file. */
+function sumOf(db: DatabaseSync, head: string): string {
+  const hash = createHash("sha256").update(`${head}\n`);
+  for (const { first, body } of db.prepare("SELECT first, body FROM blocks ORDER BY first").iterate()) {
+    hash.update(`${first}\n${body}\n`);
+  }
+  return hash.digest("hex");
+}
+
+/** Works on a file that nobody else sees yet, so it needs no journal of its own. */
+async function writeBook(path: string, lessons: readonly Lesson[], head: Head): Promise<void> {
+  const { DatabaseSync } = await import("node:sqlite");
+  const db = new DatabaseSync(path);
+  try {
+    db.exec("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF");
+    db.exec("BEGIN");
+    const known = db.prepare("SELECT name FROM sqlite_schema WHERE name = 'meta'").get() !== undefined;
+    if (!known) db.exec(SCHEMA);
+    const before: Head = known ? JSON.parse(meta(db, "head")) : head;
+    const headText = JSON.stringify({ ...head, size: before.size + learnInto(toStore(db), lessons) });
+    const put = db.prepare("INSERT OR REPLACE INTO meta VALUES (?, ?)");
+    put.run("head", headText);
+    put.run("sum", sumOf(db, headText));
+    db.exec("COMMIT");
+  } finally {
+    db.close();
+  }
+}
+
+function toStore(db: DatabaseSync): BlockStore {
+  const last = db.prepare("SELECT first, body FROM blocks WHERE first <= ? ORDER BY first DESC LIMIT 1");
+  const next = db.prepare("SELECT first FROM blocks WHERE first > ? ORDER BY first LIMIT 1");
+  const drop = db.prepare("DELETE FROM blocks WHERE first = ?");
+  const put = db.prepare("INSERT INTO blocks VALUES (?, ?)");
+  return {
+    last(key) {
+      const { first, body } = last.get(key) ?? {};
+      return typeof first === "string" && typeof body === "string" ? { first, body } : undefined;
+    },
+    next(key) {
+      const { first } = next.get(key) ?? {};
+      return typeof first === "string" ? first : undefined;
+    },
+    drop: (first) => void drop.run(first),
+    put: (first, body) => void put.run(first, body),
+  };
+}
+
+function sameText(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw broken(path, "look at", error);
+  }
+}
+
+/** Renames the file to the first free name of its kind; gives that name. */
+async function putAside(path: string): Promise<string> {
+  for (let count = 1;; count++) {
+    const aside = `${path}.unused-${count}`;
+    if (await exists(aside)) continue;
+    try {
+      await Deno.rename(path, aside);
+      return aside;
+    } catch (error) {
+      throw broken(path, "put aside", error);
+    }
+  }
+}
+
+async function remove(path: string): Promise<void> {
+  try {
+    await Deno.remove(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+async function flush(path: string): Promise<void> {
+  using file = await Deno.open(path, { read: true, write: true });
+  await file.sync();
+}
+
+/** A new name is on the disk once its folder is; Windows has no such call, and needs none. */
+async function flushFolder(path: string): Promise<void> {
+  if (Deno.build.os === "windows") return;
+  using folder = await Deno.open(path);
+  await folder.sync();
+}
+
+function broken(path: string, what: string, cause: unknown): SyncError {
+  if (cause instanceof SyncError) return cause;
+  const why = cause instanceof Error ? cause.message : String(cause);
+  const kind = cause instanceof Deno.errors.PermissionDenied ? "denied" : "unexpected";
+  return new SyncError(kind, `Cannot ${what} "${printable(path)}", where what both sides held is remembered: ${why}`, {
+    operation: what,
+    cause,
+  });
+}

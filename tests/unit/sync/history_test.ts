@@ -1,0 +1,254 @@
+import assert from "node:assert/strict";
+import { type RelPath, toRelPath } from "../../../lib/path.ts";
+import { openHistory, type Remembered } from "../../../lib/sync/history.ts";
+import type { PairIdentity } from "../../../lib/sync/pair_name.ts";
+import type { Known, Lesson } from "../../../lib/types.ts";
+
+const pair: PairIdentity = {
+  machine: "m",
+  local: "/here",
+  server: "sftp://u@web1",
+  remote: "/there",
+  peer: "SHA256:a",
+};
+const open = (folder: string, more: Partial<PairIdentity> = {}, readOnly = false) =>
+  openHistory({ folder, pair: { ...pair, ...more }, readOnly });
+const known = (path: string, more: Partial<Known> = {}): Known => ({
+  path: toRelPath(path),
+  kind: "file",
+  local: { size: 3, modified: 1_700_000_000_123.25, fileId: "1:2" },
+  remote: { size: 3, modified: 1_700_000_000_000, revision: "r" },
+  ...more,
+});
+const learn = (...all: readonly Known[]): Lesson[] => all.map((one) => ({ path: one.path, known: one }));
+const drop = (path: string): Lesson => ({ path: toRelPath(path), known: undefined });
+
+/** Runs with a folder of its own. */
+async function within(test: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "tandem-history-" });
+  try {
+    await test(`${folder}/deep/history`);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function saved(folder: string, lessons: readonly Lesson[]): Promise<void> {
+  using history = await open(folder);
+  await history.save(lessons, { local: { modified: 5 } });
+}
+
+async function fileOf(folder: string): Promise<string> {
+  for await (const { name } of Deno.readDir(folder)) if (name.endsWith(".sqlite")) return `${folder}/${name}`;
+  throw new Error("no history was written");
+}
+
+function all({ history }: Remembered): Known[] {
+  return Array.from(history);
+}
+
+Deno.test("openHistory() knows nothing at first, and writes nothing for that", () =>
+  within(async (folder) => {
+    using history = await open(folder);
+    assert.deepEqual([history.known, history.unusable, all(history), history.roots], [false, undefined, [], {}]);
+    await assert.rejects(Deno.stat(folder), Deno.errors.NotFound);
+  }));
+
+Deno.test("openHistory() gives back what was saved, as it was", () =>
+  within(async (folder) => {
+    const entries = [
+      known("a", { provisional: "both", checksum: "sha256:00" }),
+      known("d", { kind: "dir", local: { size: 0, modified: 7 }, remote: { size: 0 } }),
+      { path: toRelPath("d/l"), kind: "link" as const, target: "../a" },
+      known("e", { local: { size: 0 } }),
+    ];
+    await saved(folder, learn(...entries));
+    using history = await open(folder);
+    assert.deepEqual(all(history), entries);
+    assert.deepEqual([history.known, history.history.size, history.roots], [true, 4, { local: { modified: 5 } }]);
+    assert.deepEqual(history.history.get(toRelPath("d/l")), entries[2]);
+    assert.equal(history.history.get(toRelPath("d/k")), undefined);
+  }));
+
+Deno.test("openHistory() gives entries in path order, whatever characters the names have", () =>
+  within(async (folder) => {
+    const names = [
+      "a",
+      "a/b",
+      "a b",
+      "a!",
+      "a/\ue000",
+      "a/😀",
+      "a/\uff01",
+      "a/\ud7ff",
+      "a/\ud7fe",
+      "a/é",
+      "a/\ufffc/x",
+    ];
+    await saved(folder, learn(...names.map((name) => known(name))));
+    using history = await open(folder);
+    const order = [
+      "a",
+      "a/b",
+      "a/é",
+      "a/\ud7fe",
+      "a/\ud7ff",
+      "a/😀",
+      "a/\ue000",
+      "a/\ufffc/x",
+      "a/\uff01",
+      "a b",
+      "a!",
+    ];
+    const sorted = order.toSorted((a, b) => compare(a, b));
+    assert.deepEqual(all(history).map(({ path }) => path), sorted);
+    for (const name of names) assert.equal(history.history.get(toRelPath(name))?.path, name);
+  }));
+
+/** By UTF-16 units, "/" below all: in other words than the program's. */
+function compare(a: string, b: string): number {
+  const [x, y] = [a, b].map((path) => path.replaceAll("/", "\0"));
+  return (x ?? "") < (y ?? "") ? -1 : 1;
+}
+
+Deno.test("save() changes, adds and drops entries among many", () =>
+  within(async (folder) => {
+    const many = Array.from({ length: 3000 }, (_, i) => known(`d${i % 7}/file ${String(i).padStart(5, "0")}`));
+    await saved(folder, learn(...many));
+    const changed = known("d3/file 00003", { checksum: "md5:1" });
+    await saved(folder, [drop("d0/file 00000"), ...learn(changed, known("zz"), known("a")), drop("nobody")]);
+    using history = await open(folder);
+    const paths = many.map(({ path }) => path as string).filter((path) => path !== "d0/file 00000");
+    assert.deepEqual(all(history).map(({ path }) => path), [...paths, "zz", "a"].sort(compare));
+    assert.deepEqual([history.history.size, history.history.get(changed.path)], [3001, changed]);
+  }));
+
+Deno.test("save() leaves the file's bytes alone when nothing is new", () =>
+  within(async (folder) => {
+    await saved(folder, learn(known("a")));
+    const file = await fileOf(folder);
+    const before = await Deno.stat(file);
+    await saved(folder, []);
+    assert.deepEqual((await Deno.stat(file)).mtime, before.mtime);
+  }));
+
+Deno.test("save() writes nothing where nothing may be written", () =>
+  within(async (folder) => {
+    await saved(folder, learn(known("a")));
+    using looking = await open(folder, {}, true);
+    await looking.save([drop("a")], {});
+    using history = await open(folder);
+    assert.equal(history.history.size, 1);
+  }));
+
+Deno.test("save() keeps the old history when it breaks", () =>
+  within(async (folder) => {
+    await saved(folder, learn(known("a")));
+    using history = await open(folder);
+    const broken = {
+      path: toRelPath("b"),
+      get known(): Known {
+        throw new Error("cut");
+      },
+    };
+    await assert.rejects(history.save([broken], {}), { name: "SyncError" });
+    using after = await open(folder);
+    assert.deepEqual(all(after), [known("a")]);
+    await saved(folder, learn(known("c")));
+    using later = await open(folder);
+    assert.equal(later.history.size, 2);
+  }));
+
+Deno.test("openHistory() keeps pairs apart", () =>
+  within(async (folder) => {
+    await saved(folder, learn(known("a")));
+    for (const other of [{ machine: "n" }, { local: "/elsewhere" }, { server: "sftp://u@web2" }, { remote: "/" }]) {
+      using history = await open(folder, other);
+      assert.deepEqual([history.known, history.unusable], [false, undefined]);
+    }
+    using same = await open(folder);
+    assert.equal(same.known, true);
+  }));
+
+Deno.test("openHistory() does not use what was written for another host key, and says so", () =>
+  within(async (folder) => {
+    await saved(folder, learn(known("a")));
+    using history = await open(folder, { peer: "SHA256:b" });
+    assert.equal(history.known, false);
+    assert.match(history.unusable ?? "", /host key.*put aside/);
+  }));
+
+Deno.test("openHistory() does not use a file that was copied from another pair", () =>
+  within(async (folder) => {
+    await saved(folder, learn(known("a")));
+    const mine = await fileOf(folder);
+    using other = await open(folder, { local: "/elsewhere" });
+    await other.save(learn(known("b")), {});
+    const files = Array.from(Deno.readDirSync(folder), ({ name }) => `${folder}/${name}`);
+    const theirs = files.find((file) => file !== mine) ?? "";
+    await Deno.copyFile(theirs, mine);
+    using history = await open(folder);
+    assert.match(history.unusable ?? "", /belongs to the local folder "\/elsewhere"/);
+    assert.deepEqual(all(history), []);
+  }));
+
+const damages: Readonly<Record<string, (bytes: Uint8Array) => Uint8Array>> = {
+  "that is empty": () => new Uint8Array(),
+  "that is no database": () => new TextEncoder().encode("hello"),
+  "cut in two": (bytes) => bytes.slice(0, bytes.length >> 1),
+  "cut by one page": (bytes) => bytes.slice(0, bytes.length - 4096),
+};
+for (const [what, damage] of Object.entries(damages)) {
+  Deno.test(`openHistory() puts a file aside ${what}, and goes on without`, () =>
+    within(async (folder) => {
+      await saved(folder, learn(...Array.from({ length: 600 }, (_, i) => known(`f${i}`))));
+      const file = await fileOf(folder);
+      const bytes = damage(await Deno.readFile(file));
+      await Deno.writeFile(file, bytes);
+      {
+        using looking = await open(folder, {}, true);
+        assert.deepEqual([looking.known, all(looking), looking.unusable], [false, [], "it is damaged"]);
+        assert.deepEqual(await Deno.readFile(file), bytes);
+      }
+      using history = await open(folder);
+      assert.equal(history.known, false);
+      assert.match(history.unusable ?? "", /^it is damaged; it was put aside as ".*\.unused-1"$/);
+      assert.deepEqual(await Deno.readFile(`${file}.unused-1`), bytes);
+      await history.save(learn(known("a")), {});
+      using again = await open(folder);
+      assert.deepEqual(all(again), [known("a")]);
+    }));
+}
+
+Deno.test("openHistory() believes no file of which one byte is another", () =>
+  within(async (folder) => {
+    const entries = Array.from({ length: 40 }, (_, i) => known(`folder/file ${i}`));
+    await saved(folder, learn(...entries));
+    const file = await fileOf(folder);
+    const good = await Deno.readFile(file);
+    using whole = await open(folder);
+    const before = all(whole);
+    let refused = 0;
+    for (let at = 0; at < good.length; at += 41) {
+      const bad = good.slice();
+      bad[at] = (bad[at] ?? 0) ^ 0x10;
+      await Deno.writeFile(file, bad);
+      using history = await open(folder, {}, true);
+      if (history.known) assert.deepEqual([at, all(history)], [at, before]);
+      else refused++;
+    }
+    assert.ok(refused > 50, `${refused} refused`);
+  }));
+
+Deno.test("openHistory() does not use a file of a newer format, and keeps it", () =>
+  within(async (folder) => {
+    await saved(folder, learn(known("a")));
+    const file = await fileOf(folder);
+    const { DatabaseSync } = await import("node:sqlite");
+    const db = new DatabaseSync(file);
+    db.exec(`UPDATE meta SET value = replace(value, '"format":1', '"format":2') WHERE key = 'head'`);
+    db.close();
+    using history = await open(folder);
+    assert.match(history.unusable ?? "", /format 2.*put aside/);
+    assert.equal(history.history.get("a" as RelPath), undefined);
+  }));
