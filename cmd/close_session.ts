@@ -1,3 +1,4 @@
+import { SyncError } from "../lib/errors.ts";
 import { defineCommand, type ParamType } from "../lib/shell/command.ts";
 import { listOf } from "../lib/shell/types.ts";
 import { type GivenSession, sessionInput } from "./session_input.ts";
@@ -35,11 +36,19 @@ export const closeSessionCommand = defineCommand({
   } as const,
   wantsInput: (bound) => bound.Session === undefined,
   async *run(each): AsyncIterable<object> {
+    let came = false;
     for await (const { Session } of each) {
       for (const one of Session ?? []) {
+        came = true;
         if ("passing" in one) yield one.passing;
         else await one.close();
       }
+    }
+    // A command that was killed writes nothing, and must not pass for one that succeeded.
+    if (!came) {
+      throw new SyncError("connection", "Nothing came through the pipe: the command before this one gave no session.", {
+        operation: "read the session",
+      });
     }
   },
 });

@@ -2,8 +2,9 @@ import { type DifferenceRecord, type PlanRecord, toDifference, toPlanLine } from
 import { defineCommand, type Host } from "../lib/shell/command.ts";
 import { run } from "../lib/sync/run.ts";
 import type { Plan } from "../lib/types.ts";
+import { openMemory } from "./memory_of_pair.ts";
 import { type Job, needsSession, openPair, prepare } from "./pair.ts";
-import { type RunWords, toRunOptions } from "./run_options.ts";
+import { type RunWords, toMemoryOptions, toRunOptions } from "./run_options.ts";
 import { checkSync, syncParams } from "./sync_params.ts";
 
 export const comparePathCommand = defineCommand({
@@ -23,7 +24,9 @@ async function* compareOne<W extends RunWords>(job: Job<W>, host: Host): AsyncIt
   const pair = await openPair(job, host);
   try {
     let plan: Plan | undefined;
-    for await (const event of run({ local: job.local, remote: pair.remote }, await toRunOptions(job, pair, host))) {
+    const sides = { local: job.local, remote: pair.remote };
+    await using memory = await openMemory(sides, toMemoryOptions(job, pair, host));
+    for await (const event of run(sides, await toRunOptions(job, pair, { host, memory }))) {
       if (event.type === "planned") plan = event.plan;
     }
     if (plan === undefined) return;

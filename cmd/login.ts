@@ -130,12 +130,19 @@ export function standsForSession(word: string | undefined): boolean {
 function hostAddress(login: Login): Address {
   const row = rows.find((protocol) => protocol.names.includes(login.Protocol ?? "Sftp"));
   const scheme = row?.schemes[row.names.indexOf(login.Protocol ?? "Sftp")] ?? "sftp";
-  const host = login.HostName ?? "";
+  const host = (login.HostName ?? "").replace(/^\[(.*)\]$/, "$1");
   if (isAddress(host)) {
     throw badInput(
       `-HostName takes a name, not an address; write New-Session "${
         formatAddress(parseAddress(host, protocols).address)
       }".`,
+    );
+  }
+  // Never shown: what stands before an @ may hold a password.
+  if (/[@/\\\s]|^[^:]*:[^:]*$/.test(host)) {
+    throw badInput(
+      "-HostName takes the name alone: user and port go to -UserName and -PortNumber, or write an address, sftp://user@host:port/path.",
+      "CannotConvertArgument",
     );
   }
   return { scheme, host, path: "", pins: [] };

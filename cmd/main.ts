@@ -34,9 +34,12 @@ export async function main(argv: readonly string[]): Promise<number> {
     await failed(thrown, scene);
   }
   const code = outcome.passed?.ExitCode ?? exitCode(outcome.results, outcome.errors);
-  await reporter.end({ exitCode: code }).catch(readerLeft);
+  const said = await reporter.end({ exitCode: code }).then(
+    () => true,
+    (error) => error instanceof Deno.errors.BrokenPipe,
+  );
   forget();
-  return code;
+  return said || code !== 0 ? code : exitCodes.unexpected;
 }
 
 interface Outcome {
@@ -59,7 +62,12 @@ const encoder = new TextEncoder();
 const PATIENCE = 1_500;
 
 const sinks = {
-  out: (text: string) => write(Deno.stdout, text),
+  out: (text: string) =>
+    write(Deno.stdout, text).catch((cause) => {
+      if (cause instanceof Deno.errors.BrokenPipe) throw cause;
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new SyncError("unexpected", `Cannot write to standard output: ${why}`, { operation: "report", cause });
+    }),
   err: (text: string) => write(Deno.stderr, text),
   columns,
   outIsTerminal: isTerminal.out,

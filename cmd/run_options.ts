@@ -10,10 +10,11 @@ import { chooseCriteria } from "../lib/sync/criteria.ts";
 import type { ConflictPolicy, GuardKey } from "../lib/sync/options.ts";
 import type { RunOptions } from "../lib/sync/run.ts";
 import type { Plan } from "../lib/types.ts";
+import type { Memory, MemoryOptions, MemoryWords } from "./memory_of_pair.ts";
 import type { Job, Pair, PairWords } from "./pair.ts";
 
 /** The bound parameters that a run is told, beside those that name its pair. */
-export interface RunWords extends PairWords {
+export interface RunWords extends PairWords, MemoryWords {
   readonly SkipNew: boolean;
   readonly SkipModified: boolean;
   readonly Conflict: ConflictPolicy;
@@ -22,6 +23,7 @@ export interface RunWords extends PairWords {
   readonly AllowEmptySource: boolean;
   readonly AllowRoot: boolean;
   readonly AllowMissingRoot: boolean;
+  readonly AllowAllChanged: boolean;
   readonly RemoveDespiteFailures: boolean;
   readonly RequireMarker: string | undefined;
   readonly NoReadBack: boolean;
@@ -29,7 +31,11 @@ export interface RunWords extends PairWords {
 }
 
 /** What the run is told by the words and by the world. Rejects with badInput for -Confirm where nobody can be asked. */
-export async function toRunOptions<W extends RunWords>(job: Job<W>, pair: Pair, host: Host): Promise<RunOptions> {
+export async function toRunOptions<W extends RunWords>(
+  job: Job<W>,
+  pair: Pair,
+  { host, memory }: { readonly host: Host; readonly memory: Memory },
+): Promise<RunOptions> {
   const { words, mode } = job;
   if (host.common.confirm && !host.interactive && !words.Force) {
     throw badInput("-Confirm needs a terminal to ask at: leave it out, or look at the plan with -WhatIf.");
@@ -47,6 +53,8 @@ export async function toRunOptions<W extends RunWords>(job: Job<W>, pair: Pair, 
     allow: allowed(words),
     ...(words.MaxRemove === undefined ? {} : { maxRemove: words.MaxRemove }),
     ...(words.RequireMarker === undefined ? {} : { marker: words.RequireMarker }),
+    ...(memory.remembered === undefined ? {} : { remembered: memory.remembered }),
+    ...(memory.trash === undefined ? {} : { trash: memory.trash, trashDays: words.TrashDays }),
     defaulted: pair.defaulted,
     noReadBack: words.NoReadBack,
     stopOnError: host.common.stopOnError,
@@ -64,6 +72,11 @@ export async function toRunOptions<W extends RunWords>(job: Job<W>, pair: Pair, 
       : {}),
     ...(host.common.confirm && asks ? { approve: (plan) => approve(plan, pair, host) } : {}),
   };
+}
+
+/** What memory is told by the words and by the world. */
+export function toMemoryOptions<W extends RunWords>(job: Job<W>, pair: Pair, host: Host): MemoryOptions {
+  return { words: job.words, mode: job.mode.mode, session: pair.session.label, host };
 }
 
 /** This user on this machine, for the names of temporary files. Without a state folder the environment must do. */
@@ -92,5 +105,6 @@ function allowed(words: RunWords): readonly GuardKey[] {
   if (words.AllowEmptySource) keys.push("-AllowEmptySource");
   if (words.AllowRoot) keys.push("-AllowRoot");
   if (words.AllowMissingRoot) keys.push("-AllowMissingRoot");
+  if (words.AllowAllChanged) keys.push("-AllowAllChanged");
   return keys;
 }

@@ -1,6 +1,6 @@
 import { badInput } from "../lib/errors.ts";
 import type { Params } from "../lib/shell/command.ts";
-import { listOf, oneOf, path, share, text, toggle } from "../lib/shell/types.ts";
+import { listOf, number, oneOf, path, share, text, toggle } from "../lib/shell/types.ts";
 import { criteria } from "../lib/sync/criteria.ts";
 import { givenLogin, type Login, loginParams, standsForSession, toReach } from "./login.ts";
 import { sessionInput } from "./session_input.ts";
@@ -82,6 +82,12 @@ export const syncParams = {
     fallback: false,
     help: "A root that was there before may be made anew.",
   },
+  AllowAllChanged: {
+    type: toggle,
+    exact: true,
+    fallback: false,
+    help: "In Both: go on though most files of a side have another time.",
+  },
   RemoveDespiteFailures: {
     type: toggle,
     exact: true,
@@ -90,6 +96,18 @@ export const syncParams = {
   },
   RequireMarker: { type: text, help: "Go on only if this file lies in both roots." },
   NoReadBack: { type: toggle, fallback: false, help: "With Checksum: never read remote files back to compare them." },
+  HistoryPath: { type: path, help: "The folder in which is kept what both sides held after the last run." },
+  Recycle: {
+    type: toggle,
+    fallback: false,
+    help: "Keep what is overwritten or removed in the trash, as Both does: see Get-TrashItem.",
+  },
+  TrashDays: {
+    type: number(0, 36_500),
+    fallback: 30,
+    help: "For how many days the trash keeps what lost no conflict.",
+  },
+  RemoteTrash: { type: path, help: "The server's folder for its trash, instead of one in the login folder." },
   Force: { type: toggle, exact: true, fallback: false, help: "Answer questions with yes. Opens no guard." },
   ...loginParams,
 } as const satisfies Params;

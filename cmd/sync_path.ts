@@ -4,8 +4,9 @@ import type { Session } from "../lib/session.ts";
 import { type Bound, defineCommand, type Host, type Params } from "../lib/shell/command.ts";
 import { toggle } from "../lib/shell/types.ts";
 import { run } from "../lib/sync/run.ts";
+import { openMemory } from "./memory_of_pair.ts";
 import { type Job, needsSession, openPair, type Pair, prepare } from "./pair.ts";
-import { toRunOptions } from "./run_options.ts";
+import { toMemoryOptions, toRunOptions } from "./run_options.ts";
 import { checkSync, syncParams } from "./sync_params.ts";
 
 const params = {
@@ -79,8 +80,10 @@ async function carryOut(
 ): Promise<Outcome> {
   const { FailOnConflict: failOnConflict, FailIfNothing: failIfNothing } = job.words;
   const fold = startResult(pair.run, { started, failOnConflict, failIfNothing });
+  const sides = { local: job.local, remote: pair.remote };
   try {
-    const events = run({ local: job.local, remote: pair.remote }, await toRunOptions(job, pair, host));
+    await using memory = await openMemory(sides, toMemoryOptions(job, pair, host));
+    const events = run(sides, await toRunOptions(job, pair, { host, memory }));
     let next = await events.next();
     for (; !next.done; next = await events.next()) {
       fold.add(next.value);

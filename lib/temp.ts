@@ -13,6 +13,17 @@ export function tempTag(path: string): string | undefined {
   return TEMP.exec(path)?.[1];
 }
 
+/** What a plan says of a version that goes to the trash before its place is taken: no entry can have this path, since nobody sees the name. */
+export function trashPath(path: RelPath): RelPath {
+  return `${TRASH}${path}` as RelPath;
+}
+
+/** Does the path stand for the trash? */
+export function isInTrash(path: RelPath): boolean {
+  return path.startsWith(TRASH);
+}
+
+const TRASH = ".tandem-trash/";
 const MARK = ".tandem-";
 const TEMP = /(?:^|\/)\.[^/]+\.tandem-([0-9a-f]{16})$/;
 

@@ -30,11 +30,13 @@ export interface FileEntry {
   readonly fileId?: string;
 }
 
+/** `fileId`: of a root on a disk alone: tells it from another folder at the same place. */
 export interface DirEntry {
   readonly kind: "dir";
   readonly path: RelPath;
   readonly modified?: number;
   readonly mode?: number;
+  readonly fileId?: string;
 }
 
 /** A symbolic link as a thing of its own: only under -Links Keep; else a link is opaque. */
@@ -75,13 +77,16 @@ export interface Mark {
   readonly fileId?: string;
 }
 
-/** What history holds for one path; `provisional` names the side whose mark was too young to be trusted when it was written. */
+/**
+ * What history holds for one path; `provisional` names the side whose mark was too young to be trusted when it was written. Marks of a
+ * folder hold its time alone (their size is 0), where that was old enough to tell a later deletion in it.
+ */
 export interface Known {
   readonly path: RelPath;
   readonly kind: "file" | "dir" | "link";
   readonly local?: Mark;
   readonly remote?: Mark;
-  readonly provisional?: Side;
+  readonly provisional?: Side | "both";
   readonly checksum?: Checksum;
   readonly target?: string;
 }
@@ -171,6 +176,12 @@ export interface Plan {
   readonly free?: readonly RelPath[];
 }
 
+/** A version in the trash: its id there, and the path of the file that holds it. */
+export interface InTrash {
+  readonly id: string;
+  readonly at: string;
+}
+
 /** Which run an event or a result belongs to. `session`: the session's label; the paths as they are shown to people. */
 export interface Run {
   readonly session: string;
@@ -182,14 +193,21 @@ export interface Run {
 
 /**
  * What a run tells while it goes, in order of happening. `bytes` of progress are those moved since the last progress event of that
- * action (a retry may take some back: negative). `warnings` of done: the transfer is good, but e.g. its time could not be set.
+ * action (a retry may take some back: negative). `warnings` of done: the transfer is good, but e.g. its time could not be set; `kept`:
+ * where the version lies that had to go, and the name by which the trash knows it.
  */
 export type SyncEvent =
   | { readonly type: "scanned"; readonly side: Side; readonly entries: number }
   | { readonly type: "planned"; readonly plan: Plan }
   | { readonly type: "started"; readonly action: Action }
   | { readonly type: "progress"; readonly action: Action; readonly bytes: number }
-  | { readonly type: "done"; readonly action: Action; readonly result?: Entry; readonly warnings?: readonly string[] }
+  | {
+    readonly type: "done";
+    readonly action: Action;
+    readonly result?: Entry;
+    readonly warnings?: readonly string[];
+    readonly kept?: InTrash;
+  }
   | { readonly type: "failed"; readonly action: Action; readonly error: SyncError }
   | { readonly type: "held"; readonly action: Action; readonly why: string }
   | { readonly type: "noted"; readonly note: Note };

@@ -97,7 +97,9 @@ export class LocalRoot {
       return info && toEntry(path, info, full);
     }
     try {
-      return toEntry(path, await this.pace(() => Deno.statSync(full), () => Deno.stat(full)), full);
+      const info = await this.pace(() => Deno.statSync(full), () => Deno.stat(full));
+      const entry = toEntry(path, info, full);
+      return entry.kind === "dir" ? { ...entry, fileId: folderId(info) } : entry;
     } catch (error) {
       if (isAbsence(error)) return undefined;
       throw error;
@@ -136,6 +138,11 @@ export class LocalRoot {
   #doing(operation: string, path: RelPath): Doing {
     return { operation, path, shown: path === root ? this.folder : this.full(path) };
   }
+}
+
+/** By its birth where the disk tells it, since numbers of inodes are used again, and those of disks change with each start. */
+function folderId({ ino, dev, birthtime }: Deno.FileInfo): string {
+  return birthtime === null ? `${dev}:${ino}` : `${ino}@${birthtime.getTime()}`;
 }
 
 /** The real path of the nearest ancestor that exists, and the rest as written. */

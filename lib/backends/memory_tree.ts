@@ -50,7 +50,9 @@ export class MemoryTree {
     const node = this.#find(path);
     if (node === undefined) throw this.#error("notFound", "list", { path, why: "it does not exist" });
     if (node.kind !== "dir") throw this.#error("changed", "list", { path, why: "it is no folder" });
-    return Array.from(node.children.values(), (child) => this.#child(path, child));
+    return [...node.children.values()].filter((child) => !this.#isHollow(child)).map((child) =>
+      this.#child(path, child)
+    );
   }
 
   bytes(path: RelPath): Uint8Array<ArrayBuffer> {
@@ -125,14 +127,15 @@ export class MemoryTree {
   rename(from: RelPath, to: RelPath, options: Expecting): void {
     const node = this.#find(from);
     if (node === undefined) throw this.#error("notFound", "rename", { path: from, why: "it does not exist" });
-    const dir = this.#parent(to, "rename to");
+    this.#parent(to, "rename to");
     const taken = this.#find(to);
     if (taken !== node) this.check(to, options, "rename to");
     if (taken !== node && taken?.kind === "dir") {
       throw this.#error("exists", "rename to", { path: to, why: "a folder is there" });
     }
     this.#drop(from);
-    this.#place(dir, { ...node, name: nameOf(to) });
+    // Where there are no folders, the one that was left empty is gone now.
+    this.#place(this.#parent(to, "rename to"), { ...node, name: nameOf(to) });
     this.operations.push({ do: "rename", path: from, to });
   }
 
@@ -195,7 +198,8 @@ export class MemoryTree {
   #find(path: RelPath): Node | undefined {
     if (path === root) return this.#top;
     const dir = this.#find(parentOf(path));
-    return dir?.kind === "dir" ? dir.children.get(this.#key(nameOf(path))) : undefined;
+    const node = dir?.kind === "dir" ? dir.children.get(this.#key(nameOf(path))) : undefined;
+    return node === undefined || this.#isHollow(node) ? undefined : node;
   }
 
   /** The folder that is to hold `path`; made on the way where a place has no folders of their own. */
@@ -233,6 +237,12 @@ export class MemoryTree {
   #dropLeftover(dir: DirNode, temp: RelPath): void {
     const key = this.#key(nameOf(temp));
     if (dir.children.get(key)?.kind !== "dir") dir.children.delete(key);
+  }
+
+  /** Is it a folder that is none, in a place where folders are what the paths of files hold? */
+  #isHollow(node: Node): boolean {
+    if (this.rules.traits.hasDirs || node.kind !== "dir" || node === this.#top) return false;
+    return [...node.children.values()].every((child) => this.#isHollow(child));
   }
 
   /** The time as this place keeps it: at its step, or that of the upload where it keeps none. */

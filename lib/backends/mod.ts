@@ -1,5 +1,7 @@
 import type { Protocol } from "./backend.ts";
+import { ftpOptions } from "./ftp_options.ts";
 import { sftpOptions } from "./sftp_options.ts";
+import { webdavOptions } from "./webdav_options.ts";
 
 export type { Address, Backend, Protocol, ProtocolOption } from "./backend.ts";
 export { openLocal } from "./local.ts";
@@ -20,6 +22,20 @@ export const protocols = [
     defaultPort: 22,
     options: sftpOptions,
     load: async () => (await import("./sftp.ts")).openSftp,
+  },
+  {
+    schemes: ["ftp", "ftps", "ftpes"],
+    names: ["Ftp"],
+    defaultPort: 21,
+    options: ftpOptions,
+    load: async () => (await import("./ftp.ts")).openFtp,
+  },
+  {
+    schemes: ["dav", "davs", "http", "https"],
+    names: ["Webdav"],
+    defaultPort: 80,
+    options: webdavOptions,
+    load: async () => (await import("./webdav.ts")).openWebdav,
   },
 ] as const satisfies readonly Protocol[];
 

@@ -48,8 +48,8 @@ export async function openSftpOver(
   try {
     await pool.open(call);
     const wire = await pool.wire(call);
-    const home = await loginFolder(wire, call);
-    const place = await findPlace(wire, address.path, { ...call, from: home, home });
+    const home = loginFolder(wire, call);
+    const [place] = await Promise.all([findPlace(wire, address.path, { ...call, home }), home]);
     const traits = traitsOf(wire, numberOf(options.Connections, CONNECTIONS));
     return new Sftp({ connector, pool, home, hashes: new Hashes(pool), traits }, { place, owns: true });
   } catch (error) {
@@ -67,7 +67,7 @@ const PARALLEL_FILES = 256;
 interface Server {
   readonly connector: SshConnector;
   readonly pool: Pool;
-  readonly home: string;
+  readonly home: Promise<string>;
   readonly hashes: Hashes;
   readonly traits: Traits;
 }

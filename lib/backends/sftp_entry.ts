@@ -2,7 +2,7 @@ import type { RelPath } from "../path.ts";
 import type { Entry } from "../types.ts";
 import type { Expecting } from "./backend.ts";
 import { mismatch } from "./expect.ts";
-import { type Ask, failure } from "./sftp_status.ts";
+import { type Ask, FAILURE, failure, statusOf } from "./sftp_status.ts";
 import type { Wire } from "./sftp_wire.ts";
 import type { RawAttributes } from "./ssh_channels.ts";
 
@@ -53,8 +53,16 @@ export async function toEntry(wire: Wire, seen: Seen, ask: Ask & { readonly at: 
 
 /** What lies there now; undefined when nothing does. A link is not followed. */
 export async function look(wire: Wire, at: string, ask: Ask): Promise<Entry | undefined> {
-  const attributes = await wire.lstat(at, ask);
-  return attributes === undefined ? undefined : await toEntry(wire, toSeen(ask.path, attributes), { ...ask, at });
+  try {
+    const attributes = await wire.lstat(at, ask);
+    return attributes === undefined ? undefined : await toEntry(wire, toSeen(ask.path, attributes), { ...ask, at });
+  } catch (error) {
+    // Below a file there is nothing, and some servers call that a mere failure.
+    if (statusOf(error) !== FAILURE || at === "/") throw error;
+    const above = await look(wire, at.slice(0, at.lastIndexOf("/")) || "/", ask);
+    if (above !== undefined && above.kind !== "file") throw error;
+    return undefined;
+  }
 }
 
 /** Rejects with kind "changed" unless `found` is what is expected. */

@@ -17,11 +17,16 @@ export async function loginFolder(wire: Wire, call: Call): Promise<string> {
 export async function findPlace(
   wire: Wire,
   folder: string,
-  options: Call & { readonly from: string; readonly home: string },
+  options: Call & { readonly from?: string; readonly home: Promise<string> },
 ): Promise<Place> {
-  const { home, signal } = options;
+  const { from, signal } = options;
   const ask: Ask = { signal, operation: `open the folder "${printable(folder)}"`, path: root };
-  const path = await resolved(wire, absolute(folder, options), ask);
+  const needsHome = !folder.startsWith("/") || folder.startsWith("/~");
+  const start = needsHome ? await options.home : "/";
+  const [path, home] = await Promise.all([
+    resolved(wire, absolute(folder, { from: from ?? start, home: start }), ask),
+    options.home,
+  ]);
   if (path === home && home !== "/") return { path, broad: "the login folder" };
   if (path === "/" && home !== "/") return { path, broad: "the server's root folder" };
   return { path };
@@ -36,7 +41,13 @@ function absolute(folder: string, { from, home }: { readonly from: string; reado
 /** The real path of the nearest folder that exists, and the rest as it is. */
 async function resolved(wire: Wire, path: string, ask: Ask): Promise<string> {
   if (path === "/") return path;
-  if (await wire.stat(path, ask) !== undefined) return checked(await wire.realpath(path, ask), ask);
+  // Asked for together; what realpath says of an absent path differs from server to server.
+  const [found, real] = await Promise.allSettled([wire.stat(path, ask), wire.realpath(path, ask)]);
+  if (found.status === "rejected") throw found.reason;
+  if (found.value !== undefined) {
+    if (real.status === "rejected") throw real.reason;
+    return checked(real.value, ask);
+  }
   const parent = await resolved(wire, posix.dirname(path), ask);
   return posix.join(parent, posix.basename(path));
 }

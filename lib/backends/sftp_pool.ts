@@ -38,7 +38,7 @@ export class Pool implements AsyncDisposable {
   ahead = 0;
   #most: number;
   #dialling: Promise<Wire> | undefined;
-  #growing: Promise<void> | undefined;
+  readonly #growing = new Set<Promise<void>>();
   #busySince: number | undefined;
   #over: SyncError | undefined;
 
@@ -74,13 +74,16 @@ export class Pool implements AsyncDisposable {
     return link;
   }
 
-  /** Opens one more connection in the background, unless there are enough. */
-  grow(): void {
-    if (this.#growing !== undefined || this.#links.size >= this.#most || this.#closing.signal.aborted) return;
-    this.#growing = this.#dial().then(() => {}, (error) => {
-      // The server wants no more: what is there is enough.
-      if (!this.#closing.signal.aborted && error instanceof SyncError) this.#most = Math.max(1, this.#links.size);
-    }).finally(() => this.#growing = undefined);
+  /** Opens further connections in the background until there are `wanted`, as far as they are allowed. */
+  grow(wanted: number): void {
+    while (this.#links.size + this.#growing.size < Math.min(wanted, this.#most)) {
+      if (this.#closing.signal.aborted) return;
+      const one = this.#dial().then(() => {}, (error) => {
+        // The server wants no more: what is there is enough.
+        if (!this.#closing.signal.aborted && error instanceof SyncError) this.#most = Math.max(1, this.#links.size);
+      }).finally(() => this.#growing.delete(one));
+      this.#growing.add(one);
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -89,10 +92,10 @@ export class Pool implements AsyncDisposable {
     const links = [...this.#links.values()];
     this.#links.clear();
     await Promise.all(links.map((link) => link[Symbol.asyncDispose]()));
-    await Promise.allSettled([this.#growing, this.#dialling]);
+    await Promise.allSettled([...this.#growing, this.#dialling]);
   }
 
-  /** One more when many requests have been waiting for a while: short work is done sooner than a handshake. */
+  /** More when many requests have been waiting for a while: short work is done sooner than a handshake. */
   #watchLoad(least: Wire): void {
     if (least.load < BUSY) {
       this.#busySince = undefined;
@@ -102,7 +105,9 @@ export class Pool implements AsyncDisposable {
     this.#busySince ??= now;
     if (now - this.#busySince < BUSY_MS) return;
     this.#busySince = undefined;
-    this.grow();
+    let load = 0;
+    for (const wire of this.#links.keys()) load += wire.load;
+    this.grow(1 + Math.ceil(load / EACH));
   }
 
   /** One attempt serves all who wait; each may leave. */
@@ -170,6 +175,8 @@ export class Pool implements AsyncDisposable {
 /** Requests waiting on the least loaded connection that justify one more, and ms that they must have been. */
 const BUSY = 24;
 const BUSY_MS = 150;
+/** Requests in flight for which each connection is meant. */
+const EACH = 64;
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 5_000;
 const REQUEST_BYTES = 16_384;

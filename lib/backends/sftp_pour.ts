@@ -125,7 +125,7 @@ export class Pour {
   #send(piece: Uint8Array): void {
     const { draft } = this.#pouring;
     const left = draft.options.size - this.#next;
-    if (left > WORTH_GROWING) this.#pool.grow();
+    this.#pool.grow(1 + Math.floor(left / WORTH_GROWING));
     if (left > FLYING) this.#spread();
     const wire = least(this.#handles.keys());
     const handle = wire && this.#handles.get(wire);

@@ -67,7 +67,7 @@ async function readWhole(wire: Wire, handle: Handle, work: Work): Promise<Uint8A
     const part = whole.subarray(at, Math.min(at + wire.maxRead, whole.length));
     parts.push(fill(wire, handle, { ...work, into: part, from: from + at }));
   }
-  const same = lookFor(wire, work.at, work);
+  const same = handled(lookFor(wire, work.at, work));
   const short = await Promise.all(parts).then(() => undefined, (error) => ({ error }));
   await same;
   if (short !== undefined) throw short.error;
@@ -153,7 +153,7 @@ class StripedRead {
 
   #topUp(): void {
     const { to } = this.#work;
-    if (to - this.#next > WORTH_GROWING) this.#pool.grow();
+    this.#pool.grow(1 + Math.floor((to - this.#next) / WORTH_GROWING));
     if (to - this.#next > AHEAD) this.#spread();
     while (this.#next < to) {
       const wire = least(this.#handles.keys());

@@ -1,5 +1,15 @@
 import type { SyncError } from "../errors.ts";
-import { type Action, type Conflict, otherSide, type Plan, type Refusal, type Run, type SyncEvent } from "../types.ts";
+import { isInTrash } from "../temp.ts";
+import {
+  type Action,
+  type Conflict,
+  type InTrash,
+  otherSide,
+  type Plan,
+  type Refusal,
+  type Run,
+  type SyncEvent,
+} from "../types.ts";
 import {
   type ConflictRecord,
   type FailureRecord,
@@ -26,10 +36,10 @@ import {
  */
 export function itemizer(run: Run): (event: SyncEvent) => readonly ItemRecord[] {
   let settled = new Map<string, Conflict>();
-  const itemize = (action: Action, warnings: readonly string[]) => {
-    const done = doneItems(action, { run, warnings });
+  const itemize = (action: Action, warnings: readonly string[], kept?: InTrash) => {
+    const done = doneItems(action, { run, warnings, kept });
     const conflict = action.why === "conflict" ? settled.get(keyOf(action)) : undefined;
-    return conflict === undefined || !isSettling(action) ? done : [...done, settledItem(conflict, run)];
+    return conflict === undefined || !isSettling(action) ? done : [...done, settledItem(conflict, { run, kept })];
   };
   return (event) => {
     switch (event.type) {
@@ -40,7 +50,7 @@ export function itemizer(run: Run): (event: SyncEvent) => readonly ItemRecord[] 
           ...openItems(event.plan, run),
         ];
       case "done":
-        return itemize(event.action, event.warnings ?? []);
+        return itemize(event.action, event.warnings ?? [], event.kept);
       case "failed":
         return failedItems(event.action, { run, error: event.error });
       case "scanned":
@@ -60,20 +70,23 @@ export function toFailure(error: SyncError): FailureRecord {
   return failure(nameKind(error.kind), error.message, { Path: error.facts.path ?? null });
 }
 
-function doneItems(
-  action: Action,
-  about: { readonly run: Run; readonly warnings: readonly string[] },
-): readonly ItemRecord[] {
-  const { run } = about;
+interface About {
+  readonly run: Run;
+  readonly warnings: readonly string[];
+  readonly kept: InTrash | undefined;
+}
+
+function doneItems(action: Action, about: About): readonly ItemRecord[] {
+  const { run, kept } = about;
   switch (action.do) {
     case "copy":
       return [transfer(action, about)];
     case "remove":
-      return action.target.kind === "dir" ? [] : [removal(action, { run, target: action.target })];
+      return action.target.kind === "dir" ? [] : [removal(action, { run, target: action.target, kept })];
     case "makeDir":
       return action.replaces === undefined || action.replaces.kind === "dir"
         ? []
-        : [removal(action, { run, target: action.replaces })];
+        : [removal(action, { run, target: action.replaces, kept })];
     case "move":
       return [move(action, run)];
     case "touch":
@@ -112,7 +125,7 @@ function interrupted(action: Action, about: { readonly run: Run; readonly messag
 
 function transfer(
   action: Action & { readonly do: "copy" },
-  about: { readonly run: Run; readonly warnings: readonly string[] },
+  about: About,
 ): TransferRecord {
   const { run, warnings } = about;
   const destination = placeOf(run, action.to, action.path);
@@ -133,16 +146,16 @@ function transfer(
 
 function removal(
   action: Action,
-  about: { readonly run: Run; readonly target: Parameters<typeof lengthOf>[0] & object },
+  about: Pick<About, "run" | "kept"> & { readonly target: Parameters<typeof lengthOf>[0] & object },
 ): RemovalRecord {
-  const { run, target } = about;
+  const { run, target, kept } = about;
   return {
     Type: "Removal",
     Action: action.to === "remote" ? "DeleteRemote" : "DeleteLocal",
     FileName: placeOf(run, action.to, target.path),
     Length: lengthOf(target),
     Side: nameSide(action.to),
-    Kept: "keep" in action && action.keep !== undefined ? placeOf(run, action.to, action.keep) : null,
+    Kept: kept?.at ?? null,
     Error: null,
   };
 }
@@ -172,12 +185,17 @@ function openItems(plan: Plan, run: Run): readonly ItemRecord[] {
   ];
 }
 
-function settledItem(conflict: Conflict, run: Run): ConflictRecord {
-  const { winner, kept } = conflict;
+/** `kept`: where the loser lies, if that is the trash; under -WhatIf nobody knows yet. */
+function settledItem(conflict: Conflict, { run, kept }: Pick<About, "run" | "kept">): ConflictRecord {
+  const { winner } = conflict;
   const loser = winner === "remote" || winner === "both" ? "local" : "remote";
-  const keptAt = kept === undefined ? null : placeOf(run, loser, kept);
+  const second = conflict.kept === undefined || isInTrash(conflict.kept)
+    ? undefined
+    : placeOf(run, loser, conflict.kept);
+  const keptAt = kept?.at ?? second ?? null;
   const outcome = winner === "both" ? "both versions are kept" : `the ${winner} version won`;
-  const where = keptAt === null ? "" : `, the ${loser} one is now "${keptAt}"`;
+  const restoring = kept === undefined ? "" : `; Restore-TrashItem ${kept.id} brings it back`;
+  const where = keptAt === null ? "" : `, the ${loser} one is now "${keptAt}"${restoring}`;
   return { ...conflictRecord(conflict, run), Message: `${conflict.why}: ${outcome}${where}`, Kept: keptAt };
 }
 

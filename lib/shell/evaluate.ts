@@ -97,6 +97,7 @@ async function startPipeline(pipeline: Pipeline, world: World, stack: AsyncDispo
     if (stage.kind === "value") {
       const value = await resolve(stage.value, scope);
       if (pipeline.length === 1 && value.kind === "value") whole = value;
+      if (value.kind === "value") fromVariable.push(...[value.value].flat().filter(isClosable));
       starts.push(() => items(value));
       continue;
     }

@@ -65,7 +65,7 @@ async function conduct(plan: Plan, crew: Crew): Promise<void> {
   const earlier = await sweep(crew);
   const waiting = await stageAll(phases.takeovers, crew);
   const asides = await swapAll(phases, crew);
-  const why = heldBecause(crew);
+  const why = heldBecause(crew) ?? await takenOver(crew);
   if (why === undefined) {
     await clearAsides(plan.held.length === 0 ? [...asides, ...earlier] : asides, crew);
     await removeAll(phases, crew);
@@ -75,6 +75,11 @@ async function conduct(plan: Plan, crew: Crew): Promise<void> {
   hold([...phases.removals, ...phases.emptied.flat()], why, crew);
   await giveBack(waiting, why, crew);
   for (const aside of asides) keepAside(aside, why, crew);
+}
+
+/** Why nothing may be destroyed: another run works on the pair by now. */
+async function takenOver({ options }: Crew): Promise<string | undefined> {
+  return await options.stillHeld?.() === false ? "another run took over the lock of this pair" : undefined;
 }
 
 /** Files and links first, then folders from the deepest up. */

@@ -1,7 +1,7 @@
 import type { Call } from "../backends/backend.ts";
 import { SyncError, toSyncError } from "../errors.ts";
 import { parentOf, printable, type RelPath, root } from "../path.ts";
-import type { Action, Entry, Side, SyncEvent } from "../types.ts";
+import type { Action, Entry, InTrash, Side, SyncEvent } from "../types.ts";
 import { endsAll } from "./scan.ts";
 import type { Backends } from "./transfer.ts";
 
@@ -16,7 +16,7 @@ export interface AttemptsOptions extends Call {
  * phase: its end is told then.
  */
 export type Outcome =
-  | { readonly entry?: Entry; readonly warnings?: readonly string[] }
+  | { readonly entry?: Entry; readonly warnings?: readonly string[]; readonly kept?: InTrash }
   | { readonly vanished: true }
   | { readonly pending: true };
 
@@ -102,6 +102,7 @@ export class Attempts {
       action,
       ...(outcome.entry === undefined ? {} : { result: outcome.entry }),
       ...(outcome.warnings === undefined || outcome.warnings.length === 0 ? {} : { warnings: outcome.warnings }),
+      ...(outcome.kept === undefined ? {} : { kept: outcome.kept }),
     });
     return true;
   }

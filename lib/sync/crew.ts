@@ -6,11 +6,13 @@ import { perform } from "./perform.ts";
 import { drain, inOrder } from "./pool.ts";
 import { type Owner, toTag } from "./tag.ts";
 import type { Backends, Place } from "./transfer.ts";
+import type { Trash } from "./trash.ts";
 
 /**
  * `owners`: whose temporary names on each side are our own; `leftovers`: those that a scan found there, removed when nothing needs them
  * any more. `onError` "stop" gives up at the first failure. `concurrency`: files in flight, by default as the remote side likes.
- * `abandon`: once aborted, after the run was cancelled, what is still in flight is no longer waited for.
+ * `abandon`: once aborted, after the run was cancelled, what is still in flight is no longer waited for. `trash`: every version that is to
+ * be overwritten or removed goes there first. `stillHeld`: may this run still destroy anything, or has another one taken over?
  */
 export interface ApplyOptions extends Call {
   readonly owners: Readonly<Record<Side, Owner>>;
@@ -19,6 +21,8 @@ export interface ApplyOptions extends Call {
   readonly removeDespiteFailures: boolean;
   readonly concurrency?: number;
   readonly abandon?: AbortSignal;
+  readonly trash?: Trash;
+  stillHeld?(): Promise<boolean>;
 }
 
 /** What every step of apply() works with. `wanted`: tags of transfers that failed and that the next run may continue. */
@@ -51,6 +55,7 @@ export async function performOne(action: Action, crew: Crew, place?: Place): Pro
       signal: attempts.signal,
       owners: options.owners,
       ...(place === undefined ? {} : { place }),
+      ...(options.trash === undefined ? {} : { trash: options.trash }),
       onBytes: (bytes) => crew.emit({ type: "progress", action, bytes }),
     });
   } catch (error) {

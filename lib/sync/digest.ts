@@ -1,8 +1,17 @@
 import { createHash } from "node:crypto";
 import type { Backend, Call } from "../backends/backend.ts";
 import { cancelled, SyncError, toSyncError } from "../errors.ts";
-import { printable, type RelPath } from "../path.ts";
-import type { Checksum, Entry, FileEntry, OpaqueEntry, Side, Snapshot } from "../types.ts";
+import { foldPath, printable, type RelPath } from "../path.ts";
+import {
+  type Checksum,
+  type Entry,
+  type FileEntry,
+  type History,
+  type OpaqueEntry,
+  type Side,
+  sides as bothSides,
+  type Snapshot,
+} from "../types.ts";
 import { drain, inOrder } from "./pool.ts";
 import { endsAll } from "./scan.ts";
 import type { Backends } from "./transfer.ts";
@@ -19,6 +28,13 @@ export interface OpenPair {
   readonly remote: FileEntry;
 }
 
+/** A file that the other side lacks, and the algorithm of the checksum that history holds of it. */
+export interface LoneFile {
+  readonly side: Side;
+  readonly entry: FileEntry;
+  readonly algorithm: string;
+}
+
 export type Snapshots = Readonly<Record<Side, Snapshot>>;
 
 /** The pairs behind a plan's open paths: a pair that is spelled in two ways stands there under both, the local one first. */
@@ -29,11 +45,30 @@ export function toOpenPairs(open: readonly RelPath[], snapshots: Snapshots): rea
     const local = path && snapshots.local.get(path);
     if (path === undefined || local?.kind !== "file") continue;
     const same = snapshots.remote.get(path);
-    const remote = same ?? (next && snapshots.remote.get(next));
-    if (same === undefined) i++;
+    const remote = same ?? (isSpelling(path, next) ? snapshots.remote.get(next) : undefined);
+    if (same === undefined && remote !== undefined) i++;
     if (remote?.kind === "file") pairs.push({ local, remote });
   }
   return pairs;
+}
+
+/** The files behind a plan's open paths that have no counterpart: whether they are what history knew decides about a deletion. */
+export function toLoneFiles(
+  open: readonly RelPath[],
+  snapshots: Snapshots,
+  history: History | undefined,
+): readonly LoneFile[] {
+  const paired = new Set(toOpenPairs(open, snapshots).flatMap(({ local, remote }) => [local.path, remote.path]));
+  const lone: LoneFile[] = [];
+  for (const path of new Set(open)) {
+    const algorithm = algorithmOf(history?.get(path)?.checksum);
+    if (algorithm === undefined || paired.has(path)) continue;
+    for (const side of bothSides) {
+      const entry = snapshots[side].get(path);
+      if (entry?.kind === "file") lone.push({ side, entry, algorithm });
+    }
+  }
+  return lone;
 }
 
 /** The pairs of which the remote file would have to be read, as far as can be told before a server is asked. */
@@ -49,29 +84,49 @@ export function toReadBack(pairs: readonly OpenPair[], remote: Backend): readonl
 export async function digest(
   pairs: readonly OpenPair[],
   sides: Backends,
-  options: DigestOptions & { readonly snapshots: Snapshots },
+  options: DigestOptions & { readonly snapshots: Snapshots; readonly lone?: readonly LoneFile[] },
 ): Promise<Snapshots> {
   const found = { local: new Map<RelPath, Entry>(), remote: new Map<RelPath, Entry>() };
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
 
-  async function settle(pair: OpenPair): Promise<void> {
+  async function settle(one: OpenPair | LoneFile): Promise<void> {
     try {
-      const remote = await hashed(pair.remote, () => remoteChecksum(pair.remote, sides.remote, { ...options, signal }));
-      if (remote.kind === "opaque") return void found.remote.set(remote.path, remote);
-      const algorithm = algorithmOf(remote.checksum);
-      if (algorithm === undefined) return;
-      const local = await hashed(pair.local, () => localChecksum(pair.local, sides.local, { algorithm, signal }));
-      found.local.set(local.path, local);
-      found.remote.set(remote.path, remote);
+      await ("side" in one ? settleLone(one) : settlePair(one));
     } catch (error) {
       stop.abort(error);
       throw error;
     }
   }
 
+  async function settleLone({ side, entry, algorithm }: LoneFile): Promise<void> {
+    const wanted = [algorithm];
+    const known = await hashed(
+      entry,
+      () =>
+        side === "local"
+          ? localChecksum(entry, sides.local, { algorithm, signal })
+          : remoteChecksum(entry, sides.remote, { ...options, signal, wanted }),
+    );
+    found[side].set(entry.path, known);
+  }
+
+  async function settlePair(pair: OpenPair): Promise<void> {
+    const asking = { ...options, signal, wanted: ALGORITHMS };
+    const remote = await hashed(pair.remote, () => remoteChecksum(pair.remote, sides.remote, asking));
+    if (remote.kind === "opaque") return void found.remote.set(remote.path, remote);
+    const algorithm = algorithmOf(remote.checksum);
+    if (algorithm === undefined) return;
+    const local = await hashed(pair.local, () => localChecksum(pair.local, sides.local, { algorithm, signal }));
+    found.local.set(local.path, local);
+    found.remote.set(remote.path, remote);
+  }
+
   const limit = options.concurrency ?? Math.min(MAX_FILES_AT_ONCE, sides.remote.traits.parallelFiles);
-  await drain(inOrder(pairs), settle, { limit: Math.max(1, limit), signal });
+  await drain(inOrder<OpenPair | LoneFile>([...pairs, ...options.lone ?? []]), settle, {
+    limit: Math.max(1, limit),
+    signal,
+  });
   if (options.signal.aborted) throw cancelled(options.signal, "compare by checksum");
   return {
     local: overlay(options.snapshots.local, found.local),
@@ -82,6 +137,12 @@ export async function digest(
 /** Algorithms that both this runtime and servers know, the ones to ask for first. */
 const ALGORITHMS = ["sha256", "sha512", "sha1", "md5"];
 const MAX_FILES_AT_ONCE = 32;
+
+/** Do two paths that a plan lists one after the other spell one name? */
+function isSpelling(path: RelPath, next: RelPath | undefined): next is RelPath {
+  const rules = { caseSensitive: false, normalizes: true };
+  return next !== undefined && next !== path && foldPath(path, rules) === foldPath(next, rules);
+}
 
 function algorithmOf(checksum: Checksum | undefined): string | undefined {
   const name = checksum?.slice(0, checksum.indexOf(":"));
@@ -110,14 +171,14 @@ async function hashed(
 async function remoteChecksum(
   entry: FileEntry,
   remote: Backend,
-  options: DigestOptions,
+  { wanted, readBack, signal }: DigestOptions & { readonly wanted: readonly string[] },
 ): Promise<Checksum | undefined> {
-  if (algorithmOf(entry.checksum) !== undefined) return entry.checksum;
-  const offered = await remote.checksum?.(entry, ALGORITHMS, options);
-  if (algorithmOf(offered) !== undefined) return offered;
-  return options.readBack
-    ? await contentHash(entry, remote, { algorithm: "sha256", signal: options.signal })
-    : undefined;
+  const isWanted = (sum: Checksum | undefined) => wanted.includes(algorithmOf(sum) ?? "");
+  if (isWanted(entry.checksum)) return entry.checksum;
+  const offered = await remote.checksum?.(entry, wanted, { signal });
+  if (isWanted(offered)) return offered;
+  const [algorithm = "sha256"] = wanted;
+  return readBack ? await contentHash(entry, remote, { algorithm, signal }) : undefined;
 }
 
 interface HashOptions extends Call {

@@ -3,20 +3,16 @@ import { dirname, join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { SyncError } from "../errors.ts";
 import { printable } from "../path.ts";
-import type { History, Known, Lesson, Side } from "../types.ts";
+import { type History, type Known, type Lesson, type Side } from "../types.ts";
 import { type BlockStore, covers, find, learnInto, sortLessons, toKey, unpackBlock } from "./history_rows.ts";
 import { otherThan, type PairIdentity, pairName } from "./pair_name.ts";
 
-/** What tells a folder of a disk from another one at the same place. `birth` in ms; `volume`: the disk it lies on. */
-export interface RootId {
-  readonly fileId?: string;
-  readonly birth?: number;
-  readonly volume?: string;
-}
-
-/** A root as it was when history was written. `modified`: its own time, in ms, where that was old enough to be trusted. */
+/**
+ * A root as it was when history was written. `id`: what tells it from another folder at the same place; `modified`: its own time, in ms,
+ * where that was old enough to be trusted.
+ */
 export interface RootFacts {
-  readonly id?: RootId;
+  readonly id?: string;
   readonly modified?: number;
 }
 
@@ -39,7 +35,7 @@ export interface Remembered extends Disposable {
   /** Why what is there is not used: a clause for people. */
   readonly unusable?: string;
   /**
-   * Writes what was learned; whole and on the disk, or not at all. Nothing is written where nothing is new. Rejects with a SyncError.
+   * Writes what was learned, whole and on the disk, or not at all. Nothing is written where nothing is new. Rejects with a SyncError.
    */
   save(lessons: Iterable<Lesson>, roots: Roots): Promise<void>;
 }
@@ -50,36 +46,15 @@ export interface Remembered extends Disposable {
  */
 export async function openHistory(options: HistoryOptions): Promise<Remembered> {
   const path = join(options.folder, `${pairName(options.pair)}.sqlite`);
-  if (!await exists(path)) return new HistoryFile(path, options, undefined);
+  if (!await exists(path)) return new HistoryFile(path, options, {});
   try {
-    return new HistoryFile(path, options, await readBook(path, options.pair));
+    return new HistoryFile(path, options, { book: await readBook(path, options.pair) });
   } catch (error) {
     const unusable = error instanceof Unusable ? error.message : "it is damaged";
-    if (options.readOnly) return new HistoryFile(path, options, undefined, unusable);
+    if (options.readOnly) return new HistoryFile(path, options, { unusable });
     const aside = await putAside(path);
-    return new HistoryFile(path, options, undefined, `${unusable}; it was put aside as "${printable(aside)}"`);
+    return new HistoryFile(path, options, { unusable: `${unusable}; it was put aside as "${printable(aside)}"` });
   }
-}
-
-/** What a root on this machine's disk is told by; undefined when it is not there. */
-export async function lookAtRoot(disk: string): Promise<RootId | undefined> {
-  try {
-    const { ino, dev, birthtime } = await Deno.stat(disk);
-    return {
-      ...(ino === null ? {} : { fileId: String(ino) }),
-      ...(birthtime === null ? {} : { birth: birthtime.getTime() }),
-      volume: String(dev),
-    };
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw broken(disk, "look at", error);
-  }
-}
-
-/** Is it one folder? By its birth where both tell it, since disks may change their numbers with each start. */
-export function sameRoot(a: RootId, b: RootId): boolean {
-  if (a.fileId !== b.fileId) return false;
-  return a.birth !== undefined && b.birth !== undefined ? a.birth === b.birth : a.volume === b.volume;
 }
 
 const FORMAT = 1;
@@ -104,6 +79,11 @@ interface Book {
   readonly blocks: readonly (readonly Known[])[] | undefined;
 }
 
+interface Opened {
+  readonly book?: Book;
+  readonly unusable?: string;
+}
+
 class HistoryFile implements Remembered {
   readonly history: History;
   readonly known: boolean;
@@ -113,7 +93,7 @@ class HistoryFile implements Remembered {
   readonly #options: HistoryOptions;
   #book: Book | undefined;
 
-  constructor(path: string, options: HistoryOptions, book: Book | undefined, unusable?: string) {
+  constructor(path: string, options: HistoryOptions, { book, unusable }: Opened) {
     this.#path = path;
     this.#options = options;
     this.#book = book;
@@ -124,9 +104,10 @@ class HistoryFile implements Remembered {
   }
 
   async save(lessons: Iterable<Lesson>, roots: Roots): Promise<void> {
+    if (this.#options.readOnly) return;
     const sorted = sortLessons(lessons);
     const head = { format: FORMAT, pair: this.#options.pair, roots, size: 0 };
-    if (this.#options.readOnly || (this.known && sorted.length === 0 && sameText(roots, this.roots))) return;
+    if (this.known && sorted.length === 0 && JSON.stringify(roots) === JSON.stringify(this.roots)) return;
     this[Symbol.dispose]();
     const fresh = `${this.#path}.new`;
     try {
@@ -244,10 +225,6 @@ function toStore(db: DatabaseSync): BlockStore {
     drop: (first) => void drop.run(first),
     put: (first, body) => void put.run(first, body),
   };
-}
-
-function sameText(a: unknown, b: unknown): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
 }
 
 async function exists(path: string): Promise<boolean> {

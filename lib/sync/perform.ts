@@ -1,7 +1,8 @@
 import type { Backend, Call } from "../backends/backend.ts";
 import { SyncError, toSyncError } from "../errors.ts";
 import { parentOf, printable, type RelPath, root } from "../path.ts";
-import type { Action, Entry, FileEntry, Side } from "../types.ts";
+import { isInTrash } from "../temp.ts";
+import { type Action, type Entry, type FileEntry, type InTrash, otherSide, type Side } from "../types.ts";
 import type { Outcome } from "./attempts.ts";
 import type { Remove } from "./order.ts";
 import type { Owner } from "./tag.ts";
@@ -14,11 +15,13 @@ import {
   transfer,
   type TransferOptions,
 } from "./transfer.ts";
+import type { Loser, Trash } from "./trash.ts";
 
-/** `place`: where a copy goes instead of its path. */
+/** `place`: where a copy goes instead of its path; `trash`: where versions go that have to go. */
 export interface PerformOptions extends Call {
   readonly owners: Readonly<Record<Side, Owner>>;
   readonly place?: Place;
+  readonly trash?: Trash;
   onBytes(bytes: number): void;
 }
 
@@ -35,8 +38,7 @@ export async function perform(action: Action, sides: Backends, options: PerformO
     case "touch":
       return await touch(backend, action, options);
     case "remove":
-      await remove(backend, action, options);
-      return {};
+      return await remove(backend, action, options);
     default:
       return action satisfies never;
   }
@@ -53,54 +55,120 @@ export async function expectSame(backend: Backend, entry: Entry, call: Call): Pr
 
 async function copy(action: Copy, sides: Backends, options: PerformOptions): Promise<Outcome> {
   const warnings: string[] = [];
-  const carrying = {
-    signal: options.signal,
+  const { place, signal } = options;
+  const carrying: TransferOptions = {
+    signal,
     owner: options.owners[action.to],
+    ...(place === undefined ? {} : { place }),
     onBytes: options.onBytes,
-    onWarning: (message: string) => void warnings.push(message),
+    onWarning: (message) => void warnings.push(message),
   };
-  const { keep, replaces } = action;
-  const loser = keep !== undefined && replaces?.kind === "file" ? { entry: replaces, keep } : undefined;
-  const staging = loser && stagingPath(action, sides, carrying.owner);
-  let entry: Entry | undefined;
-  if (loser !== undefined && staging !== undefined) {
-    entry = await exchange(action, sides, { ...carrying, ...loser, staging });
-  } else {
-    if (loser !== undefined) await keepCopy(sides[action.to], loser, options);
-    const { place } = options;
-    entry = await transfer(action, sides, place === undefined ? carrying : { ...carrying, place });
+  const away = awayWith(action, sides, options);
+  if (away === undefined) {
+    const entry = await transfer(action, sides, carrying);
+    return entry === undefined ? { vanished: true } : { entry, warnings };
   }
-  return entry === undefined ? { vanished: true } : { entry, warnings };
+  const staging = await away.needsStaging() ? stagingPath(action, sides, carrying.owner) : undefined;
+  const { entry, kept } = staging === undefined
+    ? await replaceKept(action, sides, { ...carrying, away })
+    : await exchange(action, sides, { ...carrying, away, staging });
+  if (entry === undefined) return { vanished: true };
+  return { entry, warnings, ...(kept === undefined ? {} : { kept }) };
 }
 
-interface Loser {
-  readonly entry: FileEntry;
-  readonly keep: RelPath;
+/** How the version that a copy replaces is put away before. */
+interface Away {
+  /** Does that free its place, so that the new content has to be at hand? */
+  needsStaging(): Promise<boolean>;
+  put(): Promise<PutAway>;
+}
+
+interface PutAway {
+  readonly kept?: InTrash;
+  /** Is the place free now? */
+  readonly moved: boolean;
+  undo(): Promise<void>;
+}
+
+/** Undefined where nothing is kept. */
+function awayWith({ to, path, why, keep, replaces }: Copy, sides: Backends, options: PerformOptions): Away | undefined {
+  if (replaces?.kind !== "file" && replaces?.kind !== "link") return undefined;
+  const { trash } = options;
+  const backend = sides[to];
+  if (trash !== undefined && (keep === undefined || isInTrash(keep))) {
+    const loss = why === "conflict" ? "conflict" : "overwritten";
+    const loser: Loser = { side: to, entry: replaces, path, why: loss, take: false, winner: otherSide(to) };
+    return {
+      needsStaging: () => trash.moves(to, options),
+      async put() {
+        const { id, at, moved, undo } = await trash.keep(loser, options);
+        return { kept: { id, at }, moved, undo: () => undo(options) };
+      },
+    };
+  }
+  if (keep === undefined || replaces.kind !== "file") return undefined;
+  const { rename } = backend;
+  return {
+    needsStaging: () => Promise.resolve(rename !== undefined),
+    async put() {
+      if (rename === undefined) {
+        await keepCopy(backend, { entry: replaces, keep }, options);
+        return { moved: false, undo: () => Promise.resolve() };
+      }
+      await makeParents(backend, keep, options);
+      await expectSame(backend, replaces, options);
+      const call = { signal: options.signal, expect: "absent" } as const;
+      await backend.rename?.(replaces.path, keep, call);
+      return { moved: true, undo: async () => await backend.rename?.(keep, replaces.path, call) };
+    },
+  };
+}
+
+interface Replaced {
+  readonly entry: Entry | undefined;
+  readonly kept?: InTrash | undefined;
+}
+
+/** The old version stays in its place until the new one takes it. */
+async function replaceKept(
+  action: Copy,
+  sides: Backends,
+  { away, ...options }: TransferOptions & { readonly away: Away },
+): Promise<Replaced> {
+  const { kept, undo } = await away.put();
+  let entry: Entry | undefined;
+  try {
+    entry = await transfer(action, sides, options);
+  } finally {
+    if (entry === undefined) await undo();
+  }
+  return { entry, kept };
 }
 
 /**
- * Brings the new content under a name of our own, then renames the old file to where it is kept and the new one to its place: nothing
- * is seen before the content is complete, and a run that breaks between the two renames is healed by the next.
+ * Brings the new content under a name of our own, then puts the old file away and renames the new one to its place: nothing is seen
+ * before the content is complete, and a run that breaks between the two is healed by the next.
  */
 async function exchange(
   action: Copy,
   sides: Backends,
-  { entry, keep, staging, ...options }: TransferOptions & Loser & { readonly staging: RelPath },
-): Promise<Entry | undefined> {
+  { away, staging, ...options }: TransferOptions & { readonly away: Away; readonly staging: RelPath },
+): Promise<Replaced> {
   const backend = sides[action.to];
   const { signal } = options;
   const staged = await transfer(action, sides, { ...options, place: { path: staging } });
-  if (staged?.kind !== "file") return staged;
+  if (staged?.kind !== "file") return { entry: staged };
+  let putAway: PutAway | undefined;
   try {
-    await makeParents(backend, keep, options);
-    await expectSame(backend, entry, options);
-    await backend.rename?.(entry.path, keep, { signal, expect: "absent" });
+    putAway = await away.put();
+    const expect = putAway.moved ? "absent" : action.replaces ?? "absent";
+    await backend.rename?.(staging, action.path, { signal, expect });
   } catch (error) {
+    await putAway?.undo();
     await backend.remove(staged, options);
     throw error;
   }
-  await backend.rename?.(staging, action.path, { signal, expect: "absent" });
-  return { ...staged, path: action.path };
+  return { entry: { ...staged, path: action.path }, kept: putAway.kept };
 }
 
 async function move(
@@ -138,8 +206,29 @@ async function touch(
   }
 }
 
-/** Removes what the plan saw there; what is to be kept is put away under its other name instead. */
-async function remove(backend: Backend, { target, keep }: Remove, call: Call): Promise<void> {
+/** Removes what the plan saw there; what is to be kept is put away before. */
+async function remove(backend: Backend, action: Remove, options: PerformOptions): Promise<Outcome> {
+  const { to, path, target, keep } = action;
+  const { trash } = options;
+  const isKept = target.kind === "file" || target.kind === "link";
+  if (trash === undefined || !isKept || (keep !== undefined && !isInTrash(keep))) {
+    await removeInRoot(backend, action, options);
+    return {};
+  }
+  const { id, at, moved, undo } = await trash.keep(
+    { side: to, entry: target, path, why: "removed", take: true },
+    options,
+  );
+  try {
+    if (!moved) await backend.remove(target, options);
+  } catch (error) {
+    await undo(options);
+    throw error;
+  }
+  return { kept: { id, at } };
+}
+
+async function removeInRoot(backend: Backend, { target, keep }: Remove, call: Call): Promise<void> {
   if (keep === undefined) return await backend.remove(target, call);
   await makeParents(backend, keep, call);
   if (backend.rename !== undefined) {
@@ -155,7 +244,7 @@ async function remove(backend: Backend, { target, keep }: Remove, call: Call): P
 }
 
 /** A second copy on the same side, made where the file lies if that can be. The first one stays in its place all the time. */
-async function keepCopy(backend: Backend, { entry, keep }: Loser, call: Call): Promise<void> {
+async function keepCopy(backend: Backend, { entry, keep }: Second, call: Call): Promise<void> {
   await makeParents(backend, keep, call);
   if (backend.copy !== undefined) {
     await expectSame(backend, entry, call);
@@ -172,6 +261,11 @@ async function keepCopy(backend: Backend, { entry, keep }: Loser, call: Call): P
       ...(entry.modified === undefined ? {} : { modified: entry.modified }),
     },
   );
+}
+
+interface Second {
+  readonly entry: FileEntry;
+  readonly keep: RelPath;
 }
 
 async function makeParents(backend: Backend, path: RelPath, call: Call): Promise<void> {

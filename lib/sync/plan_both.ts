@@ -1,10 +1,19 @@
-import { type FileEntry, type Known, type LinkEntry, otherSide, type Reason, type Side } from "../types.ts";
+import {
+  type FileEntry,
+  type Known,
+  type LinkEntry,
+  otherSide,
+  type Reason,
+  type Side,
+  sides as bothSides,
+} from "../types.ts";
 import { sameChecksum } from "./criteria.ts";
 import { isBlocked, passOver } from "./plan_blocked.ts";
 import { leaveOpen, settle } from "./plan_conflict.ts";
 import { askFor, type Context, isLeaf, keepOf, kindOf, refuse } from "./plan_context.ts";
 import {
   editTimes,
+  isProvisional,
   learn,
   newContent,
   sameContent,
@@ -85,9 +94,7 @@ function planFiles(context: Context, pair: Versions<FileEntry>): void {
   if (here === "unsettled" || there === "unsettled") return refuseUnsettled(context, row);
   const verdict = [here, there];
   if (verdict.includes("ask")) return context.options.skipModified ? undefined : askFor(context.draft.open, row);
-  if (verdict.includes("askFree")) {
-    return context.options.skipModified ? undefined : askFor(context.draft.free, row);
-  }
+  if (verdict.includes("askFree")) return askFor(context.draft.free, row);
   const changedHere = here === "changed";
   const changedThere = there === "changed";
   if (changedHere && changedThere) return reconcile(context, pair);
@@ -98,8 +105,10 @@ function planFiles(context: Context, pair: Versions<FileEntry>): void {
 }
 
 /** Has a checksum shown that a mark too young to be trusted was right? */
-function isProven(pair: Versions<FileEntry>, { provisional, checksum }: Known): boolean {
-  return provisional !== undefined && sameChecksum(pair[provisional].checksum, checksum) === true;
+function isProven(pair: Versions<FileEntry>, known: Known): boolean {
+  const doubted = bothSides.filter((side) => isProvisional(known, side));
+  return doubted.length > 0 &&
+    doubted.every((side) => sameChecksum(pair[side].checksum, known.checksum) === true);
 }
 
 type Resolved = "same" | "moved" | "changed" | "ask" | "askFree" | "unsettled";
@@ -109,9 +118,9 @@ function resolve(context: Context, found: Since, equal: boolean | undefined): Re
   if (found === "same" || found === "moved" || found === "changed") return found;
   if (equal === true) return "moved";
   if (equal === false) return "changed";
-  const { ask } = context.options;
+  const { ask, skipModified } = context.options;
   if (wantsChecksum(context)) return ask === "nothing" ? "unsettled" : "ask";
-  if (ask === "free") return "askFree";
+  if (ask === "free" && !skipModified) return "askFree";
   return found === "unsure" ? "same" : "changed";
 }
 

@@ -29,8 +29,13 @@ export function since(context: Context, side: Side, entry: FileEntry, known: Kno
   const stamp = stampOf(context, side, entry, mark);
   if (proof === true) return stamp === "same" ? "same" : "moved";
   if (wantsChecksum(context)) return "unsure";
-  if (stamp === "same") return known.provisional === side ? "unsure" : "same";
+  if (stamp === "same") return isProvisional(known, side) ? "unsure" : "same";
   return stamp === "time" && !comparesTime(context) ? "same" : "touched";
+}
+
+/** Was the side's mark too young to be trusted when it was written? */
+export function isProvisional({ provisional }: Known, side: Side): boolean {
+  return provisional === side || provisional === "both";
 }
 
 /** Is the Checksum criterion in force? */
@@ -63,11 +68,21 @@ export function sameContent(context: Context, local: FileEntry, remote: FileEntr
 /** Notes that both sides are equal as they stand, if history does not say so already. */
 export function learn(context: Context, row: Row, checksum?: Checksum): void {
   if (context.history === undefined || row.local === undefined || row.remote === undefined) return;
-  const known = toKnown(row.local, row.remote, checksum);
+  const known = toKnown(context, { local: row.local, remote: row.remote }, checksum);
   if (known === undefined) return;
   if (row.known !== undefined && row.known.path !== known.path) forget(context, row.known);
   else if (row.known !== undefined && sameKnown(row.known, known)) return;
   context.draft.lessons.push({ path: known.path, known });
+}
+
+/** A file as history remembers it. */
+export function toMark({ size, modified, revision, fileId }: FileEntry): Mark {
+  return {
+    size,
+    ...(modified === undefined ? {} : { modified }),
+    ...(revision === undefined ? {} : { revision }),
+    ...(fileId === undefined ? {} : { fileId }),
+  };
 }
 
 /** Drops what history knows of a path that one side lacks from now on, so that no later run takes the absence for a deletion. */
@@ -119,22 +134,25 @@ function stampOf(context: Context, side: Side, entry: FileEntry, mark: Mark): "s
   return sameStamp(mark.modified, entry.modified, stepOf(entry, context.sides[side].traits)) ? "same" : "time";
 }
 
-function toKnown(local: Entry, remote: Entry, checksum: Checksum | undefined): Known | undefined {
-  if (local.kind === "dir") return { path: local.path, kind: "dir" };
-  if (local.kind === "link") return { path: local.path, kind: "link", target: local.target };
+function toKnown(
+  { sides }: Context,
+  { local, remote }: Readonly<Record<Side, Entry>>,
+  checksum: Checksum | undefined,
+): Known | undefined {
+  const { path } = local;
+  if (local.kind === "dir" && remote.kind === "dir") {
+    return { path, kind: "dir", ...folderMark("local", local, sides), ...folderMark("remote", remote, sides) };
+  }
+  if (local.kind === "link") return { path, kind: "link", target: local.target };
   if (local.kind !== "file" || remote.kind !== "file") return undefined;
   const sum = local.checksum ?? remote.checksum ?? checksum;
   const marks = { local: toMark(local), remote: toMark(remote) };
-  return { path: local.path, kind: "file", ...marks, ...(sum === undefined ? {} : { checksum: sum }) };
+  return { path, kind: "file", ...marks, ...(sum === undefined ? {} : { checksum: sum }) };
 }
 
-function toMark({ size, modified, revision, fileId }: FileEntry): Mark {
-  return {
-    size,
-    ...(modified === undefined ? {} : { modified }),
-    ...(revision === undefined ? {} : { revision }),
-    ...(fileId === undefined ? {} : { fileId }),
-  };
+/** The folder's time, where it moves when a name in the folder comes or goes. */
+function folderMark(side: Side, { modified }: DirEntry, sides: Context["sides"]): Partial<Record<Side, Mark>> {
+  return modified === undefined || !sides[side].traits.dirTimes ? {} : { [side]: { size: 0, modified } };
 }
 
 function sameKnown(a: Known, b: Known): boolean {
@@ -145,6 +163,7 @@ function sameKnown(a: Known, b: Known): boolean {
 
 function sameMark(a: Known, b: Known, side: Side): boolean {
   const [x, y] = [a[side], b[side]];
+  if (a.kind === "dir") return y === undefined || x?.modified === y.modified;
   if (x === undefined || y === undefined) return x === y || a.kind !== "file";
   return x.size === y.size && x.modified === y.modified && x.revision === y.revision && x.fileId === y.fileId;
 }

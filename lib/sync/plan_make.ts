@@ -55,7 +55,7 @@ export function replaceType(context: Context, row: Row, { to, rows }: { to: Side
   const source = row[otherSide(to)];
   const target = row[to];
   if (source === undefined || target === undefined || source.kind === "opaque") return;
-  const { draft, holding, sides } = context;
+  const { draft, holding } = context;
   const below = target.kind === "dir" ? rows.below(row.key) : [];
   const removals = holding === undefined ? removalsBelow(context, row, { side: to, below }) : undefined;
   if (removals === undefined) {
@@ -70,8 +70,7 @@ export function replaceType(context: Context, row: Row, { to, rows }: { to: Side
   if (source.kind !== "dir") draft.actions.push({ do: "copy", ...placed, source, ...kept });
   else {
     context.names.spell(to, row.key, path);
-    if (sides[to].traits.hasDirs) draft.actions.push({ do: "makeDir", ...placed });
-    else draft.actions.push({ do: "remove", to, path, why: "gone", target, ...kept });
+    draft.actions.push({ do: "makeDir", ...placed });
   }
   for (const removal of removals) draft.actions.push(removal);
   for (const { known, ...inside } of below) {

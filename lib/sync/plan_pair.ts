@@ -21,7 +21,9 @@ export function planPair(context: Context, pair: Pair): void {
   const found = judge(context, pair);
   const changes = found.is === "copy" || found.is === "touch" || found.is === "ask" || found.is === "askFree";
   if (changes && options.skipModified) {
-    if (found.is === "copy") note(context, pair, "skippedModified", "it differs, and modified files are skipped");
+    if (found.is === "copy" || found.is === "askFree") {
+      note(context, pair, "skippedModified", "it differs, and modified files are skipped");
+    }
     return;
   }
   if (found.is === "ask") return askFor(draft.open, row);

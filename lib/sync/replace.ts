@@ -1,7 +1,7 @@
 import { toSyncError } from "../errors.ts";
 import { printable, type RelPath } from "../path.ts";
 import { tempPath } from "../temp.ts";
-import type { FileEntry, Side } from "../types.ts";
+import { type FileEntry, otherSide, type Side } from "../types.ts";
 import type { Outcome } from "./attempts.ts";
 import { bytesOf, type Crew, doAll, heldBecause, hold, performOne, sideBySide } from "./crew.ts";
 import type { Phases, Swap, Takeover } from "./order.ts";
@@ -85,9 +85,28 @@ export async function swapAll(phases: Phases, crew: Crew): Promise<readonly Asid
   return asides;
 }
 
-/** Removes what was moved aside. */
+/** Removes what was moved aside; it goes to the trash where what loses does. */
 export async function clearAsides(asides: readonly Aside[], crew: Crew): Promise<void> {
-  await sideBySide(asides, crew, { work: (aside) => removeOwn(aside, crew) });
+  await sideBySide(asides, crew, {
+    work: async (aside) => {
+      if (crew.options.trash === undefined) await removeOwn(aside, crew);
+      else await trashAside(aside, crew);
+    },
+  });
+}
+
+async function trashAside(aside: Aside, crew: Crew): Promise<void> {
+  const { side, path, from } = aside;
+  const backend = crew.sides[side];
+  try {
+    const entry = await backend.stat(path, crew.attempts);
+    if (entry?.kind !== "file" && entry?.kind !== "link") return;
+    const loser = { side, entry, path: from, why: "overwritten", take: true, winner: otherSide(side) } as const;
+    const kept = await crew.options.trash?.keep(loser, crew.attempts);
+    if (kept?.moved === false) await backend.remove(entry, crew.attempts);
+  } catch (error) {
+    keepAside(aside, toSyncError(error, "keep").message, crew);
+  }
 }
 
 /** Removes a file under a name of our own. Where it cannot be removed the next run does it, with a note. */
@@ -114,7 +133,9 @@ async function swapOne({ dir, replaces }: Swap, asides: Aside[], crew: Crew): Pr
   const backend = crew.sides[dir.to];
   const call = crew.attempts;
   if (backend.rename === undefined) {
-    await backend.remove(replaces, call);
+    const loser = { side: dir.to, entry: replaces, path: dir.path, why: "overwritten", take: true } as const;
+    const kept = await crew.options.trash?.keep(loser, call);
+    if (kept?.moved !== true) await backend.remove(replaces, call);
     return { entry: await backend.makeDir(dir.path, call) };
   }
   await expectSame(backend, replaces, call);

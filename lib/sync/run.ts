@@ -1,18 +1,31 @@
 import type { Call } from "../backends/backend.ts";
 import { badInput, cancelled, SyncError } from "../errors.ts";
 import { printable, root } from "../path.ts";
-import { type History, type Note, type Plan, type Side, sides as bothSides, type SyncEvent } from "../types.ts";
+import { trashPath } from "../temp.ts";
+import {
+  type Action,
+  type Entry,
+  type Note,
+  type Plan,
+  type Side,
+  sides as bothSides,
+  type SyncEvent,
+} from "../types.ts";
 import { apply, type ApplyEnd } from "./apply.ts";
+import type { ApplyOptions } from "./crew.ts";
 import { dangers, describeDanger } from "./check.ts";
-import { digest, type OpenPair, toOpenPairs, toReadBack } from "./digest.ts";
+import { digest, type OpenPair, toLoneFiles, toOpenPairs, toReadBack } from "./digest.ts";
+import type { Remembered } from "./history.ts";
 import { type Danger, type Limits, type PlanOptions, type RootState, toPlanOptions } from "./options.ts";
 import { plan } from "./plan.ts";
+import { lookAtRoots, remember, watch } from "./run_memory.ts";
 import { toConflictName } from "./run_names.ts";
 import { checkRoots, findMarker, type Missing } from "./run_roots.ts";
 import { type Scan, scan, type ScanOptions } from "./scan.ts";
 import { toSnapshot } from "./snapshot.ts";
 import { type Owner, toOwner } from "./tag.ts";
 import type { Backends } from "./transfer.ts";
+import type { PairTrash, Trash } from "./trash.ts";
 
 type Choices = Pick<
   PlanOptions,
@@ -36,7 +49,13 @@ export interface RunOptions extends Choices, Call {
   readonly concurrency?: number;
   readonly owner: string;
   readonly host: string;
-  readonly history?: History;
+  /** What is remembered of this pair; it is read for the plan, and written once the plan is carried out. */
+  readonly remembered?: Remembered;
+  /** Where versions go that have to go; in Both it is what lets a conflict have a winner. */
+  readonly trash?: Trash & Pick<PairTrash, "prune">;
+  /** For how many days the trash keeps what lost no conflict; for ever, if not given. */
+  readonly trashDays?: number;
+  stillHeld?: ApplyOptions["stillHeld"];
   readonly abandon?: AbortSignal;
   /** May the plan run in spite of these? Not asked about what no key allows, nor under planOnly. */
   ask?(dangers: readonly Danger[]): Promise<boolean>;
@@ -61,7 +80,7 @@ export async function* run(sides: Backends, options: RunOptions): AsyncGenerator
     signal: options.signal,
     mode: options.mode,
     remove: options.remove,
-    known: options.history !== undefined,
+    known: options.remembered?.known ?? false,
     allowMissing: options.allow.includes("-AllowMissingRoot"),
   });
   const { signal } = options;
@@ -69,6 +88,8 @@ export async function* run(sides: Backends, options: RunOptions): AsyncGenerator
     ? undefined
     : await findMarker(options.marker, sides, { signal, missing });
   const owners = toOwners(sides, options);
+  const listedAt = options.now();
+  const rootEntries = options.remembered === undefined ? {} : await lookAtRoots(sides, { signal });
   const scans = await scanBoth(sides, { options, owners, missing });
   for (const side of bothSides) yield { type: "scanned", side, entries: scans[side].snapshot.size };
   const made = yield* planBoth(sides, scans, options);
@@ -78,15 +99,30 @@ export async function* run(sides: Backends, options: RunOptions): AsyncGenerator
   if (options.approve !== undefined && !await options.approve(made)) return { outcome: "declined", plan: made };
   if (signal.aborted) throw cancelled(signal, "carry out the plan");
   for (const side of bothSides) if (missing[side]) await sides[side].makeDir(root, { signal });
-  const applied = yield* apply(made, sides, {
-    signal,
-    owners,
-    leftovers: { local: scans.local.leftovers, remote: scans.remote.leftovers },
-    onError: options.stopOnError ? "stop" : "continue",
-    removeDespiteFailures: options.removeDespiteFailures,
-    ...(options.concurrency === undefined ? {} : { concurrency: options.concurrency }),
-    ...(options.abandon === undefined ? {} : { abandon: options.abandon }),
-  });
+  const done = new Map<Action, Entry | undefined>();
+  const applied = yield* watch(
+    done,
+    apply(made, sides, {
+      signal,
+      owners,
+      leftovers: { local: scans.local.leftovers, remote: scans.remote.leftovers },
+      onError: options.stopOnError ? "stop" : "continue",
+      removeDespiteFailures: options.removeDespiteFailures,
+      ...(options.concurrency === undefined ? {} : { concurrency: options.concurrency }),
+      ...(options.abandon === undefined ? {} : { abandon: options.abandon }),
+      ...(options.trash === undefined ? {} : { trash: options.trash }),
+      ...(options.stillHeld === undefined ? {} : { stillHeld: options.stillHeld }),
+    }),
+  );
+  const { remembered, now } = options;
+  if (remembered !== undefined) {
+    const before = { local: scans.local.snapshot, remote: scans.remote.snapshot };
+    const carried = { plan: made, before, done, applied, listedAt, rootEntries };
+    yield* remember(sides, carried, { remembered, signal, now });
+  }
+  if (options.trash !== undefined && options.trashDays !== undefined && !applied.cancelled) {
+    await options.trash.prune(options.trashDays, now(), { signal });
+  }
   return { outcome: "applied", plan: made, applied };
 }
 
@@ -123,6 +159,7 @@ async function* planBoth(sides: Backends, scans: Scans, options: RunOptions): As
   const planOptions = toPlanOptions({
     ...{ mode, criteria, mirror, remove, skipNew, skipModified, conflict, removeDespiteFailures },
     ask: "free",
+    ...(options.trash === undefined ? {} : { keepLosers: trashPath }),
     conflictName: (path, attempt) => toConflictName(path, stamp, attempt),
   });
   const planSides = (snapshots: Readonly<Record<Side, Scan["snapshot"]>>) => ({
@@ -130,16 +167,22 @@ async function* planBoth(sides: Backends, scans: Scans, options: RunOptions): As
     remote: { snapshot: snapshots.remote, traits: sides.remote.traits },
   });
   let snapshots = { local: scans.local.snapshot, remote: scans.remote.snapshot };
-  const first = plan(planSides(snapshots), options.history, planOptions);
+  const history = options.remembered?.history;
+  const first = plan(planSides(snapshots), history, planOptions);
+  const mayBeFree = first.free ?? [];
+  if (first.open.length + mayBeFree.length === 0) return first;
   const needed = toOpenPairs(first.open, snapshots);
-  const free = toOpenPairs(first.free ?? [], snapshots);
-  if (needed.length + free.length === 0) return first;
+  const free = toOpenPairs(mayBeFree, snapshots);
+  const lone = {
+    needed: toLoneFiles(first.open, snapshots, history),
+    free: toLoneFiles(mayBeFree, snapshots, history),
+  };
   const readBack = toReadBack(needed, sides.remote);
   if (readBack.length > 0) yield { type: "noted", note: readBackNote(readBack, sides, options) };
   const { signal } = options;
-  snapshots = await digest(needed, sides, { signal, snapshots, readBack: !options.noReadBack });
-  snapshots = await digest(free, sides, { signal, snapshots, readBack: false });
-  return plan(planSides(snapshots), options.history, { ...planOptions, ask: "nothing" });
+  snapshots = await digest(needed, sides, { signal, snapshots, readBack: !options.noReadBack, lone: lone.needed });
+  snapshots = await digest(free, sides, { signal, snapshots, readBack: false, lone: lone.free });
+  return plan(planSides(snapshots), history, { ...planOptions, ask: "nothing" });
 }
 
 function readBackNote(pairs: readonly OpenPair[], { remote }: Backends, options: RunOptions): Note {
@@ -166,12 +209,12 @@ async function guard(
     readonly marker: Limits["marker"] | undefined;
   },
 ): Promise<void> {
-  const { mode, remove, mirror, allow, maxRemove, history } = options;
+  const { mode, remove, mirror, allow, maxRemove, remembered } = options;
   const rootState = (side: Side): RootState => ({
     ...(sides[side].place.broad === undefined ? {} : { broad: sides[side].place.broad }),
     defaulted: options.defaulted?.includes(side) ?? false,
     missing: missing[side],
-    known: history !== undefined,
+    known: remembered?.known ?? false,
   });
   const limits: Limits = {
     mode,
@@ -183,7 +226,7 @@ async function guard(
     ...(marker === undefined ? {} : { marker }),
   };
   const snapshots = { local: scans.local.snapshot, remote: scans.remote.snapshot };
-  const found = dangers(made, snapshots, history, limits);
+  const found = dangers(made, snapshots, remembered?.history, limits);
   if (found.length === 0) return;
   const askable = !options.planOnly && found.every((danger) => danger.allowedBy !== undefined);
   if (askable && await options.ask?.(found)) return;

@@ -210,8 +210,10 @@ serverTest("Compare-Path gives the plan line and one difference each, and change
   assert.deepEqual([await stamp(pair.local), await stamp(pair.remote), await stamp(pair.sshd.home)], before);
 });
 
-serverTest("Sync-Path works in an internal-sftp account that is locked into its folder", { server }, async () => {
-  if (Deno.uid() !== 0) return;
+serverTest("Sync-Path works in an internal-sftp account that is locked into its folder", {
+  server,
+  ignore: Deno.uid() !== 0,
+}, async () => {
   await using pair = await startPair({ chroot: true, password: "correct horse" });
   const env = { TANDEM_PASSWORD: "correct horse" };
   await fill(pair.local, tree);

@@ -24,7 +24,7 @@ const edgeFiles = [
   "lib/sync/history.ts",
   "lib/sync/lock.ts",
   "lib/sync/journal.ts",
-  "lib/sync/trash.ts",
+  "lib/sync/trash_disk.ts",
 ];
 const pureModules = ["path", "crypto", "util", "buffer", "stream"];
 const worldNames = ["Deno", "process", "globalThis", "fetch", "WebSocket", "Worker", "localStorage"];

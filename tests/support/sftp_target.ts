@@ -2,6 +2,9 @@ import { openSftp } from "../../lib/backends/sftp.ts";
 import type { Backend, Target } from "../../lib/backends/backend.ts";
 import type { Sshd } from "./servers/sftp.ts";
 
+/** What of a test server a client needs. */
+export type TestServer = Pick<Sshd, "port" | "user" | "root" | "home" | "fingerprint">;
+
 export interface TargetOptions {
   /** Another port than the server's own: a proxy's. */
   readonly port?: number;
@@ -12,7 +15,7 @@ export interface TargetOptions {
 
 /** What opens the test server, as a user would write it. */
 export function sftpTarget(
-  server: Pick<Sshd, "port" | "user" | "root" | "home" | "fingerprint">,
+  server: TestServer,
   more: TargetOptions = {},
 ): Target {
   const { port = server.port, path = server.root, password, options = {} } = more;
@@ -29,6 +32,6 @@ export function sftpTarget(
 }
 
 /** Opens a backend on the test server. */
-export async function openTestSftp(server: Sshd, more: TargetOptions = {}): Promise<Backend> {
+export async function openTestSftp(server: TestServer, more: TargetOptions = {}): Promise<Backend> {
   return await openSftp(sftpTarget(server, more), { signal: new AbortController().signal });
 }

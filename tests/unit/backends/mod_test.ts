@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { findProtocol, protocols } from "../../../lib/backends/mod.ts";
+import { findProtocol, type ProtocolOption, protocols } from "../../../lib/backends/mod.ts";
 
 Deno.test("findProtocol() finds a row by any of its schemes, in any case", () => {
   assert.equal(findProtocol("file")?.local, true);
@@ -13,7 +13,8 @@ Deno.test("protocols share no scheme, name or option of one row", () => {
     assert.equal(new Set(words).size, words.length);
   }
   for (const { options } of protocols) {
-    const names = options.flatMap((option) => [option.name, ...option.aliases ?? []]).map((name) => name.toLowerCase());
+    const rows: readonly ProtocolOption[] = options;
+    const names = rows.flatMap((option) => [option.name, ...option.aliases ?? []]).map((name) => name.toLowerCase());
     assert.equal(new Set(names).size, names.length);
   }
 });

@@ -123,14 +123,18 @@ const settling: Action = {
 Deno.test("itemizer() tells of a settled conflict when the loser was overwritten, and not before", () => {
   const itemize = itemizer(run);
   assert.deepEqual(itemize(planned({ actions: [settling], conflicts: [settled] })), []);
-  const items = itemize(done(settling));
+  const items = itemize({ type: "done", action: settling, kept: { id: "0a1b", at: "/trash/run/c" } });
   assert.deepEqual(items.map((item) => item.Type), ["Download", "Conflict"]);
   assert.ok(items[1]?.Type === "Conflict");
-  assert.deepEqual([items[1].Winner, items[1].Loser, items[1].Kept], [
-    "Remote",
-    "Local",
-    "/home/me/site/.tandem-trash/c",
-  ]);
+  assert.deepEqual([items[1].Winner, items[1].Loser, items[1].Kept], ["Remote", "Local", "/trash/run/c"]);
+  assert.match(items[1].Message, /the remote version won.*"\/trash\/run\/c".*Restore-TrashItem 0a1b/);
+});
+
+Deno.test("itemizer() does not say where a loser lies that is not there yet", () => {
+  const itemize = itemizer({ ...run, whatIf: true });
+  const [, item] = itemize(planned({ actions: [settling], conflicts: [settled] }));
+  assert.ok(item?.Type === "Conflict");
+  assert.deepEqual([item.Winner, item.Kept], ["Remote", null]);
 });
 
 Deno.test("itemizer() tells of both versions where both are kept", () => {

@@ -1,0 +1,26 @@
+import { defineCommand } from "../lib/shell/command.ts";
+import { text } from "../lib/shell/types.ts";
+import { findItems, homeOfTrash, toTrashRecord, type TrashRecord } from "./trash_of_user.ts";
+
+export const getTrashItemCommand = defineCommand({
+  name: "Get-TrashItem",
+  summary: "Lists versions that lost and were kept, the oldest first.",
+  notes: ["Each lies as a plain file at Kept, so that it can be copied by hand too."],
+  examples: ["Get-TrashItem", "Get-TrashItem report*.txt"],
+  params: {
+    Path: { type: text, position: 0, help: "Only items of this path or name; * stands for anything." },
+  },
+  async *run(each, host): AsyncIterable<TrashRecord> {
+    for await (const { Path } of each) {
+      for (const item of await findItems(await homeOfTrash(host), undefined)) {
+        if (Path === undefined || matches(item.path, Path)) yield toTrashRecord(item);
+      }
+    }
+  },
+});
+
+/** The whole path, or its last segments. */
+function matches(path: string, pattern: string): boolean {
+  const source = pattern.split("*").map((piece) => piece.replace(/[\\^$.|?+()[\]{}]/g, "\\$&")).join(".*");
+  return new RegExp(`^(?:.*/)?${source}$`, "i").test(path);
+}

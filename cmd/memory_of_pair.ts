@@ -1,0 +1,105 @@
+import { join } from "node:path";
+import { toSyncError } from "../lib/errors.ts";
+import type { Host } from "../lib/shell/command.ts";
+import { noStateFolder, openState, type State } from "../lib/state.ts";
+import { openHistory, type Remembered } from "../lib/sync/history.ts";
+import { type PairIdentity, pairName } from "../lib/sync/pair_name.ts";
+import type { Backends } from "../lib/sync/transfer.ts";
+import { PairTrash } from "../lib/sync/trash.ts";
+import type { SyncMode } from "./sync_params.ts";
+
+/** Words that say where memory lies and how much is kept. */
+export interface MemoryWords {
+  readonly HistoryPath: string | undefined;
+  readonly Recycle: boolean;
+  readonly TrashDays: number;
+  readonly RemoteTrash: string | undefined;
+}
+
+/** What is asked of memory for one pair. `session`: the server's label. */
+export interface MemoryOptions {
+  readonly words: MemoryWords;
+  readonly mode: SyncMode["mode"];
+  readonly session: string;
+  readonly host: Host;
+}
+
+/** What is kept of one pair of roots between runs. `remembered` is missing where this user has no folder to keep state in. */
+export interface Memory extends AsyncDisposable {
+  readonly remembered?: Remembered;
+  /** In Both, and with -Recycle. */
+  readonly trash?: PairTrash;
+}
+
+/** Opens what is kept of the pair; nothing is made by that. Where there is no state folder, a warning says so. */
+export async function openMemory(sides: Backends, options: MemoryOptions): Promise<Memory> {
+  const { words, mode, host, session } = options;
+  const state = await findState(host);
+  const machine = await state?.machineId() ?? host.machine;
+  const pair = toPair(sides, machine);
+  const keeps = mode === "Both" || words.Recycle;
+  const trash = keeps
+    ? new PairTrash({
+      home: trashHome(state),
+      pair: pairName(pair),
+      sides,
+      start: host.now(),
+      session,
+      ...(words.RemoteTrash === undefined ? {} : { remoteTrash: words.RemoteTrash }),
+    })
+    : undefined;
+  const folder = words.HistoryPath ?? (state && join(state.folder, "history"));
+  const remembered = folder === undefined ? undefined : await openRemembered({ folder, pair, host });
+  return {
+    ...(remembered === undefined ? {} : { remembered }),
+    ...(trash === undefined ? {} : { trash }),
+    [Symbol.asyncDispose]() {
+      remembered?.[Symbol.dispose]();
+      return Promise.resolve();
+    },
+  };
+}
+
+/** Where trash and its lists lie; undefined where there is no state folder. */
+export function trashHome(state: State | undefined): string | undefined {
+  return state && join(state.folder, "trash");
+}
+
+/** The state folder; undefined, with a warning, where there can be none. */
+export async function findState(host: Host): Promise<State | undefined> {
+  try {
+    return await openState({ env: host.env, readOnly: host.common.whatIf });
+  } catch (error) {
+    const why = toSyncError(error, "open the state folder");
+    if (why.facts.id !== noStateFolder) throw why;
+    host.warn(`${why.message} Until then nothing is remembered from one run to the next.`);
+    return undefined;
+  }
+}
+
+async function openRemembered(
+  { folder, pair, host }: { readonly folder: string; readonly pair: PairIdentity; readonly host: Host },
+): Promise<Remembered> {
+  const remembered = await openHistory({ folder, pair, readOnly: host.common.whatIf });
+  if (remembered.unusable !== undefined) {
+    host.warn(
+      `What both sides held after the last run cannot be used, ${remembered.unusable}. ` +
+        "This is a first run: nothing counts as deleted.",
+    );
+  }
+  return remembered;
+}
+
+/** Both roots by their real paths, the server as it was reached, its host's name in lower case. */
+function toPair({ local, remote }: Backends, machine: string): PairIdentity {
+  const disk = remote.place.disk;
+  const at = remote.label.lastIndexOf("@") + 1;
+  const server = remote.label.slice(0, at) + remote.label.slice(at).toLowerCase();
+  return {
+    machine,
+    local: local.place.disk ?? local.place.path,
+    server: disk === undefined ? server : "file:",
+    remote: disk ?? remote.place.path,
+    ...(remote.peer === undefined ? {} : { peer: remote.peer }),
+  };
+}

@@ -1,0 +1,75 @@
+import { badInput, SyncError } from "../lib/errors.ts";
+import { type Bound, defineCommand, type Host, type Params } from "../lib/shell/command.ts";
+import { toggle } from "../lib/shell/types.ts";
+import { PairTrash } from "../lib/sync/trash.ts";
+import type { TrashItem } from "../lib/sync/trash_items.ts";
+import { restoreItem } from "../lib/sync/trash_restore.ts";
+import { loginParams } from "./login.ts";
+import { sessionInput } from "./session_input.ts";
+import { findItems, homeOfTrash, itemIds, Places, toTrashRecord, type TrashRecord } from "./trash_of_user.ts";
+
+const params = {
+  Id: {
+    type: itemIds,
+    mandatory: true,
+    position: 0,
+    fromPipe: "value",
+    help: "What to restore: Ids of Get-TrashItem.",
+  },
+  Force: {
+    type: toggle,
+    exact: true,
+    fallback: false,
+    help: "A file that is there again goes into the trash itself.",
+  },
+  Session: { type: sessionInput, help: "A session to the server the item belongs to; else one is opened." },
+  ...loginParams,
+} as const satisfies Params;
+
+export const restoreTrashItemCommand = defineCommand({
+  name: "Restore-TrashItem",
+  summary: "Puts versions that lost back in their place, on the side they came from.",
+  notes: ["Nothing is overwritten without -Force, and then it is kept in turn. The next Sync-Path carries it on."],
+  examples: ["Restore-TrashItem 3f9a1c", "Get-TrashItem report.txt | Restore-TrashItem -Force"],
+  params,
+  wantsInput: (words) => words.Id === undefined,
+  async *run(each, host): AsyncIterable<TrashRecord> {
+    const home = await homeOfTrash(host);
+    for await (const words of each) {
+      if (words.Id === undefined) {
+        throw badInput("Which item? Write its Id, or pipe Get-TrashItem in.", "MissingMandatoryParameter");
+      }
+      const places = new Places(words, host);
+      for (const item of await findItems(home, words.Id)) {
+        await restore(item, { words, places, home, host });
+        yield toTrashRecord(item);
+      }
+    }
+  },
+});
+
+interface Restoring {
+  readonly words: Bound<typeof params>;
+  readonly places: Places;
+  readonly home: string;
+  readonly host: Host;
+}
+
+async function restore(item: TrashItem, { words, places, home, host }: Restoring): Promise<void> {
+  if (host.common.whatIf) return;
+  const target = await places.root(item);
+  const server = await places.holder(item);
+  const { signal } = host;
+  const there = await target.stat(item.path, { signal });
+  if (there !== undefined && words.Force) {
+    if (there.kind !== "file" && there.kind !== "link") {
+      throw new SyncError("exists", `"${item.path}" is a folder now: move it away first.`, { operation: "restore" });
+    }
+    const { pair, session, side, path } = item;
+    const sides = { local: target, remote: target };
+    const trash = new PairTrash({ home, pair, sides, start: host.now(), session });
+    const kept = await trash.keep({ side, entry: there, path, why: "overwritten", take: true }, { signal });
+    if (!kept.moved) await target.remove(there, { signal });
+  }
+  await restoreItem(item, { home, target, signal, ...(server === undefined ? {} : { server }) });
+}

@@ -1,0 +1,187 @@
+import type { Buffer } from "node:buffer";
+import { cancelled } from "../errors.ts";
+import type { Entry, FileEntry } from "../types.ts";
+import type { FtpLink } from "./ftp_link.ts";
+import { DAY, linesOf, type Listed, MINUTE, parseList, parseMlsd, parseTime } from "./ftp_list.ts";
+import { look } from "./ftp_look.ts";
+import { failure, isAbsent, refusal, type Reply, said } from "./ftp_reply.ts";
+import { childOf, type Doing, type Site, wired } from "./ftp_site.ts";
+import { nameOf } from "../path.ts";
+
+/** The children of one folder, complete: anything less rejects. With notFound when it is absent, with denied when it cannot be read. */
+export async function listFolder(link: FtpLink, site: Site, doing: Doing): Promise<readonly Entry[]> {
+  if (site.hasMlst) {
+    const { entries } = await listed(link, site, { doing, command: `MLSD ${wired(site, doing)}` });
+    learnLinks(site, doing, entries);
+    return entries;
+  }
+  const entered = await link.ask(`CWD ${wired(site, doing)}`);
+  if (entered.code >= 300) throw await whyUnlisted(link, site, { doing, reply: entered });
+  const { entries, lines } = await plainListing(link, site, doing);
+  if (site.learned.zone !== undefined || lines === 0) return entries;
+  await findZone(link, site, { doing, entries });
+  if (site.learned.zone === undefined || site.learned.zone === 0) return entries;
+  const zone = site.learned.zone;
+  return entries.map((one) =>
+    one.kind === "file" && one.modified !== undefined ? { ...one, modified: one.modified - zone } : one
+  );
+}
+
+function learnLinks({ learned: { links, folders } }: Site, { at }: Doing, entries: readonly Entry[]): void {
+  folders.add(at);
+  for (const one of entries) {
+    const child = childOf(at, nameOf(one.path));
+    if (one.kind === "opaque" && one.cause === "link") links.add(child);
+    else if (links.size > 0) links.delete(child);
+  }
+}
+
+/** More than any folder that can be synced: a listing that never ends is no listing. */
+const MOST_BYTES = 1 << 30;
+
+/** LIST -a shows names with a leading dot; where it shows nothing at all the server may take "-a" for a name. */
+async function plainListing(link: FtpLink, site: Site, doing: Doing): Promise<Listed> {
+  if (!site.learned.listAll) return await listed(link, site, { doing, command: "LIST" });
+  const all = await listed(link, site, { doing, command: "LIST -a" });
+  if (all.here) return all;
+  const plain = await listed(link, site, { doing, command: "LIST" });
+  if (plain.lines <= all.lines) return all;
+  site.learned.listAll = false;
+  return plain;
+}
+
+interface Listing {
+  readonly doing: Doing;
+  readonly command: string;
+}
+
+async function listed(link: FtpLink, site: Site, { doing, command }: Listing): Promise<Listed> {
+  const { bytes, reply } = await fetchAll(link, { doing, command });
+  if (reply.code >= 300) throw await whyUnlisted(link, site, { doing, reply });
+  const lines = linesOf(bytes);
+  if (bytes.length > 0 && bytes.at(-1) !== LINE_FEED) throw cut(doing, "the listing broke off in the middle of a line");
+  const settings = { dir: doing.path, spelling: site.spelling };
+  const clock = { now: Date.now(), zone: site.learned.zone ?? 0 };
+  try {
+    const found = command.startsWith("MLSD") ? parseMlsd(lines, settings) : parseList(lines, { ...settings, clock });
+    mustBeWhole(reply, found, doing);
+    return found;
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw failure(doing, "unexpected", { why: `its listing cannot be understood: ${error.message}` });
+  }
+}
+
+const LINE_FEED = 10;
+
+/** Servers cut long listings and say so only in words: "Output truncated", "10000 matches total". */
+function mustBeWhole(reply: Reply, found: Listed, doing: Doing): void {
+  const [, told] = /(\d+) matches total/.exec(reply.text) ?? [];
+  const isShort = told !== undefined && Number(told) > found.lines;
+  if (isShort || /truncated|incomplete|too many (?:files|matches|entries)/i.test(reply.text)) {
+    throw cut(doing, `the server cut the listing short: ${said(reply)}`);
+  }
+}
+
+function cut(doing: Doing, why: string): Error {
+  return failure(doing, "connection", { why });
+}
+
+interface Fetching {
+  readonly doing: Doing;
+  readonly command: string;
+  /** More bytes reject. */
+  readonly most?: number;
+  /** The first byte. */
+  readonly from?: number;
+}
+
+/** The next transfer begins at this byte: the last command before it. */
+export async function restart(link: FtpLink, { doing, from }: { doing: Doing; from: number }): Promise<void> {
+  const reply = await link.ask(`REST ${from}`);
+  if (reply.code !== 350) throw refusal(doing, reply);
+}
+
+/** Everything that a command gives on a data connection, and the reply after it. The reply decides over a broken data connection. */
+export async function fetchAll(
+  link: FtpLink,
+  { doing, command, most = MOST_BYTES, from = 0 }: Fetching,
+): Promise<{ readonly bytes: Uint8Array<ArrayBuffer>; readonly reply: Reply }> {
+  const { signal, operation } = doing;
+  const data = await link.openData();
+  const stop = () => data.destroy();
+  signal.addEventListener("abort", stop);
+  try {
+    if (from > 0) await restart(link, { doing, from });
+    const pending = link.ask(command, { patient: true });
+    // A refusal comes without any data, and without an end of it at some servers.
+    pending.then((reply) => reply.code >= 300 && data.destroy(), () => data.destroy());
+    const parts: Buffer<ArrayBuffer>[] = [];
+    let broken: unknown;
+    let size = 0;
+    try {
+      for (let part = await data.next(); part !== undefined; part = await data.next()) {
+        parts.push(part);
+        size += part.length;
+        if (size > most) throw failure(doing, "refused", { why: `the server sends more than ${most} bytes` });
+      }
+    } catch (error) {
+      broken = error;
+      data.destroy();
+    }
+    link.hurry();
+    const reply = await pending;
+    if (signal.aborted) throw cancelled(signal, operation);
+    if (reply.code < 300 && broken !== undefined) throw broken;
+    return { bytes: joined(parts, size), reply };
+  } finally {
+    signal.removeEventListener("abort", stop);
+    data.destroy();
+  }
+}
+
+function joined(parts: readonly Buffer<ArrayBuffer>[], size: number): Uint8Array<ArrayBuffer> {
+  const [first] = parts;
+  if (parts.length === 1 && first !== undefined) return new Uint8Array(first.buffer, first.byteOffset, first.length);
+  const all = new Uint8Array(size);
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
+/** "550 Failed" may mean anything: a look tells. */
+async function whyUnlisted(
+  link: FtpLink,
+  site: Site,
+  { doing, reply }: { readonly doing: Doing; readonly reply: Reply },
+): Promise<Error> {
+  if (reply.code !== 550 && reply.code !== 553 && reply.code !== 501) return refusal(doing, reply);
+  if (isAbsent(reply.text) && !/file existence/.test(reply.text)) return refusal(doing, reply);
+  const found = await look(link, site, { ...doing, precise: true });
+  if (found === undefined) return failure(doing, "notFound", { why: "there is no such folder" });
+  if (found.kind !== "dir") return failure(doing, "refused", { why: "it is no folder" });
+  return failure(doing, "denied", { why: said(reply) });
+}
+
+/** Compares one time of a listing with MDTM, which is UTC: the difference is the zone of the server's listings. */
+async function findZone(
+  link: FtpLink,
+  site: Site,
+  { doing, entries }: { readonly doing: Doing; readonly entries: readonly Entry[] },
+): Promise<void> {
+  const file = entries.find((one): one is FileEntry =>
+    one.kind === "file" && one.modified !== undefined && one.timeStep === MINUTE && one.modified < Date.now() + DAY
+  );
+  if (file?.modified === undefined || !site.abilities.features.has("MDTM")) return;
+  const at = childOf(doing.at, nameOf(file.path));
+  const reply = await link.ask(`MDTM ${wired(site, { ...doing, at, path: file.path })}`);
+  const time = reply.code === 213 ? parseTime(reply.text.slice(4).trim()) : undefined;
+  if (time === undefined) return;
+  const zone = Math.round((file.modified - Math.floor(time / MINUTE) * MINUTE) / QUARTER) * QUARTER;
+  if (Math.abs(zone) < 2 * DAY) site.learned.zone = zone;
+}
+
+const QUARTER = 15 * MINUTE;

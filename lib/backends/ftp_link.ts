@@ -1,0 +1,231 @@
+import { Buffer } from "node:buffer";
+import type net from "node:net";
+import tls from "node:tls";
+// @ts-types="npm:basic-ftp@6.2.3"
+import { FTPContext, FTPError, type FTPResponse } from "npm:basic-ftp@6.2.3";
+import { SyncError } from "../errors.ts";
+import { type Data, dial, lost, secure, toData } from "./ftp_data.ts";
+import { epsvPort, pasvPort, type Reply } from "./ftp_reply.ts";
+import { fingerprintOf, securing, type Trust } from "./ftp_trust.ts";
+
+export interface LinkSettings {
+  readonly host: string;
+  readonly port: number;
+  /** ms without an answer after which a connection is dead. */
+  readonly timeout: number;
+  readonly trust: Trust;
+}
+
+/** A reply that is waited for. `patient`: a transfer is under way, whose data connection is watched instead. */
+interface Waiter {
+  readonly resolve: (reply: Reply) => void;
+  readonly reject: (error: SyncError) => void;
+  patient: boolean;
+}
+
+/**
+ * One control connection. Commands may be sent before earlier ones were answered: replies come in their order. A refusal is a reply,
+ * only a broken link rejects. Bytes of commands and replies are characters of 8 bits.
+ */
+export class FtpLink {
+  readonly #ftp: FTPContext;
+  readonly #settings: LinkSettings;
+  readonly #waiting: Waiter[] = [];
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #closed: SyncError | undefined;
+  #hasEpsv = true;
+  #newest = false;
+  /** May several commands be on their way? Servers that are known to read one line after the other. */
+  pipelines = false;
+
+  private constructor(socket: net.Socket, settings: LinkSettings) {
+    this.#settings = settings;
+    this.#ftp = new FTPContext(0, "latin1");
+    this.#use(socket);
+  }
+
+  /** Connects, over TLS from the first byte where `implicit`; gives the greeting too. `newest`: TLS 1.3 is agreed to. */
+  static async connect(
+    settings: LinkSettings,
+    { implicit, newest }: { readonly implicit: boolean; readonly newest: boolean },
+  ): Promise<{ readonly link: FtpLink; readonly greeting: Reply }> {
+    const socket = await dial(settings, settings.timeout);
+    const ready = implicit ? await secure(socket, securing(settings.trust, { newest }), settings.timeout) : socket;
+    const link = new FtpLink(ready, settings);
+    link.#newest = newest;
+    const greeting = link.#next();
+    // One handler for all replies to come: a handler for each command costs a stack trace each.
+    link.#ftp.handle(undefined, (reply) => link.#onReply(reply)).catch(() => {});
+    return { link, greeting: await greeting };
+  }
+
+  get closed(): boolean {
+    return this.#closed !== undefined || this.#ftp.closed;
+  }
+
+  get isSecure(): boolean {
+    return this.#ftp.hasTLS;
+  }
+
+  /** The certificate's SHA-256 in hex, over TLS. */
+  get fingerprint(): string | undefined {
+    const { socket } = this.#ftp;
+    return socket instanceof tls.TLSSocket ? fingerprintOf(socket) : undefined;
+  }
+
+  /** No reply is outstanding and the link lives: it can be used for something else. */
+  get isIdle(): boolean {
+    return !this.closed && this.#waiting.length === 0;
+  }
+
+  /** Goes on over TLS. What came in clear before is forgotten. */
+  async startTls(newest: boolean): Promise<void> {
+    const { socket } = this.#ftp;
+    socket.removeAllListeners("data");
+    this.#newest = newest;
+    this.#use(await secure(socket, securing(this.#settings.trust, { newest }), this.#settings.timeout));
+  }
+
+  /** Sends one command. Rejects when the link is broken or silent for too long. */
+  ask(command: string, options: { readonly patient?: boolean } = {}): Promise<Reply> {
+    if (this.#closed !== undefined) return Promise.reject(this.#closed);
+    // deno-lint-ignore no-control-regex
+    if (/[\u0000-\u001f\u007f]|[^\u0000-\u00ff]/.test(command)) {
+      const why = "A name with a control character cannot be sent over FTP";
+      return Promise.reject(new SyncError("badInput", why, { operation: "use FTP" }));
+    }
+    const reply = this.#next(options.patient);
+    this.#ftp.send(command);
+    return reply;
+  }
+
+  /** Sends several commands, side by side where the server is known to take that; gives their replies in order. */
+  async batch<const C extends readonly string[]>(commands: C): Promise<{ readonly [I in keyof C]: Reply }> {
+    const replies: Reply[] = [];
+    if (this.pipelines) {
+      this.#ftp.socket.cork();
+      const all = commands.map((command) => this.ask(command));
+      this.#ftp.socket.uncork();
+      for (const one of all) one.catch(() => {});
+      for (const one of all) replies.push(await one);
+    } else {
+      for (const command of commands) replies.push(await this.ask(command));
+    }
+    return replies as { readonly [I in keyof C]: Reply };
+  }
+
+  /** A data connection to the host of the control connection. Rejects with what the server said where it gives none. */
+  async openData(): Promise<Data> {
+    const port = await this.#passivePort();
+    const host = this.#ftp.socket.remoteAddress;
+    if (host === undefined) throw this.#closed ?? lost("connection", "the connection is closed");
+    const { timeout, trust } = this.#settings;
+    const socket = await dial({ host, port }, timeout);
+    const control = this.#ftp.socket;
+    if (!(control instanceof tls.TLSSocket)) return toData(socket, timeout);
+    const session = control.getSession() ?? this.#ftp.tlsSessionStore;
+    const { options, check } = securing(trust, {
+      newest: this.#newest,
+      ...(session === undefined ? {} : { session }),
+    });
+    return later(secure(socket, { options, check }, timeout).then((secured) => toData(secured, timeout)), socket);
+  }
+
+  /** The transfer's data is through: the final reply is due. */
+  hurry(): void {
+    for (const waiter of this.#waiting) waiter.patient = false;
+    this.#watch();
+  }
+
+  close(why = lost("connection", "the connection is closed")): void {
+    if (this.#closed !== undefined) return;
+    this.#closed = why;
+    clearTimeout(this.#timer);
+    this.#ftp.close();
+    for (const waiter of this.#waiting.splice(0)) waiter.reject(why);
+  }
+
+  async #passivePort(): Promise<number> {
+    if (this.#hasEpsv) {
+      const reply = await this.ask("EPSV");
+      const port = epsvPort(reply);
+      if (port !== undefined) return port;
+      if (reply.code === 421 || reply.code === 425) {
+        throw lost("busy", `the server opens no data connection: ${reply.text}`);
+      }
+      this.#hasEpsv = false;
+    }
+    const reply = await this.ask("PASV");
+    const port = pasvPort(reply);
+    if (port !== undefined) return port;
+    throw lost("connection", `the server opens no data connection: ${reply.text.slice(0, 200)}`);
+  }
+
+  #next(patient = false): Promise<Reply> {
+    const { promise, resolve, reject } = Promise.withResolvers<Reply>();
+    this.#waiting.push({ resolve, reject, patient });
+    this.#watch();
+    return promise;
+  }
+
+  /** The first reply that is waited for must come in time. */
+  #watch(): void {
+    clearTimeout(this.#timer);
+    const [first] = this.#waiting;
+    if (first === undefined || first.patient) return;
+    const { timeout } = this.#settings;
+    this.#timer = setTimeout(() => this.close(lost("timeout", `no answer in ${timeout / 1000} s`)), timeout);
+  }
+
+  #onReply(reply: Error | FTPResponse): void {
+    const answer = reply instanceof FTPError || !(reply instanceof Error)
+      ? { code: reply.code, text: reply.message }
+      : undefined;
+    if (answer === undefined) {
+      return this.close(lost("connection", reply instanceof Error ? reply.message : "the connection broke", reply));
+    }
+    if (answer.code < 200) return;
+    const first = this.#waiting.shift();
+    this.#watch();
+    first?.resolve(answer);
+    if (answer.code === 421) this.close(lost("busy", `the server ends the connection: ${answer.text.slice(0, 200)}`));
+  }
+
+  #use(socket: net.Socket): void {
+    socket.removeAllListeners("error");
+    this.#ftp.socket = socket;
+    this.#ftp.socket.setNoDelay(true);
+    wholeLines(socket, () => this.close(lost("connection", "the server's reply is too long")));
+  }
+}
+
+/** Longer than any line of a reply. */
+const MOST_LINE = 1 << 16;
+
+/** The client library takes what comes at once for whole lines: it is handed whole lines only. */
+function wholeLines(socket: net.Socket, tooLong: () => void): void {
+  const listeners = socket.listeners("data");
+  socket.removeAllListeners("data");
+  let rest = "";
+  socket.on("data", (chunk: string | Buffer) => {
+    const text = rest + (typeof chunk === "string" ? chunk : Buffer.from(chunk).toString("latin1"));
+    const end = text.lastIndexOf("\n") + 1;
+    rest = text.slice(end);
+    if (rest.length > MOST_LINE) return tooLong();
+    if (end > 0) { for (const listener of listeners) listener.call(socket, text.slice(0, end)); }
+  });
+}
+
+/** A data connection whose TLS is still being agreed on: servers begin with that when the transfer was asked for. */
+function later(data: Promise<Data>, socket: net.Socket): Data {
+  data.catch(() => {});
+  return {
+    next: async () => await (await data).next(),
+    write: async (bytes) => await (await data).write(bytes),
+    end: async () => await (await data).end(),
+    destroy: () => {
+      socket.destroy();
+      data.then((one) => one.destroy()).catch(() => {});
+    },
+  };
+}

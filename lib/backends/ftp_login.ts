@@ -1,0 +1,239 @@
+import { Buffer } from "node:buffer";
+import { badInput, SyncError } from "../errors.ts";
+import { isIP } from "node:net";
+import type { Call, Target } from "./backend.ts";
+import { lost } from "./ftp_data.ts";
+import { FtpLink, type LinkSettings } from "./ftp_link.ts";
+import type { Spelling } from "./ftp_list.ts";
+import { featuresOf, isAbsent, kindOf, pwdFolder, type Reply, said } from "./ftp_reply.ts";
+import { parseTlsPins } from "./ftp_trust.ts";
+
+export type Security = "None" | "Auto" | "Implicit" | "Explicit";
+
+/** What the first login told about a server. */
+export interface Abilities {
+  readonly features: ReadonlyMap<string, string>;
+  /** The words of SITE HELP. */
+  readonly site: string;
+  /** The login folder, as the server spells it. */
+  readonly home: string;
+  /** MDTM with a time sets it. */
+  readonly setsByMdtm: boolean;
+  /** Its system takes rename over an existing file as one step. */
+  readonly isUnix: boolean;
+  /** The certificate that answered, "SHA256:…" in hex. */
+  readonly peer: string | undefined;
+}
+
+export interface Login {
+  readonly label: string;
+  readonly spelling: Spelling;
+  readonly timeout: number;
+  /** A connection that is logged in and ready. */
+  connect(call: Call): Promise<FtpLink>;
+  /** The same for the first one, and what it tells. */
+  first(call: Call): Promise<{ readonly link: FtpLink; readonly abilities: Abilities }>;
+}
+
+/** Reads the parameters. Throws badInput for what is not offered. */
+export function toLogin(target: Target): Login {
+  const { address, options } = target;
+  if (options.FtpMode === "Active") {
+    throw badInput(
+      "-FtpMode Active is not offered: servers connect back through no firewall. Leave -FtpMode out, or write Passive",
+    );
+  }
+  const security = securityOf(target);
+  const port = address.port ?? (security === "Implicit" ? 990 : 21);
+  const timeout = Number(options.Timeout ?? "") || 15_000;
+  const pins = parseTlsPins([options.TlsHostCertificateFingerprint ?? "", ...address.pins]);
+  const settings: LinkSettings = { host: address.host, port, timeout, trust: { host: address.host, pins } };
+  const scheme = security === "Implicit" ? "ftps" : security === "Explicit" ? "ftpes" : "ftp";
+  const user = address.user ?? "anonymous";
+  const host = isIP(address.host) === 6 ? `[${address.host}]` : address.host;
+  const at = port === (security === "Implicit" ? 990 : 21) ? host : `${host}:${port}`;
+  const label = `${scheme}://${address.user === undefined ? "" : `${address.user}@`}${at}`;
+  const spelling = options.Encoding === "Latin1" ? "latin1" as const : "utf8" as const;
+  const entering: Entering = {
+    target,
+    settings,
+    security,
+    user,
+    label,
+    spelling,
+    state: { newest: false, warned: false },
+  };
+  return {
+    label,
+    spelling,
+    timeout,
+    connect: (call) => enter(entering, call),
+    first: async (call) => {
+      const link = await enter(entering, call);
+      try {
+        return { link, abilities: await learn(link, label) };
+      } catch (error) {
+        link.close();
+        throw error;
+      }
+    },
+  };
+}
+
+/** The text as it goes over the wire: each byte one character. */
+export function spell(text: string, spelling: Spelling): string {
+  return spelling === "latin1" ? text : Buffer.from(text, "utf8").toString("latin1");
+}
+
+/** What came over the wire, as text. */
+export function unspell(text: string, spelling: Spelling): string {
+  return spelling === "latin1" ? text : Buffer.from(text, "latin1").toString("utf8");
+}
+
+interface Entering {
+  readonly target: Target;
+  readonly settings: LinkSettings;
+  readonly security: Security;
+  readonly user: string;
+  readonly label: string;
+  readonly spelling: Spelling;
+  readonly state: { newest: boolean; warned: boolean };
+}
+
+function securityOf({ address, options }: Target): Security {
+  const wanted = options.FtpSecure as Security | undefined;
+  const scheme = address.scheme.toLowerCase();
+  const said = scheme === "ftps" ? "Implicit" : scheme === "ftpes" ? "Explicit" : undefined;
+  if (said !== undefined && wanted !== undefined && wanted !== said) {
+    throw badInput(`"${scheme}:" means -FtpSecure ${said}, and -FtpSecure ${wanted} was given: leave one of them out`);
+  }
+  return said ?? wanted ?? "None";
+}
+
+/** Connects and logs in; a server that knows no TLS 1.2 is asked again with 1.3. */
+async function enter(entering: Entering, { signal }: Call): Promise<FtpLink> {
+  const { settings, security, label, state } = entering;
+  if (signal.aborted) throw new SyncError("cancelled", "Cancelled: connect", { operation: "connect" });
+  let opened: FtpLink | undefined;
+  const stop = () => opened?.close();
+  signal.addEventListener("abort", stop);
+  try {
+    const implicit = security === "Implicit";
+    const { link, greeting } = await FtpLink.connect(settings, { implicit, newest: state.newest });
+    opened = link;
+    mustBe(greeting, label, "greets with a refusal");
+    if (security === "Explicit" || security === "Auto") await startTls(link, entering);
+    await logIn(link, entering);
+    link.pipelines = /vsftpd|proftpd|pure-ftpd/i.test(greeting.text);
+    await prepare(link, label);
+    return link;
+  } catch (error) {
+    opened?.close();
+    if (signal.aborted) throw new SyncError("cancelled", "Cancelled: connect", { operation: "connect" });
+    if (!state.newest && error instanceof Error && /protocol.?version|alert 70/i.test(error.message)) {
+      state.newest = true;
+      return await enter(entering, { signal });
+    }
+    throw named(error, label);
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+async function startTls(link: FtpLink, { security, label, state }: Entering): Promise<void> {
+  const reply = await link.ask("AUTH TLS");
+  if (reply.code === 234 || reply.code === 334) return await link.startTls(state.newest);
+  if (security === "Auto") return;
+  const why = `Cannot connect to "${label}": it offers no TLS, ${
+    said(reply)
+  }; -FtpSecure None would send the password in clear`;
+  throw new SyncError("connection", why, { operation: "connect" });
+}
+
+async function logIn(link: FtpLink, { target, user, label, spelling, state }: Entering): Promise<void> {
+  let reply = await link.ask(`USER ${spell(user, spelling)}`);
+  if (reply.code === 331) {
+    const password = await passwordOf(target, user);
+    if (!link.isSecure && user !== "anonymous" && !state.warned) {
+      state.warned = true;
+      target.warn(`The password goes to "${label}" in clear; -FtpSecure Explicit encrypts it where the server can`);
+    }
+    reply = await link.ask(`PASS ${spell(password, spelling)}`);
+  }
+  if (reply.code === 230 || reply.code === 202) return;
+  if (reply.code === 332) {
+    throw new SyncError("unsupported", `"${label}" asks for an account, which Tandem cannot give`, {
+      operation: "log in",
+    });
+  }
+  const kind = kindOf(reply);
+  if (kind === "busy") throw lost("busy", `"${label}" takes no more connections: ${said(reply)}`);
+  throw new SyncError("auth", `Cannot log in to "${label}": ${said(reply)}`, { operation: "log in" });
+}
+
+async function passwordOf(target: Target, user: string): Promise<string> {
+  if (user === "anonymous") return await target.secret("password") ?? "anonymous@";
+  const known = await target.secret("password");
+  if (known !== undefined) return known;
+  const typed = await target.ask(`Password of ${user}: `, false);
+  if (typed === undefined) {
+    throw new SyncError("auth", `A password is needed for "${user}": -PasswordFile, or TANDEM_PASSWORD`, {
+      operation: "log in",
+    });
+  }
+  target.keep("password", typed);
+  return typed;
+}
+
+async function prepare(link: FtpLink, label: string): Promise<void> {
+  if (link.isSecure) {
+    const [, prot] = await link.batch(["PBSZ 0", "PROT P"]);
+    if (prot.code !== 200) {
+      const why = `"${label}" encrypts no data connections: ${said(prot)}`;
+      throw new SyncError("connection", why, { operation: "connect" });
+    }
+  }
+  const [type] = await link.batch(["TYPE I", "OPTS UTF8 ON"]);
+  mustBe(type, label, "refuses binary transfers");
+}
+
+async function learn(link: FtpLink, label: string): Promise<Abilities> {
+  const [feat, pwd, help, system] = await link.batch(["FEAT", "PWD", "SITE HELP", "SYST"]);
+  const features = featuresOf(feat);
+  const home = pwdFolder(pwd);
+  // deno-lint-ignore no-control-regex
+  if (home === undefined || !home.startsWith("/") || /[\u0000-\u001f\u007f]/.test(home)) {
+    throw new SyncError("unsupported", `"${label}" tells no login folder: ${said(pwd)}`, { operation: "connect" });
+  }
+  // A server that sets times answers about setting, others take the time for a part of the name.
+  const probe = features.has("MFMT") || !features.has("MDTM")
+    ? undefined
+    : await link.ask("MDTM 20200101000000 /.tandem-is-not-there");
+  const peer = link.fingerprint;
+  return {
+    features,
+    site: help.code < 300 ? help.text.toUpperCase() : "",
+    home,
+    setsByMdtm: probe !== undefined && /\bset\b/i.test(probe.text) && !isAbsent(probe.text),
+    isUnix: system.code === 215 && /unix/i.test(system.text),
+    peer: peer === undefined ? undefined : `SHA256:${peer}`,
+  };
+}
+
+function mustBe(reply: Reply, label: string, what: string): void {
+  if (reply.code < 300) return;
+  if (kindOf(reply) === "busy") throw lost("busy", `"${label}" takes no more connections: ${said(reply)}`);
+  throw new SyncError("connection", `"${label}" ${what}: ${said(reply)}`, { operation: "connect" });
+}
+
+function named(error: unknown, label: string): SyncError {
+  if (!(error instanceof SyncError)) {
+    const why = error instanceof Error ? error.message : String(error);
+    const kind = /certificate|unknownissuer|notvalidforname|self.signed|expired/i.test(why) ? "hostKey" : "connection";
+    const hint = kind === "hostKey" ? "; a pin decides alone: -TlsHostCertificateFingerprint" : "";
+    return new SyncError(kind, `Cannot connect to "${label}": ${why}${hint}`, { operation: "connect", cause: error });
+  }
+  if (error.facts.operation !== "use FTP") return error;
+  const message = error.message.startsWith('"') ? error.message : `Cannot connect to "${label}": ${error.message}`;
+  return new SyncError(error.kind, message, { ...error.facts, operation: "connect", cause: error });
+}

@@ -1,0 +1,84 @@
+import type { Entry } from "../types.ts";
+import type { Expecting } from "./backend.ts";
+import { mismatch } from "./expect.ts";
+import { listFolder } from "./ftp_folder.ts";
+import type { FtpLink } from "./ftp_link.ts";
+import { aLink, parseMlst, parseTime } from "./ftp_list.ts";
+import { type Ask, failure, isAbsent, isDenied, refusal, type Reply } from "./ftp_reply.ts";
+import { type Doing, type Site, wired } from "./ftp_site.ts";
+import { root } from "../path.ts";
+
+/** The commands that look at a path; lookedAt() reads their replies. */
+export function lookCommands(site: Site, doing: Doing): readonly string[] {
+  const path = wired(site, doing);
+  return site.hasMlst ? [`MLST ${path}`] : [`SIZE ${path}`, `MDTM ${path}`];
+}
+
+/** What the replies to lookCommands() tell. Without MLST only files are told, all else seems absent. */
+export function lookedAt(site: Site, doing: Doing, replies: readonly Reply[]): Entry | undefined {
+  const [first, second] = replies;
+  if (first === undefined) return undefined;
+  if (first.code === 421) throw refusal(doing, first);
+  if (!site.hasMlst) {
+    const size = first.code === 213 ? /^213 (\d{1,16})/.exec(first.text)?.[1] : undefined;
+    if (size === undefined) return undefined;
+    const modified = second?.code === 213 ? parseTime(second.text.slice(4).trim()) : undefined;
+    return { kind: "file", path: doing.path, size: Number(size), ...(modified === undefined ? {} : { modified }) };
+  }
+  if (first.code < 300) {
+    if (site.learned.links.has(doing.at)) return aLink(doing.path);
+    const found = parseMlst(first.text, doing.path);
+    if (found !== undefined) return found;
+    throw failure(doing, "unexpected", { why: "the server's answer to MLST cannot be understood" });
+  }
+  if (isDenied(first.text) && !isAbsent(first.text)) throw refusal(doing, first);
+  if (first.code === 550 || first.code === 501 || first.code === 553) return undefined;
+  throw refusal(doing, first);
+}
+
+/** What lies there now; undefined when nothing does. `precise`: folders and links are told apart also where that costs a listing. */
+export async function look(
+  link: FtpLink,
+  site: Site,
+  doing: Doing & { readonly precise?: boolean },
+): Promise<Entry | undefined> {
+  const found = lookedAt(site, doing, await link.batch(lookCommands(site, doing)));
+  if (doing.precise !== true) return found;
+  if (site.hasMlst) return found === undefined ? undefined : await unlessLink(link, site, { doing, found });
+  if (found === undefined) {
+    const entered = await link.ask(`CWD ${wired(site, doing)}`);
+    if (doing.at === "/" || doing.path === root) {
+      return entered.code < 300 ? { kind: "dir", path: doing.path } : undefined;
+    }
+  }
+  const slash = doing.at.lastIndexOf("/");
+  const above = { ...doing, path: root, at: doing.at.slice(0, slash) || "/" };
+  if (found === undefined && !(await isFolder(link, site, above))) return undefined;
+  const name = doing.at.slice(slash + 1);
+  const listed = (await listFolder(link, site, above)).find((one) => one.path === name);
+  if (listed?.kind === "file" && found?.kind === "file") return found;
+  return listed === undefined ? undefined : { ...listed, path: doing.path };
+}
+
+/** Some servers tell of what a link points to: the folder's listing tells the link. */
+async function unlessLink(
+  link: FtpLink,
+  site: Site,
+  { doing, found }: { readonly doing: Doing; readonly found: Entry },
+): Promise<Entry> {
+  const folder = doing.at.slice(0, doing.at.lastIndexOf("/")) || "/";
+  const { links, folders } = site.learned;
+  if (doing.path === root || found.kind === "opaque" || folders.has(folder)) return found;
+  await listFolder(link, site, { ...doing, path: root, at: folder });
+  return links.has(doing.at) ? aLink(doing.path) : found;
+}
+
+async function isFolder(link: FtpLink, site: Site, doing: Doing): Promise<boolean> {
+  return (await link.ask(`CWD ${wired(site, doing)}`)).code < 300;
+}
+
+/** Rejects with kind "changed" unless `found` is what is expected. */
+export function mustMatch(found: Entry | undefined, ask: Ask & Expecting): void {
+  const why = ask.expect === undefined ? undefined : mismatch(ask.expect, found);
+  if (why !== undefined) throw failure(ask, "changed", { why });
+}

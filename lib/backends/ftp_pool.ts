@@ -1,0 +1,155 @@
+import { cancelled, SyncError, toSyncError } from "../errors.ts";
+import type { Call } from "./backend.ts";
+import { lost } from "./ftp_data.ts";
+import type { FtpLink } from "./ftp_link.ts";
+
+export interface FtpPoolOptions {
+  /** A connection that is logged in. */
+  connect(call: Call): Promise<FtpLink>;
+  /** Most connections side by side. */
+  readonly connections: number;
+  /** ms that a lost server is dialled again; 0: never. */
+  readonly reconnectTime: number;
+}
+
+/**
+ * The connections of one backend: each does one thing at a time, who finds none free waits. A server that refuses one more is
+ * content with fewer from then on. When it cannot be reached any more it is dialled again for `reconnectTime` ms.
+ */
+export class FtpPool implements AsyncDisposable {
+  readonly #options: FtpPoolOptions;
+  readonly #idle: FtpLink[] = [];
+  readonly #all = new Set<FtpLink>();
+  readonly #queue = new Set<() => void>();
+  readonly #closing = new AbortController();
+  #dialling = 0;
+  #most: number;
+
+  constructor(first: FtpLink, options: FtpPoolOptions) {
+    this.#options = options;
+    this.#most = Math.max(1, options.connections);
+    this.#all.add(first);
+    this.#idle.push(first);
+  }
+
+  /** Does the work on a connection of its own. One that it leaves broken, or in the middle of something, is dropped. */
+  async use<T>(call: Call & { readonly operation: string }, work: (link: FtpLink) => Promise<T>): Promise<T> {
+    const link = await this.lease(call);
+    try {
+      return await work(link);
+    } finally {
+      this.release(link);
+    }
+  }
+
+  /** A connection of one's own until release(). */
+  async lease({ signal, operation }: Call & { readonly operation: string }): Promise<FtpLink> {
+    for (;;) {
+      if (this.#closing.signal.aborted) throw closedError();
+      if (signal.aborted) throw cancelled(signal, operation);
+      const link = this.#take();
+      if (link !== undefined) return link;
+      if (this.#all.size + this.#dialling < this.#most) {
+        const fresh = await this.#dial({ signal, operation });
+        if (fresh !== undefined) return fresh;
+      } else await this.#turn({ signal, operation });
+    }
+  }
+
+  release(link: FtpLink): void {
+    if (link.isIdle) this.#idle.push(link);
+    else {
+      link.close();
+      this.#all.delete(link);
+    }
+    this.#wake();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort(closedError());
+    for (const link of this.#all) link.close(closedError());
+    this.#all.clear();
+    this.#idle.length = 0;
+    for (const wake of [...this.#queue]) wake();
+    return Promise.resolve();
+  }
+
+  #take(): FtpLink | undefined {
+    for (let link = this.#idle.pop(); link !== undefined; link = this.#idle.pop()) {
+      if (link.isIdle) return link;
+      this.#all.delete(link);
+    }
+    return undefined;
+  }
+
+  /** One connection more; undefined when the server wants no more and others are open. */
+  async #dial({ signal, operation }: Call & { readonly operation: string }): Promise<FtpLink | undefined> {
+    const end = performance.now() + this.#options.reconnectTime;
+    const both = AbortSignal.any([signal, this.#closing.signal]);
+    this.#dialling++;
+    try {
+      for (let pause = FIRST_PAUSE_MS;; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
+        try {
+          const link = await this.#options.connect({ signal: both });
+          if (this.#closing.signal.aborted) {
+            link.close();
+            throw closedError();
+          }
+          this.#all.add(link);
+          return link;
+        } catch (error) {
+          if (this.#closing.signal.aborted) throw closedError();
+          if (signal.aborted) throw cancelled(signal, operation);
+          const known = toSyncError(error, "connect");
+          if (this.#all.size > 0) {
+            this.#most = this.#all.size;
+            return undefined;
+          }
+          if (known.facts.transient !== true || performance.now() + pause > end) throw known;
+          await sleep(pause, both);
+        }
+      }
+    } finally {
+      this.#dialling--;
+      this.#wake();
+    }
+  }
+
+  async #turn({ signal, operation }: Call & { readonly operation: string }): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const stop = () => {
+      this.#queue.delete(resolve);
+      reject(cancelled(signal, operation));
+    };
+    this.#queue.add(resolve);
+    signal.addEventListener("abort", stop);
+    await promise.finally(() => signal.removeEventListener("abort", stop));
+  }
+
+  #wake(): void {
+    const [next] = this.#queue;
+    if (next === undefined) return;
+    this.#queue.delete(next);
+    next();
+  }
+}
+
+const FIRST_PAUSE_MS = 250;
+const LONGEST_PAUSE_MS = 5_000;
+
+function closedError(): SyncError {
+  const { kind, message } = lost("connection", "The connection is closed");
+  return new SyncError(kind, message, { operation: "use FTP" });
+}
+
+function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal.addEventListener("abort", end);
+  });
+}

@@ -1,0 +1,157 @@
+import { cancelled } from "../errors.ts";
+import type { FileEntry } from "../types.ts";
+import type { Content, ReadOptions } from "./backend.ts";
+import type { Data } from "./ftp_data.ts";
+import { fetchAll, restart } from "./ftp_folder.ts";
+import type { FtpLink } from "./ftp_link.ts";
+import { look, lookCommands, lookedAt, mustMatch } from "./ftp_look.ts";
+import { failure, refusal, type Reply } from "./ftp_reply.ts";
+import { aboutCall, type Doing, onLink, type Site, wired } from "./ftp_site.ts";
+
+export type Reading = Doing & Pick<ReadOptions, "offset" | "length" | "expect">;
+
+/** The content or a range of it: small ones whole, large ones as a stream. The number of bytes and, after the last one, the file are checked. */
+export async function readFile(site: Site, reading: Reading): Promise<Content> {
+  const expect = reading.expect ?? await onLink(site, reading, (link) => fileThere(link, site, reading));
+  const from = Math.min(reading.offset ?? 0, expect.size);
+  const to = Math.min(expect.size, from + (reading.length ?? Infinity));
+  const work: Work = { ...reading, expect, from, to };
+  if (to - from <= SMALL && expect.size - to <= SMALL) {
+    return await onLink(site, reading, (link) => readWhole(link, site, work));
+  }
+  const link = await site.pool.lease(reading);
+  try {
+    return await startStream(link, site, work);
+  } catch (error) {
+    site.pool.release(link);
+    throw aboutCall(error, reading);
+  }
+}
+
+/** Up to here a file is read at once. */
+const SMALL = 256 * 1024;
+
+interface Work extends Doing {
+  readonly expect: FileEntry;
+  readonly from: number;
+  readonly to: number;
+}
+
+async function fileThere(link: FtpLink, site: Site, reading: Reading): Promise<FileEntry> {
+  const found = await look(link, site, { ...reading, precise: true });
+  if (found === undefined) throw failure(reading, "notFound", { why: "there is no such file" });
+  if (found.kind === "file") return found;
+  throw failure(reading, "refused", { why: found.kind === "dir" ? "it is a folder" : "it is no regular file" });
+}
+
+async function readWhole(link: FtpLink, site: Site, work: Work): Promise<Uint8Array<ArrayBuffer>> {
+  const { from, to, expect, signal, operation } = work;
+  const command = `RETR ${wired(site, work)}`;
+  const { bytes, reply } = await fetchAll(link, { doing: work, command, most: MOST_EXTRA, from });
+  if (reply.code >= 300) throw await whyUnread(link, site, { work, reply });
+  const after = lookedAt(site, work, await link.batch(lookCommands(site, work)));
+  if (signal.aborted) throw cancelled(signal, operation);
+  mustMatch(after, { ...work, expect });
+  if (bytes.length !== expect.size - from) throw ended(work, from + bytes.length);
+  return bytes.subarray(0, to - from);
+}
+
+/** A file that grew without end while it was read is no small one. */
+const MOST_EXTRA = 64 << 20;
+
+/** One connection gives the bytes as they are asked for, and is free again after the last. */
+async function startStream(link: FtpLink, site: Site, work: Work): Promise<Content> {
+  const { from, to, signal, operation } = work;
+  const data = await link.openData();
+  if (from > 0) await restart(link, { doing: work, from });
+  const pending = link.ask(`RETR ${wired(site, work)}`, { patient: true });
+  pending.then((reply) => reply.code >= 300 && data.destroy(), () => data.destroy());
+  let at = from;
+  let isOver = false;
+  const finish = async () => {
+    if (isOver) return;
+    isOver = true;
+    signal.removeEventListener("abort", stop);
+    await letGo(link, data, pending);
+    site.pool.release(link);
+  };
+  const stop = () => data.destroy();
+  signal.addEventListener("abort", stop);
+  const next = async (): Promise<Uint8Array<ArrayBuffer> | undefined> => {
+    const part = at < to ? await data.next() : undefined;
+    if (part !== undefined) return new Uint8Array(part.buffer, part.byteOffset, Math.min(part.length, to - at));
+    if (to === work.expect.size) await mustEnd(link, site, { work, data, pending, at });
+    return undefined;
+  };
+  return new ReadableStream<Uint8Array<ArrayBuffer>>({
+    async pull(controller) {
+      try {
+        if (signal.aborted) throw cancelled(signal, operation);
+        const part = await next();
+        if (part === undefined) {
+          await finish();
+          return controller.close();
+        }
+        at += part.length;
+        controller.enqueue(part);
+      } catch (error) {
+        const why = await pendingRefusal(link, site, { work, pending, error });
+        await finish();
+        throw signal.aborted ? cancelled(signal, operation) : aboutCall(why, work);
+      }
+    },
+    cancel: finish,
+  }, { highWaterMark: 0 });
+}
+
+interface Ending {
+  readonly work: Work;
+  readonly data: Data;
+  readonly pending: Promise<Reply>;
+  readonly at: number;
+}
+
+/** After the last byte: the server says that this was all, and the file is still the same. */
+async function mustEnd(link: FtpLink, site: Site, { work, data, pending, at }: Ending): Promise<void> {
+  const more = at < work.to ? undefined : await data.next();
+  link.hurry();
+  const reply = await pending;
+  if (reply.code >= 300) throw refusal(work, reply);
+  mustMatch(lookedAt(site, work, await link.batch(lookCommands(site, work))), work);
+  if (at < work.to || more !== undefined) throw ended(work, at);
+}
+
+/** A refusal tells more than the data connection that broke with it. */
+async function pendingRefusal(
+  link: FtpLink,
+  site: Site,
+  { work, pending, error }: { readonly work: Work; readonly pending: Promise<Reply>; readonly error: unknown },
+): Promise<unknown> {
+  link.hurry();
+  const reply = await Promise.race([pending.catch(() => undefined), Promise.resolve(undefined)]);
+  if (reply === undefined || reply.code < 300 || work.signal.aborted || link.closed) return error;
+  return reply.code === 426 || reply.code === 451 ? error : await whyUnread(link, site, { work, reply });
+}
+
+/** Ends a transfer that is left: its final reply must come before the connection is of use again. */
+async function letGo(link: FtpLink, data: Data, pending: Promise<Reply>): Promise<void> {
+  data.destroy();
+  link.hurry();
+  await pending.catch(() => undefined);
+}
+
+async function whyUnread(
+  link: FtpLink,
+  site: Site,
+  { work, reply }: { readonly work: Work; readonly reply: Reply },
+): Promise<Error> {
+  if (reply.code !== 550 && reply.code !== 553) return refusal(work, reply);
+  const found = await look(link, site, { ...work, precise: true });
+  if (found === undefined) return failure(work, "notFound", { why: "there is no such file" });
+  if (found.kind !== "file") return failure(work, "refused", { why: "it is no regular file" });
+  return failure(work, "denied", { why: reply.text.slice(0, 200) });
+}
+
+function ended(work: Work, at: number): Error {
+  return failure(work, "changed", { why: `it ended at byte ${at} instead of ${work.expect.size} while it was read` });
+}

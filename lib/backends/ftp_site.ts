@@ -1,0 +1,69 @@
+import type { RelPath } from "../path.ts";
+import { SyncError } from "../errors.ts";
+import type { Abilities } from "./ftp_login.ts";
+import { spell, unspell } from "./ftp_login.ts";
+import type { FtpLink } from "./ftp_link.ts";
+import type { Spelling } from "./ftp_list.ts";
+import type { FtpPool } from "./ftp_pool.ts";
+import { type Ask, failure } from "./ftp_reply.ts";
+
+/** What sets a file's time: MFMT, MDTM with a time, or SITE UTIME; "none" once all were refused. */
+export type TimeSetter = "MFMT" | "MDTM" | "UTIME" | "none";
+
+/** What all backends of one server share. The rest is learned on the way. */
+export interface Site {
+  readonly label: string;
+  readonly pool: FtpPool;
+  readonly abilities: Abilities;
+  readonly spelling: Spelling;
+  readonly hasMlst: boolean;
+  readonly hasChmod: boolean;
+  /** Blanks at the end of a name become something else there. */
+  readonly altersBlanks: boolean;
+  readonly learned: {
+    setter: TimeSetter;
+    /** Can a listing show names with a leading dot only when asked with -a, and does the server understand that? */
+    listAll: boolean;
+    /** ms the server's listings are ahead of UTC; undefined until a file told. */
+    zone: number | undefined;
+    /** Links that listings showed, and the folders listed: MLST may tell of what a link points to. Both as the server names them. */
+    readonly links: Set<string>;
+    readonly folders: Set<string>;
+  };
+}
+
+/** A place on the server: the path as callers know it, and as the server names it. */
+export interface Spot {
+  readonly path: RelPath;
+  readonly at: string;
+}
+
+export type Doing = Ask & Spot;
+
+/** The path as it goes over the wire. Names that the server's spelling cannot write reject with badInput. */
+export function wired(site: Site, { at, ...ask }: Doing): string {
+  const text = spell(at, site.spelling);
+  // deno-lint-ignore no-control-regex
+  if (unspell(text, site.spelling) === at && !/[^\u0000-\u00ff]/.test(text)) return text;
+  throw failure(ask, "badInput", { why: "the server's spelling cannot write this name: try -Encoding Utf8" });
+}
+
+/** Does the work on a connection; what it rejects with names the call. */
+export async function onLink<T>(site: Site, doing: Doing, work: (link: FtpLink) => Promise<T>): Promise<T> {
+  try {
+    return await site.pool.use(doing, work);
+  } catch (error) {
+    throw aboutCall(error, doing);
+  }
+}
+
+/** An error of the wire as the error of a call; others as they are. */
+export function aboutCall(error: unknown, ask: Ask): unknown {
+  if (!(error instanceof SyncError) || error.facts.operation !== "use FTP") return error;
+  return failure(ask, error.kind, { why: error.message, cause: error });
+}
+
+/** The name of a child, as the server names it. */
+export function childOf(dir: string, name: string): string {
+  return dir === "/" ? `/${name}` : `${dir}/${name}`;
+}

@@ -1,0 +1,142 @@
+import { Buffer } from "node:buffer";
+import { createHash, randomBytes } from "node:crypto";
+
+export type AuthScheme = "Basic" | "Digest" | "Bearer";
+
+/** One way to log in that a server offers (RFC 9110, section 11.6.1). Names of parameters in lower case. */
+export interface Challenge {
+  readonly scheme: string;
+  readonly params: ReadonlyMap<string, string>;
+}
+
+/** Who logs in. With Bearer the password is the token. */
+export interface Credentials {
+  readonly user: string;
+  readonly password: string;
+}
+
+/** Makes the Authorization header of each request. */
+export interface Authorizer {
+  readonly scheme: AuthScheme;
+  /** The server's nonce that it answers; "" without one. */
+  readonly nonce: string;
+  header(method: string, uri: string): string;
+}
+
+/** Reads WWW-Authenticate headers, several challenges in one too; what is malformed is left out. */
+export function parseChallenges(headers: readonly string[]): readonly Challenge[] {
+  return headers.flatMap((header) => parseHeader(header.slice(0, MOST)));
+}
+
+/** The best challenge that can be answered: Digest, SHA-256 before MD5; then Basic; Bearer last. `wanted` limits it to one scheme. */
+export function chooseChallenge(
+  challenges: readonly Challenge[],
+  wanted: AuthScheme | undefined,
+): Challenge | undefined {
+  const ranked = challenges.map((challenge) => ({ challenge, rank: rankOf(challenge) })).filter(({ challenge, rank }) =>
+    rank > 0 && (wanted === undefined || challenge.scheme === wanted.toLowerCase())
+  );
+  return ranked.sort((a, b) => b.rank - a.rank)[0]?.challenge;
+}
+
+/** Answers a challenge from now on. */
+export function toAuthorizer({ scheme, params }: Challenge, credentials: Credentials): Authorizer {
+  if (scheme === "digest") return new Digest(params, credentials);
+  const { user, password } = credentials;
+  const value = scheme === "bearer"
+    ? `Bearer ${password}`
+    : `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
+  return { scheme: scheme === "bearer" ? "Bearer" : "Basic", nonce: "", header: () => value };
+}
+
+const MOST = 16_384;
+const HASHES: Readonly<Record<string, string>> = { "md5": "md5", "sha-256": "sha256" };
+
+function rankOf({ scheme, params }: Challenge): number {
+  if (scheme === "bearer") return 1;
+  if (scheme === "basic") return 2;
+  if (scheme !== "digest" || (params.get("nonce") ?? "") === "") return 0;
+  const qop = params.get("qop");
+  if (qop !== undefined && !/(?:^|,)\s*auth\s*(?:,|$)/i.test(qop)) return 0;
+  const hash = HASHES[algorithmOf(params).replace(/-sess$/, "")];
+  return hash === undefined ? 0 : hash === "sha256" ? 4 : 3;
+}
+
+function algorithmOf(params: ReadonlyMap<string, string>): string {
+  return (params.get("algorithm") ?? "MD5").toLowerCase();
+}
+
+/** Digest (RFC 7616, with RFC 2069 for servers without qop). Each request counts one up. */
+class Digest implements Authorizer {
+  readonly scheme = "Digest";
+  readonly nonce: string;
+  readonly #params: ReadonlyMap<string, string>;
+  readonly #credentials: Credentials;
+  #count = 0;
+
+  constructor(params: ReadonlyMap<string, string>, credentials: Credentials) {
+    this.#params = params;
+    this.#credentials = credentials;
+    this.nonce = params.get("nonce") ?? "";
+  }
+
+  header(method: string, uri: string): string {
+    const { user, password } = this.#credentials;
+    const algorithm = algorithmOf(this.#params);
+    const hash = (text: string) =>
+      createHash(HASHES[algorithm.replace(/-sess$/, "")] ?? "md5").update(text).digest("hex");
+    const realm = this.#params.get("realm") ?? "";
+    const cnonce = randomBytes(16).toString("hex");
+    const count = (++this.#count).toString(16).padStart(8, "0");
+    const secret = hash(`${user}:${realm}:${password}`);
+    const first = algorithm.endsWith("-sess") ? hash(`${secret}:${this.nonce}:${cnonce}`) : secret;
+    const second = hash(`${method}:${uri}`);
+    const hasQop = this.#params.has("qop");
+    const middle = hasQop ? `${this.nonce}:${count}:${cnonce}:auth` : this.nonce;
+    const opaque = this.#params.get("opaque");
+    const parts = [
+      `username=${quoted(user)}`,
+      `realm=${quoted(realm)}`,
+      `nonce=${quoted(this.nonce)}`,
+      `uri=${quoted(uri)}`,
+      `response="${hash(`${first}:${middle}:${second}`)}"`,
+      ...(this.#params.has("algorithm") ? [`algorithm=${this.#params.get("algorithm")}`] : []),
+      ...(hasQop ? ["qop=auth", `nc=${count}`] : []),
+      ...(hasQop || algorithm.endsWith("-sess") ? [`cnonce="${cnonce}"`] : []),
+      ...(opaque === undefined ? [] : [`opaque=${quoted(opaque)}`]),
+    ];
+    // A header holds bytes: names that are not ASCII go as UTF-8.
+    return Buffer.from(`Digest ${parts.join(", ")}`).toString("latin1");
+  }
+}
+
+function quoted(text: string): string {
+  return `"${text.replace(/["\\]/g, "\\$&")}"`;
+}
+
+const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
+
+function parseHeader(header: string): readonly Challenge[] {
+  const found: { scheme: string; params: Map<string, string> }[] = [];
+  const part = new RegExp(
+    `[\\s,]*(?:(${TOKEN})\\s*=\\s*(?:"((?:[^"\\\\]|\\\\.)*)"|(${TOKEN})(?=\\s*(?:,|$)))|(${TOKEN})(?=\\s|,|$)(?: +[A-Za-z0-9._~+/-]+=*(?=\\s*(?:,|$)))?)`,
+    "y",
+  );
+  for (let match = part.exec(header); match !== null; match = part.exec(header)) {
+    const [, name, text, word, scheme] = match;
+    if (scheme !== undefined) found.push({ scheme: scheme.toLowerCase(), params: new Map() });
+    else if (name !== undefined) {
+      const params = found.at(-1)?.params;
+      const key = name.toLowerCase();
+      // The first one counts: a second cannot overrule it.
+      if (params?.has(key) === false) params.set(key, clean(text?.replace(/\\(.)/g, "$1") ?? word ?? ""));
+    }
+  }
+  return found;
+}
+
+/** What is sent back in a header holds no control characters. */
+function clean(text: string): string {
+  // deno-lint-ignore no-control-regex
+  return text.replace(/[\u0000-\u001f\u007f]/g, "");
+}

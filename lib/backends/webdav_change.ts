@@ -1,0 +1,111 @@
+import { parentOf, root } from "../path.ts";
+import type { Checksum, DirEntry, Entry, FileEntry } from "../types.ts";
+import type { Expecting } from "./backend.ts";
+import { mismatch } from "./expect.ts";
+import type { Dialect } from "./webdav_dialect.ts";
+import { parseChecksums, strongTag } from "./webdav_entry.ts";
+import { children, find, type Finder, type Seen, type Spot } from "./webdav_find.ts";
+import { encodePath } from "./webdav_href.ts";
+import { failure, refusal } from "./webdav_status.ts";
+import { lookFor, setEdited } from "./webdav_write.ts";
+
+/** Makes the folder; for the root also its parents. */
+export async function makeFolder(finder: Finder, spot: Spot): Promise<DirEntry> {
+  const made: DirEntry = { kind: "dir", path: spot.path };
+  const reply = await finder.link.send({ method: "MKCOL", uri: encodePath(spot.names, "folder") }, spot);
+  await reply.drop();
+  if (reply.status === 201) return made;
+  const found = (await find(finder, spot))?.entry;
+  if (found?.kind === "dir") return made;
+  if (found !== undefined) throw failure(spot, "exists", { why: "a file is there" });
+  if (spot.path === root && spot.names.length > 1 && reply.status === 409) {
+    await makeFolder(finder, { ...spot, names: spot.names.slice(0, -1) });
+    return await makeFolder(finder, spot);
+  }
+  const above = await find(finder, { ...spot, names: spot.names.slice(0, -1), path: parentOf(spot.path) });
+  if (above === undefined) throw failure(spot, "notFound", { why: "the folder above does not exist" });
+  throw refusal(spot, reply);
+}
+
+/** Removes a file or an empty folder, provided that it is still the entry. */
+export async function removeEntry(finder: Finder, entry: Entry, spot: Spot): Promise<void> {
+  const seen = await find(finder, spot);
+  if (seen === undefined) return;
+  const why = mismatch(entry, seen.entry);
+  if (why !== undefined) throw failure(spot, "changed", { why });
+  const isFolder = entry.kind === "dir";
+  // DELETE takes all that a folder holds with it: this look is what stands between.
+  if (isFolder && (await children(finder, spot)).length > 0) {
+    throw failure(spot, "changed", { why: "the folder is not empty" });
+  }
+  const tag = isFolder ? undefined : strongTag(seen.response.props.etag);
+  const reply = await finder.link.done({
+    method: "DELETE",
+    uri: encodePath(spot.names, isFolder ? "folder" : "file"),
+    ...(tag === undefined ? {} : { headers: { "if-match": tag } }),
+  }, { ...spot, also: [404, 410] });
+  await reply.drop();
+  if (reply.status === 207) throw failure(spot, "denied", { why: "the server could not remove all of it" });
+}
+
+/** Where MOVE and COPY go. */
+export interface Moving extends Spot, Expecting {
+  readonly origin: string;
+  readonly method: "MOVE" | "COPY";
+}
+
+/** Moves or copies a file, or moves a folder. Never over a folder: the server would remove what that holds. */
+export async function moveEntry(finder: Finder, from: Spot, to: Moving): Promise<Seen> {
+  const source = await find(finder, from);
+  if (source === undefined) throw failure(from, "notFound", { why: "there is no such file or folder" });
+  if (source.entry.kind === "opaque") throw failure(from, "denied", { why: source.entry.why });
+  const there = await lookFor(finder, to);
+  const above = await find(finder, { ...to, names: to.names.slice(0, -1), path: parentOf(to.path) });
+  if (above === undefined) throw failure(to, "notFound", { why: "the folder above does not exist" });
+  const as = source.entry.kind === "dir" ? "folder" : "file";
+  const { method, origin } = to;
+  const overwrite = there === undefined ? "F" : "T";
+  const headers = { destination: origin + encodePath(to.names, as), overwrite };
+  const reply = await finder.link.done({ method, uri: encodePath(from.names, as), headers }, to);
+  await reply.drop();
+  if (reply.status === 207) throw failure(to, "denied", { why: "the server could not move all of it" });
+  return source;
+}
+
+/** Sets the time of a file where the server keeps times. */
+export async function setTime(
+  finder: Finder,
+  modified: number,
+  { dialect, ...spot }: Spot & { readonly dialect: Dialect },
+): Promise<void> {
+  const seen = await find(finder, spot);
+  if (seen === undefined) throw failure(spot, "notFound", { why: "there is no such file" });
+  if (dialect.times === "property") return await setEdited(finder, seen, { ...spot, modified });
+  const seconds = Math.floor(modified / 1000);
+  const reply = await finder.link.done({
+    method: "PROPPATCH",
+    uri: encodePath(spot.names),
+    headers: { "content-type": 'application/xml; charset="utf-8"' },
+    body: `<?xml version="1.0"?><D:propertyupdate xmlns:D="DAV:"><D:set><D:prop><D:lastmodified>${seconds}` +
+      "</D:lastmodified></D:prop></D:set></D:propertyupdate>",
+  }, spot);
+  await reply.drop();
+  const now = (await find(finder, spot))?.entry;
+  // A reply that says yes proves nothing: what the server then shows does.
+  if (now?.kind === "file" && now.modified === seconds * 1000) return;
+  throw failure(spot, "unsupported", { why: "the server did not take the time" });
+}
+
+/** The first wanted checksum that the server holds. */
+export async function serverChecksum(
+  finder: Finder,
+  entry: FileEntry,
+  { wanted, ...spot }: Spot & { readonly wanted: readonly string[] },
+): Promise<Checksum | undefined> {
+  const seen = await find(finder, spot);
+  const why = mismatch(entry, seen?.entry);
+  if (why !== undefined) throw failure(spot, "changed", { why });
+  const sums = parseChecksums(seen?.response.props.checksums);
+  const found = wanted.map((name) => sums.find((sum) => sum.startsWith(`${name}:`)));
+  return found.find((sum) => sum !== undefined);
+}

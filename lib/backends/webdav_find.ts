@@ -1,0 +1,123 @@
+import { SyncError } from "../errors.ts";
+import { parentOf, type RelPath } from "../path.ts";
+import type { Entry } from "../types.ts";
+import { toChild, toEntry } from "./webdav_entry.ts";
+import { encodePath, type HrefBase, placeHref } from "./webdav_href.ts";
+import type { Reply } from "./webdav_http.ts";
+import type { Link } from "./webdav_link.ts";
+import { type Ask, failure, refusal, toSyncError } from "./webdav_status.ts";
+import { type DavResponse, Multistatus, OWN_NAMESPACE } from "./webdav_xml.ts";
+
+/** A path as callers know it, and its names from the server's root on. */
+export interface Spot extends Ask {
+  readonly names: readonly string[];
+  readonly path: RelPath;
+}
+
+/** An entry, and what the server said of it. */
+export interface Seen {
+  readonly entry: Entry;
+  readonly response: DavResponse;
+}
+
+/** Where requests go. `host`: the one whose hrefs count. */
+export interface Finder {
+  readonly link: Link;
+  readonly host: string;
+  /** ownCloud's properties are asked for too. */
+  readonly asksChecksums: boolean;
+}
+
+/** What lies there, not followed; undefined when nothing does. */
+export async function find(finder: Finder, spot: Spot): Promise<Seen | undefined> {
+  const reply = await propfind(finder, spot, { depth: 0, uri: encodePath(spot.names) });
+  if (reply.status === 404 || reply.status === 410) {
+    await reply.drop();
+    return undefined;
+  }
+  if (reply.status !== 207) {
+    await reply.drop();
+    // Below a file: some servers call that a bad request.
+    if (BELOW_A_FILE.includes(reply.status) && await isBelowFile(finder, spot)) return undefined;
+    throw refusal(spot, reply);
+  }
+  const base = baseOf(finder, spot);
+  for await (const response of responsesOf(reply, spot)) {
+    if (placeHref(response.href, base).is !== "self") continue;
+    return response.status === 404 ? undefined : { entry: toEntry(spot.path, response), response };
+  }
+  throw failure(spot, "unexpected", { why: "the server answers for another path than the one it was asked for" });
+}
+
+/** The children of a folder; complete, or it rejects. */
+export async function children(finder: Finder, spot: Spot): Promise<readonly Entry[]> {
+  const reply = await propfind(finder, spot, { depth: 1, uri: encodePath(spot.names, "folder") });
+  if (reply.status !== 207) {
+    await reply.drop();
+    throw await whyNotListed(finder, spot, reply);
+  }
+  const base = baseOf(finder, spot);
+  const found: Entry[] = [];
+  let self: DavResponse | undefined;
+  for await (const response of responsesOf(reply, spot)) {
+    const child = toChild(spot.path, response, base);
+    if (child === "self") self = response;
+    else if (child !== undefined) found.push(child);
+  }
+  // A listing that does not name its folder may be one of something else, or of nothing at all.
+  if (self === undefined) throw failure(spot, "unexpected", { why: "the listing does not name the folder itself" });
+  if (self.status === 404) throw failure(spot, "notFound", { why: "there is no such folder" });
+  const own = toEntry(spot.path, self);
+  if (own.kind === "opaque") throw failure(spot, "denied", { why: own.why });
+  if (own.kind !== "dir") throw failure(spot, "refused", { why: "it is a file" });
+  return found;
+}
+
+const PROPS =
+  `<D:resourcetype/><D:getcontentlength/><D:getlastmodified/><D:getetag/><T:edited xmlns:T="${OWN_NAMESPACE}"/>`;
+const OC_PROPS = `<O:id xmlns:O="http://owncloud.org/ns"/><O:checksums xmlns:O="http://owncloud.org/ns"/>`;
+const BELOW_A_FILE: readonly number[] = [400, 403, 405, 409];
+
+async function propfind(
+  { link, asksChecksums }: Finder,
+  ask: Ask,
+  { depth, uri }: { readonly depth: 0 | 1; readonly uri: string },
+): Promise<Reply> {
+  const props = asksChecksums ? PROPS + OC_PROPS : PROPS;
+  return await link.send({
+    method: "PROPFIND",
+    uri,
+    headers: { "depth": String(depth), "content-type": 'application/xml; charset="utf-8"' },
+    body: `<?xml version="1.0" encoding="utf-8"?><D:propfind xmlns:D="DAV:"><D:prop>${props}</D:prop></D:propfind>`,
+  }, ask);
+}
+
+function baseOf({ host }: Finder, { names }: Spot): HrefBase {
+  return { host, names };
+}
+
+async function* responsesOf(reply: Reply, ask: Ask): AsyncGenerator<DavResponse> {
+  const reader = new Multistatus();
+  try {
+    for await (const bytes of reply.chunks()) yield* reader.push(bytes);
+    yield* reader.end();
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw toSyncError(ask, error);
+    throw failure(ask, "unexpected", { why: `the server's listing cannot be read: ${error.message}`, cause: error });
+  }
+}
+
+async function isBelowFile(finder: Finder, spot: Spot): Promise<boolean> {
+  if (spot.names.length < 2) return false;
+  const parent = { ...spot, names: spot.names.slice(0, -1), path: parentOf(spot.path) };
+  const found = await find(finder, parent);
+  return found === undefined || found.entry.kind === "file";
+}
+
+async function whyNotListed(finder: Finder, spot: Spot, reply: Reply): Promise<SyncError> {
+  if (reply.status === 404 || reply.status === 410) {
+    return failure(spot, "notFound", { why: "there is no such folder" });
+  }
+  const isAbsent = BELOW_A_FILE.includes(reply.status) && await find(finder, spot) === undefined;
+  return isAbsent ? failure(spot, "notFound", { why: "there is no such folder" }) : refusal(spot, reply);
+}

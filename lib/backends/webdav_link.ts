@@ -1,0 +1,140 @@
+import { SyncError } from "../errors.ts";
+import type { Target } from "./backend.ts";
+import {
+  type Authorizer,
+  type AuthScheme,
+  type Challenge,
+  chooseChallenge,
+  type Credentials,
+  parseChallenges,
+  toAuthorizer,
+} from "./webdav_auth.ts";
+import type { Http, Reply, Sending } from "./webdav_http.ts";
+import { type Ask, failure, refusal } from "./webdav_status.ts";
+
+export interface LoginRules {
+  /** "http://host:port", for messages. */
+  readonly shown: string;
+  readonly host: string;
+  readonly secure: boolean;
+  readonly user: string | undefined;
+  /** undefined: the best that the server offers. */
+  readonly scheme: AuthScheme | undefined;
+  readonly allowInsecure: boolean;
+}
+
+/**
+ * Requests of one login. The server's challenge to a request without credentials decides how to log in; a nonce that grew stale is
+ * replaced. Credentials never go over plain HTTP to another machine unless that was allowed, and no redirect is followed with them.
+ */
+export class Link {
+  readonly #http: Http;
+  readonly #rules: LoginRules;
+  readonly #target: Target;
+  #authorizer: Authorizer | undefined;
+  #credentials: Promise<Credentials> | undefined;
+  #isProven = false;
+
+  constructor(http: Http, rules: LoginRules, target: Target) {
+    this.#http = http;
+    this.#rules = rules;
+    this.#target = target;
+  }
+
+  /** The reply, whatever its status but 401. Rejects with auth where the login fails. */
+  async send(sending: Sending, ask: Ask): Promise<Reply> {
+    for (let attempt = 1;; attempt++) {
+      const used = this.#authorizer;
+      const reply = await this.#http.exchange(this.#signed(sending, used), ask);
+      if (reply.status !== 401) {
+        if (used !== undefined) this.#isProven = true;
+        return reply;
+      }
+      await reply.drop();
+      if (this.#authorizer !== used && attempt <= ATTEMPTS) continue;
+      const challenges = parseChallenges(list(reply.headers["www-authenticate"]));
+      if (attempt > ATTEMPTS) throw refusal(ask, reply);
+      await this.#answer(challenges, { used, ask, reply });
+    }
+  }
+
+  /** The same, where everything but success and `also` rejects. */
+  async done(sending: Sending, ask: Ask & { readonly also?: readonly number[] }): Promise<Reply> {
+    const reply = await this.send(sending, ask);
+    if (Math.floor(reply.status / 100) === 2 || ask.also?.includes(reply.status)) return reply;
+    await reply.drop();
+    throw refusal(ask, reply);
+  }
+
+  #signed(sending: Sending, authorizer: Authorizer | undefined): Sending {
+    if (authorizer === undefined) return sending;
+    const authorization = authorizer.header(sending.method, sending.uri);
+    return { ...sending, headers: { ...sending.headers, authorization } };
+  }
+
+  async #answer(challenges: readonly Challenge[], { used, ask, reply }: Answering): Promise<void> {
+    const { scheme, shown } = this.#rules;
+    const challenge = chooseChallenge(challenges, scheme);
+    if (challenge === undefined) {
+      const offered = challenges.map((one) => one.scheme).join(", ") || "nothing";
+      throw failure(ask, "auth", {
+        why: `${shown} offers no login that fits -Auth ${scheme ?? "Auto"}, but ${offered}`,
+      });
+    }
+    const isStale = used?.scheme === "Digest" && challenge.params.get("nonce") !== used.nonce &&
+      (challenge.params.get("stale")?.toLowerCase() === "true" || this.#isProven);
+    if (used !== undefined && !isStale) throw refusal(ask, reply);
+    this.#mustBeSafe(ask);
+    this.#credentials ??= this.#fetchCredentials(challenge, ask);
+    const credentials = await this.#credentials;
+    this.#authorizer = toAuthorizer(challenge, credentials);
+  }
+
+  #mustBeSafe(ask: Ask): void {
+    const { secure, host, allowInsecure, shown } = this.#rules;
+    if (secure || allowInsecure || isLoopback(host)) return;
+    throw insecure(shown, ask.operation);
+  }
+
+  async #fetchCredentials({ scheme }: Challenge, ask: Ask): Promise<Credentials> {
+    const { user, shown } = this.#rules;
+    const isToken = scheme === "bearer";
+    const name = user ?? (isToken ? "" : await this.#target.ask(`User name for ${shown}: `, true));
+    if (name === undefined || (name === "" && !isToken)) {
+      throw failure(ask, "auth", { why: `${shown} wants a login: write user@ before the host, or -UserName` });
+    }
+    const given = await this.#target.secret("password");
+    if (given !== undefined) return { user: name, password: given };
+    const what = isToken ? "Token" : `Password of ${name}`;
+    const typed = await this.#target.ask(`${what} at ${shown}: `, false);
+    if (typed === undefined) {
+      throw failure(ask, "auth", { why: `${shown} wants a password: give -PasswordFile or TANDEM_PASSWORD` });
+    }
+    this.#target.keep("password", typed);
+    return { user: name, password: typed };
+  }
+}
+
+/** Is the machine itself meant? */
+export function isLoopback(host: string): boolean {
+  return /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/i.test(host);
+}
+
+/** The refusal to send a password where everybody on the way can read it. */
+export function insecure(shown: string, operation: string): SyncError {
+  const message = `Refused to log in at ${shown}: the password would travel in clear; write davs://, or -AllowInsecure`;
+  return new SyncError("refused", message, { operation });
+}
+
+/** One for the challenge, one for a stale nonce, one for those who raced for both. */
+const ATTEMPTS = 3;
+
+interface Answering {
+  readonly used: Authorizer | undefined;
+  readonly ask: Ask;
+  readonly reply: Reply;
+}
+
+function list(value: string | string[] | undefined): readonly string[] {
+  return value === undefined ? [] : typeof value === "string" ? [value] : value;
+}

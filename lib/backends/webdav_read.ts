@@ -1,0 +1,152 @@
+import { cancelled } from "../errors.ts";
+import type { Content, ReadOptions } from "./backend.ts";
+import { mismatch } from "./expect.ts";
+import { parseDate, strongTag } from "./webdav_entry.ts";
+import { find, type Finder, type Spot } from "./webdav_find.ts";
+import { encodePath } from "./webdav_href.ts";
+import type { Reply } from "./webdav_http.ts";
+import { failure, refusal } from "./webdav_status.ts";
+
+export type Reading = Spot & Pick<ReadOptions, "offset" | "length" | "expect">;
+
+/** The content or a range of it: small ones whole, large ones as a stream. */
+export async function readFile(finder: Finder, reading: Reading): Promise<Content> {
+  const { offset = 0, length, expect } = reading;
+  if (length === 0 || (expect !== undefined && offset >= expect.size)) {
+    await mustBeExpected(finder, reading);
+    return new Uint8Array();
+  }
+  const isRange = offset > 0 || length !== undefined;
+  const last = length === undefined ? "" : offset + length - 1;
+  const reply = await finder.link.send({
+    method: "GET",
+    uri: encodePath(reading.names),
+    ...(isRange ? { headers: { range: `bytes=${offset}-${last}` } } : {}),
+  }, reading);
+  try {
+    if (reply.status === 416 && isRange) return await nothingThere(finder, reply, reading);
+    if (reply.status !== 200 && reply.status !== 206) throw await whyUnreadable(finder, reply, reading);
+    const range = rangeOf(reply, reading);
+    await mustBeSame(finder, reply, { ...reading, total: range.total });
+    return await contentOf(finder, reply, { ...reading, ...range });
+  } catch (error) {
+    await reply.drop();
+    throw error;
+  }
+}
+
+/** Up to here a file is held in memory. */
+const SMALL = 256 * 1024;
+
+/** Bytes that the reply carries ahead of those asked for, bytes asked for, and the file's size. Unknown without any length. */
+interface Range {
+  readonly skip: number;
+  readonly take: number | undefined;
+  readonly total: number | undefined;
+}
+
+function rangeOf({ status, headers }: Reply, reading: Reading): Range {
+  const { offset = 0, length = Infinity } = reading;
+  const carried = headers["content-length"] === undefined ? undefined : Number(headers["content-length"]);
+  if (status === 200) {
+    const total = carried ?? reading.expect?.size;
+    const take = total === undefined ? undefined : Math.max(0, Math.min(length, total - offset));
+    return { skip: offset, take, total };
+  }
+  const [, from, to, all] = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(String(headers["content-range"] ?? "")) ?? [];
+  if (Number(from) !== offset || to === undefined) {
+    throw failure(reading, "unexpected", { why: "the server sends another part than the one it was asked for" });
+  }
+  return { skip: 0, take: Number(to) + 1 - offset, total: all === "*" ? reading.expect?.size : Number(all) };
+}
+
+/** Is this the expected file? The reply's own marks tell, else another look. */
+async function mustBeSame(
+  finder: Finder,
+  { headers }: Reply,
+  reading: Reading & { readonly total: number | undefined },
+): Promise<void> {
+  const { expect, total } = reading;
+  if (expect === undefined) return;
+  const changed = total !== undefined && total !== expect.size;
+  if (changed) throw failure(reading, "changed", { why: `it has ${total} bytes now, ${expect.size} before` });
+  const tag = strongTag(headers.etag as string | undefined);
+  if (tag !== undefined && tag === expect.revision) return;
+  const modified = parseDate(headers["last-modified"] as string | undefined);
+  const isServersTime = expect.revision === undefined && expect.timeStep !== undefined;
+  if (isServersTime && modified !== undefined && modified === expect.modified) return;
+  await mustBeExpected(finder, reading);
+}
+
+async function mustBeExpected(finder: Finder, reading: Reading): Promise<void> {
+  const { expect } = reading;
+  const found = (await find(finder, reading))?.entry;
+  if (found === undefined) throw failure(reading, "notFound", { why: "there is no such file" });
+  if (found.kind !== "file") throw failure(reading, "refused", { why: "it is no file" });
+  const why = expect === undefined ? undefined : mismatch(expect, found);
+  if (why !== undefined) throw failure(reading, "changed", { why });
+}
+
+async function nothingThere(finder: Finder, reply: Reply, reading: Reading): Promise<Content> {
+  await reply.drop();
+  await mustBeExpected(finder, reading);
+  return new Uint8Array();
+}
+
+async function whyUnreadable(finder: Finder, reply: Reply, reading: Reading): Promise<Error> {
+  await reply.drop();
+  if (reply.status === 404 || reply.status === 410) return refusal(reading, reply);
+  const found = (await find(finder, reading))?.entry;
+  if (found === undefined) return failure(reading, "notFound", { why: "there is no such file" });
+  return found.kind === "dir" ? failure(reading, "refused", { why: "it is a folder" }) : refusal(reading, reply);
+}
+
+type Taking = Reading & Range;
+
+async function contentOf(finder: Finder, reply: Reply, taking: Taking): Promise<Content> {
+  const { skip, take } = taking;
+  if (take === undefined || skip + take > SMALL) return toStream(finder, reply, taking);
+  const whole = await reply.collect(SMALL + skip);
+  const part = whole.slice(skip, skip + take);
+  if (part.length < take) throw failure(taking, "changed", { why: `it ended after ${part.length} of ${take} bytes` });
+  return part;
+}
+
+/** The wanted part as it comes. Looked at once more behind its last byte: a server may write while it sends. */
+function toStream(finder: Finder, reply: Reply, taking: Taking): ReadableStream<Uint8Array<ArrayBuffer>> {
+  const { take = Infinity, signal, expect } = taking;
+  const chunks = reply.chunks();
+  let skip = taking.skip;
+  let given = 0;
+  const finish = async () => {
+    if (expect !== undefined) await mustBeExpected(finder, taking);
+    if (take !== Infinity && given < take) {
+      throw failure(taking, "changed", { why: `it ended after ${given} of ${take} bytes` });
+    }
+  };
+  const next = async (): Promise<Uint8Array<ArrayBuffer> | undefined> => {
+    while (given < take) {
+      const part = await chunks.next();
+      if (part.done) break;
+      const wanted = part.value.subarray(Math.min(skip, part.value.length)).subarray(0, take - given);
+      skip -= Math.min(skip, part.value.length);
+      given += wanted.length;
+      if (wanted.length > 0) return wanted;
+    }
+    await chunks.next().catch(() => undefined);
+    await chunks.return(undefined);
+    await finish();
+    return undefined;
+  };
+  return new ReadableStream<Uint8Array<ArrayBuffer>>({
+    pull: async (controller) => {
+      if (signal.aborted) throw cancelled(signal, taking.operation);
+      const bytes = await next();
+      if (bytes === undefined) controller.close();
+      else controller.enqueue(bytes);
+    },
+    cancel: async () => {
+      await chunks.return(undefined);
+    },
+  }, { highWaterMark: 0 });
+}

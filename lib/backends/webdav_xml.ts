@@ -1,0 +1,198 @@
+import { SaxesParser, type SaxesTagNS } from "npm:saxes@6.0.0";
+
+/** One response of a multistatus, as it was sent: nothing in it is trusted yet. `status` stands for the whole response. */
+export interface DavResponse {
+  readonly href: string;
+  readonly status?: number;
+  readonly props: DavProps;
+}
+
+/** The properties that came with a 2xx status. `known`: any did. */
+export interface DavProps {
+  readonly known: boolean;
+  readonly isFolder: boolean;
+  readonly length?: string;
+  readonly modified?: string;
+  readonly etag?: string;
+  /** Our own property: the time of the edit, bound to the version it was written for. */
+  readonly edited?: string;
+  /** ownCloud's "SHA1:… MD5:…". */
+  readonly checksums?: string;
+  /** ownCloud's id, which tells that the server is one. */
+  readonly fileId?: string;
+}
+
+/** How much a reply may hold; beyond that it is refused. `text`: characters of one value. */
+export interface Bounds {
+  readonly bytes: number;
+  readonly depth: number;
+  readonly responses: number;
+  readonly text: number;
+}
+
+export const usualBounds: Bounds = { bytes: 1 << 30, depth: 32, responses: 5_000_000, text: 65_536 };
+
+/** The namespace of our own property. */
+export const OWN_NAMESPACE = "urn:tandem:sync";
+
+/**
+ * Reads a multistatus (RFC 4918, section 14.16) piece by piece. Throws a RangeError, with the reason for people, on anything that is
+ * not a complete multistatus within its bounds: broken XML, a DOCTYPE, an entity of the sender's own, too much of anything.
+ */
+export class Multistatus {
+  readonly #bounds: Bounds;
+  readonly #decoder = new TextDecoder();
+  readonly #parser: SaxesParser<{ xmlns: true }>;
+  readonly #open: string[] = [];
+  #found: DavResponse[] = [];
+  #count = 0;
+  #bytes = 0;
+  #isDone = false;
+  #response = newResponse();
+  #props: Props = {};
+  #propStatus: number | undefined;
+  #text: string | undefined;
+
+  constructor(bounds: Bounds = usualBounds) {
+    this.#bounds = bounds;
+    this.#parser = new SaxesParser({ xmlns: true, position: false });
+    this.#parser.on("error", (error) => {
+      throw new RangeError(`its XML is broken (${error.message.slice(0, 100)})`);
+    });
+    this.#parser.on("doctype", () => {
+      throw new RangeError("its XML has a DOCTYPE, which is refused");
+    });
+    this.#parser.on("opentag", (tag) => this.#onOpen(tag));
+    this.#parser.on("closetag", () => this.#onClose());
+    this.#parser.on("text", (text) => this.#onText(text));
+    this.#parser.on("cdata", (text) => this.#onText(text));
+  }
+
+  /** Takes the next bytes and gives the responses that they completed. */
+  push(bytes: Uint8Array): readonly DavResponse[] {
+    this.#bytes += bytes.length;
+    if (this.#bytes > this.#bounds.bytes) throw new RangeError(`it is longer than ${this.#bounds.bytes} bytes`);
+    return this.#write(this.#decoder.decode(bytes, { stream: true }));
+  }
+
+  /** No more bytes come. Throws when the multistatus is not complete. */
+  end(): readonly DavResponse[] {
+    const last = this.#write(this.#decoder.decode());
+    this.#parser.close();
+    if (!this.#isDone) throw new RangeError("it is no multistatus");
+    return last;
+  }
+
+  #write(text: string): readonly DavResponse[] {
+    this.#parser.write(text);
+    const found = this.#found;
+    if (found.length > 0) this.#found = [];
+    return found;
+  }
+
+  #onOpen(tag: SaxesTagNS): void {
+    const name = nameOf(tag);
+    if (this.#open.length === 0 && name !== "multistatus") throw new RangeError("it is no multistatus");
+    if (this.#open.push(name) > this.#bounds.depth) throw new RangeError("its XML is nested too deep");
+    const path = this.#open.join(" ");
+    if (path === "multistatus response") this.#response = newResponse();
+    if (path === PROPSTAT) {
+      this.#props = {};
+      this.#propStatus = undefined;
+    }
+    if (path === `${PROPSTAT} prop resourcetype collection`) this.#props.isFolder = true;
+    this.#text = TEXTS.has(path) ? "" : undefined;
+  }
+
+  #onText(text: string): void {
+    if (this.#text === undefined) return;
+    this.#text += text;
+    if (this.#text.length > this.#bounds.text) throw new RangeError("a value in it is too long");
+  }
+
+  #onClose(): void {
+    const path = this.#open.join(" ");
+    const text = this.#text?.trim();
+    this.#text = undefined;
+    if (path === "multistatus") this.#isDone = true;
+    else if (path === "multistatus response") this.#finish();
+    else if (path === PROPSTAT) this.#merge();
+    else if (text !== undefined) this.#keep(path, text);
+    this.#open.pop();
+  }
+
+  #keep(path: string, text: string): void {
+    if (path === "multistatus response href") this.#response.href ??= text;
+    else if (path === "multistatus response status") this.#response.status = statusOf(text);
+    else if (path === `${PROPSTAT} status`) this.#propStatus = statusOf(text);
+    else {
+      const key = VALUES[this.#open.at(-1) ?? ""];
+      if (key !== undefined && text !== "") this.#props[key] = text;
+    }
+  }
+
+  /** A propstat without a status counts: some servers leave it out. */
+  #merge(): void {
+    if (this.#propStatus !== undefined && Math.floor(this.#propStatus / 100) !== 2) return;
+    Object.assign(this.#response.props, this.#props);
+    this.#response.known = true;
+  }
+
+  #finish(): void {
+    if (++this.#count > this.#bounds.responses) {
+      throw new RangeError(`it holds more than ${this.#bounds.responses} entries`);
+    }
+    const { href, status, props, known } = this.#response;
+    if (href === undefined) throw new RangeError("an entry in it has no name");
+    this.#found.push({
+      href,
+      ...(status === undefined ? {} : { status }),
+      props: { isFolder: false, ...props, known },
+    });
+  }
+}
+
+type Props = { -readonly [K in Exclude<keyof DavProps, "known">]?: DavProps[K] };
+
+interface Making {
+  href: string | undefined;
+  status: number | undefined;
+  known: boolean;
+  readonly props: Props;
+}
+
+const PROPSTAT = "multistatus response propstat";
+const OWNCLOUD = "http://owncloud.org/ns";
+
+const VALUES: Readonly<Record<string, Exclude<keyof DavProps, "known" | "isFolder">>> = {
+  getcontentlength: "length",
+  getlastmodified: "modified",
+  getetag: "etag",
+  "own:edited": "edited",
+  "oc:checksum": "checksums",
+  "oc:id": "fileId",
+};
+
+const TEXTS: ReadonlySet<string> = new Set([
+  "multistatus response href",
+  "multistatus response status",
+  `${PROPSTAT} status`,
+  `${PROPSTAT} prop oc:checksums oc:checksum`,
+  ...Object.keys(VALUES).filter((name) => name !== "oc:checksum").map((name) => `${PROPSTAT} prop ${name}`),
+]);
+
+function newResponse(): Making {
+  return { href: undefined, status: undefined, known: false, props: {} };
+}
+
+function nameOf({ uri, local }: SaxesTagNS): string {
+  if (uri === "DAV:") return local;
+  if (uri === OWN_NAMESPACE) return `own:${local}`;
+  return uri === OWNCLOUD ? `oc:${local}` : "?";
+}
+
+/** "HTTP/1.1 404 Not Found". */
+function statusOf(line: string): number {
+  const status = Number(/^HTTP\/[\d.]+ (\d{3})\b/.exec(line)?.[1]);
+  return Number.isNaN(status) ? 500 : status;
+}

@@ -1,0 +1,265 @@
+import { join } from "node:path";
+import process from "node:process";
+import type { Call } from "../backends/backend.ts";
+import { cancelled, SyncError } from "../errors.ts";
+import { printable } from "../path.ts";
+
+/** Who holds a lock. `boot`: names the start of the machine since which its process ids count; `start`, `lease` in ms since the epoch. */
+export interface LockOwner {
+  readonly host: string;
+  readonly boot?: string;
+  readonly pid: number;
+  readonly start: number;
+  /** When it was last heard of. */
+  readonly lease: number;
+  /** It has ended in good order. */
+  readonly released?: boolean;
+}
+
+/** Time, and what is known of this machine. */
+export interface LockWorld {
+  readonly host: string;
+  readonly pid?: number;
+  readonly boot?: string;
+  now(): number;
+  /** Calls `tick` every so many ms until what it gives is called; does not keep the process alive. */
+  every(ms: number, tick: () => void): () => void;
+  sleep(ms: number, call: Call): Promise<void>;
+  isAlive?(pid: number): boolean;
+}
+
+/** `wait`: for how many ms a lock that is held is waited for; `take`: it is taken over whoever holds it. */
+export interface LockOptions extends Call {
+  readonly folder: string;
+  readonly pair: string;
+  readonly wait: number;
+  readonly take: boolean;
+  readonly world: LockWorld;
+}
+
+/** A pair of roots that no other run of this user on this machine works on. Disposing it gives it back. */
+export interface Lock extends AsyncDisposable {
+  /** Asked before anything is destroyed: has nobody taken it over? */
+  stillHeld(): Promise<boolean>;
+}
+
+/**
+ * Takes the pair's lock. Rejects with busy while another run holds it, with refused when nobody can tell who does, with cancelled.
+ *
+ * The lock is a file with a number in its name, and whoever made the highest number holds it: a new number is made exclusively, so of
+ * those who find a lock free at the same moment one gets it. Numbers never fall, and only who holds a higher one removes a lower one.
+ */
+export async function takeLock(options: LockOptions): Promise<Lock> {
+  const { folder, pair, world } = options;
+  const self = await toSelf(world);
+  const until = world.now() + options.wait;
+  try {
+    await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
+    for (;;) {
+      const [highest = 0, ...lower] = await generations(options);
+      const holder = highest === 0 ? undefined : await readOwner(options, highest);
+      if (holder !== undefined && !options.take && !isFree(holder, self, world)) {
+        if (world.now() >= until) throw busy(holder);
+        await world.sleep(POLL_MS, options);
+        if (options.signal.aborted) throw cancelled(options.signal, "wait for the other run");
+        continue;
+      }
+      if (!await make(options, highest + 1, self)) continue;
+      const [now] = await generations(options);
+      if (now !== highest + 1) {
+        // A slow one that made again what a later holder had removed.
+        await remove(lockPath(options, highest + 1));
+        continue;
+      }
+      for (const old of [highest, ...lower]) if (old > 0) await remove(lockPath(options, old));
+      return new HeldLock(options, highest + 1, self);
+    }
+  } catch (error) {
+    throw error instanceof SyncError ? error : unusable(`${folder}/${pair}`, error);
+  }
+}
+
+/** How often a holder says that it lives, and for how long its silence is borne. */
+const RENEW_MS = 60_000;
+const SILENT_MS = 600_000;
+const POLL_MS = 1000;
+/** A disk without links shows a lock before it is written: so often it is read again, after so many ms. */
+const READS = 20;
+const READ_AGAIN_MS = 50;
+
+class HeldLock implements Lock {
+  readonly #options: LockOptions;
+  readonly #number: number;
+  readonly #self: LockOwner;
+  readonly #stop: () => void;
+  #renewal: Promise<void> = Promise.resolve();
+
+  constructor(options: LockOptions, number: number, self: LockOwner) {
+    this.#options = options;
+    this.#number = number;
+    this.#self = self;
+    this.#stop = options.world.every(RENEW_MS, () => {
+      this.#renewal = this.#write({ lease: options.world.now() });
+    });
+  }
+
+  async stillHeld(): Promise<boolean> {
+    const [highest] = await generations(this.#options);
+    return highest === this.#number;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop();
+    await this.#renewal;
+    await this.#write({ released: true });
+  }
+
+  /** A lock that was taken over is left alone; one that cannot be written falls silent, and that is what it says. */
+  async #write(change: Partial<LockOwner>): Promise<void> {
+    const path = lockPath(this.#options, this.#number);
+    try {
+      if (!await this.stillHeld()) return;
+      const beside = temporary(this.#options, this.#self);
+      await Deno.writeTextFile(beside, JSON.stringify({ ...this.#self, ...change }), { mode: 0o600 });
+      await Deno.rename(beside, path);
+    } catch {
+      return;
+    }
+  }
+}
+
+async function toSelf(world: LockWorld): Promise<LockOwner> {
+  const boot = world.boot ?? await bootId();
+  const now = world.now();
+  return {
+    host: world.host,
+    pid: world.pid ?? Deno.pid,
+    start: now,
+    lease: now,
+    ...(boot === undefined ? {} : { boot }),
+  };
+}
+
+/** Numbers of the pair's locks, the highest first. */
+async function generations({ folder, pair }: LockOptions): Promise<readonly number[]> {
+  const found: number[] = [];
+  for await (const { name } of Deno.readDir(folder)) {
+    const number = name.startsWith(`${pair}.`) ? /^\.(\d+)\.lock$/.exec(name.slice(pair.length))?.[1] : undefined;
+    if (number !== undefined) found.push(Number(number));
+  }
+  return found.sort((a, b) => b - a);
+}
+
+/** Undefined when it is gone meanwhile. */
+async function readOwner(options: LockOptions, number: number): Promise<LockOwner | undefined> {
+  const path = lockPath(options, number);
+  for (let count = 1;; count++) {
+    try {
+      const owner = toOwner(await Deno.readTextFile(path));
+      if (owner !== undefined || options.take) return owner;
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return undefined;
+      if (!options.take) throw unusable(path, error);
+      return undefined;
+    }
+    if (count === READS) {
+      throw refused(`"${printable(path)}" does not say who works on this pair: if nobody does, use -BreakLock.`);
+    }
+    await options.world.sleep(READ_AGAIN_MS, options);
+  }
+}
+
+function toOwner(text: string): LockOwner | undefined {
+  try {
+    const { host, boot, pid, start, lease, released } = JSON.parse(text);
+    if (typeof host !== "string" || typeof pid !== "number" || typeof start !== "number") return undefined;
+    if (typeof lease !== "number") return undefined;
+    return { host, pid, start, lease, ...(typeof boot === "string" ? { boot } : {}), released: released === true };
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof TypeError) return undefined;
+    throw error;
+  }
+}
+
+function isFree(holder: LockOwner, self: LockOwner, world: LockWorld): boolean {
+  if (holder.released === true || self.lease - holder.lease >= SILENT_MS) return true;
+  if (world.now() - holder.lease >= SILENT_MS) return true;
+  if (holder.host !== self.host) return false;
+  if (holder.boot !== undefined && self.boot !== undefined && holder.boot !== self.boot) return true;
+  return !(world.isAlive ?? isAlive)(holder.pid);
+}
+
+/** False when another was quicker. It appears whole, where the disk knows links. */
+async function make(options: LockOptions, number: number, self: LockOwner): Promise<boolean> {
+  const path = lockPath(options, number);
+  const text = JSON.stringify({ ...self, lease: options.world.now() });
+  const beside = temporary(options, self);
+  try {
+    await Deno.writeTextFile(beside, text, { mode: 0o600 });
+    await Deno.link(beside, path).catch(async (error) => {
+      if (error instanceof Deno.errors.AlreadyExists) throw error;
+      await Deno.writeTextFile(path, text, { createNew: true, mode: 0o600 });
+    });
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return false;
+    throw error;
+  } finally {
+    await remove(beside);
+  }
+}
+
+async function remove(path: string): Promise<void> {
+  try {
+    await Deno.remove(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+function lockPath({ folder, pair }: LockOptions, number: number): string {
+  return join(folder, `${pair}.${number}.lock`);
+}
+
+/** One run has one lock of a pair, so its process id keeps two runs' files apart. */
+function temporary({ folder, pair }: LockOptions, { pid, start }: LockOwner): string {
+  return join(folder, `${pair}.${pid}-${start}.tmp`);
+}
+
+async function bootId(): Promise<string | undefined> {
+  if (Deno.build.os !== "linux") return undefined;
+  try {
+    return (await Deno.readTextFile("/proc/sys/kernel/random/boot_id")).trim();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied) return undefined;
+    throw error;
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "EPERM";
+  }
+}
+
+function busy({ host, pid, start }: LockOwner): SyncError {
+  const since = new Date(start).toISOString().slice(0, 19).replace("T", " ");
+  const message =
+    `Another run works on this pair of folders: process ${pid} on ${printable(host)}, since ${since} UTC. ` +
+    "Wait for it with -WaitLock 10m; if you know it is gone, take over with -BreakLock.";
+  return new SyncError("busy", message, { operation: "take the lock" });
+}
+
+function refused(message: string): SyncError {
+  return new SyncError("refused", message, { operation: "take the lock" });
+}
+
+function unusable(path: string, cause: unknown): SyncError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new SyncError("denied", `Cannot take the lock "${printable(path)}": ${why}`, {
+    operation: "take the lock",
+    cause,
+  });
+}

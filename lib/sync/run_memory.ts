@@ -1,0 +1,83 @@
+import type { Call } from "../backends/backend.ts";
+import { toSyncError } from "../errors.ts";
+import { root } from "../path.ts";
+import {
+  type Action,
+  type DirEntry,
+  type Entry,
+  type Plan,
+  type Side,
+  sides as bothSides,
+  type Snapshot,
+  type SyncEvent,
+} from "../types.ts";
+import type { ApplyEnd } from "./apply.ts";
+import type { Remembered } from "./history.ts";
+import { settle } from "./settle.ts";
+import type { Backends } from "./transfer.ts";
+
+/** The roots themselves as they were listed. */
+export type RootEntries = Readonly<Partial<Record<Side, DirEntry>>>;
+
+/** Looks at the roots before what they hold is listed. */
+export async function lookAtRoots(sides: Backends, call: Call): Promise<RootEntries> {
+  const [local, remote] = await Promise.all(bothSides.map((side) => sides[side].stat(root, call)));
+  return { ...(local?.kind === "dir" ? { local } : {}), ...(remote?.kind === "dir" ? { remote } : {}) };
+}
+
+/** Passes events on, and notes what each action came to. */
+export async function* watch<R>(
+  done: Map<Action, Entry | undefined>,
+  events: AsyncGenerator<SyncEvent, R, void>,
+): AsyncGenerator<SyncEvent, R, void> {
+  let next = await events.next();
+  try {
+    for (; next.done !== true; next = await events.next()) {
+      if (next.value.type === "done") done.set(next.value.action, next.value.result);
+      yield next.value;
+    }
+    return next.value;
+  } finally {
+    if (next.done !== true) await events.return(undefined as R);
+  }
+}
+
+/** A run whose plan was carried out. `listedAt` in ms since the epoch. */
+export interface Carried {
+  readonly plan: Plan;
+  readonly before: Readonly<Record<Side, Snapshot>>;
+  readonly done: ReadonlyMap<Action, Entry | undefined>;
+  readonly applied: ApplyEnd;
+  readonly listedAt: number;
+  readonly rootEntries: RootEntries;
+}
+
+/** `now`: ms since the epoch. */
+export interface RememberOptions extends Call {
+  readonly remembered: Remembered;
+  now(): number;
+}
+
+/** Writes what is equal now. What cannot be written is told: the next run goes by what was known before, and that loses nothing. */
+export async function* remember(
+  sides: Backends,
+  { plan, before, done, applied, listedAt, rootEntries }: Carried,
+  { remembered, signal, now }: RememberOptions,
+): AsyncGenerator<SyncEvent, void, void> {
+  const { history, roots } = remembered;
+  const settled = await settle(sides, {
+    facts: { plan, done, history, before, listedAt },
+    rootEntries,
+    roots,
+    again: !applied.cancelled && applied.lost === undefined,
+    signal,
+    now,
+  });
+  for (const note of settled.notes) yield { type: "noted", note };
+  try {
+    await remembered.save(settled.lessons, settled.roots);
+  } catch (error) {
+    const { message } = toSyncError(error, "remember");
+    yield { type: "noted", note: { code: "unremembered", count: 1, why: message } };
+  }
+}

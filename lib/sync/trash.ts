@@ -1,0 +1,249 @@
+import { dirname, join, posix } from "node:path";
+import type { Backend, Call } from "../backends/backend.ts";
+import { SyncError, toSyncError } from "../errors.ts";
+import { printable, type RelPath } from "../path.ts";
+import type { FileEntry, LinkEntry, Side } from "../types.ts";
+import { expectSame } from "./perform.ts";
+import { endsAll } from "./scan.ts";
+import type { Backends } from "./transfer.ts";
+import {
+  appendLine,
+  canMake,
+  copyToDisk,
+  isOneDisk,
+  linkOnDisk,
+  makeFolder,
+  moveBackOnDisk,
+  moveOnDisk,
+  readIndex,
+  removeFromDisk,
+} from "./trash_disk.ts";
+import { goneLine, itemLine, type Loss, overdue, toItemId, toRunName, type TrashItem } from "./trash_items.ts";
+import { clearItem } from "./trash_restore.ts";
+import { findServerBin, makeServerFolder, renameOnServer, type ServerBin } from "./trash_server.ts";
+
+/**
+ * A version that has to go. `entry`: where it lies now; `path`: where it belongs; `take`: its place is to be free afterwards, else it may
+ * stand there until it is overwritten; `winner`: the side whose version takes its place.
+ */
+export interface Loser {
+  readonly side: Side;
+  readonly entry: FileEntry | LinkEntry;
+  readonly path: RelPath;
+  readonly why: Loss;
+  readonly take: boolean;
+  readonly winner?: Side;
+}
+
+/** `moved`: the version is gone from its place; else it still stands there, to be overwritten or removed. */
+export interface Kept {
+  readonly id: string;
+  readonly at: string;
+  readonly moved: boolean;
+  /** Takes it back, into its place if it was moved: what was to come did not. */
+  undo(call: Call): Promise<void>;
+}
+
+/** Where a run puts what loses, before it is overwritten or removed. */
+export interface Trash {
+  /** Does keeping a version take it away from its place, so that its successor has to be ready before? */
+  moves(side: Side, call: Call): Promise<boolean>;
+  /** Rejects where it cannot be kept, or is not what was listed any more: then it has to stay. */
+  keep(loser: Loser, call: Call): Promise<Kept>;
+}
+
+/**
+ * `home`: where trash and its index lie, undefined where this user has no folder for it: then all of it lies in the local root. `start` in
+ * ms; `session`: the server's label; `remoteTrash`: a folder of the server that the user chose.
+ */
+export interface TrashOptions {
+  readonly home: string | undefined;
+  readonly pair: string;
+  readonly sides: Backends;
+  readonly start: number;
+  readonly session: string;
+  readonly remoteTrash?: string;
+}
+
+/** The trash of one pair for one run. Nothing is made before something is kept. */
+export class PairTrash implements Trash {
+  readonly #options: TrashOptions;
+  readonly #bins: Partial<Record<Side, Promise<Bin>>> = {};
+  readonly #made = new Map<string, Promise<void>>();
+
+  constructor(options: TrashOptions) {
+    this.#options = options;
+  }
+
+  async moves(side: Side, call: Call): Promise<boolean> {
+    return (await this.#bin(side, call)).kind === "server";
+  }
+
+  async keep(loser: Loser, call: Call): Promise<Kept> {
+    try {
+      return await this.#keep(loser, call);
+    } catch (error) {
+      const why = toSyncError(error, "keep");
+      if (why.kind === "changed" || endsAll(why.kind)) throw why;
+      const fate = loser.why === "removed" ? "removed" : "overwritten";
+      const message = `Not ${fate}: "${printable(loser.path)}" cannot be kept in the trash before (${why.message})`;
+      throw new SyncError(why.kind, message, { operation: "keep", path: loser.path, cause: why });
+    }
+  }
+
+  /** Removes what has lain here for longer than so many days. Gives how much that was; an item that cannot be reached stays. */
+  async prune(days: number, now: number, call: Call): Promise<number> {
+    const items = overdue(await readIndex(this.#index), days, now);
+    for (const item of items) await clearItem(item, { home: this.#home, server: this.#options.sides.remote, ...call });
+    return items.length;
+  }
+
+  get #index(): string {
+    return join(this.#home, `${this.#options.pair}.jsonl`);
+  }
+
+  get #home(): string {
+    const { home, sides } = this.#options;
+    const { place } = sides.local;
+    return home ?? join(place.disk ?? place.path, TRASH);
+  }
+
+  async #keep(loser: Loser, call: Call): Promise<Kept> {
+    const { side, entry, path } = loser;
+    const backend = this.#options.sides[side];
+    const bin = await this.#bin(side, call);
+    await expectSame(backend, entry, call);
+    const joined = bin.kind === "server" ? posix.join : join;
+    const spot: Spot = {
+      bin,
+      backend,
+      entry,
+      from: joined(backend.place.disk ?? backend.place.path, ...entry.path.split("/")),
+      at: joined(bin.folder, ...path.split("/")),
+    };
+    const item = this.#toItem(loser, spot);
+    await this.#makeFolder(bin, dirname(spot.at), call);
+    // What takes the version away is noted before it does: a crash in between must not leave a version that no list names.
+    const isEarly = bin.kind === "server" || (bin.kind === "disk" && loser.take);
+    if (isEarly) await this.#note(itemLine(item));
+    try {
+      const moved = await put(spot, loser.take, call);
+      if (!isEarly) await this.#note(itemLine(item));
+      const undo = async (back: Call) => {
+        await takeBack(spot, moved, back);
+        await this.#note(goneLine(item.id));
+      };
+      return { id: item.id, at: spot.at, moved, undo };
+    } catch (error) {
+      if (isEarly) await this.#note(goneLine(item.id));
+      throw error;
+    }
+  }
+
+  #toItem({ side, entry, path, why, winner }: Loser, { bin, at }: Spot): TrashItem {
+    const { pair, start, session, sides } = this.#options;
+    const { disk, path: root } = sides[side].place;
+    return {
+      id: toItemId([pair, String(start), side, path]),
+      pair,
+      side,
+      path,
+      kind: entry.kind,
+      size: entry.kind === "file" ? entry.size : 0,
+      ...(entry.kind === "file" && entry.modified !== undefined ? { modified: entry.modified } : {}),
+      why,
+      ...(winner === undefined ? {} : { winner }),
+      when: start,
+      session,
+      root,
+      ...(disk === undefined ? {} : { disk }),
+      host: bin.kind === "server" ? "server" : "disk",
+      at,
+    };
+  }
+
+  #bin(side: Side, call: Call): Promise<Bin> {
+    return this.#bins[side] ??= side === "local" ? this.#localBin() : this.#remoteBin(call);
+  }
+
+  async #localBin(): Promise<Bin> {
+    const { home, sides, pair, start } = this.#options;
+    const { disk, path } = sides.local.place;
+    const folder = join(pair, toRunName(start, "local"));
+    if (home !== undefined && (disk === undefined || await isOneDisk(home, disk))) {
+      return { kind: disk === undefined ? "copy" : "disk", folder: join(home, folder) };
+    }
+    return { kind: "disk", folder: join(disk ?? path, TRASH, folder) };
+  }
+
+  async #remoteBin(call: Call): Promise<Bin> {
+    const { home, sides, pair, start, remoteTrash } = this.#options;
+    const { disk } = sides.remote.place;
+    const run = toRunName(start, "remote");
+    if (disk !== undefined) {
+      if (home !== undefined && await isOneDisk(home, disk)) return { kind: "disk", folder: join(home, pair, run) };
+      const beside = join(dirname(disk), TRASH, pair, run);
+      if (dirname(disk) !== disk && await canMake(beside)) return { kind: "disk", folder: beside };
+    } else {
+      const given = remoteTrash === undefined ? {} : { given: remoteTrash };
+      const bin = await findServerBin(sides.remote, { ...given, below: posix.join(pair, run), ...call });
+      if (bin !== undefined && (remoteTrash !== undefined || await canMakeOn(bin, call))) {
+        return { kind: "server", ...bin };
+      }
+    }
+    return { kind: "copy", folder: join(this.#home, pair, run) };
+  }
+
+  async #makeFolder(bin: Bin, folder: string, call: Call): Promise<void> {
+    const making = this.#made.get(folder) ??
+      (bin.kind === "server" ? makeServerFolder(bin, folder, call) : makeFolder(folder));
+    this.#made.set(folder, making);
+    await making;
+  }
+
+  async #note(line: string): Promise<void> {
+    await appendLine(this.#index, line);
+  }
+}
+
+const TRASH = ".tandem-trash";
+
+/** Where one side's losers go in this run: another folder of their disk, one of their server, or a copy on this machine. */
+type Bin = { readonly kind: "disk" | "copy"; readonly folder: string } | ({ readonly kind: "server" } & ServerBin);
+
+interface Spot {
+  readonly bin: Bin;
+  readonly backend: Backend;
+  readonly entry: FileEntry | LinkEntry;
+  readonly from: string;
+  readonly at: string;
+}
+
+/** Gives whether the version is gone from its place. */
+async function put({ bin, backend, entry, from, at }: Spot, take: boolean, call: Call): Promise<boolean> {
+  if (bin.kind === "server") {
+    await renameOnServer(bin, { from, to: at, ...call });
+    return true;
+  }
+  if (bin.kind === "disk" && take && await moveOnDisk(entry, { from, to: at })) return true;
+  if (bin.kind === "disk" && !take && await linkOnDisk(entry, { from, to: at })) return false;
+  await copyToDisk(backend, entry, { to: at, ...call });
+  return false;
+}
+
+async function takeBack({ bin, from, at }: Spot, moved: boolean, call: Call): Promise<void> {
+  if (moved && bin.kind === "server") await renameOnServer(bin, { from: at, to: from, ...call });
+  else if (moved) await moveBackOnDisk({ from: at, to: from });
+  else await removeFromDisk(at);
+}
+
+async function canMakeOn(bin: ServerBin, call: Call): Promise<boolean> {
+  try {
+    await makeServerFolder(bin, bin.folder, call);
+    return true;
+  } catch (error) {
+    const why = toSyncError(error, "keep");
+    if (endsAll(why.kind)) throw why;
+    return false;
+  }
+}

@@ -1,0 +1,61 @@
+import { openTestFtp } from "../support/ftp_target.ts";
+import { startProxy } from "../support/proxy.ts";
+import { skipsServer } from "../support/servers/install.ts";
+import {
+  type FtpServer,
+  type FtpServerOptions,
+  type FtpTls,
+  startProftpd,
+  startPureftpd,
+  startVsftpd,
+} from "../support/servers/ftp.ts";
+import { conform, type Conformance } from "./suite.ts";
+
+interface Played extends Pick<Conformance, "known" | "lacks"> {
+  readonly server: string;
+  readonly tls?: FtpTls;
+  start(options: FtpServerOptions): Promise<FtpServer>;
+}
+
+const hides = "the server tells nothing of it";
+const proftpdKnown = {
+  "a link on the disk is listed as what it is, never as what it points to":
+    "MLSD tells nothing of links that lead nowhere",
+  "a pipe on the disk is listed as special": "MLSD calls a pipe a file",
+  "read() of a pipe on the disk rejects and never waits for a writer": "MLST calls a pipe a file",
+  'a file and a folder may be called "star*[a]{b}"': "MKD refuses such names",
+};
+const pureftpdKnown = {
+  'a file and a folder may be called "trailing blank "': "the server would make it an underscore, so it is refused",
+  'a file and a folder may be called "back\\\\slash"': "the server prohibits it",
+  "a name with a control character is listed as opaque, and stands in no way": hides,
+};
+const [noLinks, noHash] = [["copy", "makeLink", "walk"], ["copy", "makeLink", "checksum", "walk"]] as const;
+
+play("vsftpd", { server: "ftp", start: startVsftpd, lacks: [...noHash, "setMode"] });
+play("proftpd", { server: "proftpd", start: startProftpd, lacks: noLinks, known: proftpdKnown });
+play("pureftpd", { server: "pureftpd", start: startPureftpd, lacks: noHash, known: pureftpdKnown });
+
+function play(name: string, { server, start, tls = "none", ...rest }: Played): void {
+  conform({
+    name,
+    ...rest,
+    ignore: skipsServer(server),
+    gives: ["cut", "disk"],
+    async fresh() {
+      await using stack = new AsyncDisposableStack();
+      const running = stack.use(await start({ tls }));
+      const proxy = stack.use(await startProxy(running.port));
+      const options = { Timeout: "10000", ReconnectTime: "2000" };
+      const backend = stack.use(await openTestFtp(running, { tls, port: proxy.port, options }));
+      const life = stack.move();
+      return {
+        backend,
+        disk: running.disk,
+        ...(running.password === undefined ? {} : { secret: running.password }),
+        cut: () => proxy.refuse(true),
+        [Symbol.asyncDispose]: () => life.disposeAsync(),
+      };
+    },
+  });
+}

@@ -1,0 +1,55 @@
+import { startProxy } from "../support/proxy.ts";
+import { skipsServer } from "../support/servers/install.ts";
+import { type DavKind, davRecipe, startDav } from "../support/servers/webdav.ts";
+import { openTestDav } from "../support/webdav_target.ts";
+import { conform } from "./suite.ts";
+
+const direct = {
+  "write() takes over no leftover that is longer than the source":
+    "its PUT is atomic, so that nothing is written under a temporary name, and nobody's is removed",
+};
+
+const hides = "its listings leave out every name that begins with a dot";
+const hidden = {
+  'a file and a folder may be called ".hidden"': hides,
+  'a file and a folder may be called "..."': hides,
+};
+
+/** In memory where there is such a disk: lighttpd keeps properties in a database that waits for the disk. */
+const parent = await Deno.stat("/dev/shm").then(() => "/dev/shm", () => undefined);
+
+/** Each kind of server, the optional methods it lacks, and what it cannot do. */
+const kinds: readonly {
+  readonly kind: DavKind;
+  readonly keepsTimes: boolean;
+  readonly known?: Record<string, string>;
+}[] = [
+  { kind: "apache", keepsTimes: true, known: direct },
+  { kind: "apache-digest", keepsTimes: true, known: direct },
+  { kind: "nginx", keepsTimes: false, known: hidden },
+  { kind: "lighttpd", keepsTimes: true },
+  { kind: "rclone", keepsTimes: false },
+];
+
+for (const { kind, keepsTimes, known } of kinds) {
+  conform({
+    name: `webdav on ${kind}`,
+    ignore: skipsServer(davRecipe(kind)),
+    lacks: ["makeLink", ...(keepsTimes ? [] : ["setModified"] as const), "setMode", "checksum", "walk"],
+    gives: ["cut"],
+    ...(known === undefined ? {} : { known }),
+    async fresh() {
+      await using stack = new AsyncDisposableStack();
+      const server = stack.use(await startDav({ kind, ...(parent === undefined ? {} : { parent }) }));
+      const proxy = stack.use(await startProxy(server.port));
+      const backend = stack.use(await openTestDav(server, { port: proxy.port, options: { Timeout: "10000" } }));
+      const life = stack.move();
+      return {
+        backend,
+        secret: server.password,
+        cut: () => proxy.refuse(true),
+        [Symbol.asyncDispose]: () => life.disposeAsync(),
+      };
+    },
+  });
+}

@@ -1,0 +1,36 @@
+import type { Backend, Target } from "../../lib/backends/backend.ts";
+import { openFtp } from "../../lib/backends/ftp.ts";
+import type { FtpServer, FtpTls } from "./servers/ftp.ts";
+
+export interface FtpTargetOptions {
+  readonly tls?: FtpTls;
+  /** Another port than the server's own: a proxy's. */
+  readonly port?: number;
+  readonly path?: string;
+  /** Instead of the server's own. */
+  readonly password?: string;
+  readonly options?: Readonly<Record<string, string>>;
+  warn?(message: string): void;
+}
+
+/** What opens the test server, as a user would write it; its certificate is pinned. */
+export function ftpTarget(server: FtpServer, more: FtpTargetOptions = {}): Target {
+  const { tls = "none", port = server.port, path = server.root, password = server.password, options = {} } = more;
+  const scheme = { none: "ftp", explicit: "ftpes", implicit: "ftps" }[tls];
+  const user = server.user === undefined ? {} : { user: server.user };
+  return {
+    address: { scheme, ...user, host: "127.0.0.1", port, path, pins: [] },
+    options: { ...(tls === "none" ? {} : { TlsHostCertificateFingerprint: server.fingerprint }), ...options },
+    secret: (name) => Promise.resolve(name === "password" ? password : undefined),
+    ask: () => Promise.resolve(undefined),
+    keep: () => {},
+    warn: (message) => more.warn?.(message),
+    env: () => undefined,
+    readOnly: false,
+  };
+}
+
+/** Opens a backend on the test server. */
+export async function openTestFtp(server: FtpServer, more: FtpTargetOptions = {}): Promise<Backend> {
+  return await openFtp(ftpTarget(server, more), { signal: new AbortController().signal });
+}

@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { fill } from "./pair.ts";
+import { pattern } from "./content.ts";
+
+/** Many small files, and what each of them must be whenever its final name is seen. */
+export interface Many {
+  readonly files: ReadonlyMap<string, Uint8Array>;
+  readonly bytes: number;
+}
+
+/** Writes `count` files of up to 4 KiB into folders of a hundred. */
+export async function fillMany(folder: string, count: number): Promise<Many> {
+  const files = new Map<string, Uint8Array>();
+  for (let index = 0; index < count; index++) {
+    files.set(`d${Math.floor(index / 100)}/f${index}`, pattern(1 + (index * 37) % 4096, index));
+  }
+  await fill(folder, Object.fromEntries(files));
+  return { files, bytes: Array.from(files.values()).reduce((sum, bytes) => sum + bytes.length, 0) };
+}
+
+/** Watches a folder while a run writes to it: every final name must have its whole size at every look. */
+export function watchMany(folder: string, { files }: Many): { stop(): Promise<number> } {
+  const stop = new AbortController();
+  const watching = (async () => {
+    let looks = 0;
+    for (; !stop.signal.aborted; looks++) {
+      for (const [path, bytes] of files) {
+        const info = await Deno.lstat(`${folder}/${path}`).catch(() => undefined);
+        if (info !== undefined) assert.equal(info.size, bytes.length, `"${path}" is partial under its final name`);
+        if (stop.signal.aborted) break;
+      }
+    }
+    return looks;
+  })();
+  watching.catch(() => {});
+  return {
+    stop() {
+      stop.abort();
+      return watching;
+    },
+  };
+}
+
+/** How many files have arrived; fails when one of them is not exactly what it must be, or when something else than temporary files lies there. */
+export async function arrivedOf(folder: string, { files }: Many): Promise<{ arrived: number; leftovers: string[] }> {
+  let arrived = 0;
+  const leftovers: string[] = [];
+  const visit = async (prefix: string) => {
+    for await (const { name, isDirectory } of Deno.readDir(`${folder}/${prefix}`)) {
+      const path = prefix + name;
+      if (isDirectory) await visit(`${path}/`);
+      else if (/^\..*\.tandem-[0-9a-f]{16}$/.test(name)) leftovers.push(path);
+      else {
+        const wanted = files.get(path);
+        assert.ok(wanted !== undefined, `"${path}" belongs to nobody`);
+        assert.ok(Buffer.from(wanted).equals(await Deno.readFile(`${folder}/${path}`)), `"${path}" has other bytes`);
+        arrived++;
+      }
+    }
+  };
+  await visit("");
+  return { arrived, leftovers };
+}

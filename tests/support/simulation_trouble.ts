@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import type { Backend } from "../../lib/backends/backend.ts";
+import { type Around, decorate, type Operation } from "../../lib/backends/decorate.ts";
+import { SyncError } from "../../lib/errors.ts";
+import type { RelPath } from "../../lib/path.ts";
+import { tempTag } from "../../lib/temp.ts";
+import type { Backends } from "../../lib/sync/transfer.ts";
+import type { Side } from "../../lib/types.ts";
+import { Crash, faulty } from "./faulty.ts";
+import { userEdit, type World } from "./simulation.ts";
+import { textAt } from "./simulation_edits.ts";
+import type { Edit, Trouble } from "./simulation_story.ts";
+
+/** Both sides as one run sees them. */
+export interface Disturbed {
+  readonly sides: Backends;
+  readonly signal: AbortSignal;
+  readonly injected: Readonly<Record<Side, string[]>>;
+  /** Nothing was to go wrong. */
+  readonly isCalm: boolean;
+  hasCrashed(): boolean;
+}
+
+/** Puts the trouble in front of both sides; whatever it is, an observer looks at each path that was just changed. */
+export function disturb(world: World, trouble: Trouble): Disturbed {
+  const injected = { local: [] as string[], remote: [] as string[] };
+  const stop = new AbortController();
+  const crash = trouble.trouble === "crash" ? new Crash(1 + trouble.at, { isDone: trouble.isDone }) : undefined;
+  let count = 0;
+  const meddle = async (side: Side, path: RelPath) => {
+    if (trouble.trouble === "cancel" && count === trouble.at) stop.abort();
+    if (trouble.trouble === "inject" && count === trouble.at) await inject(world, trouble, { side, path, injected });
+    const fails = trouble.trouble === "fail" && count === trouble.at;
+    count++;
+    return fails ? trouble : undefined;
+  };
+  const front = (side: Side): Backend => {
+    const inner = watched(world, side);
+    const around: Around = {
+      one: async ({ operation, path, run }) => {
+        if (!mutating.includes(operation)) return await run();
+        const failing = await meddle(side, path as RelPath);
+        if (failing?.lost === true) await run();
+        if (failing !== undefined) throw new SyncError("unexpected", "it failed", { operation });
+        return await run();
+      },
+      many: ({ run }) => run(),
+    };
+    return decorate(faulty(inner, { faults: faultsOf(trouble, side), ...(crash && { crash }) }), around);
+  };
+  return {
+    sides: { local: front("local"), remote: front("remote") },
+    signal: stop.signal,
+    injected,
+    isCalm: trouble.trouble === "none",
+    hasCrashed: () => crash?.isOver === true,
+  };
+}
+
+const mutating: readonly Operation[] = [
+  ...["write", "makeDir", "remove", "rename", "copy", "makeLink", "setModified", "setMode"] as const,
+];
+
+function faultsOf(trouble: Trouble, side: Side): NonNullable<Parameters<typeof faulty>[1]["faults"]> {
+  const broken = new SyncError("unexpected", "it broke off", { operation: "test" });
+  if (trouble.trouble === "list" && trouble.side === side) {
+    return [{ on: ["list", "walk"], nth: 1 + trouble.at, times: 1, truncate: trouble.after, broken }];
+  }
+  if (trouble.trouble === "cut" && trouble.side === side) {
+    return [{ on: "read", nth: 1 + trouble.at, truncate: trouble.after }];
+  }
+  return [];
+}
+
+/** Looks at every path right after it was changed: it shows a whole version that somebody wrote. */
+function watched(world: World, side: Side): Backend {
+  const tree = world.sides[side];
+  const around: Around = {
+    one: async ({ operation, path, run }) => {
+      const result = await run();
+      if (!mutating.includes(operation)) return result;
+      const entry = await tree.stat(path as RelPath, calm);
+      if (entry?.kind !== "file") return result;
+      const text = await textAt(tree, path as RelPath);
+      assert.ok(world.written.has(text), `${side} ${path} shows "${text}", which nobody wrote, after ${operation}`);
+      return result;
+    },
+    many: ({ run }) => run(),
+  };
+  return decorate(tree, around);
+}
+
+const calm = { signal: new AbortController().signal };
+
+async function inject(
+  world: World,
+  trouble: { readonly edit: Edit; readonly side: Side; readonly there: boolean },
+  { side, path, injected }: {
+    readonly side: Side;
+    readonly path: RelPath;
+    readonly injected: Readonly<Record<Side, string[]>>;
+  },
+): Promise<void> {
+  const write: Edit = { ...trouble.edit, how: "write", content: "fresh" };
+  if (!trouble.there || tempTag(path) !== undefined) {
+    const content = await userEdit(world, trouble.side, trouble.there ? write : trouble.edit);
+    if (content !== undefined) injected[trouble.side].push(content);
+    return;
+  }
+  const entry = await world.sides[side].stat(path, calm);
+  const content = await userEdit(world, side, { ...write, path: entry?.kind === "dir" ? `${path}/b` : path });
+  if (content !== undefined) injected[side].push(content);
+}
