@@ -1,8 +1,9 @@
 import { join } from "node:path";
-import { toSyncError } from "../lib/errors.ts";
+import { SyncError, toSyncError } from "../lib/errors.ts";
 import type { Host } from "../lib/shell/command.ts";
 import { noStateFolder, openState, type State } from "../lib/state.ts";
 import { openHistory, type Remembered } from "../lib/sync/history.ts";
+import { type Lock, takeLock } from "../lib/sync/lock.ts";
 import { type PairIdentity, pairName } from "../lib/sync/pair_name.ts";
 import type { Backends } from "../lib/sync/transfer.ts";
 import { PairTrash } from "../lib/sync/trash.ts";
@@ -14,6 +15,9 @@ export interface MemoryWords {
   readonly Recycle: boolean;
   readonly TrashDays: number;
   readonly RemoteTrash: string | undefined;
+  readonly WaitLock: number | undefined;
+  readonly BreakLock: boolean;
+  readonly Remove: boolean;
 }
 
 /** What is asked of memory for one pair. `session`: the server's label. */
@@ -29,12 +33,18 @@ export interface Memory extends AsyncDisposable {
   readonly remembered?: Remembered;
   /** In Both, and with -Recycle. */
   readonly trash?: PairTrash;
+  /** Not where nothing is written, nor without a state folder. */
+  readonly lock?: Lock;
 }
 
-/** Opens what is kept of the pair; nothing is made by that. Where there is no state folder, a warning says so. */
+/**
+ * Opens what is kept of the pair, whose lock is taken first: rejects with busy while another run has it. Where there is no state folder a
+ * warning says so, and refused it is where deletions would travel.
+ */
 export async function openMemory(sides: Backends, options: MemoryOptions): Promise<Memory> {
   const { words, mode, host, session } = options;
   const state = await findState(host);
+  if (state === undefined && mode === "Both" && words.Remove) throw needsState();
   const machine = await state?.machineId() ?? host.machine;
   const pair = toPair(sides, machine);
   const keeps = mode === "Both" || words.Recycle;
@@ -48,15 +58,25 @@ export async function openMemory(sides: Backends, options: MemoryOptions): Promi
       ...(words.RemoteTrash === undefined ? {} : { remoteTrash: words.RemoteTrash }),
     })
     : undefined;
+  const lock = state === undefined || host.common.whatIf ? undefined : await takeLock({
+    folder: join(state.folder, "locks"),
+    pair: pairName(pair),
+    wait: words.WaitLock ?? 0,
+    take: words.BreakLock,
+    world: { host: host.machine, now: host.now, every, sleep },
+    signal: host.signal,
+  });
+  await using stack = new AsyncDisposableStack();
+  if (lock !== undefined) stack.use(lock);
   const folder = words.HistoryPath ?? (state && join(state.folder, "history"));
   const remembered = folder === undefined ? undefined : await openRemembered({ folder, pair, host });
+  if (remembered !== undefined) stack.use(remembered);
+  const opened = stack.move();
   return {
     ...(remembered === undefined ? {} : { remembered }),
     ...(trash === undefined ? {} : { trash }),
-    [Symbol.asyncDispose]() {
-      remembered?.[Symbol.dispose]();
-      return Promise.resolve();
-    },
+    ...(lock === undefined ? {} : { lock }),
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 }
 
@@ -75,6 +95,30 @@ export async function findState(host: Host): Promise<State | undefined> {
     host.warn(`${why.message} Until then nothing is remembered from one run to the next.`);
     return undefined;
   }
+}
+
+function needsState(): SyncError {
+  const message = "-Mode Both -Remove needs a state folder: which deletions may travel is remembered there. " +
+    "Set TANDEM_STATE to a folder, or run the same command without -Remove.";
+  return new SyncError("refused", message, { operation: "open the state folder" });
+}
+
+function every(ms: number, tick: () => void): () => void {
+  const timer = setInterval(tick, ms);
+  return () => clearInterval(timer);
+}
+
+/** Resolves early when the signal is aborted. */
+function sleep(ms: number, { signal }: Pick<Host, "signal">): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal.addEventListener("abort", end);
+  });
 }
 
 async function openRemembered(

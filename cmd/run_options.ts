@@ -54,6 +54,7 @@ export async function toRunOptions<W extends RunWords>(
     ...(words.MaxRemove === undefined ? {} : { maxRemove: words.MaxRemove }),
     ...(words.RequireMarker === undefined ? {} : { marker: words.RequireMarker }),
     ...(memory.remembered === undefined ? {} : { remembered: memory.remembered }),
+    ...(memory.lock === undefined ? {} : { stillHeld: () => memory.lock?.stillHeld() ?? Promise.resolve(true) }),
     ...(memory.trash === undefined ? {} : { trash: memory.trash, trashDays: words.TrashDays }),
     defaulted: pair.defaulted,
     noReadBack: words.NoReadBack,

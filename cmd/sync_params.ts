@@ -1,6 +1,6 @@
 import { badInput } from "../lib/errors.ts";
 import type { Params } from "../lib/shell/command.ts";
-import { listOf, number, oneOf, path, share, text, toggle } from "../lib/shell/types.ts";
+import { duration, listOf, number, oneOf, path, share, text, toggle } from "../lib/shell/types.ts";
 import { criteria } from "../lib/sync/criteria.ts";
 import { givenLogin, type Login, loginParams, standsForSession, toReach } from "./login.ts";
 import { sessionInput } from "./session_input.ts";
@@ -108,6 +108,13 @@ export const syncParams = {
     help: "For how many days the trash keeps what lost no conflict.",
   },
   RemoteTrash: { type: path, help: "The server's folder for its trash, instead of one in the login folder." },
+  WaitLock: { type: duration, help: "How long to wait for another run of the same pair: 10m. Not at all by default." },
+  BreakLock: {
+    type: toggle,
+    exact: true,
+    fallback: false,
+    help: "Take over from another run of the same pair that is known to be gone.",
+  },
   Force: { type: toggle, exact: true, fallback: false, help: "Answer questions with yes. Opens no guard." },
   ...loginParams,
 } as const satisfies Params;

@@ -31,7 +31,10 @@ export const openFtp: OpenProtocol = async (target, call) => {
   const { address, options } = target;
   const login = toLogin(target);
   const { link, abilities } = await login.first(call);
-  const connections = numberOf(options.Connections, CONNECTIONS);
+  // The runtime keeps one TLS session for each host name: servers that compare the sessions of data and control connection take
+  // one connection only.
+  const isPicky = link.isSecure && !abilities.takesAnySession;
+  const connections = isPicky ? 1 : numberOf(options.Connections, CONNECTIONS);
   const reconnectTime = numberOf(options.ReconnectTime, RECONNECT_MS);
   const pool = new FtpPool(link, { connect: (inner) => login.connect(inner), connections, reconnectTime });
   const hasMlst = abilities.features.has("MLST");

@@ -87,7 +87,18 @@ export function toData(socket: net.Socket, timeout: number): Data {
     if (!ended) broken ??= lost("connection", "the data connection broke off");
     stir();
   });
-  socket.on("readable", stir);
+  const parts: Buffer<ArrayBuffer>[] = [];
+  let held = 0;
+  // Paused from the start: nothing is taken from the network that nobody asked for. A TLS socket that was paused may never go on
+  // under this runtime, so that one runs until far more is held.
+  const most = socket instanceof tls.TLSSocket ? MOST_HELD_TLS : MOST_HELD;
+  if (most === MOST_HELD) socket.pause();
+  socket.on("data", (part: Buffer<ArrayBuffer>) => {
+    parts.push(part);
+    held += part.length;
+    if (held >= most) socket.pause();
+    stir();
+  });
   const waited = async (what: string) => {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const timer = setTimeout(() => {
@@ -104,10 +115,14 @@ export function toData(socket: net.Socket, timeout: number): Data {
   return {
     async next() {
       for (;;) {
-        const bytes: Buffer<ArrayBuffer> | null = socket.read();
-        if (bytes !== null) return bytes;
-        if (broken !== undefined) throw broken;
+        const bytes = parts.shift();
+        if (bytes !== undefined) {
+          held -= bytes.length;
+          return bytes;
+        }
         if (ended) return undefined;
+        if (broken !== undefined) throw broken;
+        socket.resume();
         await waited("no byte came");
       }
     },
@@ -137,5 +152,8 @@ export function lost(kind: "connection" | "timeout" | "busy", why: string, cause
   return new SyncError(kind, why, facts);
 }
 
+/** So much is held for a reader that comes late. */
+const MOST_HELD = 1 << 20;
+const MOST_HELD_TLS = 64 << 20;
 /** So much must be taken within the timeout, on the slowest of lines. */
 const PART = 64 * 1024;

@@ -37,6 +37,8 @@ export class FtpLink {
   #newest = false;
   /** May several commands be on their way? Servers that are known to read one line after the other. */
   pipelines = false;
+  /** What the server said first; it often names its software. */
+  greeting = "";
 
   private constructor(socket: net.Socket, settings: LinkSettings) {
     this.#settings = settings;
@@ -87,27 +89,16 @@ export class FtpLink {
   }
 
   /** Sends one command. Rejects when the link is broken or silent for too long. */
-  ask(command: string, options: { readonly patient?: boolean } = {}): Promise<Reply> {
-    if (this.#closed !== undefined) return Promise.reject(this.#closed);
-    // deno-lint-ignore no-control-regex
-    if (/[\u0000-\u001f\u007f]|[^\u0000-\u00ff]/.test(command)) {
-      const why = "A name with a control character cannot be sent over FTP";
-      return Promise.reject(new SyncError("badInput", why, { operation: "use FTP" }));
-    }
-    const reply = this.#next(options.patient);
-    this.#ftp.send(command);
-    return reply;
+  async ask(command: string, options: { readonly patient?: boolean } = {}): Promise<Reply> {
+    const [reply] = this.#send([command], options.patient);
+    return await (reply ?? Promise.reject(lost("connection", "the connection is closed")));
   }
 
   /** Sends several commands, side by side where the server is known to take that; gives their replies in order. */
   async batch<const C extends readonly string[]>(commands: C): Promise<{ readonly [I in keyof C]: Reply }> {
     const replies: Reply[] = [];
     if (this.pipelines) {
-      this.#ftp.socket.cork();
-      const all = commands.map((command) => this.ask(command));
-      this.#ftp.socket.uncork();
-      for (const one of all) one.catch(() => {});
-      for (const one of all) replies.push(await one);
+      for (const one of this.#send(commands)) replies.push(await one);
     } else {
       for (const command of commands) replies.push(await this.ask(command));
     }
@@ -159,6 +150,20 @@ export class FtpLink {
     const port = pasvPort(reply);
     if (port !== undefined) return port;
     throw lost("connection", `the server opens no data connection: ${reply.text.slice(0, 200)}`);
+  }
+
+  /** The one place where commands reach the wire; as bytes, because text over TLS does not keep its encoding. */
+  #send(commands: readonly string[], patient = false): readonly Promise<Reply>[] {
+    if (this.#closed !== undefined) throw this.#closed;
+    // deno-lint-ignore no-control-regex
+    if (commands.some((one) => /[\u0000-\u001f\u007f]|[^\u0000-\u00ff]/.test(one))) {
+      const why = "A name with a control character cannot be sent over FTP";
+      throw new SyncError("badInput", why, { operation: "use FTP" });
+    }
+    const replies = commands.map(() => this.#next(patient));
+    for (const one of replies) one.catch(() => {});
+    this.#ftp.socket.write(Buffer.from(commands.map((one) => `${one}\r\n`).join(""), "latin1"));
+    return replies;
   }
 
   #next(patient = false): Promise<Reply> {

@@ -19,6 +19,8 @@ export interface Abilities {
   readonly home: string;
   /** MDTM with a time sets it. */
   readonly setsByMdtm: boolean;
+  /** Data connections may resume the TLS session of any connection of this client. */
+  readonly takesAnySession: boolean;
   /** Its system takes rename over an existing file as one step. */
   readonly isUnix: boolean;
   /** The certificate that answered, "SHA256:…" in hex. */
@@ -122,10 +124,11 @@ async function enter(entering: Entering, { signal }: Call): Promise<FtpLink> {
     const { link, greeting } = await FtpLink.connect(settings, { implicit, newest: state.newest });
     opened = link;
     mustBe(greeting, label, "greets with a refusal");
+    link.greeting = greeting.text;
     if (security === "Explicit" || security === "Auto") await startTls(link, entering);
     await logIn(link, entering);
-    link.pipelines = /vsftpd|proftpd|pure-ftpd/i.test(greeting.text);
     await prepare(link, label);
+    link.pipelines = /vsftpd|proftpd|pure-ftpd/i.test(greeting.text) && await isFar(link);
     return link;
   } catch (error) {
     opened?.close();
@@ -197,6 +200,18 @@ async function prepare(link: FtpLink, label: string): Promise<void> {
   mustBe(type, label, "refuses binary transfers");
 }
 
+/**
+ * Is the line so long that commands are better sent side by side? On a short one the second of two replies waits for the receipt of
+ * the first (Nagle's algorithm at the server), which takes 40 ms.
+ */
+async function isFar(link: FtpLink): Promise<boolean> {
+  const start = performance.now();
+  await link.ask("NOOP");
+  return performance.now() - start > FAR_MS;
+}
+
+const FAR_MS = 30;
+
 async function learn(link: FtpLink, label: string): Promise<Abilities> {
   const [feat, pwd, help, system] = await link.batch(["FEAT", "PWD", "SITE HELP", "SYST"]);
   const features = featuresOf(feat);
@@ -215,6 +230,7 @@ async function learn(link: FtpLink, label: string): Promise<Abilities> {
     site: help.code < 300 ? help.text.toUpperCase() : "",
     home,
     setsByMdtm: probe !== undefined && /\bset\b/i.test(probe.text) && !isAbsent(probe.text),
+    takesAnySession: /vsftpd|pure-ftpd/i.test(link.greeting),
     isUnix: system.code === 215 && /unix/i.test(system.text),
     peer: peer === undefined ? undefined : `SHA256:${peer}`,
   };

@@ -14,6 +14,11 @@ export function lookCommands(site: Site, doing: Doing): readonly string[] {
   return site.hasMlst ? [`MLST ${path}`] : [`SIZE ${path}`, `MDTM ${path}`];
 }
 
+/** The command that tells whether something is there at all; lookedAt() reads its reply. */
+export function presenceCommands(site: Site, doing: Doing): readonly string[] {
+  return lookCommands(site, doing).slice(0, 1);
+}
+
 /** What the replies to lookCommands() tell. Without MLST only files are told, all else seems absent. */
 export function lookedAt(site: Site, doing: Doing, replies: readonly Reply[]): Entry | undefined {
   const [first, second] = replies;

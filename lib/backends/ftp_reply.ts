@@ -34,11 +34,11 @@ export function refusal(ask: Ask, reply: Reply): SyncError {
 
 /** The kind of a refusal. */
 export function kindOf({ code, text }: Reply): ErrorKind {
-  if (code === 421 || code === 450) return "busy";
-  if (code === 425 || code === 426 || code === 451) return isLocal(text) ? "denied" : "connection";
   if (code === 452 || code === 552 || /quota|no space|disk full/i.test(text)) return "full";
+  if (code === 421 || code === 450) return "busy";
+  if (code === 425 || code === 522) return "connection";
+  if (code === 426 || code === 451) return isDenied(text) ? "denied" : "connection";
   if (code === 530 || code === 430) return /too many|maximum|limit/i.test(text) ? "busy" : "auth";
-  if (code === 522) return "connection";
   if (code === 500 || code === 502 || code === 504) return "unsupported";
   if (isAbsent(text)) return "notFound";
   if (isDenied(text)) return "denied";
@@ -98,11 +98,6 @@ export function featuresOf({ code, text }: Reply): ReadonlyMap<string, string> {
 
 function isPassing(kind: ErrorKind): boolean {
   return kind === "connection" || kind === "timeout" || kind === "busy";
-}
-
-/** 426 and 451 tell of the server's own disk, too. */
-function isLocal(text: string): boolean {
-  return isDenied(text);
 }
 
 function portOf(digits: string | undefined): number | undefined {

@@ -7,8 +7,8 @@ import type { Body, Content, WriteOptions } from "./backend.ts";
 import { opened, pour } from "./content.ts";
 import { restart } from "./ftp_folder.ts";
 import type { FtpLink } from "./ftp_link.ts";
-import { look, lookCommands, lookedAt, mustMatch } from "./ftp_look.ts";
-import { failure, refusal, type Reply } from "./ftp_reply.ts";
+import { look, lookCommands, lookedAt, mustMatch, presenceCommands } from "./ftp_look.ts";
+import { failure, refusal, type Reply, said } from "./ftp_reply.ts";
 import { childOf, type Doing, onLink, type Site, wired } from "./ftp_site.ts";
 import { setTime, timeCommand } from "./ftp_time.ts";
 
@@ -178,7 +178,8 @@ async function settle(link: FtpLink, site: Site, { draft, before }: Settling): P
     ...(time === undefined ? [] : [time]),
   ];
   const looks = lookCommands(site, temp);
-  const replies = await link.batch([...first, ...looks, ...lookCommands(site, draft)]);
+  const last = options.expect === "absent" ? presenceCommands(site, draft) : lookCommands(site, draft);
+  const replies = await link.batch([...first, ...looks, ...last]);
   const [chmod, timed] = mode === undefined ? [undefined, replies[0]] : [replies[0], replies[1]];
   if (chmod !== undefined && chmod.code >= 300) warn(draft, "mode");
   let written = lookedAt(site, { ...temp, path: draft.path }, replies.slice(first.length));
@@ -283,7 +284,7 @@ async function whyUnwritten(
   const above = { ...draft, path: parentOf(draft.path), at: draft.dir };
   const parent = await look(link, site, { ...above, precise: true });
   if (parent?.kind === "dir") {
-    return refused.kind === "notFound" ? failure(draft, "denied", { why: refused.message }) : refused;
+    return refused.kind === "notFound" ? failure(draft, "changed", { why: said(reply) }) : refused;
   }
   if (parent === undefined) {
     return failure(draft, "notFound", { why: "the folder that is to hold it is absent", cause: refused });

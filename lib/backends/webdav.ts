@@ -18,7 +18,7 @@ import { makeFolder, moveEntry, removeEntry, serverChecksum, setTime } from "./w
 import { connectWebdav, type Server } from "./webdav_connect.ts";
 import { children, find, type Spot } from "./webdav_find.ts";
 import { namesOf } from "./webdav_href.ts";
-import { closed } from "./webdav_http.ts";
+import { closed } from "./webdav_exchange.ts";
 import { readFile } from "./webdav_read.ts";
 import { writeFile } from "./webdav_write.ts";
 

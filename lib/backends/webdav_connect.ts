@@ -8,6 +8,7 @@ import { encodePath, namesOf } from "./webdav_href.ts";
 import { Http } from "./webdav_http.ts";
 import { insecure, isLoopback, Link } from "./webdav_link.ts";
 import { type Ask, failure } from "./webdav_status.ts";
+import { Budget } from "./webdav_stripes.ts";
 import { parseTlsPins } from "./webdav_tls.ts";
 
 /** An open server: who it is, how it behaves, and where the session starts. */
@@ -33,8 +34,9 @@ export async function connectWebdav(target: Target, call: Call): Promise<Server>
     const link = new Link(http, { ...rules, shown: origin }, target);
     const names = namesOf(start);
     const ask: Ask = { signal: call.signal, operation: "open", path: root, shown: label };
-    const facts = await meet(link, names, { ...ask, host });
-    const finder: Finder = { link, host, asksChecksums: facts.isOwncloud };
+    const budget = new Budget(PIECES_AHEAD);
+    const facts = await meet({ link, host, asksChecksums: true, budget }, names, ask);
+    const finder: Finder = { link, host, asksChecksums: facts.isOwncloud, budget };
     const dialect = dialectOf(facts);
     return {
       ...{ finder, dialect, label, origin, start, connections },
@@ -51,6 +53,8 @@ export async function connectWebdav(target: Target, call: Call): Promise<Server>
 
 const TIMEOUT_MS = 15_000;
 const CONNECTIONS = 16;
+/** Some 64 MiB. */
+const PIECES_AHEAD = 16;
 
 /** All that is known before anything is connected. Throws badInput and refused. */
 function rulesOf({ address, options }: Target) {
@@ -101,16 +105,17 @@ interface Facts {
 }
 
 /** An empty PROPFIND brings the challenge; OPTIONS tells what can be done there, or in the nearest folder above that exists. */
-async function meet(link: Link, names: readonly string[], ask: Ask & { readonly host: string }): Promise<Facts> {
+async function meet(finder: Finder, names: readonly string[], ask: Ask): Promise<Facts> {
+  const { link } = finder;
   const uri = encodePath(names);
   const hello = await link.send({ method: "PROPFIND", uri, headers: { depth: "0" } }, ask);
   const { status } = hello;
   await hello.drop();
-  if (status === 404 && names.length > 0) return await meet(link, names.slice(0, -1), ask);
+  if (status === 404 && names.length > 0) return await meet(finder, names.slice(0, -1), ask);
   if (status !== 207) throw noWebdav(ask, { status, location: String(hello.headers.location ?? ""), uri });
   const options = await link.send({ method: "OPTIONS", uri }, ask);
   await options.drop();
-  const seen = await find({ link, host: ask.host, asksChecksums: true }, { ...ask, names });
+  const seen = await find(finder, { ...ask, names });
   const value = (name: string) => String(options.headers[name] ?? "");
   return {
     dav: value("dav"),

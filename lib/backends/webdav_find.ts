@@ -6,6 +6,7 @@ import { encodePath, type HrefBase, placeHref } from "./webdav_href.ts";
 import type { Reply } from "./webdav_http.ts";
 import type { Link } from "./webdav_link.ts";
 import { type Ask, failure, refusal, toSyncError } from "./webdav_status.ts";
+import type { Budget } from "./webdav_stripes.ts";
 import { type DavResponse, Multistatus, OWN_NAMESPACE } from "./webdav_xml.ts";
 
 /** A path as callers know it, and its names from the server's root on. */
@@ -26,6 +27,8 @@ export interface Finder {
   readonly host: string;
   /** ownCloud's properties are asked for too. */
   readonly asksChecksums: boolean;
+  /** For large downloads. */
+  readonly budget: Budget;
 }
 
 /** What lies there, not followed; undefined when nothing does. */
@@ -42,11 +45,14 @@ export async function find(finder: Finder, spot: Spot): Promise<Seen | undefined
     throw refusal(spot, reply);
   }
   const base = baseOf(finder, spot);
+  let found: DavResponse | undefined;
   for await (const response of responsesOf(reply, spot)) {
-    if (placeHref(response.href, base).is !== "self") continue;
-    return response.status === 404 ? undefined : { entry: toEntry(spot.path, response), response };
+    if (found === undefined && placeHref(response.href, base).is === "self") found = response;
   }
-  throw failure(spot, "unexpected", { why: "the server answers for another path than the one it was asked for" });
+  if (found === undefined) {
+    throw failure(spot, "unexpected", { why: "the server answers for another path than the one it was asked for" });
+  }
+  return found.status === 404 ? undefined : { entry: toEntry(spot.path, found), response: found };
 }
 
 /** The children of a folder; complete, or it rejects. */

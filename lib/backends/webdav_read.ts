@@ -6,6 +6,7 @@ import { find, type Finder, type Spot } from "./webdav_find.ts";
 import { encodePath } from "./webdav_href.ts";
 import type { Reply } from "./webdav_http.ts";
 import { failure, refusal } from "./webdav_status.ts";
+import { PIECE, striped } from "./webdav_stripes.ts";
 
 export type Reading = Spot & Pick<ReadOptions, "offset" | "length" | "expect">;
 
@@ -16,24 +17,78 @@ export async function readFile(finder: Finder, reading: Reading): Promise<Conten
     await mustBeExpected(finder, reading);
     return new Uint8Array();
   }
-  const isRange = offset > 0 || length !== undefined;
-  const last = length === undefined ? "" : offset + length - 1;
-  const reply = await finder.link.send({
-    method: "GET",
-    uri: encodePath(reading.names),
-    ...(isRange ? { headers: { range: `bytes=${offset}-${last}` } } : {}),
-  }, reading);
+  const end = Math.min(expect?.size ?? 0, offset + (length ?? Infinity));
+  const isLarge = end - offset > WORTH_STRIPING;
+  const isRange = offset > 0 || length !== undefined || isLarge;
+  const reply = await get(finder, reading, {
+    from: isRange ? offset : undefined,
+    to: isLarge ? offset + PIECE : length === undefined ? undefined : offset + length,
+  });
   try {
     if (reply.status === 416 && isRange) return await nothingThere(finder, reply, reading);
     if (reply.status !== 200 && reply.status !== 206) throw await whyUnreadable(finder, reply, reading);
     const range = rangeOf(reply, reading);
     await mustBeSame(finder, reply, { ...reading, total: range.total });
+    if (isLarge && reply.status === 206) return inStripes(finder, reply, { ...reading, from: offset, to: end });
     return await contentOf(finder, reply, { ...reading, ...range });
   } catch (error) {
     await reply.drop();
     throw error;
   }
 }
+
+/** GET of a range, `to` exclusive; of the whole without `from`. */
+async function get(
+  { link }: Finder,
+  ask: Spot,
+  { from, to }: { readonly from: number | undefined; readonly to: number | undefined },
+): Promise<Reply> {
+  const range = from === undefined ? {} : { headers: { range: `bytes=${from}-${to === undefined ? "" : to - 1}` } };
+  return await link.send({ method: "GET", uri: encodePath(ask.names), ...range }, ask);
+}
+
+/** The file in pieces side by side. Every piece must carry the marks of the first one. */
+function inStripes(
+  finder: Finder,
+  first: Reply,
+  { from, to, ...reading }: Reading & { readonly from: number; readonly to: number },
+): Content {
+  const marks = marksOf(first);
+  const whole = async (reply: Reply, size: number) => {
+    const bytes = await reply.collect(PIECE);
+    if (bytes.length === size) return bytes;
+    throw failure(reading, "changed", { why: `it gave ${bytes.length} of ${size} bytes of a piece` });
+  };
+  return striped({
+    from,
+    to,
+    signal: reading.signal,
+    budget: finder.budget,
+    first: whole(first, Math.min(PIECE, to - from)),
+    piece: async (start, end, signal) => {
+      const reply = await get(finder, { ...reading, signal }, { from: start, to: end });
+      if (reply.status === 206 && marksOf(reply) === marks) {
+        rangeOf(reply, { ...reading, offset: start });
+        return await whole(reply, end - start);
+      }
+      await reply.drop();
+      if (reply.status === 206 || reply.status === 200 || reply.status === 416) {
+        throw failure(reading, "changed", { why: "it was replaced while it was read" });
+      }
+      throw refusal(reading, reply);
+    },
+    finish: () => mustBeExpected(finder, reading),
+  });
+}
+
+/** What tells one version of a file from another in replies to GET; a weak ETag may become strong meanwhile. */
+function marksOf({ headers }: Reply): string {
+  const size = String(headers["content-range"] ?? "").replace(/^.*\//, "");
+  return [size, headers["last-modified"], String(headers.etag ?? "").replace(/^W\//, "")].join(" ");
+}
+
+/** From here on a file is read in pieces. */
+const WORTH_STRIPING = 2 * PIECE;
 
 /** Up to here a file is held in memory. */
 const SMALL = 256 * 1024;

@@ -220,11 +220,19 @@ async function whyRefused(finder: Finder, error: unknown, draft: Draft): Promise
   const status = statusOf(error);
   if (status === undefined || !UNCLEAR.includes(status) || draft.signal.aborted) return error;
   const above = { ...draft, names: draft.names.slice(0, -1), path: parentOf(draft.path) };
-  const parent = (await find(finder, above))?.entry;
-  if (parent === undefined) return failure(draft, "notFound", { why: "the folder above does not exist", cause: error });
-  if (parent.kind === "file") return failure(draft, "exists", { why: "what stands above it is a file", cause: error });
-  const there = (await find(finder, draft))?.entry;
-  if (there?.kind !== "dir") return error;
+  try {
+    const parent = (await find(finder, above))?.entry;
+    if (parent === undefined) {
+      return failure(draft, "notFound", { why: "the folder above does not exist", cause: error });
+    }
+    if (parent.kind === "file") {
+      return failure(draft, "exists", { why: "what stands above it is a file", cause: error });
+    }
+    if ((await find(finder, draft))?.entry.kind !== "dir") return error;
+  } catch {
+    // A look that fails explains nothing: the refusal itself stands.
+    return error;
+  }
   const kind = draft.options.expect === undefined ? "exists" : "changed";
   return failure(draft, kind, { why: "a folder is there", cause: error });
 }

@@ -43,6 +43,7 @@ export class Multistatus {
   readonly #bounds: Bounds;
   readonly #decoder = new TextDecoder();
   readonly #parser: SaxesParser<{ xmlns: true }>;
+  /** The elements that are open, each as its path from the root. */
   readonly #open: string[] = [];
   #found: DavResponse[] = [];
   #count = 0;
@@ -91,16 +92,18 @@ export class Multistatus {
   }
 
   #onOpen(tag: SaxesTagNS): void {
+    const above = this.#open.at(-1);
     const name = nameOf(tag);
-    if (this.#open.length === 0 && name !== "multistatus") throw new RangeError("it is no multistatus");
-    if (this.#open.push(name) > this.#bounds.depth) throw new RangeError("its XML is nested too deep");
-    const path = this.#open.join(" ");
-    if (path === "multistatus response") this.#response = newResponse();
+    if (above === undefined && name !== ROOT) throw new RangeError("it is no multistatus");
+    // What stands in no known place is not told apart.
+    const path = above === undefined ? name : PLACES.get(above)?.get(name) ?? "";
+    if (this.#open.push(path) > this.#bounds.depth) throw new RangeError("its XML is nested too deep");
+    if (path === RESPONSE) this.#response = newResponse();
     if (path === PROPSTAT) {
       this.#props = {};
       this.#propStatus = undefined;
     }
-    if (path === `${PROPSTAT} prop resourcetype collection`) this.#props.isFolder = true;
+    if (path === COLLECTION) this.#props.isFolder = true;
     this.#text = TEXTS.has(path) ? "" : undefined;
   }
 
@@ -111,24 +114,21 @@ export class Multistatus {
   }
 
   #onClose(): void {
-    const path = this.#open.join(" ");
+    const path = this.#open.pop() ?? "";
     const text = this.#text?.trim();
     this.#text = undefined;
-    if (path === "multistatus") this.#isDone = true;
-    else if (path === "multistatus response") this.#finish();
+    if (path === ROOT) this.#isDone = true;
+    else if (path === RESPONSE) this.#finish();
     else if (path === PROPSTAT) this.#merge();
     else if (text !== undefined) this.#keep(path, text);
-    this.#open.pop();
   }
 
   #keep(path: string, text: string): void {
-    if (path === "multistatus response href") this.#response.href ??= text;
-    else if (path === "multistatus response status") this.#response.status = statusOf(text);
+    const key = VALUES[path];
+    if (path === `${RESPONSE} href`) this.#response.href ??= text;
+    else if (path === `${RESPONSE} status`) this.#response.status = statusOf(text);
     else if (path === `${PROPSTAT} status`) this.#propStatus = statusOf(text);
-    else {
-      const key = VALUES[this.#open.at(-1) ?? ""];
-      if (key !== undefined && text !== "") this.#props[key] = text;
-    }
+    else if (key !== undefined && text !== "") this.#props[key] = text;
   }
 
   /** A propstat without a status counts: some servers leave it out. */
@@ -161,25 +161,41 @@ interface Making {
   readonly props: Props;
 }
 
-const PROPSTAT = "multistatus response propstat";
+const ROOT = "multistatus";
+const RESPONSE = `${ROOT} response`;
+const PROPSTAT = `${RESPONSE} propstat`;
+const COLLECTION = `${PROPSTAT} prop resourcetype collection`;
 const OWNCLOUD = "http://owncloud.org/ns";
 
 const VALUES: Readonly<Record<string, Exclude<keyof DavProps, "known" | "isFolder">>> = {
-  getcontentlength: "length",
-  getlastmodified: "modified",
-  getetag: "etag",
-  "own:edited": "edited",
-  "oc:checksum": "checksums",
-  "oc:id": "fileId",
+  [`${PROPSTAT} prop getcontentlength`]: "length",
+  [`${PROPSTAT} prop getlastmodified`]: "modified",
+  [`${PROPSTAT} prop getetag`]: "etag",
+  [`${PROPSTAT} prop own:edited`]: "edited",
+  [`${PROPSTAT} prop oc:checksums oc:checksum`]: "checksums",
+  [`${PROPSTAT} prop oc:id`]: "fileId",
 };
 
 const TEXTS: ReadonlySet<string> = new Set([
-  "multistatus response href",
-  "multistatus response status",
-  `${PROPSTAT} status`,
-  `${PROPSTAT} prop oc:checksums oc:checksum`,
-  ...Object.keys(VALUES).filter((name) => name !== "oc:checksum").map((name) => `${PROPSTAT} prop ${name}`),
+  ...[`${RESPONSE} href`, `${RESPONSE} status`, `${PROPSTAT} status`],
+  ...Object.keys(VALUES),
 ]);
+
+/** Every place that means something: its path by the path above and its name. */
+const PLACES: ReadonlyMap<string, ReadonlyMap<string, string>> = toPlaces([...TEXTS, COLLECTION]);
+
+function toPlaces(paths: Iterable<string>): ReadonlyMap<string, ReadonlyMap<string, string>> {
+  const places = new Map<string, Map<string, string>>();
+  for (const path of paths) {
+    const names = path.split(" ");
+    for (let i = 1; i < names.length; i++) {
+      const above = names.slice(0, i).join(" ");
+      const below = places.get(above) ?? new Map<string, string>();
+      places.set(above, below.set(names[i] ?? "", names.slice(0, i + 1).join(" ")));
+    }
+  }
+  return places;
+}
 
 function newResponse(): Making {
   return { href: undefined, status: undefined, known: false, props: {} };

@@ -1,6 +1,7 @@
 import type { Traits } from "../backends/backend.ts";
 import type { RelPath } from "../path.ts";
 import type { Side, Snapshot } from "../types.ts";
+import type { Untraced } from "./plan_trace.ts";
 import { chooseCriteria, type Criterion } from "./criteria.ts";
 
 /** Which side changes. */
@@ -43,6 +44,8 @@ export interface PlanOptions {
    * whose loser cannot be kept is settled as KeepBoth.
    */
   keepLosers(path: RelPath, side: Side): RelPath | undefined;
+  /** Why the absence of a path that history knows is no deletion; undefined where it may be one. */
+  untraced(path: RelPath, side: Side): Untraced | undefined;
   /** A name for the local version under KeepBoth, in the same folder; `attempt` counts from 0 until a name is free. */
   conflictName(path: RelPath, attempt: number): RelPath;
 }
@@ -60,6 +63,7 @@ export function toPlanOptions(given: Partial<PlanOptions> & Pick<PlanOptions, "m
     removeDespiteFailures: false,
     ask: "nothing",
     keepLosers: () => undefined,
+    untraced: () => undefined,
     conflictName: (path, attempt) => `${path} (conflict${attempt === 0 ? "" : ` ${attempt + 1}`})` as RelPath,
     ...given,
   };

@@ -26,6 +26,7 @@ import { makeAll, makeRow, replaceType } from "./plan_make.ts";
 import { forgetUnlessUnnamed } from "./plan_oneway.ts";
 import { removeBlock } from "./plan_remove.ts";
 import { replay, type Row, type Rows } from "./plan_rows.ts";
+import { countUntraced } from "./plan_trace.ts";
 
 /**
  * Mode Both, by the three-way rules. What only one side changed since history was written goes to the other side; a deletion yields to
@@ -59,9 +60,15 @@ function planOneSided(context: Context, row: Row, { on, rows }: { on: Side; rows
   const block = [row, ...below];
   const found = options.remove ? newContent(context, on, block) : "some";
   if (found === "ask") return askForNew(context, block, on);
-  if (found === "none") return removeBlock(context, row, { side: on, below });
+  const untraced = found === "none" ? options.untraced(row.known.path, to) : undefined;
+  if (untraced !== undefined) countUntraced(draft, untraced, { side: to, count: leavesOf(block, on) });
+  else if (found === "none") return removeBlock(context, row, { side: on, below });
   if (isGoneForLackOfFolders(context, row, { to, block })) return;
   makeAll(context, replay(block), to);
+}
+
+function leavesOf(rows: readonly Row[], side: Side): number {
+  return rows.filter((row) => isLeaf(row[side])).length;
 }
 
 /** A side without empty folders has lost nothing when it lacks one. */

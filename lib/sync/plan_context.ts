@@ -13,6 +13,7 @@ import {
 import type { PlanOptions, PlanSide } from "./options.ts";
 import { type Names, toNames, trashHolder } from "./plan_names.ts";
 import type { Row } from "./plan_rows.ts";
+import type { Missing } from "./plan_trace.ts";
 
 /** What one pass over a snapshot tells, by key of the folder: who holds names that cannot be carried, and who must stay. */
 export interface Survey {
@@ -34,6 +35,8 @@ export interface Draft {
   readonly free: RelPath[];
   /** Names given to conflict copies in this plan, by key. */
   readonly given: Set<string>;
+  /** What is missing without a trace of a deletion, by side and folder. */
+  readonly untraced: Map<string, Missing>;
   /** What is counted for one note at the end. */
   readonly counts: Record<Count, number>;
 }
@@ -67,6 +70,7 @@ export function toContext(
     open: [],
     free: [],
     given: new Set(),
+    untraced: new Map(),
     counts: { onlyThere: 0, skippedNew: 0, emptyFolders: 0, restored: 0 },
   };
   const names = toNames(sides);

@@ -96,6 +96,8 @@ export function newContent(context: Context, side: Side, rows: readonly Row[]): 
   for (const row of rows) {
     const entry = row[side];
     if (entry === undefined || entry.kind === "opaque") continue;
+    // What the other side cannot hold was never there, and is not new for that.
+    if (entry.kind === "dir" && !context.sides[otherSide(side)].traits.hasDirs) continue;
     const standing = standingOf(context, side, entry, row.known);
     if (standing === "changed") return "some";
     if (standing === "ask") asked = true;

@@ -5,6 +5,7 @@ import { forget } from "./plan_history.ts";
 import { misfit } from "./plan_names.ts";
 import { removalsBelow } from "./plan_remove.ts";
 import type { Row, Rows } from "./plan_rows.ts";
+import { noteUntraced } from "./plan_trace.ts";
 
 /** Brings what only one side has to side `to`: one row, or more where it cannot be had. */
 export function makeRow(context: Context, row: Row, { to, rows, why }: { to: Side; rows: Rows; why: Reason }): void {
@@ -93,6 +94,7 @@ export function refuseType(context: Context, row: Row, { to, rows }: { to: Side;
 /** The notes that stand for many paths at once. */
 export function noteCounts(context: Context): void {
   const { draft, options } = context;
+  noteUntraced(draft, options.mode === "Both");
   const { onlyThere, skippedNew, emptyFolders, restored } = draft.counts;
   const to: Side = options.mode === "Local" ? "local" : "remote";
   const say = (code: string, count: number, why: string) => {

@@ -19,11 +19,10 @@ export function planPair(context: Context, pair: Pair): void {
   const target = pair[to];
   const source = pair[otherSide(to)];
   const found = judge(context, pair);
-  const changes = found.is === "copy" || found.is === "touch" || found.is === "ask" || found.is === "askFree";
-  if (changes && options.skipModified) {
-    if (found.is === "copy" || found.is === "askFree") {
-      note(context, pair, "skippedModified", "it differs, and modified files are skipped");
-    }
+  if (options.skipModified && found.is === "touch") return;
+  if (options.skipModified && found.is === "copy") {
+    // Whoever forbids overwriting wants to hear of every file that would have been: the run is not a full success.
+    draft.refusals.push({ path: target.path, side: to, kind: "exists", why: "it differs, and -SkipModified keeps it" });
     return;
   }
   if (found.is === "ask") return askFor(draft.open, row);

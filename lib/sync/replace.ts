@@ -143,6 +143,8 @@ async function swapOne({ dir, replaces }: Swap, asides: Aside[], crew: Crew): Pr
   const path = tempPath(dir.path, tag, backend.traits.maxNameBytes);
   await backend.rename(dir.path, path, call);
   try {
+    // Somebody may have written to it in between; what is moved aside is removed later on.
+    if (backend.traits.atomicRename) await expectSame(backend, { ...replaces, path }, call);
     const entry = await backend.makeDir(dir.path, call);
     asides.push({ side: dir.to, path, from: dir.path });
     return { entry };

@@ -1,5 +1,5 @@
 import type { Call } from "../backends/backend.ts";
-import { badInput, cancelled, SyncError } from "../errors.ts";
+import { badInput, cancelled, SyncError, toSyncError } from "../errors.ts";
 import { printable, root } from "../path.ts";
 import { trashPath } from "../temp.ts";
 import {
@@ -18,7 +18,8 @@ import { digest, type OpenPair, toLoneFiles, toOpenPairs, toReadBack } from "./d
 import type { Remembered } from "./history.ts";
 import { type Danger, type Limits, type PlanOptions, type RootState, toPlanOptions } from "./options.ts";
 import { plan } from "./plan.ts";
-import { lookAtRoots, remember, watch } from "./run_memory.ts";
+import { toUntraced } from "./plan_trace.ts";
+import { lookAtRoots, remember, type RootEntries, watch } from "./run_memory.ts";
 import { toConflictName } from "./run_names.ts";
 import { checkRoots, findMarker, type Missing } from "./run_roots.ts";
 import { type Scan, scan, type ScanOptions } from "./scan.ts";
@@ -92,7 +93,7 @@ export async function* run(sides: Backends, options: RunOptions): AsyncGenerator
   const rootEntries = options.remembered === undefined ? {} : await lookAtRoots(sides, { signal });
   const scans = await scanBoth(sides, { options, owners, missing });
   for (const side of bothSides) yield { type: "scanned", side, entries: scans[side].snapshot.size };
-  const made = yield* planBoth(sides, scans, options);
+  const made = yield* planBoth(sides, scans, { ...options, rootEntries });
   yield { type: "planned", plan: made };
   await guard(made, scans, { options, sides, missing, marker });
   if (options.planOnly) return { outcome: "planned", plan: made };
@@ -105,7 +106,10 @@ export async function* run(sides: Backends, options: RunOptions): AsyncGenerator
     apply(made, sides, {
       signal,
       owners,
-      leftovers: { local: scans.local.leftovers, remote: scans.remote.leftovers },
+      leftovers: {
+        local: options.mode === "Remote" ? [] : scans.local.leftovers,
+        remote: options.mode === "Local" ? [] : scans.remote.leftovers,
+      },
       onError: options.stopOnError ? "stop" : "continue",
       removeDespiteFailures: options.removeDespiteFailures,
       ...(options.concurrency === undefined ? {} : { concurrency: options.concurrency }),
@@ -120,10 +124,19 @@ export async function* run(sides: Backends, options: RunOptions): AsyncGenerator
     const carried = { plan: made, before, done, applied, listedAt, rootEntries };
     yield* remember(sides, carried, { remembered, signal, now });
   }
-  if (options.trash !== undefined && options.trashDays !== undefined && !applied.cancelled) {
-    await options.trash.prune(options.trashDays, now(), { signal });
-  }
+  if (!applied.cancelled && applied.lost === undefined) yield* prune(options);
   return { outcome: "applied", plan: made, applied };
+}
+
+/** Removes from the trash what has lain there for long enough; that it did not work ends nothing. */
+async function* prune({ trash, trashDays, now, signal }: RunOptions): AsyncGenerator<SyncEvent, void, void> {
+  if (trash === undefined || trashDays === undefined) return;
+  try {
+    await trash.prune(trashDays, now(), { signal });
+  } catch (error) {
+    const { message } = toSyncError(error, "prune");
+    yield { type: "noted", note: { code: "unpruned", count: 1, why: `The trash could not be tidied up: ${message}` } };
+  }
 }
 
 type Scans = Readonly<Record<Side, Scan>>;
@@ -153,20 +166,36 @@ async function scanBoth(
 }
 
 /** The plan, made a second time where a checksum settles what the listings leave open. */
-async function* planBoth(sides: Backends, scans: Scans, options: RunOptions): AsyncGenerator<SyncEvent, Plan, void> {
+async function* planBoth(
+  sides: Backends,
+  scans: Scans,
+  options: RunOptions & { readonly rootEntries: RootEntries },
+): AsyncGenerator<SyncEvent, Plan, void> {
   const stamp = { host: options.host, now: options.now() };
+  const { remembered, rootEntries } = options;
+  const before = { local: scans.local.snapshot, remote: scans.remote.snapshot };
+  const traits = { local: sides.local.traits, remote: sides.remote.traits };
   const { mode, criteria, mirror, remove, skipNew, skipModified, conflict, removeDespiteFailures } = options;
   const planOptions = toPlanOptions({
     ...{ mode, criteria, mirror, remove, skipNew, skipModified, conflict, removeDespiteFailures },
     ask: "free",
     ...(options.trash === undefined ? {} : { keepLosers: trashPath }),
+    ...(remembered === undefined ? {} : {
+      untraced: toUntraced({
+        snapshots: before,
+        traits,
+        rootEntries,
+        history: remembered.history,
+        roots: remembered.roots,
+      }),
+    }),
     conflictName: (path, attempt) => toConflictName(path, stamp, attempt),
   });
   const planSides = (snapshots: Readonly<Record<Side, Scan["snapshot"]>>) => ({
     local: { snapshot: snapshots.local, traits: sides.local.traits },
     remote: { snapshot: snapshots.remote, traits: sides.remote.traits },
   });
-  let snapshots = { local: scans.local.snapshot, remote: scans.remote.snapshot };
+  let snapshots = before;
   const history = options.remembered?.history;
   const first = plan(planSides(snapshots), history, planOptions);
   const mayBeFree = first.free ?? [];

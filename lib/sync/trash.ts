@@ -17,6 +17,7 @@ import {
   moveOnDisk,
   readIndex,
   removeFromDisk,
+  tidyIndex,
 } from "./trash_disk.ts";
 import { goneLine, itemLine, type Loss, overdue, toItemId, toRunName, type TrashItem } from "./trash_items.ts";
 import { clearItem } from "./trash_restore.ts";
@@ -91,11 +92,11 @@ export class PairTrash implements Trash {
     }
   }
 
-  /** Removes what has lain here for longer than so many days. Gives how much that was; an item that cannot be reached stays. */
-  async prune(days: number, now: number, call: Call): Promise<number> {
+  /** Removes what has lain here for longer than so many days, losers of conflicts excepted, and tidies the index. */
+  async prune(days: number, now: number, call: Call): Promise<void> {
     const items = overdue(await readIndex(this.#index), days, now);
     for (const item of items) await clearItem(item, { home: this.#home, server: this.#options.sides.remote, ...call });
-    return items.length;
+    await tidyIndex(this.#index);
   }
 
   get #index(): string {

@@ -3,7 +3,7 @@ import type { Backend, Call, Content } from "../backends/backend.ts";
 import { SyncError, toSyncError } from "../errors.ts";
 import { printable } from "../path.ts";
 import type { FileEntry, LinkEntry } from "../types.ts";
-import { parseIndex, type TrashItem } from "./trash_items.ts";
+import { itemLine, parseIndex, type TrashItem } from "./trash_items.ts";
 
 /** From and to on this machine's disks, absolute. */
 export interface FromTo {
@@ -136,6 +136,20 @@ export async function readIndex(index: string): Promise<readonly TrashItem[]> {
   }
 }
 
+/** Writes an index anew where most of it says what is no more. Nobody else may write to it meanwhile. */
+export async function tidyIndex(index: string): Promise<void> {
+  await doing(`write "${index}"`, async () => {
+    const text = await Deno.readTextFile(index).catch((error) => {
+      if (error instanceof Deno.errors.NotFound) return "";
+      throw error;
+    });
+    const left = parseIndex(text).map(itemLine).join("");
+    if (text.length <= 2 * left.length + MANY_GONE) return;
+    await Deno.writeTextFile(`${index}.new`, left, { mode: 0o600 });
+    await Deno.rename(`${index}.new`, index);
+  });
+}
+
 /** The indexes in a trash folder. */
 export async function findIndexes(home: string): Promise<readonly string[]> {
   try {
@@ -146,6 +160,9 @@ export async function findIndexes(home: string): Promise<readonly string[]> {
     throw failure(`list "${home}"`, error);
   }
 }
+
+/** So many characters about what is no more are borne. */
+const MANY_GONE = 10_000;
 
 async function writeNew(to: string, content: Content, { modified, size }: FileEntry): Promise<void> {
   using file = await Deno.open(to, { write: true, createNew: true, mode: 0o600 });

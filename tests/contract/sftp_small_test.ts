@@ -1,15 +1,15 @@
+import { startProxy } from "../support/proxy.ts";
 import { openTestSftp } from "../support/sftp_target.ts";
-import { startSmallSftp } from "../support/servers/small_sftp.ts";
 import { conform } from "./suite.ts";
 
 const noLinks = "this server knows no SYMLINK";
 const account = { user: "demo", password: "Canary-4711" };
 
-// A server without posix-rename, without a shell, that answers requests side by side.
+// A server without posix-rename, without a shell, that answers requests side by side and in any order.
 conform({
   name: "sftp without extensions",
   lacks: ["copy", "walk"],
-  gives: ["disk"],
+  gives: ["cut", "disk"],
   known: {
     "write() never goes through a link planted under its temporary name": noLinks,
     "write() never goes through a link at its path": noLinks,
@@ -23,9 +23,11 @@ conform({
     await using stack = new AsyncDisposableStack();
     const disk = await Deno.makeTempDir({ prefix: "tandem-small-" });
     stack.defer(() => Deno.remove(disk, { recursive: true }));
-    const server = stack.use(await startSmallSftp({ folder: disk, ...account }));
+    const server = stack.use(await startApart(disk));
+    const proxy = stack.use(await startProxy(server.port));
     const backend = stack.use(
       await openTestSftp({ ...server, ...account, root: "/", home: disk }, {
+        port: proxy.port,
         password: account.password,
         options: { Timeout: "10000", ReconnectTime: "2000" },
       }),
@@ -35,7 +37,32 @@ conform({
       backend,
       disk,
       secret: account.password,
+      cut: () => proxy.refuse(true),
       [Symbol.asyncDispose]: () => life.disposeAsync(),
     };
   },
 });
+
+/** The small server as a process of its own: what it still does when a link breaks is not this test's. */
+async function startApart(folder: string): Promise<AsyncDisposable & { port: number; fingerprint: string }> {
+  const code = `
+    import { startSmallSftp } from ${JSON.stringify(import.meta.resolve("../support/servers/small_sftp.ts"))};
+    const { port, fingerprint } = await startSmallSftp(${JSON.stringify({ folder, ...account })});
+    console.log(JSON.stringify({ port, fingerprint }));`;
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["eval", "-q", "--no-check", code],
+    stdin: "null",
+    stdout: "piped",
+  }).spawn();
+  const lines = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  const { value } = await lines.read();
+  const told: { port: number; fingerprint: string } = JSON.parse(value ?? "");
+  return {
+    ...told,
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGKILL");
+      await lines.cancel();
+      await child.status;
+    },
+  };
+}

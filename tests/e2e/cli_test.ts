@@ -43,7 +43,7 @@ for (const { mode, from, to, direction } of ways) {
     },
     async () => {
       await using pair = await startProxiedPair({ requestLog: false, delay: 20 });
-      const many = await fillMany(pair[from], 2000);
+      const many = fillMany(pair[from], 2000);
       await fill(pair[to], { "obsolete": "o" });
       const amid = Promise.withResolvers<void>();
       pair.proxy.after(900_000, amid.resolve, direction);
@@ -53,15 +53,15 @@ for (const { mode, from, to, direction } of ways) {
       await watch.stop();
       assert.equal(code, 130, stderr);
       assert.ok(ms < 10_000, `it took ${ms} ms`);
-      assert.equal((await look(pair[to]))["obsolete"], "o");
+      assert.equal(look(pair[to])["obsolete"], "o");
       await Deno.remove(`${pair[to]}/obsolete`);
-      const { arrived } = await arrivedOf(pair[to], many);
+      const { arrived } = arrivedOf(pair[to], many);
       const result = JSON.parse(stdout.split("\n")[0] ?? "");
       const told = mode === "Remote" ? result.UploadCount : result.DownloadCount;
       assert.deepEqual([result.Type, result.ExitCode, result.RemovalCount], ["SyncResult", 130, 0]);
       assert.ok(told <= arrived && arrived < 2000, `${told} told, ${arrived} arrived`);
       assertCode(await pair.sync(`-Mode ${mode} -Remove`), 0);
-      await assertSame(pair);
+      assertSame(pair);
     },
   );
 
@@ -77,10 +77,10 @@ for (const { mode, from, to, direction } of ways) {
     const { code, ms } = await interrupt(child, ["SIGINT", "SIGINT"], amid.promise);
     assert.equal(code, 130);
     assert.ok(ms < 10_000, `it took ${ms} ms`);
-    assert.equal((await look(pair[to]))["big"], "old");
+    assert.equal(look(pair[to])["big"], "old");
     assertCode(await pair.sync(`-Mode ${mode} -Mirror`), 0);
-    await assertSame(pair);
-    assert.deepEqual(leftoversOf(await look(pair[to])), []);
+    assertSame(pair);
+    assert.deepEqual(leftoversOf(look(pair[to])), []);
   });
 }
 
@@ -99,7 +99,7 @@ for (const signal of ["SIGTERM", "SIGHUP"] as const) {
     const { code, ms, stderr } = await interrupt(pair.start("-Mode Remote"), [signal], amid.promise);
     assert.equal(code, 130, stderr);
     assert.ok(ms < 10_000, `it took ${ms} ms`);
-    assert.deepEqual(Object.keys(await look(pair.remote)).filter((path) => path === "big"), []);
+    assert.deepEqual(Object.keys(look(pair.remote)).filter((path) => path === "big"), []);
   });
 }
 
@@ -134,11 +134,11 @@ serverTest("-Command - and -File read the commands from elsewhere", { server }, 
   await fill(pair.local, { "a": "1" });
   const script = `# a comment\nNew-Session ${pair.address} |\n  Sync-Path '${pair.local}' -Mode Remote\n`;
   assertCode(await pair.run(["-Command", "-"], { stdin: script }), 0);
-  await assertSame(pair);
+  assertSame(pair);
   await fill(pair.local, { "b": "2" });
   await Deno.writeTextFile(`${pair.sshd.dir}/job.ps1`, `\ufeff${script.replaceAll("\n", "\r\n")}`);
   assertCode(await pair.run(["-File", `${pair.sshd.dir}/job.ps1`]), 0);
-  await assertSame(pair);
+  assertSame(pair);
 });
 
 Deno.test("-HostName takes a name alone, shows nothing of what else was written, and takes IPv6 with brackets or without", async () => {
@@ -163,6 +163,6 @@ serverTest("A run that changed something and then fails never ends with a code t
   const first = `New-Session ${pair.address} | Sync-Path '${pair.local}' -Mode Remote`;
   const wrong = "Sync-Path /nowhere sftp://u@127.0.0.1:1/x -Mode Remote";
   const ran = await pair.run(["-Command", `${first}; ${wrong}`]);
-  await assertSame(pair);
+  assertSame(pair);
   assertCode(ran, 1);
 });

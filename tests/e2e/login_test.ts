@@ -22,7 +22,7 @@ serverTest("Sync-Path logs in with an encrypted key, and without its passphrase 
   assertCode(wrong, 4);
   assert.doesNotMatch(wrong.stderr + wrong.stdout, /open barley/);
   assertCode(await pair.run([...words, "-SshPrivateKeyPassphrase", "open sesame"]), 0);
-  await assertSame(pair);
+  assertSame(pair);
 });
 
 serverTest("Sync-Path logs in with a key that only the agent holds", {
@@ -44,7 +44,7 @@ serverTest("Sync-Path logs in with a key that only the agent holds", {
     await Deno.remove(privateKeyPath);
     assertCode(await pair.sync("-Mode Remote"), 4);
     assertCode(await pair.sync("-Mode Remote", { env }), 0);
-    await assertSame(pair);
+    assertSame(pair);
   } finally {
     agent.kill("SIGTERM");
     await agent.status;
@@ -67,7 +67,7 @@ serverTest("Sync-Path goes through the jump host of ~/.ssh/config to a name that
     { mode: 0o600 },
   );
   assertCode(await pair.run(["Sync-Path", pair.local, `sftp://inner${sshd.root}`, "-Mode", "Remote"]), 0);
-  await assertSame(pair);
+  assertSame(pair);
   assert.match(await gate.log(), /Accepted publickey/);
 });
 
@@ -83,13 +83,13 @@ serverTest("Sync-Path holds back what lies beside folders and files of the serve
   const ran = await pair.sync("-Mode Local -Remove -Mirror", { env });
   assertCode(ran, 1);
   assert.deepEqual([ran.result().FailureCount, ran.result().RemovalCount], [2, 0]);
-  assert.deepEqual(await look(pair.local), {
+  assert.deepEqual(look(pair.local), {
     ...{ "closed file": "before", "closed/": "", "closed/old": "o" },
     ...{ "open/": "", "open/a": "1", "open/old": "o" },
   });
   const despite = await pair.sync("-Mode Local -Remove -RemoveDespiteFailures", { env });
   assertCode(despite, 1);
-  assert.deepEqual(await look(pair.local), {
+  assert.deepEqual(look(pair.local), {
     ...{ "closed file": "before", "closed/": "", "closed/old": "o", "open/": "", "open/a": "1" },
   });
 });

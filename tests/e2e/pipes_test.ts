@@ -25,7 +25,7 @@ serverTest(
     await using pair = await scene();
     const two = await pair.sh('tandem New-Session "$A" | tandem Sync-Path local "$R" -Mode Remote');
     assert.deepEqual([two.codes, objectsOf(two.stdout)[0]?.UploadCount], [[0, 0], 2]);
-    await assertSame(pair);
+    assertSame(pair);
     const three = await pair.sh('tandem New-Session "$A" | tandem Sync-Path local -Mode Both | tandem Close-Session');
     assert.deepEqual(three.codes, [0, 0, 0]);
     assert.equal(objectsOf(three.stdout)[0]?.Type, "SyncResult");
@@ -55,7 +55,7 @@ serverTest(
     const empty =
       'mkdir empty; tandem New-Session "$A" | tandem Sync-Path empty "$R" -Mode Remote -Remove | tandem Close-Session';
     assert.deepEqual((await pair.sh(empty)).codes, [0, 3, 3]);
-    assert.deepEqual(await look(pair.remote), { "x": "1" });
+    assert.deepEqual(look(pair.remote), { "x": "1" });
   },
 );
 
@@ -177,7 +177,7 @@ serverTest("A reader that leaves early stops nothing", options, async () => {
   assert.doesNotMatch(compared.stderr, /error|pipe/i);
   const synced = await pair.sh('tandem -OutputFormat JsonLines Sync-Path local "$A" -Mode Remote | head -1');
   assert.deepEqual(synced.codes, [0, 0]);
-  await assertSame(pair);
+  assertSame(pair);
   const gone = await pair.sh('tandem Sync-Path local "$A" -Mode Remote -Mirror | :');
   assert.equal(gone.codes[0], 0);
 });
@@ -187,7 +187,7 @@ for (const closed of [">&-", "2>&-", "<&-", "<&- >&- 2>&-"]) {
     await using pair = await scene();
     const ran = await pair.sh(`tandem Sync-Path local "$A" -Mode Remote ${closed}`);
     assert.deepEqual(ran.codes, [0], ran.stderr);
-    await assertSame(pair);
+    assertSame(pair);
   });
 }
 
@@ -202,7 +202,7 @@ serverTest("A result that cannot be written is an error in one line and exit 1, 
     assert.match(ran.stderr, /Cannot write to standard output/);
     assert.doesNotMatch(ran.stderr, /Uncaught|\bat .*\.ts/);
   }
-  await assertSame(pair);
+  assertSame(pair);
 });
 
 serverTest("-OutputFormat Text, Json and JsonLines tell the same run each in its way", options, async () => {

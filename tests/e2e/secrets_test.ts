@@ -74,7 +74,7 @@ for (const way of Object.keys(ways)) {
         assertCode(ran, 0);
         assertSecret(ran, format);
       }
-      await assertSame(pair);
+      assertSame(pair);
       const ticket = await pair.run(["New-Session", address, ...words], { env });
       assertCode(ticket, 0);
       assert.ok("Secret" in (ticket.objects()[0] ?? {}), "the password travels, sealed");

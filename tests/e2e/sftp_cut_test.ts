@@ -44,7 +44,7 @@ for (const { mode, from, to, direction } of ways) {
       server,
     }, async () => {
       await using pair = await startProxiedPair({ requestLog: false });
-      const many = await fillMany(pair[from], 600);
+      const many = fillMany(pair[from], 600);
       await fill(pair[from], { "large/big": pattern(24 * MiB) });
       await fill(pair[to], { "obsolete": "o" });
       const { made } = pair.proxy;
@@ -56,7 +56,7 @@ for (const { mode, from, to, direction } of ways) {
       const ran = await pair.sync(`-Mode ${mode} -Remove`);
       await watch.stop();
       assertCode(ran, 0);
-      await assertSame(pair);
+      assertSame(pair);
       assert.ok(pair.proxy.made - made > 1, "a second link was made");
       assert.deepEqual(ran.result().Failures, []);
     });
@@ -69,21 +69,21 @@ for (const { mode, from, to, direction } of ways) {
     },
     async () => {
       await using pair = await startProxiedPair({ requestLog: false });
-      const many = await fillMany(pair[from], 600);
+      const many = fillMany(pair[from], 600);
       await fill(pair[to], { "obsolete": "o" });
       pair.proxy.after(400_000, () => pair.proxy.refuse(true), direction);
       const ran = await pair.sync(`-Mode ${mode} -Remove ${short}`);
       assert.equal(ran.code, 1, ran.stderr);
-      assert.equal((await look(pair[to]))["obsolete"], "o");
+      assert.equal(look(pair[to])["obsolete"], "o");
       await Deno.remove(`${pair[to]}/obsolete`);
-      const { arrived } = await arrivedOf(pair[to], many);
+      const { arrived } = arrivedOf(pair[to], many);
       const result = ran.result();
       assert.equal(result.RemovalCount, 0);
       const told = Number(mode === "Remote" ? result.UploadCount : result.DownloadCount);
       assert.ok(told <= arrived && arrived < 600, `${told} told, ${arrived} arrived`);
       pair.proxy.refuse(false);
       assertCode(await pair.sync(`-Mode ${mode} -Remove`), 0);
-      await assertSame(pair);
+      assertSame(pair);
     },
   );
 
@@ -96,13 +96,13 @@ for (const { mode, from, to, direction } of ways) {
     pair.proxy.after(6 * MiB, () => pair.proxy.silence(), direction);
     const ran = await pair.sync(`-Mode ${mode} -Remove -Mirror ${short}`);
     assert.equal(ran.code, 1, ran.stderr);
-    const found = await look(pair[to]);
+    const found = look(pair[to]);
     assert.deepEqual([found["obsolete"], found["big"]], ["o", "old"]);
     pair.proxy.silence(false);
     pair.proxy.cut();
     assertCode(await pair.sync(`-Mode ${mode} -Remove -Mirror`), 0);
-    await assertSame(pair);
-    assert.deepEqual(leftoversOf(await look(pair[to])), []);
+    assertSame(pair);
+    assert.deepEqual(leftoversOf(look(pair[to])), []);
   });
 }
 

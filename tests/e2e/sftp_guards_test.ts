@@ -8,14 +8,14 @@ const dozen = Object.fromEntries(Array.from({ length: 12 }, (_, index) => [`old/
 
 /** Fails unless the run is refused with this key in its message, before anything was changed on either side. */
 async function assertRefused(pair: Pair, words: string, key: string): Promise<void> {
-  const before = [await stamp(pair.local), await stamp(pair.remote)];
+  const before = [stamp(pair.local), stamp(pair.remote)];
   const requests = (await pair.sshd.mutations()).length;
   const ran = await pair.sync(words);
   assertCode(ran, 3);
   assert.ok(ran.stderr.includes(key), ran.stderr);
   assert.match(ran.stderr, /nothing was changed/i);
   assert.deepEqual((await pair.sshd.mutations()).slice(requests), []);
-  assert.deepEqual([await stamp(pair.local), await stamp(pair.remote)], before);
+  assert.deepEqual([stamp(pair.local), stamp(pair.remote)], before);
   assert.deepEqual([ran.result().IsSuccess, ran.result().ExitCode, ran.result().RemovalCount], [false, 3, 0]);
 }
 
@@ -31,7 +31,7 @@ serverTest("Sync-Path -MaxRemove refuses one removal too many with exit 3 and no
   const planned = await pair.sync("-Mode Remote -Remove -MaxRemove 11 -WhatIf");
   assertCode(planned, 3);
   assertCode(await pair.sync("-Mode Remote -Remove -MaxRemove 12"), 0);
-  await assertSame(pair);
+  assertSame(pair);
 });
 
 for (const [mode, from, to] of [["Remote", "local", "remote"], ["Local", "remote", "local"]] as const) {
@@ -44,7 +44,7 @@ for (const [mode, from, to] of [["Remote", "local", "remote"], ["Local", "remote
     await assertRefused(pair, `-Mode ${mode} -Remove`, "-AllowEmptySource");
     assertCode(await pair.sync(`-Mode ${mode} -Remove -AllowEmptySource -WhatIf`), 0);
     assertCode(await pair.sync(`-Mode ${mode} -Remove -AllowEmptySource`), 0);
-    assert.deepEqual(await look(pair[to]), { "only a folder/": "" });
+    assert.deepEqual(look(pair[to]), { "only a folder/": "" });
   });
 }
 
@@ -67,7 +67,7 @@ serverTest("Sync-Path with a missing source makes nothing, removes nothing and e
       assert.ok(ran.code === 2 || (ran.code === 3 && more.length > 0), `${mode} ${more}: ${ran.code} ${ran.stderr}`);
     }
   }
-  assert.deepEqual([await look(pair.local), await look(pair.remote)], [{ "a": "1" }, { "b": "2" }]);
+  assert.deepEqual([look(pair.local), look(pair.remote)], [{ "a": "1" }, { "b": "2" }]);
   assert.deepEqual(await pair.sshd.mutations(), []);
 });
 
@@ -80,7 +80,7 @@ serverTest("Sync-Path refuses a remote file where a folder belongs with exit 2",
     assertCode(ran, 2);
     assert.match(ran.stderr, /file/);
   }
-  assert.deepEqual([await look(pair.local), await look(pair.remote)], [{ "a": "1" }, { "file": "f" }]);
+  assert.deepEqual([look(pair.local), look(pair.remote)], [{ "a": "1" }, { "file": "f" }]);
 });
 
 serverTest("Sync-Path -Remove and -Mirror refuse the login folder and a home folder, but for -AllowRoot", {
@@ -92,7 +92,7 @@ serverTest("Sync-Path -Remove and -Mirror refuse the login folder and a home fol
     await fill(pair.local, { "a": "1" });
     await fill(login, { "a": "1", "mine": "m" });
     const { user, port, home } = pair.sshd;
-    const before = [await stamp(login), await stamp(`${home}/.ssh`)];
+    const before = [stamp(login), stamp(`${home}/.ssh`)];
     const rows = [["/~", "-Remove"], [login, "-Mirror"], [`/${login}/`, "-Mirror", "-Remove", "-Force"]] as const;
     for (const [path, ...words] of rows) {
       const address = `sftp://${user}@127.0.0.1:${port}${path}`;
@@ -103,10 +103,10 @@ serverTest("Sync-Path -Remove and -Mirror refuse the login folder and a home fol
     const ran = await pair.run(["Sync-Path", home, pair.address, "-Mode", "Local", "-Remove"]);
     assertCode(ran, 3);
     assert.match(ran.stderr, /-AllowRoot/);
-    assert.deepEqual([await stamp(login), await stamp(`${home}/.ssh`)], before);
+    assert.deepEqual([stamp(login), stamp(`${home}/.ssh`)], before);
     const allowed = [`sftp://${user}@127.0.0.1:${port}/~`, "-Mode", "Remote", "-Remove", "-AllowRoot"];
     assertCode(await pair.run(["Sync-Path", pair.local, ...allowed]), 0);
-    assert.deepEqual(await look(login), { "a": "1" });
+    assert.deepEqual(look(login), { "a": "1" });
   } finally {
     await Deno.remove(login, { recursive: true });
   }
@@ -123,7 +123,7 @@ serverTest("Sync-Path -Remove takes / of an account that is locked into it for a
   const words = [`sftp://${user}@127.0.0.1:${port}/`, "-Mode", "Remote", "-Remove", "-SshConfigFile", "none"];
   const ran = await pair.run(["Sync-Path", pair.local, ...words], { env: { TANDEM_PASSWORD: "correct horse" } });
   assertCode(ran, 0);
-  assert.deepEqual(await look(pair.remote), { "a": "1" });
+  assert.deepEqual(look(pair.remote), { "a": "1" });
 });
 
 serverTest("Sync-Path -RequireMarker goes on only where the marker lies in both roots", { server }, async () => {
@@ -132,7 +132,7 @@ serverTest("Sync-Path -RequireMarker goes on only where the marker lies in both 
   await assertRefused(pair, "-Mode Remote -RequireMarker .marker", ".marker");
   await fill(pair.remote, { ".marker": "" });
   assertCode(await pair.sync("-Mode Remote -RequireMarker .marker"), 0);
-  await assertSame(pair);
+  assertSame(pair);
 });
 
 serverTest("Sync-Path holds all removals when a file could not be transferred, and says so", {
@@ -149,8 +149,8 @@ serverTest("Sync-Path holds all removals when a file could not be transferred, a
     const { FailureCount, HeldRemovals, UploadCount } = ran.result();
     assert.deepEqual([FailureCount, HeldRemovals, UploadCount], [1, 3, 1]);
     assert.match(ran.stderr, /held back/);
-    assert.deepEqual(await look(pair.remote), { "dir/": "", "fine": "f", "gone/": "", "gone/old": "o", "old": "o" });
+    assert.deepEqual(look(pair.remote), { "dir/": "", "fine": "f", "gone/": "", "gone/old": "o", "old": "o" });
   }
   assertCode(await pair.sync("-Mode Remote -Remove"), 0);
-  await assertSame(pair);
+  assertSame(pair);
 });

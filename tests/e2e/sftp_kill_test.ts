@@ -45,7 +45,7 @@ for (const { mode, from, to, direction } of ways) {
     },
     async () => {
       await using pair = await startProxiedPair({ requestLog: false });
-      const many = await fillMany(pair[from], 5000);
+      const many = fillMany(pair[from], 5000);
       const wanted = runs(5, 30);
       const arrivals: number[] = [];
       for (let kills = 0; kills < wanted; kills++) {
@@ -61,7 +61,7 @@ for (const { mode, from, to, direction } of ways) {
         const killed = await kill(pair, { words: `-Mode ${mode}`, after, direction });
         assert.ok(killed, `not killed after ${after} bytes`);
         await watch.stop();
-        const { arrived } = await arrivedOf(pair[to], many);
+        const { arrived } = arrivedOf(pair[to], many);
         assert.ok(arrived >= (arrivals.at(-1) ?? 0), "what has arrived stays");
         arrivals.push(arrived);
       }
@@ -70,7 +70,7 @@ for (const { mode, from, to, direction } of ways) {
       const ran = await pair.sync(`-Mode ${mode}`);
       await watch.stop();
       assertCode(ran, 0);
-      assert.deepEqual(await arrivedOf(pair[to], many), { arrived: many.files.size, leftovers: [] });
+      assert.deepEqual(arrivedOf(pair[to], many), { arrived: many.files.size, leftovers: [] });
       assert.equal((await pair.sync(`-Mode ${mode} -FailIfNothing`)).code, 6);
     },
   );
@@ -83,14 +83,14 @@ for (const { mode, from, to, direction } of ways) {
       await fill(pair[from], { "big": pattern(64 * MiB) });
       await fill(pair[to], { "big": "the old version" });
       assert.ok(await kill(pair, { words: `-Mode ${mode} -Mirror`, after: 56 * MiB, direction }));
-      const between = await look(pair[to]);
+      const between = look(pair[to]);
       assert.equal(between["big"], "the old version");
       assert.equal(leftoversOf(between).length, 1);
       const before = pair.proxy.sent + pair.proxy.received;
       assertCode(await pair.sync(`-Mode ${mode} -Mirror`), 0);
       const moved = pair.proxy.sent + pair.proxy.received - before;
       assert.ok(moved < 52 * MiB, `${moved} bytes were moved once more`);
-      await assertSame(pair);
+      assertSame(pair);
     },
   );
 
@@ -101,12 +101,12 @@ for (const { mode, from, to, direction } of ways) {
     const words = `-Mode ${mode} -Mirror`;
     await fill(pair[from], { "big": pattern(48 * MiB, 1) });
     assert.ok(await kill(pair, { words, after: 40 * MiB, direction }));
-    assert.deepEqual(Object.keys(await look(pair[to])).filter((path) => path === "big"), []);
+    assert.deepEqual(Object.keys(look(pair[to])).filter((path) => path === "big"), []);
     // Of the same size, its end alike, its time another: only the name of the leftover tells it from the first.
     const changed = pattern(48 * MiB, 1);
     changed.set(pattern(4 * MiB, 2), 1 * MiB);
     await Deno.writeFile(`${pair[from]}/big`, changed);
     assertCode(await pair.sync(words), 0);
-    await assertSame(pair);
+    assertSame(pair);
   });
 }

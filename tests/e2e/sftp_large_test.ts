@@ -9,16 +9,16 @@ const MiB = 1 << 20;
 
 serverTest("Sync-Path carries 5,000 small files up and down, each byte for byte", { server }, async () => {
   await using pair = await startPair({ requestLog: false });
-  const many = await fillMany(pair.local, 5000);
+  const many = fillMany(pair.local, 5000);
   const up = await pair.sync("-Mode Remote");
   assertCode(up, 0);
   assert.deepEqual([up.result().UploadCount, up.result().Bytes], [5000, many.bytes]);
-  assert.deepEqual(await arrivedOf(pair.remote, many), { arrived: 5000, leftovers: [] });
+  assert.deepEqual(arrivedOf(pair.remote, many), { arrived: 5000, leftovers: [] });
   await Deno.remove(pair.local, { recursive: true });
   const down = await pair.sync("-Mode Local");
   assertCode(down, 0);
   assert.deepEqual([down.result().DownloadCount, down.result().Bytes], [5000, many.bytes]);
-  assert.deepEqual(await arrivedOf(pair.local, many), { arrived: 5000, leftovers: [] });
+  assert.deepEqual(arrivedOf(pair.local, many), { arrived: 5000, leftovers: [] });
   assert.equal((await pair.sync("-Mode Both -FailIfNothing")).code, 6);
 });
 
@@ -48,12 +48,12 @@ serverTest(
         await Deno.writeFile(`${pair.local}/${size}`, noise.subarray(size % 1000, size % 1000 + size));
       }
     }
-    const files = await look(pair.local);
+    const files = look(pair.local);
     assertCode(await pair.sync("-Mode Remote"), 0);
-    assert.deepEqual(await look(pair.remote), files);
+    assert.deepEqual(look(pair.remote), files);
     await Deno.remove(pair.local, { recursive: true });
     assertCode(await pair.sync("-Mode Local"), 0);
-    assert.deepEqual(await look(pair.local), files);
+    assert.deepEqual(look(pair.local), files);
   },
 );
 

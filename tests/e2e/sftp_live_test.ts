@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { pattern } from "../support/content.ts";
 import { serverTest } from "../support/servers/install.ts";
 import { fillMany } from "../support/many.ts";
-import { age, assertCode, assertSame, fill, leftoversOf, look, startProxiedPair } from "../support/pair.ts";
+import { age, assertCode, assertSame, fill, leftoversOf, look, startPair, startProxiedPair } from "../support/pair.ts";
+import { openTestSftp } from "../support/sftp_target.ts";
+import { toRelPath } from "../../lib/path.ts";
 
 const server = "sftp";
 
@@ -11,12 +13,25 @@ const ways = [
   { mode: "Local", from: "remote", to: "local", direction: "down" },
 ] as const;
 
+serverTest("Backend.read() of a file that became shorter rejects with changed", { server }, async () => {
+  await using pair = await startPair({ requestLog: false });
+  await using backend = await openTestSftp(pair.sshd);
+  const call = { signal: new AbortController().signal };
+  for (const size of [1, 5000, 200_000]) {
+    await Deno.writeFile(`${pair.remote}/file`, pattern(size));
+    const expect = await backend.stat(toRelPath("file"), call);
+    assert.ok(expect?.kind === "file");
+    await Deno.truncate(`${pair.remote}/file`, Math.floor(size / 2));
+    await assert.rejects(async () => await backend.read(expect.path, { ...call, expect }), { kind: "changed" });
+  }
+});
+
 for (const { mode, from, to, direction } of ways) {
   serverTest(`Sync-Path -Mode ${mode} shows whole versions only while files vanish, change and appear under it`, {
     server,
   }, async () => {
     await using pair = await startProxiedPair({ requestLog: false });
-    const many = await fillMany(pair[from], 1000);
+    const many = fillMany(pair[from], 1000);
     const names = Array.from(many.files.keys());
     const [vanishing, changing] = [names.slice(900), names.slice(800, 900)];
     const changed = new Map(changing.map((path, index) => [path, `changed ${index}`]));
@@ -28,7 +43,7 @@ for (const { mode, from, to, direction } of ways) {
     }, direction);
     const ran = await pair.sync(`-Mode ${mode}`);
     assert.ok(ran.code === 0 || ran.code === 1, ran.stderr);
-    const found = await look(pair[to]);
+    const found = look(pair[to]);
     assert.deepEqual(leftoversOf(found), []);
     for (const [path, bytes] of many.files) {
       const there = await Deno.readFile(`${pair[to]}/${path}`).catch(() => undefined);
@@ -36,14 +51,14 @@ for (const { mode, from, to, direction } of ways) {
       else if (new TextDecoder().decode(there) !== changed.get(path)) assert.deepEqual(there, bytes, path);
     }
     assertCode(await pair.sync(`-Mode ${mode} -Mirror -Remove -MaxRemove 100%`), 0);
-    await assertSame(pair);
+    assertSame(pair);
   });
 
   serverTest(`Sync-Path -Mode ${mode} overwrites and removes nothing that somebody changes after it was listed`, {
     server,
   }, async () => {
     await using pair = await startProxiedPair({ requestLog: false });
-    await fillMany(pair[from], 2000);
+    fillMany(pair[from], 2000);
     await fill(pair[from], { "z/victim": "ours, newer" });
     await fill(pair[to], { "z/victim": "theirs, old", "z/obsolete": "old", "z/gone/in": "old" });
     await age(`${pair[to]}/z/victim`, 5);
@@ -54,7 +69,7 @@ for (const { mode, from, to, direction } of ways) {
     }, direction);
     const ran = await pair.sync(`-Mode ${mode} -Remove -Mirror`);
     assertCode(ran, 1);
-    const found = await look(pair[to]);
+    const found = look(pair[to]);
     assert.deepEqual(
       [found["z/victim"], found["z/obsolete"], found["z/gone/appeared"]],
       ["theirs, written amid the run", "written amid the run", "made amid the run"],
@@ -67,7 +82,7 @@ for (const { mode, from, to, direction } of ways) {
     server,
   }, async () => {
     await using pair = await startProxiedPair({ requestLog: false });
-    const many = await fillMany(pair[from], 1000);
+    const many = fillMany(pair[from], 1000);
     const old = new Map(
       Array.from(many.files, ([path], index) => [path, pattern(1 + (index * 91) % 3000, index + 9999)]),
     );
@@ -91,6 +106,6 @@ for (const { mode, from, to, direction } of ways) {
     }
     assert.ok(replaced > 0 && replaced < 1000, `${replaced}`);
     assertCode(await pair.sync(`-Mode ${mode}`), 0);
-    await assertSame(pair);
+    assertSame(pair);
   });
 }

@@ -45,14 +45,14 @@ for (const mode of ["Remote", "Local"] as const) {
     await fill(from, { ...tree, ...folders, "stays": "s" });
     const ran = await pair.sync(`-Mode ${mode}`);
     assertCode(ran, 0);
-    await assertSame(pair);
+    assertSame(pair);
     assert.match(ran.stdout, /^[\x20-\x7e\n]*$/, "JSON lines are ASCII");
     await pair.idle(`-Mode ${mode} -Criteria Either,Checksum`);
     for (const name of odd) await Deno.remove(`${from}/${name}`);
     await Deno.remove(`${from}/dirs`, { recursive: true });
     assertCode(await pair.sync(`-Mode ${mode} -Remove -MaxRemove 100%`), 0);
-    await assertSame(pair);
-    assert.equal((await look(to))["stays"], "s");
+    assertSame(pair);
+    assert.equal(look(to)["stays"], "s");
   });
 }
 
@@ -63,8 +63,8 @@ serverTest("Sync-Path takes two Unicode forms of one name for two files where bo
   await fill(pair.local, { "caf\u00e9": "composed", "CAF\u00c9": "upper" });
   await fill(pair.remote, { "cafe\u0301": "decomposed" });
   assertCode(await pair.sync("-Mode Both"), 0);
-  await assertSame(pair);
-  assert.deepEqual(Object.values(await look(pair.local)).sort(), ["composed", "decomposed", "upper"]);
+  assertSame(pair);
+  assert.deepEqual(Object.values(look(pair.local)).sort(), ["composed", "decomposed", "upper"]);
 });
 
 for (const mode of ["Remote", "Local"] as const) {
@@ -77,7 +77,7 @@ for (const mode of ["Remote", "Local"] as const) {
     await fill(to, { "old": "o" });
     const ran = await pair.sync(`-Mode ${mode} -Remove`);
     assertCode(ran, 1);
-    assert.deepEqual(await look(to), { "dir/": "", "dir/good": "d", "good": "g", "old": "o" });
+    assert.deepEqual(look(to), { "dir/": "", "dir/good": "d", "good": "g", "old": "o" });
     assert.deepEqual([ran.result().FailureCount, ran.result().HeldRemovals], [3, 1]);
     // deno-lint-ignore no-control-regex
     assert.match(ran.stderr, /^[^\x00-\x09\x0b-\x1f\x7f-\x9f]*$/);
@@ -101,7 +101,7 @@ serverTest("Sync-Path tells names that are no Unicode, holds removals beside the
   assert.ok((await new Deno.Command("sh", { args: ["-c", make] }).output()).success);
   const ran = await pair.sync("-Mode Local -Remove");
   assertCode(ran, 1);
-  assert.deepEqual(await look(pair.local), { "good": "g", "sub/": "", "sub/fine": "f", "sub/only here": "o" });
+  assert.deepEqual(look(pair.local), { "good": "g", "sub/": "", "sub/fine": "f", "sub/only here": "o" });
   assert.equal(ran.result().FailureCount, 2);
 });
 
@@ -118,7 +118,7 @@ serverTest("Sync-Path skips links and pipes with a note each, and removes nothin
   assert.ok((await new Deno.Command("mkfifo", { args: [`${pair.local}/pipe`] }).output()).success);
   const ran = await pair.sync("-Mode Remote -Remove -Mirror");
   assertCode(ran, 0);
-  assert.deepEqual(await look(pair.remote), {
+  assert.deepEqual(look(pair.remote), {
     ...{ "dir/": "", "dir/in": "i", "file": "f" },
     ...{ "old link": "there", "to dir/": "", "to dir/in": "there", "to file": "there" },
   });
@@ -139,8 +139,8 @@ serverTest("Sync-Path -Mode Local writes through no link that stands on either s
   await Deno.symlink(`${outside}/victim`, `${pair.remote}/out`);
   const ran = await pair.sync("-Mode Local -Mirror -Remove");
   assertCode(ran, 0);
-  assert.deepEqual(await look(outside), { "dir/": "", "dir/victim": "untouched", "victim": "untouched" });
-  assert.deepEqual(await look(pair.local), {
+  assert.deepEqual(look(outside), { "dir/": "", "dir/victim": "untouched", "victim": "untouched" });
+  assert.deepEqual(look(pair.local), {
     ...{ "a": `-> ${outside}/victim`, "d": `-> ${outside}/dir`, "plain": "p" },
   });
 });
@@ -151,7 +151,7 @@ serverTest("Sync-Path names a file in the way of a folder a failure, and carries
   await fill(pair.remote, { "a": "a file" });
   const ran = await pair.sync("-Mode Remote");
   assertCode(ran, 1);
-  assert.deepEqual(await look(pair.remote), { "a": "a file", "sibling": "s" });
+  assert.deepEqual(look(pair.remote), { "a": "a file", "sibling": "s" });
   assertCode(await pair.sync("-Mode Remote -Remove"), 0);
-  await assertSame(pair);
+  assertSame(pair);
 });

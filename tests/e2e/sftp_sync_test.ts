@@ -23,7 +23,7 @@ serverTest("Sync-Path -Mode Remote makes a tree, its empty folders and times, an
   const ran = await pair.sync("-Mode Remote");
   assertCode(ran, 0);
   assert.deepEqual(counts(ran.result()), { ...nothing, up: 4 });
-  await assertSame(pair);
+  assertSame(pair);
   const there = await Deno.stat(`${pair.remote}/dir/deep/deeper/b.txt`);
   assert.equal(there.mtime?.getTime(), 1_700_000_000_000);
   await pair.idle("-Mode Remote");
@@ -35,7 +35,7 @@ serverTest("Sync-Path makes the parents of a remote root that does not exist", {
   await fill(pair.local, tree);
   const ran = await pair.run(["Sync-Path", pair.local, `${pair.address}/not/there/yet`, "-Mode", "Remote"]);
   assertCode(ran, 0);
-  await assertSame({ local: pair.local, remote: `${pair.remote}/not/there/yet` });
+  assertSame({ local: pair.local, remote: `${pair.remote}/not/there/yet` });
 });
 
 serverTest("Sync-Path -Mode Local downloads into a folder that does not exist yet, and then has nothing to do", {
@@ -47,7 +47,7 @@ serverTest("Sync-Path -Mode Local downloads into a folder that does not exist ye
   const ran = await pair.sync("-Mode Local");
   assertCode(ran, 0);
   assert.deepEqual(counts(ran.result()), { ...nothing, down: 4 });
-  await assertSame(pair);
+  assertSame(pair);
   assert.deepEqual(await pair.sshd.mutations(), []);
   await pair.idle("-Mode Local");
   await pair.idle("-Mode Local -Mirror -Remove");
@@ -63,10 +63,10 @@ serverTest("Sync-Path -Mode Both copies what is new on either side, makes both s
   await age(`${pair.local}/theirs`, 5);
   const ran = await pair.sync("-Mode Both");
   assertCode(ran, 0);
-  await assertSame(pair);
-  const found = await look(pair.local);
+  assertSame(pair);
+  const found = look(pair.local);
   assert.deepEqual([found["here"], found["there"], found["mine/"], found["yours/"]], ["h", "t", "", ""]);
-  const kept = Object.values({ ...await look(pair.sshd.home), ...found });
+  const kept = Object.values({ ...look(pair.sshd.home), ...found });
   for (const text of ["ours, newer", "ours, old", "theirs, newer", "theirs, old"]) {
     assert.ok(kept.includes(text), `"${text}" is lost`);
   }
@@ -81,10 +81,10 @@ serverTest("Sync-Path keeps a newer file of the side that changes, and takes the
   await fill(pair.remote, { "a": "remote, newer" });
   await age(`${pair.local}/a`, 5);
   assertCode(await pair.sync("-Mode Remote"), 0);
-  assert.equal((await look(pair.remote))["a"], "remote, newer");
+  assert.equal(look(pair.remote)["a"], "remote, newer");
   assert.deepEqual(await pair.sshd.mutations(), []);
   assertCode(await pair.sync("-Mode Remote -Mirror"), 0);
-  assert.equal((await look(pair.remote))["a"], "local");
+  assert.equal(look(pair.remote)["a"], "local");
   await pair.idle("-Mode Remote -Mirror");
 });
 
@@ -101,7 +101,7 @@ serverTest("Sync-Path -Remove removes files and folders that the source lacks, l
   assertCode(ran, 0);
   assert.deepEqual(counts(ran.result()), { ...nothing, up: 1, gone: 3 });
   assert.equal(ran.result().FoldersRemoved, 3);
-  await assertSame(pair);
+  assertSame(pair);
   const names = (await pair.sshd.mutations()).map((line) => line.split(" ")[0]);
   assert.ok(names.lastIndexOf("rename") < names.indexOf("remove"), names.join());
   await pair.idle("-Mode Remote -Remove");
@@ -114,7 +114,7 @@ serverTest("Sync-Path -Mode Local -Remove removes local files and folders", { se
   const ran = await pair.sync("-Mode Local -Remove");
   assertCode(ran, 0);
   assert.deepEqual(counts(ran.result()), { ...nothing, gone: 2 });
-  await assertSame(pair);
+  assertSame(pair);
 });
 
 for (const mode of ["Remote", "Local"]) {
@@ -128,8 +128,8 @@ for (const mode of ["Remote", "Local"]) {
     const ran = await pair.sync(`-Mode ${mode} -Criteria Checksum`);
     assertCode(ran, 0);
     assert.deepEqual(counts(ran.result()), { ...nothing, [mode === "Remote" ? "up" : "down"]: 2 });
-    await assertSame(pair);
-    assert.equal((await look(pair.local))["a"], mode === "Remote" ? "12345" : "54321");
+    assertSame(pair);
+    assert.equal(look(pair.local)["a"], mode === "Remote" ? "12345" : "54321");
     await pair.idle(`-Mode ${mode} -Criteria Checksum`);
   });
 }
@@ -142,11 +142,11 @@ serverTest("Sync-Path -SkipNew and -SkipModified leave new, or modified, files a
   assertCode(await pair.sync("-Mode Remote -SkipNew -SkipModified"), 0);
   assert.deepEqual(await pair.sshd.mutations(), []);
   assertCode(await pair.sync("-Mode Remote -SkipNew"), 0);
-  assert.deepEqual(await look(pair.remote), { "changed": "longer than before" });
+  assert.deepEqual(look(pair.remote), { "changed": "longer than before" });
   await fill(pair.remote, { "changed": "before" });
   await age(`${pair.remote}/changed`, 5);
   assertCode(await pair.sync("-Mode Remote -SkipModified"), 0);
-  assert.deepEqual(await look(pair.remote), { "changed": "before", "new": "n" });
+  assert.deepEqual(look(pair.remote), { "changed": "before", "new": "n" });
 });
 
 /** A pair with something to do in every direction. */
@@ -163,11 +163,11 @@ for (const words of ["-Mode Remote -Mirror -Remove", "-Mode Local -Mirror -Remov
     server,
   }, async () => {
     await using pair = await unequal();
-    const before = [await stamp(pair.local), await stamp(pair.remote), await stamp(pair.sshd.home)];
+    const before = [stamp(pair.local), stamp(pair.remote), stamp(pair.sshd.home)];
     const planned = await pair.sync(`${words} -WhatIf`);
     assertCode(planned, 0);
     assert.deepEqual(await pair.sshd.mutations(), []);
-    assert.deepEqual([await stamp(pair.local), await stamp(pair.remote), await stamp(pair.sshd.home)], before);
+    assert.deepEqual([stamp(pair.local), stamp(pair.remote), stamp(pair.sshd.home)], before);
     const done = await pair.sync(words);
     assertCode(done, 0);
     const [plan, result] = [planned.result(), done.result()];
@@ -187,7 +187,7 @@ for (const words of ["-Mode Remote -Mirror -Remove", "-Mode Local -Mirror -Remov
 
 serverTest("Compare-Path gives the plan line and one difference each, and changes nothing", { server }, async () => {
   await using pair = await unequal();
-  const before = [await stamp(pair.local), await stamp(pair.remote), await stamp(pair.sshd.home)];
+  const before = [stamp(pair.local), stamp(pair.remote), stamp(pair.sshd.home)];
   const ran = await pair.sync("Compare-Path -Mode Remote -Remove");
   assertCode(ran, 0);
   const [plan, ...differences] = ran.objects();
@@ -207,7 +207,7 @@ serverTest("Compare-Path gives the plan line and one difference each, and change
     ...[12, 6],
   ]);
   assert.deepEqual(await pair.sshd.mutations(), []);
-  assert.deepEqual([await stamp(pair.local), await stamp(pair.remote), await stamp(pair.sshd.home)], before);
+  assert.deepEqual([stamp(pair.local), stamp(pair.remote), stamp(pair.sshd.home)], before);
 });
 
 serverTest("Sync-Path works in an internal-sftp account that is locked into its folder", {
@@ -218,11 +218,11 @@ serverTest("Sync-Path works in an internal-sftp account that is locked into its 
   const env = { TANDEM_PASSWORD: "correct horse" };
   await fill(pair.local, tree);
   assertCode(await pair.sync("-Mode Remote -SshConfigFile none", { env }), 0);
-  await assertSame(pair);
+  assertSame(pair);
   await fill(pair.remote, { "back": "from there" });
   await Deno.remove(`${pair.remote}/a.txt`);
   assertCode(await pair.sync("-Mode Local -Remove", { env }), 0);
-  await assertSame(pair);
+  assertSame(pair);
   const again = await pair.sync("-Mode Both", { env });
   assert.deepEqual(counts(again.result()), nothing);
 });

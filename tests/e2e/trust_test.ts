@@ -12,7 +12,7 @@ async function assertDistrusted(pair: Pair, ran: Ran): Promise<void> {
   assertCode(ran, 4);
   assert.ok(ran.stderr.trim().split("\n").length <= 3, ran.stderr);
   assert.deepEqual(await attempts(pair.sshd), []);
-  assert.deepEqual(await look(pair.remote), {});
+  assert.deepEqual(look(pair.remote), {});
   const [result] = ran.objects();
   assert.deepEqual([result?.ExitCode, result?.IsSuccess], [4, false]);
 }

@@ -1,18 +1,22 @@
+import assert from "node:assert/strict";
 import fc from "npm:fast-check@4.10.2";
+import { isWithin as isPathWithin, type RelPath } from "../../lib/path.ts";
 import { runs } from "../support/runs.ts";
-import { simulate } from "../support/simulation.ts";
-import { anyStory, type Story } from "../support/simulation_story.ts";
+import { comeToRest, liveThrough, quietSync, simulate, syncOnce, userEdit, type World } from "../support/simulation.ts";
+import { contentsOf } from "../support/simulation_edits.ts";
+import { anyQuietSync, anyStory, type Story } from "../support/simulation_story.ts";
 
-/** A long run looks elsewhere each time, and prints the seed of what it finds. */
+/** A long run looks elsewhere each time, as short ones do; both print the seed of what they find. */
 const numRuns = runs(300, 10_000);
 const checks = { numRuns };
+const calmStory = anyStory({ troubled: false, quiet: true });
 
 async function check(story: Story): Promise<void> {
   await simulate(story);
 }
 
 Deno.test("run() keeps every version and comes to rest with both sides equal, run after run in Both (P1-P3, P14, P15)", async () => {
-  await fc.assert(fc.asyncProperty(anyStory({ troubled: false, quiet: true }), check), checks);
+  await fc.assert(fc.asyncProperty(calmStory, check), checks);
 });
 
 Deno.test("run() in any mode and with any options keeps what it may not give up, and then comes to rest (P1-P3, P14, P15)", async () => {
@@ -22,3 +26,66 @@ Deno.test("run() in any mode and with any options keeps what it may not give up,
 Deno.test("run() among crashes, failures, other writers and cut listings loses nothing, and heals (P1-P3, P9, P12, P13)", async () => {
   await fc.assert(fc.asyncProperty(anyStory({ troubled: true, quiet: false }), check), checks);
 });
+
+Deno.test("run() ended at any change and run again ends as a run that nothing ended (P4)", async () => {
+  const given = fc.record({ story: calmStory, sync: anyQuietSync, at: fc.nat(30), isDone: fc.boolean() });
+  const property = fc.asyncProperty(given, async ({ story, sync, at, isDone }) => {
+    const [whole, broken] = [await liveThrough(story), await liveThrough(story)];
+    await syncOnce(whole, sync);
+    await syncOnce(broken, { ...sync, trouble: { trouble: "crash", at, isDone } });
+    await syncOnce(broken, sync);
+    assert.deepEqual(await outline(broken), await outline(whole));
+    await comeToRest(broken);
+  });
+  await fc.assert(property, checks);
+});
+
+Deno.test("run() brings a deletion on one side to the other, and never takes it back (P10)", async () => {
+  const given = fc.record({ story: calmStory, at: fc.nat(20), side: fc.constantFrom("local", "remote" as const) });
+  const property = fc.asyncProperty(given, async ({ story, at, side }) => {
+    const world = await simulate(story);
+    const { end } = await syncOnce(world, quietSync);
+    fc.pre(end !== undefined && end.plan.refusals.length + end.plan.conflicts.length === 0);
+    const paths = [...(await contentsOf(world.sides[side], { own: false })).keys()];
+    const path = paths[at % paths.length];
+    if (path === undefined) return;
+    await userEdit(world, side, { how: "delete", path, to: path, content: "x", old: false });
+    await syncOnce(world, quietSync);
+    const left = await outline(world);
+    for (const tree of [left.local, left.remote]) {
+      const isBack = ([at, content]: readonly [string, string | null]) => content !== null && isWithin(at, path);
+      assert.ok(!tree.some(isBack), `${path} came back`);
+    }
+  });
+  await fc.assert(property, checks);
+});
+
+Deno.test("run() does the same for any order of listings, any number at once, and either kind of listing (P5, P18)", async () => {
+  const given = fc.record({ story: anyStory({ troubled: false, quiet: false }), seed: fc.nat(9) });
+  const property = fc.asyncProperty(given, async ({ story, seed }) => {
+    const { local, remote } = story.dials;
+    const lacks = (remote.lacks ?? []).includes("walk")
+      ? (remote.lacks ?? []).filter((method) => method !== "walk")
+      : [...remote.lacks ?? [], "walk" as const];
+    const steps = story.steps.map((step) =>
+      step.step === "sync" ? { step: step.step, sync: { ...step.sync, concurrency: 5 - step.sync.concurrency } } : step
+    );
+    const other: Story = { ...story, steps, dials: { local: { ...local, seed }, remote: { ...remote, seed, lacks } } };
+    assert.deepEqual(await outline(await simulate(other)), await outline(await simulate(story)));
+  });
+  await fc.assert(property, checks);
+});
+
+/** What both sides hold, the times in the names of conflict copies left out. */
+async function outline({ sides }: World) {
+  const read = async (side: "local" | "remote") =>
+    Array.from(
+      await contentsOf(sides[side], { own: false }),
+      ([path, content]) => [path.replaceAll(/ \(conflict here [^)]*\)/g, " (conflict)"), content] as const,
+    ).sort();
+  return { local: await read("local"), remote: await read("remote") };
+}
+
+function isWithin(path: string, folder: string): boolean {
+  return isPathWithin(path as RelPath, folder as RelPath);
+}

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { fill } from "./pair.ts";
 import { pattern } from "./content.ts";
 
 /** Many small files, and what each of them must be whenever its final name is seen. */
@@ -9,13 +8,17 @@ export interface Many {
   readonly bytes: number;
 }
 
-/** Writes `count` files of up to 4 KiB into folders of a hundred. */
-export async function fillMany(folder: string, count: number): Promise<Many> {
+/** Writes `count` files of up to 4 KiB into folders of a hundred. Every time is whole seconds and long past. */
+export function fillMany(folder: string, count: number): Many {
   const files = new Map<string, Uint8Array>();
   for (let index = 0; index < count; index++) {
-    files.set(`d${Math.floor(index / 100)}/f${index}`, pattern(1 + (index * 37) % 4096, index));
+    const dir = `d${Math.floor(index / 100)}`;
+    if (index % 100 === 0) Deno.mkdirSync(`${folder}/${dir}`, { recursive: true });
+    const [path, bytes] = [`${dir}/f${index}`, pattern(1 + (index * 37) % 4096, index)];
+    files.set(path, bytes);
+    Deno.writeFileSync(`${folder}/${path}`, bytes);
+    Deno.utimeSync(`${folder}/${path}`, 1_700_000_000, 1_700_000_000);
   }
-  await fill(folder, Object.fromEntries(files));
   return { files, bytes: Array.from(files.values()).reduce((sum, bytes) => sum + bytes.length, 0) };
 }
 
@@ -43,22 +46,22 @@ export function watchMany(folder: string, { files }: Many): { stop(): Promise<nu
 }
 
 /** How many files have arrived; fails when one of them is not exactly what it must be, or when something else than temporary files lies there. */
-export async function arrivedOf(folder: string, { files }: Many): Promise<{ arrived: number; leftovers: string[] }> {
+export function arrivedOf(folder: string, { files }: Many): { arrived: number; leftovers: string[] } {
   let arrived = 0;
   const leftovers: string[] = [];
-  const visit = async (prefix: string) => {
-    for await (const { name, isDirectory } of Deno.readDir(`${folder}/${prefix}`)) {
+  const visit = (prefix: string) => {
+    for (const { name, isDirectory } of Deno.readDirSync(`${folder}/${prefix}`)) {
       const path = prefix + name;
-      if (isDirectory) await visit(`${path}/`);
+      if (isDirectory) visit(`${path}/`);
       else if (/^\..*\.tandem-[0-9a-f]{16}$/.test(name)) leftovers.push(path);
       else {
         const wanted = files.get(path);
         assert.ok(wanted !== undefined, `"${path}" belongs to nobody`);
-        assert.ok(Buffer.from(wanted).equals(await Deno.readFile(`${folder}/${path}`)), `"${path}" has other bytes`);
+        assert.ok(Buffer.from(wanted).equals(Deno.readFileSync(`${folder}/${path}`)), `"${path}" has other bytes`);
         arrived++;
       }
     }
   };
-  await visit("");
+  visit("");
   return { arrived, leftovers };
 }

@@ -71,39 +71,38 @@ export async function age(path: string, hours = 0): Promise<void> {
 }
 
 /** What a folder of this disk holds, read without any code of the program. */
-export async function look(folder: string): Promise<Found> {
+export function look(folder: string): Found {
   const found: [string, string][] = [];
-  const visit = async (dir: string, prefix: string) => {
-    for await (const { name, isDirectory, isSymlink } of Deno.readDir(dir)) {
+  const visit = (dir: string, prefix: string) => {
+    for (const { name, isDirectory, isSymlink } of Deno.readDirSync(dir)) {
       const full = `${dir}/${name}`;
-      if (isSymlink) found.push([prefix + name, `-> ${await Deno.readLink(full)}`]);
-      else if (!isDirectory) found.push([prefix + name, show(await Deno.readFile(full))]);
+      if (isSymlink) found.push([prefix + name, `-> ${Deno.readLinkSync(full)}`]);
+      else if (!isDirectory) found.push([prefix + name, show(Deno.readFileSync(full))]);
       else {
         found.push([`${prefix}${name}/`, ""]);
-        await visit(full, `${prefix}${name}/`);
+        visit(full, `${prefix}${name}/`);
       }
     }
   };
-  await visit(folder, "");
+  visit(folder, "");
   return Object.fromEntries(found.sort(([a], [b]) => a < b ? -1 : 1));
 }
 
 /** Names, inodes, sizes and times of everything below a folder: equal before and after when nothing was written. */
-export async function stamp(folder: string): Promise<Found> {
+export function stamp(folder: string): Found {
   const found: [string, string][] = [];
-  const visit = async (path: string) => {
-    const info = await Deno.lstat(path).catch(() => undefined);
-    if (info === undefined) return;
+  const visit = (path: string) => {
+    const info = Deno.lstatSync(path);
     found.push([path, `${info.ino} ${info.size} ${info.mtime?.getTime()} ${info.ctime?.getTime()}`]);
-    if (info.isDirectory) { for await (const { name } of Deno.readDir(path)) await visit(`${path}/${name}`); }
+    if (info.isDirectory) { for (const { name } of Deno.readDirSync(path)) visit(`${path}/${name}`); }
   };
-  await visit(folder);
+  visit(folder);
   return Object.fromEntries(found.sort(([a], [b]) => a < b ? -1 : 1));
 }
 
 /** Fails unless both folders hold the same, and nothing of the program's own. */
-export async function assertSame(pair: Pick<Pair, "local" | "remote">): Promise<void> {
-  const [here, there] = [await look(pair.local), await look(pair.remote)];
+export function assertSame(pair: Pick<Pair, "local" | "remote">): void {
+  const [here, there] = [look(pair.local), look(pair.remote)];
   assert.deepEqual(there, here);
   assert.deepEqual(leftoversOf(here), []);
 }
@@ -142,11 +141,11 @@ async function makePair(
     start: (words, options) => startTandem(toArgs(words), withHome(options)),
     run: (args, options) => tandem(args, withHome(options)),
     async idle(words) {
-      const [requests, files] = [await sshd.mutations(), await stamp(local)];
+      const [requests, files] = [await sshd.mutations(), stamp(local)];
       const ran = await tandem(toArgs(words), withHome());
       assertCode(ran, 0);
       assert.deepEqual((await sshd.mutations()).slice(requests.length), []);
-      assert.deepEqual(await stamp(local), files);
+      assert.deepEqual(stamp(local), files);
       const { UploadCount, DownloadCount, RemovalCount, FoldersMade, FoldersRemoved, TouchCount } = ran.result();
       assert.deepEqual([UploadCount, DownloadCount, RemovalCount, FoldersMade, FoldersRemoved, TouchCount], [
         ...[0, 0, 0, 0, 0, 0],

@@ -12,6 +12,7 @@ import { toHistory } from "./interpret.ts";
 import { assertKept, assertReport, assertRest, assertSourceUntouched, assertUnchanged } from "./simulation_checks.ts";
 import { carryOut, type Contents, contentsOf, type UserEdit } from "./simulation_edits.ts";
 import type { Edit, Story, Sync } from "./simulation_story.ts";
+import { memoryTrash } from "./simulation_trash.ts";
 import { disturb } from "./simulation_trouble.ts";
 import { noWrite } from "./watch.ts";
 
@@ -24,6 +25,8 @@ export interface World {
   /** Every content that was ever written. */
   readonly written: Set<string>;
   readonly memory: Memory;
+  /** Contents that runs have put away. */
+  readonly trash: Set<string>;
   edits: number;
 }
 
@@ -60,27 +63,42 @@ export const quietSync: Sync = {
   concurrency: 2,
   careful: false,
   dry: false,
+  trash: "none",
   trouble: { trouble: "none" },
 };
 
 /** Lives the story through, holds every run to the contract, lets both sides come to rest, and gives what they hold then. */
 export async function simulate(story: Story): Promise<World> {
+  const world = await liveThrough(story);
+  await comeToRest(world);
+  return world;
+}
+
+/** The same, without the rest in the end. */
+export async function liveThrough(story: Story): Promise<World> {
   const world = await newWorld(story);
   for (const step of story.steps) {
     if (step.step === "edit") await userEdit(world, step.side, step.edit);
     else if (step.step === "forget") Object.assign(world, { memory: newMemory() });
     else await syncOnce(world, step.sync);
   }
-  await comeToRest(world);
   return world;
 }
 
 /** A world as the story finds it: one tree on both sides. */
-export async function newWorld({ dials, base }: Story): Promise<World> {
+async function newWorld({ dials, base }: Story): Promise<World> {
   const clock = { ms: START };
   const now = () => clock.ms++;
   const sides = { local: memory({ ...dials.local, now }), remote: memory({ ...dials.remote, now }) };
-  const world: World = { sides, clock, live: new Map(), written: new Set(), memory: newMemory(), edits: 0 };
+  const world: World = {
+    sides,
+    clock,
+    live: new Map(),
+    written: new Set(),
+    memory: newMemory(),
+    trash: new Set(),
+    edits: 0,
+  };
   for (const edit of base) await userEdit(world, "local", edit);
   if (base.length > 0) await syncOnce(world, { ...quietSync, mode: "Remote" });
   return world;
@@ -189,7 +207,13 @@ async function attempt(
 ): Promise<Attempt> {
   const events: SyncEvent[] = [];
   try {
-    const running = run(sides, { ...toRunOptions(world, sync), signal, remembered: recall(world, hasCrashed) });
+    const trash = sync.trash === "none" ? {} : { trash: memoryTrash(sides, world.trash, sync.trash === "moves") };
+    const running = run(sides, {
+      ...toRunOptions(world, sync),
+      ...trash,
+      signal,
+      remembered: recall(world, hasCrashed),
+    });
     for (;;) {
       const step = await running.next();
       if (step.done === true) return { events, end: step.value, error: undefined };
@@ -204,7 +228,8 @@ async function attempt(
 async function planOf(world: World, sync: Sync): Promise<unknown> {
   const idle = { local: noWrite(world.sides.local), remote: noWrite(world.sides.remote) };
   const remembered = recall(world, () => assert.fail("a run that only plans wrote its history"));
-  const running = run(idle, { ...toRunOptions(world, sync), planOnly: true, remembered });
+  const trash = sync.trash === "none" ? {} : { trash: memoryTrash(idle, world.trash, sync.trash === "moves") };
+  const running = run(idle, { ...toRunOptions(world, sync), ...trash, planOnly: true, remembered });
   try {
     for (;;) {
       const step = await running.next();

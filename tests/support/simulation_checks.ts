@@ -5,18 +5,19 @@ import { type Action, otherSide, type Side, sides as bothSides } from "../../lib
 import { isOwnName, type Passed, sourceOf, versionKey, type World } from "./simulation.ts";
 import type { Contents } from "./simulation_edits.ts";
 
-/** No version is lost (P1), and what was written meanwhile is still there (P13). One-way runs may take what the target alone holds. */
+/** No version is lost (P1), and what was written meanwhile is still there (P13). One-way runs without a trash may take what the target alone holds. */
 export function assertKept(world: World, { sync, before, after, injected }: Passed): void {
   const target = sync.mode === "Local" ? "local" : "remote";
-  if (sync.mode !== "Both") {
+  const mayTake = sync.mode !== "Both" && sync.trash === "none";
+  if (mayTake) {
     for (const [path, content] of before[target]) {
       if (content !== null && after[target].get(path) !== content) world.live.delete(versionKey(path, content));
     }
   }
-  const held = new Set([...after.local.values(), ...after.remote.values()]);
+  const held = new Set([...after.local.values(), ...after.remote.values(), ...world.trash]);
   for (const [key, content] of world.live) {
     if (held.has(content)) continue;
-    assert.ok(sync.mode !== "Both", `"${content}" is lost`);
+    assert.ok(mayTake, `"${content}" is lost`);
     world.live.delete(key);
   }
   for (const side of bothSides) {

@@ -39,6 +39,8 @@ export interface Sync {
   readonly concurrency: number;
   readonly careful: boolean;
   readonly dry: boolean;
+  /** Whether what loses is put away, and whether that takes it from its place. */
+  readonly trash: "none" | "copies" | "moves";
   readonly trouble: Trouble;
 }
 
@@ -71,7 +73,7 @@ export function anyStory({ troubled, quiet }: StoryOptions): fc.Arbitrary<Story>
     ...(quiet ? [] : [{ weight: 1, arbitrary: fc.record({ step: fc.constant("forget" as const) }) }]),
   );
   return fc.record({
-    dials: fc.record({ local: fc.oneof(fc.constant({}), anyDials), remote: anyDials }),
+    dials: fc.record({ local: fc.oneof(fc.constant({}), diskDials), remote: anyDials }),
     base: fc.array(anyEdit, { maxLength: 6 }),
     steps: fc.array(step, { minLength: 1, maxLength: 10 }),
   });
@@ -113,6 +115,7 @@ const usualSync = {
   concurrency: fc.integer({ min: 1, max: 4 }),
   careful: fc.nat(3).map((n) => n === 0),
   dry: fc.nat(3).map((n) => n === 0),
+  trash: fc.constantFrom("none", "copies", "moves" as const),
 };
 
 const quietSync = {
@@ -125,6 +128,12 @@ const quietSync = {
   conflict: fc.constantFrom<ConflictPolicy>("Newest", "Local", "Remote", "Larger", "KeepBoth"),
   careful: fc.constant(false),
 };
+
+/** A run in Both that brings deletions along. */
+export const anyQuietSync: fc.Arbitrary<Sync> = fc.record({
+  ...quietSync,
+  trouble: fc.constant<Trouble>({ trouble: "none" }),
+});
 
 const lacks: fc.Arbitrary<readonly OptionalMethod[]> = fc.constantFrom(
   ...[[], [], ["walk"], ["rename"], ["copy"], ["rename", "copy", "checksum"], ["checksum", "walk"], [
@@ -142,4 +151,15 @@ const anyDials: fc.Arbitrary<MemoryDials> = fc.record({
   fileIds: fc.boolean(),
   seed: fc.nat(9),
   lacks,
+});
+
+/** What a disk may be like: it has folders, and keeps times. */
+const diskDials: fc.Arbitrary<MemoryDials> = fc.record({
+  timeStep: fc.constantFrom(1, 100, 2000),
+  caseSensitive: fc.boolean(),
+  normalizes: fc.nat(3).map((n) => n === 0),
+  dirTimes: fc.boolean(),
+  fileIds: fc.boolean(),
+  seed: fc.nat(9),
+  lacks: fc.constantFrom<readonly OptionalMethod[]>([], ["walk"], ["copy", "checksum"]),
 });

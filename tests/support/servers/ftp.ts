@@ -27,9 +27,10 @@ export interface FtpServer extends AsyncDisposable {
   commands(): Promise<readonly string[]>;
 }
 
-/** The commands that changed something. */
+/** The commands that changed something; a question about a name that never exists is none. */
 export function mutationsOf(commands: readonly string[]): readonly string[] {
-  return commands.filter((one) => /^(?:STOR|STOU|APPE|DELE|MKD|RMD|RNFR|RNTO|MFMT|MDTM \d{14} |SITE)\b/i.test(one));
+  const mutation = /^(?:STOR|STOU|APPE|DELE|MKD|RMD|RNFR|RNTO|MFMT|MDTM \d{14} |SITE (?!HELP))/i;
+  return commands.filter((one) => mutation.test(one) && !one.endsWith("/.tandem-is-not-there"));
 }
 
 /** vsftpd: no MLSD, MDTM sets times, data connections only on the session of the control connection. */

@@ -146,8 +146,11 @@ async function makeFiles(dir: string, setup: Omit<Setup, "dir">): Promise<Files>
 }
 
 function configText({ dir, port, options, place }: Setup): string {
-  const logged = `${sftpServer(place)} -e -l VERBOSE 2>>${join(dir, "requests.log")}`;
-  const sftp = options.requestLog === false || options.chroot === true ? "internal-sftp" : logged;
+  // The login folder is one of the test's own: trash is kept there.
+  const login = `-d ${join(dir, "home")}`;
+  const logged = `${sftpServer(place)} -e -l VERBOSE ${login} 2>>${join(dir, "requests.log")}`;
+  const unlogged = options.chroot === true ? "internal-sftp" : `internal-sftp ${login}`;
+  const sftp = options.requestLog === false || options.chroot === true ? unlogged : logged;
   return [
     ...(options.config ?? []),
     `Port ${port}`,

@@ -150,3 +150,12 @@ Deno.test("FL-05 run() on a disk overwrites nothing that changed after its conte
   await using again = await openLocal(pair.remote.disk, { signal });
   assert.deepEqual(Object.keys(await texts(again)), ["a", "b"]);
 });
+
+Deno.test("FL-05 run() gives back what somebody wrote to a file right before it is moved aside for a folder", async () => {
+  const sides = memories({ local: { "p/q": "1" }, remote: { "p": "a file" } });
+  const change = () => Promise.resolve(put(sides.remote, "p", "somebody's", NOON + 60_000));
+  const remote = faulty(sides.remote, { faults: [{ on: "rename", path: "p", times: 1, before: change }] });
+  const outcome = await outcomeOf({ local: sides.local, remote }, mirror);
+  assert.ok(outcome.failures.includes("p"), JSON.stringify(outcome));
+  assert.deepEqual(await texts(sides.remote), { "p": "somebody's" });
+});

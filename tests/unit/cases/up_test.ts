@@ -108,7 +108,7 @@ Deno.test("UP-10 run() that skips modified files sends the new ones, and names t
   put(sides.local, "a", "other", NOON + 60_000);
   const outcome = await outcomeOf(sides, { ...plain, skipModified: true });
   const actions = ["copy remote b", "copy remote c"];
-  assert.deepEqual(outcome, { ...quiet, notes: ["skippedModified a"], actions });
+  assert.deepEqual(outcome, { ...quiet, failures: ["a"], actions });
   assert.equal(await textOf(sides.remote, "a"), "first");
 });
 

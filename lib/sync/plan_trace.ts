@@ -1,0 +1,77 @@
+import type { Traits } from "../backends/backend.ts";
+import { parentOf, printable, type RelPath, root } from "../path.ts";
+import { type DirEntry, type History, otherSide, type Side, type Snapshot } from "../types.ts";
+import type { Roots } from "./history.ts";
+import type { Draft } from "./plan_context.ts";
+
+/** A deletion leaves a trace: a later time of the folder it was in. Why there is none. `folder`: the nearest that still exists. */
+export interface Untraced {
+  readonly folder: RelPath;
+  readonly why: string;
+}
+
+/** Both sides as they are and as they are remembered. `rootEntries`: the roots as they were listed. */
+export interface TraceFacts {
+  readonly snapshots: Readonly<Record<Side, Snapshot>>;
+  readonly traits: Readonly<Record<Side, Traits>>;
+  readonly rootEntries: Readonly<Partial<Record<Side, DirEntry>>>;
+  readonly history: History;
+  readonly roots: Roots;
+}
+
+/**
+ * Makes the function that tells why the absence of a path on a side is no deletion: the root is another folder than the one remembered,
+ * or the nearest folder that still exists is no later than it was, so that side was restored from a backup or unmounted there. Undefined
+ * where the absence may be a deletion, also where folders' times tell nothing.
+ */
+export function toUntraced(facts: TraceFacts): (path: RelPath, side: Side) => Untraced | undefined {
+  const { snapshots, traits, rootEntries, history, roots } = facts;
+  return (path, side) => {
+    const [id, entry] = [roots[side]?.id, rootEntries[side]];
+    if (id !== undefined && entry?.fileId !== undefined && id !== entry.fileId) {
+      return { folder: root, why: "it is another folder than in the last run" };
+    }
+    if (!traits[side].dirTimes) return undefined;
+    let folder = parentOf(path);
+    while (folder !== root && snapshots[side].get(folder)?.kind !== "dir") folder = parentOf(folder);
+    const found = folder === root ? entry : snapshots[side].get(folder);
+    const now = found?.kind === "dir" ? found.modified : undefined;
+    const then = folder === root ? roots[side]?.modified : history.get(folder)?.[side]?.modified;
+    if (now === undefined || then === undefined || now > then) return undefined;
+    const state = now === then ? "nothing in it was deleted since the last run" : "it is older than in the last run";
+    return { folder, why: state };
+  };
+}
+
+/** What is missing without a trace, counted by folder. */
+export interface Missing extends Untraced {
+  readonly side: Side;
+  count: number;
+}
+
+/** Counts files for the one note that names their folder. */
+export function countUntraced(
+  { untraced }: Draft,
+  { folder, why }: Untraced,
+  more: { side: Side; count: number },
+): void {
+  const key = `${more.side} ${folder}`;
+  const known = untraced.get(key);
+  if (known === undefined) untraced.set(key, { folder, why, ...more });
+  else known.count += more.count;
+}
+
+/** One note for each folder. `restores`: what is missing comes back from the other side. */
+export function noteUntraced({ untraced, notes }: Draft, restores: boolean): void {
+  for (const { folder, side, count, why } of untraced.values()) {
+    const where = folder === root ? "the root" : `"${printable(folder)}"`;
+    const what = count === 1 ? "1 file is" : `${count} files are`;
+    const end = restores
+      ? `brought back from the ${otherSide(side)} side`
+      : `not removed from the ${otherSide(side)} side`;
+    const text =
+      `${what} missing in ${where} on the ${side} side, but ${why}: was it restored from a backup, or is a disk not mounted? ` +
+      `What is missing is ${end}`;
+    notes.push({ code: "untraced", side, count, why: text });
+  }
+}

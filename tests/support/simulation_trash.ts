@@ -1,0 +1,35 @@
+import { SyncError } from "../../lib/errors.ts";
+import type { RunOptions } from "../../lib/sync/run.ts";
+import type { Backends } from "../../lib/sync/transfer.ts";
+import { utf8, wholeBody } from "./content.ts";
+import { textAt } from "./simulation_edits.ts";
+
+/** A trash in memory: the contents it holds are in `kept`. `moves`: keeping a version takes it from its place. */
+export function memoryTrash(sides: Backends, kept: Set<string>, moves: boolean): NonNullable<RunOptions["trash"]> {
+  let count = 0;
+  return {
+    moves: () => Promise.resolve(moves),
+    async keep({ side, entry, take }, call) {
+      const backend = sides[side];
+      if (entry.kind !== "file") throw new SyncError("unsupported", "no file", { operation: "keep" });
+      const { path, size, modified } = entry;
+      const content = await backend.read(path, { ...call, expect: entry });
+      const text = content instanceof Uint8Array ? new TextDecoder().decode(content) : await textAt(backend, path);
+      kept.add(text);
+      const moved = moves || take;
+      if (moved) await backend.remove(entry, call);
+      return {
+        id: String(++count),
+        at: `trash ${count}`,
+        moved,
+        async undo(calling) {
+          if (!moved) return;
+          const when = modified === undefined ? {} : { modified };
+          const body = wholeBody(utf8(text));
+          await backend.write(path, body, { ...calling, size, ...when, expect: "absent" });
+        },
+      };
+    },
+    prune: () => Promise.resolve(),
+  };
+}

@@ -1,0 +1,185 @@
+import assert from "node:assert/strict";
+import fc from "npm:fast-check@4.10.2";
+import {
+  DAY,
+  formatTime,
+  linesOf,
+  MINUTE,
+  parseList,
+  parseMlsd,
+  parseMlst,
+  parseTime,
+} from "../../../lib/backends/ftp_list.ts";
+import { root, toRelPath } from "../../../lib/path.ts";
+import { runs } from "../../support/runs.ts";
+
+const now = Date.UTC(2026, 10, 22, 12, 0);
+const settings = { dir: root, spelling: "utf8" as const, clock: { now, zone: 0 } };
+const at = (...parts: [number, number, number, number?, number?]) => Date.UTC(...parts);
+
+const lists: readonly (readonly [string, unknown])[] = [
+  ["-rw-r--r--    1 1000     1000         1234 Nov 22 07:48 a b", [
+    "a b",
+    1234,
+    at(2026, 10, 22, 7, 48),
+    MINUTE,
+    0o644,
+  ]],
+  ["-rwxr-x---   1 user group 0 Nov 23 07:48 tomorrow", ["tomorrow", 0, at(2026, 10, 23, 7, 48), MINUTE, 0o750]],
+  ["-rw-r--r--   1 user group 5 Dec 31 23:59 last year", ["last year", 5, at(2025, 11, 31, 23, 59), MINUTE, 0o644]],
+  ["-rw-r--r--   1 user group 5 Feb 29 10:00 leap", ["leap", 5, at(2024, 1, 29, 10, 0), MINUTE, 0o644]],
+  ["-rw-r--r--   1 user group 5 Jan  1  2020 old", ["old", 5, at(2020, 0, 1), DAY, 0o644]],
+  ["-rw-r--r--   1 user 5 Jan  1  2020 no group", ["no group", 5, at(2020, 0, 1), DAY, 0o644]],
+  ["-rw-r--r--   1 user group 5 1 Jan 2020 day first", ["day first", 5, at(2020, 0, 1), DAY, 0o644]],
+  ["-rw-r--r--. 1 user group 5 2020-01-31 10:11 iso", ["iso", 5, at(2020, 0, 31, 10, 11), MINUTE, 0o644]],
+  ["-rwsr-sr-t   1 user group 5 Jan  1  2020 set", ["set", 5, at(2020, 0, 1), DAY, 0o755]],
+  ["-rw-r--r--   1 user group 5 Jan  1  2020  two blanks", [" two blanks", 5, at(2020, 0, 1), DAY, 0o644]],
+  ["-rw-r--r--   1 user group 5 Jan  1  2020 a -> b", ["a -> b", 5, at(2020, 0, 1), DAY, 0o644]],
+  ["-rw-r--r--   1 user group 5 Jan  1  2020 100 Jan 1 2020 x", ["100 Jan 1 2020 x", 5, at(2020, 0, 1), DAY, 0o644]],
+  ["drwxr-xr-x   2 user group 4096 Nov 22 07:48 folder", "dir"],
+  ["lrwxrwxrwx   1 user group 4 Nov 22 07:48 l -> f", "link"],
+  ["prw-r--r--   1 user group 0 Nov 22 07:48 pipe", "special"],
+  ["brw-rw----   1 root disk 8, 0 Nov 22 07:48 sda", "special"],
+  ["11-22-26  07:48AM       <DIR>          folder", "dir"],
+  ["11-22-26  07:48PM                 1234 a b", ["a b", 1234, at(2026, 10, 22, 19, 48), MINUTE, undefined]],
+  ["11-22-2026  12:05AM              1,234 midnight", ["midnight", 1234, at(2026, 10, 22, 0, 5), MINUTE, undefined]],
+  ["2026-11-22  07:48                 1234 iso", ["iso", 1234, at(2026, 10, 22, 7, 48), MINUTE, undefined]],
+];
+
+for (const [line, expected] of lists) {
+  Deno.test(`parseList() reads "${line}"`, () => {
+    const [found] = parseList([line], settings).entries;
+    const shown = found?.kind === "file"
+      ? [found.path, found.size, found.modified, found.timeStep, found.mode]
+      : found?.kind === "opaque"
+      ? found.cause
+      : found?.kind;
+    assert.deepEqual(shown, expected);
+  });
+}
+
+Deno.test("parseList() takes the zone of the server off", () => {
+  const clock = { now, zone: -5 * 60 * MINUTE };
+  const [found] = parseList(["-rw-r--r-- 1 u g 5 Nov 22 06:30 f"], { ...settings, clock }).entries;
+  assert.ok(found?.kind === "file");
+  assert.equal(found.modified, at(2026, 10, 22, 11, 30));
+});
+
+Deno.test("parseList() leaves out the folder itself and says that it was there", () => {
+  const lines = ["total 8", "drwxr-xr-x 2 u g 4096 Nov 22 07:48 .", "drwxr-xr-x 2 u g 4096 Nov 22 07:48 .."];
+  assert.deepEqual(parseList(lines, settings), { entries: [], here: true, lines: 3 });
+});
+
+Deno.test("parseList() throws a RangeError on a line it does not understand", () => {
+  assert.throws(() => parseList(["-rw-r--r-- 1 u g 5 Nov 22 06:30 f", "what is this"], settings), RangeError);
+  assert.throws(() => parseList(["-rw-r--r-- 1 u g 5 Feb 31  2020 f"], settings), RangeError);
+});
+
+Deno.test("parseMlsd() reads files, folders and links, and drops the folder itself", () => {
+  const lines = [
+    "type=cdir;modify=20261122074700; .",
+    "type=pdir;modify=20261122074700; ..",
+    "modify=20261122074700.123;size=5;Type=File;UNIX.mode=0644;  leading",
+    "type=dir;sizd=4096;UNIX.mode=0755; folder",
+    "type=OS.unix=slink:/etc;size=4; l",
+    "type=OS.unix=symlink;size=4; m",
+    "type=unknown;size=0; pipe",
+    "type=file; no size",
+  ];
+  const { entries, here } = parseMlsd(lines, { dir: toRelPath("d"), spelling: "utf8" });
+  assert.ok(here);
+  assert.deepEqual(entries.map((one) => [one.path, one.kind === "opaque" ? one.cause : one.kind]), [
+    ["d/ leading", "file"],
+    ["d/folder", "dir"],
+    ["d/l", "link"],
+    ["d/m", "link"],
+    ["d/pipe", "special"],
+    ["d/no size", "unreadable"],
+  ]);
+  assert.deepEqual(entries[0], {
+    kind: "file",
+    path: "d/ leading",
+    size: 5,
+    modified: Date.UTC(2026, 10, 22, 7, 47, 0, 123),
+    mode: 0o644,
+  });
+});
+
+Deno.test("parseMlsd() lets no name out of its folder", () => {
+  for (const name of ["../x", "/etc/passwd", "a\u0007b", "\u00ff", ""]) {
+    const [found] = parseMlsd([`type=file;size=1; ${name}`], settings).entries;
+    assert.ok(found?.kind === "opaque" && found.cause === "name", JSON.stringify(name));
+  }
+});
+
+Deno.test("parseMlsd() reads names as Latin-1 where the server writes them so", () => {
+  const [found] = parseMlsd(["type=file;size=1; \u00fc"], { ...settings, spelling: "latin1" }).entries;
+  assert.equal(found?.path, "\u00fc");
+});
+
+Deno.test("parseMlsd() throws a RangeError on a line without facts", () => {
+  assert.throws(() => parseMlsd(["name only"], settings), RangeError);
+});
+
+Deno.test("parseMlst() reads the facts of one path, whatever the server calls it", () => {
+  const text = "250-Start\n type=file;size=7;modify=20200131235959; /else/where\n250 End";
+  const expected = { kind: "file", path: "f", size: 7, modified: Date.UTC(2020, 0, 31, 23, 59, 59) };
+  assert.deepEqual(parseMlst(text, toRelPath("f")), expected);
+});
+
+Deno.test("linesOf() keeps a lone line feed inside a name where lines end in CRLF", () => {
+  assert.deepEqual(linesOf(new TextEncoder().encode("a\nb\r\nc\r\n")), ["a\nb", "c"]);
+});
+
+Deno.test("parseTime() refuses days that do not exist", () => {
+  for (const text of ["20260231000000", "20261322000000", "20260101240000", "2026", "x"]) {
+    assert.equal(parseTime(text), undefined, text);
+  }
+});
+
+Deno.test("parseTime() of formatTime() is the second", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: Date.UTC(1, 0, 1), max: Date.UTC(9999, 11, 31) }), (ms) => {
+      const text = formatTime(ms);
+      assert.ok(text !== undefined);
+      if (ms < Date.UTC(100, 0, 1)) return;
+      assert.equal(parseTime(text), Math.floor(ms / 1000) * 1000);
+    }),
+    { numRuns: runs(200, 5000) },
+  );
+});
+
+Deno.test("any bytes as a listing give entries inside the folder, or a RangeError", () => {
+  const lineLike = fc.array(
+    fc.constantFrom(
+      "-rw-r--r-- ",
+      "d",
+      "1 ",
+      "u ",
+      "Nov 22 ",
+      "07:48 ",
+      "type=file;",
+      "size=",
+      " ",
+      "\r\n",
+      "../",
+      "\u00ff",
+    ),
+    { maxLength: 40 },
+  )
+    .map((parts) => new TextEncoder().encode(parts.join("")));
+  fc.assert(
+    fc.property(fc.oneof(fc.uint8Array({ maxLength: 400 }), lineLike), (bytes) => {
+      for (const parse of [parseMlsd, (lines: readonly string[]) => parseList(lines, settings)]) {
+        try {
+          for (const one of parse(linesOf(bytes), settings).entries) {
+            assert.ok(!one.path.includes("/") && one.path !== "" && one.path !== "..");
+          }
+        } catch (error) {
+          assert.ok(error instanceof RangeError, String(error));
+        }
+      }
+    }),
+    { numRuns: runs(500, 20_000) },
+  );
+});

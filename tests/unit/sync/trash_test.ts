@@ -1,0 +1,157 @@
+import assert from "node:assert/strict";
+import { openLocal } from "../../../lib/backends/local.ts";
+import type { MemoryDials } from "../../../lib/backends/memory.ts";
+import type { Backend } from "../../../lib/backends/backend.ts";
+import { toRelPath } from "../../../lib/path.ts";
+import { PairTrash } from "../../../lib/sync/trash.ts";
+import { listTrash, restoreItem } from "../../../lib/sync/trash_restore.ts";
+import type { FileEntry, Side } from "../../../lib/types.ts";
+import { readDisk, readTree, tree } from "../../support/tree.ts";
+
+const call = { signal: new AbortController().signal };
+const start = Date.UTC(2026, 10, 21, 10, 32, 5);
+const day = 86_400_000;
+
+interface Scene {
+  readonly home: string;
+  readonly root: string;
+  readonly local: Backend;
+  readonly remote: Backend;
+  readonly trash: PairTrash;
+  entry(path: string, side?: Side): Promise<FileEntry>;
+}
+
+/** A local root that holds "a" and "d/b", and a remote in memory that holds "r". */
+async function within(
+  test: (scene: Scene) => Promise<void>,
+  dials?: MemoryDials & { remote?: Backend },
+): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "tandem-trash-" });
+  const [home, root] = [`${folder}/state/trash`, `${folder}/root`];
+  await Deno.mkdir(root);
+  await tree({ "a": "old", "d/b": "deep" }).disk(root);
+  const local = await openLocal(root, call);
+  const remote = tree({ "r": "remote" }).memory(dials);
+  const trash = new PairTrash({ home, pair: "p", sides: { local, remote }, start, session: "sftp://u@web1" });
+  const entry = async (path: string, side: Side = "local") => {
+    const found = await (side === "local" ? local : remote).stat(toRelPath(path), call);
+    assert.ok(found?.kind === "file");
+    return found;
+  };
+  try {
+    await test({ home, root, local, remote, trash, entry });
+  } finally {
+    await local[Symbol.asyncDispose]();
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("keep() takes a removed file away and keeps it under its own path", () =>
+  within(async ({ home, root, trash, entry }) => {
+    const path = toRelPath("d/b");
+    const kept = await trash.keep({ side: "local", entry: await entry("d/b"), path, why: "removed", take: true }, call);
+    assert.deepEqual([kept.moved, kept.at], [true, `${home}/p/2026-11-21 103205.000 local/d/b`]);
+    assert.equal(await Deno.readTextFile(kept.at), "deep");
+    assert.deepEqual(await readDisk(root), { "a": "old", "d/": {} });
+    const [item] = await listTrash(home);
+    assert.deepEqual([item?.id, item?.path, item?.why, item?.when, item?.size], [kept.id, path, "removed", start, 4]);
+  }));
+
+Deno.test("keep() leaves a file that will be overwritten in its place", () =>
+  within(async ({ root, trash, entry }) => {
+    const a = await entry("a");
+    const kept = await trash.keep({ side: "local", entry: a, path: a.path, why: "conflict", take: false }, call);
+    assert.equal(kept.moved, false);
+    await Deno.writeTextFile(`${root}/new`, "new");
+    await Deno.rename(`${root}/new`, `${root}/a`);
+    assert.equal(await Deno.readTextFile(kept.at), "old");
+  }));
+
+Deno.test("keep() copies a remote file to this machine where the server has no place for it", () =>
+  within(async ({ home, remote, trash, entry }) => {
+    const r = await entry("r", "remote");
+    const kept = await trash.keep({ side: "remote", entry: r, path: r.path, why: "removed", take: true }, call);
+    assert.deepEqual([kept.moved, kept.at.startsWith(`${home}/p/`)], [false, true]);
+    assert.equal(await Deno.readTextFile(kept.at), "remote");
+    assert.deepEqual(await readTree(remote), { "r": "remote" });
+  }, { lacks: ["rename"] }));
+
+Deno.test("keep() keeps nothing that is not what was listed", () =>
+  within(async ({ home, root, trash, entry }) => {
+    const a = await entry("a");
+    await Deno.writeTextFile(`${root}/a`, "another");
+    for (const take of [true, false]) {
+      const loser = { side: "local", entry: a, path: a.path, why: "removed", take } as const;
+      await assert.rejects(trash.keep(loser, call), { kind: "changed" });
+    }
+    assert.deepEqual(await listTrash(home), []);
+    assert.equal(await Deno.readTextFile(`${root}/a`), "another");
+  }));
+
+Deno.test("keep() rejects where the trash cannot be written, and the file stays", () =>
+  within(async ({ home, root, trash, entry }) => {
+    await Deno.mkdir(home, { recursive: true });
+    await Deno.writeTextFile(`${home}/p`, "in the way");
+    const a = await entry("a");
+    const loser = { side: "local", entry: a, path: a.path, why: "removed", take: true } as const;
+    await assert.rejects(trash.keep(loser, call), { name: "SyncError", message: /^Not removed: "a"/ });
+    assert.equal(await Deno.readTextFile(`${root}/a`), "old");
+  }));
+
+Deno.test("undo() gives back what was kept for nothing", () =>
+  within(async ({ home, root, trash, entry }) => {
+    const before = await readDisk(root, { times: true });
+    for (const take of [true, false]) {
+      const a = await entry("a");
+      const kept = await trash.keep({ side: "local", entry: a, path: a.path, why: "removed", take }, call);
+      await kept.undo(call);
+      assert.deepEqual(await readDisk(root, { times: true }), before);
+    }
+    assert.deepEqual(await listTrash(home), []);
+  }));
+
+Deno.test("keep() keeps losers in the local root where there is no other folder", () =>
+  within(async ({ root, local, remote, entry }) => {
+    const trash = new PairTrash({ home: undefined, pair: "p", sides: { local, remote }, start, session: "s" });
+    const a = await entry("a");
+    const kept = await trash.keep({ side: "local", entry: a, path: a.path, why: "removed", take: true }, call);
+    assert.equal(kept.at, `${root}/.tandem-trash/p/2026-11-21 103205.000 local/a`);
+    assert.equal((await listTrash(`${root}/.tandem-trash`)).length, 1);
+  }));
+
+Deno.test("prune() removes what is old enough, but no loser of a conflict, and leaves no empty folders", () =>
+  within(async ({ home, trash, entry }) => {
+    const [a, b] = [await entry("a"), await entry("d/b")];
+    await trash.keep({ side: "local", entry: a, path: a.path, why: "conflict", take: true }, call);
+    const gone = await trash.keep({ side: "local", entry: b, path: b.path, why: "removed", take: true }, call);
+    await trash.prune(30, start + 30 * day, call);
+    assert.equal((await listTrash(home)).length, 2);
+    await trash.prune(30, start + 30 * day + 1, call);
+    assert.deepEqual((await listTrash(home)).map(({ path }) => path), ["a"]);
+    await assert.rejects(Deno.stat(gone.at.slice(0, -2)), Deno.errors.NotFound);
+  }));
+
+Deno.test("restoreItem() brings a file back with its time, over nothing that is there", () =>
+  within(async ({ home, root, local, trash, entry }) => {
+    const before = await readDisk(root, { times: true });
+    const b = await entry("d/b");
+    await trash.keep({ side: "local", entry: b, path: b.path, why: "removed", take: true }, call);
+    const [item] = await listTrash(home);
+    assert.ok(item !== undefined);
+    await Deno.writeTextFile(`${root}/d/b`, "another");
+    await assert.rejects(restoreItem(item, { home, target: local, ...call }), { kind: "exists", message: /-Force/ });
+    await Deno.remove(`${root}/d`, { recursive: true });
+    await restoreItem(item, { home, target: local, ...call });
+    assert.deepEqual(await readDisk(root, { times: true }), before);
+    assert.deepEqual(await listTrash(home), []);
+  }));
+
+Deno.test("keep() keeps both sides' losers of one path apart", () =>
+  within(async ({ home, root, remote, trash, entry }) => {
+    await Deno.writeTextFile(`${root}/r`, "local");
+    const [mine, theirs] = [await entry("r"), await entry("r", "remote")];
+    await trash.keep({ side: "local", entry: mine, path: mine.path, why: "removed", take: true }, call);
+    await trash.keep({ side: "remote", entry: theirs, path: theirs.path, why: "removed", take: true }, call);
+    const texts = (await listTrash(home)).map(({ at }) => Deno.readTextFileSync(at)).sort();
+    assert.deepEqual([texts, remote.rename], [["local", "remote"], undefined]);
+  }, { lacks: ["rename"] }));
