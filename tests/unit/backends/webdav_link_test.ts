@@ -119,6 +119,20 @@ Deno.test("openWebdav() refuses to send a password over http to another machine 
   assert.match(insecure("http://h", "open").message, /davs:/);
 });
 
+Deno.test("a password goes over http to another machine only with -AllowInsecure, though the address names no user", async () => {
+  const answers: Answers = ({ headers }) =>
+    headers.authorization === undefined ? { status: 401, headers: { "www-authenticate": "Basic realm=x" } } : home;
+  await using server = await startSmallDav(answers);
+  const open = (options: Readonly<Record<string, string>>) => {
+    const target = davTarget({ ...login, port: server.port }, { host: "0.0.0.0", user: "", options });
+    return openWebdav({ ...target, ask: () => Promise.resolve("me") }, call);
+  };
+  await rejects(open({}), "refused");
+  assert.ok(server.asked.every(({ headers }) => headers.authorization === undefined));
+  await using backend = await open({ AllowInsecure: "true" });
+  await list(backend);
+});
+
 Deno.test("isLoopback() knows this machine and nothing that looks like it", () => {
   for (const host of ["localhost", "LOCALHOST", "127.0.0.1", "127.9.9.9", "::1"]) assert.ok(isLoopback(host), host);
   for (const host of ["localhost.evil", "127.0.0.1.evil", "0.0.0.0", "10.0.0.1", "::", "1127.0.0.1"]) {

@@ -7,8 +7,8 @@ import { toOwner, toTag } from "../../../lib/sync/tag.ts";
 import { Crash, faulty, linkLost } from "../../support/faulty.ts";
 import { over } from "../../support/over.ts";
 import { noWrite } from "../../support/watch.ts";
-import { fileAt, NOON, plant, rejection, textOf, texts, usual } from "../sync/rig.ts";
-import { changes, memories, outcomeOf, put, quiet } from "./rig.ts";
+import { fileAt, plant, rejection, textOf, texts, usual } from "../sync/rig.ts";
+import { changes, memories, outcomeOf, quiet } from "./rig.ts";
 import { both, notebook } from "./tw_rig.ts";
 
 const mirror = { mode: "Remote" } as const;

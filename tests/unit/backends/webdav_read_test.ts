@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import type { FileEntry } from "../../../lib/types.ts";
+import { openWebdav } from "../../../lib/backends/webdav.ts";
+import { toRelPath } from "../../../lib/path.ts";
+import { call, rejects } from "../../contract/rig.ts";
+import { collect } from "../../support/content.ts";
+import { type Answers, fileProps, folderProps, multistatus, startSmallDav } from "../../support/servers/small_dav.ts";
+import { davTarget } from "../../support/webdav_target.ts";
+
+const SIZE = 13_000_001;
+const TEXT = Array.from({ length: Math.ceil(SIZE / 8) }, (_, i) => String(i).padStart(8, "0")).join("").slice(0, SIZE);
+const f = toRelPath("f");
+
+interface Serving {
+  /** The ETag that a GET from this offset carries. */
+  tag?(from: number): string;
+  readonly ranges?: boolean;
+  /** Bytes of each reply that are left out at its end, though its headers promise them. */
+  readonly short?: number;
+}
+
+function serve({ tag = () => '"1"', ranges = true, short = 0 }: Serving): Answers {
+  return ({ method, path, headers }) => {
+    if (method !== "GET") {
+      const file = fileProps(SIZE, '<D:getetag>"1"</D:getetag>');
+      return path === "/" ? multistatus(["/", folderProps]) : multistatus([path, file]);
+    }
+    const [, from, to] = /^bytes=(\d+)-(\d*)$/.exec(String(headers.range ?? "")) ?? [];
+    if (from === undefined || !ranges) return { status: 200, headers: { etag: tag(0) }, body: TEXT };
+    const start = Number(from);
+    const end = to === "" ? SIZE : Math.min(SIZE, Number(to) + 1);
+    return {
+      status: 206,
+      headers: { "etag": tag(start), "content-range": `bytes ${start}-${end - 1}/${SIZE}` },
+      body: TEXT.slice(start, end - short),
+    };
+  };
+}
+
+async function readAll(serving: Serving, range: { readonly offset?: number; readonly length?: number } = {}) {
+  await using server = await startSmallDav(serve(serving));
+  await using backend = await openWebdav(
+    davTarget({ user: "me", password: "", root: "/", port: server.port }),
+    call,
+  );
+  const expect: FileEntry = { kind: "file", path: f, size: SIZE, revision: '"1"' };
+  const bytes = await collect(await backend.read(f, { ...call, expect, ...range }));
+  return { text: new TextDecoder().decode(bytes), gets: server.asked.filter(({ method }) => method === "GET").length };
+}
+
+Deno.test("read() puts the pieces of a large file together in order", async () => {
+  const { text, gets } = await readAll({});
+  assert.ok(text === TEXT);
+  assert.equal(gets, 4);
+});
+
+Deno.test("read() of a large range begins and ends where it should", async () => {
+  const { text } = await readAll({}, { offset: 7, length: 10_000_000 });
+  assert.ok(text === TEXT.slice(7, 10_000_007));
+});
+
+Deno.test("read() takes the whole where the server knows no ranges", async () => {
+  const { text, gets } = await readAll({ ranges: false });
+  assert.ok(text === TEXT);
+  assert.equal(gets, 1);
+  assert.equal((await readAll({ ranges: false }, { offset: 5, length: 9 })).text, TEXT.slice(5, 14));
+});
+
+Deno.test("read() never mixes two versions of a file", async () => {
+  await rejects(readAll({ tag: (from) => from === 0 ? '"1"' : '"2"' }).catch(unwrapped), "changed");
+});
+
+Deno.test("read() rejects a piece that is too short", async () => {
+  await rejects(readAll({ short: 1 }).catch(unwrapped), "changed");
+});
+
+/** What a stream was ended with, when reading it all wrapped that. */
+function unwrapped(error: unknown): never {
+  throw error instanceof TypeError && error.cause !== undefined ? error.cause : error;
+}
