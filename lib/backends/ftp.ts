@@ -47,7 +47,7 @@ export const openFtp: OpenProtocol = async (target, call) => {
     hasMlst,
     hasChmod: hasMlst && /\bCHMOD\b/.test(abilities.site),
     altersBlanks: /PURE-FTPD/.test(abilities.site),
-    learned: { setter, listAll: true, zone: undefined, links: new Set(), folders: new Set() },
+    learned: { setter, keepsTimes: false, listAll: true, zone: undefined, links: new Set(), folders: new Set() },
   };
   const traits: Traits = {
     timeStep: setter === "none" ? undefined : 1000,

@@ -22,6 +22,8 @@ export interface Site {
   readonly altersBlanks: boolean;
   readonly learned: {
     setter: TimeSetter;
+    /** A time that was set was shown again as it was set: the next ones are believed without asking. */
+    keepsTimes: boolean;
     /** Can a listing show names with a leading dot only when asked with -a, and does the server understand that? */
     listAll: boolean;
     /** ms the server's listings are ahead of UTC; undefined until a file told. */

@@ -177,15 +177,18 @@ async function settle(link: FtpLink, site: Site, { draft, before }: Settling): P
     ...(mode === undefined ? [] : [`SITE CHMOD ${mode.toString(8).padStart(3, "0")} ${wired(site, temp)}`]),
     ...(time === undefined ? [] : [time]),
   ];
-  const looks = lookCommands(site, temp);
+  const isKnown = time !== undefined && site.learned.keepsTimes;
+  const looks = isKnown ? presenceCommands(site, temp) : lookCommands(site, temp);
   const last = options.expect === "absent" ? presenceCommands(site, draft) : lookCommands(site, draft);
   const replies = await link.batch([...first, ...looks, ...last]);
-  const [chmod, timed] = mode === undefined ? [undefined, replies[0]] : [replies[0], replies[1]];
+  const chmod = mode === undefined ? undefined : replies[0];
+  const timed = time === undefined ? undefined : replies[first.length - 1];
   if (chmod !== undefined && chmod.code >= 300) warn(draft, "mode");
-  let written = lookedAt(site, { ...temp, path: draft.path }, replies.slice(first.length));
-  if (time !== undefined && timed !== undefined && timed.code >= 300 && options.modified !== undefined) {
+  let written = lookedAt(site, { ...temp, path: draft.path }, replies.slice(first.length, first.length + looks.length));
+  if (timed !== undefined && timed.code < 300) written = asSet(site, written, options.modified);
+  if (timed !== undefined && timed.code >= 300 && options.modified !== undefined) {
     if (!(await setTime(link, site, { doing: temp, modified: options.modified }))) warn(draft, "time");
-    written = lookedAt(site, { ...temp, path: draft.path }, await link.batch(looks));
+    written = lookedAt(site, { ...temp, path: draft.path }, await link.batch(lookCommands(site, temp)));
   }
   if (signal.aborted) throw cancelled(signal, operation);
   if (written?.kind !== "file" || written.size !== options.size) {
@@ -196,6 +199,14 @@ async function settle(link: FtpLink, site: Site, { draft, before }: Settling): P
   mustReplace(found, draft);
   await place(link, site, { draft, found });
   return written;
+}
+
+/** The entry with the time that was set, where the server was seen to keep times. */
+function asSet(site: Site, written: Entry | undefined, modified: number | undefined): Entry | undefined {
+  if (written?.kind !== "file" || modified === undefined) return written;
+  const set = Math.floor(modified / 1000) * 1000;
+  if (written.modified === set) site.learned.keepsTimes = true;
+  return written.modified === undefined && site.learned.keepsTimes ? { ...written, modified: set } : written;
 }
 
 function modeFor(

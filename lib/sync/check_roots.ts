@@ -78,6 +78,7 @@ export function* findEmptied(
     yield { code: "emptySource", side, count: removed.length, total, sample: sampleOf(removed), allowedBy, why };
     return;
   }
+  if (bothSides.every((side) => losses[side].before > 0)) return;
   const known = Array.from(history ?? []).filter(({ kind }) => kind !== "dir").map(({ path }) => path);
   if (known.length < 2) return;
   for (const side of bothSides) {

@@ -101,8 +101,10 @@ export function find(entries: readonly Known[], path: RelPath): Known | undefine
 
 /** The lessons in path order; of several about one path the last one counts. */
 export function sortLessons(lessons: Iterable<Lesson>): readonly Lesson[] {
+  const given = Array.isArray(lessons) ? lessons as readonly Lesson[] : Array.from(lessons);
+  if (given.every((one, at) => at === 0 || comparePaths(given[at - 1]?.path ?? "", one.path) < 0)) return given;
   const last = new Map<RelPath, Lesson>();
-  for (const lesson of lessons) last.set(lesson.path, lesson);
+  for (const lesson of given) last.set(lesson.path, lesson);
   return [...last.values()].sort((a, b) => comparePaths(a.path, b.path));
 }
 

@@ -104,10 +104,13 @@ function findPending({ plan, done, before }: Facts): Pending {
   return found;
 }
 
-/** A lesson of the plan, with what is too young to be trusted marked or left out; undefined when nothing new is left. */
+/** A lesson of the plan (itself, as a rule: there may be a million), with what is too young to be trusted marked or left out; undefined when nothing new is left. */
 function ripen(lesson: Lesson, judged: Judged): Lesson | undefined {
   const { path, known } = lesson;
-  if (known?.kind === "file") return { path, known: toProvisional(known, judged.facts) };
+  if (known?.kind === "file") {
+    const ripe = toProvisional(known, judged.facts);
+    return ripe === known ? lesson : { path, known: ripe };
+  }
   if (known?.kind !== "dir") return lesson;
   const ripe = toKnownDir(path, judged);
   return isSameDir(ripe, judged.facts.history.get(path)) ? undefined : { path, known: ripe };
@@ -214,8 +217,9 @@ function toProvisional(known: Known, { traits, listedAt }: Facts): Known {
     if (mark?.modified === undefined || mark.revision !== undefined) return false;
     return listedAt - mark.modified < Math.max(traits[side].timeStep ?? 0, YOUNG_MS);
   };
-  const { provisional: _, ...rest } = known;
   const [local, remote] = [isYoung("local"), isYoung("remote")];
+  if (!local && !remote && known.provisional === undefined) return known;
+  const { provisional: _, ...rest } = known;
   if (!local && !remote) return rest;
   return { ...rest, provisional: local && remote ? "both" : local ? "local" : "remote" };
 }

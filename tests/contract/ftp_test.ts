@@ -33,6 +33,7 @@ const pureftpdKnown = {
 const [noLinks, noHash] = [["copy", "makeLink", "walk"], ["copy", "makeLink", "checksum", "walk"]] as const;
 
 play("vsftpd", { server: "ftp", start: startVsftpd, lacks: [...noHash, "setMode"] });
+play("vsftpd over TLS", { server: "ftp", tls: "explicit", start: startVsftpd, lacks: [...noHash, "setMode"] });
 play("proftpd", { server: "proftpd", start: startProftpd, lacks: noLinks, known: proftpdKnown });
 play("pureftpd", { server: "pureftpd", start: startPureftpd, lacks: noHash, known: pureftpdKnown });
 

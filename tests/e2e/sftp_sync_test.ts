@@ -134,18 +134,22 @@ for (const mode of ["Remote", "Local"]) {
   });
 }
 
-serverTest("Sync-Path -SkipNew and -SkipModified leave new, or modified, files alone", { server }, async () => {
+serverTest("Sync-Path -SkipNew and -SkipModified leave new, or modified, files alone, and the latter is said", {
+  server,
+}, async () => {
   await using pair = await startPair();
   await fill(pair.local, { "new": "n", "changed": "longer than before" });
   await fill(pair.remote, { "changed": "before" });
   await age(`${pair.remote}/changed`, 5);
-  assertCode(await pair.sync("-Mode Remote -SkipNew -SkipModified"), 0);
+  const kept = await pair.sync("-Mode Remote -SkipNew -SkipModified");
+  assertCode(kept, 1);
+  assert.deepEqual((kept.result().Failures as { Path: string }[]).map(({ Path }) => Path), ["changed"]);
   assert.deepEqual(await pair.sshd.mutations(), []);
   assertCode(await pair.sync("-Mode Remote -SkipNew"), 0);
   assert.deepEqual(look(pair.remote), { "changed": "longer than before" });
   await fill(pair.remote, { "changed": "before" });
   await age(`${pair.remote}/changed`, 5);
-  assertCode(await pair.sync("-Mode Remote -SkipModified"), 0);
+  assertCode(await pair.sync("-Mode Remote -SkipModified"), 1);
   assert.deepEqual(look(pair.remote), { "changed": "before", "new": "n" });
 });
 

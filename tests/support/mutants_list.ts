@@ -199,8 +199,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a mark that was too young is trusted",
     file: "lib/sync/plan_history.ts",
-    old: "known.provisional === side",
-    new: "known.provisional === undefined",
+    old: 'return provisional === side || provisional === "both";',
+    new: "return provisional === side && provisional !== side;",
     tests: [sync("plan_both"), cases("tm")],
   },
   {

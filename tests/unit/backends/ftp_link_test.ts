@@ -1,0 +1,115 @@
+import assert from "node:assert/strict";
+import net from "node:net";
+import { FtpLink } from "../../../lib/backends/ftp_link.ts";
+import { FtpPool } from "../../../lib/backends/ftp_pool.ts";
+import { lost } from "../../../lib/backends/ftp_data.ts";
+import { SyncError } from "../../../lib/errors.ts";
+
+/** A server that greets and answers each command by `answer`, whose pieces are sent apart. */
+async function serve(answer: (command: string) => readonly string[]) {
+  const sockets = new Set<net.Socket>();
+  const commands: string[] = [];
+  const server = net.createServer({ noDelay: true }, (socket) => {
+    sockets.add(socket);
+    socket.on("error", () => {});
+    socket.on("close", () => sockets.delete(socket));
+    socket.write("220 ready\r\n");
+    socket.on("data", async (bytes) => {
+      for (const command of bytes.toString().split("\r\n").filter((one) => one !== "")) {
+        commands.push(command);
+        for (const [i, piece] of answer(command).entries()) {
+          if (i > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+          socket.write(piece);
+        }
+      }
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  assert.ok(address !== null && typeof address === "object");
+  const settings = { host: "127.0.0.1", port: address.port, timeout: 1000, trust: { host: "127.0.0.1", pins: [] } };
+  return {
+    commands,
+    connect: async () => (await FtpLink.connect(settings, { implicit: false, newest: false })).link,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+Deno.test("FtpLink puts together replies that come in pieces", async () => {
+  await using server = await serve(() => ["25", "0-Start\r\n size=1", "23; /f\r\n250", " End\r\n"]);
+  const link = await server.connect();
+  assert.deepEqual(await link.ask("MLST /f"), { code: 250, text: "250-Start\n size=123; /f\n250 End" });
+  link.close();
+});
+
+Deno.test("FtpLink gives replies to commands sent side by side in their order", async () => {
+  await using server = await serve((command) => [`200 ${command}\r\n`]);
+  const link = await server.connect();
+  link.pipelines = true;
+  const replies = await link.batch(["A", "B", "C"]);
+  assert.deepEqual(replies.map((one) => one.text), ["200 A", "200 B", "200 C"]);
+  link.close();
+});
+
+Deno.test("FtpLink sends no control character", async () => {
+  await using server = await serve(() => ["200 ok\r\n"]);
+  const link = await server.connect();
+  for (const name of ["x\r\nDELE y", "x\0", "x\u007f", "x\u0100"]) {
+    await assert.rejects(link.ask(`RETR ${name}`), (error) => error instanceof SyncError && error.kind === "badInput");
+  }
+  await link.ask("NOOP");
+  assert.deepEqual(server.commands, ["NOOP"]);
+  link.close();
+});
+
+Deno.test("FtpLink gives up on a server that does not answer", async () => {
+  await using server = await serve(() => []);
+  const link = await server.connect();
+  await assert.rejects(link.ask("NOOP"), (error) => error instanceof SyncError && error.kind === "timeout");
+  assert.ok(link.closed);
+});
+
+Deno.test("FtpLink gives up on a reply without end", async () => {
+  await using server = await serve(() => [`250-${"x".repeat(70_000)}`]);
+  const link = await server.connect();
+  await assert.rejects(link.ask("NOOP"), (error) => error instanceof SyncError && error.kind === "connection");
+});
+
+Deno.test("FtpLink ends with 421 as busy, which may pass", async () => {
+  await using server = await serve(() => ["421 Timeout\r\n"]);
+  const link = await server.connect();
+  assert.equal((await link.ask("NOOP")).code, 421);
+  await assert.rejects(link.ask("NOOP"), (error) => error instanceof SyncError && error.kind === "busy");
+});
+
+Deno.test("FtpPool is content with the connections a server allows", async () => {
+  await using server = await serve((command) => [`200 ${command}\r\n`]);
+  let dials = 0;
+  const connect = async () => {
+    dials++;
+    if (dials > 1) throw lost("busy", "421 too many connections");
+    return await server.connect();
+  };
+  const call = { signal: new AbortController().signal, operation: "test" };
+  await using pool = new FtpPool(await server.connect(), { connect, connections: 8, reconnectTime: 0 });
+  const work = Array.from({ length: 12 }, () => pool.use(call, (link) => link.ask("NOOP")));
+  const replies = await Promise.all(work);
+  assert.equal(replies.length, 12);
+  const before = dials;
+  await Promise.all(Array.from({ length: 12 }, () => pool.use(call, (link) => link.ask("NOOP"))));
+  assert.equal(dials, before, "it asks for no more connections");
+});
+
+Deno.test("FtpPool lets nobody wait after dispose", async () => {
+  await using server = await serve(() => ["200 ok\r\n"]);
+  const call = { signal: new AbortController().signal, operation: "test" };
+  const pool = new FtpPool(await server.connect(), { connect: server.connect, connections: 1, reconnectTime: 0 });
+  await pool.lease(call);
+  const waiting = pool.lease(call);
+  await pool[Symbol.asyncDispose]();
+  await assert.rejects(waiting, SyncError);
+  await assert.rejects(pool.lease(call), SyncError);
+});
