@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import fc from "npm:fast-check@4.10.2";
-import { isWithin as isPathWithin, type RelPath } from "../../lib/path.ts";
+import { isWithin, type RelPath } from "../../lib/path.ts";
 import { runs } from "../support/runs.ts";
 import { comeToRest, liveThrough, quietSync, simulate, syncOnce, userEdit, type World } from "../support/simulation.ts";
+import { pairKey } from "../support/simulation_checks.ts";
 import { contentsOf } from "../support/simulation_edits.ts";
 import { anyQuietSync, anyStory, type Story } from "../support/simulation_story.ts";
 
@@ -53,7 +54,8 @@ Deno.test("run() brings a deletion on one side to the other, and never takes it 
     await syncOnce(world, quietSync);
     const left = await outline(world);
     for (const tree of [left.local, left.remote]) {
-      const isBack = ([at, content]: readonly [string, string | null]) => content !== null && isWithin(at, path);
+      const isBack = ([at, content]: readonly [string, string | null]) =>
+        content !== null && isWithin(at as RelPath, pairKey(world.sides, path));
       assert.ok(!tree.some(isBack), `${path} came back`);
     }
   });
@@ -76,16 +78,13 @@ Deno.test("run() does the same for any order of listings, any number at once, an
   await fc.assert(property, checks);
 });
 
-/** What both sides hold, the times in the names of conflict copies left out. */
+/** What both sides hold, but for spellings and the times in the names of conflict copies. */
 async function outline({ sides }: World) {
   const read = async (side: "local" | "remote") =>
     Array.from(
       await contentsOf(sides[side], { own: false }),
-      ([path, content]) => [path.replaceAll(/ \(conflict here [^)]*\)/g, " (conflict)"), content] as const,
+      ([path, content]) =>
+        [pairKey(sides, path).replaceAll(/ \(conflict here [^)]*\)/g, " (conflict)"), content] as const,
     ).sort();
   return { local: await read("local"), remote: await read("remote") };
-}
-
-function isWithin(path: string, folder: string): boolean {
-  return isPathWithin(path as RelPath, folder as RelPath);
 }

@@ -92,6 +92,13 @@ export function assertRest(world: World, last: Passed | undefined, end: RunEnd |
   assert.deepEqual(local, remote, "both sides came to rest and differ");
 }
 
+/** One key for all spellings that are one name for this pair. */
+export function pairKey(sides: World["sides"], path: string): RelPath {
+  const traits = bothSides.map((side) => sides[side].traits);
+  const caseSensitive = traits.every((one) => one.caseSensitive);
+  return foldPath(path, { caseSensitive, normalizes: traits.some((one) => one.normalizes) }) as RelPath;
+}
+
 function placesOf(action: Action): readonly RelPath[] {
   if (action.do === "move") return [action.path, action.source.path];
   const kept = "keep" in action && action.keep !== undefined ? [action.keep] : [];
@@ -113,14 +120,10 @@ function assertDone(action: Action, { before, after }: Passed): void {
 function outline({ sides }: World, contents: Contents): Readonly<Record<string, string | null>> {
   const traits = bothSides.map((side: Side) => sides[side].traits);
   const hasDirs = traits.every((one) => one.hasDirs);
-  const rules = {
-    caseSensitive: traits.every((one) => one.caseSensitive),
-    normalizes: traits.some((one) => one.normalizes),
-  };
   const found: Record<string, string | null> = {};
   for (const [path, content] of contents) {
     if (content === null && !hasDirs) continue;
-    found[foldPath(path, rules)] = content;
+    found[pairKey(sides, path)] = content;
   }
   return Object.fromEntries(Object.entries(found).sort(([a], [b]) => a < b ? -1 : 1));
 }

@@ -151,7 +151,7 @@ const anyDials: fc.Arbitrary<MemoryDials> = fc.record({
   fileIds: fc.boolean(),
   seed: fc.nat(9),
   lacks,
-});
+}).map((dials) => ({ ...dials, dirTimes: dials.dirTimes && dials.hasDirs }));
 
 /** What a disk may be like: it has folders, and keeps times. */
 const diskDials: fc.Arbitrary<MemoryDials> = fc.record({

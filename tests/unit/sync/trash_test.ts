@@ -4,6 +4,7 @@ import type { MemoryDials } from "../../../lib/backends/memory.ts";
 import type { Backend } from "../../../lib/backends/backend.ts";
 import { toRelPath } from "../../../lib/path.ts";
 import { PairTrash } from "../../../lib/sync/trash.ts";
+import { linkOnDisk, moveOnDisk } from "../../../lib/sync/trash_disk.ts";
 import { listTrash, restoreItem } from "../../../lib/sync/trash_restore.ts";
 import type { FileEntry, Side } from "../../../lib/types.ts";
 import { readDisk, readTree, tree } from "../../support/tree.ts";
@@ -155,3 +156,13 @@ Deno.test("keep() keeps both sides' losers of one path apart", () =>
     const texts = (await listTrash(home)).map(({ at }) => Deno.readTextFileSync(at)).sort();
     assert.deepEqual([texts, remote.rename], [["local", "remote"], undefined]);
   }, { lacks: ["rename"] }));
+
+for (const [name, act] of [["moveOnDisk", moveOnDisk], ["linkOnDisk", linkOnDisk]] as const) {
+  Deno.test(`${name}() leaves a version alone that took the place of the one that was listed`, () =>
+    within(async ({ root, entry }) => {
+      const a = await entry("a");
+      await Deno.writeTextFile(`${root}/a`, "edited at the last moment");
+      await assert.rejects(act(a, { from: `${root}/a`, to: `${root}/kept` }), { kind: "changed" });
+      assert.deepEqual(await readDisk(root), { "a": "edited at the last moment", "d/b": "deep" });
+    }));
+}
