@@ -41,29 +41,38 @@ export function dial(to: { readonly host: string; readonly port: number }, timeo
   return promise;
 }
 
-/** TLS over a connected socket, the peer checked, within `timeout` ms. */
-export function secure(socket: net.Socket, { options, check }: Securing, timeout: number): Promise<tls.TLSSocket> {
+/** TLS over a connected socket, the peer checked, within `timeout` ms. `begun` is handed the socket before anything happens on it. */
+export function secure(
+  socket: net.Socket,
+  { options, check }: Securing,
+  { timeout, begun }: { readonly timeout: number; begun?(secured: tls.TLSSocket): void },
+): Promise<tls.TLSSocket> {
   const { promise, resolve, reject } = Promise.withResolvers<tls.TLSSocket>();
   const secured = tls.connect({ ...options, socket });
-  const timer = setTimeout(() => fail(lost("timeout", `no TLS in ${timeout / 1000} s`)), timeout);
-  const fail = (error: unknown) => {
+  begun?.(secured);
+  const settle = () => {
     clearTimeout(timer);
+    secured.off("error", fail);
+    secured.off("close", onClose);
+    secured.on("error", () => {});
+  };
+  const fail = (error: unknown) => {
+    settle();
     secured.destroy();
     socket.destroy();
     reject(error);
   };
-  secured.once("error", (error) => fail(error));
-  secured.once("close", () => fail(lost("connection", "the server closed the connection before TLS was agreed on")));
+  const onClose = () => fail(lost("connection", "the server closed the connection before TLS was agreed on"));
+  const timer = setTimeout(() => fail(lost("timeout", `no TLS in ${timeout / 1000} s`)), timeout);
+  secured.on("error", fail);
+  secured.on("close", onClose);
   secured.once("secureConnect", () => {
     try {
       check(secured);
     } catch (error) {
       return fail(error);
     }
-    clearTimeout(timer);
-    secured.removeAllListeners("error");
-    secured.removeAllListeners("close");
-    secured.on("error", () => {});
+    settle();
     resolve(secured);
   });
   return promise;

@@ -52,7 +52,7 @@ export class FtpLink {
     { implicit, newest }: { readonly implicit: boolean; readonly newest: boolean },
   ): Promise<{ readonly link: FtpLink; readonly greeting: Reply }> {
     const socket = await dial(settings, settings.timeout);
-    const ready = implicit ? await secure(socket, securing(settings.trust, { newest }), settings.timeout) : socket;
+    const ready = implicit ? await secure(socket, securing(settings.trust, { newest }), settings) : socket;
     const link = new FtpLink(ready, settings);
     link.#newest = newest;
     const greeting = link.#next();
@@ -85,7 +85,7 @@ export class FtpLink {
     const { socket } = this.#ftp;
     socket.removeAllListeners("data");
     this.#newest = newest;
-    this.#use(await secure(socket, securing(this.#settings.trust, { newest }), this.#settings.timeout));
+    this.#use(await secure(socket, securing(this.#settings.trust, { newest }), this.#settings));
   }
 
   /** Sends one command. Rejects when the link is broken or silent for too long. */
@@ -119,7 +119,11 @@ export class FtpLink {
       newest: this.#newest,
       ...(session === undefined ? {} : { session }),
     });
-    return later(secure(socket, { options, check }, timeout).then((secured) => toData(secured, timeout)), socket);
+    // Bytes may come right behind the handshake: nobody may look away while the runtime decides whether the socket flows.
+    let data: Data | undefined;
+    const begun = (secured: tls.TLSSocket) => void (data = toData(secured, timeout));
+    const ready = secure(socket, { options, check }, { timeout, begun });
+    return later(ready.then((secured) => data ?? toData(secured, timeout)), socket);
   }
 
   /** The transfer's data is through: the final reply is due. */

@@ -1,6 +1,6 @@
 import type { Traits } from "../backends/backend.ts";
-import { parentOf, printable, type RelPath, root } from "../path.ts";
-import { type DirEntry, type History, otherSide, type Side, type Snapshot } from "../types.ts";
+import { foldPath, parentOf, printable, type RelPath, root } from "../path.ts";
+import { type DirEntry, type Entry, type History, type Known, otherSide, type Side, type Snapshot } from "../types.ts";
 import type { Roots } from "./history.ts";
 import type { Draft } from "./plan_context.ts";
 
@@ -25,7 +25,8 @@ export interface TraceFacts {
  * where the absence may be a deletion, also where folders' times tell nothing.
  */
 export function toUntraced(facts: TraceFacts): (path: RelPath, side: Side) => Untraced | undefined {
-  const { snapshots, traits, rootEntries, history, roots } = facts;
+  const { traits, rootEntries, roots } = facts;
+  const folders = toFolders(facts);
   return (path, side) => {
     const [id, entry] = [roots[side]?.id, rootEntries[side]];
     if (id !== undefined && entry?.fileId !== undefined && id !== entry.fileId) {
@@ -33,14 +34,38 @@ export function toUntraced(facts: TraceFacts): (path: RelPath, side: Side) => Un
     }
     if (!traits[side].dirTimes) return undefined;
     let folder = parentOf(path);
-    while (folder !== root && snapshots[side].get(folder)?.kind !== "dir") folder = parentOf(folder);
-    const found = folder === root ? entry : snapshots[side].get(folder);
+    while (folder !== root && folders.find(folder, side)?.kind !== "dir") folder = parentOf(folder);
+    const found = folder === root ? entry : folders.find(folder, side);
     const now = found?.kind === "dir" ? found.modified : undefined;
-    const then = folder === root ? roots[side]?.modified : history.get(folder)?.[side]?.modified;
+    const then = folder === root ? roots[side]?.modified : folders.recall(folder)?.[side]?.modified;
     if (now === undefined || then === undefined || now > then) return undefined;
     const state = now === then ? "nothing in it was deleted since the last run" : "it is older than in the last run";
     return { folder, why: state };
   };
+}
+
+interface Folders {
+  find(folder: RelPath, side: Side): Entry | undefined;
+  recall(folder: RelPath): Known | undefined;
+}
+
+/** Folders by their names, however they are spelled where the coarser side tells no spellings apart. */
+function toFolders({ snapshots, traits, history }: TraceFacts): Folders {
+  const caseSensitive = traits.local.caseSensitive && traits.remote.caseSensitive;
+  const normalizes = traits.local.normalizes || traits.remote.normalizes;
+  if (caseSensitive && !normalizes) {
+    return { find: (folder, side) => snapshots[side].get(folder), recall: (folder) => history.get(folder) };
+  }
+  const key = (path: RelPath) => foldPath(path, { caseSensitive, normalizes });
+  const byKey = <T extends { readonly kind: string; readonly path: RelPath }>(items: Iterable<T>) => {
+    let found: Map<string, T> | undefined;
+    return (folder: RelPath) => {
+      found ??= new Map(Array.from(items).filter(({ kind }) => kind === "dir").map((one) => [key(one.path), one]));
+      return found.get(key(folder));
+    };
+  };
+  const sides = { local: byKey(snapshots.local), remote: byKey(snapshots.remote) };
+  return { find: (folder, side) => sides[side](folder), recall: byKey(history) };
 }
 
 /** What is missing without a trace, counted by folder. */

@@ -31,6 +31,9 @@ Deno.test("run() among crashes, failures, other writers and cut listings loses n
 Deno.test("run() ended at any change and run again ends as a run that nothing ended (P4)", async () => {
   const given = fc.record({ story: calmStory, sync: anyQuietSync, at: fc.nat(30), isDone: fc.boolean() });
   const property = fc.asyncProperty(given, async ({ story, sync, at, isDone }) => {
+    // Where neither a time nor a checksum says what a file holds, what a broken run had brought is a conflict for the next.
+    const { timeStep = "none", lacks = [] } = story.dials.remote;
+    fc.pre(timeStep !== "none" || !lacks.includes("checksum"));
     const [whole, broken] = [await liveThrough(story), await liveThrough(story)];
     await syncOnce(whole, sync);
     await syncOnce(broken, { ...sync, trouble: { trouble: "crash", at, isDone } });
@@ -78,13 +81,15 @@ Deno.test("run() does the same for any order of listings, any number at once, an
   await fc.assert(property, checks);
 });
 
-/** What both sides hold, but for spellings and the times in the names of conflict copies. */
+/** What both sides hold, but for spellings, the times in the names of conflict copies, and folders where one side has none. */
 async function outline({ sides }: World) {
+  const hasDirs = sides.local.traits.hasDirs && sides.remote.traits.hasDirs;
   const read = async (side: "local" | "remote") =>
-    Array.from(
-      await contentsOf(sides[side], { own: false }),
-      ([path, content]) =>
-        [pairKey(sides, path).replaceAll(/ \(conflict here [^)]*\)/g, " (conflict)"), content] as const,
-    ).sort();
+    [...await contentsOf(sides[side], { own: false })]
+      .filter(([, content]) => hasDirs || content !== null)
+      .map(([path, content]) =>
+        [pairKey(sides, path).replaceAll(/ \(conflict here [^)]*\)/g, " (conflict)"), content] as const
+      )
+      .sort();
   return { local: await read("local"), remote: await read("remote") };
 }

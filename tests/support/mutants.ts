@@ -20,10 +20,9 @@ async function tryAll(words: readonly string[]): Promise<number> {
   try {
     for (const part of parts) await copyAll(`${root}${part}`, `${copy}/${part}`);
     const tests = [...new Set(wanted.flatMap((one) => one.tests))];
-    if (!await passes(copy, tests)) {
-      say("the tests fail before anything is changed");
-      return 2;
-    }
+    const broken = await findBroken(copy, tests);
+    for (const test of broken) say(`${test} fails before anything is changed`);
+    if (broken.length > 0) return 2;
     const survivors: Mutant[] = [];
     for (const one of wanted) if (!await isKilled(copy, one)) survivors.push(one);
     say(`${wanted.length} mutants, ${wanted.length - survivors.length} killed, ${survivors.length} survived`);
@@ -45,6 +44,12 @@ async function findLost(wanted: readonly Mutant[]): Promise<readonly Mutant[]> {
     if (text.split(one.old).length !== 2) found.push(one);
   }
   return found;
+}
+
+async function findBroken(copy: string, tests: readonly string[]): Promise<readonly string[]> {
+  const broken: string[] = [];
+  for (const test of tests) if (!await passes(copy, [test])) broken.push(test);
+  return broken;
 }
 
 async function isKilled(copy: string, { name, file, old, new: sabotage, tests }: Mutant): Promise<boolean> {

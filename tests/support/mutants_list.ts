@@ -257,14 +257,14 @@ export const mutants: readonly Mutant[] = [
     file: "lib/sync/settle_lessons.ts",
     old: "(done.has(action) ? learnDone(action, judged) : learnUndone(action, facts))",
     new: "(done.size >= 0 ? learnDone(action, judged) : learnUndone(action, facts))",
-    tests: [engine],
+    tests: [sync("settle"), cases("tw"), engine],
   },
   {
     name: "history believes whatever is listed after the run",
     file: "lib/sync/settle_lessons.ts",
     old: "if (seen.size !== result.size) return false;",
     new: "if (seen.size >= 0) return true;",
-    tests: [engine],
+    tests: [sync("settle"), engine],
   },
   {
     name: "a checksum of half a file counts",
@@ -278,7 +278,7 @@ export const mutants: readonly Mutant[] = [
     file: "lib/sync/run.ts",
     old: "if (first.open.length + mayBeFree.length === 0) return first;",
     new: "if (toOpenPairs([...first.open, ...mayBeFree], snapshots).length === 0) return first;",
-    tests: [cases("tw"), engine],
+    tests: [cases("tw_folders"), engine],
   },
   {
     name: "a one-way run tidies up where it only reads",
@@ -320,7 +320,7 @@ export const mutants: readonly Mutant[] = [
     file: "lib/sync/history.ts",
     old: "  await file.sync();\n",
     new: "",
-    tests: [sync("history")],
+    tests: [cases("in")],
   },
   {
     name: "a history of another pair is believed",
@@ -342,5 +342,26 @@ export const mutants: readonly Mutant[] = [
     old: "if (holder.host !== self.host) return false;",
     new: 'if (holder.host === "") return false;',
     tests: [sync("lock")],
+  },
+  {
+    name: "an empty folder that the other side cannot hold brings a deleted folder back",
+    file: "lib/sync/plan_history.ts",
+    old: 'if (entry.kind === "dir" && !context.sides[otherSide(side)].traits.hasDirs) continue;',
+    new: "",
+    tests: [cases("tw_folders"), engine],
+  },
+  {
+    name: "a folder spelled otherwise shows no trace of a deletion",
+    file: "lib/sync/plan_trace.ts",
+    old: "const key = (path: RelPath) => foldPath(path, { caseSensitive, normalizes });",
+    new: "const key = (path: RelPath) => caseSensitive && normalizes ? path : path;",
+    tests: [cases("nm"), engine],
+  },
+  {
+    name: "a differing file that is left alone is not named",
+    file: "lib/sync/plan_pair.ts",
+    old: 'if (found.is === "copy" || found.is === "askFree") {',
+    new: 'if (found.is === "copy") {',
+    tests: [cases("up")],
   },
 ];

@@ -8,7 +8,7 @@ import { faulty } from "../../support/faulty.ts";
 import { over } from "../../support/over.ts";
 import { noWrite } from "../../support/watch.ts";
 import { failure, NOON, ran, signal, textOf, texts } from "../sync/rig.ts";
-import { disks, memories, outcomeOf, put, quiet } from "./rig.ts";
+import { disks, memories, outcomeOf, put, quiet, watchDurability } from "./rig.ts";
 
 const plain = { mode: "Local", mirror: false, remove: false } as const;
 const mirror = { mode: "Local" } as const;
@@ -155,22 +155,7 @@ Deno.test("DL-12 run() brings the content of a file that is listed as empty and 
 Deno.test("DL-08 run() has each file's bytes on the disk before it shows them", async () => {
   await using pair = await disks();
   const { remote } = memories({ remote: { "a": "1", "d/b": "2", "c": "3" } });
-  const order: string[] = [];
-  const { syncData } = Deno.FsFile.prototype;
-  const { renameSync, rename } = Deno;
-  Deno.FsFile.prototype.syncData = function () {
-    order.push("sync");
-    return syncData.call(this);
-  };
-  Object.assign(Deno, {
-    renameSync: (from: string, to: string) => (order.push("rename"), renameSync(from, to)),
-    rename: (from: string, to: string) => (order.push("rename"), rename(from, to)),
-  });
-  try {
-    await ran({ local: pair.local.backend, remote }, { ...plain, concurrency: 1 });
-  } finally {
-    Deno.FsFile.prototype.syncData = syncData;
-    Object.assign(Deno, { renameSync, rename });
-  }
-  assert.deepEqual(order, ["sync", "rename", "sync", "rename", "sync", "rename"]);
+  using disk = watchDurability();
+  await ran({ local: pair.local.backend, remote }, { ...plain, concurrency: 1 });
+  assert.deepEqual(disk.order, ["sync", "rename", "sync", "rename", "sync", "rename"]);
 });

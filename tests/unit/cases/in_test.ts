@@ -3,12 +3,13 @@ import { stack } from "../../../lib/backends/layers.ts";
 import { SyncError } from "../../../lib/errors.ts";
 import { toRelPath } from "../../../lib/path.ts";
 import { tempPath } from "../../../lib/temp.ts";
+import { openHistory } from "../../../lib/sync/history.ts";
 import { toOwner, toTag } from "../../../lib/sync/tag.ts";
 import { Crash, faulty, linkLost } from "../../support/faulty.ts";
 import { over } from "../../support/over.ts";
 import { noWrite } from "../../support/watch.ts";
 import { fileAt, plant, rejection, textOf, texts, usual } from "../sync/rig.ts";
-import { changes, memories, outcomeOf, quiet } from "./rig.ts";
+import { changes, memories, outcomeOf, quiet, watchDurability } from "./rig.ts";
 import { both, notebook } from "./tw_rig.ts";
 
 const mirror = { mode: "Remote" } as const;
@@ -24,6 +25,20 @@ Deno.test("IN-03 run() that ended before its history was written finds equal con
   assert.equal(book.known.size, 0);
   assert.deepEqual(await both({ local: noWrite(sides.local), remote: noWrite(sides.remote) }, book), quiet);
   assert.deepEqual([...book.known.keys()].sort(), ["a", "c", "d", "d/b"]);
+});
+
+Deno.test("IN-04 save() has the history on the disk before it takes the old one's place, and its name there after", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "tandem-history-" });
+  const pair = { machine: "m", local: "/here", server: "sftp://web1", remote: "/there" };
+  try {
+    using history = await openHistory({ folder, pair, readOnly: false });
+    using disk = watchDurability();
+    const path = toRelPath("a");
+    await history.save([{ path, known: { path, kind: "dir" } }], {});
+    assert.deepEqual(disk.order, ["sync", "rename", "sync"]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
 
 Deno.test("IN-09 run() carries each change out once when the replies to all of them are lost once", async () => {

@@ -3,8 +3,9 @@ import { toRelPath } from "../../../lib/path.ts";
 import type { Entry } from "../../../lib/types.ts";
 import { over } from "../../support/over.ts";
 import { noWrite } from "../../support/watch.ts";
-import { NOON, plant, ran, texts } from "../sync/rig.ts";
+import { NOON, plant, ran, signal, texts } from "../sync/rig.ts";
 import { type Disks, disks, memories, outcomeOf, quiet } from "./rig.ts";
+import { both as bothSides, notebook } from "./tw_rig.ts";
 
 const up = { mode: "Remote" } as const;
 const down = { mode: "Local" } as const;
@@ -200,3 +201,15 @@ for (const mode of ["Remote", "Both"] as const) {
     assert.equal((await texts(sides.remote))[".f.tandem-0123456789abcdef"], "user's");
   });
 }
+
+Deno.test("NM-05 run() lets a deletion travel below a folder that each side spells in its own way", async () => {
+  const dials = { normalizes: true, dirTimes: true };
+  const sides = memories({ local: { [`${composed}/a`]: "1" }, remote: { [`${decomposed}/a`]: "1", "z": "2" }, dials });
+  const book = notebook();
+  const later = Date.UTC(2026, 6, 1);
+  await bothSides(sides, book, { now: () => later });
+  const gone = await sides.remote.stat(toRelPath(`${decomposed}/a`), { signal });
+  assert.ok(gone !== undefined);
+  await sides.remote.remove(gone, { signal });
+  assert.deepEqual((await bothSides(sides, book, { now: () => later })).actions, [`remove local ${composed}/a`]);
+});

@@ -77,3 +77,28 @@ export function put(backend: MemoryBackend, path: string, text: string | Uint8Ar
   const bytes = typeof text === "string" ? new TextEncoder().encode(text) : text;
   backend.plant({ kind: "file", path: toRelPath(path), size: bytes.length, modified: at }, bytes);
 }
+
+/** What this process does to make things durable, in order: "sync" for a file or a folder, "rename" for a new name. Put back in the end. */
+export function watchDurability(): { readonly order: readonly string[] } & Disposable {
+  const order: string[] = [];
+  const { sync, syncData } = Deno.FsFile.prototype;
+  const { rename, renameSync } = Deno;
+  const put = (file: Pick<Deno.FsFile, "sync" | "syncData">, names: Pick<typeof Deno, "rename" | "renameSync">) => {
+    Object.assign(Deno.FsFile.prototype, file);
+    Object.assign(Deno, names);
+  };
+  put({
+    sync() {
+      order.push("sync");
+      return sync.call(this);
+    },
+    syncData() {
+      order.push("sync");
+      return syncData.call(this);
+    },
+  }, {
+    rename: (from, to) => (order.push("rename"), rename(from, to)),
+    renameSync: (from, to) => (order.push("rename"), renameSync(from, to)),
+  });
+  return { order, [Symbol.dispose]: () => put({ sync, syncData }, { rename, renameSync }) };
+}

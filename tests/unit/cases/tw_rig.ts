@@ -1,10 +1,13 @@
-import type { RelPath } from "../../../lib/path.ts";
+import assert from "node:assert/strict";
+import type { MemoryBackend } from "../../../lib/backends/memory.ts";
+import { type RelPath, toRelPath } from "../../../lib/path.ts";
 import type { Remembered, Roots } from "../../../lib/sync/history.ts";
 import type { RunOptions } from "../../../lib/sync/run.ts";
 import type { Backends } from "../../../lib/sync/transfer.ts";
 import type { Known } from "../../../lib/types.ts";
 import { toHistory } from "../../support/interpret.ts";
-import { type Outcome, outcomeOf } from "./rig.ts";
+import { signal, type Texts, texts } from "../sync/rig.ts";
+import { memories, type Outcome, outcomeOf, quiet } from "./rig.ts";
 
 /** What is remembered of a pair, in memory, from run to run. */
 export interface Notebook {
@@ -38,4 +41,33 @@ export function notebook(): Notebook {
 /** A run in Both that lets deletions travel, with what the notebook remembers. */
 export function both(sides: Backends, book: Notebook, options: Partial<RunOptions> = {}): Promise<Outcome> {
   return outcomeOf(sides, { mode: "Both", mirror: false, remove: true, remembered: book.open(), ...options });
+}
+
+/** Two sides that hold the same and know it. */
+export async function inStep(tree: Texts, dials = {}) {
+  const sides = memories({ local: tree, remote: tree, dials });
+  const book = notebook();
+  assert.deepEqual(await both(sides, book), quiet);
+  return { sides, book, sync: (options = {}) => both(sides, book, options) };
+}
+
+/** Fails unless both sides hold this, and the next run finds nothing to do. */
+export async function assertInStep(
+  { sides, sync }: Awaited<ReturnType<typeof inStep>>,
+  expected: Texts,
+): Promise<void> {
+  assert.deepEqual(await texts(sides.local), expected);
+  assert.deepEqual(await texts(sides.remote), expected);
+  assert.deepEqual((await sync()).actions, []);
+}
+
+/** A user deletes a file, or a folder with all it holds. */
+export async function remove(backend: MemoryBackend, path: string): Promise<void> {
+  const entry = await backend.stat(toRelPath(path), { signal });
+  assert.ok(entry !== undefined, path);
+  if (entry.kind === "dir") {
+    for (const child of await Array.fromAsync(backend.list(entry.path, { signal }))) await remove(backend, child.path);
+  }
+  const now = await backend.stat(entry.path, { signal });
+  if (now !== undefined) await backend.remove(now, { signal });
 }
