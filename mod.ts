@@ -95,6 +95,7 @@ function makeHost(common: Common, stack: AsyncDisposableStack): Host {
     // deno-lint-ignore no-console
     warn: (message) => console.warn(`Tandem: ${message}`),
     show: () => {},
+    finished: () => {},
     fail(error: SyncError) {
       throw error;
     },

@@ -25,7 +25,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   });
   const line = readOrFail(argv);
   const reporter = makeReporter(line instanceof SyncError ? "Auto" : line.format, sinks, ticker);
-  const outcome: Outcome = { results: [], errors: [], passed: undefined };
+  const outcome: Outcome = { results: new Set(), errors: [], passed: undefined };
   const scene: Scene = { reporter, outcome, signal: stop.signal, abandon: abandon.signal };
   try {
     if (line instanceof SyncError) throw line;
@@ -43,7 +43,8 @@ export async function main(argv: readonly string[]): Promise<number> {
 }
 
 interface Outcome {
-  readonly results: { readonly ExitCode: number }[];
+  /** Results by identity: one that is shown counts once. */
+  readonly results: Set<{ readonly ExitCode: number }>;
   readonly errors: SyncError[];
   passed: StageError | undefined;
 }
@@ -103,7 +104,7 @@ async function run(line: Line, scene: Scene): Promise<void> {
   });
   try {
     for await (const value of evaluate(statements, world)) {
-      if (hasExitCode(value)) scene.outcome.results.push(value);
+      if (hasExitCode(value)) scene.outcome.results.add(value);
       await scene.reporter.result(
         value instanceof Session ? await toTicket(value, (name) => Deno.env.get(name)) : value,
         { quiet },
@@ -161,6 +162,7 @@ function makeHost(scene: Scene, common: Host["common"], stack: AsyncDisposableSt
     emit: (event, run) => reporter.event(event, { run, quiet: common.quiet, verbose: common.verbose }),
     warn: (message) => void reporter.warn(message),
     show: (text) => void reporter.pause().then(() => sinks.err(`${text}\n`)),
+    finished: (result) => void outcome.results.add(result),
     fail(error) {
       outcome.errors.push(error);
       reporter.error(error).catch(readerLeft);
@@ -191,7 +193,7 @@ async function failed(thrown: unknown, { reporter, outcome }: Scene): Promise<vo
   if (thrown instanceof Deno.errors.BrokenPipe) return;
   const error = toSyncError(thrown, "run the command");
   // A result that was shown has the truer code: 1 where the server was lost after the first change.
-  if (!outcome.results.some((result) => result.ExitCode !== 0)) outcome.errors.push(error);
+  if (![...outcome.results].some((result) => result.ExitCode !== 0)) outcome.errors.push(error);
   await reporter.error(error).catch(readerLeft);
 }
 

@@ -41,7 +41,10 @@ export const syncPathCommand = defineCommand({
     const jobs = await prepare(each, host);
     for (const job of jobs) {
       const { result, session, error } = await syncOne(job, host);
-      if (result !== undefined) yield result;
+      if (result !== undefined) {
+        host.finished(result);
+        yield result;
+      }
       if (error !== undefined && jobs.length === 1) throw error;
       if (error !== undefined) host.fail(error);
       if (session !== undefined && job.words.PassThru) yield session;

@@ -15,6 +15,7 @@ import { Progress, type Ticker } from "./progress.ts";
 import { toErrorRecord } from "./records.ts";
 import type { SyncResult } from "./result.ts";
 import { summarize } from "./summary.ts";
+import { viewFailures } from "./table.ts";
 import { errorLines, type Paint, paintWhen, plural, sentence } from "./text.ts";
 import { sayNote, verboseLines } from "./verbose.ts";
 
@@ -72,6 +73,8 @@ const layouts: Readonly<Record<LayoutName, (sinks: Sinks) => Layout>> = {
   JsonLines: lineLayout,
 };
 
+/** Failures that are spelled out on standard error. */
+const failuresTold = 3;
 /** Warnings of one run that are spelled out. */
 const warningsShown = 10;
 const refusalBytes = 1800;
@@ -186,6 +189,9 @@ class StreamReporter implements Reporter {
       for (const note of notes) this.#write("err", `${sentence(note.Message)}\n`);
     }
     if (summary !== undefined) this.#write("err", `${sentence(summary)}\n`);
+    // At a terminal the view has them; a job at night may have only standard error.
+    const lines = this.#sinks.outIsTerminal ? [] : viewFailures(result, failuresTold);
+    for (const line of lines) this.#write("err", `${this.#paint("red", line)}\n`);
     this.#told.clear();
   }
 

@@ -72,15 +72,15 @@ function braces(names: readonly string[]): string {
 }
 
 /** The error that ended the run is not repeated here: it has no path, and stderr has it. */
-function viewFailures(result: SyncResult): string[] {
+export function viewFailures(result: SyncResult, most = failuresShown): string[] {
   // What Ctrl-C cut short is one number in the summary; the next run does it.
   const failures = result.Failures.filter(({ Path, Kind }) => Path !== null && Kind !== "Cancelled");
-  const lines = failures.slice(0, failuresShown).map(({ Path, Message }) => {
+  const lines = failures.slice(0, most).map(({ Path, Message }) => {
     const path = shown(Path ?? "");
     const message = shorten(shown(Message), 500);
     return `  ${message.includes(path) ? message : `${shorten(path, 200)}: ${message}`}`;
   });
-  const more = failures.length - failuresShown;
+  const more = failures.length - most;
   return more > 0 ? [...lines, `  and ${plural(more, "more failure")}`] : lines;
 }
 

@@ -71,6 +71,8 @@ export interface Host {
   show(text: string): void;
   /** One sentence on stderr that does not change the exit code. */
   warn(message: string): void;
+  /** A result whose exit code is the process's too, whatever becomes of the object: shown, piped on, or kept in a variable. */
+  finished(result: { readonly ExitCode: number }): void;
   /** An error that does not end the command: shown, counted in the exit code, and the next object's turn comes. */
   fail(error: SyncError): void;
   /** Can somebody be asked? */

@@ -6,12 +6,12 @@ import { done, planned, run, upload } from "./given.ts";
 import { events, type Given, given, tell } from "./streams.ts";
 
 const lost = new SyncError("connection", "The server went away", { operation: "write" });
-Deno.test("makeReporter() says one sentence on stderr, and none under -Quiet", async () => {
+Deno.test("makeReporter() says one sentence on stderr and what failed, and nothing under -Quiet", async () => {
   const loud = given();
   await tell(loud, events);
   assert.equal(
     loud.err,
-    "1 file uploaded (3 bytes), 2 failed, 1 removal held back (a file failed), in 1.0 s\n",
+    "1 file uploaded (3 bytes), 2 failed, 1 removal held back (a file failed), in 1.0 s\n  r: no\n  b: access is denied\n",
   );
   const quiet = given();
   await tell(quiet, events, { quiet: true });
