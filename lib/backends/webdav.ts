@@ -82,7 +82,8 @@ class Webdav implements Backend {
   }
 
   async remove(entry: Entry, call: Call): Promise<void> {
-    await removeEntry(this.#server.finder, entry, this.#spot("remove", entry.path, call));
+    const { finder, dialect } = this.#server;
+    await removeEntry(finder, entry, { ...this.#spot("remove", entry.path, call), dialect });
   }
 
   async rename(from: RelPath, to: RelPath, options: Call & Expecting): Promise<void> {

@@ -28,7 +28,11 @@ export async function makeFolder(finder: Finder, spot: Spot): Promise<DirEntry> 
 }
 
 /** Removes a file or an empty folder, provided that it is still the entry. */
-export async function removeEntry(finder: Finder, entry: Entry, spot: Spot): Promise<void> {
+export async function removeEntry(
+  finder: Finder,
+  entry: Entry,
+  { dialect, ...spot }: Spot & { readonly dialect: Dialect },
+): Promise<void> {
   const seen = await find(finder, spot);
   if (seen === undefined) return;
   const why = mismatch(entry, seen.entry);
@@ -37,6 +41,9 @@ export async function removeEntry(finder: Finder, entry: Entry, spot: Spot): Pro
   // DELETE takes all that a folder holds with it: this look is what stands between.
   if (isFolder && (await children(finder, spot)).length > 0) {
     throw failure(spot, "changed", { why: "the folder is not empty" });
+  }
+  if (isFolder && dialect.hidesDots) {
+    throw failure(spot, "unsupported", { why: "the server hides names that begin with a dot, so it may not be empty" });
   }
   const tag = isFolder ? undefined : strongTag(seen.response.props.etag);
   const reply = await finder.link.done({

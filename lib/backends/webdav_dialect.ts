@@ -1,8 +1,8 @@
 /**
  * How a server behaves, as far as it cannot be seen from a single reply. `writes`: "direct" where PUT itself is atomic and conditional,
  * while MOVE over a file is not; else "staged" (PUT to a name of our own, then MOVE). `times`: where a file's time is kept: in a
- * property of our own, by a header of PUT, or not at all. `keepsTags`: MOVE leaves ETag and time alone. Each line was seen on the
- * server itself: Apache 2.4 mod_dav_fs, nginx 1.22 with dav-ext, lighttpd 1.4, rclone 1.60 (Go's x/net/webdav).
+ * property of our own, by a header of PUT, or not at all. `keepsTags`: MOVE leaves ETag and time alone. `hidesDots`: names that begin
+ * with a dot are in no listing, so that nobody can tell an empty folder. Each line was seen on the server itself: Apache 2.4 mod_dav_fs, nginx 1.22 with dav-ext, lighttpd 1.4, rclone 1.60 (Go's x/net/webdav).
  */
 export interface Dialect {
   readonly writes: "direct" | "staged";
@@ -10,6 +10,7 @@ export interface Dialect {
   readonly atomic: boolean;
   readonly keepsTags: boolean;
   readonly checksums: boolean;
+  readonly hidesDots: boolean;
   readonly maxNameBytes: number;
 }
 
@@ -24,10 +25,26 @@ export interface ServerFacts {
 /** Unknown servers are taken to keep no times and to replace in two steps: nothing is written to find out. */
 export function dialectOf({ dav, allow, server, isOwncloud }: ServerFacts): Dialect {
   if (isOwncloud) {
-    return { writes: "staged", times: "header", atomic: true, keepsTags: false, checksums: true, maxNameBytes: 250 };
+    return {
+      writes: "staged",
+      times: "header",
+      atomic: true,
+      keepsTags: false,
+      checksums: true,
+      hidesDots: false,
+      maxNameBytes: 250,
+    };
   }
   if (dav.includes("<http://apache.org/dav/propset/fs/1>")) {
-    return { writes: "direct", times: "property", atomic: true, keepsTags: true, checksums: false, maxNameBytes: 255 };
+    return {
+      writes: "direct",
+      times: "property",
+      atomic: true,
+      keepsTags: true,
+      checksums: false,
+      hidesDots: false,
+      maxNameBytes: 255,
+    };
   }
   const patches = /\bPROPPATCH\b/.test(allow);
   const isLighttpd = server.startsWith("lighttpd/");
@@ -36,5 +53,13 @@ export function dialectOf({ dav, allow, server, isOwncloud }: ServerFacts): Dial
   const times = isLighttpd && patches ? "property" : "none";
   // lighttpd receives into a file of its own whose name is one byte longer.
   const maxNameBytes = isLighttpd ? 254 : 255;
-  return { writes: "staged", times, atomic: renames, keepsTags: renames, checksums: false, maxNameBytes };
+  return {
+    writes: "staged",
+    times,
+    atomic: renames,
+    keepsTags: renames,
+    checksums: false,
+    hidesDots: isNginx,
+    maxNameBytes,
+  };
 }

@@ -10,9 +10,12 @@ const direct = {
 };
 
 const hides = "its listings leave out every name that begins with a dot";
+const unseen = "a folder that holds only hidden names looks empty, and DELETE would take them along";
 const hidden = {
   'a file and a folder may be called ".hidden"': hides,
   'a file and a folder may be called "..."': hides,
+  "remove() removes an empty folder, and what is absent is no error": unseen,
+  "remove() of a folder where a file is now rejects with changed": unseen,
 };
 
 /** In memory where there is such a disk: lighttpd keeps properties in a database that waits for the disk. */
