@@ -92,8 +92,10 @@ function planFiles(context: Context, pair: Versions<FileEntry>): void {
   const known = row.known?.kind === "file" ? row.known : undefined;
   if (known === undefined) return reconcile(context, pair);
   const equal = sameChecksum(local.checksum, remote.checksum);
-  const here = resolve(context, since(context, "local", local, known), equal);
-  const there = resolve(context, since(context, "remote", remote, known), equal);
+  const found = { local: since(context, "local", local, known), remote: since(context, "remote", remote, known) };
+  const [here, there] = bothSides.map((side) =>
+    isUntouchedBeside(pair, known, { side, found }) ? "same" : resolve(context, found[side], equal)
+  );
   if (here === "same" && there === "same") {
     if (isProven(pair, known)) learn(context, row, known.checksum);
     return;
@@ -116,6 +118,20 @@ function isProven(pair: Versions<FileEntry>, known: Known): boolean {
   const doubted = bothSides.filter((side) => isProvisional(known, side));
   return doubted.length > 0 &&
     doubted.every((side) => sameChecksum(pair[side].checksum, known.checksum) === true);
+}
+
+interface Standing {
+  readonly side: Side;
+  readonly found: Readonly<Record<Side, Since>>;
+}
+
+/** History holds no checksum to compare with, and only the other side shows a change: this one is taken for what it looks like. */
+function isUntouchedBeside({ local, remote }: Versions<FileEntry>, known: Known, { side, found }: Standing): boolean {
+  const other = found[otherSide(side)];
+  const differ = local.size !== remote.size || sameChecksum(local.checksum, remote.checksum) === false;
+  const isOtherChanged = other === "changed" || other === "touched";
+  return differ && isOtherChanged && found[side] === "unsure" && known.checksum === undefined &&
+    !isProvisional(known, side);
 }
 
 type Resolved = "same" | "moved" | "changed" | "ask" | "askFree" | "unsettled";

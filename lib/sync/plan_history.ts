@@ -28,8 +28,8 @@ export function since(context: Context, side: Side, entry: FileEntry, known: Kno
   if (entry.size !== mark.size) return "changed";
   const stamp = stampOf(context, side, entry, mark);
   if (proof === true) return stamp === "same" ? "same" : "moved";
-  if (wantsChecksum(context)) return "unsure";
-  if (stamp === "same") return isProvisional(known, side) ? "unsure" : "same";
+  if (stamp === "same") return wantsChecksum(context) || isProvisional(known, side) ? "unsure" : "same";
+  if (wantsChecksum(context)) return "touched";
   return stamp === "time" && !comparesTime(context) ? "same" : "touched";
 }
 
@@ -96,8 +96,9 @@ export function newContent(context: Context, side: Side, rows: readonly Row[]): 
   for (const row of rows) {
     const entry = row[side];
     if (entry === undefined || entry.kind === "opaque") continue;
-    // What the other side cannot hold was never there, and is not new for that.
-    if (entry.kind === "dir" && !context.sides[otherSide(side)].traits.hasDirs) continue;
+    // An empty folder within, where the other side can hold none, may have been there all along.
+    const isOld = entry.kind === "dir" && row.known === undefined && row !== rows[0];
+    if (isOld && !context.sides[otherSide(side)].traits.hasDirs) continue;
     const standing = standingOf(context, side, entry, row.known);
     if (standing === "changed") return "some";
     if (standing === "ask") asked = true;
@@ -119,7 +120,11 @@ export function standingOf(
   if (found === "same" || found === "moved") return "same";
   if (found === "changed") return "changed";
   if (maySettle(context, known)) return "ask";
-  return found === "unsure" && !wantsChecksum(context) ? "same" : "changed";
+  if (found === "touched") return "changed";
+  // Where history holds no checksum, what size and time show is all that will ever be known.
+  const mark = known.checksum === undefined ? known[side] : undefined;
+  const looksSame = mark !== undefined && stampOf(context, side, entry, mark) === "same";
+  return looksSame || !wantsChecksum(context) ? "same" : "changed";
 }
 
 /** May the file's checksum be asked for, and does history hold one to compare it with? */

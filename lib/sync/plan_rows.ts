@@ -38,8 +38,7 @@ export function mergeRows(
     if (key === undefined) return undefined;
     const here = pull(local, key);
     const there = pull(remote, key);
-    const row: Row = { key, local: here, remote: there, known: pull(known, key), clash: undefined };
-    while (known.key === key) known.advance();
+    const row: Row = { key, local: here, remote: there, known: recall(known, key, [here, there]), clash: undefined };
     if (local.key === key || remote.key === key) {
       return { ...row, ...NOBODY, clash: { local: rest(local, key, here), remote: rest(remote, key, there) } };
     }
@@ -148,6 +147,13 @@ function pull<T>(stream: Stream<T>, key: string): T | undefined {
   const { item } = stream;
   stream.advance();
   return item;
+}
+
+/** What history knows under the key; of several spellings the one that is still in use. */
+function recall(known: Stream<Known>, key: string, found: readonly (Entry | undefined)[]): Known | undefined {
+  const first = pull(known, key);
+  const all = rest(known, key, first);
+  return all.find(({ path }) => found.some((entry) => entry?.path === path)) ?? first;
 }
 
 /** All of one key, the first of which was pulled already. */

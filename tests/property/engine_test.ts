@@ -7,9 +7,9 @@ import { pairKey } from "../support/simulation_checks.ts";
 import { contentsOf } from "../support/simulation_edits.ts";
 import { anyQuietSync, anyStory, type Story } from "../support/simulation_story.ts";
 
-/** A long run looks elsewhere each time, as short ones do; both print the seed of what they find. */
+/** One seed by default; a long run looks elsewhere each time, and prints the seed of what it finds. */
 const numRuns = runs(300, 10_000);
-const checks = { numRuns };
+const checks = numRuns === 300 ? { numRuns, seed: 20_260_101 } : { numRuns };
 const calmStory = anyStory({ troubled: false, quiet: true });
 
 async function check(story: Story): Promise<void> {

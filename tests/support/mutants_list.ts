@@ -346,7 +346,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "an empty folder that the other side cannot hold brings a deleted folder back",
     file: "lib/sync/plan_history.ts",
-    old: 'if (entry.kind === "dir" && !context.sides[otherSide(side)].traits.hasDirs) continue;',
+    old: "if (isOld && !context.sides[otherSide(side)].traits.hasDirs) continue;",
     new: "",
     tests: [cases("tw_folders"), engine],
   },
@@ -356,12 +356,5 @@ export const mutants: readonly Mutant[] = [
     old: "const key = (path: RelPath) => foldPath(path, { caseSensitive, normalizes });",
     new: "const key = (path: RelPath) => caseSensitive && normalizes ? path : path;",
     tests: [cases("nm"), engine],
-  },
-  {
-    name: "a differing file that is left alone is not named",
-    file: "lib/sync/plan_pair.ts",
-    old: 'if (found.is === "copy" || found.is === "askFree") {',
-    new: 'if (found.is === "copy") {',
-    tests: [cases("up")],
   },
 ];

@@ -63,7 +63,7 @@ export const quietSync: Sync = {
   concurrency: 2,
   careful: false,
   dry: false,
-  trash: "none",
+  trash: "copies",
   trouble: { trouble: "none" },
 };
 

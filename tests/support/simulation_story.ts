@@ -66,7 +66,7 @@ export interface StoryOptions {
 /** One tree, edited on both sides, and runs in between. */
 export function anyStory({ troubled, quiet }: StoryOptions): fc.Arbitrary<Story> {
   const trouble = troubled ? anyTrouble : fc.constant<Trouble>({ trouble: "none" });
-  const sync = fc.record({ ...(quiet ? quietSync : usualSync), trouble });
+  const sync = fc.record({ ...(quiet ? quietSync : usualSync), trouble }).map(withTrash);
   const step: fc.Arbitrary<Step> = fc.oneof(
     { weight: 6, arbitrary: fc.record({ step: fc.constant("edit" as const), side, edit: anyEdit }) },
     { weight: 4, arbitrary: fc.record({ step: fc.constant("sync" as const), sync }) },
@@ -77,6 +77,11 @@ export function anyStory({ troubled, quiet }: StoryOptions): fc.Arbitrary<Story>
     base: fc.array(anyEdit, { maxLength: 6 }),
     steps: fc.array(step, { minLength: 1, maxLength: 10 }),
   });
+}
+
+/** In Both what loses is always put away. */
+function withTrash(sync: Sync): Sync {
+  return sync.mode === "Both" && sync.trash === "none" ? { ...sync, trash: "copies" } : sync;
 }
 
 const side = fc.constantFrom("local", "remote" as const);
@@ -133,11 +138,12 @@ const quietSync = {
 export const anyQuietSync: fc.Arbitrary<Sync> = fc.record({
   ...quietSync,
   trouble: fc.constant<Trouble>({ trouble: "none" }),
-});
+}).map(withTrash);
 
 const lacks: fc.Arbitrary<readonly OptionalMethod[]> = fc.constantFrom(
-  ...[[], [], ["walk"], ["rename"], ["copy"], ["rename", "copy", "checksum"], ["checksum", "walk"], [
-    "setModified",
+  ...[[], [], ["walk"], ["rename"], ["copy"], ["rename", "copy", "checksum"], [
+    "checksum",
+    "walk",
   ]] as OptionalMethod[][],
 );
 

@@ -4,11 +4,11 @@ import type { Backends } from "../../lib/sync/transfer.ts";
 import { utf8, wholeBody } from "./content.ts";
 import { textAt } from "./simulation_edits.ts";
 
-/** A trash in memory: the contents it holds are in `kept`. `moves`: keeping a version takes it from its place. */
+/** A trash in memory: the contents it holds are in `kept`. `moves`: keeping a version takes it from its place, where that side can rename. */
 export function memoryTrash(sides: Backends, kept: Set<string>, moves: boolean): NonNullable<RunOptions["trash"]> {
   let count = 0;
   return {
-    moves: () => Promise.resolve(moves),
+    moves: (side) => Promise.resolve(moves && sides[side].rename !== undefined),
     async keep({ side, entry, take }, call) {
       const backend = sides[side];
       if (entry.kind !== "file") throw new SyncError("unsupported", "no file", { operation: "keep" });
@@ -16,7 +16,7 @@ export function memoryTrash(sides: Backends, kept: Set<string>, moves: boolean):
       const content = await backend.read(path, { ...call, expect: entry });
       const text = content instanceof Uint8Array ? new TextDecoder().decode(content) : await textAt(backend, path);
       kept.add(text);
-      const moved = moves || take;
+      const moved = take || (moves && backend.rename !== undefined);
       if (moved) await backend.remove(entry, call);
       return {
         id: String(++count),

@@ -213,3 +213,14 @@ Deno.test("NM-05 run() lets a deletion travel below a folder that each side spel
   await sides.remote.remove(gone, { signal });
   assert.deepEqual((await bothSides(sides, book, { now: () => later })).actions, [`remove local ${composed}/a`]);
 });
+
+Deno.test("NM-05 run() knows a name by the spelling in use, though history holds an older one", async () => {
+  const sides = memories({ dials: { caseSensitive: false, lacks: ["checksum"] } });
+  plant(sides.local, { "a": "mine" });
+  plant(sides.remote, { "a": "mine" });
+  const book = notebook();
+  await bothSides(sides, book);
+  book.known.set(toRelPath("A"), { path: toRelPath("A"), kind: "dir" });
+  plant(sides.local, { "a": "edited" }, NOON + 60_000);
+  assert.deepEqual(await bothSides(sides, book), { ...quiet, actions: ["copy remote a"] });
+});

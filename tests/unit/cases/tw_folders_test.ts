@@ -121,3 +121,12 @@ Deno.test("TW-13 run() tells a touched file against a new folder as an open conf
   plant(pair.sides.remote, { "p/q": "1" }, later);
   assert.deepEqual((await pair.sync()).conflicts, ["p"]);
 });
+
+Deno.test("TW-12 run() takes an empty folder in a file's place for the file's deletion where the other side has no folders", async () => {
+  const pair = await inStep({ "p": "file", "z": "3" }, { hasDirs: false });
+  await remove(pair.sides.local, "p");
+  plant(pair.sides.local, { "p/hollow": null });
+  await pair.sync();
+  assert.deepEqual(await texts(pair.sides.remote), { "z": "3" });
+  assert.deepEqual(await texts(pair.sides.local), { "p": null, "p/hollow": null, "z": "3" });
+});

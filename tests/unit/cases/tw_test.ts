@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { SyncError } from "../../../lib/errors.ts";
 import { toRelPath } from "../../../lib/path.ts";
+import { chooseCriteria } from "../../../lib/sync/criteria.ts";
 import { faulty } from "../../support/faulty.ts";
 import { noWrite } from "../../support/watch.ts";
 import { NOON, signal, texts } from "../sync/rig.ts";
@@ -177,3 +178,24 @@ Deno.test("TW-01 run() makes up for a removal that a failure held back, and neve
   assert.deepEqual((await pair.sync()).actions, ["copy remote b", "remove remote a"]);
   await assertInStep(pair, { "b": "changed", "z": "3" });
 });
+
+Deno.test("TW-01 run() under -Criteria Checksum lets the deletion travel of a file that it brought the last time", async () => {
+  const pair = await inStep({ "a": "1", "z": "3" });
+  const options = { criteria: chooseCriteria(["Either", "Checksum"]) };
+  put(pair.sides.remote, "b", "2", later);
+  assert.deepEqual((await pair.sync(options)).actions, ["copy local b"]);
+  await remove(pair.sides.local, "b");
+  assert.deepEqual((await pair.sync(options)).actions, ["remove remote b"]);
+});
+
+for (const text of ["2", "longer"]) {
+  Deno.test(`TW-01 run() under -Criteria Checksum takes an edit of one side for no conflict, its size ${text === "2" ? "the same" : "another"}`, async () => {
+    const sides = memories({ local: { "a": "1", "z": "3" } });
+    const [book, options] = [notebook(), { criteria: chooseCriteria(["Either", "Checksum"]) }];
+    await both(sides, book, options);
+    put(sides.local, "a", text, later);
+    assert.deepEqual(await both(sides, book, options), { ...quiet, actions: ["copy remote a"] });
+    put(sides.remote, "a", "!", later + 60_000);
+    assert.deepEqual(await both(sides, book, options), { ...quiet, actions: ["copy local a"] });
+  });
+}
