@@ -2,10 +2,12 @@
  * Makes one line of the engine wrong at a time, in a copy of the checkout, and tells whether the tests notice: `killed` or `SURVIVED`.
  * Arguments pick mutants by words in their names or files. Exits 1 when one survives, 2 when a line to be changed is not there.
  */
-import { type Mutant, mutants } from "./mutants_list.ts";
+import { type Mutant, mutantsOfPlans } from "./mutants_list.ts";
+import { mutantsOfWork } from "./mutants_of_work.ts";
 
 /** Beyond this a test hangs, which is noticed too. */
 const limitMs = 180_000;
+const mutants = [...mutantsOfPlans, ...mutantsOfWork];
 const root = new URL("../../", import.meta.url).pathname;
 const parts = ["lib", "cmd", "tests", "mod.ts", "deno.json", "deno.lock", "README.md"];
 
