@@ -86,8 +86,8 @@ export interface Backend extends AsyncDisposable {
   /** The same connection, rooted elsewhere: absolute, or relative to this root. The folder need not exist; `stat(root)` tells. Disposing it closes nothing; disposing the backend that was opened does. */
   at(folder: string, call: Call): Promise<Backend>;
 
-  /** Children of one folder, in no order, never the folder itself, each name through the gate (a refused one is an opaque entry of cause "name"). Links are LinkEntry where their target can be told, else opaque. Rejects with notFound when the folder is absent, with denied when it cannot be read. */
-  list(dir: RelPath, call: Call): AsyncIterable<Entry>;
+  /** Children of one folder, all of them, in no order, never the folder itself, each name through the gate (a refused one is an opaque entry of cause "name"). Links are LinkEntry where their target can be told, else opaque. Rejects with notFound when the folder is absent, with denied when it cannot be read. */
+  list(dir: RelPath, call: Call): Promise<readonly Entry[]>;
 
   /** One entry, not followed when it is a link; undefined when absent. The root's path is "". */
   stat(path: RelPath, call: Call): Promise<Entry | undefined>;
@@ -113,8 +113,8 @@ export interface Backend extends AsyncDisposable {
   /** A content hash made where the file lies, in the first of the `wanted` algorithms (sha256, sha1, md5 …) that is offered; undefined when none is. */
   checksum?(entry: FileEntry, wanted: readonly string[], call: Call): Promise<Checksum | undefined>;
 
-  /** The whole subtree below `dir` in no order, where one listing is cheaper than one per folder. A folder that cannot be read is an opaque entry of cause "unreadable"; anything less than a complete listing rejects. */
-  walk?(dir: RelPath, call: Call): AsyncIterable<Entry>;
+  /** The whole subtree below `dir` in no order, in batches of any size, where one listing is cheaper than one per folder. A folder that cannot be read is an opaque entry of cause "unreadable"; anything less than a complete listing rejects. */
+  walk?(dir: RelPath, call: Call): AsyncIterable<readonly Entry[]>;
 }
 
 /** A parsed address: everything decoded. `pins`: fingerprints named in it. `path` as written after the host, "" when there is none. */

@@ -32,18 +32,18 @@ export interface Attempt<T> {
   settled?(): Promise<{ readonly value: T } | undefined>;
 }
 
-/** A listing, as a layer sees it. */
+/** A listing of a whole subtree, as a layer sees it. */
 export interface Listing {
-  readonly operation: "list" | "walk";
+  readonly operation: "walk";
   readonly path: RelPath;
   readonly signal: AbortSignal;
-  run(): AsyncIterable<Entry>;
+  run(): AsyncIterable<readonly Entry[]>;
 }
 
 /** What a layer does around the calls of the backend inside. */
 export interface Around {
   one<T>(attempt: Attempt<T>): Promise<T>;
-  many(listing: Listing): AsyncIterable<Entry>;
+  many(listing: Listing): AsyncIterable<readonly Entry[]>;
   /** Around a content that was opened, while it is read. */
   content?(
     content: Content,
@@ -64,7 +64,7 @@ export function decorate(inner: Backend, around: Around): Backend {
       return decorate(await around.one({ operation: "at", path: folder, signal, run }), around);
     },
     list: (path, { signal }) =>
-      around.many({ operation: "list", path, signal, run: () => inner.list(path, { signal }) }),
+      around.one({ operation: "list", path, signal, run: () => inner.list(path, { signal }) }),
     stat: (path, { signal }) =>
       around.one({ operation: "stat", path, signal, run: () => inner.stat(path, { signal }) }),
     read: async (path, options) => {

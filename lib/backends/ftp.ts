@@ -123,13 +123,9 @@ class Ftp implements Backend {
     });
   }
 
-  async *list(dir: RelPath, call: Call): AsyncIterable<Entry> {
+  async list(dir: RelPath, call: Call): Promise<readonly Entry[]> {
     const doing = this.#doing("list", dir, call);
-    const entries = await onLink(this.#site, doing, (link) => listFolder(link, this.#site, doing));
-    for (const entry of entries) {
-      if (call.signal.aborted) throw cancelled(call.signal, doing.operation);
-      yield entry;
-    }
+    return await onLink(this.#site, doing, (link) => listFolder(link, this.#site, doing));
   }
 
   async stat(path: RelPath, call: Call): Promise<Entry | undefined> {

@@ -4,7 +4,7 @@ import type { Backend, Layer } from "./backend.ts";
 import { type Around, decorate, type Listing, type Operation } from "./decorate.ts";
 import { retry, type RetryOptions } from "./retry.ts";
 
-/** One call, when it has ended. `ms`: from the call to its result, retries and waiting included; a listing ends with its last entry. */
+/** One call, when it has ended. `ms`: from the call to its result, retries and waiting included; a walk ends with its last entry. */
 export interface LogLine {
   readonly operation: Operation;
   readonly path: string;
@@ -30,7 +30,7 @@ export function stack(backend: Backend, options: StackOptions = {}): Backend {
 
 /**
  * At most `count` calls at once, in order of arrival; one that is cancelled while it waits leaves the queue. Writes have places of
- * their own, because the body of a write may read from the same backend. A listing holds a place while its next entry is
+ * their own, because the body of a write may read from the same backend. A walk holds a place while its next entries are
  * fetched, a content only until it is opened: what the reader does in between may need places itself.
  */
 export function limit(count: number): Layer {
@@ -51,7 +51,8 @@ export function log(options: { write(line: LogLine): void; now?(): number }): La
       const start = now();
       try {
         const result = await run();
-        options.write({ operation, path, ms: now() - start });
+        const count = Array.isArray(result) ? { entries: result.length } : {};
+        options.write({ operation, path, ms: now() - start, ...count });
         return result;
       } catch (error) {
         options.write({ operation, path, ms: now() - start, error: toSyncError(error, operation) });
@@ -62,9 +63,9 @@ export function log(options: { write(line: LogLine): void; now?(): number }): La
       const start = now();
       let entries = 0;
       try {
-        for await (const entry of run()) {
-          entries++;
-          yield entry;
+        for await (const batch of run()) {
+          entries += batch.length;
+          yield batch;
         }
       } catch (error) {
         options.write({ operation, path, ms: now() - start, entries, error: toSyncError(error, operation) });
@@ -91,7 +92,7 @@ function sleep(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-async function* fetched({ operation, signal, run }: Listing, places: Places): AsyncIterable<Entry> {
+async function* fetched({ operation, signal, run }: Listing, places: Places): AsyncIterable<readonly Entry[]> {
   const iterator = run()[Symbol.asyncIterator]();
   try {
     for (;;) {

@@ -84,7 +84,7 @@ class LocalFolder implements Backend {
     return new LocalFolder(await LocalRoot.at(opening, base, folder), { label: this.label, isOpener: false });
   }
 
-  async *list(dir: RelPath, call: Call): AsyncIterable<Entry> {
+  async list(dir: RelPath, call: Call): Promise<readonly Entry[]> {
     const at = this.#root;
     const full = at.full(dir);
     const names = await at.doing("list", dir, async () => {
@@ -96,12 +96,12 @@ class LocalFolder implements Backend {
       );
     });
     const prefix = withSeparator(flavour, full);
+    const found: Entry[] = [];
     for (let i = 0; i < names.length; i += BATCH) {
-      for (const entry of await look(at.pace, dir, prefix, names.slice(i, i + BATCH))) {
-        at.begin("list", call);
-        yield entry;
-      }
+      at.begin("list", call);
+      for (const entry of await look(at.pace, dir, prefix, names.slice(i, i + BATCH))) found.push(entry);
     }
+    return found;
   }
 
   async stat(path: RelPath, call: Call): Promise<Entry | undefined> {

@@ -126,13 +126,11 @@ class MemoryFolder implements Backend {
     return new MemoryFolder(this.#world, { ...this.#view, at: path, isOpener: false });
   }
 
-  async *list(dir: RelPath, call: Call): AsyncIterable<Entry> {
+  async list(dir: RelPath, call: Call): Promise<readonly Entry[]> {
     await this.#begin("list", call);
     const found = this.#world.tree.list(this.#full(dir));
-    for (const entry of this.#world.seed === undefined ? found : shuffled(found, this.#world.seed)) {
-      this.#check("list", call);
-      yield this.#rebased(entry);
-    }
+    const ordered = this.#world.seed === undefined ? found : shuffled(found, this.#world.seed);
+    return Array.from(ordered, (entry) => this.#rebased(entry));
   }
 
   async stat(path: RelPath, call: Call): Promise<Entry | undefined> {
@@ -232,11 +230,10 @@ class MemoryFolder implements Backend {
     return `${algorithm}:${createHash(algorithm).update(this.#world.tree.bytes(full)).digest("hex")}`;
   }
 
-  async *#walk(dir: RelPath, call: Call): AsyncIterable<Entry> {
-    for await (const entry of this.list(dir, call)) {
-      yield entry;
-      if (entry.kind === "dir") yield* this.#walk(entry.path, call);
-    }
+  async *#walk(dir: RelPath, call: Call): AsyncIterable<readonly Entry[]> {
+    const children = await this.list(dir, call);
+    yield children;
+    for (const child of children) if (child.kind === "dir") yield* this.#walk(child.path, call);
   }
 
   /** The latency of a call; rejects when it is cancelled or this client was closed. */

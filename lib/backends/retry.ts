@@ -18,7 +18,7 @@ export interface RetryOptions {
 }
 
 /**
- * Makes a call again that failed for a reason that passes (`transient`). A listing is made again only before its first entry; a
+ * Makes a call again that failed for a reason that passes (`transient`). A walk is made again only before its first entry; a
  * content that breaks off goes on where it stopped if the file is still the expected one. A call whose reply may have been lost
  * and that must not happen twice is settled by a look at the place first. A body is asked for its bytes anew.
  */
@@ -44,13 +44,13 @@ async function one<T>(attempt: Attempt<T>, options: RetryOptions): Promise<T> {
   }
 }
 
-async function* many(listing: Listing, options: RetryOptions): AsyncIterable<Entry> {
+async function* many(listing: Listing, options: RetryOptions): AsyncIterable<readonly Entry[]> {
   for (let made = 1;; made++) {
     let isBegun = false;
     try {
-      for await (const entry of listing.run()) {
+      for await (const batch of listing.run()) {
         isBegun = true;
-        yield entry;
+        yield batch;
       }
       return;
     } catch (error) {

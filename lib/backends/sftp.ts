@@ -98,11 +98,11 @@ class Sftp implements Backend {
     return new Sftp(this.#server, { place, owns: false });
   }
 
-  async *list(dir: RelPath, call: Call): AsyncIterable<Entry> {
+  async list(dir: RelPath, call: Call): Promise<readonly Entry[]> {
     const ask = asking("list", dir, call);
     const wire = await this.#pool.wire(ask);
     const isFolder = this.#folders.check(wire, dir, ask);
-    for await (const batch of listFolder(wire, { ...ask, at: this.#at(dir), isFolder })) yield* batch;
+    return await listFolder(wire, { ...ask, at: this.#at(dir), isFolder });
   }
 
   async stat(path: RelPath, call: Call): Promise<Entry | undefined> {

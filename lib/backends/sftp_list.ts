@@ -13,8 +13,9 @@ export interface ListOptions extends Ask {
   readonly isFolder: Promise<void>;
 }
 
-/** The children of one folder, a batch for each answer of the server. Rejects when it is no folder, cannot be read or never ends. */
-export async function* listFolder(wire: Wire, options: ListOptions): AsyncGenerator<readonly Entry[]> {
+/** The children of one folder. Rejects when it is no folder, cannot be read or never ends. */
+export async function listFolder(wire: Wire, options: ListOptions): Promise<readonly Entry[]> {
+  const found: Entry[] = [];
   const handle = await openFolder(wire, options);
   const names = new Set<string>();
   const ahead: Promise<readonly RawName[] | undefined>[] = [];
@@ -33,8 +34,9 @@ export async function* listFolder(wire: Wire, options: ListOptions): AsyncGenera
       wanted = most;
       const fresh = answer.filter((one) => isFresh(one.filename, names));
       if (names.size > MOST_NAMES) throw failure(options, "refused", { why: `it holds over ${MOST_NAMES} names` });
-      yield await toEntries(wire, fresh, options);
+      for (const entry of await toEntries(wire, fresh, options)) found.push(entry);
     }
+    return found;
   } finally {
     wire.drop(handle);
   }

@@ -57,11 +57,8 @@ class Webdav implements Backend {
     return await Promise.resolve(new Webdav(this.#server, { path: resolved(this.place.path, folder), owns: false }));
   }
 
-  async *list(dir: RelPath, call: Call): AsyncIterable<Entry> {
-    for (const entry of await children(this.#server.finder, this.#spot("list", dir, call))) {
-      if (call.signal.aborted) throw cancelled(call.signal, "list");
-      yield entry;
-    }
+  async list(dir: RelPath, call: Call): Promise<readonly Entry[]> {
+    return await children(this.#server.finder, this.#spot("list", dir, call));
   }
 
   async stat(path: RelPath, call: Call): Promise<Entry | undefined> {

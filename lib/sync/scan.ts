@@ -107,7 +107,7 @@ async function listTree(backend: Backend, found: Found, options: ScanOptions): P
 /** The children of one folder, all of them or none. */
 async function listFolder(backend: Backend, dir: RelPath, call: Call): Promise<Iterable<Entry>> {
   const children = new Map<RelPath, Entry>();
-  for await (const entry of backend.list(dir, call)) {
+  for (const entry of await backend.list(dir, call)) {
     if (entry.path === root || parentOf(entry.path) !== dir) {
       throw failure(`its listing names "${printable(entry.path)}", which does not lie in it`);
     }
@@ -118,8 +118,8 @@ async function listFolder(backend: Backend, dir: RelPath, call: Call): Promise<I
 
 async function walkTree(backend: Backend, found: Found, options: ScanOptions): Promise<void> {
   const all = new Map<RelPath, Entry>();
-  for await (const entry of backend.walk?.(root, options) ?? []) {
-    if (entry.path !== root) add(all, entry);
+  for await (const batch of backend.walk?.(root, options) ?? []) {
+    for (const entry of batch) if (entry.path !== root) add(all, entry);
   }
   // Paths added here are visited in their turn, so a chain of folders that nobody listed is completed up to the root.
   for (const path of all.keys()) {

@@ -120,7 +120,7 @@ async function lookAgain(
       if (folder?.kind !== "dir") return;
       folders.set(dir, folder);
       if (entries === undefined) return;
-      for await (const entry of backend.list(dir, { signal })) {
+      for (const entry of await backend.list(dir, { signal })) {
         if (paths.has(entry.path)) entries.set(entry.path, entry);
       }
     } catch (error) {

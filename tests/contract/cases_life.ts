@@ -21,17 +21,15 @@ export const lifeCases: readonly Case[] = [
     },
   },
   {
-    name: "list() that is cancelled half way rejects with cancelled",
+    name: "list() that is cancelled while it is at work ends, with cancelled or whole",
     run: async ({ backend }) => {
       for (let i = 0; i < 20; i++) await put(backend, `f${i}`, "x");
       const stop = new AbortController();
-      const list = async () => {
-        for await (const one of backend.list(root, { signal: stop.signal })) {
-          assert.equal(one.kind, "file");
-          stop.abort();
-        }
-      };
-      await rejects(list(), "cancelled");
+      const list = backend.list(root, { signal: stop.signal });
+      stop.abort();
+      const [ended] = await Promise.allSettled([list]);
+      if (ended.status === "fulfilled") assert.equal(ended.value.length, 20);
+      else await rejects(list, "cancelled");
       assert.equal((await paths(backend)).length, 20);
     },
   },
@@ -194,7 +192,7 @@ function calls(backend: Backend, signal: AbortSignal): readonly (readonly [strin
   const [f, other] = [toRelPath("f"), toRelPath("other")];
   const all: readonly (readonly [string, (() => Promise<unknown>) | undefined])[] = [
     ["at", () => backend.at("x", { signal })],
-    ["list", () => Array.fromAsync(backend.list(root, { signal }))],
+    ["list", () => backend.list(root, { signal })],
     ["stat", () => backend.stat(f, { signal })],
     ["read", () => backend.read(f, { signal }).then(collect)],
     ["write", () => backend.write(other, wholeBody("new"), { signal, size: 3 })],

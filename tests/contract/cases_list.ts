@@ -79,17 +79,6 @@ export const listCases: readonly Case[] = [
     },
   },
   {
-    name: "list() that is left half way frees what it held",
-    run: async ({ backend }) => {
-      for (const name of ["a", "b", "c"]) await put(backend, name, "x");
-      for await (const one of backend.list(root, call)) {
-        assert.equal(one.kind, "file");
-        break;
-      }
-      assert.deepEqual(await paths(backend), ["a", "b", "c"]);
-    },
-  },
-  {
     name: "stat() of something absent gives undefined",
     run: async ({ backend }) => {
       await put(backend, "f", "x");

@@ -9,6 +9,7 @@ import {
   startPureftpd,
   startVsftpd,
 } from "../support/servers/ftp.ts";
+import { ownFolder, shared } from "./shared.ts";
 import { conform, type Conformance } from "./suite.ts";
 
 interface Played extends Pick<Conformance, "known" | "lacks"> {
@@ -38,22 +39,25 @@ play("proftpd", { server: "proftpd", start: startProftpd, lacks: noLinks, known:
 play("pureftpd", { server: "pureftpd", start: startPureftpd, lacks: noHash, known: pureftpdKnown });
 
 function play(name: string, { server, start, tls = "none", ...rest }: Played): void {
+  const ignore = skipsServer(server);
+  const running = shared(ignore, () => start({ tls }));
   conform({
     name,
     ...rest,
-    ignore: skipsServer(server),
+    ignore,
     gives: ["cut", "disk"],
     async fresh() {
       await using stack = new AsyncDisposableStack();
-      const running = stack.use(await start({ tls }));
-      const proxy = stack.use(await startProxy(running.port));
+      const site = running();
+      const folder = await ownFolder(site, stack);
+      const proxy = stack.use(await startProxy(site.port));
       const options = { Timeout: "10000", ReconnectTime: "2000" };
-      const backend = stack.use(await openTestFtp(running, { tls, port: proxy.port, options }));
+      const backend = stack.use(await openTestFtp(site, { tls, port: proxy.port, path: folder.root, options }));
       const life = stack.move();
       return {
         backend,
-        disk: running.disk,
-        ...(running.password === undefined ? {} : { secret: running.password }),
+        disk: folder.disk,
+        ...(site.password === undefined ? {} : { secret: site.password }),
         cut: () => proxy.refuse(true),
         [Symbol.asyncDispose]: () => life.disposeAsync(),
       };

@@ -104,8 +104,8 @@ export async function link(backend: Backend, path: string): Promise<LinkEntry> {
 
 /** Everything in a folder, sorted by path. */
 export async function entries(backend: Backend, dir = ""): Promise<readonly Entry[]> {
-  const found = await Array.fromAsync(backend.list(dir === "" ? root : toRelPath(dir), call));
-  return found.sort((a, b) => a.path < b.path ? -1 : a.path > b.path ? 1 : 0);
+  const found = await backend.list(dir === "" ? root : toRelPath(dir), call);
+  return found.toSorted((a, b) => a.path < b.path ? -1 : a.path > b.path ? 1 : 0);
 }
 
 /** The paths in a folder, sorted; leftovers of broken writes stay out where `leftovers` is "hidden". */

@@ -1,8 +1,10 @@
 import { startProxy } from "../support/proxy.ts";
 import { openTestSftp } from "../support/sftp_target.ts";
+import { ownFolder, type Served, shared } from "./shared.ts";
 import { conform } from "./suite.ts";
 
 const noLinks = "this server knows no SYMLINK";
+const running = shared(false, startApart);
 const account = { user: "demo", password: "Canary-4711" };
 
 // A server without posix-rename, without a shell, that answers requests side by side and in any order.
@@ -21,13 +23,13 @@ conform({
   },
   async fresh() {
     await using stack = new AsyncDisposableStack();
-    const disk = await Deno.makeTempDir({ prefix: "tandem-small-" });
-    stack.defer(() => Deno.remove(disk, { recursive: true }));
-    const server = stack.use(await startApart(disk));
+    const server = running();
+    const { disk, root } = await ownFolder(server, stack);
     const proxy = stack.use(await startProxy(server.port));
     const backend = stack.use(
-      await openTestSftp({ ...server, ...account, root: "/", home: disk }, {
+      await openTestSftp({ ...server, ...account, home: disk }, {
         port: proxy.port,
+        path: root,
         password: account.password,
         options: { Timeout: "10000", ReconnectTime: "2000" },
       }),
@@ -44,7 +46,8 @@ conform({
 });
 
 /** The small server as a process of its own: what it still does when a link breaks is not this test's. */
-async function startApart(folder: string): Promise<AsyncDisposable & { port: number; fingerprint: string }> {
+async function startApart(): Promise<AsyncDisposable & Served & { port: number; fingerprint: string }> {
+  const folder = await Deno.makeTempDir({ prefix: "tandem-small-" });
   const code = `
     import { startSmallSftp } from ${JSON.stringify(import.meta.resolve("../support/servers/small_sftp.ts"))};
     const { port, fingerprint } = await startSmallSftp(${JSON.stringify({ folder, ...account })});
@@ -59,10 +62,13 @@ async function startApart(folder: string): Promise<AsyncDisposable & { port: num
   const told: { port: number; fingerprint: string } = JSON.parse(value ?? "");
   return {
     ...told,
+    disk: folder,
+    root: "/",
     async [Symbol.asyncDispose]() {
       child.kill("SIGKILL");
       await lines.cancel();
       await child.status;
+      await Deno.remove(folder, { recursive: true });
     },
   };
 }

@@ -2,6 +2,9 @@ import { startProxy } from "../support/proxy.ts";
 import { skipsServer } from "../support/servers/install.ts";
 import { type DavKind, davRecipe, startDav } from "../support/servers/webdav.ts";
 import { openTestDav } from "../support/webdav_target.ts";
+import { root } from "../../lib/path.ts";
+import { call } from "./rig.ts";
+import { shared } from "./shared.ts";
 import { conform } from "./suite.ts";
 
 const direct = {
@@ -35,17 +38,22 @@ const kinds: readonly {
 ];
 
 for (const { kind, keepsTimes, known } of kinds) {
+  const ignore = skipsServer(davRecipe(kind));
+  const running = shared(ignore, () => startDav({ kind, ...(parent === undefined ? {} : { parent }) }));
   conform({
     name: `webdav on ${kind}`,
-    ignore: skipsServer(davRecipe(kind)),
+    ignore,
     lacks: ["makeLink", ...(keepsTimes ? [] : ["setModified"] as const), "setMode", "checksum", "walk"],
     gives: ["cut"],
     ...(known === undefined ? {} : { known }),
     async fresh() {
       await using stack = new AsyncDisposableStack();
-      const server = stack.use(await startDav({ kind, ...(parent === undefined ? {} : { parent }) }));
+      const server = running();
+      const path = `${server.root}${crypto.randomUUID()}`;
       const proxy = stack.use(await startProxy(server.port));
-      const backend = stack.use(await openTestDav(server, { port: proxy.port, options: { Timeout: "10000" } }));
+      const backend = stack.use(await openTestDav(server, { port: proxy.port, path, options: { Timeout: "10000" } }));
+      // By the server itself: rclone does not see at once what others do to its folder.
+      await backend.makeDir(root, call);
       const life = stack.move();
       return {
         backend,

@@ -15,9 +15,9 @@ export interface Fault {
   readonly error?: SyncError;
   /** The call is carried out, and rejects all the same: its reply was lost. */
   readonly lost?: SyncError;
-  /** A content ends after so many bytes, a listing after so many entries, as if that were all. */
+  /** A content ends after so many bytes, a listing or a walk after so many entries, as if that were all. */
   readonly truncate?: number;
-  /** A content or a listing breaks off with this after `truncate` (or no) bytes or entries. */
+  /** A content or a walk breaks off with this after `truncate` (or no) bytes or entries; a listing rejects with it. */
   readonly broken?: SyncError;
 }
 
@@ -75,18 +75,21 @@ export function faulty(
     for (const { lost } of now) if (lost !== undefined) throw lost;
     const cut = now.find((fault) => fault.truncate !== undefined || fault.broken !== undefined);
     if (cut !== undefined && operation === "read") broken.set(result as object, cut);
-    return result;
+    if (cut === undefined || !Array.isArray(result)) return result;
+    if (cut.broken !== undefined) throw cut.broken;
+    return result.slice(0, cut.truncate) as T;
   };
-  const many = async function* ({ operation, path, run }: Listing): AsyncIterable<Entry> {
+  const many = async function* ({ operation, path, run }: Listing): AsyncIterable<readonly Entry[]> {
     if (crash?.isOver === true) throw crashed();
     const now = struck(operation, path);
     for (const fault of now) await fault.before?.();
     for (const { error } of now) if (error !== undefined) throw error;
     const cut = now.find((fault) => fault.truncate !== undefined || fault.broken !== undefined);
     let left = cut === undefined ? Infinity : cut.truncate ?? 0;
-    for await (const entry of run()) {
-      if (left-- <= 0) break;
-      yield entry;
+    for await (const batch of run()) {
+      if (left > 0) yield batch.slice(0, left);
+      left -= batch.length;
+      if (left <= 0) break;
     }
     if (cut?.broken !== undefined) throw cut.broken;
   };

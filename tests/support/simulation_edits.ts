@@ -21,7 +21,7 @@ const call = { signal: new AbortController().signal };
 export async function contentsOf(backend: Backend, options: { readonly own: boolean }): Promise<Contents> {
   const found = new Map<string, string | null>();
   const visit = async (dir: RelPath) => {
-    for (const entry of await Array.fromAsync(backend.list(dir, call))) {
+    for (const entry of await backend.list(dir, call)) {
       if (!options.own && nameOf(entry.path).includes(".tandem-")) continue;
       if (entry.kind === "dir") {
         found.set(entry.path, null);
@@ -108,7 +108,7 @@ async function rename(backend: Backend, { from, to, found }: Renaming, { lost, m
 async function clear(backend: Backend, entry: Entry | undefined, lost: Map<string, string>): Promise<void> {
   if (entry === undefined) return;
   if (entry.kind === "dir") {
-    for (const child of await Array.fromAsync(backend.list(entry.path, call))) await clear(backend, child, lost);
+    for (const child of await backend.list(entry.path, call)) await clear(backend, child, lost);
   } else lost.set(entry.path, await textAt(backend, entry.path));
   const now = await backend.stat(entry.path, call);
   if (now !== undefined) await backend.remove(now, call);
@@ -127,7 +127,7 @@ async function makeParents(backend: Backend, path: RelPath, lost: Map<string, st
 async function filesBelow(backend: Backend, entry: Entry): Promise<ReadonlyMap<string, string>> {
   if (entry.kind !== "dir") return new Map([[entry.path, await textAt(backend, entry.path)]]);
   const found = new Map<string, string>();
-  for (const child of await Array.fromAsync(backend.list(entry.path, call))) {
+  for (const child of await backend.list(entry.path, call)) {
     for (const [path, content] of await filesBelow(backend, child)) found.set(path, content);
   }
   return found;

@@ -59,7 +59,7 @@ export async function readTree(backend: Backend, options: { readonly times?: boo
   const call = { signal: new AbortController().signal };
   const found: [string, NodeLiteral][] = [];
   const visit = async (dir: RelPath) => {
-    const entries = await Array.fromAsync(backend.list(dir, call));
+    const entries = await backend.list(dir, call);
     if (entries.length === 0 && dir !== root) found.push([`${dir}/`, {}]);
     for (const entry of entries) {
       if (entry.kind === "dir") await visit(entry.path);

@@ -83,7 +83,7 @@ Deno.test("memory() lists in one order for each seed, whatever the order of maki
   const order = async (seed: number, made: readonly string[]) => {
     const backend = memory({ seed });
     for (const name of made) await put(backend, name, "x");
-    return (await Array.fromAsync(backend.list(root, call))).map((entry) => entry.path);
+    return (await backend.list(root, call)).map((entry) => entry.path);
   };
   const one = await order(1, names);
   assert.deepEqual(one, await order(1, names.toReversed()));

@@ -48,9 +48,7 @@ async function retried<T>(work: () => Promise<T>, attempts = 5): Promise<T> {
 }
 
 async function listed(backend: Backend): Promise<readonly string[]> {
-  const names: string[] = [];
-  for await (const entry of backend.list(root, call)) names.push(entry.path);
-  return names.sort();
+  return (await backend.list(root, call)).map((entry): string => entry.path).sort();
 }
 
 test("openSftp() connects anew after the link broke, and the next call works", {}, async ({ proxy, backend }) => {

@@ -30,9 +30,7 @@ function test(title: string, options: SshdOptions, run: (rig: Rig) => Promise<vo
 }
 
 async function entries(backend: Backend) {
-  const all = [];
-  for await (const entry of backend.list(root, call)) all.push(entry);
-  return all;
+  return await backend.list(root, call);
 }
 
 test("at() takes absolute, relative and login-folder forms", {}, async ({ server, backend }) => {

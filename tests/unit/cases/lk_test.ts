@@ -92,15 +92,12 @@ for (const links of ["Skip", "Keep"] as const) {
       const hostile = over(remote, {
         stat: async (inner, path, call) => path === "x" ? link : await inner.stat(path, call),
         ...(walks ? {} : { walk: undefined }),
-        async *list(inner, dir, call) {
-          if (dir === "") yield link;
-          yield* inner.list(dir, call);
-        },
+        list: async (inner, dir, call) => [...dir === "" ? [link] : [], ...await inner.list(dir, call)],
         ...(walks
           ? {
             async *walk(inner, dir, call) {
-              yield link;
-              for await (const entry of inner.walk?.(dir, call) ?? []) if (entry.path !== "x") yield entry;
+              yield [link];
+              for await (const batch of inner.walk?.(dir, call) ?? []) yield batch.filter(({ path }) => path !== "x");
             },
           }
           : {}),

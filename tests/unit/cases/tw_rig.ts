@@ -66,7 +66,7 @@ export async function remove(backend: MemoryBackend, path: string): Promise<void
   const entry = await backend.stat(toRelPath(path), { signal });
   assert.ok(entry !== undefined, path);
   if (entry.kind === "dir") {
-    for (const child of await Array.fromAsync(backend.list(entry.path, { signal }))) await remove(backend, child.path);
+    for (const child of await backend.list(entry.path, { signal })) await remove(backend, child.path);
   }
   const now = await backend.stat(entry.path, { signal });
   if (now !== undefined) await backend.remove(now, { signal });

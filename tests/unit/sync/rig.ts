@@ -36,7 +36,7 @@ export function plant(backend: MemoryBackend, texts: Texts, modified = NOON): vo
 /** Everything below the root, temporary names included. */
 export async function texts(backend: Backend, dir = root): Promise<Texts> {
   const found: Record<string, string | null> = {};
-  for (const entry of await Array.fromAsync(backend.list(dir, { signal }))) {
+  for (const entry of await backend.list(dir, { signal })) {
     if (entry.kind === "dir") Object.assign(found, { [entry.path]: null }, await texts(backend, entry.path));
     else if (entry.kind === "link") found[entry.path] = `-> ${entry.target}`;
     else if (entry.kind === "file") found[entry.path] = await textOf(backend, entry.path);

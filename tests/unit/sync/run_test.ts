@@ -311,11 +311,11 @@ Deno.test("run() lists both sides at the same time", async () => {
   const gate = Promise.withResolvers<void>();
   const waiting = (name: string) =>
     over(memory({ lacks: ["walk"] }), {
-      async *list(inner, path, call) {
+      async list(inner, path, call) {
         begun.push(name);
         if (begun.length === 2) gate.resolve();
         await gate.promise;
-        yield* inner.list(path, call);
+        return await inner.list(path, call);
       },
     });
   await ran({ local: waiting("local"), remote: waiting("remote") }, { signal, remove: false });

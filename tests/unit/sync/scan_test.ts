@@ -34,10 +34,9 @@ function holding(...entries: readonly Entry[]): Backend {
 /** A backend whose folders list exactly this. */
 function listing(folders: Readonly<Record<string, readonly Entry[] | SyncError>>): Backend {
   return over(memory({ lacks: ["walk"] }), {
-    async *list(_inner, dir) {
+    list: (_inner, dir) => {
       const found = folders[dir] ?? new SyncError("notFound", `no ${dir}`, { operation: "list" });
-      if (found instanceof SyncError) throw found;
-      yield* found;
+      return found instanceof SyncError ? Promise.reject(found) : Promise.resolve(found);
     },
     stat: (_inner, path) => {
       const entries = Object.values(folders).flatMap((found) => found instanceof SyncError ? [] : found);
@@ -91,12 +90,10 @@ Deno.test("scan() gives a folder that cannot be read as unreadable, with nothing
 
 Deno.test("scan() takes nothing from a listing that fails half way", async () => {
   const backend = over(holding(dir("a"), file("a/x"), file("a/y")), {
-    async *list(inner, dir, call) {
-      let count = 0;
-      for await (const entry of inner.list(dir, call)) {
-        if (dir === "a" && ++count === 2) throw broken("unexpected");
-        yield entry;
-      }
+    async list(inner, dir, call) {
+      const found = await inner.list(dir, call);
+      if (dir === "a") throw broken("unexpected");
+      return found;
     },
   });
   assert.deepEqual(shown(await scanned(backend)), { "a": "unreadable" });
@@ -184,7 +181,8 @@ Deno.test("scan() believes no entry that does not lie in the folder that lists i
 Deno.test("scan() completes the folders that walk() does not name, and closes a name that is file and folder", async () => {
   const backend = over(memory(), {
     async *walk() {
-      yield* [file("a/b/c"), file("f"), file("f/below")];
+      yield [file("a/b/c"), file("f")];
+      yield [file("f/below")];
     },
   });
   assert.deepEqual(shown(await scanned(backend)), { "a": "dir", "a/b": "dir", "a/b/c": "file", "f": "unreadable" });
@@ -193,7 +191,7 @@ Deno.test("scan() completes the folders that walk() does not name, and closes a 
 Deno.test("scan() rejects when walk() fails half way", async () => {
   const backend = over(holding(file("a")), {
     async *walk() {
-      yield file("a");
+      yield [file("a")];
       throw broken("unexpected", "page 2 is missing");
     },
   });
@@ -208,9 +206,7 @@ Deno.test("scan() works on folders 300 levels deep", async () => {
 
 Deno.test("scan() stops at folders without end", async () => {
   const endless = over(memory({ lacks: ["walk"] }), {
-    async *list(_inner, path) {
-      yield dir(path === "" ? "d" : `${path}/d`);
-    },
+    list: (_inner, path) => Promise.resolve([dir(path === "" ? "d" : `${path}/d`)]),
   });
   const found = await scanned(endless);
   const last = Array.from(found.snapshot).at(-1);
@@ -221,11 +217,11 @@ Deno.test("scan() lists folders side by side, as many as it may", async () => {
   const folders = Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`d${i}`, []]));
   let [now, most] = [0, 0];
   const backend = over(listing({ "": Object.keys(folders).map(dir), ...folders }), {
-    async *list(inner, path, call) {
+    async list(inner, path, call) {
       most = Math.max(most, ++now);
       await new Promise((resolve) => setTimeout(resolve, 1));
-      yield* inner.list(path, call);
       now--;
+      return await inner.list(path, call);
     },
   });
   await scanned(backend, { concurrency: 4 });
@@ -236,10 +232,11 @@ Deno.test("scan() rejects with cancelled once the signal is aborted, and begins 
   const stop = new AbortController();
   const lists: string[] = [];
   const backend = over(listing({ "": [dir("a"), dir("b")], "a": [], "b": [] }), {
-    async *list(inner, path, call) {
+    async list(inner, path, call) {
       lists.push(path);
-      yield* inner.list(path, call);
+      const found = await inner.list(path, call);
       stop.abort();
+      return found;
     },
   });
   assert.equal((await rejection(scanned(backend, { signal: stop.signal }))).kind, "cancelled");
