@@ -233,20 +233,25 @@ function commandsIn(log: string): readonly string[] {
 
 /** A certificate for 127.0.0.1 and localhost that nobody signed, the same for all servers of a process. */
 async function makeCertificate(dir: string): Promise<void> {
-  pems ??= await newCertificate(dir);
-  for (const [name, pem] of Object.entries(pems)) await Deno.writeTextFile(join(dir, name), pem, { mode: 0o600 });
+  const texts = pems.length > 0 ? pems : await newCertificate(dir);
+  pems.splice(0, pems.length, ...texts);
+  for (const { name, pem } of texts) await Deno.writeTextFile(join(dir, name), pem, { mode: 0o600 });
 }
 
-let pems: Readonly<Record<string, string>> | undefined;
+interface Pem {
+  readonly name: string;
+  readonly pem: string;
+}
 
-async function newCertificate(dir: string): Promise<Readonly<Record<string, string>>> {
+const pems: Pem[] = [];
+
+async function newCertificate(dir: string): Promise<readonly Pem[]> {
   const names = "subjectAltName=IP:127.0.0.1,DNS:localhost";
   const key = ["-newkey", "rsa:2048", "-nodes"];
   const files = ["-keyout", join(dir, "key.pem"), "-out", join(dir, "cert.pem")];
   await run("openssl", ["req", "-x509", ...key, ...files, "-days", "2", "-subj", "/CN=localhost", "-addext", names]);
-  return Object.fromEntries(
-    await Promise.all(["key.pem", "cert.pem"].map(async (name) => [name, await Deno.readTextFile(join(dir, name))])),
-  );
+  const names = ["key.pem", "cert.pem"];
+  return await Promise.all(names.map(async (name) => ({ name, pem: await Deno.readTextFile(join(dir, name)) })));
 }
 
 async function launch(
