@@ -248,10 +248,10 @@ const pems: Pem[] = [];
 async function newCertificate(dir: string): Promise<readonly Pem[]> {
   const names = "subjectAltName=IP:127.0.0.1,DNS:localhost";
   const key = ["-newkey", "rsa:2048", "-nodes"];
-  const files = ["-keyout", join(dir, "key.pem"), "-out", join(dir, "cert.pem")];
-  await run("openssl", ["req", "-x509", ...key, ...files, "-days", "2", "-subj", "/CN=localhost", "-addext", names]);
-  const names = ["key.pem", "cert.pem"];
-  return await Promise.all(names.map(async (name) => ({ name, pem: await Deno.readTextFile(join(dir, name)) })));
+  const outputs = ["-keyout", join(dir, "key.pem"), "-out", join(dir, "cert.pem")];
+  await run("openssl", ["req", "-x509", ...key, ...outputs, "-days", "2", "-subj", "/CN=localhost", "-addext", names]);
+  const files = ["key.pem", "cert.pem"];
+  return await Promise.all(files.map(async (name) => ({ name, pem: await Deno.readTextFile(join(dir, name)) })));
 }
 
 async function launch(
