@@ -42,6 +42,11 @@ export function parentOf(path: RelPath): RelPath {
   return (at < 0 ? "" : path.slice(0, at)) as RelPath;
 }
 
+/** Does the path lie in this very folder? */
+export function isChild(path: RelPath, dir: RelPath): boolean {
+  return path !== "" && path.lastIndexOf("/") === (dir === "" ? -1 : dir.length) && path.startsWith(dir);
+}
+
 /** The last segment; "" for the root. */
 export function nameOf(path: RelPath): string {
   return path.slice(path.lastIndexOf("/") + 1);

@@ -113,7 +113,7 @@ export interface Backend extends AsyncDisposable {
   /** A content hash made where the file lies, in the first of the `wanted` algorithms (sha256, sha1, md5 …) that is offered; undefined when none is. */
   checksum?(entry: FileEntry, wanted: readonly string[], call: Call): Promise<Checksum | undefined>;
 
-  /** The whole subtree below `dir` in no order, in batches of any size, where one listing is cheaper than one per folder. A folder that cannot be read is an opaque entry of cause "unreadable"; anything less than a complete listing rejects. */
+  /** The whole subtree below `dir` in no order, in batches of any size, where one listing is cheaper than one per folder. A folder that cannot be read is an opaque entry of cause "unreadable"; anything less than a complete listing rejects; with unsupported, before the first batch, where folders have to be listed one by one after all. */
   walk?(dir: RelPath, call: Call): AsyncIterable<readonly Entry[]>;
 }
 

@@ -17,6 +17,7 @@ import { removeEntry, renameEntry, setEntryMode, setEntryTime } from "./sftp_cha
 import { connectSftp } from "./sftp_connect.ts";
 import { childOf, look, lookFor } from "./sftp_entry.ts";
 import { Folders } from "./sftp_folders.ts";
+import { findBelow } from "./sftp_find.ts";
 import { Hashes } from "./sftp_hash.ts";
 import { listFolder } from "./sftp_list.ts";
 import { makeFolder, makeSymlink } from "./sftp_make.ts";
@@ -51,7 +52,14 @@ export async function openSftpOver(
     const home = loginFolder(wire, call);
     const [place] = await Promise.all([findPlace(wire, address.path, { ...call, home }), home]);
     const traits = traitsOf(wire, numberOf(options.Connections, CONNECTIONS));
-    return new Sftp({ connector, pool, home, hashes: new Hashes(pool), traits }, { place, owns: true });
+    return new Sftp({
+      connector,
+      pool,
+      home,
+      hashes: new Hashes(pool),
+      runsCommands: wire.software.startsWith("OpenSSH"),
+      traits,
+    }, { place, owns: true });
   } catch (error) {
     await pool[Symbol.asyncDispose]();
     throw error;
@@ -69,6 +77,8 @@ interface Server {
   readonly pool: Pool;
   readonly home: Promise<string>;
   readonly hashes: Hashes;
+  /** Other servers than OpenSSH may take a command amiss, or run it elsewhere than where their files are. */
+  readonly runsCommands: boolean;
   readonly traits: Traits;
 }
 
@@ -77,6 +87,7 @@ class Sftp implements Backend {
   readonly peer: string;
   readonly place: Place;
   readonly traits: Traits;
+  readonly walk?: NonNullable<Backend["walk"]>;
   readonly #server: Server;
   readonly #pool: Pool;
   readonly #owns: boolean;
@@ -90,6 +101,7 @@ class Sftp implements Backend {
     this.#server = server;
     this.#pool = server.pool;
     this.#owns = owns;
+    if (server.runsCommands) this.walk = (dir, call) => this.#walk(dir, call);
   }
 
   async at(folder: string, call: Call): Promise<Backend> {
@@ -103,6 +115,11 @@ class Sftp implements Backend {
     const wire = await this.#pool.wire(ask);
     const isFolder = this.#folders.check(wire, dir, ask);
     return await listFolder(wire, { ...ask, at: this.#at(dir), isFolder });
+  }
+
+  async *#walk(dir: RelPath, call: Call): AsyncIterable<readonly Entry[]> {
+    const ask = asking("list", dir, call);
+    yield await findBelow(this.#pool, { ...ask, at: this.#at(dir) });
   }
 
   async stat(path: RelPath, call: Call): Promise<Entry | undefined> {

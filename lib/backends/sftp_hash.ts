@@ -3,6 +3,7 @@ import { SyncError } from "../errors.ts";
 import type { Checksum } from "../types.ts";
 import type { Call } from "./backend.ts";
 import { unlessCancelled } from "./sftp_body.ts";
+import { runCommand } from "./sftp_command.ts";
 import type { Pool } from "./sftp_pool.ts";
 import type { Ask } from "./sftp_status.ts";
 
@@ -66,17 +67,11 @@ export class Hashes {
 
   /** What a command writes; its exit code does not matter, for files that cannot be read leave gaps. */
   async #run(command: string, input: string, call: Call): Promise<string> {
-    const link = await this.#pool.link(call);
-    const running = await link.exec(command, call);
-    running.stderr.resume();
-    const decoder = new TextDecoder();
     let output = "";
-    running.stdout.on("data", (data: Uint8Array) => {
-      if (output.length < MOST_OUTPUT) output += decoder.decode(data, { stream: true });
-    });
-    running.stdin.end(input);
-    await running.exit;
-    if (link.closed.aborted) throw link.closed.reason;
+    const onText = (text: string) => {
+      if (output.length < MOST_OUTPUT) output += text;
+    };
+    await runCommand(this.#pool, command, { signal: call.signal, input, onText });
     return output;
   }
 }

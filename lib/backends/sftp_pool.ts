@@ -1,3 +1,4 @@
+import process from "node:process";
 import { cancelled, SyncError, toSyncError } from "../errors.ts";
 import type { Call } from "./backend.ts";
 import { Wire } from "./sftp_wire.ts";
@@ -39,6 +40,7 @@ export class Pool implements AsyncDisposable {
   #most: number;
   #dialling: Promise<Wire> | undefined;
   readonly #growing = new Set<Promise<void>>();
+  readonly #idle = new Idleness();
   #busySince: number | undefined;
   #over: SyncError | undefined;
 
@@ -74,8 +76,9 @@ export class Pool implements AsyncDisposable {
     return link;
   }
 
-  /** Opens further connections in the background until there are `wanted`, as far as they are allowed. */
+  /** Opens further connections in the background until there are `wanted`, as far as they are allowed and of use. */
   grow(wanted: number): void {
+    if (!this.#helps()) return;
     while (this.#links.size + this.#growing.size < Math.min(wanted, this.#most)) {
       if (this.#closing.signal.aborted) return;
       const one = this.#dial().then(() => {}, (error) => {
@@ -108,6 +111,12 @@ export class Pool implements AsyncDisposable {
     let load = 0;
     for (const wire of this.#links.keys()) load += wire.load;
     this.grow(1 + Math.ceil(load / EACH));
+  }
+
+  /** Over a long line each connection carries only so much. Near a server one carries all that this program can encrypt, unless the server is the slower of the two. */
+  #helps(): boolean {
+    for (const wire of this.#links.keys()) if (wire.nearest > NEAR_MS) return true;
+    return this.#idle.now();
   }
 
   /** One attempt serves all who wait; each may leave. */
@@ -172,6 +181,33 @@ export class Pool implements AsyncDisposable {
   }
 }
 
+/** Has this program waited rather than worked? By the processor time it used, over the last while. */
+class Idleness {
+  #since = performance.now();
+  #used = cpuMs();
+  #isIdle = false;
+
+  now(): boolean {
+    const span = performance.now() - this.#since;
+    if (span < SPAN_MS) return this.#isIdle;
+    const used = cpuMs();
+    this.#isIdle = used - this.#used < span * BUSY_SHARE;
+    this.#since += span;
+    this.#used = used;
+    return this.#isIdle;
+  }
+}
+
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
+/** ms of a round trip below which a server is near. */
+const NEAR_MS = 3;
+const SPAN_MS = 500;
+/** Of one core. */
+const BUSY_SHARE = 0.6;
 /** Requests waiting on the least loaded connection that justify one more, and ms that they must have been. */
 const BUSY = 24;
 const BUSY_MS = 150;

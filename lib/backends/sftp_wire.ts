@@ -32,6 +32,8 @@ export class Wire {
   /** Does it keep requests in the order they were sent, so that they need not wait for one another? */
   readonly ordered: boolean;
   readonly closed: AbortSignal;
+  /** ms of the quickest answer so far: not less than the round trip. */
+  nearest = Infinity;
   readonly #channel: SftpChannel;
   readonly #requests: SftpRequests;
   readonly #options: WireOptions;
@@ -129,15 +131,13 @@ export class Wire {
   }
 
   /** The next names of a folder; undefined at its end. */
-  async readdir(handle: Handle, ask: Ask): Promise<readonly RawName[] | undefined> {
-    try {
-      return await this.#send(ask, (done: Done<readonly RawName[]>) => {
-        this.#requests.readdir(handle, { full: true }, done);
+  readdir(handle: Handle, ask: Ask): Promise<readonly RawName[] | undefined> {
+    return this.#send(ask, (done: Done<readonly RawName[] | undefined>) => {
+      this.#requests.readdir(handle, { full: true }, (error, names) => {
+        if (error?.code === END_OF_FILE) done(undefined, undefined);
+        else done(error, names);
       });
-    } catch (error) {
-      if (statusOf(error) === END_OF_FILE) return undefined;
-      throw error;
-    }
+    });
   }
 
   mkdir(path: string, ask: Ask): Promise<void> {
@@ -189,6 +189,7 @@ export class Wire {
       this.#add(pending);
       const done: Done<T> = (error, value) => {
         if (!this.#remove(pending)) return error ? undefined : late?.(value);
+        this.nearest = Math.min(this.nearest, performance.now() - pending.since);
         if (!error) return resolve(value);
         reject(this.closed.aborted ? lost(ask, this.closed.reason) : toSyncError(ask, error));
       };

@@ -1,10 +1,10 @@
 import type { Backend, Call } from "../backends/backend.ts";
 import { cancelled, type ErrorKind, SyncError, toSyncError } from "../errors.ts";
-import { parentOf, printable, type RelPath, root } from "../path.ts";
+import { isChild, parentOf, printable, type RelPath, root } from "../path.ts";
 import { tempTag } from "../temp.ts";
 import type { DirEntry, Entry, OpaqueEntry, Snapshot } from "../types.ts";
 import { drain } from "./pool.ts";
-import { toSnapshot } from "./snapshot.ts";
+import { toSnapshot, toTree } from "./snapshot.ts";
 import type { Owner } from "./tag.ts";
 
 /** `owner`: whose temporary names on this side are our own; `concurrency`: folders listed side by side, by default as the backend likes. */
@@ -34,15 +34,14 @@ export async function scan(backend: Backend, options: ScanOptions): Promise<Scan
   }
   const found: Found = { entries: [], leftovers: [] };
   try {
-    if (backend.walk === undefined) await listTree(backend, found, options);
-    else await walkTree(backend, found, options);
+    if (!await walkTree(backend, found, options)) await listTree(backend, found, options);
   } catch (error) {
     throw options.signal.aborted
       ? cancelled(options.signal, `list ${backend.label}`)
       : await rootError(backend, error, options);
   }
   if (options.signal.aborted) throw cancelled(options.signal, `list ${backend.label}`);
-  return { snapshot: toSnapshot(found.entries), leftovers: found.leftovers };
+  return { snapshot: toTree(found.entries) ?? toSnapshot(mend(found.entries)), leftovers: found.leftovers };
 }
 
 /** Does this end a scan or a run, whatever path it came from? */
@@ -75,8 +74,14 @@ async function listTree(backend: Backend, found: Found, options: ScanOptions): P
 
   async function listOne({ entry, depth }: Folder): Promise<void> {
     if (depth > MAX_DEPTH) throw failure(`it lies more than ${MAX_DEPTH} folders deep`);
-    const children = await listFolder(backend, entry.path, { signal });
+    const children = await backend.list(entry.path, { signal });
     if (entry.path !== root) found.entries.push(entry);
+    if (found.entries.length + children.length > MAX_ENTRIES) throw tooMany();
+    for (const child of children) {
+      if (!isChild(child.path, entry.path)) {
+        throw failure(`its listing names "${printable(child.path)}", which does not lie in it`);
+      }
+    }
     for (const child of children) {
       const admitted = admit(child, found, options);
       if (admitted?.kind === "dir") waiting.push({ entry: admitted, depth: depth + 1 });
@@ -87,7 +92,6 @@ async function listTree(backend: Backend, found: Found, options: ScanOptions): P
   async function tryOne(folder: Folder): Promise<void> {
     const { path } = folder.entry;
     try {
-      if (found.entries.length > MAX_ENTRIES) throw tooMany();
       await listOne(folder).catch(async (error) => {
         const why = toSyncError(error, "list");
         if (path === root || endsAll(why.kind)) throw why;
@@ -104,24 +108,34 @@ async function listTree(backend: Backend, found: Found, options: ScanOptions): P
   await drain(() => waiting.pop(), tryOne, { limit: Math.max(1, limit), signal });
 }
 
-/** The children of one folder, all of them or none. */
-async function listFolder(backend: Backend, dir: RelPath, call: Call): Promise<Iterable<Entry>> {
-  const children = new Map<RelPath, Entry>();
-  for (const entry of await backend.list(dir, call)) {
-    if (entry.path === root || parentOf(entry.path) !== dir) {
-      throw failure(`its listing names "${printable(entry.path)}", which does not lie in it`);
+/** One listing of everything; false where there is none to be had, and folders have to be listed one by one. */
+async function walkTree(backend: Backend, found: Found, options: ScanOptions): Promise<boolean> {
+  const all: Entry[] = [];
+  try {
+    for await (const batch of backend.walk?.(root, options) ?? []) {
+      if (all.length + batch.length > MAX_ENTRIES) throw tooMany();
+      for (const entry of batch) if (entry.path !== root) all.push(entry);
     }
-    add(children, entry);
+  } catch (error) {
+    if (toSyncError(error, "list").kind === "unsupported") return false;
+    throw error;
   }
-  return children.values();
+  if (backend.walk === undefined) return false;
+  for (const entry of all) {
+    const admitted = admit(entry, found, options);
+    if (admitted !== undefined) found.entries.push(admitted);
+  }
+  return true;
 }
 
-async function walkTree(backend: Backend, found: Found, options: ScanOptions): Promise<void> {
+/**
+ * The entries as a tree: a path that comes twice is kept as neither of the two, a chain of folders that nobody listed is completed up
+ * to the root, and nothing lies below what is no folder.
+ */
+function mend(entries: readonly Entry[]): readonly Entry[] {
   const all = new Map<RelPath, Entry>();
-  for await (const batch of backend.walk?.(root, options) ?? []) {
-    for (const entry of batch) if (entry.path !== root) add(all, entry);
-  }
-  // Paths added here are visited in their turn, so a chain of folders that nobody listed is completed up to the root.
+  for (const entry of entries) all.set(entry.path, join(all.get(entry.path), entry));
+  // Paths added here are visited in their turn.
   for (const path of all.keys()) {
     const dir = parentOf(path);
     const holder = all.get(dir);
@@ -132,29 +146,16 @@ async function walkTree(backend: Backend, found: Found, options: ScanOptions): P
     );
   }
   const closed = new Set<RelPath>();
-  const admitted: Entry[] = [];
-  for (const entry of all.values()) {
-    const one = admit(entry, found, options);
-    if (one === undefined) continue;
-    admitted.push(one);
-    if (one.kind === "opaque" && one.cause !== "name") closed.add(one.path);
-  }
-  for (const entry of admitted) {
-    if (closed.size === 0 || !hasAbove(entry.path, closed)) found.entries.push(entry);
-  }
+  for (const entry of all.values()) if (entry.kind === "opaque" && entry.cause !== "name") closed.add(entry.path);
+  return Array.from(all.values()).filter((entry) => closed.size === 0 || !hasAbove(entry.path, closed));
 }
 
-/** Adds an entry; a path that comes twice is kept as neither of the two. */
-function add(entries: Map<RelPath, Entry>, entry: Entry): void {
-  if (entries.size > MAX_ENTRIES) throw tooMany();
-  const before = entries.get(entry.path);
-  if (before === undefined) {
-    entries.set(entry.path, entry);
-    return;
-  }
+/** What stands for two entries of one path. */
+function join(before: Entry | undefined, entry: Entry): Entry {
+  if (before === undefined) return entry;
   const bothUnnamed = isUnnamed(before) && isUnnamed(entry);
   const why = bothUnnamed ? "several names look like this one, none can be opened" : "the listing names it twice";
-  entries.set(entry.path, bothUnnamed ? { ...before, why } : unreadable(entry.path, why));
+  return bothUnnamed ? { ...before, why } : unreadable(entry.path, why);
 }
 
 function isUnnamed(entry: Entry): entry is OpaqueEntry {

@@ -4,7 +4,16 @@ import type { Entry, Snapshot } from "../types.ts";
 /** A snapshot of the entries, in whatever order they come. What lies below folders that are no entries themselves is welcome too. */
 export function toSnapshot(entries: Iterable<Entry>): Snapshot {
   const given = Array.from(entries);
-  const sorted = sortByFolder(given) ?? given.sort(compareEntries);
+  return toTree(given) ?? snapshotOf(given.sort(compareEntries));
+}
+
+/** The same for entries that make a tree; undefined where a path is given twice, or lies below what is no folder among them. */
+export function toTree(entries: readonly Entry[]): Snapshot | undefined {
+  const sorted = sortByFolder(entries);
+  return sorted === undefined ? undefined : snapshotOf(sorted);
+}
+
+function snapshotOf(sorted: readonly Entry[]): Snapshot {
   return {
     size: sorted.length,
     get: (path) => find(sorted, path),

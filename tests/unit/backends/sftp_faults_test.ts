@@ -21,10 +21,21 @@ interface Rig {
   readonly backend: Backend;
 }
 
-function test(name: string, options: Readonly<Record<string, string>>, run: (rig: Rig) => Promise<void>): void {
+interface Options {
+  readonly delay?: number;
+  readonly Timeout?: string;
+  readonly ReconnectTime?: string;
+}
+
+/** `delay`: ms each way, so that further connections are worth their while. */
+function test(
+  name: string,
+  { delay = 0, ...options }: Options,
+  run: (rig: Rig) => Promise<void>,
+): void {
   serverTest(name, { server: "sftp" }, async () => {
     await using server = await startSshd();
-    await using proxy = await startProxy(server.port);
+    await using proxy = await startProxy(server.port, { delay });
     await using backend = await openTestSftp(server, { port: proxy.port, options: { Timeout: "60000", ...options } });
     await run({ server, proxy, backend });
   });
@@ -149,7 +160,7 @@ test("write() takes over no leftover whose bytes are others", {}, async ({ backe
 
 test(
   "read() of a large file over several connections gives its bytes in order",
-  {},
+  { delay: 5 },
   async ({ proxy, backend, server }) => {
     const bytes = pattern(64 << 20, 7);
     await Deno.writeFile(`${server.disk}/f`, bytes);
