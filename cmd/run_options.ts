@@ -17,6 +17,7 @@ import type { Job, Pair, PairWords } from "./pair.ts";
 export interface RunWords extends PairWords, MemoryWords {
   readonly SkipNew: boolean;
   readonly SkipModified: boolean;
+  readonly SkipMoves: boolean;
   readonly Conflict: ConflictPolicy;
   readonly Links: "Skip" | "Keep";
   readonly MaxRemove: Share | undefined;
@@ -48,6 +49,7 @@ export async function toRunOptions<W extends RunWords>(
     skipNew: words.SkipNew,
     skipModified: words.SkipModified,
     conflict: words.Conflict,
+    moves: !words.SkipMoves,
     links: words.Links,
     removeDespiteFailures: words.RemoveDespiteFailures,
     allow: allowed(words),

@@ -57,6 +57,7 @@ export const syncParams = {
   },
   SkipNew: { type: toggle, fallback: false, help: "Leave files alone that one side lacks." },
   SkipModified: { type: toggle, fallback: false, help: "Leave files alone that differ." },
+  SkipMoves: { type: toggle, fallback: false, help: "Carry a renamed file anew instead of renaming it there too." },
   Conflict: {
     type: conflictType,
     fallback: "Newest",

@@ -13,6 +13,14 @@ export function tempTag(path: string): string | undefined {
   return TEMP.exec(path)?.[1];
 }
 
+/** The path that a temporary name stands for; a name that was too long gives one cut short. */
+export function tempTarget(path: RelPath): RelPath | undefined {
+  if (tempTag(path) === undefined) return undefined;
+  const dir = parentOf(path);
+  const name = nameOf(path).slice(1).replace(/\.tandem-[0-9a-f]{16}$/, "");
+  return (dir === "" ? name : `${dir}/${name}`) as RelPath;
+}
+
 /** What a plan says of a version that goes to the trash before its place is taken: no entry can have this path, since nobody sees the name. */
 export function trashPath(path: RelPath): RelPath {
   return `${TRASH}${path}` as RelPath;

@@ -106,9 +106,14 @@ export interface Backend extends AsyncDisposable {
 
   rename?(from: RelPath, to: RelPath, options: Call & Expecting): Promise<void>;
   copy?(from: RelPath, to: RelPath, options: Call & Expecting): Promise<void>;
+  /** Gives a file a second name. */
+  hardLink?(from: RelPath, to: RelPath, options: Call & Expecting): Promise<void>;
   makeLink?(path: RelPath, target: string, options: Call & Expecting): Promise<LinkEntry>;
   setModified?(path: RelPath, modified: number, call: Call): Promise<void>;
   setMode?(path: RelPath, mode: number, call: Call): Promise<void>;
+
+  /** Names that came, went or changed in these folders are on the disk itself when it resolves: no power cut takes them back. A folder that is gone is no error. */
+  flush?(dirs: readonly RelPath[], call: Call): Promise<void>;
 
   /** A content hash made where the file lies, in the first of the `wanted` algorithms (sha256, sha1, md5 …) that is offered; undefined when none is. */
   checksum?(entry: FileEntry, wanted: readonly string[], call: Call): Promise<Checksum | undefined>;

@@ -1,6 +1,6 @@
 import type { RelPath } from "../path.ts";
 import type { Entry } from "../types.ts";
-import type { Backend, Content, ReadOptions, WriteOptions } from "./backend.ts";
+import type { Backend, Call, Content, Expecting, ReadOptions, WriteOptions } from "./backend.ts";
 import { mismatch } from "./expect.ts";
 
 export type Operation =
@@ -13,9 +13,11 @@ export type Operation =
   | "remove"
   | "rename"
   | "copy"
+  | "hardLink"
   | "makeLink"
   | "setModified"
   | "setMode"
+  | "flush"
   | "checksum"
   | "walk";
 
@@ -94,13 +96,14 @@ export function decorate(inner: Backend, around: Around): Backend {
 
 type OptionalMethods = Pick<
   Backend,
-  "rename" | "copy" | "makeLink" | "setModified" | "setMode" | "checksum" | "walk"
+  "rename" | "copy" | "hardLink" | "makeLink" | "setModified" | "setMode" | "flush" | "checksum" | "walk"
 >;
 
 function optional(inner: Backend, around: Around): OptionalMethods {
   const { one, many } = around;
   const [rename, copy, makeLink] = [inner.rename?.bind(inner), inner.copy?.bind(inner), inner.makeLink?.bind(inner)];
   const [setModified, setMode] = [inner.setModified?.bind(inner), inner.setMode?.bind(inner)];
+  const [hardLink, flush] = [inner.hardLink?.bind(inner), inner.flush?.bind(inner)];
   const [checksum, walk] = [inner.checksum?.bind(inner), inner.walk?.bind(inner)];
   const methods: OptionalMethods = {
     ...(rename && {
@@ -116,12 +119,21 @@ function optional(inner: Backend, around: Around): OptionalMethods {
     ...(copy && {
       copy: (from, to, options) => {
         const { signal } = options;
-        const settled = async () => {
-          const [source, target] = [await inner.stat(from, { signal }), await inner.stat(to, { signal })];
-          const isCopy = source?.kind === "file" && target?.kind === "file" && source.size === target.size;
-          return isCopy && isAnother(target, options.expect) ? { value: undefined } : undefined;
-        };
-        return one<void>({ operation: "copy", path: from, signal, run: () => copy(from, to, options), settled });
+        const run = () => copy(from, to, options);
+        return one<void>({ operation: "copy", path: from, signal, run, settled: () => twin(inner, from, to, options) });
+      },
+    }),
+    ...(hardLink && {
+      hardLink: (from, to, options) => {
+        const { signal } = options;
+        const run = () => hardLink(from, to, options);
+        return one<void>({
+          operation: "hardLink",
+          path: from,
+          signal,
+          run,
+          settled: () => twin(inner, from, to, options),
+        });
       },
     }),
     ...(makeLink && {
@@ -142,6 +154,9 @@ function optional(inner: Backend, around: Around): OptionalMethods {
       setMode: (path, mode, { signal }) =>
         one({ operation: "setMode", path, signal, run: () => setMode(path, mode, { signal }) }),
     }),
+    ...(flush && {
+      flush: (dirs, { signal }) => one({ operation: "flush", path: "", signal, run: () => flush(dirs, { signal }) }),
+    }),
     ...(checksum && {
       checksum: (entry, wanted, { signal }) =>
         one({ operation: "checksum", path: entry.path, signal, run: () => checksum(entry, wanted, { signal }) }),
@@ -151,6 +166,13 @@ function optional(inner: Backend, around: Around): OptionalMethods {
     }),
   };
   return methods;
+}
+
+/** Has the file a copy now that was not there before? */
+async function twin(inner: Backend, from: RelPath, to: RelPath, { signal, expect }: Call & Expecting) {
+  const [source, target] = [await inner.stat(from, { signal }), await inner.stat(to, { signal })];
+  const isCopy = source?.kind === "file" && target?.kind === "file" && source.size === target.size;
+  return isCopy && isAnother(target, expect) ? { value: undefined } : undefined;
 }
 
 /** Is something there that is not what was there before? */

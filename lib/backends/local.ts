@@ -64,6 +64,7 @@ class LocalFolder implements Backend {
   readonly place: Place;
   readonly setMode?: NonNullable<Backend["setMode"]>;
   readonly makeLink?: NonNullable<Backend["makeLink"]>;
+  readonly flush?: NonNullable<Backend["flush"]>;
   readonly #root: LocalRoot;
   readonly #isOpener: boolean;
 
@@ -74,6 +75,7 @@ class LocalFolder implements Backend {
     this.#isOpener = isOpener;
     // Windows has no such modes, and links need a right that few have.
     if (isWindows) return;
+    if (at.durable) this.flush = (dirs, call) => this.#flush(dirs, call);
     this.setMode = (path, mode, call) => this.#setMode(path, mode, call);
     this.makeLink = (path, target, options) => this.#makeLink(path, target, options);
   }
@@ -190,6 +192,21 @@ class LocalFolder implements Backend {
       this.read(from, { signal, offset: start, length: end - start, expect: source });
     const kept = { ...(modified === undefined ? {} : { modified }), ...(mode === undefined ? {} : { mode }) };
     await this.write(to, body, { ...options, size, ...kept });
+  }
+
+  async #flush(dirs: readonly RelPath[], call: Call): Promise<void> {
+    const at = this.#root;
+    for (const dir of dirs) {
+      await at.doing("flush", dir, async () => {
+        at.begin("flush", call);
+        try {
+          using folder = await Deno.open(at.full(dir));
+          await folder.sync();
+        } catch (error) {
+          if (!isAbsence(error)) throw error;
+        }
+      });
+    }
   }
 
   async setModified(path: RelPath, modified: number, call: Call): Promise<void> {

@@ -20,7 +20,7 @@ import { Folders } from "./sftp_folders.ts";
 import { findBelow } from "./sftp_find.ts";
 import { Hashes } from "./sftp_hash.ts";
 import { listFolder } from "./sftp_list.ts";
-import { makeFolder, makeSymlink } from "./sftp_make.ts";
+import { HARD_LINK, makeFolder, makeHardLink, makeSymlink } from "./sftp_make.ts";
 import { findPlace, loginFolder } from "./sftp_place.ts";
 import { Pool } from "./sftp_pool.ts";
 import { readFile } from "./sftp_read.ts";
@@ -52,14 +52,9 @@ export async function openSftpOver(
     const home = loginFolder(wire, call);
     const [place] = await Promise.all([findPlace(wire, address.path, { ...call, home }), home]);
     const traits = traitsOf(wire, numberOf(options.Connections, CONNECTIONS));
-    return new Sftp({
-      connector,
-      pool,
-      home,
-      hashes: new Hashes(pool),
-      runsCommands: wire.software.startsWith("OpenSSH"),
-      traits,
-    }, { place, owns: true });
+    const abilities = { runsCommands: wire.software.startsWith("OpenSSH"), linksFiles: wire.offers(HARD_LINK) };
+    const server = { connector, pool, home, hashes: new Hashes(pool), traits, ...abilities };
+    return new Sftp(server, { place, owns: true });
   } catch (error) {
     await pool[Symbol.asyncDispose]();
     throw error;
@@ -79,6 +74,7 @@ interface Server {
   readonly hashes: Hashes;
   /** Other servers than OpenSSH may take a command amiss, or run it elsewhere than where their files are. */
   readonly runsCommands: boolean;
+  readonly linksFiles: boolean;
   readonly traits: Traits;
 }
 
@@ -87,6 +83,7 @@ class Sftp implements Backend {
   readonly peer: string;
   readonly place: Place;
   readonly traits: Traits;
+  readonly hardLink?: NonNullable<Backend["hardLink"]>;
   readonly walk?: NonNullable<Backend["walk"]>;
   readonly #server: Server;
   readonly #pool: Pool;
@@ -101,6 +98,7 @@ class Sftp implements Backend {
     this.#server = server;
     this.#pool = server.pool;
     this.#owns = owns;
+    if (server.linksFiles) this.hardLink = (from, to, options) => this.#hardLink(from, to, options);
     if (server.runsCommands) this.walk = (dir, call) => this.#walk(dir, call);
   }
 
@@ -149,6 +147,11 @@ class Sftp implements Backend {
     const source = this.#spot("rename", from, options);
     await renameEntry(this.#pool, source, { ...this.#spot("rename", to, options), ...expecting(options) });
     this.#folders.forget(from);
+  }
+
+  async #hardLink(from: RelPath, to: RelPath, options: Call & Expecting): Promise<void> {
+    const target = { ...this.#spot("link to", to, options), ...expecting(options) };
+    await makeHardLink(this.#pool, this.#spot("link to", from, options), target);
   }
 
   async makeLink(path: RelPath, target: string, options: Call & Expecting): Promise<LinkEntry> {

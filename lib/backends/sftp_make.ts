@@ -4,7 +4,7 @@ import type { DirEntry, Entry, LinkEntry } from "../types.ts";
 import type { Expecting } from "./backend.ts";
 import { childOf, look, lookFor, mustMatch, type Spot } from "./sftp_entry.ts";
 import type { Pool } from "./sftp_pool.ts";
-import { type Ask, failure, NO_SUCH_FILE, statusOf } from "./sftp_status.ts";
+import { type Ask, FAILURE, failure, NO_SUCH_FILE, statusOf } from "./sftp_status.ts";
 import { placeTemp, randomTag, removeTemp } from "./sftp_temp.ts";
 import type { Wire } from "./sftp_wire.ts";
 
@@ -34,6 +34,28 @@ export async function makeSymlink(
   else await replaceByLink(wire, target, making);
   return { kind: "link", path, target };
 }
+
+/** Gives a file a second name. Rejects with changed when something else than expected is there, with unsupported where the disk has no such links. */
+export async function makeHardLink(pool: Pool, from: Making, to: Making & Expecting): Promise<void> {
+  const wire = await pool.wire(from);
+  await Promise.all([from.checkParent(wire), to.checkParent(wire)]);
+  const [source, target] = await Promise.all([look(wire, from.at, from), look(wire, to.at, to)]);
+  if (source === undefined) throw failure(from, "notFound", { why: "there is no such file" });
+  if (source.kind !== "file") throw failure(from, "refused", { why: "it is no regular file" });
+  mustMatch(target, to);
+  if (target !== undefined) throw failure(to, "exists", { why: "something is there" });
+  try {
+    await wire.hardlink(from.at, to.at, to);
+  } catch (error) {
+    const status = statusOf(error);
+    if (status !== FAILURE && status !== OP_UNSUPPORTED) throw error;
+    throw failure(to, "unsupported", { why: "the server's disk gives a file no second name", cause: error });
+  }
+}
+
+/** The extension it takes. */
+export const HARD_LINK = "hardlink@openssh.com";
+const OP_UNSUPPORTED = 8;
 
 async function makeParents(wire: Wire, at: string, ask: Ask): Promise<void> {
   const parent = at.slice(0, at.lastIndexOf("/")) || "/";

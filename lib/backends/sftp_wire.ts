@@ -162,6 +162,11 @@ export class Wire {
     return this.#send(ask, (done) => this.#requests.ext_openssh_rename(from, to, done));
   }
 
+  /** hardlink@openssh.com: refuses an existing target. */
+  hardlink(from: string, to: string, ask: Ask): Promise<void> {
+    return this.#send(ask, (done) => this.#requests.ext_openssh_hardlink(from, to, done));
+  }
+
   /** Bytes left for this user on the disk that holds `path`; undefined where the server does not tell. */
   async bytesFree(path: string, ask: Ask): Promise<number | undefined> {
     if (!this.offers("statvfs@openssh.com")) return undefined;

@@ -45,6 +45,7 @@ export interface SftpRequests {
   unlink(path: string, done: Done<void>): void;
   rename(from: string, to: string, done: Done<void>): void;
   ext_openssh_rename(from: string, to: string, done: Done<void>): void;
+  ext_openssh_hardlink(from: string, to: string, done: Done<void>): void;
   ext_openssh_lsetstat(path: string, attributes: RawAttributes, done: Done<void>): void;
   ext_openssh_statvfs(path: string, done: Done<DiskState>): void;
   realpath(path: string, done: Done<string>): void;

@@ -85,10 +85,18 @@ async function takenOver({ options }: Crew): Promise<string | undefined> {
 /** Files and links first, then folders from the deepest up. */
 async function removeAll({ removals, emptied }: Phases, crew: Crew): Promise<void> {
   for (const level of [removals, ...emptied]) {
-    const left = await doAll(level, crew);
-    hold(left, heldBecause(crew) ?? "the run ended", crew);
+    for (let at = 0; at < level.length; at += REMOVED_AT_ONCE) {
+      const why = await takenOver(crew);
+      if (why !== undefined) hold(level.slice(at), why, crew);
+      if (why !== undefined) break;
+      const left = await doAll(level.slice(at, at + REMOVED_AT_ONCE), crew);
+      hold(left, heldBecause(crew) ?? "the run ended", crew);
+    }
   }
 }
+
+/** So many are removed between two looks at the lock. */
+const REMOVED_AT_ONCE = 256;
 
 /**
  * Removes temporary files of our own that an earlier run left, but for those that a transfer may still be continued from, before this

@@ -68,9 +68,10 @@ async function copy(action: Copy, sides: Backends, options: PerformOptions): Pro
     const entry = await transfer(action, sides, carrying);
     return entry === undefined ? { vanished: true } : { entry, warnings };
   }
-  const staging = await away.needsStaging() ? stagingPath(action, sides, carrying.owner) : undefined;
+  const early = await away.needsStaging() ? undefined : await putInPlace(away);
+  const staging = early === undefined ? stagingPath(action, sides, carrying.owner) : undefined;
   const { entry, kept } = staging === undefined
-    ? await replaceKept(action, sides, { ...carrying, away })
+    ? await replaceKept(action, sides, { ...carrying, away: early ?? await away.put() })
     : await exchange(action, sides, { ...carrying, away, staging });
   if (entry === undefined) return { vanished: true };
   return { entry, warnings, ...(kept === undefined ? {} : { kept }) };
@@ -90,6 +91,16 @@ interface PutAway {
   undo(): Promise<void>;
 }
 
+/** Undefined where it turns out that the version has to leave its place. */
+async function putInPlace(away: Away): Promise<PutAway | undefined> {
+  try {
+    return await away.put();
+  } catch (error) {
+    if (await away.needsStaging()) return undefined;
+    throw error;
+  }
+}
+
 /** Undefined where nothing is kept. */
 function awayWith({ to, path, why, keep, replaces }: Copy, sides: Backends, options: PerformOptions): Away | undefined {
   if (replaces?.kind !== "file" && replaces?.kind !== "link") return undefined;
@@ -99,7 +110,7 @@ function awayWith({ to, path, why, keep, replaces }: Copy, sides: Backends, opti
     const loss = why === "conflict" ? "conflict" : "overwritten";
     const loser: Loser = { side: to, entry: replaces, path, why: loss, take: false, winner: otherSide(to) };
     return {
-      needsStaging: () => trash.moves(to, options),
+      needsStaging: () => trash.moves(loser, options),
       async put() {
         const { id, at, moved, undo } = await trash.keep(loser, options);
         return { kept: { id, at }, moved, undo: () => undo(options) };
@@ -133,9 +144,9 @@ interface Replaced {
 async function replaceKept(
   action: Copy,
   sides: Backends,
-  { away, ...options }: TransferOptions & { readonly away: Away },
+  { away, ...options }: TransferOptions & { readonly away: PutAway },
 ): Promise<Replaced> {
-  const { kept, undo } = await away.put();
+  const { kept, undo } = away;
   let entry: Entry | undefined;
   try {
     entry = await transfer(action, sides, options);

@@ -1,36 +1,42 @@
 import type { Traits } from "../backends/backend.ts";
 import { foldPath, parentOf, printable, type RelPath, root } from "../path.ts";
 import { type DirEntry, type Entry, type History, type Known, otherSide, type Side, type Snapshot } from "../types.ts";
+import { tempTarget } from "../temp.ts";
 import type { Roots } from "./history.ts";
 import type { Draft } from "./plan_context.ts";
 
-/** A deletion leaves a trace: a later time of the folder it was in. Why there is none. `folder`: the nearest that still exists. */
+/** A deletion leaves a trace: a later time of the folder it was in. Why this is none: a clause, and what to think of. `folder`: the nearest that still exists. */
 export interface Untraced {
   readonly folder: RelPath;
   readonly why: string;
 }
 
-/** Both sides as they are and as they are remembered. `rootEntries`: the roots as they were listed. */
+/** Both sides as they are and as they are remembered. `rootEntries`: the roots as they were listed; `leftovers`: temporary files of our own. */
 export interface TraceFacts {
   readonly snapshots: Readonly<Record<Side, Snapshot>>;
   readonly traits: Readonly<Record<Side, Traits>>;
   readonly rootEntries: Readonly<Partial<Record<Side, DirEntry>>>;
   readonly history: History;
   readonly roots: Roots;
+  readonly leftovers: Readonly<Record<Side, readonly RelPath[]>>;
 }
 
 /**
- * Makes the function that tells why the absence of a path on a side is no deletion: the root is another folder than the one remembered,
+ * Makes the function that tells why the absence of a path on a side is no deletion: a run of our own broke off while it replaced it, the root is another folder than the one remembered,
  * or the nearest folder that still exists is no later than it was, so that side was restored from a backup or unmounted there. Undefined
  * where the absence may be a deletion, also where folders' times tell nothing.
  */
 export function toUntraced(facts: TraceFacts): (path: RelPath, side: Side) => Untraced | undefined {
   const { traits, rootEntries, roots } = facts;
   const folders = toFolders(facts);
+  const begun = { local: toTargets(facts.leftovers.local), remote: toTargets(facts.leftovers.remote) };
   return (path, side) => {
+    if (begun[side].has(path)) {
+      return { folder: parentOf(path), why: "an earlier run broke off while it replaced it" };
+    }
     const [id, entry] = [roots[side]?.id, rootEntries[side]];
     if (id !== undefined && entry?.fileId !== undefined && id !== entry.fileId) {
-      return { folder: root, why: "it is another folder than in the last run" };
+      return { folder: root, why: `it is another folder than in the last run: ${THINK}` };
     }
     if (!traits[side].dirTimes) return undefined;
     let folder = parentOf(path);
@@ -40,8 +46,14 @@ export function toUntraced(facts: TraceFacts): (path: RelPath, side: Side) => Un
     const then = folder === root ? roots[side]?.modified : folders.recall(folder)?.[side]?.modified;
     if (now === undefined || then === undefined || now > then) return undefined;
     const state = now === then ? "nothing in it was deleted since the last run" : "it is older than in the last run";
-    return { folder, why: state };
+    return { folder, why: `${state}: ${THINK}` };
   };
+}
+
+const THINK = "was it restored from a backup, or is a disk not mounted?";
+
+function toTargets(leftovers: readonly RelPath[]): ReadonlySet<RelPath> {
+  return new Set(leftovers.flatMap((path) => tempTarget(path) ?? []));
 }
 
 interface Folders {
@@ -94,9 +106,9 @@ export function noteUntraced({ untraced, notes }: Draft, restores: boolean): voi
     const end = restores
       ? `brought back from the ${otherSide(side)} side`
       : `not removed from the ${otherSide(side)} side`;
-    const text =
-      `${what} missing in ${where} on the ${side} side, but ${why}: was it restored from a backup, or is a disk not mounted? ` +
-      `What is missing is ${end}`;
+    const text = `${what} missing in ${where} on the ${side} side, but ${why}${
+      why.endsWith("?") ? "" : "."
+    } What is missing is ${end}`;
     notes.push({ code: "untraced", side, count, why: text });
   }
 }

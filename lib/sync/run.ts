@@ -30,7 +30,15 @@ import type { PairTrash, Trash } from "./trash.ts";
 
 type Choices = Pick<
   PlanOptions,
-  "mode" | "criteria" | "mirror" | "remove" | "skipNew" | "skipModified" | "conflict" | "removeDespiteFailures"
+  | "mode"
+  | "criteria"
+  | "mirror"
+  | "remove"
+  | "skipNew"
+  | "skipModified"
+  | "conflict"
+  | "moves"
+  | "removeDespiteFailures"
 >;
 
 /**
@@ -176,8 +184,10 @@ async function* planBoth(
   const before = { local: scans.local.snapshot, remote: scans.remote.snapshot };
   const traits = { local: sides.local.traits, remote: sides.remote.traits };
   const { mode, criteria, mirror, remove, skipNew, skipModified, conflict, removeDespiteFailures } = options;
+  const changed = mode === "Both" ? bothSides : [mode === "Local" ? "local" : "remote"] as const;
+  const moves = options.moves && changed.every((side) => sides[side].rename !== undefined);
   const planOptions = toPlanOptions({
-    ...{ mode, criteria, mirror, remove, skipNew, skipModified, conflict, removeDespiteFailures },
+    ...{ mode, criteria, mirror, remove, skipNew, skipModified, conflict, moves, removeDespiteFailures },
     ask: "free",
     ...(options.trash === undefined ? {} : { keepLosers: trashPath }),
     ...(remembered === undefined ? {} : {
@@ -187,6 +197,7 @@ async function* planBoth(
         rootEntries,
         history: remembered.history,
         roots: remembered.roots,
+        leftovers: { local: scans.local.leftovers, remote: scans.remote.leftovers },
       }),
     }),
     conflictName: (path, attempt) => toConflictName(path, stamp, attempt),

@@ -1,6 +1,6 @@
 import type { Call } from "../backends/backend.ts";
 import { toSyncError } from "../errors.ts";
-import { root } from "../path.ts";
+import { parentOf, root } from "../path.ts";
 import {
   type Action,
   type DirEntry,
@@ -13,7 +13,7 @@ import {
 } from "../types.ts";
 import type { ApplyEnd } from "./apply.ts";
 import type { Remembered } from "./history.ts";
-import { settle } from "./settle.ts";
+import { settle, writtenPaths } from "./settle.ts";
 import type { Backends } from "./transfer.ts";
 
 /** The roots themselves as they were listed. */
@@ -58,6 +58,16 @@ export interface RememberOptions extends Call {
   now(): number;
 }
 
+/** History must not claim what a power cut can still take back: the names in the folders that were written to. */
+async function flush(sides: Backends, done: Carried["done"]): Promise<void> {
+  // Also after a run was cancelled: what it did is remembered.
+  const { signal } = new AbortController();
+  for (const side of bothSides) {
+    const folders = new Set(Array.from(writtenPaths(done, side), (path) => parentOf(path)));
+    if (folders.size > 0) await sides[side].flush?.([...folders], { signal });
+  }
+}
+
 /** Writes what is equal now. What cannot be written is told: the next run goes by what was known before, and that loses nothing. */
 export async function* remember(
   sides: Backends,
@@ -75,6 +85,7 @@ export async function* remember(
   });
   for (const note of settled.notes) yield { type: "noted", note };
   try {
+    await flush(sides, done);
     await remembered.save(settled.lessons, settled.roots);
   } catch (error) {
     const { message } = toSyncError(error, "remember");

@@ -92,7 +92,7 @@ async function proveOne(lesson: Lesson, { local, remote }: Backends, { signal }:
 }
 
 /** The paths at which something was made, changed or removed on that side. */
-function writtenPaths(done: Facts["done"], side: Side): ReadonlySet<RelPath> {
+export function writtenPaths(done: Facts["done"], side: Side): ReadonlySet<RelPath> {
   const paths = new Set<RelPath>();
   for (const action of done.keys()) {
     if (action.to !== side) continue;

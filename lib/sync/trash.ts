@@ -21,7 +21,15 @@ import {
 } from "./trash_disk.ts";
 import { goneLine, itemLine, type Loss, overdue, toItemId, toRunName, type TrashItem } from "./trash_items.ts";
 import { clearItem } from "./trash_restore.ts";
-import { findServerBin, makeServerFolder, renameOnServer, type ServerBin } from "./trash_server.ts";
+import {
+  canDuplicate,
+  duplicateOnServer,
+  findServerBin,
+  makeServerFolder,
+  removeFromServer,
+  renameOnServer,
+  type ServerBin,
+} from "./trash_server.ts";
 
 /**
  * A version that has to go. `entry`: where it lies now; `path`: where it belongs; `take`: its place is to be free afterwards, else it may
@@ -48,8 +56,8 @@ export interface Kept {
 /** Where a run puts what loses, before it is overwritten or removed. */
 export interface Trash {
   /** Does keeping a version take it away from its place, so that its successor has to be ready before? */
-  moves(side: Side, call: Call): Promise<boolean>;
-  /** Rejects where it cannot be kept, or is not what was listed any more: then it has to stay. */
+  moves(loser: Pick<Loser, "side" | "entry">, call: Call): Promise<boolean>;
+  /** Rejects with unsupported where it turned out that keeping it means to move it (moves() says so from then on), else where it cannot be kept, or is not what was listed any more: then it has to stay. */
   keep(loser: Loser, call: Call): Promise<Kept>;
 }
 
@@ -71,13 +79,19 @@ export class PairTrash implements Trash {
   readonly #options: TrashOptions;
   readonly #bins: Partial<Record<Side, Promise<Bin>>> = {};
   readonly #made = new Map<string, Promise<void>>();
+  /** Cleared by the first file that the server's disk gave no second name. */
+  #duplicates = true;
 
   constructor(options: TrashOptions) {
     this.#options = options;
   }
 
-  async moves(side: Side, call: Call): Promise<boolean> {
-    return (await this.#bin(side, call)).kind === "server";
+  async moves({ side, entry }: Pick<Loser, "side" | "entry">, call: Call): Promise<boolean> {
+    return this.#mustMove(await this.#bin(side, call), entry);
+  }
+
+  #mustMove(bin: Bin, entry: Loser["entry"]): boolean {
+    return bin.kind === "server" && !(this.#duplicates && entry.kind === "file" && canDuplicate(bin));
   }
 
   async keep(loser: Loser, call: Call): Promise<Kept> {
@@ -125,10 +139,13 @@ export class PairTrash implements Trash {
     const item = this.#toItem(loser, spot);
     await this.#makeFolder(bin, dirname(spot.at), call);
     // What takes the version away is noted before it does: a crash in between must not leave a version that no list names.
-    const isEarly = bin.kind === "server" || (bin.kind === "disk" && loser.take);
+    const moves = loser.take || this.#mustMove(bin, entry);
+    const isEarly = moves && bin.kind !== "copy";
     if (isEarly) await this.#note(itemLine(item));
     try {
-      const moved = await put(spot, loser.take, call);
+      const moved = await put(spot, moves, call);
+      // What was edited in between has a version that the trash does not hold.
+      if (!moved && bin.kind === "server") await expectSame(backend, entry, call);
       if (!isEarly) await this.#note(itemLine(item));
       const undo = async (back: Call) => {
         await takeBack(spot, moved, back);
@@ -137,8 +154,16 @@ export class PairTrash implements Trash {
       return { id: item.id, at: spot.at, moved, undo };
     } catch (error) {
       if (isEarly) await this.#note(goneLine(item.id));
+      else if (bin.kind === "server") await this.#dropCopy(spot, { error, ...call });
       throw error;
     }
+  }
+
+  /** After a second name or a copy that came to nothing. */
+  async #dropCopy({ bin, at }: Spot, { error, signal }: Call & { readonly error: unknown }): Promise<void> {
+    const { kind } = toSyncError(error, "keep");
+    if (kind === "unsupported") this.#duplicates = false;
+    if (kind === "changed" && bin.kind === "server") await removeFromServer(bin, at, { signal });
   }
 
   #toItem({ side, entry, path, why, winner }: Loser, { bin, at }: Spot): TrashItem {
@@ -223,8 +248,8 @@ interface Spot {
 /** Gives whether the version is gone from its place. */
 async function put({ bin, backend, entry, from, at }: Spot, take: boolean, call: Call): Promise<boolean> {
   if (bin.kind === "server") {
-    await renameOnServer(bin, { from, to: at, ...call });
-    return true;
+    await (take ? renameOnServer : duplicateOnServer)(bin, { from, to: at, ...call });
+    return take;
   }
   if (bin.kind === "disk" && take && await moveOnDisk(entry, { from, to: at })) return true;
   if (bin.kind === "disk" && !take && await linkOnDisk(entry, { from, to: at })) return false;
@@ -235,6 +260,7 @@ async function put({ bin, backend, entry, from, at }: Spot, take: boolean, call:
 async function takeBack({ bin, from, at }: Spot, moved: boolean, call: Call): Promise<void> {
   if (moved && bin.kind === "server") await renameOnServer(bin, { from: at, to: from, ...call });
   else if (moved) await moveBackOnDisk({ from: at, to: from });
+  else if (bin.kind === "server") await removeFromServer(bin, at, call);
   else await removeFromDisk(at);
 }
 

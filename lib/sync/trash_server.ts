@@ -49,6 +49,28 @@ export async function renameOnServer(
   await whole.rename(below(from), below(to), { signal, expect: "absent" });
 }
 
+/** Can the server keep a version while it stays in its place? */
+export function canDuplicate({ whole }: Pick<ServerBin, "whole">): boolean {
+  return whole.hardLink !== undefined || whole.copy !== undefined;
+}
+
+/** Gives the file a second name, or else a copy, at an absolute path that must be free. Rejects with unsupported where the disk can do neither. */
+export async function duplicateOnServer(
+  { whole }: Pick<ServerBin, "whole">,
+  { from, to, signal }: Call & { readonly from: string; readonly to: string },
+): Promise<void> {
+  const options = { signal, expect: "absent" } as const;
+  const how = whole.hardLink?.bind(whole) ?? whole.copy?.bind(whole);
+  if (how === undefined) throw new SyncError("unsupported", `${whole.label} cannot copy`, { operation: "keep" });
+  await how(below(from), below(to), options);
+}
+
+/** Removes what was kept there. Absent: no error. */
+export async function removeFromServer({ whole }: Pick<ServerBin, "whole">, at: string, call: Call): Promise<void> {
+  const entry = await whole.stat(below(at), call);
+  if (entry !== undefined) await whole.remove(entry, call);
+}
+
 /** An absolute path as one below the server's root; rejects a name that no path can hold. */
 export function below(absolute: string): RelPath {
   try {

@@ -2,7 +2,8 @@ import type { DataName } from "./data.ts";
 import { type Invocation, measure, type Measured } from "./measure.ts";
 import { difference, type Places, watchUntouched } from "./places.ts";
 
-export type Work = "upload" | "download" | "nothing";
+/** "both": two sides that are in step and whose history is known. */
+export type Work = "upload" | "download" | "nothing" | "both";
 
 /** A row of the table: a work on a data set over a link. `bar`: the most that ours ÷ the best rival may be. */
 export interface Cell {
@@ -21,6 +22,8 @@ export interface Job extends Cell {
   readonly remote: string;
   readonly host: string;
   readonly port: number;
+  /** Of "both": the run before the measured one, which gets to know the pair. */
+  readonly isFirst?: boolean;
 }
 
 /** Ours is compared with the best rival; what is only named uses another protocol or a program of its own on the far side. */
@@ -89,6 +92,11 @@ async function once(
   const job = { ...cell, local, remote, host: "127.0.0.1", port: await arena.port(cell.rtt) };
   const invocation = contestant.command(job);
   if (invocation === undefined) return undefined;
+  if (cell.work === "both") {
+    const first = contestant.command({ ...job, isFirst: true });
+    const met = first && await measure(first, options.limitMs);
+    if (met?.how === "failed") return met;
+  }
   const measured = await measure(invocation, options.limitMs);
   if (measured.how !== "done") return measured;
   const wrong = await verify();
@@ -113,6 +121,7 @@ async function prepare({ work, data }: Cell, { places, dir }: ContestOptions): P
       const [local, disk] = [await places.fresh(), await places.mirror(data)];
       return { local, disk, verify: () => difference(source, local) };
     }
+    case "both":
     case "nothing": {
       const disk = await places.mirror(data);
       return { local: source, disk, verify: await watchUntouched(dir, [source, disk]) };

@@ -29,7 +29,8 @@ export function tandem(way: Way): Contestant {
     version: existsSync(main) ? `this checkout, deno ${Deno.version.deno}` : undefined,
     command(job) {
       const { address, params } = way.tandem(job);
-      const words = ["Sync-Path", job.local, address, "-Mode", job.work === "download" ? "Local" : "Remote", ...params];
+      const mode = { upload: "Remote", nothing: "Remote", download: "Local", both: "Both" }[job.work];
+      const words = ["Sync-Path", job.local, address, "-Mode", mode, ...params];
       // Deno's caches stay where they are, whatever HOME the run is given.
       return { program, args: [...run, ...words], env: { ...way.env, DENO_DIR: dir } };
     },
@@ -46,9 +47,10 @@ export function rclone(way: Way): readonly Contestant[] {
     command(job): Invocation {
       const { remote, flags } = way.rclone(job);
       const ends = job.work === "download" ? [remote, job.local] : [job.local, remote];
+      const verb = job.work === "both" ? ["bisync", ...(job.isFirst === true ? ["--resync"] : [])] : ["sync"];
       // rclone stops at a certificate bundle meant for others.
       const env = { ...way.env, RCLONE_CONFIG: "/dev/null" };
-      return { program: "env", args: ["-u", "AWS_CA_BUNDLE", "rclone", "sync", ...ends, ...flags, ...more], env };
+      return { program: "env", args: ["-u", "AWS_CA_BUNDLE", "rclone", ...verb, ...ends, ...flags, ...more], env };
     },
   });
   return [run("rclone", []), run("rclone 16", ["--transfers=16", "--checkers=16"])];
@@ -62,7 +64,7 @@ export function lftp(way: Way): readonly Contestant[] {
     role: "rival",
     version,
     command(job) {
-      if (!suits(job)) return undefined;
+      if (job.work === "both" || !suits(job)) return undefined;
       const { local, remote } = job;
       const words = job.work === "download" ? [flags, remote, local] : ["-R", flags, local, remote];
       const lines = ["set cmd:fail-exit yes", "set net:max-retries 1", ...way.lftp(job), `mirror ${words.join(" ")}`];

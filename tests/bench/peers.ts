@@ -10,10 +10,10 @@ import { parseArgs } from "node:util";
 import { type Arena, type Cell, contest, type Contestant, type Score } from "./contest.ts";
 import type { Measured } from "./measure.ts";
 import { makePlaces } from "./places.ts";
-import { openSftp } from "./sftp.ts";
+import { openSftp, openTwoWay } from "./sftp.ts";
 import { formatTable } from "./table.ts";
 
-const arenas: Readonly<Record<string, () => Promise<Arena>>> = { sftp: openSftp };
+const arenas: Readonly<Record<string, () => Promise<Arena>>> = { sftp: openSftp, twoway: openTwoWay };
 
 await benchPeers(Deno.args.filter((arg) => arg !== "--"));
 

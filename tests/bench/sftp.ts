@@ -18,15 +18,27 @@ const cells: readonly Cell[] = [
 ];
 
 /** OpenSSH's server, and everybody who speaks to it: Tandem, rclone, lftp and sftp over SFTP, rsync with itself on the far side. */
-export async function openSftp(): Promise<Arena> {
+export function openSftp(): Promise<Arena> {
+  return openServer(cells, (sshd, way) => [tandem(way), ...rclone(way), ...lftp(way), sftp(sshd), rsync(sshd)]);
+}
+
+/** Two-way over the same server: Tandem, unison with itself on the far side, rclone bisync. */
+export function openTwoWay(): Promise<Arena> {
+  const twoWay: readonly Cell[] = [0, 40].map((rtt) => ({ work: "both", data: "small", rtt, bar: 1 }));
+  return openServer(twoWay, (sshd, way) => [tandem(way), unison(sshd), ...rclone(way).slice(0, 1)]);
+}
+
+async function openServer(
+  cells: readonly Cell[],
+  invite: (sshd: Sshd, way: Way) => readonly Contestant[],
+): Promise<Arena> {
   await using stack = new AsyncDisposableStack();
   const sshd = stack.use(await startSshd({ requestLog: false }));
   const links = new Map<number, number>([[0, sshd.port]]);
-  const way = wayTo(sshd);
   const life = stack.move();
   return {
     cells,
-    contestants: [tandem(way), ...rclone(way), ...lftp(way), sftp(sshd), rsync(sshd)],
+    contestants: invite(sshd, wayTo(sshd)),
     async port(rtt) {
       const known = links.get(rtt);
       if (known !== undefined) return known;
@@ -74,13 +86,28 @@ function sftp(sshd: Sshd): Contestant {
     role: "rival",
     version: versionOf("ssh", ["-V"], /OpenSSH_(\S+)/),
     command({ work, local, remote, host, port }) {
-      if (work === "nothing") return undefined;
+      if (work === "nothing" || work === "both") return undefined;
       const args = ["-q", ...sshOptions(sshd), "-P", String(port), "-b", "-", `${sshd.user}@${host}`];
       return {
         program: "sftp",
         args,
         input: work === "upload" ? `put -r ${local}/* ${remote}/\n` : `get -r ${remote}/* ${local}/\n`,
       };
+    },
+  };
+}
+
+/** Its own agent on the far side, and two-way like us. */
+function unison(sshd: Sshd): Contestant {
+  return {
+    name: "unison",
+    role: "rival",
+    version: versionOf("unison", ["-version"], /version (\S+)/),
+    command({ work, local, remote, host, port }) {
+      if (work !== "both") return undefined;
+      const ssh = `${sshOptions(sshd).join(" ")} -p ${port}`;
+      const args = ["-batch", "-silent", "-times", "-sshargs", ssh, local, `ssh://${sshd.user}@${host}/${remote}`];
+      return { program: "unison", args, env: { HOME: sshd.home, UNISON: `${sshd.home}/.unison` } };
     },
   };
 }
@@ -92,6 +119,7 @@ function rsync(sshd: Sshd): Contestant {
     role: "named",
     version: versionOf("rsync", ["--version"], /version (\S+)/),
     command({ work, local, remote, host, port }) {
+      if (work === "both") return undefined;
       const there = `${sshd.user}@${host}:${remote}/`;
       const ends = work === "download" ? [there, `${local}/`] : [`${local}/`, there];
       return { program: "rsync", args: ["-a", "-e", `ssh ${sshOptions(sshd).join(" ")} -p ${port}`, ...ends] };

@@ -202,6 +202,8 @@ function calls(backend: Backend, signal: AbortSignal): readonly (readonly [strin
     ["makeLink", backend.makeLink && (async () => await backend.makeLink?.(other, "f", { signal }))],
     ["setModified", backend.setModified && (async () => await backend.setModified?.(f, 0, { signal }))],
     ["setMode", backend.setMode && (async () => await backend.setMode?.(f, 0o600, { signal }))],
+    ["hardLink", backend.hardLink && (async () => await backend.hardLink?.(f, other, { signal }))],
+    ["flush", backend.flush && (async () => await backend.flush?.([root], { signal }))],
     ["walk", backend.walk && (() => Array.fromAsync(backend.walk?.(root, { signal }) ?? []))],
   ];
   return all.flatMap(([name, attempt]) => attempt === undefined ? [] : [[name, attempt] as const]);

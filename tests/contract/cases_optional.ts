@@ -90,6 +90,42 @@ export const optionalCases: readonly Case[] = [
     },
   },
   {
+    name: "hardLink() gives a file a second name, and the first may be replaced",
+    method: "hardLink",
+    run: async ({ backend }) => {
+      await put(backend, "a", "old");
+      await folder(backend, "d");
+      await backend.hardLink?.(toRelPath("a"), toRelPath("d/b"), { ...call, expect: "absent" });
+      await put(backend, "a", "newer");
+      assert.deepEqual([await text(backend, "a"), await text(backend, "d/b")], ["newer", "old"]);
+    },
+  },
+  {
+    name: "hardLink() takes no name that is there, and no link, folder or absent file",
+    method: "hardLink",
+    run: async ({ backend }) => {
+      await put(backend, "a", "1");
+      await put(backend, "b", "kept");
+      await folder(backend, "d");
+      const link = (from: string, to: string) => async () =>
+        await backend.hardLink?.(toRelPath(from), toRelPath(to), { ...call, expect: "absent" });
+      await rejects(link("a", "b")(), "changed");
+      await rejects(link("absent", "c")(), "notFound");
+      await rejects(link("d", "c")(), "refused");
+      assert.deepEqual([await text(backend, "b"), await paths(backend)], ["kept", ["a", "b", "d"]]);
+    },
+  },
+  {
+    name: "flush() takes folders that are there and one that is gone",
+    method: "flush",
+    run: async ({ backend }) => {
+      await folder(backend, "d");
+      await put(backend, "d/f", "x");
+      await backend.flush?.([root, toRelPath("d"), toRelPath("gone")], call);
+      assert.equal(await text(backend, "d/f"), "x");
+    },
+  },
+  {
     name: "makeLink() makes a link that stat() and list() tell with its target",
     method: "makeLink",
     run: async ({ backend }) => {

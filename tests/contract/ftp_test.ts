@@ -31,7 +31,8 @@ const pureftpdKnown = {
   'a file and a folder may be called "back\\\\slash"': "the server prohibits it",
   "a name with a control character is listed as opaque, and stands in no way": hides,
 };
-const [noLinks, noHash] = [["copy", "makeLink", "walk"], ["copy", "makeLink", "checksum", "walk"]] as const;
+const noLinks = ["copy", "hardLink", "makeLink", "flush", "walk"] as const;
+const noHash = [...noLinks, "checksum"] as const;
 
 play("vsftpd", { server: "ftp", start: startVsftpd, lacks: [...noHash, "setMode"] });
 play("vsftpd over TLS", { server: "ftp", tls: "explicit", start: startVsftpd, lacks: [...noHash, "setMode"] });

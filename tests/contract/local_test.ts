@@ -1,4 +1,4 @@
 import { freshDisk } from "../support/disk.ts";
 import { conform } from "./suite.ts";
 
-conform({ name: "local", lacks: ["walk"], gives: ["disk"], fresh: freshDisk });
+conform({ name: "local", lacks: ["hardLink", "walk"], gives: ["disk"], fresh: freshDisk });

@@ -38,7 +38,7 @@ function play(name: string, dials: MemoryDials, known: Conformance["known"] = {}
   conform({
     name,
     known,
-    lacks: dials.lacks ?? [],
+    lacks: ["hardLink", "flush", ...(dials.lacks ?? [])],
     fresh: () => {
       const backend = memory(dials);
       return Promise.resolve({ backend, [Symbol.asyncDispose]: () => backend[Symbol.asyncDispose]() });

@@ -6,7 +6,17 @@ import { root, toRelPath } from "../../lib/path.ts";
 import type { DirEntry, Entry, FileEntry, LinkEntry } from "../../lib/types.ts";
 import { collect, isSame, wholeBody } from "../support/content.ts";
 
-export const optionalMethods = ["rename", "copy", "makeLink", "setModified", "setMode", "checksum", "walk"] as const;
+export const optionalMethods = [
+  "rename",
+  "copy",
+  "hardLink",
+  "makeLink",
+  "setModified",
+  "setMode",
+  "flush",
+  "checksum",
+  "walk",
+] as const;
 
 /** What a case works on. */
 export interface Rig {

@@ -11,7 +11,7 @@ const running = shared(ignore, startSshd);
 conform({
   name: "sftp",
   ignore,
-  lacks: ["copy"],
+  lacks: ["copy", "flush"],
   gives: ["cut", "disk"],
   async fresh() {
     await using stack = new AsyncDisposableStack();

@@ -43,7 +43,15 @@ for (const { kind, keepsTimes, known } of kinds) {
   conform({
     name: `webdav on ${kind}`,
     ignore,
-    lacks: ["makeLink", ...(keepsTimes ? [] : ["setModified"] as const), "setMode", "checksum", "walk"],
+    lacks: [
+      "hardLink",
+      "makeLink",
+      "flush",
+      ...(keepsTimes ? [] : ["setModified"] as const),
+      "setMode",
+      "checksum",
+      "walk",
+    ],
     gives: ["cut"],
     ...(known === undefined ? {} : { known }),
     async fresh() {

@@ -111,6 +111,7 @@ const mutating: readonly Operation[] = [
   "remove",
   "rename",
   "copy",
+  "hardLink",
   "makeLink",
   "setModified",
   "setMode",

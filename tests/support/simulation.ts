@@ -273,6 +273,7 @@ function toRunOptions(world: World, sync: Sync): RunOptions {
     ...{ mode, remove, skipNew, skipModified, conflict, concurrency },
     mirror: mirror && mode !== "Both",
     criteria: chooseCriteria(checksum ? ["Either", "Checksum"] : ["Either"]),
+    moves: true,
     removeDespiteFailures: false,
     links: "Skip",
     allow: careful ? [] : everyKey,

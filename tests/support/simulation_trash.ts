@@ -8,7 +8,7 @@ import { textAt } from "./simulation_edits.ts";
 export function memoryTrash(sides: Backends, kept: Set<string>, moves: boolean): NonNullable<RunOptions["trash"]> {
   let count = 0;
   return {
-    moves: (side) => Promise.resolve(moves && sides[side].rename !== undefined),
+    moves: ({ side }) => Promise.resolve(moves && sides[side].rename !== undefined),
     async keep({ side, entry, take }, call) {
       const backend = sides[side];
       if (entry.kind !== "file") throw new SyncError("unsupported", "no file", { operation: "keep" });

@@ -43,9 +43,9 @@ export async function tandem(args: readonly string[], options: RunOptions = {}):
 /** Starts the program and lets it run: its process id is Deno's own, not a shell's. */
 export function startTandem(args: readonly string[], options: RunOptions = {}): Deno.ChildProcess {
   return new Deno.Command(Deno.execPath(), {
-    args: ["run", "-q", "-A", "--no-check", program, ...args],
+    args: [...running, ...args],
     clearEnv: true,
-    env: { ...kept(), HOME: options.home ?? "/nonexistent", ...options.env },
+    env: cleanEnv(options),
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     stdin: options.stdin === undefined ? "null" : "piped",
     stdout: "piped",
@@ -53,7 +53,13 @@ export function startTandem(args: readonly string[], options: RunOptions = {}): 
   }).spawn();
 }
 
-const program = fileURLToPath(new URL("../../mod.ts", import.meta.url));
+/** Deno's own arguments before those of the program. */
+export const running = ["run", "-q", "-A", "--no-check", fileURLToPath(new URL("../../mod.ts", import.meta.url))];
+
+/** The whole environment of a run. */
+export function cleanEnv({ home, env }: RunOptions): Record<string, string> {
+  return { ...kept(), HOME: home ?? "/nonexistent", ...env };
+}
 
 /** What Deno itself needs to find its cache; a state folder of the test's own. */
 function kept(): Record<string, string> {

@@ -8,6 +8,7 @@ const writing: readonly Operation[] = [
   "remove",
   "rename",
   "copy",
+  "hardLink",
   "makeLink",
   "setModified",
   "setMode",

@@ -8,6 +8,8 @@ import { faulty } from "../../support/faulty.ts";
 import { over } from "../../support/over.ts";
 import { noWrite } from "../../support/watch.ts";
 import { failure, NOON, ran, signal, textOf, texts } from "../sync/rig.ts";
+import type { Remembered } from "../../../lib/sync/history.ts";
+import { notebook } from "./tw_rig.ts";
 import { disks, memories, outcomeOf, put, quiet, watchDurability } from "./rig.ts";
 
 const plain = { mode: "Local", mirror: false, remove: false } as const;
@@ -146,6 +148,30 @@ Deno.test("DL-12 run() brings the content of a file that is listed as empty and 
   });
   assert.deepEqual((await outcomeOf({ local: sides.local, remote }, mirror)).actions, ["copy local a"]);
   assert.equal(await textOf(sides.local, "a"), "content");
+});
+
+Deno.test("DL-08 run() has the folders it wrote to on the disk before history says so", async () => {
+  await using pair = await disks();
+  const { remote } = memories({ remote: { "a": "1", "d/b": "2" } });
+  using disk = watchDurability();
+  const book = notebook().open();
+  const saved: string[] = [];
+  const save: Remembered["save"] = async (lessons, roots) => {
+    saved.push(disk.order.join(" "));
+    await book.save(lessons, roots);
+  };
+  await ran({ local: pair.local.backend, remote }, { ...plain, concurrency: 1, remembered: { ...book, save } });
+  assert.deepEqual(saved, ["sync rename sync rename sync sync"]);
+});
+
+Deno.test("DL-08 run() remembers nothing where a folder cannot be brought to the disk", async () => {
+  await using pair = await disks();
+  const { remote } = memories({ remote: { "a": "1" } });
+  const full = new SyncError("full", "no room", { operation: "flush" });
+  const local = over(pair.local.backend, { flush: () => Promise.reject(full) });
+  const book = notebook();
+  await ran({ local, remote }, { ...plain, remembered: book.open() });
+  assert.equal(book.known.size, 0);
 });
 
 Deno.test("DL-08 run() has each file's bytes on the disk before it shows them", async () => {

@@ -60,6 +60,17 @@ Deno.test("IN-14 run() whose lock was taken over removes nothing, and leaves wha
   assert.equal((await texts(sides.remote))["old"], "3");
 });
 
+Deno.test("IN-14 run() whose lock is taken over while it removes stops removing", async () => {
+  const old = Object.fromEntries(Array.from({ length: 600 }, (_, i) => [`old/${String(i).padStart(3, "0")}`, ""]));
+  const sides = memories({ local: { "a": "1" }, remote: old });
+  let looks = 0;
+  const stillHeld = () => Promise.resolve(++looks <= 2);
+  const outcome = await outcomeOf(sides, { ...mirror, stillHeld, allow: ["-MaxRemove 100%"] });
+  const left = Object.keys(await texts(sides.remote)).filter((path) => path.startsWith("old/")).length;
+  assert.ok(left > 0 && left < 600, `${left} are left`);
+  assert.ok(outcome.held.includes("old/599") && outcome.held.includes("old"));
+});
+
 Deno.test("IN-19 run() whose last rename fails leaves the old version, and no temporary file", async () => {
   const sides = memories({ local: { "a": "mine" }, remote: { "a": "theirs" } });
   const locked = new SyncError("denied", "423 Locked", { operation: "rename" });

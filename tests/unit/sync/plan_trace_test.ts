@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { toRelPath } from "../../../lib/path.ts";
 import { toUntraced, type TraceFacts } from "../../../lib/sync/plan_trace.ts";
 import { toSnapshot } from "../../../lib/sync/snapshot.ts";
+import { tempPath } from "../../../lib/temp.ts";
 import type { DirEntry, Known } from "../../../lib/types.ts";
 import { ableTraits, toHistory } from "../../support/interpret.ts";
 import { inShort, knownAs, notesOf, planFor } from "../../support/planning.ts";
@@ -20,6 +21,7 @@ function untraced(path: string, given: Partial<TraceFacts>) {
     rootEntries: {},
     history: toHistory([]),
     roots: {},
+    leftovers: { local: [], remote: [] },
     ...given,
   };
   return toUntraced(facts)(toRelPath(path), "local")?.folder;
@@ -48,6 +50,17 @@ Deno.test("toUntraced() asks the root itself where no folder is left", () => {
 Deno.test("toUntraced() takes no absence below another root for a deletion", () => {
   const rootEntries = { local: { ...dir("", 200), fileId: "2" } };
   assert.equal(untraced("x", { roots: { local: { id: "1", modified: 100 } }, rootEntries }), "");
+});
+
+Deno.test("toUntraced() takes no absence for a deletion where our own next version waits under its temporary name", () => {
+  const temp = (path: string) => tempPath(toRelPath(path), "00112233445566aa");
+  const leftovers = { local: [temp("d/x"), temp("y")], remote: [temp("d/z")] };
+  assert.deepEqual(["d/x", "y", "d/z", "z"].map((path) => untraced(path, { leftovers })), [
+    "d",
+    "",
+    undefined,
+    undefined,
+  ]);
 });
 
 Deno.test("toUntraced() says nothing where folders' times tell nothing", () => {

@@ -114,6 +114,7 @@ export const usual: RunOptions = {
   skipNew: false,
   skipModified: false,
   conflict: "Newest",
+  moves: true,
   removeDespiteFailures: false,
   links: "Skip",
   allow: [],

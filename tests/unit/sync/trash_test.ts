@@ -2,11 +2,13 @@ import assert from "node:assert/strict";
 import { openLocal } from "../../../lib/backends/local.ts";
 import type { MemoryDials } from "../../../lib/backends/memory.ts";
 import type { Backend } from "../../../lib/backends/backend.ts";
+import { SyncError } from "../../../lib/errors.ts";
 import { toRelPath } from "../../../lib/path.ts";
 import { PairTrash } from "../../../lib/sync/trash.ts";
 import { linkOnDisk, moveOnDisk } from "../../../lib/sync/trash_disk.ts";
 import { listTrash, restoreItem } from "../../../lib/sync/trash_restore.ts";
 import type { FileEntry, Side } from "../../../lib/types.ts";
+import { over } from "../../support/over.ts";
 import { readDisk, readTree, tree } from "../../support/tree.ts";
 
 const call = { signal: new AbortController().signal };
@@ -32,7 +34,7 @@ async function within(
   await Deno.mkdir(root);
   await tree({ "a": "old", "d/b": "deep" }).disk(root);
   const local = await openLocal(root, call);
-  const remote = tree({ "r": "remote" }).memory(dials);
+  const remote = dials?.remote ?? tree({ "r": "remote" }).memory(dials);
   const trash = new PairTrash({ home, pair: "p", sides: { local, remote }, start, session: "sftp://u@web1" });
   const entry = async (path: string, side: Side = "local") => {
     const found = await (side === "local" ? local : remote).stat(toRelPath(path), call);
@@ -67,6 +69,48 @@ Deno.test("keep() leaves a file that will be overwritten in its place", () =>
     await Deno.rename(`${root}/new`, `${root}/a`);
     assert.equal(await Deno.readTextFile(kept.at), "old");
   }));
+
+Deno.test("keep() leaves a server's file in its place where the server can copy, and takes it away where it cannot", async () => {
+  for (const lacks of [[], ["copy"]] as const) {
+    const server = tree({ "home/r": "remote", "login/": {} }).memory({ lacks });
+    const remote = await server.at("/home", call);
+    const reached = over(remote, { at: (inner, folder, how) => inner.at(folder === "~" ? "/login" : folder, how) });
+    await within(async ({ trash, entry }) => {
+      const r = await entry("r", "remote");
+      const loser = { side: "remote", entry: r, path: r.path, why: "overwritten", take: false } as const;
+      assert.equal(await trash.moves(loser, call), lacks.length === 1);
+      const kept = await trash.keep(loser, call);
+      assert.equal(kept.moved, lacks.length === 1);
+      assert.equal((await remote.stat(r.path, call))?.kind, kept.moved ? undefined : "file");
+      assert.equal(
+        Object.values(await readTree(server)).filter((text) => text === "remote").length,
+        kept.moved ? 1 : 2,
+      );
+      await kept.undo(call);
+      assert.deepEqual(await readTree(remote), { "r": "remote" });
+      assert.equal(Object.values(await readTree(server)).filter((text) => text === "remote").length, 1);
+    }, { remote: reached });
+  }
+});
+
+Deno.test("keep() takes a server's file away from the second on where the server's disk has no second names", async () => {
+  const server = tree({ "home/r": "remote", "login/": {} }).memory({ lacks: ["copy"] });
+  const none = () => Promise.reject(new SyncError("unsupported", "no second names", { operation: "hardLink" }));
+  const rooted = (inner: Backend): Backend =>
+    over(inner, {
+      hardLink: none,
+      at: async (_, folder, how) => rooted(await inner.at(folder === "~" ? "/login" : folder, how)),
+    });
+  await within(async ({ trash, entry, remote }) => {
+    const r = await entry("r", "remote");
+    const loser = { side: "remote", entry: r, path: r.path, why: "overwritten", take: false } as const;
+    assert.equal(await trash.moves(loser, call), false);
+    await assert.rejects(trash.keep(loser, call), { kind: "unsupported" });
+    assert.equal((await remote.stat(r.path, call))?.kind, "file");
+    assert.equal(await trash.moves(loser, call), true);
+    assert.equal((await trash.keep(loser, call)).moved, true);
+  }, { remote: rooted(await server.at("/home", call)) });
+});
 
 Deno.test("keep() copies a remote file to this machine where the server has no place for it", () =>
   within(async ({ home, remote, trash, entry }) => {
