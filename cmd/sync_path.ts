@@ -1,9 +1,11 @@
 import { SyncError, toSyncError } from "../lib/errors.ts";
 import { startResult, type SyncResult } from "../lib/report/result.ts";
+import { describeFirstRun } from "../lib/report/summary.ts";
 import type { Session } from "../lib/session.ts";
 import { type Bound, defineCommand, type Host, type Params } from "../lib/shell/command.ts";
 import { toggle } from "../lib/shell/types.ts";
 import { run } from "../lib/sync/run.ts";
+import type { SyncEvent } from "../lib/types.ts";
 import { openMemory } from "./memory_of_pair.ts";
 import { type Job, needsSession, openPair, type Pair, prepare } from "./pair.ts";
 import { toMemoryOptions, toRunOptions } from "./run_options.ts";
@@ -89,6 +91,7 @@ async function carryOut(
     const events = run(sides, await toRunOptions(job, pair, { host, memory }));
     let next = await events.next();
     for (; !next.done; next = await events.next()) {
+      if (pair.run.mode === "Both" && memory.remembered?.known !== true) tellFirst(next.value, host);
       fold.add(next.value);
       host.emit(next.value, pair.run);
     }
@@ -104,4 +107,11 @@ async function carryOut(
     if (error.kind === "badInput") return { error };
     return { error, result: fold.end({ now: host.now(), error }) };
   }
+}
+
+/** At a terminal: what a first two-way run is about to carry over. */
+function tellFirst(event: SyncEvent, host: Host): void {
+  if (event.type !== "planned" || !host.interactive || host.common.quiet) return;
+  const told = describeFirstRun(event.plan);
+  if (told !== undefined) host.show(told);
 }

@@ -181,18 +181,21 @@ export class Pool implements AsyncDisposable {
   }
 }
 
-/** Has this program waited rather than worked? By the processor time it used, over the last while. */
+/** Has this program waited rather than worked while it is asked again and again? By the processor time it used over the last while. */
 class Idleness {
-  #since = performance.now();
-  #used = cpuMs();
+  #since = -Infinity;
+  #asked = -Infinity;
+  #used = 0;
   #isIdle = false;
 
   now(): boolean {
-    const span = performance.now() - this.#since;
-    if (span < SPAN_MS) return this.#isIdle;
+    const now = performance.now();
+    const isNew = now - this.#asked > SPAN_MS;
+    this.#asked = now;
+    if (!isNew && now - this.#since < SPAN_MS) return this.#isIdle;
     const used = cpuMs();
-    this.#isIdle = used - this.#used < span * BUSY_SHARE;
-    this.#since += span;
+    this.#isIdle = !isNew && used - this.#used < (now - this.#since) * BUSY_SHARE;
+    this.#since = now;
     this.#used = used;
     return this.#isIdle;
   }

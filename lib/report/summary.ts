@@ -35,6 +35,16 @@ export function describePlan(plan: Plan): string {
   return parts.join(", ") || "nothing to do";
 }
 
+/** What a first run in Both finds on one side only; undefined where nothing is. */
+export function describeFirstRun(plan: Plan): string | undefined {
+  const on = (side: "local" | "remote") =>
+    plan.actions.filter((action) => action.do === "copy" && action.why === "new" && action.to !== side).length;
+  const [local, remote] = [on("local"), on("remote")];
+  if (local + remote === 0) return undefined;
+  const [here, there] = [plural(local, "file"), plural(remote, "file")];
+  return `The first run of this pair: ${here} only on the local side, ${there} only on the remote side; each goes to the other side too.`;
+}
+
 function transfers(result: SyncResult): string[] {
   const { UploadCount: up, DownloadCount: down, Uploads, Downloads } = result;
   const size = (items: SyncResult["Uploads"]) => formatBytes(items.reduce((sum, item) => sum + (item.Length ?? 0), 0));
