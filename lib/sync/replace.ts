@@ -159,9 +159,25 @@ async function swapOne({ dir, replaces }: Swap, asides: Aside[], crew: Crew): Pr
 async function takeOver({ copy, replaces, staged }: Waiting, crew: Crew): Promise<Outcome> {
   const backend = crew.sides[copy.to];
   await backend.remove(replaces, crew.attempts);
-  if (staged === undefined) return await performOne(copy, crew, { path: copy.path, expect: "absent" });
-  await backend.rename?.(staged.path, copy.path, { signal: crew.attempts.signal, expect: "absent" });
-  return { entry: { ...staged, path: copy.path } };
+  let outcome: Outcome | undefined;
+  try {
+    outcome = staged === undefined
+      ? await performOne(copy, crew, { path: copy.path, expect: "absent" })
+      : await putStaged(staged, copy, crew);
+    return outcome;
+  } finally {
+    // What was to take its place did not come: the folder is there again, as empty as it was.
+    if (outcome === undefined || "vanished" in outcome) await backend.makeDir(copy.path, crew.attempts).catch(() => {});
+  }
+}
+
+async function putStaged(
+  staged: FileEntry,
+  { to, path }: Waiting["copy"],
+  { sides, attempts }: Crew,
+): Promise<Outcome> {
+  await sides[to].rename?.(staged.path, path, { signal: attempts.signal, expect: "absent" });
+  return { entry: { ...staged, path } };
 }
 
 async function discard({ copy, staged }: Waiting, crew: Crew): Promise<void> {

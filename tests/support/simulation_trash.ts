@@ -15,6 +15,8 @@ export function memoryTrash(sides: Backends, kept: Set<string>, moves: boolean):
       const { path, size, modified } = entry;
       const content = await backend.read(path, { ...call, expect: entry });
       const text = content instanceof Uint8Array ? new TextDecoder().decode(content) : await textAt(backend, path);
+      // As the trash itself does: a server that breaks off without a word has given no version.
+      if (utf8(text).length !== size) throw new SyncError("changed", "it gave fewer bytes", { operation: "keep" });
       kept.add(text);
       const moved = take || (moves && backend.rename !== undefined);
       if (moved) await backend.remove(entry, call);
