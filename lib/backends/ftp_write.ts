@@ -5,6 +5,7 @@ import { tempPath } from "../temp.ts";
 import type { Entry, FileEntry } from "../types.ts";
 import type { Body, Content, WriteOptions } from "./backend.ts";
 import { opened, pour } from "./content.ts";
+import { gather, wrongSize } from "./ftp_body.ts";
 import { restart } from "./ftp_folder.ts";
 import type { FtpLink } from "./ftp_link.ts";
 import { look, lookCommands, lookedAt, mustMatch, presenceCommands } from "./ftp_look.ts";
@@ -28,7 +29,9 @@ export async function writeFile(site: Site, body: Body, writing: Writing): Promi
   const temp = childOf(writing.dir, nameOf(tempPath(path, options.tag ?? randomBytes(8).toString("hex"))));
   const draft: Draft = { ...writing, temp: { ...writing, at: temp } };
   // Small sources are read before a connection is taken: it is never held for the other side's sake.
-  const small = options.size <= SMALL ? await gather(await opened(body(), { signal, operation }), writing) : undefined;
+  const small = options.size <= SMALL
+    ? await gather(await opened(body(), { signal, operation }), { ...writing, size: options.size })
+    : undefined;
   return await onLink(site, writing, async (link) => {
     const before = await mustFit(link, site, draft);
     const from = small === undefined ? await leftover(link, site, draft) : 0;
@@ -59,24 +62,6 @@ const OVERLAP = 1 << 20;
 
 interface Draft extends Writing {
   readonly temp: Doing;
-}
-
-async function gather(content: Content, { options, ...ask }: Writing): Promise<Uint8Array<ArrayBuffer>> {
-  const all = new Uint8Array(options.size);
-  let at = 0;
-  await pour(content, (bytes) => {
-    if (at + bytes.length <= all.length) all.set(bytes, at);
-    at += bytes.length;
-    if (at > all.length) throw wrongSize(ask, { given: at, size: options.size });
-    return Promise.resolve();
-  }, ask);
-  if (at < all.length) throw wrongSize(ask, { given: at, size: options.size });
-  return all;
-}
-
-function wrongSize(ask: Doing, { given, size }: { readonly given: number; readonly size: number }): Error {
-  const what = given > size ? "more" : `only ${given}`;
-  return failure(ask, "changed", { why: `its source gave ${what} than the ${size} bytes it was listed with` });
 }
 
 /** What is there before the first byte is sent; it is looked at once more before it is replaced. */

@@ -157,11 +157,11 @@ export class MemoryTree {
     const operation = isTime ? "set the time of" : "set the mode of";
     const node = this.#find(path);
     if (node === undefined) throw this.#error("notFound", operation, { path, why: "it does not exist" });
-    // A folder's mode is taken, and kept by nobody.
-    const isFolderMode = node.kind === "dir" && !isTime;
-    if (node.kind !== "file" && !isFolderMode) throw this.#error("refused", operation, { path, why: "it is no file" });
+    if (node.kind === "other" || path === root || (node.kind === "dir" && isTime)) {
+      throw this.#error("refused", operation, { path, why: "it is no file" });
+    }
     const changed = isTime ? { modified: this.#time(change.modified) } : { mode: change.mode & 0o777 };
-    if (node.kind === "file") this.#parent(path, operation).children.set(this.#key(node.name), { ...node, ...changed });
+    this.#parent(path, operation).children.set(this.#key(node.name), { ...node, ...changed });
     this.operations.push({ do: isTime ? "setModified" : "setMode", path });
   }
 

@@ -1,8 +1,6 @@
 import assert from "node:assert/strict";
-import { age, assertCode, assertSame, fill, look, startPair } from "../support/pair.ts";
-import { serverTest } from "../support/servers/install.ts";
 import { readDisk, tree, type TreeLiteral } from "../support/tree.ts";
-import { type Ran, startTandem, tandem } from "../support/tandem.ts";
+import { counts, type Ran, startTandem, tandem } from "../support/tandem.ts";
 
 /** Two folders and a home of their own. */
 interface Pair extends AsyncDisposable {
@@ -41,11 +39,6 @@ async function write(path: string, text: string, minute: number): Promise<void> 
   await Deno.writeTextFile(path, text);
   const time = new Date(then + minute * 60_000);
   await Deno.utime(path, time, time);
-}
-
-function counts(ran: Ran): readonly unknown[] {
-  const { UploadCount, DownloadCount, RemovalCount, ConflictCount, FailureCount } = ran.result();
-  return [UploadCount, DownloadCount, RemovalCount, ConflictCount, FailureCount];
 }
 
 const files = { "one": { text: "1" }, "two": { text: "22" }, "d/three": { text: "333" } };
@@ -285,30 +278,3 @@ async function appears(folder: string, isIt: (text: string) => boolean): Promise
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
-
-serverTest("Sync-Path -Mode Both over SFTP carries deletions, and keeps what loses in the login folder", {
-  server: "sftp",
-}, async () => {
-  await using pair = await startPair();
-  await fill(pair.local, { "one": "1", "two": "22", "d/three": "333", "both": "old" });
-  assertCode(await pair.sync("-Mode Both -Remove"), 0);
-  await Deno.remove(`${pair.local}/one`);
-  await Deno.writeTextFile(`${pair.remote}/both`, "theirs, earlier");
-  await age(`${pair.remote}/both`, -1);
-  await Deno.writeTextFile(`${pair.local}/both`, "ours, later");
-  const second = await pair.sync("-Mode Both -Remove");
-  assertCode(second, 0);
-  assert.deepEqual(counts(second), [1, 0, 1, 1, 0], second.stderr);
-  assertSame(pair);
-  assert.deepEqual(Object.keys(look(pair.remote)).sort(), ["both", "d/", "d/three", "two"]);
-  const items = (await pair.run(["Get-TrashItem"])).objects();
-  const kept = items.map(({ Path, Side, Why }) => `${Why} ${Side} ${Path}`).sort();
-  assert.deepEqual(kept, ["Conflict Remote both", "Removed Remote one"]);
-  assert.ok(items.every(({ Kept }) => String(Kept).startsWith(`${pair.sshd.home}/.tandem-trash/`)), second.stdout);
-  const { Id } = items.find(({ Path }) => Path === "both") ?? {};
-  assertCode(await pair.run(["Restore-TrashItem", String(Id), "-Force"]), 0);
-  assert.equal(look(pair.remote)["both"], "theirs, earlier");
-  assertCode(await pair.sync("-Mode Both -Remove"), 0);
-  assert.equal(look(pair.local)["both"], "theirs, earlier");
-  await pair.idle("-Mode Both -Remove");
-});

@@ -4,11 +4,10 @@ import { type PlanOptions, toPlanOptions } from "../../lib/sync/options.ts";
 import { plan } from "../../lib/sync/plan.ts";
 import type { History, Known, Plan, Side, Snapshot } from "../../lib/types.ts";
 import { ableTraits, listTree, toHistory, toKnown, type Tree, type Trees } from "./interpret.ts";
-import { runs } from "./runs.ts";
+import { runs, seeded } from "./runs.ts";
 
 /** One seed by default; a long run looks elsewhere each time, and prints the seed of what it finds. */
-const numRuns = runs(2000, 100_000);
-export const checks = numRuns === 2000 ? { numRuns, seed: 20_260_101 } : { numRuns };
+export const checks = { numRuns: runs(2000, 100_000, 100_000), ...seeded(20_260_101) };
 
 const trash = (path: RelPath, side: Side) => `kept-${side}/${path.replaceAll("/", "_")}` as RelPath;
 export const anyMode = fc.constantFrom("Local", "Remote", "Both" as const);

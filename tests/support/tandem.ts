@@ -40,6 +40,12 @@ export async function tandem(args: readonly string[], options: RunOptions = {}):
   };
 }
 
+/** Uploads, downloads, removals, conflicts and failures of the one result. */
+export function counts(ran: Ran): readonly unknown[] {
+  const { UploadCount, DownloadCount, RemovalCount, ConflictCount, FailureCount } = ran.result();
+  return [UploadCount, DownloadCount, RemovalCount, ConflictCount, FailureCount];
+}
+
 /** Starts the program and lets it run: its process id is Deno's own, not a shell's. */
 export function startTandem(args: readonly string[], options: RunOptions = {}): Deno.ChildProcess {
   return new Deno.Command(Deno.execPath(), {
