@@ -18,7 +18,7 @@ export function dangers(
   const found = [
     ...findLostRoots(before, limits),
     ...findOpenRoots(losses, limits),
-    ...findEmptied(losses, { before, history, limits }),
+    ...findEmptied(plan, losses, { before, history, limits }),
     ...findTooMany(losses, { history, limits }),
     ...findAllChanged(plan, { before, history, limits }),
   ];

@@ -11,6 +11,7 @@ import {
 import { countLeaves, type Loss, sampleOf } from "./check_loss.ts";
 import { sameChecksum, sameStamp } from "./criteria.ts";
 import type { Danger, Limits } from "./options.ts";
+import type { RelPath } from "../path.ts";
 import { countOf, quoted } from "./plan_context.ts";
 
 /** Roots that are not there, or not proven to be the ones that are meant. */
@@ -63,6 +64,7 @@ export interface Judged {
 
 /** A source without a file looks like a disk that is not mounted; so does, in Both, a side that was full when history was written. */
 export function* findEmptied(
+  plan: Plan,
   losses: Readonly<Record<Side, Loss>>,
   { before, history, limits }: Judged,
 ): Iterable<Danger> {
@@ -71,11 +73,14 @@ export function* findEmptied(
     const side: Side = limits.mode === "Local" ? "local" : "remote";
     const { removed, before: total, actions } = losses[side];
     const source = otherSide(side);
-    if (!limits.remove || actions === 0 || countLeaves(before[source]) > 0) return;
-    const why = `The ${source} side holds no file, and ${removed.length} of ${
+    // Removals that are held because no deletion left a trace are no better: all that was there is gone.
+    const untraced = plan.notes.some(({ code }) => code === "untraced") ? plan.held.map(({ path }) => path) : [];
+    if (!limits.remove || actions + untraced.length === 0 || countLeaves(before[source]) > 0) return;
+    const gone = actions === 0 ? untraced : removed;
+    const why = `The ${source} side holds no file, and ${gone.length} of ${
       countOf(total, "file")
     } on the ${side} side would go`;
-    yield { code: "emptySource", side, count: removed.length, total, sample: sampleOf(removed), allowedBy, why };
+    yield { code: "emptySource", side, count: gone.length, total, sample: sampleOf(gone), allowedBy, why };
     return;
   }
   if (bothSides.every((side) => losses[side].before > 0)) return;
@@ -92,6 +97,9 @@ export function* findEmptied(
 export function* findAllChanged(plan: Plan, { before, history, limits }: Judged): Iterable<Danger> {
   if (limits.mode !== "Both" || history === undefined) return;
   if (plan.actions.length + plan.open.length + (plan.free?.length ?? 0) <= FEW) return;
+  // A time that is mended, because the contents were proven equal, is none of it.
+  const sent = new Set<RelPath>([...plan.open, ...(plan.free ?? []), ...plan.conflicts.map(({ path }) => path)]);
+  for (const action of plan.actions) if (action.do === "copy") sent.add(action.source.path).add(action.path);
   for (const side of bothSides) {
     let common = 0;
     const touched: Known["path"][] = [];
@@ -99,7 +107,7 @@ export function* findAllChanged(plan: Plan, { before, history, limits }: Judged)
       const entry = before[side].get(known.path);
       if (known.kind !== "file" || entry?.kind !== "file") continue;
       common++;
-      if (isTouched(entry, known, side)) touched.push(known.path);
+      if (sent.has(entry.path) && isTouched(entry, known, side)) touched.push(known.path);
     }
     const count = touched.length;
     if (count <= FEW || count * 2 <= common) continue;
