@@ -31,8 +31,8 @@ export const mutantsOfPlans: readonly Mutant[] = [
   {
     name: "a name that is listed twice is taken as it comes last",
     file: "lib/sync/scan.ts",
-    old: "entries.set(entry.path, bothUnnamed ? { ...before, why } : unreadable(entry.path, why));",
-    new: "entries.set(entry.path, entry);",
+    old: "return bothUnnamed ? { ...before, why } : unreadable(entry.path, why);",
+    new: "return bothUnnamed ? { ...before, why } : entry;",
     tests: [sync("scan"), cases("nm")],
   },
   {
@@ -73,8 +73,8 @@ export const mutantsOfPlans: readonly Mutant[] = [
   {
     name: "an empty source is nothing strange",
     file: "lib/sync/check_roots.ts",
-    old: "if (!limits.remove || actions === 0 || countLeaves(before[source]) > 0) return;",
-    new: "if (!limits.remove || actions === 0 || countLeaves(before[source]) >= 0) return;",
+    old: "if (!limits.remove || actions + untraced.length === 0 || countLeaves(before[source]) > 0) return;",
+    new: "if (!limits.remove || actions + untraced.length === 0 || countLeaves(before[source]) >= 0) return;",
     tests: [sync("check"), cases("md")],
   },
   {
