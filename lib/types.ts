@@ -163,10 +163,12 @@ export interface Lesson {
 /**
  * What a run will do, in path order. `refusals`: paths that fail before the first write; `held`: removals held back; `notes`: for the
  * report; `open`: pairs only a checksum can settle (digest these, plan once more; a pair of two spellings is listed under both);
- * `free`: pairs where a checksum would save a transfer, worth asking only where no remote file must be read. Printable as JSON.
+ * `free`: pairs where a checksum would save a transfer, worth asking only where no remote file must be read; `restoring`: what
+ * history knows and one side lacks, and gets back. Printable as JSON.
  */
 export interface Plan {
   readonly actions: readonly Action[];
+  readonly restoring?: readonly RelPath[];
   readonly conflicts: readonly Conflict[];
   readonly refusals: readonly Refusal[];
   readonly held: readonly Refusal[];

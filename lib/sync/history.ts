@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { SyncError } from "../errors.ts";
-import { printable } from "../path.ts";
+import { printable, type RelPath } from "../path.ts";
 import { type History, type Known, type Lesson, type Side } from "../types.ts";
 import { type BlockStore, covers, find, learnInto, sortLessons, toKey, unpackBlock } from "./history_rows.ts";
 import { otherThan, type PairIdentity, pairName } from "./pair_name.ts";
@@ -25,7 +25,7 @@ export interface HistoryOptions {
   readonly readOnly: boolean;
 }
 
-/** What is remembered of one pair. After save() or dispose the history is not read any more. */
+/** What is remembered of one pair. After save() or dispose the history is not read any more; after forget() it is. */
 export interface Remembered extends Disposable {
   /** Empty where nothing is known. */
   readonly history: History;
@@ -34,6 +34,8 @@ export interface Remembered extends Disposable {
   readonly roots: Roots;
   /** Why what is there is not used: a clause for people. */
   readonly unusable?: string;
+  /** Writes that nothing is known of these paths any more, as save() writes. Nothing where nothing is known. */
+  forget(paths: readonly RelPath[]): Promise<void>;
   /**
    * Writes what was learned, whole and on the disk, or not at all. Nothing is written where nothing is new. Rejects with a SyncError.
    */
@@ -72,16 +74,12 @@ interface Head {
   readonly size: number;
 }
 
-/** An open file whose content has been checked. */
+/** An open file whose content has been checked. `find`: the block that may hold a key. */
 interface Book {
   readonly db: DatabaseSync;
   readonly head: Head;
   readonly blocks: readonly (readonly Known[])[] | undefined;
-}
-
-interface Opened {
-  readonly book?: Book;
-  readonly unusable?: string;
+  find(key: string): readonly Known[];
 }
 
 class HistoryFile implements Remembered {
@@ -93,26 +91,44 @@ class HistoryFile implements Remembered {
   readonly #options: HistoryOptions;
   #book: Book | undefined;
 
-  constructor(path: string, options: HistoryOptions, { book, unusable }: Opened) {
+  constructor(
+    path: string,
+    options: HistoryOptions,
+    { book, unusable }: { readonly book?: Book; readonly unusable?: string },
+  ) {
     this.#path = path;
     this.#options = options;
     this.#book = book;
     this.known = book !== undefined;
     this.roots = book?.head.roots ?? {};
-    this.history = book === undefined ? nothing : toHistory(book);
+    this.history = book === undefined ? nothing : toHistory(() => this.#book ?? book);
     if (unusable !== undefined) this.unusable = unusable;
+  }
+
+  async forget(paths: readonly RelPath[]): Promise<void> {
+    if (this.#options.readOnly || !this.known || paths.length === 0) return;
+    await this.#write(sortLessons(paths.map((path) => ({ path, known: undefined }))), this.roots);
+    try {
+      this.#book = await readBook(this.#path, this.#options.pair);
+    } catch (error) {
+      throw broken(this.#path, "read", error);
+    }
   }
 
   async save(lessons: Iterable<Lesson>, roots: Roots): Promise<void> {
     if (this.#options.readOnly) return;
     const sorted = sortLessons(lessons);
-    const head = { format: FORMAT, pair: this.#options.pair, roots, size: 0 };
     if (this.known && sorted.length === 0 && JSON.stringify(roots) === JSON.stringify(this.roots)) return;
+    await this.#write(sorted, roots);
+  }
+
+  async #write(sorted: readonly Lesson[], roots: Roots): Promise<void> {
+    const head = { format: FORMAT, pair: this.#options.pair, roots, size: 0 };
     this[Symbol.dispose]();
     const fresh = `${this.#path}.new`;
     try {
       await Deno.mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
-      await remove(fresh);
+      if (await exists(fresh)) await Deno.remove(fresh);
       if (this.known) await Deno.copyFile(this.#path, fresh);
       await writeBook(fresh, sorted, head);
       await flush(fresh);
@@ -142,26 +158,32 @@ async function readBook(path: string, pair: PairIdentity): Promise<Book> {
     if (other !== undefined) throw new Unusable(other);
     if (sumOf(db, headText) !== meta(db, "sum")) throw new Unusable("it is damaged");
     const blocks = head.size <= KEPT ? Array.from(readBlocks(db)) : undefined;
-    return { db, head, blocks };
+    const read = db.prepare("SELECT body FROM blocks WHERE first <= ? ORDER BY first DESC LIMIT 1");
+    const find = (key: string) => {
+      const { body } = read.get(key) ?? {};
+      return typeof body === "string" ? unpackBlock(body) : [];
+    };
+    return { db, head, blocks, find };
   } catch (error) {
     db.close();
     throw error;
   }
 }
 
-function toHistory({ db, head, blocks }: Book): History {
-  const read = db.prepare("SELECT body FROM blocks WHERE first <= ? ORDER BY first DESC LIMIT 1");
-  let recent: readonly Known[] = [];
+/** `now`: the file as it is open at the moment. */
+function toHistory(now: () => Book): History {
+  let [recent, from]: [readonly Known[], Book] = [[], now()];
   return {
-    size: head.size,
+    get size() {
+      return now().head.size;
+    },
     get(path) {
-      if (!covers(recent, path)) {
-        const { body } = read.get(toKey(path)) ?? {};
-        recent = typeof body === "string" ? unpackBlock(body) : [];
-      }
+      const book = now();
+      if (book !== from || !covers(recent, path)) [recent, from] = [book.find(toKey(path)), book];
       return find(recent, path);
     },
     *[Symbol.iterator]() {
+      const { db, blocks } = now();
       for (const block of blocks ?? readBlocks(db)) yield* block;
     },
   };
@@ -248,14 +270,6 @@ async function putAside(path: string): Promise<string> {
     } catch (error) {
       throw broken(path, "put aside", error);
     }
-  }
-}
-
-async function remove(path: string): Promise<void> {
-  try {
-    await Deno.remove(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }
 

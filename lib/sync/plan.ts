@@ -37,6 +37,7 @@ export function plan(
     held: draft.held,
     notes: draft.notes.sort(byPath),
     lessons: draft.lessons,
+    ...(draft.restoring.length === 0 ? {} : { restoring: draft.restoring }),
     open: draft.open,
     free: draft.free,
   };

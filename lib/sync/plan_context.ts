@@ -39,6 +39,8 @@ export interface Draft {
   readonly untraced: Map<string, Missing>;
   /** What is counted for one note at the end. */
   readonly counts: Record<Count, number>;
+  /** What history knows and one side lacks, and gets back. */
+  readonly restoring: RelPath[];
 }
 
 export type Count = "onlyThere" | "skippedNew" | "emptyFolders" | "restored";
@@ -72,6 +74,7 @@ export function toContext(
     given: new Set(),
     untraced: new Map(),
     counts: { onlyThere: 0, skippedNew: 0, emptyFolders: 0, restored: 0 },
+    restoring: [],
   };
   const names = toNames(sides);
   const surveys = {

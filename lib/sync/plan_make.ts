@@ -40,9 +40,9 @@ export function makeAll(context: Context, rows: Rows, to: Side): void {
     if (isBlocked(row)) passOver(context, row, rows);
     else if (row[from] === undefined) forget(context, row.known);
     else {
-      const again = row.known !== undefined;
-      if (again && isLeaf(row[from])) context.draft.counts.restored++;
-      makeRow(context, row, { to, rows, why: again ? "restored" : "new" });
+      if (row.known !== undefined) context.draft.restoring.push(row.known.path);
+      if (row.known !== undefined && isLeaf(row[from])) context.draft.counts.restored++;
+      makeRow(context, row, { to, rows, why: row.known === undefined ? "new" : "restored" });
     }
   }
 }

@@ -19,7 +19,7 @@ import type { Remembered } from "./history.ts";
 import { type Danger, type Limits, type PlanOptions, type RootState, toPlanOptions } from "./options.ts";
 import { plan } from "./plan.ts";
 import { toUntraced } from "./plan_trace.ts";
-import { lookAtRoots, remember, type RootEntries, watch } from "./run_memory.ts";
+import { forgetRestored, lookAtRoots, remember, type RootEntries, watch } from "./run_memory.ts";
 import { toConflictName } from "./run_names.ts";
 import { checkRoots, findMarker, type Missing } from "./run_roots.ts";
 import { type Scan, scan, type ScanOptions } from "./scan.ts";
@@ -107,6 +107,7 @@ export async function* run(sides: Backends, options: RunOptions): AsyncGenerator
   if (options.planOnly) return { outcome: "planned", plan: made };
   if (options.approve !== undefined && !await options.approve(made)) return { outcome: "declined", plan: made };
   if (signal.aborted) throw cancelled(signal, "carry out the plan");
+  yield* forgetRestored(made, options.remembered);
   for (const side of bothSides) if (missing[side]) await sides[side].makeDir(root, { signal });
   const done = new Map<Action, Entry | undefined>();
   const applied = yield* watch(

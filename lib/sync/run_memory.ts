@@ -58,6 +58,26 @@ export interface RememberOptions extends Call {
   now(): number;
 }
 
+/**
+ * Before the plan is carried out: what comes back to a side is unknown from now on. A run that is ended half way leaves its folder there
+ * without it, and the next would take it for deleted in it.
+ */
+export async function* forgetRestored(
+  { restoring = [] }: Plan,
+  remembered: Remembered | undefined,
+): AsyncGenerator<SyncEvent, void, void> {
+  try {
+    await remembered?.forget(restoring);
+  } catch (error) {
+    yield unremembered(error);
+  }
+}
+
+function unremembered(error: unknown): SyncEvent {
+  const { message } = toSyncError(error, "remember");
+  return { type: "noted", note: { code: "unremembered", count: 1, why: message } };
+}
+
 /** History must not claim what a power cut can still take back: the names in the folders that were written to. */
 async function flush(sides: Backends, done: Carried["done"]): Promise<void> {
   // Also after a run was cancelled: what it did is remembered.
@@ -88,7 +108,6 @@ export async function* remember(
     await flush(sides, done);
     await remembered.save(settled.lessons, settled.roots);
   } catch (error) {
-    const { message } = toSyncError(error, "remember");
-    yield { type: "noted", note: { code: "unremembered", count: 1, why: message } };
+    yield unremembered(error);
   }
 }

@@ -160,4 +160,11 @@ export const mutantsOfWork: readonly Mutant[] = [
     new: 'const moves = loser.take || bin.kind === "server";',
     tests: [sync("trash")],
   },
+  {
+    name: "what comes back stays known while it is on its way",
+    file: "lib/sync/run_memory.ts",
+    old: "await remembered?.forget(restoring);",
+    new: "await remembered?.forget([]);",
+    tests: [cases("tw_folders"), "tests/fault/crash_test.ts"],
+  },
 ];

@@ -252,6 +252,11 @@ function recall(world: World, hasCrashed: () => boolean): Remembered {
     history: toHistory(memory.known.values()),
     known: memory.isKnown,
     roots: memory.roots,
+    forget(paths) {
+      if (hasCrashed()) return Promise.resolve();
+      for (const path of paths) memory.known.delete(path);
+      return Promise.resolve();
+    },
     save(lessons, roots) {
       if (hasCrashed()) return Promise.resolve();
       memory.learned = [...lessons];

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { toRelPath } from "../../../lib/path.ts";
+import { Crash, faulty } from "../../support/faulty.ts";
 import { noWrite } from "../../support/watch.ts";
 import { NOON, plant, rejection, signal, textOf, texts } from "../sync/rig.ts";
 import { outcomeOf, put, quiet } from "./rig.ts";
@@ -13,6 +14,21 @@ Deno.test("TW-10 run() loses no new content below a folder that was deleted on t
   put(pair.sides.remote, "d/x", "edited", later);
   assert.deepEqual((await pair.sync()).notes, ["restored"]);
   await assertInStep(pair, { "d": null, "d/x": "edited", "d/y": "2", "z": "3" });
+});
+
+Deno.test("TW-10 run() that is ended while it brings a folder back takes nothing in it for deleted the next time", async () => {
+  for (let at = 1; at <= 5; at++) {
+    const pair = await inStep({ "d/x": "1", "d/y": "2", "z": "3" });
+    await remove(pair.sides.local, "d");
+    put(pair.sides.remote, "d/x", "edited", later);
+    const local = faulty(pair.sides.local, { crash: new Crash(at, { isDone: true }) });
+    const book = pair.book.open();
+    await both({ local, remote: pair.sides.remote }, pair.book, {
+      remembered: { ...book, forget: book.forget, save: () => Promise.resolve() },
+    }).catch(() => undefined);
+    await pair.sync();
+    await assertInStep(pair, { "d": null, "d/x": "edited", "d/y": "2", "z": "3" });
+  }
 });
 
 Deno.test("TW-11 run() ends a folder that one side deleted whole and the other in part", async () => {

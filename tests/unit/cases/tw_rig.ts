@@ -25,6 +25,10 @@ export function notebook(): Notebook {
       history: toHistory(known.values()),
       known: state.isKnown,
       roots: state.roots,
+      forget(paths) {
+        for (const path of paths) known.delete(path);
+        return Promise.resolve();
+      },
       save(lessons, roots) {
         for (const { path, known: learned } of lessons) {
           if (learned === undefined) known.delete(path);

@@ -124,6 +124,32 @@ Deno.test("save() changes, adds and drops entries among many", () =>
     assert.deepEqual([history.history.size, history.history.get(changed.path)], [3001, changed]);
   }));
 
+Deno.test("forget() drops paths at once, and what is left can be read and saved", () =>
+  within(async (folder) => {
+    await saved(folder, learn(known("a"), known("b"), known("c/d")));
+    using history = await open(folder);
+    await history.forget([toRelPath("b"), toRelPath("nobody")]);
+    using other = await open(folder);
+    for (const one of [history, other]) assert.deepEqual(all(one).map(({ path }) => path), ["a", "c/d"]);
+    assert.deepEqual([history.history.get(toRelPath("b")), history.history.size], [undefined, 2]);
+    await history.save(learn(known("e")), history.roots);
+    using last = await open(folder);
+    assert.deepEqual(all(last).map(({ path }) => path), ["a", "c/d", "e"]);
+    assert.deepEqual(last.roots, { local: { id: "i", modified: 5 } });
+  }));
+
+Deno.test("forget() writes nothing where nothing is known, or may be written", () =>
+  within(async (folder) => {
+    using none = await open(folder);
+    await none.forget([toRelPath("a")]);
+    await assert.rejects(Deno.stat(folder), Deno.errors.NotFound);
+    await saved(folder, learn(known("a")));
+    using looking = await open(folder, {}, true);
+    await looking.forget([toRelPath("a")]);
+    using history = await open(folder);
+    assert.equal(history.history.size, 1);
+  }));
+
 Deno.test("save() leaves the file's bytes alone when nothing is new", () =>
   within(async (folder) => {
     await saved(folder, learn(known("a")));
