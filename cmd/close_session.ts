@@ -1,18 +1,7 @@
 import { SyncError } from "../lib/errors.ts";
-import { defineCommand, type ParamType } from "../lib/shell/command.ts";
+import { defineCommand } from "../lib/shell/command.ts";
 import { listOf } from "../lib/shell/types.ts";
-import { type GivenSession, sessionInput } from "./session_input.ts";
-
-/** A session, or a result that came down the pipe beside it and goes on as it is. */
-const sessionOrResult: ParamType<GivenSession | Passing> = {
-  name: "Session",
-  isObject: true,
-  convert: (value) => isResult(value) ? { passing: value } : sessionInput.convert(value),
-};
-
-interface Passing {
-  readonly passing: object;
-}
+import { sessionOrResult } from "./session_input.ts";
 
 export const closeSessionCommand = defineCommand({
   name: "Close-Session",
@@ -52,7 +41,3 @@ export const closeSessionCommand = defineCommand({
     }
   },
 });
-
-function isResult(value: unknown): value is object {
-  return typeof value === "object" && value !== null && "Type" in value && value.Type === "SyncResult";
-}

@@ -37,6 +37,22 @@ export const sessionInput: ParamType<GivenSession> = {
   },
 };
 
+/** A result that came down the pipe beside a session. */
+export interface Passing {
+  readonly passing: object;
+}
+
+/** A session, or a result that goes on as it is. */
+export const sessionOrResult: ParamType<GivenSession | Passing> = {
+  name: "Session",
+  isObject: true,
+  convert: (value) => isResult(value) ? { passing: value } : sessionInput.convert(value),
+};
+
+function isResult(value: unknown): value is object {
+  return typeof value === "object" && value !== null && "Type" in value && value.Type === "SyncResult";
+}
+
 async function reopen(ticket: Ticket, host: Host): Promise<{ session: Session; own: boolean }> {
   const state = await openState({ env: host.env });
   const { reach, secret } = openTicket(ticket, await state.sealingKey(), { now: host.now() });

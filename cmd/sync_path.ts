@@ -8,18 +8,21 @@ import { run } from "../lib/sync/run.ts";
 import type { SyncEvent } from "../lib/types.ts";
 import { openMemory } from "./memory_of_pair.ts";
 import { type Job, needsSession, openPair, type Pair, prepare } from "./pair.ts";
+import { type GivenSession, sessionOrResult } from "./session_input.ts";
 import { toMemoryOptions, toRunOptions } from "./run_options.ts";
 import { checkSync, syncParams } from "./sync_params.ts";
 
 const params = {
   ...syncParams,
+  Session: { ...syncParams.Session, type: sessionOrResult },
   FailOnConflict: { type: toggle, fallback: false, help: "Exit 1 though a conflict was settled." },
   FailIfNothing: { type: toggle, fallback: false, help: "Exit 6 when nothing had to be done." },
   KeepOpen: { type: toggle, fallback: false, help: "A session from a variable that is piped in stays open." },
   PassThru: { type: toggle, fallback: false, help: "Send the session on after the result." },
 } as const satisfies Params;
 
-type Words = Bound<typeof params>;
+type Given = Bound<typeof params>;
+type Words = Omit<Given, "Session"> & { readonly Session: GivenSession | undefined };
 
 export const syncPathCommand = defineCommand({
   name: "Sync-Path",
@@ -39,8 +42,10 @@ export const syncPathCommand = defineCommand({
   params,
   wantsInput: needsSession,
   check: checkSync,
-  async *run(each, host): AsyncIterable<SyncResult | Session> {
-    const jobs = await prepare(each, host);
+  async *run(each, host): AsyncIterable<object> {
+    const passed: object[] = [];
+    const jobs = await prepare(withoutResults(each, passed), host);
+    yield* passed;
     for (const job of jobs) {
       const { result, session, error } = await syncOne(job, host);
       if (result !== undefined) {
@@ -53,6 +58,15 @@ export const syncPathCommand = defineCommand({
     }
   },
 });
+
+/** What a run before this one in the pipe came to goes on; its session is for us. */
+async function* withoutResults(each: AsyncIterable<Given>, passed: object[]): AsyncIterable<Words> {
+  for await (const words of each) {
+    const { Session } = words;
+    if (Session !== undefined && "passing" in Session) passed.push(Session.passing);
+    else yield { ...words, Session };
+  }
+}
 
 interface Outcome {
   readonly result?: SyncResult;

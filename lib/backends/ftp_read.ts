@@ -133,12 +133,17 @@ async function pendingRefusal(
   return reply.code === 426 || reply.code === 451 ? error : await whyUnread(link, site, { work, reply });
 }
 
-/** Ends a transfer that is left: its final reply must come before the connection is of use again. */
+/** Ends a transfer that is left: its final reply must come before the connection is of use again. Pure-FTPd gives none; then the pool opens another. */
 async function letGo(link: FtpLink, data: Data, pending: Promise<Reply>): Promise<void> {
   data.destroy();
   link.hurry();
-  await pending.catch(() => undefined);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, LET_GO_MS);
+  await Promise.race([pending.catch(() => undefined), promise]);
+  clearTimeout(timer);
 }
+
+const LET_GO_MS = 500;
 
 async function whyUnread(
   link: FtpLink,

@@ -35,6 +35,33 @@ serverTest(
 );
 
 serverTest(
+  "Sync-Path -PassThru | Sync-Path works on two folders over one session, and both results come out",
+  options,
+  async () => {
+    await using pair = await scene();
+    await fill(pair.sshd.dir, { "more/c": "3" });
+    const inShell = '-Command "New-Session $A | Sync-Path local $R/one -Mode Remote -PassThru | ' +
+      'Sync-Path more $R/two -Mode Remote"';
+    for (const line of [`tandem ${inShell}`]) {
+      const ran = await pair.sh(line);
+      assert.deepEqual(
+        [ran.codes, objectsOf(ran.stdout).map(({ UploadCount }) => UploadCount)],
+        [[0], [2, 1]],
+        ran.stderr,
+      );
+    }
+    assert.deepEqual(Object.keys(look(pair.remote)).sort(), [
+      "one/",
+      "one/a",
+      "one/dir/",
+      "one/dir/b",
+      "two/",
+      "two/c",
+    ]);
+  },
+);
+
+serverTest(
   "A stage that fails is passed on as one error object, and with its exit code, by all behind it",
   options,
   async () => {
