@@ -2,6 +2,7 @@ import type { Backend, Content } from "../../lib/backends/backend.ts";
 import { type Attempt, decorate, type Listing, type Operation } from "../../lib/backends/decorate.ts";
 import { SyncError } from "../../lib/errors.ts";
 import type { Entry } from "../../lib/types.ts";
+import { mutating } from "./operations.ts";
 
 /** Something that goes wrong. Which calls: `on` these operations, at this `path`, from the `nth` such call on (the first), `times` of them (all). */
 export interface Fault {
@@ -104,18 +105,6 @@ export function faulty(
 export function linkLost(): SyncError {
   return new SyncError("connection", "The connection was lost", { operation: "test", transient: true });
 }
-
-const mutating: readonly Operation[] = [
-  "write",
-  "makeDir",
-  "remove",
-  "rename",
-  "copy",
-  "hardLink",
-  "makeLink",
-  "setModified",
-  "setMode",
-];
 
 function crashed(): SyncError {
   return new SyncError("unexpected", "The process has ended here", { operation: "crash" });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Backend } from "../../lib/backends/backend.ts";
-import { type Around, decorate, type Operation } from "../../lib/backends/decorate.ts";
+import { type Around, decorate } from "../../lib/backends/decorate.ts";
 import { SyncError } from "../../lib/errors.ts";
 import type { RelPath } from "../../lib/path.ts";
 import { tempTag } from "../../lib/temp.ts";
@@ -10,6 +10,7 @@ import { Crash, faulty } from "./faulty.ts";
 import { userEdit, type World } from "./simulation.ts";
 import { textAt } from "./simulation_edits.ts";
 import type { Edit, Trouble } from "./simulation_story.ts";
+import { mutating } from "./operations.ts";
 
 /** Both sides as one run sees them. */
 export interface Disturbed {
@@ -56,10 +57,6 @@ export function disturb(world: World, trouble: Trouble): Disturbed {
     hasCrashed: () => crash?.isOver === true,
   };
 }
-
-const mutating: readonly Operation[] = [
-  ...["write", "makeDir", "remove", "rename", "copy", "makeLink", "setModified", "setMode"] as const,
-];
 
 function faultsOf(trouble: Trouble, side: Side): NonNullable<Parameters<typeof faulty>[1]["faults"]> {
   const broken = new SyncError("unexpected", "it broke off", { operation: "test" });

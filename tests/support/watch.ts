@@ -1,18 +1,7 @@
 import assert from "node:assert/strict";
 import type { Backend } from "../../lib/backends/backend.ts";
 import { type Around, decorate, type Operation } from "../../lib/backends/decorate.ts";
-
-const writing: readonly Operation[] = [
-  "write",
-  "makeDir",
-  "remove",
-  "rename",
-  "copy",
-  "hardLink",
-  "makeLink",
-  "setModified",
-  "setMode",
-];
+import { mutating } from "./operations.ts";
 
 /** Fails when something is removed: the call rejects with an AssertionError, and so does dispose. */
 export function noRemove(inner: Backend): Backend {
@@ -21,7 +10,7 @@ export function noRemove(inner: Backend): Backend {
 
 /** Fails when anything is changed, for -WhatIf and second runs. */
 export function noWrite(inner: Backend): Backend {
-  return forbid(inner, (operation, path) => writing.includes(operation) ? `${operation} of "${path}"` : undefined);
+  return forbid(inner, (operation, path) => mutating.includes(operation) ? `${operation} of "${path}"` : undefined);
 }
 
 /** Fails when one folder is listed twice. */

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { memory } from "../../../lib/backends/memory.ts";
 import { toRelPath } from "../../../lib/path.ts";
 import { toTag } from "../../../lib/sync/tag.ts";
 import { tempPath } from "../../../lib/temp.ts";
@@ -13,23 +12,13 @@ import {
   makeDir,
   NOON,
   owners,
+  pair,
   plant,
   remove,
-  type Texts,
   texts,
   upload,
+  uploads,
 } from "./rig.ts";
-
-function pair(here: Texts, there: Texts = {}, dials: Parameters<typeof memory>[0] = {}) {
-  const [local, remote] = [memory(), memory(dials)];
-  plant(local, here);
-  plant(remote, there);
-  return { local, remote };
-}
-
-async function uploads(sides: ReturnType<typeof pair>, ...paths: readonly string[]): Promise<readonly Action[]> {
-  return await Promise.all(paths.map(async (path) => upload(path, await fileAt(sides.local, path))));
-}
 
 Deno.test("apply() puts a folder in the place of a file, and the file is gone at the end", async () => {
   const sides = pair({ "p/q/r": "new" }, { "p": "old" });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Backend } from "../../../lib/backends/backend.ts";
-import type { MemoryBackend } from "../../../lib/backends/memory.ts";
+import { memory, type MemoryBackend } from "../../../lib/backends/memory.ts";
 import { SyncError } from "../../../lib/errors.ts";
 import { root, toRelPath } from "../../../lib/path.ts";
 import { apply, type ApplyEnd } from "../../../lib/sync/apply.ts";
@@ -126,6 +126,19 @@ export const usual: RunOptions = {
   signal,
   now: () => NOON,
 };
+
+/** Two trees in memory, the remote one as the dials say. */
+export function pair(here: Texts, there: Texts = {}, dials: Parameters<typeof memory>[0] = {}) {
+  const [local, remote] = [memory(), memory(dials)];
+  plant(local, here);
+  plant(remote, there);
+  return { local, remote };
+}
+
+/** The uploads of these files. */
+export async function uploads(sides: ReturnType<typeof pair>, ...paths: readonly string[]): Promise<readonly Action[]> {
+  return await Promise.all(paths.map(async (path) => upload(path, await fileAt(sides.local, path))));
+}
 
 export function ran(
   sides: Backends,

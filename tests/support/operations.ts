@@ -1,0 +1,14 @@
+import type { Operation } from "../../lib/backends/decorate.ts";
+
+/** The calls that change something. */
+export const mutating: readonly Operation[] = [
+  "write",
+  "makeDir",
+  "remove",
+  "rename",
+  "copy",
+  "hardLink",
+  "makeLink",
+  "setModified",
+  "setMode",
+];
