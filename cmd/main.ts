@@ -247,11 +247,12 @@ async function askLine(
 ): Promise<string | undefined> {
   if (!canAsk()) return undefined;
   await scene.reporter.pause();
-  await sinks.err(prompt);
   const file = isTerminal.in ? undefined : await Deno.open(keyboard, { read: true });
   const input = file ?? Deno.stdin;
   try {
+    // Before the question: who types at once must not see a secret.
     if (!echo) input.setRaw(true, { cbreak: Deno.build.os !== "windows" });
+    await sinks.err(prompt);
     return await readTyped(input);
   } finally {
     if (!echo) {
