@@ -132,10 +132,17 @@ function learnDone(action: Action, judged: Judged): readonly Lesson[] {
     case "move":
       return [...drop(facts, action.source.path), ...learnMended(action.source, { to, path, facts, action })];
     case "touch":
-      return learnMended(action.target, { to, path, facts, action });
+      return learnMended(action.target, { to, path, facts, action }).map((lesson) => unsure(lesson, to));
     default:
       return action satisfies never;
   }
+}
+
+/** A time that we set hides an edit that came right before it: the next run looks at the content once more. */
+function unsure({ path, known }: Lesson, side: Side): Lesson {
+  if (known === undefined) return { path, known };
+  const { provisional = side } = known;
+  return { path, known: { ...known, provisional: provisional === side ? side : "both" } };
 }
 
 /** What did not happen: an absence that was to be filled is no deletion; one that was to travel still is. */
