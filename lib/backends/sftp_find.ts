@@ -50,7 +50,7 @@ export class FindReader {
   }
 
   push(text: string): void {
-    if (this.#state === "broken") return;
+    if (this.#state === "broken" || this.#state === "end") return;
     const words = (this.#rest + text).split("\0");
     this.#rest = words.pop() ?? "";
     let at = 0;

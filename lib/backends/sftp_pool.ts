@@ -115,8 +115,8 @@ export class Pool implements AsyncDisposable {
 
   /** Over a long line each connection carries only so much. Near a server one carries all that this program can encrypt, unless the server is the slower of the two. */
   #helps(): boolean {
-    for (const wire of this.#links.keys()) if (wire.nearest > NEAR_MS) return true;
-    return this.#idle.now();
+    const nearest = Math.min(...Array.from(this.#links.keys(), (wire) => wire.nearest));
+    return nearest > NEAR_MS || this.#idle.now();
   }
 
   /** One attempt serves all who wait; each may leave. */

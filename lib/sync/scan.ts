@@ -110,9 +110,10 @@ async function listTree(backend: Backend, found: Found, options: ScanOptions): P
 
 /** One listing of everything; false where there is none to be had, and folders have to be listed one by one. */
 async function walkTree(backend: Backend, found: Found, options: ScanOptions): Promise<boolean> {
+  if (backend.walk === undefined) return false;
   const all: Entry[] = [];
   try {
-    for await (const batch of backend.walk?.(root, options) ?? []) {
+    for await (const batch of backend.walk(root, options)) {
       if (all.length + batch.length > MAX_ENTRIES) throw tooMany();
       for (const entry of batch) if (entry.path !== root) all.push(entry);
     }
@@ -120,7 +121,6 @@ async function walkTree(backend: Backend, found: Found, options: ScanOptions): P
     if (toSyncError(error, "list").kind === "unsupported") return false;
     throw error;
   }
-  if (backend.walk === undefined) return false;
   for (const entry of all) {
     const admitted = admit(entry, found, options);
     if (admitted !== undefined) found.entries.push(admitted);

@@ -144,8 +144,6 @@ export class PairTrash implements Trash {
     if (isEarly) await this.#note(itemLine(item));
     try {
       const moved = await put(spot, moves, call);
-      // What was edited in between has a version that the trash does not hold.
-      if (!moved && bin.kind === "server") await expectSame(backend, entry, call);
       if (!isEarly) await this.#note(itemLine(item));
       const undo = async (back: Call) => {
         await takeBack(spot, moved, back);
@@ -154,16 +152,9 @@ export class PairTrash implements Trash {
       return { id: item.id, at: spot.at, moved, undo };
     } catch (error) {
       if (isEarly) await this.#note(goneLine(item.id));
-      else if (bin.kind === "server") await this.#dropCopy(spot, { error, ...call });
+      else if (bin.kind === "server" && toSyncError(error, "keep").kind === "unsupported") this.#duplicates = false;
       throw error;
     }
-  }
-
-  /** After a second name or a copy that came to nothing. */
-  async #dropCopy({ bin, at }: Spot, { error, signal }: Call & { readonly error: unknown }): Promise<void> {
-    const { kind } = toSyncError(error, "keep");
-    if (kind === "unsupported") this.#duplicates = false;
-    if (kind === "changed" && bin.kind === "server") await removeFromServer(bin, at, { signal });
   }
 
   #toItem({ side, entry, path, why, winner }: Loser, { bin, at }: Spot): TrashItem {
@@ -249,7 +240,15 @@ interface Spot {
 async function put({ bin, backend, entry, from, at }: Spot, take: boolean, call: Call): Promise<boolean> {
   if (bin.kind === "server") {
     await (take ? renameOnServer : duplicateOnServer)(bin, { from, to: at, ...call });
-    return take;
+    if (take) return true;
+    try {
+      // What was edited in between has a version that the trash does not hold.
+      await expectSame(backend, entry, call);
+    } catch (error) {
+      await removeFromServer(bin, at, call);
+      throw error;
+    }
+    return false;
   }
   if (bin.kind === "disk" && take && await moveOnDisk(entry, { from, to: at })) return true;
   if (bin.kind === "disk" && !take && await linkOnDisk(entry, { from, to: at })) return false;

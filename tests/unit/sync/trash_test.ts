@@ -93,6 +93,34 @@ Deno.test("keep() leaves a server's file in its place where the server can copy,
   }
 });
 
+Deno.test("keep() leaves what a server's trash holds alone when the same place is wanted again, or the file changes meanwhile", async () => {
+  const server = tree({ "home/r": "remote", "login/": {} }).memory();
+  const remote = await server.at("/home", call);
+  const edit = { now: () => Promise.resolve() };
+  const whole = async () => {
+    const inner = await remote.at("/", call);
+    return over(inner, { copy: async (_, ...args) => (await inner.copy?.(...args), await edit.now()) });
+  };
+  const reached = over(remote, {
+    at: async (inner, folder, how) =>
+      folder === "/" ? await whole() : await inner.at(folder === "~" ? "/login" : folder, how),
+  });
+  const kept = async () => Object.entries(await readTree(server)).filter(([path]) => path.startsWith("login/"));
+  await within(async ({ trash, entry }) => {
+    const r = await entry("r", "remote");
+    const loser = { side: "remote", entry: r, path: r.path, why: "overwritten", take: false } as const;
+    await trash.keep(loser, call);
+    const before = await kept();
+    assert.equal(before.length, 1);
+    await assert.rejects(trash.keep(loser, call), { kind: "changed" });
+    assert.deepEqual(await kept(), before);
+    edit.now = async () =>
+      void await remote.write(r.path, () => Promise.resolve(new Uint8Array(9)), { ...call, size: 9 });
+    await assert.rejects(trash.keep({ ...loser, path: toRelPath("else") }, call), { kind: "changed" });
+    assert.deepEqual(await kept(), before);
+  }, { remote: reached });
+});
+
 Deno.test("keep() takes a server's file away from the second on where the server's disk has no second names", async () => {
   const server = tree({ "home/r": "remote", "login/": {} }).memory({ lacks: ["copy"] });
   const none = () => Promise.reject(new SyncError("unsupported", "no second names", { operation: "hardLink" }));
