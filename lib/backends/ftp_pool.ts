@@ -1,3 +1,4 @@
+import { setTimeout as wait } from "node:timers/promises";
 import { cancelled, SyncError, toSyncError } from "../errors.ts";
 import type { Call } from "./backend.ts";
 import { lost } from "./ftp_data.ts";
@@ -106,7 +107,7 @@ export class FtpPool implements AsyncDisposable {
             return undefined;
           }
           if (known.facts.transient !== true || performance.now() + pause > end) throw known;
-          await sleep(pause, both);
+          await wait(pause, undefined, { signal: both }).catch(() => {});
         }
       }
     } finally {
@@ -140,16 +141,4 @@ const LONGEST_PAUSE_MS = 5_000;
 function closedError(): SyncError {
   const { kind, message } = lost("connection", "The connection is closed");
   return new SyncError(kind, message, { operation: "use FTP" });
-}
-
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener("abort", end);
-  });
 }

@@ -142,9 +142,8 @@ export class MemoryTree {
   makeLink(path: RelPath, target: string, options: Expecting): LinkEntry {
     const dir = this.#parent(path, "make the link");
     this.check(path, options, "make the link");
-    if (this.#find(path)?.kind === "dir") {
-      throw this.#error("exists", "make the link", { path, why: "a folder is there" });
-    }
+    const why = "a folder is there";
+    if (this.#find(path)?.kind === "dir") throw this.#error("exists", "make the link", { path, why });
     const entry: LinkEntry = { kind: "link", path, target };
     this.#place(dir, { kind: "other", name: nameOf(path), entry });
     this.operations.push({ do: "makeLink", path });
@@ -157,9 +156,8 @@ export class MemoryTree {
     const operation = isTime ? "set the time of" : "set the mode of";
     const node = this.#find(path);
     if (node === undefined) throw this.#error("notFound", operation, { path, why: "it does not exist" });
-    if (node.kind === "other" || path === root || (node.kind === "dir" && isTime)) {
-      throw this.#error("refused", operation, { path, why: "it is no file" });
-    }
+    const isFit = node.kind === "file" || (node.kind === "dir" && path !== root && !isTime);
+    if (!isFit) throw this.#error("refused", operation, { path, why: "it is no file" });
     const changed = isTime ? { modified: this.#time(change.modified) } : { mode: change.mode & 0o777 };
     this.#parent(path, operation).children.set(this.#key(node.name), { ...node, ...changed });
     this.operations.push({ do: isTime ? "setModified" : "setMode", path });
@@ -280,15 +278,8 @@ export class MemoryTree {
 
   #fileEntry(path: RelPath, { bytes, modified, mode, id, revision }: FileNode): FileEntry {
     const { modes, fileIds, revisions } = this.rules;
-    return {
-      kind: "file",
-      path,
-      size: bytes.length,
-      modified,
-      ...(modes && { mode }),
-      ...(fileIds && { fileId: id }),
-      ...(revisions && { revision }),
-    };
+    const more = { ...(modes && { mode }), ...(fileIds && { fileId: id }), ...(revisions && { revision }) };
+    return { kind: "file", path, size: bytes.length, modified, ...more };
   }
 
   #dirEntry(path: RelPath, { modified, mode }: DirNode): DirEntry {

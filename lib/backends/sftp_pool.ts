@@ -1,3 +1,4 @@
+import { setTimeout as wait } from "node:timers/promises";
 import process from "node:process";
 import { cancelled, SyncError, toSyncError } from "../errors.ts";
 import type { Call } from "./backend.ts";
@@ -144,7 +145,7 @@ export class Pool implements AsyncDisposable {
         if (known.facts.transient !== true || performance.now() + pause > end) {
           throw this.#over = lostForGood(known.message, known);
         }
-        await sleep(pause, this.#closing.signal);
+        await wait(pause, undefined, { signal: this.#closing.signal }).catch(() => {});
       }
     }
   }
@@ -228,17 +229,5 @@ function lostForGood(why: string, cause?: unknown): SyncError {
   return new SyncError("connection", `The connection was lost and does not come back: ${why}`, {
     operation: "connect",
     ...(cause === undefined ? {} : { cause }),
-  });
-}
-
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener("abort", end);
   });
 }

@@ -1,16 +1,15 @@
 import assert from "node:assert/strict";
 import { memory, type MemoryBackend } from "../../lib/backends/memory.ts";
 import { SyncError } from "../../lib/errors.ts";
-import { foldPath, type RelPath } from "../../lib/path.ts";
+import { foldPath } from "../../lib/path.ts";
 import { chooseCriteria } from "../../lib/sync/criteria.ts";
 import type { GuardKey } from "../../lib/sync/options.ts";
 import { run, type RunEnd, type RunOptions } from "../../lib/sync/run.ts";
 import type { Backends } from "../../lib/sync/transfer.ts";
-import type { Remembered, Roots } from "../../lib/sync/history.ts";
-import { type Known, type Lesson, otherSide, type Side, type SyncEvent } from "../../lib/types.ts";
-import { toHistory } from "./interpret.ts";
+import { otherSide, type Side, type SyncEvent } from "../../lib/types.ts";
 import { assertKept, assertReport, assertRest, assertSourceUntouched, assertUnchanged } from "./simulation_checks.ts";
 import { carryOut, type Contents, contentsOf, type UserEdit } from "./simulation_edits.ts";
+import { type Memory, newMemory, recall } from "./simulation_memory.ts";
 import type { Edit, Story, Sync } from "./simulation_story.ts";
 import { memoryTrash } from "./simulation_trash.ts";
 import { disturb } from "./simulation_trouble.ts";
@@ -28,15 +27,6 @@ export interface World {
   /** Contents that runs have put away. */
   readonly trash: Set<string>;
   edits: number;
-}
-
-/** What is remembered of the pair, as a run that ended well left it. */
-interface Memory {
-  readonly known: Map<RelPath, Known>;
-  roots: Roots;
-  isKnown: boolean;
-  /** What the last run that was saved had learned. */
-  learned: readonly Lesson[];
 }
 
 /** What one run did to the trees. */
@@ -212,7 +202,7 @@ async function attempt(
       ...toRunOptions(world, sync),
       ...trash,
       signal,
-      remembered: recall(world, hasCrashed),
+      remembered: recall(world.memory, hasCrashed),
     });
     for (;;) {
       const step = await running.next();
@@ -227,7 +217,7 @@ async function attempt(
 
 async function planOf(world: World, sync: Sync): Promise<unknown> {
   const idle = { local: noWrite(world.sides.local), remote: noWrite(world.sides.remote) };
-  const remembered = recall(world, () => assert.fail("a run that only plans wrote its history"));
+  const remembered = recall(world.memory, () => assert.fail("a run that only plans wrote its history"));
   const trash = sync.trash === "none" ? {} : { trash: memoryTrash(idle, world.trash, sync.trash === "moves") };
   const running = run(idle, { ...toRunOptions(world, sync), ...trash, planOnly: true, remembered });
   try {
@@ -239,36 +229,6 @@ async function planOf(world: World, sync: Sync): Promise<unknown> {
     if (error instanceof SyncError) return undefined;
     throw error;
   }
-}
-
-function newMemory(): Memory {
-  return { known: new Map(), roots: {}, isKnown: false, learned: [] };
-}
-
-/** History as a run is given it. A process that has ended writes none. */
-function recall(world: World, hasCrashed: () => boolean): Remembered {
-  const { memory } = world;
-  return {
-    history: toHistory(memory.known.values()),
-    known: memory.isKnown,
-    roots: memory.roots,
-    forget(paths) {
-      if (hasCrashed()) return Promise.resolve();
-      for (const path of paths) memory.known.delete(path);
-      return Promise.resolve();
-    },
-    save(lessons, roots) {
-      if (hasCrashed()) return Promise.resolve();
-      memory.learned = [...lessons];
-      for (const { path, known } of memory.learned) {
-        if (known === undefined) memory.known.delete(path);
-        else memory.known.set(path, known);
-      }
-      Object.assign(memory, { roots, isKnown: true });
-      return Promise.resolve();
-    },
-    [Symbol.dispose]() {},
-  };
 }
 
 function toRunOptions(world: World, sync: Sync): RunOptions {

@@ -1,0 +1,43 @@
+import type { RelPath } from "../../lib/path.ts";
+import type { Remembered, Roots } from "../../lib/sync/history.ts";
+import type { Known, Lesson } from "../../lib/types.ts";
+import { toHistory } from "./interpret.ts";
+
+/** What is remembered of the pair, as a run that ended well left it. */
+export interface Memory {
+  readonly known: Map<RelPath, Known>;
+  roots: Roots;
+  isKnown: boolean;
+  /** What the last run that was saved had learned. */
+  learned: readonly Lesson[];
+}
+
+/** Nothing is known yet. */
+export function newMemory(): Memory {
+  return { known: new Map(), roots: {}, isKnown: false, learned: [] };
+}
+
+/** History as a run is given it. A process that has ended writes none. */
+export function recall(memory: Memory, hasCrashed: () => boolean): Remembered {
+  return {
+    history: toHistory(memory.known.values()),
+    known: memory.isKnown,
+    roots: memory.roots,
+    forget(paths) {
+      if (hasCrashed()) return Promise.resolve();
+      for (const path of paths) memory.known.delete(path);
+      return Promise.resolve();
+    },
+    save(lessons, roots) {
+      if (hasCrashed()) return Promise.resolve();
+      memory.learned = [...lessons];
+      for (const { path, known } of memory.learned) {
+        if (known === undefined) memory.known.delete(path);
+        else memory.known.set(path, known);
+      }
+      Object.assign(memory, { roots, isKnown: true });
+      return Promise.resolve();
+    },
+    [Symbol.dispose]() {},
+  };
+}
