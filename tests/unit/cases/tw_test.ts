@@ -108,6 +108,19 @@ Deno.test("TW-14 run() carries a renamed file to its new name, and the old one g
   await assertInStep(pair, { "b": "content", "z": "3" });
 });
 
+Deno.test("TW-14 run() renames on the other side what was renamed here, unless moves are off or it cannot rename", async () => {
+  for (const [moves, lacks, expected] of [[true, [], 1], [false, [], 0], [true, ["rename"], 0]] as const) {
+    const tree = { "a": "content", "z": "3" };
+    const sides = memories({ local: tree, remote: tree, dials: { lacks } });
+    const book = notebook();
+    await both(sides, book);
+    await sides.local.rename?.(toRelPath("a"), toRelPath("b"), { signal });
+    const { actions } = await both(sides, book, { moves });
+    assert.equal(actions.filter((one) => one === "move remote b").length, expected, actions.join());
+    assert.deepEqual(await texts(sides.remote), { "b": "content", "z": "3" });
+  }
+});
+
 Deno.test("TW-15 run() keeps an edit of a file that was renamed on the other side", async () => {
   const pair = await inStep({ "a": "content", "z": "3" });
   await pair.sides.local.rename?.(toRelPath("a"), toRelPath("b"), { signal });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { SyncError } from "../../../lib/errors.ts";
 import { toRelPath } from "../../../lib/path.ts";
 import { startResult } from "../../../lib/report/result.ts";
-import { describePlan, summarize } from "../../../lib/report/summary.ts";
+import { describeFirstRun, describePlan, summarize } from "../../../lib/report/summary.ts";
 import type { Plan, SyncEvent } from "../../../lib/types.ts";
 import { done, download, failed, makeDir, noon, planned, removal, run, upload } from "./given.ts";
 
@@ -48,16 +48,19 @@ Deno.test("summarize() says under -WhatIf that nothing was changed", () => {
   );
 });
 
+const plan = (actions: Plan["actions"]): Plan => ({
+  ...{ actions, conflicts: [], refusals: [], held: [] },
+  ...{ notes: [], lessons: [], open: [] },
+});
+
+Deno.test("describeFirstRun() counts what is on one side only, and says nothing where nothing is", () => {
+  const news = [upload("a", 5), upload("b", 1), download("c", 2)];
+  assert.match(describeFirstRun(plan(news)) ?? "", /: 2 files only on the local side, 1 file only on the remote side;/);
+  const newer = { ...upload("a", 5), why: "newer" } as const;
+  assert.equal(describeFirstRun(plan([newer, removal("c")])), undefined);
+});
+
 Deno.test("describePlan() counts what a plan would do", () => {
-  const plan = (actions: Plan["actions"]): Plan => ({
-    actions,
-    conflicts: [],
-    refusals: [],
-    held: [],
-    notes: [],
-    lessons: [],
-    open: [],
-  });
   const folder = { kind: "dir", path: toRelPath("o") } as const;
   assert.equal(
     describePlan(
