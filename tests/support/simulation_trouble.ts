@@ -29,11 +29,11 @@ export function disturb(world: World, trouble: Trouble): Disturbed {
   const crash = trouble.trouble === "crash" ? new Crash(1 + trouble.at, { isDone: trouble.isDone }) : undefined;
   let count = 0;
   const meddle = async (side: Side, path: RelPath) => {
-    if (trouble.trouble === "cancel" && count === trouble.at) stop.abort();
-    if (trouble.trouble === "inject" && count === trouble.at) await inject(world, trouble, { side, path, injected });
-    const fails = trouble.trouble === "fail" && count === trouble.at;
-    count++;
-    return fails ? trouble : undefined;
+    // Counted before anything is awaited: calls that run side by side must not all be the one at which it happens.
+    const nth = count++;
+    if (trouble.trouble === "cancel" && nth === trouble.at) stop.abort();
+    if (trouble.trouble === "inject" && nth === trouble.at) await inject(world, trouble, { side, path, injected });
+    return trouble.trouble === "fail" && nth === trouble.at ? trouble : undefined;
   };
   const front = (side: Side): Backend => {
     const inner = watched(world, side);
