@@ -1,32 +1,21 @@
 import type { Call } from "../backends/backend.ts";
-import { badInput, cancelled, SyncError, toSyncError } from "../errors.ts";
+import { cancelled, SyncError, toSyncError } from "../errors.ts";
 import { printable, root } from "../path.ts";
-import { trashPath } from "../temp.ts";
-import {
-  type Action,
-  type Entry,
-  type Note,
-  type Plan,
-  type Side,
-  sides as bothSides,
-  type SyncEvent,
-} from "../types.ts";
+import { type Action, type Entry, type Plan, type Side, sides as bothSides, type SyncEvent } from "../types.ts";
 import { apply, type ApplyEnd } from "./apply.ts";
 import type { ApplyOptions } from "./crew.ts";
 import { dangers, describeDanger } from "./check.ts";
-import { digest, type OpenPair, toLoneFiles, toOpenPairs, toReadBack } from "./digest.ts";
 import type { Remembered } from "./history.ts";
-import { type Danger, type Limits, type PlanOptions, type RootState, toPlanOptions } from "./options.ts";
-import { plan } from "./plan.ts";
-import { toUntraced } from "./plan_trace.ts";
+import { type Danger, type Limits, type PlanOptions, type RootState } from "./options.ts";
 import { forgetRestored, lookAtRoots, remember, type RootEntries, watch } from "./run_memory.ts";
-import { toConflictName } from "./run_names.ts";
+import { planRun, type Scans } from "./run_plan.ts";
 import { checkRoots, findMarker, type Missing } from "./run_roots.ts";
 import { type Scan, scan, type ScanOptions } from "./scan.ts";
 import { toSnapshot } from "./snapshot.ts";
 import { type Owner, toOwner } from "./tag.ts";
 import type { Backends } from "./transfer.ts";
 import type { PairTrash, Trash } from "./trash.ts";
+import { alongShifts, findZoneShifts, noteShift } from "./zone_shift.ts";
 
 type Choices = Pick<
   PlanOptions,
@@ -101,13 +90,15 @@ export async function* run(sides: Backends, options: RunOptions): AsyncGenerator
   const rootEntries = options.remembered === undefined ? {} : await lookAtRoots(sides, { signal });
   const scans = await scanBoth(sides, { options, owners, missing });
   for (const side of bothSides) yield { type: "scanned", side, entries: scans[side].snapshot.size };
-  const made = yield* planBoth(sides, scans, { ...options, rootEntries });
+  const told = yield* keepPace(options, { scans, rootEntries });
+  const made = yield* planRun(sides, scans, { ...told, rootEntries });
   yield { type: "planned", plan: made };
-  await guard(made, scans, { options, sides, missing, marker });
+  await guard(made, scans, { options: told, sides, missing, marker });
   if (options.planOnly) return { outcome: "planned", plan: made };
   if (options.approve !== undefined && !await options.approve(made)) return { outcome: "declined", plan: made };
   if (signal.aborted) throw cancelled(signal, "carry out the plan");
-  yield* forgetRestored(made, options.remembered);
+  const { remembered, now } = told;
+  yield* forgetRestored(made, remembered);
   for (const side of bothSides) if (missing[side]) await sides[side].makeDir(root, { signal });
   const done = new Map<Action, Entry | undefined>();
   const applied = yield* watch(
@@ -127,7 +118,6 @@ export async function* run(sides: Backends, options: RunOptions): AsyncGenerator
       ...(options.stillHeld === undefined ? {} : { stillHeld: options.stillHeld }),
     }),
   );
-  const { remembered, now } = options;
   if (remembered !== undefined) {
     const before = { local: scans.local.snapshot, remote: scans.remote.snapshot };
     const carried = { plan: made, before, done, applied, listedAt, rootEntries };
@@ -135,6 +125,20 @@ export async function* run(sides: Backends, options: RunOptions): AsyncGenerator
   }
   if (!applied.cancelled && applied.lost === undefined) yield* prune(options);
   return { outcome: "applied", plan: made, applied };
+}
+
+/** The options, with what is remembered moved along where a side's time zone has changed. */
+async function* keepPace(
+  options: RunOptions,
+  { scans, rootEntries }: { readonly scans: Scans; readonly rootEntries: RootEntries },
+): AsyncGenerator<SyncEvent, RunOptions, void> {
+  const { remembered } = options;
+  if (remembered === undefined) return options;
+  const snapshots = { local: scans.local.snapshot, remote: scans.remote.snapshot };
+  const shifts = findZoneShifts(remembered.history, snapshots);
+  if (shifts.length === 0) return options;
+  for (const shift of shifts) yield { type: "noted", note: noteShift(shift) };
+  return { ...options, remembered: alongShifts(remembered, shifts, { snapshots, rootEntries }) };
 }
 
 /** Removes from the trash what has lain there for long enough; that it did not work ends nothing. */
@@ -148,7 +152,6 @@ async function* prune({ trash, trashDays, now, signal }: RunOptions): AsyncGener
   }
 }
 
-type Scans = Readonly<Record<Side, Scan>>;
 type Owners = Readonly<Record<Side, Owner>>;
 
 /** Both lists at once; the first failure ends the other. */
@@ -172,71 +175,6 @@ async function scanBoth(
     return { local: local.value, remote: remote.value };
   }
   throw cancelled(signal, "list both sides");
-}
-
-/** The plan, made a second time where a checksum settles what the listings leave open. */
-async function* planBoth(
-  sides: Backends,
-  scans: Scans,
-  options: RunOptions & { readonly rootEntries: RootEntries },
-): AsyncGenerator<SyncEvent, Plan, void> {
-  const stamp = { host: options.host, now: options.now() };
-  const { remembered, rootEntries } = options;
-  const before = { local: scans.local.snapshot, remote: scans.remote.snapshot };
-  const traits = { local: sides.local.traits, remote: sides.remote.traits };
-  const { mode, criteria, mirror, remove, skipNew, skipModified, conflict, removeDespiteFailures } = options;
-  const changed = mode === "Both" ? bothSides : [mode === "Local" ? "local" : "remote"] as const;
-  const moves = options.moves && changed.every((side) => sides[side].rename !== undefined);
-  const planOptions = toPlanOptions({
-    ...{ mode, criteria, mirror, remove, skipNew, skipModified, conflict, moves, removeDespiteFailures },
-    ask: "free",
-    ...(options.trash === undefined ? {} : { keepLosers: trashPath }),
-    ...(remembered === undefined ? {} : {
-      untraced: toUntraced({
-        snapshots: before,
-        traits,
-        rootEntries,
-        history: remembered.history,
-        roots: remembered.roots,
-        leftovers: { local: scans.local.leftovers, remote: scans.remote.leftovers },
-      }),
-    }),
-    conflictName: (path, attempt) => toConflictName(path, stamp, attempt),
-  });
-  const planSides = (snapshots: Readonly<Record<Side, Scan["snapshot"]>>) => ({
-    local: { snapshot: snapshots.local, traits: sides.local.traits },
-    remote: { snapshot: snapshots.remote, traits: sides.remote.traits },
-  });
-  let snapshots = before;
-  const history = options.remembered?.history;
-  const first = plan(planSides(snapshots), history, planOptions);
-  const mayBeFree = first.free ?? [];
-  if (first.open.length + mayBeFree.length === 0) return first;
-  const needed = toOpenPairs(first.open, snapshots);
-  const free = toOpenPairs(mayBeFree, snapshots);
-  const lone = {
-    needed: toLoneFiles(first.open, snapshots, history),
-    free: toLoneFiles(mayBeFree, snapshots, history),
-  };
-  const readBack = toReadBack(needed, sides.remote);
-  if (readBack.length > 0) yield { type: "noted", note: readBackNote(readBack, sides, options) };
-  const { signal } = options;
-  snapshots = await digest(needed, sides, { signal, snapshots, readBack: !options.noReadBack, lone: lone.needed });
-  snapshots = await digest(free, sides, { signal, snapshots, readBack: false, lone: lone.free });
-  return plan(planSides(snapshots), history, { ...planOptions, ask: "nothing" });
-}
-
-function readBackNote(pairs: readonly OpenPair[], { remote }: Backends, options: RunOptions): Note {
-  const bytes = pairs.reduce((sum, pair) => sum + pair.remote.size, 0);
-  const what = `${pairs.length} ${pairs.length === 1 ? "file" : "files"} (${bytes} bytes)`;
-  if (options.noReadBack) {
-    throw badInput(
-      `${remote.label} gives no checksums: comparing ${what} by content means reading them back, which -NoReadBack forbids. ` +
-        "Leave -NoReadBack out, or choose other -Criteria.",
-    );
-  }
-  const why = `${remote.label} gives no checksums: ${what} are read back to compare them; -NoReadBack forbids it`;
-  return { code: "readBack", side: "remote", count: pairs.length, why };
 }
 
 /** Throws refused unless nothing is dangerous, or the user says yes to what a key could have allowed. */

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import type { MemoryDials } from "../../../lib/backends/memory.ts";
-import { SyncError } from "../../../lib/errors.ts";
+import { chooseCriteria } from "../../../lib/sync/criteria.ts";
 import { noWrite } from "../../support/watch.ts";
 import { NOON, ran, textOf, texts } from "../sync/rig.ts";
 import { disks, memories, outcomeOf, put, quiet } from "./rig.ts";
-import { both, notebook } from "./tw_rig.ts";
+import { both, notebook, remove } from "./tw_rig.ts";
 
 const up = { mode: "Remote", remove: false } as const;
 
@@ -50,16 +50,46 @@ for (const [what, skew] of [["three hours ahead", 3 * 3_600_000], ["a day behind
   }
 }
 
-Deno.test("TM-06 run() transfers nothing and meets no conflict when the server's zone moves all times by an hour", async () => {
-  const tree = Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`f${i}`, `${i}`]));
-  const sides = memories({ local: tree, remote: tree, dials: { lacks: ["checksum"] } });
+/** Long before the run, so that its marks are to be trusted. */
+const THEN = NOON - 30 * 86_400_000;
+const zoned = Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`d${i % 3}/f${i}`, `${i}`]));
+
+/** Two sides in step, of which the remote one then shows all its times in another zone. */
+async function moveZone(hours: number, mode: "Both" | "Remote") {
+  const tree = { "d0": null, "d1": null, "d2": null, ...zoned };
+  const sides = memories({ local: tree, remote: tree, dials: { lacks: ["checksum"] }, at: THEN });
   const book = notebook();
-  await both(sides, book);
-  for (const [path, text] of Object.entries(tree)) put(sides.remote, path, text, NOON + 3_600_000);
-  const outcome = await both(sides, book).catch((error: unknown) => error);
-  if (outcome instanceof SyncError) assert.equal(outcome.kind, "refused");
-  else assert.deepEqual(outcome, quiet);
-  assert.deepEqual([sides.local.operations, sides.remote.operations], [[], []]);
+  const sync = (options = {}) =>
+    both(sides, book, { mode, ...options, criteria: chooseCriteria(["Either"]), mirror: mode === "Remote" });
+  await sync();
+  for (const [path, text] of Object.entries(zoned)) put(sides.remote, path, text, THEN + hours * 3_600_000);
+  return { sides, sync };
+}
+
+for (const mode of ["Both", "Remote"] as const) {
+  for (const hours of [1, -9.5]) {
+    const what =
+      `${mode}: run() transfers nothing and meets no conflict when the server's zone moves all times by ${hours} hours`;
+    Deno.test(`TM-06 ${what}`, async () => {
+      const { sides, sync } = await moveZone(hours, mode);
+      const notes = ["zoneShift"];
+      assert.deepEqual(await sync(), { ...quiet, notes });
+      assert.deepEqual(await sync(), quiet);
+      put(sides.local, "d1/f1", "edited", THEN + 60_000);
+      assert.deepEqual((await sync()).actions, ["copy remote d1/f1"]);
+      assert.deepEqual([sides.local.operations, sides.remote.operations.length > 0], [[], true]);
+    });
+  }
+}
+
+Deno.test("TM-06 run() sees an edit, a deletion and a new file amid a change of zone", async () => {
+  const { sides, sync } = await moveZone(1, "Both");
+  put(sides.remote, "d0/f0", "longer than before", THEN + 3_700_000);
+  put(sides.local, "d0/new", "new", THEN);
+  await remove(sides.local, "d1/f1");
+  const { actions } = await sync();
+  assert.deepEqual(actions.toSorted(), ["copy local d0/f0", "copy remote d0/new", "remove remote d1/f1"]);
+  assert.deepEqual(await sync(), quiet);
 });
 
 Deno.test("TM-08 run() brings an older version that was put back, once history knows the newer one", async () => {

@@ -1,0 +1,80 @@
+import { badInput } from "../errors.ts";
+import { trashPath } from "../temp.ts";
+import { type Note, type Plan, type Side, sides as bothSides, type SyncEvent } from "../types.ts";
+import { digest, type OpenPair, toLoneFiles, toOpenPairs, toReadBack } from "./digest.ts";
+import { toPlanOptions } from "./options.ts";
+import { plan } from "./plan.ts";
+import { toUntraced } from "./plan_trace.ts";
+import type { RunOptions } from "./run.ts";
+import type { RootEntries } from "./run_memory.ts";
+import { toConflictName } from "./run_names.ts";
+import type { Scan } from "./scan.ts";
+import type { Backends } from "./transfer.ts";
+
+/** Both sides as they were listed. */
+export type Scans = Readonly<Record<Side, Scan>>;
+
+/** The plan, made a second time where a checksum settles what the listings leave open. */
+export async function* planRun(
+  sides: Backends,
+  scans: Scans,
+  options: RunOptions & { readonly rootEntries: RootEntries },
+): AsyncGenerator<SyncEvent, Plan, void> {
+  const stamp = { host: options.host, now: options.now() };
+  const { remembered, rootEntries } = options;
+  const before = { local: scans.local.snapshot, remote: scans.remote.snapshot };
+  const traits = { local: sides.local.traits, remote: sides.remote.traits };
+  const { mode, criteria, mirror, remove, skipNew, skipModified, conflict, removeDespiteFailures } = options;
+  const changed = mode === "Both" ? bothSides : [mode === "Local" ? "local" : "remote"] as const;
+  const moves = options.moves && changed.every((side) => sides[side].rename !== undefined);
+  const planOptions = toPlanOptions({
+    ...{ mode, criteria, mirror, remove, skipNew, skipModified, conflict, moves, removeDespiteFailures },
+    ask: "free",
+    ...(options.trash === undefined ? {} : { keepLosers: trashPath }),
+    ...(remembered === undefined ? {} : {
+      untraced: toUntraced({
+        snapshots: before,
+        traits,
+        rootEntries,
+        history: remembered.history,
+        roots: remembered.roots,
+        leftovers: { local: scans.local.leftovers, remote: scans.remote.leftovers },
+      }),
+    }),
+    conflictName: (path, attempt) => toConflictName(path, stamp, attempt),
+  });
+  const planSides = (snapshots: Readonly<Record<Side, Scan["snapshot"]>>) => ({
+    local: { snapshot: snapshots.local, traits: sides.local.traits },
+    remote: { snapshot: snapshots.remote, traits: sides.remote.traits },
+  });
+  let snapshots = before;
+  const history = options.remembered?.history;
+  const first = plan(planSides(snapshots), history, planOptions);
+  const mayBeFree = first.free ?? [];
+  if (first.open.length + mayBeFree.length === 0) return first;
+  const needed = toOpenPairs(first.open, snapshots);
+  const free = toOpenPairs(mayBeFree, snapshots);
+  const lone = {
+    needed: toLoneFiles(first.open, snapshots, history),
+    free: toLoneFiles(mayBeFree, snapshots, history),
+  };
+  const readBack = toReadBack(needed, sides.remote);
+  if (readBack.length > 0) yield { type: "noted", note: readBackNote(readBack, sides, options) };
+  const { signal } = options;
+  snapshots = await digest(needed, sides, { signal, snapshots, readBack: !options.noReadBack, lone: lone.needed });
+  snapshots = await digest(free, sides, { signal, snapshots, readBack: false, lone: lone.free });
+  return plan(planSides(snapshots), history, { ...planOptions, ask: "nothing" });
+}
+
+function readBackNote(pairs: readonly OpenPair[], { remote }: Backends, options: RunOptions): Note {
+  const bytes = pairs.reduce((sum, pair) => sum + pair.remote.size, 0);
+  const what = `${pairs.length} ${pairs.length === 1 ? "file" : "files"} (${bytes} bytes)`;
+  if (options.noReadBack) {
+    throw badInput(
+      `${remote.label} gives no checksums: comparing ${what} by content means reading them back, which -NoReadBack forbids. ` +
+        "Leave -NoReadBack out, or choose other -Criteria.",
+    );
+  }
+  const why = `${remote.label} gives no checksums: ${what} are read back to compare them; -NoReadBack forbids it`;
+  return { code: "readBack", side: "remote", count: pairs.length, why };
+}
