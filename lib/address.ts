@@ -55,7 +55,9 @@ export function rejectLookalike(word: string): void {
   const [, login = "", host, path] = LOOKALIKE.exec(word) ?? [];
   if (host === undefined || path === undefined) return;
   const user = login.replace(/:.*@$/s, "@");
-  const meant = printable(`sftp://${user}${host}${withSlash(encodePath(path))}`).slice(0, 200);
+  // What stands before a later "@" may be a password with a slash in it.
+  const place = path.includes("@") ? "user@host/path" : `${user}${host}${withSlash(encodePath(path))}`;
+  const meant = printable(`sftp://${place}`).slice(0, 200);
   throw badInput(
     `${shown(word)} is no path: did you mean ${meant}? Write ./ before a name that holds a colon.`,
     INVALID,

@@ -3,10 +3,10 @@ import { Buffer } from "node:buffer";
 /** A password that every encoding changes; its core is letters alone, so that no escape can hide it. */
 export const canary = "Kanarienvogel/+%41 é\"'\\$x";
 
-/** Every form in which the canary could be found in a text: as it is, in base64, hex or percent signs, escaped for JSON. */
-export function canaryIn(text: string): string | undefined {
+/** Every form in which the secret could be found in a text: as it is, in base64, hex or percent signs, escaped for JSON. */
+export function canaryIn(text: string, secret = canary): string | undefined {
   const folded = text.toLowerCase();
-  return forms.find((form) => text.includes(form) || folded.includes(form.toLowerCase()));
+  return formsOf(secret).find((form) => text.includes(form) || folded.includes(form.toLowerCase()));
 }
 
 /** Names and contents of all files below a folder, as one text. */
@@ -23,14 +23,17 @@ export async function everythingIn(folder: string): Promise<string> {
   return found.join("\n");
 }
 
-const core = /^[A-Za-z]+/.exec(canary)?.[0] ?? "";
-const utf8 = Buffer.from(core);
-const forms = [
-  core,
-  encodeURIComponent(canary),
-  utf8.toString("hex"),
-  [...utf8].map((byte) => `%${byte.toString(16)}`).join(""),
-  // Base64 of the core behind 0, 1 and 2 other bytes, without the ends that its neighbours decide.
-  ...[0, 1, 2].map((shift) => Buffer.concat([Buffer.alloc(shift), utf8]).toString("base64").slice(4, -4)),
-  Buffer.from(core, "utf16le").toString("latin1"),
-];
+/** The letters at its beginning stand for it: no escape can hide them. */
+function formsOf(secret: string): readonly string[] {
+  const core = /^[A-Za-z]+/.exec(secret)?.[0] ?? "";
+  const utf8 = Buffer.from(core);
+  return [
+    core,
+    encodeURIComponent(secret),
+    utf8.toString("hex"),
+    [...utf8].map((byte) => `%${byte.toString(16)}`).join(""),
+    // Base64 of the core behind 0, 1 and 2 other bytes, without the ends that its neighbours decide.
+    ...[0, 1, 2].map((shift) => Buffer.concat([Buffer.alloc(shift), utf8]).toString("base64").slice(4, -4)),
+    Buffer.from(core, "utf16le").toString("latin1"),
+  ];
+}
