@@ -24,7 +24,7 @@ async function* compareOne<W extends RunWords>(job: Job<W>, host: Host): AsyncIt
   const pair = await openPair(job, host);
   try {
     let plan: Plan | undefined;
-    const sides = { local: job.local, remote: pair.remote };
+    const { sides } = pair;
     await using memory = await openMemory(sides, toMemoryOptions(job, pair, host));
     for await (const event of run(sides, await toRunOptions(job, pair, { host, memory }))) {
       if (event.type === "planned") plan = event.plan;

@@ -1,4 +1,4 @@
-import { type Backend, openLocal } from "../lib/backends/mod.ts";
+import { type Backend, followLinks, openLocal } from "../lib/backends/mod.ts";
 import { rejectLookalike } from "../lib/address.ts";
 import { badInput, SyncError } from "../lib/errors.ts";
 import { root } from "../lib/path.ts";
@@ -25,7 +25,8 @@ export interface Job<W extends PairWords> {
 export interface Pair {
   readonly session: Session;
   readonly own: boolean;
-  readonly remote: Backend;
+  /** Both roots; the one that is only read shows what its links point to, where these are to be followed. */
+  readonly sides: Readonly<Record<Side, Backend>>;
   readonly run: Run;
   /** Roots that no word of the user named. */
   readonly defaulted: readonly Side[];
@@ -68,11 +69,22 @@ export async function openPair<W extends PairWords>(job: Job<W>, host: Host): Pr
     const run: Run = { ...job.run, session: session.label, remotePath: remote.place.path };
     const defaulted: Side[] = words.LocalPath === undefined ? ["local"] : [];
     if (words.RemotePath === undefined && !session.hasPath) defaulted.push("remote");
-    return { session, own, remote, run, defaulted };
+    return { session, own, sides: await sidesOf(job, { remote, host }), run, defaulted };
   } catch (error) {
     if (own) await session[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+async function sidesOf<W extends PairWords>(
+  { words, mode, local }: Job<W>,
+  { remote, host: { signal } }: { readonly remote: Backend; readonly host: Host },
+): Promise<Pair["sides"]> {
+  if (words.Links !== "Follow") return { local, remote };
+  const options = { outside: words.AllowLinksOutside, signal };
+  return sourceOf(mode.mode) === "local"
+    ? { local: await followLinks(local, options), remote }
+    : { local, remote: await followLinks(remote, options) };
 }
 
 async function openOne(words: PairWords, host: Host): Promise<{ readonly session: Session; readonly own: boolean }> {

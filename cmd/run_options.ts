@@ -19,7 +19,6 @@ export interface RunWords extends PairWords, MemoryWords {
   readonly SkipModified: boolean;
   readonly SkipMoves: boolean;
   readonly Conflict: ConflictPolicy;
-  readonly Links: "Skip" | "Keep";
   readonly MaxRemove: Share | undefined;
   readonly AllowEmptySource: boolean;
   readonly AllowRoot: boolean;
@@ -50,7 +49,8 @@ export async function toRunOptions<W extends RunWords>(
     skipModified: words.SkipModified,
     conflict: words.Conflict,
     moves: !words.SkipMoves,
-    links: words.Links,
+    // What is followed is no link any more; on the other side they are left alone.
+    links: words.Links === "Keep" ? "Keep" : "Skip",
     removeDespiteFailures: words.RemoveDespiteFailures,
     allow: allowed(words),
     ...(words.MaxRemove === undefined ? {} : { maxRemove: words.MaxRemove }),

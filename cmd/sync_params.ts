@@ -10,7 +10,7 @@ const modes = ["Local", "Remote", "Both", "Download", "Upload", "Bidirectional"]
 
 const modeType = oneOf(...modes);
 const conflictType = oneOf("Newest", "Local", "Remote", "Larger", "KeepBoth", "Skip");
-const linksType = oneOf("Skip", "Keep");
+const linksType = oneOf("Skip", "Keep", "Follow");
 
 /** What Sync-Path and Compare-Path share: the pair of folders and how they are compared. */
 export const syncParams = {
@@ -63,7 +63,17 @@ export const syncParams = {
     fallback: "Newest",
     help: "In Both: which version wins where both changed.",
   },
-  Links: { type: linksType, fallback: "Skip", help: "Symbolic links: leave alone, or carry as links." },
+  Links: {
+    type: linksType,
+    fallback: "Skip",
+    help: "Symbolic links: leave alone, carry as links, or follow on the side that is read (not in Both).",
+  },
+  AllowLinksOutside: {
+    type: toggle,
+    exact: true,
+    fallback: false,
+    help: "-Links Follow may lead out of the folder.",
+  },
   MaxRemove: { type: share, help: "Refuse to remove more than this: 10, or 50%." },
   AllowEmptySource: {
     type: toggle,
@@ -129,6 +139,8 @@ export interface SyncWords {
   readonly Remove: boolean;
   readonly Criteria: readonly string[];
   readonly Session: unknown;
+  readonly Links: "Skip" | "Keep" | "Follow";
+  readonly AllowLinksOutside: boolean;
 }
 
 /** The three modes, once the other tools' names are translated: Upload is Remote with -Mirror. */
@@ -172,6 +184,7 @@ export function checkSync(words: SyncWords & Login): void {
   if (words.Criteria.includes("None") && words.Criteria.length > 1) {
     throw badInput("-Criteria None stands alone: leave it out, or leave the others out.");
   }
+  checkLinks(words, mode);
   if (standsForSession(words.RemotePath)) {
     if (words.Session !== undefined) {
       throw badInput(
@@ -189,6 +202,18 @@ export function checkSync(words: SyncWords & Login): void {
   const extra = givenLogin(words);
   if (words.Session !== undefined && extra.length > 0) {
     throw badInput(`-${extra[0]} belongs to New-Session: the session is open already.`, "AmbiguousParameterSet");
+  }
+}
+
+function checkLinks({ Links, AllowLinksOutside }: SyncWords, mode: SyncMode["mode"]): void {
+  if (AllowLinksOutside && Links !== "Follow") {
+    throw badInput("-AllowLinksOutside belongs to -Links Follow: add that, or leave it out.", "AmbiguousParameterSet");
+  }
+  if (Links === "Follow" && mode === "Both") {
+    throw badInput(
+      "-Mode Both follows no links: one file would be changed under two names. Choose -Links Keep or -Links Skip, or -Mode Local or Remote.",
+      "CannotFollowInBoth",
+    );
   }
 }
 

@@ -99,7 +99,7 @@ async function carryOut(
 ): Promise<Outcome> {
   const { FailOnConflict: failOnConflict, FailIfNothing: failIfNothing } = job.words;
   const fold = startResult(pair.run, { started, failOnConflict, failIfNothing });
-  const sides = { local: job.local, remote: pair.remote };
+  const { sides } = pair;
   try {
     await using memory = await openMemory(sides, toMemoryOptions(job, pair, host));
     const events = run(sides, await toRunOptions(job, pair, { host, memory }));

@@ -4,6 +4,7 @@ import { sftpOptions } from "./sftp_options.ts";
 import { webdavOptions } from "./webdav_options.ts";
 
 export type { Address, Backend, Protocol, ProtocolOption } from "./backend.ts";
+export { followLinks } from "./follow.ts";
 export { openLocal } from "./local.ts";
 
 /** The protocol table: one row a protocol. Its client library is imported when load() is called. */

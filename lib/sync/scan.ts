@@ -9,7 +9,7 @@ import type { Owner } from "./tag.ts";
 
 /** `owner`: whose temporary names on this side are our own; `concurrency`: folders listed side by side, by default as the backend likes. */
 export interface ScanOptions extends Call {
-  readonly links: "Skip" | "Keep" | "Follow";
+  readonly links: "Skip" | "Keep";
   readonly owner: Owner;
   readonly concurrency?: number;
 }
@@ -24,14 +24,9 @@ export interface Scan {
  * Lists everything below the root. A folder that cannot be read stands in the snapshot as an opaque entry of cause "unreadable" in
  * place of itself and its content; so does a name that one listing gives twice. Rejects when nothing can be known: the root is absent
  * (notFound), cannot be read (its kind) or is a file (badInput); the server is gone or stopped trusting us (connection, timeout, auth,
- * hostKey); the signal is aborted. Following links is not supported.
+ * hostKey); the signal is aborted.
  */
 export async function scan(backend: Backend, options: ScanOptions): Promise<Scan> {
-  if (options.links === "Follow") {
-    throw new SyncError("unsupported", "Links cannot be followed yet: use -Links Skip or -Links Keep", {
-      operation: "list",
-    });
-  }
   const found: Found = { entries: [], leftovers: [] };
   try {
     if (!await walkTree(backend, found, options)) await listTree(backend, found, options);

@@ -155,3 +155,20 @@ serverTest("Sync-Path names a file in the way of a folder a failure, and carries
   assertCode(await pair.sync("-Mode Remote -Remove"), 0);
   assertSame(pair);
 });
+
+serverTest("Sync-Path -Mode Local -Links Follow brings what a server's links point to, inside the folder or beyond", {
+  server,
+}, async () => {
+  await using pair = await startPair();
+  await fill(pair.remote, { "dir/in": "i", "plain": "p" });
+  await fill(`${pair.remote}-beyond`, { "far": "f" });
+  const links = { "to dir": "dir", "to file": "dir/../plain", "beyond": `${pair.remote}-beyond`, "dir/loop": ".." };
+  for (const [path, to] of Object.entries(links)) await Deno.symlink(to, `${pair.remote}/${path}`);
+  const inside = { "dir/": "", "dir/in": "i", "plain": "p", "to dir/": "", "to dir/in": "i", "to file": "p" };
+  assertCode(await pair.sync("-Mode Local -Links Follow"), 0);
+  assert.deepEqual(look(pair.local), inside);
+  await pair.idle("-Mode Local -Links Follow");
+  assertCode(await pair.sync("-Mode Local -Links Follow -AllowLinksOutside"), 0);
+  assert.deepEqual(look(pair.local), { ...inside, "beyond/": "", "beyond/far": "f" });
+  await Deno.remove(`${pair.remote}-beyond`, { recursive: true });
+});

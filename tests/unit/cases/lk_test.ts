@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { followLinks } from "../../../lib/backends/follow.ts";
 import { toRelPath } from "../../../lib/path.ts";
 import type { Entry } from "../../../lib/types.ts";
 import { freshDisk } from "../../support/disk.ts";
@@ -6,7 +7,7 @@ import { faulty } from "../../support/faulty.ts";
 import { over } from "../../support/over.ts";
 import { noWrite } from "../../support/watch.ts";
 import { SyncError } from "../../../lib/errors.ts";
-import { ran, rejection, signal, textOf, texts } from "../sync/rig.ts";
+import { ran, signal, textOf, texts } from "../sync/rig.ts";
 import { changes, disks, memories, outcomeOf, quiet } from "./rig.ts";
 
 const up = { mode: "Remote" } as const;
@@ -51,10 +52,68 @@ Deno.test("LK-01 run() under -Links Keep makes each link again as it is, and the
   assert.deepEqual(again, quiet);
 });
 
-Deno.test("LK-02 run() says that links cannot be followed, before anything is changed", async () => {
+/** What a run up from the first pair's local side does when its links are followed. */
+async function followed(pair: Awaited<ReturnType<typeof disks>>, options = { outside: false }) {
+  const local = await followLinks(noWrite(pair.sides.local), { ...options, signal });
+  return await outcomeOf({ local, remote: pair.sides.remote }, up);
+}
+
+Deno.test("LK-01 run() under -Links Follow sends what links point to, and then rests", async () => {
   await using pair = await linked();
-  const sides = { local: pair.sides.local, remote: noWrite(pair.sides.remote) };
-  assert.equal((await rejection(ran(sides, { ...up, links: "Follow" }))).kind, "unsupported");
+  await Deno.symlink("to dir/in", `${pair.local.disk}/far`);
+  await Deno.symlink(`${pair.local.disk}/dir`, `${pair.local.disk}/by full path`);
+  const notes = ["link absolute", "link dangling", "link up"];
+  const outcome = await followed(pair);
+  assert.deepEqual([outcome.notes, outcome.failures], [notes, []]);
+  assert.deepEqual(await texts(pair.sides.remote), {
+    "by full path": null,
+    "by full path/in": "i",
+    "dir": null,
+    "dir/in": "i",
+    "far": "i",
+    "plain": "p",
+    "to dir": null,
+    "to dir/in": "i",
+    "to file": "p",
+  });
+  assert.deepEqual(await followed(pair), { ...quiet, notes });
+});
+
+Deno.test("LK-02 run() under -Links Follow finds links that lead round in a circle, and sends nothing twice for them", async () => {
+  await using pair = await disks();
+  for (const dir of ["a/deep", "b"]) await Deno.mkdir(`${pair.local.disk}/${dir}`, { recursive: true });
+  await Deno.writeTextFile(`${pair.local.disk}/a/x`, "1");
+  const loops = { "self": "self", "one": "two", "two": "one", "root": ".", "a/up": "..", "a/deep/a": "../../a" };
+  const across = { "a/other": "../b", "b/other": "../a" };
+  for (const [path, target] of Object.entries({ ...loops, ...across })) {
+    await Deno.symlink(target, `${pair.local.disk}/${path}`);
+  }
+  const { notes, failures } = await followed(pair);
+  assert.deepEqual(failures, []);
+  for (const path of Object.keys(loops)) assert.ok(notes.includes(`link ${path}`), path);
+  const found = Object.keys(await texts(pair.sides.remote));
+  assert.deepEqual(found, ["a", "a/deep", "a/other", "a/x", "b", "b/other", "b/other/deep", "b/other/x"]);
+});
+
+Deno.test("LK-03 run() under -Links Follow leaves the folder only where it was allowed to", async () => {
+  await using place = await outside();
+  await using pair = await disks();
+  await Deno.mkdir(`${place.disk}/sub`);
+  await Deno.writeTextFile(`${place.disk}/sub/x`, "far");
+  await Deno.symlink("sub/x", `${place.disk}/again`);
+  const links = { "file": `${place.disk}/victim`, "dir": place.disk, "back": pair.local.disk };
+  for (const [path, target] of Object.entries(links)) await Deno.symlink(target, `${pair.local.disk}/${path}`);
+  assert.deepEqual(await followed(pair), { ...quiet, notes: ["link back", "link dir", "link file"] });
+  assert.deepEqual(await texts(pair.sides.remote), {});
+  assert.deepEqual((await followed(pair, { outside: true })).notes, ["link back"]);
+  assert.deepEqual(await texts(pair.sides.remote), {
+    "dir": null,
+    "dir/again": "far",
+    "dir/sub": null,
+    "dir/sub/x": "far",
+    "dir/victim": "untouched",
+    "file": "untouched",
+  });
 });
 
 for (const links of ["Skip", "Keep"] as const) {

@@ -136,10 +136,6 @@ Deno.test("scan() skips links by default and keeps them under Keep", async () =>
   assert.deepEqual([skipped?.kind, kept], ["opaque", link("l", "a")]);
 });
 
-Deno.test("scan() refuses to follow links", async () => {
-  assert.equal((await rejection(scanned(memory(), { links: "Follow" }))).kind, "unsupported");
-});
-
 Deno.test("scan() gives temporary files of our own as leftovers, and nowhere else", async () => {
   const partial = tempPath(toRelPath("a/x"), toTag(owner.partial, file("a/x")));
   const aside = tempPath(toRelPath("y"), toTag(owner.aside, file("y")));
