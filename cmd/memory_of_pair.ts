@@ -1,11 +1,15 @@
 import { join } from "node:path";
+import type { Backend } from "../lib/backends/mod.ts";
 import { SyncError, toSyncError } from "../lib/errors.ts";
+import { printable } from "../lib/path.ts";
 import type { Host } from "../lib/shell/command.ts";
 import { noStateFolder, openState, type State } from "../lib/state.ts";
 import { openHistory, type Remembered } from "../lib/sync/history.ts";
-import { type Lock, takeLock } from "../lib/sync/lock.ts";
+import { takeLock } from "../lib/sync/lock.ts";
+import type { Lock } from "../lib/sync/lock_owner.ts";
 import { type PairIdentity, pairName } from "../lib/sync/pair_name.ts";
 import type { Backends } from "../lib/sync/transfer.ts";
+import { takeRemoteLock } from "../lib/sync/remote_lock.ts";
 import { PairTrash } from "../lib/sync/trash.ts";
 import type { SyncMode } from "./sync_params.ts";
 
@@ -17,6 +21,7 @@ export interface MemoryWords {
   readonly RemoteTrash: string | undefined;
   readonly WaitLock: number | undefined;
   readonly BreakLock: boolean;
+  readonly RemoteLock: boolean;
   readonly Remove: boolean;
 }
 
@@ -33,8 +38,8 @@ export interface Memory extends AsyncDisposable {
   readonly remembered?: Remembered;
   /** In Both, and with -Recycle. */
   readonly trash?: PairTrash;
-  /** Not where nothing is written, nor without a state folder. */
-  readonly lock?: Lock;
+  /** None where nothing is written; this machine's not without a state folder. */
+  readonly locks: readonly Lock[];
 }
 
 /**
@@ -68,6 +73,8 @@ export async function openMemory(sides: Backends, options: MemoryOptions): Promi
   });
   await using stack = new AsyncDisposableStack();
   if (lock !== undefined) stack.use(lock);
+  const remoteLock = await lockRemote(sides.remote, options);
+  if (remoteLock !== undefined) stack.use(remoteLock);
   const folder = words.HistoryPath ?? (state && join(state.folder, "history"));
   const remembered = folder === undefined ? undefined : await openRemembered({ folder, pair, host });
   if (remembered !== undefined) stack.use(remembered);
@@ -75,9 +82,24 @@ export async function openMemory(sides: Backends, options: MemoryOptions): Promi
   return {
     ...(remembered === undefined ? {} : { remembered }),
     ...(trash === undefined ? {} : { trash }),
-    ...(lock === undefined ? {} : { lock }),
+    locks: [lock, remoteLock].filter((one) => one !== undefined),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
+}
+
+async function lockRemote(remote: Backend, { words, host }: MemoryOptions): Promise<Lock | undefined> {
+  if (!words.RemoteLock || host.common.whatIf) return undefined;
+  const world = { host: host.machine, now: host.now, every, sleep };
+  const lock = await takeRemoteLock(remote, {
+    wait: words.WaitLock ?? 0,
+    take: words.BreakLock,
+    world,
+    signal: host.signal,
+  });
+  if (lock === undefined) {
+    host.warn(`"${printable(remote.place.path)}" does not exist yet: -RemoteLock keeps nobody else out of this run.`);
+  }
+  return lock;
 }
 
 /** Where trash and its lists lie; undefined where there is no state folder. */

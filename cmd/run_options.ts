@@ -56,7 +56,7 @@ export async function toRunOptions<W extends RunWords>(
     ...(words.MaxRemove === undefined ? {} : { maxRemove: words.MaxRemove }),
     ...(words.RequireMarker === undefined ? {} : { marker: words.RequireMarker }),
     ...(memory.remembered === undefined ? {} : { remembered: memory.remembered }),
-    ...(memory.lock === undefined ? {} : { stillHeld: () => memory.lock?.stillHeld() ?? Promise.resolve(true) }),
+    stillHeld: async () => (await Promise.all(memory.locks.map((lock) => lock.stillHeld()))).every(Boolean),
     ...(memory.trash === undefined ? {} : { trash: memory.trash, trashDays: words.TrashDays }),
     defaulted: pair.defaulted,
     noReadBack: words.NoReadBack,

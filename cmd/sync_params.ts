@@ -126,6 +126,11 @@ export const syncParams = {
     fallback: false,
     help: "Take over from another run of the same pair that is known to be gone.",
   },
+  RemoteLock: {
+    type: toggle,
+    fallback: false,
+    help: "Keep other users and machines that say -RemoteLock too out of the remote folder meanwhile.",
+  },
   Force: { type: toggle, exact: true, fallback: false, help: "Answer questions with yes. Opens no guard." },
   ...loginParams,
 } as const satisfies Params;

@@ -1,32 +1,18 @@
 import { join } from "node:path";
-import process from "node:process";
 import type { Call } from "../backends/backend.ts";
 import { cancelled, SyncError } from "../errors.ts";
 import { printable } from "../path.ts";
-
-/** Who holds a lock. `boot`: names the start of the machine since which its process ids count; `start`, `lease` in ms since the epoch. */
-export interface LockOwner {
-  readonly host: string;
-  readonly boot?: string;
-  readonly pid: number;
-  readonly start: number;
-  /** When it was last heard of. */
-  readonly lease: number;
-  /** It has ended in good order. */
-  readonly released?: boolean;
-}
-
-/** Time, and what is known of this machine. */
-export interface LockWorld {
-  readonly host: string;
-  readonly pid?: number;
-  readonly boot?: string;
-  now(): number;
-  /** Calls `tick` every so many ms until what it gives is called; does not keep the process alive. */
-  every(ms: number, tick: () => void): () => void;
-  sleep(ms: number, call: Call): Promise<void>;
-  isAlive?(pid: number): boolean;
-}
+import {
+  busy,
+  isAlive,
+  type Lock,
+  type LockOwner,
+  type LockWorld,
+  RENEW_MS,
+  SILENT_MS,
+  toOwner,
+  toSelf,
+} from "./lock_owner.ts";
 
 /** `wait`: for how many ms a lock that is held is waited for; `take`: it is taken over whoever holds it. */
 export interface LockOptions extends Call {
@@ -35,12 +21,6 @@ export interface LockOptions extends Call {
   readonly wait: number;
   readonly take: boolean;
   readonly world: LockWorld;
-}
-
-/** A pair of roots that no other run of this user on this machine works on. Disposing it gives it back. */
-export interface Lock extends AsyncDisposable {
-  /** Asked before anything is destroyed: has nobody taken it over? */
-  stillHeld(): Promise<boolean>;
 }
 
 /**
@@ -79,9 +59,6 @@ export async function takeLock(options: LockOptions): Promise<Lock> {
   }
 }
 
-/** How often a holder says that it lives, and for how long its silence is borne. */
-const RENEW_MS = 60_000;
-const SILENT_MS = 600_000;
 const POLL_MS = 1000;
 /** A disk without links shows a lock before it is written: so often it is read again, after so many ms. */
 const READS = 20;
@@ -128,18 +105,6 @@ class HeldLock implements Lock {
   }
 }
 
-async function toSelf(world: LockWorld): Promise<LockOwner> {
-  const boot = world.boot ?? await bootId();
-  const now = world.now();
-  return {
-    host: world.host,
-    pid: world.pid ?? Deno.pid,
-    start: now,
-    lease: now,
-    ...(boot === undefined ? {} : { boot }),
-  };
-}
-
 /** Numbers of the pair's locks, the highest first. */
 async function generations({ folder, pair }: LockOptions): Promise<readonly number[]> {
   const found: number[] = [];
@@ -166,18 +131,6 @@ async function readOwner(options: LockOptions, number: number): Promise<LockOwne
       throw refused(`"${printable(path)}" does not say who works on this pair: if nobody does, use -BreakLock.`);
     }
     await options.world.sleep(READ_AGAIN_MS, options);
-  }
-}
-
-function toOwner(text: string): LockOwner | undefined {
-  try {
-    const { host, boot, pid, start, lease, released } = JSON.parse(text);
-    if (typeof host !== "string" || typeof pid !== "number" || typeof start !== "number") return undefined;
-    if (typeof lease !== "number") return undefined;
-    return { host, pid, start, lease, ...(typeof boot === "string" ? { boot } : {}), released: released === true };
-  } catch (error) {
-    if (error instanceof SyntaxError || error instanceof TypeError) return undefined;
-    throw error;
   }
 }
 
@@ -224,32 +177,6 @@ function lockPath({ folder, pair }: LockOptions, number: number): string {
 /** One run has one lock of a pair, so its process id keeps two runs' files apart. */
 function temporary({ folder, pair }: LockOptions, { pid, start }: LockOwner): string {
   return join(folder, `${pair}.${pid}-${start}.tmp`);
-}
-
-async function bootId(): Promise<string | undefined> {
-  if (Deno.build.os !== "linux") return undefined;
-  try {
-    return (await Deno.readTextFile("/proc/sys/kernel/random/boot_id")).trim();
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied) return undefined;
-    throw error;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EPERM";
-  }
-}
-
-function busy({ host, pid, start }: LockOwner): SyncError {
-  const since = new Date(start).toISOString().slice(0, 19).replace("T", " ");
-  const message =
-    `Another run works on this pair of folders: process ${pid} on ${printable(host)}, since ${since} UTC. ` +
-    "Wait for it with -WaitLock 10m; if you know it is gone, take over with -BreakLock.";
-  return new SyncError("busy", message, { operation: "take the lock" });
 }
 
 function refused(message: string): SyncError {

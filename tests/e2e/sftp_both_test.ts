@@ -29,3 +29,26 @@ serverTest("Sync-Path -Mode Both over SFTP carries deletions, and keeps what los
   assert.equal(look(pair.local)["both"], "theirs, earlier");
   await pair.idle("-Mode Both -Remove");
 });
+
+serverTest(
+  "Sync-Path -RemoteLock stays out of a folder that another machine has locked, until it is told to take over",
+  { server: "sftp" },
+  async () => {
+    await using pair = await startPair();
+    await fill(pair.local, { "new": "1" });
+    const lock = `${pair.remote}/.tandem-lock`;
+    const theirs = JSON.stringify({ host: "elsewhere", pid: 7, start: Date.now(), lease: Date.now() });
+    await Deno.writeTextFile(lock, theirs);
+    const refused = await pair.sync("-Mode Remote -RemoteLock");
+    assertCode(refused, 5);
+    assert.match(refused.stderr, /process 7 on elsewhere.*-BreakLock/);
+    assert.deepEqual(Object.keys(look(pair.remote)), [".tandem-lock"]);
+    assertCode(await pair.sync("-Mode Remote"), 0);
+    assert.deepEqual(Object.keys(look(pair.remote)), [".tandem-lock", "new"]);
+    assert.equal(await Deno.readTextFile(lock), theirs);
+    assertCode(await pair.sync("-Mode Remote -Mirror -Remove -RemoteLock -BreakLock"), 0);
+    assertSame(pair);
+    assertCode(await pair.sync("-Mode Both -RemoteLock"), 0);
+    assertSame(pair);
+  },
+);

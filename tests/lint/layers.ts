@@ -23,7 +23,7 @@ const edgeFiles = [
   "lib/state.ts",
   "lib/sync/history.ts",
   "lib/sync/lock.ts",
-  "lib/sync/journal.ts",
+  "lib/sync/lock_owner.ts",
   "lib/sync/trash_disk.ts",
 ];
 const pureModules = ["path", "crypto", "util", "buffer", "stream"];

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "npm:fast-check@4.10.2";
 import { SyncError } from "../../lib/errors.ts";
-import { type Lock, takeLock } from "../../lib/sync/lock.ts";
+import { takeLock } from "../../lib/sync/lock.ts";
+import type { Lock } from "../../lib/sync/lock_owner.ts";
 import { runs, seeded } from "../support/runs.ts";
 
 /** What the runs of one machine do; those of one step do it at the same moment. `late`: ms that pass before. */

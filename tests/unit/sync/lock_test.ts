@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { type Lock, type LockOwner, takeLock } from "../../../lib/sync/lock.ts";
+import { takeLock } from "../../../lib/sync/lock.ts";
+import type { Lock, LockOwner } from "../../../lib/sync/lock_owner.ts";
 
 const signal = new AbortController().signal;
 const minute = 60_000;

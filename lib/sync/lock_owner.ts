@@ -1,0 +1,91 @@
+import process from "node:process";
+import type { Call } from "../backends/backend.ts";
+import { SyncError } from "../errors.ts";
+import { printable } from "../path.ts";
+
+/** Who holds a lock. `boot`: names the start of the machine since which its process ids count; `start`, `lease` in ms since the epoch. */
+export interface LockOwner {
+  readonly host: string;
+  readonly boot?: string;
+  readonly pid: number;
+  readonly start: number;
+  /** When it was last heard of. */
+  readonly lease: number;
+  /** It has ended in good order. */
+  readonly released?: boolean;
+}
+
+/** Time, and what is known of this machine. */
+export interface LockWorld {
+  readonly host: string;
+  readonly pid?: number;
+  readonly boot?: string;
+  now(): number;
+  /** Calls `tick` every so many ms until what it gives is called; does not keep the process alive. */
+  every(ms: number, tick: () => void): () => void;
+  sleep(ms: number, call: Call): Promise<void>;
+  isAlive?(pid: number): boolean;
+}
+
+/** A pair of roots that no other run of this user on this machine works on. Disposing it gives it back. */
+export interface Lock extends AsyncDisposable {
+  /** Asked before anything is destroyed: has nobody taken it over? */
+  stillHeld(): Promise<boolean>;
+}
+
+/** How often a holder says that it lives, and for how long its silence is borne. */
+export const RENEW_MS = 60_000;
+export const SILENT_MS = 600_000;
+
+/** This process as a holder from now on. */
+export async function toSelf(world: LockWorld): Promise<LockOwner> {
+  const boot = world.boot ?? await bootId();
+  const now = world.now();
+  return {
+    host: world.host,
+    pid: world.pid ?? Deno.pid,
+    start: now,
+    lease: now,
+    ...(boot === undefined ? {} : { boot }),
+  };
+}
+
+/** What a lock's text says; undefined where it says nothing that can be read. */
+export function toOwner(text: string): LockOwner | undefined {
+  try {
+    const { host, boot, pid, start, lease, released } = JSON.parse(text);
+    if (typeof host !== "string" || typeof pid !== "number" || typeof start !== "number") return undefined;
+    if (typeof lease !== "number") return undefined;
+    return { host, pid, start, lease, ...(typeof boot === "string" ? { boot } : {}), released: released === true };
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof TypeError) return undefined;
+    throw error;
+  }
+}
+
+/** Is there a process of this number on this machine? */
+export function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "EPERM";
+  }
+}
+
+export function busy({ host, pid, start }: LockOwner): SyncError {
+  const since = new Date(start).toISOString().slice(0, 19).replace("T", " ");
+  const message =
+    `Another run works on this pair of folders: process ${pid} on ${printable(host)}, since ${since} UTC. ` +
+    "Wait for it with -WaitLock 10m; if you know it is gone, take over with -BreakLock.";
+  return new SyncError("busy", message, { operation: "take the lock" });
+}
+
+async function bootId(): Promise<string | undefined> {
+  if (Deno.build.os !== "linux") return undefined;
+  try {
+    return (await Deno.readTextFile("/proc/sys/kernel/random/boot_id")).trim();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied) return undefined;
+    throw error;
+  }
+}
