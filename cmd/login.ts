@@ -118,7 +118,7 @@ export function worldOf(host: Host, secret: SessionWorld["secret"]): SessionWorl
 }
 
 /** "sftp://user@host" for a message, from the words alone. */
-export function describeReach(reach: Reach): string {
+export function describeReach(reach: Pick<Reach, "address">): string {
   return formatAddress({ ...reach.address, path: "" });
 }
 

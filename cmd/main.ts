@@ -27,6 +27,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   const reporter = makeReporter(line instanceof SyncError ? "Auto" : line.format, sinks, ticker);
   const outcome: Outcome = { results: new Set(), errors: [], passed: undefined };
   const scene: Scene = { reporter, outcome, signal: stop.signal, abandon: abandon.signal };
+  onStray((error) => failed(error, scene));
   try {
     if (line instanceof SyncError) throw line;
     await run(line, scene);
@@ -274,6 +275,14 @@ async function readTyped(input: { read(bytes: Uint8Array): Promise<number | null
     else typed.push(code);
   }
   return undefined;
+}
+
+/** A rejection that nobody waited for (a library's) is said in one sentence: the runtime would end the program at once, amid a run. */
+function onStray(tell: (error: unknown) => void): void {
+  globalThis.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    tell(event.reason);
+  });
 }
 
 /** The first Ctrl-C ends the run in order, the second at once. */

@@ -121,7 +121,7 @@ async function toJob<W extends PairWords>(words: W, host: Host): Promise<Job<W>>
   }
   await checkLocal(local, mode, host);
   const run: Run = {
-    session: words.Session === undefined ? describeReach(toReach(words, addressOf(words))) : "",
+    session: describeReach(words.Session ?? toReach(words, addressOf(words))),
     localPath: local.place.path,
     remotePath: standsForSession(words.RemotePath)
       ? toReach(words, words.RemotePath).address.path

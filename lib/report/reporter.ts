@@ -48,8 +48,8 @@ export interface Reporter {
   result(value: unknown, manner?: Manner): Promise<void>;
   /** A sentence on stderr that changes no exit code. */
   warn(message: string): Promise<void>;
-  /** An error on stderr, with the command it comes from; the first one also ends a JSON output. */
-  error(error: SyncError, options?: { readonly command?: string | undefined }): Promise<void>;
+  /** An error on stderr; the first one also ends a JSON output. */
+  error(error: SyncError): Promise<void>;
   /** Takes the progress line away until the next event: something else writes to the terminal, a question. */
   pause(): Promise<void>;
   /** Says the last word. `exitCode` is that of the process. Rejects as result() does. */
@@ -132,13 +132,12 @@ class StreamReporter implements Reporter {
     await this.#writes;
   }
 
-  async error(error: SyncError, options: { readonly command?: string | undefined } = {}): Promise<void> {
+  async error(error: SyncError): Promise<void> {
     await this.#progress?.stop();
     this.#first ??= error;
-    const text = options.command === undefined ? error.message : `${options.command}: ${error.message}`;
     // A guard names counts, ten files and both ways on: it may take more room than a slip of the keyboard.
     const room = error.kind === "refused" ? refusalBytes : undefined;
-    for (const line of errorLines(text, room)) this.#write("err", `${this.#paint("red", line)}\n`);
+    for (const line of errorLines(error.message, room)) this.#write("err", `${this.#paint("red", line)}\n`);
     await this.#writes;
   }
 

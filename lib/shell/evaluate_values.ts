@@ -148,11 +148,18 @@ function spread({ name, at }: { readonly name: string; readonly at: string }, ta
   }));
 }
 
+/** What the runtime calls an object that has no name of its own. */
+const NAMELESS = String({});
+
 /** How a value stands inside a text: a list with blanks, $null as nothing, an object by the name it gives itself. */
 function asText(value: unknown): string {
   if (value === null || value === undefined) return "";
   if (Array.isArray(value)) return value.map(asText).join(" ");
-  return String(value);
+  if (String(value) !== NAMELESS) return String(value);
+  throw badInput(
+    `A text cannot hold an object that has ${listed(Object.keys(value), 8)}: name one of them, as in "$($x.Name)".`,
+    "CannotConvertArgument",
+  );
 }
 
 /** A class instance shows its values through getters. */

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { pattern } from "../support/content.ts";
 import { arrivedOf, fillMany, watchMany } from "../support/many.ts";
 import { assertCode, assertSame, fill, leftoversOf, look, startPair, startProxiedPair } from "../support/pair.ts";
@@ -165,4 +166,30 @@ serverTest("A run that changed something and then fails never ends with a code t
   const ran = await pair.run(["-Command", `${first}; ${wrong}`]);
   assertSame(pair);
   assertCode(ran, 1);
+});
+
+Deno.test("tandem goes on when a rejection reaches nobody, says it in one sentence and ends with exit 1", async () => {
+  const dir = await Deno.makeTempDir({ prefix: "tandem-stray-" });
+  try {
+    // As soon as the program listens.
+    const stray = `const { addEventListener: add } = globalThis;
+      globalThis.addEventListener = (name, ...rest) => {
+        add.call(globalThis, name, ...rest);
+        if (name === "unhandledrejection") queueMicrotask(() => void Promise.reject(new Error("lost thread")));
+      };`;
+    await fill(dir, { "from/a": "1", "stray.ts": stray });
+    const main = fileURLToPath(new URL("../../mod.ts", import.meta.url));
+    const preload = ["run", "-q", "-A", "--no-check", "--preload", `${dir}/stray.ts`, main];
+    const words = ["Sync-Path", `${dir}/from`, `file://${dir}/to`, "-Mode", "Remote"];
+    const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: [...preload, ...words],
+      env: { TANDEM_STATE: `${dir}/state` },
+      stdin: "null",
+    }).output();
+    const said = new TextDecoder().decode(stderr);
+    assert.deepEqual([code, said.split("\n").filter((line) => line.includes("lost thread")).length], [1, 1], said);
+    assert.equal(await Deno.readTextFile(`${dir}/to/a`), "1");
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
 });

@@ -57,7 +57,7 @@ Deno.test("makeReporter() tells each action under -Verbose", async () => {
 Deno.test("makeReporter() keeps an error of any size within three lines and 600 bytes", async () => {
   const log = given();
   const message = `Cannot find "${"\u65e5".repeat(3000)}"\n\u001b[2J\nc\nd ${"e".repeat(999)}`;
-  await log.reporter.error(new SyncError("badInput", message, { operation: "bind" }), { command: "Sync-Path" });
+  await log.reporter.error(new SyncError("badInput", message, { operation: "bind" }));
   assert.ok(log.err.trimEnd().split("\n").length <= 3);
   assert.ok(new TextEncoder().encode(log.err).length <= 600);
   assert.equal(log.err.includes("\u001b"), false);
