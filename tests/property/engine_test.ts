@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "npm:fast-check@4.10.2";
-import { isWithin, type RelPath } from "../../lib/path.ts";
+import { isWithin, type RelPath, toRelPath } from "../../lib/path.ts";
+import { type FileEntry, type LinkEntry, sides as bothSides } from "../../lib/types.ts";
+import { utf8 } from "../support/content.ts";
 import { runs, seeded } from "../support/runs.ts";
 import { comeToRest, liveThrough, quietSync, simulate, syncOnce, userEdit, type World } from "../support/simulation.ts";
 import { pairKey } from "../support/simulation_checks.ts";
@@ -79,6 +81,30 @@ Deno.test("run() does the same for any order of listings, any number at once, an
   });
   await fc.assert(property, checks);
 });
+
+Deno.test("run() does the same beside what it leaves out, and leaves that as it is (P11)", async () => {
+  const property = fc.asyncProperty(anyStory({ troubled: false, quiet: false }), async (story) => {
+    const beside = await liveThrough(story, (world) => {
+      for (const side of bothSides) for (const entry of leftOut) world.sides[side].plant(entry, utf8(entry.path));
+    });
+    assert.deepEqual(await outline(beside), await outline(await liveThrough(story)));
+    for (const side of bothSides) {
+      const after = await contentsOf(beside.sides[side], { own: true });
+      for (const entry of leftOut) {
+        assert.equal(after.get(entry.path), entry.kind === "link" ? `-> ${entry.target}` : entry.path);
+      }
+    }
+  });
+  await fc.assert(property, checks);
+});
+
+/** What no run may see: the trash, a lock, a temporary file of another run, a link. */
+const leftOut: readonly (FileEntry | LinkEntry)[] = [
+  ...[".tandem-trash/old/a", ".tandem-lock", ".a.tandem-0123456789abcdef"].map((path) => (
+    { kind: "file", path: toRelPath(path), size: path.length, modified: 1_700_000_000_000 } as const
+  )),
+  { kind: "link", path: toRelPath("link"), target: "a" },
+];
 
 /** What both sides hold, but for spellings, the times in the names of conflict copies, and folders where one side has none. */
 async function outline({ sides }: World) {

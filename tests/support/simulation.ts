@@ -64,9 +64,9 @@ export async function simulate(story: Story): Promise<World> {
   return world;
 }
 
-/** The same, without the rest in the end. */
-export async function liveThrough(story: Story): Promise<World> {
-  const world = await newWorld(story);
+/** The same, without the rest in the end. `prepare`: puts something there before anything happens. */
+export async function liveThrough(story: Story, prepare?: (world: World) => void): Promise<World> {
+  const world = await newWorld(story, prepare);
   for (const step of story.steps) {
     if (step.step === "edit") await userEdit(world, step.side, step.edit);
     else if (step.step === "forget") Object.assign(world, { memory: newMemory() });
@@ -76,7 +76,7 @@ export async function liveThrough(story: Story): Promise<World> {
 }
 
 /** A world as the story finds it: one tree on both sides. */
-async function newWorld({ dials, base }: Story): Promise<World> {
+async function newWorld({ dials, base }: Story, prepare?: (world: World) => void): Promise<World> {
   const clock = { ms: START };
   const now = () => clock.ms++;
   const sides = { local: memory({ ...dials.local, now }), remote: memory({ ...dials.remote, now }) };
@@ -89,6 +89,7 @@ async function newWorld({ dials, base }: Story): Promise<World> {
     trash: new Set(),
     edits: 0,
   };
+  prepare?.(world);
   for (const edit of base) await userEdit(world, "local", edit);
   if (base.length > 0) await syncOnce(world, { ...quietSync, mode: "Remote" });
   return world;

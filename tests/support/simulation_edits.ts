@@ -26,6 +26,8 @@ export async function contentsOf(backend: Backend, options: { readonly own: bool
       if (entry.kind === "dir") {
         found.set(entry.path, null);
         await visit(entry.path);
+      } else if (entry.kind === "link") {
+        if (options.own) found.set(entry.path, `-> ${entry.target}`);
       } else found.set(entry.path, await textAt(backend, entry.path));
     }
   };
