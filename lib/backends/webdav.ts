@@ -14,11 +14,11 @@ import type {
   Traits,
   WriteOptions,
 } from "./backend.ts";
+import { closed } from "./http_exchange.ts";
 import { makeFolder, moveEntry, removeEntry, serverChecksum, setTime } from "./webdav_change.ts";
 import { connectWebdav, type Server } from "./webdav_connect.ts";
 import { children, find, type Spot } from "./webdav_find.ts";
 import { namesOf } from "./webdav_href.ts";
-import { closed } from "./webdav_exchange.ts";
 import { readFile } from "./webdav_read.ts";
 import { writeFile } from "./webdav_write.ts";
 

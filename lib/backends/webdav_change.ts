@@ -2,11 +2,12 @@ import { parentOf, root } from "../path.ts";
 import type { Checksum, DirEntry, Entry, FileEntry } from "../types.ts";
 import type { Expecting } from "./backend.ts";
 import { mismatch } from "./expect.ts";
+import { failure } from "./http_status.ts";
 import type { Dialect } from "./webdav_dialect.ts";
 import { parseChecksums, strongTag } from "./webdav_entry.ts";
 import { children, find, type Finder, type Seen, type Spot } from "./webdav_find.ts";
 import { encodePath } from "./webdav_href.ts";
-import { failure, refusal } from "./webdav_status.ts";
+import { refusal } from "./webdav_status.ts";
 import { lookFor, setEdited } from "./webdav_write.ts";
 
 /** Makes the folder; for the root also its parents. */

@@ -1,15 +1,16 @@
 import { badInput } from "../errors.ts";
 import { printable, root } from "../path.ts";
 import type { Call, Target } from "./backend.ts";
+import { Http } from "./http.ts";
+import { type Ask, failure } from "./http_status.ts";
+import { Budget } from "./http_stripes.ts";
+import { parseTlsPins } from "./http_tls.ts";
+import { isLoopback } from "./loopback.ts";
 import type { AuthScheme } from "./webdav_auth.ts";
 import { type Dialect, dialectOf } from "./webdav_dialect.ts";
 import { find, type Finder } from "./webdav_find.ts";
 import { encodePath, namesOf } from "./webdav_href.ts";
-import { Http } from "./webdav_http.ts";
-import { insecure, isLoopback, Link } from "./webdav_link.ts";
-import { type Ask, failure } from "./webdav_status.ts";
-import { Budget } from "./webdav_stripes.ts";
-import { parseTlsPins } from "./webdav_tls.ts";
+import { insecure, Link } from "./webdav_link.ts";
 
 /** An open server: who it is, how it behaves, and where the session starts. */
 export interface Server extends AsyncDisposable {

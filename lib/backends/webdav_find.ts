@@ -1,12 +1,13 @@
 import { SyncError } from "../errors.ts";
 import { parentOf, type RelPath } from "../path.ts";
 import type { Entry } from "../types.ts";
+import type { Reply } from "./http.ts";
+import { type Ask, failure, toSyncError } from "./http_status.ts";
+import type { Budget } from "./http_stripes.ts";
 import { toChild, toEntry } from "./webdav_entry.ts";
 import { encodePath, type HrefBase, placeHref } from "./webdav_href.ts";
-import type { Reply } from "./webdav_http.ts";
 import type { Link } from "./webdav_link.ts";
-import { type Ask, failure, refusal, toSyncError } from "./webdav_status.ts";
-import type { Budget } from "./webdav_stripes.ts";
+import { refusal } from "./webdav_status.ts";
 import { type DavResponse, Multistatus, OWN_NAMESPACE } from "./webdav_xml.ts";
 
 /** A path as callers know it, and its names from the server's root on. */

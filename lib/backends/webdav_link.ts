@@ -1,5 +1,8 @@
 import { SyncError } from "../errors.ts";
 import type { Target } from "./backend.ts";
+import type { Http, Reply, Sending } from "./http.ts";
+import { type Ask, failure } from "./http_status.ts";
+import { isLoopback } from "./loopback.ts";
 import {
   type Authorizer,
   type AuthScheme,
@@ -9,8 +12,7 @@ import {
   parseChallenges,
   toAuthorizer,
 } from "./webdav_auth.ts";
-import type { Http, Reply, Sending } from "./webdav_http.ts";
-import { type Ask, failure, refusal } from "./webdav_status.ts";
+import { refusal } from "./webdav_status.ts";
 
 export interface LoginRules {
   /** "http://host:port", for messages. */
@@ -113,11 +115,6 @@ export class Link {
     this.#target.keep("password", typed);
     return { user: name, password: typed };
   }
-}
-
-/** Is the machine itself meant? */
-export function isLoopback(host: string): boolean {
-  return /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/i.test(host);
 }
 
 /** The refusal to send a password where everybody on the way can read it. */

@@ -1,12 +1,13 @@
 import { cancelled } from "../errors.ts";
 import type { Content, ReadOptions } from "./backend.ts";
 import { mismatch } from "./expect.ts";
+import type { Reply } from "./http.ts";
+import { failure } from "./http_status.ts";
+import { PIECE, striped } from "./http_stripes.ts";
 import { parseDate, strongTag } from "./webdav_entry.ts";
 import { find, type Finder, type Spot } from "./webdav_find.ts";
 import { encodePath } from "./webdav_href.ts";
-import type { Reply } from "./webdav_http.ts";
-import { failure, refusal } from "./webdav_status.ts";
-import { PIECE, striped } from "./webdav_stripes.ts";
+import { refusal } from "./webdav_status.ts";
 
 export type Reading = Spot & Pick<ReadOptions, "offset" | "length" | "expect">;
 

@@ -1,81 +1,10 @@
-import { type ErrorKind, SyncError } from "../errors.ts";
-import { printable, type RelPath } from "../path.ts";
-import type { Call } from "./backend.ts";
-
-/** On whose behalf a request is sent; for messages too: "Cannot write "a/b": …". */
-export interface Ask extends Call {
-  readonly operation: string;
-  readonly path: RelPath;
-  /** What messages show instead of the path. */
-  readonly shown?: string;
-}
-
-/** Why something failed. `status`: the reply's, where there was one. */
-export interface Why {
-  readonly why: string;
-  readonly cause?: unknown;
-  readonly transient?: boolean;
-  /** ms. */
-  readonly retryAfter?: number;
-}
-
-/** An error of this request: "Cannot write "a/b": why". */
-export function failure({ operation, path, shown }: Ask, kind: ErrorKind, detail: Why): SyncError {
-  const { why, cause, retryAfter, transient = kind === "connection" || kind === "timeout" } = detail;
-  return new SyncError(kind, `Cannot ${operation} ${shown ?? `"${printable(path) || "."}"`}: ${why}`, {
-    operation,
-    path,
-    ...(transient ? { transient } : {}),
-    ...(retryAfter === undefined ? {} : { retryAfter }),
-    ...(cause === undefined ? {} : { cause }),
-  });
-}
-
-/** A reply's status and its headers in lower case, all that a refusal needs. */
-export interface Answer {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-}
+import type { SyncError } from "../errors.ts";
+import { type Answer, type Ask, type Meaning, refused } from "./http_status.ts";
 
 /** A reply that is no success as the error of its request. RFC 9110 section 15, RFC 4918 section 11. */
-export function refusal(ask: Ask, { status, headers }: Answer): SyncError {
-  const cause = new HttpStatus(status);
-  if (status >= 300 && status < 400) {
-    const to = originOf(one(headers.location));
-    return failure(ask, "refused", { why: `the server sends it on${to}, which is not followed`, cause });
-  }
-  const [kind, why, passes = false] = meanings[status] ?? ["unexpected", `the server answered with status ${status}`];
-  const wait = passes ? retryAfter(one(headers["retry-after"])) : undefined;
-  return failure(ask, kind, { why, cause, transient: passes, ...(wait === undefined ? {} : { retryAfter: wait }) });
+export function refusal(ask: Ask, answer: Answer): SyncError {
+  return refused(ask, answer, meanings);
 }
-
-/** The status that a request was refused with; undefined for every other error. */
-export function statusOf(error: unknown): number | undefined {
-  return error instanceof SyncError && error.facts.cause instanceof HttpStatus ? error.facts.cause.status : undefined;
-}
-
-/** What the net or TLS said, as the error of a request. A SyncError stays as it is. */
-export function toSyncError(ask: Ask, error: unknown): SyncError {
-  if (error instanceof SyncError) return error;
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  const message = error instanceof Error ? error.message : String(error);
-  if (CERTIFICATE.test(code) || CERTIFICATE.test(message)) {
-    const way = "name its SHA-256 fingerprint with -TlsHostCertificateFingerprint if you know it to be right";
-    const why = `the server's certificate is not trusted (${printable(message).slice(0, 200)}); ${way}`;
-    return failure(ask, "hostKey", { why, cause: error });
-  }
-  if (code === "ETIMEDOUT") return failure(ask, "timeout", { why: "the server did not answer in time", cause: error });
-  const known = nets[code] ?? `the connection was lost (${printable(message).slice(0, 200)})`;
-  return failure(ask, "connection", { why: known, cause: error });
-}
-
-class HttpStatus extends Error {
-  constructor(readonly status: number) {
-    super(`status ${status}`);
-  }
-}
-
-type Meaning = readonly [ErrorKind, string, boolean?];
 
 const meanings: Readonly<Record<number, Meaning>> = {
   400: ["unsupported", "the server does not understand the request (400)"],
@@ -101,31 +30,3 @@ const meanings: Readonly<Record<number, Meaning>> = {
   504: ["timeout", "the server behind the proxy does not answer in time (504)", true],
   507: ["full", "the disk or the quota is full"],
 };
-
-const nets: Readonly<Record<string, string>> = {
-  ECONNREFUSED: "nobody answers at this address",
-  ENOTFOUND: "the host name is not known",
-  EHOSTUNREACH: "the host cannot be reached",
-  ENETUNREACH: "the host cannot be reached",
-  ECONNRESET: "the server broke the connection",
-  EPIPE: "the server broke the connection",
-};
-
-const CERTIFICATE = /CERT|SELF_SIGNED|UNABLE_TO_(?:GET|VERIFY)|certificate|HostnameMismatch|NotValidForName/;
-const MOST_WAIT = 300_000;
-
-/** Seconds or a date, in ms; at most five minutes. */
-function retryAfter(text: string | undefined): number | undefined {
-  if (text === undefined || !/^\d{1,6}$/.test(text)) return undefined;
-  return Math.min(MOST_WAIT, Number(text) * 1000);
-}
-
-/** The place a redirect leads to, without path and query: these may hold secrets. */
-function originOf(location: string | undefined): string {
-  if (location === undefined || !URL.canParse(location)) return "";
-  return ` to ${printable(new URL(location).origin).slice(0, 100)}`;
-}
-
-function one(value: string | string[] | undefined): string | undefined {
-  return Array.isArray(value) ? value[0] : value;
-}

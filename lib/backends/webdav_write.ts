@@ -4,12 +4,12 @@ import { tempPath } from "../temp.ts";
 import type { Entry, FileEntry } from "../types.ts";
 import type { Body, Content, WriteOptions } from "./backend.ts";
 import { mismatch } from "./expect.ts";
+import type { Upload } from "./http.ts";
+import { failure, statusOf } from "./http_status.ts";
 import type { Dialect } from "./webdav_dialect.ts";
 import { formatEdited, strongTag } from "./webdav_entry.ts";
 import { find, type Finder, type Seen, type Spot } from "./webdav_find.ts";
 import { encodePath } from "./webdav_href.ts";
-import type { Upload } from "./webdav_http.ts";
-import { failure, statusOf } from "./webdav_status.ts";
 import { OWN_NAMESPACE } from "./webdav_xml.ts";
 
 /** A file that is being written. `origin`: "https://host:port", for the targets of MOVE. */

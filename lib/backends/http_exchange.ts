@@ -2,8 +2,8 @@ import type http from "node:http";
 import { cancelled } from "../errors.ts";
 import type { Content } from "./backend.ts";
 import { pour } from "./content.ts";
-import { type Answer, type Ask, failure, toSyncError } from "./webdav_status.ts";
-import { TimedOut } from "./webdav_tls.ts";
+import { type Answer, type Ask, failure, toSyncError } from "./http_status.ts";
+import { TimedOut } from "./http_tls.ts";
 
 /** What a request carries. `open` gives the bytes anew each time; fewer or more than `size` reject with changed. */
 export interface Upload {

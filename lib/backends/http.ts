@@ -3,11 +3,11 @@ import http from "node:http";
 import type net from "node:net";
 import { cancelled } from "../errors.ts";
 import { opened } from "./content.ts";
-import { closed, Exchange, type Reply, type Upload } from "./webdav_exchange.ts";
-import type { Ask } from "./webdav_status.ts";
-import { connectTls } from "./webdav_tls.ts";
+import { closed, Exchange, type Reply, type Upload } from "./http_exchange.ts";
+import type { Ask } from "./http_status.ts";
+import { connectTls } from "./http_tls.ts";
 
-export type { Reply, Upload } from "./webdav_exchange.ts";
+export type { Reply, Upload } from "./http_exchange.ts";
 
 export interface HttpPlace {
   readonly host: string;
