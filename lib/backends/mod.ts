@@ -1,5 +1,6 @@
 import type { Protocol } from "./backend.ts";
 import { ftpOptions } from "./ftp_options.ts";
+import { gcsOptions } from "./gcs_options.ts";
 import { sftpOptions } from "./sftp_options.ts";
 import { webdavOptions } from "./webdav_options.ts";
 
@@ -37,6 +38,14 @@ export const protocols = [
     defaultPort: 80,
     options: webdavOptions,
     load: async () => (await import("./webdav.ts")).openWebdav,
+  },
+  {
+    schemes: ["gs"],
+    names: ["Gcs"],
+    defaultPort: 443,
+    buckets: true,
+    options: gcsOptions,
+    load: async () => (await import("./gcs.ts")).openGcs,
   },
 ] as const satisfies readonly Protocol[];
 

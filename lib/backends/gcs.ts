@@ -1,0 +1,132 @@
+import { badInput, cancelled } from "../errors.ts";
+import { printable, type RelPath, root } from "../path.ts";
+import type { Checksum, DirEntry, Entry, FileEntry } from "../types.ts";
+import type {
+  Backend,
+  Body,
+  Call,
+  Content,
+  Expecting,
+  OpenProtocol,
+  Place,
+  ReadOptions,
+  Traits,
+  WriteOptions,
+} from "./backend.ts";
+import type { Spot } from "./gcs_api.ts";
+import { copyObject, heldChecksum, makeFolder, removeObject, setTime } from "./gcs_change.ts";
+import { type Bucket, connectGcs } from "./gcs_connect.ts";
+import { children, find, walk } from "./gcs_find.ts";
+import { keyOf, rootKey } from "./gcs_names.ts";
+import { readObject } from "./gcs_read.ts";
+import { writeObject } from "./gcs_write.ts";
+import { closed } from "./http_exchange.ts";
+
+/** Opens a bucket of Google Cloud Storage over its JSON API: login, and one look. Rejects with connection, timeout, auth, denied, notFound, refused or badInput. */
+export const openGcs: OpenProtocol = async (target, call) => {
+  const bucket = await connectGcs(target, call);
+  return new Gcs(bucket, { at: bucket.start, owns: true });
+};
+
+class Gcs implements Backend {
+  readonly label: string;
+  readonly place: Place;
+  readonly traits: Traits;
+  readonly #bucket: Bucket;
+  readonly #at: string;
+  readonly #owns: boolean;
+
+  constructor(bucket: Bucket, { at, owns }: { readonly at: string; readonly owns: boolean }) {
+    this.label = bucket.label;
+    this.place = { path: `/${at}` };
+    this.traits = traitsOf(bucket);
+    this.#bucket = bucket;
+    this.#at = at;
+    this.#owns = owns;
+  }
+
+  async at(folder: string, call: Call): Promise<Backend> {
+    const ask = this.#spot("open the folder", root, call);
+    if (call.signal.aborted) throw cancelled(call.signal, ask.operation);
+    if (this.#bucket.api.isClosed) throw closed(ask);
+    const at = rootKey(this.#at, folder);
+    if (at !== undefined) return await Promise.resolve(new Gcs(this.#bucket, { at, owns: false }));
+    throw badInput(`The folder "${printable(folder)}" has an empty name in it: write one slash between folders.`);
+  }
+
+  async list(dir: RelPath, call: Call): Promise<readonly Entry[]> {
+    const found = await children(this.#bucket.api, this.#spot("list", dir, call));
+    this.#note(found);
+    return found;
+  }
+
+  async *walk(dir: RelPath, call: Call): AsyncIterable<readonly Entry[]> {
+    for await (const batch of walk(this.#bucket.api, this.#spot("list", dir, call))) {
+      this.#note(batch);
+      yield batch;
+    }
+  }
+
+  async stat(path: RelPath, call: Call): Promise<Entry | undefined> {
+    return (await find(this.#bucket.api, this.#spot("look at", path, call)))?.entry;
+  }
+
+  async read(path: RelPath, options: ReadOptions): Promise<Content> {
+    const { api, budget } = this.#bucket;
+    return await readObject(api, { ...options, ...this.#spot("read", path, options), budget });
+  }
+
+  async write(path: RelPath, body: Body, options: WriteOptions): Promise<FileEntry> {
+    return await writeObject(this.#bucket, { ...this.#spot("write", path, options), body, options });
+  }
+
+  async makeDir(path: RelPath, call: Call): Promise<DirEntry> {
+    return await makeFolder(this.#bucket, this.#spot("make the folder", path, call));
+  }
+
+  async remove(entry: Entry, call: Call): Promise<void> {
+    await removeObject(this.#bucket, entry, this.#spot("remove", entry.path, call));
+  }
+
+  async copy(from: RelPath, to: RelPath, options: Call & Expecting): Promise<void> {
+    const { expect } = options;
+    const target = { ...this.#spot("copy", to, options), ...(expect === undefined ? {} : { expect }) };
+    await copyObject(this.#bucket, this.#spot("copy", from, options), target);
+  }
+
+  async setModified(path: RelPath, modified: number, call: Call): Promise<void> {
+    await setTime(this.#bucket.api, modified, this.#spot("set the time of", path, call));
+  }
+
+  async checksum(entry: FileEntry, wanted: readonly string[], call: Call): Promise<Checksum | undefined> {
+    return await heldChecksum(this.#bucket.api, entry, { ...this.#spot("hash", entry.path, call), wanted });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#owns) await this.#bucket[Symbol.asyncDispose]();
+  }
+
+  #note(entries: readonly Entry[]): void {
+    for (const { kind, path } of entries) if (kind === "dir") this.#bucket.folders.add(keyOf(this.#at, path));
+  }
+
+  #spot(operation: string, path: RelPath, { signal }: Call): Spot {
+    return { operation, path, signal, key: keyOf(this.#at, path) };
+  }
+}
+
+function traitsOf({ connections }: Bucket): Traits {
+  return {
+    timeStep: 1,
+    dirTimes: false,
+    caseSensitive: true,
+    normalizes: false,
+    hasDirs: false,
+    atomicWrite: true,
+    atomicRename: false,
+    maxConnections: connections,
+    parallelFiles: connections,
+    names: "posix",
+    maxNameBytes: 1024,
+  };
+}

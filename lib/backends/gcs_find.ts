@@ -1,0 +1,89 @@
+import type { RelPath } from "../path.ts";
+import type { Entry } from "../types.ts";
+import type { Api, Query, Spot } from "./gcs_api.ts";
+import { prefixOf, spell, spellFolder } from "./gcs_names.ts";
+import { type GcsObject, type GcsPage, toFileEntry } from "./gcs_object.ts";
+import { failure } from "./http_status.ts";
+
+/** What lies at a key: an object is a file, names that begin with "key/" make it a folder. `object` of a file only. */
+export interface Seen {
+  readonly entry: Entry;
+  readonly object?: GcsObject;
+}
+
+/** The entry at a key; undefined when there is nothing. */
+export async function find(api: Api, spot: Spot): Promise<Seen | undefined> {
+  const object = spot.key === "" ? undefined : await api.look(spot);
+  if (object !== undefined) return { entry: toFileEntry(spot.path, object), object };
+  return await holdsSomething(api, spot) ? { entry: { kind: "dir", path: spot.path } } : undefined;
+}
+
+/** Do names begin with "key/"? A bucket that is there is a folder, whatever it holds. */
+export async function holdsSomething(api: Api, spot: Spot): Promise<boolean> {
+  const { items } = await api.page({ prefix: prefixOf(spot.key), maxResults: 1 }, spot);
+  return spot.key === "" || items.length > 0;
+}
+
+/** The children of a folder. Rejects with notFound where nothing lies below the key. */
+export async function children(api: Api, spot: Spot): Promise<readonly Entry[]> {
+  const prefix = prefixOf(spot.key);
+  const found: Entry[] = [];
+  let isThere = spot.key === "";
+  for await (const { items, prefixes } of pages(api, { prefix, delimiter: "/" }, spot)) {
+    isThere ||= items.length > 0 || prefixes.length > 0;
+    for (const object of items) {
+      const { entry } = spell(spot.path, object.name.slice(prefix.length), object);
+      if (entry !== undefined) found.push(entry);
+    }
+    for (const name of prefixes) found.push(spellFolder(spot.path, name.slice(prefix.length)));
+  }
+  if (!isThere) throw failure(spot, "notFound", { why: "there is no such folder" });
+  return found;
+}
+
+/** Everything below a folder, page by page of a flat listing; the folders are those on the way to what it names. */
+export async function* walk(api: Api, spot: Spot): AsyncGenerator<readonly Entry[]> {
+  const prefix = prefixOf(spot.key);
+  const known = new Set<RelPath>();
+  let isThere = spot.key === "";
+  for await (const { items } of pages(api, { prefix }, spot)) {
+    isThere ||= items.length > 0;
+    const batch: Entry[] = [];
+    for (const object of items) {
+      const { dirs, entry } = spell(spot.path, object.name.slice(prefix.length), object);
+      for (const path of dirs) {
+        if (known.has(path)) continue;
+        known.add(path);
+        batch.push({ kind: "dir", path });
+      }
+      // Several names that no path can carry may look alike: one of them stands for all.
+      if (entry === undefined || (entry.kind === "opaque" && known.has(entry.path))) continue;
+      if (entry.kind === "opaque") known.add(entry.path);
+      batch.push(entry);
+    }
+    yield batch;
+  }
+  if (!isThere) throw failure(spot, "notFound", { why: "there is no such folder" });
+}
+
+/** The pages of one listing. Rejects with unexpected where the server names what was not asked for, or comes to no end. */
+async function* pages(api: Api, query: Query & { readonly prefix: string }, spot: Spot): AsyncGenerator<GcsPage> {
+  const seen = new Set<string>();
+  let token: string | undefined;
+  do {
+    const page = await api.page({ ...query, maxResults: PAGE, pageToken: token }, spot);
+    const names = [...page.items.map(({ name }) => name), ...page.prefixes];
+    if (!names.every((name) => name.startsWith(query.prefix))) {
+      throw failure(spot, "unexpected", { why: "the listing names objects that lie elsewhere" });
+    }
+    yield page;
+    token = page.next;
+    if (token !== undefined && seen.has(token)) {
+      throw failure(spot, "unexpected", { why: "the listing begins again and again" });
+    }
+    if (token !== undefined) seen.add(token);
+  } while (token !== undefined);
+}
+
+/** As many as the server gives at once. */
+const PAGE = 1000;
