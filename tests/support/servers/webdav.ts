@@ -13,7 +13,7 @@ export interface DavOptions {
   readonly parent?: string;
   /** A certificate and its key (PEM) for TLS, Apache only. */
   readonly tls?: { readonly cert: string; readonly key: string };
-  /** Lines put behind all others in the configuration of Apache, nginx and lighttpd. */
+  /** Lines put behind all others in the configuration of Apache, nginx and lighttpd; further arguments of rclone. */
   readonly config?: readonly string[];
 }
 

@@ -151,11 +151,11 @@ async function lighttpd({ dir, port, root, isRoot, config }: Setup): Promise<Sta
   });
 }
 
-function rclone({ dir, port, root, user, password }: Setup): Promise<Start> {
+function rclone({ dir, port, root, user, password, config }: Setup): Promise<Start> {
   const words = ["serve", "webdav", join(dir, "data"), "--addr", `127.0.0.1:${port}`, "--etag-hash", "MD5"];
   const login = ["--user", user, "--pass", password, "--config", "/dev/null"];
   // rclone stops at a certificate bundle meant for others.
-  const args = ["-u", "AWS_CA_BUNDLE", `${root}/usr/bin/rclone`, ...words, ...login];
+  const args = ["-u", "AWS_CA_BUNDLE", `${root}/usr/bin/rclone`, ...words, ...login, ...config];
   return Promise.resolve({ program: "env", args });
 }
 
