@@ -163,7 +163,8 @@ export interface Lesson {
 /**
  * What a run will do, in path order. `refusals`: paths that fail before the first write; `held`: removals held back; `notes`: for the
  * report; `open`: pairs only a checksum can settle (digest these, plan once more; a pair of two spellings is listed under both);
- * `free`: pairs where a checksum would save a transfer, worth asking only where no remote file must be read; `restoring`: what
+ * `free`: pairs where a checksum would save a transfer, worth asking only where no remote file must be read; `doubtful`: pairs of one size
+ * that would be conflicts and may be one content, worth reading the remote file, since a conflict carries both; `restoring`: what
  * history knows and one side lacks, and gets back. Printable as JSON.
  */
 export interface Plan {
@@ -176,6 +177,7 @@ export interface Plan {
   readonly lessons: readonly Lesson[];
   readonly open: readonly RelPath[];
   readonly free?: readonly RelPath[];
+  readonly doubtful?: readonly RelPath[];
 }
 
 /** A version in the trash: its id there, and the path of the file that holds it. */

@@ -36,7 +36,7 @@ export interface PlanOptions {
   readonly removeDespiteFailures: boolean;
   /**
    * Which pairs may be left open for a checksum: "free" those too that only save a transfer, for places where no remote file is read
-   * for it; "needed" those the Checksum criterion must know; "nothing": decide with what the entries carry (the second time).
+   * for it, and those that would be conflicts; "needed" those the Checksum criterion must know; "nothing": decide with what the entries carry (the second time).
    */
   readonly ask: "nothing" | "needed" | "free";
   /**

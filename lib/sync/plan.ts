@@ -40,6 +40,7 @@ export function plan(
     ...(draft.restoring.length === 0 ? {} : { restoring: draft.restoring }),
     open: draft.open,
     free: draft.free,
+    ...(draft.doubtful.length === 0 ? {} : { doubtful: draft.doubtful }),
   };
 }
 

@@ -9,7 +9,7 @@ import {
 } from "../types.ts";
 import { sameChecksum } from "./criteria.ts";
 import { isBlocked, passOver } from "./plan_blocked.ts";
-import { leaveOpen, settle } from "./plan_conflict.ts";
+import { leaveOpen, settle, winnerOf } from "./plan_conflict.ts";
 import { askFor, type Context, isLeaf, keepOf, kindOf, refuse } from "./plan_context.ts";
 import {
   editTimes,
@@ -159,10 +159,15 @@ function reconcile(context: Context, pair: Versions<FileEntry>): void {
     if (wantsChecksum(context)) {
       return ask === "nothing" ? refuseUnsettled(context, row) : askFor(context.draft.open, row);
     }
-    if (ask === "free") return askFor(context.draft.free, row);
+    if (ask === "free") return askFor(context.draft[isCarriedTwice(context, pair) ? "doubtful" : "free"], row);
   }
   const why = row.known === undefined ? "both sides have it, with other content" : "it changed on both sides";
   settle(context, { ...pair, why });
+}
+
+/** Would a conflict carry both versions? Then reading one to compare them costs less. */
+function isCarriedTwice(context: Context, pair: Versions<FileEntry>): boolean {
+  return context.options.conflict !== "Skip" && winnerOf(context, pair) === undefined;
 }
 
 function planLinks(context: Context, pair: Versions<LinkEntry>): void {

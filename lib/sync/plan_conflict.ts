@@ -50,7 +50,8 @@ export function leaveOpen(context: Context, { row, rows, why }: Omit<Contest, Si
   if (path !== undefined) context.draft.conflicts.push({ path, local: row.local, remote: row.remote, why });
 }
 
-function winnerOf(context: Context, { local, remote }: Contest): Side | undefined {
+/** The side whose version wins by the policy; undefined where both are kept, and under Skip. */
+export function winnerOf(context: Context, { local, remote }: Pick<Contest, "local" | "remote">): Side | undefined {
   const { conflict } = context.options;
   if (conflict === "Local") return "local";
   if (conflict === "Remote") return "remote";

@@ -33,6 +33,7 @@ export interface Draft {
   readonly lessons: Lesson[];
   readonly open: RelPath[];
   readonly free: RelPath[];
+  readonly doubtful: RelPath[];
   /** Names given to conflict copies in this plan, by key. */
   readonly given: Set<string>;
   /** What is missing without a trace of a deletion, by side and folder. */
@@ -71,6 +72,7 @@ export function toContext(
     lessons: [],
     open: [],
     free: [],
+    doubtful: [],
     given: new Set(),
     untraced: new Map(),
     counts: { onlyThere: 0, skippedNew: 0, emptyFolders: 0, restored: 0 },

@@ -50,19 +50,18 @@ export async function* planRun(
   let snapshots = before;
   const history = options.remembered?.history;
   const first = plan(planSides(snapshots), history, planOptions);
-  const mayBeFree = first.free ?? [];
-  if (first.open.length + mayBeFree.length === 0) return first;
-  const needed = toOpenPairs(first.open, snapshots);
-  const free = toOpenPairs(mayBeFree, snapshots);
-  const lone = {
-    needed: toLoneFiles(first.open, snapshots, history),
-    free: toLoneFiles(mayBeFree, snapshots, history),
-  };
-  const readBack = toReadBack(needed, sides.remote);
+  const { open, free = [], doubtful = [] } = first;
+  if (open.length + free.length + doubtful.length === 0) return first;
+  const { signal, noReadBack } = options;
+  const pairs = { needed: toOpenPairs(open, snapshots), doubtful: toOpenPairs(doubtful, snapshots) };
+  const readBack = toReadBack([...pairs.needed, ...(noReadBack ? [] : pairs.doubtful)], sides.remote);
   if (readBack.length > 0) yield { type: "noted", note: readBackNote(readBack, sides, options) };
-  const { signal } = options;
-  snapshots = await digest(needed, sides, { signal, snapshots, readBack: !options.noReadBack, lone: lone.needed });
-  snapshots = await digest(free, sides, { signal, snapshots, readBack: false, lone: lone.free });
+  const lone = { needed: toLoneFiles(open, snapshots, history), free: toLoneFiles(free, snapshots, history) };
+  const asking = { signal, readBack: !noReadBack };
+  const mayBeFree = toOpenPairs(free, snapshots);
+  snapshots = await digest(pairs.needed, sides, { ...asking, snapshots, lone: lone.needed });
+  snapshots = await digest(pairs.doubtful, sides, { ...asking, snapshots });
+  snapshots = await digest(mayBeFree, sides, { signal, snapshots, readBack: false, lone: lone.free });
   return plan(planSides(snapshots), history, { ...planOptions, ask: "nothing" });
 }
 

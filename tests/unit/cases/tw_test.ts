@@ -212,3 +212,18 @@ for (const text of ["2", "longer"]) {
     assert.deepEqual(await both(sides, book, options), { ...quiet, actions: ["copy local a"] });
   });
 }
+
+Deno.test("TW-02 run() on a server without times and checksums reads equal sizes back before it takes them for conflicts", async () => {
+  const dials = { timeStep: undefined, lacks: ["checksum"] } as const;
+  const sides = memories({ local: { "same": "1", "other": "a" }, remote: { "same": "1", "other": "b" }, dials });
+  const first = await both(sides, notebook());
+  const copy = Object.keys(await texts(sides.local)).find((path) => path.startsWith("other ("));
+  assert.ok(copy !== undefined);
+  assert.deepEqual(first, {
+    ...quiet,
+    notes: ["readBack"],
+    actions: [`copy local other`, `copy remote ${copy}`],
+  });
+  const strict = memories({ local: { "same": "1" }, remote: { "same": "1" }, dials });
+  assert.equal((await both(strict, notebook(), { noReadBack: true })).actions.length, 2);
+});

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { toRelPath } from "../../../lib/path.ts";
+import type { ConflictPolicy } from "../../../lib/sync/options.ts";
 import type { Checksum, Known, Plan } from "../../../lib/types.ts";
 import { inShort, knownAs, notesOf, planFor, refusalsOf, type Setting, START, sumOf } from "../../support/planning.ts";
 
@@ -32,6 +33,17 @@ Deno.test("plan() lets the newest win on the first run, the loser kept", () => {
 Deno.test("TW-02 plan() settles equal sizes by a free checksum before it calls them a conflict", () => {
   const made = both({ ask: "free", local: { f: {} }, remote: { f: later } });
   assert.deepEqual([made.free, made.open, made.actions, made.conflicts], [["f"], [], [], []]);
+});
+
+Deno.test("TW-02 plan() asks for the content of equal sizes that a conflict would carry both", () => {
+  const remote = { f: later };
+  const asked = (conflict: ConflictPolicy, more: Partial<Setting> = {}) => {
+    const { doubtful = [], free = [] } = both({ ask: "free", conflict, local: { f: {} }, remote, ...more });
+    return [doubtful, free];
+  };
+  for (const conflict of ["KeepBoth", "Larger"] as const) assert.deepEqual(asked(conflict), [["f"], []]);
+  for (const conflict of ["Newest", "Local", "Remote", "Skip"] as const) assert.deepEqual(asked(conflict), [[], ["f"]]);
+  assert.deepEqual(asked("Newest", { traits: { timeStep: undefined } }), [["f"], []]);
 });
 
 Deno.test("TW-02 plan() mends the later of two times when contents are proven equal", () => {
