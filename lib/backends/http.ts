@@ -90,7 +90,12 @@ export class Http implements AsyncDisposable {
         ...headers,
       },
     });
-    request.on("socket", (socket) => this.#watch(socket));
+    request.on("socket", (socket) => {
+      // Deno 2.9 sends a request once more by itself when a connection that was used before breaks (its issue 36786): a write whose
+      // reply was lost would happen twice. Whether to try again is decided by those who can look first.
+      request.reusedSocket = false;
+      this.#watch(socket);
+    });
     return request;
   }
 
