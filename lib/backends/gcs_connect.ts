@@ -1,7 +1,7 @@
 import { badInput, SyncError } from "../errors.ts";
 import { printable, root } from "../path.ts";
 import type { Call, Target } from "./backend.ts";
-import { Api } from "./gcs_api.ts";
+import { Api, type Spot } from "./gcs_api.ts";
 import { findCredentials } from "./gcs_credentials.ts";
 import { Folders } from "./gcs_folders.ts";
 import { holdsSomething } from "./gcs_find.ts";
@@ -12,6 +12,7 @@ import { Http } from "./http.ts";
 import { Budget } from "./http_stripes.ts";
 import { parseTlsPins } from "./http_tls.ts";
 import { isLoopback } from "./loopback.ts";
+import { pause } from "./pause.ts";
 
 /** An open bucket, and the key the session starts at. */
 export interface Bucket extends Tree, AsyncDisposable {
@@ -34,8 +35,7 @@ export async function connectGcs(target: Target, call: Call): Promise<Bucket> {
     userProject: target.options["UserProject"],
   });
   try {
-    const ask = { signal: call.signal, operation: "open", path: root, shown: label, key: start };
-    await holdsSomething(api, ask);
+    await knock(api, { signal: call.signal, operation: "open", path: root, shown: label, key: start });
   } catch (error) {
     await http[Symbol.asyncDispose]();
     throw error;
@@ -48,6 +48,23 @@ export async function connectGcs(target: Target, call: Call): Promise<Bucket> {
   };
 }
 
+/** One look; made again where what stands in the way passes by itself. */
+async function knock(api: Api, ask: Spot): Promise<void> {
+  for (let attempt = 1;; attempt++) {
+    try {
+      return void await holdsSomething(api, ask);
+    } catch (error) {
+      if (!(error instanceof SyncError) || error.kind !== "busy") throw error;
+      // A server that is overloaded is none that another run holds.
+      if (attempt === ATTEMPTS) throw new SyncError("connection", error.message, error.facts);
+      await pause(Math.min(MOST_WAIT_MS, Math.max(error.facts.retryAfter ?? 0, FIRST_WAIT_MS * 2 ** attempt)), ask);
+    }
+  }
+}
+
+const ATTEMPTS = 4;
+const FIRST_WAIT_MS = 200;
+const MOST_WAIT_MS = 10_000;
 const ENDPOINT = "https://storage.googleapis.com";
 const TIMEOUT_MS = 15_000;
 const CONNECTIONS = 32;

@@ -1,4 +1,4 @@
-import type { RelPath } from "../path.ts";
+import { type RelPath, root } from "../path.ts";
 import type { Entry } from "../types.ts";
 import type { Api, Query, Spot } from "./gcs_api.ts";
 import { prefixOf, spell, spellFolder } from "./gcs_names.ts";
@@ -13,9 +13,13 @@ export interface Seen {
 
 /** The entry at a key; undefined when there is nothing. */
 export async function find(api: Api, spot: Spot): Promise<Seen | undefined> {
+  // A root is a folder, as a rule.
+  if (spot.path === root && await holdsSomething(api, spot)) return { entry: { kind: "dir", path: root } };
   const object = spot.key === "" ? undefined : await api.look(spot);
   if (object !== undefined) return { entry: toFileEntry(spot.path, object), object };
-  return await holdsSomething(api, spot) ? { entry: { kind: "dir", path: spot.path } } : undefined;
+  return spot.path !== root && await holdsSomething(api, spot)
+    ? { entry: { kind: "dir", path: spot.path } }
+    : undefined;
 }
 
 /** Do names begin with "key/"? A bucket that is there is a folder, whatever it holds. */

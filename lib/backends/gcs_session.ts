@@ -1,5 +1,5 @@
 import { createHash, type Hash } from "node:crypto";
-import { cancelled, SyncError } from "../errors.ts";
+import { SyncError } from "../errors.ts";
 import type { Content } from "./backend.ts";
 import { opened, pour } from "./content.ts";
 import { type Api, type Conditions, parsed } from "./gcs_api.ts";
@@ -7,6 +7,7 @@ import { type GcsObject, OBJECT_FIELDS, parseObject } from "./gcs_object.ts";
 import { type Draft, gathered, type Resource } from "./gcs_write.ts";
 import type { Reply } from "./http.ts";
 import { failure } from "./http_status.ts";
+import { pause } from "./pause.ts";
 
 /** A large file on its way. */
 export interface Sending extends Draft {
@@ -89,7 +90,7 @@ class Session {
         if (!passes(error) || this.#isForgotten) throw error;
         failures += error.kind === "timeout" ? 2 : 1;
         if (failures > MOST_FAILURES) throw error;
-        await this.#wait(FIRST_WAIT_MS * 2 ** (failures - 1));
+        await pause(FIRST_WAIT_MS * 2 ** (failures - 1), this.#sending);
         progress = undefined;
       }
     }
@@ -209,19 +210,6 @@ class Session {
 
   async #content(from: number, to: number): Promise<Content> {
     return await opened(this.#sending.body(from, to), this.#sending);
-  }
-
-  async #wait(ms: number): Promise<void> {
-    const { signal, operation } = this.#sending;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, ms);
-    const stop = () => resolve();
-    signal.addEventListener("abort", stop);
-    if (signal.aborted) stop();
-    await promise;
-    clearTimeout(timer);
-    signal.removeEventListener("abort", stop);
-    if (signal.aborted) throw cancelled(signal, operation);
   }
 }
 
