@@ -92,6 +92,8 @@ export function toData(socket: net.Socket, timeout: number): Data {
     ended = true;
     stir();
   });
+  socket.on("drain", stir);
+  socket.on("finish", stir);
   socket.on("close", () => {
     if (!ended) broken ??= lost("connection", "the data connection broke off");
     stir();
@@ -139,7 +141,6 @@ export function toData(socket: net.Socket, timeout: number): Data {
       for (let at = 0; at < bytes.length; at += PART) {
         if (broken !== undefined) throw broken;
         if (socket.write(bytes.subarray(at, at + PART))) continue;
-        socket.once("drain", stir);
         while (socket.writableNeedDrain && broken === undefined) await waited("no byte was taken");
       }
       if (broken !== undefined) throw broken;
@@ -147,7 +148,6 @@ export function toData(socket: net.Socket, timeout: number): Data {
     async end() {
       if (broken !== undefined) throw broken;
       socket.end();
-      socket.once("finish", stir);
       while (!socket.writableFinished && broken === undefined) await waited("no byte was taken");
       if (!socket.writableFinished) throw broken;
     },

@@ -226,15 +226,19 @@ function wholeLines(socket: net.Socket, tooLong: () => void): void {
 }
 
 /** A data connection whose TLS is still being agreed on: servers begin with that when the transfer was asked for. */
-function later(data: Promise<Data>, socket: net.Socket): Data {
+function later(ready: Promise<Data>, socket: net.Socket): Data {
+  // A destroyed socket may leave the handshake waiting for its timeout.
+  const { promise: gone, reject: giveUp } = Promise.withResolvers<never>();
+  const data = Promise.race([ready, gone]);
   data.catch(() => {});
   return {
     next: async () => await (await data).next(),
     write: async (bytes) => await (await data).write(bytes),
     end: async () => await (await data).end(),
     destroy: () => {
+      giveUp(lost("connection", "the data connection was given up"));
       socket.destroy();
-      data.then((one) => one.destroy()).catch(() => {});
+      ready.then((one) => one.destroy()).catch(() => {});
     },
   };
 }

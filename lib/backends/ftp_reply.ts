@@ -29,12 +29,16 @@ export function failure(ask: Ask, kind: ErrorKind, detail: { why: string; cause?
 
 /** A refusal as the error of a call. What a code leaves open the words tell, as the common servers say them. */
 export function refusal(ask: Ask, reply: Reply): SyncError {
-  return failure(ask, kindOf(reply), { why: said(reply) });
+  const kind = kindOf(reply);
+  const isGuess = kind === "full" && reply.code === 451;
+  return failure(ask, kind, { why: isGuess ? `its disk or quota seems to be full, ${said(reply)}` : said(reply) });
 }
 
 /** The kind of a refusal. */
 export function kindOf({ code, text }: Reply): ErrorKind {
   if (code === 452 || code === 552 || /quota|no space|disk full/i.test(text)) return "full";
+  // vsftpd, Pure-FTPd and ProFTPD, in this order, when a write to their disk fails: a network fault is 426 to them.
+  if (code === 451 && /writing to local file|write to file|input\/output error/i.test(text)) return "full";
   if (code === 421 || code === 450) return "busy";
   if (code === 425 || code === 522) return "connection";
   if (code === 426 || code === 451) return isDenied(text) ? "denied" : "connection";

@@ -32,18 +32,21 @@ export async function writeFile(site: Site, body: Body, writing: Writing): Promi
   const small = options.size <= SMALL
     ? await gather(await opened(body(), { signal, operation }), { ...writing, size: options.size })
     : undefined;
-  return await onLink(site, writing, async (link) => {
-    const before = await mustFit(link, site, draft);
-    const from = small === undefined ? await leftover(link, site, draft) : 0;
-    const content = small ?? await opened(body(from, options.size), { signal, operation });
-    try {
+  let isBegun = false;
+  try {
+    return await onLink(site, writing, async (link) => {
+      const before = await mustFit(link, site, draft);
+      const from = small === undefined ? await leftover(link, site, draft) : 0;
+      const content = small ?? await opened(body(from, options.size), { signal, operation });
+      isBegun = true;
       await upload(link, site, { draft, content, from });
       return await settle(link, site, { draft, before });
-    } catch (error) {
-      await cleanUp(site, { draft, error });
-      throw error;
-    }
-  });
+    });
+  } catch (error) {
+    // Not before the connection was given back: there may be no other.
+    if (isBegun) await cleanUp(site, { draft, error });
+    throw error;
+  }
 }
 
 /** A server that alters a name would be sent the file again in every run. */

@@ -6,7 +6,7 @@ import type { Call } from "./backend.ts";
 export interface Ask extends Call {
   readonly operation: string;
   readonly path: RelPath;
-  /** What messages show instead of the path. */
+  /** What messages show instead of the path: the trouble is not that of one file. */
   readonly shown?: string;
 }
 
@@ -24,7 +24,7 @@ export function failure({ operation, path, shown }: Ask, kind: ErrorKind, detail
   const { why, cause, retryAfter, transient = kind === "connection" || kind === "timeout" } = detail;
   return new SyncError(kind, `Cannot ${operation} ${shown ?? `"${printable(path) || "."}"`}: ${why}`, {
     operation,
-    path,
+    ...(shown === undefined ? { path } : {}),
     ...(transient ? { transient } : {}),
     ...(retryAfter === undefined ? {} : { retryAfter }),
     ...(cause === undefined ? {} : { cause }),

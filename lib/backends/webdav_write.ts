@@ -228,7 +228,11 @@ async function whyRefused(finder: Finder, error: unknown, draft: Draft): Promise
     if (parent.kind === "file") {
       return failure(draft, "exists", { why: "what stands above it is a file", cause: error });
     }
-    if ((await find(finder, draft))?.entry.kind !== "dir") return error;
+    if ((await find(finder, draft))?.entry.kind !== "dir") {
+      if (status !== 500) return error;
+      const why = "the server could not store it (500): no right to write there, or no room; its log tells which";
+      return failure(draft, "unexpected", { why, cause: error });
+    }
   } catch {
     // A look that fails explains nothing: the refusal itself stands.
     return error;

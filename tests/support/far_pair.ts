@@ -10,8 +10,8 @@ export interface FarPair extends AsyncDisposable {
   /** The server's folder on this disk. */
   readonly remote: string;
   readonly address: string;
-  /** Runs Sync-Path over the pair with these words behind it. */
-  sync(words: string): Promise<Ran>;
+  /** Runs Sync-Path over the pair with these words behind it; `params` and `env` stand for the server's own. */
+  sync(words: string, params?: readonly string[], env?: Far["env"]): Promise<Ran>;
   /** Runs another command over the pair. */
   run(command: string, words: string): Promise<Ran>;
   /** Sync-Path, still running. */
@@ -31,16 +31,20 @@ export async function makeFarPair(far: Far, { port }: { readonly port?: number }
   await Deno.mkdir(local);
   const { disk: remote, root } = await ownFolder(far, stack);
   const address = far.address(root, port);
-  const args = (words: string, command = "Sync-Path") => [command, local, address, ...words.split(" "), ...far.params];
+  const args = (words: string, { command = "Sync-Path", params = far.params } = {}) => [
+    ...[command, local, address, ...words.split(" ")],
+    ...params,
+  ];
   const options = { home, env: far.env };
-  const sync = (words: string) => tandem(args(words), options);
+  const sync: FarPair["sync"] = (words, params, env) =>
+    tandem(args(words, params === undefined ? {} : { params }), env === undefined ? options : { home, env });
   const life = stack.move();
   return {
     local,
     remote,
     address,
     sync,
-    run: (command, words) => tandem(args(words, command), options),
+    run: (command, words) => tandem(args(words, { command }), options),
     start: (words) => startTandem(args(words), options),
     async fillRemote(content) {
       await fill(remote, content);

@@ -33,6 +33,8 @@ const kinds: readonly (readonly [number, string, string])[] = [
   [553, "553 Could not create file.", "denied"],
   [552, "552 Transfer aborted. Disk quota exceeded", "full"],
   [451, "451 No space left on device", "full"],
+  [451, "451 Failure writing to local file.", "full"],
+  [451, "451 Failure reading network stream.", "connection"],
   [421, "421 There are too many connections from your internet address.", "busy"],
   [530, "530 Sorry, the maximum number of clients (2) are already connected.", "busy"],
   [530, "530 Login incorrect.", "auth"],
