@@ -40,6 +40,10 @@ export async function toRunOptions<W extends RunWords>(
   if (host.common.confirm && !host.interactive && !words.Force) {
     throw badInput("-Confirm needs a terminal to ask at: leave it out, or look at the plan with -WhatIf.");
   }
+  const target = pair.sides[mode.mode === "Local" ? "local" : "remote"];
+  if (words.InPlace && target.traits.inPlace !== true) {
+    throw badInput(`-InPlace works on disks and over SFTP, not on ${target.label}: leave it out.`);
+  }
   const asks = host.interactive && !words.Force;
   return {
     ...mode,
@@ -60,6 +64,7 @@ export async function toRunOptions<W extends RunWords>(
     ...(memory.trash === undefined ? {} : { trash: memory.trash, trashDays: words.TrashDays }),
     defaulted: pair.defaulted,
     noReadBack: words.NoReadBack,
+    inPlace: words.InPlace,
     stopOnError: host.common.stopOnError,
     planOnly: host.common.whatIf,
     owner: await ownerOf(host),

@@ -119,6 +119,12 @@ export const syncParams = {
     help: "For how many days the trash keeps what lost no conflict.",
   },
   RemoteTrash: { type: path, help: "The server's folder for its trash, instead of one in the login folder." },
+  InPlace: {
+    type: toggle,
+    exact: true,
+    fallback: false,
+    help: "Write new content into the files that are there: owners, ACLs and hard links stay. Local and Remote only.",
+  },
   WaitLock: { type: duration, help: "How long to wait for another run of the same pair: 10m. Not at all by default." },
   BreakLock: {
     type: toggle,
@@ -146,6 +152,8 @@ export interface SyncWords {
   readonly Session: unknown;
   readonly Links: "Skip" | "Keep" | "Follow";
   readonly AllowLinksOutside: boolean;
+  readonly InPlace: boolean;
+  readonly Recycle: boolean;
 }
 
 /** The three modes, once the other tools' names are translated: Upload is Remote with -Mirror. */
@@ -190,6 +198,7 @@ export function checkSync(words: SyncWords & Login): void {
     throw badInput("-Criteria None stands alone: leave it out, or leave the others out.");
   }
   checkLinks(words, mode);
+  checkInPlace(words, mode);
   if (standsForSession(words.RemotePath)) {
     if (words.Session !== undefined) {
       throw badInput(
@@ -218,6 +227,17 @@ function checkLinks({ Links, AllowLinksOutside }: SyncWords, mode: SyncMode["mod
     throw badInput(
       "-Mode Both follows no links: one file would be changed under two names. Choose -Links Keep or -Links Skip, or -Mode Local or Remote.",
       "CannotFollowInBoth",
+    );
+  }
+}
+
+function checkInPlace({ InPlace, Recycle }: SyncWords, mode: SyncMode["mode"]): void {
+  if (InPlace && (mode === "Both" || Recycle)) {
+    throw badInput(
+      `-InPlace leaves no old version to keep, which ${
+        Recycle ? "-Recycle" : "-Mode Both"
+      } does: leave one of them out.`,
+      "CannotKeepInPlace",
     );
   }
 }

@@ -78,7 +78,8 @@ export interface Mark {
 }
 
 /**
- * What history holds for one path; `provisional` names the side whose mark was too young to be trusted when it was written. Marks of a
+ * What history holds for one path; `begun` names the side on which its content was being replaced in place when last heard of: what
+ * stands there may be half old, half new, unless it still looks as its mark says; `provisional` names the side whose mark was too young to be trusted when it was written. Marks of a
  * folder hold its time alone (their size is 0), where that was old enough to tell a later deletion in it.
  */
 export interface Known {
@@ -89,6 +90,7 @@ export interface Known {
   readonly provisional?: Side | "both";
   readonly checksum?: Checksum;
   readonly target?: string;
+  readonly begun?: Side;
 }
 
 /** What was equal after the last good run, in path order. */
@@ -118,6 +120,8 @@ export type Action =
       readonly source: FileEntry | LinkEntry;
       readonly replaces?: Entry;
       readonly keep?: RelPath;
+      /** The new content goes into the file that is there: old and new mix until it is done. */
+      readonly inPlace?: true;
     }
     | { readonly do: "move"; readonly source: FileEntry }
     | { readonly do: "touch"; readonly target: FileEntry; readonly modified: number }

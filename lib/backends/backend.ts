@@ -14,6 +14,8 @@ export interface Traits {
   readonly hasDirs: boolean;
   readonly atomicWrite: boolean;
   readonly atomicRename: boolean;
+  /** write() can replace the content of a file in place (WriteOptions.inPlace). */
+  readonly inPlace?: true;
   readonly maxConnections: number;
   /** How many files may usefully be in flight at once. */
   readonly parallelFiles: number;
@@ -51,6 +53,11 @@ export interface WriteOptions extends Call, Expecting {
   readonly modified?: number;
   /** rwx bits to give a file that is new here; a replaced file keeps its own. */
   readonly mode?: number;
+  /**
+   * The new content goes into the file that is expected there: its owner, its ACL, its other names stay, and old and new mix until it is
+   * done, also when this rejects. Never through a link. Only where Traits.inPlace says so.
+   */
+  readonly inPlace?: boolean;
   /**
    * 16 lower-case hex digits that stand for these very source bytes, this pair of roots and this machine's user. A backend that
    * writes under a temporary name puts it there (temp.ts); what a broken write left under the same tag may be continued.

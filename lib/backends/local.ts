@@ -50,6 +50,7 @@ const traits: Traits = {
   hasDirs: true,
   atomicWrite: true,
   atomicRename: true,
+  inPlace: true,
   maxConnections: 64,
   parallelFiles: 32,
   names: isWindows ? "windows" : "posix",

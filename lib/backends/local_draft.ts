@@ -22,6 +22,21 @@ export interface DraftDisk {
   readonly umask: number;
 }
 
+/** Gives an open file its time, where one is wanted. A time that is refused is a warning: the content is good. */
+export function setTime(
+  file: Deno.FsFile,
+  { full, options: { modified, onWarning } }: { readonly full: string; readonly options: WriteOptions },
+): void {
+  if (modified === undefined) return;
+  const time = new Date(modified);
+  try {
+    if (Number.isNaN(time.getTime())) throw new RangeError("no disk can hold this time");
+    file.utimeSync(time, time);
+  } catch (error) {
+    onWarning?.(toSyncError(error, { operation: "set the time of", shown: full }).message);
+  }
+}
+
 /** A temporary file while it is written: open(), fill(), finish(), or else abandon(). The rules are those of writeFile(). */
 export class Draft {
   readonly #disk: DraftDisk;
@@ -61,19 +76,11 @@ export class Draft {
     if (this.#size !== size) throw this.#wrongSize(`it has ${this.#size} bytes`);
   }
 
-  /** Time, durability, end. A time that is refused is a warning: the content is good. */
+  /** Time, durability, end. */
   async finish(): Promise<void> {
-    const { options: { modified, onWarning }, temp } = this.#drafting;
+    const { options, temp: { full } } = this.#drafting;
     const file = this.#opened();
-    if (modified !== undefined) {
-      const time = new Date(modified);
-      try {
-        if (Number.isNaN(time.getTime())) throw new RangeError("no disk can hold this time");
-        file.utimeSync(time, time);
-      } catch (error) {
-        onWarning?.(toSyncError(error, { operation: "set the time of", shown: temp.full }).message);
-      }
-    }
+    setTime(file, { full, options });
     if (this.#disk.durable) await file.syncData();
     file.close();
     this.#file = undefined;

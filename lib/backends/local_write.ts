@@ -4,9 +4,10 @@ import type { RelPath } from "../path.ts";
 import { tempPath } from "../temp.ts";
 import type { Entry, FileEntry } from "../types.ts";
 import type { Body, WriteOptions } from "./backend.ts";
+import { opened, pour } from "./content.ts";
 import { mustMatch } from "./expect.ts";
-import { lstat, toEntry } from "./local_disk.ts";
-import { Draft } from "./local_draft.ts";
+import { lstat, type Pace, toEntry } from "./local_disk.ts";
+import { Draft, setTime } from "./local_draft.ts";
 import { type Doing, localError, toSyncError } from "./local_errors.ts";
 import type { Spot } from "./local_read.ts";
 import type { LocalRoot } from "./local_root.ts";
@@ -27,6 +28,7 @@ export async function writeFile(
   const full = at.full(path);
   const doing: Doing = { operation: "write", path, shown: full };
   await at.checkParent(path, doing.operation);
+  if (options.inPlace === true) return await overwrite(at, { path, full }, { body, options });
   const mode = await modeFor(at, { path, full }, options);
   const name = options.tag === undefined ? newTempPath(path) : tempPath(path, options.tag);
   const temp = { path: name, full: at.full(name) };
@@ -41,6 +43,48 @@ export async function writeFile(
     await draft.abandon(failure);
     throw failure;
   }
+}
+
+/** In place: the file keeps its inode, so its owner, its ACL and its other names. Old and new mix until it is done. */
+async function overwrite(
+  { pace, durable }: LocalRoot,
+  { path, full }: Spot,
+  { body, options }: { readonly body: Body; readonly options: WriteOptions },
+): Promise<FileEntry> {
+  const doing: Doing = { operation: "write", path, shown: full };
+  const before = await lstat(pace, full);
+  check(before && toEntry(path, before, full), full, options);
+  if (before?.isFile !== true) throw localError("notFound", "there is no file whose content could be replaced", doing);
+  const content = await opened(body(), { signal: options.signal, operation: doing.operation });
+  const file = await Deno.open(full, { write: true });
+  try {
+    // Nothing is written before this proves that no link led elsewhere.
+    const { ino, dev } = await file.stat();
+    if (ino !== before.ino || dev !== before.dev) throw localError("changed", "another file took its place", doing);
+    let size = 0;
+    await pour(content, async (bytes) => {
+      if (size + bytes.length > options.size) throw localError("changed", "its source became longer", doing);
+      for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
+      size += bytes.length;
+      options.onBytes?.(bytes.length);
+    }, { signal: options.signal, operation: doing.operation });
+    if (size !== options.size) throw localError("changed", `its source gave only ${size} bytes`, doing);
+    await file.truncate(size);
+    setTime(file, { full, options });
+    if (durable) await file.syncData();
+  } finally {
+    file.close();
+  }
+  return await written(pace, { path, full }, options);
+}
+
+/** The entry as the disk now shows it. */
+async function written(pace: Pace, { path, full }: Spot, options: WriteOptions): Promise<FileEntry> {
+  const info = await lstat(pace, full);
+  const entry = info && toEntry(path, info, full);
+  if (entry?.kind === "file" && entry.size === options.size) return entry;
+  const doing: Doing = { operation: "write", path, shown: full };
+  throw localError("changed", "it was replaced right after it was written", doing);
 }
 
 /** A temporary name that no other write has. */
@@ -86,8 +130,5 @@ async function replace(at: LocalRoot, { path, full }: Spot, { temp, mode, option
   }
   if (options.signal.aborted) throw cancelled(options.signal, doing.operation);
   await pace(() => Deno.renameSync(temp, full), () => Deno.rename(temp, full));
-  const info = await lstat(pace, full);
-  const entry = info && toEntry(path, info, full);
-  if (entry?.kind === "file" && entry.size === options.size) return entry;
-  throw localError("changed", "it was replaced right after it was written", doing);
+  return await written(pace, { path, full }, options);
 }

@@ -27,6 +27,7 @@ import { readFile } from "./sftp_read.ts";
 import type { Ask } from "./sftp_status.ts";
 import { POSIX_RENAME } from "./sftp_temp.ts";
 import type { Wire } from "./sftp_wire.ts";
+import { overwrite } from "./sftp_overwrite.ts";
 import { writeFile } from "./sftp_write.ts";
 import type { SshConnector } from "./ssh_link.ts";
 
@@ -131,7 +132,10 @@ class Sftp implements Backend {
 
   async write(path: RelPath, body: Body, options: WriteOptions): Promise<FileEntry> {
     const spot = this.#spot("write", path, options);
-    return await writeFile(this.#pool, body, { ...spot, dir: this.#at(parentOf(path)), options });
+    const writing = { ...spot, dir: this.#at(parentOf(path)), options };
+    return options.inPlace === true
+      ? await overwrite(this.#pool, body, writing)
+      : await writeFile(this.#pool, body, writing);
   }
 
   async makeDir(path: RelPath, call: Call): Promise<DirEntry> {
@@ -217,6 +221,7 @@ function traitsOf(wire: Wire, connections: number): Traits {
     hasDirs: true,
     atomicWrite: atomic,
     atomicRename: atomic,
+    inPlace: true,
     maxConnections: connections,
     parallelFiles: PARALLEL_FILES,
     names: "posix",

@@ -113,8 +113,8 @@ async function finish(wire: Wire, handle: Handle, { draft, sent }: Finishing): P
   return writtenEntry(toSeen(draft.path, attributes), draft);
 }
 
-/** A refusal is a warning: the content is good without its time or mode. */
-async function setAttributes(wire: Wire, handle: Handle, draft: Draft): Promise<void> {
+/** Sets what is wanted of mode and time. A refusal is a warning: the content is good without its time or mode. */
+export async function setAttributes(wire: Wire, handle: Handle, draft: Draft): Promise<void> {
   const { mode, options } = draft;
   const times = options.modified === undefined ? {} : toTimes(options.modified, draft);
   const rwx = mode === undefined ? {} : { mode };

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { SyncError } from "../errors.ts";
-import { printable, type RelPath } from "../path.ts";
+import { printable } from "../path.ts";
 import { type History, type Known, type Lesson, type Side } from "../types.ts";
 import { type BlockStore, covers, find, learnInto, sortLessons, toKey, unpackBlock } from "./history_rows.ts";
 import { otherThan, type PairIdentity, pairName } from "./pair_name.ts";
@@ -25,7 +25,7 @@ export interface HistoryOptions {
   readonly readOnly: boolean;
 }
 
-/** What is remembered of one pair. After save() or dispose the history is not read any more; after forget() it is. */
+/** What is remembered of one pair. After save() or dispose the history is not read any more; after note() it is. */
 export interface Remembered extends Disposable {
   /** Empty where nothing is known. */
   readonly history: History;
@@ -34,8 +34,8 @@ export interface Remembered extends Disposable {
   readonly roots: Roots;
   /** Why what is there is not used: a clause for people. */
   readonly unusable?: string;
-  /** Writes that nothing is known of these paths any more, as save() writes. Nothing where nothing is known. */
-  forget(paths: readonly RelPath[]): Promise<void>;
+  /** Writes these lessons before the plan is carried out, as save() writes; the roots stay as they were. */
+  note(lessons: readonly Lesson[]): Promise<void>;
   /**
    * Writes what was learned, whole and on the disk, or not at all. Nothing is written where nothing is new. Rejects with a SyncError.
    */
@@ -90,6 +90,7 @@ class HistoryFile implements Remembered {
   readonly #path: string;
   readonly #options: HistoryOptions;
   #book: Book | undefined;
+  #isThere: boolean;
 
   constructor(
     path: string,
@@ -100,14 +101,16 @@ class HistoryFile implements Remembered {
     this.#options = options;
     this.#book = book;
     this.known = book !== undefined;
+    this.#isThere = this.known;
     this.roots = book?.head.roots ?? {};
     this.history = book === undefined ? nothing : toHistory(() => this.#book ?? book);
     if (unusable !== undefined) this.unusable = unusable;
   }
 
-  async forget(paths: readonly RelPath[]): Promise<void> {
-    if (this.#options.readOnly || !this.known || paths.length === 0) return;
-    await this.#write(sortLessons(paths.map((path) => ({ path, known: undefined }))), this.roots);
+  async note(lessons: readonly Lesson[]): Promise<void> {
+    if (this.#options.readOnly || lessons.length === 0) return;
+    if (!this.#isThere && lessons.every(({ known }) => known === undefined)) return;
+    await this.#write(sortLessons(lessons), this.roots);
     try {
       this.#book = await readBook(this.#path, this.#options.pair);
     } catch (error) {
@@ -129,10 +132,11 @@ class HistoryFile implements Remembered {
     try {
       await Deno.mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
       if (await exists(fresh)) await Deno.remove(fresh);
-      if (this.known) await Deno.copyFile(this.#path, fresh);
+      if (this.#isThere) await Deno.copyFile(this.#path, fresh);
       await writeBook(fresh, sorted, head);
       await flush(fresh);
       await Deno.rename(fresh, this.#path);
+      this.#isThere = true;
       await flushFolder(dirname(this.#path));
     } catch (error) {
       throw broken(this.#path, "write", error);

@@ -21,9 +21,10 @@ export function toKey(path: RelPath): string {
 /** A block of entries in path order as text: columns, which a program reads several times faster than rows. */
 export function packBlock(entries: readonly Known[]): string {
   const rest: Record<number, Rest> = {};
-  entries.forEach(({ provisional, checksum, target }, at) => {
-    if (provisional === undefined && checksum === undefined && target === undefined) return;
+  entries.forEach(({ provisional, checksum, target, begun }, at) => {
+    if ([provisional, checksum, target, begun].every((one) => one === undefined)) return;
     rest[at] = {
+      ...(begun === undefined ? {} : { begun }),
       ...(provisional === undefined ? {} : { provisional }),
       ...(checksum === undefined ? {} : { checksum }),
       ...(target === undefined ? {} : { target }),
@@ -140,6 +141,7 @@ interface Rest {
   readonly provisional?: Side | "both";
   readonly checksum?: Checksum;
   readonly target?: string;
+  readonly begun?: Side;
 }
 
 /** `local`, `remote`: four cells an entry, size, modified, revision and fileId; a size of null: no mark. */

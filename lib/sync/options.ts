@@ -32,6 +32,8 @@ export interface PlanOptions {
   readonly conflict: ConflictPolicy;
   /** A file that is gone here and new there, its content proven, is renamed; only with `remove`. */
   readonly moves: boolean;
+  /** One-way: the new content of a file goes into the file that is there. */
+  readonly inPlace: boolean;
   /** Removals go on though a folder could not be read, outside of it. */
   readonly removeDespiteFailures: boolean;
   /**
@@ -60,6 +62,7 @@ export function toPlanOptions(given: Partial<PlanOptions> & Pick<PlanOptions, "m
     skipModified: false,
     conflict: "Newest",
     moves: false,
+    inPlace: false,
     removeDespiteFailures: false,
     ask: "nothing",
     keepLosers: () => undefined,

@@ -12,6 +12,7 @@ import { isBlocked, passOver } from "./plan_blocked.ts";
 import { leaveOpen, settle, winnerOf } from "./plan_conflict.ts";
 import { askFor, type Context, isLeaf, keepOf, kindOf, refuse } from "./plan_context.ts";
 import {
+  brokenSide,
   editTimes,
   isProvisional,
   learn,
@@ -91,13 +92,15 @@ function planFiles(context: Context, pair: Versions<FileEntry>): void {
   const { row, local, remote } = pair;
   const known = row.known?.kind === "file" ? row.known : undefined;
   if (known === undefined) return reconcile(context, pair);
+  const broken = brokenSide(context, pair, known);
+  if (broken !== undefined) return propagate(context, pair, otherSide(broken));
   const equal = sameChecksum(local.checksum, remote.checksum);
   const found = { local: since(context, "local", local, known), remote: since(context, "remote", remote, known) };
   const [here, there] = bothSides.map((side) =>
     isUntouchedBeside(pair, known, { side, found }) ? "same" : resolve(context, found[side], equal)
   );
   if (here === "same" && there === "same") {
-    if (isProven(pair, known)) learn(context, row, known.checksum);
+    if (isProven(pair, known) || known.begun !== undefined) learn(context, row, known.checksum);
     return;
   }
   if (here === "unsettled" || there === "unsettled") return refuseUnsettled(context, row);

@@ -38,6 +38,18 @@ export function isProvisional({ provisional }: Known, side: Side): boolean {
   return provisional === side || provisional === "both";
 }
 
+/** The side whose file may be half old, half new: a run was ended while it replaced its content in place. */
+export function brokenSide(
+  context: Context,
+  files: Readonly<Record<Side, FileEntry>>,
+  known: Known | undefined,
+): Side | undefined {
+  if (known?.kind !== "file" || known.begun === undefined) return undefined;
+  if (sameChecksum(files.local.checksum, files.remote.checksum) === true) return undefined;
+  const found = since(context, known.begun, files[known.begun], known);
+  return found === "same" || found === "unsure" ? undefined : known.begun;
+}
+
 /** Is the Checksum criterion in force? */
 export function wantsChecksum(context: Context): boolean {
   return context.options.criteria.some((criterion) => criterion.needs === "checksum");
@@ -116,6 +128,8 @@ export function standingOf(
   if (known === undefined || known.kind !== entry.kind) return "changed";
   if (entry.kind === "dir") return "same";
   if (entry.kind === "link") return known.target === entry.target ? "same" : "changed";
+  // What may be half written is no new content.
+  if (known.begun === side) return "same";
   const found = since(context, side, entry, known);
   if (found === "same" || found === "moved") return "same";
   if (found === "changed") return "changed";
@@ -163,7 +177,9 @@ function folderMark(side: Side, { modified }: DirEntry, sides: Context["sides"])
 }
 
 function sameKnown(a: Known, b: Known): boolean {
-  if (a.kind !== b.kind || a.target !== b.target || a.provisional !== b.provisional) return false;
+  if (a.kind !== b.kind || a.target !== b.target || a.provisional !== b.provisional || a.begun !== b.begun) {
+    return false;
+  }
   if (b.checksum !== undefined && a.checksum !== b.checksum) return false;
   return sameMark(a, b, "local") && sameMark(a, b, otherSide("local"));
 }

@@ -1,7 +1,7 @@
 import { type FileEntry, type LinkEntry, otherSide, type Reason, type Side } from "../types.ts";
 import { type Criterion, sameChecksum, sameStamp, stepOf, type Verdict } from "./criteria.ts";
 import { askFor, type Context, quoted, refuse } from "./plan_context.ts";
-import { comparesTime, editTimes, learn, sameContent, since } from "./plan_history.ts";
+import { brokenSide, comparesTime, editTimes, learn, sameContent, since } from "./plan_history.ts";
 import type { Row } from "./plan_rows.ts";
 
 /** A name that both sides have as a file, and the side that changes. */
@@ -18,7 +18,13 @@ export function planPair(context: Context, pair: Pair): void {
   const { row, to } = pair;
   const target = pair[to];
   const source = pair[otherSide(to)];
-  const found = judge(context, pair);
+  const broken = brokenSide(context, pair, row.known);
+  if (broken === otherSide(to)) {
+    const why =
+      `a run was ended while it wrote into it, and it may be half old, half new: bring it from the ${to} side first`;
+    return refuse(context, broken, { path: source.path, kind: "changed", why });
+  }
+  const found: Judgement = broken === to ? { is: "copy", why: "checksum", overNewer: false } : judge(context, pair);
   if (options.skipModified && found.is === "touch") return;
   if (options.skipModified && found.is === "copy") {
     // Whoever forbids overwriting wants to hear of every file that would have been: the run is not a full success.
@@ -33,7 +39,8 @@ export function planPair(context: Context, pair: Pair): void {
   }
   if (found.is === "copy") {
     if (found.overNewer) note(context, pair, "replacedNewer", `the newer file on the ${to} side is replaced`);
-    draft.actions.push({ do: "copy", to, path: target.path, why: found.why, source, replaces: target });
+    const how = options.inPlace ? { inPlace: true } as const : {};
+    draft.actions.push({ do: "copy", to, path: target.path, why: found.why, source, replaces: target, ...how });
     return;
   }
   if (found.is === "touch" && source.modified !== undefined) {
@@ -131,7 +138,8 @@ function keepsTimes(context: Context, side: Side): boolean {
 
 function remember(context: Context, { row, local, remote }: Pair): void {
   const { known } = row;
-  const unchanged = known?.kind === "file" && since(context, "local", local, known) === "same" &&
+  const unchanged = known?.kind === "file" && known.begun === undefined &&
+    since(context, "local", local, known) === "same" &&
     since(context, "remote", remote, known) === "same";
   if (!unchanged && sameContent(context, local, remote) === true) learn(context, row);
 }

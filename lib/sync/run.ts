@@ -7,7 +7,7 @@ import type { ApplyOptions } from "./crew.ts";
 import { dangers, describeDanger } from "./check.ts";
 import type { Remembered } from "./history.ts";
 import { type Danger, type Limits, type PlanOptions, type RootState } from "./options.ts";
-import { forgetRestored, lookAtRoots, remember, type RootEntries, watch } from "./run_memory.ts";
+import { forgetRestored, lookAtRoots, noteInPlace, remember, type RootEntries, watch } from "./run_memory.ts";
 import { planRun, type Scans } from "./run_plan.ts";
 import { checkRoots, findMarker, type Missing } from "./run_roots.ts";
 import { type Scan, scan, type ScanOptions } from "./scan.ts";
@@ -32,7 +32,8 @@ type Choices = Pick<
 
 /**
  * What a run is told. `allow`, `maxRemove`: what the guards are told; `marker`: a file that must lie in both roots; `defaulted`: sides
- * whose root no word of the user named; `noReadBack`: no remote file is read to compare it; `planOnly`: stop after the plan, write
+ * whose root no word of the user named; `noReadBack`: no remote file is read to compare it; `inPlace`: one-way, content goes into the
+ * files that are there; `planOnly`: stop after the plan, write
  * nothing; `owner`: this machine and user, in any words; `host`: this machine's name, for conflict copies; `abandon`: see apply().
  */
 export interface RunOptions extends Choices, Call {
@@ -42,6 +43,7 @@ export interface RunOptions extends Choices, Call {
   readonly marker?: string;
   readonly defaulted?: readonly Side[];
   readonly noReadBack: boolean;
+  readonly inPlace?: boolean;
   readonly stopOnError: boolean;
   readonly planOnly: boolean;
   readonly concurrency?: number;
@@ -99,6 +101,7 @@ export async function* run(sides: Backends, options: RunOptions): AsyncGenerator
   if (signal.aborted) throw cancelled(signal, "carry out the plan");
   const { remembered, now } = told;
   yield* forgetRestored(made, remembered);
+  await noteInPlace(made, remembered);
   for (const side of bothSides) if (missing[side]) await sides[side].makeDir(root, { signal });
   const done = new Map<Action, Entry | undefined>();
   const applied = yield* watch(

@@ -1,10 +1,11 @@
 import type { Call } from "../backends/backend.ts";
-import { toSyncError } from "../errors.ts";
+import { SyncError, toSyncError } from "../errors.ts";
 import { parentOf, root } from "../path.ts";
 import {
   type Action,
   type DirEntry,
   type Entry,
+  type Lesson,
   type Plan,
   type Side,
   sides as bothSides,
@@ -13,6 +14,7 @@ import {
 } from "../types.ts";
 import type { ApplyEnd } from "./apply.ts";
 import type { Remembered } from "./history.ts";
+import { toMark } from "./plan_history.ts";
 import { settle, writtenPaths } from "./settle.ts";
 import type { Backends } from "./transfer.ts";
 
@@ -67,10 +69,31 @@ export async function* forgetRestored(
   remembered: Remembered | undefined,
 ): AsyncGenerator<SyncEvent, void, void> {
   try {
-    await remembered?.forget(restoring);
+    await remembered?.note(restoring.map((path) => ({ path, known: undefined })));
   } catch (error) {
     yield unremembered(error);
   }
+}
+
+/**
+ * Before the plan is carried out: whose content is replaced in place. A run that is ended half way leaves it half old, half new, and the
+ * next one has to know. Rejects where that cannot be written: then nothing may be replaced so.
+ */
+export async function noteInPlace({ actions }: Plan, remembered: Remembered | undefined): Promise<void> {
+  const lessons = actions.flatMap((action): Lesson[] => {
+    if (action.do !== "copy" || action.inPlace !== true || action.replaces?.kind !== "file") return [];
+    const { path, to, replaces } = action;
+    const known = remembered?.history.get(path);
+    const marks = known?.kind === "file" ? known : { path, kind: "file" } as const;
+    return [{ path, known: { ...marks, [to]: toMark(replaces), begun: to } }];
+  });
+  if (lessons.length === 0) return;
+  if (remembered === undefined) {
+    throw new SyncError("refused", "Nothing is replaced in place without a history to remember it in.", {
+      operation: "sync",
+    });
+  }
+  await remembered.note(lessons);
 }
 
 function unremembered(error: unknown): SyncEvent {

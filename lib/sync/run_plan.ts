@@ -30,6 +30,7 @@ export async function* planRun(
   const planOptions = toPlanOptions({
     ...{ mode, criteria, mirror, remove, skipNew, skipModified, conflict, moves, removeDespiteFailures },
     ask: "free",
+    inPlace: options.inPlace ?? false,
     ...(options.trash === undefined ? {} : { keepLosers: trashPath }),
     ...(remembered === undefined ? {} : {
       untraced: toUntraced({

@@ -100,14 +100,19 @@ async function send(
       ...(end === undefined ? {} : { length: end - start }),
     });
   const { path, ...expecting } = placeOf(action, options);
+  const inPlace = action.inPlace === true && options.place === undefined;
+  let begun = 0;
   const entry = await sides[action.to].write(path, body, {
     signal,
     size: source.size,
     tag: toTag(options.owner.partial, source),
     ...expecting,
+    ...(inPlace ? { inPlace } : {}),
     ...(source.modified === undefined ? {} : { modified: source.modified }),
-    onBytes: options.onBytes,
+    onBytes: (bytes) => (begun += Math.abs(bytes), options.onBytes(bytes)),
     onWarning: options.onWarning,
+  }).catch((error) => {
+    throw inPlace && begun > 0 ? halfWritten(action, toSyncError(error, "copy")) : error;
   });
   if (entry.size === source.size) return entry;
   throw new SyncError(
@@ -117,6 +122,11 @@ async function send(
     } after a copy of ${source.size} bytes`,
     { operation: "copy", path: action.path },
   );
+}
+
+function halfWritten({ path }: Copy, { kind, message, facts }: SyncError): SyncError {
+  const state = `"${printable(path)}" is half old, half new until the next run makes it whole`;
+  return new SyncError(kind, `${message}; ${state}`, facts);
 }
 
 async function carryLink(

@@ -46,11 +46,11 @@ export function alongShifts(
       const mark = moveMark(moved[shift.side], entryAt(shift.side, known), shift);
       return mark === moved[shift.side] ? moved : { ...moved, [shift.side]: mark };
     }, known);
-  const forgotten = new Set<string>();
+  const told = new Set<string>();
   function* lessons(): Iterable<Lesson> {
     for (const known of history) {
       const moved = move(known);
-      if (moved !== known && !forgotten.has(known.path)) yield { path: known.path, known: moved };
+      if (moved !== known && !told.has(known.path)) yield { path: known.path, known: moved };
     }
   }
   return {
@@ -75,9 +75,9 @@ export function alongShifts(
         for (const known of history) yield move(known);
       },
     },
-    forget: (paths) => {
-      for (const path of paths) forgotten.add(path);
-      return remembered.forget(paths);
+    note: (noted) => {
+      for (const { path } of noted) told.add(path);
+      return remembered.note(noted);
     },
     save: (learned, newRoots) => remembered.save([...lessons(), ...learned], newRoots),
     [Symbol.dispose]: () => remembered[Symbol.dispose](),

@@ -163,8 +163,8 @@ export const mutantsOfWork: readonly Mutant[] = [
   {
     name: "what comes back stays known while it is on its way",
     file: "lib/sync/run_memory.ts",
-    old: "await remembered?.forget(restoring);",
-    new: "await remembered?.forget([]);",
+    old: "await remembered?.note(restoring.map((path) => ({ path, known: undefined })));",
+    new: "await remembered?.note(restoring.flatMap(() => []));",
     tests: [cases("tw_folders"), "tests/fault/crash_test.ts"],
   },
   {
@@ -201,5 +201,19 @@ export const mutantsOfWork: readonly Mutant[] = [
     old: 'isCarriedTwice(context, pair) ? "doubtful" : "free"',
     new: 'isCarriedTwice(context, pair) ? "free" : "free"',
     tests: [sync("plan_both"), cases("tw")],
+  },
+  {
+    name: "a file that a run left half written is kept as the newer one",
+    file: "lib/sync/plan_pair.ts",
+    old: "const found: Judgement = broken === to ?",
+    new: "const found: Judgement = broken !== undefined && broken !== to ?",
+    tests: [sync("plan_pair")],
+  },
+  {
+    name: "what is replaced in place is written down afterwards",
+    file: "lib/sync/run.ts",
+    old: "  await noteInPlace(made, remembered);\n",
+    new: "",
+    tests: ["tests/e2e/sftp_in_place_test.ts"],
   },
 ];

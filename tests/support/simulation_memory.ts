@@ -23,21 +23,25 @@ export function recall(memory: Memory, hasCrashed: () => boolean): Remembered {
     history: toHistory(memory.known.values()),
     known: memory.isKnown,
     roots: memory.roots,
-    forget(paths) {
-      if (hasCrashed()) return Promise.resolve();
-      for (const path of paths) memory.known.delete(path);
+    note(lessons) {
+      if (!hasCrashed()) learnAll(memory.known, lessons);
       return Promise.resolve();
     },
     save(lessons, roots) {
       if (hasCrashed()) return Promise.resolve();
       memory.learned = [...lessons];
-      for (const { path, known } of memory.learned) {
-        if (known === undefined) memory.known.delete(path);
-        else memory.known.set(path, known);
-      }
+      learnAll(memory.known, memory.learned);
       Object.assign(memory, { roots, isKnown: true });
       return Promise.resolve();
     },
     [Symbol.dispose]() {},
   };
+}
+
+/** What is known once these lessons are learned. */
+export function learnAll(known: Memory["known"], lessons: Iterable<Lesson>): void {
+  for (const { path, known: learned } of lessons) {
+    if (learned === undefined) known.delete(path);
+    else known.set(path, learned);
+  }
 }

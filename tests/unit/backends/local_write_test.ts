@@ -195,6 +195,47 @@ Deno.test({
 });
 
 /** A write with a tag whose source breaks off. */
+Deno.test("write() in place keeps the file itself, its other names and its mode, and no old tail", async () => {
+  await using place = await freshDisk();
+  const old = await put(place.backend, "f", pattern(700_000));
+  await Deno.chmod(`${place.disk}/f`, 0o640);
+  await Deno.link(`${place.disk}/f`, `${place.disk}/other`);
+  const before = await Deno.stat(`${place.disk}/f`);
+  for (const bytes of [pattern(400_000, 3), pattern(900_000, 5), new Uint8Array()]) {
+    const expect = await file(place.backend, "f");
+    const options = { ...call, size: bytes.length, modified: 1_600_000_000_123, expect, inPlace: true };
+    const entry = await place.backend.write(f, wholeBody(bytes), options);
+    assert.deepEqual([entry.size, entry.modified, entry.fileId], [bytes.length, 1_600_000_000_123, old.fileId]);
+    for (const name of ["f", "other"]) sameBytes(await get(place.backend, name), bytes);
+  }
+  const after = await Deno.stat(`${place.disk}/f`);
+  assert.deepEqual([after.ino, after.mode, after.nlink], [before.ino, before.mode, 2]);
+  assert.deepEqual(await paths(place.backend), ["f", "other"]);
+});
+
+Deno.test("write() in place touches no other file than the one that is expected, and none through a link", async () => {
+  await using place = await freshDisk();
+  const expect = await put(place.backend, "f", "old");
+  const write = (size = 3) => place.backend.write(f, wholeBody("new"), { ...call, size, expect, inPlace: true });
+  await Deno.writeTextFile(`${place.disk}/f`, "another");
+  await rejects(write(), "changed");
+  await Deno.remove(`${place.disk}/f`);
+  await rejects(write(), "changed");
+  await Deno.writeTextFile(`${place.disk}/victim`, "old");
+  await Deno.symlink("victim", `${place.disk}/f`);
+  await rejects(write(), "changed");
+  await rejects(place.backend.write(f, wholeBody("new"), { ...call, size: 3, inPlace: true }), "notFound", "exists");
+  assert.equal(await text(place.backend, "victim"), "old");
+});
+
+Deno.test("write() in place rejects when its source gives more or less than it should", async () => {
+  await using place = await freshDisk();
+  for (const size of [2, 4]) {
+    const expect = await put(place.backend, "f", "old and long");
+    await rejects(place.backend.write(f, wholeBody("new"), { ...call, size, expect, inPlace: true }), "changed");
+  }
+});
+
 async function breakAt(backend: Backend, bytes: Uint8Array<ArrayBuffer>, at: number): Promise<void> {
   const body = streamBody(bytes, {
     before: (offset) => {

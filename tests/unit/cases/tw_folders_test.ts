@@ -24,7 +24,7 @@ Deno.test("TW-10 run() that is ended while it brings a folder back takes nothing
     const local = faulty(pair.sides.local, { crash: new Crash(at, { isDone: true }) });
     const book = pair.book.open();
     await both({ local, remote: pair.sides.remote }, pair.book, {
-      remembered: { ...book, forget: book.forget, save: () => Promise.resolve() },
+      remembered: { ...book, note: book.note, save: () => Promise.resolve() },
     }).catch(() => undefined);
     await pair.sync();
     await assertInStep(pair, { "d": null, "d/x": "edited", "d/y": "2", "z": "3" });

@@ -6,6 +6,7 @@ import type { RunOptions } from "../../../lib/sync/run.ts";
 import type { Backends } from "../../../lib/sync/transfer.ts";
 import type { Known } from "../../../lib/types.ts";
 import { toHistory } from "../../support/interpret.ts";
+import { learnAll } from "../../support/simulation_memory.ts";
 import { signal, type Texts, texts } from "../sync/rig.ts";
 import { memories, type Outcome, outcomeOf, quiet } from "./rig.ts";
 
@@ -25,15 +26,12 @@ export function notebook(): Notebook {
       history: toHistory(known.values()),
       known: state.isKnown,
       roots: state.roots,
-      forget(paths) {
-        for (const path of paths) known.delete(path);
+      note(lessons) {
+        learnAll(known, lessons);
         return Promise.resolve();
       },
       save(lessons, roots) {
-        for (const { path, known: learned } of lessons) {
-          if (learned === undefined) known.delete(path);
-          else known.set(path, learned);
-        }
+        learnAll(known, lessons);
         Object.assign(state, { roots, isKnown: true });
         return Promise.resolve();
       },

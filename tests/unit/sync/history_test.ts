@@ -124,11 +124,11 @@ Deno.test("save() changes, adds and drops entries among many", () =>
     assert.deepEqual([history.history.size, history.history.get(changed.path)], [3001, changed]);
   }));
 
-Deno.test("forget() drops paths at once, and what is left can be read and saved", () =>
+Deno.test("note() drops paths at once, and what is left can be read and saved", () =>
   within(async (folder) => {
     await saved(folder, learn(known("a"), known("b"), known("c/d")));
     using history = await open(folder);
-    await history.forget([toRelPath("b"), toRelPath("nobody")]);
+    await history.note([drop("b"), drop("nobody")]);
     using other = await open(folder);
     for (const one of [history, other]) assert.deepEqual(all(one).map(({ path }) => path), ["a", "c/d"]);
     assert.deepEqual([history.history.get(toRelPath("b")), history.history.size], [undefined, 2]);
@@ -138,16 +138,28 @@ Deno.test("forget() drops paths at once, and what is left can be read and saved"
     assert.deepEqual(last.roots, { local: { id: "i", modified: 5 } });
   }));
 
-Deno.test("forget() writes nothing where nothing is known, or may be written", () =>
+Deno.test("note() writes nothing to forget where nothing is known, or may be written", () =>
   within(async (folder) => {
     using none = await open(folder);
-    await none.forget([toRelPath("a")]);
+    await none.note([drop("a")]);
     await assert.rejects(Deno.stat(folder), Deno.errors.NotFound);
     await saved(folder, learn(known("a")));
     using looking = await open(folder, {}, true);
-    await looking.forget([toRelPath("a")]);
+    await looking.note([drop("a")]);
     using history = await open(folder);
     assert.equal(history.history.size, 1);
+  }));
+
+Deno.test("note() writes what was begun before anything else is known, and save() keeps it", () =>
+  within(async (folder) => {
+    using first = await open(folder);
+    const begun = known("a", { begun: "remote" });
+    await first.note(learn(begun));
+    using killed = await open(folder);
+    assert.deepEqual(all(killed), [begun]);
+    await first.save(learn(known("b")), {});
+    using last = await open(folder);
+    assert.deepEqual(all(last), [begun, known("b")]);
   }));
 
 Deno.test("save() leaves the file's bytes alone when nothing is new", () =>

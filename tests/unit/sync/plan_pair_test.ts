@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { toRelPath } from "../../../lib/path.ts";
-import type { Known } from "../../../lib/types.ts";
+import type { Known, Side } from "../../../lib/types.ts";
 import { inShort, knownAs, notesOf, planFor, refusalsOf, type Setting, START, sumOf } from "../../support/planning.ts";
 
 /**
@@ -195,4 +195,47 @@ Deno.test("plan() replaces a link that points elsewhere", () => {
 Deno.test("plan() asks for no checksum that sizes make needless", () => {
   const made = pair({ ask: "free", local: { f: { size: 6, modified: START + 9000 } }, remote: { f: {} } });
   assert.deepEqual([made.free, inShort(made.actions)], [[], ["copy remote f newer"]]);
+});
+
+const changed = { size: 7, modified: START + 60_000 };
+const begun = (side: Side) => knownAs("f").map((known): Known => ({ ...known, begun: side }));
+
+Deno.test("plan() makes a file whole that a run left half written in place, though it is the newer one", () => {
+  const given = { known: begun("remote"), local: { f: {} }, remote: { f: changed } };
+  const made = planFor({ mode: "Remote", inPlace: true, ...given });
+  assert.deepEqual(inShort(made.actions), ["copy remote f checksum"]);
+  assert.equal(made.actions[0]?.do === "copy" && made.actions[0].inPlace, true);
+  assert.deepEqual(inShort(planFor({ mode: "Both", ...given }).actions), ["copy remote f size"]);
+});
+
+Deno.test("plan() never takes a half-written file for a source", () => {
+  const made = planFor({
+    mode: "Local",
+    mirror: true,
+    known: begun("remote"),
+    local: { f: {} },
+    remote: { f: changed },
+  });
+  assert.deepEqual([made.actions, refusalsOf(made)], [[], ["remote f changed"]]);
+});
+
+Deno.test("plan() lets no half-written file come back that was deleted on the other side", () => {
+  const made = planFor({ mode: "Both", remove: true, known: begun("remote"), remote: { f: changed } });
+  assert.deepEqual(inShort(made.actions), ["remove remote f gone"]);
+});
+
+Deno.test("plan() forgets that a file was begun which looks as it did before, or is proven to be whole", () => {
+  const sum = { checksum: sumOf("x") };
+  for (const mode of ["Remote", "Both"] as const) {
+    const asBefore = planFor({ mode, known: begun("remote"), local: { f: {} }, remote: { f: {} } });
+    const proven = planFor({
+      mode,
+      known: begun("remote"),
+      local: { f: sum },
+      remote: { f: { ...changed, size: 5, ...sum } },
+    });
+    assert.deepEqual(asBefore.actions, []);
+    assert.deepEqual([asBefore.lessons.length, asBefore.lessons[0]?.known?.begun], [1, undefined], mode);
+    assert.ok(proven.actions.every((action) => action.do === "touch"), mode);
+  }
 });

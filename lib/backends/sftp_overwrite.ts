@@ -1,0 +1,53 @@
+import type { FileEntry } from "../types.ts";
+import type { Body } from "./backend.ts";
+import { chunksOf, unlessCancelled, wrongSize } from "./sftp_body.ts";
+import { lookFor, toSeen } from "./sftp_entry.ts";
+import type { Pool } from "./sftp_pool.ts";
+import { failure } from "./sftp_status.ts";
+import { type Draft, writtenEntry } from "./sftp_temp.ts";
+import { WRITE } from "./sftp_wire.ts";
+import { setAttributes, type Writing } from "./sftp_write.ts";
+
+/** In place: the file keeps its inode, so its owner, its ACL and its other names. Old and new mix until it is done. */
+export async function overwrite(pool: Pool, body: Body, writing: Writing): Promise<FileEntry> {
+  const { at, options, signal } = writing;
+  const wire = await pool.wire(writing);
+  await writing.checkParent(wire);
+  const { expect } = options;
+  const found = await lookFor(wire, at, { ...writing, ...(expect === undefined ? {} : { expect }) });
+  if (found?.kind !== "file") {
+    throw failure(writing, "changed", { why: "there is no file whose content could be replaced" });
+  }
+  const draft: Draft = { ...writing, temp: at, mode: undefined };
+  const content = await unlessCancelled(body(), writing);
+  const handle = await wire.open(at, WRITE, writing);
+  try {
+    const flying = new Set<Promise<void>>();
+    let size = 0;
+    for await (const chunk of chunksOf(content, writing)) {
+      if (size + chunk.length > options.size) throw wrongSize({ ...writing, size: options.size }, Infinity);
+      for (let from = 0; from < chunk.length; from += wire.maxWrite) {
+        const piece = chunk.subarray(from, from + wire.maxWrite);
+        const sent = wire.write(handle, piece, { ...writing, to: size + from });
+        flying.add(sent);
+        sent.then(() => flying.delete(sent), () => {});
+        if (flying.size >= IN_FLIGHT) await Promise.race(flying);
+      }
+      size += chunk.length;
+      options.onBytes?.(chunk.length);
+    }
+    await Promise.all(flying);
+    if (size < options.size) throw wrongSize({ ...writing, size: options.size }, size);
+    if (found.size > size) await wire.fsetstat(handle, { size }, writing);
+    await setAttributes(wire, handle, draft);
+    const entry = writtenEntry(toSeen(writing.path, await wire.fstat(handle, writing)), draft);
+    await wire.close(handle, { ...writing, signal });
+    return entry;
+  } catch (error) {
+    wire.drop(handle);
+    throw error;
+  }
+}
+
+/** WRITEs that wait for an answer: 2 MiB of them, as much as a channel's window holds. */
+const IN_FLIGHT = 64;
