@@ -12,7 +12,7 @@ import { Http } from "./http.ts";
 import { Budget } from "./http_stripes.ts";
 import { parseTlsPins } from "./http_tls.ts";
 import { isLoopback } from "./loopback.ts";
-import { pause } from "./pause.ts";
+import { patiently } from "./pause.ts";
 
 /** An open bucket, and the key the session starts at. */
 export interface Bucket extends Tree, AsyncDisposable {
@@ -50,21 +50,15 @@ export async function connectGcs(target: Target, call: Call): Promise<Bucket> {
 
 /** One look; made again where what stands in the way passes by itself. */
 async function knock(api: Api, ask: Spot): Promise<void> {
-  for (let attempt = 1;; attempt++) {
-    try {
-      return void await holdsSomething(api, ask);
-    } catch (error) {
-      if (!(error instanceof SyncError) || error.kind !== "busy") throw error;
-      // A server that is overloaded is none that another run holds.
-      if (attempt === ATTEMPTS) throw new SyncError("connection", error.message, error.facts);
-      await pause(Math.min(MOST_WAIT_MS, Math.max(error.facts.retryAfter ?? 0, FIRST_WAIT_MS * 2 ** attempt)), ask);
-    }
+  try {
+    await patiently(() => holdsSomething(api, ask), ask);
+  } catch (error) {
+    // A server that is overloaded is none that another run holds.
+    const isBusy = error instanceof SyncError && error.kind === "busy";
+    throw isBusy ? new SyncError("connection", error.message, error.facts) : error;
   }
 }
 
-const ATTEMPTS = 4;
-const FIRST_WAIT_MS = 200;
-const MOST_WAIT_MS = 10_000;
 const ENDPOINT = "https://storage.googleapis.com";
 const TIMEOUT_MS = 15_000;
 const CONNECTIONS = 32;

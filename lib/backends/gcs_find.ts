@@ -4,6 +4,7 @@ import type { Api, Query, Spot } from "./gcs_api.ts";
 import { prefixOf, spell, spellFolder } from "./gcs_names.ts";
 import { type GcsObject, type GcsPage, toFileEntry } from "./gcs_object.ts";
 import { failure } from "./http_status.ts";
+import { patiently } from "./pause.ts";
 
 /** What lies at a key: an object is a file, names that begin with "key/" make it a folder. `object` of a file only. */
 export interface Seen {
@@ -75,7 +76,9 @@ async function* pages(api: Api, query: Query & { readonly prefix: string }, spot
   const seen = new Set<string>();
   let token: string | undefined;
   do {
-    const page = await api.page({ ...query, maxResults: PAGE, pageToken: token }, spot);
+    const asked = { ...query, maxResults: PAGE, pageToken: token };
+    // A walk that has begun is not begun anew: page by page it has to come through by itself.
+    const page = await (token === undefined ? api.page(asked, spot) : patiently(() => api.page(asked, spot), spot));
     const names = [...page.items.map(({ name }) => name), ...page.prefixes];
     if (!names.every((name) => name.startsWith(query.prefix))) {
       throw failure(spot, "unexpected", { why: "the listing names objects that lie elsewhere" });

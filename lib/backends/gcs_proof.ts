@@ -37,13 +37,12 @@ export class Proof {
     this.#crc?.update(bytes);
   }
 
-  /** After the last byte. Throws unexpected where the bytes are not those of the object. */
-  check(ask: Ask): void {
+  /** After the last byte. Throws unexpected where the bytes are not those of the object; `again`: may all of them be asked for once more? */
+  check(ask: Ask, again: boolean): void {
     const md5 = this.#md5?.digest("base64");
     if (md5 === this.#hashes.md5 && this.#isCrcRight()) return;
-    throw failure(ask, "unexpected", {
-      why: "its bytes came damaged: they do not have the hash that the server tells",
-    });
+    const why = "its bytes came damaged: they do not have the hash that the server tells";
+    throw failure(ask, "unexpected", { why, transient: again });
   }
 
   #isCrcRight(): boolean {

@@ -131,7 +131,7 @@ async function contentOf(
   if (size <= SMALL) {
     const bytes = await reply.collect(SMALL);
     proof.update(bytes);
-    proof.check(reading);
+    proof.check(reading, true);
     return bytes;
   }
   const chunks = reply.chunks();
@@ -149,7 +149,7 @@ interface Coming extends Spot {
   leave(): Promise<void>;
 }
 
-/** The bytes as they come, held against the hash behind the last one: it is not to be tried again from there, only as a whole. */
+/** The bytes as they come, held against the hash behind the last one. Going on from there would hide what came before. */
 function proven({ proof, next, leave, ...spot }: Coming): ReadableStream<Uint8Array<ArrayBuffer>> {
   return new ReadableStream<Uint8Array<ArrayBuffer>>({
     pull: async (controller) => {
@@ -159,7 +159,7 @@ function proven({ proof, next, leave, ...spot }: Coming): ReadableStream<Uint8Ar
       }
       const bytes = await next();
       if (bytes === undefined) {
-        proof.check(spot);
+        proof.check(spot, false);
         return controller.close();
       }
       proof.update(bytes);

@@ -1,4 +1,4 @@
-import { cancelled } from "../errors.ts";
+import { cancelled, SyncError } from "../errors.ts";
 import type { Pouring } from "./content.ts";
 
 /** Resolves after so many ms; rejects with cancelled as soon as the signal is aborted. */
@@ -13,3 +13,20 @@ export async function pause(ms: number, { signal, operation }: Pouring): Promise
   signal.removeEventListener("abort", stop);
   if (signal.aborted) throw cancelled(signal, operation);
 }
+
+/** Does the work again, with longer and longer pauses, while it fails for a reason that passes: four times in all. Then it rejects as the last one did. */
+export async function patiently<T>(work: () => Promise<T>, pouring: Pouring): Promise<T> {
+  for (let attempt = 1;; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof SyncError) || error.facts.transient !== true || attempt === ATTEMPTS) throw error;
+      const wait = Math.max(error.facts.retryAfter ?? 0, FIRST_WAIT_MS * 2 ** (attempt - 1));
+      await pause(Math.min(MOST_WAIT_MS, wait), pouring);
+    }
+  }
+}
+
+const ATTEMPTS = 4;
+const FIRST_WAIT_MS = 300;
+const MOST_WAIT_MS = 30_000;

@@ -222,7 +222,7 @@ class Handling {
     const { request } = this.#all;
     const isPlain = stored.contentEncoding === "gzip" && !/\bgzip\b/.test(String(request.headers["accept-encoding"]));
     const all = isPlain ? new Uint8Array(gunzipSync(stored.bytes)) : stored.bytes.slice();
-    if (this.#damaged && all.length > 0) all[all.length - 1] = (all[all.length - 1] ?? 0) ^ 1;
+    if (this.#damaged && all.length > 0) all[0] = (all[0] ?? 0) ^ 1;
     const hashes = [`crc32c=${crc32cOf(stored.bytes)}`];
     if (stored.components === undefined) hashes.push(`md5=${md5Of(stored.bytes)}`);
     const headers = {

@@ -19,6 +19,8 @@ interface Session {
   readonly query: URLSearchParams;
   readonly total: number;
   bytes: Buffer<ArrayBuffer>;
+  /** What has come of the part under way. */
+  coming: Uint8Array[];
 }
 
 /** Every part but the last is a multiple of this. */
@@ -56,7 +58,7 @@ export class GcsUploads {
       throw new GcsRefusal(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.");
     }
     const id = randomBytes(16).toString("hex");
-    this.#sessions.set(id, { description, query, total, bytes: Buffer.alloc(0) });
+    this.#sessions.set(id, { description, query, total, bytes: Buffer.alloc(0), coming: [] });
     return id;
   }
 
@@ -69,7 +71,7 @@ export class GcsUploads {
     this.#sessions.clear();
   }
 
-  /** Takes one part, or tells how far it is. What came of a part that broke off is kept in whole steps. */
+  /** Takes one part, or tells how far it is. */
   async take(id: string, request: http.IncomingMessage): Promise<SessionAnswer> {
     const session = this.#sessions.get(id);
     if (session === undefined) {
@@ -77,17 +79,14 @@ export class GcsUploads {
       return { gone: true };
     }
     const range = String(request.headers["content-range"] ?? "");
-    const parts: Uint8Array[] = [];
-    try {
-      for await (const part of request) parts.push(part);
-    } catch (error) {
-      const came = Buffer.concat([session.bytes, ...parts]);
-      session.bytes = Buffer.from(came.subarray(0, Math.floor(came.length / STEP) * STEP));
-      throw error;
-    }
-    if (/^bytes \*\/\d+$/.test(range)) return { at: session.bytes.length };
+    const isAsking = /^bytes \*\/\d+$/.test(range);
+    settle(session);
+    const { coming } = session;
+    for await (const part of request) coming.push(part);
+    if (isAsking) return { at: session.bytes.length };
+    const bytes = Buffer.concat(coming);
+    session.coming = [];
     const [, from, to, total] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(range) ?? [];
-    const bytes = Buffer.concat(parts);
     const isRight = Number(from) === session.bytes.length && bytes.length === Number(to) + 1 - Number(from) &&
       Number(total) === session.total;
     const isLast = Number(to) + 1 === session.total;
@@ -115,6 +114,13 @@ export class GcsUploads {
     };
     return this.#store.put(incoming, query);
   }
+}
+
+/** What came of a part that broke off is kept in whole steps. */
+function settle(session: Session): void {
+  const came = Buffer.concat([session.bytes, ...session.coming]);
+  session.bytes = Buffer.from(came.subarray(0, Math.floor(came.length / STEP) * STEP));
+  session.coming = [];
 }
 
 function nameOf({ name }: Description, query: URLSearchParams): string {
