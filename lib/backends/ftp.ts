@@ -29,7 +29,7 @@ import { writeFile } from "./ftp_write.ts";
 /** Opens an FTP server and logs in. Rejects with connection, timeout, auth, hostKey or badInput. */
 export const openFtp: OpenProtocol = async (target, call) => {
   const { address, options } = target;
-  const login = toLogin(target);
+  const login = await toLogin(target);
   const { link, abilities } = await login.first(call);
   // The runtime keeps one TLS session for each host name: servers that compare the sessions of data and control connection take
   // one connection only.

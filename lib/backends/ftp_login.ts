@@ -7,6 +7,7 @@ import { FtpLink, type LinkSettings } from "./ftp_link.ts";
 import type { Spelling } from "./ftp_list.ts";
 import { featuresOf, isAbsent, kindOf, pwdFolder, type Reply, said } from "./ftp_reply.ts";
 import { parseTlsPins } from "./ftp_trust.ts";
+import { isSentAway, readClientCertificate, sentAway } from "./tls_client.ts";
 
 export type Security = "None" | "Auto" | "Implicit" | "Explicit";
 
@@ -37,8 +38,8 @@ export interface Login {
   first(call: Call): Promise<{ readonly link: FtpLink; readonly abilities: Abilities }>;
 }
 
-/** Reads the parameters. Throws badInput for what is not offered. */
-export function toLogin(target: Target): Login {
+/** Reads the parameters. Rejects with badInput for what is not offered. */
+export async function toLogin(target: Target): Promise<Login> {
   const { address, options } = target;
   if (options.FtpMode === "Active") {
     throw badInput(
@@ -49,7 +50,14 @@ export function toLogin(target: Target): Login {
   const port = address.port ?? (security === "Implicit" ? 990 : 21);
   const timeout = Number(options.Timeout ?? "") || 15_000;
   const pins = parseTlsPins([options.TlsHostCertificateFingerprint ?? "", ...address.pins]);
-  const settings: LinkSettings = { host: address.host, port, timeout, trust: { host: address.host, pins } };
+  const client = await readClientCertificate(target);
+  if (client !== undefined && security === "None") {
+    throw badInput(
+      "A certificate is only shown over TLS: write ftpes:// or -FtpSecure with -TlsClientCertificatePath.",
+    );
+  }
+  const trust = { host: address.host, pins, ...(client === undefined ? {} : { client }) };
+  const settings: LinkSettings = { host: address.host, port, timeout, trust };
   const scheme = security === "Implicit" ? "ftps" : security === "Explicit" ? "ftpes" : "ftp";
   const user = address.user ?? "anonymous";
   const host = isIP(address.host) === 6 ? `[${address.host}]` : address.host;
@@ -245,6 +253,9 @@ function mustBe(reply: Reply, label: string, what: string): void {
 function named(error: unknown, label: string): SyncError {
   if (!(error instanceof SyncError)) {
     const why = error instanceof Error ? error.message : String(error);
+    if (isSentAway(why)) {
+      return new SyncError("auth", `Cannot connect to "${label}": ${sentAway}`, { operation: "connect", cause: error });
+    }
     const kind = /certificate|unknownissuer|notvalidforname|self.signed|expired/i.test(why) ? "hostKey" : "connection";
     const hint = kind === "hostKey" ? "; a pin decides alone: -TlsHostCertificateFingerprint" : "";
     return new SyncError(kind, `Cannot connect to "${label}": ${why}${hint}`, { operation: "connect", cause: error });

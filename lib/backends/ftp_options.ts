@@ -1,4 +1,5 @@
 import type { ProtocolOption } from "./backend.ts";
+import { clientCertificateOptions } from "./tls_client.ts";
 
 /** What FTP adds to New-Session, Sync-Path and Compare-Path. -Timeout belongs to every protocol and stands elsewhere. */
 export const ftpOptions = [
@@ -19,6 +20,7 @@ export const ftpOptions = [
     kind: "list",
     help: "The SHA-256 of the certificate that must answer, one of several; then no authority is asked.",
   },
+  ...clientCertificateOptions,
   {
     name: "Encoding",
     kind: "text",

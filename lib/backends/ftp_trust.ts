@@ -4,11 +4,14 @@ import { isIP } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { badInput, SyncError } from "../errors.ts";
 import type { Securing } from "./ftp_data.ts";
+import type { ClientCertificate } from "./tls_client.ts";
 
 /** Whom to trust: certificates as their SHA-256 in lower-case hex; none: whoever an authority of this machine vouches for. */
 export interface Trust {
   readonly host: string;
   readonly pins: readonly string[];
+  /** What this side shows of itself. */
+  readonly client?: ClientCertificate;
 }
 
 /** Reads fingerprints: "SHA256:" and 43 base64 characters, or 64 hex digits, also in pairs. Throws badInput naming the malformed one. */
@@ -32,10 +35,11 @@ export function parseTlsPins(texts: readonly string[]): readonly string[] {
  * resumed session are served best.
  */
 export function securing(trust: Trust, { newest, session }: { newest: boolean; session?: Uint8Array }): Securing {
-  const { host, pins } = trust;
+  const { host, pins, client } = trust;
   return {
     options: {
       host,
+      ...client,
       ...(isIP(host) === 0 ? { servername: host } : {}),
       minVersion: "TLSv1.2",
       maxVersion: newest ? "TLSv1.3" : "TLSv1.2",

@@ -5,7 +5,8 @@ import { cancelled } from "../errors.ts";
 import { opened } from "./content.ts";
 import { closed, Exchange, type Reply, type Upload } from "./http_exchange.ts";
 import type { Ask } from "./http_status.ts";
-import { connectTls } from "./http_tls.ts";
+import { connectTls, type Secured } from "./http_tls.ts";
+import type { ClientCertificate } from "./tls_client.ts";
 
 export type { Reply, Upload } from "./http_exchange.ts";
 
@@ -14,6 +15,7 @@ export interface HttpPlace {
   readonly port: number;
   readonly secure: boolean;
   readonly pins: readonly string[];
+  readonly client?: ClientCertificate;
   /** ms without a byte in either direction after which a request is given up. */
   readonly timeout: number;
   readonly connections: number;
@@ -107,7 +109,10 @@ export class Http implements AsyncDisposable {
   }
 
   #connectTls(_options: unknown, done: (error: unknown, socket?: net.Socket) => void): void {
-    connectTls(this.#place).then((socket) => done(null, socket), (error) => done(error));
+    // A server that refuses this side's certificate may break a connection that was just made.
+    const handOver = ({ socket, whyBroken }: Secured) =>
+      whyBroken() === undefined ? done(null, socket) : done(whyBroken());
+    connectTls(this.#place).then(handOver, done);
   }
 }
 

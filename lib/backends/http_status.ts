@@ -1,6 +1,7 @@
 import { type ErrorKind, SyncError } from "../errors.ts";
 import { printable, type RelPath } from "../path.ts";
 import type { Call } from "./backend.ts";
+import { isSentAway, sentAway } from "./tls_client.ts";
 
 /** On whose behalf a request is sent; for messages too: "Cannot write "a/b": …". */
 export interface Ask extends Call {
@@ -66,6 +67,7 @@ export function toSyncError(ask: Ask, error: unknown): SyncError {
   if (error instanceof SyncError) return error;
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   const message = error instanceof Error ? error.message : String(error);
+  if (isSentAway(message)) return failure(ask, "auth", { why: sentAway, cause: error });
   if (CERTIFICATE.test(code) || CERTIFICATE.test(message)) {
     const way = "name its SHA-256 fingerprint with -TlsHostCertificateFingerprint if you know it to be right";
     const why = `the server's certificate is not trusted (${printable(message).slice(0, 200)}); ${way}`;

@@ -2,6 +2,7 @@ import { createHash, X509Certificate } from "node:crypto";
 import net from "node:net";
 import tls from "node:tls";
 import { badInput, SyncError } from "../errors.ts";
+import type { ClientCertificate } from "./tls_client.ts";
 
 /** Where to connect, and whom to trust there. `pins`: lower-case hex of SHA-256 over the certificate; without any the system's authorities decide. */
 export interface TlsPlace {
@@ -10,6 +11,8 @@ export interface TlsPlace {
   readonly pins: readonly string[];
   /** ms. */
   readonly timeout: number;
+  /** What this side shows of itself. */
+  readonly client?: ClientCertificate;
 }
 
 /** Reads fingerprints: 64 hex digits, with or without ":" and "SHA256:". Throws badInput naming the malformed one. */
@@ -25,25 +28,34 @@ export function parseTlsPins(texts: readonly string[]): readonly string[] {
   );
 }
 
+/** A socket whose peer is proven. `whyBroken`: what broke it since, if anything did. */
+export interface Secured {
+  readonly socket: tls.TLSSocket;
+  whyBroken(): unknown;
+}
+
 /**
  * Connects with TLS 1.2 or later; the socket is handed over only when the certificate is proven: by a pin, else by the authorities
  * and the host's name. Rejects with hostKey for a pin that does not match, else with what the net or TLS said.
  */
-export function connectTls(place: TlsPlace): Promise<tls.TLSSocket> {
+export function connectTls(place: TlsPlace): Promise<Secured> {
   const { host, port, pins, timeout } = place;
-  const { promise, resolve, reject } = Promise.withResolvers<tls.TLSSocket>();
+  const { promise, resolve, reject } = Promise.withResolvers<Secured>();
   const isPinned = pins.length > 0;
   const socket = tls.connect({
     host,
     port,
+    ...place.client,
     ...(net.isIP(host) === 0 ? { servername: host } : {}),
     rejectUnauthorized: !isPinned,
     minVersion: "TLSv1.2",
     ALPNProtocols: ["http/1.1"],
   });
   const timer = setTimeout(() => fail(new TimedOut()), timeout);
+  let broken: unknown;
   const fail = (error: unknown) => {
     clearTimeout(timer);
+    broken ??= error;
     socket.destroy();
     reject(error);
   };
@@ -57,7 +69,7 @@ export function connectTls(place: TlsPlace): Promise<tls.TLSSocket> {
     }
     clearTimeout(timer);
     socket.setNoDelay(true);
-    resolve(socket);
+    resolve({ socket, whyBroken: () => broken });
   });
   return promise;
 }

@@ -12,7 +12,7 @@ export const sftpOptions = [
     name: "SshPrivateKeyPassphrase",
     kind: "secret",
     aliases: ["PrivateKeyPassphrase", "SecurePrivateKeyPassphrase"],
-    help: "The passphrase of that key; asked for at a terminal when it is missing.",
+    help: "The passphrase of an encrypted private key; asked for at a terminal when it is missing.",
   },
   {
     name: "SshHostKeyFingerprint",

@@ -6,6 +6,7 @@ import { type Ask, failure } from "./http_status.ts";
 import { Budget } from "./http_stripes.ts";
 import { parseTlsPins } from "./http_tls.ts";
 import { isLoopback } from "./loopback.ts";
+import { readClientCertificate } from "./tls_client.ts";
 import type { AuthScheme } from "./webdav_auth.ts";
 import { type Dialect, dialectOf } from "./webdav_dialect.ts";
 import { find, type Finder } from "./webdav_find.ts";
@@ -29,7 +30,11 @@ export interface Server extends AsyncDisposable {
 /** Finds out how to log in by one request without credentials, then what the server can do. Writes nothing. */
 export async function connectWebdav(target: Target, call: Call): Promise<Server> {
   const rules = rulesOf(target);
-  const http = new Http(rules);
+  const client = await readClientCertificate(target);
+  if (client !== undefined && !rules.secure) {
+    throw badInput("A certificate is only shown over TLS: write davs:// or -Secure with -TlsClientCertificatePath.");
+  }
+  const http = new Http({ ...rules, ...(client === undefined ? {} : { client }) });
   try {
     const { host, origin, label, connections, start } = rules;
     const link = new Link(http, { ...rules, shown: origin }, target);

@@ -1,4 +1,5 @@
 import type { ProtocolOption } from "./backend.ts";
+import { clientCertificateOptions } from "./tls_client.ts";
 
 /** What WebDAV adds to New-Session, Sync-Path and Compare-Path. -Timeout belongs to every protocol and stands elsewhere. */
 export const webdavOptions = [
@@ -30,6 +31,7 @@ export const webdavOptions = [
     kind: "list",
     help: "The SHA-256 fingerprint of the certificate that must answer, one of several; it decides alone.",
   },
+  ...clientCertificateOptions,
   {
     name: "Connections",
     kind: "number",

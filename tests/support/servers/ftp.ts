@@ -103,7 +103,6 @@ export async function startProftpd(options: FtpServerOptions = {}): Promise<FtpS
       `TLSLog ${dir}/tls.log`,
       `TLSRSACertificateFile ${certificate}`,
       `TLSRSACertificateKeyFile ${dir}/key.pem`,
-      "TLSVerifyClient off",
       "TLSRequired off",
       `TLSSessionCache shm:/file=${dir}/shm`,
       ...(tls === "implicit" ? ["TLSOptions UseImplicitSSL"] : []),
