@@ -42,8 +42,12 @@ export interface Arena extends AsyncDisposable {
   readonly contestants: readonly Contestant[];
   /** The server's port through a link of this round-trip time. */
   port(rtt: number): Promise<number>;
+  /** Its address through such a link; 127.0.0.1 by default. */
+  host?(rtt: number): string;
   /** How the server names a folder of the disk; by default as the disk does. */
   remoteName?(path: string): string;
+  /** Lets the server's user write into a folder of the disk. */
+  give?(path: string): Promise<void>;
 }
 
 export interface Score {
@@ -89,7 +93,9 @@ async function once(
   const { cell, contestant, options } = turn;
   const { local, disk, verify } = await prepare(cell, options);
   const remote = arena.remoteName?.(disk) ?? disk;
-  const job = { ...cell, local, remote, host: "127.0.0.1", port: await arena.port(cell.rtt) };
+  if (cell.work === "upload") await arena.give?.(disk);
+  const host = arena.host?.(cell.rtt) ?? "127.0.0.1";
+  const job = { ...cell, local, remote, host, port: await arena.port(cell.rtt) };
   const invocation = contestant.command(job);
   if (invocation === undefined) return undefined;
   if (cell.work === "both") {

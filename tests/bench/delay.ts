@@ -1,6 +1,7 @@
 /**
- * A TCP proxy on 127.0.0.1 that holds back each direction: `delay.ts TARGET_PORT ONE_WAY_MS`. Run as a process of its own it takes no
- * turn of anybody's event loop. It prints its port once it listens.
+ * A TCP proxy on 127.0.0.1 that holds back each direction: `delay.ts TARGET_PORT ONE_WAY_MS [HOST FIRST_PORT LAST_PORT]`. Run as a
+ * process of its own it takes no turn of anybody's event loop. It prints its port once it listens. With HOST (127.0.0.2) it listens
+ * there, on the target's own port and on those from first to last too: a server that opens further ports is behind it with all of them.
  */
 
 /** What is on its way in one direction; beyond it the sender has to wait, as with a full link. */
@@ -11,9 +12,19 @@ const readBytes = 256 * 1024;
 export async function startDelay(
   targetPort: number,
   oneWayMs: number,
+  further: readonly string[] = [],
 ): Promise<AsyncDisposable & { readonly port: number }> {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-q", "-A", "--no-check", import.meta.filename ?? "", String(targetPort), String(oneWayMs)],
+    args: [
+      "run",
+      "-q",
+      "-A",
+      "--no-check",
+      import.meta.filename ?? "",
+      String(targetPort),
+      String(oneWayMs),
+      ...further,
+    ],
     stdin: "null",
     stdout: "piped",
   }).spawn();
@@ -30,10 +41,20 @@ export async function startDelay(
 }
 
 if (import.meta.main) {
-  const [targetPort, oneWayMs] = Deno.args.map(Number);
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  Deno.stdout.writeSync(new TextEncoder().encode(`${listener.addr.port}\n`));
-  for await (const client of listener) void join(client, targetPort ?? 0, oneWayMs ?? 0);
+  const [targetPort = 0, oneWayMs = 0] = Deno.args.map(Number);
+  const [, , hostname, first, last] = Deno.args;
+  const serve = async (listener: Deno.TcpListener, target: number) => {
+    for await (const client of listener) void join(client, target, oneWayMs);
+  };
+  if (hostname !== undefined) {
+    const more = Array.from({ length: Number(last) - Number(first) + 1 }, (_, index) => Number(first) + index);
+    for (const port of [targetPort, ...more]) void serve(Deno.listen({ hostname, port }), port);
+    Deno.stdout.writeSync(new TextEncoder().encode(`${targetPort}\n`));
+  } else {
+    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    Deno.stdout.writeSync(new TextEncoder().encode(`${listener.addr.port}\n`));
+    await serve(listener, targetPort);
+  }
 }
 
 async function join(client: Deno.TcpConn, targetPort: number, oneWayMs: number): Promise<void> {

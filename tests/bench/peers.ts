@@ -9,11 +9,18 @@ import { statfsSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { type Arena, type Cell, contest, type Contestant, type Score } from "./contest.ts";
 import type { Measured } from "./measure.ts";
+import { openFtp } from "./ftp.ts";
 import { makePlaces } from "./places.ts";
 import { openSftp, openTwoWay } from "./sftp.ts";
 import { formatTable } from "./table.ts";
+import { openWebdav } from "./webdav.ts";
 
-const arenas: Readonly<Record<string, () => Promise<Arena>>> = { sftp: openSftp, twoway: openTwoWay };
+const arenas: Readonly<Record<string, () => Promise<Arena>>> = {
+  ftp: openFtp,
+  sftp: openSftp,
+  twoway: openTwoWay,
+  webdav: openWebdav,
+};
 
 await benchPeers(Deno.args.filter((arg) => arg !== "--"));
 
@@ -73,6 +80,8 @@ async function benchArena(opened: Arena, { name, rounds, limitMs, who, only, rtt
     (only?.includes(`${work}-${data}`) ?? true) && (rtts?.includes(rtt) ?? true)
   );
   if (cells.length === 0) throw new Error(`Nothing to do; there is ${arena.cells.map(nameOf).join(", ")}.`);
+  // Some servers run as a user of their own.
+  await Deno.chmod(dir, 0o755);
   const places = await makePlaces(dir, [...new Set(cells.map(({ data }) => data))]);
   const scores: Score[] = [];
   for (const cell of cells) scores.push(await contest(arena, cell, { rounds, limitMs, places, dir, onRun }));
