@@ -68,7 +68,7 @@ export function toSyncError(ask: Ask, error: unknown): SyncError {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   const message = error instanceof Error ? error.message : String(error);
   if (isSentAway(message)) return failure(ask, "auth", { why: sentAway, cause: error });
-  if (CERTIFICATE.test(code) || CERTIFICATE.test(message)) {
+  if (isUntrusted(error)) {
     const way = "name its SHA-256 fingerprint with -TlsHostCertificateFingerprint if you know it to be right";
     const why = `the server's certificate is not trusted (${printable(message).slice(0, 200)}); ${way}`;
     return failure(ask, "hostKey", { why, cause: error });
@@ -76,6 +76,12 @@ export function toSyncError(ask: Ask, error: unknown): SyncError {
   if (code === "ETIMEDOUT") return failure(ask, "timeout", { why: "the server did not answer in time", cause: error });
   const known = nets[code] ?? `the connection was lost (${printable(message).slice(0, 200)})`;
   return failure(ask, "connection", { why: known, cause: error });
+}
+
+/** Was a certificate not trusted? The runtime tells it in a code, or in words alone. */
+export function isUntrusted(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return CERTIFICATE.test("code" in error ? String(error.code) : "") || CERTIFICATE.test(error.message);
 }
 
 class HttpStatus extends Error {

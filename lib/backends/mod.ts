@@ -1,6 +1,7 @@
 import type { Protocol } from "./backend.ts";
 import { ftpOptions } from "./ftp_options.ts";
 import { gcsOptions } from "./gcs_options.ts";
+import { s3Options } from "./s3_options.ts";
 import { sftpOptions } from "./sftp_options.ts";
 import { webdavOptions } from "./webdav_options.ts";
 
@@ -46,6 +47,14 @@ export const protocols = [
     buckets: true,
     options: gcsOptions,
     load: async () => (await import("./gcs.ts")).openGcs,
+  },
+  {
+    schemes: ["s3", "spaces", "r2"],
+    names: ["S3", "Spaces", "R2"],
+    defaultPort: undefined,
+    buckets: true,
+    options: s3Options,
+    load: async () => (await import("./s3.ts")).openS3,
   },
 ] as const satisfies readonly Protocol[];
 

@@ -24,10 +24,7 @@ export const recipes: Readonly<Record<string, Recipe>> = {
     probe: answers("/usr/sbin/lighttpd", ["-v"], /lighttpd/),
   },
   rclone: { packages: ["rclone"], probe: answers("/usr/bin/rclone", ["version"], /rclone/) },
-  s3: {
-    packages: ["radosgw", "ceph-mon", "ceph-osd"],
-    probe: answers("/usr/bin/radosgw", ["--version"], /ceph/),
-  },
+  s3: { packages: ["radosgw", "ceph-mon", "ceph-osd"], probe: probeCeph },
 };
 
 /** A probe: the program answers these words with a text of this kind (a program that lacks a library does not). */
@@ -51,6 +48,13 @@ function probeSshd(place: Installed): string | undefined {
   } finally {
     Deno.removeSync(dir, { recursive: true });
   }
+}
+
+/** Every program of a cluster has to run; they look for their plugins in the system's own folders. */
+function probeCeph(place: Installed): string | undefined {
+  const programs = ["radosgw", "radosgw-admin", "ceph-mon", "ceph-osd", "ceph-authtool", "monmaptool", "ceph"];
+  const silent = programs.map((name) => answers(`/usr/bin/${name}`, ["--version"], /ceph version/)(place));
+  return place.root === "" ? silent.find((why) => why !== undefined) : "it runs from the system's folders alone";
 }
 
 /** What a program says; `ran` is false where it did not start at all, its libraries missing (exit code 127) or itself. */

@@ -1,0 +1,97 @@
+import { root } from "../path.ts";
+import type { Checksum, DirEntry, Entry, FileEntry } from "../types.ts";
+import type { Expecting } from "./backend.ts";
+import { mismatch } from "./expect.ts";
+import type { Store } from "./s3_client.ts";
+import type { ObjectFacts } from "./s3_types.ts";
+import { mustBeExpected } from "./s3_condition.ts";
+import { failure } from "./s3_errors.ts";
+import { find, folderOf, keyOf, type Spot, toFile } from "./s3_find.ts";
+import { formatTime, looksLikeMd5 } from "./s3_meta.ts";
+
+/** A folder comes with the first object in it: all that can be wrong is a file of its name. */
+export async function makeFolder(store: Store, spot: Spot): Promise<DirEntry> {
+  const key = keyOf(spot);
+  const facts = key === "" ? undefined : await store.head(key, spot);
+  if (facts !== undefined) throw failure(spot, "exists", { why: "a file is there" });
+  return { kind: "dir", path: spot.path };
+}
+
+/** Removes the object, or the marker of an empty folder. */
+export async function removeObject(store: Store, entry: Entry, spot: Spot): Promise<void> {
+  if (entry.kind === "dir") return await removeMarker(store, spot);
+  const key = keyOf(spot);
+  const facts = await store.head(key, spot);
+  if (facts === undefined) return;
+  const why = mismatch(entry, toFile(entry.path, facts));
+  if (why !== undefined) throw failure(spot, "changed", { why });
+  await store.remove(key, spot);
+}
+
+/** Sets the time by a copy onto itself, which says all else again. */
+export async function setTime(store: Store, modified: number, spot: Spot): Promise<void> {
+  const facts = await store.head(keyOf(spot), spot);
+  if (facts === undefined) throw failure(spot, "notFound", { why: "there is no such object" });
+  await retime(store, facts, { spot, modified });
+}
+
+/** Gives the object, which is the one with these facts, another time, and tells what it is then. */
+export async function retime(
+  store: Store,
+  facts: ObjectFacts,
+  { spot, modified }: { readonly spot: Spot; readonly modified: number },
+): Promise<ObjectFacts> {
+  if (facts.size > MOST_TO_COPY) {
+    throw failure(spot, "unsupported", { why: "the store cannot copy more than 5 GiB, so its time stays as it is" });
+  }
+  const anew = { ...facts, metadata: { ...facts.metadata, mtime: formatTime(modified) } };
+  const key = keyOf(spot);
+  await store.copy(key, key, spot, { ifMatch: facts.etag, anew });
+  return await store.head(key, spot) ?? facts;
+}
+
+/** A second object of the same content, with all that the first one has. */
+export async function copyObject(
+  store: Store,
+  from: Spot,
+  { to, expect }: Expecting & { readonly to: Spot },
+): Promise<void> {
+  const facts = await store.head(keyOf(from), from);
+  if (facts === undefined) throw failure(from, "notFound", { why: "there is no such object" });
+  if (facts.size > MOST_TO_COPY) {
+    throw failure(from, "unsupported", { why: "the store cannot copy more than 5 GiB in one step" });
+  }
+  if (expect !== undefined) await mustBeExpected(store, to, expect);
+  await store.copy(keyOf(from), keyOf(to), to, { ifMatch: facts.etag });
+}
+
+/** The content's MD5 where the object's ETag is that: in one part, and not encrypted with a key of the user's. */
+export async function storeChecksum(
+  store: Store,
+  entry: FileEntry,
+  { wanted, ...spot }: Spot & { readonly wanted: readonly string[] },
+): Promise<Checksum | undefined> {
+  const facts = await store.head(keyOf(spot), spot);
+  if (facts === undefined) throw failure(spot, "notFound", { why: "there is no such object" });
+  const why = mismatch(entry, toFile(entry.path, facts));
+  if (why !== undefined) throw failure(spot, "changed", { why });
+  const { etag, isSealed } = facts;
+  return wanted.includes("md5") && !isSealed && looksLikeMd5(etag) ? `md5:${etag.toLowerCase()}` : undefined;
+}
+
+/** "Amazon S3 API Reference, CopyObject". */
+const MOST_TO_COPY = 5 * 2 ** 30;
+
+async function removeMarker(store: Store, spot: Spot): Promise<void> {
+  const folder = folderOf(spot);
+  const { objects } = await store.list(folder, spot, { most: 2 });
+  if (objects.some((object) => object.key !== folder || object.size > 0)) {
+    throw failure(spot, "changed", { why: "the folder holds something" });
+  }
+  if (objects.length === 0) {
+    const found = spot.path === root ? undefined : await find(store, spot);
+    if (found?.kind === "file") throw failure(spot, "changed", { why: "a file is there now" });
+    return;
+  }
+  await store.remove(folder, spot);
+}

@@ -1,0 +1,122 @@
+import type { RelPath } from "../path.ts";
+import { root } from "../path.ts";
+import type { Entry, FileEntry } from "../types.ts";
+import type { Call } from "./backend.ts";
+import type { Store } from "./s3_client.ts";
+import type { ObjectFacts, Page } from "./s3_types.ts";
+import { type Ask, failure } from "./s3_errors.ts";
+import { KeyReader, withoutClashes } from "./s3_keys.ts";
+import { parseTime } from "./s3_meta.ts";
+
+/** Where something is asked for: `prefix` is the root's, "" or "a/b/". */
+export interface Spot extends Ask {
+  readonly prefix: string;
+}
+
+/** The key of the file at the spot's path. */
+export function keyOf({ prefix, path }: Spot): string {
+  return path === root ? prefix.replace(/\/$/, "") : prefix + path;
+}
+
+/** The prefix of what lies in the folder at the spot's path. */
+export function folderOf({ prefix, path }: Spot): string {
+  return path === root ? prefix : `${prefix}${path}/`;
+}
+
+/** A file as its object shows it. */
+export function toFile(
+  path: RelPath,
+  { size, etag, metadata }: Pick<ObjectFacts, "size" | "etag" | "metadata">,
+): FileEntry {
+  const modified = parseTime(metadata);
+  return {
+    kind: "file",
+    path,
+    size,
+    ...(modified === undefined ? {} : { modified }),
+    ...(etag === undefined ? {} : { revision: etag }),
+  };
+}
+
+/** The entry at the spot: an object, else a folder that keys imply. A bucket is a folder, also an empty one. */
+export async function find(store: Store, spot: Spot): Promise<Entry | undefined> {
+  const { path } = spot;
+  const folder = folderOf(spot);
+  if (path === root && (folder === "" || await holds(store, spot))) return { kind: "dir", path };
+  const facts = await store.head(keyOf(spot), spot);
+  if (facts !== undefined) return toFile(path, facts);
+  return path !== root && await holds(store, spot) ? { kind: "dir", path } : undefined;
+}
+
+/** Does any key lie in the folder at the spot, a marker of the folder itself included? */
+async function holds(store: Store, spot: Spot): Promise<boolean> {
+  const { objects, prefixes } = await store.list(folderOf(spot), spot, { most: 1 });
+  return objects.length + prefixes.length > 0;
+}
+
+/** What lies right in the folder. Rejects with notFound where nothing does, unless it is the bucket itself. */
+export async function children(store: Store, spot: Spot): Promise<readonly Entry[]> {
+  const folder = folderOf(spot);
+  const reader = new KeyReader(spot.prefix);
+  const found: Entry[] = [];
+  let isEmpty = true;
+  for await (const { objects, prefixes } of pages(store, spot, "/")) {
+    isEmpty &&= objects.length + prefixes.length === 0;
+    for (const object of objects) found.push(...reader.read(object));
+    for (const prefix of prefixes) found.push(...reader.readFolder(prefix));
+  }
+  if (isEmpty && folder !== "") throw await notThere(store, spot);
+  const { path } = spot;
+  return withoutClashes(found.filter((entry) => entry.path.length > path.length && isRightBelow(entry.path, path)));
+}
+
+/** Everything below the folder, a page at a time. */
+export async function* everything(store: Store, spot: Spot): AsyncGenerator<readonly Entry[], void, void> {
+  const folder = folderOf(spot);
+  const reader = new KeyReader(spot.prefix);
+  let isEmpty = true;
+  for await (const { objects } of pages(store, spot)) {
+    isEmpty &&= objects.length === 0;
+    const batch: Entry[] = [];
+    for (const object of objects) {
+      for (const entry of reader.read(object)) if (entry.path.length > spot.path.length) batch.push(entry);
+    }
+    yield batch;
+  }
+  if (isEmpty && folder !== "") throw await notThere(store, spot);
+}
+
+/** Every page of a listing, the next one on its way while one is looked at. */
+async function* pages(store: Store, spot: Spot, delimiter?: string) {
+  const of = (token?: string) =>
+    watched(store.list(folderOf(spot), spot, {
+      ...(delimiter === undefined ? {} : { delimiter }),
+      ...(token === undefined ? {} : { token }),
+    }));
+  for (let coming: ReturnType<typeof of> | undefined = of(); coming !== undefined;) {
+    const page: Page = await coming;
+    coming = page.next === undefined ? undefined : of(page.next);
+    yield page;
+  }
+}
+
+/** A failure is seen when its turn comes, not before. */
+function watched<T>(work: Promise<T>): Promise<T> {
+  work.catch(() => undefined);
+  return work;
+}
+
+async function notThere(store: Store, spot: Spot): Promise<Error> {
+  const facts = await store.head(keyOf(spot), spot);
+  if (facts === undefined) return failure(spot, "notFound", { why: "there is no such folder" });
+  return failure(spot, "refused", { why: "it is a file" });
+}
+
+function isRightBelow(path: RelPath, dir: RelPath): boolean {
+  return path.indexOf("/", dir === root ? 0 : dir.length + 1) < 0;
+}
+
+/** A spot of this root. */
+export function spotOf(prefix: string, operation: string, { path, signal }: Call & { readonly path: RelPath }): Spot {
+  return { prefix, operation, path, signal };
+}

@@ -1,0 +1,178 @@
+import { createHash } from "node:crypto";
+import { cancelled } from "../errors.ts";
+import type { Content, ReadOptions } from "./backend.ts";
+import { mismatch } from "./expect.ts";
+import type { Store } from "./s3_client.ts";
+import type { Download } from "./s3_types.ts";
+import { failure, refusedBy } from "./s3_errors.ts";
+import { find, keyOf, type Spot, toFile } from "./s3_find.ts";
+import { looksLikeMd5 } from "./s3_meta.ts";
+import { type Budget, PIECE, striped } from "./http_stripes.ts";
+
+export type Reading = Spot & Pick<ReadOptions, "offset" | "length" | "expect">;
+
+/** The content or a range of it: small ones whole, large ones as a stream. What does not have the ETag's MD5 rejects. */
+export async function readObject(store: Store, reading: Reading, budget: Budget): Promise<Content> {
+  const { offset = 0, length, expect } = reading;
+  if (length === 0 || (expect !== undefined && offset >= expect.size)) return await nothing(store, reading);
+  const end = Math.min(expect?.size ?? 0, offset + (length ?? Infinity));
+  const isLarge = end - offset > WORTH_STRIPING;
+  const to = isLarge ? offset + PIECE : length === undefined ? undefined : offset + length;
+  const isRange = offset > 0 || to !== undefined;
+  const download = await get(store, reading, isRange ? { from: offset, ...(to === undefined ? {} : { to }) } : {});
+  if (download === undefined) return await nothing(store, reading);
+  try {
+    mustBeExpected(download, { ...reading, offset });
+    const check = checkOf(download, { isWhole: offset === 0 && (length ?? Infinity) >= download.facts.size });
+    if (isLarge) return inStripes(store, download, { ...reading, from: offset, to: end, budget, check });
+    if (download.length <= SMALL) return await collected(download, { ...reading, check });
+    return asStream(download, { ...reading, check });
+  } catch (error) {
+    download.drop();
+    throw error;
+  }
+}
+
+/** From here on a file is read in pieces. */
+const WORTH_STRIPING = 2 * PIECE;
+
+/** Up to here a file is held in memory. */
+const SMALL = 256 * 1024;
+
+/** Undefined where the range begins behind the end. */
+async function get(
+  store: Store,
+  reading: Reading,
+  range: { readonly from?: number; readonly to?: number },
+): Promise<Download | undefined> {
+  const ifMatch = reading.expect?.revision;
+  try {
+    return await store.get(keyOf(reading), reading, { ...range, ...(ifMatch === undefined ? {} : { ifMatch }) });
+  } catch (error) {
+    if (refusedBy(error)?.status === 416 && reading.expect === undefined) return undefined;
+    throw error;
+  }
+}
+
+function mustBeExpected({ facts, from }: Download, reading: Reading & { readonly offset: number }): void {
+  const { expect, path, offset } = reading;
+  const why = expect === undefined ? undefined : mismatch(expect, toFile(path, facts));
+  if (why !== undefined) throw failure(reading, "changed", { why });
+  if (from === offset) return;
+  throw failure(reading, "unexpected", { why: "the store sends another part than the one it was asked for" });
+}
+
+async function nothing(store: Store, reading: Reading): Promise<Content> {
+  const found = await find(store, reading);
+  if (found === undefined) throw failure(reading, "notFound", { why: "there is no such object" });
+  if (found.kind !== "file") throw failure(reading, "refused", { why: "it is no file" });
+  const why = reading.expect === undefined ? undefined : mismatch(reading.expect, found);
+  if (why !== undefined) throw failure(reading, "changed", { why });
+  return new Uint8Array();
+}
+
+/** Tells behind the last byte whether the content is what the store says it has. */
+interface Check {
+  take(bytes: Uint8Array): void;
+  isRight(): boolean;
+}
+
+function checkOf({ facts }: Download, { isWhole }: { readonly isWhole: boolean }): Check | undefined {
+  const { etag, isSealed } = facts;
+  if (!isWhole || isSealed || !looksLikeMd5(etag)) return undefined;
+  const hash = createHash("md5");
+  return { take: (bytes) => void hash.update(bytes), isRight: () => hash.digest("hex") === etag.toLowerCase() };
+}
+
+interface Taking extends Reading {
+  readonly check: Check | undefined;
+}
+
+async function collected(download: Download, taking: Taking): Promise<Uint8Array<ArrayBuffer>> {
+  const whole = await gathered(download, taking);
+  taking.check?.take(whole);
+  // Nothing has been handed over yet: another try may fetch it undamaged.
+  if (taking.check?.isRight() === false) throw failure(taking, "connection", { why: DAMAGED });
+  return whole;
+}
+
+/** All the bytes of a download, exactly as many as it should have. */
+async function gathered(download: Download, reading: Reading): Promise<Uint8Array<ArrayBuffer>> {
+  const whole = new Uint8Array(download.length);
+  let at = 0;
+  for await (const chunk of download.chunks()) {
+    whole.set(chunk.subarray(0, whole.length - at), at);
+    at += chunk.length;
+  }
+  if (at === whole.length) return whole;
+  throw failure(reading, "connection", { why: `it ended after ${at} of ${whole.length} bytes` });
+}
+
+/** The pieces in order, several of them on their way. */
+function inStripes(
+  store: Store,
+  first: Download,
+  { budget, from, to, ...taking }: Taking & { readonly budget: Budget; readonly from: number; readonly to: number },
+): Content {
+  const fetched = async (start: number, end: number, signal: AbortSignal) => {
+    const piece = await get(store, { ...taking, signal }, { from: start, to: end });
+    if (piece === undefined || piece.facts.etag !== first.facts.etag || piece.facts.size !== first.facts.size) {
+      piece?.drop();
+      throw failure(taking, "changed", { why: "it was replaced while it was read" });
+    }
+    return await gathered(piece, taking);
+  };
+  const content = striped({
+    from,
+    to,
+    budget,
+    signal: taking.signal,
+    first: gathered(first, taking),
+    piece: fetched,
+    finish: () => Promise.resolve(),
+  });
+  return taking.check === undefined ? content : checked(content, taking);
+}
+
+function checked(content: ReadableStream<Uint8Array<ArrayBuffer>>, taking: Taking): Content {
+  return content.pipeThrough(
+    new TransformStream({
+      transform: (bytes: Uint8Array<ArrayBuffer>, controller) => {
+        taking.check?.take(bytes);
+        controller.enqueue(bytes);
+      },
+      flush: () => mustBeRight(taking),
+    }),
+  );
+}
+
+/** The content as it comes. */
+function asStream(download: Download, taking: Taking): Content {
+  const chunks = download.chunks();
+  const { signal, operation, check } = taking;
+  let given = 0;
+  return new ReadableStream<Uint8Array<ArrayBuffer>>({
+    pull: async (controller) => {
+      if (signal.aborted) throw cancelled(signal, operation);
+      const next = await chunks.next();
+      if (!next.done) {
+        given += next.value.length;
+        check?.take(next.value);
+        return controller.enqueue(next.value);
+      }
+      if (given !== download.length) {
+        throw failure(taking, "connection", { why: `it ended after ${given} of ${download.length} bytes` });
+      }
+      mustBeRight(taking);
+      controller.close();
+    },
+    cancel: () => download.drop(),
+  }, { highWaterMark: 0 });
+}
+
+/** Too late to try once more: what was handed over is thrown away by whoever took it. */
+function mustBeRight(taking: Taking): void {
+  if (taking.check?.isRight() === false) throw failure(taking, "changed", { why: DAMAGED });
+}
+
+const DAMAGED = "what came does not have the checksum that the store tells";

@@ -1,0 +1,102 @@
+import type { Listed } from "./s3_keys.ts";
+
+/** How to reach one bucket, and how everything in it is written. */
+export interface StoreOptions {
+  readonly endpoint: string | undefined;
+  readonly region: string | undefined;
+  readonly bucket: string;
+  readonly pathStyle: boolean;
+  readonly profile: string | undefined;
+  readonly credentials: Credentials | undefined;
+  /** ms without a byte in either direction after which a request is given up. */
+  readonly timeout: number;
+  readonly connections: number;
+  readonly manners: Manners;
+}
+
+/** A key that logs in; without one the SDK looks through environment, ~/.aws, SSO and the machine's role. */
+export interface Credentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string;
+}
+
+/** What users may ask of everything that is written. */
+export interface Manners {
+  readonly storageClass: string | undefined;
+  readonly acl: string | undefined;
+  readonly cacheControl: string | undefined;
+  readonly encryption: string | undefined;
+  readonly requesterPays: boolean;
+}
+
+/** An object as HEAD and GET show it. `etag` without quotes; `modified`: when it came there, in ms. */
+export interface ObjectFacts {
+  readonly size: number;
+  readonly etag: string | undefined;
+  readonly arrived: number | undefined;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** Is it encrypted with a key of the user's, so that its ETag is no MD5? */
+  readonly isSealed: boolean;
+  /** What a copy onto itself has to say again. */
+  readonly headers: Readonly<Record<string, string | Date>>;
+}
+
+/** An object on its way. `from`: its first byte that `chunks` give; `total`: bytes of the whole object. */
+export interface Download {
+  readonly facts: ObjectFacts;
+  readonly from: number;
+  /** Bytes that `chunks` should give. */
+  readonly length: number;
+  /** Rejects with connection, timeout or cancelled. */
+  chunks(): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void>;
+  /** Lets the connection go of which no more is wanted. */
+  drop(): void;
+}
+
+/** One page of a listing. */
+export interface Page {
+  readonly objects: readonly Listed[];
+  readonly prefixes: readonly string[];
+  /** The token of the next page, undefined behind the last one. */
+  readonly next: string | undefined;
+}
+
+/** What must hold at the key, ETags without quotes. `bare`: an If-Match without quotes, as some stores compare it. */
+export interface Condition {
+  readonly ifMatch?: string;
+  readonly bare?: boolean;
+  readonly ifNoneMatch?: boolean;
+}
+
+/** What a new object is given. */
+export interface NewObject extends Condition {
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly contentType: string | undefined;
+}
+
+/** One stored part of an unfinished upload. `stored`: ms since the epoch by the store's clock. */
+export interface Part {
+  readonly number: number;
+  readonly size: number;
+  readonly etag: string;
+  readonly stored: number;
+}
+
+/** An upload that somebody began and did not finish. */
+export interface Upload {
+  readonly id: string;
+  readonly begun: number;
+}
+
+/** What goes with bytes: their MD5 in base64, and who hears of them on their way. */
+export interface Sent {
+  readonly md5: string;
+  onBytes?(bytes: number): void;
+}
+
+/** What the store said of what it stored. */
+export interface Stored {
+  readonly etag: string | undefined;
+  readonly isSealed: boolean;
+}

@@ -1,0 +1,192 @@
+import { createHash } from "node:crypto";
+import { SyncError } from "../errors.ts";
+import type { FileEntry } from "../types.ts";
+import type { Store } from "./s3_client.ts";
+import type { Part } from "./s3_types.ts";
+import { mustBeExpected } from "./s3_condition.ts";
+import { failure } from "./s3_errors.ts";
+import { keyOf, toFile } from "./s3_find.ts";
+import { looksLikeMd5, md5, parseTime } from "./s3_meta.ts";
+import { retime } from "./s3_change.ts";
+import { countedBytes, type Desk, gather, mustBeUndamaged, toBase64, toObject, type Writing } from "./s3_body.ts";
+
+/** The bytes of each part but the last: what the user asks for, more where a file would have more parts than a store takes. */
+export function partSizeOf(size: number, wanted: number): number {
+  return Math.max(wanted, Math.ceil(size / MOST_PARTS / MIB) * MIB);
+}
+
+/**
+ * Sends a large file in parts, several at once. Parts that an earlier attempt of this machine or another left under the same key are
+ * taken over where each of them is proven to be the source's; then only the others are sent. What breaks off for a reason that passes
+ * leaves its parts for the next attempt where the write has a tag; every other failure leaves none.
+ */
+export async function sendParts(desk: Desk, writing: Writing): Promise<FileEntry> {
+  const { spot, options } = writing;
+  const { store } = desk;
+  const key = keyOf(spot);
+  const sending: Sending = { ...writing, desk, partSize: partSizeOf(options.size, desk.partSize) };
+  if (options.expect !== undefined) await mustBeExpected(store, spot, options.expect);
+  const found = options.tag === undefined ? undefined : await takeOver(sending);
+  const id = found?.id ?? await store.beginUpload(key, spot, toObject(writing));
+  try {
+    const parts = await sendMissing(sending, id, found?.parts ?? new Map());
+    if (options.expect !== undefined) await mustBeExpected(store, spot, options.expect);
+    const condition = desk.honours.absent === "yes" && options.expect === "absent" ? { ifNoneMatch: true } : {};
+    await store.finishUpload(key, parts, spot, { id, ...condition });
+  } catch (error) {
+    if (!mayGoOn(error, sending)) await dropQuietly(store, key, { id, sending });
+    throw error;
+  }
+  return await settled(sending);
+}
+
+/** As a store has it: 10,000 parts at most ("Amazon S3 multipart upload limits"). */
+const MOST_PARTS = 10_000;
+const MIB = 1 << 20;
+/** Parts of one file on their way at once. */
+const SIDE_BY_SIDE = 8;
+/** An upload that nobody has added to for so long, in ms, is not being written any more. */
+const STALE_MS = 86_400_000;
+
+interface Sending extends Writing {
+  readonly desk: Desk;
+  readonly partSize: number;
+}
+
+interface Found {
+  readonly id: string;
+  /** ETags by part number. */
+  readonly parts: Map<number, string>;
+}
+
+/** An unfinished upload of this key of which every part is the source's own; undefined where there is none. Stale others are swept. */
+async function takeOver(sending: Sending): Promise<Found | undefined> {
+  const { spot, desk: { store } } = sending;
+  const key = keyOf(spot);
+  let found: Found | undefined;
+  for (const { id, begun } of await unfinished(sending)) {
+    const parts = await store.parts(key, id, spot);
+    if (found === undefined && parts.length > 0 && await areOurs(parts, sending)) {
+      found = { id, parts: new Map(parts.map(({ number, etag }) => [number, etag])) };
+      continue;
+    }
+    const last = Math.max(begun, ...parts.map((part) => part.stored));
+    if (Date.now() - last > STALE_MS) await dropQuietly(store, key, { id, sending });
+  }
+  return found;
+}
+
+/** What cannot be listed cannot be taken over: a store may not have it, a key may not be allowed to. */
+async function unfinished({ spot, desk: { store } }: Sending): ReturnType<Store["uploads"]> {
+  try {
+    const uploads = await store.uploads(keyOf(spot), spot);
+    return uploads.toSorted((a, b) => b.begun - a.begun);
+  } catch (error) {
+    if (error instanceof SyncError && (error.kind === "denied" || error.kind === "unsupported")) return [];
+    throw error;
+  }
+}
+
+/** Does every stored part hold what the source has at its place? An ETag that is no MD5 proves nothing. */
+async function areOurs(parts: readonly Part[], sending: Sending): Promise<boolean> {
+  for (const { number, size, etag } of parts) {
+    const { from, to } = rangeOf(number, sending);
+    if (size !== to - from || size <= 0 || !looksLikeMd5(etag)) return false;
+    using _ = await sending.desk.room.take(size, sending.spot);
+    if (md5(await gather(() => sending.body(from, to), size, sending.spot)) !== etag.toLowerCase()) return false;
+  }
+  return true;
+}
+
+function rangeOf(number: number, { partSize, options }: Sending): { readonly from: number; readonly to: number } {
+  const from = (number - 1) * partSize;
+  return { from, to: Math.min(options.size, from + partSize) };
+}
+
+/** Sends what is missing; the ETags of all parts, in order. The first failure ends the others. */
+async function sendMissing(sending: Sending, id: string, have: Map<number, string>) {
+  const { options, partSize, spot } = sending;
+  const count = Math.ceil(options.size / partSize);
+  const stop = new AbortController();
+  const signal = AbortSignal.any([spot.signal, stop.signal]);
+  const counted = countedBytes(options.onBytes);
+  for (const number of have.keys()) counted.onBytes(rangeOf(number, sending).to - rangeOf(number, sending).from);
+  const etags = new Map(have);
+  let next = 1;
+  const work = async () => {
+    while (next <= count) {
+      const number = next++;
+      if (etags.has(number)) continue;
+      try {
+        etags.set(number, await sendPart({ ...sending, spot: { ...spot, signal } }, { id, number, ...counted }));
+      } catch (error) {
+        stop.abort(error);
+        throw error;
+      }
+    }
+  };
+  const ended = await Promise.allSettled(Array.from({ length: Math.min(SIDE_BY_SIDE, count) }, work));
+  if (ended.some((one) => one.status === "rejected")) {
+    counted.takeBack();
+    throw spot.signal.aborted ? failureOf(ended) : stop.signal.reason;
+  }
+  return Array.from({ length: count }, (_, i) => ({ number: i + 1, etag: etags.get(i + 1) ?? "" }));
+}
+
+function failureOf(ended: readonly PromiseSettledResult<void>[]): unknown {
+  return ended.find((one) => one.status === "rejected")?.reason;
+}
+
+interface OnePart {
+  readonly id: string;
+  readonly number: number;
+  onBytes(bytes: number): void;
+}
+
+async function sendPart(sending: Sending, { id, number, onBytes }: OnePart): Promise<string> {
+  const { spot, desk, options, body } = sending;
+  const { from, to } = rangeOf(number, sending);
+  using _ = await desk.room.take(to - from, spot);
+  // The last one is asked for to the end: a source that has grown gives more then.
+  const bytes = await gather(() => to === options.size ? body(from) : body(from, to), to - from, spot);
+  const sum = createHash("md5").update(bytes).digest("hex");
+  const stored = await desk.store.putPart(keyOf(spot), bytes, spot, { id, number, onBytes, md5: toBase64(sum) });
+  mustBeUndamaged(stored, sum, spot);
+  if (stored.etag !== undefined) return stored.etag;
+  throw failure(spot, "unexpected", { why: `the store gave part ${number} no mark` });
+}
+
+/** May the next attempt go on from what is stored now? */
+function mayGoOn(error: unknown, { options, spot }: Sending): boolean {
+  if (options.tag === undefined) return false;
+  return spot.signal.aborted || (error instanceof SyncError && error.facts.transient === true);
+}
+
+/** Throws its parts away; that it did not work does not matter beside why it is done. */
+async function dropQuietly(
+  store: Store,
+  key: string,
+  { id, sending }: { readonly id: string; readonly sending: Sending },
+): Promise<void> {
+  const ask = { ...sending.spot, signal: new AbortController().signal };
+  await store.dropUpload(key, id, ask).catch(() => undefined);
+}
+
+/** The object as the store shows it now, with the time it is to have: an upload that was taken over has that of its beginning. */
+async function settled({ spot, desk: { store }, options }: Sending): Promise<FileEntry> {
+  const key = keyOf(spot);
+  const facts = await store.head(key, spot);
+  if (facts === undefined) throw failure(spot, "changed", { why: "it is gone again" });
+  if (facts.size !== options.size) {
+    throw failure(spot, "changed", { why: `it has ${facts.size} bytes now, ${options.size} were sent` });
+  }
+  const { modified } = options;
+  if (modified === undefined || parseTime(facts.metadata) === modified) return toFile(spot.path, facts);
+  try {
+    return toFile(spot.path, await retime(store, facts, { spot, modified }));
+  } catch (error) {
+    if (!(error instanceof SyncError) || spot.signal.aborted) throw error;
+    options.onWarning?.(error.message);
+    return toFile(spot.path, facts);
+  }
+}

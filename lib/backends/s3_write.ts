@@ -1,0 +1,38 @@
+import { createHash } from "node:crypto";
+import type { FileEntry } from "../types.ts";
+import type { WriteOptions } from "./backend.ts";
+import { countedBytes, type Desk, gather, mustBeUndamaged, toObject, type Writing } from "./s3_body.ts";
+import type { NewObject, Sent } from "./s3_types.ts";
+import { guarded, learnHonours } from "./s3_condition.ts";
+import { keyOf, toFile } from "./s3_find.ts";
+import { sendParts } from "./s3_upload.ts";
+
+/** Writes an object: in one request, or in parts side by side where it is larger than one. Either way old or new is there at every instant. */
+export async function writeObject(desk: Desk, writing: Writing): Promise<FileEntry> {
+  const { options, spot } = writing;
+  if (options.size > desk.partSize) return await sendParts(desk, writing);
+  using _ = await desk.room.take(options.size, spot);
+  const bytes = await gather(() => writing.body(), options.size, spot);
+  const made = toObject(writing);
+  const sum = createHash("md5").update(bytes).digest();
+  const put = async (condition: object, onBytes?: WriteOptions["onBytes"]) => {
+    const counted = countedBytes(onBytes);
+    const sent: NewObject & Sent = { ...made, ...condition, ...counted, md5: sum.toString("base64") };
+    try {
+      const stored = await desk.store.put(keyOf(spot), bytes, spot, sent);
+      mustBeUndamaged(stored, sum.toString("hex"), spot);
+      return stored;
+    } catch (error) {
+      counted.takeBack();
+      throw error;
+    }
+  };
+  const { expect, onBytes } = options;
+  const { store, honours } = desk;
+  const stored = await guarded({ store, honours, spot, expect, write: (condition) => put(condition, onBytes) });
+  if (bytes.length <= MOST_TO_ASK_WITH) await learnHonours(honours, expect, put);
+  return toFile(spot.path, { size: bytes.length, etag: stored.etag, metadata: made.metadata });
+}
+
+/** The file that teaches what a store honours is written once more: a small one. */
+const MOST_TO_ASK_WITH = 64 * 1024;
