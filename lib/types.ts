@@ -15,7 +15,8 @@ export type Entry = FileEntry | DirEntry | LinkEntry | OpaqueEntry;
 
 /**
  * `size` in bytes. `modified` in ms since the epoch (fractions where the server tells them), absent where the server does not tell;
- * `timeStep` in ms where this listing is coarser than the backend's; `revision`: ETag, generation, version: equal marks mean equal
+ * `timeStep` in ms where this listing is coarser than the backend's; `isArrival`: the time tells when the file came there, not when it
+ * was edited, though the place could keep that too; `revision`: ETag, generation, version: equal marks mean equal
  * bytes; `checksum` only where it comes free with the listing, else by checksum(); `mode`: the rwx bits; `fileId`: device and inode.
  */
 export interface FileEntry {
@@ -24,6 +25,7 @@ export interface FileEntry {
   readonly size: number;
   readonly modified?: number;
   readonly timeStep?: number;
+  readonly isArrival?: true;
   readonly revision?: string;
   readonly checksum?: Checksum;
   readonly mode?: number;

@@ -45,6 +45,8 @@ export interface ReadOptions extends Call {
   readonly length?: number;
   /** Rejects with kind "changed" when the file is no longer this one, before the first or after the last byte. */
   readonly expect?: FileEntry;
+  /** Called with the file's time before its content is handed over, where it comes with the content and not with a listing. */
+  onModified?(modified: number): void;
 }
 
 export interface WriteOptions extends Call, Expecting {

@@ -26,14 +26,16 @@ export function folderOf({ prefix, path }: Spot): string {
 /** A file as its object shows it. */
 export function toFile(
   path: RelPath,
-  { size, etag, metadata }: Pick<ObjectFacts, "size" | "etag" | "metadata">,
+  { size, etag, metadata, arrived }: Pick<ObjectFacts, "size" | "etag" | "metadata" | "arrived">,
 ): FileEntry {
-  const modified = parseTime(metadata);
+  const edited = parseTime(metadata);
+  const modified = edited ?? arrived;
   return {
     kind: "file",
     path,
     size,
     ...(modified === undefined ? {} : { modified }),
+    ...(edited === undefined && arrived !== undefined ? { isArrival: true } : {}),
     ...(etag === undefined ? {} : { revision: etag }),
   };
 }

@@ -19,7 +19,7 @@ export function toPrefix(folder: string): string {
  */
 export class KeyReader {
   readonly #prefix: string;
-  readonly #folders = new Map<string, Folder>([["", { path: root }]]);
+  readonly #folders = new Map<string, Folder>();
 
   constructor(prefix: string) {
     this.#prefix = prefix;
@@ -29,7 +29,7 @@ export class KeyReader {
   *read({ key, size, etag }: Listed): Generator<Entry> {
     const name = key.slice(this.#prefix.length);
     const slash = name.lastIndexOf("/");
-    const folder = yield* this.#folder(slash < 0 ? "" : name.slice(0, slash));
+    const folder = slash < 0 ? { path: root } : yield* this.#folder(name.slice(0, slash));
     const last = name.slice(slash + 1);
     if (last === "" && size === 0) {
       return folder.why === undefined || name === "" ? undefined : yield opaque(folder, name);

@@ -9,7 +9,7 @@ import { find, keyOf, type Spot, toFile } from "./s3_find.ts";
 import { looksLikeMd5 } from "./s3_meta.ts";
 import { type Budget, PIECE, striped } from "./http_stripes.ts";
 
-export type Reading = Spot & Pick<ReadOptions, "offset" | "length" | "expect">;
+export type Reading = Spot & Pick<ReadOptions, "offset" | "length" | "expect" | "onModified">;
 
 /** The content or a range of it: small ones whole, large ones as a stream. What does not have the ETag's MD5 rejects. */
 export async function readObject(store: Store, reading: Reading, budget: Budget): Promise<Content> {
@@ -23,6 +23,8 @@ export async function readObject(store: Store, reading: Reading, budget: Budget)
   if (download === undefined) return await nothing(store, reading);
   try {
     mustBeExpected(download, { ...reading, offset });
+    const { modified } = toFile(reading.path, download.facts);
+    if (modified !== undefined) reading.onModified?.(modified);
     const check = checkOf(download, { isWhole: offset === 0 && (length ?? Infinity) >= download.facts.size });
     if (isLarge) return inStripes(store, download, { ...reading, from: offset, to: end, budget, check });
     if (download.length <= SMALL) return await collected(download, { ...reading, check });

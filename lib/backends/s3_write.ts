@@ -31,7 +31,10 @@ export async function writeObject(desk: Desk, writing: Writing): Promise<FileEnt
   const { store, honours } = desk;
   const stored = await guarded({ store, honours, spot, expect, write: (condition) => put(condition, onBytes) });
   if (bytes.length <= MOST_TO_ASK_WITH) await learnHonours(honours, expect, put);
-  return toFile(spot.path, { size: bytes.length, etag: stored.etag, metadata: made.metadata });
+  // Without a time of its own it has that of its arrival, which only the store knows.
+  const shown = options.modified === undefined ? await store.head(keyOf(spot), spot) : undefined;
+  if (shown !== undefined) return toFile(spot.path, shown);
+  return toFile(spot.path, { size: bytes.length, etag: stored.etag, metadata: made.metadata, arrived: undefined });
 }
 
 /** The file that teaches what a store honours is written once more: a small one. */

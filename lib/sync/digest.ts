@@ -207,7 +207,7 @@ async function contentHash(entry: FileEntry, backend: Backend, { algorithm, sign
 }
 
 /** The snapshot with some entries in other words; the same paths, the same order. */
-function overlay(snapshot: Snapshot, changes: ReadonlyMap<RelPath, Entry>): Snapshot {
+export function overlay(snapshot: Snapshot, changes: ReadonlyMap<RelPath, Entry>): Snapshot {
   if (changes.size === 0) return snapshot;
   return {
     size: snapshot.size,

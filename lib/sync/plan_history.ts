@@ -64,6 +64,7 @@ export function comparesTime(context: Context): boolean {
 export function editTimes(context: Context, local: FileEntry, remote: FileEntry): ReturnType<typeof compareTimes> {
   const { local: here, remote: there } = context.sides;
   if (here.traits.timeStep === undefined || there.traits.timeStep === undefined) return "unknown";
+  if (local.isArrival || remote.isArrival) return "unknown";
   const steps = { local: stepOf(local, here.traits), remote: stepOf(remote, there.traits) };
   return compareTimes(local.modified, remote.modified, steps);
 }

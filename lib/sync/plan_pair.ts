@@ -81,6 +81,8 @@ function judge(context: Context, pair: Pair): Judgement {
   const { options } = context;
   for (const criterion of options.criteria) {
     const verdict = verdictOf(context, criterion, pair);
+    const proof = criterion.name === "Time" ? byArrival(context, pair, verdict) : undefined;
+    if (proof !== undefined) return proof;
     if (verdict === "same") continue;
     if (verdict === "unknown") {
       if (criterion.needs === undefined) continue;
@@ -89,7 +91,7 @@ function judge(context: Context, pair: Pair): Judgement {
     if (verdict === "differ") return { is: "copy", why: criterion.why, overNewer: false };
     const overNewer = verdict === NEWER[pair.to];
     if (overNewer && !options.mirror) return { is: "keepNewer" };
-    if (overNewer && !keepsTimes(context, pair.to)) continue;
+    if (overNewer && !keepsTimes(context, pair.to, pair[pair.to])) continue;
     return byTime(context, pair, overNewer);
   }
   return mendsTime(context, pair) ? { is: "touch" } : { is: "same" };
@@ -103,9 +105,22 @@ function byTime(context: Context, { local, remote, to }: Pair, overNewer: boolea
   const copy = { is: "copy", why: "newer", overNewer } as const;
   if (local.size !== remote.size) return copy;
   const equal = sameChecksum(local.checksum, remote.checksum);
-  if (equal === true) return { is: keepsTimes(context, to) ? "touch" : "same" };
+  if (equal === true) return { is: keepsTimes(context, to, to === "local" ? local : remote) ? "touch" : "same" };
   if (equal === undefined && context.options.ask === "free") return { is: "askFree" };
   return copy;
+}
+
+/**
+ * A time that tells when a file came there, at or after the other's edit, proves nothing: a checksum that costs no transfer tells whether
+ * they are equal, and then history need not ask again. Undefined where the time speaks, or only the other criteria are left.
+ */
+function byArrival(context: Context, { local, remote, to }: Pair, verdict: Verdict): Judgement | undefined {
+  if (local.size !== remote.size || !(local.isArrival || remote.isArrival)) return undefined;
+  const target = to === "local" ? local : remote;
+  if (verdict !== "same" && !(verdict === NEWER[to] && target.isArrival)) return undefined;
+  const equal = sameChecksum(local.checksum, remote.checksum);
+  if (equal === undefined) return context.options.ask === "free" ? { is: "askFree" } : undefined;
+  return equal ? { is: "same" } : { is: "copy", why: "checksum", overNewer: false };
 }
 
 /**
@@ -132,8 +147,8 @@ function mendsTime(context: Context, { local, remote, to }: Pair): boolean {
   return verdict === NEWER[otherSide(to)] || (verdict === NEWER[to] && context.options.mirror);
 }
 
-function keepsTimes(context: Context, side: Side): boolean {
-  return context.sides[side].traits.timeStep !== undefined;
+function keepsTimes(context: Context, side: Side, entry: FileEntry): boolean {
+  return context.sides[side].traits.timeStep !== undefined && !entry.isArrival;
 }
 
 function remember(context: Context, { row, local, remote }: Pair): void {

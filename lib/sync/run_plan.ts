@@ -9,6 +9,7 @@ import type { RunOptions } from "./run.ts";
 import type { RootEntries } from "./run_memory.ts";
 import { toConflictName } from "./run_names.ts";
 import type { Scan } from "./scan.ts";
+import { tellTimes } from "./times.ts";
 import type { Backends } from "./transfer.ts";
 
 /** Both sides as they were listed. */
@@ -22,7 +23,8 @@ export async function* planRun(
 ): AsyncGenerator<SyncEvent, Plan, void> {
   const stamp = { host: options.host, now: options.now() };
   const { remembered, rootEntries } = options;
-  const before = { local: scans.local.snapshot, remote: scans.remote.snapshot };
+  const listed = { local: scans.local.snapshot, remote: scans.remote.snapshot };
+  const before = await tellTimes(listed, sides, { history: remembered?.history, signal: options.signal });
   const traits = { local: sides.local.traits, remote: sides.remote.traits };
   const { mode, criteria, mirror, remove, skipNew, skipModified, conflict, removeDespiteFailures } = options;
   const changed = mode === "Both" ? bothSides : [mode === "Local" ? "local" : "remote"] as const;

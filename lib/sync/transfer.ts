@@ -102,13 +102,20 @@ async function send(
   const { path, ...expecting } = placeOf(action, options);
   const inPlace = action.inPlace === true && options.place === undefined;
   let begun = 0;
-  const entry = await sides[action.to].write(path, body, {
+  const { modified, ahead } = await untold(from, source, options);
+  let whole = ahead;
+  const bodyAhead: Body = (start = 0, end) => {
+    const content = start === 0 && (end ?? source.size) >= source.size ? whole : undefined;
+    whole = undefined;
+    return content === undefined ? body(start, end) : Promise.resolve(content);
+  };
+  const entry = await sides[action.to].write(path, bodyAhead, {
     signal,
     size: source.size,
     tag: toTag(options.owner.partial, source),
     ...expecting,
     ...(inPlace ? { inPlace } : {}),
-    ...(source.modified === undefined ? {} : { modified: source.modified }),
+    ...(modified === undefined ? {} : { modified }),
     onBytes: (bytes) => (begun += Math.abs(bytes), options.onBytes(bytes)),
     onWarning: options.onWarning,
   }).catch((error) => {
@@ -128,6 +135,28 @@ function halfWritten({ path }: Copy, { kind, message, facts }: SyncError): SyncE
   const state = `"${printable(path)}" is half old, half new until the next run makes it whole`;
   return new SyncError(kind, `${message}; ${state}`, facts);
 }
+
+/** The source's time. Where a place keeps it and does not list it, it comes with the content of a small file, and a large one is looked at. */
+async function untold(
+  from: Backend,
+  source: FileEntry,
+  { signal }: Call,
+): Promise<{ readonly modified: number | undefined; readonly ahead?: Uint8Array<ArrayBuffer> }> {
+  if (source.modified !== undefined || from.traits.timeStep === undefined) return { modified: source.modified };
+  if (source.size > MOST_AHEAD) {
+    const now = await from.stat(source.path, { signal });
+    return { modified: now?.kind === "file" ? now.modified : undefined };
+  }
+  let modified: number | undefined;
+  const onModified = (time: number) => void (modified = time);
+  const content = await from.read(source.path, { signal, expect: source, onModified });
+  if (content instanceof Uint8Array) return { modified, ahead: content };
+  await content.cancel();
+  return { modified };
+}
+
+/** Bytes of a file that is fetched before its place is made ready. */
+const MOST_AHEAD = 256 * 1024;
 
 async function carryLink(
   action: Copy,

@@ -239,3 +239,32 @@ Deno.test("plan() forgets that a file was begun which looks as it did before, or
     assert.ok(proven.actions.every((action) => action.do === "touch"), mode);
   }
 });
+
+Deno.test("plan() asks for a free checksum where a time tells only when the file came there", () => {
+  const asked = pair({ ask: "free", local: { f: {} }, remote: { f: { modified: START + 9000, isArrival: true } } });
+  assert.deepEqual([inShort(asked.actions), asked.free], [[], ["f"]]);
+  const edited = pair({ ask: "free", local: { f: { modified: START + 9000 } }, remote: { f: { isArrival: true } } });
+  assert.deepEqual(inShort(edited.actions), []);
+  assert.deepEqual(edited.free, ["f"]);
+});
+
+for (const [sum, done] of [["md5:1", []], ["md5:2", ["copy remote f checksum"]]] as const) {
+  Deno.test(`plan() believes a checksum rather than the time of an arrival: ${done.length} copies`, () => {
+    const made = pair({
+      ask: "nothing",
+      local: { f: { checksum: "md5:1" } },
+      remote: { f: { modified: START + 9000, isArrival: true, checksum: sum } },
+    });
+    assert.deepEqual(inShort(made.actions), done);
+    assert.deepEqual(notesOf(made), []);
+  });
+}
+
+Deno.test("plan() replaces nothing under -Mirror because it came there later, unless its size is another", () => {
+  const remote = {
+    f: { modified: START + 9000, isArrival: true },
+    g: { modified: START + 9000, isArrival: true },
+  } as const;
+  const made = pair({ mirror: true, local: { f: {}, g: { size: 6 } }, remote });
+  assert.deepEqual(inShort(made.actions), ["copy remote g size"]);
+});
