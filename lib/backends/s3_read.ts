@@ -14,7 +14,9 @@ export type Reading = Spot & Pick<ReadOptions, "offset" | "length" | "expect" | 
 /** The content or a range of it: small ones whole, large ones as a stream. What does not have the ETag's MD5 rejects. */
 export async function readObject(store: Store, reading: Reading, budget: Budget): Promise<Content> {
   const { offset = 0, length, expect } = reading;
-  if (length === 0 || (expect !== undefined && offset >= expect.size)) return await nothing(store, reading);
+  if (length === 0 || (expect !== undefined && offset > 0 && offset >= expect.size)) {
+    return await nothing(store, reading);
+  }
   const end = Math.min(expect?.size ?? 0, offset + (length ?? Infinity));
   const isLarge = end - offset > WORTH_STRIPING;
   const to = isLarge ? offset + PIECE : length === undefined ? undefined : offset + length;
