@@ -9,13 +9,14 @@ import type {
   NewObject,
   ObjectFacts,
   Page,
+  PageOptions,
   Part,
   Sent,
   Stored,
   StoreOptions,
   Upload,
 } from "./s3_types.ts";
-import { isSealed, quoted, toBody, toConditions, toFacts, toPage, unquoted } from "./s3_wire.ts";
+import { isSealed, pageTrouble, quoted, toBody, toConditions, toFacts, toPage, unquoted } from "./s3_wire.ts";
 
 /** One bucket, spoken to by the AWS SDK: its types end here, every rejection is a SyncError. */
 export class Store implements AsyncDisposable {
@@ -59,12 +60,7 @@ export class Store implements AsyncDisposable {
     }
   }
 
-  async list(
-    prefix: string,
-    ask: Ask,
-    page: { readonly delimiter?: string; readonly token?: string; readonly after?: string; readonly most?: number } =
-      {},
-  ): Promise<Page> {
+  async list(prefix: string, ask: Ask, page: PageOptions = {}): Promise<Page> {
     const { delimiter, token, after, most } = page;
     const listed = await this.#send(ask, (under) =>
       this.#client.listObjectsV2({
@@ -77,10 +73,9 @@ export class Store implements AsyncDisposable {
         StartAfter: after,
         MaxKeys: most,
       }, under));
-    const found = toPage(listed);
-    const isBroken = listed.IsTruncated === true && most === undefined && (found.next ?? token) === token;
-    if (isBroken) throw failure(ask, "unexpected", { why: "the store broke off its listing" });
-    return found;
+    const why = pageTrouble(listed, page);
+    if (why !== undefined) throw failure(ask, "unexpected", { why });
+    return toPage(listed);
   }
 
   /** Undefined where there is no such object. */

@@ -54,6 +54,14 @@ export interface Download {
   drop(): void;
 }
 
+/** Which page of a listing: behind a token or a key, of `most` keys at most; with a delimiter what lies deeper is one prefix. */
+export interface PageOptions {
+  readonly delimiter?: string;
+  readonly token?: string;
+  readonly after?: string;
+  readonly most?: number;
+}
+
 /** One page of a listing. */
 export interface Page {
   readonly objects: readonly Listed[];

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { Readable } from "node:stream";
 import type { Patience } from "./s3_patience.ts";
-import type { Condition, ObjectFacts, Page, Sent } from "./s3_types.ts";
+import type { Condition, ObjectFacts, Page, PageOptions, Sent } from "./s3_types.ts";
 
 /** Small bodies as they are, larger ones in steps that show how far they are. */
 export function toBody(bytes: Uint8Array<ArrayBuffer>, { onBytes }: Sent, patience: Patience): Uint8Array | Readable {
@@ -44,6 +44,13 @@ interface ToldPage {
   readonly CommonPrefixes?: readonly { readonly Prefix?: string | undefined }[] | undefined;
   readonly IsTruncated?: boolean | undefined;
   readonly NextContinuationToken?: string | undefined;
+}
+
+/** Why this is no page to believe: what is no listing at all would look like an empty folder. */
+export function pageTrouble(found: ToldPage, { token, most }: PageOptions): string | undefined {
+  if (found.IsTruncated === undefined) return "the store's answer is no listing";
+  const next = found.NextContinuationToken || token;
+  return found.IsTruncated && most === undefined && next === token ? "the store broke off its listing" : undefined;
 }
 
 /** A page of a listing, in our words. */
