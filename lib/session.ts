@@ -49,9 +49,10 @@ export class Session implements AsyncDisposable {
     return this.#remote;
   }
 
-  /** Did the address name a folder? Then it is where relative remote paths start and the default of -RemotePath. */
+  /** Did the address name a folder, or a bucket, which is one? Then it is where relative remote paths start and the default of -RemotePath. */
   get hasPath(): boolean {
-    return this.reach.address.path !== "";
+    const { scheme, path } = this.reach.address;
+    return path !== "" || findProtocol(scheme)?.buckets === true;
   }
 
   passport(): SessionPassport {

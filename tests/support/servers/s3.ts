@@ -51,7 +51,7 @@ async function start({ config = [] }: S3Options): Promise<S3Server> {
   await ran("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", disk);
   spawn(place, stack, "ceph-osd", ["-f", "-i", "0"]);
   await ran("ceph", "osd", "crush", "add", "osd.0", "1", "root=default", "host=h");
-  const [accessKey, secretKey] = ["AKTEST", "SKTEST+pa/ss=word"];
+  const [accessKey, secretKey] = ["AKTEST", "Kanarienvogel+pa/ss=word"];
   const user = ["--uid=t", "--display-name=t", `--access-key=${accessKey}`, `--secret-key=${secretKey}`];
   await ran("radosgw-admin", "user", "create", ...user);
   const frontend = `beast endpoint=127.0.0.1:${place.port} tcp_nodelay=1`;
