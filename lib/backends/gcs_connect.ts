@@ -12,7 +12,7 @@ import { Http } from "./http.ts";
 import { Budget } from "./http_stripes.ts";
 import { parseTlsPins } from "./http_tls.ts";
 import { isLoopback } from "./loopback.ts";
-import { patiently } from "./pause.ts";
+import { knock } from "./knock.ts";
 
 /** An open bucket, and the key the session starts at. */
 export interface Bucket extends Tree, AsyncDisposable {
@@ -35,7 +35,8 @@ export async function connectGcs(target: Target, call: Call): Promise<Bucket> {
     userProject: target.options["UserProject"],
   });
   try {
-    await knock(api, { signal: call.signal, operation: "open", path: root, shown: label, key: start });
+    const ask: Spot = { signal: call.signal, operation: "open", path: root, shown: label, key: start };
+    await knock(() => holdsSomething(api, ask), ask);
   } catch (error) {
     await http[Symbol.asyncDispose]();
     throw error;
@@ -46,17 +47,6 @@ export async function connectGcs(target: Target, call: Call): Promise<Bucket> {
     budget: new Budget(PIECES_AHEAD),
     [Symbol.asyncDispose]: () => http[Symbol.asyncDispose](),
   };
-}
-
-/** One look; made again where what stands in the way passes by itself. */
-async function knock(api: Api, ask: Spot): Promise<void> {
-  try {
-    await patiently(() => holdsSomething(api, ask), ask);
-  } catch (error) {
-    // A server that is overloaded is none that another run holds.
-    const isBusy = error instanceof SyncError && error.kind === "busy";
-    throw isBusy ? new SyncError("connection", error.message, error.facts) : error;
-  }
 }
 
 const ENDPOINT = "https://storage.googleapis.com";

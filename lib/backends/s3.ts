@@ -22,6 +22,7 @@ import { toHonours } from "./s3_condition.ts";
 import { failure } from "./s3_errors.ts";
 import { children, everything, find, type Spot } from "./s3_find.ts";
 import { toPrefix } from "./s3_keys.ts";
+import { knock } from "./knock.ts";
 import { mustBeSecure, resolvedIn, toBucketPlace } from "./s3_place.ts";
 import { readObject } from "./s3_read.ts";
 import { Room } from "./s3_room.ts";
@@ -65,7 +66,7 @@ export async function openBucket(target: BucketTarget, call: Call): Promise<Back
     const spot: Spot = { ...call, operation: "open", path: root, prefix: toPrefix(target.path), shown: target.label };
     const endpoint = await store.endpoint(spot);
     if (endpoint !== undefined) mustBeSecure(endpoint, target.options);
-    await store.list(spot.prefix, spot, { most: 1 });
+    await knock(() => store.list(spot.prefix, spot, { most: 1 }), spot);
     const room = new Room(Math.max(ROOM, partSize));
     const desk: Desk = { store, honours: toHonours(endpoint), room, partSize };
     return new S3({ desk, budget: new Budget(PIECES_AHEAD), label: target.label }, { path: target.path, owns: true });
