@@ -58,10 +58,8 @@ export function rejectLookalike(word: string): void {
   // What stands before a later "@" may be a password with a slash in it.
   const place = path.includes("@") ? "user@host/path" : `${user}${host}${withSlash(encodePath(path))}`;
   const meant = printable(`sftp://${place}`).slice(0, 200);
-  throw badInput(
-    `${shown(word)} is no path: did you mean ${meant}? Write ./ before a name that holds a colon.`,
-    INVALID,
-  );
+  const message = `${shown(word)} is no path: did you mean ${meant}? Write ./ before a name that holds a colon.`;
+  throw badInput(message, INVALID);
 }
 
 /** A text that may be an address, with everything before its last "@" (user, password, pins) replaced, for messages. */

@@ -59,9 +59,8 @@ const cells: readonly Cell[] = [
   },
   {
     name: "carries both ways, by its history deletions too, and then has nothing to do",
-    async run(pair, { keepsTimes }) {
-      // Where no times are kept nothing tells that two files that nobody carried are the same.
-      const same = keepsTimes ? { "same": "s" } : {};
+    async run(pair) {
+      const same = { "same": "s" };
       await fill(pair.local, { ...same, "here": "h", "mine/deep/": "", "gone here": "1", "edited": "old" });
       await pair.fillRemote({ ...same, "there": "t", "yours/": "", "gone there": "2" });
       assertCode(await pair.sync("-Mode Both"), 0);
