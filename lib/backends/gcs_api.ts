@@ -76,10 +76,12 @@ export class Api {
     for (let attempt = 1;; attempt++) {
       const token = await this.#tokens.get(ask);
       const headers = { ...sending.headers, authorization: `Bearer ${token}` };
-      const reply = await this.#http.exchange({ ...sending, headers }, ask);
+      const { body, takeBack } = counted(sending.body);
+      const reply = await this.#http.exchange({ ...sending, headers, ...(body === undefined ? {} : { body }) }, ask);
       if (reply.status !== 401) return reply;
       const error = await this.refused(reply, ask);
       await this.#tokens.drop(token);
+      takeBack();
       if (attempt > 1) throw error;
     }
   }
@@ -114,6 +116,16 @@ export class Api {
     throw this.noBucket(ask);
   }
 
+  /** Removes what an upload made that is not what was sent, that very generation alone, and gives the error to reject with. */
+  async discard({ name, generation }: GcsObject, ask: Ask): Promise<Error> {
+    const uri = this.uri(name, { ifGenerationMatch: generation });
+    const reply = await this.done({ method: "DELETE", uri }, { ...ask, also: [404, 412] });
+    await reply.drop();
+    return failure(ask, "unexpected", {
+      why: "the bucket held other bytes than those that were sent; they were removed",
+    });
+  }
+
   noBucket(ask: Ask): Error {
     return failure(ask, "notFound", { why: `there is no bucket "${this.#rules.bucket}"` });
   }
@@ -130,6 +142,20 @@ export class Api {
     );
     return pairs.length === 0 ? "" : `?${pairs.join("&")}`;
   }
+}
+
+/** A body, and a way to take back what it told as sent when all of it has to be sent anew. */
+function counted(body: Sending["body"]): { readonly body: Sending["body"]; takeBack(): void } {
+  if (typeof body !== "object") return { body, takeBack: () => {} };
+  let told = 0;
+  const onBytes = (bytes: number) => {
+    told += bytes;
+    body.onBytes?.(bytes);
+  };
+  const takeBack = () => {
+    if (told > 0) body.onBytes?.(-told);
+  };
+  return { body: { size: body.size, open: () => body.open(), onBytes }, takeBack };
 }
 
 /** What a reply of JSON says. Rejects with unexpected where it is broken, or more than can be meant. */

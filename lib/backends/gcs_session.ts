@@ -82,7 +82,7 @@ class Session {
     for (let failures = 0;;) {
       try {
         progress ??= await this.#ask();
-        if ("object" in progress) return this.#proven(progress.object);
+        if ("object" in progress) return await this.#proven(progress.object);
         if (progress.at > furthest) failures = 0;
         furthest = Math.max(furthest, progress.at);
         return await this.#sendFrom(progress.at);
@@ -154,14 +154,13 @@ class Session {
       open: () => Promise.resolve(bytes),
     });
     if (reply.status !== 200 && reply.status !== 201) throw await this.#refused(reply);
-    return this.#proven(await parsed(reply, this.#sending, parseObject));
+    return await this.#proven(await parsed(reply, this.#sending, parseObject));
   }
 
-  #proven(object: GcsObject): GcsObject {
-    if (object.md5 === this.#md5) return object;
-    throw failure(this.#sending, "unexpected", {
-      why: "the bucket holds other bytes than those that were sent; it is to be written anew",
-    });
+  /** The server has compared too; an emulator may not. */
+  async #proven(object: GcsObject): Promise<GcsObject> {
+    if (object.md5 === undefined || object.md5 === this.#md5) return object;
+    throw await this.#api.discard(object, this.#sending);
   }
 
   async #put({ range, size, headers = {}, open }: Put): Promise<Reply> {
@@ -196,13 +195,17 @@ class Session {
   }
 
   async #refused(reply: Reply): Promise<Error> {
-    if (reply.status !== 404 && reply.status !== 410 && reply.status !== 400) {
+    if (![308, 400, 404, 410].includes(reply.status)) {
       return await this.#api.refused(reply, this.#sending);
     }
     await reply.drop();
     if (reply.status === 400) {
       const why = "the server refuses the upload (400): its bytes may have come damaged";
       return failure(this.#sending, "unexpected", { why });
+    }
+    if (reply.status === 308) {
+      const why = `the server took ${reached(reply)} of ${this.#sending.options.size} bytes`;
+      return failure(this.#sending, "connection", { why });
     }
     this.#isForgotten = true;
     return failure(this.#sending, "unexpected", { why: "the server has forgotten the upload", transient: true });

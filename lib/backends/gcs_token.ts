@@ -20,10 +20,11 @@ export class Tokens {
   /** The token to send now. Rejects with auth where the login is refused, with connection or timeout where nobody answers. */
   async get(ask: Ask): Promise<string> {
     for (;;) {
+      const isNew = this.#current === undefined;
       const fetching = this.#current ??= this.#fetch(ask);
       try {
         const token = await unlessAborted(fetching, ask);
-        if (Date.now() < token.until) return token.value();
+        if (isNew || Date.now() < token.until) return token.value();
         this.#forget(fetching);
       } catch (error) {
         if (!ask.signal.aborted) this.#forget(fetching);

@@ -118,10 +118,12 @@ interface Put {
 async function putAtOnce(api: Api, draft: Draft, { resource, conditions }: Put): Promise<GcsObject> {
   const { options } = draft;
   const bytes = await gathered(await opened(draft.body(), draft), options.size, draft);
-  const md5Hash = createHash("md5").update(bytes).digest("base64");
+  const md5 = createHash("md5").update(bytes).digest();
   const boundary = randomBytes(16).toString("hex");
   const head = `--${boundary}\r\ncontent-type: application/json; charset=UTF-8\r\n\r\n` +
-    `${JSON.stringify({ ...resource, md5Hash })}\r\n--${boundary}\r\ncontent-type: ${resource.contentType}\r\n\r\n`;
+    `${
+      JSON.stringify({ ...resource, md5Hash: md5.toString("base64") })
+    }\r\n--${boundary}\r\ncontent-type: ${resource.contentType}\r\n\r\n`;
   const parts = [Buffer.from(head), bytes, Buffer.from(`\r\n--${boundary}--\r\n`)];
   const whole = new Uint8Array(Buffer.concat(parts));
   const reply = await api.done({
@@ -131,14 +133,17 @@ async function putAtOnce(api: Api, draft: Draft, { resource, conditions }: Put):
     body: {
       size: whole.length,
       open: () => Promise.resolve(whole),
-      onBytes: () => options.onBytes?.(options.size),
+      onBytes: (sent) => options.onBytes?.(Math.sign(sent) * options.size),
     },
   }, { ...draft, also: [404] });
   if (reply.status === 404) {
     await reply.drop();
     throw api.noBucket(draft);
   }
-  return await parsed(reply, draft, parseObject);
+  const object = await parsed(reply, draft, parseObject);
+  // The server has compared too; an emulator may not.
+  if (object.md5 === undefined || object.md5 === md5.toString("hex")) return object;
+  throw await api.discard(object, draft);
 }
 
 function above(key: string): string {

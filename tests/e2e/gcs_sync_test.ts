@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { canary, everythingIn } from "../support/canary.ts";
+import { isSame } from "../support/content.ts";
 import { type GcsPair, startGcsPair } from "../support/gcs_pair.ts";
 import { age, assertCode, fill, look } from "../support/pair.ts";
 import { counts, tandem } from "../support/tandem.ts";
@@ -164,6 +165,27 @@ Deno.test("What passes by itself is tried again: 429, 500, 503, a cut, a token t
   assertCode(ran, 0);
   assert.deepEqual(pair.look(), { "a": "1", "b": "2", "c": "3", "d": "4", "e": "5" });
   assert.equal(pair.server.login.given, 2);
+  await pair.idle("-Mode Remote");
+});
+
+Deno.test("A run that is killed in the middle of a large upload shows nothing, and the next one is whole (UP-12)", async () => {
+  await using pair = await startGcsPair();
+  const old = "old content";
+  pair.put("large", old, long);
+  const content = new Uint8Array(48 << 20).map((_, index) => index * 7 + (index >> 16));
+  await fill(pair.local, { "large": content });
+  await age(`${pair.local}/large`, -5);
+  const running = pair.start("-Mode Remote");
+  const ended = running.output();
+  const hasBegun = () => pair.server.asked.some(({ what }) => what === "part");
+  while (!hasBegun()) await new Promise((resolve) => setTimeout(resolve, 5));
+  running.kill("SIGKILL");
+  await ended;
+  assert.deepEqual(pair.look(), { "large": old });
+  assertCode(await pair.sync("-Mode Remote"), 0);
+  const stored = pair.bucket.store.get("site/large")?.bytes ?? new Uint8Array();
+  assert.ok(isSame(stored, content));
+  assert.deepEqual(pair.bucket.store.names(), ["site/large", "site2/other"]);
   await pair.idle("-Mode Remote");
 });
 

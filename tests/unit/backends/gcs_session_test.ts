@@ -3,7 +3,7 @@ import type { Backend } from "../../../lib/backends/backend.ts";
 import { SyncError } from "../../../lib/errors.ts";
 import { toRelPath } from "../../../lib/path.ts";
 import { call, get, paths, rejects, sameBytes } from "../../contract/rig.ts";
-import { pattern, streamBody } from "../../support/content.ts";
+import { pattern, streamBody, wholeBody } from "../../support/content.ts";
 import { openTestGcs } from "../../support/gcs_target.ts";
 import { type Proxy, startProxy } from "../../support/proxy.ts";
 import { type GcsBucket, type GcsServer, startGcs } from "../../support/servers/gcs.ts";
@@ -104,6 +104,35 @@ Deno.test("write() that is refused in the end replaces nothing and says so, the 
       await rejects(write(), kind);
     }
     assert.deepEqual([bucket.store.names(), bucket.uploads.open, asked("abandon")], [[], 0, 3]);
+  });
+});
+
+Deno.test("write() whose token ends meanwhile sends the part anew, and tells every byte once", async () => {
+  await withBucket(async ({ server, bucket, write }) => {
+    server.fail("part", { status: 401, reason: "authError" });
+    assert.equal(await write(), bytes.length);
+    sameBytes(bucket.store.get("f")?.bytes ?? new Uint8Array(), bytes);
+  });
+});
+
+Deno.test("write() whose end the server took in part goes on", async () => {
+  await withBucket(async ({ server, bucket, write }) => {
+    server.fail("part", { status: 308, headers: { range: "bytes=0-262143" } });
+    assert.equal(await write(), bytes.length);
+    sameBytes(bucket.store.get("f")?.bytes ?? new Uint8Array(), bytes);
+  });
+});
+
+Deno.test("write() removes at once what is not what was sent, should a server not have compared it", async () => {
+  await withBucket(async ({ server, bucket, backend, asked }) => {
+    const other = (size: number) => {
+      const { generation } = bucket.store.put({ name: "f", bytes: pattern(size, 9) }, new URLSearchParams());
+      const shown = { name: "f", size: String(size), generation: String(generation), metageneration: "1" };
+      return { body: JSON.stringify({ ...shown, md5Hash: "kAFQmDzST7DWlj99KOF/cg==" }) };
+    };
+    server.fail("insert", other(3));
+    await rejects(backend.write(f, wholeBody("abd"), { ...call, size: 3, expect: "absent" }), "unexpected");
+    assert.deepEqual([bucket.store.names(), asked("delete")], [[], 1]);
   });
 });
 
