@@ -2,7 +2,7 @@ import type { Checksum, DirEntry, Entry, FileEntry } from "../types.ts";
 import type { Expecting } from "./backend.ts";
 import { mismatch } from "./expect.ts";
 import { type Api, parsed, type Spot } from "./gcs_api.ts";
-import { find, type Seen } from "./gcs_find.ts";
+import { find, firstBelow, type Seen } from "./gcs_find.ts";
 import { prefixOf } from "./gcs_names.ts";
 import { formatEdited, type GcsObject, textOf, toRecord } from "./gcs_object.ts";
 import { conditionsFor, mustHaveFolders, noteFolders, type Tree } from "./gcs_write.ts";
@@ -91,8 +91,7 @@ async function mustBeFile(api: Api, spot: Spot): Promise<Required<Seen>> {
 /** The marker ("d/") of a folder that holds nothing else; undefined where there is none. Rejects with changed where more lies there. */
 async function emptyMarker(api: Api, spot: Spot): Promise<GcsObject | undefined> {
   const prefix = prefixOf(spot.key);
-  const { items } = await api.page({ prefix, maxResults: 2 }, spot);
-  const [first, second] = items;
+  const [first, second] = await firstBelow(api, spot, 2);
   if (first === undefined) return undefined;
   if (second === undefined && prefix !== "" && first.name === prefix && first.size === 0) return first;
   throw failure(spot, "changed", { why: "the folder is not empty" });

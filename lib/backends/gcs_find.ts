@@ -25,8 +25,18 @@ export async function find(api: Api, spot: Spot): Promise<Seen | undefined> {
 
 /** Do names begin with "key/"? A bucket that is there is a folder, whatever it holds. */
 export async function holdsSomething(api: Api, spot: Spot): Promise<boolean> {
-  const { items } = await api.page({ prefix: prefixOf(spot.key), maxResults: 1 }, spot);
-  return spot.key === "" || items.length > 0;
+  const [first] = await firstBelow(api, spot, 1);
+  return spot.key === "" || first !== undefined;
+}
+
+/** The first objects whose names begin with "key/", so many at most. A page may come empty though others follow. */
+export async function firstBelow(api: Api, spot: Spot, most: number): Promise<readonly GcsObject[]> {
+  const found: GcsObject[] = [];
+  for await (const { items } of pages(api, { prefix: prefixOf(spot.key), maxResults: most }, spot)) {
+    found.push(...items);
+    if (found.length >= most) break;
+  }
+  return found;
 }
 
 /** The children of a folder. Rejects with notFound where nothing lies below the key. */
@@ -76,7 +86,7 @@ async function* pages(api: Api, query: Query & { readonly prefix: string }, spot
   const seen = new Set<string>();
   let token: string | undefined;
   do {
-    const asked = { ...query, maxResults: PAGE, pageToken: token };
+    const asked = { maxResults: PAGE, ...query, pageToken: token };
     // A walk that has begun is not begun anew: page by page it has to come through by itself.
     const page = await (token === undefined ? api.page(asked, spot) : patiently(() => api.page(asked, spot), spot));
     const names = [...page.items.map(({ name }) => name), ...page.prefixes];

@@ -140,6 +140,21 @@ Deno.test("remove() takes the marker of an empty folder, and never one of a fold
   });
 });
 
+Deno.test("An empty page is not the end: what follows it is seen, also where one name would do", async () => {
+  await withBucket(async (backend, bucket, server) => {
+    const body = JSON.stringify({ kind: "storage#objects", nextPageToken: "AA" });
+    plant(bucket, "d/", new Uint8Array());
+    plant(bucket, "d/f");
+    server.fail("list", { body });
+    const dir = await entry(backend, "d");
+    assert.equal(dir.kind, "dir");
+    server.fail("list", { body });
+    assert.deepEqual(await walked(backend), ["dir d", "file d/f"]);
+    await rejects(backend.remove(dir, call), "changed");
+    assert.equal(bucket.store.names().length, 2);
+  }, { page: 1 });
+});
+
 Deno.test("walk() rejects a listing that begins again and again, or names what lies elsewhere", async () => {
   await withBucket(async (backend, _bucket, server) => {
     const body = JSON.stringify({ kind: "storage#objects", nextPageToken: "t" });
