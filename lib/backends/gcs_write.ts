@@ -10,6 +10,7 @@ import type { Folders } from "./gcs_folders.ts";
 import { formatEdited, type GcsObject, OBJECT_FIELDS, parseObject, toFileEntry } from "./gcs_object.ts";
 import { putInSession } from "./gcs_session.ts";
 import { failure } from "./http_status.ts";
+import { contentType } from "./s3_mime.ts";
 
 /** A file that is being written. */
 export interface Draft extends Spot {
@@ -41,7 +42,7 @@ export async function writeObject(tree: Tree, draft: Draft): Promise<FileEntry> 
   const conditions = await conditionsFor(tree, draft, options);
   const resource: Resource = {
     name: key,
-    contentType: "application/octet-stream",
+    contentType: contentType(draft.path) ?? "application/octet-stream",
     ...(options.modified === undefined ? {} : { metadata: formatEdited(options.modified) }),
   };
   const object = options.size > IN_ONE_REQUEST

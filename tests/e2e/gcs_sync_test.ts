@@ -25,7 +25,9 @@ Deno.test("Sync-Path -Mode Remote fills a bucket's folder, times and all, and th
   assertCode(ran, 0);
   assert.deepEqual(counts(ran), [5, 0, 0, 0, 0]);
   assert.deepEqual(pair.look(), tree);
-  const { metadata } = pair.bucket.store.get("site/dir/deep/b.txt") ?? {};
+  const { metadata, contentType } = pair.bucket.store.get("site/dir/deep/b.txt") ?? {};
+  assert.equal(contentType, "text/plain; charset=utf-8");
+  assert.equal(pair.bucket.store.get("site/big")?.contentType, "application/octet-stream");
   assert.deepEqual(metadata, { mtime: "2023-11-14T22:13:20Z", "goog-reserved-file-mtime": "1700000000" });
   const made = pair.asked().map(({ what }) => what);
   assert.deepEqual(made.filter((what) => what === "insert").length, 4);
