@@ -24,7 +24,7 @@ export async function checkRoots(sides: Backends, options: RootsOptions): Promis
   refuseOverlap(sides);
   const [local, remote] = await Promise.all([isMissing(sides.local, options), isMissing(sides.remote, options)]);
   const missing = { local, remote };
-  const source = missingSource(options, missing);
+  const source = missingSource({ ...options, isStore: !sides.remote.traits.hasDirs }, missing);
   if (source === undefined) return missing;
   const shown = describe(sides[source]);
   if (!options.remove && !options.known) {
@@ -54,12 +54,16 @@ export async function findMarker(
 
 /**
  * The missing root that rules a run out: the source. In Both each side is one; there a remote folder may still have to be made, while a
- * local one that is not there is more likely a slip of the pen.
+ * local one that is not there is more likely a slip of the pen. `isStore`: a remote folder is there as soon as it holds something, so
+ * that one nobody has used yet is as good as an empty one.
  */
-function missingSource({ mode, remove, known }: RootsOptions, missing: Missing): Side | undefined {
+function missingSource(
+  { mode, remove, known, isStore }: RootsOptions & { readonly isStore: boolean },
+  missing: Missing,
+): Side | undefined {
   if (mode === "Local") return missing.remote ? "remote" : undefined;
   if (missing.local) return "local";
-  return mode === "Both" && missing.remote && (remove || known) ? "remote" : undefined;
+  return mode === "Both" && missing.remote && (known || (remove && !isStore)) ? "remote" : undefined;
 }
 
 async function isMissing(backend: Backend, call: Call): Promise<boolean> {

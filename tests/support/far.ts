@@ -31,8 +31,6 @@ export interface FarKind {
   readonly protocol: "ftp" | "webdav";
   readonly server: string;
   readonly noUploadResume?: string;
-  /** Can a file be given a time? */
-  readonly keepsTimes: boolean;
   /** `config`: as the starters of the server take it. */
   start(config?: readonly string[]): Promise<Far>;
 }
@@ -91,7 +89,6 @@ function ftp(
     name: `${schemes[tls]} ${name}`,
     protocol: "ftp",
     server,
-    keepsTimes: true,
     async start(config = []) {
       const running = await start({ tls, config });
       const user = running.user === undefined ? "" : `${running.user}@`;
@@ -117,7 +114,6 @@ function dav(name: string, kind: DavKind, options: Omit<DavOptions, "kind"> = {}
     protocol: "webdav",
     server: davRecipe(kind),
     noUploadResume: whole,
-    keepsTimes: kind !== "nginx" && kind !== "rclone",
     async start(config = seesOthers[kind] ?? []) {
       const running = await startDav({ kind, ...options, config: [...options.config ?? [], ...config] });
       return {
