@@ -6,7 +6,8 @@ import { look, mustMatch } from "./ftp_look.ts";
 import { failure, refusal } from "./ftp_reply.ts";
 import { type Doing, onLink, type Site, wired } from "./ftp_site.ts";
 import { setTime, timeCommand } from "./ftp_time.ts";
-import { mustKeepName, rename } from "./ftp_write.ts";
+import { rename } from "./ftp_place.ts";
+import { mustKeepName } from "./ftp_write.ts";
 
 /** Makes a folder; for the root its parents too. One that exists is fine; anything else there rejects with exists. */
 export async function makeFolder(site: Site, doing: Doing): Promise<DirEntry> {

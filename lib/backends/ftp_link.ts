@@ -21,6 +21,8 @@ interface Waiter {
   readonly resolve: (reply: Reply) => void;
   readonly reject: (error: SyncError) => void;
   patient: boolean;
+  /** Nobody cares what the answer is. */
+  readonly idle?: boolean;
 }
 
 /**
@@ -35,6 +37,8 @@ export class FtpLink {
   #closed: SyncError | undefined;
   #hasEpsv = true;
   #newest = false;
+  /** The port of a data connection that was asked for ahead, and until when it is believed. */
+  #ahead: { readonly port: number; readonly until: number } | undefined;
   /** May several commands be on their way? Servers that are known to read one line after the other. */
   pipelines = false;
   /** What the server said first; it often names its software. */
@@ -77,7 +81,7 @@ export class FtpLink {
 
   /** No reply is outstanding and the link lives: it can be used for something else. */
   get isIdle(): boolean {
-    return !this.closed && this.#waiting.length === 0;
+    return !this.closed && this.#waiting.every(({ idle }) => idle === true);
   }
 
   /** Goes on over TLS. What came in clear before is forgotten. */
@@ -98,16 +102,32 @@ export class FtpLink {
   async batch<const C extends readonly string[]>(commands: C): Promise<{ readonly [I in keyof C]: Reply }> {
     const replies: Reply[] = [];
     if (this.pipelines) {
-      for (const one of this.#send(commands)) replies.push(await one);
+      const sent = this.#send(commands);
+      for (const [index, one] of sent.entries()) {
+        replies.push(await one);
+        if (index === 0) this.#fetchRest(sent.length);
+      }
     } else {
       for (const command of commands) replies.push(await this.ask(command));
     }
     return replies as { readonly [I in keyof C]: Reply };
   }
 
+  /** The command that asks for the port of the next data connection ahead, where that saves a turn; its reply goes to keepAhead(). */
+  get askAhead(): readonly string[] {
+    return this.pipelines && this.#hasEpsv ? ["EPSV"] : [];
+  }
+
+  keepAhead(reply: Reply): void {
+    const port = epsvPort(reply);
+    this.#ahead = port === undefined ? undefined : { port, until: performance.now() + AHEAD_MS };
+  }
+
   /** A data connection to the host of the control connection. Rejects with what the server said where it gives none. */
   async openData(): Promise<Data> {
-    const port = await this.#passivePort();
+    const ahead = this.#ahead;
+    this.#ahead = undefined;
+    const port = ahead !== undefined && performance.now() < ahead.until ? ahead.port : await this.#passivePort();
     const host = this.#ftp.socket.remoteAddress;
     if (host === undefined) throw this.#closed ?? lost("connection", "the connection is closed");
     const { timeout, trust } = this.#settings;
@@ -156,7 +176,17 @@ export class FtpLink {
     throw lost("connection", `the server opens no data connection: ${reply.text.slice(0, 200)}`);
   }
 
-  /** The one place where commands reach the wire; as bytes, because text over TLS does not keep its encoding. */
+  /**
+   * A server that delays small segments (Nagle's algorithm, vsftpd does) holds the second reply back until the first one was received,
+   * which takes 40 ms unless something is sent to it. Where all replies came at once there is nothing to fetch.
+   */
+  #fetchRest(count: number): void {
+    if (count < 2 || this.#waiting.length === 0 || this.closed) return;
+    this.#waiting.push({ resolve: () => {}, reject: () => {}, patient: false, idle: true });
+    this.#ftp.socket.write(Buffer.from("NOOP\r\n", "latin1"));
+  }
+
+  /** The one place where commands of others reach the wire; as bytes, because text over TLS does not keep its encoding. */
   #send(commands: readonly string[], patient = false): readonly Promise<Reply>[] {
     if (this.#closed !== undefined) throw this.#closed;
     // deno-lint-ignore no-control-regex
@@ -207,6 +237,9 @@ export class FtpLink {
     wholeLines(socket, () => this.close(lost("connection", "the server's reply is too long")));
   }
 }
+
+/** Servers give a port up that nobody connects to. */
+const AHEAD_MS = 5_000;
 
 /** Longer than any line of a reply. */
 const MOST_LINE = 1 << 16;

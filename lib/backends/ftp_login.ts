@@ -136,7 +136,7 @@ async function enter(entering: Entering, { signal }: Call): Promise<FtpLink> {
     if (security === "Explicit" || security === "Auto") await startTls(link, entering);
     await logIn(link, entering);
     await prepare(link, label);
-    link.pipelines = /vsftpd|proftpd|pure-ftpd/i.test(greeting.text) && await isFar(link);
+    link.pipelines = /vsftpd|proftpd|pure-ftpd/i.test(greeting.text);
     return link;
   } catch (error) {
     opened?.close();
@@ -207,18 +207,6 @@ async function prepare(link: FtpLink, label: string): Promise<void> {
   const [type] = await link.batch(["TYPE I", "OPTS UTF8 ON"]);
   mustBe(type, label, "refuses binary transfers");
 }
-
-/**
- * Is the line so long that commands are better sent side by side? On a short one the second of two replies waits for the receipt of
- * the first (Nagle's algorithm at the server), which takes 40 ms.
- */
-async function isFar(link: FtpLink): Promise<boolean> {
-  const start = performance.now();
-  await link.ask("NOOP");
-  return performance.now() - start > FAR_MS;
-}
-
-const FAR_MS = 30;
 
 async function learn(link: FtpLink, label: string): Promise<Abilities> {
   const [feat, pwd, help, system] = await link.batch(["FEAT", "PWD", "SITE HELP", "SYST"]);

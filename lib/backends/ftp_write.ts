@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { cancelled, type ErrorKind, SyncError, toSyncError } from "../errors.ts";
-import { nameOf, parentOf, printable } from "../path.ts";
+import { cancelled, type ErrorKind, toSyncError } from "../errors.ts";
+import { nameOf, printable } from "../path.ts";
 import { tempPath } from "../temp.ts";
 import type { Entry, FileEntry } from "../types.ts";
 import type { Body, Content, WriteOptions } from "./backend.ts";
@@ -9,15 +9,10 @@ import { gather, wrongSize } from "./ftp_body.ts";
 import { restart } from "./ftp_folder.ts";
 import type { FtpLink } from "./ftp_link.ts";
 import { look, lookCommands, lookedAt, mustMatch, presenceCommands } from "./ftp_look.ts";
-import { failure, refusal, type Reply, said } from "./ftp_reply.ts";
+import { type Draft, place, whyUnwritten, type Writing } from "./ftp_place.ts";
+import { failure } from "./ftp_reply.ts";
 import { childOf, type Doing, onLink, type Site, wired } from "./ftp_site.ts";
 import { setTime, timeCommand } from "./ftp_time.ts";
-
-export type Writing = Doing & {
-  readonly options: WriteOptions;
-  /** The folder that holds it, as the server names it. */
-  readonly dir: string;
-};
 
 /**
  * Old or new: the bytes go to a temporary name beside the target; size, time and mode are settled there; then one last look at the
@@ -62,10 +57,6 @@ const WORTH_KEEPING = 24 << 20;
 const RESUMABLE: readonly ErrorKind[] = ["connection", "timeout", "busy", "cancelled"];
 /** The end of what a broken write left is not trusted. */
 const OVERLAP = 1 << 20;
-
-interface Draft extends Writing {
-  readonly temp: Doing;
-}
 
 /** What is there before the first byte is sent; it is looked at once more before it is replaced. */
 async function mustFit(link: FtpLink, site: Site, draft: Draft): Promise<Entry | undefined> {
@@ -168,7 +159,10 @@ async function settle(link: FtpLink, site: Site, { draft, before }: Settling): P
   const isKnown = time !== undefined && site.learned.keepsTimes;
   const looks = isKnown ? presenceCommands(site, temp) : lookCommands(site, temp);
   const last = options.expect === "absent" ? presenceCommands(site, draft) : lookCommands(site, draft);
-  const replies = await link.batch([...first, ...looks, ...last]);
+  const ahead = options.size <= SMALL ? link.askAhead : [];
+  const all = await link.batch([...ahead, ...first, ...looks, ...last]);
+  if (ahead.length > 0 && all[0] !== undefined) link.keepAhead(all[0]);
+  const replies = all.slice(ahead.length);
   const chmod = mode === undefined ? undefined : replies[0];
   const timed = time === undefined ? undefined : replies[first.length - 1];
   if (chmod !== undefined && chmod.code >= 300) warn(draft, "mode");
@@ -211,47 +205,6 @@ function warn({ path, options }: Draft, what: string): void {
   options.onWarning?.(`The server refused to set the ${what} of "${printable(path)}"`);
 }
 
-/** The target takes the temporary file's content, in one step where the server renames over what is there. */
-async function place(
-  link: FtpLink,
-  site: Site,
-  { draft, found }: { readonly draft: Draft; readonly found: Entry | undefined },
-): Promise<void> {
-  const reply = await rename(link, site, { from: draft.temp, to: draft });
-  if (reply.code < 300) return;
-  if (found === undefined || reply.code === 421) throw await whyUnwritten(link, site, { draft, reply });
-  await swap(link, site, draft);
-}
-
-/** RNFR and RNTO; gives the reply that counts. */
-export async function rename(
-  link: FtpLink,
-  site: Site,
-  { from, to }: { readonly from: Doing; readonly to: Doing },
-): Promise<Reply> {
-  const [source, target] = [wired(site, from), wired(site, to)];
-  const [first, second] = await link.batch([`RNFR ${source}`, `RNTO ${target}`]);
-  return first.code === 350 ? second : first;
-}
-
-/** Without rename over a file: the old one steps aside, the new one takes its name, the old one goes; undone when the middle step fails. */
-async function swap(link: FtpLink, site: Site, draft: Draft): Promise<void> {
-  const { temp, dir, path } = draft;
-  const aside = { ...temp, at: childOf(dir, nameOf(tempPath(path, randomBytes(8).toString("hex")))) };
-  const stepped = await rename(link, site, { from: draft, to: aside });
-  if (stepped.code >= 300) throw await whyUnwritten(link, site, { draft, reply: stepped });
-  const placed = await rename(link, site, { from: temp, to: draft });
-  if (placed.code >= 300) {
-    const undone = await rename(link, site, { from: aside, to: draft });
-    if (undone.code < 300) throw await whyUnwritten(link, site, { draft, reply: placed });
-    throw new SyncError("unexpected", `Cannot write "${printable(path)}": its old content is left at "${aside.at}"`, {
-      operation: draft.operation,
-      path,
-    });
-  }
-  await link.ask(`DELE ${wired(site, aside)}`);
-}
-
 /** Removes the temporary file after a failure, unless it is worth going on with; on another connection where the first is lost. */
 async function cleanUp(
   site: Site,
@@ -271,22 +224,3 @@ async function cleanUp(
 }
 
 const CLEANUP_MS = 10_000;
-
-/** "553 Could not create file" may mean anything: a look at the folder tells. */
-async function whyUnwritten(
-  link: FtpLink,
-  site: Site,
-  { draft, reply }: { readonly draft: Draft; readonly reply: Reply },
-): Promise<Error> {
-  const refused = refusal(draft, reply);
-  if (refused.kind !== "unexpected" && refused.kind !== "denied" && refused.kind !== "notFound") return refused;
-  const above = { ...draft, path: parentOf(draft.path), at: draft.dir };
-  const parent = await look(link, site, { ...above, precise: true });
-  if (parent?.kind === "dir") {
-    return refused.kind === "notFound" ? failure(draft, "changed", { why: said(reply) }) : refused;
-  }
-  if (parent === undefined) {
-    return failure(draft, "notFound", { why: "the folder that is to hold it is absent", cause: refused });
-  }
-  return failure(draft, "exists", { why: "what is to hold it is no folder", cause: refused });
-}

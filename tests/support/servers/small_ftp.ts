@@ -1,0 +1,145 @@
+import net from "node:net";
+
+/** One line of a scripted server's memory: what it was told, in order. */
+export type Told = readonly string[];
+
+/** What the server does differently. `reply`: an answer to a command instead of its own; `listing`: what LIST or MLSD sends, and its last word. */
+export interface SmallFtpOptions {
+  reply?(command: string): string | undefined;
+  readonly listing?: string | (() => Iterable<string>);
+  readonly afterListing?: string;
+  /** Bytes that STOR keeps of each upload. */
+  readonly keeps?: number;
+  /** FEAT's lines. */
+  readonly features?: readonly string[];
+}
+
+/** A scripted FTP server on 127.0.0.1 for odd and hostile answers; it lets everybody in and holds one flat set of files. */
+export interface SmallFtp extends AsyncDisposable {
+  readonly port: number;
+  readonly told: Told;
+  readonly files: ReadonlyMap<string, string>;
+}
+
+/** Starts it. */
+export async function startSmallFtp(options: SmallFtpOptions = {}): Promise<SmallFtp> {
+  const told: string[] = [];
+  const files = new Map<string, string>();
+  const open = new Set<net.Socket>();
+  const servers: net.Server[] = [];
+  const listen = async (onSocket: (socket: net.Socket) => void): Promise<number> => {
+    const server = net.createServer({ noDelay: true }, (socket) => {
+      open.add(socket);
+      socket.on("error", () => {});
+      socket.on("close", () => open.delete(socket));
+      onSocket(socket);
+    });
+    servers.push(server);
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const address = server.address();
+    return address !== null && typeof address === "object" ? address.port : 0;
+  };
+  const port = await listen((socket) => serve(socket, { options, told, files, listen }));
+  return {
+    port,
+    told,
+    files,
+    async [Symbol.asyncDispose]() {
+      for (const socket of open) socket.destroy();
+      await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+    },
+  };
+}
+
+interface Serving {
+  readonly options: SmallFtpOptions;
+  readonly told: string[];
+  readonly files: Map<string, string>;
+  listen(onSocket: (socket: net.Socket) => void): Promise<number>;
+}
+
+function serve(control: net.Socket, { options, told, files, listen }: Serving): void {
+  const { features = ["MLST type*;size*;modify*;", "UTF8", "MFMT", "SIZE", "MDTM"] } = options;
+  let data = Promise.withResolvers<net.Socket>();
+  let from = "";
+  const say = (line: string) => control.write(`${line}\r\n`, "latin1");
+  say("220 small");
+
+  async function answer(command: string): Promise<void> {
+    told.push(command);
+    const given = options.reply?.(command);
+    if (given !== undefined) return void control.write(given, "latin1");
+    const [, verb = "", rest = ""] = /^(\S+) ?(.*)$/.exec(command) ?? [];
+    switch (verb) {
+      case "USER":
+        return void say("230 in");
+      case "FEAT":
+        return void say(["211-Features:", ...features.map((line) => ` ${line}`), "211 End"].join("\r\n"));
+      case "PWD":
+        return void say('257 "/"');
+      case "SYST":
+        return void say("215 UNIX Type: L8");
+      case "EPSV":
+        data = Promise.withResolvers();
+        return void say(`229 ok (|||${await listen((socket) => data.resolve(socket))}|)`);
+      case "MLSD":
+      case "LIST":
+        return await send(options.listing ?? "", options.afterListing ?? "226 done");
+      case "RETR":
+        return await send(files.get(rest) ?? "", "226 done");
+      case "STOR":
+        return await take(rest);
+      case "MLST":
+        return void say(describe(rest));
+      case "RNFR":
+        from = rest;
+        return void say("350 and now?");
+      case "RNTO":
+        files.set(rest, files.get(from) ?? "");
+        files.delete(from);
+        return void say("250 moved");
+      case "DELE":
+        files.delete(rest);
+        return void say("250 gone");
+      default:
+        return void say("200 fine");
+    }
+  }
+
+  async function send(what: string | (() => Iterable<string>), last: string): Promise<void> {
+    say("150 here it comes");
+    const socket = await data.promise;
+    for (const part of typeof what === "string" ? [what] : what()) {
+      if (socket.destroyed) break;
+      if (!socket.write(part, "latin1")) {
+        await new Promise((resolve) => socket.once("drain", resolve).once("close", resolve));
+      }
+    }
+    socket.end();
+    say(last);
+  }
+
+  async function take(path: string): Promise<void> {
+    say("150 go on");
+    const socket = await data.promise;
+    const parts: string[] = [];
+    for await (const part of socket) parts.push(part.toString("latin1"));
+    files.set(path, parts.join("").slice(0, options.keeps ?? Infinity));
+    say("226 got it");
+  }
+
+  function describe(path: string): string {
+    if (path === "/") return "250-Listing\r\n type=dir; /\r\n250 End";
+    const content = files.get(path);
+    if (content === undefined) return "550 No such file";
+    return `250-Listing\r\n type=file;size=${content.length};modify=20231114221320; ${path}\r\n250 End`;
+  }
+
+  let rest = "";
+  let turn = Promise.resolve();
+  control.on("data", (bytes) => {
+    const lines = (rest + bytes.toString("latin1")).split("\r\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) turn = turn.then(() => answer(line));
+  });
+}
