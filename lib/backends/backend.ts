@@ -21,6 +21,8 @@ export interface Traits {
   readonly parallelFiles: number;
   readonly names: NameRules;
   readonly maxNameBytes: number;
+  /** Names that begin with a dot are in no listing: nobody can tell whether one is there. */
+  readonly hidesDots?: boolean;
 }
 
 export interface Call {

@@ -145,5 +145,6 @@ function traitsOf({ dialect, connections }: Server): Traits {
     parallelFiles: connections * 2,
     names: "posix",
     maxNameBytes: dialect.maxNameBytes,
+    hidesDots: dialect.hidesDots,
   };
 }

@@ -164,10 +164,11 @@ async function scanBoth(
 ): Promise<Scans> {
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
+  const hidesDots = bothSides.some((side) => sides[side].traits.hidesDots === true);
   const scanOne = async (side: Side): Promise<Scan> => {
     if (missing[side]) return { snapshot: toSnapshot([]), leftovers: [] };
     try {
-      return await scan(sides[side], { signal, links: options.links, owner: owners[side] });
+      return await scan(sides[side], { signal, links: options.links, owner: owners[side], hidesDots });
     } catch (error) {
       stop.abort(error);
       throw error;

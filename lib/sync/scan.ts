@@ -1,6 +1,6 @@
 import type { Backend, Call } from "../backends/backend.ts";
 import { cancelled, type ErrorKind, SyncError, toSyncError } from "../errors.ts";
-import { isChild, parentOf, printable, type RelPath, root } from "../path.ts";
+import { isChild, nameOf, parentOf, printable, type RelPath, root } from "../path.ts";
 import { tempTag } from "../temp.ts";
 import type { DirEntry, Entry, OpaqueEntry, Snapshot } from "../types.ts";
 import { drain } from "./pool.ts";
@@ -12,6 +12,8 @@ export interface ScanOptions extends Call {
   readonly links: "Skip" | "Keep";
   readonly owner: Owner;
   readonly concurrency?: number;
+  /** One of the two sides shows no name that begins with a dot: whether it is there cannot be told, so it is left alone. */
+  readonly hidesDots?: boolean;
 }
 
 /** What a side holds, and the temporary files of our own that lie about there (no part of the snapshot). */
@@ -171,6 +173,12 @@ function admit(entry: Entry, found: Found, options: ScanOptions): Entry | undefi
       found.leftovers.push(path);
       return undefined;
     }
+  }
+  if (options.hidesDots === true && nameOf(path).startsWith(".")) {
+    return unreadable(
+      path,
+      "the server hides names that begin with a dot, so that nobody can tell whether it is there",
+    );
   }
   if (entry.kind !== "link" || options.links === "Keep") return entry;
   return { kind: "opaque", path, cause: "link", why: `it is a link to "${printable(entry.target)}"` };
