@@ -20,12 +20,13 @@ import { Store } from "./s3_client.ts";
 import type { Credentials, StoreOptions } from "./s3_types.ts";
 import { toHonours } from "./s3_condition.ts";
 import { failure } from "./s3_errors.ts";
-import { children, everything, find, type Spot } from "./s3_find.ts";
+import { children, find, type Spot } from "./s3_find.ts";
 import { toPrefix } from "./s3_keys.ts";
 import { knock } from "./knock.ts";
 import { mustBeSecure, resolvedIn, toBucketPlace } from "./s3_place.ts";
 import { readObject } from "./s3_read.ts";
 import { Room } from "./s3_room.ts";
+import { everything } from "./s3_walk.ts";
 import { writeObject } from "./s3_write.ts";
 import { Budget } from "./http_stripes.ts";
 

@@ -3,7 +3,7 @@ import { root } from "../path.ts";
 import type { Entry, FileEntry } from "../types.ts";
 import type { Call } from "./backend.ts";
 import type { Store } from "./s3_client.ts";
-import type { ObjectFacts, Page } from "./s3_types.ts";
+import type { ObjectFacts, Page, PageOptions } from "./s3_types.ts";
 import { type Ask, failure } from "./s3_errors.ts";
 import { KeyReader, withoutClashes } from "./s3_keys.ts";
 import { parseTime } from "./s3_meta.ts";
@@ -62,7 +62,7 @@ export async function children(store: Store, spot: Spot): Promise<readonly Entry
   const reader = new KeyReader(spot.prefix);
   const found: Entry[] = [];
   let isEmpty = true;
-  for await (const { objects, prefixes } of pages(store, spot, "/")) {
+  for await (const { objects, prefixes } of pages(store, spot, { delimiter: "/" })) {
     isEmpty &&= objects.length + prefixes.length === 0;
     for (const object of objects) found.push(...reader.read(object));
     for (const prefix of prefixes) found.push(...reader.readFolder(prefix));
@@ -72,29 +72,14 @@ export async function children(store: Store, spot: Spot): Promise<readonly Entry
   return withoutClashes(found.filter((entry) => entry.path.length > path.length && isRightBelow(entry.path, path)));
 }
 
-/** Everything below the folder, a page at a time. */
-export async function* everything(store: Store, spot: Spot): AsyncGenerator<readonly Entry[], void, void> {
-  const folder = folderOf(spot);
-  const reader = new KeyReader(spot.prefix);
-  let isEmpty = true;
-  for await (const { objects } of pages(store, spot)) {
-    isEmpty &&= objects.length === 0;
-    const batch: Entry[] = [];
-    for (const object of objects) {
-      for (const entry of reader.read(object)) if (entry.path.length > spot.path.length) batch.push(entry);
-    }
-    yield batch;
-  }
-  if (isEmpty && folder !== "") throw await notThere(store, spot);
-}
-
-/** Every page of a listing, the next one on its way while one is looked at. */
-async function* pages(store: Store, spot: Spot, delimiter?: string) {
+/** Every page of a listing, the next one on its way while one is looked at. `after`: a key, from behind which it begins. */
+export async function* pages(
+  store: Store,
+  spot: Spot,
+  from: Pick<PageOptions, "delimiter" | "after"> = {},
+): AsyncGenerator<Page, void, void> {
   const of = (token?: string) =>
-    watched(store.list(folderOf(spot), spot, {
-      ...(delimiter === undefined ? {} : { delimiter }),
-      ...(token === undefined ? {} : { token }),
-    }));
+    watched(store.list(folderOf(spot), spot, token === undefined ? from : { ...from, token }));
   for (let coming: ReturnType<typeof of> | undefined = of(); coming !== undefined;) {
     const page: Page = await coming;
     coming = page.next === undefined ? undefined : of(page.next);
@@ -108,7 +93,8 @@ function watched<T>(work: Promise<T>): Promise<T> {
   return work;
 }
 
-async function notThere(store: Store, spot: Spot): Promise<Error> {
+/** Why there is no such folder. */
+export async function notThere(store: Store, spot: Spot): Promise<Error> {
   const facts = await store.head(keyOf(spot), spot);
   if (facts === undefined) return failure(spot, "notFound", { why: "there is no such folder" });
   return failure(spot, "refused", { why: "it is a file" });

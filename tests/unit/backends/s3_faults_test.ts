@@ -81,7 +81,7 @@ for (const more of ["<IsTruncated>true</IsTruncated>", "<IsTruncated>true</IsTru
 Deno.test("walk() rejects when a later page fails, and gives no part as the whole", async () => {
   await using server = smallS3(({ query }) => {
     if (query.has("max-keys")) return undefined;
-    if (query.has("continuation-token")) return refusal(403, "AccessDenied");
+    if (query.has("start-after")) return refusal(403, "AccessDenied");
     return listing(["a"], "<IsTruncated>true</IsTruncated><NextContinuationToken>x</NextContinuationToken>");
   });
   await using backend = await server.open();

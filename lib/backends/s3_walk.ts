@@ -1,0 +1,90 @@
+import type { Entry } from "../types.ts";
+import type { Store } from "./s3_client.ts";
+import { folderOf, notThere, pages, type Spot } from "./s3_find.ts";
+import { KeyReader, type Listed } from "./s3_keys.ts";
+
+/**
+ * Everything below the folder, in batches. A listing goes from page to page, one after the other: where the first page is not all, the
+ * rest is listed in ranges of keys side by side, which begin at folders. Rejects with notFound where nothing is, unless it is the bucket.
+ */
+export async function* everything(store: Store, spot: Spot): AsyncGenerator<readonly Entry[], void, void> {
+  const reader = new KeyReader(spot.prefix);
+  const { objects, next } = await store.list(folderOf(spot), spot);
+  if (objects.length === 0 && folderOf(spot) !== "") throw await notThere(store, spot);
+  yield* batchOf(objects, { reader, spot });
+  const last = objects.at(-1)?.key;
+  if (next === undefined || last === undefined) return;
+  const starts = [last, ...await boundaries(store, spot, last)];
+  const ranges = starts.map((after, i) => range(store, spot, { after, to: starts[i + 1] }));
+  for await (const found of together(ranges)) yield* batchOf(found, { reader, spot });
+}
+
+/** Compares keys as stores order them, by the bytes of UTF-8: other than by UTF-16 units where pairs of surrogates stand. */
+export function compareKeys(a: string, b: string): number {
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) {
+    const [x, y] = [a.charCodeAt(i), b.charCodeAt(i)];
+    if (x !== y) return rank(x) - rank(y);
+  }
+  return a.length - b.length;
+}
+
+/** Ranges listed side by side. */
+const RANGES = 8;
+
+function rank(unit: number): number {
+  return unit >= 0xe000 ? unit - 0x800 : unit >= 0xd800 ? unit + 0x2000 : unit;
+}
+
+function* batchOf(
+  objects: readonly Listed[],
+  { reader, spot }: { readonly reader: KeyReader; readonly spot: Spot },
+): Generator<readonly Entry[]> {
+  const batch: Entry[] = [];
+  for (const object of objects) {
+    for (const entry of reader.read(object)) if (entry.path.length > spot.path.length) batch.push(entry);
+  }
+  if (batch.length > 0) yield batch;
+}
+
+/** Keys behind `last` at which folders begin, evenly spread over those of one page; none where there are no folders to begin at. */
+async function boundaries(store: Store, spot: Spot, last: string): Promise<readonly string[]> {
+  const { prefixes } = await store.list(folderOf(spot), spot, { delimiter: "/", after: last, most: MOST_FOLDERS });
+  const found = prefixes.filter((prefix) => compareKeys(prefix, last) > 0).toSorted(compareKeys);
+  const count = Math.min(RANGES - 1, found.length);
+  return Array.from({ length: count }, (_, i) => found[Math.floor((i + 1) * found.length / (count + 1))] ?? last);
+}
+
+const MOST_FOLDERS = 1000;
+
+/** The keys behind `after` up to `to`, `to` itself included; up to the last one without it. */
+async function* range(
+  store: Store,
+  spot: Spot,
+  { after, to }: { readonly after: string; readonly to: string | undefined },
+): AsyncGenerator<readonly Listed[], void, void> {
+  for await (const { objects } of pages(store, spot, { after })) {
+    const end = to === undefined ? -1 : objects.findIndex(({ key }) => compareKeys(key, to) > 0);
+    yield end < 0 ? objects : objects.slice(0, end);
+    if (end >= 0) return;
+  }
+}
+
+/** What several give, as it comes. The first failure ends all. */
+async function* together<T>(sources: readonly AsyncGenerator<T, void, void>[]): AsyncGenerator<T, void, void> {
+  const next = async (source: AsyncGenerator<T, void, void>) => ({ source, step: await source.next() });
+  const coming = new Map(sources.map((source) => [source, next(source)]));
+  try {
+    while (coming.size > 0) {
+      const { source, step } = await Promise.race(coming.values());
+      if (step.done === true) coming.delete(source);
+      else {
+        coming.set(source, next(source));
+        yield step.value;
+      }
+    }
+  } finally {
+    for (const work of coming.values()) work.catch(() => undefined);
+    await Promise.allSettled(sources.map((source) => source.return()));
+  }
+}
