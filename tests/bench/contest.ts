@@ -1,6 +1,6 @@
 import type { DataName } from "./data.ts";
 import { type Invocation, measure, type Measured } from "./measure.ts";
-import { difference, type Places, watchUntouched } from "./places.ts";
+import { difference, type Places, sizesOf, watchUntouched } from "./places.ts";
 
 /** "both": two sides that are in step and whose history is known. */
 export type Work = "upload" | "download" | "nothing" | "both";
@@ -36,7 +36,16 @@ export interface Contestant {
   command(job: Job): Invocation | undefined;
 }
 
-/** A protocol's server with those who speak to it. It sees this machine's disk. */
+/** A server that does not see this machine's disk: its places are its own, named as jobs name them. */
+export interface Store {
+  fresh(): Promise<string>;
+  /** A place that holds what the folder of this disk holds. Made when first asked for. */
+  mirror(folder: string): Promise<string>;
+  /** By path: the size in bytes, and behind a blank what tells one version from another. */
+  contents(place: string): Promise<ReadonlyMap<string, string>>;
+}
+
+/** A protocol's server with those who speak to it. It sees this machine's disk, unless it has a store. */
 export interface Arena extends AsyncDisposable {
   readonly cells: readonly Cell[];
   readonly contestants: readonly Contestant[];
@@ -48,6 +57,7 @@ export interface Arena extends AsyncDisposable {
   remoteName?(path: string): string;
   /** Lets the server's user write into a folder of the disk. */
   give?(path: string): Promise<void>;
+  readonly store?: Store;
 }
 
 export interface Score {
@@ -91,8 +101,10 @@ async function once(
   turn: { readonly cell: Cell; readonly contestant: Contestant; readonly options: ContestOptions },
 ): Promise<Measured | undefined> {
   const { cell, contestant, options } = turn;
-  const { local, disk, verify } = await prepare(cell, options);
-  const remote = arena.remoteName?.(disk) ?? disk;
+  const { local, disk, verify } = arena.store === undefined
+    ? await prepare(cell, options)
+    : await prepareStore(arena.store, cell, options);
+  const remote = arena.store === undefined ? arena.remoteName?.(disk) ?? disk : disk;
   if (cell.work === "upload") await arena.give?.(disk);
   const host = arena.host?.(cell.rtt) ?? "127.0.0.1";
   const job = { ...cell, local, remote, host, port: await arena.port(cell.rtt) };
@@ -113,6 +125,34 @@ interface Prepared {
   readonly local: string;
   readonly disk: string;
   verify(): Promise<string | undefined>;
+}
+
+/** The folder and the place in the store, and what must hold of them afterwards. */
+async function prepareStore(
+  store: Store,
+  { work, data }: Cell,
+  { places }: Pick<ContestOptions, "places">,
+): Promise<Prepared> {
+  const source = places.data(data);
+  if (work === "upload") {
+    const disk = await store.fresh();
+    const sizes = async () =>
+      new Map(Array.from(await store.contents(disk), ([path, text]) => [path, text.split(" ")[0] ?? ""] as const));
+    return { local: source, disk, verify: async () => unlike(sizesOf(source), await sizes()) };
+  }
+  const disk = await store.mirror(source);
+  if (work === "download") {
+    const local = await places.fresh();
+    return { local, disk, verify: () => difference(source, local) };
+  }
+  const before = await store.contents(disk);
+  return { local: source, disk, verify: async () => unlike(before, await store.contents(disk)) };
+}
+
+/** The first path at which two lists differ, undefined where none does. */
+function unlike(one: ReadonlyMap<string, string>, other: ReadonlyMap<string, string>): string | undefined {
+  const path = [...one.keys(), ...other.keys()].find((path) => one.get(path) !== other.get(path));
+  return path === undefined ? undefined : `"${path}" is another`;
 }
 
 /** The two folders, and what must hold of them afterwards. */

@@ -11,12 +11,14 @@ import { type Arena, type Cell, contest, type Contestant, type Score } from "./c
 import type { Measured } from "./measure.ts";
 import { openFtp } from "./ftp.ts";
 import { makePlaces } from "./places.ts";
+import { openS3Arena } from "./s3.ts";
 import { openSftp, openTwoWay } from "./sftp.ts";
 import { formatTable } from "./table.ts";
 import { openWebdav } from "./webdav.ts";
 
 const arenas: Readonly<Record<string, () => Promise<Arena>>> = {
   ftp: openFtp,
+  s3: openS3Arena,
   sftp: openSftp,
   twoway: openTwoWay,
   webdav: openWebdav,

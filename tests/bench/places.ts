@@ -38,6 +38,20 @@ export async function difference(one: string, other: string): Promise<string | u
   return text === "" ? undefined : text.split("\n").slice(0, 3).join("; ");
 }
 
+/** The size of every file below a folder, by its path. */
+export function sizesOf(folder: string): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  const visit = (dir: string) => {
+    for (const { name, isFile } of Deno.readDirSync(join(folder, dir))) {
+      const path = join(dir, name);
+      if (isFile) found.set(path, String(Deno.statSync(join(folder, path)).size));
+      else visit(path);
+    }
+  };
+  visit("");
+  return found;
+}
+
 /** Watches folders: gives a function that names something written or changed in them since, undefined when nothing was. */
 export async function watchUntouched(
   dir: string,
