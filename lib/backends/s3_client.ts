@@ -41,7 +41,11 @@ export class Store implements AsyncDisposable {
       expectContinueHeader: false,
       logger: silent,
       requestHandler: { connectionTimeout: timeout, httpAgent: agent, httpsAgent: agent, logger: silent },
+      // The SDK's own would ask the system for its version at each request.
+      defaultUserAgentProvider: () => Promise.resolve([["Tandem"]]),
     });
+    // It prepares what it would say, though nobody listens.
+    this.#client.middlewareStack.remove("loggerMiddleware");
   }
 
   get isClosed(): boolean {
