@@ -113,7 +113,7 @@ export async function fetchAll(
   signal.addEventListener("abort", stop);
   try {
     if (from > 0) await restart(link, { doing, from });
-    const pending = link.ask(command, { patient: true });
+    const pending = link.startTransfer(command);
     // A refusal comes without any data, and without an end of it at some servers.
     pending.then((reply) => reply.code >= 300 && data.destroy(), () => data.destroy());
     const parts: Buffer<ArrayBuffer>[] = [];

@@ -38,9 +38,11 @@ export class FtpLink {
   #hasEpsv = true;
   #newest = false;
   /** The port of a data connection that was asked for ahead, and until when it is believed. */
-  #ahead: { readonly port: number; readonly until: number } | undefined;
+  #ahead: { readonly port: Promise<number | undefined>; readonly until: number } | undefined;
   /** May several commands be on their way? Servers that are known to read one line after the other. */
   pipelines = false;
+  /** Do turns take so long that it pays to save them? */
+  isFar = false;
   /** What the server said first; it often names its software. */
   greeting = "";
 
@@ -118,16 +120,25 @@ export class FtpLink {
     return this.pipelines && this.#hasEpsv ? ["EPSV"] : [];
   }
 
-  keepAhead(reply: Reply): void {
-    const port = epsvPort(reply);
-    this.#ahead = port === undefined ? undefined : { port, until: performance.now() + AHEAD_MS };
+  keepAhead(reply: Reply | Promise<Reply>): void {
+    const port = Promise.resolve(reply).then(epsvPort, () => undefined);
+    this.#ahead = { port, until: performance.now() + AHEAD_MS };
+  }
+
+  /** Starts a transfer, whose reply comes behind its data; far away the next one's port is asked for in the same turn. */
+  async startTransfer(command: string): Promise<Reply> {
+    const ahead = this.isFar ? this.askAhead : [];
+    const [reply, next] = this.#send([command, ...ahead], true);
+    if (next !== undefined) this.keepAhead(next);
+    return await (reply ?? Promise.reject(lost("connection", "the connection is closed")));
   }
 
   /** A data connection to the host of the control connection. Rejects with what the server said where it gives none. */
   async openData(): Promise<Data> {
     const ahead = this.#ahead;
     this.#ahead = undefined;
-    const port = ahead !== undefined && performance.now() < ahead.until ? ahead.port : await this.#passivePort();
+    const isFresh = ahead !== undefined && performance.now() < ahead.until;
+    const port = (isFresh ? await ahead.port : undefined) ?? await this.#passivePort();
     const host = this.#ftp.socket.remoteAddress;
     if (host === undefined) throw this.#closed ?? lost("connection", "the connection is closed");
     const { timeout, trust } = this.#settings;
@@ -194,15 +205,16 @@ export class FtpLink {
       const why = "A name with a control character cannot be sent over FTP";
       throw new SyncError("badInput", why, { operation: "use FTP" });
     }
-    const replies = commands.map(() => this.#next(patient));
+    // The port that is asked for behind a transfer is in nobody's way.
+    const replies = commands.map((_, index) => this.#next(patient, { idle: patient && index > 0 }));
     for (const one of replies) one.catch(() => {});
     this.#ftp.socket.write(Buffer.from(commands.map((one) => `${one}\r\n`).join(""), "latin1"));
     return replies;
   }
 
-  #next(patient = false): Promise<Reply> {
+  #next(patient = false, { idle = false } = {}): Promise<Reply> {
     const { promise, resolve, reject } = Promise.withResolvers<Reply>();
-    this.#waiting.push({ resolve, reject, patient });
+    this.#waiting.push({ resolve, reject, patient, idle });
     this.#watch();
     return promise;
   }

@@ -135,8 +135,8 @@ async function enter(entering: Entering, { signal }: Call): Promise<FtpLink> {
     link.greeting = greeting.text;
     if (security === "Explicit" || security === "Auto") await startTls(link, entering);
     await logIn(link, entering);
-    await prepare(link, label);
     link.pipelines = /vsftpd|proftpd|pure-ftpd/i.test(greeting.text);
+    await prepare(link, label);
     return link;
   } catch (error) {
     opened?.close();
@@ -162,7 +162,9 @@ async function startTls(link: FtpLink, { security, label, state }: Entering): Pr
 }
 
 async function logIn(link: FtpLink, { target, user, label, spelling, state }: Entering): Promise<void> {
+  const start = performance.now();
   let reply = await link.ask(`USER ${spell(user, spelling)}`);
+  link.isFar = performance.now() - start > FAR_MS;
   if (reply.code === 331) {
     const password = await passwordOf(target, user);
     if (!link.isSecure && user !== "anonymous" && !state.warned) {
@@ -181,6 +183,9 @@ async function logIn(link: FtpLink, { target, user, label, spelling, state }: En
   if (kind === "busy") throw lost("busy", `"${label}" takes no more connections: ${said(reply)}`);
   throw new SyncError("auth", `Cannot log in to "${label}": ${said(reply)}`, { operation: "log in" });
 }
+
+/** A turn that takes longer is worth saving. */
+const FAR_MS = 10;
 
 async function passwordOf(target: Target, user: string): Promise<string> {
   if (user === "anonymous") return await target.secret("password") ?? "anonymous@";

@@ -35,6 +35,7 @@ export const ftpOptions = [
   {
     name: "Connections",
     kind: "number",
-    help: "How many connections may be open side by side, 4 by default; fewer are used when the server refuses more.",
+    help:
+      "How many connections may be open side by side, 4 by default, 8 far away; fewer are used when the server refuses more.",
   },
 ] as const satisfies readonly ProtocolOption[];
