@@ -1,6 +1,7 @@
 import type { Buffer } from "node:buffer";
 import { cancelled } from "../errors.ts";
 import type { Entry, FileEntry } from "../types.ts";
+import type { Data } from "./ftp_data.ts";
 import type { FtpLink } from "./ftp_link.ts";
 import { DAY, linesOf, type Listed, MINUTE, parseList, parseMlsd, parseTime } from "./ftp_list.ts";
 import { look } from "./ftp_look.ts";
@@ -15,9 +16,16 @@ export async function listFolder(link: FtpLink, site: Site, doing: Doing): Promi
     learnLinks(site, doing, entries);
     return entries;
   }
-  const entered = await link.ask(`CWD ${wired(site, doing)}`);
-  if (entered.code >= 300) throw await whyUnlisted(link, site, { doing, reply: entered });
-  const { entries, lines } = await plainListing(link, site, doing);
+  const entering = link.ask(`CWD ${wired(site, doing)}`);
+  // In the same turn, where that saves one.
+  const data = link.isFar && link.pipelines ? link.openData() : undefined;
+  data?.catch(() => {});
+  const entered = await entering;
+  if (entered.code >= 300) {
+    data?.then((opened) => opened.destroy(), () => {});
+    throw await whyUnlisted(link, site, { doing, reply: entered });
+  }
+  const { entries, lines } = await plainListing(link, site, { doing, data });
   if (site.learned.zone !== undefined || lines === 0) return entries;
   await findZone(link, site, { doing, entries });
   if (site.learned.zone === undefined || site.learned.zone === 0) return entries;
@@ -40,9 +48,14 @@ function learnLinks({ learned: { links, folders } }: Site, { at }: Doing, entrie
 const MOST_BYTES = 1 << 30;
 
 /** LIST -a shows names with a leading dot; where it shows nothing at all the server may take "-a" for a name. */
-async function plainListing(link: FtpLink, site: Site, doing: Doing): Promise<Listed> {
-  if (!site.learned.listAll) return await listed(link, site, { doing, command: "LIST" });
-  const all = await listed(link, site, { doing, command: "LIST -a" });
+async function plainListing(
+  link: FtpLink,
+  site: Site,
+  { doing, data }: { readonly doing: Doing; readonly data: Promise<Data> | undefined },
+): Promise<Listed> {
+  const opened = data === undefined ? {} : { data };
+  if (!site.learned.listAll) return await listed(link, site, { doing, command: "LIST", ...opened });
+  const all = await listed(link, site, { doing, command: "LIST -a", ...opened });
   if (all.here) return all;
   const plain = await listed(link, site, { doing, command: "LIST" });
   if (plain.lines <= all.lines) return all;
@@ -50,13 +63,11 @@ async function plainListing(link: FtpLink, site: Site, doing: Doing): Promise<Li
   return plain;
 }
 
-interface Listing {
-  readonly doing: Doing;
-  readonly command: string;
-}
+type Listing = Pick<Fetching, "doing" | "command" | "data">;
 
-async function listed(link: FtpLink, site: Site, { doing, command }: Listing): Promise<Listed> {
-  const { bytes, reply } = await fetchAll(link, { doing, command });
+async function listed(link: FtpLink, site: Site, listing: Listing): Promise<Listed> {
+  const { doing, command } = listing;
+  const { bytes, reply } = await fetchAll(link, listing);
   if (reply.code >= 300) throw await whyUnlisted(link, site, { doing, reply });
   const lines = linesOf(bytes);
   if (bytes.length > 0 && bytes.at(-1) !== LINE_FEED) throw cut(doing, "the listing broke off in the middle of a line");
@@ -94,6 +105,8 @@ interface Fetching {
   readonly most?: number;
   /** The first byte. */
   readonly from?: number;
+  /** The data connection, where it is on its way already. */
+  readonly data?: Promise<Data>;
 }
 
 /** The next transfer begins at this byte: the last command before it. */
@@ -105,10 +118,10 @@ export async function restart(link: FtpLink, { doing, from }: { doing: Doing; fr
 /** Everything that a command gives on a data connection, and the reply after it. The reply decides over a broken data connection. */
 export async function fetchAll(
   link: FtpLink,
-  { doing, command, most = MOST_BYTES, from = 0 }: Fetching,
+  { doing, command, most = MOST_BYTES, from = 0, ...given }: Fetching,
 ): Promise<{ readonly bytes: Uint8Array<ArrayBuffer>; readonly reply: Reply }> {
   const { signal, operation } = doing;
-  const data = await link.openData();
+  const data = await (given.data ?? link.openData());
   const stop = () => data.destroy();
   signal.addEventListener("abort", stop);
   try {

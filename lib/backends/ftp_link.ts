@@ -125,7 +125,10 @@ export class FtpLink {
     this.#ahead = { port, until: performance.now() + AHEAD_MS };
   }
 
-  /** Starts a transfer, whose reply comes behind its data; far away the next one's port is asked for in the same turn. */
+  /**
+   * Starts a transfer that is read to its end, whose reply comes behind its data; far away the next one's port is asked for in the same
+   * turn. Not for one that may be left half way: Pure-FTPd forgets then what else it was asked.
+   */
   async startTransfer(command: string): Promise<Reply> {
     const ahead = this.isFar ? this.askAhead : [];
     const [reply, next] = this.#send([command, ...ahead], true);

@@ -64,7 +64,7 @@ async function startStream(link: FtpLink, site: Site, work: Work): Promise<Conte
   const { from, to, signal, operation } = work;
   const data = await link.openData();
   if (from > 0) await restart(link, { doing: work, from });
-  const pending = link.startTransfer(`RETR ${wired(site, work)}`);
+  const pending = link.ask(`RETR ${wired(site, work)}`, { patient: true });
   pending.then((reply) => reply.code >= 300 && data.destroy(), () => data.destroy());
   let at = from;
   let isOver = false;

@@ -15,6 +15,8 @@ import { conform, type Conformance } from "./suite.ts";
 interface Played extends Pick<Conformance, "known" | "lacks"> {
   readonly server: string;
   readonly tls?: FtpTls;
+  /** ms that a command is under way in each direction. */
+  readonly delay?: number;
   start(options: FtpServerOptions): Promise<FtpServer>;
 }
 
@@ -37,9 +39,18 @@ const noHash = [...noLinks, "checksum"] as const;
 play("vsftpd", { server: "ftp", start: startVsftpd, lacks: [...noHash, "setMode"] });
 play("vsftpd over TLS", { server: "ftp", tls: "explicit", start: startVsftpd, lacks: [...noHash, "setMode"] });
 play("proftpd", { server: "proftpd", start: startProftpd, lacks: noLinks, known: proftpdKnown });
+// Turns are saved where they take long.
+play("vsftpd far away", { server: "ftp", delay: 8, start: startVsftpd, lacks: [...noHash, "setMode"] });
+play("pureftpd far away", {
+  server: "pureftpd",
+  delay: 8,
+  start: startPureftpd,
+  lacks: noHash,
+  known: pureftpdKnown,
+});
 play("pureftpd", { server: "pureftpd", start: startPureftpd, lacks: noHash, known: pureftpdKnown });
 
-function play(name: string, { server, start, tls = "none", ...rest }: Played): void {
+function play(name: string, { server, start, tls = "none", delay = 0, ...rest }: Played): void {
   const ignore = skipsServer(server);
   const running = shared(ignore, () => start({ tls }));
   conform({
@@ -51,7 +62,7 @@ function play(name: string, { server, start, tls = "none", ...rest }: Played): v
       await using stack = new AsyncDisposableStack();
       const site = running();
       const folder = await ownFolder(site, stack);
-      const proxy = stack.use(await startProxy(site.port));
+      const proxy = stack.use(await startProxy(site.port, { delay }));
       const options = { Timeout: "10000", ReconnectTime: "2000" };
       const backend = stack.use(await openTestFtp(site, { tls, port: proxy.port, path: folder.root, options }));
       const life = stack.move();
