@@ -14,19 +14,20 @@ export async function* patiently(
   ask: Ask,
   waiting: Waiting,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
-  const chunks = body[Symbol.asyncIterator]();
   using patience = new Patience(ask, waiting);
   const stop = () => void body.destroy();
   patience.signal.addEventListener("abort", stop);
+  // Whoever lets the body go may never ask for another chunk.
+  body.once("close", () => patience[Symbol.dispose]());
   if (patience.signal.aborted) stop();
   try {
-    for (;;) {
-      const next: IteratorResult<Uint8Array<ArrayBuffer>> = await patience.until(chunks.next());
-      if (next.done === true) return;
+    for await (const chunk of body as AsyncIterable<Uint8Array<ArrayBuffer>>) {
       patience.pause();
-      yield next.value;
+      yield chunk;
       patience.moved();
     }
+    // A body that was let go may look as if it had come to its end.
+    patience.signal.throwIfAborted();
   } catch (error) {
     throw patience.reason ?? toSyncError(ask, error);
   } finally {
@@ -44,6 +45,8 @@ export class Patience implements Disposable {
   readonly #listener = () => this.#giveUp();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #last = 0;
+  #isPaused = false;
+  #isOver = false;
 
   constructor(ask: Ask, { timeout, closing }: Waiting) {
     this.#ask = ask;
@@ -72,24 +75,27 @@ export class Patience implements Disposable {
 
   /** Something moved: the wait begins anew. */
   moved(): void {
+    if (this.#isOver) return;
     this.#last = performance.now();
+    this.#isPaused = false;
     this.#timer ??= setTimeout(() => this.#look(), this.#timeout);
   }
 
-  /** It is not the store that is waited for. */
+  /** It is not the store that is waited for, until something moves again. */
   pause(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#isPaused = true;
   }
 
   [Symbol.dispose](): void {
-    this.pause();
+    this.#isOver = true;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
     for (const signal of this.#signals) signal.removeEventListener("abort", this.#listener);
   }
 
   #look(): void {
     this.#timer = undefined;
-    const left = this.#last + this.#timeout - performance.now();
+    const left = this.#isPaused ? this.#timeout : this.#last + this.#timeout - performance.now();
     if (left > 1) this.#timer = setTimeout(() => this.#look(), left);
     else this.#end(failure(this.#ask, "timeout", { why: "the store did not answer in time" }));
   }
@@ -103,6 +109,7 @@ export class Patience implements Disposable {
   }
 
   #end(reason: SyncError): void {
+    this[Symbol.dispose]();
     this.#given.reject(reason);
     this.#stop.abort(reason);
   }
