@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import { openS3 } from "../../../lib/backends/s3.ts";
+import { SyncError } from "../../../lib/errors.ts";
+import { s3Target } from "../../support/s3_target.ts";
+
+const call = { signal: new AbortController().signal };
+const isMissing = await new Deno.Command("openssl", { args: ["version"] }).output().then(() => false, () => true);
+
+Deno.test("SE-05 a store whose certificate nobody vouches for hears nothing of us", { ignore: isMissing }, async () => {
+  const dir = await Deno.makeTempDir();
+  const files = ["-keyout", `${dir}/key`, "-out", `${dir}/cert`];
+  const args = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", ...files, "-days", "2", "-subj", "/CN=localhost"];
+  await new Deno.Command("openssl", { args }).output();
+  const [cert, key] = await Promise.all(["cert", "key"].map((name) => Deno.readTextFile(`${dir}/${name}`)));
+  await Deno.remove(dir, { recursive: true });
+  let requests = 0;
+  const options = { hostname: "127.0.0.1", port: 0, cert: cert ?? "", key: key ?? "", onListen: () => {} };
+  await using server = Deno.serve(options, () => {
+    requests++;
+    return new Response();
+  });
+  const { port } = server.addr;
+  const plain = s3Target({ port, accessKey: "AK", secretKey: "SK" }, { bucket: "b" });
+  const target = {
+    ...plain,
+    address: { scheme: "s3", host: "bucket", path: "", pins: [] },
+    options: { ...plain.options, Endpoint: `https://127.0.0.1:${port}`, PathStyle: "true" },
+  };
+  const error = await openS3(target, call).then(() => undefined, (error) => error);
+  assert.ok(error instanceof SyncError && error.kind === "hostKey", `${error}`);
+  assert.match(error.message, /certificate is not trusted/);
+  assert.equal(requests, 0);
+});
