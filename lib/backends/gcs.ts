@@ -21,6 +21,7 @@ import { keyOf, rootKey } from "./gcs_names.ts";
 import { readObject } from "./gcs_read.ts";
 import { writeObject } from "./gcs_write.ts";
 import { closed } from "./http_exchange.ts";
+import { storeTraits } from "./store_traits.ts";
 
 /** Opens a bucket of Google Cloud Storage over its JSON API: login, and one look. Rejects with connection, timeout, auth, denied, notFound, refused or badInput. */
 export const openGcs: OpenProtocol = async (target, call) => {
@@ -39,7 +40,7 @@ class Gcs implements Backend {
   constructor(bucket: Bucket, { at, owns }: { readonly at: string; readonly owns: boolean }) {
     this.label = bucket.label;
     this.place = { path: `/${at}` };
-    this.traits = traitsOf(bucket);
+    this.traits = storeTraits(bucket.connections);
     this.#bucket = bucket;
     this.#at = at;
     this.#owns = owns;
@@ -113,20 +114,4 @@ class Gcs implements Backend {
   #spot(operation: string, path: RelPath, { signal }: Call): Spot {
     return { operation, path, signal, key: keyOf(this.#at, path) };
   }
-}
-
-function traitsOf({ connections }: Bucket): Traits {
-  return {
-    timeStep: 1,
-    dirTimes: false,
-    caseSensitive: true,
-    normalizes: false,
-    hasDirs: false,
-    atomicWrite: true,
-    atomicRename: false,
-    maxConnections: connections,
-    parallelFiles: connections,
-    names: "posix",
-    maxNameBytes: 1024,
-  };
 }

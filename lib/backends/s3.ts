@@ -29,6 +29,7 @@ import { Room } from "./s3_room.ts";
 import { everything } from "./s3_walk.ts";
 import { writeObject } from "./s3_write.ts";
 import { Budget } from "./http_stripes.ts";
+import { storeTraits } from "./store_traits.ts";
 
 /** A bucket to open, and how it is called. `path`: the folder to start in, "/" or "/a/b"; `options`: what is said of http: and part sizes. */
 export interface BucketTarget extends StoreOptions {
@@ -106,7 +107,7 @@ class S3 implements Backend {
   constructor(shared: Shared, { path, owns }: { readonly path: string; readonly owns: boolean }) {
     this.label = shared.label;
     this.place = { path };
-    this.traits = traitsOf(shared.desk.store.options.connections);
+    this.traits = storeTraits(shared.desk.store.options.connections);
     this.#shared = shared;
     this.#store = shared.desk.store;
     this.#owns = owns;
@@ -169,23 +170,6 @@ class S3 implements Backend {
   #spot(operation: string, path: RelPath, { signal }: Call): Spot {
     return { operation, path, signal, prefix: this.#prefix };
   }
-}
-
-/** The time lies in the metadata, to the nanosecond; listings do not tell it. */
-function traitsOf(connections: number): Traits {
-  return {
-    timeStep: 1,
-    dirTimes: false,
-    caseSensitive: true,
-    normalizes: false,
-    hasDirs: false,
-    atomicWrite: true,
-    atomicRename: false,
-    maxConnections: connections,
-    parallelFiles: connections,
-    names: "posix",
-    maxNameBytes: 1024,
-  };
 }
 
 /** The key that the options, the address or -UserName name; its secret comes from -SecretKey, or as any password does. */

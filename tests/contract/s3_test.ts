@@ -2,10 +2,10 @@ import { startProxy } from "../support/proxy.ts";
 import { makeBucket, openTestS3 } from "../support/s3_target.ts";
 import { skipsServer } from "../support/servers/install.ts";
 import { startS3 } from "../support/servers/s3.ts";
+import { noFolders } from "./no_folders.ts";
 import { shared } from "./shared.ts";
 import { conform } from "./suite.ts";
 
-const hollow = "a folder is there only while it holds something";
 const beside = "an object and a folder of one name stand side by side: a scan reports both and touches neither";
 
 const ignore = skipsServer("s3");
@@ -23,22 +23,10 @@ conform({
   lacks: ["rename", "hardLink", "makeLink", "setMode", "flush"],
   gives: ["cut"],
   known: {
-    "list() of an empty folder gives nothing": hollow,
-    "list() tells folders, files and their sizes": hollow,
-    "at() gives a backend whose dispose closes nothing": hollow,
-    "write() to a missing parent rejects with notFound": hollow,
+    ...noFolders,
     "write() below a file rejects and leaves the file": beside,
     "write() over a folder rejects and leaves what it holds": beside,
-    "write() over an empty folder rejects and leaves the folder": hollow,
-    "write() that expects a folder rejects with changed when a file is there": hollow,
     "write() takes over no leftover that is longer than the source": "nothing is written under a temporary name",
-    "makeDir() makes a folder and gives its entry": hollow,
-    "makeDir() in a missing parent rejects with notFound": hollow,
-    "makeDir() of a root makes its parents too": hollow,
-    "remove() removes an empty folder, and what is absent is no error": hollow,
-    "remove() of a folder that holds something rejects with changed": hollow,
-    "remove() of a file where a folder is now rejects with changed": hollow,
-    "remove() of a folder where a file is now rejects with changed": hollow,
   },
   async fresh() {
     await using stack = new AsyncDisposableStack();
