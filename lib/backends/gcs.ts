@@ -10,12 +10,13 @@ import type {
   OpenProtocol,
   Place,
   ReadOptions,
+  Target,
   Traits,
   WriteOptions,
 } from "./backend.ts";
 import type { Spot } from "./gcs_api.ts";
 import { copyObject, heldChecksum, makeFolder, removeObject, setTime } from "./gcs_change.ts";
-import { type Bucket, connectGcs } from "./gcs_connect.ts";
+import { type Bucket, connectGcs, ENDPOINT } from "./gcs_connect.ts";
 import { children, find, walk } from "./gcs_find.ts";
 import { keyOf, rootKey } from "./gcs_names.ts";
 import { readObject } from "./gcs_read.ts";
@@ -23,11 +24,23 @@ import { writeObject } from "./gcs_write.ts";
 import { closed } from "./http_exchange.ts";
 import { storeTraits } from "./store_traits.ts";
 
-/** Opens a bucket of Google Cloud Storage over its JSON API: login, and one look. Rejects with connection, timeout, auth, denied, notFound, refused or badInput. */
+/** Opens a bucket of Google Cloud Storage: over its JSON API, or with an HMAC key as S3 is spoken. Login, and one look. Rejects with connection, timeout, auth, denied, notFound, refused or badInput. */
 export const openGcs: OpenProtocol = async (target, call) => {
+  if (target.options["AccessKey"] !== undefined) return await openWithKey(target, call);
   const bucket = await connectGcs(target, call);
   return new Gcs(bucket, { at: bucket.start, owns: true });
 };
+
+/** Cloud Storage, "Simple migration from Amazon S3": its own endpoint, the region "auto", the bucket in the path. */
+async function openWithKey(target: Target, call: Call): Promise<Backend> {
+  const { address, options } = target;
+  const other = ["KeyFile", "UserProject", "TlsHostCertificateFingerprint"].find((name) => options[name] !== undefined);
+  if (other !== undefined) throw badInput(`-AccessKey logs in with an HMAC key, and -${other} does not go with it.`);
+  const { openS3 } = await import("./s3.ts");
+  const { Endpoint = ENDPOINT, ...rest } = options;
+  const given = { ...rest, Endpoint, Region: "auto", PathStyle: "true" };
+  return await openS3({ ...target, address: { ...address, scheme: "s3" }, options: given }, call);
+}
 
 class Gcs implements Backend {
   readonly label: string;

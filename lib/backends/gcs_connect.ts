@@ -49,7 +49,8 @@ export async function connectGcs(target: Target, call: Call): Promise<Bucket> {
   };
 }
 
-const ENDPOINT = "https://storage.googleapis.com";
+/** The provider's own. */
+export const ENDPOINT = "https://storage.googleapis.com";
 const TIMEOUT_MS = 15_000;
 const CONNECTIONS = 32;
 /** Some 64 MiB. */

@@ -1,4 +1,5 @@
 import type { ProtocolOption } from "./backend.ts";
+import { keyOptions } from "./s3_options.ts";
 
 /** What Google Cloud Storage adds to New-Session, Sync-Path and Compare-Path. -Timeout belongs to every protocol and stands elsewhere. */
 export const gcsOptions = [
@@ -8,6 +9,7 @@ export const gcsOptions = [
     help:
       "The JSON file of a service account, or of gcloud's login; GOOGLE_APPLICATION_CREDENTIALS, gcloud's own file and the machine's account otherwise.",
   },
+  ...keyOptions,
   {
     name: "UserProject",
     kind: "text",

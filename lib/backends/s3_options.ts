@@ -1,5 +1,22 @@
 import type { ProtocolOption } from "./backend.ts";
 
+/** A key and its secret, which stores that speak like S3 take too. */
+export const keyOptions = [
+  {
+    name: "AccessKey",
+    kind: "text",
+    aliases: ["AccessKeyId"],
+    help:
+      "The access key that logs in, with -SecretKey; else the environment, ~/.aws, SSO or this machine's role does. For gs: an HMAC key.",
+  },
+  {
+    name: "SecretKey",
+    kind: "secret",
+    aliases: ["SecretAccessKey"],
+    help: "The secret of that key; -PasswordFile and TANDEM_PASSWORD give it too, and show in no list of processes.",
+  },
+] as const satisfies readonly ProtocolOption[];
+
 /** What S3 adds to New-Session, Sync-Path and Compare-Path. -Timeout belongs to every protocol and stands elsewhere. */
 export const s3Options = [
   {
@@ -22,19 +39,7 @@ export const s3Options = [
     kind: "text",
     help: "The profile of ~/.aws/config and ~/.aws/credentials that logs in.",
   },
-  {
-    name: "AccessKey",
-    kind: "text",
-    aliases: ["AccessKeyId"],
-    help:
-      "The access key that logs in, with -SecretKey; else the environment, ~/.aws, SSO or this machine's role does.",
-  },
-  {
-    name: "SecretKey",
-    kind: "secret",
-    aliases: ["SecretAccessKey"],
-    help: "The secret of that key; -PasswordFile and TANDEM_PASSWORD give it too, and show in no list of processes.",
-  },
+  ...keyOptions,
   {
     name: "SessionToken",
     kind: "secret",
