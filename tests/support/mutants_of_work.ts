@@ -43,9 +43,9 @@ export const mutantsOfWork: readonly Mutant[] = [
   },
   {
     name: "what waits for a checksum that cannot be had is left undecided",
-    file: "lib/sync/run.ts",
-    old: "if (first.open.length + mayBeFree.length === 0) return first;",
-    new: "if (toOpenPairs([...first.open, ...mayBeFree], snapshots).length === 0) return first;",
+    file: "lib/sync/run_plan.ts",
+    old: "if (open.length + free.length + doubtful.length === 0) return first;",
+    new: "if (toOpenPairs([...open, ...free, ...doubtful], snapshots).length === 0) return first;",
     tests: [cases("tw_folders"), engine],
   },
   {
