@@ -49,7 +49,10 @@ async function readWhole(link: FtpLink, site: Site, work: Work): Promise<Uint8Ar
   const command = `RETR ${wired(site, work)}`;
   const { bytes, reply } = await fetchAll(link, { doing: work, command, most: MOST_EXTRA, from });
   if (reply.code >= 300) throw await whyUnread(link, site, { work, reply });
-  const after = lookedAt(site, work, await link.batch(lookCommands(site, work)));
+  const ahead = link.askAhead;
+  const [...replies] = await link.batch([...ahead, ...lookCommands(site, work)]);
+  if (ahead.length > 0 && replies[0] !== undefined) link.keepAhead(replies[0]);
+  const after = lookedAt(site, work, replies.slice(ahead.length));
   if (signal.aborted) throw cancelled(signal, operation);
   mustMatch(after, { ...work, expect });
   if (bytes.length !== expect.size - from) throw ended(work, from + bytes.length);
