@@ -87,9 +87,12 @@ async function start(place: Installed, { kind = "apache", parent, tls, config = 
   });
   const ended = child.status.then(() => true);
   await listening(port, ended, () => Deno.readTextFile(join(dir, "err.log")).catch(() => "no word"));
+  const logged = () => Deno.readTextFile(join(dir, "access.log")).catch(() => "");
   const requests = async () => {
-    const text = await Deno.readTextFile(join(dir, "access.log")).catch(() => "");
-    return text.split("\n").filter((line) => line !== "");
+    // It keeps lines back for a second or so: once a later request shows, all earlier ones do.
+    const mark = `/${crypto.randomUUID()}`;
+    if (kind === "lighttpd") await seen(mark, { port, logged });
+    return (await logged()).split("\n").filter((line) => line !== "" && !line.includes(mark));
   };
   const life = stack.move();
   return {
@@ -104,6 +107,19 @@ async function start(place: Installed, { kind = "apache", parent, tls, config = 
     mutations: async () => (await requests()).filter((line) => MUTATION.test(line)),
     [Symbol.asyncDispose]: () => life.disposeAsync(),
   };
+}
+
+/** Makes a request, and waits until the log shows it. */
+async function seen(
+  mark: string,
+  { port, logged }: { readonly port: number; logged(): Promise<string> },
+): Promise<void> {
+  await (await fetch(`http://127.0.0.1:${port}${mark}`)).body?.cancel();
+  for (let tries = 0; tries < 100; tries++) {
+    if ((await logged()).includes(mark)) return;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error("the server's log does not show a request that it answered");
 }
 
 async function writePasswords({ dir, user, password }: Setup): Promise<void> {
