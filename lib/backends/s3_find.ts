@@ -52,8 +52,13 @@ export async function find(store: Store, spot: Spot): Promise<Entry | undefined>
 
 /** Does any key lie in the folder at the spot, a marker of the folder itself included? */
 async function holds(store: Store, spot: Spot): Promise<boolean> {
-  const { objects, prefixes } = await store.list(folderOf(spot), spot, { most: 1 });
-  return objects.length + prefixes.length > 0;
+  let token: string | undefined;
+  do {
+    const page = await store.list(folderOf(spot), spot, { most: 1, ...(token === undefined ? {} : { token }) });
+    if (page.objects.length + page.prefixes.length > 0) return true;
+    token = page.next;
+  } while (token !== undefined);
+  return false;
 }
 
 /** What lies right in the folder. Rejects with notFound where nothing does, unless it is the bucket itself. */

@@ -1,6 +1,8 @@
 import type { Entry } from "../types.ts";
 import type { Store } from "./s3_client.ts";
 import { folderOf, notThere, pages, type Spot } from "./s3_find.ts";
+import { failure } from "./s3_errors.ts";
+import type { Page } from "./s3_types.ts";
 import { KeyReader, type Listed } from "./s3_keys.ts";
 
 /**
@@ -9,7 +11,8 @@ import { KeyReader, type Listed } from "./s3_keys.ts";
  */
 export async function* everything(store: Store, spot: Spot): AsyncGenerator<readonly Entry[], void, void> {
   const reader = new KeyReader(spot.prefix);
-  const { objects, next } = await store.list(folderOf(spot), spot);
+  const { objects, next } = await firstPage(store, spot);
+  mustAscend(objects, "", spot);
   if (objects.length === 0 && folderOf(spot) !== "") throw await notThere(store, spot);
   yield* batchOf(objects, { reader, spot });
   const last = objects.at(-1)?.key;
@@ -34,6 +37,26 @@ const RANGES = 8;
 
 function rank(unit: number): number {
   return unit >= 0xe000 ? unit - 0x800 : unit >= 0xd800 ? unit + 0x2000 : unit;
+}
+
+/** The first page that is not empty: one without keys may have others behind it, and is not the end. */
+async function firstPage(store: Store, spot: Spot): Promise<Page> {
+  let page = await store.list(folderOf(spot), spot);
+  while (page.objects.length === 0 && page.next !== undefined) {
+    page = await store.list(folderOf(spot), spot, { token: page.next });
+  }
+  return page;
+}
+
+/** A range ends at the first key behind it: in another order keys would be missed without a word. */
+function mustAscend(objects: readonly Listed[], before: string, spot: Spot): void {
+  let last = before;
+  for (const { key } of objects) {
+    if (last !== "" && compareKeys(key, last) <= 0) {
+      throw failure(spot, "unexpected", { why: "the store does not list its keys in the order of their bytes" });
+    }
+    last = key;
+  }
 }
 
 function* batchOf(
@@ -63,7 +86,10 @@ async function* range(
   spot: Spot,
   { after, to }: { readonly after: string; readonly to: string | undefined },
 ): AsyncGenerator<readonly Listed[], void, void> {
+  let before = after;
   for await (const { objects } of pages(store, spot, { after })) {
+    mustAscend(objects, before, spot);
+    before = objects.at(-1)?.key ?? before;
     const end = to === undefined ? -1 : objects.findIndex(({ key }) => compareKeys(key, to) > 0);
     yield end < 0 ? objects : objects.slice(0, end);
     if (end >= 0) return;

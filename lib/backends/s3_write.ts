@@ -4,6 +4,7 @@ import type { WriteOptions } from "./backend.ts";
 import { countedBytes, type Desk, gather, mustBeUndamaged, toObject, type Writing } from "./s3_body.ts";
 import type { NewObject, Sent } from "./s3_types.ts";
 import { guarded, learnHonours } from "./s3_condition.ts";
+import { failure } from "./s3_errors.ts";
 import { keyOf, toFile } from "./s3_find.ts";
 import { sendParts } from "./s3_upload.ts";
 
@@ -30,7 +31,14 @@ export async function writeObject(desk: Desk, writing: Writing): Promise<FileEnt
   const { expect, onBytes } = options;
   const { store, honours } = desk;
   const stored = await guarded({ store, honours, spot, expect, write: (condition) => put(condition, onBytes) });
-  if (bytes.length <= MOST_TO_ASK_WITH) await learnHonours(honours, expect, put);
+  if (bytes.length <= MOST_TO_ASK_WITH) {
+    await learnHonours(honours, expect, async (condition) => {
+      // Who wrote meanwhile must not lose it to a question.
+      const now = await store.head(keyOf(spot), spot);
+      if (stored.etag !== undefined && now?.etag === stored.etag) return await put(condition);
+      throw failure(spot, "busy", { why: "somebody else writes it" });
+    });
+  }
   // Without a time of its own it has that of its arrival, which only the store knows.
   const shown = options.modified === undefined ? await store.head(keyOf(spot), spot) : undefined;
   if (shown !== undefined) return toFile(spot.path, shown);

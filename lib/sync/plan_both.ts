@@ -94,6 +94,8 @@ function planFiles(context: Context, pair: Versions<FileEntry>): void {
   if (known === undefined) return reconcile(context, pair);
   const broken = brokenSide(context, pair, known);
   if (broken !== undefined) return propagate(context, pair, otherSide(broken));
+  // Noted before a first copy that never began: both were never known to be equal.
+  if (known.begun !== undefined && known[otherSide(known.begun)] === undefined) return reconcile(context, pair);
   const equal = sameChecksum(local.checksum, remote.checksum);
   const found = { local: since(context, "local", local, known), remote: since(context, "remote", remote, known) };
   const [here, there] = bothSides.map((side) =>

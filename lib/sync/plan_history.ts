@@ -129,8 +129,11 @@ export function standingOf(
   if (known === undefined || known.kind !== entry.kind) return "changed";
   if (entry.kind === "dir") return "same";
   if (entry.kind === "link") return known.target === entry.target ? "same" : "changed";
-  // What may be half written is no new content.
-  if (known.begun === side) return "same";
+  // What may be half written is no new content; what was not begun on, and never equal, is.
+  if (known.begun === side) {
+    const isWhole = ["same", "unsure"].includes(since(context, side, entry, known));
+    return isWhole && known[otherSide(side)] === undefined ? "changed" : "same";
+  }
   const found = since(context, side, entry, known);
   if (found === "same" || found === "moved") return "same";
   if (found === "changed") return "changed";

@@ -53,8 +53,14 @@ export async function takeRemoteLock(backend: Backend, options: RemoteLockOption
     }
     const lock = new HeldLock(backend, self, options);
     if (!await lock.write({ lease: world.now() }, entry ?? "absent")) continue;
-    await world.sleep(Math.max(SETTLE_MS, 2 * (world.now() - began)), options);
-    if (await lock.stillHeld()) return lock.held();
+    try {
+      await world.sleep(Math.max(SETTLE_MS, 2 * (world.now() - began)), options);
+      if (await lock.stillHeld()) return lock.held();
+    } catch (error) {
+      // Cancelled, or the line is gone: nobody should have to wait for what was never used.
+      await lock[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 }
 

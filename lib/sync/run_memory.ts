@@ -82,7 +82,9 @@ export async function* forgetRestored(
 export async function noteInPlace({ actions }: Plan, remembered: Remembered | undefined): Promise<void> {
   const lessons = actions.flatMap((action): Lesson[] => {
     if (action.do !== "copy" || action.inPlace !== true || action.replaces?.kind !== "file") return [];
-    const { path, to, replaces } = action;
+    const { to, replaces, source } = action;
+    // History knows a pair by the local spelling.
+    const path = to === "local" ? action.path : source.path;
     const known = remembered?.history.get(path);
     const marks = known?.kind === "file" ? known : { path, kind: "file" } as const;
     return [{ path, known: { ...marks, [to]: toMark(replaces), begun: to } }];

@@ -82,3 +82,31 @@ Deno.test("compareKeys() orders as UTF-8 bytes do", () => {
     { seed: 7 },
   );
 });
+
+/** A store that gives these pages, one after the other, whatever else it is asked. */
+function paged(...pages: readonly (readonly string[])[]) {
+  return ({ line, query }: Asked): Response | undefined => {
+    if (line !== "GET /b/" || query.get("delimiter") !== null) return undefined;
+    const at = Number(query.get("continuation-token") ?? "0");
+    const isMore = at + 1 < pages.length;
+    const text = (pages[at] ?? []).map((key) => `<Contents><Key>${key}</Key><Size>1</Size><ETag>"e"</ETag></Contents>`);
+    const next = isMore ? `<NextContinuationToken>${at + 1}</NextContinuationToken>` : "";
+    return new Response(
+      `<ListBucketResult><IsTruncated>${isMore}</IsTruncated>${next}${text.join("")}</ListBucketResult>`,
+      { headers: { "content-type": "application/xml" } },
+    );
+  };
+}
+
+Deno.test("walk() takes a page without keys for no end of a listing (C7)", async () => {
+  await using server = smallS3(paged([], [], ["a", "b"]));
+  await using backend = await server.open();
+  const found = (await Array.fromAsync(backend.walk?.(root, call) ?? [])).flat();
+  assert.deepEqual(found.map(({ path }) => path as string), ["a", "b"]);
+});
+
+Deno.test("walk() rejects a listing whose keys come in another order than that of their bytes (C7)", async () => {
+  await using server = smallS3(paged(["b", "a"]));
+  await using backend = await server.open();
+  await assert.rejects(Array.fromAsync(backend.walk?.(root, call) ?? []), { kind: "unexpected", message: /order/ });
+});

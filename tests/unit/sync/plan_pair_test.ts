@@ -268,3 +268,11 @@ Deno.test("plan() replaces nothing under -Mirror because it came there later, un
   const made = pair({ mirror: true, local: { f: {}, g: { size: 6 } }, remote });
   assert.deepEqual(inShort(made.actions), ["copy remote g size"]);
 });
+
+Deno.test("plan() takes nothing for a deletion, or for an edit, because a first copy in place was noted that never began", () => {
+  const known = begun("remote").map(({ local: _, ...rest }) => rest);
+  const gone = planFor({ mode: "Both", remove: true, known, remote: { f: {} } });
+  assert.deepEqual(inShort(gone.actions), ["copy local f restored"]);
+  const both = planFor({ mode: "Both", conflict: "Skip", known, local: { f: { size: 9 } }, remote: { f: {} } });
+  assert.deepEqual([both.actions, both.conflicts.length], [[], 1]);
+});
