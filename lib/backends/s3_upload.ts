@@ -27,17 +27,32 @@ export async function sendParts(desk: Desk, writing: Writing): Promise<FileEntry
   const sending: Sending = { ...writing, desk, partSize: partSizeOf(options.size, desk.partSize) };
   if (options.expect !== undefined) await mustBeExpected(store, spot, options.expect);
   const found = options.tag === undefined ? undefined : await takeOver(sending);
+  let sent: readonly Sent[] = [];
   const id = found?.id ?? await store.beginUpload(key, spot, toObject(writing));
   try {
     const parts = await sendMissing(sending, id, found?.parts ?? new Map());
     if (options.expect !== undefined) await mustBeExpected(store, spot, options.expect);
     const condition = desk.honours.absent === "yes" && options.expect === "absent" ? { ifNoneMatch: true } : {};
     await store.finishUpload(key, parts, spot, { id, ...condition });
+    sent = parts;
   } catch (error) {
     if (!mayGoOn(error, sending)) await dropQuietly(store, key, { id, sending });
     throw error;
   }
-  return await settled(sending);
+  return await settled(sending, sent);
+}
+
+interface Sent {
+  readonly number: number;
+  readonly etag: string;
+}
+
+/** What Amazon and its like call an object in parts: the MD5 of the parts' MD5s, and how many there are; undefined where these are none. */
+export function wholeEtag(parts: readonly Sent[]): string | undefined {
+  if (parts.length === 0 || !parts.every(({ etag }) => looksLikeMd5(etag))) return undefined;
+  const hash = createHash("md5");
+  for (const { etag } of parts) hash.update(etag, "hex");
+  return `${hash.digest("hex")}-${parts.length}`;
 }
 
 /** As a store has it: 10,000 parts at most ("Amazon S3 multipart upload limits"). */
@@ -173,12 +188,17 @@ async function dropQuietly(
 }
 
 /** The object as the store shows it now, with the time it is to have: an upload that was taken over has that of its beginning. */
-async function settled({ spot, desk: { store }, options }: Sending): Promise<FileEntry> {
+async function settled({ spot, desk: { store }, options }: Sending, parts: readonly Sent[]): Promise<FileEntry> {
   const key = keyOf(spot);
   const facts = await store.head(key, spot);
   if (facts === undefined) throw failure(spot, "changed", { why: "it is gone again" });
   if (facts.size !== options.size) {
     throw failure(spot, "changed", { why: `it has ${facts.size} bytes now, ${options.size} were sent` });
+  }
+  const mine = wholeEtag(parts);
+  // Another ETag of this form is another content, of whoever wrote right after; what has none of it (a key of the user's) says nothing.
+  if (mine !== undefined && /^[0-9a-f]{32}-\d+$/i.test(facts.etag ?? "") && facts.etag?.toLowerCase() !== mine) {
+    throw failure(spot, "changed", { why: "somebody else replaced it right after" });
   }
   const { modified } = options;
   if (modified === undefined || parseTime(facts.metadata) === modified) return toFile(spot.path, facts);
