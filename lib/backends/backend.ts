@@ -73,6 +73,14 @@ export interface WriteOptions extends Call, Expecting {
   onWarning?(message: string): void;
 }
 
+/** Content at hand, compared with what an entry shows. Equality is proven by a hash; inequality proves nothing, as the mark may be made in another way. */
+export interface Proof {
+  /** The content, all of it in order. */
+  take(bytes: Uint8Array): void;
+  /** Called once, behind the last byte: the content's checksum, and whether the entry's own content has it too. */
+  result(): { readonly checksum: Checksum; readonly isEqual: boolean };
+}
+
 /** Where a backend is rooted. `path`: as the server names it. `broad`: why nobody means to empty this folder ("the login folder"). `disk`: its real path where it lies on a disk of this machine. */
 export interface Place {
   readonly path: string;
@@ -128,6 +136,9 @@ export interface Backend extends AsyncDisposable {
 
   /** A content hash made where the file lies, in the first of the `wanted` algorithms (sha256, sha1, md5 …) that is offered; undefined when none is. */
   checksum?(entry: FileEntry, wanted: readonly string[], call: Call): Promise<Checksum | undefined>;
+
+  /** What proves, with nothing asked of the server, that content at hand is the entry's; undefined where the entry shows nothing to compare with. */
+  proof?(entry: FileEntry): Proof | undefined;
 
   /** The whole subtree below `dir` in no order, in batches of any size, where one listing is cheaper than one per folder. A folder that cannot be read is an opaque entry of cause "unreadable"; anything less than a complete listing rejects; with unsupported, before the first batch, where folders have to be listed one by one after all. */
   walk?(dir: RelPath, call: Call): AsyncIterable<readonly Entry[]>;

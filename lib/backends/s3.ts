@@ -9,6 +9,7 @@ import type {
   Expecting,
   OpenProtocol,
   Place,
+  Proof,
   ReadOptions,
   Target,
   Traits,
@@ -24,6 +25,7 @@ import { children, find, type Spot } from "./s3_find.ts";
 import { toPrefix } from "./s3_keys.ts";
 import { knock } from "./knock.ts";
 import { mustBeSecure, resolvedIn, toBucketPlace } from "./s3_place.ts";
+import { proofOf } from "./s3_proof.ts";
 import { readObject } from "./s3_read.ts";
 import { Room } from "./s3_room.ts";
 import { everything } from "./s3_walk.ts";
@@ -157,6 +159,10 @@ class S3 implements Backend {
 
   async checksum(entry: FileEntry, wanted: readonly string[], call: Call): Promise<Checksum | undefined> {
     return await storeChecksum(this.#store, entry, { ...this.#spot("hash", entry.path, call), wanted });
+  }
+
+  proof(entry: FileEntry): Proof | undefined {
+    return proofOf(entry, this.#shared.desk.partSize);
   }
 
   walk(dir: RelPath, call: Call): AsyncIterable<readonly Entry[]> {

@@ -7,13 +7,9 @@ import { mustBeExpected } from "./s3_condition.ts";
 import { failure } from "./s3_errors.ts";
 import { keyOf, toFile } from "./s3_find.ts";
 import { looksLikeMd5, md5, parseTime } from "./s3_meta.ts";
+import { partSizeOf, type StoredPart, wholeEtag } from "./s3_parts.ts";
 import { retime } from "./s3_change.ts";
 import { countedBytes, type Desk, gather, mustBeUndamaged, toBase64, toObject, type Writing } from "./s3_body.ts";
-
-/** The bytes of each part but the last: what the user asks for, more where a file would have more parts than a store takes. */
-export function partSizeOf(size: number, wanted: number): number {
-  return Math.max(wanted, Math.ceil(size / MOST_PARTS / MIB) * MIB);
-}
 
 /**
  * Sends a large file in parts, several at once. Parts that an earlier attempt of this machine or another left under the same key are
@@ -27,7 +23,7 @@ export async function sendParts(desk: Desk, writing: Writing): Promise<FileEntry
   const sending: Sending = { ...writing, desk, partSize: partSizeOf(options.size, desk.partSize) };
   if (options.expect !== undefined) await mustBeExpected(store, spot, options.expect);
   const found = options.tag === undefined ? undefined : await takeOver(sending);
-  let sent: readonly Sent[] = [];
+  let sent: readonly StoredPart[] = [];
   const id = found?.id ?? await store.beginUpload(key, spot, toObject(writing));
   try {
     const parts = await sendMissing(sending, id, found?.parts ?? new Map());
@@ -42,22 +38,6 @@ export async function sendParts(desk: Desk, writing: Writing): Promise<FileEntry
   return await settled(sending, sent);
 }
 
-interface Sent {
-  readonly number: number;
-  readonly etag: string;
-}
-
-/** What Amazon and its like call an object in parts: the MD5 of the parts' MD5s, and how many there are; undefined where these are none. */
-export function wholeEtag(parts: readonly Sent[]): string | undefined {
-  if (parts.length === 0 || !parts.every(({ etag }) => looksLikeMd5(etag))) return undefined;
-  const hash = createHash("md5");
-  for (const { etag } of parts) hash.update(etag, "hex");
-  return `${hash.digest("hex")}-${parts.length}`;
-}
-
-/** As a store has it: 10,000 parts at most ("Amazon S3 multipart upload limits"). */
-const MOST_PARTS = 10_000;
-const MIB = 1 << 20;
 /** Parts of one file on their way at once. */
 const SIDE_BY_SIDE = 8;
 /** An upload that nobody has added to for so long, in ms, is not being written any more. */
@@ -188,7 +168,7 @@ async function dropQuietly(
 }
 
 /** The object as the store shows it now, with the time it is to have: an upload that was taken over has that of its beginning. */
-async function settled({ spot, desk: { store }, options }: Sending, parts: readonly Sent[]): Promise<FileEntry> {
+async function settled({ spot, desk: { store }, options }: Sending, parts: readonly StoredPart[]): Promise<FileEntry> {
   const key = keyOf(spot);
   const facts = await store.head(key, spot);
   if (facts === undefined) throw failure(spot, "changed", { why: "it is gone again" });

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Backend, Call } from "../backends/backend.ts";
-import { cancelled, SyncError, toSyncError } from "../errors.ts";
-import { foldPath, printable, type RelPath } from "../path.ts";
+import { cancelled, toSyncError } from "../errors.ts";
+import { foldPath, type RelPath } from "../path.ts";
 import {
   type Checksum,
   type Entry,
@@ -13,6 +13,7 @@ import {
   type Snapshot,
 } from "../types.ts";
 import { drain, inOrder } from "./pool.ts";
+import { prove, readWhole } from "./proof.ts";
 import { endsAll } from "./scan.ts";
 import type { Backends } from "./transfer.ts";
 
@@ -112,12 +113,18 @@ export async function digest(
   }
 
   async function settlePair(pair: OpenPair): Promise<void> {
+    const proof = await proofFor(pair, sides, { signal });
+    if (proof?.isEqual === true) {
+      for (const side of bothSides) found[side].set(pair[side].path, { ...pair[side], checksum: proof.checksum });
+      return;
+    }
+    const mine = proof === undefined ? pair.local : { ...pair.local, checksum: proof.checksum };
     const asking = { ...options, signal, wanted: ALGORITHMS };
     const remote = await hashed(pair.remote, () => remoteChecksum(pair.remote, sides.remote, asking));
     if (remote.kind === "opaque") return void found.remote.set(remote.path, remote);
     const algorithm = algorithmOf(remote.checksum);
     if (algorithm === undefined) return;
-    const local = await hashed(pair.local, () => localChecksum(pair.local, sides.local, { algorithm, signal }));
+    const local = await hashed(pair.local, () => localChecksum(mine, sides.local, { algorithm, signal }));
     found.local.set(local.path, local);
     found.remote.set(remote.path, remote);
   }
@@ -168,6 +175,12 @@ async function hashed(
   }
 }
 
+/** What the remote listing proves of the local content; undefined where it tells a checksum itself. */
+async function proofFor({ local, remote }: OpenPair, sides: Backends, { signal }: Call) {
+  if (algorithmOf(remote.checksum) !== undefined) return undefined;
+  return await prove(remote, { held: local, prover: sides.remote, reader: sides.local, signal });
+}
+
 async function remoteChecksum(
   entry: FileEntry,
   remote: Backend,
@@ -193,16 +206,7 @@ async function localChecksum(entry: FileEntry, local: Backend, options: HashOpti
 /** The hash of one consistent version of the file: the one that was listed. */
 async function contentHash(entry: FileEntry, backend: Backend, { algorithm, signal }: HashOptions): Promise<Checksum> {
   const hash = createHash(algorithm);
-  const content = await backend.read(entry.path, { signal, expect: entry });
-  let bytes = 0;
-  for await (const chunk of content instanceof Uint8Array ? [content] : content) {
-    bytes += chunk.length;
-    hash.update(chunk);
-  }
-  if (bytes !== entry.size) {
-    const message = `"${printable(entry.path)}" gave ${bytes} bytes, ${entry.size} were listed`;
-    throw new SyncError("changed", message, { operation: "checksum", path: entry.path });
-  }
+  await readWhole(entry, backend, { signal, take: (bytes) => void hash.update(bytes) });
   return `${algorithm}:${hash.digest("hex")}`;
 }
 

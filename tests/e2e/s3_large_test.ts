@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import { CreateMultipartUploadCommand, UploadPartCommand } from "npm:@aws-sdk/client-s3@3.1169.0";
+import {
+  type CompletedPart,
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  UploadPartCommand,
+} from "npm:@aws-sdk/client-s3@3.1169.0";
 import { shared } from "../contract/shared.ts";
 import { toRelPath } from "../../lib/path.ts";
 import { collect, pattern, wholeBody } from "../support/content.ts";
@@ -10,6 +15,7 @@ import { startProxy } from "../support/proxy.ts";
 import { openTestS3 } from "../support/s3_target.ts";
 import { startS3Pair, startStore } from "../support/s3_pair.ts";
 import { serverTest, skipsServer } from "../support/servers/install.ts";
+import { counts } from "../support/tandem.ts";
 
 const server = "s3";
 const MiB = 1 << 20;
@@ -148,3 +154,57 @@ serverTest("write() leaves an unfinished upload alone that somebody else is at w
   await bucket.client.send(new UploadPartCommand(theirs));
   assert.equal(hash(await collect(await backend.read(toRelPath("f"), options))), hash(bytes));
 });
+
+serverTest("Sync-Path -Criteria Checksum proves an object in parts by its ETag, and reads no byte of it", {
+  server,
+}, async () => {
+  await using pair = await startS3Pair(running());
+  await fill(pair.local, { "ours": pattern(part + 1, 3), "default": pattern(8 * MiB + 1, 4) });
+  assertCode(await pair.sync("-Mode Remote -PartSize 5"), 0);
+  await pair.requests();
+  for (const mode of ["Remote", "Both"]) {
+    await Deno.mkdir(`${pair.dir}/${mode}`);
+    const ran = await pair.sync(`-Mode ${mode} -Criteria Checksum -NoReadBack -FailIfNothing`, {
+      home: `${pair.dir}/${mode}`,
+    });
+    assertCode(ran, 6);
+    assert.equal((await pair.requests())["HEAD"] ?? 0, 0, mode);
+  }
+  // History knows them now: a time that moved alone sends nothing.
+  await Deno.utime(`${pair.local}/ours`, 1_600_000_000, 1_600_000_000);
+  assertCode(await pair.sync("-Mode Remote -Criteria Checksum -NoReadBack -FailIfNothing"), 6);
+});
+
+serverTest("Sync-Path -Criteria Checksum reads back an object whose ETag proves nothing, and sends what differs", {
+  server,
+}, async () => {
+  await using pair = await startS3Pair(running());
+  const bytes = pattern(16 * MiB, 3);
+  const changed = bytes.slice();
+  changed[9 * MiB] = (changed[9 * MiB] ?? 0) ^ 1;
+  await fill(pair.local, { "odd": bytes, "changed": changed });
+  await putInParts(`${pair.prefix}odd`, bytes, 6 * MiB);
+  await putInParts(`${pair.prefix}changed`, bytes, 8 * MiB);
+  const forbidden = await pair.sync("-Mode Remote -Criteria Checksum -NoReadBack");
+  assertCode(forbidden, 1);
+  assert.match(JSON.stringify(forbidden.result()["Failures"]), /could not be compared/);
+  const ran = await pair.sync("-Mode Remote -Criteria Checksum");
+  assertCode(ran, 0);
+  assert.deepEqual(counts(ran), [1, 0, 0, 0, 0]);
+  assert.equal(hash(Buffer.from((await pair.objects())["changed"] ?? "", "latin1")), hash(changed));
+});
+
+/** An object as another tool would send it. */
+async function putInParts(key: string, bytes: Uint8Array, partSize: number): Promise<void> {
+  const { client, name } = running().bucket;
+  const place = { Bucket: name, Key: key };
+  const { UploadId } = await client.send(new CreateMultipartUploadCommand(place));
+  const Parts: CompletedPart[] = [];
+  for (let at = 0; at < bytes.length; at += partSize) {
+    const PartNumber = Parts.length + 1;
+    const Body = bytes.subarray(at, at + partSize);
+    const { ETag } = await client.send(new UploadPartCommand({ ...place, UploadId, PartNumber, Body }));
+    Parts.push({ PartNumber, ...(ETag === undefined ? {} : { ETag }) });
+  }
+  await client.send(new CompleteMultipartUploadCommand({ ...place, UploadId, MultipartUpload: { Parts } }));
+}

@@ -6,7 +6,7 @@ import { toRelPath } from "../../../lib/path.ts";
 import { digest, type DigestOptions, type OpenPair, toOpenPairs, toReadBack } from "../../../lib/sync/digest.ts";
 import { toSnapshot } from "../../../lib/sync/snapshot.ts";
 import type { Backends } from "../../../lib/sync/transfer.ts";
-import type { Entry, FileEntry } from "../../../lib/types.ts";
+import type { Checksum, Entry, FileEntry } from "../../../lib/types.ts";
 import { over } from "../../support/over.ts";
 import { fileAt, NOON, plant, rejection, signal } from "./rig.ts";
 
@@ -70,6 +70,31 @@ Deno.test("digest() reads remote files back where the server gives no checksum, 
   const without = await digested({ local: sides.local, remote: unread(sides.remote) }, { readBack: false });
   assert.deepEqual([checksumOf(without.local), checksumOf(without.remote)], [undefined, undefined]);
 });
+
+for (const [what, remote, isEqual] of [["proves", "same", true], ["does not prove", "else", false]] as const) {
+  Deno.test(`digest() asks for no checksum where a listing proves the content: it ${what} "${remote}"`, async () => {
+    const sides = pair("same", remote);
+    const asked: string[] = [];
+    const far = over(unread(sides.remote), {
+      proof: () => {
+        const taken: string[] = [];
+        return {
+          take: (bytes) => void taken.push(new TextDecoder().decode(bytes)),
+          result: () => ({ checksum: sum("md5", taken.join("")) as Checksum, isEqual }),
+        };
+      },
+      checksum: (_, { path }) => {
+        asked.push(path);
+        return Promise.resolve(sum("md5", remote) as Checksum);
+      },
+    });
+    const read: string[] = [];
+    const local = over(sides.local, { read: (inner, path, options) => (read.push(path), inner.read(path, options)) });
+    const found = await digested({ local, remote: far });
+    assert.deepEqual([checksumOf(found.local), checksumOf(found.remote)], [sum("md5", "same"), sum("md5", remote)]);
+    assert.deepEqual([read, asked], [["a"], isEqual ? [] : ["a"]]);
+  });
+}
 
 Deno.test("digest() makes what cannot be read opaque, never equal", async () => {
   const sides = pair("same", "same", { lacks: ["checksum"] });

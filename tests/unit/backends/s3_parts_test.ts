@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { wholeEtag } from "../../../lib/backends/s3_upload.ts";
+import { wholeEtag } from "../../../lib/backends/s3_parts.ts";
 
 const [a, b] = ["0cc175b9c0f1b6a831c399e269772661", "92eb5ffee6ae2fec3ad71c777531578f"];
 
