@@ -24,9 +24,10 @@ export async function* planRun(
   const stamp = { host: options.host, now: options.now() };
   const { remembered, rootEntries } = options;
   const listed = { local: scans.local.snapshot, remote: scans.remote.snapshot };
-  const before = await tellTimes(listed, sides, { history: remembered?.history, signal: options.signal });
-  const traits = { local: sides.local.traits, remote: sides.remote.traits };
   const { mode, criteria, mirror, remove, skipNew, skipModified, conflict, removeDespiteFailures } = options;
+  const telling = { mode, criteria, history: remembered?.history, signal: options.signal };
+  const before = await tellTimes(listed, sides, telling);
+  const traits = { local: sides.local.traits, remote: sides.remote.traits };
   const changed = mode === "Both" ? bothSides : [mode === "Local" ? "local" : "remote"] as const;
   const moves = options.moves && changed.every((side) => sides[side].rename !== undefined);
   const planOptions = toPlanOptions({

@@ -3,28 +3,39 @@ import { cancelled, toSyncError } from "../errors.ts";
 import { foldPath, type RelPath } from "../path.ts";
 import { type Entry, type FileEntry, type History, otherSide, type Side, sides as bothSides } from "../types.ts";
 import { overlay, type Snapshots } from "./digest.ts";
+import type { PlanOptions } from "./options.ts";
 import { drain, inOrder } from "./pool.ts";
+import { prove } from "./proof.ts";
 import { endsAll } from "./scan.ts";
 import type { Backends } from "./transfer.ts";
 
+/** Bytes that are read and hashed in the time that a question takes: over 1 ms far away, with some dozens on their way. */
+export const WORTH_READING = 1 << 20;
+
 /**
  * The snapshots with the times filled in that a place keeps but does not list (S3: they lie in each object's metadata), as far as a
- * plan needs them: of files that both sides have, unless history knows this very version. A file that cannot be looked at becomes an
- * opaque entry. Rejects when the server is lost or the signal aborted.
+ * plan needs them: of files that both sides have, unless history knows this very version. Where the listing shows what proves the
+ * content of the other side to be the same, both get its checksum instead, and nothing is asked: small files are read for it, and
+ * those of any size where contents are to be compared anyway. A file that cannot be looked at becomes an opaque entry. Rejects when
+ * the server is lost or the signal aborted.
  */
 export async function tellTimes(
   snapshots: Snapshots,
   sides: Backends,
-  { history, signal }: Call & { readonly history: History | undefined },
+  options: Call & Choices & { readonly history: History | undefined },
 ): Promise<Snapshots> {
-  const [local, remote] = await Promise.all(bothSides.map(async (side) => {
+  const { history, signal, mode, criteria } = options;
+  if (mode !== "Both" && !criteria.some(({ name }) => name === "Time" || name === "Checksum")) return snapshots;
+  const most = criteria.some(({ needs }) => needs === "checksum") ? Infinity : WORTH_READING;
+  const found = { local: new Map<RelPath, Entry>(), remote: new Map<RelPath, Entry>() };
+  await Promise.all(bothSides.map(async (side) => {
     const untold = untoldOf(side, { snapshots, sides, history });
-    return untold.length === 0
-      ? snapshots[side]
-      : overlay(snapshots[side], await look(untold, side, { sides, signal }));
+    if (untold.length > 0) await tell(untold, side, { sides, signal, most, found });
   }));
-  return { local: local ?? snapshots.local, remote: remote ?? snapshots.remote };
+  return { local: overlay(snapshots.local, found.local), remote: overlay(snapshots.remote, found.remote) };
 }
+
+type Choices = Pick<PlanOptions, "mode" | "criteria">;
 
 interface Known {
   readonly snapshots: Snapshots;
@@ -32,50 +43,74 @@ interface Known {
   readonly history: History | undefined;
 }
 
-function untoldOf(side: Side, { snapshots, sides, history }: Known): readonly FileEntry[] {
+/** A file without a time, and what the other side has under its name. */
+interface Untold {
+  readonly entry: FileEntry;
+  readonly across: Entry;
+}
+
+function untoldOf(side: Side, { snapshots, sides, history }: Known): readonly Untold[] {
   if (sides[side].traits.timeStep === undefined) return [];
-  const across = otherSide(side);
+  const across = snapshots[otherSide(side)];
   const rules = {
     caseSensitive: bothSides.every((one) => sides[one].traits.caseSensitive),
     normalizes: bothSides.some((one) => sides[one].traits.normalizes),
   };
   const folds = !rules.caseSensitive || rules.normalizes;
-  const keys = new Set<string>();
-  if (folds) { for (const { path } of snapshots[across]) keys.add(foldPath(path, rules)); }
-  const isPaired = (path: RelPath) =>
-    folds ? keys.has(foldPath(path, rules)) : snapshots[across].get(path)?.kind === "file";
-  const untold: FileEntry[] = [];
+  const folded = new Map<string, Entry>();
+  if (folds) { for (const entry of across) folded.set(foldPath(entry.path, rules), entry); }
+  const pairOf = (path: RelPath) => folds ? folded.get(foldPath(path, rules)) : across.get(path);
+  const untold: Untold[] = [];
   for (const entry of snapshots[side]) {
-    if (entry.kind !== "file" || entry.modified !== undefined || !isPaired(entry.path)) continue;
+    if (entry.kind !== "file" || entry.modified !== undefined) continue;
+    const pair = pairOf(entry.path);
+    if (pair?.kind !== "file") continue;
     const mark = history?.get(entry.path)?.[side];
     const isKnown = entry.revision !== undefined && mark?.revision === entry.revision && mark.size === entry.size;
-    if (!isKnown) untold.push(entry);
+    if (!isKnown) untold.push({ entry, across: pair });
   }
   return untold;
 }
 
-async function look(
-  untold: readonly FileEntry[],
-  side: Side,
-  { sides, signal }: Call & { readonly sides: Backends },
-): Promise<ReadonlyMap<RelPath, Entry>> {
-  const found = new Map<RelPath, Entry>();
+interface Telling extends Call {
+  readonly sides: Backends;
+  /** Bytes of a file that is read to prove it the same. */
+  readonly most: number;
+  readonly found: Readonly<Record<Side, Map<RelPath, Entry>>>;
+}
+
+async function tell(untold: readonly Untold[], side: Side, { sides, signal, most, found }: Telling): Promise<void> {
   const stop = new AbortController();
   const call = { signal: AbortSignal.any([signal, stop.signal]) };
-  const work = async ({ path }: FileEntry) => {
+  const far = otherSide(side);
+  const prover = { prover: sides[side], reader: sides[far], signal: call.signal };
+  const isProven = async ({ entry, across }: Untold) => {
+    if (across.kind !== "file" || across.size > most) return false;
+    const proof = await prove(entry, { held: across, ...prover });
+    if (proof?.isEqual !== true) return false;
+    const { checksum } = proof;
+    found[side].set(entry.path, { ...entry, checksum });
+    found[far].set(across.path, { ...across, checksum });
+    return true;
+  };
+  const look = async ({ path }: FileEntry) => {
+    const entry = await sides[side].stat(path, call);
+    if (entry?.kind === "file") found[side].set(path, entry);
+  };
+  const work = async (one: Untold) => {
     try {
-      const entry = await sides[side].stat(path, call);
-      if (entry?.kind === "file") found.set(path, entry);
+      if (!await isProven(one)) await look(one.entry);
     } catch (error) {
       const why = toSyncError(error, "look at");
       if (endsAll(why.kind)) {
         stop.abort(why);
         throw why;
       }
-      found.set(path, { kind: "opaque", path, cause: "unreadable", why: `its time could not be told: ${why.message}` });
+      const { path } = one.entry;
+      const reason = `its time could not be told: ${why.message}`;
+      found[side].set(path, { kind: "opaque", path, cause: "unreadable", why: reason });
     }
   };
   await drain(inOrder(untold), work, { limit: Math.max(1, sides[side].traits.parallelFiles), signal: call.signal });
   if (signal.aborted) throw cancelled(signal, "look at times");
-  return found;
 }

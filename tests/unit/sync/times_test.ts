@@ -1,13 +1,17 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import type { Backend } from "../../../lib/backends/backend.ts";
 import { memory, type MemoryBackend } from "../../../lib/backends/memory.ts";
 import { SyncError } from "../../../lib/errors.ts";
 import { root } from "../../../lib/path.ts";
+import { chooseCriteria } from "../../../lib/sync/criteria.ts";
+import type { Mode } from "../../../lib/sync/options.ts";
 import { toSnapshot } from "../../../lib/sync/snapshot.ts";
-import { tellTimes } from "../../../lib/sync/times.ts";
+import { tellTimes, WORTH_READING } from "../../../lib/sync/times.ts";
 import { transfer } from "../../../lib/sync/transfer.ts";
 import type { Entry, History, Known } from "../../../lib/types.ts";
-import { over } from "../../support/over.ts";
+import { collect } from "../../support/content.ts";
+import { type Changes, over } from "../../support/over.ts";
 import { fileAt, NOON, owners, plant, signal } from "./rig.ts";
 
 /** A place that keeps times and does not list them, as buckets do. */
@@ -32,7 +36,13 @@ function untimed(entry: Entry): Entry {
   return rest;
 }
 
-async function told(local: MemoryBackend, remote: Backend, known: readonly Known[] = []) {
+/** Times and kinds by path; a checksum where contents were proven to be equal. */
+async function told(
+  local: Backend,
+  remote: Backend,
+  known: readonly Known[] = [],
+  { mode = "Remote", criteria = "Either" }: { readonly mode?: Mode; readonly criteria?: string } = {},
+) {
   const snapshots = {
     local: toSnapshot(await local.list(root, { signal })),
     remote: toSnapshot(await remote.list(root, { signal })),
@@ -42,9 +52,13 @@ async function told(local: MemoryBackend, remote: Backend, known: readonly Known
     get: (path) => known.find((one) => one.path === path),
     [Symbol.iterator]: () => known[Symbol.iterator](),
   };
-  const { remote: found } = await tellTimes(snapshots, { local, remote }, { history, signal });
+  const options = { history, signal, mode, criteria: chooseCriteria([criteria]) };
+  const { remote: found } = await tellTimes(snapshots, { local, remote }, options);
   return Object.fromEntries(
-    Array.from(found, (entry) => [entry.path as string, entry.kind === "file" ? entry.modified : entry.kind]),
+    Array.from(found, (entry) => {
+      const what = entry.kind === "file" ? entry.modified ?? entry.checksum : entry.kind;
+      return [entry.path as string, what];
+    }),
   );
 }
 
@@ -79,6 +93,81 @@ Deno.test("tellTimes() finds the other spelling of a name where a side folds nam
   plant(local, { "Name": "x" });
   plant(inner, { "name": "x" });
   assert.deepEqual(await told(local, backend), { name: NOON });
+});
+
+/** What an object of these bytes would have for an ETag proves them. */
+const proving: Partial<Changes> = {
+  proof: (_, { revision }) => {
+    const hash = createHash("md5");
+    return {
+      take: (bytes) => void hash.update(bytes),
+      result: () => {
+        const sum = hash.digest("hex");
+        return { checksum: `md5:${sum}`, isEqual: sum === revision };
+      },
+    };
+  },
+};
+
+/** The bucket, with the MD5 of what was planted as revision, but for a name that is given. */
+function hashing(inner: MemoryBackend, backend: Backend, { sealed = "" } = {}): Backend {
+  const revised = async (own: Backend, entry: Entry): Promise<Entry> => {
+    if (entry.kind !== "file" || entry.path === sealed) return entry;
+    const bytes = await collect(await own.read(entry.path, { signal }));
+    return { ...entry, revision: createHash("md5").update(bytes).digest("hex") };
+  };
+  return over(backend, {
+    ...proving,
+    list: async (own, dir, call) =>
+      await Promise.all((await own.list(dir, call)).map((entry) => revised(inner, entry))),
+  });
+}
+
+const X = `md5:${createHash("md5").update("x").digest("hex")}`;
+
+Deno.test("tellTimes() asks nothing of what a listing proves to be equal, and everything else", async () => {
+  const local = memory();
+  const { inner, backend, looks } = bucket();
+  plant(local, { "same": "x", "other": "y", "longer": "xx", "sealed": "x" });
+  plant(inner, { "same": "x", "other": "z", "longer": "x", "sealed": "x" });
+  const remote = hashing(inner, backend, { sealed: "sealed" });
+  assert.deepEqual(await told(local, remote), { same: X, other: NOON, longer: NOON, sealed: NOON });
+  assert.deepEqual(looks.toSorted(), ["longer", "other", "sealed"]);
+});
+
+Deno.test("tellTimes() reads no large file to prove it equal, unless contents are compared anyway", async () => {
+  const local = memory();
+  const { inner, backend, looks } = bucket();
+  const text = "x".repeat(WORTH_READING + 1);
+  plant(local, { "f": text });
+  plant(inner, { "f": text });
+  const remote = hashing(inner, backend);
+  assert.deepEqual(await told(local, remote), { f: NOON });
+  const { f } = await told(local, remote, [], { criteria: "Checksum" });
+  assert.match(`${f}`, /^md5:/);
+  assert.deepEqual(looks, ["f"]);
+});
+
+Deno.test("tellTimes() asks for the time where the file at hand cannot be read, and ends where its side is lost", async () => {
+  const local = memory();
+  const { inner, backend } = bucket();
+  plant(local, { "f": "x" });
+  plant(inner, { "f": "x" });
+  const failing = (kind: "denied" | "connection") =>
+    over(local, { read: () => Promise.reject(new SyncError(kind, "no", { operation: "read" })) });
+  assert.deepEqual(await told(failing("denied"), hashing(inner, backend)), { f: NOON });
+  await assert.rejects(told(failing("connection"), hashing(inner, backend)), { kind: "connection" });
+});
+
+Deno.test("tellTimes() asks nothing where no criterion looks at times", async () => {
+  const local = memory();
+  const { inner, backend, looks } = bucket();
+  plant(local, { "f": "x" });
+  plant(inner, { "f": "y" });
+  assert.deepEqual(await told(local, backend, [], { criteria: "Size" }), { f: undefined });
+  assert.deepEqual(await told(local, backend, [], { criteria: "None" }), { f: undefined });
+  assert.deepEqual(looks, []);
+  assert.deepEqual(await told(local, backend, [], { criteria: "Size", mode: "Both" }), { f: NOON });
 });
 
 Deno.test("tellTimes() makes opaque what cannot be looked at, and ends when the server is lost", async () => {
