@@ -2,8 +2,8 @@ import type { DataName } from "./data.ts";
 import { type Invocation, measure, type Measured } from "./measure.ts";
 import { difference, type Places, sizesOf, watchUntouched } from "./places.ts";
 
-/** "both": two sides that are in step and whose history is known. */
-export type Work = "upload" | "download" | "nothing" | "both";
+/** "nothing", "both": two sides that are in step and have been compared before, as on every day but the first; "meet": on the first. */
+export type Work = "upload" | "download" | "meet" | "nothing" | "both";
 
 /** A row of the table: a work on a data set over a link. `bar`: the most that ours ÷ the best rival may be. */
 export interface Cell {
@@ -22,7 +22,7 @@ export interface Job extends Cell {
   readonly remote: string;
   readonly host: string;
   readonly port: number;
-  /** Of "both": the run before the measured one, which gets to know the pair. */
+  /** The run before the measured one, which gets to know the pair. */
   readonly isFirst?: boolean;
 }
 
@@ -110,7 +110,7 @@ async function once(
   const job = { ...cell, local, remote, host, port: await arena.port(cell.rtt) };
   const invocation = contestant.command(job);
   if (invocation === undefined) return undefined;
-  if (cell.work === "both") {
+  if (cell.work === "both" || cell.work === "nothing") {
     const first = contestant.command({ ...job, isFirst: true });
     const met = first && await measure(first, options.limitMs);
     if (met?.how === "failed") return met;
@@ -168,6 +168,7 @@ async function prepare({ work, data }: Cell, { places, dir }: ContestOptions): P
       return { local, disk, verify: () => difference(source, local) };
     }
     case "both":
+    case "meet":
     case "nothing": {
       const disk = await places.mirror(data);
       return { local: source, disk, verify: await watchUntouched(dir, [source, disk]) };

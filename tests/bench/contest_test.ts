@@ -67,6 +67,13 @@ Deno.test("contest() fails who wrote though there was nothing to do", async () =
   assert.deepEqual(verdicts(await play(cell, [shell("idle", () => "true")])), ["idle done", "idle done"]);
 });
 
+Deno.test("contest() measures who knows the pair already, unless both meet for the first time", async () => {
+  const note = ({ isFirst }: Job) => isFirst === true ? "exit 3" : "true";
+  for (const [work, verdict] of [["nothing", ["x failed"]], ["meet", ["x done", "x done"]]] as const) {
+    assert.deepEqual(verdicts(await play({ work, data: "small", rtt: 0 }, [shell("x", note)])), verdict, work);
+  }
+});
+
 Deno.test("contest() stops who takes too long, and tells a failure's last words", async () => {
   const cell: Cell = { work: "nothing", data: "small", rtt: 0 };
   assert.deepEqual(await play(cell, [shell("slow", () => "exec sleep 60")], 200), [["slow", {

@@ -29,12 +29,18 @@ export function tandem(way: Way): Contestant {
     version: existsSync(main) ? `this checkout, deno ${Deno.version.deno}` : undefined,
     command(job) {
       const { address, params } = way.tandem(job);
-      const mode = { upload: "Remote", nothing: "Remote", download: "Local", both: "Both" }[job.work];
+      const mode = { upload: "Remote", meet: "Remote", nothing: "Remote", download: "Local", both: "Both" }[job.work];
       const words = ["Sync-Path", job.local, address, "-Mode", mode, ...params];
       // Deno's caches stay where they are, whatever HOME the run is given.
-      return { program, args: [...run, ...words], env: { ...way.env, DENO_DIR: dir } };
+      const env = { ...way.env, ...(job.work === "meet" ? { HOME: stranger(way.env["HOME"]) } : {}), DENO_DIR: dir };
+      return { program, args: [...run, ...words], env };
     },
   };
+}
+
+/** A home in which nobody remembers anything. */
+function stranger(home: string | undefined): string {
+  return Deno.makeTempDirSync(home === undefined ? {} : { dir: home });
 }
 
 /** rclone as it comes, and with 16 files in flight. */
