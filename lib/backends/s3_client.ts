@@ -2,6 +2,7 @@ import type { Readable } from "node:stream";
 import { S3 } from "npm:@aws-sdk/client-s3@3.1169.0";
 import { cancelled } from "../errors.ts";
 import { type Ask, failure, refusedBy, toSyncError } from "./s3_errors.ts";
+import { Pace } from "./s3_pace.ts";
 import { Patience, patiently } from "./s3_patience.ts";
 import type {
   Condition,
@@ -16,17 +17,19 @@ import type {
   StoreOptions,
   Upload,
 } from "./s3_types.ts";
-import { isSealed, pageTrouble, quoted, toBody, toConditions, toFacts, toPage, unquoted } from "./s3_wire.ts";
+import { isSealed, pageTrouble, quoted, silent, toBody, toConditions, toFacts, toPage, unquoted } from "./s3_wire.ts";
 
 /** One bucket, spoken to by the AWS SDK: its types end here, every rejection is a SyncError. */
 export class Store implements AsyncDisposable {
   readonly options: StoreOptions;
   readonly #client: S3;
+  readonly #pace: Pace;
   readonly #closing = new AbortController();
 
   constructor(options: StoreOptions) {
     this.options = options;
     const { endpoint, region, profile, credentials, connections, timeout } = options;
+    this.#pace = new Pace(connections);
     const agent = { keepAlive: true, maxSockets: connections };
     this.#client = new S3({
       ...(endpoint === undefined ? {} : { endpoint }),
@@ -65,17 +68,16 @@ export class Store implements AsyncDisposable {
   }
 
   async list(prefix: string, ask: Ask, page: PageOptions = {}): Promise<Page> {
-    const { delimiter, token, after, most } = page;
     const listed = await this.#send(ask, (under) =>
       this.#client.listObjectsV2({
         ...this.#place,
         Prefix: prefix,
         // Without it a key that holds a control character breaks the XML.
         EncodingType: "url",
-        Delimiter: delimiter,
-        ContinuationToken: token,
-        StartAfter: after,
-        MaxKeys: most,
+        Delimiter: page.delimiter,
+        ContinuationToken: page.token,
+        StartAfter: page.after,
+        MaxKeys: page.most,
       }, under));
     const why = pageTrouble(listed, page);
     if (why !== undefined) throw failure(ask, "unexpected", { why });
@@ -266,18 +268,20 @@ export class Store implements AsyncDisposable {
   }
 
   /** One request. Given up when its signal is aborted, the store is closed, or nothing moves for `timeout` ms. */
-  async #send<T>(
+  #send<T>(
     ask: Ask,
     run: (under: { readonly abortSignal: AbortSignal }, patience: Patience) => Promise<T>,
     timeout?: number,
   ): Promise<T> {
-    this.#mustBeOpen(ask);
-    using patience = new Patience(ask, this.#waiting(timeout));
-    try {
-      return await patience.until(run({ abortSignal: patience.signal }, patience));
-    } catch (error) {
-      throw patience.reason ?? toSyncError(ask, error);
-    }
+    return this.#pace.run(ask, async () => {
+      this.#mustBeOpen(ask);
+      using patience = new Patience(ask, this.#waiting(timeout));
+      try {
+        return await patience.until(run({ abortSignal: patience.signal }, patience));
+      } catch (error) {
+        throw patience.reason ?? toSyncError(ask, error);
+      }
+    });
   }
 
   #waiting(timeout = this.options.timeout) {
@@ -294,6 +298,3 @@ export class Store implements AsyncDisposable {
 const FINISHING_MS = 300_000;
 /** Whoever cancels does not want to wait for a store that is gone. */
 const DROPPING_MS = 5000;
-
-const noWord = () => {};
-const silent = { debug: noWord, info: noWord, warn: noWord, error: noWord };

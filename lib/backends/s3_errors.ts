@@ -58,6 +58,12 @@ export function refusedBy(error: unknown): Refused | undefined {
   return error instanceof SyncError ? toRefused(error.facts.cause) : undefined;
 }
 
+/** Did the store ask for fewer requests? */
+export function wantsFewer(error: SyncError): boolean {
+  const refused = refusedBy(error);
+  return refused !== undefined && meaningOf(refused) === slow;
+}
+
 interface Answered {
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -65,14 +71,21 @@ interface Answered {
 const MOST_WAIT = 300_000;
 
 function refusal(ask: Ask, refused: Refused, cause: unknown): SyncError {
-  const { code = "", status = 0, region, retryAfter } = refused;
-  if (status === 301 || status === 307 || WRONG_REGION.has(code) || (status === 400 && region !== undefined)) {
+  const { code, status = 0, region, retryAfter } = refused;
+  if (
+    status === 301 || status === 307 || (code !== undefined && WRONG_REGION.has(code)) ||
+    (status === 400 && region !== undefined)
+  ) {
     const way = region === undefined ? "name its region with -Region" : `write -Region ${printable(region)}`;
     return failure(ask, "connection", { why: `the bucket lies in another region: ${way}`, cause, transient: false });
   }
-  const [kind, why, passes = false] = codes[code] ?? statuses[status] ?? unknownRefusal(refused);
+  const [kind, why, passes = false] = meaningOf(refused) ?? unknownRefusal(refused);
   const detail: Why = { why, cause, transient: passes };
   return failure(ask, kind, passes && retryAfter !== undefined ? { ...detail, retryAfter } : detail);
+}
+
+function meaningOf({ code = "", status = 0 }: Refused): Meaning | undefined {
+  return codes[code] ?? statuses[status];
 }
 
 function unknownRefusal({ code, status, message }: Refused): Meaning {

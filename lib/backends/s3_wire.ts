@@ -3,6 +3,10 @@ import { Readable } from "node:stream";
 import type { Patience } from "./s3_patience.ts";
 import type { Condition, ObjectFacts, Page, PageOptions, Sent } from "./s3_types.ts";
 
+const noWord = () => {};
+/** A logger that says nothing. */
+export const silent = { debug: noWord, info: noWord, warn: noWord, error: noWord };
+
 /** Small bodies as they are, larger ones in steps that show how far they are. */
 export function toBody(bytes: Uint8Array<ArrayBuffer>, { onBytes }: Sent, patience: Patience): Uint8Array | Readable {
   if (bytes.length <= STEP) {

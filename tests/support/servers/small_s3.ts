@@ -18,14 +18,14 @@ export interface SmallS3 extends AsyncDisposable {
 }
 
 /** Starts it on 127.0.0.1. What `answer` leaves open is an empty listing for GET /b/, and 404 for everything else. */
-export function smallS3(answer: (asked: Asked) => Response | undefined): SmallS3 {
+export function smallS3(answer: (asked: Asked) => Response | undefined | Promise<Response | undefined>): SmallS3 {
   const asked: Asked[] = [];
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async (request) => {
     await request.body?.pipeTo(new WritableStream()).catch(() => undefined);
     const { pathname, searchParams: query } = new URL(request.url);
     const one = { line: `${request.method} ${pathname}`, query, headers: request.headers };
     asked.push(one);
-    return answer(one) ?? (one.line === "GET /b/" ? listing() : refusal(404, "NoSuchKey"));
+    return await answer(one) ?? (one.line === "GET /b/" ? listing() : refusal(404, "NoSuchKey"));
   });
   const { port } = server.addr;
   return {
