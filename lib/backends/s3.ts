@@ -23,6 +23,7 @@ import { toHonours } from "./s3_condition.ts";
 import { failure } from "./s3_errors.ts";
 import { children, find, type Spot } from "./s3_find.ts";
 import { toPrefix } from "./s3_keys.ts";
+import { mustBeKnown, toManners } from "./s3_manners.ts";
 import { knock } from "./knock.ts";
 import { mustBeSecure, resolvedIn, toBucketPlace } from "./s3_place.ts";
 import { proofOf } from "./s3_proof.ts";
@@ -38,6 +39,8 @@ export interface BucketTarget extends StoreOptions {
   readonly label: string;
   readonly path: string;
   readonly options: Readonly<Record<string, string>>;
+  /** Shown once: see Target. */
+  warn(message: string): void;
 }
 
 /** Opens a bucket of S3 or of a store that speaks like it, once it has answered. Rejects with connection, timeout, auth, hostKey, notFound, denied, refused or badInput. */
@@ -50,14 +53,9 @@ export const openS3: OpenProtocol = async (target, call) => {
     credentials: await credentialsOf(target),
     timeout: numberOf(options["Timeout"], TIMEOUT_MS),
     connections: Math.max(1, numberOf(options["Connections"], CONNECTIONS)),
-    manners: {
-      storageClass: options["StorageClass"],
-      acl: options["Acl"],
-      cacheControl: options["CacheControl"],
-      encryption: options["ServerSideEncryption"],
-      requesterPays: options["RequesterPays"] === "true",
-    },
+    manners: toManners(options),
     options,
+    warn: (message) => target.warn(message),
   }, call);
 };
 
@@ -70,10 +68,12 @@ export async function openBucket(target: BucketTarget, call: Call): Promise<Back
     const spot: Spot = { ...call, operation: "open", path: root, prefix: toPrefix(target.path), shown: target.label };
     const endpoint = await store.endpoint(spot);
     if (endpoint !== undefined) mustBeSecure(endpoint, target.options);
+    mustBeKnown(target.manners, endpoint);
     await knock(() => store.list(spot.prefix, spot, { most: 1 }), spot);
     const room = new Room(Math.max(ROOM, partSize));
     const desk: Desk = { store, honours: toHonours(endpoint), room, partSize };
-    return new S3({ desk, budget: new Budget(PIECES_AHEAD), label: target.label }, { path: target.path, owns: true });
+    const shared = { desk, budget: new Budget(PIECES_AHEAD), label: target.label, tellOfMarkers: markersOf(target) };
+    return new S3(shared, { path: target.path, owns: true });
   } catch (error) {
     await store[Symbol.asyncDispose]();
     throw error;
@@ -95,6 +95,20 @@ interface Shared {
   readonly desk: Desk;
   readonly budget: Budget;
   readonly label: string;
+  /** Something was removed of which the bucket keeps the versions. */
+  tellOfMarkers(): void;
+}
+
+/** Says once what a removal comes to where versions are kept. */
+function markersOf({ label, warn }: Pick<BucketTarget, "label" | "warn">): () => void {
+  let isTold = false;
+  return () => {
+    if (isTold) return;
+    isTold = true;
+    warn(
+      `${label} keeps versions: what is removed stays there behind a delete marker, until a lifecycle rule ends it.`,
+    );
+  };
 }
 
 class S3 implements Backend {
@@ -145,7 +159,7 @@ class S3 implements Backend {
   }
 
   async remove(entry: Entry, call: Call): Promise<void> {
-    await removeObject(this.#store, entry, this.#spot("remove", entry.path, call));
+    if (await removeObject(this.#store, entry, this.#spot("remove", entry.path, call))) this.#shared.tellOfMarkers();
   }
 
   async copy(from: RelPath, to: RelPath, options: Call & Expecting): Promise<void> {

@@ -17,15 +17,18 @@ export async function makeFolder(store: Store, spot: Spot): Promise<DirEntry> {
   return { kind: "dir", path: spot.path };
 }
 
-/** Removes the object, or the marker of an empty folder. */
-export async function removeObject(store: Store, entry: Entry, spot: Spot): Promise<void> {
-  if (entry.kind === "dir") return await removeMarker(store, spot);
+/** Removes the object, or the marker of an empty folder. Tells whether its content is kept behind a delete marker. */
+export async function removeObject(store: Store, entry: Entry, spot: Spot): Promise<boolean> {
+  if (entry.kind === "dir") {
+    await removeMarker(store, spot);
+    return false;
+  }
   const key = keyOf(spot);
   const facts = await store.head(key, spot);
-  if (facts === undefined) return;
+  if (facts === undefined) return false;
   const why = mismatch(entry, toFile(entry.path, facts));
   if (why !== undefined) throw failure(spot, "changed", { why });
-  await store.remove(key, spot);
+  return await store.remove(key, spot);
 }
 
 /** Sets the time by a copy onto itself, which says all else again. */

@@ -136,11 +136,10 @@ export class Store implements AsyncDisposable {
     return { etag: unquoted(found.ETag), isSealed: isSealed(found) };
   }
 
-  async remove(key: string, ask: Ask, condition: Condition = {}): Promise<void> {
-    await this.#send(
-      ask,
-      (under) => this.#client.deleteObject({ ...this.#place, ...toConditions(condition), Key: key }, under),
-    );
+  /** Tells whether a delete marker hides the object now: the bucket keeps versions. */
+  async remove(key: string, ask: Ask, condition: Condition = {}): Promise<boolean> {
+    const where = { ...this.#place, ...toConditions(condition), Key: key };
+    return (await this.#send(ask, (under) => this.#client.deleteObject(where, under))).DeleteMarker === true;
   }
 
   /** Copies within the bucket; with `anew` the copy gets these headers and metadata, else those of the original. */

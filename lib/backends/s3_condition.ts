@@ -1,6 +1,7 @@
 import { SyncError } from "../errors.ts";
 import type { Entry } from "../types.ts";
 import { mustMatch } from "./expect.ts";
+import { isAmazon } from "./s3_manners.ts";
 import type { Store } from "./s3_client.ts";
 import type { Condition } from "./s3_types.ts";
 import { find, keyOf, type Spot, toFile } from "./s3_find.ts";
@@ -14,8 +15,7 @@ export interface Honours {
 
 /** Amazon's own has honoured both since November 2024; of any other store it is found out by the first writes. */
 export function toHonours(endpoint: URL | undefined): Honours {
-  const isAmazon = endpoint === undefined || /(?:^|\.)amazonaws\.com(?:\.cn)?$/.test(endpoint.hostname);
-  return isAmazon
+  return isAmazon(endpoint)
     ? { absent: "yes", match: "quoted", isAsking: false }
     : { absent: undefined, match: undefined, isAsking: false };
 }

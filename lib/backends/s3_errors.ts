@@ -144,6 +144,8 @@ const codes: Readonly<Record<string, Meaning>> = {
   EntityTooLarge: ["full", "the store takes no object of this size"],
   QuotaExceeded: ["full", "the quota is full"],
   InsufficientCapacity: ["full", "the store is full"],
+  InvalidStorageClass: ["badInput", "the store has no such storage class: see -StorageClass"],
+  AccessControlListNotSupported: ["badInput", "the bucket takes no access rules of single objects: leave -Acl out"],
   InvalidObjectState: ["denied", "it is archived: restore it in the store first"],
   MethodNotAllowed: ["unsupported", "the store does not allow this there"],
   NotImplemented: ["unsupported", "the store cannot do this"],
