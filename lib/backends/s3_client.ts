@@ -179,8 +179,8 @@ export class Store implements AsyncDisposable {
       ask,
       (under) => this.#client.listMultipartUploads({ ...this.#place, Prefix: key }, under),
     );
-    return Uploads.flatMap(({ Key, UploadId, Initiated }) =>
-      Key === key && UploadId !== undefined ? [{ id: UploadId, begun: Initiated?.getTime() ?? 0 }] : []
+    return Uploads.flatMap(({ Key, UploadId: id, Initiated, Initiator }) =>
+      Key === key && id !== undefined ? [{ id, begun: Initiated?.getTime() ?? 0, by: Initiator?.ID }] : []
     );
   }
 

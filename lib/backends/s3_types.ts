@@ -91,10 +91,11 @@ export interface Part {
   readonly stored: number;
 }
 
-/** An upload that somebody began and did not finish. */
+/** An upload that somebody began and did not finish. `begun`: ms since the epoch, 0 where the store does not tell; `by`: whose key began it. */
 export interface Upload {
   readonly id: string;
   readonly begun: number;
+  readonly by: string | undefined;
 }
 
 /** What goes with bytes: their MD5 in base64, and who hears of them on their way. */

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { SyncError } from "../errors.ts";
 import type { FileEntry } from "../types.ts";
 import type { Store } from "./s3_client.ts";
-import type { Part } from "./s3_types.ts";
+import type { Part, Upload } from "./s3_types.ts";
 import { mustBeExpected } from "./s3_condition.ts";
 import { failure } from "./s3_errors.ts";
 import { keyOf, toFile } from "./s3_find.ts";
@@ -14,7 +14,8 @@ import { countedBytes, type Desk, gather, mustBeUndamaged, toBase64, toObject, t
 /**
  * Sends a large file in parts, several at once. Parts that an earlier attempt of this machine or another left under the same key are
  * taken over where each of them is proven to be the source's; then only the others are sent. What breaks off for a reason that passes
- * leaves its parts for the next attempt where the write has a tag; every other failure leaves none.
+ * leaves its parts for the next attempt where the write has a tag; every other failure leaves none. Parts of our own that nobody went on
+ * with for a week are dropped.
  */
 export async function sendParts(desk: Desk, writing: Writing): Promise<FileEntry> {
   const { spot, options } = writing;
@@ -22,10 +23,11 @@ export async function sendParts(desk: Desk, writing: Writing): Promise<FileEntry
   const key = keyOf(spot);
   const sending: Sending = { ...writing, desk, partSize: partSizeOf(options.size, desk.partSize) };
   if (options.expect !== undefined) await mustBeExpected(store, spot, options.expect);
-  const found = options.tag === undefined ? undefined : await takeOver(sending);
+  const { found, stale } = options.tag === undefined ? NOTHING_LEFT : await takeOver(sending);
   let sent: readonly StoredPart[] = [];
   const id = found?.id ?? await store.beginUpload(key, spot, toObject(writing));
   try {
+    if (stale.length > 0) await sweep(sending, { id, stale });
     const parts = await sendMissing(sending, id, found?.parts ?? new Map());
     if (options.expect !== undefined) await mustBeExpected(store, spot, options.expect);
     const condition = desk.honours.absent === "yes" && options.expect === "absent" ? { ifNoneMatch: true } : {};
@@ -40,8 +42,8 @@ export async function sendParts(desk: Desk, writing: Writing): Promise<FileEntry
 
 /** Parts of one file on their way at once. */
 const SIDE_BY_SIDE = 8;
-/** An upload that nobody has added to for so long, in ms, is not being written any more. */
-const STALE_MS = 86_400_000;
+/** An upload that nobody has added to for a week, in ms, is not being written any more. */
+const STALE_MS = 7 * 86_400_000;
 
 interface Sending extends Writing {
   readonly desk: Desk;
@@ -54,21 +56,41 @@ interface Found {
   readonly parts: Map<number, string>;
 }
 
-/** An unfinished upload of this key of which every part is the source's own; undefined where there is none. Stale others are swept. */
-async function takeOver(sending: Sending): Promise<Found | undefined> {
+/** What earlier writes of a key left in the store: what goes on, and what nobody has touched for long. */
+interface LeftBehind {
+  readonly found: Found | undefined;
+  readonly stale: readonly Upload[];
+}
+
+const NOTHING_LEFT: LeftBehind = { found: undefined, stale: [] };
+
+/** An unfinished upload of this key of which every part is the source's own, and the stale others. */
+async function takeOver(sending: Sending): Promise<LeftBehind> {
   const { spot, desk: { store } } = sending;
-  const key = keyOf(spot);
   let found: Found | undefined;
-  for (const { id, begun } of await unfinished(sending)) {
-    const parts = await store.parts(key, id, spot);
+  const stale: Upload[] = [];
+  for (const upload of await unfinished(sending)) {
+    const parts = await store.parts(keyOf(spot), upload.id, spot);
     if (found === undefined && parts.length > 0 && await areOurs(parts, sending)) {
-      found = { id, parts: new Map(parts.map(({ number, etag }) => [number, etag])) };
+      found = { id: upload.id, parts: new Map(parts.map(({ number, etag }) => [number, etag])) };
       continue;
     }
-    const last = Math.max(begun, ...parts.map((part) => part.stored));
-    if (Date.now() - last > STALE_MS) await dropQuietly(store, key, { id, sending });
+    const last = Math.max(upload.begun, ...parts.map((part) => part.stored));
+    if (last > 0 && Date.now() - last > STALE_MS) stale.push(upload);
   }
-  return found;
+  return { found, stale };
+}
+
+/**
+ * Drops the stale uploads that were begun with the key that writes now: those of earlier runs that broke off, whose parts are paid for.
+ * What others began is theirs, however old. That it did not work does not matter beside the upload.
+ */
+async function sweep(sending: Sending, { id, stale }: Pick<LeftBehind, "stale"> & { readonly id: string }) {
+  const { spot, desk: { store } } = sending;
+  const uploads = await unfinished(sending).catch(() => []);
+  const mine = uploads.find((upload) => upload.id === id)?.by;
+  if (mine === undefined) return;
+  for (const { id, by } of stale) if (by === mine) await dropQuietly(store, keyOf(spot), { id, sending });
 }
 
 /** What cannot be listed cannot be taken over: a store may not have it, a key may not be allowed to. */

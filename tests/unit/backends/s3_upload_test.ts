@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { toRelPath } from "../../../lib/path.ts";
+import { pattern, wholeBody } from "../../support/content.ts";
+import { smallS3 } from "../../support/servers/small_s3.ts";
+
+const call = { signal: new AbortController().signal };
+const DAY_MS = 86_400_000;
+
+/** An unfinished upload of the key: who began it, and how many days ago its only part came. */
+interface Left {
+  readonly id: string;
+  readonly by?: string;
+  readonly days?: number;
+}
+
+/** A store with these uploads of "f" behind it; what it is asked to drop. */
+function storeWith(left: readonly Left[], writer: string | undefined) {
+  const uploads = [...left];
+  const dropped: string[] = [];
+  const timeOf = ({ days }: Left) => days === undefined ? "" : new Date(Date.now() - days * DAY_MS).toISOString();
+  const server = smallS3(({ line, query }) => {
+    if (line === "GET /b/" && query.has("uploads")) {
+      const all = uploads.map((one) =>
+        `<Upload><Key>f</Key><UploadId>${one.id}</UploadId>` +
+        (one.by === undefined ? "" : `<Initiator><ID>${one.by}</ID></Initiator>`) +
+        (one.days === undefined ? "" : `<Initiated>${timeOf(one)}</Initiated>`) + "</Upload>"
+      );
+      return new Response(`<ListMultipartUploadsResult>${all.join("")}</ListMultipartUploadsResult>`);
+    }
+    if (line === "GET /b/f") {
+      const one = uploads.find(({ id }) => id === query.get("uploadId"));
+      const modified = one?.days === undefined ? "" : `<LastModified>${timeOf(one)}</LastModified>`;
+      return new Response(
+        `<ListPartsResult><Part><PartNumber>1</PartNumber><Size>7</Size><ETag>"x"</ETag>${modified}</Part></ListPartsResult>`,
+      );
+    }
+    if (line === "POST /b/f" && query.has("uploads")) {
+      uploads.push({ id: "new", days: 0, ...(writer === undefined ? {} : { by: writer }) });
+      return new Response("<InitiateMultipartUploadResult><UploadId>new</UploadId></InitiateMultipartUploadResult>");
+    }
+    if (line === "POST /b/f") {
+      return new Response("<CompleteMultipartUploadResult><ETag>x</ETag></CompleteMultipartUploadResult>");
+    }
+    if (line === "PUT /b/f") return new Response(null, { headers: { etag: '"p"' } });
+    if (line === "HEAD /b/f") return new Response(null, { headers: { etag: '"x"', "content-length": `${SIZE}` } });
+    if (!line.startsWith("DELETE")) return undefined;
+    dropped.push(query.get("uploadId") ?? "the object");
+    return new Response(null, { status: 204 });
+  });
+  return { server, dropped };
+}
+
+const SIZE = 6 << 20;
+
+async function upload(left: readonly Left[], { writer, tag }: { readonly writer?: string; readonly tag?: string }) {
+  const { server, dropped } = storeWith(left, writer);
+  await using _ = server;
+  await using backend = await server.open({ PartSize: "5" });
+  const options = { ...call, size: SIZE, ...(tag === undefined ? {} : { tag }) };
+  await backend.write(toRelPath("f"), wholeBody(pattern(SIZE)), options);
+  return dropped;
+}
+
+const tag = "00112233445566aa";
+const left: readonly Left[] = [
+  { id: "mine, old", by: "me", days: 8 },
+  { id: "mine, young", by: "me", days: 6 },
+  { id: "theirs, old", by: "them", days: 800 },
+  { id: "nobody's, old", days: 800 },
+  { id: "mine, of no time", by: "me" },
+];
+
+Deno.test("write() drops what its own key left of the object a week ago, and nothing of others", async () => {
+  assert.deepEqual(await upload(left, { writer: "me", tag }), ["mine, old"]);
+});
+
+Deno.test("write() drops nothing where the store does not tell who began an upload", async () => {
+  assert.deepEqual(await upload(left, { tag }), []);
+});
+
+Deno.test("write() without a tag looks at no upload of an earlier run", async () => {
+  assert.deepEqual(await upload(left, { writer: "me" }), []);
+});
