@@ -17,7 +17,7 @@ import type {
 } from "./backend.ts";
 import type { Desk } from "./s3_body.ts";
 import { copyObject, makeFolder, removeObject, setTime, storeChecksum } from "./s3_change.ts";
-import { Store } from "./s3_client.ts";
+import { knownRegion, Store } from "./s3_client.ts";
 import type { Credentials, StoreOptions } from "./s3_types.ts";
 import { toHonours } from "./s3_condition.ts";
 import { failure } from "./s3_errors.ts";
@@ -63,7 +63,7 @@ export const openS3: OpenProtocol = async (target, call) => {
 export async function openBucket(target: BucketTarget, call: Call): Promise<Backend> {
   const partSize = numberOf(target.options["PartSize"], PART_MIB) * MIB;
   if (partSize < LEAST_PART_MIB * MIB) throw badInput(`-PartSize is ${LEAST_PART_MIB} MiB at least.`);
-  const store = new Store(target);
+  const store = new Store({ ...target, region: target.region ?? await knownRegion(target.profile) });
   try {
     const spot: Spot = { ...call, operation: "open", path: root, prefix: toPrefix(target.path), shown: target.label };
     const endpoint = await store.endpoint(spot);

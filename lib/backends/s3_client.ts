@@ -19,6 +19,12 @@ import type {
 } from "./s3_types.ts";
 import { isSealed, pageTrouble, quoted, silent, toBody, toConditions, toFacts, toPage, unquoted } from "./s3_wire.ts";
 
+/** The region that the user's AWS configuration names; where it names none, Amazon's first. */
+export async function knownRegion(profile: string | undefined): Promise<string> {
+  const { config } = new S3(profile === undefined ? {} : { profile });
+  return await config.region().catch(() => "us-east-1");
+}
+
 /** One bucket, spoken to by the AWS SDK: its types end here, every rejection is a SyncError. */
 export class Store implements AsyncDisposable {
   readonly options: StoreOptions;
@@ -87,11 +93,7 @@ export class Store implements AsyncDisposable {
   /** Undefined where there is no such object. */
   async head(key: string, ask: Ask): Promise<ObjectFacts | undefined> {
     try {
-      const found = await this.#send(
-        ask,
-        (under) => this.#client.headObject({ ...this.#place, Key: key }, under),
-      );
-      return toFacts(found);
+      return toFacts(await this.#send(ask, (under) => this.#client.headObject({ ...this.#place, Key: key }, under)));
     } catch (error) {
       if (refusedBy(error)?.status === 404) return undefined;
       throw error;
@@ -239,11 +241,8 @@ export class Store implements AsyncDisposable {
   }
 
   async dropUpload(key: string, id: string, ask: Ask): Promise<void> {
-    await this.#send(
-      ask,
-      (under) => this.#client.abortMultipartUpload({ ...this.#place, Key: key, UploadId: id }, under),
-      DROPPING_MS,
-    );
+    const where = { ...this.#place, Key: key, UploadId: id };
+    await this.#send(ask, (under) => this.#client.abortMultipartUpload(where, under), DROPPING_MS);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
