@@ -36,6 +36,17 @@ Deno.test("Sync-Path -Mode Remote fills a bucket's folder, times and all, and th
   await pair.idle("-Mode Remote -Mirror -Remove -Criteria Time,Size");
 });
 
+Deno.test("Sync-Path meets an equal bucket for the first time, and only lists", async () => {
+  for (const mode of ["Remote", "Local", "Both"]) {
+    await using pair = await startGcsPair();
+    await fill(pair.local, tree);
+    for (const [path, text] of Object.entries(tree)) pair.put(path, text, long);
+    pair.asked();
+    await pair.idle(`-Mode ${mode}`);
+    await pair.idle(`-Mode ${mode} -Criteria Checksum`);
+  }
+});
+
 Deno.test("Sync-Path -Criteria Checksum compares with a bucket by the hashes of its listing alone", async () => {
   await using pair = await startGcsPair();
   await fill(pair.local, tree);
