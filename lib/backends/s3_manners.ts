@@ -1,5 +1,6 @@
 import { badInput } from "../errors.ts";
 import { printable } from "../path.ts";
+import { type Ask, failure, refusedBy } from "./s3_errors.ts";
 import type { Manners } from "./s3_types.ts";
 
 /** What the options ask of everything that is written. Throws badInput for what no header can carry. */
@@ -24,10 +25,27 @@ export function mustBeKnown({ storageClass }: Manners, endpoint: URL | undefined
   );
 }
 
+/** The error of a write; a store that calls it invalid without saying why means, more often than not, what the options ask of it. */
+export function suspecting(error: unknown, manners: Manners, ask: Ask): unknown {
+  const refused = refusedBy(error);
+  const asked = OPTIONS.flatMap(([option, name]) => manners[name] === undefined ? [] : [`${option} ${manners[name]}`]);
+  if (refused?.code === undefined || !VAGUE.has(refused.code) || asked.length === 0) return error;
+  const why = `the store says ${refused.code}; it may not take ${asked.join(", ")}`;
+  return failure(ask, "badInput", { why, cause: error });
+}
+
 /** Is this Amazon's own store? `endpoint`: undefined where nobody named one. */
 export function isAmazon(endpoint: URL | undefined): boolean {
   return endpoint === undefined || /(?:^|\.)amazonaws\.com(?:\.cn)?$/.test(endpoint.hostname);
 }
+
+const OPTIONS = [
+  ["-StorageClass", "storageClass"],
+  ["-Acl", "acl"],
+  ["-CacheControl", "cacheControl"],
+  ["-ServerSideEncryption", "encryption"],
+] as const satisfies readonly (readonly [string, keyof Manners])[];
+const VAGUE = new Set(["InvalidArgument", "InvalidRequest"]);
 
 /** "Amazon S3 API Reference, PutObject". */
 const CLASSES = [

@@ -6,12 +6,23 @@ import type { NewObject, Sent } from "./s3_types.ts";
 import { guarded, learnHonours } from "./s3_condition.ts";
 import { failure } from "./s3_errors.ts";
 import { keyOf, toFile } from "./s3_find.ts";
+import { suspecting } from "./s3_manners.ts";
 import { sendParts } from "./s3_upload.ts";
 
 /** Writes an object: in one request, or in parts side by side where it is larger than one. Either way old or new is there at every instant. */
 export async function writeObject(desk: Desk, writing: Writing): Promise<FileEntry> {
+  try {
+    return await (writing.options.size > desk.partSize ? sendParts : sendWhole)(desk, writing);
+  } catch (error) {
+    throw suspecting(error, desk.store.options.manners, writing.spot);
+  }
+}
+
+/** The file that teaches what a store honours is written once more: a small one. */
+const MOST_TO_ASK_WITH = 64 * 1024;
+
+async function sendWhole(desk: Desk, writing: Writing): Promise<FileEntry> {
   const { options, spot } = writing;
-  if (options.size > desk.partSize) return await sendParts(desk, writing);
   using _ = await desk.room.take(options.size, spot);
   const bytes = await gather(() => writing.body(), options.size, spot);
   const made = toObject(writing);
@@ -44,6 +55,3 @@ export async function writeObject(desk: Desk, writing: Writing): Promise<FileEnt
   if (shown !== undefined) return toFile(spot.path, shown);
   return toFile(spot.path, { size: bytes.length, etag: stored.etag, metadata: made.metadata, arrived: undefined });
 }
-
-/** The file that teaches what a store honours is written once more: a small one. */
-const MOST_TO_ASK_WITH = 64 * 1024;

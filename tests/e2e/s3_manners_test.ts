@@ -59,6 +59,27 @@ for (
   });
 }
 
+for (const words of ["-StorageClass NOPE", "-ServerSideEncryption aws:kms"]) {
+  serverTest(`A store that does not take ${words} is quoted, with the suspect, and nothing is written`, {
+    server,
+  }, async () => {
+    await using pair = await startS3Pair(running());
+    await fill(pair.local, { "small": "1", "large": pattern(6 << 20) });
+    const ran = await pair.sync(`-Mode Remote -PartSize 5 ${words}`);
+    assertCode(ran, 1);
+    const said = new RegExp(
+      `Cannot write "(large|small)": the store says Invalid[A-Za-z]+; it may not take ${words}$`,
+      "gm",
+    );
+    assert.deepEqual(
+      Array.from(ran.stderr.matchAll(said), ([, name]) => name).toSorted(),
+      ["large", "small"],
+      ran.stderr,
+    );
+    assert.deepEqual([await pair.objects(), await pair.unfinished()], [{}, []]);
+  });
+}
+
 Deno.test("A storage class that Amazon does not have is exit 2, and nobody is asked", async () => {
   const dir = await Deno.makeTempDir({ prefix: "tandem-s3-class-" });
   const env = { AWS_ACCESS_KEY_ID: "AK", AWS_SECRET_ACCESS_KEY: "SK", AWS_REGION: "eu-west-1" };
