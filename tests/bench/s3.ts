@@ -13,6 +13,7 @@ const cells: readonly Cell[] = [
   { work: "upload", data: "large", rtt: 0, bar: 0.85 },
   { work: "download", data: "large", rtt: 0, bar: 0.85 },
   { work: "meet", data: "small", rtt: 0, bar: 1 },
+  { work: "meet", data: "100k", rtt: 0, bar: 1 },
   { work: "nothing", data: "small", rtt: 0, bar: 1 },
   { work: "nothing", data: "100k", rtt: 0, bar: 1 },
   { work: "upload", data: "small", rtt: 40, bar: 0.85 },
