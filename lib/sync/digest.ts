@@ -210,14 +210,23 @@ async function contentHash(entry: FileEntry, backend: Backend, { algorithm, sign
   return `${algorithm}:${hash.digest("hex")}`;
 }
 
-/** The snapshot with some entries in other words; the same paths, the same order. */
-export function overlay(snapshot: Snapshot, changes: ReadonlyMap<RelPath, Entry>): Snapshot {
+/** The snapshot with some entries in other words, or with the checksum that is theirs; the same paths, the same order. */
+export function overlay(snapshot: Snapshot, changes: ReadonlyMap<RelPath, Entry | Checksum>): Snapshot {
   if (changes.size === 0) return snapshot;
+  const changed = (entry: Entry): Entry => {
+    const change = changes.get(entry.path);
+    if (typeof change !== "string") return change ?? entry;
+    // Made when asked for: a hundred thousand of them would be held for nothing.
+    return entry.kind === "file" ? { ...entry, checksum: change } : entry;
+  };
   return {
     size: snapshot.size,
-    get: (path) => changes.get(path) ?? snapshot.get(path),
+    get: (path) => {
+      const entry = snapshot.get(path);
+      return entry === undefined ? undefined : changed(entry);
+    },
     *[Symbol.iterator]() {
-      for (const entry of snapshot) yield changes.get(entry.path) ?? entry;
+      for (const entry of snapshot) yield changed(entry);
     },
   };
 }

@@ -1,7 +1,15 @@
 import type { Call } from "../backends/backend.ts";
 import { cancelled, toSyncError } from "../errors.ts";
 import { foldPath, type RelPath } from "../path.ts";
-import { type Entry, type FileEntry, type History, otherSide, type Side, sides as bothSides } from "../types.ts";
+import {
+  type Checksum,
+  type Entry,
+  type FileEntry,
+  type History,
+  otherSide,
+  type Side,
+  sides as bothSides,
+} from "../types.ts";
 import { overlay, type Snapshots } from "./digest.ts";
 import type { PlanOptions } from "./options.ts";
 import { drain, inOrder } from "./pool.ts";
@@ -27,7 +35,7 @@ export async function tellTimes(
   const { history, signal, mode, criteria } = options;
   if (mode !== "Both" && !criteria.some(({ name }) => name === "Time" || name === "Checksum")) return snapshots;
   const most = criteria.some(({ needs }) => needs === "checksum") ? Infinity : WORTH_READING;
-  const found = { local: new Map<RelPath, Entry>(), remote: new Map<RelPath, Entry>() };
+  const found: Telling["found"] = { local: new Map(), remote: new Map() };
   await Promise.all(bothSides.map(async (side) => {
     const untold = untoldOf(side, { snapshots, sides, history });
     if (untold.length > 0) await tell(untold, side, { sides, signal, most, found });
@@ -46,7 +54,7 @@ interface Known {
 /** A file without a time, and what the other side has under its name. */
 interface Untold {
   readonly entry: FileEntry;
-  readonly across: Entry;
+  readonly across: FileEntry;
 }
 
 function untoldOf(side: Side, { snapshots, sides, history }: Known): readonly Untold[] {
@@ -76,7 +84,7 @@ interface Telling extends Call {
   readonly sides: Backends;
   /** Bytes of a file that is read to prove it the same. */
   readonly most: number;
-  readonly found: Readonly<Record<Side, Map<RelPath, Entry>>>;
+  readonly found: Readonly<Record<Side, Map<RelPath, Entry | Checksum>>>;
 }
 
 async function tell(untold: readonly Untold[], side: Side, { sides, signal, most, found }: Telling): Promise<void> {
@@ -85,12 +93,12 @@ async function tell(untold: readonly Untold[], side: Side, { sides, signal, most
   const far = otherSide(side);
   const prover = { prover: sides[side], reader: sides[far], signal: call.signal };
   const isProven = async ({ entry, across }: Untold) => {
-    if (across.kind !== "file" || across.size > most) return false;
+    if (across.size > most) return false;
     const proof = await prove(entry, { held: across, ...prover });
     if (proof?.isEqual !== true) return false;
     const { checksum } = proof;
-    found[side].set(entry.path, { ...entry, checksum });
-    found[far].set(across.path, { ...across, checksum });
+    found[side].set(entry.path, checksum);
+    found[far].set(across.path, checksum);
     return true;
   };
   const look = async ({ path }: FileEntry) => {
