@@ -36,10 +36,17 @@ export const mutantsOfWork: readonly Mutant[] = [
   },
   {
     name: "a checksum of half a file counts",
-    file: "lib/sync/digest.ts",
-    old: "if (bytes !== entry.size) {",
-    new: "if (bytes > entry.size) {",
+    file: "lib/sync/proof.ts",
+    old: "if (bytes === entry.size) return;",
+    new: "if (bytes <= entry.size) return;",
     tests: [sync("digest")],
+  },
+  {
+    name: "a mark that was compared counts for one that was equal",
+    file: "lib/sync/times.ts",
+    old: "if (proof?.isEqual !== true) return false;",
+    new: "if (proof === undefined) return false;",
+    tests: [sync("times")],
   },
   {
     name: "what waits for a checksum that cannot be had is left undecided",
