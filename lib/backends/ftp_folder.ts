@@ -1,12 +1,11 @@
-import type { Buffer } from "node:buffer";
 import { cancelled } from "../errors.ts";
 import type { Entry, FileEntry } from "../types.ts";
-import type { Data } from "./ftp_data.ts";
 import type { FtpLink } from "./ftp_link.ts";
 import { DAY, linesOf, type Listed, MINUTE, parseList, parseMlsd, parseTime } from "./ftp_list.ts";
 import { look } from "./ftp_look.ts";
 import { failure, isAbsent, refusal, type Reply, said } from "./ftp_reply.ts";
 import { childOf, type Doing, type Site, wired } from "./ftp_site.ts";
+import type { Wire } from "./wire.ts";
 import { nameOf } from "../path.ts";
 
 /** The children of one folder, complete: anything less rejects. With notFound when it is absent, with denied when it cannot be read. */
@@ -51,7 +50,7 @@ const MOST_BYTES = 1 << 30;
 async function plainListing(
   link: FtpLink,
   site: Site,
-  { doing, data }: { readonly doing: Doing; readonly data: Promise<Data> | undefined },
+  { doing, data }: { readonly doing: Doing; readonly data: Promise<Wire> | undefined },
 ): Promise<Listed> {
   const opened = data === undefined ? {} : { data };
   if (!site.learned.listAll) return await listed(link, site, { doing, command: "LIST", ...opened });
@@ -101,12 +100,23 @@ function cut(doing: Doing, why: string): Error {
 interface Fetching {
   readonly doing: Doing;
   readonly command: string;
+  /** Bytes that will probably come. */
+  readonly likely?: number;
   /** More bytes reject. */
   readonly most?: number;
   /** The first byte. */
   readonly from?: number;
+  /** What is asked next on this connection. */
+  readonly next?: readonly string[];
   /** The data connection, where it is on its way already. */
-  readonly data?: Promise<Data>;
+  readonly data?: Promise<Wire>;
+}
+
+/** What came on a data connection, the reply behind it, and those to what was asked next; these are of no use after a refusal. */
+interface Fetched {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly reply: Reply;
+  readonly replies: readonly Reply[];
 }
 
 /** The next transfer begins at this byte: the last command before it. */
@@ -118,51 +128,54 @@ export async function restart(link: FtpLink, { doing, from }: { doing: Doing; fr
 /** Everything that a command gives on a data connection, and the reply after it. The reply decides over a broken data connection. */
 export async function fetchAll(
   link: FtpLink,
-  { doing, command, most = MOST_BYTES, from = 0, ...given }: Fetching,
-): Promise<{ readonly bytes: Uint8Array<ArrayBuffer>; readonly reply: Reply }> {
+  { doing, command, likely = LISTING_BYTES, most = MOST_BYTES, from = 0, next = [], ...given }: Fetching,
+): Promise<Fetched> {
   const { signal, operation } = doing;
   const data = await (given.data ?? link.openData());
   const stop = () => data.destroy();
   signal.addEventListener("abort", stop);
   try {
     if (from > 0) await restart(link, { doing, from });
-    const pending = link.startTransfer(command);
+    const pending = link.ask(command, { patient: true });
     // A refusal comes without any data, and without an end of it at some servers.
     pending.then((reply) => reply.code >= 300 && data.destroy(), () => data.destroy());
-    const parts: Buffer<ArrayBuffer>[] = [];
+    // One byte more: a full memory would have to grow before it could be told that nothing more comes.
+    let memory = new Uint8Array(likely + 1);
     let broken: unknown;
     let size = 0;
     try {
-      for (let part = await data.next(); part !== undefined; part = await data.next()) {
-        parts.push(part);
-        size += part.length;
+      for (;;) {
+        const count = await data.read(size === 0 ? memory : memory.subarray(size));
+        if (count === undefined) break;
+        size += count;
         if (size > most) throw failure(doing, "refused", { why: `the server sends more than ${most} bytes` });
+        if (size === memory.length) memory = grown(memory);
       }
     } catch (error) {
       broken = error;
-      data.destroy();
     }
-    link.hurry();
-    const reply = await pending;
+    // At once: vsftpd waits until its end of the connection was acknowledged, which takes 40 ms where nothing is sent back.
+    data.destroy();
+    if (broken !== undefined) link.hurry();
+    const { reply, replies } = broken === undefined
+      ? await link.conclude(pending, next)
+      : { reply: await pending, replies: [] };
     if (signal.aborted) throw cancelled(signal, operation);
     if (reply.code < 300 && broken !== undefined) throw broken;
-    return { bytes: joined(parts, size), reply };
+    return { bytes: memory.subarray(0, size), reply, replies };
   } finally {
     signal.removeEventListener("abort", stop);
     data.destroy();
   }
 }
 
-function joined(parts: readonly Buffer<ArrayBuffer>[], size: number): Uint8Array<ArrayBuffer> {
-  const [first] = parts;
-  if (parts.length === 1 && first !== undefined) return new Uint8Array(first.buffer, first.byteOffset, first.length);
-  const all = new Uint8Array(size);
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
+/** Listings of ordinary folders are no longer. */
+const LISTING_BYTES = 64 * 1024;
+
+function grown(memory: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  const larger = new Uint8Array(2 * memory.length);
+  larger.set(memory);
+  return larger;
 }
 
 /** "550 Failed" may mean anything: a look tells. */

@@ -4,9 +4,11 @@ import tls from "node:tls";
 // @ts-types="npm:basic-ftp@6.2.3"
 import { FTPContext, FTPError, type FTPResponse } from "npm:basic-ftp@6.2.3";
 import { SyncError } from "../errors.ts";
-import { type Data, dial, lost, secure, toData } from "./ftp_data.ts";
 import { epsvPort, pasvPort, type Reply } from "./ftp_reply.ts";
+import { dial, secure } from "./ftp_socket.ts";
 import { fingerprintOf, securing, type Trust } from "./ftp_trust.ts";
+import { dialWire, lost, ON_WIRE, type Wire } from "./wire.ts";
+import { laterWire, toWire } from "./wire_tls.ts";
 
 export interface LinkSettings {
   readonly host: string;
@@ -41,6 +43,8 @@ export class FtpLink {
   #ahead: { readonly port: Promise<number | undefined>; readonly until: number } | undefined;
   /** May several commands be on their way? Servers that are known to read one line after the other. */
   pipelines = false;
+  /** Does the server delay small segments (Nagle's algorithm), and read no command while a transfer runs? vsftpd does both. */
+  holdsBack = false;
   /** Do turns take so long that it pays to save them? */
   isFar = false;
   /** What the server said first; it often names its software. */
@@ -115,29 +119,25 @@ export class FtpLink {
     return replies as { readonly [I in keyof C]: Reply };
   }
 
-  /** The command that asks for the port of the next data connection ahead, where that saves a turn; its reply goes to keepAhead(). */
-  get askAhead(): readonly string[] {
-    return this.pipelines && this.#hasEpsv ? ["EPSV"] : [];
-  }
-
-  keepAhead(reply: Reply | Promise<Reply>): void {
-    const port = Promise.resolve(reply).then(epsvPort, () => undefined);
-    this.#ahead = { port, until: performance.now() + AHEAD_MS };
-  }
-
   /**
-   * Starts a transfer that is read to its end, whose reply comes behind its data; far away the next one's port is asked for in the same
-   * turn. Not for one that may be left half way: Pure-FTPd forgets then what else it was asked.
+   * The data of a transfer went through to its end: asks what is to be asked next, together with the next data connection's port. Sent at
+   * once where the server would hold its reply to the transfer back until it hears of us, and reads no command before; others refuse
+   * commands that come before their reply. Gives that reply and, unless it is a refusal, those to the commands.
    */
-  async startTransfer(command: string): Promise<Reply> {
-    const ahead = this.isFar ? this.askAhead : [];
-    const [reply, next] = this.#send([command, ...ahead], true);
-    if (next !== undefined) this.keepAhead(next);
-    return await (reply ?? Promise.reject(lost("connection", "the connection is closed")));
+  async conclude(
+    transfer: Promise<Reply>,
+    commands: readonly string[],
+  ): Promise<{ readonly reply: Reply; readonly replies: readonly Reply[] }> {
+    this.hurry();
+    const asked = this.holdsBack && !this.closed ? this.#askAhead(commands) : undefined;
+    const reply = await transfer;
+    if (asked !== undefined) this.#fetchRest(commands.length);
+    if (reply.code >= 300) return { reply, replies: [] };
+    return { reply, replies: await Promise.all(asked ?? await this.#follow(commands)) };
   }
 
   /** A data connection to the host of the control connection. Rejects with what the server said where it gives none. */
-  async openData(): Promise<Data> {
+  async openData(): Promise<Wire> {
     const ahead = this.#ahead;
     this.#ahead = undefined;
     const isFresh = ahead !== undefined && performance.now() < ahead.until;
@@ -145,19 +145,19 @@ export class FtpLink {
     const host = this.#ftp.socket.remoteAddress;
     if (host === undefined) throw this.#closed ?? lost("connection", "the connection is closed");
     const { timeout, trust } = this.#settings;
-    const socket = await dial({ host, port }, timeout);
     const control = this.#ftp.socket;
-    if (!(control instanceof tls.TLSSocket)) return toData(socket, timeout);
+    if (!(control instanceof tls.TLSSocket)) return await dialWire({ host, port }, timeout);
+    const socket = await dial({ host, port }, timeout);
     const session = control.getSession() ?? this.#ftp.tlsSessionStore;
     const { options, check } = securing(trust, {
       newest: this.#newest,
       ...(session === undefined ? {} : { session }),
     });
     // Bytes may come right behind the handshake: nobody may look away while the runtime decides whether the socket flows.
-    let data: Data | undefined;
-    const begun = (secured: tls.TLSSocket) => void (data = toData(secured, timeout));
+    let data: Wire | undefined;
+    const begun = (secured: tls.TLSSocket) => void (data = toWire(secured, timeout));
     const ready = secure(socket, { options, check }, { timeout, begun });
-    return later(ready.then((secured) => data ?? toData(secured, timeout)), socket);
+    return laterWire(ready.then((secured) => data ?? toWire(secured, timeout)), socket);
   }
 
   /** The transfer's data is through: the final reply is due. */
@@ -172,6 +172,19 @@ export class FtpLink {
     clearTimeout(this.#timer);
     this.#ftp.close();
     for (const waiter of this.#waiting.splice(0)) waiter.reject(why);
+  }
+
+  async #follow(commands: readonly string[]): Promise<readonly Reply[]> {
+    return this.pipelines ? await Promise.all(this.#askAhead(commands)) : await this.batch(commands);
+  }
+
+  /** Sends the commands behind the question for the port of the next data connection. */
+  #askAhead(commands: readonly string[]): readonly Promise<Reply>[] {
+    const [port, ...replies] = this.#send([this.#hasEpsv ? "EPSV" : "NOOP", ...commands]);
+    if (this.#hasEpsv && port !== undefined) {
+      this.#ahead = { port: port.then(epsvPort, () => undefined), until: performance.now() + AHEAD_MS };
+    }
+    return replies;
   }
 
   async #passivePort(): Promise<number> {
@@ -191,11 +204,11 @@ export class FtpLink {
   }
 
   /**
-   * A server that delays small segments (Nagle's algorithm, vsftpd does) holds the second reply back until the first one was received,
-   * which takes 40 ms unless something is sent to it. Where all replies came at once there is nothing to fetch.
+   * A server that holds back sends the second of its replies when the first one was acknowledged, which takes 40 ms unless something is
+   * sent to it. Where all replies came at once there is nothing to fetch.
    */
   #fetchRest(count: number): void {
-    if (count < 2 || this.#waiting.length === 0 || this.closed) return;
+    if (!this.holdsBack || count < 2 || this.#waiting.length === 0 || this.closed) return;
     this.#waiting.push({ resolve: () => {}, reject: () => {}, patient: false, idle: true });
     this.#ftp.socket.write(Buffer.from("NOOP\r\n", "latin1"));
   }
@@ -206,7 +219,7 @@ export class FtpLink {
     // deno-lint-ignore no-control-regex
     if (commands.some((one) => /[\u0000-\u001f\u007f]|[^\u0000-\u00ff]/.test(one))) {
       const why = "A name with a control character cannot be sent over FTP";
-      throw new SyncError("badInput", why, { operation: "use FTP" });
+      throw new SyncError("badInput", why, { operation: ON_WIRE });
     }
     // The port that is asked for behind a transfer is in nobody's way.
     const replies = commands.map((_, index) => this.#next(patient, { idle: patient && index > 0 }));
@@ -271,22 +284,4 @@ function wholeLines(socket: net.Socket, tooLong: () => void): void {
     if (rest.length > MOST_LINE) return tooLong();
     if (end > 0) { for (const listener of listeners) listener.call(socket, text.slice(0, end)); }
   });
-}
-
-/** A data connection whose TLS is still being agreed on: servers begin with that when the transfer was asked for. */
-function later(ready: Promise<Data>, socket: net.Socket): Data {
-  // A destroyed socket may leave the handshake waiting for its timeout.
-  const { promise: gone, reject: giveUp } = Promise.withResolvers<never>();
-  const data = Promise.race([ready, gone]);
-  data.catch(() => {});
-  return {
-    next: async () => await (await data).next(),
-    write: async (bytes) => await (await data).write(bytes),
-    end: async () => await (await data).end(),
-    destroy: () => {
-      giveUp(lost("connection", "the data connection was given up"));
-      socket.destroy();
-      ready.then((one) => one.destroy()).catch(() => {});
-    },
-  };
 }

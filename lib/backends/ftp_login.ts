@@ -2,12 +2,12 @@ import { Buffer } from "node:buffer";
 import { badInput, SyncError } from "../errors.ts";
 import { isIP } from "node:net";
 import type { Call, Target } from "./backend.ts";
-import { lost } from "./ftp_data.ts";
 import { FtpLink, type LinkSettings } from "./ftp_link.ts";
 import type { Spelling } from "./ftp_list.ts";
 import { featuresOf, isAbsent, kindOf, pwdFolder, type Reply, said } from "./ftp_reply.ts";
 import { parseTlsPins } from "./ftp_trust.ts";
 import { isSentAway, readClientCertificate, sentAway } from "./tls_client.ts";
+import { lost, ON_WIRE } from "./wire.ts";
 
 export type Security = "None" | "Auto" | "Implicit" | "Explicit";
 
@@ -135,6 +135,7 @@ async function enter(entering: Entering, { signal }: Call): Promise<FtpLink> {
     link.greeting = greeting.text;
     if (security === "Explicit" || security === "Auto") await startTls(link, entering);
     await logIn(link, entering);
+    link.holdsBack = /vsftpd/i.test(greeting.text);
     link.pipelines = /vsftpd|proftpd|pure-ftpd/i.test(greeting.text);
     await prepare(link, label);
     return link;
@@ -253,7 +254,7 @@ function named(error: unknown, label: string): SyncError {
     const hint = kind === "hostKey" ? "; a pin decides alone: -TlsHostCertificateFingerprint" : "";
     return new SyncError(kind, `Cannot connect to "${label}": ${why}${hint}`, { operation: "connect", cause: error });
   }
-  if (error.facts.operation !== "use FTP") return error;
+  if (error.facts.operation !== ON_WIRE) return error;
   const message = error.message.startsWith('"') ? error.message : `Cannot connect to "${label}": ${error.message}`;
   return new SyncError(error.kind, message, { ...error.facts, operation: "connect", cause: error });
 }

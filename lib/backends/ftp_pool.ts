@@ -1,8 +1,8 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { cancelled, SyncError, toSyncError } from "../errors.ts";
 import type { Call } from "./backend.ts";
-import { lost } from "./ftp_data.ts";
 import type { FtpLink } from "./ftp_link.ts";
+import { lost, ON_WIRE } from "./wire.ts";
 
 export interface FtpPoolOptions {
   /** A connection that is logged in. */
@@ -140,5 +140,5 @@ const LONGEST_PAUSE_MS = 5_000;
 
 function closedError(): SyncError {
   const { kind, message } = lost("connection", "The connection is closed");
-  return new SyncError(kind, message, { operation: "use FTP" });
+  return new SyncError(kind, message, { operation: ON_WIRE });
 }

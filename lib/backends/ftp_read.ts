@@ -1,12 +1,13 @@
 import { cancelled } from "../errors.ts";
 import type { FileEntry } from "../types.ts";
 import type { Content, ReadOptions } from "./backend.ts";
-import type { Data } from "./ftp_data.ts";
+import { streamOf } from "./content.ts";
 import { fetchAll, restart } from "./ftp_folder.ts";
 import type { FtpLink } from "./ftp_link.ts";
 import { look, lookCommands, lookedAt, mustMatch } from "./ftp_look.ts";
 import { failure, refusal, type Reply } from "./ftp_reply.ts";
 import { aboutCall, type Doing, onLink, type Site, wired } from "./ftp_site.ts";
+import type { Wire } from "./wire.ts";
 
 export type Reading = Doing & Pick<ReadOptions, "offset" | "length" | "expect">;
 
@@ -47,12 +48,16 @@ async function fileThere(link: FtpLink, site: Site, reading: Reading): Promise<F
 async function readWhole(link: FtpLink, site: Site, work: Work): Promise<Uint8Array<ArrayBuffer>> {
   const { from, to, expect, signal, operation } = work;
   const command = `RETR ${wired(site, work)}`;
-  const { bytes, reply } = await fetchAll(link, { doing: work, command, most: MOST_EXTRA, from });
+  const { bytes, reply, replies } = await fetchAll(link, {
+    doing: work,
+    command,
+    likely: expect.size - from,
+    most: MOST_EXTRA,
+    from,
+    next: lookCommands(site, work),
+  });
   if (reply.code >= 300) throw await whyUnread(link, site, { work, reply });
-  const ahead = link.askAhead;
-  const [...replies] = await link.batch([...ahead, ...lookCommands(site, work)]);
-  if (ahead.length > 0 && replies[0] !== undefined) link.keepAhead(replies[0]);
-  const after = lookedAt(site, work, replies.slice(ahead.length));
+  const after = lookedAt(site, work, replies);
   if (signal.aborted) throw cancelled(signal, operation);
   mustMatch(after, { ...work, expect });
   if (bytes.length !== expect.size - from) throw ended(work, from + bytes.length);
@@ -80,48 +85,45 @@ async function startStream(link: FtpLink, site: Site, work: Work): Promise<Conte
   };
   const stop = () => data.destroy();
   signal.addEventListener("abort", stop);
-  const next = async (): Promise<Uint8Array<ArrayBuffer> | undefined> => {
-    const part = at < to ? await data.next() : undefined;
-    if (part !== undefined) return new Uint8Array(part.buffer, part.byteOffset, Math.min(part.length, to - at));
-    if (to === work.expect.size) await mustEnd(link, site, { work, data, pending, at });
-    return undefined;
+  const next = async (into: Uint8Array<ArrayBuffer>): Promise<number | undefined> => {
+    const count = at < to ? await data.read(into.subarray(0, to - at)) : undefined;
+    if (count === undefined && to === work.expect.size) await mustEnd(link, site, { work, data, pending, at });
+    return count;
   };
-  return new ReadableStream<Uint8Array<ArrayBuffer>>({
-    async pull(controller) {
+  return streamOf({
+    async fill(into) {
       try {
         if (signal.aborted) throw cancelled(signal, operation);
-        const part = await next();
-        if (part === undefined) {
-          await finish();
-          return controller.close();
-        }
-        at += part.length;
-        controller.enqueue(part);
+        const count = await next(into);
+        if (count === undefined) return void await finish();
+        at += count;
+        return into.subarray(0, count);
       } catch (error) {
         const why = await pendingRefusal(link, site, { work, pending, error });
         await finish();
         throw signal.aborted ? cancelled(signal, operation) : aboutCall(why, work);
       }
     },
-    cancel: finish,
-  }, { highWaterMark: 0 });
+    leave: finish,
+  });
 }
 
 interface Ending {
   readonly work: Work;
-  readonly data: Data;
+  readonly data: Wire;
   readonly pending: Promise<Reply>;
   readonly at: number;
 }
 
 /** After the last byte: the server says that this was all, and the file is still the same. */
 async function mustEnd(link: FtpLink, site: Site, { work, data, pending, at }: Ending): Promise<void> {
-  const more = at < work.to ? undefined : await data.next();
-  link.hurry();
-  const reply = await pending;
+  const more = at < work.to ? undefined : await data.read(new Uint8Array(1));
+  if (more !== undefined) throw ended(work, at);
+  data.destroy();
+  const { reply, replies } = await link.conclude(pending, lookCommands(site, work));
   if (reply.code >= 300) throw refusal(work, reply);
-  mustMatch(lookedAt(site, work, await link.batch(lookCommands(site, work))), work);
-  if (at < work.to || more !== undefined) throw ended(work, at);
+  mustMatch(lookedAt(site, work, replies), work);
+  if (at < work.to) throw ended(work, at);
 }
 
 /** A refusal tells more than the data connection that broke with it. */
@@ -137,7 +139,7 @@ async function pendingRefusal(
 }
 
 /** Ends a transfer that is left: its final reply must come before the connection is of use again. Pure-FTPd gives none; then the pool opens another. */
-async function letGo(link: FtpLink, data: Data, pending: Promise<Reply>): Promise<void> {
+async function letGo(link: FtpLink, data: Wire, pending: Promise<Reply>): Promise<void> {
   data.destroy();
   link.hurry();
   const { promise, resolve } = Promise.withResolvers<void>();

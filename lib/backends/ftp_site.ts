@@ -6,6 +6,7 @@ import type { FtpLink } from "./ftp_link.ts";
 import type { Spelling } from "./ftp_list.ts";
 import type { FtpPool } from "./ftp_pool.ts";
 import { type Ask, failure } from "./ftp_reply.ts";
+import { ON_WIRE } from "./wire.ts";
 
 /** What sets a file's time: MFMT, MDTM with a time, or SITE UTIME; "none" once all were refused. */
 export type TimeSetter = "MFMT" | "MDTM" | "UTIME" | "none";
@@ -61,7 +62,7 @@ export async function onLink<T>(site: Site, doing: Doing, work: (link: FtpLink) 
 
 /** An error of the wire as the error of a call; others as they are. */
 export function aboutCall(error: unknown, ask: Ask): unknown {
-  if (!(error instanceof SyncError) || error.facts.operation !== "use FTP") return error;
+  if (!(error instanceof SyncError) || error.facts.operation !== ON_WIRE) return error;
   return failure(ask, error.kind, { why: error.message, cause: error });
 }
 

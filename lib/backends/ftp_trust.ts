@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { isIP } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { badInput, SyncError } from "../errors.ts";
-import type { Securing } from "./ftp_data.ts";
+import type { Securing } from "./ftp_socket.ts";
 import type { ClientCertificate } from "./tls_client.ts";
 
 /** Whom to trust: certificates as their SHA-256 in lower-case hex; none: whoever an authority of this machine vouches for. */

@@ -72,7 +72,7 @@ export class Draft {
     if (this.#size === size && size > 0) return;
     const pouring = { signal, operation: doing.operation };
     const content = await opened(this.#size === 0 ? body() : body(this.#size), pouring);
-    await pour(content, (bytes) => this.#append(bytes), pouring);
+    await pour(content, (bytes) => this.#append(bytes), { ...pouring, recycles: true });
     if (this.#size !== size) throw this.#wrongSize(`it has ${this.#size} bytes`);
   }
 
@@ -81,7 +81,7 @@ export class Draft {
     const { options, temp: { full } } = this.#drafting;
     const file = this.#opened();
     setTime(file, { full, options });
-    if (this.#disk.durable) await file.syncData();
+    if (this.#disk.durable) await this.#disk.pace(() => file.syncDataSync(), () => file.syncData());
     file.close();
     this.#file = undefined;
   }

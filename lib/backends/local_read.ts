@@ -3,6 +3,7 @@ import { promisify } from "node:util";
 import { cancelled } from "../errors.ts";
 import type { RelPath } from "../path.ts";
 import type { Content, ReadOptions } from "./backend.ts";
+import { streamOf } from "./content.ts";
 import { mustMatch } from "./expect.ts";
 import { lstat, type Pace, toEntry } from "./local_disk.ts";
 import { type Doing, localError, toSyncError } from "./local_errors.ts";
@@ -40,7 +41,6 @@ export async function readFile(
 
 /** Up to here a file is read at once. */
 const SMALL = 256 * 1024;
-const CHUNK = 256 * 1024;
 /** Neither follows a link nor waits at a pipe that took the file's place meanwhile; both are 0 on Windows. */
 const OPEN_FLAGS = fs.constants.O_RDONLY | (fs.constants.O_NOFOLLOW ?? 0) | (fs.constants.O_NONBLOCK ?? 0);
 const openOnPool = promisify(fs.open);
@@ -96,40 +96,34 @@ class OpenFile {
   stream({ offset, length, signals }: Range): ReadableStream<Uint8Array<ArrayBuffer>> {
     const end = offset + length;
     let at = offset;
-    let fail = () => {};
     const leave = () => {
-      for (const signal of signals) signal.removeEventListener("abort", fail);
+      for (const signal of signals) signal.removeEventListener("abort", leave);
       this.#close();
     };
-    return new ReadableStream<Uint8Array<ArrayBuffer>>({
-      start: (controller) => {
-        fail = () => {
-          leave();
-          const signal = signals.find((one) => one.aborted);
-          if (signal !== undefined) controller.error(cancelled(signal, this.#opening.doing.operation));
-        };
-        for (const signal of signals) signal.addEventListener("abort", fail);
-        if (signals.some((signal) => signal.aborted)) fail();
-      },
-      pull: async (controller) => {
-        const bytes = new Uint8Array(Math.min(CHUNK, end - at));
+    for (const signal of signals) signal.addEventListener("abort", leave);
+    if (signals.some((signal) => signal.aborted)) leave();
+    const mustGoOn = () => {
+      const signal = signals.find((one) => one.aborted);
+      if (signal !== undefined) throw cancelled(signal, this.#opening.doing.operation);
+    };
+    return streamOf({
+      fill: async (into) => {
         try {
-          const count = await this.#fill(bytes, at);
+          mustGoOn();
+          if (at === end) return void leave();
+          const count = await this.#fill(into.subarray(0, end - at), at);
           at += count;
           if (at === end) await this.#finish();
-          if (signals.some((signal) => signal.aborted)) return;
-          controller.enqueue(count === bytes.length ? bytes : bytes.slice(0, count));
+          mustGoOn();
+          return into.subarray(0, count);
         } catch (error) {
-          if (signals.some((signal) => signal.aborted)) return;
           leave();
+          mustGoOn();
           throw toSyncError(error, this.#opening.doing);
         }
-        if (at < end) return;
-        leave();
-        controller.close();
       },
-      cancel: leave,
-    }, { highWaterMark: 0 });
+      leave,
+    });
   }
 
   /** Reads what is there, at least one byte. */

@@ -67,7 +67,7 @@ async function overwrite(
       for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
       size += bytes.length;
       options.onBytes?.(bytes.length);
-    }, { signal: options.signal, operation: doing.operation });
+    }, { signal: options.signal, operation: doing.operation, recycles: true });
     if (size !== options.size) throw localError("changed", `its source gave only ${size} bytes`, doing);
     await file.truncate(size);
     setTime(file, { full, options });

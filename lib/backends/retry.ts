@@ -1,8 +1,8 @@
 import { cancelled, SyncError, toSyncError } from "../errors.ts";
-import type { RelPath } from "../path.ts";
 import type { Entry } from "../types.ts";
-import type { Backend, Content, Layer, ReadOptions } from "./backend.ts";
+import type { Layer } from "./backend.ts";
 import { type Around, type Attempt, decorate, type Listing } from "./decorate.ts";
+import { resumed } from "./resumed.ts";
 
 export interface RetryOptions {
   /** How often a call is made at most. */
@@ -26,7 +26,10 @@ export function retry(options: RetryOptions): Layer {
   const around: Around = {
     one: (attempt) => one(attempt, options),
     many: (listing) => many(listing, options),
-    content: (content, reading) => resumed(content, { ...reading, retry: options }),
+    content: (content, reading) => {
+      const attempt = { operation: "read", signal: reading.options.signal };
+      return resumed(content, { ...reading, pause: (error, made) => pause(error, { made, attempt, options }) });
+    },
   };
   return (inner) => decorate(inner, around);
 }
@@ -77,51 +80,6 @@ async function pause(error: unknown, { made, attempt: { operation, signal }, opt
   } catch (reason) {
     throw signal.aborted ? cancelled(signal, operation) : toSyncError(reason, operation);
   }
-}
-
-interface Reading {
-  readonly inner: Backend;
-  readonly path: RelPath;
-  readonly options: ReadOptions;
-  readonly retry: RetryOptions;
-}
-
-/** The stream, opened again behind its last byte when it breaks off. Without `expect` nothing would tell that the file is still the same. */
-function resumed(content: Content, { inner, path, options, retry }: Reading): Content {
-  const { expect, signal } = options;
-  if (content instanceof Uint8Array || expect === undefined) return content;
-  const start = options.offset ?? 0;
-  const end = Math.min(expect.size, start + (options.length ?? Infinity));
-  let at = start;
-  let made = 1;
-  let reader = content.getReader();
-  const reopen = async () => {
-    const rest = await inner.read(path, { ...options, offset: at, length: end - at });
-    reader = (rest instanceof Uint8Array ? ReadableStream.from([rest]) : rest).getReader();
-  };
-  const next = async (): Promise<Uint8Array<ArrayBuffer> | undefined> => {
-    for (let mustOpen = false;;) {
-      try {
-        if (mustOpen) await reopen();
-        const part = await reader.read();
-        if (!part.done) made = 1;
-        return part.value;
-      } catch (error) {
-        await pause(error, { made, attempt: { operation: "read", signal }, options: retry });
-        made++;
-        mustOpen = true;
-      }
-    }
-  };
-  return new ReadableStream<Uint8Array<ArrayBuffer>>({
-    pull: async (controller) => {
-      const bytes = await next();
-      if (bytes === undefined) return controller.close();
-      at += bytes.length;
-      controller.enqueue(bytes);
-    },
-    cancel: (reason) => reader.cancel(reason),
-  }, { highWaterMark: 0 });
 }
 
 /** A look that fails settles nothing: the attempt is made again, and tells why it fails. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import net from "node:net";
 import { FtpLink } from "../../../lib/backends/ftp_link.ts";
 import { FtpPool } from "../../../lib/backends/ftp_pool.ts";
-import { lost } from "../../../lib/backends/ftp_data.ts";
+import { lost } from "../../../lib/backends/wire.ts";
 import { SyncError } from "../../../lib/errors.ts";
 
 /** A server that greets and answers each command by `answer`, whose pieces are sent apart. */

@@ -1,0 +1,107 @@
+import { cancelled } from "../errors.ts";
+import { printable } from "../path.ts";
+import type { Entry, FileEntry } from "../types.ts";
+import type { WriteOptions } from "./backend.ts";
+import type { FtpLink } from "./ftp_link.ts";
+import { lookCommands, lookedAt, mustMatch, presenceCommands } from "./ftp_look.ts";
+import { type Draft, place } from "./ftp_place.ts";
+import { failure, type Reply } from "./ftp_reply.ts";
+import type { Site } from "./ftp_site.ts";
+import { wired } from "./ftp_site.ts";
+import { setTime, timeCommand } from "./ftp_time.ts";
+
+/** What is asked about a temporary file that was just written, before it may take its place; each at most one command but the looks. */
+export interface Settling {
+  readonly draft: Draft;
+  /** SITE CHMOD, where a mode is wanted. */
+  readonly mode: readonly string[];
+  readonly time: readonly string[];
+  /** The looks at the temporary file. */
+  readonly written: readonly string[];
+  /** The last looks at the target. */
+  readonly target: readonly string[];
+}
+
+export function toSettling(
+  site: Site,
+  { draft, before }: { readonly draft: Draft; readonly before: Entry | undefined },
+): Settling {
+  const { options, temp } = draft;
+  const mode = modeFor(site, { before, options });
+  const time = options.modified === undefined ? undefined : timeCommand(site, temp, options.modified);
+  const isKnown = time !== undefined && site.learned.keepsTimes;
+  return {
+    draft,
+    mode: mode === undefined ? [] : [`SITE CHMOD ${mode.toString(8).padStart(3, "0")} ${wired(site, temp)}`],
+    time: time === undefined ? [] : [time],
+    written: isKnown ? presenceCommands(site, temp) : lookCommands(site, temp),
+    target: options.expect === "absent" ? presenceCommands(site, draft) : lookCommands(site, draft),
+  };
+}
+
+/** All of it, in the order in which settle() reads the replies. */
+export function commandsOf({ mode, time, written, target }: Settling): readonly string[] {
+  return [...mode, ...time, ...written, ...target];
+}
+
+/** Judges time and mode, the size as the server has it, and the target as it is now; then the rename. */
+export async function settle(
+  link: FtpLink,
+  site: Site,
+  { replies, ...settling }: Settling & { readonly replies: readonly Reply[] },
+): Promise<FileEntry> {
+  const { draft, mode, time } = settling;
+  const { signal, operation, options, temp } = draft;
+  const left = [...replies];
+  const [chmodded] = left.splice(0, mode.length);
+  const [timed] = left.splice(0, time.length);
+  const spot = { ...temp, path: draft.path };
+  let written = lookedAt(site, spot, left.splice(0, settling.written.length));
+  const found = lookedAt(site, draft, left);
+  if (chmodded !== undefined && chmodded.code >= 300) warn(draft, "mode");
+  if (timed !== undefined && timed.code < 300) written = asSet(site, written, options.modified);
+  if (timed !== undefined && timed.code >= 300 && options.modified !== undefined) {
+    if (!(await setTime(link, site, { doing: temp, modified: options.modified }))) warn(draft, "time");
+    written = lookedAt(site, spot, await link.batch(lookCommands(site, temp)));
+  }
+  if (signal.aborted) throw cancelled(signal, operation);
+  if (written?.kind !== "file" || written.size !== options.size) {
+    const now = written?.kind === "file" ? `${written.size} bytes` : "no file";
+    throw failure(draft, "changed", { why: `the server holds ${now} after ${options.size} bytes were sent` });
+  }
+  mustReplace(found, draft);
+  await place(link, site, { draft, found });
+  return written;
+}
+
+/** Rejects unless what is at the target is what is expected there and can be replaced by a file. */
+export function mustReplace(found: Entry | undefined, draft: Draft): void {
+  const { options, ...ask } = draft;
+  mustMatch(found, { ...ask, ...(options.expect === undefined ? {} : { expect: options.expect }) });
+  if (found === undefined || found.kind === "file") return;
+  if (found.kind === "link" && options.expect !== undefined) return;
+  const what = { dir: "a folder", link: "a link", opaque: "something that must not be touched" }[found.kind];
+  throw failure(ask, "exists", { why: `${what} is there` });
+}
+
+/** The entry with the time that was set, where the server was seen to keep times. */
+function asSet(site: Site, written: Entry | undefined, modified: number | undefined): Entry | undefined {
+  if (written?.kind !== "file" || modified === undefined) return written;
+  const set = Math.floor(modified / 1000) * 1000;
+  if (written.modified === set) site.learned.keepsTimes = true;
+  return written.modified === undefined && site.learned.keepsTimes ? { ...written, modified: set } : written;
+}
+
+function modeFor(
+  site: Site,
+  { before, options }: { readonly before: Entry | undefined; readonly options: WriteOptions },
+): number | undefined {
+  if (!site.hasChmod) return undefined;
+  const kept = before?.kind === "file" ? before.mode : undefined;
+  const wanted = kept ?? options.mode;
+  return wanted === undefined ? undefined : wanted & 0o777;
+}
+
+function warn({ path, options }: Draft, what: string): void {
+  options.onWarning?.(`The server refused to set the ${what} of "${printable(path)}"`);
+}

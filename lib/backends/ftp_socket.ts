@@ -1,0 +1,67 @@
+import net from "node:net";
+import tls from "node:tls";
+import { lost } from "./wire.ts";
+
+/** How a socket becomes a TLS one. */
+export interface Securing {
+  readonly options: tls.ConnectionOptions;
+  /** Throws unless this is the peer that is trusted. */
+  check(socket: tls.TLSSocket): void;
+}
+
+/** Connects within `timeout` ms. */
+export function dial(to: { readonly host: string; readonly port: number }, timeout: number): Promise<net.Socket> {
+  const { promise, resolve, reject } = Promise.withResolvers<net.Socket>();
+  const socket = net.connect({ ...to, noDelay: true });
+  const timer = setTimeout(() => fail(lost("timeout", `no answer in ${timeout / 1000} s`)), timeout);
+  const fail = (error: unknown) => {
+    clearTimeout(timer);
+    socket.destroy();
+    reject(error);
+  };
+  socket.once("error", (error) => fail(lost("connection", error.message, error)));
+  socket.once("connect", () => {
+    clearTimeout(timer);
+    socket.removeAllListeners("error");
+    socket.on("error", () => {});
+    resolve(socket);
+  });
+  return promise;
+}
+
+/** TLS over a connected socket, the peer checked, within `timeout` ms. `begun` is handed the socket before anything happens on it. */
+export function secure(
+  socket: net.Socket,
+  { options, check }: Securing,
+  { timeout, begun }: { readonly timeout: number; begun?(secured: tls.TLSSocket): void },
+): Promise<tls.TLSSocket> {
+  const { promise, resolve, reject } = Promise.withResolvers<tls.TLSSocket>();
+  const secured = tls.connect({ ...options, socket });
+  begun?.(secured);
+  const settle = () => {
+    clearTimeout(timer);
+    secured.off("error", fail);
+    secured.off("close", onClose);
+    secured.on("error", () => {});
+  };
+  const fail = (error: unknown) => {
+    settle();
+    secured.destroy();
+    socket.destroy();
+    reject(error);
+  };
+  const onClose = () => fail(lost("connection", "the server closed the connection before TLS was agreed on"));
+  const timer = setTimeout(() => fail(lost("timeout", `no TLS in ${timeout / 1000} s`)), timeout);
+  secured.on("error", fail);
+  secured.on("close", onClose);
+  secured.once("secureConnect", () => {
+    try {
+      check(secured);
+    } catch (error) {
+      return fail(error);
+    }
+    settle();
+    resolve(secured);
+  });
+  return promise;
+}

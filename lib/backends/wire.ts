@@ -1,0 +1,144 @@
+import { SyncError } from "../errors.ts";
+
+/** A connection. Nothing of it is an event: whoever asks for bytes waits for them. One reads and one writes at a time. */
+export interface Wire {
+  /** Puts what comes next into the memory, from its start, and tells how many bytes; undefined at the end. Rejects when the connection breaks, ends without TLS having said so, or nothing comes in time. */
+  read(into: Uint8Array<ArrayBuffer>): Promise<number | undefined>;
+  /** Resolves when the bytes were taken over: their memory is free again. Rejects when the connection breaks, or nothing is taken in time. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** Resolves when everything was sent and the end was told. */
+  end(): Promise<void>;
+  /** Lets go of it at once: whoever waits is rejected. */
+  destroy(): void;
+}
+
+export interface Peer {
+  /** An address, or a name that has one. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/** A connection without TLS, made within `timeout` ms, on which nothing may stand still for longer. */
+export async function dialWire({ host, port }: Peer, timeout: number): Promise<Wire> {
+  const dialled = Deno.connect({ hostname: host, port });
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(lost("timeout", `no answer in ${timeout / 1000} s`)), timeout);
+  try {
+    const connection = await Promise.race([dialled, late]);
+    connection.setNoDelay(true);
+    return new PlainWire(connection, timeout);
+  } catch (error) {
+    dialled.then((connection) => connection.close(), () => undefined);
+    throw error instanceof SyncError ? error : lost("connection", messageOf(error), error);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The operation of errors that know no call yet: whoever makes the call names it. */
+export const ON_WIRE = "use the network";
+
+/** An error of the net, which may pass. */
+export function lost(kind: "connection" | "timeout" | "busy", why: string, cause?: unknown): SyncError {
+  const facts = { operation: ON_WIRE, transient: true, ...(cause === undefined ? {} : { cause }) };
+  return new SyncError(kind, why, facts);
+}
+
+/** Notices when somebody waits for too long. One timer serves all waits: most of them end at once. */
+export class Watch {
+  readonly #timeout: number;
+  readonly #onLate: () => void;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #since: number | undefined;
+
+  constructor(timeout: number, onLate: () => void) {
+    this.#timeout = timeout;
+    this.#onLate = onLate;
+  }
+
+  begin(): void {
+    this.#since = performance.now();
+    this.#timer ??= setTimeout(() => this.#look(), this.#timeout);
+  }
+
+  end(): void {
+    this.#since = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.#since = undefined;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #look(): void {
+    this.#timer = undefined;
+    if (this.#since === undefined) return;
+    const left = this.#since + this.#timeout - performance.now();
+    if (left <= 1) this.#onLate();
+    else this.#timer = setTimeout(() => this.#look(), left);
+  }
+}
+
+/** The runtime's own sockets read into memory that is used again; those of node:net bring new memory for each chunk. */
+class PlainWire implements Wire {
+  readonly #connection: Deno.TcpConn;
+  readonly #reading: Watch;
+  readonly #writing: Watch;
+  #broken: SyncError | undefined;
+  #isDestroyed = false;
+
+  constructor(connection: Deno.TcpConn, timeout: number) {
+    this.#connection = connection;
+    const late = (what: string) => () => this.#break(lost("timeout", `${what} for ${timeout / 1000} s`));
+    this.#reading = new Watch(timeout, late("no byte came"));
+    this.#writing = new Watch(timeout, late("no byte was taken"));
+  }
+
+  async read(into: Uint8Array<ArrayBuffer>): Promise<number | undefined> {
+    const count = await this.#watched(this.#reading, () => this.#connection.read(into));
+    return count ?? undefined;
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.length;) {
+      const rest = at === 0 ? bytes : bytes.subarray(at);
+      at += await this.#watched(this.#writing, () => this.#connection.write(rest));
+    }
+  }
+
+  async end(): Promise<void> {
+    await this.#watched(this.#writing, () => this.#connection.closeWrite());
+  }
+
+  destroy(): void {
+    if (this.#isDestroyed) return;
+    this.#isDestroyed = true;
+    this.#broken ??= lost("connection", "the connection was given up");
+    this.#reading[Symbol.dispose]();
+    this.#writing[Symbol.dispose]();
+    this.#connection.close();
+  }
+
+  #break(why: SyncError): void {
+    this.#broken ??= why;
+    this.destroy();
+  }
+
+  async #watched<T>(watch: Watch, work: () => Promise<T>): Promise<T> {
+    if (this.#broken !== undefined) throw this.#broken;
+    watch.begin();
+    try {
+      return await work();
+    } catch (error) {
+      this.#broken ??= lost("connection", `the connection broke: ${messageOf(error)}`, error);
+      throw this.#broken;
+    } finally {
+      watch.end();
+    }
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
