@@ -1,12 +1,13 @@
-import { Buffer } from "node:buffer";
-import http from "node:http";
-import type net from "node:net";
 import { cancelled } from "../errors.ts";
 import { opened } from "./content.ts";
-import { closed, Exchange, type Reply, type Upload } from "./http_exchange.ts";
-import type { Ask } from "./http_status.ts";
-import { connectTls, type Secured } from "./http_tls.ts";
+import { Connection } from "./http_connection.ts";
+import { closed, Exchange, type Outgoing, type Reply, type Upload } from "./http_exchange.ts";
+import { formatRequest } from "./http_message.ts";
+import { type Ask, failure, toSyncError } from "./http_status.ts";
+import { connectTls } from "./http_tls.ts";
 import type { ClientCertificate } from "./tls_client.ts";
+import { dialWire, type Wire } from "./wire.ts";
+import { toWire } from "./wire_tls.ts";
 
 export type { Reply, Upload } from "./http_exchange.ts";
 
@@ -29,61 +30,77 @@ export interface Sending {
   readonly body?: string | Upload;
 }
 
-/** Keep-alive connections to one server: requests wait for a free one. Ends every request when disposed. */
+/**
+ * Keep-alive connections to one server, HTTP/1.1 (RFC 9112): requests wait for a free one. Ends every request when disposed. A request
+ * whose reply is lost is not sent again: those who can look first decide that. Only one that changes nothing is, once, where the server
+ * had ended the connection before it came.
+ */
 export class Http implements AsyncDisposable {
   readonly #place: HttpPlace;
-  readonly #agent: http.Agent;
-  readonly #closing = new AbortController();
-  readonly #sockets = new Set<net.Socket>();
+  readonly #idle: Connection[] = [];
+  readonly #all = new Set<Connection>();
+  readonly #queue = new Set<() => void>();
+  readonly #running = new Map<Exchange, Ask>();
+  #dialling = 0;
+  #isClosed = false;
 
   constructor(place: HttpPlace) {
     this.#place = place;
-    const { connections } = place;
-    this.#agent = new http.Agent({
-      keepAlive: true,
-      maxSockets: connections,
-      maxFreeSockets: connections,
-      scheduling: "lifo",
-    });
-    if (place.secure) Object.assign(this.#agent, { createConnection: this.#connectTls.bind(this) });
   }
 
-  /** One request and its reply, whatever its status. Rejects with connection, timeout, hostKey, cancelled, or with what the body rejects with. */
+  /** One request and its reply, whatever its status. Rejects with connection, timeout, hostKey, cancelled, badInput, or with what the body rejects with. */
   async exchange(sending: Sending, ask: Ask): Promise<Reply> {
-    if (ask.signal.aborted) throw cancelled(ask.signal, ask.operation);
-    if (this.#closing.signal.aborted) throw closed(ask);
-    const { body } = sending;
-    const content = body === undefined || typeof body === "string" ? body : await opened(body.open(), ask);
-    const exchange = new Exchange(this.#request(sending), {
-      ask,
-      timeout: this.#place.timeout,
-      closing: this.#closing.signal,
-    });
-    return await exchange.run(content, typeof body === "object" ? body : undefined);
+    this.#mustBeOpen(ask);
+    const outgoing = this.#toOutgoing(sending);
+    for (;;) {
+      const content = outgoing.upload === undefined ? outgoing.content : await opened(outgoing.upload.open(), ask);
+      const connection = await this.#lease(ask).catch((error) => {
+        if (content !== undefined && !(content instanceof Uint8Array)) content.cancel().catch(() => undefined);
+        throw error;
+      });
+      const isReused = connection.used > 0;
+      const reply = await this.#run(connection, { ...outgoing, ...(content === undefined ? {} : { content }) }, ask);
+      if (reply !== undefined) return reply;
+      if (!isReused || !HARMLESS.has(sending.method)) {
+        throw failure(ask, "connection", { why: "the server ended the connection without an answer" });
+      }
+    }
   }
 
   get isClosed(): boolean {
-    return this.#closing.signal.aborted;
+    return this.#isClosed;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#closing.abort();
-    this.#agent.destroy();
-    await Promise.all([...this.#sockets].map(ending));
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
+    for (const [exchange, ask] of this.#running) exchange.fail(closed(ask));
+    for (const connection of this.#all) connection.destroy();
+    this.#all.clear();
+    this.#idle.length = 0;
+    for (const wake of [...this.#queue]) wake();
+    return Promise.resolve();
   }
 
-  #request({ method, uri, headers, body }: Sending): http.ClientRequest {
+  async #run(connection: Connection, outgoing: Outgoing, ask: Ask): Promise<Reply | undefined> {
+    const onEnd = (isReusable: boolean) => {
+      this.#running.delete(exchange);
+      this.#release(connection, isReusable);
+    };
+    const exchange = new Exchange(connection, { ask, timeout: this.#place.timeout, onEnd });
+    this.#running.set(exchange, ask);
+    return await exchange.run(outgoing);
+  }
+
+  #toOutgoing({ method, uri, headers, body }: Sending): Outgoing {
     const { host, port, secure } = this.#place;
-    const size = typeof body === "string" ? Buffer.byteLength(body) : body?.size;
+    const content = typeof body === "string" ? new TextEncoder().encode(body) : undefined;
+    const upload = typeof body === "object" ? body : undefined;
+    const size = upload?.size ?? content?.length;
     const standard = port === (secure ? 443 : 80);
     const shown = host.includes(":") ? `[${host}]` : host;
-    const request = http.request({
-      host,
-      port,
+    const head = formatRequest({
       method,
-      path: uri,
-      agent: this.#agent,
-      setHost: false,
+      uri,
       headers: {
         "host": standard ? shown : `${shown}:${port}`,
         "user-agent": "Tandem",
@@ -92,33 +109,87 @@ export class Http implements AsyncDisposable {
         ...headers,
       },
     });
-    request.on("socket", (socket) => {
-      // Deno 2.9 sends a request once more by itself when a connection that was used before breaks (its issue 36786): a write whose
-      // reply was lost would happen twice. Whether to try again is decided by those who can look first.
-      request.reusedSocket = false;
-      this.#watch(socket);
-    });
-    return request;
+    return { method, head, ...(content === undefined ? {} : { content }), ...(upload === undefined ? {} : { upload }) };
   }
 
-  #watch(socket: net.Socket): void {
-    if (this.#sockets.has(socket)) return;
-    this.#sockets.add(socket);
-    socket.setNoDelay(true);
-    socket.once("close", () => this.#sockets.delete(socket));
+  /** A connection of one's own until #release(). */
+  async #lease(ask: Ask): Promise<Connection> {
+    for (;;) {
+      this.#mustBeOpen(ask);
+      for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
+        if (idle.isQuiet) return idle;
+        this.#drop(idle);
+      }
+      if (this.#all.size + this.#dialling < this.#place.connections) return await this.#dial(ask);
+      await this.#turn(ask);
+    }
   }
 
-  #connectTls(_options: unknown, done: (error: unknown, socket?: net.Socket) => void): void {
+  async #dial(ask: Ask): Promise<Connection> {
+    this.#dialling++;
+    try {
+      const wire = await this.#connect();
+      if (this.#isClosed || ask.signal.aborted) {
+        wire.destroy();
+        this.#mustBeOpen(ask);
+      }
+      const connection = new Connection(wire);
+      this.#all.add(connection);
+      return connection;
+    } catch (error) {
+      throw toSyncError(ask, error);
+    } finally {
+      this.#dialling--;
+      this.#wake();
+    }
+  }
+
+  async #connect(): Promise<Wire> {
+    const { secure, timeout } = this.#place;
+    if (!secure) return await dialWire(this.#place, timeout);
+    const { socket, whyBroken } = await connectTls(this.#place);
     // A server that refuses this side's certificate may break a connection that was just made.
-    const handOver = ({ socket, whyBroken }: Secured) =>
-      whyBroken() === undefined ? done(null, socket) : done(whyBroken());
-    connectTls(this.#place).then(handOver, done);
+    const why = whyBroken();
+    if (why !== undefined) throw why;
+    return toWire(socket, timeout);
+  }
+
+  #release(connection: Connection, isReusable: boolean): void {
+    if (!isReusable || connection.hasMore || this.#isClosed) return this.#drop(connection);
+    connection.renew();
+    this.#idle.push(connection);
+    this.#wake();
+  }
+
+  #drop(connection: Connection): void {
+    connection.destroy();
+    this.#all.delete(connection);
+    this.#wake();
+  }
+
+  #mustBeOpen(ask: Ask): void {
+    if (ask.signal.aborted) throw cancelled(ask.signal, ask.operation);
+    if (this.#isClosed) throw closed(ask);
+  }
+
+  async #turn({ signal, operation }: Ask): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const stop = () => {
+      this.#queue.delete(resolve);
+      reject(cancelled(signal, operation));
+    };
+    this.#queue.add(resolve);
+    signal.addEventListener("abort", stop);
+    await promise.finally(() => signal.removeEventListener("abort", stop));
+  }
+
+  #wake(): void {
+    const [next] = this.#queue;
+    if (next === undefined) return;
+    this.#queue.delete(next);
+    next();
   }
 }
 
-function ending(socket: net.Socket): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  socket.once("close", () => resolve());
-  socket.destroy();
-  return promise;
-}
+/** Methods that change nothing: sent twice they do no harm. RFC 9110, section 9.2.1; RFC 4918, section 9.1. */
+const HARMLESS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PROPFIND"]);

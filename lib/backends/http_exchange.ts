@@ -1,9 +1,10 @@
-import type http from "node:http";
 import { cancelled } from "../errors.ts";
 import type { Content } from "./backend.ts";
-import { pour } from "./content.ts";
+import { CHUNK, pour } from "./content.ts";
+import type { Connection, Source } from "./http_connection.ts";
+import { framingOf, type Head, staysOpen } from "./http_message.ts";
 import { type Answer, type Ask, failure, toSyncError } from "./http_status.ts";
-import { TimedOut } from "./http_tls.ts";
+import { lost, Watch } from "./wire.ts";
 
 /** What a request carries. `open` gives the bytes anew each time; fewer or more than `size` reject with changed. */
 export interface Upload {
@@ -12,207 +13,237 @@ export interface Upload {
   onBytes?(bytes: number): void;
 }
 
-/** A reply whose content must be taken: collect(), chunks() or drop(). */
+/** A reply whose content must be taken: fill() to its end, collect(), chunks() or drop(). */
 export interface Reply extends Answer {
-  /** The whole content; rejects beyond `most` bytes, and when it ends too early. */
-  collect(most: number): Promise<Uint8Array<ArrayBuffer>>;
+  /** Puts the next bytes of the content into the memory, and gives them; undefined at the end. Rejects when it ends too early. */
+  fill(into: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  /** Lets the rest of the content go, and with it the connection. */
+  leave(): void;
+  /** The whole content; rejects beyond `most` bytes, and when it ends too early. In `memory` where that is given and large enough. */
+  collect(most: number, memory?: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>>;
   /** The content as it comes; rejects when it ends too early. Left half way, the connection is closed. */
   chunks(): AsyncGenerator<Uint8Array<ArrayBuffer>>;
   /** Lets the content go: read where it is short, so that the connection can be used again. */
   drop(): Promise<void>;
 }
 
-/** On whose behalf a request is made, and what ends it. `timeout`: ms without a byte in either direction. */
+/** What is sent: the first lines, and the content with its size. */
+export interface Outgoing {
+  readonly method: string;
+  readonly head: Uint8Array<ArrayBuffer>;
+  readonly content?: Content;
+  readonly upload?: Upload;
+}
+
+/** On whose behalf a request is made. `timeout`: ms without a byte in either direction. `onEnd`: the connection is free; can it be used again? */
 export interface Terms {
   readonly ask: Ask;
   readonly timeout: number;
-  readonly closing: AbortSignal;
+  onEnd(isReusable: boolean): void;
 }
 
-/** One request under way: whatever ends it ends all who wait for it. */
+/** One request under way on a connection of its own: whatever ends it ends all who wait for it. */
 export class Exchange {
-  readonly #request: http.ClientRequest;
+  readonly #connection: Connection;
   readonly #terms: Terms;
-  readonly #reply = Promise.withResolvers<http.IncomingMessage>();
-  #incoming: http.IncomingMessage | undefined;
+  readonly #failing = Promise.withResolvers<never>();
+  readonly #waiting: Watch;
+  readonly #onAbort = () => this.fail(cancelled(this.#terms.ask.signal, this.#terms.ask.operation));
   #failed: unknown;
   #isOver = false;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #last = 0;
+  #isSent = false;
   /** Aborted when no more of the body is wanted; only a streamed body has it. */
   #stop: AbortController | undefined;
-  readonly #onAbort = () => this.#fail(cancelled(this.#terms.ask.signal, this.#terms.ask.operation));
-  readonly #onClosing = () => this.#fail(closed(this.#terms.ask));
 
-  constructor(request: http.ClientRequest, terms: Terms) {
-    this.#request = request;
+  constructor(connection: Connection, terms: Terms) {
+    this.#connection = connection;
     this.#terms = terms;
-    this.#reply.promise.catch(() => undefined);
+    this.#waiting = new Watch(terms.timeout, () => this.fail(lost("timeout", "the server did not answer in time")));
+    this.#failing.promise.catch(() => undefined);
     terms.ask.signal.addEventListener("abort", this.#onAbort);
-    terms.closing.addEventListener("abort", this.#onClosing);
-    request.on("error", (error) => this.#fail(error));
-    request.on("close", () => this.#incoming === undefined && this.#fail(new Error("it was closed")));
-    request.on("socket", () => this.#startWatch());
-    request.on("response", (incoming) => {
-      this.#incoming = incoming;
-      if (!this.#request.writableEnded) this.#stop?.abort(OVER);
-      this.#touch();
-      this.#reply.resolve(incoming);
-    });
   }
 
-  async run(content: Content | string | undefined, upload: Upload | undefined): Promise<Reply> {
+  /** Undefined when the server ended the connection without a word, as it may when nothing was asked for a while. */
+  async run(outgoing: Outgoing): Promise<Reply | undefined> {
+    const { ask } = this.#terms;
     try {
-      if (content === undefined || typeof content === "string") this.#request.end(content);
-      else await Promise.race([this.#send(content, upload), this.#reply.promise]);
-      const incoming = await this.#reply.promise;
-      return {
-        status: incoming.statusCode ?? 0,
-        headers: incoming.headers,
-        collect: (most) => this.#collect(incoming, most),
-        chunks: () => this.#chunks(incoming),
-        drop: () => this.#drop(incoming),
-      };
+      if (ask.signal.aborted) this.#onAbort();
+      const coming = this.#connection.head();
+      // A reply that comes before everything was sent ends the sending.
+      coming.then(() => this.#stop?.abort(OVER), () => this.#stop?.abort(OVER));
+      await this.#until(Promise.race([this.#send(outgoing), coming]));
+      this.#waiting.begin();
+      const head = await this.#until(coming);
+      this.#waiting.end();
+      if (head !== undefined) return this.#toReply(outgoing.method, head);
+      this.fail(new Error("the server ended the connection without an answer"));
+      if (this.#connection.used > 0) return undefined;
+      throw this.#failed;
     } catch (error) {
-      this.#fail(error);
-      throw toSyncError(this.#terms.ask, this.#failed ?? error);
+      this.fail(error);
+      throw toSyncError(ask, this.#failed ?? error);
     }
   }
 
-  async #send(content: Content, upload: Upload | undefined): Promise<void> {
+  /** Ends it, and with it the connection. */
+  fail(error: unknown): void {
+    if (this.#isOver) return;
+    this.#failed = error;
+    this.#failing.reject(error);
+    this.#end(false);
+  }
+
+  async #until<T>(work: Promise<T>): Promise<T> {
+    return await Promise.race([work, this.#failing.promise]);
+  }
+
+  async #send({ head, content, upload }: Outgoing): Promise<void> {
     const { ask } = this.#terms;
-    const size = upload?.size ?? 0;
+    const size = upload?.size ?? (content instanceof Uint8Array ? content.length : 0);
+    if (content instanceof Uint8Array && content.length !== size) {
+      throw wrongSize(ask, { size, given: content.length });
+    }
+    if (content === undefined || (content instanceof Uint8Array && content.length <= SMALL)) {
+      upload?.onBytes?.(size);
+      await this.#put(content === undefined ? head : joined(head, content));
+    } else {
+      await this.#put(head).catch(async (error) => {
+        if (!(content instanceof Uint8Array)) await content.cancel().catch(() => undefined);
+        throw error;
+      });
+      await this.#pour(content, { size, upload });
+    }
+    this.#isSent = true;
+  }
+
+  async #pour(
+    content: Content,
+    { size, upload }: { readonly size: number; readonly upload: Upload | undefined },
+  ): Promise<void> {
+    const { ask } = this.#terms;
+    const stop = this.#stop = new AbortController();
+    if (this.#isOver) stop.abort(OVER);
     let sent = 0;
     const take = async (bytes: Uint8Array<ArrayBuffer>) => {
-      if (this.#isOver || this.#incoming !== undefined) {
-        throw this.#failed ?? new Error("the reply came before the end of the upload");
-      }
       if (sent + bytes.length > size) throw wrongSize(ask, { size, given: Infinity });
-      if (bytes.length === 0) return;
-      sent += bytes.length;
-      upload?.onBytes?.(bytes.length);
-      this.#touch();
-      if (!this.#request.write(bytes)) await this.#drained();
+      for (let at = 0; at < bytes.length && !stop.signal.aborted; at += CHUNK) {
+        const part = bytes.subarray(at, at + CHUNK);
+        await this.#put(part);
+        sent += part.length;
+        upload?.onBytes?.(part.length);
+      }
     };
     try {
-      if (content instanceof Uint8Array && content.length !== size) {
-        throw wrongSize(ask, { size, given: content.length });
-      }
-      if (content instanceof Uint8Array) {
-        upload?.onBytes?.(size);
-        return void this.#request.end(content);
-      }
-      this.#stop = new AbortController();
-      await pour(content, take, { signal: this.#stop.signal, operation: ask.operation });
+      await pour(content, take, { signal: stop.signal, operation: ask.operation, recycles: true });
       if (sent < size) throw wrongSize(ask, { size, given: sent });
     } catch (error) {
       // What the server said before all was sent tells more than that it would not take the rest.
-      if (this.#incoming !== undefined) return;
-      throw this.#failed ?? error;
+      if (!stop.signal.aborted) throw error;
     }
-    this.#request.end();
   }
 
-  async #drained(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const signal = this.#stop?.signal;
-    this.#request.once("drain", resolve);
-    const wake = () => resolve();
-    signal?.addEventListener("abort", wake);
-    await promise;
-    signal?.removeEventListener("abort", wake);
-    this.#request.off("drain", resolve);
-  }
-
-  async #collect(incoming: http.IncomingMessage, most: number): Promise<Uint8Array<ArrayBuffer>> {
-    const parts: Uint8Array[] = [];
-    let length = 0;
-    for await (const part of this.#chunks(incoming)) {
-      length += part.length;
-      if (length > most) {
-        throw failure(this.#terms.ask, "unexpected", { why: `the reply is longer than ${most} bytes` });
-      }
-      parts.push(part);
-    }
-    const whole = new Uint8Array(length);
-    let at = 0;
-    for (const part of parts) {
-      whole.set(part, at);
-      at += part.length;
-    }
-    return whole;
-  }
-
-  async *#chunks(incoming: http.IncomingMessage): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-    const wanted = incoming.headers["content-length"];
-    let given = 0;
-    let isComplete = false;
+  /** Where the server takes no more it has said why, or the connection is broken: both come from whoever waits for the reply. */
+  async #put(bytes: Uint8Array): Promise<void> {
     try {
-      for await (const part of incoming) {
-        this.#touch();
-        given += part.length;
+      await this.#connection.send(bytes);
+    } catch (error) {
+      if (await this.#connection.head().catch(() => undefined) === undefined) throw error;
+      this.#stop?.abort(OVER);
+    }
+  }
+
+  #toReply(method: string, head: Head): Reply {
+    const framing = framingOf(method, head);
+    const isReusable = this.#isSent && staysOpen(head, framing);
+    const source = this.#connection.content(framing);
+    const { status, headers } = head;
+    const known = framing.by === "length" ? framing.length : undefined;
+    if (framing.by === "none" || known === 0) this.#end(isReusable);
+    const fill = (into: Uint8Array<ArrayBuffer>) => this.#fill(source, { into, isReusable });
+    return {
+      status,
+      headers,
+      fill,
+      leave: () => this.fail(LEFT),
+      collect: (most, memory) => this.#collect(fill, { most, memory, likely: known ?? CHUNK }),
+      chunks: () => this.#chunks(fill),
+      drop: async () => {
+        if ((known ?? 0) > WORTH_READING) return this.fail(LEFT);
+        // What the reply says beyond its status is wanted by nobody: neither is how it ends.
+        await this.#collect(fill, { most: WORTH_READING, memory: undefined, likely: known ?? WORTH_READING })
+          .catch(() => undefined);
+      },
+    };
+  }
+
+  async #fill(
+    source: Source,
+    { into, isReusable }: { readonly into: Uint8Array<ArrayBuffer>; readonly isReusable: boolean },
+  ): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    if (this.#isOver && this.#failed === undefined) return undefined;
+    try {
+      if (this.#failed !== undefined) throw this.#failed;
+      const count = await this.#until(source(into));
+      if (count !== undefined) return into.subarray(0, count);
+      this.#end(isReusable);
+      return undefined;
+    } catch (error) {
+      this.fail(error);
+      throw toSyncError(this.#terms.ask, this.#failed);
+    }
+  }
+
+  async #collect(
+    fill: Reply["fill"],
+    { most, memory, likely }: {
+      readonly most: number;
+      readonly memory: Uint8Array<ArrayBuffer> | undefined;
+      readonly likely: number;
+    },
+  ): Promise<Uint8Array<ArrayBuffer>> {
+    // One byte more: it tells that nothing more comes.
+    let whole = memory ?? new Uint8Array(Math.min(likely, most) + 1);
+    for (let length = 0;;) {
+      if (length === whole.length) whole = grown(whole);
+      const part = await fill(whole.subarray(length));
+      if (part === undefined) return whole.subarray(0, length);
+      length += part.length;
+      if (length <= most) continue;
+      this.fail(LEFT);
+      throw failure(this.#terms.ask, "unexpected", { why: `the reply is longer than ${most} bytes` });
+    }
+  }
+
+  async *#chunks(fill: Reply["fill"]): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+    try {
+      for (;;) {
+        const part = await fill(new Uint8Array(WORTH_READING));
+        if (part === undefined) return;
         yield part;
       }
-      if (this.#failed !== undefined) throw this.#failed;
-      if (!incoming.complete || (wanted !== undefined && given < Number(wanted))) {
-        throw new Error(`the reply ended after ${given} bytes`);
-      }
-      isComplete = true;
-    } catch (error) {
-      throw toSyncError(this.#terms.ask, this.#failed ?? error);
     } finally {
-      if (isComplete) this.#end();
-      else this.#fail(new Error("the reply was left"));
+      this.fail(LEFT);
     }
   }
 
-  async #drop(incoming: http.IncomingMessage): Promise<void> {
-    const length = Number(incoming.headers["content-length"] ?? 0);
-    const isShort = length <= WORTH_READING && this.#request.writableEnded;
-    if (!isShort) return this.#fail(new Error("the reply was dropped"));
-    // What the reply says beyond its status is wanted by nobody: neither is how it ends.
-    await this.#collect(incoming, WORTH_READING).catch(() => undefined);
-  }
-
-  #startWatch(): void {
-    this.#touch();
-    // A connection that fails at once may bring its socket a second time.
-    clearTimeout(this.#timer);
-    const look = () => {
-      const left = this.#terms.timeout - (performance.now() - this.#last);
-      if (left <= 0) return this.#fail(new TimedOut());
-      this.#timer = setTimeout(look, left);
-    };
-    if (!this.#isOver) look();
-  }
-
-  #touch(): void {
-    this.#last = performance.now();
-  }
-
-  #fail(error: unknown): void {
+  #end(isReusable: boolean): void {
     if (this.#isOver) return;
-    this.#failed = error;
-    this.#end();
-    this.#reply.reject(error);
-    this.#request.destroy();
-    this.#incoming?.destroy();
-  }
-
-  #end(): void {
     this.#isOver = true;
     this.#stop?.abort(OVER);
-    if (!this.#request.writableEnded) this.#request.destroy();
-    clearTimeout(this.#timer);
+    this.#waiting[Symbol.dispose]();
     this.#terms.ask.signal.removeEventListener("abort", this.#onAbort);
-    this.#terms.closing.removeEventListener("abort", this.#onClosing);
+    this.#terms.onEnd(isReusable);
   }
 }
 
 /** Why a body is no longer wanted; it is never shown. */
 const OVER = new Error("the exchange is over");
+/** Why a connection is closed whose reply nobody reads to its end. */
+const LEFT = new Error("the reply was left");
 
 const WORTH_READING = 64 * 1024;
+/** Up to here a body goes in one piece with the lines before it. */
+const SMALL = 64 * 1024;
 
 /** The error of every call after the end. */
 export function closed(ask: Ask): Error {
@@ -223,4 +254,17 @@ export function closed(ask: Ask): Error {
 function wrongSize(ask: Ask, { size, given }: { readonly size: number; readonly given: number }): Error {
   const much = given > size ? "more" : `only ${given}`;
   return failure(ask, "changed", { why: `its source gave ${much} than the ${size} bytes it was listed with` });
+}
+
+function joined(head: Uint8Array, content: Uint8Array): Uint8Array {
+  const all = new Uint8Array(head.length + content.length);
+  all.set(head);
+  all.set(content, head.length);
+  return all;
+}
+
+function grown(memory: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  const larger = new Uint8Array(2 * memory.length);
+  larger.set(memory);
+  return larger;
 }

@@ -2,6 +2,7 @@ import { type ErrorKind, SyncError } from "../errors.ts";
 import { printable, type RelPath } from "../path.ts";
 import type { Call } from "./backend.ts";
 import { isSentAway, sentAway } from "./tls_client.ts";
+import { ON_WIRE } from "./wire.ts";
 
 /** On whose behalf a request is sent; for messages too: "Cannot write "a/b": …". */
 export interface Ask extends Call {
@@ -64,7 +65,11 @@ export function statusOf(error: unknown): number | undefined {
 
 /** What the net or TLS said, as the error of a request. A SyncError stays as it is. */
 export function toSyncError(ask: Ask, error: unknown): SyncError {
-  if (error instanceof SyncError) return error;
+  if (error instanceof SyncError) {
+    if (error.facts.operation !== ON_WIRE) return error;
+    if (error.kind !== "timeout" && error.facts.cause !== undefined) return toSyncError(ask, error.facts.cause);
+    return failure(ask, error.kind, { why: error.kind === "timeout" ? SILENT : error.message, cause: error });
+  }
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   const message = error instanceof Error ? error.message : String(error);
   if (isSentAway(message)) return failure(ask, "auth", { why: sentAway, cause: error });
@@ -73,7 +78,7 @@ export function toSyncError(ask: Ask, error: unknown): SyncError {
     const why = `the server's certificate is not trusted (${printable(message).slice(0, 200)}); ${way}`;
     return failure(ask, "hostKey", { why, cause: error });
   }
-  if (code === "ETIMEDOUT") return failure(ask, "timeout", { why: "the server did not answer in time", cause: error });
+  if (code === "ETIMEDOUT") return failure(ask, "timeout", { why: SILENT, cause: error });
   const known = nets[code] ?? `the connection was lost (${printable(message).slice(0, 200)})`;
   return failure(ask, "connection", { why: known, cause: error });
 }
@@ -83,6 +88,8 @@ export function isUntrusted(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   return CERTIFICATE.test("code" in error ? String(error.code) : "") || CERTIFICATE.test(error.message);
 }
+
+const SILENT = "the server did not answer in time";
 
 class HttpStatus extends Error {
   constructor(readonly status: number) {

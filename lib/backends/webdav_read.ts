@@ -1,6 +1,7 @@
 import { cancelled } from "../errors.ts";
 import type { Content, ReadOptions } from "./backend.ts";
 import { mismatch } from "./expect.ts";
+import { CHUNK, streamOf } from "./content.ts";
 import type { Reply } from "./http.ts";
 import { failure } from "./http_status.ts";
 import { PIECE, striped } from "./http_stripes.ts";
@@ -173,38 +174,29 @@ async function contentOf(finder: Finder, reply: Reply, taking: Taking): Promise<
 /** The wanted part as it comes. Looked at once more behind its last byte: a server may write while it sends. */
 function toStream(finder: Finder, reply: Reply, taking: Taking): ReadableStream<Uint8Array<ArrayBuffer>> {
   const { take = Infinity, signal, expect } = taking;
-  const chunks = reply.chunks();
-  let skip = taking.skip;
+  let { skip } = taking;
   let given = 0;
   const finish = async () => {
+    // Where it is at its end the connection is free again.
+    if (await reply.fill(new Uint8Array(1)) !== undefined) reply.leave();
     if (expect !== undefined) await mustBeExpected(finder, taking);
     if (take !== Infinity && given < take) {
       throw failure(taking, "changed", { why: `it ended after ${given} of ${take} bytes` });
     }
   };
-  const next = async (): Promise<Uint8Array<ArrayBuffer> | undefined> => {
-    while (given < take) {
-      const part = await chunks.next();
-      if (part.done) break;
-      const wanted = part.value.subarray(Math.min(skip, part.value.length)).subarray(0, take - given);
-      skip -= Math.min(skip, part.value.length);
-      given += wanted.length;
-      if (wanted.length > 0) return wanted;
-    }
-    await chunks.next().catch(() => undefined);
-    await chunks.return(undefined);
-    await finish();
-    return undefined;
-  };
-  return new ReadableStream<Uint8Array<ArrayBuffer>>({
-    pull: async (controller) => {
+  return streamOf({
+    fill: async (into) => {
       if (signal.aborted) throw cancelled(signal, taking.operation);
-      const bytes = await next();
-      if (bytes === undefined) controller.close();
-      else controller.enqueue(bytes);
+      while (skip > 0) {
+        const part = await reply.fill(new Uint8Array(Math.min(skip, CHUNK)));
+        if (part === undefined) break;
+        skip -= part.length;
+      }
+      const bytes = given < take ? await reply.fill(into.subarray(0, take - given)) : undefined;
+      if (bytes === undefined) return void await finish();
+      given += bytes.length;
+      return bytes;
     },
-    cancel: async () => {
-      await chunks.return(undefined);
-    },
-  }, { highWaterMark: 0 });
+    leave: () => reply.leave(),
+  });
 }

@@ -1,9 +1,11 @@
+import { lookup } from "node:dns/promises";
+import { isIP } from "node:net";
 import { SyncError } from "../errors.ts";
 
 /** A connection. Nothing of it is an event: whoever asks for bytes waits for them. One reads and one writes at a time. */
 export interface Wire {
-  /** Puts what comes next into the memory, from its start, and tells how many bytes; undefined at the end. Rejects when the connection breaks, ends without TLS having said so, or nothing comes in time. */
-  read(into: Uint8Array<ArrayBuffer>): Promise<number | undefined>;
+  /** Puts what comes next into the memory, from its start, and tells how many bytes; undefined at the end. Rejects when the connection breaks, ends without TLS having said so, or nothing comes in time; `patient`: however long that takes. */
+  read(into: Uint8Array<ArrayBuffer>, options?: { readonly patient: boolean }): Promise<number | undefined>;
   /** Resolves when the bytes were taken over: their memory is free again. Rejects when the connection breaks, or nothing is taken in time. */
   write(bytes: Uint8Array): Promise<void>;
   /** Resolves when everything was sent and the end was told. */
@@ -19,8 +21,8 @@ export interface Peer {
 }
 
 /** A connection without TLS, made within `timeout` ms, on which nothing may stand still for longer. */
-export async function dialWire({ host, port }: Peer, timeout: number): Promise<Wire> {
-  const dialled = Deno.connect({ hostname: host, port });
+export async function dialWire(peer: Peer, timeout: number): Promise<Wire> {
+  const dialled = dialAny(peer);
   const { promise: late, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => reject(lost("timeout", `no answer in ${timeout / 1000} s`)), timeout);
   try {
@@ -33,6 +35,20 @@ export async function dialWire({ host, port }: Peer, timeout: number): Promise<W
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** A name may have several addresses, of which only one answers. */
+async function dialAny({ host, port }: Peer): Promise<Deno.TcpConn> {
+  const addresses = isIP(host) === 0 ? (await lookup(host, { all: true })).map(({ address }) => address) : [host];
+  let last: unknown;
+  for (const hostname of addresses) {
+    try {
+      return await Deno.connect({ hostname, port });
+    } catch (error) {
+      last = error;
+    }
+  }
+  throw last;
 }
 
 /** The operation of errors that know no call yet: whoever makes the call names it. */
@@ -95,8 +111,8 @@ class PlainWire implements Wire {
     this.#writing = new Watch(timeout, late("no byte was taken"));
   }
 
-  async read(into: Uint8Array<ArrayBuffer>): Promise<number | undefined> {
-    const count = await this.#watched(this.#reading, () => this.#connection.read(into));
+  async read(into: Uint8Array<ArrayBuffer>, { patient } = { patient: false }): Promise<number | undefined> {
+    const count = await this.#watched(patient ? undefined : this.#reading, () => this.#connection.read(into));
     return count ?? undefined;
   }
 
@@ -125,16 +141,16 @@ class PlainWire implements Wire {
     this.destroy();
   }
 
-  async #watched<T>(watch: Watch, work: () => Promise<T>): Promise<T> {
+  async #watched<T>(watch: Watch | undefined, work: () => Promise<T>): Promise<T> {
     if (this.#broken !== undefined) throw this.#broken;
-    watch.begin();
+    watch?.begin();
     try {
       return await work();
     } catch (error) {
       this.#broken ??= lost("connection", `the connection broke: ${messageOf(error)}`, error);
       throw this.#broken;
     } finally {
-      watch.end();
+      watch?.end();
     }
   }
 }

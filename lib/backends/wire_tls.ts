@@ -15,7 +15,7 @@ export function laterWire(ready: Promise<Wire>, socket: net.Socket): Wire {
   const data = Promise.race([ready, gone]);
   data.catch(() => {});
   return {
-    read: async (into) => await (await data).read(into),
+    read: async (into, options) => await (await data).read(into, options),
     write: async (bytes) => await (await data).write(bytes),
     end: async () => await (await data).end(),
     destroy: () => {
@@ -57,8 +57,8 @@ class TlsWire implements Wire {
     socket.on("data", (part: Buffer<ArrayBufferLike>) => this.#hold(part));
   }
 
-  async read(into: Uint8Array<ArrayBuffer>): Promise<number | undefined> {
-    this.#reading.begin();
+  async read(into: Uint8Array<ArrayBuffer>, { patient } = { patient: false }): Promise<number | undefined> {
+    if (!patient) this.#reading.begin();
     try {
       for (;;) {
         const count = this.#give(into);
