@@ -4,9 +4,10 @@ import { mismatch } from "./expect.ts";
 import type { Api, Spot } from "./gcs_api.ts";
 import { find } from "./gcs_find.ts";
 import { type Hashes, parseHashes, Proof } from "./gcs_proof.ts";
+import { chunksOf, streamOf } from "./content.ts";
 import type { Reply } from "./http.ts";
 import { failure } from "./http_status.ts";
-import { type Budget, PIECE, striped } from "./http_stripes.ts";
+import { type Budget, PIECE, type Room, striped } from "./http_stripes.ts";
 
 /** What is read. `budget`: what all large files of a session share. */
 export type Reading = Spot & Pick<ReadOptions, "offset" | "length" | "expect"> & { readonly budget: Budget };
@@ -93,34 +94,37 @@ interface Striping extends Reading {
 
 function inStripes(api: Api, { reply, proof, generation, end, ...reading }: Striping): Content {
   const from = reading.offset ?? 0;
-  const whole = async (one: Reply, size: number) => {
-    const bytes = await one.collect(PIECE);
+  const whole = async (one: Reply, size: number, { memory }: Room) => {
+    const bytes = await one.collect(PIECE, memory);
     if (bytes.length === size) return bytes;
     throw failure(reading, "changed", { why: `it gave ${bytes.length} of ${size} bytes of a piece` });
   };
-  const reader = striped({
-    from,
-    to: end,
-    signal: reading.signal,
-    budget: reading.budget,
-    first: whole(reply, Math.min(PIECE, end - from)),
-    piece: async (start, stop, signal) => {
-      const part: Part = { generation, from: start, to: stop };
-      const one = await get(api, { ...reading, signal }, part);
-      if (one.status === 404 || one.status === 416) {
-        await one.drop();
-        throw failure(reading, "changed", { why: "it was replaced while it was read" });
-      }
-      sizeOf(one, part, reading);
-      return await whole(one, stop - start);
-    },
-    finish: () => Promise.resolve(),
-  }).getReader();
+  const chunks = chunksOf(
+    striped({
+      from,
+      to: end,
+      signal: reading.signal,
+      budget: reading.budget,
+      first: (room) => whole(reply, Math.min(PIECE, end - from), room),
+      piece: async (range, room) => {
+        const part: Part = { generation, ...range };
+        const one = await get(api, { ...reading, signal: room.signal }, part);
+        if (one.status === 404 || one.status === 416) {
+          await one.drop();
+          throw failure(reading, "changed", { why: "it was replaced while it was read" });
+        }
+        sizeOf(one, part, reading);
+        return await whole(one, range.to - range.from, room);
+      },
+      finish: () => Promise.resolve(),
+    }),
+    { recycles: true },
+  );
   return proven({
     ...reading,
     proof,
-    next: async () => (await reader.read()).value,
-    leave: async () => await reader.cancel(),
+    next: (into) => chunks.next(into),
+    leave: () => chunks.cancel(),
   });
 }
 
@@ -134,39 +138,30 @@ async function contentOf(
     proof.check(reading, true);
     return bytes;
   }
-  const chunks = reply.chunks();
-  return proven({
-    ...reading,
-    proof,
-    next: async () => (await chunks.next()).value ?? undefined,
-    leave: async () => void await chunks.return(undefined),
-  });
+  return proven({ ...reading, proof, next: (into) => reply.fill(into), leave: () => reply.leave() });
 }
 
 interface Coming extends Spot {
   readonly proof: Proof;
-  next(): Promise<Uint8Array<ArrayBuffer> | undefined>;
-  leave(): Promise<void>;
+  next(into: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  leave(): Promise<void> | void;
 }
 
 /** The bytes as they come, held against the hash behind the last one. Going on from there would hide what came before. */
 function proven({ proof, next, leave, ...spot }: Coming): ReadableStream<Uint8Array<ArrayBuffer>> {
-  return new ReadableStream<Uint8Array<ArrayBuffer>>({
-    pull: async (controller) => {
+  return streamOf({
+    fill: async (into) => {
       if (spot.signal.aborted) {
         await leave();
         throw cancelled(spot.signal, spot.operation);
       }
-      const bytes = await next();
-      if (bytes === undefined) {
-        proof.check(spot, false);
-        return controller.close();
-      }
-      proof.update(bytes);
-      controller.enqueue(bytes);
+      const bytes = await next(into);
+      if (bytes === undefined) proof.check(spot, false);
+      else proof.update(bytes);
+      return bytes;
     },
-    cancel: leave,
-  }, { highWaterMark: 0 });
+    leave,
+  });
 }
 
 async function nothingThere(api: Api, reply: Reply, reading: Reading): Promise<Content> {

@@ -7,7 +7,7 @@ import type { Download } from "./s3_types.ts";
 import { failure, refusedBy } from "./s3_errors.ts";
 import { find, keyOf, type Spot, toFile } from "./s3_find.ts";
 import { looksLikeMd5 } from "./s3_meta.ts";
-import { type Budget, PIECE, striped } from "./http_stripes.ts";
+import { type Budget, PIECE, striped, type Striping } from "./http_stripes.ts";
 
 export type Reading = Spot & Pick<ReadOptions, "offset" | "length" | "expect" | "onModified">;
 
@@ -101,15 +101,19 @@ async function collected(download: Download, taking: Taking): Promise<Uint8Array
 }
 
 /** All the bytes of a download, exactly as many as it should have. */
-async function gathered(download: Download, reading: Reading): Promise<Uint8Array<ArrayBuffer>> {
-  const whole = new Uint8Array(download.length);
+async function gathered(
+  download: Download,
+  reading: Reading,
+  memory: Uint8Array<ArrayBuffer> = new Uint8Array(download.length),
+): Promise<Uint8Array<ArrayBuffer>> {
+  const whole = memory.subarray(0, download.length);
   let at = 0;
   for await (const chunk of download.chunks()) {
     whole.set(chunk.subarray(0, whole.length - at), at);
     at += chunk.length;
   }
-  if (at === whole.length) return whole;
-  throw failure(reading, "connection", { why: `it ended after ${at} of ${whole.length} bytes` });
+  if (at === download.length) return whole;
+  throw failure(reading, "connection", { why: `it ended after ${at} of ${download.length} bytes` });
 }
 
 /** The pieces in order, several of them on their way. */
@@ -118,20 +122,20 @@ function inStripes(
   first: Download,
   { budget, from, to, ...taking }: Taking & { readonly budget: Budget; readonly from: number; readonly to: number },
 ): Content {
-  const fetched = async (start: number, end: number, signal: AbortSignal) => {
-    const piece = await get(store, { ...taking, signal }, { from: start, to: end });
+  const fetched: Striping["piece"] = async (range, { signal, memory }) => {
+    const piece = await get(store, { ...taking, signal }, range);
     if (piece === undefined || piece.facts.etag !== first.facts.etag || piece.facts.size !== first.facts.size) {
       piece?.drop();
       throw failure(taking, "changed", { why: "it was replaced while it was read" });
     }
-    return await gathered(piece, taking);
+    return await gathered(piece, taking, memory);
   };
   const content = striped({
     from,
     to,
     budget,
     signal: taking.signal,
-    first: gathered(first, taking),
+    first: ({ memory }) => gathered(first, taking, memory),
     piece: fetched,
     finish: () => Promise.resolve(),
   });

@@ -4,7 +4,7 @@ import { mismatch } from "./expect.ts";
 import { CHUNK, streamOf } from "./content.ts";
 import type { Reply } from "./http.ts";
 import { failure } from "./http_status.ts";
-import { PIECE, striped } from "./http_stripes.ts";
+import { PIECE, type Room, striped } from "./http_stripes.ts";
 import { parseDate, strongTag } from "./webdav_entry.ts";
 import { find, type Finder, type Spot } from "./webdav_find.ts";
 import { encodePath } from "./webdav_href.ts";
@@ -22,16 +22,20 @@ export async function readFile(finder: Finder, reading: Reading): Promise<Conten
   const end = Math.min(expect?.size ?? 0, offset + (length ?? Infinity));
   const isLarge = end - offset > WORTH_STRIPING;
   const isRange = offset > 0 || length !== undefined || isLarge;
+  const start = performance.now();
   const reply = await get(finder, reading, {
     from: isRange ? offset : undefined,
-    to: isLarge ? offset + PIECE : length === undefined ? undefined : offset + length,
+    to: length === undefined ? undefined : offset + length,
   });
+  const isFar = performance.now() - start > FAR_MS;
   try {
     if (reply.status === 416 && isRange) return await nothingThere(finder, reply, reading);
     if (reply.status !== 200 && reply.status !== 206) throw await whyUnreadable(finder, reply, reading);
     const range = rangeOf(reply, reading);
     await mustBeSame(finder, reply, { ...reading, total: range.total });
-    if (isLarge && reply.status === 206) return inStripes(finder, reply, { ...reading, from: offset, to: end });
+    if (isLarge && isFar && reply.status === 206) {
+      return inStripes(finder, reply, { ...reading, from: offset, to: end });
+    }
     return await contentOf(finder, reply, { ...reading, ...range });
   } catch (error) {
     await reply.drop();
@@ -56,22 +60,36 @@ function inStripes(
   { from, to, ...reading }: Reading & { readonly from: number; readonly to: number },
 ): Content {
   const marks = marksOf(first);
-  const whole = async (reply: Reply, size: number) => {
-    const bytes = await reply.collect(PIECE);
+  const wrong = (given: number, size: number) =>
+    failure(reading, "changed", { why: `it gave ${given} of ${size} bytes of a piece` });
+  const whole = async (reply: Reply, size: number, { memory }: Room) => {
+    const bytes = await reply.collect(PIECE, memory);
     if (bytes.length === size) return bytes;
-    throw failure(reading, "changed", { why: `it gave ${bytes.length} of ${size} bytes of a piece` });
+    throw wrong(bytes.length, size);
+  };
+  /** The first reply carries everything: it is left behind its first piece. */
+  const begun = async ({ memory }: Room) => {
+    const size = Math.min(PIECE, to - from);
+    let at = 0;
+    while (at < size) {
+      const part = await first.fill(memory.subarray(at, size));
+      if (part === undefined) throw wrong(at, size);
+      at += part.length;
+    }
+    first.leave();
+    return memory.subarray(0, size);
   };
   return striped({
     from,
     to,
     signal: reading.signal,
     budget: finder.budget,
-    first: whole(first, Math.min(PIECE, to - from)),
-    piece: async (start, end, signal) => {
-      const reply = await get(finder, { ...reading, signal }, { from: start, to: end });
+    first: begun,
+    piece: async ({ from: start, to: end }, room) => {
+      const reply = await get(finder, { ...reading, signal: room.signal }, { from: start, to: end });
       if (reply.status === 206 && marksOf(reply) === marks) {
         rangeOf(reply, { ...reading, offset: start });
-        return await whole(reply, end - start);
+        return await whole(reply, end - start, room);
       }
       await reply.drop();
       if (reply.status === 206 || reply.status === 200 || reply.status === 416) {
@@ -89,8 +107,10 @@ function marksOf({ headers }: Reply): string {
   return [size, headers["last-modified"], String(headers.etag ?? "").replace(/^W\//, "")].join(" ");
 }
 
-/** From here on a file is read in pieces. */
+/** From here on a file is read in pieces, where a server is far: one connection carries no more than its window in each turn. */
 const WORTH_STRIPING = 2 * PIECE;
+/** ms until a reply begins. */
+const FAR_MS = 100;
 
 /** Up to here a file is held in memory. */
 const SMALL = 256 * 1024;
