@@ -126,11 +126,10 @@ export class Exchange {
     let sent = 0;
     const take = async (bytes: Uint8Array<ArrayBuffer>) => {
       if (sent + bytes.length > size) throw wrongSize(ask, { size, given: Infinity });
+      sent += bytes.length;
+      upload?.onBytes?.(bytes.length);
       for (let at = 0; at < bytes.length && !stop.signal.aborted; at += CHUNK) {
-        const part = bytes.subarray(at, at + CHUNK);
-        await this.#put(part);
-        sent += part.length;
-        upload?.onBytes?.(part.length);
+        await this.#put(bytes.subarray(at, at + CHUNK));
       }
     };
     try {

@@ -7,9 +7,9 @@ import type { ApplyOptions } from "./crew.ts";
 import { dangers, describeDanger } from "./check.ts";
 import type { Remembered } from "./history.ts";
 import { type Danger, type Limits, type PlanOptions, type RootState } from "./options.ts";
-import { forgetRestored, lookAtRoots, noteInPlace, remember, type RootEntries, watch } from "./run_memory.ts";
+import { forgetRestored, noteInPlace, remember, watch } from "./run_memory.ts";
 import { planRun, type Scans } from "./run_plan.ts";
-import { checkRoots, findMarker, type Missing } from "./run_roots.ts";
+import { checkRoots, findMarker, type Missing, type RootEntries } from "./run_roots.ts";
 import { type Scan, scan, type ScanOptions } from "./scan.ts";
 import { toSnapshot } from "./snapshot.ts";
 import { type Owner, toOwner } from "./tag.ts";
@@ -76,7 +76,8 @@ export type RunEnd =
  * root that is to be written to is made once the plan may run. Later failures are events, and so is being cancelled: see ApplyEnd.
  */
 export async function* run(sides: Backends, options: RunOptions): AsyncGenerator<SyncEvent, RunEnd, void> {
-  const missing = await checkRoots(sides, {
+  const listedAt = options.now();
+  const { missing, entries: rootEntries } = await checkRoots(sides, {
     signal: options.signal,
     mode: options.mode,
     remove: options.remove,
@@ -88,8 +89,6 @@ export async function* run(sides: Backends, options: RunOptions): AsyncGenerator
     ? undefined
     : await findMarker(options.marker, sides, { signal, missing });
   const owners = toOwners(sides, options);
-  const listedAt = options.now();
-  const rootEntries = options.remembered === undefined ? {} : await lookAtRoots(sides, { signal });
   const scans = await scanBoth(sides, { options, owners, missing });
   for (const side of bothSides) yield { type: "scanned", side, entries: scans[side].snapshot.size };
   const told = yield* keepPace(options, { scans, rootEntries });

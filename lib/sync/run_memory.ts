@@ -1,9 +1,8 @@
 import type { Call } from "../backends/backend.ts";
 import { SyncError, toSyncError } from "../errors.ts";
-import { parentOf, root } from "../path.ts";
+import { parentOf } from "../path.ts";
 import {
   type Action,
-  type DirEntry,
   type Entry,
   type Lesson,
   type Plan,
@@ -15,17 +14,9 @@ import {
 import type { ApplyEnd } from "./apply.ts";
 import type { Remembered } from "./history.ts";
 import { toMark } from "./plan_history.ts";
+import type { RootEntries } from "./run_roots.ts";
 import { settle, writtenPaths } from "./settle.ts";
 import type { Backends } from "./transfer.ts";
-
-/** The roots themselves as they were listed. */
-export type RootEntries = Readonly<Partial<Record<Side, DirEntry>>>;
-
-/** Looks at the roots before what they hold is listed. */
-export async function lookAtRoots(sides: Backends, call: Call): Promise<RootEntries> {
-  const [local, remote] = await Promise.all(bothSides.map((side) => sides[side].stat(root, call)));
-  return { ...(local?.kind === "dir" ? { local } : {}), ...(remote?.kind === "dir" ? { remote } : {}) };
-}
 
 /** Passes events on, and notes what each action came to. */
 export async function* watch<R>(

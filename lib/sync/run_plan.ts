@@ -6,7 +6,7 @@ import { toPlanOptions } from "./options.ts";
 import { plan } from "./plan.ts";
 import { toUntraced } from "./plan_trace.ts";
 import type { RunOptions } from "./run.ts";
-import type { RootEntries } from "./run_memory.ts";
+import type { RootEntries } from "./run_roots.ts";
 import { toConflictName } from "./run_names.ts";
 import type { Scan } from "./scan.ts";
 import { tellTimes } from "./times.ts";

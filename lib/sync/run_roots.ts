@@ -1,7 +1,7 @@
 import type { Backend, Call } from "../backends/backend.ts";
 import { badInput, SyncError } from "../errors.ts";
 import { printable, type RelPath, root, toRelPath } from "../path.ts";
-import type { Side } from "../types.ts";
+import type { DirEntry, Entry, Side } from "../types.ts";
 import type { Limits, Mode } from "./options.ts";
 import type { Backends } from "./transfer.ts";
 
@@ -16,21 +16,30 @@ export interface RootsOptions extends Call {
 /** Which roots are not there and would have to be made. */
 export type Missing = Readonly<Record<Side, boolean>>;
 
+/** The roots themselves as they were before what they hold was listed. */
+export type RootEntries = Readonly<Partial<Record<Side, DirEntry>>>;
+
+export interface Roots {
+  readonly missing: Missing;
+  readonly entries: RootEntries;
+}
+
 /**
  * Makes sure that the roots are folders, that they do not contain one another, and that what is to be copied from is there. A missing
  * source is badInput, and refused where its absence could pass for a deletion. A missing target is no error.
  */
-export async function checkRoots(sides: Backends, options: RootsOptions): Promise<Missing> {
+export async function checkRoots(sides: Backends, options: RootsOptions): Promise<Roots> {
   refuseOverlap(sides);
-  const [local, remote] = await Promise.all([isMissing(sides.local, options), isMissing(sides.remote, options)]);
-  const missing = { local, remote };
+  const [local, remote] = await Promise.all([rootOf(sides.local, options), rootOf(sides.remote, options)]);
+  const missing = { local: local === undefined, remote: remote === undefined };
+  const entries = { ...(local?.kind === "dir" ? { local } : {}), ...(remote?.kind === "dir" ? { remote } : {}) };
   const source = missingSource({ ...options, isStore: !sides.remote.traits.hasDirs }, missing);
-  if (source === undefined) return missing;
+  if (source === undefined) return { missing, entries };
   const shown = describe(sides[source]);
   if (!options.remove && !options.known) {
     throw badInput(`The ${source} folder ${shown} does not exist, so there is nothing to copy from.`);
   }
-  if (options.mode === "Both" && options.allowMissing) return missing;
+  if (options.mode === "Both" && options.allowMissing) return { missing, entries };
   const way = options.mode === "Both" ? "; -AllowMissingRoot makes it anew" : "";
   throw new SyncError(
     "refused",
@@ -66,10 +75,10 @@ function missingSource(
   return mode === "Both" && missing.remote && (known || (remove && !isStore)) ? "remote" : undefined;
 }
 
-async function isMissing(backend: Backend, call: Call): Promise<boolean> {
+async function rootOf(backend: Backend, call: Call): Promise<Entry | undefined> {
   const entry = await backend.stat(root, call);
   if (entry?.kind === "file") throw badInput(`${describe(backend)} is a file: name a folder.`);
-  return entry === undefined;
+  return entry;
 }
 
 function refuseOverlap({ local, remote }: Backends): void {

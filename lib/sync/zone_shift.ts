@@ -11,7 +11,7 @@ import {
 } from "../types.ts";
 import type { Remembered } from "./history.ts";
 import { countOf } from "./plan_context.ts";
-import type { RootEntries } from "./run_memory.ts";
+import type { RootEntries } from "./run_roots.ts";
 
 /** The times of a side as history knows them are `ms` behind what its listing shows now; `count` files show it. */
 export interface ZoneShift {

@@ -79,8 +79,8 @@ export const mutantsOfWork: readonly Mutant[] = [
   {
     name: "bytes are renamed into place before they are on the disk",
     file: "lib/backends/local_draft.ts",
-    old: "if (this.#disk.durable) await file.syncData();",
-    new: "if (!this.#disk.durable) await file.syncData();",
+    old: "if (this.#disk.durable) await this.#disk.pace(",
+    new: "if (!this.#disk.durable) await this.#disk.pace(",
     tests: [cases("dl")],
   },
   {

@@ -1,5 +1,6 @@
 import http from "node:http";
 import https from "node:https";
+import { setTimeout as wait } from "node:timers/promises";
 
 /** A request as the small server saw it. */
 export interface Asked {
@@ -14,6 +15,8 @@ export type Answers = (asked: Asked) => string | {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string | readonly string[]>>;
   readonly body?: string;
+  /** ms until it answers, as a server that is far away. */
+  readonly after?: number;
 };
 
 /** A scripted WebDAV server on 127.0.0.1, for odd and hostile answers. */
@@ -31,9 +34,10 @@ export async function startSmallDav(answers: Answers, options: { readonly tls?: 
     const one = { method: request.method ?? "", path: request.url ?? "", headers: request.headers, body };
     asked.push(one);
     const answer = answers(one);
-    const { status, headers = {}, body: text = "" } = typeof answer === "string"
+    const { status, headers = {}, body: text = "", after = 0 } = typeof answer === "string"
       ? { status: 207, body: answer }
       : answer;
+    if (after > 0) await wait(after);
     response.writeHead(
       status,
       { "content-length": new TextEncoder().encode(text).length, ...headers } as http.OutgoingHttpHeaders,

@@ -81,9 +81,12 @@ export function put(backend: MemoryBackend, path: string, text: string | Uint8Ar
 /** What this process does to make things durable, in order: "sync" for a file or a folder, "rename" for a new name. Put back in the end. */
 export function watchDurability(): { readonly order: readonly string[] } & Disposable {
   const order: string[] = [];
-  const { sync, syncData } = Deno.FsFile.prototype;
+  const { sync, syncData, syncDataSync } = Deno.FsFile.prototype;
   const { rename, renameSync } = Deno;
-  const put = (file: Pick<Deno.FsFile, "sync" | "syncData">, names: Pick<typeof Deno, "rename" | "renameSync">) => {
+  const put = (
+    file: Pick<Deno.FsFile, "sync" | "syncData" | "syncDataSync">,
+    names: Pick<typeof Deno, "rename" | "renameSync">,
+  ) => {
     Object.assign(Deno.FsFile.prototype, file);
     Object.assign(Deno, names);
   };
@@ -96,9 +99,13 @@ export function watchDurability(): { readonly order: readonly string[] } & Dispo
       order.push("sync");
       return syncData.call(this);
     },
+    syncDataSync() {
+      order.push("sync");
+      syncDataSync.call(this);
+    },
   }, {
     rename: (from, to) => (order.push("rename"), rename(from, to)),
     renameSync: (from, to) => (order.push("rename"), renameSync(from, to)),
   });
-  return { order, [Symbol.dispose]: () => put({ sync, syncData }, { rename, renameSync }) };
+  return { order, [Symbol.dispose]: () => put({ sync, syncData, syncDataSync }, { rename, renameSync }) };
 }
