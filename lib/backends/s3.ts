@@ -17,7 +17,7 @@ import type {
 } from "./backend.ts";
 import type { Desk } from "./s3_body.ts";
 import { copyObject, makeFolder, removeObject, setTime, storeChecksum } from "./s3_change.ts";
-import { knownRegion, Store } from "./s3_client.ts";
+import { openStore, type Store } from "./s3_client.ts";
 import type { Credentials, StoreOptions } from "./s3_types.ts";
 import { toHonours } from "./s3_condition.ts";
 import { failure } from "./s3_errors.ts";
@@ -56,6 +56,7 @@ export const openS3: OpenProtocol = async (target, call) => {
     manners: toManners(options),
     options,
     warn: (message) => target.warn(message),
+    env: (name) => target.env(name),
   }, call);
 };
 
@@ -63,15 +64,14 @@ export const openS3: OpenProtocol = async (target, call) => {
 export async function openBucket(target: BucketTarget, call: Call): Promise<Backend> {
   const partSize = numberOf(target.options["PartSize"], PART_MIB) * MIB;
   if (partSize < LEAST_PART_MIB * MIB) throw badInput(`-PartSize is ${LEAST_PART_MIB} MiB at least.`);
-  const store = new Store({ ...target, region: target.region ?? await knownRegion(target.profile) });
+  const spot: Spot = { ...call, operation: "open", path: root, prefix: toPrefix(target.path), shown: target.label };
+  const store = await openStore(target, spot);
   try {
-    const spot: Spot = { ...call, operation: "open", path: root, prefix: toPrefix(target.path), shown: target.label };
-    const endpoint = await store.endpoint(spot);
-    if (endpoint !== undefined) mustBeSecure(endpoint, target.options);
-    mustBeKnown(target.manners, endpoint);
+    mustBeSecure(store.endpoint, target.options);
+    mustBeKnown(target.manners, store.endpoint);
     await knock(() => store.list(spot.prefix, spot, { most: 1 }), spot);
     const room = new Room(Math.max(ROOM, partSize));
-    const desk: Desk = { store, honours: toHonours(endpoint), room, partSize };
+    const desk: Desk = { store, honours: toHonours(store.endpoint), room, partSize };
     const shared = { desk, budget: new Budget(PIECES_AHEAD), label: target.label, tellOfMarkers: markersOf(target) };
     return new S3(shared, { path: target.path, owns: true });
   } catch (error) {

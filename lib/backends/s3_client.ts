@@ -1,9 +1,10 @@
-import type { Readable } from "node:stream";
-import { S3 } from "npm:@aws-sdk/client-s3@3.1169.0";
-import { cancelled } from "../errors.ts";
-import { type Ask, failure, refusedBy, toSyncError } from "./s3_errors.ts";
+import type { Reply } from "./http.ts";
+import { type Ask, failure, refusedBy } from "./s3_errors.ts";
+import { toEndpoint } from "./s3_host.ts";
+import { Link, type Request } from "./s3_link.ts";
+import { findLogin, type Login } from "./s3_login.ts";
 import { Pace } from "./s3_pace.ts";
-import { Patience, patiently } from "./s3_patience.ts";
+import { toPath } from "./s3_sign.ts";
 import type {
   Condition,
   Download,
@@ -17,83 +18,70 @@ import type {
   StoreOptions,
   Upload,
 } from "./s3_types.ts";
-import { isSealed, pageTrouble, quoted, silent, toBody, toConditions, toFacts, toPage, unquoted } from "./s3_wire.ts";
+import {
+  finishing,
+  header,
+  pageTrouble,
+  quoted,
+  toConditions,
+  toFacts,
+  toMetadata,
+  toPage,
+  toParts,
+  toStored,
+  toUploads,
+} from "./s3_wire.ts";
+import { textOf } from "./s3_xml.ts";
 
-/** The region that the user's AWS configuration names; where it names none, Amazon's first. */
-export async function knownRegion(profile: string | undefined): Promise<string> {
-  const { config } = new S3(profile === undefined ? {} : { profile });
-  return await config.region().catch(() => "us-east-1");
+/** Finds out where the bucket is and who logs in; nothing is sent to it yet. See findLogin. */
+export async function openStore(options: StoreOptions, ask: Ask): Promise<Store> {
+  return new Store(options, await findLogin(options, ask));
 }
 
-/** One bucket, spoken to by the AWS SDK: its types end here, every rejection is a SyncError. */
+/** One bucket, spoken to as Amazon's S3 is: requests and replies in our words, every rejection is a SyncError. */
 export class Store implements AsyncDisposable {
   readonly options: StoreOptions;
-  readonly #client: S3;
-  readonly #pace: Pace;
-  readonly #closing = new AbortController();
+  /** Where requests go, without the bucket. */
+  readonly endpoint: URL;
+  readonly #link: Link;
+  /** For what a store may be silent over for minutes. */
+  readonly #patient: Link;
 
-  constructor(options: StoreOptions) {
+  constructor(options: StoreOptions, login: Login) {
+    const { bucket, timeout, connections } = options;
     this.options = options;
-    const { endpoint, region, profile, credentials, connections, timeout } = options;
-    this.#pace = new Pace(connections);
-    const agent = { keepAlive: true, maxSockets: connections };
-    this.#client = new S3({
-      ...(endpoint === undefined ? {} : { endpoint }),
-      ...(region === undefined ? {} : { region }),
-      ...(profile === undefined ? {} : { profile }),
-      ...(credentials === undefined ? {} : { credentials }),
-      forcePathStyle: options.pathStyle,
-      requestChecksumCalculation: "WHEN_REQUIRED",
-      responseChecksumValidation: "WHEN_REQUIRED",
-      // Retries are a layer of their own, which asks for the body anew.
-      maxAttempts: 1,
-      expectContinueHeader: false,
-      logger: silent,
-      requestHandler: { connectionTimeout: timeout, httpAgent: agent, httpsAgent: agent, logger: silent },
-      // The SDK's own would ask the system for its version at each request.
-      defaultUserAgentProvider: () => Promise.resolve([["Tandem"]]),
-    });
-    // It prepares what it would say, though nobody listens.
-    this.#client.middlewareStack.remove("loggerMiddleware");
+    this.endpoint = toEndpoint(login.url, bucket);
+    const pace = new Pace(connections);
+    this.#link = new Link(login, { timeout, connections, pace });
+    this.#patient = new Link(login, { timeout: Math.max(timeout, FINISHING_MS), connections, pace });
   }
 
   get isClosed(): boolean {
-    return this.#closing.signal.aborted;
-  }
-
-  /** Where requests go, as the options and the user's AWS configuration say; undefined for Amazon's own. */
-  async endpoint(ask: Ask): Promise<URL | undefined> {
-    try {
-      const found = await this.#client.config.endpoint?.();
-      if (found === undefined) return undefined;
-      const { protocol, hostname, port } = found;
-      return new URL(`${protocol}//${hostname}${port === undefined ? "" : `:${port}`}`);
-    } catch (error) {
-      throw toSyncError(ask, error);
-    }
+    return this.#link.isClosed;
   }
 
   async list(prefix: string, ask: Ask, page: PageOptions = {}): Promise<Page> {
-    const listed = await this.#send(ask, (under) =>
-      this.#client.listObjectsV2({
-        ...this.#place,
-        Prefix: prefix,
-        // Without it a key that holds a control character breaks the XML.
-        EncodingType: "url",
-        Delimiter: page.delimiter,
-        ContinuationToken: page.token,
-        StartAfter: page.after,
-        MaxKeys: page.most,
-      }, under));
-    const why = pageTrouble(listed, page);
-    if (why !== undefined) throw failure(ask, "unexpected", { why });
-    return toPage(listed);
+    const query = {
+      "list-type": 2,
+      // Without it a key that holds a control character breaks the XML.
+      "encoding-type": "url",
+      prefix,
+      delimiter: page.delimiter,
+      "continuation-token": page.token,
+      "start-after": page.after,
+      "max-keys": page.most,
+    };
+    return await this.#link.read(this.#ours({ method: "GET", query }), ask, (found) => {
+      const why = pageTrouble(found, page);
+      if (why !== undefined) throw failure(ask, "unexpected", { why });
+      return toPage(found);
+    });
   }
 
   /** Undefined where there is no such object. */
   async head(key: string, ask: Ask): Promise<ObjectFacts | undefined> {
     try {
-      return toFacts(await this.#send(ask, (under) => this.#client.headObject({ ...this.#place, Key: key }, under)));
+      return toFacts(await this.#done({ method: "HEAD", key }, ask));
     } catch (error) {
       if (refusedBy(error)?.status === 404) return undefined;
       throw error;
@@ -107,41 +95,28 @@ export class Store implements AsyncDisposable {
     { from, to, ifMatch }: { readonly from?: number; readonly to?: number; readonly ifMatch?: string } = {},
   ): Promise<Download> {
     const range = from === undefined ? undefined : `bytes=${from}-${to === undefined ? "" : to - 1}`;
-    const found = await this.#send(
-      ask,
-      (under) => this.#client.getObject({ ...this.#place, Key: key, Range: range, IfMatch: quoted(ifMatch) }, under),
-    );
-    const body = found.Body as unknown as Readable;
-    const [, first, last, total] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(found.ContentRange ?? "") ?? [];
-    const length = found.ContentLength ?? 0;
+    const headers = { range, "if-match": quoted(ifMatch) };
+    const reply = await this.#link.send(this.#ours({ method: "GET", key, headers }), ask);
+    const [, first, last, total] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(header(reply, "content-range") ?? "") ?? [];
+    const facts = toFacts(reply);
     return {
-      facts: { ...toFacts(found), size: total === undefined ? length : Number(total) },
+      facts: total === undefined ? facts : { ...facts, size: Number(total) },
       from: Number(first ?? 0),
-      length: first === undefined ? length : Number(last) + 1 - Number(first),
-      chunks: () => patiently(body, ask, this.#waiting()),
-      drop: () => void body.destroy(),
+      length: first === undefined ? facts.size : Number(last) + 1 - Number(first),
+      chunks: () => reply.chunks(),
+      drop: () => void reply.drop(),
     };
   }
 
   async put(key: string, bytes: Uint8Array<ArrayBuffer>, ask: Ask, made: NewObject & Sent): Promise<Stored> {
-    const found = await this.#send(ask, (under, patience) =>
-      this.#client.putObject({
-        ...this.#place,
-        ...this.#manners,
-        ...this.#anew(made),
-        ...toConditions(made),
-        Key: key,
-        Body: toBody(bytes, made, patience),
-        ContentLength: bytes.length,
-        ContentMD5: made.md5,
-      }, under));
-    return { etag: unquoted(found.ETag), isSealed: isSealed(found) };
+    const headers = { ...this.#anew(made), ...toConditions(made), "content-md5": made.md5 };
+    return toStored(await this.#done({ method: "PUT", key, headers, body: bytes, ...hearing(made) }, ask));
   }
 
   /** Tells whether a delete marker hides the object now: the bucket keeps versions. */
   async remove(key: string, ask: Ask, condition: Condition = {}): Promise<boolean> {
-    const where = { ...this.#place, ...toConditions(condition), Key: key };
-    return (await this.#send(ask, (under) => this.#client.deleteObject(where, under))).DeleteMarker === true;
+    const reply = await this.#done({ method: "DELETE", key, headers: toConditions(condition) }, ask);
+    return header(reply, "x-amz-delete-marker") === "true";
   }
 
   /** Copies within the bucket; with `anew` the copy gets these headers and metadata, else those of the original. */
@@ -151,55 +126,38 @@ export class Store implements AsyncDisposable {
     ask: Ask,
     { ifMatch, anew }: { readonly ifMatch?: string | undefined; readonly anew?: ObjectFacts },
   ): Promise<void> {
-    const source = `${this.options.bucket}/${from.split("/").map(encodeURIComponent).join("/")}`;
-    await this.#send(ask, (under) =>
-      this.#client.copyObject({
-        ...this.#place,
-        ...this.#manners,
-        ...(anew === undefined
-          ? {}
-          : { ...anew.headers, Metadata: { ...anew.metadata }, MetadataDirective: "REPLACE" }),
-        Key: to,
-        CopySource: source,
-        CopySourceIfMatch: quoted(ifMatch),
-      }, under));
+    const headers = {
+      ...this.#manners,
+      ...(anew === undefined
+        ? {}
+        : { ...anew.headers, ...toMetadata(anew.metadata), "x-amz-metadata-directive": "REPLACE" }),
+      "x-amz-copy-source": `${this.options.bucket}/${toPath(from)}`,
+      "x-amz-copy-source-if-match": quoted(ifMatch),
+    };
+    await this.#link.read(this.#ours({ method: "PUT", key: to, headers, body: "" }), ask, () => {});
   }
 
   async beginUpload(key: string, ask: Ask, made: NewObject): Promise<string> {
-    const { UploadId } = await this.#send(
-      ask,
-      (under) =>
-        this.#client.createMultipartUpload({ ...this.#place, ...this.#manners, ...this.#anew(made), Key: key }, under),
-    );
-    if (UploadId !== undefined) return UploadId;
+    const request = { method: "POST", key, query: { uploads: "" }, headers: this.#anew(made), body: "" };
+    const id = await this.#link.read(this.#ours(request), ask, (found) => textOf(found, "UploadId"));
+    if (id !== undefined) return id;
     throw failure(ask, "unexpected", { why: "the store gave its upload no name" });
   }
 
   /** The unfinished uploads of this very key. */
   async uploads(key: string, ask: Ask): Promise<readonly Upload[]> {
-    const { Uploads = [] } = await this.#send(
-      ask,
-      (under) => this.#client.listMultipartUploads({ ...this.#place, Prefix: key }, under),
-    );
-    return Uploads.flatMap(({ Key, UploadId: id, Initiated, Initiator }) =>
-      Key === key && id !== undefined ? [{ id, begun: Initiated?.getTime() ?? 0, by: Initiator?.ID }] : []
-    );
+    const request = { method: "GET", query: { uploads: "", prefix: key } };
+    return await this.#link.read(this.#ours(request), ask, (found) => toUploads(found, key));
   }
 
   async parts(key: string, id: string, ask: Ask): Promise<readonly Part[]> {
-    const parts: Part[] = [];
+    const all: Part[] = [];
     let marker: string | undefined;
     for (;;) {
-      const found = await this.#send(
-        ask,
-        (under) => this.#client.listParts({ ...this.#place, Key: key, UploadId: id, PartNumberMarker: marker }, under),
-      );
-      for (const { PartNumber = 0, Size = 0, ETag, LastModified } of found.Parts ?? []) {
-        const stored = LastModified?.getTime() ?? 0;
-        parts.push({ number: PartNumber, size: Size, etag: unquoted(ETag) ?? "", stored });
-      }
-      const next = found.IsTruncated === true ? found.NextPartNumberMarker : undefined;
-      if (next === undefined || next === marker) return parts;
+      const query = { uploadId: id, "part-number-marker": marker };
+      const { parts, next } = await this.#link.read(this.#ours({ method: "GET", key, query }), ask, toParts);
+      all.push(...parts);
+      if (next === undefined || next === marker) return all;
       marker = next;
     }
   }
@@ -210,89 +168,62 @@ export class Store implements AsyncDisposable {
     ask: Ask,
     part: Sent & { readonly id: string; readonly number: number },
   ): Promise<Stored> {
-    const found = await this.#send(ask, (under, patience) =>
-      this.#client.uploadPart({
-        ...this.#place,
-        Key: key,
-        UploadId: part.id,
-        PartNumber: part.number,
-        Body: toBody(bytes, part, patience),
-        ContentLength: bytes.length,
-        ContentMD5: part.md5,
-      }, under));
-    return { etag: unquoted(found.ETag), isSealed: isSealed(found) };
+    const query = { partNumber: part.number, uploadId: part.id };
+    const headers = { "content-md5": part.md5 };
+    return toStored(await this.#done({ method: "PUT", key, query, headers, body: bytes, ...hearing(part) }, ask));
   }
 
-  /** The store may say 200 and the error behind it: the SDK reads on. It may also take minutes. */
+  /** Makes the object of its parts. It may take the store minutes. */
   async finishUpload(
     key: string,
     parts: readonly Pick<Part, "number" | "etag">[],
     ask: Ask,
     { id, ...condition }: Condition & { readonly id: string },
   ): Promise<void> {
-    await this.#send(ask, (under) =>
-      this.#client.completeMultipartUpload({
-        ...this.#place,
-        ...toConditions(condition),
-        Key: key,
-        UploadId: id,
-        MultipartUpload: { Parts: parts.map(({ number, etag }) => ({ PartNumber: number, ETag: quoted(etag) })) },
-      }, under), FINISHING_MS);
+    const headers = { ...toConditions(condition), "content-type": "application/xml" };
+    const request = { method: "POST", key, query: { uploadId: id }, headers, body: finishing(parts) };
+    await this.#patient.read(this.#ours(request), ask, () => {});
   }
 
   async dropUpload(key: string, id: string, ask: Ask): Promise<void> {
-    const where = { ...this.#place, Key: key, UploadId: id };
-    await this.#send(ask, (under) => this.#client.abortMultipartUpload(where, under), DROPPING_MS);
+    // Whoever cancels does not want to wait for a store that is gone.
+    const signal = AbortSignal.any([ask.signal, AbortSignal.timeout(DROPPING_MS)]);
+    await this.#done({ method: "DELETE", key, query: { uploadId: id } }, { ...ask, signal });
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    this.#closing.abort();
-    this.#client.destroy();
-    return Promise.resolve();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([this.#link, this.#patient].map((link) => link[Symbol.asyncDispose]()));
   }
 
-  get #place() {
-    const { bucket, manners } = this.options;
-    return { Bucket: bucket, ...(manners.requesterPays ? { RequestPayer: "requester" as const } : {}) };
+  /** A request whose reply says all in its headers. */
+  async #done(request: Request, ask: Ask): Promise<Reply> {
+    return await this.#link.done(this.#ours(request), ask);
   }
 
-  get #manners(): object {
+  #ours(request: Request): Request {
+    if (!this.options.manners.requesterPays) return request;
+    return { ...request, headers: { ...request.headers, "x-amz-request-payer": "requester" } };
+  }
+
+  get #manners() {
     const { storageClass, acl, encryption } = this.options.manners;
-    return { StorageClass: storageClass, ACL: acl, ServerSideEncryption: encryption };
+    return { "x-amz-storage-class": storageClass, "x-amz-acl": acl, "x-amz-server-side-encryption": encryption };
   }
 
   #anew({ metadata, contentType }: NewObject) {
-    return { Metadata: { ...metadata }, ContentType: contentType, CacheControl: this.options.manners.cacheControl };
-  }
-
-  /** One request. Given up when its signal is aborted, the store is closed, or nothing moves for `timeout` ms. */
-  #send<T>(
-    ask: Ask,
-    run: (under: { readonly abortSignal: AbortSignal }, patience: Patience) => Promise<T>,
-    timeout?: number,
-  ): Promise<T> {
-    return this.#pace.run(ask, async () => {
-      this.#mustBeOpen(ask);
-      using patience = new Patience(ask, this.#waiting(timeout));
-      try {
-        return await patience.until(run({ abortSignal: patience.signal }, patience));
-      } catch (error) {
-        throw patience.reason ?? toSyncError(ask, error);
-      }
-    });
-  }
-
-  #waiting(timeout = this.options.timeout) {
-    return { timeout, closing: this.#closing.signal };
-  }
-
-  #mustBeOpen(ask: Ask): void {
-    if (ask.signal.aborted) throw cancelled(ask.signal, ask.operation);
-    if (this.isClosed) throw failure(ask, "connection", { why: "the session was closed", transient: false });
+    return {
+      ...this.#manners,
+      ...toMetadata(metadata),
+      "content-type": contentType,
+      "cache-control": this.options.manners.cacheControl,
+    };
   }
 }
 
 /** Merging the parts of a large object may take the store minutes, in which it says nothing. */
 const FINISHING_MS = 300_000;
-/** Whoever cancels does not want to wait for a store that is gone. */
 const DROPPING_MS = 5000;
+
+function hearing({ onBytes }: Sent): Pick<Request, "onBytes"> {
+  return onBytes === undefined ? {} : { onBytes };
+}

@@ -7,7 +7,8 @@ export { type Ask, failure } from "./http_status.ts";
 /** What a store said when it refused a request; a HEAD's refusal has a status and no code. */
 export interface Refused {
   readonly code: string | undefined;
-  readonly status: number | undefined;
+  readonly status: number;
+  /** Empty where it said nothing. */
   readonly message: string;
   /** Where the bucket lies, when the request went to another region. */
   readonly region: string | undefined;
@@ -15,47 +16,35 @@ export interface Refused {
   readonly retryAfter: number | undefined;
 }
 
+/** A refusal on its way to becoming the error of its request, and its cause from then on. */
+export class Refusal extends Error {
+  constructor(readonly said: Refused) {
+    super(said.message);
+  }
+}
+
 /** The error of a request: of the store, the net, TLS, or the search for credentials. A SyncError stays as it is. */
 export function toSyncError(ask: Ask, error: unknown): SyncError {
-  if (error instanceof SyncError) return error;
-  const refused = toRefused(error);
-  if (refused !== undefined) return refusal(ask, refused, error);
-  const message = error instanceof Error ? printable(error.message).slice(0, 200) : "";
+  if (error instanceof SyncError) return error.kind === "hostKey" ? inOurWords(ask, error) : error;
+  if (error instanceof Refusal) return refusal(ask, error);
   const name = error instanceof Error ? error.name : "";
-  if (name === "CredentialsProviderError" || name === "TokenProviderError") {
-    const why = `no credentials: give -AccessKey and -SecretKey, -Profile, or set AWS_ACCESS_KEY_ID (${message})`;
+  // Whoever hands out credentials may refuse to, as a service of its own.
+  const isLogin = error instanceof Error && "$fault" in error;
+  if (isLogin || name === "CredentialsProviderError" || name === "TokenProviderError") {
+    const why = `no credentials: give -AccessKey and -SecretKey, -Profile, or set AWS_ACCESS_KEY_ID (${
+      messageOf(error)
+    })`;
     return failure(ask, "auth", { why, cause: error });
   }
   if (name === "TimeoutError") {
     return failure(ask, "timeout", { why: "the store did not answer in time", cause: error });
   }
-  if (isUntrusted(error)) {
-    return failure(ask, "hostKey", { why: `the store's certificate is not trusted (${message})`, cause: error });
-  }
   return toNetError(ask, error);
 }
 
-/** What the store said with this error; undefined where it said nothing. */
-export function toRefused(error: unknown): Refused | undefined {
-  if (!(error instanceof Error) || !("$metadata" in error) || !("$fault" in error)) return undefined;
-  const { httpStatusCode: status } = error.$metadata as { readonly httpStatusCode?: number };
-  const given = error as Error & { readonly Code?: string; readonly Region?: string; readonly $response?: Answered };
-  const headers = given.$response?.headers ?? {};
-  const seconds = Number(headers["retry-after"] ?? NaN);
-  const code = given.Code ??
-    (/^(?:Error|Unknown|UnknownError|NotFound|\d+)$/.test(error.name) ? undefined : error.name);
-  return {
-    code,
-    status,
-    message: error.message,
-    region: given.Region ?? headers["x-amz-bucket-region"],
-    retryAfter: Number.isFinite(seconds) ? Math.min(MOST_WAIT, seconds * 1000) : undefined,
-  };
-}
-
-/** What was refused, behind a SyncError. */
+/** What was refused, behind a SyncError; undefined where the store said nothing. */
 export function refusedBy(error: unknown): Refused | undefined {
-  return error instanceof SyncError ? toRefused(error.facts.cause) : undefined;
+  return error instanceof SyncError && error.facts.cause instanceof Refusal ? error.facts.cause.said : undefined;
 }
 
 /** Did the store ask for fewer requests? */
@@ -64,33 +53,35 @@ export function wantsFewer(error: SyncError): boolean {
   return refused !== undefined && meaningOf(refused) === slow;
 }
 
-interface Answered {
-  readonly headers?: Readonly<Record<string, string>>;
+/** A bucket takes no fingerprint, so that none is advised. */
+function inOurWords(ask: Ask, error: SyncError): SyncError {
+  const { cause } = error.facts;
+  if (!isUntrusted(cause)) return error;
+  return failure(ask, "hostKey", { why: `the store's certificate is not trusted (${messageOf(cause)})`, cause });
 }
 
-const MOST_WAIT = 300_000;
+function messageOf(error: unknown): string {
+  return error instanceof Error ? printable(error.message).slice(0, 200) : "";
+}
 
-function refusal(ask: Ask, refused: Refused, cause: unknown): SyncError {
-  const { code, status = 0, region, retryAfter } = refused;
-  if (
-    status === 301 || status === 307 || (code !== undefined && WRONG_REGION.has(code)) ||
-    (status === 400 && region !== undefined)
-  ) {
+function refusal(ask: Ask, cause: Refusal): SyncError {
+  const { code = "", status, region, retryAfter } = cause.said;
+  if (status === 301 || status === 307 || WRONG_REGION.has(code) || (status === 400 && region !== undefined)) {
     const way = region === undefined ? "name its region with -Region" : `write -Region ${printable(region)}`;
     return failure(ask, "connection", { why: `the bucket lies in another region: ${way}`, cause, transient: false });
   }
-  const [kind, why, passes = false] = meaningOf(refused) ?? unknownRefusal(refused);
+  const [kind, why, passes = false] = meaningOf(cause.said) ?? unknownRefusal(cause.said);
   const detail: Why = { why, cause, transient: passes };
   return failure(ask, kind, passes && retryAfter !== undefined ? { ...detail, retryAfter } : detail);
 }
 
-function meaningOf({ code = "", status = 0 }: Refused): Meaning | undefined {
+function meaningOf({ code = "", status }: Refused): Meaning | undefined {
   return codes[code] ?? statuses[status];
 }
 
 function unknownRefusal({ code, status, message }: Refused): Meaning {
-  const said = [code, status, message === "UnknownError" ? undefined : message].filter((one) => one !== undefined);
-  const passes = status !== undefined && status >= 500;
+  const said = [code, status, message].filter((one) => one !== undefined && one !== "");
+  const passes = status >= 500;
   return [passes ? "connection" : "unexpected", `the store says ${printable(said.join(" ")).slice(0, 200)}`, passes];
 }
 

@@ -12,9 +12,11 @@ export interface StoreOptions {
   readonly timeout: number;
   readonly connections: number;
   readonly manners: Manners;
+  /** A variable of the environment. */
+  env(name: string): string | undefined;
 }
 
-/** A key that logs in; without one the SDK looks through environment, ~/.aws, SSO and the machine's role. */
+/** A key that logs in; without one the environment, ~/.aws, SSO and the machine's role are looked through. */
 export interface Credentials {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
@@ -39,7 +41,7 @@ export interface ObjectFacts {
   /** Is it encrypted with a key of the user's, so that its ETag is no MD5? */
   readonly isSealed: boolean;
   /** What a copy onto itself has to say again. */
-  readonly headers: Readonly<Record<string, string | Date>>;
+  readonly headers: Readonly<Record<string, string>>;
 }
 
 /** An object on its way. `from`: its first byte that `chunks` give; `total`: bytes of the whole object. */

@@ -1,119 +1,118 @@
-import { Buffer } from "node:buffer";
-import { Readable } from "node:stream";
-import type { Patience } from "./s3_patience.ts";
-import type { Condition, ObjectFacts, Page, PageOptions, Sent } from "./s3_types.ts";
-
-const noWord = () => {};
-/** A logger that says nothing. */
-export const silent = { debug: noWord, info: noWord, warn: noWord, error: noWord };
-
-/** Small bodies as they are, larger ones in steps that show how far they are. */
-export function toBody(bytes: Uint8Array<ArrayBuffer>, { onBytes }: Sent, patience: Patience): Uint8Array | Readable {
-  if (bytes.length <= STEP) {
-    onBytes?.(bytes.length);
-    return bytes;
-  }
-  let at = 0;
-  return new Readable({
-    highWaterMark: STEP,
-    read() {
-      patience.moved();
-      const step = bytes.subarray(at, at + STEP);
-      at += step.length;
-      onBytes?.(step.length);
-      this.push(step.length === 0 ? null : Buffer.from(step.buffer, step.byteOffset, step.length));
-    },
-  });
-}
+import type { Answer } from "./http_status.ts";
+import type { Refused } from "./s3_errors.ts";
+import type { Listed } from "./s3_keys.ts";
+import type { Condition, ObjectFacts, Page, PageOptions, Part, Stored, Upload } from "./s3_types.ts";
+import { type Element, escapeXml, parseXml, textOf } from "./s3_xml.ts";
 
 /** The headers of a condition. */
-export function toConditions({ ifMatch, bare, ifNoneMatch }: Condition): { IfMatch?: string; IfNoneMatch?: string } {
+export function toConditions({ ifMatch, bare, ifNoneMatch }: Condition): Readonly<Record<string, string>> {
   const match = bare === true ? ifMatch : quoted(ifMatch);
   return {
-    ...(match === undefined ? {} : { IfMatch: match }),
-    ...(ifNoneMatch === true ? { IfNoneMatch: "*" } : {}),
+    ...(match === undefined ? {} : { "if-match": match }),
+    ...(ifNoneMatch === true ? { "if-none-match": "*" } : {}),
   };
 }
 
-/** What a listing tells, as far as it matters here. */
-interface ToldPage {
-  readonly EncodingType?: string | undefined;
-  readonly Contents?:
-    | readonly {
-      readonly Key?: string | undefined;
-      readonly Size?: number | undefined;
-      readonly ETag?: string | undefined;
-    }[]
-    | undefined;
-  readonly CommonPrefixes?: readonly { readonly Prefix?: string | undefined }[] | undefined;
-  readonly IsTruncated?: boolean | undefined;
-  readonly NextContinuationToken?: string | undefined;
+/** Metadata as headers. */
+export function toMetadata(metadata: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(metadata).map(([name, value]) => [META + name, value]));
 }
 
 /** Why this is no page to believe: what is no listing at all would look like an empty folder. */
-export function pageTrouble(found: ToldPage, { token, most }: PageOptions): string | undefined {
-  if (found.IsTruncated === undefined) return "the store's answer is no listing";
-  const next = found.NextContinuationToken || token;
-  return found.IsTruncated && most === undefined && next === token ? "the store broke off its listing" : undefined;
+export function pageTrouble(found: Element, { token, most }: PageOptions): string | undefined {
+  const isTruncated = textOf(found, "IsTruncated");
+  if (isTruncated === undefined) return "the store's answer is no listing";
+  const next = textOf(found, "NextContinuationToken") || token;
+  return isTruncated === "true" && most === undefined && next === token ? "the store broke off its listing" : undefined;
 }
 
 /** A page of a listing, in our words. */
-export function toPage(found: ToldPage): Page {
-  const decoded = found.EncodingType === "url" ? decode : (text: string) => text;
-  return {
-    objects: (found.Contents ?? []).map(({ Key = "", Size = 0, ETag }) => ({
-      key: decoded(Key),
-      size: Size,
-      etag: unquoted(ETag),
-    })),
-    prefixes: (found.CommonPrefixes ?? []).map(({ Prefix = "" }) => decoded(Prefix)),
-    next: found.IsTruncated === true ? found.NextContinuationToken || undefined : undefined,
-  };
-}
-
-/** What HEAD and GET tell, as far as it matters here. */
-interface Told {
-  readonly ContentLength?: number | undefined;
-  readonly ETag?: string | undefined;
-  readonly LastModified?: Date | undefined;
-  readonly Metadata?: Record<string, string> | undefined;
-  readonly ServerSideEncryption?: string | undefined;
-  readonly SSECustomerAlgorithm?: string | undefined;
-}
-
-/** The facts of an object, in our words. */
-export function toFacts(found: Told & object): ObjectFacts {
-  const headers: Record<string, string | Date> = {};
-  for (const [name, value] of Object.entries(found)) {
-    if (RESTATED.has(name) && (typeof value === "string" || value instanceof Date)) headers[name] = value;
+export function toPage(found: Element): Page {
+  const decoded = textOf(found, "EncodingType") === "url" ? decode : (text: string) => text;
+  const objects: Listed[] = [];
+  const prefixes: string[] = [];
+  for (const one of found.below) {
+    if (one.name === "Contents") objects.push(toListed(one, decoded));
+    else if (one.name === "CommonPrefixes") prefixes.push(decoded(textOf(one, "Prefix") ?? ""));
   }
+  const isTruncated = textOf(found, "IsTruncated") === "true";
+  return { objects, prefixes, next: isTruncated ? textOf(found, "NextContinuationToken") || undefined : undefined };
+}
+
+/** The unfinished uploads of this very key in a list of them. */
+export function toUploads(found: Element, key: string): readonly Upload[] {
+  return found.below.flatMap((one) => {
+    const id = one.name === "Upload" && textOf(one, "Key") === key ? textOf(one, "UploadId") : undefined;
+    if (id === undefined) return [];
+    const initiator = one.below.find(({ name }) => name === "Initiator");
+    return [{ id, begun: timeOf(textOf(one, "Initiated")) ?? 0, by: initiator && textOf(initiator, "ID") }];
+  });
+}
+
+/** A page of an upload's parts. */
+export function toParts(found: Element): { readonly parts: readonly Part[]; readonly next: string | undefined } {
+  const parts = found.below.filter(({ name }) => name === "Part").map((one) => ({
+    number: countOf(textOf(one, "PartNumber")),
+    size: countOf(textOf(one, "Size")),
+    etag: unquoted(textOf(one, "ETag")) ?? "",
+    stored: timeOf(textOf(one, "LastModified")) ?? 0,
+  }));
+  const isTruncated = textOf(found, "IsTruncated") === "true";
+  return { parts, next: isTruncated ? textOf(found, "NextPartNumberMarker") : undefined };
+}
+
+/** What makes an object of its parts. */
+export function finishing(parts: readonly Pick<Part, "number" | "etag">[]): string {
+  const told = parts.map(({ number, etag }) =>
+    `<Part><PartNumber>${number}</PartNumber><ETag>${escapeXml(`"${etag}"`)}</ETag></Part>`
+  );
+  const name = "CompleteMultipartUpload";
+  return `<${name} xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${told.join("")}</${name}>`;
+}
+
+/** What HEAD and GET tell of an object, in our words. */
+export function toFacts(answer: Answer): ObjectFacts {
+  const headers: Record<string, string> = {};
+  const metadata: Record<string, string> = {};
+  for (const name in answer.headers) {
+    if (name.startsWith(META)) metadata[name.slice(META.length)] = header(answer, name) ?? "";
+    else if (RESTATED.has(name)) headers[name] = header(answer, name) ?? "";
+  }
+  const { etag, isSealed } = toStored(answer);
   return {
-    size: found.ContentLength ?? 0,
-    etag: unquoted(found.ETag),
-    arrived: found.LastModified?.getTime(),
-    metadata: found.Metadata ?? {},
-    isSealed: isSealed(found),
+    size: Number(header(answer, "content-length") ?? 0),
+    etag,
+    arrived: timeOf(header(answer, "last-modified")),
+    metadata,
+    isSealed,
     headers,
   };
 }
 
-/** A copy that replaces the metadata keeps none of these by itself. */
-const RESTATED = new Set([
-  "CacheControl",
-  "ContentDisposition",
-  "ContentEncoding",
-  "ContentLanguage",
-  "ContentType",
-  "ExpiresString",
-  "ServerSideEncryption",
-  "SSEKMSKeyId",
-  "StorageClass",
-  "WebsiteRedirectLocation",
-]);
+/** What a store says of what it stored. Encrypted with a key of the user's, its ETag is no MD5. */
+export function toStored(answer: Answer): Stored {
+  const isSealed = header(answer, "x-amz-server-side-encryption")?.startsWith("aws:kms") === true ||
+    header(answer, "x-amz-server-side-encryption-customer-algorithm") !== undefined;
+  return { etag: unquoted(header(answer, "etag")), isSealed };
+}
 
-/** Is it encrypted with a key of the user's, so that its ETag is no MD5? */
-export function isSealed({ ServerSideEncryption = "", SSECustomerAlgorithm }: Told): boolean {
-  return ServerSideEncryption.startsWith("aws:kms") || SSECustomerAlgorithm !== undefined;
+/** What a refusal says. `xml`: its content, empty where it has none; what cannot be read there says nothing. */
+export function toRefused(answer: Answer, xml: string): Refused {
+  const error = said(xml);
+  const seconds = Number(header(answer, "retry-after") ?? NaN);
+  return {
+    code: error && textOf(error, "Code"),
+    status: answer.status,
+    message: (error && textOf(error, "Message")) ?? "",
+    region: (error && textOf(error, "Region")) ?? header(answer, "x-amz-bucket-region"),
+    retryAfter: Number.isFinite(seconds) ? Math.min(MOST_WAIT, seconds * 1000) : undefined,
+  };
+}
+
+/** A header of an answer; its first value where it has several. */
+export function header({ headers }: Answer, name: string): string | undefined {
+  const value = headers[name];
+  return typeof value === "object" ? value[0] : value;
 }
 
 /** An ETag as requests carry it. */
@@ -127,8 +126,45 @@ export function unquoted(etag: string | undefined): string | undefined {
   return bare === "" ? undefined : bare;
 }
 
+const META = "x-amz-meta-";
+const MOST_WAIT = 300_000;
+
+/** A copy that replaces the metadata keeps none of these by itself. */
+const RESTATED = new Set([
+  "cache-control",
+  "content-disposition",
+  "content-encoding",
+  "content-language",
+  "content-type",
+  "expires",
+  "x-amz-server-side-encryption",
+  "x-amz-server-side-encryption-aws-kms-key-id",
+  "x-amz-storage-class",
+  "x-amz-website-redirect-location",
+]);
+
+function toListed({ below }: Element, decoded: (text: string) => string): Listed {
+  let [key, size, etag]: [string, number, string | undefined] = ["", 0, undefined];
+  for (const { name, text } of below) {
+    if (name === "Key") key = decoded(text);
+    else if (name === "Size") size = countOf(text);
+    else if (name === "ETag") etag = unquoted(text);
+  }
+  return { key, size, etag };
+}
+
+function said(xml: string): Element | undefined {
+  try {
+    return parseXml(xml);
+  } catch {
+    // The status stands for itself.
+    return undefined;
+  }
+}
+
 /** A key as EncodingType=url carries it. One that is no UTF-8 is marked so that no gate lets it through. */
 function decode(text: string): string {
+  if (!/[%+]/.test(text)) return text;
   try {
     return decodeURIComponent(text.replaceAll("+", "%20"));
   } catch {
@@ -136,5 +172,13 @@ function decode(text: string): string {
   }
 }
 
-/** Bytes that are handed over at once, and told. */
-const STEP = 256 * 1024;
+function countOf(text = "0"): number {
+  const count = /^\d+$/.test(text) ? Number(text) : NaN;
+  if (Number.isSafeInteger(count)) return count;
+  throw new RangeError("what should be a number in it is none");
+}
+
+function timeOf(text: string | undefined): number | undefined {
+  const time = Date.parse(text ?? "");
+  return Number.isNaN(time) ? undefined : time;
+}

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { stack } from "../../../lib/backends/layers.ts";
-import { failure, type Refused, toSyncError } from "../../../lib/backends/s3_errors.ts";
+import { failure, Refusal, type Refused, toSyncError } from "../../../lib/backends/s3_errors.ts";
 import { Pace } from "../../../lib/backends/s3_pace.ts";
 import { root, toRelPath } from "../../../lib/path.ts";
 import { refusal, smallS3 } from "../../support/servers/small_s3.ts";
@@ -8,12 +8,9 @@ import { refusal, smallS3 } from "../../support/servers/small_s3.ts";
 const signal = new AbortController().signal;
 const ask = { operation: "look at", path: root, signal };
 
-/** What the SDK rejects with when a store answers so. */
-function refused({ status, code }: Partial<Refused>): Error {
-  return toSyncError(
-    ask,
-    Object.assign(new Error("no"), { name: code, $fault: "server", $metadata: { httpStatusCode: status } }),
-  );
+/** What a request rejects with when a store answers so. */
+function refused({ status, code }: Pick<Refused, "status"> & Partial<Pick<Refused, "code">>): Error {
+  return toSyncError(ask, new Refusal({ status, code, message: "no", region: undefined, retryAfter: undefined }));
 }
 
 const slowDown = () => refused({ status: 503, code: "SlowDown" });

@@ -1,0 +1,122 @@
+/** An element of a store's answer: its name without a namespace, its text, what lies right below it. */
+export interface Element {
+  readonly name: string;
+  readonly text: string;
+  readonly below: readonly Element[];
+}
+
+/**
+ * Reads the XML of a store, which has few forms: elements and text. Attributes, comments and instructions mean nothing there. Throws a
+ * RangeError, with the reason for people, on anything that is not complete: broken XML, a DOCTYPE, an entity of the sender's own, depth.
+ */
+export function parseXml(xml: string): Element {
+  const above: Making[] = [];
+  const top: Making = { name: "", text: "", below: [] };
+  let now = top;
+  let at = 0;
+  for (;;) {
+    const start = xml.indexOf("<", at);
+    if (start !== at) now.text += decoded(xml.slice(at, start < 0 ? undefined : start));
+    if (start < 0) break;
+    const kind = xml.charCodeAt(start + 1);
+    if (kind === SLASH) {
+      at = behind(xml, ">", start);
+      const parent = above.pop();
+      if (parent === undefined || localName(xml.slice(start + 2, at - 1).trimEnd()) !== now.name) throw broken();
+      now = parent;
+    } else if (kind === QUESTION) {
+      at = behind(xml, "?>", start);
+    } else if (kind === EXCLAMATION) {
+      at = behindMark(xml, start, now);
+    } else {
+      at = behindTag(xml, start);
+      const isEmpty = xml.charCodeAt(at - 2) === SLASH;
+      const made: Making = { name: nameIn(xml, start + 1, at - (isEmpty ? 2 : 1)), text: "", below: NOTHING };
+      if (now.below === NOTHING) now.below = [];
+      now.below.push(made);
+      if (isEmpty) continue;
+      if (above.push(now) > DEPTH) throw new RangeError(`its XML is deeper than ${DEPTH} elements`);
+      now = made;
+    }
+  }
+  const [root, second] = top.below;
+  if (now !== top || root === undefined || second !== undefined || top.text.trim() !== "") throw broken();
+  return root;
+}
+
+/** The text of the first element of this name right below; undefined where there is none. */
+export function textOf(element: Element, name: string): string | undefined {
+  return element.below.find((one) => one.name === name)?.text;
+}
+
+/** Text as it stands in XML. */
+export function escapeXml(text: string): string {
+  return text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
+}
+
+interface Making {
+  readonly name: string;
+  text: string;
+  below: Making[];
+}
+
+/** Most elements have nothing below them, and share it. */
+const NOTHING: Making[] = [];
+const DEPTH = 16;
+const SLASH = 0x2f;
+const QUESTION = 0x3f;
+const EXCLAMATION = 0x21;
+const QUOTE = /["']/;
+/** A tag up to its end: a value in quotes may hold ">". */
+const TAG = /[^"'>]*(?:"[^"]*"[^"'>]*|'[^']*'[^"'>]*)*>/y;
+
+function broken(): RangeError {
+  return new RangeError("its XML is broken");
+}
+
+function behind(xml: string, end: string, from: number): number {
+  const at = xml.indexOf(end, from);
+  if (at < 0) throw broken();
+  return at + end.length;
+}
+
+function behindTag(xml: string, start: number): number {
+  const at = behind(xml, ">", start);
+  if (!QUOTE.test(xml.slice(start, at))) return at;
+  TAG.lastIndex = start;
+  if (!TAG.test(xml)) throw broken();
+  return TAG.lastIndex;
+}
+
+function behindMark(xml: string, start: number, now: Making): number {
+  if (xml.startsWith("<!--", start)) return behind(xml, "-->", start + 4);
+  if (!xml.startsWith("<![CDATA[", start)) throw new RangeError("its XML has a DOCTYPE, which is refused");
+  const at = behind(xml, "]]>", start);
+  now.text += xml.slice(start + 9, at - 3);
+  return at;
+}
+
+function nameIn(xml: string, from: number, to: number): string {
+  const tag = xml.slice(from, to);
+  const name = localName(/^[^\s]*/.exec(tag)?.[0] ?? "");
+  if (name === "") throw broken();
+  return name;
+}
+
+function localName(name: string): string {
+  return name.slice(name.indexOf(":") + 1);
+}
+
+function decoded(text: string): string {
+  return text.includes("&") ? text.replace(/&(?:#(\d{1,7})|#x([\da-f]{1,6})|(\w*));|&/gi, toChar) : text;
+}
+
+function toChar(_: string, decimal?: string, hex?: string, name = ""): string {
+  const code = decimal !== undefined ? Number(decimal) : hex !== undefined ? parseInt(hex, 16) : undefined;
+  if (code !== undefined && code <= 0x10ffff) return String.fromCodePoint(code);
+  const char = code === undefined && Object.hasOwn(ENTITIES, name) ? ENTITIES[name] : undefined;
+  if (char === undefined) throw new RangeError("its XML has an entity of its own, which is refused");
+  return char;
+}
+
+const ENTITIES: Readonly<Record<string, string>> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
