@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { createHash, createHmac } from "node:crypto";
 import type { Credentials } from "./s3_types.ts";
 
@@ -16,7 +17,7 @@ export interface Signed {
 export const UNSIGNED = "UNSIGNED-PAYLOAD";
 
 /** The SHA-256 of no body at all. */
-export const EMPTY = sha256("");
+export const EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 /** Signs requests to one service in one region: AWS Signature Version 4, in a header ("Amazon S3 API Reference, Authenticating requests"). */
 export class Signer {
@@ -84,11 +85,12 @@ export function toQuery(parameters: Readonly<Record<string, string | number | un
   return pairs.sort(([a], [b]) => a < b ? -1 : 1).map(([name, value]) => `${name}=${value}`).join("&");
 }
 
-/** The SHA-256 of a body, in hex. */
+/** The SHA-256 of bytes, or of text as it goes over the line, in hex. */
 export function sha256(body: string | Uint8Array): string {
-  // A header goes over the line with one byte a character, all else in what is signed is ASCII.
   const hash = createHash("sha256");
-  return (typeof body === "string" ? hash.update(body, "latin1") : hash.update(body)).digest("hex");
+  // A header's characters are bytes there; what is ASCII alone is hashed much sooner as UTF-8, which is the same then.
+  const encoded = typeof body === "string" && BEYOND_ASCII.test(body) ? Buffer.from(body, "latin1") : body;
+  return hash.update(encoded).digest("hex");
 }
 
 function hmac(key: string | Uint8Array, text: string): Uint8Array {
@@ -109,4 +111,5 @@ function plain(value: string): string {
 }
 
 const AS_IS = /^[\w.~-]*$/;
+const BEYOND_ASCII = /[\u0080-\uffff]/;
 const BLANKS = /^\s|\s$|\s\s/;

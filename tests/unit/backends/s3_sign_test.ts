@@ -146,6 +146,12 @@ Deno.test("Signer takes blanks around and within a header's value as servers do"
   assert.notEqual(signatureOf(request, { "x-amz-meta-a": "a bc" }), meant);
 });
 
+Deno.test("sha256() takes the characters of a header for bytes", () => {
+  assert.equal(sha256(""), EMPTY);
+  assert.equal(sha256("\u00e9"), sha256(Uint8Array.of(0xe9)));
+  assert.equal(sha256("e"), sha256(Uint8Array.of(0x65)));
+});
+
 Deno.test("toQuery() sorts by encoded names and leaves out what is undefined", () => {
   assert.equal(toQuery({ b: 1, a: "x y", "a-b": "", A: "+", c: undefined }), "A=%2B&a=x%20y&a-b=&b=1");
   assert.equal(toQuery({}), "");
