@@ -66,7 +66,7 @@ export class Link implements AsyncDisposable {
   async done(request: Request, ask: Ask): Promise<Reply> {
     return await this.#pace.run(ask, async () => {
       const reply = await this.#exchange(request, ask);
-      await reply.drop();
+      await (request.method === "HEAD" ? passOver(reply) : reply.drop());
       return reply;
     });
   }
@@ -145,12 +145,22 @@ const STEP = 256 * 1024;
 async function whyOf({ method }: Request, reply: Reply, ask: Ask): Promise<string> {
   try {
     if (method !== "HEAD") return await textOf(reply, MOST_SAID);
-    await reply.drop();
   } catch (error) {
     if (ask.signal.aborted) throw error;
     // The status stands for itself.
+    return "";
   }
+  await passOver(reply);
   return "";
+}
+
+/** Ends a reply that has no content whatever its headers say of one, so that its connection can be used again. */
+async function passOver(reply: Reply): Promise<void> {
+  try {
+    for await (const _ of reply.chunks());
+  } catch {
+    // All that it has to say stands in its headers: how it ends is wanted by nobody.
+  }
 }
 
 async function textOf(reply: Reply, most: number): Promise<string> {

@@ -7,6 +7,8 @@ export interface Asked {
   readonly line: string;
   readonly query: URLSearchParams;
   readonly headers: Headers;
+  /** Of the other end of its connection. */
+  readonly port: number;
 }
 
 /** A server that answers as a test says, for what a real store does too seldom. */
@@ -20,10 +22,10 @@ export interface SmallS3 extends AsyncDisposable {
 /** Starts it on 127.0.0.1. What `answer` leaves open is an empty listing for GET /b/, and 404 for everything else. */
 export function smallS3(answer: (asked: Asked) => Response | undefined | Promise<Response | undefined>): SmallS3 {
   const asked: Asked[] = [];
-  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async (request) => {
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async (request, { remoteAddr }) => {
     await request.body?.pipeTo(new WritableStream()).catch(() => undefined);
     const { pathname, searchParams: query } = new URL(request.url);
-    const one = { line: `${request.method} ${pathname}`, query, headers: request.headers };
+    const one = { line: `${request.method} ${pathname}`, query, headers: request.headers, port: remoteAddr.port };
     asked.push(one);
     return await answer(one) ?? (one.line === "GET /b/" ? listing() : refusal(404, "NoSuchKey"));
   });
