@@ -99,7 +99,7 @@ export class Link implements AsyncDisposable {
 
   async #exchange(request: Request, ask: Ask): Promise<Reply> {
     try {
-      const reply = await this.#http.exchange(await this.#signed(request), ask);
+      const reply = await this.#http.exchange(await this.#signed(request, ask), ask);
       if (reply.status >= 200 && reply.status < 300) return reply;
       throw new Refusal(toRefused(reply, await whyOf(request, reply, ask)));
     } catch (error) {
@@ -107,7 +107,7 @@ export class Link implements AsyncDisposable {
     }
   }
 
-  async #signed({ method, key, query = {}, headers = {}, body, onBytes }: Request): Promise<Sending> {
+  async #signed({ method, key, query = {}, headers = {}, body, onBytes }: Request, ask: Ask): Promise<Sending> {
     const path = this.#login.url.pathname + (key === undefined ? "" : toPath(key));
     const parameters = toQuery(query);
     const own: Record<string, string> = {};
@@ -117,7 +117,7 @@ export class Link implements AsyncDisposable {
       headers: { ...own, host: this.#host },
       payload: this.#payloadOf(body),
     };
-    Object.assign(own, this.#signer.sign(signing, await this.#login.credentials(), Date.now()));
+    Object.assign(own, this.#signer.sign(signing, await this.#login.credentials(ask), Date.now()));
     return {
       method,
       uri: parameters === "" ? path : `${path}?${parameters}`,

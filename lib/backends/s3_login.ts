@@ -1,6 +1,6 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { badInput } from "../errors.ts";
+import { badInput, cancelled } from "../errors.ts";
 import { type Ask, failure, toSyncError } from "./s3_errors.ts";
 import { toBucketUrl } from "./s3_host.ts";
 import type { Credentials, StoreOptions } from "./s3_types.ts";
@@ -12,7 +12,7 @@ export interface Login {
   /** The one that requests are signed for. */
   readonly region: string;
   /** Those that hold now. */
-  credentials(): Credentials | Promise<Credentials>;
+  credentials(ask: Ask): Credentials | Promise<Credentials>;
 }
 
 /**
@@ -100,14 +100,34 @@ async function fromSdk(options: StoreOptions, ask: Ask): Promise<Login> {
     place = context.endpointV2;
     return Promise.resolve({ output: { $metadata: {} }, response: undefined });
   }, { step: "build", priority: "high" });
-  await client.send(new HeadBucketCommand({ Bucket: bucket }));
+  await inTime(client.send(new HeadBucketCommand({ Bucket: bucket })), ask, options.timeout);
   const scheme = (place?.properties?.["authSchemes"] as readonly Scheme[] | undefined)?.[0];
   if (place === undefined || scheme?.name !== "sigv4" || scheme.signingName !== "s3") {
     throw failure(ask, "unsupported", { why: "a bucket of this kind takes another login than buckets do" });
   }
   const url = new URL(place.url);
   if (!url.pathname.endsWith("/")) url.pathname += "/";
-  return { url, region: scheme.signingRegion ?? region, credentials: () => client.config.credentials() };
+  return {
+    url,
+    region: scheme.signingRegion ?? region,
+    credentials: (ask) => inTime(client.config.credentials(), ask, options.timeout),
+  };
+}
+
+/** Whoever hands out credentials may take for ever: a program, a service. Rejects with cancelled, and with timeout after so many ms. */
+async function inTime<T>(work: Promise<T>, ask: Ask, timeout: number): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const stop = () => reject(cancelled(ask.signal, ask.operation));
+  const late = () => reject(failure(ask, "timeout", { why: "nobody gave credentials in time" }));
+  const timer = setTimeout(late, timeout);
+  ask.signal.addEventListener("abort", stop);
+  try {
+    if (ask.signal.aborted) stop();
+    return await Promise.race([work, promise]);
+  } finally {
+    clearTimeout(timer);
+    ask.signal.removeEventListener("abort", stop);
+  }
 }
 
 /** What the SDK makes of a bucket and its region. */

@@ -9,11 +9,16 @@ const server = "s3";
 const running = shared(skipsServer(server), startStore);
 
 /** Syncs to s3://bucket/prefix, which names no store, under this AWS configuration. */
-async function run(pair: S3Pair, env: Readonly<Record<string, string>>, config?: string): Promise<Ran> {
+async function run(
+  pair: S3Pair,
+  env: Readonly<Record<string, string>>,
+  config?: string,
+  timeout = "15s",
+): Promise<Ran> {
   const files = await Deno.makeTempDir({ dir: pair.dir });
   if (config !== undefined) await Deno.writeTextFile(`${files}/config`, config);
   const address = `s3://${running().bucket.name}/${pair.prefix.slice(0, -1)}`;
-  return await tandem(["Sync-Path", pair.local, address, "-Mode", "Remote", "-PathStyle"], {
+  return await tandem(["Sync-Path", pair.local, address, "-Mode", "Remote", "-PathStyle", "-Timeout", timeout], {
     home: `${pair.dir}/home`,
     env: { AWS_EC2_METADATA_DISABLED: "true", AWS_CONFIG_FILE: `${files}/config`, ...env },
   });
@@ -46,6 +51,15 @@ serverTest("Sync-Path finds store, region and key in a profile, the key by a pro
     assertCode(await run(pair, { AWS_PROFILE: "own", PATH: "/usr/bin:/bin" }, profile(way)), 0);
   }
   assert.deepEqual(await pair.objects(), { "0": "1", "1": "1" });
+});
+
+serverTest("Sync-Path waits for a program that gives the key no longer than -Timeout says", { server }, async () => {
+  await using pair = await startS3Pair(running());
+  await fill(pair.local, { "a": "1" });
+  const config = `[profile own]\nendpoint_url = ${running().server.endpoint}\ncredential_process = sleep 30\n`;
+  const ran = await run(pair, { AWS_PROFILE: "own", AWS_REGION: "us-east-1", PATH: "/usr/bin:/bin" }, config, "1s");
+  assert.match(ran.stderr, /Cannot open s3:[^\n]*: nobody gave credentials in time/);
+  assertCode(ran, 4);
 });
 
 serverTest("Sync-Path sends nothing in clear to a store that the AWS configuration names", { server }, async () => {

@@ -16,7 +16,7 @@ async function found(given: Partial<StoreOptions>, env: Readonly<Record<string, 
     ...given,
     env: (name) => ({ HOME: "/nowhere", ...env })[name],
   }, ask);
-  return [login.url.href, login.region, await login.credentials()];
+  return [login.url.href, login.region, await login.credentials(ask)];
 }
 
 const own = { accessKeyId: "AK", secretAccessKey: "SK" };
