@@ -53,6 +53,20 @@ serverTest("Sync-Path finds store, region and key in a profile, the key by a pro
   assert.deepEqual(await pair.objects(), { "0": "1", "1": "1" });
 });
 
+serverTest(
+  "Sync-Path logs in with the profile that is named, whatever key the environment has",
+  { server },
+  async () => {
+    await using pair = await startS3Pair(running());
+    await fill(pair.local, { "a": "1" });
+    const config = "[profile own]\naws_access_key_id = AK\naws_secret_access_key = SK\n";
+    const where = { AWS_ENDPOINT_URL_S3: running().server.endpoint, AWS_REGION: "us-east-1" };
+    const ran = await run(pair, { ...keys(), ...where, AWS_PROFILE: "own" }, config);
+    assert.match(ran.stderr, /the store does not know the access key/);
+    assertCode(ran, 4);
+  },
+);
+
 serverTest("Sync-Path waits for a program that gives the key no longer than -Timeout says", { server }, async () => {
   await using pair = await startS3Pair(running());
   await fill(pair.local, { "a": "1" });

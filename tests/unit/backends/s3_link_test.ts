@@ -94,6 +94,7 @@ for (
   const [name, body, kind] of [
     ["an error", refusal(200, "AccessDenied"), "denied"],
     ["a failure that passes", refusal(200, "InternalError"), "connection"],
+    ["a failure of no known name", refusal(200, "SomethingNew"), "connection"],
     ["nothing", new Response(""), "connection"],
     ["half an answer", new Response("<CopyObjectResult><ETag>"), "unexpected"],
   ] as const

@@ -23,6 +23,7 @@ const refused: Readonly<Record<string, string>> = {
   "text alone": "hello",
   "an element that is left open": "<a><b></b>",
   "an element that was never opened": "<a></a></b>",
+  "an end without a name": "<a/></>",
   "elements that cross": "<a><b></a></b>",
   "two roots": "<a/><b/>",
   "text behind the root": "<a/>x",
