@@ -99,11 +99,13 @@ export class Store implements AsyncDisposable {
     const reply = await this.#link.send(this.#ours({ method: "GET", key, headers }), ask);
     const [, first, last, total] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(header(reply, "content-range") ?? "") ?? [];
     const facts = toFacts(reply);
+    const length = first === undefined ? facts.size : Number(last) + 1 - Number(first);
     return {
       facts: total === undefined ? facts : { ...facts, size: Number(total) },
       from: Number(first ?? 0),
-      length: first === undefined ? facts.size : Number(last) + 1 - Number(first),
-      chunks: () => reply.chunks(),
+      length,
+      fill: (into) => reply.fill(into),
+      collect: (memory) => reply.collect(length, memory),
       drop: () => void reply.drop(),
     };
   }

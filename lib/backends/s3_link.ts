@@ -66,7 +66,7 @@ export class Link implements AsyncDisposable {
   async done(request: Request, ask: Ask): Promise<Reply> {
     return await this.#pace.run(ask, async () => {
       const reply = await this.#exchange(request, ask);
-      await (request.method === "HEAD" ? passOver(reply) : reply.drop());
+      await reply.drop();
       return reply;
     });
   }
@@ -101,7 +101,7 @@ export class Link implements AsyncDisposable {
     try {
       const reply = await this.#http.exchange(await this.#signed(request, ask), ask);
       if (reply.status >= 200 && reply.status < 300) return reply;
-      throw new Refusal(toRefused(reply, await whyOf(request, reply, ask)));
+      throw new Refusal(toRefused(reply, await whyOf(reply, ask)));
     } catch (error) {
       throw toSyncError(ask, error);
     }
@@ -141,25 +141,14 @@ const MOST_SAID = 1 << 16;
 /** Bytes that are handed over at once, and told. */
 const STEP = 256 * 1024;
 
-/** What a refusal says of itself; a reply to HEAD has no content. */
-async function whyOf({ method }: Request, reply: Reply, ask: Ask): Promise<string> {
+/** What a refusal says of itself. */
+async function whyOf(reply: Reply, ask: Ask): Promise<string> {
   try {
-    if (method !== "HEAD") return await textOf(reply, MOST_SAID);
+    return await textOf(reply, MOST_SAID);
   } catch (error) {
     if (ask.signal.aborted) throw error;
     // The status stands for itself.
     return "";
-  }
-  await passOver(reply);
-  return "";
-}
-
-/** Ends a reply that has no content whatever its headers say of one, so that its connection can be used again. */
-async function passOver(reply: Reply): Promise<void> {
-  try {
-    for await (const _ of reply.chunks());
-  } catch {
-    // All that it has to say stands in its headers: how it ends is wanted by nobody.
   }
 }
 

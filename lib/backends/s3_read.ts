@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { cancelled } from "../errors.ts";
 import type { Content, ReadOptions } from "./backend.ts";
+import { chunksOf, type Source, streamOf } from "./content.ts";
 import { mismatch } from "./expect.ts";
 import type { Store } from "./s3_client.ts";
 import type { Download } from "./s3_types.ts";
@@ -30,7 +31,8 @@ export async function readObject(store: Store, reading: Reading, budget: Budget)
     const check = checkOf(download, { isWhole: offset === 0 && (length ?? Infinity) >= download.facts.size });
     if (isLarge) return inStripes(store, download, { ...reading, from: offset, to: end, budget, check });
     if (download.length <= SMALL) return await collected(download, { ...reading, check });
-    return asStream(download, { ...reading, check });
+    const source: Source = { fill: (into) => download.fill(into), leave: () => download.drop() };
+    return asStream(source, { ...reading, check, size: download.length });
   } catch (error) {
     download.drop();
     throw error;
@@ -104,16 +106,11 @@ async function collected(download: Download, taking: Taking): Promise<Uint8Array
 async function gathered(
   download: Download,
   reading: Reading,
-  memory: Uint8Array<ArrayBuffer> = new Uint8Array(download.length),
+  memory?: Uint8Array<ArrayBuffer>,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const whole = memory.subarray(0, download.length);
-  let at = 0;
-  for await (const chunk of download.chunks()) {
-    whole.set(chunk.subarray(0, whole.length - at), at);
-    at += chunk.length;
-  }
-  if (at === download.length) return whole;
-  throw failure(reading, "connection", { why: `it ended after ${at} of ${download.length} bytes` });
+  const whole = await download.collect(memory);
+  mustBeAll(whole.length, { ...reading, size: download.length });
+  return whole;
 }
 
 /** The pieces in order, several of them on their way. */
@@ -139,43 +136,38 @@ function inStripes(
     piece: fetched,
     finish: () => Promise.resolve(),
   });
-  return taking.check === undefined ? content : checked(content, taking);
+  if (taking.check === undefined) return content;
+  const chunks = chunksOf(content, { recycles: true });
+  const source: Source = { fill: (into) => chunks.next(into), leave: () => chunks.cancel() };
+  return asStream(source, { ...taking, size: to - from });
 }
 
-function checked(content: ReadableStream<Uint8Array<ArrayBuffer>>, taking: Taking): Content {
-  return content.pipeThrough(
-    new TransformStream({
-      transform: (bytes: Uint8Array<ArrayBuffer>, controller) => {
-        taking.check?.take(bytes);
-        controller.enqueue(bytes);
-      },
-      flush: () => mustBeRight(taking),
-    }),
-  );
-}
-
-/** The content as it comes. */
-function asStream(download: Download, taking: Taking): Content {
-  const chunks = download.chunks();
+/** The content as it comes, held behind its last byte against what the store tells of it. */
+function asStream(source: Source, taking: Taking & { readonly size: number }): Content {
   const { signal, operation, check } = taking;
   let given = 0;
-  return new ReadableStream<Uint8Array<ArrayBuffer>>({
-    pull: async (controller) => {
-      if (signal.aborted) throw cancelled(signal, operation);
-      const next = await chunks.next();
-      if (!next.done) {
-        given += next.value.length;
-        check?.take(next.value);
-        return controller.enqueue(next.value);
+  return streamOf({
+    fill: async (into) => {
+      if (signal.aborted) {
+        await source.leave();
+        throw cancelled(signal, operation);
       }
-      if (given !== download.length) {
-        throw failure(taking, "connection", { why: `it ended after ${given} of ${download.length} bytes` });
+      const bytes = await source.fill(into);
+      given += bytes?.length ?? 0;
+      if (bytes !== undefined) check?.take(bytes);
+      else {
+        mustBeAll(given, taking);
+        mustBeRight(taking);
       }
-      mustBeRight(taking);
-      controller.close();
+      return bytes;
     },
-    cancel: () => download.drop(),
-  }, { highWaterMark: 0 });
+    leave: () => source.leave(),
+  });
+}
+
+function mustBeAll(given: number, reading: Reading & { readonly size: number }): void {
+  if (given === reading.size) return;
+  throw failure(reading, "connection", { why: `it ended after ${given} of ${reading.size} bytes` });
 }
 
 /** Too late to try once more: what was handed over is thrown away by whoever took it. */

@@ -44,14 +44,17 @@ export interface ObjectFacts {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** An object on its way. `from`: its first byte that `chunks` give; `total`: bytes of the whole object. */
+/** An object on its way, as its content is taken: fill() to its end, or collect(). Both reject with connection, timeout or cancelled. */
 export interface Download {
   readonly facts: ObjectFacts;
+  /** Its first byte that is given. */
   readonly from: number;
-  /** Bytes that `chunks` should give. */
+  /** Bytes that should be given. */
   readonly length: number;
-  /** Rejects with connection, timeout or cancelled. */
-  chunks(): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void>;
+  /** Puts the next bytes into the memory, and gives them; undefined at the end. */
+  fill(into: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  /** All of them, in the memory where that is given: one byte larger than they are. */
+  collect(memory?: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>>;
   /** Lets the connection go of which no more is wanted. */
   drop(): void;
 }
