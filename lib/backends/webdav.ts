@@ -70,8 +70,8 @@ class Webdav implements Backend {
   }
 
   async write(path: RelPath, body: Body, options: WriteOptions): Promise<FileEntry> {
-    const { finder, dialect, origin } = this.#server;
-    return await writeFile(finder, { ...this.#spot("write", path, options), body, options, dialect, origin });
+    const { finder, dialect, origin, learned } = this.#server;
+    return await writeFile(finder, { ...this.#spot("write", path, options), body, options, dialect, origin, learned });
   }
 
   async makeDir(path: RelPath, call: Call): Promise<DirEntry> {

@@ -8,7 +8,8 @@ import { parseChecksums, strongTag } from "./webdav_entry.ts";
 import { children, find, type Finder, type Seen, type Spot } from "./webdav_find.ts";
 import { encodePath } from "./webdav_href.ts";
 import { refusal } from "./webdav_status.ts";
-import { lookFor, setEdited } from "./webdav_write.ts";
+import { setEdited } from "./webdav_put.ts";
+import { lookFor } from "./webdav_write.ts";
 
 /** Makes the folder; for the root also its parents. */
 export async function makeFolder(finder: Finder, spot: Spot): Promise<DirEntry> {

@@ -12,11 +12,13 @@ import { type Dialect, dialectOf } from "./webdav_dialect.ts";
 import { find, type Finder } from "./webdav_find.ts";
 import { encodePath, namesOf } from "./webdav_href.ts";
 import { insecure, Link } from "./webdav_link.ts";
+import type { Learned } from "./webdav_put.ts";
 
 /** An open server: who it is, how it behaves, and where the session starts. */
 export interface Server extends AsyncDisposable {
   readonly finder: Finder;
   readonly dialect: Dialect;
+  readonly learned: Learned;
   /** "davs://deploy@web1:8443", without a secret. */
   readonly label: string;
   /** "https://web1:8443", as requests name it. */
@@ -45,7 +47,7 @@ export async function connectWebdav(target: Target, call: Call): Promise<Server>
     const finder: Finder = { link, host, asksChecksums: facts.isOwncloud, budget };
     const dialect = dialectOf(facts);
     return {
-      ...{ finder, dialect, label, origin, start, connections },
+      ...{ finder, dialect, learned: {}, label, origin, start, connections },
       get isClosed() {
         return http.isClosed;
       },

@@ -9,7 +9,7 @@ import { conform } from "./suite.ts";
 
 const direct = {
   "write() takes over no leftover that is longer than the source":
-    "its PUT is atomic, so that nothing is written under a temporary name, and nobody's is removed",
+    "a file of this size goes by one atomic PUT to its own name: no temporary name is used, and nobody's is removed",
 };
 
 const hides = "its listings leave out every name that begins with a dot";

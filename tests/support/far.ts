@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { testCertificate } from "./servers/small_dav.ts";
 import {
   type FtpServer,
@@ -42,6 +43,10 @@ const schemes = { none: "ftp", explicit: "ftpes", implicit: "ftps" };
 const seesOthers: Partial<Record<DavKind, readonly string[]>> = { rclone: ["--dir-cache-time", "0s"] };
 const whole =
   "PUT brings the whole file or nothing: what a broken one left is removed by the server, or cannot be added to";
+/** In memory where there is such a disk: lighttpd keeps properties in a database that waits for the disk. */
+export const inMemory: Pick<DavOptions, "parent"> = existsSync("/dev/shm") ? { parent: "/dev/shm" } : {};
+/** lighttpd takes parts of files only where it is told to. */
+const takesParts = ['webdav.opts = ("partial-put-copy-modify" => "enable")'];
 
 /** Every server and every way to speak to it that the end-to-end tests go through. */
 export const farKinds: readonly FarKind[] = [
@@ -53,12 +58,13 @@ export const farKinds: readonly FarKind[] = [
   ftp("pure-ftpd", { server: "pureftpd", tls: "explicit", start: startPureftpd }),
   ftp("vsftpd", { server: "ftp", tls: "implicit", start: startVsftpd }),
   ftp("proftpd", { server: "proftpd", tls: "implicit", start: startProftpd }),
-  dav("apache", "apache"),
-  dav("apache-digest", "apache-digest"),
-  dav("nginx", "nginx"),
-  dav("lighttpd", "lighttpd"),
-  dav("rclone", "rclone"),
-  dav("apache over TLS", "apache", { tls: testCertificate }),
+  dav("apache", { kind: "apache" }),
+  dav("apache-digest", { kind: "apache-digest" }),
+  dav("nginx", { kind: "nginx", noUploadResume: whole }),
+  dav("lighttpd", { kind: "lighttpd", ...inMemory, noUploadResume: whole }),
+  dav("lighttpd with partial PUT", { kind: "lighttpd", ...inMemory, config: takesParts }),
+  dav("rclone", { kind: "rclone", noUploadResume: whole }),
+  dav("apache over TLS", { kind: "apache", tls: testCertificate }),
 ];
 
 /** The kind of this name; throws for an unknown one. */
@@ -107,15 +113,18 @@ function ftp(
   };
 }
 
-function dav(name: string, kind: DavKind, options: Omit<DavOptions, "kind"> = {}): FarKind {
+type Dav = DavOptions & Pick<FarKind, "noUploadResume"> & { readonly kind: DavKind };
+
+function dav(name: string, { noUploadResume, ...options }: Dav): FarKind {
+  const { kind } = options;
   const scheme = options.tls === undefined ? "dav" : "davs";
   return {
     name: `${scheme} ${name}`,
     protocol: "webdav",
     server: davRecipe(kind),
-    noUploadResume: whole,
+    ...(noUploadResume === undefined ? {} : { noUploadResume }),
     async start(config = seesOthers[kind] ?? []) {
-      const running = await startDav({ kind, ...options, config: [...options.config ?? [], ...config] });
+      const running = await startDav({ ...options, config: [...options.config ?? [], ...config] });
       return {
         port: running.port,
         disk: running.disk,
