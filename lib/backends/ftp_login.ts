@@ -4,6 +4,7 @@ import { isIP } from "node:net";
 import type { Call, Target } from "./backend.ts";
 import { FtpLink, type LinkSettings } from "./ftp_link.ts";
 import type { Spelling } from "./ftp_list.ts";
+import { untrusted } from "./http_status.ts";
 import { featuresOf, isAbsent, kindOf, pwdFolder, type Reply, said } from "./ftp_reply.ts";
 import { parseTlsPins } from "./ftp_trust.ts";
 import { isSentAway, readClientCertificate, sentAway } from "./tls_client.ts";
@@ -43,7 +44,7 @@ export async function toLogin(target: Target): Promise<Login> {
   const { address, options } = target;
   if (options.FtpMode === "Active") {
     throw badInput(
-      "-FtpMode Active is not offered: servers connect back through no firewall. Leave -FtpMode out, or write Passive",
+      "-FtpMode Active is not offered, for no firewall lets a server connect back: leave -FtpMode out, or write -FtpMode Passive.",
     );
   }
   const security = securityOf(target);
@@ -181,8 +182,9 @@ async function logIn(link: FtpLink, { target, user, label, spelling, state }: En
     });
   }
   const kind = kindOf(reply);
-  if (kind === "busy") throw lost("busy", `"${label}" takes no more connections: ${said(reply)}`);
-  throw new SyncError("auth", `Cannot log in to "${label}": ${said(reply)}`, { operation: "log in" });
+  if (kind === "busy") throw crowded(label, reply);
+  const check = "check the user name, and the password that -PasswordFile or TANDEM_PASSWORD gives";
+  throw new SyncError("auth", `Cannot log in to "${label}": ${said(reply)}; ${check}`, { operation: "log in" });
 }
 
 /** A turn that takes longer is worth saving. */
@@ -240,8 +242,12 @@ async function learn(link: FtpLink, label: string): Promise<Abilities> {
 
 function mustBe(reply: Reply, label: string, what: string): void {
   if (reply.code < 300) return;
-  if (kindOf(reply) === "busy") throw lost("busy", `"${label}" takes no more connections: ${said(reply)}`);
+  if (kindOf(reply) === "busy") throw crowded(label, reply);
   throw new SyncError("connection", `"${label}" ${what}: ${said(reply)}`, { operation: "connect" });
+}
+
+function crowded(label: string, reply: Reply): SyncError {
+  return lost("busy", `"${label}" takes no more connections: ${said(reply)}; try again when others have left`);
 }
 
 function named(error: unknown, label: string): SyncError {
@@ -251,8 +257,8 @@ function named(error: unknown, label: string): SyncError {
       return new SyncError("auth", `Cannot connect to "${label}": ${sentAway}`, { operation: "connect", cause: error });
     }
     const kind = /certificate|unknownissuer|notvalidforname|self.signed|expired/i.test(why) ? "hostKey" : "connection";
-    const hint = kind === "hostKey" ? "; a pin decides alone: -TlsHostCertificateFingerprint" : "";
-    return new SyncError(kind, `Cannot connect to "${label}": ${why}${hint}`, { operation: "connect", cause: error });
+    const told = kind === "hostKey" ? untrusted(why) : why;
+    return new SyncError(kind, `Cannot connect to "${label}": ${told}`, { operation: "connect", cause: error });
   }
   if (error.facts.operation !== ON_WIRE) return error;
   const message = error.message.startsWith('"') ? error.message : `Cannot connect to "${label}": ${error.message}`;

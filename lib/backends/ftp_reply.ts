@@ -30,8 +30,14 @@ export function failure(ask: Ask, kind: ErrorKind, detail: { why: string; cause?
 /** A refusal as the error of a call. What a code leaves open the words tell, as the common servers say them. */
 export function refusal(ask: Ask, reply: Reply): SyncError {
   const kind = kindOf(reply);
-  const isGuess = kind === "full" && reply.code === 451;
-  return failure(ask, kind, { why: isGuess ? `its disk or quota seems to be full, ${said(reply)}` : said(reply) });
+  return failure(ask, kind, { why: `${guessOf(kind, reply)}${said(reply)}` });
+}
+
+/** What servers mean by words that leave it open: vsftpd has one answer for whatever keeps it from making a file. */
+function guessOf(kind: ErrorKind, { code, text }: Reply): string {
+  if (kind === "full" && code === 451) return "its disk or quota seems to be full, ";
+  const isBare = code === 553 && /could not create file/i.test(text);
+  return isBare ? "no right to write there, or a name that it does not take, " : "";
 }
 
 /** The kind of a refusal. */

@@ -74,13 +74,17 @@ export function toSyncError(ask: Ask, error: unknown): SyncError {
   const message = error instanceof Error ? error.message : String(error);
   if (isSentAway(message)) return failure(ask, "auth", { why: sentAway, cause: error });
   if (isUntrusted(error)) {
-    const way = "name its SHA-256 fingerprint with -TlsHostCertificateFingerprint if you know it to be right";
-    const why = `the server's certificate is not trusted (${printable(message).slice(0, 200)}); ${way}`;
-    return failure(ask, "hostKey", { why, cause: error });
+    return failure(ask, "hostKey", { why: untrusted(message), cause: error });
   }
   if (code === "ETIMEDOUT") return failure(ask, "timeout", { why: SILENT, cause: error });
   const known = nets[code] ?? `the connection was lost (${printable(message).slice(0, 200)})`;
   return failure(ask, "connection", { why: known, cause: error });
+}
+
+/** Why a certificate is refused that nobody vouches for, and the way to have it taken all the same. */
+export function untrusted(message: string): string {
+  const way = "if you know it to be right, name its SHA-256 fingerprint with -TlsHostCertificateFingerprint";
+  return `the server's certificate is not trusted (${printable(message).slice(0, 200)}); ${way}`;
 }
 
 /** Was a certificate not trusted? The runtime tells it in a code, or in words alone. */

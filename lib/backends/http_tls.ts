@@ -96,7 +96,7 @@ function mustBeTrusted(socket: tls.TLSSocket, { host, pins }: TlsPlace): void {
   if (pins.includes(found)) return;
   throw notTrusted(
     host,
-    `its certificate has the fingerprint ${found}, which -TlsHostCertificateFingerprint does not name`,
+    `its certificate is not the pinned one; if it is right, add -TlsHostCertificateFingerprint ${found}`,
   );
 }
 

@@ -3,7 +3,7 @@ import { type Far, farKind, giveAll } from "../support/far.ts";
 import { assertSame, type FarPair, makeFarPair, seen } from "../support/far_pair.ts";
 import { age, assertCode, fill } from "../support/pair.ts";
 import { serverTest } from "../support/servers/install.ts";
-import type { Ran } from "../support/tandem.ts";
+import { type Ran, tandem } from "../support/tandem.ts";
 
 const isRoot = Deno.uid() === 0;
 const large = new Uint8Array(2 << 20).fill(65);
@@ -58,12 +58,26 @@ trouble("with a certificate that nobody vouches for, or another than the pinned 
     const words = /certificate.*-TlsHostCertificateFingerprint/;
     assertSaid(await pair.sync("-Mode Remote", []), { code: 4, words, far });
     const pinned = await pair.sync("-Mode Remote", ["-TlsHostCertificateFingerprint", other]);
-    assertSaid(pinned, { code: 4, words: /certificate/, far });
+    assertSaid(pinned, { code: 4, words: /not the pinned one; if it is right, add -Tls/, far });
     assert.deepEqual(seen(pair.remote), before);
     assert.deepEqual(await far.mutations(), []);
     assertCode(await pair.sync("-Mode Remote"), 0);
     assertSame(pair);
   },
+});
+
+Deno.test("Sync-Path refuses active mode with exit 2 before it connects, and says what to write instead", async () => {
+  const home = await Deno.makeTempDir({ prefix: "tandem-far-" });
+  try {
+    const ran = await tandem(["Sync-Path", home, "ftp://127.0.0.1:1/", "-Mode", "Local", "-FtpMode", "Active"], {
+      home,
+      env: {},
+    });
+    assertCode(ran, 2);
+    assert.match(ran.stderr, /-FtpMode Active is not offered.*write -FtpMode Passive/);
+  } finally {
+    await Deno.remove(home, { recursive: true });
+  }
 });
 
 trouble("with a wrong password exits 4 after one try", {
@@ -79,7 +93,11 @@ trouble("with a wrong password exits 4 after one try", {
   async run(far, pair) {
     await fillPair(pair);
     const ran = await pair.sync("-Mode Remote", far.params, { TANDEM_PASSWORD: "a wrong one" });
-    assertSaid(ran, { code: 4, words: /Cannot log in|does not accept the user name/, far });
+    assertSaid(ran, {
+      code: 4,
+      words: /(?:Cannot log in|does not accept).*check (?:the user name|both).*TANDEM_PASSWORD/,
+      far,
+    });
     assert.ok(!(ran.stdout + ran.stderr).includes("a wrong one"));
     assert.equal(seen(pair.remote)["old"], "older");
   },
@@ -95,7 +113,7 @@ trouble("into a folder that its user may not write to fails both files, exits 1 
     const ran = await pair.sync("-Mode Remote");
     assertSaid(ran, {
       code: 1,
-      words: /Cannot write "new": .*(?:denied|permission|prohibited|not create|no right)/i,
+      words: /Cannot write "new": .*(?:permission denied|no right to write)/i,
       far,
     });
     assert.deepEqual(failuresOf(ran), ["new", "old"]);
