@@ -5,6 +5,7 @@ import { DAY, linesOf, type Listed, MINUTE, parseList, parseMlsd, parseTime } fr
 import { look } from "./ftp_look.ts";
 import { failure, isAbsent, refusal, type Reply, said } from "./ftp_reply.ts";
 import { childOf, type Doing, type Site, wired } from "./ftp_site.ts";
+import { foreignCertificate } from "./ftp_trust.ts";
 import type { Wire } from "./wire.ts";
 import { nameOf } from "../path.ts";
 
@@ -156,6 +157,8 @@ export async function fetchAll(
     }
     // At once: vsftpd waits until its end of the connection was acknowledged, which takes 40 ms where nothing is sent back.
     data.destroy();
+    const foreign = foreignCertificate(broken, doing);
+    if (foreign !== undefined) throw foreign;
     if (broken !== undefined) link.hurry();
     const { reply, replies } = broken === undefined
       ? await link.conclude(pending, next)

@@ -3,7 +3,9 @@ import { createHash } from "node:crypto";
 import { isIP } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { badInput, SyncError } from "../errors.ts";
+import { type Ask, failure } from "./ftp_reply.ts";
 import type { Securing } from "./ftp_socket.ts";
+import { isUntrusted, untrusted as whyUntrusted } from "./http_status.ts";
 import type { ClientCertificate } from "./tls_client.ts";
 
 /** Whom to trust: certificates as their SHA-256 in lower-case hex; none: whoever an authority of this machine vouches for. */
@@ -58,6 +60,13 @@ function check(socket: TLSSocket, { host, pins }: Trust): void {
   const shown = fingerprintOf(socket);
   if (shown !== undefined && pins.includes(shown)) return;
   throw untrusted(host, "its certificate is not the pinned one", socket);
+}
+
+/** The error of a data connection as that of its call where a certificate was refused: the server's own word for it would mislead. */
+export function foreignCertificate(error: unknown, ask: Ask): SyncError | undefined {
+  if (error instanceof SyncError ? error.kind !== "hostKey" : !isUntrusted(error)) return undefined;
+  const why = error instanceof SyncError ? error.message : whyUntrusted(error instanceof Error ? error.message : "");
+  return failure(ask, "hostKey", { why: `on the data connection, ${why}`, cause: error });
 }
 
 /** "SHA256:…" of the peer's certificate as hex; undefined when it shows none. */

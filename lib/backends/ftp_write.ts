@@ -13,6 +13,7 @@ import { type Draft, whyUnwritten, type Writing } from "./ftp_place.ts";
 import { failure, type Reply } from "./ftp_reply.ts";
 import { commandsOf, mustReplace, settle, toSettling } from "./ftp_settle.ts";
 import { childOf, type Doing, onLink, type Site, wired } from "./ftp_site.ts";
+import { foreignCertificate } from "./ftp_trust.ts";
 import type { Wire } from "./wire.ts";
 
 /**
@@ -105,6 +106,8 @@ async function upload(link: FtpLink, site: Site, uploading: Uploading): Promise<
     // Some servers break the data connection with a refusal, others leave it open.
     pending.then((reply) => reply.code >= 300 && data.destroy(), () => data.destroy());
     const failed = await send(data, uploading);
+    const foreign = foreignCertificate(failed?.error, draft);
+    if (foreign !== undefined) throw foreign;
     if (failed !== undefined) link.hurry();
     const { reply, replies } = failed === undefined
       ? await link.conclude(pending, next)

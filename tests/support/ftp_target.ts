@@ -34,3 +34,21 @@ export function ftpTarget(server: FtpServer, more: FtpTargetOptions = {}): Targe
 export async function openTestFtp(server: FtpServer, more: FtpTargetOptions = {}): Promise<Backend> {
   return await openFtp(ftpTarget(server, more), { signal: new AbortController().signal });
 }
+
+/** Opens a scripted server as somebody who writes "ftp://127.0.0.1:port/". */
+export async function openSmallFtp(
+  { port }: { readonly port: number },
+  { scheme = "ftp", ...options }: Readonly<Record<string, string>> = {},
+  warn: (message: string) => void = () => {},
+): Promise<Backend> {
+  return await openFtp({
+    address: { scheme, host: "127.0.0.1", port, path: "/", pins: [] },
+    options: { Timeout: "2000", ReconnectTime: "0", ...options },
+    secret: () => Promise.resolve("the password"),
+    ask: () => Promise.resolve(undefined),
+    keep: () => {},
+    warn,
+    env: () => undefined,
+    readOnly: false,
+  }, { signal: new AbortController().signal });
+}

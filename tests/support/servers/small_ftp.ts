@@ -1,4 +1,6 @@
+import { Buffer } from "node:buffer";
 import net from "node:net";
+import tls from "node:tls";
 
 /** One line of a scripted server's memory: what it was told, in order. */
 export type Told = readonly string[];
@@ -10,8 +12,19 @@ export interface SmallFtpOptions {
   readonly afterListing?: string;
   /** Bytes that STOR keeps of each upload. */
   readonly keeps?: number;
+  /** Files by their paths. */
+  readonly holds?: Readonly<Record<string, string>>;
   /** FEAT's lines. */
   readonly features?: readonly string[];
+  /** Implicit TLS. */
+  readonly tls?: SmallTls;
+}
+
+/** Its certificate and key (PEM). `cuts`: data connections end without TLS having said so, as one that somebody cut. */
+export interface SmallTls {
+  readonly cert: string;
+  readonly key: string;
+  readonly cuts?: boolean;
 }
 
 /** A scripted FTP server on 127.0.0.1 for odd and hostile answers; it lets everybody in and holds one flat set of files. */
@@ -21,25 +34,35 @@ export interface SmallFtp extends AsyncDisposable {
   readonly files: ReadonlyMap<string, string>;
 }
 
+type OnSocket = (socket: net.Socket) => void;
+
 /** Starts it. */
 export async function startSmallFtp(options: SmallFtpOptions = {}): Promise<SmallFtp> {
   const told: string[] = [];
-  const files = new Map<string, string>();
+  const files = new Map(Object.entries(options.holds ?? {}));
   const open = new Set<net.Socket>();
   const servers: net.Server[] = [];
-  const listen = async (onSocket: (socket: net.Socket) => void): Promise<number> => {
-    const server = net.createServer({ noDelay: true }, (socket) => {
+  const listen = async (onSocket: OnSocket, { isPlain = false } = {}): Promise<number> => {
+    const begin = (socket: net.Socket) => {
       open.add(socket);
       socket.on("error", () => {});
       socket.on("close", () => open.delete(socket));
       onSocket(socket);
-    });
+    };
+    const server = options.tls === undefined || isPlain
+      ? net.createServer({ noDelay: true }, begin)
+      : tls.createServer({ cert: options.tls.cert, key: options.tls.key }, begin);
     servers.push(server);
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const address = server.address();
     return address !== null && typeof address === "object" ? address.port : 0;
   };
-  const port = await listen((socket) => serve(socket, { options, told, files, listen }));
+  const listenData = async (onSocket: OnSocket): Promise<number> => {
+    const port = await listen(onSocket);
+    if (options.tls?.cuts !== true) return port;
+    return await listen((socket) => passWithoutAlerts(socket, port), { isPlain: true });
+  };
+  const port = await listen((socket) => serve(socket, { options, told, files, listen: listenData }));
   return {
     port,
     told,
@@ -55,7 +78,7 @@ interface Serving {
   readonly options: SmallFtpOptions;
   readonly told: string[];
   readonly files: Map<string, string>;
-  listen(onSocket: (socket: net.Socket) => void): Promise<number>;
+  listen(onSocket: OnSocket): Promise<number>;
 }
 
 function serve(control: net.Socket, { options, told, files, listen }: Serving): void {
@@ -142,4 +165,27 @@ function serve(control: net.Socket, { options, told, files, listen }: Serving): 
     rest = lines.pop() ?? "";
     for (const line of lines) turn = turn.then(() => answer(line));
   });
+}
+
+/** Passes TLS 1.2 on, but for alerts: what would tell the end of the data gets lost. */
+function passWithoutAlerts(socket: net.Socket, port: number): void {
+  const inner = net.connect(port, "127.0.0.1");
+  inner.on("error", () => socket.destroy());
+  socket.pipe(inner);
+  let rest = Buffer.alloc(0);
+  inner.on("data", (bytes: Buffer) => {
+    rest = Buffer.concat([rest, bytes]);
+    for (let end = endOfRecord(rest); rest.length >= end; end = endOfRecord(rest)) {
+      const record = rest.subarray(0, end);
+      rest = rest.subarray(end);
+      if (record[0] === ALERT) socket.end();
+      else socket.write(record);
+    }
+  });
+}
+
+const ALERT = 21;
+
+function endOfRecord(bytes: Buffer): number {
+  return bytes.length < 5 ? Infinity : 5 + bytes.readUInt16BE(3);
 }

@@ -1,26 +1,8 @@
 import assert from "node:assert/strict";
-import type { Backend } from "../../../lib/backends/backend.ts";
-import { openFtp } from "../../../lib/backends/ftp.ts";
 import { root, toRelPath } from "../../../lib/path.ts";
 import { call, paths, put, rejects } from "../../contract/rig.ts";
+import { openSmallFtp } from "../../support/ftp_target.ts";
 import { startSmallFtp } from "../../support/servers/small_ftp.ts";
-
-/** Opens a scripted server as somebody who writes "ftp://127.0.0.1:port/". */
-function open(
-  { port }: { readonly port: number },
-  { scheme = "ftp", ...options }: Readonly<Record<string, string>> = {},
-): Promise<Backend> {
-  return openFtp({
-    address: { scheme, host: "127.0.0.1", port, path: "/", pins: [] },
-    options: { Timeout: "2000", ReconnectTime: "0", ...options },
-    secret: () => Promise.resolve("the password"),
-    ask: () => Promise.resolve(undefined),
-    keep: () => {},
-    warn: () => {},
-    env: () => undefined,
-    readOnly: false,
-  }, call);
-}
 
 const old = "modify=20231114221320;";
 
@@ -29,14 +11,14 @@ for (
 ) {
   Deno.test(`MD-13 list() over FTP is no listing when the server says "${last.slice(0, 12)}"`, async () => {
     await using server = await startSmallFtp({ listing: `type=file;size=1;${old} a\r\n`, afterListing: last });
-    await using backend = await open(server);
+    await using backend = await openSmallFtp(server);
     await rejects(backend.list(root, call), "connection");
   });
 }
 
 Deno.test("MD-13 list() over FTP rejects a listing that ends in the middle of a line", async () => {
   await using server = await startSmallFtp({ listing: `type=file;size=1;${old} a\r\ntype=file;size=1;${old} b` });
-  await using backend = await open(server);
+  await using backend = await openSmallFtp(server);
   await rejects(backend.list(root, call), "connection");
 });
 
@@ -44,25 +26,25 @@ Deno.test("NM-13 names of LIST keep their blanks and arrows", async () => {
   const line = (name: string) => `-rw-r--r--   1 ftp ftp   1 Nov 14  2023 ${name}\r\n`;
   const names = [" leading", "two  blanks", "a -> b"];
   await using server = await startSmallFtp({ features: ["SIZE", "UTF8"], listing: names.map(line).join("") });
-  await using backend = await open(server);
+  await using backend = await openSmallFtp(server);
   assert.deepEqual(await paths(backend), names.toSorted());
 });
 
 Deno.test("NM-14 names of a Latin-1 server go there as they came; without -Encoding they are refused, not guessed", async () => {
   const listing = `type=file;size=1;${old} caf\u00e9\r\n`;
   await using server = await startSmallFtp({ listing });
-  await using latin = await open(server, { Encoding: "Latin1" });
+  await using latin = await openSmallFtp(server, { Encoding: "Latin1" });
   assert.deepEqual(await paths(latin), ["café"]);
   await latin.remove({ kind: "file", path: toRelPath("café"), size: 1 }, call).catch(() => {});
   assert.ok(server.told.includes("MLST /caf\u00e9"), server.told.join("; "));
-  await using plain = await open(server);
+  await using plain = await openSmallFtp(server);
   const [entry] = await plain.list(root, call);
   assert.equal(entry?.kind, "opaque");
 });
 
 Deno.test("SE-06 a server that offers no TLS, or none for data, hears no password", async () => {
   await using server = await startSmallFtp({ reply: (command) => command === "AUTH TLS" ? "502 no\r\n" : undefined });
-  await rejects(open(server, { scheme: "ftpes" }), "connection");
+  await rejects(openSmallFtp(server, { scheme: "ftpes" }), "connection");
   assert.deepEqual(server.told, ["AUTH TLS"]);
 });
 
@@ -75,7 +57,7 @@ Deno.test("SE-08 the host in an answer to PASV is ignored", async () => {
       return command === "PASV" ? `227 here (192,0,2,1,${port >> 8},${port & 255})\r\n` : undefined;
     },
   });
-  await using backend = await open(server);
+  await using backend = await openSmallFtp(server);
   // The other server greets on what we take for data: an answer came, from this machine and from no other.
   await rejects(backend.list(root, call));
   assert.ok(server.told.includes("PASV"));
@@ -85,7 +67,7 @@ Deno.test("SE-09 no name of a listing leaves its folder", async () => {
   const names = ["../../x", "/etc/x", "a/../../x", "..", ".", "x/"];
   const listing = [...names, "good"].map((name) => `type=file;size=1;${old} ${name}\r\n`).join("");
   await using server = await startSmallFtp({ listing });
-  await using backend = await open(server);
+  await using backend = await openSmallFtp(server);
   const entries = await backend.list(root, call);
   assert.deepEqual(entries.filter(({ kind }) => kind !== "opaque").map(({ path }) => path), ["good"]);
   for (const { path } of entries) assert.ok(!path.startsWith("/") && !path.split("/").includes(".."), path);
@@ -93,7 +75,7 @@ Deno.test("SE-09 no name of a listing leaves its folder", async () => {
 
 Deno.test("SE-11 no name with a line break reaches the wire", async () => {
   await using server = await startSmallFtp();
-  await using backend = await open(server);
+  await using backend = await openSmallFtp(server);
   for (const name of ["x\r\nDELE y", "x\nDELE y", "x\u0000y"]) {
     const path = name as ReturnType<typeof toRelPath>;
     await rejects(backend.stat(path, call), "badInput");
@@ -105,20 +87,20 @@ Deno.test("SE-11 no name with a line break reaches the wire", async () => {
 for (const [what, reply] of [["line", "2".repeat(1 << 20)], ["reply", "211-go on\r\n".repeat(200_000)]] as const) {
   Deno.test(`SE-13 a ${what} without end ends the connection`, async () => {
     await using server = await startSmallFtp({ reply: (command) => command === "FEAT" ? reply : undefined });
-    await rejects(open(server), "connection", "timeout");
+    await rejects(openSmallFtp(server), "connection", "timeout");
   });
 }
 
 Deno.test("SE-15 a fact called __proto__ is a fact like any other", async () => {
   await using server = await startSmallFtp({ listing: `__proto__=x;type=file;size=1;${old} a\r\n` });
-  await using backend = await open(server);
+  await using backend = await openSmallFtp(server);
   assert.deepEqual(await paths(backend), ["a"]);
   assert.equal(Object.getPrototypeOf({}), Object.prototype);
 });
 
 Deno.test("VP-01 every connection transfers bytes as they are, whatever the server's default", async () => {
   await using server = await startSmallFtp();
-  await using backend = await open(server);
+  await using backend = await openSmallFtp(server);
   await put(backend, "a", new Uint8Array([13, 10, 26, 0, 255, 10]));
   assert.equal(server.files.get("/a"), "\r\n\x1a\0\xff\n");
   assert.equal(
@@ -129,7 +111,7 @@ Deno.test("VP-01 every connection transfers bytes as they are, whatever the serv
 
 Deno.test("VP-02 a 226 for fewer bytes than were sent is no success, and what was there stays", async () => {
   await using server = await startSmallFtp({ keeps: 3 });
-  await using backend = await open(server);
+  await using backend = await openSmallFtp(server);
   await put(backend, "a", "old");
   const error = await rejects(put(backend, "a", "longer"), "changed");
   assert.match(error.message, /holds 3 bytes after 6 bytes were sent/);
