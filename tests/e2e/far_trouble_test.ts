@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { type Far, farKind, giveAll } from "../support/far.ts";
 import { assertSame, type FarPair, makeFarPair, seen } from "../support/far_pair.ts";
 import { age, assertCode, fill } from "../support/pair.ts";
@@ -193,6 +194,37 @@ for (const [kind, line] of [["ftp vsftpd", "max_per_ip=1"], ["ftp proftpd", "Max
       assertSaid(ran, { code: 5, words: /takes no more connections/, far });
     },
   });
+}
+
+trouble("where somebody holds a lock on a file fails that file alone, keeps it, and sends it once the lock is gone", {
+  kinds: ["dav apache", "dav nginx", "dav lighttpd"],
+  async run(far, pair) {
+    await fillPair(pair);
+    const { url, headers } = requestTo(pair, far);
+    const lock = await fetch(url, { method: "LOCK", headers: { ...headers, timeout: "Second-600" }, body: LOCK });
+    const token = lock.headers.get("lock-token") ?? "";
+    await lock.body?.cancel();
+    assert.ok(lock.ok && token !== "", `no lock: ${lock.status}`);
+    const ran = await pair.sync("-Mode Remote");
+    assertSaid(ran, { code: 1, words: /Cannot write "old": it is locked by somebody.*\(423\); a later run/, far });
+    assert.deepEqual(failuresOf(ran), ["old"]);
+    const { new: sent, old, ...others } = seen(pair.remote);
+    assert.deepEqual([sent, old, others], [seen(pair.local)["new"], "older", {}]);
+    const unlock = await fetch(url, { method: "UNLOCK", headers: { ...headers, "lock-token": token } });
+    await unlock.body?.cancel();
+    assertCode(await pair.sync("-Mode Remote"), 0);
+    assertSame(pair);
+  },
+});
+
+const LOCK = '<D:lockinfo xmlns:D="DAV:"><D:lockscope><D:exclusive/></D:lockscope>' +
+  "<D:locktype><D:write/></D:locktype><D:owner>somebody</D:owner></D:lockinfo>";
+
+/** The older file of the pair, as another client asks for it. */
+function requestTo({ address }: FarPair, far: Far) {
+  const { username, host, pathname } = new URL(address);
+  const login = Buffer.from(`${username}:${far.env.TANDEM_PASSWORD}`).toString("base64");
+  return { url: `http://${host}${pathname}/old`, headers: { authorization: `Basic ${login}` } };
 }
 
 function canMount(): boolean {

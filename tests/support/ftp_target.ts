@@ -35,14 +35,21 @@ export async function openTestFtp(server: FtpServer, more: FtpTargetOptions = {}
   return await openFtp(ftpTarget(server, more), { signal: new AbortController().signal });
 }
 
+export interface SmallFtpUser {
+  /** undefined: anonymous. */
+  readonly user?: string;
+  readonly scheme?: string;
+  readonly options?: Readonly<Record<string, string>>;
+  warn?(message: string): void;
+}
+
 /** Opens a scripted server as somebody who writes "ftp://127.0.0.1:port/". */
 export async function openSmallFtp(
   { port }: { readonly port: number },
-  { scheme = "ftp", ...options }: Readonly<Record<string, string>> = {},
-  warn: (message: string) => void = () => {},
+  { user, scheme = "ftp", options = {}, warn = () => {} }: SmallFtpUser = {},
 ): Promise<Backend> {
   return await openFtp({
-    address: { scheme, host: "127.0.0.1", port, path: "/", pins: [] },
+    address: { scheme, ...(user === undefined ? {} : { user }), host: "127.0.0.1", port, path: "/", pins: [] },
     options: { Timeout: "2000", ReconnectTime: "0", ...options },
     secret: () => Promise.resolve("the password"),
     ask: () => Promise.resolve(undefined),

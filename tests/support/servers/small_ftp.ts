@@ -10,6 +10,10 @@ export interface SmallFtpOptions {
   reply?(command: string): string | undefined;
   readonly listing?: string | (() => Iterable<string>);
   readonly afterListing?: string;
+  /** The control connection breaks behind a listing's data, with no last word. */
+  readonly breaksOff?: boolean;
+  /** The host in an answer to PASV, as "h1,h2,h3,h4"; EPSV is refused then. */
+  readonly pasvHost?: string;
   /** Bytes that STOR keeps of each upload. */
   readonly keeps?: number;
   /** Files by their paths. */
@@ -103,11 +107,16 @@ function serve(control: net.Socket, { options, told, files, listen }: Serving): 
       case "SYST":
         return void say("215 UNIX Type: L8");
       case "EPSV":
-        data = Promise.withResolvers();
-        return void say(`229 ok (|||${await listen((socket) => data.resolve(socket))}|)`);
+        return void say(options.pasvHost === undefined ? `229 ok (|||${await openData()}|)` : "500 what?");
+      case "PASV": {
+        const port = await openData();
+        return void say(`227 here (${options.pasvHost ?? "127,0,0,1"},${port >> 8},${port & 255})`);
+      }
       case "MLSD":
       case "LIST":
-        return await send(options.listing ?? "", options.afterListing ?? "226 done");
+        await send(options.listing ?? "", options.breaksOff === true ? undefined : options.afterListing ?? "226 done");
+        if (options.breaksOff === true) control.destroy();
+        return;
       case "RETR":
         return await send(files.get(rest) ?? "", "226 done");
       case "STOR":
@@ -129,7 +138,12 @@ function serve(control: net.Socket, { options, told, files, listen }: Serving): 
     }
   }
 
-  async function send(what: string | (() => Iterable<string>), last: string): Promise<void> {
+  async function openData(): Promise<number> {
+    data = Promise.withResolvers();
+    return await listen((socket) => data.resolve(socket));
+  }
+
+  async function send(what: string | (() => Iterable<string>), last: string | undefined): Promise<void> {
     say("150 here it comes");
     const socket = await data.promise;
     for (const part of typeof what === "string" ? [what] : what()) {
@@ -139,7 +153,7 @@ function serve(control: net.Socket, { options, told, files, listen }: Serving): 
       }
     }
     socket.end();
-    say(last);
+    if (last !== undefined) say(last);
   }
 
   async function take(path: string): Promise<void> {

@@ -9,7 +9,7 @@ import { freePort } from "../../support/servers/install.ts";
 import { testCertificate } from "../../support/servers/small_dav.ts";
 import { type SmallTls, startSmallFtp } from "../../support/servers/small_ftp.ts";
 
-const pinned = { scheme: "ftps", TlsHostCertificateFingerprint: testCertificate.fingerprint };
+const pinned = { scheme: "ftps", options: { TlsHostCertificateFingerprint: testCertificate.fingerprint } };
 const own: SmallTls = { cert: testCertificate.cert, key: testCertificate.key };
 const line = "type=file;size=3;modify=20231114221320; a\r\n";
 

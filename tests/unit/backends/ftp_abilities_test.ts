@@ -1,0 +1,159 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import type { FileEntry } from "../../../lib/types.ts";
+import { root, toRelPath } from "../../../lib/path.ts";
+import { call, paths, put, rejects } from "../../contract/rig.ts";
+import { openSmallFtp } from "../../support/ftp_target.ts";
+import { type SmallFtp, startSmallFtp } from "../../support/servers/small_ftp.ts";
+
+const MLST = "MLST type*;size*;modify*;";
+const then = "20231114221320";
+const THEN = 1_700_000_000_000;
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/** What sets or asks times, without the question that finds out whether MDTM sets them. */
+function timesIn({ told }: SmallFtp): readonly string[] {
+  return told.filter((one) => /^(?:MFMT|MDTM|SITE UTIME) /.test(one) && !one.endsWith("/.tandem-is-not-there"));
+}
+
+/** A line of ls -l, as a clock that is ahead of UTC by `zone` ms writes it. */
+function lsLine(name: string, time: number, zone: number): string {
+  const date = new Date(time + zone);
+  const two = (value: number) => String(value).padStart(2, "0");
+  const when = `${months[date.getUTCMonth()]} ${two(date.getUTCDate())} ${two(date.getUTCHours())}:${
+    two(date.getUTCMinutes())
+  }`;
+  return `-rw-r--r--   1 ftp ftp   5 ${when} ${name}\r\n`;
+}
+
+for (const hours of [-5, 0, 5.75, 13]) {
+  Deno.test(`list() takes ${hours} hours off the times of a server whose clock shows them, by one question`, async () => {
+    const time = Math.floor(Date.now() / MINUTE) * MINUTE - 72 * HOUR;
+    const told = new Date(time + 7_000).toISOString().replace(/\D/g, "").slice(0, 14);
+    await using server = await startSmallFtp({
+      features: ["SIZE", "MDTM", "UTF8"],
+      listing: ["a", "b"].map((name) => lsLine(name, time, hours * HOUR)).join(""),
+      reply: (command) => /^MDTM \/(?:d\/)?[ab]$/.test(command) ? `213 ${told}\r\n` : undefined,
+    });
+    await using backend = await openSmallFtp(server);
+    for (const dir of [root, toRelPath("d")]) {
+      const entries = await backend.list(dir, call) as FileEntry[];
+      assert.deepEqual(entries.map(({ modified, timeStep }) => [modified, timeStep]), [[time, MINUTE], [time, MINUTE]]);
+    }
+    assert.deepEqual(timesIn(server), ["MDTM /a"]);
+  });
+}
+
+/** So many lines of MLSD. */
+function lines(count: number): string {
+  return Array.from({ length: count }, (_, index) => `type=file;size=1;modify=${then}; f${index}\r\n`).join("");
+}
+
+const setters = [
+  ["MFMT", ["MFMT", "SITE UTIME"], () => undefined, [`MFMT ${then}`]],
+  [
+    "MDTM with a time",
+    [],
+    (one: string) => one.startsWith("MDTM 2020") ? "550 Could not set file modification time.\r\n" : undefined,
+    [`MDTM ${then}`],
+  ],
+  ["SITE UTIME", ["SITE UTIME"], () => undefined, [`SITE UTIME ${then}`]],
+  [
+    "SITE UTIME after a refused MFMT",
+    ["MFMT", "SITE UTIME"],
+    (one: string) => one.startsWith("MFMT") ? "550 no\r\n" : one.startsWith("MDTM /") ? `213 ${then}\r\n` : undefined,
+    [`MFMT ${then}`, `SITE UTIME ${then}`, "MDTM"],
+  ],
+] as const;
+
+for (const [name, more, reply, wanted] of setters) {
+  Deno.test(`write() sets the time by ${name}`, async () => {
+    await using server = await startSmallFtp({ features: [MLST, "UTF8", "SIZE", "MDTM", ...more], reply });
+    await using backend = await openSmallFtp(server);
+    const body = () => Promise.resolve(new TextEncoder().encode("bytes"));
+    const entry = await backend.write(toRelPath("a"), body, { ...call, size: 5, modified: THEN, expect: "absent" });
+    assert.equal(entry.modified, THEN);
+    const asked = timesIn(server).map((one) => one.replace(/ \/\.a\.tandem-[0-9a-f]{16}$/, ""));
+    assert.deepEqual(asked, wanted);
+    assert.ok(backend.setModified !== undefined && backend.traits.timeStep !== undefined);
+  });
+}
+
+Deno.test("a server that sets no times is asked for none, and says so in its traits: they are remembered", async () => {
+  await using server = await startSmallFtp({ features: [MLST, "UTF8", "SIZE", "MDTM"] });
+  await using backend = await openSmallFtp(server);
+  await put(backend, "a", "bytes");
+  assert.deepEqual(timesIn(server), []);
+  assert.equal(backend.traits.timeStep, undefined);
+  assert.equal(backend.setModified, undefined);
+});
+
+const hex = createHash("sha256").update("bytes").digest("hex");
+const entry: FileEntry = { kind: "file", path: toRelPath("a"), size: 5 };
+const hashes = [
+  ["XSHA256", [`XSHA256`], `250 ${hex}`, ["XSHA256 /a"]],
+  ["HASH", ["HASH SHA-1*;SHA-256"], `213 SHA-256 0-5 ${hex} a`, ["OPTS HASH SHA-256", "HASH /a"]],
+] as const;
+
+for (const [name, more, answer, wanted] of hashes) {
+  Deno.test(`checksum() asks the server by ${name}`, async () => {
+    await using server = await startSmallFtp({
+      holds: { "/a": "bytes" },
+      features: [MLST, "UTF8", ...more],
+      reply: (command) => /^(?:XSHA256|HASH) /.test(command) ? `${answer}\r\n` : undefined,
+    });
+    await using backend = await openSmallFtp(server);
+    assert.equal(await backend.checksum?.(entry, ["sha256", "sha1"], call), `sha256:${hex}`);
+    assert.deepEqual(server.told.filter((one) => /HASH|XSHA/.test(one)), wanted);
+    await rejects(Promise.resolve(backend.checksum?.({ ...entry, size: 6 }, ["sha256"], call)), "changed");
+  });
+}
+
+for (const count of [98, 1_000, 10_000]) {
+  for (
+    const last of [`226-Options: -a\r\n226 ${count + 1} matches total`, `226 Output truncated to ${count} matches`]
+  ) {
+    Deno.test(`MD-13 a listing of ${count} entries is none with "${last.slice(-28)}" behind it`, async () => {
+      await using server = await startSmallFtp({ listing: lines(count), afterListing: last });
+      await using backend = await openSmallFtp(server);
+      await rejects(backend.list(root, call), "connection");
+    });
+  }
+}
+
+for (const count of [98, 1_000, 10_000]) {
+  Deno.test(`MD-13 a listing of ${count} entries is none where the connection breaks before the last word`, async () => {
+    await using server = await startSmallFtp({ listing: lines(count), breaksOff: true });
+    await using backend = await openSmallFtp(server);
+    await rejects(backend.list(root, call), "connection");
+  });
+}
+
+Deno.test("a listing whose count of matches is right is one", async () => {
+  await using server = await startSmallFtp({ listing: lines(2), afterListing: "226 2 matches total" });
+  await using backend = await openSmallFtp(server);
+  assert.deepEqual(await paths(backend), ["f0", "f1"]);
+});
+
+for (const [security, clear] of [["Auto", true], ["Explicit", false]] as const) {
+  Deno.test(`-FtpSecure ${security} with a server that offers no TLS ${clear ? "warns" : "sends no password"}`, async () => {
+    const warnings: string[] = [];
+    const answers = new Map([["AUTH", "502 no"], ["USER", "331 and?"], ["PASS", "230 in"]]);
+    const reply = (command: string) => {
+      const answer = answers.get(command.slice(0, 4));
+      return answer === undefined ? undefined : `${answer}\r\n`;
+    };
+    await using server = await startSmallFtp({ reply });
+    const opened = openSmallFtp(server, {
+      user: "me",
+      options: { FtpSecure: security },
+      warn: (message) => void warnings.push(message),
+    });
+    if (clear) await (await opened)[Symbol.asyncDispose]();
+    else await rejects(opened, "connection");
+    assert.deepEqual(server.told.slice(0, 2), clear ? ["AUTH TLS", "USER me"] : ["AUTH TLS"]);
+    assert.equal(warnings.filter((one) => /in clear/.test(one)).length, clear ? 1 : 0);
+  });
+}
