@@ -32,6 +32,8 @@ export interface SmallSftpOptions {
   readonly user: string;
   readonly password: string;
   readonly port?: number;
+  /** Called with each request that changed something, before it is answered. */
+  onChange?(mutation: string): Promise<void> | void;
 }
 
 /** Starts a server of ssh2's own on 127.0.0.1 that serves `folder` as "/". */
@@ -58,7 +60,7 @@ export async function startSmallSftp(options: SmallSftpOptions): Promise<SmallSf
     connection.on("ready", () => {
       connection.on("session", (accept) => {
         const session = accept();
-        session.on("sftp", (acceptSftp) => serve(acceptSftp(), options.folder, mutations));
+        session.on("sftp", (acceptSftp) => serve(acceptSftp(), options, mutations));
       });
     });
   });
@@ -81,7 +83,7 @@ type Handle = { readonly file: FileHandle; readonly path: string } | {
   names: string[] | undefined;
 };
 
-function serve(sftp: SFTPWrapper, folder: string, mutations: string[]): void {
+function serve(sftp: SFTPWrapper, { folder, onChange }: SmallSftpOptions, mutations: string[]): void {
   const { STATUS_CODE, OPEN_MODE } = ssh2.utils.sftp;
   const handles = new Map<number, Handle>();
   let count = 0;
@@ -113,6 +115,7 @@ function serve(sftp: SFTPWrapper, folder: string, mutations: string[]): void {
     answer(id, async () => {
       mutations.push(text);
       await work();
+      await onChange?.(text);
       sftp.status(id, STATUS_CODE.OK);
     });
 
