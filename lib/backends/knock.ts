@@ -1,11 +1,10 @@
 import { SyncError } from "../errors.ts";
-import { patiently } from "./pause.ts";
-import type { Pouring } from "./content.ts";
+import { type Patience, patiently } from "./pause.ts";
 
-/** The first look at a store; made again where what stands in the way passes by itself. A store that stays overloaded rejects with connection. */
-export async function knock(look: () => Promise<unknown>, pouring: Pouring): Promise<void> {
+/** The first look at a store or server; made again where what stands in the way passes by itself. One that stays overloaded rejects with connection. */
+export async function knock<T>(look: () => Promise<T>, patience: Patience): Promise<T> {
   try {
-    await patiently(look, pouring);
+    return await patiently(look, patience);
   } catch (error) {
     // A server that is overloaded is none that another run holds.
     const isBusy = error instanceof SyncError && error.kind === "busy";

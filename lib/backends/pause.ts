@@ -14,15 +14,21 @@ export async function pause(ms: number, { signal, operation }: Pouring): Promise
   if (signal.aborted) throw cancelled(signal, operation);
 }
 
+export interface Patience extends Pouring {
+  /** Is this failure, which may pass, one to wait for? Every one by default. */
+  isWorthWaiting?(error: SyncError): boolean;
+}
+
 /** Does the work again, with longer and longer pauses, while it fails for a reason that passes: four times in all. Then it rejects as the last one did. */
-export async function patiently<T>(work: () => Promise<T>, pouring: Pouring): Promise<T> {
+export async function patiently<T>(work: () => Promise<T>, patience: Patience): Promise<T> {
   for (let attempt = 1;; attempt++) {
     try {
       return await work();
     } catch (error) {
       if (!(error instanceof SyncError) || error.facts.transient !== true || attempt === ATTEMPTS) throw error;
+      if (patience.isWorthWaiting?.(error) === false) throw error;
       const wait = Math.max(error.facts.retryAfter ?? 0, FIRST_WAIT_MS * 2 ** (attempt - 1));
-      await pause(Math.min(MOST_WAIT_MS, wait), pouring);
+      await pause(Math.min(MOST_WAIT_MS, wait), patience);
     }
   }
 }

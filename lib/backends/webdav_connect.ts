@@ -1,10 +1,11 @@
-import { badInput } from "../errors.ts";
+import { badInput, type SyncError } from "../errors.ts";
 import { printable, root } from "../path.ts";
 import type { Call, Target } from "./backend.ts";
 import { Http } from "./http.ts";
-import { type Ask, failure } from "./http_status.ts";
+import { type Ask, failure, statusOf } from "./http_status.ts";
 import { Budget } from "./http_stripes.ts";
 import { parseTlsPins } from "./http_tls.ts";
+import { knock } from "./knock.ts";
 import { isLoopback } from "./loopback.ts";
 import { readClientCertificate } from "./tls_client.ts";
 import type { AuthScheme } from "./webdav_auth.ts";
@@ -12,6 +13,7 @@ import { type Dialect, dialectOf } from "./webdav_dialect.ts";
 import { find, type Finder } from "./webdav_find.ts";
 import { encodePath, namesOf } from "./webdav_href.ts";
 import { insecure, Link } from "./webdav_link.ts";
+import { refusal } from "./webdav_status.ts";
 import type { Learned } from "./webdav_put.ts";
 
 /** An open server: who it is, how it behaves, and where the session starts. */
@@ -43,7 +45,10 @@ export async function connectWebdav(target: Target, call: Call): Promise<Server>
     const names = namesOf(start);
     const ask: Ask = { signal: call.signal, operation: "open", path: root, shown: label };
     const budget = new Budget(PIECES_AHEAD);
-    const facts = await meet({ link, host, asksChecksums: true, budget }, names, ask);
+    const first: Finder = { link, host, asksChecksums: true, budget };
+    // A server that answers "not now" is asked again; one that cannot be reached is not waited for.
+    const isWorthWaiting = (error: SyncError) => statusOf(error) !== undefined;
+    const facts = await knock(() => meet(first, names, ask), { ...ask, isWorthWaiting });
     const finder: Finder = { link, host, asksChecksums: facts.isOwncloud, budget };
     const dialect = dialectOf(facts);
     return {
@@ -119,6 +124,8 @@ async function meet(finder: Finder, names: readonly string[], ask: Ask): Promise
   const hello = await link.send({ method: "PROPFIND", uri, headers: { depth: "0" } }, ask);
   const { status } = hello;
   await hello.drop();
+  const busy = refusal(ask, hello);
+  if (busy.facts.transient === true) throw busy;
   if (status === 404 && names.length > 0) return await meet(finder, names.slice(0, -1), ask);
   if (status !== 207) throw noWebdav(ask, { status, location: String(hello.headers.location ?? ""), uri });
   const options = await link.send({ method: "OPTIONS", uri }, ask);
@@ -138,7 +145,9 @@ function noWebdav(
   { status, location, uri }: { readonly status: number; readonly location: string; readonly uri: string },
 ): Error {
   if (status === 403) return failure(ask, "denied", { why: `the server lets this user not into ${printable(uri)}` });
-  if (status >= 500) return failure(ask, "connection", { why: `the server failed with status ${status}` });
+  if (status >= 500) {
+    return failure(ask, "connection", { why: `the server failed with status ${status}`, transient: false });
+  }
   const to = URL.canParse(location) ? new URL(location) : undefined;
   if (status >= 300 && status < 400 && to !== undefined) {
     const written = `${to.protocol === "https:" ? "davs" : "dav"}://${to.host}${to.pathname}`;
