@@ -148,7 +148,9 @@ const cells: readonly Cell[] = [
 for (const kind of farKinds) {
   serverTest(`Sync-Path over ${kind.name}`, { server: kind.server }, async (t) => {
     await using far: Far = await kind.start();
-    for (const { name, run } of cells) {
+    // Partial PUT is for large uploads alone: all else is as on the same server without.
+    const all = kind.name.endsWith("partial PUT") ? cells.filter(({ name }) => name.includes("large upload")) : cells;
+    for (const { name, run } of all) {
       await t.step(name, async () => {
         await using pair = await makeFarPair(far);
         await run(pair, kind, far);
