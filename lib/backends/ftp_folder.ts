@@ -6,7 +6,7 @@ import { look } from "./ftp_look.ts";
 import { failure, isAbsent, refusal, type Reply, said } from "./ftp_reply.ts";
 import { childOf, type Doing, type Site, wired } from "./ftp_site.ts";
 import { foreignCertificate } from "./ftp_trust.ts";
-import type { Wire } from "./wire.ts";
+import { lost, type Wire } from "./wire.ts";
 import { nameOf } from "../path.ts";
 
 /** The children of one folder, complete: anything less rejects. With notFound when it is absent, with denied when it cannot be read. */
@@ -18,7 +18,7 @@ export async function listFolder(link: FtpLink, site: Site, doing: Doing): Promi
   }
   const entering = link.ask(`CWD ${wired(site, doing)}`);
   // In the same turn, where that saves one.
-  const data = link.isFar && link.pipelines ? link.openData() : undefined;
+  const data = link.isFar && link.pipelines ? link.openData({ witnessed: true }) : undefined;
   data?.catch(() => {});
   const entered = await entering;
   if (entered.code >= 300) {
@@ -67,7 +67,7 @@ type Listing = Pick<Fetching, "doing" | "command" | "data">;
 
 async function listed(link: FtpLink, site: Site, listing: Listing): Promise<Listed> {
   const { doing, command } = listing;
-  const { bytes, reply } = await fetchAll(link, listing);
+  const { bytes, reply } = await fetchAll(link, { ...listing, witnessed: true });
   if (reply.code >= 300) throw await whyUnlisted(link, site, { doing, reply });
   const lines = linesOf(bytes);
   if (bytes.length > 0 && bytes.at(-1) !== LINE_FEED) throw cut(doing, "the listing broke off in the middle of a line");
@@ -111,6 +111,8 @@ interface Fetching {
   readonly next?: readonly string[];
   /** The data connection, where it is on its way already. */
   readonly data?: Promise<Wire>;
+  /** No size proves that all came: over TLS the other side must have told the end. */
+  readonly witnessed?: boolean;
 }
 
 /** What came on a data connection, the reply behind it, and those to what was asked next; these are of no use after a refusal. */
@@ -129,10 +131,19 @@ export async function restart(link: FtpLink, { doing, from }: { doing: Doing; fr
 /** Everything that a command gives on a data connection, and the reply after it. The reply decides over a broken data connection. */
 export async function fetchAll(
   link: FtpLink,
-  { doing, command, likely = LISTING_BYTES, most = MOST_BYTES, from = 0, next = [], ...given }: Fetching,
+  {
+    doing,
+    command,
+    likely = LISTING_BYTES,
+    most = MOST_BYTES,
+    from = 0,
+    next = [],
+    witnessed = false,
+    ...given
+  }: Fetching,
 ): Promise<Fetched> {
   const { signal, operation } = doing;
-  const data = await (given.data ?? link.openData());
+  const data = await (given.data ?? link.openData({ witnessed }));
   const stop = () => data.destroy();
   signal.addEventListener("abort", stop);
   try {
@@ -152,6 +163,7 @@ export async function fetchAll(
         if (size > most) throw failure(doing, "refused", { why: `the server sends more than ${most} bytes` });
         if (size === memory.length) memory = grown(memory);
       }
+      if (data.isTold?.() === false) throw lost("connection", "the data connection was cut: TLS did not tell its end");
     } catch (error) {
       broken = error;
     }

@@ -7,6 +7,7 @@ import { SyncError } from "../errors.ts";
 import { epsvPort, pasvPort, type Reply } from "./ftp_reply.ts";
 import { dial, secure } from "./ftp_socket.ts";
 import { fingerprintOf, securing, type Trust } from "./ftp_trust.ts";
+import { Witness } from "./ftp_witness.ts";
 import { dialWire, lost, ON_WIRE, type Wire } from "./wire.ts";
 import { laterWire, toWire } from "./wire_tls.ts";
 
@@ -136,8 +137,8 @@ export class FtpLink {
     return { reply, replies: await Promise.all(asked ?? await this.#follow(commands)) };
   }
 
-  /** A data connection to the host of the control connection. Rejects with what the server said where it gives none. */
-  async openData(): Promise<Wire> {
+  /** A data connection to the host of the control connection. Rejects with what the server said where it gives none. `witnessed`: how it ends can be told. */
+  async openData({ witnessed = false } = {}): Promise<Wire> {
     const ahead = this.#ahead;
     this.#ahead = undefined;
     const isFresh = ahead !== undefined && performance.now() < ahead.until;
@@ -156,8 +157,10 @@ export class FtpLink {
     // Bytes may come right behind the handshake: nobody may look away while the runtime decides whether the socket flows.
     let data: Wire | undefined;
     const begun = (secured: tls.TLSSocket) => void (data = toWire(secured, timeout));
-    const ready = secure(socket, { options, check }, { timeout, begun });
-    return laterWire(ready.then((secured) => data ?? toWire(secured, timeout)), socket);
+    const witness = witnessed ? new Witness(socket) : undefined;
+    const ready = secure(witness ?? socket, { options, check }, { timeout, begun });
+    const wire = laterWire(ready.then((secured) => data ?? toWire(secured, timeout)), socket);
+    return witness === undefined ? wire : { ...wire, isTold: () => witness.sawEnd };
   }
 
   /** The transfer's data is through: the final reply is due. */

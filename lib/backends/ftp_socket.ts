@@ -1,4 +1,5 @@
 import net from "node:net";
+import type { Duplex } from "node:stream";
 import tls from "node:tls";
 import { lost } from "./wire.ts";
 
@@ -31,7 +32,7 @@ export function dial(to: { readonly host: string; readonly port: number }, timeo
 
 /** TLS over a connected socket, the peer checked, within `timeout` ms. `begun` is handed the socket before anything happens on it. */
 export function secure(
-  socket: net.Socket,
+  socket: net.Socket | Duplex,
   { options, check }: Securing,
   { timeout, begun }: { readonly timeout: number; begun?(secured: tls.TLSSocket): void },
 ): Promise<tls.TLSSocket> {

@@ -4,7 +4,7 @@ import { SyncError } from "../errors.ts";
 
 /** A connection. Nothing of it is an event: whoever asks for bytes waits for them. One reads and one writes at a time. */
 export interface Wire {
-  /** Puts what comes next into the memory, from its start, and tells how many bytes; undefined at the end. Rejects when the connection breaks, ends without TLS having said so, or nothing comes in time; `patient`: however long that takes. */
+  /** Puts what comes next into the memory, from its start, and tells how many bytes; undefined at the end. Rejects when the connection breaks, or nothing comes in time; `patient`: however long that takes. */
   read(into: Uint8Array<ArrayBuffer>, options?: { readonly patient: boolean }): Promise<number | undefined>;
   /** Resolves when the bytes were taken over: their memory is free again. Rejects when the connection breaks, or nothing is taken in time. */
   write(bytes: Uint8Array): Promise<void>;
@@ -12,6 +12,8 @@ export interface Wire {
   end(): Promise<void>;
   /** Lets go of it at once: whoever waits is rejected. */
   destroy(): void;
+  /** Over TLS, where that was asked for: did the other side tell that this was all? Known once read() gave undefined. */
+  readonly isTold?: () => boolean;
 }
 
 export interface Peer {

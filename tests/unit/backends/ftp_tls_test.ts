@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import type { Backend } from "../../../lib/backends/backend.ts";
 import { lost } from "../../../lib/backends/wire.ts";
 import { foreignCertificate } from "../../../lib/backends/ftp_trust.ts";
-import { root } from "../../../lib/path.ts";
+import { root, toRelPath } from "../../../lib/path.ts";
+import type { FileEntry } from "../../../lib/types.ts";
 import { call, paths, put, rejects, text } from "../../contract/rig.ts";
+import { collect } from "../../support/content.ts";
 import { openSmallFtp } from "../../support/ftp_target.ts";
 import { freePort } from "../../support/servers/install.ts";
 import { testCertificate } from "../../support/servers/small_dav.ts";
@@ -67,13 +69,21 @@ Deno.test("a file that was cut, by a connection that ends without a word of TLS,
   };
   await using server = await startSmallFtp({ tls: { ...own, cuts: true }, reply, holds });
   await using backend = await openSmallFtp(server, pinned);
-  for (const path of Object.keys(holds)) {
-    const name = path.slice(1);
+  for (const [path, { length }] of Object.entries(holds)) {
+    const file = (size: number): FileEntry => ({ kind: "file", path: toRelPath(path.slice(1)), size });
+    const read = async (expect: FileEntry) => await collect(await backend.read(expect.path, { ...call, expect }));
     isLonger = false;
-    assert.equal((await text(backend, name)).length, server.files.get(path)?.length);
+    assert.equal((await read(file(length))).length, length);
     isLonger = true;
-    await rejects(text(backend, name), "changed");
+    await rejects(read(file(length + 1)), "changed");
   }
+});
+
+Deno.test("a listing whose data connection ends without a word of TLS is none: it may have been cut at any line", async () => {
+  await using server = await startSmallFtp({ listing: line.repeat(50), tls: { ...own, cuts: true } });
+  await using backend = await openSmallFtp(server, pinned);
+  const error = await rejects(backend.list(root, call), "connection");
+  assert.match(error.message, /the data connection was cut/);
 });
 
 /** A TLS server with another certificate, in a process of its own: servers of one process resume the sessions of each other. */
