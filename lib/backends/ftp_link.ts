@@ -8,7 +8,7 @@ import { epsvPort, pasvPort, type Reply } from "./ftp_reply.ts";
 import { dial, secure } from "./ftp_socket.ts";
 import { fingerprintOf, securing, type Trust } from "./ftp_trust.ts";
 import { Witness } from "./ftp_witness.ts";
-import { dialWire, lost, ON_WIRE, type Wire } from "./wire.ts";
+import { dialWire, lost, ON_WIRE, Watch, type Wire } from "./wire.ts";
 import { laterWire, toWire } from "./wire_tls.ts";
 
 export interface LinkSettings {
@@ -36,7 +36,7 @@ export class FtpLink {
   readonly #ftp: FTPContext;
   readonly #settings: LinkSettings;
   readonly #waiting: Waiter[] = [];
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #silence: Watch;
   #closed: SyncError | undefined;
   #hasEpsv = true;
   #newest = false;
@@ -54,6 +54,8 @@ export class FtpLink {
   private constructor(socket: net.Socket, settings: LinkSettings) {
     this.#settings = settings;
     this.#ftp = new FTPContext(0, "latin1");
+    const { timeout } = settings;
+    this.#silence = new Watch(timeout, () => this.close(lost("timeout", `no answer in ${timeout / 1000} s`)));
     this.#use(socket);
   }
 
@@ -101,7 +103,7 @@ export class FtpLink {
 
   /** Sends one command. Rejects when the link is broken or silent for too long. */
   async ask(command: string, options: { readonly patient?: boolean } = {}): Promise<Reply> {
-    const [reply] = this.#send([command], options.patient);
+    const [reply] = this.#send([command], options);
     return await (reply ?? Promise.reject(lost("connection", "the connection is closed")));
   }
 
@@ -172,7 +174,7 @@ export class FtpLink {
   close(why = lost("connection", "the connection is closed")): void {
     if (this.#closed !== undefined) return;
     this.#closed = why;
-    clearTimeout(this.#timer);
+    this.#silence[Symbol.dispose]();
     this.#ftp.close();
     for (const waiter of this.#waiting.splice(0)) waiter.reject(why);
   }
@@ -183,7 +185,7 @@ export class FtpLink {
 
   /** Sends the commands behind the question for the port of the next data connection. */
   #askAhead(commands: readonly string[]): readonly Promise<Reply>[] {
-    const [port, ...replies] = this.#send([this.#hasEpsv ? "EPSV" : "NOOP", ...commands]);
+    const [port, ...replies] = this.#send([this.#hasEpsv ? "EPSV" : "NOOP", ...commands], { ahead: true });
     if (this.#hasEpsv && port !== undefined) {
       this.#ahead = { port: port.then(epsvPort, () => undefined), until: performance.now() + AHEAD_MS };
     }
@@ -217,21 +219,21 @@ export class FtpLink {
   }
 
   /** The one place where commands of others reach the wire; as bytes, because text over TLS does not keep its encoding. */
-  #send(commands: readonly string[], patient = false): readonly Promise<Reply>[] {
+  #send(commands: readonly string[], { patient = false, ahead = false } = {}): readonly Promise<Reply>[] {
     if (this.#closed !== undefined) throw this.#closed;
     // deno-lint-ignore no-control-regex
     if (commands.some((one) => /[\u0000-\u001f\u007f]|[^\u0000-\u00ff]/.test(one))) {
       const why = "A name with a control character cannot be sent over FTP";
       throw new SyncError("badInput", why, { operation: ON_WIRE });
     }
-    // The port that is asked for behind a transfer is in nobody's way.
-    const replies = commands.map((_, index) => this.#next(patient, { idle: patient && index > 0 }));
+    // The port that is asked for ahead is in nobody's way.
+    const replies = commands.map((_, index) => this.#next({ patient, idle: ahead && index === 0 }));
     for (const one of replies) one.catch(() => {});
     this.#ftp.socket.write(Buffer.from(commands.map((one) => `${one}\r\n`).join(""), "latin1"));
     return replies;
   }
 
-  #next(patient = false, { idle = false } = {}): Promise<Reply> {
+  #next({ patient = false, idle = false } = {}): Promise<Reply> {
     const { promise, resolve, reject } = Promise.withResolvers<Reply>();
     this.#waiting.push({ resolve, reject, patient, idle });
     this.#watch();
@@ -240,11 +242,9 @@ export class FtpLink {
 
   /** The first reply that is waited for must come in time. */
   #watch(): void {
-    clearTimeout(this.#timer);
     const [first] = this.#waiting;
-    if (first === undefined || first.patient) return;
-    const { timeout } = this.#settings;
-    this.#timer = setTimeout(() => this.close(lost("timeout", `no answer in ${timeout / 1000} s`)), timeout);
+    if (first === undefined || first.patient) this.#silence.end();
+    else this.#silence.begin();
   }
 
   #onReply(reply: Error | FTPResponse): void {

@@ -68,6 +68,7 @@ export class Watch {
   readonly #onLate: () => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #since: number | undefined;
+  #isOver = false;
 
   constructor(timeout: number, onLate: () => void) {
     this.#timeout = timeout;
@@ -75,6 +76,7 @@ export class Watch {
   }
 
   begin(): void {
+    if (this.#isOver) return;
     this.#since = performance.now();
     this.#timer ??= setTimeout(() => this.#look(), this.#timeout);
   }
@@ -84,6 +86,7 @@ export class Watch {
   }
 
   [Symbol.dispose](): void {
+    this.#isOver = true;
     this.#since = undefined;
     clearTimeout(this.#timer);
     this.#timer = undefined;
