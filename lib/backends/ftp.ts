@@ -34,7 +34,7 @@ export const openFtp: OpenProtocol = async (target, call) => {
   // The runtime keeps one TLS session for each host name: servers that compare the sessions of data and control connection take
   // one connection only.
   const isPicky = link.isSecure && !abilities.takesAnySession;
-  const connections = isPicky ? 1 : numberOf(options.Connections, link.isFar ? FAR_CONNECTIONS : CONNECTIONS);
+  const connections = isPicky ? 1 : numberOf(options.Connections, CONNECTIONS);
   const reconnectTime = numberOf(options.ReconnectTime, RECONNECT_MS);
   const pool = new FtpPool(link, { connect: (inner) => login.connect(inner), connections, reconnectTime });
   const hasMlst = abilities.features.has("MLST");
@@ -71,9 +71,8 @@ export const openFtp: OpenProtocol = async (target, call) => {
   }
 };
 
-const CONNECTIONS = 4;
-/** Where turns take long more of them side by side help; a server that takes fewer says so, and that is no error. */
-const FAR_CONNECTIONS = 8;
+/** A server that takes fewer says so, and that is no error. */
+const CONNECTIONS = 8;
 const RECONNECT_MS = 120_000;
 
 /** What all backends of one server share. */

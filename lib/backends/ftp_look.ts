@@ -14,6 +14,23 @@ export function lookCommands(site: Site, doing: Doing): readonly string[] {
   return site.hasMlst ? [`MLST ${path}`] : [`SIZE ${path}`, `MDTM ${path}`];
 }
 
+/** The command that tells whether a file of which all bytes came is still the one it was; stillAt() reads its reply. */
+export function stillCommands(site: Site, doing: Doing): readonly string[] {
+  return lookCommands(site, doing).slice(-1);
+}
+
+/** The file as it is now. Its `size` is for the caller to prove, by the bytes that came; where the reply does not tell the time, another look does. */
+export async function stillAt(
+  link: FtpLink,
+  site: Site,
+  { replies, size, ...doing }: Doing & { readonly size: number; readonly replies: readonly Reply[] },
+): Promise<Entry | undefined> {
+  const [reply] = replies;
+  if (reply === undefined || reply.code >= 300) return await look(link, site, doing);
+  const given = { code: 213, text: `213 ${size}` };
+  return lookedAt(site, doing, site.hasMlst ? replies : [given, reply]);
+}
+
 /** The command that tells whether something is there at all; lookedAt() reads its reply. */
 export function presenceCommands(site: Site, doing: Doing): readonly string[] {
   return lookCommands(site, doing).slice(0, 1);

@@ -4,7 +4,7 @@ import type { Content, ReadOptions } from "./backend.ts";
 import { streamOf } from "./content.ts";
 import { fetchAll, restart } from "./ftp_folder.ts";
 import type { FtpLink } from "./ftp_link.ts";
-import { look, lookCommands, lookedAt, mustMatch } from "./ftp_look.ts";
+import { look, mustMatch, stillAt, stillCommands } from "./ftp_look.ts";
 import { failure, refusal, type Reply } from "./ftp_reply.ts";
 import { aboutCall, type Doing, onLink, type Site, wired } from "./ftp_site.ts";
 import type { Wire } from "./wire.ts";
@@ -54,10 +54,10 @@ async function readWhole(link: FtpLink, site: Site, work: Work): Promise<Uint8Ar
     likely: expect.size - from,
     most: MOST_EXTRA,
     from,
-    next: lookCommands(site, work),
+    next: stillCommands(site, work),
   });
   if (reply.code >= 300) throw await whyUnread(link, site, { work, reply });
-  const after = lookedAt(site, work, replies);
+  const after = await stillAt(link, site, { ...work, replies, size: expect.size });
   if (signal.aborted) throw cancelled(signal, operation);
   mustMatch(after, { ...work, expect });
   if (bytes.length !== expect.size - from) throw ended(work, from + bytes.length);
@@ -120,9 +120,9 @@ async function mustEnd(link: FtpLink, site: Site, { work, data, pending, at }: E
   const more = at < work.to ? undefined : await data.read(new Uint8Array(1));
   if (more !== undefined) throw ended(work, at);
   data.destroy();
-  const { reply, replies } = await link.conclude(pending, lookCommands(site, work));
+  const { reply, replies } = await link.conclude(pending, stillCommands(site, work));
   if (reply.code >= 300) throw refusal(work, reply);
-  mustMatch(lookedAt(site, work, replies), work);
+  mustMatch(await stillAt(link, site, { ...work, replies, size: work.expect.size }), work);
   if (at < work.to) throw ended(work, at);
 }
 

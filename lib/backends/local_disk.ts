@@ -42,7 +42,7 @@ export function newPace(clock: () => number = () => performance.now()): Pace {
 /** What is at a path of the disk, not followed when it is a link; undefined when nothing is. */
 export async function lstat(pace: Pace, full: string): Promise<Deno.FileInfo | undefined> {
   try {
-    return await pace(() => Deno.lstatSync(full), () => Deno.lstat(full));
+    return await pace(() => traceless(() => Deno.lstatSync(full)), () => Deno.lstat(full));
   } catch (error) {
     if (isAbsence(error)) return undefined;
     throw error;
@@ -115,6 +115,17 @@ function seen(info: () => Deno.FileInfo): Deno.FileInfo | Error {
     return info();
   } catch (error) {
     return asError(error);
+  }
+}
+
+/** An error without its stack: before each new file its absence is one, and the stack costs more than the call. */
+function traceless<T>(work: () => T): T {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    return work();
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
   }
 }
 

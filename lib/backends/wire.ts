@@ -135,7 +135,6 @@ class PlainWire implements Wire {
   destroy(): void {
     if (this.#isDestroyed) return;
     this.#isDestroyed = true;
-    this.#broken ??= lost("connection", "the connection was given up");
     this.#reading[Symbol.dispose]();
     this.#writing[Symbol.dispose]();
     this.#connection.close();
@@ -147,13 +146,14 @@ class PlainWire implements Wire {
   }
 
   async #watched<T>(watch: Watch | undefined, work: () => Promise<T>): Promise<T> {
+    if (this.#isDestroyed) this.#broken ??= lost("connection", "the connection was given up");
     if (this.#broken !== undefined) throw this.#broken;
     watch?.begin();
     try {
       return await work();
     } catch (error) {
-      this.#broken ??= lost("connection", `the connection broke: ${messageOf(error)}`, error);
-      throw this.#broken;
+      const why = this.#isDestroyed ? "the connection was given up" : `the connection broke: ${messageOf(error)}`;
+      throw this.#broken ??= lost("connection", why, error);
     } finally {
       watch?.end();
     }
