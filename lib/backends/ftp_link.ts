@@ -6,6 +6,7 @@ import { FTPContext, FTPError, type FTPResponse } from "npm:basic-ftp@6.2.3";
 import { SyncError } from "../errors.ts";
 import { epsvPort, pasvPort, type Reply } from "./ftp_reply.ts";
 import { dial, secure } from "./ftp_socket.ts";
+import { toLatin1 } from "./latin1.ts";
 import { fingerprintOf, securing, type Trust } from "./ftp_trust.ts";
 import { Witness } from "./ftp_witness.ts";
 import { dialWire, lost, ON_WIRE, Watch, type Wire } from "./wire.ts";
@@ -215,7 +216,7 @@ export class FtpLink {
   #fetchRest(count: number): void {
     if (!this.holdsBack || count < 2 || this.#waiting.length === 0 || this.closed) return;
     this.#waiting.push({ resolve: () => {}, reject: () => {}, patient: false, idle: true });
-    this.#ftp.socket.write(Buffer.from("NOOP\r\n", "latin1"));
+    this.#ftp.socket.write(toLatin1("NOOP\r\n"));
   }
 
   /** The one place where commands of others reach the wire; as bytes, because text over TLS does not keep its encoding. */
@@ -229,7 +230,7 @@ export class FtpLink {
     // The port that is asked for ahead is in nobody's way.
     const replies = commands.map((_, index) => this.#next({ patient, idle: ahead && index === 0 }));
     for (const one of replies) one.catch(() => {});
-    this.#ftp.socket.write(Buffer.from(commands.map((one) => `${one}\r\n`).join(""), "latin1"));
+    this.#ftp.socket.write(toLatin1(commands.map((one) => `${one}\r\n`).join("")));
     return replies;
   }
 

@@ -1,5 +1,5 @@
-import { Buffer } from "node:buffer";
 import { badInput } from "../errors.ts";
+import { toLatin1 } from "./latin1.ts";
 
 /** The first lines of a reply, names of headers in lower case; what stands several times is joined with ", ". RFC 9112. */
 export interface Head {
@@ -31,7 +31,7 @@ export function formatRequest(
     text += `${name}: ${value}\r\n`;
   }
   if (!isPlain) throw badInput("A request over HTTP cannot carry control characters, or a blank in its address");
-  return new Uint8Array(Buffer.from(`${text}\r\n`, "latin1"));
+  return toLatin1(`${text}\r\n`);
 }
 
 /** Reads the first lines, without the empty one behind them. Throws an Error for what is no HTTP/1. */
