@@ -2,6 +2,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { cancelled, SyncError, toSyncError } from "../errors.ts";
 import type { Call } from "./backend.ts";
 import type { FtpLink } from "./ftp_link.ts";
+import { Turns } from "./turns.ts";
 import { lost, ON_WIRE } from "./wire.ts";
 
 export interface FtpPoolOptions {
@@ -21,7 +22,7 @@ export class FtpPool implements AsyncDisposable {
   readonly #options: FtpPoolOptions;
   readonly #idle: FtpLink[] = [];
   readonly #all = new Set<FtpLink>();
-  readonly #queue = new Set<() => void>();
+  readonly #turns = new Turns();
   readonly #closing = new AbortController();
   #dialling = 0;
   #most: number;
@@ -47,13 +48,17 @@ export class FtpPool implements AsyncDisposable {
   async lease({ signal, operation }: Call & { readonly operation: string }): Promise<FtpLink> {
     for (;;) {
       if (this.#closing.signal.aborted) throw closedError();
-      if (signal.aborted) throw cancelled(signal, operation);
+      if (signal.aborted) {
+        // The turn that it may have been given is the next one's.
+        this.#turns.next();
+        throw cancelled(signal, operation);
+      }
       const link = this.#take();
       if (link !== undefined) return link;
       if (this.#all.size + this.#dialling < this.#most) {
         const fresh = await this.#dial({ signal, operation });
         if (fresh !== undefined) return fresh;
-      } else await this.#turn({ signal, operation });
+      } else await this.#turns.wait({ signal, operation });
     }
   }
 
@@ -63,7 +68,7 @@ export class FtpPool implements AsyncDisposable {
       link.close();
       this.#all.delete(link);
     }
-    this.#wake();
+    this.#turns.next();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -71,7 +76,7 @@ export class FtpPool implements AsyncDisposable {
     for (const link of this.#all) link.close(closedError());
     this.#all.clear();
     this.#idle.length = 0;
-    for (const wake of [...this.#queue]) wake();
+    this.#turns.all();
     return Promise.resolve();
   }
 
@@ -112,26 +117,8 @@ export class FtpPool implements AsyncDisposable {
       }
     } finally {
       this.#dialling--;
-      this.#wake();
+      this.#turns.next();
     }
-  }
-
-  async #turn({ signal, operation }: Call & { readonly operation: string }): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const stop = () => {
-      this.#queue.delete(resolve);
-      reject(cancelled(signal, operation));
-    };
-    this.#queue.add(resolve);
-    signal.addEventListener("abort", stop);
-    await promise.finally(() => signal.removeEventListener("abort", stop));
-  }
-
-  #wake(): void {
-    const [next] = this.#queue;
-    if (next === undefined) return;
-    this.#queue.delete(next);
-    next();
   }
 }
 

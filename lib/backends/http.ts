@@ -6,6 +6,7 @@ import { formatRequest } from "./http_message.ts";
 import { type Ask, failure, toSyncError } from "./http_status.ts";
 import { connectTls } from "./http_tls.ts";
 import type { ClientCertificate } from "./tls_client.ts";
+import { Turns } from "./turns.ts";
 import { dialWire, type Wire } from "./wire.ts";
 import { toWire } from "./wire_tls.ts";
 
@@ -39,7 +40,7 @@ export class Http implements AsyncDisposable {
   readonly #place: HttpPlace;
   readonly #idle: Connection[] = [];
   readonly #all = new Set<Connection>();
-  readonly #queue = new Set<() => void>();
+  readonly #turns = new Turns();
   readonly #running = new Map<Exchange, Ask>();
   #dialling = 0;
   #isClosed = false;
@@ -77,7 +78,7 @@ export class Http implements AsyncDisposable {
     for (const connection of this.#all) connection.destroy();
     this.#all.clear();
     this.#idle.length = 0;
-    for (const wake of [...this.#queue]) wake();
+    this.#turns.all();
     return Promise.resolve();
   }
 
@@ -115,13 +116,15 @@ export class Http implements AsyncDisposable {
   /** A connection of one's own until #release(). */
   async #lease(ask: Ask): Promise<Connection> {
     for (;;) {
+      // The turn that it may have been given is the next one's.
+      if (ask.signal.aborted) this.#turns.next();
       this.#mustBeOpen(ask);
       for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
         if (idle.isQuiet) return idle;
         this.#drop(idle);
       }
       if (this.#all.size + this.#dialling < this.#place.connections) return await this.#dial(ask);
-      await this.#turn(ask);
+      await this.#turns.wait(ask);
     }
   }
 
@@ -140,7 +143,7 @@ export class Http implements AsyncDisposable {
       throw toSyncError(ask, error);
     } finally {
       this.#dialling--;
-      this.#wake();
+      this.#turns.next();
     }
   }
 
@@ -158,36 +161,18 @@ export class Http implements AsyncDisposable {
     if (!isReusable || connection.hasMore || this.#isClosed) return this.#drop(connection);
     connection.renew();
     this.#idle.push(connection);
-    this.#wake();
+    this.#turns.next();
   }
 
   #drop(connection: Connection): void {
     connection.destroy();
     this.#all.delete(connection);
-    this.#wake();
+    this.#turns.next();
   }
 
   #mustBeOpen(ask: Ask): void {
     if (ask.signal.aborted) throw cancelled(ask.signal, ask.operation);
     if (this.#isClosed) throw closed(ask);
-  }
-
-  async #turn({ signal, operation }: Ask): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const stop = () => {
-      this.#queue.delete(resolve);
-      reject(cancelled(signal, operation));
-    };
-    this.#queue.add(resolve);
-    signal.addEventListener("abort", stop);
-    await promise.finally(() => signal.removeEventListener("abort", stop));
-  }
-
-  #wake(): void {
-    const [next] = this.#queue;
-    if (next === undefined) return;
-    this.#queue.delete(next);
-    next();
   }
 }
 

@@ -3,6 +3,7 @@ import type { Entry } from "../types.ts";
 import type { Backend, Layer } from "./backend.ts";
 import { type Around, decorate, type Listing, type Operation } from "./decorate.ts";
 import { retry, type RetryOptions } from "./retry.ts";
+import { Turns } from "./turns.ts";
 
 /** One call, when it has ended. `ms`: from the call to its result, retries and waiting included; a walk ends with its last entry. */
 export interface LogLine {
@@ -113,7 +114,7 @@ interface Caller {
 /** A number of places, and those who wait for one. */
 class Places {
   #free: number;
-  readonly #queue = new Set<() => void>();
+  readonly #turns = new Turns();
 
   constructor(count: number) {
     this.#free = count;
@@ -122,29 +123,11 @@ class Places {
   async use<T>(work: () => Promise<T>, caller: Caller): Promise<T> {
     if (caller.signal.aborted) throw cancelled(caller.signal, caller.operation);
     if (this.#free > 0) this.#free--;
-    else await this.#turn(caller);
+    else await this.#turns.wait(caller);
     try {
       return await work();
     } finally {
-      const [next] = this.#queue;
-      if (next === undefined) this.#free++;
-      else next();
+      if (!this.#turns.next()) this.#free++;
     }
-  }
-
-  /** Resolves when a place was handed over. */
-  async #turn({ operation, signal }: Caller): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const take = () => {
-      this.#queue.delete(take);
-      resolve();
-    };
-    const stop = () => {
-      this.#queue.delete(take);
-      reject(cancelled(signal, operation));
-    };
-    this.#queue.add(take);
-    signal.addEventListener("abort", stop);
-    await promise.finally(() => signal.removeEventListener("abort", stop));
   }
 }

@@ -1,5 +1,6 @@
 import { cancelled, SyncError } from "../errors.ts";
 import { type Ask, wantsFewer } from "./s3_errors.ts";
+import { Turns } from "./turns.ts";
 
 /**
  * How many requests of a session are on their way at once. Half as many as there are now from when the store asks for fewer; one more
@@ -7,7 +8,7 @@ import { type Ask, wantsFewer } from "./s3_errors.ts";
  */
 export class Pace {
   readonly #most: number;
-  readonly #queue = new Set<() => void>();
+  readonly #turns = new Turns();
   #limit: number;
   #active = 0;
   /** How often it was halved. */
@@ -23,7 +24,7 @@ export class Pace {
   async run<T>(ask: Ask, request: () => Promise<T>): Promise<T> {
     if (ask.signal.aborted) throw cancelled(ask.signal, ask.operation);
     if (this.#active < this.#limit) this.#active++;
-    else await this.#turn(ask);
+    else await this.#turns.wait(ask);
     const age = this.#age;
     try {
       const result = await request();
@@ -51,27 +52,8 @@ export class Pace {
   }
 
   #admit(): void {
-    for (const next of this.#queue) {
-      if (this.#active >= this.#limit) return;
-      next();
-    }
-  }
-
-  /** Resolves when it is counted among those on their way. */
-  async #turn({ signal, operation }: Ask): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const next = () => {
-      this.#queue.delete(next);
-      this.#active++;
-      resolve();
-    };
-    const stop = () => {
-      this.#queue.delete(next);
-      reject(cancelled(signal, operation));
-    };
-    this.#queue.add(next);
-    signal.addEventListener("abort", stop);
-    await promise.finally(() => signal.removeEventListener("abort", stop));
+    // Who has a turn counts from now on, though its request begins a moment later.
+    while (this.#active < this.#limit && this.#turns.next()) this.#active++;
   }
 }
 
