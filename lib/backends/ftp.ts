@@ -34,7 +34,7 @@ export const openFtp: OpenProtocol = async (target, call) => {
   // The runtime keeps one TLS session for each host name: servers that compare the sessions of data and control connection take
   // one connection only.
   const isPicky = link.isSecure && !abilities.takesAnySession;
-  const connections = isPicky ? 1 : numberOf(options.Connections, CONNECTIONS);
+  const connections = isPicky ? 1 : numberOf(options.Connections, link.isFar ? FAR_CONNECTIONS : CONNECTIONS);
   const reconnectTime = numberOf(options.ReconnectTime, RECONNECT_MS);
   const pool = new FtpPool(link, { connect: (inner) => login.connect(inner), connections, reconnectTime });
   const hasMlst = abilities.features.has("MLST");
@@ -73,6 +73,8 @@ export const openFtp: OpenProtocol = async (target, call) => {
 
 /** A server that takes fewer says so, and that is no error. */
 const CONNECTIONS = 8;
+/** Where turns take long more of them side by side help: each file takes two turns at least. */
+const FAR_CONNECTIONS = 12;
 const RECONNECT_MS = 120_000;
 
 /** What all backends of one server share. */

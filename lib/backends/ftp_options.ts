@@ -36,6 +36,6 @@ export const ftpOptions = [
     name: "Connections",
     kind: "number",
     help:
-      "How many connections may be open side by side, 4 by default, 8 far away; fewer are used when the server refuses more.",
+      "How many connections may be open side by side, 8 by default, 12 far away; fewer are used when the server refuses more.",
   },
 ] as const satisfies readonly ProtocolOption[];
