@@ -29,7 +29,9 @@ async function interrupt(
   const began = performance.now();
   for (const signal of signals) {
     child.kill(signal);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    // It may have ended before it could be told twice.
+    const pause = new Promise<false>((resolve) => setTimeout(resolve, 50, false));
+    if (await Promise.race([child.status.then(() => true), pause])) break;
   }
   const { code, stdout, stderr } = await output;
   const decoder = new TextDecoder();
