@@ -1,6 +1,7 @@
 import net from "node:net";
 import type { Duplex } from "node:stream";
 import tls from "node:tls";
+import { netWords } from "./net_words.ts";
 import { lost } from "./wire.ts";
 
 /** How a socket becomes a TLS one. */
@@ -20,7 +21,7 @@ export function dial(to: { readonly host: string; readonly port: number }, timeo
     socket.destroy();
     reject(error);
   };
-  socket.once("error", (error) => fail(lost("connection", error.message, error)));
+  socket.once("error", (error) => fail(lost("connection", netWords(error) ?? error.message, error)));
   socket.once("connect", () => {
     clearTimeout(timer);
     socket.removeAllListeners("error");

@@ -1,6 +1,7 @@
 import { type ErrorKind, SyncError } from "../errors.ts";
 import { printable, type RelPath } from "../path.ts";
 import type { Call } from "./backend.ts";
+import { netWords } from "./net_words.ts";
 import { isSentAway, sentAway } from "./tls_client.ts";
 import { ON_WIRE } from "./wire.ts";
 
@@ -77,7 +78,7 @@ export function toSyncError(ask: Ask, error: unknown): SyncError {
     return failure(ask, "hostKey", { why: untrusted(message), cause: error });
   }
   if (code === "ETIMEDOUT") return failure(ask, "timeout", { why: SILENT, cause: error });
-  const known = nets[code] ?? `the connection was lost (${printable(message).slice(0, 200)})`;
+  const known = netWords(error) ?? `the connection was lost (${printable(message).slice(0, 200)})`;
   return failure(ask, "connection", { why: known, cause: error });
 }
 
@@ -100,15 +101,6 @@ class HttpStatus extends Error {
     super(`status ${status}`);
   }
 }
-
-const nets: Readonly<Record<string, string>> = {
-  ECONNREFUSED: "nobody answers at this address",
-  ENOTFOUND: "the host name is not known",
-  EHOSTUNREACH: "the host cannot be reached",
-  ENETUNREACH: "the host cannot be reached",
-  ECONNRESET: "the server broke the connection",
-  EPIPE: "the server broke the connection",
-};
 
 const CERTIFICATE = /CERT|SELF_SIGNED|UNABLE_TO_(?:GET|VERIFY)|certificate|HostnameMismatch|NotValidForName/;
 const MOST_WAIT = 300_000;

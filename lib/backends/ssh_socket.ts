@@ -3,6 +3,7 @@ import type { Duplex } from "node:stream";
 import { Buffer } from "node:buffer";
 import { cancelled, SyncError } from "../errors.ts";
 import type { Call } from "./backend.ts";
+import { netWords } from "./net_words.ts";
 
 export interface SocketOptions extends Call {
   readonly host: string;
@@ -112,7 +113,7 @@ const TRANSIENT = { operation: OPERATION, transient: true } as const;
 const JOINED_BYTES = 128 * 1024;
 
 function toConnectError(error: Error & { code?: string }, place: string): SyncError {
-  const why = REASONS[error.code ?? ""] ?? error.message;
+  const why = netWords(error) ?? error.message;
   const transient = error.code !== "ENOTFOUND";
   return new SyncError("connection", `Cannot connect to ${place}: ${why}`, {
     operation: OPERATION,
@@ -120,13 +121,3 @@ function toConnectError(error: Error & { code?: string }, place: string): SyncEr
     cause: error,
   });
 }
-
-const REASONS: Readonly<Record<string, string>> = {
-  ENOTFOUND: "no such host is known; check the name",
-  EAI_AGAIN: "the name cannot be looked up right now",
-  ECONNREFUSED: "nothing listens there; check host and port, and whether the server runs",
-  ECONNRESET: "the server broke the connection off",
-  ETIMEDOUT: "no answer",
-  EHOSTUNREACH: "no route to the host",
-  ENETUNREACH: "no route to the network",
-};

@@ -1,6 +1,7 @@
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import { SyncError } from "../errors.ts";
+import { netWords } from "./net_words.ts";
 
 /** A connection. Nothing of it is an event: whoever asks for bytes waits for them. One reads and one writes at a time. */
 export interface Wire {
@@ -161,5 +162,5 @@ class PlainWire implements Wire {
 }
 
 function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return netWords(error) ?? (error instanceof Error ? error.message : String(error));
 }
