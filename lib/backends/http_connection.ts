@@ -139,8 +139,13 @@ export class Connection {
       left = parseInt(digits, 16);
       if (left > 0) return;
       isOver = true;
-      // Headers behind the content say nothing that is wanted.
-      while (await this.#textUntil("\r\n", { patient: false }) !== "");
+      // Headers behind the content say nothing that is wanted, but they must end.
+      for (let length = 0;;) {
+        const trailer = await this.#textUntil("\r\n", { patient: false });
+        if (trailer === "") return;
+        length += trailer?.length ?? Infinity;
+        if (length > HELD) throw new Error("the reply has no clear end behind its last chunk");
+      }
     };
     return async (into) => {
       if (left === 0 && !isOver) await nextChunk();

@@ -72,6 +72,11 @@ for (
       "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhello\r\n0\r\n\r\n",
     ],
     ["chunks of no size", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n"],
+    ["chunks whose last line is missing", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n"],
+    [
+      "headers without end behind the chunks",
+      `HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n${"a: b\r\n".repeat(40_000)}\r\n`,
+    ],
     ["headers that break off", "HTTP/1.1 200 OK\r\ncontent-le"],
     ["headers without end", `HTTP/1.1 200 OK\r\n${"a: b\r\n".repeat(20_000)}`],
     ["what is no HTTP", "SSH-2.0-OpenSSH_9.2\r\n\r\n"],
