@@ -240,3 +240,24 @@ Deno.test("requests wait for one of so many connections", async () => {
   assert.equal(server.count, 3);
   assert.ok(most <= 3);
 });
+
+Deno.test("a turn that comes to a request as it is cancelled goes to the next one", async () => {
+  const asked = Promise.withResolvers<void>();
+  await using server = startRaw(async (connection) => {
+    for (let request = await connection.request(); request !== undefined; request = await connection.request()) {
+      if (request.includes("/silent")) asked.resolve();
+      else await connection.send("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello");
+    }
+  });
+  await using client = connect(server);
+  const stop = new AbortController();
+  const cancelled = { ...ask, signal: stop.signal };
+  const running = client.exchange({ ...get, uri: "/silent" }, cancelled);
+  await asked.promise;
+  const waiting = client.exchange(get, cancelled);
+  const other = textOf(client);
+  stop.abort();
+  await rejects(running, "cancelled");
+  await rejects(waiting, "cancelled");
+  assert.equal(await other, "hello");
+});
