@@ -113,3 +113,21 @@ Deno.test("FtpPool lets nobody wait after dispose", async () => {
   await assert.rejects(waiting, SyncError);
   await assert.rejects(pool.lease(call), SyncError);
 });
+
+Deno.test("FtpPool gives a turn that comes to one who is cancelled to the next one", async () => {
+  await using server = await serve(() => ["200 ok\r\n"]);
+  const call = { signal: new AbortController().signal, operation: "test" };
+  await using pool = new FtpPool(await server.connect(), {
+    connect: server.connect,
+    connections: 1,
+    reconnectTime: 0,
+  });
+  const link = await pool.lease(call);
+  const stop = new AbortController();
+  const cancelled = pool.lease({ ...call, signal: stop.signal });
+  const next = pool.lease(call);
+  pool.release(link);
+  stop.abort();
+  await assert.rejects(cancelled, SyncError);
+  assert.equal(await next, link);
+});
