@@ -42,6 +42,8 @@ export class Http implements AsyncDisposable {
   readonly #all = new Set<Connection>();
   readonly #turns = new Turns();
   readonly #running = new Map<Exchange, Ask>();
+  /** What ends the waits for connections that are being made. */
+  readonly #stops = new Set<() => void>();
   #dialling = 0;
   #isClosed = false;
 
@@ -78,6 +80,7 @@ export class Http implements AsyncDisposable {
     for (const connection of this.#all) connection.destroy();
     this.#all.clear();
     this.#idle.length = 0;
+    for (const stop of this.#stops) stop();
     this.#turns.all();
     return Promise.resolve();
   }
@@ -131,10 +134,11 @@ export class Http implements AsyncDisposable {
   async #dial(ask: Ask): Promise<Connection> {
     this.#dialling++;
     try {
-      const wire = await this.#connect();
-      if (this.#isClosed || ask.signal.aborted) {
-        wire.destroy();
-        this.#mustBeOpen(ask);
+      const coming = this.#connect();
+      const wire = await this.#unlessOver(coming, ask.signal);
+      if (wire === undefined || this.#isClosed || ask.signal.aborted) {
+        coming.then((late) => late.destroy(), () => undefined);
+        throw ask.signal.aborted ? cancelled(ask.signal, ask.operation) : closed(ask);
       }
       const connection = new Connection(wire);
       this.#all.add(connection);
@@ -144,6 +148,20 @@ export class Http implements AsyncDisposable {
     } finally {
       this.#dialling--;
       this.#turns.next();
+    }
+  }
+
+  /** Undefined as soon as nobody wants the connection any more: one that is not answered would be waited for until its timeout. */
+  async #unlessOver(coming: Promise<Wire>, signal: AbortSignal): Promise<Wire | undefined> {
+    const { promise: over, resolve } = Promise.withResolvers<undefined>();
+    const stop = () => resolve(undefined);
+    this.#stops.add(stop);
+    signal.addEventListener("abort", stop);
+    try {
+      return await Promise.race([coming, over]);
+    } finally {
+      this.#stops.delete(stop);
+      signal.removeEventListener("abort", stop);
     }
   }
 

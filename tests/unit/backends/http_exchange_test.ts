@@ -261,3 +261,20 @@ Deno.test("a turn that comes to a request as it is cancelled goes to the next on
   await rejects(waiting, "cancelled");
   assert.equal(await other, "hello");
 });
+
+Deno.test("a connection whose TLS is not answered is not waited for when the request is cancelled, or the session closed", async () => {
+  const greeted = Promise.withResolvers<void>();
+  await using server = startRaw(async (connection) => {
+    while (await connection.more() !== undefined) if (connection.number === 2) greeted.resolve();
+  });
+  const place = { host: "127.0.0.1", port: server.port, secure: true, pins: [], timeout: 5_000, connections: 2 };
+  await using client = new Http(place);
+  const stop = new AbortController();
+  const cancelled = client.exchange(get, { ...ask, signal: stop.signal });
+  const closed = client.exchange(get, ask);
+  await greeted.promise;
+  stop.abort();
+  await rejects(cancelled, "cancelled");
+  await client[Symbol.asyncDispose]();
+  assert.match((await rejects(closed, "connection")).message, /the session is closed/);
+});
