@@ -123,9 +123,21 @@ interface Fetched {
 }
 
 /** The next transfer begins at this byte: the last command before it. */
-export async function restart(link: FtpLink, { doing, from }: { doing: Doing; from: number }): Promise<void> {
+async function restart(link: FtpLink, { doing, from }: { doing: Doing; from: number }): Promise<void> {
   const reply = await link.ask(`REST ${from}`);
   if (reply.code !== 350) throw refusal(doing, reply);
+}
+
+/** A data connection for a transfer that begins at this byte: its command comes next. */
+export async function openDataAt(link: FtpLink, start: { doing: Doing; from: number }): Promise<Wire> {
+  const data = await link.openData();
+  try {
+    if (start.from > 0) await restart(link, start);
+    return data;
+  } catch (error) {
+    data.destroy();
+    throw error;
+  }
 }
 
 /** Everything that a command gives on a data connection, and the reply after it. The reply decides over a broken data connection. */

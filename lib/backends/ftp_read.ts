@@ -2,7 +2,7 @@ import { cancelled } from "../errors.ts";
 import type { FileEntry } from "../types.ts";
 import type { Content, ReadOptions } from "./backend.ts";
 import { streamOf } from "./content.ts";
-import { fetchAll, restart } from "./ftp_folder.ts";
+import { fetchAll, openDataAt } from "./ftp_folder.ts";
 import type { FtpLink } from "./ftp_link.ts";
 import { look, mustMatch, stillAt, stillCommands } from "./ftp_look.ts";
 import { failure, refusal, type Reply } from "./ftp_reply.ts";
@@ -70,8 +70,7 @@ const MOST_EXTRA = 64 << 20;
 /** One connection gives the bytes as they are asked for, and is free again after the last. */
 async function startStream(link: FtpLink, site: Site, work: Work): Promise<Content> {
   const { from, to, signal, operation } = work;
-  const data = await link.openData();
-  if (from > 0) await restart(link, { doing: work, from });
+  const data = await openDataAt(link, { doing: work, from });
   const pending = link.ask(`RETR ${wired(site, work)}`, { patient: true });
   pending.then((reply) => reply.code >= 300 && data.destroy(), () => data.destroy());
   let at = from;
@@ -87,8 +86,10 @@ async function startStream(link: FtpLink, site: Site, work: Work): Promise<Conte
   signal.addEventListener("abort", stop);
   const next = async (into: Uint8Array<ArrayBuffer>): Promise<number | undefined> => {
     const count = at < to ? await data.read(into.subarray(0, to - at)) : undefined;
-    if (count === undefined && to === work.expect.size) await mustEnd(link, site, { work, data, pending, at });
-    return count;
+    if (count !== undefined) return count;
+    if (to === work.expect.size) await mustEnd(link, site, { work, data, pending, at });
+    else if (at < to) throw ended(work, at);
+    return undefined;
   };
   return streamOf({
     async fill(into) {

@@ -6,7 +6,7 @@ import type { Entry, FileEntry } from "../types.ts";
 import type { Body, Content } from "./backend.ts";
 import { opened, pour } from "./content.ts";
 import { gather, wrongSize } from "./ftp_body.ts";
-import { restart } from "./ftp_folder.ts";
+import { openDataAt } from "./ftp_folder.ts";
 import type { FtpLink } from "./ftp_link.ts";
 import { look } from "./ftp_look.ts";
 import { type Draft, whyUnwritten, type Writing } from "./ftp_place.ts";
@@ -96,12 +96,11 @@ interface Uploading {
 /** Sends the bytes to the temporary name; gives the replies to what was asked next. */
 async function upload(link: FtpLink, site: Site, uploading: Uploading): Promise<readonly Reply[]> {
   const { draft, content, from, next } = uploading;
-  const data = await link.openData().catch(async (error) => {
+  const data = await openDataAt(link, { doing: draft.temp, from }).catch(async (error) => {
     if (!(content instanceof Uint8Array)) await content.cancel().catch(() => {});
     throw error;
   });
   try {
-    if (from > 0) await restart(link, { doing: draft.temp, from });
     const pending = link.ask(`STOR ${wired(site, draft.temp)}`, { patient: true });
     // Some servers break the data connection with a refusal, others leave it open.
     pending.then((reply) => reply.code >= 300 && data.destroy(), () => data.destroy());

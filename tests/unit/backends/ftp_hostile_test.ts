@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { root, toRelPath } from "../../../lib/path.ts";
+import type { FileEntry } from "../../../lib/types.ts";
 import { call, paths, put, rejects } from "../../contract/rig.ts";
+import { collect } from "../../support/content.ts";
 import { openSmallFtp } from "../../support/ftp_target.ts";
 import { startSmallFtp } from "../../support/servers/small_ftp.ts";
 
@@ -108,4 +110,37 @@ Deno.test("VP-02 a 226 for fewer bytes than were sent is no success, and what wa
   const error = await rejects(put(backend, "a", "longer"), "changed");
   assert.match(error.message, /holds 3 bytes after 6 bytes were sent/);
   assert.deepEqual([...server.files], [["/a", "old"]]);
+});
+
+Deno.test("read() of a range that the server breaks off is no shorter range", async () => {
+  const size = 1_000_000;
+  const reply = (command: string) =>
+    command === "MLST /a" ? `250-One\r\n type=file;size=${size}; /a\r\n250 End\r\n` : undefined;
+  await using server = await startSmallFtp({ holds: { "/a": "x".repeat(300_000) }, reply });
+  await using backend = await openSmallFtp(server);
+  const expect: FileEntry = { kind: "file", path: toRelPath("a"), size };
+  const read = async () => await collect(await backend.read(expect.path, { ...call, expect, length: 600_000 }));
+  assert.match((await rejects(read(), "changed")).message, /ended at byte 300000/);
+});
+
+Deno.test("a server that begins no transfer in the middle of a file leaves no connection and no source open", async () => {
+  const left = 30 << 20;
+  const reply = (command: string) => {
+    if (command.startsWith("MLST /.")) return `250-One\r\n type=file;size=${left}; /a\r\n250 End\r\n`;
+    return command.startsWith("REST") ? "502 no\r\n" : undefined;
+  };
+  const features = ["MLST type*;size*;modify*;", "REST STREAM"];
+  await using server = await startSmallFtp({ holds: { "/a": "x".repeat(1_000_000) }, features, reply });
+  await using backend = await openSmallFtp(server);
+  const expect: FileEntry = { kind: "file", path: toRelPath("a"), size: 1_000_000 };
+  await rejects(backend.read(expect.path, { ...call, expect, offset: 100 }), "unsupported");
+  let isLeft = false;
+  const source = new ReadableStream<Uint8Array<ArrayBuffer>>({ cancel: () => void (isLeft = true) });
+  const write = backend.write(toRelPath("b"), () => Promise.resolve(source), {
+    ...call,
+    size: left + 1,
+    tag: "0123456789abcdef",
+  });
+  await rejects(write, "unsupported");
+  assert.ok(isLeft);
 });
