@@ -55,12 +55,12 @@ async function overwrite(
   const before = await lstat(pace, full);
   check(before && toEntry(path, before, full), full, options);
   if (before?.isFile !== true) throw localError("notFound", "there is no file whose content could be replaced", doing);
-  const content = await opened(body(), { signal: options.signal, operation: doing.operation });
   const file = await Deno.open(full, { write: true });
   try {
     // Nothing is written before this proves that no link led elsewhere.
     const { ino, dev } = await file.stat();
     if (ino !== before.ino || dev !== before.dev) throw localError("changed", "another file took its place", doing);
+    const content = await opened(body(), { signal: options.signal, operation: doing.operation });
     let size = 0;
     await pour(content, async (bytes) => {
       if (size + bytes.length > options.size) throw localError("changed", "its source became longer", doing);

@@ -236,6 +236,28 @@ Deno.test("write() in place rejects when its source gives more or less than it s
   }
 });
 
+Deno.test({
+  name: "write() in place opens no source for a file that cannot be written",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    await using place = await freshDisk();
+    // The one file that not even root can write to: a program that runs.
+    await Deno.copyFile("/bin/sleep", `${place.disk}/f`);
+    await Deno.chmod(`${place.disk}/f`, 0o755);
+    const running = new Deno.Command(`${place.disk}/f`, { args: ["60"] }).spawn();
+    let asked = 0;
+    const body = () => {
+      asked++;
+      return Promise.resolve(new ReadableStream<Uint8Array<ArrayBuffer>>());
+    };
+    const expect = await file(place.backend, "f");
+    await rejects(place.backend.write(f, body, { ...call, size: 3, expect, inPlace: true }));
+    running.kill();
+    await running.status;
+    assert.equal(asked, 0);
+  },
+});
+
 async function breakAt(backend: Backend, bytes: Uint8Array<ArrayBuffer>, at: number): Promise<void> {
   const body = streamBody(bytes, {
     before: (offset) => {
