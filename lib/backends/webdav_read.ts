@@ -88,7 +88,7 @@ function inStripes(
     piece: async ({ from: start, to: end }, room) => {
       const reply = await get(finder, { ...reading, signal: room.signal }, { from: start, to: end });
       if (reply.status === 206 && marksOf(reply) === marks) {
-        rangeOf(reply, { ...reading, offset: start });
+        rangeOf(reply, { ...reading, offset: start, length: end - start });
         return await whole(reply, end - start, room);
       }
       await reply.drop();
@@ -131,10 +131,12 @@ function rangeOf({ status, headers }: Reply, reading: Reading): Range {
     return { skip: offset, take, total };
   }
   const [, from, to, all] = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(String(headers["content-range"] ?? "")) ?? [];
-  if (Number(from) !== offset || to === undefined) {
+  const total = all === "*" ? reading.expect?.size : Number(all);
+  const end = Math.min(total ?? Number(to) + 1, offset + length);
+  if (Number(from) !== offset || Number(to) + 1 !== end) {
     throw failure(reading, "unexpected", { why: "the server sends another part than the one it was asked for" });
   }
-  return { skip: 0, take: Number(to) + 1 - offset, total: all === "*" ? reading.expect?.size : Number(all) };
+  return { skip: 0, take: end - offset, total };
 }
 
 /** Is this the expected file? The reply's own marks tell, else another look. */
@@ -167,7 +169,8 @@ async function mustBeExpected(finder: Finder, reading: Reading): Promise<void> {
 async function nothingThere(finder: Finder, reply: Reply, reading: Reading): Promise<Content> {
   await reply.drop();
   await mustBeExpected(finder, reading);
-  return new Uint8Array();
+  if (reading.expect === undefined) return new Uint8Array();
+  throw failure(reading, "unexpected", { why: "the server does not give a part that the file has (416)" });
 }
 
 async function whyUnreadable(finder: Finder, reply: Reply, reading: Reading): Promise<Error> {

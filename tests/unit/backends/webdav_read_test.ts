@@ -77,6 +77,32 @@ Deno.test("read() rejects a piece that is too short", async () => {
   await rejects(readAll({ short: 1 }).catch(unwrapped), "changed");
 });
 
+for (
+  const [what, status, part, range] of [
+    ["a part of a file that was asked for as a whole", 206, "0-49/100", {}],
+    ["less than a part", 206, "10-49/100", { offset: 10 }],
+    ["less than a part, and not of how much", 206, "10-49/*", { offset: 10 }],
+    ["more than a part", 206, "10-99/100", { offset: 10, length: 5 }],
+    ["nothing of a part that the file has", 416, "*/100", { offset: 10 }],
+  ] as const
+) {
+  Deno.test(`read() rejects when the server gives ${what}`, async () => {
+    const props = fileProps(100, '<D:getetag>"1"</D:getetag>');
+    await using server = await startSmallDav(({ method, path }) => {
+      if (method !== "GET") return multistatus(path === "/" ? ["/", folderProps] : [path, props]);
+      const [from = NaN, to = NaN] = part.split(/[-/]/).map(Number);
+      const body = status === 206 ? "x".repeat(to + 1 - from) : "";
+      return { status, headers: { "etag": '"1"', "content-range": `bytes ${part}` }, body };
+    });
+    await using backend = await openWebdav(
+      davTarget({ user: "me", password: "", root: "/", port: server.port }),
+      call,
+    );
+    const expect: FileEntry = { kind: "file", path: f, size: 100, revision: '"1"' };
+    await rejects(backend.read(f, { ...call, expect, ...range }), "unexpected");
+  });
+}
+
 /** What a stream was ended with, when reading it all wrapped that. */
 function unwrapped(error: unknown): never {
   throw error instanceof TypeError && error.cause !== undefined ? error.cause : error;
