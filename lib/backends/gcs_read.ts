@@ -167,7 +167,8 @@ function proven({ proof, next, leave, ...spot }: Coming): ReadableStream<Uint8Ar
 async function nothingThere(api: Api, reply: Reply, reading: Reading): Promise<Content> {
   await reply.drop();
   await mustBeExpected(api, reading);
-  return new Uint8Array();
+  if (reading.expect === undefined) return new Uint8Array();
+  throw failure(reading, "unexpected", { why: "the server does not give a part that the file has (416)" });
 }
 
 /** Gives its generation. */

@@ -289,3 +289,12 @@ Deno.test("at() shows a folder of the bucket, and what lies beside it stays out"
     assert.equal((await get(site, "a")).length, 1);
   });
 });
+
+Deno.test("read() rejects when the server refuses a part that the file has", async () => {
+  await withBucket(async (backend, _bucket, server) => {
+    const expect = await put(backend, "a", utf8("bytes"));
+    server.fail("media", { status: 416, reason: "requestedRangeNotSatisfiable" });
+    await rejects(backend.read(expect.path, { ...call, expect, offset: 2 }), "unexpected");
+    assert.equal(await text(backend, "a"), "bytes");
+  });
+});
