@@ -105,7 +105,7 @@ class HttpStatus extends Error {
 const CERTIFICATE = /CERT|SELF_SIGNED|UNABLE_TO_(?:GET|VERIFY)|certificate|HostnameMismatch|NotValidForName/;
 const MOST_WAIT = 300_000;
 
-/** Seconds or a date, in ms; at most five minutes. */
+/** Seconds as ms, at most five minutes. A date is left alone: it goes by the clock of the server. */
 function retryAfter(text: string | undefined): number | undefined {
   if (text === undefined || !/^\d{1,6}$/.test(text)) return undefined;
   return Math.min(MOST_WAIT, Number(text) * 1000);
