@@ -1,11 +1,10 @@
-import { Buffer } from "node:buffer";
 import type net from "node:net";
 import tls from "node:tls";
 // @ts-types="npm:basic-ftp@6.2.3"
 import { FTPContext, FTPError, type FTPResponse } from "npm:basic-ftp@6.2.3";
 import { SyncError } from "../errors.ts";
 import { epsvPort, pasvPort, type Reply } from "./ftp_reply.ts";
-import { dial, secure } from "./ftp_socket.ts";
+import { dial, secure, wholeLines } from "./ftp_socket.ts";
 import { toLatin1 } from "./latin1.ts";
 import { fingerprintOf, securing, type Trust } from "./ftp_trust.ts";
 import { Witness } from "./ftp_witness.ts";
@@ -27,6 +26,8 @@ interface Waiter {
   patient: boolean;
   /** Nobody cares what the answer is. */
   readonly idle?: boolean;
+  /** A port was asked for. */
+  readonly forPort?: boolean;
 }
 
 /**
@@ -63,16 +64,30 @@ export class FtpLink {
   /** Connects, over TLS from the first byte where `implicit`; gives the greeting too. `newest`: TLS 1.3 is agreed to. */
   static async connect(
     settings: LinkSettings,
-    { implicit, newest }: { readonly implicit: boolean; readonly newest: boolean },
+    { implicit, newest, signal }: {
+      readonly implicit: boolean;
+      readonly newest: boolean;
+      readonly signal: AbortSignal;
+    },
   ): Promise<{ readonly link: FtpLink; readonly greeting: Reply }> {
-    const socket = await dial(settings, settings.timeout);
-    const ready = implicit ? await secure(socket, securing(settings.trust, { newest }), settings) : socket;
-    const link = new FtpLink(ready, settings);
-    link.#newest = newest;
-    const greeting = link.#next();
-    // One handler for all replies to come: a handler for each command costs a stack trace each.
-    link.#ftp.handle(undefined, (reply) => link.#onReply(reply)).catch(() => {});
-    return { link, greeting: await greeting };
+    const socket = await dial(settings, { timeout: settings.timeout, signal });
+    let link: FtpLink | undefined;
+    const stop = () => {
+      link?.close();
+      socket.destroy();
+    };
+    signal.addEventListener("abort", stop);
+    try {
+      const ready = implicit ? await secure(socket, securing(settings.trust, { newest }), settings) : socket;
+      const made = link = new FtpLink(ready, settings);
+      made.#newest = newest;
+      const greeting = made.#next();
+      // One handler for all replies to come: a handler for each command costs a stack trace each.
+      made.#ftp.handle(undefined, (reply) => made.#onReply(reply)).catch(() => {});
+      return { link: made, greeting: await greeting };
+    } finally {
+      signal.removeEventListener("abort", stop);
+    }
   }
 
   get closed(): boolean {
@@ -151,7 +166,7 @@ export class FtpLink {
     const { timeout, trust } = this.#settings;
     const control = this.#ftp.socket;
     if (!(control instanceof tls.TLSSocket)) return await dialWire({ host, port }, timeout);
-    const socket = await dial({ host, port }, timeout);
+    const socket = await dial({ host, port }, { timeout });
     const session = control.getSession() ?? this.#ftp.tlsSessionStore;
     const { options, check } = securing(trust, {
       newest: this.#newest,
@@ -228,15 +243,17 @@ export class FtpLink {
       throw new SyncError("badInput", why, { operation: ON_WIRE });
     }
     // The port that is asked for ahead is in nobody's way.
-    const replies = commands.map((_, index) => this.#next({ patient, idle: ahead && index === 0 }));
+    const replies = commands.map((command, index) =>
+      this.#next({ patient, idle: ahead && index === 0, forPort: /^(?:EPSV|PASV)$/.test(command) })
+    );
     for (const one of replies) one.catch(() => {});
     this.#ftp.socket.write(toLatin1(commands.map((one) => `${one}\r\n`).join("")));
     return replies;
   }
 
-  #next({ patient = false, idle = false } = {}): Promise<Reply> {
+  #next({ patient = false, idle = false, forPort = false } = {}): Promise<Reply> {
     const { promise, resolve, reject } = Promise.withResolvers<Reply>();
-    this.#waiting.push({ resolve, reject, patient, idle });
+    this.#waiting.push({ resolve, reject, patient, idle, forPort });
     this.#watch();
     return promise;
   }
@@ -257,6 +274,11 @@ export class FtpLink {
     }
     if (answer.code < 200) return;
     const first = this.#waiting.shift();
+    if ((answer.code === 227 || answer.code === 229) && first?.forPort !== true) {
+      // One answer too many came before: from here on each would be taken for that to another question.
+      first?.reject(outOfStep());
+      return this.close(outOfStep());
+    }
     this.#watch();
     first?.resolve(answer);
     if (answer.code === 421) this.close(lost("busy", `the server ends the connection: ${answer.text.slice(0, 200)}`));
@@ -270,22 +292,9 @@ export class FtpLink {
   }
 }
 
+function outOfStep(): SyncError {
+  return lost("connection", "the server's answers are out of step with what it was asked");
+}
+
 /** Servers give a port up that nobody connects to. */
 const AHEAD_MS = 5_000;
-
-/** Longer than any line of a reply. */
-const MOST_LINE = 1 << 16;
-
-/** The client library takes what comes at once for whole lines: it is handed whole lines only. */
-function wholeLines(socket: net.Socket, tooLong: () => void): void {
-  const listeners = socket.listeners("data");
-  socket.removeAllListeners("data");
-  let rest = "";
-  socket.on("data", (chunk: string | Buffer) => {
-    const text = rest + (typeof chunk === "string" ? chunk : Buffer.from(chunk).toString("latin1"));
-    const end = text.lastIndexOf("\n") + 1;
-    rest = text.slice(end);
-    if (rest.length > MOST_LINE) return tooLong();
-    if (end > 0) { for (const listener of listeners) listener.call(socket, text.slice(0, end)); }
-  });
-}

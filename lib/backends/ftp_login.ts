@@ -130,7 +130,7 @@ async function enter(entering: Entering, { signal }: Call): Promise<FtpLink> {
   signal.addEventListener("abort", stop);
   try {
     const implicit = security === "Implicit";
-    const { link, greeting } = await FtpLink.connect(settings, { implicit, newest: state.newest });
+    const { link, greeting } = await FtpLink.connect(settings, { implicit, newest: state.newest, signal });
     opened = link;
     mustBe(greeting, label, "greets with a refusal");
     link.greeting = greeting.text;

@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import net from "node:net";
 import type { Duplex } from "node:stream";
 import tls from "node:tls";
@@ -11,19 +12,26 @@ export interface Securing {
   check(socket: tls.TLSSocket): void;
 }
 
-/** Connects within `timeout` ms. */
-export function dial(to: { readonly host: string; readonly port: number }, timeout: number): Promise<net.Socket> {
+/** Connects within `timeout` ms; given up when the signal is aborted. */
+export function dial(
+  to: { readonly host: string; readonly port: number },
+  { timeout, signal }: { readonly timeout: number; readonly signal?: AbortSignal },
+): Promise<net.Socket> {
   const { promise, resolve, reject } = Promise.withResolvers<net.Socket>();
   const socket = net.connect({ ...to, noDelay: true });
   const timer = setTimeout(() => fail(lost("timeout", `no answer in ${timeout / 1000} s`)), timeout);
   const fail = (error: unknown) => {
     clearTimeout(timer);
+    signal?.removeEventListener("abort", stop);
     socket.destroy();
     reject(error);
   };
+  const stop = () => fail(lost("connection", "the connection was given up"));
+  signal?.addEventListener("abort", stop);
   socket.once("error", (error) => fail(lost("connection", netWords(error) ?? error.message, error)));
   socket.once("connect", () => {
     clearTimeout(timer);
+    signal?.removeEventListener("abort", stop);
     socket.removeAllListeners("error");
     socket.on("error", () => {});
     resolve(socket);
@@ -66,4 +74,21 @@ export function secure(
     resolve(secured);
   });
   return promise;
+}
+
+/** Longer than any line of a reply. */
+const MOST_LINE = 1 << 16;
+
+/** The client library takes what comes at once for whole lines: it is handed whole lines only. */
+export function wholeLines(socket: net.Socket, tooLong: () => void): void {
+  const listeners = socket.listeners("data");
+  socket.removeAllListeners("data");
+  let rest = "";
+  socket.on("data", (chunk: string | Buffer) => {
+    const text = rest + (typeof chunk === "string" ? chunk : Buffer.from(chunk).toString("latin1"));
+    const end = text.lastIndexOf("\n") + 1;
+    rest = text.slice(end);
+    if (rest.length > MOST_LINE) return tooLong();
+    if (end > 0) { for (const listener of listeners) listener.call(socket, text.slice(0, end)); }
+  });
 }

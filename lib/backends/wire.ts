@@ -25,33 +25,40 @@ export interface Peer {
 
 /** A connection without TLS, made within `timeout` ms, on which nothing may stand still for longer. */
 export async function dialWire(peer: Peer, timeout: number): Promise<Wire> {
-  const dialled = dialAny(peer);
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(lost("timeout", `no answer in ${timeout / 1000} s`)), timeout);
   try {
-    const connection = await Promise.race([dialled, late]);
+    const connection = await dialAny(peer, timeout);
     connection.setNoDelay(true);
     return new PlainWire(connection, timeout);
   } catch (error) {
-    dialled.then((connection) => connection.close(), () => undefined);
     throw error instanceof SyncError ? error : lost("connection", messageOf(error), error);
-  } finally {
-    clearTimeout(timer);
   }
 }
 
-/** A name may have several addresses, of which only one answers. */
-async function dialAny({ host, port }: Peer): Promise<Deno.TcpConn> {
+/** A name may have several addresses, of which only one answers: each gets its share of the time. */
+async function dialAny({ host, port }: Peer, timeout: number): Promise<Deno.TcpConn> {
   const addresses = isIP(host) === 0 ? (await lookup(host, { all: true })).map(({ address }) => address) : [host];
   let last: unknown;
   for (const hostname of addresses) {
     try {
-      return await Deno.connect({ hostname, port });
+      return await within(Deno.connect({ hostname, port }), timeout / addresses.length);
     } catch (error) {
       last = error;
     }
   }
   throw last;
+}
+
+async function within(dialled: Promise<Deno.TcpConn>, timeout: number): Promise<Deno.TcpConn> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(lost("timeout", `no answer in ${timeout / 1000} s`)), timeout);
+  try {
+    return await Promise.race([dialled, late]);
+  } catch (error) {
+    dialled.then((connection) => connection.close(), () => undefined);
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** The operation of errors that know no call yet: whoever makes the call names it. */

@@ -1,19 +1,20 @@
 import assert from "node:assert/strict";
 import net from "node:net";
+import type { Call } from "../../../lib/backends/backend.ts";
 import { FtpLink } from "../../../lib/backends/ftp_link.ts";
 import { FtpPool } from "../../../lib/backends/ftp_pool.ts";
 import { lost } from "../../../lib/backends/wire.ts";
 import { SyncError } from "../../../lib/errors.ts";
 
 /** A server that greets and answers each command by `answer`, whose pieces are sent apart. */
-async function serve(answer: (command: string) => readonly string[]) {
+async function serve(answer: (command: string) => readonly string[], greeting = "220 ready\r\n") {
   const sockets = new Set<net.Socket>();
   const commands: string[] = [];
   const server = net.createServer({ noDelay: true }, (socket) => {
     sockets.add(socket);
     socket.on("error", () => {});
     socket.on("close", () => sockets.delete(socket));
-    socket.write("220 ready\r\n");
+    socket.write(greeting);
     socket.on("data", async (bytes) => {
       for (const command of bytes.toString().split("\r\n").filter((one) => one !== "")) {
         commands.push(command);
@@ -30,7 +31,8 @@ async function serve(answer: (command: string) => readonly string[]) {
   const settings = { host: "127.0.0.1", port: address.port, timeout: 1000, trust: { host: "127.0.0.1", pins: [] } };
   return {
     commands,
-    connect: async () => (await FtpLink.connect(settings, { implicit: false, newest: false })).link,
+    connect: async ({ signal }: Call = { signal: new AbortController().signal }) =>
+      (await FtpLink.connect(settings, { implicit: false, newest: false, signal })).link,
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => server.close(resolve));
@@ -52,6 +54,27 @@ Deno.test("FtpLink gives replies to commands sent side by side in their order", 
   const replies = await link.batch(["A", "B", "C"]);
   assert.deepEqual(replies.map((one) => one.text), ["200 A", "200 B", "200 C"]);
   link.close();
+});
+
+Deno.test("FtpLink ends a connection whose answers are out of step", async () => {
+  await using server = await serve((command) =>
+    command === "LIST" ? ["226 one\r\n229 (|||2121|)\r\n"] : ["200 ok\r\n"]
+  );
+  const link = await server.connect();
+  link.pipelines = true;
+  const [first, second] = [link.ask("LIST"), link.ask("SIZE f")];
+  assert.equal((await first).code, 226);
+  await assert.rejects(second, /out of step/);
+  assert.ok(link.closed);
+});
+
+Deno.test("FtpLink.connect() that is cancelled does not wait for the greeting", async () => {
+  await using server = await serve(() => [], "220-soon\r\n");
+  const stop = new AbortController();
+  const connecting = server.connect({ signal: stop.signal });
+  setTimeout(() => stop.abort(), 50);
+  // A silent server would be given up after a second, with another error.
+  await assert.rejects(connecting, /closed|given up/);
 });
 
 Deno.test("FtpLink sends no control character", async () => {
