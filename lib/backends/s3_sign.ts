@@ -105,11 +105,11 @@ function escaped(char: string): string {
   return `%${char.charCodeAt(0).toString(16).toUpperCase()}`;
 }
 
-/** A header's value as it is signed: without blanks around it, and with one for several. */
+/** A header's value as it is signed: without blanks around it, and with one for several. Other scripts have bytes that look like blanks. */
 function plain(value: string): string {
-  return BLANKS.test(value) ? value.trim().replace(/\s+/g, " ") : value;
+  return BLANKS.test(value) ? value.replace(/[ \t]+/g, " ").replace(/^ | $/g, "") : value;
 }
 
 const AS_IS = /^[\w.~-]*$/;
 const BEYOND_ASCII = /[\u0080-\uffff]/;
-const BLANKS = /^\s|\s$|\s\s/;
+const BLANKS = /^ | $|\t| {2}/;

@@ -46,6 +46,10 @@ Deno.test("parseHead() reads status and headers, whatever their case, and joins 
   assert.equal(head(["__proto__: x"]).headers["__proto__"], "x");
 });
 
+Deno.test("parseHead() takes blanks and tabs off a value, and no byte of another script", () => {
+  assert.equal(head(["a: \t voil\u00c3\u00a0 \t"]).headers["a"], "voil\u00c3\u00a0");
+});
+
 Deno.test("parseHead() throws for what is no HTTP/1, a folded line or a name that is none", () => {
   const bad = [
     "",

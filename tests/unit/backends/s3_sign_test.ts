@@ -146,6 +146,13 @@ Deno.test("Signer takes blanks around and within a header's value as servers do"
   assert.notEqual(signatureOf(request, { "x-amz-meta-a": "a bc" }), meant);
 });
 
+Deno.test("Signer takes no byte of another script for a blank", () => {
+  const request: Omit<Signed, "headers"> = { method: "PUT", path: "/k", query: "", payload: EMPTY };
+  const of = (value: string) => signatureOf(request, { "x-amz-meta-a": value });
+  assert.notEqual(of("voil\u00c3\u00a0 b"), of("voil\u00c3 b"));
+  assert.notEqual(of("voil\u00c3\u00a0"), of("voil\u00c3"));
+});
+
 Deno.test("sha256() takes the characters of a header for bytes", () => {
   assert.equal(sha256(""), EMPTY);
   assert.equal(sha256("\u00e9"), sha256(Uint8Array.of(0xe9)));
