@@ -21,6 +21,7 @@ import type {
 import {
   finishing,
   header,
+  isBelow,
   pageTrouble,
   quoted,
   toConditions,
@@ -74,7 +75,9 @@ export class Store implements AsyncDisposable {
     return await this.#link.read(this.#ours({ method: "GET", query }), ask, (found) => {
       const why = pageTrouble(found, page);
       if (why !== undefined) throw failure(ask, "unexpected", { why });
-      return toPage(found);
+      const below = toPage(found);
+      if (isBelow(prefix, below)) return below;
+      throw failure(ask, "unexpected", { why: "the store lists what lies elsewhere than where it was asked for" });
     });
   }
 

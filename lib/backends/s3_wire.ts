@@ -20,10 +20,17 @@ export function toMetadata(metadata: Readonly<Record<string, string>>): Readonly
 
 /** Why this is no page to believe: what is no listing at all would look like an empty folder. */
 export function pageTrouble(found: Element, { token, most }: PageOptions): string | undefined {
-  const isTruncated = textOf(found, "IsTruncated");
-  if (isTruncated === undefined) return "the store's answer is no listing";
+  const isTruncated = textOf(found, "IsTruncated") ?? "";
+  if (!/^(?:true|false)$/.test(isTruncated)) return "the store's answer is no listing";
+  if (isTruncated === "false" || (most !== undefined && token === undefined)) return undefined;
   const next = textOf(found, "NextContinuationToken") || token;
-  return isTruncated === "true" && most === undefined && next === token ? "the store broke off its listing" : undefined;
+  return next === token ? "the store broke off its listing" : undefined;
+}
+
+/** Does the page hold nothing but what lies below the prefix? What lies elsewhere, cut by the prefix's length, would be another name. */
+export function isBelow(prefix: string, { objects, prefixes }: Page): boolean {
+  return objects.every(({ key }) => key.startsWith(prefix)) &&
+    prefixes.every((folder) => folder.startsWith(prefix) && folder.length > prefix.length && folder.endsWith("/"));
 }
 
 /** A page of a listing, in our words. */
@@ -144,12 +151,15 @@ const RESTATED = new Set([
 ]);
 
 function toListed({ below }: Element, decoded: (text: string) => string): Listed {
-  let [key, size, etag]: [string, number, string | undefined] = ["", 0, undefined];
+  let key = "";
+  let size: number | undefined;
+  let etag: string | undefined;
   for (const { name, text } of below) {
     if (name === "Key") key = decoded(text);
     else if (name === "Size") size = countOf(text);
     else if (name === "ETag") etag = unquoted(text);
   }
+  if (key === "" || size === undefined) throw new RangeError("an object in it has no name or no size");
   return { key, size, etag };
 }
 

@@ -78,6 +78,46 @@ for (const more of ["<IsTruncated>true</IsTruncated>", "<IsTruncated>true</IsTru
   });
 }
 
+for (const word of ["True", "1", "", "yes"]) {
+  Deno.test(`walk() takes no page for the last one that says "${word}" of whether more follows (C7)`, async () => {
+    const more = `<IsTruncated>${word}</IsTruncated><NextContinuationToken>x</NextContinuationToken>`;
+    await using server = smallS3(({ query }) => query.has("max-keys") ? undefined : listing(["a"], more));
+    await using backend = await server.open();
+    assert.match((await rejection(Array.fromAsync(backend.walk?.(root, call) ?? []))).message, /is no listing/);
+    assert.match((await rejection(backend.list(root, call))).message, /is no listing/);
+  });
+}
+
+for (
+  const elsewhere of [
+    "<Contents><Key>other/x</Key><Size>1</Size></Contents>",
+    "<CommonPrefixes><Prefix>other/x/</Prefix></CommonPrefixes>",
+    "<CommonPrefixes><Prefix>data/x</Prefix></CommonPrefixes>",
+    "<CommonPrefixes><Prefix>data/</Prefix></CommonPrefixes>",
+    "<Contents><Key>data</Key><Size>1</Size></Contents>",
+  ]
+) {
+  Deno.test(`a listing of data/ with ${elsewhere} in it is believed nowhere`, async () => {
+    const body = `<ListBucketResult><IsTruncated>false</IsTruncated>${elsewhere}</ListBucketResult>`;
+    await using server = smallS3(({ query }) => query.has("max-keys") ? undefined : new Response(body));
+    await using bucket = await server.open();
+    const backend = await bucket.at("/data", call);
+    const walked = Array.fromAsync(backend.walk?.(root, call) ?? []);
+    assert.match((await rejection(walked)).message, /lists what lies elsewhere/);
+    assert.match((await rejection(backend.list(root, call))).message, /lists what lies elsewhere/);
+  });
+}
+
+Deno.test("a look at a folder ends where the store answers with one empty page again and again", async () => {
+  let pages = 0;
+  const more = "<IsTruncated>true</IsTruncated><NextContinuationToken>x</NextContinuationToken>";
+  await using server = smallS3(({ query }) =>
+    query.get("prefix") === "x/" ? listing([], ++pages < 20 ? more : undefined) : undefined
+  );
+  await using backend = await server.open();
+  assert.match((await rejection(backend.stat(toRelPath("x"), call))).message, /broke off its listing/);
+});
+
 Deno.test("walk() rejects when a later page fails, and gives no part as the whole", async () => {
   await using server = smallS3(({ query }) => {
     if (query.has("max-keys")) return undefined;

@@ -124,6 +124,8 @@ Deno.test("walk() gives keys as they are called, and refuses a page whose sizes 
   for (
     const text of [
       "<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>a</Key><Size>-1</Size></Contents></ListBucketResult>",
+      "<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>a</Key></Contents></ListBucketResult>",
+      "<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Size>0</Size></Contents></ListBucketResult>",
       '<!DOCTYPE x [<!ENTITY k "a">]><ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>',
       "<ListBucketResult><IsTruncated>false</IsTruncated><Contents>",
     ]
