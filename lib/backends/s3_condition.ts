@@ -55,6 +55,14 @@ export async function guarded<T>({ store, honours, spot, expect, write }: Guarde
   }
 }
 
+/** The condition under which the store itself lets nobody else's write be lost, as far as it is known to honour one. */
+export function knownCondition({ absent, match }: Honours, expect: Entry | "absent" | undefined): Condition {
+  if (expect === "absent") return absent === "yes" ? { ifNoneMatch: true } : {};
+  const ifMatch = expect?.kind === "file" ? expect.revision : undefined;
+  if (ifMatch === undefined || match === undefined || match === "no") return {};
+  return { ifMatch, bare: match === "bare" };
+}
+
 /** Throws changed unless what is expected is there now. */
 export async function mustBeExpected(store: Store, spot: Spot, expect: Entry | "absent"): Promise<void> {
   const { operation, path, prefix } = spot;

@@ -3,7 +3,7 @@ import { SyncError } from "../errors.ts";
 import type { FileEntry } from "../types.ts";
 import type { Store } from "./s3_client.ts";
 import type { Part, Upload } from "./s3_types.ts";
-import { mustBeExpected } from "./s3_condition.ts";
+import { knownCondition, mustBeExpected } from "./s3_condition.ts";
 import { failure } from "./s3_errors.ts";
 import { keyOf, toFile } from "./s3_find.ts";
 import { looksLikeMd5, md5, parseTime } from "./s3_meta.ts";
@@ -29,9 +29,7 @@ export async function sendParts(desk: Desk, writing: Writing): Promise<FileEntry
   try {
     if (stale.length > 0) await sweep(sending, { id, stale });
     const parts = await sendMissing(sending, id, found?.parts ?? new Map());
-    if (options.expect !== undefined) await mustBeExpected(store, spot, options.expect);
-    const condition = desk.honours.absent === "yes" && options.expect === "absent" ? { ifNoneMatch: true } : {};
-    await store.finishUpload(key, parts, spot, { id, ...condition });
+    await finish(sending, id, parts);
     sent = parts;
   } catch (error) {
     if (!mayGoOn(error, sending)) await dropQuietly(store, key, { id, sending });
@@ -173,6 +171,24 @@ async function sendPart(sending: Sending, { id, number, onBytes }: OnePart): Pro
   throw failure(spot, "unexpected", { why: `the store gave part ${number} no mark` });
 }
 
+/** Makes the object of its parts where what is expected is there: the last look, and the store's own as far as it has one. */
+async function finish({ spot, desk, options }: Sending, id: string, parts: readonly StoredPart[]): Promise<void> {
+  const { store, honours } = desk;
+  const { expect } = options;
+  const look = async () => expect === undefined ? undefined : await mustBeExpected(store, spot, expect);
+  const condition = knownCondition(honours, expect);
+  await look();
+  try {
+    await store.finishUpload(keyOf(spot), parts, spot, { id, ...condition });
+  } catch (error) {
+    const isDenial = error instanceof SyncError && error.kind === "changed" && error.facts.transient !== true;
+    if (condition.ifMatch === undefined || !isDenial) throw error;
+    // A store may compare otherwise here than where it takes a file at once: what is still the expected one was not changed.
+    await look();
+    await store.finishUpload(keyOf(spot), parts, spot, { id });
+  }
+}
+
 /** May the next attempt go on from what is stored now? */
 function mayGoOn(error: unknown, { options, spot }: Sending): boolean {
   if (options.tag === undefined) return false;
@@ -197,8 +213,9 @@ async function settled({ spot, desk: { store }, options }: Sending, parts: reado
   if (facts.size !== options.size) {
     throw failure(spot, "changed", { why: `it has ${facts.size} bytes now, ${options.size} were sent` });
   }
-  const mine = wholeEtag(parts);
-  // Another ETag of this form is another content, of whoever wrote right after; what has none of it (a key of the user's) says nothing.
+  // Under a key of the user's an ETag says nothing.
+  const mine = facts.isSealed ? undefined : wholeEtag(parts);
+  // Another ETag of this form is another content, of whoever wrote right after; what has none of it says nothing either.
   if (mine !== undefined && /^[0-9a-f]{32}-\d+$/i.test(facts.etag ?? "") && facts.etag?.toLowerCase() !== mine) {
     throw failure(spot, "changed", { why: "somebody else replaced it right after" });
   }

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
+import { SyncError } from "../../../lib/errors.ts";
 import { toRelPath } from "../../../lib/path.ts";
 import { pattern, wholeBody } from "../../support/content.ts";
-import { smallS3 } from "../../support/servers/small_s3.ts";
+import { refusal, smallS3 } from "../../support/servers/small_s3.ts";
 
 const call = { signal: new AbortController().signal };
 const DAY_MS = 86_400_000;
@@ -80,4 +81,62 @@ Deno.test("write() drops nothing where the store does not tell who began an uplo
 
 Deno.test("write() without a tag looks at no upload of an earlier run", async () => {
   assert.deepEqual(await upload(left, { writer: "me" }), []);
+});
+
+/** What becomes of an object "f" whose ETag is "theirs" from the second look on; `strict`: how the end of an upload takes If-Match. */
+async function replacing(strict: "compares" | "refuses") {
+  let etag = "expected";
+  let looks = 0;
+  const ends: (string | null)[] = [];
+  await using server = smallS3(({ line, query, headers }) => {
+    const match = headers.get("if-match");
+    if (line === "PUT /b/small") {
+      return match === '"s"' ? new Response(null, { headers: { etag: '"s"' } }) : refusal(412, "PreconditionFailed");
+    }
+    if (line === "HEAD /b/small") return new Response(null, { headers: { etag: '"s"', "content-length": "1" } });
+    if (line === "POST /b/f" && query.has("uploads")) return new Response("<U><UploadId>new</UploadId></U>");
+    if (line === "PUT /b/f") return new Response(null, { headers: { etag: '"p"' } });
+    if (line === "DELETE /b/f") return new Response(null, { status: 204 });
+    if (line === "POST /b/f") {
+      ends.push(match);
+      if (match !== null && (strict === "refuses" || match !== `"${etag}"`)) return refusal(412, "PreconditionFailed");
+      return new Response("<C><ETag>x</ETag></C>");
+    }
+    if (line !== "HEAD /b/f") return undefined;
+    const seen = etag;
+    if (++looks === 2 && strict === "compares") etag = "theirs";
+    return new Response(null, { headers: { etag: `"${seen}"`, "content-length": `${SIZE}` } });
+  });
+  await using backend = await server.open({ PartSize: "5" });
+  const small = { kind: "file", path: toRelPath("small"), size: 1, revision: "s" } as const;
+  await backend.write(small.path, wholeBody(pattern(1)), { ...call, size: 1, modified: 0, expect: small });
+  const expect = { kind: "file", path: toRelPath("f"), size: SIZE, revision: "expected" } as const;
+  const work = backend.write(expect.path, wholeBody(pattern(SIZE)), { ...call, size: SIZE, expect });
+  return { failed: await work.then(() => undefined, (error) => error), ends };
+}
+
+Deno.test("FL-08 the end of an upload in parts is refused where somebody wrote after the last look", async () => {
+  const { failed, ends } = await replacing("compares");
+  assert.ok(failed instanceof SyncError && failed.kind === "changed", `${failed}`);
+  assert.deepEqual(ends, ['"expected"']);
+});
+
+Deno.test("write() in parts goes by its own look where a store takes no If-Match at the end of an upload", async () => {
+  const { failed, ends } = await replacing("refuses");
+  assert.equal(failed, undefined);
+  assert.deepEqual(ends, ['"expected"', null]);
+});
+
+Deno.test("write() in parts takes the ETag of what is encrypted with a key of the user's for nobody else's", async () => {
+  const sealed = { "x-amz-server-side-encryption": "aws:kms", "content-length": `${SIZE}` };
+  await using server = smallS3(({ line, query }) => {
+    if (line === "POST /b/f") return new Response(query.has("uploads") ? "<U><UploadId>new</UploadId></U>" : "<C/>");
+    if (line === "PUT /b/f") return new Response(null, { headers: { ...sealed, etag: `"${"1".repeat(32)}"` } });
+    return line === "HEAD /b/f"
+      ? new Response(null, { headers: { ...sealed, etag: `"${"2".repeat(32)}-2"` } })
+      : undefined;
+  });
+  await using backend = await server.open({ PartSize: "5" });
+  const written = await backend.write(toRelPath("f"), wholeBody(pattern(SIZE)), { ...call, size: SIZE });
+  assert.equal(written.revision, `${"2".repeat(32)}-2`);
 });
