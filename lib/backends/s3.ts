@@ -71,7 +71,7 @@ export async function openBucket(target: BucketTarget, call: Call): Promise<Back
     mustBeKnown(target.manners, store.endpoint);
     await knock(() => store.list(spot.prefix, spot, { most: 1 }), spot);
     const room = new Room(Math.max(ROOM, partSize));
-    const desk: Desk = { store, honours: toHonours(store.endpoint), room, partSize };
+    const desk: Desk = { store, honours: toHonours(store.endpoint), room, partSize, begun: new Set() };
     const shared = { desk, budget: new Budget(PIECES_AHEAD), label: target.label, tellOfMarkers: markersOf(target) };
     return new S3(shared, { path: target.path, owns: true });
   } catch (error) {

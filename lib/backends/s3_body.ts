@@ -10,12 +10,13 @@ import { formatTime, looksLikeMd5 } from "./s3_meta.ts";
 import { contentType } from "./s3_mime.ts";
 import type { Room } from "./s3_room.ts";
 
-/** What all writes to a store share. `partSize` in bytes. */
+/** What all writes to a store share. `partSize` in bytes; `begun`: the uploads in parts that this session began and did not finish. */
 export interface Desk {
   readonly store: Store;
   readonly honours: Honours;
   readonly room: Room;
   readonly partSize: number;
+  readonly begun: Set<string>;
 }
 
 /** One file on its way. */

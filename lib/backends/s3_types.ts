@@ -101,6 +101,7 @@ export interface Upload {
   readonly id: string;
   readonly begun: number;
   readonly by: string | undefined;
+  readonly storageClass: string | undefined;
 }
 
 /** What goes with bytes: their MD5 in base64, and who hears of them on their way. */

@@ -13,7 +13,8 @@ import { countedBytes, type Desk, gather, mustBeUndamaged, toBase64, toObject, t
 
 /**
  * Sends a large file in parts, several at once. Parts that an earlier attempt of this machine or another left under the same key are
- * taken over where each of them is proven to be the source's; then only the others are sent. What breaks off for a reason that passes
+ * taken over where each of them is proven to be the source's, and nothing is asked of the object that may not have been asked for then;
+ * then only the others are sent. What breaks off for a reason that passes
  * leaves its parts for the next attempt where the write has a tag; every other failure leaves none. Parts of our own that nobody went on
  * with for a week are dropped.
  */
@@ -26,13 +27,18 @@ export async function sendParts(desk: Desk, writing: Writing): Promise<FileEntry
   const { found, stale } = options.tag === undefined ? NOTHING_LEFT : await takeOver(sending);
   let sent: readonly StoredPart[] = [];
   const id = found?.id ?? await store.beginUpload(key, spot, toObject(writing));
+  desk.begun.add(id);
   try {
     if (stale.length > 0) await sweep(sending, { id, stale });
     const parts = await sendMissing(sending, id, found?.parts ?? new Map());
     await finish(sending, id, parts);
+    desk.begun.delete(id);
     sent = parts;
   } catch (error) {
-    if (!mayGoOn(error, sending)) await dropQuietly(store, key, { id, sending });
+    if (!mayGoOn(error, sending)) {
+      desk.begun.delete(id);
+      await dropQuietly(store, key, { id, sending });
+    }
     throw error;
   }
   return await settled(sending, sent);
@@ -69,7 +75,7 @@ async function takeOver(sending: Sending): Promise<LeftBehind> {
   const stale: Upload[] = [];
   for (const upload of await unfinished(sending)) {
     const parts = await store.parts(keyOf(spot), upload.id, spot);
-    if (found === undefined && parts.length > 0 && await areOurs(parts, sending)) {
+    if (found === undefined && parts.length > 0 && isAlike(upload, sending) && await areOurs(parts, sending)) {
       found = { id: upload.id, parts: new Map(parts.map(({ number, etag }) => [number, etag])) };
       continue;
     }
@@ -100,6 +106,14 @@ async function unfinished({ spot, desk: { store } }: Sending): ReturnType<Store[
     if (error instanceof SyncError && (error.kind === "denied" || error.kind === "unsupported")) return [];
     throw error;
   }
+}
+
+/** Is the object to be what was asked for where the upload began? Of those of earlier runs only the storage class can be seen. */
+function isAlike({ id, storageClass }: Upload, { desk: { begun, store } }: Sending): boolean {
+  const { manners } = store.options;
+  if (begun.has(id)) return true;
+  if ([manners.acl, manners.cacheControl, manners.encryption].some((one) => one !== undefined)) return false;
+  return manners.storageClass === undefined || manners.storageClass === storageClass;
 }
 
 /** Does every stored part hold what the source has at its place? An ETag that is no MD5 proves nothing. */

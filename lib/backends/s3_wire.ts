@@ -52,7 +52,8 @@ export function toUploads(found: Element, key: string): readonly Upload[] {
     const id = one.name === "Upload" && textOf(one, "Key") === key ? textOf(one, "UploadId") : undefined;
     if (id === undefined) return [];
     const initiator = one.below.find(({ name }) => name === "Initiator");
-    return [{ id, begun: timeOf(textOf(one, "Initiated")) ?? 0, by: initiator && textOf(initiator, "ID") }];
+    const begun = timeOf(textOf(one, "Initiated")) ?? 0;
+    return [{ id, begun, by: initiator && textOf(initiator, "ID"), storageClass: textOf(one, "StorageClass") }];
   });
 }
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { SyncError } from "../../../lib/errors.ts";
 import { toRelPath } from "../../../lib/path.ts";
 import { pattern, wholeBody } from "../../support/content.ts";
@@ -81,6 +82,64 @@ Deno.test("write() drops nothing where the store does not tell who began an uplo
 
 Deno.test("write() without a tag looks at no upload of an earlier run", async () => {
   assert.deepEqual(await upload(left, { writer: "me" }), []);
+});
+
+/** Which uploads are begun and ended where the first part of the object was left in an upload of this name and storage class. `breaks`: by a write of its own. */
+async function begunBeside(
+  storageClass: string,
+  options: Readonly<Record<string, string>>,
+  { name = "left", breaks = false }: { readonly name?: string; readonly breaks?: boolean } = {},
+): Promise<readonly string[]> {
+  const part = 5 << 20;
+  const sum = createHash("md5").update(pattern(SIZE).subarray(0, part)).digest("hex");
+  let isBreaking = breaks;
+  await using server = smallS3(({ line, query }) => {
+    if (isBreaking && line === "PUT /b/f") return refusal(500, "InternalError");
+    if (line === "GET /b/" && query.has("uploads")) {
+      if (isBreaking) return new Response("<L/>");
+      const one = `<Key>f</Key><UploadId>${name}</UploadId><StorageClass>${storageClass}</StorageClass>`;
+      return new Response(`<L><Upload>${one}</Upload></L>`);
+    }
+    if (line === "GET /b/f") {
+      return new Response(
+        `<L><Part><PartNumber>1</PartNumber><Size>${part}</Size><ETag>"${sum}"</ETag></Part></L>`,
+      );
+    }
+    if (line === "POST /b/f") return new Response(query.has("uploads") ? "<U><UploadId>new</UploadId></U>" : "<C/>");
+    if (line === "PUT /b/f") return new Response(null, { headers: { etag: '"p"' } });
+    return line === "HEAD /b/f" ? new Response(null, { headers: { "content-length": `${SIZE}` } }) : undefined;
+  });
+  await using backend = await server.open({ PartSize: "5", ...options });
+  const write = () => backend.write(toRelPath("f"), wholeBody(pattern(SIZE)), { ...call, size: SIZE, tag });
+  if (breaks) await assert.rejects(write());
+  isBreaking = false;
+  await write();
+  return server.asked.flatMap(({ line, query }) =>
+    line === "POST /b/f" ? [query.has("uploads") ? "begin" : query.get("uploadId") ?? ""] : []
+  );
+}
+
+Deno.test("write() goes on with what an earlier run began, where the object is asked to be nothing else", async () => {
+  assert.deepEqual(await begunBeside("STANDARD", {}), ["left"]);
+  assert.deepEqual(await begunBeside("GLACIER_IR", { StorageClass: "GLACIER_IR" }), ["left"]);
+});
+
+for (
+  const options of [
+    { ServerSideEncryption: "aws:kms" },
+    { Acl: "private" },
+    { CacheControl: "no-store" },
+    { StorageClass: "GLACIER_IR" },
+  ]
+) {
+  Deno.test(`write() begins anew where the object may not become what ${JSON.stringify(options)} asks`, async () => {
+    assert.deepEqual(await begunBeside("STANDARD", options), ["begin", "new"]);
+  });
+}
+
+Deno.test("write() goes on with what this session began, whatever is asked of the object", async () => {
+  const options = { ServerSideEncryption: "aws:kms", Acl: "private" };
+  assert.deepEqual(await begunBeside("STANDARD", options, { name: "new", breaks: true }), ["begin", "new"]);
 });
 
 /** What becomes of an object "f" whose ETag is "theirs" from the second look on; `strict`: how the end of an upload takes If-Match. */
