@@ -97,26 +97,33 @@ interface Range {
   readonly to: number;
 }
 
-/** Without the header where the part begins a new file: lighttpd and Apache make it whole or not at all then. */
+/**
+ * Without the header where the part begins a new file: lighttpd and Apache make it whole or not at all then. A part that goes on behind
+ * what was left must find it: Apache would put a hole in its place.
+ */
 async function putRange({ link }: Finder, draft: Draft, { from, to }: Range): Promise<void> {
   const { names, options, dialect, body } = draft;
   const { size } = options;
   const makes = from === 0 && (to === 0 || dialect.ranges === "pieces");
   const whole = from === 0 && to === size;
+  // lighttpd refuses such a part by itself.
+  const goesOn = from > 0 && dialect.ranges === "grows";
   const reply = await link.done({
     method: "PUT",
     uri: encodePath(names),
     headers: {
       "content-type": "application/octet-stream",
       ...(makes ? {} : { "content-range": `bytes ${from}-${to - 1}/${size}` }),
+      ...(goesOn ? { "if-match": "*" } : {}),
     },
     body: {
       size: to - from,
       open: () => to === 0 ? Promise.resolve(new Uint8Array()) : whole ? body() : body(from, to),
       onBytes: (bytes) => options.onBytes?.(bytes),
     },
-  }, draft);
+  }, { ...draft, also: goesOn ? [412] : [] });
   await reply.drop();
+  if (reply.status === 412) throw new Unfit("what was left is gone");
 }
 
 async function mustHold(finder: Finder, draft: Draft, size: number): Promise<void> {

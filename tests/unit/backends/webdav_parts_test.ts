@@ -169,6 +169,28 @@ for (const [name, kind] of Object.entries(kinds)) {
   });
 }
 
+davTest("write() to Apache makes no file with a hole where what was left goes away in the last moment", {
+  kind: "apache",
+}, async (rig) => {
+  await rig.leave(30 * MiB);
+  const body: Body = (from = 0, to = SIZE) => {
+    rig.asked.push([from, to]);
+    if (rig.asked.length === 1) Deno.removeSync(`${rig.server.disk}/${temp}`);
+    return Promise.resolve(streamOf(source.subarray(from, to)));
+  };
+  const options = {
+    ...call,
+    size: SIZE,
+    tag,
+    expect: "absent",
+    onBytes: (bytes: number) => rig.told += bytes,
+  } as const;
+  await rig.backend.write(f, body, options);
+  await assertWritten(rig);
+  assert.deepEqual(rig.asked, [[29 * MiB, SIZE], [0, SIZE]]);
+  assert.equal(rig.told, SIZE);
+});
+
 davTest("write() to Apache replaces a large file by PUT alone: its MOVE would remove the old one first", {
   kind: "apache",
 }, async (rig) => {
