@@ -119,8 +119,8 @@ export class Store implements AsyncDisposable {
   }
 
   /** Tells whether a delete marker hides the object now: the bucket keeps versions. */
-  async remove(key: string, ask: Ask, condition: Condition = {}): Promise<boolean> {
-    const reply = await this.#done({ method: "DELETE", key, headers: toConditions(condition) }, ask);
+  async remove(key: string, ask: Ask): Promise<boolean> {
+    const reply = await this.#done({ method: "DELETE", key }, ask);
     return header(reply, "x-amz-delete-marker") === "true";
   }
 

@@ -1,7 +1,6 @@
 import type { RelPath } from "../path.ts";
 import { root } from "../path.ts";
 import type { Entry, FileEntry } from "../types.ts";
-import type { Call } from "./backend.ts";
 import type { Store } from "./s3_client.ts";
 import type { ObjectFacts, Page, PageOptions } from "./s3_types.ts";
 import { type Ask, failure } from "./s3_errors.ts";
@@ -107,9 +106,4 @@ export async function notThere(store: Store, spot: Spot): Promise<Error> {
 
 function isRightBelow(path: RelPath, dir: RelPath): boolean {
   return path.indexOf("/", dir === root ? 0 : dir.length + 1) < 0;
-}
-
-/** A spot of this root. */
-export function spotOf(prefix: string, operation: string, { path, signal }: Call & { readonly path: RelPath }): Spot {
-  return { prefix, operation, path, signal };
 }
