@@ -38,19 +38,18 @@ export async function setTime(store: Store, modified: number, spot: Spot): Promi
   await retime(store, facts, { spot, modified });
 }
 
-/** Gives the object, which is the one with these facts, another time, and tells what it is then. */
+/** Gives the object, which is the one with these facts, another time, and tells its ETag then; undefined where the store does not. */
 export async function retime(
   store: Store,
   facts: ObjectFacts,
   { spot, modified }: { readonly spot: Spot; readonly modified: number },
-): Promise<ObjectFacts> {
+): Promise<string | undefined> {
   if (facts.size > MOST_TO_COPY) {
     throw failure(spot, "unsupported", { why: "the store cannot copy more than 5 GiB, so its time stays as it is" });
   }
   const anew = { ...facts, metadata: { ...facts.metadata, mtime: formatTime(modified) } };
   const key = keyOf(spot);
-  await store.copy(key, key, spot, { ifMatch: facts.etag, anew });
-  return await store.head(key, spot) ?? facts;
+  return await store.copy(key, key, spot, { ifMatch: facts.etag, anew });
 }
 
 /** A second object of the same content, with all that the first one has. */

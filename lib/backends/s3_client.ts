@@ -31,6 +31,7 @@ import {
   toParts,
   toStored,
   toUploads,
+  unquoted,
 } from "./s3_wire.ts";
 import { textOf } from "./s3_xml.ts";
 
@@ -124,13 +125,13 @@ export class Store implements AsyncDisposable {
     return header(reply, "x-amz-delete-marker") === "true";
   }
 
-  /** Copies within the bucket; with `anew` the copy gets these headers and metadata, else those of the original. */
+  /** Copies within the bucket and gives the copy's ETag; with `anew` it gets these headers and metadata, else those of the original. */
   async copy(
     from: string,
     to: string,
     ask: Ask,
     { ifMatch, anew }: { readonly ifMatch?: string | undefined; readonly anew?: ObjectFacts },
-  ): Promise<void> {
+  ): Promise<string | undefined> {
     const headers = {
       ...this.#manners,
       ...(anew === undefined
@@ -139,7 +140,8 @@ export class Store implements AsyncDisposable {
       "x-amz-copy-source": `${this.options.bucket}/${toPath(from)}`,
       "x-amz-copy-source-if-match": quoted(ifMatch),
     };
-    await this.#link.read(this.#ours({ method: "PUT", key: to, headers, body: "" }), ask, () => {});
+    const request = { method: "PUT", key: to, headers, body: "" };
+    return await this.#link.read(this.#ours(request), ask, (found) => unquoted(textOf(found, "ETag")));
   }
 
   async beginUpload(key: string, ask: Ask, made: NewObject): Promise<string> {

@@ -236,7 +236,10 @@ async function settled({ spot, desk: { store }, options }: Sending, parts: reado
   const { modified } = options;
   if (modified === undefined || parseTime(facts.metadata) === modified) return toFile(spot.path, facts);
   try {
-    return toFile(spot.path, await retime(store, facts, { spot, modified }));
+    const copied = await retime(store, facts, { spot, modified });
+    const now = await store.head(key, spot);
+    if (now !== undefined && (copied === undefined || copied === now.etag)) return toFile(spot.path, now);
+    throw failure(spot, "changed", { why: "somebody else replaced it right after its time was set" });
   } catch (error) {
     if (!(error instanceof SyncError) || spot.signal.aborted) throw error;
     options.onWarning?.(error.message);

@@ -199,3 +199,24 @@ Deno.test("write() in parts takes the ETag of what is encrypted with a key of th
   const written = await backend.write(toRelPath("f"), wholeBody(pattern(SIZE)), { ...call, size: SIZE });
   assert.equal(written.revision, `${"2".repeat(32)}-2`);
 });
+
+Deno.test("write() takes what somebody else puts there while an upload's time is set for no object of its own", async () => {
+  let isCopied = false;
+  await using server = smallS3(({ line, query, headers }) => {
+    if (line === "POST /b/f") return new Response(query.has("uploads") ? "<U><UploadId>new</UploadId></U>" : "<C/>");
+    if (line === "HEAD /b/f") {
+      const shown = isCopied ? { etag: '"theirs"', "x-amz-meta-mtime": "2" } : { etag: '"ours"' };
+      return new Response(null, { headers: { ...shown, "content-length": `${SIZE}` } });
+    }
+    if (line !== "PUT /b/f") return undefined;
+    if (!headers.has("x-amz-copy-source")) return new Response(null, { headers: { etag: '"p"' } });
+    isCopied = true;
+    return new Response('<CopyObjectResult><ETag>"copied"</ETag></CopyObjectResult>');
+  });
+  await using backend = await server.open({ PartSize: "5" });
+  const warnings: string[] = [];
+  const options = { ...call, size: SIZE, modified: 2000, onWarning: (message: string) => void warnings.push(message) };
+  const written = await backend.write(toRelPath("f"), wholeBody(pattern(SIZE)), options);
+  assert.equal(written.revision, "ours");
+  assert.match(warnings.join(), /somebody else replaced it/);
+});
