@@ -85,11 +85,14 @@ export class Store implements AsyncDisposable {
   /** Undefined where there is no such object. */
   async head(key: string, ask: Ask): Promise<ObjectFacts | undefined> {
     try {
-      return toFacts(await this.#done({ method: "HEAD", key }, ask));
+      const reply = await this.#done({ method: "HEAD", key }, ask);
+      if (header(reply, "content-length") !== undefined) return toFacts(reply);
     } catch (error) {
       if (refusedBy(error)?.status === 404) return undefined;
       throw error;
     }
+    // Taken for empty it would be another file than it is.
+    throw failure(ask, "unexpected", { why: "the store does not tell its size" });
   }
 
   /** The object, or the range from..to of it (`to` exclusive). */

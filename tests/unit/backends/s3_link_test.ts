@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { openS3 } from "../../../lib/backends/s3.ts";
 import { SyncError } from "../../../lib/errors.ts";
 import { root, toRelPath } from "../../../lib/path.ts";
 import { pattern, wholeBody } from "../../support/content.ts";
+import { s3Target } from "../../support/s3_target.ts";
+import { startRaw } from "../../support/servers/raw_http.ts";
 import { listing, refusal, smallS3 } from "../../support/servers/small_s3.ts";
 
 const call = { signal: new AbortController().signal };
@@ -28,6 +31,25 @@ Deno.test("a look at an object leaves its connection for the next request, whate
     assert.ok(found?.kind === "file" && found.size === 5_000_000);
   }
   assert.equal(ports.size, 1);
+});
+
+Deno.test("stat() takes an object whose size the store does not tell for no empty one", async () => {
+  const page = "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>";
+  await using server = startRaw(async ({ request, send }) => {
+    for (let asked = await request(); asked !== undefined; asked = await request()) {
+      const isHead = asked.startsWith("HEAD /b/f ");
+      await send(
+        isHead
+          ? 'HTTP/1.1 200 OK\r\netag: "e"\r\n\r\n'
+          : `HTTP/1.1 200 OK\r\ncontent-length: ${page.length}\r\n\r\n${page}`,
+      );
+    }
+  });
+  const target = s3Target({ port: server.port, accessKey: "AK", secretKey: "SK" }, { bucket: "b" });
+  await using backend = await openS3(target, call);
+  const { kind, message } = await rejection(backend.stat(f, call));
+  assert.equal(kind, "unexpected");
+  assert.match(message, /does not tell its size/);
 });
 
 Deno.test("write() signs a small body where nothing hides it, and of a large one its MD5", async () => {
