@@ -66,7 +66,9 @@ function messageOf(error: unknown): string {
 
 function refusal(ask: Ask, cause: Refusal): SyncError {
   const { code = "", status, region, retryAfter } = cause.said;
-  if (status === 301 || status === 307 || WRONG_REGION.has(code) || (status === 400 && region !== undefined)) {
+  // Amazon names the region of a bucket with every refusal of a listing: there it tells something only where the code does not.
+  const isElsewhere = status === 400 && region !== undefined && codes[code] === undefined;
+  if (status === 301 || status === 307 || WRONG_REGION.has(code) || isElsewhere) {
     const way = region === undefined ? "name its region with -Region" : `write -Region ${printable(region)}`;
     return failure(ask, "connection", { why: `the bucket lies in another region: ${way}`, cause, transient: false });
   }

@@ -18,6 +18,7 @@ const refusals: readonly (readonly [number, string, Record<string, string>, Erro
   [403, "InvalidAccessKeyId", {}, "auth", /does not know the access key/],
   [403, "SignatureDoesNotMatch", {}, "auth", /secret does not fit/],
   [400, "ExpiredToken", {}, "auth", /log in anew/],
+  [400, "ExpiredToken", { "x-amz-bucket-region": "us-east-1" }, "auth", /log in anew/],
   [403, "RequestTimeTooSkewed", {}, "auth", /clock is wrong/],
   [403, "AccessDenied", {}, "denied", /permission denied/],
   [404, "NoSuchBucket", {}, "notFound", /no such bucket/],
@@ -29,7 +30,8 @@ const refusals: readonly (readonly [number, string, Record<string, string>, Erro
 ];
 
 for (const [status, code, headers, kind, message] of refusals) {
-  Deno.test(`openS3() says in one sentence what ${status} ${code} means: ${kind}`, async () => {
+  const where = Object.values(headers).map((region) => ` of a bucket in ${region}`).join();
+  Deno.test(`openS3() says in one sentence what ${status} ${code}${where} means: ${kind}`, async () => {
     await using server = smallS3(() => refusal(status, code, headers));
     const error = await rejection(server.open());
     assert.equal(error.kind, kind, error.message);
