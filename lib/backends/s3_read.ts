@@ -6,7 +6,6 @@ import { mismatch } from "./expect.ts";
 import type { Store } from "./s3_client.ts";
 import type { Download } from "./s3_types.ts";
 import { failure, refusedBy } from "./s3_errors.ts";
-import { HashThread } from "./hash_thread.ts";
 import { find, keyOf, type Spot, toFile } from "./s3_find.ts";
 import { looksLikeMd5 } from "./s3_meta.ts";
 import { type Budget, PIECE, striped, type Striping } from "./http_stripes.ts";
@@ -78,31 +77,18 @@ async function nothing(store: Store, reading: Reading): Promise<Content> {
   return new Uint8Array();
 }
 
-/** Tells behind the last byte whether the content is what the store says it has. To be ended in any case. */
+/** Tells behind the last byte whether the content is what the store says it has. */
 interface Check {
-  take(bytes: Uint8Array): Promise<void> | void;
-  isRight(): Promise<boolean> | boolean;
-  end(): void;
+  take(bytes: Uint8Array): void;
+  isRight(): boolean;
 }
 
 function checkOf({ facts }: Download, { isWhole }: { readonly isWhole: boolean }): Check | undefined {
   const { etag, isSealed } = facts;
   if (!isWhole || isSealed || !looksLikeMd5(etag)) return undefined;
-  const wanted = etag.toLowerCase();
-  if (facts.size > WORTH_A_THREAD) {
-    const thread = new HashThread("md5");
-    return {
-      take: (bytes) => thread.update(bytes),
-      isRight: async () => await thread.digest() === wanted,
-      end: () => thread[Symbol.dispose](),
-    };
-  }
   const hash = createHash("md5");
-  return { take: (bytes) => void hash.update(bytes), isRight: () => hash.digest("hex") === wanted, end: () => {} };
+  return { take: (bytes) => void hash.update(bytes), isRight: () => hash.digest("hex") === etag.toLowerCase() };
 }
-
-/** Bytes from which on a hash has a thread of its own. */
-const WORTH_A_THREAD = 16 << 20;
 
 interface Taking extends Reading {
   readonly check: Check | undefined;
@@ -110,9 +96,9 @@ interface Taking extends Reading {
 
 async function collected(download: Download, taking: Taking): Promise<Uint8Array<ArrayBuffer>> {
   const whole = await gathered(download, taking);
-  await taking.check?.take(whole);
+  taking.check?.take(whole);
   // Nothing has been handed over yet: another try may fetch it undamaged.
-  if (await taking.check?.isRight() === false) throw failure(taking, "connection", { why: DAMAGED });
+  if (taking.check?.isRight() === false) throw failure(taking, "connection", { why: DAMAGED });
   return whole;
 }
 
@@ -160,35 +146,22 @@ function inStripes(
 function asStream(source: Source, taking: Taking & { readonly size: number }): Content {
   const { signal, operation, check } = taking;
   let given = 0;
-  const next = async (into: Uint8Array<ArrayBuffer>) => {
-    if (signal.aborted) {
-      await source.leave();
-      throw cancelled(signal, operation);
-    }
-    const bytes = await source.fill(into);
-    given += bytes?.length ?? 0;
-    if (bytes !== undefined) {
-      await check?.take(bytes);
-      return bytes;
-    }
-    mustBeAll(given, taking);
-    await mustBeRight(taking);
-    check?.end();
-    return undefined;
-  };
   return streamOf({
     fill: async (into) => {
-      try {
-        return await next(into);
-      } catch (error) {
-        check?.end();
-        throw error;
+      if (signal.aborted) {
+        await source.leave();
+        throw cancelled(signal, operation);
       }
+      const bytes = await source.fill(into);
+      given += bytes?.length ?? 0;
+      if (bytes !== undefined) check?.take(bytes);
+      else {
+        mustBeAll(given, taking);
+        mustBeRight(taking);
+      }
+      return bytes;
     },
-    leave: async () => {
-      check?.end();
-      await source.leave();
-    },
+    leave: () => source.leave(),
   });
 }
 
@@ -198,8 +171,8 @@ function mustBeAll(given: number, reading: Reading & { readonly size: number }):
 }
 
 /** Too late to try once more: what was handed over is thrown away by whoever took it. */
-async function mustBeRight(taking: Taking): Promise<void> {
-  if (await taking.check?.isRight() === false) throw failure(taking, "changed", { why: DAMAGED });
+function mustBeRight(taking: Taking): void {
+  if (taking.check?.isRight() === false) throw failure(taking, "changed", { why: DAMAGED });
 }
 
 const DAMAGED = "what came does not have the checksum that the store tells";
