@@ -87,8 +87,8 @@ export const mutantsOfPlans: readonly Mutant[] = [
   {
     name: "a missing source is nothing strange",
     file: "lib/sync/run_roots.ts",
-    old: "if (source === undefined) return missing;",
-    new: "if (source === undefined || source !== undefined) return missing;",
+    old: "if (source === undefined) return { missing, entries };",
+    new: "if (source === undefined || source !== undefined) return { missing, entries };",
     tests: [sync("run"), cases("up")],
   },
   {

@@ -223,4 +223,32 @@ export const mutantsOfWork: readonly Mutant[] = [
     new: "",
     tests: ["tests/e2e/sftp_in_place_test.ts"],
   },
+  {
+    name: "a request whose reply was lost is sent again, whatever it does",
+    file: "lib/backends/http.ts",
+    old: "if (!isReused || !HARMLESS.has(sending.method)) {",
+    new: "if (!isReused) {",
+    tests: ["tests/unit/backends/http_test.ts"],
+  },
+  {
+    name: "a content that breaks off is taken for whole",
+    file: "lib/backends/http_connection.ts",
+    old: "if (count === undefined) throw new Error(`the reply ended ${left} bytes too early`);",
+    new: "if (count === undefined) return undefined;",
+    tests: ["tests/unit/backends/http_exchange_test.ts"],
+  },
+  {
+    name: "a listing that was cut is taken for whole",
+    file: "lib/backends/ftp_folder.ts",
+    old: "if (data.isTold?.() === false) throw",
+    new: "if (data.isTold?.() === undefined && broken !== undefined) throw",
+    tests: ["tests/unit/backends/ftp_tls_test.ts"],
+  },
+  {
+    name: "what came before a stream broke off is asked for again",
+    file: "lib/backends/resumed.ts",
+    old: "this.#at += bytes?.length ?? 0;",
+    new: "this.#at += 0;",
+    tests: ["tests/unit/backends/resumed_test.ts"],
+  },
 ];
