@@ -20,9 +20,13 @@ export async function listFolder(link: FtpLink, site: Site, doing: Doing): Promi
   // In the same turn, where that saves one.
   const data = link.isFar && link.pipelines ? link.openData({ witnessed: true }) : undefined;
   data?.catch(() => {});
-  const entered = await entering;
+  const letGo = () => void data?.then((opened) => opened.destroy(), () => {});
+  const entered = await entering.catch((error) => {
+    letGo();
+    throw error;
+  });
   if (entered.code >= 300) {
-    data?.then((opened) => opened.destroy(), () => {});
+    letGo();
     throw await whyUnlisted(link, site, { doing, reply: entered });
   }
   const { entries, lines } = await plainListing(link, site, { doing, data });
