@@ -25,6 +25,7 @@ import { syncPathCommand } from "./cmd/sync_path.ts";
 import type { SyncError } from "./lib/errors.ts";
 import type { DifferenceRecord, PlanRecord } from "./lib/report/records.ts";
 import type { SyncResult } from "./lib/report/result.ts";
+import { Redactor } from "./lib/redactor.ts";
 import type { Session } from "./lib/session.ts";
 import type { Common, Host, Options } from "./lib/shell/command.ts";
 import {
@@ -99,6 +100,7 @@ function makeHost(common: Common, stack: AsyncDisposableStack): Host {
     fail(error: SyncError) {
       throw error;
     },
+    redactor: new Redactor(),
     interactive: false,
     columns: undefined,
     machine: hostname(),

@@ -1,9 +1,10 @@
 import { formatAddress, isAddress, parseAddress } from "../lib/address.ts";
 import { type Address, type Protocol, type ProtocolOption, protocols } from "../lib/backends/mod.ts";
 import { badInput } from "../lib/errors.ts";
+import { printable } from "../lib/path.ts";
 import { openSession, protocolOf, type Reach, type Session, type SessionWorld } from "../lib/session.ts";
 import { readSecretFile } from "../lib/state.ts";
-import type { Host, Param, Params, ParamType } from "../lib/shell/command.ts";
+import { type Host, type Param, type Params, type ParamType, piped } from "../lib/shell/command.ts";
 import {
   duration,
   fingerprints,
@@ -51,7 +52,8 @@ export const loginParams = {
   Credential: { type: credential, help: "User name and password: an object of Get-Credential, or user:password." },
   Password: {
     type: secret,
-    help: "The password. It shows in the list of processes: -PasswordFile or TANDEM_PASSWORD do not.",
+    help:
+      "The password. It shows in the list of processes: -PasswordFile or TANDEM_PASSWORD (TANDEM_PASSWORD_WEB1 for the host web1 alone) do not.",
   },
   PasswordFile: { type: path, help: "A file whose first line is the password." },
   Timeout: { type: positiveDuration, help: "How long to wait for the server: 15s by default." },
@@ -65,7 +67,8 @@ export type Login =
       ? T | undefined
       : never;
   }
-  & Readonly<Record<string, unknown>>;
+  & Readonly<Record<string, unknown>>
+  & { readonly [piped]?: ReadonlySet<string> };
 
 /** How the login reaches its server. `word` is an address; without it -HostName is needed. Throws badInput before anything is opened. */
 export function toReach(
@@ -103,19 +106,37 @@ export async function login(bound: Login, word: string | undefined, host: Host):
   if (password !== undefined) {
     host.warn(`The password in the address shows in the list of processes: -PasswordFile or TANDEM_PASSWORD do not.`);
   }
-  return await openSession(reach, worldOf(host, (name) => givenSecret(bound, name, { password, host })), host);
+  const { host: name } = reach.address;
+  const isForeign = ADDRESS_PARAMS.some((param) => bound[piped]?.has(param));
+  const secret = (wanted: string) => givenSecret(bound, wanted, { password, host, name, isForeign });
+  return await openSession(reach, worldOf(host, secret), host);
 }
+
+/** The parameters that may hold an address. */
+const ADDRESS_PARAMS = ["Address", "RemotePath"];
 
 /** What a session may ask of this host, with secrets from `secret`. */
 export function worldOf(host: Host, secret: SessionWorld["secret"]): SessionWorld {
+  const { redactor } = host;
+  const concealed = (value: string | undefined) => {
+    redactor.add(value);
+    return value;
+  };
   return {
-    secret,
-    ask: (prompt, echo) => host.secret(prompt, echo),
-    warn: (message) => host.warn(message),
-    env: (name) => host.env(name),
+    secret: async (name) => concealed(await secret(name)),
+    ask: async (prompt, echo) => {
+      const answer = await host.secret(redactor.redact(prompt), echo);
+      return echo ? answer : concealed(answer);
+    },
+    conceal: (value) => redactor.add(value),
+    warn: (message) => host.warn(redactor.redact(message)),
+    env: (name) => SECRET_VARIABLE.test(name) ? concealed(host.env(name)) : host.env(name),
     readOnly: host.common.whatIf,
   };
 }
+
+/** Environment variables that hold a secret: AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN … */
+const SECRET_VARIABLE = /SECRET|TOKEN|PASSW|PASSPHRASE/;
 
 /** "sftp://user@host" for a message, from the words alone. */
 export function describeReach(reach: Pick<Reach, "address">): string {
@@ -160,14 +181,52 @@ function withLogin(address: Address, login: Login): Address {
 async function givenSecret(
   login: Login,
   name: string,
-  given: { readonly password: (() => string) | undefined; readonly host: Host },
+  given: {
+    readonly password: (() => string) | undefined;
+    readonly host: Host;
+    /** The server's name. */
+    readonly name: string;
+    /** Whether the address came out of the pipe: anything may have written it. */
+    readonly isForeign: boolean;
+  },
 ): Promise<string | undefined> {
   if (name !== "password") return await (login[name] as Secret | undefined)?.();
   const typed = await (login.Password ?? login.Credential?.password)?.();
   if (typed !== undefined) return typed;
   if (given.password !== undefined) return given.password();
   if (login.PasswordFile !== undefined) return await readSecretFile(login.PasswordFile);
-  return given.host.env("TANDEM_PASSWORD") || undefined;
+  return passwordVariable(given.name, given);
+}
+
+/**
+ * Returns the password that the environment has for a host: TANDEM_PASSWORD_<HOST>, otherwise TANDEM_PASSWORD. The latter is meant for
+ * the server that the command line names, so an address out of the pipe does not get it.
+ */
+function passwordVariable(
+  name: string,
+  { host, isForeign }: { readonly host: Host; readonly isForeign: boolean },
+): string | undefined {
+  const own = variableOf(name);
+  const bound = own === undefined ? undefined : host.env(own);
+  if (bound) return bound;
+  const general = host.env("TANDEM_PASSWORD") || undefined;
+  if (general === undefined || !isForeign) return general;
+  const advice = own === undefined ? "Pipe a session of New-Session in instead" : `Set ${own} for it`;
+  host.warn(
+    `TANDEM_PASSWORD is not sent to "${printable(name)}", which the pipe named and no command line. ${advice}.`,
+  );
+  return undefined;
+}
+
+/**
+ * Returns TANDEM_PASSWORD_WEB1_EXAMPLE_COM for "web1.example.com": "." becomes "_", "-" becomes "__", ":" of an IPv6 address "___", so
+ * that no two hosts share a variable. Undefined for a name that no host can have (RFC 1123, section 2.1).
+ */
+export function variableOf(host: string): string | undefined {
+  const isName = /^(?!-)[a-z0-9-]+(?<!-)(?:\.(?!-)[a-z0-9-]+(?<!-))*$/i.test(host) || /^[0-9a-f:.]+$/i.test(host);
+  if (!isName) return undefined;
+  const spelled = host.toUpperCase().replaceAll("-", "__").replaceAll(":", "___").replaceAll(".", "_");
+  return `TANDEM_PASSWORD_${spelled}`;
 }
 
 function protocolOptions(login: Login, protocol: Protocol): Record<string, string> {

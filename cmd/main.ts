@@ -1,9 +1,9 @@
-import fs from "node:fs";
 import { hostname } from "node:os";
 import { badInput, exitCodes, SyncError, toSyncError } from "../lib/errors.ts";
 import { readObjects } from "../lib/report/json.ts";
 import { makeReporter, type Reporter } from "../lib/report/reporter.ts";
 import { exitCode } from "../lib/report/result.ts";
+import { Redactor } from "../lib/redactor.ts";
 import { Session } from "../lib/session.ts";
 import type { Host } from "../lib/shell/command.ts";
 import { evaluate, type World } from "../lib/shell/evaluate.ts";
@@ -14,6 +14,7 @@ import { type Line, readLine } from "./line.ts";
 import { commands } from "./mod.ts";
 import { toTicket } from "./passport.ts";
 import { PassedOn, passing, type StageError } from "./stage_error.ts";
+import { askLine, canAsk, columns, interrupted, isPipe, sinks, ticker } from "./terminal.ts";
 
 /** The process edge: runs one command line with this terminal, this environment and these pipes, and gives the exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
@@ -24,9 +25,12 @@ export async function main(argv: readonly string[]): Promise<number> {
     Deno.unrefTimer(setTimeout(() => abandon.abort(interrupted), PATIENCE));
   });
   const line = readOrFail(argv);
-  const reporter = makeReporter(line instanceof SyncError ? "Auto" : line.format, sinks, ticker);
+  const redactor = new Redactor();
+  // Standard output holds what other programs read on; its messages are redacted one by one, where they come from.
+  const cleanSinks = { ...sinks, err: (text: string) => sinks.err(redactor.redact(text)) };
+  const reporter = makeReporter(line instanceof SyncError ? "Auto" : line.format, cleanSinks, ticker);
   const outcome: Outcome = { results: new Set(), errors: [], passed: undefined };
-  const scene: Scene = { reporter, outcome, signal: stop.signal, abandon: abandon.signal };
+  const scene: Scene = { reporter, redactor, outcome, signal: stop.signal, abandon: abandon.signal };
   onStray((error) => failed(error, scene));
   try {
     if (line instanceof SyncError) throw line;
@@ -52,39 +56,14 @@ interface Outcome {
 
 interface Scene {
   readonly reporter: Reporter;
+  readonly redactor: Redactor;
   readonly outcome: Outcome;
   readonly signal: AbortSignal;
   readonly abandon: AbortSignal;
 }
 
-const interrupted = new SyncError("cancelled", "Interrupted.", { operation: "run" });
-const isTerminal = { in: Deno.stdin.isTerminal(), out: Deno.stdout.isTerminal(), err: Deno.stderr.isTerminal() };
-const encoder = new TextEncoder();
 /** ms that what is under way may take to end after Ctrl-C. */
 const PATIENCE = 1_500;
-
-const sinks = {
-  out: (text: string) =>
-    write(Deno.stdout, text).catch((cause) => {
-      if (cause instanceof Deno.errors.BrokenPipe) throw cause;
-      const why = cause instanceof Error ? cause.message : String(cause);
-      throw new SyncError("unexpected", `Cannot write to standard output: ${why}`, { operation: "report", cause });
-    }),
-  err: (text: string) => write(Deno.stderr, text),
-  columns,
-  outIsTerminal: isTerminal.out,
-  errIsTerminal: isTerminal.err,
-  color: !Deno.noColor && Deno.env.get("TERM") !== "dumb",
-};
-
-const ticker = {
-  now: () => performance.now(),
-  every(ms: number, tick: () => void) {
-    const timer = setInterval(tick, ms);
-    Deno.unrefTimer(timer);
-    return () => clearInterval(timer);
-  },
-};
 
 function readOrFail(argv: readonly string[]): Line | SyncError {
   try {
@@ -147,52 +126,59 @@ function makeWorld(
     variables: new Map(),
     stack: options.stack,
     ...(interactive
-      ? { ask: ({ name, param }) => askLine(`${name} (${param.help}) `, { scene, echo: !param.type.isSecret }) }
+      ? {
+        ask: ({ name, param }) =>
+          askLine(`${name} (${param.help}) `, { pause: () => scene.reporter.pause(), echo: !param.type.isSecret }),
+      }
       : {}),
     ...(options.input && isPipe() ? { input: () => passing(readObjects(Deno.stdin.readable)) } : {}),
   };
 }
 
 function makeHost(scene: Scene, common: Host["common"], stack: AsyncDisposableStack): Host {
-  const { reporter, outcome, signal, abandon } = scene;
+  const { reporter, redactor, outcome, signal, abandon } = scene;
   return {
     signal,
     abandon,
     stack,
     common,
+    redactor,
     emit: (event, run) => reporter.event(event, { run, quiet: common.quiet, verbose: common.verbose }),
     warn: (message) => void reporter.warn(message),
-    show: (text) => void reporter.pause().then(() => sinks.err(`${text}\n`)),
+    show: (text) => void reporter.pause().then(() => sinks.err(`${redactor.redact(text)}\n`)),
     finished: (result) => void outcome.results.add(result),
     fail(error) {
       outcome.errors.push(error);
-      reporter.error(error).catch(readerLeft);
+      reporter.error(redactor.error(error)).catch(readerLeft);
     },
     interactive: canAsk(),
     columns: columns(),
     machine: hostname(),
     async ask(question, answers) {
       for (;;) {
-        const typed = (await askLine(`${question} [${answers.join("/")}] `, { scene, echo: true }))?.trim()
+        const typed = (await askLine(`${question} [${answers.join("/")}] `, {
+          pause: () => scene.reporter.pause(),
+          echo: true,
+        }))?.trim()
           .toLowerCase();
         if (typed === undefined) return undefined;
         const answer = answers.find((one) => one.toLowerCase().startsWith(typed));
         if (answer !== undefined) return answer;
       }
     },
-    secret: (prompt, echo = false) => askLine(prompt, { scene, echo }),
+    secret: (prompt, echo = false) => askLine(prompt, { pause: () => scene.reporter.pause(), echo }),
     now: Date.now,
     env: (name) => Deno.env.get(name),
   };
 }
 
-async function failed(thrown: unknown, { reporter, outcome }: Scene): Promise<void> {
+async function failed(thrown: unknown, { reporter, redactor, outcome }: Scene): Promise<void> {
   if (thrown instanceof PassedOn) {
     outcome.passed = thrown.record;
     return await reporter.result(thrown.record).catch(readerLeft);
   }
   if (thrown instanceof Deno.errors.BrokenPipe) return;
-  const error = toSyncError(thrown, "run the command");
+  const error = redactor.error(toSyncError(thrown, "run the command"));
   // A result that was shown has the truer code: 1 where the server was lost after the first change.
   if (![...outcome.results].some((result) => result.ExitCode !== 0)) outcome.errors.push(error);
   await reporter.error(error).catch(readerLeft);
@@ -202,79 +188,9 @@ function hasExitCode(value: unknown): value is { readonly ExitCode: number } {
   return typeof value === "object" && value !== null && "ExitCode" in value && typeof value.ExitCode === "number";
 }
 
-async function write(stream: typeof Deno.stdout, text: string): Promise<void> {
-  const bytes = encoder.encode(text);
-  for (let at = 0; at < bytes.length;) at += await stream.write(bytes.subarray(at));
-}
-
 /** `tandem … | head`: the reader has left, which is its right. */
 function readerLeft(error: unknown): void {
   if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
-}
-
-function columns(): number | undefined {
-  return isTerminal.out || isTerminal.err ? Deno.consoleSize().columns : undefined;
-}
-
-/** Does another process, or a file, stand behind standard input? /dev/null and a closed one do not count. */
-function isPipe(): boolean {
-  if (isTerminal.in) return false;
-  try {
-    const input = fs.fstatSync(0);
-    return input.isFIFO() || input.isSocket() || input.isFile();
-  } catch {
-    return false;
-  }
-}
-
-/** A question needs a screen to show it and a keyboard behind it: standard input, or the terminal itself where that is a pipe. */
-function canAsk(): boolean {
-  if (!isTerminal.err) return false;
-  if (isTerminal.in) return true;
-  try {
-    Deno.openSync(keyboard, { read: true }).close();
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-const keyboard = Deno.build.os === "windows" ? "CONIN$" : "/dev/tty";
-
-/** One line typed at the terminal; undefined where there is none, or at the end of input. Without echo nothing shows. */
-async function askLine(
-  prompt: string,
-  { scene, echo }: { readonly scene: Scene; readonly echo: boolean },
-): Promise<string | undefined> {
-  if (!canAsk()) return undefined;
-  await scene.reporter.pause();
-  const file = isTerminal.in ? undefined : await Deno.open(keyboard, { read: true });
-  const input = file ?? Deno.stdin;
-  try {
-    // Before the question: who types at once must not see a secret.
-    if (!echo) input.setRaw(true, { cbreak: Deno.build.os !== "windows" });
-    await sinks.err(prompt);
-    return await readTyped(input);
-  } finally {
-    if (!echo) {
-      input.setRaw(false);
-      await sinks.err("\n");
-    }
-    file?.close();
-  }
-}
-
-async function readTyped(input: { read(bytes: Uint8Array): Promise<number | null> }): Promise<string | undefined> {
-  const typed: number[] = [];
-  const byte = new Uint8Array(1);
-  while (await input.read(byte) !== null) {
-    const [code = 0] = byte;
-    if (code === 10 || code === 13) return new TextDecoder().decode(new Uint8Array(typed));
-    if (code === 3) throw interrupted;
-    if (code === 8 || code === 127) typed.pop();
-    else typed.push(code);
-  }
-  return undefined;
 }
 
 /** A rejection that nobody waited for (a library's) is said in one sentence: the runtime would end the program at once, amid a run. */

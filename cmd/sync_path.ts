@@ -81,7 +81,7 @@ async function syncOne(job: Job<Words>, host: Host): Promise<Outcome> {
   try {
     pair = await openPair(job, host);
   } catch (thrown) {
-    const error = toSyncError(thrown, "open the session");
+    const error = host.redactor.error(toSyncError(thrown, "open the session"));
     if (error.kind === "badInput") return { error };
     return { error, result: startResult(job.run, { started }).end({ now: host.now(), error }) };
   }
@@ -106,18 +106,19 @@ async function carryOut(
     let next = await events.next();
     for (; !next.done; next = await events.next()) {
       if (pair.run.mode === "Both" && memory.remembered?.known !== true) tellFirst(next.value, host);
-      fold.add(next.value);
-      host.emit(next.value, pair.run);
+      const event = host.redactor.event(next.value);
+      fold.add(event);
+      host.emit(event, pair.run);
     }
     const end = next.value;
     const error = end.outcome !== "applied"
       ? undefined
       : end.applied.cancelled
       ? new SyncError("cancelled", "Interrupted: what was done is done, the rest was not begun.", { operation: "sync" })
-      : end.applied.lost;
+      : end.applied.lost && host.redactor.error(end.applied.lost);
     return { result: fold.end({ now: host.now(), error }), ...(error === undefined ? {} : { error }) };
   } catch (thrown) {
-    const error = toSyncError(thrown, "sync");
+    const error = host.redactor.error(toSyncError(thrown, "sync"));
     if (error.kind === "badInput") return { error };
     return { error, result: fold.end({ now: host.now(), error }) };
   }

@@ -11,7 +11,7 @@ export interface Reach {
 }
 
 /** What opening a session may ask of the world; see Target. */
-export type SessionWorld = Pick<Target, "secret" | "ask" | "warn" | "env" | "readOnly">;
+export type SessionWorld = Pick<Target, "secret" | "ask" | "conceal" | "warn" | "env" | "readOnly">;
 
 /** What travels to another process: how to reach the server, who answered, and the secrets this login took. */
 export interface SessionPassport {

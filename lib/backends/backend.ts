@@ -164,6 +164,8 @@ export interface Target {
   ask(prompt: string, echo: boolean): Promise<string | undefined>;
   /** A secret the user typed here that would open this server again: it may travel with the session to the next process. */
   keep(name: string, value: string): void;
+  /** Names a further secret, such as a token that a login server gave: no output may show it. */
+  conceal(secret: string): void;
   /** Shown once on stderr: a sentence a user should read though the run goes on. */
   warn(message: string): void;
   /** An environment variable (HOME, SSH_AUTH_SOCK …). */

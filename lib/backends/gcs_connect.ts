@@ -29,7 +29,7 @@ export async function connectGcs(target: Target, call: Call): Promise<Bucket> {
   const { label, bucket, start, origin, timeout, connections, pins } = rules;
   const credentials = await findCredentials(target);
   const http = new Http({ ...placeOf(origin), pins, timeout, connections });
-  const api = new Api(http, new Tokens(credentials, timeout), {
+  const api = new Api(http, new Tokens(credentials, { timeout, conceal: (secret) => target.conceal(secret) }), {
     origin: origin.origin,
     bucket,
     userProject: target.options["UserProject"],

@@ -9,12 +9,17 @@ import { type Ask, failure } from "./http_status.ts";
 export class Tokens {
   readonly #credentials: Credentials;
   readonly #timeout: number;
+  readonly #conceal: (secret: string) => void;
   #current: Promise<Token> | undefined;
 
-  /** `timeout` in ms. */
-  constructor(credentials: Credentials, timeout: number) {
+  /** `timeout` in ms; `conceal` is told each token. */
+  constructor(
+    credentials: Credentials,
+    { timeout, conceal }: { readonly timeout: number; readonly conceal: (secret: string) => void },
+  ) {
     this.#credentials = credentials;
     this.#timeout = timeout;
+    this.#conceal = conceal;
   }
 
   /** The token to send now. Rejects with auth where the login is refused, with connection or timeout where nobody answers. */
@@ -68,7 +73,11 @@ export class Tokens {
       }, asked);
       const said = new TextDecoder().decode(await reply.collect(MOST_SAID));
       const isProven = proof === undefined || reply.headers[proof[0]] === proof[1];
-      if (reply.status === 200 && isProven) return parseToken(said, ask);
+      if (reply.status === 200 && isProven) {
+        const token = parseToken(said, ask);
+        this.#conceal(token.value());
+        return token;
+      }
       if (reply.status >= 500) {
         throw failure(ask, "busy", { why: `${shown(url)} gives no token now (${reply.status})`, transient: true });
       }

@@ -57,6 +57,7 @@ export const openS3: OpenProtocol = async (target, call) => {
     options,
     warn: (message) => target.warn(message),
     env: (name) => target.env(name),
+    conceal: (secret) => target.conceal(secret),
   }, call);
 };
 

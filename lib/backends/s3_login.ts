@@ -110,7 +110,11 @@ async function fromSdk(options: StoreOptions, ask: Ask): Promise<Login> {
   return {
     url,
     region: scheme.signingRegion ?? region,
-    credentials: (ask) => inTime(client.config.credentials(), ask, options.timeout),
+    credentials: async (ask) => {
+      const found = await inTime(client.config.credentials(), ask, options.timeout);
+      for (const secret of [found.secretAccessKey, found.sessionToken]) if (secret) options.conceal(secret);
+      return found;
+    },
   };
 }
 

@@ -14,6 +14,8 @@ export interface StoreOptions {
   readonly manners: Manners;
   /** A variable of the environment. */
   env(name: string): string | undefined;
+  /** A secret that came with the login: see Target. */
+  conceal(secret: string): void;
 }
 
 /** A key that logs in; without one the environment, ~/.aws, SSO and the machine's role are looked through. */

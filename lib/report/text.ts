@@ -18,7 +18,17 @@ export function paintWhen(isOn: boolean): Paint {
 
 /** A text from a peer as it may be shown: nothing in it acts on a terminal, a log or a build server. */
 export function shown(text: string): string {
-  return printable(text).replace(/##(?=\[|vso\[)/g, "#\\u0023");
+  return disarmed(printable(text));
+}
+
+/**
+ * The lines without what a build server would obey: `::error::` at the start of a line (GitHub), `##[…]`, `##vso[…]` and
+ * `##teamcity[…]` anywhere (Azure Pipelines, TeamCity).
+ */
+export function disarmed(lines: string): string {
+  return lines
+    .replace(/##(?=\[|vso\[|teamcity\[)/g, "#\\u0023")
+    .replace(/((?:^|[\r\n])\s*):(?=:)/g, "$1\\u003a");
 }
 
 /** At most `columns` wide, cut in the middle, where names differ least. */

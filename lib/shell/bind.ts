@@ -3,7 +3,7 @@ import { findFull, fold, type Slot, slotsOf, unknownName } from "./bind_names.ts
 import { fromObject } from "./bind_pipe.ts";
 import { type Given, misplaced, take, type Taken } from "./bind_take.ts";
 import { convertFor, type Value } from "./bind_values.ts";
-import type { Bound, Command, Common, Params } from "./command.ts";
+import { type Bound, type Command, type Common, type Params, piped } from "./command.ts";
 
 export type { Given } from "./bind_take.ts";
 export type { Value } from "./bind_values.ts";
@@ -31,8 +31,11 @@ export interface Binding<P extends Params = Params> {
   readonly isKnown: boolean;
   /** Runs the command's own check on `bound`, if that can be looked into. */
   check(): void;
-  /** One checked bound set an object; exactly one without input. Throws badInput for an object that does not fit. */
-  each(input?: AsyncIterable<unknown>): AsyncIterable<Bound<P>>;
+  /**
+   * One checked bound set an object; exactly one without input. `literal`: the objects stand on the command line itself, so they do
+   * not count as piped. Throws badInput for an object that does not fit.
+   */
+  each(input?: AsyncIterable<unknown>, options?: { readonly literal?: boolean }): AsyncIterable<Bound<P>>;
 }
 
 /**
@@ -110,9 +113,9 @@ function bindTaken<P extends Params, Out>(command: Command<P, Out>, settled: Set
     check() {
       if (isKnown) command.check?.(bound);
     },
-    async *each(input) {
+    async *each(input, { literal = false } = {}) {
       for await (const given of input === undefined ? [{}] : objects(command.name, open, input)) {
-        const full = { ...bound, ...given } as Bound<P>;
+        const full = { ...bound, ...given, ...literal ? {} : { [piped]: new Set(Object.keys(given)) } } as Bound<P>;
         const lacking = missing.map(nameOf).filter((name) => full[name] === undefined);
         if (lacking.length > 0) throw missingParameters(command, lacking);
         command.check?.(full);

@@ -1,4 +1,5 @@
 import type { SyncError } from "../errors.ts";
+import type { Redactor } from "../redactor.ts";
 import type { Run, SyncEvent } from "../types.ts";
 
 /** Turns a word, or an object out of a variable or the pipe, into a value; throws badInput (CannotConvertArgument) saying what was expected. */
@@ -40,8 +41,13 @@ type Given<P> = P extends Param<infer T>
   ? P extends { readonly mandatory: true } | { readonly fallback: T } ? T : T | undefined
   : never;
 
+/** The key under which a bound set names the parameters that an object out of the pipe gave. */
+export const piped: unique symbol = Symbol("piped");
+
 /** What a command gets: every parameter of its table, converted. */
-export type Bound<P extends Params> = { readonly [K in keyof P]: Given<P[K]> };
+export type Bound<P extends Params> =
+  & { readonly [K in keyof P]: Given<P[K]> }
+  & { readonly [piped]?: ReadonlySet<string> };
 
 /** The same table for programs: localPath for LocalPath; what is mandatory or comes by pipe is checked when bound. */
 export type Options<P extends Params> = { readonly [K in keyof P & string as Uncapitalize<K>]?: Given<P[K]> };
@@ -77,6 +83,8 @@ export interface Host {
   fail(error: SyncError): void;
   /** Can somebody be asked? */
   readonly interactive: boolean;
+  /** Knows the secrets in use, and hides them in what is shown. */
+  readonly redactor: Redactor;
   /** Characters a line of the terminal holds; undefined where there is none. */
   readonly columns: number | undefined;
   /** This machine's name. */

@@ -109,10 +109,9 @@ async function startPipeline(pipeline: Pipeline, world: World, stack: AsyncDispo
     keepOpen ||= binding.bound["KeepOpen"] === true;
     keeper = outVariable !== undefined;
     starts.push((flow) => {
-      const output = command.run(
-        binding.each(flow ?? (input ? world.input?.() : undefined)),
-        world.host(binding.common, stack),
-      );
+      const objects = flow ?? (input ? world.input?.() : undefined);
+      const each = binding.each(objects, { literal: feederOf(pipeline, index) === "values" });
+      const output = command.run(each, world.host(binding.common, stack));
       return outVariable === undefined ? output : remember(output, { world, name: outVariable });
     });
   }

@@ -117,7 +117,12 @@ export function asListStep<P extends Params, Out>(
       const binding = bindOptions(command, options, { piped: input !== undefined });
       const outputs: Out[] = [];
       const each = binding.each(input === undefined ? undefined : items(input));
-      for await (const output of command.run(each, makeHost(binding.common, stack))) outputs.push(output);
+      const host = makeHost(binding.common, stack);
+      try {
+        for await (const output of command.run(each, host)) outputs.push(output);
+      } catch (error) {
+        throw error instanceof SyncError ? host.redactor.error(error) : error;
+      }
       return outputs;
     };
     const check = () => bindOptions(command, options, { piped: true }).check();

@@ -20,6 +20,7 @@ const npmFolders = ["lib/backends", "lib/report"];
 const edgeFolders = ["lib/backends"];
 const edgeFiles = [
   "cmd/main.ts",
+  "cmd/terminal.ts",
   "lib/state.ts",
   "lib/sync/history.ts",
   "lib/sync/lock.ts",

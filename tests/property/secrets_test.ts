@@ -5,6 +5,7 @@ import { commands } from "../../cmd/mod.ts";
 import { toTicket } from "../../cmd/passport.ts";
 import { SyncError } from "../../lib/errors.ts";
 import { makeReporter, outputFormats } from "../../lib/report/reporter.ts";
+import { Redactor } from "../../lib/redactor.ts";
 import { Session } from "../../lib/session.ts";
 import type { Host } from "../../lib/shell/command.ts";
 import { evaluate, type World } from "../../lib/shell/evaluate.ts";
@@ -90,6 +91,7 @@ async function shownBy(line: string, format: (typeof outputFormats)[number]): Pr
     names: () => allNames(commands),
     host: (common, own): Host => ({
       ...{ signal, abandon: signal, stack: own, common, interactive: false, columns: 80, machine: "here" },
+      redactor: new Redactor(),
       emit: (event, run) => reporter.event(event, { run, quiet: common.quiet, verbose: common.verbose }),
       show: sink,
       warn: (message) => void reporter.warn(message),

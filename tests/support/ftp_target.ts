@@ -26,6 +26,7 @@ export function ftpTarget(server: FtpServer, more: FtpTargetOptions = {}): Targe
     keep: () => {},
     warn: (message) => more.warn?.(message),
     env: () => undefined,
+    conceal: () => {},
     readOnly: false,
   };
 }
@@ -56,6 +57,7 @@ export async function openSmallFtp(
     keep: () => {},
     warn,
     env: () => undefined,
+    conceal: () => {},
     readOnly: false,
   }, { signal: new AbortController().signal });
 }

@@ -22,6 +22,7 @@ export function gcsTarget(server: Pick<GcsServer, "port">, more: GcsTargetOption
     keep: () => {},
     warn: () => {},
     env: (name) => env[name],
+    conceal: () => {},
     readOnly: false,
   };
 }

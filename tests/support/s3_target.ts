@@ -26,6 +26,7 @@ export function s3Target(server: Pick<S3Server, "port" | "accessKey" | "secretKe
     keep: () => {},
     warn: () => {},
     env: () => undefined,
+    conceal: () => {},
     readOnly: false,
   };
 }

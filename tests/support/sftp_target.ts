@@ -27,6 +27,7 @@ export function sftpTarget(
     keep: () => {},
     warn: () => {},
     env: (name) => (name === "HOME" ? server.home : undefined),
+    conceal: () => {},
     readOnly: false,
   };
 }

@@ -55,6 +55,7 @@ export function client(server: Reachable, more: ClientOptions = {}): Client {
       questions.push(prompt);
       return Promise.resolve(more.ask?.(prompt, echo));
     },
+    conceal: () => {},
     keep: (name, value) => void kept.set(name, value),
     warn: (message) => void warnings.push(message),
     env: (name) => env[name],

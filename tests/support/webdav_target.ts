@@ -28,6 +28,7 @@ export function davTarget(
     keep: () => {},
     warn: () => {},
     env: () => undefined,
+    conceal: () => {},
     readOnly: false,
   };
 }

@@ -145,6 +145,7 @@ function fileTarget(path: string, home: string): Target {
     keep: () => {},
     warn: () => {},
     env: (name) => name === "HOME" ? home : undefined,
+    conceal: () => {},
     readOnly: false,
   };
 }

@@ -14,6 +14,7 @@ async function found(given: Partial<StoreOptions>, env: Readonly<Record<string, 
     ...{ endpoint: undefined, region: undefined, bucket: "site", pathStyle: false, profile: undefined },
     ...{ credentials: undefined, timeout: 1000, connections: 1, manners: { ...manners, requesterPays: false } },
     ...given,
+    conceal: () => {},
     env: (name) => ({ HOME: "/nowhere", ...env })[name],
   }, ask);
   return [login.url.href, login.region, await login.credentials(ask)];

@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
+import { SyncError } from "../../../lib/errors.ts";
+import { toRelPath } from "../../../lib/path.ts";
+import { startResult } from "../../../lib/report/result.ts";
+import { viewFailures } from "../../../lib/report/table.ts";
 import {
+  disarmed,
   errorLines,
   formatBytes,
   formatClock,
@@ -89,6 +94,30 @@ Deno.test("shown() leaves nothing that a terminal or a build server obeys", () =
   // deno-lint-ignore no-control-regex
   assert.equal(/[\u0000-\u001f\u007f-\u009f\u202e]|##\[|##vso/.test(text), false);
   assert.match(text, /\\u001b/);
+});
+
+Deno.test("shown() and disarmed() leave no line that is a command to a build server", () => {
+  const commands = ["::error file=x::boom", "  ::notice::x", "##[error]x", "a ##vso[task.x]y", "##teamcity[x]"];
+  const obeyed = /(?:^|[\r\n])\s*::|##(?:\[|vso\[|teamcity\[)/;
+  for (const command of commands) {
+    assert.match(command, obeyed);
+    assert.doesNotMatch(shown(command), obeyed);
+    const lines = `Failures:\n  ${command}\r${command}\n`;
+    assert.doesNotMatch(disarmed(lines), obeyed);
+    assert.equal(disarmed(lines).split(/[\r\n]/).length, lines.split(/[\r\n]/).length);
+  }
+  assert.equal(disarmed("std::vector ## a #[derive]"), "std::vector ## a #[derive]");
+});
+
+Deno.test("viewFailures() gives no line that begins with a command to GitHub", () => {
+  const run = { session: "s", localPath: "/l", remotePath: "/r", mode: "Local", whatIf: false } as const;
+  const fold = startResult(run, { started: 0 });
+  const path = toRelPath("::error title=x::boom");
+  const action = { do: "makeDir", to: "local", path, why: "new" } as const;
+  fold.add({ type: "failed", action, error: new SyncError("denied", "no", { operation: "x" }) });
+  const lines = viewFailures(fold.end({ now: 1 }));
+  assert.equal(lines.length, 1);
+  for (const line of lines) assert.doesNotMatch(line, /^\s*::/);
 });
 
 Deno.test("sentence() is one line of less than 580 bytes that keeps beginning and end", () => {

@@ -1,0 +1,43 @@
+import type { Mutant } from "./mutants_list.ts";
+
+const echo = "tests/e2e/secrets_echo_test.ts";
+const redactor = "tests/unit/redactor_test.ts";
+
+/** Sabotages of what keeps secrets and commands out of the output. */
+export const mutantsOfWords: readonly Mutant[] = [
+  {
+    name: "TANDEM_PASSWORD goes to an address out of the pipe",
+    file: "cmd/login.ts",
+    old: "if (general === undefined || !isForeign) return general;",
+    new: 'if (general === undefined || general !== "") return general;',
+    tests: [echo],
+  },
+  {
+    name: "a password is not told to the redactor",
+    file: "cmd/login.ts",
+    old: "secret: async (name) => concealed(await secret(name)),",
+    new: "secret,",
+    tests: [echo],
+  },
+  {
+    name: "an event keeps the words of the server",
+    file: "cmd/sync_path.ts",
+    old: "const event = host.redactor.event(next.value);",
+    new: "const event = next.value;",
+    tests: [echo],
+  },
+  {
+    name: "a secret in base64 is seen only at the beginning of a group",
+    file: "lib/redactor.ts",
+    old: "const pieces = [0, 1, 2].map((before) => {",
+    new: "const pieces = [0].map((before) => {",
+    tests: [redactor],
+  },
+  {
+    name: "a name that is a command to GitHub is shown as it is",
+    file: "lib/report/text.ts",
+    old: "return disarmed(printable(text));",
+    new: "return printable(text);",
+    tests: ["tests/unit/report/text_test.ts"],
+  },
+];

@@ -1,0 +1,21 @@
+import assert from "node:assert/strict";
+import { variableOf } from "../../../cmd/login.ts";
+
+Deno.test("variableOf() names a variable of its own for every host", () => {
+  const names: Readonly<Record<string, string | undefined>> = {
+    "web1": "TANDEM_PASSWORD_WEB1",
+    "Web1.Example.com": "TANDEM_PASSWORD_WEB1_EXAMPLE_COM",
+    "web-1.example.com": "TANDEM_PASSWORD_WEB__1_EXAMPLE_COM",
+    "127.0.0.1": "TANDEM_PASSWORD_127_0_0_1",
+    "fe80::1": "TANDEM_PASSWORD_FE80______1",
+    "web_1": undefined,
+    "web1.": undefined,
+    "-web1": undefined,
+    "a-.b": undefined,
+    "": undefined,
+    "münchen": undefined,
+  };
+  for (const [host, name] of Object.entries(names)) assert.equal(variableOf(host), name, host);
+  const alike = ["a-b.com", "a.b.com", "a.b-com", "a--b.com", "a.b", "a-b"];
+  assert.equal(new Set(alike.map(variableOf)).size, alike.length);
+});
