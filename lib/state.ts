@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { createHash, randomBytes } from "node:crypto";
+import { createHash, createHmac, randomBytes } from "node:crypto";
 import { userInfo } from "node:os";
 import { posix, win32 } from "node:path";
 import { badInput, SyncError, toSyncError } from "./errors.ts";
@@ -22,6 +22,8 @@ export interface State {
   machineId(): Promise<string>;
   /** 32 bytes that only this user on this machine has. Rejects with kind refused when others can read the file. */
   sealingKey(): Promise<Uint8Array>;
+  /** 32 bytes for one purpose, derived from the sealing key: one purpose's key tells nothing of another's. Rejects as sealingKey() does. */
+  derivedKey(purpose: string): Promise<Uint8Array>;
 }
 
 /** The error id where no state folder can be had; kind badInput. */
@@ -36,11 +38,23 @@ export async function openState(options: StateOptions): Promise<State> {
   const readOnly = options.readOnly ?? false;
   if (!readOnly) await makeFolder(folder);
   const suffix = suffixOf(await (options.machine ?? nameOfMachine)());
+  const sealingKey = async () =>
+    new Uint8Array(await remembered(`${folder}/sealing-key${suffix}`, { bytes: 32, readOnly }));
   return {
     folder,
     machineId: async () => (await remembered(`${folder}/machine-id${suffix}`, { bytes: 16, readOnly })).toString("hex"),
-    sealingKey: async () => new Uint8Array(await remembered(`${folder}/sealing-key${suffix}`, { bytes: 32, readOnly })),
+    sealingKey,
+    derivedKey: async (purpose) => derive(await sealingKey(), purpose),
   };
+}
+
+/**
+ * A secret of this user on this machine for one purpose, 64 hex digits, equal from run to run; its key file is made where it is missing.
+ * Rejects with badInput of id noStateFolder where no state can be kept, with refused where others can read the key.
+ */
+export async function machineSecret(purpose: string, options: StateOptions): Promise<string> {
+  const state = await openState(options);
+  return Buffer.from(await state.derivedKey(purpose)).toString("hex");
 }
 
 /** Where the state folder lies on an operating system (Deno.build.os). TANDEM_STATE decides alone. Throws badInput of id noStateFolder. */
@@ -108,6 +122,10 @@ async function remembered(
   const theirs = await readOwn(path, about.bytes);
   if (theirs === undefined) throw damaged(path);
   return theirs;
+}
+
+function derive(key: Uint8Array, purpose: string): Uint8Array {
+  return new Uint8Array(createHmac("sha256", key).update(`Tandem ${purpose}`).digest());
 }
 
 async function readOwn(path: string, bytes: number): Promise<Buffer | undefined> {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { SyncError } from "../../lib/errors.ts";
-import { noStateFolder, openState, readSecretFile, stateFolder } from "../../lib/state.ts";
+import { machineSecret, noStateFolder, openState, readSecretFile, stateFolder } from "../../lib/state.ts";
 
 const isWindows = Deno.build.os === "windows";
 
@@ -76,6 +76,22 @@ Deno.test("openState() remembers machine and key", async () => {
     assert.equal(await again.machineId(), await first.machineId());
     assert.equal((await first.sealingKey()).length, 32);
     assert.deepEqual(await again.sealingKey(), await first.sealingKey());
+  });
+});
+
+Deno.test("machineSecret() is equal from run to run, another for each purpose and machine, and not the sealing key", async () => {
+  await inFolder(async (folder) => {
+    const secret = (purpose: string, machine: string) =>
+      machineSecret(purpose, {
+        env: (name) => name === "TANDEM_STATE" ? folder : undefined,
+        machine: async () => await machine,
+      });
+    const first = await secret("a", "one");
+    assert.match(first, /^[0-9a-f]{64}$/);
+    assert.equal(await secret("a", "one"), first);
+    const others = [await secret("b", "one"), await secret("a", "two")];
+    const keys = [...Deno.readDirSync(folder)].map(({ name }) => Deno.readTextFileSync(`${folder}/${name}`).trim());
+    assert.equal(new Set([first, ...others, ...keys]).size, 5);
   });
 });
 
