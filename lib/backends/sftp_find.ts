@@ -41,6 +41,8 @@ export class FindReader {
   readonly #entries: Entry[] = [];
   /** Folders whose names were refused: what lies below them cannot be named either. */
   readonly #refused = new Set<string>();
+  /** Folders that were listed, below the starting point: find prints a folder before what it holds. */
+  readonly #folders = new Set<string>([""]);
   #self: Entry | undefined;
   #state: "talk" | "entries" | "end" | "broken" = "talk";
   #rest = "";
@@ -99,7 +101,7 @@ export class FindReader {
       return false;
     }
     this.#add(record.slice(toPath + 1), { attributes: { mode: type | mode, size, mtime }, target });
-    return true;
+    return this.#state === "entries";
   }
 
   #add(path: string, { attributes, target }: Listed): void {
@@ -114,6 +116,11 @@ export class FindReader {
       if (isFolder) this.#refused.add(path);
       return;
     }
+    if (!this.#folders.has(above)) {
+      // The gate has seen the last name alone: "../x" would be a path out of the root.
+      this.#state = "broken";
+      return;
+    }
     const dir = (this.#dir === root ? above : cut < 0 ? this.#dir : `${this.#dir}/${above}`) as RelPath;
     const gated = gate(dir, path.slice(cut + 1));
     if (!gated.ok) {
@@ -121,6 +128,7 @@ export class FindReader {
       this.#entries.push({ kind: "opaque", path: gated.shown, cause: "name", why: gated.why });
       return;
     }
+    if (isFolder) this.#folders.add(path);
     const seen = toSeen(gated.path, attributes);
     if (seen.kind !== "link") this.#entries.push(seen);
     else if (target !== "" && !target.includes("\ufffd")) this.#entries.push({ ...seen, target });

@@ -36,6 +36,17 @@ Deno.test("FindReader names nothing below a folder whose name is refused", () =>
   assert.deepEqual(found?.entries.map(({ kind, path }) => `${kind} ${path}`), ["opaque bad\ufffd", "file good"]);
 });
 
+Deno.test("FindReader believes nothing of a server that names what lies outside, or in a folder that it did not list", () => {
+  for (const path of ["../x", "a/../../x", "a/../b", "/etc/x", "a//x", "nowhere/x", "./x"]) {
+    for (const type of ["f644 1 1.0", "d755 1 1.0", "l777 1 1.0"]) {
+      const text = `${begin}${self}d755 1 1.0 a\0\0${type} ${path}\0t\0f644 1 1.0 a/x\0\0${end}`;
+      assert.equal(read(text), undefined, path);
+    }
+  }
+  // A file is no folder.
+  assert.equal(read(`${begin}${self}f644 1 1.0 a\0\0f644 1 1.0 a/x\0\0${end}`), undefined);
+});
+
 Deno.test("FindReader reads the same however its text is cut", () => {
   const text = `noise${begin}${self}d755 1 1.0 a\0\0f644 5 2.0 a/é世\0\0l777 1 3.0 l\0t\0${end}`;
   const whole = read(text);
