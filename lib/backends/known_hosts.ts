@@ -80,8 +80,9 @@ export function keyType(key: Uint8Array): string {
   return /^[a-z0-9@.-]{1,64}$/i.test(type) ? type : "";
 }
 
-/** "SHA256:" and 43 characters, as ssh-keygen -l shows a key. */
+/** "SHA256:" and 43 characters, as ssh-keygen -l shows a key. Throws for an empty key: the hash of nothing would look like one. */
 export function fingerprint(key: Uint8Array): string {
+  if (key.length === 0) throw new RangeError("an empty host key has no fingerprint");
   return `SHA256:${createHash("sha256").update(key).digest("base64").replace(/=+$/, "")}`;
 }
 

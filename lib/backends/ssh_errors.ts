@@ -16,7 +16,7 @@ export function authError({ user, host }: DialOptions, why: string): SyncError {
 }
 
 /** The link failed. The one place where the client library's words are read. */
-export function linkError({ host, port }: DialOptions, cause: Error | string): SyncError {
+export function linkError({ host, port }: Pick<DialOptions, "host" | "port">, cause: Error | string): SyncError {
   const why = typeof cause === "string" ? cause : cause.message;
   const negotiation = why.startsWith("Handshake failed: no matching");
   const hint = negotiation ? "; an old server needs -AllowLegacyAlgorithms" : "";

@@ -25,9 +25,10 @@ export class SshHop {
     this.#setup = setup;
   }
 
-  /** The raw host key that was verified; empty before the first link. */
+  /** The raw host key that was verified. Throws before the first link. */
   get hostKey(): Uint8Array {
-    return this.#hostKey ?? new Uint8Array();
+    if (this.#hostKey !== undefined) return this.#hostKey;
+    throw new SyncError("hostKey", `No host key of ${this.host} was verified`, { operation: "connect" });
   }
 
   async dial(call: Call, through?: () => Promise<Duplex>): Promise<SshLink> {
@@ -46,7 +47,7 @@ export class SshHop {
       };
       try {
         const link = await this.#dialFirst({ ...call, hostKeyTypes: types, verify }, through);
-        this.#hostKey = trusted;
+        this.#hostKey = link.hostKey;
         return link;
       } catch (error) {
         const other = error instanceof SyncError && error.kind === "hostKey" && shown !== undefined;
@@ -172,7 +173,8 @@ async function dialPatiently(options: DialOptions, logins: Logins): Promise<SshL
     try {
       return await dial(options);
     } catch (error) {
-      const hungUp = error instanceof SyncError && error.kind === "connection" && !options.signal.aborted;
+      const isLost = error instanceof SyncError && error.kind === "connection" && error.facts.transient === true;
+      const hungUp = isLost && !options.signal.aborted;
       if (!hungUp || redials === REDIALS || !logins.hungUp()) throw error;
     }
   }
@@ -184,6 +186,7 @@ function nested(inner: SshLink, release: () => PromiseLike<void>): SshLink {
   const once = () => released ??= release();
   inner.closed.addEventListener("abort", () => void once(), { once: true });
   return {
+    hostKey: inner.hostKey,
     closed: inner.closed,
     get banner() {
       return inner.banner;

@@ -1,14 +1,12 @@
-import { Buffer } from "node:buffer";
 import type { Duplex, Readable, Writable } from "node:stream";
 import type * as ssh2 from "npm:@types/ssh2@1.15.6";
-import { cancelled, SyncError, toSyncError } from "../errors.ts";
+import { SyncError, toSyncError } from "../errors.ts";
 import type { Call } from "./backend.ts";
 import { withOwnChaCha20 } from "./ssh_chacha.ts";
 import { type ChannelClient, openCommand, openForward, openSftp, type SftpChannel } from "./ssh_channels.ts";
-import { needsStrict, offers } from "./ssh_algorithms.ts";
-import { limitAgent } from "./ssh_agent.ts";
-import { authError, linkError, tooLate } from "./ssh_errors.ts";
-import { Countdown, joinWrites, openSocket } from "./ssh_socket.ts";
+import { linkError } from "./ssh_errors.ts";
+import { shakeHands } from "./ssh_handshake.ts";
+import { joinWrites, openSocket } from "./ssh_socket.ts";
 
 /** One way to prove who we are, offered when the server still takes its method. */
 export type Login =
@@ -56,6 +54,8 @@ export interface RemoteCommand {
 
 /** An SSH connection that is logged in. `closed` is aborted with a SyncError (connection) when it ends by itself, and by dispose. */
 export interface SshLink extends AsyncDisposable {
+  /** The raw host key that signed the key exchange and was verified. */
+  readonly hostKey: Uint8Array;
   readonly closed: AbortSignal;
   readonly banner: string;
   exec(command: string, call: Call): Promise<RemoteCommand>;
@@ -103,11 +103,9 @@ const { Client, createAgent, utils } = await withOwnChaCha20(async () => {
 });
 
 const OPERATION = "connect";
-/** ms more for an agent, which may ask its user to confirm. */
-const CONFIRM_MS = 120_000;
 const GOODBYE_MS = 500;
-/** The client library's flag for "signs RSA with SHA-2", also for a server that does not say which it takes: never SHA-1. */
-const IMPLY_RSA_SHA2 = 1 << 4;
+/** Characters of a banner that are kept. */
+const MOST_BANNER = 64 * 1024;
 
 /** One connection; undefined when the server turned out to lack strict key exchange and `strict` ciphers were agreed on. */
 async function attempt(options: DialOptions, strict: boolean): Promise<SshLink | undefined> {
@@ -116,7 +114,8 @@ async function attempt(options: DialOptions, strict: boolean): Promise<SshLink |
   const client = new Client();
   const link = new Link(client, stream, options);
   try {
-    if (await logIn(client, stream, { options, strict })) return link;
+    const hostKey = await shakeHands({ client, stream, options, strict, createAgent });
+    if (hostKey !== undefined) return link.verified(hostKey);
   } catch (error) {
     link.abandon(toSyncError(error, OPERATION));
     throw error;
@@ -132,115 +131,22 @@ async function openStream(options: DialOptions, first: boolean): Promise<Duplex>
   throw linkError(options, "the server lacks strict key exchange (CVE-2023-48795); update it");
 }
 
-interface Attempt {
-  readonly options: DialOptions;
-  readonly strict: boolean;
-}
-
-/** True when logged in, false when the cipher agreed on is not safe with this server. */
-async function logIn(client: ssh2.Client, stream: Duplex, { options, strict }: Attempt): Promise<boolean> {
-  const { signal, user } = options;
-  const { promise, resolve, reject } = Promise.withResolvers<boolean>();
-  const clock = new Countdown(options.timeout, () => reject(tooLate(options)));
-  const onAbort = () => reject(cancelled(signal, OPERATION));
-  let hostKey: Buffer | undefined;
-  let verified: Promise<void> | undefined;
-  const offer = async (methods: readonly string[] | null, partial: boolean | null, next: (auth: unknown) => void) => {
-    clock.pause();
-    verified ??= options.verify(new Uint8Array(hostKey ?? []));
-    await verified;
-    const login = await options.authenticate(methods ?? undefined, partial ?? false);
-    if (login === undefined) {
-      throw authError(options, `it takes ${methods?.join(", ") ?? "nothing that is left to try"}`);
-    }
-    clock.run(login.method === "agent" ? CONFIRM_MS : 0);
-    next(toAuth(login, { user, clock, reject }));
-  };
-  client.on("ready", () => resolve(true));
-  client.on("close", () => reject(linkError(options, "the server closed the connection")));
-  client.on("error", (error: Error & { level?: string }) => {
-    // The next login is tried after these.
-    if (error.level !== "agent" && error.level !== "client-authentication") reject(linkError(options, error));
-  });
-  client.on("change password", () => reject(authError(options, "the server wants a new password to be set first")));
-  client.on("handshake", (agreed: ssh2.NegotiatedAlgorithms) => {
-    const protocol = privateParts(client);
-    if (!options.legacy) protocol._compatFlags |= IMPLY_RSA_SHA2;
-    if (strict && !protocol._strictMode && needsStrict(agreed.cs.cipher, agreed.cs.mac)) resolve(false);
-  });
-  signal.addEventListener("abort", onAbort);
-  if (signal.aborted) onAbort();
-  clock.run(0);
-  client.connect({
-    algorithms: offers({ legacy: options.legacy, strict, hostKeyTypes: options.hostKeyTypes ?? [] }),
-    sock: stream as Readable,
-    username: user,
-    readyTimeout: 0,
-    keepaliveInterval: options.keepAlive,
-    keepaliveCountMax: 3,
-    // Held for the moment: offer() has it verified once the exchange proved it, and it must stay the same.
-    hostVerifier: (key: Buffer) => (hostKey ??= Buffer.from(key)).equals(key),
-    authHandler: (methods: unknown, partial: unknown, next: unknown) => {
-      offer(methods as string[] | null, partial as boolean | null, next as (auth: unknown) => void).catch(reject);
-    },
-  } as ssh2.ConnectConfig);
-  try {
-    return await promise;
-  } finally {
-    clock.pause();
-    signal.removeEventListener("abort", onAbort);
-  }
-}
-
-interface LoginWorld {
-  readonly user: string;
-  readonly clock: Countdown;
-  reject(error: unknown): void;
-}
-
-/** A login as the client library wants it. */
-function toAuth(login: Login, { user: username, clock, reject }: LoginWorld): unknown {
-  switch (login.method) {
-    case "none":
-      return { type: "none", username };
-    case "password":
-      return { type: "password", username, password: login.password };
-    case "publickey":
-      return { type: "publickey", username, key: login.privateKey, passphrase: login.passphrase };
-    case "agent":
-      return { type: "agent", username, agent: limitAgent(createAgent(login.socket), login.keys) };
-    case "keyboard-interactive":
-      return {
-        type: "keyboard-interactive",
-        username,
-        prompt: (name: string, words: string, _: string, prompts: ssh2.Prompt[], finish: (all: string[]) => void) => {
-          clock.pause();
-          const questions = prompts.map(({ prompt, echo }) => ({ prompt, echo: echo ?? false }));
-          login.answer(name, words, questions).then((answers) => {
-            clock.run(0);
-            finish([...answers]);
-          }).catch(reject);
-        },
-      };
-    default:
-      return login satisfies never;
-  }
-}
-
 class Link implements SshLink {
   readonly #client: ssh2.Client;
   readonly #stream: Duplex;
   readonly #controller = new AbortController();
   readonly #gone: Promise<void>;
+  #hostKey: Uint8Array | undefined;
   #banner = "";
 
   constructor(client: ssh2.Client, stream: Duplex, options: DialOptions) {
     this.#client = client;
     this.#stream = stream;
     let last: Error | string = "the server closed it";
-    client.on("error", (error) => last = error);
-    client.on("banner", (text) => this.#banner += text);
-    const end = () => this.abandon(linkError(options, last));
+    // A refusal of our own decides: the library's words that follow it say less.
+    client.on("error", (error) => last = last instanceof SyncError ? last : error);
+    client.on("banner", (text) => this.#banner = (this.#banner + text).slice(0, MOST_BANNER));
+    const end = () => this.abandon(last instanceof SyncError ? last : linkError(options, last));
     client.on("end", end);
     this.#gone = new Promise((resolve) => {
       client.on("close", () => {
@@ -248,6 +154,19 @@ class Link implements SshLink {
         resolve();
       });
     });
+  }
+
+  /** The same link, which may leave this file now. */
+  verified(hostKey: Uint8Array): this {
+    this.#hostKey = hostKey;
+    return this;
+  }
+
+  get hostKey(): Uint8Array {
+    if (this.#hostKey === undefined) {
+      throw new SyncError("hostKey", "No host key was verified", { operation: OPERATION });
+    }
+    return this.#hostKey;
   }
 
   get closed(): AbortSignal {
@@ -292,9 +211,4 @@ class Link implements SshLink {
   get #channels(): ChannelClient {
     return this.#client as unknown as ChannelClient;
   }
-}
-
-/** Parts of the client library that have no public name; its version is pinned for them. */
-function privateParts(client: ssh2.Client): { _strictMode?: boolean; _compatFlags: number } {
-  return (client as unknown as { _protocol: { _strictMode?: boolean; _compatFlags: number } })._protocol;
 }

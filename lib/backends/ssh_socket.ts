@@ -84,6 +84,7 @@ export class Countdown {
   readonly #onEnd: () => void;
   #left: number;
   #since = 0;
+  #isOver = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** `left` in ms; `onEnd` is called once it has run down. */
@@ -95,9 +96,16 @@ export class Countdown {
   /** Goes on, with `more` ms added. */
   run(more: number): void {
     this.pause();
+    if (this.#isOver) return;
     this.#left += more;
     this.#since = performance.now();
     this.#timer = setTimeout(this.#onEnd, this.#left);
+  }
+
+  /** Ends it for good: what resolves too late does not let it go on. */
+  stop(): void {
+    this.pause();
+    this.#isOver = true;
   }
 
   pause(): void {

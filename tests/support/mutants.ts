@@ -3,12 +3,18 @@
  * Arguments pick mutants by words in their names or files. Exits 1 when one survives, 2 when a line to be changed is not there.
  */
 import { type Mutant, mutantsOfPlans } from "./mutants_list.ts";
+import { mutantsOfSsh } from "./mutants_of_ssh.ts";
 import { mutantsOfWords } from "./mutants_of_words.ts";
 import { mutantsOfWork } from "./mutants_of_work.ts";
 
 /** Beyond this a test hangs, which is noticed too. */
 const limitMs = 180_000;
-const mutants = [...mutantsOfPlans, ...mutantsOfWork, ...mutantsOfWords];
+const mutants: readonly Mutant[] = [
+  ...mutantsOfPlans,
+  ...mutantsOfSsh,
+  ...mutantsOfWords,
+  ...mutantsOfWork,
+];
 const root = new URL("../../", import.meta.url).pathname;
 const parts = ["lib", "cmd", "tests", "mod.ts", "deno.json", "deno.lock", "README.md"];
 
