@@ -43,19 +43,19 @@ export interface Memory extends AsyncDisposable {
 }
 
 /**
- * Opens what is kept of the pair, whose lock is taken first: rejects with busy while another run has it. Where there is no state folder a
+ * Opens what is kept of the pair, whose lock is taken first: rejects with busy while another run has it. Where no state can be written a
  * warning says so, and refused it is where deletions would travel.
  */
 export async function openMemory(sides: Backends, options: MemoryOptions): Promise<Memory> {
   const { words, mode, host, session } = options;
-  const state = await findState(host);
-  if (state === undefined && mode === "Both" && words.Remove) throw needsState();
-  const machine = await state?.machineId() ?? host.machine;
-  const pair = toPair(sides, machine);
+  await using stack = new AsyncDisposableStack();
+  const kept = await openKept(sides, options);
+  if (kept?.lock !== undefined) stack.use(kept.lock);
+  const pair = kept?.pair ?? toPair(sides, host.machine);
   const keeps = mode === "Both" || words.Recycle;
   const trash = keeps
     ? new PairTrash({
-      home: trashHome(state),
+      home: trashHome(kept?.state),
       pair: pairName(pair),
       sides,
       start: host.now(),
@@ -63,28 +63,49 @@ export async function openMemory(sides: Backends, options: MemoryOptions): Promi
       ...(words.RemoteTrash === undefined ? {} : { remoteTrash: words.RemoteTrash }),
     })
     : undefined;
-  const lock = state === undefined || host.common.whatIf ? undefined : await takeLock({
-    folder: join(state.folder, "locks"),
-    pair: pairName(pair),
-    wait: words.WaitLock ?? 0,
-    take: words.BreakLock,
-    world: { host: host.machine, now: host.now, every, sleep },
-    signal: host.signal,
-  });
-  await using stack = new AsyncDisposableStack();
-  if (lock !== undefined) stack.use(lock);
   const remoteLock = await lockRemote(sides.remote, options);
   if (remoteLock !== undefined) stack.use(remoteLock);
-  const folder = words.HistoryPath ?? (state && join(state.folder, "history"));
-  const remembered = folder === undefined ? undefined : await openRemembered({ folder, pair, host });
+  const remembered = kept === undefined ? undefined : await openRemembered(kept, options);
   if (remembered !== undefined) stack.use(remembered);
   const opened = stack.move();
   return {
     ...(remembered === undefined ? {} : { remembered }),
     ...(trash === undefined ? {} : { trash }),
-    locks: [lock, remoteLock].filter((one) => one !== undefined),
+    locks: [kept?.lock, remoteLock].filter((one) => one !== undefined),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
+}
+
+/** The state folder as far as this pair needs it. `key` seals the history; no lock where nothing is written. */
+interface Kept {
+  readonly state: State;
+  readonly pair: PairIdentity;
+  readonly key: Uint8Array;
+  readonly lock: Lock | undefined;
+}
+
+/** Opens the state folder and takes the pair's lock; undefined, with a warning, where no state can be written. */
+async function openKept(sides: Backends, { words, mode, host }: MemoryOptions): Promise<Kept | undefined> {
+  try {
+    const state = await openState({ env: host.env, readOnly: host.common.whatIf });
+    if (!host.common.whatIf) await state.mustBeWritable();
+    const [machine, key] = [await state.machineId(), await state.derivedKey("history")];
+    const pair = toPair(sides, machine);
+    const lock = host.common.whatIf ? undefined : await takeLock({
+      folder: join(state.folder, "locks"),
+      pair: pairName(pair),
+      wait: words.WaitLock ?? 0,
+      take: words.BreakLock,
+      world: { host: host.machine, now: host.now, every, sleep },
+      signal: host.signal,
+    });
+    return { state, pair, key, lock };
+  } catch (error) {
+    const { message } = withoutState(error);
+    if (mode === "Both" && words.Remove) throw needsState(message);
+    host.warn(`${message} ${WITHOUT_MEMORY}`);
+    return undefined;
+  }
 }
 
 async function lockRemote(remote: Backend, { words, host }: MemoryOptions): Promise<Lock | undefined> {
@@ -107,21 +128,28 @@ export function trashHome(state: State | undefined): string | undefined {
   return state && join(state.folder, "trash");
 }
 
-/** The state folder; undefined, with a warning, where there can be none. */
+/** The state folder, to read what it holds; undefined, with a warning, where there can be none. */
 export async function findState(host: Host): Promise<State | undefined> {
   try {
-    return await openState({ env: host.env, readOnly: host.common.whatIf });
+    return await openState({ env: host.env, readOnly: true });
   } catch (error) {
-    const why = toSyncError(error, "open the state folder");
-    if (why.facts.id !== noStateFolder) throw why;
-    host.warn(`${why.message} Until then nothing is remembered from one run to the next.`);
+    host.warn(`${withoutState(error).message} ${WITHOUT_MEMORY}`);
     return undefined;
   }
 }
 
-function needsState(): SyncError {
+const WITHOUT_MEMORY = "Until then nothing is remembered from one run to the next.";
+
+/** The error as it is where it means that there is no state; throws every other one. */
+function withoutState(error: unknown): SyncError {
+  const why = toSyncError(error, "open the state folder");
+  if (why.facts.id !== noStateFolder) throw why;
+  return why;
+}
+
+function needsState(why: string): SyncError {
   const message = "-Mode Both -Remove needs a state folder: which deletions may travel is remembered there. " +
-    "Set TANDEM_STATE to a folder, or run the same command without -Remove.";
+    `${why} Or run the same command without -Remove.`;
   return new SyncError("refused", message, { operation: "open the state folder" });
 }
 
@@ -143,14 +171,25 @@ function sleep(ms: number, { signal }: Pick<Host, "signal">): Promise<void> {
   });
 }
 
-async function openRemembered(
-  { folder, pair, host }: { readonly folder: string; readonly pair: PairIdentity; readonly host: Host },
-): Promise<Remembered> {
-  const remembered = await openHistory({ folder, pair, readOnly: host.common.whatIf });
-  if (remembered.unusable !== undefined) {
+/** What is remembered, with a warning where what is there cannot be used. Refused where deletions would travel by a file of another user. */
+async function openRemembered({ state, pair, key }: Kept, { words, mode, host }: MemoryOptions): Promise<Remembered> {
+  const folder = words.HistoryPath ?? join(state.folder, "history");
+  const remembered = await openHistory({ folder, pair, key, readOnly: host.common.whatIf });
+  const { unusable, frozen, unsealed } = remembered;
+  if (frozen === true && mode === "Both" && words.Remove) {
+    throw new SyncError("refused", `${unusable}. Without a history -Mode Both -Remove cannot tell what was deleted.`, {
+      operation: "open the history",
+    });
+  }
+  if (unusable !== undefined) {
     host.warn(
-      `What both sides held after the last run cannot be used, ${remembered.unusable}. ` +
+      `What both sides held after the last run cannot be used, ${unusable}. ` +
         "This is a first run: nothing counts as deleted.",
+    );
+  }
+  if (unsealed === true) {
+    host.warn(
+      "What both sides held after the last run carries no seal, being of an older version: in this run nothing counts as deleted.",
     );
   }
   return remembered;

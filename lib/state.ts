@@ -1,8 +1,9 @@
 import { Buffer } from "node:buffer";
 import { createHash, createHmac, randomBytes } from "node:crypto";
-import { userInfo } from "node:os";
 import { posix, win32 } from "node:path";
+import { homeOfAccount } from "./account.ts";
 import { badInput, SyncError, toSyncError } from "./errors.ts";
+import { guardOwn, guardWayTo, makeOwnFolder, probeFolder, readOwnText } from "./own_files.ts";
 
 /** What the state folder's place depends on. `home` is asked when the environment names none. */
 export interface StateOptions {
@@ -24,6 +25,8 @@ export interface State {
   sealingKey(): Promise<Uint8Array>;
   /** 32 bytes for one purpose, derived from the sealing key: one purpose's key tells nothing of another's. Rejects as sealingKey() does. */
   derivedKey(purpose: string): Promise<Uint8Array>;
+  /** Rejects with badInput of id noStateFolder where nothing can be written in the folder: it is read-only, or its disk is full. */
+  mustBeWritable(): Promise<void>;
 }
 
 /** The error id where no state folder can be had; kind badInput. */
@@ -31,12 +34,15 @@ export const noStateFolder = "NoStateFolder";
 
 /**
  * Finds the state folder and makes it. Rejects with badInput of id noStateFolder where there can be none, so that a caller may go on
- * without, or say what to do instead.
+ * without, or say what to do instead; with refused of id foreignState where another user could have put there what is read.
  */
 export async function openState(options: StateOptions): Promise<State> {
-  const folder = stateFolder({ os: Deno.build.os, home: homeOfUser, ...options });
+  const folder = stateFolder({ os: Deno.build.os, home: homeOfAccount, ...options });
   const readOnly = options.readOnly ?? false;
-  if (!readOnly) await makeFolder(folder);
+  await doing(folder, async () => {
+    await guardWayTo(folder);
+    await (readOnly ? guardOwn(folder, "folder") : makeOwnFolder(folder));
+  });
   const suffix = suffixOf(await (options.machine ?? nameOfMachine)());
   const sealingKey = async () =>
     new Uint8Array(await remembered(`${folder}/sealing-key${suffix}`, { bytes: 32, readOnly }));
@@ -45,6 +51,7 @@ export async function openState(options: StateOptions): Promise<State> {
     machineId: async () => (await remembered(`${folder}/machine-id${suffix}`, { bytes: 16, readOnly })).toString("hex"),
     sealingKey,
     derivedKey: async (purpose) => derive(await sealingKey(), purpose),
+    mustBeWritable: () => doing(folder, () => probeFolder(folder, `probe.${randomBytes(6).toString("hex")}`)),
   };
 }
 
@@ -75,10 +82,9 @@ export function stateFolder(options: StateOptions & { readonly os: string }): st
   if (os !== "windows" && os !== "darwin" && stateHome && path.isAbsolute(stateHome)) {
     return path.join(stateHome, "tandem");
   }
-  const home = [env(os === "windows" ? "USERPROFILE" : "HOME"), options.home?.()].find((one) =>
-    one && path.isAbsolute(one)
-  );
-  if (!home) {
+  const known = env(os === "windows" ? "USERPROFILE" : "HOME");
+  const home = known && path.isAbsolute(known) ? known : options.home?.();
+  if (!home || !path.isAbsolute(home)) {
     throw badInput("This user has no home folder to keep state in: set TANDEM_STATE to a folder.", noStateFolder);
   }
   if (os === "windows") return path.join(home, "AppData", "Local", "Tandem");
@@ -102,11 +108,12 @@ export async function readSecretFile(path: string): Promise<string> {
 const ATTEMPTS = 50;
 const ATTEMPT_MS = 20;
 
-async function makeFolder(folder: string): Promise<void> {
+/** What is done in the state folder: that it cannot be done means that there is none; a refusal stays one. */
+async function doing(folder: string, work: () => Promise<void>): Promise<void> {
   try {
-    await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
+    await work();
   } catch (cause) {
-    throw unusable(folder, cause);
+    throw cause instanceof SyncError ? cause : unusable(folder, cause);
   }
 }
 
@@ -141,25 +148,9 @@ async function readOwn(path: string, bytes: number): Promise<Buffer | undefined>
 
 async function readGuarded(path: string, limit: number): Promise<string | undefined> {
   try {
-    using file = await Deno.open(path);
-    guard(path, await file.stat());
-    return new TextDecoder().decode(await headOf(file, limit)).trimEnd();
+    return (await readOwnText(path, { limit, isSecret: true }))?.trimEnd();
   } catch (cause) {
-    if (cause instanceof Deno.errors.NotFound) return undefined;
     throw cause instanceof SyncError ? cause : unusable(path, cause);
-  }
-}
-
-function guard(path: string, info: Deno.FileInfo): void {
-  if (Deno.build.os === "windows") return;
-  const mode = info.mode ?? 0;
-  if (info.uid !== Deno.uid()) {
-    throw refused(`"${path}" belongs to another user: set TANDEM_STATE to a folder of your own.`);
-  }
-  if ((mode & 0o077) !== 0) {
-    throw refused(
-      `"${path}" can be read by others (mode ${(mode & 0o777).toString(8)}): remove it, and a new one is made.`,
-    );
   }
 }
 
@@ -223,10 +214,6 @@ async function nameOfMachine(): Promise<string | undefined> {
 function suffixOf(machine: string | undefined): string {
   if (machine === undefined) return "";
   return `-${createHash("sha256").update(`Tandem ${machine}`).digest("hex").slice(0, 12)}`;
-}
-
-function homeOfUser(): string | undefined {
-  return userInfo().homedir || undefined;
 }
 
 function unusable(path: string, cause: unknown): SyncError {

@@ -1,5 +1,5 @@
-import { homedir } from "node:os";
 import { join } from "node:path";
+import { homeOfAccount } from "../account.ts";
 import { badInput, cancelled } from "../errors.ts";
 import { type Ask, failure, toSyncError } from "./s3_errors.ts";
 import { toBucketUrl } from "./s3_host.ts";
@@ -69,11 +69,12 @@ function endpointIn(env: Env): string | undefined {
 }
 
 async function hasFiles(env: Env): Promise<boolean> {
-  const home = env("HOME") ?? env("USERPROFILE") ?? homedir();
+  const home = env("HOME") ?? env("USERPROFILE") ?? homeOfAccount();
+  const below = (name: string) => home === undefined ? [] : [join(home, ".aws", name)];
   const files = [
-    env("AWS_CONFIG_FILE") ?? join(home, ".aws", "config"),
-    env("AWS_SHARED_CREDENTIALS_FILE") ?? join(home, ".aws", "credentials"),
-  ];
+    env("AWS_CONFIG_FILE") ?? below("config"),
+    env("AWS_SHARED_CREDENTIALS_FILE") ?? below("credentials"),
+  ].flat();
   const found = await Promise.all(files.map((file) => Deno.stat(file).then(() => true, isThere)));
   return found.includes(true);
 }

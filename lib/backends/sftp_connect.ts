@@ -1,5 +1,5 @@
-import { userInfo } from "node:os";
 import { join } from "node:path";
+import { nameOfAccount } from "../account.ts";
 import { badInput } from "../errors.ts";
 import type { Call, Target } from "./backend.ts";
 import { fingerprint } from "./known_hosts.ts";
@@ -73,7 +73,7 @@ async function openWorld(target: Target): Promise<World> {
   const rule = readTrustRule(target);
   const env = (name: string) => target.env(name);
   const home = homeOf(env);
-  const localUser = env("USER") ?? env("LOGNAME") ?? env("USERNAME") ?? userInfo().username;
+  const localUser = env("USER") ?? env("LOGNAME") ?? env("USERNAME") ?? nameOfAccount() ?? "";
   return { target, home, localUser, config: await readConfig(target, home), rule, notes: new Set() };
 }
 

@@ -1,27 +1,20 @@
-import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
-import type { DatabaseSync } from "node:sqlite";
 import { SyncError } from "../errors.ts";
+import { guardOwn, guardWayTo, isForeign, makeOwnFolder, openOwn } from "../own_files.ts";
 import { printable } from "../path.ts";
-import { type History, type Known, type Lesson, type Side } from "../types.ts";
-import { type BlockStore, covers, find, learnInto, sortLessons, toKey, unpackBlock } from "./history_rows.ts";
-import { otherThan, type PairIdentity, pairName } from "./pair_name.ts";
+import type { History, Lesson } from "../types.ts";
+import { type Book, readBook, type Roots, SIDECARS, toHistory, Unusable, writeBook } from "./history_book.ts";
+import { sortLessons } from "./history_rows.ts";
+import { type PairIdentity, pairName } from "./pair_name.ts";
 
 /**
- * A root as it was when history was written. `id`: what tells it from another folder at the same place; `modified`: its own time, in ms,
- * where that was old enough to be trusted.
+ * `folder`: where the histories of all pairs lie; `key`: seals them, 32 bytes that only this user has. `readOnly`: nothing is written, not
+ * even a damaged file put aside.
  */
-export interface RootFacts {
-  readonly id?: string;
-  readonly modified?: number;
-}
-
-export type Roots = Readonly<Partial<Record<Side, RootFacts>>>;
-
-/** `folder`: where the histories of all pairs lie. `readOnly`: nothing is written, not even a damaged file put aside. */
 export interface HistoryOptions {
   readonly folder: string;
   readonly pair: PairIdentity;
+  readonly key: Uint8Array;
   readonly readOnly: boolean;
 }
 
@@ -32,8 +25,12 @@ export interface Remembered extends Disposable {
   /** Has an earlier run written it? */
   readonly known: boolean;
   readonly roots: Roots;
+  /** It carries no seal, being of an older version: its marks hold, and no absence counts as a deletion by it. save() seals it. */
+  readonly unsealed?: boolean;
   /** Why what is there is not used: a clause for people. */
   readonly unusable?: string;
+  /** What is there is another user's, or cannot be read: it is left as it is, and nothing is written in this run. */
+  readonly frozen?: boolean;
   /** Writes these lessons before the plan is carried out, as save() writes; the roots stay as they were. */
   note(lessons: readonly Lesson[]): Promise<void>;
   /**
@@ -43,15 +40,27 @@ export interface Remembered extends Disposable {
 }
 
 /**
- * Opens what is remembered of the pair. A file that is damaged, of a newer version or of another pair counts as nothing: it is put aside
- * under another name, never removed. Rejects only where that cannot be done.
+ * Opens what is remembered of the pair. A file that is damaged, of a newer version, of another pair or sealed with another key counts as
+ * nothing: it is put aside under another name, never removed. One that another user could have written counts as nothing too, and stays.
+ * Rejects only where a file cannot be put aside.
  */
 export async function openHistory(options: HistoryOptions): Promise<Remembered> {
   const path = join(options.folder, `${pairName(options.pair)}.sqlite`);
-  if (!await exists(path)) return new HistoryFile(path, options, {});
   try {
-    return new HistoryFile(path, options, { book: await readBook(path, options.pair) });
+    await guardWayTo(options.folder);
+    await guardOwn(options.folder, "folder");
+    if (!await exists(path)) return new HistoryFile(path, options, {});
+    return new HistoryFile(path, options, { book: await readBook(path, options) });
   } catch (error) {
+    if (isForeign(error)) {
+      return new HistoryFile(path, options, { unusable: error.message.replace(/\.$/, ""), frozen: true });
+    }
+    if (isSystemError(error)) {
+      return new HistoryFile(path, options, {
+        unusable: `"${printable(path)}" cannot be read: ${reasonOf(error)}`,
+        frozen: true,
+      });
+    }
     const unusable = error instanceof Unusable ? error.message : "it is damaged";
     if (options.readOnly) return new HistoryFile(path, options, { unusable });
     const aside = await putAside(path);
@@ -59,81 +68,65 @@ export async function openHistory(options: HistoryOptions): Promise<Remembered> 
   }
 }
 
-const FORMAT = 1;
-/** Histories up to this size stay in memory once read; larger ones are read from the file each time. */
-const KEPT = 50_000;
-const SCHEMA = `CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
-CREATE TABLE blocks (first TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;`;
-
-class Unusable extends Error {}
-
-interface Head {
-  readonly format: number;
-  readonly pair: PairIdentity;
-  readonly roots: Roots;
-  readonly size: number;
-}
-
-/** An open file whose content has been checked. `find`: the block that may hold a key. */
-interface Book {
-  readonly db: DatabaseSync;
-  readonly head: Head;
-  readonly blocks: readonly (readonly Known[])[] | undefined;
-  find(key: string): readonly Known[];
+interface Found {
+  readonly book?: Book;
+  readonly unusable?: string;
+  readonly frozen?: boolean;
 }
 
 class HistoryFile implements Remembered {
   readonly history: History;
   readonly known: boolean;
   readonly roots: Roots;
+  readonly unsealed: boolean;
+  readonly frozen: boolean;
   readonly unusable?: string;
   readonly #path: string;
   readonly #options: HistoryOptions;
   #book: Book | undefined;
   #isThere: boolean;
 
-  constructor(
-    path: string,
-    options: HistoryOptions,
-    { book, unusable }: { readonly book?: Book; readonly unusable?: string },
-  ) {
+  constructor(path: string, options: HistoryOptions, { book, unusable, frozen = false }: Found) {
     this.#path = path;
     this.#options = options;
     this.#book = book;
     this.known = book !== undefined;
     this.#isThere = this.known;
+    this.unsealed = book?.sealed === false;
+    this.frozen = frozen;
     this.roots = book?.head.roots ?? {};
     this.history = book === undefined ? nothing : toHistory(() => this.#book ?? book);
     if (unusable !== undefined) this.unusable = unusable;
   }
 
   async note(lessons: readonly Lesson[]): Promise<void> {
-    if (this.#options.readOnly || lessons.length === 0) return;
+    if (this.#options.readOnly || this.frozen || lessons.length === 0) return;
     if (!this.#isThere && lessons.every(({ known }) => known === undefined)) return;
     await this.#write(sortLessons(lessons), this.roots);
     try {
-      this.#book = await readBook(this.#path, this.#options.pair);
+      this.#book = await readBook(this.#path, this.#options);
     } catch (error) {
       throw broken(this.#path, "read", error);
     }
   }
 
   async save(lessons: Iterable<Lesson>, roots: Roots): Promise<void> {
-    if (this.#options.readOnly) return;
+    if (this.#options.readOnly || this.frozen) return;
     const sorted = sortLessons(lessons);
-    if (this.known && sorted.length === 0 && JSON.stringify(roots) === JSON.stringify(this.roots)) return;
+    const isNew = sorted.length > 0 || JSON.stringify(roots) !== JSON.stringify(this.roots);
+    if (this.known && !this.unsealed && !isNew) return;
     await this.#write(sorted, roots);
   }
 
+  /** First the content is on the disk, then it gets its name, then the name is on the disk: a power cut leaves the old or the new history. */
   async #write(sorted: readonly Lesson[], roots: Roots): Promise<void> {
-    const head = { format: FORMAT, pair: this.#options.pair, roots, size: 0 };
     this[Symbol.dispose]();
     const fresh = `${this.#path}.new`;
     try {
-      await Deno.mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
-      if (await exists(fresh)) await Deno.remove(fresh);
-      if (this.#isThere) await Deno.copyFile(this.#path, fresh);
-      await writeBook(fresh, sorted, head);
+      await makeOwnFolder(dirname(this.#path));
+      for (const end of ["", ...SIDECARS]) await removeOld(`${fresh}${end}`);
+      await copyOwn(this.#isThere ? this.#path : undefined, fresh);
+      await writeBook(fresh, sorted, { ...this.#options, roots });
       await flush(fresh);
       await Deno.rename(fresh, this.#path);
       this.#isThere = true;
@@ -150,107 +143,32 @@ class HistoryFile implements Remembered {
 }
 
 const nothing: History = { size: 0, get: () => undefined, [Symbol.iterator]: () => [][Symbol.iterator]() };
+const COPY_BYTES = 1 << 20;
 
-async function readBook(path: string, pair: PairIdentity): Promise<Book> {
-  const { DatabaseSync } = await import("node:sqlite");
-  const db = new DatabaseSync(path, { readOnly: true });
+/** Copies a file of this user to a new one for this user's eyes alone, which is empty where there is nothing to copy. */
+async function copyOwn(from: string | undefined, to: string): Promise<void> {
+  using file = await Deno.open(to, { write: true, createNew: true, mode: 0o600 });
+  if (from === undefined) return;
+  const handle = await openOwn(from);
+  if (handle === undefined) throw new Unusable("it is gone");
   try {
-    const headText = meta(db, "head");
-    const head: Head = JSON.parse(headText);
-    if (head.format !== FORMAT) throw new Unusable(`it is of format ${head.format}, and this version reads ${FORMAT}`);
-    const other = otherThan(pair, head.pair);
-    if (other !== undefined) throw new Unusable(other);
-    if (sumOf(db, headText) !== meta(db, "sum")) throw new Unusable("it is damaged");
-    const blocks = head.size <= KEPT ? Array.from(readBlocks(db)) : undefined;
-    const read = db.prepare("SELECT body FROM blocks WHERE first <= ? ORDER BY first DESC LIMIT 1");
-    const find = (key: string) => {
-      const { body } = read.get(key) ?? {};
-      return typeof body === "string" ? unpackBlock(body) : [];
-    };
-    return { db, head, blocks, find };
-  } catch (error) {
-    db.close();
-    throw error;
-  }
-}
-
-/** `now`: the file as it is open at the moment. */
-function toHistory(now: () => Book): History {
-  let [recent, from]: [readonly Known[], Book] = [[], now()];
-  return {
-    get size() {
-      return now().head.size;
-    },
-    get(path) {
-      const book = now();
-      if (book !== from || !covers(recent, path)) [recent, from] = [book.find(toKey(path)), book];
-      return find(recent, path);
-    },
-    *[Symbol.iterator]() {
-      const { db, blocks } = now();
-      for (const block of blocks ?? readBlocks(db)) yield* block;
-    },
-  };
-}
-
-function* readBlocks(db: DatabaseSync): Iterable<readonly Known[]> {
-  for (const { body } of db.prepare("SELECT body FROM blocks ORDER BY first").iterate()) {
-    if (typeof body === "string") yield unpackBlock(body);
-  }
-}
-
-function meta(db: DatabaseSync, key: string): string {
-  const { value } = db.prepare("SELECT value FROM meta WHERE key = ?").get(key) ?? {};
-  if (typeof value !== "string") throw new Unusable("it is damaged");
-  return value;
-}
-
-/** Covers every byte that is ever read of the file. */
-function sumOf(db: DatabaseSync, head: string): string {
-  const hash = createHash("sha256").update(`${head}\n`);
-  for (const { first, body } of db.prepare("SELECT first, body FROM blocks ORDER BY first").iterate()) {
-    hash.update(`${first}\n${body}\n`);
-  }
-  return hash.digest("hex");
-}
-
-/** Works on a file that nobody else sees yet, so it needs no journal of its own. */
-async function writeBook(path: string, lessons: readonly Lesson[], head: Head): Promise<void> {
-  const { DatabaseSync } = await import("node:sqlite");
-  const db = new DatabaseSync(path);
-  try {
-    db.exec("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF");
-    db.exec("BEGIN");
-    const known = db.prepare("SELECT name FROM sqlite_schema WHERE name = 'meta'").get() !== undefined;
-    if (!known) db.exec(SCHEMA);
-    const before: Head = known ? JSON.parse(meta(db, "head")) : head;
-    const headText = JSON.stringify({ ...head, size: before.size + learnInto(toStore(db), lessons) });
-    const put = db.prepare("INSERT OR REPLACE INTO meta VALUES (?, ?)");
-    put.run("head", headText);
-    put.run("sum", sumOf(db, headText));
-    db.exec("COMMIT");
+    const buffer = new Uint8Array(COPY_BYTES);
+    for (;;) {
+      const { bytesRead } = await handle.read(buffer, 0, buffer.length, null);
+      if (bytesRead === 0) return;
+      for (let at = 0; at < bytesRead;) at += await file.write(buffer.subarray(at, bytesRead));
+    }
   } finally {
-    db.close();
+    await handle.close();
   }
 }
 
-function toStore(db: DatabaseSync): BlockStore {
-  const last = db.prepare("SELECT first, body FROM blocks WHERE first <= ? ORDER BY first DESC LIMIT 1");
-  const next = db.prepare("SELECT first FROM blocks WHERE first > ? ORDER BY first LIMIT 1");
-  const drop = db.prepare("DELETE FROM blocks WHERE first = ?");
-  const put = db.prepare("INSERT INTO blocks VALUES (?, ?)");
-  return {
-    last(key) {
-      const { first, body } = last.get(key) ?? {};
-      return typeof first === "string" && typeof body === "string" ? { first, body } : undefined;
-    },
-    next(key) {
-      const { first } = next.get(key) ?? {};
-      return typeof first === "string" ? first : undefined;
-    },
-    drop: (first) => void drop.run(first),
-    put: (first, body) => void put.run(first, body),
-  };
+async function removeOld(path: string): Promise<void> {
+  try {
+    await Deno.remove(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
 }
 
 async function exists(path: string): Promise<boolean> {
@@ -259,21 +177,21 @@ async function exists(path: string): Promise<boolean> {
     return true;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
-    throw broken(path, "look at", error);
+    throw error;
   }
 }
 
 /** Renames the file to the first free name of its kind; gives that name. */
 async function putAside(path: string): Promise<string> {
-  for (let count = 1;; count++) {
-    const aside = `${path}.unused-${count}`;
-    if (await exists(aside)) continue;
-    try {
+  try {
+    for (let count = 1;; count++) {
+      const aside = `${path}.unused-${count}`;
+      if (await exists(aside)) continue;
       await Deno.rename(path, aside);
       return aside;
-    } catch (error) {
-      throw broken(path, "put aside", error);
     }
+  } catch (error) {
+    throw broken(path, "put aside", error);
   }
 }
 
@@ -289,12 +207,18 @@ async function flushFolder(path: string): Promise<void> {
   await folder.sync();
 }
 
+/** Whether the system, and not the content of the file, is the reason: that is no damage. */
+function isSystemError(error: unknown): boolean {
+  return error instanceof Error && "code" in error && /^E[A-Z0-9]+$/.test(String(error.code));
+}
+
 function broken(path: string, what: string, cause: unknown): SyncError {
   if (cause instanceof SyncError) return cause;
-  const why = cause instanceof Error ? cause.message : String(cause);
   const kind = cause instanceof Deno.errors.PermissionDenied ? "denied" : "unexpected";
-  return new SyncError(kind, `Cannot ${what} "${printable(path)}", where what both sides held is remembered: ${why}`, {
-    operation: what,
-    cause,
-  });
+  const message = `Cannot ${what} "${printable(path)}", where what both sides held is remembered: ${reasonOf(cause)}`;
+  return new SyncError(kind, message, { operation: what, cause });
+}
+
+function reasonOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
 }

@@ -1,13 +1,16 @@
 import { join } from "node:path";
 import type { Call } from "../backends/backend.ts";
 import { cancelled, SyncError } from "../errors.ts";
+import { makeOwnFolder, readOwnText } from "../own_files.ts";
 import { printable } from "../path.ts";
+import { noStateFolder } from "../state.ts";
 import {
   busy,
   isAlive,
   type Lock,
   type LockOwner,
   type LockWorld,
+  MAX_LOCK_BYTES,
   RENEW_MS,
   SILENT_MS,
   toOwner,
@@ -24,7 +27,8 @@ export interface LockOptions extends Call {
 }
 
 /**
- * Takes the pair's lock. Rejects with busy while another run holds it, with refused when nobody can tell who does, with cancelled.
+ * Takes the pair's lock. Rejects with busy while another run holds it, with refused when the lock does not tell its holder or is another
+ * user's, with cancelled; with id noStateFolder where no lock can be written.
  *
  * The lock is a file with a number in its name, and whoever made the highest number holds it: a new number is made exclusively, so of
  * those who find a lock free at the same moment one gets it. Numbers never fall, and only who holds a higher one removes a lower one.
@@ -34,9 +38,12 @@ export async function takeLock(options: LockOptions): Promise<Lock> {
   const self = await toSelf(world);
   const until = world.now() + options.wait;
   try {
-    await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
+    await makeOwnFolder(folder);
     for (;;) {
       const [highest = 0, ...lower] = await generations(options);
+      if (!Number.isSafeInteger(highest + 1)) {
+        throw refused(`"${printable(lockPath(options, highest))}" is damaged: remove it.`);
+      }
       const holder = highest === 0 ? undefined : await readOwner(options, highest);
       if (holder !== undefined && !options.take && !isFree(holder, self, world)) {
         if (world.now() >= until) throw busy(holder);
@@ -60,6 +67,10 @@ export async function takeLock(options: LockOptions): Promise<Lock> {
 }
 
 const POLL_MS = 1000;
+/** A number in the one form in which it is written: another spelling would name a file that no number leads back to. */
+const NUMBERED = /^\.([1-9]\d{0,15})\.lock$/;
+/** What the system says where nothing can be written. */
+const UNWRITABLE: ReadonlySet<string> = new Set(["EROFS", "EACCES", "EPERM", "ENOSPC", "EDQUOT"]);
 /** A disk without links shows a lock before it is written: so often it is read again, after so many ms. */
 const READS = 20;
 const READ_AGAIN_MS = 50;
@@ -109,7 +120,7 @@ class HeldLock implements Lock {
 async function generations({ folder, pair }: LockOptions): Promise<readonly number[]> {
   const found: number[] = [];
   for await (const { name } of Deno.readDir(folder)) {
-    const number = name.startsWith(`${pair}.`) ? /^\.(\d+)\.lock$/.exec(name.slice(pair.length))?.[1] : undefined;
+    const number = name.startsWith(`${pair}.`) ? NUMBERED.exec(name.slice(pair.length))?.[1] : undefined;
     if (number !== undefined) found.push(Number(number));
   }
   return found.sort((a, b) => b - a);
@@ -120,11 +131,12 @@ async function readOwner(options: LockOptions, number: number): Promise<LockOwne
   const path = lockPath(options, number);
   for (let count = 1;; count++) {
     try {
-      const owner = toOwner(await Deno.readTextFile(path));
+      const text = await readOwnText(path, { limit: MAX_LOCK_BYTES });
+      if (text === undefined) return undefined;
+      const owner = toOwner(text);
       if (owner !== undefined || options.take) return owner;
     } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return undefined;
-      if (!options.take) throw unusable(path, error);
+      if (!options.take) throw error instanceof SyncError ? error : unusable(path, error);
       return undefined;
     }
     if (count === READS) {
@@ -183,10 +195,15 @@ function refused(message: string): SyncError {
   return new SyncError("refused", message, { operation: "take the lock" });
 }
 
+/** Where nothing can be written there is no state to speak of; every other reason stands for itself. */
 function unusable(path: string, cause: unknown): SyncError {
   const why = cause instanceof Error ? cause.message : String(cause);
-  return new SyncError("denied", `Cannot take the lock "${printable(path)}": ${why}`, {
+  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+  const message = `Cannot take the lock "${printable(path)}": ${why}`;
+  if (!UNWRITABLE.has(code)) return new SyncError("denied", message, { operation: "take the lock", cause });
+  return new SyncError("badInput", `${message}; set TANDEM_STATE to a folder you may write to.`, {
     operation: "take the lock",
+    id: noStateFolder,
     cause,
   });
 }

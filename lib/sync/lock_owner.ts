@@ -50,17 +50,30 @@ export async function toSelf(world: LockWorld): Promise<LockOwner> {
   };
 }
 
-/** What a lock's text says; undefined where it says nothing that can be read. */
+/** What a lock's text says; undefined where it says nothing that can be read, or what no run writes. */
 export function toOwner(text: string): LockOwner | undefined {
+  if (text.length > MAX_LOCK_BYTES) return undefined;
   try {
     const { host, boot, pid, start, lease, released } = JSON.parse(text);
-    if (typeof host !== "string" || typeof pid !== "number" || typeof start !== "number") return undefined;
-    if (typeof lease !== "number") return undefined;
-    return { host, pid, start, lease, ...(typeof boot === "string" ? { boot } : {}), released: released === true };
+    if (typeof host !== "string" || host.length > MAX_NAME || !isTime(start) || !isTime(lease)) return undefined;
+    if (!Number.isInteger(pid) || pid <= 0 || pid > MAX_PID) return undefined;
+    if (boot !== undefined && (typeof boot !== "string" || boot.length > MAX_NAME)) return undefined;
+    return { host, pid, start, lease, ...(boot === undefined ? {} : { boot }), released: released === true };
   } catch (error) {
     if (error instanceof SyntaxError || error instanceof TypeError) return undefined;
     throw error;
   }
+}
+
+/** A lock is a line. */
+export const MAX_LOCK_BYTES = 4096;
+const MAX_NAME = 1024;
+const MAX_PID = 2 ** 32;
+/** ECMAScript's range of times. */
+const MAX_TIME = 8.64e15;
+
+function isTime(value: unknown): value is number {
+  return typeof value === "number" && value >= 0 && value <= MAX_TIME;
 }
 
 /** Is there a process of this number on this machine? */

@@ -2,7 +2,7 @@ import type { Traits } from "../backends/backend.ts";
 import { foldPath, parentOf, printable, type RelPath, root } from "../path.ts";
 import { type DirEntry, type Entry, type History, type Known, otherSide, type Side, type Snapshot } from "../types.ts";
 import { tempTarget } from "../temp.ts";
-import type { Roots } from "./history.ts";
+import type { Roots } from "./history_book.ts";
 import type { Draft } from "./plan_context.ts";
 
 /** A deletion leaves a trace: a later time of the folder it was in. Why this is none: a clause, and what to think of. `folder`: the nearest that still exists. */
@@ -48,6 +48,11 @@ export function toUntraced(facts: TraceFacts): (path: RelPath, side: Side) => Un
     const state = now === then ? "nothing in it was deleted since the last run" : "it is older than in the last run";
     return { folder, why: `${state}: ${THINK}` };
   };
+}
+
+/** Where history carries no seal: no absence is a deletion by it. */
+export function unsealedAbsence(): Untraced {
+  return { folder: root, why: "what the last run remembered carries no seal yet, being of an older version" };
 }
 
 const THINK = "was it restored from a backup, or is a disk not mounted?";

@@ -1,4 +1,4 @@
-import type { Backend, Call } from "../backends/backend.ts";
+import type { Backend, Call, Content } from "../backends/backend.ts";
 import { badInput, cancelled, SyncError } from "../errors.ts";
 import { printable, root, toRelPath } from "../path.ts";
 import { tempPath } from "../temp.ts";
@@ -9,6 +9,7 @@ import {
   type Lock,
   type LockOwner,
   type LockWorld,
+  MAX_LOCK_BYTES,
   RENEW_MS,
   SILENT_MS,
   toOwner,
@@ -71,8 +72,6 @@ const SETTLE_MS = 500;
 /** A server that replaces nothing at one stroke may show half a lock: so often it is read again, after so many ms. */
 const READS = 10;
 const READ_AGAIN_MS = 200;
-/** A lock is a line. */
-const MAX_BYTES = 4096;
 
 class HeldLock implements Lock {
   readonly #backend: Backend;
@@ -152,14 +151,26 @@ async function find(backend: Backend, { signal }: Call): Promise<FileEntry | und
 
 /** Undefined where nobody can tell who holds it: it is damaged, or gone meanwhile. */
 async function readHolder(backend: Backend, entry: FileEntry, { signal }: Call): Promise<LockOwner | undefined> {
-  if (entry.size > MAX_BYTES) return undefined;
+  if (entry.size > MAX_LOCK_BYTES) return undefined;
   try {
-    const content = await backend.read(PATH, { signal });
-    return toOwner(await new Response(content).text());
+    const text = await readShort(await backend.read(PATH, { signal }));
+    return text === undefined ? undefined : toOwner(text);
   } catch (error) {
     if (error instanceof SyncError && (error.kind === "notFound" || error.kind === "changed")) return undefined;
     throw error;
   }
+}
+
+/** The content as text; undefined where a server sends more than a lock can hold, whatever size it told. */
+async function readShort(content: Content): Promise<string | undefined> {
+  const bytes = new Uint8Array(MAX_LOCK_BYTES);
+  let size = 0;
+  for await (const chunk of content instanceof Uint8Array ? [content] : content) {
+    if (size + chunk.length > bytes.length) return undefined;
+    bytes.set(chunk, size);
+    size += chunk.length;
+  }
+  return new TextDecoder().decode(bytes.subarray(0, size));
 }
 
 function unreadable(backend: Backend): SyncError {

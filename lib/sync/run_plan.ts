@@ -4,7 +4,7 @@ import { type Note, type Plan, type Side, sides as bothSides, type SyncEvent } f
 import { digest, type OpenPair, toLoneFiles, toOpenPairs, toReadBack } from "./digest.ts";
 import { toPlanOptions } from "./options.ts";
 import { plan } from "./plan.ts";
-import { toUntraced } from "./plan_trace.ts";
+import { toUntraced, unsealedAbsence } from "./plan_trace.ts";
 import type { RunOptions } from "./run.ts";
 import type { RootEntries } from "./run_roots.ts";
 import { toConflictName } from "./run_names.ts";
@@ -36,7 +36,7 @@ export async function* planRun(
     inPlace: options.inPlace ?? false,
     ...(options.trash === undefined ? {} : { keepLosers: trashPath }),
     ...(remembered === undefined ? {} : {
-      untraced: toUntraced({
+      untraced: mode === "Both" && remembered.unsealed === true ? unsealedAbsence : toUntraced({
         snapshots: before,
         traits,
         rootEntries,

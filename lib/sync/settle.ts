@@ -2,7 +2,7 @@ import type { Backend, Call } from "../backends/backend.ts";
 import { toSyncError } from "../errors.ts";
 import { parentOf, type RelPath, root } from "../path.ts";
 import { type DirEntry, type Entry, type Lesson, type Note, type Side, sides as bothSides } from "../types.ts";
-import type { Roots } from "./history.ts";
+import type { Roots } from "./history_book.ts";
 import { sameChecksum } from "./criteria.ts";
 import { drain, inOrder } from "./pool.ts";
 import { type Facts, type Seen, toLessons, toRoots } from "./settle_lessons.ts";

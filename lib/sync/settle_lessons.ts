@@ -17,7 +17,7 @@ import {
   type Snapshot,
 } from "../types.ts";
 import { compareTimes, sameStamp, stepOf } from "./criteria.ts";
-import type { RootFacts, Roots } from "./history.ts";
+import type { RootFacts, Roots } from "./history_book.ts";
 import { toMark } from "./plan_history.ts";
 
 /**

@@ -55,6 +55,7 @@ export function alongShifts(
   }
   return {
     ...(remembered.unusable === undefined ? {} : { unusable: remembered.unusable }),
+    ...(remembered.unsealed === undefined ? {} : { unsealed: remembered.unsealed }),
     known: remembered.known,
     roots: shifts.reduce((moved, shift) => {
       const facts = moved[shift.side];

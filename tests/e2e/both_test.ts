@@ -1,39 +1,9 @@
 import assert from "node:assert/strict";
-import { readDisk, tree, type TreeLiteral } from "../support/tree.ts";
-import { counts, type Ran, startTandem, tandem } from "../support/tandem.ts";
-
-/** Two folders and a home of their own. */
-interface Pair extends AsyncDisposable {
-  readonly folder: string;
-  readonly a: string;
-  readonly b: string;
-  readonly state: string;
-  sync(...more: readonly string[]): Promise<Ran>;
-  run(...words: readonly string[]): Promise<Ran>;
-  both(): Promise<readonly [TreeLiteral, TreeLiteral]>;
-}
+import { counts, startTandem } from "../support/tandem.ts";
+import { freshPair } from "../support/two_folders.ts";
 
 /** Times count from here; an hour in the past, so that nothing is too young to be trusted. */
 const then = Date.now() - 3_600_000;
-
-async function freshPair(local: TreeLiteral, remote: TreeLiteral = {}): Promise<Pair> {
-  const folder = await Deno.makeTempDir({ prefix: "tandem-both-" });
-  const [a, b, state] = [`${folder}/a`, `${folder}/b`, `${folder}/state`];
-  await Promise.all([a, b, state].map((dir) => Deno.mkdir(dir)));
-  await tree(local).disk(a);
-  await tree(remote).disk(b);
-  const run = (...words: readonly string[]) => tandem(words, { cwd: folder, env: { TANDEM_STATE: state } });
-  return {
-    folder,
-    a,
-    b,
-    state,
-    run,
-    sync: (...more) => run("Sync-Path", a, `file://${b}`, "-Mode", "Both", ...more),
-    both: async () => [await readDisk(a), await readDisk(b)],
-    [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }),
-  };
-}
 
 async function write(path: string, text: string, minute: number): Promise<void> {
   await Deno.writeTextFile(path, text);

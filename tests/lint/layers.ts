@@ -21,8 +21,11 @@ const edgeFolders = ["lib/backends"];
 const edgeFiles = [
   "cmd/main.ts",
   "cmd/terminal.ts",
+  "lib/account.ts",
+  "lib/own_files.ts",
   "lib/state.ts",
   "lib/sync/history.ts",
+  "lib/sync/history_book.ts",
   "lib/sync/lock.ts",
   "lib/sync/lock_owner.ts",
   "lib/sync/trash_disk.ts",

@@ -1,5 +1,6 @@
 import type { RelPath } from "../../lib/path.ts";
-import type { Remembered, Roots } from "../../lib/sync/history.ts";
+import type { Remembered } from "../../lib/sync/history.ts";
+import type { Roots } from "../../lib/sync/history_book.ts";
 import type { Known, Lesson } from "../../lib/types.ts";
 import { toHistory } from "./interpret.ts";
 

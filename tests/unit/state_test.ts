@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { SyncError } from "../../lib/errors.ts";
+import { foreignState } from "../../lib/own_files.ts";
 import { machineSecret, noStateFolder, openState, readSecretFile, stateFolder } from "../../lib/state.ts";
 
 const isWindows = Deno.build.os === "windows";
@@ -53,6 +54,96 @@ Deno.test("stateFolder() asks the system for the home that the environment lacks
   assert.equal(placeOn("linux", {}, "/root"), "/root/.local/state/tandem");
   assert.equal(placeOn("linux", { HOME: "" }, "/root"), "/root/.local/state/tandem");
   assert.throws(() => placeOn("linux", {}), isKind("badInput", noStateFolder));
+});
+
+Deno.test("stateFolder() asks the system last, so that a user without an account entry needs only HOME", () => {
+  const home = (): string => assert.fail("the user database was asked");
+  assert.equal(
+    stateFolder({ os: "linux", env: (name) => name === "HOME" ? "/h" : undefined, home }),
+    "/h/.local/state/tandem",
+  );
+});
+
+/** What another user could use to decide what a run remembers. `parent/state` is the state folder. */
+const foreignFolders: Readonly<Record<string, (parent: string) => Promise<void>>> = {
+  "others may write to": (parent) => Deno.chmod(`${parent}/state`, 0o770),
+  "is a link": async (parent) => {
+    await Deno.rename(`${parent}/state`, `${parent}/else`);
+    await Deno.symlink(`${parent}/else`, `${parent}/state`);
+  },
+  "lies where every user can exchange it": (parent) => Deno.chmod(parent, 0o777),
+  "is a file": async (parent) => {
+    await Deno.remove(`${parent}/state`, { recursive: true });
+    await Deno.writeTextFile(`${parent}/state`, "");
+  },
+  ...(Deno.uid() === 0
+    ? { "belongs to another user": (parent: string) => Deno.chown(`${parent}/state`, 12345, 12345) }
+    : {}),
+};
+for (const [what, change] of Object.entries(foreignFolders)) {
+  Deno.test({
+    name: `openState() refuses a folder that ${what}, also to look only`,
+    ignore: isWindows,
+    fn: () =>
+      inFolder(async (folder) => {
+        const parent = `${folder}/parent`;
+        await (await openAt(`${parent}/state`)).sealingKey();
+        await change(parent);
+        for (const readOnly of [false, true]) {
+          await assert.rejects(openAt(`${parent}/state`, { readOnly }), isKind("refused", foreignState));
+        }
+      }),
+  });
+}
+
+Deno.test({
+  name:
+    "openState() takes a folder below one with a sticky bit, below a link of this user, and one that others may read",
+  ignore: isWindows,
+  fn: () =>
+    inFolder(async (folder) => {
+      await Deno.mkdir(`${folder}/shared`);
+      await Deno.chmod(`${folder}/shared`, 0o1777);
+      await Deno.symlink(`${folder}/shared`, `${folder}/link`);
+      const key = await (await openAt(`${folder}/link/state`)).sealingKey();
+      await Deno.chmod(`${folder}/shared/state`, 0o755);
+      assert.deepEqual(await (await openAt(`${folder}/shared/state`)).sealingKey(), key);
+    }),
+});
+
+Deno.test({
+  name: "openState() refuses a way over a link of another user",
+  ignore: isWindows || Deno.uid() !== 0,
+  fn: () =>
+    inFolder(async (folder) => {
+      await Deno.mkdir(`${folder}/real`);
+      await Deno.symlink(`${folder}/real`, `${folder}/link`);
+      await new Deno.Command("chown", { args: ["-h", "12345", `${folder}/link`] }).output();
+      await assert.rejects(openAt(`${folder}/link/state`), isKind("refused", foreignState));
+    }),
+});
+
+for (const kind of ["a link", "a pipe"] as const) {
+  Deno.test({
+    name: `openState() refuses a key that is ${kind}, and does not wait for it`,
+    ignore: isWindows,
+    fn: () =>
+      inFolder(async (folder) => {
+        const state = await openAt(folder);
+        await state.sealingKey();
+        await Deno.rename(`${folder}/sealing-key`, `${folder}/other`);
+        if (kind === "a link") await Deno.symlink(`${folder}/other`, `${folder}/sealing-key`);
+        else await new Deno.Command("mkfifo", { args: ["-m", "600", `${folder}/sealing-key`] }).output();
+        await assert.rejects(state.sealingKey(), isKind("refused", foreignState));
+      }),
+  });
+}
+
+Deno.test("mustBeWritable() leaves nothing behind", async () => {
+  await inFolder(async (folder) => {
+    await (await openAt(folder)).mustBeWritable();
+    assert.deepEqual([...Deno.readDirSync(folder)], []);
+  });
 });
 
 Deno.test("openState() makes a folder and files that are the user's alone", async () => {
@@ -137,7 +228,7 @@ Deno.test({
       const state = await openAt(folder);
       await state.sealingKey();
       await Deno.chmod(`${folder}/sealing-key`, 0o640);
-      await assert.rejects(state.sealingKey(), isKind("refused"));
+      await assert.rejects(state.sealingKey(), isKind("refused", foreignState));
     }),
 });
 
@@ -149,7 +240,7 @@ Deno.test({
       const state = await openAt(folder);
       await state.sealingKey();
       await Deno.chown(`${folder}/sealing-key`, 12345, 12345);
-      await assert.rejects(state.sealingKey(), isKind("refused"));
+      await assert.rejects(state.sealingKey(), isKind("refused", foreignState));
     }),
 });
 

@@ -31,7 +31,7 @@ Deno.test("IN-04 save() has the history on the disk before it takes the old one'
   const folder = await Deno.makeTempDir({ prefix: "tandem-history-" });
   const pair = { machine: "m", local: "/here", server: "sftp://web1", remote: "/there" };
   try {
-    using history = await openHistory({ folder, pair, readOnly: false });
+    using history = await openHistory({ folder, pair, key: new Uint8Array(32), readOnly: false });
     using disk = watchDurability();
     const path = toRelPath("a");
     await history.save([{ path, known: { path, kind: "dir" } }], {});

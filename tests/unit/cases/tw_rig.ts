@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import type { MemoryBackend } from "../../../lib/backends/memory.ts";
 import { type RelPath, toRelPath } from "../../../lib/path.ts";
-import type { Remembered, Roots } from "../../../lib/sync/history.ts";
+import type { Remembered } from "../../../lib/sync/history.ts";
+import type { Roots } from "../../../lib/sync/history_book.ts";
 import type { RunOptions } from "../../../lib/sync/run.ts";
 import type { Backends } from "../../../lib/sync/transfer.ts";
 import type { Known } from "../../../lib/types.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { toRelPath } from "../../../lib/path.ts";
-import type { Roots } from "../../../lib/sync/history.ts";
+import type { Roots } from "../../../lib/sync/history_book.ts";
 import { type Facts, toLessons, toRoots } from "../../../lib/sync/settle_lessons.ts";
 import { toSnapshot } from "../../../lib/sync/snapshot.ts";
 import type { Action, DirEntry, Entry, FileEntry, Known, Lesson, Mark, Plan, Side } from "../../../lib/types.ts";
