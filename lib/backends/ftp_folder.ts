@@ -18,7 +18,7 @@ export async function listFolder(link: FtpLink, site: Site, doing: Doing): Promi
   }
   const entering = link.ask(`CWD ${wired(site, doing)}`);
   // In the same turn, where that saves one.
-  const data = link.isFar && link.pipelines ? link.openData({ witnessed: true }) : undefined;
+  const data = link.isFar && link.pipelines ? link.openData() : undefined;
   data?.catch(() => {});
   const letGo = () => void data?.then((opened) => opened.destroy(), () => {});
   const entered = await entering.catch((error) => {
@@ -159,7 +159,7 @@ export async function fetchAll(
   }: Fetching,
 ): Promise<Fetched> {
   const { signal, operation } = doing;
-  const data = await (given.data ?? link.openData({ witnessed }));
+  const data = await (given.data ?? link.openData());
   const stop = () => data.destroy();
   signal.addEventListener("abort", stop);
   try {
@@ -179,7 +179,9 @@ export async function fetchAll(
         if (size > most) throw failure(doing, "refused", { why: `the server sends more than ${most} bytes` });
         if (size === memory.length) memory = grown(memory);
       }
-      if (data.isTold?.() === false) throw lost("connection", "the data connection was cut: TLS did not tell its end");
+      if (witnessed && data.isTold?.() === false) {
+        throw lost("connection", "the data connection was cut: TLS did not tell its end");
+      }
     } catch (error) {
       broken = error;
     }

@@ -4,19 +4,18 @@ import tls from "node:tls";
 import { FTPContext, FTPError, type FTPResponse } from "npm:basic-ftp@6.2.3";
 import { SyncError } from "../errors.ts";
 import { epsvPort, pasvPort, type Reply } from "./ftp_reply.ts";
-import { dial, secure, wholeLines } from "./ftp_socket.ts";
+import { dialData } from "./ftp_data.ts";
+import { dial, SAID_NOTHING, secure, secureFirst, SILENT_MS, wholeLines } from "./ftp_socket.ts";
 import { toLatin1 } from "./latin1.ts";
-import { fingerprintOf, securing, type Trust } from "./ftp_trust.ts";
-import { Witness } from "./ftp_witness.ts";
-import { dialWire, lost, ON_WIRE, Watch, type Wire } from "./wire.ts";
-import { laterWire, toWire } from "./wire_tls.ts";
+import { fingerprintOf, type TlsTrust } from "./tls_trust.ts";
+import { late, lost, ON_WIRE, Watch, type Wire } from "./wire.ts";
 
 export interface LinkSettings {
   readonly host: string;
   readonly port: number;
   /** ms without an answer after which a connection is dead. */
   readonly timeout: number;
-  readonly trust: Trust;
+  readonly trust: TlsTrust;
 }
 
 /** A reply that is waited for. `patient`: a transfer is under way, whose data connection is watched instead. */
@@ -42,6 +41,7 @@ export class FtpLink {
   #closed: SyncError | undefined;
   #hasEpsv = true;
   #newest = false;
+  #hasSpoken = false;
   /** The port of a data connection that was asked for ahead, and until when it is believed. */
   #ahead: { readonly port: Promise<number | undefined>; readonly until: number } | undefined;
   /** May several commands be on their way? Servers that are known to read one line after the other. */
@@ -57,7 +57,7 @@ export class FtpLink {
     this.#settings = settings;
     this.#ftp = new FTPContext(0, "latin1");
     const { timeout } = settings;
-    this.#silence = new Watch(timeout, () => this.close(lost("timeout", `no answer in ${timeout / 1000} s`)));
+    this.#silence = new Watch(timeout, () => this.close(late("no answer", timeout)));
     this.#use(socket);
   }
 
@@ -72,20 +72,23 @@ export class FtpLink {
   ): Promise<{ readonly link: FtpLink; readonly greeting: Reply }> {
     const socket = await dial(settings, { timeout: settings.timeout, signal });
     let link: FtpLink | undefined;
+    let stirring: ReturnType<typeof setTimeout> | undefined;
     const stop = () => {
       link?.close();
       socket.destroy();
     };
     signal.addEventListener("abort", stop);
     try {
-      const ready = implicit ? await secure(socket, securing(settings.trust, { newest }), settings) : socket;
+      const ready = implicit ? await secureFirst(socket, { ...settings, newest }) : socket;
       const made = link = new FtpLink(ready, settings);
       made.#newest = newest;
       const greeting = made.#next();
       // One handler for all replies to come: a handler for each command costs a stack trace each.
       made.#ftp.handle(undefined, (reply) => made.#onReply(reply)).catch(() => {});
+      stirring = setTimeout(() => made.#stir(), Math.min(SILENT_MS, settings.timeout / 2));
       return { link: made, greeting: await greeting };
     } finally {
+      clearTimeout(stirring);
       signal.removeEventListener("abort", stop);
     }
   }
@@ -114,7 +117,7 @@ export class FtpLink {
     const { socket } = this.#ftp;
     socket.removeAllListeners("data");
     this.#newest = newest;
-    this.#use(await secure(socket, securing(this.#settings.trust, { newest }), this.#settings));
+    this.#use(await secure(socket, { ...this.#settings, newest }));
   }
 
   /** Sends one command. Rejects when the link is broken or silent for too long. */
@@ -155,30 +158,16 @@ export class FtpLink {
     return { reply, replies: await Promise.all(asked ?? await this.#follow(commands)) };
   }
 
-  /** A data connection to the host of the control connection. Rejects with what the server said where it gives none. `witnessed`: how it ends can be told. */
-  async openData({ witnessed = false } = {}): Promise<Wire> {
+  /** A data connection to the host of the control connection. Rejects with what the server said where it gives none. */
+  async openData(): Promise<Wire> {
     const ahead = this.#ahead;
     this.#ahead = undefined;
     const isFresh = ahead !== undefined && performance.now() < ahead.until;
     const port = (isFresh ? await ahead.port : undefined) ?? await this.#passivePort();
-    const host = this.#ftp.socket.remoteAddress;
+    const { socket, tlsSessionStore: session } = this.#ftp;
+    const host = socket.remoteAddress;
     if (host === undefined) throw this.#closed ?? lost("connection", "the connection is closed");
-    const { timeout, trust } = this.#settings;
-    const control = this.#ftp.socket;
-    if (!(control instanceof tls.TLSSocket)) return await dialWire({ host, port }, timeout);
-    const socket = await dial({ host, port }, { timeout });
-    const session = control.getSession() ?? this.#ftp.tlsSessionStore;
-    const { options, check } = securing(trust, {
-      newest: this.#newest,
-      ...(session === undefined ? {} : { session }),
-    });
-    // Bytes may come right behind the handshake: nobody may look away while the runtime decides whether the socket flows.
-    let data: Wire | undefined;
-    const begun = (secured: tls.TLSSocket) => void (data = toWire(secured, timeout));
-    const witness = witnessed ? new Witness(socket) : undefined;
-    const ready = secure(witness ?? socket, { options, check }, { timeout, begun });
-    const wire = laterWire(ready.then((secured) => data ?? toWire(secured, timeout)), socket);
-    return witness === undefined ? wire : { ...wire, isTold: () => witness.sawEnd };
+    return await dialData({ host, port }, socket, { ...this.#settings, newest: this.#newest, session });
   }
 
   /** The transfer's data is through: the final reply is due. */
@@ -229,7 +218,11 @@ export class FtpLink {
    * sent to it. Where all replies came at once there is nothing to fetch.
    */
   #fetchRest(count: number): void {
-    if (!this.holdsBack || count < 2 || this.#waiting.length === 0 || this.closed) return;
+    if (this.holdsBack && count >= 2 && this.#waiting.length > 0 && !this.closed) this.#stir();
+  }
+
+  /** Sends a command whose reply says nothing. */
+  #stir(): void {
     this.#waiting.push({ resolve: () => {}, reject: () => {}, patient: false, idle: true });
     this.#ftp.socket.write(toLatin1("NOOP\r\n"));
   }
@@ -270,8 +263,10 @@ export class FtpLink {
       ? { code: reply.code, text: reply.message }
       : undefined;
     if (answer === undefined) {
-      return this.close(lost("connection", reply instanceof Error ? reply.message : "the connection broke", reply));
+      const why = reply instanceof Error ? reply.message : "the connection broke";
+      return this.close(lost("connection", this.#hasSpoken ? why : SAID_NOTHING, reply));
     }
+    this.#hasSpoken = true;
     if (answer.code < 200) return;
     const first = this.#waiting.shift();
     if ((answer.code === 227 || answer.code === 229) && first?.forPort !== true) {
@@ -288,7 +283,7 @@ export class FtpLink {
     socket.removeAllListeners("error");
     this.#ftp.socket = socket;
     this.#ftp.socket.setNoDelay(true);
-    wholeLines(socket, () => this.close(lost("connection", "the server's reply is too long")));
+    wholeLines(socket, (why) => this.close(why));
   }
 }
 

@@ -6,7 +6,7 @@ import { FtpLink, type LinkSettings } from "./ftp_link.ts";
 import type { Spelling } from "./ftp_list.ts";
 import { untrusted } from "./http_status.ts";
 import { featuresOf, isAbsent, kindOf, pwdFolder, type Reply, said } from "./ftp_reply.ts";
-import { parseTlsPins } from "./ftp_trust.ts";
+import { readTlsPins } from "./tls_trust.ts";
 import { isSentAway, readClientCertificate, sentAway } from "./tls_client.ts";
 import { lost, ON_WIRE } from "./wire.ts";
 
@@ -50,7 +50,7 @@ export async function toLogin(target: Target): Promise<Login> {
   const security = securityOf(target);
   const port = address.port ?? (security === "Implicit" ? 990 : 21);
   const timeout = Number(options.Timeout ?? "") || 15_000;
-  const pins = parseTlsPins([options.TlsHostCertificateFingerprint ?? "", ...address.pins]);
+  const pins = readTlsPins(target);
   const client = await readClientCertificate(target);
   if (client !== undefined && security === "None") {
     throw badInput(

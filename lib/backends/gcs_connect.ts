@@ -10,7 +10,7 @@ import { Tokens } from "./gcs_token.ts";
 import type { Tree } from "./gcs_write.ts";
 import { Http } from "./http.ts";
 import { Budget } from "./http_stripes.ts";
-import { parseTlsPins } from "./http_tls.ts";
+import { readTlsPins } from "./tls_trust.ts";
 import { isLoopback } from "./loopback.ts";
 import { knock } from "./knock.ts";
 
@@ -57,7 +57,8 @@ const CONNECTIONS = 32;
 const PIECES_AHEAD = 16;
 
 /** All that is known before anything is connected. Throws badInput and refused. */
-function rulesOf({ address, options }: Target) {
+function rulesOf(target: Target) {
+  const { address, options } = target;
   const { host: bucket, user, port } = address;
   if (user !== undefined) {
     throw badInput(
@@ -80,7 +81,7 @@ function rulesOf({ address, options }: Target) {
     bucket,
     start,
     origin,
-    pins: parseTlsPins(options["TlsHostCertificateFingerprint"]?.split(";") ?? []),
+    pins: readTlsPins(target),
     timeout: Number(options["Timeout"] ?? TIMEOUT_MS),
     connections: Math.max(1, Number(options["Connections"] ?? CONNECTIONS)),
     label: origin.origin === ENDPOINT ? `gs://${bucket}` : `gs://${bucket} (${origin.origin})`,

@@ -58,7 +58,6 @@ export class Tokens {
       host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
       port: Number(url.port) || (secure ? 443 : 80),
       secure,
-      pins: [],
       timeout: proof === undefined ? this.#timeout : Math.min(this.#timeout, NEAR_MS),
       connections: 1,
     });

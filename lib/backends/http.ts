@@ -4,11 +4,10 @@ import { Connection } from "./http_connection.ts";
 import { closed, Exchange, type Outgoing, type Reply, type Upload } from "./http_exchange.ts";
 import { formatRequest } from "./http_message.ts";
 import { type Ask, failure, toSyncError } from "./http_status.ts";
-import { connectTls } from "./http_tls.ts";
 import type { ClientCertificate } from "./tls_client.ts";
 import { Turns } from "./turns.ts";
 import { dialWire, type Wire } from "./wire.ts";
-import { toWire } from "./wire_tls.ts";
+import { dialTls } from "./wire_tls.ts";
 
 export type { Reply, Upload } from "./http_exchange.ts";
 
@@ -16,7 +15,8 @@ export interface HttpPlace {
   readonly host: string;
   readonly port: number;
   readonly secure: boolean;
-  readonly pins: readonly string[];
+  /** See TlsTrust. */
+  readonly pins?: readonly string[];
   readonly client?: ClientCertificate;
   /** ms without a byte in either direction after which a request is given up. */
   readonly timeout: number;
@@ -168,11 +168,13 @@ export class Http implements AsyncDisposable {
   async #connect(): Promise<Wire> {
     const { secure, timeout } = this.#place;
     if (!secure) return await dialWire(this.#place, timeout);
-    const { socket, whyBroken } = await connectTls(this.#place);
-    // A server that refuses this side's certificate may break a connection that was just made.
-    const why = whyBroken();
-    if (why !== undefined) throw why;
-    return toWire(socket, timeout);
+    const settings = {
+      trust: this.#place,
+      timeout,
+      wanted: "https",
+      options: { ALPNProtocols: ["http/1.1"] },
+    } as const;
+    return await dialTls(this.#place, settings);
   }
 
   #release(connection: Connection, isReusable: boolean): void {

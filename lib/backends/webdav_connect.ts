@@ -4,7 +4,7 @@ import type { Call, Target } from "./backend.ts";
 import { Http } from "./http.ts";
 import { type Ask, failure, statusOf } from "./http_status.ts";
 import { Budget } from "./http_stripes.ts";
-import { parseTlsPins } from "./http_tls.ts";
+import { readTlsPins } from "./tls_trust.ts";
 import { knock } from "./knock.ts";
 import { isLoopback } from "./loopback.ts";
 import { readClientCertificate } from "./tls_client.ts";
@@ -70,11 +70,12 @@ const CONNECTIONS = 16;
 const PIECES_AHEAD = 16;
 
 /** All that is known before anything is connected. Throws badInput and refused. */
-function rulesOf({ address, options }: Target) {
+function rulesOf(target: Target) {
+  const { address, options } = target;
   const secure = options["Secure"] === "true" || address.scheme === "davs" || address.scheme === "https";
   const { host, user } = address;
   const port = address.port ?? (secure ? 443 : 80);
-  const pins = parseTlsPins([...address.pins, ...(options["TlsHostCertificateFingerprint"]?.split(";") ?? [])]);
+  const pins = readTlsPins(target);
   if (pins.length > 0 && !secure) {
     throw badInput("A certificate is only shown over TLS: write davs:// or -Secure with its fingerprint.");
   }

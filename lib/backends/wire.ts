@@ -5,8 +5,8 @@ import { netWords } from "./net_words.ts";
 
 /** A connection. Nothing of it is an event: whoever asks for bytes waits for them. One reads and one writes at a time. */
 export interface Wire {
-  /** Puts what comes next into the memory, from its start, and tells how many bytes; undefined at the end. Rejects when the connection breaks, or nothing comes in time; `patient`: however long that takes. */
-  read(into: Uint8Array<ArrayBuffer>, options?: { readonly patient: boolean }): Promise<number | undefined>;
+  /** Puts what comes next into the memory, from its start, and tells how many bytes; undefined at the end. Rejects when the connection breaks, or too little comes in time. */
+  read(into: Uint8Array<ArrayBuffer>, options?: Waiting): Promise<number | undefined>;
   /** Resolves when the bytes were taken over: their memory is free again. Rejects when the connection breaks, or nothing is taken in time. */
   write(bytes: Uint8Array): Promise<void>;
   /** Resolves when everything was sent and the end was told. */
@@ -17,6 +17,14 @@ export interface Wire {
   readonly isTold?: () => boolean;
 }
 
+/** How long a reader waits. */
+export interface Waiting {
+  /** For ever: nothing was asked for yet. */
+  readonly patient?: boolean;
+  /** For a trickle too: the peer sends a byte now and then to show that it is still at work. */
+  readonly slow?: boolean;
+}
+
 export interface Peer {
   /** An address, or a name that has one. */
   readonly host: string;
@@ -25,10 +33,15 @@ export interface Peer {
 
 /** A connection without TLS, made within `timeout` ms, on which nothing may stand still for longer. */
 export async function dialWire(peer: Peer, timeout: number): Promise<Wire> {
+  return new PlainWire(await dialTcp(peer, timeout), timeout);
+}
+
+/** Connects within `timeout` ms. Rejects with connection or timeout. */
+export async function dialTcp(peer: Peer, timeout: number): Promise<Deno.TcpConn> {
   try {
     const connection = await dialAny(peer, timeout);
     connection.setNoDelay(true);
-    return new PlainWire(connection, timeout);
+    return connection;
   } catch (error) {
     throw error instanceof SyncError ? error : lost("connection", messageOf(error), error);
   }
@@ -49,10 +62,10 @@ async function dialAny({ host, port }: Peer, timeout: number): Promise<Deno.TcpC
 }
 
 async function within(dialled: Promise<Deno.TcpConn>, timeout: number): Promise<Deno.TcpConn> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(lost("timeout", `no answer in ${timeout / 1000} s`)), timeout);
+  const { promise: never, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(late("no answer", timeout)), timeout);
   try {
-    return await Promise.race([dialled, late]);
+    return await Promise.race([dialled, never]);
   } catch (error) {
     dialled.then((connection) => connection.close(), () => undefined);
     throw error;
@@ -69,6 +82,48 @@ export function lost(kind: "connection" | "timeout" | "busy", why: string, cause
   const facts = { operation: ON_WIRE, transient: true, ...(cause === undefined ? {} : { cause }) };
   return new SyncError(kind, why, facts);
 }
+
+/** The error of a peer that lets this side wait for longer than -Timeout. */
+export function late(what: string, timeout: number): SyncError {
+  return lost("timeout", `${what} in ${timeout / 1000} s; -Timeout waits longer`);
+}
+
+/** The error of a peer that speaks another protocol, which does not pass by itself. */
+export function misdirected(why: string): SyncError {
+  return new SyncError("connection", why, { operation: ON_WIRE });
+}
+
+/**
+ * The least rate at which a peer must send: LEAST_BYTES in each stretch of `timeout` ms that a reader waits for them. Time in which no
+ * reader waits does not count, so that a slow disk is never taken for a slow peer.
+ */
+export class LeastRate {
+  readonly #timeout: number;
+  #waited = 0;
+  #bytes = 0;
+
+  constructor(timeout: number) {
+    this.#timeout = timeout;
+  }
+
+  /** Begins a new stretch: what comes next has nothing to do with what came before. */
+  reset(): void {
+    this.#waited = 0;
+    this.#bytes = 0;
+  }
+
+  /** Counts one wait of so many ms and what it brought. Throws kind "timeout" when a stretch brought too little. */
+  count(ms: number, bytes: number): void {
+    this.#waited += ms;
+    this.#bytes += bytes;
+    if (this.#bytes >= LEAST_BYTES) return this.reset();
+    if (this.#waited < this.#timeout) return;
+    throw late(`only ${this.#bytes} bytes came`, this.#timeout);
+  }
+}
+
+/** Less than the slowest of modems sends in a second; a listing of one entry each few seconds is still taken. */
+const LEAST_BYTES = 256;
 
 /** Notices when somebody waits for too long. One timer serves all waits: most of them end at once. */
 export class Watch {
@@ -112,6 +167,7 @@ export class Watch {
 /** The runtime's own sockets read into memory that is used again; those of node:net bring new memory for each chunk. */
 class PlainWire implements Wire {
   readonly #connection: Deno.TcpConn;
+  readonly #rate: LeastRate;
   readonly #reading: Watch;
   readonly #writing: Watch;
   #broken: SyncError | undefined;
@@ -119,13 +175,16 @@ class PlainWire implements Wire {
 
   constructor(connection: Deno.TcpConn, timeout: number) {
     this.#connection = connection;
-    const late = (what: string) => () => this.#break(lost("timeout", `${what} for ${timeout / 1000} s`));
-    this.#reading = new Watch(timeout, late("no byte came"));
-    this.#writing = new Watch(timeout, late("no byte was taken"));
+    this.#rate = new LeastRate(timeout);
+    this.#reading = new Watch(timeout, () => this.#break(late("no byte came", timeout)));
+    this.#writing = new Watch(timeout, () => this.#break(late("no byte was taken", timeout)));
   }
 
-  async read(into: Uint8Array<ArrayBuffer>, { patient } = { patient: false }): Promise<number | undefined> {
+  async read(into: Uint8Array<ArrayBuffer>, { patient, slow }: Waiting = {}): Promise<number | undefined> {
+    const since = performance.now();
     const count = await this.#watched(patient ? undefined : this.#reading, () => this.#connection.read(into));
+    if (patient || slow) this.#rate.reset();
+    else if (count !== null) this.#mustKeepUp(performance.now() - since, count);
     return count ?? undefined;
   }
 
@@ -146,6 +205,15 @@ class PlainWire implements Wire {
     this.#reading[Symbol.dispose]();
     this.#writing[Symbol.dispose]();
     this.#connection.close();
+  }
+
+  #mustKeepUp(ms: number, bytes: number): void {
+    try {
+      this.#rate.count(ms, bytes);
+    } catch (error) {
+      this.destroy();
+      throw error;
+    }
   }
 
   #break(why: SyncError): void {

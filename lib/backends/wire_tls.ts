@@ -1,71 +1,156 @@
-import type { Buffer } from "node:buffer";
+import { Buffer } from "node:buffer";
 import type net from "node:net";
-import type tls from "node:tls";
-import { lost, Watch, type Wire } from "./wire.ts";
+import { Duplex } from "node:stream";
+import tls from "node:tls";
+import type { SyncError } from "../errors.ts";
+import { Records } from "./ftp_witness.ts";
+import { type WantedProtocol, wrongProtocol } from "./peer_protocol.ts";
+import { connectionOptions, type TlsTrust, verifyPeer } from "./tls_trust.ts";
+import { dialTcp, late, LeastRate, lost, misdirected, type Peer, type Waiting, Watch, type Wire } from "./wire.ts";
 
-/** A connection over TLS that stands, or is about to; nothing may stand still on it for longer than `timeout` ms. */
-export function toWire(socket: tls.TLSSocket, timeout: number): Wire {
-  return new TlsWire(socket, timeout);
+/** What a connection over TLS is opened with. Nothing may stand still on it for longer than `timeout` ms. */
+export interface TlsSettings {
+  readonly trust: TlsTrust;
+  readonly timeout: number;
+  /** Named when the peer answers with something else than TLS. */
+  readonly wanted: WantedProtocol;
+  /** More for the handshake: versions, a session to resume, ALPN. */
+  readonly options?: tls.ConnectionOptions;
 }
 
-/** A connection over `socket` whose TLS is still being agreed on: FTP servers begin with that when the transfer was asked for. */
-export function laterWire(ready: Promise<Wire>, socket: net.Socket): Wire {
-  // A destroyed socket may leave the handshake waiting for its timeout.
-  const { promise: gone, reject: giveUp } = Promise.withResolvers<never>();
-  const data = Promise.race([ready, gone]);
-  data.catch(() => {});
-  return {
-    read: async (into, options) => await (await data).read(into, options),
-    write: async (bytes) => await (await data).write(bytes),
-    end: async () => await (await data).end(),
-    destroy: () => {
-      giveUp(lost("connection", "the connection was given up"));
-      socket.destroy();
-      ready.then((one) => one.destroy()).catch(() => {});
-    },
-  };
+/** A connection over TLS whose peer is proven: nothing was sent before. Rejects with hostKey, else with what the net or TLS said. */
+export async function dialTls(peer: Peer, settings: TlsSettings): Promise<Wire> {
+  const wire = new TlsWire(await dialTcp(peer, settings.timeout), settings);
+  await wire.ready;
+  return wire;
 }
 
-/** So much is held for a reader that comes late: a TLS socket that was paused may never go on under this runtime. */
-const MOST_HELD = 64 << 20;
+/** TLS over a connection whose handshake goes on while the caller does other things: reads and writes wait for its end. */
+export function startTls(connection: Deno.TcpConn, settings: TlsSettings): Wire {
+  return new TlsWire(connection, settings);
+}
+
+/** So much content is held for a reader that comes late; the peer is read no further until it is taken. */
+const MOST_HELD = 256 * 1024;
+/** So much is read from the connection at once. */
+const CIPHERTEXT = 64 * 1024;
 /** So much must be taken within the timeout, on the slowest of lines. */
 const PART = 64 * 1024;
 
+/**
+ * The encrypted side of a TLS connection. The runtime's own TLS sockets read on while they are paused, and hold in memory all that their
+ * reader has not taken (Deno 2.9.6): here the connection is read only while `hasRoom`, so that TCP holds the peer back. That also shows the
+ * certificate, which `Deno.connectTls` does not, and the records, which tell a cut connection from an ended one.
+ */
+class Ciphertext extends Duplex {
+  readonly records = new Records();
+  /** The first bytes that came, as far as they came at once. */
+  first: Uint8Array = new Uint8Array();
+  readonly #connection: Deno.TcpConn;
+  readonly #hasRoom: () => boolean;
+  readonly #memory = new Uint8Array(CIPHERTEXT);
+  #isWanted = false;
+  #isReading = false;
+
+  constructor(connection: Deno.TcpConn, hasRoom: () => boolean) {
+    super({ readableHighWaterMark: CIPHERTEXT });
+    this.#connection = connection;
+    this.#hasRoom = hasRoom;
+  }
+
+  /** Reads on, when the engine wants bytes and there is room for what they become. */
+  async pump(): Promise<void> {
+    if (this.#isReading) return;
+    this.#isReading = true;
+    try {
+      while (this.#isWanted && this.#hasRoom()) {
+        const count = await this.#connection.read(this.#memory);
+        if (count === null) return void this.push(null);
+        const bytes = Buffer.from(this.#memory.subarray(0, count));
+        if (this.first.length === 0) this.first = bytes;
+        this.records.look(bytes);
+        this.#isWanted = false;
+        this.push(bytes);
+      }
+    } catch (error) {
+      this.destroy(error instanceof Error ? error : new Error(String(error)));
+    } finally {
+      this.#isReading = false;
+    }
+  }
+
+  override _read(): void {
+    this.#isWanted = true;
+    void this.pump();
+  }
+
+  override _write(bytes: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
+    this.#send(bytes).then(() => done(), done);
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    this.#connection.closeWrite().then(() => done(), () => done());
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.#connection.close();
+    done(error);
+  }
+
+  async #send(bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.length;) at += await this.#connection.write(bytes.subarray(at));
+  }
+}
+
 class TlsWire implements Wire {
+  /** Resolves when the peer is proven. */
+  readonly ready: Promise<void>;
+  readonly #handshake = Promise.withResolvers<void>();
+  readonly #ciphertext: Ciphertext;
   readonly #socket: tls.TLSSocket;
+  readonly #wanted: WantedProtocol;
+  readonly #rate: LeastRate;
+  readonly #shaking: Watch;
   readonly #reading: Watch;
   readonly #writing: Watch;
   readonly #parts: Buffer<ArrayBufferLike>[] = [];
+  readonly #onBroken = new Set<(why: unknown) => void>();
   #held = 0;
   #broken: unknown;
+  #isReady = false;
   #isEnded = false;
   #stir: (() => void) | undefined;
 
-  constructor(socket: tls.TLSSocket, timeout: number) {
-    this.#socket = socket;
-    const late = (what: string) => () => this.#break(lost("timeout", `${what} for ${timeout / 1000} s`));
-    this.#reading = new Watch(timeout, late("no byte came"));
-    this.#writing = new Watch(timeout, late("no byte was taken"));
-    socket.on("error", (error) => this.#break(lost("connection", `the connection broke: ${error.message}`, error)));
-    socket.on("end", () => {
-      this.#isEnded = true;
-      this.#stir?.();
-    });
-    socket.on("close", () => {
-      if (!this.#isEnded) this.#break(lost("connection", "the connection broke off"));
-    });
-    socket.on("data", (part: Buffer<ArrayBufferLike>) => this.#hold(part));
+  constructor(connection: Deno.TcpConn, { trust, timeout, wanted, options }: TlsSettings) {
+    this.#wanted = wanted;
+    this.#rate = new LeastRate(timeout);
+    this.#shaking = new Watch(timeout, () => this.#break(late("TLS was not agreed on", timeout)));
+    this.#reading = new Watch(timeout, () => this.#break(late("no byte came", timeout)));
+    this.#writing = new Watch(timeout, () => this.#break(late("no byte was taken", timeout)));
+    this.ready = this.#handshake.promise;
+    this.ready.catch(() => {});
+    this.#shaking.begin();
+    this.#ciphertext = new Ciphertext(connection, () => this.#held < MOST_HELD);
+    // The runtime takes any duplex stream; only the types ask for a socket.
+    const stream = this.#ciphertext as Duplex as net.Socket;
+    this.#socket = tls.connect({ ...connectionOptions(trust), ...options, socket: stream });
+    this.#listen(trust);
   }
 
-  async read(into: Uint8Array<ArrayBuffer>, { patient } = { patient: false }): Promise<number | undefined> {
+  readonly isTold = (): boolean => this.#ciphertext.records.sawEnd;
+
+  async read(into: Uint8Array<ArrayBuffer>, { patient, slow }: Waiting = {}): Promise<number | undefined> {
+    if (!this.#isReady) await this.ready;
+    const since = performance.now();
     if (!patient) this.#reading.begin();
     try {
       for (;;) {
         const count = this.#give(into);
+        if (patient || slow) this.#rate.reset();
+        else if (count > 0) this.#mustKeepUp(performance.now() - since, count);
         if (count > 0) return count;
         if (this.#isEnded) return undefined;
         if (this.#broken !== undefined) throw this.#broken;
-        this.#socket.resume();
         const { promise, resolve } = Promise.withResolvers<void>();
         this.#stir = resolve;
         await promise;
@@ -77,27 +162,58 @@ class TlsWire implements Wire {
   }
 
   async write(bytes: Uint8Array): Promise<void> {
+    if (!this.#isReady) await this.ready;
     for (let at = 0; at < bytes.length; at += PART) {
       await this.#until((done) => this.#socket.write(bytes.subarray(at, at + PART), done));
     }
   }
 
   async end(): Promise<void> {
+    if (!this.#isReady) await this.ready;
     await this.#until((done) => this.#socket.end(() => done()));
   }
 
   destroy(): void {
+    this.#parts.length = 0;
     this.#break(lost("connection", "the connection was given up"));
   }
 
-  #hold(part: Buffer<ArrayBufferLike>): void {
-    this.#parts.push(part);
-    this.#held += part.length;
-    if (this.#held >= MOST_HELD) this.#socket.pause();
-    this.#stir?.();
+  /** Bytes may come right behind the handshake: all is listened for before it begins. */
+  #listen(trust: TlsTrust): void {
+    const socket = this.#socket;
+    socket.on("error", (error) => this.#break(this.#isReady ? broke(error) : this.#whyNoTls(error)));
+    socket.on("end", () => {
+      this.#isEnded = true;
+      this.#stir?.();
+    });
+    socket.on("close", () => {
+      if (!this.#isReady) this.#break(this.#whyNoTls(lost("connection", NO_TLS)));
+      else if (!this.#isEnded) this.#break(lost("connection", "the connection broke off"));
+    });
+    socket.on("data", (part: Buffer<ArrayBufferLike>) => {
+      this.#parts.push(part);
+      this.#held += part.length;
+      this.#stir?.();
+    });
+    socket.once("secureConnect", () => {
+      try {
+        verifyPeer(socket, trust);
+      } catch (error) {
+        return this.#break(error);
+      }
+      this.#isReady = true;
+      this.#shaking[Symbol.dispose]();
+      this.#handshake.resolve();
+    });
   }
 
-  /** What is held, as far as it fits. */
+  /** What came instead of TLS tells more than that it was none. */
+  #whyNoTls(error: Error): Error {
+    const why = wrongProtocol(this.#ciphertext.first, this.#wanted);
+    return why === undefined ? error : misdirected(why);
+  }
+
+  /** What is held, as far as it fits; the peer is read on for what was taken. */
   #give(into: Uint8Array): number {
     let at = 0;
     while (at < into.length) {
@@ -110,7 +226,17 @@ class TlsWire implements Wire {
       else this.#parts[0] = first.subarray(part.length);
     }
     this.#held -= at;
+    if (at > 0) void this.#ciphertext.pump();
     return at;
+  }
+
+  #mustKeepUp(ms: number, bytes: number): void {
+    try {
+      this.#rate.count(ms, bytes);
+    } catch (error) {
+      this.#break(error);
+      throw error;
+    }
   }
 
   /** Until the socket says that it is done, or breaks. */
@@ -128,14 +254,19 @@ class TlsWire implements Wire {
     }
   }
 
-  readonly #onBroken = new Set<(why: unknown) => void>();
-
   #break(why: unknown): void {
     if (this.#broken === undefined) this.#broken = why;
-    this.#reading[Symbol.dispose]();
-    this.#writing[Symbol.dispose]();
+    for (const watch of [this.#shaking, this.#reading, this.#writing]) watch[Symbol.dispose]();
     this.#socket.destroy();
+    this.#ciphertext.destroy();
+    this.#handshake.reject(this.#broken);
     for (const reject of this.#onBroken) reject(this.#broken);
     this.#stir?.();
   }
+}
+
+const NO_TLS = "the server closed the connection before TLS was agreed on";
+
+function broke(error: Error): SyncError {
+  return lost("connection", `the connection broke: ${error.message}`, error);
 }

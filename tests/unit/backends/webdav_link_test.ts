@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import type { Backend } from "../../../lib/backends/backend.ts";
 import { openWebdav } from "../../../lib/backends/webdav.ts";
-import { parseTlsPins } from "../../../lib/backends/http_tls.ts";
+import { parseTlsPins } from "../../../lib/backends/tls_trust.ts";
 import { isLoopback } from "../../../lib/backends/loopback.ts";
 import { insecure } from "../../../lib/backends/webdav_link.ts";
 import { root, toRelPath } from "../../../lib/path.ts";
