@@ -10,7 +10,7 @@ import { Tokens } from "./gcs_token.ts";
 import type { Tree } from "./gcs_write.ts";
 import { Http } from "./http.ts";
 import { Budget } from "./http_stripes.ts";
-import { readTlsPins } from "./tls_trust.ts";
+import { mustShowCertificate, readTlsPins } from "./tls_trust.ts";
 import { isLoopback } from "./loopback.ts";
 import { knock } from "./knock.ts";
 
@@ -76,12 +76,14 @@ function rulesOf(target: Target) {
     throw badInput(`The folder "${printable(address.path)}" has an empty name in it: write one slash between folders.`);
   }
   const given = options["Endpoint"];
+  const pins = readTlsPins(target);
   const origin = given === undefined ? new URL(ENDPOINT) : parseEndpoint(given, options["AllowInsecure"] === "true");
+  mustShowCertificate(origin, pins);
   return {
     bucket,
     start,
     origin,
-    pins: readTlsPins(target),
+    pins,
     timeout: Number(options["Timeout"] ?? TIMEOUT_MS),
     connections: Math.max(1, Number(options["Connections"] ?? CONNECTIONS)),
     label: origin.origin === ENDPOINT ? `gs://${bucket}` : `gs://${bucket} (${origin.origin})`,

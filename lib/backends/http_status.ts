@@ -69,7 +69,8 @@ export function toSyncError(ask: Ask, error: unknown): SyncError {
   if (error instanceof SyncError) {
     if (error.facts.operation !== ON_WIRE) return error;
     if (error.kind !== "timeout" && error.facts.cause !== undefined) return toSyncError(ask, error.facts.cause);
-    return failure(ask, error.kind, { why: error.kind === "timeout" ? SILENT : error.message, cause: error });
+    const why = error.kind === "timeout" ? SILENT : error.message;
+    return failure(ask, error.kind, { why, cause: error, transient: error.facts.transient === true });
   }
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   const message = error instanceof Error ? error.message : String(error);

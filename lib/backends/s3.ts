@@ -25,6 +25,7 @@ import { children, find, type Spot } from "./s3_find.ts";
 import { toPrefix } from "./s3_keys.ts";
 import { mustBeKnown, toManners } from "./s3_manners.ts";
 import { knock } from "./knock.ts";
+import { mustShowCertificate, readTlsPins } from "./tls_trust.ts";
 import { mustBeSecure, resolvedIn, toBucketPlace } from "./s3_place.ts";
 import { proofOf } from "./s3_proof.ts";
 import { readObject } from "./s3_read.ts";
@@ -53,6 +54,7 @@ export const openS3: OpenProtocol = async (target, call) => {
     credentials: await credentialsOf(target),
     timeout: numberOf(options["Timeout"], TIMEOUT_MS),
     connections: Math.max(1, numberOf(options["Connections"], CONNECTIONS)),
+    pins: readTlsPins(target),
     manners: toManners(options),
     options,
     warn: (message) => target.warn(message),
@@ -69,6 +71,7 @@ export async function openBucket(target: BucketTarget, call: Call): Promise<Back
   const store = await openStore(target, spot);
   try {
     mustBeSecure(store.endpoint, target.options);
+    mustShowCertificate(store.endpoint, target.pins);
     mustBeKnown(target.manners, store.endpoint);
     await knock(() => store.list(spot.prefix, spot, { most: 1 }), spot);
     const room = new Room(Math.max(ROOM, partSize));

@@ -51,11 +51,12 @@ export class Store implements AsyncDisposable {
 
   constructor(options: StoreOptions, login: Login) {
     const { bucket, timeout, connections } = options;
+    const trust = options.pins === undefined ? {} : { pins: options.pins };
     this.options = options;
     this.endpoint = toEndpoint(login.url, bucket);
     const pace = new Pace(connections);
-    this.#link = new Link(login, { timeout, connections, pace });
-    this.#patient = new Link(login, { timeout: Math.max(timeout, FINISHING_MS), connections, pace });
+    this.#link = new Link(login, { timeout, connections, pace, ...trust });
+    this.#patient = new Link(login, { timeout: Math.max(timeout, FINISHING_MS), connections, pace, ...trust });
   }
 
   get isClosed(): boolean {

@@ -1,6 +1,6 @@
 import { type ErrorKind, SyncError } from "../errors.ts";
 import { printable } from "../path.ts";
-import { type Ask, failure, isUntrusted, toSyncError as toNetError, type Why } from "./http_status.ts";
+import { type Ask, failure, toSyncError as toNetError, type Why } from "./http_status.ts";
 
 export { type Ask, failure } from "./http_status.ts";
 
@@ -25,7 +25,7 @@ export class Refusal extends Error {
 
 /** The error of a request: of the store, the net, TLS, or the search for credentials. A SyncError stays as it is. */
 export function toSyncError(ask: Ask, error: unknown): SyncError {
-  if (error instanceof SyncError) return error.kind === "hostKey" ? inOurWords(ask, error) : error;
+  if (error instanceof SyncError) return error;
   if (error instanceof Refusal) return refusal(ask, error);
   const name = error instanceof Error ? error.name : "";
   // Whoever hands out credentials may refuse to, as a service of its own.
@@ -51,13 +51,6 @@ export function refusedBy(error: unknown): Refused | undefined {
 export function wantsFewer(error: SyncError): boolean {
   const refused = refusedBy(error);
   return refused !== undefined && meaningOf(refused) === slow;
-}
-
-/** A bucket takes no fingerprint, so that none is advised. */
-function inOurWords(ask: Ask, error: SyncError): SyncError {
-  const { cause } = error.facts;
-  if (!isUntrusted(cause)) return error;
-  return failure(ask, "hostKey", { why: `the store's certificate is not trusted (${messageOf(cause)})`, cause });
 }
 
 function messageOf(error: unknown): string {

@@ -24,6 +24,8 @@ export interface Request {
 export interface LinkOptions {
   readonly timeout: number;
   readonly connections: number;
+  /** See TlsTrust. */
+  readonly pins?: readonly string[];
   /** What all requests of a store share. */
   readonly pace: Pace;
 }
@@ -49,7 +51,6 @@ export class Link implements AsyncDisposable {
       host: hostname.replace(/^\[(.*)\]$/, "$1"),
       port: Number(port) || (this.#isSecure ? 443 : 80),
       secure: this.#isSecure,
-      pins: [],
     });
   }
 

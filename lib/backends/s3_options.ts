@@ -90,6 +90,11 @@ export const s3Options = [
     help: "Lets content travel over http: to another machine, where everybody on the way can read it.",
   },
   {
+    name: "TlsHostCertificateFingerprint",
+    kind: "list",
+    help: "The SHA-256 fingerprint of the certificate that must answer, one of several; it decides alone.",
+  },
+  {
     name: "Connections",
     kind: "number",
     help: "How many connections may be open side by side.",

@@ -27,7 +27,6 @@ export function toBucketPlace(address: Address, options: Readonly<Record<string,
   const region = options["Region"];
   const given = options["Endpoint"];
   const isPathStyle = options["PathStyle"] === "true";
-  if (address.pins.length > 0) throw badInput("A bucket takes no ;fingerprint=: its certificate is checked as usual.");
   if (scheme === "spaces" || scheme === "r2") {
     if (given !== undefined) throw badInput(`${scheme}:// names the endpoint already: leave -Endpoint out.`);
     const { bucket, path } = splitBucket(address, scheme === "spaces" ? "space" : "bucket");

@@ -11,6 +11,8 @@ export interface StoreOptions {
   /** ms without a byte in either direction after which a request is given up. */
   readonly timeout: number;
   readonly connections: number;
+  /** See TlsTrust. */
+  readonly pins?: readonly string[];
   readonly manners: Manners;
   /** A variable of the environment. */
   env(name: string): string | undefined;

@@ -34,6 +34,12 @@ export function readTlsPins({ address, options, warn }: Target): readonly string
   return pins;
 }
 
+/** Throws badInput when there are fingerprints and the endpoint shows no certificate. */
+export function mustShowCertificate({ protocol }: URL, pins: readonly string[] = []): void {
+  if (pins.length === 0 || protocol === "https:") return;
+  throw badInput("A certificate is only shown over TLS: write https:// in -Endpoint, or leave its fingerprint out.");
+}
+
 /** Returns what tls.connect() needs for this trust. Nothing is refused by the runtime: verifyPeer() must be called before anything is sent. */
 export function connectionOptions({ host, client }: TlsTrust): tls.ConnectionOptions {
   return {

@@ -5,8 +5,8 @@ import { netWords } from "./net_words.ts";
 
 /** A connection. Nothing of it is an event: whoever asks for bytes waits for them. One reads and one writes at a time. */
 export interface Wire {
-  /** Puts what comes next into the memory, from its start, and tells how many bytes; undefined at the end. Rejects when the connection breaks, or too little comes in time. */
-  read(into: Uint8Array<ArrayBuffer>, options?: Waiting): Promise<number | undefined>;
+  /** Puts what comes next into the memory, from its start, and tells how many bytes; undefined at the end. Rejects when the connection breaks, or too little comes in time; `patient`: however long that takes. */
+  read(into: Uint8Array<ArrayBuffer>, options?: { readonly patient: boolean }): Promise<number | undefined>;
   /** Resolves when the bytes were taken over: their memory is free again. Rejects when the connection breaks, or nothing is taken in time. */
   write(bytes: Uint8Array): Promise<void>;
   /** Resolves when everything was sent and the end was told. */
@@ -15,14 +15,6 @@ export interface Wire {
   destroy(): void;
   /** Over TLS, where that was asked for: did the other side tell that this was all? Known once read() gave undefined. */
   readonly isTold?: () => boolean;
-}
-
-/** How long a reader waits. */
-export interface Waiting {
-  /** For ever: nothing was asked for yet. */
-  readonly patient?: boolean;
-  /** For a trickle too: the peer sends a byte now and then to show that it is still at work. */
-  readonly slow?: boolean;
 }
 
 export interface Peer {
@@ -180,10 +172,10 @@ class PlainWire implements Wire {
     this.#writing = new Watch(timeout, () => this.#break(late("no byte was taken", timeout)));
   }
 
-  async read(into: Uint8Array<ArrayBuffer>, { patient, slow }: Waiting = {}): Promise<number | undefined> {
+  async read(into: Uint8Array<ArrayBuffer>, { patient } = { patient: false }): Promise<number | undefined> {
     const since = performance.now();
     const count = await this.#watched(patient ? undefined : this.#reading, () => this.#connection.read(into));
-    if (patient || slow) this.#rate.reset();
+    if (patient) this.#rate.reset();
     else if (count !== null) this.#mustKeepUp(performance.now() - since, count);
     return count ?? undefined;
   }

@@ -6,7 +6,7 @@ import type { SyncError } from "../errors.ts";
 import { Records } from "./ftp_witness.ts";
 import { type WantedProtocol, wrongProtocol } from "./peer_protocol.ts";
 import { connectionOptions, type TlsTrust, verifyPeer } from "./tls_trust.ts";
-import { dialTcp, late, LeastRate, lost, misdirected, type Peer, type Waiting, Watch, type Wire } from "./wire.ts";
+import { dialTcp, late, LeastRate, lost, misdirected, type Peer, Watch, type Wire } from "./wire.ts";
 
 /** What a connection over TLS is opened with. Nothing may stand still on it for longer than `timeout` ms. */
 export interface TlsSettings {
@@ -25,8 +25,11 @@ export async function dialTls(peer: Peer, settings: TlsSettings): Promise<Wire> 
   return wire;
 }
 
+/** The encrypted side of a connection. */
+export type Connection = Pick<Deno.TcpConn, "read" | "write" | "closeWrite" | "close">;
+
 /** TLS over a connection whose handshake goes on while the caller does other things: reads and writes wait for its end. */
-export function startTls(connection: Deno.TcpConn, settings: TlsSettings): Wire {
+export function startTls(connection: Connection, settings: TlsSettings): Wire {
   return new TlsWire(connection, settings);
 }
 
@@ -46,13 +49,13 @@ class Ciphertext extends Duplex {
   readonly records = new Records();
   /** The first bytes that came, as far as they came at once. */
   first: Uint8Array = new Uint8Array();
-  readonly #connection: Deno.TcpConn;
+  readonly #connection: Connection;
   readonly #hasRoom: () => boolean;
   readonly #memory = new Uint8Array(CIPHERTEXT);
   #isWanted = false;
   #isReading = false;
 
-  constructor(connection: Deno.TcpConn, hasRoom: () => boolean) {
+  constructor(connection: Connection, hasRoom: () => boolean) {
     super({ readableHighWaterMark: CIPHERTEXT });
     this.#connection = connection;
     this.#hasRoom = hasRoom;
@@ -121,7 +124,7 @@ class TlsWire implements Wire {
   #isEnded = false;
   #stir: (() => void) | undefined;
 
-  constructor(connection: Deno.TcpConn, { trust, timeout, wanted, options }: TlsSettings) {
+  constructor(connection: Connection, { trust, timeout, wanted, options }: TlsSettings) {
     this.#wanted = wanted;
     this.#rate = new LeastRate(timeout);
     this.#shaking = new Watch(timeout, () => this.#break(late("TLS was not agreed on", timeout)));
@@ -139,14 +142,14 @@ class TlsWire implements Wire {
 
   readonly isTold = (): boolean => this.#ciphertext.records.sawEnd;
 
-  async read(into: Uint8Array<ArrayBuffer>, { patient, slow }: Waiting = {}): Promise<number | undefined> {
+  async read(into: Uint8Array<ArrayBuffer>, { patient } = { patient: false }): Promise<number | undefined> {
     if (!this.#isReady) await this.ready;
     const since = performance.now();
     if (!patient) this.#reading.begin();
     try {
       for (;;) {
         const count = this.#give(into);
-        if (patient || slow) this.#rate.reset();
+        if (patient) this.#rate.reset();
         else if (count > 0) this.#mustKeepUp(performance.now() - since, count);
         if (count > 0) return count;
         if (this.#isEnded) return undefined;

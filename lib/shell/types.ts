@@ -149,7 +149,8 @@ export const fingerprints: ParamType<readonly string[]> = {
     if (pins.length === 0) throw cannotConvert("no fingerprint is given; write SHA256:… as the server shows it");
     const bad = pins.find((pin) => !FINGERPRINT.test(pin));
     if (bad === undefined) return pins;
-    throw cannotConvert(`${quoted(bad)} is no fingerprint; write SHA256: and 43 characters, or hex pairs with colons`);
+    const how = "write SHA256: and 43 characters, or hex digits, with colons or without";
+    throw cannotConvert(`${quoted(bad)} is no fingerprint; ${how}`);
   },
 };
 
@@ -196,10 +197,12 @@ const TOGGLES: ReadonlyMap<string, boolean> = new Map([
   ["0", false],
 ]);
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-// [type] [bits] MD5 pairs or SHA-256 in base64 (WinSCP's SessionOptions), a whole key line, or SHA-1 and SHA-256 pairs of a certificate.
+// [type] [bits] MD5 pairs or SHA-256 in base64 (WinSCP's SessionOptions), a whole key line, or SHA-1 and SHA-256 digits of a certificate, as
+// a message of tls_trust.ts prints them and as openssl does.
 const FINGERPRINT = new RegExp(
   "^(?:(?:[a-z0-9@.-]+[ -])?(?:\\d+[ -])?(?:(?:MD5:)?[0-9a-f]{2}(?:[:-][0-9a-f]{2}){15}|(?:SHA256[:-])?[a-z0-9+/_-]{43}=?)" +
-    "|[0-9a-f]{2}(?:[:-][0-9a-f]{2}){19}|[0-9a-f]{2}(?:[:-][0-9a-f]{2}){31}|[a-z0-9@.-]+ [a-z0-9+/]{40,}={0,2}(?: .*)?)$",
+    "|(?:SHA-?(?:1|256)(?: fingerprint)?[:= -])?[0-9a-f]{2}(?:[: -]?[0-9a-f]{2}){19}(?:(?:[: -]?[0-9a-f]{2}){12})?" +
+    "|[a-z0-9@.-]+ [a-z0-9+/]{40,}={0,2}(?: .*)?)$",
   "i",
 );
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { openS3 } from "../../../lib/backends/s3.ts";
 import { SyncError } from "../../../lib/errors.ts";
+import { rejects } from "../../contract/rig.ts";
 import { s3Target } from "../../support/s3_target.ts";
 
 const call = { signal: new AbortController().signal };
@@ -17,7 +18,7 @@ Deno.test("SE-05 a store whose certificate nobody vouches for hears nothing of u
   const options = { hostname: "127.0.0.1", port: 0, cert: cert ?? "", key: key ?? "", onListen: () => {} };
   await using server = Deno.serve(options, () => {
     requests++;
-    return new Response();
+    return new Response("<Error><Code>AccessDenied</Code></Error>", { status: 403 });
   });
   const { port } = server.addr;
   const plain = s3Target({ port, accessKey: "AK", secretKey: "SK" }, { bucket: "b" });
@@ -30,4 +31,15 @@ Deno.test("SE-05 a store whose certificate nobody vouches for hears nothing of u
   assert.ok(error instanceof SyncError && error.kind === "hostKey", `${error}`);
   assert.match(error.message, /certificate is not trusted/);
   assert.equal(requests, 0);
+  const [, printed = ""] = /-TlsHostCertificateFingerprint (\S+)$/.exec(error.message) ?? [];
+  const pinned = (pin: string, more = {}) => {
+    return { ...target, options: { ...target.options, ...more, TlsHostCertificateFingerprint: pin } };
+  };
+  const other = await rejects(openS3(pinned("0".repeat(64)), call), "hostKey");
+  assert.match(other.message, /not the pinned one/);
+  assert.equal(requests, 0);
+  const clear = { Endpoint: `http://127.0.0.1:${port}` };
+  assert.match((await rejects(openS3(pinned(printed, clear), call), "badInput")).message, /only shown over TLS/);
+  await rejects(openS3(pinned(printed), call), "denied");
+  assert.ok(requests > 0);
 });

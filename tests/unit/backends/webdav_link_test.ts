@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import type { Backend } from "../../../lib/backends/backend.ts";
 import { openWebdav } from "../../../lib/backends/webdav.ts";
-import { parseTlsPins } from "../../../lib/backends/tls_trust.ts";
 import { isLoopback } from "../../../lib/backends/loopback.ts";
 import { insecure } from "../../../lib/backends/webdav_link.ts";
 import { root, toRelPath } from "../../../lib/path.ts";
@@ -211,11 +210,4 @@ Deno.test("a certificate that nobody vouches for is refused, and taken with its 
   const pinned = (pin: string) => ({ ...tls, options: { TlsHostCertificateFingerprint: pin } });
   await withServer(() => home, pinned(testCertificate.fingerprint), list);
   await rejects(withServer(() => home, pinned("0".repeat(64)), list), "hostKey");
-});
-
-Deno.test("parseTlsPins() reads openssl's form and names what is malformed", () => {
-  const hex = "ab".repeat(32);
-  const pairs = "AB:".repeat(32).slice(0, -1);
-  assert.deepEqual(parseTlsPins([`${pairs}; sha256:${hex}`, hex]), [hex, hex, hex]);
-  assert.throws(() => parseTlsPins(["ab:cd"]), /"ab:cd"/);
 });

@@ -114,6 +114,16 @@ const cases: readonly Case[] = [
   ["fingerprints", fingerprints, `MD5:${md5}`, [`MD5:${md5}`]],
   ["fingerprints", fingerprints, `${sha256}; ssh-ed25519 256 ${sha256}=`, [sha256, `ssh-ed25519 256 ${sha256}=`]],
   ["fingerprints", fingerprints, [md5, sha256], [md5, sha256]],
+  ...["ab", "AB"].flatMap((pair) =>
+    [20, 32].flatMap((count) =>
+      ["", "SHA256:", "sha256 Fingerprint="].flatMap((lead) =>
+        ["", ":", "-"].map((mark) => {
+          const text = `${lead}${Array(count).fill(pair).join(mark)}`;
+          return ["fingerprints", fingerprints, text, [text]] as const;
+        })
+      )
+    )
+  ),
   ["fingerprints", fingerprints, `${md5}:0a:0a:0a:0a`, [`${md5}:0a:0a:0a:0a`]],
   ["fingerprints", fingerprints, `ssh-ed25519 ${"A".repeat(68)} me@pc`, [`ssh-ed25519 ${"A".repeat(68)} me@pc`]],
   ["fingerprints", fingerprints, "SHA256:short"],
