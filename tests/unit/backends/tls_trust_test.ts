@@ -176,6 +176,7 @@ Deno.test("readTlsPins() takes those of the address and of the parameter, and wa
     secret: () => Promise.resolve(undefined),
     ask: () => Promise.resolve(undefined),
     keep: () => {},
+    conceal: () => {},
     warn: (message) => void warnings.push(message),
     env: () => undefined,
     readOnly: true,
