@@ -67,6 +67,8 @@ export interface WriteOptions extends Call, Expecting {
    * writes under a temporary name puts it there (temp.ts); what a broken write left under the same tag may be continued.
    */
   readonly tag?: string;
+  /** A secret of this machine's user: what a broken write left on a disk is proven by codes made with it. */
+  readonly proofKey?: string;
   /** Called with bytes as they are on their way to the target; negative when a retry takes some back. */
   onBytes?(bytes: number): void;
   /** Called when the content is in place but something lesser was refused (its time, its mode): one sentence. */

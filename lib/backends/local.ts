@@ -2,7 +2,7 @@ import fs from "node:fs";
 import { createHash, getHashes } from "node:crypto";
 import { posix, win32 } from "node:path";
 import { badInput, SyncError } from "../errors.ts";
-import { type RelPath, root } from "../path.ts";
+import { nameOf, type RelPath, root } from "../path.ts";
 import type { Checksum, DirEntry, Entry, FileEntry, LinkEntry } from "../types.ts";
 import type {
   Backend,
@@ -17,9 +17,9 @@ import type {
   WriteOptions,
 } from "./backend.ts";
 import { mismatch, mustMatch } from "./expect.ts";
-import { isAbsence, look } from "./local_disk.ts";
+import { isAbsence, look, lstat, setMode } from "./local_disk.ts";
 import { codeOf } from "./local_errors.ts";
-import { addressFolder, type Flavour, withSeparator } from "./local_names.ts";
+import { addressFolder, type Flavour } from "./local_names.ts";
 import { readFile } from "./local_read.ts";
 import { type LocalOptions, LocalRoot, newOpening } from "./local_root.ts";
 import { newTempPath, writeFile } from "./local_write.ts";
@@ -89,43 +89,47 @@ class LocalFolder implements Backend {
 
   async list(dir: RelPath, call: Call): Promise<readonly Entry[]> {
     const at = this.#root;
-    const full = at.full(dir);
-    const names = await at.doing("list", dir, async () => {
+    return await at.doing("list", dir, async () => {
       at.begin("list", call);
-      await at.checkFolder(dir, "list");
-      return await at.pace(
-        () => Array.from(Deno.readDirSync(full), (found) => found.name),
-        async () => (await Array.fromAsync(Deno.readDir(full))).map((found) => found.name),
+      using held = await at.hold(dir, "list");
+      const { folder } = held;
+      const names = await at.pace(
+        () => Array.from(Deno.readDirSync(folder), (found) => found.name),
+        async () => (await Array.fromAsync(Deno.readDir(folder))).map((found) => found.name),
       );
+      const found: Entry[] = [];
+      for (let i = 0; i < names.length; i += BATCH) {
+        at.begin("list", call);
+        for (const entry of await look(at.pace, dir, held.at(""), names.slice(i, i + BATCH))) found.push(entry);
+      }
+      await held.settle();
+      return found;
     });
-    const prefix = withSeparator(flavour, full);
-    const found: Entry[] = [];
-    for (let i = 0; i < names.length; i += BATCH) {
-      at.begin("list", call);
-      for (const entry of await look(at.pace, dir, prefix, names.slice(i, i + BATCH))) found.push(entry);
-    }
-    return found;
   }
 
   async stat(path: RelPath, call: Call): Promise<Entry | undefined> {
-    return await this.#root.doing("look at", path, async () => {
-      this.#root.begin("look at", call);
+    const [at, operation] = [this.#root, "look at"];
+    return await at.doing(operation, path, async () => {
+      at.begin(operation, call);
       try {
-        await this.#root.checkParent(path, "look at");
+        return await at.inParent(path, operation, (full) => at.look(path, full));
       } catch (error) {
-        if (error instanceof SyncError && error.kind === "notFound") return undefined;
+        if (isAbsence(error) || (error instanceof SyncError && error.kind === "notFound")) return undefined;
         throw error;
       }
-      return await this.#root.look(path);
     });
   }
 
   async read(path: RelPath, options: ReadOptions): Promise<Content> {
     const at = this.#root;
+    const { signal: life } = at.opening.life;
     return await at.doing("read", path, async () => {
       at.begin("read", options);
-      await at.checkParent(path, "read");
-      return await readFile(at.pace, { path, full: at.full(path) }, { ...options, life: at.opening.life.signal });
+      return await at.inParent(
+        path,
+        "read",
+        (full) => readFile(at.pace, { path, full, shown: at.full(path) }, { ...options, life }),
+      );
     });
   }
 
@@ -140,16 +144,17 @@ class LocalFolder implements Backend {
     const [at, operation] = [this.#root, "make the folder"];
     return await at.doing(operation, path, async () => {
       at.begin(operation, call);
-      await at.checkParent(path, operation);
-      const [full, recursive] = [at.full(path), path === root];
-      try {
-        await at.pace(() => Deno.mkdirSync(full, { recursive }), () => Deno.mkdir(full, { recursive }));
-      } catch (error) {
-        if (codeOf(error) !== "EEXIST") throw error;
-      }
-      const made = await at.look(path);
-      if (made?.kind === "dir") return made;
-      throw at.error("exists", "something that is no folder is there", { operation, path });
+      return await at.inParent(path, operation, async (full) => {
+        const recursive = path === root;
+        try {
+          await at.pace(() => Deno.mkdirSync(full, { recursive }), () => Deno.mkdir(full, { recursive }));
+        } catch (error) {
+          if (codeOf(error) !== "EEXIST") throw error;
+        }
+        const made = await at.look(path, full);
+        if (made?.kind === "dir") return made;
+        throw at.error("exists", "something that is no folder is there", { operation, path });
+      });
     });
   }
 
@@ -159,16 +164,17 @@ class LocalFolder implements Backend {
     await at.doing(operation, path, async () => {
       at.begin(operation, call);
       if (entry.kind === "opaque") throw at.error("refused", entry.why, { operation, path });
-      const found = await this.stat(path, call);
-      if (found === undefined) return;
-      const why = mismatch(entry, found);
-      if (why !== undefined) throw at.error("changed", why, { operation, path });
-      const full = at.full(path);
       try {
-        if (found.kind === "dir") await at.pace(() => fs.rmdirSync(full), () => fs.promises.rmdir(full));
-        else await at.pace(() => fs.unlinkSync(full), () => fs.promises.unlink(full));
+        await at.inParent(path, operation, async (full) => {
+          const found = await at.look(path, full);
+          if (found === undefined) return;
+          const why = mismatch(entry, found);
+          if (why !== undefined) throw at.error("changed", why, { operation, path });
+          if (found.kind === "dir") await at.pace(() => fs.rmdirSync(full), () => fs.promises.rmdir(full));
+          else await at.pace(() => fs.unlinkSync(full), () => fs.promises.unlink(full));
+        });
       } catch (error) {
-        if (!isAbsence(error)) throw error;
+        if (!isAbsence(error) && !(error instanceof SyncError && error.kind === "notFound")) throw error;
       }
     });
   }
@@ -177,17 +183,19 @@ class LocalFolder implements Backend {
     const [at, operation] = [this.#root, "rename"];
     await at.doing(operation, from, async () => {
       at.begin(operation, options);
-      await at.checkParent(from, operation);
-      await at.checkParent(to, operation);
-      const [source, target] = [at.full(from), at.full(to)];
-      mustMatch(options, await at.look(to), { operation: "rename to", shown: target, backend: "file" });
-      await at.pace(() => Deno.renameSync(source, target), () => Deno.rename(source, target));
+      await at.inParent(from, operation, (source) =>
+        at.inParent(to, operation, async (target) => {
+          const found = await at.look(to, target);
+          mustMatch(options, found, { operation: "rename to", shown: at.full(to), backend: "file" });
+          await at.pace(() => Deno.renameSync(source, target), () => Deno.rename(source, target));
+        }));
     });
   }
 
   async copy(from: RelPath, to: RelPath, options: Call & Expecting): Promise<void> {
     const { signal } = options;
-    const source = await this.#file(from, "copy", options);
+    const source = await this.stat(from, options);
+    if (source?.kind !== "file") throw this.#noFile(source === undefined, { operation: "copy", path: from });
     const { size, modified, mode } = source;
     const body: Body = (start = 0, end = size) =>
       this.read(from, { signal, offset: start, length: end - start, expect: source });
@@ -201,23 +209,22 @@ class LocalFolder implements Backend {
       await at.doing("flush", dir, async () => {
         at.begin("flush", call);
         try {
-          using folder = await Deno.open(at.full(dir));
+          using held = await at.hold(dir, "flush");
+          using folder = await Deno.open(held.folder);
           await folder.sync();
         } catch (error) {
-          if (!isAbsence(error)) throw error;
+          if (!isAbsence(error) && !(error instanceof SyncError && error.kind === "notFound")) throw error;
         }
       });
     }
   }
 
   async setModified(path: RelPath, modified: number, call: Call): Promise<void> {
-    const [at, operation] = [this.#root, "set the time of"];
-    await at.doing(operation, path, async () => {
-      await this.#file(path, operation, call);
-      const full = at.full(path);
+    const operation = "set the time of";
+    await this.#inFile(path, { operation, ...call }, async (full) => {
       // Before 1970 this call, the only one that follows no link, takes whole seconds.
       const time = new Date(modified < 0 ? Math.floor(modified / 1000) * 1000 : modified);
-      await at.pace(() => fs.lutimesSync(full, time, time), () => fs.promises.lutimes(full, time, time));
+      await this.#root.pace(() => fs.lutimesSync(full, time, time), () => fs.promises.lutimes(full, time, time));
     });
   }
 
@@ -241,43 +248,53 @@ class LocalFolder implements Backend {
 
   async #setMode(path: RelPath, mode: number, call: Call): Promise<void> {
     const operation = "set the mode of";
-    await this.#root.doing(operation, path, async () => {
-      await this.#file(path, operation, call);
-      const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
-      const fd = fs.openSync(this.#root.full(path), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-      try {
-        fs.fchmodSync(fd, mode & 0o777);
-      } finally {
-        fs.closeSync(fd);
-      }
-    });
+    const doing = { operation, path, shown: this.#root.full(path) };
+    await this.#inFile(path, { operation, ...call }, (full, info) => setMode({ full, doing }, { mode, info }));
   }
 
   async #makeLink(path: RelPath, target: string, options: Call & Expecting): Promise<LinkEntry> {
     const [at, operation] = [this.#root, "make the link"];
     return await at.doing(operation, path, async () => {
       at.begin(operation, options);
-      await at.checkParent(path, operation);
-      const full = at.full(path);
-      const found = await at.look(path);
-      mustMatch(options, found, { operation, shown: full, backend: "file" });
-      if (found === undefined) {
-        await Deno.symlink(target, full);
+      return await at.inParent(path, operation, async (full) => {
+        const found = await at.look(path, full);
+        mustMatch(options, found, { operation, shown: at.full(path), backend: "file" });
+        if (found?.kind === "dir" || found?.kind === "opaque") {
+          throw at.error("exists", "it is taken", { operation, path });
+        }
+        if (found === undefined) await Deno.symlink(target, full);
+        else await this.#replaceByLink(path, full, target);
         return { kind: "link", path, target };
-      }
-      if (found.kind === "dir" || found.kind === "opaque") throw at.error("exists", "it is taken", { operation, path });
-      const temp = at.full(newTempPath(path));
-      await Deno.symlink(target, temp);
-      await Deno.rename(temp, full);
-      return { kind: "link", path, target };
+      });
     });
   }
 
-  /** The file at the path; rejects when there is none, or something else. */
-  async #file(path: RelPath, operation: string, call: Call): Promise<FileEntry> {
-    const found = await this.stat(path, call);
-    if (found?.kind === "file") return found;
-    if (found === undefined) throw this.#root.error("notFound", "it does not exist", { operation, path });
-    throw this.#root.error("refused", "it is no regular file", { operation, path });
+  async #replaceByLink(path: RelPath, full: string, target: string): Promise<void> {
+    const temp = full.slice(0, -nameOf(path).length) + nameOf(newTempPath(path));
+    await Deno.symlink(target, temp);
+    await Deno.rename(temp, full);
+  }
+
+  /** Works on the file at the path; rejects when there is none, or something else. */
+  async #inFile(
+    path: RelPath,
+    { operation, signal }: Call & { readonly operation: string },
+    work: (full: string, info: Deno.FileInfo) => Promise<void> | void,
+  ): Promise<void> {
+    const at = this.#root;
+    await at.doing(operation, path, async () => {
+      at.begin(operation, { signal });
+      await at.inParent(path, operation, async (full) => {
+        const info = await lstat(at.pace, full);
+        if (info?.isFile !== true) throw this.#noFile(info === undefined, { operation, path });
+        await work(full, info);
+      });
+    });
+  }
+
+  #noFile(isAbsent: boolean, doing: { readonly operation: string; readonly path: RelPath }): SyncError {
+    return isAbsent
+      ? this.#root.error("notFound", "it does not exist", doing)
+      : this.#root.error("refused", "it is no regular file", doing);
   }
 }

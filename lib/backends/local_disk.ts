@@ -1,7 +1,14 @@
+import fs from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { gate, type RelPath } from "../path.ts";
 import type { Entry, OpaqueEntry } from "../types.ts";
-import { codeOf } from "./local_errors.ts";
+import { codeOf, type Doing, localError } from "./local_errors.ts";
+
+/** Something on this disk: the path as callers know it, and where it lies for calls of one operation. */
+export interface Spot {
+  readonly path: RelPath;
+  readonly full: string;
+}
 
 /** Makes `calls` calls to the disk: `now` on this thread, or `later` on the runtime's pool. Same result, same errors. */
 export type Pace = <T>(now: () => T, later: () => Promise<T>, calls?: number) => Promise<T>;
@@ -49,6 +56,12 @@ export async function lstat(pace: Pace, full: string): Promise<Deno.FileInfo | u
   }
 }
 
+/** What is there, as an entry; not followed when it is a link. */
+export async function lookAt(pace: Pace, { path, full }: Spot): Promise<Entry | undefined> {
+  const info = await lstat(pace, full);
+  return info && toEntry(path, info, full);
+}
+
 /** ENOENT, or ENOTDIR: a file stands where the path has a folder. */
 export function isAbsence(error: unknown): boolean {
   const code = codeOf(error);
@@ -66,6 +79,63 @@ export function toEntry(path: RelPath, info: Deno.FileInfo, full: string): Entry
   if (info.isDirectory) return { kind: "dir", path, modified, mode: mode & 0o777 };
   return info.isSymlink ? toLink(path, full) : opaque(path, "special", "it is a pipe, a socket or a device");
 }
+
+/** An operation on what lies at `full`. */
+export interface Handling {
+  readonly full: string;
+  readonly doing: Doing;
+}
+
+/** Device and inode; undefined where the system tells none. */
+export function fileIdOf({ dev, ino }: Pick<Deno.FileInfo, "dev" | "ino">): string | undefined {
+  return ino === null ? undefined : `${dev}:${ino}`;
+}
+
+/** Rejects with changed unless the open file is the one that was looked at. Windows tells no inodes that both calls share. */
+export function mustBeFile(fd: number, info: Deno.FileInfo, doing: Doing): void {
+  if (Deno.build.os === "windows" || fileIdOf(fs.fstatSync(fd)) === fileIdOf(info)) return;
+  throw localError("changed", TAKEN, doing);
+}
+
+/** Sets the rwx bits of the very file that `info` tells of: neither through a link, nor of another file that took its name. */
+export function setMode(
+  { full, doing }: Handling,
+  { mode, info }: { readonly mode: number; readonly info: Deno.FileInfo },
+): void {
+  const isReadable = ((info.mode ?? 0o400) & 0o400) !== 0;
+  const fd = fs.openSync(full, (isReadable ? fs.constants.O_RDONLY : fs.constants.O_WRONLY) | QUIETLY);
+  try {
+    mustBeFile(fd, info, doing);
+    fs.fchmodSync(fd, mode & 0o777);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+/** Opens the very file that `info` tells of for writing. Rejects with changed where another one took its name. */
+export function openKnown(
+  { full, doing }: Handling,
+  info: Deno.FileInfo,
+  { read }: { readonly read: boolean },
+): Deno.FsFile {
+  const fd = fs.openSync(full, (read ? fs.constants.O_RDWR : fs.constants.O_WRONLY) | QUIETLY);
+  try {
+    mustBeFile(fd, info, doing);
+    // The runtime's own files cannot be opened without following links; through the descriptor there is no name to be followed.
+    const file = Deno.openSync(full.startsWith(DESCRIPTORS) ? `${DESCRIPTORS}${fd}` : full, { read, write: true });
+    if (fileIdOf(file.statSync()) === fileIdOf(info)) return file;
+    file.close();
+  } finally {
+    fs.closeSync(fd);
+  }
+  throw localError("changed", TAKEN, doing);
+}
+
+/** For opening: neither follows a link nor waits at a pipe that took the file's place meanwhile. Both are absent on Windows. */
+export const QUIETLY = (fs.constants.O_NOFOLLOW ?? 0) | (fs.constants.O_NONBLOCK ?? 0);
+
+/** Linux' folder of links to what a process has open. */
+export const DESCRIPTORS = "/proc/self/fd/";
 
 /** The entries of some names of one folder; those that vanish meanwhile are left out. `prefix`: the folder on the disk, with its separator. */
 export async function look(pace: Pace, dir: RelPath, prefix: string, names: readonly string[]): Promise<Entry[]> {
@@ -91,6 +161,7 @@ export function opaque(path: RelPath, cause: OpaqueEntry["cause"], why: string):
   return { kind: "opaque", path, cause, why };
 }
 
+const TAKEN = "another file took its place";
 /** ms of calls on this thread before other work gets its turn. */
 const TURN_MS = 12;
 /** A batch of calls is slow when it takes longer than this, and as long again for each call. */
@@ -134,7 +205,12 @@ function asError(error: unknown): Error {
 }
 
 function toLink(path: RelPath, full: string): Entry {
-  const target = Deno.readLinkSync(full);
+  let target: string;
+  try {
+    target = Deno.readLinkSync(full);
+  } catch {
+    return opaque(path, "unreadable", "it was a link that changed while it was looked at");
+  }
   if (target.includes("\ufffd")) return opaque(path, "link", "its target is no valid Unicode");
   return { kind: "link", path, target };
 }

@@ -1,31 +1,43 @@
 import fs from "node:fs";
-import { cancelled, SyncError } from "../errors.ts";
+import { randomBytes } from "node:crypto";
+import { cancelled, type SyncError } from "../errors.ts";
+import { nameOf, type RelPath } from "../path.ts";
+import { tempPath } from "../temp.ts";
 import type { Body, Content, WriteOptions } from "./backend.ts";
 import { opened, pour, type Pouring } from "./content.ts";
-import { isAbsence, lstat, type Pace } from "./local_disk.ts";
+import { fileIdOf, isAbsence, lstat, openKnown, type Pace, setMode } from "./local_disk.ts";
 import { codeOf, type Doing, localError, toSyncError } from "./local_errors.ts";
-import type { Spot } from "./local_read.ts";
+import type { Held } from "./local_folders.ts";
+import { BLOCK, Seals } from "./local_seals.ts";
 
-/** What a draft is made of; `mode` is final from the first byte on. */
+/** What a draft is made of; `mode`: the rwx bits that the file ends with. */
 export interface Drafting {
-  readonly temp: Spot;
+  readonly held: Held;
+  readonly path: RelPath;
   readonly doing: Doing;
   readonly body: Body;
   readonly options: WriteOptions;
   readonly mode: number;
 }
 
-/** The disk as a draft sees it; see Disk. */
+/** The disk as a draft sees it; see LocalRoot. */
 export interface DraftDisk {
   readonly pace: Pace;
   readonly durable: boolean;
   readonly umask: number;
+  readonly proofKey: string;
+}
+
+/** A complete temporary file: where it lies, and what tells it from another one of that name. */
+export interface Finished {
+  readonly full: string;
+  readonly id: string | undefined;
 }
 
 /** Gives an open file its time, where one is wanted. A time that is refused is a warning: the content is good. */
 export function setTime(
   file: Deno.FsFile,
-  { full, options: { modified, onWarning } }: { readonly full: string; readonly options: WriteOptions },
+  { shown, options: { modified, onWarning } }: { readonly shown: string; readonly options: WriteOptions },
 ): void {
   if (modified === undefined) return;
   const time = new Date(modified);
@@ -33,7 +45,7 @@ export function setTime(
     if (Number.isNaN(time.getTime())) throw new RangeError("no disk can hold this time");
     file.utimeSync(time, time);
   } catch (error) {
-    onWarning?.(toSyncError(error, { operation: "set the time of", shown: full }).message);
+    onWarning?.(toSyncError(error, { operation: "set the time of", shown }).message);
   }
 }
 
@@ -41,29 +53,38 @@ export function setTime(
 export class Draft {
   readonly #disk: DraftDisk;
   readonly #drafting: Drafting;
+  readonly #seals: Seals | undefined;
+  /** Rwx bits while it is written: never writable by others, so that a leftover holds what was put there and nothing else. */
+  readonly #closed: number;
+  #name: string;
   #file: Deno.FsFile | undefined;
   #isMade = false;
   #size = 0;
 
   constructor(disk: DraftDisk, drafting: Drafting) {
+    const { path, held, mode, options: { tag, size, proofKey } } = drafting;
     this.#disk = disk;
     this.#drafting = drafting;
+    this.#closed = mode & ~disk.umask & ~OTHERS_WRITE;
+    this.#name = nameOf(tempPath(path, tag ?? randomHex(8)));
+    if (tag === undefined || size < BLOCK) return;
+    const name = nameOf(tempPath(`seals.${nameOf(path)}` as RelPath, tag));
+    this.#seals = new Seals({ pace: disk.pace, held, name, key: proofKey ?? disk.proofKey, tag });
   }
 
   /** Makes the temporary file, or goes on behind what a broken write of the same tag left. */
   async open(): Promise<void> {
-    const { temp, mode, options } = this.#drafting;
+    const { doing, options: { tag } } = this.#drafting;
     try {
-      await this.#make(mode);
+      await this.#make();
     } catch (error) {
-      if (codeOf(error) === "ENOENT") throw localError("notFound", "its folder does not exist", this.#drafting.doing);
-      if (codeOf(error) !== "EEXIST" || options.tag === undefined) throw error;
-      if (!await this.#resume()) {
-        await this.#remove();
-        await this.#make(mode);
-      }
+      if (codeOf(error) === "ENOENT") throw localError("notFound", "its folder does not exist", doing);
+      if (codeOf(error) !== "EEXIST" || tag === undefined) throw error;
+      if (await this.#resume()) return;
+      // What cannot be proven is left alone unless it is our own: the name then has another version's half, and is found by the owner's.
+      if (!await this.#removeOwn()) this.#name = nameOf(tempPath(this.#drafting.path, tag.slice(0, 8) + randomHex(4)));
+      await this.#make();
     }
-    if ((mode & this.#disk.umask) !== 0) await Deno.chmod(temp.full, mode);
   }
 
   /** The content, from where the draft ends. */
@@ -76,59 +97,83 @@ export class Draft {
     if (this.#size !== size) throw this.#wrongSize(`it has ${this.#size} bytes`);
   }
 
-  /** Time, durability, end. */
-  async finish(): Promise<void> {
-    const { options, temp: { full } } = this.#drafting;
+  /** Mode, time, durability, end. */
+  async finish(): Promise<Finished> {
+    const { options, mode, doing } = this.#drafting;
     const file = this.#opened();
-    setTime(file, { full, options });
+    const info = file.statSync();
+    if (mode !== this.#closed) setMode({ full: this.#full, doing }, { mode, info });
+    setTime(file, { shown: doing.shown, options });
     if (this.#disk.durable) await this.#disk.pace(() => file.syncDataSync(), () => file.syncData());
     file.close();
     this.#file = undefined;
+    return { full: this.#full, id: fileIdOf(info) };
+  }
+
+  /** Called once the temporary file has its name. */
+  placed(): void {
+    this.#seals?.remove();
   }
 
   /** Closes, and removes what is not worth keeping. */
   async abandon(failure: SyncError): Promise<void> {
-    this.#file?.close();
+    const [file, seals] = [this.#file, this.#seals];
     this.#file = undefined;
-    if (!this.#isMade) return;
-    const isKept = this.#drafting.options.tag !== undefined && this.#size >= WORTH_KEEPING &&
-      RESUMABLE.includes(failure.kind);
+    const isResumable = RESUMABLE.includes(failure.kind);
+    if (isResumable && file !== undefined) await seals?.complete(file, this.#size).catch(() => undefined);
+    file?.close();
+    seals?.close();
+    if (!this.#isMade || (isResumable && seals !== undefined && seals.bytes > 0)) return;
+    seals?.remove();
     // The failure itself is what must be told; what cannot be removed is found by its name later.
-    if (!isKept) await this.#remove().catch(() => undefined);
+    await this.#removeOwn().catch(() => undefined);
   }
 
-  async #make(mode: number): Promise<void> {
-    const { full } = this.#drafting.temp;
-    const how: Deno.OpenOptions = { write: true, createNew: true, mode };
+  get #full(): string {
+    return this.#drafting.held.at(this.#name);
+  }
+
+  async #make(): Promise<void> {
+    const full = this.#full;
+    const how: Deno.OpenOptions = { read: true, write: true, createNew: true, mode: this.#closed };
     this.#file = await this.#disk.pace(() => Deno.openSync(full, how), () => Deno.open(full, how));
     this.#isMade = true;
     this.#size = 0;
   }
 
-  /** Goes on behind the leftover under the temporary name; false when it is not to be trusted. */
+  /** Goes on behind the leftover under the temporary name as far as it is ours and proven; false when nothing is. */
   async #resume(): Promise<boolean> {
-    const { temp, options: { size, onBytes } } = this.#drafting;
-    const info = await Deno.lstat(temp.full);
-    const started = Date.now() - Deno.osUptime() * 1000;
-    const isOurs = info.isFile && info.size >= WORTH_KEEPING && info.size <= size && (info.nlink ?? 1) === 1 &&
-      (info.mtime?.getTime() ?? 0) > started;
-    if (!isOurs) return false;
-    const file = await Deno.open(temp.full, { read: true, write: true });
+    const { size, onBytes } = this.#drafting.options;
+    const info = await lstat(this.#disk.pace, this.#full);
+    if (info === undefined || !isOwn(info) || this.#seals === undefined) return false;
+    const file = this.#openKnown(info);
+    if (file === undefined) return false;
     try {
-      if ((await file.stat()).ino === info.ino && await this.#endsAlike(file, info.size)) {
-        this.#file = file;
-        this.#isMade = true;
-        this.#size = info.size;
-        onBytes?.(info.size);
-        return true;
-      }
+      if (!isOwn(file.statSync())) return false;
+      const proven = await this.#seals.adopt(file, Math.min(info.size, size));
+      if (proven === 0 || !await this.#endsAlike(file, proven)) return false;
+      await file.truncate(proven);
+      await file.seek(proven, Deno.SeekMode.Start);
+      this.#file = file;
+      this.#isMade = true;
+      this.#size = proven;
+      onBytes?.(proven);
+      return true;
     } finally {
       if (this.#file === undefined) file.close();
     }
-    return false;
   }
 
-  /** Are the last bytes of the leftover those of the source? Leaves the file at its end. */
+  /** Undefined where the file cannot be opened, or is another one by now. */
+  #openKnown(info: Deno.FileInfo): Deno.FsFile | undefined {
+    try {
+      return openKnown({ full: this.#full, doing: this.#drafting.doing }, info, { read: true });
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Are the last bytes of the leftover those of the source? A source can change and keep its size and time. */
   async #endsAlike(file: Deno.FsFile, size: number): Promise<boolean> {
     const { body, doing, options: { signal } } = this.#drafting;
     const pouring = { signal, operation: doing.operation };
@@ -142,16 +187,18 @@ export class Draft {
     return at === TAIL && wanted.length === TAIL && wanted.every((byte, i) => byte === found[i]);
   }
 
-  /** Removes the file or link under the temporary name; a folder there is none of ours and stays, though this unlink would take it. */
-  async #remove(): Promise<void> {
-    const { temp: { full }, doing } = this.#drafting;
-    const info = await lstat(this.#disk.pace, full);
-    if (info?.isDirectory === true) throw localError("exists", "a folder has its temporary name", doing);
+  /** Removes the file under the temporary name where it is our own; false where something else is there, which stays. */
+  async #removeOwn(): Promise<boolean> {
+    const [full, { pace }] = [this.#full, this.#disk];
+    const info = await lstat(pace, full);
+    if (info === undefined) return true;
+    if (!info.isFile || !isOfUser(info)) return false;
     try {
-      await this.#disk.pace(() => fs.unlinkSync(full), () => fs.promises.unlink(full));
+      await pace(() => fs.unlinkSync(full), () => fs.promises.unlink(full));
     } catch (error) {
       if (!isAbsence(error)) throw error;
     }
+    return true;
   }
 
   async #append(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
@@ -166,6 +213,7 @@ export class Draft {
       this.#size += count;
       onBytes?.(count);
     }
+    await this.#seals?.advance(file, this.#size);
   }
 
   #opened(): Deno.FsFile {
@@ -184,9 +232,22 @@ export class Draft {
 
 /** Bytes of a leftover that are compared with the source. */
 const TAIL = 64 * 1024;
-/** A shorter leftover is not worth keeping. */
-const WORTH_KEEPING = 1 << 20;
+/** Rwx bits by which others may write. */
+const OTHERS_WRITE = 0o022;
 const RESUMABLE: readonly string[] = ["connection", "timeout", "busy", "cancelled"];
+
+/** A regular file of this user with no other name, to which others cannot write. */
+function isOwn(info: Deno.FileInfo): boolean {
+  return info.isFile && isOfUser(info) && (info.nlink ?? 1) === 1 && ((info.mode ?? 0) & OTHERS_WRITE) === 0;
+}
+
+function isOfUser({ uid }: Deno.FileInfo): boolean {
+  return uid === null || uid === Deno.uid();
+}
+
+function randomHex(bytes: number): string {
+  return randomBytes(bytes).toString("hex");
+}
 
 /** The bytes of a content that should be no longer than `limit`; nothing when it is. */
 async function wholeOf(content: Content, limit: number, pouring: Pouring): Promise<Uint8Array> {

@@ -1,18 +1,11 @@
 import fs from "node:fs";
 import { promisify } from "node:util";
 import { cancelled } from "../errors.ts";
-import type { RelPath } from "../path.ts";
 import type { Content, ReadOptions } from "./backend.ts";
 import { streamOf } from "./content.ts";
 import { mustMatch } from "./expect.ts";
-import { lstat, type Pace, toEntry } from "./local_disk.ts";
+import { fileIdOf, lstat, mustBeFile, type Pace, QUIETLY, type Spot, toEntry } from "./local_disk.ts";
 import { type Doing, localError, toSyncError } from "./local_errors.ts";
-
-/** A file of this disk: the path as callers know it, and where it lies. */
-export interface Spot {
-  readonly path: RelPath;
-  readonly full: string;
-}
 
 /**
  * The content of a regular file, or a range of it: small ones whole, large ones as a stream. Links, pipes and devices are refused
@@ -21,16 +14,20 @@ export interface Spot {
  */
 export async function readFile(
   pace: Pace,
-  { path, full }: Spot,
+  { path, full, shown }: Spot & { readonly shown: string },
   options: ReadOptions & { readonly life: AbortSignal },
 ): Promise<Content> {
-  const doing: Doing = { operation: "read", path, shown: full };
+  const doing: Doing = { operation: "read", path, shown };
   const info = await lstat(pace, full);
   const found = info && toEntry(path, info, full);
-  mustMatch(options, found, { operation: "read", shown: full, backend: "file" });
+  mustMatch(options, found, { operation: "read", shown, backend: "file" });
   if (info === undefined) throw localError("notFound", "it does not exist", doing);
   if (info.isDirectory) throw localError("changed", "a folder is where a file was expected", doing);
   if (!info.isFile) throw localError("refused", "it is no regular file", doing);
+  const { fileId } = options.expect ?? {};
+  if (fileId !== undefined && fileId !== fileIdOf(info)) {
+    throw localError("changed", "another file took its place", doing);
+  }
   const offset = options.offset ?? 0;
   const length = Math.max(0, Math.min(options.length ?? Infinity, info.size - offset));
   const file = new OpenFile(pace, { doing, full, info, isExact: options.expect !== undefined });
@@ -41,8 +38,7 @@ export async function readFile(
 
 /** Up to here a file is read at once. */
 const SMALL = 256 * 1024;
-/** Neither follows a link nor waits at a pipe that took the file's place meanwhile; both are 0 on Windows. */
-const OPEN_FLAGS = fs.constants.O_RDONLY | (fs.constants.O_NOFOLLOW ?? 0) | (fs.constants.O_NONBLOCK ?? 0);
+const OPEN_FLAGS = fs.constants.O_RDONLY | QUIETLY;
 const openOnPool = promisify(fs.open);
 
 interface Opening {
@@ -72,10 +68,13 @@ class OpenFile {
   }
 
   async open(): Promise<void> {
-    const { full, doing } = this.#opening;
+    const { full, info, doing } = this.#opening;
     try {
-      this.#fd = await this.#pace(() => fs.openSync(full, OPEN_FLAGS), () => openOnPool(full, OPEN_FLAGS));
+      const fd = await this.#pace(() => fs.openSync(full, OPEN_FLAGS), () => openOnPool(full, OPEN_FLAGS));
+      this.#fd = fd;
+      mustBeFile(fd, info, doing);
     } catch (error) {
+      this.#close();
       throw toSyncError(error, doing);
     }
   }
@@ -147,9 +146,9 @@ class OpenFile {
 
   /** After the last byte: is it still the file that was opened? */
   async #finish(): Promise<void> {
-    const { full, info, isExact, doing } = this.#opening;
+    const { info, isExact, doing } = this.#opening;
     if (!isExact) return;
-    const now = await lstat(this.#pace, full);
+    const now = await lstat(this.#pace, doing.shown);
     const isSame = now !== undefined && now.isFile && now.size === info.size && now.ino === info.ino &&
       now.mtime?.getTime() === info.mtime?.getTime();
     if (!isSame) throw localError("changed", "it was modified while it was read", doing);

@@ -1,15 +1,22 @@
+import { randomBytes } from "node:crypto";
 import { cancelled, type ErrorKind, SyncError } from "../errors.ts";
-import { parentOf, type RelPath, root } from "../path.ts";
+import { nameOf, parentOf, type RelPath, root } from "../path.ts";
 import type { Entry } from "../types.ts";
 import type { Call, Place } from "./backend.ts";
-import { isAbsence, lstat, newPace, type Pace, toEntry } from "./local_disk.ts";
+import { isAbsence, lookAt, newPace, type Pace, toEntry } from "./local_disk.ts";
+import { Folders, type Held } from "./local_folders.ts";
 import { codeOf, type Doing, localError, toSyncError } from "./local_errors.ts";
 import { broadPlace, diskPath, type Flavour, resolveFolder } from "./local_names.ts";
 
-/** `home`: the user's home folder, which nobody means to empty. `durable`: every file is on the disk itself before it gets its name (the default), so that a power cut leaves no empty file under a good name. */
+/**
+ * `home`: the user's home folder, which is never emptied by accident. `durable`: every file is on the disk itself before it gets its name
+ * (the default), so that a power cut leaves no empty file under a good name. `handles`: folders are held open while an operation works in
+ * them (the default on Linux), else compared before and after.
+ */
 export interface LocalOptions {
   readonly home?: string | undefined;
   readonly durable?: boolean;
+  readonly handles?: boolean;
 }
 
 /** What all the roots of one opening share. */
@@ -18,6 +25,7 @@ export interface Opening extends LocalOptions {
   readonly pace: Pace;
   /** Bits that new files of this process do not get. */
   readonly umask: number;
+  readonly proofKey: string;
   /** Aborted by dispose. */
   readonly life: AbortController;
 }
@@ -25,24 +33,27 @@ export interface Opening extends LocalOptions {
 /** Starts an opening. */
 export function newOpening(flavour: Flavour, options: LocalOptions): Opening {
   const umask = flavour.sep === "/" ? Deno.umask() : 0;
-  return { ...options, flavour, umask, pace: newPace(), life: new AbortController() };
+  const proofKey = randomBytes(32).toString("hex");
+  return { ...options, flavour, umask, proofKey, pace: newPace(), life: new AbortController() };
 }
 
 /**
- * A root on the disk: where its paths lie, what is there, and that no link lies between the root and what is worked on. The root
- * itself may be a link; it is followed. Another user who can write below the root could still swap a folder for a link between
- * that look and the call behind it: the runtime has no calls that are relative to an open folder.
+ * A root on the disk: where its paths lie, what is there, and the folders through which work is done, with no link between the root and
+ * them. The root itself may be a link; it is followed.
  */
 export class LocalRoot {
   readonly opening: Opening;
   readonly folder: string;
   readonly place: Place;
-  #real: string | undefined;
+  readonly #folders: Folders;
 
   private constructor(opening: Opening, folder: string, place: Place) {
     this.opening = opening;
     this.folder = folder;
     this.place = place;
+    const handles = opening.handles ?? Deno.build.os === "linux";
+    const error = (...args: Parameters<LocalRoot["error"]>) => this.error(...args);
+    this.#folders = new Folders({ opening, folder, handles, error });
   }
 
   /** The folder as seen from `base`; it need not exist. Throws badInput for what is no folder's name. */
@@ -59,6 +70,11 @@ export class LocalRoot {
 
   get umask(): number {
     return this.opening.umask;
+  }
+
+  /** By which a broken write of this process is proven, where no lasting key is given. */
+  get proofKey(): string {
+    return this.opening.proofKey;
   }
 
   get durable(): boolean {
@@ -89,13 +105,9 @@ export class LocalRoot {
     return localError(kind, why, this.#doing(operation, path));
   }
 
-  /** What is at the path, not followed; undefined when nothing is. The root is followed. */
-  async look(path: RelPath): Promise<Entry | undefined> {
-    const full = this.full(path);
-    if (path !== root) {
-      const info = await lstat(this.pace, full);
-      return info && toEntry(path, info, full);
-    }
+  /** What is at the path, not followed; undefined when nothing is. The root is followed. `full`: where it lies, as inParent() found it. */
+  async look(path: RelPath, full: string): Promise<Entry | undefined> {
+    if (path !== root) return await lookAt(this.pace, { path, full });
     try {
       const info = await this.pace(() => Deno.statSync(full), () => Deno.stat(full));
       const entry = toEntry(path, info, full);
@@ -106,33 +118,18 @@ export class LocalRoot {
     }
   }
 
-  /** Rejects unless the folder that holds `path` is there (notFound), with no link on the way (refused). */
-  async checkParent(path: RelPath, operation: string): Promise<void> {
-    if (path !== root) await this.checkFolder(parentOf(path), operation);
+  /** The folder, held for one operation; see Folders. */
+  async hold(dir: RelPath, operation: string): Promise<Held> {
+    return await this.#folders.hold(dir, operation);
   }
 
-  /** The same for the folder itself. The root's own existence is left to the call that follows. */
-  async checkFolder(dir: RelPath, operation: string): Promise<void> {
-    if (dir === root) return;
-    const real = await this.#realPath(this.full(dir), dir, operation);
-    this.#real ??= await this.#realPath(this.folder, root, operation);
-    if (real === diskPath(this.opening.flavour, this.#real, dir)) return;
-    // Another spelling of the same folder (case, Unicode form), or a link.
-    for (let at = dir; at !== root; at = parentOf(at)) {
-      const found = await this.look(at);
-      if (found?.kind === "dir") continue;
-      if (found === undefined) throw this.error("notFound", "its folder does not exist", { operation, path: at });
-      throw this.error("refused", "it lies behind a link, and links are not followed", { operation, path: at });
-    }
-  }
-
-  async #realPath(full: string, dir: RelPath, operation: string): Promise<string> {
-    try {
-      return await this.pace(() => Deno.realPathSync(full), () => Deno.realPath(full));
-    } catch (error) {
-      if (isAbsence(error)) throw this.error("notFound", "the folder does not exist", { operation, path: dir });
-      throw error;
-    }
+  /** Does the work with where the entry lies, found through the folder that holds it; for the root, with its own path. */
+  async inParent<T>(path: RelPath, operation: string, work: (full: string) => Promise<T>): Promise<T> {
+    if (path === root) return await work(this.folder);
+    using held = await this.hold(parentOf(path), operation);
+    const done = await work(held.at(nameOf(path)));
+    await held.settle();
+    return done;
   }
 
   #doing(operation: string, path: RelPath): Doing {

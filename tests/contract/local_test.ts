@@ -1,4 +1,7 @@
 import { freshDisk } from "../support/disk.ts";
 import { conform } from "./suite.ts";
 
-conform({ name: "local", lacks: ["hardLink", "walk"], gives: ["disk"], fresh: freshDisk });
+const local = { lacks: ["hardLink", "walk"], gives: ["disk"] } as const;
+
+conform({ name: "local", ...local, fresh: freshDisk });
+conform({ name: "local, folders compared", ...local, fresh: () => freshDisk({ handles: false }) });

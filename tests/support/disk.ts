@@ -8,7 +8,9 @@ export interface Disk extends AsyncDisposable {
 }
 
 /** A new, empty folder under the system's temporary one. */
-export async function freshDisk(options: { readonly durable?: boolean } = {}): Promise<Disk> {
+export async function freshDisk(
+  options: { readonly durable?: boolean; readonly handles?: boolean } = {},
+): Promise<Disk> {
   const disk = await Deno.makeTempDir({ prefix: "tandem-local-" });
   const backend = await openLocal(disk, { signal: new AbortController().signal, ...options });
   return {

@@ -160,11 +160,24 @@ Deno.test("write() does not go on in a leftover that has another name too", asyn
   sameBytes(await get(outside.backend, "victim"), bytes.subarray(0, 2 << 20));
 });
 
-Deno.test("write() rejects where a folder has its temporary name, and leaves the folder", async () => {
-  await using place = await freshDisk();
-  await Deno.mkdir(`${place.disk}/${tempPath(f, tag)}`);
-  await rejects(place.backend.write(f, wholeBody("x"), { ...call, size: 1, tag }));
-  assert.deepEqual(await paths(place.backend), [tempPath(f, tag)]);
+Deno.test("write() takes another name of its owner where a folder, a link or a pipe has its temporary name, and leaves that", async () => {
+  for (const plant of [plantFolder, plantLink, plantPipe]) {
+    await using place = await freshDisk();
+    await Deno.writeTextFile(`${place.disk}/victim`, "theirs");
+    await plant(`${place.disk}/${tempPath(f, tag)}`);
+    const names = new Set<string>();
+    const body = streamBody(pattern(5000), {
+      before: () => {
+        for (const { name } of Deno.readDirSync(place.disk)) names.add(name);
+      },
+    });
+    await place.backend.write(f, body, { ...call, size: 5000, tag });
+    sameBytes(await get(place.backend, "f"), pattern(5000));
+    assert.equal(await text(place.backend, "victim"), "theirs");
+    assert.deepEqual(await paths(place.backend), [tempPath(f, tag), "f", "victim"]);
+    const own = [...names].filter((name) => name.startsWith(`.f.tandem-${tag.slice(0, 8)}`));
+    assert.equal(own.length, 2, "the name that is written to is found by its owner");
+  }
 });
 
 Deno.test("write() without durable does the same", async () => {
@@ -257,6 +270,18 @@ Deno.test({
     assert.equal(asked, 0);
   },
 });
+
+async function plantFolder(path: string): Promise<void> {
+  await Deno.mkdir(path);
+}
+
+async function plantLink(path: string): Promise<void> {
+  await Deno.symlink("victim", path);
+}
+
+async function plantPipe(path: string): Promise<void> {
+  assert.ok((await new Deno.Command("mkfifo", { args: [path] }).output()).success);
+}
 
 async function breakAt(backend: Backend, bytes: Uint8Array<ArrayBuffer>, at: number): Promise<void> {
   const body = streamBody(bytes, {
