@@ -91,11 +91,14 @@ export function fileIdOf({ dev, ino }: Pick<Deno.FileInfo, "dev" | "ino">): stri
   return ino === null ? undefined : `${dev}:${ino}`;
 }
 
-/** Rejects with changed unless the open file is the one that was looked at. Windows tells no inodes that both calls share. */
-export function mustBeFile(fd: number, info: Deno.FileInfo, doing: Doing): void {
-  if (Deno.build.os === "windows" || fileIdOf(fs.fstatSync(fd)) === fileIdOf(info)) return;
-  throw localError("changed", TAKEN, doing);
+/** What an open file is now; undefined on Windows, which tells no inode that lstat tells too. Through its descriptor the runtime's own call takes half the time of node:fs'. */
+export async function statOpen(pace: Pace, fd: number, full: string): Promise<Opened | undefined> {
+  if (Deno.build.os === "windows") return undefined;
+  const link = `${DESCRIPTORS}${fd}`;
+  return full.startsWith(DESCRIPTORS) ? await pace(() => Deno.statSync(link), () => Deno.stat(link)) : fs.fstatSync(fd);
 }
+
+type Opened = Pick<Deno.FileInfo, "dev" | "ino" | "size" | "mtime">;
 
 /** Sets the rwx bits of the very file that `info` tells of: neither through a link, nor of another file that took its name. */
 export function setMode(
@@ -105,7 +108,7 @@ export function setMode(
   const isReadable = ((info.mode ?? 0o400) & 0o400) !== 0;
   const fd = fs.openSync(full, (isReadable ? fs.constants.O_RDONLY : fs.constants.O_WRONLY) | QUIETLY);
   try {
-    mustBeFile(fd, info, doing);
+    mustBeKnown(fd, info, doing);
     fs.fchmodSync(fd, mode & 0o777);
   } finally {
     fs.closeSync(fd);
@@ -120,7 +123,7 @@ export function openKnown(
 ): Deno.FsFile {
   const fd = fs.openSync(full, (read ? fs.constants.O_RDWR : fs.constants.O_WRONLY) | QUIETLY);
   try {
-    mustBeFile(fd, info, doing);
+    mustBeKnown(fd, info, doing);
     // The runtime's own files cannot be opened without following links; through the descriptor there is no name to be followed.
     const file = Deno.openSync(full.startsWith(DESCRIPTORS) ? `${DESCRIPTORS}${fd}` : full, { read, write: true });
     if (fileIdOf(file.statSync()) === fileIdOf(info)) return file;
@@ -159,6 +162,11 @@ export async function look(pace: Pace, dir: RelPath, prefix: string, names: read
 
 export function opaque(path: RelPath, cause: OpaqueEntry["cause"], why: string): OpaqueEntry {
   return { kind: "opaque", path, cause, why };
+}
+
+function mustBeKnown(fd: number, info: Deno.FileInfo, doing: Doing): void {
+  if (Deno.build.os === "windows" || fileIdOf(fs.fstatSync(fd)) === fileIdOf(info)) return;
+  throw localError("changed", TAKEN, doing);
 }
 
 const TAKEN = "another file took its place";

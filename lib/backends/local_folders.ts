@@ -4,6 +4,7 @@ import { cancelled, type ErrorKind, SyncError } from "../errors.ts";
 import { parentOf, type RelPath, root } from "../path.ts";
 import { DESCRIPTORS, isAbsence, lstat } from "./local_disk.ts";
 import { codeOf } from "./local_errors.ts";
+import { IdleFolders } from "./local_idle.ts";
 import { diskPath, withSeparator } from "./local_names.ts";
 import type { Opening } from "./local_root.ts";
 
@@ -43,6 +44,7 @@ export interface Finding {
  */
 export class Folders {
   readonly #ground: Ground;
+  readonly #idle = new IdleFolders();
   #base: Promise<Base> | undefined;
 
   constructor(ground: Ground) {
@@ -77,7 +79,7 @@ export class Folders {
     const fd = await openFolder(pace, real);
     try {
       if (await pathOf(pace, fd) === real) {
-        life.signal.addEventListener("abort", () => fs.closeSync(fd), { once: true });
+        life.signal.addEventListener("abort", () => (fs.closeSync(fd), this.#idle.close()), { once: true });
         return { real, id: undefined, fd };
       }
     } catch (error) {
@@ -99,14 +101,14 @@ export class Folders {
     const { path: dir } = finding;
     const wanted = diskPath(flavour, base.real, dir);
     const below = `${byDescriptor(base.fd)}/${dir === root ? "." : dir}`;
-    let fd: number | undefined;
-    try {
-      fd = await openFolder(pace, below);
-      if (await pathOf(pace, fd) === wanted) return this.#held(fd, wanted, finding);
-    } catch (error) {
-      if (codeOf(error) === undefined) throw error;
+    const idle = this.#idle.take(dir);
+    if (idle !== undefined) {
+      if (await pathOf(pace, idle) === wanted) return this.#held(idle, wanted, finding);
+      fs.closeSync(idle);
     }
-    if (fd !== undefined) fs.closeSync(fd);
+    const found = await pace(() => find(below), () => findOnPool(below), 2);
+    if (found?.path === wanted) return this.#held(found.fd, wanted, finding);
+    if (found !== undefined) fs.closeSync(found.fd);
     return await this.#descend(base, finding);
   }
 
@@ -152,7 +154,7 @@ export class Folders {
         throw fail("changed", REPLACED, { operation, path: dir });
       },
       settle: () => Promise.resolve(),
-      [Symbol.dispose]: () => fs.closeSync(fd),
+      [Symbol.dispose]: () => this.#idle.give(dir, fd),
     };
   }
 
@@ -222,6 +224,35 @@ const openOnPool = promisify(fs.open);
 
 function openFolder(pace: Opening["pace"], path: string): Promise<number> {
   return pace(() => fs.openSync(path, FOLDER), () => openOnPool(path, FOLDER));
+}
+
+/** A folder that was opened, and where it lies. */
+interface Found {
+  readonly fd: number;
+  readonly path: string;
+}
+
+/** Undefined where the system refuses, for whatever reason. */
+function find(below: string): Found | undefined {
+  let fd: number | undefined;
+  try {
+    fd = fs.openSync(below, FOLDER);
+    return { fd, path: Deno.readLinkSync(byDescriptor(fd)) };
+  } catch {
+    if (fd !== undefined) fs.closeSync(fd);
+    return undefined;
+  }
+}
+
+async function findOnPool(below: string): Promise<Found | undefined> {
+  let fd: number | undefined;
+  try {
+    fd = await openOnPool(below, FOLDER);
+    return { fd, path: await Deno.readLink(byDescriptor(fd)) };
+  } catch {
+    if (fd !== undefined) fs.closeSync(fd);
+    return undefined;
+  }
 }
 
 /** Where an open folder lies now, as the kernel knows it: no link is part of it. */

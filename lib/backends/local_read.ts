@@ -1,10 +1,10 @@
 import fs from "node:fs";
 import { promisify } from "node:util";
-import { cancelled } from "../errors.ts";
+import { cancelled, type SyncError } from "../errors.ts";
 import type { Content, ReadOptions } from "./backend.ts";
 import { streamOf } from "./content.ts";
 import { mustMatch } from "./expect.ts";
-import { fileIdOf, lstat, mustBeFile, type Pace, QUIETLY, type Spot, toEntry } from "./local_disk.ts";
+import { fileIdOf, lstat, type Pace, QUIETLY, type Spot, statOpen, toEntry } from "./local_disk.ts";
 import { type Doing, localError, toSyncError } from "./local_errors.ts";
 
 /**
@@ -33,6 +33,7 @@ export async function readFile(
   const file = new OpenFile(pace, { doing, full, info, isExact: options.expect !== undefined });
   await file.open();
   if (length <= SMALL) return await file.whole(offset, length);
+  await file.prove();
   return file.stream({ offset, length, signals: [options.signal, options.life] });
 }
 
@@ -68,11 +69,24 @@ class OpenFile {
   }
 
   async open(): Promise<void> {
-    const { full, info, doing } = this.#opening;
+    const { full, doing } = this.#opening;
     try {
-      const fd = await this.#pace(() => fs.openSync(full, OPEN_FLAGS), () => openOnPool(full, OPEN_FLAGS));
-      this.#fd = fd;
-      mustBeFile(fd, info, doing);
+      this.#fd = await this.#pace(() => fs.openSync(full, OPEN_FLAGS), () => openOnPool(full, OPEN_FLAGS));
+    } catch (error) {
+      throw toSyncError(error, doing);
+    }
+  }
+
+  /** Rejects unless what is open is the file that was looked at, by device and inode; and, where that counts, as it was. No byte is handed over before. */
+  async prove(): Promise<void> {
+    const { full, info, isExact, doing } = this.#opening;
+    const fd = this.#opened();
+    try {
+      const now = await statOpen(this.#pace, fd, full);
+      if (now !== undefined && fileIdOf(now) !== fileIdOf(info)) {
+        throw localError("changed", "another file took its place", doing);
+      }
+      if (isExact && now !== undefined && !isAsBefore(now, info)) throw this.#modified();
     } catch (error) {
       this.#close();
       throw toSyncError(error, doing);
@@ -83,7 +97,7 @@ class OpenFile {
     try {
       const bytes = new Uint8Array(length);
       for (let at = 0; at < length;) at += await this.#fill(bytes.subarray(at), offset + at);
-      await this.#finish();
+      await this.prove();
       return bytes;
     } catch (error) {
       throw toSyncError(error, this.#opening.doing);
@@ -127,8 +141,7 @@ class OpenFile {
 
   /** Reads what is there, at least one byte. */
   async #fill(bytes: Uint8Array, position: number): Promise<number> {
-    const fd = this.#fd;
-    if (fd === undefined) throw localError("cancelled", "it was closed", this.#opening.doing);
+    const fd = this.#opened();
     this.#isReading = true;
     try {
       const count = await this.#pace(
@@ -149,9 +162,16 @@ class OpenFile {
     const { info, isExact, doing } = this.#opening;
     if (!isExact) return;
     const now = await lstat(this.#pace, doing.shown);
-    const isSame = now !== undefined && now.isFile && now.size === info.size && now.ino === info.ino &&
-      now.mtime?.getTime() === info.mtime?.getTime();
-    if (!isSame) throw localError("changed", "it was modified while it was read", doing);
+    if (now?.isFile !== true || now.ino !== info.ino || !isAsBefore(now, info)) throw this.#modified();
+  }
+
+  #opened(): number {
+    if (this.#fd === undefined) throw localError("cancelled", "it was closed", this.#opening.doing);
+    return this.#fd;
+  }
+
+  #modified(): SyncError {
+    return localError("changed", "it was modified while it was read", this.#opening.doing);
   }
 
   #close(): void {
@@ -159,6 +179,10 @@ class OpenFile {
     this.#fd = undefined;
     if (fd !== undefined && !this.#isReading) fs.closeSync(fd);
   }
+}
+
+function isAsBefore(now: Pick<Deno.FileInfo, "size" | "mtime">, before: Deno.FileInfo): boolean {
+  return now.size === before.size && now.mtime?.getTime() === before.mtime?.getTime();
 }
 
 function readOnPool(fd: number, bytes: Uint8Array, position: number): Promise<number> {
