@@ -1,3 +1,4 @@
+import { createHmac, randomBytes } from "node:crypto";
 import { badInput } from "../lib/errors.ts";
 import { printable } from "../lib/path.ts";
 import { nameAction, placeOf } from "../lib/report/records.ts";
@@ -87,16 +88,20 @@ export function toMemoryOptions<W extends RunWords>(job: Job<W>, pair: Pair, hos
   return { words: job.words, mode: job.mode.mode, session: pair.session.label, host };
 }
 
-/** This user on this machine, for the names of temporary files. Without a state folder the environment must do. */
+/**
+ * A secret of this user on this machine, for the names of temporary files and the proof of what they hold. Without a state folder it is
+ * one of this process: what a run that was killed has left is then neither continued nor removed by the next.
+ */
 async function ownerOf(host: Host): Promise<string> {
-  const user = host.env("USER") ?? host.env("USERNAME") ?? "";
   try {
     const state = await openState({ env: host.env, readOnly: host.common.whatIf });
-    return `${await state.machineId()} ${user}`;
+    return createHmac("sha256", await state.sealingKey()).update("temporary names").digest("hex");
   } catch {
-    return `${host.machine} ${user}`;
+    return processSecret;
   }
 }
+
+const processSecret = randomBytes(32).toString("hex");
 
 async function approve(plan: Plan, pair: Pair, host: Host): Promise<boolean> {
   if (plan.actions.length === 0) return true;

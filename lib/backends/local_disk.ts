@@ -100,6 +100,24 @@ export async function statOpen(pace: Pace, fd: number, full: string): Promise<Op
 
 type Opened = Pick<Deno.FileInfo, "dev" | "ino" | "size" | "mtime">;
 
+/** Does the file belong to this user? */
+export function isOfUser({ uid }: Deno.FileInfo): boolean {
+  return uid === null || uid === Deno.uid();
+}
+
+/** Removes a regular file of this user. Absent: no error. False where something else is there, which stays, though the runtime's unlink would take an empty folder. */
+export async function removeOwn(pace: Pace, full: string): Promise<boolean> {
+  const info = await lstat(pace, full);
+  if (info === undefined) return true;
+  if (!info.isFile || !isOfUser(info)) return false;
+  try {
+    await pace(() => fs.unlinkSync(full), () => fs.promises.unlink(full));
+  } catch (error) {
+    if (!isAbsence(error)) throw error;
+  }
+  return true;
+}
+
 /** Sets the rwx bits of the very file that `info` tells of: neither through a link, nor of another file that took its name. */
 export function setMode(
   { full, doing }: Handling,

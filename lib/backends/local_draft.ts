@@ -1,11 +1,10 @@
-import fs from "node:fs";
 import { randomBytes } from "node:crypto";
 import { cancelled, type SyncError } from "../errors.ts";
 import { nameOf, type RelPath } from "../path.ts";
 import { tempPath } from "../temp.ts";
 import type { Body, Content, WriteOptions } from "./backend.ts";
 import { opened, pour, type Pouring } from "./content.ts";
-import { fileIdOf, isAbsence, lstat, openKnown, type Pace, setMode } from "./local_disk.ts";
+import { fileIdOf, isOfUser, lstat, openKnown, type Pace, removeOwn, setMode } from "./local_disk.ts";
 import { codeOf, type Doing, localError, toSyncError } from "./local_errors.ts";
 import type { Held } from "./local_folders.ts";
 import { BLOCK, Seals } from "./local_seals.ts";
@@ -81,8 +80,11 @@ export class Draft {
       if (codeOf(error) === "ENOENT") throw localError("notFound", "its folder does not exist", doing);
       if (codeOf(error) !== "EEXIST" || tag === undefined) throw error;
       if (await this.#resume()) return;
-      // What cannot be proven is left alone unless it is our own: the name then has another version's half, and is found by the owner's.
-      if (!await this.#removeOwn()) this.#name = nameOf(tempPath(this.#drafting.path, tag.slice(0, 8) + randomHex(4)));
+      await this.#seals?.remove();
+      // What is not our own is left alone. The other name is found by its owner's part, as every leftover is.
+      if (!await removeOwn(this.#disk.pace, this.#full)) {
+        this.#name = nameOf(tempPath(this.#drafting.path, tag.slice(0, 8) + randomHex(4)));
+      }
       await this.#make();
     }
   }
@@ -111,8 +113,8 @@ export class Draft {
   }
 
   /** Called once the temporary file has its name. */
-  placed(): void {
-    this.#seals?.remove();
+  async placed(): Promise<void> {
+    if (this.#seals !== undefined && this.#seals.bytes > 0) await this.#seals.remove();
   }
 
   /** Closes, and removes what is not worth keeping. */
@@ -124,9 +126,9 @@ export class Draft {
     file?.close();
     seals?.close();
     if (!this.#isMade || (isResumable && seals !== undefined && seals.bytes > 0)) return;
-    seals?.remove();
+    await seals?.remove();
     // The failure itself is what must be told; what cannot be removed is found by its name later.
-    await this.#removeOwn().catch(() => undefined);
+    await removeOwn(this.#disk.pace, this.#full).catch(() => undefined);
   }
 
   get #full(): string {
@@ -187,20 +189,6 @@ export class Draft {
     return at === TAIL && wanted.length === TAIL && wanted.every((byte, i) => byte === found[i]);
   }
 
-  /** Removes the file under the temporary name where it is our own; false where something else is there, which stays. */
-  async #removeOwn(): Promise<boolean> {
-    const [full, { pace }] = [this.#full, this.#disk];
-    const info = await lstat(pace, full);
-    if (info === undefined) return true;
-    if (!info.isFile || !isOfUser(info)) return false;
-    try {
-      await pace(() => fs.unlinkSync(full), () => fs.promises.unlink(full));
-    } catch (error) {
-      if (!isAbsence(error)) throw error;
-    }
-    return true;
-  }
-
   async #append(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     const { signal, size, onBytes } = this.#drafting.options;
     if (signal.aborted) throw cancelled(signal, this.#drafting.doing.operation);
@@ -239,10 +227,6 @@ const RESUMABLE: readonly string[] = ["connection", "timeout", "busy", "cancelle
 /** A regular file of this user with no other name, to which others cannot write. */
 function isOwn(info: Deno.FileInfo): boolean {
   return info.isFile && isOfUser(info) && (info.nlink ?? 1) === 1 && ((info.mode ?? 0) & OTHERS_WRITE) === 0;
-}
-
-function isOfUser({ uid }: Deno.FileInfo): boolean {
-  return uid === null || uid === Deno.uid();
 }
 
 function randomHex(bytes: number): string {

@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import { createHmac } from "node:crypto";
 import type { Held } from "./local_folders.ts";
-import type { Pace } from "./local_disk.ts";
+import { type Pace, removeOwn } from "./local_disk.ts";
 
 /** `name`: of the file beside the temporary one that keeps the codes. `tag`: of the temporary name, which stands for the source's version. */
 export interface Sealing {
@@ -42,14 +42,17 @@ export class Seals {
     const codes = this.#read(Math.floor(size / BLOCK));
     let proven = 0;
     while (proven < codes.length && await this.#codeOf(draft, proven) === codes[proven]) proven++;
-    this.remove();
+    await this.remove();
     for (const code of codes.slice(0, proven)) this.#append(code);
     return this.bytes;
   }
 
   /** Seals what was written up to `size`, as far as that costs little time. Leaves the draft's offset behind the last byte. */
   async advance(draft: Deno.FsFile, size: number): Promise<void> {
-    const isDue = () => this.bytes + BLOCK <= size && this.#spent * LEAST_SHARE < performance.now() - this.#began;
+    const isDue = () => {
+      const lasted = performance.now() - this.#began;
+      return this.bytes + BLOCK <= size && lasted > SHORT_MS && this.#spent * LEAST_SHARE < lasted;
+    };
     if (this.#isRefused || !isDue()) return;
     while (isDue()) if (!await this.#sealOne(draft)) break;
     await draft.seek(size, Deno.SeekMode.Start);
@@ -67,15 +70,11 @@ export class Seals {
     this.#file = undefined;
   }
 
-  /** Removes the codes. */
-  remove(): void {
+  /** Removes the codes; those of another user stay, and none are kept. */
+  async remove(): Promise<void> {
     this.close();
     this.#blocks = 0;
-    try {
-      fs.unlinkSync(this.#path);
-    } catch {
-      // Absent, or of another user: it is not written to.
-    }
+    if (!await removeOwn(this.#sealing.pace, this.#path).catch(() => false)) this.#isRefused = true;
   }
 
   get #path(): string {
@@ -137,6 +136,8 @@ export class Seals {
   }
 }
 
+/** A write that lasts no longer than this is not worth codes. */
+const SHORT_MS = 250;
 /** Of this share of the time that a write has taken one part goes to codes. */
 const LEAST_SHARE = 10;
 /** Blocks that are sealed behind a write that broke off. */

@@ -36,7 +36,7 @@ export async function writeFile(
     await draft.open();
     await draft.fill();
     const entry = await replace(place, await draft.finish(), mode);
-    draft.placed();
+    await draft.placed();
     return entry;
   } catch (error) {
     const failure = toSyncError(error, doing);

@@ -59,7 +59,7 @@ export async function performOne(action: Action, crew: Crew, place?: Place): Pro
       onBytes: (bytes) => crew.emit({ type: "progress", action, bytes }),
     });
   } catch (error) {
-    if (action.do === "copy") crew.wanted.add(toTag(options.owners[action.to].partial, action.source));
+    if (action.do === "copy") crew.wanted.add(toTag(options.owners[action.to], "partial", action.source));
     throw error;
   }
 }

@@ -139,7 +139,7 @@ async function swapOne({ dir, replaces }: Swap, asides: Aside[], crew: Crew): Pr
     return { entry: await backend.makeDir(dir.path, call) };
   }
   await expectSame(backend, replaces, call);
-  const tag = toTag(crew.options.owners[dir.to].aside, replaces);
+  const tag = toTag(crew.options.owners[dir.to], "aside", replaces);
   const path = tempPath(dir.path, tag, backend.traits.maxNameBytes);
   await backend.rename(dir.path, path, call);
   try {

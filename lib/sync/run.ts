@@ -34,7 +34,7 @@ type Choices = Pick<
  * What a run is told. `allow`, `maxRemove`: what the guards are told; `marker`: a file that must lie in both roots; `defaulted`: sides
  * whose root no word of the user named; `noReadBack`: no remote file is read to compare it; `inPlace`: one-way, content goes into the
  * files that are there; `planOnly`: stop after the plan, write
- * nothing; `owner`: this machine and user, in any words; `host`: this machine's name, for conflict copies; `abandon`: see apply().
+ * nothing; `owner`: a secret of this machine's user, in any words; `host`: this machine's name, for conflict copies; `abandon`: see apply().
  */
 export interface RunOptions extends Choices, Call {
   readonly links: ScanOptions["links"];

@@ -64,7 +64,7 @@ export async function transfer(
 export function stagingPath({ to, path, source }: Copy, sides: Backends, owner: Owner): RelPath | undefined {
   const { rename, traits } = sides[to];
   if (rename === undefined || source.kind !== "file") return undefined;
-  return tempPath(path, toTag(owner.partial, source), traits.maxNameBytes);
+  return tempPath(path, toTag(owner, "partial", source), traits.maxNameBytes);
 }
 
 /**
@@ -112,7 +112,8 @@ async function send(
   const entry = await sides[action.to].write(path, bodyAhead, {
     signal,
     size: source.size,
-    tag: toTag(options.owner.partial, source),
+    tag: toTag(options.owner, "partial", source),
+    proofKey: options.owner.key,
     ...expecting,
     ...(inPlace ? { inPlace } : {}),
     ...(modified === undefined ? {} : { modified }),

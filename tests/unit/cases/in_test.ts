@@ -85,7 +85,7 @@ Deno.test("IN-20 run() removes leftovers of its own from where it writes alone, 
   const sides = memories({ local: { "a": "1" }, remote: {} });
   const words = (side: string) => [usual.owner, "memory", "/", "memory", "/", side];
   const source = await fileAt(sides.local, "a");
-  const own = (side: string) => tempPath(toRelPath("x"), toTag(toOwner(words(side)).partial, source));
+  const own = (side: string) => tempPath(toRelPath("x"), toTag(toOwner(words(side)), "partial", source));
   const users = ["x.tandem-0011223344556677", ".x.tandem-0011", ".x.tandem-00112233445566zz"];
   plant(sides.local, { [own("local")]: "half", ...Object.fromEntries(users.map((name) => [name, "user's"])) });
   plant(sides.remote, { [own("remote")]: "half" });

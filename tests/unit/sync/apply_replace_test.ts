@@ -160,8 +160,8 @@ Deno.test("apply() puts away what is to be kept instead of removing it", async (
 Deno.test("apply() removes leftovers of our own, but for what a failed transfer may be continued from", async () => {
   const sides = pair({ "a": "1", "b": "2" }, { "a": "came meanwhile" });
   const [a, b] = await uploads(sides, "a", "b");
-  const useless = tempPath(toRelPath("x"), toTag(owners.remote.partial, await fileAt(sides.local, "b")));
-  const wanted = tempPath(toRelPath("a"), toTag(owners.remote.partial, await fileAt(sides.local, "a")));
+  const useless = tempPath(toRelPath("x"), toTag(owners.remote, "partial", await fileAt(sides.local, "b")));
+  const wanted = tempPath(toRelPath("a"), toTag(owners.remote, "partial", await fileAt(sides.local, "a")));
   plant(sides.remote, { [useless]: "half", [wanted]: "half" });
   assert.ok(a !== undefined && b !== undefined);
   const leftovers = { local: [], remote: [toRelPath(useless), toRelPath(wanted)] };

@@ -205,7 +205,7 @@ Deno.test("apply() renames what moved, unless it changed meanwhile", async () =>
 
 Deno.test("apply() removes a file that an earlier run moved aside only when removals may happen", async () => {
   const sides = pair({ "a": "1" }, { "a": "came meanwhile" });
-  const aside = tempPath(toRelPath("p"), toTag(owners.remote.aside, await fileAt(sides.local, "a")));
+  const aside = tempPath(toRelPath("p"), toTag(owners.remote, "aside", await fileAt(sides.local, "a")));
   plant(sides.remote, { [aside]: "old" });
   const leftovers = { local: [], remote: [toRelPath(aside)] };
   await applied(await uploads(sides, "a"), sides, { leftovers });

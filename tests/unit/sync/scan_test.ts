@@ -137,16 +137,16 @@ Deno.test("scan() skips links by default and keeps them under Keep", async () =>
 });
 
 Deno.test("scan() gives temporary files of our own as leftovers, and nowhere else", async () => {
-  const partial = tempPath(toRelPath("a/x"), toTag(owner.partial, file("a/x")));
-  const aside = tempPath(toRelPath("y"), toTag(owner.aside, file("y")));
+  const partial = tempPath(toRelPath("a/x"), toTag(owner, "partial", file("a/x")));
+  const aside = tempPath(toRelPath("y"), toTag(owner, "aside", file("y")));
   const found = await scanned(holding(file("a/x"), file(partial), file(aside)));
   assert.deepEqual(shown(found), { "a": "dir", "a/x": "file" });
   assert.deepEqual([...found.leftovers].sort(), [aside, partial].sort());
 });
 
 Deno.test("scan() leaves temporary names of others alone, and folders of such a name", async () => {
-  const theirs = tempPath(toRelPath("x"), toTag(stranger.partial, file("x")));
-  const folder = tempPath(toRelPath("f"), toTag(owner.partial, file("f")));
+  const theirs = tempPath(toRelPath("x"), toTag(stranger, "partial", file("x")));
+  const folder = tempPath(toRelPath("f"), toTag(owner, "partial", file("f")));
   const found = await scanned(holding(file(theirs), file(`${folder}/inside`)));
   assert.deepEqual(shown(found), { [theirs]: "special", [folder]: "special" });
   assert.deepEqual(found.leftovers, []);

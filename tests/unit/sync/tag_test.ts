@@ -15,13 +15,13 @@ Deno.test("toOwner() gives the same owner for the same words, another for any ot
 });
 
 Deno.test("toTag() stands in a temporary name and is read back from it", () => {
-  const tag = toTag(toOwner(["me"]).partial, file);
+  const tag = toTag(toOwner(["me"]), "partial", file);
   assert.match(tag, /^[0-9a-f]{16}$/);
   assert.equal(tempTag(tempPath(file.path, tag)), tag);
 });
 
 Deno.test("toTag() changes with every mark of the source's version", () => {
-  const { partial } = toOwner(["me"]);
+  const owner = toOwner(["me"]);
   const versions: readonly FileEntry[] = [
     file,
     { ...file, path: toRelPath("a/c") },
@@ -30,13 +30,19 @@ Deno.test("toTag() changes with every mark of the source's version", () => {
     { ...file, revision: "1" },
     { ...file, fileId: "1" },
   ];
-  const tags = versions.map((version) => toTag(partial, version));
+  const tags = versions.map((version) => toTag(owner, "partial", version));
   assert.equal(new Set(tags).size, versions.length);
-  assert.ok(tags.every((tag) => tag.startsWith(partial)));
+  assert.ok(tags.every((tag) => tag.startsWith(owner.partial)));
 });
 
 Deno.test("toTag() of a link changes with what it points to", () => {
   const link = { kind: "link", path: toRelPath("l"), target: "a" } as const;
-  const { aside } = toOwner(["me"]);
-  assert.notEqual(toTag(aside, link), toTag(aside, { ...link, target: "b" }));
+  const owner = toOwner(["me"]);
+  assert.notEqual(toTag(owner, "aside", link), toTag(owner, "aside", { ...link, target: "b" }));
+});
+
+Deno.test("toTag() cannot be told by the owner's part, which a name shows, and the version, which a server knows", () => {
+  const [one, other] = [toOwner(["a secret", "/here"]), toOwner(["another secret", "/here"])];
+  assert.notEqual(toTag({ ...other, partial: one.partial }, "partial", file), toTag(one, "partial", file));
+  assert.ok(!toTag(one, "partial", file).includes(one.key.slice(0, 8)));
 });
