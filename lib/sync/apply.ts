@@ -7,6 +7,7 @@ import { Feed } from "./feed.ts";
 import { type Phases, toPhases } from "./order.ts";
 import { type Aside, clearAsides, giveBack, keepAside, removeOwn, stageAll, swapAll, takeOverAll } from "./replace.ts";
 import type { Backends } from "./transfer.ts";
+import { Vanished } from "./vanished.ts";
 
 /** How a plan's execution ended. `lost`: the server went away and the rest was not tried. */
 export interface ApplyEnd {
@@ -35,7 +36,10 @@ export async function* apply(
   const quit = new AbortController();
   const signal = AbortSignal.any([options.signal, quit.signal]);
   const attempts = new Attempts(sides, { signal, onError: options.onError, emit });
-  const work = conduct(plan, { sides, options, attempts, emit, wanted: new Set() }).finally(() => feed.close());
+  const vanished = new Vanished(sides, { signal });
+  const work = conduct(plan, { sides, options, attempts, emit, wanted: new Set(), vanished }).finally(() =>
+    feed.close()
+  );
   // It is awaited below, after the last event; until then a rejection must not count as unhandled.
   work.catch(() => {});
   const abandon = () => feed.close();

@@ -7,6 +7,7 @@ import { drain, inOrder } from "./pool.ts";
 import { type Owner, toTag } from "./tag.ts";
 import type { Backends, Place } from "./transfer.ts";
 import type { Trash } from "./trash.ts";
+import type { Vanished } from "./vanished.ts";
 
 /**
  * `owners`: whose temporary names on each side are our own; `leftovers`: those that a scan found there, removed when nothing needs them
@@ -31,6 +32,7 @@ export interface Crew {
   readonly options: ApplyOptions;
   readonly attempts: Attempts;
   readonly wanted: Set<string>;
+  readonly vanished: Vanished;
   emit(event: SyncEvent): void;
 }
 
@@ -49,15 +51,18 @@ export async function doAll(actions: readonly Action[], crew: Crew): Promise<rea
 
 /** perform() for this crew: progress goes to the feed, and what a failed copy leaves is remembered. `place`: where a copy goes instead. */
 export async function performOne(action: Action, crew: Crew, place?: Place): Promise<Outcome> {
-  const { sides, options, attempts } = crew;
+  const { sides, options, attempts, vanished } = crew;
+  if (action.do === "copy") vanished.countTried();
   try {
-    return await perform(action, sides, {
+    const outcome = await perform(action, sides, {
       signal: attempts.signal,
       owners: options.owners,
       ...(place === undefined ? {} : { place }),
       ...(options.trash === undefined ? {} : { trash: options.trash }),
       onBytes: (bytes) => crew.emit({ type: "progress", action, bytes }),
     });
+    if (action.do === "copy" && "vanished" in outcome) await vanished.lookAgain(action);
+    return outcome;
   } catch (error) {
     if (action.do === "copy") crew.wanted.add(toTag(options.owners[action.to], "partial", action.source));
     throw error;
@@ -87,10 +92,11 @@ export function bytesOf(action: Action): number {
 }
 
 /** Why nothing may be removed now; undefined while it may. */
-export function heldBecause({ options, attempts }: Crew): string | undefined {
+export function heldBecause({ options, attempts, vanished }: Crew): string | undefined {
   if (attempts.signal.aborted && !attempts.stopped) return "the run was cancelled";
   if (attempts.stopped) return "the run stopped at a failure";
   if (attempts.lost !== undefined) return "the connection was lost";
+  if (vanished.areMost) return "most files vanished before they were copied, so that the listing cannot be right";
   if (options.removeDespiteFailures || attempts.failures === 0) return undefined;
   return attempts.failures === 1 ? "something else failed" : `${attempts.failures} other things failed`;
 }

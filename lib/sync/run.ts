@@ -1,10 +1,19 @@
 import type { Call } from "../backends/backend.ts";
 import { cancelled, SyncError, toSyncError } from "../errors.ts";
 import { printable, root } from "../path.ts";
-import { type Action, type Entry, type Plan, type Side, sides as bothSides, type SyncEvent } from "../types.ts";
+import {
+  type Action,
+  type Entry,
+  type Plan,
+  type Side,
+  sides as bothSides,
+  type Snapshot,
+  type SyncEvent,
+} from "../types.ts";
 import { apply, type ApplyEnd } from "./apply.ts";
 import type { ApplyOptions } from "./crew.ts";
 import { dangers, describeDanger } from "./check.ts";
+import { confirmAbsences } from "./confirm.ts";
 import type { Remembered } from "./history.ts";
 import { type Danger, type Limits, type PlanOptions, type RootState } from "./options.ts";
 import { forgetRestored, noteInPlace, remember, watch } from "./run_memory.ts";
@@ -15,6 +24,7 @@ import { toSnapshot } from "./snapshot.ts";
 import { type Owner, toOwner } from "./tag.ts";
 import type { Backends } from "./transfer.ts";
 import type { PairTrash, Trash } from "./trash.ts";
+import { probeListing } from "./vanished.ts";
 import { alongShifts, findZoneShifts, noteShift } from "./zone_shift.ts";
 
 type Choices = Pick<
@@ -71,7 +81,8 @@ export type RunEnd =
   | { readonly outcome: "applied"; readonly plan: Plan; readonly applied: ApplyEnd };
 
 /**
- * The whole run: check the roots, list both sides, plan, settle open pairs by checksum and plan once more, guard, carry out. Rejects
+ * The whole run: check the roots, list both sides, plan, settle open pairs by checksum and plan once more, guard, confirm absences,
+ * carry out. Rejects
  * before the first change with badInput, refused (all dangers in words, after "planned"), the server's errors, or cancelled; a missing
  * root that is to be written to is made once the plan may run. Later failures are events, and so is being cancelled: see ApplyEnd.
  */
@@ -92,9 +103,18 @@ export async function* run(sides: Backends, options: RunOptions): AsyncGenerator
   const scans = await scanBoth(sides, { options, owners, missing });
   for (const side of bothSides) yield { type: "scanned", side, entries: scans[side].snapshot.size };
   const told = yield* keepPace(options, { scans, rootEntries });
-  const made = yield* planRun(sides, scans, { ...told, rootEntries });
+  const raw = yield* planRun(sides, scans, { ...told, rootEntries });
+  const snapshots = { local: scans.local.snapshot, remote: scans.remote.snapshot };
+  const found = findDangers(raw, snapshots, { options: told, sides, missing, marker });
+  const isRefused = found.length > 0 && !mayAsk(found, told);
+  const made = isRefused ? raw : await confirmAbsences(raw, sides, {
+    ...told,
+    snapshots,
+    history: told.remembered?.history,
+  });
   yield { type: "planned", plan: made };
-  await guard(made, scans, { options: told, sides, missing, marker });
+  await guard(found, told);
+  await probeListing(made, sides, { signal, snapshot: snapshots.remote });
   if (options.planOnly) return { outcome: "planned", plan: made };
   if (options.approve !== undefined && !await options.approve(made)) return { outcome: "declined", plan: made };
   if (signal.aborted) throw cancelled(signal, "carry out the plan");
@@ -121,8 +141,7 @@ export async function* run(sides: Backends, options: RunOptions): AsyncGenerator
     }),
   );
   if (remembered !== undefined) {
-    const before = { local: scans.local.snapshot, remote: scans.remote.snapshot };
-    const carried = { plan: made, before, done, applied, listedAt, rootEntries };
+    const carried = { plan: made, before: snapshots, done, applied, listedAt, rootEntries };
     yield* remember(sides, carried, { remembered, signal, now });
   }
   if (!applied.cancelled && applied.lost === undefined) yield* prune(options);
@@ -180,17 +199,17 @@ async function scanBoth(
   throw cancelled(signal, "list both sides");
 }
 
-/** Throws refused unless nothing is dangerous, or the user says yes to what a key could have allowed. */
-async function guard(
+/** What the guards find dangerous in the plan as it was made: what is held back later on is no less dangerous for that. */
+function findDangers(
   made: Plan,
-  scans: Scans,
+  snapshots: Readonly<Record<Side, Snapshot>>,
   { options, sides, missing, marker }: {
     readonly options: RunOptions;
     readonly sides: Backends;
     readonly missing: Missing;
     readonly marker: Limits["marker"] | undefined;
   },
-): Promise<void> {
+): readonly Danger[] {
   const { mode, remove, mirror, allow, maxRemove, remembered } = options;
   const rootState = (side: Side): RootState => ({
     ...(sides[side].place.broad === undefined ? {} : { broad: sides[side].place.broad }),
@@ -207,11 +226,17 @@ async function guard(
     ...(maxRemove === undefined ? {} : { maxRemove }),
     ...(marker === undefined ? {} : { marker }),
   };
-  const snapshots = { local: scans.local.snapshot, remote: scans.remote.snapshot };
-  const found = dangers(made, snapshots, remembered?.history, limits);
+  return dangers(made, snapshots, remembered?.history, limits);
+}
+
+function mayAsk(found: readonly Danger[], { planOnly, ask }: RunOptions): boolean {
+  return !planOnly && ask !== undefined && found.every((danger) => danger.allowedBy !== undefined);
+}
+
+/** Throws refused unless nothing is dangerous, or the user says yes to what a key could have allowed. */
+async function guard(found: readonly Danger[], options: RunOptions): Promise<void> {
   if (found.length === 0) return;
-  const askable = !options.planOnly && found.every((danger) => danger.allowedBy !== undefined);
-  if (askable && await options.ask?.(found)) return;
+  if (mayAsk(found, options) && await options.ask?.(found)) return;
   throw new SyncError("refused", found.map(describeDanger).join("\n"), { operation: "check the plan" });
 }
 

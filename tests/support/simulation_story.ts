@@ -2,6 +2,7 @@ import fc from "npm:fast-check@4.10.2";
 import type { MemoryDials, OptionalMethod } from "../../lib/backends/memory.ts";
 import type { ConflictPolicy, Mode } from "../../lib/sync/options.ts";
 import type { Side } from "../../lib/types.ts";
+import type { Lies } from "./lying.ts";
 
 /** What goes wrong in a run; numbers are counted modulo what there is. */
 export type Trouble =
@@ -17,6 +18,7 @@ export type Trouble =
     readonly side: Side;
     readonly there: boolean;
   }
+  | { readonly trouble: "lie"; readonly side: Side; readonly lies: Lies }
   | { readonly trouble: "cancel"; readonly at: number };
 
 /** What a user does: `content` numbers a shared content, or makes one of its own; `old`: its time lies in the past. */
@@ -138,6 +140,17 @@ const quietSync = {
 export const anyQuietSync: fc.Arbitrary<Sync> = fc.record({
   ...quietSync,
   trouble: fc.constant<Trouble>({ trouble: "none" }),
+}).map(withTrash);
+
+/** A removing run of any mode over a side whose listings lie. */
+export const anyDeceivedSync: fc.Arbitrary<Sync> = fc.record({
+  ...usualSync,
+  remove: fc.constant(true),
+  trouble: fc.record({
+    trouble: fc.constant("lie" as const),
+    side,
+    lies: fc.record({ seed: fc.nat(1_000_000), steady: fc.boolean(), among: fc.constantFrom(1, 2, 3, 6) }),
+  }),
 }).map(withTrash);
 
 const lacks: fc.Arbitrary<readonly OptionalMethod[]> = fc.constantFrom(

@@ -7,6 +7,7 @@ import { tempTag } from "../../lib/temp.ts";
 import type { Backends } from "../../lib/sync/transfer.ts";
 import type { Side } from "../../lib/types.ts";
 import { Crash, faulty } from "./faulty.ts";
+import { lying } from "./lying.ts";
 import { userEdit, type World } from "./simulation.ts";
 import { textAt } from "./simulation_edits.ts";
 import type { Edit, Trouble } from "./simulation_story.ts";
@@ -47,7 +48,8 @@ export function disturb(world: World, trouble: Trouble): Disturbed {
       },
       many: ({ run }) => run(),
     };
-    return decorate(faulty(inner, { faults: faultsOf(trouble, side), ...(crash && { crash }) }), around);
+    const given = decorate(faulty(inner, { faults: faultsOf(trouble, side), ...(crash && { crash }) }), around);
+    return trouble.trouble === "lie" && trouble.side === side ? lying(given, trouble.lies) : given;
   };
   return {
     sides: { local: front("local"), remote: front("remote") },
