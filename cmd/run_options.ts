@@ -21,6 +21,7 @@ export interface RunWords extends PairWords, MemoryWords {
   readonly SkipMoves: boolean;
   readonly Conflict: ConflictPolicy;
   readonly MaxRemove: Share | undefined;
+  readonly MaxListing: number;
   readonly AllowEmptySource: boolean;
   readonly AllowRoot: boolean;
   readonly AllowMissingRoot: boolean;
@@ -59,6 +60,7 @@ export async function toRunOptions<W extends RunWords>(
     removeDespiteFailures: words.RemoveDespiteFailures,
     allow: allowed(words),
     ...(words.MaxRemove === undefined ? {} : { maxRemove: words.MaxRemove }),
+    maxListing: words.MaxListing,
     ...(words.RequireMarker === undefined ? {} : { marker: words.RequireMarker }),
     ...(memory.remembered === undefined ? {} : { remembered: memory.remembered }),
     stillHeld: async () => (await Promise.all(memory.locks.map((lock) => lock.stillHeld()))).every(Boolean),

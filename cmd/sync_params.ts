@@ -1,6 +1,6 @@
 import { badInput } from "../lib/errors.ts";
 import type { Params } from "../lib/shell/command.ts";
-import { duration, listOf, number, oneOf, path, share, text, toggle } from "../lib/shell/types.ts";
+import { duration, listOf, number, oneOf, path, share, size, text, toggle } from "../lib/shell/types.ts";
 import { criteria } from "../lib/sync/criteria.ts";
 import { givenLogin, type Login, loginParams, standsForSession, toReach } from "./login.ts";
 import { sessionInput } from "./session_input.ts";
@@ -75,6 +75,11 @@ export const syncParams = {
     help: "-Links Follow may lead out of the folder.",
   },
   MaxRemove: { type: share, help: "Refuse to remove more than this: 10, or 50%." },
+  MaxListing: {
+    type: size,
+    fallback: 1 << 30,
+    help: "Give up when the names of one side take more memory than this: 1G by default.",
+  },
   AllowEmptySource: {
     type: toggle,
     exact: true,

@@ -26,6 +26,12 @@ export function gate(dir: RelPath, name: string): Gated {
   return { ok: false, shown: joined(dir, printable(name).replaceAll("/", "\u2215") || "(empty)"), why };
 }
 
+/** Why the text is no name of one thing in a folder, as a clause; undefined if it is one. */
+export function nameTrouble(name: string, rules: NameRules): string | undefined {
+  if (rules === "windows" && name.includes("\\")) return "the name holds a backslash";
+  return refusal(name);
+}
+
 /** A path of names that are already known to be good (a user's words, a test); throws a RangeError on a name the gate refuses. */
 export function toRelPath(text: string): RelPath {
   if (text === "") return root;

@@ -14,7 +14,7 @@ import {
 import { type Doubt, withDoubts } from "./confirm_plan.ts";
 import { drain, inOrder } from "./pool.ts";
 import { Relisting } from "./relisting.ts";
-import { endsAll } from "./scan.ts";
+import { endsRun } from "./scan.ts";
 import { type Spelling, toSpelling } from "./spelling.ts";
 import { type Backends, isSame } from "./transfer.ts";
 
@@ -113,7 +113,7 @@ async function judge(claims: readonly Claim[], listing: Listing, { size, doubts 
       const isIt = listed !== undefined && (listing.spelling.key !== undefined || listed === claim.path);
       if (isIt) doubts.set(claim.action, missed(listing.side));
     } catch (error) {
-      doubts.set(claim.action, unknown(error));
+      doubts.set(claim.action, await unknown(error, listing));
     }
   });
 }
@@ -140,7 +140,7 @@ async function look({ path, wants }: Claim, listing: Listing): Promise<Doubt | u
       await isOneFile(entry, listed, listing);
     return isRenamed ? undefined : missed(side);
   } catch (error) {
-    return unknown(error);
+    return await unknown(error, listing);
   }
 }
 
@@ -189,9 +189,9 @@ function otherKind(side: Side): Doubt {
 }
 
 /** Throws what ends a run; everything else concerns one path. */
-function unknown(error: unknown): Doubt {
+async function unknown(error: unknown, { backend, signal }: Listing): Promise<Doubt> {
   const why = toSyncError(error, "look at");
-  if (endsAll(why.kind)) throw why;
+  if (await endsRun(why, backend, { signal })) throw why;
   return { is: "wrong", why: `whether it is gone cannot be told: ${printable(why.message)}` };
 }
 

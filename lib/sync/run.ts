@@ -57,6 +57,8 @@ export interface RunOptions extends Choices, Call {
   readonly stopOnError: boolean;
   readonly planOnly: boolean;
   readonly concurrency?: number;
+  /** Bytes of memory that each side's listing may take. */
+  readonly maxListing?: number;
   readonly owner: string;
   readonly host: string;
   /** What is remembered of this pair; it is read for the plan, and written once the plan is carried out. */
@@ -87,6 +89,16 @@ export type RunEnd =
  * root that is to be written to is made once the plan may run. Later failures are events, and so is being cancelled: see ApplyEnd.
  */
 export async function* run(sides: Backends, options: RunOptions): AsyncGenerator<SyncEvent, RunEnd, void> {
+  try {
+    return yield* conduct(sides, options);
+  } catch (error) {
+    // A server that stays overloaded is no other run that holds the pair.
+    const isBusy = error instanceof SyncError && error.kind === "busy";
+    throw isBusy ? new SyncError("connection", error.message, { ...error.facts, cause: error }) : error;
+  }
+}
+
+async function* conduct(sides: Backends, options: RunOptions): AsyncGenerator<SyncEvent, RunEnd, void> {
   const listedAt = options.now();
   const { missing, entries: rootEntries } = await checkRoots(sides, {
     signal: options.signal,
@@ -186,7 +198,8 @@ async function scanBoth(
   const scanOne = async (side: Side): Promise<Scan> => {
     if (missing[side]) return { snapshot: toSnapshot([]), leftovers: [] };
     try {
-      return await scan(sides[side], { signal, links: options.links, owner: owners[side], hidesDots });
+      const { links, maxListing } = options;
+      return await scan(sides[side], { signal, links, owner: owners[side], hidesDots, maxBytes: maxListing });
     } catch (error) {
       stop.abort(error);
       throw error;

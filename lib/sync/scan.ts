@@ -1,9 +1,10 @@
 import type { Backend, Call } from "../backends/backend.ts";
 import { cancelled, type ErrorKind, SyncError, toSyncError } from "../errors.ts";
-import { isChild, nameOf, parentOf, printable, type RelPath, root } from "../path.ts";
+import { nameOf, parentOf, printable, type RelPath, root } from "../path.ts";
 import { tempTag } from "../temp.ts";
 import type { DirEntry, Entry, OpaqueEntry, Snapshot } from "../types.ts";
 import { drain } from "./pool.ts";
+import { ListingTooLarge, ScanWall } from "./scan_wall.ts";
 import { toSnapshot, toTree } from "./snapshot.ts";
 import type { Owner } from "./tag.ts";
 
@@ -14,6 +15,8 @@ export interface ScanOptions extends Call {
   readonly concurrency?: number;
   /** One of the two sides shows no name that begins with a dot: whether it is there cannot be told, so it is left alone. */
   readonly hidesDots?: boolean;
+  /** Bytes of memory that the listing may take: 1 GiB by default. */
+  readonly maxBytes?: number | undefined;
 }
 
 /** What a side holds, and the temporary files of our own that lie about there (no part of the snapshot). */
@@ -29,7 +32,9 @@ export interface Scan {
  * hostKey); the signal is aborted.
  */
 export async function scan(backend: Backend, options: ScanOptions): Promise<Scan> {
-  const found: Found = { entries: [], leftovers: [] };
+  const { maxBytes } = options;
+  const wall = new ScanWall({ maxBytes, label: backend.label, names: backend.traits.names });
+  const found: Found = { entries: [], leftovers: [], wall };
   try {
     if (!await walkTree(backend, found, options)) await listTree(backend, found, options);
   } catch (error) {
@@ -46,9 +51,20 @@ export function endsAll(kind: ErrorKind): boolean {
   return FATAL.has(kind);
 }
 
+/**
+ * Whether an error of one path ends a scan or a run. A lost link does only if the root gives no sign of life either: a server may break
+ * off over one path, and all others are none the worse.
+ */
+export async function endsRun(error: SyncError, backend: Backend, call: Call): Promise<boolean> {
+  if (!endsAll(error.kind) || error instanceof ListingTooLarge) return error instanceof ListingTooLarge;
+  if (error.kind !== "connection" && error.kind !== "timeout") return true;
+  return await backend.stat(root, call).then(() => call.signal.aborted, () => true);
+}
+
 interface Found {
   readonly entries: Entry[];
   readonly leftovers: RelPath[];
+  readonly wall: ScanWall;
 }
 
 interface Folder {
@@ -59,27 +75,24 @@ interface Folder {
 const FATAL: ReadonlySet<ErrorKind> = new Set(["connection", "timeout", "auth", "hostKey", "cancelled"]);
 const TRASH = ".tandem-trash";
 const LOCK = ".tandem-lock";
-// A hostile server may have folders without end, in depth or in number; no disk holds that many.
+// A hostile server may have folders without end; no disk is that deep.
 const MAX_DEPTH = 1000;
-const MAX_ENTRIES = 10_000_000;
+/** So many folders may lose the link while the server itself answers; beyond that it is the server. */
+const MAX_LOST = 3;
 const MAX_FOLDERS_AT_ONCE = 64;
 
 async function listTree(backend: Backend, found: Found, options: ScanOptions): Promise<void> {
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
+  let lost = 0;
   const waiting: Folder[] = [{ entry: { kind: "dir", path: root }, depth: 0 }];
 
   async function listOne({ entry, depth }: Folder): Promise<void> {
     if (depth > MAX_DEPTH) throw failure(`it lies more than ${MAX_DEPTH} folders deep`);
     const children = await backend.list(entry.path, { signal });
+    const checked = children.map((child) => found.wall.admitChild(child, entry.path));
     if (entry.path !== root) found.entries.push(entry);
-    if (found.entries.length + children.length > MAX_ENTRIES) throw tooMany();
-    for (const child of children) {
-      if (!isChild(child.path, entry.path)) {
-        throw failure(`its listing names "${printable(child.path)}", which does not lie in it`);
-      }
-    }
-    for (const child of children) {
+    for (const child of checked) {
       const admitted = admit(child, found, options);
       if (admitted?.kind === "dir") waiting.push({ entry: admitted, depth: depth + 1 });
       else if (admitted !== undefined) found.entries.push(admitted);
@@ -91,7 +104,8 @@ async function listTree(backend: Backend, found: Found, options: ScanOptions): P
     try {
       await listOne(folder).catch(async (error) => {
         const why = toSyncError(error, "list");
-        if (path === root || endsAll(why.kind)) throw why;
+        if (path === root || await endsRun(why, backend, { signal })) throw why;
+        if (endsAll(why.kind) && ++lost > MAX_LOST) throw why;
         if (why.kind === "notFound" && await isGone(backend, path, { signal })) return;
         found.entries.push(unreadable(path, why.message));
       });
@@ -111,8 +125,7 @@ async function walkTree(backend: Backend, found: Found, options: ScanOptions): P
   const all: Entry[] = [];
   try {
     for await (const batch of backend.walk(root, options)) {
-      if (all.length + batch.length > MAX_ENTRIES) throw tooMany();
-      for (const entry of batch) if (entry.path !== root) all.push(entry);
+      for (const entry of batch) if (entry.path !== root) all.push(found.wall.admit(entry));
     }
   } catch (error) {
     if (toSyncError(error, "list").kind === "unsupported") return false;
@@ -195,7 +208,7 @@ async function isGone(backend: Backend, path: RelPath, call: Call): Promise<bool
     return await backend.stat(path, call) === undefined;
   } catch (error) {
     const why = toSyncError(error, "list");
-    if (endsAll(why.kind)) throw why;
+    if (await endsRun(why, backend, call)) throw why;
     return false;
   }
 }
@@ -208,14 +221,10 @@ function failure(message: string): SyncError {
   return new SyncError("unexpected", message, { operation: "list" });
 }
 
-function tooMany(): SyncError {
-  return failure(`the folder holds more than ${MAX_ENTRIES} entries`);
-}
-
 /** Why nothing is known: told apart by what stands at the root. */
 async function rootError(backend: Backend, error: unknown, call: Call): Promise<SyncError> {
   const why = toSyncError(error, "list");
-  if (endsAll(why.kind)) return why;
+  if (endsAll(why.kind) || why instanceof ListingTooLarge) return why;
   const facts = { operation: "list", backend: backend.label, cause: why };
   const place = `"${printable(backend.place.path)}" (${backend.label})`;
   const entry = await backend.stat(root, call).catch(() => why);

@@ -5,7 +5,7 @@ import { otherSide, type Plan, type Side, type Snapshot } from "../types.ts";
 import { countLeaves } from "./check_loss.ts";
 import { drain, inOrder } from "./pool.ts";
 import { Relisting } from "./relisting.ts";
-import { endsAll } from "./scan.ts";
+import { endsRun } from "./scan.ts";
 import type { Backends, Copy } from "./transfer.ts";
 
 /** `snapshot`: what the remote side was listed with. */
@@ -29,7 +29,7 @@ export async function probeListing(plan: Plan, { remote }: Backends, options: Pr
       if (await remote.stat(path, options) === undefined) gone.push(path);
     } catch (error) {
       const why = toSyncError(error, "look at");
-      if (endsAll(why.kind)) throw why;
+      if (await endsRun(why, remote, options)) throw why;
     }
   };
   const limit = Math.max(1, remote.traits.parallelFiles);

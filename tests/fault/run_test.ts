@@ -125,7 +125,28 @@ for (const side of ["local", "remote"] as const) {
 Deno.test("run() rejects, with nothing changed, when the server is lost while it is listed", async () => {
   const sides = start({ lacks: ["walk"] });
   const lost = new SyncError("connection", "the line is dead", { operation: "list" });
-  const remote = faulty(noWrite(sides.remote), { faults: [{ on: "list", path: "old", error: lost }] });
+  const remote = faulty(noWrite(sides.remote), {
+    faults: [{ on: "list", path: "old", error: lost }, { on: "stat", nth: 2, error: lost }],
+  });
+  assert.equal((await rejection(ran({ local: noWrite(sides.local), remote }))).kind, "connection");
+});
+
+Deno.test("run() leaves one folder alone over which the server breaks off, and does the rest", async () => {
+  const sides = { local: memory(), remote: memory({ lacks: ["walk"] }) };
+  plant(sides.local, { "old/x": "1", "d/y": "2" });
+  plant(sides.remote, { "old/x": "other", "d/z": "3" });
+  const lost = new SyncError("connection", "the line is dead", { operation: "list", transient: true });
+  const remote = faulty(sides.remote, { faults: [{ on: "list", path: "old", error: lost }] });
+  const { end } = await ran({ local: sides.local, remote });
+  assert.deepEqual(end.plan.refusals.map(({ path }) => path), ["old"]);
+  assert.deepEqual(await texts(sides.remote), { "d": null, "d/y": "2", "d/z": "3", "old": null, "old/x": "other" });
+});
+
+Deno.test("run() takes no server that stays overloaded for another run of the pair", async () => {
+  const sides = { local: memory(), remote: memory() };
+  plant(sides.local, { "a": "1" });
+  const busy = new SyncError("busy", "the store asks for fewer requests", { operation: "list", transient: true });
+  const remote = faulty(sides.remote, { faults: [{ on: ["list", "walk"], error: busy }] });
   assert.equal((await rejection(ran({ local: noWrite(sides.local), remote }))).kind, "connection");
 });
 

@@ -141,8 +141,13 @@ Deno.test("run() does not remove what it cannot ask for", async () => {
 Deno.test("run() rejects with nothing changed when the server is lost while absences are confirmed", async () => {
   const sides = pair({ "a": "1", "n": "new" }, { "a": "1", "old": "2" });
   const lost = new SyncError("connection", "the line is dead", { operation: "stat" });
-  const local = faulty(sides.local, { faults: [{ on: "stat", path: "old", error: lost }] });
+  const dead = { on: "stat", error: lost } as const;
+  const local = faulty(sides.local, { faults: [{ ...dead, path: "old" }, { ...dead, path: "", nth: 2 }] });
   assert.equal((await rejection(ran({ local, remote: noWrite(sides.remote) }))).kind, "connection");
+  // One path over which it breaks off is no more than that.
+  const once = faulty(sides.local, { faults: [{ ...dead, path: "old" }] });
+  const { end } = await ran({ local: once, remote: noRemove(sides.remote) });
+  assert.deepEqual(end.plan.refusals.map(({ path }) => path), ["old"]);
 });
 
 Deno.test("run() removes a name that the other side cannot hold", async () => {
