@@ -20,7 +20,7 @@ export const clearTrashCommand = defineCommand({
   async *run(each, host): AsyncIterable<TrashRecord> {
     const home = await homeOfTrash(host);
     for await (const words of each) {
-      const items = await findItems(home, words.Id);
+      const items = await findItems(home, words.Id, host);
       if (items.length === 0) continue;
       if (!words.Force && !host.common.whatIf) {
         const question = `Remove ${items.length} kept ${items.length === 1 ? "version" : "versions"} for good?`;

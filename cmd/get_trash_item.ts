@@ -12,7 +12,7 @@ export const getTrashItemCommand = defineCommand({
   },
   async *run(each, host): AsyncIterable<TrashRecord> {
     for await (const { Path } of each) {
-      for (const item of await findItems(await homeOfTrash(host), undefined)) {
+      for (const item of await findItems(await homeOfTrash(host), undefined, host)) {
         if (Path === undefined || matches(item.path, Path)) yield toTrashRecord(item);
       }
     }

@@ -11,6 +11,7 @@ import { type PairIdentity, pairName } from "../lib/sync/pair_name.ts";
 import type { Backends } from "../lib/sync/transfer.ts";
 import { takeRemoteLock } from "../lib/sync/remote_lock.ts";
 import { PairTrash } from "../lib/sync/trash.ts";
+import { guardTrash } from "../lib/sync/trash_index.ts";
 import type { SyncMode } from "./sync_params.ts";
 
 /** Words that say where memory lies and how much is kept. */
@@ -52,10 +53,11 @@ export async function openMemory(sides: Backends, options: MemoryOptions): Promi
   const kept = await openKept(sides, options);
   if (kept?.lock !== undefined) stack.use(kept.lock);
   const pair = kept?.pair ?? toPair(sides, host.machine);
+  const home = trashHome(kept?.state);
   const keeps = mode === "Both" || words.Recycle;
   const trash = keeps
     ? new PairTrash({
-      home: trashHome(kept?.state),
+      home,
       pair: pairName(pair),
       sides,
       start: host.now(),
@@ -63,6 +65,7 @@ export async function openMemory(sides: Backends, options: MemoryOptions): Promi
       ...(words.RemoteTrash === undefined ? {} : { remoteTrash: words.RemoteTrash }),
     })
     : undefined;
+  if (home !== undefined && keeps) await guardTrash({ home, pair: pairName(pair) });
   const remoteLock = await lockRemote(sides.remote, options);
   if (remoteLock !== undefined) stack.use(remoteLock);
   const remembered = kept === undefined ? undefined : await openRemembered(kept, options);

@@ -3,7 +3,7 @@ import { type Bound, defineCommand, type Host, type Params } from "../lib/shell/
 import { toggle } from "../lib/shell/types.ts";
 import { PairTrash } from "../lib/sync/trash.ts";
 import type { TrashItem } from "../lib/sync/trash_items.ts";
-import { restoreItem } from "../lib/sync/trash_restore.ts";
+import { guardParents, restoreItem } from "../lib/sync/trash_restore.ts";
 import { loginParams } from "./login.ts";
 import { sessionInput } from "./session_input.ts";
 import { findItems, homeOfTrash, itemIds, Places, toTrashRecord, type TrashRecord } from "./trash_of_user.ts";
@@ -40,7 +40,7 @@ export const restoreTrashItemCommand = defineCommand({
         throw badInput("Which item? Write its Id, or pipe Get-TrashItem in.", "MissingMandatoryParameter");
       }
       const places = new Places(words, host);
-      for (const item of await findItems(home, words.Id)) {
+      for (const item of await findItems(home, words.Id, host)) {
         await restore(item, { words, places, home, host });
         yield toTrashRecord(item);
       }
@@ -60,6 +60,7 @@ async function restore(item: TrashItem, { words, places, home, host }: Restoring
   const target = await places.root(item);
   const server = await places.holder(item);
   const { signal } = host;
+  await guardParents(target, item.path, { signal });
   const there = await target.stat(item.path, { signal });
   if (there !== undefined && words.Force) {
     if (there.kind !== "file" && there.kind !== "link") {

@@ -63,8 +63,12 @@ export async function homeOfTrash(host: Host): Promise<string> {
 }
 
 /** The items of these ids, each of which must be there once; all of them where none is given. */
-export async function findItems(home: string, ids: readonly string[] | undefined): Promise<readonly TrashItem[]> {
-  const all = await listTrash(home);
+export async function findItems(
+  home: string,
+  ids: readonly string[] | undefined,
+  host: Pick<Host, "warn">,
+): Promise<readonly TrashItem[]> {
+  const all = await listTrash(home, (message) => host.warn(message));
   if (ids === undefined) return all;
   return ids.map((id) => {
     const [item, other] = all.filter((one) => one.id.startsWith(id));

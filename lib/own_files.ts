@@ -16,18 +16,19 @@ export interface OwnFacts {
   readonly mode: number | null;
 }
 
+/** `isSecret`: others may not even read it; `lenient`: mode bits that are granted to others all the same. */
+export interface OwnOptions {
+  readonly isSecret?: boolean;
+  readonly lenient?: number;
+}
+
 /**
  * THE GUARD of all that is kept between runs: why a file or folder is not this user's own, as a clause; undefined where it is.
- * `isSecret`: others may not even read it. Windows has neither owner nor mode here, so there only links are refused.
+ * Windows has neither owner nor mode here, so there only links are refused.
  */
 export function distrust(
   info: OwnFacts,
-  { kind, isSecret = false, lenient = 0 }: {
-    readonly kind: "file" | "folder";
-    readonly isSecret?: boolean;
-    /** Mode bits that are granted to others all the same. */
-    readonly lenient?: number;
-  },
+  { kind, isSecret = false, lenient = 0 }: OwnOptions & { readonly kind: "file" | "folder" },
 ): string | undefined {
   if (info.isSymlink) return "is a link";
   if (kind === "file" ? !info.isFile : !info.isDirectory) return `is no ${kind}`;
@@ -43,10 +44,7 @@ export function distrust(
  * Opens a file of the state to be read, following no link and waiting for no pipe, and judges the open handle: what is read afterwards is
  * what was judged. Undefined when there is none. Rejects with refused of id foreignState.
  */
-export async function openOwn(
-  path: string,
-  options: { readonly isSecret?: boolean } = {},
-): Promise<FileHandle | undefined> {
+export async function openOwn(path: string, options: OwnOptions = {}): Promise<FileHandle | undefined> {
   const before = await lookAt(path);
   if (before === undefined) return undefined;
   mustBeOwn(path, before, { kind: "file", ...options });
@@ -60,14 +58,7 @@ export async function openOwn(
   }
   try {
     const info = await handle.stat();
-    const facts = {
-      isFile: info.isFile(),
-      isDirectory: info.isDirectory(),
-      isSymlink: false,
-      uid: info.uid,
-      mode: info.mode,
-    };
-    mustBeOwn(path, facts, { kind: "file", ...options });
+    mustBeOwn(path, factsOf(info), { kind: "file", ...options });
     if (Deno.build.os === "windows") return handle;
     if (info.ino !== before.ino || info.dev !== before.dev) throw foreign(path, "was exchanged while it was opened");
     return handle;
@@ -77,15 +68,40 @@ export async function openOwn(
   }
 }
 
-/** The text of a file of the state, at most `limit` bytes of it; undefined when there is none. Rejects as openOwn() does. */
+/** The facts of an open handle. */
+export function factsOf(info: Awaited<ReturnType<FileHandle["stat"]>>): OwnFacts {
+  return {
+    isFile: info.isFile(),
+    isDirectory: info.isDirectory(),
+    isSymlink: info.isSymbolicLink(),
+    uid: Number(info.uid),
+    mode: Number(info.mode),
+  };
+}
+
+/** Appends to a file of the state, which is made where it is missing, for this user alone. Rejects as openOwn() does. */
+export async function appendOwn(path: string, text: string, options: OwnOptions = {}): Promise<void> {
+  const before = await lookAt(path);
+  if (before !== undefined) mustBeOwn(path, before, { kind: "file", ...options });
+  const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT;
+  const handle = await open(path, flags | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0), 0o600);
+  try {
+    mustBeOwn(path, factsOf(await handle.stat()), { kind: "file", ...options });
+    await handle.appendFile(text);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** The text of a file of the state, at most `limit` bytes of it where that is given; undefined when there is none. Rejects as openOwn() does. */
 export async function readOwnText(
   path: string,
-  options: { readonly limit: number; readonly isSecret?: boolean },
+  options: OwnOptions & { readonly limit?: number } = {},
 ): Promise<string | undefined> {
   const handle = await openOwn(path, options);
   if (handle === undefined) return undefined;
   try {
-    const bytes = new Uint8Array(Math.min(options.limit, (await handle.stat()).size));
+    const bytes = new Uint8Array(Math.min(options.limit ?? Infinity, (await handle.stat()).size));
     let size = 0;
     while (size < bytes.length) {
       const { bytesRead } = await handle.read(bytes, size, bytes.length - size, size);
@@ -128,6 +144,13 @@ export async function guardWayTo(folder: string): Promise<void> {
       throw foreign(above, `lets every user exchange what it holds (mode ${octal((mode ?? 0) & 0o1777)})`);
     }
   }
+}
+
+/** Waits until the names in a folder are on the disk, as they are not when only their files are; Windows has no such call, and needs none. */
+export async function flushFolder(path: string): Promise<void> {
+  if (Deno.build.os === "windows") return;
+  using folder = await Deno.open(path);
+  await folder.sync();
 }
 
 /** Whether a file can be written in the folder, which is made where it is missing; rejects with the system's reason where it cannot. */

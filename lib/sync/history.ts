@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
 import { SyncError } from "../errors.ts";
-import { guardOwn, guardWayTo, isForeign, makeOwnFolder, openOwn } from "../own_files.ts";
+import { flushFolder, guardOwn, guardWayTo, isForeign, makeOwnFolder, openOwn } from "../own_files.ts";
 import { printable } from "../path.ts";
 import type { History, Lesson } from "../types.ts";
 import { type Book, readBook, type Roots, SIDECARS, toHistory, Unusable, writeBook } from "./history_book.ts";
@@ -198,13 +198,6 @@ async function putAside(path: string): Promise<string> {
 async function flush(path: string): Promise<void> {
   using file = await Deno.open(path, { read: true, write: true });
   await file.sync();
-}
-
-/** A new name is on the disk once its folder is; Windows has no such call, and needs none. */
-async function flushFolder(path: string): Promise<void> {
-  if (Deno.build.os === "windows") return;
-  using folder = await Deno.open(path);
-  await folder.sync();
 }
 
 /** Whether the system, and not the content of the file, is the reason: that is no damage. */

@@ -7,24 +7,34 @@ import { expectSame } from "./perform.ts";
 import { endsAll } from "./scan.ts";
 import type { Backends } from "./transfer.ts";
 import {
-  appendLine,
   canMake,
   copyToDisk,
   isOneDisk,
   linkOnDisk,
-  makeFolder,
+  makeTrash,
   moveBackOnDisk,
   moveOnDisk,
-  readIndex,
   removeFromDisk,
-  tidyIndex,
 } from "./trash_disk.ts";
-import { goneLine, itemLine, type Loss, overdue, toItemId, toRunName, type TrashItem } from "./trash_items.ts";
+import { appendLine, readIndex, tidyIndex } from "./trash_index.ts";
+import {
+  goneLine,
+  type IndexPlace,
+  itemLine,
+  type Loss,
+  overdue,
+  toItemId,
+  toRunName,
+  TRASH,
+  trashesOf,
+  type TrashItem,
+} from "./trash_items.ts";
 import { clearItem } from "./trash_restore.ts";
 import {
   canDuplicate,
   duplicateOnServer,
   findServerBin,
+  makeServerBin,
   makeServerFolder,
   removeFromServer,
   renameOnServer,
@@ -108,13 +118,13 @@ export class PairTrash implements Trash {
 
   /** Removes what has lain here for longer than so many days, losers of conflicts excepted, and tidies the index. */
   async prune(days: number, now: number, call: Call): Promise<void> {
-    const items = overdue(await readIndex(this.#index), days, now);
+    const items = overdue((await readIndex(this.#index)).items, days, now);
     for (const item of items) await clearItem(item, { home: this.#home, server: this.#options.sides.remote, ...call });
     await tidyIndex(this.#index);
   }
 
-  get #index(): string {
-    return join(this.#home, `${this.#options.pair}.jsonl`);
+  get #index(): IndexPlace {
+    return { home: this.#home, pair: this.#options.pair };
   }
 
   get #home(): string {
@@ -137,14 +147,14 @@ export class PairTrash implements Trash {
       at: joined(bin.folder, ...path.split("/")),
     };
     const item = this.#toItem(loser, spot);
-    await this.#makeFolder(bin, dirname(spot.at), call);
+    await this.#makeFolder(bin, spot.at, call);
     // What takes the version away is noted before it does: a crash in between must not leave a version that no list names.
     const moves = loser.take || this.#mustMove(bin, entry);
     const isEarly = moves && bin.kind !== "copy";
     if (isEarly) await this.#note(itemLine(item));
     try {
       const moved = await put(spot, moves, call);
-      if (!isEarly) await this.#note(itemLine(item));
+      if (!isEarly) await this.#noteOrTakeBack(item, { spot, moved, ...call });
       const undo = async (back: Call) => {
         await takeBack(spot, moved, back);
         await this.#note(goneLine(item.id));
@@ -153,6 +163,19 @@ export class PairTrash implements Trash {
     } catch (error) {
       if (isEarly) await this.#note(goneLine(item.id));
       else if (bin.kind === "server" && toSyncError(error, "keep").kind === "unsupported") this.#duplicates = false;
+      throw error;
+    }
+  }
+
+  /** What no list names is not kept: it is taken back, and the version stays where it is. */
+  async #noteOrTakeBack(
+    item: TrashItem,
+    { spot, moved, signal }: Call & { readonly spot: Spot; readonly moved: boolean },
+  ): Promise<void> {
+    try {
+      await this.#note(itemLine(item));
+    } catch (error) {
+      await takeBack(spot, moved, { signal });
       throw error;
     }
   }
@@ -186,11 +209,17 @@ export class PairTrash implements Trash {
   async #localBin(): Promise<Bin> {
     const { home, sides, pair, start } = this.#options;
     const { disk, path } = sides.local.place;
-    const folder = join(pair, toRunName(start, "local"));
+    const below = join(pair, toRunName(start, "local"));
     if (home !== undefined && (disk === undefined || await isOneDisk(home, disk))) {
-      return { kind: disk === undefined ? "copy" : "disk", folder: join(home, folder) };
+      return { kind: disk === undefined ? "copy" : "disk", base: home, folder: join(home, below) };
     }
-    return { kind: "disk", folder: join(disk ?? path, TRASH, folder) };
+    const [inside] = trashesOf(disk ?? path);
+    const folder = join(inside, below);
+    // A trash folder in the root that another user made or can exchange is left alone.
+    if (home !== undefined && !await canMake({ base: inside, at: join(folder, TRASH) })) {
+      return { kind: "copy", base: home, folder: join(home, below) };
+    }
+    return { kind: "disk", base: inside, folder };
   }
 
   async #remoteBin(call: Call): Promise<Bin> {
@@ -198,9 +227,14 @@ export class PairTrash implements Trash {
     const { disk } = sides.remote.place;
     const run = toRunName(start, "remote");
     if (disk !== undefined) {
-      if (home !== undefined && await isOneDisk(home, disk)) return { kind: "disk", folder: join(home, pair, run) };
-      const beside = join(dirname(disk), TRASH, pair, run);
-      if (dirname(disk) !== disk && await canMake(beside)) return { kind: "disk", folder: beside };
+      if (home !== undefined && await isOneDisk(home, disk)) {
+        return { kind: "disk", base: home, folder: join(home, pair, run) };
+      }
+      const [, beside] = trashesOf(disk);
+      const folder = join(beside, pair, run);
+      if (dirname(disk) !== disk && await canMake({ base: beside, at: join(folder, TRASH) })) {
+        return { kind: "disk", base: beside, folder };
+      }
     } else {
       const given = remoteTrash === undefined ? {} : { given: remoteTrash };
       const bin = await findServerBin(sides.remote, { ...given, below: posix.join(pair, run), ...call });
@@ -208,14 +242,22 @@ export class PairTrash implements Trash {
         return { kind: "server", ...bin };
       }
     }
-    return { kind: "copy", folder: join(this.#home, pair, run) };
+    return { kind: "copy", base: this.#home, folder: join(this.#home, pair, run) };
   }
 
-  async #makeFolder(bin: Bin, folder: string, call: Call): Promise<void> {
+  /** Makes the folder in which a version is to lie, once. */
+  async #makeFolder(bin: Bin, at: string, call: Call): Promise<void> {
+    const folder = dirname(at);
     const making = this.#made.get(folder) ??
-      (bin.kind === "server" ? makeServerFolder(bin, folder, call) : makeFolder(folder));
+      (bin.kind === "server" ? this.#makeOnServer(bin, folder, call) : makeTrash({ base: bin.base, at }));
     this.#made.set(folder, making);
     await making;
+  }
+
+  async #makeOnServer(bin: ServerBin, folder: string, call: Call): Promise<void> {
+    if (folder === bin.folder) return await makeServerBin(bin, call);
+    await this.#makeFolder({ kind: "server", ...bin }, folder, call);
+    await makeServerFolder(bin, folder, call);
   }
 
   async #note(line: string): Promise<void> {
@@ -223,10 +265,10 @@ export class PairTrash implements Trash {
   }
 }
 
-const TRASH = ".tandem-trash";
-
-/** Where one side's losers go in this run: another folder of their disk, one of their server, or a copy on this machine. */
-type Bin = { readonly kind: "disk" | "copy"; readonly folder: string } | ({ readonly kind: "server" } & ServerBin);
+/** Where one side's losers go in this run: another folder of their disk, one of their server, or a copy on this machine. `base`: the trash folder. */
+type Bin =
+  | { readonly kind: "disk" | "copy"; readonly base: string; readonly folder: string }
+  | ({ readonly kind: "server" } & ServerBin);
 
 interface Spot {
   readonly bin: Bin;
@@ -250,22 +292,27 @@ async function put({ bin, backend, entry, from, at }: Spot, take: boolean, call:
     }
     return false;
   }
-  if (bin.kind === "disk" && take && await moveOnDisk(entry, { from, to: at })) return true;
-  if (bin.kind === "disk" && !take && await linkOnDisk(entry, { from, to: at })) return false;
-  await copyToDisk(backend, entry, { to: at, ...call });
+  const to = { base: bin.base, at };
+  if (bin.kind === "disk" && take && await moveOnDisk(entry, { from, to })) return true;
+  if (bin.kind === "disk" && !take && await linkOnDisk(entry, { from, to })) return false;
+  await copyToDisk(backend, entry, { to, ...call });
   return false;
 }
 
 async function takeBack({ bin, from, at }: Spot, moved: boolean, call: Call): Promise<void> {
-  if (moved && bin.kind === "server") await renameOnServer(bin, { from: at, to: from, ...call });
-  else if (moved) await moveBackOnDisk({ from: at, to: from });
-  else if (bin.kind === "server") await removeFromServer(bin, at, call);
-  else await removeFromDisk(at);
+  if (bin.kind === "server") {
+    if (moved) await renameOnServer(bin, { from: at, to: from, ...call });
+    else await removeFromServer(bin, at, call);
+    return;
+  }
+  const place = { base: bin.base, at };
+  if (moved) await moveBackOnDisk({ from: place, to: from });
+  else await removeFromDisk(place);
 }
 
 async function canMakeOn(bin: ServerBin, call: Call): Promise<boolean> {
   try {
-    await makeServerFolder(bin, bin.folder, call);
+    await makeServerBin(bin, call);
     return true;
   } catch (error) {
     const why = toSyncError(error, "keep");

@@ -1,16 +1,26 @@
-import { dirname, join, posix } from "node:path";
+import { dirname, posix } from "node:path";
 import type { Backend, Call } from "../backends/backend.ts";
 import { SyncError } from "../errors.ts";
 import { parentOf, printable, type RelPath, root } from "../path.ts";
-import { appendLine, findIndexes, lookAtKept, readIndex, readKept, removeFromDisk } from "./trash_disk.ts";
-import { goneLine, type TrashItem } from "./trash_items.ts";
-import { below, renameOnServer } from "./trash_server.ts";
+import { lookAtKept, readKept, removeFromDisk } from "./trash_disk.ts";
+import { appendLine, findIndexes, readIndex } from "./trash_index.ts";
+import { depthOf, goneLine, placeOf, type TrashItem } from "./trash_items.ts";
+import { renameOnServer, statInTrash } from "./trash_server.ts";
 
-/** What is kept of all pairs under a trash folder, the oldest first. */
-export async function listTrash(home: string): Promise<readonly TrashItem[]> {
-  const items: TrashItem[] = [];
-  for (const index of await findIndexes(home)) items.push(...await readIndex(index));
-  return items.sort((a, b) => a.when - b.when);
+/** What is kept of all pairs under a trash folder, the oldest first. `warn` is told of lines that are not believed. */
+export async function listTrash(home: string, warn?: (message: string) => void): Promise<readonly TrashItem[]> {
+  const all: TrashItem[] = [];
+  for (const index of await findIndexes(home)) {
+    const { items, refused } = await readIndex(index);
+    all.push(...items);
+    if (refused === 0) continue;
+    const lines = refused === 1 ? "1 line" : `${refused} lines`;
+    warn?.(
+      `The list of the trash "${printable(home)}" holds ${lines} that no run wrote so, in "${index.pair}.jsonl": ` +
+        "what they name may lie anywhere, and is left alone.",
+    );
+  }
+  return all.sort((a, b) => a.when - b.when);
 }
 
 /** `home`: the trash folder whose index names the item; `server`: a connection to where it lies, for those that do not lie here. */
@@ -23,9 +33,9 @@ export interface ItemOptions extends Call {
 export async function clearItem(item: TrashItem, options: ItemOptions): Promise<void> {
   if (item.host === "server") {
     const whole = await wholeOf(item, options);
-    const entry = await whole.stat(below(item.at), options);
+    const entry = await statInTrash(whole, item.at, { ...options, depth: depthOf(item) });
     if (entry !== undefined) await whole.remove(entry, options);
-  } else await removeFromDisk(item.at, { up: depthOf(item) });
+  } else await removeFromDisk(placeOf(item), { up: depthOf(item) });
   await forget(item, options);
 }
 
@@ -35,6 +45,7 @@ export async function clearItem(item: TrashItem, options: ItemOptions): Promise<
  */
 export async function restoreItem(item: TrashItem, options: ItemOptions & { readonly target: Backend }): Promise<void> {
   const { target, signal } = options;
+  await guardParents(target, item.path, options);
   const there = await target.stat(item.path, options);
   if (there !== undefined) {
     throw new SyncError("exists", `"${printable(item.path)}" is there again: -Force puts that one into the trash.`, {
@@ -45,19 +56,36 @@ export async function restoreItem(item: TrashItem, options: ItemOptions & { read
   await makeParents(target, item.path, options);
   if (item.host === "server") {
     const whole = await wholeOf(item, options);
+    if (await statInTrash(whole, item.at, { ...options, depth: depthOf(item) }) === undefined) throw gone(item);
     await renameOnServer({ whole }, { from: item.at, to: posix.join(target.place.path, item.path), signal });
   } else {
     await writeBack(item, target, options);
-    await removeFromDisk(item.at, { up: depthOf(item) });
+    await removeFromDisk(placeOf(item), { up: depthOf(item) });
   }
   await forget(item, options);
 }
 
-async function writeBack({ at, path, modified }: TrashItem, target: Backend, { signal }: Call): Promise<void> {
-  const found = await lookAtKept(at);
-  if (found === undefined) {
-    throw new SyncError("notFound", `"${printable(at)}" is gone, so it cannot be restored.`, { operation: "restore" });
+/**
+ * Sees to it that what lies at a path below a root lies in that root: rejects with refused where a folder on the way is a link, through
+ * which it would lie elsewhere, or no folder.
+ */
+export async function guardParents(target: Backend, path: RelPath, call: Call): Promise<void> {
+  for (const dir of foldersAbove(path)) {
+    const entry = await target.stat(dir, call);
+    if (entry === undefined) return;
+    if (entry.kind === "dir") continue;
+    const message = `"${printable(path)}" is not restored: "${
+      printable(dir)
+    }" is no folder but a ${entry.kind}; move it away first.`;
+    throw new SyncError("refused", message, { operation: "restore", path });
   }
+}
+
+async function writeBack(item: TrashItem, target: Backend, { signal }: Call): Promise<void> {
+  const { path, modified } = item;
+  const place = placeOf(item);
+  const found = await lookAtKept(place);
+  if (found === undefined) throw gone(item);
   if (found.target !== undefined) {
     if (target.makeLink === undefined) {
       throw new SyncError("unsupported", `${target.label} has no links`, { operation: "restore", path });
@@ -65,7 +93,7 @@ async function writeBack({ at, path, modified }: TrashItem, target: Backend, { s
     await target.makeLink(path, found.target, { signal, expect: "absent" });
     return;
   }
-  await target.write(path, (from, to) => readKept(at, from, to), {
+  await target.write(path, (from, to) => readKept(place, from, to), {
     signal,
     size: found.size,
     expect: "absent",
@@ -74,19 +102,23 @@ async function writeBack({ at, path, modified }: TrashItem, target: Backend, { s
   });
 }
 
-/** How many folders above the kept file are its own: those of its path, the run's, the pair's. */
-function depthOf({ path }: TrashItem): number {
-  return path.split("/").length + 1;
+function gone({ at }: TrashItem): SyncError {
+  return new SyncError("notFound", `"${printable(at)}" is gone, so it cannot be restored.`, { operation: "restore" });
 }
 
 async function forget({ id, pair }: TrashItem, { home }: ItemOptions): Promise<void> {
-  await appendLine(join(home, `${pair}.jsonl`), goneLine(id));
+  await appendLine({ home, pair }, goneLine(id));
 }
 
 async function makeParents(backend: Backend, path: RelPath, call: Call): Promise<void> {
-  const missing: RelPath[] = [];
-  for (let dir = parentOf(path); dir !== root; dir = parentOf(dir)) missing.unshift(dir);
-  for (const dir of missing) await backend.makeDir(dir, call);
+  for (const dir of foldersAbove(path)) await backend.makeDir(dir, call);
+}
+
+/** The folders that a path lies in, from the root down. */
+function foldersAbove(path: RelPath): readonly RelPath[] {
+  const above: RelPath[] = [];
+  for (let dir = parentOf(path); dir !== root; dir = parentOf(dir)) above.unshift(dir);
+  return above;
 }
 
 async function wholeOf({ at, session }: TrashItem, { server, signal }: ItemOptions): Promise<Backend> {

@@ -2,10 +2,13 @@ import { posix } from "node:path";
 import type { Backend, Call } from "../backends/backend.ts";
 import { SyncError } from "../errors.ts";
 import { nameOf, parentOf, printable, type RelPath, root, toRelPath } from "../path.ts";
+import type { Entry } from "../types.ts";
+import { TRASH } from "./trash_items.ts";
 
-/** A folder of the server to which what loses is renamed. `whole`: the server from its root on. */
+/** A folder of the server to which what loses is renamed, in the trash folder `base`. `whole`: the server from its root on. */
 export interface ServerBin {
   readonly whole: Backend;
+  readonly base: string;
   readonly folder: string;
 }
 
@@ -19,23 +22,59 @@ export async function findServerBin(
 ): Promise<ServerBin | undefined> {
   if (remote.rename === undefined) return undefined;
   const { place } = await remote.at(given ?? "~", { signal });
-  const base = given === undefined ? posix.join(place.path, ".tandem-trash") : place.path;
+  const base = given === undefined ? posix.join(place.path, TRASH) : place.path;
   if (given === undefined && isBelow(base, remote.place.path)) return undefined;
   const whole = await remote.at("/", { signal });
-  return whole.place.path === "/" ? { whole, folder: posix.join(base, below) } : undefined;
+  return whole.place.path === "/" ? { whole, base, folder: posix.join(base, below) } : undefined;
 }
 
-/** Makes the folder and those above it that are missing, for this user's eyes alone. Rejects where that cannot be. */
-export async function makeServerFolder({ whole }: Pick<ServerBin, "whole">, folder: string, call: Call): Promise<void> {
+/**
+ * Makes the trash folder, those above it that are missing, and the folder in it for this run, for this user's eyes alone. Rejects where
+ * that cannot be, and with refused where one of them is a link: what is kept must not leave the trash folder.
+ */
+export async function makeServerBin({ whole, base, folder }: ServerBin, call: Call): Promise<void> {
   const missing: RelPath[] = [];
-  for (let dir = below(folder); dir !== root; dir = parentOf(dir)) {
+  for (let dir = parentOf(below(base)); dir !== root; dir = parentOf(dir)) {
     if (await whole.stat(dir, call) !== undefined) break;
     missing.unshift(dir);
   }
-  for (const dir of missing) {
-    await whole.makeDir(dir, call);
-    if (nameOf(dir) === ".tandem-trash") await whole.setMode?.(dir, 0o700, call);
+  for (const dir of missing) await whole.makeDir(dir, call);
+  for (let dir = base;; dir = posix.join(dir, firstOf(posix.relative(dir, folder)))) {
+    await makeServerFolder({ whole }, dir, call);
+    if (dir === folder) return;
   }
+}
+
+/** Makes a folder where it is missing; the one above it is there. Rejects with refused where its name is that of a link or a file. */
+export async function makeServerFolder({ whole }: Pick<ServerBin, "whole">, folder: string, call: Call): Promise<void> {
+  const dir = below(folder);
+  if (dir === root) return;
+  const entry = await whole.stat(dir, call);
+  if (entry?.kind === "dir") return;
+  if (entry !== undefined) throw noFolder(whole, folder);
+  await whole.makeDir(dir, call);
+  if (nameOf(dir) === TRASH) await whole.setMode?.(dir, 0o700, call);
+}
+
+/**
+ * What lies at a kept file's place, which is below `depth` folders of the trash: undefined where it is gone. Rejects with refused where one
+ * of them is no folder but a link: what is removed or restored must not lie outside of the trash.
+ */
+export async function statInTrash(
+  whole: Backend,
+  at: string,
+  { depth, signal }: Call & { readonly depth: number },
+): Promise<Entry | undefined> {
+  const path = below(at);
+  const above: RelPath[] = [];
+  for (let dir = parentOf(path); dir !== root && above.length < depth; dir = parentOf(dir)) above.unshift(dir);
+  const base = above[0] === undefined ? root : parentOf(above[0]);
+  for (const dir of nameOf(base) === TRASH ? [base, ...above] : above) {
+    const entry = await whole.stat(dir, { signal });
+    if (entry === undefined) return undefined;
+    if (entry.kind !== "dir") throw noFolder(whole, `/${dir}`);
+  }
+  return await whole.stat(path, { signal });
 }
 
 /** Renames from one absolute path to another, which must be free. */
@@ -79,6 +118,17 @@ export function below(absolute: string): RelPath {
     const message = `"${printable(absolute)}" holds a name that cannot be written as a path`;
     throw new SyncError("unsupported", message, { operation: "keep" });
   }
+}
+
+function firstOf(path: string): string {
+  return path.split("/", 1)[0] ?? "";
+}
+
+function noFolder(whole: Backend, folder: string): SyncError {
+  const message = `"${
+    printable(folder)
+  }" on ${whole.label} is no folder: nothing is kept, restored or cleared through it`;
+  return new SyncError("refused", message, { operation: "keep" });
 }
 
 function isBelow(path: string, folder: string): boolean {

@@ -29,6 +29,8 @@ const edgeFiles = [
   "lib/sync/lock.ts",
   "lib/sync/lock_owner.ts",
   "lib/sync/trash_disk.ts",
+  "lib/sync/trash_index.ts",
+  "lib/sync/trash_reach.ts",
 ];
 const pureModules = ["path", "crypto", "util", "buffer", "stream"];
 const worldNames = ["Deno", "process", "globalThis", "fetch", "WebSocket", "Worker", "localStorage"];

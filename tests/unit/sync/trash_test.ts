@@ -234,7 +234,7 @@ for (const [name, act] of [["moveOnDisk", moveOnDisk], ["linkOnDisk", linkOnDisk
     within(async ({ root, entry }) => {
       const a = await entry("a");
       await Deno.writeTextFile(`${root}/a`, "edited at the last moment");
-      await assert.rejects(act(a, { from: `${root}/a`, to: `${root}/kept` }), { kind: "changed" });
+      await assert.rejects(act(a, { from: `${root}/a`, to: { base: root, at: `${root}/kept` } }), { kind: "changed" });
       assert.deepEqual(await readDisk(root), { "a": "edited at the last moment", "d/b": "deep" });
     }));
 }
