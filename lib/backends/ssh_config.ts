@@ -57,7 +57,7 @@ export interface SshSettings {
 
 /** Reads an ssh_config file and the files it includes, all of them, whichever host they are for. Throws badInput for a malformed one. */
 export async function loadSshConfig(path: string, files: ConfigFiles): Promise<readonly ConfigLine[]> {
-  return await load(path, files, { base: dirname(path), depth: 0 });
+  return await load(path, files, { base: dirname(path), within: [] });
 }
 
 /** What the config says of one host: the first value of a keyword counts, identity files add up (ssh_config(5)). Runs no command. */
@@ -125,20 +125,24 @@ const METHODS = [
   ["challengeresponseauthentication", "keyboard-interactive"],
 ] as const;
 
-/** `base`: the folder of the first file, which every relative Include starts from. */
+/** `base`: the folder of the first file, which every relative Include starts from; `within`: the files that include this one. */
 interface Place {
   readonly base: string;
-  readonly depth: number;
+  readonly within: readonly string[];
 }
 
-async function load(path: string, files: ConfigFiles, { base, depth }: Place): Promise<readonly ConfigLine[]> {
-  if (depth > MAX_DEPTH) throw badInput(`"${path}" is included more than ${MAX_DEPTH} deep; does it include itself?`);
+async function load(path: string, files: ConfigFiles, { base, within }: Place): Promise<readonly ConfigLine[]> {
+  // Before the depth is reached: a file that names itself twice would be read 2^16 times.
+  if (within.includes(path)) throw badInput(`"${path}" includes itself; remove that Include.`);
+  if (within.length > MAX_DEPTH) {
+    throw badInput(`"${path}" is included more than ${MAX_DEPTH} deep; remove an Include.`);
+  }
   const text = await files.read(path);
   if (text === undefined) return [];
   const include = async (pattern: string) => {
     const found: ConfigLine[] = [];
     for (const one of await expandGlob(pattern, base, files)) {
-      found.push(...await load(one, files, { base, depth: depth + 1 }));
+      found.push(...await load(one, files, { base, within: [...within, path] }));
     }
     return found;
   };

@@ -166,6 +166,25 @@ Deno.test("loadSshConfig() refuses files that include themselves", async () => {
   await assert.rejects(settings("Include config\n", { host: "web1" }), isBadInput);
 });
 
+Deno.test("loadSshConfig() reads no file again and again that includes itself several times, itself or by another", async () => {
+  let reads = 0;
+  const text: Readonly<Record<string, string>> = {
+    "/etc/ssh/config": "Include config config other other\n",
+    "/etc/ssh/other": "Include third third third\n",
+    "/etc/ssh/third": "Include other config\n",
+  };
+  const files: ConfigFiles = {
+    home: undefined,
+    read(path) {
+      reads += 1;
+      return Promise.resolve(text[path]);
+    },
+    list: () => Promise.resolve([]),
+  };
+  await assert.rejects(loadSshConfig("/etc/ssh/config", files), isBadInput);
+  assert.ok(reads < 20, `${reads} reads`);
+});
+
 for (const text of ['Host "web1\n', "Host\nUser x\n", "Match host\n", 'IdentityFile "~/a\n']) {
   Deno.test(`loadSshConfig() refuses ${JSON.stringify(text)}, naming the file`, async () => {
     await assert.rejects(settings(text, { host: "web1" }), (error) => {
