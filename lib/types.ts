@@ -170,8 +170,9 @@ export interface Lesson {
  * What a run will do, in path order. `refusals`: paths that fail before the first write; `held`: removals held back; `notes`: for the
  * report; `open`: pairs only a checksum can settle (digest these, plan once more; a pair of two spellings is listed under both);
  * `free`: pairs where a checksum would save a transfer, worth asking only where no remote file must be read; `doubtful`: pairs of one size
- * that would be conflicts and may be one content, worth reading the remote file, since a conflict carries both; `restoring`: what
- * history knows and one side lacks, and gets back. Printable as JSON.
+ * that would be conflicts and may be one content, worth reading the remote file, since a conflict carries both; `unsure`: files that look
+ * as they were, by marks that could hide an edit: their contents tell; `restoring`: what history knows and one side lacks, and gets
+ * back. Printable as JSON.
  */
 export interface Plan {
   readonly actions: readonly Action[];
@@ -184,6 +185,7 @@ export interface Plan {
   readonly open: readonly RelPath[];
   readonly free?: readonly RelPath[];
   readonly doubtful?: readonly RelPath[];
+  readonly unsure?: readonly RelPath[];
 }
 
 /** A version in the trash: its id there, and the path of the file that holds it. */
@@ -203,7 +205,8 @@ export interface Run {
 
 /**
  * What a run tells while it goes, in order of happening. `bytes` of progress are those moved since the last progress event of that
- * action (a retry may take some back: negative). `warnings` of done: the transfer is good, but e.g. its time could not be set; `kept`:
+ * action (a retry may take some back: negative). `warnings` of done: the transfer is good, but e.g. its time could not be set; `isOther`:
+ * the source was edited after the plan was made, and went there as it was then; `isUntimed`: the place did not keep the time; `kept`:
  * where the version lies that had to go, and the name by which the trash knows it.
  */
 export type SyncEvent =
@@ -216,6 +219,8 @@ export type SyncEvent =
     readonly action: Action;
     readonly result?: Entry;
     readonly warnings?: readonly string[];
+    readonly isOther?: true;
+    readonly isUntimed?: true;
     readonly kept?: InTrash;
   }
   | { readonly type: "failed"; readonly action: Action; readonly error: SyncError }

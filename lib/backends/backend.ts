@@ -23,6 +23,8 @@ export interface Traits {
   readonly maxNameBytes: number;
   /** Names that begin with a dot are in no listing: nobody can tell whether one is there. */
   readonly hidesDots?: boolean;
+  /** An equal revision is no proof of equal bytes (ETags of WebDAV): size and time have to agree as well. */
+  readonly weakRevisions?: boolean;
 }
 
 export interface Call {
@@ -71,8 +73,8 @@ export interface WriteOptions extends Call, Expecting {
   readonly proofKey?: string;
   /** Called with bytes as they are on their way to the target; negative when a retry takes some back. */
   onBytes?(bytes: number): void;
-  /** Called when the content is in place but something lesser was refused (its time, its mode): one sentence. */
-  onWarning?(message: string): void;
+  /** Called when the content is in place but something lesser was refused (its time, its mode): one sentence; `about` tells times, which are reported once for all files. */
+  onWarning?(message: string, about?: "time"): void;
 }
 
 /** Content at hand, compared with what an entry shows. Equality is proven by a hash; inequality proves nothing, as the mark may be made in another way. */

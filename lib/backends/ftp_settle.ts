@@ -102,6 +102,7 @@ function modeFor(
   return wanted === undefined ? undefined : wanted & 0o777;
 }
 
-function warn({ path, options }: Draft, what: string): void {
-  options.onWarning?.(`The server refused to set the ${what} of "${printable(path)}"`);
+function warn({ path, options }: Draft, what: "time" | "mode"): void {
+  const about = what === "time" ? what : undefined;
+  options.onWarning?.(`The server refused to set the ${what} of "${printable(path)}"`, about);
 }

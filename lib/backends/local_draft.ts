@@ -44,7 +44,7 @@ export function setTime(
     if (Number.isNaN(time.getTime())) throw new RangeError("no disk can hold this time");
     file.utimeSync(time, time);
   } catch (error) {
-    onWarning?.(toSyncError(error, { operation: "set the time of", shown }).message);
+    onWarning?.(toSyncError(error, { operation: "set the time of", shown }).message, "time");
   }
 }
 

@@ -4,12 +4,13 @@ import { cancelled, SyncError } from "../errors.ts";
 import { type RelPath, root, toRelPath } from "../path.ts";
 import type { Checksum, DirEntry, Entry, FileEntry, LinkEntry } from "../types.ts";
 import type { Backend, Body, Call, Content, Expecting, Place, ReadOptions, Traits, WriteOptions } from "./backend.ts";
-import { opened, pour } from "./content.ts";
-import { shuffled } from "./memory_nodes.ts";
+import { gathered } from "./memory_content.ts";
+import { type Revisions, shuffled } from "./memory_nodes.ts";
+import { type TimeDials, type TimeKeeping, toStamp } from "./memory_times.ts";
 import { type MemoryOperation, MemoryTree } from "./memory_tree.ts";
 
 /** What the tree plays, all with defaults: a quick, exact, case-sensitive disk. */
-export interface MemoryDials extends Partial<Traits> {
+export interface MemoryDials extends Partial<Traits>, TimeDials {
   /** ms that every call takes. */
   readonly latency?: number;
   /** Listings come in an order of its own for each seed. */
@@ -19,7 +20,7 @@ export interface MemoryDials extends Partial<Traits> {
   sleep?(ms: number): Promise<void>;
   readonly modes?: boolean;
   readonly fileIds?: boolean;
-  readonly revisions?: boolean;
+  readonly revisions?: Revisions;
   /** Optional methods that this place has not. */
   readonly lacks?: readonly OptionalMethod[];
 }
@@ -37,13 +38,16 @@ export interface MemoryBackend extends Backend {
 
 /** A tree that lives in this process: the same calls in the same order give the same results. */
 export function memory(dials: MemoryDials = {}): MemoryBackend {
-  const { latency = 0, seed, now, sleep, modes = true, fileIds = true, revisions = false, lacks = [], ...given } =
-    dials;
+  const { latency = 0, seed, now, sleep, modes = true, fileIds = true, revisions = false, lacks = [], ...more } = dials;
+  const { times = "kept", clockOff = 0, roundsUp = false, ...given } = more;
   const traits: Traits = { ...usualTraits, ...given };
   let tick = START;
-  const rules = { traits, modes, fileIds, revisions, now: now ?? (() => tick += 1000) };
+  const clock = now ?? (() => tick += 1000);
+  const itsNow = () => clock() + clockOff;
+  const stamp = toStamp(traits, { times, roundsUp }, itsNow);
   const world: World = {
-    tree: new MemoryTree(rules),
+    tree: new MemoryTree({ traits, modes, fileIds, revisions, stamp, now: itsNow }),
+    times,
     lacks,
     seed,
     wait: latency === 0 ? () => Promise.resolve() : () => (sleep ?? sleepReally)(latency),
@@ -70,6 +74,7 @@ const usualTraits: Traits = {
 
 interface World {
   readonly tree: MemoryTree;
+  readonly times: TimeKeeping;
   readonly lacks: readonly OptionalMethod[];
   readonly seed: number | undefined;
   wait(): Promise<void>;
@@ -171,10 +176,10 @@ class MemoryFolder implements Backend {
       const mode = tree.hide(full) ?? options.mode;
       await this.#world.wait();
       const kept = mode === undefined ? {} : { mode };
-      return this.#rebased(tree.write(full, bytes, { ...options, ...kept, expect: "absent" }));
+      return this.#written(tree.write(full, bytes, { ...options, ...kept, expect: "absent" }), options);
     }
     await this.#begin("write", options);
-    return this.#rebased(tree.write(full, bytes, options));
+    return this.#written(tree.write(full, bytes, options), options);
   }
 
   async makeDir(path: RelPath, call: Call): Promise<DirEntry> {
@@ -218,6 +223,11 @@ class MemoryFolder implements Backend {
     call: Call,
   ): Promise<void> {
     await this.#begin("set", call);
+    if ("modified" in change && this.#world.times === "refused") {
+      throw new SyncError("denied", `Cannot set the time of "${path}": it is refused`, {
+        operation: "set the time of",
+      });
+    }
     this.#world.tree.set(this.#full(path), change);
   }
 
@@ -259,30 +269,17 @@ class MemoryFolder implements Backend {
     return expect === undefined ? {} : { expect };
   }
 
+  #written(entry: FileEntry, { modified, onWarning }: WriteOptions): FileEntry {
+    const { times } = this.#world;
+    if (times === "refused" && modified !== undefined) onWarning?.(`The time of "${entry.path}" is refused`, "time");
+    return this.#rebased(entry);
+  }
+
   /** An entry of the tree as seen from this root. */
   #rebased<E extends Entry>(entry: E): E {
     const { at } = this.#view;
     return at === root ? entry : { ...entry, path: entry.path.slice(at.length + 1) };
   }
-}
-
-/** All the bytes, exactly as many as they are said to be. */
-async function gathered(body: Body, options: WriteOptions, path: string): Promise<Uint8Array<ArrayBuffer>> {
-  const { signal, size, onBytes } = options;
-  const pouring = { signal, operation: "write" };
-  const wrong = () =>
-    new SyncError("changed", `Cannot write "${path}": its source does not have ${size} bytes`, { operation: "write" });
-  const bytes = new Uint8Array(size);
-  let at = 0;
-  await pour(await opened(body(), pouring), (chunk) => {
-    if (at + chunk.length > size) throw wrong();
-    bytes.set(chunk, at);
-    at += chunk.length;
-    onBytes?.(chunk.length);
-    return Promise.resolve();
-  }, pouring);
-  if (at < size) throw wrong();
-  return bytes;
 }
 
 function sleepReally(ms: number): Promise<void> {

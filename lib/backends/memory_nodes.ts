@@ -1,6 +1,9 @@
 import { createHash } from "node:crypto";
 import type { DirEntry, Entry, FileEntry } from "../types.ts";
 
+/** Whether files have revisions, and what these are worth: "stale" ones outlive a change, "loose" ones are another in each answer. */
+export type Revisions = boolean | "stale" | "loose";
+
 /** What stands in a memory tree under one name; `name` as it is spelled there. */
 export type Node = FileNode | DirNode | OtherNode;
 export interface FileNode {
@@ -59,4 +62,11 @@ export function shuffled(entries: readonly Entry[], seed: number): readonly Entr
   return entries.map((entry) => ({ entry, at: order(entry) })).sort((a, b) => a.at < b.at ? -1 : 1).map(({ entry }) =>
     entry
   );
+}
+
+/** The entry without its revision where that is another in each answer: no condition can name it. */
+export function withoutLoose(entry: Entry | undefined, revisions: Revisions): Entry | undefined {
+  if (entry?.kind !== "file" || revisions !== "loose") return entry;
+  const { revision: _, ...rest } = entry;
+  return rest;
 }

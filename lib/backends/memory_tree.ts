@@ -4,7 +4,16 @@ import { tempPath } from "../temp.ts";
 import type { DirEntry, Entry, FileEntry, LinkEntry } from "../types.ts";
 import type { Expecting, Traits } from "./backend.ts";
 import { mismatch } from "./expect.ts";
-import { type DirNode, type FileNode, newDir, type Node, planted } from "./memory_nodes.ts";
+import {
+  type DirNode,
+  type FileNode,
+  newDir,
+  type Node,
+  planted,
+  type Revisions,
+  withoutLoose,
+} from "./memory_nodes.ts";
+import type { Stamp } from "./memory_times.ts";
 
 /** One change that was made; numbered by its place in the journal. Paths from the top of the tree. */
 export interface MemoryOperation {
@@ -18,7 +27,8 @@ export interface TreeRules {
   readonly traits: Traits;
   readonly modes: boolean;
   readonly fileIds: boolean;
-  readonly revisions: boolean;
+  readonly revisions: Revisions;
+  readonly stamp: Stamp;
   now(): number;
 }
 
@@ -35,6 +45,7 @@ export class MemoryTree {
   readonly rules: TreeRules;
   readonly #top: DirNode;
   #count = 0;
+  #answers = 0;
 
   constructor(rules: TreeRules) {
     this.rules = rules;
@@ -83,7 +94,7 @@ export class MemoryTree {
       kind: "file",
       name: old?.name ?? nameOf(path),
       bytes,
-      modified: this.#time(writing.modified),
+      modified: this.rules.stamp("written", { asked: writing.modified, had: before?.modified }),
       mode: before?.mode ?? (writing.mode ?? 0o644) & 0o777,
       id: `memory:${count}`,
       revision: `r${count}`,
@@ -135,7 +146,10 @@ export class MemoryTree {
     }
     this.#drop(from);
     // Where there are no folders, the one that was left empty is gone now.
-    this.#place(this.#parent(to, "rename to"), { ...node, name: nameOf(to) });
+    const moved = node.kind === "file"
+      ? { ...node, modified: this.rules.stamp("renamed", { asked: undefined, had: node.modified }) }
+      : node;
+    this.#place(this.#parent(to, "rename to"), { ...moved, name: nameOf(to) });
     this.operations.push({ do: "rename", path: from, to });
   }
 
@@ -158,7 +172,9 @@ export class MemoryTree {
     if (node === undefined) throw this.#error("notFound", operation, { path, why: "it does not exist" });
     const isFit = node.kind === "file" || (node.kind === "dir" && path !== root && !isTime);
     if (!isFit) throw this.#error("refused", operation, { path, why: "it is no file" });
-    const changed = isTime ? { modified: this.#time(change.modified) } : { mode: change.mode & 0o777 };
+    const changed = "modified" in change
+      ? { modified: this.rules.stamp("set", { asked: change.modified, had: node.modified }) }
+      : { mode: change.mode & 0o777 };
     this.#parent(path, operation).children.set(this.#key(node.name), { ...node, ...changed });
     this.operations.push({ do: isTime ? "setModified" : "setMode", path });
   }
@@ -189,7 +205,7 @@ export class MemoryTree {
   /** Throws kind "changed" unless what is there is what the options expect. */
   check(path: RelPath, { expect }: Expecting, operation: string): void {
     if (expect === undefined) return;
-    const why = mismatch(expect, this.look(path));
+    const why = mismatch(expect, withoutLoose(this.look(path), this.rules.revisions));
     if (why !== undefined) throw this.#error("changed", operation, { path, why });
   }
 
@@ -243,13 +259,6 @@ export class MemoryTree {
     return [...node.children.values()].every((child) => this.#isHollow(child));
   }
 
-  /** The time as this place keeps it: at its step, or that of the upload where it keeps none. */
-  #time(modified: number | undefined): number {
-    const { timeStep } = this.rules.traits;
-    if (timeStep === undefined || modified === undefined) return this.rules.now();
-    return timeStep === 0 ? modified : Math.floor(modified / timeStep) * timeStep;
-  }
-
   /** One key for every spelling of a name, exactly as the traits say. */
   #key(name: string): string {
     const { caseSensitive, normalizes } = this.rules.traits;
@@ -278,7 +287,9 @@ export class MemoryTree {
 
   #fileEntry(path: RelPath, { bytes, modified, mode, id, revision }: FileNode): FileEntry {
     const { modes, fileIds, revisions } = this.rules;
-    const more = { ...(modes && { mode }), ...(fileIds && { fileId: id }), ...(revisions && { revision }) };
+    const ofAll = revisions === "stale" ? "r" : revision;
+    const shown = revisions === "loose" ? `${revision} ${++this.#answers}` : ofAll;
+    const more = { ...(modes && { mode }), ...(fileIds && { fileId: id }), ...(revisions && { revision: shown }) };
     return { kind: "file", path, size: bytes.length, modified, ...more };
   }
 

@@ -139,8 +139,9 @@ async function isSet(
   }
 }
 
-function warn({ path, options }: Draft, what: string): void {
-  options.onWarning?.(`The server refused to set the ${what} of "${printable(path)}"`);
+function warn({ path, options }: Draft, what: "time" | "mode"): void {
+  const about = what === "time" ? what : undefined;
+  options.onWarning?.(`The server refused to set the ${what} of "${printable(path)}"`, about);
 }
 
 /** Whole seconds from 1970 to 2106: version 3 holds no others. */
@@ -150,6 +151,7 @@ function toTimes(modified: number, { path, options }: Pick<Draft, "path" | "opti
   if (mtime !== wanted) {
     options.onWarning?.(
       `The time of "${printable(path)}" lies outside 1970 to 2106, which SFTP cannot carry; the nearest was set`,
+      "time",
     );
   }
   return { atime: mtime, mtime };

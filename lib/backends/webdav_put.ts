@@ -86,7 +86,7 @@ export async function put(finder: Finder, draft: Draft, { names, headers }: Putt
   }, draft);
   await reply.drop();
   if (dialect.times === "header" && options.modified !== undefined && reply.headers["x-oc-mtime"] !== "accepted") {
-    options.onWarning?.(`The server did not take the time of "${printable(draft.path)}"`);
+    options.onWarning?.(`The server did not take the time of "${printable(draft.path)}"`, "time");
   }
 }
 
@@ -107,6 +107,7 @@ export async function finish(finder: Finder, draft: Draft, names: readonly strin
     if (statusOf(error) === undefined && draft.signal.aborted) throw error;
     onWarning?.(
       `The time of "${printable(draft.path)}" could not be kept: ${error instanceof Error ? error.message : ""}`,
+      "time",
     );
     return entry;
   }

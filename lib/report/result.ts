@@ -84,6 +84,8 @@ export class ResultFold {
   readonly #moves: MoveRecord[] = [];
   readonly #itemize: (event: SyncEvent) => readonly ItemRecord[];
   readonly #warnings: string[] = [];
+  #untimed = 0;
+  #untimedFirst = "";
   readonly #notes = new Map<string, NoteRecord>();
   readonly #heldReasons = new Set<string>();
   #held = 0;
@@ -112,7 +114,7 @@ export class ResultFold {
       case "done":
         this.#begun = true;
         this.#count(event.action);
-        for (const warning of event.warnings ?? []) this.#warnings.push(`"${event.action.path}": ${warning}`);
+        this.#hear(event.action, event);
         return;
       case "held":
         return this.#hold(event.why);
@@ -162,9 +164,22 @@ export class ResultFold {
       Moves: this.#moves,
       Conflicts: this.#conflicts,
       Failures: this.#failures,
-      Warnings: this.#warnings,
+      Warnings: [...this.#warnings, ...this.#untimedWarning()],
       Notes: [...this.#notes.values()],
     };
+  }
+
+  /** A place that keeps no times says so for every file: one warning stands for all of them. */
+  #hear({ path }: Action, { warnings = [], isUntimed }: Extract<SyncEvent, { readonly type: "done" }>): void {
+    const told = warnings.map((warning) => `"${path}": ${warning}`);
+    if (isUntimed !== true) this.#warnings.push(...told);
+    else if (++this.#untimed === 1) this.#untimedFirst = told.join(" ");
+  }
+
+  #untimedWarning(): readonly string[] {
+    if (this.#untimed < 2) return this.#untimed === 0 ? [] : [this.#untimedFirst];
+    const others = this.#untimed === 2 ? "1 other file" : `${this.#untimed - 1} other files`;
+    return [`${this.#untimedFirst}; the same happened to ${others}. What they hold is right`];
   }
 
   #keep(item: ItemRecord): void {

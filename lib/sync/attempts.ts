@@ -12,11 +12,17 @@ export interface AttemptsOptions extends Call {
 }
 
 /**
- * What an action came to: done, with the entry that stands there now; that its source vanished; or pending, when it waits for a later
+ * What an action came to: done, with the entry that stands there now (`isOther`, `isUntimed`: see SyncEvent); that its source vanished; or pending, when it waits for a later
  * phase: its end is told then.
  */
 export type Outcome =
-  | { readonly entry?: Entry; readonly warnings?: readonly string[]; readonly kept?: InTrash }
+  | {
+    readonly entry?: Entry;
+    readonly warnings?: readonly string[];
+    readonly isOther?: true;
+    readonly isUntimed?: true;
+    readonly kept?: InTrash;
+  }
   | { readonly vanished: true }
   | { readonly pending: true };
 
@@ -102,6 +108,8 @@ export class Attempts {
       action,
       ...(outcome.entry === undefined ? {} : { result: outcome.entry }),
       ...(outcome.warnings === undefined || outcome.warnings.length === 0 ? {} : { warnings: outcome.warnings }),
+      ...(outcome.isOther === undefined ? {} : { isOther: true }),
+      ...(outcome.isUntimed === undefined ? {} : { isUntimed: true }),
       ...(outcome.kept === undefined ? {} : { kept: outcome.kept }),
     });
     return true;

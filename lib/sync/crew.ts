@@ -13,7 +13,7 @@ import type { Vanished } from "./vanished.ts";
  * `owners`: whose temporary names on each side are our own; `leftovers`: those that a scan found there, removed when nothing needs them
  * any more. `onError` "stop" gives up at the first failure. `concurrency`: files in flight, by default as the remote side likes.
  * `abandon`: once aborted, after the run was cancelled, what is still in flight is no longer waited for. `trash`: every version that is to
- * be overwritten or removed goes there first. `stillHeld`: may this run still destroy anything, or has another one taken over?
+ * be overwritten or removed goes there first. `listedAt`: when the plan's listings began. `stillHeld`: may this run still destroy anything, or has another one taken over?
  */
 export interface ApplyOptions extends Call {
   readonly owners: Readonly<Record<Side, Owner>>;
@@ -23,6 +23,7 @@ export interface ApplyOptions extends Call {
   readonly concurrency?: number;
   readonly abandon?: AbortSignal;
   readonly trash?: Trash;
+  readonly listedAt?: number;
   stillHeld?(): Promise<boolean>;
 }
 
@@ -59,6 +60,7 @@ export async function performOne(action: Action, crew: Crew, place?: Place): Pro
       owners: options.owners,
       ...(place === undefined ? {} : { place }),
       ...(options.trash === undefined ? {} : { trash: options.trash }),
+      ...(options.listedAt === undefined ? {} : { listedAt: options.listedAt }),
       onBytes: (bytes) => crew.emit({ type: "progress", action, bytes }),
     });
     if (action.do === "copy" && "vanished" in outcome) await vanished.lookAgain(action);

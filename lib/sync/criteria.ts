@@ -68,9 +68,9 @@ export function chooseCriteria(names: readonly string[]): readonly Criterion[] {
 }
 
 /**
- * Two times of two places, in ms. The same when less than 2 s apart (FAT's step; exactly 2 s is different), or when they are one at
- * the coarser side's step. Steps longer than a zone's offset (a day) begin at the server's midnight, not at UTC's, so there the finer
- * time is also the same when it lies within the unit that the coarser one begins.
+ * Two times of two places, in ms. The same when they are one at the coarser side's step, or apart by less than that step (by less than
+ * 2 s, for places that round up or to even seconds, where the step is longer). Steps longer than a zone's offset (a day) begin at the
+ * server's midnight, not at UTC's, so there the finer time is also the same when it lies within the unit that the coarser one begins.
  */
 export function compareTimes(
   local: number | undefined,
@@ -79,12 +79,16 @@ export function compareTimes(
 ): Verdict {
   if (local === undefined || remote === undefined) return "unknown";
   const apart = local - remote;
-  if (Math.abs(apart) < CLOSE_MS) return "same";
   const step = Math.max(steps.local, steps.remote);
-  if (sameStamp(local, remote, step)) return "same";
+  if (Math.abs(apart) < Math.min(step, CLOSE_MS) || sameStamp(local, remote, step)) return "same";
   const intoUnit = steps.remote > steps.local ? apart : -apart;
   if (step > ZONE_MS && intoUnit >= 0 && intoUnit < step) return "same";
   return apart > 0 ? "localNewer" : "remoteNewer";
+}
+
+/** Are two times of two places so close that their difference proves nothing? */
+export function isClose(local: number | undefined, remote: number | undefined): boolean {
+  return local !== undefined && remote !== undefined && Math.abs(local - remote) < CLOSE_MS;
 }
 
 /** Do two times of ONE place agree at its step? Two unknown ones do. */
@@ -107,7 +111,10 @@ export function sameChecksum(a: Checksum | undefined, b: Checksum | undefined): 
   return a.toLowerCase() === b.toLowerCase();
 }
 
-/** Times closer than this are one time. */
+/** A file of this many ms, or one step, before it was listed could have been written once more without showing it. */
+export const YOUNG_MS = 2000;
+
+/** Clocks and places that round are trusted no further. */
 const CLOSE_MS = 2000;
 
 /** Zones differ by multiples of this. */

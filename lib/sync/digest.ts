@@ -151,7 +151,8 @@ function isSpelling(path: RelPath, next: RelPath | undefined): next is RelPath {
   return next !== undefined && next !== path && foldPath(path, rules) === foldPath(next, rules);
 }
 
-function algorithmOf(checksum: Checksum | undefined): string | undefined {
+/** The algorithm of a checksum; undefined where it is none of those that are asked for. */
+export function algorithmOf(checksum: Checksum | undefined): string | undefined {
   const name = checksum?.slice(0, checksum.indexOf(":"));
   return name !== undefined && ALGORITHMS.includes(name) ? name : undefined;
 }

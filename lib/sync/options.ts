@@ -41,6 +41,8 @@ export interface PlanOptions {
    * for it, and those that would be conflicts; "needed" those the Checksum criterion must know; "nothing": decide with what the entries carry (the second time).
    */
   readonly ask: "nothing" | "needed" | "free";
+  /** When the listings began, in ms since the epoch: a time that is hardly older proves little. */
+  readonly listedAt: number;
   /**
    * Mode Both: where a version that loses on `side` is kept, relative to that side's root; undefined where it cannot be. A conflict
    * whose loser cannot be kept is settled as KeepBoth.
@@ -65,6 +67,7 @@ export function toPlanOptions(given: Partial<PlanOptions> & Pick<PlanOptions, "m
     inPlace: false,
     removeDespiteFailures: false,
     ask: "nothing",
+    listedAt: Infinity,
     keepLosers: () => undefined,
     untraced: () => undefined,
     conflictName: (path, attempt) => `${path} (conflict${attempt === 0 ? "" : ` ${attempt + 1}`})` as RelPath,

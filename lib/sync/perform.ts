@@ -2,9 +2,18 @@ import type { Backend, Call } from "../backends/backend.ts";
 import { SyncError, toSyncError } from "../errors.ts";
 import { parentOf, printable, type RelPath, root } from "../path.ts";
 import { isInTrash } from "../temp.ts";
-import { type Action, type Entry, type FileEntry, type InTrash, otherSide, type Side } from "../types.ts";
+import {
+  type Action,
+  type Entry,
+  type FileEntry,
+  type InTrash,
+  type LinkEntry,
+  otherSide,
+  type Side,
+} from "../types.ts";
 import type { Outcome } from "./attempts.ts";
 import type { Remove } from "./order.ts";
+import { newTelling } from "./perform_times.ts";
 import type { Owner } from "./tag.ts";
 import {
   type Backends,
@@ -17,8 +26,8 @@ import {
 } from "./transfer.ts";
 import type { Loser, Trash } from "./trash.ts";
 
-/** `place`: where a copy goes instead of its path; `trash`: where versions go that have to go. */
-export interface PerformOptions extends Call {
+/** `place`: where a copy goes instead of its path; `listedAt`: see TransferOptions; `trash`: where versions go that have to go. */
+export interface PerformOptions extends Call, Pick<TransferOptions, "listedAt"> {
   readonly owners: Readonly<Record<Side, Owner>>;
   readonly place?: Place;
   readonly trash?: Trash;
@@ -54,27 +63,27 @@ export async function expectSame(backend: Backend, entry: Entry, call: Call): Pr
 }
 
 async function copy(action: Copy, sides: Backends, options: PerformOptions): Promise<Outcome> {
-  const warnings: string[] = [];
-  const { place, signal } = options;
+  const { place, signal, listedAt } = options;
+  const { told, toOutcome } = newTelling(action, sides[action.to]);
   const carrying: TransferOptions = {
     signal,
     owner: options.owners[action.to],
     ...(place === undefined ? {} : { place }),
+    ...(listedAt === undefined ? {} : { listedAt }),
     onBytes: options.onBytes,
-    onWarning: (message) => void warnings.push(message),
+    ...told,
   };
   const away = awayWith(action, sides, options);
   if (away === undefined) {
     const entry = await transfer(action, sides, carrying);
-    return entry === undefined ? { vanished: true } : { entry, warnings };
+    return entry === undefined ? { vanished: true } : toOutcome(entry);
   }
   const early = await away.needsStaging() ? undefined : await putInPlace(away);
   const staging = early === undefined ? stagingPath(action, sides, carrying.owner) : undefined;
   const { entry, kept } = staging === undefined
     ? await replaceKept(action, sides, { ...carrying, away: early ?? await away.put() })
     : await exchange(action, sides, { ...carrying, away, staging });
-  if (entry === undefined) return { vanished: true };
-  return { entry, warnings, ...(kept === undefined ? {} : { kept }) };
+  return entry === undefined ? { vanished: true } : toOutcome(entry, kept);
 }
 
 /** How the version that a copy replaces is put away before. */
@@ -136,7 +145,7 @@ function awayWith({ to, path, why, keep, replaces }: Copy, sides: Backends, opti
 }
 
 interface Replaced {
-  readonly entry: Entry | undefined;
+  readonly entry: FileEntry | LinkEntry | undefined;
   readonly kept?: InTrash | undefined;
 }
 
@@ -147,7 +156,7 @@ async function replaceKept(
   { away, ...options }: TransferOptions & { readonly away: PutAway },
 ): Promise<Replaced> {
   const { kept, undo } = away;
-  let entry: Entry | undefined;
+  let entry: FileEntry | LinkEntry | undefined;
   try {
     entry = await transfer(action, sides, options);
   } finally {
@@ -205,6 +214,7 @@ async function touch(
   const warn = (why: string): Outcome => ({
     entry: target,
     warnings: [`The time of "${printable(target.path)}" could not be set: ${why}`],
+    isUntimed: true,
   });
   if (backend.setModified === undefined) return warn(`${backend.label} keeps no times`);
   try {

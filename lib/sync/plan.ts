@@ -41,6 +41,7 @@ export function plan(
     open: draft.open,
     free: draft.free,
     ...(draft.doubtful.length === 0 ? {} : { doubtful: draft.doubtful }),
+    ...(draft.unsure.length === 0 ? {} : { unsure: draft.unsure }),
   };
 }
 

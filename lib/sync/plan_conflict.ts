@@ -1,5 +1,6 @@
 import { nameOf, parentOf, type RelPath } from "../path.ts";
 import { type FileEntry, otherSide, type Side } from "../types.ts";
+import { isClose } from "./criteria.ts";
 import type { Context } from "./plan_context.ts";
 import { editTimes } from "./plan_history.ts";
 import { misfit } from "./plan_names.ts";
@@ -59,7 +60,8 @@ export function winnerOf(context: Context, { local, remote }: Pick<Contest, "loc
     if (local.size === remote.size) return undefined;
     return local.size > remote.size ? "local" : "remote";
   }
-  if (conflict !== "Newest") return undefined;
+  // Two clocks may be apart by as much.
+  if (conflict !== "Newest" || isClose(local.modified, remote.modified)) return undefined;
   const verdict = editTimes(context, local, remote);
   if (verdict === "localNewer") return "local";
   return verdict === "remoteNewer" ? "remote" : undefined;

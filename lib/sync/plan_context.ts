@@ -12,6 +12,7 @@ import {
 } from "../types.ts";
 import type { PlanOptions, PlanSide } from "./options.ts";
 import { type Names, toNames, trashHolder } from "./plan_names.ts";
+import { hasLooseRevisions } from "./plan_revisions.ts";
 import type { Row } from "./plan_rows.ts";
 import type { Missing } from "./plan_trace.ts";
 
@@ -34,6 +35,7 @@ export interface Draft {
   readonly open: RelPath[];
   readonly free: RelPath[];
   readonly doubtful: RelPath[];
+  readonly unsure: RelPath[];
   /** Names given to conflict copies in this plan, by key. */
   readonly given: Set<string>;
   /** What is missing without a trace of a deletion, by side and folder. */
@@ -44,7 +46,7 @@ export interface Draft {
   readonly restoring: RelPath[];
 }
 
-export type Count = "onlyThere" | "skippedNew" | "emptyFolders" | "restored";
+export type Count = "onlyThere" | "skippedNew" | "emptyFolders" | "restored" | "unproven";
 
 /** All that the parts of planning share. */
 export interface Context {
@@ -53,6 +55,8 @@ export interface Context {
   readonly options: PlanOptions;
   readonly names: Names;
   readonly surveys: Readonly<Record<Side, Survey>>;
+  /** Sides whose revisions are another in each answer. */
+  readonly loose: Readonly<Record<Side, boolean>>;
   readonly draft: Draft;
   /** Why no removal may happen in this run; undefined when removals may. */
   readonly holding: string | undefined;
@@ -73,9 +77,10 @@ export function toContext(
     open: [],
     free: [],
     doubtful: [],
+    unsure: [],
     given: new Set(),
     untraced: new Map(),
-    counts: { onlyThere: 0, skippedNew: 0, emptyFolders: 0, restored: 0 },
+    counts: { onlyThere: 0, skippedNew: 0, emptyFolders: 0, restored: 0, unproven: 0 },
     restoring: [],
   };
   const names = toNames(sides);
@@ -88,7 +93,11 @@ export function toContext(
     ? undefined
     : `${quoted(unread)} could not be read, and nothing is removed after a failed listing; ` +
       "-RemoveDespiteFailures lets removals go on outside of it";
-  return { sides, history, options, names, surveys, draft, holding };
+  const loose = {
+    local: hasLooseRevisions("local", sides.local, history),
+    remote: hasLooseRevisions("remote", sides.remote, history),
+  };
+  return { sides, history, options, names, surveys, loose, draft, holding };
 }
 
 /** Leaves a path out of the run, as a failure of that path. */

@@ -1,7 +1,6 @@
 import {
   type Checksum,
   type DirEntry,
-  type Entry,
   type FileEntry,
   type Known,
   type LinkEntry,
@@ -80,8 +79,8 @@ export function sameContent(context: Context, local: FileEntry, remote: FileEntr
 
 /** Notes that both sides are equal as they stand, if history does not say so already. */
 export function learn(context: Context, row: Row, checksum?: Checksum): void {
-  if (context.history === undefined || row.local === undefined || row.remote === undefined) return;
-  const known = toKnown(context, { local: row.local, remote: row.remote }, checksum);
+  if (context.history === undefined) return;
+  const known = toKnown(context, row, checksum);
   if (known === undefined) return;
   if (row.known !== undefined && row.known.path !== known.path) forget(context, row.known);
   else if (row.known !== undefined && sameKnown(row.known, known)) return;
@@ -151,19 +150,33 @@ function maySettle(context: Context, known: Known): boolean {
   return context.options.ask === "free" || (context.options.ask === "needed" && wantsChecksum(context));
 }
 
-/** Is the entry the same by revision where both have one, else by time? Else what moved. */
-function stampOf(context: Context, side: Side, entry: FileEntry, mark: Mark): "same" | "time" | "revision" {
-  if (entry.revision !== undefined && mark.revision !== undefined) {
-    return entry.revision === mark.revision ? "same" : "revision";
-  }
-  return sameStamp(mark.modified, entry.modified, stepOf(entry, context.sides[side].traits)) ? "same" : "time";
+/** Is the entry the same by revision where both have one (and by time too where revisions are weak), else by time? Else what moved. */
+export function stampOf(context: Context, side: Side, entry: FileEntry, mark: Mark): "same" | "time" | "revision" {
+  const { traits } = context.sides[side];
+  const isSameTime = () => sameStamp(mark.modified, entry.modified, stepOf(entry, traits));
+  if (entry.revision === undefined || mark.revision === undefined) return isSameTime() ? "same" : "time";
+  const isSameRevision = entry.revision === mark.revision;
+  if (traits.weakRevisions !== true) return isSameRevision ? "same" : "revision";
+  if (!isSameTime()) return "time";
+  return isSameRevision || context.loose[side] ? "same" : "revision";
+}
+
+/** A weak revision that moved though the file did not is worth nothing from then on. */
+export function markOf(context: Context, side: Side, entry: FileEntry, known: Known | undefined): Mark {
+  const { revision, ...mark } = toMark(entry);
+  const { traits } = context.sides[side];
+  const old = traits.weakRevisions === true ? known?.[side] : undefined;
+  const isStill = old?.size === mark.size && sameStamp(old.modified, mark.modified, stepOf(entry, traits));
+  return revision === undefined || (isStill && old?.revision !== revision) ? mark : { ...mark, revision };
 }
 
 function toKnown(
-  { sides }: Context,
-  { local, remote }: Readonly<Record<Side, Entry>>,
+  context: Context,
+  { local, remote, known }: Row,
   checksum: Checksum | undefined,
 ): Known | undefined {
+  if (local === undefined || remote === undefined) return undefined;
+  const { sides } = context;
   const { path } = local;
   if (local.kind === "dir" && remote.kind === "dir") {
     return { path, kind: "dir", ...folderMark("local", local, sides), ...folderMark("remote", remote, sides) };
@@ -171,7 +184,7 @@ function toKnown(
   if (local.kind === "link") return { path, kind: "link", target: local.target };
   if (local.kind !== "file" || remote.kind !== "file") return undefined;
   const sum = local.checksum ?? remote.checksum ?? checksum;
-  const marks = { local: toMark(local), remote: toMark(remote) };
+  const marks = { local: markOf(context, "local", local, known), remote: markOf(context, "remote", remote, known) };
   return { path, kind: "file", ...marks, ...(sum === undefined ? {} : { checksum: sum }) };
 }
 

@@ -95,7 +95,7 @@ export function refuseType(context: Context, row: Row, { to, rows }: { to: Side;
 export function noteCounts(context: Context): void {
   const { draft, options } = context;
   noteUntraced(draft, options.mode === "Both");
-  const { onlyThere, skippedNew, emptyFolders, restored } = draft.counts;
+  const { onlyThere, skippedNew, emptyFolders, restored, unproven } = draft.counts;
   const to: Side = options.mode === "Local" ? "local" : "remote";
   const say = (code: string, count: number, why: string) => {
     if (count > 0) draft.notes.push({ code, count, why, ...(options.mode === "Both" ? {} : { side: to }) });
@@ -107,6 +107,14 @@ export function noteCounts(context: Context): void {
     "emptyFolders",
     emptyFolders,
     `${countOf(emptyFolders, "empty folder")} not made: there are no empty folders there`,
+  );
+  say(
+    "unproven",
+    unproven,
+    `${
+      countOf(unproven, "file")
+    } taken for unchanged by size and time, though an edit in the same moment would look the same ` +
+      "and the contents could not be compared; -Criteria Checksum compares them",
   );
   const back = `${countOf(restored, "file")} deleted or changed on one side brought back from the other`;
   say("restored", restored, options.remove ? back : `${back}; -Remove lets deletions travel`);

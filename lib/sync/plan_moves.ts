@@ -1,7 +1,8 @@
 import { type Action, type FileEntry, type Known, otherSide, type Side } from "../types.ts";
 import { sameChecksum, sameStamp, stepOf } from "./criteria.ts";
 import type { Context } from "./plan_context.ts";
-import { comparesTime, editTimes, since } from "./plan_history.ts";
+import { isFineOn } from "./plan_doubt.ts";
+import { comparesTime, editTimes, isProvisional, since } from "./plan_history.ts";
 
 type Copy = Extract<Action, { readonly do: "copy" }>;
 type Remove = Extract<Action, { readonly do: "remove" }>;
@@ -87,7 +88,8 @@ function isSameFile(context: Context, source: FileEntry, { action, known }: Gone
 
 function isUnchanged(context: Context, target: FileEntry, { side, known }: { side: Side; known: Known }): boolean {
   const found = since(context, side, target, known);
-  return found === "same" || found === "moved" || found === "unsure";
+  if (found !== "unsure") return found === "same" || found === "moved";
+  return !isProvisional(known, side) || isFineOn(context, side, target);
 }
 
 function sumKey(side: Side, checksum: string | undefined): string | undefined {

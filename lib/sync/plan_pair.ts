@@ -1,7 +1,16 @@
-import { type FileEntry, type LinkEntry, otherSide, type Reason, type Side } from "../types.ts";
-import { type Criterion, sameChecksum, sameStamp, stepOf, type Verdict } from "./criteria.ts";
+import {
+  type FileEntry,
+  type Known,
+  type LinkEntry,
+  otherSide,
+  type Reason,
+  type Side,
+  sides as bothSides,
+} from "../types.ts";
+import { compareTimes, isClose, sameChecksum, stepOf, type Verdict } from "./criteria.ts";
 import { askFor, type Context, quoted, refuse } from "./plan_context.ts";
-import { brokenSide, comparesTime, editTimes, learn, sameContent, since } from "./plan_history.ts";
+import { canHideEdit, countUnproven, driftOf, inDoubt, isFine, weaknessOf } from "./plan_doubt.ts";
+import { brokenSide, comparesTime, editTimes, learn, markOf, sameContent, stampOf } from "./plan_history.ts";
 import type { Row } from "./plan_rows.ts";
 
 /** A name that both sides have as a file, and the side that changes. */
@@ -24,6 +33,14 @@ export function planPair(context: Context, pair: Pair): void {
       `a run was ended while it wrote into it, and it may be half old, half new: bring it from the ${to} side first`;
     return refuse(context, broken, { path: source.path, kind: "changed", why });
   }
+  const known = row.known?.kind === "file" ? row.known : undefined;
+  const doubted = broken === undefined && known !== undefined ? inDoubt(context, pair, known) : [];
+  // Whatever became of a target in doubt, a source that was edited since goes there.
+  const isEdited = known !== undefined && driftOf(context, otherSide(to), source, known) !== "still";
+  if (doubted.length > 0 && !isEdited) {
+    if (options.ask === "free" && !options.skipModified) return askFor(draft.unsure, row);
+    countUnproven(context, pair, doubted);
+  }
   const found: Judgement = broken === to ? { is: "copy", why: "checksum", overNewer: false } : judge(context, pair);
   if (options.skipModified && found.is === "touch") return;
   if (options.skipModified && found.is === "copy") {
@@ -33,6 +50,8 @@ export function planPair(context: Context, pair: Pair): void {
   }
   if (found.is === "ask") return askFor(draft.open, row);
   if (found.is === "askFree") return askFor(draft.free, row);
+  if (found.is === "askUnsure") return askFor(draft.unsure, row);
+  if (found.is === "askBack") return askFor(draft.doubtful, row);
   if (found.is === "unsettled") {
     const why = "its content could not be compared: the two sides give no checksum of one kind";
     return refuse(context, to, { path: target.path, kind: "unsupported", why });
@@ -49,6 +68,7 @@ export function planPair(context: Context, pair: Pair): void {
   }
   if (found.is === "keepNewer") {
     note(context, pair, "keptNewer", `the file on the ${to} side is newer: kept; -Mirror replaces it`);
+    return endDoubts(context, pair);
   }
   if (context.history !== undefined) remember(context, pair);
 }
@@ -72,29 +92,99 @@ interface Links {
 }
 
 type Judgement =
-  | { readonly is: "same" | "keepNewer" | "touch" | "ask" | "askFree" | "unsettled" }
+  | { readonly is: "same" | "keepNewer" | "touch" | "ask" | "askFree" | "askBack" | "askUnsure" | "unsettled" }
   | { readonly is: "copy"; readonly why: Reason; readonly overNewer: boolean };
 
 const NEWER: Readonly<Record<Side, Verdict>> = { local: "localNewer", remote: "remoteNewer" };
 
 function judge(context: Context, pair: Pair): Judgement {
-  const { options } = context;
+  const { options, sides } = context;
+  const traits = { local: sides.local.traits, remote: sides.remote.traits };
   for (const criterion of options.criteria) {
-    const verdict = verdictOf(context, criterion, pair);
-    const proof = criterion.name === "Time" ? byArrival(context, pair, verdict) : undefined;
-    if (proof !== undefined) return proof;
-    if (verdict === "same") continue;
-    if (verdict === "unknown") {
-      if (criterion.needs === undefined) continue;
-      return { is: options.ask === "nothing" ? "unsettled" : "ask" };
+    if (criterion.name === "Time") {
+      const judged = judgeTime(context, pair);
+      if (judged !== undefined) return judged;
+      continue;
     }
-    if (verdict === "differ") return { is: "copy", why: criterion.why, overNewer: false };
-    const overNewer = verdict === NEWER[pair.to];
-    if (overNewer && !options.mirror) return { is: "keepNewer" };
-    if (overNewer && !keepsTimes(context, pair.to, pair[pair.to])) continue;
-    return byTime(context, pair, overNewer);
+    const verdict = criterion.compare(pair.local, pair.remote, traits);
+    if (verdict === "same") continue;
+    if (verdict !== "unknown") return { is: "copy", why: criterion.why, overNewer: false };
+    if (criterion.needs !== undefined) return { is: options.ask === "nothing" ? "unsettled" : "ask" };
   }
   return mendsTime(context, pair) ? { is: "touch" } : { is: "same" };
+}
+
+/** The Time criterion; undefined where it finds no difference, or cannot tell. */
+function judgeTime(context: Context, pair: Pair): Judgement | undefined {
+  const { row, local, remote, to } = pair;
+  const known = row.known?.kind === "file" ? row.known : undefined;
+  const own = known === undefined ? undefined : byOwnMarks(context, pair, known);
+  if (own === "same") return undefined;
+  if (own !== undefined && own !== "differ") return weigh(context, pair, { verdict: own, isOwn: true });
+  const verdict = compareAcross(context, pair);
+  const proof = byArrival(context, pair, verdict);
+  if (proof !== undefined) return proof;
+  if (verdict !== "same" && verdict !== "unknown") {
+    return weigh(context, pair, { verdict, isOwn: own === "differ" });
+  }
+  const equal = sameChecksum(local.checksum, remote.checksum);
+  const hides = own === "differ" || (verdict === "same" && weaknessOf(context, pair) === "young");
+  if (!hides || equal === true) return undefined;
+  if (context.options.ask === "free" && local.size === remote.size) return { is: "askUnsure" };
+  // Both were edited since: that they show one time says nothing of their contents.
+  const isEdited = equal === false || (own === "differ" && !(verdict === "same" && isFine(context, pair)));
+  if (isEdited) return weigh(context, pair, { verdict: NEWER[otherSide(to)], isOwn: true });
+  countUnproven(context, pair, bothSides);
+  return undefined;
+}
+
+/**
+ * Which side was edited since history was written, each compared with itself alone (a server may not keep times, and clocks need not
+ * agree). "differ": both were. What a side lost its mark for was edited as well.
+ */
+function byOwnMarks(context: Context, { local, remote, to }: Pair, known: Known): Verdict | undefined {
+  if (known.local === undefined && known.remote === undefined) return undefined;
+  const from = otherSide(to);
+  const drift = {
+    local: driftOf(context, "local", local, known),
+    remote: driftOf(context, "remote", remote, known),
+  };
+  if (drift.local === "still" && drift.remote === "still") return bySuspects(context, { local, remote, to }, known);
+  if (drift[to] === "still") return drift[from] === "older" ? NEWER[to] : NEWER[from];
+  if (drift[from] === "still") return drift[to] === "older" ? NEWER[from] : NEWER[to];
+  return "differ";
+}
+
+/** Both look as they were, and contents that differ all the same: it was edited where the mark could hide it, at the source in doubt. */
+function bySuspects(context: Context, { to, ...files }: Omit<Pair, "row">, known: Known): Verdict {
+  const suspects = bothSides.filter((side) => canHideEdit(context, side, files[side], known));
+  if (suspects.length === 0 || sameChecksum(files.local.checksum, files.remote.checksum) !== false) return "same";
+  return suspects.includes(otherSide(to)) ? NEWER[otherSide(to)] : NEWER[to];
+}
+
+function compareAcross({ sides }: Context, { local, remote }: Pair): Verdict {
+  const steps = { local: stepOf(local, sides.local.traits), remote: stepOf(remote, sides.remote.traits) };
+  return compareTimes(local.modified, remote.modified, steps);
+}
+
+interface Weighed {
+  readonly verdict: Verdict;
+  /** Both were in step, and marks moved since: then a time of arrival, too, says that the file there is another. */
+  readonly isOwn: boolean;
+}
+
+function weigh(context: Context, pair: Pair, { verdict, isOwn }: Weighed): Judgement | undefined {
+  const { local, remote, to } = pair;
+  const overNewer = verdict === NEWER[to];
+  if (overNewer && !context.options.mirror) {
+    const mayBeOne = !isOwn && pair.row.known?.kind !== "file" && local.size === remote.size &&
+      isClose(local.modified, remote.modified);
+    const equal = sameChecksum(local.checksum, remote.checksum);
+    if (mayBeOne && equal === undefined && context.options.ask === "free") return { is: "askFree" };
+    return mayBeOne && equal === true ? { is: "same" } : { is: "keepNewer" };
+  }
+  if (overNewer && !isOwn && !keepsTimes(context, to, pair[to])) return undefined;
+  return byTime(context, pair, overNewer);
 }
 
 /**
@@ -105,45 +195,34 @@ function byTime(context: Context, { local, remote, to }: Pair, overNewer: boolea
   const copy = { is: "copy", why: "newer", overNewer } as const;
   if (local.size !== remote.size) return copy;
   const equal = sameChecksum(local.checksum, remote.checksum);
-  if (equal === true) return { is: keepsTimes(context, to, to === "local" ? local : remote) ? "touch" : "same" };
+  const isMended = keepsTimes(context, to, to === "local" ? local : remote) &&
+    !isClose(local.modified, remote.modified);
+  if (equal === true) return { is: isMended ? "touch" : "same" };
   if (equal === undefined && context.options.ask === "free") return { is: "askFree" };
   return copy;
 }
 
 /**
- * A time that tells when a file came there, at or after the other's edit, proves nothing: a checksum that costs no transfer tells whether
- * they are equal, and then history need not ask again. Undefined where the time speaks, or only the other criteria are left.
+ * A time that tells when a file came there, at or after the other's edit, proves nothing: a checksum tells whether they are equal, and
+ * then history need not ask again. It may cost one read of what would otherwise be fetched. Undefined where the time speaks, or only the
+ * other criteria are left.
  */
 function byArrival(context: Context, { local, remote, to }: Pair, verdict: Verdict): Judgement | undefined {
   if (local.size !== remote.size || !(local.isArrival || remote.isArrival)) return undefined;
-  const target = to === "local" ? local : remote;
-  if (verdict !== "same" && !(verdict === NEWER[to] && target.isArrival)) return undefined;
+  const [source, target] = to === "local" ? [remote, local] : [local, remote];
+  const comesLater = verdict === NEWER[otherSide(to)] && source.isArrival === true;
+  if (verdict !== "same" && !comesLater && !(verdict === NEWER[to] && target.isArrival)) return undefined;
   const equal = sameChecksum(local.checksum, remote.checksum);
-  if (equal === undefined) return context.options.ask === "free" ? { is: "askFree" } : undefined;
-  return equal ? { is: "same" } : { is: "copy", why: "checksum", overNewer: false };
-}
-
-/**
- * Where the far side's file is still the one that history saw, its time is what the near side's was then (a server may not keep times):
- * the near side is then compared with itself, exactly.
- */
-function verdictOf(context: Context, criterion: Criterion, { row, local, remote }: Pair): Verdict {
-  const { sides } = context;
-  if (criterion.name !== "Time" || row.known?.kind !== "file" || row.known.local?.modified === undefined) {
-    return criterion.compare(local, remote, { local: sides.local.traits, remote: sides.remote.traits });
-  }
-  const then = row.known.local.modified;
-  if (since(context, "remote", remote, row.known) !== "same" || local.modified === undefined) {
-    return criterion.compare(local, remote, { local: sides.local.traits, remote: sides.remote.traits });
-  }
-  if (sameStamp(then, local.modified, stepOf(local, sides.local.traits))) return "same";
-  return local.modified > then ? "localNewer" : "remoteNewer";
+  if (equal !== undefined) return equal ? { is: "same" } : { is: "copy", why: "checksum", overNewer: false };
+  if (context.options.ask !== "free") return undefined;
+  return { is: comesLater ? "askBack" : "askFree" };
 }
 
 /** Content proven equal by the Checksum criterion alone: the time that would have caused a copy is set right. */
 function mendsTime(context: Context, { local, remote, to }: Pair): boolean {
   if (comparesTime(context) || sameChecksum(local.checksum, remote.checksum) !== true) return false;
   const verdict = editTimes(context, local, remote);
+  if (isClose(local.modified, remote.modified)) return false;
   return verdict === NEWER[otherSide(to)] || (verdict === NEWER[to] && context.options.mirror);
 }
 
@@ -152,11 +231,39 @@ function keepsTimes(context: Context, side: Side, entry: FileEntry): boolean {
 }
 
 function remember(context: Context, { row, local, remote }: Pair): void {
+  const known = row.known?.kind === "file" ? row.known : undefined;
+  const isStill = known !== undefined && known.begun === undefined &&
+    bothSides.every((side) => driftOf(context, side, side === "local" ? local : remote, known) === "still");
+  if (!isStill) {
+    if (sameContent(context, local, remote) === true) learn(context, row);
+  } else if (bothSides.some((side) => canHideEdit(context, side, side === "local" ? local : remote, known))) {
+    learn(context, row, known.checksum);
+  }
+}
+
+/**
+ * What is kept apart is not read again in each run: doubts are over, a target that is another under the same mark has none from now on, so
+ * that it counts as edited, and files that were never one are known without any.
+ */
+function endDoubts(context: Context, { row, to, ...files }: Pair): void {
   const { known } = row;
-  const unchanged = known?.kind === "file" && known.begun === undefined &&
-    since(context, "local", local, known) === "same" &&
-    since(context, "remote", remote, known) === "same";
-  if (!unchanged && sameContent(context, local, remote) === true) learn(context, row);
+  if (context.history === undefined) return;
+  if (known?.kind !== "file") {
+    if (sameChecksum(files.local.checksum, files.remote.checksum) !== false) return;
+    const { path } = files.local;
+    return void context.draft.lessons.push({ path, known: { path, kind: "file" } });
+  }
+  if (known.begun !== undefined) return;
+  const mark = known[to];
+  const from = otherSide(to);
+  const isHidden = mark?.size === files[to].size && stampOf(context, to, files[to], mark) !== "time";
+  const isDoubted = known[from] !== undefined && canHideEdit(context, from, files[from], known) &&
+    driftOf(context, from, files[from], known) === "still";
+  const { provisional, [to]: _, ...rest } = known;
+  if (provisional === undefined && !isHidden && !isDoubted) return;
+  const source = isDoubted ? { [from]: markOf(context, from, files[from], known) } : {};
+  const target = isHidden || mark === undefined ? {} : { [to]: mark };
+  context.draft.lessons.push({ path: known.path, known: { ...rest, ...source, ...target } });
 }
 
 function note(context: Context, pair: Pair, code: string, why: string): void {

@@ -1,22 +1,14 @@
 import type { Call } from "../backends/backend.ts";
 import { cancelled, SyncError, toSyncError } from "../errors.ts";
 import { printable, root } from "../path.ts";
-import {
-  type Action,
-  type Entry,
-  type Plan,
-  type Side,
-  sides as bothSides,
-  type Snapshot,
-  type SyncEvent,
-} from "../types.ts";
+import { type Plan, type Side, sides as bothSides, type Snapshot, type SyncEvent } from "../types.ts";
 import { apply, type ApplyEnd } from "./apply.ts";
 import type { ApplyOptions } from "./crew.ts";
 import { dangers, describeDanger } from "./check.ts";
 import { confirmAbsences } from "./confirm.ts";
 import type { Remembered } from "./history.ts";
 import { type Danger, type Limits, type PlanOptions, type RootState } from "./options.ts";
-import { forgetRestored, noteInPlace, remember, watch } from "./run_memory.ts";
+import { type Ends, forgetRestored, noteInPlace, remember, watch } from "./run_memory.ts";
 import { planRun, type Scans } from "./run_plan.ts";
 import { checkRoots, findMarker, type Missing, type RootEntries } from "./run_roots.ts";
 import { type Scan, scan, type ScanOptions } from "./scan.ts";
@@ -115,7 +107,7 @@ async function* conduct(sides: Backends, options: RunOptions): AsyncGenerator<Sy
   const scans = await scanBoth(sides, { options, owners, missing });
   for (const side of bothSides) yield { type: "scanned", side, entries: scans[side].snapshot.size };
   const told = yield* keepPace(options, { scans, rootEntries });
-  const raw = yield* planRun(sides, scans, { ...told, rootEntries });
+  const raw = yield* planRun(sides, scans, { ...told, rootEntries, listedAt });
   const snapshots = { local: scans.local.snapshot, remote: scans.remote.snapshot };
   const found = findDangers(raw, snapshots, { options: told, sides, missing, marker });
   const isRefused = found.length > 0 && !mayAsk(found, told);
@@ -134,9 +126,9 @@ async function* conduct(sides: Backends, options: RunOptions): AsyncGenerator<Sy
   yield* forgetRestored(made, remembered);
   await noteInPlace(made, remembered);
   for (const side of bothSides) if (missing[side]) await sides[side].makeDir(root, { signal });
-  const done = new Map<Action, Entry | undefined>();
+  const ends: Ends = { done: new Map(), doneAt: new Map() };
   const applied = yield* watch(
-    done,
+    ends,
     apply(made, sides, {
       signal,
       owners,
@@ -150,10 +142,12 @@ async function* conduct(sides: Backends, options: RunOptions): AsyncGenerator<Sy
       ...(options.abandon === undefined ? {} : { abandon: options.abandon }),
       ...(options.trash === undefined ? {} : { trash: options.trash }),
       ...(options.stillHeld === undefined ? {} : { stillHeld: options.stillHeld }),
+      listedAt,
     }),
+    now,
   );
   if (remembered !== undefined) {
-    const carried = { plan: made, before: snapshots, done, applied, listedAt, rootEntries };
+    const carried = { plan: made, before: snapshots, ...ends, applied, listedAt, rootEntries };
     yield* remember(sides, carried, { remembered, signal, now });
   }
   if (!applied.cancelled && applied.lost === undefined) yield* prune(options);

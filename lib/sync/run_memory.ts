@@ -18,15 +18,26 @@ import type { RootEntries } from "./run_roots.ts";
 import { settle, writtenPaths } from "./settle.ts";
 import type { Backends } from "./transfer.ts";
 
-/** Passes events on, and notes what each action came to. */
+/** What actions came to, and when they were over, in ms since the epoch. */
+export interface Ends {
+  readonly done: Map<Action, Entry | undefined>;
+  readonly doneAt: Map<Action, number>;
+}
+
+/** Passes events on, and notes what each action came to. A version that was not planned with is no entry to learn. */
 export async function* watch<R>(
-  done: Map<Action, Entry | undefined>,
+  { done, doneAt }: Ends,
   events: AsyncGenerator<SyncEvent, R, void>,
+  now: () => number,
 ): AsyncGenerator<SyncEvent, R, void> {
   let next = await events.next();
   try {
     for (; next.done !== true; next = await events.next()) {
-      if (next.value.type === "done") done.set(next.value.action, next.value.result);
+      if (next.value.type === "done") {
+        const { action, result, isOther } = next.value;
+        done.set(action, isOther === true ? undefined : result);
+        doneAt.set(action, now());
+      }
       yield next.value;
     }
     return next.value;
@@ -40,6 +51,7 @@ export interface Carried {
   readonly plan: Plan;
   readonly before: Readonly<Record<Side, Snapshot>>;
   readonly done: ReadonlyMap<Action, Entry | undefined>;
+  readonly doneAt: ReadonlyMap<Action, number>;
   readonly applied: ApplyEnd;
   readonly listedAt: number;
   readonly rootEntries: RootEntries;
@@ -107,12 +119,12 @@ async function flush(sides: Backends, done: Carried["done"]): Promise<void> {
 /** Writes what is equal now. What cannot be written is told: the next run goes by what was known before, and that loses nothing. */
 export async function* remember(
   sides: Backends,
-  { plan, before, done, applied, listedAt, rootEntries }: Carried,
+  { plan, before, done, doneAt, applied, listedAt, rootEntries }: Carried,
   { remembered, signal, now }: RememberOptions,
 ): AsyncGenerator<SyncEvent, void, void> {
   const { history, roots } = remembered;
   const settled = await settle(sides, {
-    facts: { plan, done, history, before, listedAt },
+    facts: { plan, done, doneAt, history, before, listedAt },
     rootEntries,
     roots,
     again: !applied.cancelled && applied.lost === undefined,

@@ -6,6 +6,7 @@ import { toPlanOptions } from "./options.ts";
 import { plan } from "./plan.ts";
 import { toUntraced, unsealedAbsence } from "./plan_trace.ts";
 import type { RunOptions } from "./run.ts";
+import { toDoubts } from "./run_doubt.ts";
 import type { RootEntries } from "./run_roots.ts";
 import { toConflictName } from "./run_names.ts";
 import type { Scan } from "./scan.ts";
@@ -19,7 +20,7 @@ export type Scans = Readonly<Record<Side, Scan>>;
 export async function* planRun(
   sides: Backends,
   scans: Scans,
-  options: RunOptions & { readonly rootEntries: RootEntries },
+  options: RunOptions & { readonly rootEntries: RootEntries; readonly listedAt: number },
 ): AsyncGenerator<SyncEvent, Plan, void> {
   const stamp = { host: options.host, now: options.now() };
   const { remembered, rootEntries } = options;
@@ -33,6 +34,7 @@ export async function* planRun(
   const planOptions = toPlanOptions({
     ...{ mode, criteria, mirror, remove, skipNew, skipModified, conflict, moves, removeDespiteFailures },
     ask: "free",
+    listedAt: options.listedAt,
     inPlace: options.inPlace ?? false,
     ...(options.trash === undefined ? {} : { keepLosers: trashPath }),
     ...(remembered === undefined ? {} : {
@@ -54,8 +56,8 @@ export async function* planRun(
   let snapshots = before;
   const history = options.remembered?.history;
   const first = plan(planSides(snapshots), history, planOptions);
-  const { open, free = [], doubtful = [] } = first;
-  if (open.length + free.length + doubtful.length === 0) return first;
+  const { open, free = [], doubtful = [], unsure = [] } = first;
+  if (open.length + free.length + doubtful.length + unsure.length === 0) return first;
   const { signal, noReadBack } = options;
   const pairs = { needed: toOpenPairs(open, snapshots), doubtful: toOpenPairs(doubtful, snapshots) };
   const readBack = toReadBack([...pairs.needed, ...(noReadBack ? [] : pairs.doubtful)], sides.remote);
@@ -65,6 +67,8 @@ export async function* planRun(
   const mayBeFree = toOpenPairs(free, snapshots);
   snapshots = await digest(pairs.needed, sides, { ...asking, snapshots, lone: lone.needed });
   snapshots = await digest(pairs.doubtful, sides, { ...asking, snapshots });
+  const doubts = toDoubts(unsure, snapshots, history);
+  snapshots = await digest(doubts.pairs, sides, { ...asking, snapshots, lone: doubts.lone });
   snapshots = await digest(mayBeFree, sides, { signal, snapshots, readBack: false, lone: lone.free });
   return plan(planSides(snapshots), history, { ...planOptions, ask: "nothing" });
 }

@@ -33,7 +33,7 @@ export async function checkRoots(sides: Backends, options: RootsOptions): Promis
   const [local, remote] = await Promise.all([rootOf(sides.local, options), rootOf(sides.remote, options)]);
   const missing = { local: local === undefined, remote: remote === undefined };
   const entries = { ...(local?.kind === "dir" ? { local } : {}), ...(remote?.kind === "dir" ? { remote } : {}) };
-  const source = missingSource({ ...options, isStore: !sides.remote.traits.hasDirs }, missing);
+  const source = missingSource(options, missing);
   if (source === undefined) return { missing, entries };
   const shown = describe(sides[source]);
   if (!options.remove && !options.known) {
@@ -62,17 +62,13 @@ export async function findMarker(
 }
 
 /**
- * The missing root that rules a run out: the source. In Both each side is one; there a remote folder may still have to be made, while a
- * local one that is not there is more likely a slip of the pen. `isStore`: a remote folder is there as soon as it holds something, so
- * that one nobody has used yet is as good as an empty one.
+ * The missing root that rules a run out: the source. In Both each side is one; there a remote folder that no earlier run has seen is made,
+ * since nothing is deleted without history, while a local one that is not there is more likely a slip of the pen.
  */
-function missingSource(
-  { mode, remove, known, isStore }: RootsOptions & { readonly isStore: boolean },
-  missing: Missing,
-): Side | undefined {
+function missingSource({ mode, known }: RootsOptions, missing: Missing): Side | undefined {
   if (mode === "Local") return missing.remote ? "remote" : undefined;
   if (missing.local) return "local";
-  return mode === "Both" && missing.remote && (known || (remove && !isStore)) ? "remote" : undefined;
+  return mode === "Both" && missing.remote && known ? "remote" : undefined;
 }
 
 async function rootOf(backend: Backend, call: Call): Promise<Entry | undefined> {

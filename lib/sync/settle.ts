@@ -1,7 +1,15 @@
 import type { Backend, Call } from "../backends/backend.ts";
 import { toSyncError } from "../errors.ts";
 import { parentOf, type RelPath, root } from "../path.ts";
-import { type DirEntry, type Entry, type Lesson, type Note, type Side, sides as bothSides } from "../types.ts";
+import {
+  type DirEntry,
+  type Entry,
+  type Known,
+  type Lesson,
+  type Note,
+  type Side,
+  sides as bothSides,
+} from "../types.ts";
 import type { Roots } from "./history_book.ts";
 import { sameChecksum } from "./criteria.ts";
 import { drain, inOrder } from "./pool.ts";
@@ -54,7 +62,8 @@ const MAX_BYTES = 64 * 1024 * 1024;
 
 /**
  * Gives what is provisional a checksum, so that the next run need not take an edit of one side for one of both. Both sides are asked where
- * that costs no transfer; what differs, or changed meanwhile, is not learned.
+ * that costs no transfer; elsewhere the local file stands for both only where an edit since would show. What differs, or changed
+ * meanwhile, is not learned.
  */
 async function prove(lessons: readonly Lesson[], sides: Backends, call: Call): Promise<readonly Lesson[]> {
   const proven = new Map<Lesson, Lesson | undefined>();
@@ -84,12 +93,22 @@ async function proveOne(lesson: Lesson, { local, remote }: Backends, { signal }:
     const theirs = isNear
       ? await remote.checksum?.({ kind: "file", path, ...known.remote }, wanted, { signal })
       : undefined;
+    if (theirs === undefined && !isOwnSure(known)) return lesson;
     return sameChecksum(checksum, theirs) === false ? undefined : { path, known: { ...known, checksum } };
   } catch {
     // It is another file by now: the next run compares both.
     return undefined;
   }
 }
+
+/** Is the local file surely the one that was compared? Its time must tell more than a step into which two edits could fall. */
+function isOwnSure({ local, provisional }: Known): boolean {
+  const isDoubted = provisional === "local" || provisional === "both";
+  return !isDoubted || (local?.modified !== undefined && local.modified % WHOLE_MS !== 0);
+}
+
+/** Places that keep no fractions show whole seconds. */
+const WHOLE_MS = 1000;
 
 /** The paths at which something was made, changed or removed on that side. */
 export function writtenPaths(done: Facts["done"], side: Side): ReadonlySet<RelPath> {

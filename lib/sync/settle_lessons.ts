@@ -16,9 +16,9 @@ import {
   sides as bothSides,
   type Snapshot,
 } from "../types.ts";
-import { compareTimes, sameStamp, stepOf } from "./criteria.ts";
 import type { RootFacts, Roots } from "./history_book.ts";
 import { toMark } from "./plan_history.ts";
+import { type Reading, recognize, toDoubted, toProvisional } from "./settle_marks.ts";
 
 /**
  * What one side shows once more after the run. `folders`: those that were written to; `entries`: by path, what was written in them, where
@@ -43,6 +43,8 @@ export interface Facts {
   readonly traits: Readonly<Record<Side, Traits>>;
   readonly listedAt: number;
   readonly endedAt: number;
+  /** When each action was over; none is known to be later than the listings where it is missing. */
+  readonly doneAt?: ReadonlyMap<Action, number>;
 }
 
 /**
@@ -84,10 +86,18 @@ interface Judged {
   readonly pending: Pending;
 }
 
-/** A file of this many ms, or one step, before it was listed could have been written once more without showing it. */
-const YOUNG_MS = 2000;
 /** Disks count time in ticks of some ms, whatever digits they show. */
 const TICK_MS = 10;
+
+/** Marks as the listings before the run gave them. */
+function readWith({ traits, listedAt, before }: Facts, path: RelPath): Reading {
+  const entryOf = (side: Side) => {
+    const entry = before[side].get(path);
+    return entry?.kind === "file" ? { [side]: entry } : {};
+  };
+  const entries = { ...entryOf("local"), ...entryOf("remote") };
+  return { traits, readAt: { local: listedAt, remote: listedAt }, entries };
+}
 
 function findPending({ plan, done, before }: Facts): Pending {
   const found = { local: new Set<RelPath>(), remote: new Set<RelPath>() };
@@ -108,7 +118,7 @@ function findPending({ plan, done, before }: Facts): Pending {
 function ripen(lesson: Lesson, judged: Judged): Lesson | undefined {
   const { path, known } = lesson;
   if (known?.kind === "file") {
-    const ripe = toProvisional(known, judged.facts);
+    const ripe = toProvisional(known, readWith(judged.facts, path));
     return ripe === known ? lesson : { path, known: ripe };
   }
   if (known?.kind !== "dir") return lesson;
@@ -128,7 +138,7 @@ function learnDone(action: Action, judged: Judged): readonly Lesson[] {
     case "copy":
       return action.source.kind === "link"
         ? learnLink(action.source, { to, path, facts })
-        : learnCopy(action.source, { to, path, facts, result: facts.done.get(action) });
+        : learnCopy(action.source, { to, path, facts, action });
     case "move":
       return [...drop(facts, action.source.path), ...learnMended(action.source, { to, path, facts, action })];
     case "touch":
@@ -140,9 +150,7 @@ function learnDone(action: Action, judged: Judged): readonly Lesson[] {
 
 /** A time that we set hides an edit that came right before it: the next run looks at the content once more. */
 function unsure({ path, known }: Lesson, side: Side): Lesson {
-  if (known === undefined) return { path, known };
-  const { provisional = side } = known;
-  return { path, known: { ...known, provisional: provisional === side ? side : "both" } };
+  return { path, known: known === undefined ? undefined : toDoubted(known, side) };
 }
 
 /** What did not happen: an absence that was to be filled is no deletion; one that was to travel still is. */
@@ -166,18 +174,29 @@ function learnLink(source: LinkEntry, { to, path, facts }: Where): readonly Less
 
 function learnCopy(
   source: FileEntry,
-  { to, path, facts, result }: Where & { readonly result: Entry | undefined },
+  { to, path, facts, action }: Where & { readonly action: Action },
 ): readonly Lesson[] {
-  if (result?.kind !== "file" || !isVersionOf(result, source, { to, facts })) return [];
+  const result = facts.done.get(action);
+  if (result?.kind !== "file" || result.size !== source.size) return [];
   const listed = facts.seen[to]?.entries;
   const seen = listed === undefined ? result : listed.get(path);
-  if (seen?.kind !== "file" || (seen !== result && !isOurs(seen, result, { to, facts }))) return [];
-  const mine = toMark(seen);
+  if (seen?.kind !== "file") return [];
+  const doneAt = facts.doneAt?.get(action) ?? facts.listedAt;
+  const replaced = "replaces" in action && action.replaces?.kind === "file" ? action.replaces : undefined;
+  const traits = facts.traits[to];
+  const found = recognize(seen, { result, source, replaced, traits, since: facts.listedAt, doneAt });
+  if (found === undefined) return [];
+  const mine = toMark(found.entry);
   const marks = to === "local" ? { local: mine, remote: toMark(source) } : { local: toMark(source), remote: mine };
-  const { checksum } = source;
+  const checksum = result.checksum ?? source.checksum;
   const name = to === "local" ? path : source.path;
   const known: Known = { path: name, kind: "file", ...marks, ...(checksum === undefined ? {} : { checksum }) };
-  return respell(facts, [path, source.path], toProvisional(known, facts));
+  const entries = to === "local" ? { local: seen, remote: source } : { local: source, remote: seen };
+  // The time of an upload is always young: beside it a revision is believed.
+  const isStamped = !found.isKept && found.entry.revision !== undefined;
+  const readAt = { local: facts.listedAt, remote: facts.listedAt, [to]: isStamped ? Infinity : doneAt };
+  const ripe = toProvisional(known, { traits: facts.traits, readAt, entries });
+  return respell(facts, [path, source.path], found.isSure ? ripe : toDoubted(ripe, to));
 }
 
 /** Content that was proven equal, under a name or a time that was set right. */
@@ -194,41 +213,7 @@ function learnMended(
   const marks = to === "local" ? { local: mine, remote: theirs } : { local: theirs, remote: mine };
   const checksum = target.checksum ?? across.checksum ?? facts.history.get(target.path)?.checksum;
   const known: Known = { path, kind: "file", ...marks, ...(checksum === undefined ? {} : { checksum }) };
-  return [{ path, known: toProvisional(known, facts) }];
-}
-
-/** Is what arrived the version that the plan was made for? A source may have been replaced, and sent as it was then. */
-function isVersionOf(result: FileEntry, source: FileEntry, { to, facts }: Omit<Where, "path">): boolean {
-  if (result.size !== source.size) return false;
-  if (result.modified === undefined || source.modified === undefined) return true;
-  const step = stepOf(result, facts.traits[to]);
-  const steps = { local: step, remote: step };
-  if (compareTimes(result.modified, source.modified, steps) === "same") return true;
-  return facts.traits[to].timeStep === undefined || result.modified >= facts.listedAt - YOUNG_MS;
-}
-
-/** Can what the listing shows be what this run wrote? By its revision; else by its size and time. */
-function isOurs(seen: FileEntry, result: FileEntry, { to, facts }: Omit<Where, "path">): boolean {
-  if (seen.revision !== undefined && result.revision !== undefined) return seen.revision === result.revision;
-  if (seen.size !== result.size) return false;
-  const step = Math.max(stepOf(seen, facts.traits[to]), stepOf(result, facts.traits[to]));
-  if (result.modified !== undefined) return sameStamp(result.modified, seen.modified, step);
-  if (seen.modified === undefined) return true;
-  return seen.modified >= facts.listedAt - step && seen.modified <= facts.endedAt + step;
-}
-
-/** A mark of a time so young that another content could show the same is provisional. */
-function toProvisional(known: Known, { traits, listedAt }: Facts): Known {
-  const isYoung = (side: Side) => {
-    const mark = known[side];
-    if (mark?.modified === undefined || mark.revision !== undefined) return false;
-    return listedAt - mark.modified < Math.max(traits[side].timeStep ?? 0, YOUNG_MS);
-  };
-  const [local, remote] = [isYoung("local"), isYoung("remote")];
-  if (!local && !remote && known.provisional === undefined) return known;
-  const { provisional: _, ...rest } = known;
-  if (!local && !remote) return rest;
-  return { ...rest, provisional: local && remote ? "both" : local ? "local" : "remote" };
+  return [{ path, known: toProvisional(known, readWith(facts, path)) }];
 }
 
 function toKnownDir(path: RelPath, judged: Judged): Known {

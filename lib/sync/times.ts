@@ -16,9 +16,7 @@ import { drain, inOrder } from "./pool.ts";
 import { prove } from "./proof.ts";
 import { endsAll } from "./scan.ts";
 import type { Backends } from "./transfer.ts";
-
-/** Bytes that are read and hashed in the time that a question takes: over 1 ms far away, with some dozens on their way. */
-export const WORTH_READING = 1 << 20;
+import { WORTH_READING } from "./worth.ts";
 
 /**
  * The snapshots with the times filled in that a place keeps but does not list (S3: they lie in each object's metadata), as far as a
@@ -42,6 +40,8 @@ export async function tellTimes(
   }));
   return { local: overlay(snapshots.local, found.local), remote: overlay(snapshots.remote, found.remote) };
 }
+
+export { WORTH_READING } from "./worth.ts";
 
 type Choices = Pick<PlanOptions, "mode" | "criteria">;
 

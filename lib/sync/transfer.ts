@@ -1,8 +1,10 @@
-import type { Backend, Body, Call } from "../backends/backend.ts";
+import { createHash } from "node:crypto";
+import type { Backend, Body, Call, Traits } from "../backends/backend.ts";
 import { cancelled, SyncError, toSyncError } from "../errors.ts";
 import { parentOf, printable, type RelPath } from "../path.ts";
 import { type Action, type Entry, type FileEntry, type LinkEntry, otherSide, type Side } from "../types.ts";
 import { tempPath } from "../temp.ts";
+import { stepOf, YOUNG_MS } from "./criteria.ts";
 import { type Owner, toTag } from "./tag.ts";
 
 export type Copy = Extract<Action, { readonly do: "copy" }>;
@@ -23,12 +25,17 @@ export interface TransferOptions extends Call {
   readonly place?: Place;
   /** Bytes since the last call; negative when an attempt that failed takes them back. */
   onBytes(bytes: number): void;
-  /** The transfer is good, but something lesser was refused: one sentence. */
-  onWarning(message: string): void;
+  /** When the source was listed, in ms since the epoch. */
+  readonly listedAt?: number;
+  /** The transfer is good, but something lesser was refused: one sentence; `about` says what. */
+  onWarning(message: string, about?: "time"): void;
+  /** The source is no longer the one that was planned with: its content as it is now is sent. */
+  onOther?(): void;
 }
 
 /**
- * Brings one file (or kept link) to the other side and gives the entry as that side now shows it; undefined when the source has vanished
+ * Brings one file (or kept link) to the other side and gives the entry as that side now shows it (with the checksum of what was sent,
+ * where an edit of the same moment might later look like it); undefined when the source has vanished
  * meanwhile, with the target as it was. What is replaced must still be what the action says, else it rejects with changed. A source
  * that changes while it is read is tried once more as it is then; changing on, it rejects with changed. The target shows its complete
  * old or its complete new content at every instant.
@@ -43,6 +50,7 @@ export async function transfer(
   for (let attempt = 1;; attempt++) {
     let sent = 0;
     try {
+      if (attempt > 1) options.onOther?.();
       return await send(action, source, {
         sides,
         options: { ...options, onBytes: (bytes) => (sent += bytes, options.onBytes(bytes)) },
@@ -104,10 +112,13 @@ async function send(
   let begun = 0;
   const { modified, ahead } = await untold(from, source, options);
   let whole = ahead;
-  const bodyAhead: Body = (start = 0, end) => {
-    const content = start === 0 && (end ?? source.size) >= source.size ? whole : undefined;
+  let sent: Uint8Array | undefined;
+  const bodyAhead: Body = async (start = 0, end) => {
+    const isWhole = start === 0 && (end ?? source.size) >= source.size;
+    const content = (isWhole ? whole : undefined) ?? await body(start, end);
     whole = undefined;
-    return content === undefined ? body(start, end) : Promise.resolve(content);
+    sent = isWhole && content instanceof Uint8Array ? content : undefined;
+    return content;
   };
   const entry = await sides[action.to].write(path, bodyAhead, {
     signal,
@@ -122,7 +133,7 @@ async function send(
   }).catch((error) => {
     throw inPlace && begun > 0 ? halfWritten(action, toSyncError(error, "copy")) : error;
   });
-  if (entry.size === source.size) return entry;
+  if (entry.size === source.size) return proven(entry, sent, { source, to: sides[action.to], options });
   throw new SyncError(
     "unexpected",
     `"${printable(action.path)}" has ${entry.size} bytes on ${
@@ -130,6 +141,26 @@ async function send(
     } after a copy of ${source.size} bytes`,
     { operation: "copy", path: action.path },
   );
+}
+
+/** The entry with the checksum of what was sent, where its time is too young to tell it from a later edit, or is the place's own. */
+function proven(
+  entry: FileEntry,
+  sent: Uint8Array | undefined,
+  { source, to, options }: { readonly source: FileEntry; readonly to: Backend; readonly options: TransferOptions },
+): FileEntry {
+  if (sent === undefined || sent.length !== entry.size || entry.revision !== undefined) return entry;
+  const { listedAt = -Infinity } = options;
+  const isYoung = entry.modified !== undefined &&
+    Math.abs(listedAt - entry.modified) < Math.max(stepOf(entry, to.traits), YOUNG_MS);
+  if (keepsTime(entry, source, to.traits) && !isYoung) return entry;
+  return { ...entry, checksum: `sha256:${createHash("sha256").update(sent).digest("hex")}` };
+}
+
+/** Does the file show the time that its source has? */
+export function keepsTime(entry: FileEntry, source: FileEntry, traits: Traits): boolean {
+  if (entry.modified === undefined || source.modified === undefined) return false;
+  return Math.abs(entry.modified - source.modified) < Math.max(stepOf(entry, traits), stepOf(source, traits), YOUNG_MS);
 }
 
 function halfWritten({ path }: Copy, { kind, message, facts }: SyncError): SyncError {

@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { toRelPath } from "../../../lib/path.ts";
-import { chooseCriteria, compareTimes, criteria, sameChecksum, sameStamp } from "../../../lib/sync/criteria.ts";
+import {
+  chooseCriteria,
+  compareTimes,
+  criteria,
+  isClose,
+  sameChecksum,
+  sameStamp,
+} from "../../../lib/sync/criteria.ts";
 import type { Checksum, FileEntry } from "../../../lib/types.ts";
 import { ableTraits } from "../../support/interpret.ts";
 
@@ -9,14 +16,20 @@ const minute = { local: 1, remote: 60_000 };
 const day = { local: 1, remote: 86_400_000 };
 const noon = Date.UTC(2026, 5, 1, 12);
 
-Deno.test("compareTimes() takes times less than two seconds apart for one", () => {
-  assert.equal(compareTimes(noon + 1999, noon, fine), "same");
-  assert.equal(compareTimes(noon, noon + 1999, fine), "same");
-});
+for (const step of [1, 1000, 2000]) {
+  const steps = { local: 1, remote: step };
+  Deno.test(`compareTimes() takes times apart by less than the coarser step of ${step} ms for one`, () => {
+    assert.equal(compareTimes(noon + step - 1, noon, steps), "same");
+    assert.equal(compareTimes(noon, noon + step - 1, steps), "same");
+    assert.equal(compareTimes(noon + step, noon, steps), "localNewer");
+    assert.equal(compareTimes(noon, noon + step, steps), "remoteNewer");
+  });
+}
 
-Deno.test("compareTimes() takes exactly two seconds for a difference", () => {
-  assert.equal(compareTimes(noon + 2000, noon, fine), "localNewer");
-  assert.equal(compareTimes(noon, noon + 2000, fine), "remoteNewer");
+Deno.test("isClose() finds less than two seconds between two clocks to prove nothing", () => {
+  assert.deepEqual([isClose(noon, noon + 1999), isClose(noon + 2000, noon), isClose(noon, undefined)], [
+    ...[true, false, false],
+  ]);
 });
 
 Deno.test("compareTimes() sees one time within a unit of the coarser side", () => {
@@ -47,7 +60,7 @@ Deno.test("compareTimes() knows nothing of a time that is not told", () => {
 });
 
 Deno.test("compareTimes() handles times before 1970 and after 2038", () => {
-  assert.equal(compareTimes(-86_400_000, -86_400_000 + 1000, fine), "same");
+  assert.equal(compareTimes(-86_400_000, -86_400_000 + 999, { local: 1, remote: 1000 }), "same");
   assert.equal(compareTimes(2 ** 33 * 1000, noon, fine), "localNewer");
 });
 

@@ -13,8 +13,16 @@ const heldOf = ({ held }: Plan) => held.map(({ side, path }) => `${side} ${path}
 const withSum = (checksum: Checksum): readonly Known[] => knownAs("f").map((known) => ({ ...known, checksum }));
 
 Deno.test("plan() adopts files of equal size and time on the first run", () => {
-  const made = both({ known: [], local: { f: {} }, remote: { f: { modified: START + 1500 } } });
+  const adopted = { known: [], local: { f: { modified: START + 500 } }, remote: { f: { timeStep: 1000 } } };
+  const made = both(adopted);
   assert.deepEqual([made.actions, learnt(made)], [[], ["learn f"]]);
+});
+
+Deno.test("plan() takes equal sizes less than two seconds apart, by a step or more, neither for equal nor for one newer than the other", () => {
+  const sides = { local: { f: {} }, remote: { f: { modified: START + 1500 } } };
+  assert.deepEqual(both({ known: [], ask: "free", ...sides }).doubtful, ["f"]);
+  const made = both({ known: [], ...sides });
+  assert.deepEqual([made.conflicts.map(({ winner }) => winner), learnt(made)], [["both"], []]);
 });
 
 Deno.test("plan() learns nothing where nothing is remembered", () => {
@@ -138,7 +146,7 @@ Deno.test("TM-03 plan() sees no change in a listing that grew coarser", () => {
 Deno.test("TM-10 plan() asks for the checksum of a file whose mark was too young", () => {
   const known = withSum(sumOf("x")).map((one) => ({ ...one, provisional: "local" as const }));
   const remote = { f: {} };
-  assert.deepEqual(both({ known, ask: "free", local: { f: {} }, remote }).free, ["f"]);
+  assert.deepEqual(both({ known, ask: "free", local: { f: {} }, remote }).unsure, ["f"]);
   const same = both({ known, local: { f: { checksum: sumOf("x") } }, remote });
   assert.deepEqual([same.actions, learnt(same)], [[], ["learn f"]]);
   assert.deepEqual(inShort(both({ known, local: { f: { checksum: sumOf("y") } }, remote }).actions), [

@@ -5,6 +5,7 @@ import type { Mode } from "../../../lib/sync/options.ts";
 import { tempPath } from "../../../lib/temp.ts";
 import type { Plan, Side, SyncEvent } from "../../../lib/types.ts";
 import { over } from "../../support/over.ts";
+import { newMemory, recall } from "../../support/simulation_memory.ts";
 import { listOnce, noWrite, recorded } from "../../support/watch.ts";
 import { brief, failure, fileAt, NOON, plant, ran, rejection, signal, type Texts, texts, usual } from "./rig.ts";
 
@@ -92,7 +93,6 @@ const missing: readonly [Mode, Side, boolean, string][] = [
   ["Local", "remote", true, "refused"],
   ["Both", "local", false, "badInput"],
   ["Both", "local", true, "refused"],
-  ["Both", "remote", true, "refused"],
 ];
 for (const [mode, side, remove, kind] of missing) {
   Deno.test(`run() in ${mode} without its ${side} root, -Remove ${remove ? "on" : "off"}, is ${kind}`, async () => {
@@ -105,13 +105,26 @@ for (const [mode, side, remove, kind] of missing) {
   });
 }
 
-Deno.test("run() in Both makes a remote root that does not exist yet", async () => {
-  const local = memory();
-  plant(local, { "a": "1" });
-  const remote = absent();
-  await ran({ local, remote }, { mode: "Both", remove: false, mirror: false });
-  assert.deepEqual(await texts(remote), { "a": "1" });
-});
+for (const remove of [false, true]) {
+  Deno.test(`run() in Both makes a remote root that does not exist yet, -Remove ${remove ? "on" : "off"}`, async () => {
+    const local = memory();
+    plant(local, { "a": "1" });
+    const remote = absent();
+    await ran({ local, remote }, { mode: "Both", remove, mirror: false });
+    assert.deepEqual([await texts(local), await texts(remote)], [{ "a": "1" }, { "a": "1" }]);
+  });
+}
+
+for (const remove of [false, true]) {
+  Deno.test(`run() in Both misses a remote root that an earlier run has seen, -Remove ${remove ? "on" : "off"}`, async () => {
+    const local = memory();
+    plant(local, { "a": "1" });
+    const remembered = recall({ ...newMemory(), isKnown: true }, () => false);
+    const sides = { local: noWrite(local), remote: noWrite(absent()) };
+    const error = await rejection(ran(sides, { mode: "Both", remove, mirror: false, remembered }));
+    assert.deepEqual([error.kind, error.message.includes("-AllowMissingRoot")], ["refused", true]);
+  });
+}
 
 Deno.test("run() in Both with -Remove begins in a place of a store that nobody has used yet, which is no missing folder", async () => {
   const local = memory();

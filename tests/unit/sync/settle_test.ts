@@ -121,7 +121,24 @@ for (const [what, seen] of Object.entries(foreign)) {
 
 Deno.test("toLessons() learns nothing of a source that was another one when it was read", () => {
   assert.deepEqual(learned({ actions: [[upload("a"), "done", file("a", { size: 5 })]] }), []);
-  assert.deepEqual(learned({ actions: [[upload("a"), "done", file("a", { modified: old + 60_000 })]] }), []);
+  assert.deepEqual(learned({ actions: [[upload("a"), "done"]] }), []);
+});
+
+Deno.test("toLessons() remembers the time that a place shows in spite of the one that was asked for, to be settled by content", () => {
+  const [lesson] = learned({ actions: [[upload("a"), "done", file("a", { modified: old + 60_000 })]] });
+  assert.deepEqual([lesson?.known?.remote, lesson?.known?.provisional], [mark(3, old + 60_000), "remote"]);
+});
+
+Deno.test("toLessons() goes by the listing where the answer to the write told another time", () => {
+  const seen = file("a", { modified: listedAt + 500 });
+  const [lesson] = learned({ actions: [[upload("a"), "done", file("a", { modified: 0 })]], seen: listing(seen) });
+  assert.deepEqual([lesson?.known?.remote, lesson?.known?.provisional], [mark(3, listedAt + 500), "remote"]);
+});
+
+Deno.test("toLessons() goes by the step of each entry, where a listing is coarser than its place", () => {
+  const young = file("a", { modified: listedAt - 30_000, timeStep: 60_000 });
+  const [lesson] = learned({ actions: [[upload("a"), "done", young]], seen: listing(young) });
+  assert.equal(lesson?.known?.provisional, "remote");
 });
 
 Deno.test("toLessons() remembers the time of an upload where a place keeps no other", () => {
