@@ -1,8 +1,27 @@
 import { createHash } from "node:crypto";
 import type { DirEntry, Entry, FileEntry } from "../types.ts";
+import type { Expecting, Traits } from "./backend.ts";
+import type { Stamp } from "./memory_times.ts";
 
 /** Whether files have revisions, and what these are worth: "stale" ones outlive a change, "loose" ones are another in each answer. */
 export type Revisions = boolean | "stale" | "loose";
+
+/** How a tree tells names apart, what its listings show, and its clock (ms since the epoch). */
+export interface TreeRules {
+  readonly traits: Traits;
+  readonly modes: boolean;
+  readonly fileIds: boolean;
+  readonly revisions: Revisions;
+  readonly stamp: Stamp;
+  now(): number;
+}
+
+/** What a written file gets besides its bytes. */
+export interface Writing extends Expecting {
+  readonly modified?: number;
+  readonly mode?: number;
+  readonly tag?: string;
+}
 
 /** What stands in a memory tree under one name; `name` as it is spelled there. */
 export type Node = FileNode | DirNode | OtherNode;

@@ -2,7 +2,7 @@ import { type ErrorKind, SyncError } from "../errors.ts";
 import { gate, nameOf, parentOf, printable, type RelPath, root, unfit } from "../path.ts";
 import { tempPath } from "../temp.ts";
 import type { DirEntry, Entry, FileEntry, LinkEntry } from "../types.ts";
-import type { Expecting, Traits } from "./backend.ts";
+import type { Expecting } from "./backend.ts";
 import { mismatch } from "./expect.ts";
 import {
   type DirNode,
@@ -10,33 +10,16 @@ import {
   newDir,
   type Node,
   planted,
-  type Revisions,
+  type TreeRules,
   withoutLoose,
+  type Writing,
 } from "./memory_nodes.ts";
-import type { Stamp } from "./memory_times.ts";
 
 /** One change that was made; numbered by its place in the journal. Paths from the top of the tree. */
 export interface MemoryOperation {
   readonly do: "write" | "makeDir" | "remove" | "rename" | "makeLink" | "setModified" | "setMode";
   readonly path: RelPath;
   readonly to?: RelPath;
-}
-
-/** How a tree tells names apart, what its listings show, and its clock (ms since the epoch). */
-export interface TreeRules {
-  readonly traits: Traits;
-  readonly modes: boolean;
-  readonly fileIds: boolean;
-  readonly revisions: Revisions;
-  readonly stamp: Stamp;
-  now(): number;
-}
-
-/** What a written file gets besides its bytes. */
-export interface Writing extends Expecting {
-  readonly modified?: number;
-  readonly mode?: number;
-  readonly tag?: string;
 }
 
 /** A tree of files in memory. Every call is one step: nothing happens between its look and its change. Throws SyncErrors. */
