@@ -122,7 +122,6 @@ export class Draft {
     const [file, seals] = [this.#file, this.#seals];
     this.#file = undefined;
     const isResumable = RESUMABLE.includes(failure.kind);
-    if (isResumable && file !== undefined) await seals?.complete(file, this.#size).catch(() => undefined);
     file?.close();
     seals?.close();
     if (!this.#isMade || (isResumable && seals !== undefined && seals.bytes > 0)) return;
@@ -141,6 +140,7 @@ export class Draft {
     this.#file = await this.#disk.pace(() => Deno.openSync(full, how), () => Deno.open(full, how));
     this.#isMade = true;
     this.#size = 0;
+    if (this.#seals !== undefined) this.#seals.begin(this.#file.statSync());
   }
 
   /** Goes on behind the leftover under the temporary name as far as it is ours and proven; false when nothing is. */
@@ -148,11 +148,13 @@ export class Draft {
     const { size, onBytes } = this.#drafting.options;
     const info = await lstat(this.#disk.pace, this.#full);
     if (info === undefined || !isOwn(info) || this.#seals === undefined) return false;
+    // Without times of birth, a file of ours could be given the inode and the name of another, where others may do that.
+    if (info.birthtime === null && !await this.#isAlone()) return false;
     const file = this.#openKnown(info);
     if (file === undefined) return false;
     try {
       if (!isOwn(file.statSync())) return false;
-      const proven = await this.#seals.adopt(file, Math.min(info.size, size));
+      const proven = await this.#seals.adopt(file, info, Math.min(info.size, size));
       if (proven === 0 || !await this.#endsAlike(file, proven)) return false;
       await file.truncate(proven);
       await file.seek(proven, Deno.SeekMode.Start);
@@ -164,6 +166,12 @@ export class Draft {
     } finally {
       if (this.#file === undefined) file.close();
     }
+  }
+
+  /** Is this user the only one who can change names in the folder? */
+  async #isAlone(): Promise<boolean> {
+    const info = await Deno.stat(this.#drafting.held.folder);
+    return isOfUser(info) && ((info.mode ?? 0) & OTHERS_WRITE) === 0;
   }
 
   /** Undefined where the file cannot be opened, or is another one by now. */
@@ -201,7 +209,7 @@ export class Draft {
       this.#size += count;
       onBytes?.(count);
     }
-    await this.#seals?.advance(file, this.#size);
+    this.#seals?.add(bytes);
   }
 
   #opened(): Deno.FsFile {

@@ -1,7 +1,8 @@
 import fs from "node:fs";
 import { createHmac } from "node:crypto";
+import { crc32 } from "node:zlib";
+import { type Pace, QUIETLY, removeOwn } from "./local_disk.ts";
 import type { Held } from "./local_folders.ts";
-import { type Pace, removeOwn } from "./local_disk.ts";
 
 /** `name`: of the file beside the temporary one that keeps the codes. `tag`: of the temporary name, which stands for the source's version. */
 export interface Sealing {
@@ -16,15 +17,18 @@ export interface Sealing {
 export const BLOCK = 1 << 20;
 
 /**
- * Proof of what a write has put into its temporary file: a message authentication code (HMAC-SHA256) of each MiB, in a file beside it. The
- * key is a secret of this user, so a code that fits can only be ours, and bytes that fit it are those that were written for this version
- * of the source. Codes cost a tenth of a transfer's time at most: a fast one, which is quickly done again, is sealed in part.
+ * Proof of what a write has put into its temporary file: a message authentication code (HMAC-SHA256) for each MiB, in a file beside it. A
+ * code is made with a secret of this user, of the version of the source, the place of the block, its CRC-32, and the file itself (inode
+ * and time of birth). So one that fits was made by this user for these very bytes in this very file, to which nobody else could write;
+ * the CRC shows what a disk has lost. A cryptographic hash of the content would halve the speed of fast transfers and prove no more.
  */
 export class Seals {
   readonly #sealing: Sealing;
-  readonly #began = performance.now();
-  #spent = 0;
+  #id = "";
   #blocks = 0;
+  /** Of the block that is not complete yet. */
+  #crc = 0;
+  #count = 0;
   #file: Deno.FsFile | undefined;
   #isRefused = false;
 
@@ -37,31 +41,37 @@ export class Seals {
     return this.#blocks * BLOCK;
   }
 
+  /** Begins a new file. */
+  begin(info: Deno.FileInfo): void {
+    this.#id = lastingId(info);
+    this.#blocks = this.#crc = this.#count = 0;
+  }
+
   /** Counts the leading bytes of a leftover that its codes prove, and goes on behind them. */
-  async adopt(draft: Deno.FsFile, size: number): Promise<number> {
+  async adopt(draft: Deno.FsFile, info: Deno.FileInfo, size: number): Promise<number> {
+    this.begin(info);
     const codes = this.#read(Math.floor(size / BLOCK));
     let proven = 0;
-    while (proven < codes.length && await this.#codeOf(draft, proven) === codes[proven]) proven++;
+    for (const code of codes) {
+      const crc = await this.#crcOf(draft, proven);
+      if (crc === undefined || this.#codeOf(proven, crc) !== code) break;
+      proven++;
+    }
     await this.remove();
     for (const code of codes.slice(0, proven)) this.#append(code);
     return this.bytes;
   }
 
-  /** Seals what was written up to `size`, as far as that costs little time. Leaves the draft's offset behind the last byte. */
-  async advance(draft: Deno.FsFile, size: number): Promise<void> {
-    const isDue = () => {
-      const lasted = performance.now() - this.#began;
-      return this.bytes + BLOCK <= size && lasted > SHORT_MS && this.#spent * LEAST_SHARE < lasted;
-    };
-    if (this.#isRefused || !isDue()) return;
-    while (isDue()) if (!await this.#sealOne(draft)) break;
-    await draft.seek(size, Deno.SeekMode.Start);
-  }
-
-  /** Seals what is left of a write that broke off, as far as that takes no second or two. */
-  async complete(draft: Deno.FsFile, size: number): Promise<void> {
-    for (let left = MOST_LEFT; left > 0 && this.bytes + BLOCK <= size; left--) {
-      if (!await this.#sealOne(draft)) return;
+  /** Seals what was written behind everything before. */
+  add(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length && !this.#isRefused;) {
+      const piece = bytes.subarray(at, at + BLOCK - this.#count);
+      this.#crc = crc32(piece, this.#crc);
+      this.#count += piece.length;
+      at += piece.length;
+      if (this.#count < BLOCK) continue;
+      this.#append(this.#codeOf(this.#blocks, this.#crc));
+      this.#crc = this.#count = 0;
     }
   }
 
@@ -70,7 +80,7 @@ export class Seals {
     this.#file = undefined;
   }
 
-  /** Removes the codes; those of another user stay, and none are kept. */
+  /** Removes the codes; something of another user stays, and then none are kept. */
   async remove(): Promise<void> {
     this.close();
     this.#blocks = 0;
@@ -82,48 +92,41 @@ export class Seals {
     return held.at(name);
   }
 
-  async #sealOne(draft: Deno.FsFile): Promise<boolean> {
-    const start = performance.now();
-    const code = await this.#codeOf(draft, this.#blocks);
-    const isSealed = code !== undefined && this.#append(code);
-    this.#spent += performance.now() - start;
-    return isSealed;
-  }
-
-  /** The code of one block as it lies on the disk; undefined where it is not complete. */
-  async #codeOf(draft: Deno.FsFile, block: number): Promise<string | undefined> {
-    const { pace, key, tag } = this.#sealing;
+  /** Undefined where the block is not complete. */
+  async #crcOf(draft: Deno.FsFile, block: number): Promise<number | undefined> {
     await draft.seek(block * BLOCK, Deno.SeekMode.Start);
     const bytes = new Uint8Array(BLOCK);
     for (let at = 0; at < BLOCK;) {
       const rest = bytes.subarray(at);
-      const count = await pace(() => draft.readSync(rest), () => draft.read(rest));
+      const count = await this.#sealing.pace(() => draft.readSync(rest), () => draft.read(rest));
       if (count === null) return undefined;
       at += count;
     }
-    return createHmac("sha256", key).update(`${tag} ${block}\n`).update(bytes).digest("hex");
+    return crc32(bytes);
   }
 
-  /** False where no codes can be kept: the write goes on without. */
-  #append(code: string): boolean {
-    if (this.#isRefused) return false;
+  #codeOf(block: number, crc: number): string {
+    const { key, tag } = this.#sealing;
+    return createHmac("sha256", key).update([tag, this.#id, block, crc].join(" ")).digest("hex");
+  }
+
+  /** The write goes on without codes where none can be kept. */
+  #append(code: string): void {
+    if (this.#isRefused) return;
     try {
       this.#file ??= Deno.openSync(this.#path, { write: true, createNew: true, mode: 0o600 });
       this.#file.writeSync(new TextEncoder().encode(`${code}\n`));
       this.#blocks++;
-      return true;
     } catch {
       this.#isRefused = true;
-      return false;
     }
   }
 
   /** The codes that an earlier write has left, at most so many. */
   #read(most: number): readonly string[] {
-    const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
     let fd: number | undefined;
     try {
-      fd = fs.openSync(this.#path, O_RDONLY | (O_NOFOLLOW ?? 0) | (O_NONBLOCK ?? 0));
+      fd = fs.openSync(this.#path, fs.constants.O_RDONLY | QUIETLY);
       if (!fs.fstatSync(fd).isFile()) return [];
       const bytes = new Uint8Array(most * LINE);
       const count = fs.readSync(fd, bytes, 0, bytes.length, 0);
@@ -136,11 +139,10 @@ export class Seals {
   }
 }
 
-/** A write that lasts no longer than this is not worth codes. */
-const SHORT_MS = 250;
-/** Of this share of the time that a write has taken one part goes to codes. */
-const LEAST_SHARE = 10;
-/** Blocks that are sealed behind a write that broke off. */
-const MOST_LEFT = 1024;
 /** A code in hex digits and the end of its line. */
 const LINE = 65;
+
+/** Numbers of inodes are used again, and those of devices change with each start: the time of birth tells files apart for good, where the disk keeps it. */
+function lastingId({ dev, ino, birthtime }: Deno.FileInfo): string {
+  return birthtime === null ? `${dev}:${ino}` : `${ino}@${birthtime.getTime()}`;
+}
