@@ -67,6 +67,12 @@ async function overwrite(target: Target, body: Body): Promise<FileEntry> {
   const before = await lstat(at.pace, full);
   check(target, before);
   if (before?.isFile !== true) throw localError("notFound", "there is no file whose content could be replaced", doing);
+  const { expect } = options;
+  if (
+    typeof expect === "object" && expect.kind === "file" && (expect.fileId ?? fileIdOf(before)) !== fileIdOf(before)
+  ) {
+    throw localError("changed", "another file took its place", doing);
+  }
   const mark = markOf(full);
   const file = openKnown({ full, doing }, before, { read: false });
   try {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Backend, Body } from "../../../lib/backends/backend.ts";
 import { openLocal } from "../../../lib/backends/local.ts";
 import { SyncError } from "../../../lib/errors.ts";
@@ -207,7 +208,47 @@ Deno.test({
   },
 });
 
-/** A write with a tag whose source breaks off. */
+Deno.test("write() in place leaves an edit that came after the listing, up to the first byte of its source", async () => {
+  const edits: Readonly<Record<string, (path: string) => Promise<void>>> = {
+    "another size": (path) => Deno.writeTextFile(path, "edited meanwhile"),
+    "the same size": (path) => Deno.writeTextFile(path, "new"),
+    "a rename over it": async (path) => {
+      await Deno.writeTextFile(`${path}~`, "new");
+      await Deno.rename(`${path}~`, path);
+    },
+    "the time put back": async (path) => {
+      // The kernel's clock of files moves on every few ms.
+      await delay(20);
+      await Deno.writeTextFile(path, "new");
+      await Deno.utime(path, 1_600_000_000, 1_600_000_000);
+    },
+  };
+  for (const [how, edit] of Object.entries(edits)) {
+    for (const content of ["their version", ""]) {
+      await using place = await freshDisk();
+      const expect = await put(place.backend, "f", "old", 1_600_000_000_000);
+      let now = "";
+      const body: Body = async () => {
+        await edit(`${place.disk}/f`);
+        now = await Deno.readTextFile(`${place.disk}/f`);
+        return new TextEncoder().encode(content);
+      };
+      const options = { ...call, size: content.length, expect, inPlace: true };
+      await rejects(place.backend.write(f, body, options), "changed");
+      assert.equal(await text(place.backend, "f"), now, how);
+    }
+  }
+});
+
+Deno.test("write() in place touches no other file that has the size and the time of the expected one", async () => {
+  await using place = await freshDisk();
+  const expect = await put(place.backend, "f", "old", 1_600_000_000_000);
+  await put(place.backend, "other", "its", 1_600_000_000_000);
+  await Deno.rename(`${place.disk}/other`, `${place.disk}/f`);
+  await rejects(place.backend.write(f, wholeBody("new"), { ...call, size: 3, expect, inPlace: true }), "changed");
+  assert.equal(await text(place.backend, "f"), "its");
+});
+
 Deno.test("write() in place keeps the file itself, its other names and its mode, and no old tail", async () => {
   await using place = await freshDisk();
   const old = await put(place.backend, "f", pattern(700_000));
@@ -271,6 +312,16 @@ Deno.test({
   },
 });
 
+/** A write with a tag whose source breaks off. */
+async function breakAt(backend: Backend, bytes: Uint8Array<ArrayBuffer>, at: number): Promise<void> {
+  const body = streamBody(bytes, {
+    before: (offset) => {
+      if (offset >= at) throw new SyncError("connection", "The link is gone", { operation: "test" });
+    },
+  });
+  await rejects(backend.write(f, body, { ...call, size: bytes.length, tag }), "connection");
+}
+
 async function plantFolder(path: string): Promise<void> {
   await Deno.mkdir(path);
 }
@@ -281,15 +332,6 @@ async function plantLink(path: string): Promise<void> {
 
 async function plantPipe(path: string): Promise<void> {
   assert.ok((await new Deno.Command("mkfifo", { args: [path] }).output()).success);
-}
-
-async function breakAt(backend: Backend, bytes: Uint8Array<ArrayBuffer>, at: number): Promise<void> {
-  const body = streamBody(bytes, {
-    before: (offset) => {
-      if (offset >= at) throw new SyncError("connection", "The link is gone", { operation: "test" });
-    },
-  });
-  await rejects(backend.write(f, body, { ...call, size: bytes.length, tag }), "connection");
 }
 
 function canMount(): boolean {
