@@ -101,10 +101,10 @@ async function overwrite(target: Target, body: Body): Promise<FileEntry> {
   return await written(target, fileIdOf(before));
 }
 
-/** What changes with every edit, to the nanosecond. */
+/** What an edit changes. The time of the last change, which no program can put back, is told in whole seconds alone. */
 function markOf(full: string): string {
-  const { dev, ino, size, mtimeNs, ctimeNs } = fs.lstatSync(full, { bigint: true });
-  return [dev, ino, size, mtimeNs, ctimeNs].join(" ");
+  const { dev, ino, size, mtimeMs, ctimeMs } = fs.lstatSync(full);
+  return [dev, ino, size, mtimeMs, ctimeMs].join(" ");
 }
 
 /** The entry as the disk now shows it, which must be the very file that was written. */
