@@ -3,6 +3,7 @@ import net from "node:net";
 import tls from "node:tls";
 import { SyncError } from "../errors.ts";
 import { netWords } from "./net_words.ts";
+import { toLatin1 } from "./latin1.ts";
 import { wrongProtocol } from "./peer_protocol.ts";
 import { connectionOptions, type TlsTrust, verifyPeer } from "./tls_trust.ts";
 import { dialTcp, late, lost, misdirected, type Peer } from "./wire.ts";
@@ -98,6 +99,8 @@ async function whatSpeaksThere(peer: Peer): Promise<string | undefined> {
   const first = new Uint8Array(MOST_GREETING);
   let timer: ReturnType<typeof setTimeout> | undefined;
   const tooLong = new Promise<null>((resolve) => timer = setTimeout(() => resolve(null), LOOK_MS));
+  // A web server waits for a line; an FTP server greets before it reads one.
+  await connection.write(toLatin1("NOOP\r\n")).catch(() => 0);
   const coming = connection.read(first).catch(() => null);
   const count = await Promise.race([coming, tooLong]);
   clearTimeout(timer);
@@ -138,7 +141,7 @@ export function wholeLines(socket: net.Socket, refuse: (error: SyncError) => voi
  * An FTP server speaks first. One that is silent for so long is sent a NOOP: a web server, or one that expects TLS, answers then at once in
  * its own protocol, and an FTP server behind its greeting.
  */
-export const SILENT_MS = 3_000;
+export const SILENT_MS = 2_000;
 /** The error of a connection that ended before any greeting. */
 export const SAID_NOTHING =
   "the server closed the connection and said nothing: check the port; one that expects TLS at once is written ftps://";

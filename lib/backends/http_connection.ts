@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { type Framing, type Head, parseHead } from "./http_message.ts";
-import type { Wire } from "./wire.ts";
+import { demandsTls, wrongPeer, wrongProtocol } from "./peer_protocol.ts";
+import { misdirected, type Wire } from "./wire.ts";
 
 /**
  * A connection to a web server, used for one exchange after another. It listens all the time: a server that ends it while nobody uses it
@@ -56,6 +57,19 @@ export class Connection {
     }
   }
 
+  /** Rejects when the first reply, which refuses a request, says that the port expects TLS. Its content is read ahead and kept for the reader. */
+  async mustTakeClear(framing: Framing): Promise<void> {
+    if (this.used > 0) return;
+    const most = framing.by === "length" ? Math.min(framing.length, MOST_SAID) : framing.by === "close" ? MOST_SAID : 0;
+    while (this.#end - this.#start < most && this.#end < HELD) {
+      const count = await this.#wire.read(this.#memory.subarray(this.#end));
+      if (count === undefined) break;
+      this.#end += count;
+    }
+    const text = Buffer.from(this.#memory.buffer, 0, this.#end).toString("latin1", this.#start);
+    if (demandsTls(text.slice(0, MOST_SAID))) throw misdirected(wrongPeer("TLS", "http"));
+  }
+
   /** The exchange was read to its end: the next one may come. */
   renew(): void {
     this.used++;
@@ -106,6 +120,9 @@ export class Connection {
       if (count === undefined && this.#end === 0) return undefined;
       if (count === undefined) throw new Error("the server's answer broke off in its headers");
       this.#end += count;
+      // Servers of other protocols may speak first, and never send what is waited for.
+      const why = patient && this.used === 0 ? wrongProtocol(this.#memory.subarray(0, this.#end), "http") : undefined;
+      if (why !== undefined) throw misdirected(why);
     }
   }
 
@@ -164,5 +181,7 @@ export class Connection {
 /** Puts the next bytes of a content into the memory and tells how many; undefined at its end. */
 export type Source = (into: Uint8Array<ArrayBuffer>) => Promise<number | undefined>;
 
+/** Longer than the sentence of any server that expects TLS, and what stands around it. */
+const MOST_SAID = 4096;
 /** Longer than the headers of any answer. */
 const HELD = 64 * 1024;

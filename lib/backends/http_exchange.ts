@@ -74,6 +74,7 @@ export class Exchange {
       await this.#until(Promise.race([this.#send(outgoing), coming]));
       this.#waiting.begin();
       const head = await this.#until(coming);
+      if (head?.status === 400) await this.#until(this.#connection.mustTakeClear(framingOf(outgoing.method, head)));
       this.#waiting.end();
       if (head !== undefined) return this.#toReply(outgoing.method, head);
       this.fail(new Error("the server ended the connection without an answer"));
