@@ -193,7 +193,7 @@ class Sftp implements Backend {
     return {
       ...ask,
       at: this.#at(path),
-      checkParent: (wire) => this.#folders.check(wire, parentOf(path), ask),
+      checkParent: (wire) => this.#folders.checkNow(wire, parentOf(path), ask),
     };
   }
 }

@@ -14,9 +14,8 @@ type Changing = Ask & Spot & { checkParent(wire: Wire): Promise<void> };
 export async function removeEntry(pool: Pool, entry: Entry, changing: Changing): Promise<void> {
   const wire = await pool.wire(changing);
   if (entry.kind === "opaque") throw failure(changing, "refused", { why: entry.why });
-  if (!(await hasParent(wire, changing))) return;
-  const found = await look(wire, changing.at, changing);
-  if (found === undefined) return;
+  const [hasFolder, found] = await Promise.all([hasParent(wire, changing), look(wire, changing.at, changing)]);
+  if (!hasFolder || found === undefined) return;
   mustMatch(found, { ...changing, expect: entry });
   try {
     if (entry.kind === "dir") await wire.rmdir(changing.at, changing);

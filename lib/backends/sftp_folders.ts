@@ -4,8 +4,9 @@ import { type Ask, failure } from "./sftp_status.ts";
 import type { Wire } from "./sftp_wire.ts";
 
 /**
- * Makes sure that a path below the root leads through folders only, never through a link that leads out of it. What was
- * seen stays true for a few seconds, so that hundreds of files in one folder cost one look.
+ * Makes sure that a path below the root leads through folders only, never through a link that leads out of it. For listings what was
+ * seen stays true for a few seconds. Reads, writes and removals look again, since a folder may have become a link meanwhile; calls
+ * that look at the same time share one look.
  */
 export class Folders {
   readonly #toAt: (path: RelPath) => string;
@@ -22,15 +23,33 @@ export class Folders {
     const now = performance.now();
     const known = this.#seen.get(dir);
     if (known !== undefined && known.until > now) {
-      return await settled(known.check, ask, () => this.#look(wire, dir, ask));
+      return await settled(
+        known.check,
+        ask,
+        () => this.#look(wire, dir, { ask, check: (above) => this.check(wire, above, ask) }),
+      );
     }
-    const check = this.#look(wire, dir, ask);
+    await this.#begin(wire, dir, { ask, check: (above) => this.check(wire, above, ask) });
+  }
+
+  /** The same, by a look that was sent no earlier than the one that is under way. */
+  async checkNow(wire: Wire, dir: RelPath, ask: Ask): Promise<void> {
+    if (dir === root) return;
+    const looking = { ask, check: (above: RelPath) => this.checkNow(wire, above, ask) };
+    const known = this.#seen.get(dir);
+    if (known?.isUnderWay === true) return await settled(known.check, ask, () => this.#look(wire, dir, looking));
+    await this.#begin(wire, dir, looking);
+  }
+
+  async #begin(wire: Wire, dir: RelPath, looking: Looking): Promise<void> {
+    const seen: Seen = { until: performance.now() + TRUST_MS, isUnderWay: true, check: this.#look(wire, dir, looking) };
     if (this.#seen.size >= MOST) this.#seen.clear();
-    this.#seen.set(dir, { until: now + TRUST_MS, check });
+    this.#seen.set(dir, seen);
     try {
-      await check;
+      await seen.check;
+      seen.isUnderWay = false;
     } catch (error) {
-      this.#seen.delete(dir);
+      if (this.#seen.get(dir) === seen) this.#seen.delete(dir);
       throw error;
     }
   }
@@ -40,11 +59,8 @@ export class Folders {
     this.#seen.delete(dir);
   }
 
-  async #look(wire: Wire, dir: RelPath, ask: Ask): Promise<void> {
-    const [found] = await Promise.all([
-      look(wire, this.#toAt(dir), ask),
-      this.check(wire, parentOf(dir), ask),
-    ]);
+  async #look(wire: Wire, dir: RelPath, { ask, check }: Looking): Promise<void> {
+    const [found] = await Promise.all([look(wire, this.#toAt(dir), ask), check(parentOf(dir))]);
     if (found?.kind === "dir") return;
     if (found === undefined) throw failure(ask, "notFound", { why: `there is no folder "${printable(dir)}"` });
     const what = found.kind === "file" ? "a file" : found.kind === "link" ? "a link" : "something else";
@@ -54,7 +70,14 @@ export class Folders {
 
 interface Seen {
   readonly until: number;
+  isUnderWay: boolean;
   readonly check: Promise<void>;
+}
+
+interface Looking {
+  readonly ask: Ask;
+  /** Checks the folder above. */
+  check(above: RelPath): Promise<void>;
 }
 
 const TRUST_MS = 5_000;

@@ -3,7 +3,8 @@ import { gate, type RelPath } from "../path.ts";
 import type { Entry } from "../types.ts";
 import { childOf, type Seen, toEntry, toSeen } from "./sftp_entry.ts";
 import { type Ask, failure } from "./sftp_status.ts";
-import type { Handle, Wire } from "./sftp_wire.ts";
+import type { Handle } from "./sftp_handles.ts";
+import type { Wire } from "./sftp_wire.ts";
 import type { RawAttributes, RawName } from "./ssh_channels.ts";
 
 export interface ListOptions extends Ask {

@@ -1,10 +1,10 @@
 import type { FileEntry } from "../types.ts";
 import type { Body } from "./backend.ts";
 import { chunksOf, unlessCancelled, wrongSize } from "./sftp_body.ts";
-import { lookFor, toSeen } from "./sftp_entry.ts";
+import { lookFor } from "./sftp_entry.ts";
 import type { Pool } from "./sftp_pool.ts";
 import { failure } from "./sftp_status.ts";
-import { type Draft, writtenEntry } from "./sftp_temp.ts";
+import { type Draft, written } from "./sftp_temp.ts";
 import { WRITE } from "./sftp_wire.ts";
 import { setAttributes, type Writing } from "./sftp_write.ts";
 
@@ -40,9 +40,8 @@ export async function overwrite(pool: Pool, body: Body, writing: Writing): Promi
     if (size < options.size) throw wrongSize({ ...writing, size: options.size }, size);
     if (found.size > size) await wire.fsetstat(handle, { size }, writing);
     await setAttributes(wire, handle, draft);
-    const entry = writtenEntry(toSeen(writing.path, await wire.fstat(handle, writing)), draft);
     await wire.close(handle, { ...writing, signal });
-    return entry;
+    return await written(wire, draft);
   } catch (error) {
     wire.drop(handle);
     throw error;

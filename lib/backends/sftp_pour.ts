@@ -5,7 +5,8 @@ import { look } from "./sftp_entry.ts";
 import { least, type Pool } from "./sftp_pool.ts";
 import { failure } from "./sftp_status.ts";
 import { type Draft, makeTemp } from "./sftp_temp.ts";
-import { type Handle, type Wire, WRITE } from "./sftp_wire.ts";
+import type { Handle } from "./sftp_handles.ts";
+import { type Wire, WRITE } from "./sftp_wire.ts";
 
 export interface Pouring {
   readonly draft: Draft;
@@ -190,7 +191,7 @@ const TAIL = 64 * 1024;
 async function takeOver(wire: Wire, { draft, body }: Pouring): Promise<[Handle, number] | undefined> {
   const { options, temp } = draft;
   if (options.tag === undefined) return undefined;
-  const found = await look(wire, temp, draft);
+  const [found] = await Promise.all([look(wire, temp, draft), draft.checkParent(wire)]);
   if (found?.kind !== "file" || found.size > options.size) return undefined;
   const kept = found.size - WINDOW;
   if (kept < TAIL) return undefined;

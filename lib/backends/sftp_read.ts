@@ -5,7 +5,8 @@ import type { Content, ReadOptions } from "./backend.ts";
 import { look, lookFor, mustMatch, type Spot } from "./sftp_entry.ts";
 import { least, type Pool } from "./sftp_pool.ts";
 import { type Ask, failure } from "./sftp_status.ts";
-import { type Handle, READ, type Wire } from "./sftp_wire.ts";
+import type { Handle } from "./sftp_handles.ts";
+import { READ, type Wire } from "./sftp_wire.ts";
 
 export type Reading = Ask & Spot & Pick<ReadOptions, "offset" | "length" | "expect"> & {
   /** Rejects unless the folders above are what they seem. */

@@ -24,7 +24,7 @@ export function statusOf(error: unknown): number | undefined {
 /** An error of this request: "Cannot write "a/b": why". */
 export function failure(ask: Ask, kind: ErrorKind, detail: { why: string; cause?: unknown }): SyncError {
   const { operation, path } = ask;
-  const lost = kind === "connection" || kind === "timeout";
+  const lost = kind === "connection" || kind === "timeout" || kind === "busy";
   const message = `Cannot ${operation} "${printable(path) || "."}": ${detail.why}`;
   return new SyncError(kind, message, {
     operation,
@@ -43,7 +43,11 @@ export function lost(ask: Ask, reason: unknown): SyncError {
 
 /** A refusal by the server as the error of a request. Code 4, FAILURE, says nothing: it is looked into where it matters. */
 export function toSyncError(ask: Ask, error: NonNullable<RawError>): SyncError {
-  const known = error.code === undefined ? undefined : STATUSES[error.code];
+  // No status: the channel ended before the answer, or brought something that is none.
+  if (error.code === undefined) {
+    return failure(ask, "connection", { why: `the SFTP channel broke: ${error.message}`, cause: error });
+  }
+  const known = STATUSES[error.code];
   const [kind, why] = known ?? ["unexpected", `the server says "${printable(error.message).slice(0, 200)}"`];
   return failure(ask, kind, { why, cause: error });
 }

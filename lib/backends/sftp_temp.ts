@@ -3,9 +3,10 @@ import { SyncError } from "../errors.ts";
 import { tempPath } from "../temp.ts";
 import type { Entry, FileEntry } from "../types.ts";
 import type { WriteOptions } from "./backend.ts";
-import { look, lookFor, type Seen, type Spot } from "./sftp_entry.ts";
+import { look, lookFor, type Spot, toSeen } from "./sftp_entry.ts";
 import { type Ask, FAILURE, failure, NO_SUCH_FILE, statusOf } from "./sftp_status.ts";
-import { CREATE, EXCLUSIVE, type Handle, type Wire, WRITE } from "./sftp_wire.ts";
+import type { Handle } from "./sftp_handles.ts";
+import { CREATE, EXCLUSIVE, type Wire, WRITE } from "./sftp_wire.ts";
 
 /** A file that is being written: where it will lie, and its temporary name beside that. */
 export interface Draft extends Ask, Spot {
@@ -13,6 +14,8 @@ export interface Draft extends Ask, Spot {
   readonly options: WriteOptions;
   /** The rwx bits it ends with; undefined: whatever the server gives to new files. */
   readonly mode: number | undefined;
+  /** Looks at the folders above. Rejects if one is absent, a link or no folder. */
+  checkParent(wire: Wire): Promise<void>;
 }
 
 /** Cleaning up goes on though the call itself was cancelled. */
@@ -37,24 +40,38 @@ export async function modeFor(wire: Wire, ask: Ask & Spot, options: WriteOptions
 }
 
 /**
- * Makes the temporary file. Exclusive: neither a link nor a stranger's file at that name is written through. A regular file there is
- * what a broken write left: removed, for its bytes may be those of the target (OpenSSH renames by link and unlink).
+ * Makes the temporary file, and looks at the folders above with it. Exclusive: neither a link nor a stranger's file at that name is
+ * written through.
  */
 export async function makeTemp(wire: Wire, draft: Draft): Promise<Handle> {
-  const open = () => wire.open(draft.temp, WRITE | CREATE | EXCLUSIVE, draft);
-  try {
-    return await open();
-  } catch (error) {
-    const status = statusOf(error);
-    if (status === undefined || status === NO_SUCH_FILE) throw error;
-    const found = await look(wire, draft.temp, draft);
-    if (found === undefined) throw await whyRefused(wire, error, draft);
-    if (found.kind !== "file") {
-      throw failure(draft, "exists", { why: "something stands in the way of its temporary name" });
+  const [parent, made] = await Promise.allSettled([draft.checkParent(wire), openTemp(wire, draft)]);
+  if (parent.status === "rejected") {
+    if (made.status === "fulfilled") {
+      wire.drop(made.value);
+      await removeTemp(wire, draft);
     }
-    await wire.unlink(draft.temp, draft);
-    return await open();
+    throw parent.reason;
   }
+  return made.status === "fulfilled" ? made.value : await replaceTemp(wire, draft, made.reason);
+}
+
+function openTemp(wire: Wire, draft: Draft): Promise<Handle> {
+  return wire.open(draft.temp, WRITE | CREATE | EXCLUSIVE, draft);
+}
+
+/** A regular file at that name is what a broken write left: removed, for its bytes may be those of the target (OpenSSH renames by link and unlink). */
+async function replaceTemp(wire: Wire, draft: Draft, error: unknown): Promise<Handle> {
+  // It was made, with a handle of another file.
+  if (error instanceof SyncError && error.kind === "busy") await removeTemp(wire, draft);
+  const status = statusOf(error);
+  if (status === undefined || status === NO_SUCH_FILE) throw error;
+  const found = await look(wire, draft.temp, draft);
+  if (found === undefined) throw await whyRefused(wire, error, draft);
+  if (found.kind !== "file") {
+    throw failure(draft, "exists", { why: "something stands in the way of its temporary name" });
+  }
+  await wire.unlink(draft.temp, draft);
+  return await openTemp(wire, draft);
 }
 
 /** The target takes the temporary file's content, in one step where the server can. Rejects with changed when the target is not as expected. */
@@ -99,10 +116,18 @@ export async function whyRefused(wire: Wire, error: unknown, draft: Draft): Prom
   return failure(draft, "full", { why: `the disk is full, ${free} bytes are left`, cause: error });
 }
 
-/** The entry of what was written: the handle's attributes, which a rename keeps. */
-export function writtenEntry(found: Seen, draft: Draft): FileEntry {
-  if (found.kind === "file" && found.size === draft.options.size) return found;
-  const now = found.kind === "file" ? `${found.size} bytes` : "no regular file";
+/**
+ * The entry of what was written, as its path shows it after CLOSE, which a rename keeps. Rejects as retryable if it is another file at the
+ * first time, since the server may have mixed up handles: then one file at a time is written.
+ */
+export async function written(wire: Wire, draft: Draft): Promise<FileEntry> {
+  const [attributes] = await Promise.all([wire.lstat(draft.temp, draft), draft.checkParent(wire)]);
+  const found = attributes === undefined ? undefined : toSeen(draft.path, attributes);
+  if (found?.kind === "file" && found.size === draft.options.size) return found;
+  const now = found?.kind === "file" ? `${found.size} bytes` : found === undefined ? "nothing" : "no regular file";
+  if (wire.doubt()) {
+    throw failure(draft, "busy", { why: `the server holds ${now} by that path; the file is sent again, alone` });
+  }
   throw failure(draft, "changed", { why: `the server holds ${now} after ${draft.options.size} bytes were written` });
 }
 

@@ -1,23 +1,15 @@
 import { Buffer } from "node:buffer";
-import { cancelled, SyncError } from "../errors.ts";
+import { cancelled } from "../errors.ts";
+import { type Handle, OpenHandles } from "./sftp_handles.ts";
+import { PendingRequests, STUCK, type WireOptions } from "./sftp_pending.ts";
 import { type Ask, END_OF_FILE, failure, lost, NO_SUCH_FILE, statusOf, toSyncError } from "./sftp_status.ts";
 import type { DiskState, Done, RawAttributes, RawName, SftpChannel, SftpRequests } from "./ssh_channels.ts";
-
-/** An open file or folder of one wire. */
-export type Handle = Buffer;
 
 /** SSH_FXF_* of draft-ietf-secsh-filexfer-02, section 6.3. */
 export const READ = 0x01;
 export const WRITE = 0x02;
 export const CREATE = 0x08;
 export const EXCLUSIVE = 0x20;
-
-export interface WireOptions {
-  /** ms without any answer after which the link counts as dead. */
-  readonly timeout: number;
-  /** Ends the link. */
-  abandon(why: SyncError): void;
-}
 
 /**
  * SFTP requests as promises. Each ends: with the server's answer, with the link (connection), with `signal` (cancelled), or when
@@ -34,24 +26,22 @@ export class Wire {
   readonly closed: AbortSignal;
   /** ms of the quickest answer so far: not less than the round trip. */
   nearest = Infinity;
-  readonly #channel: SftpChannel;
+  readonly #channel: Pick<SftpChannel, "extensions">;
   readonly #requests: SftpRequests;
-  readonly #options: WireOptions;
-  readonly #pending = new Set<Pending>();
-  readonly #signals = new Map<AbortSignal, Watched>();
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #pending: PendingRequests;
+  readonly #handles: OpenHandles;
   #bytes = 0;
 
   constructor(channel: SftpChannel, options: WireOptions) {
     this.#channel = channel;
     this.#requests = channel.requests;
-    this.#options = options;
+    this.#pending = new PendingRequests(channel, options);
     this.maxRead = channel.maxRead;
     this.maxWrite = channel.maxWrite;
     this.software = channel.software;
     this.ordered = /^(?:OpenSSH|mod_sftp)/.test(channel.software);
     this.closed = channel.closed;
-    channel.closed.addEventListener("abort", () => this.#end(), { once: true });
+    this.#handles = new OpenHandles(channel.closed, options.timeout * STUCK);
   }
 
   /** Requests that wait for an answer. */
@@ -70,41 +60,62 @@ export class Wire {
 
   open(path: string, flags: number, options: Ask & { readonly mode?: number | undefined }): Promise<Handle> {
     const attributes = options.mode === undefined ? {} : { mode: options.mode };
-    return this.#send(options, (done) => this.#requests.open(path, flags, attributes, done), (late) => this.drop(late));
+    return this.#open(options, (done) => this.#requests.open(path, flags, attributes, done));
   }
 
-  close(handle: Handle, ask: Ask): Promise<void> {
-    return this.#send(ask, (done) => this.#requests.close(handle, done));
+  async close(handle: Handle, ask: Ask): Promise<void> {
+    if (!this.#handles.mayClose(handle)) return;
+    try {
+      await this.#on(handle, ask, this.#send(ask, (done: Done<void>) => this.#requests.close(handle, done)));
+    } finally {
+      this.#handles.remove(handle);
+    }
   }
 
-  /** Closes a handle whose fate no longer matters. */
+  /** Closes a handle whose fate no longer matters, unless that was done. */
   drop(handle: Handle): void {
-    if (!this.closed.aborted) this.#requests.close(handle, () => {});
+    if (!this.closed.aborted && this.#handles.mayClose(handle)) {
+      this.#requests.close(handle, () => this.#handles.remove(handle));
+    }
+  }
+
+  /** Opens one file at a time from now on, since handles cannot be trusted. Returns false if that is so already. */
+  doubt(): boolean {
+    return this.#handles.doubt();
   }
 
   /** Bytes read into `into` at `at`; 0 at the end of the file. */
   read(handle: Handle, range: { into: Buffer; at: number; length: number; from: number }, ask: Ask): Promise<number> {
     const { into, at, length, from } = range;
-    return this.#send(ask, (done) => this.#requests.read(handle, into, at, length, from, done));
+    const start = (done: Done<number>) => this.#requests.read(handle, into, at, length, from, done);
+    return this.#on(handle, ask, this.#value(ask, start));
   }
 
   async write(handle: Handle, data: Uint8Array, options: Ask & { readonly to: number }): Promise<void> {
     const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-    const { to } = options;
+    const start = (done: Done<void>) => this.#requests.write(handle, bytes, 0, bytes.length, options.to, done);
     this.#bytes += bytes.length;
     try {
-      await this.#send(options, (done: Done<void>) => this.#requests.write(handle, bytes, 0, bytes.length, to, done));
+      await this.#on(handle, options, this.#send(options, start));
     } finally {
       this.#bytes -= bytes.length;
     }
   }
 
   fstat(handle: Handle, ask: Ask): Promise<RawAttributes> {
-    return this.#send(ask, (done) => this.#requests.fstat(handle, done));
+    return this.#on(
+      handle,
+      ask,
+      this.#value(ask, (done: Done<RawAttributes>) => this.#requests.fstat(handle, done)),
+    );
   }
 
   fsetstat(handle: Handle, attributes: RawAttributes, ask: Ask): Promise<void> {
-    return this.#send(ask, (done) => this.#requests.fsetstat(handle, attributes, done));
+    return this.#on(
+      handle,
+      ask,
+      this.#send(ask, (done: Done<void>) => this.#requests.fsetstat(handle, attributes, done)),
+    );
   }
 
   setstat(path: string, attributes: RawAttributes, ask: Ask): Promise<void> {
@@ -118,26 +129,27 @@ export class Wire {
 
   /** Follows links; undefined when nothing is there. */
   stat(path: string, ask: Ask): Promise<RawAttributes | undefined> {
-    return absentAsUndefined(this.#send(ask, (done) => this.#requests.stat(path, done)));
+    return absentAsUndefined(this.#value(ask, (done: Done<RawAttributes>) => this.#requests.stat(path, done)));
   }
 
   /** Does not follow a link; undefined when nothing is there. */
   lstat(path: string, ask: Ask): Promise<RawAttributes | undefined> {
-    return absentAsUndefined(this.#send(ask, (done) => this.#requests.lstat(path, done)));
+    return absentAsUndefined(this.#value(ask, (done: Done<RawAttributes>) => this.#requests.lstat(path, done)));
   }
 
   opendir(path: string, ask: Ask): Promise<Handle> {
-    return this.#send(ask, (done) => this.#requests.opendir(path, done), (late) => this.drop(late));
+    return this.#open(ask, (done) => this.#requests.opendir(path, done));
   }
 
   /** The next names of a folder; undefined at its end. */
-  readdir(handle: Handle, ask: Ask): Promise<readonly RawName[] | undefined> {
-    return this.#send(ask, (done: Done<readonly RawName[] | undefined>) => {
-      this.#requests.readdir(handle, { full: true }, (error, names) => {
-        if (error?.code === END_OF_FILE) done(undefined, undefined);
-        else done(error, names);
-      });
-    });
+  async readdir(handle: Handle, ask: Ask): Promise<readonly RawName[] | undefined> {
+    const start = (done: Done<readonly RawName[]>) => this.#requests.readdir(handle, { full: true }, done);
+    try {
+      return await this.#on(handle, ask, this.#value(ask, start));
+    } catch (error) {
+      if (statusOf(error) === END_OF_FILE) return undefined;
+      throw error;
+    }
   }
 
   mkdir(path: string, ask: Ask): Promise<void> {
@@ -186,14 +198,38 @@ export class Wire {
     return this.#send(ask, (done) => this.#requests.symlink(target, path, done));
   }
 
+  #open(ask: Ask, start: (done: Done<Handle>) => void): Promise<Handle> {
+    const late = (handle: Handle) => {
+      this.#handles.add(handle);
+      this.drop(handle);
+    };
+    return this.#handles.open(ask, () => this.#value(ask, start, late), (handle) => this.drop(handle));
+  }
+
+  /** The outcome of a request on a handle, unless that was another file's too. */
+  async #on<T>(handle: Handle, ask: Ask, request: Promise<T>): Promise<T> {
+    try {
+      return await request;
+    } finally {
+      this.#handles.check(handle, ask);
+    }
+  }
+
+  /** The answer to a request that asks for something: a mere "it went well" answers nothing. */
+  async #value<T>(ask: Ask, start: (done: Done<T>) => void, late?: (value: T) => void): Promise<T> {
+    const value = await this.#send(ask, start, late);
+    if (value === undefined) throw failure(ask, "unexpected", { why: "the server answered without a value" });
+    return value;
+  }
+
   #send<T>(ask: Ask, start: (done: Done<T>) => void, late?: (value: T) => void): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.closed.aborted) return reject(lost(ask, this.closed.reason));
       if (ask.signal.aborted) return reject(cancelled(ask.signal, ask.operation));
       const pending = { ask, reject, since: performance.now() };
-      this.#add(pending);
+      this.#pending.add(pending);
       const done: Done<T> = (error, value) => {
-        if (!this.#remove(pending)) return error ? undefined : late?.(value);
+        if (!this.#pending.remove(pending)) return error ? undefined : late?.(value);
         this.nearest = Math.min(this.nearest, performance.now() - pending.since);
         if (!error) return resolve(value);
         reject(this.closed.aborted ? lost(ask, this.closed.reason) : toSyncError(ask, error));
@@ -202,84 +238,11 @@ export class Wire {
         start(done);
       } catch (error) {
         // The library throws once its socket is gone, a moment before it says so.
-        if (this.#remove(pending)) reject(lost(ask, error));
+        if (this.#pending.remove(pending)) reject(lost(ask, error));
       }
     });
   }
-
-  #add(pending: Pending): void {
-    this.#pending.add(pending);
-    this.#timer ??= setTimeout(() => this.#tick(), this.#options.timeout / 4);
-    const { signal } = pending.ask;
-    const watched = this.#signals.get(signal);
-    if (watched !== undefined) {
-      watched.count++;
-      return;
-    }
-    const listener = () => this.#cancel(signal);
-    this.#signals.set(signal, { count: 1, listener });
-    signal.addEventListener("abort", listener);
-  }
-
-  /** False when it was settled before. */
-  #remove(pending: Pending): boolean {
-    if (!this.#pending.delete(pending)) return false;
-    const { signal } = pending.ask;
-    const watched = this.#signals.get(signal);
-    if (watched !== undefined && --watched.count === 0) {
-      this.#signals.delete(signal);
-      signal.removeEventListener("abort", watched.listener);
-    }
-    return true;
-  }
-
-  #cancel(signal: AbortSignal): void {
-    for (const pending of [...this.#pending]) {
-      if (pending.ask.signal !== signal) continue;
-      this.#remove(pending);
-      pending.reject(cancelled(signal, pending.ask.operation));
-    }
-  }
-
-  #end(): void {
-    clearTimeout(this.#timer);
-    for (const pending of [...this.#pending]) {
-      this.#remove(pending);
-      pending.reject(lost(pending.ask, this.closed.reason));
-    }
-  }
-
-  /** The oldest request comes first in the set. */
-  #tick(): void {
-    this.#timer = undefined;
-    const { timeout } = this.#options;
-    const now = performance.now();
-    for (const pending of this.#pending) {
-      if (now - Math.max(pending.since, this.#channel.heard()) > timeout) {
-        const why = `no answer in ${timeout / 1000} s`;
-        return this.#options.abandon(failure(pending.ask, "timeout", { why }));
-      }
-      if (now - pending.since < timeout * STUCK) break;
-      this.#remove(pending);
-      pending.reject(failure(pending.ask, "timeout", { why: `no answer in ${(timeout * STUCK) / 1000} s` }));
-    }
-    if (this.#pending.size > 0) this.#timer = setTimeout(() => this.#tick(), timeout / 4);
-  }
 }
-
-interface Pending {
-  readonly ask: Ask;
-  readonly since: number;
-  reject(error: SyncError): void;
-}
-
-interface Watched {
-  count: number;
-  readonly listener: () => void;
-}
-
-/** So many timeouts may one request take while others are answered: it may wait behind much data on a slow line. */
-const STUCK = 20;
 
 async function absentAsUndefined<T>(answer: Promise<T>): Promise<T | undefined> {
   try {

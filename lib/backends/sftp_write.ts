@@ -4,43 +4,33 @@ import { tempPath } from "../temp.ts";
 import type { FileEntry } from "../types.ts";
 import type { Body, WriteOptions } from "./backend.ts";
 import { gather, unlessCancelled } from "./sftp_body.ts";
-import { childOf, type Spot, toSeen } from "./sftp_entry.ts";
+import { childOf, type Spot } from "./sftp_entry.ts";
 import type { Pool } from "./sftp_pool.ts";
 import { startPour } from "./sftp_pour.ts";
 import { type Ask, statusOf } from "./sftp_status.ts";
-import {
-  type Draft,
-  makeTemp,
-  modeFor,
-  placeTemp,
-  randomTag,
-  removeTemp,
-  whyRefused,
-  writtenEntry,
-} from "./sftp_temp.ts";
-import type { Handle, Wire } from "./sftp_wire.ts";
+import { type Draft, makeTemp, modeFor, placeTemp, randomTag, removeTemp, whyRefused, written } from "./sftp_temp.ts";
+import type { Handle } from "./sftp_handles.ts";
+import type { Wire } from "./sftp_wire.ts";
 import type { RawAttributes } from "./ssh_channels.ts";
 
 /** The last second that version 3 can carry, in 2106. */
 export const LAST_SECOND = 0xffff_ffff;
 
-export type Writing = Ask & Spot & {
+export type Writing = Ask & Spot & Pick<Draft, "checkParent"> & {
   readonly options: WriteOptions;
   /** The folder that holds it, as the server names it. */
   readonly dir: string;
-  /** Rejects unless the folders above are what they seem. */
-  checkParent(wire: Wire): Promise<void>;
 };
 
 /**
- * Old or new: the bytes go to a temporary name beside the target, made exclusively; time and mode are set and the size is checked on
- * its handle; then one last look at the target, and the rename. Small files cost three round trips; large ones go over all
+ * Old or new: the bytes go to a temporary name beside the target, made exclusively; time and mode are set on its handle; after CLOSE its
+ * size is checked by its path, since a handle may turn out to be another file's; then one last look at the target, and the rename. The
+ * folders above are looked at again together with OPEN and before the rename. Small files cost three round trips; large ones go over all
  * connections, and go on behind what a broken write of the same tag left.
  */
 export async function writeFile(pool: Pool, body: Body, writing: Writing): Promise<FileEntry> {
   const { options, path } = writing;
   const wire = await pool.wire(writing);
-  await writing.checkParent(wire);
   const mode = await modeFor(wire, writing, options);
   const temp = childOf(writing.dir, nameOf(tempPath(path, options.tag ?? randomTag())));
   const draft: Draft = { ...writing, temp, mode };
@@ -52,7 +42,7 @@ export async function writeFile(pool: Pool, body: Body, writing: Writing): Promi
 const SMALL = 256 * 1024;
 /** Bytes that are worth to be kept for the next write of the same tag, and the failures after which they are. */
 const WORTH_KEEPING = 24 << 20;
-const RESUMABLE: readonly ErrorKind[] = ["connection", "timeout", "busy", "cancelled"];
+const RESUMABLE: readonly ErrorKind[] = ["connection", "timeout", "cancelled"];
 
 async function writeSmall(wire: Wire, body: Body, draft: Draft): Promise<FileEntry> {
   const { options, signal } = draft;
@@ -69,6 +59,7 @@ async function writeSmall(wire: Wire, body: Body, draft: Draft): Promise<FileEnt
     await placeTemp(wire, draft);
     return entry;
   } catch (error) {
+    wire.drop(handle);
     await removeTemp(wire, draft);
     throw await whyRefused(wire, error, draft);
   }
@@ -84,6 +75,7 @@ async function writeLarge(pool: Pool, body: Body, draft: Draft): Promise<FileEnt
     return entry;
   } catch (error) {
     pour.stop();
+    wire.drop(pour.handle);
     const known = toSyncError(error, draft.operation);
     const keep = draft.options.tag !== undefined && RESUMABLE.includes(known.kind) && pour.safe >= WORTH_KEEPING;
     if (!keep) await removeTemp(wire, draft);
@@ -97,20 +89,18 @@ interface Finishing {
   readonly sent: readonly Promise<void>[];
 }
 
-/** Mode and time, the size as the server has it, and CLOSE, sent behind the WRITEs: at once where the server keeps their order. */
+/** Mode and time, CLOSE, and the look by path, sent behind the WRITEs: at once where the server keeps their order. */
 async function finish(wire: Wire, handle: Handle, { draft, sent }: Finishing): Promise<FileEntry> {
   if (!wire.ordered) {
     await Promise.all(sent);
     await setAttributes(wire, handle, draft);
-    const attributes = await wire.fstat(handle, draft);
     await wire.close(handle, draft);
-    return writtenEntry(toSeen(draft.path, attributes), draft);
+    return await written(wire, draft);
   }
   const set = setAttributes(wire, handle, draft);
-  const stat = wire.fstat(handle, draft);
   const close = wire.close(handle, draft);
-  const [attributes] = await Promise.all([stat, set, close, ...sent]);
-  return writtenEntry(toSeen(draft.path, attributes), draft);
+  const [entry] = await Promise.all([written(wire, draft), set, close, ...sent]);
+  return entry;
 }
 
 /** Sets what is wanted of mode and time. A refusal is a warning: the content is good without its time or mode. */

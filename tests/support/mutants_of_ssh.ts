@@ -1,6 +1,7 @@
 import type { Mutant } from "./mutants_list.ts";
 
 const messages = "tests/unit/backends/ssh_messages_test.ts";
+const odd = "tests/unit/backends/sftp_odd_servers_test.ts";
 const filter = "lib/backends/ssh_messages.ts";
 
 /** Sabotages of SSH and SFTP. */
@@ -88,5 +89,40 @@ export const mutantsOfSsh: readonly Mutant[] = [
     old: "verify: (key) => Buffer.compare(hostKey, key) === 0 ?",
     new: "verify: (key) => Buffer.compare(hostKey, key) !== 2 ?",
     tests: ["tests/e2e/sftp_early_success_test.ts"],
+  },
+  {
+    name: "sftp: two open files may share a handle",
+    file: "lib/backends/sftp_handles.ts",
+    old: "for (const one of same) this.#shared.add(one);",
+    new: "",
+    tests: [odd],
+  },
+  {
+    name: "sftp: handles that were shared are opened side by side again",
+    file: "lib/backends/sftp_handles.ts",
+    old: "    this.#isAlone = true;\n  }\n\n  /** Throws busy",
+    new: "  }\n\n  /** Throws busy",
+    tests: [odd],
+  },
+  {
+    name: "sftp: a write is proven by nothing",
+    file: "lib/backends/sftp_temp.ts",
+    old: 'if (found?.kind === "file" && found.size === draft.options.size) return found;',
+    new: 'if (found?.kind === "file") return { ...found, size: draft.options.size };',
+    tests: [odd],
+  },
+  {
+    name: "sftp: a folder that was seen a moment ago counts for removals",
+    file: "lib/backends/sftp.ts",
+    old: "this.#folders.checkNow(wire, parentOf(path), ask)",
+    new: "this.#folders.check(wire, parentOf(path), ask)",
+    tests: [odd],
+  },
+  {
+    name: "sftp: the folders above are not looked at before the rename",
+    file: "lib/backends/sftp_temp.ts",
+    old: "const [attributes] = await Promise.all([wire.lstat(draft.temp, draft), draft.checkParent(wire)]);",
+    new: "const [attributes] = await Promise.all([wire.lstat(draft.temp, draft)]);",
+    tests: [odd],
   },
 ];

@@ -32,8 +32,16 @@ export interface SmallSftpOptions {
   readonly user: string;
   readonly password: string;
   readonly port?: number;
+  /** Whether every open file gets one and the same handle, which then means the file opened last. */
+  readonly sharesHandles?: boolean;
+  /** Called with each file to be opened; true ends the SFTP channel instead of an answer, as when its process dies. */
+  dies?(path: string): boolean;
   /** Called with each request that changed something, before it is answered. */
   onChange?(mutation: string): Promise<void> | void;
+  /** Whether what is written to the file goes elsewhere, and its handle shows that other file. */
+  loses?(path: string): boolean;
+  /** Called with each path that LSTAT asks for; true shows it as a link. */
+  isLink?(path: string): boolean;
 }
 
 /** Starts a server of ssh2's own on 127.0.0.1 that serves `folder` as "/". */
@@ -83,7 +91,8 @@ type Handle = { readonly file: FileHandle; readonly path: string } | {
   names: string[] | undefined;
 };
 
-function serve(sftp: SFTPWrapper, { folder, onChange }: SmallSftpOptions, mutations: string[]): void {
+function serve(sftp: SFTPWrapper, options: SmallSftpOptions, mutations: string[]): void {
+  const { folder, onChange } = options;
   const { STATUS_CODE, OPEN_MODE } = ssh2.utils.sftp;
   const handles = new Map<number, Handle>();
   let count = 0;
@@ -97,7 +106,7 @@ function serve(sftp: SFTPWrapper, { folder, onChange }: SmallSftpOptions, mutati
   const give = (id: number, handle: Handle) => {
     const raw = Buffer.alloc(4);
     raw.writeUInt32BE(count);
-    handles.set(count++, handle);
+    handles.set(options.sharesHandles === true ? count : count++, handle);
     sftp.handle(id, raw);
   };
   // Every answer comes through here: what the work rejects with becomes a status.
@@ -122,7 +131,13 @@ function serve(sftp: SFTPWrapper, { folder, onChange }: SmallSftpOptions, mutati
   sftp.on("OPEN", (id, path, flags) =>
     answer(id, async () => {
       if (flags & OPEN_MODE.WRITE) mutations.push(`OPEN ${path}`);
-      give(id, { file: await open(real(path), toOpenFlags(flags)), path });
+      if (options.dies?.(path) === true) return sftp.end();
+      const file = await open(real(path), toOpenFlags(flags));
+      if (options.loses?.(path) !== true) return give(id, { file, path });
+      await file.close();
+      const elsewhere = await Deno.makeTempFile();
+      give(id, { file: await open(elsewhere, constants.O_RDWR), path });
+      await Deno.remove(elsewhere);
     }));
   sftp.on("READ", (id, raw, offset, length) =>
     answer(id, async () => {
@@ -149,7 +164,11 @@ function serve(sftp: SFTPWrapper, { folder, onChange }: SmallSftpOptions, mutati
     }));
   sftp.on("FSTAT", (id, raw) => answer(id, async () => sftp.attrs(id, toAttributes(await fileOf(raw).stat()))));
   sftp.on("STAT", (id, path) => answer(id, async () => sftp.attrs(id, toAttributes(await stat(real(path))))));
-  sftp.on("LSTAT", (id, path) => answer(id, async () => sftp.attrs(id, toAttributes(await lstat(real(path))))));
+  sftp.on("LSTAT", (id, path) =>
+    answer(id, async () => {
+      const found = toAttributes(await lstat(real(path)));
+      sftp.attrs(id, options.isLink?.(path) === true ? { ...found, mode: 0o120777 } : found);
+    }));
   sftp.on("FSETSTAT", (id, raw, attrs) =>
     change(id, "FSETSTAT", async () => {
       const file = fileOf(raw);
