@@ -36,7 +36,12 @@ export const openFtp: OpenProtocol = async (target, call) => {
   const isPicky = link.isSecure && !abilities.takesAnySession;
   const connections = isPicky ? 1 : numberOf(options.Connections, link.isFar ? FAR_CONNECTIONS : CONNECTIONS);
   const reconnectTime = numberOf(options.ReconnectTime, RECONNECT_MS);
-  const pool = new FtpPool(link, { connect: (inner) => login.connect(inner), connections, reconnectTime });
+  const pool = new FtpPool(link, {
+    connect: (inner) => login.connect(inner),
+    timeout: login.timeout,
+    connections,
+    reconnectTime,
+  });
   const hasMlst = abilities.features.has("MLST");
   const setter = likelySetter({ abilities });
   const site: Site = {

@@ -7,6 +7,7 @@ import { epsvPort, pasvPort, type Reply } from "./ftp_reply.ts";
 import { dialData } from "./ftp_data.ts";
 import { dial, SAID_NOTHING, secure, secureFirst, SILENT_MS, wholeLines } from "./ftp_socket.ts";
 import { toLatin1 } from "./latin1.ts";
+import { withProgress } from "./ftp_progress.ts";
 import { fingerprintOf, type TlsTrust } from "./tls_trust.ts";
 import { late, lost, ON_WIRE, Watch, type Wire } from "./wire.ts";
 
@@ -50,6 +51,8 @@ export class FtpLink {
   holdsBack = false;
   /** Do turns take so long that it pays to save them? */
   isFar = false;
+  /** Called when a reply came, or data in either direction. */
+  onProgress: () => void = () => {};
   /** What the server said first; it often names its software. */
   greeting = "";
 
@@ -160,6 +163,10 @@ export class FtpLink {
 
   /** A data connection to the host of the control connection. Rejects with what the server said where it gives none. */
   async openData(): Promise<Wire> {
+    return withProgress(await this.#openData(), () => this.onProgress());
+  }
+
+  async #openData(): Promise<Wire> {
     const ahead = this.#ahead;
     this.#ahead = undefined;
     const isFresh = ahead !== undefined && performance.now() < ahead.until;
@@ -267,6 +274,7 @@ export class FtpLink {
       return this.close(lost("connection", this.#hasSpoken ? why : SAID_NOTHING, reply));
     }
     this.#hasSpoken = true;
+    this.onProgress();
     if (answer.code < 200) return;
     const first = this.#waiting.shift();
     if ((answer.code === 227 || answer.code === 229) && first?.forPort !== true) {

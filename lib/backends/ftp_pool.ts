@@ -2,7 +2,8 @@ import { setTimeout as wait } from "node:timers/promises";
 import { cancelled, SyncError, toSyncError } from "../errors.ts";
 import type { Call } from "./backend.ts";
 import type { FtpLink } from "./ftp_link.ts";
-import { Turns } from "./turns.ts";
+import { Nested } from "./nested.ts";
+import { type Standstill, Turns } from "./turns.ts";
 import { lost, ON_WIRE } from "./wire.ts";
 
 export interface FtpPoolOptions {
@@ -10,6 +11,8 @@ export interface FtpPoolOptions {
   connect(call: Call): Promise<FtpLink>;
   /** Most connections side by side. */
   readonly connections: number;
+  /** ms without any progress on all connections after which the wait for one ends. */
+  readonly timeout: number;
   /** ms that a lost server is dialled again; 0: never. */
   readonly reconnectTime: number;
 }
@@ -23,6 +26,7 @@ export class FtpPool implements AsyncDisposable {
   readonly #idle: FtpLink[] = [];
   readonly #all = new Set<FtpLink>();
   readonly #turns = new Turns();
+  readonly #nested = new Nested();
   readonly #closing = new AbortController();
   #dialling = 0;
   #most: number;
@@ -30,7 +34,7 @@ export class FtpPool implements AsyncDisposable {
   constructor(first: FtpLink, options: FtpPoolOptions) {
     this.#options = options;
     this.#most = Math.max(1, options.connections);
-    this.#all.add(first);
+    this.#add(first);
     this.#idle.push(first);
   }
 
@@ -38,7 +42,7 @@ export class FtpPool implements AsyncDisposable {
   async use<T>(call: Call & { readonly operation: string }, work: (link: FtpLink) => Promise<T>): Promise<T> {
     const link = await this.lease(call);
     try {
-      return await work(link);
+      return await this.#nested.run(() => work(link));
     } finally {
       this.release(link);
     }
@@ -55,15 +59,19 @@ export class FtpPool implements AsyncDisposable {
       }
       const link = this.#take();
       if (link !== undefined) return link;
-      if (this.#all.size + this.#dialling < this.#most) {
+      const isNested = this.#nested.isInside;
+      if (isNested || this.#all.size + this.#dialling < this.#most) {
         const fresh = await this.#dial({ signal, operation });
         if (fresh !== undefined) return fresh;
-      } else await this.#turns.wait({ signal, operation });
+        if (isNested) {
+          throw lost("busy", "the server allows no further connection, which a copy on the same server needs");
+        }
+      } else await this.#turns.wait({ signal, operation }, this.#standstill());
     }
   }
 
   release(link: FtpLink): void {
-    if (link.isIdle) this.#idle.push(link);
+    if (link.isIdle && this.#all.size <= Math.max(1, this.#options.connections)) this.#idle.push(link);
     else {
       link.close();
       this.#all.delete(link);
@@ -78,6 +86,19 @@ export class FtpPool implements AsyncDisposable {
     this.#idle.length = 0;
     this.#turns.all();
     return Promise.resolve();
+  }
+
+  #add(link: FtpLink): FtpLink {
+    this.#all.add(link);
+    link.onProgress = () => this.#turns.progress();
+    return link;
+  }
+
+  #standstill(): Standstill {
+    const { timeout } = this.#options;
+    const why = `every connection is in use, and no byte moved on it for ${timeout / 1000} s; ` +
+      "-Timeout allows more time, -Connections more of them";
+    return { timeout, error: () => lost("timeout", why) };
   }
 
   #take(): FtpLink | undefined {
@@ -101,8 +122,7 @@ export class FtpPool implements AsyncDisposable {
             link.close();
             throw closedError();
           }
-          this.#all.add(link);
-          return link;
+          return this.#add(link);
         } catch (error) {
           if (this.#closing.signal.aborted) throw closedError();
           if (signal.aborted) throw cancelled(signal, operation);

@@ -1,11 +1,13 @@
 import { cancelled } from "../errors.ts";
+import type { Content } from "./backend.ts";
 import { opened } from "./content.ts";
 import { Connection } from "./http_connection.ts";
 import { closed, Exchange, type Outgoing, type Reply, type Upload } from "./http_exchange.ts";
 import { formatRequest } from "./http_message.ts";
 import { type Ask, failure, toSyncError } from "./http_status.ts";
 import type { ClientCertificate } from "./tls_client.ts";
-import { Turns } from "./turns.ts";
+import { Nested } from "./nested.ts";
+import { type Standstill, Turns } from "./turns.ts";
 import { dialWire, type Wire } from "./wire.ts";
 import { dialTls } from "./wire_tls.ts";
 
@@ -32,7 +34,8 @@ export interface Sending {
 }
 
 /**
- * Keep-alive connections to one server, HTTP/1.1 (RFC 9112): requests wait for a free one. Ends every request when disposed. A request
+ * Keep-alive connections to one server, HTTP/1.1 (RFC 9112): requests wait for a free one, for as long as those that hold one get on. A
+ * reply holds its connection until its content was taken: no request may be made before that on the reply's behalf. Ends every request when disposed. A request
  * whose reply is lost is not sent again: those who can look first decide that. Only one that changes nothing is, once, where the server
  * had ended the connection before it came.
  */
@@ -41,6 +44,9 @@ export class Http implements AsyncDisposable {
   readonly #idle: Connection[] = [];
   readonly #all = new Set<Connection>();
   readonly #turns = new Turns();
+  readonly #nested = new Nested();
+  /** Connections that serve the body of an upload: they do not count, so that an upload always finds one. */
+  readonly #beyond = new Set<Connection>();
   readonly #running = new Map<Exchange, Ask>();
   /** What ends the waits for connections that are being made. */
   readonly #stops = new Set<() => void>();
@@ -56,13 +62,14 @@ export class Http implements AsyncDisposable {
     this.#mustBeOpen(ask);
     const outgoing = this.#toOutgoing(sending);
     for (;;) {
-      const content = outgoing.upload === undefined ? outgoing.content : await opened(outgoing.upload.open(), ask);
+      const content = await this.#contentOf(outgoing, ask);
       const connection = await this.#lease(ask).catch((error) => {
         if (content !== undefined && !(content instanceof Uint8Array)) content.cancel().catch(() => undefined);
         throw error;
       });
       const isReused = connection.used > 0;
-      const reply = await this.#run(connection, { ...outgoing, ...(content === undefined ? {} : { content }) }, ask);
+      const whole = { ...outgoing, ...(content === undefined ? {} : { content }) };
+      const reply = await this.#nested.run(() => this.#run(connection, whole, ask));
       if (reply !== undefined) return reply;
       if (!isReused || !HARMLESS.has(sending.method)) {
         throw failure(ask, "connection", { why: "the server ended the connection without an answer" });
@@ -85,12 +92,17 @@ export class Http implements AsyncDisposable {
     return Promise.resolve();
   }
 
+  async #contentOf({ upload, content }: Outgoing, ask: Ask): Promise<Content | undefined> {
+    return upload === undefined ? content : await this.#nested.run(() => opened(upload.open(), ask));
+  }
+
   async #run(connection: Connection, outgoing: Outgoing, ask: Ask): Promise<Reply | undefined> {
     const onEnd = (isReusable: boolean) => {
       this.#running.delete(exchange);
       this.#release(connection, isReusable);
     };
-    const exchange = new Exchange(connection, { ask, timeout: this.#place.timeout, onEnd });
+    const onProgress = () => this.#turns.progress();
+    const exchange = new Exchange(connection, { ask, timeout: this.#place.timeout, onEnd, onProgress });
     this.#running.set(exchange, ask);
     return await exchange.run(outgoing);
   }
@@ -122,13 +134,21 @@ export class Http implements AsyncDisposable {
       // The turn that it may have been given is the next one's.
       if (ask.signal.aborted) this.#turns.next();
       this.#mustBeOpen(ask);
-      for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
-        if (idle.isQuiet) return idle;
-        this.#drop(idle);
-      }
-      if (this.#all.size + this.#dialling < this.#place.connections) return await this.#dial(ask);
-      await this.#turns.wait(ask);
+      const isNested = this.#nested.isInside;
+      const isFull = this.#all.size - this.#beyond.size + this.#dialling >= this.#place.connections;
+      const connection = this.#quiet() ?? (isNested || !isFull ? await this.#dial(ask) : undefined);
+      if (connection !== undefined && isNested) this.#beyond.add(connection);
+      if (connection !== undefined) return connection;
+      await this.#turns.wait(ask, this.#standstill(ask));
     }
+  }
+
+  #quiet(): Connection | undefined {
+    for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
+      if (idle.isQuiet) return idle;
+      this.#drop(idle);
+    }
+    return undefined;
   }
 
   async #dial(ask: Ask): Promise<Connection> {
@@ -177,8 +197,18 @@ export class Http implements AsyncDisposable {
     return await dialTls(this.#place, settings);
   }
 
+  #standstill(ask: Ask): Standstill {
+    const { timeout, connections } = this.#place;
+    const all = connections === 1 ? "the only connection" : `each of the ${connections} connections`;
+    const why = `${all} is in use, and no byte moved on it for ${timeout / 1000} s; ` +
+      "-Timeout allows more time, -Connections more of them";
+    return { timeout, error: () => failure(ask, "timeout", { why }) };
+  }
+
   #release(connection: Connection, isReusable: boolean): void {
-    if (!isReusable || connection.hasMore || this.#isClosed) return this.#drop(connection);
+    this.#beyond.delete(connection);
+    const isSurplus = this.#all.size - this.#beyond.size > this.#place.connections;
+    if (!isReusable || connection.hasMore || isSurplus || this.#isClosed) return this.#drop(connection);
     connection.renew();
     this.#idle.push(connection);
     this.#turns.next();
@@ -187,6 +217,7 @@ export class Http implements AsyncDisposable {
   #drop(connection: Connection): void {
     connection.destroy();
     this.#all.delete(connection);
+    this.#beyond.delete(connection);
     this.#turns.next();
   }
 

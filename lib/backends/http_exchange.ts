@@ -35,10 +35,11 @@ export interface Outgoing {
   readonly upload?: Upload;
 }
 
-/** On whose behalf a request is made. `timeout`: ms without a byte in either direction. `onEnd`: the connection is free; can it be used again? */
+/** On whose behalf a request is made. `timeout`: ms without a byte in either direction. `onProgress`: bytes went in either direction. `onEnd`: the connection is free; can it be used again? */
 export interface Terms {
   readonly ask: Ask;
   readonly timeout: number;
+  onProgress(): void;
   onEnd(isReusable: boolean): void;
 }
 
@@ -58,7 +59,7 @@ export class Exchange {
   constructor(connection: Connection, terms: Terms) {
     this.#connection = connection;
     this.#terms = terms;
-    this.#waiting = new Watch(terms.timeout, () => this.fail(lost("timeout", "the server did not answer in time")));
+    this.#waiting = new Watch(terms.timeout, () => this.fail(lost("timeout", "no answer in time")));
     this.#failing.promise.catch(() => undefined);
     terms.ask.signal.addEventListener("abort", this.#onAbort);
   }
@@ -146,6 +147,7 @@ export class Exchange {
   async #put(bytes: Uint8Array): Promise<void> {
     try {
       await this.#connection.send(bytes);
+      this.#terms.onProgress();
     } catch (error) {
       if (await this.#connection.head().catch(() => undefined) === undefined) throw error;
       this.#stop?.abort(OVER);
@@ -184,6 +186,7 @@ export class Exchange {
     try {
       if (this.#failed !== undefined) throw this.#failed;
       const count = await this.#until(source(into));
+      this.#terms.onProgress();
       if (count !== undefined) return into.subarray(0, count);
       this.#end(isReusable);
       return undefined;

@@ -95,7 +95,7 @@ export function isUntrusted(error: unknown): boolean {
   return CERTIFICATE.test("code" in error ? String(error.code) : "") || CERTIFICATE.test(error.message);
 }
 
-const SILENT = "the server did not answer in time";
+const SILENT = "the server did not answer in time; -Timeout allows more";
 
 class HttpStatus extends Error {
   constructor(readonly status: number) {

@@ -37,7 +37,7 @@ export function toSyncError(ask: Ask, error: unknown): SyncError {
     return failure(ask, "auth", { why, cause: error });
   }
   if (name === "TimeoutError") {
-    return failure(ask, "timeout", { why: "the store did not answer in time", cause: error });
+    return failure(ask, "timeout", { why: "the store did not answer in time; -Timeout allows more", cause: error });
   }
   return toNetError(ask, error);
 }

@@ -10,7 +10,7 @@ import { find, type Finder, type Spot } from "./webdav_find.ts";
 import { encodePath } from "./webdav_href.ts";
 import { refusal } from "./webdav_status.ts";
 
-export type Reading = Spot & Pick<ReadOptions, "offset" | "length" | "expect">;
+export interface Reading extends Spot, Pick<ReadOptions, "offset" | "length" | "expect"> {}
 
 /** The content or a range of it: small ones whole, large ones as a stream. */
 export async function readFile(finder: Finder, reading: Reading): Promise<Content> {
@@ -32,11 +32,12 @@ export async function readFile(finder: Finder, reading: Reading): Promise<Conten
     if (reply.status === 416 && isRange) return await nothingThere(finder, reply, reading);
     if (reply.status !== 200 && reply.status !== 206) throw await whyUnreadable(finder, reply, reading);
     const range = rangeOf(reply, reading);
-    await mustBeSame(finder, reply, { ...reading, total: range.total });
+    const isProven = isSame(reply, { ...reading, total: range.total });
+    const check = () => mustBeExpected(finder, reading);
     if (isLarge && isFar && reply.status === 206) {
       return inStripes(finder, reply, { ...reading, from: offset, to: end });
     }
-    return await contentOf(finder, reply, { ...reading, ...range });
+    return await contentOf(reply, { ...reading, ...range, isProven, check });
   } catch (error) {
     await reply.drop();
     throw error;
@@ -139,22 +140,20 @@ function rangeOf({ status, headers }: Reply, reading: Reading): Range {
   return { skip: 0, take: end - offset, total };
 }
 
-/** Is this the expected file? The reply's own marks tell, else another look. */
-async function mustBeSame(
-  finder: Finder,
-  { headers }: Reply,
-  reading: Reading & { readonly total: number | undefined },
-): Promise<void> {
+/**
+ * Whether the reply's own marks prove that it carries the expected file. Where they do not, a look behind the last byte decides: until
+ * then the reply holds a connection, and another request would have to wait for one.
+ */
+function isSame({ headers }: Reply, reading: Reading & { readonly total: number | undefined }): boolean {
   const { expect, total } = reading;
-  if (expect === undefined) return;
+  if (expect === undefined) return true;
   const changed = total !== undefined && total !== expect.size;
   if (changed) throw failure(reading, "changed", { why: `it has ${total} bytes now, ${expect.size} before` });
   const tag = strongTag(headers.etag as string | undefined);
-  if (tag !== undefined && tag === expect.revision) return;
+  if (tag !== undefined && tag === expect.revision) return true;
   const modified = parseDate(headers["last-modified"] as string | undefined);
   const isServersTime = expect.revision === undefined && expect.timeStep !== undefined;
-  if (isServersTime && modified !== undefined && modified === expect.modified) return;
-  await mustBeExpected(finder, reading);
+  return isServersTime && modified !== undefined && modified === expect.modified;
 }
 
 async function mustBeExpected(finder: Finder, reading: Reading): Promise<void> {
@@ -181,28 +180,58 @@ async function whyUnreadable(finder: Finder, reply: Reply, reading: Reading): Pr
   return found.kind === "dir" ? failure(reading, "refused", { why: "it is a folder" }) : refusal(reading, reply);
 }
 
-type Taking = Reading & Range;
+interface Taking extends Reading, Range {
+  /** Whether the reply's marks proved which version it carries. */
+  readonly isProven: boolean;
+  /** Looks whether the file is the expected one. It takes a connection: the reply's own must be free before. */
+  check(): Promise<void>;
+}
 
-async function contentOf(finder: Finder, reply: Reply, taking: Taking): Promise<Content> {
+async function contentOf(reply: Reply, taking: Taking): Promise<Content> {
   const { skip, take } = taking;
   // A server without ranges carries more than was asked for.
   const isLong = Number(reply.headers["content-length"] ?? 0) > SMALL;
-  if (take === undefined || isLong || skip + take > SMALL) return toStream(finder, reply, taking);
-  const whole = await reply.collect(SMALL + skip);
-  const part = whole.slice(skip, skip + take);
+  if (take === undefined || isLong || skip + take > SMALL) return toStream(reply, taking);
+  const whole = await upTo(reply, skip + take, taking);
+  if (!taking.isProven) await taking.check();
+  const part = skip === 0 ? whole : whole.slice(skip);
   if (part.length < take) throw failure(taking, "changed", { why: `it ended after ${part.length} of ${take} bytes` });
   return part;
 }
 
+/** So many bytes of the reply, or fewer where it ends before. Rejects with changed where a whole file is longer than it was listed. */
+async function upTo(reply: Reply, most: number, reading: Reading): Promise<Uint8Array<ArrayBuffer>> {
+  // One byte more: it tells that nothing more comes.
+  const memory = new Uint8Array(most + 1);
+  for (let at = 0;;) {
+    const part = await reply.fill(memory.subarray(at));
+    if (part === undefined) return memory.subarray(0, at);
+    at += part.length;
+    if (at <= most) continue;
+    reply.leave();
+    mustBeNoLonger(most, reading);
+    return memory.subarray(0, most);
+  }
+}
+
+function mustBeNoLonger(size: number, reading: Reading): void {
+  if (reading.expect?.size !== size) return;
+  throw failure(reading, "changed", { why: `the server sends more than the ${size} bytes it was listed with` });
+}
+
 /** The wanted part as it comes. Looked at once more behind its last byte: a server may write while it sends. */
-function toStream(finder: Finder, reply: Reply, taking: Taking): ReadableStream<Uint8Array<ArrayBuffer>> {
+function toStream(reply: Reply, taking: Taking): ReadableStream<Uint8Array<ArrayBuffer>> {
   const { take = Infinity, signal, expect } = taking;
+  const start = taking.offset ?? 0;
   let { skip } = taking;
   let given = 0;
   const finish = async () => {
     // Where it is at its end the connection is free again.
-    if (await reply.fill(new Uint8Array(1)) !== undefined) reply.leave();
-    if (expect !== undefined) await mustBeExpected(finder, taking);
+    if (await reply.fill(new Uint8Array(1)) !== undefined) {
+      reply.leave();
+      mustBeNoLonger(start + given, taking);
+    }
+    if (expect !== undefined) await taking.check();
     if (take !== Infinity && given < take) {
       throw failure(taking, "changed", { why: `it ended after ${given} of ${take} bytes` });
     }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { Body } from "../../lib/backends/backend.ts";
 import { toRelPath } from "../../lib/path.ts";
 import { collect, pattern, streamBody } from "../support/content.ts";
 import { call, type Case, file, folder, get, put, rejects, sameBytes, text } from "./rig.ts";
@@ -69,6 +70,44 @@ export const readCases: readonly Case[] = [
       const expect = await file(backend, "f");
       const content = await collect(await backend.read(toRelPath("f"), { ...call, expect }));
       assert.equal(new TextDecoder().decode(content), "content");
+    },
+  },
+  {
+    name: "read() of many expected files at once ends",
+    run: async ({ backend }) => {
+      // Small ones come whole, large ones as streams.
+      const sizes = [...Array(20).fill(9), 600_000, 600_000, 600_000];
+      for (const [i, size] of sizes.entries()) await put(backend, `f${i}`, pattern(size, i));
+      const all = sizes.map(async (size, i) => {
+        const expect = await file(backend, `f${i}`);
+        sameBytes(await collect(await backend.read(toRelPath(`f${i}`), { ...call, expect })), pattern(size, i));
+      });
+      await Promise.all(all);
+    },
+  },
+  {
+    name: "stat() beside a content that is not read ends",
+    run: async ({ backend }) => {
+      const size = 3 << 20;
+      await put(backend, "f", pattern(size, 4));
+      const content = await backend.read(toRelPath("f"), call);
+      await backend.stat(toRelPath("f"), call).catch((error) => rejects(Promise.reject(error), "timeout"));
+      sameBytes(await collect(content), pattern(size, 4));
+    },
+  },
+  {
+    name: "write() whose body reads from the same backend ends",
+    run: async ({ backend }) => {
+      const size = 600_000;
+      await put(backend, "f", pattern(size, 6));
+      const copies = ["a", "b", "c"].map(async (name) => {
+        const expect = await file(backend, "f");
+        const body: Body = (offset = 0, to = size) =>
+          backend.read(toRelPath("f"), { ...call, offset, length: to - offset, expect });
+        await backend.write(toRelPath(name), body, { ...call, size });
+      });
+      await Promise.all(copies);
+      for (const name of ["a", "b", "c"]) sameBytes(await get(backend, name), pattern(size, 6));
     },
   },
   {

@@ -17,6 +17,8 @@ interface Played extends Pick<Conformance, "known" | "lacks"> {
   readonly tls?: FtpTls;
   /** ms that a command is under way in each direction. */
   readonly delay?: number;
+  /** As many as the protocol likes without. */
+  readonly connections?: number;
   start(options: FtpServerOptions): Promise<FtpServer>;
 }
 
@@ -39,6 +41,13 @@ const noHash = [...noLinks, "checksum"] as const;
 play("vsftpd", { server: "ftp", start: startVsftpd, lacks: [...noHash, "setMode"] });
 play("vsftpd over TLS", { server: "ftp", tls: "explicit", start: startVsftpd, lacks: [...noHash, "setMode"] });
 play("proftpd", { server: "proftpd", start: startProftpd, lacks: noLinks, known: proftpdKnown });
+// Whatever waits for a second connection while it holds the first would wait for ever.
+play("vsftpd over one connection", {
+  server: "ftp",
+  connections: 1,
+  start: startVsftpd,
+  lacks: [...noHash, "setMode"],
+});
 // Turns are saved where they take long.
 play("vsftpd far away", { server: "ftp", delay: 8, start: startVsftpd, lacks: [...noHash, "setMode"] });
 play("pureftpd far away", {
@@ -50,7 +59,7 @@ play("pureftpd far away", {
 });
 play("pureftpd", { server: "pureftpd", start: startPureftpd, lacks: noHash, known: pureftpdKnown });
 
-function play(name: string, { server, start, tls = "none", delay = 0, ...rest }: Played): void {
+function play(name: string, { server, start, tls = "none", delay = 0, connections, ...rest }: Played): void {
   const ignore = skipsServer(server);
   const running = shared(ignore, () => start({ tls }));
   conform({
@@ -63,7 +72,11 @@ function play(name: string, { server, start, tls = "none", delay = 0, ...rest }:
       const site = running();
       const folder = await ownFolder(site, stack);
       const proxy = stack.use(await startProxy(site.port, { delay }));
-      const options = { Timeout: "10000", ReconnectTime: "2000" };
+      const options = {
+        Timeout: "10000",
+        ReconnectTime: "2000",
+        ...(connections === undefined ? {} : { Connections: String(connections) }),
+      };
       const backend = stack.use(await openTestFtp(site, { tls, port: proxy.port, path: folder.root, options }));
       const life = stack.move();
       return {

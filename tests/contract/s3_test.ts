@@ -17,32 +17,37 @@ const running = shared(ignore, async () => {
   return { server, bucket, [Symbol.asyncDispose]: () => life.disposeAsync() };
 });
 
-conform({
-  name: "s3 on ceph",
-  ignore,
-  lacks: ["rename", "hardLink", "makeLink", "setMode", "flush"],
-  gives: ["cut"],
-  known: {
-    ...noFolders,
-    "write() below a file rejects and leaves the file": beside,
-    "write() over a folder rejects and leaves what it holds": beside,
-    "write() takes over no leftover that is longer than the source": "nothing is written under a temporary name",
-  },
-  async fresh() {
-    await using stack = new AsyncDisposableStack();
-    const { server, bucket } = running();
-    const path = `/${crypto.randomUUID()}/own`;
-    // Marks the folder, so that it is there though it is empty.
-    await bucket.put(`${path.slice(1)}/`, "");
-    const proxy = stack.use(await startProxy(server.port));
-    const options = { Timeout: "10000" };
-    const backend = stack.use(await openTestS3(server, { bucket: bucket.name, port: proxy.port, path, options }));
-    const life = stack.move();
-    return {
-      backend,
-      secret: server.secretKey,
-      cut: () => proxy.refuse(true),
-      [Symbol.asyncDispose]: () => life.disposeAsync(),
-    };
-  },
-});
+play("s3 on ceph", {});
+play("s3 on ceph over one connection", { Connections: "1" });
+
+function play(name: string, more: Readonly<Record<string, string>>): void {
+  conform({
+    name,
+    ignore,
+    lacks: ["rename", "hardLink", "makeLink", "setMode", "flush"],
+    gives: ["cut"],
+    known: {
+      ...noFolders,
+      "write() below a file rejects and leaves the file": beside,
+      "write() over a folder rejects and leaves what it holds": beside,
+      "write() takes over no leftover that is longer than the source": "nothing is written under a temporary name",
+    },
+    async fresh() {
+      await using stack = new AsyncDisposableStack();
+      const { server, bucket } = running();
+      const path = `/${crypto.randomUUID()}/own`;
+      // Marks the folder, so that it is there though it is empty.
+      await bucket.put(`${path.slice(1)}/`, "");
+      const proxy = stack.use(await startProxy(server.port));
+      const options = { Timeout: "10000", ...more };
+      const backend = stack.use(await openTestS3(server, { bucket: bucket.name, port: proxy.port, path, options }));
+      const life = stack.move();
+      return {
+        backend,
+        secret: server.secretKey,
+        cut: () => proxy.refuse(true),
+        [Symbol.asyncDispose]: () => life.disposeAsync(),
+      };
+    },
+  });
+}

@@ -8,42 +8,47 @@ const running = shared(false, startApart);
 const account = { user: "demo", password: "Canary-4711" };
 
 // A server without posix-rename, without a shell, that answers requests side by side and in any order.
-conform({
-  name: "sftp without extensions",
-  lacks: ["copy", "hardLink", "flush", "walk"],
-  gives: ["cut", "disk"],
-  known: {
-    "write() never goes through a link planted under its temporary name": noLinks,
-    "write() never goes through a link at its path": noLinks,
-    "write() below a folder that is a link never reaches what it points to": noLinks,
-    "remove() of a link removes the link, never what it points to": noLinks,
-    "remove() of a file where a link is now rejects with changed": noLinks,
-    "remove() below a folder that is a link never reaches what it points to": noLinks,
-    "makeLink() makes a link that stat() and list() tell with its target": noLinks,
-  },
-  async fresh() {
-    await using stack = new AsyncDisposableStack();
-    const server = running();
-    const { disk, root } = await ownFolder(server, stack);
-    const proxy = stack.use(await startProxy(server.port));
-    const backend = stack.use(
-      await openTestSftp({ ...server, ...account, home: disk }, {
-        port: proxy.port,
-        path: root,
-        password: account.password,
-        options: { Timeout: "10000", ReconnectTime: "2000" },
-      }),
-    );
-    const life = stack.move();
-    return {
-      backend,
-      disk,
-      secret: account.password,
-      cut: () => proxy.refuse(true),
-      [Symbol.asyncDispose]: () => life.disposeAsync(),
-    };
-  },
-});
+play("sftp without extensions", {});
+play("sftp over one connection", { Connections: "1" });
+
+function play(name: string, more: Readonly<Record<string, string>>): void {
+  conform({
+    name,
+    lacks: ["copy", "hardLink", "flush", "walk"],
+    gives: ["cut", "disk"],
+    known: {
+      "write() never goes through a link planted under its temporary name": noLinks,
+      "write() never goes through a link at its path": noLinks,
+      "write() below a folder that is a link never reaches what it points to": noLinks,
+      "remove() of a link removes the link, never what it points to": noLinks,
+      "remove() of a file where a link is now rejects with changed": noLinks,
+      "remove() below a folder that is a link never reaches what it points to": noLinks,
+      "makeLink() makes a link that stat() and list() tell with its target": noLinks,
+    },
+    async fresh() {
+      await using stack = new AsyncDisposableStack();
+      const server = running();
+      const { disk, root } = await ownFolder(server, stack);
+      const proxy = stack.use(await startProxy(server.port));
+      const backend = stack.use(
+        await openTestSftp({ ...server, ...account, home: disk }, {
+          port: proxy.port,
+          path: root,
+          password: account.password,
+          options: { Timeout: "10000", ReconnectTime: "2000", ...more },
+        }),
+      );
+      const life = stack.move();
+      return {
+        backend,
+        disk,
+        secret: account.password,
+        cut: () => proxy.refuse(true),
+        [Symbol.asyncDispose]: () => life.disposeAsync(),
+      };
+    },
+  });
+}
 
 /** The small server as a process of its own: what it still does when a link breaks is not this test's. */
 async function startApart(): Promise<AsyncDisposable & Served & { port: number; fingerprint: string }> {

@@ -117,7 +117,7 @@ Deno.test("FtpPool is content with the connections a server allows", async () =>
     return await server.connect();
   };
   const call = { signal: new AbortController().signal, operation: "test" };
-  await using pool = new FtpPool(await server.connect(), { connect, connections: 8, reconnectTime: 0 });
+  await using pool = new FtpPool(await server.connect(), { connect, connections: 8, reconnectTime: 0, timeout: 5000 });
   const work = Array.from({ length: 12 }, () => pool.use(call, (link) => link.ask("NOOP")));
   const replies = await Promise.all(work);
   assert.equal(replies.length, 12);
@@ -129,7 +129,12 @@ Deno.test("FtpPool is content with the connections a server allows", async () =>
 Deno.test("FtpPool lets nobody wait after dispose", async () => {
   await using server = await serve(() => ["200 ok\r\n"]);
   const call = { signal: new AbortController().signal, operation: "test" };
-  const pool = new FtpPool(await server.connect(), { connect: server.connect, connections: 1, reconnectTime: 0 });
+  const pool = new FtpPool(await server.connect(), {
+    connect: server.connect,
+    connections: 1,
+    reconnectTime: 0,
+    timeout: 5000,
+  });
   await pool.lease(call);
   const waiting = pool.lease(call);
   await pool[Symbol.asyncDispose]();
@@ -144,6 +149,7 @@ Deno.test("FtpPool gives a turn that comes to one who is cancelled to the next o
     connect: server.connect,
     connections: 1,
     reconnectTime: 0,
+    timeout: 5000,
   });
   const link = await pool.lease(call);
   const stop = new AbortController();

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Turns } from "../../../lib/backends/turns.ts";
+import { SyncError } from "../../../lib/errors.ts";
 import { rejects } from "../../contract/rig.ts";
 
 const { signal } = new AbortController();
@@ -23,4 +24,18 @@ Deno.test("wait() that is cancelled takes nobody's turn", async () => {
   await rejects(first, "cancelled");
   assert.equal(turns.next(), true);
   await second;
+});
+
+Deno.test("wait() ends at a standstill, and lasts while something moves", async () => {
+  const turns = new Turns();
+  const standstill = { timeout: 300, error: () => new SyncError("timeout", "nothing moved", { operation: "wait" }) };
+  const moving = setInterval(() => turns.progress(), 50);
+  let isOver = false;
+  const waiting = turns.wait({ signal, operation: "wait" }, standstill).finally(() => isOver = true);
+  waiting.catch(() => undefined);
+  await new Promise((resolve) => setTimeout(resolve, 900));
+  assert.equal(isOver, false);
+  clearInterval(moving);
+  await rejects(waiting, "timeout");
+  assert.equal(turns.next(), false);
 });
