@@ -3,7 +3,7 @@ import tls from "node:tls";
 // @ts-types="npm:basic-ftp@6.2.3"
 import { FTPContext, FTPError, type FTPResponse } from "npm:basic-ftp@6.2.3";
 import { SyncError } from "../errors.ts";
-import { epsvPort, pasvPort, type Reply } from "./ftp_reply.ts";
+import { epsvPort, pasvPort, type Reply, type Waiter } from "./ftp_reply.ts";
 import { dialData } from "./ftp_data.ts";
 import { dial, SAID_NOTHING, secure, secureFirst, SILENT_MS, wholeLines } from "./ftp_socket.ts";
 import { toLatin1 } from "./latin1.ts";
@@ -17,17 +17,6 @@ export interface LinkSettings {
   /** ms without an answer after which a connection is dead. */
   readonly timeout: number;
   readonly trust: TlsTrust;
-}
-
-/** A reply that is waited for. `patient`: a transfer is under way, whose data connection is watched instead. */
-interface Waiter {
-  readonly resolve: (reply: Reply) => void;
-  readonly reject: (error: SyncError) => void;
-  patient: boolean;
-  /** Nobody cares what the answer is. */
-  readonly idle?: boolean;
-  /** A port was asked for. */
-  readonly forPort?: boolean;
 }
 
 /**

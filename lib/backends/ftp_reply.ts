@@ -9,6 +9,17 @@ export interface Reply {
   readonly text: string;
 }
 
+/** A reply that is waited for. `patient`: a transfer is under way, whose data connection is watched instead. */
+export interface Waiter {
+  readonly resolve: (reply: Reply) => void;
+  readonly reject: (error: SyncError) => void;
+  patient: boolean;
+  /** Nobody cares what the answer is. */
+  readonly idle?: boolean;
+  /** A port was asked for. */
+  readonly forPort?: boolean;
+}
+
 /** On whose behalf a command is sent; for messages too: "Cannot write "a/b": …". */
 export interface Ask extends Call {
   readonly operation: string;
