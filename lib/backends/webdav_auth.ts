@@ -49,17 +49,31 @@ export function toAuthorizer({ scheme, params }: Challenge, credentials: Credent
   return { scheme: scheme === "bearer" ? "Bearer" : "Basic", nonce: "", header: () => value };
 }
 
+/**
+ * Why a later challenge of the same server must not be answered, undefined where it may be: a session that logged in by one challenge
+ * answers none that is weaker, of another scheme or for another realm. Whoever sits between may have put it there to get the password.
+ */
+export function steppedDown(before: Challenge, now: Challenge | undefined): string | undefined {
+  if (now === undefined) return "it offers no login any more that could be answered";
+  if (now.scheme !== before.scheme) return `it asks for ${now.scheme} now, for ${before.scheme} before`;
+  if (rankOf(now) < rankOf(before)) return "it asks for a weaker form of digest than before";
+  return now.params.get("realm") === before.params.get("realm") ? undefined : "it names another realm than before";
+}
+
 const MOST = 16_384;
+const [BEARER, BASIC, MD5, SHA256, WITH_QOP] = [1, 2, 3, 5, 1];
 const HASHES: Readonly<Record<string, string>> = { "md5": "md5", "sha-256": "sha256" };
 
 function rankOf({ scheme, params }: Challenge): number {
-  if (scheme === "bearer") return 1;
-  if (scheme === "basic") return 2;
+  if (scheme === "bearer") return BEARER;
+  if (scheme === "basic") return BASIC;
   if (scheme !== "digest" || (params.get("nonce") ?? "") === "") return 0;
   const qop = params.get("qop");
   if (qop !== undefined && !/(?:^|,)\s*auth\s*(?:,|$)/i.test(qop)) return 0;
   const hash = HASHES[algorithmOf(params).replace(/-sess$/, "")];
-  return hash === undefined ? 0 : hash === "sha256" ? 4 : 3;
+  if (hash === undefined) return 0;
+  // Without qop nothing of the client's own goes into the answer: RFC 2069.
+  return (hash === "sha256" ? SHA256 : MD5) + (qop === undefined ? 0 : WITH_QOP);
 }
 
 function algorithmOf(params: ReadonlyMap<string, string>): string {

@@ -10,6 +10,7 @@ import {
   chooseChallenge,
   type Credentials,
   parseChallenges,
+  steppedDown,
   toAuthorizer,
 } from "./webdav_auth.ts";
 import { refusal } from "./webdav_status.ts";
@@ -27,13 +28,15 @@ export interface LoginRules {
 
 /**
  * Requests of one login. The server's challenge to a request without credentials decides how to log in; a nonce that grew stale is
- * replaced. Credentials never go over plain HTTP to another machine unless that was allowed, and no redirect is followed with them.
+ * replaced by one of the same kind alone. Credentials never go over plain HTTP to another machine unless that was allowed, and no redirect is followed with them.
  */
 export class Link {
   readonly #http: Http;
   readonly #rules: LoginRules;
   readonly #target: Target;
   #authorizer: Authorizer | undefined;
+  /** What was answered first: no later challenge may ask for less. */
+  #challenge: Challenge | undefined;
   #credentials: Promise<Credentials> | undefined;
   #isProven = false;
 
@@ -76,7 +79,16 @@ export class Link {
 
   async #answer(challenges: readonly Challenge[], { used, ask, reply }: Answering): Promise<void> {
     const { scheme, shown } = this.#rules;
-    const challenge = chooseChallenge(challenges, scheme);
+    const before = this.#challenge;
+    // The best of the kind that was answered before: another one beside it is no reason to refuse.
+    const same = challenges.filter((one) => before !== undefined && steppedDown(before, one) === undefined);
+    const challenge = chooseChallenge(same.length > 0 ? same : challenges, scheme);
+    const lower = before === undefined || challenges.length === 0 ? undefined : steppedDown(before, challenge);
+    if (lower !== undefined) {
+      const why = `${shown} wants another login than the one that this session began with: ${lower}; ` +
+        "the password was not sent again. Open a new session if you know that the server was changed";
+      throw failure(ask, "auth", { why });
+    }
     if (challenge === undefined) {
       const offered = challenges.map((one) => one.scheme).join(", ") || "nothing";
       throw failure(ask, "auth", {
@@ -89,6 +101,9 @@ export class Link {
     this.#mustBeSafe(ask);
     this.#credentials ??= this.#fetchCredentials(challenge, ask);
     const credentials = await this.#credentials;
+    // Another request may have been challenged meanwhile: its answer stands.
+    if (this.#authorizer !== used) return;
+    this.#challenge ??= challenge;
     this.#authorizer = toAuthorizer(challenge, credentials);
   }
 

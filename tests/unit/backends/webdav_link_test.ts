@@ -3,7 +3,8 @@ import { createHash } from "node:crypto";
 import type { Backend } from "../../../lib/backends/backend.ts";
 import { openWebdav } from "../../../lib/backends/webdav.ts";
 import { isLoopback } from "../../../lib/backends/loopback.ts";
-import { insecure } from "../../../lib/backends/webdav_link.ts";
+import { Http } from "../../../lib/backends/http.ts";
+import { insecure, Link } from "../../../lib/backends/webdav_link.ts";
 import { root, toRelPath } from "../../../lib/path.ts";
 import { call, rejects } from "../../contract/rig.ts";
 import { wholeBody } from "../../support/content.ts";
@@ -19,6 +20,7 @@ import {
 import { davTarget, type DavTargetOptions } from "../../support/webdav_target.ts";
 
 const login = { user: "me", password: "secret-word", root: "/" };
+const plain = { secure: false, pins: [], timeout: 5000, connections: 4 };
 const home = multistatus(["/", folderProps]);
 
 /** Lists the root of a scripted server. */
@@ -85,6 +87,56 @@ Deno.test("a Digest nonce that grows stale during an upload is replaced, and the
     assert.equal(entry.size, 5);
     assert.equal(stored, "bytes");
   });
+});
+
+const sha = 'Digest realm="r", nonce="n1", qop="auth", algorithm=SHA-256';
+const md5 = 'Digest realm="r", nonce="n1", qop="auth"';
+
+for (
+  const [what, first, later] of [
+    ["Basic after Digest", md5, ["Basic realm=r"]],
+    ["Bearer after Digest", md5, ["Bearer"]],
+    ["Basic after Bearer", "Bearer", ["Basic realm=r"]],
+    ["Digest with MD5 after SHA-256", sha, ['Digest realm="r", nonce="n2", qop="auth", stale=true']],
+    ["Digest without qop after one with it", md5, ['Digest realm="r", nonce="n2", stale=true']],
+    ["Digest for another realm", md5, ['Digest realm="other", nonce="n2", qop="auth", stale=true']],
+    ["Digest with auth-int alone", md5, ['Digest realm="r", nonce="n2", qop="auth-int", stale=true']],
+    ["a weaker Digest beside Basic", sha, ["Basic realm=r", 'Digest realm="r", nonce="n2", stale=true']],
+  ] as const
+) {
+  Deno.test(`a session never answers ${what}`, async () => {
+    let wants: readonly string[] = [first];
+    let isLater = false;
+    const answers: Answers = ({ headers }) =>
+      isLater || headers.authorization === undefined ? { status: 401, headers: { "www-authenticate": wants } } : home;
+    await withServer(answers, {}, async (backend, asked) => {
+      await list(backend);
+      [wants, isLater] = [later, true];
+      const before = asked.length;
+      const error = await rejects(list(backend), "auth");
+      assert.match(error.message, /this session began with/);
+      // The request itself, with the answer that it had; nothing after the lesser challenge.
+      assert.equal(asked.length, before + 1);
+    });
+  });
+}
+
+Deno.test("requests that are challenged side by side answer one challenge, the first", async () => {
+  const wants = [md5, "Basic realm=r"];
+  const answers: Answers = ({ headers }) => {
+    if (headers.authorization !== undefined) return home;
+    return { status: 401, headers: { "www-authenticate": wants.shift() ?? "Basic realm=r" }, after: 20 };
+  };
+  await using server = await startSmallDav(answers);
+  await using http = new Http({ ...{ host: "127.0.0.1", port: server.port }, ...plain });
+  const target = davTarget({ ...login, port: server.port });
+  const rules = { shown: "it", host: "127.0.0.1", secure: false, user: "me", scheme: undefined, allowInsecure: false };
+  const link = new Link(http, rules, target);
+  const ask = { ...call, operation: "open", path: root };
+  const both = [1, 2].map(async () => (await link.send({ method: "PROPFIND", uri: "/" }, ask)).drop());
+  await Promise.all(both);
+  const sent = server.asked.flatMap(({ headers }) => headers.authorization ?? []);
+  assert.ok(sent.length === 2 && sent.every((one) => String(one).startsWith("Digest ")), sent.join());
 });
 
 Deno.test("openWebdav() tells a wrong password from one try", async () => {
