@@ -49,13 +49,13 @@ export interface LinkEntry {
 }
 
 /**
- * Something is there that must not be touched. `cause` decides the report: link and special are notes, unreadable and name are
- * failures. The path of cause "name" is for reports only, it opens nothing.
+ * Something is there that must not be touched. `cause` decides the report: link, special and hidden are notes, unreadable and name are
+ * failures; "hidden" stands for what may be there though no listing shows it. The path of cause "name" is for reports only, it opens nothing.
  */
 export interface OpaqueEntry {
   readonly kind: "opaque";
   readonly path: RelPath;
-  readonly cause: "link" | "special" | "unreadable" | "name";
+  readonly cause: "link" | "special" | "hidden" | "unreadable" | "name";
   readonly why: string;
 }
 

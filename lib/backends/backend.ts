@@ -21,8 +21,8 @@ export interface Traits {
   readonly parallelFiles: number;
   readonly names: NameRules;
   readonly maxNameBytes: number;
-  /** Names that begin with a dot are in no listing: nobody can tell whether one is there. */
-  readonly hidesDots?: boolean;
+  /** Whether listings show names that begin with a dot; undefined until something told. It may become known at any time. */
+  readonly showsDots?: boolean | undefined;
   /** An equal revision is no proof of equal bytes (ETags of WebDAV): size and time have to agree as well. */
   readonly weakRevisions?: boolean;
 }

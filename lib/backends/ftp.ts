@@ -52,7 +52,15 @@ export const openFtp: OpenProtocol = async (target, call) => {
     hasMlst,
     hasChmod: hasMlst && /\bCHMOD\b/.test(abilities.site),
     altersBlanks: /PURE-FTPD/.test(abilities.site),
-    learned: { setter, keepsTimes: false, listAll: true, zone: undefined, links: new Set(), folders: new Set() },
+    learned: {
+      setter,
+      keepsTimes: false,
+      listAll: true,
+      showsDots: undefined,
+      zone: undefined,
+      links: new Set(),
+      folders: new Set(),
+    },
   };
   const traits: Traits = {
     timeStep: setter === "none" ? undefined : 1000,
@@ -66,6 +74,9 @@ export const openFtp: OpenProtocol = async (target, call) => {
     parallelFiles: connections,
     names: "posix",
     maxNameBytes: 255,
+    get showsDots() {
+      return site.learned.showsDots;
+    },
   };
   try {
     const home = unspell(abilities.home, login.spelling);

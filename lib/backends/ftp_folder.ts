@@ -60,7 +60,10 @@ async function plainListing(
   const opened = data === undefined ? {} : { data };
   if (!site.learned.listAll) return await listed(link, site, { doing, command: "LIST", ...opened });
   const all = await listed(link, site, { doing, command: "LIST -a", ...opened });
-  if (all.here) return all;
+  if (all.here) {
+    site.learned.showsDots = true;
+    return all;
+  }
   const plain = await listed(link, site, { doing, command: "LIST" });
   if (plain.lines <= all.lines) return all;
   site.learned.listAll = false;

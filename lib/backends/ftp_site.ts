@@ -27,6 +27,8 @@ export interface Site {
     keepsTimes: boolean;
     /** Can a listing show names with a leading dot only when asked with -a, and does the server understand that? */
     listAll: boolean;
+    /** Whether a listing showed a name with a leading dot, its own folder's "." among them. */
+    showsDots: boolean | undefined;
     /** ms the server's listings are ahead of UTC; undefined until a file told. */
     zone: number | undefined;
     /** Links that listings showed, and the folders listed: MLST may tell of what a link points to. Both as the server names them. */

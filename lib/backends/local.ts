@@ -55,6 +55,7 @@ const traits: Traits = {
   parallelFiles: 32,
   names: isWindows ? "windows" : "posix",
   maxNameBytes: 255,
+  showsDots: true,
 };
 /** Names looked at between two looks at the signal. */
 const BATCH = 64;

@@ -70,6 +70,7 @@ const usualTraits: Traits = {
   parallelFiles: 16,
   names: "posix",
   maxNameBytes: 255,
+  showsDots: true,
 };
 
 interface World {

@@ -52,9 +52,10 @@ export async function openSftpOver(
     const wire = await pool.wire(call);
     const home = loginFolder(wire, call);
     const [place] = await Promise.all([findPlace(wire, address.path, { ...call, home }), home]);
-    const traits = traitsOf(wire, numberOf(options.Connections, CONNECTIONS));
+    const learned: Learned = {};
+    const traits = traitsOf(wire, numberOf(options.Connections, CONNECTIONS), learned);
     const abilities = { runsCommands: wire.software.startsWith("OpenSSH"), linksFiles: wire.offers(HARD_LINK) };
-    const server = { connector, pool, home, hashes: new Hashes(pool), traits, ...abilities };
+    const server = { connector, pool, home, hashes: new Hashes(pool), traits, learned, ...abilities };
     return new Sftp(server, { place, owns: true });
   } catch (error) {
     await pool[Symbol.asyncDispose]();
@@ -77,6 +78,12 @@ interface Server {
   readonly runsCommands: boolean;
   readonly linksFiles: boolean;
   readonly traits: Traits;
+  readonly learned: Learned;
+}
+
+/** What a session finds out about its server. `showsDots`: its listings leave no name out that begins with a dot. */
+interface Learned {
+  showsDots?: boolean;
 }
 
 class Sftp implements Backend {
@@ -113,12 +120,15 @@ class Sftp implements Backend {
     const ask = asking("list", dir, call);
     const wire = await this.#pool.wire(ask);
     const isFolder = this.#folders.check(wire, dir, ask);
-    return await listFolder(wire, { ...ask, at: this.#at(dir), isFolder });
+    const onDot = () => void (this.#server.learned.showsDots = true);
+    return await listFolder(wire, { ...ask, at: this.#at(dir), isFolder, onDot });
   }
 
   async *#walk(dir: RelPath, call: Call): AsyncIterable<readonly Entry[]> {
     const ask = asking("list", dir, call);
-    yield await findBelow(this.#pool, { ...ask, at: this.#at(dir) });
+    const found = await findBelow(this.#pool, { ...ask, at: this.#at(dir) });
+    this.#server.learned.showsDots = true;
+    yield found;
   }
 
   async stat(path: RelPath, call: Call): Promise<Entry | undefined> {
@@ -211,7 +221,7 @@ function expecting({ expect }: Expecting): Expecting {
   return expect === undefined ? {} : { expect };
 }
 
-function traitsOf(wire: Wire, connections: number): Traits {
+function traitsOf(wire: Wire, connections: number, learned: Learned): Traits {
   const atomic = wire.offers(POSIX_RENAME);
   return {
     timeStep: 1000,
@@ -226,6 +236,9 @@ function traitsOf(wire: Wire, connections: number): Traits {
     parallelFiles: PARALLEL_FILES,
     names: "posix",
     maxNameBytes: 255,
+    get showsDots() {
+      return learned.showsDots;
+    },
   };
 }
 

@@ -12,6 +12,8 @@ export interface ListOptions extends Ask {
   readonly at: string;
   /** Rejects unless it is a folder, reached through folders. */
   readonly isFolder: Promise<void>;
+  /** Called when the listing names the folder itself, as "." does: then it leaves no name out for its dot. */
+  onDot?(): void;
 }
 
 /** The children of one folder. Rejects when it is no folder, cannot be read or never ends. */
@@ -33,6 +35,7 @@ export async function listFolder(wire: Wire, options: ListOptions): Promise<read
         continue;
       }
       wanted = most;
+      if (answer.some(({ filename }) => filename === ".")) options.onDot?.();
       const fresh = answer.filter((one) => isFresh(one.filename, names));
       if (names.size > MOST_NAMES) throw failure(options, "refused", { why: `it holds over ${MOST_NAMES} names` });
       for (const entry of await toEntries(wire, fresh, options)) found.push(entry);

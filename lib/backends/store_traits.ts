@@ -14,5 +14,6 @@ export function storeTraits(connections: number): Traits {
     parallelFiles: connections,
     names: "posix",
     maxNameBytes: 1024,
+    showsDots: true,
   };
 }

@@ -79,8 +79,7 @@ class Webdav implements Backend {
   }
 
   async remove(entry: Entry, call: Call): Promise<void> {
-    const { finder, dialect } = this.#server;
-    await removeEntry(finder, entry, { ...this.#spot("remove", entry.path, call), dialect });
+    await removeEntry(this.#server.finder, entry, this.#spot("remove", entry.path, call));
   }
 
   async rename(from: RelPath, to: RelPath, options: Call & Expecting): Promise<void> {
@@ -132,7 +131,7 @@ function resolved(from: string, folder: string): string {
   return posix.resolve(from, folder);
 }
 
-function traitsOf({ dialect, connections }: Server): Traits {
+function traitsOf({ dialect, connections, learned }: Server): Traits {
   return {
     timeStep: { property: 1, header: 1000, none: undefined }[dialect.times],
     dirTimes: false,
@@ -145,6 +144,8 @@ function traitsOf({ dialect, connections }: Server): Traits {
     parallelFiles: connections * 2,
     names: "posix",
     maxNameBytes: dialect.maxNameBytes,
-    hidesDots: dialect.hidesDots,
+    get showsDots() {
+      return learned.showsDots;
+    },
   };
 }

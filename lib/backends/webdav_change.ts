@@ -1,4 +1,6 @@
-import { parentOf, root } from "../path.ts";
+import { randomBytes } from "node:crypto";
+import { nameOf, parentOf, root, toRelPath } from "../path.ts";
+import { tempPath } from "../temp.ts";
 import type { Checksum, DirEntry, Entry, FileEntry } from "../types.ts";
 import type { Expecting } from "./backend.ts";
 import { mismatch } from "./expect.ts";
@@ -33,20 +35,14 @@ export async function makeFolder(finder: Finder, spot: Spot): Promise<DirEntry> 
 export async function removeEntry(
   finder: Finder,
   entry: Entry,
-  { dialect, ...spot }: Spot & { readonly dialect: Dialect },
+  spot: Spot,
 ): Promise<void> {
   const seen = await find(finder, spot);
   if (seen === undefined) return;
   const why = mismatch(entry, seen.entry);
   if (why !== undefined) throw failure(spot, "changed", { why });
   const isFolder = entry.kind === "dir";
-  // DELETE takes all that a folder holds with it: this look is what stands between.
-  if (isFolder && (await children(finder, spot)).length > 0) {
-    throw failure(spot, "changed", { why: "the folder is not empty" });
-  }
-  if (isFolder && dialect.hidesDots) {
-    throw failure(spot, "unsupported", { why: "the server hides names that begin with a dot, so it may not be empty" });
-  }
+  if (isFolder) await mustBeEmpty(finder, spot);
   const tag = isFolder ? undefined : strongTag(seen.response.props.etag);
   const reply = await finder.link.done({
     method: "DELETE",
@@ -55,6 +51,30 @@ export async function removeEntry(
   }, { ...spot, also: [404, 410] });
   await reply.drop();
   if (reply.status === 207) throw failure(spot, "denied", { why: "the server could not remove all of it" });
+}
+
+/** DELETE takes all that a folder holds with it: this look is what stands between. */
+async function mustBeEmpty(finder: Finder, spot: Spot): Promise<void> {
+  if ((await children(finder, spot)).length > 0) throw failure(spot, "changed", { why: "the folder is not empty" });
+  if (await listsDots(finder, spot)) return;
+  const why = "the server's listings hide names that begin with a dot, so it may not be empty";
+  throw failure(spot, "unsupported", { why });
+}
+
+/** Whether listings show names that begin with a dot. Where nothing has told yet, a temporary file is written into the folder and listed. */
+async function listsDots(finder: Finder, spot: Spot): Promise<boolean> {
+  const { learned, link } = finder;
+  if (learned.showsDots !== undefined) return learned.showsDots;
+  const name = nameOf(tempPath(toRelPath("probe"), randomBytes(8).toString("hex")));
+  const uri = encodePath([...spot.names, name]);
+  const written = await link.done({ method: "PUT", uri, body: "" }, spot);
+  await written.drop();
+  const shown = await children(finder, spot).finally(async () => {
+    const gone = await link.done({ method: "DELETE", uri }, { ...spot, also: [404, 410] });
+    await gone.drop();
+  });
+  learned.showsDots = shown.some(({ path }) => nameOf(path) === name);
+  return learned.showsDots;
 }
 
 /** Where MOVE and COPY go. */

@@ -10,11 +10,10 @@ import { isLoopback } from "./loopback.ts";
 import { readClientCertificate } from "./tls_client.ts";
 import type { AuthScheme } from "./webdav_auth.ts";
 import { type Dialect, dialectOf } from "./webdav_dialect.ts";
-import { find, type Finder } from "./webdav_find.ts";
+import { find, type Finder, type Learned } from "./webdav_find.ts";
 import { encodePath, namesOf } from "./webdav_href.ts";
 import { insecure, Link } from "./webdav_link.ts";
 import { refusal } from "./webdav_status.ts";
-import type { Learned } from "./webdav_put.ts";
 
 /** An open server: who it is, how it behaves, and where the session starts. */
 export interface Server extends AsyncDisposable {
@@ -45,14 +44,15 @@ export async function connectWebdav(target: Target, call: Call): Promise<Server>
     const names = namesOf(start);
     const ask: Ask = { signal: call.signal, operation: "open", path: root, shown: label };
     const budget = new Budget(PIECES_AHEAD);
-    const first: Finder = { link, host, asksChecksums: true, budget };
+    const learned: Learned = {};
+    const first: Finder = { link, host, asksChecksums: true, budget, learned };
     // A server that answers "not now" is asked again; one that cannot be reached is not waited for.
     const isWorthWaiting = (error: SyncError) => statusOf(error) !== undefined;
     const facts = await knock(() => meet(first, names, ask), { ...ask, isWorthWaiting });
-    const finder: Finder = { link, host, asksChecksums: facts.isOwncloud, budget };
+    const finder: Finder = { ...first, asksChecksums: facts.isOwncloud };
     const dialect = dialectOf(facts);
     return {
-      ...{ finder, dialect, learned: {}, label, origin, start, connections },
+      ...{ finder, dialect, learned, label, origin, start, connections },
       get isClosed() {
         return http.isClosed;
       },

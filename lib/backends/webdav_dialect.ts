@@ -1,8 +1,7 @@
 /**
  * How a server behaves, as far as it cannot be seen from a single reply. `writes`: "direct" where PUT itself is atomic and conditional,
  * while MOVE over a file is not; else "staged" (PUT to a name of our own, then MOVE). `times`: where a file's time is kept: in a
- * property of our own, by a header of PUT, or not at all. `keepsTags`: MOVE leaves ETag and time alone. `hidesDots`: names that begin
- * with a dot are in no listing, so that nobody can tell an empty folder. `ranges`: what PUT with Content-Range may do to a file: it
+ * property of our own, by a header of PUT, or not at all. `keepsTags`: MOVE leaves ETag and time alone. `ranges`: what PUT with Content-Range may do to a file: it
  * "grows" as the bytes come, takes "pieces" that came whole (where the server was seen to allow it), or "none". Each line was seen on the server itself: Apache 2.4 mod_dav_fs, nginx 1.22 with dav-ext, lighttpd 1.4, rclone 1.60 (Go's x/net/webdav).
  */
 export interface Dialect {
@@ -11,7 +10,6 @@ export interface Dialect {
   readonly atomic: boolean;
   readonly keepsTags: boolean;
   readonly checksums: boolean;
-  readonly hidesDots: boolean;
   readonly ranges: "grows" | "pieces" | "none";
   readonly maxNameBytes: number;
 }
@@ -33,7 +31,6 @@ export function dialectOf({ dav, allow, server, isOwncloud }: ServerFacts): Dial
       atomic: true,
       keepsTags: false,
       checksums: true,
-      hidesDots: false,
       ranges: "none",
       maxNameBytes: 250,
     };
@@ -45,7 +42,6 @@ export function dialectOf({ dav, allow, server, isOwncloud }: ServerFacts): Dial
       atomic: true,
       keepsTags: true,
       checksums: false,
-      hidesDots: false,
       ranges: "grows",
       maxNameBytes: 255,
     };
@@ -63,7 +59,6 @@ export function dialectOf({ dav, allow, server, isOwncloud }: ServerFacts): Dial
     atomic: renames,
     keepsTags: renames,
     checksums: false,
-    hidesDots: isNginx,
     ranges: isLighttpd ? "pieces" : "none",
     maxNameBytes,
   };

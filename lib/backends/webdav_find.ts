@@ -1,5 +1,5 @@
 import { SyncError } from "../errors.ts";
-import { parentOf, type RelPath } from "../path.ts";
+import { nameOf, parentOf, type RelPath } from "../path.ts";
 import type { Entry } from "../types.ts";
 import type { Reply } from "./http.ts";
 import { type Ask, failure, toSyncError } from "./http_status.ts";
@@ -30,6 +30,16 @@ export interface Finder {
   readonly asksChecksums: boolean;
   /** For large downloads. */
   readonly budget: Budget;
+  readonly learned: Learned;
+}
+
+/**
+ * What a session finds out about its server. `goesOn`: it was seen to write a part into a file, or not to. `showsDots`: its listings were
+ * seen to show names that begin with a dot, or to leave one out that is there.
+ */
+export interface Learned {
+  goesOn?: boolean;
+  showsDots?: boolean;
 }
 
 /** What lies there, not followed; undefined when nothing does. */
@@ -69,7 +79,10 @@ export async function children(finder: Finder, spot: Spot): Promise<readonly Ent
   for await (const response of responsesOf(reply, spot)) {
     const child = toChild(spot.path, response, base);
     if (child === "self") self = response;
-    else if (child !== undefined) found.push(child);
+    else if (child !== undefined) {
+      found.push(child);
+      if (nameOf(child.path).startsWith(".")) finder.learned.showsDots = true;
+    }
   }
   // A listing that does not name its folder may be one of something else, or of nothing at all.
   if (self === undefined) throw failure(spot, "unexpected", { why: "the listing does not name the folder itself" });

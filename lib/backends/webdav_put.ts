@@ -6,7 +6,7 @@ import type { Upload } from "./http.ts";
 import { failure, statusOf } from "./http_status.ts";
 import type { Dialect } from "./webdav_dialect.ts";
 import { formatEdited } from "./webdav_entry.ts";
-import { find, type Finder, type Seen, type Spot } from "./webdav_find.ts";
+import { find, type Finder, type Learned, type Seen, type Spot } from "./webdav_find.ts";
 import { encodePath } from "./webdav_href.ts";
 import { OWN_NAMESPACE } from "./webdav_xml.ts";
 
@@ -17,11 +17,6 @@ export interface Draft extends Spot {
   readonly dialect: Dialect;
   readonly origin: string;
   readonly learned: Learned;
-}
-
-/** What a session finds out about its server. `goesOn`: it was seen to write a part into a file, or not to. */
-export interface Learned {
-  goesOn?: boolean;
 }
 
 /** Writes the time of an edit into our own property. `seen`: the version that it belongs to. Rejects where the server refuses. */

@@ -6,6 +6,7 @@ import { apply, type ApplyEnd } from "./apply.ts";
 import type { ApplyOptions } from "./crew.ts";
 import { dangers, describeDanger } from "./check.ts";
 import { confirmAbsences } from "./confirm.ts";
+import { gatherHidden, settleHidden } from "./hidden.ts";
 import type { Remembered } from "./history.ts";
 import { type Danger, type Limits, type PlanOptions, type RootState } from "./options.ts";
 import { type Ends, forgetRestored, noteInPlace, remember, watch } from "./run_memory.ts";
@@ -107,9 +108,14 @@ async function* conduct(sides: Backends, options: RunOptions): AsyncGenerator<Sy
   const scans = await scanBoth(sides, { options, owners, missing });
   for (const side of bothSides) yield { type: "scanned", side, entries: scans[side].snapshot.size };
   const told = yield* keepPace(options, { scans, rootEntries });
-  const raw = yield* planRun(sides, scans, { ...told, rootEntries, listedAt });
-  const snapshots = { local: scans.local.snapshot, remote: scans.remote.snapshot };
-  const found = findDangers(raw, snapshots, { options: told, sides, missing, marker });
+  const settled = await settleHidden(sides, scans, {
+    ...{ signal, mode: options.mode, remove: options.remove || options.mirror, planOnly: options.planOnly },
+    ...{ missing, owners, history: told.remembered?.history },
+  });
+  const raw = gatherHidden(yield* planRun(sides, settled, { ...told, rootEntries, listedAt }));
+  const snapshots = { local: settled.local.snapshot, remote: settled.remote.snapshot };
+  const listed = { local: scans.local.snapshot, remote: scans.remote.snapshot };
+  const found = findDangers(raw, listed, { options: told, sides, missing, marker });
   const isRefused = found.length > 0 && !mayAsk(found, told);
   const made = isRefused ? raw : await confirmAbsences(raw, sides, {
     ...told,
@@ -188,12 +194,11 @@ async function scanBoth(
 ): Promise<Scans> {
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
-  const hidesDots = bothSides.some((side) => sides[side].traits.hidesDots === true);
   const scanOne = async (side: Side): Promise<Scan> => {
-    if (missing[side]) return { snapshot: toSnapshot([]), leftovers: [] };
+    if (missing[side]) return { snapshot: toSnapshot([]), leftovers: [], showsDots: false };
     try {
       const { links, maxListing } = options;
-      return await scan(sides[side], { signal, links, owner: owners[side], hidesDots, maxBytes: maxListing });
+      return await scan(sides[side], { signal, links, owner: owners[side], maxBytes: maxListing });
     } catch (error) {
       stop.abort(error);
       throw error;

@@ -1,6 +1,6 @@
 import type { Backend, Call } from "../backends/backend.ts";
 import { cancelled, type ErrorKind, SyncError, toSyncError } from "../errors.ts";
-import { nameOf, parentOf, printable, type RelPath, root } from "../path.ts";
+import { parentOf, printable, type RelPath, root } from "../path.ts";
 import { tempTag } from "../temp.ts";
 import type { DirEntry, Entry, OpaqueEntry, Snapshot } from "../types.ts";
 import { drain } from "./pool.ts";
@@ -13,15 +13,14 @@ export interface ScanOptions extends Call {
   readonly links: "Skip" | "Keep";
   readonly owner: Owner;
   readonly concurrency?: number;
-  /** One of the two sides shows no name that begins with a dot: whether it is there cannot be told, so it is left alone. */
-  readonly hidesDots?: boolean;
   /** Bytes of memory that the listing may take: 1 GiB by default. */
   readonly maxBytes?: number | undefined;
 }
 
-/** What a side holds, and the temporary files of our own that lie about there (no part of the snapshot). */
+/** What a side holds, and the temporary files of our own that lie about there (no part of the snapshot). `showsDots`: a name that begins with a dot was listed. */
 export interface Scan {
   readonly snapshot: Snapshot;
+  readonly showsDots: boolean;
   readonly leftovers: readonly RelPath[];
 }
 
@@ -34,7 +33,7 @@ export interface Scan {
 export async function scan(backend: Backend, options: ScanOptions): Promise<Scan> {
   const { maxBytes } = options;
   const wall = new ScanWall({ maxBytes, label: backend.label, names: backend.traits.names });
-  const found: Found = { entries: [], leftovers: [], wall };
+  const found: Found = { entries: [], leftovers: [], wall, showsDots: false };
   try {
     if (!await walkTree(backend, found, options)) await listTree(backend, found, options);
   } catch (error) {
@@ -43,7 +42,8 @@ export async function scan(backend: Backend, options: ScanOptions): Promise<Scan
       : await rootError(backend, error, options);
   }
   if (options.signal.aborted) throw cancelled(options.signal, `list ${backend.label}`);
-  return { snapshot: toTree(found.entries) ?? toSnapshot(mend(found.entries)), leftovers: found.leftovers };
+  const { leftovers, showsDots } = found;
+  return { snapshot: toTree(found.entries) ?? toSnapshot(mend(found.entries)), leftovers, showsDots };
 }
 
 /** Does this end a scan or a run, whatever path it came from? */
@@ -65,6 +65,7 @@ interface Found {
   readonly entries: Entry[];
   readonly leftovers: RelPath[];
   readonly wall: ScanWall;
+  showsDots: boolean;
 }
 
 interface Folder {
@@ -73,6 +74,7 @@ interface Folder {
 }
 
 const FATAL: ReadonlySet<ErrorKind> = new Set(["connection", "timeout", "auth", "hostKey", "cancelled"]);
+const DOT = 46;
 const TRASH = ".tandem-trash";
 const LOCK = ".tandem-lock";
 // A hostile server may have folders without end; no disk is that deep.
@@ -175,6 +177,7 @@ function isUnnamed(entry: Entry): entry is OpaqueEntry {
 /** The entry as a snapshot shows it; undefined for what is our own. */
 function admit(entry: Entry, found: Found, options: ScanOptions): Entry | undefined {
   const { path } = entry;
+  if (path.charCodeAt(path.lastIndexOf("/") + 1) === DOT) found.showsDots = true;
   if (path.includes(".tandem-")) {
     if (path === LOCK || path.split("/").includes(TRASH)) return undefined;
     const tag = entry.kind === "opaque" ? undefined : tempTag(path);
@@ -186,12 +189,6 @@ function admit(entry: Entry, found: Found, options: ScanOptions): Entry | undefi
       found.leftovers.push(path);
       return undefined;
     }
-  }
-  if (options.hidesDots === true && nameOf(path).startsWith(".")) {
-    return unreadable(
-      path,
-      "the server hides names that begin with a dot, so that nobody can tell whether it is there",
-    );
   }
   if (entry.kind !== "link" || options.links === "Keep") return entry;
   return { kind: "opaque", path, cause: "link", why: `it is a link to "${printable(entry.target)}"` };

@@ -91,6 +91,7 @@ function toEntry(name: string, literal: Literal): Entry {
   if ("opaque" in literal) {
     const why = {
       link: "a link",
+      hidden: "the server may hide it",
       special: "no regular file",
       unreadable: "cannot be read",
       name: "no valid name",

@@ -18,7 +18,7 @@ export interface DavManners {
     count: number,
   ): { readonly status: number; readonly headers?: http.OutgoingHttpHeaders } | undefined;
   /** A GET's content instead of the file's. */
-  content?(response: http.ServerResponse, bytes: Buffer): void;
+  content?(response: http.ServerResponse, bytes: Uint8Array): void;
 }
 
 export interface DavRequest {
@@ -38,7 +38,7 @@ export interface DavStore extends AsyncDisposable {
 }
 
 export interface DavFile {
-  readonly bytes: Buffer;
+  readonly bytes: Uint8Array;
   readonly modified: number;
   readonly version: number;
 }
@@ -92,7 +92,7 @@ class Store {
     if (instead !== undefined) {
       return void response.writeHead(instead.status, { "content-length": 0, ...instead.headers }).end();
     }
-    const answer = (status: number, more: Headers = {}, body: string | Buffer = "") =>
+    const answer = (status: number, more: Headers = {}, body: string | Uint8Array = "") =>
       void response.writeHead(status, { "content-length": Buffer.byteLength(body), ...more }).end(body);
     switch (method) {
       case "OPTIONS":
@@ -172,7 +172,11 @@ class Store {
     answer(206, { ...marks, "content-range": `bytes ${from}-${to - 1}/${bytes.length}` }, bytes.subarray(from, to));
   }
 
-  #put(path: string, bytes: Buffer, { headers, answer }: { headers: http.IncomingHttpHeaders; answer: Answer }): void {
+  #put(
+    path: string,
+    bytes: Uint8Array,
+    { headers, answer }: { headers: http.IncomingHttpHeaders; answer: Answer },
+  ): void {
     if (this.folders.has(path) || !this.folders.has(above(path))) return answer(409);
     const had = this.files.has(path);
     if (had && headers["if-none-match"] === "*") return answer(412);
@@ -210,7 +214,7 @@ class Store {
   }
 }
 
-type Answer = (status: number, headers?: Headers, body?: string | Buffer) => void;
+type Answer = (status: number, headers?: Headers, body?: string | Uint8Array) => void;
 
 function toPath(url: string): string {
   return url.split("/").filter((name) => name !== "").map(decodeURIComponent).join("/");
