@@ -45,7 +45,8 @@ export async function connectWebdav(target: Target, call: Call): Promise<Server>
     const ask: Ask = { signal: call.signal, operation: "open", path: root, shown: label };
     const budget = new Budget(PIECES_AHEAD);
     const learned: Learned = {};
-    const first: Finder = { link, host, asksChecksums: true, budget, learned };
+    const onNoTimes = () => target.warn(noTimes(label));
+    const first: Finder = { link, host, asksChecksums: true, budget, learned, onNoTimes };
     // A server that answers "not now" is asked again; one that cannot be reached is not waited for.
     const isWorthWaiting = (error: SyncError) => statusOf(error) !== undefined;
     const facts = await knock(() => meet(first, names, ask), { ...ask, isWorthWaiting });
@@ -139,6 +140,11 @@ async function meet(finder: Finder, names: readonly string[], ask: Ask): Promise
     server: value("server"),
     isOwncloud: seen?.response.props.fileId !== undefined,
   };
+}
+
+function noTimes(label: string): string {
+  return `${label} tells no time of its files that can be read, so that only their sizes are compared: ` +
+    "a change that keeps the size is not seen. -Criteria Checksum reads the files and compares their contents.";
 }
 
 function noWebdav(

@@ -1,5 +1,6 @@
 import { gate, type RelPath } from "../path.ts";
 import type { Checksum, Entry, FileEntry } from "../types.ts";
+import { parseDate } from "./http_date.ts";
 import { type HrefBase, placeHref } from "./webdav_href.ts";
 import type { DavProps, DavResponse } from "./webdav_xml.ts";
 
@@ -40,14 +41,6 @@ export function formatEdited(modified: number, props: DavProps): string {
 /** An ETag that stands for equal bytes; weak ones do not (RFC 9110, section 8.8.3). */
 export function strongTag(etag: string | undefined): string | undefined {
   return etag !== undefined && /^"[\x21\x23-\x7e]{1,512}"$/.test(etag) ? etag : undefined;
-}
-
-/** An HTTP date in ms; undefined for everything else. */
-export function parseDate(text: string | undefined): number | undefined {
-  const time = text !== undefined && /\d{1,2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2}/.test(text)
-    ? Date.parse(text)
-    : NaN;
-  return Number.isNaN(time) ? undefined : time;
 }
 
 /** Every checksum in ownCloud's "SHA1:… MD5:…", in Tandem's form. */

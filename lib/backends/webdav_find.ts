@@ -31,15 +31,19 @@ export interface Finder {
   /** For large downloads. */
   readonly budget: Budget;
   readonly learned: Learned;
+  /** Called once, when a listing tells no time of any file that could be read. */
+  onNoTimes(): void;
 }
 
 /**
  * What a session finds out about its server. `goesOn`: it was seen to write a part into a file, or not to. `showsDots`: its listings were
- * seen to show names that begin with a dot, or to leave one out that is there.
+ * seen to show names that begin with a dot, or to leave one out that is there. `tellsTimes`: the time of a file could be read, or of none in a
+ * whole listing.
  */
 export interface Learned {
   goesOn?: boolean;
   showsDots?: boolean;
+  tellsTimes?: boolean;
 }
 
 /** What lies there, not followed; undefined when nothing does. */
@@ -90,7 +94,16 @@ export async function children(finder: Finder, spot: Spot): Promise<readonly Ent
   const own = toEntry(spot.path, self);
   if (own.kind === "opaque") throw failure(spot, "denied", { why: own.why });
   if (own.kind !== "dir") throw failure(spot, "refused", { why: "it is a file" });
+  learnTimes(finder, found);
   return found;
+}
+
+function learnTimes({ learned, onNoTimes }: Finder, entries: readonly Entry[]): void {
+  const files = learned.tellsTimes === true ? [] : entries.filter((entry) => entry.kind === "file");
+  if (files.length === 0) return;
+  const isFirst = learned.tellsTimes === undefined;
+  learned.tellsTimes = files.some(({ modified }) => modified !== undefined);
+  if (isFirst && !learned.tellsTimes) onNoTimes();
 }
 
 const PROPS =

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "npm:fast-check@4.10.2";
-import { formatEdited, parseChecksums, parseDate, toChild, toEntry } from "../../../lib/backends/webdav_entry.ts";
+import { formatEdited, parseChecksums, toChild, toEntry } from "../../../lib/backends/webdav_entry.ts";
 import { encodePath, placeHref } from "../../../lib/backends/webdav_href.ts";
 import type { DavProps } from "../../../lib/backends/webdav_xml.ts";
 import { toRelPath } from "../../../lib/path.ts";
@@ -150,13 +150,6 @@ Deno.test("toEntry() makes no file of what has no possible size", () => {
 Deno.test("toEntry() shows what the server refuses as unreadable", () => {
   const found = toEntry(dir, { href: "", status: 403, props: { known: false, isFolder: false } });
   assert.ok(found.kind === "opaque" && found.cause === "unreadable");
-});
-
-Deno.test("parseDate() knows HTTP dates and nothing else", () => {
-  assert.equal(parseDate("Sun, 22 Nov 2026 07:44:15 GMT"), listed);
-  for (const text of ["", "0", "1", "yesterday", "Thu, 99 Foo 2026 00:00:00 GMT", undefined]) {
-    assert.equal(parseDate(text), undefined);
-  }
 });
 
 Deno.test("parseChecksums() reads ownCloud's form", () => {

@@ -1,0 +1,52 @@
+/**
+ * A time as servers write it, in ms: the three forms of HTTP (RFC 9110, section 5.6.7), which are the usual one, that of RFC 850 and that of
+ * asctime, with one-digit days and numeric zones too; and RFC 3339. Undefined for everything else, times that no calendar has among it.
+ */
+export function parseDate(text: string | undefined): number | undefined {
+  if (text === undefined || text.length > MOST) return undefined;
+  for (const form of FORMS) {
+    const groups = form.exec(text.trim())?.groups;
+    if (groups !== undefined) return toTime(groups);
+  }
+  return undefined;
+}
+
+const MOST = 64;
+const CLOCK = String.raw`(?<hour>\d{2}):(?<minute>\d{2}):(?<second>\d{2})(?:\.(?<part>\d{1,9}))?`;
+const ZONE = String.raw`(?:(?:GMT|UTC|UT|Z)?(?:(?<sign>[+-])(?<zoneHour>\d{2}):?(?<zoneMinute>\d{2}))?)`;
+
+/** What no form names is UTC: a server that leaves the zone out tells its times in this way, or in none that could be known. */
+const FORMS: readonly RegExp[] = [
+  new RegExp(String.raw`^(?:[a-z]{3,9},? +)?(?<day>\d{1,2}) (?<month>[a-z]{3}) (?<year>\d{4}) ${CLOCK} *${ZONE}$`, "i"),
+  new RegExp(
+    String.raw`^(?:[a-z]{3,9},? +)?(?<day>\d{1,2})-(?<month>[a-z]{3})-(?<year>\d{4}|\d{2}) ${CLOCK} *${ZONE}$`,
+    "i",
+  ),
+  new RegExp(String.raw`^[a-z]{3,9} (?<month>[a-z]{3}) {1,2}(?<day>\d{1,2}) ${CLOCK} (?<year>\d{4})$`, "i"),
+  new RegExp(String.raw`^(?<year>\d{4})-(?<month>\d{2})-(?<day>\d{2})[T ]${CLOCK} *${ZONE}$`, "i"),
+];
+const MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+const MINUTE = 60_000;
+
+function toTime(groups: Readonly<Record<string, string | undefined>>): number | undefined {
+  const number = (name: string) => Number(groups[name] ?? 0);
+  const { month = "", year = "", part = "", sign } = groups;
+  const index = /^\d/.test(month) ? Number(month) - 1 : MONTHS.indexOf(month.toLowerCase());
+  const [day, hour, minute, second] = [number("day"), number("hour"), number("minute"), number("second")];
+  const full = year.length === 2 ? fullYear(Number(year)) : Number(year);
+  // A leap second is the last one of its minute.
+  const at = new Date(Date.UTC(full, index, day, hour, minute, Math.min(second, 59)));
+  // Dates do not refuse the 31st of a short month, they move on.
+  const isReal = index >= 0 && at.getUTCMonth() === index && at.getUTCDate() === day && hour < 24 && minute < 60 &&
+    second <= 60 && number("zoneHour") < 24 && number("zoneMinute") < 60;
+  if (!isReal) return undefined;
+  const zone = (number("zoneHour") * 60 + number("zoneMinute")) * MINUTE * (sign === "-" ? -1 : 1);
+  return at.getTime() + Math.floor(Number(`0.${part || "0"}`) * 1000) - zone;
+}
+
+/** A year of two digits that would lie more than 50 years ahead is one of the century before. RFC 9110, section 5.6.7. */
+function fullYear(year: number): number {
+  const now = new Date().getUTCFullYear();
+  const full = now - now % 100 + year;
+  return full > now + 50 ? full - 100 : full;
+}
