@@ -144,6 +144,8 @@ function traitsOf({ dialect, connections, learned }: Server): Traits {
     parallelFiles: connections * 2,
     names: "posix",
     maxNameBytes: dialect.maxNameBytes,
+    // Servers make them of what they like: one that stays, or comes from another node, proves nothing alone.
+    weakRevisions: true,
     get showsDots() {
       return learned.showsDots;
     },

@@ -3,10 +3,10 @@ import { nameOf, parentOf, root, toRelPath } from "../path.ts";
 import { tempPath } from "../temp.ts";
 import type { Checksum, DirEntry, Entry, FileEntry } from "../types.ts";
 import type { Expecting } from "./backend.ts";
-import { mismatch } from "./expect.ts";
 import { failure } from "./http_status.ts";
 import type { Dialect } from "./webdav_dialect.ts";
-import { parseChecksums, strongTag } from "./webdav_entry.ts";
+import { parseChecksums } from "./webdav_entry.ts";
+import { conditionOf, isLoose, mustMatch } from "./webdav_expect.ts";
 import { children, find, type Finder, type Seen, type Spot } from "./webdav_find.ts";
 import { encodePath } from "./webdav_href.ts";
 import { refusal } from "./webdav_status.ts";
@@ -39,17 +39,20 @@ export async function removeEntry(
 ): Promise<void> {
   const seen = await find(finder, spot);
   if (seen === undefined) return;
-  const why = mismatch(entry, seen.entry);
-  if (why !== undefined) throw failure(spot, "changed", { why });
+  await mustMatch(finder, spot, { expect: entry, seen });
   const isFolder = entry.kind === "dir";
   if (isFolder) await mustBeEmpty(finder, spot);
-  const tag = isFolder ? undefined : strongTag(seen.response.props.etag);
+  const tag = isFolder ? undefined : conditionOf(finder, seen);
   const reply = await finder.link.done({
     method: "DELETE",
     uri: encodePath(spot.names, isFolder ? "folder" : "file"),
     ...(tag === undefined ? {} : { headers: { "if-match": tag } }),
-  }, { ...spot, also: [404, 410] });
+  }, { ...spot, also: tag === undefined ? [404, 410] : [404, 410, 412] });
   await reply.drop();
+  if (reply.status === 412) {
+    if (await isLoose(finder, spot, { expect: entry, seen })) return await removeEntry(finder, entry, spot);
+    throw refusal(spot, reply);
+  }
   if (reply.status === 207) throw failure(spot, "denied", { why: "the server could not remove all of it" });
 }
 
@@ -132,8 +135,7 @@ export async function serverChecksum(
   { wanted, ...spot }: Spot & { readonly wanted: readonly string[] },
 ): Promise<Checksum | undefined> {
   const seen = await find(finder, spot);
-  const why = mismatch(entry, seen?.entry);
-  if (why !== undefined) throw failure(spot, "changed", { why });
+  await mustMatch(finder, spot, { expect: entry, seen });
   const sums = parseChecksums(seen?.response.props.checksums);
   const found = wanted.map((name) => sums.find((sum) => sum.startsWith(`${name}:`)));
   return found.find((sum) => sum !== undefined);

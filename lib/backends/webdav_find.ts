@@ -37,12 +37,14 @@ export interface Finder {
 
 /**
  * What a session finds out about its server. `goesOn`: it was seen to write a part into a file, or not to. `showsDots`: its listings were
- * seen to show names that begin with a dot, or to leave one out that is there. `tellsTimes`: the time of a file could be read, or of none in a
+ * seen to show names that begin with a dot, or to leave one out that is there. `looseTags`: a file that did not change had
+ * another ETag each time. `tellsTimes`: the time of a file could be read, or of none in a
  * whole listing.
  */
 export interface Learned {
   goesOn?: boolean;
   showsDots?: boolean;
+  looseTags?: boolean;
   tellsTimes?: boolean;
 }
 

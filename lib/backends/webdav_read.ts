@@ -1,12 +1,12 @@
 import { cancelled } from "../errors.ts";
 import type { Content, ReadOptions } from "./backend.ts";
-import { mismatch } from "./expect.ts";
 import { CHUNK, streamOf } from "./content.ts";
 import type { Reply } from "./http.ts";
 import { failure } from "./http_status.ts";
 import { PIECE, type Room, striped } from "./http_stripes.ts";
 import { parseDate } from "./http_date.ts";
 import { strongTag } from "./webdav_entry.ts";
+import { mustMatch } from "./webdav_expect.ts";
 import { find, type Finder, type Spot } from "./webdav_find.ts";
 import { encodePath } from "./webdav_href.ts";
 import { refusal } from "./webdav_status.ts";
@@ -151,19 +151,25 @@ function isSame({ headers }: Reply, reading: Reading & { readonly total: number 
   const changed = total !== undefined && total !== expect.size;
   if (changed) throw failure(reading, "changed", { why: `it has ${total} bytes now, ${expect.size} before` });
   const tag = strongTag(headers.etag as string | undefined);
-  if (tag !== undefined && tag === expect.revision) return true;
   const modified = parseDate(headers["last-modified"] as string | undefined);
-  const isServersTime = expect.revision === undefined && expect.timeStep !== undefined;
-  return isServersTime && modified !== undefined && modified === expect.modified;
+  const isServersTime = expect.timeStep !== undefined && expect.modified !== undefined && modified !== undefined;
+  // A tag that stays while the time moves tells nothing.
+  if (isServersTime && toSecond(modified) !== toSecond(expect.modified)) return false;
+  return expect.revision === undefined ? isServersTime : tag === expect.revision;
+}
+
+/** The times of replies have no parts of a second. */
+function toSecond(ms: number): number {
+  return Math.floor(ms / 1000);
 }
 
 async function mustBeExpected(finder: Finder, reading: Reading): Promise<void> {
   const { expect } = reading;
-  const found = (await find(finder, reading))?.entry;
+  const seen = await find(finder, reading);
+  const found = seen?.entry;
   if (found === undefined) throw failure(reading, "notFound", { why: "there is no such file" });
   if (found.kind !== "file") throw failure(reading, "refused", { why: "it is no file" });
-  const why = expect === undefined ? undefined : mismatch(expect, found);
-  if (why !== undefined) throw failure(reading, "changed", { why });
+  if (expect !== undefined) await mustMatch(finder, reading, { expect, seen });
 }
 
 async function nothingThere(finder: Finder, reply: Reply, reading: Reading): Promise<Content> {

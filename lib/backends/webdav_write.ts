@@ -1,9 +1,8 @@
 import { parentOf } from "../path.ts";
 import type { Entry, FileEntry } from "../types.ts";
 import type { WriteOptions } from "./backend.ts";
-import { mismatch } from "./expect.ts";
 import { failure, statusOf } from "./http_status.ts";
-import { strongTag } from "./webdav_entry.ts";
+import { conditionOf, mustMatch } from "./webdav_expect.ts";
 import { find, type Finder, type Seen, type Spot } from "./webdav_find.ts";
 import { encodePath } from "./webdav_href.ts";
 import { canGoOn, isUnfit, isWorthKeeping, putParts } from "./webdav_parts.ts";
@@ -25,8 +24,7 @@ export async function lookFor(
   spot: Spot & { readonly expect?: Entry | "absent" },
 ): Promise<Seen | undefined> {
   const seen = await find(finder, spot);
-  const why = spot.expect === undefined ? undefined : mismatch(spot.expect, seen?.entry);
-  if (why !== undefined) throw failure(spot, "changed", { why });
+  if (spot.expect !== undefined) await mustMatch(finder, spot, { expect: spot.expect, seen });
   if (seen === undefined || seen.entry.kind === "file") return seen;
   const what = seen.entry.kind === "dir" ? "a folder" : "something that must not be touched";
   throw failure(spot, "exists", { why: `${what} is there` });
@@ -39,7 +37,7 @@ const WORTH_LOOKING_FIRST = 1 << 20;
 async function writeDirect(finder: Finder, draft: Draft): Promise<FileEntry> {
   const { options } = draft;
   const seen = options.expect === "absent" ? undefined : await lookFor(finder, { ...draft, ...expecting(options) });
-  const tag = strongTag(seen?.response.props.etag);
+  const tag = conditionOf(finder, seen);
   const headers: Record<string, string> = {
     ...(tag === undefined ? {} : { "if-match": tag }),
     ...(options.expect === "absent" ? { "if-none-match": "*" } : {}),
