@@ -13,7 +13,7 @@ import { type Dialect, dialectOf } from "./webdav_dialect.ts";
 import { find, type Finder, type Learned } from "./webdav_find.ts";
 import { encodePath, namesOf } from "./webdav_href.ts";
 import { insecure, Link } from "./webdav_link.ts";
-import { refusal } from "./webdav_status.ts";
+import { lookRefusal } from "./webdav_status.ts";
 
 /** An open server: who it is, how it behaves, and where the session starts. */
 export interface Server extends AsyncDisposable {
@@ -126,7 +126,7 @@ async function meet(finder: Finder, names: readonly string[], ask: Ask): Promise
   const hello = await link.send({ method: "PROPFIND", uri, headers: { depth: "0" } }, ask);
   const { status } = hello;
   await hello.drop();
-  const busy = refusal(ask, hello);
+  const busy = lookRefusal(ask, hello);
   if (busy.facts.transient === true) throw busy;
   if (status === 404 && names.length > 0) return await meet(finder, names.slice(0, -1), ask);
   if (status !== 207) throw noWebdav(ask, { status, location: String(hello.headers.location ?? ""), uri });

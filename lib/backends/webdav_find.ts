@@ -7,7 +7,7 @@ import type { Budget } from "./http_stripes.ts";
 import { toChild, toEntry } from "./webdav_entry.ts";
 import { encodePath, type HrefBase, placeHref } from "./webdav_href.ts";
 import type { Link } from "./webdav_link.ts";
-import { refusal } from "./webdav_status.ts";
+import { lookRefusal } from "./webdav_status.ts";
 import { type DavResponse, Multistatus, OWN_NAMESPACE } from "./webdav_xml.ts";
 
 /** A path as callers know it, and its names from the server's root on. */
@@ -59,7 +59,7 @@ export async function find(finder: Finder, spot: Spot): Promise<Seen | undefined
     await reply.drop();
     // Below a file: some servers call that a bad request.
     if (BELOW_A_FILE.includes(reply.status) && await isBelowFile(finder, spot)) return undefined;
-    throw refusal(spot, reply);
+    throw lookRefusal(spot, reply);
   }
   const base = baseOf(finder, spot);
   let found: DavResponse | undefined;
@@ -154,5 +154,5 @@ async function whyNotListed(finder: Finder, spot: Spot, reply: Reply): Promise<S
     return failure(spot, "notFound", { why: "there is no such folder" });
   }
   const isAbsent = BELOW_A_FILE.includes(reply.status) && await find(finder, spot) === undefined;
-  return isAbsent ? failure(spot, "notFound", { why: "there is no such folder" }) : refusal(spot, reply);
+  return isAbsent ? failure(spot, "notFound", { why: "there is no such folder" }) : lookRefusal(spot, reply);
 }

@@ -1,4 +1,5 @@
 import type { SyncError } from "../errors.ts";
+import { root } from "../path.ts";
 import { type Answer, type Ask, type Meaning, refused } from "./http_status.ts";
 
 /** A reply that is no success as the error of its request. RFC 9110 section 15, RFC 4918 section 11. */
@@ -6,6 +7,18 @@ export function refusal(ask: Ask, answer: Answer): SyncError {
   return refused(ask, answer, meanings);
 }
 
+/**
+ * The refusal of a look or a listing, which may be asked for again. What passes by itself says that the whole server cannot be used where
+ * the root was asked for; below it concerns one path, and ends no run.
+ */
+export function lookRefusal(ask: Ask, answer: Answer): SyncError {
+  const kind = ask.path === root ? "connection" : "unexpected";
+  const [, why] = meanings[answer.status] ?? [];
+  const isPassing = why !== undefined && PASSING.includes(answer.status);
+  return refused(ask, answer, isPassing ? { ...meanings, [answer.status]: [kind, why, true] } : meanings);
+}
+
+const PASSING: readonly number[] = [408, 425, 429, 500, 502, 503, 504];
 const meanings: Readonly<Record<number, Meaning>> = {
   400: ["unsupported", "the server does not understand the request (400)"],
   401: [
