@@ -89,13 +89,14 @@ export class Connection {
   }
 
   async #readHead(): Promise<Head | undefined> {
-    for (;;) {
+    for (let interim = 0; interim <= MOST_INTERIM; interim++) {
       const text = await this.#textUntil("\r\n\r\n", { patient: true });
       if (text === undefined) return undefined;
       const head = parseHead(text);
       // "100 Continue" and its like come before the reply.
       if (head.status >= 200 || head.status === 101) return head;
     }
+    throw new Error(`the server sent more than ${MOST_INTERIM} answers that announce another one`);
   }
 
   /** What stands before the mark, which is passed over; undefined when nothing comes any more. */
@@ -149,11 +150,15 @@ export class Connection {
   #chunked(): Source {
     let left = 0;
     let isOver = false;
+    let beside = 0;
     const nextChunk = async () => {
       const line = await this.#textUntil("\r\n", { patient: false });
       const [, digits] = /^([0-9A-Fa-f]{1,12})[ \t]*(?:;.*)?$/.exec(line ?? "") ?? [];
       if (digits === undefined) throw new Error("the reply's chunks cannot be understood");
       left = parseInt(digits, 16);
+      // Extensions of chunks say nothing that is wanted, and may not outweigh the content.
+      beside += (line?.length ?? 0) - digits.length;
+      if (beside > HELD) throw new Error("the reply has too much beside the content of its chunks");
       if (left > 0) return;
       isOver = true;
       // Headers behind the content say nothing that is wanted, but they must end.
@@ -183,5 +188,7 @@ export type Source = (into: Uint8Array<ArrayBuffer>) => Promise<number | undefin
 
 /** Longer than the sentence of any server that expects TLS, and what stands around it. */
 const MOST_SAID = 4096;
+/** Interim answers (1xx) ahead of the reply. */
+const MOST_INTERIM = 20;
 /** Longer than the headers of any answer. */
 const HELD = 64 * 1024;

@@ -39,14 +39,14 @@ export async function connectWebdav(target: Target, call: Call): Promise<Server>
   }
   const http = new Http({ ...rules, ...(client === undefined ? {} : { client }) });
   try {
-    const { host, origin, label, connections, start } = rules;
+    const { host, origin, label, connections, start, most } = rules;
     const link = new Link(http, { ...rules, shown: origin }, target);
     const names = namesOf(start);
     const ask: Ask = { signal: call.signal, operation: "open", path: root, shown: label };
     const budget = new Budget(PIECES_AHEAD);
     const learned: Learned = {};
     const onNoTimes = () => target.warn(noTimes(label));
-    const first: Finder = { link, host, asksChecksums: true, budget, learned, onNoTimes };
+    const first: Finder = { link, host, asksChecksums: true, budget, learned, most, onNoTimes };
     // A server that answers "not now" is asked again; one that cannot be reached is not waited for.
     const isWorthWaiting = (error: SyncError) => statusOf(error) !== undefined;
     const facts = await knock(() => meet(first, names, ask), { ...ask, isWorthWaiting });
@@ -67,6 +67,8 @@ export async function connectWebdav(target: Target, call: Call): Promise<Server>
 
 const TIMEOUT_MS = 15_000;
 const CONNECTIONS = 16;
+const LISTING_MIB = 64;
+const MIB = 1 << 20;
 /** Some 64 MiB. */
 const PIECES_AHEAD = 16;
 
@@ -107,6 +109,7 @@ function rulesOf(target: Target) {
     origin,
     timeout: numberOf(options["Timeout"], TIMEOUT_MS),
     connections: Math.max(1, numberOf(options["Connections"], CONNECTIONS)),
+    most: Math.max(1, numberOf(options["MaxFolderListing"], LISTING_MIB)) * MIB,
     label: `${secure ? "davs" : "dav"}://${login}${shown}`,
     start: rootPath ?? (address.path === "" ? "/" : address.path),
   };

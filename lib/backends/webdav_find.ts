@@ -8,7 +8,7 @@ import { toChild, toEntry } from "./webdav_entry.ts";
 import { encodePath, type HrefBase, placeHref } from "./webdav_href.ts";
 import type { Link } from "./webdav_link.ts";
 import { lookRefusal } from "./webdav_status.ts";
-import { type DavResponse, Multistatus, OWN_NAMESPACE } from "./webdav_xml.ts";
+import { type DavResponse, Multistatus, OWN_NAMESPACE, usualBounds } from "./webdav_xml.ts";
 
 /** A path as callers know it, and its names from the server's root on. */
 export interface Spot extends Ask {
@@ -31,6 +31,8 @@ export interface Finder {
   /** For large downloads. */
   readonly budget: Budget;
   readonly learned: Learned;
+  /** Bytes that a listing may have. */
+  readonly most: number;
   /** Called once, when a listing tells no time of any file that could be read. */
   onNoTimes(): void;
 }
@@ -63,7 +65,7 @@ export async function find(finder: Finder, spot: Spot): Promise<Seen | undefined
   }
   const base = baseOf(finder, spot);
   let found: DavResponse | undefined;
-  for await (const response of responsesOf(reply, spot)) {
+  for await (const response of responsesOf(reply, spot, finder)) {
     if (found === undefined && placeHref(response.href, base).is === "self") found = response;
   }
   if (found === undefined) {
@@ -82,7 +84,7 @@ export async function children(finder: Finder, spot: Spot): Promise<readonly Ent
   const base = baseOf(finder, spot);
   const found: Entry[] = [];
   let self: DavResponse | undefined;
-  for await (const response of responsesOf(reply, spot)) {
+  for await (const response of responsesOf(reply, spot, finder)) {
     const child = toChild(spot.path, response, base);
     if (child === "self") self = response;
     else if (child !== undefined) {
@@ -131,8 +133,8 @@ function baseOf({ host }: Finder, { names }: Spot): HrefBase {
   return { host, names };
 }
 
-async function* responsesOf(reply: Reply, ask: Ask): AsyncGenerator<DavResponse> {
-  const reader = new Multistatus();
+async function* responsesOf(reply: Reply, ask: Ask, { most }: Finder): AsyncGenerator<DavResponse> {
+  const reader = new Multistatus({ ...usualBounds, bytes: most });
   try {
     for await (const bytes of reply.chunks()) yield* reader.push(bytes);
     yield* reader.end();

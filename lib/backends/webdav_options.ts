@@ -37,4 +37,9 @@ export const webdavOptions = [
     kind: "number",
     help: "How many connections may be open side by side.",
   },
+  {
+    name: "MaxFolderListing",
+    kind: "number",
+    help: "How many MiB the listing of one folder may have, 64 by default; beyond that the server is not believed.",
+  },
 ] as const satisfies readonly ProtocolOption[];

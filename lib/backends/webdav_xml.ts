@@ -22,7 +22,7 @@ export interface DavProps {
   readonly fileId?: string;
 }
 
-/** How much a reply may hold; beyond that it is refused. `text`: characters of one value. */
+/** How much a reply may hold; beyond that it is refused. `text`: characters of one value, or of one tag, comment or other piece of markup. */
 export interface Bounds {
   readonly bytes: number;
   readonly depth: number;
@@ -30,7 +30,7 @@ export interface Bounds {
   readonly text: number;
 }
 
-export const usualBounds: Bounds = { bytes: 1 << 30, depth: 32, responses: 5_000_000, text: 65_536 };
+export const usualBounds: Bounds = { bytes: 64 << 20, depth: 32, responses: 5_000_000, text: 65_536 };
 
 /** The namespace of our own property. */
 export const OWN_NAMESPACE = "urn:tandem:sync";
@@ -48,6 +48,8 @@ export class Multistatus {
   #found: DavResponse[] = [];
   #count = 0;
   #bytes = 0;
+  /** Where the piece of markup began that is being read. */
+  #begun = 0;
   #isDone = false;
   #response = newResponse();
   #props: Props = {};
@@ -63,16 +65,24 @@ export class Multistatus {
     this.#parser.on("doctype", () => {
       throw new RangeError("its XML has a DOCTYPE, which is refused");
     });
-    this.#parser.on("opentag", (tag) => this.#onOpen(tag));
-    this.#parser.on("closetag", () => this.#onClose());
-    this.#parser.on("text", (text) => this.#onText(text));
-    this.#parser.on("cdata", (text) => this.#onText(text));
+    const after = <A extends readonly unknown[]>(work: (...args: A) => void) => (...args: A) => {
+      this.#begun = this.#parser.position;
+      work(...args);
+    };
+    this.#parser.on("opentag", after((tag: SaxesTagNS) => this.#onOpen(tag)));
+    this.#parser.on("closetag", after(() => this.#onClose()));
+    this.#parser.on("text", after((text: string) => this.#onText(text)));
+    this.#parser.on("cdata", after((text: string) => this.#onText(text)));
+    this.#parser.on("comment", after(() => {}));
+    this.#parser.on("processinginstruction", after(() => {}));
   }
 
   /** Takes the next bytes and gives the responses that they completed. */
   push(bytes: Uint8Array): readonly DavResponse[] {
     this.#bytes += bytes.length;
-    if (this.#bytes > this.#bounds.bytes) throw new RangeError(`it is longer than ${this.#bounds.bytes} bytes`);
+    if (this.#bytes > this.#bounds.bytes) {
+      throw new RangeError(`it is longer than ${this.#bounds.bytes >> 20} MiB; -MaxFolderListing allows more`);
+    }
     return this.#write(this.#decoder.decode(bytes, { stream: true }));
   }
 
@@ -85,7 +95,12 @@ export class Multistatus {
   }
 
   #write(text: string): readonly DavResponse[] {
-    this.#parser.write(text);
+    for (let at = 0; at < text.length; at += STEP) {
+      this.#parser.write(text.slice(at, at + STEP));
+      if (this.#parser.position - this.#begun > this.#bounds.text) {
+        throw new RangeError(`a tag, comment or text in it is longer than ${this.#bounds.text} characters`);
+      }
+    }
     const found = this.#found;
     if (found.length > 0) this.#found = [];
     return found;
@@ -151,6 +166,9 @@ export class Multistatus {
     });
   }
 }
+
+/** Characters that are parsed at once: so often it is looked whether a piece of markup ends. */
+const STEP = 4096;
 
 type Props = { -readonly [K in Exclude<keyof DavProps, "known">]?: DavProps[K] };
 

@@ -90,6 +90,39 @@ for (
   });
 }
 
+for (
+  const [what, piece, first] of [
+    ["interim answers", "HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n", ""],
+    ["headers", `x-one: ${"y".repeat(1000)}\r\n`, "HTTP/1.1 200 OK\r\n"],
+    [
+      "extensions of chunks",
+      `1;x=${"y".repeat(1000)}\r\na\r\n`,
+      "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
+    ],
+    ["trailers", `x-one: ${"y".repeat(1000)}\r\n`, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n"],
+  ] as const
+) {
+  Deno.test(`exchange() rejects a reply whose ${what} never end`, async () => {
+    await using server = startRaw(async (connection) => {
+      if (await connection.request() === undefined) return;
+      await connection.send(first);
+      for (;;) await connection.send(piece);
+    });
+    await using client = connect(server, { timeout: 60_000 });
+    await rejects(textOf(client), "connection");
+  });
+}
+
+Deno.test("a timeout names the parameter that allows more time", async () => {
+  await using server = startRaw(async (connection) => {
+    await connection.request();
+    await connection.more();
+  });
+  await using client = connect(server, { timeout: 200 });
+  const error = await rejects(textOf(client), "timeout");
+  assert.match(error.message, /-Timeout/);
+});
+
 Deno.test("collect() rejects a content that is longer than allowed", async () => {
   await using server = startRaw(saying("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n123456789"));
   await using client = connect(server);

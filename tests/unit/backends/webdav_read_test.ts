@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import type { FileEntry } from "../../../lib/types.ts";
 import { openWebdav } from "../../../lib/backends/webdav.ts";
 import { toRelPath } from "../../../lib/path.ts";
-import { call, rejects } from "../../contract/rig.ts";
+import { call, file, rejects } from "../../contract/rig.ts";
 import { collect } from "../../support/content.ts";
+import { startDavStore } from "../../support/servers/dav_store.ts";
 import { type Answers, fileProps, folderProps, multistatus, startSmallDav } from "../../support/servers/small_dav.ts";
 import { davTarget } from "../../support/webdav_target.ts";
 
@@ -100,6 +101,30 @@ for (
     );
     const expect: FileEntry = { kind: "file", path: f, size: 100, revision: '"1"' };
     await rejects(backend.read(f, { ...call, expect, ...range }), "unexpected");
+  });
+}
+
+for (const size of [100, 600_000]) {
+  Deno.test(`read() of a file of ${size} bytes takes no more than one byte beyond them`, async () => {
+    let sent = 0;
+    await using server = await startDavStore({
+      getHeaders: "none",
+      content: (response, bytes) => {
+        response.writeHead(200);
+        const piece = new Uint8Array(64 * 1024);
+        response.write(bytes);
+        const more = () => {
+          while (!response.destroyed && response.write(piece)) sent += piece.length;
+          if (!response.destroyed) response.once("drain", more);
+        };
+        more();
+      },
+    });
+    server.files.set("f", { bytes: new Uint8Array(size), modified: 0, version: 1 });
+    await using backend = await openWebdav(davTarget({ user: "", password: "", root: "/", port: server.port }), call);
+    const expect = await file(backend, "f");
+    await rejects(backend.read(f, { ...call, expect }).then(collect).catch(unwrapped), "changed");
+    assert.ok(sent < 64 << 20, `${sent} bytes were sent`);
   });
 }
 

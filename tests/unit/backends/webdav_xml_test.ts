@@ -87,12 +87,28 @@ for (
     ["depth", multistatus("<a>".repeat(50) + "</a>".repeat(50)), {}],
     ["responses", multistatus("<response><href>/x</href></response>".repeat(11)), { responses: 10 }],
     ["text", multistatus(`<response><href>/${"x".repeat(70_000)}</href></response>`), {}],
+    ["text that means nothing", multistatus(`<x>${"y".repeat(70_000)}</x>`), {}],
+    ["an attribute", multistatus(`<x a="${"y".repeat(70_000)}"/>`), {}],
+    ["attributes", multistatus(`<x ${Array.from({ length: 9000 }, (_, i) => `a${i}="1"`).join(" ")}/>`), {}],
+    ["names", multistatus(`<${"y".repeat(70_000)}/>`), {}],
+    ["comments", multistatus(`<!--${"y".repeat(70_000)}-->`), {}],
+    ["instructions", multistatus(`<?x ${"y".repeat(70_000)}?>`), {}],
+    ["bytes, the usual ones", multistatus("<x/>".repeat(17 << 20)), {}],
   ] as const
 ) {
   Deno.test(`Multistatus is bounded in ${what}`, () => {
     assert.throws(() => read(text, { bounds }), RangeError);
   });
 }
+
+Deno.test("Multistatus names the parameter that allows a longer listing", () => {
+  assert.throws(() => read(APACHE, { bounds: { bytes: 500 } }), /-MaxFolderListing/);
+});
+
+Deno.test("Multistatus reads many tags, texts and comments that are short", () => {
+  const entry = `<!-- ${"c".repeat(500)} --><response a="${"b".repeat(500)}"><href>/x</href></response>`;
+  assert.equal(read(multistatus(entry.repeat(1000))).length, 1000);
+});
 
 Deno.test("Multistatus makes responses or a RangeError of any bytes", () => {
   const pieces = [
