@@ -32,6 +32,12 @@ export async function mountSmall(folder: string, bytes: number): Promise<SmallDi
   };
 }
 
+/** Shows a folder at another place too, as another mount of the same disk. */
+export async function mountBind(folder: string, at: string): Promise<AsyncDisposable> {
+  await command("mount", "--bind", folder, at);
+  return { [Symbol.asyncDispose]: () => command("umount", at) };
+}
+
 async function command(name: string, ...args: readonly string[]): Promise<void> {
   const { success, stderr } = await new Deno.Command(name, { args: [...args] }).output();
   if (!success) throw new Error(`${name} ${args.join(" ")}: ${new TextDecoder().decode(stderr)}`);

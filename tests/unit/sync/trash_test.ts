@@ -1,53 +1,15 @@
 import assert from "node:assert/strict";
-import { openLocal } from "../../../lib/backends/local.ts";
-import type { MemoryDials } from "../../../lib/backends/memory.ts";
 import type { Backend } from "../../../lib/backends/backend.ts";
 import { SyncError } from "../../../lib/errors.ts";
 import { toRelPath } from "../../../lib/path.ts";
 import { PairTrash } from "../../../lib/sync/trash.ts";
 import { linkOnDisk, moveOnDisk } from "../../../lib/sync/trash_disk.ts";
 import { listTrash, restoreItem } from "../../../lib/sync/trash_restore.ts";
-import type { FileEntry, Side } from "../../../lib/types.ts";
 import { over } from "../../support/over.ts";
+import { call, start, within } from "../../support/trash_scene.ts";
 import { readDisk, readTree, tree } from "../../support/tree.ts";
 
-const call = { signal: new AbortController().signal };
-const start = Date.UTC(2026, 10, 21, 10, 32, 5);
 const day = 86_400_000;
-
-interface Scene {
-  readonly home: string;
-  readonly root: string;
-  readonly local: Backend;
-  readonly remote: Backend;
-  readonly trash: PairTrash;
-  entry(path: string, side?: Side): Promise<FileEntry>;
-}
-
-/** A local root that holds "a" and "d/b", and a remote in memory that holds "r". */
-async function within(
-  test: (scene: Scene) => Promise<void>,
-  dials?: MemoryDials & { remote?: Backend },
-): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "tandem-trash-" });
-  const [home, root] = [`${folder}/state/trash`, `${folder}/root`];
-  await Deno.mkdir(root);
-  await tree({ "a": "old", "d/b": "deep" }).disk(root);
-  const local = await openLocal(root, call);
-  const remote = dials?.remote ?? tree({ "r": "remote" }).memory(dials);
-  const trash = new PairTrash({ home, pair: "p", sides: { local, remote }, start, session: "sftp://u@web1" });
-  const entry = async (path: string, side: Side = "local") => {
-    const found = await (side === "local" ? local : remote).stat(toRelPath(path), call);
-    assert.ok(found?.kind === "file");
-    return found;
-  };
-  try {
-    await test({ home, root, local, remote, trash, entry });
-  } finally {
-    await local[Symbol.asyncDispose]();
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 Deno.test("keep() takes a removed file away and keeps it under its own path", () =>
   within(async ({ home, root, trash, entry }) => {
