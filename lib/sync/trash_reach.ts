@@ -134,8 +134,8 @@ function failure(
   cause: unknown,
   { what, real, shown }: { readonly what: string; readonly real: string; readonly shown: string },
 ): SyncError {
-  if (cause instanceof SyncError) return cause;
   const message = toSyncError(cause, "keep").message.replaceAll(real, shown);
+  if (cause instanceof SyncError) return new SyncError(cause.kind, message, cause.facts);
   return new SyncError(kindOf(cause), `Cannot ${printable(what)}: ${printable(message)}`, { operation: "keep", cause });
 }
 

@@ -4,6 +4,7 @@ import { toRelPath } from "../../../lib/path.ts";
 import { PairTrash } from "../../../lib/sync/trash.ts";
 import { clearItem, guardParents, listTrash, restoreItem } from "../../../lib/sync/trash_restore.ts";
 import { over } from "../../support/over.ts";
+import { canMount, mountSmall } from "../../support/small_disk.ts";
 import { readDisk, readTree, tree } from "../../support/tree.ts";
 import { call, start, type TrashScene, within } from "../../support/trash_scene.ts";
 
@@ -82,7 +83,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "keep() leaves a trash folder alone that is a link in the root, and keeps the version with the state",
+  name: "keep() leaves a trash folder alone that is a link in the root, and the file stays",
   ignore,
   fn: () =>
     within(async ({ root, local, remote, entry }) => {
@@ -98,6 +99,22 @@ Deno.test({
       } finally {
         await Deno.remove(outside, { recursive: true });
       }
+    }),
+});
+
+Deno.test({
+  name: "keep() copies to the state folder's trash where the one in the root is a link",
+  ignore: !await canMount(),
+  fn: () =>
+    within(async ({ home, root, trash, entry }) => {
+      await Deno.mkdir(home, { recursive: true });
+      await using _disk = await mountSmall(home, 65_536);
+      await Deno.symlink(home, `${root}/.tandem-trash`);
+      const a = await entry("a");
+      const loser = { side: "local", entry: a, path: a.path, why: "removed", take: true } as const;
+      const kept = await trash.keep(loser, call);
+      assert.deepEqual([kept.at, kept.moved], [`${home}/p/${runName}/a`, false]);
+      assert.equal(await Deno.readTextFile(kept.at), "old");
     }),
 });
 
