@@ -170,7 +170,7 @@ function toTicket(value: unknown): Ticket {
   if (fields["Version"] !== 1) throw badInput("The session in the input was made by another version of Tandem.");
   const address = record(fields["Address"], "Address");
   const port = address["PortNumber"];
-  if (port !== null && !Number.isInteger(port)) throw malformed("PortNumber");
+  if (port !== null && !isPort(port)) throw malformed("PortNumber");
   const options = Object.entries(record(fields["Options"], "Options"));
   const pins = address["Pins"];
   if (!Array.isArray(pins)) throw malformed("Pins");
@@ -178,21 +178,27 @@ function toTicket(value: unknown): Ticket {
     Type: "Session",
     Version: 1,
     Address: {
-      Scheme: text(address, "Scheme"),
+      Scheme: clean(address, "Scheme", NO_SCHEME),
       UserName: address["UserName"] === null ? null : text(address, "UserName"),
-      HostName: text(address, "HostName"),
-      PortNumber: port as number | null,
-      Path: text(address, "Path"),
+      HostName: clean(address, "HostName", NO_HOST),
+      PortNumber: port,
+      Path: clean(address, "Path", CONTROL),
       Pins: pins.map((pin) => string(pin, "Pins")),
     },
     Options: Object.fromEntries(options.map(([name, option]) => [name, string(option, name)])),
     HostKey: fields["HostKey"] === null ? null : text(fields, "HostKey"),
-    Created: text(fields, "Created"),
-    Expires: text(fields, "Expires"),
+    Created: time(fields, "Created"),
+    Expires: time(fields, "Expires"),
     Seal: text(fields, "Seal"),
     ...(fields["Secret"] === undefined ? {} : { Secret: text(fields, "Secret") }),
   };
 }
+
+// deno-lint-ignore no-control-regex
+const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
+const NO_SCHEME = /[^a-z0-9+.-]/;
+// deno-lint-ignore no-control-regex
+const NO_HOST = /[\u0000-\u001f\u007f-\u009f/\\]/;
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -208,6 +214,23 @@ function text(fields: Fields, name: string): string {
 function string(value: unknown, name: string): string {
   if (typeof value !== "string") throw malformed(name);
   return value;
+}
+
+/** A text that is used before the seal is looked at, for a folder's name or a message; `bad`: nothing of it may be there. */
+function clean(fields: Fields, name: string, bad: RegExp): string {
+  const value = text(fields, name);
+  if (bad.test(value)) throw malformed(name);
+  return value;
+}
+
+function time(fields: Fields, name: string): string {
+  const value = text(fields, name);
+  if (Number.isNaN(Date.parse(value))) throw malformed(name);
+  return value;
+}
+
+function isPort(value: unknown): value is number {
+  return Number.isInteger(value) && Number(value) > 0 && Number(value) < 65_536;
 }
 
 function malformed(name: string): SyncError {

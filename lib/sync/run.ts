@@ -129,7 +129,7 @@ async function* conduct(sides: Backends, options: RunOptions): AsyncGenerator<Sy
   if (options.approve !== undefined && !await options.approve(made)) return { outcome: "declined", plan: made };
   if (signal.aborted) throw cancelled(signal, "carry out the plan");
   const { remembered, now } = told;
-  yield* forgetRestored(made, remembered);
+  await forgetRestored(made, remembered);
   await noteInPlace(made, remembered);
   for (const side of bothSides) if (missing[side]) await sides[side].makeDir(root, { signal });
   const ends: Ends = { done: new Map(), doneAt: new Map() };

@@ -65,16 +65,19 @@ export interface RememberOptions extends Call {
 
 /**
  * Before the plan is carried out: what comes back to a side is unknown from now on. A run that is ended half way leaves its folder there
- * without it, and the next would take it for deleted in it.
+ * without it, and the next would take it for deleted in it. Rejects with refused where that cannot be written.
  */
-export async function* forgetRestored(
-  { restoring = [] }: Plan,
-  remembered: Remembered | undefined,
-): AsyncGenerator<SyncEvent, void, void> {
+export async function forgetRestored({ restoring = [] }: Plan, remembered: Remembered | undefined): Promise<void> {
   try {
     await remembered?.note(restoring.map((path) => ({ path, known: undefined })));
   } catch (error) {
-    yield unremembered(error);
+    const { message } = toSyncError(error, "remember");
+    throw new SyncError(
+      "refused",
+      "Nothing was changed: what comes back to a side has to be forgotten first, or a later run could take it for deleted, and " +
+        `that cannot be written. ${message}`,
+      { operation: "remember", cause: error },
+    );
   }
 }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { SyncError } from "../../lib/errors.ts";
 import type { SessionPassport } from "../../lib/session.ts";
-import { openTicket, sealTicket, type Ticket } from "../../lib/ticket.ts";
+import { openTicket, sealTicket, type Ticket, ticketAddress } from "../../lib/ticket.ts";
 
 const key = new Uint8Array(32).fill(7);
 const otherKey = new Uint8Array(32).fill(8);
@@ -166,5 +166,23 @@ const malformed: Record<string, unknown> = {
 for (const [what, value] of Object.entries(malformed)) {
   Deno.test(`openTicket() takes no ticket that is or has ${what}`, () => {
     assert.equal(kindOf(() => open(value)), "badInput");
+  });
+}
+
+const damages: Readonly<Record<string, (ticket: Record<string, unknown>) => void>> = {
+  "no port of a server": ({ Address }) => Object.assign(Object(Address), { PortNumber: 70_000 }),
+  "a host with a way in it": ({ Address }) => Object.assign(Object(Address), { HostName: "../web1" }),
+  "a host with a control character": ({ Address }) => Object.assign(Object(Address), { HostName: "web1\n" }),
+  "a scheme that is none": ({ Address }) => Object.assign(Object(Address), { Scheme: "../sftp" }),
+  "a time that is none": (ticket) => Object.assign(ticket, { Expires: "soon" }),
+  "a pin that is no text": ({ Address }) => Object.assign(Object(Address), { Pins: [1] }),
+  "a folder with a control character": ({ Address }) => Object.assign(Object(Address), { Path: "/a\u0000" }),
+};
+for (const [what, damage] of Object.entries(damages)) {
+  Deno.test(`ticketAddress() and openTicket() take no session with ${what}`, () => {
+    const ticket = sent(seal());
+    damage(ticket);
+    assert.equal(kindOf(() => ticketAddress(ticket)), "badInput");
+    assert.equal(kindOf(() => open(ticket)), "badInput");
   });
 }

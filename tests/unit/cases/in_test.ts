@@ -8,7 +8,7 @@ import { toOwner, toTag } from "../../../lib/sync/tag.ts";
 import { Crash, faulty, linkLost } from "../../support/faulty.ts";
 import { over } from "../../support/over.ts";
 import { noWrite } from "../../support/watch.ts";
-import { fileAt, plant, rejection, textOf, texts, usual } from "../sync/rig.ts";
+import { fileAt, plant, rejection, signal, textOf, texts, usual } from "../sync/rig.ts";
 import { changes, memories, outcomeOf, quiet, watchDurability } from "./rig.ts";
 import { both, notebook } from "./tw_rig.ts";
 
@@ -25,6 +25,17 @@ Deno.test("IN-03 run() that ended before its history was written finds equal con
   assert.equal(book.known.size, 0);
   assert.deepEqual(await both({ local: noWrite(sides.local), remote: noWrite(sides.remote) }, book), quiet);
   assert.deepEqual([...book.known.keys()].sort(), ["a", "c", "d", "d/b"]);
+});
+
+Deno.test("IN-03 run() changes nothing where it cannot be written that what comes back was not deleted", async () => {
+  const sides = memories({ local: { "a": "mine", "b": "2" }, remote: {} });
+  const book = notebook();
+  await both(sides, book);
+  await sides.remote.remove(await fileAt(sides.remote, "a"), { signal });
+  const full = new SyncError("full", "no room for the history", { operation: "save" });
+  const broken = { ...book.open(), note: () => Promise.reject(full) };
+  const guarded = { local: noWrite(sides.local), remote: noWrite(sides.remote) };
+  await assert.rejects(both(guarded, book, { remembered: broken }), { kind: "refused", message: /no room/ });
 });
 
 Deno.test("IN-04 save() has the history on the disk before it takes the old one's place, and its name there after", async () => {

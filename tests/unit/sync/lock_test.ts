@@ -142,6 +142,76 @@ Deno.test("takeLock() refuses a lock that nobody can read, and takes it by hand"
     assert.equal(await lock.stillHeld(), true);
   }));
 
+const silly = { host: "web1", pid: 2, start: 1, lease: 1 };
+const unreadable: Readonly<Record<string, unknown>> = {
+  "no object": [],
+  "a host that is none": { ...silly, host: 1 },
+  "a host without end": { ...silly, host: "x".repeat(2000) },
+  "a process id that stands for all": { ...silly, pid: -1 },
+  "a process id that is no whole number": { ...silly, pid: 1.5 },
+  "a start that no calendar has": { ...silly, start: 1e300 },
+  "a lease that is no time": { ...silly, lease: "now" },
+  "a start of the machine that is none": { ...silly, boot: {} },
+};
+for (const [what, owner] of Object.entries(unreadable)) {
+  Deno.test(`takeLock() refuses a lock that names ${what}`, () =>
+    within(async (machine) => {
+      await (await machine.take(1))[Symbol.asyncDispose]();
+      const [file] = Array.from(Deno.readDirSync(machine.folder));
+      await Deno.writeTextFile(`${machine.folder}/${file?.name}`, JSON.stringify(owner));
+      await assert.rejects(machine.take(2), { kind: "refused", message: /-BreakLock/ });
+    }));
+}
+
+Deno.test("takeLock() reads no more of a lock than a lock can hold", () =>
+  within(async (machine) => {
+    await (await machine.take(1))[Symbol.asyncDispose]();
+    const [file] = Array.from(Deno.readDirSync(machine.folder));
+    await Deno.writeTextFile(
+      `${machine.folder}/${file?.name}`,
+      JSON.stringify({ ...silly, released: true }).padEnd(8192),
+    );
+    await using lock = await machine.take(2);
+    assert.equal(await lock.stillHeld(), true);
+  }));
+
+Deno.test("takeLock() ends over a number that has no next one, and passes over one that is written otherwise", () =>
+  within(async (machine) => {
+    await (await machine.take(1))[Symbol.asyncDispose]();
+    for (const name of ["pair.007.lock", "pair.0.lock", `pair.${"9".repeat(200)}.lock`, "pair.1e3.lock"]) {
+      await Deno.writeTextFile(`${machine.folder}/${name}`, "");
+    }
+    await (await machine.take(2))[Symbol.asyncDispose]();
+    await Deno.writeTextFile(`${machine.folder}/pair.${Number.MAX_SAFE_INTEGER}.lock`, "", { mode: 0o600 });
+    await assert.rejects(machine.take(3), { kind: "refused", message: /damaged/ });
+  }));
+
+const foreignLocks: Readonly<Record<string, (file: string, folder: string) => Promise<void>>> = {
+  "that others may write to": (file) => Deno.chmod(file, 0o602),
+  "in a folder that others may write to": (_, folder) => Deno.chmod(folder, 0o777),
+  "that is a link": async (file) => {
+    await Deno.rename(file, `${file}.else`);
+    await Deno.symlink(`${file}.else`, file);
+  },
+  "in a folder that is a link": async (_, folder) => {
+    await Deno.rename(folder, `${folder}.else`);
+    await Deno.symlink(`${folder}.else`, folder);
+  },
+};
+for (const [what, change] of Object.entries(foreignLocks)) {
+  Deno.test({
+    name: `takeLock() refuses a lock ${what}`,
+    ignore: Deno.build.os === "windows",
+    fn: () =>
+      within(async (machine) => {
+        await (await machine.take(1))[Symbol.asyncDispose]();
+        const [file] = Array.from(Deno.readDirSync(machine.folder));
+        await change(`${machine.folder}/${file?.name}`, machine.folder);
+        await assert.rejects(machine.take(2), { kind: "refused", message: /not trusted/ });
+      }),
+  });
+}
+
 Deno.test("takeLock() keeps pairs apart whose names begin alike", () =>
   within(async (machine) => {
     await using _lock = await machine.take(1);

@@ -4,6 +4,7 @@ import { decorate } from "../../../lib/backends/decorate.ts";
 import type { Backend } from "../../../lib/backends/backend.ts";
 import { toRelPath } from "../../../lib/path.ts";
 import { takeRemoteLock } from "../../../lib/sync/remote_lock.ts";
+import { over } from "../../support/over.ts";
 import { signal, texts } from "./rig.ts";
 
 const MINUTE = 60_000;
@@ -137,6 +138,23 @@ Deno.test("takeRemoteLock() refuses a lock that nobody can read, and takes it by
   assert.equal((await texts(backend))[".tandem-lock"], "mine");
   await using lock = await take(1, { take: true });
   assert.equal(await lock?.stillHeld(), true);
+});
+
+Deno.test("takeRemoteLock() reads no more of a lock than a lock can hold, whatever size the server tells", async () => {
+  const { take, backend } = world();
+  backend.plant({ kind: "file", path, size: 4, modified: 0 }, new TextEncoder().encode("mine"));
+  let sent = 0;
+  const endless = () =>
+    new ReadableStream<Uint8Array<ArrayBuffer>>({
+      pull(controller) {
+        sent += 1024;
+        if (sent > 1_000_000) controller.close();
+        else controller.enqueue(new Uint8Array(1024));
+      },
+    });
+  const lying = over(backend, { read: () => Promise.resolve(endless()) });
+  await assert.rejects(take(1, { on: lying }), { kind: "refused", message: /-BreakLock/ });
+  assert.ok(sent < 200_000, `${sent} bytes were read`);
 });
 
 Deno.test("takeRemoteLock() names what stands in its way", async () => {
