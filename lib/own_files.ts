@@ -57,10 +57,7 @@ export async function openOwn(path: string, options: OwnOptions = {}): Promise<F
     throw error;
   }
   try {
-    const info = await handle.stat();
-    mustBeOwn(path, factsOf(info), { kind: "file", ...options });
-    if (Deno.build.os === "windows") return handle;
-    if (info.ino !== before.ino || info.dev !== before.dev) throw foreign(path, "was exchanged while it was opened");
+    mustBeOwn(path, factsOf(await handle.stat()), { kind: "file", ...options });
     return handle;
   } catch (error) {
     await handle.close();
