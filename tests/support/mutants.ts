@@ -4,6 +4,7 @@
  */
 import { type Mutant, mutantsOfPlans } from "./mutants_list.ts";
 import { mutantsOfSsh } from "./mutants_of_ssh.ts";
+import { mutantsOfState } from "./mutants_of_state.ts";
 import { mutantsOfWords } from "./mutants_of_words.ts";
 import { mutantsOfWork } from "./mutants_of_work.ts";
 
@@ -12,6 +13,7 @@ const limitMs = 180_000;
 const mutants: readonly Mutant[] = [
   ...mutantsOfPlans,
   ...mutantsOfSsh,
+  ...mutantsOfState,
   ...mutantsOfWords,
   ...mutantsOfWork,
 ];
