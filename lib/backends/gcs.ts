@@ -86,8 +86,8 @@ class Gcs implements Backend {
   }
 
   async read(path: RelPath, options: ReadOptions): Promise<Content> {
-    const { api, budget } = this.#bucket;
-    return await readObject(api, { ...options, ...this.#spot("read", path, options), budget });
+    const { api, budget, tellOfUnchecked: onUnchecked } = this.#bucket;
+    return await readObject(api, { ...options, ...this.#spot("read", path, options), budget, onUnchecked });
   }
 
   async write(path: RelPath, body: Body, options: WriteOptions): Promise<FileEntry> {

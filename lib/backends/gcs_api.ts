@@ -162,7 +162,7 @@ function counted(body: Sending["body"]): { readonly body: Sending["body"]; takeB
 export async function parsed<T>(reply: Reply, ask: Ask, parse: (value: unknown) => T): Promise<T> {
   const text = new TextDecoder().decode(await reply.collect(MOST));
   try {
-    return parse(JSON.parse(text));
+    return parse(parseJson(text));
   } catch (error) {
     const why = error instanceof RangeError ? error.message : "it is no JSON";
     throw failure(ask, "unexpected", { why: `the server's reply cannot be understood: ${why}`, cause: error });
@@ -173,10 +173,39 @@ export async function parsed<T>(reply: Reply, ask: Ask, parse: (value: unknown) 
 const MOST = 24 << 20;
 const MOST_SAID = 1 << 16;
 
+/** Throws a RangeError on JSON that is deeper, or has more lists and objects, than anything the server has to say. */
+function parseJson(text: string): unknown {
+  let depth = 0;
+  let count = 0;
+  for (let at = 0; at < text.length; at++) {
+    const mark = text[at];
+    if (mark === '"') at = endOfText(text, at);
+    else if (mark === "]" || mark === "}") depth--;
+    else if (mark === "[" || mark === "{") {
+      if (++depth > MOST_DEPTH) throw new RangeError(`it is deeper than ${MOST_DEPTH} lists and objects`);
+      if (++count > MOST_PARTS) throw new RangeError(`it has more than ${MOST_PARTS} lists and objects`);
+    }
+  }
+  return JSON.parse(text);
+}
+
+/** Where the text in quotes that begins here ends; JSON.parse() tells what is wrong with one that does not. */
+function endOfText(text: string, start: number): number {
+  for (let at = start + 1; at < text.length; at++) {
+    if (text[at] === "\\") at++;
+    else if (text[at] === '"') return at;
+  }
+  return text.length;
+}
+
+const MOST_DEPTH = 16;
+/** A page of 1,000 objects with their metadata has some 2,000. */
+const MOST_PARTS = 100_000;
+
 /** The word in the reply's JSON that tells more than its status: { error: { errors: [{ reason }] } }. */
 async function reasonOf(reply: Reply): Promise<string | undefined> {
   try {
-    const said = JSON.parse(new TextDecoder().decode(await reply.collect(MOST_SAID)));
+    const said = parseJson(new TextDecoder().decode(await reply.collect(MOST_SAID)));
     const errors = toRecord(toRecord(said, "it")["error"], "it")["errors"];
     return Array.isArray(errors) ? textOf(toRecord(errors[0], "it"), "reason") : undefined;
   } catch {

@@ -13,6 +13,7 @@ import { Budget } from "./http_stripes.ts";
 import { mustShowCertificate, readTlsPins } from "./tls_trust.ts";
 import { isLoopback } from "./loopback.ts";
 import { knock } from "./knock.ts";
+import { once, unchecked } from "./store_traits.ts";
 
 /** An open bucket, and the key the session starts at. */
 export interface Bucket extends Tree, AsyncDisposable {
@@ -21,6 +22,8 @@ export interface Bucket extends Tree, AsyncDisposable {
   readonly start: string;
   readonly connections: number;
   readonly budget: Budget;
+  /** Something was read that can be compared with nothing. */
+  tellOfUnchecked(): void;
 }
 
 /** Logs in and lists one name, so that wrong credentials and a missing bucket are told at once. Writes nothing. */
@@ -45,6 +48,7 @@ export async function connectGcs(target: Target, call: Call): Promise<Bucket> {
     ...{ api, label, start, connections },
     folders: new Folders(),
     budget: new Budget(PIECES_AHEAD),
+    tellOfUnchecked: once(() => target.warn(unchecked(label))),
     [Symbol.asyncDispose]: () => http[Symbol.asyncDispose](),
   };
 }

@@ -4,6 +4,7 @@ import type { Api, Query, Spot } from "./gcs_api.ts";
 import { prefixOf, spell, spellFolder } from "./gcs_names.ts";
 import { type GcsObject, type GcsPage, toFileEntry } from "./gcs_object.ts";
 import { failure } from "./http_status.ts";
+import { compareKeys, FOLDER_BYTES, PageBound } from "./page_bound.ts";
 import { patiently } from "./pause.ts";
 
 /** What lies at a key: an object is a file, names that begin with "key/" make it a folder. `object` of a file only. */
@@ -44,7 +45,7 @@ export async function children(api: Api, spot: Spot): Promise<readonly Entry[]> 
   const prefix = prefixOf(spot.key);
   const found: Entry[] = [];
   let isThere = spot.key === "";
-  for await (const { items, prefixes } of pages(api, { prefix, delimiter: "/" }, spot)) {
+  for await (const { items, prefixes } of pages(api, { prefix, delimiter: "/", maxBytes: FOLDER_BYTES }, spot)) {
     isThere ||= items.length > 0 || prefixes.length > 0;
     for (const object of items) {
       const { entry } = spell(spot.path, object.name.slice(prefix.length), object);
@@ -82,9 +83,14 @@ export async function* walk(api: Api, spot: Spot): AsyncGenerator<readonly Entry
 }
 
 /** The pages of one listing. Rejects with unexpected where the server names what was not asked for, or comes to no end. */
-async function* pages(api: Api, query: Query & { readonly prefix: string }, spot: Spot): AsyncGenerator<GcsPage> {
-  const seen = new Set<string>();
+async function* pages(
+  api: Api,
+  { maxBytes, ...query }: Query & { readonly prefix: string; readonly maxBytes?: number },
+  spot: Spot,
+): AsyncGenerator<GcsPage> {
+  const bound = new PageBound(spot, maxBytes === undefined ? {} : { maxBytes });
   let token: string | undefined;
+  let last = "";
   do {
     const asked = { maxResults: PAGE, ...query, pageToken: token };
     // A walk that has begun is not begun anew: page by page it has to come through by itself.
@@ -93,12 +99,14 @@ async function* pages(api: Api, query: Query & { readonly prefix: string }, spot
     if (!names.every((name) => name.startsWith(query.prefix))) {
       throw failure(spot, "unexpected", { why: "the listing names objects that lie elsewhere" });
     }
+    bound.take(names, page.next);
+    const first = page.items[0]?.name;
+    if (first !== undefined && last !== "" && compareKeys(first, last) <= 0) {
+      throw failure(spot, "unexpected", { why: "the listing names again what it named before" });
+    }
+    last = page.items.at(-1)?.name ?? last;
     yield page;
     token = page.next;
-    if (token !== undefined && seen.has(token)) {
-      throw failure(spot, "unexpected", { why: "the listing begins again and again" });
-    }
-    if (token !== undefined) seen.add(token);
   } while (token !== undefined);
 }
 

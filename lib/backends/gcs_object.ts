@@ -33,6 +33,9 @@ export function parseObject(value: unknown): GcsObject {
   const fields = toRecord(value, "an object in it");
   const name = textOf(fields, "name");
   if (name === undefined || name === "") throw new RangeError("an object in it has no name");
+  if (name.length > LONGEST_NAME) {
+    throw new RangeError(`an object in it has a name of more than ${LONGEST_NAME} characters`);
+  }
   const size = Number(numberText(fields, "size"));
   if (!Number.isSafeInteger(size)) throw new RangeError("an object in it has an impossible size");
   const md5 = hashBytes(textOf(fields, "md5Hash"), 16)?.toString("hex");
@@ -47,6 +50,9 @@ export function parseObject(value: unknown): GcsObject {
     ...parseEdited(own(fields, "metadata")),
   };
 }
+
+/** Cloud Storage's names have 1,024 bytes at most. */
+const LONGEST_NAME = 4096;
 
 /** Reads a page of a listing (objects.list). Throws a RangeError with the reason for people. */
 export function parsePage(value: unknown): GcsPage {

@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { cancelled } from "../errors.ts";
 import type { Content, ReadOptions } from "./backend.ts";
 import { mismatch } from "./expect.ts";
@@ -9,8 +10,11 @@ import type { Reply } from "./http.ts";
 import { failure } from "./http_status.ts";
 import { type Budget, PIECE, type Room, striped } from "./http_stripes.ts";
 
-/** What is read. `budget`: what all large files of a session share. */
-export type Reading = Spot & Pick<ReadOptions, "offset" | "length" | "expect"> & { readonly budget: Budget };
+/** What is read. `budget`: what all large files of a session share; `onUnchecked`: called for a whole content without a checksum. */
+export type Reading = Spot & Pick<ReadOptions, "offset" | "length" | "expect"> & {
+  readonly budget: Budget;
+  onUnchecked?(): void;
+};
 
 /**
  * The content or a range of it: small ones whole, large ones as a stream. All requests name the generation that is expected, so that
@@ -39,7 +43,9 @@ export async function readObject(api: Api, reading: Reading): Promise<Content> {
       throw failure(reading, "changed", { why: `the server sends ${size} bytes of ${end - offset}` });
     }
     const isWhole = offset === 0 && (length === undefined || length >= (expect?.size ?? Infinity));
-    const proof = new Proof(isWhole ? parseHashes(reply.headers["x-goog-hash"]) : noHashes);
+    const hashes = isWhole ? hashesOf(reply, expect) : noHashes;
+    if (isWhole && hashes === noHashes) reading.onUnchecked?.();
+    const proof = new Proof(hashes);
     if (isLarge) return inStripes(api, { ...reading, reply, proof, generation, end });
     return await contentOf(reply, { ...reading, size, proof });
   } catch (error) {
@@ -69,6 +75,14 @@ async function get(api: Api, reading: Reading, { generation, from, to }: Part): 
     // Without it what is stored compressed would come otherwise than it is stored, and longer than it is listed.
     headers: { ...range, "accept-encoding": "gzip" },
   }, { ...reading, also: [404, 416] });
+}
+
+/** The hash that the listing shows of the content, otherwise the one that came with it. */
+function hashesOf({ headers }: Reply, expect: Reading["expect"]): Hashes {
+  const listed = /^md5:([\da-f]{32})$/.exec(expect?.checksum ?? "")?.[1];
+  if (listed !== undefined) return { md5: Buffer.from(listed, "hex").toString("base64") };
+  const sent = parseHashes(headers["x-goog-hash"]);
+  return sent.md5 === undefined && sent.crc32c === undefined ? noHashes : sent;
 }
 
 /** The bytes that the reply carries, which must be those of the part. */
@@ -123,6 +137,7 @@ function inStripes(api: Api, { reply, proof, generation, end, ...reading }: Stri
   return proven({
     ...reading,
     proof,
+    size: end - from,
     next: (into) => chunks.next(into),
     leave: () => chunks.cancel(),
   });
@@ -133,22 +148,25 @@ async function contentOf(
   { size, proof, ...reading }: Reading & { readonly size: number; readonly proof: Proof },
 ): Promise<Content> {
   if (size <= SMALL) {
-    const bytes = await reply.collect(SMALL);
+    const bytes = await reply.collect(size);
+    if (bytes.length !== size) throw shorter(reading, bytes.length, size);
     proof.update(bytes);
     proof.check(reading, true);
     return bytes;
   }
-  return proven({ ...reading, proof, next: (into) => reply.fill(into), leave: () => reply.leave() });
+  return proven({ ...reading, size, proof, next: (into) => reply.fill(into), leave: () => reply.leave() });
 }
 
 interface Coming extends Spot {
+  readonly size: number;
   readonly proof: Proof;
   next(into: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer> | undefined>;
   leave(): Promise<void> | void;
 }
 
 /** The bytes as they come, held against the hash behind the last one. Going on from there would hide what came before. */
-function proven({ proof, next, leave, ...spot }: Coming): ReadableStream<Uint8Array<ArrayBuffer>> {
+function proven({ size, proof, next, leave, ...spot }: Coming): ReadableStream<Uint8Array<ArrayBuffer>> {
+  let given = 0;
   return streamOf({
     fill: async (into) => {
       if (spot.signal.aborted) {
@@ -156,12 +174,22 @@ function proven({ proof, next, leave, ...spot }: Coming): ReadableStream<Uint8Ar
         throw cancelled(spot.signal, spot.operation);
       }
       const bytes = await next(into);
-      if (bytes === undefined) proof.check(spot, false);
-      else proof.update(bytes);
+      given += bytes?.length ?? 0;
+      if (given > size) {
+        await leave();
+        throw failure(spot, "changed", { why: `the server sends more than the ${size} bytes it has` });
+      }
+      if (bytes !== undefined) proof.update(bytes);
+      else if (given < size) throw shorter(spot, given, size);
+      else proof.check(spot, false);
       return bytes;
     },
     leave,
   });
+}
+
+function shorter(spot: Spot, given: number, size: number): Error {
+  return failure(spot, "connection", { why: `it ended after ${given} of ${size} bytes` });
 }
 
 async function nothingThere(api: Api, reply: Reply, reading: Reading): Promise<Content> {

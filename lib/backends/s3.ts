@@ -33,7 +33,7 @@ import { Room } from "./s3_room.ts";
 import { everything } from "./s3_walk.ts";
 import { writeObject } from "./s3_write.ts";
 import { Budget } from "./http_stripes.ts";
-import { storeTraits } from "./store_traits.ts";
+import { once, storeTraits, unchecked } from "./store_traits.ts";
 
 /** A bucket to open, and how it is called. `path`: the folder to start in, "/" or "/a/b"; `options`: what is said of http: and part sizes. */
 export interface BucketTarget extends StoreOptions {
@@ -76,7 +76,10 @@ export async function openBucket(target: BucketTarget, call: Call): Promise<Back
     await knock(() => store.list(spot.prefix, spot, { most: 1 }), spot);
     const room = new Room(Math.max(ROOM, partSize));
     const desk: Desk = { store, honours: toHonours(store.endpoint), room, partSize, begun: new Set() };
-    const shared = { desk, budget: new Budget(PIECES_AHEAD), label: target.label, tellOfMarkers: markersOf(target) };
+    const { label } = target;
+    const tellOfMarkers = once(() => target.warn(markersOf(label)));
+    const tellOfUnchecked = once(() => target.warn(unchecked(label)));
+    const shared = { desk, budget: new Budget(PIECES_AHEAD), label, tellOfMarkers, tellOfUnchecked };
     return new S3(shared, { path: target.path, owns: true });
   } catch (error) {
     await store[Symbol.asyncDispose]();
@@ -101,18 +104,13 @@ interface Shared {
   readonly label: string;
   /** Something was removed of which the bucket keeps the versions. */
   tellOfMarkers(): void;
+  /** Something was read that can be compared with nothing. */
+  tellOfUnchecked(): void;
 }
 
-/** Says once what a removal comes to where versions are kept. */
-function markersOf({ label, warn }: Pick<BucketTarget, "label" | "warn">): () => void {
-  let isTold = false;
-  return () => {
-    if (isTold) return;
-    isTold = true;
-    warn(
-      `${label} keeps versions: what is removed stays there behind a delete marker, until a lifecycle rule ends it.`,
-    );
-  };
+/** What a removal comes to where versions are kept. */
+function markersOf(label: string): string {
+  return `${label} keeps versions: what is removed stays there behind a delete marker, until a lifecycle rule ends it.`;
 }
 
 class S3 implements Backend {
@@ -151,7 +149,8 @@ class S3 implements Backend {
   }
 
   async read(path: RelPath, options: ReadOptions): Promise<Content> {
-    return await readObject(this.#store, { ...options, ...this.#spot("read", path, options) }, this.#shared.budget);
+    const { budget, tellOfUnchecked: onUnchecked } = this.#shared;
+    return await readObject(this.#store, { ...options, ...this.#spot("read", path, options), onUnchecked }, budget);
   }
 
   async write(path: RelPath, body: Body, options: WriteOptions): Promise<FileEntry> {

@@ -6,6 +6,8 @@ import type { ObjectFacts, Page, PageOptions } from "./s3_types.ts";
 import { type Ask, failure } from "./s3_errors.ts";
 import { KeyReader, withoutClashes } from "./s3_keys.ts";
 import { parseTime } from "./s3_meta.ts";
+import { FOLDER_BYTES, PageBound, type PageBoundOptions } from "./page_bound.ts";
+import { patiently } from "./pause.ts";
 
 /** Where something is asked for: `prefix` is the root's, "" or "a/b/". */
 export interface Spot extends Ask {
@@ -51,12 +53,9 @@ export async function find(store: Store, spot: Spot): Promise<Entry | undefined>
 
 /** Does any key lie in the folder at the spot, a marker of the folder itself included? */
 async function holds(store: Store, spot: Spot): Promise<boolean> {
-  let token: string | undefined;
-  do {
-    const page = await store.list(folderOf(spot), spot, { most: 1, ...(token === undefined ? {} : { token }) });
+  for await (const page of pages(store, spot, { most: 1, isEager: false })) {
     if (page.objects.length + page.prefixes.length > 0) return true;
-    token = page.next;
-  } while (token !== undefined);
+  }
   return false;
 }
 
@@ -66,7 +65,7 @@ export async function children(store: Store, spot: Spot): Promise<readonly Entry
   const reader = new KeyReader(spot.prefix);
   const found: Entry[] = [];
   let isEmpty = true;
-  for await (const { objects, prefixes } of pages(store, spot, { delimiter: "/" })) {
+  for await (const { objects, prefixes } of pages(store, spot, { delimiter: "/", maxBytes: FOLDER_BYTES })) {
     isEmpty &&= objects.length + prefixes.length === 0;
     for (const object of objects) found.push(...reader.read(object));
     for (const prefix of prefixes) found.push(...reader.readFolder(prefix));
@@ -76,18 +75,32 @@ export async function children(store: Store, spot: Spot): Promise<readonly Entry
   return withoutClashes(found.filter((entry) => entry.path.length > path.length && isRightBelow(entry.path, path)));
 }
 
-/** Every page of a listing, the next one on its way while one is looked at. `after`: a key, from behind which it begins. */
+/** Where a listing begins, and its bounds. */
+export interface PagesOptions extends Pick<PageOptions, "delimiter" | "after" | "most">, PageBoundOptions {
+  /** Whether the next page is asked for while one is looked at. */
+  readonly isEager?: boolean;
+}
+
+/**
+ * Every page of a listing. `after`: a key, from behind which it begins. A page behind the
+ * first one is asked for again where its failure may pass: a listing that has begun is begun anew by no layer.
+ */
 export async function* pages(
   store: Store,
   spot: Spot,
-  from: Pick<PageOptions, "delimiter" | "after"> = {},
+  { maxBytes, isEager = true, ...from }: PagesOptions = {},
 ): AsyncGenerator<Page, void, void> {
-  const of = (token?: string) =>
-    watched(store.list(folderOf(spot), spot, token === undefined ? from : { ...from, token }));
+  const bound = new PageBound(spot, maxBytes === undefined ? {} : { maxBytes });
+  const of = (token?: string) => {
+    const ask = () => store.list(folderOf(spot), spot, token === undefined ? from : { ...from, token });
+    return watched(token === undefined && from.after === undefined ? ask() : patiently(ask, spot));
+  };
   for (let coming: ReturnType<typeof of> | undefined = of(); coming !== undefined;) {
     const page: Page = await coming;
-    coming = page.next === undefined ? undefined : of(page.next);
+    bound.take([...page.objects.map(({ key }) => key), ...page.prefixes], page.next);
+    coming = page.next === undefined || !isEager ? undefined : of(page.next);
     yield page;
+    if (!isEager && page.next !== undefined) coming = of(page.next);
   }
 }
 

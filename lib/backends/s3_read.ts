@@ -10,9 +10,15 @@ import { find, keyOf, type Spot, toFile } from "./s3_find.ts";
 import { looksLikeMd5 } from "./s3_meta.ts";
 import { type Budget, PIECE, striped, type Striping } from "./http_stripes.ts";
 
-export type Reading = Spot & Pick<ReadOptions, "offset" | "length" | "expect" | "onModified">;
+export type Reading = Spot & Pick<ReadOptions, "offset" | "length" | "expect" | "onModified"> & {
+  /** Called for content that nothing can be compared with, neither an ETag nor a checksum. */
+  onUnchecked?(): void;
+};
 
-/** The content or a range of it: small ones whole, large ones as a stream. What does not have the ETag's MD5 rejects. */
+/**
+ * The content or a range of it: small ones whole, large ones as a stream. What does not have the ETag's MD5 rejects: the reply's ETag, or
+ * the listing's if the reply has none.
+ */
 export async function readObject(store: Store, reading: Reading, budget: Budget): Promise<Content> {
   const { offset = 0, length, expect } = reading;
   if (length === 0 || (expect !== undefined && offset > 0 && offset >= expect.size)) {
@@ -25,11 +31,14 @@ export async function readObject(store: Store, reading: Reading, budget: Budget)
   const download = await get(store, reading, isRange ? { from: offset, ...(to === undefined ? {} : { to }) } : {});
   if (download === undefined) return await nothing(store, reading);
   try {
-    mustBeExpected(download, { ...reading, offset });
+    mustBeExpected(download, { ...reading, offset, to });
     const { modified } = toFile(reading.path, download.facts);
     if (modified !== undefined) reading.onModified?.(modified);
-    const check = checkOf(download, { isWhole: offset === 0 && (length ?? Infinity) >= download.facts.size });
-    if (isLarge) return inStripes(store, download, { ...reading, from: offset, to: end, budget, check });
+    const check = checkOf(download, { expect, isWhole: offset === 0 && (length ?? Infinity) >= download.facts.size });
+    if (check === undefined && download.facts.etag === undefined) await mustBeVersion(store, reading);
+    if (isLarge && download.length <= PIECE) {
+      return inStripes(store, download, { ...reading, from: offset, to: end, budget, check });
+    }
     if (download.length <= SMALL) return await collected(download, { ...reading, check });
     const source: Source = { fill: (into) => download.fill(into), leave: () => download.drop() };
     return asStream(source, { ...reading, check, size: download.length });
@@ -60,12 +69,25 @@ async function get(
   }
 }
 
-function mustBeExpected({ facts, from }: Download, reading: Reading & { readonly offset: number }): void {
-  const { expect, path, offset } = reading;
+function mustBeExpected(
+  { facts, from, length }: Download,
+  reading: Reading & { readonly offset: number; readonly to: number | undefined },
+): void {
+  const { expect, path, offset, to } = reading;
   const why = expect === undefined ? undefined : mismatch(expect, toFile(path, facts));
   if (why !== undefined) throw failure(reading, "changed", { why });
-  if (from === offset) return;
+  // A store that knows no ranges sends the whole.
+  const isWhole = offset === 0 && length === facts.size && length === expect?.size;
+  if (from === offset && (isWhole || length === Math.min(to ?? Infinity, facts.size) - offset)) return;
   throw failure(reading, "unexpected", { why: "the store sends another part than the one it was asked for" });
+}
+
+/** The reply does not tell its version: what the store tells of the object now must be the version that is expected. */
+async function mustBeVersion(store: Store, reading: Reading): Promise<void> {
+  const { expect, onUnchecked } = reading;
+  const facts = expect?.revision === undefined ? undefined : await store.head(keyOf(reading), reading);
+  if (facts?.etag === undefined) return onUnchecked?.();
+  if (facts.etag !== expect?.revision) throw failure(reading, "changed", { why: "it was replaced meanwhile" });
 }
 
 async function nothing(store: Store, reading: Reading): Promise<Content> {
@@ -83,8 +105,12 @@ interface Check {
   isRight(): boolean;
 }
 
-function checkOf({ facts }: Download, { isWhole }: { readonly isWhole: boolean }): Check | undefined {
-  const { etag, isSealed } = facts;
+function checkOf(
+  { facts }: Download,
+  { isWhole, expect }: { readonly isWhole: boolean; readonly expect: Reading["expect"] | undefined },
+): Check | undefined {
+  const { isSealed } = facts;
+  const etag = facts.etag ?? expect?.revision;
   if (!isWhole || isSealed || !looksLikeMd5(etag)) return undefined;
   const hash = createHash("md5");
   return { take: (bytes) => void hash.update(bytes), isRight: () => hash.digest("hex") === etag.toLowerCase() };
@@ -154,6 +180,10 @@ function asStream(source: Source, taking: Taking & { readonly size: number }): C
       }
       const bytes = await source.fill(into);
       given += bytes?.length ?? 0;
+      if (given > taking.size) {
+        await source.leave();
+        throw failure(taking, "changed", { why: `the store sends more than the ${taking.size} bytes it has` });
+      }
       if (bytes !== undefined) check?.take(bytes);
       else {
         mustBeAll(given, taking);

@@ -1,6 +1,8 @@
 import type { Entry } from "../types.ts";
 import type { Store } from "./s3_client.ts";
 import { folderOf, notThere, pages, type Spot } from "./s3_find.ts";
+import { compareKeys } from "./page_bound.ts";
+import { patiently } from "./pause.ts";
 import { failure } from "./s3_errors.ts";
 import type { Page } from "./s3_types.ts";
 import { KeyReader, type Listed } from "./s3_keys.ts";
@@ -22,30 +24,15 @@ export async function* everything(store: Store, spot: Spot): AsyncGenerator<read
   for await (const found of together(ranges)) yield* batchOf(found, { reader, spot });
 }
 
-/** Compares keys as stores order them, by the bytes of UTF-8: other than by UTF-16 units where pairs of surrogates stand. */
-export function compareKeys(a: string, b: string): number {
-  const length = Math.min(a.length, b.length);
-  for (let i = 0; i < length; i++) {
-    const [x, y] = [a.charCodeAt(i), b.charCodeAt(i)];
-    if (x !== y) return rank(x) - rank(y);
-  }
-  return a.length - b.length;
-}
-
 /** Ranges listed side by side. */
 const RANGES = 8;
 
-function rank(unit: number): number {
-  return unit >= 0xe000 ? unit - 0x800 : unit >= 0xd800 ? unit + 0x2000 : unit;
-}
-
 /** The first page that is not empty: one without keys may have others behind it, and is not the end. */
 async function firstPage(store: Store, spot: Spot): Promise<Page> {
-  let page = await store.list(folderOf(spot), spot);
-  while (page.objects.length === 0 && page.next !== undefined) {
-    page = await store.list(folderOf(spot), spot, { token: page.next });
+  for await (const page of pages(store, spot, { isEager: false })) {
+    if (page.objects.length > 0 || page.next === undefined) return page;
   }
-  return page;
+  throw failure(spot, "unexpected", { why: "the store gave no page" });
 }
 
 /** A range ends at the first key behind it: in another order keys would be missed without a word. */
@@ -72,7 +59,8 @@ function* batchOf(
 
 /** Keys behind `last` at which folders begin, evenly spread over those of one page; none where there are no folders to begin at. */
 async function boundaries(store: Store, spot: Spot, last: string): Promise<readonly string[]> {
-  const { prefixes } = await store.list(folderOf(spot), spot, { delimiter: "/", after: last, most: MOST_FOLDERS });
+  const ask = () => store.list(folderOf(spot), spot, { delimiter: "/", after: last, most: MOST_FOLDERS });
+  const { prefixes } = await patiently(ask, spot);
   const found = prefixes.filter((prefix) => compareKeys(prefix, last) > 0).toSorted(compareKeys);
   const count = Math.min(RANGES - 1, found.length);
   return Array.from({ length: count }, (_, i) => found[Math.floor((i + 1) * found.length / (count + 1))] ?? last);

@@ -134,6 +134,8 @@ export function unquoted(etag: string | undefined): string | undefined {
   return bare === "" ? undefined : bare;
 }
 
+/** Amazon's keys have 1,024 bytes at most. */
+const LONGEST_KEY = 4096;
 const META = "x-amz-meta-";
 const MOST_WAIT = 300_000;
 
@@ -161,6 +163,9 @@ function toListed({ below }: Element, decoded: (text: string) => string): Listed
     else if (name === "ETag") etag = unquoted(text);
   }
   if (key === "" || size === undefined) throw new RangeError("an object in it has no name or no size");
+  if (key.length > LONGEST_KEY) {
+    throw new RangeError(`an object in it has a name of more than ${LONGEST_KEY} characters`);
+  }
   return { key, size, etag };
 }
 

@@ -17,3 +17,17 @@ export function storeTraits(connections: number): Traits {
     showsDots: true,
   };
 }
+
+/** What is said of a store that tells neither version nor checksum with a content. */
+export function unchecked(label: string): string {
+  return `${label} tells neither ETag nor checksum of what it sends: only the sizes of downloads were compared.`;
+}
+
+/** The same work the first time, and nothing after. */
+export function once(work: () => void): () => void {
+  let isDone = false;
+  return () => {
+    if (!isDone) work();
+    isDone = true;
+  };
+}

@@ -226,7 +226,8 @@ function findDangers(
   const rootState = (side: Side): RootState => ({
     ...(sides[side].place.broad === undefined ? {} : { broad: sides[side].place.broad }),
     defaulted: options.defaulted?.includes(side) ?? false,
-    missing: missing[side],
+    // A store has no empty folders: one that holds nothing is no lost one.
+    missing: missing[side] && sides[side].traits.hasDirs,
     known: remembered?.known ?? false,
   });
   const limits: Limits = {

@@ -33,7 +33,7 @@ export async function checkRoots(sides: Backends, options: RootsOptions): Promis
   const [local, remote] = await Promise.all([rootOf(sides.local, options), rootOf(sides.remote, options)]);
   const missing = { local: local === undefined, remote: remote === undefined };
   const entries = { ...(local?.kind === "dir" ? { local } : {}), ...(remote?.kind === "dir" ? { remote } : {}) };
-  const source = missingSource(options, missing);
+  const source = missingSource({ ...options, isStore: !sides.remote.traits.hasDirs }, missing);
   if (source === undefined) return { missing, entries };
   const shown = describe(sides[source]);
   if (!options.remove && !options.known) {
@@ -63,12 +63,16 @@ export async function findMarker(
 
 /**
  * The missing root that rules a run out: the source. In Both each side is one; there a remote folder that no earlier run has seen is made,
- * since nothing is deleted without history, while a local one that is not there is more likely a slip of the pen.
+ * since nothing is deleted without history, while a local one that is not there is more likely a slip of the pen. `isStore`: a remote folder exists as long as it holds something, so that
+ * one that is known and holds nothing any more is an empty one: the guards that look at emptied sides judge it.
  */
-function missingSource({ mode, known }: RootsOptions, missing: Missing): Side | undefined {
-  if (mode === "Local") return missing.remote ? "remote" : undefined;
+function missingSource(
+  { mode, known, isStore }: RootsOptions & { readonly isStore: boolean },
+  missing: Missing,
+): Side | undefined {
+  if (mode === "Local") return missing.remote && !(isStore && known) ? "remote" : undefined;
   if (missing.local) return "local";
-  return mode === "Both" && missing.remote && known ? "remote" : undefined;
+  return mode === "Both" && missing.remote && !isStore && known ? "remote" : undefined;
 }
 
 async function rootOf(backend: Backend, call: Call): Promise<Entry | undefined> {

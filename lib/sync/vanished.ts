@@ -18,6 +18,8 @@ export interface ProbeOptions extends Call {
  * know were misread. Rejects with refused if that seems to be so for more than half of all that was listed.
  */
 export async function probeListing(plan: Plan, { remote }: Backends, options: ProbeOptions): Promise<void> {
+  // A store's names come in a form that leaves no doubt: there only removals are worth the requests.
+  if (!remote.traits.hasDirs && !plan.actions.some(({ do: what, to }) => what === "remove" && to === "local")) return;
   const copies = plan.actions.filter((action): action is Copy => {
     return action.do === "copy" && action.to === "local" && action.replaces === undefined;
   });

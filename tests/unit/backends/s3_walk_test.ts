@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import fc from "npm:fast-check@4.10.2";
-import { compareKeys } from "../../../lib/backends/s3_walk.ts";
+import { compareKeys } from "../../../lib/backends/page_bound.ts";
 import { root } from "../../../lib/path.ts";
 import { type Asked, smallS3 } from "../../support/servers/small_s3.ts";
 

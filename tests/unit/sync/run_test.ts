@@ -126,17 +126,6 @@ for (const remove of [false, true]) {
   });
 }
 
-Deno.test("run() in Both with -Remove begins in a place of a store that nobody has used yet, which is no missing folder", async () => {
-  const local = memory();
-  plant(local, { "a": "1" });
-  const store = memory({ hasDirs: false });
-  const remote = over(store, {
-    stat: (inner, path, call) => path === "" ? Promise.resolve(undefined) : inner.stat(path, call),
-  });
-  await ran({ local, remote }, { mode: "Both", remove: true, mirror: false });
-  assert.deepEqual(await texts(store), { "a": "1" });
-});
-
 Deno.test("run() refuses a root that is a file", async () => {
   const local = over(memory(), { stat: (_inner, path) => Promise.resolve({ kind: "file", path, size: 1 }) });
   const error = await rejection(ran({ local, remote: noWrite(memory()) }));
