@@ -5,6 +5,7 @@ import { Attempts } from "./attempts.ts";
 import { type ApplyOptions, type Crew, doAll, heldBecause, hold, sideBySide } from "./crew.ts";
 import { Feed } from "./feed.ts";
 import { type Phases, toPhases } from "./order.ts";
+import { Parents } from "./parents.ts";
 import { type Aside, clearAsides, giveBack, keepAside, removeOwn, stageAll, swapAll, takeOverAll } from "./replace.ts";
 import type { Backends } from "./transfer.ts";
 import { Vanished } from "./vanished.ts";
@@ -36,8 +37,8 @@ export async function* apply(
   const quit = new AbortController();
   const signal = AbortSignal.any([options.signal, quit.signal]);
   const attempts = new Attempts(sides, { signal, onError: options.onError, emit });
-  const vanished = new Vanished(sides, { signal });
-  const work = conduct(plan, { sides, options, attempts, emit, wanted: new Set(), vanished }).finally(() =>
+  const [vanished, parents] = [new Vanished(sides, { signal }), new Parents(sides, { signal })];
+  const work = conduct(plan, { sides, options, attempts, emit, wanted: new Set(), vanished, parents }).finally(() =>
     feed.close()
   );
   // It is awaited below, after the last event; until then a rejection must not count as unhandled.
@@ -93,6 +94,7 @@ async function removeAll({ removals, emptied }: Phases, crew: Crew): Promise<voi
       const why = await takenOver(crew);
       if (why !== undefined) hold(level.slice(at), why, crew);
       if (why !== undefined) break;
+      crew.parents.forget();
       const left = await doAll(level.slice(at, at + REMOVED_AT_ONCE), crew);
       hold(left, heldBecause(crew) ?? "the run ended", crew);
     }

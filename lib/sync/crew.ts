@@ -2,6 +2,7 @@ import type { Call } from "../backends/backend.ts";
 import type { RelPath } from "../path.ts";
 import type { Action, Side, SyncEvent } from "../types.ts";
 import type { Attempts, Outcome } from "./attempts.ts";
+import type { Parents } from "./parents.ts";
 import { perform } from "./perform.ts";
 import { drain, inOrder } from "./pool.ts";
 import { type Owner, toTag } from "./tag.ts";
@@ -34,6 +35,7 @@ export interface Crew {
   readonly attempts: Attempts;
   readonly wanted: Set<string>;
   readonly vanished: Vanished;
+  readonly parents: Parents;
   emit(event: SyncEvent): void;
 }
 
@@ -54,6 +56,7 @@ export async function doAll(actions: readonly Action[], crew: Crew): Promise<rea
 export async function performOne(action: Action, crew: Crew, place?: Place): Promise<Outcome> {
   const { sides, options, attempts, vanished } = crew;
   if (action.do === "copy") vanished.countTried();
+  if (action.do === "remove") await crew.parents.mustBeFolders(action.to, action.path);
   try {
     const outcome = await perform(action, sides, {
       signal: attempts.signal,

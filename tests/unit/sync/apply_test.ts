@@ -8,6 +8,7 @@ import {
   applied,
   brief,
   entryAt,
+  failure,
   fileAt,
   makeDir,
   NOON,
@@ -234,4 +235,19 @@ Deno.test("apply() ends its work when nobody listens any more", async () => {
   await new Promise((resolve) => setTimeout(resolve, 5));
   assert.equal(sides.remote.operations.length, before);
   assert.ok(before < 3);
+});
+
+Deno.test("apply() removes nothing below a folder that became a link since it was listed", async () => {
+  const sides = pair({}, { "d/e/x": "1", "d/y": "2", "z": "3" });
+  const targets = await Promise.all(["d/e/x", "d/y", "z"].map((path) => fileAt(sides.remote, path)));
+  const remote = over(sides.remote, {
+    stat: (inner, path, call) => {
+      const link = { kind: "link", path, target: "elsewhere" } as const;
+      return path === "d/e" ? Promise.resolve(link) : inner.stat(path, call);
+    },
+  });
+  const { events } = await applied(targets.map(remove), { local: sides.local, remote });
+  assert.deepEqual(brief(events).toSorted(), ["done remove d/y", "done remove z", "failed remove d/e/x"]);
+  assert.match(failure(events).message, /"d\/e" is no folder any more/);
+  assert.equal((await texts(sides.remote))["d/e/x"], "1");
 });
