@@ -128,7 +128,8 @@ export const syncParams = {
     type: toggle,
     exact: true,
     fallback: false,
-    help: "Write new content into the files that are there: owners, ACLs and hard links stay. Local and Remote only.",
+    help:
+      "Write new content into the files that are there: owners, ACLs and hard links stay. Local and Remote only; -Recycle keeps a copy of the old.",
   },
   WaitLock: { type: duration, help: "How long to wait for another run of the same pair: 10m. Not at all by default." },
   BreakLock: {
@@ -236,12 +237,10 @@ function checkLinks({ Links, AllowLinksOutside }: SyncWords, mode: SyncMode["mod
   }
 }
 
-function checkInPlace({ InPlace, Recycle }: SyncWords, mode: SyncMode["mode"]): void {
-  if (InPlace && (mode === "Both" || Recycle)) {
+function checkInPlace({ InPlace }: SyncWords, mode: SyncMode["mode"]): void {
+  if (InPlace && mode === "Both") {
     throw badInput(
-      `-InPlace leaves no old version to keep, which ${
-        Recycle ? "-Recycle" : "-Mode Both"
-      } does: leave one of them out.`,
+      "-InPlace is for -Mode Local and -Mode Remote: in -Mode Both what loses has to keep its file.",
       "CannotKeepInPlace",
     );
   }

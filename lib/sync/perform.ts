@@ -18,6 +18,7 @@ import type { Owner } from "./tag.ts";
 import {
   type Backends,
   type Copy,
+  isInPlace,
   isSame,
   type Place,
   stagingPath,
@@ -111,13 +112,15 @@ async function putInPlace(away: Away): Promise<PutAway | undefined> {
 }
 
 /** Undefined where nothing is kept. */
-function awayWith({ to, path, why, keep, replaces }: Copy, sides: Backends, options: PerformOptions): Away | undefined {
+function awayWith(action: Copy, sides: Backends, options: PerformOptions): Away | undefined {
+  const { to, path, why, keep, replaces } = action;
   if (replaces?.kind !== "file" && replaces?.kind !== "link") return undefined;
   const { trash } = options;
   const backend = sides[to];
   if (trash !== undefined && (keep === undefined || isInTrash(keep))) {
     const loss = why === "conflict" ? "conflict" : "overwritten";
-    const loser: Loser = { side: to, entry: replaces, path, why: loss, take: false, winner: otherSide(to) };
+    const how = { take: false, inPlace: isInPlace(action, options), winner: otherSide(to) };
+    const loser: Loser = { side: to, entry: replaces, path, why: loss, ...how };
     return {
       needsStaging: () => trash.moves(loser, options),
       async put() {
@@ -149,18 +152,23 @@ interface Replaced {
   readonly kept?: InTrash | undefined;
 }
 
-/** The old version stays in its place until the new one takes it. */
+/** The old version stays in its place until the new one takes it. One that was torn in place stays in the trash, though the new one did not come. */
 async function replaceKept(
   action: Copy,
   sides: Backends,
   { away, ...options }: TransferOptions & { readonly away: PutAway },
 ): Promise<Replaced> {
   const { kept, undo } = away;
+  let begun = false;
+  const onBytes = (bytes: number) => {
+    begun = true;
+    options.onBytes(bytes);
+  };
   let entry: FileEntry | LinkEntry | undefined;
   try {
-    entry = await transfer(action, sides, options);
+    entry = await transfer(action, sides, { ...options, onBytes });
   } finally {
-    if (entry === undefined) await undo();
+    if (entry === undefined && !(begun && isInPlace(action, options))) await undo();
   }
   return { entry, kept };
 }

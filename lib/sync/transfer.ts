@@ -59,6 +59,8 @@ export async function transfer(
       const why = toSyncError(error, "copy");
       if (options.signal.aborted) throw cancelled(options.signal, `copy "${printable(source.path)}"`);
       if (why.kind !== "changed" && why.kind !== "notFound") throw why;
+      // What is half written cannot be written once more as the plan saw it; the next run makes it whole.
+      if (sent !== 0 && isInPlace(action, options)) throw why;
       const now = await sides[otherSide(action.to)].stat(source.path, options);
       if (sent !== 0) options.onBytes(-sent);
       if (now === undefined) return undefined;
@@ -66,6 +68,11 @@ export async function transfer(
       source = now;
     }
   }
+}
+
+/** Does the content go into the file that is there? Not where it waits under another name first. */
+export function isInPlace({ inPlace }: Copy, { place }: { readonly place?: Place }): boolean {
+  return inPlace === true && place === undefined;
 }
 
 /** The name of our own under which what this copy brings can wait until its place is free; undefined where nothing can be renamed. */
@@ -108,7 +115,7 @@ async function send(
       ...(end === undefined ? {} : { length: end - start }),
     });
   const { path, ...expecting } = placeOf(action, options);
-  const inPlace = action.inPlace === true && options.place === undefined;
+  const inPlace = isInPlace(action, options);
   let begun = 0;
   const { modified, ahead } = await untold(from, source, options);
   let whole = ahead;

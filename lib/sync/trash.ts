@@ -43,7 +43,8 @@ import {
 
 /**
  * A version that has to go. `entry`: where it lies now; `path`: where it belongs; `take`: its place is to be free afterwards, else it may
- * stand there until it is overwritten; `winner`: the side whose version takes its place.
+ * stand there until it is overwritten; `inPlace`: in the very file, so that a second name of it would keep nothing; `winner`: the side
+ * whose version takes its place.
  */
 export interface Loser {
   readonly side: Side;
@@ -51,6 +52,7 @@ export interface Loser {
   readonly path: RelPath;
   readonly why: Loss;
   readonly take: boolean;
+  readonly inPlace?: boolean;
   readonly winner?: Side;
 }
 
@@ -66,7 +68,7 @@ export interface Kept {
 /** Where a run puts what loses, before it is overwritten or removed. */
 export interface Trash {
   /** Does keeping a version take it away from its place, so that its successor has to be ready before? */
-  moves(loser: Pick<Loser, "side" | "entry">, call: Call): Promise<boolean>;
+  moves(loser: Pick<Loser, "side" | "entry" | "inPlace">, call: Call): Promise<boolean>;
   /** Rejects with unsupported where it turned out that keeping it means to move it (moves() says so from then on), else where it cannot be kept, or is not what was listed any more: then it has to stay. */
   keep(loser: Loser, call: Call): Promise<Kept>;
 }
@@ -96,8 +98,8 @@ export class PairTrash implements Trash {
     this.#options = options;
   }
 
-  async moves({ side, entry }: Pick<Loser, "side" | "entry">, call: Call): Promise<boolean> {
-    return this.#mustMove(await this.#bin(side, call), entry);
+  async moves({ side, entry, inPlace }: Pick<Loser, "side" | "entry" | "inPlace">, call: Call): Promise<boolean> {
+    return inPlace !== true && this.#mustMove(await this.#bin(side, call), entry);
   }
 
   #mustMove(bin: Bin, entry: Loser["entry"]): boolean {
@@ -136,7 +138,7 @@ export class PairTrash implements Trash {
   async #keep(loser: Loser, call: Call): Promise<Kept> {
     const { side, entry, path } = loser;
     const backend = this.#options.sides[side];
-    const bin = await this.#bin(side, call);
+    const bin = loser.inPlace === true ? await this.#copyBin(side, call) : await this.#bin(side, call);
     await expectSame(backend, entry, call);
     const joined = bin.kind === "server" ? posix.join : join;
     const spot: Spot = {
@@ -204,6 +206,16 @@ export class PairTrash implements Trash {
 
   #bin(side: Side, call: Call): Promise<Bin> {
     return this.#bins[side] ??= side === "local" ? this.#localBin() : this.#remoteBin(call);
+  }
+
+  /** Where a copy goes: beside what else goes to a disk, from a server to this machine. */
+  async #copyBin(side: Side, call: Call): Promise<Bin> {
+    const bin = await this.#bin(side, call);
+    const { pair, start } = this.#options;
+    return {
+      kind: "copy",
+      folder: bin.kind === "server" ? join(this.#home, pair, toRunName(start, side)) : bin.folder,
+    };
   }
 
   async #localBin(): Promise<Bin> {

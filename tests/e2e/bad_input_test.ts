@@ -31,7 +31,6 @@ const rows: readonly Row[] = [
   [["Sync-Path", "./site", target, "-Mode", "Both", "-Links", "Follow"], "-Links Keep", "CannotFollowInBoth"],
   [["Sync-Path", "./site", target, "-Mode", "Remote", "-AllowLinksOutside"], "-Links Follow"],
   [["Sync-Path", "./site", target, "-Mode", "Both", "-InPlace"], "-InPlace", "CannotKeepInPlace"],
-  [["Sync-Path", "./site", target, "-Mode", "Remote", "-InPlace", "-Recycle"], "-Recycle", "CannotKeepInPlace"],
   [["Sync-Path", "./site", target, "-Mode", "Upload", "-Mirror:$false"], "-Mode Remote"],
   [["Sync-Path", "Remote", "./site", target], "-Mode Remote"],
   [["Sync-Path", "./missing", target, "-Mode", "Remote"], "missing", "does not exist"],
