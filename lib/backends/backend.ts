@@ -135,6 +135,9 @@ export interface Backend extends AsyncDisposable {
   setModified?(path: RelPath, modified: number, call: Call): Promise<void>;
   setMode?(path: RelPath, mode: number, call: Call): Promise<void>;
 
+  /** Works on the entry where a disk of this machine has it: no link leads to `at`, which holds for as long as the work takes. */
+  onDisk?<T>(path: RelPath, work: (at: string) => Promise<T>, call: Call): Promise<T>;
+
   /** Names that came, went or changed in these folders are on the disk itself when it resolves: no power cut takes them back. A folder that is gone is no error. */
   flush?(dirs: readonly RelPath[], call: Call): Promise<void>;
 

@@ -96,7 +96,17 @@ export function decorate(inner: Backend, around: Around): Backend {
 
 type OptionalMethods = Pick<
   Backend,
-  "rename" | "copy" | "hardLink" | "makeLink" | "setModified" | "setMode" | "flush" | "checksum" | "proof" | "walk"
+  | "rename"
+  | "copy"
+  | "hardLink"
+  | "makeLink"
+  | "setModified"
+  | "setMode"
+  | "flush"
+  | "checksum"
+  | "proof"
+  | "onDisk"
+  | "walk"
 >;
 
 function optional(inner: Backend, around: Around): OptionalMethods {
@@ -104,6 +114,7 @@ function optional(inner: Backend, around: Around): OptionalMethods {
   const [rename, copy, makeLink] = [inner.rename?.bind(inner), inner.copy?.bind(inner), inner.makeLink?.bind(inner)];
   const [setModified, setMode] = [inner.setModified?.bind(inner), inner.setMode?.bind(inner)];
   const [hardLink, flush] = [inner.hardLink?.bind(inner), inner.flush?.bind(inner)];
+  const onDisk = inner.onDisk?.bind(inner);
   const [checksum, walk, proof] = [inner.checksum?.bind(inner), inner.walk?.bind(inner), inner.proof?.bind(inner)];
   const methods: OptionalMethods = {
     ...(rename && {
@@ -162,6 +173,7 @@ function optional(inner: Backend, around: Around): OptionalMethods {
         one({ operation: "checksum", path: entry.path, signal, run: () => checksum(entry, wanted, { signal }) }),
     }),
     ...(proof && { proof }),
+    ...(onDisk && { onDisk }),
     ...(walk && {
       walk: (path, { signal }) => many({ operation: "walk", path, signal, run: () => walk(path, { signal }) }),
     }),

@@ -17,7 +17,7 @@ import type {
   WriteOptions,
 } from "./backend.ts";
 import { mismatch, mustMatch } from "./expect.ts";
-import { isAbsence, look, lstat, setMode } from "./local_disk.ts";
+import { isAbsence, look, setMode } from "./local_disk.ts";
 import { codeOf } from "./local_errors.ts";
 import { addressFolder, type Flavour } from "./local_names.ts";
 import { readFile } from "./local_read.ts";
@@ -196,7 +196,7 @@ class LocalFolder implements Backend {
   async copy(from: RelPath, to: RelPath, options: Call & Expecting): Promise<void> {
     const { signal } = options;
     const source = await this.stat(from, options);
-    if (source?.kind !== "file") throw this.#noFile(source === undefined, { operation: "copy", path: from });
+    if (source?.kind !== "file") throw this.#root.noFile(source === undefined, { operation: "copy", path: from });
     const { size, modified, mode } = source;
     const body: Body = (start = 0, end = size) =>
       this.read(from, { signal, offset: start, length: end - start, expect: source });
@@ -222,11 +222,16 @@ class LocalFolder implements Backend {
 
   async setModified(path: RelPath, modified: number, call: Call): Promise<void> {
     const operation = "set the time of";
-    await this.#inFile(path, { operation, ...call }, async (full) => {
+    await this.#root.inFile(path, { operation, ...call }, async (full) => {
       // Before 1970 this call, the only one that follows no link, takes whole seconds.
       const time = new Date(modified < 0 ? Math.floor(modified / 1000) * 1000 : modified);
       await this.#root.pace(() => fs.lutimesSync(full, time, time), () => fs.promises.lutimes(full, time, time));
     });
+  }
+
+  async onDisk<T>(path: RelPath, work: (at: string) => Promise<T>, call: Call): Promise<T> {
+    this.#root.begin("keep", call);
+    return await this.#root.doing("keep", path, () => this.#root.inParent(path, "keep", work));
   }
 
   async checksum(entry: FileEntry, wanted: readonly string[], call: Call): Promise<Checksum | undefined> {
@@ -250,7 +255,7 @@ class LocalFolder implements Backend {
   async #setMode(path: RelPath, mode: number, call: Call): Promise<void> {
     const operation = "set the mode of";
     const doing = { operation, path, shown: this.#root.full(path) };
-    await this.#inFile(path, { operation, ...call }, (full, info) => setMode({ full, doing }, { mode, info }));
+    await this.#root.inFile(path, { operation, ...call }, (full, info) => setMode({ full, doing }, { mode, info }));
   }
 
   async #makeLink(path: RelPath, target: string, options: Call & Expecting): Promise<LinkEntry> {
@@ -274,28 +279,5 @@ class LocalFolder implements Backend {
     const temp = full.slice(0, -nameOf(path).length) + nameOf(newTempPath(path));
     await Deno.symlink(target, temp);
     await Deno.rename(temp, full);
-  }
-
-  /** Works on the file at the path; rejects when there is none, or something else. */
-  async #inFile(
-    path: RelPath,
-    { operation, signal }: Call & { readonly operation: string },
-    work: (full: string, info: Deno.FileInfo) => Promise<void> | void,
-  ): Promise<void> {
-    const at = this.#root;
-    await at.doing(operation, path, async () => {
-      at.begin(operation, { signal });
-      await at.inParent(path, operation, async (full) => {
-        const info = await lstat(at.pace, full);
-        if (info?.isFile !== true) throw this.#noFile(info === undefined, { operation, path });
-        await work(full, info);
-      });
-    });
-  }
-
-  #noFile(isAbsent: boolean, doing: { readonly operation: string; readonly path: RelPath }): SyncError {
-    return isAbsent
-      ? this.#root.error("notFound", "it does not exist", doing)
-      : this.#root.error("refused", "it is no regular file", doing);
   }
 }

@@ -3,7 +3,7 @@ import { cancelled, type ErrorKind, SyncError } from "../errors.ts";
 import { nameOf, parentOf, type RelPath, root } from "../path.ts";
 import type { Entry } from "../types.ts";
 import type { Call, Place } from "./backend.ts";
-import { isAbsence, lookAt, newPace, type Pace, toEntry } from "./local_disk.ts";
+import { isAbsence, lookAt, lstat, newPace, type Pace, toEntry } from "./local_disk.ts";
 import { Folders, type Held } from "./local_folders.ts";
 import { codeOf, type Doing, localError, toSyncError } from "./local_errors.ts";
 import { broadPlace, diskPath, type Flavour, resolveFolder } from "./local_names.ts";
@@ -130,6 +130,28 @@ export class LocalRoot {
     const done = await work(held.at(nameOf(path)));
     await held.settle();
     return done;
+  }
+
+  /** The same for a regular file; rejects when there is none, or something else. */
+  async inFile(
+    path: RelPath,
+    { operation, signal }: Call & { readonly operation: string },
+    work: (full: string, info: Deno.FileInfo) => Promise<void> | void,
+  ): Promise<void> {
+    await this.doing(operation, path, async () => {
+      this.begin(operation, { signal });
+      await this.inParent(path, operation, async (full) => {
+        const info = await lstat(this.pace, full);
+        if (info?.isFile !== true) throw this.noFile(info === undefined, { operation, path });
+        await work(full, info);
+      });
+    });
+  }
+
+  noFile(isAbsent: boolean, facts: { readonly operation: string; readonly path: RelPath }): SyncError {
+    return isAbsent
+      ? this.error("notFound", "it does not exist", facts)
+      : this.error("refused", "it is no regular file", facts);
   }
 
   #doing(operation: string, path: RelPath): Doing {

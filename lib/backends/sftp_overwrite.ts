@@ -1,14 +1,18 @@
 import type { FileEntry } from "../types.ts";
 import type { Body } from "./backend.ts";
+import { mismatch } from "./expect.ts";
 import { chunksOf, unlessCancelled, wrongSize } from "./sftp_body.ts";
-import { lookFor } from "./sftp_entry.ts";
+import { look, lookFor, toSeen } from "./sftp_entry.ts";
 import type { Pool } from "./sftp_pool.ts";
 import { failure } from "./sftp_status.ts";
 import { type Draft, written } from "./sftp_temp.ts";
 import { WRITE } from "./sftp_wire.ts";
 import { setAttributes, type Writing } from "./sftp_write.ts";
 
-/** In place: the file keeps its inode, so its owner, its ACL and its other names. Old and new mix until it is done. */
+/**
+ * In place: the file keeps its inode, so its owner, its ACL and its other names. Old and new mix until it is done. It is compared once more,
+ * by its path and by its handle, right before its first byte goes, when the source has answered: an edit that came meanwhile stays.
+ */
 export async function overwrite(pool: Pool, body: Body, writing: Writing): Promise<FileEntry> {
   const { at, options, signal } = writing;
   const wire = await pool.wire(writing);
@@ -23,9 +27,20 @@ export async function overwrite(pool: Pool, body: Body, writing: Writing): Promi
   const handle = await wire.open(at, WRITE, writing);
   try {
     const flying = new Set<Promise<void>>();
+    const mustBeUntouched = async () => {
+      const [seen, open] = await Promise.all([
+        look(wire, at, writing),
+        wire.fstat(handle, writing),
+        writing.checkParent(wire),
+      ]);
+      const opened = toSeen(writing.path, open);
+      const why = mismatch(found, seen) ?? mismatch(found, opened.kind === "link" ? undefined : opened);
+      if (why !== undefined) throw failure(writing, "changed", { why });
+    };
     let size = 0;
     for await (const chunk of chunksOf(content, writing)) {
       if (size + chunk.length > options.size) throw wrongSize({ ...writing, size: options.size }, Infinity);
+      if (size === 0) await mustBeUntouched();
       for (let from = 0; from < chunk.length; from += wire.maxWrite) {
         const piece = chunk.subarray(from, from + wire.maxWrite);
         const sent = wire.write(handle, piece, { ...writing, to: size + from });
@@ -38,6 +53,7 @@ export async function overwrite(pool: Pool, body: Body, writing: Writing): Promi
     }
     await Promise.all(flying);
     if (size < options.size) throw wrongSize({ ...writing, size: options.size }, size);
+    if (size === 0) await mustBeUntouched();
     if (found.size > size) await wire.fsetstat(handle, { size }, writing);
     await setAttributes(wire, handle, draft);
     await wire.close(handle, { ...writing, signal });

@@ -211,11 +211,9 @@ export class PairTrash implements Trash {
   /** Where a copy goes: beside what else goes to a disk, from a server to this machine. */
   async #copyBin(side: Side, call: Call): Promise<Bin> {
     const bin = await this.#bin(side, call);
+    if (bin.kind !== "server") return { ...bin, kind: "copy" };
     const { pair, start } = this.#options;
-    return {
-      kind: "copy",
-      folder: bin.kind === "server" ? join(this.#home, pair, toRunName(start, side)) : bin.folder,
-    };
+    return { kind: "copy", base: this.#home, folder: join(this.#home, pair, toRunName(start, side)) };
   }
 
   async #localBin(): Promise<Bin> {
@@ -305,20 +303,34 @@ async function put({ bin, backend, entry, from, at }: Spot, take: boolean, call:
     return false;
   }
   const to = { base: bin.base, at };
-  if (bin.kind === "disk" && take && await moveOnDisk(entry, { from, to })) return true;
-  if (bin.kind === "disk" && !take && await linkOnDisk(entry, { from, to })) return false;
+  const keep = take ? moveOnDisk : linkOnDisk;
+  if (
+    bin.kind === "disk" && await inRoot({ backend, entry, from }, (found) => keep(entry, { from: found, to }), call)
+  ) {
+    return take;
+  }
   await copyToDisk(backend, entry, { to, ...call });
   return false;
 }
 
-async function takeBack({ bin, from, at }: Spot, moved: boolean, call: Call): Promise<void> {
+/** Works on the version in its root, through the folder that holds it where the backend can. */
+async function inRoot<T>(
+  { backend, entry, from }: Pick<Spot, "backend" | "entry" | "from">,
+  work: (at: string) => Promise<T>,
+  call: Call,
+): Promise<T> {
+  return backend.onDisk === undefined ? await work(from) : await backend.onDisk(entry.path, work, call);
+}
+
+async function takeBack(spot: Spot, moved: boolean, call: Call): Promise<void> {
+  const { bin, from, at } = spot;
   if (bin.kind === "server") {
     if (moved) await renameOnServer(bin, { from: at, to: from, ...call });
     else await removeFromServer(bin, at, call);
     return;
   }
   const place = { base: bin.base, at };
-  if (moved) await moveBackOnDisk({ from: place, to: from });
+  if (moved) await inRoot(spot, (to) => moveBackOnDisk({ from: place, to }), call);
   else await removeFromDisk(place);
 }
 

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import type { Backend, ProtocolOption } from "../../../lib/backends/backend.ts";
+import type { Backend, Body, ProtocolOption } from "../../../lib/backends/backend.ts";
 import { parseSums } from "../../../lib/backends/sftp_hash.ts";
 import { toSeen } from "../../../lib/backends/sftp_entry.ts";
 import { sftpOptions } from "../../../lib/backends/sftp_options.ts";
+import { SyncError } from "../../../lib/errors.ts";
 import { root, toRelPath } from "../../../lib/path.ts";
 import { wholeBody } from "../../support/content.ts";
 import { serverTest } from "../../support/servers/install.ts";
@@ -135,4 +136,35 @@ Deno.test("sftpOptions have unique names and aliases", () => {
   const options: readonly ProtocolOption[] = sftpOptions;
   const names = options.flatMap((option) => [option.name, ...(option.aliases ?? [])]);
   assert.equal(new Set(names.map((one) => one.toLowerCase())).size, names.length);
+});
+
+test("write() in place leaves an edit that came after the listing, up to the first byte of its source", {}, async ({
+  server,
+  backend,
+}) => {
+  const edits: Readonly<Record<string, (path: string) => Promise<void>>> = {
+    "another size": (path) => Deno.writeTextFile(path, "edited meanwhile"),
+    "the same size": (path) => Deno.writeTextFile(path, "new"),
+    "a rename over it": async (path) => {
+      await Deno.writeTextFile(`${path}~`, "new");
+      await Deno.rename(`${path}~`, path);
+    },
+  };
+  for (const [how, edit] of Object.entries(edits)) {
+    for (const content of ["their version", ""]) {
+      await Deno.writeTextFile(`${server.disk}/f`, "old");
+      await Deno.utime(`${server.disk}/f`, 1_600_000_000, 1_600_000_000);
+      const expect = await backend.stat(name, call);
+      assert.ok(expect?.kind === "file");
+      let now = "";
+      const body: Body = async () => {
+        await edit(`${server.disk}/f`);
+        now = await Deno.readTextFile(`${server.disk}/f`);
+        return new TextEncoder().encode(content);
+      };
+      const writing = backend.write(name, body, { ...call, size: content.length, expect, inPlace: true });
+      await assert.rejects(writing, (error) => error instanceof SyncError && error.kind === "changed");
+      assert.equal(await Deno.readTextFile(`${server.disk}/f`), now, how);
+    }
+  }
 });
