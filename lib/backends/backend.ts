@@ -135,6 +135,9 @@ export interface Backend extends AsyncDisposable {
   setModified?(path: RelPath, modified: number, call: Call): Promise<void>;
   setMode?(path: RelPath, mode: number, call: Call): Promise<void>;
 
+  /** A danger that was seen while folders were listed, which a user should know of though the run goes on: a sentence. */
+  caution?(): string | undefined;
+
   /** Works on the entry where a disk of this machine has it: no link leads to `at`, which holds for as long as the work takes. */
   onDisk?<T>(path: RelPath, work: (at: string) => Promise<T>, call: Call): Promise<T>;
 

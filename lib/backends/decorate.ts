@@ -114,7 +114,7 @@ function optional(inner: Backend, around: Around): OptionalMethods {
   const [rename, copy, makeLink] = [inner.rename?.bind(inner), inner.copy?.bind(inner), inner.makeLink?.bind(inner)];
   const [setModified, setMode] = [inner.setModified?.bind(inner), inner.setMode?.bind(inner)];
   const [hardLink, flush] = [inner.hardLink?.bind(inner), inner.flush?.bind(inner)];
-  const onDisk = inner.onDisk?.bind(inner);
+  const [onDisk, caution] = [inner.onDisk?.bind(inner), inner.caution?.bind(inner)];
   const [checksum, walk, proof] = [inner.checksum?.bind(inner), inner.walk?.bind(inner), inner.proof?.bind(inner)];
   const methods: OptionalMethods = {
     ...(rename && {
@@ -174,6 +174,7 @@ function optional(inner: Backend, around: Around): OptionalMethods {
     }),
     ...(proof && { proof }),
     ...(onDisk && { onDisk }),
+    ...(caution && { caution }),
     ...(walk && {
       walk: (path, { signal }) => many({ operation: "walk", path, signal, run: () => walk(path, { signal }) }),
     }),

@@ -44,6 +44,7 @@ class Followed implements Backend {
   readonly place: Place;
   readonly peer?: string;
   readonly checksum?: NonNullable<Backend["checksum"]>;
+  readonly caution?: NonNullable<Backend["caution"]>;
   readonly #inner: Backend;
   readonly #ground: Ground;
   /** Where the links that were listed lead, by their paths here. */
@@ -56,6 +57,7 @@ class Followed implements Backend {
     this.#inner = inner;
     this.#ground = ground;
     if (inner.peer !== undefined) this.peer = inner.peer;
+    if (inner.caution !== undefined) this.caution = () => inner.caution?.();
     const { tree } = ground;
     if (tree.checksum === undefined) return;
     this.checksum = async (entry, wanted, call): Promise<Checksum | undefined> =>

@@ -2,7 +2,7 @@ import fs from "node:fs";
 import { createHash, getHashes } from "node:crypto";
 import { posix, win32 } from "node:path";
 import { badInput, SyncError } from "../errors.ts";
-import { nameOf, type RelPath, root } from "../path.ts";
+import { nameOf, printable, type RelPath, root } from "../path.ts";
 import type { Checksum, DirEntry, Entry, FileEntry, LinkEntry } from "../types.ts";
 import type {
   Backend,
@@ -17,7 +17,7 @@ import type {
   WriteOptions,
 } from "./backend.ts";
 import { mismatch, mustMatch } from "./expect.ts";
-import { isAbsence, look, setMode } from "./local_disk.ts";
+import { isAbsence, isOpenToOthers, look, setMode } from "./local_disk.ts";
 import { codeOf } from "./local_errors.ts";
 import { addressFolder, type Flavour } from "./local_names.ts";
 import { readFile } from "./local_read.ts";
@@ -40,6 +40,7 @@ export async function openFile(target: Target, _call: Call): Promise<Backend> {
 }
 
 const isWindows = Deno.build.os === "windows";
+const isRoot = !isWindows && Deno.uid() === 0;
 const isMac = Deno.build.os === "darwin";
 const flavour: Flavour = isWindows ? win32 : posix;
 const traits: Traits = {
@@ -69,6 +70,8 @@ class LocalFolder implements Backend {
   readonly flush?: NonNullable<Backend["flush"]>;
   readonly #root: LocalRoot;
   readonly #isOpener: boolean;
+  /** The first folder that was listed with root's rights and that others can change. */
+  #shared: string | undefined;
 
   constructor(at: LocalRoot, { label, isOpener }: { readonly label: string; readonly isOpener: boolean }) {
     this.label = label;
@@ -94,6 +97,7 @@ class LocalFolder implements Backend {
       at.begin("list", call);
       using held = await at.hold(dir, "list");
       const { folder } = held;
+      if (isRoot && this.#shared === undefined && isOpenToOthers(await Deno.stat(folder))) this.#shared = at.full(dir);
       const names = await at.pace(
         () => Array.from(Deno.readDirSync(folder), (found) => found.name),
         async () => (await Array.fromAsync(Deno.readDir(folder))).map((found) => found.name),
@@ -227,6 +231,12 @@ class LocalFolder implements Backend {
       const time = new Date(modified < 0 ? Math.floor(modified / 1000) * 1000 : modified);
       await this.#root.pace(() => fs.lutimesSync(full, time, time), () => fs.promises.lutimes(full, time, time));
     });
+  }
+
+  caution(): string | undefined {
+    if (this.#shared === undefined) return undefined;
+    const folder = printable(this.#shared);
+    return `This run has the rights of root, and other users can change "${folder}": what they put there is carried with those rights. Run it as their user where that is possible.`;
   }
 
   async onDisk<T>(path: RelPath, work: (at: string) => Promise<T>, call: Call): Promise<T> {

@@ -105,6 +105,12 @@ export function isOfUser({ uid }: Deno.FileInfo): boolean {
   return uid === null || uid === Deno.uid();
 }
 
+/** Can users other than root change what is in the folder? For a run with root's rights, whose group is root's too. */
+export function isOpenToOthers({ uid, gid, mode }: Pick<Deno.FileInfo, "uid" | "gid" | "mode">): boolean {
+  const bits = mode ?? 0;
+  return (uid ?? 0) !== 0 || (bits & 0o002) !== 0 || ((bits & 0o020) !== 0 && (gid ?? 0) !== 0);
+}
+
 /** Removes a regular file of this user. Absent: no error. False where something else is there, which stays, though the runtime's unlink would take an empty folder. */
 export async function removeOwn(pace: Pace, full: string): Promise<boolean> {
   const info = await lstat(pace, full);

@@ -107,6 +107,7 @@ async function* conduct(sides: Backends, options: RunOptions): AsyncGenerator<Sy
   const owners = toOwners(sides, options);
   const scans = await scanBoth(sides, { options, owners, missing });
   for (const side of bothSides) yield { type: "scanned", side, entries: scans[side].snapshot.size };
+  yield* tellCautions(sides);
   const told = yield* keepPace(options, { scans, rootEntries });
   const settled = await settleHidden(sides, scans, {
     ...{ signal, mode: options.mode, remove: options.remove || options.mirror, planOnly: options.planOnly },
@@ -172,6 +173,14 @@ async function* keepPace(
   if (shifts.length === 0) return options;
   for (const shift of shifts) yield { type: "noted", note: noteShift(shift) };
   return { ...options, remembered: alongShifts(remembered, shifts, { snapshots, rootEntries }) };
+}
+
+/** What the places themselves have to say, one note a side. */
+function* tellCautions(sides: Backends): Generator<SyncEvent, void, void> {
+  for (const side of bothSides) {
+    const why = sides[side].caution?.();
+    if (why !== undefined) yield { type: "noted", note: { code: "caution", side, count: 1, why } };
+  }
 }
 
 /** Removes from the trash what has lain there for long enough; that it did not work ends nothing. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers";
-import { look, newPace } from "../../../lib/backends/local_disk.ts";
+import { isOpenToOthers, look, newPace } from "../../../lib/backends/local_disk.ts";
 import { root } from "../../../lib/path.ts";
 import { freshDisk } from "../../support/disk.ts";
 
@@ -56,6 +56,18 @@ Deno.test("look() shows what cannot be looked at as unreadable, and leaves out w
     assert.deepEqual(found.map((entry) => [entry.kind, entry.path]), [["file", "f"], ["opaque", name]]);
     assert.ok(found[1]?.kind === "opaque" && found[1].cause === "unreadable");
   }
+});
+
+Deno.test("isOpenToOthers() tells whether others than root can change a folder", () => {
+  const rows: readonly (readonly [number, number, number, boolean])[] = [
+    [0, 0, 0o40755, false],
+    [0, 0, 0o40775, false],
+    [0, 100, 0o40755, false],
+    [0, 100, 0o40775, true],
+    [0, 0, 0o41777, true],
+    [1000, 1000, 0o40700, true],
+  ];
+  for (const [uid, gid, mode, is] of rows) assert.equal(isOpenToOthers({ uid, gid, mode }), is, mode.toString(8));
 });
 
 /** A clock by which every call is slow. */

@@ -164,6 +164,24 @@ Deno.test("write() leaves nothing outside when its folder is swapped for a link,
   assert.deepEqual(await paths(outside.backend), []);
 });
 
+Deno.test({
+  name: "onDisk() leads to the entry in the folder that was found, though a link takes its place meanwhile",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    await using place = await freshDisk();
+    await using outside = await freshDisk();
+    await folder(place.backend, "d");
+    await put(place.backend, "d/f", "mine");
+    await put(outside.backend, "f", "theirs");
+    await place.backend.onDisk?.(toRelPath("d/f"), async (at) => {
+      await swapForLink(`${place.disk}/d`, outside.disk);
+      await Deno.rename(at, `${place.disk}/kept`);
+    }, call);
+    assert.equal(await text(place.backend, "kept"), "mine");
+    assert.deepEqual(await paths(outside.backend), ["f"]);
+  },
+});
+
 Deno.test("stat() and list() of a root that comes and goes tell what is there", async () => {
   await using place = await freshDisk();
   await using backend = await openLocal(`${place.disk}/root`, call);

@@ -132,6 +132,20 @@ Deno.test("rename() refuses to leave the root through a link", async () => {
   assert.deepEqual(await paths(outside.backend), []);
 });
 
+Deno.test({
+  name: "caution() names a folder that others can change in a run with root's rights, and is silent else",
+  ignore: Deno.build.os === "windows" || Deno.uid() !== 0,
+  async fn() {
+    await using place = await freshDisk();
+    await folder(place.backend, "d");
+    for (const dir of [root, toRelPath("d")]) await place.backend.list(dir, call);
+    assert.equal(place.backend.caution?.(), undefined);
+    await Deno.chmod(`${place.disk}/d`, 0o777);
+    for (const dir of [root, toRelPath("d")]) await place.backend.list(dir, call);
+    assert.match(place.backend.caution?.() ?? "", /rights of root.*tandem-local-[^"]*\/d"/);
+  },
+});
+
 async function drained(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
   while (!(await reader.read()).done);
 }

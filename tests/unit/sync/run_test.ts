@@ -269,3 +269,11 @@ Deno.test("run() lists both sides at the same time", async () => {
   await ran({ local: waiting("local"), remote: waiting("remote") }, { signal, remove: false });
   assert.deepEqual(begun.sort(), ["local", "remote"]);
 });
+
+Deno.test("run() tells what its places caution against, once a side", async () => {
+  const sides = pair({ "a": "1" }, {});
+  const remote = over(sides.remote, { caution: () => "others can change it" });
+  const { events } = await ran({ local: sides.local, remote }, { mode: "Remote" });
+  const notes = events.flatMap((event) => event.type === "noted" ? [[event.note.side, event.note.why]] : []);
+  assert.deepEqual(notes, [["remote", "others can change it"]]);
+});
