@@ -59,6 +59,13 @@ Deno.test("write() believes no blocks that changed their places, and none of ano
   assert.deepEqual(await go(place), { from: 0, left: ["f"] });
 });
 
+Deno.test("write() believes no other file, though it holds the same", async () => {
+  await using place = await broken();
+  await Deno.copyFile(`${place.disk}/${temp}`, `${place.disk}/other`);
+  await Deno.rename(`${place.disk}/other`, `${place.disk}/${temp}`);
+  assert.deepEqual(await go(place), { from: 0, left: ["f"] });
+});
+
 Deno.test({
   name: "write() takes up no file of another user, though its end is the source's, and leaves it as it is",
   ignore: !canChown,
@@ -87,19 +94,34 @@ Deno.test("write() takes up no leftover that others can write to, or that has an
   sameBytes(other, content.subarray(0, other.length));
 });
 
+Deno.test({
+  name: "write() takes up no leftover that belongs to another user, though its codes fit",
+  ignore: !canChown,
+  async fn() {
+    await using place = await broken();
+    await Deno.chown(`${place.disk}/${temp}`, 4242, 4242);
+    assert.deepEqual(await go(place), { from: 0, left: [temp, "f"] });
+  },
+});
+
 Deno.test("write() lets nobody else write to a temporary file, whatever the mode that it ends with", async () => {
-  await using place = await freshDisk();
-  const modes = new Set<number>();
-  const body = streamBody(content, {
-    before: () => {
-      for (const { name } of Deno.readDirSync(place.disk)) {
-        modes.add((Deno.lstatSync(`${place.disk}/${name}`).mode ?? 0) & 0o022);
-      }
-    },
-  });
-  const entry = await place.backend.write(f, body, { ...call, size: content.length, tag, mode: 0o666 });
-  assert.deepEqual([...modes], [0]);
-  assert.equal(entry.mode, 0o666);
+  const umask = Deno.umask(0);
+  try {
+    await using place = await freshDisk();
+    const modes = new Set<number>();
+    const body = streamBody(content, {
+      before: () => {
+        for (const { name } of Deno.readDirSync(place.disk)) {
+          modes.add((Deno.lstatSync(`${place.disk}/${name}`).mode ?? 0) & 0o022);
+        }
+      },
+    });
+    const entry = await place.backend.write(f, body, { ...call, size: content.length, tag, mode: 0o666 });
+    assert.deepEqual([...modes], [0]);
+    assert.equal(entry.mode, 0o666);
+  } finally {
+    Deno.umask(umask);
+  }
 });
 
 Deno.test("write() goes on though its codes cannot be kept", async () => {

@@ -1,0 +1,193 @@
+import type { Mutant } from "./mutants_list.ts";
+
+const backend = (name: string) => `tests/unit/backends/${name}_test.ts`;
+const folders = [backend("local_folders")];
+const seals = [backend("local_seals")];
+const writes = [backend("local_write")];
+const inPlace = ["tests/unit/sync/in_place_test.ts"];
+
+/** Sabotages of what keeps this machine's disks safe from other users, and edits safe from -InPlace. */
+export const mutantsOfDisk: readonly Mutant[] = [
+  {
+    name: "disk: a folder that was reached through a link is worked in",
+    file: "lib/backends/local_folders.ts",
+    old: "if (found?.path === wanted) return this.#held(found.fd, wanted, finding);",
+    new: "if (found !== undefined) return this.#held(found.fd, found.path, finding);",
+    tests: folders,
+  },
+  {
+    name: "disk: an open folder is taken again wherever it lies by now",
+    file: "lib/backends/local_folders.ts",
+    old: "if (await pathOf(pace, idle) === wanted) return",
+    new: "if (await pathOf(pace, idle) !== '') return",
+    tests: [...folders, "tests/contract/local_test.ts"],
+  },
+  {
+    name: "disk: a folder need not stay while it is written to",
+    file: "lib/backends/local_folders.ts",
+    old: "if (await pathOf(pace, fd) === path) return;",
+    new: "if (await pathOf(pace, fd) !== '') return;",
+    tests: folders,
+  },
+  {
+    name: "disk: a folder that is compared need not stay",
+    file: "lib/backends/local_folders.ts",
+    old: "if (await this.#look(base, finding) !== id)",
+    new: "if (await this.#look(base, finding) === '')",
+    tests: folders,
+  },
+  {
+    name: "disk: another root in the place of the first is worked on where folders are compared",
+    file: "lib/backends/local_folders.ts",
+    old: "if (await this.#idOf(base.real) !== base.id)",
+    new: "if (await this.#idOf(base.real) === '')",
+    tests: folders,
+  },
+  {
+    name: "disk: another file of the same size and time is read",
+    file: "lib/backends/local_read.ts",
+    old: "if (fileId !== undefined && fileId !== fileIdOf(info)) {",
+    new: "if (fileId !== undefined && fileId === '') {",
+    tests: folders,
+  },
+  {
+    name: "disk: a mode is set on whatever has the temporary file's name",
+    file: "lib/backends/local_write.ts",
+    old: "if (info === undefined || fileIdOf(info) !== temp.id) {",
+    new: "if (info === undefined) {",
+    tests: folders,
+  },
+  {
+    name: "disk: a leftover of another user is taken up",
+    file: "lib/backends/local_draft.ts",
+    old: "return info.isFile && isOfUser(info) && (info.nlink ?? 1) === 1",
+    new: "return info.isFile && (info.nlink ?? 1) === 1",
+    tests: seals,
+  },
+  {
+    name: "disk: a leftover that has another name is taken up",
+    file: "lib/backends/local_draft.ts",
+    old: "isOfUser(info) && (info.nlink ?? 1) === 1 &&",
+    new: "isOfUser(info) &&",
+    tests: [...seals, ...writes],
+  },
+  {
+    name: "disk: a leftover that others can write to is taken up",
+    file: "lib/backends/local_draft.ts",
+    old: "&& ((info.mode ?? 0) & OTHERS_WRITE) === 0;\n}\n\nfunction randomHex",
+    new: ";\n}\n\nfunction randomHex",
+    tests: seals,
+  },
+  {
+    name: "disk: a temporary file is as open to others as the target",
+    file: "lib/backends/local_draft.ts",
+    old: "this.#closed = mode & ~disk.umask & ~OTHERS_WRITE;",
+    new: "this.#closed = mode & ~disk.umask;",
+    tests: seals,
+  },
+  {
+    name: "disk: what another user planted under a temporary name is removed",
+    file: "lib/backends/local_disk.ts",
+    old: "if (!info.isFile || !isOfUser(info)) return false;",
+    new: "if (!info.isFile) return false;",
+    tests: seals,
+  },
+  {
+    name: "disk: a leftover is believed without its codes",
+    file: "lib/backends/local_seals.ts",
+    old: "if (crc === undefined || this.#codeOf(proven, crc) !== code) break;",
+    new: "if (crc === undefined) break;",
+    tests: seals,
+  },
+  {
+    name: "disk: codes are made without a secret",
+    file: "lib/backends/local_seals.ts",
+    old: 'createHmac("sha256", key)',
+    new: 'createHmac("sha256", "")',
+    tests: seals,
+  },
+  {
+    name: "disk: codes do not tell versions apart",
+    file: "lib/backends/local_seals.ts",
+    old: "[tag, this.#id, block, crc]",
+    new: "[this.#id, block, crc]",
+    tests: seals,
+  },
+  {
+    name: "disk: codes do not tell where a block lies",
+    file: "lib/backends/local_seals.ts",
+    old: "[tag, this.#id, block, crc]",
+    new: "[tag, this.#id, crc]",
+    tests: seals,
+  },
+  {
+    name: "disk: codes do not tell which file they are of",
+    file: "lib/backends/local_seals.ts",
+    old: "[tag, this.#id, block, crc]",
+    new: "[tag, block, crc]",
+    tests: seals,
+  },
+  {
+    name: "disk: codes do not tell the content",
+    file: "lib/backends/local_seals.ts",
+    old: "[tag, this.#id, block, crc]",
+    new: "[tag, this.#id, block]",
+    tests: seals,
+  },
+  {
+    name: "disk: a temporary name can be told in advance",
+    file: "lib/sync/tag.ts",
+    old: "return owner[part] + hex8(owner.key, versionOf(entry));",
+    new: 'return owner[part] + hex8("", versionOf(entry));',
+    tests: ["tests/unit/sync/tag_test.ts"],
+  },
+  {
+    name: "in place: an edit after the listing is overwritten on a disk",
+    file: "lib/backends/local_write.ts",
+    old: "      if (size === 0) await mustBeUntouched();\n      for",
+    new: "      for",
+    tests: writes,
+  },
+  {
+    name: "in place: an edit is overwritten on a disk by an empty file",
+    file: "lib/backends/local_write.ts",
+    old: "    if (size === 0) await mustBeUntouched();\n    await file.truncate",
+    new: "    await file.truncate",
+    tests: writes,
+  },
+  {
+    name: "in place: another file of the same size and time is overwritten",
+    file: "lib/backends/local_write.ts",
+    old: "(expect.fileId ?? fileIdOf(before)) !== fileIdOf(before)",
+    new: "expect.fileId === ''",
+    tests: writes,
+  },
+  {
+    name: "in place: an edit after the listing is overwritten over SFTP",
+    file: "lib/backends/sftp_overwrite.ts",
+    old: "      if (size === 0) await mustBeUntouched();\n",
+    new: "",
+    tests: [backend("sftp")],
+  },
+  {
+    name: "in place: the trash keeps a second name of the file that is overwritten",
+    file: "lib/sync/perform.ts",
+    old: "inPlace: isInPlace(action, options), winner",
+    new: "inPlace: false, winner",
+    tests: inPlace,
+  },
+  {
+    name: "in place: what the trash kept of a torn file is given up",
+    file: "lib/sync/perform.ts",
+    old: "if (entry === undefined && !(begun && isInPlace(action, options))) await undo();",
+    new: "if (entry === undefined) await undo();",
+    tests: inPlace,
+  },
+  {
+    name: "in place: a torn file is called vanished",
+    file: "lib/sync/transfer.ts",
+    old: "if (sent !== 0 && isInPlace(action, options)) throw why;",
+    new: "if (sent < 0) throw why;",
+    tests: inPlace,
+  },
+];
