@@ -46,20 +46,30 @@ export class FindReader {
   #self: Entry | undefined;
   #state: "talk" | "entries" | "end" | "broken" = "talk";
   #rest = "";
+  /** Characters that came before the entries or after them. */
+  #extra = 0;
 
   constructor(dir: RelPath) {
     this.#dir = dir;
   }
 
+  /** Whether nothing that follows can make the listing good. */
+  get isBroken(): boolean {
+    return this.#state === "broken";
+  }
+
   push(text: string): void {
+    if (this.#state === "end") this.#extra += text.length;
+    if (this.#extra > MOST_TALK) this.#state = "broken";
     if (this.#state === "broken" || this.#state === "end") return;
     const words = (this.#rest + text).split("\0");
     this.#rest = words.pop() ?? "";
+    if (this.#rest.length > MOST_TALK) this.#state = "broken";
     let at = 0;
     if (this.#state === "talk") {
       const begin = words.indexOf(BEGIN);
       if (begin < 0) {
-        if (this.#rest.length > MOST_TALK) this.#state = "broken";
+        this.#extra += text.length;
         return;
       }
       this.#state = "entries";
@@ -164,6 +174,7 @@ async function run(pool: Pool, reader: FindReader, options: FindOptions): Promis
     clearTimeout(timer);
     timer = setTimeout(() => stop.abort(), SILENCE_MS);
     reader.push(text);
+    if (reader.isBroken) stop.abort();
   };
   try {
     const code = await runCommand(pool, COMMAND, { input: `${options.at}\0`, onText, signal });
@@ -174,6 +185,7 @@ async function run(pool: Pool, reader: FindReader, options: FindOptions): Promis
     clearTimeout(timer);
   }
   if (options.signal.aborted) throw cancelled(options.signal, options.operation);
+  if (reader.isBroken) throw unvouched(options, "find printed what it never prints");
   if (stop.signal.aborted) throw unvouched(options, `find said nothing for ${SILENCE_MS / 1000} s`);
 }
 

@@ -21,6 +21,7 @@ export async function listFolder(wire: Wire, options: ListOptions): Promise<read
   const found: Entry[] = [];
   const handle = await openFolder(wire, options);
   const names = new Set<string>();
+  const limit = new ListingLimit(wire, options);
   const ahead: Promise<readonly RawName[] | undefined>[] = [];
   const most = wire.software.startsWith("OpenSSH") ? AHEAD : CAUTIOUS;
   // Most folders end with the second answer.
@@ -37,7 +38,7 @@ export async function listFolder(wire: Wire, options: ListOptions): Promise<read
       wanted = most;
       if (answer.some(({ filename }) => filename === ".")) options.onDot?.();
       const fresh = answer.filter((one) => isFresh(one.filename, names));
-      if (names.size > MOST_NAMES) throw failure(options, "refused", { why: `it holds over ${MOST_NAMES} names` });
+      limit.count(answer, { fresh: fresh.length, all: names.size });
       for (const entry of await toEntries(wire, fresh, options)) found.push(entry);
     }
     return found;
@@ -50,9 +51,47 @@ export async function listFolder(wire: Wire, options: ListOptions): Promise<read
 const AHEAD = 4;
 const CAUTIOUS = 2;
 const MOST_NAMES = 5_000_000;
+/** Of one folder's listing: 64 MiB hold about 400,000 names. */
+const MOST_BYTES = 64 << 20;
+const ATTRIBUTES_BYTES = 32;
+/** Answers in a row without a new name. */
+const MOST_IDLE = 64;
 /** Longer than any file system allows. */
 const MOST_NAME_BYTES = 1024;
 const LINKS_AT_ONCE = 64;
+
+/** What one listing may cost. A server that never ends it, repeats its names or drips them is refused. */
+class ListingLimit {
+  readonly #wire: Wire;
+  readonly #ask: Ask;
+  readonly #since = performance.now();
+  #bytes = 0;
+  #idle = 0;
+
+  constructor(wire: Wire, ask: Ask) {
+    this.#wire = wire;
+    this.#ask = ask;
+  }
+
+  /** Counts one answer. Throws refused beyond the bytes, names or answers that are allowed, timeout when too few names come in their time. */
+  count(answer: readonly RawName[], { fresh, all }: { readonly fresh: number; readonly all: number }): void {
+    for (const { filename, longname } of answer) this.#bytes += filename.length + longname.length + ATTRIBUTES_BYTES;
+    this.#idle = fresh > 0 ? 0 : this.#idle + 1;
+    if (all > MOST_NAMES) throw this.#refusal(`it holds over ${MOST_NAMES} names`);
+    if (this.#bytes > MOST_BYTES) throw this.#refusal(`its listing is longer than ${MOST_BYTES >> 20} MiB`);
+    if (this.#idle > MOST_IDLE) {
+      throw this.#refusal(`its listing repeats names and does not end (${MOST_IDLE} answers)`);
+    }
+    const seconds = (performance.now() - this.#since) / 1000;
+    if (seconds * 1000 <= this.#wire.patience || all >= seconds) return;
+    const why = `its listing brought only ${all} names in ${Math.round(seconds)} s, 20 times -Timeout`;
+    throw failure(this.#ask, "timeout", { why });
+  }
+
+  #refusal(why: string): Error {
+    return failure(this.#ask, "refused", { why });
+  }
+}
 
 async function openFolder(wire: Wire, options: ListOptions): Promise<Handle> {
   const [opened, checked] = await Promise.allSettled([wire.opendir(options.at, options), options.isFolder]);

@@ -85,12 +85,14 @@ export class PendingRequests {
     const now = performance.now();
     for (const pending of this.#requests) {
       if (now - Math.max(pending.since, this.#channel.heard()) > timeout) {
-        const why = `no answer in ${timeout / 1000} s`;
+        const why = `no answer in ${timeout / 1000} s (-Timeout)`;
         return this.#options.abandon(failure(pending.ask, "timeout", { why }));
       }
       if (now - pending.since < timeout * STUCK) break;
       this.remove(pending);
-      pending.reject(failure(pending.ask, "timeout", { why: `no answer in ${(timeout * STUCK) / 1000} s` }));
+      pending.reject(
+        failure(pending.ask, "timeout", { why: `no answer in ${(timeout * STUCK) / 1000} s, 20 times -Timeout` }),
+      );
     }
     if (this.#requests.size > 0) this.#timer = setTimeout(() => this.#tick(), timeout / 4);
   }

@@ -156,7 +156,7 @@ export class Pool implements AsyncDisposable {
     const link = await this.#connector.connect({ signal });
     const { timeout } = this.#options;
     const late = setTimeout(() => {
-      const why = `Cannot open SFTP on ${this.#connector.label}: no answer in ${timeout / 1000} s`;
+      const why = `Cannot open SFTP on ${this.#connector.label}: no answer in ${timeout / 1000} s (-Timeout)`;
       link.abandon(new SyncError("timeout", why, { operation: "connect", transient: true }));
     }, timeout);
     try {

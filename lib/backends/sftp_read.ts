@@ -80,10 +80,15 @@ async function readWhole(wire: Wire, handle: Handle, work: Work): Promise<Uint8A
 async function fill(wire: Wire, handle: Handle, options: Ask & { into: Uint8Array; from: number }): Promise<void> {
   const { into, from } = options;
   const bytes = Buffer.from(into.buffer, into.byteOffset, into.byteLength);
+  const since = performance.now();
   for (let at = 0; at < bytes.length;) {
     const count = await wire.read(handle, { into: bytes, at, length: bytes.length - at, from: from + at }, options);
     if (count === 0) throw failure(options, "changed", { why: `it ended at byte ${from + at} while it was read` });
     at += count;
+    if (at < bytes.length && performance.now() - since > wire.patience) {
+      const why = `${bytes.length} bytes took longer than ${wire.patience / 1000} s, 20 times -Timeout`;
+      throw failure(options, "timeout", { why });
+    }
   }
 }
 

@@ -24,6 +24,8 @@ export class Wire {
   /** Does it keep requests in the order they were sent, so that they need not wait for one another? */
   readonly ordered: boolean;
   readonly closed: AbortSignal;
+  /** ms that one piece of work may take which the server keeps answering, however little it brings. */
+  readonly patience: number;
   /** ms of the quickest answer so far: not less than the round trip. */
   nearest = Infinity;
   readonly #channel: Pick<SftpChannel, "extensions">;
@@ -41,7 +43,8 @@ export class Wire {
     this.software = channel.software;
     this.ordered = /^(?:OpenSSH|mod_sftp)/.test(channel.software);
     this.closed = channel.closed;
-    this.#handles = new OpenHandles(channel.closed, options.timeout * STUCK);
+    this.patience = options.timeout * STUCK;
+    this.#handles = new OpenHandles(channel.closed, this.patience);
   }
 
   /** Requests that wait for an answer. */

@@ -6,7 +6,7 @@ const OPERATION = "connect";
 
 /** The server took longer than it may. */
 export function tooLate({ user, host, timeout }: DialOptions): SyncError {
-  const message = `Cannot log in to ${user}@${host}: no answer in ${timeout / 1000} s`;
+  const message = `Cannot log in to ${user}@${host}: no answer in ${timeout / 1000} s (-Timeout)`;
   return new SyncError("timeout", message, { operation: OPERATION, transient: true });
 }
 
@@ -25,4 +25,9 @@ export function linkError({ host, port }: Pick<DialOptions, "host" | "port">, ca
     transient: !negotiation,
     cause,
   });
+}
+
+/** Another server than one for SSH answered, or one that must not be talked to: to try again does not help. */
+export function wrongServer(options: Pick<DialOptions, "host" | "port">, why: string): SyncError {
+  return new SyncError("connection", linkError(options, why).message, { operation: OPERATION });
 }

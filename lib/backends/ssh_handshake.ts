@@ -4,7 +4,8 @@ import type * as ssh2 from "npm:@types/ssh2@1.15.6";
 import { cancelled } from "../errors.ts";
 import { limitAgent } from "./ssh_agent.ts";
 import { needsStrict, offers } from "./ssh_algorithms.ts";
-import { authError, linkError, tooLate } from "./ssh_errors.ts";
+import { authError, linkError, tooLate, wrongServer } from "./ssh_errors.ts";
+import { watchGreeting } from "./ssh_greeting.ts";
 import type { DialOptions, Login } from "./ssh_link.ts";
 import { MessageFilter, type RawProtocol } from "./ssh_messages.ts";
 import { Countdown } from "./ssh_socket.ts";
@@ -46,6 +47,7 @@ export async function shakeHands(handshake: Handshake): Promise<Uint8Array | und
   signal.addEventListener("abort", onAbort);
   if (signal.aborted) onAbort();
   clock.run(0);
+  watchGreeting(stream, (why) => reject(wrongServer(options, why)));
   client.connect({
     algorithms: offers({ legacy: options.legacy, strict, hostKeyTypes: options.hostKeyTypes ?? [] }),
     sock: stream as Readable,

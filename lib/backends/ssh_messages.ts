@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { SyncError } from "../errors.ts";
 import type { DialOptions } from "./ssh_link.ts";
-import { linkError } from "./ssh_errors.ts";
+import { wrongServer } from "./ssh_errors.ts";
 import { describeKey, fingerprint } from "./known_hosts.ts";
 
 /** Parts of the client library's protocol object that have no public name; the library's version is pinned for them. */
@@ -146,7 +146,7 @@ export class MessageFilter {
     const why = `the server sends a flood of banners or other messages that carry no data, over ${
       MOST_IDLE_BYTES >> 20
     } MiB`;
-    this.#refuse(linkError(this.#options, why));
+    this.#refuse(wrongServer(this.#options, why));
   }
 
   #is(state: State): boolean {
@@ -163,7 +163,7 @@ export class MessageFilter {
     const what = NAMES[type] ?? `message ${type}`;
     if (this.#verified === undefined) return this.#untrusted(`sent ${what} before its host key was verified`);
     const why = `the server sent ${what}, which answers nothing that was asked`;
-    return new SyncError("connection", linkError(this.#options, why).message, { operation: "connect" });
+    return wrongServer(this.#options, why);
   }
 
   #untrusted(what: string): SyncError {

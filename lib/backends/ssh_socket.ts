@@ -20,7 +20,9 @@ export function openSocket(options: SocketOptions): Promise<Socket> {
     if (signal.aborted) return reject(cancelled(signal, OPERATION));
     const socket = connect({ host, port, noDelay: true });
     const timer = setTimeout(() => {
-      fail(new SyncError("timeout", `Cannot connect to ${place}: no answer in ${timeout / 1000} s`, TRANSIENT));
+      fail(
+        new SyncError("timeout", `Cannot connect to ${place}: no answer in ${timeout / 1000} s (-Timeout)`, TRANSIENT),
+      );
     }, timeout);
     const onAbort = () => fail(cancelled(signal, OPERATION));
     const settle = () => {

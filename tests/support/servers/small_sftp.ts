@@ -36,6 +36,8 @@ export interface SmallSftpOptions {
   readonly sharesHandles?: boolean;
   /** Called with each file to be opened; true ends the SFTP channel instead of an answer, as when its process dies. */
   dies?(path: string): boolean;
+  /** What the next READDIR answers, at most 1,000 names; undefined: what the disk holds. */
+  lists?(path: string): readonly string[] | undefined;
   /** Called with each request that changed something, before it is answered. */
   onChange?(mutation: string): Promise<void> | void;
   /** Whether what is written to the file goes elsewhere, and its handle shows that other file. */
@@ -190,6 +192,11 @@ function serve(sftp: SFTPWrapper, options: SmallSftpOptions, mutations: string[]
     answer(id, async () => {
       const handle = handleOf(raw);
       if (handle === undefined || !("names" in handle)) return sftp.status(id, STATUS_CODE.FAILURE);
+      const invented = options.lists?.(handle.path);
+      if (invented !== undefined) {
+        const attrs = { mode: 0o100644, uid: 0, gid: 0, size: 1, atime: 1, mtime: 1 };
+        return sftp.name(id, invented.map((filename) => ({ filename, longname: "x".repeat(4_000), attrs })));
+      }
       const names = handle.names?.splice(0, 100) ?? [];
       if (names.length === 0) return sftp.status(id, STATUS_CODE.EOF);
       const listed = await Promise.all(names.map(async (filename) => ({

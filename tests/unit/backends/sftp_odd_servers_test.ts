@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import type { Backend } from "../../../lib/backends/backend.ts";
 import { stack } from "../../../lib/backends/layers.ts";
+import { listFolder } from "../../../lib/backends/sftp_list.ts";
+import type { Pool } from "../../../lib/backends/sftp_pool.ts";
+import { readFile } from "../../../lib/backends/sftp_read.ts";
+import { Wire } from "../../../lib/backends/sftp_wire.ts";
+import type { SftpRequests } from "../../../lib/backends/ssh_channels.ts";
 import { SyncError } from "../../../lib/errors.ts";
 import { root, toRelPath } from "../../../lib/path.ts";
 import { pattern, wholeBody } from "../../support/content.ts";
@@ -153,4 +159,58 @@ test("write() and read() of many files go on over a new channel when the SFTP pr
     for (const [index, bytes] of [...files.values()].entries()) assert.deepEqual(read[index], bytes);
     assert.ok(opened > 70, `${opened}`);
   });
+});
+
+test("list() of a folder whose names are repeated for ever, or never end, is refused", async () => {
+  let count = 0;
+  const lists = (path: string) => Array.from({ length: 40 }, () => path === "/endless" ? `f${count++}` : "again");
+  await withServer({ lists }, async ({ disk, backend }) => {
+    for (const name of ["repeated", "endless"]) await Deno.mkdir(join(disk, name));
+    assert.match((await rejects(backend.list(toRelPath("repeated"), call), "refused")).message, /repeats names/);
+    assert.match((await rejects(backend.list(toRelPath("endless"), call), "refused")).message, /longer than 64 MiB/);
+    assert.ok(count < 40_000, `${count} names were taken`);
+  });
+});
+
+/** A wire whose server answers what `requests` says, and is heard all the time. */
+function fakeWire(requests: Partial<SftpRequests>): Wire {
+  const close: SftpRequests["close"] = (_handle, done) => done(undefined, undefined);
+  const channel = {
+    requests: { close, ...requests } as SftpRequests,
+    extensions: new Set<string>(),
+    maxRead: 1 << 15,
+    maxWrite: 1 << 15,
+    software: "fake",
+    closed: new AbortController().signal,
+    heard: () => performance.now(),
+  };
+  return new Wire(channel, { timeout: 50, abandon: () => {} });
+}
+
+Deno.test("listFolder() of a server that drips names ends with timeout, naming -Timeout", async () => {
+  let answers = 0;
+  const wire = fakeWire({
+    opendir: (_path, done) => done(undefined, Buffer.from("h")),
+    readdir: (_handle, _options, done) => {
+      const filename = `f${Math.floor(answers++ / 30)}`;
+      setTimeout(() => done(undefined, [{ filename, longname: "", attrs: { mode: 0o100644, size: 1 } }]), 200);
+    },
+  });
+  const listing = listFolder(wire, { ...call, operation: "list", path: root, at: "/", isFolder: Promise.resolve() });
+  assert.match((await rejects(listing, "timeout")).message, /-Timeout/);
+  // What was asked ahead is answered before the test ends.
+  await new Promise((resolve) => setTimeout(resolve, 500));
+});
+
+Deno.test("readFile() of a server that drips bytes ends with timeout, naming -Timeout", async () => {
+  const wire = fakeWire({
+    lstat: (_path, done) => done(undefined, { mode: 0o100644, size: 100 }),
+    open: (_path, _flags, _attributes, done) => done(undefined, Buffer.from("h")),
+    read: (_handle, _into, _at, _length, _from, done) => void setTimeout(() => done(undefined, 1), 100),
+  });
+  const pool = { wire: () => Promise.resolve(wire) } as unknown as Pool;
+  const path = toRelPath("f");
+  const reading = { ...call, operation: "read", path, at: "/f", checkParent: () => Promise.resolve() };
+  assert.match((await rejects(readFile(pool, reading), "timeout")).message, /-Timeout/);
+  await new Promise((resolve) => setTimeout(resolve, 100));
 });
