@@ -31,6 +31,20 @@ export function isInTrash(path: RelPath): boolean {
   return path.startsWith(TRASH);
 }
 
+/**
+ * The tag of the name under which a file's old version waits while the new one takes its name, on servers that cannot rename over a file;
+ * made of the tag of the new version, so that the next run of the same pair knows it.
+ */
+export function swapTag(tag: string): string {
+  return ((parseInt(tag.slice(0, 8), 16) ^ SWAP) >>> 0).toString(16).padStart(8, "0") + tag.slice(8);
+}
+
+/** Whether a tag is that of an old version which a run with tags of this beginning (8 hex digits) moved aside. */
+export function isSwapTag(tag: string, partial: string): boolean {
+  return tag.startsWith(swapTag(partial));
+}
+
+const SWAP = 0x73776170;
 const TRASH = ".tandem-trash/";
 const MARK = ".tandem-";
 const TEMP = /(?:^|\/)\.[^/]+\.tandem-([0-9a-f]{16})$/;

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { SyncError } from "../errors.ts";
 import { nameOf, parentOf, printable } from "../path.ts";
-import { tempPath } from "../temp.ts";
+import { swapTag, tempPath } from "../temp.ts";
 import type { Entry } from "../types.ts";
 import type { WriteOptions } from "./backend.ts";
 import type { FtpLink } from "./ftp_link.ts";
@@ -47,7 +47,10 @@ export async function rename(
 /** Without rename over a file: the old one steps aside, the new one takes its name, the old one goes; undone when the middle step fails. */
 async function swap(link: FtpLink, site: Site, draft: Draft): Promise<void> {
   const { temp, dir, path } = draft;
-  const aside = { ...temp, at: childOf(dir, nameOf(tempPath(path, randomBytes(8).toString("hex")))) };
+  const aside = {
+    ...temp,
+    at: childOf(dir, nameOf(tempPath(path, swapTag(draft.options.tag ?? randomBytes(8).toString("hex"))))),
+  };
   const stepped = await rename(link, site, { from: draft, to: aside });
   if (stepped.code >= 300) throw await whyUnwritten(link, site, { draft, reply: stepped });
   const placed = await rename(link, site, { from: temp, to: draft });

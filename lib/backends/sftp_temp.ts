@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { SyncError } from "../errors.ts";
-import { tempPath } from "../temp.ts";
+import { swapTag, tempPath } from "../temp.ts";
 import type { Entry, FileEntry } from "../types.ts";
 import type { WriteOptions } from "./backend.ts";
 import { look, lookFor, type Spot, toSeen } from "./sftp_entry.ts";
@@ -142,7 +142,9 @@ function mustBeReplaceable(found: Entry | undefined, { options, ...ask }: Ask & 
 async function swap(wire: Wire, draft: Draft): Promise<void> {
   const { at, temp } = draft;
   const slash = at.lastIndexOf("/") + 1;
-  const aside = at.slice(0, slash) + tempPath(draft.path, randomTag()).split("/").at(-1);
+  const { tag } = draft.options;
+  const name = tempPath(draft.path, tag === undefined ? randomTag() : swapTag(tag));
+  const aside = at.slice(0, slash) + name.split("/").at(-1);
   const rest = uncancelled(draft);
   await wire.rename(at, aside, draft);
   try {

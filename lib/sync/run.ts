@@ -19,6 +19,7 @@ import type { Backends } from "./transfer.ts";
 import type { PairTrash, Trash } from "./trash.ts";
 import { probeListing } from "./vanished.ts";
 import { alongShifts, findZoneShifts, noteShift } from "./zone_shift.ts";
+import { restoreDisplaced } from "./displaced.ts";
 
 type Choices = Pick<
   PlanOptions,
@@ -133,6 +134,7 @@ async function* conduct(sides: Backends, options: RunOptions): AsyncGenerator<Sy
   await forgetRestored(made, remembered);
   await noteInPlace(made, remembered);
   for (const side of bothSides) if (missing[side]) await sides[side].makeDir(root, { signal });
+  yield* restoreDisplaced(sides, { local: scans.local.displaced, remote: scans.remote.displaced }, { signal });
   const ends: Ends = { done: new Map(), doneAt: new Map() };
   const applied = yield* watch(
     ends,
@@ -204,7 +206,7 @@ async function scanBoth(
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
   const scanOne = async (side: Side): Promise<Scan> => {
-    if (missing[side]) return { snapshot: toSnapshot([]), leftovers: [], showsDots: false };
+    if (missing[side]) return { snapshot: toSnapshot([]), leftovers: [], displaced: [], showsDots: false };
     try {
       const { links, maxListing } = options;
       return await scan(sides[side], { signal, links, owner: owners[side], maxBytes: maxListing });

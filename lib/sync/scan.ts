@@ -2,7 +2,8 @@ import type { Backend, Call } from "../backends/backend.ts";
 import { cancelled, type ErrorKind, SyncError, toSyncError } from "../errors.ts";
 import { parentOf, printable, type RelPath, root } from "../path.ts";
 import { tempTag } from "../temp.ts";
-import type { DirEntry, Entry, OpaqueEntry, Snapshot } from "../types.ts";
+import type { DirEntry, Entry, FileEntry, OpaqueEntry, Snapshot } from "../types.ts";
+import { type Displaced, isDisplaced, settleDisplaced } from "./displaced.ts";
 import { drain } from "./pool.ts";
 import { ListingTooLarge, ScanWall } from "./scan_wall.ts";
 import { toSnapshot, toTree } from "./snapshot.ts";
@@ -22,6 +23,8 @@ export interface Scan {
   readonly snapshot: Snapshot;
   readonly showsDots: boolean;
   readonly leftovers: readonly RelPath[];
+  /** Old versions that an interrupted run left under a temporary name. The snapshot shows them under their own, which they get first. */
+  readonly displaced: readonly Displaced[];
 }
 
 /**
@@ -33,7 +36,7 @@ export interface Scan {
 export async function scan(backend: Backend, options: ScanOptions): Promise<Scan> {
   const { maxBytes } = options;
   const wall = new ScanWall({ maxBytes, label: backend.label, names: backend.traits.names });
-  const found: Found = { entries: [], leftovers: [], wall, showsDots: false };
+  const found: Found = { entries: [], leftovers: [], asides: [], wall, showsDots: false };
   try {
     if (!await walkTree(backend, found, options)) await listTree(backend, found, options);
   } catch (error) {
@@ -42,8 +45,11 @@ export async function scan(backend: Backend, options: ScanOptions): Promise<Scan
       : await rootError(backend, error, options);
   }
   if (options.signal.aborted) throw cancelled(options.signal, `list ${backend.label}`);
-  const { leftovers, showsDots } = found;
-  return { snapshot: toTree(found.entries) ?? toSnapshot(mend(found.entries)), leftovers, showsDots };
+  const { showsDots } = found;
+  const { displaced, entries, leftovers } = settleDisplaced(found.asides, found.entries);
+  const all = entries.length === 0 ? found.entries : [...found.entries, ...entries];
+  const snapshot = toTree(all) ?? toSnapshot(mend(all));
+  return { snapshot, leftovers: [...found.leftovers, ...leftovers], displaced, showsDots };
 }
 
 /** Does this end a scan or a run, whatever path it came from? */
@@ -64,6 +70,7 @@ export async function endsRun(error: SyncError, backend: Backend, call: Call): P
 interface Found {
   readonly entries: Entry[];
   readonly leftovers: RelPath[];
+  readonly asides: FileEntry[];
   readonly wall: ScanWall;
   showsDots: boolean;
 }
@@ -183,6 +190,10 @@ function admit(entry: Entry, found: Found, options: ScanOptions): Entry | undefi
     const tag = entry.kind === "opaque" ? undefined : tempTag(path);
     if (tag !== undefined) {
       const { partial, aside } = options.owner;
+      if (isDisplaced(entry, partial)) {
+        found.asides.push(entry);
+        return undefined;
+      }
       if (entry.kind === "dir" || !(tag.startsWith(partial) || tag.startsWith(aside))) {
         return { kind: "opaque", path, cause: "special", why: "its name is that of a temporary file of another run" };
       }

@@ -112,6 +112,13 @@ export const mutantsOfSsh: readonly Mutant[] = [
     tests: [odd],
   },
   {
+    name: "sftp: an old version that stepped aside counts as a leftover",
+    file: "lib/sync/scan.ts",
+    old: "found.asides.push(entry);",
+    new: "found.leftovers.push(entry.path);",
+    tests: ["tests/e2e/sftp_swap_test.ts"],
+  },
+  {
     name: "sftp: a folder that was seen a moment ago counts for removals",
     file: "lib/backends/sftp.ts",
     old: "this.#folders.checkNow(wire, parentOf(path), ask)",
