@@ -3,6 +3,7 @@ import type { Backend } from "../lib/backends/mod.ts";
 import { SyncError, toSyncError } from "../lib/errors.ts";
 import { printable } from "../lib/path.ts";
 import type { Host } from "../lib/shell/command.ts";
+import { probeFolder } from "../lib/own_files.ts";
 import { noStateFolder, openState, type State } from "../lib/state.ts";
 import { openHistory, type Remembered } from "../lib/sync/history.ts";
 import { takeLock } from "../lib/sync/lock.ts";
@@ -184,6 +185,7 @@ async function openRemembered({ state, pair, key }: Kept, { words, mode, host }:
       operation: "open the history",
     });
   }
+  if (mode === "Both" && words.Remove && !host.common.whatIf) await mustBeWritable(folder);
   if (unusable !== undefined) {
     host.warn(
       `What both sides held after the last run cannot be used, ${unusable}. ` +
@@ -196,6 +198,17 @@ async function openRemembered({ state, pair, key }: Kept, { words, mode, host }:
     );
   }
   return remembered;
+}
+
+/** By a history that cannot be written the same deletion would be found again in later runs, when it is none any more. */
+async function mustBeWritable(folder: string): Promise<void> {
+  try {
+    await probeFolder(folder);
+  } catch (error) {
+    if (error instanceof SyncError) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    throw needsState(`Nothing can be written in "${printable(folder)}" (${why}); see -HistoryPath and TANDEM_STATE.`);
+  }
 }
 
 /** Both roots by their real paths, the server as it was reached, its host's name in lower case. */

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
@@ -151,9 +152,9 @@ export async function flushFolder(path: string): Promise<void> {
 }
 
 /** Whether a file can be written in the folder, which is made where it is missing; rejects with the system's reason where it cannot. */
-export async function probeFolder(folder: string, name: string): Promise<void> {
+export async function probeFolder(folder: string): Promise<void> {
   await makeOwnFolder(folder);
-  const path = join(folder, name);
+  const path = join(folder, `probe.${randomBytes(6).toString("hex")}`);
   try {
     // On a full disk an empty file can still be made.
     await Deno.writeFile(path, new Uint8Array(PROBE_BYTES), { createNew: true, mode: 0o600 });

@@ -51,7 +51,7 @@ export async function openState(options: StateOptions): Promise<State> {
     machineId: async () => (await remembered(`${folder}/machine-id${suffix}`, { bytes: 16, readOnly })).toString("hex"),
     sealingKey,
     derivedKey: async (purpose) => derive(await sealingKey(), purpose),
-    mustBeWritable: () => doing(folder, () => probeFolder(folder, `probe.${randomBytes(6).toString("hex")}`)),
+    mustBeWritable: () => doing(folder, () => probeFolder(folder)),
   };
 }
 

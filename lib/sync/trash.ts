@@ -291,8 +291,11 @@ interface Spot {
 /** Gives whether the version is gone from its place. */
 async function put({ bin, backend, entry, from, at }: Spot, take: boolean, call: Call): Promise<boolean> {
   if (bin.kind === "server") {
-    await (take ? renameOnServer : duplicateOnServer)(bin, { from, to: at, ...call });
-    if (take) return true;
+    if (take) {
+      await renameOnServer(bin, { from, to: at, ...call });
+      return true;
+    }
+    await duplicateOnServer(bin, { from, to: at, size: entry.kind === "file" ? entry.size : 0, ...call });
     try {
       // What was edited in between has a version that the trash does not hold.
       await expectSame(backend, entry, call);

@@ -93,15 +93,25 @@ export function canDuplicate({ whole }: Pick<ServerBin, "whole">): boolean {
   return whole.hardLink !== undefined || whole.copy !== undefined;
 }
 
-/** Gives the file a second name, or else a copy, at an absolute path that must be free. Rejects with unsupported where the disk can do neither. */
+/**
+ * Gives the file a second name, or else a copy, at an absolute path that must be free. Rejects with unsupported where the disk can do
+ * neither, and where the copy has not the `size` of the file: then nothing is left of it.
+ */
 export async function duplicateOnServer(
   { whole }: Pick<ServerBin, "whole">,
-  { from, to, signal }: Call & { readonly from: string; readonly to: string },
+  { from, to, size, signal }: Call & { readonly from: string; readonly to: string; readonly size: number },
 ): Promise<void> {
   const options = { signal, expect: "absent" } as const;
-  const how = whole.hardLink?.bind(whole) ?? whole.copy?.bind(whole);
-  if (how === undefined) throw new SyncError("unsupported", `${whole.label} cannot copy`, { operation: "keep" });
-  await how(below(from), below(to), options);
+  if (whole.hardLink !== undefined) return await whole.hardLink(below(from), below(to), options);
+  if (whole.copy === undefined) {
+    throw new SyncError("unsupported", `${whole.label} cannot copy`, { operation: "keep" });
+  }
+  await whole.copy(below(from), below(to), options);
+  const kept = await whole.stat(below(to), { signal });
+  if (kept?.kind === "file" && kept.size === size) return;
+  if (kept !== undefined) await whole.remove(kept, { signal });
+  const message = `${whole.label} made no whole copy of "${printable(from)}"`;
+  throw new SyncError("unexpected", message, { operation: "keep" });
 }
 
 /** Removes what was kept there. Absent: no error. */

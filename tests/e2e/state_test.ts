@@ -85,6 +85,24 @@ Deno.test("Sync-Path removes nothing by a history without a seal, seals it, and 
   assert.deepEqual([second.code, counts(second)], [0, [0, 0, 1, 0, 0]], second.stderr);
 });
 
+Deno.test({
+  name: "Sync-Path removes nothing by a history that cannot be written, and goes on without -Remove",
+  ignore: !canLock,
+  fn: async () => {
+    await using pair = await freshPair(files);
+    const history = ["-HistoryPath", `${pair.folder}/history`];
+    assert.equal((await pair.sync(...history)).code, 0);
+    await using _lock = await lockFolder(`${pair.folder}/history`);
+    await Deno.remove(`${pair.b}/k1`);
+    const refused = await pair.sync("-Remove", ...history);
+    assert.deepEqual([refused.code, counts(refused)], [3, [0, 0, 0, 0, 1]], refused.stderr);
+    assert.match(refused.stderr, /needs a state folder.*-HistoryPath/);
+    await Deno.writeTextFile(`${pair.a}/new`, "new");
+    const oneWay = await pair.run("Sync-Path", pair.a, `file://${pair.b}`, "-Mode", "Remote", ...history);
+    assert.deepEqual([oneWay.code, counts(oneWay)], [0, [2, 0, 0, 0, 0]], oneWay.stderr);
+  },
+});
+
 /** What makes the rest of the state another user's, or possibly so. */
 const foreignStates: Readonly<Record<string, (pair: TwoFolders) => Promise<void>>> = {
   "a lock that others may write to": async ({ state }) => await Deno.chmod(await firstIn(`${state}/locks`), 0o666),

@@ -168,6 +168,13 @@ export const mutantsOfState: readonly Mutant[] = [
     tests: [e2e("state")],
   },
   {
+    name: "deletions travel by a history that cannot be written",
+    file: "cmd/memory_of_pair.ts",
+    old: 'if (mode === "Both" && words.Remove && !host.common.whatIf) await mustBeWritable(folder);',
+    new: "",
+    tests: [e2e("state")],
+  },
+  {
     name: "a lock that cannot be written ends a one-way run",
     file: "lib/sync/lock.ts",
     old: "if (!UNWRITABLE.has(code)) return",
@@ -263,6 +270,13 @@ export const mutantsOfState: readonly Mutant[] = [
     file: "lib/sync/trash_disk.ts",
     old: "if (bytes !== size) throw",
     new: "if (bytes > size) throw",
+    tests: [sync("trash_faults")],
+  },
+  {
+    name: "half a copy on a server counts as kept",
+    file: "lib/sync/trash_server.ts",
+    old: 'if (kept?.kind === "file" && kept.size === size) return;',
+    new: 'if (kept?.kind === "file" && kept.size <= size) return;',
     tests: [sync("trash_faults")],
   },
   {

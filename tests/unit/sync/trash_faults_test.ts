@@ -167,6 +167,23 @@ Deno.test("keep() rejects where a server's trash is full, and the file stays", a
   }, { remote: rooted(await server.at("/home", call)) });
 });
 
+Deno.test("keep() rejects where a server's copy is cut short, and nothing is left of it", async () => {
+  const server = tree({ "home/r": "remote", "login/": {} }).memory();
+  const rooted = (inner: Backend): Backend =>
+    over(inner, {
+      copy: async (place, _, to, { signal }) =>
+        void await place.write(to, () => Promise.resolve(new Uint8Array(3)), { signal, size: 3 }),
+      at: async (_, folder, how) => rooted(await inner.at(folder === "~" ? "/login" : folder, how)),
+    });
+  await within(async (scene) => {
+    const entry = await scene.entry("r", "remote");
+    await assert.rejects(keep(scene, { side: "remote", entry, take: false }), { message: /no whole copy/ });
+    assert.deepEqual(await listTrash(scene.home), []);
+    const files = Object.keys(await readTree(server)).filter((path) => !path.endsWith("/"));
+    assert.deepEqual(files, ["home/r"]);
+  }, { remote: rooted(await server.at("/home", call)) });
+});
+
 function first(bytes: number): TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>> {
   let left = bytes;
   return new TransformStream({
