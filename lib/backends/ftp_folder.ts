@@ -1,4 +1,4 @@
-import { cancelled } from "../errors.ts";
+import { cancelled, SyncError } from "../errors.ts";
 import type { Entry, FileEntry } from "../types.ts";
 import type { FtpLink } from "./ftp_link.ts";
 import { DAY, linesOf, type Listed, MINUTE, parseList, parseMlsd, parseTime } from "./ftp_list.ts";
@@ -192,6 +192,8 @@ export async function fetchAll(
     data.destroy();
     const foreign = foreignCertificate(broken, doing);
     if (foreign !== undefined) throw foreign;
+    // A server whose data did not come in time is not waited for once more.
+    if (broken instanceof SyncError && broken.kind === "timeout") link.close(broken);
     if (broken !== undefined) link.hurry();
     const { reply, replies } = broken === undefined
       ? await link.conclude(pending, next)
