@@ -3,6 +3,7 @@
  * Arguments pick mutants by words in their names or files. Exits 1 when one survives, 2 when a line to be changed is not there.
  */
 import { type Mutant, mutantsOfPlans } from "./mutants_list.ts";
+import { mutantsOfDav } from "./mutants_of_dav.ts";
 import { mutantsOfDisk } from "./mutants_of_disk.ts";
 import { mutantsOfSsh } from "./mutants_of_ssh.ts";
 import { mutantsOfState } from "./mutants_of_state.ts";
@@ -13,6 +14,7 @@ import { mutantsOfWork } from "./mutants_of_work.ts";
 const limitMs = 180_000;
 const mutants: readonly Mutant[] = [
   ...mutantsOfPlans,
+  ...mutantsOfDav,
   ...mutantsOfDisk,
   ...mutantsOfSsh,
   ...mutantsOfState,
