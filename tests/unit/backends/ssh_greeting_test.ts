@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { createServer, type Socket } from "node:net";
-import { otherProtocol } from "../../../lib/backends/ssh_greeting.ts";
 import { dial } from "../../../lib/backends/ssh_link.ts";
 import { SyncError } from "../../../lib/errors.ts";
 
@@ -45,20 +44,17 @@ async function failure(pieces: readonly string[], options: { readonly answers?: 
 
 Deno.test("dial() says at once which other server answered", async () => {
   const http = await failure(["HTTP/1.1 400 Bad Request\r\nConnection: keep-alive\r\n\r\n"], { answers: true });
-  assert.match(http.message, /an HTTP server answered, no SSH server; check the port/);
+  assert.match(http.message, /an HTTP server answers on this port: check the port/);
   assert.equal(http.facts.transient, undefined);
-  assert.match((await failure(["220 ProFTPD ready\r\n"])).message, /an FTP server answered/);
-  assert.match((await failure(["220 mx.example ESMTP\r\n"])).message, /a mail server answered/);
-  assert.match((await failure(["\x15\x03\x01\x00\x02\x02\x46"], { answers: true })).message, /a TLS server/);
+  assert.match((await failure(["220 ProFTPD ready\r\n"])).message, /an FTP server answers/);
+  assert.match((await failure(["220 mx.example ESMTP\r\n"])).message, /an SMTP server answers/);
+  assert.match(
+    (await failure(["\x15\x03\x01\x00\x02\x02\x46"], { answers: true })).message,
+    /expects TLS on this port/,
+  );
 });
 
 Deno.test("dial() ends a greeting that never comes to SSH", async () => {
   const line = `${"welcome ".repeat(500)}\r\n`;
   assert.match((await failure(Array.from({ length: 40 }, () => line))).message, /64 KiB without an SSH identification/);
-});
-
-Deno.test("otherProtocol() takes lines before the identification for none", () => {
-  for (const text of ["SSH-2.0-OpenSSH_9.2\r\n", "Welcome\r\nSSH-2.0-x\r\n", "S", "* a note", "22"]) {
-    assert.equal(otherProtocol(text), undefined);
-  }
 });
