@@ -184,7 +184,7 @@ class Sftp implements Backend {
   async checksum(entry: FileEntry, wanted: readonly string[], call: Call): Promise<Checksum | undefined> {
     if (!wanted.includes("sha256")) return undefined;
     const spot = this.#spot("hash", entry.path, call);
-    const sum = await this.#server.hashes.sha256(spot.at, spot);
+    const sum = await this.#server.hashes.sha256(spot.at, { ...spot, size: entry.size });
     await lookFor(await this.#pool.wire(spot), spot.at, { ...spot, expect: entry });
     return sum;
   }

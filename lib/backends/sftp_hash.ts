@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { SyncError } from "../errors.ts";
 import type { Checksum } from "../types.ts";
-import type { Call } from "./backend.ts";
 import { unlessCancelled } from "./sftp_body.ts";
 import { runCommand } from "./sftp_command.ts";
 import type { Pool } from "./sftp_pool.ts";
@@ -22,11 +21,11 @@ export class Hashes {
   }
 
   /** The sha256 of the file that the server calls `at`; undefined when the server cannot tell. */
-  async sha256(at: string, ask: Ask): Promise<Checksum | undefined> {
+  async sha256(at: string, ask: Ask & { readonly size: number }): Promise<Checksum | undefined> {
     this.#able ??= this.#probe();
     if (!(await unlessCancelled(this.#able, ask))) return undefined;
     const { promise, resolve, reject } = Promise.withResolvers<Checksum | undefined>();
-    this.#waiting.push({ at, resolve, reject });
+    this.#waiting.push({ at, size: ask.size, resolve, reject });
     if (!this.#running) {
       this.#running = true;
       queueMicrotask(() => this.#drain());
@@ -38,16 +37,13 @@ export class Hashes {
   async #probe(): Promise<boolean> {
     const word = "tandem\n";
     const wanted = `${createHash("sha256").update(word).digest("hex")} *-\0`;
-    const deadline = new AbortController();
-    const timer = setTimeout(() => deadline.abort(), PROBE_MS);
     try {
-      return await this.#run("sha256sum -b -z && command -v xargs >/dev/null", word, deadline) === wanted;
+      const command = "sha256sum -b -z && command -v xargs >/dev/null";
+      return await this.#run(command, { input: word, patience: PROBE_MS }) === wanted;
     } catch (error) {
-      if (error instanceof SyncError && (error.kind === "unsupported" || error.kind === "cancelled")) return false;
+      if (error instanceof SyncError && error.kind === "unsupported") return false;
       this.#able = undefined;
       throw error;
-    } finally {
-      clearTimeout(timer);
     }
   }
 
@@ -56,7 +52,9 @@ export class Hashes {
       const batch = this.#waiting.splice(0, BATCH);
       try {
         const names = batch.map((one) => `${one.at}\0`).join("");
-        const found = parseSums(await this.#run("xargs -0 sha256sum -b -z --", names, NOBODY));
+        const bytes = batch.reduce((sum, one) => sum + one.size, 0);
+        const patience = PATIENCE_MS + bytes / SLOWEST_BYTES_A_MS;
+        const found = parseSums(await this.#run("xargs -0 sha256sum -b -z --", { input: names, patience }));
         for (const { at, resolve } of batch) resolve(found.get(at));
       } catch (error) {
         for (const { reject } of batch) reject(error);
@@ -65,14 +63,24 @@ export class Hashes {
     this.#running = false;
   }
 
-  /** What a command writes; its exit code does not matter, for files that cannot be read leave gaps. */
-  async #run(command: string, input: string, call: Call): Promise<string> {
+  /** What a command writes in `patience` ms; its exit code does not matter, for files that cannot be read leave gaps. */
+  async #run(command: string, { input, patience }: { input: string; patience: number }): Promise<string> {
+    const stop = new AbortController();
+    const timer = setTimeout(() => stop.abort(), Math.min(patience, LONGEST_MS));
     let output = "";
     const onText = (text: string) => {
-      if (output.length < MOST_OUTPUT) output += text;
+      output += text;
+      if (output.length > MOST_OUTPUT) stop.abort();
     };
-    await runCommand(this.#pool, command, { signal: call.signal, input, onText });
-    return output;
+    try {
+      await runCommand(this.#pool, command, { signal: stop.signal, input, onText });
+      return output;
+    } catch (error) {
+      if (!stop.signal.aborted) throw error;
+      return output;
+    } finally {
+      clearTimeout(timer);
+    }
   }
 }
 
@@ -88,11 +96,16 @@ export function parseSums(output: string): ReadonlyMap<string, Checksum> {
 
 interface Waiting {
   readonly at: string;
+  readonly size: number;
   resolve(sum: Checksum | undefined): void;
   reject(error: unknown): void;
 }
 
-const NOBODY: Call = { signal: new AbortController().signal };
 const PROBE_MS = 10_000;
 const BATCH = 1_000;
-const MOST_OUTPUT = 64 << 20;
+/** Of a batch: names of 4 KiB each. */
+const MOST_OUTPUT = 8 << 20;
+/** A batch that takes longer than this, and than its bytes at the pace of a slow disk, gives no more hashes. */
+const PATIENCE_MS = 60_000;
+const SLOWEST_BYTES_A_MS = 1_000;
+const LONGEST_MS = 2 ** 31 - 1;

@@ -99,6 +99,7 @@ export class MessageFilter {
     if (this.#is("ended")) return false;
     const type = payload[0] ?? IGNORE;
     if (isIdle(type)) this.#countIdle(payload.length);
+    else this.#idleBytes = Math.max(0, this.#idleBytes - FORGIVEN);
     if (this.#is("ended")) return false;
     const isAlways = (type >= DISCONNECT && type <= DEBUG) || type === EXT_INFO;
     if (isAlways || this.#belongs(type)) return type !== BANNER || this.#is("service") || this.#is("login");
@@ -182,6 +183,8 @@ const STOP = Infinity;
 const MOST_IDLE_BYTES = 1 << 20;
 const IDLE_BYTES_A_MS = 16;
 const SMALLEST = 64;
+/** Bytes forgiven for each message of use: some servers put one to ignore before each. */
+const FORGIVEN = 256;
 
 /** Message numbers of RFC 4250, section 4.1.2. */
 const DISCONNECT = 1;
