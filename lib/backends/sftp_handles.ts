@@ -1,4 +1,5 @@
 import type { Buffer } from "node:buffer";
+import { SyncError } from "../errors.ts";
 import { type Ask, failure } from "./sftp_status.ts";
 import { Turns } from "./turns.ts";
 
@@ -8,7 +9,7 @@ export type Handle = Buffer;
 /**
  * The handles that are open on one channel. A server that gives one handle to several open files (as Erlang's may) mixes their contents
  * up while it reports success. Each call that shares a handle fails as retryable, and from then on one file at a time is opened on this
- * channel.
+ * channel. A server that refuses more open files gets no more than it took.
  */
 export class OpenHandles {
   readonly #open = new Map<string, Set<Handle>>();
@@ -18,7 +19,8 @@ export class OpenHandles {
   readonly #closed: AbortSignal;
   readonly #patience: number;
   #opening = 0;
-  #isAlone = false;
+  /** How many may be open at once, as far as is known. */
+  #most = Infinity;
 
   /** `closed`: aborted when the channel ends; `patience`: ms that a call waits for its turn. */
   constructor(closed: AbortSignal, patience: number) {
@@ -29,7 +31,7 @@ export class OpenHandles {
 
   /** Opens one with `send`. Rejects with busy, retryable, if the handle belongs to another open file already; then it is closed. */
   async open(ask: Ask, send: () => Promise<Handle>, close: (handle: Handle) => void): Promise<Handle> {
-    if (this.#isAlone) await this.#turn(ask);
+    if (this.#most < Infinity) await this.#turn(ask);
     this.#opening++;
     try {
       const handle = await send();
@@ -38,6 +40,10 @@ export class OpenHandles {
       this.check(handle, ask);
       return handle;
     } catch (error) {
+      // The server allows no more of them than there are.
+      if (error instanceof SyncError && error.kind === "busy") {
+        this.#most = Math.max(1, Math.min(this.#most, this.#open.size));
+      }
       this.#turns.next();
       throw error;
     } finally {
@@ -50,7 +56,9 @@ export class OpenHandles {
     const timer = setTimeout(() => late.abort(), this.#patience);
     const signal = AbortSignal.any([ask.signal, late.signal]);
     try {
-      while (this.#open.size + this.#opening > 0 && !this.#closed.aborted) await this.#turns.wait({ ...ask, signal });
+      while (this.#open.size + this.#opening >= this.#most && !this.#closed.aborted) {
+        await this.#turns.wait({ ...ask, signal });
+      }
     } catch (error) {
       if (ask.signal.aborted) throw error;
       throw failure(ask, "timeout", { why: `no other file was closed in ${this.#patience / 1000} s (-Timeout)` });
@@ -76,7 +84,7 @@ export class OpenHandles {
     }
     same.add(handle);
     for (const one of same) this.#shared.add(one);
-    this.#isAlone = true;
+    this.#most = 1;
   }
 
   /** Throws busy, retryable, if another file had the same handle while this one was open. */
@@ -91,13 +99,13 @@ export class OpenHandles {
     const same = this.#open.get(name);
     same?.delete(handle);
     if (same?.size === 0) this.#open.delete(name);
-    if (this.#isAlone) this.#turns.next();
+    this.#turns.next();
   }
 
   /** Opens one file at a time from now on. Returns false if that is so already. */
   doubt(): boolean {
-    const isNew = !this.#isAlone;
-    this.#isAlone = true;
+    const isNew = this.#most > 1;
+    this.#most = 1;
     return isNew;
   }
 }

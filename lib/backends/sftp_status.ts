@@ -47,6 +47,9 @@ export function toSyncError(ask: Ask, error: NonNullable<RawError>): SyncError {
   if (error.code === undefined) {
     return failure(ask, "connection", { why: `the SFTP channel broke: ${error.message}`, cause: error });
   }
+  if (error.code === FAILURE && /\btoo many (?:open )?(?:files|handles)\b/i.test(error.message)) {
+    return failure(ask, "busy", { why: "the server allows no more open files", cause: error });
+  }
   const known = STATUSES[error.code];
   const [kind, why] = known ?? ["unexpected", `the server says "${printable(error.message).slice(0, 200)}"`];
   return failure(ask, kind, { why, cause: error });

@@ -61,8 +61,11 @@ function openTemp(wire: Wire, draft: Draft): Promise<Handle> {
 
 /** A regular file at that name is what a broken write left: removed, for its bytes may be those of the target (OpenSSH renames by link and unlink). */
 async function replaceTemp(wire: Wire, draft: Draft, error: unknown): Promise<Handle> {
-  // It was made, with a handle of another file.
-  if (error instanceof SyncError && error.kind === "busy") await removeTemp(wire, draft);
+  if (error instanceof SyncError && error.kind === "busy") {
+    // It was made, with a handle of another file, unless the server refused to open any.
+    if (statusOf(error) === undefined) await removeTemp(wire, draft);
+    throw error;
+  }
   const status = statusOf(error);
   if (status === undefined || status === NO_SUCH_FILE) throw error;
   const found = await look(wire, draft.temp, draft);

@@ -32,6 +32,8 @@ export interface SmallSftpOptions {
   readonly user: string;
   readonly password: string;
   readonly port?: number;
+  /** How many files may be open at once. */
+  readonly mostOpen?: number;
   /** Whether every open file gets one and the same handle, which then means the file opened last. */
   readonly sharesHandles?: boolean;
   /** Called with each file to be opened; true ends the SFTP channel instead of an answer, as when its process dies. */
@@ -134,6 +136,9 @@ function serve(sftp: SFTPWrapper, options: SmallSftpOptions, mutations: string[]
     answer(id, async () => {
       if (flags & OPEN_MODE.WRITE) mutations.push(`OPEN ${path}`);
       if (options.dies?.(path) === true) return sftp.end();
+      if (handles.size >= (options.mostOpen ?? Infinity)) {
+        return sftp.status(id, STATUS_CODE.FAILURE, "Too many open files in this session");
+      }
       const file = await open(real(path), toOpenFlags(flags));
       if (options.loses?.(path) !== true) return give(id, { file, path });
       await file.close();

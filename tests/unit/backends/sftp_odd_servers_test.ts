@@ -91,6 +91,21 @@ test("list() of many folders on a server that gives them one handle gives each i
   });
 });
 
+test("write() and read() of many files keep to the open files that a server allows", async () => {
+  await withServer({ mostOpen: 5 }, async ({ disk, backend }) => {
+    await Promise.all(
+      Array.from(
+        files,
+        ([name, bytes]) =>
+          backend.write(toRelPath(name), () => Promise.resolve(bytes), { ...call, size: bytes.length }),
+      ),
+    );
+    for (const [name, bytes] of files) assert.deepEqual(await Deno.readFile(join(disk, name)), bytes, name);
+    const read = await Promise.all(Array.from(files.keys(), (name) => backend.read(toRelPath(name), call)));
+    for (const [index, bytes] of [...files.values()].entries()) assert.deepEqual(read[index], bytes);
+  });
+});
+
 test("write() believes the path rather than the handle", async () => {
   // A stray handle of the server's takes the bytes elsewhere.
   await withServer({ loses: (path) => path.startsWith("/.f.") }, async ({ disk, backend }) => {
