@@ -1,10 +1,12 @@
 import { Buffer } from "node:buffer";
+import { nameOf } from "../path.ts";
+import { tempPath } from "../temp.ts";
 import type { Body, Content } from "./backend.ts";
 import { chunksOf, gather, unlessCancelled, wrongSize } from "./sftp_body.ts";
 import { look } from "./sftp_entry.ts";
 import { least, type Pool } from "./sftp_pool.ts";
 import { failure } from "./sftp_status.ts";
-import { type Draft, makeTemp } from "./sftp_temp.ts";
+import { type Draft, makeTemp, randomTag, removeTemp } from "./sftp_temp.ts";
 import type { Handle } from "./sftp_handles.ts";
 import { type Wire, WRITE } from "./sftp_wire.ts";
 
@@ -194,7 +196,7 @@ async function takeOver(wire: Wire, { draft, body }: Pouring): Promise<[Handle, 
   const [found] = await Promise.all([look(wire, temp, draft), draft.checkParent(wire)]);
   if (found?.kind !== "file" || found.size > options.size) return undefined;
   const kept = found.size - WINDOW;
-  if (kept < TAIL) return undefined;
+  if (kept < TAIL || !await isOwn(wire, draft)) return undefined;
   const handle = await wire.open(temp, READ_WRITE, draft);
   const there = Buffer.alloc(TAIL);
   const from = kept - TAIL;
@@ -206,4 +208,25 @@ async function takeOver(wire: Wire, { draft, body }: Pouring): Promise<[Handle, 
   return undefined;
 }
 
+/**
+ * Is the leftover a file of the account that logged in, to which nobody else can write? The account's number is that of a file it makes
+ * now. Where the server tells no owners, the name alone speaks for it, which holds a secret.
+ */
+async function isOwn(wire: Wire, draft: Draft): Promise<boolean> {
+  const left = await wire.lstat(draft.temp, draft);
+  if (left === undefined || ((left.mode ?? 0) & OTHERS_WRITE) !== 0) return false;
+  if (left.uid === undefined) return true;
+  const folder = draft.temp.slice(0, draft.temp.lastIndexOf("/") + 1);
+  const probe: Draft = { ...draft, temp: folder + nameOf(tempPath(draft.path, randomTag())) };
+  const handle = await makeTemp(wire, probe);
+  try {
+    return (await wire.fstat(handle, probe)).uid === left.uid;
+  } finally {
+    wire.drop(handle);
+    await removeTemp(wire, probe);
+  }
+}
+
 const READ_WRITE = WRITE | 0x01;
+/** Rwx bits by which others may write. */
+const OTHERS_WRITE = 0o022;

@@ -6,6 +6,7 @@ import type { RemoteCommand } from "./ssh_link.ts";
 /** Attributes of SFTP version 3; times in whole seconds. */
 export interface RawAttributes {
   readonly mode?: number;
+  readonly uid?: number;
   readonly size?: number;
   readonly atime?: number;
   readonly mtime?: number;

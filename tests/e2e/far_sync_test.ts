@@ -139,8 +139,19 @@ const cells: readonly Cell[] = [
       await makeLarge(pair.remote);
       await giveAll(pair.remote);
       await killAt(pair, { words: "-Mode Local", below: pair.local });
+      const left = identityOf(pair.local, leftoverIn(pair.local));
+      await finish(pair, { words: "-Mode Local", to: pair.local, goesOn: false });
+      assert.equal(identityOf(pair.local, "large"), left, "it was begun anew");
+    },
+  },
+  {
+    name: "believes nothing of a large download that was killed and altered",
+    async run(pair) {
+      await makeLarge(pair.remote);
+      await giveAll(pair.remote);
+      await killAt(pair, { words: "-Mode Local", below: pair.local });
       await mark(pair.local);
-      await finish(pair, { words: "-Mode Local", to: pair.local, goesOn: true });
+      await finish(pair, { words: "-Mode Local", to: pair.local, goesOn: false });
     },
   },
 ];
@@ -200,10 +211,22 @@ function sizeOf(path: string): number {
 
 /** Alters the first byte of what the killed run left: only a run that sends it again makes it right. */
 async function mark(folder: string): Promise<void> {
-  const left = Array.from(Deno.readDirSync(folder), ({ name }) => name).find((name) => name !== "large");
-  assert.ok(left !== undefined, "the killed run left nothing to go on with");
-  using file = await Deno.open(`${folder}/${left}`, { write: true });
+  using file = await Deno.open(`${folder}/${leftoverIn(folder)}`, { write: true });
   await file.write(new Uint8Array([MARK]));
+}
+
+/** The name of what the killed run left; on a disk, codes that prove it lie beside it. */
+function leftoverIn(folder: string): string {
+  const names = Array.from(Deno.readDirSync(folder), ({ name }) => name);
+  const left = names.find((name) => name !== "large" && !name.startsWith(".seals."));
+  assert.ok(left !== undefined, "the killed run left nothing to go on with");
+  return left;
+}
+
+/** What tells a file from every other one that there is or was. */
+function identityOf(folder: string, name: string): string {
+  const { ino, birthtime } = Deno.lstatSync(`${folder}/${name}`);
+  return `${ino} ${birthtime?.toISOString()}`;
 }
 
 const MARK = 77;

@@ -159,6 +159,27 @@ test("write() takes over no leftover whose bytes are others", {}, async ({ backe
 });
 
 test(
+  "write() takes over no leftover of another account, and none that others can write to",
+  {},
+  async ({ backend, server }) => {
+    const bytes = pattern(20 << 20, 5);
+    const planted = new Uint8Array(bytes);
+    planted[17] = (planted[17] ?? 0) ^ 1;
+    const left = `${server.disk}/${tempPath(toRelPath("f"), tag)}`;
+    const spoil: (() => Promise<void>)[] = [() => Deno.chmod(left, 0o666)];
+    if (Deno.uid() === 0) spoil.push(() => Deno.chown(left, 4242, 4242));
+    for (const one of spoil) {
+      await Deno.writeFile(left, planted.subarray(0, 19 << 20));
+      await one();
+      await backend.write(toRelPath("f"), streamBody(bytes), { ...call, size: bytes.length, tag });
+      assert.ok(isSame(await Deno.readFile(`${server.disk}/f`), bytes));
+      assert.deepEqual(await listed(backend), ["f"]);
+      await Deno.remove(`${server.disk}/f`);
+    }
+  },
+);
+
+test(
   "read() of a large file over several connections gives its bytes in order",
   { delay: 5 },
   async ({ proxy, backend, server }) => {
