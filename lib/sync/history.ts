@@ -145,7 +145,7 @@ class HistoryFile implements Remembered {
 const nothing: History = { size: 0, get: () => undefined, [Symbol.iterator]: () => [][Symbol.iterator]() };
 const COPY_BYTES = 1 << 20;
 
-/** Copies a file of this user to a new one for this user's eyes alone, which is empty where there is nothing to copy. */
+/** Copies a file of this user to a new one that only this user can read; without a file to copy it is empty. */
 async function copyOwn(from: string | undefined, to: string): Promise<void> {
   using file = await Deno.open(to, { write: true, createNew: true, mode: 0o600 });
   if (from === undefined) return;

@@ -126,7 +126,7 @@ export async function writeBook(
   }
 }
 
-/** The format before histories were sealed: a sum that anyone can make. */
+/** The format before histories were sealed. Its checksum needs no key, so it proves no author. */
 const UNSEALED = 1;
 /** Histories up to this size stay in memory once read; larger ones are read from the file each time. */
 const KEPT = 50_000;

@@ -6,7 +6,7 @@ import { printable } from "../path.ts";
 import type { FileEntry, LinkEntry } from "../types.ts";
 import { absent, codeOf, mustReach, reach, type TrashPlace } from "./trash_reach.ts";
 
-/** Makes the folder of a place in a trash folder, and those above it that are missing, for this user's eyes alone. */
+/** Makes the folder of a place in a trash folder, and those above it that are missing, with mode 0700. */
 export async function makeTrash(place: TrashPlace): Promise<void> {
   await reach(place, { make: true, what: `make the folder "${dirname(place.at)}"` }, () => Promise.resolve());
 }

@@ -25,7 +25,7 @@ export async function readIndex(place: IndexPlace): Promise<IndexFacts> {
   return parseIndex(await readText(place) ?? "", place);
 }
 
-/** Writes an index anew where most of it says what is no more. Nobody else may write to it meanwhile. */
+/** Writes an index anew where most of it says what is no more. No other process may write to it meanwhile. */
 export async function tidyIndex(place: IndexPlace): Promise<void> {
   const text = await readText(place) ?? "";
   const { items, refused } = parseIndex(text, place);
@@ -56,7 +56,7 @@ export async function findIndexes(home: string): Promise<readonly IndexPlace[]> 
 }
 
 const INDEX = ".jsonl";
-/** So many characters about what is no more are borne. */
+/** Characters about items that are no more, up to which an index is not written anew. */
 const MANY_GONE = 10_000;
 
 function indexOf({ home, pair }: IndexPlace): string {

@@ -20,7 +20,7 @@ export interface ReachOptions {
 /**
  * Does something with a file of a trash folder by a path on which no link can lie: every folder from the trash folder down is a real one
  * of this user. On Linux the path leads through the open trash folder, whatever its name leads to meanwhile. `lenient`: mode bits that are
- * borne there. Undefined where a folder is missing and not to be made. Rejects with refused of id foreignState, and with a SyncError where
+ * tolerated there. Undefined where a folder is missing and not to be made. Rejects with refused of id foreignState, and with a SyncError where
  * the work fails.
  */
 export async function reach<T>(
@@ -49,7 +49,7 @@ export async function reach<T>(
   }
 }
 
-/** The same where nothing that is missing is borne. */
+/** Does the same as reach(), and rejects with notFound where a folder is missing and not to be made. */
 export async function mustReach<T>(
   place: TrashPlace,
   options: ReachOptions,
@@ -61,7 +61,7 @@ export async function mustReach<T>(
 }
 
 /**
- * `lenient`: mode bits that are borne. On a disk that keeps no modes a trash folder has those of the folder it lies in, and whoever may
+ * `lenient`: mode bits that are tolerated. On a disk that keeps no modes a trash folder has those of the folder it lies in, and users who may
  * write there could exchange it anyway.
  */
 interface OpenFolder {

@@ -29,7 +29,7 @@ export async function findServerBin(
 }
 
 /**
- * Makes the trash folder, those above it that are missing, and the folder in it for this run, for this user's eyes alone. Rejects where
+ * Makes the trash folder, those above it that are missing, and the folder in it for this run, with mode 0700 where the server has modes. Rejects where
  * that cannot be, and with refused where one of them is a link: what is kept must not leave the trash folder.
  */
 export async function makeServerBin({ whole, base, folder }: ServerBin, call: Call): Promise<void> {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { DatabaseSync } from "node:sqlite";
 
-/** Makes a sealed history one of the version before seals, whose sum anybody can make. */
+/** Makes a sealed history one of the version before seals, whose checksum needs no key. */
 export function unsealHistory(file: string): void {
   const db = new DatabaseSync(file);
   db.exec(`UPDATE meta SET value = replace(value, '"format":2', '"format":1') WHERE key = 'head'`);

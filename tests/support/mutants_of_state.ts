@@ -105,7 +105,7 @@ export const mutantsOfState: readonly Mutant[] = [
     tests: [sync("history")],
   },
   {
-    name: "a journal beside a history may be anybody's",
+    name: "a journal beside a history may be another user's",
     file: "lib/sync/history_book.ts",
     old: 'for (const end of SIDECARS) await guardOwn(`${path}${end}`, "file");',
     new: "",
