@@ -110,6 +110,7 @@ class Store {
         return answer(201);
       case "DELETE":
         if (!this.#has(path)) return answer(404);
+        if (!this.#matches(path, headers["if-match"])) return answer(412);
         this.#take(path);
         return answer(204);
       case "MOVE":
@@ -122,11 +123,14 @@ class Store {
 
   #propfind(path: string, depth: string | undefined, answer: Answer): void {
     if (!this.#has(path)) return answer(404);
-    const below = [...this.folders, ...this.files.keys()].filter((one) =>
-      one !== "" && above(one) === path && this.#manners.hides?.(nameOf(one)) !== true
-    );
-    const shown = depth === "0" || !this.folders.has(path) ? [path] : [path, ...below];
+    const isAlone = depth === "0" || !this.folders.has(path);
+    const shown = isAlone ? [path] : [path, ...this.#below(path)];
     answer(207, { "content-type": "application/xml" }, multistatus(...shown.map((one) => this.#props(one))));
+  }
+
+  #below(path: string): readonly string[] {
+    const isShown = (one: string) => one !== "" && above(one) === path && this.#manners.hides?.(nameOf(one)) !== true;
+    return [...this.folders, ...this.files.keys()].filter(isShown);
   }
 
   #props(path: string): readonly [href: string, props: string] {
@@ -180,6 +184,7 @@ class Store {
     if (this.folders.has(path) || !this.folders.has(above(path))) return answer(409);
     const had = this.files.has(path);
     if (had && headers["if-none-match"] === "*") return answer(412);
+    if (!this.#matches(path, headers["if-match"])) return answer(412);
     this.files.set(path, { bytes, modified: Math.floor(Date.now() / 1000) * 1000, version: ++this.#version });
     answer(had ? 204 : 201);
   }
@@ -202,6 +207,11 @@ class Store {
     }
     if (method === "MOVE") this.#take(path);
     answer(had ? 204 : 201);
+  }
+
+  #matches(path: string, tag: string | undefined): boolean {
+    const file = this.files.get(path);
+    return tag === undefined || (file !== undefined && this.#manners.etag?.(file.version) === tag);
   }
 
   #has(path: string): boolean {

@@ -96,7 +96,7 @@ for (
   const [what, first, later] of [
     ["Basic after Digest", md5, ["Basic realm=r"]],
     ["Bearer after Digest", md5, ["Bearer"]],
-    ["Basic after Bearer", "Bearer", ["Basic realm=r"]],
+    ["Basic after Bearer", "Bearer realm=r", ["Basic realm=r"]],
     ["Digest with MD5 after SHA-256", sha, ['Digest realm="r", nonce="n2", qop="auth", stale=true']],
     ["Digest without qop after one with it", md5, ['Digest realm="r", nonce="n2", stale=true']],
     ["Digest for another realm", md5, ['Digest realm="other", nonce="n2", qop="auth", stale=true']],
