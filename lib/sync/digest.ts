@@ -14,7 +14,7 @@ import {
 } from "../types.ts";
 import { drain, inOrder } from "./pool.ts";
 import { prove, readWhole } from "./proof.ts";
-import { endsAll } from "./scan.ts";
+import { endsRun } from "./scan.ts";
 import type { Backends } from "./transfer.ts";
 
 /** `readBack`: remote files whose server gives no checksum may be read for it; else their pairs stay undecided. */
@@ -104,6 +104,7 @@ export async function digest(
     const wanted = [algorithm];
     const known = await hashed(
       entry,
+      { backend: sides[side], signal },
       () =>
         side === "local"
           ? localChecksum(entry, sides.local, { algorithm, signal })
@@ -120,11 +121,13 @@ export async function digest(
     }
     const mine = proof === undefined ? pair.local : { ...pair.local, checksum: proof.checksum };
     const asking = { ...options, signal, wanted: ALGORITHMS };
-    const remote = await hashed(pair.remote, () => remoteChecksum(pair.remote, sides.remote, asking));
+    const there = { backend: sides.remote, signal };
+    const remote = await hashed(pair.remote, there, () => remoteChecksum(pair.remote, sides.remote, asking));
     if (remote.kind === "opaque") return void found.remote.set(remote.path, remote);
     const algorithm = algorithmOf(remote.checksum);
     if (algorithm === undefined) return;
-    const local = await hashed(pair.local, () => localChecksum(mine, sides.local, { algorithm, signal }));
+    const here = { backend: sides.local, signal };
+    const local = await hashed(pair.local, here, () => localChecksum(mine, sides.local, { algorithm, signal }));
     found.local.set(local.path, local);
     found.remote.set(remote.path, remote);
   }
@@ -160,6 +163,7 @@ export function algorithmOf(checksum: Checksum | undefined): string | undefined 
 /** The entry with the checksum it gets; as it is where there is none to be had; opaque where that failed. */
 async function hashed(
   entry: FileEntry,
+  { backend, signal }: Call & { readonly backend: Backend },
   hash: () => Promise<Checksum | undefined>,
 ): Promise<FileEntry | OpaqueEntry> {
   const { path } = entry;
@@ -168,7 +172,7 @@ async function hashed(
     return checksum === undefined ? entry : { ...entry, checksum };
   } catch (error) {
     const why = toSyncError(error, "checksum");
-    if (endsAll(why.kind)) throw why;
+    if (await endsRun(why, backend, { signal })) throw why;
     if (why.kind === "notFound") {
       return { kind: "opaque", path, cause: "special", why: "it vanished while it was compared" };
     }

@@ -14,7 +14,7 @@ import { overlay, type Snapshots } from "./digest.ts";
 import type { PlanOptions } from "./options.ts";
 import { drain, inOrder } from "./pool.ts";
 import { prove } from "./proof.ts";
-import { endsAll } from "./scan.ts";
+import { endsRun } from "./scan.ts";
 import type { Backends } from "./transfer.ts";
 import { WORTH_READING } from "./worth.ts";
 
@@ -110,7 +110,7 @@ async function tell(untold: readonly Untold[], side: Side, { sides, signal, most
       if (!await isProven(one)) await look(one.entry);
     } catch (error) {
       const why = toSyncError(error, "look at");
-      if (endsAll(why.kind)) {
+      if (await endsRun(why, sides[side], call) || await endsRun(why, sides[far], call)) {
         stop.abort(why);
         throw why;
       }

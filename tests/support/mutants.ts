@@ -7,6 +7,7 @@ import { mutantsOfDav } from "./mutants_of_dav.ts";
 import { mutantsOfDisk } from "./mutants_of_disk.ts";
 import { mutantsOfSsh } from "./mutants_of_ssh.ts";
 import { mutantsOfState } from "./mutants_of_state.ts";
+import { mutantsOfStore } from "./mutants_of_store.ts";
 import { mutantsOfWords } from "./mutants_of_words.ts";
 import { mutantsOfWork } from "./mutants_of_work.ts";
 
@@ -18,6 +19,7 @@ const mutants: readonly Mutant[] = [
   ...mutantsOfDisk,
   ...mutantsOfSsh,
   ...mutantsOfState,
+  ...mutantsOfStore,
   ...mutantsOfWords,
   ...mutantsOfWork,
 ];

@@ -3,12 +3,15 @@ import type { Backend } from "../../../lib/backends/backend.ts";
 import { type Around, decorate } from "../../../lib/backends/decorate.ts";
 import { memory, type MemoryBackend } from "../../../lib/backends/memory.ts";
 import { SyncError } from "../../../lib/errors.ts";
+import { toRelPath } from "../../../lib/path.ts";
+import { withDoubts } from "../../../lib/sync/confirm_plan.ts";
 import type { RunOptions } from "../../../lib/sync/run.ts";
-import type { Entry, SyncEvent } from "../../../lib/types.ts";
+import { toSnapshot } from "../../../lib/sync/snapshot.ts";
+import type { Action, Entry, SyncEvent } from "../../../lib/types.ts";
 import { faulty } from "../../support/faulty.ts";
 import { newMemory, recall } from "../../support/simulation_memory.ts";
 import { noRemove, noWrite, recorded } from "../../support/watch.ts";
-import { pair, plant, ran, rejection, texts } from "./rig.ts";
+import { pair, plant, ran, rejection, texts, toPlan } from "./rig.ts";
 
 /** A backend whose listings are changed; `times`: only so many of them. */
 function listing(inner: Backend, change: (entry: Entry) => readonly Entry[], times = Infinity): Backend {
@@ -205,6 +208,30 @@ Deno.test("run() lists folders again where many removals are to be confirmed, an
   assert.equal((await texts(sides.local))["d0/.env"], "2");
   const looks = calls.filter((call) => call.startsWith("stat d")).length;
   assert.ok(looks > 0 && looks <= 1000, `${looks} looks`);
+});
+
+Deno.test("run() finds the names that servers hide among thousands that are gone", async () => {
+  const hidden = Array.from({ length: 12 }, (_, i) => `f${i * 300 + 151}~`);
+  const sides = { local: memory(), remote: memory() };
+  plant(sides.local, Object.fromEntries(Array.from({ length: 4000 }, (_, i) => [`f${i}`, "x"])));
+  plant(sides.remote, { "stays": "1" });
+  for (const tree of [sides.local, sides.remote]) plant(tree, Object.fromEntries(hidden.map((name) => [name, "y"])));
+  const remote = listing(sides.remote, without(...hidden));
+  await ran({ local: sides.local, remote }, { mode: "Local", maxRemove: { share: 1 } });
+  assert.deepEqual(Object.keys(await texts(sides.local)).sort(), [...hidden, "stays"].sort());
+});
+
+Deno.test("withDoubts() leaves a folder that holds something that stays, and fails nothing for it", () => {
+  const [dir, file] = [toRelPath("d"), toRelPath("d/x")];
+  const gone = { do: "remove", to: "local", why: "gone" } as const;
+  const folder: Action = { ...gone, path: dir, target: { kind: "dir", path: dir } };
+  const inside: Action = { ...gone, path: file, target: { kind: "file", path: file, size: 1 } };
+  const sides = pair({}, {});
+  const snapshots = { local: toSnapshot([]), remote: toSnapshot([]) };
+  const doubts = new Map([[inside, { is: "hidden", why: "it stays" } as const]]);
+  const options = { sides, snapshots, history: undefined, removeDespiteFailures: false };
+  const { actions, refusals, held } = withDoubts(toPlan([folder, inside]), doubts, options);
+  assert.deepEqual([actions, refusals, held], [[], [], []]);
 });
 
 Deno.test("run() looks at nothing again where nothing is removed", async () => {

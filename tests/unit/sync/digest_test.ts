@@ -125,8 +125,10 @@ Deno.test("digest() leaves a file alone that vanished", async () => {
 Deno.test("digest() rejects when the server is lost", async () => {
   const sides = pair("same", "same");
   const lost = new SyncError("connection", "gone", { operation: "checksum" });
-  const remote = over(sides.remote, { checksum: () => Promise.reject(lost) });
+  const remote = over(sides.remote, { checksum: () => Promise.reject(lost), stat: () => Promise.reject(lost) });
   assert.equal((await rejection(digested({ local: sides.local, remote }))).kind, "connection");
+  // One file over which the server breaks off is no more than that.
+  await digested({ local: sides.local, remote: over(sides.remote, { checksum: () => Promise.reject(lost) }) });
 });
 
 Deno.test("digest() rejects with cancelled once the signal is aborted", async () => {

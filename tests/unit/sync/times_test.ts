@@ -156,7 +156,10 @@ Deno.test("tellTimes() asks for the time where the file at hand cannot be read, 
   const failing = (kind: "denied" | "connection") =>
     over(local, { read: () => Promise.reject(new SyncError(kind, "no", { operation: "read" })) });
   assert.deepEqual(await told(failing("denied"), hashing(inner, backend)), { f: NOON });
-  await assert.rejects(told(failing("connection"), hashing(inner, backend)), { kind: "connection" });
+  const lost = over(failing("connection"), {
+    stat: () => Promise.reject(new SyncError("connection", "no", { operation: "look at" })),
+  });
+  await assert.rejects(told(lost, hashing(inner, backend)), { kind: "connection" });
 });
 
 Deno.test("tellTimes() asks nothing where no criterion looks at times", async () => {
@@ -179,6 +182,11 @@ Deno.test("tellTimes() makes opaque what cannot be looked at, and ends when the 
     over(backend, { stat: () => Promise.reject(new SyncError(kind, "no", { operation: "look at" })) });
   assert.deepEqual(await told(local, failing("denied")), { a: "opaque" });
   await assert.rejects(told(local, failing("connection")), { kind: "connection" });
+  // One path over which the server breaks off is no more than that.
+  const once = over(backend, {
+    stat: (inner, path, call) => path === "a" ? failing("connection").stat(path, call) : inner.stat(path, call),
+  });
+  assert.deepEqual(await told(local, once), { a: "opaque" });
 });
 
 for (const [size, looked] of [[1000, 0], [600_000, 1]] as const) {
