@@ -127,6 +127,8 @@ export interface Backend extends AsyncDisposable {
   /** Removes a file, a link (never what it points to) or an EMPTY folder. Absent: no error. Compared first with `entry` (kind "changed" when it is another): size, time and revision of files. A folder that holds something rejects with kind "changed". */
   remove(entry: Entry, call: Call): Promise<void>;
 
+  /** Removes a link that the listing showed as the folder it points to, never anything in there; false for a folder, which stays. Present where listings may show links so. Rejects with refused for a link that is to be left alone. */
+  removeLink?(dir: DirEntry, call: Call): Promise<boolean>;
   rename?(from: RelPath, to: RelPath, options: Call & Expecting): Promise<void>;
   copy?(from: RelPath, to: RelPath, options: Call & Expecting): Promise<void>;
   /** Gives a file a second name. */

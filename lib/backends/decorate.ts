@@ -11,6 +11,7 @@ export type Operation =
   | "write"
   | "makeDir"
   | "remove"
+  | "removeLink"
   | "rename"
   | "copy"
   | "hardLink"
@@ -96,6 +97,7 @@ export function decorate(inner: Backend, around: Around): Backend {
 
 type OptionalMethods = Pick<
   Backend,
+  | "removeLink"
   | "rename"
   | "copy"
   | "hardLink"
@@ -116,7 +118,12 @@ function optional(inner: Backend, around: Around): OptionalMethods {
   const [hardLink, flush] = [inner.hardLink?.bind(inner), inner.flush?.bind(inner)];
   const [onDisk, caution] = [inner.onDisk?.bind(inner), inner.caution?.bind(inner)];
   const [checksum, walk, proof] = [inner.checksum?.bind(inner), inner.walk?.bind(inner), inner.proof?.bind(inner)];
+  const removeLink = inner.removeLink?.bind(inner);
   const methods: OptionalMethods = {
+    ...(removeLink && {
+      removeLink: (dir, { signal }) =>
+        one({ operation: "removeLink", path: dir.path, signal, run: () => removeLink(dir, { signal }) }),
+    }),
     ...(rename && {
       rename: (from, to, options) => {
         const { signal } = options;

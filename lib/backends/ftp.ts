@@ -14,8 +14,8 @@ import type {
   Traits,
   WriteOptions,
 } from "./backend.ts";
-import { makeFolder, removeEntry, renameEntry, setEntryMode, setEntryTime } from "./ftp_change.ts";
-import { listFolder } from "./ftp_folder.ts";
+import { makeFolder, removeEntry, removeLink, renameEntry, setEntryMode, setEntryTime } from "./ftp_change.ts";
+import { Folders, listFolder } from "./ftp_folders.ts";
 import { hashesOf, hashFile } from "./ftp_hash.ts";
 import { toLogin, unspell } from "./ftp_login.ts";
 import { look } from "./ftp_look.ts";
@@ -58,8 +58,7 @@ export const openFtp: OpenProtocol = async (target, call) => {
       listAll: true,
       showsDots: undefined,
       zone: undefined,
-      links: new Set(),
-      folders: new Set(),
+      folders: new Folders(),
     },
   };
   const traits: Traits = {
@@ -117,6 +116,7 @@ class Ftp implements Backend {
     this.label = site.label;
     this.traits = server.traits;
     this.place = place;
+    site.learned.folders.addRoot(place.path);
     if (site.abilities.peer !== undefined) this.peer = site.abilities.peer;
     this.#server = server;
     this.#site = site;
@@ -144,7 +144,7 @@ class Ftp implements Backend {
 
   async list(dir: RelPath, call: Call): Promise<readonly Entry[]> {
     const doing = this.#doing("list", dir, call);
-    return await onLink(this.#site, doing, (link) => listFolder(link, this.#site, doing));
+    return await onLink(this.#site, doing, async (link) => (await listFolder(link, this.#site, doing)).entries);
   }
 
   async stat(path: RelPath, call: Call): Promise<Entry | undefined> {
@@ -167,6 +167,10 @@ class Ftp implements Backend {
 
   async remove(entry: Entry, call: Call): Promise<void> {
     await removeEntry(this.#site, entry, this.#doing("remove", entry.path, call));
+  }
+
+  async removeLink({ path }: DirEntry, call: Call): Promise<boolean> {
+    return await removeLink(this.#site, this.#doing("remove", path, call));
   }
 
   async rename(from: RelPath, to: RelPath, options: Call & Expecting): Promise<void> {

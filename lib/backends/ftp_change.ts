@@ -4,7 +4,7 @@ import type { Expecting } from "./backend.ts";
 import type { FtpLink } from "./ftp_link.ts";
 import { look, mustMatch } from "./ftp_look.ts";
 import { failure, refusal } from "./ftp_reply.ts";
-import { type Doing, onLink, type Site, wired } from "./ftp_site.ts";
+import { type Doing, onLink, parentAt, type Site, wired } from "./ftp_site.ts";
 import { setTime, timeCommand } from "./ftp_time.ts";
 import { rename } from "./ftp_place.ts";
 import { mustKeepName } from "./ftp_write.ts";
@@ -25,6 +25,7 @@ export async function removeEntry(site: Site, entry: Entry, doing: Doing): Promi
     throw failure(doing, "refused", { why: entry.kind === "opaque" ? entry.why : "it is a link" });
   }
   await onLink(site, doing, async (link) => {
+    await site.learned.folders.mustBeReal({ link, site, doing, isFolder: entry.kind === "dir" });
     const found = await look(link, site, { ...doing, precise: entry.kind === "dir" });
     if (found === undefined && site.hasMlst) return;
     // Without MLST only a listing tells absent from another kind.
@@ -43,10 +44,23 @@ export async function removeEntry(site: Site, entry: Entry, doing: Doing): Promi
   });
 }
 
+/**
+ * Removes a link that listings show as a folder, never what it points to; false for a folder. DELE removes links and refuses folders.
+ * Rejects with refused when LIST shows that it is a link.
+ */
+export async function removeLink(site: Site, doing: Doing): Promise<boolean> {
+  return await onLink(site, doing, async (link) => {
+    await site.learned.folders.mustBeReal({ link, site, doing, isFolder: true });
+    if ((await link.ask(`DELE ${wired(site, doing)}`)).code >= 300) return false;
+    return await look(link, site, { ...doing, precise: true }) === undefined;
+  });
+}
+
 /** Renames, in one step where the server can. Rejects with notFound when the source is absent, with changed when the target is not as expected. */
 export async function renameEntry(site: Site, from: Doing, to: Doing & Expecting): Promise<void> {
   mustKeepName(site, to);
   await onLink(site, from, async (link) => {
+    await site.learned.folders.mustBeReal({ link, site, doing: from, isFolder: false });
     const source = await look(link, site, { ...from, precise: true });
     if (source === undefined) throw failure(from, "notFound", { why: "there is no such file or folder" });
     const target = await look(link, site, { ...to, precise: true });
@@ -94,7 +108,7 @@ async function makeOne(link: FtpLink, site: Site, doing: Doing): Promise<Entry> 
   if (reply.code < 300) return await look(link, site, { ...doing, precise: true }) ?? vanished(doing);
   const found = await look(link, site, { ...doing, precise: true });
   if (found !== undefined) return found;
-  const above = { ...doing, path: doing.path === root ? root : parentOf(doing.path), at: parentFolder(doing.at) };
+  const above = { ...doing, path: doing.path === root ? root : parentOf(doing.path), at: parentAt(doing.at) };
   const parent = await look(link, site, { ...above, precise: true });
   if (parent === undefined && doing.path === root && doing.at !== "/") {
     const made = await makeOne(link, site, above);
@@ -108,8 +122,4 @@ async function makeOne(link: FtpLink, site: Site, doing: Doing): Promise<Entry> 
 
 function vanished(doing: Doing): never {
   throw failure(doing, "changed", { why: "it was removed at once" });
-}
-
-function parentFolder(at: string): string {
-  return at.slice(0, at.lastIndexOf("/")) || "/";
 }

@@ -1,15 +1,29 @@
 import { Buffer } from "node:buffer";
-import { gate, type RelPath } from "../path.ts";
+import { createHash } from "node:crypto";
+import { gate, printable, type RelPath } from "../path.ts";
 import type { Entry, OpaqueEntry } from "../types.ts";
 
 /** How a server spells names. */
 export type Spelling = "utf8" | "latin1";
 
-/** Which entries a listing gives. `here`: "." or its like stood in it; `lines`: how many lines told of something. */
+/** The entries of a listing. */
 export interface Listed {
   readonly entries: readonly Entry[];
+  /** Whether "." (MLSD: the line of the folder itself) was listed. */
   readonly here: boolean;
+  /** The number of lines that told of something. */
   readonly lines: number;
+  /** The number of lines that could not be read with certainty: any name may have been in them. */
+  readonly unread: number;
+  /** A hash of all lines but those of the folder itself and its parent; "" where no folder is among them. */
+  readonly print: string;
+}
+
+/** What a line of a listing tells; `isSelf`: of the folder itself or of its parent. */
+export interface Line {
+  readonly name: string;
+  readonly isSelf?: boolean;
+  make(path: RelPath): Entry;
 }
 
 export interface ListSettings {
@@ -27,35 +41,89 @@ export interface Clock {
 export const MINUTE = 60_000;
 export const DAY = 86_400_000;
 
-/** The lines of a listing, without their ends. A lone line feed belongs to a name where the others end in CRLF. */
-export function linesOf(bytes: Uint8Array): readonly string[] {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
-  return text.split(text.includes("\r\n") ? "\r\n" : "\n").filter((line) => line !== "");
-}
+/**
+ * The entries of the lines that `read` understands. The others are one entry of cause "name" together: what their names are is unknown,
+ * so nothing beside them may count as absent. So is a name that comes twice with different facts. Throws a RangeError naming the first
+ * line when most lines are not understood: then the format is another one.
+ */
+export class Listing {
+  readonly #settings: ListSettings;
+  readonly #read: (line: string) => Line | undefined;
+  readonly #lines = new Map<string, string>();
+  readonly #entries = new Map<string, Entry>();
+  readonly #unread: string[] = [];
+  #isHead: ((line: string) => boolean) | undefined;
+  #head: string | undefined;
+  #here = false;
+  #understood = 0;
 
-/** The lines of an MLSD listing (RFC 3659, section 7). Throws a RangeError naming a line that is none. */
-export function parseMlsd(lines: readonly string[], settings: ListSettings): Listed {
-  const entries: Entry[] = [];
-  const names = new Set<string>();
-  let here = false;
-  for (const line of lines) {
-    const parsed = parseFacts(line);
-    if (parsed === undefined) throw new RangeError(`"${line.slice(0, 100)}" is no line of an MLSD listing`);
-    const { facts, name } = parsed;
-    const type = facts.get("type")?.toLowerCase();
-    if (type === "cdir") here = true;
-    if (type === "cdir" || type === "pdir" || name === "." || name === ".." || names.has(name)) continue;
-    names.add(name);
-    entries.push(toEntry(name, settings, (path) => factEntry(path, facts)));
+  /** `isHead`: whether a first line is no entry, provided that others are understood. */
+  constructor(settings: ListSettings, read: (line: string) => Line | undefined, isHead?: (line: string) => boolean) {
+    this.#settings = settings;
+    this.#read = read;
+    this.#isHead = isHead;
   }
-  return { entries, here, lines: lines.length };
+
+  take(line: string): void {
+    const isHead = this.#isHead?.(line);
+    this.#isHead = undefined;
+    if (isHead === true) return void (this.#head = line);
+    const parsed = this.#read(line);
+    if (parsed === undefined) {
+      if (this.#unread.push(line.slice(0, 100)) > MOST_UNREAD) throw this.#notUnderstood();
+      return;
+    }
+    this.#understood++;
+    const { name, isSelf = name === "." || name === "..", make } = parsed;
+    if (isSelf) this.#here ||= name !== "..";
+    if (isSelf || this.#lines.get(name) === line) return;
+    const isTwice = this.#lines.has(name);
+    this.#lines.set(name, line);
+    this.#entries.set(name, toEntry(name, this.#settings, isTwice ? twice : make));
+  }
+
+  result(): Listed {
+    // A lone line of another language may as well be a bare name.
+    const isBare = this.#understood === 0 && this.#head !== undefined && !/^total\s/i.test(this.#head);
+    if (isBare) this.#unread.push(this.#head ?? "");
+    const unread = this.#unread.length;
+    if (unread > this.#understood) throw this.#notUnderstood();
+    const entries = Array.from(this.#entries.values());
+    if (unread > 0) entries.push(notRead(this.#unread, this.#settings.dir));
+    return { entries, here: this.#here, lines: this.#understood + unread, unread, print: this.#print() };
+  }
+
+  #print(): string {
+    if (!this.#entries.values().some(({ kind }) => kind === "dir")) return "";
+    const hash = createHash("sha256");
+    for (const line of this.#lines.values()) hash.update(line, "latin1").update("\n");
+    return hash.digest("base64");
+  }
+
+  #notUnderstood(): RangeError {
+    return new RangeError(`"${printable(this.#unread[0] ?? "")}" is no line of a listing`);
+  }
 }
 
-/** The entry of the line " facts; path" in an MLST reply; undefined where it has none. */
-export function parseMlst(text: string, path: RelPath): Entry | undefined {
-  const line = text.split("\n").slice(1, -1).find((one) => one.includes("=") && one.includes(";"));
-  const facts = line === undefined ? undefined : parseFacts(line.trimStart())?.facts;
-  return facts === undefined ? undefined : factEntry(path, facts);
+/** So many lines that are not understood end a listing at once. */
+const MOST_UNREAD = 1000;
+
+/** One entry for all lines that were not understood. */
+function notRead([first = "", ...others]: readonly string[], dir: RelPath): OpaqueEntry {
+  const gated = gate(dir, printable(first).slice(0, 64));
+  const more = others.length === 0 ? "" : ` and ${others.length} more`;
+  const why = `the server's listing has a line that cannot be read for certain, "${printable(first)}"${more}`;
+  return { kind: "opaque", path: gated.ok ? gated.path : gated.shown, cause: "name", why };
+}
+
+/** Reads the lines of a LIST as Unix (ls -l) or DOS writes it. The sum that ls puts first is no entry. */
+export function listLines({ clock, ...settings }: ListSettings & { readonly clock: Clock }): Listing {
+  return new Listing(settings, (line) => parseUnix(line, clock) ?? parseDos(line, clock), isSum);
+}
+
+/** "total 12", in whatever language: a word and a number of blocks, which no line of an entry is. */
+function isSum(line: string): boolean {
+  return /^\S+:?\s+\d[\d.,]*[KMGT]?\s*$/i.test(line);
 }
 
 /** "20260131235959.123" in UTC as ms; undefined for anything else. */
@@ -77,63 +145,7 @@ export function formatTime(ms: number): string | undefined {
   return date.toISOString().replace(/\.\d+Z$/, "").replace(/\D/g, "").padStart(14, "0");
 }
 
-/** The lines of a LIST as Unix (ls -l) or DOS writes it. Throws a RangeError naming a line that is neither: what is not understood may hold a name. */
-export function parseList(lines: readonly string[], settings: ListSettings & { readonly clock: Clock }): Listed {
-  const entries: Entry[] = [];
-  const names = new Set<string>();
-  let here = false;
-  for (const line of lines) {
-    if (/^total \d+\s*$/i.test(line)) continue;
-    const parsed = parseUnix(line, settings.clock) ?? parseDos(line, settings.clock);
-    if (parsed === undefined) throw new RangeError(`"${line.slice(0, 100)}" is no line of a listing`);
-    const { name, make } = parsed;
-    if (name === ".") here = true;
-    if (name === "." || name === ".." || names.has(name)) continue;
-    names.add(name);
-    entries.push(toEntry(name, settings, make));
-  }
-  return { entries, here, lines: lines.length };
-}
-
-interface Facts {
-  readonly facts: ReadonlyMap<string, string>;
-  readonly name: string;
-}
-
-interface Line {
-  readonly name: string;
-  make(path: RelPath): Entry;
-}
-
-function parseFacts(line: string): Facts | undefined {
-  const end = line.indexOf(" ");
-  if (end < 0 || end > 4096) return undefined;
-  const facts = new Map<string, string>();
-  for (const part of line.slice(0, end).split(";")) {
-    if (part === "") continue;
-    const at = part.indexOf("=");
-    if (at <= 0) return undefined;
-    facts.set(part.slice(0, at).toLowerCase(), part.slice(at + 1));
-  }
-  return { facts, name: line.slice(end + 1) };
-}
-
-function factEntry(path: RelPath, facts: ReadonlyMap<string, string>): Entry {
-  const type = facts.get("type")?.toLowerCase() ?? "";
-  const bits = /^[0-7]{3,5}$/.exec(facts.get("unix.mode") ?? "");
-  const mode = bits === null ? {} : { mode: Number.parseInt(bits[0], 8) & 0o777 };
-  if (type === "dir" || type === "cdir" || type === "pdir") return { kind: "dir", path, ...mode };
-  if (/^os\.[^=]*=(?:slink|symlink|link)/.test(type)) return aLink(path);
-  if (type !== "file") return special(path);
-  const size = sizeOf(facts.get("size"));
-  if (size === undefined) {
-    return { kind: "opaque", path, cause: "unreadable", why: "the server tells no possible size" };
-  }
-  const modified = parseTime(facts.get("modify") ?? "");
-  return { kind: "file", path, size, ...(modified === undefined ? {} : { modified }), ...mode };
-}
-
-/** "-rw-r--r--  1 owner group  1234 Nov 22 07:48 name", with or without the count of links and the group. */
+/** "-rw-r--r--  1 owner group  1234 Nov 22 07:48 name", with or without the count of links and the group; both owner and group may hold blanks ("Domain Users"). */
 function parseUnix(line: string, clock: Clock): Line | undefined {
   const parts = UNIX.exec(line);
   if (parts === null) return undefined;
@@ -141,8 +153,9 @@ function parseUnix(line: string, clock: Clock): Line | undefined {
   const time = unixTime(when, clock);
   if (time === undefined) return undefined;
   if (type === "l") {
-    const at = rest.indexOf(" -> ");
-    return { name: at < 0 ? rest : rest.slice(0, at), make: aLink };
+    // With a second arrow the name may end at either.
+    const [name = "", , ...more] = rest.split(" -> ");
+    return more.length > 0 ? undefined : { name, make: aLink };
   }
   const mode = modeOf(rights);
   if (type === "d") return { name: rest, make: (path) => ({ kind: "dir", path, mode }) };
@@ -170,7 +183,7 @@ function parseDos(line: string, clock: Clock): Line | undefined {
 }
 
 const UNIX =
-  /^([-bcdlpsD])([-rwxsStTlL]{9})[.+@]?\s+(?:\d+\s+)?(?:\S+\s+){1,2}?(\d+|\d+,\s*\d+)\s+([A-Za-z]{3}\s+\d{1,2}\s+(?:\d{1,2}:\d\d(?::\d\d)?|\d{4})|\d{1,2}\s+[A-Za-z]{3}\s+(?:\d{1,2}:\d\d|\d{4})|\d{4}-\d\d-\d\d\s+\d\d:\d\d(?::\d\d)?)\s(.+)$/s;
+  /^([-bcdlpsD])([-rwxsStTlL]{9})[.+@]?\s+(?:\d+\s+)?(?:\S+\s+){1,8}?(\d+|\d+,\s*\d+)\s+([A-Za-z]{3}\s+\d{1,2}\s+(?:\d{1,2}:\d\d(?::\d\d)?|\d{4})|\d{1,2}\s+[A-Za-z]{3}\s+(?:\d{1,2}:\d\d|\d{4})|\d{4}-\d\d-\d\d\s+\d\d:\d\d(?::\d\d)?)\s(.+)$/s;
 const DOS =
   /^(\d{2}|\d{4})[-/.](\d{2})[-/.](\d{2}|\d{4})\s+(\d{1,2}):(\d{2})(?:\s*([AP])M?)?\s+(<[A-Za-z]+>|[\d,]+)\s+(.+)$/is;
 const MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
@@ -219,13 +232,17 @@ function civil({ year, month, day, hours, minutes }: Civil): number | undefined 
   return parseTime(text.join(""));
 }
 
-function toEntry(raw: string, { dir, spelling }: ListSettings, make: (path: RelPath) => Entry): Entry {
+export function toEntry(raw: string, { dir, spelling }: ListSettings, make: (path: RelPath) => Entry): Entry {
   if (raw.length > MOST_NAME_BYTES) {
     const gated = gate(dir, `${raw.slice(0, 64)}…`);
     return refused(gated.ok ? gated.path : gated.shown, `the name is longer than ${MOST_NAME_BYTES} bytes`);
   }
   const gated = gate(dir, spelling === "latin1" ? raw : Buffer.from(raw, "latin1").toString("utf8"));
   return gated.ok ? make(gated.path) : refused(gated.shown, gated.why);
+}
+
+function twice(path: RelPath): OpaqueEntry {
+  return { kind: "opaque", path, cause: "unreadable", why: "the listing names it twice" };
 }
 
 function refused(path: RelPath, why: string): OpaqueEntry {
@@ -237,11 +254,11 @@ export function aLink(path: RelPath): OpaqueEntry {
   return { kind: "opaque", path, cause: "link", why: "it is a link, which FTP cannot tell the target of" };
 }
 
-function special(path: RelPath): OpaqueEntry {
+export function special(path: RelPath): OpaqueEntry {
   return { kind: "opaque", path, cause: "special", why: "it is no file, folder or link" };
 }
 
-function sizeOf(digits: string | undefined): number | undefined {
+export function sizeOf(digits: string | undefined): number | undefined {
   if (digits === undefined || !/^\d{1,16}$/.test(digits)) return undefined;
   const size = Number(digits);
   return Number.isSafeInteger(size) ? size : undefined;

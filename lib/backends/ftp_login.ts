@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer";
 import { badInput, SyncError } from "../errors.ts";
 import { isIP } from "node:net";
 import type { Call, Target } from "./backend.ts";
+import { factsCommand } from "./ftp_facts.ts";
 import { FtpLink, type LinkSettings } from "./ftp_link.ts";
 import type { Spelling } from "./ftp_list.ts";
 import { untrusted } from "./http_status.ts";
@@ -82,7 +83,10 @@ export async function toLogin(target: Target): Promise<Login> {
     first: async (call) => {
       const link = await enter(entering, call);
       try {
-        return { link, abilities: await learn(link, label) };
+        const abilities = await learn(link, label);
+        const facts = factsCommand(abilities.features.get("MLST"));
+        if (facts !== undefined && (await link.ask(facts)).code < 300) entering.state.facts = facts;
+        return { link, abilities };
       } catch (error) {
         link.close();
         throw error;
@@ -108,7 +112,8 @@ interface Entering {
   readonly user: string;
   readonly label: string;
   readonly spelling: Spelling;
-  readonly state: { newest: boolean; warned: boolean };
+  /** `facts`: the command that each connection chooses the facts of its listings with. */
+  readonly state: { newest: boolean; warned: boolean; facts?: string };
 }
 
 function securityOf({ address, options }: Target): Security {
@@ -138,7 +143,7 @@ async function enter(entering: Entering, { signal }: Call): Promise<FtpLink> {
     await logIn(link, entering);
     link.holdsBack = /vsftpd/i.test(greeting.text);
     link.pipelines = /vsftpd|proftpd|pure-ftpd/i.test(greeting.text);
-    await prepare(link, label);
+    await prepare(link, entering);
     return link;
   } catch (error) {
     opened?.close();
@@ -204,7 +209,7 @@ async function passwordOf(target: Target, user: string): Promise<string> {
   return typed;
 }
 
-async function prepare(link: FtpLink, label: string): Promise<void> {
+async function prepare(link: FtpLink, { label, state: { facts } }: Entering): Promise<void> {
   if (link.isSecure) {
     const [, prot] = await link.batch(["PBSZ 0", "PROT P"]);
     if (prot.code !== 200) {
@@ -212,7 +217,7 @@ async function prepare(link: FtpLink, label: string): Promise<void> {
       throw new SyncError("connection", why, { operation: "connect" });
     }
   }
-  const [type] = await link.batch(["TYPE I", "OPTS UTF8 ON"]);
+  const [type] = await link.batch(["TYPE I", "OPTS UTF8 ON", ...(facts === undefined ? [] : [facts])]);
   mustBe(type, label, "refuses binary transfers");
 }
 

@@ -1,11 +1,12 @@
 import type { Entry } from "../types.ts";
 import type { Expecting } from "./backend.ts";
 import { mismatch } from "./expect.ts";
-import { listFolder } from "./ftp_folder.ts";
+import { listFolder } from "./ftp_folders.ts";
 import type { FtpLink } from "./ftp_link.ts";
-import { aLink, parseMlst, parseTime } from "./ftp_list.ts";
+import { parseMlst } from "./ftp_facts.ts";
+import { aLink, parseTime } from "./ftp_list.ts";
 import { type Ask, failure, isAbsent, isDenied, refusal, type Reply } from "./ftp_reply.ts";
-import { type Doing, type Site, wired } from "./ftp_site.ts";
+import { type Doing, nameAt, parentAt, type Site, wired } from "./ftp_site.ts";
 import { root } from "../path.ts";
 
 /** The commands that look at a path; lookedAt() reads their replies. */
@@ -48,7 +49,7 @@ export function lookedAt(site: Site, doing: Doing, replies: readonly Reply[]): E
     return { kind: "file", path: doing.path, size: Number(size), ...(modified === undefined ? {} : { modified }) };
   }
   if (first.code < 300) {
-    if (site.learned.links.has(doing.at)) return aLink(doing.path);
+    if (site.learned.folders.isLink(doing.at)) return aLink(doing.path);
     const found = parseMlst(first.text, doing.path);
     if (found !== undefined) return found;
     throw failure(doing, "unexpected", { why: "the server's answer to MLST cannot be understood" });
@@ -73,12 +74,16 @@ export async function look(
       return entered.code < 300 ? { kind: "dir", path: doing.path } : undefined;
     }
   }
-  const slash = doing.at.lastIndexOf("/");
-  const above = { ...doing, path: root, at: doing.at.slice(0, slash) || "/" };
+  const above = { ...doing, path: root, at: parentAt(doing.at) };
   if (found === undefined && !(await isFolder(link, site, above))) return undefined;
-  const name = doing.at.slice(slash + 1);
-  const listed = (await listFolder(link, site, above)).find((one) => one.path === name);
+  const { entries, unread } = await listFolder(link, site, above);
+  const listed = entries.find((one) => one.path === nameAt(doing.at));
   if (listed?.kind === "file" && found?.kind === "file") return found;
+  if (listed === undefined && unread > 0) {
+    throw failure(doing, "unexpected", {
+      why: "the listing of its folder has lines that cannot be read, so that it may be there",
+    });
+  }
   return listed === undefined ? undefined : { ...listed, path: doing.path };
 }
 
@@ -88,11 +93,11 @@ async function unlessLink(
   site: Site,
   { doing, found }: { readonly doing: Doing; readonly found: Entry },
 ): Promise<Entry> {
-  const folder = doing.at.slice(0, doing.at.lastIndexOf("/")) || "/";
-  const { links, folders } = site.learned;
-  if (doing.path === root || found.kind === "opaque" || folders.has(folder)) return found;
-  await listFolder(link, site, { ...doing, path: root, at: folder });
-  return links.has(doing.at) ? aLink(doing.path) : found;
+  const { folders } = site.learned;
+  const holder = parentAt(doing.at);
+  if (doing.path === root || found.kind === "opaque" || folders.isListed(holder)) return found;
+  await listFolder(link, site, { ...doing, path: root, at: holder });
+  return folders.isLink(doing.at) ? aLink(doing.path) : found;
 }
 
 async function isFolder(link: FtpLink, site: Site, doing: Doing): Promise<boolean> {

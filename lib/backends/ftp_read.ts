@@ -2,7 +2,7 @@ import { cancelled } from "../errors.ts";
 import type { FileEntry } from "../types.ts";
 import type { Content, ReadOptions } from "./backend.ts";
 import { streamOf } from "./content.ts";
-import { fetchAll, openDataAt } from "./ftp_folder.ts";
+import { fetchInto, letGo, openDataAt } from "./ftp_fetch.ts";
 import type { FtpLink } from "./ftp_link.ts";
 import { look, mustMatch, stillAt, stillCommands } from "./ftp_look.ts";
 import { failure, refusal, type Reply } from "./ftp_reply.ts";
@@ -48,24 +48,24 @@ async function fileThere(link: FtpLink, site: Site, reading: Reading): Promise<F
 async function readWhole(link: FtpLink, site: Site, work: Work): Promise<Uint8Array<ArrayBuffer>> {
   const { from, to, expect, signal, operation } = work;
   const command = `RETR ${wired(site, work)}`;
-  const { bytes, reply, replies } = await fetchAll(link, {
-    doing: work,
-    command,
-    likely: expect.size - from,
-    most: MOST_EXTRA,
-    from,
-    next: stillCommands(site, work),
+  const left = expect.size - from;
+  // One byte more, which tells a file that is larger than it was listed.
+  const memory = new Uint8Array(left + 1);
+  let size = 0;
+  const { reply, replies } = await fetchInto(link, { doing: work, command, from, next: stillCommands(site, work) }, {
+    room: () => memory.subarray(size),
+    took: (count) => {
+      size += count;
+      if (size > left) throw tooLong(work);
+    },
   });
   if (reply.code >= 300) throw await whyUnread(link, site, { work, reply });
   const after = await stillAt(link, site, { ...work, replies, size: expect.size });
   if (signal.aborted) throw cancelled(signal, operation);
   mustMatch(after, { ...work, expect });
-  if (bytes.length !== expect.size - from) throw ended(work, from + bytes.length);
-  return bytes.subarray(0, to - from);
+  if (size !== left) throw ended(work, from + size);
+  return memory.subarray(0, to - from);
 }
-
-/** A file that grew without end while it was read is no small one. */
-const MOST_EXTRA = 64 << 20;
 
 /** One connection gives the bytes as they are asked for, and is free again after the last. */
 async function startStream(link: FtpLink, site: Site, work: Work): Promise<Content> {
@@ -119,7 +119,7 @@ interface Ending {
 /** After the last byte: the server says that this was all, and the file is still the same. */
 async function mustEnd(link: FtpLink, site: Site, { work, data, pending, at }: Ending): Promise<void> {
   const more = at < work.to ? undefined : await data.read(new Uint8Array(1));
-  if (more !== undefined) throw ended(work, at);
+  if (more !== undefined) throw tooLong(work);
   data.destroy();
   const { reply, replies } = await link.conclude(pending, stillCommands(site, work));
   if (reply.code >= 300) throw refusal(work, reply);
@@ -139,18 +139,6 @@ async function pendingRefusal(
   return reply.code === 426 || reply.code === 451 ? error : await whyUnread(link, site, { work, reply });
 }
 
-/** Ends a transfer that is left: its final reply must come before the connection is of use again. Pure-FTPd gives none; then the pool opens another. */
-async function letGo(link: FtpLink, data: Wire, pending: Promise<Reply>): Promise<void> {
-  data.destroy();
-  link.hurry();
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, LET_GO_MS);
-  await Promise.race([pending.catch(() => undefined), promise]);
-  clearTimeout(timer);
-}
-
-const LET_GO_MS = 500;
-
 async function whyUnread(
   link: FtpLink,
   site: Site,
@@ -165,4 +153,10 @@ async function whyUnread(
 
 function ended(work: Work, at: number): Error {
   return failure(work, "changed", { why: `it ended at byte ${at} instead of ${work.expect.size} while it was read` });
+}
+
+function tooLong(work: Work): Error {
+  return failure(work, "changed", {
+    why: `the server sends more than the ${work.expect.size} bytes it was listed with`,
+  });
 }

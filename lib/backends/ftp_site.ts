@@ -2,6 +2,7 @@ import type { RelPath } from "../path.ts";
 import { SyncError } from "../errors.ts";
 import type { Abilities } from "./ftp_login.ts";
 import { spell, unspell } from "./ftp_login.ts";
+import type { Folders } from "./ftp_folders.ts";
 import type { FtpLink } from "./ftp_link.ts";
 import type { Spelling } from "./ftp_list.ts";
 import type { FtpPool } from "./ftp_pool.ts";
@@ -31,9 +32,7 @@ export interface Site {
     showsDots: boolean | undefined;
     /** ms the server's listings are ahead of UTC; undefined until a file told. */
     zone: number | undefined;
-    /** Links that listings showed, and the folders listed: MLST may tell of what a link points to. Both as the server names them. */
-    readonly links: Set<string>;
-    readonly folders: Set<string>;
+    readonly folders: Folders;
   };
 }
 
@@ -66,6 +65,16 @@ export async function onLink<T>(site: Site, doing: Doing, work: (link: FtpLink) 
 export function aboutCall(error: unknown, ask: Ask): unknown {
   if (!(error instanceof SyncError) || error.facts.operation !== ON_WIRE) return error;
   return failure(ask, error.kind, { why: error.message, cause: error });
+}
+
+/** The folder that holds a path of the server; "/" for "/". */
+export function parentAt(at: string): string {
+  return at.slice(0, at.lastIndexOf("/")) || "/";
+}
+
+/** The last name of a path. */
+export function nameAt(at: string): string {
+  return at.slice(at.lastIndexOf("/") + 1);
 }
 
 /** The name of a child, as the server names it. */

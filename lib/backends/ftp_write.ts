@@ -6,7 +6,7 @@ import type { Entry, FileEntry } from "../types.ts";
 import type { Body, Content } from "./backend.ts";
 import { opened, pour } from "./content.ts";
 import { gather, wrongSize } from "./ftp_body.ts";
-import { openDataAt } from "./ftp_folder.ts";
+import { openDataAt } from "./ftp_fetch.ts";
 import type { FtpLink } from "./ftp_link.ts";
 import { look } from "./ftp_look.ts";
 import { type Draft, whyUnwritten, type Writing } from "./ftp_place.ts";

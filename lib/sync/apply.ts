@@ -8,6 +8,7 @@ import { type Phases, toPhases } from "./order.ts";
 import { Parents } from "./parents.ts";
 import { type Aside, clearAsides, giveBack, keepAside, removeOwn, stageAll, swapAll, takeOverAll } from "./replace.ts";
 import type { Backends } from "./transfer.ts";
+import { unlinkFolders } from "./unlink.ts";
 import { Vanished } from "./vanished.ts";
 
 /** How a plan's execution ended. `lost`: the server went away and the rest was not tried. */
@@ -73,7 +74,7 @@ async function conduct(plan: Plan, crew: Crew): Promise<void> {
   const why = heldBecause(crew) ?? await takenOver(crew);
   if (why === undefined) {
     await clearAsides(plan.held.length === 0 ? [...asides, ...earlier] : asides, crew);
-    await removeAll(phases, crew);
+    await removeAll(await unlinkFolders(phases, crew), crew);
     await takeOverAll(waiting, crew);
     return;
   }

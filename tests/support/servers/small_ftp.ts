@@ -8,7 +8,7 @@ export type Told = readonly string[];
 /** What the server does differently. `reply`: an answer to a command instead of its own; `listing`: what LIST or MLSD sends, and its last word. */
 export interface SmallFtpOptions {
   reply?(command: string): string | undefined;
-  readonly listing?: string | (() => Iterable<string>);
+  readonly listing?: string | ((command: string) => Iterable<string>);
   readonly afterListing?: string;
   /** The control connection breaks behind a listing's data, with no last word. */
   readonly breaksOff?: boolean;
@@ -114,7 +114,7 @@ function serve(control: net.Socket, { options, told, files, listen }: Serving): 
       }
       case "MLSD":
       case "LIST":
-        await send(options.listing ?? "", options.breaksOff === true ? undefined : options.afterListing ?? "226 done");
+        await send(listingFor(command), options.breaksOff === true ? undefined : options.afterListing ?? "226 done");
         if (options.breaksOff === true) control.destroy();
         return;
       case "RETR":
@@ -136,6 +136,11 @@ function serve(control: net.Socket, { options, told, files, listen }: Serving): 
       default:
         return void say("200 fine");
     }
+  }
+
+  function listingFor(command: string): string | (() => Iterable<string>) {
+    const { listing = "" } = options;
+    return typeof listing === "string" ? listing : () => listing(command);
   }
 
   async function openData(): Promise<number> {

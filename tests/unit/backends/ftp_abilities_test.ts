@@ -157,3 +157,29 @@ for (const [security, clear] of [["Auto", true], ["Explicit", false]] as const) 
     assert.equal(warnings.filter((one) => /in clear/.test(one)).length, clear ? 1 : 0);
   });
 }
+
+Deno.test("each connection asks for just the facts that are used, where a server offers to choose", async () => {
+  const features = ["MLST type*;size*;modify*;UNIX.mode*;UNIX.groupname*;", "UTF8"];
+  await using server = await startSmallFtp({ features, listing: lines(2) });
+  await using backend = await openSmallFtp(server, { options: { Connections: "3" } });
+  await Promise.all(["a", "b", "c"].map((dir) => backend.list(toRelPath(dir), call)));
+  const asked = (command: string) => server.told.filter((one) => one.startsWith(command)).length;
+  assert.equal(asked("OPTS MLST type;size;modify;UNIX.mode;"), asked("USER "));
+  assert.equal(asked("FEAT"), 1);
+});
+
+Deno.test("a server that refuses to choose facts is asked once", async () => {
+  const features = ["MLST type*;size*;modify*;UNIX.groupname*;"];
+  const reply = (command: string) => command.startsWith("OPTS MLST") ? "501 no\r\n" : undefined;
+  await using server = await startSmallFtp({ features, reply, listing: lines(2) });
+  await using backend = await openSmallFtp(server, { options: { Connections: "3" } });
+  await Promise.all(["a", "b", "c"].map((dir) => backend.list(toRelPath(dir), call)));
+  assert.equal(server.told.filter((one) => one.startsWith("OPTS MLST")).length, 1);
+});
+
+Deno.test("list() over FTP goes on with LIST where LIST -a is refused", async () => {
+  const reply = (command: string) => command === "LIST -a" ? "550 Couldn't open the file or directory\r\n" : undefined;
+  await using server = await startSmallFtp({ features: ["SIZE", "UTF8"], reply, listing: lsLine("a", THEN, 0) });
+  await using backend = await openSmallFtp(server);
+  assert.deepEqual(await paths(backend), ["a"]);
+});

@@ -1,13 +1,15 @@
 import assert from "node:assert/strict";
 import fc from "npm:fast-check@4.10.2";
+import { factsCommand, mlsdLines, parseMlst } from "../../../lib/backends/ftp_facts.ts";
+import { Lines } from "../../../lib/backends/ftp_lines.ts";
 import {
   DAY,
   formatTime,
-  linesOf,
+  type Listed,
+  type Listing,
+  listLines,
+  type ListSettings,
   MINUTE,
-  parseList,
-  parseMlsd,
-  parseMlst,
   parseTime,
 } from "../../../lib/backends/ftp_list.ts";
 import { root, toRelPath } from "../../../lib/path.ts";
@@ -15,6 +17,28 @@ import { runs } from "../../support/runs.ts";
 
 const now = Date.UTC(2026, 10, 22, 12, 0);
 const settings = { dir: root, spelling: "utf8" as const, clock: { now, zone: 0 } };
+
+function listed(listing: Listing, lines: readonly string[]): Listed {
+  for (const line of lines) listing.take(line);
+  return listing.result();
+}
+
+function parseList(lines: readonly string[], given = settings): Listed {
+  return listed(listLines(given), lines);
+}
+
+function parseMlsd(lines: readonly string[], given: ListSettings = settings): Listed {
+  return listed(mlsdLines(given), lines);
+}
+
+/** The lines of bytes that come so many at a time, and whether they were whole. */
+function linesOf(bytes: Uint8Array, piece = bytes.length): readonly string[] {
+  const found: string[] = [];
+  const lines = new Lines((line) => found.push(line));
+  for (let i = 0; i < bytes.length; i += Math.max(1, piece)) lines.take(bytes.subarray(i, i + piece));
+  return lines.finish() ? found : [...found, "(cut)"];
+}
+
 const at = (...parts: [number, number, number, number?, number?]) => Date.UTC(...parts);
 
 const lists: readonly (readonly [string, unknown])[] = [
@@ -48,7 +72,7 @@ const lists: readonly (readonly [string, unknown])[] = [
 
 for (const [line, expected] of lists) {
   Deno.test(`parseList() reads "${line}"`, () => {
-    const [found] = parseList([line], settings).entries;
+    const [found] = parseList([line]).entries;
     const shown = found?.kind === "file"
       ? [found.path, found.size, found.modified, found.timeStep, found.mode]
       : found?.kind === "opaque"
@@ -67,12 +91,45 @@ Deno.test("parseList() takes the zone of the server off", () => {
 
 Deno.test("parseList() leaves out the folder itself and says that it was there", () => {
   const lines = ["total 8", "drwxr-xr-x 2 u g 4096 Nov 22 07:48 .", "drwxr-xr-x 2 u g 4096 Nov 22 07:48 .."];
-  assert.deepEqual(parseList(lines, settings), { entries: [], here: true, lines: 3 });
+  assert.deepEqual(parseList(lines), { entries: [], here: true, lines: 2, unread: 0, print: "" });
 });
 
-Deno.test("parseList() throws a RangeError on a line it does not understand", () => {
-  assert.throws(() => parseList(["-rw-r--r-- 1 u g 5 Nov 22 06:30 f", "what is this"], settings), RangeError);
-  assert.throws(() => parseList(["-rw-r--r-- 1 u g 5 Feb 31  2020 f"], settings), RangeError);
+const file = "-rw-r--r-- 1 u g 5 Nov 22 06:30 f";
+for (
+  const line of [
+    "what is this",
+    "ls: ./broken: Permission denied",
+    "ls: cannot access 'x': Permission denied",
+    "?????????? ? ? ? ?            ? x",
+    "-rw-r--r-- 1 u g 5 Feb 31  2020 x",
+    "lrwxrwxrwx 1 u g 5 Nov 22 06:30 a -> b -> c",
+  ]
+) {
+  Deno.test(`parseList() drops no line like "${line}": nothing beside it may count as absent`, () => {
+    const { entries, unread } = parseList([file, line]);
+    assert.equal(unread, 1);
+    assert.deepEqual(entries.map((one) => one.kind === "opaque" ? one.cause : one.path), ["f", "name"]);
+    assert.throws(() => parseList([line]), RangeError);
+    assert.throws(() => parseList([line, file, line]), RangeError);
+  });
+}
+
+Deno.test("parseList() passes over the sum in any language, and takes no lone bare name for one", () => {
+  for (const sum of ["total 8", "insgesamt 12", "итого 4,0K", "total: 3"]) {
+    const { entries, unread } = parseList([sum, file]);
+    assert.deepEqual([entries.length, unread], [1, 0], sum);
+  }
+  assert.equal(parseList(["total 0"]).lines, 0);
+  assert.throws(() => parseList(["report 2026"]), RangeError);
+  assert.throws(() => parseList(["report 2026", "index.html"]), RangeError);
+});
+
+Deno.test("a name that a listing gives twice with different facts is none to be relied on", () => {
+  const other = "drwxr-xr-x 1 u g 5 Nov 22 06:30 f";
+  for (const [lines, expected] of [[[file, file], "file"], [[file, other], "unreadable"]] as const) {
+    const { entries: [one, ...more] } = parseList(lines);
+    assert.deepEqual([one?.kind === "opaque" ? one.cause : one?.kind, more.length], [expected, 0]);
+  }
 });
 
 Deno.test("parseMlsd() reads files, folders and links, and drops the folder itself", () => {
@@ -107,7 +164,7 @@ Deno.test("parseMlsd() reads files, folders and links, and drops the folder itse
 
 Deno.test("parseMlsd() lets no name out of its folder", () => {
   for (const name of ["../x", "/etc/passwd", "a\u0007b", "\u00ff", ""]) {
-    const [found] = parseMlsd([`type=file;size=1; ${name}`], settings).entries;
+    const [found] = parseMlsd([`type=file;size=1; ${name}`]).entries;
     assert.ok(found?.kind === "opaque" && found.cause === "name", JSON.stringify(name));
   }
 });
@@ -117,8 +174,58 @@ Deno.test("parseMlsd() reads names as Latin-1 where the server writes them so", 
   assert.equal(found?.path, "\u00fc");
 });
 
-Deno.test("parseMlsd() throws a RangeError on a line without facts", () => {
-  assert.throws(() => parseMlsd(["name only"], settings), RangeError);
+const factsOf = "type=file;size=5;modify=20261122074700;";
+const names: readonly (readonly [string, string])[] = [
+  ["UNIX.group=0;UNIX.groupname=domain users;UNIX.mode=0644; index.html", "index.html"],
+  ["UNIX.groupname=domain users; index.html", "index.html"],
+  ["UNIX.groupname=;UNIX.mode=0644; a; b", "a; b"],
+  ["UNIX.ownername=a b c;UNIX.mode=0644;  x;y=1; z", " x;y=1; z"],
+  [" type = file; x", "type = file; x"],
+  ["perm=adfr;  ; ;", " ; ;"],
+];
+for (const [rest, name] of names) {
+  Deno.test(`parseMlsd() finds the name "${name}" in "…;${rest}"`, () => {
+    const { entries, unread } = parseMlsd([factsOf + rest]);
+    assert.deepEqual([entries.map(({ path }) => path), unread], [[name], 0]);
+  });
+}
+
+const doubtful = [
+  "UNIX.groupname=a; b;UNIX.mode=0644; index.html",
+  "UNIX.mode=0644;UNIX.groupname=a; b; index.html",
+  "UNIX.groupname=domain users index.html",
+  "type=dir; index.html",
+  "perm=ad fr; index.html",
+  "size=5 index.html",
+  "domain users; index.html",
+  " unique=1; UNIX.mode=0644; index.html",
+  "x.target=; size=1; index.html",
+];
+for (const rest of doubtful) {
+  Deno.test(`parseMlsd() makes no name of "…;${rest}", and nothing beside it may count as absent`, () => {
+    const { entries, unread } = parseMlsd([`${factsOf} good`, factsOf + rest]);
+    assert.equal(unread, 1);
+    assert.deepEqual(entries.map((one) => one.kind === "opaque" ? one.cause : one.path), ["good", "name"]);
+    assert.throws(() => parseMlsd([factsOf + rest]), RangeError);
+  });
+}
+
+Deno.test("parseMlsd() throws a RangeError where most lines have no facts", () => {
+  assert.throws(() => parseMlsd(["name only"]), RangeError);
+  assert.throws(() => parseMlsd([" type=file;size=1; a"]), RangeError);
+});
+
+Deno.test("factsCommand() asks for the facts that are used where others come by default", () => {
+  const cases = [
+    ["type*;size*;modify*;UNIX.mode*;UNIX.groupname*;unique*;", "OPTS MLST type;size;modify;UNIX.mode;unique;"],
+    ["Type;Size;Modify;Perm;", "OPTS MLST Type;Size;Modify;"],
+    ["type*;size*;modify*;", undefined],
+    ["type*;size*;modify*;perm;", undefined],
+    ["type*;perm*;", undefined],
+    ["", undefined],
+    [undefined, undefined],
+  ] as const;
+  for (const [offered, command] of cases) assert.equal(factsCommand(offered), command, offered);
 });
 
 Deno.test("parseMlst() reads the facts of one path, whatever the server calls it", () => {
@@ -127,7 +234,23 @@ Deno.test("parseMlst() reads the facts of one path, whatever the server calls it
   assert.deepEqual(parseMlst(text, toRelPath("f")), expected);
 });
 
-Deno.test("linesOf() keeps a lone line feed inside a name where lines end in CRLF", () => {
+Deno.test("Lines puts lines together however they come, and tells one that is cut", () => {
+  const text = new TextEncoder().encode("one\r\ntwo\r\n\r\nthree");
+  for (const piece of [1, 2, 4, 5, 100]) assert.deepEqual(linesOf(text, piece), ["one", "two", "(cut)"]);
+  assert.deepEqual(linesOf(new TextEncoder().encode("one\ntwo\n"), 2), ["one", "two"]);
+});
+
+Deno.test("Lines takes no endless line, and no two kinds of ends", () => {
+  const piece = new Uint8Array(1 << 16).fill(120);
+  const lines = new Lines(() => {});
+  assert.throws(() => {
+    for (;;) lines.take(piece);
+  }, RangeError);
+  const long = "type=file;size=1; a\n".repeat(5000);
+  assert.throws(() => linesOf(new TextEncoder().encode(`${long}b\r\n`), 1000), RangeError);
+});
+
+Deno.test("Lines keeps a lone line feed inside a name where lines end in CRLF", () => {
   assert.deepEqual(linesOf(new TextEncoder().encode("a\nb\r\nc\r\n")), ["a\nb", "c"]);
 });
 
@@ -170,7 +293,7 @@ Deno.test("any bytes as a listing give entries inside the folder, or a RangeErro
     .map((parts) => new TextEncoder().encode(parts.join("")));
   fc.assert(
     fc.property(fc.oneof(fc.uint8Array({ maxLength: 400 }), lineLike), (bytes) => {
-      for (const parse of [parseMlsd, (lines: readonly string[]) => parseList(lines, settings)]) {
+      for (const parse of [parseMlsd, (lines: readonly string[]) => parseList(lines)]) {
         try {
           for (const one of parse(linesOf(bytes), settings).entries) {
             assert.ok(!one.path.includes("/") && one.path !== "" && one.path !== "..");

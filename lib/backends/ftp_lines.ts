@@ -1,0 +1,46 @@
+import { Buffer } from "node:buffer";
+
+/** More than the longest line of a listing: a name of 1,024 bytes behind its facts. */
+const MOST_LINE = 1 << 16;
+
+/**
+ * Splits what comes in pieces into lines, each handed to `onLine` without its end. Lines end in CRLF where any does, and a lone line feed
+ * belongs to a name then; where none came within the first 64 KiB they end in line feeds. Throws a RangeError on a longer line, and where
+ * both ends are mixed: either reading may be right.
+ */
+export class Lines {
+  readonly #onLine: (line: string) => void;
+  #rest = "";
+  #end: "\r\n" | "\n" | undefined;
+
+  constructor(onLine: (line: string) => void) {
+    this.#onLine = onLine;
+  }
+
+  take(bytes: Uint8Array): void {
+    this.#rest += toText(bytes);
+    if (this.#end === undefined && this.#rest.includes("\r\n")) this.#end = "\r\n";
+    if (this.#end === undefined && this.#rest.length > MOST_LINE) this.#end = "\n";
+    if (this.#end !== undefined) this.#split(this.#end);
+    if (this.#rest.length > MOST_LINE) throw new RangeError(`one of its lines is longer than ${MOST_LINE} bytes`);
+  }
+
+  /** Hands over what is left; false when that is the beginning of a line. */
+  finish(): boolean {
+    if (this.#end === undefined) this.#split("\n");
+    return this.#rest === "";
+  }
+
+  #split(end: "\r\n" | "\n"): void {
+    const lines = this.#rest.split(end);
+    this.#rest = lines.pop() ?? "";
+    for (const line of lines) {
+      if (end === "\n" && line.endsWith("\r")) throw new RangeError("its lines end now in CRLF, now in LF");
+      if (line !== "") this.#onLine(line);
+    }
+  }
+}
+
+function toText({ buffer, byteOffset, byteLength }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, byteLength).toString("latin1");
+}
