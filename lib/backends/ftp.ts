@@ -23,7 +23,7 @@ import { FtpPool } from "./ftp_pool.ts";
 import { type Ask, failure } from "./ftp_reply.ts";
 import { readFile } from "./ftp_read.ts";
 import { childOf, type Doing, onLink, type Site } from "./ftp_site.ts";
-import { likelySetter } from "./ftp_time.ts";
+import { likelySetter, newTimes } from "./ftp_time.ts";
 import { writeFile } from "./ftp_write.ts";
 
 /** Opens an FTP server and logs in. Rejects with connection, timeout, auth, hostKey or badInput. */
@@ -52,14 +52,7 @@ export const openFtp: OpenProtocol = async (target, call) => {
     hasMlst,
     hasChmod: hasMlst && /\bCHMOD\b/.test(abilities.site),
     altersBlanks: /PURE-FTPD/.test(abilities.site),
-    learned: {
-      setter,
-      keepsTimes: false,
-      listAll: true,
-      showsDots: undefined,
-      zone: undefined,
-      folders: new Folders(),
-    },
+    learned: { ...newTimes(setter), listAll: true, showsDots: undefined, zone: undefined, folders: new Folders() },
   };
   const traits: Traits = {
     timeStep: setter === "none" ? undefined : 1000,

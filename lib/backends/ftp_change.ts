@@ -77,13 +77,27 @@ export async function setEntryTime(site: Site, modified: number, doing: Doing): 
     await mustBeFile(link, site, doing);
     const command = timeCommand(site, doing, modified);
     const reply = command === undefined ? undefined : await link.ask(command);
-    if (reply !== undefined && reply.code < 300) return;
+    if (reply !== undefined && reply.code < 300) return await mustBeKept(link, site, { ...doing, modified });
     if (await setTime(link, site, { doing, modified })) return;
     throw reply === undefined
       ? failure(doing, "unsupported", { why: "the server sets no such times" })
       : refusal(doing, reply);
   });
 }
+
+/** Some servers take a time and keep their own. */
+async function mustBeKept(link: FtpLink, site: Site, doing: Doing & { readonly modified: number }): Promise<void> {
+  if (site.learned.keepsTimes) return;
+  const found = await look(link, site, doing);
+  if (found?.kind !== "file" || found.modified === undefined) return;
+  if (Math.abs(found.modified - doing.modified) > COARSEST_MS) {
+    throw failure(doing, "unsupported", { why: "the server took the time and keeps another one" });
+  }
+  site.learned.keepsTimes = Math.floor(doing.modified / 1000) * 1000 === found.modified;
+}
+
+/** The step of FAT, the coarsest disk. */
+const COARSEST_MS = 2000;
 
 /** Sets the rwx bits of a file or folder, never through a link. */
 export async function setEntryMode(site: Site, mode: number, doing: Doing): Promise<void> {

@@ -9,6 +9,7 @@ import { DAY, type Listed, listLines, MINUTE, parseTime } from "./ftp_list.ts";
 import { look } from "./ftp_look.ts";
 import { failure, isAbsent, refusal, type Reply, said } from "./ftp_reply.ts";
 import { childOf, type Doing, type Site, wired } from "./ftp_site.ts";
+import { MOST_ZONE } from "./ftp_time.ts";
 import type { Wire } from "./wire.ts";
 
 export interface Found extends Listed {
@@ -136,22 +137,35 @@ async function whyUnlisted(
   return failure(doing, "denied", { why: said(reply) });
 }
 
-/** Compares one time of a listing with MDTM, which is UTC: the difference is the zone of the server's listings. */
+/**
+ * Compares times of a listing with MDTM, which is UTC: the difference is the zone of the server's listings. Where MDTM answers one time for
+ * two files whose listed times differ, it is worth nothing.
+ */
 async function findZone(
   link: FtpLink,
   site: Site,
   { doing, entries }: { readonly doing: Doing; readonly entries: readonly Entry[] },
 ): Promise<void> {
-  const file = entries.find((one): one is FileEntry =>
-    one.kind === "file" && one.modified !== undefined && one.timeStep === MINUTE && one.modified < Date.now() + DAY
-  );
-  if (file?.modified === undefined || !site.abilities.features.has("MDTM")) return;
-  const at = childOf(doing.at, nameOf(file.path));
-  const reply = await link.ask(`MDTM ${wired(site, { ...doing, at, path: file.path })}`);
-  const time = reply.code === 213 ? parseTime(reply.text.slice(4).trim()) : undefined;
+  const { learned, abilities } = site;
+  if (learned.mdtmLies || !abilities.features.has("MDTM")) return;
+  const isUseful = (one: Entry): one is Timed =>
+    one.kind === "file" && one.modified !== undefined && one.timeStep === MINUTE && one.modified < Date.now() + DAY;
+  const first = entries.find(isUseful);
+  if (first === undefined) return;
+  const ask = async ({ path }: Timed) => {
+    const at = childOf(doing.at, nameOf(path));
+    const reply = await link.ask(`MDTM ${wired(site, { ...doing, at, path })}`);
+    return reply.code === 213 ? parseTime(reply.text.slice(4).trim()) : undefined;
+  };
+  const time = await ask(first);
   if (time === undefined) return;
-  const zone = Math.round((file.modified - Math.floor(time / MINUTE) * MINUTE) / QUARTER) * QUARTER;
-  if (Math.abs(zone) < 2 * DAY) site.learned.zone = zone;
+  const other = entries.find((one) => isUseful(one) && one.modified !== first.modified);
+  if (other !== undefined && isUseful(other) && await ask(other) === time) return void (learned.mdtmLies = true);
+  const ahead = first.modified - Math.floor(time / MINUTE) * MINUTE;
+  const zone = Math.round(ahead / QUARTER) * QUARTER;
+  if (Math.abs(ahead - zone) <= MINUTE && Math.abs(zone) <= MOST_ZONE) learned.zone = zone;
 }
+
+type Timed = FileEntry & { readonly modified: number };
 
 const QUARTER = 15 * MINUTE;

@@ -45,7 +45,8 @@ export function lookedAt(site: Site, doing: Doing, replies: readonly Reply[]): E
   if (!site.hasMlst) {
     const size = first.code === 213 ? /^213 (\d{1,16})/.exec(first.text)?.[1] : undefined;
     if (size === undefined) return undefined;
-    const modified = second?.code === 213 ? parseTime(second.text.slice(4).trim()) : undefined;
+    const isTold = second?.code === 213 && !site.learned.mdtmLies;
+    const modified = isTold ? parseTime(second.text.slice(4).trim()) : undefined;
     return { kind: "file", path: doing.path, size: Number(size), ...(modified === undefined ? {} : { modified }) };
   }
   if (first.code < 300) {

@@ -8,7 +8,7 @@ import { type Draft, place } from "./ftp_place.ts";
 import { failure, type Reply } from "./ftp_reply.ts";
 import type { Site } from "./ftp_site.ts";
 import { wired } from "./ftp_site.ts";
-import { setTime, timeCommand } from "./ftp_time.ts";
+import { judgeMdtm, learnRefusal, setTime, timeCommand } from "./ftp_time.ts";
 
 /** What is asked about a temporary file that was just written, before it may take its place; each at most one command but the looks. */
 export interface Settling {
@@ -59,11 +59,14 @@ export async function settle(
   let written = lookedAt(site, spot, left.splice(0, settling.written.length));
   const found = lookedAt(site, draft, left);
   if (chmodded !== undefined && chmodded.code >= 300) warn(draft, "mode");
-  if (timed !== undefined && timed.code < 300) written = asSet(site, written, options.modified);
-  if (timed !== undefined && timed.code >= 300 && options.modified !== undefined) {
-    if (!(await setTime(link, site, { doing: temp, modified: options.modified }))) warn(draft, "time");
-    written = lookedAt(site, spot, await link.batch(lookCommands(site, temp)));
-  }
+  if (timed !== undefined && timed.code < 300) written = asSet(site, { written, draft });
+  else if (timed !== undefined && options.modified !== undefined) {
+    const isSet = await setTime(link, site, { doing: temp, modified: options.modified });
+    if (!isSet) learnRefusal(site, timed);
+    if (!isSet) warn(draft, "time");
+    // Else the look that is at hand told the time.
+    if (isSet || site.learned.keepsTimes) written = lookedAt(site, spot, await link.batch(lookCommands(site, temp)));
+  } else if (options.modified !== undefined && site.learned.timesRefused > 0) warn(draft, "time");
   if (signal.aborted) throw cancelled(signal, operation);
   if (written?.kind !== "file" || written.size !== options.size) {
     const now = written?.kind === "file" ? `${written.size} bytes` : "no file";
@@ -84,12 +87,24 @@ export function mustReplace(found: Entry | undefined, draft: Draft): void {
   throw failure(ask, "exists", { why: `${what} is there` });
 }
 
-/** The entry with the time that was set, where the server was seen to keep times. */
-function asSet(site: Site, written: Entry | undefined, modified: number | undefined): Entry | undefined {
+/** The entry with the time that was set, where the server was seen to keep times; without one where its answers are worth nothing. */
+function asSet(
+  site: Site,
+  { written, draft }: { readonly written: Entry | undefined; readonly draft: Draft },
+): Entry | undefined {
+  const { modified } = draft.options;
   if (written?.kind !== "file" || modified === undefined) return written;
+  const { learned } = site;
   const set = Math.floor(modified / 1000) * 1000;
-  if (written.modified === set) site.learned.keepsTimes = true;
-  return written.modified === undefined && site.learned.keepsTimes ? { ...written, modified: set } : written;
+  if (written.modified === set) learned.keepsTimes = true;
+  if (written.modified === undefined && learned.keepsTimes) return { ...written, modified: set };
+  if (!site.hasMlst && !learned.keepsTimes && written.modified !== undefined) {
+    judgeMdtm(site, { shown: written.modified, set });
+  }
+  if (!learned.mdtmLies) return written;
+  warn(draft, "time");
+  const { modified: _untrue, ...rest } = written;
+  return rest;
 }
 
 function modeFor(

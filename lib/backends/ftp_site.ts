@@ -26,6 +26,12 @@ export interface Site {
     setter: TimeSetter;
     /** A time that was set was shown again as it was set: the next ones are believed without asking. */
     keepsTimes: boolean;
+    /** Refusals of all that sets times, since none was set so far. */
+    timesRefused: number;
+    /** MDTM answers one time for all files. */
+    mdtmLies: boolean;
+    /** MDTM of a file that was just written, and when that was first shown. */
+    lastMdtm: { readonly shown: number; readonly at: number } | undefined;
     /** Can a listing show names with a leading dot only when asked with -a, and does the server understand that? */
     listAll: boolean;
     /** Whether a listing showed a name with a leading dot, its own folder's "." among them. */

@@ -1,5 +1,6 @@
 import type { FtpLink } from "./ftp_link.ts";
 import { formatTime, parseTime } from "./ftp_list.ts";
+import type { Reply } from "./ftp_reply.ts";
 import { type Doing, type Site, type TimeSetter, wired } from "./ftp_site.ts";
 
 /** What sets times on this server, as far as its features tell. */
@@ -9,6 +10,38 @@ export function likelySetter(site: Pick<Site, "abilities">): TimeSetter {
   if (setsByMdtm) return "MDTM";
   return features.has("SITE UTIME") || /\bUTIME\b/.test(help) ? "UTIME" : "none";
 }
+
+/** What is known of a server's times before the first file. */
+export function newTimes(setter: TimeSetter) {
+  return { setter, keepsTimes: false, timesRefused: 0, mdtmLies: false, lastMdtm: undefined };
+}
+
+/** Notes that a server refused whatever sets times. Where none was ever set, nothing more is asked after a few files, or one clear word. */
+export function learnRefusal({ learned }: Site, { code }: Reply): void {
+  if (learned.keepsTimes) return;
+  learned.timesRefused += code === 500 || code === 502 || code === 504 ? MOST_REFUSALS : 1;
+  if (learned.timesRefused >= MOST_REFUSALS) learned.setter = "none";
+}
+
+const MOST_REFUSALS = 3;
+
+/**
+ * Judges the time that MDTM shows of a file whose time was `set` and which was written just now. It is one of these two on a server that
+ * tells the truth, whatever its zone, and does not stand still.
+ */
+export function judgeMdtm({ learned }: Site, { shown, set }: { readonly shown: number; readonly set: number }): void {
+  const now = Date.now();
+  const { lastMdtm } = learned;
+  const isFar = Math.abs(shown - now) > MOST_ZONE && Math.abs(shown - set) > MOST_ZONE;
+  const standsStill = lastMdtm?.shown === shown && now - lastMdtm.at > STILL_MS;
+  learned.mdtmLies = isFar || (standsStill && shown !== set);
+  if (lastMdtm?.shown !== shown) learned.lastMdtm = { shown, at: now };
+}
+
+const STILL_MS = 3000;
+
+/** Zones reach from -12 to +14 hours; both sides may be wrong by as much. */
+export const MOST_ZONE = 26 * 3_600_000;
 
 /** The command that sets a time; undefined where nothing does, or no command can carry this time. */
 export function timeCommand(site: Site, doing: Doing, modified: number): string | undefined {
@@ -30,6 +63,7 @@ export async function setTime(
     const shown = await link.ask(`MDTM ${path}`);
     if (shown.code !== 213 || parseTime(shown.text.slice(4).trim()) !== parseTime(time ?? "")) continue;
     learned.setter = setter;
+    learned.keepsTimes = true;
     return true;
   }
   return false;

@@ -183,3 +183,72 @@ Deno.test("list() over FTP goes on with LIST where LIST -a is refused", async ()
   await using backend = await openSmallFtp(server);
   assert.deepEqual(await paths(backend), ["a"]);
 });
+
+const plain = ["UTF8", "SIZE", "MDTM", "MFMT"];
+const body = () => Promise.resolve(new TextEncoder().encode("bytes"));
+
+/** What a small server answers to MFMT and MDTM, with the warnings of so many uploads in a row and what they gave. */
+async function upload(count: number, reply: (command: string) => string | undefined, features = [MLST, ...plain]) {
+  await using server = await startSmallFtp({ features, reply, keeps: 5 });
+  await using backend = await openSmallFtp(server, { options: { Connections: "1" } });
+  const warnings: string[] = [];
+  const shown: (number | undefined)[] = [];
+  for (let i = 0; i < count; i++) {
+    const options = {
+      size: 5,
+      modified: THEN,
+      expect: "absent",
+      onWarning: (one: string) => void warnings.push(one),
+    } as const;
+    shown.push((await backend.write(toRelPath(`f${i}`), body, { ...call, ...options })).modified);
+  }
+  return { warnings, shown, asked: server.told.filter((one) => one.startsWith("MFMT")).length };
+}
+
+for (const [code, most] of [["550 Operation not permitted", 3], ["502 no such command", 1], ["500 what", 1]] as const) {
+  Deno.test(`write() asks a server that answers MFMT with ${code.slice(0, 3)} for ${most} files, and tells it of each`, async () => {
+    const other = THEN + 86_400_000;
+    const { warnings, shown, asked } = await upload(
+      6,
+      (one) => {
+        if (one.startsWith("MFMT")) return `${code}\r\n`;
+        if (!one.startsWith("MLST /.")) return undefined;
+        return `250-\r\n type=file;size=5;modify=${
+          new Date(other).toISOString().replace(/\D/g, "").slice(0, 14)
+        }; x\r\n250 End\r\n`;
+      },
+    );
+    assert.deepEqual([asked, warnings.length], [most, 6]);
+    assert.deepEqual(shown, Array(6).fill(other), "what the server shows, not what was asked for");
+  });
+}
+
+Deno.test("write() ignores MDTM that answers one time whatever was set", async () => {
+  const sizes = (one: string) =>
+    one.startsWith("SIZE /.") ? "213 5\r\n" : one.startsWith("SIZE") ? "550 no\r\n" : undefined;
+  const reply = (one: string) => one.startsWith("MDTM") ? "213 19800101000000\r\n" : sizes(one);
+  const { warnings, shown } = await upload(3, reply, plain);
+  assert.deepEqual([shown, warnings.length], [[undefined, undefined, undefined], 3]);
+});
+
+Deno.test("list() over FTP takes no zone from MDTM that answers one time for all files", async () => {
+  const time = Math.floor(Date.now() / MINUTE) * MINUTE - 72 * HOUR;
+  const always = new Date(time + 5 * HOUR).toISOString().replace(/\D/g, "").slice(0, 14);
+  const listing = lsLine("a", time, 0) + lsLine("b", time - 24 * HOUR, 0);
+  const reply = (one: string) =>
+    one.startsWith("MDTM") ? `213 ${always}\r\n` : one.startsWith("SIZE") ? "213 5\r\n" : undefined;
+  await using server = await startSmallFtp({ features: plain, listing, reply });
+  await using backend = await openSmallFtp(server);
+  const entries = await backend.list(root, call) as FileEntry[];
+  assert.deepEqual(entries.map(({ modified }) => modified), [time, time - 24 * HOUR]);
+  const found = await backend.stat(toRelPath("a"), call);
+  assert.equal(found?.kind === "file" ? found.modified : null, undefined);
+});
+
+Deno.test("setModified() rejects with unsupported where the server takes a time and keeps its own", async () => {
+  await using server = await startSmallFtp({ features: [MLST, ...plain], holds: { "/a": "bytes", "/b": "bytes" } });
+  await using backend = await openSmallFtp(server);
+  await backend.setModified?.(toRelPath("a"), THEN + 300, call);
+  await using liar = await openSmallFtp(server);
+  await rejects(Promise.resolve(liar.setModified?.(toRelPath("b"), THEN - HOUR, call)), "unsupported");
+});
