@@ -92,7 +92,7 @@ async function listed(link: FtpLink, site: Site, asking: Asking): Promise<Found>
   const took = (count: number) => {
     size += count;
     if (size > MOST_BYTES) {
-      throw new RangeError(`it is longer than the ${MOST_BYTES >> 20} MiB that one folder may take`);
+      throw new RangeError(`it has more than ${MOST_BYTES >> 20} MiB, as no folder has`);
     }
     lines.take(memory.subarray(0, count));
   };

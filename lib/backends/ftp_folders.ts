@@ -106,8 +106,8 @@ export class Folders {
 
   async #isShownAsLink(at: string, { link, site, doing }: Asking): Promise<boolean> {
     const holder = parentAt(at);
-    const known = this.#shown.get(holder);
-    if (known !== undefined) return (await known).has(at);
+    const known = await this.#shown.get(holder)?.catch(() => undefined);
+    if (known !== undefined) return known.has(at);
     const asked = shownLinks(link, site, { ...doing, path: root, at: holder });
     this.#shown.set(holder, asked);
     asked.catch(() => this.#shown.delete(holder));

@@ -3,6 +3,7 @@ import type { FtpLink } from "./ftp_link.ts";
 import { lookCommands, lookedAt, mustMatch } from "./ftp_look.ts";
 import { isAbsent, refusal } from "./ftp_reply.ts";
 import { type Doing, onLink, type Site, wired } from "./ftp_site.ts";
+import { lost } from "./wire.ts";
 
 /** What this server hashes with, as [algorithm, command]. HASH is left to last: its algorithm is a state of the connection. */
 export function hashesOf({ abilities: { features } }: Pick<Site, "abilities">): readonly (readonly [string, string])[] {
@@ -42,15 +43,27 @@ const COMMANDS = [
 const HASH_NAMES = [["sha256", "SHA-256"], ["sha512", "SHA-512"], ["sha1", "SHA-1"], ["md5", "MD5"]] as const;
 const LENGTHS: Readonly<Record<string, number>> = { sha256: 64, sha512: 128, sha1: 40, md5: 32 };
 
+/** A server that hashes slower than 2 MB a second, a minute granted, is not waited for. */
+const HASH_MS = 60_000;
+const HASHED_PER_MS = 2_000;
+const LATE = "no checksum came; leave -Criteria Checksum out where the server hashes so slowly";
+
 async function ask(
   link: FtpLink,
   site: Site,
-  { doing, command, length }: { readonly doing: Doing; readonly command: string; readonly length: number },
+  { doing, command, length }: {
+    readonly doing: Doing & { readonly entry: FileEntry };
+    readonly command: string;
+    readonly length: number;
+  },
 ): Promise<string | undefined> {
   const path = wired(site, doing);
   const [, name] = /^HASH (.+)$/.exec(command) ?? [];
   if (name !== undefined && (await link.ask(`OPTS HASH ${name}`)).code >= 300) return undefined;
-  const reply = await link.ask(`${name === undefined ? command : "HASH"} ${path}`, { patient: true });
+  const timer = setTimeout(() => link.close(lost("timeout", LATE)), HASH_MS + doing.entry.size / HASHED_PER_MS);
+  const reply = await link.ask(`${name === undefined ? command : "HASH"} ${path}`, { patient: true }).finally(() =>
+    clearTimeout(timer)
+  );
   if (isAbsent(reply.text)) throw refusal(doing, reply);
   if (reply.code >= 300) return undefined;
   // Only a word of exactly this length is the hash; a name may hold hex digits too, but stands last.

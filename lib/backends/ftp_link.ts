@@ -32,6 +32,8 @@ export class FtpLink {
   #hasEpsv = true;
   #newest = false;
   #hasSpoken = false;
+  /** Preliminary replies since the last final one. */
+  #preliminary = 0;
   /** The port of a data connection that was asked for ahead, and until when it is believed. */
   #ahead: { readonly port: Promise<number | undefined>; readonly until: number } | undefined;
   /** May several commands be on their way? Servers that are known to read one line after the other. */
@@ -264,10 +266,15 @@ export class FtpLink {
     }
     this.#hasSpoken = true;
     this.onProgress();
-    if (answer.code < 200) return;
+    if (answer.code < 200) {
+      if (++this.#preliminary > MOST_PRELIMINARY) this.close(lost("connection", "the server's replies never end"));
+      return;
+    }
+    this.#preliminary = 0;
     const first = this.#waiting.shift();
-    if ((answer.code === 227 || answer.code === 229) && first?.forPort !== true) {
-      // One answer too many came before: from here on each would be taken for that to another question.
+    const isPort = answer.code === 227 || answer.code === 229;
+    if (answer.code !== 421 && (first === undefined || (isPort && first.forPort !== true))) {
+      // One answer too many: from here on each would be taken for that to another question.
       first?.reject(outOfStep());
       return this.close(outOfStep());
     }
@@ -288,5 +295,7 @@ function outOfStep(): SyncError {
   return lost("connection", "the server's answers are out of step with what it was asked");
 }
 
+/** More than any server sends that still means to answer. */
+const MOST_PRELIMINARY = 1000;
 /** Servers give a port up that nobody connects to. */
 const AHEAD_MS = 5_000;

@@ -144,3 +144,37 @@ Deno.test("a server that begins no transfer in the middle of a file leaves no co
   await rejects(write, "unsupported");
   assert.ok(isLeft);
 });
+
+/** The same bytes without end. */
+function* endless(part: string): Iterable<string> {
+  for (;;) yield part;
+}
+
+const listings: readonly (readonly [string, () => Iterable<string>, RegExp])[] = [
+  ["one entry again and again", () => endless("type=file;size=6; again\r\n".repeat(5000)), /more than 64 MiB/],
+  ["one line", () => endless("x".repeat(1 << 16)), /one of its lines is longer/],
+  ["what is no listing", () => endless("no\r\n".repeat(100)), /"no" is no line of a listing/],
+];
+
+for (const [what, listing, message] of listings) {
+  Deno.test(`list() over FTP takes no listing of ${what} without end`, async () => {
+    await using server = await startSmallFtp({ listing });
+    await using backend = await openSmallFtp(server);
+    const error = await rejects(backend.list(root, call), "unexpected");
+    assert.match(error.message, message);
+    assert.notEqual(error.facts.transient, true, "it is not asked for again");
+  });
+}
+
+for (const size of [5, 300_000]) {
+  Deno.test(`read() of a file of ${size} bytes over FTP stops at one byte more`, async () => {
+    const reply = (command: string) =>
+      command === "MLST /a" ? `250-One\r\n type=file;size=${size}; /a\r\n250 End\r\n` : undefined;
+    await using server = await startSmallFtp({ holds: { "/a": "x".repeat(8 << 20) }, reply });
+    await using backend = await openSmallFtp(server);
+    const expect: FileEntry = { kind: "file", path: toRelPath("a"), size };
+    const read = async () => await collect(await backend.read(expect.path, { ...call, expect }));
+    assert.match((await rejects(read(), "changed")).message, /sends more than the \d+ bytes it was listed with/);
+    await backend.stat(expect.path, call);
+  });
+}

@@ -20,7 +20,7 @@ async function serve(answer: (command: string) => readonly string[], greeting = 
         commands.push(command);
         for (const [i, piece] of answer(command).entries()) {
           if (i > 0) await new Promise((resolve) => setTimeout(resolve, 20));
-          socket.write(piece);
+          if (!socket.destroyed) socket.write(piece);
         }
       }
     });
@@ -159,4 +159,31 @@ Deno.test("FtpPool gives a turn that comes to one who is cancelled to the next o
   stop.abort();
   await assert.rejects(cancelled, SyncError);
   assert.equal(await next, link);
+});
+
+Deno.test("FtpLink ends a connection on which a reply comes that nothing asked for", async () => {
+  await using server = await serve((command) => command === "SIZE f" ? ["213 1\r\n213 2\r\n"] : ["200 ok\r\n"]);
+  const link = await server.connect();
+  assert.equal((await link.ask("SIZE f")).text, "213 1");
+  await assert.rejects(link.ask("SIZE g"), /out of step/);
+});
+
+for (
+  const [what, piece] of [["lines", "250-go on\r\n".repeat(4000)], [
+    "preliminary replies",
+    "150 soon\r\n".repeat(400),
+  ]] as const
+) {
+  Deno.test(`FtpLink gives up on a reply of ${what} without end before its time is over`, async () => {
+    await using server = await serve(() => Array(4).fill(piece));
+    const link = await server.connect();
+    await assert.rejects(link.ask("NOOP"), (error) => error instanceof SyncError && error.kind === "connection");
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  });
+}
+
+Deno.test("FtpLink names -Timeout where a server is silent, also in the middle of a reply", async () => {
+  await using server = await serve(() => Array(20).fill("250-slowly\r\n"));
+  const link = await server.connect();
+  await assert.rejects(link.ask("NOOP"), /no answer in 1 s.*-Timeout/);
 });
