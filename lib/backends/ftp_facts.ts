@@ -51,10 +51,10 @@ function factIn(offered: string): string {
 const NEEDED: readonly string[] = ["type", "size", "modify"];
 const USED: readonly string[] = [...NEEDED, "unique", "unix.mode"];
 /** Facts whose values hold neither blanks nor ";". */
-const CLOSED: readonly string[] = [
+const CLOSED: ReadonlySet<string> = new Set([
   ...USED,
   ...["sizd", "create", "perm", "lang", "charset", "media-type", "unix.uid", "unix.gid"],
-];
+]);
 
 interface Facts {
   readonly facts: ReadonlyMap<string, string>;
@@ -74,12 +74,16 @@ function parseFacts(line: string): Facts | undefined {
   const name = line.slice(end + 1);
   const facts = new Map<string, string>();
   let isFree = false;
-  for (const part of line.slice(0, end).split(";").slice(0, -1)) {
-    const [, fact = "", value = ""] = /^([\w.-]+)=(.*)$/s.exec(part) ?? [];
-    const key = fact.toLowerCase();
+  for (let at = 0; at < end;) {
+    const [equals, next] = [line.indexOf("=", at), line.indexOf(";", at)];
+    const key = line.slice(at, equals).toLowerCase();
+    const value = line.slice(equals + 1, next);
     isFree = mayHoldAnything(key, value);
-    if (fact === "" || facts.has(key) || (!isFree && value.includes(" "))) return undefined;
+    if (equals < 0 || equals > next || !isName(key) || facts.has(key) || (!isFree && value.includes(" "))) {
+      return undefined;
+    }
     facts.set(key, value);
+    at = next + 1;
   }
   return { facts, name, isDoubtful: beginsWithFact(name) || (isFree && name.includes("; ")) };
 }
@@ -89,12 +93,16 @@ const MOST_FACTS = 4096;
 /** Whether a name looks like more facts, as servers would write them that put a blank behind each ";". */
 function beginsWithFact(name: string): boolean {
   const fact = /^([\w.-]+)=[^;]*;/.exec(name)?.[1]?.toLowerCase();
-  return fact !== undefined && (CLOSED.includes(fact) || /^(?:unix|os)\./.test(fact));
+  return fact !== undefined && (CLOSED.has(fact) || /^(?:unix|os)\./.test(fact));
 }
 
 /** Whether a value is free text: the name of a user or group, the target of a link, or a fact that is not known. */
 function mayHoldAnything(fact: string, value: string): boolean {
-  return !CLOSED.includes(fact) || (fact === "type" && /^os\.[^=]*=/i.test(value));
+  return !CLOSED.has(fact) || (fact === "type" && /^os\.[^=]*=/i.test(value));
+}
+
+function isName(fact: string): boolean {
+  return CLOSED.has(fact) || /^[\w.-]+$/.test(fact);
 }
 
 function factEntry(path: RelPath, facts: ReadonlyMap<string, string>): Entry {

@@ -15,7 +15,7 @@ export interface Listed {
   readonly lines: number;
   /** The number of lines that could not be read with certainty: any name may have been in them. */
   readonly unread: number;
-  /** A hash of all lines but those of the folder itself and its parent; "" where no folder is among them. */
+  /** A hash of all entries without the folder's own name; "" where no folder is among them. */
   readonly print: string;
 }
 
@@ -49,7 +49,6 @@ export const DAY = 86_400_000;
 export class Listing {
   readonly #settings: ListSettings;
   readonly #read: (line: string) => Line | undefined;
-  readonly #lines = new Map<string, string>();
   readonly #entries = new Map<string, Entry>();
   readonly #unread: string[] = [];
   #isHead: ((line: string) => boolean) | undefined;
@@ -76,10 +75,14 @@ export class Listing {
     this.#understood++;
     const { name, isSelf = name === "." || name === "..", make } = parsed;
     if (isSelf) this.#here ||= name !== "..";
-    if (isSelf || this.#lines.get(name) === line) return;
-    const isTwice = this.#lines.has(name);
-    this.#lines.set(name, line);
-    this.#entries.set(name, toEntry(name, this.#settings, isTwice ? twice : make));
+    if (isSelf) return;
+    const entry = toEntry(name, this.#settings, make);
+    const before = this.#entries.get(name);
+    if (before !== undefined && isAlike(before, entry)) return;
+    this.#entries.set(
+      name,
+      before === undefined ? entry : { kind: "opaque", path: entry.path, cause: "unreadable", why: TWICE },
+    );
   }
 
   result(): Listed {
@@ -94,10 +97,13 @@ export class Listing {
   }
 
   #print(): string {
-    if (!this.#entries.values().some(({ kind }) => kind === "dir")) return "";
-    const hash = createHash("sha256");
-    for (const line of this.#lines.values()) hash.update(line, "latin1").update("\n");
-    return hash.digest("base64");
+    const all = Array.from(this.#entries.values());
+    if (!all.some(({ kind }) => kind === "dir")) return "";
+    const told = Array.from(
+      this.#entries,
+      ([name, one]) => one.kind === "file" ? [name, one.size, one.modified] : [name, one.kind],
+    );
+    return createHash("sha256").update(JSON.stringify(told)).digest("base64");
   }
 
   #notUnderstood(): RangeError {
@@ -237,12 +243,16 @@ export function toEntry(raw: string, { dir, spelling }: ListSettings, make: (pat
     const gated = gate(dir, `${raw.slice(0, 64)}…`);
     return refused(gated.ok ? gated.path : gated.shown, `the name is longer than ${MOST_NAME_BYTES} bytes`);
   }
-  const gated = gate(dir, spelling === "latin1" ? raw : Buffer.from(raw, "latin1").toString("utf8"));
+  const isPlain = spelling === "latin1" || /^[ -~]*$/.test(raw);
+  const gated = gate(dir, isPlain ? raw : Buffer.from(raw, "latin1").toString("utf8"));
   return gated.ok ? make(gated.path) : refused(gated.shown, gated.why);
 }
 
-function twice(path: RelPath): OpaqueEntry {
-  return { kind: "opaque", path, cause: "unreadable", why: "the listing names it twice" };
+const TWICE = "the listing names it twice";
+
+/** Whether two lines tell the same. */
+function isAlike(one: Entry, other: Entry): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
 }
 
 function refused(path: RelPath, why: string): OpaqueEntry {

@@ -239,9 +239,9 @@ export const mutantsOfWork: readonly Mutant[] = [
   },
   {
     name: "a listing that was cut is taken for whole",
-    file: "lib/backends/ftp_folder.ts",
+    file: "lib/backends/ftp_fetch.ts",
     old: "if (data.isTold?.() === false) throw",
-    new: "if (data.isTold?.() === undefined && broken !== undefined) throw",
+    new: "if (data.isTold?.() === undefined && isOurs) throw",
     tests: ["tests/unit/backends/ftp_tls_test.ts"],
   },
   {

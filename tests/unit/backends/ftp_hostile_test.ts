@@ -178,3 +178,23 @@ for (const size of [5, 300_000]) {
     await backend.stat(expect.path, call);
   });
 }
+
+Deno.test("write() of a file that is read over the only connection there is ends, and the connection is free again", async () => {
+  const text = "x".repeat(300_000);
+  await using server = await startSmallFtp({ holds: { "/a": text, "/small": "y" } });
+  await using backend = await openSmallFtp(server, { options: { Connections: "1" } });
+  for (const [from, size] of [["small", 1], ["a", text.length], ["small", 1]] as const) {
+    const expect: FileEntry = { kind: "file", path: toRelPath(from), size };
+    await backend.write(toRelPath("b"), () => backend.read(expect.path, { ...call, expect }), { ...call, size });
+    assert.equal(server.files.get("/b")?.length, size);
+  }
+});
+
+Deno.test("stat() over FTP does not call absent what a listing with lines that cannot be read does not show", async () => {
+  const listing = "-rw-r--r-- 1 u g 1 Nov 14 2023 a\r\nls: ./b: Permission denied\r\n";
+  const reply = (command: string) => /^(?:SIZE|CWD) \/./.test(command) ? "550 no\r\n" : undefined;
+  await using server = await startSmallFtp({ features: ["SIZE", "UTF8"], listing, reply });
+  await using backend = await openSmallFtp(server);
+  assert.equal((await backend.stat(toRelPath("a"), call))?.kind, "file");
+  assert.match((await rejects(backend.stat(toRelPath("b"), call), "unexpected")).message, /it may be there/);
+});
