@@ -1,4 +1,4 @@
-import { cancelled } from "../errors.ts";
+import { cancelled, SyncError } from "../errors.ts";
 import type { FtpLink } from "./ftp_link.ts";
 import { refusal, type Reply } from "./ftp_reply.ts";
 import type { Doing } from "./ftp_site.ts";
@@ -61,7 +61,8 @@ export async function fetchInto(
     // A refusal comes without any data, and without an end of it at some servers.
     pending.then((reply) => reply.code >= 300 && data.destroy(), () => data.destroy());
     const broken = await receive(data, { sink, witnessed });
-    if (broken?.isOurs === true) {
+    // A server that sends next to nothing would be waited for twice.
+    if (broken?.isOurs === true || (broken?.error instanceof SyncError && broken.error.kind === "timeout")) {
       await letGo(link, data, pending);
       throw broken.error;
     }

@@ -32,8 +32,7 @@ export class FtpLink {
   #hasEpsv = true;
   #newest = false;
   #hasSpoken = false;
-  /** Preliminary replies since the last final one. */
-  #preliminary = 0;
+  #preliminaryReplies = 0;
   /** The port of a data connection that was asked for ahead, and until when it is believed. */
   #ahead: { readonly port: Promise<number | undefined>; readonly until: number } | undefined;
   /** May several commands be on their way? Servers that are known to read one line after the other. */
@@ -149,7 +148,8 @@ export class FtpLink {
     const reply = await transfer;
     if (asked !== undefined) this.#fetchRest(commands.length);
     if (reply.code >= 300) return { reply, replies: [] };
-    return { reply, replies: await Promise.all(asked ?? await this.#follow(commands)) };
+    const following = asked ?? (this.pipelines ? this.#askAhead(commands) : await this.batch(commands));
+    return { reply, replies: await Promise.all(following) };
   }
 
   /** A data connection to the host of the control connection. Rejects with what the server said where it gives none. */
@@ -180,10 +180,6 @@ export class FtpLink {
     this.#silence[Symbol.dispose]();
     this.#ftp.close();
     for (const waiter of this.#waiting.splice(0)) waiter.reject(why);
-  }
-
-  async #follow(commands: readonly string[]): Promise<readonly Reply[]> {
-    return this.pipelines ? await Promise.all(this.#askAhead(commands)) : await this.batch(commands);
   }
 
   /** Sends the commands behind the question for the port of the next data connection. */
@@ -266,17 +262,18 @@ export class FtpLink {
     }
     this.#hasSpoken = true;
     this.onProgress();
-    if (answer.code < 200) {
-      if (++this.#preliminary > MOST_PRELIMINARY) this.close(lost("connection", "the server's replies never end"));
-      return;
+    if (answer.code < 200 && ++this.#preliminaryReplies > MOST_PRELIMINARY) {
+      this.close(lost("connection", "the server's replies never end"));
     }
-    this.#preliminary = 0;
+    if (answer.code < 200) return;
+    this.#preliminaryReplies = 0;
     const first = this.#waiting.shift();
     const isPort = answer.code === 227 || answer.code === 229;
     if (answer.code !== 421 && (first === undefined || (isPort && first.forPort !== true))) {
       // One answer too many: from here on each would be taken for that to another question.
-      first?.reject(outOfStep());
-      return this.close(outOfStep());
+      const why = lost("connection", "the server's answers are out of step with what it was asked");
+      first?.reject(why);
+      return this.close(why);
     }
     this.#watch();
     first?.resolve(answer);
@@ -291,11 +288,6 @@ export class FtpLink {
   }
 }
 
-function outOfStep(): SyncError {
-  return lost("connection", "the server's answers are out of step with what it was asked");
-}
-
-/** More than any server sends that still means to answer. */
 const MOST_PRELIMINARY = 1000;
 /** Servers give a port up that nobody connects to. */
 const AHEAD_MS = 5_000;
