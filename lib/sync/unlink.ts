@@ -1,5 +1,5 @@
 import { type SyncError, toSyncError } from "../errors.ts";
-import { isWithin, parentOf, type RelPath } from "../path.ts";
+import { isWithin, type RelPath } from "../path.ts";
 import type { DirEntry, Side } from "../types.ts";
 import { type Crew, hold, sideBySide } from "./crew.ts";
 import type { Phases, Remove } from "./order.ts";
@@ -18,22 +18,23 @@ interface Whole {
 export async function unlinkFolders(phases: Phases, crew: Crew): Promise<Phases> {
   const removals = [...phases.removals, ...phases.emptied.flat()];
   const settled = new Set<Remove>();
-  await sideBySide(topmost(phases), crew, {
-    async work(whole) {
-      const end = await unlink(whole, crew);
-      if (end === false) return;
-      const { side, entry } = whole;
-      const within = removals.filter(({ to, path }) => to === side && isWithin(path, entry.path));
-      for (const action of within) settled.add(action);
-      if (end === true) {
-        for (const action of within) await crew.attempts.attempt(action, () => Promise.resolve({}));
-        return;
-      }
-      const own = within.find(({ path }) => path === entry.path);
-      if (own !== undefined) await crew.attempts.attempt(own, () => Promise.reject(end));
-      hold(within.filter((action) => action !== own), end.message, crew);
-    },
-  });
+  const ends: Whole[] = [];
+  const isSettled = ({ side, entry }: Whole) =>
+    ends.some((end) => end.side === side && isWithin(entry.path, end.entry.path));
+  // From the top down: what is behind a link is not asked for.
+  for (const level of levels(phases)) {
+    await sideBySide(level.filter((whole) => !isSettled(whole)), crew, {
+      async work(whole) {
+        const end = await unlink(whole, crew);
+        if (end === false) return;
+        ends.push(whole);
+        const { side, entry } = whole;
+        const within = removals.filter(({ to, path }) => to === side && isWithin(path, entry.path));
+        for (const action of within) settled.add(action);
+        await settle(within, { end, path: entry.path, crew });
+      },
+    });
+  }
   if (settled.size === 0) return phases;
   const isLeft = (action: Remove) => !settled.has(action);
   return {
@@ -43,21 +44,31 @@ export async function unlinkFolders(phases: Phases, crew: Crew): Promise<Phases>
   };
 }
 
-/** The folders that go as a whole, without those that lie in another one. */
-function topmost({ emptied, takeovers }: Phases): readonly Whole[] {
-  const all = [
-    ...emptied.flat().flatMap(({ to, target }) => target.kind === "dir" ? [{ side: to, entry: target }] : []),
-    ...takeovers.map(({ copy, replaces }) => ({ side: copy.to, entry: replaces })),
-  ];
-  const paths: Readonly<Record<Side, ReadonlySet<RelPath>>> = {
-    local: pathsOf(all, "local"),
-    remote: pathsOf(all, "remote"),
-  };
-  return all.filter(({ side, entry }) => !paths[side].has(parentOf(entry.path)));
+interface End {
+  readonly end: true | SyncError;
+  /** The folder's own. */
+  readonly path: RelPath;
+  readonly crew: Crew;
 }
 
-function pathsOf(all: readonly Whole[], wanted: Side): ReadonlySet<RelPath> {
-  return new Set(all.filter(({ side }) => side === wanted).map(({ entry }) => entry.path));
+/** What becomes of the removals in a folder that was a link: done with it, or held behind the failure of the folder's own. */
+async function settle(within: readonly Remove[], { end, path, crew }: End): Promise<void> {
+  if (end === true) {
+    for (const action of within) await crew.attempts.attempt(action, () => Promise.resolve({}));
+    return;
+  }
+  const own = within.find((action) => action.path === path);
+  if (own !== undefined) await crew.attempts.attempt(own, () => Promise.reject(end));
+  hold(within.filter((action) => action !== own), end.message, crew);
+}
+
+/** The folders that go as a whole, by how deep they lie, topmost first: each of them may be a link. */
+function levels({ emptied, takeovers }: Phases): readonly (readonly Whole[])[] {
+  const replaced = takeovers.map(({ copy, replaces }) => ({ side: copy.to, entry: replaces }));
+  const going = emptied.toReversed().map((level) =>
+    level.flatMap(({ to, target }) => target.kind === "dir" ? [{ side: to, entry: target }] : [])
+  );
+  return [replaced, ...going];
 }
 
 /** Whether it was a link and is gone now, or why it must be left alone. Any other failure is met again by the removals themselves. */

@@ -32,6 +32,21 @@ Deno.test("apply() asks for a folder that goes whole whether it is a link, befor
   assert.equal(end.failures, 0);
 });
 
+Deno.test("apply() asks for each folder in a folder that goes, from the top down, but for none behind a link", async () => {
+  const sides = pair({}, { "a/l/in/x": "1", "a/b/y": "2" });
+  const asked: string[] = [];
+  const remote = over(sides.remote, {
+    removeLink: (_inner, { path }: DirEntry) => {
+      asked.push(path);
+      return Promise.resolve(path === "a/l");
+    },
+  });
+  const actions = await removals(sides, "a", "a/l", "a/l/in", "a/l/in/x", "a/b", "a/b/y");
+  await applied(actions, { local: sides.local, remote });
+  assert.deepEqual([asked[0], asked.slice(1).toSorted()], ["a", ["a/b", "a/l"]]);
+  assert.ok(!sides.remote.operations.some((one) => one.do === "remove" && one.path.startsWith("a/l")));
+});
+
 Deno.test("apply() leaves a link that is to be left alone with all that seems to be in it: one failure", async () => {
   const sides = pair({}, there);
   const refused = new SyncError("refused", "it is a link", { operation: "remove" });
