@@ -136,7 +136,7 @@ async function readOwner(options: LockOptions, number: number): Promise<LockOwne
       const owner = toOwner(text);
       if (owner !== undefined || options.take) return owner;
     } catch (error) {
-      if (!options.take) throw error instanceof SyncError ? error : unusable(path, error);
+      if (!options.take) throw error instanceof SyncError ? error : unreadable(path, error);
       return undefined;
     }
     if (count === READS) {
@@ -193,6 +193,12 @@ function temporary({ folder, pair }: LockOptions, { pid, start }: LockOwner): st
 
 function refused(message: string): SyncError {
   return new SyncError("refused", message, { operation: "take the lock" });
+}
+
+/** A lock that is there and cannot be read may be held: to go on without it is no choice of the program's. */
+function unreadable(path: string, cause: unknown): SyncError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return refused(`"${printable(path)}" cannot be read (${why}): if no other run works on this pair, use -BreakLock.`);
 }
 
 /** Where nothing can be written there is no state to speak of; every other reason stands for itself. */

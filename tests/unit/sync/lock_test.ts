@@ -212,6 +212,18 @@ for (const [what, change] of Object.entries(foreignLocks)) {
   });
 }
 
+Deno.test({
+  name: "takeLock() refuses a lock that it may not read",
+  ignore: Deno.build.os === "windows" || Deno.uid() === 0,
+  fn: () =>
+    within(async (machine) => {
+      await (await machine.take(1))[Symbol.asyncDispose]();
+      const [file] = Array.from(Deno.readDirSync(machine.folder));
+      await Deno.chmod(`${machine.folder}/${file?.name}`, 0);
+      await assert.rejects(machine.take(2), { kind: "refused", message: /-BreakLock/ });
+    }),
+});
+
 Deno.test("takeLock() keeps pairs apart whose names begin alike", () =>
   within(async (machine) => {
     await using _lock = await machine.take(1);
