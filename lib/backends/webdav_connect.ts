@@ -46,12 +46,13 @@ export async function connectWebdav(target: Target, call: Call): Promise<Server>
     const budget = new Budget(PIECES_AHEAD);
     const learned: Learned = {};
     const onNoTimes = () => target.warn(noTimes(label));
-    const first: Finder = { link, host, asksChecksums: true, budget, learned, most, onNoTimes };
+    const first: Finder = { link, host, asksChecksums: true, ownTimes: false, budget, learned, most, onNoTimes };
     // A server that answers "not now" is asked again; one that cannot be reached is not waited for.
     const isWorthWaiting = (error: SyncError) => statusOf(error) !== undefined;
     const facts = await knock(() => meet(first, names, ask), { ...ask, isWorthWaiting });
-    const finder: Finder = { ...first, asksChecksums: facts.isOwncloud };
     const dialect = dialectOf(facts);
+    const ownTimes = dialect.times === "property";
+    const finder: Finder = { ...first, asksChecksums: facts.isOwncloud, ownTimes };
     return {
       ...{ finder, dialect, learned, label, origin, start, connections },
       get isClosed() {

@@ -5,17 +5,22 @@ import { type HrefBase, placeHref } from "./webdav_href.ts";
 import type { DavProps, DavResponse } from "./webdav_xml.ts";
 
 /** A response as a child of `dir`; undefined for the folder itself and for everything foreign. */
-export function toChild(dir: RelPath, response: DavResponse, base: HrefBase): Entry | "self" | undefined {
+export function toChild(dir: RelPath, response: DavResponse, base: HrefBase & Times): Entry | "self" | undefined {
   const placed = placeHref(response.href, base);
   if (placed.is === "foreign") return undefined;
   if (placed.is === "self") return "self";
   const gated = gate(dir, placed.name);
-  if (gated.ok) return toEntry(gated.path, response);
+  if (gated.ok) return toEntry(gated.path, response, base);
   return { kind: "opaque", path: gated.shown, cause: "name", why: gated.why };
 }
 
+/** What the times of a server are worth; see Finder. */
+interface Times {
+  readonly ownTimes?: boolean;
+}
+
 /** A response as the entry of a path that is known to be meant. */
-export function toEntry(path: RelPath, { status, props }: DavResponse): Entry {
+export function toEntry(path: RelPath, { status, props }: DavResponse, times: Times = {}): Entry {
   if (status !== undefined && Math.floor(status / 100) !== 2) return unreadable(path, `the server says ${status}`);
   if (!props.known) return unreadable(path, "the server tells nothing about it");
   if (props.isFolder) return { kind: "dir", path };
@@ -27,7 +32,7 @@ export function toEntry(path: RelPath, { status, props }: DavResponse): Entry {
     kind: "file",
     path,
     size,
-    ...timeOf(props),
+    ...timeOf(props, times),
     ...(revision === undefined ? {} : { revision }),
     ...(checksum === undefined ? {} : { checksum }),
   };
@@ -54,11 +59,13 @@ export function parseChecksums(text: string | undefined): readonly Checksum[] {
 const SECOND = 1000;
 
 /** Our own time where it was written for this very version of the file, else the server's, which tells seconds. */
-function timeOf(props: DavProps): Pick<FileEntry, "modified" | "timeStep"> {
+function timeOf(props: DavProps, { ownTimes }: Times): Pick<FileEntry, "modified" | "timeStep" | "isArrival"> {
   const [, time, binding] = /^(-?\d{1,17}(?:\.\d{1,12})?) (.+)$/.exec(props.edited ?? "") ?? [];
   if (time !== undefined && binding === bindingOf(props)) return { modified: Number(time) };
   const modified = parseDate(props.modified);
-  return modified === undefined ? {} : { modified, timeStep: SECOND };
+  return modified === undefined
+    ? {}
+    : { modified, timeStep: SECOND, ...(ownTimes === true ? { isArrival: true } : {}) };
 }
 
 /** Length, time and ETag by which a version is told from others. Whether the ETag is weak yet says nothing about that. */

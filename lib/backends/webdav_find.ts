@@ -28,6 +28,8 @@ export interface Finder {
   readonly host: string;
   /** ownCloud's properties are asked for too. */
   readonly asksChecksums: boolean;
+  /** Times of edits lie in a property of our own: the server's own tell when a file came there. */
+  readonly ownTimes: boolean;
   /** For large downloads. */
   readonly budget: Budget;
   readonly learned: Learned;
@@ -71,7 +73,7 @@ export async function find(finder: Finder, spot: Spot): Promise<Seen | undefined
   if (found === undefined) {
     throw failure(spot, "unexpected", { why: "the server answers for another path than the one it was asked for" });
   }
-  return found.status === 404 ? undefined : { entry: toEntry(spot.path, found), response: found };
+  return found.status === 404 ? undefined : { entry: toEntry(spot.path, found, finder), response: found };
 }
 
 /** The children of a folder; complete, or it rejects. */
@@ -85,7 +87,7 @@ export async function children(finder: Finder, spot: Spot): Promise<readonly Ent
   const found: Entry[] = [];
   let self: DavResponse | undefined;
   for await (const response of responsesOf(reply, spot, finder)) {
-    const child = toChild(spot.path, response, base);
+    const child = toChild(spot.path, response, { ...base, ownTimes: finder.ownTimes });
     if (child === "self") self = response;
     else if (child !== undefined) {
       found.push(child);
@@ -95,7 +97,7 @@ export async function children(finder: Finder, spot: Spot): Promise<readonly Ent
   // A listing that does not name its folder may be one of something else, or of nothing at all.
   if (self === undefined) throw failure(spot, "unexpected", { why: "the listing does not name the folder itself" });
   if (self.status === 404) throw failure(spot, "notFound", { why: "there is no such folder" });
-  const own = toEntry(spot.path, self);
+  const own = toEntry(spot.path, self, finder);
   if (own.kind === "opaque") throw failure(spot, "denied", { why: own.why });
   if (own.kind !== "dir") throw failure(spot, "refused", { why: "it is a file" });
   learnTimes(finder, found);

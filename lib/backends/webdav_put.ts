@@ -106,7 +106,7 @@ export async function finish(finder: Finder, draft: Draft, names: readonly strin
     );
     return entry;
   }
-  const { timeStep: _, ...rest } = entry;
+  const { timeStep: _, isArrival: _arrival, ...rest } = entry;
   return { ...rest, modified };
 }
 

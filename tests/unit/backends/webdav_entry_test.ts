@@ -115,6 +115,17 @@ Deno.test("toEntry() shows the server's time with its step of a second", () => {
   });
 });
 
+Deno.test("toEntry() takes the server's time for that of an arrival where times of edits lie in our own property", () => {
+  const timeOf = (edited?: string) => {
+    const found = toEntry(dir, { href: "", props: { ...props, ...(edited === undefined ? {} : { edited }) } }, {
+      ownTimes: true,
+    });
+    return found.kind === "file" ? [found.modified, found.isArrival] : [];
+  };
+  assert.deepEqual(timeOf(), [Date.parse(props.modified ?? ""), true]);
+  assert.deepEqual(timeOf(formatEdited(1234, props)), [1234, undefined]);
+});
+
 Deno.test("toEntry() takes no weak ETag for a revision", () => {
   const found = toEntry(dir, { href: "", props: { ...props, etag: 'W/"5-66"' } });
   assert.ok(found.kind === "file" && found.revision === undefined);
