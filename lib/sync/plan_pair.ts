@@ -208,10 +208,11 @@ function byTime(context: Context, { local, remote, to }: Pair, overNewer: boolea
  * other criteria are left.
  */
 function byArrival(context: Context, { local, remote, to }: Pair, verdict: Verdict): Judgement | undefined {
-  if (local.size !== remote.size || !(local.isArrival || remote.isArrival)) return undefined;
-  const [source, target] = to === "local" ? [remote, local] : [local, remote];
-  const comesLater = verdict === NEWER[otherSide(to)] && source.isArrival === true;
-  if (verdict !== "same" && !comesLater && !(verdict === NEWER[to] && target.isArrival)) return undefined;
+  if (local.size !== remote.size) return undefined;
+  const tells = { local: keepsTimes(context, "local", local), remote: keepsTimes(context, "remote", remote) };
+  if (tells.local && tells.remote) return undefined;
+  const comesLater = verdict === NEWER[otherSide(to)] && !tells[otherSide(to)];
+  if (verdict !== "same" && !comesLater && !(verdict === NEWER[to] && !tells[to])) return undefined;
   const equal = sameChecksum(local.checksum, remote.checksum);
   if (equal !== undefined) return equal ? { is: "same" } : { is: "copy", why: "checksum", overNewer: false };
   if (context.options.ask !== "free") return undefined;

@@ -177,3 +177,18 @@ Deno.test("exitCode() is the common code, else 1, and 130 above all", () => {
   assert.equal(exitCode(codes(0), [lost]), 1);
   assert.equal(exitCode(codes(4), [lost]), 4);
 });
+
+Deno.test("startResult() has one warning for all the times that a place does not keep, and one for each other thing", () => {
+  const untimed = (path: string): SyncEvent => ({
+    type: "done",
+    action: upload(path),
+    warnings: [`The server refused to set the time of "${path}"`],
+    isUntimed: true,
+  });
+  const of = (...events: readonly SyncEvent[]) => resultOf(events).Warnings;
+  assert.deepEqual(of(untimed("a")), ['"a": The server refused to set the time of "a"']);
+  assert.deepEqual(of(untimed("a"), done(upload("m"), ["no mode"]), untimed("b"), untimed("c")), [
+    '"m": no mode',
+    '"a": The server refused to set the time of "a"; the same happened to 2 other files. What they hold is right',
+  ]);
+});
