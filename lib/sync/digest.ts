@@ -17,9 +17,13 @@ import { prove, readWhole } from "./proof.ts";
 import { endsRun } from "./scan.ts";
 import type { Backends } from "./transfer.ts";
 
-/** `readBack`: remote files whose server gives no checksum may be read for it; else their pairs stay undecided. */
+/**
+ * `readBack`: remote files whose server gives no checksum may be read for it; else their pairs stay undecided. `isOptional`: what cannot be
+ * read stays as it was listed, unproven, instead of failing.
+ */
 export interface DigestOptions extends Call {
   readonly readBack: boolean;
+  readonly isOptional?: boolean;
   readonly concurrency?: number;
 }
 
@@ -104,7 +108,7 @@ export async function digest(
     const wanted = [algorithm];
     const known = await hashed(
       entry,
-      { backend: sides[side], signal },
+      { ...options, backend: sides[side], signal },
       () =>
         side === "local"
           ? localChecksum(entry, sides.local, { algorithm, signal })
@@ -121,12 +125,12 @@ export async function digest(
     }
     const mine = proof === undefined ? pair.local : { ...pair.local, checksum: proof.checksum };
     const asking = { ...options, signal, wanted: ALGORITHMS };
-    const there = { backend: sides.remote, signal };
+    const there = { ...options, backend: sides.remote, signal };
     const remote = await hashed(pair.remote, there, () => remoteChecksum(pair.remote, sides.remote, asking));
     if (remote.kind === "opaque") return void found.remote.set(remote.path, remote);
     const algorithm = algorithmOf(remote.checksum);
     if (algorithm === undefined) return;
-    const here = { backend: sides.local, signal };
+    const here = { ...options, backend: sides.local, signal };
     const local = await hashed(pair.local, here, () => localChecksum(mine, sides.local, { algorithm, signal }));
     found.local.set(local.path, local);
     found.remote.set(remote.path, remote);
@@ -163,7 +167,7 @@ export function algorithmOf(checksum: Checksum | undefined): string | undefined 
 /** The entry with the checksum it gets; as it is where there is none to be had; opaque where that failed. */
 async function hashed(
   entry: FileEntry,
-  { backend, signal }: Call & { readonly backend: Backend },
+  { backend, signal, isOptional = false }: Pick<DigestOptions, "signal" | "isOptional"> & { readonly backend: Backend },
   hash: () => Promise<Checksum | undefined>,
 ): Promise<FileEntry | OpaqueEntry> {
   const { path } = entry;
@@ -173,6 +177,7 @@ async function hashed(
   } catch (error) {
     const why = toSyncError(error, "checksum");
     if (await endsRun(why, backend, { signal })) throw why;
+    if (isOptional) return entry;
     if (why.kind === "notFound") {
       return { kind: "opaque", path, cause: "special", why: "it vanished while it was compared" };
     }

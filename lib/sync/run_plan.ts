@@ -68,7 +68,7 @@ export async function* planRun(
   snapshots = await digest(pairs.needed, sides, { ...asking, snapshots, lone: lone.needed });
   snapshots = await digest(pairs.doubtful, sides, { ...asking, snapshots });
   const doubts = toDoubts(unsure, snapshots, history);
-  snapshots = await digest(doubts.pairs, sides, { ...asking, snapshots, lone: doubts.lone });
+  snapshots = await digest(doubts.pairs, sides, { ...asking, isOptional: true, snapshots, lone: doubts.lone });
   snapshots = await digest(mayBeFree, sides, { signal, snapshots, readBack: false, lone: lone.free });
   return plan(planSides(snapshots), history, { ...planOptions, ask: "nothing" });
 }

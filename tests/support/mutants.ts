@@ -6,6 +6,7 @@ import { type Mutant, mutantsOfPlans } from "./mutants_list.ts";
 import { mutantsOfDav } from "./mutants_of_dav.ts";
 import { mutantsOfDisk } from "./mutants_of_disk.ts";
 import { mutantsOfFtp } from "./mutants_of_ftp.ts";
+import { mutantsOfPlan } from "./mutants_of_plan.ts";
 import { mutantsOfSsh } from "./mutants_of_ssh.ts";
 import { mutantsOfState } from "./mutants_of_state.ts";
 import { mutantsOfStore } from "./mutants_of_store.ts";
@@ -19,6 +20,7 @@ const mutants: readonly Mutant[] = [
   ...mutantsOfDav,
   ...mutantsOfDisk,
   ...mutantsOfFtp,
+  ...mutantsOfPlan,
   ...mutantsOfSsh,
   ...mutantsOfState,
   ...mutantsOfStore,

@@ -94,8 +94,8 @@ export const mutantsOfPlans: readonly Mutant[] = [
   {
     name: "two seconds are one time",
     file: "lib/sync/criteria.ts",
-    old: "if (Math.abs(apart) < CLOSE_MS)",
-    new: "if (Math.abs(apart) <= CLOSE_MS)",
+    old: "if (Math.abs(apart) < Math.min(step, CLOSE_MS)",
+    new: "if (Math.abs(apart) <= Math.min(step, CLOSE_MS)",
     tests: [sync("criteria")],
   },
   {
@@ -143,8 +143,8 @@ export const mutantsOfPlans: readonly Mutant[] = [
   {
     name: "a copy of another size is good",
     file: "lib/sync/transfer.ts",
-    old: "if (entry.size === source.size) return entry;",
-    new: "if (entry.size >= 0) return entry;",
+    old: "if (entry.size === source.size) return proven",
+    new: "if (entry.size >= 0) return proven",
     tests: [sync("transfer")],
   },
   {

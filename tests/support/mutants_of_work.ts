@@ -29,9 +29,9 @@ export const mutantsOfWork: readonly Mutant[] = [
   },
   {
     name: "history believes whatever is listed after the run",
-    file: "lib/sync/settle_lessons.ts",
-    old: "if (seen.size !== result.size) return false;",
-    new: "if (seen.size >= 0) return true;",
+    file: "lib/sync/settle_marks.ts",
+    old: "if (seen.size !== result.size) return undefined;",
+    new: "if (seen.size >= 0) return { entry: seen, isSure: true, isKept };",
     tests: [sync("settle"), engine],
   },
   {
@@ -51,8 +51,8 @@ export const mutantsOfWork: readonly Mutant[] = [
   {
     name: "what waits for a checksum that cannot be had is left undecided",
     file: "lib/sync/run_plan.ts",
-    old: "if (open.length + free.length + doubtful.length === 0) return first;",
-    new: "if (toOpenPairs([...open, ...free, ...doubtful], snapshots).length === 0) return first;",
+    old: "if (open.length + free.length + doubtful.length + unsure.length === 0) return first;",
+    new: "if (toOpenPairs([...open, ...free, ...doubtful, ...unsure], snapshots).length === 0) return first;",
     tests: [cases("tw_folders"), engine],
   },
   {
@@ -204,7 +204,7 @@ export const mutantsOfWork: readonly Mutant[] = [
   },
   {
     name: "equal files of a server without times become conflicts",
-    file: "lib/sync/plan_both.ts",
+    file: "lib/sync/plan_both_files.ts",
     old: 'isCarriedTwice(context, pair) ? "doubtful" : "free"',
     new: 'isCarriedTwice(context, pair) ? "free" : "free"',
     tests: [sync("plan_both"), cases("tw")],
