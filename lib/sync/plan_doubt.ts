@@ -57,9 +57,10 @@ export function isFine(context: Context, files: Files): boolean {
   return bothSides.every((side) => isFineOn(context, side, files[side]));
 }
 
-/** Is the step of the side's times so short that two edits never fall into one? */
+/** Is the step of the side's times so short that two edits never fall into one? Not where they tell when files came there. */
 export function isFineOn(context: Context, side: Side, entry: FileEntry): boolean {
-  return stepOf(entry, context.sides[side].traits) < COARSE_MS;
+  const { traits } = context.sides[side];
+  return traits.timeStep !== undefined && entry.isArrival !== true && stepOf(entry, traits) < COARSE_MS;
 }
 
 /** Counts a file whose sides in doubt are taken as they look; for the note that says so. */

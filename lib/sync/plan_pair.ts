@@ -67,7 +67,11 @@ export function planPair(context: Context, pair: Pair): void {
     return;
   }
   if (found.is === "keepNewer") {
-    note(context, pair, "keptNewer", `the file on the ${to} side is newer: kept; -Mirror replaces it`);
+    const tells = keepsTimes(context, otherSide(to), source);
+    const why = tells || NEWER[to] === compareAcross(context, pair)
+      ? `the file on the ${to} side is newer: kept`
+      : `both sides changed, and times on the ${otherSide(to)} side only tell when files came there: kept`;
+    note(context, pair, "keptNewer", `${why}; -Mirror replaces it`);
     return endDoubts(context, pair);
   }
   if (context.history !== undefined) remember(context, pair);
@@ -122,28 +126,45 @@ function judgeTime(context: Context, pair: Pair): Judgement | undefined {
   if (own === "same") return undefined;
   if (own !== undefined && own !== "differ") return weigh(context, pair, { verdict: own, isOwn: true });
   const verdict = compareAcross(context, pair);
+  if (own === "differ") return weighEdits(context, pair, verdict);
   const proof = byArrival(context, pair, verdict);
   if (proof !== undefined) return proof;
-  if (verdict !== "same" && verdict !== "unknown") {
-    return weigh(context, pair, { verdict, isOwn: own === "differ" });
-  }
+  if (verdict !== "same" && verdict !== "unknown") return weigh(context, pair, { verdict, isOwn: false });
+  if (verdict === "unknown" || weaknessOf(context, pair) !== "young") return undefined;
   const equal = sameChecksum(local.checksum, remote.checksum);
-  const hides = own === "differ" || (verdict === "same" && weaknessOf(context, pair) === "young");
-  if (!hides || equal === true) return undefined;
-  if (context.options.ask === "free" && local.size === remote.size) return { is: "askUnsure" };
-  // Both were edited since: that they show one time says nothing of their contents.
-  const isEdited = equal === false || (own === "differ" && !(verdict === "same" && isFine(context, pair)));
-  if (isEdited) return weigh(context, pair, { verdict: NEWER[otherSide(to)], isOwn: true });
-  countUnproven(context, pair, bothSides);
+  if (equal === undefined && context.options.ask === "free" && local.size === remote.size) return { is: "askUnsure" };
+  if (equal === false) return weigh(context, pair, { verdict: NEWER[otherSide(to)], isOwn: true });
+  if (equal === undefined) countUnproven(context, pair, bothSides);
   return undefined;
+}
+
+/**
+ * Both were edited since they were in step. That they show one time says nothing of their contents, and a source whose time tells when it
+ * came there is not known to be the later edit.
+ */
+function weighEdits(context: Context, pair: Pair, verdict: Verdict): Judgement | undefined {
+  const { local, remote, to } = pair;
+  const from = otherSide(to);
+  const equal = sameChecksum(local.checksum, remote.checksum);
+  const tellsEdit = keepsTimes(context, from, pair[from]);
+  const isTold = verdict !== "same" && verdict !== "unknown" && tellsEdit && keepsTimes(context, to, pair[to]);
+  if (!isTold && equal === true) return undefined;
+  // Files that were compared already, and kept apart, have no marks left.
+  const isNew = pair.row.known?.local !== undefined || pair.row.known?.remote !== undefined;
+  if (isNew && !isTold && equal === undefined && local.size === remote.size && context.options.ask === "free") {
+    return { is: "askUnsure" };
+  }
+  if (verdict === NEWER[from] && !tellsEdit && !context.options.mirror) return { is: "keepNewer" };
+  if (verdict === "same" && equal === undefined && isFine(context, pair)) return undefined;
+  const isRanked = verdict !== "same" && verdict !== "unknown";
+  return weigh(context, pair, { verdict: isRanked ? verdict : NEWER[from], isOwn: true });
 }
 
 /**
  * Which side was edited since history was written, each compared with itself alone (a server may not keep times, and clocks need not
  * agree). "differ": both were. What a side lost its mark for was edited as well.
  */
-function byOwnMarks(context: Context, { local, remote, to }: Pair, known: Known): Verdict | undefined {
-  if (known.local === undefined && known.remote === undefined) return undefined;
+function byOwnMarks(context: Context, { local, remote, to }: Pair, known: Known): Verdict {
   const from = otherSide(to);
   const drift = {
     local: driftOf(context, "local", local, known),
@@ -244,17 +265,19 @@ function remember(context: Context, { row, local, remote }: Pair): void {
 
 /**
  * What is kept apart is not read again in each run: doubts are over, a target that is another under the same mark has none from now on, so
- * that it counts as edited, and files that were never one are known without any.
+ * that it counts as edited, and files that are proven to be two are known without any.
  */
 function endDoubts(context: Context, { row, to, ...files }: Pair): void {
-  const { known } = row;
-  if (context.history === undefined) return;
-  if (known?.kind !== "file") {
-    if (sameChecksum(files.local.checksum, files.remote.checksum) !== false) return;
-    const { path } = files.local;
+  const known = row.known?.kind === "file" ? row.known : undefined;
+  if (context.history === undefined || known?.begun !== undefined) return;
+  const isApart = sameChecksum(files.local.checksum, files.remote.checksum) === false;
+  const haveMoved = known === undefined ||
+    bothSides.every((side) => driftOf(context, side, files[side], known) !== "still");
+  if (isApart && haveMoved) {
+    const path = known?.path ?? files.local.path;
     return void context.draft.lessons.push({ path, known: { path, kind: "file" } });
   }
-  if (known.begun !== undefined) return;
+  if (known === undefined) return;
   const mark = known[to];
   const from = otherSide(to);
   const isHidden = mark?.size === files[to].size && stampOf(context, to, files[to], mark) !== "time";
