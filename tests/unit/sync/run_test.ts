@@ -123,6 +123,7 @@ for (const remove of [false, true]) {
     const sides = { local: noWrite(local), remote: noWrite(absent()) };
     const error = await rejection(ran(sides, { mode: "Both", remove, mirror: false, remembered }));
     assert.deepEqual([error.kind, error.message.includes("-AllowMissingRoot")], ["refused", true]);
+    assert.match(error.message, /The remote folder .* does not exist: is a disk unplugged/);
   });
 }
 

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
+import type { Backend } from "../../../lib/backends/backend.ts";
 import { memory, type MemoryBackend, type MemoryDials } from "../../../lib/backends/memory.ts";
 import type { Mode } from "../../../lib/sync/options.ts";
+import { SyncError } from "../../../lib/errors.ts";
 import { run } from "../../../lib/sync/run.ts";
+import { faulty } from "../../support/faulty.ts";
 import { newMemory, recall } from "../../support/simulation_memory.ts";
 import type { SyncEvent } from "../../../lib/types.ts";
 import { fileAt, NOON, plant, type Texts, texts, usual } from "./rig.ts";
@@ -10,7 +13,15 @@ const DAY = 86_400_000;
 const tree = { "a": "one", "b": "two", "d/c": "three" };
 
 /** A pair on one clock, its history, and runs over it. */
-function pairOf(dials: MemoryDials, { local = {}, remote = {} }: { readonly local?: Texts; readonly remote?: Texts }) {
+function pairOf(
+  dials: MemoryDials,
+  { local = {}, remote = {}, front = (backend) => backend }: {
+    readonly local?: Texts;
+    readonly remote?: Texts;
+    /** The remote side as runs see it. */
+    readonly front?: (backend: Backend) => Backend;
+  },
+) {
   const clock = { ms: NOON };
   const now = () => clock.ms++;
   const sides = { local: memory({ now }), remote: memory({ ...dials, now }) };
@@ -24,7 +35,7 @@ function pairOf(dials: MemoryDials, { local = {}, remote = {} }: { readonly loca
     async sync(mode: Mode, more: { readonly mirror?: boolean } = {}) {
       clock.ms += 60_000;
       const events: SyncEvent[] = [];
-      const running = run(sides, {
+      const running = run({ ...sides, remote: front(sides.remote) }, {
         ...usual,
         mode,
         remove: false,
@@ -40,6 +51,7 @@ function pairOf(dials: MemoryDials, { local = {}, remote = {} }: { readonly loca
         actions: done.map(({ action }) => `${action.do} ${action.to} ${action.path}`).sort(),
         untimed: done.filter(({ isUntimed }) => isUntimed === true).length,
         conflicts: step.value.plan.conflicts.length,
+        refusals: step.value.plan.refusals.length,
         notes: step.value.plan.notes.map(({ code }) => code),
       };
     },
@@ -124,4 +136,27 @@ Deno.test("run() in Both lets no older version win that came to a server later",
   assert.deepEqual(Object.values(here).filter((text) => text?.startsWith("o") || text?.startsWith("a ")).sort(), [
     ...["a restored one", "our newer edit"],
   ]);
+});
+
+Deno.test("run() takes a server from which nothing can be read for what it looks like, and says so once", async () => {
+  const error = new SyncError("denied", "Not to be read", { operation: "read" });
+  const front = (backend: Backend) => faulty(backend, { faults: [{ on: "read", error }] });
+  const { sides, sync, clock } = pairOf({ timeStep: 1000, lacks: ["checksum"] }, { front });
+  plant(sides.local, { "a": "one" }, clock.ms + 60_000);
+  assert.deepEqual((await sync("Remote")).actions, ["copy remote a"]);
+  const second = await sync("Remote");
+  assert.deepEqual([second.actions, second.refusals, second.notes], [[], 0, ["unproven"]]);
+  const third = await sync("Remote");
+  assert.deepEqual([third.actions, third.refusals, third.notes], [[], 0, []]);
+});
+
+Deno.test("run() in Both carries a second save of the same second to a server without checksums, and sees no conflict in it", async () => {
+  const { sides, sync, clock } = pairOf({ timeStep: 1000, lacks: ["checksum"] }, {});
+  const saved = clock.ms + 60_000;
+  plant(sides.local, { "a": "one" }, saved);
+  await sync("Both");
+  plant(sides.local, { "a": "two" }, saved + 400);
+  const second = await sync("Both");
+  assert.deepEqual([second.actions, second.conflicts, second.notes], [["copy remote a"], 0, []]);
+  assert.deepEqual(await texts(sides.remote), { "a": "two" });
 });

@@ -28,6 +28,28 @@ Deno.test("transfer() brings content and time, and gives the entry as it is ther
   assert.deepEqual([await textOf(remote, "a"), (await fileAt(remote, "a")).modified], ["hello", NOON]);
 });
 
+const HELLO = "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+for (
+  const [what, dials, listedAt, checksum] of [
+    ["young", {}, NOON + 1999, HELLO],
+    ["old", {}, NOON + 2000, undefined],
+    [
+      "old, where the place gives a time of its own",
+      { times: "ignored", now: () => NOON + 9000 },
+      NOON + 60_000,
+      HELLO,
+    ],
+    ["young, where the place tells a revision", { revisions: true }, NOON, undefined],
+  ] as const
+) {
+  Deno.test(`transfer() ${checksum === undefined ? "makes no" : "makes a"} checksum of what it sent: ${what}`, async () => {
+    const [local, remote] = [memory(), memory(dials)];
+    plant(local, { "a": "hello" });
+    const entry = await transfer(copy(await fileAt(local, "a")), { local, remote }, { ...options, listedAt });
+    assert.equal(entry?.kind === "file" && entry.checksum, checksum);
+  });
+}
+
 Deno.test("transfer() tells as many bytes as the file has", async () => {
   const [local, remote] = [memory(), memory()];
   plant(local, { "a": "x".repeat(700_000) });
