@@ -10,6 +10,7 @@ import { mutantsOfPlan } from "./mutants_of_plan.ts";
 import { mutantsOfSsh } from "./mutants_of_ssh.ts";
 import { mutantsOfState } from "./mutants_of_state.ts";
 import { mutantsOfStore } from "./mutants_of_store.ts";
+import { mutantsOfTls } from "./mutants_of_tls.ts";
 import { mutantsOfWords } from "./mutants_of_words.ts";
 import { mutantsOfWork } from "./mutants_of_work.ts";
 
@@ -24,6 +25,7 @@ const mutants: readonly Mutant[] = [
   ...mutantsOfSsh,
   ...mutantsOfState,
   ...mutantsOfStore,
+  ...mutantsOfTls,
   ...mutantsOfWords,
   ...mutantsOfWork,
 ];

@@ -1,0 +1,178 @@
+import type { Mutant } from "./mutants_list.ts";
+
+const unit = (name: string) => `tests/unit/backends/${name}_test.ts`;
+const trust = { file: "lib/backends/tls_trust.ts", tests: [unit("tls_trust")] };
+const stream = { file: "lib/backends/wire_tls.ts", tests: [unit("wire_tls")] };
+const records = { file: "lib/backends/ftp_witness.ts", tests: [unit("ftp_tls")] };
+const rate = { file: "lib/backends/wire.ts", tests: [unit("wire"), unit("wire_tls")] };
+const first = { file: "lib/backends/peer_protocol.ts", tests: [unit("peer_protocol")] };
+
+/** Sabotages of what proves servers over TLS, holds them back, and notices their end. */
+export const mutantsOfTls: readonly Mutant[] = [
+  {
+    ...trust,
+    name: "TLS: a pin that does not match is made good by an authority",
+    old: 'throw untrusted(trust, "its certificate is not the pinned one", shown);',
+    new: 'if (!socket.authorized) throw untrusted(trust, "its certificate is not the pinned one", shown);',
+  },
+  {
+    ...trust,
+    name: "TLS: a pin is only added to what authorities vouch for",
+    old: 'if (pins.includes(shown) || pins.includes(createHash("sha1").update(raw).digest("hex"))) return;',
+    new: "if (pins.includes(shown) && socket.authorized) return;",
+  },
+  {
+    ...trust,
+    name: "TLS: the common name is a name",
+    old: "const nameless = { ...certificate, subject: {} } as tls.PeerCertificate;",
+    new: "const nameless = certificate;",
+  },
+  {
+    ...trust,
+    name: "TLS: a certificate that names no host is for every host",
+    old:
+      'if (names !== undefined && names !== "" && tls.checkServerIdentity(host, nameless) === undefined) return undefined;',
+    new: "if (!names || tls.checkServerIdentity(host, nameless) === undefined) return undefined;",
+  },
+  {
+    ...trust,
+    name: "TLS: nobody needs to vouch for a certificate",
+    old: "const why = whyNotNamed(host, certificate) ?? whyNotValid(certificate) ?? whyNotVouchedFor(socket);",
+    new: "const why = whyNotNamed(host, certificate) ?? whyNotValid(certificate);",
+  },
+  {
+    ...trust,
+    name: "TLS: any name will do",
+    old: "const why = whyNotNamed(host, certificate) ?? whyNotValid(certificate) ?? whyNotVouchedFor(socket);",
+    new: "const why = whyNotValid(certificate) ?? whyNotVouchedFor(socket);",
+  },
+  {
+    ...trust,
+    name: "TLS: the base64 of a fingerprint is refused",
+    old: 'if (/^[A-Za-z0-9+/_-]{43}=?$/.test(bare)) return Buffer.from(bare, "base64url").toString("hex");',
+    new: 'if (/^[A-Za-z0-9+/]{43}$/.test(bare)) return Buffer.from(bare, "base64url").toString("hex");',
+  },
+  {
+    ...trust,
+    name: "TLS: half a fingerprint is one",
+    old: "if (isHex && (hex.length === SHA256_DIGITS || hex.length === SHA1_DIGITS)) return hex;",
+    new: "if (isHex && hex.length >= 32) return hex;",
+  },
+  {
+    ...trust,
+    name: "TLS: a message prints a fingerprint that no parameter takes",
+    old: "`; if it is right, add -TlsHostCertificateFingerprint ${shown}`;",
+    new: "`; if it is right, add -TlsHostCertificateFingerprint hex:${shown}`;",
+  },
+  {
+    ...trust,
+    name: "TLS: SHA-1 passes without a word",
+    old: "const isOld = pins.some((pin) => pin.length === SHA1_DIGITS);",
+    new: "const isOld = pins.some((pin) => pin.length < SHA1_DIGITS);",
+  },
+  {
+    name: "TLS: the parameter refuses the digits that messages print",
+    file: "lib/shell/types.ts",
+    old: "[0-9a-f]{2}(?:[: -]?[0-9a-f]{2}){19}(?:(?:[: -]?[0-9a-f]{2}){12})?",
+    new: "[0-9a-f]{2}(?:[:-][0-9a-f]{2}){19}(?:(?:[:-][0-9a-f]{2}){12})?",
+    tests: ["tests/unit/shell/types_test.ts"],
+  },
+  {
+    ...stream,
+    name: "TLS: whoever shakes hands is trusted",
+    old: "        verifyPeer(socket, trust);",
+    new: "        if (trust.host === undefined) verifyPeer(socket, trust);",
+  },
+  {
+    ...stream,
+    name: "TLS: a peer is read on, whatever is held",
+    old: "while (this.#isWanted && this.#hasRoom()) {",
+    new: "while (this.#isWanted) {",
+  },
+  {
+    ...stream,
+    name: "TLS: what is held is not counted",
+    old: "      this.#held += part.length;",
+    new: "      this.#held += 0;",
+  },
+  {
+    ...stream,
+    name: "TLS: a peer that was held back is not read on",
+    old: "    if (at > 0) void this.#ciphertext.pump();",
+    new: "    if (at < 0) void this.#ciphertext.pump();",
+  },
+  {
+    ...stream,
+    name: "TLS: the end overtakes what is held",
+    old: "        if (count > 0) return count;\n        if (this.#isEnded) return undefined;",
+    new: "        if (this.#isEnded) return undefined;\n        if (count > 0) return count;",
+  },
+  {
+    ...stream,
+    name: "TLS: a drip lasts for ever",
+    old: "else if (count > 0) this.#mustKeepUp(performance.now() - since, count);",
+    new: "else if (count > 0) this.#mustKeepUp(0, count);",
+  },
+  {
+    ...stream,
+    name: "TLS: silence lasts for ever",
+    old: "    if (!patient) this.#reading.begin();",
+    new: "    if (patient) this.#reading.begin();",
+  },
+  {
+    ...stream,
+    name: "TLS: what answered instead is not looked at",
+    old: "return why === undefined ? error : misdirected(why);",
+    new: "return why !== undefined ? error : misdirected(why ?? error.message);",
+  },
+  {
+    ...records,
+    name: "FTPS: every end was told",
+    old: "return isAlert && this.#left === 0 && this.#head.length === 0;",
+    new: "return isAlert || this.#left === 0;",
+  },
+  {
+    ...records,
+    name: "FTPS: no end was told under TLS 1.2",
+    old: "const isAlert = this.#type === ALERT ||",
+    new: "const isAlert = this.#type === DATA + 1 ||",
+  },
+  {
+    name: "FTPS: a listing that was cut counts",
+    file: "lib/backends/ftp_folder.ts",
+    old: "if (witnessed && data.isTold?.() === false)",
+    new: "if (witnessed && data.isTold?.() === true && size < 0)",
+    tests: [unit("ftp_tls")],
+  },
+  {
+    ...rate,
+    name: "a slow reader is taken for a slow peer",
+    old: "    if (this.#bytes >= LEAST_BYTES) return this.reset();\n    if (this.#waited < this.#timeout) return;",
+    new: "    if (this.#bytes >= LEAST_BYTES) return this.reset();\n    if (this.#waited === 0) return;",
+  },
+  {
+    ...rate,
+    name: "a byte in time is enough",
+    old: "    if (this.#bytes >= LEAST_BYTES) return this.reset();",
+    new: "    if (this.#bytes > 0) return this.reset();",
+  },
+  {
+    ...rate,
+    name: "a timeout does not name its parameter",
+    old: "`${what} in ${timeout / 1000} s; -Timeout waits longer`",
+    new: "`${what} in ${timeout / 1000} s`",
+  },
+  {
+    ...first,
+    name: "a mail server is taken for an FTP server",
+    old: 'if (line !== undefined && /^220[ -].*\\bE?SMTP\\b/i.test(line) && !/ftp/i.test(line)) return "SMTP";',
+    new: 'if (line === undefined && /^220[ -].*\\bE?SMTP\\b/i.test(text)) return "SMTP";',
+  },
+  {
+    name: "dav: what speaks first at the port is not looked at",
+    file: "lib/backends/http_connection.ts",
+    old: "const why = patient && this.used === 0 ?",
+    new: "const why = patient && this.used < 0 ?",
+    tests: [unit("wrong_protocol")],
+  },
+];
