@@ -22,6 +22,8 @@ export class ScanWall {
   readonly #maxBytes: number;
   /** Folders all of whose names were looked at. */
   readonly #known = new Set<RelPath>([root]);
+  /** The folder of the last entry: most entries lie where the one before them does. */
+  #last: RelPath = root;
   #bytes = 0;
   #entries = 0;
 
@@ -56,10 +58,16 @@ export class ScanWall {
   #trouble(path: RelPath): string | undefined {
     const why = nameTrouble(nameOf(path), this.#options.names);
     if (why !== undefined) return why;
+    const at = path.length - nameOf(path).length - 1;
+    if (at > 0 && at === this.#last.length && path.startsWith(this.#last)) return undefined;
+    // Its first name is empty, and yet it would seem to lie in the root.
+    if (at === 0) return "the name is empty";
     const dir = parentOf(path);
-    if (this.#known.has(dir)) return undefined;
-    // Otherwise "/a" would seem to lie in the root.
-    const above = path.startsWith("/") ? "the name is empty" : this.#trouble(dir);
+    if (this.#known.has(dir)) {
+      this.#last = dir;
+      return undefined;
+    }
+    const above = this.#trouble(dir);
     if (above === undefined) this.#known.add(dir);
     return above;
   }
