@@ -142,6 +142,20 @@ export const mutantsOfDisk: readonly Mutant[] = [
     tests: ["tests/unit/sync/tag_test.ts"],
   },
   {
+    name: "leftover over SFTP: one of another account is taken up",
+    file: "lib/backends/sftp_pour.ts",
+    old: "return (await wire.fstat(handle, probe)).uid === left.uid;",
+    new: "return (await wire.fstat(handle, probe)).uid !== undefined;",
+    tests: [backend("sftp_faults")],
+  },
+  {
+    name: "leftover over SFTP: one that others can write to is taken up",
+    file: "lib/backends/sftp_pour.ts",
+    old: "if (left === undefined || ((left.mode ?? 0) & OTHERS_WRITE) !== 0) return false;",
+    new: "if (left === undefined) return false;",
+    tests: [backend("sftp_faults")],
+  },
+  {
     name: "in place: an edit after the listing is overwritten on a disk",
     file: "lib/backends/local_write.ts",
     old: "      if (size === 0) await mustBeUntouched();\n      for",
