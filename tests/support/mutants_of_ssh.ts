@@ -100,8 +100,15 @@ export const mutantsOfSsh: readonly Mutant[] = [
   {
     name: "sftp: handles that were shared are opened side by side again",
     file: "lib/backends/sftp_handles.ts",
-    old: "    this.#isAlone = true;\n  }\n\n  /** Throws busy",
+    old: "    this.#most = 1;\n  }\n\n  /** Throws busy",
     new: "  }\n\n  /** Throws busy",
+    tests: [odd],
+  },
+  {
+    name: "sftp: a server that allows no more open files is asked for as many again",
+    file: "lib/backends/sftp_handles.ts",
+    old: "this.#most = Math.max(1, Math.min(this.#most, this.#open.size));",
+    new: "this.#most = Infinity;",
     tests: [odd],
   },
   {
