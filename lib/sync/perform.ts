@@ -64,16 +64,8 @@ export async function expectSame(backend: Backend, entry: Entry, call: Call): Pr
 }
 
 async function copy(action: Copy, sides: Backends, options: PerformOptions): Promise<Outcome> {
-  const { place, signal, listedAt } = options;
   const { told, toOutcome } = newTelling(action, sides[action.to]);
-  const carrying: TransferOptions = {
-    signal,
-    owner: options.owners[action.to],
-    ...(place === undefined ? {} : { place }),
-    ...(listedAt === undefined ? {} : { listedAt }),
-    onBytes: options.onBytes,
-    ...told,
-  };
+  const carrying: TransferOptions = { ...options, owner: options.owners[action.to], ...told };
   const away = awayWith(action, sides, options);
   if (away === undefined) {
     const entry = await transfer(action, sides, carrying);
