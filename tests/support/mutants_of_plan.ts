@@ -120,15 +120,15 @@ export const mutantsOfPlan: readonly Mutant[] = [
   {
     name: "a remote root that is missing at the first contact is refused with -Remove",
     file: "lib/sync/run_roots.ts",
-    old: 'return mode === "Both" && missing.remote && known ? "remote" : undefined;',
-    new: 'return mode === "Both" && missing.remote ? "remote" : undefined;',
+    old: 'return mode === "Both" && missing.remote && !isStore && known ? "remote" : undefined;',
+    new: 'return mode === "Both" && missing.remote && !isStore ? "remote" : undefined;',
     tests: [sync("run")],
   },
   {
     name: "a remote root that was there once is made anew",
     file: "lib/sync/run_roots.ts",
-    old: 'return mode === "Both" && missing.remote && known ? "remote" : undefined;',
-    new: 'return mode === "Both" && missing.remote && !known ? undefined : undefined;',
+    old: 'return mode === "Both" && missing.remote && !isStore && known ? "remote" : undefined;',
+    new: 'return mode === "Both" && missing.remote && !isStore && !known ? undefined : undefined;',
     tests: [sync("run")],
   },
 ];
