@@ -102,7 +102,7 @@ export const mutantsOfSsh: readonly Mutant[] = [
     file: "lib/backends/sftp_handles.ts",
     old: "    this.#most = 1;\n  }\n\n  /** Throws busy",
     new: "  }\n\n  /** Throws busy",
-    tests: [odd],
+    tests: ["tests/unit/backends/sftp_handles_test.ts"],
   },
   {
     name: "sftp: a server that allows no more open files is asked for as many again",

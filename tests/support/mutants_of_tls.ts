@@ -140,8 +140,8 @@ export const mutantsOfTls: readonly Mutant[] = [
   {
     name: "FTPS: a listing that was cut counts",
     file: "lib/backends/ftp_folder.ts",
-    old: "if (witnessed && data.isTold?.() === false)",
-    new: "if (witnessed && data.isTold?.() === true && size < 0)",
+    old: "{ ...asking, witnessed: true }",
+    new: "{ ...asking, witnessed: false }",
     tests: [unit("ftp_tls")],
   },
   {

@@ -86,8 +86,8 @@ export const mutantsOfWork: readonly Mutant[] = [
   {
     name: "a temporary name that is taken is written to",
     file: "lib/backends/local_draft.ts",
-    old: "createNew: true, mode };",
-    new: "create: true, mode };",
+    old: "createNew: true, mode: this.#closed };",
+    new: "create: true, mode: this.#closed };",
     tests: ["tests/unit/backends/local_write_test.ts", "tests/contract/local_test.ts"],
   },
   {
@@ -240,8 +240,8 @@ export const mutantsOfWork: readonly Mutant[] = [
   {
     name: "a listing that was cut is taken for whole",
     file: "lib/backends/ftp_fetch.ts",
-    old: "if (data.isTold?.() === false) throw",
-    new: "if (data.isTold?.() === undefined && isOurs) throw",
+    old: "if (witnessed && data.isTold?.() === false) {",
+    new: "if (witnessed && data.isTold?.() === undefined && isOurs) {",
     tests: ["tests/unit/backends/ftp_tls_test.ts"],
   },
   {
