@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { parseObject, parsePage, toFileEntry } from "../../lib/backends/gcs_object.ts";
 import { spell } from "../../lib/backends/gcs_names.ts";
 import { framingOf, parseHead } from "../../lib/backends/http_message.ts";
+import { peerProtocol, wrongProtocol } from "../../lib/backends/peer_protocol.ts";
 import { KeyReader } from "../../lib/backends/s3_keys.ts";
 import { isBelow, toPage, toParts, toUploads } from "../../lib/backends/s3_wire.ts";
 import { parseXml } from "../../lib/backends/s3_xml.ts";
@@ -163,4 +164,36 @@ export const httpTargets: readonly FuzzTarget[] = [
     },
     expects: isRange,
   },
+  {
+    name: "first-bytes",
+    seeds: [
+      "HTTP/1.1 400 Bad Request\r\n",
+      "220 mail ESMTP\r\n",
+      "welcome\r\nSSH-2.0-x\r\n",
+      "\x15\x03\x01\0\x02\x02\x46",
+    ],
+    tokens: [
+      "220-",
+      "220 ",
+      "421 ",
+      "\r\n",
+      "\n",
+      "SSH-2.0-",
+      "HTTP/1.1 ",
+      "* OK",
+      "+OK",
+      "@RSYNCD:",
+      "RFB 003",
+      "SMTP",
+    ],
+    run(bytes) {
+      const found = peerProtocol(bytes);
+      const reasons = wanted.map((protocol) => wrongProtocol(bytes, protocol));
+      assert.ok(found !== undefined || reasons.every((why) => why === undefined));
+      return { [found ?? "none"]: reasons };
+    },
+    expects: isRange,
+  },
 ];
+
+const wanted = ["ssh", "ftp", "ftps", "http", "https"] as const;

@@ -1,10 +1,13 @@
+import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { generateKeyPairSync } from "node:crypto";
 import { parsePins } from "../../lib/backends/host_pins.ts";
 import { judgeHostKey, knownKeyTypes, parseKnownHosts } from "../../lib/backends/known_hosts.ts";
 import { FindReader } from "../../lib/backends/sftp_find.ts";
+import { parseSums } from "../../lib/backends/sftp_hash.ts";
 import { loadSshConfig, parseJumps, resolveSshConfig } from "../../lib/backends/ssh_config.ts";
 import { publicKeyOf, readKey } from "../../lib/backends/ssh_keys.ts";
+import { MessageFilter, type RawProtocol } from "../../lib/backends/ssh_messages.ts";
 import { SyncError } from "../../lib/errors.ts";
 import { root } from "../../lib/path.ts";
 import { assertNamed } from "./http_targets.ts";
@@ -17,7 +20,7 @@ const ED25519 = Buffer.concat([
 ]).toString("base64");
 const pem = generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }).toString();
 
-/** What SSH reads: ssh's own files, private keys, and what find prints on the server. */
+/** What SSH reads: ssh's own files, private keys, the order of a server's messages, and what commands print there. */
 export const sshTargets: readonly FuzzTarget[] = [
   {
     name: "known-hosts",
@@ -118,4 +121,70 @@ export const sshTargets: readonly FuzzTarget[] = [
     },
     expects: isSyncError,
   },
+  {
+    name: "hash-output",
+    seeds: [`${"0a".repeat(32)} *a b\0${"ff".repeat(32)}  c\nd\0`],
+    tokens: ["\0", " *", "  ", "0a".repeat(32), "\\", "\n"],
+    run(bytes) {
+      const sums = parseSums(new TextDecoder().decode(bytes));
+      for (const [name, sum] of sums) {
+        assert.ok(name !== "" && !name.includes("\0") && /^sha256:[0-9a-f]{64}$/.test(sum));
+      }
+      return [...sums];
+    },
+    expects: isSyncError,
+  },
+  {
+    name: "ssh-messages",
+    seeds: [
+      "\x15\x00\x06\x33\x34\x5a\x5b\x14\x5e",
+      "\x15\x35\x00\x35\x06\x3c\x33\x34",
+      "\x34\x15\x00",
+      "\x15\x00\x06\x3c\x34",
+    ],
+    tokens: ["\x15", "\x00", "\x06", "\x33", "\x34", "\x35", "\x3c", "\x14", "\x02", "\x07", "\x50", "\x5e"],
+    run: (bytes) => admitAll(bytes.subarray(0, 256)),
+    expects: isSyncError,
+  },
 ];
+
+const [NEWKEYS, VERDICT] = [21, 0];
+const [SERVICE_ACCEPT, FAILURE, SUCCESS] = [6, 51, 52];
+
+/**
+ * Feeds one message for each byte, its type, to a connection. NEWKEYS begins the verification of the host key, and VERDICT, a type that
+ * no message has, ends it. Checks what is admitted and sent meanwhile, and returns the types that were admitted and whether it ended.
+ */
+async function admitAll(types: Uint8Array) {
+  const [admitted, logins]: [number[], string[]] = [[], []];
+  let [isVerified, isOpen, isOver] = [false, false, false];
+  const protocol: RawProtocol = {
+    _compatFlags: 0,
+    _authsQueue: logins,
+    _onPayload([type = 0]) {
+      assert.ok(!isOver, `message ${type} is admitted after the end`);
+      if (type === SUCCESS) assert.ok(isVerified && logins.length > 0, "a success answers no login");
+      assert.ok(isOpen || type < 80, `message ${type} is admitted before the login`);
+      if (type === SERVICE_ACCEPT || type === FAILURE) logins.splice(0, 1, "password");
+      if (type === SUCCESS) isOpen = logins.splice(0).length > 0;
+      admitted.push(type);
+    },
+    service: () => assert.ok(isVerified, "the login service is requested before the host key is verified"),
+    authInfoRes: () => {},
+  };
+  const filter = new MessageFilter(protocol, { host: "h", port: 22 }, () => isOver = true);
+  filter.sees(Uint8Array.of(1));
+  const verdict = Promise.withResolvers<void>();
+  let verified: Promise<void> | undefined;
+  for (const type of types) {
+    if (type === NEWKEYS) {
+      verified = filter.verify(() => verdict.promise);
+      protocol.service("ssh-userauth");
+    } else if (type === VERDICT) {
+      isVerified = true;
+      verdict.resolve();
+      await verified;
+    } else protocol._onPayload(Uint8Array.of(type));
+  }
+  return { [admitted.join(" ")]: isOver };
+}
