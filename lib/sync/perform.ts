@@ -1,37 +1,26 @@
 import type { Backend, Call } from "../backends/backend.ts";
 import { SyncError, toSyncError } from "../errors.ts";
-import { parentOf, printable, type RelPath, root } from "../path.ts";
+import { printable, type RelPath } from "../path.ts";
 import { isInTrash } from "../temp.ts";
-import {
-  type Action,
-  type Entry,
-  type FileEntry,
-  type InTrash,
-  type LinkEntry,
-  otherSide,
-  type Side,
-} from "../types.ts";
+import { type Action, type FileEntry, type InTrash, type LinkEntry, type Side } from "../types.ts";
 import type { Outcome } from "./attempts.ts";
 import type { Remove } from "./order.ts";
+import { type Away, awayWith, type KeepOptions, type PutAway, putInPlace, removeInRoot } from "./perform_keep.ts";
 import { newTelling } from "./perform_times.ts";
 import type { Owner } from "./tag.ts";
 import {
   type Backends,
   type Copy,
+  expectSame,
   isInPlace,
-  isSame,
-  type Place,
   stagingPath,
   transfer,
   type TransferOptions,
 } from "./transfer.ts";
-import type { Loser, Trash } from "./trash.ts";
 
-/** `place`: where a copy goes instead of its path; `listedAt`: see TransferOptions; `trash`: where versions go that have to go. */
-export interface PerformOptions extends Call, Pick<TransferOptions, "listedAt"> {
+/** `listedAt`: see TransferOptions. */
+export interface PerformOptions extends KeepOptions, Pick<TransferOptions, "listedAt"> {
   readonly owners: Readonly<Record<Side, Owner>>;
-  readonly place?: Place;
-  readonly trash?: Trash;
   onBytes(bytes: number): void;
 }
 
@@ -54,15 +43,6 @@ export async function perform(action: Action, sides: Backends, options: PerformO
   }
 }
 
-/** The entry, provided that it is still there as it was; rejects with changed else. */
-export async function expectSame(backend: Backend, entry: Entry, call: Call): Promise<Entry> {
-  const now = await backend.stat(entry.path, call);
-  if (now !== undefined && isSame(now, entry)) return now;
-  const state = now === undefined ? "it is gone" : "it has changed";
-  const message = `"${printable(entry.path)}" on ${backend.label} is not what was listed: ${state}; run again`;
-  throw new SyncError("changed", message, { operation: "compare", path: entry.path });
-}
-
 async function copy(action: Copy, sides: Backends, options: PerformOptions): Promise<Outcome> {
   const { told, toOutcome } = newTelling(action, sides[action.to]);
   const carrying: TransferOptions = { ...options, owner: options.owners[action.to], ...told };
@@ -77,66 +57,6 @@ async function copy(action: Copy, sides: Backends, options: PerformOptions): Pro
     ? await replaceKept(action, sides, { ...carrying, away: early ?? await away.put() })
     : await exchange(action, sides, { ...carrying, away, staging });
   return entry === undefined ? { vanished: true } : toOutcome(entry, kept);
-}
-
-/** How the version that a copy replaces is put away before. */
-interface Away {
-  /** Does that free its place, so that the new content has to be at hand? */
-  needsStaging(): Promise<boolean>;
-  put(): Promise<PutAway>;
-}
-
-interface PutAway {
-  readonly kept?: InTrash;
-  /** Is the place free now? */
-  readonly moved: boolean;
-  undo(): Promise<void>;
-}
-
-/** Undefined where it turns out that the version has to leave its place. */
-async function putInPlace(away: Away): Promise<PutAway | undefined> {
-  try {
-    return await away.put();
-  } catch (error) {
-    if (await away.needsStaging()) return undefined;
-    throw error;
-  }
-}
-
-/** Undefined where nothing is kept. */
-function awayWith(action: Copy, sides: Backends, options: PerformOptions): Away | undefined {
-  const { to, path, why, keep, replaces } = action;
-  if (replaces?.kind !== "file" && replaces?.kind !== "link") return undefined;
-  const { trash } = options;
-  const backend = sides[to];
-  if (trash !== undefined && (keep === undefined || isInTrash(keep))) {
-    const loss = why === "conflict" ? "conflict" : "overwritten";
-    const how = { take: false, inPlace: isInPlace(action, options), winner: otherSide(to) };
-    const loser: Loser = { side: to, entry: replaces, path, why: loss, ...how };
-    return {
-      needsStaging: () => trash.moves(loser, options),
-      async put() {
-        const { id, at, moved, undo } = await trash.keep(loser, options);
-        return { kept: { id, at }, moved, undo: () => undo(options) };
-      },
-    };
-  }
-  if (keep === undefined || replaces.kind !== "file") return undefined;
-  const { rename } = backend;
-  return {
-    needsStaging: () => Promise.resolve(rename !== undefined),
-    async put() {
-      if (rename === undefined) {
-        await keepCopy(backend, { entry: replaces, keep }, options);
-        return { moved: false, undo: () => Promise.resolve() };
-      }
-      await makeParents(backend, keep, options);
-      await expectSame(backend, replaces, options);
-      const call = { signal: options.signal, expect: "absent" } as const;
-      await backend.rename?.(replaces.path, keep, call);
-      return { moved: true, undo: async () => await backend.rename?.(keep, replaces.path, call) };
-    },
-  };
 }
 
 interface Replaced {
@@ -247,50 +167,4 @@ async function remove(backend: Backend, action: Remove, options: PerformOptions)
     throw error;
   }
   return { kept: { id, at } };
-}
-
-async function removeInRoot(backend: Backend, { target, keep }: Remove, call: Call): Promise<void> {
-  if (keep === undefined) return await backend.remove(target, call);
-  await makeParents(backend, keep, call);
-  if (backend.rename !== undefined) {
-    await expectSame(backend, target, call);
-    return await backend.rename(target.path, keep, { signal: call.signal, expect: "absent" });
-  }
-  if (target.kind !== "file") {
-    const message = `Cannot put "${printable(target.path)}" away before it is removed: ${backend.label} cannot rename`;
-    throw new SyncError("unsupported", message, { operation: "remove", path: target.path });
-  }
-  await keepCopy(backend, { entry: target, keep }, call);
-  await backend.remove(target, call);
-}
-
-/** A second copy on the same side, made where the file lies if that can be. The first one stays in its place all the time. */
-async function keepCopy(backend: Backend, { entry, keep }: Second, call: Call): Promise<void> {
-  await makeParents(backend, keep, call);
-  if (backend.copy !== undefined) {
-    await expectSame(backend, entry, call);
-    return await backend.copy(entry.path, keep, { signal: call.signal, expect: "absent" });
-  }
-  await backend.write(
-    keep,
-    (from = 0, to = entry.size) =>
-      backend.read(entry.path, { signal: call.signal, offset: from, length: to - from, expect: entry }),
-    {
-      signal: call.signal,
-      size: entry.size,
-      expect: "absent",
-      ...(entry.modified === undefined ? {} : { modified: entry.modified }),
-    },
-  );
-}
-
-interface Second {
-  readonly entry: FileEntry;
-  readonly keep: RelPath;
-}
-
-async function makeParents(backend: Backend, path: RelPath, call: Call): Promise<void> {
-  const missing: RelPath[] = [];
-  for (let dir = parentOf(path); dir !== root; dir = parentOf(dir)) missing.unshift(dir);
-  for (const dir of missing) await backend.makeDir(dir, call);
 }

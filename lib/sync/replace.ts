@@ -5,9 +5,8 @@ import { type FileEntry, otherSide, type Side } from "../types.ts";
 import type { Outcome } from "./attempts.ts";
 import { bytesOf, type Crew, doAll, heldBecause, hold, performOne, sideBySide } from "./crew.ts";
 import type { Phases, Swap, Takeover } from "./order.ts";
-import { expectSame } from "./perform.ts";
 import { toTag } from "./tag.ts";
-import { stagingPath } from "./transfer.ts";
+import { expectSame, stagingPath } from "./transfer.ts";
 
 /** A file or link that made room for a folder and lies under a name of our own until removals may happen. */
 export interface Aside {

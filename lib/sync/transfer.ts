@@ -96,6 +96,15 @@ export function isSame(now: Entry, before: Entry): boolean {
     agree(now.fileId, before.fileId, (a, b) => a === b);
 }
 
+/** The entry, provided that it is still there as it was; rejects with changed else. */
+export async function expectSame(backend: Backend, entry: Entry, call: Call): Promise<Entry> {
+  const now = await backend.stat(entry.path, call);
+  if (now !== undefined && isSame(now, entry)) return now;
+  const state = now === undefined ? "it is gone" : "it has changed";
+  const message = `"${printable(entry.path)}" on ${backend.label} is not what was listed: ${state}; run again`;
+  throw new SyncError("changed", message, { operation: "compare", path: entry.path });
+}
+
 function agree<T>(a: T | undefined, b: T | undefined, same: (a: T, b: T) => boolean): boolean {
   return a === undefined || b === undefined || same(a, b);
 }

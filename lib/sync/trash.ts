@@ -3,8 +3,8 @@ import type { Call } from "../backends/backend.ts";
 import { SyncError, toSyncError } from "../errors.ts";
 import { printable, type RelPath } from "../path.ts";
 import type { FileEntry, LinkEntry, Side } from "../types.ts";
-import { expectSame } from "./perform.ts";
 import { endsAll } from "./scan.ts";
+import { expectSame } from "./transfer.ts";
 import {
   type Bin,
   type BinOptions,

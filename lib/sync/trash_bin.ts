@@ -2,9 +2,8 @@ import { dirname, join, posix } from "node:path";
 import type { Backend, Call } from "../backends/backend.ts";
 import { toSyncError } from "../errors.ts";
 import type { FileEntry, LinkEntry, Side } from "../types.ts";
-import { expectSame } from "./perform.ts";
 import { endsAll } from "./scan.ts";
-import type { Backends } from "./transfer.ts";
+import { type Backends, expectSame } from "./transfer.ts";
 import {
   canMake,
   copyToDisk,

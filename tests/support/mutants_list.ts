@@ -114,7 +114,7 @@ export const mutantsOfPlans: readonly Mutant[] = [
   },
   {
     name: "what is renamed or touched is not looked at before",
-    file: "lib/sync/perform.ts",
+    file: "lib/sync/transfer.ts",
     old: "if (now !== undefined && isSame(now, entry)) return now;",
     new: "if (now !== undefined) return now;",
     tests: [sync("apply")],

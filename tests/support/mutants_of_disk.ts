@@ -185,7 +185,7 @@ export const mutantsOfDisk: readonly Mutant[] = [
   },
   {
     name: "in place: the trash keeps a second name of the file that is overwritten",
-    file: "lib/sync/perform.ts",
+    file: "lib/sync/perform_keep.ts",
     old: "inPlace: isInPlace(action, options), winner",
     new: "inPlace: false, winner",
     tests: inPlace,
