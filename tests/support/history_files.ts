@@ -1,5 +1,53 @@
 import { createHash } from "node:crypto";
 import { DatabaseSync } from "node:sqlite";
+import { toRelPath } from "../../lib/path.ts";
+import { openHistory, type Remembered } from "../../lib/sync/history.ts";
+import type { PairIdentity } from "../../lib/sync/pair_name.ts";
+import type { Known, Lesson } from "../../lib/types.ts";
+
+export const pair: PairIdentity = {
+  machine: "m",
+  local: "/here",
+  server: "sftp://u@web1",
+  remote: "/there",
+  peer: "SHA256:a",
+};
+export const key = new Uint8Array(32).fill(7);
+export const open = (folder: string, more: Partial<PairIdentity> = {}, readOnly = false) =>
+  openHistory({ folder, pair: { ...pair, ...more }, key, readOnly });
+export const known = (path: string, more: Partial<Known> = {}): Known => ({
+  path: toRelPath(path),
+  kind: "file",
+  local: { size: 3, modified: 1_700_000_000_123.25, fileId: "1:2" },
+  remote: { size: 3, modified: 1_700_000_000_000, revision: "r" },
+  ...more,
+});
+export const learn = (...all: readonly Known[]): Lesson[] => all.map((one) => ({ path: one.path, known: one }));
+export const drop = (path: string): Lesson => ({ path: toRelPath(path), known: undefined });
+
+/** Runs with a folder of its own. */
+export async function within(test: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "tandem-history-" });
+  try {
+    await test(`${folder}/deep/history`);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+export async function saved(folder: string, lessons: readonly Lesson[]): Promise<void> {
+  using history = await open(folder);
+  await history.save(lessons, { local: { id: "i", modified: 5 } });
+}
+
+export async function fileOf(folder: string): Promise<string> {
+  for await (const { name } of Deno.readDir(folder)) if (name.endsWith(".sqlite")) return `${folder}/${name}`;
+  throw new Error("no history was written");
+}
+
+export function all({ history }: Remembered): Known[] {
+  return Array.from(history);
+}
 
 /** Makes a sealed history one of the version before seals, whose checksum needs no key. */
 export function unsealHistory(file: string): void {

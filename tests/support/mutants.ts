@@ -11,6 +11,7 @@ import { mutantsOfSsh } from "./mutants_of_ssh.ts";
 import { mutantsOfState } from "./mutants_of_state.ts";
 import { mutantsOfStore } from "./mutants_of_store.ts";
 import { mutantsOfTls } from "./mutants_of_tls.ts";
+import { mutantsOfTrash } from "./mutants_of_trash.ts";
 import { mutantsOfWords } from "./mutants_of_words.ts";
 import { mutantsOfWork } from "./mutants_of_work.ts";
 
@@ -26,6 +27,7 @@ const mutants: readonly Mutant[] = [
   ...mutantsOfState,
   ...mutantsOfStore,
   ...mutantsOfTls,
+  ...mutantsOfTrash,
   ...mutantsOfWords,
   ...mutantsOfWork,
 ];

@@ -3,7 +3,7 @@ import type { Mutant } from "./mutants_list.ts";
 const backend = (name: string) => `tests/unit/backends/${name}_test.ts`;
 const folders = [backend("local_folders")];
 const seals = [backend("local_seals")];
-const writes = [backend("local_write")];
+const writes = [backend("local_in_place")];
 const inPlace = ["tests/unit/sync/in_place_test.ts"];
 
 /** Sabotages of what keeps this machine's disks safe from other users, and edits safe from -InPlace. */
@@ -69,7 +69,7 @@ export const mutantsOfDisk: readonly Mutant[] = [
     file: "lib/backends/local_draft.ts",
     old: "isOfUser(info) && (info.nlink ?? 1) === 1 &&",
     new: "isOfUser(info) &&",
-    tests: [...seals, ...writes],
+    tests: [...seals, backend("local_write")],
   },
   {
     name: "disk: a leftover that others can write to is taken up",

@@ -1,6 +1,7 @@
 import type { Mutant } from "./mutants_list.ts";
 
 const listTest = "tests/unit/backends/ftp_list_test.ts";
+const factsTest = "tests/unit/backends/ftp_facts_test.ts";
 const foldersTest = "tests/unit/backends/ftp_folders_test.ts";
 const abilitiesTest = "tests/unit/backends/ftp_abilities_test.ts";
 const hostileTest = "tests/unit/backends/ftp_hostile_test.ts";
@@ -15,35 +16,35 @@ export const mutantsOfFtp: readonly Mutant[] = [
     file: "lib/backends/ftp_facts.ts",
     old: 'const end = isBare ? 0 : line.indexOf("; ") + 1;',
     new: 'const end = isBare ? 0 : line.indexOf(" ");',
-    tests: [listTest, endToEnd],
+    tests: [factsTest, endToEnd],
   },
   {
     name: "a name in doubt is taken",
     file: "lib/backends/ftp_facts.ts",
     old: "if (parsed === undefined || parsed.isDoubtful) return undefined;",
     new: "if (parsed === undefined) return undefined;",
-    tests: [listTest],
+    tests: [factsTest],
   },
   {
     name: "a value that is free text never casts doubt",
     file: "lib/backends/ftp_facts.ts",
     old: '(isFree && name.includes("; "))',
     new: "false",
-    tests: [listTest],
+    tests: [factsTest],
   },
   {
     name: "more facts are a name",
     file: "lib/backends/ftp_facts.ts",
     old: 'isDoubtful: beginsWithFact(name) || (isFree && name.includes("; "))',
     new: 'isDoubtful: isFree && name.includes("; ")',
-    tests: [listTest],
+    tests: [factsTest],
   },
   {
     name: "a fact that comes twice is taken",
     file: "lib/backends/ftp_facts.ts",
     old: "!isName(key) || facts.has(key) || (!isFree",
     new: "!isName(key) || (!isFree",
-    tests: [listTest],
+    tests: [factsTest],
   },
   {
     name: "a line that is not understood is dropped",
