@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
+import { freshDisk } from "../support/disk.ts";
 import { serverTest } from "../support/servers/install.ts";
 import { type Sshd, startSshd } from "../support/servers/sftp.ts";
 
@@ -13,6 +14,9 @@ const commands = blocks.filter(({ language }) => language === "sh").flatMap(({ t
   text.split("\n").filter((line) => line !== "" && !line.startsWith("#"))
 );
 
+/** The tester's own state folder is not used, wherever the environment puts it. */
+const NO_STATE = { TANDEM_STATE: "", XDG_STATE_HOME: "" };
+
 Deno.test("README names the demo and the tests by tasks that exist, with one version of Deno", async () => {
   const tasks = commands.filter((line) => line.includes("npx"));
   const { tasks: known } = JSON.parse(await Deno.readTextFile(new URL("deno.json", home)));
@@ -23,18 +27,20 @@ Deno.test("README names the demo and the tests by tasks that exist, with one ver
 
 Deno.test("README's demo runs, and leaves nothing behind", async () => {
   const before = leftovers();
-  const { code, stdout, stderr } = await sh("deno task -q demo", {});
+  await using home = await freshDisk();
+  const { code, stdout, stderr } = await sh("deno task -q demo", { HOME: home.disk, ...NO_STATE });
   assert.equal(code, 0, stderr);
   assert.match(stdout, /nothing to do/);
   assert.match(stdout, /downloaded {2}\/www\/new-there\.txt/);
   assert.deepEqual(leftovers().filter((name) => !before.includes(name)), []);
+  assert.deepEqual(Array.from(Deno.readDirSync(home.disk), ({ name }) => name), []);
 });
 
 serverTest("README's commands do what it says, in their order", { server: "sftp" }, async () => {
   await using sshd = await startSshd();
   const work = await workFolder(sshd);
   for (const line of commands.filter((line) => line.startsWith("tandem"))) {
-    const { code, stderr } = await sh(onServer(line, sshd), { HOME: sshd.home }, work);
+    const { code, stderr } = await sh(onServer(line, sshd), { HOME: sshd.home, ...NO_STATE }, work);
     assert.equal(code, 0, `${line}\n${stderr}`);
     assert.equal(await Deno.readTextFile(`${sshd.disk}/var/www/index.html`), "<h1>Hello</h1>");
   }
@@ -47,7 +53,7 @@ serverTest("README's program does what it says", { server: "sftp" }, async () =>
   assert.ok(program !== undefined);
   const text = onServer(program.text, sshd).replace("./mod.ts", new URL("mod.ts", home).href);
   await Deno.writeTextFile(`${work}/program.ts`, text);
-  const { code, stdout, stderr } = await sh("deno run -q -A program.ts", { HOME: sshd.home }, work);
+  const { code, stdout, stderr } = await sh("deno run -q -A program.ts", { HOME: sshd.home, ...NO_STATE }, work);
   assert.equal(code, 0, stderr);
   assert.equal(stdout.trim(), "1");
 });

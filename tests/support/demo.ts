@@ -5,6 +5,8 @@ import { startSmallSftp } from "./servers/small_sftp.ts";
 /** `deno task demo`: a folder and a small SFTP server on this machine, synced up, again, and both ways; nothing is left behind. */
 async function demo(): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "tandem-demo-" });
+  // A history of the demo's folders is of no use later.
+  Deno.env.set("TANDEM_STATE", join(folder, "state"));
   try {
     await play(folder);
   } finally {
