@@ -55,15 +55,6 @@ export async function openState(options: StateOptions): Promise<State> {
   };
 }
 
-/**
- * A secret of this user on this machine for one purpose, 64 hex digits, equal from run to run; its key file is made where it is missing.
- * Rejects with badInput of id noStateFolder where no state can be kept, with refused where others can read the key.
- */
-export async function machineSecret(purpose: string, options: StateOptions): Promise<string> {
-  const state = await openState(options);
-  return Buffer.from(await state.derivedKey(purpose)).toString("hex");
-}
-
 /** Where the state folder lies on an operating system (Deno.build.os). TANDEM_STATE decides alone. Throws badInput of id noStateFolder. */
 export function stateFolder(options: StateOptions & { readonly os: string }): string {
   const { os, env } = options;

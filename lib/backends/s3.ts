@@ -64,7 +64,7 @@ export const openS3: OpenProtocol = async (target, call) => {
 };
 
 /** Opens a bucket whose endpoint and credentials are known; see openS3. */
-export async function openBucket(target: BucketTarget, call: Call): Promise<Backend> {
+async function openBucket(target: BucketTarget, call: Call): Promise<Backend> {
   const partSize = numberOf(target.options["PartSize"], PART_MIB) * MIB;
   if (partSize < LEAST_PART_MIB * MIB) throw badInput(`-PartSize is ${LEAST_PART_MIB} MiB at least.`);
   const spot: Spot = { ...call, operation: "open", path: root, prefix: toPrefix(target.path), shown: target.label };

@@ -37,7 +37,7 @@ export const openSftp: OpenProtocol = async (target, call) => {
 };
 
 /** The backend over connections that someone else opens. */
-export async function openSftpOver(
+async function openSftpOver(
   connector: SshConnector,
   { address, options }: Pick<Target, "address" | "options">,
   call: Call,

@@ -19,7 +19,7 @@ export interface Draft extends Ask, Spot {
 }
 
 /** Cleaning up goes on though the call itself was cancelled. */
-export function uncancelled<A extends Ask>(ask: A): A {
+function uncancelled<A extends Ask>(ask: A): A {
   return { ...ask, signal: new AbortController().signal };
 }
 

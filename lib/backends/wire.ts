@@ -13,7 +13,7 @@ export interface Wire {
   end(): Promise<void>;
   /** Lets go of it at once: whoever waits is rejected. */
   destroy(): void;
-  /** Over TLS, where that was asked for: did the other side tell that this was all? Known once read() gave undefined. */
+  /** Over TLS: did the other side tell that this was all? Known once read() gave undefined. */
   readonly isTold?: () => boolean;
 }
 

@@ -53,15 +53,6 @@ export interface ErrorRecord {
   readonly Path: string | null;
 }
 
-/** What a session shows of itself; never a secret. */
-export interface SessionRecord {
-  readonly Type: "Session";
-  readonly Session: string;
-  readonly Id: string;
-  readonly IsOpened: boolean;
-  readonly HostKey: string | null;
-}
-
 /** The difference of an action, or of a conflict that stays open. */
 export function toDifference(item: Action | Conflict, run: Run): DifferenceRecord {
   if (!("do" in item)) {
@@ -110,17 +101,6 @@ export function toErrorRecord(error: SyncError, exitCode = exitCodes[error.kind]
     Message: error.message,
     Path: error.facts.path ?? null,
   };
-}
-
-/** The view of a session, for a terminal and for text. */
-export function toSessionView(session: {
-  readonly label: string;
-  readonly id: string;
-  readonly opened: boolean;
-  readonly peer?: string | undefined;
-}): SessionRecord {
-  const { label, id, opened, peer } = session;
-  return { Type: "Session", Session: label, Id: id, IsOpened: opened, HostKey: peer ?? null };
 }
 
 /** The word for an action, as differences and results use it. */

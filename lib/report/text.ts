@@ -42,11 +42,6 @@ export function shorten(text: string, columns: number, measure: Measure = roughW
   return `${head}\u2026${tail}`;
 }
 
-/** Filled up with blanks to `columns`; never cut. */
-export function pad(text: string, columns: number, measure: Measure = roughWidth): string {
-  return text + " ".repeat(Math.max(0, columns - measure(text)));
-}
-
 /** One line, at most `bytes` long with its line end; long names and words are cut in the middle first. */
 export function sentence(message: string, bytes = messageBytes): string {
   const line = shown(message.trim().replace(/\s*\r?\n\s*/g, " "));

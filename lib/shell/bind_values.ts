@@ -12,7 +12,7 @@ export type Value =
   | { readonly kind: "later" };
 
 /** What stands for a value that is not known yet. */
-export const pendingValue: object = Object.freeze({ toJSON: () => "(later)" });
+const pendingValue: object = Object.freeze({ toJSON: () => "(later)" });
 
 /** The value as the parameter's type has it; throws badInput CannotConvertArgument with the parameter's name before the reason. */
 export function convertFor(slot: Slot, value: Value): unknown {

@@ -22,11 +22,6 @@ export function parse(text: string): readonly Statement[] {
   return statements;
 }
 
-/** A text as one quoted word that parse() reads back as it is. */
-export function quoteWord(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`;
-}
-
 function parseStatement(cursor: Cursor): Statement {
   const start = cursor.at;
   const name = /^\$(\w+)[^\S\r\n]*=$/u.exec(readMatch(cursor, /\$\w+[^\S\r\n]*=(?!=)/uy))?.[1]?.toLowerCase();

@@ -25,9 +25,6 @@ export const text: ParamType<string> = {
   },
 };
 
-/** One piece of text that may be empty. */
-export const anyText: ParamType<string> = { name: "text", convert: (value) => toText(value, "text") };
-
 /** A path or an address, as written: nothing is decoded or resolved here. */
 export const path: ParamType<string> = {
   name: "path",

@@ -19,7 +19,7 @@ export function toKey(path: RelPath): string {
 }
 
 /** A block of entries in path order as text: columns, which a program reads several times faster than rows. */
-export function packBlock(entries: readonly Known[]): string {
+function packBlock(entries: readonly Known[]): string {
   const rest: Record<number, Rest> = {};
   entries.forEach(({ provisional, checksum, target, begun }, at) => {
     if ([provisional, checksum, target, begun].every((one) => one === undefined)) return;

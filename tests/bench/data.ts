@@ -2,7 +2,7 @@ import { createCipheriv } from "node:crypto";
 import { join } from "node:path";
 
 /** Data sets, the same bytes, names and times on every machine. */
-export const dataSets = {
+const dataSets = {
   small: { files: 5_000, folders: 100, bytes: [1_024, 8_192] },
   large: { files: 1, folders: 0, bytes: [512 * 1024 * 1024, 512 * 1024 * 1024] },
   "100k": { files: 100_000, folders: 1_000, bytes: [10, 10] },

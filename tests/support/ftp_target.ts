@@ -14,7 +14,7 @@ export interface FtpTargetOptions {
 }
 
 /** What opens the test server, as a user would write it; its certificate is pinned. */
-export function ftpTarget(server: FtpServer, more: FtpTargetOptions = {}): Target {
+function ftpTarget(server: FtpServer, more: FtpTargetOptions = {}): Target {
   const { tls = "none", port = server.port, path = server.root, password = server.password, options = {} } = more;
   const scheme = { none: "ftp", explicit: "ftpes", implicit: "ftps" }[tls];
   const user = server.user === undefined ? {} : { user: server.user };

@@ -14,7 +14,7 @@ export interface TargetOptions {
 }
 
 /** What opens the test server, as a user would write it. */
-export function sftpTarget(
+function sftpTarget(
   server: TestServer,
   more: TargetOptions = {},
 ): Target {

@@ -27,7 +27,7 @@ export interface StepsStory {
 }
 
 /** The steps at which places keep times, in ms; undefined: they keep none. */
-export const remoteSteps = [1, 1000, 2000, 60_000, undefined] as const;
+const remoteSteps = [1, 1000, 2000, 60_000, undefined] as const;
 
 const lacks = fc.constantFrom<readonly OptionalMethod[]>([], ["checksum"], ["checksum"]);
 

@@ -63,7 +63,7 @@ export function tell({ base, local, remote, sums }: Story): Readonly<Record<"bas
 }
 
 /** A tree after some more edits. What an edit stands in the way of is replaced: a file by the folder above a new one. */
-export function editAll(tree: Tree, edits: readonly Edit[], { sums, from }: { sums: boolean; from: number }): Tree {
+function editAll(tree: Tree, edits: readonly Edit[], { sums, from }: { sums: boolean; from: number }): Tree {
   const edited = new Map(tree);
   edits.forEach((edit, i) => editOne(edited, edit, { sums, time: from + i * MINUTE_MS }));
   return edited;

@@ -71,7 +71,7 @@ export async function makeKey(path: string, type: string, ...more: readonly stri
 }
 
 /** The requests in an sftp-server log that changed something: `open "…" flags WRITE…`, `remove name "…"` … */
-export function mutationsIn(log: string): readonly string[] {
+function mutationsIn(log: string): readonly string[] {
   return log.split("\n").flatMap((line) => {
     const request = /^\S*sftp-server\[\d+\]: (.*?)\r?$/.exec(line)?.[1] ?? line.trim();
     return MUTATION.test(request) ? [request] : [];

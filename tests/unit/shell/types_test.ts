@@ -3,7 +3,6 @@ import { SyncError } from "../../../lib/errors.ts";
 import type { ParamType } from "../../../lib/shell/command.ts";
 import {
   anyObject,
-  anyText,
   duration,
   fingerprints,
   hashtable,
@@ -34,7 +33,6 @@ const cases: readonly Case[] = [
   ["text", text, null],
   ["text", text, ["a"]],
   ["text", text, {}],
-  ["anyText", anyText, "", ""],
   ["path", path, "C:\\x", "C:\\x"],
   ["path", path, ""],
   ["path", path, "a\0b"],
