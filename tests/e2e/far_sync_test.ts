@@ -104,7 +104,7 @@ const cells: readonly Cell[] = [
       }
       // Names that begin with a dot are hidden there: a folder that looks empty may hold some, and DELETE would take them along.
       assertCode(folders, 1);
-      assert.match(folders.stderr, /hides names that begin with a dot/);
+      assert.match(folders.stderr, /listings hide names that begin with a dot/);
       assert.deepEqual(seen(pair.remote)["x/y/"], "");
     },
   },
