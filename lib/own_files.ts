@@ -210,6 +210,13 @@ function octal(mode: number): string {
   return mode.toString(8);
 }
 
-function codeOf(error: unknown): string | undefined {
+/** The system's code of an error, such as ENOSPC. */
+export function codeOf(error: unknown): string | undefined {
   return error instanceof Error && "code" in error ? String(error.code) : undefined;
+}
+
+/** Undefined for the error of what is not there; throws every other one. */
+export function absent(error: unknown): undefined {
+  if (error instanceof Deno.errors.NotFound) return undefined;
+  throw error;
 }

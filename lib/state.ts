@@ -3,7 +3,7 @@ import { createHash, createHmac, randomBytes } from "node:crypto";
 import { posix, win32 } from "node:path";
 import { homeOfAccount } from "./account.ts";
 import { badInput, SyncError, toSyncError } from "./errors.ts";
-import { guardOwn, guardWayTo, makeOwnFolder, probeFolder, readOwnText } from "./own_files.ts";
+import { codeOf, guardOwn, guardWayTo, makeOwnFolder, probeFolder, readOwnText } from "./own_files.ts";
 
 /** What the state folder's place depends on. `home` is asked when the environment names none. */
 export interface StateOptions {
@@ -243,8 +243,4 @@ function reasonOf(cause: unknown): string {
     default:
       return cause instanceof Error ? cause.message : String(cause);
   }
-}
-
-function codeOf(cause: unknown): string | undefined {
-  return cause instanceof Error && "code" in cause ? String(cause.code) : undefined;
 }

@@ -91,6 +91,11 @@ export function fileIdOf({ dev, ino }: Pick<Deno.FileInfo, "dev" | "ino">): stri
   return ino === null ? undefined : `${dev}:${ino}`;
 }
 
+/** By its birth where the disk tells it, since numbers of inodes are used again, and those of disks change with each start. */
+export function lastingIdOf({ ino, dev, birthtime }: Deno.FileInfo): string {
+  return birthtime === null ? `${dev}:${ino}` : `${ino}@${birthtime.getTime()}`;
+}
+
 /** What an open file is now; undefined on Windows, which tells no inode that lstat tells too. Through its descriptor the runtime's own call takes half the time of node:fs'. */
 export async function statOpen(pace: Pace, fd: number, full: string): Promise<Opened | undefined> {
   if (Deno.build.os === "windows") return undefined;

@@ -3,7 +3,7 @@ import { cancelled, type ErrorKind, SyncError } from "../errors.ts";
 import { nameOf, parentOf, type RelPath, root } from "../path.ts";
 import type { Entry } from "../types.ts";
 import type { Call, Place } from "./backend.ts";
-import { isAbsence, lookAt, lstat, newPace, type Pace, toEntry } from "./local_disk.ts";
+import { isAbsence, lastingIdOf, lookAt, lstat, newPace, type Pace, toEntry } from "./local_disk.ts";
 import { Folders, type Held } from "./local_folders.ts";
 import { codeOf, type Doing, localError, toSyncError } from "./local_errors.ts";
 import { broadPlace, diskPath, type Flavour, resolveFolder } from "./local_names.ts";
@@ -111,7 +111,7 @@ export class LocalRoot {
     try {
       const info = await this.pace(() => Deno.statSync(full), () => Deno.stat(full));
       const entry = toEntry(path, info, full);
-      return entry.kind === "dir" ? { ...entry, fileId: folderId(info) } : entry;
+      return entry.kind === "dir" ? { ...entry, fileId: lastingIdOf(info) } : entry;
     } catch (error) {
       if (isAbsence(error)) return undefined;
       throw error;
@@ -157,11 +157,6 @@ export class LocalRoot {
   #doing(operation: string, path: RelPath): Doing {
     return { operation, path, shown: path === root ? this.folder : this.full(path) };
   }
-}
-
-/** By its birth where the disk tells it, since numbers of inodes are used again, and those of disks change with each start. */
-function folderId({ ino, dev, birthtime }: Deno.FileInfo): string {
-  return birthtime === null ? `${dev}:${ino}` : `${ino}@${birthtime.getTime()}`;
 }
 
 /** The real path of the nearest ancestor that exists, and the rest as written. */

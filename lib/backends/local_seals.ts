@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import { createHmac } from "node:crypto";
 import { crc32 } from "node:zlib";
-import { type Pace, QUIETLY, removeOwn } from "./local_disk.ts";
+import { lastingIdOf, type Pace, QUIETLY, removeOwn } from "./local_disk.ts";
 import type { Held } from "./local_folders.ts";
 
 /** `name`: of the file beside the temporary one that keeps the codes. `tag`: of the temporary name, which stands for the source's version. */
@@ -43,7 +43,7 @@ export class Seals {
 
   /** Begins a new file. */
   begin(info: Deno.FileInfo): void {
-    this.#id = lastingId(info);
+    this.#id = lastingIdOf(info);
     this.#blocks = this.#crc = this.#count = 0;
   }
 
@@ -141,8 +141,3 @@ export class Seals {
 
 /** A code in hex digits and the end of its line. */
 const LINE = 65;
-
-/** Numbers of inodes are used again, and those of devices change with each start: the time of birth tells files apart for good, where the disk keeps it. */
-function lastingId({ dev, ino, birthtime }: Deno.FileInfo): string {
-  return birthtime === null ? `${dev}:${ino}` : `${ino}@${birthtime.getTime()}`;
-}

@@ -15,6 +15,12 @@ export function unlessCancelled<T>(work: Promise<T>, { signal, operation }: Ask)
   });
 }
 
+/** A request whose failure is seen when it is awaited, not before. */
+export function handled<T>(request: Promise<T>): Promise<T> {
+  request.catch(() => {});
+  return request;
+}
+
 /** The chunks of a content, none of them empty. Left early or cancelled, the source is told so. */
 export async function* chunksOf(content: Content, ask: Ask): AsyncGenerator<Uint8Array> {
   if (content instanceof Uint8Array) {

@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { gate, type RelPath } from "../path.ts";
 import type { Entry } from "../types.ts";
+import { handled } from "./sftp_body.ts";
 import { childOf, type Seen, toEntry, toSeen } from "./sftp_entry.ts";
 import { type Ask, failure } from "./sftp_status.ts";
 import type { Handle } from "./sftp_handles.ts";
@@ -98,12 +99,6 @@ async function openFolder(wire: Wire, options: ListOptions): Promise<Handle> {
   if (opened.status === "fulfilled" && checked.status === "fulfilled") return opened.value;
   if (opened.status === "fulfilled") wire.drop(opened.value);
   throw checked.status === "rejected" ? checked.reason : opened.status === "rejected" && opened.reason;
-}
-
-/** A request whose failure is seen when it is awaited, not before. */
-function handled<T>(request: Promise<T>): Promise<T> {
-  request.catch(() => {});
-  return request;
 }
 
 /** Some servers tell a name twice when the folder changes meanwhile. */

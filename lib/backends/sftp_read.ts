@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer";
 import { cancelled, SyncError } from "../errors.ts";
 import type { FileEntry } from "../types.ts";
 import type { Content, ReadOptions } from "./backend.ts";
+import { handled } from "./sftp_body.ts";
 import { look, lookFor, mustMatch, type Spot } from "./sftp_entry.ts";
 import { least, type Pool } from "./sftp_pool.ts";
 import { type Ask, failure } from "./sftp_status.ts";
@@ -44,12 +45,6 @@ interface Work extends Ask, Spot {
   readonly expect: FileEntry;
   readonly from: number;
   readonly to: number;
-}
-
-/** A request whose failure is seen when it is awaited, not before. */
-function handled<T>(request: Promise<T>): Promise<T> {
-  request.catch(() => {});
-  return request;
 }
 
 async function fileThere(wire: Wire, reading: Reading): Promise<FileEntry> {

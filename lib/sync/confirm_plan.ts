@@ -1,4 +1,4 @@
-import { parentOf, printable, type RelPath, root } from "../path.ts";
+import { parentOf, type RelPath, root } from "../path.ts";
 import {
   type Action,
   type History,
@@ -9,7 +9,7 @@ import {
   type Side,
   type Snapshot,
 } from "../types.ts";
-import { isLeaf } from "./plan_context.ts";
+import { isLeaf, quoted } from "./plan_context.ts";
 import { toSpelling } from "./spelling.ts";
 import type { Backends } from "./transfer.ts";
 
@@ -153,8 +153,4 @@ const SHOWN = 4;
 
 function isFolder(action: Action): boolean {
   return action.do === "remove" && !isLeaf(action.target);
-}
-
-function quoted(path: string): string {
-  return `"${printable(path)}"`;
 }

@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
 import { SyncError } from "../errors.ts";
-import { flushFolder, guardOwn, guardWayTo, isForeign, makeOwnFolder, openOwn } from "../own_files.ts";
+import { absent, flushFolder, guardOwn, guardWayTo, isForeign, makeOwnFolder, openOwn } from "../own_files.ts";
 import { printable } from "../path.ts";
 import type { History, Lesson } from "../types.ts";
 import { type Book, readBook, type Roots, SIDECARS, toHistory, Unusable, writeBook } from "./history_book.ts";
@@ -124,7 +124,7 @@ class HistoryFile implements Remembered {
     const fresh = `${this.#path}.new`;
     try {
       await makeOwnFolder(dirname(this.#path));
-      for (const end of ["", ...SIDECARS]) await removeOld(`${fresh}${end}`);
+      for (const end of ["", ...SIDECARS]) await Deno.remove(`${fresh}${end}`).catch(absent);
       await copyOwn(this.#isThere ? this.#path : undefined, fresh);
       await writeBook(fresh, sorted, { ...this.#options, roots });
       await flush(fresh);
@@ -160,14 +160,6 @@ async function copyOwn(from: string | undefined, to: string): Promise<void> {
     }
   } finally {
     await handle.close();
-  }
-}
-
-async function removeOld(path: string): Promise<void> {
-  try {
-    await Deno.remove(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }
 

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { Call } from "../backends/backend.ts";
 import { cancelled, SyncError } from "../errors.ts";
-import { makeOwnFolder, readOwnText } from "../own_files.ts";
+import { absent, makeOwnFolder, readOwnText } from "../own_files.ts";
 import { printable } from "../path.ts";
 import { noStateFolder } from "../state.ts";
 import {
@@ -55,10 +55,10 @@ export async function takeLock(options: LockOptions): Promise<Lock> {
       const [now] = await generations(options);
       if (now !== highest + 1) {
         // A slow one that made again what a later holder had removed.
-        await remove(lockPath(options, highest + 1));
+        await Deno.remove(lockPath(options, highest + 1)).catch(absent);
         continue;
       }
-      for (const old of [highest, ...lower]) if (old > 0) await remove(lockPath(options, old));
+      for (const old of [highest, ...lower]) if (old > 0) await Deno.remove(lockPath(options, old)).catch(absent);
       return new HeldLock(options, highest + 1, self);
     }
   } catch (error) {
@@ -170,15 +170,7 @@ async function make(options: LockOptions, number: number, self: LockOwner): Prom
     if (error instanceof Deno.errors.AlreadyExists) return false;
     throw error;
   } finally {
-    await remove(beside);
-  }
-}
-
-async function remove(path: string): Promise<void> {
-  try {
-    await Deno.remove(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    await Deno.remove(beside).catch(absent);
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Call } from "../backends/backend.ts";
+import type { Backend, Call } from "../backends/backend.ts";
 import { SyncError } from "../errors.ts";
 import { parentOf, printable, type RelPath, root } from "../path.ts";
 import type { Entry, Side } from "../types.ts";
@@ -39,4 +39,16 @@ export class Parents {
       throw new SyncError("changed", message, { operation: "remove", path });
     }
   }
+}
+
+/** Makes the folders above a path, from the root down. */
+export async function makeParents(backend: Backend, path: RelPath, call: Call): Promise<void> {
+  for (const dir of foldersAbove(path)) await backend.makeDir(dir, call);
+}
+
+/** The folders that a path lies in, from the root down. */
+export function foldersAbove(path: RelPath): readonly RelPath[] {
+  const above: RelPath[] = [];
+  for (let dir = parentOf(path); dir !== root; dir = parentOf(dir)) above.unshift(dir);
+  return above;
 }

@@ -1,9 +1,10 @@
 import type { Backend, Call } from "../backends/backend.ts";
 import { SyncError } from "../errors.ts";
-import { parentOf, printable, type RelPath, root } from "../path.ts";
+import { printable, type RelPath } from "../path.ts";
 import { isInTrash } from "../temp.ts";
 import { type FileEntry, type InTrash, otherSide } from "../types.ts";
 import type { Remove } from "./order.ts";
+import { makeParents } from "./parents.ts";
 import { type Backends, type Copy, expectSame, isInPlace, type Place } from "./transfer.ts";
 import type { Loser, Trash } from "./trash.ts";
 
@@ -112,10 +113,4 @@ async function keepCopy(backend: Backend, { entry, keep }: Second, call: Call): 
 interface Second {
   readonly entry: FileEntry;
   readonly keep: RelPath;
-}
-
-async function makeParents(backend: Backend, path: RelPath, call: Call): Promise<void> {
-  const missing: RelPath[] = [];
-  for (let dir = parentOf(path); dir !== root; dir = parentOf(dir)) missing.unshift(dir);
-  for (const dir of missing) await backend.makeDir(dir, call);
 }

@@ -1,10 +1,10 @@
 import { dirname } from "node:path";
 import type { Backend, Call, Content } from "../backends/backend.ts";
 import { SyncError, toSyncError } from "../errors.ts";
-import { flushFolder } from "../own_files.ts";
+import { absent, codeOf, flushFolder } from "../own_files.ts";
 import { printable } from "../path.ts";
 import type { FileEntry, LinkEntry } from "../types.ts";
-import { absent, codeOf, mustReach, reach, type TrashPlace } from "./trash_reach.ts";
+import { mustReach, reach, type TrashPlace } from "./trash_reach.ts";
 
 /** Makes the folder of a place in a trash folder, and those above it that are missing, with mode 0700. */
 export async function makeTrash(place: TrashPlace): Promise<void> {

@@ -1,7 +1,7 @@
 import { dirname, join } from "node:path";
-import { appendOwn, flushFolder, guardOwn, readOwnText } from "../own_files.ts";
+import { absent, appendOwn, flushFolder, guardOwn, readOwnText } from "../own_files.ts";
 import { type IndexFacts, type IndexPlace, itemLine, parseIndex } from "./trash_items.ts";
-import { absent, reach } from "./trash_reach.ts";
+import { reach } from "./trash_reach.ts";
 
 /** Judges what is kept of a pair under a trash folder, if anything is. Rejects with refused where another user could have written it. */
 export async function guardTrash({ home, pair }: IndexPlace): Promise<void> {

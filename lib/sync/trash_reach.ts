@@ -2,7 +2,7 @@ import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
 import { SyncError, toSyncError } from "../errors.ts";
-import { distrust, factsOf, foreign, type OwnFacts } from "../own_files.ts";
+import { absent, codeOf, distrust, factsOf, foreign, type OwnFacts } from "../own_files.ts";
 import { printable } from "../path.ts";
 
 /** A place in a trash folder of this machine: `base` is that folder, `at` lies below it; both absolute. */
@@ -116,17 +116,6 @@ async function isOwnFolder(
 function mustBeOwn(path: string, info: OwnFacts, lenient: number): void {
   const why = distrust(info, { kind: "folder", lenient });
   if (why !== undefined) throw foreign(path, why);
-}
-
-/** Undefined for the error of what is not there; throws every other one. */
-export function absent(error: unknown): undefined {
-  if (error instanceof Deno.errors.NotFound) return undefined;
-  throw error;
-}
-
-/** The system's code of an error, such as ENOSPC. */
-export function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && "code" in error ? String(error.code) : undefined;
 }
 
 /** The error in words, with the path as people know it. */

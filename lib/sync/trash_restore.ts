@@ -1,7 +1,8 @@
 import { dirname, posix } from "node:path";
 import type { Backend, Call } from "../backends/backend.ts";
 import { SyncError } from "../errors.ts";
-import { parentOf, printable, type RelPath, root } from "../path.ts";
+import { printable, type RelPath } from "../path.ts";
+import { foldersAbove, makeParents } from "./parents.ts";
 import { lookAtKept, readKept, removeFromDisk } from "./trash_disk.ts";
 import { appendLine, findIndexes, readIndex } from "./trash_index.ts";
 import { depthOf, goneLine, placeOf, type TrashItem } from "./trash_items.ts";
@@ -108,17 +109,6 @@ function gone({ at }: TrashItem): SyncError {
 
 async function forget({ id, pair }: TrashItem, { home }: ItemOptions): Promise<void> {
   await appendLine({ home, pair }, goneLine(id));
-}
-
-async function makeParents(backend: Backend, path: RelPath, call: Call): Promise<void> {
-  for (const dir of foldersAbove(path)) await backend.makeDir(dir, call);
-}
-
-/** The folders that a path lies in, from the root down. */
-function foldersAbove(path: RelPath): readonly RelPath[] {
-  const above: RelPath[] = [];
-  for (let dir = parentOf(path); dir !== root; dir = parentOf(dir)) above.unshift(dir);
-  return above;
 }
 
 async function wholeOf({ at, session }: TrashItem, { server, signal }: ItemOptions): Promise<Backend> {
