@@ -22,12 +22,12 @@ import { hostname } from "node:os";
 import { comparePathCommand } from "./cmd/compare_path.ts";
 import { newSessionCommand } from "./cmd/new_session.ts";
 import { syncPathCommand } from "./cmd/sync_path.ts";
-import type { SyncError } from "./lib/errors.ts";
+import type { SyncError } from "./lib/core/errors.ts";
 import type { DifferenceRecord, PlanRecord } from "./lib/report/records.ts";
 import type { SyncResult } from "./lib/report/result.ts";
-import { Redactor } from "./lib/redactor.ts";
-import type { Session } from "./lib/session.ts";
-import type { Common, Host, Options } from "./lib/shell/command.ts";
+import { Redactor } from "./lib/core/redactor.ts";
+import type { Session } from "./lib/session/session.ts";
+import type { Common, Host, Options } from "./lib/shell/command/command.ts";
 import {
   asListStep,
   asStep,
@@ -36,13 +36,13 @@ import {
   opening,
   pipe as pipeSteps,
   type Step,
-} from "./lib/shell/pipe.ts";
+} from "./lib/shell/run/pipe.ts";
 
-export { type ErrorKind, SyncError } from "./lib/errors.ts";
+export { type ErrorKind, SyncError } from "./lib/core/errors.ts";
 export type { DifferenceRecord, PlanRecord } from "./lib/report/records.ts";
 export type { SyncResult } from "./lib/report/result.ts";
-export type { Session } from "./lib/session.ts";
-export type { Opening, Step } from "./lib/shell/pipe.ts";
+export type { Session } from "./lib/session/session.ts";
+export type { Opening, Step } from "./lib/shell/run/pipe.ts";
 
 /** Options of newSession: New-Session's parameters in camelCase. */
 export type SessionOptions = Omit<Options<typeof newSessionCommand.params>, "address"> & CommonOptions;

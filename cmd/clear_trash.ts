@@ -1,10 +1,10 @@
-import { badInput } from "../lib/errors.ts";
-import { defineCommand } from "../lib/shell/command.ts";
-import { toggle } from "../lib/shell/types.ts";
-import { clearItem } from "../lib/sync/trash_restore.ts";
-import { loginParams } from "./login.ts";
-import { sessionInput } from "./session_input.ts";
-import { findItems, homeOfTrash, itemIds, Places, toTrashRecord, type TrashRecord } from "./trash_of_user.ts";
+import { badInput } from "../lib/core/errors.ts";
+import { defineCommand } from "../lib/shell/command/command.ts";
+import { toggle } from "../lib/shell/command/param_types.ts";
+import { clearItem } from "../lib/sync/trash/restore.ts";
+import { loginParams } from "./shared/connection_params.ts";
+import { sessionInput } from "./shared/session_param.ts";
+import { findItems, homeOfTrash, itemIds, Places, toTrashRecord, type TrashRecord } from "./shared/trash_location.ts";
 
 export const clearTrashCommand = defineCommand({
   name: "Clear-Trash",

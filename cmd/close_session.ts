@@ -1,7 +1,7 @@
-import { SyncError } from "../lib/errors.ts";
-import { defineCommand } from "../lib/shell/command.ts";
-import { listOf } from "../lib/shell/types.ts";
-import { sessionOrResult } from "./session_input.ts";
+import { SyncError } from "../lib/core/errors.ts";
+import { defineCommand } from "../lib/shell/command/command.ts";
+import { listOf } from "../lib/shell/command/param_types.ts";
+import { sessionOrResult } from "./shared/session_param.ts";
 
 export const closeSessionCommand = defineCommand({
   name: "Close-Session",

@@ -1,11 +1,11 @@
 import { type DifferenceRecord, type PlanRecord, toDifference, toPlanLine } from "../lib/report/records.ts";
-import { defineCommand, type Host } from "../lib/shell/command.ts";
+import { defineCommand, type Host } from "../lib/shell/command/command.ts";
 import { run } from "../lib/sync/run.ts";
-import type { Plan } from "../lib/types.ts";
-import { openMemory } from "./memory_of_pair.ts";
-import { type Job, needsSession, openPair, prepare } from "./pair.ts";
-import { type RunWords, toMemoryOptions, toRunOptions } from "./run_options.ts";
-import { checkSync, syncParams } from "./sync_params.ts";
+import type { Plan } from "../lib/core/entry.ts";
+import { openMemory } from "./shared/pair_state.ts";
+import { type Job, needsSession, openPair, prepare } from "./shared/folder_pair.ts";
+import { type RunWords, toMemoryOptions, toRunOptions } from "./shared/run_options.ts";
+import { checkSync, syncParams } from "./shared/sync_params.ts";
 
 export const comparePathCommand = defineCommand({
   name: "Compare-Path",

@@ -1,5 +1,5 @@
-import { type AnyCommand, defineCommand } from "../lib/shell/command.ts";
-import { text } from "../lib/shell/types.ts";
+import { type AnyCommand, defineCommand } from "../lib/shell/command/command.ts";
+import { text } from "../lib/shell/command/param_types.ts";
 
 /** What Get-Command gives for one command. */
 export interface CommandInfo {

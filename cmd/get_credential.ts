@@ -1,7 +1,7 @@
-import { badInput } from "../lib/errors.ts";
-import { defineCommand, type Host } from "../lib/shell/command.ts";
-import { hidden, type Secret, secret, text } from "../lib/shell/types.ts";
-import type { Credential } from "./credential.ts";
+import { badInput } from "../lib/core/errors.ts";
+import { defineCommand, type Host } from "../lib/shell/command/command.ts";
+import { hidden, type Secret, secret, text } from "../lib/shell/command/param_types.ts";
+import type { Credential } from "./shared/credential.ts";
 
 export const getCredentialCommand = defineCommand({
   name: "Get-Credential",

@@ -1,8 +1,8 @@
-import { badInput } from "../lib/errors.ts";
-import { type AnyCommand, defineCommand } from "../lib/shell/command.ts";
-import { commandList, helpText } from "../lib/shell/help.ts";
-import { nearest } from "../lib/shell/suggest.ts";
-import { text } from "../lib/shell/types.ts";
+import { badInput } from "../lib/core/errors.ts";
+import { type AnyCommand, defineCommand } from "../lib/shell/command/command.ts";
+import { commandList, helpText } from "../lib/shell/run/help.ts";
+import { nearest } from "../lib/shell/command/suggest.ts";
+import { text } from "../lib/shell/command/param_types.ts";
 
 /** Get-Help over a table of commands (it stands in that table itself, so it asks for it when it runs). */
 export function getHelpCommand(commands: () => readonly AnyCommand[]) {

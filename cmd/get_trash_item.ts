@@ -1,6 +1,6 @@
-import { defineCommand } from "../lib/shell/command.ts";
-import { text } from "../lib/shell/types.ts";
-import { findItems, homeOfTrash, toTrashRecord, type TrashRecord } from "./trash_of_user.ts";
+import { defineCommand } from "../lib/shell/command/command.ts";
+import { text } from "../lib/shell/command/param_types.ts";
+import { findItems, homeOfTrash, toTrashRecord, type TrashRecord } from "./shared/trash_location.ts";
 
 export const getTrashItemCommand = defineCommand({
   name: "Get-TrashItem",

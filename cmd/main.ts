@@ -1,20 +1,20 @@
 import { hostname } from "node:os";
-import { badInput, exitCodes, SyncError, toSyncError } from "../lib/errors.ts";
+import { badInput, exitCodes, SyncError, toSyncError } from "../lib/core/errors.ts";
 import { readObjects } from "../lib/report/json.ts";
 import { makeReporter, type Reporter } from "../lib/report/reporter.ts";
 import { exitCode } from "../lib/report/result.ts";
-import { Redactor } from "../lib/redactor.ts";
-import { Session } from "../lib/session.ts";
-import type { Host } from "../lib/shell/command.ts";
-import { evaluate, type World } from "../lib/shell/evaluate.ts";
-import { helpText } from "../lib/shell/help.ts";
-import { parse, type Statement } from "../lib/shell/parse.ts";
+import { Redactor } from "../lib/core/redactor.ts";
+import { Session } from "../lib/session/session.ts";
+import type { Host } from "../lib/shell/command/command.ts";
+import { evaluate, type World } from "../lib/shell/run/evaluate.ts";
+import { helpText } from "../lib/shell/run/help.ts";
+import { parse, type Statement } from "../lib/shell/parse/parser.ts";
 import { allNames, findCommand } from "./get_help.ts";
-import { type Line, readLine } from "./line.ts";
+import { type Line, readLine } from "./shared/arguments.ts";
 import { commands } from "./mod.ts";
-import { toTicket } from "./passport.ts";
-import { PassedOn, passing, type StageError } from "./stage_error.ts";
-import { askLine, canAsk, columns, interrupted, isPipe, sinks, ticker } from "./terminal.ts";
+import { toTicket } from "./shared/session_output.ts";
+import { PassedOn, passing, type StageError } from "./shared/upstream_error.ts";
+import { askLine, canAsk, columns, interrupted, isPipe, sinks, ticker } from "./shared/terminal.ts";
 
 /** The process edge: runs one command line with this terminal, this environment and these pipes, and gives the exit code. */
 export async function main(argv: readonly string[]): Promise<number> {

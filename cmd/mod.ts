@@ -1,4 +1,4 @@
-import type { AnyCommand } from "../lib/shell/command.ts";
+import type { AnyCommand } from "../lib/shell/command/command.ts";
 import { clearTrashCommand } from "./clear_trash.ts";
 import { closeSessionCommand } from "./close_session.ts";
 import { comparePathCommand } from "./compare_path.ts";

@@ -1,7 +1,7 @@
-import type { Session } from "../lib/session.ts";
-import { defineCommand } from "../lib/shell/command.ts";
-import { listOf, positiveDuration, text } from "../lib/shell/types.ts";
-import { login, loginParams, toReach } from "./login.ts";
+import type { Session } from "../lib/session/session.ts";
+import { defineCommand } from "../lib/shell/command/command.ts";
+import { listOf, positiveDuration, text } from "../lib/shell/command/param_types.ts";
+import { login, loginParams, toReach } from "./shared/connection_params.ts";
 
 export const newSessionCommand = defineCommand({
   name: "New-Session",

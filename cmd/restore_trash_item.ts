@@ -1,12 +1,12 @@
-import { badInput, SyncError } from "../lib/errors.ts";
-import { type Bound, defineCommand, type Host, type Params } from "../lib/shell/command.ts";
-import { toggle } from "../lib/shell/types.ts";
-import { PairTrash } from "../lib/sync/trash.ts";
-import type { TrashItem } from "../lib/sync/trash_items.ts";
-import { guardParents, restoreItem } from "../lib/sync/trash_restore.ts";
-import { loginParams } from "./login.ts";
-import { sessionInput } from "./session_input.ts";
-import { findItems, homeOfTrash, itemIds, Places, toTrashRecord, type TrashRecord } from "./trash_of_user.ts";
+import { badInput, SyncError } from "../lib/core/errors.ts";
+import { type Bound, defineCommand, type Host, type Params } from "../lib/shell/command/command.ts";
+import { toggle } from "../lib/shell/command/param_types.ts";
+import { PairTrash } from "../lib/sync/trash/trash.ts";
+import type { TrashItem } from "../lib/sync/trash/index.ts";
+import { guardParents, restoreItem } from "../lib/sync/trash/restore.ts";
+import { loginParams } from "./shared/connection_params.ts";
+import { sessionInput } from "./shared/session_param.ts";
+import { findItems, homeOfTrash, itemIds, Places, toTrashRecord, type TrashRecord } from "./shared/trash_location.ts";
 
 const params = {
   Id: {

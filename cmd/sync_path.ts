@@ -1,16 +1,16 @@
-import { SyncError, toSyncError } from "../lib/errors.ts";
+import { SyncError, toSyncError } from "../lib/core/errors.ts";
 import { startResult, type SyncResult } from "../lib/report/result.ts";
 import { describeFirstRun } from "../lib/report/summary.ts";
-import type { Session } from "../lib/session.ts";
-import { type Bound, defineCommand, type Host, type Params } from "../lib/shell/command.ts";
-import { toggle } from "../lib/shell/types.ts";
+import type { Session } from "../lib/session/session.ts";
+import { type Bound, defineCommand, type Host, type Params } from "../lib/shell/command/command.ts";
+import { toggle } from "../lib/shell/command/param_types.ts";
 import { run } from "../lib/sync/run.ts";
-import type { SyncEvent } from "../lib/types.ts";
-import { openMemory } from "./memory_of_pair.ts";
-import { type Job, needsSession, openPair, type Pair, prepare } from "./pair.ts";
-import { type GivenSession, sessionOrResult } from "./session_input.ts";
-import { toMemoryOptions, toRunOptions } from "./run_options.ts";
-import { checkSync, syncParams } from "./sync_params.ts";
+import type { SyncEvent } from "../lib/core/entry.ts";
+import { openMemory } from "./shared/pair_state.ts";
+import { type Job, needsSession, openPair, type Pair, prepare } from "./shared/folder_pair.ts";
+import { type GivenSession, sessionOrResult } from "./shared/session_param.ts";
+import { toMemoryOptions, toRunOptions } from "./shared/run_options.ts";
+import { checkSync, syncParams } from "./shared/sync_params.ts";
 
 const params = {
   ...syncParams,

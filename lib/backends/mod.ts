@@ -1,13 +1,13 @@
-import type { Protocol } from "./backend.ts";
-import { ftpOptions } from "./ftp_options.ts";
-import { gcsOptions } from "./gcs_options.ts";
-import { s3Options } from "./s3_options.ts";
-import { sftpOptions } from "./sftp_options.ts";
-import { webdavOptions } from "./webdav_options.ts";
+import type { Protocol } from "../core/backend.ts";
+import { ftpOptions } from "./ftp/options.ts";
+import { gcsOptions } from "./gcs/options.ts";
+import { s3Options } from "./s3/options.ts";
+import { sftpOptions } from "./sftp/options.ts";
+import { webdavOptions } from "./webdav/options.ts";
 
-export type { Address, Backend, Protocol, ProtocolOption } from "./backend.ts";
-export { followLinks } from "./follow.ts";
-export { openLocal } from "./local.ts";
+export type { Address, Backend, Protocol, ProtocolOption } from "../core/backend.ts";
+export { followLinks } from "./layers/follow_links.ts";
+export { openLocal } from "./local/mod.ts";
 
 /** The protocol table: one row a protocol. Its client library is imported when load() is called. */
 export const protocols = [
@@ -17,28 +17,28 @@ export const protocols = [
     defaultPort: undefined,
     local: true,
     options: [],
-    load: async () => (await import("./local.ts")).openFile,
+    load: async () => (await import("./local/mod.ts")).openFile,
   },
   {
     schemes: ["sftp", "scp"],
     names: ["Sftp", "Scp"],
     defaultPort: 22,
     options: sftpOptions,
-    load: async () => (await import("./sftp.ts")).openSftp,
+    load: async () => (await import("./sftp/mod.ts")).openSftp,
   },
   {
     schemes: ["ftp", "ftps", "ftpes"],
     names: ["Ftp"],
     defaultPort: 21,
     options: ftpOptions,
-    load: async () => (await import("./ftp.ts")).openFtp,
+    load: async () => (await import("./ftp/mod.ts")).openFtp,
   },
   {
     schemes: ["dav", "davs", "http", "https"],
     names: ["Webdav"],
     defaultPort: 80,
     options: webdavOptions,
-    load: async () => (await import("./webdav.ts")).openWebdav,
+    load: async () => (await import("./webdav/mod.ts")).openWebdav,
   },
   {
     schemes: ["gs"],
@@ -46,7 +46,7 @@ export const protocols = [
     defaultPort: 443,
     buckets: true,
     options: gcsOptions,
-    load: async () => (await import("./gcs.ts")).openGcs,
+    load: async () => (await import("./gcs/mod.ts")).openGcs,
   },
   {
     schemes: ["s3", "spaces", "r2"],
@@ -54,7 +54,7 @@ export const protocols = [
     defaultPort: undefined,
     buckets: true,
     options: s3Options,
-    load: async () => (await import("./s3.ts")).openS3,
+    load: async () => (await import("./s3/mod.ts")).openS3,
   },
 ] as const satisfies readonly Protocol[];
 

@@ -1,5 +1,5 @@
-import type { SyncError } from "../errors.ts";
-import { isInTrash } from "../temp.ts";
+import type { SyncError } from "../core/errors.ts";
+import { isInTrash } from "../core/temp_name.ts";
 import {
   type Action,
   type Conflict,
@@ -9,7 +9,7 @@ import {
   type Refusal,
   type Run,
   type SyncEvent,
-} from "../types.ts";
+} from "../core/entry.ts";
 import {
   type ConflictRecord,
   type FailureRecord,

@@ -1,4 +1,4 @@
-import type { Side } from "../types.ts";
+import type { Side } from "../core/entry.ts";
 import type { ActionName, FileRecord } from "./records.ts";
 
 /** The side a file comes from, as users see it. */

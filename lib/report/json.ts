@@ -1,4 +1,4 @@
-import { badInput } from "../errors.ts";
+import { badInput } from "../core/errors.ts";
 
 /** The longest line, or whole array, that is read: UTF-16 units. The result of a run over half a million files fits. */
 const longest = 256 * 1024 * 1024;

@@ -1,4 +1,4 @@
-import type { Action, Note, Plan, SyncEvent } from "../types.ts";
+import type { Action, Note, Plan, SyncEvent } from "../core/entry.ts";
 import { isDirectory } from "./records.ts";
 import { formatBytes, formatClock, formatCount, shorten, shown } from "./text.ts";
 import { isAscii, loadWidth, type Measure, roughWidth } from "./width.ts";

@@ -1,6 +1,6 @@
-import { categories, type ErrorKind, exitCodes, type SyncError } from "../errors.ts";
-import type { RelPath } from "../path.ts";
-import { type Action, type Conflict, type Entry, otherSide, type Refusal, type Run, type Side } from "../types.ts";
+import { categories, type ErrorKind, exitCodes, type SyncError } from "../core/errors.ts";
+import type { RelPath } from "../core/path.ts";
+import { type Action, type Conflict, type Entry, otherSide, type Refusal, type Run, type Side } from "../core/entry.ts";
 
 /** What a difference asks for: the ancestor's six words, and what only Tandem does. */
 export type ActionName =

@@ -1,5 +1,5 @@
-import type { SyncError } from "../errors.ts";
-import type { Run, SyncEvent } from "../types.ts";
+import type { SyncError } from "../core/errors.ts";
+import type { Run, SyncEvent } from "../core/entry.ts";
 import { itemizer } from "./itemize.ts";
 import type { ItemRecord } from "./items.ts";
 import {

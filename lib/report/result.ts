@@ -1,5 +1,5 @@
-import { exitCodes, type SyncError } from "../errors.ts";
-import type { Action, Note, Run, SyncEvent } from "../types.ts";
+import { exitCodes, type SyncError } from "../core/errors.ts";
+import type { Action, Note, Run, SyncEvent } from "../core/entry.ts";
 import {
   type ConflictRecord,
   type FailureRecord,

@@ -1,4 +1,4 @@
-import type { Plan } from "../types.ts";
+import type { Plan } from "../core/entry.ts";
 import type { SyncResult } from "./result.ts";
 import { formatBytes, formatCount, formatDuration, plural } from "./text.ts";
 

@@ -1,4 +1,4 @@
-import type { Ticket } from "../ticket.ts";
+import type { Ticket } from "../session/session_token.ts";
 import type { DifferenceRecord } from "./records.ts";
 import type { SyncResult } from "./result.ts";
 import { formatBytes, type Paint, plural, shorten, shown } from "./text.ts";

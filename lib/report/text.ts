@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { styleText } from "node:util";
-import { printable } from "../path.ts";
+import { printable } from "../core/path.ts";
 import { type Measure, roughWidth } from "./width.ts";
 
 /** What a message of one error may take on stderr: readable at a glance, and no peer can flood a log with it. Colours come on top. */

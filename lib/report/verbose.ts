@@ -1,4 +1,4 @@
-import type { Action, Note, Run, SyncEvent } from "../types.ts";
+import type { Action, Note, Run, SyncEvent } from "../core/entry.ts";
 import { nameAction, placeOf } from "./records.ts";
 import { sayAction } from "./table.ts";
 import { formatBytes, formatCount, sentence, shorten, shown } from "./text.ts";

@@ -1,25 +1,25 @@
-import type { Call } from "../backends/backend.ts";
-import { cancelled, SyncError, toSyncError } from "../errors.ts";
-import { printable, root } from "../path.ts";
-import { type Plan, type Side, sides as bothSides, type Snapshot, type SyncEvent } from "../types.ts";
-import { apply, type ApplyEnd } from "./apply.ts";
-import type { ApplyOptions } from "./crew.ts";
-import { dangers, describeDanger } from "./check.ts";
-import { confirmAbsences } from "./confirm.ts";
-import { gatherHidden, settleHidden } from "./hidden.ts";
-import type { Remembered } from "./history.ts";
-import { type Danger, type Limits, type PlanOptions, type RootState } from "./options.ts";
-import { type Ends, forgetRestored, noteInPlace, remember, watch } from "./run_memory.ts";
-import { planRun, type Scans } from "./run_plan.ts";
-import { checkRoots, findMarker, type Missing, type RootEntries } from "./run_roots.ts";
-import { type Scan, scan, type ScanOptions } from "./scan.ts";
-import { toSnapshot } from "./snapshot.ts";
-import { type Owner, toOwner } from "./tag.ts";
-import type { Backends } from "./transfer.ts";
-import type { PairTrash, Trash } from "./trash.ts";
-import { probeListing } from "./vanished.ts";
-import { alongShifts, findZoneShifts, noteShift } from "./zone_shift.ts";
-import { restoreDisplaced } from "./displaced.ts";
+import type { Call } from "../core/backend.ts";
+import { cancelled, SyncError, toSyncError } from "../core/errors.ts";
+import { printable, root } from "../core/path.ts";
+import { type Plan, type Side, sides as bothSides, type Snapshot, type SyncEvent } from "../core/entry.ts";
+import { apply, type ApplyEnd } from "./apply/apply.ts";
+import type { ApplyOptions } from "./apply/executor.ts";
+import { dangers, describeDanger } from "./guards/guards.ts";
+import { confirmAbsences } from "./confirm/confirm.ts";
+import { gatherHidden, settleHidden } from "./confirm/hidden_names.ts";
+import type { Remembered } from "./history/file.ts";
+import { type Danger, type Limits, type PlanOptions, type RootState } from "./common/options.ts";
+import { type Ends, forgetRestored, noteInPlace, remember, watch } from "./record_run.ts";
+import { planRun, type Scans } from "./plan_run.ts";
+import { checkRoots, findMarker, type Missing, type RootEntries } from "./guards/root_checks.ts";
+import { type Scan, scan, type ScanOptions } from "./scan/scan.ts";
+import { toSnapshot } from "./scan/snapshot.ts";
+import { type Owner, toOwner } from "./common/temp_tag.ts";
+import type { Backends } from "./apply/transfer.ts";
+import type { PairTrash, Trash } from "./trash/trash.ts";
+import { probeListing } from "./confirm/vanished.ts";
+import { alongShifts, findZoneShifts, noteShift } from "./history/time_zone_shift.ts";
+import { restoreDisplaced } from "./scan/displaced.ts";
 
 type Choices = Pick<
   PlanOptions,

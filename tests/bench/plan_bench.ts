@@ -1,8 +1,8 @@
-import type { RelPath } from "../../lib/path.ts";
-import { plan } from "../../lib/sync/plan.ts";
-import { toPlanOptions } from "../../lib/sync/options.ts";
-import { toSnapshot } from "../../lib/sync/snapshot.ts";
-import type { Entry } from "../../lib/types.ts";
+import type { RelPath } from "../../lib/core/path.ts";
+import { plan } from "../../lib/sync/plan/plan.ts";
+import { toPlanOptions } from "../../lib/sync/common/options.ts";
+import { toSnapshot } from "../../lib/sync/scan/snapshot.ts";
+import type { Entry } from "../../lib/core/entry.ts";
 import { ableTraits } from "../support/interpret.ts";
 
 const filesPerFolder = 100;

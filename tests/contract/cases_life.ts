@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import type { Backend } from "../../lib/backends/backend.ts";
-import { root, toRelPath } from "../../lib/path.ts";
+import type { Backend } from "../../lib/core/backend.ts";
+import { root, toRelPath } from "../../lib/core/path.ts";
 import { collect, isSame, pattern, streamBody, wholeBody } from "../support/content.ts";
 import { call, type Case, entry, folder, get, paths, put, rejects, text, within } from "./rig.ts";
 

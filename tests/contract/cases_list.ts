@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { root, toRelPath } from "../../lib/path.ts";
+import { root, toRelPath } from "../../lib/core/path.ts";
 import { call, type Case, entries, entry, file, folder, paths, put, rejects } from "./rig.ts";
 
 /** What list(), stat() and at() promise. */

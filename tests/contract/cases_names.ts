@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { nameOf, toRelPath, unfit } from "../../lib/path.ts";
+import { nameOf, toRelPath, unfit } from "../../lib/core/path.ts";
 import { call, type Case, entries, entry, folder, paths, put, text } from "./rig.ts";
 
 const nasty: readonly string[] = [

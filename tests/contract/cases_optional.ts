@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { root, toRelPath } from "../../lib/path.ts";
+import { root, toRelPath } from "../../lib/core/path.ts";
 import { pattern } from "../support/content.ts";
 import { call, type Case, entry, file, folder, get, link, paths, put, rejects, text } from "./rig.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import type { Body } from "../../lib/backends/backend.ts";
-import { toRelPath } from "../../lib/path.ts";
+import type { Body } from "../../lib/core/backend.ts";
+import { toRelPath } from "../../lib/core/path.ts";
 import { collect, pattern, streamBody } from "../support/content.ts";
 import { call, type Case, file, folder, get, put, rejects, sameBytes, text } from "./rig.ts";
 

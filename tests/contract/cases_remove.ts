@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { root, toRelPath } from "../../lib/path.ts";
+import { root, toRelPath } from "../../lib/core/path.ts";
 import { call, type Case, entry, file, folder, link, paths, put, rejects, text } from "./rig.ts";
 
 /** What makeDir() and remove() promise. */

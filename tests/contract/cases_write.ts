@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { tempPath } from "../../lib/temp.ts";
-import { SyncError } from "../../lib/errors.ts";
-import { toRelPath } from "../../lib/path.ts";
+import { tempPath } from "../../lib/core/temp_name.ts";
+import { SyncError } from "../../lib/core/errors.ts";
+import { toRelPath } from "../../lib/core/path.ts";
 import { isSame, pattern, streamBody, wholeBody } from "../support/content.ts";
 import { call, type Case, entry, file, folder, get, paths, put, rejects, sameBytes, text } from "./rig.ts";
 

@@ -1,4 +1,4 @@
-import { memory, type MemoryDials } from "../../lib/backends/memory.ts";
+import { memory, type MemoryDials } from "../../lib/backends/memory/mod.ts";
 import { noFolders } from "./no_folders.ts";
 import { conform, type Conformance } from "./suite.ts";
 

@@ -1,5 +1,5 @@
-import { openWebdav } from "../../lib/backends/webdav.ts";
-import { root } from "../../lib/path.ts";
+import { openWebdav } from "../../lib/backends/webdav/mod.ts";
+import { root } from "../../lib/core/path.ts";
 import { startProxy } from "../support/proxy.ts";
 import { startDavStore } from "../support/servers/dav_store.ts";
 import { davTarget } from "../support/webdav_target.ts";

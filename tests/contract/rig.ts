@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import type { Backend, Call } from "../../lib/backends/backend.ts";
-import { tempTag } from "../../lib/temp.ts";
-import { type ErrorKind, SyncError } from "../../lib/errors.ts";
-import { root, toRelPath } from "../../lib/path.ts";
-import type { DirEntry, Entry, FileEntry, LinkEntry } from "../../lib/types.ts";
+import type { Backend, Call } from "../../lib/core/backend.ts";
+import { tempTag } from "../../lib/core/temp_name.ts";
+import { type ErrorKind, SyncError } from "../../lib/core/errors.ts";
+import { root, toRelPath } from "../../lib/core/path.ts";
+import type { DirEntry, Entry, FileEntry, LinkEntry } from "../../lib/core/entry.ts";
 import { collect, isSame, wholeBody } from "../support/content.ts";
 
 export const optionalMethods = [

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Backend } from "../../lib/backends/backend.ts";
+import type { Backend } from "../../lib/core/backend.ts";
 import { lifeCases } from "./cases_life.ts";
 import { listCases } from "./cases_list.ts";
 import { nameCases } from "./cases_names.ts";

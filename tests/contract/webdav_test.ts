@@ -2,7 +2,7 @@ import { startProxy } from "../support/proxy.ts";
 import { skipsServer } from "../support/servers/install.ts";
 import { type DavKind, davRecipe, startDav } from "../support/servers/webdav.ts";
 import { openTestDav } from "../support/webdav_target.ts";
-import { root } from "../../lib/path.ts";
+import { root } from "../../lib/core/path.ts";
 import { call } from "./rig.ts";
 import { shared } from "./shared.ts";
 import { conform } from "./suite.ts";

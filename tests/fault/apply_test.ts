@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import type { Backend } from "../../lib/backends/backend.ts";
-import { memory } from "../../lib/backends/memory.ts";
-import { SyncError } from "../../lib/errors.ts";
-import type { Action, SyncEvent } from "../../lib/types.ts";
+import type { Backend } from "../../lib/core/backend.ts";
+import { memory } from "../../lib/backends/memory/mod.ts";
+import { SyncError } from "../../lib/core/errors.ts";
+import type { Action, SyncEvent } from "../../lib/core/entry.ts";
 import { faulty, linkLost } from "../support/faulty.ts";
 import { over } from "../support/over.ts";
 import { applied, brief, entryAt, failure, fileAt, plant, remove, texts, upload } from "../unit/sync/rig.ts";

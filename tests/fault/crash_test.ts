@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "npm:fast-check@4.10.2";
-import { memory, type OptionalMethod } from "../../lib/backends/memory.ts";
+import { memory, type OptionalMethod } from "../../lib/backends/memory/mod.ts";
 import { Crash, faulty } from "../support/faulty.ts";
 import { runs } from "../support/runs.ts";
 import { NOON, plant, ran, type Texts, texts } from "../unit/sync/rig.ts";

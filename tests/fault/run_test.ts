@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { memory, type MemoryDials } from "../../lib/backends/memory.ts";
-import { SyncError } from "../../lib/errors.ts";
+import { memory, type MemoryDials } from "../../lib/backends/memory/mod.ts";
+import { SyncError } from "../../lib/core/errors.ts";
 import type { RunOptions } from "../../lib/sync/run.ts";
 import { Crash, faulty } from "../support/faulty.ts";
 import { noRemove, noWrite } from "../support/watch.ts";

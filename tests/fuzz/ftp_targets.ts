@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { factsCommand, mlsdLines, parseMlst } from "../../lib/backends/ftp_facts.ts";
-import { Lines } from "../../lib/backends/ftp_lines.ts";
-import { type Listing, listLines, type ListSettings, parseTime } from "../../lib/backends/ftp_list.ts";
-import { epsvPort, featuresOf, kindOf, pasvPort, pwdFolder, refusal, said } from "../../lib/backends/ftp_reply.ts";
-import { Records } from "../../lib/backends/ftp_witness.ts";
-import { SyncError } from "../../lib/errors.ts";
-import { isChild, toRelPath } from "../../lib/path.ts";
+import { factsCommand, mlsdLines, parseMlst } from "../../lib/backends/ftp/mlsd_parser.ts";
+import { Lines } from "../../lib/backends/ftp/line_splitter.ts";
+import { type Listing, listLines, type ListSettings, parseTime } from "../../lib/backends/ftp/listing_parser.ts";
+import { epsvPort, featuresOf, kindOf, pasvPort, pwdFolder, refusal, said } from "../../lib/backends/ftp/reply.ts";
+import { Records } from "../../lib/net/close_notify.ts";
+import { SyncError } from "../../lib/core/errors.ts";
+import { isChild, toRelPath } from "../../lib/core/path.ts";
 import type { FuzzTarget } from "./target.ts";
 
 const NOW = Date.UTC(2026, 10, 22, 12);

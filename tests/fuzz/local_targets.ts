@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import { isIP } from "node:net";
-import { formatAddress, parseAddress, redactAddress, rejectLookalike } from "../../lib/address.ts";
+import { formatAddress, parseAddress, redactAddress, rejectLookalike } from "../../lib/core/address.ts";
 import { protocols } from "../../lib/backends/mod.ts";
-import { SyncError } from "../../lib/errors.ts";
-import { toRelPath } from "../../lib/path.ts";
+import { SyncError } from "../../lib/core/errors.ts";
+import { toRelPath } from "../../lib/core/path.ts";
 import { readObjects } from "../../lib/report/json.ts";
-import { parse } from "../../lib/shell/parse.ts";
-import { unpackBlock } from "../../lib/sync/history_rows.ts";
-import { toOwner } from "../../lib/sync/lock_owner.ts";
-import { goneLine, itemLine, parseIndex, toRunName, type TrashItem } from "../../lib/sync/trash_items.ts";
-import { openTicket, sealTicket, ticketAddress } from "../../lib/ticket.ts";
+import { parse } from "../../lib/shell/parse/parser.ts";
+import { unpackBlock } from "../../lib/sync/history/blocks.ts";
+import { toOwner } from "../../lib/sync/lock/owner.ts";
+import { goneLine, itemLine, parseIndex, toRunName, type TrashItem } from "../../lib/sync/trash/index.ts";
+import { openTicket, sealTicket, ticketAddress } from "../../lib/session/session_token.ts";
 import type { FuzzTarget } from "./target.ts";
 
 const isSyncError = (error: unknown) => error instanceof SyncError;

@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { generateKeyPairSync } from "node:crypto";
-import { parsePins } from "../../lib/backends/host_pins.ts";
-import { judgeHostKey, knownKeyTypes, parseKnownHosts } from "../../lib/backends/known_hosts.ts";
-import { FindReader } from "../../lib/backends/sftp_find.ts";
-import { parseSums } from "../../lib/backends/sftp_hash.ts";
-import { loadSshConfig, parseJumps, resolveSshConfig } from "../../lib/backends/ssh_config.ts";
-import { publicKeyOf, readKey } from "../../lib/backends/ssh_keys.ts";
-import { MessageFilter, type RawProtocol } from "../../lib/backends/ssh_messages.ts";
-import { SyncError } from "../../lib/errors.ts";
-import { root } from "../../lib/path.ts";
+import { parsePins } from "../../lib/ssh/host_key_pins.ts";
+import { judgeHostKey, knownKeyTypes, parseKnownHosts } from "../../lib/ssh/known_hosts.ts";
+import { FindReader } from "../../lib/backends/sftp/remote_find.ts";
+import { parseSums } from "../../lib/backends/sftp/remote_checksum.ts";
+import { loadSshConfig, parseJumps, resolveSshConfig } from "../../lib/ssh/config.ts";
+import { publicKeyOf, readKey } from "../../lib/ssh/private_key.ts";
+import { MessageFilter, type RawProtocol } from "../../lib/ssh/messages.ts";
+import { SyncError } from "../../lib/core/errors.ts";
+import { root } from "../../lib/core/path.ts";
 import { assertNamed } from "./http_targets.ts";
 import type { FuzzTarget } from "./target.ts";
 

@@ -13,24 +13,24 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   "cmd": ["cmd", "lib", "lib/backends/mod.ts", "lib/sync", "lib/shell", "lib/report"],
 };
 /** What may be imported beyond the arrows as long as nothing but types comes of it. */
-const typeArrows: Readonly<Record<string, readonly string[]>> = { "lib/sync": ["lib/backends/backend.ts"] };
+const typeArrows: Readonly<Record<string, readonly string[]>> = { "lib/sync": ["lib/core/backend.ts"] };
 /** Where npm packages may be imported; layers_test.ts sees to it that each has one file. */
 const npmFolders = ["lib/backends", "lib/report"];
 
 const edgeFolders = ["lib/backends"];
 const edgeFiles = [
   "cmd/main.ts",
-  "cmd/terminal.ts",
-  "lib/account.ts",
-  "lib/own_files.ts",
-  "lib/state.ts",
-  "lib/sync/history.ts",
-  "lib/sync/history_book.ts",
-  "lib/sync/lock.ts",
-  "lib/sync/lock_owner.ts",
-  "lib/sync/trash_disk.ts",
-  "lib/sync/trash_index.ts",
-  "lib/sync/trash_reach.ts",
+  "cmd/shared/terminal.ts",
+  "lib/machine/account.ts",
+  "lib/machine/own_files.ts",
+  "lib/session/state_folder.ts",
+  "lib/sync/history/file.ts",
+  "lib/sync/history/sealed_file.ts",
+  "lib/sync/lock/local_lock.ts",
+  "lib/sync/lock/owner.ts",
+  "lib/sync/trash/disk.ts",
+  "lib/sync/trash/index_file.ts",
+  "lib/sync/trash/reach.ts",
 ];
 const pureModules = ["path", "crypto", "util", "buffer", "stream"];
 const worldNames = ["Deno", "process", "globalThis", "fetch", "WebSocket", "Worker", "localStorage"];

@@ -1,10 +1,21 @@
 import assert from "node:assert/strict";
 import fc from "npm:fast-check@4.10.2";
-import { SyncError } from "../../lib/errors.ts";
-import { bind, bindOptions, type Given } from "../../lib/shell/bind.ts";
-import { defineCommand } from "../../lib/shell/command.ts";
-import { parseWords } from "../../lib/shell/parse.ts";
-import { duration, listOf, number, oneOf, path, secret, share, size, text, toggle } from "../../lib/shell/types.ts";
+import { SyncError } from "../../lib/core/errors.ts";
+import { bind, bindOptions, type Given } from "../../lib/shell/bind/binder.ts";
+import { defineCommand } from "../../lib/shell/command/command.ts";
+import { parseWords } from "../../lib/shell/parse/parser.ts";
+import {
+  duration,
+  listOf,
+  number,
+  oneOf,
+  path,
+  secret,
+  share,
+  size,
+  text,
+  toggle,
+} from "../../lib/shell/command/param_types.ts";
 import { runs } from "../support/runs.ts";
 
 const numRuns = runs(2_000, 100_000);

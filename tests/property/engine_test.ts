@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "npm:fast-check@4.10.2";
-import { isWithin, type RelPath, toRelPath } from "../../lib/path.ts";
-import { type FileEntry, type LinkEntry, sides as bothSides } from "../../lib/types.ts";
+import { isWithin, type RelPath, toRelPath } from "../../lib/core/path.ts";
+import { type FileEntry, type LinkEntry, sides as bothSides } from "../../lib/core/entry.ts";
 import { utf8 } from "../support/content.ts";
 import { runs, seeded } from "../support/runs.ts";
 import { comeToRest, liveThrough, quietSync, simulate, syncOnce, userEdit, type World } from "../support/simulation.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "npm:fast-check@4.10.2";
-import { otherSide } from "../../lib/types.ts";
+import { otherSide } from "../../lib/core/entry.ts";
 import { runs, seeded } from "../support/runs.ts";
 import {
   comeToRest,

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "npm:fast-check@4.10.2";
-import { SyncError } from "../../lib/errors.ts";
-import { takeLock } from "../../lib/sync/lock.ts";
-import type { Lock } from "../../lib/sync/lock_owner.ts";
+import { SyncError } from "../../lib/core/errors.ts";
+import { takeLock } from "../../lib/sync/lock/local_lock.ts";
+import type { Lock } from "../../lib/sync/lock/owner.ts";
 import { runs, seeded } from "../support/runs.ts";
 
 /** What the runs of one machine do; those of one step do it at the same moment. `late`: ms that pass before. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "npm:fast-check@4.10.2";
-import { SyncError } from "../../lib/errors.ts";
-import { parse, parseWords } from "../../lib/shell/parse.ts";
+import { SyncError } from "../../lib/core/errors.ts";
+import { parse, parseWords } from "../../lib/shell/parse/parser.ts";
 import { runs } from "../support/runs.ts";
 
 const numRuns = runs(3_000, 200_000);

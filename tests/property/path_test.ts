@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { posix, win32 } from "node:path";
 import fc from "npm:fast-check@4.10.2";
-import { diskPath } from "../../lib/backends/local_names.ts";
-import { comparePaths, foldPath, gate, nameOf, parentOf, printable, root, toRelPath } from "../../lib/path.ts";
-import { tempPath, tempTag } from "../../lib/temp.ts";
+import { diskPath } from "../../lib/backends/local/names.ts";
+import { comparePaths, foldPath, gate, nameOf, parentOf, printable, root, toRelPath } from "../../lib/core/path.ts";
+import { tempPath, tempTag } from "../../lib/core/temp_name.ts";
 import { runs } from "../support/runs.ts";
 
 const options = { numRuns: runs(2000, 100_000) };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "npm:fast-check@4.10.2";
-import { isWithin, parentOf, type RelPath } from "../../lib/path.ts";
-import type { Action, OpaqueEntry, Plan, Side } from "../../lib/types.ts";
+import { isWithin, parentOf, type RelPath } from "../../lib/core/path.ts";
+import type { Action, OpaqueEntry, Plan, Side } from "../../lib/core/entry.ts";
 import { interpret, type Tree } from "../support/interpret.ts";
 import { anyOptions, checks, historyOf, planTrees } from "../support/plans.ts";
 import { anyPath, anyStory, tell } from "../support/trees.ts";

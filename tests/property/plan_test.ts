@@ -1,10 +1,18 @@
 import assert from "node:assert/strict";
 import fc from "npm:fast-check@4.10.2";
-import { isWithin, type RelPath } from "../../lib/path.ts";
-import { toPlanOptions } from "../../lib/sync/options.ts";
-import { plan } from "../../lib/sync/plan.ts";
-import { toSnapshot } from "../../lib/sync/snapshot.ts";
-import { type Action, type Entry, type History, type Known, otherSide, type Plan, type Side } from "../../lib/types.ts";
+import { isWithin, type RelPath } from "../../lib/core/path.ts";
+import { toPlanOptions } from "../../lib/sync/common/options.ts";
+import { plan } from "../../lib/sync/plan/plan.ts";
+import { toSnapshot } from "../../lib/sync/scan/snapshot.ts";
+import {
+  type Action,
+  type Entry,
+  type History,
+  type Known,
+  otherSide,
+  type Plan,
+  type Side,
+} from "../../lib/core/entry.ts";
 import { ableTraits, interpret, remember, toHistory, type Tree } from "../support/interpret.ts";
 import { anyMode, anyOptions, checks, historyOf, planTrees } from "../support/plans.ts";
 import { anyPath, anyStory, outline, tell } from "../support/trees.ts";

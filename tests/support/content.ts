@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import type { Body, Content } from "../../lib/backends/backend.ts";
+import type { Body, Content } from "../../lib/core/backend.ts";
 
 /** Bytes that differ from place to place and from seed to seed, the same on every machine. */
 export function pattern(size: number, seed = 1): Uint8Array<ArrayBuffer> {

@@ -1,5 +1,5 @@
-import type { Backend } from "../../lib/backends/backend.ts";
-import { openLocal } from "../../lib/backends/local.ts";
+import type { Backend } from "../../lib/core/backend.ts";
+import { openLocal } from "../../lib/backends/local/mod.ts";
 
 /** A folder of this machine's disk, and the backend that is rooted there; removed in the end. */
 export interface Disk extends AsyncDisposable {

@@ -1,7 +1,7 @@
-import type { Backend, Content } from "../../lib/backends/backend.ts";
-import { type Attempt, decorate, type Listing, type Operation } from "../../lib/backends/decorate.ts";
-import { SyncError } from "../../lib/errors.ts";
-import type { Entry } from "../../lib/types.ts";
+import type { Backend, Content } from "../../lib/core/backend.ts";
+import { type Attempt, decorate, type Listing, type Operation } from "../../lib/backends/layers/decorator.ts";
+import { SyncError } from "../../lib/core/errors.ts";
+import type { Entry } from "../../lib/core/entry.ts";
 import { mutating } from "./operations.ts";
 
 /** Something that goes wrong. Which calls: `on` these operations, at this `path`, from the `nth` such call on (the first), `times` of them (all). */

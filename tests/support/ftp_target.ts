@@ -1,5 +1,5 @@
-import type { Backend, Target } from "../../lib/backends/backend.ts";
-import { openFtp } from "../../lib/backends/ftp.ts";
+import type { Backend, Target } from "../../lib/core/backend.ts";
+import { openFtp } from "../../lib/backends/ftp/mod.ts";
 import type { FtpServer, FtpTls } from "./servers/ftp.ts";
 
 export interface FtpTargetOptions {

@@ -1,5 +1,5 @@
-import type { Backend, Target } from "../../lib/backends/backend.ts";
-import { openGcs } from "../../lib/backends/gcs.ts";
+import type { Backend, Target } from "../../lib/core/backend.ts";
+import { openGcs } from "../../lib/backends/gcs/mod.ts";
 import type { GcsServer } from "./servers/gcs.ts";
 
 export interface GcsTargetOptions {

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { DatabaseSync } from "node:sqlite";
-import { toRelPath } from "../../lib/path.ts";
-import { openHistory, type Remembered } from "../../lib/sync/history.ts";
-import type { PairIdentity } from "../../lib/sync/pair_name.ts";
-import type { Known, Lesson } from "../../lib/types.ts";
+import { toRelPath } from "../../lib/core/path.ts";
+import { openHistory, type Remembered } from "../../lib/sync/history/file.ts";
+import type { PairIdentity } from "../../lib/sync/history/pair_id.ts";
+import type { Known, Lesson } from "../../lib/core/entry.ts";
 
 export const pair: PairIdentity = {
   machine: "m",

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import type { Traits } from "../../lib/backends/backend.ts";
-import { parentOf, type RelPath, root, toRelPath } from "../../lib/path.ts";
-import { toSnapshot } from "../../lib/sync/snapshot.ts";
+import type { Traits } from "../../lib/core/backend.ts";
+import { parentOf, type RelPath, root, toRelPath } from "../../lib/core/path.ts";
+import { toSnapshot } from "../../lib/sync/scan/snapshot.ts";
 import {
   type Action,
   type Entry,
@@ -13,7 +13,7 @@ import {
   type Side,
   sides as bothSides,
   type Snapshot,
-} from "../../lib/types.ts";
+} from "../../lib/core/entry.ts";
 
 /** Something on a side: what its listing shows, and the content that the planner does not see. */
 export interface Thing {

@@ -1,7 +1,7 @@
-import type { Backend } from "../../lib/backends/backend.ts";
-import { type Around, decorate } from "../../lib/backends/decorate.ts";
-import { parentOf, type RelPath, root } from "../../lib/path.ts";
-import type { Entry } from "../../lib/types.ts";
+import type { Backend } from "../../lib/core/backend.ts";
+import { type Around, decorate } from "../../lib/backends/layers/decorator.ts";
+import { parentOf, type RelPath, root } from "../../lib/core/path.ts";
+import type { Entry } from "../../lib/core/entry.ts";
 
 /** How listings go wrong. `seed`: which entries; `steady`: the same ones each time, as a parser would; `among`: one entry in so many. */
 export interface Lies {

@@ -1,135 +1,135 @@
 import type { Mutant } from "./mutants_list.ts";
 
 const oneConnection = "tests/contract/one_connection_test.ts";
-const link = "tests/unit/backends/webdav_link_test.ts";
-const turns = "tests/unit/backends/turns_test.ts";
-const expecting = "tests/unit/backends/webdav_expect_test.ts";
-const hidden = "tests/e2e/hidden_names_test.ts";
+const link = "tests/unit/backends/webdav/client_test.ts";
+const turns = "tests/unit/net/semaphore_test.ts";
+const expecting = "tests/unit/backends/webdav/preconditions_test.ts";
+const hidden = "tests/e2e/cli/hidden_names_test.ts";
 
 /** Sabotages of WebDAV and HTTP: logins, hidden names, waits for connections, ETags, bounds. */
 export const mutantsOfDav: readonly Mutant[] = [
   {
     name: "dav: a session answers another scheme than the one it began with",
-    file: "lib/backends/webdav_auth.ts",
+    file: "lib/backends/webdav/auth.ts",
     old: "if (now.scheme !== before.scheme) return",
     new: "if (now.scheme === undefined) return",
     tests: [link],
   },
   {
     name: "dav: a session answers a weaker digest than before",
-    file: "lib/backends/webdav_auth.ts",
+    file: "lib/backends/webdav/auth.ts",
     old: "if (rankOf(now) < rankOf(before)) return",
     new: "if (rankOf(now) === 0) return",
     tests: [link],
   },
   {
     name: "dav: a session answers for any realm",
-    file: "lib/backends/webdav_auth.ts",
+    file: "lib/backends/webdav/auth.ts",
     old: 'return now.params.get("realm") === before.params.get("realm") ?',
     new: 'return now.params.get("realm") !== undefined ?',
     tests: [link],
   },
   {
     name: "dav: a login is remembered by its last challenge",
-    file: "lib/backends/webdav_link.ts",
+    file: "lib/backends/webdav/client.ts",
     old: "this.#challenge ??= challenge;",
     new: "this.#challenge = undefined;",
     tests: [link],
   },
   {
     name: "dav: a challenge overrules the answer that another request gave meanwhile",
-    file: "lib/backends/webdav_link.ts",
+    file: "lib/backends/webdav/client.ts",
     old: "if (this.#authorizer !== used) return;",
     new: "if (this.#authorizer === challenge as unknown) return;",
     tests: [link],
   },
   {
     name: "dav: the version of a small download is looked at while its connection is held",
-    file: "lib/backends/webdav_read.ts",
+    file: "lib/backends/webdav/read.ts",
     old: "const whole = await upTo(reply, skip + take, taking);",
     new: "if (!taking.isProven) await taking.check();\n  const whole = await upTo(reply, skip + take, taking);",
     tests: [oneConnection],
   },
   {
     name: "dav: a download whose reply tells no version is believed",
-    file: "lib/backends/webdav_read.ts",
+    file: "lib/backends/webdav/read.ts",
     old: "if (!taking.isProven) await taking.check();",
     new: "",
     tests: [oneConnection, expecting],
   },
   {
     name: "dav: a wait for a connection has no end",
-    file: "lib/backends/turns.ts",
+    file: "lib/net/semaphore.ts",
     old: "if (left <= 1) leave(error());",
     new: "if (left <= 1) error();",
     tests: [turns],
   },
   {
     name: "dav: a wait for a connection ends though others get on",
-    file: "lib/backends/turns.ts",
+    file: "lib/net/semaphore.ts",
     old: "if (this.#waiting.size > 0) this.#moved = performance.now();",
     new: "",
     tests: [turns],
   },
   {
     name: "dav: the body of an upload waits for a connection like everything else",
-    file: "lib/backends/nested.ts",
+    file: "lib/net/nested_calls.ts",
     old: "return this.#inside.getStore() === true;",
     new: "return this.#inside.getStore() !== true && false;",
     tests: [oneConnection],
   },
   {
     name: "dav: a connection that serves the body of an upload counts",
-    file: "lib/backends/http.ts",
+    file: "lib/http/client.ts",
     old: "if (connection !== undefined && isNested) this.#beyond.add(connection);",
     new: "",
     tests: [oneConnection],
   },
   {
     name: "dav: no name that may be hidden is looked at",
-    file: "lib/sync/hidden.ts",
+    file: "lib/sync/confirm/hidden_names.ts",
     old: "if (await harmless(backend.stat(path, call)) !== undefined) return true;",
     new: "if (await harmless(backend.stat(path, call)) === null) return true;",
     tests: [hidden],
   },
   {
     name: "dav: names that may be hidden count as absent where no trial is possible",
-    file: "lib/sync/hidden.ts",
+    file: "lib/sync/confirm/hidden_names.ts",
     old: "else if (shows === undefined && removable.length > 0) {",
     new: "else if (shows === null && removable.length > 0) {",
     tests: [hidden],
   },
   {
     name: "dav: a trial is written in a run that only plans or only reads",
-    file: "lib/sync/hidden.ts",
+    file: "lib/sync/confirm/hidden_names.ts",
     old: "if (!isWritten || planOnly) return undefined;",
     new: "",
     tests: [hidden],
   },
   {
     name: "dav: a trial file that the listing lacks proves nothing",
-    file: "lib/backends/webdav_change.ts",
+    file: "lib/backends/webdav/changes.ts",
     old: "learned.showsDots = shown.some(({ path }) => nameOf(path) === name);",
     new: "learned.showsDots = shown.some(({ path }) => nameOf(path) === name) || true;",
     tests: [hidden],
   },
   {
     name: "dav: a folder is removed from a server that may hide what it holds",
-    file: "lib/backends/webdav_change.ts",
+    file: "lib/backends/webdav/changes.ts",
     old: "if (await listsDots(finder, spot)) return;",
     new: "if (finder !== undefined) return;",
     tests: [hidden],
   },
   {
     name: "dav: an ETag that stays proves a version whose time moved",
-    file: "lib/backends/webdav_read.ts",
+    file: "lib/backends/webdav/read.ts",
     old: "if (isServersTime && toSecond(modified) !== toSecond(expect.modified)) return false;",
     new: "",
     tests: [expecting],
   },
   {
     name: "dav: an ETag that is another in each answer is believed",
-    file: "lib/backends/webdav_expect.ts",
+    file: "lib/backends/webdav/preconditions.ts",
     old: "finder.learned.looseTags = true;",
     new: "finder.learned.looseTags = false;",
     tests: [expecting],

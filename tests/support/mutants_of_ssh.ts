@@ -1,8 +1,8 @@
 import type { Mutant } from "./mutants_list.ts";
 
-const messages = "tests/unit/backends/ssh_messages_test.ts";
-const odd = "tests/unit/backends/sftp_odd_servers_test.ts";
-const filter = "lib/backends/ssh_messages.ts";
+const messages = "tests/unit/ssh/messages_test.ts";
+const odd = "tests/unit/backends/sftp/odd_servers_test.ts";
+const filter = "lib/ssh/messages.ts";
 
 /** Sabotages of SSH and SFTP. */
 export const mutantsOfSsh: readonly Mutant[] = [
@@ -85,56 +85,56 @@ export const mutantsOfSsh: readonly Mutant[] = [
   },
   {
     name: "ssh: a further link takes any host key",
-    file: "lib/backends/ssh_hops.ts",
+    file: "lib/ssh/jump_hosts.ts",
     old: "verify: (key) => Buffer.compare(hostKey, key) === 0 ?",
     new: "verify: (key) => Buffer.compare(hostKey, key) !== 2 ?",
-    tests: ["tests/e2e/sftp_early_success_test.ts"],
+    tests: ["tests/e2e/sftp/early_success_test.ts"],
   },
   {
     name: "sftp: two open files may share a handle",
-    file: "lib/backends/sftp_handles.ts",
+    file: "lib/backends/sftp/handles.ts",
     old: "for (const one of same) this.#shared.add(one);",
     new: "",
     tests: [odd],
   },
   {
     name: "sftp: handles that were shared are opened side by side again",
-    file: "lib/backends/sftp_handles.ts",
+    file: "lib/backends/sftp/handles.ts",
     old: "    this.#most = 1;\n  }\n\n  /** Throws busy",
     new: "  }\n\n  /** Throws busy",
-    tests: ["tests/unit/backends/sftp_handles_test.ts"],
+    tests: ["tests/unit/backends/sftp/handles_test.ts"],
   },
   {
     name: "sftp: a server that allows no more open files is asked for as many again",
-    file: "lib/backends/sftp_handles.ts",
+    file: "lib/backends/sftp/handles.ts",
     old: "this.#most = Math.max(1, Math.min(this.#most, this.#open.size));",
     new: "this.#most = Infinity;",
     tests: [odd],
   },
   {
     name: "sftp: a write is proven by nothing",
-    file: "lib/backends/sftp_temp.ts",
+    file: "lib/backends/sftp/temp_file.ts",
     old: 'if (found?.kind === "file" && found.size === draft.options.size) return found;',
     new: 'if (found?.kind === "file") return { ...found, size: draft.options.size };',
     tests: [odd],
   },
   {
     name: "sftp: an old version that stepped aside counts as a leftover",
-    file: "lib/sync/scan.ts",
+    file: "lib/sync/scan/scan.ts",
     old: "found.asides.push(entry);",
     new: "found.leftovers.push(entry.path);",
-    tests: ["tests/e2e/sftp_swap_test.ts"],
+    tests: ["tests/e2e/sftp/swap_test.ts"],
   },
   {
     name: "sftp: a folder that was seen a moment ago counts for removals",
-    file: "lib/backends/sftp.ts",
+    file: "lib/backends/sftp/mod.ts",
     old: "this.#folders.checkNow(wire, parentOf(path), ask)",
     new: "this.#folders.check(wire, parentOf(path), ask)",
     tests: [odd],
   },
   {
     name: "sftp: the folders above are not looked at before the rename",
-    file: "lib/backends/sftp_temp.ts",
+    file: "lib/backends/sftp/temp_file.ts",
     old: "const [attributes] = await Promise.all([wire.lstat(draft.temp, draft), draft.checkParent(wire)]);",
     new: "const [attributes] = await Promise.all([wire.lstat(draft.temp, draft)]);",
     tests: [odd],

@@ -1,11 +1,13 @@
 import type { Mutant } from "./mutants_list.ts";
 
-const unit = (name: string) => `tests/unit/backends/${name}_test.ts`;
-const trust = { file: "lib/backends/tls_trust.ts", tests: [unit("tls_trust")] };
-const stream = { file: "lib/backends/wire_tls.ts", tests: [unit("wire_tls")] };
-const records = { file: "lib/backends/ftp_witness.ts", tests: [unit("ftp_tls")] };
-const rate = { file: "lib/backends/wire.ts", tests: [unit("wire"), unit("wire_tls")] };
-const first = { file: "lib/backends/peer_protocol.ts", tests: [unit("peer_protocol")] };
+const trust = { file: "lib/net/tls.ts", tests: ["tests/unit/net/tls_test.ts"] };
+const stream = { file: "lib/net/tls_transport.ts", tests: ["tests/unit/net/tls_transport_test.ts"] };
+const records = { file: "lib/net/close_notify.ts", tests: ["tests/unit/backends/ftp/tls_test.ts"] };
+const rate = {
+  file: "lib/net/transport.ts",
+  tests: ["tests/unit/net/transport_test.ts", "tests/unit/net/tls_transport_test.ts"],
+};
+const first = { file: "lib/net/peer_protocol.ts", tests: ["tests/unit/net/peer_protocol_test.ts"] };
 
 /** Sabotages of what proves servers over TLS, holds them back, and notices their end. */
 export const mutantsOfTls: readonly Mutant[] = [
@@ -72,10 +74,10 @@ export const mutantsOfTls: readonly Mutant[] = [
   },
   {
     name: "TLS: the parameter refuses the digits that messages print",
-    file: "lib/shell/types.ts",
+    file: "lib/shell/command/param_types.ts",
     old: "[0-9a-f]{2}(?:[: -]?[0-9a-f]{2}){19}(?:(?:[: -]?[0-9a-f]{2}){12})?",
     new: "[0-9a-f]{2}(?:[:-][0-9a-f]{2}){19}(?:(?:[:-][0-9a-f]{2}){12})?",
-    tests: ["tests/unit/shell/types_test.ts"],
+    tests: ["tests/unit/shell/command/param_types_test.ts"],
   },
   {
     ...stream,
@@ -139,10 +141,10 @@ export const mutantsOfTls: readonly Mutant[] = [
   },
   {
     name: "FTPS: a listing that was cut counts",
-    file: "lib/backends/ftp_folder.ts",
+    file: "lib/backends/ftp/list.ts",
     old: "{ ...asking, witnessed: true }",
     new: "{ ...asking, witnessed: false }",
-    tests: [unit("ftp_tls")],
+    tests: ["tests/unit/backends/ftp/tls_test.ts"],
   },
   {
     ...rate,
@@ -170,9 +172,9 @@ export const mutantsOfTls: readonly Mutant[] = [
   },
   {
     name: "dav: what speaks first at the port is not looked at",
-    file: "lib/backends/http_connection.ts",
+    file: "lib/http/connection.ts",
     old: "const why = patient && this.used === 0 ?",
     new: "const why = patient && this.used < 0 ?",
-    tests: [unit("wrong_protocol")],
+    tests: ["tests/unit/backends/wrong_protocol_test.ts"],
   },
 ];

@@ -1,20 +1,20 @@
 import type { Mutant } from "./mutants_list.ts";
 
-const echo = "tests/e2e/secrets_echo_test.ts";
-const redactor = "tests/unit/redactor_test.ts";
+const echo = "tests/e2e/cli/secrets_echo_test.ts";
+const redactor = "tests/unit/core/redactor_test.ts";
 
 /** Sabotages of what keeps secrets and commands out of the output. */
 export const mutantsOfWords: readonly Mutant[] = [
   {
     name: "TANDEM_PASSWORD goes to an address out of the pipe",
-    file: "cmd/login.ts",
+    file: "cmd/shared/connection_params.ts",
     old: "if (general === undefined || !isForeign) return general;",
     new: 'if (general === undefined || general !== "") return general;',
     tests: [echo],
   },
   {
     name: "a password is not told to the redactor",
-    file: "cmd/login.ts",
+    file: "cmd/shared/connection_params.ts",
     old: "secret: async (name) => concealed(await secret(name)),",
     new: "secret,",
     tests: [echo],
@@ -28,7 +28,7 @@ export const mutantsOfWords: readonly Mutant[] = [
   },
   {
     name: "a secret in base64 is seen only at the beginning of a group",
-    file: "lib/redactor.ts",
+    file: "lib/core/redactor.ts",
     old: "const pieces = [0, 1, 2].map((before) => {",
     new: "const pieces = [0].map((before) => {",
     tests: [redactor],

@@ -1,8 +1,8 @@
-import { toRelPath } from "../../lib/path.ts";
-import type { RelPath } from "../../lib/path.ts";
-import { toPlanOptions } from "../../lib/sync/options.ts";
-import { plan } from "../../lib/sync/plan.ts";
-import type { Entry, History, Known } from "../../lib/types.ts";
+import { toRelPath } from "../../lib/core/path.ts";
+import type { RelPath } from "../../lib/core/path.ts";
+import { toPlanOptions } from "../../lib/sync/common/options.ts";
+import { plan } from "../../lib/sync/plan/plan.ts";
+import type { Entry, History, Known } from "../../lib/core/entry.ts";
 import { ableTraits, interpret, listTree, remember, type Thing, toHistory, toKnown, type Tree } from "./interpret.ts";
 
 /** A shape at one name: null absent, "f:<content>" a file, "l:<target>" a link, an object a folder of shapes. */

@@ -1,4 +1,4 @@
-import type { Backend } from "../../lib/backends/backend.ts";
+import type { Backend } from "../../lib/core/backend.ts";
 
 /** What to do differently; each method gets the backend it stands in front of. `undefined` takes an optional method away. */
 export type Changes = {

@@ -1,10 +1,20 @@
-import type { Traits } from "../../lib/backends/backend.ts";
-import { type RelPath, toRelPath } from "../../lib/path.ts";
-import { chooseCriteria } from "../../lib/sync/criteria.ts";
-import { type PlanOptions, toPlanOptions } from "../../lib/sync/options.ts";
-import { plan } from "../../lib/sync/plan.ts";
-import { toSnapshot } from "../../lib/sync/snapshot.ts";
-import type { Action, Checksum, Entry, FileEntry, Known, OpaqueEntry, Plan, Side, Snapshot } from "../../lib/types.ts";
+import type { Traits } from "../../lib/core/backend.ts";
+import { type RelPath, toRelPath } from "../../lib/core/path.ts";
+import { chooseCriteria } from "../../lib/sync/common/criteria.ts";
+import { type PlanOptions, toPlanOptions } from "../../lib/sync/common/options.ts";
+import { plan } from "../../lib/sync/plan/plan.ts";
+import { toSnapshot } from "../../lib/sync/scan/snapshot.ts";
+import type {
+  Action,
+  Checksum,
+  Entry,
+  FileEntry,
+  Known,
+  OpaqueEntry,
+  Plan,
+  Side,
+  Snapshot,
+} from "../../lib/core/entry.ts";
 import { ableTraits, toHistory } from "./interpret.ts";
 
 /** A file by its facts, `{}` behind a name that ends in "/", a link, or something that must not be touched. */

@@ -1,8 +1,8 @@
 import fc from "npm:fast-check@4.10.2";
-import type { RelPath } from "../../lib/path.ts";
-import { type PlanOptions, toPlanOptions } from "../../lib/sync/options.ts";
-import { plan } from "../../lib/sync/plan.ts";
-import type { History, Known, Plan, Side, Snapshot } from "../../lib/types.ts";
+import type { RelPath } from "../../lib/core/path.ts";
+import { type PlanOptions, toPlanOptions } from "../../lib/sync/common/options.ts";
+import { plan } from "../../lib/sync/plan/plan.ts";
+import type { History, Known, Plan, Side, Snapshot } from "../../lib/core/entry.ts";
 import { ableTraits, listTree, toHistory, toKnown, type Tree, type Trees } from "./interpret.ts";
 import { runs, seeded } from "./runs.ts";
 

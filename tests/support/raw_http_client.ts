@@ -1,5 +1,5 @@
-import { Http, type Sending } from "../../lib/backends/http.ts";
-import { root } from "../../lib/path.ts";
+import { Http, type Sending } from "../../lib/http/client.ts";
+import { root } from "../../lib/core/path.ts";
 import type { RawServer } from "./servers/raw_http.ts";
 
 export const ask = { operation: "test", path: root, signal: new AbortController().signal };

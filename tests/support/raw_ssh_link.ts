@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { setTimeout as wait } from "node:timers/promises";
-import { dial, type DialOptions, type Login, type SshLink } from "../../lib/backends/ssh_link.ts";
-import { type ErrorKind, SyncError } from "../../lib/errors.ts";
+import { dial, type DialOptions, type Login, type SshLink } from "../../lib/ssh/connection.ts";
+import { type ErrorKind, SyncError } from "../../lib/core/errors.ts";
 import { type RawScript, type RawSsh, startRawSsh } from "./servers/raw_ssh.ts";
 
 export interface Dialling {

@@ -1,6 +1,6 @@
 import { CreateBucketCommand, type ObjectCannedACL, PutObjectCommand, S3Client } from "npm:@aws-sdk/client-s3@3.1169.0";
-import type { Backend, Target } from "../../lib/backends/backend.ts";
-import { openS3 } from "../../lib/backends/s3.ts";
+import type { Backend, Target } from "../../lib/core/backend.ts";
+import { openS3 } from "../../lib/backends/s3/mod.ts";
 import type { S3Server } from "./servers/s3.ts";
 
 export interface S3TargetOptions {

@@ -1,5 +1,5 @@
-import { openSftp } from "../../lib/backends/sftp.ts";
-import type { Backend, Target } from "../../lib/backends/backend.ts";
+import { openSftp } from "../../lib/backends/sftp/mod.ts";
+import type { Backend, Target } from "../../lib/core/backend.ts";
 import type { Sshd } from "./servers/sftp.ts";
 
 /** What of a test server a client needs. */

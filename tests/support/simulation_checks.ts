@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { foldPath, type RelPath } from "../../lib/path.ts";
+import { foldPath, type RelPath } from "../../lib/core/path.ts";
 import type { RunEnd } from "../../lib/sync/run.ts";
-import { type Action, otherSide, type Side, sides as bothSides } from "../../lib/types.ts";
+import { type Action, otherSide, type Side, sides as bothSides } from "../../lib/core/entry.ts";
 import { isOwnName, type Passed, sourceOf, versionKey, type World } from "./simulation.ts";
 import type { Contents } from "./simulation_edits.ts";
 

@@ -1,6 +1,6 @@
-import type { Backend } from "../../lib/backends/backend.ts";
-import { foldPath, nameOf, parentOf, type RelPath, root } from "../../lib/path.ts";
-import type { Entry } from "../../lib/types.ts";
+import type { Backend } from "../../lib/core/backend.ts";
+import { foldPath, nameOf, parentOf, type RelPath, root } from "../../lib/core/path.ts";
+import type { Entry } from "../../lib/core/entry.ts";
 import { collect, utf8, wholeBody } from "./content.ts";
 
 /** One thing that a user does on one side. `at`: ms since the epoch, what the written file's time is then. */

@@ -1,7 +1,7 @@
-import type { RelPath } from "../../lib/path.ts";
-import type { Remembered } from "../../lib/sync/history.ts";
-import type { Roots } from "../../lib/sync/history_book.ts";
-import type { Known, Lesson } from "../../lib/types.ts";
+import type { RelPath } from "../../lib/core/path.ts";
+import type { Remembered } from "../../lib/sync/history/file.ts";
+import type { Roots } from "../../lib/sync/history/sealed_file.ts";
+import type { Known, Lesson } from "../../lib/core/entry.ts";
 import { toHistory } from "./interpret.ts";
 
 /** What is remembered of the pair, as a run that ended well left it. */

@@ -1,6 +1,6 @@
-import { SyncError } from "../../lib/errors.ts";
+import { SyncError } from "../../lib/core/errors.ts";
 import type { RunOptions } from "../../lib/sync/run.ts";
-import type { Backends } from "../../lib/sync/transfer.ts";
+import type { Backends } from "../../lib/sync/apply/transfer.ts";
 import { utf8, wholeBody } from "./content.ts";
 import { textAt } from "./simulation_edits.ts";
 

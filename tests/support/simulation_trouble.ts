@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import type { Backend } from "../../lib/backends/backend.ts";
-import { type Around, decorate } from "../../lib/backends/decorate.ts";
-import { SyncError } from "../../lib/errors.ts";
-import type { RelPath } from "../../lib/path.ts";
-import { tempTag } from "../../lib/temp.ts";
-import type { Backends } from "../../lib/sync/transfer.ts";
-import type { Side } from "../../lib/types.ts";
+import type { Backend } from "../../lib/core/backend.ts";
+import { type Around, decorate } from "../../lib/backends/layers/decorator.ts";
+import { SyncError } from "../../lib/core/errors.ts";
+import type { RelPath } from "../../lib/core/path.ts";
+import { tempTag } from "../../lib/core/temp_name.ts";
+import type { Backends } from "../../lib/sync/apply/transfer.ts";
+import type { Side } from "../../lib/core/entry.ts";
 import { Crash, faulty } from "./faulty.ts";
 import { lying } from "./lying.ts";
 import { userEdit, type World } from "./simulation.ts";

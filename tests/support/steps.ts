@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import type { Backend } from "../../lib/backends/backend.ts";
-import { memory, type MemoryBackend } from "../../lib/backends/memory.ts";
-import { decorate } from "../../lib/backends/decorate.ts";
-import { toRelPath } from "../../lib/path.ts";
-import { chooseCriteria } from "../../lib/sync/criteria.ts";
+import type { Backend } from "../../lib/core/backend.ts";
+import { memory, type MemoryBackend } from "../../lib/backends/memory/mod.ts";
+import { decorate } from "../../lib/backends/layers/decorator.ts";
+import { toRelPath } from "../../lib/core/path.ts";
+import { chooseCriteria } from "../../lib/sync/common/criteria.ts";
 import { run } from "../../lib/sync/run.ts";
-import { type Side, sides as bothSides, type SyncEvent } from "../../lib/types.ts";
+import { type Side, sides as bothSides, type SyncEvent } from "../../lib/core/entry.ts";
 import { utf8, wholeBody } from "./content.ts";
 import { contentsOf } from "./simulation_edits.ts";
 import { type Memory, newMemory, recall } from "./simulation_memory.ts";

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import type { Backend } from "../../lib/backends/backend.ts";
-import { openLocal } from "../../lib/backends/local.ts";
-import type { MemoryDials } from "../../lib/backends/memory.ts";
-import { toRelPath } from "../../lib/path.ts";
-import { PairTrash } from "../../lib/sync/trash.ts";
-import type { FileEntry, Side } from "../../lib/types.ts";
+import type { Backend } from "../../lib/core/backend.ts";
+import { openLocal } from "../../lib/backends/local/mod.ts";
+import type { MemoryDials } from "../../lib/backends/memory/mod.ts";
+import { toRelPath } from "../../lib/core/path.ts";
+import { PairTrash } from "../../lib/sync/trash/trash.ts";
+import type { FileEntry, Side } from "../../lib/core/entry.ts";
 import { tree } from "./tree.ts";
 
 /** A call without end. */

@@ -1,6 +1,6 @@
 import fc from "npm:fast-check@4.10.2";
-import type { RelPath } from "../../lib/path.ts";
-import type { Entry, Side } from "../../lib/types.ts";
+import type { RelPath } from "../../lib/core/path.ts";
+import type { Entry, Side } from "../../lib/core/entry.ts";
 import type { Thing, Tree } from "./interpret.ts";
 import { START, sumOf } from "./planning.ts";
 

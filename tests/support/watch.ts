@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import type { Backend } from "../../lib/backends/backend.ts";
-import { type Around, decorate, type Operation } from "../../lib/backends/decorate.ts";
+import type { Backend } from "../../lib/core/backend.ts";
+import { type Around, decorate, type Operation } from "../../lib/backends/layers/decorator.ts";
 import { mutating } from "./operations.ts";
 
 /** Fails when something is removed: the call rejects with an AssertionError, and so does dispose. */

@@ -1,5 +1,5 @@
-import type { Backend, Target } from "../../lib/backends/backend.ts";
-import { openWebdav } from "../../lib/backends/webdav.ts";
+import type { Backend, Target } from "../../lib/core/backend.ts";
+import { openWebdav } from "../../lib/backends/webdav/mod.ts";
 import type { DavServer } from "./servers/webdav.ts";
 
 export interface DavTargetOptions {

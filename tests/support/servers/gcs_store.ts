@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import { Crc32c } from "../../../lib/backends/crc32c.ts";
+import { Crc32c } from "../../../lib/backends/shared/crc32c.ts";
 
 /** A refusal as the API words it: status, reason, and the sentence. */
 export class GcsRefusal extends Error {

@@ -1,5 +1,5 @@
-import { openS3 } from "../../../lib/backends/s3.ts";
-import type { Backend } from "../../../lib/backends/backend.ts";
+import { openS3 } from "../../../lib/backends/s3/mod.ts";
+import type { Backend } from "../../../lib/core/backend.ts";
 import { s3Target } from "../s3_target.ts";
 
 /** A request as the small server sees it: "GET /bucket/key", its query, its headers. */

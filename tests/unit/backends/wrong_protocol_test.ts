@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import http from "node:http";
 import net from "node:net";
-import { root } from "../../../lib/path.ts";
-import type { SyncError } from "../../../lib/errors.ts";
-import { Http } from "../../../lib/backends/http.ts";
-import { openS3 } from "../../../lib/backends/s3.ts";
+import { root } from "../../../lib/core/path.ts";
+import type { SyncError } from "../../../lib/core/errors.ts";
+import { Http } from "../../../lib/http/client.ts";
+import { openS3 } from "../../../lib/backends/s3/mod.ts";
 import { rejects } from "../../contract/rig.ts";
 import { openSmallFtp } from "../../support/ftp_target.ts";
 import { s3Target } from "../../support/s3_target.ts";

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
-import { SyncError } from "../../../lib/errors.ts";
-import { toRelPath } from "../../../lib/path.ts";
-import { tempTag } from "../../../lib/temp.ts";
-import type { Entry } from "../../../lib/types.ts";
+import { SyncError } from "../../../lib/core/errors.ts";
+import { toRelPath } from "../../../lib/core/path.ts";
+import { tempTag } from "../../../lib/core/temp_name.ts";
+import type { Entry } from "../../../lib/core/entry.ts";
 import { collect, isSame, pattern } from "../../support/content.ts";
 import { faulty } from "../../support/faulty.ts";
 import { over } from "../../support/over.ts";
 import { noWrite } from "../../support/watch.ts";
 import { failure, NOON, ran, signal, textOf, texts } from "../sync/rig.ts";
-import type { Remembered } from "../../../lib/sync/history.ts";
+import type { Remembered } from "../../../lib/sync/history/file.ts";
 import { notebook } from "./tw_rig.ts";
 import { disks, memories, outcomeOf, put, quiet, watchDurability } from "./rig.ts";
 

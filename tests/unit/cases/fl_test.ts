@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { openLocal } from "../../../lib/backends/local.ts";
-import type { Backend } from "../../../lib/backends/backend.ts";
-import { toRelPath } from "../../../lib/path.ts";
+import { openLocal } from "../../../lib/backends/local/mod.ts";
+import type { Backend } from "../../../lib/core/backend.ts";
+import { toRelPath } from "../../../lib/core/path.ts";
 import { isSame, pattern } from "../../support/content.ts";
 import { faulty } from "../../support/faulty.ts";
 import { over } from "../../support/over.ts";

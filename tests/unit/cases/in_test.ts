@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { stack } from "../../../lib/backends/layers.ts";
-import { SyncError } from "../../../lib/errors.ts";
-import { toRelPath } from "../../../lib/path.ts";
-import { tempPath } from "../../../lib/temp.ts";
-import { openHistory } from "../../../lib/sync/history.ts";
-import { toOwner, toTag } from "../../../lib/sync/tag.ts";
+import { stack } from "../../../lib/backends/layers/stack.ts";
+import { SyncError } from "../../../lib/core/errors.ts";
+import { toRelPath } from "../../../lib/core/path.ts";
+import { tempPath } from "../../../lib/core/temp_name.ts";
+import { openHistory } from "../../../lib/sync/history/file.ts";
+import { toOwner, toTag } from "../../../lib/sync/common/temp_tag.ts";
 import { Crash, faulty, linkLost } from "../../support/faulty.ts";
 import { over } from "../../support/over.ts";
 import { noWrite } from "../../support/watch.ts";

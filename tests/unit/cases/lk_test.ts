@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { followLinks } from "../../../lib/backends/follow.ts";
-import { toRelPath } from "../../../lib/path.ts";
-import type { Entry } from "../../../lib/types.ts";
+import { followLinks } from "../../../lib/backends/layers/follow_links.ts";
+import { toRelPath } from "../../../lib/core/path.ts";
+import type { Entry } from "../../../lib/core/entry.ts";
 import { freshDisk } from "../../support/disk.ts";
 import { faulty } from "../../support/faulty.ts";
 import { over } from "../../support/over.ts";
 import { noWrite } from "../../support/watch.ts";
-import { SyncError } from "../../../lib/errors.ts";
+import { SyncError } from "../../../lib/core/errors.ts";
 import { ran, signal, textOf, texts } from "../sync/rig.ts";
 import { changes, disks, memories, outcomeOf, quiet } from "./rig.ts";
 

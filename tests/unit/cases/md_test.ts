@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { SyncError } from "../../../lib/errors.ts";
+import { SyncError } from "../../../lib/core/errors.ts";
 import { faulty } from "../../support/faulty.ts";
 import { over } from "../../support/over.ts";
 import { noRemove, noWrite } from "../../support/watch.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { toRelPath } from "../../../lib/path.ts";
-import type { Entry } from "../../../lib/types.ts";
+import { toRelPath } from "../../../lib/core/path.ts";
+import type { Entry } from "../../../lib/core/entry.ts";
 import { over } from "../../support/over.ts";
 import { noWrite } from "../../support/watch.ts";
 import { NOON, plant, ran, signal, texts } from "../sync/rig.ts";

@@ -1,9 +1,9 @@
-import type { Backend } from "../../../lib/backends/backend.ts";
-import { memory, type MemoryBackend, type MemoryDials } from "../../../lib/backends/memory.ts";
-import { toRelPath } from "../../../lib/path.ts";
+import type { Backend } from "../../../lib/core/backend.ts";
+import { memory, type MemoryBackend, type MemoryDials } from "../../../lib/backends/memory/mod.ts";
+import { toRelPath } from "../../../lib/core/path.ts";
 import type { RunOptions } from "../../../lib/sync/run.ts";
-import type { Backends } from "../../../lib/sync/transfer.ts";
-import type { SyncEvent } from "../../../lib/types.ts";
+import type { Backends } from "../../../lib/sync/apply/transfer.ts";
+import type { SyncEvent } from "../../../lib/core/entry.ts";
 import { type Disk, freshDisk } from "../../support/disk.ts";
 import { recorded } from "../../support/watch.ts";
 import { NOON, plant, ran, type Texts } from "../sync/rig.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import type { MemoryDials } from "../../../lib/backends/memory.ts";
-import { chooseCriteria } from "../../../lib/sync/criteria.ts";
+import type { MemoryDials } from "../../../lib/backends/memory/mod.ts";
+import { chooseCriteria } from "../../../lib/sync/common/criteria.ts";
 import { noWrite } from "../../support/watch.ts";
 import { NOON, ran, textOf, texts } from "../sync/rig.ts";
 import { disks, memories, outcomeOf, put, quiet } from "./rig.ts";

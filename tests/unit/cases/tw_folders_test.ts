@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { toRelPath } from "../../../lib/path.ts";
+import { toRelPath } from "../../../lib/core/path.ts";
 import { Crash, faulty } from "../../support/faulty.ts";
 import { noWrite } from "../../support/watch.ts";
 import { NOON, plant, rejection, signal, textOf, texts } from "../sync/rig.ts";

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import type { MemoryBackend } from "../../../lib/backends/memory.ts";
-import { type RelPath, toRelPath } from "../../../lib/path.ts";
-import type { Remembered } from "../../../lib/sync/history.ts";
-import type { Roots } from "../../../lib/sync/history_book.ts";
+import type { MemoryBackend } from "../../../lib/backends/memory/mod.ts";
+import { type RelPath, toRelPath } from "../../../lib/core/path.ts";
+import type { Remembered } from "../../../lib/sync/history/file.ts";
+import type { Roots } from "../../../lib/sync/history/sealed_file.ts";
 import type { RunOptions } from "../../../lib/sync/run.ts";
-import type { Backends } from "../../../lib/sync/transfer.ts";
-import type { Known } from "../../../lib/types.ts";
+import type { Backends } from "../../../lib/sync/apply/transfer.ts";
+import type { Known } from "../../../lib/core/entry.ts";
 import { toHistory } from "../../support/interpret.ts";
 import { learnAll } from "../../support/simulation_memory.ts";
 import { signal, type Texts, texts } from "../sync/rig.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { SyncError } from "../../../lib/errors.ts";
-import { toRelPath } from "../../../lib/path.ts";
-import { chooseCriteria } from "../../../lib/sync/criteria.ts";
+import { SyncError } from "../../../lib/core/errors.ts";
+import { toRelPath } from "../../../lib/core/path.ts";
+import { chooseCriteria } from "../../../lib/sync/common/criteria.ts";
 import { faulty } from "../../support/faulty.ts";
 import { noWrite } from "../../support/watch.ts";
 import { NOON, signal, texts } from "../sync/rig.ts";

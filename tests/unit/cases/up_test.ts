@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { memory } from "../../../lib/backends/memory.ts";
-import { SyncError } from "../../../lib/errors.ts";
-import { root, toRelPath } from "../../../lib/path.ts";
-import { chooseCriteria } from "../../../lib/sync/criteria.ts";
+import { memory } from "../../../lib/backends/memory/mod.ts";
+import { SyncError } from "../../../lib/core/errors.ts";
+import { root, toRelPath } from "../../../lib/core/path.ts";
+import { chooseCriteria } from "../../../lib/sync/common/criteria.ts";
 import { collect, isSame, pattern } from "../../support/content.ts";
 import { faulty } from "../../support/faulty.ts";
 import { noWrite } from "../../support/watch.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { variableOf } from "../../../cmd/login.ts";
+import { variableOf } from "../../../cmd/shared/connection_params.ts";
 
 Deno.test("variableOf() names a variable of its own for every host", () => {
   const names: Readonly<Record<string, string | undefined>> = {

@@ -1,6 +1,6 @@
-import type { SyncError } from "../../../lib/errors.ts";
-import { toRelPath } from "../../../lib/path.ts";
-import type { Action, FileEntry, Plan, Run, SyncEvent } from "../../../lib/types.ts";
+import type { SyncError } from "../../../lib/core/errors.ts";
+import { toRelPath } from "../../../lib/core/path.ts";
+import type { Action, FileEntry, Plan, Run, SyncEvent } from "../../../lib/core/entry.ts";
 
 /** Noon of a day, in ms. */
 export const noon = Date.UTC(2026, 10, 21, 12, 0, 0);

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { SyncError } from "../../../lib/errors.ts";
-import { toRelPath } from "../../../lib/path.ts";
+import { SyncError } from "../../../lib/core/errors.ts";
+import { toRelPath } from "../../../lib/core/path.ts";
 import { itemizer } from "../../../lib/report/itemize.ts";
-import type { Action, Conflict } from "../../../lib/types.ts";
+import type { Action, Conflict } from "../../../lib/core/entry.ts";
 import { done, download, failed, file, makeDir, planned, removal, run, upload } from "./given.ts";
 
 const changed = new SyncError("changed", "It is not what was listed", { operation: "compare" });

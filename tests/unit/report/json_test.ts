@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { SyncError } from "../../../lib/errors.ts";
+import { SyncError } from "../../../lib/core/errors.ts";
 import { readObjects, toJson, toJsonPieces } from "../../../lib/report/json.ts";
 
 async function* pieces(bytes: Uint8Array, size: number): AsyncIterable<Uint8Array> {

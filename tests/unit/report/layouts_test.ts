@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { SyncError } from "../../../lib/errors.ts";
-import { toRelPath } from "../../../lib/path.ts";
+import { SyncError } from "../../../lib/core/errors.ts";
+import { toRelPath } from "../../../lib/core/path.ts";
 import { arrayLayout, type Layout, lineLayout, objectLayout, textLayout } from "../../../lib/report/layouts.ts";
 import { toDifference, toErrorRecord, toPlanLine } from "../../../lib/report/records.ts";
 import { startResult } from "../../../lib/report/result.ts";
 import { paintWhen } from "../../../lib/report/text.ts";
-import type { Action, SyncEvent } from "../../../lib/types.ts";
+import type { Action, SyncEvent } from "../../../lib/core/entry.ts";
 import { done, download, failed, file, makeDir, noon, planned, removal, run, upload } from "./given.ts";
 
 const error = toErrorRecord(new SyncError("auth", "Denied", { operation: "log in" }));

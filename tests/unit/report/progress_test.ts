@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { SyncError } from "../../../lib/errors.ts";
-import { toRelPath } from "../../../lib/path.ts";
+import { SyncError } from "../../../lib/core/errors.ts";
+import { toRelPath } from "../../../lib/core/path.ts";
 import { Progress, progressLine, type ProgressState } from "../../../lib/report/progress.ts";
 import { loadWidth, roughWidth } from "../../../lib/report/width.ts";
 import { done, failed, planned, removal, upload } from "./given.ts";

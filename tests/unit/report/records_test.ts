@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { SyncError } from "../../../lib/errors.ts";
-import { root, toRelPath } from "../../../lib/path.ts";
+import { SyncError } from "../../../lib/core/errors.ts";
+import { root, toRelPath } from "../../../lib/core/path.ts";
 import { nameAction, placeOf, toDifference, toErrorRecord, toIso, toPlanLine } from "../../../lib/report/records.ts";
-import type { Action } from "../../../lib/types.ts";
+import type { Action } from "../../../lib/core/entry.ts";
 import { download, file, makeDir, noon, removal, run, upload } from "./given.ts";
 
 Deno.test("toDifference() says what is there on both sides of an update", () => {

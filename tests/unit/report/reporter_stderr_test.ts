@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { SyncError } from "../../../lib/errors.ts";
+import { SyncError } from "../../../lib/core/errors.ts";
 import { toDifference, toPlanLine } from "../../../lib/report/records.ts";
-import type { SyncEvent } from "../../../lib/types.ts";
+import type { SyncEvent } from "../../../lib/core/entry.ts";
 import { done, planned, run, upload } from "./given.ts";
 import { events, type Given, given, tell } from "./streams.ts";
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { SyncError } from "../../../lib/errors.ts";
+import { SyncError } from "../../../lib/core/errors.ts";
 import { startResult } from "../../../lib/report/result.ts";
 import { done, noon, run, upload } from "./given.ts";
 import { events, given, tell } from "./streams.ts";

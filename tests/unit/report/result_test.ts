@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { SyncError } from "../../../lib/errors.ts";
-import { toRelPath } from "../../../lib/path.ts";
+import { SyncError } from "../../../lib/core/errors.ts";
+import { toRelPath } from "../../../lib/core/path.ts";
 import { exitCode, startResult } from "../../../lib/report/result.ts";
-import type { Action, SyncEvent } from "../../../lib/types.ts";
+import type { Action, SyncEvent } from "../../../lib/core/entry.ts";
 import { done, download, failed, file, makeDir, noon, planned, removal, run, upload } from "./given.ts";
 
 const lost = new SyncError("connection", "The server went away", { operation: "write" });

@@ -1,8 +1,8 @@
-import { SyncError } from "../../../lib/errors.ts";
-import { toRelPath } from "../../../lib/path.ts";
+import { SyncError } from "../../../lib/core/errors.ts";
+import { toRelPath } from "../../../lib/core/path.ts";
 import { makeReporter, type OutputFormat } from "../../../lib/report/reporter.ts";
 import { startResult } from "../../../lib/report/result.ts";
-import type { Run, SyncEvent } from "../../../lib/types.ts";
+import type { Run, SyncEvent } from "../../../lib/core/entry.ts";
 import { done, failed, noon, planned, removal, run, upload } from "./given.ts";
 
 /** Which streams are terminals. */

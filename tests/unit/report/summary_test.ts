@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { SyncError } from "../../../lib/errors.ts";
-import { toRelPath } from "../../../lib/path.ts";
+import { SyncError } from "../../../lib/core/errors.ts";
+import { toRelPath } from "../../../lib/core/path.ts";
 import { startResult } from "../../../lib/report/result.ts";
 import { describeFirstRun, describePlan, summarize } from "../../../lib/report/summary.ts";
-import type { Plan, SyncEvent } from "../../../lib/types.ts";
+import type { Plan, SyncEvent } from "../../../lib/core/entry.ts";
 import { done, download, failed, makeDir, noon, planned, removal, run, upload } from "./given.ts";
 
 const denied = new SyncError("denied", "No", { operation: "write" });

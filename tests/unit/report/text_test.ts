@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { SyncError } from "../../../lib/errors.ts";
-import { toRelPath } from "../../../lib/path.ts";
+import { SyncError } from "../../../lib/core/errors.ts";
+import { toRelPath } from "../../../lib/core/path.ts";
 import { startResult } from "../../../lib/report/result.ts";
 import { viewFailures } from "../../../lib/report/table.ts";
 import {

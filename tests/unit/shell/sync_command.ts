@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { badInput, SyncError } from "../../../lib/errors.ts";
-import type { Given } from "../../../lib/shell/bind.ts";
-import { defineCommand, type ParamType } from "../../../lib/shell/command.ts";
-import { parseWords } from "../../../lib/shell/parse.ts";
+import { badInput, SyncError } from "../../../lib/core/errors.ts";
+import type { Given } from "../../../lib/shell/bind/binder.ts";
+import { defineCommand, type ParamType } from "../../../lib/shell/command/command.ts";
+import { parseWords } from "../../../lib/shell/parse/parser.ts";
 import {
   duration,
   fingerprints,
@@ -13,7 +13,7 @@ import {
   secret,
   text,
   toggle,
-} from "../../../lib/shell/types.ts";
+} from "../../../lib/shell/command/param_types.ts";
 
 /** Something only a pipe or a variable can bring. */
 export class Session {

@@ -1,8 +1,8 @@
-import { badInput, SyncError } from "../../../lib/errors.ts";
-import { type Command, defineCommand, type Host, type ParamType } from "../../../lib/shell/command.ts";
-import { evaluate, type Question, type World } from "../../../lib/shell/evaluate.ts";
-import { parse } from "../../../lib/shell/parse.ts";
-import { anyObject, listOf, oneOf, text, toggle } from "../../../lib/shell/types.ts";
+import { badInput, SyncError } from "../../../lib/core/errors.ts";
+import { type Command, defineCommand, type Host, type ParamType } from "../../../lib/shell/command/command.ts";
+import { evaluate, type Question, type World } from "../../../lib/shell/run/evaluate.ts";
+import { parse } from "../../../lib/shell/parse/parser.ts";
+import { anyObject, listOf, oneOf, text, toggle } from "../../../lib/shell/command/param_types.ts";
 
 /** Writes into `log` when it is closed. */
 export class Session implements AsyncDisposable {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { memory } from "../../../lib/backends/memory.ts";
-import { SyncError } from "../../../lib/errors.ts";
+import { memory } from "../../../lib/backends/memory/mod.ts";
+import { SyncError } from "../../../lib/core/errors.ts";
 import { entries, folder, paths, put, rejects, text } from "../../contract/rig.ts";
 import { Crash, faulty, linkLost } from "../../support/faulty.ts";
 import { tree } from "../../support/tree.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { toRelPath } from "../../../lib/path.ts";
+import { toRelPath } from "../../../lib/core/path.ts";
 import { readDisk, readTree, tree, usualTime } from "../../support/tree.ts";
 
 const literal = {

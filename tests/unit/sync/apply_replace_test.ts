@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { toRelPath } from "../../../lib/path.ts";
-import { toTag } from "../../../lib/sync/tag.ts";
-import { tempPath } from "../../../lib/temp.ts";
-import type { Action } from "../../../lib/types.ts";
+import { toRelPath } from "../../../lib/core/path.ts";
+import { toTag } from "../../../lib/sync/common/temp_tag.ts";
+import { tempPath } from "../../../lib/core/temp_name.ts";
+import type { Action } from "../../../lib/core/entry.ts";
 import { over } from "../../support/over.ts";
 import {
   applied,

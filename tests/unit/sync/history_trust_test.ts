@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import type { RelPath } from "../../../lib/path.ts";
-import { openHistory } from "../../../lib/sync/history.ts";
+import type { RelPath } from "../../../lib/core/path.ts";
+import { openHistory } from "../../../lib/sync/history/file.ts";
 import { all, fileOf, known, learn, open, pair, saved, unsealHistory, within } from "../../support/history_files.ts";
 
 const damages: Readonly<Record<string, (bytes: Uint8Array) => Uint8Array>> = {

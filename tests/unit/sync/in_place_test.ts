@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
-import type { Backend } from "../../../lib/backends/backend.ts";
-import { SyncError } from "../../../lib/errors.ts";
-import { toRelPath } from "../../../lib/path.ts";
-import { perform, type PerformOptions } from "../../../lib/sync/perform.ts";
-import { type Copy, transfer } from "../../../lib/sync/transfer.ts";
-import { PairTrash } from "../../../lib/sync/trash.ts";
-import { listTrash } from "../../../lib/sync/trash_restore.ts";
+import type { Backend } from "../../../lib/core/backend.ts";
+import { SyncError } from "../../../lib/core/errors.ts";
+import { toRelPath } from "../../../lib/core/path.ts";
+import { perform, type PerformOptions } from "../../../lib/sync/apply/action.ts";
+import { type Copy, transfer } from "../../../lib/sync/apply/transfer.ts";
+import { PairTrash } from "../../../lib/sync/trash/trash.ts";
+import { listTrash } from "../../../lib/sync/trash/restore.ts";
 import { type Disk, freshDisk } from "../../support/disk.ts";
 import { over } from "../../support/over.ts";
-import { memory } from "../../../lib/backends/memory.ts";
+import { memory } from "../../../lib/backends/memory/mod.ts";
 import { fileAt, owners, plant, rejection, signal } from "./rig.ts";
 
 const a = toRelPath("a");

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Plan } from "../../../lib/types.ts";
+import type { Plan } from "../../../lib/core/entry.ts";
 import { inShort, knownAs, planFor, type Setting, START } from "../../support/planning.ts";
 
 const both = (given: Omit<Setting, "mode">): Plan => planFor({ mode: "Both", ...given });

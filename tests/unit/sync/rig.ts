@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
-import type { Backend } from "../../../lib/backends/backend.ts";
-import { memory, type MemoryBackend } from "../../../lib/backends/memory.ts";
-import { SyncError } from "../../../lib/errors.ts";
-import { root, toRelPath } from "../../../lib/path.ts";
-import { apply, type ApplyEnd } from "../../../lib/sync/apply.ts";
-import { chooseCriteria } from "../../../lib/sync/criteria.ts";
-import type { ApplyOptions } from "../../../lib/sync/crew.ts";
+import type { Backend } from "../../../lib/core/backend.ts";
+import { memory, type MemoryBackend } from "../../../lib/backends/memory/mod.ts";
+import { SyncError } from "../../../lib/core/errors.ts";
+import { root, toRelPath } from "../../../lib/core/path.ts";
+import { apply, type ApplyEnd } from "../../../lib/sync/apply/apply.ts";
+import { chooseCriteria } from "../../../lib/sync/common/criteria.ts";
+import type { ApplyOptions } from "../../../lib/sync/apply/executor.ts";
 import { run, type RunEnd, type RunOptions } from "../../../lib/sync/run.ts";
-import { toOwner } from "../../../lib/sync/tag.ts";
-import type { Backends } from "../../../lib/sync/transfer.ts";
-import type { Action, Entry, FileEntry, Plan, SyncEvent } from "../../../lib/types.ts";
+import { toOwner } from "../../../lib/sync/common/temp_tag.ts";
+import type { Backends } from "../../../lib/sync/apply/transfer.ts";
+import type { Action, Entry, FileEntry, Plan, SyncEvent } from "../../../lib/core/entry.ts";
 import { collect } from "../../support/content.ts";
 
 /** A signal that nobody aborts. */

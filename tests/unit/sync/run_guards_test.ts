@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { memory, type MemoryDials } from "../../../lib/backends/memory.ts";
-import type { Plan, Side, SyncEvent } from "../../../lib/types.ts";
+import { memory, type MemoryDials } from "../../../lib/backends/memory/mod.ts";
+import type { Plan, Side, SyncEvent } from "../../../lib/core/entry.ts";
 import { over } from "../../support/over.ts";
 import { noWrite } from "../../support/watch.ts";
 import { plant, ran, rejection, type Texts, texts } from "./rig.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { memory } from "../../../lib/backends/memory.ts";
-import { SyncError } from "../../../lib/errors.ts";
+import { memory } from "../../../lib/backends/memory/mod.ts";
+import { SyncError } from "../../../lib/core/errors.ts";
 import { faulty } from "../../support/faulty.ts";
 import { over } from "../../support/over.ts";
 import { newMemory, recall } from "../../support/simulation_memory.ts";

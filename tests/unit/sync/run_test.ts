@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { memory, type MemoryDials } from "../../../lib/backends/memory.ts";
-import { chooseCriteria } from "../../../lib/sync/criteria.ts";
-import type { Mode } from "../../../lib/sync/options.ts";
-import { tempPath } from "../../../lib/temp.ts";
-import type { Plan, Side, SyncEvent } from "../../../lib/types.ts";
+import { memory, type MemoryDials } from "../../../lib/backends/memory/mod.ts";
+import { chooseCriteria } from "../../../lib/sync/common/criteria.ts";
+import type { Mode } from "../../../lib/sync/common/options.ts";
+import { tempPath } from "../../../lib/core/temp_name.ts";
+import type { Plan, Side, SyncEvent } from "../../../lib/core/entry.ts";
 import { over } from "../../support/over.ts";
 import { newMemory, recall } from "../../support/simulation_memory.ts";
 import { listOnce, noWrite, recorded } from "../../support/watch.ts";

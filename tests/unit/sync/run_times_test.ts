@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import type { Backend } from "../../../lib/backends/backend.ts";
-import { memory, type MemoryBackend, type MemoryDials } from "../../../lib/backends/memory.ts";
-import type { Mode } from "../../../lib/sync/options.ts";
-import { SyncError } from "../../../lib/errors.ts";
+import type { Backend } from "../../../lib/core/backend.ts";
+import { memory, type MemoryBackend, type MemoryDials } from "../../../lib/backends/memory/mod.ts";
+import type { Mode } from "../../../lib/sync/common/options.ts";
+import { SyncError } from "../../../lib/core/errors.ts";
 import { run } from "../../../lib/sync/run.ts";
 import { faulty } from "../../support/faulty.ts";
 import { newMemory, recall } from "../../support/simulation_memory.ts";
-import type { SyncEvent } from "../../../lib/types.ts";
+import type { SyncEvent } from "../../../lib/core/entry.ts";
 import { fileAt, NOON, plant, type Texts, texts, usual } from "./rig.ts";
 
 const DAY = 86_400_000;

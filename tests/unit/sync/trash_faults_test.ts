@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import type { Backend, Content } from "../../../lib/backends/backend.ts";
-import { SyncError } from "../../../lib/errors.ts";
-import { toRelPath } from "../../../lib/path.ts";
-import { PairTrash } from "../../../lib/sync/trash.ts";
-import type { Kept, Loser } from "../../../lib/sync/trash.ts";
-import { listTrash } from "../../../lib/sync/trash_restore.ts";
+import type { Backend, Content } from "../../../lib/core/backend.ts";
+import { SyncError } from "../../../lib/core/errors.ts";
+import { toRelPath } from "../../../lib/core/path.ts";
+import { PairTrash } from "../../../lib/sync/trash/trash.ts";
+import type { Kept, Loser } from "../../../lib/sync/trash/trash.ts";
+import { listTrash } from "../../../lib/sync/trash/restore.ts";
 import { canLockFolder, lockFolder } from "../../support/lock_folder.ts";
 import { over } from "../../support/over.ts";
 import { canMount, mountBind, mountSmall } from "../../support/small_disk.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { dirname } from "node:path";
-import { toRelPath } from "../../../lib/path.ts";
-import { PairTrash } from "../../../lib/sync/trash.ts";
-import { clearItem, guardParents, listTrash, restoreItem } from "../../../lib/sync/trash_restore.ts";
+import { toRelPath } from "../../../lib/core/path.ts";
+import { PairTrash } from "../../../lib/sync/trash/trash.ts";
+import { clearItem, guardParents, listTrash, restoreItem } from "../../../lib/sync/trash/restore.ts";
 import { over } from "../../support/over.ts";
 import { canMount, mountSmall } from "../../support/small_disk.ts";
 import { readDisk, readTree, tree } from "../../support/tree.ts";

@@ -1,0 +1,82 @@
+import { badInput } from "../../lib/core/errors.ts";
+import { type OutputFormat, outputFormats } from "../../lib/report/reporter.ts";
+import { parse, parseWords, type Statement } from "../../lib/shell/parse/parser.ts";
+import { splitName } from "../../lib/shell/parse/words.ts";
+import { oneOf } from "../../lib/shell/command/param_types.ts";
+
+/** What the arguments of the program ask for. `source` "input" or a path: the text of the commands is still to be read. */
+export interface Line {
+  readonly format: OutputFormat;
+  readonly source: { readonly statements: readonly Statement[] } | "input" | { readonly path: string };
+}
+
+/** The version of Tandem. */
+export const version = "0.1.0";
+
+/**
+ * Reads the program's arguments: options of the shell first (-OutputFormat, -Command, -File, -Help, -Version), then a command with its
+ * parameters. Throws badInput.
+ */
+export function readLine(argv: readonly string[]): Line {
+  let format: OutputFormat = "Auto";
+  let rest = argv;
+  for (;;) {
+    const [word, ...more] = rest;
+    const option = word === undefined ? undefined : splitName(word);
+    if (option === undefined) return { format, source: { statements: readWords(rest) } };
+    const name = nameOf(option.name);
+    if (name === "Help") return { format, source: { statements: parseWords(["Get-Help", ...more]) } };
+    if (name === "Version") return { format, source: { statements: parse(`'tandem ${version}'`) } };
+    const value = option.value ?? more.shift();
+    if (value === undefined) throw badInput(`-${name} needs a value: ${wanted[name]}.`, "MissingArgument");
+    if (name === "Command") {
+      const text = [value, ...more].join(" ");
+      return { format, source: text === "-" ? "input" : { statements: parse(text) } };
+    }
+    if (name === "File") {
+      if (more.length > 0) {
+        throw badInput(`-File takes one path; "${more[0]}" is left over.`, "PositionalParameterNotFound");
+      }
+      return { format, source: { path: value } };
+    }
+    format = toFormat(value);
+    rest = more;
+  }
+}
+
+const wanted = {
+  OutputFormat: outputFormats.join(", "),
+  Command: "commands, or - to read them from standard input",
+  File: "a script",
+  Help: "",
+  Version: "",
+} as const;
+
+function readWords(words: readonly string[]): readonly Statement[] {
+  if (words.length > 0) return parseWords(words);
+  throw badInput(
+    'No command is given. "tandem Get-Help" lists them; try: tandem Sync-Path ./site sftp://user@host/path -Mode Remote',
+    "CommandNotFound",
+  );
+}
+
+function nameOf(word: string): keyof typeof wanted {
+  const folded = word.toLowerCase().replaceAll("-", "");
+  if (folded === "?" || folded === "h") return "Help";
+  const names = Object.keys(wanted) as (keyof typeof wanted)[];
+  const [found, other] = names.filter((name) => name.toLowerCase().startsWith(folded));
+  if (found !== undefined && other === undefined) return found;
+  throw badInput(
+    `"-${word}" comes before any command, where only -OutputFormat, -Command, -File, -Help and -Version may stand.`,
+    "NamedParameterNotFound",
+  );
+}
+
+function toFormat(value: string): OutputFormat {
+  try {
+    return oneOf(...outputFormats).convert(value);
+  } catch (error) {
+    if (error instanceof Error) throw badInput(`-OutputFormat: ${error.message}.`, "CannotConvertArgument");
+    throw error;
+  }
+}

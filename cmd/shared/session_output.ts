@@ -1,0 +1,18 @@
+import { badInput, SyncError } from "../../lib/core/errors.ts";
+import type { Session } from "../../lib/session/session.ts";
+import { noStateFolder, openState } from "../../lib/session/state_folder.ts";
+import { sealTicket, type Ticket } from "../../lib/session/session_token.ts";
+
+/** A session as the one line that carries it to the next process, sealed for this user on this machine. */
+export async function toTicket(session: Session, env: (name: string) => string | undefined): Promise<Ticket> {
+  try {
+    const state = await openState({ env });
+    return sealTicket(session.passport(), await state.sealingKey(), { now: Date.now(), lifetime: session.lifetime });
+  } catch (error) {
+    if (!(error instanceof SyncError) || error.facts.id !== noStateFolder) throw error;
+    throw badInput(
+      `${error.message} Or use one process: tandem -Command "New-Session … | Sync-Path …".`,
+      noStateFolder,
+    );
+  }
+}

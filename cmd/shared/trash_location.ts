@@ -1,0 +1,124 @@
+import { openLocal } from "../../lib/backends/mod.ts";
+import type { Backend } from "../../lib/backends/mod.ts";
+import { badInput, SyncError } from "../../lib/core/errors.ts";
+import type { Host, ParamType } from "../../lib/shell/command/command.ts";
+import { listOf } from "../../lib/shell/command/param_types.ts";
+import type { TrashItem } from "../../lib/sync/trash/index.ts";
+import { listTrash } from "../../lib/sync/trash/restore.ts";
+import { type Login, login } from "./connection_params.ts";
+import { findState, trashHome } from "./pair_state.ts";
+import type { GivenSession } from "./session_param.ts";
+
+/** What Get-TrashItem gives for one version that is kept. Kept: the file that holds it; Winner: the side whose version took its place. */
+export interface TrashRecord {
+  readonly Type: "TrashItem";
+  readonly Id: string;
+  readonly Path: string;
+  readonly Side: "Local" | "Remote";
+  readonly Why: "Conflict" | "Overwritten" | "Removed";
+  readonly Winner: "Local" | "Remote" | null;
+  readonly When: string;
+  readonly Length: number;
+  readonly LastWriteTime: string | null;
+  readonly Root: string;
+  readonly Session: string;
+  readonly Kept: string;
+}
+
+/** Ids, or objects of Get-TrashItem; a beginning of an id will do where it is the only one. */
+export const itemIds: ParamType<readonly string[]> = listOf<string>({
+  name: "TrashItem",
+  convert(value) {
+    if (typeof value === "string" && /^[0-9a-f]{4,}$/i.test(value)) return value.toLowerCase();
+    if (typeof value === "object" && value !== null && "Id" in value && typeof value.Id === "string") return value.Id;
+    throw badInput("An item of the trash is named by its Id: see Get-TrashItem.", "CannotConvertArgument");
+  },
+});
+
+/** An item as people see it. */
+export function toTrashRecord(item: TrashItem): TrashRecord {
+  const whys = { conflict: "Conflict", overwritten: "Overwritten", removed: "Removed" } as const;
+  const sideName = (side: TrashItem["side"]) => side === "local" ? "Local" : "Remote";
+  return {
+    Type: "TrashItem",
+    Id: item.id,
+    Path: item.path,
+    Side: sideName(item.side),
+    Why: whys[item.why],
+    Winner: item.winner === undefined ? null : sideName(item.winner),
+    When: new Date(item.when).toISOString(),
+    Length: item.size,
+    LastWriteTime: item.modified === undefined ? null : new Date(item.modified).toISOString(),
+    Root: item.root,
+    Session: item.session,
+    Kept: item.at,
+  };
+}
+
+/** The trash folder of this user. Throws badInput where there is none. */
+export async function homeOfTrash(host: Host): Promise<string> {
+  const home = trashHome(await findState(host));
+  if (home !== undefined) return home;
+  throw badInput("There is no state folder, so there is no trash: set TANDEM_STATE to a folder.");
+}
+
+/** The items of these ids, each of which must be there once; all of them where none is given. */
+export async function findItems(
+  home: string,
+  ids: readonly string[] | undefined,
+  host: Pick<Host, "warn">,
+): Promise<readonly TrashItem[]> {
+  const all = await listTrash(home, (message) => host.warn(message));
+  if (ids === undefined) return all;
+  return ids.map((id) => {
+    const [item, other] = all.filter((one) => one.id.startsWith(id));
+    if (item === undefined) throw badInput(`The trash holds no item "${id}": see Get-TrashItem.`);
+    if (other !== undefined) throw badInput(`Several items of the trash begin with "${id}": write more of it.`);
+    return item;
+  });
+}
+
+/** Opens what an item needs, once for all items of one server; `stack` of the host closes it. */
+export class Places {
+  readonly #words: Login & { readonly Session: GivenSession | undefined };
+  readonly #host: Host;
+  readonly #servers = new Map<string, Promise<Backend>>();
+
+  constructor(words: Login & { readonly Session: GivenSession | undefined }, host: Host) {
+    this.#words = words;
+    this.#host = host;
+  }
+
+  /** The root that the item's path is below. */
+  async root(item: TrashItem): Promise<Backend> {
+    const { disk } = item;
+    if (disk !== undefined) return this.#host.stack.use(await openLocal(disk, { signal: this.#host.signal }));
+    return await (await this.#server(item)).at(item.root, this.#host);
+  }
+
+  /** The server that holds the kept file; undefined where it lies here. */
+  async holder(item: TrashItem): Promise<Backend | undefined> {
+    return item.host === "server" ? await this.#server(item) : undefined;
+  }
+
+  #server(item: TrashItem): Promise<Backend> {
+    const known = this.#servers.get(item.session);
+    if (known !== undefined) return known;
+    const opening = this.#open(item);
+    this.#servers.set(item.session, opening);
+    return opening;
+  }
+
+  async #open(item: TrashItem): Promise<Backend> {
+    const given = this.#words.Session;
+    if (given === undefined) {
+      const session = await login(this.#words, item.session, this.#host);
+      return this.#host.stack.use(session).remote;
+    }
+    const { session, own } = await given.open(this.#host);
+    if (own) this.#host.stack.use(session);
+    if (session.label === item.session) return session.remote;
+    const message = `The session leads to ${session.label}, the item belongs to ${item.session}.`;
+    throw new SyncError("badInput", message, { operation: "restore" });
+  }
+}

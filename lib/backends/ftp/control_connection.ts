@@ -1,0 +1,293 @@
+import type net from "node:net";
+import tls from "node:tls";
+// @ts-types="npm:basic-ftp@6.2.3"
+import { FTPContext, FTPError, type FTPResponse } from "npm:basic-ftp@6.2.3";
+import { SyncError } from "../../core/errors.ts";
+import { epsvPort, pasvPort, type Reply, type Waiter } from "./reply.ts";
+import { dialData } from "./data_connection.ts";
+import { dial, SAID_NOTHING, secure, secureFirst, SILENT_MS, wholeLines } from "../../net/tcp.ts";
+import { toLatin1 } from "../../net/latin1.ts";
+import { withProgress } from "./progress.ts";
+import { fingerprintOf, type TlsTrust } from "../../net/tls.ts";
+import { late, lost, ON_WIRE, Watch, type Wire } from "../../net/transport.ts";
+
+export interface LinkSettings {
+  readonly host: string;
+  readonly port: number;
+  /** ms without an answer after which a connection is dead. */
+  readonly timeout: number;
+  readonly trust: TlsTrust;
+}
+
+/**
+ * One control connection. Commands may be sent before earlier ones were answered: replies come in their order. A refusal is a reply,
+ * only a broken link rejects. Bytes of commands and replies are characters of 8 bits.
+ */
+export class FtpLink {
+  readonly #ftp: FTPContext;
+  readonly #settings: LinkSettings;
+  readonly #waiting: Waiter[] = [];
+  readonly #silence: Watch;
+  #closed: SyncError | undefined;
+  #hasEpsv = true;
+  #newest = false;
+  #hasSpoken = false;
+  #preliminaryReplies = 0;
+  /** The port of a data connection that was asked for ahead, and until when it is believed. */
+  #ahead: { readonly port: Promise<number | undefined>; readonly until: number } | undefined;
+  /** May several commands be on their way? Servers that are known to read one line after the other. */
+  pipelines = false;
+  /** Does the server delay small segments (Nagle's algorithm), and read no command while a transfer runs? vsftpd does both. */
+  holdsBack = false;
+  /** Do turns take so long that it pays to save them? */
+  isFar = false;
+  /** Called when a reply came, or data in either direction. */
+  onProgress: () => void = () => {};
+  /** What the server said first; it often names its software. */
+  greeting = "";
+
+  private constructor(socket: net.Socket, settings: LinkSettings) {
+    this.#settings = settings;
+    this.#ftp = new FTPContext(0, "latin1");
+    const { timeout } = settings;
+    this.#silence = new Watch(timeout, () => this.close(late("no answer", timeout)));
+    this.#use(socket);
+  }
+
+  /** Connects, over TLS from the first byte where `implicit`; gives the greeting too. `newest`: TLS 1.3 is agreed to. */
+  static async connect(
+    settings: LinkSettings,
+    { implicit, newest, signal }: {
+      readonly implicit: boolean;
+      readonly newest: boolean;
+      readonly signal: AbortSignal;
+    },
+  ): Promise<{ readonly link: FtpLink; readonly greeting: Reply }> {
+    const socket = await dial(settings, { timeout: settings.timeout, signal });
+    let link: FtpLink | undefined;
+    let stirring: ReturnType<typeof setTimeout> | undefined;
+    const stop = () => {
+      link?.close();
+      socket.destroy();
+    };
+    signal.addEventListener("abort", stop);
+    try {
+      const ready = implicit ? await secureFirst(socket, { ...settings, newest }) : socket;
+      const made = link = new FtpLink(ready, settings);
+      made.#newest = newest;
+      const greeting = made.#next();
+      // One handler for all replies to come: a handler for each command costs a stack trace each.
+      made.#ftp.handle(undefined, (reply) => made.#onReply(reply)).catch(() => {});
+      stirring = setTimeout(() => made.#stir(), Math.min(SILENT_MS, settings.timeout / 2));
+      return { link: made, greeting: await greeting };
+    } finally {
+      clearTimeout(stirring);
+      signal.removeEventListener("abort", stop);
+    }
+  }
+
+  get closed(): boolean {
+    return this.#closed !== undefined || this.#ftp.closed;
+  }
+
+  get isSecure(): boolean {
+    return this.#ftp.hasTLS;
+  }
+
+  /** The certificate's SHA-256 in hex, over TLS. */
+  get fingerprint(): string | undefined {
+    const { socket } = this.#ftp;
+    return socket instanceof tls.TLSSocket ? fingerprintOf(socket) : undefined;
+  }
+
+  /** No reply is outstanding and the link lives: it can be used for something else. */
+  get isIdle(): boolean {
+    return !this.closed && this.#waiting.every(({ idle }) => idle === true);
+  }
+
+  /** Goes on over TLS. What came in clear before is forgotten. */
+  async startTls(newest: boolean): Promise<void> {
+    const { socket } = this.#ftp;
+    socket.removeAllListeners("data");
+    this.#newest = newest;
+    this.#use(await secure(socket, { ...this.#settings, newest }));
+  }
+
+  /** Sends one command. Rejects when the link is broken or silent for too long. */
+  async ask(command: string, options: { readonly patient?: boolean } = {}): Promise<Reply> {
+    const [reply] = this.#send([command], options);
+    return await (reply ?? Promise.reject(lost("connection", "the connection is closed")));
+  }
+
+  /** Sends several commands, side by side where the server is known to take that; gives their replies in order. */
+  async batch<const C extends readonly string[]>(commands: C): Promise<{ readonly [I in keyof C]: Reply }> {
+    const replies: Reply[] = [];
+    if (this.pipelines) {
+      const sent = this.#send(commands);
+      for (const [index, one] of sent.entries()) {
+        replies.push(await one);
+        if (index === 0) this.#fetchRest(sent.length);
+      }
+    } else {
+      for (const command of commands) replies.push(await this.ask(command));
+    }
+    return replies as { readonly [I in keyof C]: Reply };
+  }
+
+  /**
+   * The data of a transfer went through to its end: asks what is to be asked next, together with the next data connection's port. Sent at
+   * once where the server would hold its reply to the transfer back until it hears of us, and reads no command before; others refuse
+   * commands that come before their reply. Gives that reply and, unless it is a refusal, those to the commands.
+   */
+  async conclude(
+    transfer: Promise<Reply>,
+    commands: readonly string[],
+  ): Promise<{ readonly reply: Reply; readonly replies: readonly Reply[] }> {
+    this.hurry();
+    const asked = this.holdsBack && !this.closed ? this.#askAhead(commands) : undefined;
+    const reply = await transfer;
+    if (asked !== undefined) this.#fetchRest(commands.length);
+    if (reply.code >= 300) return { reply, replies: [] };
+    const following = asked ?? (this.pipelines ? this.#askAhead(commands) : await this.batch(commands));
+    return { reply, replies: await Promise.all(following) };
+  }
+
+  /** A data connection to the host of the control connection. Rejects with what the server said where it gives none. */
+  async openData(): Promise<Wire> {
+    return withProgress(await this.#openData(), () => this.onProgress());
+  }
+
+  async #openData(): Promise<Wire> {
+    const ahead = this.#ahead;
+    this.#ahead = undefined;
+    const isFresh = ahead !== undefined && performance.now() < ahead.until;
+    const port = (isFresh ? await ahead.port : undefined) ?? await this.#passivePort();
+    const { socket, tlsSessionStore: session } = this.#ftp;
+    const host = socket.remoteAddress;
+    if (host === undefined) throw this.#closed ?? lost("connection", "the connection is closed");
+    return await dialData({ host, port }, socket, { ...this.#settings, newest: this.#newest, session });
+  }
+
+  /** The transfer's data is through: the final reply is due. */
+  hurry(): void {
+    for (const waiter of this.#waiting) waiter.patient = false;
+    this.#watch();
+  }
+
+  close(why = lost("connection", "the connection is closed")): void {
+    if (this.#closed !== undefined) return;
+    this.#closed = why;
+    this.#silence[Symbol.dispose]();
+    this.#ftp.close();
+    for (const waiter of this.#waiting.splice(0)) waiter.reject(why);
+  }
+
+  /** Sends the commands behind the question for the port of the next data connection. */
+  #askAhead(commands: readonly string[]): readonly Promise<Reply>[] {
+    const [port, ...replies] = this.#send([this.#hasEpsv ? "EPSV" : "NOOP", ...commands], { ahead: true });
+    if (this.#hasEpsv && port !== undefined) {
+      this.#ahead = { port: port.then(epsvPort, () => undefined), until: performance.now() + AHEAD_MS };
+    }
+    return replies;
+  }
+
+  async #passivePort(): Promise<number> {
+    if (this.#hasEpsv) {
+      const reply = await this.ask("EPSV");
+      const port = epsvPort(reply);
+      if (port !== undefined) return port;
+      if (reply.code === 421 || reply.code === 425) {
+        throw lost("busy", `the server opens no data connection: ${reply.text}`);
+      }
+      this.#hasEpsv = false;
+    }
+    const reply = await this.ask("PASV");
+    const port = pasvPort(reply);
+    if (port !== undefined) return port;
+    throw lost("connection", `the server opens no data connection: ${reply.text.slice(0, 200)}`);
+  }
+
+  /**
+   * A server that holds back sends the second of its replies when the first one was acknowledged, which takes 40 ms unless something is
+   * sent to it. Where all replies came at once there is nothing to fetch.
+   */
+  #fetchRest(count: number): void {
+    if (this.holdsBack && count >= 2 && this.#waiting.length > 0 && !this.closed) this.#stir();
+  }
+
+  /** Sends a command whose reply says nothing. */
+  #stir(): void {
+    this.#waiting.push({ resolve: () => {}, reject: () => {}, patient: false, idle: true });
+    this.#ftp.socket.write(toLatin1("NOOP\r\n"));
+  }
+
+  /** The one place where commands of others reach the wire; as bytes, because text over TLS does not keep its encoding. */
+  #send(commands: readonly string[], { patient = false, ahead = false } = {}): readonly Promise<Reply>[] {
+    if (this.#closed !== undefined) throw this.#closed;
+    // deno-lint-ignore no-control-regex
+    if (commands.some((one) => /[\u0000-\u001f\u007f]|[^\u0000-\u00ff]/.test(one))) {
+      const why = "A name with a control character cannot be sent over FTP";
+      throw new SyncError("badInput", why, { operation: ON_WIRE });
+    }
+    // The port that is asked for ahead is in nobody's way.
+    const replies = commands.map((command, index) =>
+      this.#next({ patient, idle: ahead && index === 0, forPort: /^(?:EPSV|PASV)$/.test(command) })
+    );
+    for (const one of replies) one.catch(() => {});
+    this.#ftp.socket.write(toLatin1(commands.map((one) => `${one}\r\n`).join("")));
+    return replies;
+  }
+
+  #next({ patient = false, idle = false, forPort = false } = {}): Promise<Reply> {
+    const { promise, resolve, reject } = Promise.withResolvers<Reply>();
+    this.#waiting.push({ resolve, reject, patient, idle, forPort });
+    this.#watch();
+    return promise;
+  }
+
+  /** The first reply that is waited for must come in time. */
+  #watch(): void {
+    const [first] = this.#waiting;
+    if (first === undefined || first.patient) this.#silence.end();
+    else this.#silence.begin();
+  }
+
+  #onReply(reply: Error | FTPResponse): void {
+    const answer = reply instanceof FTPError || !(reply instanceof Error)
+      ? { code: reply.code, text: reply.message }
+      : undefined;
+    if (answer === undefined) {
+      const why = reply instanceof Error ? reply.message : "the connection broke";
+      return this.close(lost("connection", this.#hasSpoken ? why : SAID_NOTHING, reply));
+    }
+    this.#hasSpoken = true;
+    this.onProgress();
+    if (answer.code < 200 && ++this.#preliminaryReplies > MOST_PRELIMINARY) {
+      this.close(lost("connection", "the server's replies never end"));
+    }
+    if (answer.code < 200) return;
+    this.#preliminaryReplies = 0;
+    const first = this.#waiting.shift();
+    const isPort = answer.code === 227 || answer.code === 229;
+    if (answer.code !== 421 && (first === undefined || (isPort && first.forPort !== true))) {
+      // One answer too many: from here on each would be taken for that to another question.
+      const why = lost("connection", "the server's answers are out of step with what it was asked");
+      first?.reject(why);
+      return this.close(why);
+    }
+    this.#watch();
+    first?.resolve(answer);
+    if (answer.code === 421) this.close(lost("busy", `the server ends the connection: ${answer.text.slice(0, 200)}`));
+  }
+
+  #use(socket: net.Socket): void {
+    socket.removeAllListeners("error");
+    this.#ftp.socket = socket;
+    this.#ftp.socket.setNoDelay(true);
+    wholeLines(socket, (why) => this.close(why));
+  }
+}
+
+const MOST_PRELIMINARY = 1000;
+/** Servers give a port up that nobody connects to. */
+const AHEAD_MS = 5_000;

@@ -1,0 +1,123 @@
+import { cancelled } from "../../core/errors.ts";
+import { printable } from "../../core/path.ts";
+import type { Entry, FileEntry } from "../../core/entry.ts";
+import type { WriteOptions } from "../../core/backend.ts";
+import type { FtpLink } from "./control_connection.ts";
+import { lookCommands, lookedAt, mustMatch, presenceCommands } from "./stat.ts";
+import { type Draft, place } from "./commit.ts";
+import { failure, type Reply } from "./reply.ts";
+import type { Site } from "./session.ts";
+import { wired } from "./session.ts";
+import { judgeMdtm, learnRefusal, setTime, timeCommand } from "./times.ts";
+
+/** What is asked about a temporary file that was just written, before it may take its place; each at most one command but the looks. */
+export interface Settling {
+  readonly draft: Draft;
+  /** SITE CHMOD, where a mode is wanted. */
+  readonly mode: readonly string[];
+  readonly time: readonly string[];
+  /** The looks at the temporary file. */
+  readonly written: readonly string[];
+  /** The last looks at the target. */
+  readonly target: readonly string[];
+}
+
+export function toSettling(
+  site: Site,
+  { draft, before }: { readonly draft: Draft; readonly before: Entry | undefined },
+): Settling {
+  const { options, temp } = draft;
+  const mode = modeFor(site, { before, options });
+  const time = options.modified === undefined ? undefined : timeCommand(site, temp, options.modified);
+  const isKnown = time !== undefined && site.learned.keepsTimes;
+  return {
+    draft,
+    mode: mode === undefined ? [] : [`SITE CHMOD ${mode.toString(8).padStart(3, "0")} ${wired(site, temp)}`],
+    time: time === undefined ? [] : [time],
+    written: isKnown ? presenceCommands(site, temp) : lookCommands(site, temp),
+    target: options.expect === "absent" ? presenceCommands(site, draft) : lookCommands(site, draft),
+  };
+}
+
+/** All of it, in the order in which settle() reads the replies. */
+export function commandsOf({ mode, time, written, target }: Settling): readonly string[] {
+  return [...mode, ...time, ...written, ...target];
+}
+
+/** Judges time and mode, the size as the server has it, and the target as it is now; then the rename. */
+export async function settle(
+  link: FtpLink,
+  site: Site,
+  { replies, ...settling }: Settling & { readonly replies: readonly Reply[] },
+): Promise<FileEntry> {
+  const { draft, mode, time } = settling;
+  const { signal, operation, options, temp } = draft;
+  const left = [...replies];
+  const [chmodded] = left.splice(0, mode.length);
+  const [timed] = left.splice(0, time.length);
+  const spot = { ...temp, path: draft.path };
+  let written = lookedAt(site, spot, left.splice(0, settling.written.length));
+  const found = lookedAt(site, draft, left);
+  if (chmodded !== undefined && chmodded.code >= 300) warn(draft, "mode");
+  if (timed !== undefined && timed.code < 300) written = asSet(site, { written, draft });
+  else if (timed !== undefined && options.modified !== undefined) {
+    const isSet = await setTime(link, site, { doing: temp, modified: options.modified });
+    if (!isSet) learnRefusal(site, timed);
+    if (!isSet) warn(draft, "time");
+    // Else the look that is at hand told the time.
+    if (isSet || site.learned.keepsTimes) written = lookedAt(site, spot, await link.batch(lookCommands(site, temp)));
+  } else if (options.modified !== undefined && site.learned.timesRefused > 0) warn(draft, "time");
+  if (signal.aborted) throw cancelled(signal, operation);
+  if (written?.kind !== "file" || written.size !== options.size) {
+    const now = written?.kind === "file" ? `${written.size} bytes` : "no file";
+    throw failure(draft, "changed", { why: `the server holds ${now} after ${options.size} bytes were sent` });
+  }
+  mustReplace(found, draft);
+  await place(link, site, { draft, found });
+  return written;
+}
+
+/** Rejects unless what is at the target is what is expected there and can be replaced by a file. */
+export function mustReplace(found: Entry | undefined, draft: Draft): void {
+  const { options, ...ask } = draft;
+  mustMatch(found, { ...ask, ...(options.expect === undefined ? {} : { expect: options.expect }) });
+  if (found === undefined || found.kind === "file") return;
+  if (found.kind === "link" && options.expect !== undefined) return;
+  const what = { dir: "a folder", link: "a link", opaque: "something that must not be touched" }[found.kind];
+  throw failure(ask, "exists", { why: `${what} is there` });
+}
+
+/** The entry with the time that was set, where the server was seen to keep times; without one where its answers are worth nothing. */
+function asSet(
+  site: Site,
+  { written, draft }: { readonly written: Entry | undefined; readonly draft: Draft },
+): Entry | undefined {
+  const { modified } = draft.options;
+  if (written?.kind !== "file" || modified === undefined) return written;
+  const { learned } = site;
+  const set = Math.floor(modified / 1000) * 1000;
+  if (written.modified === set) learned.keepsTimes = true;
+  if (written.modified === undefined && learned.keepsTimes) return { ...written, modified: set };
+  if (!site.hasMlst && !learned.keepsTimes && written.modified !== undefined) {
+    judgeMdtm(site, { shown: written.modified, set });
+  }
+  if (!learned.mdtmLies) return written;
+  warn(draft, "time");
+  const { modified: _untrue, ...rest } = written;
+  return rest;
+}
+
+function modeFor(
+  site: Site,
+  { before, options }: { readonly before: Entry | undefined; readonly options: WriteOptions },
+): number | undefined {
+  if (!site.hasChmod) return undefined;
+  const kept = before?.kind === "file" ? before.mode : undefined;
+  const wanted = kept ?? options.mode;
+  return wanted === undefined ? undefined : wanted & 0o777;
+}
+
+function warn({ path, options }: Draft, what: "time" | "mode"): void {
+  const about = what === "time" ? what : undefined;
+  options.onWarning?.(`The server refused to set the ${what} of "${printable(path)}"`, about);
+}

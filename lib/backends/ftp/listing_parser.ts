@@ -1,0 +1,279 @@
+import { Buffer } from "node:buffer";
+import { createHash } from "node:crypto";
+import { gate, printable, type RelPath } from "../../core/path.ts";
+import type { Entry, OpaqueEntry } from "../../core/entry.ts";
+
+/** How a server spells names. */
+export type Spelling = "utf8" | "latin1";
+
+/** The entries of a listing. */
+export interface Listed {
+  readonly entries: readonly Entry[];
+  /** Whether "." (MLSD: the line of the folder itself) was listed. */
+  readonly here: boolean;
+  /** The number of lines that told of something. */
+  readonly lines: number;
+  /** The number of lines that could not be read with certainty: any name may have been in them. */
+  readonly unread: number;
+  /** A hash of all entries without the folder's own name; "" where no folder is among them. */
+  readonly print: string;
+}
+
+/** What a line of a listing tells; `isSelf`: of the folder itself or of its parent. */
+export interface Line {
+  readonly name: string;
+  readonly isSelf?: boolean;
+  make(path: RelPath): Entry;
+}
+
+export interface ListSettings {
+  readonly dir: RelPath;
+  readonly spelling: Spelling;
+}
+
+/** A LIST tells local times without their zone. `now`: ms since the epoch; `zone`: ms the server's clock is ahead of UTC. */
+export interface Clock {
+  readonly now: number;
+  readonly zone: number;
+}
+
+/** Milliseconds of an entry that tells minutes, or only the day. */
+export const MINUTE = 60_000;
+export const DAY = 86_400_000;
+
+/**
+ * The entries of the lines that `read` understands. The others are one entry of cause "name" together: what their names are is unknown,
+ * so nothing beside them may count as absent. So is a name that comes twice with different facts. Throws a RangeError naming the first
+ * line when most lines are not understood: then the format is another one.
+ */
+export class Listing {
+  readonly #settings: ListSettings;
+  readonly #read: (line: string) => Line | undefined;
+  readonly #entries = new Map<string, Entry>();
+  readonly #unread: string[] = [];
+  #isHead: ((line: string) => boolean) | undefined;
+  #head: string | undefined;
+  #here = false;
+  #understood = 0;
+
+  /** `isHead`: whether a first line is no entry, provided that others are understood. */
+  constructor(settings: ListSettings, read: (line: string) => Line | undefined, isHead?: (line: string) => boolean) {
+    this.#settings = settings;
+    this.#read = read;
+    this.#isHead = isHead;
+  }
+
+  take(line: string): void {
+    const isHead = this.#isHead?.(line);
+    this.#isHead = undefined;
+    if (isHead === true) return void (this.#head = line);
+    const parsed = this.#read(line);
+    if (parsed === undefined) {
+      if (this.#unread.push(line.slice(0, 100)) > MOST_UNREAD) throw this.#notUnderstood();
+      return;
+    }
+    this.#understood++;
+    const { name, isSelf = name === "." || name === "..", make } = parsed;
+    if (isSelf) this.#here ||= name !== "..";
+    if (isSelf) return;
+    const entry = toEntry(name, this.#settings, make);
+    const before = this.#entries.get(name);
+    if (before !== undefined && isAlike(before, entry)) return;
+    this.#entries.set(
+      name,
+      before === undefined ? entry : { kind: "opaque", path: entry.path, cause: "unreadable", why: TWICE },
+    );
+  }
+
+  result(): Listed {
+    // A lone line of another language may as well be a bare name.
+    const isBare = this.#understood === 0 && this.#head !== undefined && !/^total\s/i.test(this.#head);
+    if (isBare) this.#unread.push(this.#head ?? "");
+    const unread = this.#unread.length;
+    if (unread > this.#understood) throw this.#notUnderstood();
+    const entries = Array.from(this.#entries.values());
+    if (unread > 0) entries.push(notRead(this.#unread, this.#settings.dir));
+    return { entries, here: this.#here, lines: this.#understood + unread, unread, print: this.#print() };
+  }
+
+  #print(): string {
+    const all = Array.from(this.#entries.values());
+    if (!all.some(({ kind }) => kind === "dir")) return "";
+    const told = Array.from(
+      this.#entries,
+      ([name, one]) => one.kind === "file" ? [name, one.size, one.modified] : [name, one.kind],
+    );
+    return createHash("sha256").update(JSON.stringify(told)).digest("base64");
+  }
+
+  #notUnderstood(): RangeError {
+    return new RangeError(`"${printable(this.#unread[0] ?? "")}" is no line of a listing`);
+  }
+}
+
+/** So many lines that are not understood end a listing at once. */
+const MOST_UNREAD = 1000;
+
+/** One entry for all lines that were not understood. */
+function notRead([first = "", ...others]: readonly string[], dir: RelPath): OpaqueEntry {
+  const gated = gate(dir, printable(first).slice(0, 64));
+  const more = others.length === 0 ? "" : ` and ${others.length} more`;
+  const why = `the server's listing has a line that cannot be read for certain, "${printable(first)}"${more}`;
+  return { kind: "opaque", path: gated.ok ? gated.path : gated.shown, cause: "name", why };
+}
+
+/** Reads the lines of a LIST as Unix (ls -l) or DOS writes it. The sum that ls puts first is no entry. */
+export function listLines({ clock, ...settings }: ListSettings & { readonly clock: Clock }): Listing {
+  return new Listing(settings, (line) => parseUnix(line, clock) ?? parseDos(line, clock), isSum);
+}
+
+/** "total 12", in whatever language: a word and a number of blocks, which no line of an entry is. */
+function isSum(line: string): boolean {
+  return /^\S+:?\s+\d[\d.,]*[KMGT]?\s*$/i.test(line);
+}
+
+/** "20260131235959.123" in UTC as ms; undefined for anything else. */
+export function parseTime(text: string): number | undefined {
+  const parts = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\.\d+)?$/.exec(text);
+  if (parts === null) return undefined;
+  const [, year, month, day, hour, minute, second, part] = parts;
+  const [y, m, d] = [Number(year), Number(month), Number(day)];
+  const time = Date.UTC(y, m - 1, d, Number(hour), Number(minute), Number(second));
+  const date = new Date(time);
+  if (date.getUTCMonth() !== m - 1 || date.getUTCDate() !== d || Number(hour) > 23) return undefined;
+  return time + (part === undefined ? 0 : Math.floor(Number(part) * 1000));
+}
+
+/** ms as "20260131235959" in UTC, the second it lies in; undefined outside the years 1 to 9999. */
+export function formatTime(ms: number): string | undefined {
+  const date = new Date(Math.floor(ms / 1000) * 1000);
+  if (Number.isNaN(date.getTime()) || date.getUTCFullYear() < 1 || date.getUTCFullYear() > 9999) return undefined;
+  return date.toISOString().replace(/\.\d+Z$/, "").replace(/\D/g, "").padStart(14, "0");
+}
+
+/** "-rw-r--r--  1 owner group  1234 Nov 22 07:48 name", with or without the count of links and the group; both owner and group may hold blanks ("Domain Users"). */
+function parseUnix(line: string, clock: Clock): Line | undefined {
+  const parts = UNIX.exec(line);
+  if (parts === null) return undefined;
+  const [, type = "", rights = "", digits = "", when = "", rest = ""] = parts;
+  const time = unixTime(when, clock);
+  if (time === undefined) return undefined;
+  if (type === "l") {
+    // With a second arrow the name may end at either.
+    const [name = "", , ...more] = rest.split(" -> ");
+    return more.length > 0 ? undefined : { name, make: aLink };
+  }
+  const mode = modeOf(rights);
+  if (type === "d") return { name: rest, make: (path) => ({ kind: "dir", path, mode }) };
+  if (type !== "-") return { name: rest, make: special };
+  const size = sizeOf(digits);
+  if (size === undefined) return undefined;
+  return { name: rest, make: (path) => ({ kind: "file", path, size, ...time, mode }) };
+}
+
+/** "11-22-26  07:48AM  <DIR>  name" and "2026-11-22  07:48  1,234  name". */
+function parseDos(line: string, clock: Clock): Line | undefined {
+  const parts = DOS.exec(line);
+  if (parts === null) return undefined;
+  const [, first = "", second = "", third = "", hour = "", minute = "", half, what = "", name = ""] = parts;
+  const [y, m, d] = first.length === 4 ? [first, second, third] : [third, first, second];
+  const year = y.length === 4 ? Number(y) : Number(y) + (Number(y) < 70 ? 2000 : 1900);
+  const hours = half === undefined ? Number(hour) : Number(hour) % 12 + (half.toUpperCase() === "P" ? 12 : 0);
+  const modified = civil({ year, month: Number(m), day: Number(d), hours, minutes: Number(minute) });
+  if (modified === undefined) return undefined;
+  if (/^<DIR>$/i.test(what)) return { name, make: (path) => ({ kind: "dir", path }) };
+  if (what.startsWith("<")) return { name, make: aLink };
+  const size = sizeOf(what.replaceAll(",", ""));
+  if (size === undefined) return undefined;
+  return { name, make: (path) => ({ kind: "file", path, size, modified: modified - clock.zone, timeStep: MINUTE }) };
+}
+
+const UNIX =
+  /^([-bcdlpsD])([-rwxsStTlL]{9})[.+@]?\s+(?:\d+\s+)?(?:\S+\s+){1,8}?(\d+|\d+,\s*\d+)\s+([A-Za-z]{3}\s+\d{1,2}\s+(?:\d{1,2}:\d\d(?::\d\d)?|\d{4})|\d{1,2}\s+[A-Za-z]{3}\s+(?:\d{1,2}:\d\d|\d{4})|\d{4}-\d\d-\d\d\s+\d\d:\d\d(?::\d\d)?)\s(.+)$/s;
+const DOS =
+  /^(\d{2}|\d{4})[-/.](\d{2})[-/.](\d{2}|\d{4})\s+(\d{1,2}):(\d{2})(?:\s*([AP])M?)?\s+(<[A-Za-z]+>|[\d,]+)\s+(.+)$/is;
+const MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+/** Longer than any file system allows. */
+const MOST_NAME_BYTES = 1024;
+
+function unixTime(when: string, clock: Clock): { readonly modified: number; readonly timeStep: number } | undefined {
+  const words = when.split(/\s+/);
+  const iso = /^(\d{4})-(\d\d)-(\d\d)$/.exec(words[0] ?? "");
+  if (iso !== null) {
+    const [hours = NaN, minutes = NaN, seconds = 0] = (words[1] ?? "").split(":").map(Number);
+    const at = civil({ year: Number(iso[1]), month: Number(iso[2]), day: Number(iso[3]), hours, minutes });
+    return at === undefined ? undefined : { modified: at + seconds * 1000 - clock.zone, timeStep: MINUTE };
+  }
+  const [first = "", second = "", last = ""] = words;
+  const [name, date] = /^\d/.test(first) ? [second, first] : [first, second];
+  const [month, day] = [MONTHS.indexOf(name.toLowerCase()) + 1, Number(date)];
+  if (month === 0) return undefined;
+  if (!last.includes(":")) {
+    const at = civil({ year: Number(last), month, day, hours: 0, minutes: 0 });
+    return at === undefined ? undefined : { modified: at - clock.zone, timeStep: DAY };
+  }
+  const [hours = NaN, minutes = NaN] = last.split(":").map(Number);
+  const there = clock.now + clock.zone;
+  // Without a year it is the last such day; a clock that is a little ahead shows tomorrow.
+  const latest = new Date(there).getUTCFullYear() + 1;
+  for (let year = latest; year > latest - 10; year--) {
+    const at = civil({ year, month, day, hours, minutes });
+    if (at !== undefined && at <= there + DAY) return { modified: at - clock.zone, timeStep: MINUTE };
+  }
+  return undefined;
+}
+
+interface Civil {
+  readonly year: number;
+  readonly month: number;
+  readonly day: number;
+  readonly hours: number;
+  readonly minutes: number;
+}
+
+function civil({ year, month, day, hours, minutes }: Civil): number | undefined {
+  const text = [String(year).padStart(4, "0"), month, day, hours, minutes, 0].map((one) =>
+    String(one).padStart(2, "0")
+  );
+  return parseTime(text.join(""));
+}
+
+export function toEntry(raw: string, { dir, spelling }: ListSettings, make: (path: RelPath) => Entry): Entry {
+  if (raw.length > MOST_NAME_BYTES) {
+    const gated = gate(dir, `${raw.slice(0, 64)}…`);
+    return refused(gated.ok ? gated.path : gated.shown, `the name is longer than ${MOST_NAME_BYTES} bytes`);
+  }
+  const isPlain = spelling === "latin1" || /^[ -~]*$/.test(raw);
+  const gated = gate(dir, isPlain ? raw : Buffer.from(raw, "latin1").toString("utf8"));
+  return gated.ok ? make(gated.path) : refused(gated.shown, gated.why);
+}
+
+const TWICE = "the listing names it twice";
+
+/** Whether two lines tell the same. */
+function isAlike(one: Entry, other: Entry): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
+}
+
+function refused(path: RelPath, why: string): OpaqueEntry {
+  return { kind: "opaque", path, cause: "name", why };
+}
+
+/** A link is not touched: FTP tells no target that could be relied on. */
+export function aLink(path: RelPath): OpaqueEntry {
+  return { kind: "opaque", path, cause: "link", why: "it is a link, which FTP cannot tell the target of" };
+}
+
+export function special(path: RelPath): OpaqueEntry {
+  return { kind: "opaque", path, cause: "special", why: "it is no file, folder or link" };
+}
+
+export function sizeOf(digits: string | undefined): number | undefined {
+  if (digits === undefined || !/^\d{1,16}$/.test(digits)) return undefined;
+  const size = Number(digits);
+  return Number.isSafeInteger(size) ? size : undefined;
+}
+
+function modeOf(rights: string): number {
+  return [...rights].reduce((mode, letter) => mode * 2 + (/[-ST]/.test(letter) ? 0 : 1), 0);
+}

@@ -1,0 +1,121 @@
+import type { RelPath } from "../../core/path.ts";
+import type { Entry } from "../../core/entry.ts";
+import { aLink, Listing, type ListSettings, parseTime, sizeOf, special } from "./listing_parser.ts";
+
+/** Reads the lines of an MLSD listing (RFC 3659, section 7). `onUnique` gets the UNIQUE fact of each folder, the listed one too. */
+export function mlsdLines(settings: ListSettings, onUnique?: (folder: RelPath, unique: string) => void): Listing {
+  return new Listing(settings, (line) => {
+    const parsed = parseFacts(line);
+    if (parsed === undefined || parsed.isDoubtful) return undefined;
+    const { facts, name } = parsed;
+    const [type, unique] = [facts.get("type")?.toLowerCase(), facts.get("unique")];
+    const isHere = type === "cdir" || (name === "." && type !== "pdir");
+    const isSelf = isHere || type === "pdir" || name === "..";
+    if (isHere && unique !== undefined) onUnique?.(settings.dir, unique);
+    if (isSelf) return { name: isHere ? "." : "..", make: special };
+    const make = (path: RelPath) => {
+      if (type === "dir" && unique !== undefined) onUnique?.(path, unique);
+      return factEntry(path, facts);
+    };
+    return { name, make };
+  });
+}
+
+/** The entry of the line " facts; path" in an MLST reply; undefined where it has none. */
+export function parseMlst(text: string, path: RelPath): Entry | undefined {
+  const line = text.split("\n").slice(1, -1).find((one) => one.includes("=") && one.includes(";"));
+  const facts = line === undefined ? undefined : parseFacts(line.trimStart())?.facts;
+  return facts === undefined ? undefined : factEntry(path, facts);
+}
+
+/**
+ * The command that asks for just the facts that are used, so that no name of a user or a group is among them; undefined where that is
+ * the default, or not all of them are offered. `offered`: the rest of FEAT's line "MLST type*;size*;", with "*" behind what is on.
+ */
+export function factsCommand(offered: string | undefined): string | undefined {
+  const all = (offered ?? "").split(";").map((one) => one.trim()).filter((one) => /^[\w.-]+\*?$/.test(one));
+  const wanted = all.filter(isUsed);
+  if (all.every((one) => isUsed(one) === one.endsWith("*"))) return undefined;
+  if (!NEEDED.every((fact) => wanted.some((one) => factIn(one) === fact))) return undefined;
+  return `OPTS MLST ${wanted.map((one) => `${one.replace("*", "")};`).join("")}`;
+}
+
+function isUsed(offered: string): boolean {
+  return USED.includes(factIn(offered));
+}
+
+function factIn(offered: string): string {
+  return offered.replace("*", "").toLowerCase();
+}
+
+const NEEDED: readonly string[] = ["type", "size", "modify"];
+const USED: readonly string[] = [...NEEDED, "unique", "unix.mode"];
+/** Facts whose values hold neither blanks nor ";". */
+const CLOSED: ReadonlySet<string> = new Set([
+  ...USED,
+  ...["sizd", "create", "perm", "lang", "charset", "media-type", "unix.uid", "unix.gid"],
+]);
+
+interface Facts {
+  readonly facts: ReadonlyMap<string, string>;
+  readonly name: string;
+  /** Whether the name may begin elsewhere too. */
+  readonly isDoubtful: boolean;
+}
+
+/**
+ * Parses `fact=value;…; name`. RFC 3659 allows no blank in a value, but names of groups and targets of links have some: the name
+ * begins after the first "; ". That is in doubt where such a value stands last and another "; " follows. Undefined for anything else.
+ */
+function parseFacts(line: string): Facts | undefined {
+  const isBare = line.startsWith(" ");
+  const end = isBare ? 0 : line.indexOf("; ") + 1;
+  if ((end === 0 && !isBare) || end > MOST_FACTS) return undefined;
+  const name = line.slice(end + 1);
+  const facts = new Map<string, string>();
+  let isFree = false;
+  for (let at = 0; at < end;) {
+    const [equals, next] = [line.indexOf("=", at), line.indexOf(";", at)];
+    const key = line.slice(at, equals).toLowerCase();
+    const value = line.slice(equals + 1, next);
+    isFree = mayHoldAnything(key, value);
+    if (equals < 0 || equals > next || !isName(key) || facts.has(key) || (!isFree && value.includes(" "))) {
+      return undefined;
+    }
+    facts.set(key, value);
+    at = next + 1;
+  }
+  return { facts, name, isDoubtful: beginsWithFact(name) || (isFree && name.includes("; ")) };
+}
+
+const MOST_FACTS = 4096;
+
+/** Whether a name looks like more facts, as servers would write them that put a blank behind each ";". */
+function beginsWithFact(name: string): boolean {
+  const fact = /^([\w.-]+)=[^;]*;/.exec(name)?.[1]?.toLowerCase();
+  return fact !== undefined && (CLOSED.has(fact) || /^(?:unix|os)\./.test(fact));
+}
+
+/** Whether a value is free text: the name of a user or group, the target of a link, or a fact that is not known. */
+function mayHoldAnything(fact: string, value: string): boolean {
+  return !CLOSED.has(fact) || (fact === "type" && /^os\.[^=]*=/i.test(value));
+}
+
+function isName(fact: string): boolean {
+  return CLOSED.has(fact) || /^[\w.-]+$/.test(fact);
+}
+
+function factEntry(path: RelPath, facts: ReadonlyMap<string, string>): Entry {
+  const type = facts.get("type")?.toLowerCase() ?? "";
+  const bits = /^[0-7]{3,5}$/.exec(facts.get("unix.mode") ?? "");
+  const mode = bits === null ? {} : { mode: Number.parseInt(bits[0], 8) & 0o777 };
+  if (type === "dir" || type === "cdir" || type === "pdir") return { kind: "dir", path, ...mode };
+  if (/^os\.[^=]*=(?:slink|symlink|link)/.test(type)) return aLink(path);
+  if (type !== "file") return special(path);
+  const size = sizeOf(facts.get("size"));
+  if (size === undefined) {
+    return { kind: "opaque", path, cause: "unreadable", why: "the server tells no possible size" };
+  }
+  const modified = parseTime(facts.get("modify") ?? "");
+  return { kind: "file", path, size, ...(modified === undefined ? {} : { modified }), ...mode };
+}

@@ -1,0 +1,41 @@
+import type { ProtocolOption } from "../../core/backend.ts";
+import { clientCertificateOptions } from "../../net/client_certificate.ts";
+
+/** What FTP adds to New-Session, Sync-Path and Compare-Path. -Timeout belongs to every protocol and stands elsewhere. */
+export const ftpOptions = [
+  {
+    name: "FtpSecure",
+    kind: "text",
+    values: ["None", "Auto", "Implicit", "Explicit"],
+    help: "TLS: Auto takes it when the server offers it, Explicit insists, Implicit speaks TLS from the first byte.",
+  },
+  {
+    name: "FtpMode",
+    kind: "text",
+    values: ["Passive", "Active"],
+    help: "Passive: this machine opens the data connections. Active is not offered.",
+  },
+  {
+    name: "TlsHostCertificateFingerprint",
+    kind: "list",
+    help: "The SHA-256 of the certificate that must answer, one of several; then no authority is asked.",
+  },
+  ...clientCertificateOptions,
+  {
+    name: "Encoding",
+    kind: "text",
+    values: ["Utf8", "Latin1"],
+    help: "How the server spells names; Utf8 by default.",
+  },
+  {
+    name: "ReconnectTime",
+    kind: "duration",
+    help: "How long a broken connection is dialled again before the run gives up, 2m by default, 0 for never.",
+  },
+  {
+    name: "Connections",
+    kind: "number",
+    help:
+      "How many connections may be open side by side, 8 by default, 12 far away; fewer are used when the server refuses more.",
+  },
+] as const satisfies readonly ProtocolOption[];

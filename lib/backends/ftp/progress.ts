@@ -1,0 +1,19 @@
+import type { Wire } from "../../net/transport.ts";
+
+/** The data connection, with a call whenever bytes moved on it. */
+export function withProgress(wire: Wire, onProgress: () => void): Wire {
+  return {
+    read: async (into, reading) => {
+      const count = await wire.read(into, reading);
+      onProgress();
+      return count;
+    },
+    write: async (bytes) => {
+      await wire.write(bytes);
+      onProgress();
+    },
+    end: () => wire.end(),
+    destroy: () => wire.destroy(),
+    ...(wire.isTold === undefined ? {} : { isTold: wire.isTold }),
+  };
+}

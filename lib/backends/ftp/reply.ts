@@ -1,0 +1,127 @@
+import { Buffer } from "node:buffer";
+import { type ErrorKind, SyncError } from "../../core/errors.ts";
+import { printable, type RelPath } from "../../core/path.ts";
+import type { Call } from "../../core/backend.ts";
+
+/** A final reply of the server; `text` holds every line, each byte one character. */
+export interface Reply {
+  readonly code: number;
+  readonly text: string;
+}
+
+/** A reply that is waited for. `patient`: a transfer is under way, whose data connection is watched instead. */
+export interface Waiter {
+  readonly resolve: (reply: Reply) => void;
+  readonly reject: (error: SyncError) => void;
+  patient: boolean;
+  /** Nobody cares what the answer is. */
+  readonly idle?: boolean;
+  /** A port was asked for. */
+  readonly forPort?: boolean;
+}
+
+/** On whose behalf a command is sent; for messages too: "Cannot write "a/b": …". */
+export interface Ask extends Call {
+  readonly operation: string;
+  readonly path: RelPath;
+}
+
+/** An error of this call: "Cannot write "a/b": why". */
+export function failure(ask: Ask, kind: ErrorKind, detail: { why: string; cause?: unknown }): SyncError {
+  const { operation, path } = ask;
+  const message = `Cannot ${operation} "${printable(path) || "."}": ${detail.why}`;
+  return new SyncError(kind, message, {
+    operation,
+    path,
+    ...(isPassing(kind) ? { transient: true } : {}),
+    ...(detail.cause === undefined ? {} : { cause: detail.cause }),
+  });
+}
+
+/** A refusal as the error of a call. What a code leaves open the words tell, as the common servers say them. */
+export function refusal(ask: Ask, reply: Reply): SyncError {
+  const kind = kindOf(reply);
+  return failure(ask, kind, { why: `${guessOf(kind, reply)}${said(reply)}` });
+}
+
+/** What servers mean by words that leave it open: vsftpd has one answer for whatever keeps it from making a file. */
+function guessOf(kind: ErrorKind, { code, text }: Reply): string {
+  if (kind === "full" && code === 451) return "its disk or quota seems to be full, ";
+  const isBare = code === 553 && /could not create file/i.test(text);
+  return isBare ? "no right to write there, or a name that it does not take, " : "";
+}
+
+/** The kind of a refusal. */
+export function kindOf({ code, text }: Reply): ErrorKind {
+  if (code === 452 || code === 552 || /quota|no space|disk full/i.test(text)) return "full";
+  // vsftpd, Pure-FTPd and ProFTPD, in this order, when a write to their disk fails: a network fault is 426 to them.
+  if (code === 451 && /writing to local file|write to file|input\/output error/i.test(text)) return "full";
+  if (code === 421 || code === 450) return "busy";
+  if (code === 425 || code === 522) return "connection";
+  if (code === 426 || code === 451) return isDenied(text) ? "denied" : "connection";
+  if (code === 530 || code === 430) return /too many|maximum|limit/i.test(text) ? "busy" : "auth";
+  if (code === 500 || code === 502 || code === 504) return "unsupported";
+  if (isAbsent(text)) return "notFound";
+  if (isDenied(text)) return "denied";
+  if (/exists/i.test(text)) return "exists";
+  if (/not empty/i.test(text)) return "changed";
+  return code === 553 ? "denied" : "unexpected";
+}
+
+/** Do the words say that nothing is there? */
+export function isAbsent(text: string): boolean {
+  return /no such|not found|doesn't exist|does not exist|cannot find|file existence/i.test(text);
+}
+
+/** Do the words say that it is forbidden? */
+export function isDenied(text: string): boolean {
+  return /denied|not permitted|forbidden|read-only|not allowed|prohibited/i.test(text);
+}
+
+/** What the server said, for people. */
+export function said({ code, text }: Reply): string {
+  const words = printable(Buffer.from(text, "latin1").toString("utf8")).replace(/\\u000a/g, " ").slice(0, 300);
+  if (code === 522) {
+    return `the server insists on the TLS session of the control connection and was not given it (${words})`;
+  }
+  return `the server says "${words}"`;
+}
+
+/** The port of "229 … (|||6446|)"; undefined where there is none. RFC 2428. */
+export function epsvPort({ code, text }: Reply): number | undefined {
+  return code === 229 ? portOf(/\(([!-~])\1\1(\d{1,5})\1\)/.exec(text)?.[2]) : undefined;
+}
+
+/** The port of "227 … (h1,h2,h3,h4,p1,p2)". The host in it is ignored: data goes where the control connection goes. */
+export function pasvPort({ code, text }: Reply): number | undefined {
+  if (code !== 227) return undefined;
+  const [, high, low] = /\d{1,3},\d{1,3},\d{1,3},\d{1,3},(\d{1,3}),(\d{1,3})(?!\d)/.exec(text) ?? [];
+  return portOf(high === undefined ? undefined : String(Number(high) * 256 + Number(low)));
+}
+
+/** The folder of `257 "/a ""quoted"" one" is …`; undefined where there is none. */
+export function pwdFolder({ code, text }: Reply): string | undefined {
+  return code === 257 ? /"((?:[^"]|"")*)"/.exec(text)?.[1]?.replaceAll('""', '"') : undefined;
+}
+
+/** What FEAT tells: names in capitals, with what follows them. */
+export function featuresOf({ code, text }: Reply): ReadonlyMap<string, string> {
+  const features = new Map<string, string>();
+  if (code >= 300) return features;
+  for (const line of text.split("\n").slice(1, -1)) {
+    const [, name = "", more = ""] = /^\s*(\S+)\s*(.*)$/.exec(line) ?? [];
+    // SITE UTIME and SITE CHMOD are one feature each.
+    const [, sub = ""] = /^(\S+)/.exec(more) ?? [];
+    features.set(name.toUpperCase() === "SITE" ? `SITE ${sub.toUpperCase()}` : name.toUpperCase(), more);
+  }
+  return features;
+}
+
+function isPassing(kind: ErrorKind): boolean {
+  return kind === "connection" || kind === "timeout" || kind === "busy";
+}
+
+function portOf(digits: string | undefined): number | undefined {
+  const port = Number(digits);
+  return Number.isInteger(port) && port > 0 && port < 65536 ? port : undefined;
+}

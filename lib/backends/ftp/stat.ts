@@ -1,0 +1,112 @@
+import type { Entry } from "../../core/entry.ts";
+import type { Expecting } from "../../core/backend.ts";
+import { mismatch } from "../shared/preconditions.ts";
+import { listFolder } from "./linked_folders.ts";
+import type { FtpLink } from "./control_connection.ts";
+import { parseMlst } from "./mlsd_parser.ts";
+import { aLink, parseTime } from "./listing_parser.ts";
+import { type Ask, failure, isAbsent, isDenied, refusal, type Reply } from "./reply.ts";
+import { type Doing, nameAt, parentAt, type Site, wired } from "./session.ts";
+import { root } from "../../core/path.ts";
+
+/** The commands that look at a path; lookedAt() reads their replies. */
+export function lookCommands(site: Site, doing: Doing): readonly string[] {
+  const path = wired(site, doing);
+  return site.hasMlst ? [`MLST ${path}`] : [`SIZE ${path}`, `MDTM ${path}`];
+}
+
+/** The command that tells whether a file of which all bytes came is still the one it was; stillAt() reads its reply. */
+export function stillCommands(site: Site, doing: Doing): readonly string[] {
+  return lookCommands(site, doing).slice(-1);
+}
+
+/** The file as it is now. Its `size` is for the caller to prove, by the bytes that came; where the reply does not tell the time, another look does. */
+export async function stillAt(
+  link: FtpLink,
+  site: Site,
+  { replies, size, ...doing }: Doing & { readonly size: number; readonly replies: readonly Reply[] },
+): Promise<Entry | undefined> {
+  const [reply] = replies;
+  if (reply === undefined || reply.code >= 300) return await look(link, site, doing);
+  const given = { code: 213, text: `213 ${size}` };
+  return lookedAt(site, doing, site.hasMlst ? replies : [given, reply]);
+}
+
+/** The command that tells whether something is there at all; lookedAt() reads its reply. */
+export function presenceCommands(site: Site, doing: Doing): readonly string[] {
+  return lookCommands(site, doing).slice(0, 1);
+}
+
+/** What the replies to lookCommands() tell. Without MLST only files are told, all else seems absent. */
+export function lookedAt(site: Site, doing: Doing, replies: readonly Reply[]): Entry | undefined {
+  const [first, second] = replies;
+  if (first === undefined) return undefined;
+  if (first.code === 421) throw refusal(doing, first);
+  if (!site.hasMlst) {
+    const size = first.code === 213 ? /^213 (\d{1,16})/.exec(first.text)?.[1] : undefined;
+    if (size === undefined) return undefined;
+    const isTold = second?.code === 213 && !site.learned.mdtmLies;
+    const modified = isTold ? parseTime(second.text.slice(4).trim()) : undefined;
+    return { kind: "file", path: doing.path, size: Number(size), ...(modified === undefined ? {} : { modified }) };
+  }
+  if (first.code < 300) {
+    if (site.learned.folders.isLink(doing.at)) return aLink(doing.path);
+    const found = parseMlst(first.text, doing.path);
+    if (found !== undefined) return found;
+    throw failure(doing, "unexpected", { why: "the server's answer to MLST cannot be understood" });
+  }
+  if (isDenied(first.text) && !isAbsent(first.text)) throw refusal(doing, first);
+  if (first.code === 550 || first.code === 501 || first.code === 553) return undefined;
+  throw refusal(doing, first);
+}
+
+/** What lies there now; undefined when nothing does. `precise`: folders and links are told apart also where that costs a listing. */
+export async function look(
+  link: FtpLink,
+  site: Site,
+  doing: Doing & { readonly precise?: boolean },
+): Promise<Entry | undefined> {
+  const found = lookedAt(site, doing, await link.batch(lookCommands(site, doing)));
+  if (doing.precise !== true) return found;
+  if (site.hasMlst) return found === undefined ? undefined : await unlessLink(link, site, { doing, found });
+  if (found === undefined) {
+    const entered = await link.ask(`CWD ${wired(site, doing)}`);
+    if (doing.at === "/" || doing.path === root) {
+      return entered.code < 300 ? { kind: "dir", path: doing.path } : undefined;
+    }
+  }
+  const above = { ...doing, path: root, at: parentAt(doing.at) };
+  if (found === undefined && !(await isFolder(link, site, above))) return undefined;
+  const { entries, unread } = await listFolder(link, site, above);
+  const listed = entries.find((one) => one.path === nameAt(doing.at));
+  if (listed?.kind === "file" && found?.kind === "file") return found;
+  if (listed === undefined && unread > 0) {
+    throw failure(doing, "unexpected", {
+      why: "the listing of its folder has lines that cannot be read, so that it may be there",
+    });
+  }
+  return listed === undefined ? undefined : { ...listed, path: doing.path };
+}
+
+/** Some servers tell of what a link points to: the folder's listing tells the link. */
+async function unlessLink(
+  link: FtpLink,
+  site: Site,
+  { doing, found }: { readonly doing: Doing; readonly found: Entry },
+): Promise<Entry> {
+  const { folders } = site.learned;
+  const holder = parentAt(doing.at);
+  if (doing.path === root || found.kind === "opaque" || folders.isListed(holder)) return found;
+  await listFolder(link, site, { ...doing, path: root, at: holder });
+  return folders.isLink(doing.at) ? aLink(doing.path) : found;
+}
+
+async function isFolder(link: FtpLink, site: Site, doing: Doing): Promise<boolean> {
+  return (await link.ask(`CWD ${wired(site, doing)}`)).code < 300;
+}
+
+/** Rejects with kind "changed" unless `found` is what is expected. */
+export function mustMatch(found: Entry | undefined, ask: Ask & Expecting): void {
+  const why = ask.expect === undefined ? undefined : mismatch(ask.expect, found);
+  if (why !== undefined) throw failure(ask, "changed", { why });
+}

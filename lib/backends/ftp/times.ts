@@ -1,0 +1,87 @@
+import type { FtpLink } from "./control_connection.ts";
+import { formatTime, parseTime } from "./listing_parser.ts";
+import type { Reply } from "./reply.ts";
+import { type Doing, type Site, type TimeSetter, wired } from "./session.ts";
+
+/** What sets times on this server, as far as its features tell. */
+export function likelySetter(site: Pick<Site, "abilities">): TimeSetter {
+  const { features, site: help, setsByMdtm } = site.abilities;
+  if (features.has("MFMT")) return "MFMT";
+  if (setsByMdtm) return "MDTM";
+  return features.has("SITE UTIME") || /\bUTIME\b/.test(help) ? "UTIME" : "none";
+}
+
+/** What is known of a server's times before the first file. */
+export function newTimes(setter: TimeSetter) {
+  return { setter, keepsTimes: false, timesRefused: 0, mdtmLies: false, lastMdtm: undefined };
+}
+
+/** Notes that a server refused whatever sets times. Where none was ever set, nothing more is asked after a few files, or one clear word. */
+export function learnRefusal({ learned }: Site, { code }: Reply): void {
+  if (learned.keepsTimes) return;
+  learned.timesRefused += code === 500 || code === 502 || code === 504 ? MOST_REFUSALS : 1;
+  if (learned.timesRefused >= MOST_REFUSALS) learned.setter = "none";
+}
+
+const MOST_REFUSALS = 3;
+
+/**
+ * Judges the time that MDTM shows of a file whose time was `set` and which was written just now. It is one of these two on a server that
+ * tells the truth, whatever its zone, and does not stand still.
+ */
+export function judgeMdtm({ learned }: Site, { shown, set }: { readonly shown: number; readonly set: number }): void {
+  const now = Date.now();
+  const { lastMdtm } = learned;
+  const isFar = Math.abs(shown - now) > MOST_ZONE && Math.abs(shown - set) > MOST_ZONE;
+  const standsStill = lastMdtm?.shown === shown && now - lastMdtm.at > STILL_MS;
+  learned.mdtmLies = isFar || (standsStill && shown !== set);
+  if (lastMdtm?.shown !== shown) learned.lastMdtm = { shown, at: now };
+}
+
+const STILL_MS = 3000;
+
+/** Zones reach from -12 to +14 hours; both sides may be wrong by as much. */
+export const MOST_ZONE = 26 * 3_600_000;
+
+/** The command that sets a time; undefined where nothing does, or no command can carry this time. */
+export function timeCommand(site: Site, doing: Doing, modified: number): string | undefined {
+  return commandOf(site.learned.setter, { time: formatTime(modified), path: wired(site, doing) });
+}
+
+/** Tries what else might set the time after a refusal, and remembers it. False when nothing does. */
+export async function setTime(
+  link: FtpLink,
+  site: Site,
+  { doing, modified }: { readonly doing: Doing; readonly modified: number },
+): Promise<boolean> {
+  const [time, path] = [formatTime(modified), wired(site, doing)];
+  const { learned } = site;
+  const others = SETTERS.filter((one) => one !== learned.setter && isLikely(site, one));
+  for (const setter of others) {
+    const command = commandOf(setter, { time, path });
+    if (command === undefined || (await link.ask(command)).code >= 300) continue;
+    const shown = await link.ask(`MDTM ${path}`);
+    if (shown.code !== 213 || parseTime(shown.text.slice(4).trim()) !== parseTime(time ?? "")) continue;
+    learned.setter = setter;
+    learned.keepsTimes = true;
+    return true;
+  }
+  return false;
+}
+
+const SETTERS: readonly TimeSetter[] = ["MFMT", "MDTM", "UTIME"];
+
+function isLikely({ abilities }: Site, setter: TimeSetter): boolean {
+  if (setter === "MFMT") return abilities.features.has("MFMT");
+  if (setter === "MDTM") return abilities.setsByMdtm;
+  return abilities.features.has("SITE UTIME") || /\bUTIME\b/.test(abilities.site);
+}
+
+function commandOf(
+  setter: TimeSetter,
+  { time, path }: { readonly time: string | undefined; readonly path: string },
+): string | undefined {
+  if (time === undefined || setter === "none") return undefined;
+  if (setter === "UTIME") return `SITE UTIME ${time} ${path}`;
+  return `${setter} ${time} ${path}`;
+}

@@ -1,0 +1,146 @@
+import { cancelled } from "../../core/errors.ts";
+import { printable } from "../../core/path.ts";
+import type { Credentials } from "./credentials.ts";
+import { textOf, toRecord } from "./object.ts";
+import { Http } from "../../http/client.ts";
+import { type Ask, failure } from "../../http/errors.ts";
+
+/** Access tokens of one login: fetched when first needed, and anew before they end. */
+export class Tokens {
+  readonly #credentials: Credentials;
+  readonly #timeout: number;
+  readonly #conceal: (secret: string) => void;
+  #current: Promise<Token> | undefined;
+
+  /** `timeout` in ms; `conceal` is told each token. */
+  constructor(
+    credentials: Credentials,
+    { timeout, conceal }: { readonly timeout: number; readonly conceal: (secret: string) => void },
+  ) {
+    this.#credentials = credentials;
+    this.#timeout = timeout;
+    this.#conceal = conceal;
+  }
+
+  /** The token to send now. Rejects with auth where the login is refused, with connection or timeout where nobody answers. */
+  async get(ask: Ask): Promise<string> {
+    for (;;) {
+      const isNew = this.#current === undefined;
+      const fetching = this.#current ??= this.#fetch(ask);
+      try {
+        const token = await unlessAborted(fetching, ask);
+        if (isNew || Date.now() < token.until) return token.value();
+        this.#forget(fetching);
+      } catch (error) {
+        if (!ask.signal.aborted) this.#forget(fetching);
+        throw error;
+      }
+    }
+  }
+
+  /** The server refused this one: the next call fetches another. */
+  async drop(value: string): Promise<void> {
+    const fetched = this.#current;
+    const token = await fetched?.catch(() => undefined);
+    if (token?.value() === value) this.#forget(fetched);
+  }
+
+  #forget(fetching: Promise<Token> | undefined): void {
+    if (this.#current === fetching) this.#current = undefined;
+  }
+
+  /** On behalf of all who wait for it, so nobody's signal ends it. */
+  async #fetch(ask: Ask): Promise<Token> {
+    const { who, request } = this.#credentials;
+    const { url, headers, body, proof } = request(Date.now());
+    const secure = url.protocol === "https:";
+    await using http = new Http({
+      host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
+      port: Number(url.port) || (secure ? 443 : 80),
+      secure,
+      timeout: proof === undefined ? this.#timeout : Math.min(this.#timeout, NEAR_MS),
+      connections: 1,
+    });
+    const { signal } = new AbortController();
+    const asked = { ...ask, signal };
+    try {
+      const reply = await http.exchange({
+        method: body === undefined ? "GET" : "POST",
+        uri: url.pathname + url.search,
+        headers,
+        ...(body === undefined ? {} : { body }),
+      }, asked);
+      const said = new TextDecoder().decode(await reply.collect(MOST_SAID));
+      const isProven = proof === undefined || reply.headers[proof[0]] === proof[1];
+      if (reply.status === 200 && isProven) {
+        const token = parseToken(said, ask);
+        this.#conceal(token.value());
+        return token;
+      }
+      if (reply.status >= 500) {
+        throw failure(ask, "busy", { why: `${shown(url)} gives no token now (${reply.status})`, transient: true });
+      }
+      throw failure(ask, "auth", { why: `${shown(url)} does not accept ${who}${reasonOf(said)}` });
+    } catch (error) {
+      if (proof === undefined) throw error;
+      throw failure(ask, "auth", { why: NO_CREDENTIALS, cause: error });
+    }
+  }
+}
+
+/** How long a machine's own metadata server may take, in ms. */
+const NEAR_MS = 2000;
+const MOST_SAID = 1 << 16;
+/** A token that ends within so many ms is fetched anew. */
+const AHEAD_MS = 300_000;
+const NO_CREDENTIALS = "no credentials were found: give -KeyFile, set GOOGLE_APPLICATION_CREDENTIALS, " +
+  "or run gcloud auth application-default login";
+
+/** `until` in ms since the epoch. */
+interface Token {
+  readonly until: number;
+  value(): string;
+}
+
+function parseToken(said: string, ask: Ask): Token {
+  try {
+    const fields = toRecord(JSON.parse(said), "it");
+    const value = textOf(fields, "access_token");
+    const seconds = fields["expires_in"];
+    if (value !== undefined && /^[\x21-\x7e]{1,16384}$/.test(value) && typeof seconds === "number" && seconds > 0) {
+      const lifetime = seconds * 1000;
+      return { until: Date.now() + lifetime - Math.min(AHEAD_MS, lifetime / 10), value: () => value };
+    }
+  } catch {
+    // What it said may hold a secret: it is not shown.
+  }
+  throw failure(ask, "auth", { why: "the reply of the login server holds no token" });
+}
+
+/** OAuth's word for why (RFC 6749, section 5.2): ": invalid_grant". */
+function reasonOf(said: string): string {
+  try {
+    const word = textOf(toRecord(JSON.parse(said), "it"), "error");
+    if (word === undefined || !/^[a-z_]{1,40}$/.test(word)) return "";
+    const hint = word === "invalid_grant" ? ": was the key or the login withdrawn, is this machine's clock right?" : "";
+    return ` (${word})${hint}`;
+  } catch {
+    return "";
+  }
+}
+
+function shown(url: URL): string {
+  return printable(url.host).slice(0, 100);
+}
+
+async function unlessAborted<T>(work: Promise<T>, { signal, operation }: Ask): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const stop = () => reject(cancelled(signal, operation));
+  signal.addEventListener("abort", stop);
+  try {
+    if (signal.aborted) stop();
+    return await Promise.race([work, promise]);
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}

@@ -1,0 +1,54 @@
+import { Buffer } from "node:buffer";
+import { createHash, type Hash } from "node:crypto";
+import { Crc32c } from "../shared/crc32c.ts";
+import { type Ask, failure } from "../../http/errors.ts";
+
+/** The hashes that came with a download; base64. */
+export interface Hashes {
+  readonly md5?: string;
+  readonly crc32c?: string;
+}
+
+/** Reads the header x-goog-hash: "crc32c=…,md5=…", in one or several. */
+export function parseHashes(header: string | string[] | undefined): Hashes {
+  const found: { md5?: string; crc32c?: string } = {};
+  for (const part of (header === undefined ? [] : [header].flat()).join(",").split(",")) {
+    const [, name, value] = /^\s*(md5|crc32c)=([A-Za-z0-9+/]+=*)\s*$/.exec(part) ?? [];
+    if (name === "md5" || name === "crc32c") found[name] = value ?? "";
+  }
+  return found;
+}
+
+/** Bytes on their way are held against the hash that the server has of the whole; without one they pass. */
+export class Proof {
+  readonly #hashes: Hashes;
+  readonly #md5: Hash | undefined;
+  readonly #crc: Crc32c | undefined;
+
+  constructor(hashes: Hashes) {
+    this.#hashes = hashes;
+    this.#md5 = hashes.md5 === undefined ? undefined : createHash("md5");
+    // An object that was composed of others has no md5.
+    this.#crc = hashes.md5 === undefined && hashes.crc32c !== undefined ? new Crc32c() : undefined;
+  }
+
+  update(bytes: Uint8Array): void {
+    this.#md5?.update(bytes);
+    this.#crc?.update(bytes);
+  }
+
+  /** After the last byte. Throws unexpected where the bytes are not those of the object; `again`: may all of them be asked for once more? */
+  check(ask: Ask, again: boolean): void {
+    const md5 = this.#md5?.digest("base64");
+    if (md5 === this.#hashes.md5 && this.#isCrcRight()) return;
+    const why = "its bytes came damaged: they do not have the hash that the server tells";
+    throw failure(ask, "unexpected", { why, transient: again });
+  }
+
+  #isCrcRight(): boolean {
+    if (this.#crc === undefined) return true;
+    const bytes = Buffer.alloc(4);
+    bytes.writeUInt32BE(this.#crc.digest());
+    return bytes.toString("base64") === this.#hashes.crc32c;
+  }
+}

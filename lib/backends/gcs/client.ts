@@ -1,0 +1,215 @@
+import {
+  type GcsObject,
+  type GcsPage,
+  OBJECT_FIELDS,
+  PAGE_FIELDS,
+  parseObject,
+  parsePage,
+  textOf,
+  toRecord,
+} from "./object.ts";
+import { refusal } from "./errors.ts";
+import type { Tokens } from "./access_tokens.ts";
+import type { Http, Reply, Sending } from "../../http/client.ts";
+import { type Ask, failure } from "../../http/errors.ts";
+
+/** Parameters of a request; what is undefined is left out. */
+export type Query = Readonly<Record<string, string | number | undefined>>;
+
+/** What must hold for a request to be carried out: generations as the server counts them, "0" for absence. */
+export interface Conditions {
+  readonly ifGenerationMatch?: string;
+  readonly ifMetagenerationMatch?: string;
+}
+
+/** A key as callers know it, and as the bucket does: "" for the bucket itself. */
+export interface Spot extends Ask {
+  readonly key: string;
+}
+
+/** `origin`: "https://host", where all requests go. */
+export interface ApiRules {
+  readonly origin: string;
+  readonly bucket: string;
+  readonly userProject: string | undefined;
+}
+
+/** The requests of Cloud Storage's JSON API (v1) to one bucket, each with a token. No redirect is followed. */
+export class Api {
+  readonly #http: Http;
+  readonly #tokens: Tokens;
+  readonly #rules: ApiRules;
+
+  constructor(http: Http, tokens: Tokens, rules: ApiRules) {
+    this.#http = http;
+    this.#tokens = tokens;
+    this.#rules = rules;
+  }
+
+  get isClosed(): boolean {
+    return this.#http.isClosed;
+  }
+
+  /** Path and query of a request about an object, or about all of them. `then` follows the object's name: "/compose". */
+  uri(key: string | undefined, query: Query, then = ""): string {
+    return `/storage/v1${this.#path(key)}${then}${this.#query(query)}`;
+  }
+
+  /** The end of the path of a copy within the bucket. */
+  rewriteTo(key: string): string {
+    return `/rewriteTo${this.#path(key)}`;
+  }
+
+  /** The same for requests that bring content. */
+  uploadUri(query: Query): string {
+    return `/upload/storage/v1${this.#path(undefined)}${this.#query(query)}`;
+  }
+
+  /** Path and query of an address that the server gave; undefined where it leads elsewhere. */
+  ownUri(address: string): string | undefined {
+    const url = URL.canParse(address) ? new URL(address) : undefined;
+    return url?.origin === this.#rules.origin ? url.pathname + url.search : undefined;
+  }
+
+  /** The reply, whatever its status but 401. Rejects with auth where the server refuses a fresh token too. */
+  async send(sending: Sending, ask: Ask): Promise<Reply> {
+    for (let attempt = 1;; attempt++) {
+      const token = await this.#tokens.get(ask);
+      const headers = { ...sending.headers, authorization: `Bearer ${token}` };
+      const { body, takeBack } = counted(sending.body);
+      const reply = await this.#http.exchange({ ...sending, headers, ...(body === undefined ? {} : { body }) }, ask);
+      if (reply.status !== 401) return reply;
+      const error = await this.refused(reply, ask);
+      await this.#tokens.drop(token);
+      takeBack();
+      if (attempt > 1) throw error;
+    }
+  }
+
+  /** The same, where everything but success and `also` rejects. */
+  async done(sending: Sending, ask: Ask & { readonly also?: readonly number[] }): Promise<Reply> {
+    const reply = await this.send(sending, ask);
+    if (Math.floor(reply.status / 100) === 2 || ask.also?.includes(reply.status)) return reply;
+    throw await this.refused(reply, ask);
+  }
+
+  /** Why a reply refuses; its content is taken. */
+  async refused(reply: Reply, ask: Ask): Promise<Error> {
+    return refusal(ask, reply, await reasonOf(reply));
+  }
+
+  /** One object; undefined when it is absent (or the bucket is). */
+  async look(ask: Spot): Promise<GcsObject | undefined> {
+    const uri = this.uri(ask.key, { fields: OBJECT_FIELDS });
+    const reply = await this.done({ method: "GET", uri }, { ...ask, also: [404] });
+    if (reply.status === 404) return void await reply.drop();
+    return await parsed(reply, ask, parseObject);
+  }
+
+  /** One page of a listing. A bucket that is absent rejects with notFound. */
+  async page(query: Query, ask: Ask): Promise<GcsPage> {
+    const uri = this.uri(undefined, { ...query, fields: PAGE_FIELDS });
+    const reply = await this.send({ method: "GET", uri }, ask);
+    if (reply.status === 200) return await parsed(reply, ask, parsePage);
+    if (reply.status !== 404) throw await this.refused(reply, ask);
+    await reply.drop();
+    throw this.noBucket(ask);
+  }
+
+  /** Removes what an upload made that is not what was sent, that very generation alone, and gives the error to reject with. */
+  async discard({ name, generation }: GcsObject, ask: Ask): Promise<Error> {
+    const uri = this.uri(name, { ifGenerationMatch: generation });
+    const reply = await this.done({ method: "DELETE", uri }, { ...ask, also: [404, 412] });
+    await reply.drop();
+    return failure(ask, "unexpected", {
+      why: "the bucket held other bytes than those that were sent; they were removed",
+    });
+  }
+
+  noBucket(ask: Ask): Error {
+    return failure(ask, "notFound", { why: `there is no bucket "${this.#rules.bucket}"` });
+  }
+
+  #path(key: string | undefined): string {
+    const bucket = `/b/${encodeURIComponent(this.#rules.bucket)}/o`;
+    return key === undefined ? bucket : `${bucket}/${encodeURIComponent(key)}`;
+  }
+
+  #query(query: Query): string {
+    const { userProject } = this.#rules;
+    const pairs = Object.entries({ ...query, userProject }).flatMap(([name, value]) =>
+      value === undefined ? [] : [`${name}=${encodeURIComponent(value)}`]
+    );
+    return pairs.length === 0 ? "" : `?${pairs.join("&")}`;
+  }
+}
+
+/** A body, and a way to take back what it told as sent when all of it has to be sent anew. */
+function counted(body: Sending["body"]): { readonly body: Sending["body"]; takeBack(): void } {
+  if (typeof body !== "object") return { body, takeBack: () => {} };
+  let told = 0;
+  const onBytes = (bytes: number) => {
+    told += bytes;
+    body.onBytes?.(bytes);
+  };
+  const takeBack = () => {
+    if (told > 0) body.onBytes?.(-told);
+  };
+  return { body: { size: body.size, open: () => body.open(), onBytes }, takeBack };
+}
+
+/** What a reply of JSON says. Rejects with unexpected where it is broken, or more than can be meant. */
+export async function parsed<T>(reply: Reply, ask: Ask, parse: (value: unknown) => T): Promise<T> {
+  const text = new TextDecoder().decode(await reply.collect(MOST));
+  try {
+    return parse(parseJson(text));
+  } catch (error) {
+    const why = error instanceof RangeError ? error.message : "it is no JSON";
+    throw failure(ask, "unexpected", { why: `the server's reply cannot be understood: ${why}`, cause: error });
+  }
+}
+
+/** A page of 1,000 objects with 8 KiB of metadata each, and twice as much for its words. */
+const MOST = 24 << 20;
+const MOST_SAID = 1 << 16;
+
+/** Throws a RangeError on JSON that is deeper, or has more lists and objects, than anything the server has to say. */
+function parseJson(text: string): unknown {
+  let depth = 0;
+  let count = 0;
+  for (let at = 0; at < text.length; at++) {
+    const mark = text[at];
+    if (mark === '"') at = endOfText(text, at);
+    else if (mark === "]" || mark === "}") depth--;
+    else if (mark === "[" || mark === "{") {
+      if (++depth > MOST_DEPTH) throw new RangeError(`it is deeper than ${MOST_DEPTH} lists and objects`);
+      if (++count > MOST_PARTS) throw new RangeError(`it has more than ${MOST_PARTS} lists and objects`);
+    }
+  }
+  return JSON.parse(text);
+}
+
+/** Where the text in quotes that begins here ends; JSON.parse() tells what is wrong with one that does not. */
+function endOfText(text: string, start: number): number {
+  for (let at = start + 1; at < text.length; at++) {
+    if (text[at] === "\\") at++;
+    else if (text[at] === '"') return at;
+  }
+  return text.length;
+}
+
+const MOST_DEPTH = 16;
+/** A page of 1,000 objects with their metadata has some 2,000. */
+const MOST_PARTS = 100_000;
+
+/** The word in the reply's JSON that tells more than its status: { error: { errors: [{ reason }] } }. */
+async function reasonOf(reply: Reply): Promise<string | undefined> {
+  try {
+    const said = parseJson(new TextDecoder().decode(await reply.collect(MOST_SAID)));
+    const errors = toRecord(toRecord(said, "it")["error"], "it")["errors"];
+    return Array.isArray(errors) ? textOf(toRecord(errors[0], "it"), "reason") : undefined;
+  } catch {
+    // The status stands for itself.
+    return undefined;
+  }
+}

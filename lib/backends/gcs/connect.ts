@@ -1,0 +1,114 @@
+import { badInput, SyncError } from "../../core/errors.ts";
+import { printable, root } from "../../core/path.ts";
+import type { Call, Target } from "../../core/backend.ts";
+import { Api, type Spot } from "./client.ts";
+import { findCredentials } from "./credentials.ts";
+import { Folders } from "./known_folders.ts";
+import { holdsSomething } from "./stat.ts";
+import { rootKey } from "./keys.ts";
+import { Tokens } from "./access_tokens.ts";
+import type { Tree } from "./write.ts";
+import { Http } from "../../http/client.ts";
+import { Budget } from "../../http/parallel_download.ts";
+import { mustShowCertificate, readTlsPins } from "../../net/tls.ts";
+import { isLoopback } from "../../net/loopback.ts";
+import { knock } from "../../net/knock.ts";
+import { once, unchecked } from "../shared/object_store_traits.ts";
+
+/** An open bucket, and the key the session starts at. */
+export interface Bucket extends Tree, AsyncDisposable {
+  /** "gs://bucket", with the endpoint where it is not the provider's own. */
+  readonly label: string;
+  readonly start: string;
+  readonly connections: number;
+  readonly budget: Budget;
+  /** Something was read that can be compared with nothing. */
+  tellOfUnchecked(): void;
+}
+
+/** Logs in and lists one name, so that wrong credentials and a missing bucket are told at once. Writes nothing. */
+export async function connectGcs(target: Target, call: Call): Promise<Bucket> {
+  const rules = rulesOf(target);
+  const { label, bucket, start, origin, timeout, connections, pins } = rules;
+  const credentials = await findCredentials(target);
+  const http = new Http({ ...placeOf(origin), pins, timeout, connections });
+  const api = new Api(http, new Tokens(credentials, { timeout, conceal: (secret) => target.conceal(secret) }), {
+    origin: origin.origin,
+    bucket,
+    userProject: target.options["UserProject"],
+  });
+  try {
+    const ask: Spot = { signal: call.signal, operation: "open", path: root, shown: label, key: start };
+    await knock(() => holdsSomething(api, ask), ask);
+  } catch (error) {
+    await http[Symbol.asyncDispose]();
+    throw error;
+  }
+  return {
+    ...{ api, label, start, connections },
+    folders: new Folders(),
+    budget: new Budget(PIECES_AHEAD),
+    tellOfUnchecked: once(() => target.warn(unchecked(label))),
+    [Symbol.asyncDispose]: () => http[Symbol.asyncDispose](),
+  };
+}
+
+/** The provider's own. */
+export const ENDPOINT = "https://storage.googleapis.com";
+const TIMEOUT_MS = 15_000;
+const CONNECTIONS = 32;
+/** Some 64 MiB. */
+const PIECES_AHEAD = 16;
+
+/** All that is known before anything is connected. Throws badInput and refused. */
+function rulesOf(target: Target) {
+  const { address, options } = target;
+  const { host: bucket, user, port } = address;
+  if (user !== undefined) {
+    throw badInput(
+      "A gs: address names no user: write gs://bucket/folder; who logs in stands in the file of -KeyFile.",
+    );
+  }
+  if (port !== undefined) {
+    throw badInput("A gs: address names no port: write gs://bucket/folder, and another server with -Endpoint.");
+  }
+  if (address.pins.length > 0) {
+    throw badInput("A gs: address names no fingerprint: give -TlsHostCertificateFingerprint with -Endpoint.");
+  }
+  const start = rootKey("", address.path);
+  if (start === undefined) {
+    throw badInput(`The folder "${printable(address.path)}" has an empty name in it: write one slash between folders.`);
+  }
+  const given = options["Endpoint"];
+  const pins = readTlsPins(target);
+  const origin = given === undefined ? new URL(ENDPOINT) : parseEndpoint(given, options["AllowInsecure"] === "true");
+  mustShowCertificate(origin, pins);
+  return {
+    bucket,
+    start,
+    origin,
+    pins,
+    timeout: Number(options["Timeout"] ?? TIMEOUT_MS),
+    connections: Math.max(1, Number(options["Connections"] ?? CONNECTIONS)),
+    label: origin.origin === ENDPOINT ? `gs://${bucket}` : `gs://${bucket} (${origin.origin})`,
+  };
+}
+
+function parseEndpoint(text: string, allowInsecure: boolean): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isPlain = url !== undefined && url.username === "" && url.password === "" && url.search === "" &&
+    url.hash === "" && url.pathname === "/";
+  if (url === undefined || !isPlain || !/^https?:$/.test(url.protocol)) {
+    throw badInput("-Endpoint takes https://host or https://host:port, nothing behind it and no login in it.");
+  }
+  if (url.protocol === "https:" || allowInsecure || isLoopback(placeOf(url).host)) return url;
+  const message = `Refused to log in at ${url.origin}: the credentials would travel in clear; write https://, ` +
+    "or -AllowInsecure";
+  throw new SyncError("refused", message, { operation: "open" });
+}
+
+function placeOf(url: URL): { readonly host: string; readonly port: number; readonly secure: boolean } {
+  const secure = url.protocol === "https:";
+  const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
+  return { host, port: Number(url.port) || (secure ? 443 : 80), secure };
+}

@@ -1,0 +1,195 @@
+import { Buffer } from "node:buffer";
+import { createPrivateKey, type KeyObject, sign } from "node:crypto";
+import { join } from "node:path";
+import { badInput, SyncError } from "../../core/errors.ts";
+import { printable } from "../../core/path.ts";
+import type { Target } from "../../core/backend.ts";
+import { textOf, toRecord } from "./object.ts";
+import { isLoopback } from "../../net/loopback.ts";
+
+/** Who logs in, and the request that brings a token. Secrets stay inside. */
+export interface Credentials {
+  /** For messages: "the service account ci@project". */
+  readonly who: string;
+  /** `now` in ms since the epoch. */
+  request(now: number): TokenRequest;
+}
+
+/** `body` is posted as a form; without one it is a GET. */
+export interface TokenRequest {
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+  /** A header that must come back, so that nobody else's answer is taken for a token. */
+  readonly proof?: readonly [name: string, value: string];
+}
+
+/**
+ * The credentials as Google's own programs find them: the file of -KeyFile, that of GOOGLE_APPLICATION_CREDENTIALS, gcloud's own, else
+ * the account of the machine (its metadata server). Rejects with badInput for a file that cannot be used.
+ */
+export async function findCredentials({ options, env }: Target): Promise<Credentials> {
+  const given = options["KeyFile"];
+  if (given !== undefined) return parseCredentials(await readGiven(fromHome(given, env), "-KeyFile"), given);
+  const named = env("GOOGLE_APPLICATION_CREDENTIALS");
+  if (named !== undefined && named !== "") {
+    return parseCredentials(await readGiven(named, "GOOGLE_APPLICATION_CREDENTIALS"), named);
+  }
+  const file = gcloudFile(env);
+  const text = file === undefined ? undefined : await readIfThere(file);
+  if (file !== undefined && text !== undefined) return parseCredentials(text, file);
+  return machineAccount(env("GCE_METADATA_HOST") || METADATA_HOST);
+}
+
+/** Reads a file of credentials. Throws badInput that names the file and never shows what it holds. */
+export function parseCredentials(text: string, file: string): Credentials {
+  const wrong = (why: string) => badInput(`The credentials in "${printable(file)}" cannot be used: ${why}.`);
+  let fields: Readonly<Record<string, unknown>>;
+  try {
+    fields = toRecord(JSON.parse(text.replace(/^\ufeff/, "")), "it");
+  } catch {
+    throw wrong("the file is no JSON");
+  }
+  const need = (name: string) => {
+    const value = textOf(fields, name);
+    if (value === undefined || value === "") throw wrong(`it has no ${name}`);
+    return value;
+  };
+  const type = need("type");
+  switch (type) {
+    case "service_account": {
+      const key = toKey(need("private_key"));
+      if (key === undefined) throw wrong("its private_key is none that RSA can sign with");
+      const url = toTokenUrl(textOf(fields, "token_uri") ?? TOKEN_URL);
+      if (url === undefined) throw wrong("its token_uri is no https: address");
+      return serviceAccount({ email: need("client_email"), keyId: textOf(fields, "private_key_id"), key, url });
+    }
+    case "authorized_user": {
+      const [id, secret, refresh] = [need("client_id"), need("client_secret"), need("refresh_token")];
+      const url = toTokenUrl(textOf(fields, "token_uri") ?? TOKEN_URL);
+      if (url === undefined) throw wrong("its token_uri is no https: address");
+      return userLogin({ id, secret: () => secret, refresh: () => refresh, url });
+    }
+    default:
+      throw wrong(`${printable(type).slice(0, 40)} is a type that is not supported; use a service account's key`);
+  }
+}
+
+const TOKEN_URL = "https://oauth2.googleapis.com/token";
+const METADATA_HOST = "metadata.google.internal";
+const SCOPE = "https://www.googleapis.com/auth/devstorage.read_write";
+const FORM = { "content-type": "application/x-www-form-urlencoded" };
+const LIFETIME_SECONDS = 3600;
+
+interface ServiceAccount {
+  readonly email: string;
+  readonly keyId: string | undefined;
+  readonly key: KeyObject;
+  readonly url: URL;
+}
+
+/** RFC 7523: a claim that the account's key has signed. */
+function serviceAccount({ email, keyId, key, url }: ServiceAccount): Credentials {
+  return {
+    who: `the service account ${printable(email).slice(0, 200)}`,
+    request(now) {
+      const issued = Math.floor(now / 1000);
+      const header = { alg: "RS256", typ: "JWT", ...(keyId === undefined ? {} : { kid: keyId }) };
+      const claims = { iss: email, scope: SCOPE, aud: url.href, iat: issued, exp: issued + LIFETIME_SECONDS };
+      const signed = [header, claims].map((part) => Buffer.from(JSON.stringify(part)).toString("base64url")).join(".");
+      const signature = sign("RSA-SHA256", Buffer.from(signed), key).toString("base64url");
+      const body = new URLSearchParams({
+        grant_type: "urn:ietf:params:oauth:grant-type:jwt-bearer",
+        assertion: `${signed}.${signature}`,
+      });
+      return { url, headers: FORM, body: body.toString() };
+    },
+  };
+}
+
+interface UserLogin {
+  readonly id: string;
+  readonly url: URL;
+  secret(): string;
+  refresh(): string;
+}
+
+/** RFC 6749, section 6: what gcloud auth application-default login left. */
+function userLogin({ id, secret, refresh, url }: UserLogin): Credentials {
+  return {
+    who: "gcloud's login",
+    request() {
+      const body = new URLSearchParams({
+        grant_type: "refresh_token",
+        client_id: id,
+        client_secret: secret(),
+        refresh_token: refresh(),
+      });
+      return { url, headers: FORM, body: body.toString() };
+    },
+  };
+}
+
+/** The account of a machine in Google's cloud. Its metadata server is reached over a link of the machine's own. */
+function machineAccount(host: string): Credentials {
+  const url = new URL("http://localhost/computeMetadata/v1/instance/service-accounts/default/token");
+  url.host = host;
+  const proof = ["metadata-flavor", "Google"] as const;
+  return { who: "the machine's own account", request: () => ({ url, headers: { [proof[0]]: proof[1] }, proof }) };
+}
+
+function toKey(text: string): KeyObject | undefined {
+  try {
+    const key = createPrivateKey(text);
+    return key.asymmetricKeyType === "rsa" ? key : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** What signs or refreshes a login goes nowhere in clear. */
+function toTokenUrl(text: string): URL | undefined {
+  if (!URL.canParse(text)) return undefined;
+  const url = new URL(text);
+  if (url.username !== "" || url.password !== "") return undefined;
+  const isSafe = url.protocol === "https:" || (url.protocol === "http:" && isLoopback(url.hostname));
+  return isSafe ? url : undefined;
+}
+
+/** Where `gcloud auth application-default login` leaves its file. */
+function gcloudFile(env: Target["env"]): string | undefined {
+  const name = "application_default_credentials.json";
+  const set = env("CLOUDSDK_CONFIG");
+  if (set !== undefined && set !== "") return join(set, name);
+  const base = Deno.build.os === "windows" ? env("APPDATA") : homeOf(env, ".config");
+  return base === undefined ? undefined : join(base, "gcloud", name);
+}
+
+function homeOf(env: Target["env"], below: string): string | undefined {
+  const home = Deno.build.os === "windows" ? env("USERPROFILE") ?? env("HOME") : env("HOME");
+  return home === undefined || home === "" ? undefined : join(home, below);
+}
+
+function fromHome(path: string, env: Target["env"]): string {
+  return /^~[/\\]/.test(path) ? homeOf(env, path.slice(2)) ?? path : path;
+}
+
+async function readGiven(path: string, by: string): Promise<string> {
+  const text = await readIfThere(path);
+  if (text !== undefined) return text;
+  throw badInput(`The file "${printable(path)}" that ${by} names does not exist.`);
+}
+
+/** Rejects with denied where the file cannot be read: unread is not absent. */
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await Deno.readTextFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new SyncError("denied", `Cannot read "${printable(path)}": ${why}`, {
+      operation: "read the credentials",
+      cause: error,
+    });
+  }
+}

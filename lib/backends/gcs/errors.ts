@@ -1,0 +1,39 @@
+import type { SyncError } from "../../core/errors.ts";
+import { type Answer, type Ask, type Meaning, refused } from "../../http/errors.ts";
+
+/** A reply that is no success as the error of its request. `reason`: the word that the server gives besides the status, where it does. */
+export function refusal(ask: Ask, answer: Answer, reason?: string): SyncError {
+  const special = reason === undefined || !Object.hasOwn(reasons, reason) ? undefined : reasons[reason];
+  return refused(ask, answer, special === undefined ? meanings : { [answer.status]: special });
+}
+
+/** Cloud Storage JSON API, "HTTP status and error codes". */
+const meanings: Readonly<Record<number, Meaning>> = {
+  400: ["unsupported", "the server refuses the request as malformed (400): it may not take the name"],
+  401: ["auth", "the server does not accept the credentials"],
+  403: ["denied", "permission denied: the account lacks a role that allows it"],
+  404: ["notFound", "there is no such object or bucket"],
+  405: ["unsupported", "the server does not allow this there (405)"],
+  408: ["timeout", "the server waited too long for the request", true],
+  409: ["busy", "somebody else is changing it (409)", true],
+  410: ["connection", "the upload's session is gone", true],
+  412: ["changed", "it is not what it was when it was listed"],
+  413: ["full", "the server takes no object of this size"],
+  429: ["busy", "the server asks for fewer requests", true],
+  500: ["busy", "the server failed (500)", true],
+  502: ["connection", "the server does not answer behind its front (502)", true],
+  503: ["busy", "the server is overloaded (503)", true],
+  504: ["timeout", "the server does not answer in time behind its front (504)", true],
+};
+
+const slower: Meaning = ["busy", "the server asks for fewer requests", true];
+
+const reasons: Readonly<Record<string, Meaning>> = {
+  rateLimitExceeded: slower,
+  userRateLimitExceeded: slower,
+  quotaExceeded: slower,
+  userProjectMissing: ["denied", "those who ask pay for this bucket: name a project with -UserProject"],
+  accountDisabled: ["auth", "the account is disabled"],
+  retentionPolicyNotMet: ["denied", "the bucket's retention policy keeps it"],
+  objectUnderActiveHold: ["denied", "a hold keeps it"],
+};

@@ -1,0 +1,67 @@
+import { gate, type RelPath, root } from "../../core/path.ts";
+import type { Entry } from "../../core/entry.ts";
+import { type GcsObject, toFileEntry } from "./object.ts";
+
+/** What a key below a folder stands for: the folders on its way, outermost first, and the entry at its end. */
+export interface Spelled {
+  readonly dirs: readonly RelPath[];
+  readonly entry?: Entry;
+}
+
+/** The prefix of all keys below a folder's key. */
+export function prefixOf(key: string): string {
+  return key === "" ? "" : `${key}/`;
+}
+
+/**
+ * Reads the rest of an object's key below `dir`. A key that no path can carry (an empty segment, "." or "..") ends in an opaque entry
+ * where it leaves the tree; a marker ("d/" without content) stands for its folder.
+ */
+export function spell(dir: RelPath, rest: string, object: GcsObject): Spelled {
+  const dirs: RelPath[] = [];
+  const segments = rest.split("/");
+  const last = segments.pop() ?? "";
+  let at = dir;
+  for (const segment of segments) {
+    const gated = gate(at, segment);
+    if (!gated.ok) return { dirs, entry: unnamed(gated.shown, gated.why) };
+    at = gated.path;
+    dirs.push(at);
+  }
+  if (last === "" && object.size === 0) return { dirs };
+  const gated = gate(at, last);
+  if (gated.ok) return { dirs, entry: toFileEntry(gated.path, object) };
+  const why = last === "" ? "the object's name ends in a slash, and yet it has content" : gated.why;
+  return { dirs, entry: unnamed(gated.shown, why) };
+}
+
+/** A folder that a listing tells as a prefix: "name/" below `dir`. */
+export function spellFolder(dir: RelPath, rest: string): Entry {
+  const gated = gate(dir, rest.replace(/\/$/, ""));
+  return gated.ok ? { kind: "dir", path: gated.path } : unnamed(gated.shown, gated.why);
+}
+
+/**
+ * The key of a root: `folder` is absolute, or relative to `from`. undefined where an empty segment stands in it: that would be another
+ * folder of the bucket, which no path can name.
+ */
+export function rootKey(from: string, folder: string): string | undefined {
+  const isAbsolute = folder.startsWith("/");
+  const names = isAbsolute || from === "" ? [] : from.split("/");
+  const given = folder.replace(/^\//, "").replace(/\/$/, "");
+  for (const name of given === "" ? [] : given.split("/")) {
+    if (name === "") return undefined;
+    if (name === "..") names.pop();
+    else if (name !== ".") names.push(name);
+  }
+  return names.join("/");
+}
+
+/** The key of a path below the root's key. */
+export function keyOf(rootAt: string, path: RelPath): string {
+  return path === root ? rootAt : prefixOf(rootAt) + path;
+}
+
+function unnamed(path: RelPath, why: string): Entry {
+  return { kind: "opaque", path, cause: "name", why };
+}

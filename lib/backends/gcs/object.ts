@@ -1,0 +1,159 @@
+import { Buffer } from "node:buffer";
+import type { RelPath } from "../../core/path.ts";
+import type { FileEntry } from "../../core/entry.ts";
+
+/** An object as the server describes it, checked. `md5`: lower-case hex; `crc32c`: base64 of its four bytes, as the server writes it. */
+export interface GcsObject {
+  readonly name: string;
+  readonly size: number;
+  readonly generation: string;
+  readonly metageneration: string;
+  readonly md5?: string;
+  readonly crc32c?: string;
+  /** ms since the epoch, from metadata: never the time of the upload. `timeStep`: where it is in whole seconds. */
+  readonly modified?: number;
+  readonly timeStep?: number;
+}
+
+/** A page of a listing. */
+export interface GcsPage {
+  readonly items: readonly GcsObject[];
+  readonly prefixes: readonly string[];
+  readonly next?: string;
+}
+
+/** The fields that describe an object, for the parameter `fields` of requests. */
+export const OBJECT_FIELDS = "name,size,generation,metageneration,md5Hash,crc32c,metadata";
+
+/** The same for a page. Its kind is asked for, so that an empty listing is told from an empty reply. */
+export const PAGE_FIELDS = `kind,nextPageToken,prefixes,items(${OBJECT_FIELDS})`;
+
+/** Reads the description of an object. Throws a RangeError with the reason for people. */
+export function parseObject(value: unknown): GcsObject {
+  const fields = toRecord(value, "an object in it");
+  const name = textOf(fields, "name");
+  if (name === undefined || name === "") throw new RangeError("an object in it has no name");
+  if (name.length > LONGEST_NAME) {
+    throw new RangeError(`an object in it has a name of more than ${LONGEST_NAME} characters`);
+  }
+  const size = Number(numberText(fields, "size"));
+  if (!Number.isSafeInteger(size)) throw new RangeError("an object in it has an impossible size");
+  const md5 = hashBytes(textOf(fields, "md5Hash"), 16)?.toString("hex");
+  const crc32c = hashBytes(textOf(fields, "crc32c"), 4)?.toString("base64");
+  return {
+    name,
+    size,
+    generation: numberText(fields, "generation"),
+    metageneration: numberText(fields, "metageneration"),
+    ...(md5 === undefined ? {} : { md5 }),
+    ...(crc32c === undefined ? {} : { crc32c }),
+    ...parseEdited(own(fields, "metadata")),
+  };
+}
+
+/** Cloud Storage's names have 1,024 bytes at most. */
+const LONGEST_NAME = 4096;
+
+/** Reads a page of a listing (objects.list). Throws a RangeError with the reason for people. */
+export function parsePage(value: unknown): GcsPage {
+  const fields = toRecord(value, "it");
+  if (own(fields, "kind") !== "storage#objects") throw new RangeError("it is no listing");
+  const next = textOf(fields, "nextPageToken");
+  return {
+    items: listOf(fields, "items").map(parseObject),
+    prefixes: listOf(fields, "prefixes").map((prefix) => {
+      if (typeof prefix === "string") return prefix;
+      throw new RangeError("a folder in it has no name");
+    }),
+    ...(next === undefined || next === "" ? {} : { next }),
+  };
+}
+
+/** A JSON object. Throws a RangeError, named by `what`, for everything else. */
+export function toRecord(value: unknown, what: string): Readonly<Record<string, unknown>> {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  throw new RangeError(`${what} is no JSON object`);
+}
+
+/** A text that is the record's own, undefined where there is none. */
+export function textOf(fields: Readonly<Record<string, unknown>>, name: string): string | undefined {
+  const value = own(fields, name);
+  return typeof value === "string" ? value : undefined;
+}
+
+/** The object as a listing of ours shows it. Its generation changes with its bytes and with nothing else. */
+export function toFileEntry(path: RelPath, object: GcsObject): FileEntry {
+  const { size, generation, md5, modified, timeStep } = object;
+  return {
+    kind: "file",
+    path,
+    size,
+    ...(modified === undefined ? {} : { modified }),
+    ...(timeStep === undefined ? {} : { timeStep }),
+    revision: generation,
+    ...(md5 === undefined ? {} : { checksum: `md5:${md5}` }),
+  };
+}
+
+/** The metadata that keeps a file's time: rclone's form (RFC 3339), and that of gsutil and gcloud (whole seconds). */
+export function formatEdited(modified: number): Readonly<Record<string, string>> {
+  const micros = Math.round(modified * 1000);
+  const seconds = Math.floor(micros / 1_000_000);
+  const fraction = String(micros - seconds * 1_000_000).padStart(6, "0").replace(/0+$/, "");
+  const date = new Date(seconds * 1000);
+  if (Number.isNaN(date.getTime())) return {};
+  const text = date.toISOString().slice(0, -".000Z".length);
+  return {
+    "mtime": `${text}${fraction === "" ? "" : `.${fraction}`}Z`,
+    "goog-reserved-file-mtime": String(seconds),
+  };
+}
+
+/** The time that other tools left too: rclone's, s3fs's seconds, gcsfuse's; gsutil's and gcloud's in whole seconds. */
+function parseEdited(metadata: unknown): { readonly modified?: number; readonly timeStep?: number } {
+  if (metadata === undefined) return {};
+  const fields = toRecord(metadata, "the metadata of an object in it");
+  for (const name of ["mtime", "gcsfuse_mtime"]) {
+    const modified = parseTime(textOf(fields, name) ?? "");
+    if (modified !== undefined) return { modified };
+  }
+  const seconds = parseTime(textOf(fields, "goog-reserved-file-mtime") ?? "");
+  return seconds === undefined ? {} : { modified: seconds, timeStep: 1000 };
+}
+
+const RFC3339 = /^(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d)(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$/;
+const SECONDS = /^-?\d{1,12}(?:\.\d{1,9})?$/;
+
+/** In ms. */
+function parseTime(text: string): number | undefined {
+  if (SECONDS.test(text)) return Math.round(Number(text) * 1_000_000) / 1000;
+  const [, date, fraction = "0", zone] = RFC3339.exec(text) ?? [];
+  if (date === undefined || zone === undefined) return undefined;
+  const whole = Date.parse(`${date}${zone}`.toUpperCase());
+  return Number.isNaN(whole) ? undefined : whole + Math.round(Number(fraction) * 1_000_000) / 1000;
+}
+
+/** Names such as __proto__ are names like others. */
+function own(fields: Readonly<Record<string, unknown>>, name: string): unknown {
+  return Object.hasOwn(fields, name) ? fields[name] : undefined;
+}
+
+/** Whole numbers travel as texts, since they may be longer than a number can be exact. */
+function numberText(fields: Readonly<Record<string, unknown>>, name: string): string {
+  const text = textOf(fields, name);
+  if (text !== undefined && /^\d{1,20}$/.test(text)) return text;
+  throw new RangeError(`an object in it has no ${name}`);
+}
+
+function listOf(fields: Readonly<Record<string, unknown>>, name: string): readonly unknown[] {
+  const value = own(fields, name);
+  if (value === undefined) return [];
+  if (Array.isArray(value)) return value;
+  throw new RangeError(`its ${name} are no list`);
+}
+
+function hashBytes(text: string | undefined, length: number): Buffer | undefined {
+  if (text === undefined) return undefined;
+  const bytes = Buffer.from(text, "base64");
+  return bytes.length === length ? bytes : undefined;
+}

@@ -1,0 +1,221 @@
+import { Buffer } from "node:buffer";
+import { cancelled } from "../../core/errors.ts";
+import type { Content, ReadOptions } from "../../core/backend.ts";
+import { mismatch } from "../shared/preconditions.ts";
+import type { Api, Spot } from "./client.ts";
+import { find } from "./stat.ts";
+import { type Hashes, parseHashes, Proof } from "./checksum.ts";
+import { chunksOf, streamOf } from "../../net/byte_stream.ts";
+import type { Reply } from "../../http/client.ts";
+import { failure } from "../../http/errors.ts";
+import { type Budget, PIECE, type Room, striped } from "../../http/parallel_download.ts";
+
+/** What is read. `budget`: what all large files of a session share; `onUnchecked`: called for a whole content without a checksum. */
+export type Reading = Spot & Pick<ReadOptions, "offset" | "length" | "expect"> & {
+  readonly budget: Budget;
+  onUnchecked?(): void;
+};
+
+/**
+ * The content or a range of it: small ones whole, large ones as a stream. All requests name the generation that is expected, so that
+ * what comes is of one version; a whole content is held against its hash.
+ */
+export async function readObject(api: Api, reading: Reading): Promise<Content> {
+  const { offset = 0, length, expect } = reading;
+  if (length === 0 || (expect !== undefined && offset >= expect.size)) {
+    await mustBeExpected(api, reading);
+    return new Uint8Array();
+  }
+  const generation = expect === undefined ? undefined : expect.revision ?? await mustBeExpected(api, reading);
+  const end = Math.min(expect?.size ?? Infinity, offset + (length ?? Infinity));
+  const isLarge = end !== Infinity && end - offset > WORTH_STRIPING;
+  const part: Part = {
+    generation,
+    from: offset,
+    to: isLarge ? offset + PIECE : offset === 0 && length === undefined ? undefined : end,
+  };
+  const reply = await get(api, reading, part);
+  try {
+    if (reply.status === 416) return await nothingThere(api, reply, reading);
+    if (reply.status === 404) throw await whyAbsent(api, reply, reading);
+    const size = sizeOf(reply, part, reading);
+    if (expect !== undefined && !isLarge && size !== end - offset) {
+      throw failure(reading, "changed", { why: `the server sends ${size} bytes of ${end - offset}` });
+    }
+    const isWhole = offset === 0 && (length === undefined || length >= (expect?.size ?? Infinity));
+    const hashes = isWhole ? hashesOf(reply, expect) : noHashes;
+    if (isWhole && hashes === noHashes) reading.onUnchecked?.();
+    const proof = new Proof(hashes);
+    if (isLarge) return inStripes(api, { ...reading, reply, proof, generation, end });
+    return await contentOf(reply, { ...reading, size, proof });
+  } catch (error) {
+    await reply.drop();
+    throw error;
+  }
+}
+
+/** From here on a file is read in pieces, several of them side by side. */
+const WORTH_STRIPING = 2 * PIECE;
+/** Up to here a file is held in memory. */
+const SMALL = 256 * 1024;
+const noHashes: Hashes = {};
+
+/** `to` exclusive; the whole without it. */
+interface Part {
+  readonly generation: string | undefined;
+  readonly from: number;
+  readonly to: number | undefined;
+}
+
+async function get(api: Api, reading: Reading, { generation, from, to }: Part): Promise<Reply> {
+  const range = to === undefined ? {} : { range: `bytes=${from}-${to === Infinity ? "" : to - 1}` };
+  return await api.done({
+    method: "GET",
+    uri: api.uri(reading.key, { alt: "media", ifGenerationMatch: generation }),
+    // Without it what is stored compressed would come otherwise than it is stored, and longer than it is listed.
+    headers: { ...range, "accept-encoding": "gzip" },
+  }, { ...reading, also: [404, 416] });
+}
+
+/** The hash that the listing shows of the content, otherwise the one that came with it. */
+function hashesOf({ headers }: Reply, expect: Reading["expect"]): Hashes {
+  const listed = /^md5:([\da-f]{32})$/.exec(expect?.checksum ?? "")?.[1];
+  if (listed !== undefined) return { md5: Buffer.from(listed, "hex").toString("base64") };
+  const sent = parseHashes(headers["x-goog-hash"]);
+  return sent.md5 === undefined && sent.crc32c === undefined ? noHashes : sent;
+}
+
+/** The bytes that the reply carries, which must be those of the part. */
+function sizeOf({ status, headers }: Reply, { from, to }: Part, reading: Reading): number {
+  const length = headers["content-length"];
+  const { expect } = reading;
+  if (to === undefined && status === 200 && length !== undefined) {
+    if (expect === undefined || Number(length) === expect.size) return Number(length);
+    throw failure(reading, "changed", { why: `the server sends ${length} bytes, ${expect.size} are listed` });
+  }
+  const [, first, last] = /^bytes (\d+)-(\d+)\/\d+$/.exec(String(headers["content-range"] ?? "")) ?? [];
+  const most = to === undefined ? 0 : to;
+  if (status === 206 && Number(first) === from && Number(last) < most) return Number(last) + 1 - from;
+  throw failure(reading, "unexpected", { why: "the server sends another part than the one it was asked for" });
+}
+
+interface Striping extends Reading {
+  readonly reply: Reply;
+  readonly proof: Proof;
+  readonly generation: string | undefined;
+  readonly end: number;
+}
+
+function inStripes(api: Api, { reply, proof, generation, end, ...reading }: Striping): Content {
+  const from = reading.offset ?? 0;
+  const whole = async (one: Reply, size: number, { memory }: Room) => {
+    const bytes = await one.collect(PIECE, memory);
+    if (bytes.length === size) return bytes;
+    throw failure(reading, "changed", { why: `it gave ${bytes.length} of ${size} bytes of a piece` });
+  };
+  const chunks = chunksOf(
+    striped({
+      from,
+      to: end,
+      signal: reading.signal,
+      budget: reading.budget,
+      first: (room) => whole(reply, Math.min(PIECE, end - from), room),
+      piece: async (range, room) => {
+        const part: Part = { generation, ...range };
+        const one = await get(api, { ...reading, signal: room.signal }, part);
+        if (one.status === 404 || one.status === 416) {
+          await one.drop();
+          throw failure(reading, "changed", { why: "it was replaced while it was read" });
+        }
+        sizeOf(one, part, reading);
+        return await whole(one, range.to - range.from, room);
+      },
+      finish: () => Promise.resolve(),
+    }),
+    { recycles: true },
+  );
+  return proven({
+    ...reading,
+    proof,
+    size: end - from,
+    next: (into) => chunks.next(into),
+    leave: () => chunks.cancel(),
+  });
+}
+
+async function contentOf(
+  reply: Reply,
+  { size, proof, ...reading }: Reading & { readonly size: number; readonly proof: Proof },
+): Promise<Content> {
+  if (size <= SMALL) {
+    const bytes = await reply.collect(size);
+    if (bytes.length !== size) throw shorter(reading, bytes.length, size);
+    proof.update(bytes);
+    proof.check(reading, true);
+    return bytes;
+  }
+  return proven({ ...reading, size, proof, next: (into) => reply.fill(into), leave: () => reply.leave() });
+}
+
+interface Coming extends Spot {
+  readonly size: number;
+  readonly proof: Proof;
+  next(into: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  leave(): Promise<void> | void;
+}
+
+/** The bytes as they come, held against the hash behind the last one. Going on from there would hide what came before. */
+function proven({ size, proof, next, leave, ...spot }: Coming): ReadableStream<Uint8Array<ArrayBuffer>> {
+  let given = 0;
+  return streamOf({
+    fill: async (into) => {
+      if (spot.signal.aborted) {
+        await leave();
+        throw cancelled(spot.signal, spot.operation);
+      }
+      const bytes = await next(into);
+      given += bytes?.length ?? 0;
+      if (given > size) {
+        await leave();
+        throw failure(spot, "changed", { why: `the server sends more than the ${size} bytes it has` });
+      }
+      if (bytes !== undefined) proof.update(bytes);
+      else if (given < size) throw shorter(spot, given, size);
+      else proof.check(spot, false);
+      return bytes;
+    },
+    leave,
+  });
+}
+
+function shorter(spot: Spot, given: number, size: number): Error {
+  return failure(spot, "connection", { why: `it ended after ${given} of ${size} bytes` });
+}
+
+async function nothingThere(api: Api, reply: Reply, reading: Reading): Promise<Content> {
+  await reply.drop();
+  await mustBeExpected(api, reading);
+  if (reading.expect === undefined) return new Uint8Array();
+  throw failure(reading, "unexpected", { why: "the server does not give a part that the file has (416)" });
+}
+
+/** Gives its generation. */
+async function mustBeExpected(api: Api, reading: Reading): Promise<string | undefined> {
+  const { expect } = reading;
+  const found = (await find(api, reading))?.entry;
+  if (found === undefined) throw failure(reading, "notFound", { why: "there is no such file" });
+  if (found.kind !== "file") throw failure(reading, "refused", { why: "it is a folder" });
+  const why = expect === undefined ? undefined : mismatch(expect, found);
+  if (why !== undefined) throw failure(reading, "changed", { why });
+  return found.revision;
+}
+
+async function whyAbsent(api: Api, reply: Reply, reading: Reading): Promise<Error> {
+  await reply.drop();
+  const found = await find(api, reading);
+  if (found === undefined) return failure(reading, "notFound", { why: "there is no such file" });
+  const isFolder = found.entry.kind === "dir";
+  return failure(reading, isFolder ? "refused" : "changed", {
+    why: isFolder ? "it is a folder" : "it was replaced meanwhile",
+  });
+}

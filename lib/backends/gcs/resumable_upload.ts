@@ -1,0 +1,252 @@
+import { createHash, type Hash } from "node:crypto";
+import { SyncError } from "../../core/errors.ts";
+import type { Content } from "../../core/backend.ts";
+import { opened, pour } from "../../net/byte_stream.ts";
+import { type Api, type Conditions, parsed } from "./client.ts";
+import { type GcsObject, OBJECT_FIELDS, parseObject } from "./object.ts";
+import { type Draft, gathered, type Resource } from "./write.ts";
+import type { Reply } from "../../http/client.ts";
+import { failure } from "../../http/errors.ts";
+import { pause } from "../../net/backoff.ts";
+
+/** A large file on its way. */
+export interface Sending extends Draft {
+  readonly resource: Resource;
+  readonly conditions: Conditions;
+}
+
+/**
+ * Sends a large file in a session of its own ("resumable upload"): all but its end in one stream, then the end together with the hash of
+ * the whole, so that the server refuses what came damaged before anything is replaced. A broken link goes on where the server is.
+ */
+export async function putInSession(api: Api, sending: Sending): Promise<GcsObject> {
+  const session = new Session(api, sending, await begin(api, sending));
+  try {
+    return await session.run();
+  } catch (error) {
+    await session.abandon(error);
+    throw error;
+  }
+}
+
+/** Every part but the last is a multiple of this (Cloud Storage, "Resumable uploads"). */
+const STEP = 256 * 1024;
+const MOST_FAILURES = 4;
+const FIRST_WAIT_MS = 250;
+const MOST_GOODBYE_MS = 2000;
+
+/** Gives the session's address, which lets anybody go on with it: it is never shown. */
+async function begin(api: Api, { resource, conditions, options, ...ask }: Sending): Promise<string> {
+  const reply = await api.done({
+    method: "POST",
+    uri: api.uploadUri({ uploadType: "resumable", fields: OBJECT_FIELDS, ...conditions }),
+    headers: {
+      "content-type": "application/json; charset=UTF-8",
+      "x-upload-content-type": resource.contentType,
+      "x-upload-content-length": String(options.size),
+    },
+    body: JSON.stringify(resource),
+  }, { ...ask, also: [404] });
+  await reply.drop();
+  if (reply.status === 404) throw api.noBucket(ask);
+  const uri = api.ownUri(String(reply.headers.location ?? ""));
+  if (uri !== undefined) return uri;
+  throw failure(ask, "refused", { why: "the server wants the upload elsewhere, which is not followed" });
+}
+
+/** How far the server is: so many bytes, or done. */
+type Progress = { readonly at: number } | { readonly object: GcsObject };
+
+class Session {
+  readonly #api: Api;
+  readonly #sending: Sending;
+  readonly #uri: string;
+  /** Where the end begins: what stands before it is a multiple of the step. */
+  readonly #end: number;
+  /** Bytes that were told as sent. */
+  #told = 0;
+  /** The hash that went with the end; hex. */
+  #md5: string | undefined;
+  #isForgotten = false;
+
+  constructor(api: Api, sending: Sending, uri: string) {
+    this.#api = api;
+    this.#sending = sending;
+    this.#uri = uri;
+    this.#end = Math.floor((sending.options.size - 1) / STEP) * STEP;
+  }
+
+  async run(): Promise<GcsObject> {
+    let progress: Progress | undefined = { at: 0 };
+    let furthest = 0;
+    for (let failures = 0;;) {
+      try {
+        progress ??= await this.#ask();
+        if ("object" in progress) return await this.#proven(progress.object);
+        if (progress.at > furthest) failures = 0;
+        furthest = Math.max(furthest, progress.at);
+        return await this.#sendFrom(progress.at);
+      } catch (error) {
+        if (!passes(error) || this.#isForgotten) throw error;
+        failures += error.kind === "timeout" ? 2 : 1;
+        if (failures > MOST_FAILURES) throw error;
+        await pause(FIRST_WAIT_MS * 2 ** (failures - 1), this.#sending);
+        progress = undefined;
+      }
+    }
+  }
+
+  /** Nothing is left behind where the server can still be told; what it does not hear it forgets after a week. */
+  async abandon(error: unknown): Promise<void> {
+    if (passes(error)) return;
+    const stop = new AbortController();
+    const timer = setTimeout(() => stop.abort(), MOST_GOODBYE_MS);
+    try {
+      const ask = { ...this.#sending, signal: stop.signal };
+      const reply = await this.#api.send({ method: "DELETE", uri: this.#uri }, ask);
+      await reply.drop();
+    } catch {
+      // The failure that ended the upload is told, not this one.
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #sendFrom(at: number): Promise<GcsObject> {
+    const hash = createHash("md5");
+    if (at > 0) {
+      const note = (bytes: Uint8Array) => Promise.resolve(void hash.update(bytes));
+      await pour(await this.#content(0, at), note, this.#sending);
+    }
+    const all = at < this.#end ? await this.#sendPart(at, hash) : hash;
+    return await this.#sendEnd(Math.max(at, this.#end), all);
+  }
+
+  /** All but the end. Gives the hash of what the server has then. */
+  async #sendPart(at: number, before: Hash): Promise<Hash> {
+    const { size } = this.#sending.options;
+    let hash = before;
+    const reply = await this.#put({
+      range: `bytes ${at}-${this.#end - 1}/${size}`,
+      size: this.#end - at,
+      open: async () => {
+        hash = before.copy();
+        const content = await this.#content(at, this.#end);
+        return hashed(content, hash);
+      },
+    });
+    if (reply.status !== 308) throw await this.#refused(reply);
+    const now = reached(reply);
+    await reply.drop();
+    if (now === this.#end) return hash;
+    throw failure(this.#sending, "connection", { why: `the server took ${now} of ${this.#end} bytes` });
+  }
+
+  async #sendEnd(at: number, hash: Hash): Promise<GcsObject> {
+    const { size } = this.#sending.options;
+    const bytes = await gathered(await this.#content(at, size), size - at, this.#sending);
+    const md5 = hash.copy().update(bytes).digest();
+    this.#md5 = md5.toString("hex");
+    const reply = await this.#put({
+      range: `bytes ${at}-${size - 1}/${size}`,
+      size: bytes.length,
+      headers: { "x-goog-hash": `md5=${md5.toString("base64")}` },
+      open: () => Promise.resolve(bytes),
+    });
+    if (reply.status !== 200 && reply.status !== 201) throw await this.#refused(reply);
+    return await this.#proven(await parsed(reply, this.#sending, parseObject));
+  }
+
+  /** The server has compared too; an emulator may not. */
+  async #proven(object: GcsObject): Promise<GcsObject> {
+    if (object.md5 === undefined || object.md5 === this.#md5) return object;
+    throw await this.#api.discard(object, this.#sending);
+  }
+
+  async #put({ range, size, headers = {}, open }: Put): Promise<Reply> {
+    return await this.#api.send({
+      method: "PUT",
+      uri: this.#uri,
+      headers: { ...headers, "content-range": range },
+      body: {
+        size,
+        open,
+        onBytes: (bytes) => {
+          this.#told += bytes;
+          this.#sending.options.onBytes?.(bytes);
+        },
+      },
+    }, this.#sending);
+  }
+
+  async #ask(): Promise<Progress> {
+    const { options } = this.#sending;
+    const headers = { "content-range": `bytes */${options.size}` };
+    const reply = await this.#api.send({ method: "PUT", uri: this.#uri, headers, body: "" }, this.#sending);
+    if (reply.status === 200 || reply.status === 201) {
+      return { object: await parsed(reply, this.#sending, parseObject) };
+    }
+    if (reply.status !== 308) throw await this.#refused(reply);
+    const at = reached(reply);
+    await reply.drop();
+    if (at !== this.#told) options.onBytes?.(at - this.#told);
+    this.#told = at;
+    return { at };
+  }
+
+  async #refused(reply: Reply): Promise<Error> {
+    if (![308, 400, 404, 410].includes(reply.status)) {
+      return await this.#api.refused(reply, this.#sending);
+    }
+    await reply.drop();
+    if (reply.status === 400) {
+      const why = "the server refuses the upload (400): its bytes may have come damaged";
+      return failure(this.#sending, "unexpected", { why });
+    }
+    if (reply.status === 308) {
+      const why = `the server took ${reached(reply)} of ${this.#sending.options.size} bytes`;
+      return failure(this.#sending, "connection", { why });
+    }
+    this.#isForgotten = true;
+    return failure(this.#sending, "unexpected", { why: "the server has forgotten the upload", transient: true });
+  }
+
+  async #content(from: number, to: number): Promise<Content> {
+    return await opened(this.#sending.body(from, to), this.#sending);
+  }
+}
+
+interface Put {
+  readonly range: string;
+  readonly size: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  open(): Promise<Content>;
+}
+
+/** The same bytes, each noted in the hash on its way. */
+function hashed(content: Content, hash: Hash): Content {
+  if (content instanceof Uint8Array) {
+    hash.update(content);
+    return content;
+  }
+  const reader = content.getReader();
+  return new ReadableStream<Uint8Array<ArrayBuffer>>({
+    pull: async (controller) => {
+      const part = await reader.read();
+      if (part.done) return controller.close();
+      hash.update(part.value);
+      controller.enqueue(part.value);
+    },
+    cancel: (reason) => reader.cancel(reason),
+  }, { highWaterMark: 0 });
+}
+
+/** Bytes that the server has kept, as its reply 308 says: "bytes=0-42", and no header for none. */
+function reached({ headers }: Reply): number {
+  const [, last] = /^bytes=0-(\d{1,15})$/.exec(String(headers.range ?? "")) ?? [];
+  return last === undefined ? 0 : Number(last) + 1;
+}
+
+function passes(error: unknown): error is SyncError {
+  return error instanceof SyncError && error.facts.transient === true;
+}

@@ -1,0 +1,228 @@
+import type { RelPath } from "../../core/path.ts";
+import type { Entry } from "../../core/entry.ts";
+import type { Backend, Call, Content, Expecting, ReadOptions, WriteOptions } from "../../core/backend.ts";
+import { mismatch } from "../shared/preconditions.ts";
+
+export type Operation =
+  | "at"
+  | "list"
+  | "stat"
+  | "read"
+  | "write"
+  | "makeDir"
+  | "remove"
+  | "removeLink"
+  | "rename"
+  | "copy"
+  | "hardLink"
+  | "makeLink"
+  | "setModified"
+  | "setMode"
+  | "flush"
+  | "checksum"
+  | "walk";
+
+/** One call of a backend, as a layer sees it. */
+export interface Attempt<T> {
+  readonly operation: Operation;
+  readonly path: string;
+  readonly signal: AbortSignal;
+  /** Makes the call; each time anew. */
+  run(): Promise<T>;
+  /** Takes back what an attempt that failed has told (progress). */
+  takeBack?(): void;
+  /** After an attempt whose reply was lost: the result, if the place shows that it was carried out. */
+  settled?(): Promise<{ readonly value: T } | undefined>;
+}
+
+/** A listing of a whole subtree, as a layer sees it. */
+export interface Listing {
+  readonly operation: "walk";
+  readonly path: RelPath;
+  readonly signal: AbortSignal;
+  run(): AsyncIterable<readonly Entry[]>;
+}
+
+/** What a layer does around the calls of the backend inside. */
+export interface Around {
+  one<T>(attempt: Attempt<T>): Promise<T>;
+  many(listing: Listing): AsyncIterable<readonly Entry[]>;
+  /** Around a content that was opened, while it is read. */
+  content?(
+    content: Content,
+    reading: { readonly inner: Backend; readonly path: RelPath; readonly options: ReadOptions },
+  ): Content;
+}
+
+/** The backend with a layer around every call; what at() gives has it too. An optional method that the inner one lacks stays absent. */
+export function decorate(inner: Backend, around: Around): Backend {
+  const { label, traits, place, peer } = inner;
+  return {
+    label,
+    traits,
+    place,
+    ...(peer === undefined ? {} : { peer }),
+    at: async (folder, { signal }) => {
+      const run = () => inner.at(folder, { signal });
+      return decorate(await around.one({ operation: "at", path: folder, signal, run }), around);
+    },
+    list: (path, { signal }) =>
+      around.one({ operation: "list", path, signal, run: () => inner.list(path, { signal }) }),
+    stat: (path, { signal }) =>
+      around.one({ operation: "stat", path, signal, run: () => inner.stat(path, { signal }) }),
+    read: async (path, options) => {
+      const { signal } = options;
+      const content = await around.one({ operation: "read", path, signal, run: () => inner.read(path, options) });
+      return around.content?.(content, { inner, path, options }) ?? content;
+    },
+    write: (path, body, options) => {
+      const count = counted(options);
+      return around.one({
+        operation: "write",
+        path,
+        signal: options.signal,
+        run: () => inner.write(path, body, count.options),
+        takeBack: count.takeBack,
+        settled: () => writtenAlready(inner, path, options),
+      });
+    },
+    makeDir: (path, { signal }) =>
+      around.one({ operation: "makeDir", path, signal, run: () => inner.makeDir(path, { signal }) }),
+    remove: (entry, { signal }) =>
+      around.one({ operation: "remove", path: entry.path, signal, run: () => inner.remove(entry, { signal }) }),
+    ...optional(inner, around),
+    [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),
+  };
+}
+
+type OptionalMethods = Pick<
+  Backend,
+  | "removeLink"
+  | "rename"
+  | "copy"
+  | "hardLink"
+  | "makeLink"
+  | "setModified"
+  | "setMode"
+  | "flush"
+  | "checksum"
+  | "proof"
+  | "onDisk"
+  | "walk"
+>;
+
+function optional(inner: Backend, around: Around): OptionalMethods {
+  const { one, many } = around;
+  const [rename, copy, makeLink] = [inner.rename?.bind(inner), inner.copy?.bind(inner), inner.makeLink?.bind(inner)];
+  const [setModified, setMode] = [inner.setModified?.bind(inner), inner.setMode?.bind(inner)];
+  const [hardLink, flush] = [inner.hardLink?.bind(inner), inner.flush?.bind(inner)];
+  const [onDisk, caution] = [inner.onDisk?.bind(inner), inner.caution?.bind(inner)];
+  const [checksum, walk, proof] = [inner.checksum?.bind(inner), inner.walk?.bind(inner), inner.proof?.bind(inner)];
+  const removeLink = inner.removeLink?.bind(inner);
+  const methods: OptionalMethods = {
+    ...(removeLink && {
+      removeLink: (dir, { signal }) =>
+        one({ operation: "removeLink", path: dir.path, signal, run: () => removeLink(dir, { signal }) }),
+    }),
+    ...(rename && {
+      rename: (from, to, options) => {
+        const { signal } = options;
+        const settled = async () => {
+          const [source, target] = [await inner.stat(from, { signal }), await inner.stat(to, { signal })];
+          return source === undefined && isAnother(target, options.expect) ? { value: undefined } : undefined;
+        };
+        return one<void>({ operation: "rename", path: from, signal, run: () => rename(from, to, options), settled });
+      },
+    }),
+    ...(copy && {
+      copy: (from, to, options) => {
+        const { signal } = options;
+        const run = () => copy(from, to, options);
+        return one<void>({ operation: "copy", path: from, signal, run, settled: () => twin(inner, from, to, options) });
+      },
+    }),
+    ...(hardLink && {
+      hardLink: (from, to, options) => {
+        const { signal } = options;
+        const run = () => hardLink(from, to, options);
+        return one<void>({
+          operation: "hardLink",
+          path: from,
+          signal,
+          run,
+          settled: () => twin(inner, from, to, options),
+        });
+      },
+    }),
+    ...(makeLink && {
+      makeLink: (path, target, options) => {
+        const { signal } = options;
+        const settled = async () => {
+          const found = await inner.stat(path, { signal });
+          return found?.kind === "link" && found.target === target ? { value: found } : undefined;
+        };
+        return one({ operation: "makeLink", path, signal, run: () => makeLink(path, target, options), settled });
+      },
+    }),
+    ...(setModified && {
+      setModified: (path, modified, { signal }) =>
+        one({ operation: "setModified", path, signal, run: () => setModified(path, modified, { signal }) }),
+    }),
+    ...(setMode && {
+      setMode: (path, mode, { signal }) =>
+        one({ operation: "setMode", path, signal, run: () => setMode(path, mode, { signal }) }),
+    }),
+    ...(flush && {
+      flush: (dirs, { signal }) => one({ operation: "flush", path: "", signal, run: () => flush(dirs, { signal }) }),
+    }),
+    ...(checksum && {
+      checksum: (entry, wanted, { signal }) =>
+        one({ operation: "checksum", path: entry.path, signal, run: () => checksum(entry, wanted, { signal }) }),
+    }),
+    ...(proof && { proof }),
+    ...(onDisk && { onDisk }),
+    ...(caution && { caution }),
+    ...(walk && {
+      walk: (path, { signal }) => many({ operation: "walk", path, signal, run: () => walk(path, { signal }) }),
+    }),
+  };
+  return methods;
+}
+
+/** Has the file a copy now that was not there before? */
+async function twin(inner: Backend, from: RelPath, to: RelPath, { signal, expect }: Call & Expecting) {
+  const [source, target] = [await inner.stat(from, { signal }), await inner.stat(to, { signal })];
+  const isCopy = source?.kind === "file" && target?.kind === "file" && source.size === target.size;
+  return isCopy && isAnother(target, expect) ? { value: undefined } : undefined;
+}
+
+/** Is something there that is not what was there before? */
+function isAnother(found: Entry | undefined, before: Entry | "absent" | undefined): boolean {
+  return found !== undefined && (before === undefined || mismatch(before, found) !== undefined);
+}
+
+/** The options with a count of what was told, to take it back. */
+function counted(options: WriteOptions): { readonly options: WriteOptions; takeBack(): void } {
+  if (options.onBytes === undefined) return { options, takeBack: () => {} };
+  let told = 0;
+  const onBytes = (bytes: number) => {
+    told += bytes;
+    options.onBytes?.(bytes);
+  };
+  const takeBack = () => {
+    if (told !== 0) options.onBytes?.(-told);
+    told = 0;
+  };
+  return { options: { ...options, onBytes }, takeBack };
+}
+
+/** The file, if size and time tell that it is the one that was to be written and not the one that was there before. */
+async function writtenAlready(inner: Backend, path: RelPath, options: WriteOptions) {
+  const { signal, expect, modified, size } = options;
+  const step = inner.traits.timeStep;
+  if (expect === undefined || modified === undefined || step === undefined) return undefined;
+  const found = await inner.stat(path, { signal });
+  if (found?.kind !== "file" || found.size !== size || found.modified === undefined) return undefined;
+  if (Math.abs(found.modified - modified) > Math.max(step, found.timeStep ?? 0)) return undefined;
+  return isAnother(found, expect) ? { value: found } : undefined;
+}

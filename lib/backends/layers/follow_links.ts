@@ -1,0 +1,227 @@
+import { SyncError, toSyncError } from "../../core/errors.ts";
+import { gate, isWithin, parentOf, printable, type RelPath, root } from "../../core/path.ts";
+import type { Checksum, DirEntry, Entry, FileEntry, LinkEntry, OpaqueEntry } from "../../core/entry.ts";
+import type { Backend, Call, Content, Place, ReadOptions, Traits } from "../../core/backend.ts";
+
+/** `outside`: links that lead out of the root are followed too. */
+export interface FollowOptions extends Call {
+  readonly outside: boolean;
+}
+
+/**
+ * A place to read from in which a link counts as what it points to. A link stays what it is (an opaque entry that says why) where it leads
+ * nowhere, out of the root, to something special, or to a folder that it lies in itself. Nothing can be changed through it: one file would
+ * be changed under two names. Disposing it closes nothing.
+ */
+export async function followLinks(inner: Backend, { outside, ...call }: FollowOptions): Promise<Backend> {
+  const { path, disk = path } = inner.place;
+  const [drive] = /^(?:[a-z]:[/\\]|\/)/i.exec(disk) ?? [];
+  if (!outside || drive === undefined) return new Followed(inner, { tree: inner, start: root });
+  const tree = await inner.at(drive, call);
+  let start = root;
+  for (const name of namesOf(disk.slice(drive.length), drive)) start = mustJoin(start, name);
+  return new Followed(inner, { tree, start });
+}
+
+/** Where links are resolved: a tree, and the folder in it that is the root. */
+interface Ground {
+  readonly tree: Backend;
+  readonly start: RelPath;
+}
+
+/** What a link leads to, and where in the tree that lies. */
+interface Found {
+  readonly at: RelPath;
+  readonly entry: DirEntry | FileEntry;
+}
+
+/** Links that lead to links, Linux' limit (path_resolution(7)). */
+const MAX_HOPS = 40;
+
+class Followed implements Backend {
+  readonly label: string;
+  readonly traits: Traits;
+  readonly place: Place;
+  readonly peer?: string;
+  readonly checksum?: NonNullable<Backend["checksum"]>;
+  readonly caution?: NonNullable<Backend["caution"]>;
+  readonly #inner: Backend;
+  readonly #ground: Ground;
+  /** Where the links that were listed lead, by their paths here. */
+  readonly #links = new Map<RelPath, RelPath>();
+
+  constructor(inner: Backend, ground: Ground) {
+    this.label = inner.label;
+    this.traits = inner.traits;
+    this.place = inner.place;
+    this.#inner = inner;
+    this.#ground = ground;
+    if (inner.peer !== undefined) this.peer = inner.peer;
+    if (inner.caution !== undefined) this.caution = () => inner.caution?.();
+    const { tree } = ground;
+    if (tree.checksum === undefined) return;
+    this.checksum = async (entry, wanted, call): Promise<Checksum | undefined> =>
+      await tree.checksum?.({ ...entry, path: this.#real(entry.path) }, wanted, call);
+  }
+
+  async at(folder: string, call: Call): Promise<Backend> {
+    const outside = this.#ground.tree !== this.#inner;
+    return await followLinks(await this.#inner.at(folder, call), { outside, signal: call.signal });
+  }
+
+  async list(dir: RelPath, call: Call): Promise<readonly Entry[]> {
+    const real = this.#real(dir);
+    const found: Entry[] = [];
+    for (const entry of await this.#ground.tree.list(real, call)) {
+      const path = rebase(entry.path, real, dir);
+      found.push(entry.kind === "link" ? await this.#follow({ ...entry, path }, call) : { ...entry, path });
+    }
+    return found;
+  }
+
+  async stat(path: RelPath, call: Call): Promise<Entry | undefined> {
+    const real = this.#links.get(path) ?? this.#real(path);
+    const entry = await this.#ground.tree.stat(real, call);
+    if (entry?.kind === "link") return await this.#follow({ ...entry, path }, call);
+    return entry && { ...entry, path };
+  }
+
+  async read(path: RelPath, options: ReadOptions): Promise<Content> {
+    const real = this.#real(path);
+    const { expect } = options;
+    return await this.#ground.tree.read(real, {
+      ...options,
+      ...(expect === undefined ? {} : { expect: { ...expect, path: real } }),
+    });
+  }
+
+  write(path: RelPath): Promise<never> {
+    return Promise.reject(readOnly("write", path));
+  }
+
+  makeDir(path: RelPath): Promise<never> {
+    return Promise.reject(readOnly("make the folder", path));
+  }
+
+  remove(entry: Entry): Promise<never> {
+    return Promise.reject(readOnly("remove", entry.path));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** Where the path lies in the tree, by the links on the way that were followed. */
+  #real(path: RelPath): RelPath {
+    for (let above = path; above !== root; above = parentOf(above)) {
+      const real = this.#links.get(above);
+      if (real !== undefined) return rebase(path, above, real);
+    }
+    return rebase(path, root, this.#ground.start);
+  }
+
+  async #follow(link: LinkEntry, call: Call): Promise<Entry> {
+    const { path, target } = link;
+    const dir = this.#real(parentOf(path));
+    const resolved = await this.#resolve({ dir, target, hops: 0 }, call).catch((error): OpaqueEntry => {
+      const { kind, message } = toSyncError(error, "follow");
+      if (ENDS.has(kind)) throw error;
+      return { kind: "opaque", path, cause: "unreadable", why: message };
+    });
+    if (typeof resolved === "string") return opaque(link, resolved);
+    if ("kind" in resolved) return { ...resolved, path };
+    const { at, entry } = resolved;
+    if (entry.kind === "dir" && this.#holds(at, parentOf(path))) {
+      return opaque(link, "it leads to a folder that holds it");
+    }
+    this.#links.set(path, at);
+    return { ...entry, path };
+  }
+
+  /** Does the folder of the tree hold this path, or a folder on the way to it? */
+  #holds(at: RelPath, path: RelPath): boolean {
+    for (let above = path;; above = parentOf(above)) {
+      if (isWithin(this.#real(above), at)) return true;
+      if (above === root) return false;
+    }
+  }
+
+  /** What lies where the target leads; else why it leads nowhere, as a clause. */
+  async #resolve(
+    { dir, target, hops }: { readonly dir: RelPath; readonly target: string; readonly hops: number },
+    call: Call,
+  ): Promise<Found | OpaqueEntry | string> {
+    if (hops > MAX_HOPS) return "it leads round in a circle";
+    const { tree } = this.#ground;
+    const below = belowRoot(target, tree.place);
+    if (below === OUTSIDE) return OUTSIDE;
+    let at = below === undefined ? dir : root;
+    let entry: Entry | undefined;
+    const names = namesOf(below ?? target, tree.place.path);
+    for (const [nth, name] of names.entries()) {
+      if (entry?.kind === "file") return NOWHERE;
+      if (name === "..") {
+        if (at === root) return OUTSIDE;
+        [at, entry] = [parentOf(at), undefined];
+        continue;
+      }
+      const next = gate(at, name);
+      if (!next.ok) return next.why;
+      entry = await tree.stat(next.path, call);
+      if (entry === undefined) return NOWHERE;
+      if (entry.kind === "opaque") return entry;
+      if (entry.kind === "link") {
+        const rest = [entry.target, ...names.slice(nth + 1)].join("/");
+        return await this.#resolve({ dir: at, target: rest, hops: hops + 1 }, call);
+      }
+      at = next.path;
+    }
+    entry ??= await tree.stat(at, call);
+    return entry?.kind === "dir" || entry?.kind === "file" ? { at, entry } : NOWHERE;
+  }
+}
+
+const NOWHERE = "it leads nowhere";
+const OUTSIDE = "it leads out of the folder, and -AllowLinksOutside was not given";
+const ENDS: ReadonlySet<string> = new Set(["connection", "timeout", "auth", "hostKey", "cancelled"]);
+
+function opaque({ path, target }: LinkEntry, why: string): OpaqueEntry {
+  return { kind: "opaque", path, cause: "link", why: `it is a link to "${printable(target)}": ${why}` };
+}
+
+/** What of an absolute target lies below the tree's root; undefined for one that is relative. */
+function belowRoot(target: string, { path, disk = path }: Place): string | undefined {
+  if (!/^(?:[a-z]:)?[/\\]/i.test(target)) return undefined;
+  for (const base of [path, disk].map((one) => one.replace(/[/\\]+$/, ""))) {
+    const rest = target.slice(base.length);
+    if (target.startsWith(base) && /^(?:[/\\]|$)/.test(rest)) return rest;
+  }
+  return OUTSIDE;
+}
+
+/** Its segments as on the disk on which `beside` lies; "." is none. */
+function namesOf(path: string, beside: string): readonly string[] {
+  const between = /^[a-z]:|\\/i.test(beside) ? /[/\\]/ : "/";
+  return path.split(between).filter((name) => name !== "" && name !== ".");
+}
+
+/** The path, which is `from` or lies below it, as seen when `from` is `to`. */
+function rebase(path: RelPath, from: RelPath, to: RelPath): RelPath {
+  const rest = from === root ? path : path.slice(from.length + 1);
+  return (to === root || rest === "" ? `${to}${rest}` : `${to}/${rest}`) as RelPath;
+}
+
+function mustJoin(dir: RelPath, name: string): RelPath {
+  const next = gate(dir, name);
+  if (!next.ok) {
+    throw new SyncError("unsupported", `Links cannot be followed here: ${next.why}`, { operation: "follow" });
+  }
+  return next.path;
+}
+
+function readOnly(operation: string, path: RelPath): SyncError {
+  const message = `Cannot ${operation} "${
+    printable(path)
+  }": links are followed where files come from, never where they go`;
+  return new SyncError("refused", message, { operation, path });
+}

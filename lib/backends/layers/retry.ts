@@ -1,0 +1,88 @@
+import { cancelled, SyncError, toSyncError } from "../../core/errors.ts";
+import type { Entry } from "../../core/entry.ts";
+import type { Layer } from "../../core/backend.ts";
+import { type Around, type Attempt, decorate, type Listing } from "./decorator.ts";
+import { resumed } from "./resuming_stream.ts";
+
+export interface RetryOptions {
+  /** How often a call is made at most. */
+  readonly attempts: number;
+  /** ms before the second attempt; doubled each time. */
+  readonly delay: number;
+  /** ms that no wait exceeds, unless the server asks for more. */
+  readonly maxDelay: number;
+  /** From 0 to below 1: half of each wait is left to chance, so that many clients do not come back at once. */
+  random(): number;
+  /** Resolves after so many ms; rejects with the signal's reason when it is aborted. */
+  sleep(ms: number, signal: AbortSignal): Promise<void>;
+}
+
+/**
+ * Makes a call again that failed for a reason that passes (`transient`). A walk is made again only before its first entry; a
+ * content that breaks off goes on where it stopped if the file is still the expected one. A call whose reply may have been lost
+ * and that must not happen twice is settled by a look at the place first. A body is asked for its bytes anew.
+ */
+export function retry(options: RetryOptions): Layer {
+  const around: Around = {
+    one: (attempt) => one(attempt, options),
+    many: (listing) => many(listing, options),
+    content: (content, reading) => {
+      const attempt = { operation: "read", signal: reading.options.signal };
+      return resumed(content, { ...reading, pause: (error, made) => pause(error, { made, attempt, options }) });
+    },
+  };
+  return (inner) => decorate(inner, around);
+}
+
+async function one<T>(attempt: Attempt<T>, options: RetryOptions): Promise<T> {
+  for (let made = 1;; made++) {
+    try {
+      return await attempt.run();
+    } catch (error) {
+      await pause(error, { made, attempt, options });
+      const settled = await attempt.settled?.().catch(toUndefined);
+      if (settled !== undefined) return settled.value;
+      attempt.takeBack?.();
+    }
+  }
+}
+
+async function* many(listing: Listing, options: RetryOptions): AsyncIterable<readonly Entry[]> {
+  for (let made = 1;; made++) {
+    let isBegun = false;
+    try {
+      for await (const batch of listing.run()) {
+        isBegun = true;
+        yield batch;
+      }
+      return;
+    } catch (error) {
+      if (isBegun) throw error;
+      await pause(error, { made, attempt: listing, options });
+    }
+  }
+}
+
+interface Failed {
+  /** Attempts made so far. */
+  readonly made: number;
+  readonly attempt: { readonly operation: string; readonly signal: AbortSignal };
+  readonly options: RetryOptions;
+}
+
+/** Waits before the next attempt; throws the error when there is to be none. */
+async function pause(error: unknown, { made, attempt: { operation, signal }, options }: Failed): Promise<void> {
+  if (!(error instanceof SyncError) || error.facts.transient !== true || made >= options.attempts) throw error;
+  if (signal.aborted) throw cancelled(signal, operation);
+  const wait = Math.min(options.maxDelay, options.delay * 2 ** (made - 1)) * (0.5 + options.random() / 2);
+  try {
+    await options.sleep(Math.max(wait, error.facts.retryAfter ?? 0), signal);
+  } catch (reason) {
+    throw signal.aborted ? cancelled(signal, operation) : toSyncError(reason, operation);
+  }
+}
+
+/** A look that fails settles nothing: the attempt is made again, and tells why it fails. */
+function toUndefined(): undefined {
+  return undefined;
+}

@@ -1,0 +1,133 @@
+import { cancelled, SyncError, toSyncError } from "../../core/errors.ts";
+import type { Entry } from "../../core/entry.ts";
+import type { Backend, Layer } from "../../core/backend.ts";
+import { type Around, decorate, type Listing, type Operation } from "./decorator.ts";
+import { retry, type RetryOptions } from "./retry.ts";
+import { Turns } from "../../net/semaphore.ts";
+
+/** One call, when it has ended. `ms`: from the call to its result, retries and waiting included; a walk ends with its last entry. */
+export interface LogLine {
+  readonly operation: Operation;
+  readonly path: string;
+  readonly ms: number;
+  readonly entries?: number;
+  readonly error?: SyncError;
+}
+
+export interface StackOptions {
+  readonly retry?: Partial<RetryOptions>;
+  /** Calls at once, writes counted apart; what the backend's traits say by default. */
+  readonly limit?: number;
+  log?(line: LogLine): void;
+}
+
+/** The layers every session has, outermost first: log, retry, limit, then the protocol. A call that waits for its next attempt holds no place of the limit. */
+export function stack(backend: Backend, options: StackOptions = {}): Backend {
+  const { maxConnections, parallelFiles } = backend.traits;
+  const limited = limit(options.limit ?? Math.max(maxConnections, parallelFiles))(backend);
+  const retried = retry({ ...usualRetry, ...options.retry })(limited);
+  return options.log === undefined ? retried : log({ write: options.log })(retried);
+}
+
+/**
+ * At most `count` calls at once, in order of arrival; one that is cancelled while it waits leaves the queue. Writes have places of
+ * their own, because the body of a write may read from the same backend. A walk holds a place while its next entries are
+ * fetched, a content only until it is opened: what the reader does in between may need places itself.
+ */
+export function limit(count: number): Layer {
+  const [writes, others] = [new Places(count), new Places(count)];
+  const around: Around = {
+    one: ({ operation, signal, run }) =>
+      (operation === "write" || operation === "copy" ? writes : others).use(run, { operation, signal }),
+    many: (listing) => fetched(listing, others),
+  };
+  return (inner) => decorate(inner, around);
+}
+
+/** One line for each call that has ended. */
+export function log(options: { write(line: LogLine): void; now?(): number }): Layer {
+  const now = options.now ?? (() => performance.now());
+  const around: Around = {
+    one: async ({ operation, path, run }) => {
+      const start = now();
+      try {
+        const result = await run();
+        const count = Array.isArray(result) ? { entries: result.length } : {};
+        options.write({ operation, path, ms: now() - start, ...count });
+        return result;
+      } catch (error) {
+        options.write({ operation, path, ms: now() - start, error: toSyncError(error, operation) });
+        throw error;
+      }
+    },
+    many: async function* ({ operation, path, run }) {
+      const start = now();
+      let entries = 0;
+      try {
+        for await (const batch of run()) {
+          entries += batch.length;
+          yield batch;
+        }
+      } catch (error) {
+        options.write({ operation, path, ms: now() - start, entries, error: toSyncError(error, operation) });
+        throw error;
+      }
+      options.write({ operation, path, ms: now() - start, entries });
+    },
+  };
+  return (inner) => decorate(inner, around);
+}
+
+const usualRetry: RetryOptions = { attempts: 5, delay: 300, maxDelay: 10_000, random: Math.random, sleep };
+
+/** Resolves after so many ms; rejects when the signal is aborted. */
+function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const stop = () => reject(cancelled(signal, "wait"));
+  if (signal.aborted) stop();
+  const timer = setTimeout(resolve, ms);
+  signal.addEventListener("abort", stop);
+  return promise.finally(() => {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", stop);
+  });
+}
+
+async function* fetched({ operation, signal, run }: Listing, places: Places): AsyncIterable<readonly Entry[]> {
+  const iterator = run()[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const next = await places.use(() => iterator.next(), { operation, signal });
+      if (next.done === true) return;
+      yield next.value;
+    }
+  } finally {
+    await iterator.return?.();
+  }
+}
+
+interface Caller {
+  readonly operation: string;
+  readonly signal: AbortSignal;
+}
+
+/** A number of places, and those who wait for one. */
+class Places {
+  #free: number;
+  readonly #turns = new Turns();
+
+  constructor(count: number) {
+    this.#free = count;
+  }
+
+  async use<T>(work: () => Promise<T>, caller: Caller): Promise<T> {
+    if (caller.signal.aborted) throw cancelled(caller.signal, caller.operation);
+    if (this.#free > 0) this.#free--;
+    else await this.#turns.wait(caller);
+    try {
+      return await work();
+    } finally {
+      if (!this.#turns.next()) this.#free++;
+    }
+  }
+}

@@ -1,0 +1,253 @@
+import fs from "node:fs";
+import { setImmediate } from "node:timers/promises";
+import { gate, type RelPath } from "../../core/path.ts";
+import type { Entry, OpaqueEntry } from "../../core/entry.ts";
+import { codeOf, type Doing, localError } from "./errors.ts";
+
+/** Something on this disk: the path as callers know it, and where it lies for calls of one operation. */
+export interface Spot {
+  readonly path: RelPath;
+  readonly full: string;
+}
+
+/** Makes `calls` calls to the disk: `now` on this thread, or `later` on the runtime's pool. Same result, same errors. */
+export type Pace = <T>(now: () => T, later: () => Promise<T>, calls?: number) => Promise<T>;
+
+/**
+ * Calls on this thread cost a third of those on the pool, but a slow disk (a share, a disk under load) would stop everything else
+ * meanwhile. So: on this thread while they are quick, on the pool for a while after a slow one; and other work gets its turn
+ * every few ms.
+ */
+export function newPace(clock: () => number = () => performance.now()): Pace {
+  let onPool = 0;
+  let stay = POOLED_CALLS;
+  let turn = clock();
+  let pause: Promise<void> | undefined;
+  const rest = async () => {
+    await setImmediate();
+    turn = clock();
+    pause = undefined;
+  };
+  return async (now, later, calls = 1) => {
+    if (pause === undefined && clock() - turn > TURN_MS) pause = rest();
+    while (pause !== undefined) await pause;
+    if (onPool > 0) {
+      onPool -= calls;
+      return await later();
+    }
+    const start = clock();
+    try {
+      return now();
+    } finally {
+      const isSlow = clock() - start > SLOW_MS + calls * SLOW_CALL_MS;
+      if (isSlow) onPool = stay;
+      stay = isSlow ? Math.min(stay * 2, POOLED_CALLS_MAX) : POOLED_CALLS;
+    }
+  };
+}
+
+/** What is at a path of the disk, not followed when it is a link; undefined when nothing is. */
+export async function lstat(pace: Pace, full: string): Promise<Deno.FileInfo | undefined> {
+  try {
+    return await pace(() => traceless(() => Deno.lstatSync(full)), () => Deno.lstat(full));
+  } catch (error) {
+    if (isAbsence(error)) return undefined;
+    throw error;
+  }
+}
+
+/** What is there, as an entry; not followed when it is a link. */
+export async function lookAt(pace: Pace, { path, full }: Spot): Promise<Entry | undefined> {
+  const info = await lstat(pace, full);
+  return info && toEntry(path, info, full);
+}
+
+/** ENOENT, or ENOTDIR: a file stands where the path has a folder. */
+export function isAbsence(error: unknown): boolean {
+  const code = codeOf(error);
+  return code === "ENOENT" || code === "ENOTDIR";
+}
+
+/** What lstat found, as an entry; `full` is where a link's target is read. */
+export function toEntry(path: RelPath, info: Deno.FileInfo, full: string): Entry {
+  const { mtime, mode, ino } = info;
+  if (mtime === null || mode === null || ino === null) return toPlainEntry(path, info, full);
+  const modified = mtime.getTime();
+  if (info.isFile) {
+    return { kind: "file", path, size: info.size, modified, mode: mode & 0o777, fileId: `${info.dev}:${ino}` };
+  }
+  if (info.isDirectory) return { kind: "dir", path, modified, mode: mode & 0o777 };
+  return info.isSymlink ? toLink(path, full) : opaque(path, "special", "it is a pipe, a socket or a device");
+}
+
+/** An operation on what lies at `full`. */
+export interface Handling {
+  readonly full: string;
+  readonly doing: Doing;
+}
+
+/** Device and inode; undefined where the system tells none. */
+export function fileIdOf({ dev, ino }: Pick<Deno.FileInfo, "dev" | "ino">): string | undefined {
+  return ino === null ? undefined : `${dev}:${ino}`;
+}
+
+/** By its birth where the disk tells it, since numbers of inodes are used again, and those of disks change with each start. */
+export function lastingIdOf({ ino, dev, birthtime }: Deno.FileInfo): string {
+  return birthtime === null ? `${dev}:${ino}` : `${ino}@${birthtime.getTime()}`;
+}
+
+/** What an open file is now; undefined on Windows, which tells no inode that lstat tells too. Through its descriptor the runtime's own call takes half the time of node:fs'. */
+export async function statOpen(pace: Pace, fd: number, full: string): Promise<Opened | undefined> {
+  if (Deno.build.os === "windows") return undefined;
+  const link = `${DESCRIPTORS}${fd}`;
+  return full.startsWith(DESCRIPTORS) ? await pace(() => Deno.statSync(link), () => Deno.stat(link)) : fs.fstatSync(fd);
+}
+
+type Opened = Pick<Deno.FileInfo, "dev" | "ino" | "size" | "mtime">;
+
+/** Does the file belong to this user? */
+export function isOfUser({ uid }: Deno.FileInfo): boolean {
+  return uid === null || uid === Deno.uid();
+}
+
+/** Can users other than root change what is in the folder? For a run with root's rights, whose group is root's too. */
+export function isOpenToOthers({ uid, gid, mode }: Pick<Deno.FileInfo, "uid" | "gid" | "mode">): boolean {
+  const bits = mode ?? 0;
+  return (uid ?? 0) !== 0 || (bits & 0o002) !== 0 || ((bits & 0o020) !== 0 && (gid ?? 0) !== 0);
+}
+
+/** Removes a regular file of this user. Absent: no error. False where something else is there, which stays, though the runtime's unlink would take an empty folder. */
+export async function removeOwn(pace: Pace, full: string): Promise<boolean> {
+  const info = await lstat(pace, full);
+  if (info === undefined) return true;
+  if (!info.isFile || !isOfUser(info)) return false;
+  try {
+    await pace(() => fs.unlinkSync(full), () => fs.promises.unlink(full));
+  } catch (error) {
+    if (!isAbsence(error)) throw error;
+  }
+  return true;
+}
+
+/** Sets the rwx bits of the very file that `info` tells of: neither through a link, nor of another file that took its name. */
+export function setMode(
+  { full, doing }: Handling,
+  { mode, info }: { readonly mode: number; readonly info: Deno.FileInfo },
+): void {
+  const isReadable = ((info.mode ?? 0o400) & 0o400) !== 0;
+  const fd = fs.openSync(full, (isReadable ? fs.constants.O_RDONLY : fs.constants.O_WRONLY) | QUIETLY);
+  try {
+    mustBeKnown(fd, info, doing);
+    fs.fchmodSync(fd, mode & 0o777);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+/** Opens the very file that `info` tells of for writing. Rejects with changed where another one took its name. */
+export function openKnown(
+  { full, doing }: Handling,
+  info: Deno.FileInfo,
+  { read }: { readonly read: boolean },
+): Deno.FsFile {
+  const fd = fs.openSync(full, (read ? fs.constants.O_RDWR : fs.constants.O_WRONLY) | QUIETLY);
+  try {
+    mustBeKnown(fd, info, doing);
+    // The runtime's own files cannot be opened without following links; through the descriptor there is no name to be followed.
+    const file = Deno.openSync(full.startsWith(DESCRIPTORS) ? `${DESCRIPTORS}${fd}` : full, { read, write: true });
+    if (fileIdOf(file.statSync()) === fileIdOf(info)) return file;
+    file.close();
+  } finally {
+    fs.closeSync(fd);
+  }
+  throw localError("changed", TAKEN, doing);
+}
+
+/** For opening: neither follows a link nor waits at a pipe that took the file's place meanwhile. Both are absent on Windows. */
+export const QUIETLY = (fs.constants.O_NOFOLLOW ?? 0) | (fs.constants.O_NONBLOCK ?? 0);
+
+/** Linux' folder of links to what a process has open. */
+export const DESCRIPTORS = "/proc/self/fd/";
+
+/** The entries of some names of one folder; those that vanish meanwhile are left out. `prefix`: the folder on the disk, with its separator. */
+export async function look(pace: Pace, dir: RelPath, prefix: string, names: readonly string[]): Promise<Entry[]> {
+  const found = await pace(
+    () => names.map((name) => seen(() => Deno.lstatSync(prefix + name))),
+    () => Promise.all(names.map((name) => Deno.lstat(prefix + name).catch(asError))),
+    names.length,
+  );
+  const entries: Entry[] = [];
+  for (const [i, name] of names.entries()) {
+    const info = found[i];
+    const gated = gate(dir, name);
+    if (!gated.ok) entries.push(opaque(gated.shown, "name", gated.why));
+    else if (info !== undefined && !(info instanceof Error)) entries.push(toEntry(gated.path, info, prefix + name));
+    else if (!isAbsence(info)) {
+      entries.push(opaque(gated.path, "unreadable", `it cannot be looked at (${codeOf(info) ?? "unknown error"})`));
+    }
+  }
+  return entries;
+}
+
+export function opaque(path: RelPath, cause: OpaqueEntry["cause"], why: string): OpaqueEntry {
+  return { kind: "opaque", path, cause, why };
+}
+
+function mustBeKnown(fd: number, info: Deno.FileInfo, doing: Doing): void {
+  if (Deno.build.os === "windows" || fileIdOf(fs.fstatSync(fd)) === fileIdOf(info)) return;
+  throw localError("changed", TAKEN, doing);
+}
+
+const TAKEN = "another file took its place";
+/** ms of calls on this thread before other work gets its turn. */
+const TURN_MS = 12;
+/** A batch of calls is slow when it takes longer than this, and as long again for each call. */
+const SLOW_MS = 1;
+const SLOW_CALL_MS = 0.2;
+/** So many calls go to the pool before this thread is tried again; twice as many after each try that was slow again. */
+const POOLED_CALLS = 64;
+const POOLED_CALLS_MAX = 16_384;
+
+/** Where the system tells no mode and no inode (Windows), or no time. */
+function toPlainEntry(path: RelPath, info: Deno.FileInfo, full: string): Entry {
+  const time = info.mtime === null ? {} : { modified: info.mtime.getTime() };
+  const mode = info.mode === null ? {} : { mode: info.mode & 0o777 };
+  const fileId = info.ino === null ? {} : { fileId: `${info.dev}:${info.ino}` };
+  if (info.isFile) return { kind: "file", path, size: info.size, ...time, ...mode, ...fileId };
+  if (info.isDirectory) return { kind: "dir", path, ...time, ...mode };
+  return info.isSymlink ? toLink(path, full) : opaque(path, "special", "it is a pipe, a socket or a device");
+}
+
+function seen(info: () => Deno.FileInfo): Deno.FileInfo | Error {
+  try {
+    return info();
+  } catch (error) {
+    return asError(error);
+  }
+}
+
+/** An error without its stack: before each new file its absence is one, and the stack costs more than the call. */
+function traceless<T>(work: () => T): T {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    return work();
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
+
+function toLink(path: RelPath, full: string): Entry {
+  let target: string;
+  try {
+    target = Deno.readLinkSync(full);
+  } catch {
+    return opaque(path, "unreadable", "it was a link that changed while it was looked at");
+  }
+  if (target.includes("\ufffd")) return opaque(path, "link", "its target is no valid Unicode");
+  return { kind: "link", path, target };
+}

@@ -1,0 +1,72 @@
+import { type ErrorKind, SyncError } from "../../core/errors.ts";
+import { printable, type RelPath } from "../../core/path.ts";
+
+/** What was being done, to which path, as messages name it. */
+export interface Doing {
+  /** "write", "read", "list" …: follows "Cannot". */
+  readonly operation: string;
+  readonly path?: RelPath;
+  /** The path on the disk. */
+  readonly shown: string;
+}
+
+/** An error of the operating system as a SyncError: by its code alone, never by its text. */
+export function toSyncError(error: unknown, doing: Doing): SyncError {
+  if (error instanceof SyncError) return error;
+  const code = codeOf(error);
+  const known = code === undefined ? undefined : KNOWN[code];
+  if (known !== undefined) return localError(known[0], known[1], { ...doing, cause: error });
+  const text = error instanceof Error ? error.message : String(error);
+  return localError("unexpected", printable(text), { ...doing, cause: error });
+}
+
+/** A SyncError of this disk: `Cannot read "/home/x/a": it is a folder`. Kinds "busy", "connection" and "timeout" are worth another try. */
+export function localError(kind: ErrorKind, why: string, doing: Doing & { readonly cause?: unknown }): SyncError {
+  const { operation, path, shown, cause } = doing;
+  return new SyncError(kind, `Cannot ${operation} "${printable(shown)}": ${why}`, {
+    operation,
+    backend: "file",
+    ...(path === undefined ? {} : { path }),
+    ...(kind === "busy" || kind === "connection" || kind === "timeout" ? { transient: true } : {}),
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+/** The code of an operating system's error ("ENOENT"), undefined for anything else. */
+export function codeOf(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !("code" in error)) return undefined;
+  return typeof error.code === "string" ? error.code : undefined;
+}
+
+const FULL = "the disk is full; free some space and run again";
+const KNOWN: Readonly<Record<string, readonly [ErrorKind, string]>> = {
+  ENOENT: ["notFound", "it does not exist"],
+  EEXIST: ["exists", "something of that name is there already"],
+  EACCES: ["denied", "permission denied"],
+  EPERM: ["denied", "the system does not permit it"],
+  EROFS: ["denied", "the disk is read-only"],
+  ENOSPC: ["full", FULL],
+  EDQUOT: ["full", "the disk quota is used up; free some space and run again"],
+  EFBIG: ["unsupported", "the file is too large for this disk"],
+  ENOTEMPTY: ["changed", "the folder is not empty"],
+  ENOTDIR: ["changed", "a file is where a folder was expected"],
+  EISDIR: ["changed", "a folder is where a file was expected"],
+  ELOOP: ["refused", "it is a link"],
+  EMFILE: ["busy", "too many files are open"],
+  ENFILE: ["busy", "too many files are open on this machine"],
+  EBUSY: ["busy", "it is in use"],
+  ETXTBSY: ["busy", "it is a program that is running"],
+  EAGAIN: ["busy", "it is locked"],
+  EXDEV: ["unsupported", "the two places are on different disks"],
+  ENAMETOOLONG: ["unsupported", "the name is too long for this disk"],
+  EINVAL: ["unsupported", "the disk does not take it"],
+  ENOTSUP: ["unsupported", "the disk cannot do that"],
+  EOPNOTSUPP: ["unsupported", "the disk cannot do that"],
+  ENOSYS: ["unsupported", "the disk cannot do that"],
+  ENXIO: ["refused", "it is a socket or a device"],
+  ESTALE: ["connection", "the share was disconnected"],
+  ENOTCONN: ["connection", "the share is not connected"],
+  EHOSTDOWN: ["connection", "the share's server is down"],
+  ETIMEDOUT: ["timeout", "the share's server does not answer"],
+  EIO: ["unexpected", "the disk reports a read or write error"],
+};

@@ -1,0 +1,266 @@
+import fs from "node:fs";
+import { promisify } from "node:util";
+import { cancelled, type ErrorKind, SyncError } from "../../core/errors.ts";
+import { parentOf, type RelPath, root } from "../../core/path.ts";
+import { DESCRIPTORS, isAbsence, lstat } from "./disk.ts";
+import { codeOf } from "./errors.ts";
+import { IdleFolders } from "./idle.ts";
+import { diskPath, withSeparator } from "./names.ts";
+import type { Opening } from "./root.ts";
+
+/** A folder below the root while one operation works in it. */
+export interface Held extends Disposable {
+  /** The folder itself, as a path for calls of this operation. */
+  readonly folder: string;
+  /** A name in the folder, as a path for calls of this operation. */
+  at(name: string): string;
+  /** Rejects when the folder is no longer where it was found: refused when a link took its place. */
+  mustStay(): Promise<void>;
+  /** The same where the folder could not be held open: called behind the work. */
+  settle(): Promise<void>;
+}
+
+/** What the folders of a root are found by. */
+export interface Ground {
+  readonly opening: Opening;
+  /** The root as it was named. It may be a link and is followed, once. */
+  readonly folder: string;
+  /** Whether folders may be held open. Without it, parents are compared before and after. */
+  readonly handles: boolean;
+  error(kind: ErrorKind, why: string, facts: Finding): SyncError;
+}
+
+/** The operation that needs a folder, for messages. */
+export interface Finding {
+  readonly operation: string;
+  readonly path: RelPath;
+}
+
+/**
+ * The folders of one root. On Linux a folder is held open while an operation works in it, and names are found through its descriptor
+ * (`/proc/self/fd/<n>/name`), so that another user who swaps a folder for a link meanwhile leads no call out of the root. Elsewhere the
+ * folder is compared by device and inode before and after. The root is the folder that was found first: another one put in its place is
+ * refused.
+ */
+export class Folders {
+  readonly #ground: Ground;
+  readonly #idle = new IdleFolders();
+  #base: Promise<Base> | undefined;
+
+  constructor(ground: Ground) {
+    this.#ground = ground;
+  }
+
+  /** Rejects with notFound where the folder is absent, with refused where a link lies on the way to it. */
+  async hold(dir: RelPath, operation: string): Promise<Held> {
+    const finding = { operation, path: dir };
+    const base = await this.#root(finding);
+    const { signal } = this.#ground.opening.life;
+    if (signal.aborted) throw cancelled(signal, operation);
+    return base.fd === undefined
+      ? await this.#watch(base, finding)
+      : await this.#open({ ...base, fd: base.fd }, finding);
+  }
+
+  async #root(finding: Finding): Promise<Base> {
+    try {
+      return await (this.#base ??= this.#findBase());
+    } catch (error) {
+      this.#base = undefined;
+      if (codeOf(error) !== "ENOENT") throw error;
+      throw this.#ground.error("notFound", "the folder does not exist", { ...finding, path: root });
+    }
+  }
+
+  async #findBase(): Promise<Base> {
+    const { opening: { pace, life }, folder, handles } = this.#ground;
+    const real = await pace(() => Deno.realPathSync(folder), () => Deno.realPath(folder));
+    if (!handles) return { real, id: await this.#idOf(real) };
+    const fd = await openFolder(pace, real);
+    try {
+      if (await pathOf(pace, fd) === real) {
+        life.signal.addEventListener("abort", () => (fs.closeSync(fd), this.#idle.close()), { once: true });
+        return { real, id: undefined, fd };
+      }
+    } catch (error) {
+      // Without /proc, or without the right to look at it, folders are compared instead.
+      if (error instanceof Deno.errors.NotCapable || isAbsence(error)) {
+        fs.closeSync(fd);
+        return { real, id: await this.#idOf(real) };
+      }
+      fs.closeSync(fd);
+      throw error;
+    }
+    fs.closeSync(fd);
+    throw this.#ground.error("changed", REPLACED, { operation: "open", path: root });
+  }
+
+  /** Opens the folder through the root's descriptor and proves by its path that no link led elsewhere. */
+  async #open(base: Base & { readonly fd: number }, finding: Finding): Promise<Held> {
+    const { pace, flavour } = this.#ground.opening;
+    const { path: dir } = finding;
+    const wanted = diskPath(flavour, base.real, dir);
+    const below = `${byDescriptor(base.fd)}/${dir === root ? "." : dir}`;
+    const idle = this.#idle.take(dir);
+    if (idle !== undefined) {
+      if (await pathOf(pace, idle) === wanted) return this.#held(idle, wanted, finding);
+      fs.closeSync(idle);
+    }
+    const found = await pace(() => find(below), () => findOnPool(below), 2);
+    if (found?.path === wanted) return this.#held(found.fd, wanted, finding);
+    if (found !== undefined) fs.closeSync(found.fd);
+    return await this.#descend(base, finding);
+  }
+
+  /** Opens one folder after the other, none through a link: tells what is wrong, and finds a folder by another spelling of its name. */
+  async #descend(base: Base & { readonly fd: number }, { operation, path: dir }: Finding): Promise<Held> {
+    const { opening: { pace }, error: fail } = this.#ground;
+    if (await pathOf(pace, base.fd) !== base.real) {
+      const isGone = await lstat(pace, base.real) === undefined;
+      const why = isGone ? "the folder does not exist" : REPLACED;
+      throw fail(isGone ? "notFound" : "changed", why, { operation, path: root });
+    }
+    let fd = await openFolder(pace, `${byDescriptor(base.fd)}/.`);
+    try {
+      let at = root;
+      for (const name of dir === root ? [] : dir.split("/")) {
+        at = (at === root ? name : `${at}/${name}`) as RelPath;
+        const above = fd;
+        const full = `${byDescriptor(above)}/${name}`;
+        const info = await lstat(pace, full);
+        if (info === undefined) throw fail("notFound", "its folder does not exist", { operation, path: at });
+        if (info.isSymlink) throw fail("refused", BEHIND_LINK, { operation, path: at });
+        // A file there is the system's own error.
+        fd = await openFolder(pace, full);
+        fs.closeSync(above);
+      }
+      return this.#held(fd, await pathOf(pace, fd), { operation, path: dir });
+    } catch (error) {
+      fs.closeSync(fd);
+      throw error;
+    }
+  }
+
+  #held(fd: number, path: string, { operation, path: dir }: Finding): Held {
+    const { opening: { pace }, error: fail } = this.#ground;
+    const folder = byDescriptor(fd);
+    return {
+      folder,
+      at: (name) => `${folder}/${name}`,
+      mustStay: async () => {
+        if (await pathOf(pace, fd) === path) return;
+        // Says what is wrong, where a link or nothing is in its place.
+        (await this.hold(dir, operation))[Symbol.dispose]();
+        throw fail("changed", REPLACED, { operation, path: dir });
+      },
+      settle: () => Promise.resolve(),
+      [Symbol.dispose]: () => this.#idle.give(dir, fd),
+    };
+  }
+
+  /** The folder by its path, compared again by mustStay(). */
+  async #watch(base: Base, finding: Finding): Promise<Held> {
+    const { opening: { flavour }, folder, error: fail } = this.#ground;
+    const full = diskPath(flavour, folder, finding.path);
+    const id = await this.#look(base, finding);
+    const prefix = withSeparator(flavour, full);
+    const mustStay = async () => {
+      if (await this.#look(base, finding) !== id) throw fail("changed", REPLACED, finding);
+    };
+    return {
+      folder: full,
+      at: (name) => prefix + name,
+      mustStay,
+      settle: mustStay,
+      [Symbol.dispose]: () => {},
+    };
+  }
+
+  /** Device and inode of the folder; rejects where it is absent or behind a link, or the root is another one than it was. */
+  async #look(base: Base, { operation, path: dir }: Finding): Promise<string | undefined> {
+    const { opening: { pace, flavour }, folder, error: fail } = this.#ground;
+    const full = diskPath(flavour, folder, dir);
+    let real: string;
+    try {
+      real = await pace(() => Deno.realPathSync(full), () => Deno.realPath(full));
+    } catch (error) {
+      if (!isAbsence(error)) throw error;
+      throw fail("notFound", dir === root ? "the folder does not exist" : "its folder does not exist", {
+        operation,
+        path: dir,
+      });
+    }
+    if (real !== diskPath(flavour, base.real, dir)) {
+      // Another spelling of the same folder (case, Unicode form), or a link.
+      for (let at = dir; at !== root; at = parentOf(at)) {
+        const info = await lstat(pace, diskPath(flavour, folder, at));
+        if (info === undefined) throw fail("notFound", "its folder does not exist", { operation, path: at });
+        if (info.isSymlink) throw fail("refused", BEHIND_LINK, { operation, path: at });
+      }
+    }
+    if (await this.#idOf(base.real) !== base.id) throw fail("changed", REPLACED, { operation, path: root });
+    return await this.#idOf(real);
+  }
+
+  async #idOf(real: string): Promise<string | undefined> {
+    const info = await lstat(this.#ground.opening.pace, real);
+    return info === undefined || info.ino === null ? undefined : `${info.dev}:${info.ino}`;
+  }
+}
+
+/** The root as it was found first: its real path, and what tells it from another folder of that path. */
+interface Base {
+  readonly real: string;
+  readonly id: string | undefined;
+  readonly fd?: number;
+}
+
+const REPLACED = "another folder took its place while it was worked on";
+const BEHIND_LINK = "it lies behind a link, and links are not followed";
+/** O_PATH, which node:fs does not name: a folder that can be entered need not be readable. The same number on all of Linux' common machines. */
+const O_PATH = 0o10000000;
+const FOLDER = O_PATH | (fs.constants.O_DIRECTORY ?? 0) | (fs.constants.O_NOFOLLOW ?? 0);
+const openOnPool = promisify(fs.open);
+
+function openFolder(pace: Opening["pace"], path: string): Promise<number> {
+  return pace(() => fs.openSync(path, FOLDER), () => openOnPool(path, FOLDER));
+}
+
+/** A folder that was opened, and where it lies. */
+interface Found {
+  readonly fd: number;
+  readonly path: string;
+}
+
+/** Undefined where the system refuses, for whatever reason. */
+function find(below: string): Found | undefined {
+  let fd: number | undefined;
+  try {
+    fd = fs.openSync(below, FOLDER);
+    return { fd, path: Deno.readLinkSync(byDescriptor(fd)) };
+  } catch {
+    if (fd !== undefined) fs.closeSync(fd);
+    return undefined;
+  }
+}
+
+async function findOnPool(below: string): Promise<Found | undefined> {
+  let fd: number | undefined;
+  try {
+    fd = await openOnPool(below, FOLDER);
+    return { fd, path: await Deno.readLink(byDescriptor(fd)) };
+  } catch {
+    if (fd !== undefined) fs.closeSync(fd);
+    return undefined;
+  }
+}
+
+/** Where an open folder lies now, as the kernel knows it: no link is part of it. */
+function pathOf(pace: Opening["pace"], fd: number): Promise<string> {
+  const link = byDescriptor(fd);
+  return pace(() => Deno.readLinkSync(link), () => Deno.readLink(link));
+}
+
+function byDescriptor(fd: number): string {
+  return `${DESCRIPTORS}${fd}`;
+}

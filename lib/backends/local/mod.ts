@@ -1,0 +1,293 @@
+import fs from "node:fs";
+import { createHash, getHashes } from "node:crypto";
+import { posix, win32 } from "node:path";
+import { badInput, SyncError } from "../../core/errors.ts";
+import { nameOf, printable, type RelPath, root } from "../../core/path.ts";
+import type { Checksum, DirEntry, Entry, FileEntry, LinkEntry } from "../../core/entry.ts";
+import type {
+  Backend,
+  Body,
+  Call,
+  Content,
+  Expecting,
+  Place,
+  ReadOptions,
+  Target,
+  Traits,
+  WriteOptions,
+} from "../../core/backend.ts";
+import { mismatch, mustMatch } from "../shared/preconditions.ts";
+import { isAbsence, isOpenToOthers, look, setMode } from "./disk.ts";
+import { codeOf } from "./errors.ts";
+import { addressFolder, type Flavour } from "./names.ts";
+import { readFile } from "./read.ts";
+import { type LocalOptions, LocalRoot, newOpening } from "./root.ts";
+import { newTempPath, writeFile } from "./write.ts";
+
+/** A folder of this machine's disks, absolute or seen from the current folder. It need not exist. Throws badInput for what is no folder's name. */
+export async function openLocal(folder: string, options: LocalOptions & Call): Promise<Backend> {
+  const at = await LocalRoot.at(newOpening(flavour, options), Deno.cwd(), folder);
+  return new LocalFolder(at, { label: at.folder, isOpener: true });
+}
+
+/** A `file:` address as a remote place: a disk, a share of the network. */
+export async function openFile(target: Target, _call: Call): Promise<Backend> {
+  const folder = addressFolder(flavour, target.address);
+  if (folder === undefined) throw badInput('The address "file:" names no folder; write file:///path.');
+  const home = target.env(isWindows ? "USERPROFILE" : "HOME");
+  const at = await LocalRoot.at(newOpening(flavour, { home }), Deno.cwd(), folder);
+  return new LocalFolder(at, { label: `file://${folder}`, isOpener: true });
+}
+
+const isWindows = Deno.build.os === "windows";
+const isRoot = !isWindows && Deno.uid() === 0;
+const isMac = Deno.build.os === "darwin";
+const flavour: Flavour = isWindows ? win32 : posix;
+const traits: Traits = {
+  timeStep: 1,
+  dirTimes: true,
+  caseSensitive: !isWindows && !isMac,
+  normalizes: isMac,
+  hasDirs: true,
+  atomicWrite: true,
+  atomicRename: true,
+  inPlace: true,
+  maxConnections: 64,
+  parallelFiles: 32,
+  names: isWindows ? "windows" : "posix",
+  maxNameBytes: 255,
+  showsDots: true,
+};
+/** Names looked at between two looks at the signal. */
+const BATCH = 64;
+
+class LocalFolder implements Backend {
+  readonly label: string;
+  readonly traits = traits;
+  readonly place: Place;
+  readonly setMode?: NonNullable<Backend["setMode"]>;
+  readonly makeLink?: NonNullable<Backend["makeLink"]>;
+  readonly flush?: NonNullable<Backend["flush"]>;
+  readonly #root: LocalRoot;
+  readonly #isOpener: boolean;
+  /** The first folder that was listed with root's rights and that others can change. */
+  #shared: string | undefined;
+
+  constructor(at: LocalRoot, { label, isOpener }: { readonly label: string; readonly isOpener: boolean }) {
+    this.label = label;
+    this.place = at.place;
+    this.#root = at;
+    this.#isOpener = isOpener;
+    // Windows has no such modes, and links need a right that few have.
+    if (isWindows) return;
+    if (at.durable) this.flush = (dirs, call) => this.#flush(dirs, call);
+    this.setMode = (path, mode, call) => this.#setMode(path, mode, call);
+    this.makeLink = (path, target, options) => this.#makeLink(path, target, options);
+  }
+
+  async at(folder: string, call: Call): Promise<Backend> {
+    this.#root.begin("open", call);
+    const { opening, folder: base } = this.#root;
+    return new LocalFolder(await LocalRoot.at(opening, base, folder), { label: this.label, isOpener: false });
+  }
+
+  async list(dir: RelPath, call: Call): Promise<readonly Entry[]> {
+    const at = this.#root;
+    return await at.doing("list", dir, async () => {
+      at.begin("list", call);
+      using held = await at.hold(dir, "list");
+      const { folder } = held;
+      if (isRoot && this.#shared === undefined && isOpenToOthers(await Deno.stat(folder))) this.#shared = at.full(dir);
+      const names = await at.pace(
+        () => Array.from(Deno.readDirSync(folder), (found) => found.name),
+        async () => (await Array.fromAsync(Deno.readDir(folder))).map((found) => found.name),
+      );
+      const found: Entry[] = [];
+      for (let i = 0; i < names.length; i += BATCH) {
+        at.begin("list", call);
+        for (const entry of await look(at.pace, dir, held.at(""), names.slice(i, i + BATCH))) found.push(entry);
+      }
+      await held.settle();
+      return found;
+    });
+  }
+
+  async stat(path: RelPath, call: Call): Promise<Entry | undefined> {
+    const [at, operation] = [this.#root, "look at"];
+    return await at.doing(operation, path, async () => {
+      at.begin(operation, call);
+      try {
+        return await at.inParent(path, operation, (full) => at.look(path, full));
+      } catch (error) {
+        if (isAbsence(error) || (error instanceof SyncError && error.kind === "notFound")) return undefined;
+        throw error;
+      }
+    });
+  }
+
+  async read(path: RelPath, options: ReadOptions): Promise<Content> {
+    const at = this.#root;
+    const { signal: life } = at.opening.life;
+    return await at.doing("read", path, async () => {
+      at.begin("read", options);
+      return await at.inParent(
+        path,
+        "read",
+        (full) => readFile(at.pace, { path, full, shown: at.full(path) }, { ...options, life }),
+      );
+    });
+  }
+
+  async write(path: RelPath, body: Body, options: WriteOptions): Promise<FileEntry> {
+    return await this.#root.doing("write", path, async () => {
+      this.#root.begin("write", options);
+      return await writeFile(this.#root, path, body, options);
+    });
+  }
+
+  async makeDir(path: RelPath, call: Call): Promise<DirEntry> {
+    const [at, operation] = [this.#root, "make the folder"];
+    return await at.doing(operation, path, async () => {
+      at.begin(operation, call);
+      return await at.inParent(path, operation, async (full) => {
+        const recursive = path === root;
+        try {
+          await at.pace(() => Deno.mkdirSync(full, { recursive }), () => Deno.mkdir(full, { recursive }));
+        } catch (error) {
+          if (codeOf(error) !== "EEXIST") throw error;
+        }
+        const made = await at.look(path, full);
+        if (made?.kind === "dir") return made;
+        throw at.error("exists", "something that is no folder is there", { operation, path });
+      });
+    });
+  }
+
+  async remove(entry: Entry, call: Call): Promise<void> {
+    const [at, operation] = [this.#root, "remove"];
+    const { path } = entry;
+    await at.doing(operation, path, async () => {
+      at.begin(operation, call);
+      if (entry.kind === "opaque") throw at.error("refused", entry.why, { operation, path });
+      try {
+        await at.inParent(path, operation, async (full) => {
+          const found = await at.look(path, full);
+          if (found === undefined) return;
+          const why = mismatch(entry, found);
+          if (why !== undefined) throw at.error("changed", why, { operation, path });
+          if (found.kind === "dir") await at.pace(() => fs.rmdirSync(full), () => fs.promises.rmdir(full));
+          else await at.pace(() => fs.unlinkSync(full), () => fs.promises.unlink(full));
+        });
+      } catch (error) {
+        if (!isAbsence(error) && !(error instanceof SyncError && error.kind === "notFound")) throw error;
+      }
+    });
+  }
+
+  async rename(from: RelPath, to: RelPath, options: Call & Expecting): Promise<void> {
+    const [at, operation] = [this.#root, "rename"];
+    await at.doing(operation, from, async () => {
+      at.begin(operation, options);
+      await at.inParent(from, operation, (source) =>
+        at.inParent(to, operation, async (target) => {
+          const found = await at.look(to, target);
+          mustMatch(options, found, { operation: "rename to", shown: at.full(to), backend: "file" });
+          await at.pace(() => Deno.renameSync(source, target), () => Deno.rename(source, target));
+        }));
+    });
+  }
+
+  async copy(from: RelPath, to: RelPath, options: Call & Expecting): Promise<void> {
+    const { signal } = options;
+    const source = await this.stat(from, options);
+    if (source?.kind !== "file") throw this.#root.noFile(source === undefined, { operation: "copy", path: from });
+    const { size, modified, mode } = source;
+    const body: Body = (start = 0, end = size) =>
+      this.read(from, { signal, offset: start, length: end - start, expect: source });
+    const kept = { ...(modified === undefined ? {} : { modified }), ...(mode === undefined ? {} : { mode }) };
+    await this.write(to, body, { ...options, size, ...kept });
+  }
+
+  async #flush(dirs: readonly RelPath[], call: Call): Promise<void> {
+    const at = this.#root;
+    for (const dir of dirs) {
+      await at.doing("flush", dir, async () => {
+        at.begin("flush", call);
+        try {
+          using held = await at.hold(dir, "flush");
+          using folder = await Deno.open(held.folder);
+          await folder.sync();
+        } catch (error) {
+          if (!isAbsence(error) && !(error instanceof SyncError && error.kind === "notFound")) throw error;
+        }
+      });
+    }
+  }
+
+  async setModified(path: RelPath, modified: number, call: Call): Promise<void> {
+    const operation = "set the time of";
+    await this.#root.inFile(path, { operation, ...call }, async (full) => {
+      // Before 1970 this call, the only one that follows no link, takes whole seconds.
+      const time = new Date(modified < 0 ? Math.floor(modified / 1000) * 1000 : modified);
+      await this.#root.pace(() => fs.lutimesSync(full, time, time), () => fs.promises.lutimes(full, time, time));
+    });
+  }
+
+  caution(): string | undefined {
+    if (this.#shared === undefined) return undefined;
+    const folder = printable(this.#shared);
+    return `This run has the rights of root, and other users can change "${folder}": what they put there is carried with those rights. Run it as their user where that is possible.`;
+  }
+
+  async onDisk<T>(path: RelPath, work: (at: string) => Promise<T>, call: Call): Promise<T> {
+    this.#root.begin("keep", call);
+    return await this.#root.doing("keep", path, () => this.#root.inParent(path, "keep", work));
+  }
+
+  async checksum(entry: FileEntry, wanted: readonly string[], call: Call): Promise<Checksum | undefined> {
+    this.#root.begin("read", call);
+    const offered = getHashes();
+    const algorithm = wanted.find((name) => offered.includes(name));
+    if (algorithm === undefined) return undefined;
+    const hash = createHash(algorithm);
+    const content = await this.read(entry.path, { ...call, expect: entry });
+    if (content instanceof Uint8Array) hash.update(content);
+    else for await (const chunk of content) hash.update(chunk);
+    return `${algorithm}:${hash.digest("hex")}`;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    const closed = new SyncError("cancelled", `"${this.label}" was closed`, { operation: "close" });
+    if (this.#isOpener) this.#root.opening.life.abort(closed);
+    return Promise.resolve();
+  }
+
+  async #setMode(path: RelPath, mode: number, call: Call): Promise<void> {
+    const operation = "set the mode of";
+    const doing = { operation, path, shown: this.#root.full(path) };
+    await this.#root.inFile(path, { operation, ...call }, (full, info) => setMode({ full, doing }, { mode, info }));
+  }
+
+  async #makeLink(path: RelPath, target: string, options: Call & Expecting): Promise<LinkEntry> {
+    const [at, operation] = [this.#root, "make the link"];
+    return await at.doing(operation, path, async () => {
+      at.begin(operation, options);
+      return await at.inParent(path, operation, async (full) => {
+        const found = await at.look(path, full);
+        mustMatch(options, found, { operation, shown: at.full(path), backend: "file" });
+        if (found?.kind === "dir" || found?.kind === "opaque") {
+          throw at.error("exists", "it is taken", { operation, path });
+        }
+        if (found === undefined) await Deno.symlink(target, full);
+        else await this.#replaceByLink(path, full, target);
+        return { kind: "link", path, target };
+      });
+    });
+  }
+
+  async #replaceByLink(path: RelPath, full: string, target: string): Promise<void> {
+    const temp = full.slice(0, -nameOf(path).length) + nameOf(newTempPath(path));
+    await Deno.symlink(target, temp);
+    await Deno.rename(temp, full);
+  }
+}

@@ -1,0 +1,80 @@
+import type { PlatformPath } from "node:path";
+import { badInput, SyncError } from "../../core/errors.ts";
+import { printable, type RelPath, unfit } from "../../core/path.ts";
+import type { Address } from "../../core/backend.ts";
+
+/** node:path of one system: `posix` or `win32`. */
+export type Flavour = PlatformPath;
+
+/** The absolute folder that `folder` names, seen from `base`. Throws badInput for what names no folder of its own: `C:x`, `\\?\…`, `\\.\…`, a NUL. */
+export function resolveFolder(flavour: Flavour, base: string, folder: string): string {
+  const why = unclear(flavour, folder);
+  if (why !== undefined) throw badInput(`The folder "${printable(folder)}" is not usable: ${why}.`);
+  return flavour.resolve(base, folder);
+}
+
+/** The folder of a `file:` address, undefined where it has no path: file:///mnt/x, file:///C:/x, file://server/share. Throws badInput for a host on a system without shares by name. */
+export function addressFolder(flavour: Flavour, address: Address): string | undefined {
+  const { path } = address;
+  const host = address.host.toLowerCase() === "localhost" ? "" : address.host;
+  if (flavour.sep === "/") {
+    if (host === "") return path === "" ? undefined : path;
+    throw badInput(
+      `"file://${printable(host)}${printable(path)}" names another machine; write file:///path for this one.`,
+    );
+  }
+  const native = path.replaceAll("/", "\\");
+  if (host !== "") return `\\\\${host}${native}`;
+  if (native === "") return undefined;
+  return /^\\[A-Za-z]:/.test(native) ? native.slice(1) : native;
+}
+
+/**
+ * Where `path` lies on the disk. Every segment is a name of its own there, so the result is below `root` and never a device, a stream
+ * or another spelling; throws kind "unsupported" for a name this system cannot hold.
+ */
+export function diskPath(flavour: Flavour, root: string, path: RelPath): string {
+  if (path === "") return root;
+  if (flavour.sep === "\\") {
+    for (const name of path.split("/")) {
+      const why = unfit(name, "windows");
+      if (why !== undefined) throw unusable(path, why);
+    }
+    return withSeparator(flavour, root) + path.replaceAll("/", "\\");
+  }
+  return withSeparator(flavour, root) + path;
+}
+
+/** Why nobody means to empty this real path, or undefined. A share of the network is as ordinary as a folder. */
+export function broadPlace(flavour: Flavour, real: string, home: string | undefined): string | undefined {
+  const isShare = flavour.sep === "\\" && real.startsWith("\\\\");
+  if (!isShare && flavour.parse(real).root === withSeparator(flavour, real)) return "a disk's root";
+  if (home !== undefined && home !== "" && flavour.relative(real, home) === "") return "your home folder";
+  return undefined;
+}
+
+/** The path with one separator at its end. */
+export function withSeparator(flavour: Flavour, folder: string): string {
+  return folder.endsWith(flavour.sep) ? folder : folder + flavour.sep;
+}
+
+function unclear(flavour: Flavour, folder: string): string | undefined {
+  if (folder.includes("\0")) return "it holds a NUL";
+  if (flavour.sep === "/") return undefined;
+  if (/^[\\/]{2}[?.][\\/]/.test(folder)) return "it is a device path; write the drive or the share itself";
+  if (/^[A-Za-z]:(?![\\/])/.test(folder) && folder.length > 2) {
+    return "it depends on the drive's current folder; write C:\\…";
+  }
+  for (const name of folder.replace(/^[A-Za-z]:/, "").split(/[\\/]/)) {
+    const why = name === "" || name === "." || name === ".." ? undefined : unfit(name, "windows");
+    if (why !== undefined) return why;
+  }
+  return undefined;
+}
+
+function unusable(path: RelPath, why: string): SyncError {
+  return new SyncError("unsupported", `Cannot use "${printable(path)}" on this machine: ${why}`, {
+    operation: "find a file",
+    path,
+  });
+}

@@ -1,0 +1,288 @@
+import { type ErrorKind, SyncError } from "../../core/errors.ts";
+import { gate, nameOf, parentOf, printable, type RelPath, root, unfit } from "../../core/path.ts";
+import { tempPath } from "../../core/temp_name.ts";
+import type { DirEntry, Entry, FileEntry, LinkEntry } from "../../core/entry.ts";
+import type { Expecting } from "../../core/backend.ts";
+import { mismatch } from "../shared/preconditions.ts";
+import {
+  type DirNode,
+  type FileNode,
+  newDir,
+  type Node,
+  planted,
+  type TreeRules,
+  withoutLoose,
+  type Writing,
+} from "./nodes.ts";
+
+/** One change that was made; numbered by its place in the journal. Paths from the top of the tree. */
+export interface MemoryOperation {
+  readonly do: "write" | "makeDir" | "remove" | "rename" | "makeLink" | "setModified" | "setMode";
+  readonly path: RelPath;
+  readonly to?: RelPath;
+}
+
+/** A tree of files in memory. Every call is one step: nothing happens between its look and its change. Throws SyncErrors. */
+export class MemoryTree {
+  readonly operations: MemoryOperation[] = [];
+  readonly rules: TreeRules;
+  readonly #top: DirNode;
+  #count = 0;
+  #answers = 0;
+
+  constructor(rules: TreeRules) {
+    this.rules = rules;
+    this.#top = newDir("", rules.now());
+  }
+
+  look(path: RelPath): Entry | undefined {
+    const node = this.#find(path);
+    return node && this.#entry(path, node);
+  }
+
+  list(path: RelPath): Entry[] {
+    const node = this.#find(path);
+    if (node === undefined) throw this.#error("notFound", "list", { path, why: "it does not exist" });
+    if (node.kind !== "dir") throw this.#error("changed", "list", { path, why: "it is no folder" });
+    return [...node.children.values()].filter((child) => !this.#isHollow(child)).map((child) =>
+      this.#child(path, child)
+    );
+  }
+
+  bytes(path: RelPath): Uint8Array<ArrayBuffer> {
+    const node = this.#find(path);
+    if (node === undefined) throw this.#error("notFound", "read", { path, why: "it does not exist" });
+    if (node.kind !== "file") throw this.#error("changed", "read", { path, why: "it is no file" });
+    return node.bytes;
+  }
+
+  /** Throws what write() would throw now. */
+  checkWrite(path: RelPath, options: Expecting): DirNode {
+    const dir = this.#parent(path, "write");
+    this.check(path, options, "write");
+    const old = this.#find(path);
+    if (old?.kind === "dir" || (old?.kind === "other" && old.entry.kind === "opaque")) {
+      throw this.#error("exists", "write", { path, why: "something that is no file is there" });
+    }
+    return dir;
+  }
+
+  write(path: RelPath, bytes: Uint8Array<ArrayBuffer>, writing: Writing): FileEntry {
+    const dir = this.checkWrite(path, writing);
+    const old = this.#find(path);
+    if (writing.tag !== undefined) this.#dropLeftover(dir, tempPath(path, writing.tag));
+    const before = old?.kind === "file" ? old : undefined;
+    const count = ++this.#count;
+    const node: FileNode = {
+      kind: "file",
+      name: old?.name ?? nameOf(path),
+      bytes,
+      modified: this.rules.stamp("written", { asked: writing.modified, had: before?.modified }),
+      mode: before?.mode ?? (writing.mode ?? 0o644) & 0o777,
+      id: `memory:${count}`,
+      revision: `r${count}`,
+    };
+    this.#place(dir, node);
+    this.operations.push({ do: "write", path });
+    const spelled = gate(parentOf(path), node.name);
+    return this.#fileEntry(spelled.ok ? spelled.path : path, node);
+  }
+
+  /** With `deep` the folders above are made too. */
+  makeDir(path: RelPath, { deep }: { readonly deep: boolean }): DirEntry {
+    const old = this.#find(path);
+    if (old?.kind === "dir") return this.#dirEntry(path, old);
+    if (old !== undefined) {
+      throw this.#error("exists", "make the folder", { path, why: "something that is no folder is there" });
+    }
+    if (deep && path !== root) this.makeDir(parentOf(path), { deep });
+    const dir = this.#parent(path, "make the folder");
+    const node = newDir(nameOf(path), this.rules.now());
+    if (this.rules.traits.hasDirs) {
+      this.#place(dir, node);
+      this.operations.push({ do: "makeDir", path });
+    }
+    return this.#dirEntry(path, node);
+  }
+
+  remove(entry: Entry): void {
+    const { path } = entry;
+    if (entry.kind === "opaque") throw this.#error("refused", "remove", { path, why: entry.why });
+    const node = this.#find(path);
+    if (node === undefined) return;
+    this.check(path, { expect: entry }, "remove");
+    if (node.kind === "dir" && node.children.size > 0) {
+      throw this.#error("changed", "remove", { path, why: "the folder is not empty" });
+    }
+    this.#drop(path);
+    this.operations.push({ do: "remove", path });
+  }
+
+  rename(from: RelPath, to: RelPath, options: Expecting): void {
+    const node = this.#find(from);
+    if (node === undefined) throw this.#error("notFound", "rename", { path: from, why: "it does not exist" });
+    this.#parent(to, "rename to");
+    const taken = this.#find(to);
+    if (taken !== node) this.check(to, options, "rename to");
+    if (taken !== node && taken?.kind === "dir") {
+      throw this.#error("exists", "rename to", { path: to, why: "a folder is there" });
+    }
+    this.#drop(from);
+    // Where there are no folders, the one that was left empty is gone now.
+    const moved = node.kind === "file"
+      ? { ...node, modified: this.rules.stamp("renamed", { asked: undefined, had: node.modified }) }
+      : node;
+    this.#place(this.#parent(to, "rename to"), { ...moved, name: nameOf(to) });
+    this.operations.push({ do: "rename", path: from, to });
+  }
+
+  makeLink(path: RelPath, target: string, options: Expecting): LinkEntry {
+    const dir = this.#parent(path, "make the link");
+    this.check(path, options, "make the link");
+    const why = "a folder is there";
+    if (this.#find(path)?.kind === "dir") throw this.#error("exists", "make the link", { path, why });
+    const entry: LinkEntry = { kind: "link", path, target };
+    this.#place(dir, { kind: "other", name: nameOf(path), entry });
+    this.operations.push({ do: "makeLink", path });
+    return entry;
+  }
+
+  /** Sets the time or the mode of a file. */
+  set(path: RelPath, change: { readonly modified: number } | { readonly mode: number }): void {
+    const isTime = "modified" in change;
+    const operation = isTime ? "set the time of" : "set the mode of";
+    const node = this.#find(path);
+    if (node === undefined) throw this.#error("notFound", operation, { path, why: "it does not exist" });
+    const isFit = node.kind === "file" || (node.kind === "dir" && path !== root && !isTime);
+    if (!isFit) throw this.#error("refused", operation, { path, why: "it is no file" });
+    const changed = "modified" in change
+      ? { modified: this.rules.stamp("set", { asked: change.modified, had: node.modified }) }
+      : { mode: change.mode & 0o777 };
+    this.#parent(path, operation).children.set(this.#key(node.name), { ...node, ...changed });
+    this.operations.push({ do: isTime ? "setModified" : "setMode", path });
+  }
+
+  /** Puts an entry there as somebody else would: unchecked, unnoted, its folders made. */
+  plant(entry: Entry, bytes: Uint8Array<ArrayBuffer>): void {
+    let dir = this.#top;
+    const names = entry.path.split("/");
+    const name = names.pop() ?? "";
+    for (const each of names) {
+      const next = dir.children.get(this.#key(each));
+      const made = next?.kind === "dir" ? next : newDir(each, this.rules.now());
+      dir.children.set(this.#key(each), made);
+      dir = made;
+    }
+    const count = ++this.#count;
+    dir.children.set(this.#key(name), planted(name, { entry, bytes, count, now: this.rules.now() }));
+  }
+
+  /** Takes the name away, as a place does that cannot replace a file in one step; gives the mode it had. */
+  hide(path: RelPath): number | undefined {
+    const node = this.#find(path);
+    if (node?.kind !== "file") return undefined;
+    this.#drop(path);
+    return node.mode;
+  }
+
+  /** Throws kind "changed" unless what is there is what the options expect. */
+  check(path: RelPath, { expect }: Expecting, operation: string): void {
+    if (expect === undefined) return;
+    const why = mismatch(expect, withoutLoose(this.look(path), this.rules.revisions));
+    if (why !== undefined) throw this.#error("changed", operation, { path, why });
+  }
+
+  #find(path: RelPath): Node | undefined {
+    if (path === root) return this.#top;
+    const dir = this.#find(parentOf(path));
+    const node = dir?.kind === "dir" ? dir.children.get(this.#key(nameOf(path))) : undefined;
+    return node === undefined || this.#isHollow(node) ? undefined : node;
+  }
+
+  /** The folder that is to hold `path`; made on the way where a place has no folders of their own. */
+  #parent(path: RelPath, operation: string): DirNode {
+    const { names, maxNameBytes, hasDirs } = this.rules.traits;
+    const why = unfit(nameOf(path), names, maxNameBytes);
+    if (why !== undefined) throw this.#error("unsupported", operation, { path, why });
+    const at = parentOf(path);
+    const found = this.#find(at);
+    if (found?.kind === "dir") return found;
+    if (found !== undefined) {
+      const isLink = found.kind === "other" && found.entry.kind === "link";
+      throw this.#error(isLink ? "refused" : "changed", operation, { path, why: "its folder is no folder" });
+    }
+    if (hasDirs) throw this.#error("notFound", operation, { path, why: "its folder does not exist" });
+    const made = newDir(nameOf(at), this.rules.now());
+    this.#parent(at, operation).children.set(this.#key(made.name), made);
+    return made;
+  }
+
+  #place(dir: DirNode, node: Node): void {
+    dir.children.set(this.#key(node.name), node);
+    dir.modified = this.rules.now();
+  }
+
+  #drop(path: RelPath): void {
+    const dir = this.#find(parentOf(path));
+    if (dir?.kind !== "dir") return;
+    dir.children.delete(this.#key(nameOf(path)));
+    dir.modified = this.rules.now();
+    const isEmpty = dir.children.size === 0 && dir !== this.#top;
+    if (isEmpty && !this.rules.traits.hasDirs) this.#drop(parentOf(path));
+  }
+
+  #dropLeftover(dir: DirNode, temp: RelPath): void {
+    const key = this.#key(nameOf(temp));
+    if (dir.children.get(key)?.kind !== "dir") dir.children.delete(key);
+  }
+
+  /** Is it a folder that is none, in a place where folders are what the paths of files hold? */
+  #isHollow(node: Node): boolean {
+    if (this.rules.traits.hasDirs || node.kind !== "dir" || node === this.#top) return false;
+    return [...node.children.values()].every((child) => this.#isHollow(child));
+  }
+
+  /** One key for every spelling of a name, exactly as the traits say. */
+  #key(name: string): string {
+    const { caseSensitive, normalizes } = this.rules.traits;
+    const composed = normalizes ? name.normalize("NFC") : name;
+    return caseSensitive ? composed : composed.toLowerCase().toUpperCase().toLowerCase();
+  }
+
+  #entry(path: RelPath, node: Node): Entry {
+    return path === root ? this.#dirEntry(root, this.#top) : this.#child(parentOf(path), node);
+  }
+
+  #child(dir: RelPath, node: Node): Entry {
+    const gated = gate(dir, node.name);
+    if (!gated.ok) return { kind: "opaque", path: gated.shown, cause: "name", why: gated.why };
+    switch (node.kind) {
+      case "file":
+        return this.#fileEntry(gated.path, node);
+      case "dir":
+        return this.#dirEntry(gated.path, node);
+      case "other":
+        return { ...node.entry, path: gated.path };
+      default:
+        return node satisfies never;
+    }
+  }
+
+  #fileEntry(path: RelPath, { bytes, modified, mode, id, revision }: FileNode): FileEntry {
+    const { modes, fileIds, revisions } = this.rules;
+    const ofAll = revisions === "stale" ? "r" : revision;
+    const shown = revisions === "loose" ? `${revision} ${++this.#answers}` : ofAll;
+    const more = { ...(modes && { mode }), ...(fileIds && { fileId: id }), ...(revisions && { revision: shown }) };
+    return { kind: "file", path, size: bytes.length, modified, ...more };
+  }
+
+  #dirEntry(path: RelPath, { modified, mode }: DirNode): DirEntry {
+    const { traits, modes } = this.rules;
+    return { kind: "dir", path, ...(traits.dirTimes && { modified }), ...(modes && { mode }) };
+  }
+
+  #error(kind: ErrorKind, operation: string, { path, why }: { path: RelPath; why: string }): SyncError {
+    const message = `Cannot ${operation} "${printable(path)}": ${why}`;
+    return new SyncError(kind, message, { operation, path, backend: "memory" });
+  }
+}

@@ -1,0 +1,126 @@
+import { posix } from "node:path";
+import { badInput, SyncError } from "../../core/errors.ts";
+import { printable } from "../../core/path.ts";
+import type { Address } from "../../core/backend.ts";
+import { isLoopback } from "../../net/loopback.ts";
+
+/** Where a bucket is, as far as words tell it. */
+export interface BucketPlace {
+  /** "https://host:port"; undefined: Amazon's own for the region, or what the user's AWS configuration says. */
+  readonly endpoint: string | undefined;
+  /** Undefined: what the user's AWS configuration says. */
+  readonly region: string | undefined;
+  readonly bucket: string;
+  /** The folder to start in: "/" or "/a/b". */
+  readonly path: string;
+  readonly pathStyle: boolean;
+  /** "s3://bucket", "spaces://fra1/space"; holds no secret. */
+  readonly label: string;
+}
+
+/**
+ * Reads an address of a bucket: s3://bucket/prefix, s3://host[:port]/bucket/prefix of a store that is known or has a port,
+ * spaces://region/space/prefix, r2://account/bucket/prefix. Throws badInput, and refused for http: to another machine.
+ */
+export function toBucketPlace(address: Address, options: Readonly<Record<string, string>>): BucketPlace {
+  const { scheme, host } = address;
+  const region = options["Region"];
+  const given = options["Endpoint"];
+  const isPathStyle = options["PathStyle"] === "true";
+  if (scheme === "spaces" || scheme === "r2") {
+    if (given !== undefined) throw badInput(`${scheme}:// names the endpoint already: leave -Endpoint out.`);
+    const { bucket, path } = splitBucket(address, scheme === "spaces" ? "space" : "bucket");
+    const endpoint = scheme === "spaces"
+      ? `https://${host}.digitaloceanspaces.com`
+      : `https://${host}.r2.cloudflarestorage.com`;
+    const own = scheme === "spaces" ? "us-east-1" : "auto";
+    const label = `${scheme}://${host}/${bucket}`;
+    return { endpoint, region: region ?? own, bucket, path, pathStyle: isPathStyle || scheme === "r2", label };
+  }
+  const named = endpointOf(address);
+  if (named === undefined) {
+    const endpoint = given === undefined ? undefined : parseEndpoint(given, options);
+    const at = endpoint === undefined ? "" : ` at ${endpoint.replace(/^https:\/\//, "")}`;
+    const path = checkedPath(address.path);
+    const pathStyle = isPathStyle || (endpoint !== undefined && isNumber(new URL(endpoint).hostname));
+    return { endpoint, region, bucket: host, path, pathStyle, label: `s3://${host}${at}` };
+  }
+  if (given !== undefined) throw badInput("The address names the endpoint already: leave -Endpoint out.");
+  const { bucket, path } = splitBucket(address, "bucket");
+  const endpoint = parseEndpoint(named, options);
+  const label = `s3://${new URL(endpoint).host}/${bucket}`;
+  const pathStyle = isPathStyle || !KNOWN.test(host) || bucket.includes(".");
+  return { endpoint, region: region ?? regionOf(host), bucket, path, pathStyle, label };
+}
+
+/** "/x" is absolute, everything else starts at `from`. */
+export function resolvedIn(from: string, folder: string): string {
+  return posix.resolve(from, folder);
+}
+
+/** Refuses to send content and signatures where everybody on the way can read them. */
+export function mustBeSecure(endpoint: URL, options: Readonly<Record<string, string>>): void {
+  if (endpoint.protocol === "https:") return;
+  if (endpoint.protocol !== "http:") throw badInput(`The endpoint ${shown(endpoint.origin)} is no https:// address.`);
+  if (options["AllowInsecure"] === "true" || isLoopback(endpoint.hostname.replace(/^\[|\]$/g, ""))) return;
+  throw new SyncError(
+    "refused",
+    `Refused to use ${shown(endpoint.origin)}: all content would travel in clear; write https://, or -AllowInsecure`,
+    { operation: "open" },
+  );
+}
+
+/** Stores whose host names are no bucket's. */
+const KNOWN =
+  /(?:^|\.)(?:amazonaws\.com(?:\.cn)?|digitaloceanspaces\.com|r2\.cloudflarestorage\.com|storage\.googleapis\.com|backblazeb2\.com|wasabisys\.com)$/i;
+
+/** The endpoint that an address names instead of a bucket: one with a port, a number, or a known store. */
+function endpointOf({ host, port }: Address): string | undefined {
+  if (port === undefined && !KNOWN.test(host) && !isNumber(host) && host !== "localhost") return undefined;
+  const bare = host.includes(":") ? `[${host}]` : host;
+  return `${isLoopback(host) ? "http" : "https"}://${bare}${port === undefined ? "" : `:${port}`}`;
+}
+
+function isNumber(host: string): boolean {
+  return /^(?:\d{1,3}(?:\.\d{1,3}){3}|\[?[0-9a-f:]*:[0-9a-f:.]*\]?)$/i.test(host);
+}
+
+/** "s3.eu-west-1.amazonaws.com" tells its region, "fra1.digitaloceanspaces.com" wants Amazon's first. */
+function regionOf(host: string): string | undefined {
+  if (/storage\.googleapis\.com$|r2\.cloudflarestorage\.com$/i.test(host)) return "auto";
+  return /^s3[.-](?:dualstack\.)?([a-z]{2}-[a-z-]+-\d)\./i.exec(host)?.[1];
+}
+
+function splitBucket(
+  { scheme, host, path }: Address,
+  what: string,
+): { readonly bucket: string; readonly path: string } {
+  const [, bucket = "", rest = ""] = /^\/([^/]*)(.*)$/s.exec(path) ?? [];
+  if (bucket === "") {
+    throw badInput(`Which ${what}? Write ${scheme}://${printable(host)}/${what}/prefix.`, "InvalidAddress");
+  }
+  return { bucket, path: checkedPath(rest) };
+}
+
+/** A prefix is a folder; an empty name in it would be folded away, and another folder be meant. */
+function checkedPath(path: string): string {
+  const bare = path.replace(/^\/|\/$/g, "");
+  if (bare.split("/").some((name, _, all) => name === "" && all.length > 1)) {
+    throw badInput(`The path "${printable(path)}" holds an empty name: no folder can be called so.`, "InvalidAddress");
+  }
+  return `/${bare}`;
+}
+
+function parseEndpoint(text: string, options: Readonly<Record<string, string>>): string {
+  const written = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `https://${text}`;
+  const url = URL.canParse(written) ? new URL(written) : undefined;
+  if (url === undefined || url.hostname === "" || url.username !== "" || url.search !== "" || url.hash !== "") {
+    throw badInput('-Endpoint takes the address of a store alone: "https://minio.example:9000".');
+  }
+  mustBeSecure(url, options);
+  return url.origin + url.pathname.replace(/\/$/, "");
+}
+
+function shown(text: string): string {
+  return printable(text).slice(0, 100);
+}

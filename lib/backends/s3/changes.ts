@@ -1,0 +1,99 @@
+import { root } from "../../core/path.ts";
+import type { Checksum, DirEntry, Entry, FileEntry } from "../../core/entry.ts";
+import type { Expecting } from "../../core/backend.ts";
+import { mismatch } from "../shared/preconditions.ts";
+import type { Store } from "./client.ts";
+import type { ObjectFacts } from "./types.ts";
+import { mustBeExpected } from "./conditional_write.ts";
+import { failure } from "./errors.ts";
+import { find, folderOf, keyOf, type Spot, toFile } from "./stat.ts";
+import { formatTime, looksLikeMd5 } from "./metadata.ts";
+
+/** A folder comes with the first object in it: all that can be wrong is a file of its name. */
+export async function makeFolder(store: Store, spot: Spot): Promise<DirEntry> {
+  const key = keyOf(spot);
+  const facts = key === "" ? undefined : await store.head(key, spot);
+  if (facts !== undefined) throw failure(spot, "exists", { why: "a file is there" });
+  return { kind: "dir", path: spot.path };
+}
+
+/** Removes the object, or the marker of an empty folder. Tells whether its content is kept behind a delete marker. */
+export async function removeObject(store: Store, entry: Entry, spot: Spot): Promise<boolean> {
+  if (entry.kind === "dir") {
+    await removeMarker(store, spot);
+    return false;
+  }
+  const key = keyOf(spot);
+  const facts = await store.head(key, spot);
+  if (facts === undefined) return false;
+  const why = mismatch(entry, toFile(entry.path, facts));
+  if (why !== undefined) throw failure(spot, "changed", { why });
+  return await store.remove(key, spot);
+}
+
+/** Sets the time by a copy onto itself, which says all else again. */
+export async function setTime(store: Store, modified: number, spot: Spot): Promise<void> {
+  const facts = await store.head(keyOf(spot), spot);
+  if (facts === undefined) throw failure(spot, "notFound", { why: "there is no such object" });
+  await retime(store, facts, { spot, modified });
+}
+
+/** Gives the object, which is the one with these facts, another time, and tells its ETag then; undefined where the store does not. */
+export async function retime(
+  store: Store,
+  facts: ObjectFacts,
+  { spot, modified }: { readonly spot: Spot; readonly modified: number },
+): Promise<string | undefined> {
+  if (facts.size > MOST_TO_COPY) {
+    throw failure(spot, "unsupported", { why: "the store cannot copy more than 5 GiB, so its time stays as it is" });
+  }
+  const anew = { ...facts, metadata: { ...facts.metadata, mtime: formatTime(modified) } };
+  const key = keyOf(spot);
+  return await store.copy(key, key, spot, { ifMatch: facts.etag, anew });
+}
+
+/** A second object of the same content, with all that the first one has. */
+export async function copyObject(
+  store: Store,
+  from: Spot,
+  { to, expect }: Expecting & { readonly to: Spot },
+): Promise<void> {
+  const facts = await store.head(keyOf(from), from);
+  if (facts === undefined) throw failure(from, "notFound", { why: "there is no such object" });
+  if (facts.size > MOST_TO_COPY) {
+    throw failure(from, "unsupported", { why: "the store cannot copy more than 5 GiB in one step" });
+  }
+  if (expect !== undefined) await mustBeExpected(store, to, expect);
+  await store.copy(keyOf(from), keyOf(to), to, { ifMatch: facts.etag });
+}
+
+/** The content's MD5 where the object's ETag is that: in one part, and not encrypted with a key of the user's. */
+export async function storeChecksum(
+  store: Store,
+  entry: FileEntry,
+  { wanted, ...spot }: Spot & { readonly wanted: readonly string[] },
+): Promise<Checksum | undefined> {
+  const facts = await store.head(keyOf(spot), spot);
+  if (facts === undefined) throw failure(spot, "notFound", { why: "there is no such object" });
+  const why = mismatch(entry, toFile(entry.path, facts));
+  if (why !== undefined) throw failure(spot, "changed", { why });
+  const { etag, isSealed } = facts;
+  return wanted.includes("md5") && !isSealed && looksLikeMd5(etag) ? `md5:${etag.toLowerCase()}` : undefined;
+}
+
+/** "Amazon S3 API Reference, CopyObject". */
+const MOST_TO_COPY = 5 * 2 ** 30;
+
+async function removeMarker(store: Store, spot: Spot): Promise<void> {
+  const folder = folderOf(spot);
+  const { objects } = await store.list(folder, spot, { most: 2 });
+  if (objects.some((object) => object.key !== folder || object.size > 0)) {
+    throw failure(spot, "changed", { why: "the folder holds something" });
+  }
+  if (objects.length === 0) {
+    const found = spot.path === root ? undefined : await find(store, spot);
+    if (found?.kind === "file") throw failure(spot, "changed", { why: "a file is there now" });
+    return;
+  }
+  await store.remove(folder, spot);
+}

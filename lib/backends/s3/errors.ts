@@ -1,0 +1,156 @@
+import { type ErrorKind, SyncError } from "../../core/errors.ts";
+import { printable } from "../../core/path.ts";
+import { type Ask, failure, toSyncError as toNetError, type Why } from "../../http/errors.ts";
+
+export { type Ask, failure } from "../../http/errors.ts";
+
+/** What a store said when it refused a request; a HEAD's refusal has a status and no code. */
+export interface Refused {
+  readonly code: string | undefined;
+  readonly status: number;
+  /** Empty where it said nothing. */
+  readonly message: string;
+  /** Where the bucket lies, when the request went to another region. */
+  readonly region: string | undefined;
+  /** ms. */
+  readonly retryAfter: number | undefined;
+}
+
+/** A refusal on its way to becoming the error of its request, and its cause from then on. */
+export class Refusal extends Error {
+  constructor(readonly said: Refused) {
+    super(said.message);
+  }
+}
+
+/** The error of a request: of the store, the net, TLS, or the search for credentials. A SyncError stays as it is. */
+export function toSyncError(ask: Ask, error: unknown): SyncError {
+  if (error instanceof SyncError) return error;
+  if (error instanceof Refusal) return refusal(ask, error);
+  const name = error instanceof Error ? error.name : "";
+  // Whoever hands out credentials may refuse to, as a service of its own.
+  const isLogin = error instanceof Error && "$fault" in error;
+  if (isLogin || name === "CredentialsProviderError" || name === "TokenProviderError") {
+    const why = `no credentials: give -AccessKey and -SecretKey, -Profile, or set AWS_ACCESS_KEY_ID (${
+      messageOf(error)
+    })`;
+    return failure(ask, "auth", { why, cause: error });
+  }
+  if (name === "TimeoutError") {
+    return failure(ask, "timeout", { why: "the store did not answer in time; -Timeout allows more", cause: error });
+  }
+  return toNetError(ask, error);
+}
+
+/** What was refused, behind a SyncError; undefined where the store said nothing. */
+export function refusedBy(error: unknown): Refused | undefined {
+  return error instanceof SyncError && error.facts.cause instanceof Refusal ? error.facts.cause.said : undefined;
+}
+
+/** Did the store ask for fewer requests? */
+export function wantsFewer(error: SyncError): boolean {
+  const refused = refusedBy(error);
+  return refused !== undefined && meaningOf(refused) === slow;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? printable(error.message).slice(0, 200) : "";
+}
+
+function refusal(ask: Ask, cause: Refusal): SyncError {
+  const { code = "", status, region, retryAfter } = cause.said;
+  // Amazon names the region of a bucket with every refusal of a listing: there it tells something only where the code does not.
+  const isElsewhere = status === 400 && region !== undefined && codes[code] === undefined;
+  if (status === 301 || status === 307 || WRONG_REGION.has(code) || isElsewhere) {
+    const way = region === undefined ? "name its region with -Region" : `write -Region ${printable(region)}`;
+    return failure(ask, "connection", { why: `the bucket lies in another region: ${way}`, cause, transient: false });
+  }
+  const [kind, why, passes = false] = meaningOf(cause.said) ?? unknownRefusal(cause.said);
+  const detail: Why = { why, cause, transient: passes };
+  return failure(ask, kind, passes && retryAfter !== undefined ? { ...detail, retryAfter } : detail);
+}
+
+function meaningOf({ code = "", status }: Refused): Meaning | undefined {
+  return codes[code] ?? statuses[status];
+}
+
+function unknownRefusal({ code, status, message }: Refused): Meaning {
+  const said = [code, status, message].filter((one) => one !== undefined && one !== "");
+  const passes = status >= 500;
+  return [passes ? "connection" : "unexpected", `the store says ${printable(said.join(" ")).slice(0, 200)}`, passes];
+}
+
+const WRONG_REGION = new Set(["PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed"]);
+
+type Meaning = readonly [ErrorKind, string, boolean?];
+
+const wrongKey: Meaning = ["auth", "the store does not know the access key"];
+const expired: Meaning = ["auth", "the token of the access key is not valid, or no longer: log in anew"];
+const denied: Meaning = ["denied", "permission denied"];
+const gone: Meaning = ["notFound", "there is no such object"];
+const changed: Meaning = ["changed", "it is not what it was when it was listed"];
+const slow: Meaning = ["busy", "the store asks for fewer requests", true];
+const damaged: Meaning = ["connection", "the content was damaged on its way", true];
+const failed: Meaning = ["connection", "the store failed", true];
+
+/** Error codes of "Amazon S3 API Reference, Error responses", and those of stores that speak like it. */
+const codes: Readonly<Record<string, Meaning>> = {
+  InvalidAccessKeyId: wrongKey,
+  SignatureDoesNotMatch: ["auth", "the secret does not fit the access key"],
+  InvalidToken: expired,
+  ExpiredToken: expired,
+  TokenRefreshRequired: expired,
+  ExpiredTokenException: expired,
+  NotSignedUp: ["auth", "the account may not use the store"],
+  RequestTimeTooSkewed: ["auth", "this machine's clock is wrong by more than the store allows: set it right"],
+  RequestExpired: ["auth", "this machine's clock is wrong by more than the store allows: set it right"],
+  AccessDenied: denied,
+  AllAccessDisabled: denied,
+  AccountProblem: denied,
+  NoSuchBucket: ["notFound", "there is no such bucket"],
+  InvalidBucketName: ["badInput", "no bucket can have this name"],
+  NoSuchKey: gone,
+  NoSuchUpload: ["changed", "its unfinished upload is gone"],
+  PreconditionFailed: changed,
+  ConditionalRequestConflict: ["changed", "somebody else writes it at the same time", true],
+  OperationAborted: ["busy", "somebody else changes it at the same time", true],
+  InvalidRange: ["changed", "it is shorter than it was when it was listed"],
+  SlowDown: slow,
+  ServiceUnavailable: slow,
+  Throttling: slow,
+  ThrottlingException: slow,
+  TooManyRequests: slow,
+  RequestLimitExceeded: slow,
+  RequestTimeout: ["timeout", "the store waited too long for the content", true],
+  InternalError: failed,
+  BadDigest: damaged,
+  XAmzContentSHA256Mismatch: damaged,
+  IncompleteBody: damaged,
+  KeyTooLongError: ["unsupported", "the path is longer than the 1024 bytes of a key"],
+  EntityTooLarge: ["full", "the store takes no object of this size"],
+  QuotaExceeded: ["full", "the quota is full"],
+  InsufficientCapacity: ["full", "the store is full"],
+  InvalidStorageClass: ["badInput", "the store has no such storage class: see -StorageClass"],
+  AccessControlListNotSupported: ["badInput", "the bucket takes no access rules of single objects: leave -Acl out"],
+  InvalidObjectState: ["denied", "it is archived: restore it in the store first"],
+  MethodNotAllowed: ["unsupported", "the store does not allow this there"],
+  NotImplemented: ["unsupported", "the store cannot do this"],
+};
+
+/** What a status says where no code comes with it. */
+const statuses: Readonly<Record<number, Meaning>> = {
+  401: wrongKey,
+  403: denied,
+  404: gone,
+  405: ["unsupported", "the store does not allow this there (405)"],
+  408: ["timeout", "the store waited too long for the request", true],
+  409: ["changed", "somebody else changes it at the same time", true],
+  412: changed,
+  416: ["changed", "it is shorter than it was when it was listed"],
+  429: slow,
+  501: ["unsupported", "the store cannot do this (501)"],
+  502: failed,
+  503: slow,
+  504: ["timeout", "the store did not answer in time (504)", true],
+  507: ["full", "the store is full"],
+};

@@ -1,0 +1,89 @@
+import { createHash, type Hash } from "node:crypto";
+import type { FileEntry } from "../../core/entry.ts";
+import type { Proof } from "../../core/backend.ts";
+import { looksLikeMd5 } from "./metadata.ts";
+import { partSizeOf } from "./multipart_parts.ts";
+
+/**
+ * Compares content with the ETag that a listing shows of an object: its MD5, or the MD5 of its parts' MD5s where parts of a size that is
+ * usual could have made it. Under a key of the user's (KMS, SSE-C) an ETag is neither, and then equals none. `partSize` in bytes: the
+ * session's own. Undefined where nothing could prove equality.
+ */
+export function proofOf({ revision, size }: FileEntry, partSize: number): Proof | undefined {
+  const etag = revision?.toLowerCase();
+  if (looksLikeMd5(etag)) return whole(etag);
+  const count = Number(/^[0-9a-f]{32}-(\d{1,5})$/.exec(etag ?? "")?.[1]);
+  if (etag === undefined || !(count > 0)) return undefined;
+  const wanted = [partSize, ...USUAL_MIB.map((mib) => mib * MIB)];
+  const sizes = new Set(wanted.map((bytes) => Math.min(size, partSizeOf(size, bytes))));
+  const fitting = [...sizes].filter((bytes) => Math.ceil(size / bytes) === count);
+  return fitting.length === 0 ? undefined : inParts(etag, fitting);
+}
+
+const MIB = 1 << 20;
+/** Of this program and aws, rclone, s3cmd, and MinIO's clients. */
+const USUAL_MIB = [8, 5, 15, 16];
+
+function whole(etag: string): Proof {
+  const hash = createHash("md5");
+  return {
+    take: (bytes) => void hash.update(bytes),
+    result: () => {
+      const sum = hash.digest("hex");
+      return { checksum: `md5:${sum}`, isEqual: sum === etag };
+    },
+  };
+}
+
+/** Content cut into parts of each of these sizes at once. */
+function inParts(etag: string, sizes: readonly number[]): Proof {
+  const cuts = sizes.map((size) => new Cut(size));
+  return {
+    take(bytes) {
+      for (const cut of cuts) cut.take(bytes);
+    },
+    result() {
+      const sums = cuts.map((cut) => ({ size: cut.size, sum: cut.sum() }));
+      const equal = sums.find(({ sum }) => sum === etag);
+      const { size, sum } = equal ?? sums[0] ?? { size: 0, sum: "" };
+      // Other parts would give other sums: the name of the algorithm says which.
+      return { checksum: `md5-of-${size}:${sum}`, isEqual: equal !== undefined };
+    },
+  };
+}
+
+/** The MD5 of the MD5s of parts of one size, and how many there are. */
+class Cut {
+  readonly size: number;
+  readonly #all = createHash("md5");
+  #part: Hash | undefined;
+  #left = 0;
+  #count = 0;
+
+  constructor(size: number) {
+    this.size = size;
+  }
+
+  take(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length;) {
+      if (this.#part === undefined) [this.#part, this.#left] = [createHash("md5"), this.size];
+      const piece = bytes.subarray(at, at + this.#left);
+      this.#part.update(piece);
+      at += piece.length;
+      this.#left -= piece.length;
+      if (this.#left === 0) this.#close();
+    }
+  }
+
+  sum(): string {
+    this.#close();
+    return `${this.#all.digest("hex")}-${this.#count}`;
+  }
+
+  #close(): void {
+    if (this.#part === undefined) return;
+    this.#all.update(this.#part.digest());
+    this.#part = undefined;
+    this.#count++;
+  }
+}

@@ -1,0 +1,90 @@
+import { gate, type RelPath, root } from "../../core/path.ts";
+import type { DirEntry, Entry, OpaqueEntry } from "../../core/entry.ts";
+
+/** One object of a listing. `etag` without quotes. */
+export interface Listed {
+  readonly key: string;
+  readonly size: number;
+  readonly etag: string | undefined;
+}
+
+/** The key prefix of a folder that is given as "/" or "/a/b". */
+export function toPrefix(folder: string): string {
+  return folder === "/" ? "" : `${folder.slice(1)}/`;
+}
+
+/**
+ * Objects below one prefix as entries: files, the folders that their keys imply, each once, and what no path can carry as opaque entries.
+ * An object of no bytes whose key ends with "/" is a folder that somebody marked.
+ */
+export class KeyReader {
+  readonly #prefix: string;
+  readonly #folders = new Map<string, Folder>();
+
+  constructor(prefix: string) {
+    this.#prefix = prefix;
+  }
+
+  /** The object's entry behind those of folders that it is the first to show. */
+  *read({ key, size, etag }: Listed): Generator<Entry> {
+    const name = key.slice(this.#prefix.length);
+    const slash = name.lastIndexOf("/");
+    const folder = slash < 0 ? { path: root } : yield* this.#folder(name.slice(0, slash));
+    const last = name.slice(slash + 1);
+    if (last === "" && size === 0) {
+      return folder.why === undefined || name === "" ? undefined : yield opaque(folder, name);
+    }
+    const gated = folder.why === undefined ? gate(folder.path, last) : undefined;
+    if (gated?.ok === true) {
+      return yield { kind: "file", path: gated.path, size, ...(etag === undefined ? {} : { revision: etag }) };
+    }
+    const why = last === "" ? "an object with content has the name of a folder" : gated?.why;
+    yield opaque({ ...folder, ...(why === undefined ? {} : { why }) }, name);
+  }
+
+  /** The entry of a common prefix ("a/b/"). */
+  *readFolder(prefix: string): Generator<Entry> {
+    const name = prefix.slice(this.#prefix.length, -1);
+    const folder = yield* this.#folder(name);
+    if (folder.why !== undefined) yield opaque(folder, name);
+  }
+
+  *#folder(name: string): Generator<DirEntry, Folder> {
+    const known = this.#folders.get(name);
+    if (known !== undefined) return known;
+    const slash = name.lastIndexOf("/");
+    const above = slash < 0 ? { path: root } : yield* this.#folder(name.slice(0, slash));
+    const made = above.why === undefined ? inFolder(above.path, name.slice(slash + 1)) : above;
+    this.#folders.set(name, made);
+    if (made.why === undefined) yield { kind: "dir", path: made.path };
+    return made;
+  }
+}
+
+/** One entry a path; what is a file and a folder at once is neither. */
+export function withoutClashes(entries: readonly Entry[]): readonly Entry[] {
+  const all = new Map<RelPath, Entry>();
+  for (const entry of entries) {
+    const { path } = entry;
+    const why = "it is a file and a folder at once";
+    all.set(path, all.has(path) ? { kind: "opaque", path, cause: "unreadable", why } : entry);
+  }
+  return [...all.values()];
+}
+
+/** With `why`: `path` is the last folder that can be opened, and what lies below it cannot. */
+interface Folder {
+  readonly path: RelPath;
+  readonly why?: string;
+}
+
+function inFolder(above: RelPath, name: string): Folder {
+  const gated = gate(above, name);
+  return gated.ok ? { path: gated.path } : { path: above, why: gated.why };
+}
+
+function opaque({ path, why = "" }: Folder, name: string): OpaqueEntry {
+  const rest = path === root ? name : name.slice(path.length + 1);
+  const gated = gate(path, rest);
+  return { kind: "opaque", path: gated.ok ? gated.path : gated.shown, cause: "name", why };
+}

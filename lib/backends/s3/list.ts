@@ -1,0 +1,104 @@
+import type { Entry } from "../../core/entry.ts";
+import type { Store } from "./client.ts";
+import { folderOf, notThere, pages, type Spot } from "./stat.ts";
+import { compareKeys } from "../shared/page_limit.ts";
+import { patiently } from "../../net/backoff.ts";
+import { failure } from "./errors.ts";
+import type { Page } from "./types.ts";
+import { KeyReader, type Listed } from "./keys.ts";
+
+/**
+ * Everything below the folder, in batches. A listing goes from page to page, one after the other: where the first page is not all, the
+ * rest is listed in ranges of keys side by side, which begin at folders. Rejects with notFound where nothing is, unless it is the bucket.
+ */
+export async function* everything(store: Store, spot: Spot): AsyncGenerator<readonly Entry[], void, void> {
+  const reader = new KeyReader(spot.prefix);
+  const { objects, next } = await firstPage(store, spot);
+  mustAscend(objects, "", spot);
+  if (objects.length === 0 && folderOf(spot) !== "") throw await notThere(store, spot);
+  yield* batchOf(objects, { reader, spot });
+  const last = objects.at(-1)?.key;
+  if (next === undefined || last === undefined) return;
+  const starts = [last, ...await boundaries(store, spot, last)];
+  const ranges = starts.map((after, i) => range(store, spot, { after, to: starts[i + 1] }));
+  for await (const found of together(ranges)) yield* batchOf(found, { reader, spot });
+}
+
+/** Ranges listed side by side. */
+const RANGES = 8;
+
+/** The first page that is not empty: one without keys may have others behind it, and is not the end. */
+async function firstPage(store: Store, spot: Spot): Promise<Page> {
+  for await (const page of pages(store, spot, { isEager: false })) {
+    if (page.objects.length > 0 || page.next === undefined) return page;
+  }
+  throw failure(spot, "unexpected", { why: "the store gave no page" });
+}
+
+/** A range ends at the first key behind it: in another order keys would be missed without a word. */
+function mustAscend(objects: readonly Listed[], before: string, spot: Spot): void {
+  let last = before;
+  for (const { key } of objects) {
+    if (last !== "" && compareKeys(key, last) <= 0) {
+      throw failure(spot, "unexpected", { why: "the store does not list its keys in the order of their bytes" });
+    }
+    last = key;
+  }
+}
+
+function* batchOf(
+  objects: readonly Listed[],
+  { reader, spot }: { readonly reader: KeyReader; readonly spot: Spot },
+): Generator<readonly Entry[]> {
+  const batch: Entry[] = [];
+  for (const object of objects) {
+    for (const entry of reader.read(object)) if (entry.path.length > spot.path.length) batch.push(entry);
+  }
+  if (batch.length > 0) yield batch;
+}
+
+/** Keys behind `last` at which folders begin, evenly spread over those of one page; none where there are no folders to begin at. */
+async function boundaries(store: Store, spot: Spot, last: string): Promise<readonly string[]> {
+  const ask = () => store.list(folderOf(spot), spot, { delimiter: "/", after: last, most: MOST_FOLDERS });
+  const { prefixes } = await patiently(ask, spot);
+  const found = prefixes.filter((prefix) => compareKeys(prefix, last) > 0).toSorted(compareKeys);
+  const count = Math.min(RANGES - 1, found.length);
+  return Array.from({ length: count }, (_, i) => found[Math.floor((i + 1) * found.length / (count + 1))] ?? last);
+}
+
+const MOST_FOLDERS = 1000;
+
+/** The keys behind `after` up to `to`, `to` itself included; up to the last one without it. */
+async function* range(
+  store: Store,
+  spot: Spot,
+  { after, to }: { readonly after: string; readonly to: string | undefined },
+): AsyncGenerator<readonly Listed[], void, void> {
+  let before = after;
+  for await (const { objects } of pages(store, spot, { after })) {
+    mustAscend(objects, before, spot);
+    before = objects.at(-1)?.key ?? before;
+    const end = to === undefined ? -1 : objects.findIndex(({ key }) => compareKeys(key, to) > 0);
+    yield end < 0 ? objects : objects.slice(0, end);
+    if (end >= 0) return;
+  }
+}
+
+/** What several give, as it comes. The first failure ends all. */
+async function* together<T>(sources: readonly AsyncGenerator<T, void, void>[]): AsyncGenerator<T, void, void> {
+  const next = async (source: AsyncGenerator<T, void, void>) => ({ source, step: await source.next() });
+  const coming = new Map(sources.map((source) => [source, next(source)]));
+  try {
+    while (coming.size > 0) {
+      const { source, step } = await Promise.race(coming.values());
+      if (step.done === true) coming.delete(source);
+      else {
+        coming.set(source, next(source));
+        yield step.value;
+      }
+    }
+  } finally {
+    for (const work of coming.values()) work.catch(() => undefined);
+    await Promise.allSettled(sources.map((source) => source.return()));
+  }
+}

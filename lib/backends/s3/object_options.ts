@@ -1,0 +1,78 @@
+import { badInput } from "../../core/errors.ts";
+import { printable } from "../../core/path.ts";
+import { type Ask, failure, refusedBy } from "./errors.ts";
+import type { Manners } from "./types.ts";
+
+/** What the options ask of everything that is written. Throws badInput for what no header can carry. */
+export function toManners(options: Readonly<Record<string, string>>): Manners {
+  return {
+    storageClass: checked("StorageClass", options, { pattern: /^[\w.-]+$/, rule: "is one word, such as STANDARD_IA" }),
+    acl: options["Acl"],
+    cacheControl: checked("CacheControl", options, {
+      pattern: /^[\x20-\x7e]+$/,
+      rule: 'is one line of ASCII, such as "max-age=3600"',
+    }),
+    encryption: options["ServerSideEncryption"],
+    requesterPays: options["RequesterPays"] === "true",
+  };
+}
+
+/** Throws badInput where Amazon's own store has no such storage class: other stores name theirs as they like. */
+export function mustBeKnown({ storageClass }: Manners, endpoint: URL | undefined): void {
+  if (storageClass === undefined || !isAmazon(endpoint) || CLASSES.includes(storageClass)) return;
+  throw badInput(
+    `Amazon S3 has no storage class "${printable(storageClass)}": -StorageClass takes ${CLASSES.join(", ")}.`,
+  );
+}
+
+/** The error of a write; a store that calls it invalid without saying why means, more often than not, what the options ask of it. */
+export function suspecting(error: unknown, manners: Manners, ask: Ask): unknown {
+  const refused = refusedBy(error);
+  const asked = OPTIONS.flatMap(([option, name]) => manners[name] === undefined ? [] : [`${option} ${manners[name]}`]);
+  if (refused?.code === undefined || !VAGUE.has(refused.code) || asked.length === 0) return error;
+  const why = `the store says ${refused.code}; it may not take ${asked.join(", ")}`;
+  return failure(ask, "badInput", { why, cause: error });
+}
+
+/** Is this Amazon's own store? `endpoint`: undefined where nobody named one. */
+export function isAmazon(endpoint: URL | undefined): boolean {
+  return endpoint === undefined || /(?:^|\.)amazonaws\.com(?:\.cn)?$/.test(endpoint.hostname);
+}
+
+const OPTIONS = [
+  ["-StorageClass", "storageClass"],
+  ["-Acl", "acl"],
+  ["-CacheControl", "cacheControl"],
+  ["-ServerSideEncryption", "encryption"],
+] as const satisfies readonly (readonly [string, keyof Manners])[];
+const VAGUE = new Set(["InvalidArgument", "InvalidRequest"]);
+
+/** "Amazon S3 API Reference, PutObject". */
+const CLASSES = [
+  "STANDARD",
+  "STANDARD_IA",
+  "ONEZONE_IA",
+  "INTELLIGENT_TIERING",
+  "GLACIER_IR",
+  "GLACIER",
+  "DEEP_ARCHIVE",
+  "REDUCED_REDUNDANCY",
+  "EXPRESS_ONEZONE",
+  "OUTPOSTS",
+  "SNOW",
+];
+
+interface Rule {
+  readonly pattern: RegExp;
+  readonly rule: string;
+}
+
+function checked(
+  name: string,
+  options: Readonly<Record<string, string>>,
+  { pattern, rule }: Rule,
+): string | undefined {
+  const value = options[name];
+  if (value === undefined || pattern.test(value)) return value;
+  throw badInput(`-${name} ${rule}; "${printable(value)}" is not.`);
+}

@@ -1,0 +1,178 @@
+import { Http, type Reply, type Sending } from "../../http/client.ts";
+import { type Ask, failure, Refusal, toSyncError } from "./errors.ts";
+import type { Login } from "./credentials.ts";
+import type { Pace } from "./request_limiter.ts";
+import { EMPTY, sha256, Signer, toPath, toQuery, UNSIGNED } from "./signer.ts";
+import { toRefused } from "./codec.ts";
+import { type Element, parseXml } from "./xml.ts";
+
+/** One request to a bucket. */
+export interface Request {
+  readonly method: string;
+  /** Undefined: the bucket itself. */
+  readonly key?: string;
+  /** What is undefined is left out. */
+  readonly query?: Readonly<Record<string, string | number | undefined>>;
+  /** Names in lower case; what is undefined is left out. */
+  readonly headers?: Readonly<Record<string, string | undefined>>;
+  readonly body?: string | Uint8Array<ArrayBuffer>;
+  /** Hears of the body's bytes on their way. */
+  onBytes?(bytes: number): void;
+}
+
+/** How requests wait, and how many at once. `timeout`: ms without a byte in either direction. */
+export interface LinkOptions {
+  readonly timeout: number;
+  readonly connections: number;
+  /** See TlsTrust. */
+  readonly pins?: readonly string[];
+  /** What all requests of a store share. */
+  readonly pace: Pace;
+}
+
+/** Signed requests to one bucket. No redirect is followed, so that no signature goes elsewhere. */
+export class Link implements AsyncDisposable {
+  readonly #login: Login;
+  readonly #signer: Signer;
+  readonly #http: Http;
+  readonly #pace: Pace;
+  readonly #host: string;
+  readonly #isSecure: boolean;
+
+  constructor(login: Login, { pace, ...options }: LinkOptions) {
+    const { protocol, hostname, host, port } = login.url;
+    this.#login = login;
+    this.#pace = pace;
+    this.#signer = new Signer(login.region);
+    this.#host = host;
+    this.#isSecure = protocol === "https:";
+    this.#http = new Http({
+      ...options,
+      host: hostname.replace(/^\[(.*)\]$/, "$1"),
+      port: Number(port) || (this.#isSecure ? 443 : 80),
+      secure: this.#isSecure,
+    });
+  }
+
+  get isClosed(): boolean {
+    return this.#http.isClosed;
+  }
+
+  /** The reply to a request that was carried out. Rejects with what the store says, and with connection, timeout, hostKey, auth or cancelled. */
+  async send(request: Request, ask: Ask): Promise<Reply> {
+    return await this.#pace.run(ask, () => this.#exchange(request, ask));
+  }
+
+  /** The same, where the reply's content says nothing. */
+  async done(request: Request, ask: Ask): Promise<Reply> {
+    return await this.#pace.run(ask, async () => {
+      const reply = await this.#exchange(request, ask);
+      await reply.drop();
+      return reply;
+    });
+  }
+
+  /** What the reply's XML says. Some requests are answered with success, and an error behind it. */
+  async read<T>(request: Request, ask: Ask, parse: (root: Element) => T): Promise<T> {
+    return await this.#pace.run(ask, () => this.#read(request, ask, parse));
+  }
+
+  async #read<T>(request: Request, ask: Ask, parse: (root: Element) => T): Promise<T> {
+    const reply = await this.#exchange(request, ask);
+    const xml = await textOf(reply, MOST);
+    if (xml === "") throw failure(ask, "connection", { why: "the store broke off its answer" });
+    try {
+      const root = parseXml(xml);
+      if (root.name !== "Error") return parse(root);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      throw failure(ask, "unexpected", {
+        why: `the store's answer cannot be understood: ${error.message}`,
+        cause: error,
+      });
+    }
+    throw toSyncError(ask, new Refusal(toRefused({ headers: reply.headers, status: LATE_ERROR }, xml)));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#http[Symbol.asyncDispose]();
+  }
+
+  async #exchange(request: Request, ask: Ask): Promise<Reply> {
+    try {
+      const reply = await this.#http.exchange(await this.#signed(request, ask), ask);
+      if (reply.status >= 200 && reply.status < 300) return reply;
+      throw new Refusal(toRefused(reply, await whyOf(reply, ask)));
+    } catch (error) {
+      throw toSyncError(ask, error);
+    }
+  }
+
+  async #signed({ method, key, query = {}, headers = {}, body, onBytes }: Request, ask: Ask): Promise<Sending> {
+    const path = this.#login.url.pathname + (key === undefined ? "" : toPath(key));
+    const parameters = toQuery(query);
+    const own: Record<string, string> = {};
+    for (const name in headers) if (headers[name] !== undefined) own[name] = headers[name];
+    const signing = {
+      ...{ method, path, query: parameters },
+      headers: { ...own, host: this.#host },
+      payload: this.#payloadOf(body),
+    };
+    Object.assign(own, this.#signer.sign(signing, await this.#login.credentials(ask), Date.now()));
+    return {
+      method,
+      uri: parameters === "" ? path : `${path}?${parameters}`,
+      headers: own,
+      ...(body === undefined ? {} : { body: typeof body === "string" ? body : toUpload(body, onBytes) }),
+    };
+  }
+
+  /** TLS keeps bodies whole; without it small ones are signed, and of large ones the MD5 that goes with them. */
+  #payloadOf(body: Request["body"]): string {
+    if (body === undefined || body.length === 0) return EMPTY;
+    return this.#isSecure || body.length > STEP ? UNSIGNED : sha256(body);
+  }
+}
+
+/** What a success with an error behind it is taken for, as Amazon's guide for CompleteMultipartUpload has it. */
+const LATE_ERROR = 500;
+/** A page of 1,000 keys, each percent-encoded as a whole, and four times as much for what else is told of them. */
+const MOST = 16 << 20;
+const MOST_SAID = 1 << 16;
+/** Bytes that are handed over at once, and told. */
+const STEP = 256 * 1024;
+
+/** What a refusal says of itself. */
+async function whyOf(reply: Reply, ask: Ask): Promise<string> {
+  try {
+    return await textOf(reply, MOST_SAID);
+  } catch (error) {
+    if (ask.signal.aborted) throw error;
+    // The status stands for itself.
+    return "";
+  }
+}
+
+async function textOf(reply: Reply, most: number): Promise<string> {
+  return new TextDecoder().decode(await reply.collect(most));
+}
+
+/** Small bodies as they are, larger ones in steps that show how far they are. */
+function toUpload(
+  bytes: Uint8Array<ArrayBuffer>,
+  onBytes: Request["onBytes"],
+): Exclude<Sending["body"], string | undefined> {
+  const open = () => Promise.resolve(bytes.length <= STEP ? bytes : inSteps(bytes));
+  return { size: bytes.length, open, ...(onBytes === undefined ? {} : { onBytes }) };
+}
+
+function inSteps(bytes: Uint8Array<ArrayBuffer>): ReadableStream<Uint8Array<ArrayBuffer>> {
+  let at = 0;
+  return new ReadableStream({
+    pull(controller) {
+      controller.enqueue(bytes.subarray(at, at + STEP));
+      at += STEP;
+      if (at >= bytes.length) controller.close();
+    },
+  }, { highWaterMark: 0 });
+}

@@ -1,0 +1,115 @@
+import { Buffer } from "node:buffer";
+import { createHash, createHmac } from "node:crypto";
+import type { Credentials } from "./types.ts";
+
+/** What is signed of a request, as it is sent: the path percent-encoded, the query as toQuery() gives it, header names in lower case. */
+export interface Signed {
+  readonly method: string;
+  readonly path: string;
+  readonly query: string;
+  /** "host" among them, all that is to be signed. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** The SHA-256 of the body in hex, or UNSIGNED. */
+  readonly payload: string;
+}
+
+/** Stands for a body that the signature leaves out. */
+export const UNSIGNED = "UNSIGNED-PAYLOAD";
+
+/** The SHA-256 of no body at all. */
+export const EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+/** Signs requests to one service in one region: AWS Signature Version 4, in a header ("Amazon S3 API Reference, Authenticating requests"). */
+export class Signer {
+  readonly #scope: string;
+  readonly #names: readonly string[];
+  /** The derived key, and what it was derived for: it is the same for a day. */
+  #key: { readonly secret: string; readonly day: string; readonly bytes: Uint8Array } | undefined;
+
+  constructor(region: string, service = "s3") {
+    this.#names = [region, service, "aws4_request"];
+    this.#scope = this.#names.join("/");
+  }
+
+  /** The headers that a request needs besides those that it has. `now`: ms since the epoch. */
+  sign(request: Signed, credentials: Credentials, now: number): Record<string, string> {
+    const { accessKeyId, sessionToken } = credentials;
+    const time = new Date(now).toISOString().replace(/[-:]|\.\d+/g, "");
+    const day = time.slice(0, 8);
+    const added: Record<string, string> = {
+      "x-amz-content-sha256": request.payload,
+      "x-amz-date": time,
+      ...(sessionToken === undefined ? {} : { "x-amz-security-token": sessionToken }),
+    };
+    const headers: Readonly<Record<string, string>> = { ...request.headers, ...added };
+    const names = Object.keys(headers).toSorted();
+    const signedHeaders = names.join(";");
+    const lines = [
+      request.method,
+      request.path,
+      request.query,
+      ...names.map((name) => `${name}:${plain(headers[name] ?? "")}`),
+      "",
+      signedHeaders,
+      request.payload,
+    ];
+    const text = `AWS4-HMAC-SHA256\n${time}\n${day}/${this.#scope}\n${sha256(lines.join("\n"))}`;
+    const signature = createHmac("sha256", this.#keyOf(credentials.secretAccessKey, day)).update(text).digest("hex");
+    const credential = `Credential=${accessKeyId}/${day}/${this.#scope}`;
+    added["authorization"] = `AWS4-HMAC-SHA256 ${credential}, SignedHeaders=${signedHeaders}, Signature=${signature}`;
+    return added;
+  }
+
+  #keyOf(secret: string, day: string): Uint8Array {
+    if (this.#key?.secret !== secret || this.#key.day !== day) {
+      const first: string | Uint8Array = `AWS4${secret}`;
+      const bytes = [day, ...this.#names].reduce<string | Uint8Array>((key, name) => hmac(key, name), first);
+      this.#key = { secret, day, bytes: bytes as Uint8Array };
+    }
+    return this.#key.bytes;
+  }
+}
+
+/** A key as paths carry it: percent-encoded but for "/" and what RFC 3986 leaves as it is. */
+export function toPath(key: string): string {
+  return key.split("/").map(encode).join("/");
+}
+
+/** Parameters as a query, in the order in which they are signed; what is undefined is left out. */
+export function toQuery(parameters: Readonly<Record<string, string | number | undefined>>): string {
+  const pairs: (readonly [string, string])[] = [];
+  for (const [name, value] of Object.entries(parameters)) {
+    if (value !== undefined) pairs.push([encode(name), encode(String(value))]);
+  }
+  // Encoded text is ASCII: the order of its units is that of its bytes.
+  return pairs.sort(([a], [b]) => a < b ? -1 : 1).map(([name, value]) => `${name}=${value}`).join("&");
+}
+
+/** The SHA-256 of bytes, or of text as it goes over the line, in hex. */
+export function sha256(body: string | Uint8Array): string {
+  const hash = createHash("sha256");
+  // A header's characters are bytes there; what is ASCII alone is hashed much sooner as UTF-8, which is the same then.
+  const encoded = typeof body === "string" && BEYOND_ASCII.test(body) ? Buffer.from(body, "latin1") : body;
+  return hash.update(encoded).digest("hex");
+}
+
+function hmac(key: string | Uint8Array, text: string): Uint8Array {
+  return createHmac("sha256", key).update(text).digest();
+}
+
+function encode(text: string): string {
+  return AS_IS.test(text) ? text : encodeURIComponent(text).replace(/[!'()*]/g, escaped);
+}
+
+function escaped(char: string): string {
+  return `%${char.charCodeAt(0).toString(16).toUpperCase()}`;
+}
+
+/** A header's value as it is signed: without blanks around it, and with one for several. Other scripts have bytes that look like blanks. */
+function plain(value: string): string {
+  return BLANKS.test(value) ? value.replace(/[ \t]+/g, " ").replace(/^ | $/g, "") : value;
+}
+
+const AS_IS = /^[\w.~-]*$/;
+const BEYOND_ASCII = /[\u0080-\uffff]/;
+const BLANKS = /^ | $|\t| {2}/;

@@ -1,0 +1,257 @@
+import { Buffer } from "node:buffer";
+import { cancelled } from "../../core/errors.ts";
+import { type Handle, OpenHandles } from "./handles.ts";
+import { PendingRequests, STUCK, type WireOptions } from "./pending_requests.ts";
+import { type Ask, END_OF_FILE, failure, lost, NO_SUCH_FILE, statusOf, toSyncError } from "./errors.ts";
+import type { DiskState, Done, RawAttributes, RawName, SftpChannel, SftpRequests } from "../../ssh/channels.ts";
+
+/** SSH_FXF_* of draft-ietf-secsh-filexfer-02, section 6.3. */
+export const READ = 0x01;
+export const WRITE = 0x02;
+export const CREATE = 0x08;
+export const EXCLUSIVE = 0x20;
+
+/**
+ * SFTP requests as promises. Each ends: with the server's answer, with the link (connection), with `signal` (cancelled), or when
+ * nothing is heard for `timeout` ms while answers are due; then the whole link is given up (timeout). Answers that come too
+ * late are dropped, their handles closed.
+ */
+export class Wire {
+  /** Most bytes a READ may ask for, and a WRITE may carry. */
+  readonly maxRead: number;
+  readonly maxWrite: number;
+  readonly software: string;
+  /** Does it keep requests in the order they were sent, so that they need not wait for one another? */
+  readonly ordered: boolean;
+  readonly closed: AbortSignal;
+  /** ms that one piece of work may take which the server keeps answering, however little it brings. */
+  readonly patience: number;
+  /** ms of the quickest answer so far: not less than the round trip. */
+  nearest = Infinity;
+  readonly #channel: Pick<SftpChannel, "extensions">;
+  readonly #requests: SftpRequests;
+  readonly #pending: PendingRequests;
+  readonly #handles: OpenHandles;
+  #bytes = 0;
+
+  constructor(channel: SftpChannel, options: WireOptions) {
+    this.#channel = channel;
+    this.#requests = channel.requests;
+    this.#pending = new PendingRequests(channel, options);
+    this.maxRead = channel.maxRead;
+    this.maxWrite = channel.maxWrite;
+    this.software = channel.software;
+    this.ordered = /^(?:OpenSSH|mod_sftp)/.test(channel.software);
+    this.closed = channel.closed;
+    this.patience = options.timeout * STUCK;
+    this.#handles = new OpenHandles(channel.closed, this.patience);
+  }
+
+  /** Requests that wait for an answer. */
+  get load(): number {
+    return this.#pending.size;
+  }
+
+  /** Bytes of WRITEs that wait for an answer. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  offers(extension: string): boolean {
+    return this.#channel.extensions.has(extension);
+  }
+
+  open(path: string, flags: number, options: Ask & { readonly mode?: number | undefined }): Promise<Handle> {
+    const attributes = options.mode === undefined ? {} : { mode: options.mode };
+    return this.#open(options, (done) => this.#requests.open(path, flags, attributes, done));
+  }
+
+  async close(handle: Handle, ask: Ask): Promise<void> {
+    if (!this.#handles.mayClose(handle)) return;
+    try {
+      await this.#on(handle, ask, this.#send(ask, (done: Done<void>) => this.#requests.close(handle, done)));
+    } finally {
+      this.#handles.remove(handle);
+    }
+  }
+
+  /** Closes a handle whose fate no longer matters, unless that was done. */
+  drop(handle: Handle): void {
+    if (!this.closed.aborted && this.#handles.mayClose(handle)) {
+      this.#requests.close(handle, () => this.#handles.remove(handle));
+    }
+  }
+
+  /** Opens one file at a time from now on, since handles cannot be trusted. Returns false if that is so already. */
+  doubt(): boolean {
+    return this.#handles.doubt();
+  }
+
+  /** Bytes read into `into` at `at`; 0 at the end of the file. */
+  read(handle: Handle, range: { into: Buffer; at: number; length: number; from: number }, ask: Ask): Promise<number> {
+    const { into, at, length, from } = range;
+    const start = (done: Done<number>) => this.#requests.read(handle, into, at, length, from, done);
+    return this.#on(handle, ask, this.#value(ask, start));
+  }
+
+  async write(handle: Handle, data: Uint8Array, options: Ask & { readonly to: number }): Promise<void> {
+    const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+    const start = (done: Done<void>) => this.#requests.write(handle, bytes, 0, bytes.length, options.to, done);
+    this.#bytes += bytes.length;
+    try {
+      await this.#on(handle, options, this.#send(options, start));
+    } finally {
+      this.#bytes -= bytes.length;
+    }
+  }
+
+  fstat(handle: Handle, ask: Ask): Promise<RawAttributes> {
+    return this.#on(
+      handle,
+      ask,
+      this.#value(ask, (done: Done<RawAttributes>) => this.#requests.fstat(handle, done)),
+    );
+  }
+
+  fsetstat(handle: Handle, attributes: RawAttributes, ask: Ask): Promise<void> {
+    return this.#on(
+      handle,
+      ask,
+      this.#send(ask, (done: Done<void>) => this.#requests.fsetstat(handle, attributes, done)),
+    );
+  }
+
+  setstat(path: string, attributes: RawAttributes, ask: Ask): Promise<void> {
+    return this.#send(ask, (done) => this.#requests.setstat(path, attributes, done));
+  }
+
+  /** lsetstat@openssh.com: does not follow a link. */
+  lsetstat(path: string, attributes: RawAttributes, ask: Ask): Promise<void> {
+    return this.#send(ask, (done) => this.#requests.ext_openssh_lsetstat(path, attributes, done));
+  }
+
+  /** Follows links; undefined when nothing is there. */
+  stat(path: string, ask: Ask): Promise<RawAttributes | undefined> {
+    return absentAsUndefined(this.#value(ask, (done: Done<RawAttributes>) => this.#requests.stat(path, done)));
+  }
+
+  /** Does not follow a link; undefined when nothing is there. */
+  lstat(path: string, ask: Ask): Promise<RawAttributes | undefined> {
+    return absentAsUndefined(this.#value(ask, (done: Done<RawAttributes>) => this.#requests.lstat(path, done)));
+  }
+
+  opendir(path: string, ask: Ask): Promise<Handle> {
+    return this.#open(ask, (done) => this.#requests.opendir(path, done));
+  }
+
+  /** The next names of a folder; undefined at its end. */
+  async readdir(handle: Handle, ask: Ask): Promise<readonly RawName[] | undefined> {
+    const start = (done: Done<readonly RawName[]>) => this.#requests.readdir(handle, { full: true }, done);
+    try {
+      return await this.#on(handle, ask, this.#value(ask, start));
+    } catch (error) {
+      if (statusOf(error) === END_OF_FILE) return undefined;
+      throw error;
+    }
+  }
+
+  mkdir(path: string, ask: Ask): Promise<void> {
+    return this.#send(ask, (done) => this.#requests.mkdir(path, done));
+  }
+
+  rmdir(path: string, ask: Ask): Promise<void> {
+    return this.#send(ask, (done) => this.#requests.rmdir(path, done));
+  }
+
+  unlink(path: string, ask: Ask): Promise<void> {
+    return this.#send(ask, (done) => this.#requests.unlink(path, done));
+  }
+
+  /** SSH_FXP_RENAME: OpenSSH refuses an existing target, others may not. */
+  rename(from: string, to: string, ask: Ask): Promise<void> {
+    return this.#send(ask, (done) => this.#requests.rename(from, to, done));
+  }
+
+  /** posix-rename@openssh.com: replaces the target atomically. */
+  replace(from: string, to: string, ask: Ask): Promise<void> {
+    return this.#send(ask, (done) => this.#requests.ext_openssh_rename(from, to, done));
+  }
+
+  /** hardlink@openssh.com: refuses an existing target. */
+  hardlink(from: string, to: string, ask: Ask): Promise<void> {
+    return this.#send(ask, (done) => this.#requests.ext_openssh_hardlink(from, to, done));
+  }
+
+  /** Bytes left for this user on the disk that holds `path`; undefined where the server does not tell. */
+  async bytesFree(path: string, ask: Ask): Promise<number | undefined> {
+    if (!this.offers("statvfs@openssh.com")) return undefined;
+    const disk = await this.#send(ask, (done: Done<DiskState>) => this.#requests.ext_openssh_statvfs(path, done));
+    return disk.f_bavail * disk.f_frsize;
+  }
+
+  realpath(path: string, ask: Ask): Promise<string> {
+    return this.#send(ask, (done) => this.#requests.realpath(path, done));
+  }
+
+  readlink(path: string, ask: Ask): Promise<string> {
+    return this.#send(ask, (done) => this.#requests.readlink(path, done));
+  }
+
+  symlink(target: string, path: string, ask: Ask): Promise<void> {
+    return this.#send(ask, (done) => this.#requests.symlink(target, path, done));
+  }
+
+  #open(ask: Ask, start: (done: Done<Handle>) => void): Promise<Handle> {
+    const late = (handle: Handle) => {
+      this.#handles.add(handle);
+      this.drop(handle);
+    };
+    return this.#handles.open(ask, () => this.#value(ask, start, late), (handle) => this.drop(handle));
+  }
+
+  /** The outcome of a request on a handle, unless that was another file's too. */
+  async #on<T>(handle: Handle, ask: Ask, request: Promise<T>): Promise<T> {
+    try {
+      return await request;
+    } finally {
+      this.#handles.check(handle, ask);
+    }
+  }
+
+  /** The answer to a request that asks for something: a mere "it went well" answers nothing. */
+  async #value<T>(ask: Ask, start: (done: Done<T>) => void, late?: (value: T) => void): Promise<T> {
+    const value = await this.#send(ask, start, late);
+    if (value === undefined) throw failure(ask, "unexpected", { why: "the server answered without a value" });
+    return value;
+  }
+
+  #send<T>(ask: Ask, start: (done: Done<T>) => void, late?: (value: T) => void): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (this.closed.aborted) return reject(lost(ask, this.closed.reason));
+      if (ask.signal.aborted) return reject(cancelled(ask.signal, ask.operation));
+      const pending = { ask, reject, since: performance.now() };
+      this.#pending.add(pending);
+      const done: Done<T> = (error, value) => {
+        if (!this.#pending.remove(pending)) return error ? undefined : late?.(value);
+        this.nearest = Math.min(this.nearest, performance.now() - pending.since);
+        if (!error) return resolve(value);
+        reject(this.closed.aborted ? lost(ask, this.closed.reason) : toSyncError(ask, error));
+      };
+      try {
+        start(done);
+      } catch (error) {
+        // The library throws once its socket is gone, a moment before it says so.
+        if (this.#pending.remove(pending)) reject(lost(ask, error));
+      }
+    });
+  }
+}
+
+async function absentAsUndefined<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (statusOf(error) === NO_SUCH_FILE) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,70 @@
+import { type ErrorKind, SyncError } from "../../core/errors.ts";
+import { printable, type RelPath } from "../../core/path.ts";
+import type { Call } from "../../core/backend.ts";
+import type { RawError } from "../../ssh/channels.ts";
+
+/** On whose behalf a request is sent; for messages too: "Cannot write "a/b": …". */
+export interface Ask extends Call {
+  readonly operation: string;
+  readonly path: RelPath;
+}
+
+/** SSH_FX_* of draft-ietf-secsh-filexfer-02, section 7. */
+export const END_OF_FILE = 1;
+export const NO_SUCH_FILE = 2;
+export const FAILURE = 4;
+
+/** The SFTP status that a request was refused with; undefined for every other error. */
+export function statusOf(error: unknown): number | undefined {
+  if (!(error instanceof SyncError)) return undefined;
+  const cause = error.facts.cause;
+  return cause instanceof Error && "code" in cause && typeof cause.code === "number" ? cause.code : undefined;
+}
+
+/** An error of this request: "Cannot write "a/b": why". */
+export function failure(ask: Ask, kind: ErrorKind, detail: { why: string; cause?: unknown }): SyncError {
+  const { operation, path } = ask;
+  const lost = kind === "connection" || kind === "timeout" || kind === "busy";
+  const message = `Cannot ${operation} "${printable(path) || "."}": ${detail.why}`;
+  return new SyncError(kind, message, {
+    operation,
+    path,
+    ...(lost ? { transient: true } : {}),
+    ...(detail.cause === undefined ? {} : { cause: detail.cause }),
+  });
+}
+
+/** The end of the link as the error of a request. */
+export function lost(ask: Ask, reason: unknown): SyncError {
+  const kind = reason instanceof SyncError ? reason.kind : "connection";
+  const why = reason instanceof Error ? reason.message : String(reason);
+  return failure(ask, kind, { why, cause: reason });
+}
+
+/** A refusal by the server as the error of a request. Code 4, FAILURE, says nothing: it is looked into where it matters. */
+export function toSyncError(ask: Ask, error: NonNullable<RawError>): SyncError {
+  // No status: the channel ended before the answer, or brought something that is none.
+  if (error.code === undefined) {
+    return failure(ask, "connection", { why: `the SFTP channel broke: ${error.message}`, cause: error });
+  }
+  if (error.code === FAILURE && /\btoo many (?:open )?(?:files|handles)\b/i.test(error.message)) {
+    return failure(ask, "busy", { why: "the server allows no more open files", cause: error });
+  }
+  const known = STATUSES[error.code];
+  const [kind, why] = known ?? ["unexpected", `the server says "${printable(error.message).slice(0, 200)}"`];
+  return failure(ask, kind, { why, cause: error });
+}
+
+/** What codes mean by themselves; those above 8 are of later versions, some servers send them all the same. */
+const STATUSES: Readonly<Record<number, readonly [ErrorKind, string]>> = {
+  2: ["notFound", "there is no such file or folder"],
+  3: ["denied", "permission denied"],
+  6: ["connection", "the server has no connection to its files"],
+  7: ["connection", "the server lost its connection to its files"],
+  8: ["unsupported", "the server does not support it"],
+  11: ["exists", "it exists"],
+  12: ["denied", "the place is write-protected"],
+  14: ["full", "the disk is full"],
+  15: ["full", "the quota is used up"],
+  18: ["changed", "the folder is not empty"],
+};

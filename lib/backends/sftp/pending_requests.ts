@@ -1,0 +1,107 @@
+import { cancelled, type SyncError } from "../../core/errors.ts";
+import { type Ask, failure, lost } from "./errors.ts";
+import type { SftpChannel } from "../../ssh/channels.ts";
+
+export interface WireOptions {
+  /** ms without any answer after which the link counts as dead. */
+  readonly timeout: number;
+  /** Ends the link. */
+  abandon(why: SyncError): void;
+}
+
+export interface Pending {
+  readonly ask: Ask;
+  readonly since: number;
+  reject(error: SyncError): void;
+}
+
+/**
+ * The requests of one channel that wait for an answer. Each is rejected when the channel ends (connection), when its signal is aborted
+ * (cancelled), or when nothing is heard for `timeout` ms while answers are due (timeout); then the whole link is given up.
+ */
+export class PendingRequests {
+  readonly #channel: SftpChannel;
+  readonly #options: WireOptions;
+  readonly #requests = new Set<Pending>();
+  readonly #signals = new Map<AbortSignal, Watched>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(channel: SftpChannel, options: WireOptions) {
+    this.#channel = channel;
+    this.#options = options;
+    channel.closed.addEventListener("abort", () => this.#end(), { once: true });
+  }
+
+  get size(): number {
+    return this.#requests.size;
+  }
+
+  add(pending: Pending): void {
+    this.#requests.add(pending);
+    this.#timer ??= setTimeout(() => this.#tick(), this.#options.timeout / 4);
+    const { signal } = pending.ask;
+    const watched = this.#signals.get(signal);
+    if (watched !== undefined) {
+      watched.count++;
+      return;
+    }
+    const listener = () => this.#cancel(signal);
+    this.#signals.set(signal, { count: 1, listener });
+    signal.addEventListener("abort", listener);
+  }
+
+  /** False when it was settled before. */
+  remove(pending: Pending): boolean {
+    if (!this.#requests.delete(pending)) return false;
+    const { signal } = pending.ask;
+    const watched = this.#signals.get(signal);
+    if (watched !== undefined && --watched.count === 0) {
+      this.#signals.delete(signal);
+      signal.removeEventListener("abort", watched.listener);
+    }
+    return true;
+  }
+
+  #cancel(signal: AbortSignal): void {
+    for (const pending of [...this.#requests]) {
+      if (pending.ask.signal !== signal) continue;
+      this.remove(pending);
+      pending.reject(cancelled(signal, pending.ask.operation));
+    }
+  }
+
+  #end(): void {
+    clearTimeout(this.#timer);
+    for (const pending of [...this.#requests]) {
+      this.remove(pending);
+      pending.reject(lost(pending.ask, this.#channel.closed.reason));
+    }
+  }
+
+  /** The oldest request comes first in the set. */
+  #tick(): void {
+    this.#timer = undefined;
+    const { timeout } = this.#options;
+    const now = performance.now();
+    for (const pending of this.#requests) {
+      if (now - Math.max(pending.since, this.#channel.heard()) > timeout) {
+        const why = `no answer in ${timeout / 1000} s (-Timeout)`;
+        return this.#options.abandon(failure(pending.ask, "timeout", { why }));
+      }
+      if (now - pending.since < timeout * STUCK) break;
+      this.remove(pending);
+      pending.reject(
+        failure(pending.ask, "timeout", { why: `no answer in ${(timeout * STUCK) / 1000} s, 20 times -Timeout` }),
+      );
+    }
+    if (this.#requests.size > 0) this.#timer = setTimeout(() => this.#tick(), timeout / 4);
+  }
+}
+
+interface Watched {
+  count: number;
+  readonly listener: () => void;
+}
+
+/** So many timeouts may one request take while others are answered: it may wait behind much data on a slow line. */
+export const STUCK = 20;

@@ -1,0 +1,71 @@
+import { cancelled } from "../../core/errors.ts";
+import type { Content } from "../../core/backend.ts";
+import { type Ask, failure } from "./errors.ts";
+
+/** What `work` gives; rejects with cancelled as soon as the signal is aborted, whatever becomes of `work`. */
+export function unlessCancelled<T>(work: Promise<T>, { signal, operation }: Ask): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(cancelled(signal, operation));
+    if (signal.aborted) {
+      work.catch(() => {});
+      return onAbort();
+    }
+    signal.addEventListener("abort", onAbort);
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
+}
+
+/** A request whose failure is seen when it is awaited, not before. */
+export function handled<T>(request: Promise<T>): Promise<T> {
+  request.catch(() => {});
+  return request;
+}
+
+/** The chunks of a content, none of them empty. Left early or cancelled, the source is told so. */
+export async function* chunksOf(content: Content, ask: Ask): AsyncGenerator<Uint8Array> {
+  if (content instanceof Uint8Array) {
+    if (content.length > 0) yield content;
+    return;
+  }
+  const reader = content.getReader();
+  let ended = false;
+  try {
+    while (true) {
+      const { done, value } = await unlessCancelled(reader.read(), ask);
+      if (done) {
+        ended = true;
+        return;
+      }
+      if (value.length > 0) yield value;
+    }
+  } finally {
+    // A source that waits for ever would not answer this either.
+    if (!ended) reader.cancel().catch(() => {});
+  }
+}
+
+/** All bytes of a content that must have exactly `size`; rejects with kind "changed" when it has not. */
+export async function gather(content: Content, ask: Ask & { readonly size: number }): Promise<Uint8Array> {
+  const { size } = ask;
+  if (content instanceof Uint8Array) {
+    if (content.length !== size) throw wrongSize(ask, content.length);
+    return content;
+  }
+  const all = new Uint8Array(size);
+  let at = 0;
+  for await (const chunk of chunksOf(content, ask)) {
+    if (at + chunk.length > size) throw wrongSize(ask, at + chunk.length);
+    all.set(chunk, at);
+    at += chunk.length;
+  }
+  if (at < size) throw wrongSize(ask, at);
+  return all;
+}
+
+/** The error of a source that gave another number of bytes than it was said to have. */
+export function wrongSize(ask: Ask & { readonly size: number }, given: number): Error {
+  const why = `its source gave ${
+    given > ask.size ? "more" : `only ${given}`
+  } than the ${ask.size} bytes it was listed with`;
+  return failure(ask, "changed", { why });
+}

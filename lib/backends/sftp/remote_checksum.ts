@@ -1,0 +1,111 @@
+import { createHash } from "node:crypto";
+import { SyncError } from "../../core/errors.ts";
+import type { Checksum } from "../../core/entry.ts";
+import { unlessCancelled } from "./read_exactly.ts";
+import { runCommand } from "./remote_command.ts";
+import type { Pool } from "./pool.ts";
+import type { Ask } from "./errors.ts";
+
+/**
+ * Content hashes made on the server by its sha256sum, for accounts that have a shell. Names travel NUL-separated over standard input,
+ * never on a command line; calls that come together share one command.
+ */
+export class Hashes {
+  readonly #pool: Pool;
+  #able: Promise<boolean> | undefined;
+  #waiting: Waiting[] = [];
+  #running = false;
+
+  constructor(pool: Pool) {
+    this.#pool = pool;
+  }
+
+  /** The sha256 of the file that the server calls `at`; undefined when the server cannot tell. */
+  async sha256(at: string, ask: Ask & { readonly size: number }): Promise<Checksum | undefined> {
+    this.#able ??= this.#probe();
+    if (!(await unlessCancelled(this.#able, ask))) return undefined;
+    const { promise, resolve, reject } = Promise.withResolvers<Checksum | undefined>();
+    this.#waiting.push({ at, size: ask.size, resolve, reject });
+    if (!this.#running) {
+      this.#running = true;
+      queueMicrotask(() => this.#drain());
+    }
+    return await unlessCancelled(promise, ask);
+  }
+
+  /** Does the account run commands, and does its sha256sum give what it should? */
+  async #probe(): Promise<boolean> {
+    const word = "tandem\n";
+    const wanted = `${createHash("sha256").update(word).digest("hex")} *-\0`;
+    try {
+      const command = "sha256sum -b -z && command -v xargs >/dev/null";
+      return await this.#run(command, { input: word, patience: PROBE_MS }) === wanted;
+    } catch (error) {
+      if (error instanceof SyncError && error.kind === "unsupported") return false;
+      this.#able = undefined;
+      throw error;
+    }
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.splice(0, BATCH);
+      try {
+        const names = batch.map((one) => `${one.at}\0`).join("");
+        const bytes = batch.reduce((sum, one) => sum + one.size, 0);
+        const patience = PATIENCE_MS + bytes / SLOWEST_BYTES_A_MS;
+        const found = parseSums(await this.#run("xargs -0 sha256sum -b -z --", { input: names, patience }));
+        for (const { at, resolve } of batch) resolve(found.get(at));
+      } catch (error) {
+        for (const { reject } of batch) reject(error);
+      }
+    }
+    this.#running = false;
+  }
+
+  /** What a command writes in `patience` ms; its exit code does not matter, for files that cannot be read leave gaps. */
+  async #run(command: string, { input, patience }: { input: string; patience: number }): Promise<string> {
+    const stop = new AbortController();
+    const timer = setTimeout(() => stop.abort(), Math.min(patience, LONGEST_MS));
+    let output = "";
+    const onText = (text: string) => {
+      output += text;
+      if (output.length > MOST_OUTPUT) stop.abort();
+    };
+    try {
+      await runCommand(this.#pool, command, { signal: stop.signal, input, onText });
+      return output;
+    } catch (error) {
+      if (!stop.signal.aborted) throw error;
+      return output;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+/** The output of `sha256sum -z`: hash, blank, asterisk, name, NUL. */
+export function parseSums(output: string): ReadonlyMap<string, Checksum> {
+  const sums = new Map<string, Checksum>();
+  for (const line of output.split("\0")) {
+    const [, hash, name] = /^([0-9a-f]{64}) [ *](.+)$/s.exec(line) ?? [];
+    if (hash !== undefined && name !== undefined) sums.set(name, `sha256:${hash}`);
+  }
+  return sums;
+}
+
+interface Waiting {
+  readonly at: string;
+  readonly size: number;
+  resolve(sum: Checksum | undefined): void;
+  reject(error: unknown): void;
+}
+
+const PROBE_MS = 10_000;
+const BATCH = 1_000;
+/** Of a batch: names of 4 KiB each. */
+const MOST_OUTPUT = 8 << 20;
+/** A batch that takes longer than this, and than its bytes at the pace of a slow disk, gives no more hashes. */
+const PATIENCE_MS = 60_000;
+const SLOWEST_BYTES_A_MS = 1_000;
+const LONGEST_MS = 2 ** 31 - 1;

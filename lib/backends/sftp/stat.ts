@@ -1,0 +1,89 @@
+import type { RelPath } from "../../core/path.ts";
+import type { Entry } from "../../core/entry.ts";
+import type { Expecting } from "../../core/backend.ts";
+import { mismatch } from "../shared/preconditions.ts";
+import { type Ask, FAILURE, failure, statusOf } from "./errors.ts";
+import type { Wire } from "./client.ts";
+import type { RawAttributes } from "../../ssh/channels.ts";
+
+/** A place on the server: the path as callers know it, and as the server names it. */
+export interface Spot {
+  readonly path: RelPath;
+  readonly at: string;
+}
+
+/** What the attributes tell; a link's target is asked for apart. */
+export type Seen = Exclude<Entry, { kind: "link" }> | { readonly kind: "link"; readonly path: RelPath };
+
+/** Attributes as an entry. Mode bits are masked to rwx; impossible sizes and unknown types are opaque. */
+export function toSeen(path: RelPath, attributes: RawAttributes): Seen {
+  const { mode, size, mtime } = attributes;
+  const modified = mtime === undefined ? {} : { modified: mtime * 1000 };
+  const rwx = mode === undefined ? {} : { mode: mode & 0o777 };
+  switch (mode === undefined ? undefined : mode & TYPE) {
+    case FILE:
+      if (size === undefined || !Number.isSafeInteger(size)) {
+        return { kind: "opaque", path, cause: "unreadable", why: "the server tells no possible size" };
+      }
+      return { kind: "file", path, size, ...modified, ...rwx };
+    case DIR:
+      return { kind: "dir", path, ...modified, ...rwx };
+    case LINK:
+      return { kind: "link", path };
+    case undefined:
+      return { kind: "opaque", path, cause: "unreadable", why: "the server does not tell what it is" };
+    default:
+      return { kind: "opaque", path, cause: "special", why: "it is a device, a pipe or a socket" };
+  }
+}
+
+/** The same with a link's target; opaque when the server does not tell it. */
+export async function toEntry(wire: Wire, seen: Seen, ask: Ask & { readonly at: string }): Promise<Entry> {
+  if (seen.kind !== "link") return seen;
+  const { path } = seen;
+  try {
+    const target = await wire.readlink(ask.at, ask);
+    if (!target.includes("\ufffd") && target !== "") return { kind: "link", path, target };
+    return { kind: "opaque", path, cause: "link", why: "it is a link whose target is no valid Unicode" };
+  } catch (error) {
+    if (wire.closed.aborted || ask.signal.aborted) throw error;
+    return { kind: "opaque", path, cause: "link", why: "it is a link whose target the server does not tell" };
+  }
+}
+
+/** What lies there now; undefined when nothing does. A link is not followed. */
+export async function look(wire: Wire, at: string, ask: Ask): Promise<Entry | undefined> {
+  try {
+    const attributes = await wire.lstat(at, ask);
+    return attributes === undefined ? undefined : await toEntry(wire, toSeen(ask.path, attributes), { ...ask, at });
+  } catch (error) {
+    // Below a file there is nothing, and some servers call that a mere failure.
+    if (statusOf(error) !== FAILURE || at === "/") throw error;
+    const above = await look(wire, at.slice(0, at.lastIndexOf("/")) || "/", ask);
+    if (above !== undefined && above.kind !== "file") throw error;
+    return undefined;
+  }
+}
+
+/** Rejects with kind "changed" unless `found` is what is expected. */
+export function mustMatch(found: Entry | undefined, ask: Ask & Expecting): void {
+  const why = ask.expect === undefined ? undefined : mismatch(ask.expect, found);
+  if (why !== undefined) throw failure(ask, "changed", { why });
+}
+
+/** What lies there now, as expected; rejects with kind "changed" when it is not. */
+export async function lookFor(wire: Wire, at: string, ask: Ask & Expecting): Promise<Entry | undefined> {
+  const found = await look(wire, at, ask);
+  mustMatch(found, ask);
+  return found;
+}
+
+/** The name of a child, as the server names it. */
+export function childOf(dir: string, name: string): string {
+  return dir === "/" ? `/${name}` : `${dir}/${name}`;
+}
+
+const TYPE = 0o170000;
+const FILE = 0o100000;
+const DIR = 0o040000;
+const LINK = 0o120000;

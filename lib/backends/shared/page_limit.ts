@@ -1,0 +1,57 @@
+import { type Ask, failure } from "../../http/errors.ts";
+
+/** `maxBytes`: of all names together; unbounded where they are counted elsewhere. */
+export interface PageBoundOptions {
+  readonly maxBytes?: number;
+}
+
+/** Ends a listing that comes in pages without getting anywhere: repeated tokens, page after page without a name, names without end. */
+export class PageBound {
+  readonly #ask: Ask;
+  readonly #maxBytes: number;
+  readonly #tokens = new Set<string>();
+  #bytes = 0;
+  #empty = 0;
+
+  constructor(ask: Ask, { maxBytes = Infinity }: PageBoundOptions = {}) {
+    this.#ask = ask;
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Takes note of a page and of the token of the next one. Throws unexpected if there must not be a next one. */
+  take(names: readonly string[], next: string | undefined): void {
+    for (const name of names) this.#bytes += name.length;
+    if (this.#bytes > this.#maxBytes) throw this.#endless(`its names take more than ${this.#maxBytes >> 20} MiB`);
+    if (next === undefined) return;
+    if (next.length > LONGEST_TOKEN) throw this.#endless("the mark of its next page is too long");
+    if (this.#tokens.has(next)) throw this.#endless("it begins again and again");
+    this.#tokens.add(next);
+    this.#empty = names.length === 0 ? this.#empty + 1 : 0;
+    if (this.#empty > MOST_EMPTY) throw this.#endless(`${MOST_EMPTY} pages in a row hold nothing`);
+  }
+
+  #endless(why: string): Error {
+    return failure(this.#ask, "unexpected", { why: `the listing comes to no end: ${why}` });
+  }
+}
+
+/** Compares keys as stores order them, by the bytes of UTF-8: other than by UTF-16 units where pairs of surrogates stand. */
+export function compareKeys(a: string, b: string): number {
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) {
+    const [x, y] = [a.charCodeAt(i), b.charCodeAt(i)];
+    if (x !== y) return rank(x) - rank(y);
+  }
+  return a.length - b.length;
+}
+
+/** Names of one folder's own listing. */
+export const FOLDER_BYTES = 64 << 20;
+
+/** A bucket with versions answers with empty pages while it passes over delete markers. */
+const MOST_EMPTY = 1000;
+const LONGEST_TOKEN = 1 << 16;
+
+function rank(unit: number): number {
+  return unit >= 0xe000 ? unit - 0x800 : unit >= 0xd800 ? unit + 0x2000 : unit;
+}

@@ -1,0 +1,48 @@
+import type { SyncError } from "../../core/errors.ts";
+import { root } from "../../core/path.ts";
+import { type Answer, type Ask, type Meaning, refused } from "../../http/errors.ts";
+
+/** A reply that is no success as the error of its request. RFC 9110 section 15, RFC 4918 section 11. */
+export function refusal(ask: Ask, answer: Answer): SyncError {
+  return refused(ask, answer, meanings);
+}
+
+/**
+ * The refusal of a look or a listing, which may be asked for again. What passes by itself says that the whole server cannot be used where
+ * the root was asked for; below it concerns one path, and ends no run.
+ */
+export function lookRefusal(ask: Ask, answer: Answer): SyncError {
+  const kind = ask.path === root ? "connection" : "unexpected";
+  const [, why] = meanings[answer.status] ?? [];
+  const isPassing = why !== undefined && PASSING.includes(answer.status);
+  return refused(ask, answer, isPassing ? { ...meanings, [answer.status]: [kind, why, true] } : meanings);
+}
+
+const PASSING: readonly number[] = [408, 425, 429, 500, 502, 503, 504];
+const meanings: Readonly<Record<number, Meaning>> = {
+  400: ["unsupported", "the server does not understand the request (400)"],
+  401: [
+    "auth",
+    "the server does not accept the user name and password (401); check both, the password is that of -PasswordFile or TANDEM_PASSWORD",
+  ],
+  403: ["denied", "permission denied: the server forbids it to this user (403)"],
+  404: ["notFound", "there is no such file or folder"],
+  405: ["unsupported", "the server does not allow this there (405)"],
+  408: ["timeout", "the server waited too long for the request", true],
+  409: ["notFound", "the folder above does not exist, or cannot hold it"],
+  410: ["notFound", "it is gone for good"],
+  411: ["unsupported", "the server does not see the length of the upload (411)"],
+  412: ["changed", "it is not what it was when it was listed"],
+  413: ["full", "the server takes no file of this size (413); its limit for uploads must be raised"],
+  415: ["unsupported", "the server does not take this kind of content (415)"],
+  423: ["busy", "it is locked by somebody who works on it (423); a later run tries again", true],
+  424: ["busy", "something that belongs to it is locked or refused (424)"],
+  425: ["busy", "the server is not ready for it", true],
+  429: ["busy", "the server asks for fewer requests", true],
+  500: ["unexpected", "the server failed (500); its log tells why"],
+  501: ["unsupported", "the server does not know this method (501)"],
+  502: ["connection", "the server behind the proxy does not answer (502)", true],
+  503: ["busy", "the server is overloaded or in maintenance (503)", true],
+  504: ["timeout", "the server behind the proxy does not answer in time (504)", true],
+  507: ["full", "the disk or the quota of the server is full (507)"],
+};

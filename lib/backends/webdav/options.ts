@@ -1,0 +1,45 @@
+import type { ProtocolOption } from "../../core/backend.ts";
+import { clientCertificateOptions } from "../../net/client_certificate.ts";
+
+/** What WebDAV adds to New-Session, Sync-Path and Compare-Path. -Timeout belongs to every protocol and stands elsewhere. */
+export const webdavOptions = [
+  {
+    name: "Secure",
+    kind: "toggle",
+    aliases: ["WebdavSecure"],
+    help: "Speaks TLS, as davs: and https: do.",
+  },
+  {
+    name: "RootPath",
+    kind: "text",
+    aliases: ["WebdavRoot"],
+    help: 'The folder to start in when the address names none: "/remote.php/dav/files/me".',
+  },
+  {
+    name: "Auth",
+    kind: "text",
+    values: ["Auto", "Basic", "Digest", "Bearer"],
+    help: "How to log in. Auto takes the best that the server offers; with Bearer the password is the token.",
+  },
+  {
+    name: "AllowInsecure",
+    kind: "toggle",
+    help: "Lets a password travel over http: to another machine, where everybody on the way can read it.",
+  },
+  {
+    name: "TlsHostCertificateFingerprint",
+    kind: "list",
+    help: "The SHA-256 fingerprint of the certificate that must answer, one of several; it decides alone.",
+  },
+  ...clientCertificateOptions,
+  {
+    name: "Connections",
+    kind: "number",
+    help: "How many connections may be open side by side.",
+  },
+  {
+    name: "MaxFolderListing",
+    kind: "number",
+    help: "How many MiB the listing of one folder may have, 64 by default; beyond that the server is not believed.",
+  },
+] as const satisfies readonly ProtocolOption[];

@@ -1,0 +1,53 @@
+import type { Entry, FileEntry } from "../../core/entry.ts";
+import { mismatch } from "../shared/preconditions.ts";
+import { failure } from "../../http/errors.ts";
+import { strongTag } from "./entry.ts";
+import { find, type Finder, type Seen, type Spot } from "./propfind.ts";
+
+/**
+ * Rejects with changed unless what was seen is what is expected. Where nothing but the ETag tells them apart it is asked for once more: one
+ * that is another each time, as those of several servers behind one address are, tells nothing of the file, and is not used from then on.
+ */
+export async function mustMatch(
+  finder: Finder,
+  spot: Spot,
+  { expect, seen }: { readonly expect: Expected; readonly seen: Seen | undefined },
+): Promise<void> {
+  const why = mismatch(known(finder, expect), known(finder, seen?.entry));
+  if (why === undefined || await isLoose(finder, spot, { expect, seen })) return;
+  throw failure(spot, "changed", { why });
+}
+
+/** The ETag for a condition, where it tells one version from another. */
+export function conditionOf({ learned }: Finder, seen: Seen | undefined): string | undefined {
+  return learned.looseTags === true ? undefined : strongTag(seen?.response.props.etag);
+}
+
+type Expected = Entry | "absent";
+
+/** Whether the file's ETag is another now, though size and time are those that were seen: learned for the session. */
+export async function isLoose(
+  finder: Finder,
+  spot: Spot,
+  { expect, seen }: { readonly expect: Expected; readonly seen: Seen | undefined },
+): Promise<boolean> {
+  if (finder.learned.looseTags === true || expect === "absent" || seen === undefined) return false;
+  const { entry } = seen;
+  const isTimed = entry.kind === "file" && entry.modified !== undefined;
+  if (!isTimed || mismatch(withoutTag(expect), withoutTag(entry)) !== undefined) return false;
+  const again = await find(finder, spot);
+  const isSame = again !== undefined && mismatch(withoutTag(entry), withoutTag(again.entry)) === undefined;
+  if (!isSame || again.response.props.etag === seen.response.props.etag) return false;
+  finder.learned.looseTags = true;
+  return true;
+}
+
+function known<E extends Expected | undefined>({ learned }: Finder, entry: E): E | FileEntry {
+  return learned.looseTags === true ? withoutTag(entry) : entry;
+}
+
+function withoutTag<E extends Expected | undefined>(entry: E): E | FileEntry {
+  if (entry === undefined || entry === "absent" || entry.kind !== "file") return entry;
+  const { revision: _, ...rest }: FileEntry = entry;
+  return rest;
+}

@@ -1,0 +1,162 @@
+import { SyncError } from "../../core/errors.ts";
+import { nameOf, parentOf, type RelPath } from "../../core/path.ts";
+import type { Entry } from "../../core/entry.ts";
+import type { Reply } from "../../http/client.ts";
+import { type Ask, failure, toSyncError } from "../../http/errors.ts";
+import type { Budget } from "../../http/parallel_download.ts";
+import { toChild, toEntry } from "./entry.ts";
+import { encodePath, type HrefBase, placeHref } from "./href.ts";
+import type { Link } from "./client.ts";
+import { lookRefusal } from "./errors.ts";
+import { type DavResponse, Multistatus, OWN_NAMESPACE, usualBounds } from "./multistatus.ts";
+
+/** A path as callers know it, and its names from the server's root on. */
+export interface Spot extends Ask {
+  readonly names: readonly string[];
+  readonly path: RelPath;
+}
+
+/** An entry, and what the server said of it. */
+export interface Seen {
+  readonly entry: Entry;
+  readonly response: DavResponse;
+}
+
+/** Where requests go. `host`: the one whose hrefs count. */
+export interface Finder {
+  readonly link: Link;
+  readonly host: string;
+  /** ownCloud's properties are asked for too. */
+  readonly asksChecksums: boolean;
+  /** Times of edits lie in a property of our own: the server's own tell when a file came there. */
+  readonly ownTimes: boolean;
+  /** For large downloads. */
+  readonly budget: Budget;
+  readonly learned: Learned;
+  /** Bytes that a listing may have. */
+  readonly most: number;
+  /** Called once, when a listing tells no time of any file that could be read. */
+  onNoTimes(): void;
+}
+
+/**
+ * What a session finds out about its server. `goesOn`: it was seen to write a part into a file, or not to. `showsDots`: its listings were
+ * seen to show names that begin with a dot, or to leave one out that is there. `looseTags`: a file that did not change had
+ * another ETag each time. `tellsTimes`: the time of a file could be read, or of none in a
+ * whole listing.
+ */
+export interface Learned {
+  goesOn?: boolean;
+  showsDots?: boolean;
+  looseTags?: boolean;
+  tellsTimes?: boolean;
+}
+
+/** What lies there, not followed; undefined when nothing does. */
+export async function find(finder: Finder, spot: Spot): Promise<Seen | undefined> {
+  const reply = await propfind(finder, spot, { depth: 0, uri: encodePath(spot.names) });
+  if (reply.status === 404 || reply.status === 410) {
+    await reply.drop();
+    return undefined;
+  }
+  if (reply.status !== 207) {
+    await reply.drop();
+    // Below a file: some servers call that a bad request.
+    if (BELOW_A_FILE.includes(reply.status) && await isBelowFile(finder, spot)) return undefined;
+    throw lookRefusal(spot, reply);
+  }
+  const base = baseOf(finder, spot);
+  let found: DavResponse | undefined;
+  for await (const response of responsesOf(reply, spot, finder)) {
+    if (found === undefined && placeHref(response.href, base).is === "self") found = response;
+  }
+  if (found === undefined) {
+    throw failure(spot, "unexpected", { why: "the server answers for another path than the one it was asked for" });
+  }
+  return found.status === 404 ? undefined : { entry: toEntry(spot.path, found, finder), response: found };
+}
+
+/** The children of a folder; complete, or it rejects. */
+export async function children(finder: Finder, spot: Spot): Promise<readonly Entry[]> {
+  const reply = await propfind(finder, spot, { depth: 1, uri: encodePath(spot.names, "folder") });
+  if (reply.status !== 207) {
+    await reply.drop();
+    throw await whyNotListed(finder, spot, reply);
+  }
+  const base = baseOf(finder, spot);
+  const found: Entry[] = [];
+  let self: DavResponse | undefined;
+  for await (const response of responsesOf(reply, spot, finder)) {
+    const child = toChild(spot.path, response, { ...base, ownTimes: finder.ownTimes });
+    if (child === "self") self = response;
+    else if (child !== undefined) {
+      found.push(child);
+      if (nameOf(child.path).startsWith(".")) finder.learned.showsDots = true;
+    }
+  }
+  // A listing that does not name its folder may be one of something else, or of nothing at all.
+  if (self === undefined) throw failure(spot, "unexpected", { why: "the listing does not name the folder itself" });
+  if (self.status === 404) throw failure(spot, "notFound", { why: "there is no such folder" });
+  const own = toEntry(spot.path, self, finder);
+  if (own.kind === "opaque") throw failure(spot, "denied", { why: own.why });
+  if (own.kind !== "dir") throw failure(spot, "refused", { why: "it is a file" });
+  learnTimes(finder, found);
+  return found;
+}
+
+function learnTimes({ learned, onNoTimes }: Finder, entries: readonly Entry[]): void {
+  const files = learned.tellsTimes === true ? [] : entries.filter((entry) => entry.kind === "file");
+  if (files.length === 0) return;
+  const isFirst = learned.tellsTimes === undefined;
+  learned.tellsTimes = files.some(({ modified }) => modified !== undefined);
+  if (isFirst && !learned.tellsTimes) onNoTimes();
+}
+
+const PROPS =
+  `<D:resourcetype/><D:getcontentlength/><D:getlastmodified/><D:getetag/><T:edited xmlns:T="${OWN_NAMESPACE}"/>`;
+const OC_PROPS = `<O:id xmlns:O="http://owncloud.org/ns"/><O:checksums xmlns:O="http://owncloud.org/ns"/>`;
+const BELOW_A_FILE: readonly number[] = [400, 403, 405, 409];
+
+async function propfind(
+  { link, asksChecksums }: Finder,
+  ask: Ask,
+  { depth, uri }: { readonly depth: 0 | 1; readonly uri: string },
+): Promise<Reply> {
+  const props = asksChecksums ? PROPS + OC_PROPS : PROPS;
+  return await link.send({
+    method: "PROPFIND",
+    uri,
+    headers: { "depth": String(depth), "content-type": 'application/xml; charset="utf-8"' },
+    body: `<?xml version="1.0" encoding="utf-8"?><D:propfind xmlns:D="DAV:"><D:prop>${props}</D:prop></D:propfind>`,
+  }, ask);
+}
+
+function baseOf({ host }: Finder, { names }: Spot): HrefBase {
+  return { host, names };
+}
+
+async function* responsesOf(reply: Reply, ask: Ask, { most }: Finder): AsyncGenerator<DavResponse> {
+  const reader = new Multistatus({ ...usualBounds, bytes: most });
+  try {
+    for await (const bytes of reply.chunks()) yield* reader.push(bytes);
+    yield* reader.end();
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw toSyncError(ask, error);
+    throw failure(ask, "unexpected", { why: `the server's listing cannot be read: ${error.message}`, cause: error });
+  }
+}
+
+async function isBelowFile(finder: Finder, spot: Spot): Promise<boolean> {
+  if (spot.names.length < 2) return false;
+  const parent = { ...spot, names: spot.names.slice(0, -1), path: parentOf(spot.path) };
+  const found = await find(finder, parent);
+  return found === undefined || found.entry.kind === "file";
+}
+
+async function whyNotListed(finder: Finder, spot: Spot, reply: Reply): Promise<SyncError> {
+  if (reply.status === 404 || reply.status === 410) {
+    return failure(spot, "notFound", { why: "there is no such folder" });
+  }
+  const isAbsent = BELOW_A_FILE.includes(reply.status) && await find(finder, spot) === undefined;
+  return isAbsent ? failure(spot, "notFound", { why: "there is no such folder" }) : lookRefusal(spot, reply);
+}

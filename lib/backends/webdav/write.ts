@@ -1,0 +1,147 @@
+import { parentOf } from "../../core/path.ts";
+import type { Entry, FileEntry } from "../../core/entry.ts";
+import type { WriteOptions } from "../../core/backend.ts";
+import { failure, statusOf } from "../../http/errors.ts";
+import { conditionOf, mustMatch } from "./preconditions.ts";
+import { find, type Finder, type Seen, type Spot } from "./propfind.ts";
+import { encodePath } from "./href.ts";
+import { canGoOn, isUnfit, isWorthKeeping, putParts } from "./partial_put.ts";
+import { type Draft, finish, mustBeWritten, put } from "./put.ts";
+import { removeTemp, tempNames } from "./temp_file.ts";
+
+/** Writes the file in the way that this server makes safest, and gives it as the server then shows it. */
+export async function writeFile(finder: Finder, draft: Draft): Promise<FileEntry> {
+  try {
+    return await (await isResumable(finder, draft) ? writeResumable(finder, draft) : writeWhole(finder, draft));
+  } catch (error) {
+    throw await whyRefused(finder, error, draft);
+  }
+}
+
+/** What lies at the place, as the options expect it. Rejects with changed, and with exists where no file may go. */
+export async function lookFor(
+  finder: Finder,
+  spot: Spot & { readonly expect?: Entry | "absent" },
+): Promise<Seen | undefined> {
+  const seen = await find(finder, spot);
+  if (spot.expect !== undefined) await mustMatch(finder, spot, { expect: spot.expect, seen });
+  if (seen === undefined || seen.entry.kind === "file") return seen;
+  const what = seen.entry.kind === "dir" ? "a folder" : "something that must not be touched";
+  throw failure(spot, "exists", { why: `${what} is there` });
+}
+
+/** From here on a target is looked at before the upload too. */
+const WORTH_LOOKING_FIRST = 1 << 20;
+
+/** PUT to its own name: the server replaces the file in one step when all bytes came, and compares for us where there are marks. */
+async function writeDirect(finder: Finder, draft: Draft): Promise<FileEntry> {
+  const { options } = draft;
+  const seen = options.expect === "absent" ? undefined : await lookFor(finder, { ...draft, ...expecting(options) });
+  const tag = conditionOf(finder, seen);
+  const headers: Record<string, string> = {
+    ...(tag === undefined ? {} : { "if-match": tag }),
+    ...(options.expect === "absent" ? { "if-none-match": "*" } : {}),
+  };
+  await put(finder, draft, { names: draft.names, headers });
+  return await finish(finder, draft, draft.names);
+}
+
+async function writeWhole(finder: Finder, draft: Draft): Promise<FileEntry> {
+  if (draft.dialect.writes === "direct") return await writeDirect(finder, draft);
+  const names = tempNames(draft);
+  const send = () => put(finder, draft, { names, headers: {} });
+  return await writeStaged(finder, draft, { names, send, isResumable: false });
+}
+
+/** Where PUT alone replaces a file in one step, only a new file may come by MOVE. */
+async function isResumable(finder: Finder, draft: Draft): Promise<boolean> {
+  if (!canGoOn(draft) || draft.dialect.writes === "staged") return canGoOn(draft);
+  return await lookFor(finder, { ...draft, ...expecting(draft.options) }) === undefined;
+}
+
+/** In parts, so that a broken upload goes on where it broke; as a whole where the server will not have that. */
+async function writeResumable(finder: Finder, draft: Draft): Promise<FileEntry> {
+  const { options, learned } = draft;
+  let sent = 0;
+  const onBytes = (bytes: number) => {
+    sent += bytes;
+    options.onBytes?.(bytes);
+  };
+  const counted = { ...draft, options: { ...options, onBytes } };
+  const names = tempNames(draft);
+  try {
+    const send = () => putParts(finder, counted, names);
+    return await writeStaged(finder, counted, { names, send, isResumable: true });
+  } catch (error) {
+    if (!isUnfit(error)) throw error;
+  }
+  options.onBytes?.(-sent);
+  const written = await writeWhole(finder, draft);
+  learned.goesOn = false;
+  return written;
+}
+
+interface Staging {
+  readonly names: readonly string[];
+  readonly isResumable: boolean;
+  /** Brings the bytes to the temporary name. */
+  send(): Promise<void>;
+}
+
+/** The bytes go to a name of our own, their size is checked there, then MOVE brings them to their place. */
+async function writeStaged(finder: Finder, draft: Draft, { names, send, isResumable }: Staging): Promise<FileEntry> {
+  const { options, dialect } = draft;
+  const { expect } = options;
+  const look = () => lookFor(finder, { ...draft, ...expecting(options) });
+  if (expect !== "absent" && options.size > WORTH_LOOKING_FIRST) await look();
+  try {
+    await send();
+    const written = await finish(finder, draft, names);
+    const there = expect === "absent" ? undefined : await look();
+    await finder.link.done({
+      method: "MOVE",
+      uri: encodePath(names),
+      headers: {
+        destination: draft.origin + encodePath(draft.names),
+        // Over a folder it would remove what that holds: only what was seen to be a file is replaced.
+        overwrite: there === undefined ? "F" : "T",
+      },
+    }, draft).then((reply) => reply.drop());
+    return dialect.keepsTags ? written : await mustBeWritten(finder, draft, draft.names).then(({ entry }) => entry);
+  } catch (error) {
+    if (!isResumable || !isWorthKeeping(draft, error)) await removeTemp(finder, draft, names);
+    throw error;
+  }
+}
+
+const UNCLEAR: readonly number[] = [400, 403, 404, 405, 409, 500];
+
+/** A status alone may not tell what stood in the way: the folder above, and the place itself, are looked at. */
+async function whyRefused(finder: Finder, error: unknown, draft: Draft): Promise<unknown> {
+  const status = statusOf(error);
+  if (status === undefined || !UNCLEAR.includes(status) || draft.signal.aborted) return error;
+  const above = { ...draft, names: draft.names.slice(0, -1), path: parentOf(draft.path) };
+  try {
+    const parent = (await find(finder, above))?.entry;
+    if (parent === undefined) {
+      return failure(draft, "notFound", { why: "the folder above does not exist", cause: error });
+    }
+    if (parent.kind === "file") {
+      return failure(draft, "exists", { why: "what stands above it is a file", cause: error });
+    }
+    if ((await find(finder, draft))?.entry.kind !== "dir") {
+      if (status !== 500) return error;
+      const why = "the server could not store it (500): no right to write there, or no room; its log tells which";
+      return failure(draft, "unexpected", { why, cause: error });
+    }
+  } catch {
+    // A look that fails explains nothing: the refusal itself stands.
+    return error;
+  }
+  const kind = draft.options.expect === undefined ? "exists" : "changed";
+  return failure(draft, kind, { why: "a folder is there", cause: error });
+}
+
+function expecting({ expect }: WriteOptions): { readonly expect?: Entry | "absent" } {
+  return expect === undefined ? {} : { expect };
+}

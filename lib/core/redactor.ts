@@ -1,0 +1,142 @@
+import { Buffer } from "node:buffer";
+import { SyncError } from "./errors.ts";
+import type { SyncEvent } from "./entry.ts";
+
+/**
+ * Hides the secrets of a run in every text that leaves the program: as they are, percent-encoded, in base64 (also inside a longer
+ * text such as `user:password`), in hex, and escaped for JSON, XML or a terminal. Servers and libraries repeat what they were sent.
+ */
+export class Redactor {
+  readonly #patterns = new Map<string, RegExp>();
+
+  /** Remembers a secret. One of fewer than three characters is not hidden: it stands in every second word. */
+  add(secret: string | undefined): void {
+    if (secret === undefined || [...secret].length < SHORTEST || this.#patterns.has(secret)) return;
+    // Longest first: a secret that holds another one is hidden whole.
+    const known = [...this.#patterns, [secret, patternOf(secret)] as const];
+    known.sort(([a], [b]) => b.length - a.length);
+    this.#patterns.clear();
+    for (const [one, pattern] of known) this.#patterns.set(one, pattern);
+  }
+
+  /** Returns the text with each secret replaced by `[hidden]`. */
+  redact(text: string): string {
+    let clean = text;
+    for (const pattern of this.#patterns.values()) clean = clean.replace(pattern, HIDDEN);
+    return clean;
+  }
+
+  /** Returns the error with a redacted message; without its cause, if the message held a secret. */
+  error(error: SyncError): SyncError {
+    const message = this.redact(error.message);
+    if (message === error.message) return error;
+    const { cause: _, ...facts } = error.facts;
+    return new SyncError(error.kind, message, facts);
+  }
+
+  /** Returns the event with redacted reasons, warnings and errors; its paths and actions stay as they are. */
+  event(event: SyncEvent): SyncEvent {
+    if (this.#patterns.size === 0) return event;
+    const reason = <T extends { readonly why: string }>(one: T): T => ({ ...one, why: this.redact(one.why) });
+    switch (event.type) {
+      case "planned": {
+        const { plan } = event;
+        const { refusals, held, notes, conflicts } = plan;
+        const told = {
+          refusals: refusals.map(reason),
+          held: held.map(reason),
+          notes: notes.map(reason),
+          conflicts: conflicts.map(reason),
+        };
+        return { ...event, plan: { ...plan, ...told } };
+      }
+      case "done":
+        if (event.warnings === undefined) return event;
+        return { ...event, warnings: event.warnings.map((warning) => this.redact(warning)) };
+      case "failed":
+        return { ...event, error: this.error(event.error) };
+      case "held":
+        return reason(event);
+      case "noted":
+        return { ...event, note: reason(event.note) };
+      case "scanned":
+      case "started":
+      case "progress":
+        return event;
+      default:
+        return event satisfies never;
+    }
+  }
+}
+
+const HIDDEN = "[hidden]";
+const SHORTEST = 3;
+/** A shorter secret may be part of an ordinary word: it is hidden only where it is a word of its own. */
+const DISTINCT = 6;
+/** A piece of base64 that is shorter than this occurs by chance. */
+const SHORTEST_BASE64 = 6;
+
+function patternOf(secret: string): RegExp {
+  const clear = [...secret].map(characterPattern).join("");
+  const word = secret.length < DISTINCT ? `(?<![\\p{L}\\p{N}])(?:${clear})(?![\\p{L}\\p{N}])` : clear;
+  const bytes = Buffer.from(secret);
+  const hex = `(?<![0-9a-fA-F])${[...bytes.toString("hex")].map(eitherCase).join("")}(?![0-9a-fA-F])`;
+  return new RegExp([word, ...base64Patterns(bytes), hex].join("|"), "gu");
+}
+
+/** One character in each of its spellings; one text may mix them. */
+function characterPattern(character: string): string {
+  const bytes = [...Buffer.from(character)];
+  const spellings = [
+    ...ESCAPABLE.has(character) ? [`\\\\*${RegExp.escape(character)}`] : [RegExp.escape(character)],
+    bytes.map((byte) => `%(?:25)*${hexPattern(byte, 2)}`).join(""),
+    [...Array(character.length).keys()].map((at) => `\\\\+u${hexPattern(character.charCodeAt(at), 4)}`).join(""),
+    `&#0*${character.codePointAt(0)};`,
+    `&#[xX]0*${hexPattern(character.codePointAt(0) ?? 0, 1)};`,
+    ...NAMED[character] ?? [],
+  ];
+  // UTF-8 that was read as Latin-1, or a character that a peer or a decoder could not read.
+  if (bytes.length > 1) {
+    spellings.push(bytes.map((byte) => RegExp.escape(String.fromCharCode(byte))).join(""), "[\\ufffd?_]{1,4}");
+  }
+  return `(?:${spellings.join("|")})`;
+}
+
+const ESCAPABLE = new Set(['"', "'", "\\", "/", "$", "`"]);
+
+const NAMED: Readonly<Record<string, readonly string[]>> = {
+  " ": ["\\+"],
+  "&": ["&amp;"],
+  "<": ["&lt;"],
+  ">": ["&gt;"],
+  '"': ["&quot;"],
+  "'": ["&apos;"],
+  "\n": ["\\\\+n"],
+  "\r": ["\\\\+r"],
+  "\t": ["\\\\+t"],
+};
+
+/**
+ * The secret in base64 after 0, 1 and 2 other bytes of a group, without the characters that its neighbours share. Standard and
+ * URL-safe alphabet (RFC 4648, sections 4 and 5).
+ */
+function base64Patterns(bytes: Buffer): string[] {
+  const pieces = [0, 1, 2].map((before) => {
+    const encoded = Buffer.concat([Buffer.alloc(before), bytes]).toString("base64");
+    const end = Math.floor((before + bytes.length) * 8 / 6);
+    return encoded.slice(Math.ceil(before * 8 / 6), end);
+  });
+  return pieces.filter((piece) => piece.length >= SHORTEST_BASE64).map((piece) =>
+    `${[...piece].map((letter) => ALPHABETS[letter] ?? letter).join("")}[A-Za-z0-9+/_-]?=*`
+  );
+}
+
+const ALPHABETS: Readonly<Record<string, string>> = { "+": "(?:[+\\-]|%2[bB])", "/": "(?:[/_]|\\\\/|%2[fF])" };
+
+function hexPattern(value: number, digits: number): string {
+  return [...value.toString(16).padStart(digits, "0")].map(eitherCase).join("");
+}
+
+function eitherCase(digit: string): string {
+  return /[a-f]/.test(digit) ? `[${digit}${digit.toUpperCase()}]` : digit;
+}

@@ -1,0 +1,194 @@
+import { Buffer } from "node:buffer";
+import { type Framing, type Head, parseHead } from "./message.ts";
+import { demandsTls, wrongPeer, wrongProtocol } from "../net/peer_protocol.ts";
+import { misdirected, type Wire } from "../net/transport.ts";
+
+/**
+ * A connection to a web server, used for one exchange after another. It listens all the time: a server that ends it while nobody uses it
+ * is noticed then. Rejects with Errors that name no request.
+ */
+export class Connection {
+  readonly #wire: Wire;
+  readonly #memory = new Uint8Array(HELD);
+  #start = 0;
+  #end = 0;
+  #next: Promise<Head | undefined>;
+  #isQuiet = true;
+  /** The number of exchanges so far. */
+  used = 0;
+
+  constructor(wire: Wire) {
+    this.#wire = wire;
+    this.#next = this.#listen();
+  }
+
+  /** Has the server said nothing since the last exchange? */
+  get isQuiet(): boolean {
+    return this.#isQuiet;
+  }
+
+  /** Is there more behind the content that was read? Then it is anybody's guess what it is. */
+  get hasMore(): boolean {
+    return this.#end > this.#start;
+  }
+
+  /** The first lines of the next reply, however long it takes; undefined when the server ends the connection instead. */
+  head(): Promise<Head | undefined> {
+    return this.#next;
+  }
+
+  async send(bytes: Uint8Array): Promise<void> {
+    await this.#wire.write(bytes);
+  }
+
+  /** The content of the reply whose first lines came last. */
+  content(framing: Framing): Source {
+    switch (framing.by) {
+      case "none":
+        return () => Promise.resolve(undefined);
+      case "length":
+        return this.#counted(framing.length);
+      case "chunks":
+        return this.#chunked();
+      case "close":
+        return (into) => this.#take(into);
+      default:
+        return framing satisfies never;
+    }
+  }
+
+  /** Rejects when the first reply, which refuses a request, says that the port expects TLS. Its content is read ahead and kept for the reader. */
+  async mustTakeClear(framing: Framing): Promise<void> {
+    if (this.used > 0) return;
+    const most = framing.by === "length" ? Math.min(framing.length, MOST_SAID) : framing.by === "close" ? MOST_SAID : 0;
+    while (this.#end - this.#start < most && this.#end < HELD) {
+      const count = await this.#wire.read(this.#memory.subarray(this.#end));
+      if (count === undefined) break;
+      this.#end += count;
+    }
+    const text = Buffer.from(this.#memory.buffer, 0, this.#end).toString("latin1", this.#start);
+    if (demandsTls(text.slice(0, MOST_SAID))) throw misdirected(wrongPeer("TLS", "http"));
+  }
+
+  /** The exchange was read to its end: the next one may come. */
+  renew(): void {
+    this.used++;
+    this.#isQuiet = true;
+    this.#next = this.#listen();
+  }
+
+  destroy(): void {
+    this.#wire.destroy();
+  }
+
+  #listen(): Promise<Head | undefined> {
+    const next = this.#readHead();
+    const heard = () => void (this.#isQuiet = false);
+    next.then(heard, heard);
+    return next;
+  }
+
+  async #readHead(): Promise<Head | undefined> {
+    for (let interim = 0; interim <= MOST_INTERIM; interim++) {
+      const text = await this.#textUntil("\r\n\r\n", { patient: true });
+      if (text === undefined) return undefined;
+      const head = parseHead(text);
+      // "100 Continue" and its like come before the reply.
+      if (head.status >= 200 || head.status === 101) return head;
+    }
+    throw new Error(`the server sent more than ${MOST_INTERIM} answers that announce another one`);
+  }
+
+  /** What stands before the mark, which is passed over; undefined when nothing comes any more. */
+  async #textUntil(mark: string, { patient }: { readonly patient: boolean }): Promise<string | undefined> {
+    for (let seen = this.#start;;) {
+      const held = Buffer.from(this.#memory.buffer, 0, this.#end);
+      const at = held.indexOf(mark, Math.max(this.#start, seen - mark.length), "latin1");
+      if (at >= 0) {
+        const text = held.toString("latin1", this.#start, at);
+        this.#start = at + mark.length;
+        return text;
+      }
+      seen = this.#end;
+      if (this.#start > 0) {
+        this.#memory.copyWithin(0, this.#start, this.#end);
+        this.#end -= this.#start;
+        seen -= this.#start;
+        this.#start = 0;
+      }
+      if (this.#end === HELD) throw new Error("the server's answer has too long headers");
+      const count = await this.#wire.read(this.#memory.subarray(this.#end), { patient });
+      if (count === undefined && this.#end === 0) return undefined;
+      if (count === undefined) throw new Error("the server's answer broke off in its headers");
+      this.#end += count;
+      // Servers of other protocols may speak first, and never send what is waited for.
+      const why = patient && this.used === 0 ? wrongProtocol(this.#memory.subarray(0, this.#end), "http") : undefined;
+      if (why !== undefined) throw misdirected(why);
+    }
+  }
+
+  /** Bytes that came behind the headers first, then those of the wire. */
+  async #take(into: Uint8Array<ArrayBuffer>): Promise<number | undefined> {
+    const held = Math.min(this.#end - this.#start, into.length);
+    if (held === 0) return await this.#wire.read(into);
+    into.set(this.#memory.subarray(this.#start, this.#start + held));
+    this.#start += held;
+    return held;
+  }
+
+  #counted(length: number): Source {
+    let left = length;
+    return async (into) => {
+      if (left === 0) return undefined;
+      const count = await this.#take(into.subarray(0, left));
+      if (count === undefined) throw new Error(`the reply ended ${left} bytes too early`);
+      left -= count;
+      return count;
+    };
+  }
+
+  #chunked(): Source {
+    let left = 0;
+    let isOver = false;
+    let beside = 0;
+    const nextChunk = async () => {
+      const line = await this.#textUntil("\r\n", { patient: false });
+      const [, digits] = /^([0-9A-Fa-f]{1,12})[ \t]*(?:;.*)?$/.exec(line ?? "") ?? [];
+      if (digits === undefined) throw new Error("the reply's chunks cannot be understood");
+      left = parseInt(digits, 16);
+      // Extensions of chunks say nothing that is wanted, and may not outweigh the content.
+      beside += (line?.length ?? 0) - digits.length;
+      if (beside > HELD) throw new Error("the reply has too much beside the content of its chunks");
+      if (left > 0) return;
+      isOver = true;
+      // Headers behind the content say nothing that is wanted, but they must end.
+      for (let length = 0;;) {
+        const trailer = await this.#textUntil("\r\n", { patient: false });
+        if (trailer === "") return;
+        length += trailer?.length ?? Infinity;
+        if (length > HELD) throw new Error("the reply has no clear end behind its last chunk");
+      }
+    };
+    return async (into) => {
+      if (left === 0 && !isOver) await nextChunk();
+      if (isOver) return undefined;
+      const count = await this.#take(into.subarray(0, left));
+      if (count === undefined) throw new Error("the reply ended in the middle of a chunk");
+      left -= count;
+      if (left === 0 && await this.#textUntil("\r\n", { patient: false }) !== "") {
+        throw new Error("the reply's chunks cannot be understood");
+      }
+      return count;
+    };
+  }
+}
+
+/** Puts the next bytes of a content into the memory and tells how many; undefined at its end. */
+export type Source = (into: Uint8Array<ArrayBuffer>) => Promise<number | undefined>;
+
+/** Longer than the sentence of any server that expects TLS, and what stands around it. */
+const MOST_SAID = 4096;
+/** Interim answers (1xx) ahead of the reply. */
+const MOST_INTERIM = 20;
+/** Longer than the headers of any answer. */
+const HELD = 64 * 1024;

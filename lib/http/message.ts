@@ -1,0 +1,81 @@
+import { badInput } from "../core/errors.ts";
+import { toLatin1 } from "../net/latin1.ts";
+
+/** The first lines of a reply, names of headers in lower case; what stands several times is joined with ", ". RFC 9112. */
+export interface Head {
+  readonly version: string;
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | undefined>>;
+}
+
+/** How a reply's content ends: there is none, so many bytes, in chunks, or with the connection. RFC 9112, section 6.3. */
+export type Framing =
+  | { readonly by: "none" }
+  | { readonly by: "length"; readonly length: number }
+  | { readonly by: "chunks" }
+  | { readonly by: "close" };
+
+/** A request without its content. Throws badInput for what would be more than one line or no plain text. */
+export function formatRequest(
+  { method, uri, headers }: {
+    readonly method: string;
+    readonly uri: string;
+    readonly headers: Readonly<Record<string, string>>;
+  },
+): Uint8Array<ArrayBuffer> {
+  let text = `${method} ${uri} HTTP/1.1\r\n`;
+  let isPlain = WORD.test(method) && WORD.test(uri);
+  for (const name in headers) {
+    const value = headers[name] ?? "";
+    isPlain &&= NAME.test(name) && !ODD.test(value);
+    text += `${name}: ${value}\r\n`;
+  }
+  if (!isPlain) throw badInput("A request over HTTP cannot carry control characters, or a blank in its address");
+  return toLatin1(`${text}\r\n`);
+}
+
+/** Reads the first lines, without the empty one behind them. Throws an Error for what is no HTTP/1. */
+export function parseHead(text: string): Head {
+  const [first = "", ...lines] = text.split("\r\n");
+  const [, version, status] = /^HTTP\/(1\.[01]) (\d{3})(?: .*)?$/.exec(first) ?? [];
+  if (version === undefined) throw new Error("what came is no answer of a web server");
+  const headers: Record<string, string | undefined> = Object.create(null);
+  for (const line of lines) {
+    const at = line.indexOf(":");
+    const name = line.slice(0, at).toLowerCase();
+    if (at < 1 || !NAME.test(name)) throw new Error("the server's answer has a malformed header");
+    // Blanks and tabs alone: what trim() takes for one more may be the last byte of a letter.
+    const value = line.slice(at + 1).replace(/^[ \t]+|[ \t]+$/g, "");
+    const before = headers[name];
+    headers[name] = before === undefined ? value : `${before}, ${value}`;
+  }
+  return { version, status: Number(status), headers };
+}
+
+/** Throws an Error where the headers contradict each other: where the content ends would be anybody's guess. */
+export function framingOf(method: string, { status, headers }: Head): Framing {
+  if (method === "HEAD" || status < 200 || status === 204 || status === 304) return { by: "none" };
+  const coding = headers["transfer-encoding"]?.toLowerCase();
+  const length = headers["content-length"];
+  if (coding !== undefined) {
+    if (coding !== "chunked" || length !== undefined) throw new Error("the server's answer has no clear end");
+    return { by: "chunks" };
+  }
+  if (length === undefined) return { by: "close" };
+  const [one, ...others] = length.split(/ *, */);
+  if (one === undefined || !/^\d{1,15}$/.test(one) || others.some((other) => other !== one)) {
+    throw new Error("the server's answer has no clear length");
+  }
+  return { by: "length", length: Number(one) };
+}
+
+/** May the connection be used for another request, once this reply was read to its end? */
+export function staysOpen({ version, headers }: Head, framing: Framing): boolean {
+  const options = headers.connection?.toLowerCase().split(/ *, */) ?? [];
+  if (framing.by === "close" || options.includes("close")) return false;
+  return version === "1.1" || options.includes("keep-alive");
+}
+
+const WORD = /^[!-~]+$/;
+const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+const ODD = /[^\t\x20-\x7e\x80-\xff]/;

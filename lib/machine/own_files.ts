@@ -1,0 +1,222 @@
+import { randomBytes } from "node:crypto";
+import { constants } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { SyncError } from "../core/errors.ts";
+import { printable } from "../core/path.ts";
+
+/** The error id of a file or folder of the state that another user owns or may write to, or that is a link; kind refused. */
+export const foreignState = "ForeignState";
+
+/** What is looked at: the facts of a file or folder by which it is judged. */
+export interface OwnFacts {
+  readonly isFile: boolean;
+  readonly isDirectory: boolean;
+  readonly isSymlink: boolean;
+  readonly uid: number | null;
+  readonly mode: number | null;
+}
+
+/** `isSecret`: others may not even read it; `lenient`: mode bits that are granted to others all the same. */
+export interface OwnOptions {
+  readonly isSecret?: boolean;
+  readonly lenient?: number;
+}
+
+/**
+ * THE GUARD of all that is kept between runs: why a file or folder is not this user's own, as a clause; undefined where it is.
+ * Windows has neither owner nor mode here, so there only links are refused.
+ */
+export function distrust(
+  info: OwnFacts,
+  { kind, isSecret = false, lenient = 0 }: OwnOptions & { readonly kind: "file" | "folder" },
+): string | undefined {
+  if (info.isSymlink) return "is a link";
+  if (kind === "file" ? !info.isFile : !info.isDirectory) return `is no ${kind}`;
+  if (Deno.build.os === "windows") return undefined;
+  if (info.uid !== Deno.uid()) return `belongs to another user (user id ${info.uid})`;
+  const mode = (info.mode ?? 0) & 0o777;
+  if ((mode & WRITABLE & ~lenient) !== 0) return `can be written to by others (mode ${octal(mode)})`;
+  if (isSecret && (mode & READABLE) !== 0) return `can be read by others (mode ${octal(mode)})`;
+  return undefined;
+}
+
+/**
+ * Opens a file of the state to be read, following no link and waiting for no pipe, and judges the open handle: what is read afterwards is
+ * what was judged. Undefined when there is none. Rejects with refused of id foreignState.
+ */
+export async function openOwn(path: string, options: OwnOptions = {}): Promise<FileHandle | undefined> {
+  const before = await lookAt(path);
+  if (before === undefined) return undefined;
+  mustBeOwn(path, before, { kind: "file", ...options });
+  let handle: FileHandle;
+  try {
+    handle = await open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return undefined;
+    if (codeOf(error) === "ELOOP") throw foreign(path, "is a link");
+    throw error;
+  }
+  try {
+    mustBeOwn(path, factsOf(await handle.stat()), { kind: "file", ...options });
+    return handle;
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+/** The facts of an open handle. */
+export function factsOf(info: Awaited<ReturnType<FileHandle["stat"]>>): OwnFacts {
+  return {
+    isFile: info.isFile(),
+    isDirectory: info.isDirectory(),
+    isSymlink: info.isSymbolicLink(),
+    uid: Number(info.uid),
+    mode: Number(info.mode),
+  };
+}
+
+/** Appends to a file of the state, which is made where it is missing, for this user alone. Rejects as openOwn() does. */
+export async function appendOwn(path: string, text: string, options: OwnOptions = {}): Promise<void> {
+  const before = await lookAt(path);
+  if (before !== undefined) mustBeOwn(path, before, { kind: "file", ...options });
+  const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT;
+  const handle = await open(path, flags | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0), 0o600);
+  try {
+    mustBeOwn(path, factsOf(await handle.stat()), { kind: "file", ...options });
+    await handle.appendFile(text);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** The text of a file of the state, at most `limit` bytes of it where that is given; undefined when there is none. Rejects as openOwn() does. */
+export async function readOwnText(
+  path: string,
+  options: OwnOptions & { readonly limit?: number } = {},
+): Promise<string | undefined> {
+  const handle = await openOwn(path, options);
+  if (handle === undefined) return undefined;
+  try {
+    const bytes = new Uint8Array(Math.min(options.limit ?? Infinity, (await handle.stat()).size));
+    let size = 0;
+    while (size < bytes.length) {
+      const { bytesRead } = await handle.read(bytes, size, bytes.length - size, size);
+      if (bytesRead === 0) break;
+      size += bytesRead;
+    }
+    return new TextDecoder().decode(bytes.subarray(0, size));
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Judges a file or folder that may be missing. Rejects with refused of id foreignState. */
+export async function guardOwn(path: string, kind: "file" | "folder"): Promise<void> {
+  const info = await lookAt(path);
+  if (info !== undefined) mustBeOwn(path, info, { kind });
+}
+
+/** Makes a folder of the state where it is missing, for this user alone, and judges it. Rejects with refused of id foreignState. */
+export async function makeOwnFolder(folder: string): Promise<void> {
+  if (await lookAt(folder) === undefined) await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
+  await guardOwn(folder, "folder");
+}
+
+/**
+ * Judges the folders above one in which state is kept: another user who may rename one of them can put another state in its place, and
+ * take it back later. A link on the way must belong to this user or to root.
+ */
+export async function guardWayTo(folder: string): Promise<void> {
+  if (Deno.build.os === "windows") return;
+  const real = await Deno.realPath(await nearest(dirname(resolve(folder))));
+  for (const above of new Set([...foldersAbove(resolve(folder)), ...foldersAbove(join(real, "."))])) {
+    const info = await lookAt(above);
+    if (info === undefined) continue;
+    if (info.isSymlink && info.uid !== 0 && info.uid !== Deno.uid()) {
+      throw foreign(above, `is a link of another user (user id ${info.uid})`);
+    }
+    const { mode } = info.isSymlink ? await Deno.stat(above) : info;
+    if (((mode ?? 0) & 0o1002) === 0o002) {
+      throw foreign(above, `lets every user exchange what it holds (mode ${octal((mode ?? 0) & 0o1777)})`);
+    }
+  }
+}
+
+/** Waits until the names in a folder are on the disk, as they are not when only their files are; Windows has no such call, and needs none. */
+export async function flushFolder(path: string): Promise<void> {
+  if (Deno.build.os === "windows") return;
+  using folder = await Deno.open(path);
+  await folder.sync();
+}
+
+/** Whether a file can be written in the folder, which is made where it is missing; rejects with the system's reason where it cannot. */
+export async function probeFolder(folder: string): Promise<void> {
+  await makeOwnFolder(folder);
+  const path = join(folder, `probe.${randomBytes(6).toString("hex")}`);
+  try {
+    // On a full disk an empty file can still be made.
+    await Deno.writeFile(path, new Uint8Array(PROBE_BYTES), { createNew: true, mode: 0o600 });
+  } finally {
+    await Deno.remove(path).catch(() => {});
+  }
+}
+
+/** The error of a file or folder that is not this user's own; `why` is a clause. */
+export function foreign(path: string, why: string): SyncError {
+  const message = `"${printable(path)}" ${why}, so what it holds is not trusted: ${ADVICE}.`;
+  return new SyncError("refused", message, { operation: "open the state folder", id: foreignState });
+}
+
+/** Whether an error is that of a file or folder that is not this user's own. */
+export function isForeign(error: unknown): error is SyncError {
+  return error instanceof SyncError && error.facts.id === foreignState;
+}
+
+const WRITABLE = 0o022;
+const READABLE = 0o077;
+const PROBE_BYTES = 4096;
+const ADVICE = "make it your own (chown, chmod go-rwx), remove it, or set TANDEM_STATE to a folder of your own";
+
+function mustBeOwn(path: string, info: OwnFacts, options: Parameters<typeof distrust>[1]): void {
+  const why = distrust(info, options);
+  if (why !== undefined) throw foreign(path, why);
+}
+
+async function lookAt(path: string): Promise<Deno.FileInfo | undefined> {
+  try {
+    return await Deno.lstat(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+/** The folder itself, or the nearest above it that exists. */
+async function nearest(folder: string): Promise<string> {
+  let found = folder;
+  while (dirname(found) !== found && !await Deno.stat(found).then(() => true, () => false)) found = dirname(found);
+  return found;
+}
+
+function foldersAbove(path: string): readonly string[] {
+  const above: string[] = [];
+  for (let dir = dirname(path); above.at(-1) !== dir; dir = dirname(dir)) above.push(dir);
+  return above;
+}
+
+function octal(mode: number): string {
+  return mode.toString(8);
+}
+
+/** The system's code of an error, such as ENOSPC. */
+export function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && "code" in error ? String(error.code) : undefined;
+}
+
+/** Undefined for the error of what is not there; throws every other one. */
+export function absent(error: unknown): undefined {
+  if (error instanceof Deno.errors.NotFound) return undefined;
+  throw error;
+}

@@ -1,0 +1,51 @@
+import { cancelled } from "../core/errors.ts";
+import type { Ask } from "../backends/s3/errors.ts";
+
+/** Memory for content on its way, shared by all files of a store: who wants more than is free waits, in order of arrival. */
+export class Room {
+  readonly #size: number;
+  #free: number;
+  readonly #queue = new Set<Waiting>();
+
+  constructor(bytes: number) {
+    this.#size = bytes;
+    this.#free = bytes;
+  }
+
+  /** Gives back what was taken when disposed. More than there is takes all of it. Rejects with cancelled. */
+  async take(bytes: number, { signal, operation }: Ask): Promise<Disposable> {
+    const wanted = Math.min(bytes, this.#size);
+    if (signal.aborted) throw cancelled(signal, operation);
+    if (this.#queue.size > 0 || wanted > this.#free) await this.#turn(wanted, { signal, operation });
+    else this.#free -= wanted;
+    return { [Symbol.dispose]: () => this.#give(wanted) };
+  }
+
+  #give(bytes: number): void {
+    this.#free += bytes;
+    for (const waiting of this.#queue) {
+      if (waiting.bytes > this.#free) return;
+      this.#queue.delete(waiting);
+      this.#free -= waiting.bytes;
+      waiting.go();
+    }
+  }
+
+  async #turn(bytes: number, { signal, operation }: Pick<Ask, "signal" | "operation">): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const waiting: Waiting = { bytes, go: resolve };
+    const stop = () => {
+      if (!this.#queue.delete(waiting)) return;
+      this.#give(0);
+      reject(cancelled(signal, operation));
+    };
+    this.#queue.add(waiting);
+    signal.addEventListener("abort", stop);
+    await promise.finally(() => signal.removeEventListener("abort", stop));
+  }
+}
+
+interface Waiting {
+  readonly bytes: number;
+  go(): void;
+}

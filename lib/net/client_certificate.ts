@@ -1,0 +1,83 @@
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { badInput } from "../core/errors.ts";
+import { printable } from "../core/path.ts";
+import type { ProtocolOption, Target } from "../core/backend.ts";
+
+/** What this side shows of itself over TLS, both in PEM. */
+export interface ClientCertificate {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** What every protocol over TLS adds for it. */
+export const clientCertificateOptions = [
+  {
+    name: "TlsClientCertificatePath",
+    kind: "text",
+    help: "A PEM file with the certificate and the private key that log this side in over TLS.",
+  },
+  {
+    name: "SshPrivateKeyPassphrase",
+    kind: "secret",
+    aliases: ["PrivateKeyPassphrase", "SecurePrivateKeyPassphrase"],
+    help: "The passphrase of an encrypted private key; asked for at a terminal when it is missing.",
+  },
+] as const satisfies readonly ProtocolOption[];
+
+/** Reads the certificate that the target names; undefined where it names none. Rejects with badInput for a file that is none, or a key that does not belong to it. */
+export async function readClientCertificate(target: Target): Promise<ClientCertificate | undefined> {
+  const path = target.options.TlsClientCertificatePath;
+  if (path === undefined || path === "") return undefined;
+  const text = await readFile(path, "utf8").catch(() => {
+    throw refused(path, "cannot be read");
+  });
+  const cert = text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g);
+  const key = /-----BEGIN ([A-Z ]*)PRIVATE KEY-----[^-]+-----END \1PRIVATE KEY-----/.exec(text)?.[0];
+  const [first] = cert ?? [];
+  if (cert === null || first === undefined || key === undefined) {
+    throw refused(
+      path,
+      "must hold a certificate and its private key in PEM (openssl pkcs12 -in FILE -nodes makes one)",
+    );
+  }
+  const passphrase = /ENCRYPTED/.test(key) ? await passphraseOf(target, path) : undefined;
+  const privateKey = attempt(() => createPrivateKey(passphrase === undefined ? key : { key, passphrase }));
+  if (privateKey === undefined) {
+    throw refused(path, "holds a private key that cannot be read: is the passphrase right?");
+  }
+  const belongs = attempt(() => new X509Certificate(first).checkPrivateKey(privateKey));
+  if (belongs !== true) throw refused(path, "holds a private key that is not the certificate's");
+  return { cert: cert.join("\n"), key: String(privateKey.export({ type: "pkcs8", format: "pem" })) };
+}
+
+/** Did the server break TLS off because of what this side showed, or did not show? By the alert, as the runtime words it. */
+export function isSentAway(message: string): boolean {
+  return /received fatal alert: (?:CertificateRequired|BadCertificate|UnknownCA|CertificateUnknown|CertificateExpired|UnsupportedCertificate)/
+    .test(message);
+}
+
+/** What to say then. */
+export const sentAway = "the server wants a certificate of this side that it knows: give -TlsClientCertificatePath";
+
+async function passphraseOf(target: Target, path: string): Promise<string> {
+  const name = "SshPrivateKeyPassphrase";
+  const given = await target.secret(name);
+  if (given !== undefined) return given;
+  const typed = await target.ask(`Passphrase of ${printable(path)}: `, false);
+  if (typed === undefined) throw refused(path, "is encrypted, and no passphrase was given");
+  target.keep(name, typed);
+  return typed;
+}
+
+function attempt<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch {
+    return undefined;
+  }
+}
+
+function refused(path: string, why: string): Error {
+  return badInput(`-TlsClientCertificatePath "${printable(path)}" ${why}`);
+}

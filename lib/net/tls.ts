@@ -1,0 +1,123 @@
+import { Buffer } from "node:buffer";
+import { createHash } from "node:crypto";
+import { isIP } from "node:net";
+import tls from "node:tls";
+import { badInput, SyncError } from "../core/errors.ts";
+import { printable } from "../core/path.ts";
+import type { Target } from "../core/backend.ts";
+import type { ClientCertificate } from "./client_certificate.ts";
+
+/** How a server over TLS is trusted. `pins` decide alone where there are any, else chain and name of its certificate do. */
+export interface TlsTrust {
+  readonly host: string;
+  /** Lower-case hex over the certificate: 64 digits of SHA-256, or 40 of SHA-1. Absent: none can be given for this host. */
+  readonly pins?: readonly string[];
+  /** The certificate that this side shows. */
+  readonly client?: ClientCertificate;
+}
+
+/**
+ * Parses fingerprints, several in one text with ";": hex digits, bare or in pairs with ":" or "-", and base64, with or without "SHA256:"
+ * and padding. Throws badInput naming the malformed one.
+ */
+export function parseTlsPins(texts: readonly string[]): readonly string[] {
+  return texts.flatMap((text) => text.split(";")).map((text) => text.trim()).filter((text) => text !== "").map(
+    parsePin,
+  );
+}
+
+/** The fingerprints that a target names, in its address and in its parameter. Warns of SHA-1, which is no longer safe against forgery. */
+export function readTlsPins({ address, options, warn }: Target): readonly string[] {
+  const pins = parseTlsPins([...address.pins, options["TlsHostCertificateFingerprint"] ?? ""]);
+  const isOld = pins.some((pin) => pin.length === SHA1_DIGITS);
+  if (isOld) warn("A SHA-1 fingerprint can be forged: write -TlsHostCertificateFingerprint with the SHA-256 one.");
+  return pins;
+}
+
+/** Throws badInput when there are fingerprints and the endpoint shows no certificate. */
+export function mustShowCertificate({ protocol }: URL, pins: readonly string[] = []): void {
+  if (pins.length === 0 || protocol === "https:") return;
+  throw badInput("A certificate is only shown over TLS: write https:// in -Endpoint, or leave its fingerprint out.");
+}
+
+/** Returns what tls.connect() needs for this trust. Nothing is refused by the runtime: verifyPeer() must be called before anything is sent. */
+export function connectionOptions({ host, client }: TlsTrust): tls.ConnectionOptions {
+  return {
+    host,
+    ...client,
+    ...(isIP(host) === 0 ? { servername: host } : {}),
+    minVersion: "TLSv1.2",
+    // The runtime would take the subject's common name for a name, and withhold the fingerprint that the message needs.
+    rejectUnauthorized: false,
+  };
+}
+
+/** Throws kind "hostKey" unless the certificate of this connection, whose handshake is over, is trusted. */
+export function verifyPeer(socket: tls.TLSSocket, trust: TlsTrust): void {
+  const { host, pins = [] } = trust;
+  const certificate = socket.getPeerCertificate();
+  const raw = certificate?.raw;
+  if (raw === undefined) throw untrusted(trust, "it shows no certificate");
+  const shown = createHash("sha256").update(raw).digest("hex");
+  if (pins.length > 0) {
+    if (pins.includes(shown) || pins.includes(createHash("sha1").update(raw).digest("hex"))) return;
+    throw untrusted(trust, "its certificate is not the pinned one", shown);
+  }
+  // Names come first: a certificate that is for another host is not worth pinning.
+  const why = whyNotNamed(host, certificate) ?? whyNotValid(certificate) ?? whyNotVouchedFor(socket);
+  if (why !== undefined) throw untrusted(trust, `its certificate is not trusted (${why})`, shown);
+}
+
+/** The certificate's SHA-256 in hex; undefined when the server shows none. */
+export function fingerprintOf(socket: tls.TLSSocket): string | undefined {
+  const raw = socket.getPeerCertificate()?.raw;
+  return raw === undefined ? undefined : createHash("sha256").update(raw).digest("hex");
+}
+
+/** The common name of a subject is no name of a host (RFC 9525, section 2). */
+function whyNotNamed(host: string, certificate: tls.PeerCertificate): string | undefined {
+  const names = certificate.subjectaltname;
+  const nameless = { ...certificate, subject: {} } as tls.PeerCertificate;
+  if (names !== undefined && names !== "" && tls.checkServerIdentity(host, nameless) === undefined) return undefined;
+  const named = names === undefined || names === "" ? "it names no host" : `it names ${printable(names).slice(0, 200)}`;
+  return `it is not for "${host}": ${named}`;
+}
+
+function whyNotValid({ valid_from: from, valid_to: to }: tls.PeerCertificate): string | undefined {
+  if (Date.parse(to) < Date.now()) return `it expired on ${dayOf(to)}`;
+  return Date.parse(from) > Date.now() ? `it is not valid before ${dayOf(from)}` : undefined;
+}
+
+function dayOf(time: string): string {
+  return new Date(time).toISOString().slice(0, 10);
+}
+
+function whyNotVouchedFor({ authorized, authorizationError: error }: tls.TLSSocket): string | undefined {
+  if (authorized) return undefined;
+  return /SELF_SIGNED/.test(String(error))
+    ? "it is self-signed"
+    : `no authority of this machine vouches for it, ${error}`;
+}
+
+function untrusted({ host, pins }: TlsTrust, why: string, shown?: string): SyncError {
+  const how = shown === undefined || pins === undefined
+    ? ""
+    : `; if it is right, add -TlsHostCertificateFingerprint ${shown}`;
+  return new SyncError("hostKey", `Cannot trust "${host}": ${why}${how}`, { operation: "connect" });
+}
+
+const SHA1_DIGITS = 40;
+const SHA256_DIGITS = 64;
+
+function parsePin(text: string): string {
+  const bare = text.replace(/^sha-?(?:1|256)(?: fingerprint)?[:= -]/i, "");
+  const hex = bare.replace(/[: -]/g, "").toLowerCase();
+  const isHex = /^[0-9a-f]{2}(?:[: -]?[0-9a-f]{2})*$/i.test(bare);
+  if (isHex && (hex.length === SHA256_DIGITS || hex.length === SHA1_DIGITS)) return hex;
+  if (/^[A-Za-z0-9+/_-]{43}=?$/.test(bare)) return Buffer.from(bare, "base64url").toString("hex");
+  throw badInput(
+    `"${
+      printable(text)
+    }" is no certificate fingerprint: write -TlsHostCertificateFingerprint with the 64 hex digits that openssl x509 -noout -fingerprint -sha256 shows.`,
+  );
+}

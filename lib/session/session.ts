@@ -1,0 +1,94 @@
+import { randomBytes } from "node:crypto";
+import type { Address, Backend, Call, Protocol, Target } from "../core/backend.ts";
+import { stack } from "../backends/layers/stack.ts";
+import { findProtocol, protocols } from "../backends/mod.ts";
+import { badInput } from "../core/errors.ts";
+
+/** How to reach a server: plain data without any secret. `options` are keyed by ProtocolOption.name, durations in ms. */
+export interface Reach {
+  readonly address: Address;
+  readonly options: Readonly<Record<string, string>>;
+}
+
+/** What opening a session may ask of the world; see Target. */
+export type SessionWorld = Pick<Target, "secret" | "ask" | "conceal" | "warn" | "env" | "readOnly">;
+
+/** What travels to another process: how to reach the server, who answered, and the secrets this login took. */
+export interface SessionPassport {
+  readonly reach: Reach;
+  readonly peer: string | undefined;
+  readonly secrets: ReadonlyMap<string, string>;
+}
+
+/** A named connection that closes itself. */
+export class Session implements AsyncDisposable {
+  readonly id = randomBytes(4).toString("hex");
+  readonly label: string;
+  readonly reach: Reach;
+  /** ms for which its JSON line opens in another process. */
+  lifetime = 600_000;
+  #remote: Backend | undefined;
+  readonly #secrets: ReadonlyMap<string, string>;
+
+  constructor(remote: Backend, reach: Reach, secrets: ReadonlyMap<string, string>) {
+    this.#remote = remote;
+    this.label = remote.label;
+    this.reach = reach;
+    this.#secrets = secrets;
+  }
+
+  get opened(): boolean {
+    return this.#remote !== undefined;
+  }
+
+  /** The backend, rooted at the address's path or else the login folder; throws badInput once the session is closed. */
+  get remote(): Backend {
+    if (this.#remote === undefined) {
+      throw badInput(`The session ${this.label} is closed; open it again with New-Session.`);
+    }
+    return this.#remote;
+  }
+
+  /** Did the address name a folder, or a bucket, which is one? Then it is where relative remote paths start and the default of -RemotePath. */
+  get hasPath(): boolean {
+    const { scheme, path } = this.reach.address;
+    return path !== "" || findProtocol(scheme)?.buckets === true;
+  }
+
+  passport(): SessionPassport {
+    return { reach: this.reach, peer: this.remote.peer, secrets: this.#secrets };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const remote = this.#remote;
+    this.#remote = undefined;
+    await remote?.[Symbol.asyncDispose]();
+  }
+}
+
+/** Connects, checks who answers, logs in. Rejects with connection, timeout, auth, hostKey or badInput; nothing stays open then. */
+export async function openSession(reach: Reach, world: SessionWorld, call: Call): Promise<Session> {
+  const open = await protocolOf(reach.address.scheme).load();
+  const used = new Map<string, string>();
+  const target: Target = {
+    ...world,
+    address: reach.address,
+    options: reach.options,
+    async secret(name) {
+      const value = await world.secret(name);
+      if (value !== undefined) used.set(name, value);
+      return value;
+    },
+    keep: (name, value) => void used.set(name, value),
+  };
+  const backend = await open(target, call);
+  return new Session(stack(backend), reach, used);
+}
+
+/** The row of a scheme; throws badInput for an unknown one. */
+export function protocolOf(scheme: string): Protocol {
+  const protocol = findProtocol(scheme);
+  if (protocol !== undefined) return protocol;
+  const known = protocols.flatMap((row) => row.schemes).map((name) => `${name}:`);
+  throw badInput(`The scheme "${scheme}:" is not known; known are ${known.join(", ")}.`);
+}

@@ -1,0 +1,241 @@
+import { Buffer } from "node:buffer";
+import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
+import type { Address } from "../core/backend.ts";
+import { badInput, SyncError } from "../core/errors.ts";
+import type { Reach, SessionPassport } from "./session.ts";
+
+/**
+ * A session between two processes of one user on one machine, as one JSON object. Everything but `Secret` is readable and, with it,
+ * authenticated by `Seal`; `Secret` is there only if the login takes one, and is encrypted. Times are ISO 8601 in UTC.
+ */
+export interface Ticket {
+  readonly Type: "Session";
+  readonly Version: 1;
+  readonly Address: {
+    readonly Scheme: string;
+    readonly UserName: string | null;
+    readonly HostName: string;
+    readonly PortNumber: number | null;
+    readonly Path: string;
+    readonly Pins: readonly string[];
+  };
+  readonly Options: Readonly<Record<string, string>>;
+  readonly HostKey: string | null;
+  readonly Created: string;
+  readonly Expires: string;
+  readonly Secret?: string;
+  readonly Seal: string;
+}
+
+/** What a ticket opens to. `reach` pins the host key that the first process verified. */
+export interface OpenedTicket {
+  readonly reach: Reach;
+  readonly peer: string | undefined;
+  /** A secret by its name; undefined when the ticket carries none. */
+  secret(name: string): Promise<string | undefined>;
+}
+
+/** Seals a session under the key of this user on this machine (32 bytes). `now` in ms since the epoch, `lifetime` in ms. */
+export function sealTicket(
+  passport: SessionPassport,
+  key: Uint8Array,
+  options: { readonly now: number; readonly lifetime: number },
+): Ticket {
+  const { reach, peer, secrets } = passport;
+  const open = {
+    Type: "Session",
+    Version: 1,
+    Address: toAddressFields(reach.address),
+    Options: { ...reach.options },
+    HostKey: peer ?? null,
+    Created: new Date(options.now).toISOString(),
+    Expires: new Date(options.now + options.lifetime).toISOString(),
+  } as const;
+  const nonce = randomBytes(NONCE_BYTES);
+  const cipher = createCipheriv("aes-256-gcm", key, nonce);
+  cipher.setAAD(associated(open));
+  const hidden = Buffer.concat([cipher.update(packed(secrets)), cipher.final()]);
+  const seal = Buffer.concat([nonce, cipher.getAuthTag()]).toString("base64");
+  return { ...open, ...(secrets.size === 0 ? {} : { Secret: hidden.toString("base64") }), Seal: seal };
+}
+
+/**
+ * Opens what sealTicket made; `now` in ms since the epoch. Throws badInput for what is no ticket, auth for one that was changed, was
+ * sealed by another user or on another machine, or has expired.
+ */
+export function openTicket(value: unknown, key: Uint8Array, options: { readonly now: number }): OpenedTicket {
+  const ticket = toTicket(value);
+  const secrets = unpacked(unsealed(ticket, key));
+  const late = options.now - Date.parse(ticket.Expires);
+  if (!(late < 0)) throw expired(ticket, late);
+  const peer = ticket.HostKey ?? undefined;
+  const address = toAddress(ticket.Address);
+  const reach = peer === undefined
+    ? { address, options: ticket.Options }
+    : { address: { ...address, pins: [peer] }, options: withoutPolicy(ticket.Options) };
+  return { reach, peer, secret: (name) => Promise.resolve(secrets.get(name)) };
+}
+
+/** Where a ticket leads, before it is opened. Throws badInput for what is no ticket. */
+export function ticketAddress(value: unknown): Address {
+  return toAddress(toTicket(value).Address);
+}
+
+// NIST SP 800-38D: a nonce of 96 bits, a tag of 128.
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+/** The hidden part is filled up to a multiple of this, so that its length does not tell the password's. */
+const FILL_BYTES = 256;
+
+function toAddressFields(address: Address): Ticket["Address"] {
+  return {
+    Scheme: address.scheme,
+    UserName: address.user ?? null,
+    HostName: address.host,
+    PortNumber: address.port ?? null,
+    Path: address.path,
+    Pins: [...address.pins],
+  };
+}
+
+function toAddress(fields: Ticket["Address"]): Address {
+  return {
+    scheme: fields.Scheme,
+    host: fields.HostName,
+    path: fields.Path,
+    pins: fields.Pins,
+    ...(fields.UserName === null ? {} : { user: fields.UserName }),
+    ...(fields.PortNumber === null ? {} : { port: fields.PortNumber }),
+  };
+}
+
+/** Once a key is pinned, what to do with an unknown one means nothing, and beside a pin it would be refused. */
+function withoutPolicy(options: Ticket["Options"]): Ticket["Options"] {
+  const isPolicy = (name: string) => name === "SshHostKeyPolicy" || name.startsWith("GiveUpSecurity");
+  return Object.fromEntries(Object.entries(options).filter(([name]) => !isPolicy(name)));
+}
+
+/** Every readable field, in an order that does not depend on how the object was written. */
+function associated(ticket: Omit<Ticket, "Secret" | "Seal">): Uint8Array {
+  const { Version, Address: a, Options, HostKey, Created, Expires } = ticket;
+  const address = [a.Scheme, a.UserName, a.HostName, a.PortNumber, a.Path, a.Pins];
+  const options = Object.entries(Options).sort(([x], [y]) => (x < y ? -1 : 1));
+  return Buffer.from(JSON.stringify(["Tandem session", Version, address, options, HostKey, Created, Expires]));
+}
+
+function packed(secrets: ReadonlyMap<string, string>): Uint8Array {
+  if (secrets.size === 0) return new Uint8Array();
+  const json = Buffer.from(JSON.stringify([...secrets]));
+  const size = Math.ceil(json.length / FILL_BYTES) * FILL_BYTES;
+  return Buffer.concat([json, Buffer.alloc(size - json.length, " ")]);
+}
+
+function unpacked(bytes: Uint8Array): ReadonlyMap<string, string> {
+  if (bytes.length === 0) return new Map();
+  return new Map(JSON.parse(Buffer.from(bytes).toString()) as [string, string][]);
+}
+
+function unsealed(ticket: Ticket, key: Uint8Array): Uint8Array {
+  const seal = Buffer.from(ticket.Seal, "base64");
+  if (seal.length !== NONCE_BYTES + TAG_BYTES) throw malformed("Seal");
+  const decipher = createDecipheriv("aes-256-gcm", key, seal.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES });
+  decipher.setAAD(associated(ticket));
+  decipher.setAuthTag(seal.subarray(NONCE_BYTES));
+  try {
+    return Buffer.concat([decipher.update(Buffer.from(ticket.Secret ?? "", "base64")), decipher.final()]);
+  } catch (cause) {
+    throw new SyncError(
+      "auth",
+      "The session in the input cannot be opened: it was changed on the way, or made by another user or on another machine; " +
+        "make it here with New-Session.",
+      { operation: "open the session", id: "SessionNotSealedHere", cause },
+    );
+  }
+}
+
+function expired(ticket: Ticket, late: number): SyncError {
+  const age = Math.round((Date.parse(ticket.Expires) - Date.parse(ticket.Created) + late) / 1000);
+  const made = age < 120 ? `${age} seconds` : `${Math.round(age / 60)} minutes`;
+  return new SyncError(
+    "auth",
+    `The session in the input was made ${made} ago and has expired; make it anew, or let it live longer with ` +
+      "New-Session -SessionLifetime 1h.",
+    { operation: "open the session", id: "SessionExpired" },
+  );
+}
+
+function toTicket(value: unknown): Ticket {
+  const fields = record(value, "Type");
+  if (fields["Type"] !== "Session") throw malformed("Type");
+  if (fields["Version"] !== 1) throw badInput("The session in the input was made by another version of Tandem.");
+  const address = record(fields["Address"], "Address");
+  const port = address["PortNumber"];
+  if (port !== null && !isPort(port)) throw malformed("PortNumber");
+  const options = Object.entries(record(fields["Options"], "Options"));
+  const pins = address["Pins"];
+  if (!Array.isArray(pins)) throw malformed("Pins");
+  return {
+    Type: "Session",
+    Version: 1,
+    Address: {
+      Scheme: clean(address, "Scheme", NO_SCHEME),
+      UserName: address["UserName"] === null ? null : text(address, "UserName"),
+      HostName: clean(address, "HostName", NO_HOST),
+      PortNumber: port,
+      Path: clean(address, "Path", CONTROL),
+      Pins: pins.map((pin) => string(pin, "Pins")),
+    },
+    Options: Object.fromEntries(options.map(([name, option]) => [name, string(option, name)])),
+    HostKey: fields["HostKey"] === null ? null : text(fields, "HostKey"),
+    Created: time(fields, "Created"),
+    Expires: time(fields, "Expires"),
+    Seal: text(fields, "Seal"),
+    ...(fields["Secret"] === undefined ? {} : { Secret: text(fields, "Secret") }),
+  };
+}
+
+// deno-lint-ignore no-control-regex
+const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
+const NO_SCHEME = /[^a-z0-9+.-]/;
+// deno-lint-ignore no-control-regex
+const NO_HOST = /[\u0000-\u001f\u007f-\u009f/\\]/;
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function record(value: unknown, name: string): Fields {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw malformed(name);
+  return value as Fields;
+}
+
+function text(fields: Fields, name: string): string {
+  return string(fields[name], name);
+}
+
+function string(value: unknown, name: string): string {
+  if (typeof value !== "string") throw malformed(name);
+  return value;
+}
+
+/** A text that is used before the seal is looked at, for a folder's name or a message; `bad`: nothing of it may be there. */
+function clean(fields: Fields, name: string, bad: RegExp): string {
+  const value = text(fields, name);
+  if (bad.test(value)) throw malformed(name);
+  return value;
+}
+
+function time(fields: Fields, name: string): string {
+  const value = text(fields, name);
+  if (Number.isNaN(Date.parse(value))) throw malformed(name);
+  return value;
+}
+
+function isPort(value: unknown): value is number {
+  return Number.isInteger(value) && Number(value) > 0 && Number(value) < 65_536;
+}
+
+function malformed(name: string): SyncError {
+  return badInput(
+    `The session in the input is damaged at "${name}": make it with New-Session.`,
+    "CannotConvertArgument",
+  );
+}

@@ -1,0 +1,246 @@
+import { Buffer } from "node:buffer";
+import { createHash, createHmac, randomBytes } from "node:crypto";
+import { posix, win32 } from "node:path";
+import { homeOfAccount } from "../machine/account.ts";
+import { badInput, SyncError, toSyncError } from "../core/errors.ts";
+import { codeOf, guardOwn, guardWayTo, makeOwnFolder, probeFolder, readOwnText } from "../machine/own_files.ts";
+
+/** What the state folder's place depends on. `home` is asked when the environment names none. */
+export interface StateOptions {
+  env(name: string): string | undefined;
+  readonly os?: string;
+  home?(): string | undefined;
+  /** What the operating system calls this machine; keeps machines apart that share a home folder. */
+  machine?(): Promise<string | undefined>;
+  /** Nothing is written: what does not exist yet is made up, and forgotten. */
+  readonly readOnly?: boolean;
+}
+
+/** The folder in which Tandem keeps what it has to remember, its user's own (0700; files 0600). */
+export interface State {
+  readonly folder: string;
+  /** Names this machine, by chance, for as long as the folder lives; another machine that shares the folder has another one. */
+  machineId(): Promise<string>;
+  /** 32 bytes that only this user on this machine has. Rejects with kind refused when others can read the file. */
+  sealingKey(): Promise<Uint8Array>;
+  /** 32 bytes for one purpose, derived from the sealing key: one purpose's key tells nothing of another's. Rejects as sealingKey() does. */
+  derivedKey(purpose: string): Promise<Uint8Array>;
+  /** Rejects with badInput of id noStateFolder where nothing can be written in the folder: it is read-only, or its disk is full. */
+  mustBeWritable(): Promise<void>;
+}
+
+/** The error id where no state folder can be had; kind badInput. */
+export const noStateFolder = "NoStateFolder";
+
+/**
+ * Finds the state folder and makes it. Rejects with badInput of id noStateFolder where there can be none, so that a caller may go on
+ * without, or say what to do instead; with refused of id foreignState where another user could have put there what is read.
+ */
+export async function openState(options: StateOptions): Promise<State> {
+  const folder = stateFolder({ os: Deno.build.os, home: homeOfAccount, ...options });
+  const readOnly = options.readOnly ?? false;
+  await doing(folder, async () => {
+    await guardWayTo(folder);
+    await (readOnly ? guardOwn(folder, "folder") : makeOwnFolder(folder));
+  });
+  const suffix = suffixOf(await (options.machine ?? nameOfMachine)());
+  const sealingKey = async () =>
+    new Uint8Array(await remembered(`${folder}/sealing-key${suffix}`, { bytes: 32, readOnly }));
+  return {
+    folder,
+    machineId: async () => (await remembered(`${folder}/machine-id${suffix}`, { bytes: 16, readOnly })).toString("hex"),
+    sealingKey,
+    derivedKey: async (purpose) => derive(await sealingKey(), purpose),
+    mustBeWritable: () => doing(folder, () => probeFolder(folder)),
+  };
+}
+
+/** Where the state folder lies on an operating system (Deno.build.os). TANDEM_STATE decides alone. Throws badInput of id noStateFolder. */
+export function stateFolder(options: StateOptions & { readonly os: string }): string {
+  const { os, env } = options;
+  const path = os === "windows" ? win32 : posix;
+  const given = env("TANDEM_STATE");
+  if (given) {
+    if (path.isAbsolute(given)) return path.resolve(given);
+    throw badInput(`TANDEM_STATE is "${given}", which is no full path: write it from the root on.`, noStateFolder);
+  }
+  if (os === "windows") {
+    const data = env("LOCALAPPDATA");
+    if (data && path.isAbsolute(data)) return path.join(data, "Tandem");
+  }
+  const stateHome = env("XDG_STATE_HOME");
+  // The XDG Base Directory Specification: relative paths are to be ignored.
+  if (os !== "windows" && os !== "darwin" && stateHome && path.isAbsolute(stateHome)) {
+    return path.join(stateHome, "tandem");
+  }
+  const known = env(os === "windows" ? "USERPROFILE" : "HOME");
+  const home = known && path.isAbsolute(known) ? known : options.home?.();
+  if (!home || !path.isAbsolute(home)) {
+    throw badInput("This user has no home folder to keep state in: set TANDEM_STATE to a folder.", noStateFolder);
+  }
+  if (os === "windows") return path.join(home, "AppData", "Local", "Tandem");
+  if (os === "darwin") return path.join(home, "Library", "Application Support", "Tandem");
+  return path.join(home, ".local", "state", "tandem");
+}
+
+/** The first line of a file that holds a secret (a pipe too), at most 64 KiB. Throws badInput when there is none; never shows it. */
+export async function readSecretFile(path: string): Promise<string> {
+  try {
+    using file = await Deno.open(path);
+    const bytes = await headOf(file, 64 * 1024);
+    const [line = ""] = new TextDecoder("utf-8", { fatal: true }).decode(bytes).split(/\r?\n/, 1);
+    if (line !== "") return line;
+  } catch (cause) {
+    throw badSecretFile(path, cause instanceof TypeError ? "it is no UTF-8 text" : reasonOf(cause));
+  }
+  throw badSecretFile(path, "its first line is empty");
+}
+
+const ATTEMPTS = 50;
+const ATTEMPT_MS = 20;
+
+/** What is done in the state folder: that it cannot be done means that there is none; a refusal stays one. */
+async function doing(folder: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (cause) {
+    throw cause instanceof SyncError ? cause : unusable(folder, cause);
+  }
+}
+
+/** The bytes a file holds as hex digits; made by chance when the file is not there yet. Of several that make it at once, one wins. */
+async function remembered(
+  path: string,
+  about: { readonly bytes: number; readonly readOnly: boolean },
+): Promise<Buffer> {
+  const known = await readOwn(path, about.bytes);
+  if (known !== undefined) return known;
+  const fresh = randomBytes(about.bytes);
+  if (about.readOnly || await putNew(path, `${fresh.toString("hex")}\n`)) return fresh;
+  const theirs = await readOwn(path, about.bytes);
+  if (theirs === undefined) throw damaged(path);
+  return theirs;
+}
+
+function derive(key: Uint8Array, purpose: string): Uint8Array {
+  return new Uint8Array(createHmac("sha256", key).update(`Tandem ${purpose}`).digest());
+}
+
+async function readOwn(path: string, bytes: number): Promise<Buffer | undefined> {
+  for (let attempt = 0;; attempt++) {
+    const text = await readGuarded(path, bytes * 2 + 2);
+    if (text === undefined) return undefined;
+    if (/^[0-9a-f]*$/.test(text) && text.length === bytes * 2) return Buffer.from(text, "hex");
+    // Where the disk knows no links, another process may be writing it this very moment.
+    if (text.length >= bytes * 2 || attempt === ATTEMPTS) throw damaged(path);
+    await new Promise((resolve) => setTimeout(resolve, ATTEMPT_MS));
+  }
+}
+
+async function readGuarded(path: string, limit: number): Promise<string | undefined> {
+  try {
+    return (await readOwnText(path, { limit, isSecret: true }))?.trimEnd();
+  } catch (cause) {
+    throw cause instanceof SyncError ? cause : unusable(path, cause);
+  }
+}
+
+/** False when the file was there already. It appears whole or not at all: written beside, then linked. */
+async function putNew(path: string, text: string): Promise<boolean> {
+  const beside = `${path}.${randomBytes(6).toString("hex")}`;
+  try {
+    await writeNew(beside, text);
+    if (await linked(beside, path)) return true;
+    await writeNew(path, text);
+    return true;
+  } catch (cause) {
+    if (cause instanceof Deno.errors.AlreadyExists) return false;
+    throw unusable(path, cause);
+  } finally {
+    await forget(beside);
+  }
+}
+
+/** False when it did not come about, for whatever reason: where the disk knows no second name for a file, it is written in its place, and that tells why. */
+async function linked(beside: string, path: string): Promise<boolean> {
+  return await Deno.link(beside, path).then(() => true, () => false);
+}
+
+async function writeNew(path: string, text: string): Promise<void> {
+  using file = await Deno.open(path, { write: true, createNew: true, mode: 0o600 });
+  await file.write(new TextEncoder().encode(text));
+  await file.sync();
+}
+
+async function forget(path: string): Promise<void> {
+  try {
+    await Deno.remove(path);
+  } catch (cause) {
+    if (!(cause instanceof Deno.errors.NotFound)) throw unusable(path, cause);
+  }
+}
+
+async function headOf(file: Deno.FsFile, limit: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(limit);
+  let size = 0;
+  while (size < limit) {
+    const count = await file.read(bytes.subarray(size));
+    if (count === null) break;
+    size += count;
+  }
+  return bytes.subarray(0, size);
+}
+
+/** What systemd wrote for this machine, hashed because it is not meant to be shown (machine-id(5)); undefined in most containers. */
+async function nameOfMachine(): Promise<string | undefined> {
+  if (Deno.build.os !== "linux") return undefined;
+  try {
+    return (await Deno.readTextFile("/etc/machine-id")).trim() || undefined;
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound || cause instanceof Deno.errors.PermissionDenied) return undefined;
+    throw toSyncError(cause, "read /etc/machine-id");
+  }
+}
+
+function suffixOf(machine: string | undefined): string {
+  if (machine === undefined) return "";
+  return `-${createHash("sha256").update(`Tandem ${machine}`).digest("hex").slice(0, 12)}`;
+}
+
+function unusable(path: string, cause: unknown): SyncError {
+  const message = `Cannot keep state in "${path}": ${reasonOf(cause)}; set TANDEM_STATE to a folder you may write to.`;
+  return new SyncError("badInput", message, { operation: "open the state folder", id: noStateFolder, cause });
+}
+
+function damaged(path: string): SyncError {
+  return refused(`"${path}" is damaged: remove it, and a new one is made.`);
+}
+
+function refused(message: string): SyncError {
+  return new SyncError("refused", message, { operation: "open the state folder" });
+}
+
+function badSecretFile(path: string, why: string): SyncError {
+  return badInput(`Cannot take a secret from the file "${path}": ${why}.`);
+}
+
+function reasonOf(cause: unknown): string {
+  switch (codeOf(cause)) {
+    case "ENOENT":
+      return "it does not exist";
+    case "EACCES":
+    case "EPERM":
+      return "access is denied";
+    case "EROFS":
+      return "the disk is read-only";
+    case "ENOSPC":
+    case "EDQUOT":
+      return "the disk is full";
+    case "ENOTDIR":
+      return "a part of the path is no folder";
+    case "EISDIR":
+      return "it is a folder";
+    default:
+      return cause instanceof Error ? cause.message : String(cause);
+  }
+}

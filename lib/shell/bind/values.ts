@@ -1,0 +1,49 @@
+import { badInput, SyncError } from "../../core/errors.ts";
+import type { Slot } from "./names.ts";
+import { cannotConvert } from "../command/param_types.ts";
+
+/**
+ * A resolved argument. `word`: of a program's arguments, split at commas by list-typed parameters only. `value`: final; `raw` is a list
+ * as it was written, for a parameter that takes one text. `later`: not known before something has run.
+ */
+export type Value =
+  | { readonly kind: "word"; readonly text: string }
+  | { readonly kind: "value"; readonly value: unknown; readonly raw?: string }
+  | { readonly kind: "later" };
+
+/** What stands for a value that is not known yet. */
+const pendingValue: object = Object.freeze({ toJSON: () => "(later)" });
+
+/** The value as the parameter's type has it; throws badInput CannotConvertArgument with the parameter's name before the reason. */
+export function convertFor(slot: Slot, value: Value): unknown {
+  const { type } = slot.param;
+  if (value.kind === "later") return pendingValue;
+  return forParam(slot.name, () => {
+    if (value.kind === "word") return type.convert(type.isList === true ? splitWord(value.text) : value.text);
+    const asText = value.raw !== undefined && type.isList !== true && type.isObject !== true;
+    return type.convert(asText ? value.raw : value.value);
+  });
+}
+
+/** Runs a conversion; what it throws begins with the parameter's name and never fills a screen. */
+export function forParam<T>(name: string, convert: () => T): T {
+  try {
+    return convert();
+  } catch (error) {
+    if (!(error instanceof SyncError) || error.kind !== "badInput") throw error;
+    const why = error.message.length > 480 ? error.message.slice(0, 479) + "…" : error.message;
+    throw badInput(`-${name}: ${why}`, error.facts.id ?? "CannotConvertArgument");
+  }
+}
+
+/** Is the word $true or $false, as a program's caller or a variable passes it on? */
+export function isTruthWord(value: Value): boolean {
+  if (value.kind === "value") return typeof value.value === "boolean";
+  return value.kind === "word" && /^:?\$(?:true|false)$/i.test(value.text);
+}
+
+function splitWord(word: string): readonly string[] {
+  const items = word.split(",").map((item) => item.trim());
+  if (items.length > 1 && items.includes("")) throw cannotConvert("a value is missing between or behind the commas");
+  return items;
+}

@@ -1,0 +1,84 @@
+import { badInput, type SyncError } from "../../core/errors.ts";
+import type { Pipeline } from "./syntax.ts";
+
+/** A text and how far it was read. `depth`: how many brackets are open. `pipelines` reads what stands in ( ), to the closing bracket. */
+export interface Cursor {
+  readonly text: string;
+  readonly pipelines: (cursor: Cursor) => readonly Pipeline[];
+  /** Where each line begins. */
+  readonly lines: readonly number[];
+  at: number;
+  depth: number;
+}
+
+/** A cursor at the beginning. */
+export function openCursor(text: string, pipelines: Cursor["pipelines"]): Cursor {
+  const lines = [0, ...Array.from(text.matchAll(/\r\n|\r|\n/g), (found) => found.index + found[0].length)];
+  return { text, pipelines, lines, at: 0, depth: 0 };
+}
+
+/** The character at the cursor, or `ahead` of it; "" behind the end. */
+export function peek(cursor: Cursor, ahead = 0): string {
+  return cursor.text.charAt(cursor.at + ahead);
+}
+
+/** Does `text` stand at the cursor? */
+export function sees(cursor: Cursor, text: string): boolean {
+  return cursor.text.startsWith(text, cursor.at);
+}
+
+/** Reads what the sticky pattern matches at the cursor; "" when it does not. */
+export function readMatch(cursor: Cursor, pattern: RegExp): string {
+  pattern.lastIndex = cursor.at;
+  const found = pattern.exec(cursor.text)?.[0] ?? "";
+  cursor.at += found.length;
+  return found;
+}
+
+/** Passes blanks, comments and continued lines (a backtick before the line's end). */
+export function skipBlanks(cursor: Cursor): void {
+  for (;;) {
+    readMatch(cursor, /[^\S\r\n]+/uy);
+    if (sees(cursor, "<#")) skipBlockComment(cursor);
+    else if (peek(cursor) === "#") readMatch(cursor, /[^\r\n]*/y);
+    else if (readMatch(cursor, /`(?:\r\n|\r|\n)/y) === "") return;
+  }
+}
+
+/** Passes blanks, comments and ends of lines; with `separators` also ";". */
+export function skipLines(cursor: Cursor, separators = false): void {
+  do skipBlanks(cursor); while (readMatch(cursor, separators ? /[\r\n;]+/y : /[\r\n]+/y) !== "");
+}
+
+/** "line 1, column 8" of the cursor or of an earlier place. */
+export function placeOf(cursor: Cursor, at = cursor.at): string {
+  const next = cursor.lines.findIndex((start) => start > at);
+  const line = next < 0 ? cursor.lines.length : next;
+  return `line ${line}, column ${at - (cursor.lines[line - 1] ?? 0) + 1}`;
+}
+
+/** The error for what stands at the cursor: where, what was expected, and what kind of thing is there; words are not shown, they may be secret. */
+export function expected(cursor: Cursor, wanted: string, at = cursor.at): SyncError {
+  const next = cursor.text.charAt(at);
+  const sign = /^[!-/:-@[-`{-~]$/.test(next) ? next : "more text";
+  const found = next === "" ? "the end" : /[\r\n]/.test(next) ? "the end of the line" : sign;
+  return badInput(`${placeOf(cursor, at)}: expected ${wanted}, found ${found}.`, "ParserError");
+}
+
+/** Runs `read` one bracket deeper; throws badInput where brackets are nested too deep to be meant. */
+export function deeper<T>(cursor: Cursor, read: () => T): T {
+  if (++cursor.depth > MAX_DEPTH) {
+    throw badInput(`${placeOf(cursor)}: brackets are nested deeper than ${MAX_DEPTH}.`, "ParserError");
+  }
+  const value = read();
+  cursor.depth--;
+  return value;
+}
+
+const MAX_DEPTH = 50;
+
+function skipBlockComment(cursor: Cursor): void {
+  const end = cursor.text.indexOf("#>", cursor.at + 2);
+  if (end < 0) throw expected({ ...cursor, at: cursor.text.length }, "#> at the end of the comment");
+  cursor.at = end + 2;
+}

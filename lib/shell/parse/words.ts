@@ -1,0 +1,50 @@
+import { badInput, type SyncError } from "../../core/errors.ts";
+import { printable } from "../../core/path.ts";
+import type { Argument, Statement } from "./syntax.ts";
+
+/**
+ * The words of a program's arguments as one command. Words are data: no quotes, variables or pipes are read in them. -Name, -Name:value,
+ * --kebab-name and --kebab=value name parameters; "--" ends them; "-", -1 and -.5 are values. Throws badInput.
+ */
+export function parseWords(argv: readonly string[]): readonly Statement[] {
+  const [name, ...words] = argv;
+  if (name === undefined || name.trim() === "") {
+    throw badInput("No command is given. Write one, such as Get-Help or Sync-Path.", "CommandNotFound");
+  }
+  const end = words.indexOf("--");
+  const named = end < 0 ? words : words.slice(0, end);
+  const rest = end < 0 ? [] : words.slice(end + 1);
+  const args = [...named.map(toArgument), ...rest.map((text): Argument => ({ kind: "value", value: word(text) }))];
+  return [{ pipeline: [{ kind: "command", name, args }] }];
+}
+
+/**
+ * A parameter's name in front of a word, and what stands behind a colon or equals sign; undefined when the word is a value. All of
+ * PowerShell's dashes count, since texts are pasted from web pages.
+ */
+export function splitName(word: string): { readonly name: string; readonly value?: string } | undefined {
+  const [, name, sign, value] = /^(?:--?|[\u2013\u2014\u2015])([a-z?][^\s:=]*)([:=]?)(.*)$/isu.exec(word) ?? [];
+  if (name === undefined || value === undefined) return undefined;
+  return sign === "" ? { name } : { name, value };
+}
+
+/** The error for -Name: with nothing behind it: a shell has swallowed $false or an unset variable. */
+export function emptyValue(name: string): SyncError {
+  const shown = printable(name.slice(0, 40));
+  return badInput(
+    `-${shown} has a colon or = behind it, but no value. Write the value right there, in quotes where it begins with $: '-${shown}:$false'.`,
+    "MissingArgument",
+  );
+}
+
+function toArgument(text: string): Argument {
+  const named = splitName(text);
+  if (named === undefined) return { kind: "value", value: word(text) };
+  if (named.value === undefined) return { kind: "named", name: named.name };
+  if (named.value === "") throw emptyValue(named.name);
+  return { kind: "named", name: named.name, value: word(named.value) };
+}
+
+function word(text: string): { readonly kind: "word"; readonly text: string } {
+  return { kind: "word", text };
+}

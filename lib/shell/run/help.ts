@@ -1,0 +1,117 @@
+import { commonParams } from "../bind/names.ts";
+import type { Command, Param } from "../command/command.ts";
+
+/** How wide the text may be, in characters; 80 by default, never below 40. */
+export interface HelpOptions {
+  readonly width?: number;
+}
+
+/** Get-Help's text of a command, made from its parameter table: plain text without colours, lines at most `width` long. */
+export function helpText(command: Command, options: HelpOptions = {}): string {
+  const width = Math.max(40, options.width ?? 80);
+  const aliases = command.aliases?.map((alias) => alias.name) ?? [];
+  const shown = Object.entries(command.params).filter(([, param]) => param.hidden !== true).sort(byPosition);
+  const sections = [
+    ["NAME", [command.name]],
+    ["SYNOPSIS", [command.summary]],
+    ["SYNTAX", [syntaxOf(command.name, shown)]],
+    ["ALIASES", aliases.length === 0 ? [] : [aliases.join(", ")]],
+    ["DESCRIPTION", command.notes ?? []],
+  ] as const;
+  const parts = sections.filter(([, lines]) => lines.length > 0)
+    .map(([title, lines]) =>
+      `${title}\n${lines.map((line) => wrap(line, { width, indent: 4, hanging: 8 })).join("\n")}`
+    );
+  const params = shown.map(([name, param]) => describe(name, param, width));
+  const common = Object.keys(commonParams).map((name) => `-${name}`).join(", ");
+  const every = wrap(`Every command also takes ${common}.`, { width, indent: 4, hanging: 4 });
+  parts.push(`PARAMETERS\n${[...params, every].join("\n\n")}`);
+  const examples = command.examples ?? [];
+  if (examples.length > 0) parts.push(`EXAMPLES\n${examples.map((example) => indent(example, 4)).join("\n")}`);
+  return parts.join("\n\n") + "\n";
+}
+
+/** Get-Command's text: one line a command, its name and what it does. */
+export function commandList(commands: readonly Command[], options: HelpOptions = {}): string {
+  const width = Math.max(40, options.width ?? 80);
+  const sorted = [...commands].sort((a, b) => (a.name < b.name ? -1 : 1));
+  const column = Math.max(0, ...sorted.map((command) => command.name.length)) + 2;
+  return sorted.map((command) => {
+    const line = command.name.padEnd(column) + command.summary;
+    return wrap(line, { width, indent: 0, hanging: Math.min(column, width - 20) });
+  }).join("\n") + "\n";
+}
+
+type Row = readonly [string, Param<unknown>];
+
+function byPosition([, a]: Row, [, b]: Row): number {
+  return rank(a) - rank(b);
+}
+
+function rank(param: Param<unknown>): number {
+  return param.position ?? (param.mandatory === true ? 100 : 200);
+}
+
+function syntaxOf(name: string, rows: readonly Row[]): string {
+  const words = rows.map(([param, { type, position, mandatory }]) => {
+    const flag = position === undefined ? `-${param}` : `[-${param}]`;
+    const value = type.isSwitch === true ? flag : `${flag} <${type.name.length > 40 ? "value" : type.name}>`;
+    return mandatory === true ? value : `[${value}]`;
+  });
+  return [name, ...words, "[common parameters]"].join(" ");
+}
+
+function describe(name: string, param: Param<unknown>, width: number): string {
+  const value = param.type.isSwitch === true ? "" : ` <${param.type.values === undefined ? param.type.name : "value"}>`;
+  const facts = [
+    ...(param.mandatory === true ? ["needed"] : []),
+    ...(param.position === undefined ? [] : [`position ${param.position}`]),
+    ...(param.type.isList === true ? ["several with commas"] : []),
+    ...(param.exact === true ? ["written in full"] : []),
+    ...(param.fromPipe === undefined ? [] : [param.fromPipe === "value" ? "from the pipe" : "from the pipe by name"]),
+    ...(param.aliases === undefined ? [] : [`also ${param.aliases.map((alias) => `-${alias}`).join(", ")}`]),
+    ...(fallbackOf(param) === undefined ? [] : [`default ${fallbackOf(param)}`]),
+  ];
+  const values = param.type.values === undefined ? [] : [`Values: ${param.type.values.join(", ")}.`];
+  const lines = [param.help, ...values, ...(facts.length === 0 ? [] : [`(${facts.join("; ")})`])];
+  const head = wrap(`-${name}${value}`, { width, indent: 4, hanging: 8 });
+  return [head, ...lines.map((line) => wrap(line, { width, indent: 8, hanging: 8 }))].join("\n");
+}
+
+/** A default worth telling: no secret, and not the "off" of a switch. */
+function fallbackOf({ fallback, type }: Param<unknown>): string | undefined {
+  if (fallback === undefined || type.isSecret === true || fallback === false) return undefined;
+  if (typeof fallback === "string" || typeof fallback === "boolean") return String(fallback);
+  if (type.name === "duration" && typeof fallback === "number") {
+    return fallback % 1000 === 0 ? `${fallback / 1000}s` : `${fallback}ms`;
+  }
+  if (typeof fallback === "number") return String(fallback);
+  return Array.isArray(fallback) && fallback.every((one) => typeof one === "string") ? fallback.join(",") : undefined;
+}
+
+interface Wrapping {
+  readonly width: number;
+  readonly indent: number;
+  readonly hanging: number;
+}
+
+/** Breaks a line at blanks; a word longer than the line stays whole. */
+function wrap(text: string, { width, indent: first, hanging }: Wrapping): string {
+  const lines: string[] = [];
+  let line = " ".repeat(first) + (/^\S+ {2,}/.exec(text)?.[0] ?? "");
+  let isEmpty = line.trim() === "";
+  for (const word of text.slice(line.length - first).split(/\s+/).filter((one) => one !== "")) {
+    if (!isEmpty && line.length + 1 + word.length > width) {
+      lines.push(line.trimEnd());
+      line = " ".repeat(hanging);
+      isEmpty = true;
+    }
+    line += isEmpty || line.endsWith(" ") ? word : ` ${word}`;
+    isEmpty = false;
+  }
+  return [...lines, line.trimEnd()].join("\n");
+}
+
+function indent(text: string, by: number): string {
+  return text.split("\n").map((line) => " ".repeat(by) + line).join("\n");
+}

@@ -1,0 +1,161 @@
+import { badInput, SyncError, toSyncError } from "../../core/errors.ts";
+import { bindOptions } from "../bind/binder.ts";
+import type { Command, Common, Host, Options, Params } from "../command/command.ts";
+
+/** One step of pipe(). What it opens it puts on the stack. `check` throws badInput for wrong options, before anything runs. */
+export interface Step<In, Out> {
+  (input: In, stack: AsyncDisposableStack): Promise<Out> | Out;
+  readonly check?: () => void;
+}
+
+/** Something not yet opened: a step for pipe(), or awaited by itself (then the caller closes what it gets). Nothing is connected before. */
+export type Opening<T> = Step<void, T> & PromiseLike<T>;
+
+/** What programs may give to any command beside its own options. */
+export interface CommonOptions {
+  readonly whatIf?: boolean;
+  readonly verbose?: boolean;
+  readonly quiet?: boolean;
+  readonly errorAction?: "Continue" | "Stop";
+}
+
+/** Makes the world that a command's step sees. */
+export type MakeHost = (common: Common, stack: AsyncDisposableStack) => Host;
+
+type AnyStep = Step<never, unknown>;
+
+/**
+ * Runs steps in order, each with what the one before gave. Every step's options are checked before the first runs. Whatever happens,
+ * all that the steps opened is closed, last opened first, before the promise settles.
+ */
+export function pipe<A>(first: Step<void, A>): Promise<A>;
+export function pipe<A, B>(first: Step<void, A>, second: Step<A, B>): Promise<B>;
+export function pipe<A, B, C>(first: Step<void, A>, second: Step<A, B>, third: Step<B, C>): Promise<C>;
+export function pipe<A, B, C, D>(a: Step<void, A>, b: Step<A, B>, c: Step<B, C>, d: Step<C, D>): Promise<D>;
+export function pipe<A, B, C, D, E>(
+  a: Step<void, A>,
+  b: Step<A, B>,
+  c: Step<B, C>,
+  d: Step<C, D>,
+  e: Step<D, E>,
+): Promise<E>;
+export function pipe<A, B, C, D, E, F>(
+  a: Step<void, A>,
+  b: Step<A, B>,
+  c: Step<B, C>,
+  d: Step<C, D>,
+  e: Step<D, E>,
+  f: Step<E, F>,
+): Promise<F>;
+export async function pipe(...steps: readonly AnyStep[]): Promise<unknown> {
+  for (const step of steps) step.check?.();
+  return await withStack(async (stack) => {
+    let value: unknown;
+    for (const step of steps) value = await (step as Step<unknown, unknown>)(value, stack);
+    return value;
+  });
+}
+
+/** Runs `body` with a stack and closes it, whatever happens. The body's error counts for more than one from closing, which is kept as its cause. */
+export async function withStack<T>(body: (stack: AsyncDisposableStack) => Promise<T>): Promise<T> {
+  const stack = new AsyncDisposableStack();
+  let result: T;
+  try {
+    result = await body(stack);
+  } catch (error) {
+    throw await closeAfter(stack, error);
+  }
+  await closeStack(stack);
+  return result;
+}
+
+/** Closes the stack; what that throws is a SyncError. */
+export async function closeStack(stack: AsyncDisposableStack): Promise<void> {
+  try {
+    await stack.disposeAsync();
+  } catch (error) {
+    throw toSyncError(innermost(error), "close what was opened");
+  }
+}
+
+/** Closes the stack after `error` and gives the error to throw: that one, with the trouble of closing as its cause. */
+export async function closeAfter(stack: AsyncDisposableStack, error: unknown): Promise<unknown> {
+  try {
+    await stack.disposeAsync();
+    return error;
+  } catch (closing) {
+    const first = toSyncError(error, "run the pipeline");
+    return new SyncError(first.kind, first.message, { ...first.facts, cause: new SuppressedError(closing, error) });
+  }
+}
+
+/** A command's step for programs that gives the one object the command gives (wrong usage where it gives none or several). */
+export function asStep<P extends Params, Out>(
+  command: Command<P, Out>,
+  makeHost: MakeHost,
+): (options?: Options<P> & CommonOptions) => Step<unknown, Out> {
+  const listStep = asListStep(command, makeHost);
+  return (options) => {
+    const step = listStep(options);
+    const run = async (input: unknown, stack: AsyncDisposableStack) => {
+      const [only, ...more] = await step(input, stack);
+      if (only !== undefined && more.length === 0) return only;
+      const count = only === undefined ? "nothing" : `${more.length + 1} objects`;
+      throw badInput(`${command.name} gave ${count} where one object was expected; give it exactly one input.`);
+    };
+    return Object.assign(run, { check: () => step.check?.() });
+  };
+}
+
+/** A command's step for programs that gives a list of all objects the command gives. A list as input counts as its items. */
+export function asListStep<P extends Params, Out>(
+  command: Command<P, Out>,
+  makeHost: MakeHost,
+): (options?: Options<P> & CommonOptions) => Step<unknown, readonly Out[]> {
+  return (options = {}) => {
+    const run = async (input: unknown, stack: AsyncDisposableStack) => {
+      const binding = bindOptions(command, options, { piped: input !== undefined });
+      const outputs: Out[] = [];
+      const each = binding.each(input === undefined ? undefined : items(input));
+      const host = makeHost(binding.common, stack);
+      try {
+        for await (const output of command.run(each, host)) outputs.push(output);
+      } catch (error) {
+        throw error instanceof SyncError ? host.redactor.error(error) : error;
+      }
+      return outputs;
+    };
+    const check = () => bindOptions(command, options, { piped: true }).check();
+    return Object.assign(run, { check });
+  };
+}
+
+/** Makes an Opening of a function that opens something and puts it on the stack it is given. Awaited several times, it opens once. */
+export function opening<T>(
+  open: (stack: AsyncDisposableStack) => Promise<T>,
+  check: () => void = () => {},
+): Opening<T> {
+  let opened: Promise<T> | undefined;
+  const alone = async () => {
+    check();
+    const stack = new AsyncDisposableStack();
+    try {
+      return await open(stack);
+    } catch (error) {
+      throw await closeAfter(stack, error);
+    }
+  };
+  const step = (_: void, stack: AsyncDisposableStack) => open(stack);
+  const then: PromiseLike<T>["then"] = (done, failed) => (opened ??= alone()).then(done, failed);
+  return Object.assign(step, { check, then });
+}
+
+async function* items(input: unknown): AsyncGenerator<unknown> {
+  if (Array.isArray(input)) yield* input;
+  else yield input;
+}
+
+/** Of several errors thrown while closing, the first that was thrown. */
+function innermost(error: unknown): unknown {
+  return error instanceof SuppressedError ? innermost(error.suppressed) : error;
+}

@@ -1,0 +1,173 @@
+import { badInput } from "../../core/errors.ts";
+import type { Given, Value } from "../bind/binder.ts";
+import type { Argument, Expression, Pipeline } from "../parse/syntax.ts";
+import { listed, nearest, quoted } from "../command/suggest.ts";
+
+/** What expressions are resolved with. `run` gives all that a pipeline in brackets gives; undefined: not known before something has run. */
+export interface Scope {
+  variable(name: string): Value | undefined;
+  readonly names: Iterable<string>;
+  environment(name: string): string | undefined;
+  run(pipelines: readonly Pipeline[]): Promise<readonly unknown[] | undefined>;
+}
+
+const later = { kind: "later" } as const;
+
+/**
+ * Arguments with their expressions resolved, @name spread out into named ones; undefined where what @name holds is not known yet.
+ * Throws badInput for an unset variable.
+ */
+export async function resolveArguments(
+  args: readonly Argument[],
+  scope: Scope,
+): Promise<readonly Given[] | undefined> {
+  const given: Given[] = [];
+  for (const arg of args) {
+    if (arg.kind === "value") given.push({ kind: "value", value: await resolve(arg.value, scope) });
+    else if (arg.kind === "splat") {
+      const table = variableOf(arg, scope);
+      if (table.kind === "later") return undefined;
+      given.push(...spread(arg, table));
+    } else if (arg.value === undefined) given.push({ kind: "named", name: arg.name });
+    else given.push({ kind: "named", name: arg.name, value: await resolve(arg.value, scope) });
+  }
+  return given;
+}
+
+/** The value of an expression; "later" where it holds a pipeline that `scope.run` does not run. */
+export async function resolve(expression: Expression, scope: Scope): Promise<Value> {
+  switch (expression.kind) {
+    case "word":
+      return { kind: "word", text: expression.text };
+    case "text":
+      return { kind: "value", value: expression.text };
+    case "literal":
+      return { kind: "value", value: expression.value };
+    case "variable":
+      return variableOf(expression, scope);
+    case "env":
+      return envOf(expression, scope);
+    case "property":
+      return propertyOf(await resolve(expression.of, scope), expression);
+    case "joined":
+      return all(expression.parts, scope, (values) => values.map(asText).join(""));
+    case "list":
+      return withRaw(await all(expression.items, scope, (values) => values.flat()), expression.raw);
+    case "table":
+      return all(
+        expression.entries.map(([, value]) => value),
+        scope,
+        (values) => Object.fromEntries(expression.entries.map(([name], i) => [name, values[i]])),
+      );
+    case "pipeline": {
+      const outputs = await scope.run(expression.pipelines);
+      return outputs === undefined ? later : { kind: "value", value: expression.always ? outputs : gathered(outputs) };
+    }
+    default:
+      return expression satisfies never;
+  }
+}
+
+/** What a variable keeps of a pipeline's outputs: none is $null, one is itself, several are a list. */
+export function gathered(outputs: readonly unknown[]): unknown {
+  return outputs.length > 1 ? outputs : outputs.length === 0 ? null : outputs[0];
+}
+
+async function all(
+  expressions: readonly Expression[],
+  scope: Scope,
+  make: (values: readonly unknown[]) => unknown,
+): Promise<Value> {
+  const values: unknown[] = [];
+  let isLater = false;
+  for (const expression of expressions) {
+    const value = await resolve(expression, scope);
+    if (value.kind === "later") isLater = true;
+    values.push(value.kind === "word" ? value.text : value.kind === "value" ? value.value : undefined);
+  }
+  return isLater ? later : { kind: "value", value: make(values) };
+}
+
+function withRaw(value: Value, raw: string | undefined): Value {
+  return value.kind === "value" && raw !== undefined ? { ...value, raw } : value;
+}
+
+function variableOf({ name, at }: { readonly name: string; readonly at: string }, scope: Scope): Value {
+  const value = scope.variable(name);
+  if (value !== undefined) return value;
+  const near = nearest(name, scope.names);
+  const hint = near === undefined
+    ? "Assign it first, or write '$' in single quotes for a dollar."
+    : `Did you mean $${near}?`;
+  throw badInput(`${at}: the variable $${short(name)} is not set. ${hint}`, "VariableIsUndefined");
+}
+
+function envOf({ name, at }: { readonly name: string; readonly at: string }, scope: Scope): Value {
+  const value = scope.environment(name);
+  if (value !== undefined) return { kind: "value", value };
+  throw badInput(
+    `${at}: the environment variable ${short(name)} is not set. Set it, or leave $env:${short(name)} out.`,
+    "VariableIsUndefined",
+  );
+}
+
+function propertyOf(of: Value, { name, at }: { readonly name: string; readonly at: string }): Value {
+  if (of.kind !== "value") return of;
+  const { value } = of;
+  if (/^-?\d+$/.test(name)) {
+    const found: unknown = Array.isArray(value) ? value.at(Number(name)) : undefined;
+    if (found !== undefined) return { kind: "value", value: found };
+    throw badInput(
+      `${at}: there is no item [${name}]; ${
+        Array.isArray(value) ? `the list has ${value.length}` : "this is no list"
+      }.`,
+      "NullArrayIndex",
+    );
+  }
+  const object = typeof value === "object" && value !== null ? value : {};
+  const keys = [...Object.keys(object), ...gettersOf(object)];
+  const key = keys.find((one) => one === name) ?? keys.find((one) => one.toLowerCase() === name.toLowerCase());
+  if (key !== undefined) return { kind: "value", value: (object as Readonly<Record<string, unknown>>)[key] };
+  const has = keys.length === 0 ? "" : ` It has ${listed(keys, 8)}.`;
+  throw badInput(
+    `${at}: the value has no property ${quoted(name)}.${has} For a text such as "$x.txt" write it in double quotes.`,
+    "PropertyNotFound",
+  );
+}
+
+function spread({ name, at }: { readonly name: string; readonly at: string }, table: Value): readonly Given[] {
+  const value = table.kind === "value" ? table.value : undefined;
+  if (typeof value !== "object" || value === null) {
+    throw badInput(`${at}: @${short(name)} needs a hashtable or a list in $${short(name)}.`, "CannotConvertArgument");
+  }
+  if (Array.isArray(value)) return value.map((one) => ({ kind: "value", value: { kind: "value", value: one } }));
+  return Object.entries(value).map(([key, one]) => ({
+    kind: "named",
+    name: key,
+    value: { kind: "value", value: one },
+  }));
+}
+
+/** What the runtime calls an object that has no name of its own. */
+const NAMELESS = String({});
+
+/** How a value stands inside a text: a list with blanks, $null as nothing, an object by the name it gives itself. */
+function asText(value: unknown): string {
+  if (value === null || value === undefined) return "";
+  if (Array.isArray(value)) return value.map(asText).join(" ");
+  if (String(value) !== NAMELESS) return String(value);
+  throw badInput(
+    `A text cannot hold an object that has ${listed(Object.keys(value), 8)}: name one of them, as in "$($x.Name)".`,
+    "CannotConvertArgument",
+  );
+}
+
+/** A class instance shows its values through getters. */
+function gettersOf(object: object): readonly string[] {
+  const described = Object.entries(Object.getOwnPropertyDescriptors(Object.getPrototypeOf(object) ?? {}));
+  return described.filter(([name, { get }]) => get !== undefined && !name.startsWith("__")).map(([name]) => name);
+}
+
+function short(name: string): string {
+  return name.slice(0, 60);
+}

@@ -1,0 +1,57 @@
+import { join } from "node:path";
+import { badInput, SyncError } from "../core/errors.ts";
+import type { Target } from "../core/backend.ts";
+import type { ConfigFiles } from "./config.ts";
+
+/** The text of a small file; undefined when it is absent. Rejects with denied when it cannot be read: unread is not absent. */
+export async function readFileIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await Deno.readTextFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new SyncError("denied", `Cannot read "${path}": ${why}`, { operation: "read a file of ssh", cause: error });
+  }
+}
+
+/** The home folder that ssh's files lie in. */
+export function homeOf(env: Target["env"]): string | undefined {
+  return Deno.build.os === "windows" ? env("USERPROFILE") ?? env("HOME") : env("HOME");
+}
+
+/** Where ssh keeps what holds for every user of this machine. */
+export function systemSshDir(env: Target["env"]): string {
+  return Deno.build.os === "windows" ? join(env("PROGRAMDATA") ?? "C:\\ProgramData", "ssh") : "/etc/ssh";
+}
+
+/** The files of an ssh_config. One that others can write is refused, as ssh does: it could name their known hosts. */
+export function configFiles(home: string | undefined): ConfigFiles {
+  return {
+    home,
+    async read(path) {
+      const text = await readFileIfThere(path);
+      if (text !== undefined && await modeOf(path) & 0o002) {
+        throw badInput(`"${path}" can be written by others, so ssh would not follow it either: chmod o-w it.`);
+      }
+      return text;
+    },
+    async list(dir) {
+      try {
+        return (await Array.fromAsync(Deno.readDir(dir))).map(({ name }) => name);
+      } catch (error) {
+        if (error instanceof Deno.errors.NotFound) return [];
+        throw new SyncError("denied", `Cannot list "${dir}"`, {
+          operation: "read the ssh configuration",
+          cause: error,
+        });
+      }
+    },
+  };
+}
+
+/** The rwx bits of a file, 0 where the system has none. */
+export async function modeOf(path: string): Promise<number> {
+  if (Deno.build.os === "windows") return 0;
+  const { mode, isFile } = await Deno.stat(path);
+  return isFile ? (mode ?? 0) & 0o777 : 0;
+}

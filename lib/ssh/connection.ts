@@ -1,0 +1,214 @@
+import type { Duplex, Readable, Writable } from "node:stream";
+import type * as ssh2 from "npm:@types/ssh2@1.15.6";
+import { SyncError, toSyncError } from "../core/errors.ts";
+import type { Call } from "../core/backend.ts";
+import { withOwnChaCha20 } from "./chacha20.ts";
+import { type ChannelClient, openCommand, openForward, openSftp, type SftpChannel } from "./channels.ts";
+import { linkError } from "./errors.ts";
+import { shakeHands } from "./handshake.ts";
+import { joinWrites, openSocket } from "./write_batching.ts";
+
+/** One way to prove who we are, offered when the server still takes its method. */
+export type Login =
+  | { readonly method: "none" }
+  | { readonly method: "password"; readonly password: string }
+  | { readonly method: "publickey"; readonly privateKey: string; readonly passphrase?: string }
+  | { readonly method: "agent"; readonly socket: string; readonly keys?: readonly Uint8Array[] }
+  | {
+    readonly method: "keyboard-interactive";
+    answer(
+      name: string,
+      instructions: string,
+      prompts: readonly { readonly prompt: string; readonly echo: boolean }[],
+    ): Promise<readonly string[]>;
+  };
+
+export interface DialOptions extends Call {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  /** A stream through a jump host instead of a socket of our own; as a function where a second attempt may need a new one. */
+  readonly through?: Duplex | (() => Promise<Duplex>);
+  /** ms that the server may take until we are logged in; the time a person takes to answer does not count. */
+  readonly timeout: number;
+  /** ms between keepalives; three without an answer end the link. */
+  readonly keepAlive: number;
+  /** Host key types to ask for first, those known for this host. */
+  readonly hostKeyTypes?: readonly string[];
+  /** Old algorithms too (SHA-1 key exchange, ssh-rsa, ssh-dss). */
+  readonly legacy: boolean;
+  /** Called with the raw host key, once the server proved that it holds it, before any credential leaves; rejects with kind "hostKey" to refuse it. */
+  verify(key: Uint8Array): Promise<void>;
+  /** The next login to try; undefined gives up (kind "auth"). `methods`: what the server still takes, undefined at first; `partial`: the last one was right, another factor is wanted. */
+  authenticate(methods: readonly string[] | undefined, partial: boolean): Promise<Login | undefined>;
+}
+
+/** A command running on the server. */
+export interface RemoteCommand {
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  /** The exit code; -1 when a signal or the end of the link ended it. */
+  readonly exit: Promise<number>;
+}
+
+/** An SSH connection that is logged in. `closed` is aborted with a SyncError (connection) when it ends by itself, and by dispose. */
+export interface SshLink extends AsyncDisposable {
+  /** The raw host key that signed the key exchange and was verified. */
+  readonly hostKey: Uint8Array;
+  readonly closed: AbortSignal;
+  readonly banner: string;
+  exec(command: string, call: Call): Promise<RemoteCommand>;
+  forward(host: string, port: number, call: Call): Promise<Duplex>;
+  /** A channel that speaks SFTP version 3. Rejects with unsupported when the server offers none. */
+  sftp(call: Call): Promise<SftpChannel>;
+  /** Ends the link at once; `closed` is aborted with `why`. */
+  abandon(why: SyncError): void;
+}
+
+/** Opens links to one server, each fresh and logged in; later ones reuse the answers given before and the host key that was proven. */
+export interface SshConnector {
+  /** For messages: "sftp://deploy@web1"; holds no secret. */
+  readonly label: string;
+  /** The host key's "SHA256:…". */
+  readonly peer: string;
+  readonly host: string;
+  connect(call: Call): Promise<SshLink>;
+}
+
+/** What is in the text of a private key file; `pem` is the same key without its passphrase. */
+export type KeyReading =
+  | { readonly ok: true; readonly type: string; readonly publicKey: Uint8Array; readonly pem: string }
+  | { readonly ok: false; readonly why: string };
+
+/**
+ * Connects and logs in. Rejects with connection, timeout, hostKey, auth or cancelled, or with what verify() and authenticate()
+ * rejected with. A server without strict key exchange is dialled again with ciphers that CVE-2023-48795 does not touch.
+ */
+export async function dial(options: DialOptions): Promise<SshLink> {
+  return await attempt(options, true) ?? await attempt(options, false) ??
+    Promise.reject(linkError(options, "the server agreed to a cipher that was not offered"));
+}
+
+/** Reads a private key as the client library does (OpenSSH, PEM, PuTTY 2). */
+export function readPrivateKey(text: string, passphrase?: string): KeyReading {
+  const key = utils.parseKey(text, passphrase);
+  if (key instanceof Error) return { ok: false, why: key.message };
+  if (!key.isPrivateKey()) return { ok: false, why: "it holds a public key" };
+  return { ok: true, type: key.type, publicKey: new Uint8Array(key.getPublicSSH()), pem: key.getPrivatePEM() };
+}
+
+const { Client, createAgent, utils } = await withOwnChaCha20(async () => {
+  return (await import("npm:ssh2@1.17.0")).default as unknown as typeof ssh2;
+});
+
+const OPERATION = "connect";
+const GOODBYE_MS = 500;
+/** Characters of a banner that are kept. */
+const MOST_BANNER = 64 * 1024;
+
+/** One connection; undefined when the server turned out to lack strict key exchange and `strict` ciphers were agreed on. */
+async function attempt(options: DialOptions, strict: boolean): Promise<SshLink | undefined> {
+  const stream = await openStream(options, strict);
+  joinWrites(stream);
+  const client = new Client();
+  const link = new Link(client, stream, options);
+  try {
+    const hostKey = await shakeHands({ client, stream, options, strict, createAgent });
+    if (hostKey !== undefined) return link.verified(hostKey);
+  } catch (error) {
+    link.abandon(toSyncError(error, OPERATION));
+    throw error;
+  }
+  link.abandon(linkError(options, "no strict key exchange"));
+  return undefined;
+}
+
+async function openStream(options: DialOptions, first: boolean): Promise<Duplex> {
+  if (options.through === undefined) return openSocket(options);
+  if (typeof options.through === "function") return await options.through();
+  if (first) return options.through;
+  throw linkError(options, "the server lacks strict key exchange (CVE-2023-48795); update it");
+}
+
+class Link implements SshLink {
+  readonly #client: ssh2.Client;
+  readonly #stream: Duplex;
+  readonly #controller = new AbortController();
+  readonly #gone: Promise<void>;
+  #hostKey: Uint8Array | undefined;
+  #banner = "";
+
+  constructor(client: ssh2.Client, stream: Duplex, options: DialOptions) {
+    this.#client = client;
+    this.#stream = stream;
+    let last: Error | string = "the server closed it";
+    // A refusal of our own decides: the library's words that follow it say less.
+    client.on("error", (error) => last = last instanceof SyncError ? last : error);
+    client.on("banner", (text) => this.#banner = (this.#banner + text).slice(0, MOST_BANNER));
+    const end = () => this.abandon(last instanceof SyncError ? last : linkError(options, last));
+    client.on("end", end);
+    this.#gone = new Promise((resolve) => {
+      client.on("close", () => {
+        end();
+        resolve();
+      });
+    });
+  }
+
+  /** The same link, which may leave this file now. */
+  verified(hostKey: Uint8Array): this {
+    this.#hostKey = hostKey;
+    return this;
+  }
+
+  get hostKey(): Uint8Array {
+    if (this.#hostKey === undefined) {
+      throw new SyncError("hostKey", "No host key was verified", { operation: OPERATION });
+    }
+    return this.#hostKey;
+  }
+
+  get closed(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  get banner(): string {
+    return this.#banner;
+  }
+
+  exec(command: string, call: Call): Promise<RemoteCommand> {
+    return openCommand(this.#channels, { command, signal: call.signal, closed: this.closed });
+  }
+
+  forward(host: string, port: number, call: Call): Promise<Duplex> {
+    return openForward(this.#channels, { host, port, signal: call.signal, closed: this.closed });
+  }
+
+  sftp(call: Call): Promise<SftpChannel> {
+    return openSftp(this.#channels, { signal: call.signal, closed: this.closed });
+  }
+
+  abandon(why: SyncError): void {
+    if (!this.closed.aborted) this.#controller.abort(why);
+    this.#stream.destroy();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.closed.aborted) {
+      this.#controller.abort(new SyncError("connection", "The connection is closed", { operation: OPERATION }));
+    }
+    if (this.#stream.destroyed) return;
+    // What is said last goes out; the other side's goodbye is not waited for.
+    this.#stream.once("finish", () => this.#stream.destroy());
+    const timer = setTimeout(() => this.#stream.destroy(), GOODBYE_MS);
+    this.#client.end();
+    if (!this.#stream.writable) this.#stream.destroy();
+    await this.#gone;
+    clearTimeout(timer);
+  }
+
+  get #channels(): ChannelClient {
+    return this.#client as unknown as ChannelClient;
+  }
+}

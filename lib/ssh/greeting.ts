@@ -1,0 +1,27 @@
+import { Buffer } from "node:buffer";
+import type { Duplex } from "node:stream";
+import { peerProtocol, wrongProtocol } from "../net/peer_protocol.ts";
+
+/**
+ * Looks at the server's first bytes beside the client library, which waits for "SSH-" until its deadline. Calls `onRefused` once if they are
+ * another protocol's, or if too much comes before the identification (RFC 4253, section 4.2, allows lines there). Must be called before
+ * the library reads from the stream.
+ */
+export function watchGreeting(stream: Duplex, onRefused: (why: string) => void): void {
+  let first = Buffer.alloc(0);
+  // Paused, so that a listener alone does not make the bytes flow before the library listens too.
+  stream.pause();
+  const look = (data: Uint8Array) => {
+    first = Buffer.concat([first, data]);
+    const wrong = wrongProtocol(first, "ssh");
+    const isSsh = peerProtocol(first) === "SSH" || first.includes("\nSSH-");
+    const isLate = first.length > MOST_GREETING;
+    if (isSsh || isLate || wrong !== undefined) stream.off("data", look);
+    if (isSsh) return;
+    if (wrong !== undefined) return onRefused(wrong);
+    if (isLate) onRefused(`the server sent ${MOST_GREETING >> 10} KiB without an SSH identification`);
+  };
+  stream.on("data", look);
+}
+
+const MOST_GREETING = 64 * 1024;

@@ -1,0 +1,198 @@
+import { randomBytes } from "node:crypto";
+import { dirname } from "node:path";
+import { badInput, SyncError } from "../core/errors.ts";
+import type { Target } from "../core/backend.ts";
+import { type HostPin, matchesPin, parsePins } from "./host_key_pins.ts";
+import {
+  describeKey,
+  fingerprint,
+  formatKnownHost,
+  type HostName,
+  type HostVerdict,
+  judgeHostKey,
+  type KnownHost,
+  knownKeyTypes,
+  parseKnownHosts,
+} from "./known_hosts.ts";
+import { readFileIfThere } from "./config_files.ts";
+
+export type HostKeyPolicy = "Check" | "AcceptNew" | "GiveUpSecurityAndAcceptAny";
+
+/** What decides about a host key: pins alone where there are any, else known hosts and the policy. */
+export interface TrustRule {
+  readonly pins: readonly HostPin[];
+  readonly policy: HostKeyPolicy;
+}
+
+/** Where known hosts are kept. A new one is added to the first of `user`, hidden behind a hash where ssh would do so. */
+export interface KnownHostsFiles {
+  readonly user: readonly string[];
+  readonly system: readonly string[];
+  readonly hash: boolean;
+}
+
+/** Whom to trust: `shown` is the host in the user's words, `name` the one in the known hosts. */
+export interface TrustSetup {
+  readonly rule: TrustRule;
+  readonly shown: string;
+  readonly name: HostName;
+  readonly files: KnownHostsFiles;
+  readonly world: Pick<Target, "ask" | "warn" | "readOnly">;
+}
+
+/**
+ * The judge of one host's key. `keyTypes`: to be asked for first; `otherTypes`: to be asked for when the key shown is refused, since a
+ * pin without a type may mean any of the server's keys. `verify` rejects with kind "hostKey" for a key that is not trusted.
+ */
+export interface HostTrust {
+  readonly keyTypes: readonly string[];
+  readonly otherTypes: readonly string[];
+  verify(key: Uint8Array): Promise<void>;
+}
+
+/** The rule that the user's words make; throws badInput for a malformed pin and for a pin beside a policy that would undo it. */
+export function readTrustRule({ address, options }: Pick<Target, "address" | "options">): TrustRule {
+  const pins = parsePins([...address.pins, options["SshHostKeyFingerprint"] ?? ""]);
+  const any = options["GiveUpSecurityAndAcceptAnySshHostKey"] === "true";
+  const policy = any ? "GiveUpSecurityAndAcceptAny" : options["SshHostKeyPolicy"] ?? "Check";
+  if (policy !== "Check" && policy !== "AcceptNew" && policy !== "GiveUpSecurityAndAcceptAny") {
+    throw badInput(`-SshHostKeyPolicy "${policy}" is not known: Check, AcceptNew or GiveUpSecurityAndAcceptAny.`);
+  }
+  if (pins.length > 0 && policy !== "Check") {
+    throw badInput(`A host key fingerprint decides alone: leave ${policy} or the fingerprint out.`);
+  }
+  return { pins, policy };
+}
+
+/** Reads what is known of the host, before anything is connected. Rejects where a known hosts file cannot be read. */
+export async function openTrust(setup: TrustSetup): Promise<HostTrust> {
+  const { pins, policy } = setup.rule;
+  if (pins.length > 0) {
+    const keyTypes = pins.flatMap((pin) => pin.type ?? []);
+    const otherTypes = pins.some((pin) => pin.type === undefined) ? USUAL_TYPES : keyTypes;
+    return { keyTypes, otherTypes, verify: (key) => verifyPin(setup, key) };
+  }
+  if (policy === "GiveUpSecurityAndAcceptAny") {
+    return { keyTypes: [], otherTypes: [], verify: (key) => acceptAny(setup, key) };
+  }
+  const known = await readKnown(setup.files);
+  const keyTypes = knownKeyTypes(known, setup.name);
+  return { keyTypes, otherTypes: [], verify: (key) => verifyKnown(setup, known, key) };
+}
+
+/** The types of which OpenSSH makes a host key when it is installed. */
+const USUAL_TYPES = ["ssh-ed25519", "ecdsa-sha2-nistp256", "ssh-rsa"];
+
+function shownKey(key: Uint8Array): string {
+  return `${describeKey(key)} ${fingerprint(key)}`;
+}
+
+function refusal(message: string): SyncError {
+  return new SyncError("hostKey", message, { operation: "check the host key" });
+}
+
+function acceptAny({ shown, world }: TrustSetup, key: Uint8Array): Promise<void> {
+  world.warn(
+    `The host key of ${shown} is not checked (${shownKey(key)}): whoever stands between reads and changes everything.`,
+  );
+  return Promise.resolve();
+}
+
+function verifyPin({ rule, shown, world }: TrustSetup, key: Uint8Array): Promise<void> {
+  const match = rule.pins.find((pin) => matchesPin(pin, key));
+  if (match === undefined) {
+    const wanted = rule.pins.map((pin) => pin.value).join(" or ");
+    return Promise.reject(refusal(
+      `The host key of ${shown} is not the pinned one: it shows ${shownKey(key)}, wanted is ${wanted}; ` +
+        "find out why before you change -SshHostKeyFingerprint.",
+    ));
+  }
+  if (match.algorithm === "MD5") {
+    world.warn(`An MD5 fingerprint can be forged; write -SshHostKeyFingerprint "${shownKey(key)}" instead.`);
+  }
+  return Promise.resolve();
+}
+
+async function verifyKnown(setup: TrustSetup, known: readonly KnownHost[], key: Uint8Array): Promise<void> {
+  const { shown, name, rule, world } = setup;
+  const judged = judgeHostKey(known, name, key);
+  if (!isNew(judged, setup, key)) return;
+  if (rule.policy === "AcceptNew") return await remember(setup, key);
+  const question = `The host key of ${shown} is not known yet: ${
+    shownKey(key)
+  }. Trust it (yes, no, or its fingerprint)? `;
+  const answer = await world.ask(question, true);
+  if (answer !== undefined && agrees(answer.trim(), key)) return await remember(setup, key);
+  const pin = `-SshHostKeyFingerprint "${shownKey(key)}"`;
+  throw refusal(
+    `The host key of ${shown} is not known: it shows ${
+      shownKey(key)
+    }; if that is right, add ${pin} or -SshHostKeyPolicy AcceptNew.`,
+  );
+}
+
+/** False for a trusted key, true for one of a host that is not known yet; throws for every other. */
+function isNew({ verdict, known }: HostVerdict, { shown }: TrustSetup, key: Uint8Array): boolean {
+  const places = known.map(({ file, line }) => `"${file}" line ${line}`);
+  switch (verdict) {
+    case "same":
+      return false;
+    case "new":
+      return true;
+    case "revoked":
+      throw refusal(`The host key of ${shown}, ${shownKey(key)}, is marked as revoked in ${places[0]}; do not log in.`);
+    case "changed": {
+      const held = known.map((one, index) => `${places[index]} holds ${shownKey(one.key)}`).slice(0, 3).join(", ");
+      throw refusal(
+        `The host key of ${shown} has changed: it shows ${shownKey(key)}, but ${held}; ` +
+          "if the server was set up anew, correct the file, else somebody stands between.",
+      );
+    }
+    default:
+      return verdict satisfies never;
+  }
+}
+
+function agrees(answer: string, key: Uint8Array): boolean {
+  if (/^yes$/i.test(answer)) return true;
+  return answer.includes(":") && answer.endsWith(fingerprint(key));
+}
+
+/** Adds the key to the user's known hosts, once: another run may have met the same server meanwhile. */
+async function remember(setup: TrustSetup, key: Uint8Array): Promise<void> {
+  const { files, name, shown, world } = setup;
+  const file = files.user[0];
+  if (world.readOnly) return;
+  if (file === undefined) return world.warn(`The host key of ${shown} is not kept: there is no file for known hosts.`);
+  if (!isNew(judgeHostKey(await readKnown(files), name, key), setup, key)) return;
+  await appendLine(file, formatKnownHost(name, key, files.hash ? randomBytes(20) : undefined));
+  world.warn(`Added the host key of ${shown}, ${shownKey(key)}, to "${file}".`);
+}
+
+async function readKnown({ user, system }: KnownHostsFiles): Promise<readonly KnownHost[]> {
+  const texts = [...user, ...system].map(async (file) => parseKnownHosts(await readFileIfThere(file) ?? "", file));
+  return (await Promise.all(texts)).flat();
+}
+
+/** Adds one line in one write at the end, whole whoever writes beside us; a file that lacks its last line end gets it first. */
+async function appendLine(path: string, line: string): Promise<void> {
+  try {
+    await Deno.mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    using file = await Deno.open(path, { append: true, read: true, create: true, mode: 0o600 });
+    const { size, isFile } = await file.stat();
+    const last = new Uint8Array(1);
+    if (isFile && size > 0) {
+      await file.seek(-1, Deno.SeekMode.End);
+      await file.read(last);
+    }
+    const bytes = new TextEncoder().encode(`${size > 0 && last[0] !== 10 ? "\n" : ""}${line}\n`);
+    const written = await file.write(bytes);
+    if (written < bytes.length) throw new Error("the disk took only a part of the line");
+    if (isFile) await file.sync();
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw refusal(
+      `Cannot add the host key to "${path}": ${why}; add -SshHostKeyFingerprint, or make the file writable.`,
+    );
+  }
+}

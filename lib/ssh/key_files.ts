@@ -1,0 +1,93 @@
+import { join } from "node:path";
+import { badInput } from "../core/errors.ts";
+import type { Target } from "../core/backend.ts";
+import { modeOf, readFileIfThere } from "./config_files.ts";
+import { publicKeyOf, readKey, type UsableKey } from "./private_key.ts";
+
+/** A key file that may log in. `explicit`: the user named it in the command. `encrypted`: a passphrase opens it. */
+export interface KeyFile {
+  readonly path: string;
+  readonly text: string;
+  readonly explicit: boolean;
+  readonly encrypted: boolean;
+}
+
+/** Where keys come from. `configured` undefined: ssh's default files. */
+export interface KeySources {
+  readonly explicit: string | undefined;
+  readonly configured: readonly string[] | undefined;
+  readonly home: string | undefined;
+}
+
+/** Key files that are there, the user's own first, and why others cannot be used. */
+export interface KeyFiles {
+  readonly keys: readonly KeyFile[];
+  readonly skipped: readonly string[];
+  /** Public keys of the configured files, read beside them where the private one is absent. */
+  readonly publicKeys: readonly Uint8Array[];
+}
+
+/**
+ * Reads the key files of a login. Throws badInput for the one that the user named when it is absent or of no use; a configured one is
+ * skipped with its reason, an absent default one silently. A key that others can read is warned of.
+ */
+export async function loadKeyFiles(sources: KeySources, warn: Target["warn"]): Promise<KeyFiles> {
+  const { explicit, configured, home } = sources;
+  const keys: KeyFile[] = [];
+  const skipped: string[] = [];
+  const publicKeys: Uint8Array[] = [];
+  const defaults = home === undefined ? [] : DEFAULT_KEYS.map((name) => join(home, ".ssh", name));
+  const paths = explicit === undefined ? [] : [explicit];
+  for (const path of new Set([...paths, ...configured ?? defaults])) {
+    const file = await readKeyFile(path, path === explicit);
+    publicKeys.push(...await publicKeysOf(path, file));
+    if (typeof file === "string") {
+      if (path === explicit) throw badInput(`-SshPrivateKeyPath "${path}" cannot be used: ${file}.`);
+      if (configured !== undefined || file !== ABSENT) skipped.push(`key "${path}": ${file}`);
+      continue;
+    }
+    const mode = await modeOf(path);
+    if ((mode & 0o077) !== 0) {
+      warn(`The private key "${path}" is open to others (mode ${mode.toString(8)}): chmod 600 it, as ssh demands.`);
+    }
+    keys.push(file);
+  }
+  return { keys, skipped, publicKeys };
+}
+
+/** Opens a key with the passphrases that `passphrases` gives, until one fits; a reason where none does. */
+export async function unlock(
+  file: KeyFile,
+  passphrases: AsyncIterable<string>,
+): Promise<{ readonly key: UsableKey; readonly passphrase?: string } | { readonly why: string }> {
+  const plain = readKey(file.text);
+  if (plain.key !== undefined) return { key: plain.key };
+  let { why } = plain;
+  for await (const passphrase of passphrases) {
+    const outcome = readKey(file.text, passphrase);
+    if (outcome.key !== undefined) return { key: outcome.key, passphrase };
+    why = outcome.why;
+    if (!outcome.wanted) break;
+  }
+  return { why };
+}
+
+/** ssh's default keys without those of security keys, strongest first. */
+const DEFAULT_KEYS = ["id_ed25519", "id_ecdsa", "id_rsa"];
+const ABSENT = "the file does not exist";
+
+async function readKeyFile(path: string, explicit: boolean): Promise<KeyFile | string> {
+  const text = await readFileIfThere(path);
+  if (text === undefined) return ABSENT;
+  const outcome = readKey(text);
+  if (outcome.key === undefined && !outcome.wanted) return outcome.why;
+  return { path, text, explicit, encrypted: outcome.key === undefined };
+}
+
+/** The public key of a private one, to recognise it among the agent's. */
+async function publicKeysOf(path: string, file: KeyFile | string): Promise<readonly Uint8Array[]> {
+  const inside = typeof file === "string" ? undefined : publicKeyOf(file.text);
+  if (inside !== undefined) return [inside];
+  const beside = /^\S+ ([A-Za-z0-9+/=]+)/.exec(await readFileIfThere(`${path}.pub`) ?? "")?.[1];
+  return beside === undefined ? [] : [Uint8Array.from(atob(beside), (char) => char.charCodeAt(0))];
+}

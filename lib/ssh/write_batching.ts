@@ -1,0 +1,133 @@
+import { connect, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { Buffer } from "node:buffer";
+import { cancelled, SyncError } from "../core/errors.ts";
+import type { Call } from "../core/backend.ts";
+import { netWords } from "../net/net_error.ts";
+
+export interface SocketOptions extends Call {
+  readonly host: string;
+  readonly port: number;
+  /** ms until the connection must stand. */
+  readonly timeout: number;
+}
+
+/** A TCP connection without Nagle's delay. Rejects with connection or timeout, both transient, or cancelled. */
+export function openSocket(options: SocketOptions): Promise<Socket> {
+  const { host, port, signal, timeout } = options;
+  const place = `${host}:${port}`;
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(cancelled(signal, OPERATION));
+    const socket = connect({ host, port, noDelay: true });
+    const timer = setTimeout(() => {
+      fail(
+        new SyncError("timeout", `Cannot connect to ${place}: no answer in ${timeout / 1000} s (-Timeout)`, TRANSIENT),
+      );
+    }, timeout);
+    const onAbort = () => fail(cancelled(signal, OPERATION));
+    const settle = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", onAbort);
+    };
+    const fail = (error: SyncError) => {
+      settle();
+      socket.on("error", () => {});
+      socket.destroy();
+      reject(error);
+    };
+    signal.addEventListener("abort", onAbort);
+    socket.once("error", (error) => fail(toConnectError(error, place)));
+    socket.once("connect", () => {
+      settle();
+      socket.removeAllListeners("error");
+      resolve(socket);
+    });
+  });
+}
+
+/**
+ * Joins what one turn of the event loop writes to the stream into one write: the client library writes each packet in
+ * three pieces, and hundreds of requests in a turn.
+ */
+export function joinWrites(stream: Duplex): void {
+  const write = stream.write.bind(stream);
+  const end = stream.end.bind(stream);
+  let parts: Uint8Array[] = [];
+  let bytes = 0;
+  let planned = false;
+  const flush = () => {
+    planned = false;
+    if (bytes === 0) return;
+    const joined = parts.length === 1 ? parts[0] : Buffer.concat(parts, bytes);
+    parts = [];
+    bytes = 0;
+    if (stream.writable) write(joined);
+  };
+  Object.assign(stream, {
+    write(data: Uint8Array): boolean {
+      parts.push(data);
+      bytes += data.length;
+      if (bytes >= JOINED_BYTES) flush();
+      if (bytes > 0 && !planned) {
+        planned = true;
+        setImmediate(flush);
+      }
+      return true;
+    },
+    end(): Duplex {
+      flush();
+      return end();
+    },
+  });
+}
+
+/** A deadline that stands still while a person is asked. */
+export class Countdown {
+  readonly #onEnd: () => void;
+  #left: number;
+  #since = 0;
+  #isOver = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** `left` in ms; `onEnd` is called once it has run down. */
+  constructor(left: number, onEnd: () => void) {
+    this.#left = left;
+    this.#onEnd = onEnd;
+  }
+
+  /** Goes on, with `more` ms added. */
+  run(more: number): void {
+    this.pause();
+    if (this.#isOver) return;
+    this.#left += more;
+    this.#since = performance.now();
+    this.#timer = setTimeout(this.#onEnd, this.#left);
+  }
+
+  /** Ends it for good: what resolves too late does not let it go on. */
+  stop(): void {
+    this.pause();
+    this.#isOver = true;
+  }
+
+  pause(): void {
+    if (this.#timer === undefined) return;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#left = Math.max(1, this.#left - (performance.now() - this.#since));
+  }
+}
+
+const OPERATION = "connect";
+const TRANSIENT = { operation: OPERATION, transient: true } as const;
+const JOINED_BYTES = 128 * 1024;
+
+function toConnectError(error: Error & { code?: string }, place: string): SyncError {
+  const why = netWords(error) ?? error.message;
+  const transient = error.code !== "ENOTFOUND";
+  return new SyncError("connection", `Cannot connect to ${place}: ${why}`, {
+    operation: OPERATION,
+    transient,
+    cause: error,
+  });
+}

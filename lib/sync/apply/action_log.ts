@@ -1,0 +1,160 @@
+import type { Call } from "../../core/backend.ts";
+import { SyncError, toSyncError } from "../../core/errors.ts";
+import { parentOf, printable, type RelPath, root } from "../../core/path.ts";
+import type { Action, Entry, InTrash, Side, SyncEvent } from "../../core/entry.ts";
+import { endsAll } from "../scan/scan.ts";
+import type { Backends } from "./transfer.ts";
+
+/** `stop`: begin nothing more after the first failure. */
+export interface AttemptsOptions extends Call {
+  readonly onError: "continue" | "stop";
+  emit(event: SyncEvent): void;
+}
+
+/**
+ * What an action came to: done, with the entry that stands there now (`isOther`, `isUntimed`: see SyncEvent); that its source vanished; or pending, when it waits for a later
+ * phase: its end is told then.
+ */
+export type Outcome =
+  | {
+    readonly entry?: Entry;
+    readonly warnings?: readonly string[];
+    readonly isOther?: true;
+    readonly isUntimed?: true;
+    readonly kept?: InTrash;
+  }
+  | { readonly vanished: true }
+  | { readonly pending: true };
+
+/**
+ * Carries out actions one by one and keeps account of what failed. Each action that was started ends in exactly one event: done,
+ * failed, held, or noted when its source vanished. Below a folder that could not be made, and once the server is lost, actions fail
+ * without being tried.
+ */
+export class Attempts {
+  readonly #sides: Backends;
+  readonly #options: AttemptsOptions;
+  readonly #stop = new AbortController();
+  readonly #missing: Readonly<Record<Side, Map<RelPath, SyncError>>> = { local: new Map(), remote: new Map() };
+  readonly #full: Readonly<Record<Side, Set<RelPath>>> = { local: new Set(), remote: new Set() };
+  #probe: Promise<void> | undefined;
+  #lost: SyncError | undefined;
+  #failures = 0;
+  /** Aborted when nothing more may be done: by the caller, or by the first failure under "stop". */
+  readonly signal: AbortSignal;
+
+  constructor(sides: Backends, options: AttemptsOptions) {
+    this.#sides = sides;
+    this.#options = options;
+    this.signal = AbortSignal.any([options.signal, this.#stop.signal]);
+  }
+
+  get failures(): number {
+    return this.#failures;
+  }
+
+  /** Did the first failure end the run? */
+  get stopped(): boolean {
+    return this.#stop.signal.aborted;
+  }
+
+  /** Why the server is given up; undefined while it is not. */
+  get lost(): SyncError | undefined {
+    return this.#lost;
+  }
+
+  /** Does the action, unless it is known to fail. Gives whether it is done, or pending; never rejects. `pending`: this is the rest of one that was. */
+  async attempt(action: Action, work: () => Promise<Outcome>, pending = { pending: false }): Promise<boolean> {
+    await this.#probe;
+    const hopeless = this.#lost ?? this.#blocked(action);
+    if (hopeless !== undefined) return this.#fail(action, hopeless);
+    if (!pending.pending) this.#options.emit({ type: "started", action });
+    try {
+      return this.#end(action, await work());
+    } catch (error) {
+      const why = toSyncError(error, action.do);
+      this.#fail(action, why);
+      await this.#sound(why);
+      return false;
+    }
+  }
+
+  /** Failed because of what `error` says; also for what can only be told later. */
+  #fail(action: Action, error: SyncError): false {
+    this.#failures++;
+    this.#options.emit({ type: "failed", action, error });
+    if (action.do === "makeDir") this.#missing[action.to].set(action.path, error);
+    if (action.do === "remove") {
+      for (let dir = parentOf(action.path); dir !== root; dir = parentOf(dir)) this.#full[action.to].add(dir);
+    }
+    if (this.#options.onError === "stop" && !this.stopped) {
+      this.#stop.abort(
+        new SyncError("cancelled", "Given up: the run stops at its first failure", { operation: "stop" }),
+      );
+    }
+    return false;
+  }
+
+  #end(action: Action, outcome: Outcome): boolean {
+    if ("vanished" in outcome) {
+      const path = "source" in action ? action.source.path : action.path;
+      const why = "it vanished before it was copied; its other copy stays";
+      this.#options.emit({ type: "noted", note: { code: "vanished", path, why } });
+      return false;
+    }
+    if ("pending" in outcome) return true;
+    this.#options.emit({
+      type: "done",
+      action,
+      ...(outcome.entry === undefined ? {} : { result: outcome.entry }),
+      ...(outcome.warnings === undefined || outcome.warnings.length === 0 ? {} : { warnings: outcome.warnings }),
+      ...(outcome.isOther === undefined ? {} : { isOther: true }),
+      ...(outcome.isUntimed === undefined ? {} : { isUntimed: true }),
+      ...(outcome.kept === undefined ? {} : { kept: outcome.kept }),
+    });
+    return true;
+  }
+
+  #blocked(action: Action): SyncError | undefined {
+    if (action.do === "remove") {
+      if (!this.#full[action.to].has(action.path)) return undefined;
+      const message = `Cannot remove "${printable(action.path)}": something in it could not be removed`;
+      return new SyncError("changed", message, { operation: "remove", path: action.path });
+    }
+    const missing = this.#missing[action.to];
+    if (missing.size === 0) return undefined;
+    for (let dir = parentOf(action.path); dir !== root; dir = parentOf(dir)) {
+      const cause = missing.get(dir);
+      if (cause === undefined) continue;
+      const message = `Cannot write "${printable(action.path)}": its folder "${printable(dir)}" could not be made`;
+      return new SyncError(cause.kind, message, { operation: action.do, path: action.path, cause });
+    }
+    return undefined;
+  }
+
+  /** After a failure of the link, asks both sides for a sign of life before anything else is tried, so that a dead server costs one wait. */
+  async #sound(why: SyncError): Promise<void> {
+    if (!endsAll(why.kind) || this.signal.aborted) return;
+    if (why.kind === "auth" || why.kind === "hostKey") return this.#giveUp(why);
+    this.#probe ??= this.#askBoth();
+    await this.#probe;
+  }
+
+  async #askBoth(): Promise<void> {
+    const { local, remote } = this.#sides;
+    try {
+      await Promise.all([local.stat(root, this), remote.stat(root, this)]);
+    } catch (error) {
+      const why = toSyncError(error, "stat");
+      if (endsAll(why.kind) && !this.signal.aborted) this.#giveUp(why);
+    } finally {
+      this.#probe = undefined;
+    }
+  }
+
+  #giveUp(why: SyncError): void {
+    const message =
+      `Not tried: the connection to ${this.#sides.remote.label} is lost (${why.message}); run again once it is back`;
+    this.#lost ??= new SyncError(why.kind, message, { operation: "reach the server", cause: why });
+  }
+}

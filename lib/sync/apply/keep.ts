@@ -1,0 +1,116 @@
+import type { Backend, Call } from "../../core/backend.ts";
+import { SyncError } from "../../core/errors.ts";
+import { printable, type RelPath } from "../../core/path.ts";
+import { isInTrash } from "../../core/temp_name.ts";
+import { type FileEntry, type InTrash, otherSide } from "../../core/entry.ts";
+import type { Remove } from "./phases.ts";
+import { makeParents } from "../common/parent_check.ts";
+import { type Backends, type Copy, expectSame, isInPlace, type Place } from "./transfer.ts";
+import type { Loser, Trash } from "../trash/trash.ts";
+
+/** `place`: where a copy goes instead of its path; `trash`: where versions go that have to go. */
+export interface KeepOptions extends Call {
+  readonly place?: Place;
+  readonly trash?: Trash;
+}
+
+/** How the version that a copy replaces is put away before. */
+export interface Away {
+  /** Does that free its place, so that the new content has to be at hand? */
+  needsStaging(): Promise<boolean>;
+  put(): Promise<PutAway>;
+}
+
+export interface PutAway {
+  readonly kept?: InTrash;
+  /** Is the place free now? */
+  readonly moved: boolean;
+  undo(): Promise<void>;
+}
+
+/** How the version that a copy replaces is kept; undefined where nothing is. */
+export function awayWith(action: Copy, sides: Backends, options: KeepOptions): Away | undefined {
+  const { to, path, why, keep, replaces } = action;
+  if (replaces?.kind !== "file" && replaces?.kind !== "link") return undefined;
+  const { trash } = options;
+  const backend = sides[to];
+  if (trash !== undefined && (keep === undefined || isInTrash(keep))) {
+    const loss = why === "conflict" ? "conflict" : "overwritten";
+    const how = { take: false, inPlace: isInPlace(action, options), winner: otherSide(to) };
+    const loser: Loser = { side: to, entry: replaces, path, why: loss, ...how };
+    return {
+      needsStaging: () => trash.moves(loser, options),
+      async put() {
+        const { id, at, moved, undo } = await trash.keep(loser, options);
+        return { kept: { id, at }, moved, undo: () => undo(options) };
+      },
+    };
+  }
+  if (keep === undefined || replaces.kind !== "file") return undefined;
+  const { rename } = backend;
+  return {
+    needsStaging: () => Promise.resolve(rename !== undefined),
+    async put() {
+      if (rename === undefined) {
+        await keepCopy(backend, { entry: replaces, keep }, options);
+        return { moved: false, undo: () => Promise.resolve() };
+      }
+      await makeParents(backend, keep, options);
+      await expectSame(backend, replaces, options);
+      const call = { signal: options.signal, expect: "absent" } as const;
+      await backend.rename?.(replaces.path, keep, call);
+      return { moved: true, undo: async () => await backend.rename?.(keep, replaces.path, call) };
+    },
+  };
+}
+
+/** Puts the version away while it stays in its place; undefined where it turns out that it has to leave that. */
+export async function putInPlace(away: Away): Promise<PutAway | undefined> {
+  try {
+    return await away.put();
+  } catch (error) {
+    if (await away.needsStaging()) return undefined;
+    throw error;
+  }
+}
+
+/** Removes what the plan saw there; what is to be kept in the root is put there before. */
+export async function removeInRoot(backend: Backend, { target, keep }: Remove, call: Call): Promise<void> {
+  if (keep === undefined) return await backend.remove(target, call);
+  await makeParents(backend, keep, call);
+  if (backend.rename !== undefined) {
+    await expectSame(backend, target, call);
+    return await backend.rename(target.path, keep, { signal: call.signal, expect: "absent" });
+  }
+  if (target.kind !== "file") {
+    const message = `Cannot put "${printable(target.path)}" away before it is removed: ${backend.label} cannot rename`;
+    throw new SyncError("unsupported", message, { operation: "remove", path: target.path });
+  }
+  await keepCopy(backend, { entry: target, keep }, call);
+  await backend.remove(target, call);
+}
+
+/** A second copy on the same side, made where the file lies if that can be. The first one stays in its place all the time. */
+async function keepCopy(backend: Backend, { entry, keep }: Second, call: Call): Promise<void> {
+  await makeParents(backend, keep, call);
+  if (backend.copy !== undefined) {
+    await expectSame(backend, entry, call);
+    return await backend.copy(entry.path, keep, { signal: call.signal, expect: "absent" });
+  }
+  await backend.write(
+    keep,
+    (from = 0, to = entry.size) =>
+      backend.read(entry.path, { signal: call.signal, offset: from, length: to - from, expect: entry }),
+    {
+      signal: call.signal,
+      size: entry.size,
+      expect: "absent",
+      ...(entry.modified === undefined ? {} : { modified: entry.modified }),
+    },
+  );
+}
+
+interface Second {
+  readonly entry: FileEntry;
+  readonly keep: RelPath;
+}

@@ -1,0 +1,115 @@
+import { parentOf, type RelPath, root } from "../../core/path.ts";
+import { type Action, type DirEntry, type FileEntry, type LinkEntry, type Side, sides } from "../../core/entry.ts";
+import type { Copy } from "./transfer.ts";
+
+export type MakeDir = Extract<Action, { readonly do: "makeDir" }>;
+export type Remove = Extract<Action, { readonly do: "remove" }>;
+
+/** A folder that takes the place of a file or link, which is moved aside first. */
+export interface Swap {
+  readonly dir: MakeDir;
+  readonly replaces: FileEntry | LinkEntry;
+}
+
+/** A file or link that takes the place of a folder: it is brought under a temporary name, and renamed when the folder is gone. */
+export interface Takeover {
+  readonly copy: Copy;
+  readonly replaces: DirEntry;
+}
+
+/** The actions of a plan in the order in which they are carried out; within one list they may go side by side. */
+export interface Phases {
+  /** By depth, parents first. */
+  readonly folders: readonly (readonly MakeDir[])[];
+  /** Copies that keep a second copy of what they replace, which other copies may be about. */
+  readonly keepers: readonly Copy[];
+  /** Copies, moves and touches whose place is free or holds what they replace. */
+  readonly transfers: readonly Action[];
+  readonly takeovers: readonly Takeover[];
+  readonly swaps: readonly Swap[];
+  /** What belongs into the folders that swaps make: folders by depth, then the rest. */
+  readonly swapFolders: readonly (readonly MakeDir[])[];
+  readonly swapContent: readonly Action[];
+  /** Files and links. */
+  readonly removals: readonly Remove[];
+  /** Folders by depth, deepest first. */
+  readonly emptied: readonly (readonly Remove[])[];
+}
+
+/** Sorts a plan's actions into phases. Pure; keeps the plan's order within each list. */
+export function toPhases(actions: readonly Action[]): Phases {
+  const swapped = findSwaps(actions);
+  const folders: MakeDir[] = [];
+  const keepers: Copy[] = [];
+  const transfers: Action[] = [];
+  const takeovers: Takeover[] = [];
+  const swapFolders: MakeDir[] = [];
+  const swapContent: Action[] = [];
+  const removals: Remove[] = [];
+  const emptied: Remove[] = [];
+  for (const action of actions) {
+    if (action.do === "remove") {
+      (action.target.kind === "dir" ? emptied : removals).push(action);
+      continue;
+    }
+    const swap = swapAbove(action, swapped);
+    if (action.do === "makeDir") {
+      if (swap?.dir !== action) (swap === undefined ? folders : swapFolders).push(action);
+    } else if (swap !== undefined) swapContent.push(action);
+    else if (action.do !== "copy") transfers.push(action);
+    else if (action.replaces?.kind === "dir") takeovers.push({ copy: action, replaces: action.replaces });
+    else (action.keep === undefined ? transfers : keepers).push(action);
+  }
+  return {
+    folders: byDepth(folders),
+    keepers,
+    transfers,
+    takeovers,
+    swaps: sides.flatMap((side) => [...swapped[side].values()]),
+    swapFolders: byDepth(swapFolders),
+    swapContent,
+    removals,
+    emptied: byDepth(emptied).toReversed(),
+  };
+}
+
+/** The actions grouped by how deep their paths lie, topmost first. */
+function byDepth<T extends Action>(actions: readonly T[]): readonly (readonly T[])[] {
+  const levels: T[][] = [];
+  for (const action of actions) {
+    const depth = depthOf(action.path);
+    while (levels.length <= depth) levels.push([]);
+    levels[depth]?.push(action);
+  }
+  return levels.filter((level) => level.length > 0);
+}
+
+type Swaps = Readonly<Record<Side, Map<RelPath, Swap>>>;
+
+function findSwaps(actions: readonly Action[]): Swaps {
+  const swaps: Swaps = { local: new Map(), remote: new Map() };
+  for (const dir of actions) {
+    if (dir.do !== "makeDir") continue;
+    const { replaces } = dir;
+    if (replaces?.kind !== "file" && replaces?.kind !== "link") continue;
+    swaps[dir.to].set(dir.path, { dir, replaces });
+  }
+  return swaps;
+}
+
+/** The swap that makes the action's own place or a folder above it. */
+function swapAbove(action: Action, swaps: Swaps): Swap | undefined {
+  const bySide = swaps[action.to];
+  if (bySide.size === 0) return undefined;
+  for (let path = action.path; path !== root; path = parentOf(path)) {
+    const swap = bySide.get(path);
+    if (swap !== undefined) return swap;
+  }
+  return undefined;
+}
+
+function depthOf(path: string): number {
+  let depth = 0;
+  for (let at = path.indexOf("/"); at >= 0; at = path.indexOf("/", at + 1)) depth++;
+  return depth;
+}

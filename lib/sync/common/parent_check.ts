@@ -1,0 +1,54 @@
+import type { Backend, Call } from "../../core/backend.ts";
+import { SyncError } from "../../core/errors.ts";
+import { parentOf, printable, type RelPath, root } from "../../core/path.ts";
+import type { Entry, Side } from "../../core/entry.ts";
+import type { Backends } from "../apply/transfer.ts";
+
+/** Whether the folders above a path are still folders: below one that became a link lies what is none of this run's. */
+export class Parents {
+  readonly #sides: Backends;
+  readonly #call: Call;
+  readonly #seen: Readonly<Record<Side, Map<RelPath, Promise<Entry | undefined>>>> = {
+    local: new Map(),
+    remote: new Map(),
+  };
+
+  constructor(sides: Backends, { signal }: Call) {
+    this.#sides = sides;
+    this.#call = { signal };
+  }
+
+  /** From now on each folder is looked at again, once. */
+  forget(): void {
+    this.#seen.local.clear();
+    this.#seen.remote.clear();
+  }
+
+  /** Rejects with changed if something above the path is no folder any more; a store's folders are names alone. */
+  async mustBeFolders(side: Side, path: RelPath): Promise<void> {
+    const backend = this.#sides[side];
+    if (!backend.traits.hasDirs) return;
+    const seen = this.#seen[side];
+    for (let dir = parentOf(path); dir !== root; dir = parentOf(dir)) {
+      const looked = seen.get(dir) ?? backend.stat(dir, this.#call);
+      seen.set(dir, looked);
+      // What is gone with its folder is removed.
+      if ((await looked)?.kind === "dir" || await looked === undefined) continue;
+      const shown = `"${printable(path)}" on ${backend.label}`;
+      const message = `Cannot remove ${shown}: "${printable(dir)}" is no folder any more; run again`;
+      throw new SyncError("changed", message, { operation: "remove", path });
+    }
+  }
+}
+
+/** Makes the folders above a path, from the root down. */
+export async function makeParents(backend: Backend, path: RelPath, call: Call): Promise<void> {
+  for (const dir of foldersAbove(path)) await backend.makeDir(dir, call);
+}
+
+/** The folders that a path lies in, from the root down. */
+export function foldersAbove(path: RelPath): readonly RelPath[] {
+  const above: RelPath[] = [];
+  for (let dir = parentOf(path); dir !== root; dir = parentOf(dir)) above.unshift(dir);
+  return above;
+}

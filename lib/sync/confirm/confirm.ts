@@ -1,0 +1,215 @@
+import type { Backend, Call } from "../../core/backend.ts";
+import { toSyncError } from "../../core/errors.ts";
+import { foldPath, printable, type RelPath, root, unfit } from "../../core/path.ts";
+import {
+  type Action,
+  type Entry,
+  type History,
+  otherSide,
+  type Plan,
+  type Side,
+  sides as bothSides,
+  type Snapshot,
+} from "../../core/entry.ts";
+import { type Doubt, withDoubts } from "./confirmed_plan.ts";
+import { drain, inOrder } from "../common/concurrency.ts";
+import { Relisting } from "./relisting.ts";
+import { endsRun } from "../scan/scan.ts";
+import { type Spelling, toSpelling } from "./spelling.ts";
+import { type Backends, isSame } from "../apply/transfer.ts";
+
+/** `snapshots`: what the plan was made from. */
+export interface ConfirmOptions extends Call {
+  readonly snapshots: Readonly<Record<Side, Snapshot>>;
+  readonly history: History | undefined;
+  readonly removeDespiteFailures: boolean;
+}
+
+/**
+ * Confirms each absence because of which the plan removes, moves or replaces something: a listing that lost or mangled a name must not
+ * destroy the other side's copy. Each path is looked at by itself where they are few; otherwise the folders are listed a second time, and
+ * a sample is looked at besides, first of all names that servers tend to hide. Returns the plan without what was not confirmed: a name
+ * that is there after all is a failure, which holds all other removals; one that no listing shows stays, with one note. Only reads.
+ * Rejects as a scan does when the server is lost.
+ */
+export async function confirmAbsences(plan: Plan, sides: Backends, options: ConfirmOptions): Promise<Plan> {
+  const doubts = new Map<Action, Doubt>();
+  for (const from of bothSides) {
+    const spelling = toSpelling({ ...options, from, sides });
+    const claims = plan.actions.flatMap((action) => toClaims(action, from));
+    if (claims.length === 0) continue;
+    const listing: Listing = {
+      backend: sides[from],
+      side: from,
+      again: new Relisting(sides[from], { signal: options.signal, key: spelling.key ?? foldAll }),
+      others: options.snapshots[otherSide(from)],
+      spelling,
+      signal: options.signal,
+    };
+    await judge(claims, listing, { size: options.snapshots[from].size, doubts });
+  }
+  return doubts.size === 0 ? plan : withDoubts(plan, doubts, { ...options, sides });
+}
+
+/** What an action takes for granted: that the other side lacks a path, or has a thing of another kind there. Spelled as the action is. */
+interface Claim {
+  readonly action: Action;
+  readonly path: RelPath;
+  readonly wants: "absent" | Entry["kind"];
+}
+
+/** A side that is asked once more. */
+interface Listing extends Call {
+  readonly backend: Backend;
+  readonly side: Side;
+  readonly again: Relisting;
+  /** What the side across was listed with. */
+  readonly others: Snapshot;
+  readonly spelling: Spelling;
+}
+
+interface Judging {
+  /** How many entries the side was listed with. */
+  readonly size: number;
+  readonly doubts: Map<Action, Doubt>;
+}
+
+/** So many paths are looked at one by one, or a tenth of the side where that is more. */
+const MOST_LOOKS = 1000;
+const MOST_AT_ONCE = 64;
+
+function toClaims(action: Action, from: Side): readonly Claim[] {
+  if (action.to !== otherSide(from)) return [];
+  switch (action.do) {
+    case "remove":
+      return [{ action, path: action.path, wants: "absent" }];
+    case "move":
+      return [{ action, path: action.source.path, wants: "absent" }];
+    case "copy":
+      return action.replaces === undefined || action.replaces.kind === action.source.kind
+        ? []
+        : [{ action, path: action.source.path, wants: action.source.kind }];
+    case "makeDir":
+      return action.replaces === undefined ? [] : [{ action, path: action.path, wants: "dir" }];
+    case "touch":
+      return [];
+    default:
+      return action satisfies never;
+  }
+}
+
+async function judge(claims: readonly Claim[], listing: Listing, { size, doubts }: Judging): Promise<void> {
+  const areFew = claims.length <= Math.max(MOST_LOOKS, size / 10);
+  const chosen = areFew ? claims : sampleOf(claims);
+  await each(chosen, listing, async (claim) => {
+    const doubt = await look(claim, listing);
+    if (doubt !== undefined) doubts.set(claim.action, doubt);
+  });
+  if (areFew) return;
+  const left = claims.filter(({ action, wants }) => wants === "absent" && !doubts.has(action));
+  await each(left, listing, async (claim) => {
+    try {
+      const listed = await spelledAgain(claim.path, listing);
+      const isIt = listed !== undefined && (listing.spelling.key !== undefined || listed === claim.path);
+      if (isIt) doubts.set(claim.action, missed(listing.side));
+    } catch (error) {
+      doubts.set(claim.action, await unknown(error, listing));
+    }
+  });
+}
+
+function each(claims: readonly Claim[], { backend, signal }: Listing, work: (claim: Claim) => Promise<void>) {
+  const limit = Math.max(1, Math.min(MOST_AT_ONCE, backend.traits.parallelFiles));
+  return drain(inOrder(claims), work, { limit, signal });
+}
+
+/** What a look at the path itself says against the claim. */
+async function look({ path, wants }: Claim, listing: Listing): Promise<Doubt | undefined> {
+  const { backend, side, spelling, others } = listing;
+  if (wants === "absent" && cannotBe(path, backend)) return undefined;
+  try {
+    const entry = await find(path, listing);
+    if (wants !== "absent") return entry?.kind === wants ? undefined : otherKind(side);
+    const listed = entry === undefined && spelling.key === undefined ? undefined : await spelledAgain(path, listing);
+    if (entry === undefined) return listed === undefined ? undefined : missed(side);
+    // An empty folder that was renamed to another spelling tells nothing of itself.
+    if (listed === undefined || (listed !== entry.path && entry.kind === "dir")) {
+      return { is: "hidden", why: `the ${side} side does not list it, and yet has it: it stays` };
+    }
+    const isRenamed = listed !== entry.path && others.get(listed) === undefined &&
+      await isOneFile(entry, listed, listing);
+    return isRenamed ? undefined : missed(side);
+  } catch (error) {
+    return await unknown(error, listing);
+  }
+}
+
+async function find(path: RelPath, { backend, spelling, signal }: Listing): Promise<Entry | undefined> {
+  for (const spelled of spelling.all(path)) {
+    const entry = await backend.stat(spelled, { signal });
+    if (entry !== undefined) return entry;
+  }
+  return undefined;
+}
+
+/** How a second listing spells the path; undefined where it shows nothing that could be it. */
+async function spelledAgain(path: RelPath, { again }: Listing): Promise<RelPath | undefined> {
+  let above: Entry | undefined = { kind: "dir", path: root };
+  for (const name of path.split("/")) {
+    // Nothing lies below what is no folder.
+    if (above?.kind !== "dir") return undefined;
+    above = await again.find((above.path === root ? name : `${above.path}/${name}`) as RelPath);
+  }
+  return above?.path;
+}
+
+/** Whether a server that folds names without saying so has renamed the file: both spellings lead to it, and the plan brings the new one. */
+async function isOneFile(entry: Entry, listed: RelPath, { backend, signal }: Listing): Promise<boolean> {
+  if (entry.kind !== "file" || entry.modified === undefined) return false;
+  const other = await backend.stat(listed, { signal });
+  return other?.kind === "file" && other.modified !== undefined && isSame(other, entry);
+}
+
+/** A key for all spellings that some server may take for one name. */
+function foldAll(path: RelPath): string {
+  return foldPath(path, { caseSensitive: false, normalizes: true });
+}
+
+/** Is it a name that the place cannot hold? */
+function cannotBe(path: RelPath, { traits }: Backend): boolean {
+  return path.split("/").some((name) => unfit(name, traits.names, traits.maxNameBytes) !== undefined);
+}
+
+function missed(side: Side): Doubt {
+  return { is: "wrong", why: `the listing of the ${side} side lacked it, and yet it is there: it was not removed` };
+}
+
+function otherKind(side: Side): Doubt {
+  return { is: "wrong", why: `on the ${side} side it is not what the listing said: it was not replaced` };
+}
+
+/** Throws what ends a run; everything else concerns one path. */
+async function unknown(error: unknown, { backend, signal }: Listing): Promise<Doubt> {
+  const why = toSyncError(error, "look at");
+  if (await endsRun(why, backend, { signal })) throw why;
+  return { is: "wrong", why: `whether it is gone cannot be told: ${printable(why.message)}` };
+}
+
+/** The claims to look at where they are many: all about kinds, then names that servers tend to hide, then an even spread of the rest. */
+function sampleOf(claims: readonly Claim[]): readonly Claim[] {
+  const kinds = claims.filter(({ wants }) => wants !== "absent");
+  const absences = claims.filter(({ wants }) => wants === "absent");
+  const odd = absences.filter(({ path }) => isOdd(path)).slice(0, MOST_LOOKS / 2);
+  const rest = absences.filter(({ path }) => !isOdd(path));
+  const count = Math.min(rest.length, MOST_LOOKS - odd.length);
+  const spread = Array.from({ length: count }, (_, i) => rest[Math.floor(i * rest.length / count)]);
+  return [...kinds, ...odd, ...spread.filter((claim) => claim !== undefined)];
+}
+
+/** Is it one of the names that servers hide: dot files, backups, Windows' own, long or foreign ones? */
+function isOdd(path: RelPath): boolean {
+  return path.split("/").some((name) => ODD.test(name) || name.length > LONG);
+}
+
+const ODD = /^[.~#_$]|[~#]$|\.(?:bak|tmp|swp|part)$|^(?:thumbs\.db|desktop\.ini)$|[^\x20-\x7e]/i;
+const LONG = 100;

@@ -1,0 +1,162 @@
+import type { Backend, Call } from "../../core/backend.ts";
+import { endsAll } from "../scan/scan.ts";
+import { toSyncError } from "../../core/errors.ts";
+import { nameOf, type RelPath, root, toRelPath } from "../../core/path.ts";
+import { tempPath } from "../../core/temp_name.ts";
+import {
+  type Entry,
+  type History,
+  type Note,
+  otherSide,
+  type Plan,
+  type Side,
+  sides as bothSides,
+} from "../../core/entry.ts";
+import type { Mode } from "../common/options.ts";
+import type { Scan } from "../scan/scan.ts";
+import { toSnapshot } from "../scan/snapshot.ts";
+import type { Owner } from "../common/temp_tag.ts";
+import type { Backends } from "../apply/transfer.ts";
+
+type Scans = Readonly<Record<Side, Scan>>;
+
+/** `owners`: whose temporary names on each side are our own. */
+export interface HiddenOptions extends Call {
+  readonly mode: Mode;
+  readonly remove: boolean;
+  readonly planOnly: boolean;
+  readonly missing: Readonly<Record<Side, boolean>>;
+  readonly owners: Readonly<Record<Side, Owner>>;
+  readonly history: History | undefined;
+}
+
+/**
+ * The scans as a plan may believe them where a side lists no name that begins with a dot while the other has some. Servers that leave such
+ * names out of their listings are told from those that have none by a trial: a look at names that may be there, and where removals
+ * hang on it a temporary file that is written and listed. On a server that hides them they are unreadable on both sides; where no
+ * trial is possible they stand on the side that lacks them as entries of cause "hidden", in whose place nothing is removed.
+ */
+export async function settleHidden(sides: Backends, scans: Scans, options: HiddenOptions): Promise<Scans> {
+  let settled = scans;
+  for (const side of bothSides) {
+    const suspects = suspectsOf(side, sides, { scans, missing: options.missing });
+    if (suspects.length === 0) continue;
+    const { signal } = options;
+    const across = otherSide(side);
+    const removable = toRemovable(suspects, side, options);
+    const shows = sides[side].traits.showsDots ??
+      (await isAnyThere(sides[side], [...removable, ...suspects], { signal }) ? false : undefined) ??
+      (removable.length > 0 ? await tryOut(sides[side], side, options) : undefined);
+    if (shows === false) settled = { ...settled, [across]: withoutDots(scans[across]) };
+    else if (shows === undefined && removable.length > 0) {
+      settled = { ...settled, [side]: withHidden(scans[side], removable) };
+    }
+  }
+  return settled;
+}
+
+/** The plan with one note for all names whose absence nobody could be sure of. */
+export function gatherHidden(plan: Plan): Plan {
+  const hidden = plan.notes.filter(({ code }) => code === "hidden");
+  if (hidden.length === 0) return plan;
+  const notes = bothSides.flatMap((side): Note[] => {
+    const own = hidden.filter((note) => note.side === side);
+    if (own.length === 0) return [];
+    const across = otherSide(side);
+    const why =
+      `the ${side} side lists no name that begins with a dot, and whether it hides them cannot be told without ` +
+      `writing there: those of the ${across} side are left alone`;
+    return [{ code: "hidden", side, count: own.reduce((sum, { count = 1 }) => sum + count, 0), why }];
+  });
+  return { ...plan, notes: [...plan.notes.filter(({ code }) => code !== "hidden"), ...notes] };
+}
+
+/** So many names are looked at: a server hides all of them or none. */
+const MOST_LOOKS = 5;
+const HIDES = "the server hides names that begin with a dot, so that nobody can tell whether it is there";
+
+/** The dot names that the other side has and this one does not list, without those that lie in one of them. */
+function suspectsOf(
+  side: Side,
+  sides: Backends,
+  { scans, missing }: { readonly scans: Scans; readonly missing: HiddenOptions["missing"] },
+): readonly RelPath[] {
+  if (missing[side] || sides[side].traits.showsDots === true || scans[side].showsDots) return [];
+  return topDots(scans[otherSide(side)]).map(({ path }) => path);
+}
+
+function topDots({ snapshot, showsDots }: Scan): readonly Entry[] {
+  if (!showsDots) return [];
+  const found: Entry[] = [];
+  let above = "";
+  for (const entry of snapshot) {
+    if (above !== "" && entry.path.startsWith(above)) continue;
+    above = "";
+    if (!nameOf(entry.path).startsWith(".")) continue;
+    found.push(entry);
+    above = `${entry.path}/`;
+  }
+  return found;
+}
+
+/** Those that a plan may remove because this side lacks them. */
+function toRemovable(
+  suspects: readonly RelPath[],
+  side: Side,
+  { mode, remove, history }: HiddenOptions,
+): readonly RelPath[] {
+  if (!remove || (mode !== "Both" && mode !== (side === "remote" ? "Local" : "Remote"))) return [];
+  return mode === "Both" ? suspects.filter((path) => history?.get(path) !== undefined) : suspects;
+}
+
+async function isAnyThere(backend: Backend, paths: readonly RelPath[], call: Call): Promise<boolean> {
+  for (const path of new Set(paths.slice(0, MOST_LOOKS))) {
+    if (await harmless(backend.stat(path, call)) !== undefined) return true;
+  }
+  return false;
+}
+
+/** Writes a temporary file of our own and looks whether the listing shows it; undefined where that may not be, or does not work. */
+async function tryOut(
+  backend: Backend,
+  side: Side,
+  { mode, planOnly, owners, signal }: HiddenOptions,
+): Promise<boolean | undefined> {
+  const isWritten = mode === "Both" || mode === (side === "local" ? "Local" : "Remote");
+  if (!isWritten || planOnly) return undefined;
+  const path = tempPath(toRelPath("probe"), owners[side].partial + owners[side].partial, backend.traits.maxNameBytes);
+  const content = () => Promise.resolve(new Uint8Array());
+  const probe = await harmless(backend.write(path, content, { signal, size: 0 }));
+  if (probe === undefined) return undefined;
+  const listed = await harmless(backend.list(root, { signal }));
+  await harmless(backend.remove(probe, { signal }));
+  return listed?.some((entry) => entry.path === path);
+}
+
+/** Undefined where it fails for a reason that does not end the run. */
+async function harmless<T>(work: Promise<T>): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (error) {
+    if (endsAll(toSyncError(error, "look at").kind)) throw error;
+    return undefined;
+  }
+}
+
+function withoutDots(scan: Scan): Scan {
+  const tops = new Map(topDots(scan).map((entry) => [entry.path, entry]));
+  const entries: Entry[] = [];
+  let above = "";
+  for (const entry of scan.snapshot) {
+    if (above !== "" && entry.path.startsWith(above)) continue;
+    const isTop = tops.has(entry.path);
+    above = isTop ? `${entry.path}/` : "";
+    entries.push(isTop ? { kind: "opaque", path: entry.path, cause: "unreadable", why: HIDES } : entry);
+  }
+  return { ...scan, snapshot: toSnapshot(entries) };
+}
+
+function withHidden(scan: Scan, paths: readonly RelPath[]): Scan {
+  const hidden = paths.map((path): Entry => ({ kind: "opaque", path, cause: "hidden", why: HIDES }));
+  return { ...scan, snapshot: toSnapshot([...scan.snapshot, ...hidden]) };
+}

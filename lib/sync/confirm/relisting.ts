@@ -1,0 +1,49 @@
+import type { Backend, Call } from "../../core/backend.ts";
+import { toSyncError } from "../../core/errors.ts";
+import { parentOf, type RelPath, root } from "../../core/path.ts";
+import type { Entry } from "../../core/entry.ts";
+
+/** A second listing of single folders of one side; each folder is listed once. `key`: one for all spellings of a path. */
+export class Relisting {
+  readonly #backend: Backend;
+  readonly #call: Call;
+  readonly #key: (path: RelPath) => string;
+  readonly #folders = new Map<RelPath, Promise<Folder>>();
+
+  constructor(backend: Backend, { signal, key = exact }: Call & { readonly key?: (path: RelPath) => string }) {
+    this.#backend = backend;
+    this.#call = { signal };
+    this.#key = key;
+  }
+
+  /** The entry of a folder's listing at the path, otherwise one under the same key. Rejects as list() does, but for an absent folder. */
+  async find(path: RelPath): Promise<Entry | undefined> {
+    const dir = parentOf(path);
+    const listed = this.#folders.get(dir) ?? this.#list(dir);
+    this.#folders.set(dir, listed);
+    const { exact, keyed } = await listed;
+    return exact.get(path) ?? keyed.get(this.#key(path));
+  }
+
+  async #list(dir: RelPath): Promise<Folder> {
+    const found: Folder = { exact: new Map(), keyed: new Map() };
+    try {
+      for (const entry of await this.#backend.list(dir, this.#call)) {
+        found.exact.set(entry.path, entry);
+        if (this.#key !== exact) found.keyed.set(this.#key(entry.path), entry);
+      }
+    } catch (error) {
+      if (dir === root || toSyncError(error, "list").kind !== "notFound") throw error;
+    }
+    return found;
+  }
+}
+
+interface Folder {
+  readonly exact: Map<string, Entry>;
+  readonly keyed: Map<string, Entry>;
+}
+
+function exact(path: RelPath): string {
+  return path;
+}

@@ -1,0 +1,103 @@
+import { type History, type Plan, type Side, sides as bothSides, type Snapshot } from "../../core/entry.ts";
+import { type Loss, sampleOf, toLoss } from "./losses.ts";
+import { findAllChanged, findEmptied, findLostRoots, findOpenRoots } from "./root_guards.ts";
+import type { Danger, Limits } from "../common/options.ts";
+import { countOf, quoted } from "../plan/context.ts";
+
+/**
+ * Pure: why this plan must not run. Each guard has a key of its own; one whose key is in `limits.allow` says nothing. Counted are files
+ * and links, against their number before the run; what moves is not removed, folders are not counted, and what a new type replaces is.
+ */
+export function dangers(
+  plan: Plan,
+  before: Readonly<Record<Side, Snapshot>>,
+  history: History | undefined,
+  limits: Limits,
+): readonly Danger[] {
+  const losses = { local: toLoss(plan, before, "local"), remote: toLoss(plan, before, "remote") };
+  const found = [
+    ...findLostRoots(before, limits),
+    ...findOpenRoots(losses, limits),
+    ...findEmptied(plan, losses, { before, history, limits }),
+    ...findTooMany(losses, { history, limits }),
+    ...findAllChanged(plan, { before, history, limits }),
+  ];
+  return found.filter(({ allowedBy }) => allowedBy === undefined || !limits.allow.includes(allowedBy));
+}
+
+/** One sentence for people: counts, names, and both ways on. */
+export function describeDanger(danger: Danger): string {
+  const { why, sample, count, allowedBy, code } = danger;
+  const more = count > sample.length ? ` and ${count - sample.length} more` : "";
+  const names = sample.length === 0 ? "" : ` (${sample.map(quoted).join(", ")}${more})`;
+  const asked = allowedBy === undefined ? "" : `, or with ${allowedBy} if this is meant`;
+  return `${why}${names}; nothing was changed: ${WAYS[code]}${asked}`;
+}
+
+const FEW = 10;
+const WITHOUT = "run the same command without -Remove";
+const WAYS: Readonly<Record<Danger["code"], string>> = {
+  emptySource: WITHOUT,
+  emptiedRoot: "put back what was there",
+  lostRoot: "connect or mount what holds it",
+  broadRoot: "name a folder below it, or run the same command without -Remove and -Mirror",
+  defaultedRoot: "write the folder out on the command line, or run the same command without -Remove",
+  tooMany: WITHOUT,
+  wrongFolder: `check both folders, ${WITHOUT}`,
+  allChanged: "see whether a clock or a time zone was changed",
+  noMarker: "mount what holds it, or put the marker there",
+};
+
+interface Judged {
+  readonly history: History | undefined;
+  readonly limits: Limits;
+}
+
+function* findTooMany(
+  losses: Readonly<Record<Side, Loss>>,
+  { history, limits }: Judged,
+): Iterable<Danger> {
+  for (const side of bothSides) {
+    const { removed, before: total } = losses[side];
+    const found = excess(losses[side], { history, limits });
+    if (found === undefined) continue;
+    const why = `${removed.length} of ${countOf(total, "file")} on the ${side} side would be removed, ${found.why}`;
+    const count = removed.length;
+    yield { code: found.code, side, count, total, sample: sampleOf(removed), allowedBy: "-MaxRemove 100%", why };
+  }
+}
+
+/**
+ * A limit that was given is exact, and may be reached. Else: in Both more than half and more than ten. One way, where a deployment
+ * renames most files each time, the source is judged: more than ten removed, and the side left with fewer than half as many files as it
+ * had; or, with nothing remembered, fewer than one in twenty of its names found in the source.
+ */
+function excess(
+  { removed, before, after }: Loss,
+  { history, limits }: Judged,
+): { readonly code: "tooMany" | "wrongFolder"; readonly why: string } | undefined {
+  const count = removed.length;
+  const { maxRemove, mode } = limits;
+  if (maxRemove !== undefined && "count" in maxRemove) {
+    return count > maxRemove.count ? { code: "tooMany", why: `more than -MaxRemove ${maxRemove.count}` } : undefined;
+  }
+  if (maxRemove !== undefined) {
+    const allowed = maxRemove.share * before;
+    const why = `more than -MaxRemove ${Number((maxRemove.share * 100).toFixed(6))}%`;
+    return count - allowed > before * ROUNDING ? { code: "tooMany", why } : undefined;
+  }
+  if (count <= FEW) return undefined;
+  if (mode === "Both") return count * 2 > before ? { code: "tooMany", why: "more than half" } : undefined;
+  if (after * 2 < before) {
+    return { code: "tooMany", why: `which would leave it ${countOf(after, "file")}, fewer than half` };
+  }
+  const remembers = history !== undefined && history.size > 0;
+  if (remembers || (before - count) * 20 >= before) return undefined;
+  return {
+    code: "wrongFolder",
+    why: "and hardly any of its names exists on the other side: is this the right folder?",
+  };
+}
+
+/** A share of 0.29 of 100 is a little less than 29. */
+const ROUNDING = 1e-9;

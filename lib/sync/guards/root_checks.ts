@@ -1,0 +1,110 @@
+import type { Backend, Call } from "../../core/backend.ts";
+import { badInput, SyncError } from "../../core/errors.ts";
+import { printable, type RelPath, root, toRelPath } from "../../core/path.ts";
+import type { DirEntry, Entry, Side } from "../../core/entry.ts";
+import type { Limits, Mode } from "../common/options.ts";
+import type { Backends } from "../apply/transfer.ts";
+
+/** What decides whether roots are fit for a run. `known`: history remembers this pair. */
+export interface RootsOptions extends Call {
+  readonly mode: Mode;
+  readonly remove: boolean;
+  readonly known: boolean;
+  readonly allowMissing: boolean;
+}
+
+/** Which roots are not there and would have to be made. */
+export type Missing = Readonly<Record<Side, boolean>>;
+
+/** The roots themselves as they were before what they hold was listed. */
+export type RootEntries = Readonly<Partial<Record<Side, DirEntry>>>;
+
+export interface Roots {
+  readonly missing: Missing;
+  readonly entries: RootEntries;
+}
+
+/**
+ * Makes sure that the roots are folders, that they do not contain one another, and that what is to be copied from is there. A missing
+ * source is badInput, and refused where its absence could pass for a deletion. A missing target is no error.
+ */
+export async function checkRoots(sides: Backends, options: RootsOptions): Promise<Roots> {
+  refuseOverlap(sides);
+  const [local, remote] = await Promise.all([rootOf(sides.local, options), rootOf(sides.remote, options)]);
+  const missing = { local: local === undefined, remote: remote === undefined };
+  const entries = { ...(local?.kind === "dir" ? { local } : {}), ...(remote?.kind === "dir" ? { remote } : {}) };
+  const source = missingSource({ ...options, isStore: !sides.remote.traits.hasDirs }, missing);
+  if (source === undefined) return { missing, entries };
+  const shown = describe(sides[source]);
+  if (!options.remove && !options.known) {
+    throw badInput(`The ${source} folder ${shown} does not exist, so there is nothing to copy from.`);
+  }
+  if (options.mode === "Both" && options.allowMissing) return { missing, entries };
+  const way = options.mode === "Both" ? "; -AllowMissingRoot makes it anew" : "";
+  throw new SyncError(
+    "refused",
+    `The ${source} folder ${shown} does not exist: is a disk unplugged? Nothing was changed${way}.`,
+    { operation: "check the roots", backend: sides[source].label },
+  );
+}
+
+/** Looks for the marker in both roots; throws badInput for a name that is none. */
+export async function findMarker(
+  name: string,
+  sides: Backends,
+  options: Call & { readonly missing: Missing },
+): Promise<NonNullable<Limits["marker"]>> {
+  const path = markerPath(name);
+  const has = async (side: Side) =>
+    !options.missing[side] && await sides[side].stat(path, { signal: options.signal }) !== undefined;
+  const [local, remote] = await Promise.all([has("local"), has("remote")]);
+  return { name, present: { local, remote } };
+}
+
+/**
+ * The missing root that rules a run out: the source. In Both each side is one; there a remote folder that no earlier run has seen is made,
+ * since nothing is deleted without history, while a local one that is not there is more likely a slip of the pen. `isStore`: a remote folder exists as long as it holds something, so that
+ * one that is known and holds nothing any more is an empty one: the guards that look at emptied sides judge it.
+ */
+function missingSource(
+  { mode, known, isStore }: RootsOptions & { readonly isStore: boolean },
+  missing: Missing,
+): Side | undefined {
+  if (mode === "Local") return missing.remote && !(isStore && known) ? "remote" : undefined;
+  if (missing.local) return "local";
+  return mode === "Both" && missing.remote && !isStore && known ? "remote" : undefined;
+}
+
+async function rootOf(backend: Backend, call: Call): Promise<Entry | undefined> {
+  const entry = await backend.stat(root, call);
+  if (entry?.kind === "file") throw badInput(`${describe(backend)} is a file: name a folder.`);
+  return entry;
+}
+
+function refuseOverlap({ local, remote }: Backends): void {
+  const [here, there] = [diskPath(local), diskPath(remote)];
+  if (here === undefined || there === undefined) return;
+  if (here === there) throw badInput(`Both sides are the same folder, ${describe(local)}.`);
+  if (!here.startsWith(there) && !there.startsWith(here)) return;
+  const [inner, outer] = here.length > there.length ? [local, remote] : [remote, local];
+  throw badInput(`${describe(inner)} lies inside ${describe(outer)}: neither side may contain the other.`);
+}
+
+/** With a separator at its end, so that one path starts with another only when it lies inside it. */
+function diskPath({ place, traits }: Backend): string | undefined {
+  if (place.disk === undefined) return undefined;
+  const path = place.disk.replaceAll("\\", "/").replace(/\/*$/, "/");
+  return traits.caseSensitive ? path : path.toLowerCase();
+}
+
+function describe({ place }: Backend): string {
+  return `"${printable(place.path)}"`;
+}
+
+function markerPath(name: string): RelPath {
+  try {
+    return toRelPath(name);
+  } catch {
+    throw badInput(`-RequireMarker takes the name of a file in both roots, not "${printable(name)}".`);
+  }
+}

@@ -1,0 +1,140 @@
+import {
+  type FileEntry,
+  type History,
+  type Known,
+  otherSide,
+  type Plan,
+  type Side,
+  sides as bothSides,
+  type Snapshot,
+} from "../../core/entry.ts";
+import { countLeaves, type Loss, sampleOf } from "./losses.ts";
+import { sameChecksum, sameStamp } from "../common/criteria.ts";
+import type { Danger, Limits } from "../common/options.ts";
+import type { RelPath } from "../../core/path.ts";
+import { countOf, quoted } from "../plan/context.ts";
+
+/** Roots that are not there, or not proven to be the ones that are meant. */
+export function* findLostRoots(before: Readonly<Record<Side, Snapshot>>, limits: Limits): Iterable<Danger> {
+  for (const side of bothSides) {
+    const { missing, known, moved } = limits.roots[side];
+    const total = countLeaves(before[side]);
+    const none = { side, count: 0, total, sample: [] };
+    const isSource = limits.mode !== "Both" && side !== targetsOf(limits)[0];
+    const matters = known === true || moved === true || (isSource && limits.remove);
+    if (missing === true && matters) {
+      const past = known === true ? "was there in an earlier run" : "may lie on a disk that is not mounted";
+      const why = `The root of the ${side} side is missing, and ${past}`;
+      yield { code: "lostRoot", ...none, allowedBy: "-AllowMissingRoot", why };
+    }
+    const { marker } = limits;
+    if (marker === undefined || marker.present[side]) continue;
+    const why = `The root of the ${side} side does not hold ${quoted(marker.name)}, which -RequireMarker asks for`;
+    yield { code: "noMarker", ...none, allowedBy: undefined, why };
+  }
+}
+
+/** Roots nobody means to empty. */
+export function* findOpenRoots(losses: Readonly<Record<Side, Loss>>, limits: Limits): Iterable<Danger> {
+  for (const side of targetsOf(limits)) {
+    const { broad, defaulted } = limits.roots[side];
+    const { removed, before: total, actions } = losses[side];
+    const facts = { side, count: removed.length, total, sample: sampleOf(removed) };
+    if (broad !== undefined && (limits.remove || limits.mirror)) {
+      const words = [limits.remove ? "-Remove" : "", limits.mirror ? "-Mirror" : ""].filter((word) => word !== "");
+      const why = `The root of the ${side} side is ${broad}, and ${
+        words.join(" and ")
+      } would make it like another folder`;
+      yield { code: "broadRoot", ...facts, allowedBy: "-AllowRoot", why };
+    }
+    if (defaulted !== true || actions === 0) continue;
+    const why = `No folder was named for the ${side} side, and ${
+      countOf(removed.length, "file")
+    } in it would be removed`;
+    yield { code: "defaultedRoot", ...facts, allowedBy: undefined, why };
+  }
+}
+
+/** What a guard that looks at the whole tree goes by. */
+export interface Judged {
+  readonly before: Readonly<Record<Side, Snapshot>>;
+  readonly history: History | undefined;
+  readonly limits: Limits;
+}
+
+/** A source without a file looks like a disk that is not mounted; so does, in Both, a side that was full when history was written. */
+export function* findEmptied(
+  plan: Plan,
+  losses: Readonly<Record<Side, Loss>>,
+  { before, history, limits }: Judged,
+): Iterable<Danger> {
+  const allowedBy = "-AllowEmptySource";
+  if (limits.mode !== "Both") {
+    const side: Side = limits.mode === "Local" ? "local" : "remote";
+    const { removed, before: total, actions } = losses[side];
+    const source = otherSide(side);
+    // Removals that are held because no deletion left a trace are no better: all that was there is gone.
+    const untraced = plan.notes.some(({ code }) => code === "untraced") ? plan.held.map(({ path }) => path) : [];
+    if (!limits.remove || actions + untraced.length === 0 || countLeaves(before[source]) > 0) return;
+    const gone = actions === 0 ? untraced : removed;
+    const why = `The ${source} side holds no file, and ${gone.length} of ${
+      countOf(total, "file")
+    } on the ${side} side would go`;
+    yield { code: "emptySource", side, count: gone.length, total, sample: sampleOf(gone), allowedBy, why };
+    return;
+  }
+  if (bothSides.every((side) => losses[side].before > 0)) return;
+  const known = Array.from(history ?? []).filter(({ kind }) => kind !== "dir").map(({ path }) => path);
+  if (known.length < 2) return;
+  for (const side of bothSides) {
+    if (losses[side].before > 0) continue;
+    const why = `The ${side} side is empty, and held ${countOf(known.length, "file")} when it was last in step`;
+    yield { code: "emptiedRoot", side, count: known.length, total: 0, sample: sampleOf(known), allowedBy, why };
+  }
+}
+
+/** Mode Both: most files of a side have another time and the old size, as after a change of zone or a touch over the whole tree. */
+export function* findAllChanged(plan: Plan, { before, history, limits }: Judged): Iterable<Danger> {
+  if (limits.mode !== "Both" || history === undefined) return;
+  if (plan.actions.length + plan.open.length + (plan.free?.length ?? 0) <= FEW) return;
+  // A time that is mended, because the contents were proven equal, is none of it.
+  const sent = new Set<RelPath>([...plan.open, ...(plan.free ?? []), ...plan.conflicts.map(({ path }) => path)]);
+  for (const action of plan.actions) if (action.do === "copy") sent.add(action.source.path).add(action.path);
+  for (const side of bothSides) {
+    let common = 0;
+    const touched: Known["path"][] = [];
+    for (const known of history) {
+      const entry = before[side].get(known.path);
+      if (known.kind !== "file" || entry?.kind !== "file") continue;
+      common++;
+      if (sent.has(entry.path) && isTouched(entry, known, side)) touched.push(known.path);
+    }
+    const count = touched.length;
+    if (count <= FEW || count * 2 <= common) continue;
+    const why = `${count} of ${countOf(common, "file")} on the ${side} side changed their time but not their size`;
+    yield {
+      code: "allChanged",
+      side,
+      count,
+      total: common,
+      sample: sampleOf(touched),
+      allowedBy: "-AllowAllChanged",
+      why,
+    };
+  }
+}
+
+const FEW = 10;
+
+function targetsOf({ mode }: Limits): readonly Side[] {
+  if (mode === "Both") return bothSides;
+  return mode === "Local" ? ["local"] : ["remote"];
+}
+
+function isTouched(entry: FileEntry, known: Known, side: Side): boolean {
+  const mark = known[side];
+  if (mark === undefined || mark.size !== entry.size) return false;
+  if (sameChecksum(entry.checksum, known.checksum) === true) return false;
+  if (mark.revision !== undefined && mark.revision === entry.revision) return false;
+  return !sameStamp(mark.modified, entry.modified, entry.timeStep ?? 0);
+}

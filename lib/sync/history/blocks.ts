@@ -1,0 +1,185 @@
+import { comparePaths, type RelPath, toRelPath } from "../../core/path.ts";
+import { type Checksum, type Known, type Lesson, type Mark, type Side } from "../../core/entry.ts";
+
+/** Blocks of entries by the key of their first. `last`: the last block that begins at this key or before it; `next`: where the one after begins. */
+export interface BlockStore {
+  last(key: string): { readonly first: string; readonly body: string } | undefined;
+  next(key: string): string | undefined;
+  drop(first: string): void;
+  put(first: string, body: string): void;
+}
+
+/**
+ * The path in a form whose UTF-8 bytes sort as comparePaths() sorts paths: "/" becomes U+0001, which no path holds, and the units that
+ * UTF-8 orders otherwise than UTF-16 (surrogates and what lies above them) become two units, the first of them U+D7FF.
+ */
+export function toKey(path: RelPath): string {
+  const key = path.replaceAll("/", "\u0001");
+  return EXOTIC.test(key) ? key.replace(EXOTICS, escaped) : key;
+}
+
+/** A block of entries in path order as text: columns, which a program reads several times faster than rows. */
+function packBlock(entries: readonly Known[]): string {
+  const rest: Record<number, Rest> = {};
+  entries.forEach(({ provisional, checksum, target, begun }, at) => {
+    if ([provisional, checksum, target, begun].every((one) => one === undefined)) return;
+    rest[at] = {
+      ...(begun === undefined ? {} : { begun }),
+      ...(provisional === undefined ? {} : { provisional }),
+      ...(checksum === undefined ? {} : { checksum }),
+      ...(target === undefined ? {} : { target }),
+    };
+  });
+  const block: Block = {
+    paths: entries.map(({ path }) => path),
+    kinds: entries.map(({ kind }) => kind.slice(0, 1)).join(""),
+    local: entries.flatMap(({ local }) => toCells(local)),
+    remote: entries.flatMap(({ remote }) => toCells(remote)),
+    rest,
+  };
+  return JSON.stringify(block);
+}
+
+/** The entries of a block that packBlock() made. Throws on anything else. */
+export function unpackBlock(text: string): readonly Known[] {
+  const { paths, kinds, local, remote, rest }: Block = JSON.parse(text);
+  return paths.map((path, at) => {
+    const kind = KINDS[kinds[at] ?? ""];
+    if (kind === undefined) throw new TypeError(`no kind of entry is called "${kinds[at]}"`);
+    const here = toMark(local, at);
+    const there = toMark(remote, at);
+    return {
+      path: at === 0 ? toRelPath(path) : path as RelPath,
+      kind,
+      ...(here === undefined ? {} : { local: here }),
+      ...(there === undefined ? {} : { remote: there }),
+      ...rest[at],
+    };
+  });
+}
+
+/** Rewrites the blocks that the lessons, given in path order, are about; gives by how many entries there are more. */
+export function learnInto(store: BlockStore, lessons: readonly Lesson[]): number {
+  const keys = lessons.map(({ path }) => toKey(path));
+  let more = 0;
+  for (let at = 0, to = 0; at < lessons.length; at = to) {
+    const key = keys[at] ?? "";
+    const block = store.last(key);
+    const end = store.next(key);
+    const isOver = (other: string | undefined) => other === undefined || (end !== undefined && other >= end);
+    for (to = at + 1; !isOver(keys[to]);) to++;
+    const entries = block === undefined ? [] : unpackBlock(block.body);
+    const learned = learnAll(entries, lessons.slice(at, to));
+    if (block !== undefined) store.drop(block.first);
+    for (const cut of cutBlocks(learned)) if (cut[0] !== undefined) store.put(toKey(cut[0].path), packBlock(cut));
+    more += learned.length - entries.length;
+  }
+  return more;
+}
+
+/** May the entry of this path be among these? */
+export function covers(entries: readonly Known[], path: RelPath): boolean {
+  const [first, last] = [entries[0], entries.at(-1)];
+  if (first === undefined || last === undefined) return false;
+  return comparePaths(first.path, path) <= 0 && comparePaths(path, last.path) <= 0;
+}
+
+/** The entry of the path among entries in path order. */
+export function find(entries: readonly Known[], path: RelPath): Known | undefined {
+  let low = 0;
+  let high = entries.length - 1;
+  while (low <= high) {
+    const middle = (low + high) >>> 1;
+    const one = entries[middle];
+    if (one === undefined) return undefined;
+    const order = comparePaths(one.path, path);
+    if (order === 0) return one;
+    if (order < 0) low = middle + 1;
+    else high = middle - 1;
+  }
+  return undefined;
+}
+
+/** The lessons in path order; of several about one path the last one counts. */
+export function sortLessons(lessons: Iterable<Lesson>): readonly Lesson[] {
+  const given = Array.isArray(lessons) ? lessons as readonly Lesson[] : Array.from(lessons);
+  if (given.every((one, at) => at === 0 || comparePaths(given[at - 1]?.path ?? "", one.path) < 0)) return given;
+  const last = new Map<RelPath, Lesson>();
+  for (const lesson of given) last.set(lesson.path, lesson);
+  return [...last.values()].sort((a, b) => comparePaths(a.path, b.path));
+}
+
+/** Entries that one block holds; one that grows beyond twice as many is cut. */
+const BLOCK = 256;
+
+/** The entries with these lessons learned; both in path order, and so is what comes of them. */
+function learnAll(entries: readonly Known[], lessons: readonly Lesson[]): readonly Known[] {
+  const learned: Known[] = [];
+  let at = 0;
+  for (const { path, known } of lessons) {
+    for (let entry = entries[at]; entry !== undefined; entry = entries[++at]) {
+      const order = comparePaths(entry.path, path);
+      if (order > 0) break;
+      if (order < 0) learned.push(entry);
+    }
+    if (known !== undefined) learned.push(known);
+  }
+  return [...learned, ...entries.slice(at)];
+}
+
+/** The entries cut into blocks of a good size. */
+function cutBlocks(entries: readonly Known[]): readonly (readonly Known[])[] {
+  if (entries.length <= 2 * BLOCK) return entries.length === 0 ? [] : [entries];
+  const blocks: (readonly Known[])[] = [];
+  for (let at = 0; at < entries.length; at += BLOCK) blocks.push(entries.slice(at, at + BLOCK));
+  return blocks;
+}
+
+type Cell = number | string | null;
+
+interface Rest {
+  readonly provisional?: Side | "both";
+  readonly checksum?: Checksum;
+  readonly target?: string;
+  readonly begun?: Side;
+}
+
+/** `local`, `remote`: four cells an entry, size, modified, revision and fileId; a size of null: no mark. */
+interface Block {
+  readonly paths: readonly string[];
+  readonly kinds: string;
+  readonly local: readonly Cell[];
+  readonly remote: readonly Cell[];
+  readonly rest: Readonly<Record<number, Rest>>;
+}
+
+const KINDS: Readonly<Record<string, Known["kind"]>> = { f: "file", d: "dir", l: "link" };
+const CELLS = 4;
+const FIRST_EXOTIC = 0xd7ff;
+const SHIFT = 0x4000;
+const EXOTIC = /[\ud7ff-\uffff]/;
+const EXOTICS = /[\ud7ff-\uffff]/g;
+
+function escaped(unit: string): string {
+  return String.fromCharCode(FIRST_EXOTIC, SHIFT + unit.charCodeAt(0) - FIRST_EXOTIC);
+}
+
+function toCells(mark: Mark | undefined): readonly Cell[] {
+  if (mark === undefined) return [null, null, null, null];
+  return [mark.size, mark.modified ?? null, mark.revision ?? null, mark.fileId ?? null];
+}
+
+function toMark(cells: readonly Cell[], at: number): Mark | undefined {
+  const from = at * CELLS;
+  const size = cells[from];
+  if (typeof size !== "number") return undefined;
+  const modified = cells[from + 1];
+  const revision = cells[from + 2];
+  const fileId = cells[from + 3];
+  return {
+    size,
+    ...(typeof modified === "number" ? { modified } : {}),
+    ...(typeof revision === "string" ? { revision } : {}),
+    ...(typeof fileId === "string" ? { fileId } : {}),
+  };
+}

@@ -1,0 +1,261 @@
+import type { Traits } from "../../core/backend.ts";
+import { parentOf, type RelPath, root } from "../../core/path.ts";
+import {
+  type Action,
+  type DirEntry,
+  type Entry,
+  type FileEntry,
+  type History,
+  type Known,
+  type Lesson,
+  type LinkEntry,
+  type Mark,
+  otherSide,
+  type Plan,
+  type Side,
+  sides as bothSides,
+  type Snapshot,
+} from "../../core/entry.ts";
+import type { RootFacts, Roots } from "./sealed_file.ts";
+import { toMark } from "../plan/changes.ts";
+import { type Reading, recognize, toDoubted, toProvisional } from "./marks.ts";
+
+/**
+ * What one side shows once more after the run. `folders`: those that were written to; `entries`: by path, what was written in them, where
+ * what a write gives and what a listing shows need not be the same.
+ */
+export interface Seen {
+  readonly entries?: ReadonlyMap<RelPath, Entry>;
+  readonly folders: ReadonlyMap<RelPath, DirEntry>;
+}
+
+/**
+ * Everything that says what is equal now. `done`: what each action came to; those of the plan that are missing did not happen.
+ * `before`: both sides as they were planned with; `seen`: a side that was not listed again is missing; `listedAt`, `endedAt`: when the
+ * listings began and when the last action was over, in ms.
+ */
+export interface Facts {
+  readonly plan: Plan;
+  readonly done: ReadonlyMap<Action, Entry | undefined>;
+  readonly history: History;
+  readonly before: Readonly<Record<Side, Snapshot>>;
+  readonly seen: Readonly<Partial<Record<Side, Seen>>>;
+  readonly traits: Readonly<Record<Side, Traits>>;
+  readonly listedAt: number;
+  readonly endedAt: number;
+  /** When each action was over; none is known to be later than the listings where it is missing. */
+  readonly doneAt?: ReadonlyMap<Action, number>;
+}
+
+/**
+ * What history learns from a run. Pure. Only what is equal on both sides by what was verified is learned; a path that one side lacks
+ * afterwards is dropped, unless its removal is still to come; failures, conflicts that are open and what was left out keep what is known.
+ */
+export function toLessons(facts: Facts): readonly Lesson[] {
+  const { plan, done } = facts;
+  const judged = { facts, pending: findPending(facts) };
+  const lessons = plan.lessons.map((lesson) => ripen(lesson, judged)).filter((one) => one !== undefined);
+  for (const action of plan.actions) {
+    lessons.push(...(done.has(action) ? learnDone(action, judged) : learnUndone(action, facts)));
+  }
+  return lessons;
+}
+
+/** The roots as they may be remembered: their own times as they were before, where those of now cannot be trusted. `entries`: as listed. */
+export function toRoots(facts: Facts, entries: Readonly<Partial<Record<Side, DirEntry>>>, old: Roots): Roots {
+  const pending = findPending(facts);
+  const roots: Partial<Record<Side, RootFacts>> = {};
+  for (const side of bothSides) {
+    const [entry, then] = [entries[side], old[side]];
+    const kept = then?.modified === undefined ? undefined : { size: 0, modified: then.modified };
+    const mark = entry === undefined ? kept : folderMark(entry, kept, { facts, side, pending });
+    const id = entry?.fileId ?? then?.id;
+    roots[side] = {
+      ...(id === undefined ? {} : { id }),
+      ...(mark?.modified === undefined ? {} : { modified: mark.modified }),
+    };
+  }
+  return roots;
+}
+
+/** Folders, by side, below which something is missing that history still knows: their times are not to be learned. */
+type Pending = Readonly<Record<Side, ReadonlySet<RelPath>>>;
+
+interface Judged {
+  readonly facts: Facts;
+  readonly pending: Pending;
+}
+
+/** Disks count time in ticks of some ms, whatever digits they show. */
+const TICK_MS = 10;
+
+/** Marks as the listings before the run gave them. */
+function readWith({ traits, listedAt, before }: Facts, path: RelPath): Reading {
+  const entryOf = (side: Side) => {
+    const entry = before[side].get(path);
+    return entry?.kind === "file" ? { [side]: entry } : {};
+  };
+  const entries = { ...entryOf("local"), ...entryOf("remote") };
+  return { traits, readAt: { local: listedAt, remote: listedAt }, entries };
+}
+
+function findPending({ plan, done, before }: Facts): Pending {
+  const found = { local: new Set<RelPath>(), remote: new Set<RelPath>() };
+  const miss = (path: RelPath) => {
+    for (const side of bothSides) {
+      if (before[side].get(path) !== undefined) continue;
+      let dir = parentOf(path);
+      while (dir !== root && before[side].get(dir)?.kind !== "dir") dir = parentOf(dir);
+      found[side].add(dir);
+    }
+  };
+  for (const { path } of [...plan.held, ...plan.refusals, ...plan.conflicts]) miss(path);
+  for (const action of plan.actions) if (!done.has(action)) miss(action.path);
+  return found;
+}
+
+/** A lesson of the plan (itself, as a rule: there may be a million), with what is too young to be trusted marked or left out; undefined when nothing new is left. */
+function ripen(lesson: Lesson, judged: Judged): Lesson | undefined {
+  const { path, known } = lesson;
+  if (known?.kind === "file") {
+    const ripe = toProvisional(known, readWith(judged.facts, path));
+    return ripe === known ? lesson : { path, known: ripe };
+  }
+  if (known?.kind !== "dir") return lesson;
+  const ripe = toKnownDir(path, judged);
+  return isSameDir(ripe, judged.facts.history.get(path)) ? undefined : { path, known: ripe };
+}
+
+function learnDone(action: Action, judged: Judged): readonly Lesson[] {
+  const { to, path } = action;
+  const { facts } = judged;
+  switch (action.do) {
+    case "remove":
+      return drop(facts, path);
+    case "makeDir":
+      if (facts.before[otherSide(to)].get(path)?.kind !== "dir") return drop(facts, path);
+      return [{ path, known: toKnownDir(path, judged) }];
+    case "copy":
+      return action.source.kind === "link"
+        ? learnLink(action.source, { to, path, facts })
+        : learnCopy(action.source, { to, path, facts, action });
+    case "move":
+      return [...drop(facts, action.source.path), ...learnMended(action.source, { to, path, facts, action })];
+    case "touch":
+      return learnMended(action.target, { to, path, facts, action }).map((lesson) => unsure(lesson, to));
+    default:
+      return action satisfies never;
+  }
+}
+
+/** A time that we set hides an edit that came right before it: the next run looks at the content once more. */
+function unsure({ path, known }: Lesson, side: Side): Lesson {
+  return { path, known: known === undefined ? undefined : toDoubted(known, side) };
+}
+
+/** What did not happen: an absence that was to be filled is no deletion; one that was to travel still is. */
+function learnUndone(action: Action, facts: Facts): readonly Lesson[] {
+  if (action.do === "remove" || action.do === "touch" || action.do === "move") return [];
+  return action.replaces === undefined ? drop(facts, action.path) : [];
+}
+
+interface Where {
+  readonly to: Side;
+  readonly path: RelPath;
+  readonly facts: Facts;
+}
+
+function learnLink(source: LinkEntry, { to, path, facts }: Where): readonly Lesson[] {
+  const seen = facts.seen[to]?.entries?.get(path);
+  if (seen !== undefined && (seen.kind !== "link" || seen.target !== source.target)) return [];
+  const name = to === "local" ? path : source.path;
+  return respell(facts, [path, source.path], { path: name, kind: "link", target: source.target });
+}
+
+function learnCopy(
+  source: FileEntry,
+  { to, path, facts, action }: Where & { readonly action: Action },
+): readonly Lesson[] {
+  const result = facts.done.get(action);
+  if (result?.kind !== "file" || result.size !== source.size) return [];
+  const listed = facts.seen[to]?.entries;
+  const seen = listed === undefined ? result : listed.get(path);
+  if (seen?.kind !== "file") return [];
+  const doneAt = facts.doneAt?.get(action) ?? facts.listedAt;
+  const replaced = "replaces" in action && action.replaces?.kind === "file" ? action.replaces : undefined;
+  const traits = facts.traits[to];
+  const found = recognize(seen, { result, source, replaced, traits, since: facts.listedAt, doneAt });
+  if (found === undefined) return [];
+  const mine = toMark(found.entry);
+  const marks = to === "local" ? { local: mine, remote: toMark(source) } : { local: toMark(source), remote: mine };
+  const checksum = result.checksum ?? source.checksum;
+  const name = to === "local" ? path : source.path;
+  const known: Known = { path: name, kind: "file", ...marks, ...(checksum === undefined ? {} : { checksum }) };
+  const entries = to === "local" ? { local: seen, remote: source } : { local: source, remote: seen };
+  // The time of an upload is always young: beside it a revision is believed.
+  const isStamped = !found.isKept && found.entry.revision !== undefined;
+  const readAt = { local: facts.listedAt, remote: facts.listedAt, [to]: isStamped ? Infinity : doneAt };
+  const ripe = toProvisional(known, { traits: facts.traits, readAt, entries });
+  return respell(facts, [path, source.path], found.isSure ? ripe : toDoubted(ripe, to));
+}
+
+/** Content that was proven equal, under a name or a time that was set right. */
+function learnMended(
+  target: FileEntry,
+  { to, path, facts, action }: Where & { readonly action: Action },
+): readonly Lesson[] {
+  const across = facts.before[otherSide(to)].get(path);
+  const listed = facts.seen[to]?.entries;
+  const seen = listed === undefined ? facts.done.get(action) : listed.get(path);
+  if (across?.kind !== "file" || seen?.kind !== "file") return [];
+  if (seen.size !== target.size || across.size !== target.size) return [];
+  const [mine, theirs] = [toMark(seen), toMark(across)];
+  const marks = to === "local" ? { local: mine, remote: theirs } : { local: theirs, remote: mine };
+  const checksum = target.checksum ?? across.checksum ?? facts.history.get(target.path)?.checksum;
+  const known: Known = { path, kind: "file", ...marks, ...(checksum === undefined ? {} : { checksum }) };
+  return [{ path, known: toProvisional(known, readWith(facts, path)) }];
+}
+
+function toKnownDir(path: RelPath, judged: Judged): Known {
+  const { facts } = judged;
+  const old = facts.history.get(path);
+  const marks: Partial<Record<Side, Mark>> = {};
+  for (const side of bothSides) {
+    const { folders, entries } = facts.seen[side] ?? {};
+    const entry = folders?.get(path) ?? entries?.get(path) ?? facts.before[side].get(path);
+    const kept = old?.kind === "dir" ? old[side] : undefined;
+    const mark = entry?.kind === "dir" ? folderMark(entry, kept, { ...judged, side }) : kept;
+    if (mark !== undefined) marks[side] = mark;
+  }
+  return { path, kind: "dir", ...marks };
+}
+
+/**
+ * The folder's time, from which a later absence in it can be told from a deletion. As it was before while it is too young, or while
+ * something is missing in it that history knows.
+ */
+function folderMark(
+  { path, modified }: DirEntry,
+  kept: Mark | undefined,
+  { facts, side, pending }: Judged & { readonly side: Side },
+): Mark | undefined {
+  const { dirTimes, timeStep } = facts.traits[side];
+  if (!dirTimes || modified === undefined || pending[side].has(path)) return kept;
+  if (kept?.modified === modified) return kept;
+  const readAt = facts.seen[side]?.folders.has(path) ? facts.endedAt : facts.listedAt;
+  return readAt - modified <= Math.max(timeStep ?? 0, TICK_MS) ? kept : { size: 0, modified };
+}
+
+function isSameDir(a: Known, b: Known | undefined): boolean {
+  return b?.kind === "dir" && bothSides.every((side) => a[side]?.modified === b[side]?.modified);
+}
+
+/** Drops what history knows under other spellings, and learns this. */
+function respell(facts: Facts, spellings: readonly RelPath[], known: Known): readonly Lesson[] {
+  const others = spellings.filter((path) => path !== known.path).flatMap((path) => drop(facts, path));
+  return [...others, { path: known.path, known }];
+}
+
+function drop({ history }: Facts, path: RelPath): readonly Lesson[] {
+  return history.get(path) === undefined ? [] : [{ path, known: undefined }];
+}

@@ -1,0 +1,217 @@
+import { dirname, join } from "node:path";
+import { SyncError } from "../../core/errors.ts";
+import {
+  absent,
+  flushFolder,
+  guardOwn,
+  guardWayTo,
+  isForeign,
+  makeOwnFolder,
+  openOwn,
+} from "../../machine/own_files.ts";
+import { printable } from "../../core/path.ts";
+import type { History, Lesson } from "../../core/entry.ts";
+import { type Book, readBook, type Roots, SIDECARS, toHistory, Unusable, writeBook } from "./sealed_file.ts";
+import { sortLessons } from "./blocks.ts";
+import { type PairIdentity, pairName } from "./pair_id.ts";
+
+/**
+ * `folder`: where the histories of all pairs lie; `key`: seals them, 32 bytes that only this user has. `readOnly`: nothing is written, not
+ * even a damaged file put aside.
+ */
+export interface HistoryOptions {
+  readonly folder: string;
+  readonly pair: PairIdentity;
+  readonly key: Uint8Array;
+  readonly readOnly: boolean;
+}
+
+/** What is remembered of one pair. After save() or dispose the history is not read any more; after note() it is. */
+export interface Remembered extends Disposable {
+  /** Empty where nothing is known. */
+  readonly history: History;
+  /** Has an earlier run written it? */
+  readonly known: boolean;
+  readonly roots: Roots;
+  /** It carries no seal, being of an older version: its marks hold, and no absence counts as a deletion by it. save() seals it. */
+  readonly unsealed?: boolean;
+  /** Why what is there is not used: a clause for people. */
+  readonly unusable?: string;
+  /** What is there is another user's, or cannot be read: it is left as it is, and nothing is written in this run. */
+  readonly frozen?: boolean;
+  /** Writes these lessons before the plan is carried out, as save() writes; the roots stay as they were. */
+  note(lessons: readonly Lesson[]): Promise<void>;
+  /**
+   * Writes what was learned, whole and on the disk, or not at all. Nothing is written where nothing is new. Rejects with a SyncError.
+   */
+  save(lessons: Iterable<Lesson>, roots: Roots): Promise<void>;
+}
+
+/**
+ * Opens what is remembered of the pair. A file that is damaged, of a newer version, of another pair or sealed with another key counts as
+ * nothing: it is put aside under another name, never removed. One that another user could have written counts as nothing too, and stays.
+ * Rejects only where a file cannot be put aside.
+ */
+export async function openHistory(options: HistoryOptions): Promise<Remembered> {
+  const path = join(options.folder, `${pairName(options.pair)}.sqlite`);
+  try {
+    await guardWayTo(options.folder);
+    await guardOwn(options.folder, "folder");
+    if (!await exists(path)) return new HistoryFile(path, options, {});
+    return new HistoryFile(path, options, { book: await readBook(path, options) });
+  } catch (error) {
+    if (isForeign(error)) {
+      return new HistoryFile(path, options, { unusable: error.message.replace(/\.$/, ""), frozen: true });
+    }
+    if (isSystemError(error)) {
+      return new HistoryFile(path, options, {
+        unusable: `"${printable(path)}" cannot be read: ${reasonOf(error)}`,
+        frozen: true,
+      });
+    }
+    const unusable = error instanceof Unusable ? error.message : "it is damaged";
+    if (options.readOnly) return new HistoryFile(path, options, { unusable });
+    const aside = await putAside(path);
+    return new HistoryFile(path, options, { unusable: `${unusable}; it was put aside as "${printable(aside)}"` });
+  }
+}
+
+interface Found {
+  readonly book?: Book;
+  readonly unusable?: string;
+  readonly frozen?: boolean;
+}
+
+class HistoryFile implements Remembered {
+  readonly history: History;
+  readonly known: boolean;
+  readonly roots: Roots;
+  readonly unsealed: boolean;
+  readonly frozen: boolean;
+  readonly unusable?: string;
+  readonly #path: string;
+  readonly #options: HistoryOptions;
+  #book: Book | undefined;
+  #isThere: boolean;
+
+  constructor(path: string, options: HistoryOptions, { book, unusable, frozen = false }: Found) {
+    this.#path = path;
+    this.#options = options;
+    this.#book = book;
+    this.known = book !== undefined;
+    this.#isThere = this.known;
+    this.unsealed = book?.sealed === false;
+    this.frozen = frozen;
+    this.roots = book?.head.roots ?? {};
+    this.history = book === undefined ? nothing : toHistory(() => this.#book ?? book);
+    if (unusable !== undefined) this.unusable = unusable;
+  }
+
+  async note(lessons: readonly Lesson[]): Promise<void> {
+    if (this.#options.readOnly || this.frozen || lessons.length === 0) return;
+    if (!this.#isThere && lessons.every(({ known }) => known === undefined)) return;
+    await this.#write(sortLessons(lessons), this.roots);
+    try {
+      this.#book = await readBook(this.#path, this.#options);
+    } catch (error) {
+      throw broken(this.#path, "read", error);
+    }
+  }
+
+  async save(lessons: Iterable<Lesson>, roots: Roots): Promise<void> {
+    if (this.#options.readOnly || this.frozen) return;
+    const sorted = sortLessons(lessons);
+    const isNew = sorted.length > 0 || JSON.stringify(roots) !== JSON.stringify(this.roots);
+    if (this.known && !this.unsealed && !isNew) return;
+    await this.#write(sorted, roots);
+  }
+
+  /** First the content is on the disk, then it gets its name, then the name is on the disk: a power cut leaves the old or the new history. */
+  async #write(sorted: readonly Lesson[], roots: Roots): Promise<void> {
+    this[Symbol.dispose]();
+    const fresh = `${this.#path}.new`;
+    try {
+      await makeOwnFolder(dirname(this.#path));
+      for (const end of ["", ...SIDECARS]) await Deno.remove(`${fresh}${end}`).catch(absent);
+      await copyOwn(this.#isThere ? this.#path : undefined, fresh);
+      await writeBook(fresh, sorted, { ...this.#options, roots });
+      await flush(fresh);
+      await Deno.rename(fresh, this.#path);
+      this.#isThere = true;
+      await flushFolder(dirname(this.#path));
+    } catch (error) {
+      throw broken(this.#path, "write", error);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#book?.db.close();
+    this.#book = undefined;
+  }
+}
+
+const nothing: History = { size: 0, get: () => undefined, [Symbol.iterator]: () => [][Symbol.iterator]() };
+const COPY_BYTES = 1 << 20;
+
+/** Copies a file of this user to a new one that only this user can read; without a file to copy it is empty. */
+async function copyOwn(from: string | undefined, to: string): Promise<void> {
+  using file = await Deno.open(to, { write: true, createNew: true, mode: 0o600 });
+  if (from === undefined) return;
+  const handle = await openOwn(from);
+  if (handle === undefined) throw new Unusable("it is gone");
+  try {
+    const buffer = new Uint8Array(COPY_BYTES);
+    for (;;) {
+      const { bytesRead } = await handle.read(buffer, 0, buffer.length, null);
+      if (bytesRead === 0) return;
+      for (let at = 0; at < bytesRead;) at += await file.write(buffer.subarray(at, bytesRead));
+    }
+  } finally {
+    await handle.close();
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** Renames the file to the first free name of its kind; gives that name. */
+async function putAside(path: string): Promise<string> {
+  try {
+    for (let count = 1;; count++) {
+      const aside = `${path}.unused-${count}`;
+      if (await exists(aside)) continue;
+      await Deno.rename(path, aside);
+      return aside;
+    }
+  } catch (error) {
+    throw broken(path, "put aside", error);
+  }
+}
+
+async function flush(path: string): Promise<void> {
+  using file = await Deno.open(path, { read: true, write: true });
+  await file.sync();
+}
+
+/** Whether the system, and not the content of the file, is the reason: that is no damage. */
+function isSystemError(error: unknown): boolean {
+  return error instanceof Error && "code" in error && /^E[A-Z0-9]+$/.test(String(error.code));
+}
+
+function broken(path: string, what: string, cause: unknown): SyncError {
+  if (cause instanceof SyncError) return cause;
+  const kind = cause instanceof Deno.errors.PermissionDenied ? "denied" : "unexpected";
+  const message = `Cannot ${what} "${printable(path)}", where what both sides held is remembered: ${reasonOf(cause)}`;
+  return new SyncError(kind, message, { operation: what, cause });
+}
+
+function reasonOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}

@@ -1,0 +1,71 @@
+import type { Traits } from "../../core/backend.ts";
+import { type FileEntry, type Known, type Side } from "../../core/entry.ts";
+import { sameStamp, stepOf, YOUNG_MS } from "../common/criteria.ts";
+import { keepsTime } from "../apply/transfer.ts";
+
+/** How the marks of a file came to be known. `readAt`: ms since the epoch at which they were true; `entries`: as they were listed. */
+export interface Reading {
+  readonly traits: Readonly<Record<Side, Traits>>;
+  readonly readAt: Readonly<Record<Side, number>>;
+  readonly entries: Readonly<Partial<Record<Side, FileEntry>>>;
+}
+
+/** The same with marks of times so young that another content could show them provisional, and no others. */
+export function toProvisional(known: Known, reading: Reading): Known {
+  const [local, remote] = [isYoung(known, reading, "local"), isYoung(known, reading, "remote")];
+  if (!local && !remote && known.provisional === undefined) return known;
+  const { provisional: _, ...rest } = known;
+  if (!local && !remote) return rest;
+  return { ...rest, provisional: local && remote ? "both" : local ? "local" : "remote" };
+}
+
+/** The same with this side's mark provisional as well. */
+export function toDoubted(known: Known, side: Side): Known {
+  const { provisional = side } = known;
+  return { ...known, provisional: provisional === side ? side : "both" };
+}
+
+/** What a write gave, of which source, what it replaced, and between which times it happened. */
+export interface Written {
+  readonly replaced: FileEntry | undefined;
+  readonly result: FileEntry;
+  readonly source: FileEntry;
+  readonly traits: Traits;
+  readonly since: number;
+  readonly doneAt: number;
+}
+
+/**
+ * The file as the listing shows it after a write, where it can be what was written; undefined where it is another's. The listing is what
+ * the next run compares with. `isKept`: it has the time that was asked for. `isSure`: it has that or a revision; with a time of the
+ * place's own alone an edit of the same moment would look the same. A weak revision that outlived a change is worth nothing.
+ */
+export function recognize(
+  seen: FileEntry,
+  { result, source, replaced, traits, since, doneAt }: Written,
+): { readonly entry: FileEntry; readonly isSure: boolean; readonly isKept: boolean } | undefined {
+  const isKept = keepsTime(seen, source, traits);
+  if (seen.size !== result.size) return undefined;
+  const step = Math.max(stepOf(seen, traits), stepOf(result, traits));
+  const isSame = sameStamp(result.modified, seen.modified, step);
+  if (seen.revision !== undefined && result.revision !== undefined) {
+    const isStale = traits.weakRevisions === true && replaced?.revision === seen.revision;
+    if (seen.revision === result.revision && !isStale) return { entry: seen, isSure: true, isKept };
+    if (traits.weakRevisions !== true || !isSame) return undefined;
+    const { revision: _, ...entry } = seen;
+    return { entry, isSure: false, isKept };
+  }
+  if (isSame && (isKept || seen.modified === undefined)) return { entry: seen, isSure: true, isKept };
+  const span = Math.max(step, YOUNG_MS);
+  const isOfThisRun = seen.modified !== undefined && seen.modified >= since - span && seen.modified <= doneAt + span;
+  return isSame || isKept || isOfThisRun ? { entry: seen, isSure: false, isKept } : undefined;
+}
+
+function isYoung(known: Known, { traits, readAt, entries }: Reading, side: Side): boolean {
+  const mark = known[side];
+  if (mark?.modified === undefined) return false;
+  if (mark.revision !== undefined && traits[side].weakRevisions !== true) return false;
+  const entry = entries[side];
+  const step = entry === undefined ? traits[side].timeStep ?? 0 : stepOf(entry, traits[side]);
+  return Math.abs(readAt[side] - mark.modified) < Math.max(step, YOUNG_MS);
+}

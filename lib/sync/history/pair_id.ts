@@ -1,0 +1,35 @@
+import { createHash } from "node:crypto";
+import { printable } from "../../core/path.ts";
+
+/**
+ * What makes a pair of roots this pair: whatever is remembered belongs to it alone. `machine`: this machine's id; `local`, `remote`: the
+ * real paths; `server`: scheme, host, port and user in canonical form; `peer`: who answers there, where that is proven.
+ */
+export interface PairIdentity {
+  readonly machine: string;
+  readonly local: string;
+  readonly server: string;
+  readonly remote: string;
+  readonly peer?: string;
+}
+
+/** A name for all that is kept of the pair, 32 hex digits. A server that answers with another key keeps the name: see otherThan(). */
+export function pairName({ machine, local, server, remote }: PairIdentity): string {
+  return createHash("sha256").update(JSON.stringify(["pair", machine, local, server, remote])).digest("hex").slice(
+    0,
+    32,
+  );
+}
+
+/** In what the pair that something was written for differs from this one, for people; undefined where it is this one. */
+export function otherThan(now: PairIdentity, then: PairIdentity): string | undefined {
+  if (then.machine !== now.machine) return "it was written by another machine";
+  if (then.local !== now.local) return `it belongs to the local folder "${printable(then.local)}"`;
+  if (then.server !== now.server || then.remote !== now.remote) {
+    return `it belongs to the remote folder "${printable(then.remote)}" of ${printable(then.server)}`;
+  }
+  if (then.peer !== undefined && now.peer !== undefined && then.peer !== now.peer) {
+    return "the server has another host key than when it was written";
+  }
+  return undefined;
+}

@@ -1,0 +1,139 @@
+import {
+  type Entry,
+  type History,
+  type Known,
+  type Lesson,
+  type Mark,
+  type Note,
+  type Side,
+  sides as bothSides,
+  type Snapshot,
+} from "../../core/entry.ts";
+import type { Remembered } from "./file.ts";
+import { countOf } from "../plan/context.ts";
+import type { RootEntries } from "../guards/root_checks.ts";
+
+/** The times of a side as history knows them are `ms` behind what its listing shows now; `count` files show it. */
+export interface ZoneShift {
+  readonly side: Side;
+  readonly ms: number;
+  readonly count: number;
+}
+
+export type Snapshots = Readonly<Record<Side, Snapshot>>;
+
+/**
+ * Did the clock by which a side shows its times change its zone? More than half of the files that both history and the listing have, and
+ * more than ten, moved by one same multiple of 15 minutes, 26 hours at most, their sizes what they were. Pure.
+ */
+export function findZoneShifts(history: History, snapshots: Snapshots): readonly ZoneShift[] {
+  return bothSides.flatMap((side) => findShift(history, snapshots[side], side) ?? []);
+}
+
+/**
+ * What is remembered, with the marks of these sides moved along; a mark that the listing still shows as it was stays. save() writes the
+ * moved ones too, so that the next run finds them in step.
+ */
+export function alongShifts(
+  remembered: Remembered,
+  shifts: readonly ZoneShift[],
+  { snapshots, rootEntries }: { readonly snapshots: Snapshots; readonly rootEntries: RootEntries },
+): Remembered {
+  const { history, roots } = remembered;
+  const entryAt = (side: Side, known: Known) => snapshots[side].get(known.path);
+  const move = (known: Known): Known =>
+    shifts.reduce((moved, shift) => {
+      const mark = moveMark(moved[shift.side], entryAt(shift.side, known), shift);
+      return mark === moved[shift.side] ? moved : { ...moved, [shift.side]: mark };
+    }, known);
+  const told = new Set<string>();
+  function* lessons(): Iterable<Lesson> {
+    for (const known of history) {
+      const moved = move(known);
+      if (moved !== known && !told.has(known.path)) yield { path: known.path, known: moved };
+    }
+  }
+  return {
+    ...(remembered.unusable === undefined ? {} : { unusable: remembered.unusable }),
+    ...(remembered.unsealed === undefined ? {} : { unsealed: remembered.unsealed }),
+    known: remembered.known,
+    roots: shifts.reduce((moved, shift) => {
+      const facts = moved[shift.side];
+      if (facts?.modified === undefined) return moved;
+      const mark = moveMark({ size: 0, modified: facts.modified }, rootEntries[shift.side], shift);
+      return {
+        ...moved,
+        [shift.side]: { ...facts, ...(mark?.modified === undefined ? {} : { modified: mark.modified }) },
+      };
+    }, roots),
+    history: {
+      size: history.size,
+      get: (path) => {
+        const known = history.get(path);
+        return known && move(known);
+      },
+      *[Symbol.iterator]() {
+        for (const known of history) yield move(known);
+      },
+    },
+    note: (noted) => {
+      for (const { path } of noted) told.add(path);
+      return remembered.note(noted);
+    },
+    save: (learned, newRoots) => remembered.save([...lessons(), ...learned], newRoots),
+    [Symbol.dispose]: () => remembered[Symbol.dispose](),
+  };
+}
+
+/** For people. */
+export function noteShift({ side, ms, count }: ZoneShift): Note {
+  const minutes = Math.abs(ms) / MINUTE_MS;
+  const [hours, rest] = [Math.floor(minutes / 60), minutes % 60];
+  const far = [hours === 0 ? "" : countOf(hours, "hour"), rest === 0 ? "" : `${rest} minutes`].filter((part) =>
+    part !== ""
+  );
+  const why = `The times of ${countOf(count, "file")} on the ${side} side all moved ${far.join(" ")} ${
+    ms > 0 ? "forward" : "back"
+  }: taken for another time zone of that side, nothing is transferred for it`;
+  return { code: "zoneShift", side, count, why };
+}
+
+const MINUTE_MS = 60_000;
+const QUARTER_MS = 15 * MINUTE_MS;
+/** From UTC-12 to UTC+14. */
+const WIDEST_MS = 26 * 60 * MINUTE_MS;
+const FEW = 10;
+/** Of so many files at least a quarter must have moved, or the rest is not looked at. */
+const FIRST = 256;
+
+function findShift(history: History, snapshot: Snapshot, side: Side): ZoneShift | undefined {
+  const moved = new Map<number, number>();
+  let common = 0;
+  let unmoved = 0;
+  for (const known of history) {
+    const by = movedBy(known, snapshot, side);
+    if (by === undefined) continue;
+    common++;
+    const isShift = by !== 0 && by % QUARTER_MS === 0 && Math.abs(by) <= WIDEST_MS;
+    if (isShift) moved.set(by, (moved.get(by) ?? 0) + 1);
+    else unmoved++;
+    if (common === FIRST && unmoved * 4 > FIRST * 3) return undefined;
+  }
+  for (const [ms, count] of moved) if (count > FEW && count * 2 > common) return { side, ms, count };
+  return undefined;
+}
+
+/** By how many ms did the file's time move? Undefined for what is no file on both, shows no time, or is told apart by its revision. */
+function movedBy(known: Known, snapshot: Snapshot, side: Side): number | undefined {
+  const mark = known[side];
+  if (known.kind !== "file" || mark?.modified === undefined || mark.revision !== undefined) return undefined;
+  const entry = snapshot.get(known.path);
+  if (entry?.kind !== "file" || entry.modified === undefined || entry.size !== mark.size) return undefined;
+  return entry.modified - mark.modified;
+}
+
+function moveMark(mark: Mark | undefined, entry: Entry | undefined, { ms }: ZoneShift): Mark | undefined {
+  if (mark?.modified === undefined) return mark;
+  const shown = entry?.kind === "file" || entry?.kind === "dir" ? entry.modified : undefined;
+  return shown === mark.modified ? mark : { ...mark, modified: mark.modified + ms };
+}

@@ -1,0 +1,164 @@
+import type { Backend, Call } from "../../core/backend.ts";
+import { toSyncError } from "../../core/errors.ts";
+import { parentOf, type RelPath, root } from "../../core/path.ts";
+import {
+  type DirEntry,
+  type Entry,
+  type Known,
+  type Lesson,
+  type Note,
+  type Side,
+  sides as bothSides,
+} from "../../core/entry.ts";
+import type { Roots } from "./sealed_file.ts";
+import { sameChecksum } from "../common/criteria.ts";
+import { drain, inOrder } from "../common/concurrency.ts";
+import { type Facts, type Seen, toLessons, toRoots } from "./derive.ts";
+import type { Backends } from "../apply/transfer.ts";
+
+/** `again`: may the sides be listed once more? Not after a run that was cancelled or lost its server. `roots`: as remembered so far. */
+export interface SettleOptions extends Call {
+  readonly facts: Omit<Facts, "seen" | "traits" | "endedAt">;
+  readonly rootEntries: Readonly<Partial<Record<Side, DirEntry>>>;
+  readonly roots: Roots;
+  readonly again: boolean;
+  /** ms since the epoch. */
+  now(): number;
+}
+
+/** What is to be remembered, and what a person should know of it. */
+export interface Settled {
+  readonly lessons: readonly Lesson[];
+  readonly roots: Roots;
+  readonly notes: readonly Note[];
+}
+
+/**
+ * After apply: lists once more the folders that were written to and says what history learns from the run. Never rejects: a folder that
+ * cannot be listed leaves what was written to it unlearned.
+ */
+export async function settle(sides: Backends, options: SettleOptions): Promise<Settled> {
+  const notes: Note[] = [];
+  const seen: Partial<Record<Side, Seen>> = {};
+  const endedAt = options.now();
+  if (options.again) {
+    for (const side of bothSides) {
+      const found = await lookAgain(sides[side], writtenPaths(options.facts.done, side), { ...options, side, notes });
+      if (found !== undefined) seen[side] = found;
+    }
+  }
+  const traits = { local: sides.local.traits, remote: sides.remote.traits };
+  const facts: Facts = { ...options.facts, seen, traits, endedAt };
+  const rootEntries = { ...options.rootEntries, ...rootsOf(seen) };
+  const lessons = toLessons(facts);
+  const proven = options.again ? await prove(lessons, sides, options) : lessons;
+  return { lessons: proven, roots: toRoots(facts, rootEntries, options.roots), notes };
+}
+
+const MAX_FOLDERS_AT_ONCE = 32;
+const MAX_FILES_AT_ONCE = 8;
+/** So many bytes at most are hashed at the end of a run. */
+const MAX_BYTES = 64 * 1024 * 1024;
+
+/**
+ * Gives what is provisional a checksum, so that the next run need not take an edit of one side for one of both. Both sides are asked where
+ * that costs no transfer; elsewhere the local file stands for both only where an edit since would show. What differs, or changed
+ * meanwhile, is not learned.
+ */
+async function prove(lessons: readonly Lesson[], sides: Backends, call: Call): Promise<readonly Lesson[]> {
+  const proven = new Map<Lesson, Lesson | undefined>();
+  let budget = MAX_BYTES;
+  const wanting = lessons.filter(({ known }) => {
+    if (known?.provisional === undefined || known.checksum !== undefined || known.local === undefined) return false;
+    budget -= known.local.size;
+    return budget >= 0;
+  });
+  const work = async (lesson: Lesson) => void proven.set(lesson, await proveOne(lesson, sides, call));
+  await drain(inOrder(wanting), work, { limit: MAX_FILES_AT_ONCE, signal: call.signal });
+  return lessons.flatMap((lesson) => {
+    if (!proven.has(lesson)) return [lesson];
+    const one = proven.get(lesson);
+    return one === undefined ? [] : [one];
+  });
+}
+
+async function proveOne(lesson: Lesson, { local, remote }: Backends, { signal }: Call): Promise<Lesson | undefined> {
+  const { path, known } = lesson;
+  if (known?.local === undefined || known.remote === undefined) return lesson;
+  try {
+    const wanted = ["sha256"];
+    const checksum = await local.checksum?.({ kind: "file", path, ...known.local }, wanted, { signal });
+    if (checksum === undefined) return lesson;
+    const isNear = remote.place.disk !== undefined;
+    const theirs = isNear
+      ? await remote.checksum?.({ kind: "file", path, ...known.remote }, wanted, { signal })
+      : undefined;
+    if (theirs === undefined && !isOwnSure(known)) return lesson;
+    return sameChecksum(checksum, theirs) === false ? undefined : { path, known: { ...known, checksum } };
+  } catch {
+    // It is another file by now: the next run compares both.
+    return undefined;
+  }
+}
+
+/** Is the local file surely the one that was compared? Its time must tell more than a step into which two edits could fall. */
+function isOwnSure({ local, provisional }: Known): boolean {
+  const isDoubted = provisional === "local" || provisional === "both";
+  return !isDoubted || (local?.modified !== undefined && local.modified % WHOLE_MS !== 0);
+}
+
+/** Places that keep no fractions show whole seconds. */
+const WHOLE_MS = 1000;
+
+/** The paths at which something was made, changed or removed on that side. */
+export function writtenPaths(done: Facts["done"], side: Side): ReadonlySet<RelPath> {
+  const paths = new Set<RelPath>();
+  for (const action of done.keys()) {
+    if (action.to !== side) continue;
+    paths.add(action.path);
+    if (action.do === "move") paths.add(action.source.path);
+  }
+  return paths;
+}
+
+/** Undefined where nothing was written. */
+async function lookAgain(
+  backend: Backend,
+  paths: ReadonlySet<RelPath>,
+  { signal, side, notes }: Call & { readonly side: Side; readonly notes: Note[] },
+): Promise<Seen | undefined> {
+  if (paths.size === 0) return undefined;
+  // What a write to a disk gives is what its listing shows.
+  const entries = backend.place.disk === undefined ? new Map<RelPath, Entry>() : undefined;
+  const folders = new Map<RelPath, DirEntry>();
+  const written = new Set(Array.from(paths, (path) => parentOf(path)));
+  const lookAt = async (dir: RelPath) => {
+    try {
+      // The folder's time first: what is deleted after that moment leaves a later one.
+      const folder = await backend.stat(dir, { signal });
+      if (folder?.kind !== "dir") return;
+      folders.set(dir, folder);
+      if (entries === undefined) return;
+      for (const entry of await backend.list(dir, { signal })) {
+        if (paths.has(entry.path)) entries.set(entry.path, entry);
+      }
+    } catch (error) {
+      const why = `what was written there is not remembered, the next run compares it: ${
+        toSyncError(error, "list").message
+      }`;
+      notes.push({ code: "unsettled", path: dir, side, why });
+    }
+  };
+  const limit = Math.max(1, Math.min(MAX_FOLDERS_AT_ONCE, backend.traits.parallelFiles));
+  await drain(inOrder([...written]), lookAt, { limit, signal });
+  return { folders, ...(entries === undefined ? {} : { entries }) };
+}
+
+function rootsOf(seen: Readonly<Partial<Record<Side, Seen>>>): Readonly<Partial<Record<Side, DirEntry>>> {
+  const found: Partial<Record<Side, DirEntry>> = {};
+  for (const side of bothSides) {
+    const entry = seen[side]?.folders.get(root);
+    if (entry !== undefined) found[side] = entry;
+  }
+  return found;
+}

@@ -1,0 +1,88 @@
+import { type Entry, otherSide, type Side, sides as bothSides } from "../../core/entry.ts";
+import { type Context, countOf, entriesOf, isLeaf, quoted, refuse, sidesFrom } from "./context.ts";
+import type { Row, Rows } from "./rows.ts";
+
+/** Is there something at this row that must not be touched, nor anything in its place? */
+export function isBlocked(row: Row): boolean {
+  return row.clash !== undefined || row.local?.kind === "opaque" || row.remote?.kind === "opaque";
+}
+
+/** Passes over a blocked row and all below it, on both sides, saying what is left alone. History keeps what it knew of it. */
+export function passOver(context: Context, row: Row, rows: Rows): void {
+  const below = rows.below(row.key);
+  if (row.clash !== undefined) refuseClash(context, row.clash, below);
+  else noteOpaque(context, row, below);
+}
+
+/** Refuses one path, and each file below it on that side. */
+export function refuseWithContent(
+  context: Context,
+  entry: Entry,
+  refused: {
+    readonly side: Side;
+    readonly kind: "badInput" | "exists";
+    readonly why: string;
+    readonly below: readonly Row[];
+  },
+): void {
+  const { side, kind, why, below } = refused;
+  refuse(context, side, { path: entry.path, kind, why });
+  for (const row of below) {
+    for (const inside of entriesOf(row, side)) {
+      if (!isLeaf(inside)) continue;
+      refuse(context, side, { path: inside.path, kind, why: `it lies in ${quoted(entry.path)}: ${why}` });
+    }
+  }
+}
+
+function refuseClash(
+  context: Context,
+  clash: Readonly<Record<Side, readonly Entry[]>>,
+  below: readonly Row[],
+): void {
+  for (const side of bothSides) {
+    const [first, ...others] = clash[side];
+    if (first === undefined || others.length === 0) continue;
+    const paths = [...new Set(clash[side].map((entry) => quoted(entry.path)))];
+    const why = paths.length === 1
+      ? `${paths[0]} is a file and a folder at once`
+      : `${
+        paths.join(" and ")
+      } are one name where upper and lower case or Unicode forms are not told apart; rename one of them`;
+    refuseWithContent(context, first, { side, kind: "exists", why, below });
+    for (const other of others) refuse(context, side, { path: other.path, kind: "exists", why });
+  }
+}
+
+/** Unreadable folders are refused by the survey; links and special files get a note where they keep something from happening. */
+function noteOpaque(context: Context, row: Row, below: readonly Row[]): void {
+  const { mode, remove } = context.options;
+  const source: Side = mode === "Local" ? "remote" : "local";
+  for (const side of sidesFrom(source)) {
+    const entry = row[side];
+    if (entry?.kind !== "opaque" || entry.cause === "unreadable") continue;
+    const across = otherSide(side);
+    const opposite = row[across];
+    const idle = mode !== "Both" && side !== source && opposite === undefined && !remove;
+    if (!idle) {
+      const kept = countLeaves([row, ...below], across);
+      const why = kept === 0
+        ? `${entry.why}: skipped`
+        : `${entry.why}: skipped, and ${countOf(kept, "file")} of the ${across} side in its place left alone`;
+      context.draft.notes.push({
+        code: entry.cause,
+        path: entry.path,
+        side,
+        ...(kept === 0 ? {} : { count: kept }),
+        why,
+      });
+    }
+    if (opposite?.kind === "opaque" && opposite.cause !== "unreadable") return;
+  }
+}
+
+function countLeaves(rows: readonly Row[], side: Side): number {
+  let count = 0;
+  for (const row of rows) for (const entry of entriesOf(row, side)) if (isLeaf(entry)) count++;
+  return count;
+}

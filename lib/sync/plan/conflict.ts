@@ -1,0 +1,115 @@
+import { nameOf, parentOf, type RelPath } from "../../core/path.ts";
+import { type FileEntry, otherSide, type Side } from "../../core/entry.ts";
+import { isClose } from "../common/criteria.ts";
+import type { Context } from "./context.ts";
+import { editTimes } from "./changes.ts";
+import { misfit } from "./names.ts";
+import type { Row, Rows } from "./rows.ts";
+
+/** Two versions of one name, neither of which supersedes the other. */
+export interface Contest {
+  readonly row: Row;
+  readonly rows: Rows;
+  readonly local: FileEntry;
+  readonly remote: FileEntry;
+  readonly why: string;
+}
+
+/** Names tried for a conflict copy before the conflict is left open. */
+const MAX_ATTEMPTS = 1000;
+
+/**
+ * Settles a conflict by the policy. No version is ever lost: the loser is kept first, and where it cannot be, or where the policy knows
+ * no winner, both versions stay, on both sides, the local one under another name.
+ */
+export function settle(context: Context, contest: Contest): void {
+  if (context.options.conflict === "Skip") return leaveOpen(context, contest);
+  const winner = winnerOf(context, contest);
+  if (winner === undefined) return keepBoth(context, contest);
+  const to = otherSide(winner);
+  const loser = contest[to];
+  const keep = context.options.keepLosers(loser.path, to);
+  if (keep === undefined) return keepBoth(context, contest);
+  const { draft } = context;
+  const { local, remote, why } = contest;
+  draft.conflicts.push({ path: local.path, local, remote, why, winner, kept: keep });
+  draft.actions.push({
+    do: "copy",
+    to,
+    path: loser.path,
+    why: "conflict",
+    source: contest[winner],
+    replaces: loser,
+    keep,
+  });
+}
+
+/** A conflict that nobody settles in this run: nothing is touched, and history keeps what it knew there and below. */
+export function leaveOpen(context: Context, { row, rows, why }: Omit<Contest, Side>): void {
+  rows.below(row.key);
+  const path = row.local?.path ?? row.remote?.path;
+  if (path !== undefined) context.draft.conflicts.push({ path, local: row.local, remote: row.remote, why });
+}
+
+/** The side whose version wins by the policy; undefined where both are kept, and under Skip. */
+export function winnerOf(context: Context, { local, remote }: Pick<Contest, "local" | "remote">): Side | undefined {
+  const { conflict } = context.options;
+  if (conflict === "Local") return "local";
+  if (conflict === "Remote") return "remote";
+  if (conflict === "Larger") {
+    if (local.size === remote.size) return undefined;
+    return local.size > remote.size ? "local" : "remote";
+  }
+  // Two clocks may be apart by as much.
+  if (conflict !== "Newest" || isClose(local.modified, remote.modified)) return undefined;
+  const verdict = editTimes(context, local, remote);
+  if (verdict === "localNewer") return "local";
+  return verdict === "remoteNewer" ? "remote" : undefined;
+}
+
+/**
+ * The remote version keeps the name. The local one is kept under a free name (that is the first action), and goes to the remote side
+ * from there.
+ */
+function keepBoth(context: Context, contest: Contest): void {
+  const { row, rows, local, remote, why } = contest;
+  const name = freeName(context, local.path);
+  if (name === undefined) {
+    return leaveOpen(context, { row, rows, why: `${why}, and no name is free for a second copy` });
+  }
+  const { draft } = context;
+  draft.conflicts.push({ path: local.path, local, remote, why, winner: "both", kept: name });
+  draft.given.add(context.names.key(name));
+  const loser = toKept(local, name);
+  draft.actions.push({
+    do: "copy",
+    to: "local",
+    path: local.path,
+    why: "conflict",
+    source: remote,
+    replaces: local,
+    keep: name,
+  });
+  const path = joinName(parentOf(remote.path), name);
+  draft.actions.push({ do: "copy", to: "remote", path, why: "conflict", source: loser });
+}
+
+function freeName(context: Context, path: RelPath): RelPath | undefined {
+  const { names, draft, options, sides } = context;
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    const name = options.conflictName(path, attempt);
+    if (names.taken(name) || draft.given.has(names.key(name))) continue;
+    if (misfit("local", name, sides) === undefined && misfit("remote", name, sides) === undefined) return name;
+  }
+  return undefined;
+}
+
+/** The version as it will stand under its second name: another file, with another revision and id. */
+function toKept(local: FileEntry, path: RelPath): FileEntry {
+  const { revision: _revision, fileId: _fileId, ...rest } = local;
+  return { ...rest, path };
+}
+
+function joinName(dir: RelPath, path: RelPath): RelPath {
+  return (dir === "" ? nameOf(path) : `${dir}/${nameOf(path)}`) as RelPath;
+}

@@ -1,0 +1,127 @@
+import type { Traits } from "../../core/backend.ts";
+import { foldPath, parentOf, printable, type RelPath, root } from "../../core/path.ts";
+import {
+  type DirEntry,
+  type Entry,
+  type History,
+  type Known,
+  otherSide,
+  type Side,
+  type Snapshot,
+} from "../../core/entry.ts";
+import { tempTarget } from "../../core/temp_name.ts";
+import type { Roots } from "../history/sealed_file.ts";
+import type { Draft } from "./context.ts";
+
+/** A deletion leaves a trace: a later time of the folder it was in. Why this is none: a clause, and what to think of. `folder`: the nearest that still exists. */
+export interface Untraced {
+  readonly folder: RelPath;
+  readonly why: string;
+}
+
+/** Both sides as they are and as they are remembered. `rootEntries`: the roots as they were listed; `leftovers`: temporary files of our own. */
+export interface TraceFacts {
+  readonly snapshots: Readonly<Record<Side, Snapshot>>;
+  readonly traits: Readonly<Record<Side, Traits>>;
+  readonly rootEntries: Readonly<Partial<Record<Side, DirEntry>>>;
+  readonly history: History;
+  readonly roots: Roots;
+  readonly leftovers: Readonly<Record<Side, readonly RelPath[]>>;
+}
+
+/**
+ * Makes the function that tells why the absence of a path on a side is no deletion: a run of our own broke off while it replaced it, the root is another folder than the one remembered,
+ * or the nearest folder that still exists is no later than it was, so that side was restored from a backup or unmounted there. Undefined
+ * where the absence may be a deletion, also where folders' times tell nothing.
+ */
+export function toUntraced(facts: TraceFacts): (path: RelPath, side: Side) => Untraced | undefined {
+  const { traits, rootEntries, roots } = facts;
+  const folders = toFolders(facts);
+  const begun = { local: toTargets(facts.leftovers.local), remote: toTargets(facts.leftovers.remote) };
+  return (path, side) => {
+    if (begun[side].has(path)) {
+      return { folder: parentOf(path), why: "an earlier run broke off while it replaced it" };
+    }
+    const [id, entry] = [roots[side]?.id, rootEntries[side]];
+    if (id !== undefined && entry?.fileId !== undefined && id !== entry.fileId) {
+      return { folder: root, why: `it is another folder than in the last run: ${THINK}` };
+    }
+    if (!traits[side].dirTimes) return undefined;
+    let folder = parentOf(path);
+    while (folder !== root && folders.find(folder, side)?.kind !== "dir") folder = parentOf(folder);
+    const found = folder === root ? entry : folders.find(folder, side);
+    const now = found?.kind === "dir" ? found.modified : undefined;
+    const then = folder === root ? roots[side]?.modified : folders.recall(folder)?.[side]?.modified;
+    if (now === undefined || then === undefined || now > then) return undefined;
+    const state = now === then ? "nothing in it was deleted since the last run" : "it is older than in the last run";
+    return { folder, why: `${state}: ${THINK}` };
+  };
+}
+
+/** Where history carries no seal: no absence is a deletion by it. */
+export function unsealedAbsence(): Untraced {
+  return { folder: root, why: "what the last run remembered carries no seal yet, being of an older version" };
+}
+
+const THINK = "was it restored from a backup, or is a disk not mounted?";
+
+function toTargets(leftovers: readonly RelPath[]): ReadonlySet<RelPath> {
+  return new Set(leftovers.flatMap((path) => tempTarget(path) ?? []));
+}
+
+interface Folders {
+  find(folder: RelPath, side: Side): Entry | undefined;
+  recall(folder: RelPath): Known | undefined;
+}
+
+/** Folders by their names, however they are spelled where the coarser side tells no spellings apart. */
+function toFolders({ snapshots, traits, history }: TraceFacts): Folders {
+  const caseSensitive = traits.local.caseSensitive && traits.remote.caseSensitive;
+  const normalizes = traits.local.normalizes || traits.remote.normalizes;
+  if (caseSensitive && !normalizes) {
+    return { find: (folder, side) => snapshots[side].get(folder), recall: (folder) => history.get(folder) };
+  }
+  const key = (path: RelPath) => foldPath(path, { caseSensitive, normalizes });
+  const byKey = <T extends { readonly kind: string; readonly path: RelPath }>(items: Iterable<T>) => {
+    let found: Map<string, T> | undefined;
+    return (folder: RelPath) => {
+      found ??= new Map(Array.from(items).filter(({ kind }) => kind === "dir").map((one) => [key(one.path), one]));
+      return found.get(key(folder));
+    };
+  };
+  const sides = { local: byKey(snapshots.local), remote: byKey(snapshots.remote) };
+  return { find: (folder, side) => sides[side](folder), recall: byKey(history) };
+}
+
+/** What is missing without a trace, counted by folder. */
+export interface Missing extends Untraced {
+  readonly side: Side;
+  count: number;
+}
+
+/** Counts files for the one note that names their folder. */
+export function countUntraced(
+  { untraced }: Draft,
+  { folder, why }: Untraced,
+  more: { side: Side; count: number },
+): void {
+  const key = `${more.side} ${folder}`;
+  const known = untraced.get(key);
+  if (known === undefined) untraced.set(key, { folder, why, ...more });
+  else known.count += more.count;
+}
+
+/** One note for each folder. `restores`: what is missing comes back from the other side. */
+export function noteUntraced({ untraced, notes }: Draft, restores: boolean): void {
+  for (const { folder, side, count, why } of untraced.values()) {
+    const where = folder === root ? "the root" : `"${printable(folder)}"`;
+    const what = count === 1 ? "1 file is" : `${count} files are`;
+    const end = restores
+      ? `brought back from the ${otherSide(side)} side`
+      : `not removed from the ${otherSide(side)} side`;
+    const text = `${what} missing in ${where} on the ${side} side, but ${why}${
+      why.endsWith("?") ? "" : "."
+    } What is missing is ${end}`;
+    notes.push({ code: "untraced", side, count, why: text });
+  }
+}

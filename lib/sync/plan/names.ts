@@ -1,0 +1,78 @@
+import { foldPath, nameOf, parentOf, type RelPath, unfit } from "../../core/path.ts";
+import { type Side, sides as bothSides } from "../../core/entry.ts";
+import type { PlanSide } from "../common/options.ts";
+
+/**
+ * Which names are one name. Both sides are compared under the coarser side's rule: when either folds case or Unicode forms, both are
+ * folded. Where neither does, the key of a path is the path itself and nothing is built.
+ */
+export interface Names {
+  readonly folds: boolean;
+  key(path: string): string;
+  /** Remembers how a side spells a folder, for what is made below it. */
+  spell(side: Side, key: string, path: RelPath): void;
+  /** Where something of this key, called `path` on the other side, belongs on `side`: in the folder as that side spells it. */
+  placeOn(side: Side, key: string, path: RelPath): RelPath;
+  /** Is there anything of this name on either side? */
+  taken(path: RelPath): boolean;
+}
+
+export function toNames(sides: Readonly<Record<Side, PlanSide>>): Names {
+  const rules = {
+    caseSensitive: bothSides.every((side) => sides[side].traits.caseSensitive),
+    normalizes: bothSides.some((side) => sides[side].traits.normalizes),
+  };
+  if (rules.caseSensitive && !rules.normalizes) return exactNames(sides);
+  const key = (path: string) => {
+    if (!ASCII.test(path)) return foldPath(path, rules);
+    return rules.caseSensitive ? path : path.toLowerCase();
+  };
+  const spelled: Readonly<Record<Side, Map<string, RelPath>>> = { local: new Map(), remote: new Map() };
+  const keys = new Set<string>();
+  return {
+    folds: true,
+    key,
+    spell: (side, folder, path) => void spelled[side].set(folder, path),
+    placeOn(side, of, path) {
+      const folder = spelled[side].get(parentOf(of as RelPath)) ?? parentOf(path);
+      return (folder === "" ? nameOf(path) : `${folder}/${nameOf(path)}`) as RelPath;
+    },
+    taken(path) {
+      if (keys.size === 0) {
+        for (const side of bothSides) for (const entry of sides[side].snapshot) keys.add(key(entry.path));
+      }
+      return keys.has(key(path));
+    },
+  };
+}
+
+/** Why `side` cannot hold a new thing of this name, as a clause; undefined when it can. */
+export function misfit(side: Side, path: RelPath, sides: Readonly<Record<Side, PlanSide>>): string | undefined {
+  const { names, maxNameBytes } = sides[side].traits;
+  return unfit(nameOf(path), names, maxNameBytes);
+}
+
+/** The folder that holds the trash in or above which the path lies; undefined for a path that is the user's own. */
+export function trashHolder(path: string): string | undefined {
+  if (!path.includes(TRASH)) return undefined;
+  const names = path.split("/");
+  const at = names.indexOf(TRASH);
+  return at < 0 ? undefined : names.slice(0, at).join("/");
+}
+
+function exactNames(sides: Readonly<Record<Side, PlanSide>>): Names {
+  return {
+    folds: false,
+    key: (path) => path,
+    spell: () => {},
+    placeOn: (_side, _key, path) => path,
+    taken: (path) => bothSides.some((side) => sides[side].snapshot.get(path) !== undefined),
+  };
+}
+
+/** Losers are kept under this name; it is reserved, and invisible at every depth. */
+const TRASH = ".tandem-trash";
+
+/** What folding Unicode forms leaves as it is, and folding case only makes lower. */
+// deno-lint-ignore no-control-regex
+const ASCII = /^[\u0000-\u007f]*$/;

@@ -1,0 +1,55 @@
+import { comparePaths, type RelPath } from "../../core/path.ts";
+import type { History, Plan, Side } from "../../core/entry.ts";
+import type { PlanOptions, PlanSide } from "../common/options.ts";
+import { planBoth } from "./two_way.ts";
+import { toContext } from "./context.ts";
+import { noteCounts } from "./create.ts";
+import { joinMoves } from "./moves.ts";
+import { planOneWay } from "./one_way.ts";
+import { mergeRows } from "./rows.ts";
+
+/**
+ * What a run will do. Pure: the same input gives the same plan; it touches no disk, no net, no clock. Invariants:
+ * 1. Every action is for a path that both snapshots tell the truth about: nothing is made, replaced or removed at or below a name that
+ *    could not be read, is a link or a special file, or is one name with another of its side.
+ * 2. Nothing is removed but what the other side is known to lack, with `remove` (or, where a new type replaces an old one, as the mode
+ *    allows); and no folder that holds something that stays.
+ * 3. In mode Both no version is overwritten that the other side's version does not supersede, unless it is kept under another name.
+ *
+ * Actions are in path order, a folder before what it holds; removals too, so they are carried out from the end. The parts of one conflict
+ * stand together, what keeps the loser first. `history` covers what the masks let through, and no more; without one nothing is learned.
+ */
+export function plan(
+  sides: Readonly<Record<Side, PlanSide>>,
+  history: History | undefined,
+  options: PlanOptions,
+): Plan {
+  const context = toContext(sides, history, options);
+  const rows = mergeRows(sides, history, context.names);
+  if (options.mode === "Both") planBoth(context, rows);
+  else planOneWay(context, rows, options.mode === "Local" ? "local" : "remote");
+  noteCounts(context);
+  const { draft } = context;
+  return {
+    actions: options.moves && options.remove ? joinMoves(context) : draft.actions,
+    conflicts: draft.conflicts,
+    refusals: draft.refusals.sort(byPath),
+    held: draft.held,
+    notes: draft.notes.sort(byPath),
+    lessons: draft.lessons,
+    ...(draft.restoring.length === 0 ? {} : { restoring: draft.restoring }),
+    open: draft.open,
+    free: draft.free,
+    ...(draft.doubtful.length === 0 ? {} : { doubtful: draft.doubtful }),
+    ...(draft.unsure.length === 0 ? {} : { unsure: draft.unsure }),
+  };
+}
+
+/** By path, what has none last; then by side. */
+function byPath(
+  a: { readonly path?: RelPath; readonly side?: Side },
+  b: { readonly path?: RelPath; readonly side?: Side },
+): number {
+  if (a.path === undefined || b.path === undefined) return Number(a.path === undefined) - Number(b.path === undefined);
+  return comparePaths(a.path, b.path) || Number(a.side === "remote") - Number(b.side === "remote");
+}

@@ -1,0 +1,22 @@
+import type { History, Side } from "../../core/entry.ts";
+import { sameStamp, stepOf } from "../common/criteria.ts";
+import type { PlanSide } from "../common/options.ts";
+
+/** In a place with weak revisions: did those of most files move, and nothing else? Then each answer has its own, and they tell nothing. */
+export function hasLooseRevisions(side: Side, { snapshot, traits }: PlanSide, history: History | undefined): boolean {
+  if (traits.weakRevisions !== true || history === undefined) return false;
+  let common = 0;
+  let moved = 0;
+  for (const known of history) {
+    const mark = known[side];
+    if (known.kind !== "file" || mark?.revision === undefined) continue;
+    const entry = snapshot.get(known.path);
+    if (entry?.kind !== "file" || entry.revision === undefined) continue;
+    common++;
+    if (entry.revision === mark.revision || entry.size !== mark.size) continue;
+    if (sameStamp(mark.modified, entry.modified, stepOf(entry, traits))) moved++;
+  }
+  return moved > FEW && moved * 2 > common;
+}
+
+const FEW = 10;

@@ -1,0 +1,185 @@
+import { comparePaths, type RelPath } from "../../core/path.ts";
+import type { Entry, History, Known, Side } from "../../core/entry.ts";
+import type { PlanSide } from "../common/options.ts";
+import { type Names, trashHolder } from "./names.ts";
+
+/** One name, as either side has it and as history knows it. `clash`: a side has several names that are this one; then it has no entry. */
+export interface Row {
+  readonly key: string;
+  readonly local: Entry | undefined;
+  readonly remote: Entry | undefined;
+  readonly known: Known | undefined;
+  readonly clash: Readonly<Record<Side, readonly Entry[]>> | undefined;
+}
+
+/** Rows in order of their keys, a folder right before what it holds. Reading is consuming. */
+export interface Rows {
+  next(): Row | undefined;
+  /** Does the next row lie below the folder of this key? */
+  holds(key: string): boolean;
+  /** Consumes what lies below the folder of this key, right after its own row was read. */
+  below(key: string): Row[];
+}
+
+/**
+ * Both snapshots and history as one merge. Left out: what lies in Tandem's own trash, and entries whose name cannot be carried (their
+ * path is for reports and pairs with nothing).
+ */
+export function mergeRows(
+  sides: Readonly<Record<Side, PlanSide>>,
+  history: History | undefined,
+  names: Names,
+): Rows {
+  const local = toStream(sides.local.snapshot, names, isPaired);
+  const remote = toStream(sides.remote.snapshot, names, isPaired);
+  const known = toStream(history ?? [], names, () => true);
+  return toRows(() => {
+    const key = least(local.key, remote.key, known.key);
+    if (key === undefined) return undefined;
+    const here = pull(local, key);
+    const there = pull(remote, key);
+    const row: Row = { key, local: here, remote: there, known: recall(known, key, [here, there]), clash: undefined };
+    if (local.key === key || remote.key === key) {
+      return { ...row, ...NOBODY, clash: { local: rest(local, key, here), remote: rest(remote, key, there) } };
+    }
+    if (names.folds) spellFolders(row, names);
+    return row;
+  });
+}
+
+/** Rows that were consumed before, once more. */
+export function replay(rows: readonly Row[]): Rows {
+  let at = 0;
+  return toRows(() => rows[at++]);
+}
+
+/** Is `key` below the folder of key `folder`? */
+export function isBelow(key: string, folder: string): boolean {
+  return folder === ""
+    ? key !== ""
+    : key.length > folder.length && key.startsWith(folder) && key[folder.length] === "/";
+}
+
+function toRows(read: () => Row | undefined): Rows {
+  let ahead = read();
+  const next = () => {
+    const row = ahead;
+    if (row !== undefined) ahead = read();
+    return row;
+  };
+  const holds = (key: string) => ahead !== undefined && isBelow(ahead.key, key);
+  return {
+    next,
+    holds,
+    below(key) {
+      const found: Row[] = [];
+      while (holds(key)) {
+        const row = next();
+        if (row !== undefined) found.push(row);
+      }
+      return found;
+    },
+  };
+}
+
+interface Stream<T> {
+  key: string | undefined;
+  item: T | undefined;
+  readonly advance: () => void;
+}
+
+function toStream<T extends { readonly path: RelPath }>(
+  items: Iterable<T>,
+  names: Names,
+  wanted: (item: T) => boolean,
+): Stream<T> {
+  const next = names.folds ? readFolded(items, names) : readExact(items);
+  const stream: Stream<T> = {
+    key: undefined,
+    item: undefined,
+    advance() {
+      do next(stream); while (stream.item !== undefined && !wanted(stream.item));
+    },
+  };
+  stream.advance();
+  return stream;
+}
+
+type Read<T> = (into: Pick<Stream<T>, "key" | "item">) => void;
+
+function readExact<T extends { readonly path: RelPath }>(items: Iterable<T>): Read<T> {
+  const iterator = items[Symbol.iterator]();
+  return (into) => {
+    const step = iterator.next();
+    into.item = step.done === true ? undefined : step.value;
+    into.key = into.item?.path;
+  };
+}
+
+/** In order of the folded keys; names that fold to one in order of their own. */
+function readFolded<T extends { readonly path: RelPath }>(items: Iterable<T>, names: Names): Read<T> {
+  const keyed = Array.from(items, (item) => ({ item, key: names.key(item.path) }));
+  const compare = (a: Keyed<T>, b: Keyed<T>) => comparePaths(a.key, b.key) || comparePaths(a.item.path, b.item.path);
+  if (!isSorted(keyed, compare)) keyed.sort(compare);
+  let at = 0;
+  return (into) => {
+    const one = keyed[at++];
+    into.item = one?.item;
+    into.key = one?.key;
+  };
+}
+
+interface Keyed<T> {
+  readonly item: T;
+  readonly key: string;
+}
+
+function isSorted<T>(items: readonly T[], compare: (a: T, b: T) => number): boolean {
+  for (let i = 1; i < items.length; i++) {
+    const [before, after] = [items[i - 1], items[i]];
+    if (before !== undefined && after !== undefined && compare(before, after) > 0) return false;
+  }
+  return true;
+}
+
+function pull<T>(stream: Stream<T>, key: string): T | undefined {
+  if (stream.key !== key) return undefined;
+  const { item } = stream;
+  stream.advance();
+  return item;
+}
+
+/** What history knows under the key; of several spellings the one that is still in use. */
+function recall(known: Stream<Known>, key: string, found: readonly (Entry | undefined)[]): Known | undefined {
+  const first = pull(known, key);
+  const all = rest(known, key, first);
+  return all.find(({ path }) => found.some((entry) => entry?.path === path)) ?? first;
+}
+
+/** All of one key, the first of which was pulled already. */
+function rest<T>(stream: Stream<T>, key: string, first: T | undefined): readonly T[] {
+  const all = first === undefined ? [] : [first];
+  for (let item = pull(stream, key); item !== undefined; item = pull(stream, key)) all.push(item);
+  return all;
+}
+
+const NOBODY = { local: undefined, remote: undefined };
+
+function least(a: string | undefined, b: string | undefined, c: string | undefined): string | undefined {
+  return lower(lower(a, b), c);
+}
+
+function lower(a: string | undefined, b: string | undefined): string | undefined {
+  if (a === undefined) return b;
+  if (b === undefined || a === b) return a;
+  return comparePaths(a, b) < 0 ? a : b;
+}
+
+function isPaired(entry: Entry): boolean {
+  return !(entry.kind === "opaque" && entry.cause === "name") && trashHolder(entry.path) === undefined;
+}
+
+function spellFolders(row: Row, names: Names): void {
+  if (row.local?.kind === "dir") names.spell("local", row.key, row.local.path);
+  if (row.remote?.kind === "dir") names.spell("remote", row.key, row.remote.path);
+}

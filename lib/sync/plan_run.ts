@@ -1,0 +1,87 @@
+import { badInput } from "../core/errors.ts";
+import { trashPath } from "../core/temp_name.ts";
+import { type Note, type Plan, type Side, sides as bothSides, type SyncEvent } from "../core/entry.ts";
+import { digest, type OpenPair, toLoneFiles, toOpenPairs, toReadBack } from "./scan/hash_pairs.ts";
+import { toPlanOptions } from "./common/options.ts";
+import { plan } from "./plan/plan.ts";
+import { toUntraced, unsealedAbsence } from "./plan/deletion_evidence.ts";
+import type { RunOptions } from "./run.ts";
+import { toDoubts } from "./settle_doubts.ts";
+import type { RootEntries } from "./guards/root_checks.ts";
+import { toConflictName } from "./conflict_name.ts";
+import type { Scan } from "./scan/scan.ts";
+import { tellTimes } from "./scan/fill_times.ts";
+import type { Backends } from "./apply/transfer.ts";
+
+/** Both sides as they were listed. */
+export type Scans = Readonly<Record<Side, Scan>>;
+
+/** The plan, made a second time where a checksum settles what the listings leave open. */
+export async function* planRun(
+  sides: Backends,
+  scans: Scans,
+  options: RunOptions & { readonly rootEntries: RootEntries; readonly listedAt: number },
+): AsyncGenerator<SyncEvent, Plan, void> {
+  const stamp = { host: options.host, now: options.now() };
+  const { remembered, rootEntries } = options;
+  const listed = { local: scans.local.snapshot, remote: scans.remote.snapshot };
+  const { mode, criteria, mirror, remove, skipNew, skipModified, conflict, removeDespiteFailures } = options;
+  const telling = { mode, criteria, history: remembered?.history, signal: options.signal };
+  const before = await tellTimes(listed, sides, telling);
+  const traits = { local: sides.local.traits, remote: sides.remote.traits };
+  const changed = mode === "Both" ? bothSides : [mode === "Local" ? "local" : "remote"] as const;
+  const moves = options.moves && changed.every((side) => sides[side].rename !== undefined);
+  const planOptions = toPlanOptions({
+    ...{ mode, criteria, mirror, remove, skipNew, skipModified, conflict, moves, removeDespiteFailures },
+    ask: "free",
+    listedAt: options.listedAt,
+    inPlace: options.inPlace ?? false,
+    ...(options.trash === undefined ? {} : { keepLosers: trashPath }),
+    ...(remembered === undefined ? {} : {
+      untraced: mode === "Both" && remembered.unsealed === true ? unsealedAbsence : toUntraced({
+        snapshots: before,
+        traits,
+        rootEntries,
+        history: remembered.history,
+        roots: remembered.roots,
+        leftovers: { local: scans.local.leftovers, remote: scans.remote.leftovers },
+      }),
+    }),
+    conflictName: (path, attempt) => toConflictName(path, stamp, attempt),
+  });
+  const planSides = (snapshots: Readonly<Record<Side, Scan["snapshot"]>>) => ({
+    local: { snapshot: snapshots.local, traits: sides.local.traits },
+    remote: { snapshot: snapshots.remote, traits: sides.remote.traits },
+  });
+  let snapshots = before;
+  const history = options.remembered?.history;
+  const first = plan(planSides(snapshots), history, planOptions);
+  const { open, free = [], doubtful = [], unsure = [] } = first;
+  if (open.length + free.length + doubtful.length + unsure.length === 0) return first;
+  const { signal, noReadBack } = options;
+  const pairs = { needed: toOpenPairs(open, snapshots), doubtful: toOpenPairs(doubtful, snapshots) };
+  const readBack = toReadBack([...pairs.needed, ...(noReadBack ? [] : pairs.doubtful)], sides.remote);
+  if (readBack.length > 0) yield { type: "noted", note: readBackNote(readBack, sides, options) };
+  const lone = { needed: toLoneFiles(open, snapshots, history), free: toLoneFiles(free, snapshots, history) };
+  const asking = { signal, readBack: !noReadBack };
+  const mayBeFree = toOpenPairs(free, snapshots);
+  snapshots = await digest(pairs.needed, sides, { ...asking, snapshots, lone: lone.needed });
+  snapshots = await digest(pairs.doubtful, sides, { ...asking, snapshots });
+  const doubts = toDoubts(unsure, snapshots, history);
+  snapshots = await digest(doubts.pairs, sides, { ...asking, isOptional: true, snapshots, lone: doubts.lone });
+  snapshots = await digest(mayBeFree, sides, { signal, snapshots, readBack: false, lone: lone.free });
+  return plan(planSides(snapshots), history, { ...planOptions, ask: "nothing" });
+}
+
+function readBackNote(pairs: readonly OpenPair[], { remote }: Backends, options: RunOptions): Note {
+  const bytes = pairs.reduce((sum, pair) => sum + pair.remote.size, 0);
+  const what = `${pairs.length} ${pairs.length === 1 ? "file" : "files"} (${bytes} bytes)`;
+  if (options.noReadBack) {
+    throw badInput(
+      `${remote.label} gives no checksums: comparing ${what} by content means reading them back, which -NoReadBack forbids. ` +
+        "Leave -NoReadBack out, or choose other -Criteria.",
+    );
+  }
+  const why = `${remote.label} gives no checksums: ${what} are read back to compare them; -NoReadBack forbids it`;
+  return { code: "readBack", side: "remote", count: pairs.length, why };
+}

@@ -1,0 +1,96 @@
+import type { NameRules } from "../../core/path.ts";
+import { isChild, nameOf, nameTrouble, parentOf, printable, type RelPath, root } from "../../core/path.ts";
+import { SyncError } from "../../core/errors.ts";
+import type { Entry } from "../../core/entry.ts";
+
+/** How much of a listing is held in memory at most. `label`: the side's, for messages. */
+export interface WallOptions {
+  readonly maxBytes?: number | undefined;
+  readonly label: string;
+  readonly names: NameRules;
+}
+
+/** A side's listing has taken all the memory it may: nothing of it is known, whatever folder was being listed. */
+export class ListingTooLarge extends SyncError {}
+
+/**
+ * The bounds of one side's listing, whatever backend gives it. Every entry passes through: one whose name is not one plain segment of
+ * the folder that lists it becomes opaque, and opens nothing.
+ */
+export class ScanWall {
+  readonly #options: WallOptions;
+  readonly #maxBytes: number;
+  /** Folders all of whose names were looked at. */
+  readonly #known = new Set<RelPath>([root]);
+  /** The folder of the last entry: most entries lie where the one before them does. */
+  #last: RelPath = root;
+  #bytes = 0;
+  #entries = 0;
+
+  constructor(options: WallOptions) {
+    this.#options = options;
+    this.#maxBytes = options.maxBytes ?? USUAL_BYTES;
+  }
+
+  /** An entry of the folder's own listing. Throws for one that lies elsewhere. */
+  admitChild(entry: Entry, dir: RelPath): Entry {
+    if (!isChild(entry.path, dir)) {
+      throw new SyncError("unexpected", `its listing names "${printable(entry.path)}", which does not lie in it`, {
+        operation: "list",
+      });
+    }
+    this.#count(entry);
+    return this.#judged(entry, nameTrouble(nameOf(entry.path), this.#options.names));
+  }
+
+  /** An entry of a listing of everything. */
+  admit(entry: Entry): Entry {
+    this.#count(entry);
+    return this.#judged(entry, this.#trouble(entry.path));
+  }
+
+  #judged(entry: Entry, why: string | undefined): Entry {
+    if (why === undefined || (entry.kind === "opaque" && entry.cause === "name")) return entry;
+    const path = (printable(entry.path).replaceAll("/", "\u2215") || "(empty)") as RelPath;
+    return { kind: "opaque", path, cause: "name", why };
+  }
+
+  #trouble(path: RelPath): string | undefined {
+    const why = nameTrouble(nameOf(path), this.#options.names);
+    if (why !== undefined) return why;
+    const at = path.length - nameOf(path).length - 1;
+    if (at > 0 && at === this.#last.length && path.startsWith(this.#last)) return undefined;
+    // Its first name is empty, and yet it would seem to lie in the root.
+    if (at === 0) return "the name is empty";
+    const dir = parentOf(path);
+    if (this.#known.has(dir)) {
+      this.#last = dir;
+      return undefined;
+    }
+    const above = this.#trouble(dir);
+    if (above === undefined) this.#known.add(dir);
+    return above;
+  }
+
+  #count({ path }: Entry): void {
+    this.#bytes += ENTRY_BYTES + 2 * path.length;
+    if (++this.#entries > MAX_ENTRIES) throw this.#tooLarge(`more than ${MAX_ENTRIES} entries`);
+    if (this.#bytes <= this.#maxBytes) return;
+    const mib = Math.ceil(this.#maxBytes / MIB);
+    throw this.#tooLarge(`names that take more than ${mib} MiB of memory (${this.#entries} so far)`);
+  }
+
+  #tooLarge(what: string): SyncError {
+    const { label } = this.#options;
+    const message = `Cannot list ${label}: it holds ${what}. If that is right, give -MaxListing a larger size; ` +
+      "otherwise name a smaller folder.";
+    return new ListingTooLarge("refused", message, { operation: "list", backend: label });
+  }
+}
+
+const MIB = 1 << 20;
+const USUAL_BYTES = 1024 * MIB;
+/** What an entry takes besides its path, as measured with Deno 2.9. */
+const ENTRY_BYTES = 160;
+/** No disk holds that many. */
+const MAX_ENTRIES = 10_000_000;

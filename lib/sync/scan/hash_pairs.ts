@@ -1,0 +1,242 @@
+import { createHash } from "node:crypto";
+import type { Backend, Call } from "../../core/backend.ts";
+import { cancelled, toSyncError } from "../../core/errors.ts";
+import { foldPath, type RelPath } from "../../core/path.ts";
+import {
+  type Checksum,
+  type Entry,
+  type FileEntry,
+  type History,
+  type OpaqueEntry,
+  type Side,
+  sides as bothSides,
+  type Snapshot,
+} from "../../core/entry.ts";
+import { drain, inOrder } from "../common/concurrency.ts";
+import { prove, readWhole } from "./content_proof.ts";
+import { endsRun } from "./scan.ts";
+import type { Backends } from "../apply/transfer.ts";
+
+/**
+ * `readBack`: remote files whose server gives no checksum may be read for it; else their pairs stay undecided. `isOptional`: what cannot be
+ * read stays as it was listed, unproven, instead of failing.
+ */
+export interface DigestOptions extends Call {
+  readonly readBack: boolean;
+  readonly isOptional?: boolean;
+  readonly concurrency?: number;
+}
+
+/** A file of both sides that a checksum would settle. */
+export interface OpenPair {
+  readonly local: FileEntry;
+  readonly remote: FileEntry;
+}
+
+/** A file that the other side lacks, and the algorithm of the checksum that history holds of it. */
+export interface LoneFile {
+  readonly side: Side;
+  readonly entry: FileEntry;
+  readonly algorithm: string;
+}
+
+export type Snapshots = Readonly<Record<Side, Snapshot>>;
+
+/** The pairs behind a plan's open paths: a pair that is spelled in two ways stands there under both, the local one first. */
+export function toOpenPairs(open: readonly RelPath[], snapshots: Snapshots): readonly OpenPair[] {
+  const pairs: OpenPair[] = [];
+  for (let i = 0; i < open.length; i++) {
+    const [path, next] = open.slice(i, i + 2);
+    const local = path && snapshots.local.get(path);
+    if (path === undefined || local?.kind !== "file") continue;
+    const same = snapshots.remote.get(path);
+    const remote = same ?? (isSpelling(path, next) ? snapshots.remote.get(next) : undefined);
+    if (same === undefined && remote !== undefined) i++;
+    if (remote?.kind === "file") pairs.push({ local, remote });
+  }
+  return pairs;
+}
+
+/** The files behind a plan's open paths that have no counterpart: whether they are what history knew decides about a deletion. */
+export function toLoneFiles(
+  open: readonly RelPath[],
+  snapshots: Snapshots,
+  history: History | undefined,
+): readonly LoneFile[] {
+  const paired = new Set(toOpenPairs(open, snapshots).flatMap(({ local, remote }) => [local.path, remote.path]));
+  const lone: LoneFile[] = [];
+  for (const path of new Set(open)) {
+    const algorithm = algorithmOf(history?.get(path)?.checksum);
+    if (algorithm === undefined || paired.has(path)) continue;
+    for (const side of bothSides) {
+      const entry = snapshots[side].get(path);
+      if (entry?.kind === "file") lone.push({ side, entry, algorithm });
+    }
+  }
+  return lone;
+}
+
+/** The pairs of which the remote file would have to be read, as far as can be told before a server is asked. */
+export function toReadBack(pairs: readonly OpenPair[], remote: Backend): readonly OpenPair[] {
+  return pairs.filter((pair) => remote.checksum === undefined && algorithmOf(pair.remote.checksum) === undefined);
+}
+
+/**
+ * The snapshots with the checksums of these pairs filled in, both of a pair by one algorithm. What cannot be hashed becomes an opaque
+ * entry: unreadable, or special where it vanished meanwhile; never does a failure look like equality. Rejects when the server is lost or
+ * the signal aborted.
+ */
+export async function digest(
+  pairs: readonly OpenPair[],
+  sides: Backends,
+  options: DigestOptions & { readonly snapshots: Snapshots; readonly lone?: readonly LoneFile[] },
+): Promise<Snapshots> {
+  const found = { local: new Map<RelPath, Entry>(), remote: new Map<RelPath, Entry>() };
+  const stop = new AbortController();
+  const signal = AbortSignal.any([options.signal, stop.signal]);
+
+  async function settle(one: OpenPair | LoneFile): Promise<void> {
+    try {
+      await ("side" in one ? settleLone(one) : settlePair(one));
+    } catch (error) {
+      stop.abort(error);
+      throw error;
+    }
+  }
+
+  async function settleLone({ side, entry, algorithm }: LoneFile): Promise<void> {
+    const wanted = [algorithm];
+    const known = await hashed(
+      entry,
+      { ...options, backend: sides[side], signal },
+      () =>
+        side === "local"
+          ? localChecksum(entry, sides.local, { algorithm, signal })
+          : remoteChecksum(entry, sides.remote, { ...options, signal, wanted }),
+    );
+    found[side].set(entry.path, known);
+  }
+
+  async function settlePair(pair: OpenPair): Promise<void> {
+    const proof = await proofFor(pair, sides, { signal });
+    if (proof?.isEqual === true) {
+      for (const side of bothSides) found[side].set(pair[side].path, { ...pair[side], checksum: proof.checksum });
+      return;
+    }
+    const mine = proof === undefined ? pair.local : { ...pair.local, checksum: proof.checksum };
+    const asking = { ...options, signal, wanted: ALGORITHMS };
+    const there = { ...options, backend: sides.remote, signal };
+    const remote = await hashed(pair.remote, there, () => remoteChecksum(pair.remote, sides.remote, asking));
+    if (remote.kind === "opaque") return void found.remote.set(remote.path, remote);
+    const algorithm = algorithmOf(remote.checksum);
+    if (algorithm === undefined) return;
+    const here = { ...options, backend: sides.local, signal };
+    const local = await hashed(pair.local, here, () => localChecksum(mine, sides.local, { algorithm, signal }));
+    found.local.set(local.path, local);
+    found.remote.set(remote.path, remote);
+  }
+
+  const limit = options.concurrency ?? Math.min(MAX_FILES_AT_ONCE, sides.remote.traits.parallelFiles);
+  await drain(inOrder<OpenPair | LoneFile>([...pairs, ...options.lone ?? []]), settle, {
+    limit: Math.max(1, limit),
+    signal,
+  });
+  if (options.signal.aborted) throw cancelled(options.signal, "compare by checksum");
+  return {
+    local: overlay(options.snapshots.local, found.local),
+    remote: overlay(options.snapshots.remote, found.remote),
+  };
+}
+
+/** Algorithms that both this runtime and servers know, the ones to ask for first. */
+const ALGORITHMS = ["sha256", "sha512", "sha1", "md5"];
+const MAX_FILES_AT_ONCE = 32;
+
+/** Do two paths that a plan lists one after the other spell one name? */
+function isSpelling(path: RelPath, next: RelPath | undefined): next is RelPath {
+  const rules = { caseSensitive: false, normalizes: true };
+  return next !== undefined && next !== path && foldPath(path, rules) === foldPath(next, rules);
+}
+
+/** The algorithm of a checksum; undefined where it is none of those that are asked for. */
+export function algorithmOf(checksum: Checksum | undefined): string | undefined {
+  const name = checksum?.slice(0, checksum.indexOf(":"));
+  return name !== undefined && ALGORITHMS.includes(name) ? name : undefined;
+}
+
+/** The entry with the checksum it gets; as it is where there is none to be had; opaque where that failed. */
+async function hashed(
+  entry: FileEntry,
+  { backend, signal, isOptional = false }: Pick<DigestOptions, "signal" | "isOptional"> & { readonly backend: Backend },
+  hash: () => Promise<Checksum | undefined>,
+): Promise<FileEntry | OpaqueEntry> {
+  const { path } = entry;
+  try {
+    const checksum = await hash();
+    return checksum === undefined ? entry : { ...entry, checksum };
+  } catch (error) {
+    const why = toSyncError(error, "checksum");
+    if (await endsRun(why, backend, { signal })) throw why;
+    if (isOptional) return entry;
+    if (why.kind === "notFound") {
+      return { kind: "opaque", path, cause: "special", why: "it vanished while it was compared" };
+    }
+    return { kind: "opaque", path, cause: "unreadable", why: `its checksum could not be told: ${why.message}` };
+  }
+}
+
+/** What the remote listing proves of the local content; undefined where it tells a checksum itself. */
+async function proofFor({ local, remote }: OpenPair, sides: Backends, { signal }: Call) {
+  if (algorithmOf(remote.checksum) !== undefined) return undefined;
+  return await prove(remote, { held: local, prover: sides.remote, reader: sides.local, signal });
+}
+
+async function remoteChecksum(
+  entry: FileEntry,
+  remote: Backend,
+  { wanted, readBack, signal }: DigestOptions & { readonly wanted: readonly string[] },
+): Promise<Checksum | undefined> {
+  const isWanted = (sum: Checksum | undefined) => wanted.includes(algorithmOf(sum) ?? "");
+  if (isWanted(entry.checksum)) return entry.checksum;
+  const offered = await remote.checksum?.(entry, wanted, { signal });
+  if (isWanted(offered)) return offered;
+  const [algorithm = "sha256"] = wanted;
+  return readBack ? await contentHash(entry, remote, { algorithm, signal }) : undefined;
+}
+
+interface HashOptions extends Call {
+  readonly algorithm: string;
+}
+
+async function localChecksum(entry: FileEntry, local: Backend, options: HashOptions): Promise<Checksum> {
+  if (entry.checksum !== undefined && algorithmOf(entry.checksum) === options.algorithm) return entry.checksum;
+  return await contentHash(entry, local, options);
+}
+
+/** The hash of one consistent version of the file: the one that was listed. */
+async function contentHash(entry: FileEntry, backend: Backend, { algorithm, signal }: HashOptions): Promise<Checksum> {
+  const hash = createHash(algorithm);
+  await readWhole(entry, backend, { signal, take: (bytes) => void hash.update(bytes) });
+  return `${algorithm}:${hash.digest("hex")}`;
+}
+
+/** The snapshot with some entries in other words, or with the checksum that is theirs; the same paths, the same order. */
+export function overlay(snapshot: Snapshot, changes: ReadonlyMap<RelPath, Entry | Checksum>): Snapshot {
+  if (changes.size === 0) return snapshot;
+  const changed = (entry: Entry): Entry => {
+    const change = changes.get(entry.path);
+    if (typeof change !== "string") return change ?? entry;
+    // Made when asked for: a hundred thousand of them would be held for nothing.
+    return entry.kind === "file" ? { ...entry, checksum: change } : entry;
+  };
+  return {
+    size: snapshot.size,
+    get: (path) => {
+      const entry = snapshot.get(path);
+      return entry === undefined ? undefined : changed(entry);
+    },
+    *[Symbol.iterator]() {
+      for (const entry of snapshot) yield changed(entry);
+    },
+  };
+}

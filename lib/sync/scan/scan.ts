@@ -1,0 +1,244 @@
+import type { Backend, Call } from "../../core/backend.ts";
+import { cancelled, type ErrorKind, SyncError, toSyncError } from "../../core/errors.ts";
+import { parentOf, printable, type RelPath, root } from "../../core/path.ts";
+import { tempTag } from "../../core/temp_name.ts";
+import type { DirEntry, Entry, FileEntry, OpaqueEntry, Snapshot } from "../../core/entry.ts";
+import { type Displaced, isDisplaced, settleDisplaced } from "./displaced.ts";
+import { drain } from "../common/concurrency.ts";
+import { ListingTooLarge, ScanWall } from "./entry_wall.ts";
+import { toSnapshot, toTree } from "./snapshot.ts";
+import type { Owner } from "../common/temp_tag.ts";
+
+/** `owner`: whose temporary names on this side are our own; `concurrency`: folders listed side by side, by default as the backend likes. */
+export interface ScanOptions extends Call {
+  readonly links: "Skip" | "Keep";
+  readonly owner: Owner;
+  readonly concurrency?: number;
+  /** Bytes of memory that the listing may take: 1 GiB by default. */
+  readonly maxBytes?: number | undefined;
+}
+
+/** What a side holds, and the temporary files of our own that lie about there (no part of the snapshot). `showsDots`: a name that begins with a dot was listed. */
+export interface Scan {
+  readonly snapshot: Snapshot;
+  readonly showsDots: boolean;
+  readonly leftovers: readonly RelPath[];
+  /** Old versions that an interrupted run left under a temporary name. The snapshot shows them under their own, which they get first. */
+  readonly displaced: readonly Displaced[];
+}
+
+/**
+ * Lists everything below the root. A folder that cannot be read stands in the snapshot as an opaque entry of cause "unreadable" in
+ * place of itself and its content; so does a name that one listing gives twice. Rejects when nothing can be known: the root is absent
+ * (notFound), cannot be read (its kind) or is a file (badInput); the server is gone or stopped trusting us (connection, timeout, auth,
+ * hostKey); the signal is aborted.
+ */
+export async function scan(backend: Backend, options: ScanOptions): Promise<Scan> {
+  const { maxBytes } = options;
+  const wall = new ScanWall({ maxBytes, label: backend.label, names: backend.traits.names });
+  const found: Found = { entries: [], leftovers: [], asides: [], wall, showsDots: false };
+  try {
+    if (!await walkTree(backend, found, options)) await listTree(backend, found, options);
+  } catch (error) {
+    throw options.signal.aborted
+      ? cancelled(options.signal, `list ${backend.label}`)
+      : await rootError(backend, error, options);
+  }
+  if (options.signal.aborted) throw cancelled(options.signal, `list ${backend.label}`);
+  const { showsDots } = found;
+  const { displaced, entries, leftovers } = settleDisplaced(found.asides, found.entries);
+  const all = entries.length === 0 ? found.entries : [...found.entries, ...entries];
+  const snapshot = toTree(all) ?? toSnapshot(mend(all));
+  return { snapshot, leftovers: [...found.leftovers, ...leftovers], displaced, showsDots };
+}
+
+/** Does this end a scan or a run, whatever path it came from? */
+export function endsAll(kind: ErrorKind): boolean {
+  return FATAL.has(kind);
+}
+
+/**
+ * Whether an error of one path ends a scan or a run. A lost link does only if the root gives no sign of life either: a server may break
+ * off over one path, and all others are none the worse.
+ */
+export async function endsRun(error: SyncError, backend: Backend, call: Call): Promise<boolean> {
+  if (!endsAll(error.kind) || error instanceof ListingTooLarge) return error instanceof ListingTooLarge;
+  if (error.kind !== "connection" && error.kind !== "timeout") return true;
+  return await backend.stat(root, call).then(() => call.signal.aborted, () => true);
+}
+
+interface Found {
+  readonly entries: Entry[];
+  readonly leftovers: RelPath[];
+  readonly asides: FileEntry[];
+  readonly wall: ScanWall;
+  showsDots: boolean;
+}
+
+interface Folder {
+  readonly entry: DirEntry;
+  readonly depth: number;
+}
+
+const FATAL: ReadonlySet<ErrorKind> = new Set(["connection", "timeout", "auth", "hostKey", "cancelled"]);
+const DOT = 46;
+const TRASH = ".tandem-trash";
+const LOCK = ".tandem-lock";
+// A hostile server may have folders without end; no disk is that deep.
+const MAX_DEPTH = 1000;
+/** So many folders may lose the link while the server itself answers; beyond that it is the server. */
+const MAX_LOST = 3;
+const MAX_FOLDERS_AT_ONCE = 64;
+
+async function listTree(backend: Backend, found: Found, options: ScanOptions): Promise<void> {
+  const stop = new AbortController();
+  const signal = AbortSignal.any([options.signal, stop.signal]);
+  let lost = 0;
+  const waiting: Folder[] = [{ entry: { kind: "dir", path: root }, depth: 0 }];
+
+  async function listOne({ entry, depth }: Folder): Promise<void> {
+    if (depth > MAX_DEPTH) throw failure(`it lies more than ${MAX_DEPTH} folders deep`);
+    const children = await backend.list(entry.path, { signal });
+    const checked = children.map((child) => found.wall.admitChild(child, entry.path));
+    if (entry.path !== root) found.entries.push(entry);
+    for (const child of checked) {
+      const admitted = admit(child, found, options);
+      if (admitted?.kind === "dir") waiting.push({ entry: admitted, depth: depth + 1 });
+      else if (admitted !== undefined) found.entries.push(admitted);
+    }
+  }
+
+  async function tryOne(folder: Folder): Promise<void> {
+    const { path } = folder.entry;
+    try {
+      await listOne(folder).catch(async (error) => {
+        const why = toSyncError(error, "list");
+        if (path === root || await endsRun(why, backend, { signal })) throw why;
+        if (endsAll(why.kind) && ++lost > MAX_LOST) throw why;
+        if (why.kind === "notFound" && await isGone(backend, path, { signal })) return;
+        found.entries.push(unreadable(path, why.message));
+      });
+    } catch (error) {
+      stop.abort(error);
+      throw error;
+    }
+  }
+
+  const limit = options.concurrency ?? Math.min(MAX_FOLDERS_AT_ONCE, backend.traits.parallelFiles);
+  await drain(() => waiting.pop(), tryOne, { limit: Math.max(1, limit), signal });
+}
+
+/** One listing of everything; false where there is none to be had, and folders have to be listed one by one. */
+async function walkTree(backend: Backend, found: Found, options: ScanOptions): Promise<boolean> {
+  if (backend.walk === undefined) return false;
+  const all: Entry[] = [];
+  try {
+    for await (const batch of backend.walk(root, options)) {
+      for (const entry of batch) if (entry.path !== root) all.push(found.wall.admit(entry));
+    }
+  } catch (error) {
+    if (toSyncError(error, "list").kind === "unsupported") return false;
+    throw error;
+  }
+  for (const entry of all) {
+    const admitted = admit(entry, found, options);
+    if (admitted !== undefined) found.entries.push(admitted);
+  }
+  return true;
+}
+
+/**
+ * The entries as a tree: a path that comes twice is kept as neither of the two, a chain of folders that nobody listed is completed up
+ * to the root, and nothing lies below what is no folder.
+ */
+function mend(entries: readonly Entry[]): readonly Entry[] {
+  const all = new Map<RelPath, Entry>();
+  for (const entry of entries) all.set(entry.path, join(all.get(entry.path), entry));
+  // Paths added here are visited in their turn.
+  for (const path of all.keys()) {
+    const dir = parentOf(path);
+    const holder = all.get(dir);
+    if (dir === root || holder?.kind === "dir" || holder?.kind === "opaque") continue;
+    all.set(
+      dir,
+      holder === undefined ? { kind: "dir", path: dir } : unreadable(dir, "it is a file and a folder at once"),
+    );
+  }
+  const closed = new Set<RelPath>();
+  for (const entry of all.values()) if (entry.kind === "opaque" && entry.cause !== "name") closed.add(entry.path);
+  return Array.from(all.values()).filter((entry) => closed.size === 0 || !hasAbove(entry.path, closed));
+}
+
+/** What stands for two entries of one path. */
+function join(before: Entry | undefined, entry: Entry): Entry {
+  if (before === undefined) return entry;
+  const bothUnnamed = isUnnamed(before) && isUnnamed(entry);
+  const why = bothUnnamed ? "several names look like this one, none can be opened" : "the listing names it twice";
+  return bothUnnamed ? { ...before, why } : unreadable(entry.path, why);
+}
+
+function isUnnamed(entry: Entry): entry is OpaqueEntry {
+  return entry.kind === "opaque" && entry.cause === "name";
+}
+
+/** The entry as a snapshot shows it; undefined for what is our own. */
+function admit(entry: Entry, found: Found, options: ScanOptions): Entry | undefined {
+  const { path } = entry;
+  if (path.charCodeAt(path.lastIndexOf("/") + 1) === DOT) found.showsDots = true;
+  if (path.includes(".tandem-")) {
+    if (path === LOCK || path.split("/").includes(TRASH)) return undefined;
+    const tag = entry.kind === "opaque" ? undefined : tempTag(path);
+    if (tag !== undefined) {
+      const { partial, aside } = options.owner;
+      if (isDisplaced(entry, partial)) {
+        found.asides.push(entry);
+        return undefined;
+      }
+      if (entry.kind === "dir" || !(tag.startsWith(partial) || tag.startsWith(aside))) {
+        return { kind: "opaque", path, cause: "special", why: "its name is that of a temporary file of another run" };
+      }
+      found.leftovers.push(path);
+      return undefined;
+    }
+  }
+  if (entry.kind !== "link" || options.links === "Keep") return entry;
+  return { kind: "opaque", path, cause: "link", why: `it is a link to "${printable(entry.target)}"` };
+}
+
+function hasAbove(path: RelPath, dirs: ReadonlySet<RelPath>): boolean {
+  for (let dir = parentOf(path); dir !== root; dir = parentOf(dir)) if (dirs.has(dir)) return true;
+  return false;
+}
+
+/** A folder that was listed a moment ago and is proven to be absent now. */
+async function isGone(backend: Backend, path: RelPath, call: Call): Promise<boolean> {
+  try {
+    return await backend.stat(path, call) === undefined;
+  } catch (error) {
+    const why = toSyncError(error, "list");
+    if (await endsRun(why, backend, call)) throw why;
+    return false;
+  }
+}
+
+function unreadable(path: RelPath, why: string): OpaqueEntry {
+  return { kind: "opaque", path, cause: "unreadable", why };
+}
+
+function failure(message: string): SyncError {
+  return new SyncError("unexpected", message, { operation: "list" });
+}
+
+/** Why nothing is known: told apart by what stands at the root. */
+async function rootError(backend: Backend, error: unknown, call: Call): Promise<SyncError> {
+  const why = toSyncError(error, "list");
+  if (endsAll(why.kind) || why instanceof ListingTooLarge) return why;
+  const facts = { operation: "list", backend: backend.label, cause: why };
+  const place = `"${printable(backend.place.path)}" (${backend.label})`;
+  const entry = await backend.stat(root, call).catch(() => why);
+  if (entry === undefined) return new SyncError("notFound", `The folder ${place} does not exist`, facts);
+  if (entry.kind === "file") {
+    return new SyncError("badInput", `${place} is a file: name a folder`, facts);
+  }
+  return new SyncError(why.kind, `Cannot list ${place}: ${why.message}`, facts);
+}

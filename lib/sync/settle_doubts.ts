@@ -1,0 +1,64 @@
+import type { RelPath } from "../core/path.ts";
+import { type History, type Known, type Side, sides as bothSides } from "../core/entry.ts";
+import {
+  algorithmOf,
+  type LoneFile,
+  type OpenPair,
+  type Snapshots,
+  toLoneFiles,
+  toOpenPairs,
+} from "./scan/hash_pairs.ts";
+
+/** Contents that settle marks which could hide an edit: one file's against what history holds of it, or a pair's against each other. */
+export interface Doubts {
+  readonly lone: readonly LoneFile[];
+  readonly pairs: readonly OpenPair[];
+}
+
+/**
+ * What to read for a plan's unsure paths. Where history holds a checksum each side in doubt is compared with itself. Reading has a bound,
+ * since a mark is doubted once only: files beyond it are taken as they look, and the plan says how many.
+ */
+export function toDoubts(unsure: readonly RelPath[], snapshots: Snapshots, history: History | undefined): Doubts {
+  const budget = { bytes: MAX_BYTES, files: MAX_REMOTE_FILES };
+  const lone: LoneFile[] = [];
+  const pairs: OpenPair[] = [];
+  for (const pair of toOpenPairs(unsure, snapshots)) {
+    const known = history?.get(pair.local.path) ?? history?.get(pair.remote.path);
+    const algorithm = algorithmOf(known?.checksum);
+    const alone = known === undefined || algorithm === undefined ? [] : sidesAlone(pair, known);
+    if (algorithm !== undefined && alone.length > 0) {
+      if (afford(alone, pair)) lone.push(...alone.map((side) => ({ side, entry: pair[side], algorithm })));
+    } else if (pair.local.size === pair.remote.size && afford(bothSides, pair)) pairs.push(pair);
+  }
+  for (const one of toLoneFiles(unsure, snapshots, history)) {
+    if (afford([one.side], { local: one.entry, remote: one.entry })) lone.push(one);
+  }
+  return { lone, pairs };
+
+  function afford(sides: readonly Side[], files: OpenPair): boolean {
+    const bytes = sides.reduce((sum, side) => sum + files[side].size, 0);
+    const reads = sides.includes("remote") ? 1 : 0;
+    if (bytes > budget.bytes || reads > budget.files) return false;
+    budget.bytes -= bytes;
+    budget.files -= reads;
+    return true;
+  }
+}
+
+/** The sides that are enough to read, each against what history holds: where sizes differ, and where the remote file is surely what it was. */
+function sidesAlone(files: OpenPair, { provisional, ...known }: Known): readonly Side[] {
+  if (files.local.size !== files.remote.size) {
+    return bothSides.filter((side) =>
+      provisional === side || provisional === "both" || known[side]?.revision !== files[side].revision
+    );
+  }
+  const { remote } = known;
+  const isSure = provisional === "local" && remote !== undefined && remote.modified === files.remote.modified &&
+    remote.revision === files.remote.revision;
+  return isSure ? ["local"] : [];
+}
+
+const MAX_BYTES = 64 * 1024 * 1024;
+/** Each costs a round trip or more. */
+const MAX_REMOTE_FILES = 256;

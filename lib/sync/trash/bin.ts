@@ -1,0 +1,156 @@
+import { dirname, join, posix } from "node:path";
+import type { Backend, Call } from "../../core/backend.ts";
+import { toSyncError } from "../../core/errors.ts";
+import type { FileEntry, LinkEntry, Side } from "../../core/entry.ts";
+import { endsAll } from "../scan/scan.ts";
+import { type Backends, expectSame } from "../apply/transfer.ts";
+import { canMake, copyToDisk, isOneDisk, linkOnDisk, moveBackOnDisk, moveOnDisk, removeFromDisk } from "./disk.ts";
+import { toRunName, TRASH, trashesOf } from "./index.ts";
+import {
+  duplicateOnServer,
+  findServerBin,
+  makeServerBin,
+  removeFromServer,
+  renameOnServer,
+  type ServerBin,
+} from "./server.ts";
+
+/**
+ * `home`: where trash and its index lie, undefined where this user has no folder for it: then all of it lies in the local root. `start` in
+ * ms; `remoteTrash`: a folder of the server that the user chose.
+ */
+export interface BinOptions {
+  readonly home: string | undefined;
+  readonly pair: string;
+  readonly sides: Backends;
+  readonly start: number;
+  readonly remoteTrash?: string;
+}
+
+/** Where one side's losers go in this run: another folder of their disk, one of their server, or a copy on this machine. `base`: the trash folder. */
+export type Bin =
+  | { readonly kind: "disk" | "copy"; readonly base: string; readonly folder: string }
+  | ({ readonly kind: "server" } & ServerBin);
+
+/** A version where it lies, `from`, and where it is kept, `at`; both absolute. */
+export interface Spot {
+  readonly bin: Bin;
+  readonly backend: Backend;
+  readonly entry: FileEntry | LinkEntry;
+  readonly from: string;
+  readonly at: string;
+}
+
+/** The folder of the index, and of what is copied to this machine. */
+export function homeOfTrash({ home, sides }: Pick<BinOptions, "home" | "sides">): string {
+  const { place } = sides.local;
+  return home ?? join(place.disk ?? place.path, TRASH);
+}
+
+/** Where what loses on the local side goes. */
+export async function localBin({ home, sides, pair, start }: BinOptions): Promise<Bin> {
+  const { disk, path } = sides.local.place;
+  const below = join(pair, toRunName(start, "local"));
+  if (home !== undefined && (disk === undefined || await isOneDisk(home, disk))) {
+    return { kind: disk === undefined ? "copy" : "disk", base: home, folder: join(home, below) };
+  }
+  const [inside] = trashesOf(disk ?? path);
+  const folder = join(inside, below);
+  // A trash folder in the root that another user made or can exchange is left alone.
+  if (home !== undefined && !await canMake({ base: inside, at: join(folder, TRASH) })) {
+    return { kind: "copy", base: home, folder: join(home, below) };
+  }
+  return { kind: "disk", base: inside, folder };
+}
+
+/** Where what loses on the remote side goes. */
+export async function remoteBin(options: BinOptions, call: Call): Promise<Bin> {
+  const { home, sides, pair, start, remoteTrash } = options;
+  const { disk } = sides.remote.place;
+  const run = toRunName(start, "remote");
+  if (disk !== undefined) {
+    if (home !== undefined && await isOneDisk(home, disk)) {
+      return { kind: "disk", base: home, folder: join(home, pair, run) };
+    }
+    const [, beside] = trashesOf(disk);
+    const folder = join(beside, pair, run);
+    if (dirname(disk) !== disk && await canMake({ base: beside, at: join(folder, TRASH) })) {
+      return { kind: "disk", base: beside, folder };
+    }
+  } else {
+    const given = remoteTrash === undefined ? {} : { given: remoteTrash };
+    const bin = await findServerBin(sides.remote, { ...given, below: posix.join(pair, run), ...call });
+    if (bin !== undefined && (remoteTrash !== undefined || await canMakeOn(bin, call))) {
+      return { kind: "server", ...bin };
+    }
+  }
+  return { kind: "copy", base: homeOfTrash(options), folder: join(homeOfTrash(options), pair, run) };
+}
+
+/** Where a copy goes: beside what else goes to a disk, from a server to this machine. */
+export function copyBin(bin: Bin, side: Side, options: BinOptions): Bin {
+  if (bin.kind !== "server") return { ...bin, kind: "copy" };
+  const home = homeOfTrash(options);
+  return { kind: "copy", base: home, folder: join(home, options.pair, toRunName(options.start, side)) };
+}
+
+/** Keeps a version; gives whether it is gone from its place. */
+export async function put({ bin, backend, entry, from, at }: Spot, take: boolean, call: Call): Promise<boolean> {
+  if (bin.kind === "server") {
+    if (take) {
+      await renameOnServer(bin, { from, to: at, ...call });
+      return true;
+    }
+    await duplicateOnServer(bin, { from, to: at, size: entry.kind === "file" ? entry.size : 0, ...call });
+    try {
+      // What was edited in between has a version that the trash does not hold.
+      await expectSame(backend, entry, call);
+    } catch (error) {
+      await removeFromServer(bin, at, call);
+      throw error;
+    }
+    return false;
+  }
+  const to = { base: bin.base, at };
+  const keep = take ? moveOnDisk : linkOnDisk;
+  if (
+    bin.kind === "disk" && await inRoot({ backend, entry, from }, (found) => keep(entry, { from: found, to }), call)
+  ) {
+    return take;
+  }
+  await copyToDisk(backend, entry, { to, ...call });
+  return false;
+}
+
+/** Takes a kept version back, into its place if it was moved. */
+export async function takeBack(spot: Spot, moved: boolean, call: Call): Promise<void> {
+  const { bin, from, at } = spot;
+  if (bin.kind === "server") {
+    if (moved) await renameOnServer(bin, { from: at, to: from, ...call });
+    else await removeFromServer(bin, at, call);
+    return;
+  }
+  const place = { base: bin.base, at };
+  if (moved) await inRoot(spot, (to) => moveBackOnDisk({ from: place, to }), call);
+  else await removeFromDisk(place);
+}
+
+/** Works on the version in its root, through the folder that holds it where the backend can. */
+async function inRoot<T>(
+  { backend, entry, from }: Pick<Spot, "backend" | "entry" | "from">,
+  work: (at: string) => Promise<T>,
+  call: Call,
+): Promise<T> {
+  return backend.onDisk === undefined ? await work(from) : await backend.onDisk(entry.path, work, call);
+}
+
+async function canMakeOn(bin: ServerBin, call: Call): Promise<boolean> {
+  try {
+    await makeServerBin(bin, call);
+    return true;
+  } catch (error) {
+    const why = toSyncError(error, "keep");
+    if (endsAll(why.kind)) throw why;
+    return false;
+  }
+}

@@ -1,0 +1,202 @@
+import { dirname } from "node:path";
+import type { Backend, Call, Content } from "../../core/backend.ts";
+import { SyncError, toSyncError } from "../../core/errors.ts";
+import { absent, codeOf, flushFolder } from "../../machine/own_files.ts";
+import { printable } from "../../core/path.ts";
+import type { FileEntry, LinkEntry } from "../../core/entry.ts";
+import { mustReach, reach, type TrashPlace } from "./reach.ts";
+
+/** Makes the folder of a place in a trash folder, and those above it that are missing, with mode 0700. */
+export async function makeTrash(place: TrashPlace): Promise<void> {
+  await reach(place, { make: true, what: `make the folder "${dirname(place.at)}"` }, () => Promise.resolve());
+}
+
+/** Whether the folder of a place in a trash folder can be made. It is, then. */
+export async function canMake(place: TrashPlace): Promise<boolean> {
+  return await makeTrash(place).then(() => true, () => false);
+}
+
+/** Do both lie on one disk? What does not exist yet is where the nearest folder above it is. */
+export async function isOneDisk(a: string, b: string): Promise<boolean> {
+  return await deviceOf(a) === await deviceOf(b);
+}
+
+/** From a root of this machine, absolute, to a trash folder. */
+export interface IntoTrash {
+  readonly from: string;
+  readonly to: TrashPlace;
+}
+
+/** Renames the version away, to a free name. False where that is not possible between the two places; rejects with changed for another version. */
+export async function moveOnDisk(entry: FileEntry | LinkEntry, { from, to }: IntoTrash): Promise<boolean> {
+  return await mustReach(to, { make: true, what: `rename "${from}"` }, async (path) => {
+    await mustBeFree(path, to);
+    try {
+      await Deno.rename(from, path);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) throw changed(entry);
+      if (isOtherDisk(error)) return false;
+      throw error;
+    }
+    if (await isVersion(path, entry)) return true;
+    await putBack(path, from);
+    throw changed(entry);
+  });
+}
+
+/** Gives the version a second name. False where the disk cannot do that; rejects with changed for another version. */
+export async function linkOnDisk(entry: FileEntry | LinkEntry, { from, to }: IntoTrash): Promise<boolean> {
+  return await mustReach(to, { make: true, what: `write "${to.at}"` }, async (path) => {
+    try {
+      await Deno.link(from, path);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) throw changed(entry);
+      if (error instanceof Deno.errors.AlreadyExists) throw error;
+      return false;
+    }
+    if (await isVersion(path, entry)) return true;
+    await Deno.remove(path);
+    throw changed(entry);
+  });
+}
+
+/** Copies the version to a new file, which is on the disk, with its name, when this resolves. */
+export async function copyToDisk(
+  backend: Backend,
+  entry: FileEntry | LinkEntry,
+  { to, signal }: Call & { readonly to: TrashPlace },
+): Promise<void> {
+  await mustReach(to, { make: true, what: `write "${to.at}"` }, async (path) => {
+    if (entry.kind === "link") await Deno.symlink(entry.target, path);
+    else await writeNew(path, entry, () => backend.read(entry.path, { signal, expect: entry }));
+    await flushFolder(dirname(path));
+  });
+}
+
+/** Gives a file its old place back, if that is still free. */
+export async function moveBackOnDisk({ from, to }: { readonly from: TrashPlace; readonly to: string }): Promise<void> {
+  await mustReach(from, { make: false, what: `put back "${to}"` }, (path) => putBack(path, to));
+}
+
+/** Removes a kept file, and of the `up` folders above it those that hold nothing more. Absent: no error. */
+export async function removeFromDisk(place: TrashPlace, { up } = { up: 0 }): Promise<void> {
+  await reach(place, { make: false, what: `remove "${place.at}"` }, async (path) => {
+    try {
+      await Deno.remove(path);
+      for (let dir = dirname(path), left = up; left > 0; dir = dirname(dir), left--) await Deno.remove(dir);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound || isFull(error)) return;
+      throw error;
+    }
+  });
+}
+
+/** The bytes from `from` to `to` (exclusive) of a kept file. */
+export async function readKept(
+  place: TrashPlace,
+  from = 0,
+  to = Infinity,
+): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+  return await mustReach(place, { make: false, what: `read "${place.at}"` }, async (path) => {
+    mustBeFile(place, await Deno.lstat(path));
+    const file = await Deno.open(path);
+    await file.seek(from, Deno.SeekMode.Start);
+    return file.readable.pipeThrough(limit(to - from));
+  });
+}
+
+/** What a kept file is now; undefined when it is gone. */
+export async function lookAtKept(
+  place: TrashPlace,
+): Promise<{ readonly size: number; readonly mode: number | null; readonly target?: string } | undefined> {
+  return await reach(place, { make: false, what: `look at "${place.at}"` }, async (path) => {
+    const info = await Deno.lstat(path).catch(absent);
+    if (info === undefined) return undefined;
+    if (info.isSymlink) return { size: info.size, mode: info.mode, target: await Deno.readLink(path) };
+    mustBeFile(place, info);
+    return { size: info.size, mode: info.mode };
+  });
+}
+
+/** Writes a whole new version, of which nothing is left where that fails, or where another number of bytes comes than was listed. */
+async function writeNew(
+  path: string,
+  { modified, size }: FileEntry,
+  read: () => Promise<Content>,
+): Promise<void> {
+  using file = await Deno.open(path, { write: true, createNew: true, mode: 0o600 });
+  try {
+    let bytes = 0;
+    const content = await read();
+    for await (const chunk of content instanceof Uint8Array ? [content] : content) {
+      for (let at = 0; at < chunk.length;) at += await file.write(chunk.subarray(at));
+      bytes += chunk.length;
+    }
+    if (bytes !== size) throw new Error(`${bytes} bytes came of ${size}`);
+    if (modified !== undefined && modified >= 0) await file.utime(modified / 1000, modified / 1000);
+    await file.sync();
+  } catch (error) {
+    await Deno.remove(path);
+    throw error;
+  }
+}
+
+async function putBack(path: string, to: string): Promise<void> {
+  try {
+    await Deno.link(path, to);
+    await Deno.remove(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) throw error;
+    if (await Deno.lstat(to).catch(absent) !== undefined) throw error;
+    await Deno.rename(path, to);
+  }
+}
+
+async function isVersion(at: string, entry: FileEntry | LinkEntry): Promise<boolean> {
+  const { size, mtime } = await Deno.lstat(at);
+  if (entry.kind === "link") return await Deno.readLink(at) === entry.target;
+  return size === entry.size && (entry.modified === undefined || mtime === null || mtime.getTime() === entry.modified);
+}
+
+async function deviceOf(path: string): Promise<number> {
+  try {
+    return (await Deno.stat(path)).dev;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound && dirname(path) !== path) return await deviceOf(dirname(path));
+    throw toSyncError(error, `look at "${path}"`);
+  }
+}
+
+async function mustBeFree(path: string, { at }: TrashPlace): Promise<void> {
+  if (await Deno.lstat(path).catch(absent) === undefined) return;
+  throw new SyncError("exists", `"${printable(at)}" is there already`, { operation: "keep" });
+}
+
+function mustBeFile({ at }: TrashPlace, info: Deno.FileInfo): void {
+  if (info.isFile) return;
+  throw new SyncError("refused", `"${printable(at)}" is no file any more.`, { operation: "restore" });
+}
+
+function limit(bytes: number): TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>> {
+  let left = bytes;
+  return new TransformStream({
+    transform(chunk, controller) {
+      controller.enqueue(chunk.subarray(0, left));
+      left -= Math.min(left, chunk.length);
+      if (left === 0) controller.terminate();
+    },
+  });
+}
+
+function isOtherDisk(error: unknown): boolean {
+  return codeOf(error) === "EXDEV";
+}
+
+function isFull(error: unknown): boolean {
+  return ["ENOTEMPTY", "EEXIST", "EBUSY"].includes(codeOf(error) ?? "");
+}
+
+function changed({ path }: FileEntry | LinkEntry): SyncError {
+  const message = `"${printable(path)}" is not what was listed: it has changed; run again`;
+  return new SyncError("changed", message, { operation: "keep", path });
+}

@@ -1,0 +1,136 @@
+import { constants } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
+import { dirname, join, relative, sep } from "node:path";
+import { SyncError, toSyncError } from "../../core/errors.ts";
+import { absent, codeOf, distrust, factsOf, foreign, type OwnFacts } from "../../machine/own_files.ts";
+import { printable } from "../../core/path.ts";
+
+/** A place in a trash folder of this machine: `base` is that folder, `at` lies below it; both absolute. */
+export interface TrashPlace {
+  readonly base: string;
+  readonly at: string;
+}
+
+/** `make`: missing folders are made; `what` is being done, for messages. */
+export interface ReachOptions {
+  readonly make: boolean;
+  readonly what: string;
+}
+
+/**
+ * Does something with a file of a trash folder by a path on which no link can lie: every folder from the trash folder down is a real one
+ * of this user. On Linux the path leads through the open trash folder, whatever its name leads to meanwhile. `lenient`: mode bits that are
+ * tolerated there. Undefined where a folder is missing and not to be made. Rejects with refused of id foreignState, and with a SyncError where
+ * the work fails.
+ */
+export async function reach<T>(
+  { base, at }: TrashPlace,
+  { make, what }: ReachOptions,
+  work: (path: string, lenient: number) => Promise<T>,
+): Promise<T | undefined> {
+  let trash: OpenFolder | undefined;
+  try {
+    const names = relative(base, at).split(sep);
+    const name = names.pop();
+    if (name === undefined || name === "" || names[0] === "..") throw foreign(at, `does not lie in "${base}"`);
+    if (make) await Deno.mkdir(base, { recursive: true, mode: 0o700 });
+    trash = await openFolder(base);
+    if (trash === undefined) return undefined;
+    let [real, shown] = [trash.path, base];
+    for (const one of names) {
+      [real, shown] = [join(real, one), join(shown, one)];
+      if (!await isOwnFolder(real, { shown, make, lenient: trash.lenient })) return undefined;
+    }
+    return await work(join(real, name), trash.lenient);
+  } catch (error) {
+    throw failure(error, { what, real: trash?.path ?? base, shown: base });
+  } finally {
+    await trash?.handle?.close();
+  }
+}
+
+/** Does the same as reach(), and rejects with notFound where a folder is missing and not to be made. */
+export async function mustReach<T>(
+  place: TrashPlace,
+  options: ReachOptions,
+  work: (path: string) => Promise<T>,
+): Promise<T> {
+  const done = await reach(place, options, async (path) => [await work(path)] as const);
+  if (done !== undefined) return done[0];
+  throw new SyncError("notFound", `Cannot ${printable(options.what)}: it is gone`, { operation: "keep" });
+}
+
+/**
+ * `lenient`: mode bits that are tolerated. On a disk that keeps no modes a trash folder has those of the folder it lies in, and users who may
+ * write there could exchange it anyway.
+ */
+interface OpenFolder {
+  readonly path: string;
+  readonly lenient: number;
+  readonly handle?: FileHandle;
+}
+
+async function openFolder(base: string): Promise<OpenFolder | undefined> {
+  const around = await Deno.stat(dirname(base)).catch(absent);
+  if (around === undefined) return undefined;
+  const lenient = around.mode ?? 0;
+  if (Deno.build.os !== "linux") {
+    const info = await Deno.lstat(base).catch(absent);
+    if (info !== undefined) mustBeOwn(base, info, lenient);
+    return info && { path: base, lenient };
+  }
+  let handle: FileHandle;
+  try {
+    handle = await open(base, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === "ENOENT") return undefined;
+    if (code === "ELOOP" || code === "ENOTDIR") throw foreign(base, "is a link, or no folder");
+    throw error;
+  }
+  try {
+    mustBeOwn(base, factsOf(await handle.stat()), lenient);
+    return { path: `/proc/self/fd/${handle.fd}`, lenient, handle };
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+/** False where the folder is missing, and not to be made. */
+async function isOwnFolder(
+  path: string,
+  { shown, make, lenient }: { readonly shown: string; readonly make: boolean; readonly lenient: number },
+): Promise<boolean> {
+  let info = await Deno.lstat(path).catch(absent);
+  if (info === undefined && make) {
+    await Deno.mkdir(path, { mode: 0o700 }).catch((error) => {
+      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    });
+    info = await Deno.lstat(path);
+  }
+  if (info !== undefined) mustBeOwn(shown, info, lenient);
+  return info !== undefined;
+}
+
+function mustBeOwn(path: string, info: OwnFacts, lenient: number): void {
+  const why = distrust(info, { kind: "folder", lenient });
+  if (why !== undefined) throw foreign(path, why);
+}
+
+/** The error in words, with the path as people know it. */
+function failure(
+  cause: unknown,
+  { what, real, shown }: { readonly what: string; readonly real: string; readonly shown: string },
+): SyncError {
+  const message = toSyncError(cause, "keep").message.replaceAll(real, shown);
+  if (cause instanceof SyncError) return new SyncError(cause.kind, message, cause.facts);
+  return new SyncError(kindOf(cause), `Cannot ${printable(what)}: ${printable(message)}`, { operation: "keep", cause });
+}
+
+function kindOf(cause: unknown): SyncError["kind"] {
+  const code = codeOf(cause) ?? "";
+  if (cause instanceof Deno.errors.PermissionDenied || ["EACCES", "EPERM", "EROFS"].includes(code)) return "denied";
+  if (cause instanceof Deno.errors.AlreadyExists) return "exists";
+  return ["ENOSPC", "EDQUOT"].includes(code) ? "full" : "unexpected";
+}

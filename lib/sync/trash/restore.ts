@@ -1,0 +1,118 @@
+import { dirname, posix } from "node:path";
+import type { Backend, Call } from "../../core/backend.ts";
+import { SyncError } from "../../core/errors.ts";
+import { printable, type RelPath } from "../../core/path.ts";
+import { foldersAbove, makeParents } from "../common/parent_check.ts";
+import { lookAtKept, readKept, removeFromDisk } from "./disk.ts";
+import { appendLine, findIndexes, readIndex } from "./index_file.ts";
+import { depthOf, goneLine, placeOf, type TrashItem } from "./index.ts";
+import { renameOnServer, statInTrash } from "./server.ts";
+
+/** What is kept of all pairs under a trash folder, the oldest first. `warn` is told of lines that are not believed. */
+export async function listTrash(home: string, warn?: (message: string) => void): Promise<readonly TrashItem[]> {
+  const all: TrashItem[] = [];
+  for (const index of await findIndexes(home)) {
+    const { items, refused } = await readIndex(index);
+    all.push(...items);
+    if (refused === 0) continue;
+    const lines = refused === 1 ? "1 line" : `${refused} lines`;
+    warn?.(
+      `The list of the trash "${printable(home)}" holds ${lines} that no run wrote so, in "${index.pair}.jsonl": ` +
+        "what they name may lie anywhere, and is left alone.",
+    );
+  }
+  return all.sort((a, b) => a.when - b.when);
+}
+
+/** `home`: the trash folder whose index names the item; `server`: a connection to where it lies, for those that do not lie here. */
+export interface ItemOptions extends Call {
+  readonly home: string;
+  readonly server?: Backend;
+}
+
+/** Removes an item for good. Rejects with connection where it lies on a server that is not at hand. */
+export async function clearItem(item: TrashItem, options: ItemOptions): Promise<void> {
+  if (item.host === "server") {
+    const whole = await wholeOf(item, options);
+    const entry = await statInTrash(whole, item.at, { ...options, depth: depthOf(item) });
+    if (entry !== undefined) await whole.remove(entry, options);
+  } else await removeFromDisk(placeOf(item), { up: depthOf(item) });
+  await forget(item, options);
+}
+
+/**
+ * Puts an item back under its old path below `target`, which must be free there. Rejects with exists where it is not, with notFound where
+ * the kept file is gone, and with connection where it lies on a server that is not at hand.
+ */
+export async function restoreItem(item: TrashItem, options: ItemOptions & { readonly target: Backend }): Promise<void> {
+  const { target, signal } = options;
+  await guardParents(target, item.path, options);
+  const there = await target.stat(item.path, options);
+  if (there !== undefined) {
+    throw new SyncError("exists", `"${printable(item.path)}" is there again: -Force puts that one into the trash.`, {
+      operation: "restore",
+      path: item.path,
+    });
+  }
+  await makeParents(target, item.path, options);
+  if (item.host === "server") {
+    const whole = await wholeOf(item, options);
+    if (await statInTrash(whole, item.at, { ...options, depth: depthOf(item) }) === undefined) throw gone(item);
+    await renameOnServer({ whole }, { from: item.at, to: posix.join(target.place.path, item.path), signal });
+  } else {
+    await writeBack(item, target, options);
+    await removeFromDisk(placeOf(item), { up: depthOf(item) });
+  }
+  await forget(item, options);
+}
+
+/**
+ * Sees to it that what lies at a path below a root lies in that root: rejects with refused where a folder on the way is a link, through
+ * which it would lie elsewhere, or no folder.
+ */
+export async function guardParents(target: Backend, path: RelPath, call: Call): Promise<void> {
+  for (const dir of foldersAbove(path)) {
+    const entry = await target.stat(dir, call);
+    if (entry === undefined) return;
+    if (entry.kind === "dir") continue;
+    const message = `"${printable(path)}" is not restored: "${
+      printable(dir)
+    }" is no folder but a ${entry.kind}; move it away first.`;
+    throw new SyncError("refused", message, { operation: "restore", path });
+  }
+}
+
+async function writeBack(item: TrashItem, target: Backend, { signal }: Call): Promise<void> {
+  const { path, modified } = item;
+  const place = placeOf(item);
+  const found = await lookAtKept(place);
+  if (found === undefined) throw gone(item);
+  if (found.target !== undefined) {
+    if (target.makeLink === undefined) {
+      throw new SyncError("unsupported", `${target.label} has no links`, { operation: "restore", path });
+    }
+    await target.makeLink(path, found.target, { signal, expect: "absent" });
+    return;
+  }
+  await target.write(path, (from, to) => readKept(place, from, to), {
+    signal,
+    size: found.size,
+    expect: "absent",
+    ...(modified === undefined ? {} : { modified }),
+    ...(found.mode === null ? {} : { mode: found.mode & 0o777 }),
+  });
+}
+
+function gone({ at }: TrashItem): SyncError {
+  return new SyncError("notFound", `"${printable(at)}" is gone, so it cannot be restored.`, { operation: "restore" });
+}
+
+async function forget({ id, pair }: TrashItem, { home }: ItemOptions): Promise<void> {
+  await appendLine({ home, pair }, goneLine(id));
+}
+
+async function wholeOf({ at, session }: TrashItem, { server, signal }: ItemOptions): Promise<Backend> {
+  if (server !== undefined) return await server.at("/", { signal });
+  const message = `"${printable(dirname(at))}" lies on ${session}: pipe a session to it in, from New-Session.`;
+  throw new SyncError("connection", message, { operation: "reach the trash" });
+}

@@ -1,0 +1,146 @@
+import { posix } from "node:path";
+import type { Backend, Call } from "../../core/backend.ts";
+import { SyncError } from "../../core/errors.ts";
+import { nameOf, parentOf, printable, type RelPath, root, toRelPath } from "../../core/path.ts";
+import type { Entry } from "../../core/entry.ts";
+import { TRASH } from "./index.ts";
+
+/** A folder of the server to which what loses is renamed, in the trash folder `base`. `whole`: the server from its root on. */
+export interface ServerBin {
+  readonly whole: Backend;
+  readonly base: string;
+  readonly folder: string;
+}
+
+/**
+ * The folder on the server for what loses below the root: `given`, else `.tandem-trash` in the login folder; in it `below`. Undefined where
+ * nothing can be renamed to it, or it would lie inside the root and nobody said so.
+ */
+export async function findServerBin(
+  remote: Backend,
+  { given, below, signal }: Call & { readonly given?: string; readonly below: string },
+): Promise<ServerBin | undefined> {
+  if (remote.rename === undefined) return undefined;
+  const { place } = await remote.at(given ?? "~", { signal });
+  const base = given === undefined ? posix.join(place.path, TRASH) : place.path;
+  if (given === undefined && isBelow(base, remote.place.path)) return undefined;
+  const whole = await remote.at("/", { signal });
+  return whole.place.path === "/" ? { whole, base, folder: posix.join(base, below) } : undefined;
+}
+
+/**
+ * Makes the trash folder, those above it that are missing, and the folder in it for this run, with mode 0700 where the server has modes. Rejects where
+ * that cannot be, and with refused where one of them is a link: what is kept must not leave the trash folder.
+ */
+export async function makeServerBin({ whole, base, folder }: ServerBin, call: Call): Promise<void> {
+  const missing: RelPath[] = [];
+  for (let dir = parentOf(below(base)); dir !== root; dir = parentOf(dir)) {
+    if (await whole.stat(dir, call) !== undefined) break;
+    missing.unshift(dir);
+  }
+  for (const dir of missing) await whole.makeDir(dir, call);
+  for (let dir = base;; dir = posix.join(dir, firstOf(posix.relative(dir, folder)))) {
+    await makeServerFolder({ whole }, dir, call);
+    if (dir === folder) return;
+  }
+}
+
+/** Makes a folder where it is missing; the one above it is there. Rejects with refused where its name is that of a link or a file. */
+export async function makeServerFolder({ whole }: Pick<ServerBin, "whole">, folder: string, call: Call): Promise<void> {
+  const dir = below(folder);
+  if (dir === root) return;
+  const entry = await whole.stat(dir, call);
+  if (entry?.kind === "dir") return;
+  if (entry !== undefined) throw noFolder(whole, folder);
+  await whole.makeDir(dir, call);
+  if (nameOf(dir) === TRASH) await whole.setMode?.(dir, 0o700, call);
+}
+
+/**
+ * What lies at a kept file's place, which is below `depth` folders of the trash: undefined where it is gone. Rejects with refused where one
+ * of them is no folder but a link: what is removed or restored must not lie outside of the trash.
+ */
+export async function statInTrash(
+  whole: Backend,
+  at: string,
+  { depth, signal }: Call & { readonly depth: number },
+): Promise<Entry | undefined> {
+  const path = below(at);
+  const above: RelPath[] = [];
+  for (let dir = parentOf(path); dir !== root && above.length < depth; dir = parentOf(dir)) above.unshift(dir);
+  const base = above[0] === undefined ? root : parentOf(above[0]);
+  for (const dir of nameOf(base) === TRASH ? [base, ...above] : above) {
+    const entry = await whole.stat(dir, { signal });
+    if (entry === undefined) return undefined;
+    if (entry.kind !== "dir") throw noFolder(whole, `/${dir}`);
+  }
+  return await whole.stat(path, { signal });
+}
+
+/** Renames from one absolute path to another, which must be free. */
+export async function renameOnServer(
+  { whole }: Pick<ServerBin, "whole">,
+  { from, to, signal }: Call & { readonly from: string; readonly to: string },
+): Promise<void> {
+  if (whole.rename === undefined) {
+    throw new SyncError("unsupported", `${whole.label} cannot rename`, { operation: "keep" });
+  }
+  await whole.rename(below(from), below(to), { signal, expect: "absent" });
+}
+
+/** Can the server keep a version while it stays in its place? */
+export function canDuplicate({ whole }: Pick<ServerBin, "whole">): boolean {
+  return whole.hardLink !== undefined || whole.copy !== undefined;
+}
+
+/**
+ * Gives the file a second name, or else a copy, at an absolute path that must be free. Rejects with unsupported where the disk can do
+ * neither, and where the copy has not the `size` of the file: then nothing is left of it.
+ */
+export async function duplicateOnServer(
+  { whole }: Pick<ServerBin, "whole">,
+  { from, to, size, signal }: Call & { readonly from: string; readonly to: string; readonly size: number },
+): Promise<void> {
+  const options = { signal, expect: "absent" } as const;
+  if (whole.hardLink !== undefined) return await whole.hardLink(below(from), below(to), options);
+  if (whole.copy === undefined) {
+    throw new SyncError("unsupported", `${whole.label} cannot copy`, { operation: "keep" });
+  }
+  await whole.copy(below(from), below(to), options);
+  const kept = await whole.stat(below(to), { signal });
+  if (kept?.kind === "file" && kept.size === size) return;
+  if (kept !== undefined) await whole.remove(kept, { signal });
+  const message = `${whole.label} made no whole copy of "${printable(from)}"`;
+  throw new SyncError("unexpected", message, { operation: "keep" });
+}
+
+/** Removes what was kept there. Absent: no error. */
+export async function removeFromServer({ whole }: Pick<ServerBin, "whole">, at: string, call: Call): Promise<void> {
+  const entry = await whole.stat(below(at), call);
+  if (entry !== undefined) await whole.remove(entry, call);
+}
+
+/** An absolute path as one below the server's root; rejects a name that no path can hold. */
+export function below(absolute: string): RelPath {
+  try {
+    return toRelPath(absolute.replace(/^\/+/, ""));
+  } catch {
+    const message = `"${printable(absolute)}" holds a name that cannot be written as a path`;
+    throw new SyncError("unsupported", message, { operation: "keep" });
+  }
+}
+
+function firstOf(path: string): string {
+  return path.split("/", 1)[0] ?? "";
+}
+
+function noFolder(whole: Backend, folder: string): SyncError {
+  const message = `"${
+    printable(folder)
+  }" on ${whole.label} is no folder: nothing is kept, restored or cleared through it`;
+  return new SyncError("refused", message, { operation: "keep" });
+}
+
+function isBelow(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(folder.endsWith("/") ? folder : `${folder}/`);
+}

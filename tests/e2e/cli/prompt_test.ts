@@ -1,0 +1,23 @@
+import assert from "node:assert/strict";
+import { canary, canaryIn, everythingIn } from "../../support/canary.ts";
+import { assertSame, fill, startPair } from "../../support/pair.ts";
+import { serverTest } from "../../support/servers/install.ts";
+import { onTerminal } from "../../support/terminal.ts";
+
+/** Only root can make the system user whose password sshd compares. */
+const options = { server: "sftp", ignore: Deno.uid() !== 0 || Deno.build.os !== "linux" };
+
+serverTest("A password typed at a terminal logs in, and the terminal never shows it", options, async () => {
+  await using pair = await startPair({ password: canary });
+  await Deno.remove(pair.sshd.privateKeyPath);
+  await fill(pair.local, { "a": "1", "dir/b": "2" });
+  const { user, port, root, home } = pair.sshd;
+  const address = `sftp://${user}@127.0.0.1:${port}${root}`;
+  const words = ["Sync-Path", pair.local, address, "-Mode", "Remote", "-Verbose"];
+  const ran = await onTerminal(words, { home, type: { after: /assword[^\r\n]*: ?$/, text: canary } });
+  assert.equal(ran.code, 0, ran.shown);
+  assert.match(ran.shown, /assword/);
+  assert.equal(canaryIn(ran.shown), undefined, ran.shown);
+  assertSame(pair);
+  assert.equal(canaryIn(await everythingIn(home)), undefined);
+});

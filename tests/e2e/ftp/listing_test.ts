@@ -1,0 +1,79 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { assertCode, fill } from "../../support/pair.ts";
+import { ftpTree } from "../../support/servers/ftp_tree.ts";
+import { startSmallFtp } from "../../support/servers/small_ftp.ts";
+import { counts, type Ran, tandem } from "../../support/tandem.ts";
+
+const files = { "/report.txt": "hello", "/index.html": "site", "/sub/c": "x" };
+
+/** Runs Sync-Path between a folder of this test and a small server. */
+async function sync(dir: string, { port, words }: { readonly port: number; readonly words: string }): Promise<Ran> {
+  const args = ["Sync-Path", join(dir, "local"), `ftp://127.0.0.1:${port}/`, ...words.split(" "), "-Connections", "1"];
+  return await tandem(args, { home: dir });
+}
+
+async function inFolder(work: (dir: string) => Promise<void>): Promise<void> {
+  const dir = await Deno.makeTempDir({ prefix: "tandem-ftp-" });
+  try {
+    await work(dir);
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+}
+
+async function held(dir: string): Promise<readonly string[]> {
+  const found: string[] = [];
+  for await (const one of Deno.readDir(join(dir, "local"))) found.push(one.name);
+  return found.sort();
+}
+
+Deno.test("Sync-Path -Mode Local -Remove reads names behind facts that hold a blank, and removes nothing that is there", async () => {
+  const tree = ftpTree({ files, links: {}, facts: "UNIX.groupname=domain users;UNIX.owner=33;" });
+  await using server = await startSmallFtp(tree.options);
+  await inFolder(async (dir) => {
+    await Deno.mkdir(join(dir, "local"));
+    assertCode(await sync(dir, { port: server.port, words: "-Mode Local -Remove" }), 0);
+    assert.deepEqual(await held(dir), ["index.html", "report.txt", "sub"]);
+    const again = await sync(dir, { port: server.port, words: "-Mode Local -Remove" });
+    assertCode(again, 0);
+    assert.deepEqual(counts(again), [0, 0, 0, 0, 0]);
+  });
+});
+
+Deno.test("Sync-Path -Mode Local -Remove removes nothing beside a line that cannot be read for certain: one failure", async () => {
+  const tree = ftpTree({ files, links: {} });
+  const odd = function* (command: string) {
+    for (const line of tree.options.listing(command)) {
+      yield line.includes("index.html") ? line.replace(";modify", ";UNIX.group=a; b;modify") : line;
+    }
+  };
+  await using server = await startSmallFtp({ ...tree.options, listing: odd });
+  await inFolder(async (dir) => {
+    await fill(join(dir, "local"), { "index.html": "site", "report.txt": "hello", "sub/c": "x", "more": "y" });
+    const ran = await sync(dir, { port: server.port, words: "-Mode Local -Remove -RemoveDespiteFailures" });
+    assertCode(ran, 1);
+    assert.equal(ran.result().FailureCount, 1);
+    assert.match(ran.stderr, /a line that cannot be read for certain/);
+    assert.deepEqual(await held(dir), ["index.html", "more", "report.txt", "sub"]);
+  });
+});
+
+for (const [name, listShowsLinks] of [["that LIST shows", true], ["that no listing shows", false]] as const) {
+  Deno.test(`Sync-Path -Mode Remote -Remove empties no folder behind a link ${name}`, async () => {
+    const tree = ftpTree({
+      files: { ...files, "/away/x": "1", "/away/y": "2" },
+      links: { "/sub/l": "/away" },
+      listShowsLinks,
+    });
+    await using server = await startSmallFtp(tree.options);
+    await inFolder(async (dir) => {
+      await fill(join(dir, "local"), { "index.html": "site", "report.txt": "hello", "sub/c": "x" });
+      await fill(join(dir, "local"), { "away/x": "1", "away/y": "2" });
+      const ran = await sync(dir, { port: server.port, words: "-Mode Remote -Remove -MaxRemove 100%" });
+      assertCode(ran, listShowsLinks ? 1 : 0);
+      assert.equal(tree.links.has("/sub/l"), listShowsLinks);
+      assert.equal(tree.files.size, 5);
+    });
+  });
+}

@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { contentType } from "../../../../lib/backends/shared/mime.ts";
+import { formatTime, looksLikeMd5, parseTime } from "../../../../lib/backends/s3/metadata.ts";
+import { toRelPath } from "../../../../lib/core/path.ts";
+
+const times: readonly (readonly [number, string])[] = [
+  [1_700_000_000_000, "1700000000"],
+  [1_700_000_000_500, "1700000000.5"],
+  [1_700_000_001_234.5, "1700000001.2345"],
+  [0, "0"],
+  [-1500, "-1.5"],
+  [999.5, "0.9995"],
+  [253_402_300_799_000, "253402300799"],
+];
+
+for (const [ms, text] of times) {
+  Deno.test(`formatTime() writes ${ms} ms as ${text}, and parseTime() reads it`, () => {
+    assert.equal(formatTime(ms), text);
+    const read = parseTime({ mtime: text });
+    assert.ok(read !== undefined && Math.abs(read - ms) < 0.001, `${read}`);
+  });
+}
+
+const metadata: readonly (readonly [string, Record<string, string>, number | undefined])[] = [
+  ["rclone", { mtime: "1577934245.123456789" }, 1577934245123.456789],
+  ["s3fs", { mtime: "1577934245", mode: "33188", uid: "0" }, 1577934245000],
+  ["s3cmd", { "s3cmd-attrs": "atime:1/ctime:2/gid:0/md5:ab/mode:33188/mtime:1577934245/uid:0" }, 1577934245000],
+  ["gcloud", { "goog-reserved-file-mtime": "1577934245" }, 1577934245000],
+  ["nobody", { color: "blue" }, undefined],
+  ["a liar", { mtime: "yesterday" }, undefined],
+  ["a liar", { mtime: "1e99" }, undefined],
+  ["a liar", { mtime: "9".repeat(40) }, undefined],
+  ["two", { mtime: "x", "goog-reserved-file-mtime": "7" }, 7000],
+];
+
+for (const [tool, given, expected] of metadata) {
+  Deno.test(`parseTime() reads what ${tool} writes: ${JSON.stringify(given).slice(0, 60)}`, () => {
+    assert.equal(parseTime(given), expected);
+  });
+}
+
+Deno.test("VP-06 the ETag of parts is never taken for an MD5", () => {
+  assert.ok(looksLikeMd5("5289df737df57326fcdd22597afb1fac"));
+  for (const etag of ["5289df737df57326fcdd22597afb1fac-3", "", undefined, "x".repeat(32)]) {
+    assert.ok(!looksLikeMd5(etag));
+  }
+});
+
+Deno.test("contentType() goes by the ending, texts are UTF-8, and what is not known stays unsaid", () => {
+  const types = ["index.html", "a/B.JPG", "data.json", "x.unknown-ending", "README", "page.css"];
+  assert.deepEqual(types.map((name) => contentType(toRelPath(name))), [
+    "text/html; charset=utf-8",
+    "image/jpeg",
+    "application/json",
+    undefined,
+    undefined,
+    "text/css; charset=utf-8",
+  ]);
+});

@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { homeOfAccount, nameOfAccount } from "../../../lib/machine/account.ts";
+
+const isRoot = Deno.build.os !== "windows" && Deno.uid() === 0;
+
+Deno.test("homeOfAccount() and nameOfAccount() tell what the user database knows", () => {
+  assert.equal(typeof homeOfAccount(), "string");
+  assert.equal(typeof nameOfAccount(), "string");
+});
+
+Deno.test({
+  name: "a user id without an account entry is unknown, and has its state where HOME says",
+  ignore: !isRoot,
+  fn: async () => {
+    const folder = await Deno.makeTempDir({ prefix: "tandem-uid-" });
+    try {
+      // The runtime and the code where every user can read them.
+      await Deno.copyFile(Deno.execPath(), `${folder}/deno`);
+      await Deno.mkdir(`${folder}/lib`);
+      for (const name of ["account", "errors", "own_files", "path", "state"]) {
+        await Deno.copyFile(new URL(`../../../lib/${name}.ts`, import.meta.url), `${folder}/lib/${name}.ts`);
+      }
+      await Deno.writeTextFile(`${folder}/main.ts`, PROGRAM);
+      await new Deno.Command("chown", { args: ["-R", "54321", folder] }).output();
+      const ran = await new Deno.Command(`${folder}/deno`, {
+        args: ["run", "-q", "-A", "--no-check", `${folder}/main.ts`],
+        clearEnv: true,
+        env: { HOME: folder, DENO_DIR: `${folder}/cache`, DENO_NO_UPDATE_CHECK: "1" },
+        cwd: folder,
+        uid: 54321,
+        gid: 54321,
+      }).output();
+      const [out, err] = [ran.stdout, ran.stderr].map((bytes) => new TextDecoder().decode(bytes));
+      assert.equal(out, `undefined true ${folder}/.local/state/tandem 32\n`, err);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
+
+const PROGRAM = `
+import { homeOfAccount, nameOfAccount } from "../lib/machine/account.ts";
+import { openState } from "../lib/session/state_folder.ts";
+const state = await openState({ env: (name) => Deno.env.get(name) });
+const home = homeOfAccount();
+console.log(nameOfAccount(), home === undefined || home.startsWith("/"), state.folder, (await state.machineId()).length);
+`;

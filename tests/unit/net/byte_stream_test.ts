@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import fc from "npm:fast-check@4.10.2";
+import { CHUNK, pour, streamOf } from "../../../lib/net/byte_stream.ts";
+import { rejects } from "../../contract/rig.ts";
+import { runs } from "../../support/runs.ts";
+
+const { signal } = new AbortController();
+const pouring = { signal, operation: "test" };
+
+/** A stream of these pieces, which tells whether it was left. */
+function stream(pieces: readonly Uint8Array[]) {
+  const left = [...pieces];
+  let isLeft = false;
+  const content = streamOf({
+    fill(into) {
+      const [piece] = left;
+      if (piece === undefined) return Promise.resolve(undefined);
+      const part = piece.subarray(0, into.length);
+      into.set(part);
+      if (part.length === piece.length) left.shift();
+      else left[0] = piece.subarray(part.length);
+      return Promise.resolve(into.subarray(0, part.length));
+    },
+    leave: () => void (isLeft = true),
+  });
+  return { content, isLeft: () => isLeft };
+}
+
+function bytesOf(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+async function poured(content: ReadableStream<Uint8Array<ArrayBuffer>>, recycles: boolean): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  await pour(content, (bytes) => {
+    // What is taken must be used up before this resolves: its memory is used again.
+    parts.push(bytes.slice());
+    return Promise.resolve();
+  }, { ...pouring, recycles });
+  return new Uint8Array(await new Blob(parts as BlobPart[]).arrayBuffer());
+}
+
+Deno.test("pour() gives all bytes in order, whether memory is used again or not", async () => {
+  const sizes = fc.array(fc.nat({ max: 2 * CHUNK }).filter((size) => size > 0), { maxLength: 4 });
+  await fc.assert(
+    fc.asyncProperty(sizes, fc.boolean(), async (lengths, recycles) => {
+      const pieces = lengths.map((length, i) => new Uint8Array(length).fill(i + 1));
+      const { content } = stream(pieces);
+      const whole = await poured(content, recycles);
+      assert.ok(Buffer.concat(pieces).equals(whole));
+    }),
+    { numRuns: runs(60, 2_000) },
+  );
+});
+
+Deno.test("pour() that recycles uses one memory for all chunks; without, each chunk keeps its own", async () => {
+  const pieces = ["one", "two", "six"].map(bytesOf);
+  for (const recycles of [true, false]) {
+    const seen: Uint8Array[] = [];
+    const take = (bytes: Uint8Array) => Promise.resolve(void seen.push(bytes));
+    await pour(stream(pieces).content, take, { ...pouring, recycles });
+    const kept = seen.map((bytes) => new TextDecoder().decode(bytes));
+    // Memory that was handed on is empty for who held it before.
+    assert.deepEqual(kept, recycles ? ["", "", ""] : ["one", "two", "six"]);
+  }
+});
+
+Deno.test("pour() takes a stream that brings its own memory though it would recycle", async () => {
+  const content = ReadableStream.from(["a", "b"].map((text) => bytesOf(text) as Uint8Array<ArrayBuffer>));
+  assert.equal(new TextDecoder().decode(await poured(content, true)), "ab");
+});
+
+Deno.test("pour() lets the source go when what takes the bytes fails, or when it is cancelled", async () => {
+  const failing = stream([bytesOf("one"), bytesOf("two")]);
+  const failed = pour(failing.content, () => Promise.reject(new Error("full")), { ...pouring, recycles: true });
+  await assert.rejects(failed, /full/);
+  assert.ok(failing.isLeft());
+  const stop = new AbortController();
+  const endless = streamOf({ fill: () => new Promise(() => {}), leave: () => void (left = true) });
+  let left = false;
+  const never = pour(endless, () => Promise.resolve(), { signal: stop.signal, operation: "test", recycles: true });
+  stop.abort();
+  await rejects(never, "cancelled");
+  assert.ok(left);
+});
+
+Deno.test("pour() rejects with what the source rejects with", async () => {
+  for (const recycles of [true, false]) {
+    const broken = streamOf({ fill: () => Promise.reject(new Error("gone")), leave: () => {} });
+    await assert.rejects(pour(broken, () => Promise.resolve(), { ...pouring, recycles }), /gone/);
+  }
+});

@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import { listed, nearest, quoted } from "../../../../lib/shell/command/suggest.ts";
+
+const names = ["Remove", "RemotePath", "Mode", "Mirror", "LocalPath", "ov"];
+
+for (
+  const [word, wanted] of [
+    ["remoev", "Remove"],
+    ["local-pth", "LocalPath"],
+    ["Miror", "Mirror"],
+    ["loc", "LocalPath"],
+    ["Mdoe", "Mode"],
+    ["xyz", undefined],
+    ["a", undefined],
+    ["ob", undefined],
+    ["", undefined],
+    ["-", undefined],
+  ] as const
+) {
+  Deno.test(`nearest() gives ${wanted} for "${word}"`, () => assert.equal(nearest(word, names), wanted));
+}
+
+Deno.test("nearest() compares words of any length in no time", () => {
+  assert.equal(nearest("x".repeat(1_000_000), names), undefined);
+});
+
+Deno.test("quoted() cuts, makes printable, and hides the login of an address", () => {
+  assert.equal(quoted("a\x1b[31m"), '"a\\u001b[31m"');
+  assert.equal(quoted("abcdef", 4), '"abc…"');
+  assert.equal(quoted("sftp://u:pw@h/x"), '"sftp://…@h/x"');
+});
+
+Deno.test("listed() cuts a long list and says how much is left", () => {
+  assert.equal(listed(["a", "b"]), "a, b");
+  assert.equal(listed(["a", "b", "c"], 2), "a, b and 1 more");
+});

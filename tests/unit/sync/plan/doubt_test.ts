@@ -1,0 +1,132 @@
+import assert from "node:assert/strict";
+import { toRelPath } from "../../../../lib/core/path.ts";
+import type { Known, Side } from "../../../../lib/core/entry.ts";
+import { inShort, knownAs, notesOf, planFor, type Setting, START, sumOf } from "../../../support/planning.ts";
+
+const at = (ms: number, more: object = {}) => ({ f: { modified: START + ms, ...more } });
+const young = (provisional: Known["provisional"], more: Partial<Known> = {}): readonly Known[] =>
+  knownAs("f").map((one) => ({ ...one, ...more, ...(provisional === undefined ? {} : { provisional }) }));
+const second = { traits: { timeStep: 1000 } };
+const trash: NonNullable<Setting["keepLosers"]> = (path) => toRelPath(`.tandem-trash/${path}`);
+
+for (const [mode, from] of [["Remote", "local"], ["Local", "remote"]] as const) {
+  for (const provisional of [undefined, "local", "remote", "both"] as const) {
+    const mark = provisional === undefined ? "old marks" : `young marks: ${provisional}`;
+    Deno.test(`plan() in ${mode} carries a source that is 1 s later than its own mark, ${mark}`, () => {
+      const sides = { local: at(0), remote: at(0), [from]: at(1000) };
+      const made = planFor({ mode, known: young(provisional), ...second, ...sides });
+      assert.deepEqual(inShort(made.actions), [`copy ${from === "local" ? "remote" : "local"} f newer`]);
+    });
+  }
+
+  Deno.test(`plan() in ${mode} carries a source of another size under the time of its mark`, () => {
+    const sides = { local: at(0), remote: at(0), [from]: at(0, { size: 9 }) };
+    assert.equal(planFor({ mode, known: young(undefined), ...second, ...sides }).actions.length, 1);
+  });
+
+  Deno.test(`plan() in ${mode} asks for the content of what looks as it was by a mark that was too young`, () => {
+    const asked = (provisional: Side) =>
+      planFor({ mode, ask: "free", known: young(provisional), ...second, local: at(0), remote: at(0) }).unsure;
+    assert.deepEqual([asked("local"), asked("remote")], [["f"], ["f"]]);
+  });
+
+  Deno.test(`plan() in ${mode} carries a source that is another under the same young mark`, () => {
+    const sides = { local: at(0), remote: at(0), [from]: at(0, { checksum: sumOf("y") }) };
+    const made = planFor({ mode, known: young(from, { checksum: sumOf("x") }), ...second, ...sides });
+    assert.equal(made.actions.length, 1);
+  });
+
+  Deno.test(`plan() in ${mode} keeps a target that is another under the same young mark, says so, and asks no more`, () => {
+    const to: Side = from === "local" ? "remote" : "local";
+    const sides = { local: at(0), remote: at(0), [to]: at(0, { checksum: sumOf("y") }) };
+    const known = young(to, { checksum: sumOf("x") });
+    const made = planFor({ mode, known, ...second, ...sides });
+    assert.deepEqual([made.actions, notesOf(made)], [[], ["keptNewer f"]]);
+    const after = made.lessons.flatMap(({ known }) => known === undefined ? [] : [known]);
+    assert.deepEqual(after.map((one) => [one[to], one.provisional]), [[undefined, undefined]]);
+    const next = planFor({ mode, ask: "free", known: after, ...second, local: at(0), remote: at(0) });
+    assert.deepEqual([next.unsure, next.free, notesOf(next), next.lessons], [undefined, [], ["keptNewer f"], []]);
+    assert.equal(planFor({ mode, mirror: true, known, ...second, ...sides }).actions.length, 1);
+  });
+}
+
+Deno.test("plan() settles a young mark whose content is proven, and says where nothing could be", () => {
+  for (const mode of ["Remote", "Local", "Both"] as const) {
+    const sum = { checksum: sumOf("x") };
+    const known = young("both", sum);
+    const proven = planFor({ mode, known, ...second, local: at(0, sum), remote: at(0, sum) });
+    assert.deepEqual([proven.actions, notesOf(proven), proven.lessons.map(({ known }) => known?.provisional)], [
+      ...[[], [], [undefined]],
+    ]);
+    const unproven = planFor({ mode, known, ...second, local: at(0), remote: at(0) });
+    assert.deepEqual([unproven.actions, notesOf(unproven)], [[], ["unproven"]], mode);
+  }
+});
+
+Deno.test("plan() takes two edits of what was in step, of one size and second, for a conflict unless their contents are one", () => {
+  const both = (given: Partial<Setting>) =>
+    planFor({ mode: "Both", keepLosers: trash, known: young(undefined), ...second, ...given });
+  const sides = { local: at(9300), remote: at(9000) };
+  assert.deepEqual(both({ ask: "free", ...sides }).unsure, ["f"]);
+  assert.deepEqual(both(sides).conflicts.map(({ winner }) => winner), ["both"]);
+  const sum = { checksum: sumOf("x") };
+  const one = both({ local: at(9300, sum), remote: at(9000, sum) });
+  assert.deepEqual([one.conflicts, one.actions, one.lessons.length], [[], [], 1]);
+});
+
+Deno.test("plan() asks at the first contact where equal times prove little: young ones, and those of which one side tells a fraction", () => {
+  const asked = (local: object, listedAt = Infinity) => {
+    const made = planFor({
+      mode: "Both",
+      ask: "free",
+      known: [],
+      listedAt,
+      ...second,
+      local: { f: local },
+      remote: at(0),
+    });
+    return [made.unsure ?? [], made.free];
+  };
+  assert.deepEqual(asked({ modified: START }), [[], []]);
+  assert.deepEqual(asked({ modified: START + 300 }), [[], ["f"]]);
+  assert.deepEqual(asked({ modified: START }, START + 1500), [["f"], []]);
+});
+
+const tagged = (revision: string, more: object = {}) => ({ modified: START, revision, ...more });
+const weak = { traits: { timeStep: 1000, weakRevisions: true } };
+const withTag = (path: string): Known => {
+  const mark = { size: 5, modified: START };
+  return { path: toRelPath(path), kind: "file", local: mark, remote: { ...mark, revision: "1" } };
+};
+
+Deno.test("plan() believes a weak revision that stays only where size and time stay too", () => {
+  const down = (remote: object, traits: Setting["traits"]) =>
+    planFor({ mode: "Local", known: [withTag("f")], local: at(0), remote: { f: remote }, ...(traits && { traits }) });
+  const edited = tagged("1", { modified: START + 5000 });
+  assert.deepEqual(inShort(down(edited, weak.traits).actions), ["copy local f newer"]);
+  assert.deepEqual(inShort(down(edited, { timeStep: 1000 }).actions), []);
+  assert.deepEqual(inShort(down(tagged("1"), weak.traits).actions), []);
+});
+
+Deno.test("plan() reads a file once whose weak revision alone moved, and goes by its time from then on", () => {
+  for (const mode of ["Local", "Remote", "Both"] as const) {
+    const given = { mode, known: [withTag("f")], local: at(0), remote: { f: tagged("2") }, ...weak };
+    assert.deepEqual(planFor({ ask: "free", ...given }).unsure, ["f"], mode);
+    const sum = { checksum: sumOf("x") };
+    const proven = planFor({ ...given, local: at(0, sum), remote: { f: tagged("2", sum) } });
+    const after = proven.lessons.flatMap(({ known }) => known === undefined ? [] : [known]);
+    assert.deepEqual([proven.actions, after.map(({ remote }) => remote?.revision)], [[], [undefined]]);
+    const next = planFor({ mode, ask: "free", known: after, local: at(0), remote: { f: tagged("3") }, ...weak });
+    assert.deepEqual([next.unsure, next.actions, next.lessons], [undefined, [], []]);
+  }
+});
+
+Deno.test("plan() takes revisions that all moved at once, and nothing else, for what they are", () => {
+  const names = Array.from({ length: 12 }, (_, i) => `f${i}`);
+  const listing = (more: object) => Object.fromEntries(names.map((name) => [name, { modified: START, ...more }]));
+  for (const mode of ["Local", "Remote", "Both"] as const) {
+    const given = { mode, known: names.map(withTag), local: listing({}), remote: listing({ revision: "2" }) };
+    const made = planFor({ ask: "free", ...given, ...weak });
+    assert.deepEqual([made.unsure, made.free, made.actions], [undefined, [], []], mode);
+  }
+});
