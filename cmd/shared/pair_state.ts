@@ -1,19 +1,19 @@
 import { join } from "node:path";
 import type { Backend } from "../../lib/backends/mod.ts";
-import { SyncError, toSyncError } from "../../lib/core/errors.ts";
+import { noStateFolder, SyncError, toSyncError } from "../../lib/core/errors.ts";
 import { printable } from "../../lib/core/path.ts";
 import type { Host } from "../../lib/shell/command/command.ts";
 import { probeFolder } from "../../lib/machine/own_files.ts";
-import { noStateFolder, openState, type State } from "../../lib/session/state_folder.ts";
+import { openState, type State } from "../../lib/session/state_folder.ts";
 import { openHistory, type Remembered } from "../../lib/sync/history/file.ts";
 import { takeLock } from "../../lib/sync/lock/local_lock.ts";
 import type { Lock } from "../../lib/sync/lock/owner.ts";
 import { type PairIdentity, pairName } from "../../lib/sync/history/pair_id.ts";
-import type { Backends } from "../../lib/sync/apply/transfer.ts";
 import { takeRemoteLock } from "../../lib/sync/lock/remote_lock.ts";
 import { PairTrash } from "../../lib/sync/trash/trash.ts";
 import { guardTrash } from "../../lib/sync/trash/index_file.ts";
 import type { SyncMode } from "./sync_params.ts";
+import type { Backends } from "../../lib/sync/common/sides.ts";
 
 /** Words that say where memory lies and how much is kept. */
 export interface MemoryWords {

@@ -9,10 +9,10 @@ import { openState } from "../../lib/session/state_folder.ts";
 import { describeDanger } from "../../lib/sync/guards/guards.ts";
 import { chooseCriteria } from "../../lib/sync/common/criteria.ts";
 import type { ConflictPolicy, GuardKey } from "../../lib/sync/common/options.ts";
-import type { RunOptions } from "../../lib/sync/run.ts";
 import type { Plan } from "../../lib/core/entry.ts";
 import type { Memory, MemoryOptions, MemoryWords } from "./pair_state.ts";
 import type { Job, Pair, PairWords } from "./folder_pair.ts";
+import type { RunOptions } from "../../lib/sync/run_options.ts";
 
 /** The bound parameters that a run is told, beside those that name its pair. */
 export interface RunWords extends PairWords, MemoryWords {

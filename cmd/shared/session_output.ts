@@ -1,7 +1,8 @@
-import { badInput, SyncError } from "../../lib/core/errors.ts";
+import { badInput, noStateFolder, SyncError } from "../../lib/core/errors.ts";
 import type { Session } from "../../lib/session/session.ts";
-import { noStateFolder, openState } from "../../lib/session/state_folder.ts";
-import { sealTicket, type Ticket } from "../../lib/session/session_token.ts";
+import { openState } from "../../lib/session/state_folder.ts";
+import { sealTicket } from "../../lib/session/session_token.ts";
+import type { Ticket } from "../../lib/core/session_record.ts";
 
 /** A session as the one line that carries it to the next process, sealed for this user on this machine. */
 export async function toTicket(session: Session, env: (name: string) => string | undefined): Promise<Ticket> {

@@ -2,9 +2,10 @@ import type { Address } from "../../lib/backends/mod.ts";
 import { badInput } from "../../lib/core/errors.ts";
 import { openSession, Session } from "../../lib/session/session.ts";
 import { openState } from "../../lib/session/state_folder.ts";
-import { openTicket, type Ticket, ticketAddress } from "../../lib/session/session_token.ts";
+import { openTicket, ticketAddress } from "../../lib/session/session_token.ts";
 import type { Host, ParamType } from "../../lib/shell/command/command.ts";
 import { worldOf } from "./connection_params.ts";
+import type { Ticket } from "../../lib/core/session_record.ts";
 
 /** A session a command was given: one that is open, or the JSON line of one that another process made. */
 export interface GivenSession {

@@ -1,5 +1,4 @@
-import { openLocal } from "../../lib/backends/mod.ts";
-import type { Backend } from "../../lib/backends/mod.ts";
+import { type Backend, openLocal } from "../../lib/backends/mod.ts";
 import { badInput, SyncError } from "../../lib/core/errors.ts";
 import type { Host, ParamType } from "../../lib/shell/command/command.ts";
 import { listOf } from "../../lib/shell/command/param_types.ts";

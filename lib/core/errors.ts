@@ -93,3 +93,13 @@ export function cancelled(signal: AbortSignal, operation: string): SyncError {
   if (signal.reason instanceof SyncError) return signal.reason;
   return new SyncError("cancelled", `Cancelled: ${operation}`, { operation });
 }
+
+/** Does this end a scan or a run, whatever path it came from? */
+export function endsAll(kind: ErrorKind): boolean {
+  return FATAL.has(kind);
+}
+
+const FATAL: ReadonlySet<ErrorKind> = new Set(["connection", "timeout", "auth", "hostKey", "cancelled"]);
+
+/** The error id where no state folder can be had; kind badInput. */
+export const noStateFolder = "NoStateFolder";

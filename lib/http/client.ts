@@ -4,12 +4,13 @@ import { opened } from "../net/byte_stream.ts";
 import { Connection } from "./connection.ts";
 import { closed, Exchange, type Outgoing, type Reply, type Upload } from "./exchange.ts";
 import { formatRequest } from "./message.ts";
-import { type Ask, failure, toSyncError } from "./errors.ts";
+import { toSyncError } from "./errors.ts";
 import type { ClientCertificate } from "../net/client_certificate.ts";
 import { Nested } from "../net/nested_calls.ts";
 import { type Standstill, Turns } from "../net/semaphore.ts";
 import { dialWire, type Wire } from "../net/transport.ts";
 import { dialTls } from "../net/tls_transport.ts";
+import { type OperationContext, operationError } from "../core/operation.ts";
 
 export type { Reply, Upload } from "./exchange.ts";
 
@@ -47,7 +48,7 @@ export class Http implements AsyncDisposable {
   readonly #nested = new Nested();
   /** Connections that serve the body of an upload: they do not count, so that an upload always finds one. */
   readonly #beyond = new Set<Connection>();
-  readonly #running = new Map<Exchange, Ask>();
+  readonly #running = new Map<Exchange, OperationContext>();
   /** What ends the waits for connections that are being made. */
   readonly #stops = new Set<() => void>();
   #dialling = 0;
@@ -58,7 +59,7 @@ export class Http implements AsyncDisposable {
   }
 
   /** One request and its reply, whatever its status. Rejects with connection, timeout, hostKey, cancelled, badInput, or with what the body rejects with. */
-  async exchange(sending: Sending, ask: Ask): Promise<Reply> {
+  async exchange(sending: Sending, ask: OperationContext): Promise<Reply> {
     this.#mustBeOpen(ask);
     const outgoing = this.#toOutgoing(sending);
     for (;;) {
@@ -72,7 +73,7 @@ export class Http implements AsyncDisposable {
       const reply = await this.#nested.run(() => this.#run(connection, whole, ask));
       if (reply !== undefined) return reply;
       if (!isReused || !HARMLESS.has(sending.method)) {
-        throw failure(ask, "connection", { why: "the server ended the connection without an answer" });
+        throw operationError(ask, "connection", { why: "the server ended the connection without an answer" });
       }
     }
   }
@@ -92,11 +93,11 @@ export class Http implements AsyncDisposable {
     return Promise.resolve();
   }
 
-  async #contentOf({ upload, content }: Outgoing, ask: Ask): Promise<Content | undefined> {
+  async #contentOf({ upload, content }: Outgoing, ask: OperationContext): Promise<Content | undefined> {
     return upload === undefined ? content : await this.#nested.run(() => opened(upload.open(), ask));
   }
 
-  async #run(connection: Connection, outgoing: Outgoing, ask: Ask): Promise<Reply | undefined> {
+  async #run(connection: Connection, outgoing: Outgoing, ask: OperationContext): Promise<Reply | undefined> {
     const onEnd = (isReusable: boolean) => {
       this.#running.delete(exchange);
       this.#release(connection, isReusable);
@@ -129,7 +130,7 @@ export class Http implements AsyncDisposable {
   }
 
   /** A connection of one's own until #release(). */
-  async #lease(ask: Ask): Promise<Connection> {
+  async #lease(ask: OperationContext): Promise<Connection> {
     for (;;) {
       // The turn that it may have been given is the next one's.
       if (ask.signal.aborted) this.#turns.next();
@@ -151,7 +152,7 @@ export class Http implements AsyncDisposable {
     return undefined;
   }
 
-  async #dial(ask: Ask): Promise<Connection> {
+  async #dial(ask: OperationContext): Promise<Connection> {
     this.#dialling++;
     try {
       const coming = this.#connect();
@@ -197,12 +198,12 @@ export class Http implements AsyncDisposable {
     return await dialTls(this.#place, settings);
   }
 
-  #standstill(ask: Ask): Standstill {
+  #standstill(ask: OperationContext): Standstill {
     const { timeout, connections } = this.#place;
     const all = connections === 1 ? "the only connection" : `each of the ${connections} connections`;
     const why = `${all} is in use, and no byte moved on it for ${timeout / 1000} s; ` +
       "-Timeout allows more time, -Connections more of them";
-    return { timeout, error: () => failure(ask, "timeout", { why }) };
+    return { timeout, error: () => operationError(ask, "timeout", { why }) };
   }
 
   #release(connection: Connection, isReusable: boolean): void {
@@ -221,7 +222,7 @@ export class Http implements AsyncDisposable {
     this.#turns.next();
   }
 
-  #mustBeOpen(ask: Ask): void {
+  #mustBeOpen(ask: OperationContext): void {
     if (ask.signal.aborted) throw cancelled(ask.signal, ask.operation);
     if (this.#isClosed) throw closed(ask);
   }

@@ -1,38 +1,9 @@
+import { type OperationContext, operationError } from "../core/operation.ts";
 import { type ErrorKind, SyncError } from "../core/errors.ts";
-import { printable, type RelPath } from "../core/path.ts";
-import type { Call } from "../core/backend.ts";
-import { netWords } from "../net/net_error.ts";
+import { printable } from "../core/path.ts";
+import { isUntrusted, netWords, untrusted } from "../net/net_error.ts";
 import { isSentAway, sentAway } from "../net/client_certificate.ts";
 import { ON_WIRE } from "../net/transport.ts";
-
-/** On whose behalf a request is sent; for messages too: "Cannot write "a/b": …". */
-export interface Ask extends Call {
-  readonly operation: string;
-  readonly path: RelPath;
-  /** What messages show instead of the path: the trouble is not that of one file. */
-  readonly shown?: string;
-}
-
-/** Why something failed. `status`: the reply's, where there was one. */
-export interface Why {
-  readonly why: string;
-  readonly cause?: unknown;
-  readonly transient?: boolean;
-  /** ms. */
-  readonly retryAfter?: number;
-}
-
-/** An error of this request: "Cannot write "a/b": why". */
-export function failure({ operation, path, shown }: Ask, kind: ErrorKind, detail: Why): SyncError {
-  const { why, cause, retryAfter, transient = kind === "connection" || kind === "timeout" } = detail;
-  return new SyncError(kind, `Cannot ${operation} ${shown ?? `"${printable(path) || "."}"`}: ${why}`, {
-    operation,
-    ...(shown === undefined ? { path } : {}),
-    ...(transient ? { transient } : {}),
-    ...(retryAfter === undefined ? {} : { retryAfter }),
-    ...(cause === undefined ? {} : { cause }),
-  });
-}
 
 /** A reply's status and its headers in lower case, all that a refusal needs. */
 export interface Answer {
@@ -45,18 +16,23 @@ export type Meaning = readonly [kind: ErrorKind, why: string, passes?: boolean];
 
 /** A reply that is no success as the error of its request; what `meanings` leaves out is unexpected. RFC 9110, section 15. */
 export function refused(
-  ask: Ask,
+  ask: OperationContext,
   { status, headers }: Answer,
   meanings: Readonly<Record<number, Meaning>>,
 ): SyncError {
   const cause = new HttpStatus(status);
   if (status >= 300 && status < 400) {
     const to = originOf(one(headers.location));
-    return failure(ask, "refused", { why: `the server sends it on${to}, which is not followed`, cause });
+    return operationError(ask, "refused", { why: `the server sends it on${to}, which is not followed`, cause });
   }
   const [kind, why, passes = false] = meanings[status] ?? ["unexpected", `the server answered with status ${status}`];
   const wait = passes ? retryAfter(one(headers["retry-after"])) : undefined;
-  return failure(ask, kind, { why, cause, transient: passes, ...(wait === undefined ? {} : { retryAfter: wait }) });
+  return operationError(ask, kind, {
+    why,
+    cause,
+    transient: passes,
+    ...(wait === undefined ? {} : { retryAfter: wait }),
+  });
 }
 
 /** The status that a request was refused with; undefined for every other error. */
@@ -65,34 +41,22 @@ export function statusOf(error: unknown): number | undefined {
 }
 
 /** What the net or TLS said, as the error of a request. A SyncError stays as it is. */
-export function toSyncError(ask: Ask, error: unknown): SyncError {
+export function toSyncError(ask: OperationContext, error: unknown): SyncError {
   if (error instanceof SyncError) {
     if (error.facts.operation !== ON_WIRE) return error;
     if (error.kind !== "timeout" && error.facts.cause !== undefined) return toSyncError(ask, error.facts.cause);
     const why = error.kind === "timeout" ? SILENT : error.message;
-    return failure(ask, error.kind, { why, cause: error, transient: error.facts.transient === true });
+    return operationError(ask, error.kind, { why, cause: error, transient: error.facts.transient === true });
   }
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   const message = error instanceof Error ? error.message : String(error);
-  if (isSentAway(message)) return failure(ask, "auth", { why: sentAway, cause: error });
+  if (isSentAway(message)) return operationError(ask, "auth", { why: sentAway, cause: error });
   if (isUntrusted(error)) {
-    return failure(ask, "hostKey", { why: untrusted(message), cause: error });
+    return operationError(ask, "hostKey", { why: untrusted(message), cause: error });
   }
-  if (code === "ETIMEDOUT") return failure(ask, "timeout", { why: SILENT, cause: error });
+  if (code === "ETIMEDOUT") return operationError(ask, "timeout", { why: SILENT, cause: error });
   const known = netWords(error) ?? `the connection was lost (${printable(message).slice(0, 200)})`;
-  return failure(ask, "connection", { why: known, cause: error });
-}
-
-/** Why a certificate is refused that nobody vouches for, and the way to have it taken all the same. */
-export function untrusted(message: string): string {
-  const way = "if you know it to be right, name its SHA-256 fingerprint with -TlsHostCertificateFingerprint";
-  return `the server's certificate is not trusted (${printable(message).slice(0, 200)}); ${way}`;
-}
-
-/** Was a certificate not trusted? The runtime tells it in a code, or in words alone. */
-export function isUntrusted(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  return CERTIFICATE.test("code" in error ? String(error.code) : "") || CERTIFICATE.test(error.message);
+  return operationError(ask, "connection", { why: known, cause: error });
 }
 
 const SILENT = "the server did not answer in time; -Timeout allows more";
@@ -103,7 +67,6 @@ class HttpStatus extends Error {
   }
 }
 
-const CERTIFICATE = /CERT|SELF_SIGNED|UNABLE_TO_(?:GET|VERIFY)|certificate|HostnameMismatch|NotValidForName/;
 const MOST_WAIT = 300_000;
 
 /** Seconds as ms, at most five minutes. A date is left alone: it goes by the clock of the server. */

@@ -3,8 +3,9 @@ import type { Content } from "../core/backend.ts";
 import { CHUNK, pour } from "../net/byte_stream.ts";
 import type { Connection, Source } from "./connection.ts";
 import { framingOf, type Head, staysOpen } from "./message.ts";
-import { type Answer, type Ask, failure, toSyncError } from "./errors.ts";
+import { type Answer, toSyncError } from "./errors.ts";
 import { lost, Watch } from "../net/transport.ts";
+import { type OperationContext, operationError } from "../core/operation.ts";
 
 /** What a request carries. `open` gives the bytes anew each time; fewer or more than `size` reject with changed. */
 export interface Upload {
@@ -37,7 +38,7 @@ export interface Outgoing {
 
 /** On whose behalf a request is made. `timeout`: ms without a byte in either direction. `onProgress`: bytes went in either direction. `onEnd`: the connection is free; can it be used again? */
 export interface Terms {
-  readonly ask: Ask;
+  readonly ask: OperationContext;
   readonly timeout: number;
   onProgress(): void;
   onEnd(isReusable: boolean): void;
@@ -213,7 +214,7 @@ export class Exchange {
       length += part.length;
       if (length <= most) continue;
       this.fail(LEFT);
-      throw failure(this.#terms.ask, "unexpected", { why: `the reply is longer than ${most} bytes` });
+      throw operationError(this.#terms.ask, "unexpected", { why: `the reply is longer than ${most} bytes` });
     }
   }
 
@@ -249,14 +250,14 @@ const WORTH_READING = 64 * 1024;
 const SMALL = 64 * 1024;
 
 /** The error of every call after the end. */
-export function closed(ask: Ask): Error {
-  return failure(ask, "connection", { why: "the session is closed", transient: false });
+export function closed(ask: OperationContext): Error {
+  return operationError(ask, "connection", { why: "the session is closed", transient: false });
 }
 
 /** The error of a source that gave another number of bytes than it was said to have. */
-function wrongSize(ask: Ask, { size, given }: { readonly size: number; readonly given: number }): Error {
+function wrongSize(ask: OperationContext, { size, given }: { readonly size: number; readonly given: number }): Error {
   const much = given > size ? "more" : `only ${given}`;
-  return failure(ask, "changed", { why: `its source gave ${much} than the ${size} bytes it was listed with` });
+  return operationError(ask, "changed", { why: `its source gave ${much} than the ${size} bytes it was listed with` });
 }
 
 function joined(head: Uint8Array, content: Uint8Array): Uint8Array {

@@ -1,5 +1,5 @@
 import { cancelled } from "../core/errors.ts";
-import type { Ask } from "../backends/s3/errors.ts";
+import type { OperationContext } from "../core/operation.ts";
 
 /** Memory for content on its way, shared by all files of a store: who wants more than is free waits, in order of arrival. */
 export class Room {
@@ -13,7 +13,7 @@ export class Room {
   }
 
   /** Gives back what was taken when disposed. More than there is takes all of it. Rejects with cancelled. */
-  async take(bytes: number, { signal, operation }: Ask): Promise<Disposable> {
+  async take(bytes: number, { signal, operation }: OperationContext): Promise<Disposable> {
     const wanted = Math.min(bytes, this.#size);
     if (signal.aborted) throw cancelled(signal, operation);
     if (this.#queue.size > 0 || wanted > this.#free) await this.#turn(wanted, { signal, operation });
@@ -31,7 +31,7 @@ export class Room {
     }
   }
 
-  async #turn(bytes: number, { signal, operation }: Pick<Ask, "signal" | "operation">): Promise<void> {
+  async #turn(bytes: number, { signal, operation }: Pick<OperationContext, "signal" | "operation">): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const waiting: Waiting = { bytes, go: resolve };
     const stop = () => {

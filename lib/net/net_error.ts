@@ -1,3 +1,5 @@
+import { printable } from "../core/path.ts";
+
 /** What the net says of a connection that cannot be had, as a sentence's end that says what to look at; undefined for every other error. */
 export function netWords(error: unknown): string | undefined {
   return error instanceof Error && "code" in error ? WORDS[String(error.code)] : undefined;
@@ -13,3 +15,17 @@ const WORDS: Readonly<Record<string, string>> = {
   EHOSTUNREACH: "no route to the host",
   ENETUNREACH: "no route to the network",
 };
+
+/** Why a certificate is refused that nobody vouches for, and the way to have it taken all the same. */
+export function untrusted(message: string): string {
+  const way = "if you know it to be right, name its SHA-256 fingerprint with -TlsHostCertificateFingerprint";
+  return `the server's certificate is not trusted (${printable(message).slice(0, 200)}); ${way}`;
+}
+
+/** Was a certificate not trusted? The runtime tells it in a code, or in words alone. */
+export function isUntrusted(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return CERTIFICATE.test("code" in error ? String(error.code) : "") || CERTIFICATE.test(error.message);
+}
+
+const CERTIFICATE = /CERT|SELF_SIGNED|UNABLE_TO_(?:GET|VERIFY)|certificate|HostnameMismatch|NotValidForName/;

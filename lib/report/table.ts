@@ -1,7 +1,7 @@
-import type { Ticket } from "../session/session_token.ts";
 import type { DifferenceRecord } from "./records.ts";
 import type { SyncResult } from "./result.ts";
 import { formatBytes, type Paint, plural, shorten, shown } from "./text.ts";
+import type { Ticket } from "../core/session_record.ts";
 
 /** How many names stand between the braces of a list, and how many failures are spelled out. */
 const namesShown = 4;

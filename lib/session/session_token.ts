@@ -3,29 +3,7 @@ import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
 import type { Address } from "../core/backend.ts";
 import { badInput, SyncError } from "../core/errors.ts";
 import type { Reach, SessionPassport } from "./session.ts";
-
-/**
- * A session between two processes of one user on one machine, as one JSON object. Everything but `Secret` is readable and, with it,
- * authenticated by `Seal`; `Secret` is there only if the login takes one, and is encrypted. Times are ISO 8601 in UTC.
- */
-export interface Ticket {
-  readonly Type: "Session";
-  readonly Version: 1;
-  readonly Address: {
-    readonly Scheme: string;
-    readonly UserName: string | null;
-    readonly HostName: string;
-    readonly PortNumber: number | null;
-    readonly Path: string;
-    readonly Pins: readonly string[];
-  };
-  readonly Options: Readonly<Record<string, string>>;
-  readonly HostKey: string | null;
-  readonly Created: string;
-  readonly Expires: string;
-  readonly Secret?: string;
-  readonly Seal: string;
-}
+import type { Ticket } from "../core/session_record.ts";
 
 /** What a ticket opens to. `reach` pins the host key that the first process verified. */
 export interface OpenedTicket {

@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { createHash, createHmac, randomBytes } from "node:crypto";
 import { posix, win32 } from "node:path";
 import { homeOfAccount } from "../machine/account.ts";
-import { badInput, SyncError, toSyncError } from "../core/errors.ts";
+import { badInput, noStateFolder, SyncError, toSyncError } from "../core/errors.ts";
 import { codeOf, guardOwn, guardWayTo, makeOwnFolder, probeFolder, readOwnText } from "../machine/own_files.ts";
 
 /** What the state folder's place depends on. `home` is asked when the environment names none. */
@@ -28,9 +28,6 @@ export interface State {
   /** Rejects with badInput of id noStateFolder where nothing can be written in the folder: it is read-only, or its disk is full. */
   mustBeWritable(): Promise<void>;
 }
-
-/** The error id where no state folder can be had; kind badInput. */
-export const noStateFolder = "NoStateFolder";
 
 /**
  * Finds the state folder and makes it. Rejects with badInput of id noStateFolder where there can be none, so that a caller may go on

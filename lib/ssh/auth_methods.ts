@@ -1,8 +1,8 @@
 import { SyncError } from "../core/errors.ts";
 import type { Target } from "../core/backend.ts";
 import { type KeyFile, type KeyFiles, unlock } from "./key_files.ts";
-import type { Login } from "./connection.ts";
 import { interactiveLogin, type Said } from "./keyboard_interactive.ts";
+import type { Login } from "./types.ts";
 
 /** What a login may use. `shown`: "user@host". `given`: the command's password and passphrase are for this server, not for one before it. */
 export interface LoginSetup {

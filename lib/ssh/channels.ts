@@ -1,7 +1,6 @@
 import type { Buffer } from "node:buffer";
-import type { Duplex, Readable } from "node:stream";
+import type { Duplex, Readable, Writable } from "node:stream";
 import { cancelled, SyncError } from "../core/errors.ts";
-import type { RemoteCommand } from "./connection.ts";
 
 /** Attributes of SFTP version 3; times in whole seconds. */
 export interface RawAttributes {
@@ -239,4 +238,13 @@ function toChannelError(cause?: Error): SyncError {
     transient: true,
     cause,
   });
+}
+
+/** A command running on the server. */
+export interface RemoteCommand {
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  /** The exit code; -1 when a signal or the end of the link ended it. */
+  readonly exit: Promise<number>;
 }

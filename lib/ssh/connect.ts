@@ -7,9 +7,9 @@ import { type ConfigLine, type JumpHost, loadSshConfig, resolveSshConfig, type S
 import { configFiles, homeOf, systemSshDir } from "./config_files.ts";
 import { type HopSetup, SshHop, SshRoute } from "./jump_hosts.ts";
 import { loadKeyFiles } from "./key_files.ts";
-import type { SshConnector, SshLink } from "./connection.ts";
 import { Logins, type LoginSetup } from "./auth_methods.ts";
 import { openTrust, readTrustRule, type TrustRule } from "./host_key_policy.ts";
+import type { SshConnector, SshLink } from "./types.ts";
 
 /**
  * Finds the server by the address and ssh's configuration, checks its host key and logs in, through jump hosts where the

@@ -1,6 +1,6 @@
 import { SyncError } from "../core/errors.ts";
 import { printable } from "../core/path.ts";
-import type { DialOptions } from "./connection.ts";
+import type { DialOptions } from "./types.ts";
 
 const OPERATION = "connect";
 

@@ -6,9 +6,9 @@ import { limitAgent } from "./agent.ts";
 import { needsStrict, offers } from "./algorithms.ts";
 import { authError, linkError, tooLate, wrongServer } from "./errors.ts";
 import { watchGreeting } from "./greeting.ts";
-import type { DialOptions, Login } from "./connection.ts";
 import { MessageFilter, type RawProtocol } from "./messages.ts";
 import { Countdown } from "./write_batching.ts";
+import type { DialOptions, Login } from "./types.ts";
 
 export interface Handshake {
   readonly client: ssh2.Client;

@@ -3,9 +3,10 @@ import type { Duplex } from "node:stream";
 import { SyncError } from "../core/errors.ts";
 import type { Call } from "../core/backend.ts";
 import { describeKey, fingerprint, keyType } from "./known_hosts.ts";
-import { dial, type DialOptions, type SshLink } from "./connection.ts";
+import { dial } from "./connection.ts";
 import type { Logins } from "./auth_methods.ts";
 import type { HostTrust } from "./host_key_policy.ts";
+import type { DialOptions, SshLink } from "./types.ts";
 
 export interface HopSetup extends Pick<DialOptions, "host" | "port" | "user" | "timeout" | "keepAlive" | "legacy"> {
   readonly trust: HostTrust;

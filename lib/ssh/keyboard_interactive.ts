@@ -1,4 +1,4 @@
-import type { Login } from "./connection.ts";
+import type { Login } from "./types.ts";
 
 /** How the questions of a keyboard-interactive login are answered. `ask` gives undefined where nobody can answer. */
 export interface Answering {

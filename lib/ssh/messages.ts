@@ -1,8 +1,8 @@
 import { Buffer } from "node:buffer";
 import { SyncError } from "../core/errors.ts";
-import type { DialOptions } from "./connection.ts";
 import { wrongServer } from "./errors.ts";
 import { describeKey, fingerprint } from "./known_hosts.ts";
+import type { DialOptions } from "./types.ts";
 
 /** Parts of the client library's protocol object that have no public name; the library's version is pinned for them. */
 export interface RawProtocol {

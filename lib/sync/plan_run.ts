@@ -5,13 +5,13 @@ import { digest, type OpenPair, toLoneFiles, toOpenPairs, toReadBack } from "./s
 import { toPlanOptions } from "./common/options.ts";
 import { plan } from "./plan/plan.ts";
 import { toUntraced, unsealedAbsence } from "./plan/deletion_evidence.ts";
-import type { RunOptions } from "./run.ts";
 import { toDoubts } from "./settle_doubts.ts";
-import type { RootEntries } from "./guards/root_checks.ts";
 import { toConflictName } from "./conflict_name.ts";
 import type { Scan } from "./scan/scan.ts";
 import { tellTimes } from "./scan/fill_times.ts";
-import type { Backends } from "./apply/transfer.ts";
+import type { Backends } from "./common/sides.ts";
+import type { RootEntries } from "./common/roots.ts";
+import type { RunOptions } from "./run_options.ts";
 
 /** Both sides as they were listed. */
 export type Scans = Readonly<Record<Side, Scan>>;

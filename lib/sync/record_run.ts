@@ -13,10 +13,10 @@ import {
 } from "../core/entry.ts";
 import type { ApplyEnd } from "./apply/apply.ts";
 import type { Remembered } from "./history/file.ts";
-import { toMark } from "./plan/changes.ts";
-import type { RootEntries } from "./guards/root_checks.ts";
 import { settle, writtenPaths } from "./history/update.ts";
-import type { Backends } from "./apply/transfer.ts";
+import type { Backends } from "./common/sides.ts";
+import type { RootEntries } from "./common/roots.ts";
+import { toMark } from "./common/criteria.ts";
 
 /** What actions came to, and when they were over, in ms since the epoch. */
 export interface Ends {

@@ -1,75 +1,23 @@
-import type { Call } from "../core/backend.ts";
 import { cancelled, SyncError, toSyncError } from "../core/errors.ts";
 import { printable, root } from "../core/path.ts";
 import { type Plan, type Side, sides as bothSides, type Snapshot, type SyncEvent } from "../core/entry.ts";
 import { apply, type ApplyEnd } from "./apply/apply.ts";
-import type { ApplyOptions } from "./apply/executor.ts";
 import { dangers, describeDanger } from "./guards/guards.ts";
 import { confirmAbsences } from "./confirm/confirm.ts";
-import { gatherHidden, settleHidden } from "./confirm/hidden_names.ts";
-import type { Remembered } from "./history/file.ts";
-import { type Danger, type Limits, type PlanOptions, type RootState } from "./common/options.ts";
+import { gatherHidden, settleHidden } from "./scan/hidden_names.ts";
+import { type Danger, type Limits, type RootState } from "./common/options.ts";
 import { type Ends, forgetRestored, noteInPlace, remember, watch } from "./record_run.ts";
 import { planRun, type Scans } from "./plan_run.ts";
-import { checkRoots, findMarker, type Missing, type RootEntries } from "./guards/root_checks.ts";
-import { type Scan, scan, type ScanOptions } from "./scan/scan.ts";
+import { checkRoots, findMarker } from "./guards/root_checks.ts";
+import { type Scan, scan } from "./scan/scan.ts";
 import { toSnapshot } from "./scan/snapshot.ts";
 import { type Owner, toOwner } from "./common/temp_tag.ts";
-import type { Backends } from "./apply/transfer.ts";
-import type { PairTrash, Trash } from "./trash/trash.ts";
-import { probeListing } from "./confirm/vanished.ts";
+import { probeListing } from "./apply/vanished.ts";
 import { alongShifts, findZoneShifts, noteShift } from "./history/time_zone_shift.ts";
 import { restoreDisplaced } from "./scan/displaced.ts";
-
-type Choices = Pick<
-  PlanOptions,
-  | "mode"
-  | "criteria"
-  | "mirror"
-  | "remove"
-  | "skipNew"
-  | "skipModified"
-  | "conflict"
-  | "moves"
-  | "removeDespiteFailures"
->;
-
-/**
- * What a run is told. `allow`, `maxRemove`: what the guards are told; `marker`: a file that must lie in both roots; `defaulted`: sides
- * whose root no word of the user named; `noReadBack`: no remote file is read to compare it; `inPlace`: one-way, content goes into the
- * files that are there; `planOnly`: stop after the plan, write
- * nothing; `owner`: a secret of this machine's user, in any words; `host`: this machine's name, for conflict copies; `abandon`: see apply().
- */
-export interface RunOptions extends Choices, Call {
-  readonly links: ScanOptions["links"];
-  readonly allow: Limits["allow"];
-  readonly maxRemove?: Limits["maxRemove"];
-  readonly marker?: string;
-  readonly defaulted?: readonly Side[];
-  readonly noReadBack: boolean;
-  readonly inPlace?: boolean;
-  readonly stopOnError: boolean;
-  readonly planOnly: boolean;
-  readonly concurrency?: number;
-  /** Bytes of memory that each side's listing may take. */
-  readonly maxListing?: number;
-  readonly owner: string;
-  readonly host: string;
-  /** What is remembered of this pair; it is read for the plan, and written once the plan is carried out. */
-  readonly remembered?: Remembered;
-  /** Where versions go that have to go; in Both it is what lets a conflict have a winner. */
-  readonly trash?: Trash & Pick<PairTrash, "prune">;
-  /** For how many days the trash keeps what lost no conflict; for ever, if not given. */
-  readonly trashDays?: number;
-  stillHeld?: ApplyOptions["stillHeld"];
-  readonly abandon?: AbortSignal;
-  /** May the plan run in spite of these? Not asked about what no key allows, nor under planOnly. */
-  ask?(dangers: readonly Danger[]): Promise<boolean>;
-  /** The plan as a whole, before anything is changed (-Confirm). */
-  approve?(plan: Plan): Promise<boolean>;
-  /** ms since the epoch. */
-  now(): number;
-}
+import type { Backends } from "./common/sides.ts";
+import type { Missing, RootEntries } from "./common/roots.ts";
+import type { RunOptions } from "./run_options.ts";
 
 /** How a run ended: with the plan only (planOnly), declined by the user, or carried out as `applied` tells. */
 export type RunEnd =

@@ -3,26 +3,72 @@
  * nor chance nor environment may be asked (`replayable`), and no state that a module keeps for itself. Tests may import anything.
  */
 
-/** Folder (its files, not what lies deeper) → the folders and single files it may import. A folder without a row is refused. */
-const arrows: Readonly<Record<string, readonly string[]>> = {
-  "lib": ["lib", "lib/backends"],
-  "lib/backends": ["lib", "lib/backends"],
-  "lib/sync": ["lib", "lib/sync"],
-  "lib/shell": ["lib", "lib/shell"],
-  "lib/report": ["lib", "lib/report"],
-  "cmd": ["cmd", "lib", "lib/backends/mod.ts", "lib/sync", "lib/shell", "lib/report"],
-};
-/** What may be imported beyond the arrows as long as nothing but types comes of it. */
-const typeArrows: Readonly<Record<string, readonly string[]>> = { "lib/sync": ["lib/core/backend.ts"] };
-/** Where npm packages may be imported; layers_test.ts sees to it that each has one file. */
-const npmFolders = ["lib/backends", "lib/report"];
+const stages = ["common", "scan", "plan", "guards", "confirm", "apply", "history", "lock", "trash"].map((name) =>
+  `lib/sync/${name}`
+);
+const protocols = ["local", "memory", "sftp", "ftp", "webdav", "s3", "gcs"].map((name) => `lib/backends/${name}`);
+const shellParts = ["command", "parse", "bind", "run"].map((name) => `lib/shell/${name}`);
+const forProtocols = ["lib/core", "lib/net", "lib/backends/shared"];
+const forStages = ["lib/core", "lib/sync/common"];
+const forCommands = [
+  ...["lib/core", "lib/machine", "lib/backends/mod.ts", "lib/session", "lib/report", "cmd/shared"],
+  ...["lib/sync", ...stages, ...shellParts],
+];
 
-const edgeFolders = ["lib/backends"];
+/** Folder (its files, not what lies deeper) → the folders and single files it may import beside itself. A folder without a row is refused. */
+const arrows: Readonly<Record<string, readonly string[]>> = {
+  "lib/core": [],
+  "lib/machine": ["lib/core"],
+  "lib/net": ["lib/core"],
+  "lib/report": ["lib/core"],
+  "lib/http": ["lib/core", "lib/net"],
+  "lib/ssh": ["lib/core", "lib/net", "lib/machine"],
+  "lib/backends/shared": ["lib/core", "lib/net"],
+  "lib/backends/layers": forProtocols,
+  "lib/backends/local": forProtocols,
+  "lib/backends/memory": forProtocols,
+  "lib/backends/sftp": [...forProtocols, "lib/ssh"],
+  "lib/backends/ftp": forProtocols,
+  "lib/backends/webdav": [...forProtocols, "lib/http"],
+  "lib/backends/s3": [...forProtocols, "lib/http", "lib/machine"],
+  "lib/backends/gcs": [...forProtocols, "lib/http", "lib/backends/s3"],
+  "lib/backends": ["lib/core", "lib/backends/layers", ...protocols],
+  "lib/session": ["lib/core", "lib/machine", "lib/backends", "lib/backends/layers"],
+  "lib/sync/common": ["lib/core"],
+  "lib/sync/scan": forStages,
+  "lib/sync/plan": forStages,
+  "lib/sync/guards": forStages,
+  "lib/sync/confirm": forStages,
+  "lib/sync/history": [...forStages, "lib/machine"],
+  "lib/sync/lock": ["lib/core", "lib/machine"],
+  "lib/sync/trash": [...forStages, "lib/machine"],
+  "lib/sync/apply": [...forStages, "lib/sync/trash"],
+  "lib/sync": ["lib/core", ...stages],
+  "lib/shell/command": ["lib/core"],
+  "lib/shell/parse": ["lib/core"],
+  "lib/shell/bind": ["lib/core", "lib/shell/command"],
+  "lib/shell/run": ["lib/core", "lib/shell/command", "lib/shell/parse", "lib/shell/bind"],
+  "cmd/shared": forCommands,
+  "cmd": forCommands,
+};
+/** What may be imported of a protocol's folder from outside of it. */
+const protocolDoors = ["mod.ts", "options.ts"];
+/** Where npm packages may be imported; layers_test.ts sees to it that each has one file. */
+const npmFolders = ["lib/net", "lib/http", "lib/ssh", "lib/report", "lib/backends/shared", ...protocols];
+
+const edgeFolders = [
+  "lib/machine",
+  "lib/net",
+  "lib/http",
+  "lib/ssh",
+  "lib/backends",
+  "lib/backends/layers",
+  "lib/backends/shared",
+  ...protocols,
+];
 const edgeFiles = [
   "cmd/main.ts",
   "cmd/shared/terminal.ts",
-  "lib/machine/account.ts",
-  "lib/machine/own_files.ts",
   "lib/session/state_folder.ts",
   "lib/sync/history/file.ts",
   "lib/sync/history/sealed_file.ts",
@@ -36,7 +82,7 @@ const pureModules = ["path", "crypto", "util", "buffer", "stream"];
 const worldNames = ["Deno", "process", "globalThis", "fetch", "WebSocket", "Worker", "localStorage"];
 
 /** Here not even an edge asks for them: they come as parameters, so that a run can be simulated, crashed and replayed. */
-const replayedFolders = ["lib/sync", "lib/shell"];
+const replayedFolders = ["lib/sync", ...stages, ...shellParts];
 const clockNames = ["setTimeout", "setInterval", "setImmediate", "performance", "Temporal"];
 const clockModules = /^node:(timers|perf_hooks)\b/;
 const chances = /^(Date\.now|Math\.random|AbortSignal\.timeout|crypto\.(getRandomValues|random\w+)|\w+\.env)$/;
@@ -127,20 +173,18 @@ interface Import {
   readonly node: Deno.lint.Node;
   /** "" where it is not a literal. */
   readonly specifier: string;
-  readonly typesOnly: boolean;
 }
 
 /** Every way to name another module: import, re-export, import() and import("…") as a type. */
 function onImport(visit: (from: Import) => void): Deno.lint.LintVisitor {
   return {
-    ImportDeclaration: (node) => visit({ node, specifier: node.source.value, typesOnly: node.importKind === "type" }),
-    ExportAllDeclaration: (node) =>
-      visit({ node, specifier: node.source.value, typesOnly: node.exportKind === "type" }),
+    ImportDeclaration: (node) => visit({ node, specifier: node.source.value }),
+    ExportAllDeclaration: (node) => visit({ node, specifier: node.source.value }),
     ExportNamedDeclaration(node) {
-      if (node.source !== null) visit({ node, specifier: node.source.value, typesOnly: node.exportKind === "type" });
+      if (node.source !== null) visit({ node, specifier: node.source.value });
     },
-    ImportExpression: (node) => visit({ node, specifier: literal(node.source), typesOnly: false }),
-    TSImportType: (node) => visit({ node, specifier: literal(node.argument), typesOnly: true }),
+    ImportExpression: (node) => visit({ node, specifier: literal(node.source) }),
+    TSImportType: (node) => visit({ node, specifier: literal(node.argument) }),
   };
 }
 
@@ -149,7 +193,7 @@ function literal(node: Deno.lint.Node): string {
   return node.type === "Literal" && typeof node.value === "string" ? node.value : "";
 }
 
-function wrongArrow(file: string, { specifier, typesOnly }: Import): string | undefined {
+function wrongArrow(file: string, { specifier }: Import): string | undefined {
   const folder = folderOf(file);
   const allowed = arrows[folder];
   if (allowed === undefined) {
@@ -157,14 +201,19 @@ function wrongArrow(file: string, { specifier, typesOnly }: Import): string | un
   }
   if (specifier.startsWith("node:")) return undefined;
   if (specifier.startsWith("npm:")) {
-    return npmFolders.includes(folder) ? undefined : `npm packages are imported in ${npmFolders.join(" and ")} only.`;
+    return npmFolders.includes(folder) ? undefined : `npm packages are imported in ${npmFolders.join(", ")} only.`;
   }
   if (!specifier.startsWith(".")) return `Import by a relative path, node: or npm:, not "${specifier}".`;
   const to = new URL(specifier, `file:///${file}`).pathname.slice(1);
-  const fits = (rows: readonly string[]) => rows.includes(to) || rows.includes(folderOf(to));
-  if (fits(allowed)) return undefined;
-  if (!fits(typeArrows[folder] ?? [])) return `${file} must not import ${to}: ${folder} imports ${allowed.join(", ")}.`;
-  return typesOnly ? undefined : `${file} may import types alone from ${to}: write "import type".`;
+  const folderThere = folderOf(to);
+  if (folderThere === folder) return undefined;
+  if (!allowed.includes(to) && !allowed.includes(folderThere)) {
+    return `${file} must not import ${to}: ${folder} imports ${allowed.join(", ") || "nothing"}.`;
+  }
+  if (!protocols.includes(folderThere) || protocolDoors.some((door) => to === `${folderThere}/${door}`)) {
+    return undefined;
+  }
+  return `${file} must not import ${to}: of a protocol only ${protocolDoors.join(" and ")} may be imported.`;
 }
 
 /** Is the identifier a name after a dot or before a colon rather than a use of the global? */

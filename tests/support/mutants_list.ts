@@ -112,14 +112,14 @@ export const mutantsOfPlans: readonly Mutant[] = [
   },
   {
     name: "what is renamed or touched is not looked at before",
-    file: "lib/sync/apply/transfer.ts",
+    file: "lib/sync/common/entry_check.ts",
     old: "if (now !== undefined && isSame(now, entry)) return now;",
     new: "if (now !== undefined) return now;",
     tests: ["tests/unit/sync/apply/apply_test.ts"],
   },
   {
     name: "another size is no other version",
-    file: "lib/sync/apply/transfer.ts",
+    file: "lib/sync/common/entry_check.ts",
     old: "return now.size === before.size &&",
     new: "return now.kind === before.kind &&",
     tests: ["tests/unit/sync/apply/transfer_test.ts", "tests/unit/sync/apply/apply_test.ts"],

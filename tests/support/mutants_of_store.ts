@@ -82,7 +82,7 @@ export const mutantsOfStore: readonly Mutant[] = [
   },
   {
     name: "store: a listing most of whose names are not there is believed",
-    file: "lib/sync/confirm/vanished.ts",
+    file: "lib/sync/apply/vanished.ts",
     old: "if (likely * 2 <= countLeaves(options.snapshot)) return;",
     new: "if (likely <= countLeaves(options.snapshot)) return;",
     tests: [confirm],
@@ -110,7 +110,7 @@ export const mutantsOfStore: readonly Mutant[] = [
   },
   {
     name: "store: one folder that breaks the link ends the run",
-    file: "lib/sync/scan/scan.ts",
+    file: "lib/sync/common/ends_run.ts",
     old: "return await backend.stat(root, call).then(() => call.signal.aborted, () => true);",
     new: "return await backend.stat(root, call).then(() => true, () => true);",
     tests: [scan, "tests/fault/run_test.ts"],
@@ -146,8 +146,8 @@ export const mutantsOfStore: readonly Mutant[] = [
   {
     name: "store: an upload in parts is read without its version",
     file: "lib/backends/s3/read.ts",
-    old: 'if (facts.etag !== expect?.revision) throw failure(reading, "changed"',
-    new: 'if (facts.etag === "") throw failure(reading, "changed"',
+    old: 'if (facts.etag !== expect?.revision) throw operationError(reading, "changed"',
+    new: 'if (facts.etag === "") throw operationError(reading, "changed"',
     tests: [s3],
   },
   {

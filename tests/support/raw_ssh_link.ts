@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { setTimeout as wait } from "node:timers/promises";
-import { dial, type DialOptions, type Login, type SshLink } from "../../lib/ssh/connection.ts";
+import { dial } from "../../lib/ssh/connection.ts";
 import { type ErrorKind, SyncError } from "../../lib/core/errors.ts";
 import { type RawScript, type RawSsh, startRawSsh } from "./servers/raw_ssh.ts";
+import type { DialOptions, Login, SshLink } from "../../lib/ssh/types.ts";
 
 export interface Dialling {
   readonly link: SshLink;

@@ -4,8 +4,7 @@ import { SyncError } from "../../lib/core/errors.ts";
 import { foldPath } from "../../lib/core/path.ts";
 import { chooseCriteria } from "../../lib/sync/common/criteria.ts";
 import type { GuardKey } from "../../lib/sync/common/options.ts";
-import { run, type RunEnd, type RunOptions } from "../../lib/sync/run.ts";
-import type { Backends } from "../../lib/sync/apply/transfer.ts";
+import { run, type RunEnd } from "../../lib/sync/run.ts";
 import { otherSide, type Side, type SyncEvent } from "../../lib/core/entry.ts";
 import { assertKept, assertReport, assertRest, assertSourceUntouched, assertUnchanged } from "./simulation_checks.ts";
 import { carryOut, type Contents, contentsOf, type UserEdit } from "./simulation_edits.ts";
@@ -14,6 +13,8 @@ import type { Edit, Story, Sync } from "./simulation_story.ts";
 import { memoryTrash } from "./simulation_trash.ts";
 import { disturb } from "./simulation_trouble.ts";
 import { noWrite } from "./watch.ts";
+import type { Backends } from "../../lib/sync/common/sides.ts";
+import type { RunOptions } from "../../lib/sync/run_options.ts";
 
 /** Two trees in memory, two users, and what history and the users know. */
 export interface World {

@@ -1,8 +1,8 @@
 import type { RelPath } from "../../lib/core/path.ts";
 import type { Remembered } from "../../lib/sync/history/file.ts";
-import type { Roots } from "../../lib/sync/history/sealed_file.ts";
 import type { Known, Lesson } from "../../lib/core/entry.ts";
 import { toHistory } from "./interpret.ts";
+import type { Roots } from "../../lib/sync/common/roots.ts";
 
 /** What is remembered of the pair, as a run that ended well left it. */
 export interface Memory {

@@ -1,8 +1,8 @@
 import { SyncError } from "../../lib/core/errors.ts";
-import type { RunOptions } from "../../lib/sync/run.ts";
-import type { Backends } from "../../lib/sync/apply/transfer.ts";
 import { utf8, wholeBody } from "./content.ts";
 import { textAt } from "./simulation_edits.ts";
+import type { Backends } from "../../lib/sync/common/sides.ts";
+import type { RunOptions } from "../../lib/sync/run_options.ts";
 
 /** A trash in memory: the contents it holds are in `kept`. `moves`: keeping a version takes it from its place, where that side can rename. */
 export function memoryTrash(sides: Backends, kept: Set<string>, moves: boolean): NonNullable<RunOptions["trash"]> {

@@ -4,7 +4,6 @@ import { type Around, decorate } from "../../lib/backends/layers/decorator.ts";
 import { SyncError } from "../../lib/core/errors.ts";
 import type { RelPath } from "../../lib/core/path.ts";
 import { tempTag } from "../../lib/core/temp_name.ts";
-import type { Backends } from "../../lib/sync/apply/transfer.ts";
 import type { Side } from "../../lib/core/entry.ts";
 import { Crash, faulty } from "./faulty.ts";
 import { lying } from "./lying.ts";
@@ -12,6 +11,7 @@ import { userEdit, type World } from "./simulation.ts";
 import { textAt } from "./simulation_edits.ts";
 import type { Edit, Trouble } from "./simulation_story.ts";
 import { mutating } from "./operations.ts";
+import type { Backends } from "../../lib/sync/common/sides.ts";
 
 /** Both sides as one run sees them. */
 export interface Disturbed {

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Address, Call, Target } from "../../lib/core/backend.ts";
 import { connectSftp } from "../../lib/ssh/connect.ts";
-import type { SshConnector, SshLink } from "../../lib/ssh/connection.ts";
 import { type ErrorKind, SyncError } from "../../lib/core/errors.ts";
 import type { Sshd } from "./servers/sftp.ts";
+import type { SshConnector, SshLink } from "../../lib/ssh/types.ts";
 
 /** How a test logs in, as a user would say it. `ask`: what a person answers, undefined where there is no terminal. */
 export interface ClientOptions {

@@ -3,11 +3,12 @@ import type { DirEntry, Entry } from "../../core/entry.ts";
 import type { Expecting } from "../../core/backend.ts";
 import type { FtpLink } from "./control_connection.ts";
 import { look, mustMatch } from "./stat.ts";
-import { failure, refusal } from "./reply.ts";
+import { refusal } from "./reply.ts";
 import { type Doing, onLink, parentAt, type Site, wired } from "./session.ts";
 import { setTime, timeCommand } from "./times.ts";
 import { rename } from "./commit.ts";
 import { mustKeepName } from "./write.ts";
+import { operationError } from "../../core/operation.ts";
 
 /** Makes a folder; for the root its parents too. One that exists is fine; anything else there rejects with exists. */
 export async function makeFolder(site: Site, doing: Doing): Promise<DirEntry> {
@@ -15,14 +16,14 @@ export async function makeFolder(site: Site, doing: Doing): Promise<DirEntry> {
   return await onLink(site, doing, async (link) => {
     const found = await makeOne(link, site, doing);
     if (found.kind === "dir") return found;
-    throw failure(doing, "exists", { why: "something that is no folder is there" });
+    throw operationError(doing, "exists", { why: "something that is no folder is there" });
   });
 }
 
 /** Removes a file or an empty folder that is still the one in the entry; what is absent is fine. */
 export async function removeEntry(site: Site, entry: Entry, doing: Doing): Promise<void> {
   if (entry.kind === "opaque" || entry.kind === "link") {
-    throw failure(doing, "refused", { why: entry.kind === "opaque" ? entry.why : "it is a link" });
+    throw operationError(doing, "refused", { why: entry.kind === "opaque" ? entry.why : "it is a link" });
   }
   await onLink(site, doing, async (link) => {
     await site.learned.folders.mustBeReal({ link, site, doing, isFolder: entry.kind === "dir" });
@@ -38,7 +39,7 @@ export async function removeEntry(site: Site, entry: Entry, doing: Doing): Promi
     if (after === undefined) return;
     const refused = refusal(doing, reply);
     if (entry.kind === "dir" && (refused.kind === "unexpected" || refused.kind === "changed")) {
-      throw failure(doing, "changed", { why: "the folder is not empty", cause: refused });
+      throw operationError(doing, "changed", { why: "the folder is not empty", cause: refused });
     }
     throw refused;
   });
@@ -62,10 +63,12 @@ export async function renameEntry(site: Site, from: Doing, to: Doing & Expecting
   await onLink(site, from, async (link) => {
     await site.learned.folders.mustBeReal({ link, site, doing: from, isFolder: false });
     const source = await look(link, site, { ...from, precise: true });
-    if (source === undefined) throw failure(from, "notFound", { why: "there is no such file or folder" });
+    if (source === undefined) throw operationError(from, "notFound", { why: "there is no such file or folder" });
     const target = await look(link, site, { ...to, precise: true });
     mustMatch(target, to);
-    if (target !== undefined && target.kind !== "file") throw failure(to, "exists", { why: "something is there" });
+    if (target !== undefined && target.kind !== "file") {
+      throw operationError(to, "exists", { why: "something is there" });
+    }
     const reply = await rename(link, site, { from, to });
     if (reply.code >= 300) throw refusal(to, reply);
   });
@@ -80,7 +83,7 @@ export async function setEntryTime(site: Site, modified: number, doing: Doing): 
     if (reply !== undefined && reply.code < 300) return await mustBeKept(link, site, { ...doing, modified });
     if (await setTime(link, site, { doing, modified })) return;
     throw reply === undefined
-      ? failure(doing, "unsupported", { why: "the server sets no such times" })
+      ? operationError(doing, "unsupported", { why: "the server sets no such times" })
       : refusal(doing, reply);
   });
 }
@@ -91,7 +94,7 @@ async function mustBeKept(link: FtpLink, site: Site, doing: Doing & { readonly m
   const found = await look(link, site, doing);
   if (found?.kind !== "file" || found.modified === undefined) return;
   if (Math.abs(found.modified - doing.modified) > COARSEST_MS) {
-    throw failure(doing, "unsupported", { why: "the server took the time and keeps another one" });
+    throw operationError(doing, "unsupported", { why: "the server took the time and keeps another one" });
   }
   site.learned.keepsTimes = Math.floor(doing.modified / 1000) * 1000 === found.modified;
 }
@@ -110,9 +113,9 @@ export async function setEntryMode(site: Site, mode: number, doing: Doing): Prom
 
 async function mustBeFile(link: FtpLink, site: Site, doing: Doing): Promise<void> {
   const found = await look(link, site, { ...doing, precise: true });
-  if (found === undefined) throw failure(doing, "notFound", { why: "there is no such file or folder" });
+  if (found === undefined) throw operationError(doing, "notFound", { why: "there is no such file or folder" });
   if (found.kind !== "file" && found.kind !== "dir") {
-    throw failure(doing, "refused", { why: "it is no file or folder" });
+    throw operationError(doing, "refused", { why: "it is no file or folder" });
   }
 }
 
@@ -128,12 +131,12 @@ async function makeOne(link: FtpLink, site: Site, doing: Doing): Promise<Entry> 
     const made = await makeOne(link, site, above);
     if (made.kind === "dir") return await makeOne(link, site, doing);
   }
-  if (parent === undefined) throw failure(doing, "notFound", { why: "the folder that is to hold it is absent" });
+  if (parent === undefined) throw operationError(doing, "notFound", { why: "the folder that is to hold it is absent" });
   throw parent.kind === "dir"
     ? refusal(doing, reply)
-    : failure(doing, "exists", { why: "what is to hold it is no folder" });
+    : operationError(doing, "exists", { why: "what is to hold it is no folder" });
 }
 
 function vanished(doing: Doing): never {
-  throw failure(doing, "changed", { why: "it was removed at once" });
+  throw operationError(doing, "changed", { why: "it was removed at once" });
 }

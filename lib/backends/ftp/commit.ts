@@ -6,8 +6,9 @@ import type { Entry } from "../../core/entry.ts";
 import type { WriteOptions } from "../../core/backend.ts";
 import type { FtpLink } from "./control_connection.ts";
 import { look } from "./stat.ts";
-import { failure, refusal, type Reply, said } from "./reply.ts";
+import { refusal, type Reply, said } from "./reply.ts";
 import { childOf, type Doing, type Site, wired } from "./session.ts";
+import { operationError } from "../../core/operation.ts";
 
 /** A file that is to be written. */
 export type Writing = Doing & {
@@ -76,10 +77,10 @@ export async function whyUnwritten(
   const above = { ...draft, path: parentOf(draft.path), at: draft.dir };
   const parent = await look(link, site, { ...above, precise: true });
   if (parent?.kind === "dir") {
-    return refused.kind === "notFound" ? failure(draft, "changed", { why: said(reply) }) : refused;
+    return refused.kind === "notFound" ? operationError(draft, "changed", { why: said(reply) }) : refused;
   }
   if (parent === undefined) {
-    return failure(draft, "notFound", { why: "the folder that is to hold it is absent", cause: refused });
+    return operationError(draft, "notFound", { why: "the folder that is to hold it is absent", cause: refused });
   }
-  return failure(draft, "exists", { why: "what is to hold it is no folder", cause: refused });
+  return operationError(draft, "exists", { why: "what is to hold it is no folder", cause: refused });
 }

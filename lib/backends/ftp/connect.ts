@@ -5,11 +5,11 @@ import type { Call, Target } from "../../core/backend.ts";
 import { factsCommand } from "./mlsd_parser.ts";
 import { FtpLink, type LinkSettings } from "./control_connection.ts";
 import type { Spelling } from "./listing_parser.ts";
-import { untrusted } from "../../http/errors.ts";
 import { featuresOf, isAbsent, kindOf, pwdFolder, type Reply, said } from "./reply.ts";
 import { readTlsPins } from "../../net/tls.ts";
 import { isSentAway, readClientCertificate, sentAway } from "../../net/client_certificate.ts";
 import { lost, ON_WIRE } from "../../net/transport.ts";
+import { untrusted } from "../../net/net_error.ts";
 
 export type Security = "None" | "Auto" | "Implicit" | "Explicit";
 

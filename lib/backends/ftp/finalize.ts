@@ -5,10 +5,10 @@ import type { WriteOptions } from "../../core/backend.ts";
 import type { FtpLink } from "./control_connection.ts";
 import { lookCommands, lookedAt, mustMatch, presenceCommands } from "./stat.ts";
 import { type Draft, place } from "./commit.ts";
-import { failure, type Reply } from "./reply.ts";
-import type { Site } from "./session.ts";
-import { wired } from "./session.ts";
+import { type Reply } from "./reply.ts";
+import { type Site, wired } from "./session.ts";
 import { judgeMdtm, learnRefusal, setTime, timeCommand } from "./times.ts";
+import { operationError } from "../../core/operation.ts";
 
 /** What is asked about a temporary file that was just written, before it may take its place; each at most one command but the looks. */
 export interface Settling {
@@ -70,7 +70,7 @@ export async function settle(
   if (signal.aborted) throw cancelled(signal, operation);
   if (written?.kind !== "file" || written.size !== options.size) {
     const now = written?.kind === "file" ? `${written.size} bytes` : "no file";
-    throw failure(draft, "changed", { why: `the server holds ${now} after ${options.size} bytes were sent` });
+    throw operationError(draft, "changed", { why: `the server holds ${now} after ${options.size} bytes were sent` });
   }
   mustReplace(found, draft);
   await place(link, site, { draft, found });
@@ -84,7 +84,7 @@ export function mustReplace(found: Entry | undefined, draft: Draft): void {
   if (found === undefined || found.kind === "file") return;
   if (found.kind === "link" && options.expect !== undefined) return;
   const what = { dir: "a folder", link: "a link", opaque: "something that must not be touched" }[found.kind];
-  throw failure(ask, "exists", { why: `${what} is there` });
+  throw operationError(ask, "exists", { why: `${what} is there` });
 }
 
 /** The entry with the time that was set, where the server was seen to keep times; without one where its answers are worth nothing. */

@@ -4,19 +4,22 @@ import type { Entry } from "../../core/entry.ts";
 import { type Found, readFolder, readPlainly } from "./list.ts";
 import type { FtpLink } from "./control_connection.ts";
 import { aLink } from "./listing_parser.ts";
-import { failure } from "./reply.ts";
-import { childOf, type Doing, nameAt, parentAt, type Site } from "./session.ts";
+import {
+  type Asking,
+  childOf,
+  type Doing,
+  type FolderListing,
+  type LinkedFolders,
+  nameAt,
+  parentAt,
+  type Site,
+} from "./session.ts";
+import { operationError } from "../../core/operation.ts";
 
 /** The children of one folder; a listing that ends early rejects. With notFound when it is absent, with denied when it cannot be read. */
 export async function listFolder(link: FtpLink, site: Site, doing: Doing): Promise<Found> {
   const found = await readFolder(link, site, doing);
   return { ...found, entries: await site.learned.folders.learn(found, { link, site, doing }) };
-}
-
-interface Asking {
-  readonly link: FtpLink;
-  readonly site: Site;
-  readonly doing: Doing;
 }
 
 /** What tells a folder that was listed from others. */
@@ -30,7 +33,7 @@ interface Seen {
  * ShowSymlinks off, Pure-FTPd with -b). That is found out where it matters: a folder that is one of those above it is a link, and LIST is
  * asked for links before anything in a folder is removed.
  */
-export class Folders {
+export class Folders implements LinkedFolders {
   readonly #links = new Set<string>();
   readonly #seen = new Map<string, Seen>();
   readonly #shown = new Map<string, Promise<ReadonlySet<string>>>();
@@ -51,7 +54,7 @@ export class Folders {
   }
 
   /** Returns the entries of a listing, a folder that leads back to one above it as a link. Rejects with refused when that is the listed folder itself. */
-  async learn({ entries, uniques, print }: Found, asking: Asking): Promise<readonly Entry[]> {
+  async learn({ entries, uniques, print }: FolderListing, asking: Asking): Promise<readonly Entry[]> {
     const { at, path } = asking.doing;
     const seen = { unique: uniques.get(path), print };
     if (print !== "" && !this.#seen.has(at)) await this.#mustNotRepeat(seen, asking);
@@ -77,7 +80,7 @@ export class Folders {
     for (const folder of chain.filter(({ length }) => length > top).reverse()) {
       if (!await this.#isShownAsLink(folder, asking)) continue;
       const why = `"${printable(folder)}" is a link, and what it points to is left alone`;
-      throw failure(doing, "refused", { why });
+      throw operationError(doing, "refused", { why });
     }
   }
 
@@ -101,7 +104,7 @@ export class Folders {
     if (same.length < MOST_REPEATS && !await this.#isShownAsLink(doing.at, asking)) return;
     const why =
       "its listing is that of a folder above it: it seems to be a link that leads back there; leave it out, or remove it";
-    throw failure(doing, "refused", { why });
+    throw operationError(doing, "refused", { why });
   }
 
   async #isShownAsLink(at: string, { link, site, doing }: Asking): Promise<boolean> {

@@ -6,11 +6,11 @@ import { mlsdLines } from "./mlsd_parser.ts";
 import { Lines } from "./line_splitter.ts";
 import type { FtpLink } from "./control_connection.ts";
 import { DAY, type Listed, listLines, MINUTE, parseTime } from "./listing_parser.ts";
-import { look } from "./stat.ts";
-import { failure, isAbsent, refusal, type Reply, said } from "./reply.ts";
+import { isAbsent, refusal, type Reply, said } from "./reply.ts";
 import { childOf, type Doing, type Site, wired } from "./session.ts";
 import { MOST_ZONE } from "./times.ts";
 import type { Wire } from "../../net/transport.ts";
+import { operationError } from "../../core/operation.ts";
 
 export interface Found extends Listed {
   /** The UNIQUE facts of the folder and of the folders in it. */
@@ -98,7 +98,7 @@ async function listed(link: FtpLink, site: Site, asking: Asking): Promise<Found>
   };
   try {
     const { reply } = await fetchInto(link, { ...asking, witnessed: true }, { room: () => memory, took });
-    if (reply.code >= 500 && command === "LIST -a") throw failure(doing, "unsupported", { why: said(reply) });
+    if (reply.code >= 500 && command === "LIST -a") throw operationError(doing, "unsupported", { why: said(reply) });
     if (reply.code >= 300) throw await whyUnlisted(link, site, { doing, reply });
     if (!lines.finish()) throw cut(doing, "the listing broke off in the middle of a line");
     const found = listing.result();
@@ -106,7 +106,7 @@ async function listed(link: FtpLink, site: Site, asking: Asking): Promise<Found>
     return { ...found, uniques };
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    throw failure(doing, "unexpected", { why: `its listing cannot be used: ${error.message}` });
+    throw operationError(doing, "unexpected", { why: `its listing cannot be used: ${error.message}` });
   }
 }
 
@@ -120,7 +120,7 @@ function mustBeWhole(reply: Reply, found: Listed, doing: Doing): void {
 }
 
 function cut(doing: Doing, why: string): Error {
-  return failure(doing, "connection", { why });
+  return operationError(doing, "connection", { why });
 }
 
 /** "550 Failed" may mean anything: a look tells. */
@@ -131,10 +131,10 @@ async function whyUnlisted(
 ): Promise<Error> {
   if (reply.code !== 550 && reply.code !== 553 && reply.code !== 501) return refusal(doing, reply);
   if (isAbsent(reply.text) && !/file existence/.test(reply.text)) return refusal(doing, reply);
-  const found = await look(link, site, { ...doing, precise: true });
-  if (found === undefined) return failure(doing, "notFound", { why: "there is no such folder" });
-  if (found.kind !== "dir") return failure(doing, "refused", { why: "it is no folder" });
-  return failure(doing, "denied", { why: said(reply) });
+  const found = await site.look(link, { ...doing, precise: true });
+  if (found === undefined) return operationError(doing, "notFound", { why: "there is no such folder" });
+  if (found.kind !== "dir") return operationError(doing, "refused", { why: "it is no folder" });
+  return operationError(doing, "denied", { why: said(reply) });
 }
 
 /**

@@ -20,11 +20,11 @@ import { hashesOf, hashFile } from "./checksum.ts";
 import { toLogin, unspell } from "./connect.ts";
 import { look } from "./stat.ts";
 import { FtpPool } from "./pool.ts";
-import { type Ask, failure } from "./reply.ts";
 import { readFile } from "./read.ts";
 import { childOf, type Doing, onLink, type Site } from "./session.ts";
 import { likelySetter, newTimes } from "./times.ts";
 import { writeFile } from "./write.ts";
+import { type OperationContext, operationError } from "../../core/operation.ts";
 
 /** Opens an FTP server and logs in. Rejects with connection, timeout, auth, hostKey or badInput. */
 export const openFtp: OpenProtocol = async (target, call) => {
@@ -52,6 +52,7 @@ export const openFtp: OpenProtocol = async (target, call) => {
     hasMlst,
     hasChmod: hasMlst && /\bCHMOD\b/.test(abilities.site),
     altersBlanks: /PURE-FTPD/.test(abilities.site),
+    look: (link, doing) => look(link, site, doing),
     learned: { ...newTimes(setter), listAll: true, showsDots: undefined, zone: undefined, folders: new Folders() },
   };
   const traits: Traits = {
@@ -188,10 +189,10 @@ class Ftp implements Backend {
 
 /** The place that a folder names: "/x" and "//x" are absolute, "~", "~/x" and "/~/x" start at the login folder, all else at `from`. */
 function findPlace(folder: string, { from, home }: { readonly from: string; readonly home: string }): Place {
-  const ask: Ask = { signal: new AbortController().signal, operation: "open", path: root };
+  const ask: OperationContext = { signal: new AbortController().signal, operation: "open", path: root };
   // deno-lint-ignore no-control-regex
   if (/[\u0000-\u001f\u007f]/.test(folder)) {
-    throw failure(ask, "badInput", { why: `"${printable(folder)}" holds a control character` });
+    throw operationError(ask, "badInput", { why: `"${printable(folder)}" holds a control character` });
   }
   const [, , below] = /^(\/?~(?:\/|$))(.*)$/s.exec(folder) ?? [];
   const joined = below === undefined ? posix.resolve(from, folder) : posix.join(home, below);

@@ -5,9 +5,10 @@ import { streamOf } from "../../net/byte_stream.ts";
 import { fetchInto, letGo, openDataAt } from "./data_transfer.ts";
 import type { FtpLink } from "./control_connection.ts";
 import { look, mustMatch, stillAt, stillCommands } from "./stat.ts";
-import { failure, refusal, type Reply } from "./reply.ts";
+import { refusal, type Reply } from "./reply.ts";
 import { aboutCall, type Doing, onLink, type Site, wired } from "./session.ts";
 import type { Wire } from "../../net/transport.ts";
+import { operationError } from "../../core/operation.ts";
 
 export type Reading = Doing & Pick<ReadOptions, "offset" | "length" | "expect">;
 
@@ -40,9 +41,9 @@ interface Work extends Doing {
 
 async function fileThere(link: FtpLink, site: Site, reading: Reading): Promise<FileEntry> {
   const found = await look(link, site, { ...reading, precise: true });
-  if (found === undefined) throw failure(reading, "notFound", { why: "there is no such file" });
+  if (found === undefined) throw operationError(reading, "notFound", { why: "there is no such file" });
   if (found.kind === "file") return found;
-  throw failure(reading, "refused", { why: found.kind === "dir" ? "it is a folder" : "it is no regular file" });
+  throw operationError(reading, "refused", { why: found.kind === "dir" ? "it is a folder" : "it is no regular file" });
 }
 
 async function readWhole(link: FtpLink, site: Site, work: Work): Promise<Uint8Array<ArrayBuffer>> {
@@ -146,17 +147,19 @@ async function whyUnread(
 ): Promise<Error> {
   if (reply.code !== 550 && reply.code !== 553) return refusal(work, reply);
   const found = await look(link, site, { ...work, precise: true });
-  if (found === undefined) return failure(work, "notFound", { why: "there is no such file" });
-  if (found.kind !== "file") return failure(work, "refused", { why: "it is no regular file" });
-  return failure(work, "denied", { why: reply.text.slice(0, 200) });
+  if (found === undefined) return operationError(work, "notFound", { why: "there is no such file" });
+  if (found.kind !== "file") return operationError(work, "refused", { why: "it is no regular file" });
+  return operationError(work, "denied", { why: reply.text.slice(0, 200) });
 }
 
 function ended(work: Work, at: number): Error {
-  return failure(work, "changed", { why: `it ended at byte ${at} instead of ${work.expect.size} while it was read` });
+  return operationError(work, "changed", {
+    why: `it ended at byte ${at} instead of ${work.expect.size} while it was read`,
+  });
 }
 
 function tooLong(work: Work): Error {
-  return failure(work, "changed", {
+  return operationError(work, "changed", {
     why: `the server sends more than the ${work.expect.size} bytes it was listed with`,
   });
 }

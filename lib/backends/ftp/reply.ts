@@ -1,7 +1,7 @@
+import { type OperationContext, operationError } from "../../core/operation.ts";
 import { Buffer } from "node:buffer";
 import { type ErrorKind, SyncError } from "../../core/errors.ts";
-import { printable, type RelPath } from "../../core/path.ts";
-import type { Call } from "../../core/backend.ts";
+import { printable } from "../../core/path.ts";
 
 /** A final reply of the server; `text` holds every line, each byte one character. */
 export interface Reply {
@@ -20,28 +20,10 @@ export interface Waiter {
   readonly forPort?: boolean;
 }
 
-/** On whose behalf a command is sent; for messages too: "Cannot write "a/b": …". */
-export interface Ask extends Call {
-  readonly operation: string;
-  readonly path: RelPath;
-}
-
-/** An error of this call: "Cannot write "a/b": why". */
-export function failure(ask: Ask, kind: ErrorKind, detail: { why: string; cause?: unknown }): SyncError {
-  const { operation, path } = ask;
-  const message = `Cannot ${operation} "${printable(path) || "."}": ${detail.why}`;
-  return new SyncError(kind, message, {
-    operation,
-    path,
-    ...(isPassing(kind) ? { transient: true } : {}),
-    ...(detail.cause === undefined ? {} : { cause: detail.cause }),
-  });
-}
-
 /** A refusal as the error of a call. What a code leaves open the words tell, as the common servers say them. */
-export function refusal(ask: Ask, reply: Reply): SyncError {
+export function refusal(ask: OperationContext, reply: Reply): SyncError {
   const kind = kindOf(reply);
-  return failure(ask, kind, { why: `${guessOf(kind, reply)}${said(reply)}` });
+  return operationError(ask, kind, { why: `${guessOf(kind, reply)}${said(reply)}` });
 }
 
 /** What servers mean by words that leave it open: vsftpd has one answer for whatever keeps it from making a file. */
@@ -115,10 +97,6 @@ export function featuresOf({ code, text }: Reply): ReadonlyMap<string, string> {
     features.set(name.toUpperCase() === "SITE" ? `SITE ${sub.toUpperCase()}` : name.toUpperCase(), more);
   }
   return features;
-}
-
-function isPassing(kind: ErrorKind): boolean {
-  return kind === "connection" || kind === "timeout" || kind === "busy";
 }
 
 function portOf(digits: string | undefined): number | undefined {

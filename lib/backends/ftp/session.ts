@@ -1,13 +1,12 @@
+import type { Entry } from "../../core/entry.ts";
 import type { RelPath } from "../../core/path.ts";
 import { SyncError } from "../../core/errors.ts";
-import type { Abilities } from "./connect.ts";
-import { spell, unspell } from "./connect.ts";
-import type { Folders } from "./linked_folders.ts";
+import { type Abilities, spell, unspell } from "./connect.ts";
 import type { FtpLink } from "./control_connection.ts";
 import type { Spelling } from "./listing_parser.ts";
 import type { FtpPool } from "./pool.ts";
-import { type Ask, failure } from "./reply.ts";
 import { ON_WIRE } from "../../net/transport.ts";
+import { type OperationContext, operationError } from "../../core/operation.ts";
 
 /** What sets a file's time: MFMT, MDTM with a time, or SITE UTIME; "none" once all were refused. */
 export type TimeSetter = "MFMT" | "MDTM" | "UTIME" | "none";
@@ -22,6 +21,8 @@ export interface Site {
   readonly hasChmod: boolean;
   /** Blanks at the end of a name become something else there. */
   readonly altersBlanks: boolean;
+  /** Returns what exists there now; see stat(). */
+  look(link: FtpLink, doing: Doing & { readonly precise?: boolean }): Promise<Entry | undefined>;
   readonly learned: {
     setter: TimeSetter;
     /** A time that was set was shown again as it was set: the next ones are believed without asking. */
@@ -38,8 +39,31 @@ export interface Site {
     showsDots: boolean | undefined;
     /** ms the server's listings are ahead of UTC; undefined until a file told. */
     zone: number | undefined;
-    readonly folders: Folders;
+    readonly folders: LinkedFolders;
   };
+}
+
+/** One call on one connection. */
+export interface Asking {
+  readonly link: FtpLink;
+  readonly site: Site;
+  readonly doing: Doing;
+}
+
+/** A listing as far as it tells folders apart. `uniques`: the UNIQUE facts of the folder and of the folders in it; `print`: one for equal content. */
+export interface FolderListing {
+  readonly entries: readonly Entry[];
+  readonly uniques: ReadonlyMap<RelPath, string>;
+  readonly print: string;
+}
+
+/** The links of a server that its listings may show as folders; see linked_folders.ts. */
+export interface LinkedFolders {
+  addRoot(at: string): void;
+  isLink(at: string): boolean;
+  isListed(at: string): boolean;
+  learn(found: FolderListing, asking: Asking): Promise<readonly Entry[]>;
+  mustBeReal(asking: Asking & { readonly isFolder: boolean }): Promise<void>;
 }
 
 /** A place on the server: the path as callers know it, and as the server names it. */
@@ -48,14 +72,14 @@ export interface Spot {
   readonly at: string;
 }
 
-export type Doing = Ask & Spot;
+export type Doing = OperationContext & Spot;
 
 /** The path as it goes over the wire. Names that the server's spelling cannot write reject with badInput. */
 export function wired(site: Site, { at, ...ask }: Doing): string {
   const text = spell(at, site.spelling);
   // deno-lint-ignore no-control-regex
   if (unspell(text, site.spelling) === at && !/[^\u0000-\u00ff]/.test(text)) return text;
-  throw failure(ask, "badInput", { why: "the server's spelling cannot write this name: try -Encoding Utf8" });
+  throw operationError(ask, "badInput", { why: "the server's spelling cannot write this name: try -Encoding Utf8" });
 }
 
 /** Does the work on a connection; what it rejects with names the call. */
@@ -68,9 +92,9 @@ export async function onLink<T>(site: Site, doing: Doing, work: (link: FtpLink) 
 }
 
 /** An error of the wire as the error of a call; others as they are. */
-export function aboutCall(error: unknown, ask: Ask): unknown {
+export function aboutCall(error: unknown, ask: OperationContext): unknown {
   if (!(error instanceof SyncError) || error.facts.operation !== ON_WIRE) return error;
-  return failure(ask, error.kind, { why: error.message, cause: error });
+  return operationError(ask, error.kind, { why: error.message, cause: error });
 }
 
 /** The folder that holds a path of the server; "/" for "/". */

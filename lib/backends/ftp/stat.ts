@@ -5,9 +5,10 @@ import { listFolder } from "./linked_folders.ts";
 import type { FtpLink } from "./control_connection.ts";
 import { parseMlst } from "./mlsd_parser.ts";
 import { aLink, parseTime } from "./listing_parser.ts";
-import { type Ask, failure, isAbsent, isDenied, refusal, type Reply } from "./reply.ts";
+import { isAbsent, isDenied, refusal, type Reply } from "./reply.ts";
 import { type Doing, nameAt, parentAt, type Site, wired } from "./session.ts";
 import { root } from "../../core/path.ts";
+import { type OperationContext, operationError } from "../../core/operation.ts";
 
 /** The commands that look at a path; lookedAt() reads their replies. */
 export function lookCommands(site: Site, doing: Doing): readonly string[] {
@@ -53,7 +54,7 @@ export function lookedAt(site: Site, doing: Doing, replies: readonly Reply[]): E
     if (site.learned.folders.isLink(doing.at)) return aLink(doing.path);
     const found = parseMlst(first.text, doing.path);
     if (found !== undefined) return found;
-    throw failure(doing, "unexpected", { why: "the server's answer to MLST cannot be understood" });
+    throw operationError(doing, "unexpected", { why: "the server's answer to MLST cannot be understood" });
   }
   if (isDenied(first.text) && !isAbsent(first.text)) throw refusal(doing, first);
   if (first.code === 550 || first.code === 501 || first.code === 553) return undefined;
@@ -81,7 +82,7 @@ export async function look(
   const listed = entries.find((one) => one.path === nameAt(doing.at));
   if (listed?.kind === "file" && found?.kind === "file") return found;
   if (listed === undefined && unread > 0) {
-    throw failure(doing, "unexpected", {
+    throw operationError(doing, "unexpected", {
       why: "the listing of its folder has lines that cannot be read, so that it may be there",
     });
   }
@@ -106,7 +107,7 @@ async function isFolder(link: FtpLink, site: Site, doing: Doing): Promise<boolea
 }
 
 /** Rejects with kind "changed" unless `found` is what is expected. */
-export function mustMatch(found: Entry | undefined, ask: Ask & Expecting): void {
+export function mustMatch(found: Entry | undefined, ask: OperationContext & Expecting): void {
   const why = ask.expect === undefined ? undefined : mismatch(ask.expect, found);
-  if (why !== undefined) throw failure(ask, "changed", { why });
+  if (why !== undefined) throw operationError(ask, "changed", { why });
 }

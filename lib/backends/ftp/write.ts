@@ -10,11 +10,12 @@ import { openDataAt } from "./data_transfer.ts";
 import type { FtpLink } from "./control_connection.ts";
 import { look } from "./stat.ts";
 import { type Draft, whyUnwritten, type Writing } from "./commit.ts";
-import { failure, type Reply } from "./reply.ts";
+import { type Reply } from "./reply.ts";
 import { commandsOf, mustReplace, settle, toSettling } from "./finalize.ts";
 import { childOf, type Doing, onLink, type Site, wired } from "./session.ts";
 import { foreignCertificate } from "./foreign_certificate.ts";
 import type { Wire } from "../../net/transport.ts";
+import { operationError } from "../../core/operation.ts";
 
 /**
  * Old or new: the bytes go to a temporary name beside the target; size, time and mode are settled there; then one last look at the
@@ -50,7 +51,7 @@ export async function writeFile(site: Site, body: Body, writing: Writing): Promi
 /** A server that alters a name would be sent the file again in every run. */
 export function mustKeepName(site: Site, doing: Doing): void {
   if (!site.altersBlanks || !doing.at.endsWith(" ")) return;
-  throw failure(doing, "unsupported", { why: "this server alters a blank at the end of a name" });
+  throw operationError(doing, "unsupported", { why: "this server alters a blank at the end of a name" });
 }
 
 /** Up to here a file is held in memory. */
@@ -78,7 +79,7 @@ async function leftover(link: FtpLink, site: Site, { temp, options }: Draft): Pr
   const found = await look(link, site, temp);
   if (found === undefined) return 0;
   if (found.kind !== "file") {
-    throw failure(temp, "exists", { why: "something stands in the way of its temporary name" });
+    throw operationError(temp, "exists", { why: "something stands in the way of its temporary name" });
   }
   if (found.size <= options.size && found.size >= WORTH_KEEPING) return found.size - OVERLAP;
   await link.ask(`DELE ${wired(site, temp)}`);

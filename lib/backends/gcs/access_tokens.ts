@@ -3,7 +3,7 @@ import { printable } from "../../core/path.ts";
 import type { Credentials } from "./credentials.ts";
 import { textOf, toRecord } from "./object.ts";
 import { Http } from "../../http/client.ts";
-import { type Ask, failure } from "../../http/errors.ts";
+import { type OperationContext, operationError } from "../../core/operation.ts";
 
 /** Access tokens of one login: fetched when first needed, and anew before they end. */
 export class Tokens {
@@ -23,7 +23,7 @@ export class Tokens {
   }
 
   /** The token to send now. Rejects with auth where the login is refused, with connection or timeout where nobody answers. */
-  async get(ask: Ask): Promise<string> {
+  async get(ask: OperationContext): Promise<string> {
     for (;;) {
       const isNew = this.#current === undefined;
       const fetching = this.#current ??= this.#fetch(ask);
@@ -50,7 +50,7 @@ export class Tokens {
   }
 
   /** On behalf of all who wait for it, so nobody's signal ends it. */
-  async #fetch(ask: Ask): Promise<Token> {
+  async #fetch(ask: OperationContext): Promise<Token> {
     const { who, request } = this.#credentials;
     const { url, headers, body, proof } = request(Date.now());
     const secure = url.protocol === "https:";
@@ -78,12 +78,15 @@ export class Tokens {
         return token;
       }
       if (reply.status >= 500) {
-        throw failure(ask, "busy", { why: `${shown(url)} gives no token now (${reply.status})`, transient: true });
+        throw operationError(ask, "busy", {
+          why: `${shown(url)} gives no token now (${reply.status})`,
+          transient: true,
+        });
       }
-      throw failure(ask, "auth", { why: `${shown(url)} does not accept ${who}${reasonOf(said)}` });
+      throw operationError(ask, "auth", { why: `${shown(url)} does not accept ${who}${reasonOf(said)}` });
     } catch (error) {
       if (proof === undefined) throw error;
-      throw failure(ask, "auth", { why: NO_CREDENTIALS, cause: error });
+      throw operationError(ask, "auth", { why: NO_CREDENTIALS, cause: error });
     }
   }
 }
@@ -102,7 +105,7 @@ interface Token {
   value(): string;
 }
 
-function parseToken(said: string, ask: Ask): Token {
+function parseToken(said: string, ask: OperationContext): Token {
   try {
     const fields = toRecord(JSON.parse(said), "it");
     const value = textOf(fields, "access_token");
@@ -114,7 +117,7 @@ function parseToken(said: string, ask: Ask): Token {
   } catch {
     // What it said may hold a secret: it is not shown.
   }
-  throw failure(ask, "auth", { why: "the reply of the login server holds no token" });
+  throw operationError(ask, "auth", { why: "the reply of the login server holds no token" });
 }
 
 /** OAuth's word for why (RFC 6749, section 5.2): ": invalid_grant". */
@@ -133,7 +136,7 @@ function shown(url: URL): string {
   return printable(url.host).slice(0, 100);
 }
 
-async function unlessAborted<T>(work: Promise<T>, { signal, operation }: Ask): Promise<T> {
+async function unlessAborted<T>(work: Promise<T>, { signal, operation }: OperationContext): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
   const stop = () => reject(cancelled(signal, operation));
   signal.addEventListener("abort", stop);

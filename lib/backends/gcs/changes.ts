@@ -5,24 +5,25 @@ import { type Api, parsed, type Spot } from "./client.ts";
 import { find, firstBelow, type Seen } from "./stat.ts";
 import { prefixOf } from "./keys.ts";
 import { formatEdited, type GcsObject, textOf, toRecord } from "./object.ts";
-import { conditionsFor, mustHaveFolders, noteFolders, type Tree } from "./write.ts";
-import { failure } from "../../http/errors.ts";
+import { conditionsFor, mustHaveFolders, noteFolders } from "./write.ts";
+import { operationError } from "../../core/operation.ts";
+import type { Tree } from "./types.ts";
 
 /** A folder is there as soon as something lies in it: nothing is made. Rejects with exists where a file is, there or above. */
 export async function makeFolder(tree: Tree, spot: Spot): Promise<DirEntry> {
   if (spot.key === "") await find(tree.api, spot);
-  else if (await tree.api.look(spot) !== undefined) throw failure(spot, "exists", { why: "a file is there" });
+  else if (await tree.api.look(spot) !== undefined) throw operationError(spot, "exists", { why: "a file is there" });
   await mustHaveFolders(tree, spot);
   return { kind: "dir", path: spot.path };
 }
 
 /** Removes a file, or the marker of an empty folder, provided that it is still the entry. */
 export async function removeObject({ api, folders }: Tree, entry: Entry, spot: Spot): Promise<void> {
-  if (entry.kind === "opaque") throw failure(spot, "refused", { why: entry.why });
+  if (entry.kind === "opaque") throw operationError(spot, "refused", { why: entry.why });
   const seen = await find(api, spot);
   if (seen === undefined) return;
   const why = mismatch(entry, seen.entry);
-  if (why !== undefined) throw failure(spot, "changed", { why });
+  if (why !== undefined) throw operationError(spot, "changed", { why });
   const object = seen.object ?? await emptyMarker(api, spot);
   if (object === undefined) return;
   const { name, generation, metageneration } = object;
@@ -76,7 +77,7 @@ export async function heldChecksum(
 ): Promise<Checksum | undefined> {
   const seen = await find(api, spot);
   const why = mismatch(entry, seen?.entry);
-  if (why !== undefined) throw failure(spot, "changed", { why });
+  if (why !== undefined) throw operationError(spot, "changed", { why });
   const md5 = seen?.object?.md5;
   return md5 !== undefined && wanted.includes("md5") ? `md5:${md5}` : undefined;
 }
@@ -85,7 +86,7 @@ async function mustBeFile(api: Api, spot: Spot): Promise<Required<Seen>> {
   const { entry, object } = await find(api, spot) ?? {};
   if (entry !== undefined && object !== undefined) return { entry, object };
   const kind = entry === undefined ? "notFound" : "refused";
-  throw failure(spot, kind, { why: entry === undefined ? "there is no such file" : "it is a folder" });
+  throw operationError(spot, kind, { why: entry === undefined ? "there is no such file" : "it is a folder" });
 }
 
 /** The marker ("d/") of a folder that holds nothing else; undefined where there is none. Rejects with changed where more lies there. */
@@ -94,5 +95,5 @@ async function emptyMarker(api: Api, spot: Spot): Promise<GcsObject | undefined>
   const [first, second] = await firstBelow(api, spot, 2);
   if (first === undefined) return undefined;
   if (second === undefined && prefix !== "" && first.name === prefix && first.size === 0) return first;
-  throw failure(spot, "changed", { why: "the folder is not empty" });
+  throw operationError(spot, "changed", { why: "the folder is not empty" });
 }

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { createHash, type Hash } from "node:crypto";
 import { Crc32c } from "../shared/crc32c.ts";
-import { type Ask, failure } from "../../http/errors.ts";
+import { type OperationContext, operationError } from "../../core/operation.ts";
 
 /** The hashes that came with a download; base64. */
 export interface Hashes {
@@ -38,11 +38,11 @@ export class Proof {
   }
 
   /** After the last byte. Throws unexpected where the bytes are not those of the object; `again`: may all of them be asked for once more? */
-  check(ask: Ask, again: boolean): void {
+  check(ask: OperationContext, again: boolean): void {
     const md5 = this.#md5?.digest("base64");
     if (md5 === this.#hashes.md5 && this.#isCrcRight()) return;
     const why = "its bytes came damaged: they do not have the hash that the server tells";
-    throw failure(ask, "unexpected", { why, transient: again });
+    throw operationError(ask, "unexpected", { why, transient: again });
   }
 
   #isCrcRight(): boolean {

@@ -11,7 +11,7 @@ import {
 import { refusal } from "./errors.ts";
 import type { Tokens } from "./access_tokens.ts";
 import type { Http, Reply, Sending } from "../../http/client.ts";
-import { type Ask, failure } from "../../http/errors.ts";
+import { type OperationContext, operationError } from "../../core/operation.ts";
 
 /** Parameters of a request; what is undefined is left out. */
 export type Query = Readonly<Record<string, string | number | undefined>>;
@@ -23,7 +23,7 @@ export interface Conditions {
 }
 
 /** A key as callers know it, and as the bucket does: "" for the bucket itself. */
-export interface Spot extends Ask {
+export interface Spot extends OperationContext {
   readonly key: string;
 }
 
@@ -72,7 +72,7 @@ export class Api {
   }
 
   /** The reply, whatever its status but 401. Rejects with auth where the server refuses a fresh token too. */
-  async send(sending: Sending, ask: Ask): Promise<Reply> {
+  async send(sending: Sending, ask: OperationContext): Promise<Reply> {
     for (let attempt = 1;; attempt++) {
       const token = await this.#tokens.get(ask);
       const headers = { ...sending.headers, authorization: `Bearer ${token}` };
@@ -87,14 +87,14 @@ export class Api {
   }
 
   /** The same, where everything but success and `also` rejects. */
-  async done(sending: Sending, ask: Ask & { readonly also?: readonly number[] }): Promise<Reply> {
+  async done(sending: Sending, ask: OperationContext & { readonly also?: readonly number[] }): Promise<Reply> {
     const reply = await this.send(sending, ask);
     if (Math.floor(reply.status / 100) === 2 || ask.also?.includes(reply.status)) return reply;
     throw await this.refused(reply, ask);
   }
 
   /** Why a reply refuses; its content is taken. */
-  async refused(reply: Reply, ask: Ask): Promise<Error> {
+  async refused(reply: Reply, ask: OperationContext): Promise<Error> {
     return refusal(ask, reply, await reasonOf(reply));
   }
 
@@ -107,7 +107,7 @@ export class Api {
   }
 
   /** One page of a listing. A bucket that is absent rejects with notFound. */
-  async page(query: Query, ask: Ask): Promise<GcsPage> {
+  async page(query: Query, ask: OperationContext): Promise<GcsPage> {
     const uri = this.uri(undefined, { ...query, fields: PAGE_FIELDS });
     const reply = await this.send({ method: "GET", uri }, ask);
     if (reply.status === 200) return await parsed(reply, ask, parsePage);
@@ -117,17 +117,17 @@ export class Api {
   }
 
   /** Removes what an upload made that is not what was sent, that very generation alone, and gives the error to reject with. */
-  async discard({ name, generation }: GcsObject, ask: Ask): Promise<Error> {
+  async discard({ name, generation }: GcsObject, ask: OperationContext): Promise<Error> {
     const uri = this.uri(name, { ifGenerationMatch: generation });
     const reply = await this.done({ method: "DELETE", uri }, { ...ask, also: [404, 412] });
     await reply.drop();
-    return failure(ask, "unexpected", {
+    return operationError(ask, "unexpected", {
       why: "the bucket held other bytes than those that were sent; they were removed",
     });
   }
 
-  noBucket(ask: Ask): Error {
-    return failure(ask, "notFound", { why: `there is no bucket "${this.#rules.bucket}"` });
+  noBucket(ask: OperationContext): Error {
+    return operationError(ask, "notFound", { why: `there is no bucket "${this.#rules.bucket}"` });
   }
 
   #path(key: string | undefined): string {
@@ -159,13 +159,13 @@ function counted(body: Sending["body"]): { readonly body: Sending["body"]; takeB
 }
 
 /** What a reply of JSON says. Rejects with unexpected where it is broken, or more than can be meant. */
-export async function parsed<T>(reply: Reply, ask: Ask, parse: (value: unknown) => T): Promise<T> {
+export async function parsed<T>(reply: Reply, ask: OperationContext, parse: (value: unknown) => T): Promise<T> {
   const text = new TextDecoder().decode(await reply.collect(MOST));
   try {
     return parse(parseJson(text));
   } catch (error) {
     const why = error instanceof RangeError ? error.message : "it is no JSON";
-    throw failure(ask, "unexpected", { why: `the server's reply cannot be understood: ${why}`, cause: error });
+    throw operationError(ask, "unexpected", { why: `the server's reply cannot be understood: ${why}`, cause: error });
   }
 }
 

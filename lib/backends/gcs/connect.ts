@@ -7,13 +7,13 @@ import { Folders } from "./known_folders.ts";
 import { holdsSomething } from "./stat.ts";
 import { rootKey } from "./keys.ts";
 import { Tokens } from "./access_tokens.ts";
-import type { Tree } from "./write.ts";
 import { Http } from "../../http/client.ts";
 import { Budget } from "../../http/parallel_download.ts";
 import { mustShowCertificate, readTlsPins } from "../../net/tls.ts";
 import { isLoopback } from "../../net/loopback.ts";
 import { knock } from "../../net/knock.ts";
 import { once, unchecked } from "../shared/object_store_traits.ts";
+import type { Tree } from "./types.ts";
 
 /** An open bucket, and the key the session starts at. */
 export interface Bucket extends Tree, AsyncDisposable {

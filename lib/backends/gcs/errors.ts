@@ -1,8 +1,9 @@
 import type { SyncError } from "../../core/errors.ts";
-import { type Answer, type Ask, type Meaning, refused } from "../../http/errors.ts";
+import { type Answer, type Meaning, refused } from "../../http/errors.ts";
+import type { OperationContext } from "../../core/operation.ts";
 
 /** A reply that is no success as the error of its request. `reason`: the word that the server gives besides the status, where it does. */
-export function refusal(ask: Ask, answer: Answer, reason?: string): SyncError {
+export function refusal(ask: OperationContext, answer: Answer, reason?: string): SyncError {
   const special = reason === undefined || !Object.hasOwn(reasons, reason) ? undefined : reasons[reason];
   return refused(ask, answer, special === undefined ? meanings : { [answer.status]: special });
 }

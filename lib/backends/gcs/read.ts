@@ -7,8 +7,8 @@ import { find } from "./stat.ts";
 import { type Hashes, parseHashes, Proof } from "./checksum.ts";
 import { chunksOf, streamOf } from "../../net/byte_stream.ts";
 import type { Reply } from "../../http/client.ts";
-import { failure } from "../../http/errors.ts";
 import { type Budget, PIECE, type Room, striped } from "../../http/parallel_download.ts";
+import { operationError } from "../../core/operation.ts";
 
 /** What is read. `budget`: what all large files of a session share; `onUnchecked`: called for a whole content without a checksum. */
 export type Reading = Spot & Pick<ReadOptions, "offset" | "length" | "expect"> & {
@@ -40,7 +40,7 @@ export async function readObject(api: Api, reading: Reading): Promise<Content> {
     if (reply.status === 404) throw await whyAbsent(api, reply, reading);
     const size = sizeOf(reply, part, reading);
     if (expect !== undefined && !isLarge && size !== end - offset) {
-      throw failure(reading, "changed", { why: `the server sends ${size} bytes of ${end - offset}` });
+      throw operationError(reading, "changed", { why: `the server sends ${size} bytes of ${end - offset}` });
     }
     const isWhole = offset === 0 && (length === undefined || length >= (expect?.size ?? Infinity));
     const hashes = isWhole ? hashesOf(reply, expect) : noHashes;
@@ -91,12 +91,12 @@ function sizeOf({ status, headers }: Reply, { from, to }: Part, reading: Reading
   const { expect } = reading;
   if (to === undefined && status === 200 && length !== undefined) {
     if (expect === undefined || Number(length) === expect.size) return Number(length);
-    throw failure(reading, "changed", { why: `the server sends ${length} bytes, ${expect.size} are listed` });
+    throw operationError(reading, "changed", { why: `the server sends ${length} bytes, ${expect.size} are listed` });
   }
   const [, first, last] = /^bytes (\d+)-(\d+)\/\d+$/.exec(String(headers["content-range"] ?? "")) ?? [];
   const most = to === undefined ? 0 : to;
   if (status === 206 && Number(first) === from && Number(last) < most) return Number(last) + 1 - from;
-  throw failure(reading, "unexpected", { why: "the server sends another part than the one it was asked for" });
+  throw operationError(reading, "unexpected", { why: "the server sends another part than the one it was asked for" });
 }
 
 interface Striping extends Reading {
@@ -111,7 +111,7 @@ function inStripes(api: Api, { reply, proof, generation, end, ...reading }: Stri
   const whole = async (one: Reply, size: number, { memory }: Room) => {
     const bytes = await one.collect(PIECE, memory);
     if (bytes.length === size) return bytes;
-    throw failure(reading, "changed", { why: `it gave ${bytes.length} of ${size} bytes of a piece` });
+    throw operationError(reading, "changed", { why: `it gave ${bytes.length} of ${size} bytes of a piece` });
   };
   const chunks = chunksOf(
     striped({
@@ -125,7 +125,7 @@ function inStripes(api: Api, { reply, proof, generation, end, ...reading }: Stri
         const one = await get(api, { ...reading, signal: room.signal }, part);
         if (one.status === 404 || one.status === 416) {
           await one.drop();
-          throw failure(reading, "changed", { why: "it was replaced while it was read" });
+          throw operationError(reading, "changed", { why: "it was replaced while it was read" });
         }
         sizeOf(one, part, reading);
         return await whole(one, range.to - range.from, room);
@@ -177,7 +177,7 @@ function proven({ size, proof, next, leave, ...spot }: Coming): ReadableStream<U
       given += bytes?.length ?? 0;
       if (given > size) {
         await leave();
-        throw failure(spot, "changed", { why: `the server sends more than the ${size} bytes it has` });
+        throw operationError(spot, "changed", { why: `the server sends more than the ${size} bytes it has` });
       }
       if (bytes !== undefined) proof.update(bytes);
       else if (given < size) throw shorter(spot, given, size);
@@ -189,33 +189,33 @@ function proven({ size, proof, next, leave, ...spot }: Coming): ReadableStream<U
 }
 
 function shorter(spot: Spot, given: number, size: number): Error {
-  return failure(spot, "connection", { why: `it ended after ${given} of ${size} bytes` });
+  return operationError(spot, "connection", { why: `it ended after ${given} of ${size} bytes` });
 }
 
 async function nothingThere(api: Api, reply: Reply, reading: Reading): Promise<Content> {
   await reply.drop();
   await mustBeExpected(api, reading);
   if (reading.expect === undefined) return new Uint8Array();
-  throw failure(reading, "unexpected", { why: "the server does not give a part that the file has (416)" });
+  throw operationError(reading, "unexpected", { why: "the server does not give a part that the file has (416)" });
 }
 
 /** Gives its generation. */
 async function mustBeExpected(api: Api, reading: Reading): Promise<string | undefined> {
   const { expect } = reading;
   const found = (await find(api, reading))?.entry;
-  if (found === undefined) throw failure(reading, "notFound", { why: "there is no such file" });
-  if (found.kind !== "file") throw failure(reading, "refused", { why: "it is a folder" });
+  if (found === undefined) throw operationError(reading, "notFound", { why: "there is no such file" });
+  if (found.kind !== "file") throw operationError(reading, "refused", { why: "it is a folder" });
   const why = expect === undefined ? undefined : mismatch(expect, found);
-  if (why !== undefined) throw failure(reading, "changed", { why });
+  if (why !== undefined) throw operationError(reading, "changed", { why });
   return found.revision;
 }
 
 async function whyAbsent(api: Api, reply: Reply, reading: Reading): Promise<Error> {
   await reply.drop();
   const found = await find(api, reading);
-  if (found === undefined) return failure(reading, "notFound", { why: "there is no such file" });
+  if (found === undefined) return operationError(reading, "notFound", { why: "there is no such file" });
   const isFolder = found.entry.kind === "dir";
-  return failure(reading, isFolder ? "refused" : "changed", {
+  return operationError(reading, isFolder ? "refused" : "changed", {
     why: isFolder ? "it is a folder" : "it was replaced meanwhile",
   });
 }

@@ -2,12 +2,12 @@ import { createHash, type Hash } from "node:crypto";
 import { SyncError } from "../../core/errors.ts";
 import type { Content } from "../../core/backend.ts";
 import { opened, pour } from "../../net/byte_stream.ts";
-import { type Api, type Conditions, parsed } from "./client.ts";
+import { type Api, type Conditions, parsed, type Spot } from "./client.ts";
 import { type GcsObject, OBJECT_FIELDS, parseObject } from "./object.ts";
-import { type Draft, gathered, type Resource } from "./write.ts";
 import type { Reply } from "../../http/client.ts";
-import { failure } from "../../http/errors.ts";
 import { pause } from "../../net/backoff.ts";
+import { operationError } from "../../core/operation.ts";
+import type { Draft, Resource } from "./types.ts";
 
 /** A large file on its way. */
 export interface Sending extends Draft {
@@ -51,7 +51,7 @@ async function begin(api: Api, { resource, conditions, options, ...ask }: Sendin
   if (reply.status === 404) throw api.noBucket(ask);
   const uri = api.ownUri(String(reply.headers.location ?? ""));
   if (uri !== undefined) return uri;
-  throw failure(ask, "refused", { why: "the server wants the upload elsewhere, which is not followed" });
+  throw operationError(ask, "refused", { why: "the server wants the upload elsewhere, which is not followed" });
 }
 
 /** How far the server is: so many bytes, or done. */
@@ -139,7 +139,7 @@ class Session {
     const now = reached(reply);
     await reply.drop();
     if (now === this.#end) return hash;
-    throw failure(this.#sending, "connection", { why: `the server took ${now} of ${this.#end} bytes` });
+    throw operationError(this.#sending, "connection", { why: `the server took ${now} of ${this.#end} bytes` });
   }
 
   async #sendEnd(at: number, hash: Hash): Promise<GcsObject> {
@@ -201,14 +201,14 @@ class Session {
     await reply.drop();
     if (reply.status === 400) {
       const why = "the server refuses the upload (400): its bytes may have come damaged";
-      return failure(this.#sending, "unexpected", { why });
+      return operationError(this.#sending, "unexpected", { why });
     }
     if (reply.status === 308) {
       const why = `the server took ${reached(reply)} of ${this.#sending.options.size} bytes`;
-      return failure(this.#sending, "connection", { why });
+      return operationError(this.#sending, "connection", { why });
     }
     this.#isForgotten = true;
-    return failure(this.#sending, "unexpected", { why: "the server has forgotten the upload", transient: true });
+    return operationError(this.#sending, "unexpected", { why: "the server has forgotten the upload", transient: true });
   }
 
   async #content(from: number, to: number): Promise<Content> {
@@ -249,4 +249,21 @@ function reached({ headers }: Reply): number {
 
 function passes(error: unknown): error is SyncError {
   return error instanceof SyncError && error.facts.transient === true;
+}
+
+/** All the bytes, exactly as many as they are said to be; else rejects with changed. */
+export async function gathered(content: Content, size: number, spot: Spot): Promise<Uint8Array<ArrayBuffer>> {
+  const wrong = (given: string) =>
+    operationError(spot, "changed", { why: `its source gave ${given} than the ${size} bytes it was listed with` });
+  if (content instanceof Uint8Array && content.length === size) return content;
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  await pour(content, (chunk) => {
+    if (at + chunk.length > size) throw wrong("more");
+    bytes.set(chunk, at);
+    at += chunk.length;
+    return Promise.resolve();
+  }, spot);
+  if (at < size) throw wrong(`only ${at}`);
+  return bytes;
 }

@@ -3,9 +3,9 @@ import type { Entry } from "../../core/entry.ts";
 import type { Api, Query, Spot } from "./client.ts";
 import { prefixOf, spell, spellFolder } from "./keys.ts";
 import { type GcsObject, type GcsPage, toFileEntry } from "./object.ts";
-import { failure } from "../../http/errors.ts";
 import { compareKeys, FOLDER_BYTES, PageBound } from "../shared/page_limit.ts";
 import { patiently } from "../../net/backoff.ts";
+import { operationError } from "../../core/operation.ts";
 
 /** What lies at a key: an object is a file, names that begin with "key/" make it a folder. `object` of a file only. */
 export interface Seen {
@@ -53,7 +53,7 @@ export async function children(api: Api, spot: Spot): Promise<readonly Entry[]> 
     }
     for (const name of prefixes) found.push(spellFolder(spot.path, name.slice(prefix.length)));
   }
-  if (!isThere) throw failure(spot, "notFound", { why: "there is no such folder" });
+  if (!isThere) throw operationError(spot, "notFound", { why: "there is no such folder" });
   return found;
 }
 
@@ -79,7 +79,7 @@ export async function* walk(api: Api, spot: Spot): AsyncGenerator<readonly Entry
     }
     yield batch;
   }
-  if (!isThere) throw failure(spot, "notFound", { why: "there is no such folder" });
+  if (!isThere) throw operationError(spot, "notFound", { why: "there is no such folder" });
 }
 
 /** The pages of one listing. Rejects with unexpected where the server names what was not asked for, or comes to no end. */
@@ -97,12 +97,12 @@ async function* pages(
     const page = await (token === undefined ? api.page(asked, spot) : patiently(() => api.page(asked, spot), spot));
     const names = [...page.items.map(({ name }) => name), ...page.prefixes];
     if (!names.every((name) => name.startsWith(query.prefix))) {
-      throw failure(spot, "unexpected", { why: "the listing names objects that lie elsewhere" });
+      throw operationError(spot, "unexpected", { why: "the listing names objects that lie elsewhere" });
     }
     bound.take(names, page.next);
     const first = page.items[0]?.name;
     if (first !== undefined && last !== "" && compareKeys(first, last) <= 0) {
-      throw failure(spot, "unexpected", { why: "the listing names again what it named before" });
+      throw operationError(spot, "unexpected", { why: "the listing names again what it named before" });
     }
     last = page.items.at(-1)?.name ?? last;
     yield page;

@@ -1,43 +1,26 @@
 import { Buffer } from "node:buffer";
 import { createHash, randomBytes } from "node:crypto";
 import type { FileEntry } from "../../core/entry.ts";
-import type { Body, Content, Expecting, WriteOptions } from "../../core/backend.ts";
-import { opened, pour } from "../../net/byte_stream.ts";
+import type { Expecting } from "../../core/backend.ts";
+import { opened } from "../../net/byte_stream.ts";
 import { mismatch } from "../shared/preconditions.ts";
 import { type Api, type Conditions, parsed, type Spot } from "./client.ts";
 import { find } from "./stat.ts";
 import type { Folders } from "./known_folders.ts";
 import { formatEdited, type GcsObject, OBJECT_FIELDS, parseObject, toFileEntry } from "./object.ts";
-import { putInSession } from "./resumable_upload.ts";
-import { failure } from "../../http/errors.ts";
+import { gathered, putInSession } from "./resumable_upload.ts";
 import { contentType } from "../shared/mime.ts";
-
-/** A file that is being written. */
-export interface Draft extends Spot {
-  readonly options: WriteOptions;
-  readonly body: Body;
-}
-
-/** A bucket, and what is known of its folders. */
-export interface Tree {
-  readonly api: Api;
-  readonly folders: Folders;
-}
-
-/** An object as an upload describes it. */
-export interface Resource {
-  readonly name: string;
-  readonly contentType: string;
-  readonly metadata?: Readonly<Record<string, string>>;
-  readonly md5Hash?: string;
-}
+import { operationError } from "../../core/operation.ts";
+import type { Draft, Resource, Tree } from "./types.ts";
 
 /** Writes the object, which takes its name's place in one step once all bytes have come and are proven; gives it as the bucket then shows it. */
 export async function writeObject(tree: Tree, draft: Draft): Promise<FileEntry> {
   const { options, key } = draft;
-  if (key === "") throw failure(draft, "exists", { why: "the bucket itself is no file" });
+  if (key === "") throw operationError(draft, "exists", { why: "the bucket itself is no file" });
   if (Buffer.byteLength(key) > MOST_KEY_BYTES) {
-    throw failure(draft, "unsupported", { why: `its name in the bucket would be longer than ${MOST_KEY_BYTES} bytes` });
+    throw operationError(draft, "unsupported", {
+      why: `its name in the bucket would be longer than ${MOST_KEY_BYTES} bytes`,
+    });
   }
   const conditions = await conditionsFor(tree, draft, options);
   const resource: Resource = {
@@ -49,7 +32,7 @@ export async function writeObject(tree: Tree, draft: Draft): Promise<FileEntry> 
     ? await putInSession(tree.api, { ...draft, resource, conditions })
     : await putAtOnce(tree.api, draft, { resource, conditions });
   if (object.size !== options.size) {
-    throw failure(draft, "changed", {
+    throw operationError(draft, "changed", {
       why: `the bucket holds ${object.size} bytes after ${options.size} were written`,
     });
   }
@@ -66,8 +49,8 @@ export async function conditionsFor(tree: Tree, spot: Spot, { expect }: Expectin
   if (expect === "absent" && !tree.folders.has(spot.key)) return { ifGenerationMatch: "0" };
   const seen = await find(tree.api, spot);
   const why = expect === undefined ? undefined : mismatch(expect, seen?.entry);
-  if (why !== undefined) throw failure(spot, "changed", { why });
-  if (seen?.entry.kind === "dir") throw failure(spot, "exists", { why: "a folder is there" });
+  if (why !== undefined) throw operationError(spot, "changed", { why });
+  if (seen?.entry.kind === "dir") throw operationError(spot, "exists", { why: "a folder is there" });
   tree.folders.drop(spot.key);
   if (expect === undefined) return {};
   if (seen?.object === undefined) return { ifGenerationMatch: "0" };
@@ -79,30 +62,13 @@ export async function conditionsFor(tree: Tree, spot: Spot, { expect }: Expectin
 export async function mustHaveFolders({ api, folders }: Tree, spot: Spot): Promise<void> {
   for (let key = above(spot.key); !folders.has(key); key = above(key)) {
     const object = await api.look({ ...spot, key });
-    if (object !== undefined) throw failure(spot, "exists", { why: "what stands above it is a file" });
+    if (object !== undefined) throw operationError(spot, "exists", { why: "what stands above it is a file" });
   }
 }
 
 /** After a write all folders above are there. */
 export function noteFolders(folders: Folders, { key }: Spot): void {
   for (let dir = above(key); !folders.has(dir); dir = above(dir)) folders.add(dir);
-}
-
-/** All the bytes, exactly as many as they are said to be; else rejects with changed. */
-export async function gathered(content: Content, size: number, spot: Spot): Promise<Uint8Array<ArrayBuffer>> {
-  const wrong = (given: string) =>
-    failure(spot, "changed", { why: `its source gave ${given} than the ${size} bytes it was listed with` });
-  if (content instanceof Uint8Array && content.length === size) return content;
-  const bytes = new Uint8Array(size);
-  let at = 0;
-  await pour(content, (chunk) => {
-    if (at + chunk.length > size) throw wrong("more");
-    bytes.set(chunk, at);
-    at += chunk.length;
-    return Promise.resolve();
-  }, spot);
-  if (at < size) throw wrong(`only ${at}`);
-  return bytes;
 }
 
 /** Cloud Storage, "Object naming". */

@@ -6,7 +6,7 @@ import { DESCRIPTORS, isAbsence, lstat } from "./disk.ts";
 import { codeOf } from "./errors.ts";
 import { IdleFolders } from "./idle.ts";
 import { diskPath, withSeparator } from "./names.ts";
-import type { Opening } from "./root.ts";
+import type { Opening } from "./types.ts";
 
 /** A folder below the root while one operation works in it. */
 export interface Held extends Disposable {

@@ -21,8 +21,9 @@ import { isAbsence, isOpenToOthers, look, setMode } from "./disk.ts";
 import { codeOf } from "./errors.ts";
 import { addressFolder, type Flavour } from "./names.ts";
 import { readFile } from "./read.ts";
-import { type LocalOptions, LocalRoot, newOpening } from "./root.ts";
+import { LocalRoot, newOpening } from "./root.ts";
 import { newTempPath, writeFile } from "./write.ts";
+import type { LocalOptions } from "./types.ts";
 
 /** A folder of this machine's disks, absolute or seen from the current folder. It need not exist. Throws badInput for what is no folder's name. */
 export async function openLocal(folder: string, options: LocalOptions & Call): Promise<Backend> {

@@ -7,28 +7,7 @@ import { isAbsence, lastingIdOf, lookAt, lstat, newPace, type Pace, toEntry } fr
 import { Folders, type Held } from "./held_folders.ts";
 import { codeOf, type Doing, localError, toSyncError } from "./errors.ts";
 import { broadPlace, diskPath, type Flavour, resolveFolder } from "./names.ts";
-
-/**
- * `home`: the user's home folder, which is never emptied by accident. `durable`: every file is on the disk itself before it gets its name
- * (the default), so that a power cut leaves no empty file under a good name. `handles`: folders are held open while an operation works in
- * them (the default on Linux), else compared before and after.
- */
-export interface LocalOptions {
-  readonly home?: string | undefined;
-  readonly durable?: boolean;
-  readonly handles?: boolean;
-}
-
-/** What all the roots of one opening share. */
-export interface Opening extends LocalOptions {
-  readonly flavour: Flavour;
-  readonly pace: Pace;
-  /** Bits that new files of this process do not get. */
-  readonly umask: number;
-  readonly proofKey: string;
-  /** Aborted by dispose. */
-  readonly life: AbortController;
-}
+import type { LocalOptions, Opening } from "./types.ts";
 
 /** Starts an opening. */
 export function newOpening(flavour: Flavour, options: LocalOptions): Opening {

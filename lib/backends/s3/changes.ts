@@ -5,15 +5,15 @@ import { mismatch } from "../shared/preconditions.ts";
 import type { Store } from "./client.ts";
 import type { ObjectFacts } from "./types.ts";
 import { mustBeExpected } from "./conditional_write.ts";
-import { failure } from "./errors.ts";
 import { find, folderOf, keyOf, type Spot, toFile } from "./stat.ts";
 import { formatTime, looksLikeMd5 } from "./metadata.ts";
+import { operationError } from "../../core/operation.ts";
 
 /** A folder comes with the first object in it: all that can be wrong is a file of its name. */
 export async function makeFolder(store: Store, spot: Spot): Promise<DirEntry> {
   const key = keyOf(spot);
   const facts = key === "" ? undefined : await store.head(key, spot);
-  if (facts !== undefined) throw failure(spot, "exists", { why: "a file is there" });
+  if (facts !== undefined) throw operationError(spot, "exists", { why: "a file is there" });
   return { kind: "dir", path: spot.path };
 }
 
@@ -27,14 +27,14 @@ export async function removeObject(store: Store, entry: Entry, spot: Spot): Prom
   const facts = await store.head(key, spot);
   if (facts === undefined) return false;
   const why = mismatch(entry, toFile(entry.path, facts));
-  if (why !== undefined) throw failure(spot, "changed", { why });
+  if (why !== undefined) throw operationError(spot, "changed", { why });
   return await store.remove(key, spot);
 }
 
 /** Sets the time by a copy onto itself, which says all else again. */
 export async function setTime(store: Store, modified: number, spot: Spot): Promise<void> {
   const facts = await store.head(keyOf(spot), spot);
-  if (facts === undefined) throw failure(spot, "notFound", { why: "there is no such object" });
+  if (facts === undefined) throw operationError(spot, "notFound", { why: "there is no such object" });
   await retime(store, facts, { spot, modified });
 }
 
@@ -45,7 +45,9 @@ export async function retime(
   { spot, modified }: { readonly spot: Spot; readonly modified: number },
 ): Promise<string | undefined> {
   if (facts.size > MOST_TO_COPY) {
-    throw failure(spot, "unsupported", { why: "the store cannot copy more than 5 GiB, so its time stays as it is" });
+    throw operationError(spot, "unsupported", {
+      why: "the store cannot copy more than 5 GiB, so its time stays as it is",
+    });
   }
   const anew = { ...facts, metadata: { ...facts.metadata, mtime: formatTime(modified) } };
   const key = keyOf(spot);
@@ -59,9 +61,9 @@ export async function copyObject(
   { to, expect }: Expecting & { readonly to: Spot },
 ): Promise<void> {
   const facts = await store.head(keyOf(from), from);
-  if (facts === undefined) throw failure(from, "notFound", { why: "there is no such object" });
+  if (facts === undefined) throw operationError(from, "notFound", { why: "there is no such object" });
   if (facts.size > MOST_TO_COPY) {
-    throw failure(from, "unsupported", { why: "the store cannot copy more than 5 GiB in one step" });
+    throw operationError(from, "unsupported", { why: "the store cannot copy more than 5 GiB in one step" });
   }
   if (expect !== undefined) await mustBeExpected(store, to, expect);
   await store.copy(keyOf(from), keyOf(to), to, { ifMatch: facts.etag });
@@ -74,9 +76,9 @@ export async function storeChecksum(
   { wanted, ...spot }: Spot & { readonly wanted: readonly string[] },
 ): Promise<Checksum | undefined> {
   const facts = await store.head(keyOf(spot), spot);
-  if (facts === undefined) throw failure(spot, "notFound", { why: "there is no such object" });
+  if (facts === undefined) throw operationError(spot, "notFound", { why: "there is no such object" });
   const why = mismatch(entry, toFile(entry.path, facts));
-  if (why !== undefined) throw failure(spot, "changed", { why });
+  if (why !== undefined) throw operationError(spot, "changed", { why });
   const { etag, isSealed } = facts;
   return wanted.includes("md5") && !isSealed && looksLikeMd5(etag) ? `md5:${etag.toLowerCase()}` : undefined;
 }
@@ -88,11 +90,11 @@ async function removeMarker(store: Store, spot: Spot): Promise<void> {
   const folder = folderOf(spot);
   const { objects } = await store.list(folder, spot, { most: 2 });
   if (objects.some((object) => object.key !== folder || object.size > 0)) {
-    throw failure(spot, "changed", { why: "the folder holds something" });
+    throw operationError(spot, "changed", { why: "the folder holds something" });
   }
   if (objects.length === 0) {
     const found = spot.path === root ? undefined : await find(store, spot);
-    if (found?.kind === "file") throw failure(spot, "changed", { why: "a file is there now" });
+    if (found?.kind === "file") throw operationError(spot, "changed", { why: "a file is there now" });
     return;
   }
   await store.remove(folder, spot);

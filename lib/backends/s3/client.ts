@@ -1,5 +1,5 @@
 import type { Reply } from "../../http/client.ts";
-import { type Ask, failure, refusedBy } from "./errors.ts";
+import { refusedBy } from "./errors.ts";
 import { toEndpoint } from "./endpoint.ts";
 import { Link, type Request } from "./signed_http.ts";
 import { findLogin, type Login } from "./credentials.ts";
@@ -34,9 +34,10 @@ import {
   unquoted,
 } from "./codec.ts";
 import { textOf } from "./xml.ts";
+import { type OperationContext, operationError } from "../../core/operation.ts";
 
 /** Finds out where the bucket is and who logs in; nothing is sent to it yet. See findLogin. */
-export async function openStore(options: StoreOptions, ask: Ask): Promise<Store> {
+export async function openStore(options: StoreOptions, ask: OperationContext): Promise<Store> {
   return new Store(options, await findLogin(options, ask));
 }
 
@@ -63,7 +64,7 @@ export class Store implements AsyncDisposable {
     return this.#link.isClosed;
   }
 
-  async list(prefix: string, ask: Ask, page: PageOptions = {}): Promise<Page> {
+  async list(prefix: string, ask: OperationContext, page: PageOptions = {}): Promise<Page> {
     const query = {
       "list-type": 2,
       // Without it a key that holds a control character breaks the XML.
@@ -76,15 +77,17 @@ export class Store implements AsyncDisposable {
     };
     return await this.#link.read(this.#ours({ method: "GET", query }), ask, (found) => {
       const why = pageTrouble(found, page);
-      if (why !== undefined) throw failure(ask, "unexpected", { why });
+      if (why !== undefined) throw operationError(ask, "unexpected", { why });
       const below = toPage(found);
       if (isBelow(prefix, below)) return below;
-      throw failure(ask, "unexpected", { why: "the store lists what lies elsewhere than where it was asked for" });
+      throw operationError(ask, "unexpected", {
+        why: "the store lists what lies elsewhere than where it was asked for",
+      });
     });
   }
 
   /** Undefined where there is no such object. */
-  async head(key: string, ask: Ask): Promise<ObjectFacts | undefined> {
+  async head(key: string, ask: OperationContext): Promise<ObjectFacts | undefined> {
     try {
       const reply = await this.#done({ method: "HEAD", key }, ask);
       if (header(reply, "content-length") !== undefined) return toFacts(reply);
@@ -93,13 +96,13 @@ export class Store implements AsyncDisposable {
       throw error;
     }
     // Taken for empty it would be another file than it is.
-    throw failure(ask, "unexpected", { why: "the store does not tell its size" });
+    throw operationError(ask, "unexpected", { why: "the store does not tell its size" });
   }
 
   /** The object, or the range from..to of it (`to` exclusive). */
   async get(
     key: string,
-    ask: Ask,
+    ask: OperationContext,
     { from, to, ifMatch }: { readonly from?: number; readonly to?: number; readonly ifMatch?: string } = {},
   ): Promise<Download> {
     const range = from === undefined ? undefined : `bytes=${from}-${to === undefined ? "" : to - 1}`;
@@ -118,13 +121,18 @@ export class Store implements AsyncDisposable {
     };
   }
 
-  async put(key: string, bytes: Uint8Array<ArrayBuffer>, ask: Ask, made: NewObject & Sent): Promise<Stored> {
+  async put(
+    key: string,
+    bytes: Uint8Array<ArrayBuffer>,
+    ask: OperationContext,
+    made: NewObject & Sent,
+  ): Promise<Stored> {
     const headers = { ...this.#anew(made), ...toConditions(made), "content-md5": made.md5 };
     return toStored(await this.#done({ method: "PUT", key, headers, body: bytes, ...hearing(made) }, ask));
   }
 
   /** Tells whether a delete marker hides the object now: the bucket keeps versions. */
-  async remove(key: string, ask: Ask): Promise<boolean> {
+  async remove(key: string, ask: OperationContext): Promise<boolean> {
     const reply = await this.#done({ method: "DELETE", key }, ask);
     return header(reply, "x-amz-delete-marker") === "true";
   }
@@ -133,7 +141,7 @@ export class Store implements AsyncDisposable {
   async copy(
     from: string,
     to: string,
-    ask: Ask,
+    ask: OperationContext,
     { ifMatch, anew }: { readonly ifMatch?: string | undefined; readonly anew?: ObjectFacts },
   ): Promise<string | undefined> {
     const headers = {
@@ -148,20 +156,20 @@ export class Store implements AsyncDisposable {
     return await this.#link.read(this.#ours(request), ask, (found) => unquoted(textOf(found, "ETag")));
   }
 
-  async beginUpload(key: string, ask: Ask, made: NewObject): Promise<string> {
+  async beginUpload(key: string, ask: OperationContext, made: NewObject): Promise<string> {
     const request = { method: "POST", key, query: { uploads: "" }, headers: this.#anew(made), body: "" };
     const id = await this.#link.read(this.#ours(request), ask, (found) => textOf(found, "UploadId"));
     if (id !== undefined) return id;
-    throw failure(ask, "unexpected", { why: "the store gave its upload no name" });
+    throw operationError(ask, "unexpected", { why: "the store gave its upload no name" });
   }
 
   /** The unfinished uploads of this very key. */
-  async uploads(key: string, ask: Ask): Promise<readonly Upload[]> {
+  async uploads(key: string, ask: OperationContext): Promise<readonly Upload[]> {
     const request = { method: "GET", query: { uploads: "", prefix: key } };
     return await this.#link.read(this.#ours(request), ask, (found) => toUploads(found, key));
   }
 
-  async parts(key: string, id: string, ask: Ask): Promise<readonly Part[]> {
+  async parts(key: string, id: string, ask: OperationContext): Promise<readonly Part[]> {
     const all: Part[] = [];
     let marker: string | undefined;
     for (;;) {
@@ -176,7 +184,7 @@ export class Store implements AsyncDisposable {
   async putPart(
     key: string,
     bytes: Uint8Array<ArrayBuffer>,
-    ask: Ask,
+    ask: OperationContext,
     part: Sent & { readonly id: string; readonly number: number },
   ): Promise<Stored> {
     const query = { partNumber: part.number, uploadId: part.id };
@@ -188,7 +196,7 @@ export class Store implements AsyncDisposable {
   async finishUpload(
     key: string,
     parts: readonly Pick<Part, "number" | "etag">[],
-    ask: Ask,
+    ask: OperationContext,
     { id, ...condition }: Condition & { readonly id: string },
   ): Promise<void> {
     const headers = { ...toConditions(condition), "content-type": "application/xml" };
@@ -196,7 +204,7 @@ export class Store implements AsyncDisposable {
     await this.#patient.read(this.#ours(request), ask, () => {});
   }
 
-  async dropUpload(key: string, id: string, ask: Ask): Promise<void> {
+  async dropUpload(key: string, id: string, ask: OperationContext): Promise<void> {
     // Whoever cancels does not want to wait for a store that is gone.
     const signal = AbortSignal.any([ask.signal, AbortSignal.timeout(DROPPING_MS)]);
     await this.#done({ method: "DELETE", key, query: { uploadId: id } }, { ...ask, signal });
@@ -207,7 +215,7 @@ export class Store implements AsyncDisposable {
   }
 
   /** A request whose reply says all in its headers. */
-  async #done(request: Request, ask: Ask): Promise<Reply> {
+  async #done(request: Request, ask: OperationContext): Promise<Reply> {
     return await this.#link.done(this.#ours(request), ask);
   }
 

@@ -1,9 +1,10 @@
 import { join } from "node:path";
 import { homeOfAccount } from "../../machine/account.ts";
 import { badInput, cancelled } from "../../core/errors.ts";
-import { type Ask, failure, toSyncError } from "./errors.ts";
+import { toSyncError } from "./errors.ts";
 import { toBucketUrl } from "./endpoint.ts";
 import type { Credentials, StoreOptions } from "./types.ts";
+import { type OperationContext, operationError } from "../../core/operation.ts";
 
 /** Where a bucket is, and who comes to it. */
 export interface Login {
@@ -12,14 +13,14 @@ export interface Login {
   /** The one that requests are signed for. */
   readonly region: string;
   /** Those that hold now. */
-  credentials(ask: Ask): Credentials | Promise<Credentials>;
+  credentials(ask: OperationContext): Credentials | Promise<Credentials>;
 }
 
 /**
  * What the options and the environment say; where they leave anything open the AWS SDK is asked, which knows ~/.aws, SSO, roles and all
  * places of Amazon's. Rejects with auth, badInput, unsupported, connection or timeout.
  */
-export async function findLogin(options: StoreOptions, ask: Ask): Promise<Login> {
+export async function findLogin(options: StoreOptions, ask: OperationContext): Promise<Login> {
   try {
     return await settled(options) ?? await fromSdk(options, ask);
   } catch (error) {
@@ -85,7 +86,7 @@ function isThere(error: unknown): boolean {
 }
 
 /** It is asked how it would begin a request, which is never sent. Imported here alone: it costs a start a tenth of a second. */
-async function fromSdk(options: StoreOptions, ask: Ask): Promise<Login> {
+async function fromSdk(options: StoreOptions, ask: OperationContext): Promise<Login> {
   const { HeadBucketCommand, S3Client } = await import("npm:@aws-sdk/client-s3@3.1169.0");
   const { endpoint, profile, credentials, bucket } = options;
   const given = {
@@ -104,7 +105,7 @@ async function fromSdk(options: StoreOptions, ask: Ask): Promise<Login> {
   await inTime(client.send(new HeadBucketCommand({ Bucket: bucket })), ask, options.timeout);
   const scheme = (place?.properties?.["authSchemes"] as readonly Scheme[] | undefined)?.[0];
   if (place === undefined || scheme?.name !== "sigv4" || scheme.signingName !== "s3") {
-    throw failure(ask, "unsupported", { why: "a bucket of this kind takes another login than buckets do" });
+    throw operationError(ask, "unsupported", { why: "a bucket of this kind takes another login than buckets do" });
   }
   const url = new URL(place.url);
   if (!url.pathname.endsWith("/")) url.pathname += "/";
@@ -120,10 +121,10 @@ async function fromSdk(options: StoreOptions, ask: Ask): Promise<Login> {
 }
 
 /** Whoever hands out credentials may take for ever: a program, a service. Rejects with cancelled, and with timeout after so many ms. */
-async function inTime<T>(work: Promise<T>, ask: Ask, timeout: number): Promise<T> {
+async function inTime<T>(work: Promise<T>, ask: OperationContext, timeout: number): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
   const stop = () => reject(cancelled(ask.signal, ask.operation));
-  const late = () => reject(failure(ask, "timeout", { why: "nobody gave credentials in time" }));
+  const late = () => reject(operationError(ask, "timeout", { why: "nobody gave credentials in time" }));
   const timer = setTimeout(late, timeout);
   ask.signal.addEventListener("abort", stop);
   try {

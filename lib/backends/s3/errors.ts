@@ -1,8 +1,7 @@
 import { type ErrorKind, SyncError } from "../../core/errors.ts";
 import { printable } from "../../core/path.ts";
-import { type Ask, failure, toSyncError as toNetError, type Why } from "../../http/errors.ts";
-
-export { type Ask, failure } from "../../http/errors.ts";
+import { toSyncError as toNetError } from "../../http/errors.ts";
+import { type FailureDetail, type OperationContext, operationError } from "../../core/operation.ts";
 
 /** What a store said when it refused a request; a HEAD's refusal has a status and no code. */
 export interface Refused {
@@ -24,7 +23,7 @@ export class Refusal extends Error {
 }
 
 /** The error of a request: of the store, the net, TLS, or the search for credentials. A SyncError stays as it is. */
-export function toSyncError(ask: Ask, error: unknown): SyncError {
+export function toSyncError(ask: OperationContext, error: unknown): SyncError {
   if (error instanceof SyncError) return error;
   if (error instanceof Refusal) return refusal(ask, error);
   const name = error instanceof Error ? error.name : "";
@@ -34,10 +33,13 @@ export function toSyncError(ask: Ask, error: unknown): SyncError {
     const why = `no credentials: give -AccessKey and -SecretKey, -Profile, or set AWS_ACCESS_KEY_ID (${
       messageOf(error)
     })`;
-    return failure(ask, "auth", { why, cause: error });
+    return operationError(ask, "auth", { why, cause: error });
   }
   if (name === "TimeoutError") {
-    return failure(ask, "timeout", { why: "the store did not answer in time; -Timeout allows more", cause: error });
+    return operationError(ask, "timeout", {
+      why: "the store did not answer in time; -Timeout allows more",
+      cause: error,
+    });
   }
   return toNetError(ask, error);
 }
@@ -57,17 +59,21 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? printable(error.message).slice(0, 200) : "";
 }
 
-function refusal(ask: Ask, cause: Refusal): SyncError {
+function refusal(ask: OperationContext, cause: Refusal): SyncError {
   const { code = "", status, region, retryAfter } = cause.said;
   // Amazon names the region of a bucket with every refusal of a listing: there it tells something only where the code does not.
   const isElsewhere = status === 400 && region !== undefined && codes[code] === undefined;
   if (status === 301 || status === 307 || WRONG_REGION.has(code) || isElsewhere) {
     const way = region === undefined ? "name its region with -Region" : `write -Region ${printable(region)}`;
-    return failure(ask, "connection", { why: `the bucket lies in another region: ${way}`, cause, transient: false });
+    return operationError(ask, "connection", {
+      why: `the bucket lies in another region: ${way}`,
+      cause,
+      transient: false,
+    });
   }
   const [kind, why, passes = false] = meaningOf(cause.said) ?? unknownRefusal(cause.said);
-  const detail: Why = { why, cause, transient: passes };
-  return failure(ask, kind, passes && retryAfter !== undefined ? { ...detail, retryAfter } : detail);
+  const detail: FailureDetail = { why, cause, transient: passes };
+  return operationError(ask, kind, passes && retryAfter !== undefined ? { ...detail, retryAfter } : detail);
 }
 
 function meaningOf({ code = "", status }: Refused): Meaning | undefined {

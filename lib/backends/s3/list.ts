@@ -3,9 +3,9 @@ import type { Store } from "./client.ts";
 import { folderOf, notThere, pages, type Spot } from "./stat.ts";
 import { compareKeys } from "../shared/page_limit.ts";
 import { patiently } from "../../net/backoff.ts";
-import { failure } from "./errors.ts";
 import type { Page } from "./types.ts";
 import { KeyReader, type Listed } from "./keys.ts";
+import { operationError } from "../../core/operation.ts";
 
 /**
  * Everything below the folder, in batches. A listing goes from page to page, one after the other: where the first page is not all, the
@@ -32,7 +32,7 @@ async function firstPage(store: Store, spot: Spot): Promise<Page> {
   for await (const page of pages(store, spot, { isEager: false })) {
     if (page.objects.length > 0 || page.next === undefined) return page;
   }
-  throw failure(spot, "unexpected", { why: "the store gave no page" });
+  throw operationError(spot, "unexpected", { why: "the store gave no page" });
 }
 
 /** A range ends at the first key behind it: in another order keys would be missed without a word. */
@@ -40,7 +40,7 @@ function mustAscend(objects: readonly Listed[], before: string, spot: Spot): voi
   let last = before;
   for (const { key } of objects) {
     if (last !== "" && compareKeys(key, last) <= 0) {
-      throw failure(spot, "unexpected", { why: "the store does not list its keys in the order of their bytes" });
+      throw operationError(spot, "unexpected", { why: "the store does not list its keys in the order of their bytes" });
     }
     last = key;
   }

@@ -20,7 +20,6 @@ import { copyObject, makeFolder, removeObject, setTime, storeChecksum } from "./
 import { openStore, type Store } from "./client.ts";
 import type { Credentials, StoreOptions } from "./types.ts";
 import { toHonours } from "./conditional_write.ts";
-import { failure } from "./errors.ts";
 import { children, find, type Spot } from "./stat.ts";
 import { toPrefix } from "./keys.ts";
 import { mustBeKnown, toManners } from "./object_options.ts";
@@ -34,6 +33,7 @@ import { everything } from "./list.ts";
 import { writeObject } from "./write.ts";
 import { Budget } from "../../http/parallel_download.ts";
 import { once, storeTraits, unchecked } from "../shared/object_store_traits.ts";
+import { operationError } from "../../core/operation.ts";
 
 /** A bucket to open, and how it is called. `path`: the folder to start in, "/" or "/a/b"; `options`: what is said of http: and part sizes. */
 export interface BucketTarget extends StoreOptions {
@@ -135,7 +135,9 @@ class S3 implements Backend {
   async at(folder: string, call: Call): Promise<Backend> {
     const spot = this.#spot("open the folder", root, call);
     if (call.signal.aborted) throw cancelled(call.signal, spot.operation);
-    if (this.#store.isClosed) throw failure(spot, "connection", { why: "the session was closed", transient: false });
+    if (this.#store.isClosed) {
+      throw operationError(spot, "connection", { why: "the session was closed", transient: false });
+    }
     const path = resolvedIn(this.place.path, folder);
     return await Promise.resolve(new S3(this.#shared, { path, owns: false }));
   }

@@ -4,12 +4,12 @@ import type { FileEntry } from "../../core/entry.ts";
 import type { Store } from "./client.ts";
 import type { Part, Upload } from "./types.ts";
 import { knownCondition, mustBeExpected } from "./conditional_write.ts";
-import { failure } from "./errors.ts";
 import { keyOf, toFile } from "./stat.ts";
 import { looksLikeMd5, md5, parseTime } from "./metadata.ts";
 import { partSizeOf, type StoredPart, wholeEtag } from "./multipart_parts.ts";
 import { retime } from "./changes.ts";
 import { countedBytes, type Desk, gather, mustBeUndamaged, toBase64, toObject, type Writing } from "./upload_body.ts";
+import { operationError } from "../../core/operation.ts";
 
 /**
  * Sends a large file in parts, several at once. Parts that an earlier attempt of this machine or another left under the same key are
@@ -182,7 +182,7 @@ async function sendPart(sending: Sending, { id, number, onBytes }: OnePart): Pro
   const stored = await desk.store.putPart(keyOf(spot), bytes, spot, { id, number, onBytes, md5: toBase64(sum) });
   mustBeUndamaged(stored, sum, spot);
   if (stored.etag !== undefined) return stored.etag;
-  throw failure(spot, "unexpected", { why: `the store gave part ${number} no mark` });
+  throw operationError(spot, "unexpected", { why: `the store gave part ${number} no mark` });
 }
 
 /** Makes the object of its parts where what is expected is there: the last look, and the store's own as far as it has one. */
@@ -223,15 +223,15 @@ async function dropQuietly(
 async function settled({ spot, desk: { store }, options }: Sending, parts: readonly StoredPart[]): Promise<FileEntry> {
   const key = keyOf(spot);
   const facts = await store.head(key, spot);
-  if (facts === undefined) throw failure(spot, "changed", { why: "it is gone again" });
+  if (facts === undefined) throw operationError(spot, "changed", { why: "it is gone again" });
   if (facts.size !== options.size) {
-    throw failure(spot, "changed", { why: `it has ${facts.size} bytes now, ${options.size} were sent` });
+    throw operationError(spot, "changed", { why: `it has ${facts.size} bytes now, ${options.size} were sent` });
   }
   // Under a key of the user's an ETag says nothing.
   const mine = facts.isSealed ? undefined : wholeEtag(parts);
   // Another ETag of this form is another content, of whoever wrote right after; what has none of it says nothing either.
   if (mine !== undefined && /^[0-9a-f]{32}-\d+$/i.test(facts.etag ?? "") && facts.etag?.toLowerCase() !== mine) {
-    throw failure(spot, "changed", { why: "somebody else replaced it right after" });
+    throw operationError(spot, "changed", { why: "somebody else replaced it right after" });
   }
   const { modified } = options;
   if (modified === undefined || parseTime(facts.metadata) === modified) return toFile(spot.path, facts);
@@ -239,7 +239,7 @@ async function settled({ spot, desk: { store }, options }: Sending, parts: reado
     const copied = await retime(store, facts, { spot, modified });
     const now = await store.head(key, spot);
     if (now !== undefined && (copied === undefined || copied === now.etag)) return toFile(spot.path, now);
-    throw failure(spot, "changed", { why: "somebody else replaced it right after its time was set" });
+    throw operationError(spot, "changed", { why: "somebody else replaced it right after its time was set" });
   } catch (error) {
     if (!(error instanceof SyncError) || spot.signal.aborted) throw error;
     options.onWarning?.(error.message);

@@ -1,7 +1,8 @@
 import { badInput } from "../../core/errors.ts";
 import { printable } from "../../core/path.ts";
-import { type Ask, failure, refusedBy } from "./errors.ts";
+import { refusedBy } from "./errors.ts";
 import type { Manners } from "./types.ts";
+import { type OperationContext, operationError } from "../../core/operation.ts";
 
 /** What the options ask of everything that is written. Throws badInput for what no header can carry. */
 export function toManners(options: Readonly<Record<string, string>>): Manners {
@@ -26,12 +27,12 @@ export function mustBeKnown({ storageClass }: Manners, endpoint: URL | undefined
 }
 
 /** The error of a write; a store that calls it invalid without saying why means, more often than not, what the options ask of it. */
-export function suspecting(error: unknown, manners: Manners, ask: Ask): unknown {
+export function suspecting(error: unknown, manners: Manners, ask: OperationContext): unknown {
   const refused = refusedBy(error);
   const asked = OPTIONS.flatMap(([option, name]) => manners[name] === undefined ? [] : [`${option} ${manners[name]}`]);
   if (refused?.code === undefined || !VAGUE.has(refused.code) || asked.length === 0) return error;
   const why = `the store says ${refused.code}; it may not take ${asked.join(", ")}`;
-  return failure(ask, "badInput", { why, cause: error });
+  return operationError(ask, "badInput", { why, cause: error });
 }
 
 /** Is this Amazon's own store? `endpoint`: undefined where nobody named one. */

@@ -5,10 +5,11 @@ import { chunksOf, type Source, streamOf } from "../../net/byte_stream.ts";
 import { mismatch } from "../shared/preconditions.ts";
 import type { Store } from "./client.ts";
 import type { Download } from "./types.ts";
-import { failure, refusedBy } from "./errors.ts";
+import { refusedBy } from "./errors.ts";
 import { find, keyOf, type Spot, toFile } from "./stat.ts";
 import { looksLikeMd5 } from "./metadata.ts";
 import { type Budget, PIECE, striped, type Striping } from "../../http/parallel_download.ts";
+import { operationError } from "../../core/operation.ts";
 
 export type Reading = Spot & Pick<ReadOptions, "offset" | "length" | "expect" | "onModified"> & {
   /** Called for content that nothing can be compared with, neither an ETag nor a checksum. */
@@ -75,11 +76,11 @@ function mustBeExpected(
 ): void {
   const { expect, path, offset, to } = reading;
   const why = expect === undefined ? undefined : mismatch(expect, toFile(path, facts));
-  if (why !== undefined) throw failure(reading, "changed", { why });
+  if (why !== undefined) throw operationError(reading, "changed", { why });
   // A store that knows no ranges sends the whole.
   const isWhole = offset === 0 && length === facts.size && length === expect?.size;
   if (from === offset && (isWhole || length === Math.min(to ?? Infinity, facts.size) - offset)) return;
-  throw failure(reading, "unexpected", { why: "the store sends another part than the one it was asked for" });
+  throw operationError(reading, "unexpected", { why: "the store sends another part than the one it was asked for" });
 }
 
 /** The reply does not tell its version: what the store tells of the object now must be the version that is expected. */
@@ -87,15 +88,15 @@ async function mustBeVersion(store: Store, reading: Reading): Promise<void> {
   const { expect, onUnchecked } = reading;
   const facts = expect?.revision === undefined ? undefined : await store.head(keyOf(reading), reading);
   if (facts?.etag === undefined) return onUnchecked?.();
-  if (facts.etag !== expect?.revision) throw failure(reading, "changed", { why: "it was replaced meanwhile" });
+  if (facts.etag !== expect?.revision) throw operationError(reading, "changed", { why: "it was replaced meanwhile" });
 }
 
 async function nothing(store: Store, reading: Reading): Promise<Content> {
   const found = await find(store, reading);
-  if (found === undefined) throw failure(reading, "notFound", { why: "there is no such object" });
-  if (found.kind !== "file") throw failure(reading, "refused", { why: "it is no file" });
+  if (found === undefined) throw operationError(reading, "notFound", { why: "there is no such object" });
+  if (found.kind !== "file") throw operationError(reading, "refused", { why: "it is no file" });
   const why = reading.expect === undefined ? undefined : mismatch(reading.expect, found);
-  if (why !== undefined) throw failure(reading, "changed", { why });
+  if (why !== undefined) throw operationError(reading, "changed", { why });
   return new Uint8Array();
 }
 
@@ -124,7 +125,7 @@ async function collected(download: Download, taking: Taking): Promise<Uint8Array
   const whole = await gathered(download, taking);
   taking.check?.take(whole);
   // Nothing has been handed over yet: another try may fetch it undamaged.
-  if (taking.check?.isRight() === false) throw failure(taking, "connection", { why: DAMAGED });
+  if (taking.check?.isRight() === false) throw operationError(taking, "connection", { why: DAMAGED });
   return whole;
 }
 
@@ -149,7 +150,7 @@ function inStripes(
     const piece = await get(store, { ...taking, signal }, range);
     if (piece === undefined || piece.facts.etag !== first.facts.etag || piece.facts.size !== first.facts.size) {
       piece?.drop();
-      throw failure(taking, "changed", { why: "it was replaced while it was read" });
+      throw operationError(taking, "changed", { why: "it was replaced while it was read" });
     }
     return await gathered(piece, taking, memory);
   };
@@ -182,7 +183,7 @@ function asStream(source: Source, taking: Taking & { readonly size: number }): C
       given += bytes?.length ?? 0;
       if (given > taking.size) {
         await source.leave();
-        throw failure(taking, "changed", { why: `the store sends more than the ${taking.size} bytes it has` });
+        throw operationError(taking, "changed", { why: `the store sends more than the ${taking.size} bytes it has` });
       }
       if (bytes !== undefined) check?.take(bytes);
       else {
@@ -197,12 +198,12 @@ function asStream(source: Source, taking: Taking & { readonly size: number }): C
 
 function mustBeAll(given: number, reading: Reading & { readonly size: number }): void {
   if (given === reading.size) return;
-  throw failure(reading, "connection", { why: `it ended after ${given} of ${reading.size} bytes` });
+  throw operationError(reading, "connection", { why: `it ended after ${given} of ${reading.size} bytes` });
 }
 
 /** Too late to try once more: what was handed over is thrown away by whoever took it. */
 function mustBeRight(taking: Taking): void {
-  if (taking.check?.isRight() === false) throw failure(taking, "changed", { why: DAMAGED });
+  if (taking.check?.isRight() === false) throw operationError(taking, "changed", { why: DAMAGED });
 }
 
 const DAMAGED = "what came does not have the checksum that the store tells";

@@ -1,6 +1,7 @@
 import { cancelled, SyncError } from "../../core/errors.ts";
-import { type Ask, wantsFewer } from "./errors.ts";
+import { wantsFewer } from "./errors.ts";
 import { Turns } from "../../net/semaphore.ts";
+import type { OperationContext } from "../../core/operation.ts";
 
 /**
  * How many requests of a session are on their way at once. Half as many as there are now from when the store asks for fewer; one more
@@ -21,7 +22,7 @@ export class Pace {
   }
 
   /** What the request gives, once its turn has come, in order of arrival. A request must not wait for another one. Rejects as it does, and with cancelled. */
-  async run<T>(ask: Ask, request: () => Promise<T>): Promise<T> {
+  async run<T>(ask: OperationContext, request: () => Promise<T>): Promise<T> {
     if (ask.signal.aborted) throw cancelled(ask.signal, ask.operation);
     if (this.#active < this.#limit) this.#active++;
     else await this.#turns.wait(ask);

@@ -1,10 +1,11 @@
 import { Http, type Reply, type Sending } from "../../http/client.ts";
-import { type Ask, failure, Refusal, toSyncError } from "./errors.ts";
+import { Refusal, toSyncError } from "./errors.ts";
 import type { Login } from "./credentials.ts";
 import type { Pace } from "./request_limiter.ts";
 import { EMPTY, sha256, Signer, toPath, toQuery, UNSIGNED } from "./signer.ts";
 import { toRefused } from "./codec.ts";
 import { type Element, parseXml } from "./xml.ts";
+import { type OperationContext, operationError } from "../../core/operation.ts";
 
 /** One request to a bucket. */
 export interface Request {
@@ -59,12 +60,12 @@ export class Link implements AsyncDisposable {
   }
 
   /** The reply to a request that was carried out. Rejects with what the store says, and with connection, timeout, hostKey, auth or cancelled. */
-  async send(request: Request, ask: Ask): Promise<Reply> {
+  async send(request: Request, ask: OperationContext): Promise<Reply> {
     return await this.#pace.run(ask, () => this.#exchange(request, ask));
   }
 
   /** The same, where the reply's content says nothing. */
-  async done(request: Request, ask: Ask): Promise<Reply> {
+  async done(request: Request, ask: OperationContext): Promise<Reply> {
     return await this.#pace.run(ask, async () => {
       const reply = await this.#exchange(request, ask);
       await reply.drop();
@@ -73,20 +74,20 @@ export class Link implements AsyncDisposable {
   }
 
   /** What the reply's XML says. Some requests are answered with success, and an error behind it. */
-  async read<T>(request: Request, ask: Ask, parse: (root: Element) => T): Promise<T> {
+  async read<T>(request: Request, ask: OperationContext, parse: (root: Element) => T): Promise<T> {
     return await this.#pace.run(ask, () => this.#read(request, ask, parse));
   }
 
-  async #read<T>(request: Request, ask: Ask, parse: (root: Element) => T): Promise<T> {
+  async #read<T>(request: Request, ask: OperationContext, parse: (root: Element) => T): Promise<T> {
     const reply = await this.#exchange(request, ask);
     const xml = await textOf(reply, MOST);
-    if (xml === "") throw failure(ask, "connection", { why: "the store broke off its answer" });
+    if (xml === "") throw operationError(ask, "connection", { why: "the store broke off its answer" });
     try {
       const root = parseXml(xml);
       if (root.name !== "Error") return parse(root);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
-      throw failure(ask, "unexpected", {
+      throw operationError(ask, "unexpected", {
         why: `the store's answer cannot be understood: ${error.message}`,
         cause: error,
       });
@@ -98,7 +99,7 @@ export class Link implements AsyncDisposable {
     await this.#http[Symbol.asyncDispose]();
   }
 
-  async #exchange(request: Request, ask: Ask): Promise<Reply> {
+  async #exchange(request: Request, ask: OperationContext): Promise<Reply> {
     try {
       const reply = await this.#http.exchange(await this.#signed(request, ask), ask);
       if (reply.status >= 200 && reply.status < 300) return reply;
@@ -108,7 +109,10 @@ export class Link implements AsyncDisposable {
     }
   }
 
-  async #signed({ method, key, query = {}, headers = {}, body, onBytes }: Request, ask: Ask): Promise<Sending> {
+  async #signed(
+    { method, key, query = {}, headers = {}, body, onBytes }: Request,
+    ask: OperationContext,
+  ): Promise<Sending> {
     const path = this.#login.url.pathname + (key === undefined ? "" : toPath(key));
     const parameters = toQuery(query);
     const own: Record<string, string> = {};
@@ -143,7 +147,7 @@ const MOST_SAID = 1 << 16;
 const STEP = 256 * 1024;
 
 /** What a refusal says of itself. */
-async function whyOf(reply: Reply, ask: Ask): Promise<string> {
+async function whyOf(reply: Reply, ask: OperationContext): Promise<string> {
   try {
     return await textOf(reply, MOST_SAID);
   } catch (error) {

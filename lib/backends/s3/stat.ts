@@ -1,16 +1,15 @@
-import type { RelPath } from "../../core/path.ts";
-import { root } from "../../core/path.ts";
+import { type RelPath, root } from "../../core/path.ts";
 import type { Entry, FileEntry } from "../../core/entry.ts";
 import type { Store } from "./client.ts";
 import type { ObjectFacts, Page, PageOptions } from "./types.ts";
-import { type Ask, failure } from "./errors.ts";
 import { KeyReader, withoutClashes } from "./keys.ts";
 import { parseTime } from "./metadata.ts";
 import { FOLDER_BYTES, PageBound, type PageBoundOptions } from "../shared/page_limit.ts";
 import { patiently } from "../../net/backoff.ts";
+import { type OperationContext, operationError } from "../../core/operation.ts";
 
 /** Where something is asked for: `prefix` is the root's, "" or "a/b/". */
-export interface Spot extends Ask {
+export interface Spot extends OperationContext {
   readonly prefix: string;
 }
 
@@ -113,8 +112,8 @@ function watched<T>(work: Promise<T>): Promise<T> {
 /** Why there is no such folder. */
 export async function notThere(store: Store, spot: Spot): Promise<Error> {
   const facts = await store.head(keyOf(spot), spot);
-  if (facts === undefined) return failure(spot, "notFound", { why: "there is no such folder" });
-  return failure(spot, "refused", { why: "it is a file" });
+  if (facts === undefined) return operationError(spot, "notFound", { why: "there is no such folder" });
+  return operationError(spot, "refused", { why: "it is a file" });
 }
 
 function isRightBelow(path: RelPath, dir: RelPath): boolean {

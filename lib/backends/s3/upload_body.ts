@@ -4,11 +4,11 @@ import { opened, pour } from "../../net/byte_stream.ts";
 import type { Store } from "./client.ts";
 import type { NewObject, Stored } from "./types.ts";
 import type { Honours } from "./conditional_write.ts";
-import { type Ask, failure } from "./errors.ts";
 import type { Spot } from "./stat.ts";
 import { formatTime, looksLikeMd5 } from "./metadata.ts";
 import { contentType } from "../shared/mime.ts";
 import type { Room } from "../../net/byte_semaphore.ts";
+import { type OperationContext, operationError } from "../../core/operation.ts";
 
 /** What all writes to a store share. `partSize` in bytes; `begun`: the uploads in parts that this session began and did not finish. */
 export interface Desk {
@@ -39,10 +39,11 @@ export function toObject({ spot, options }: Writing): Pick<NewObject, "metadata"
 export async function gather(
   open: () => ReturnType<Body>,
   size: number,
-  ask: Ask,
+  ask: OperationContext,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const content = await opened(open(), ask);
-  const wrong = () => failure(ask, "changed", { why: `its source does not have the ${size} bytes it had when listed` });
+  const wrong = () =>
+    operationError(ask, "changed", { why: `its source does not have the ${size} bytes it had when listed` });
   if (content instanceof Uint8Array) {
     if (content.length !== size) throw wrong();
     return content;
@@ -74,9 +75,9 @@ export function countedBytes(onBytes: WriteOptions["onBytes"]) {
 }
 
 /** Throws a connection error that passes where the store has not stored what was sent, as far as its ETag tells. */
-export function mustBeUndamaged({ etag, isSealed }: Stored, sum: string, ask: Ask): void {
+export function mustBeUndamaged({ etag, isSealed }: Stored, sum: string, ask: OperationContext): void {
   if (isSealed || !looksLikeMd5(etag) || etag.toLowerCase() === sum) return;
-  throw failure(ask, "connection", { why: "what the store has is not what was sent" });
+  throw operationError(ask, "connection", { why: "what the store has is not what was sent" });
 }
 
 /** Bytes in base64, as Content-MD5 carries them. */

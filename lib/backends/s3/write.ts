@@ -4,10 +4,10 @@ import type { WriteOptions } from "../../core/backend.ts";
 import { countedBytes, type Desk, gather, mustBeUndamaged, toObject, type Writing } from "./upload_body.ts";
 import type { NewObject, Sent } from "./types.ts";
 import { guarded, learnHonours } from "./conditional_write.ts";
-import { failure } from "./errors.ts";
 import { keyOf, toFile } from "./stat.ts";
 import { suspecting } from "./object_options.ts";
 import { sendParts } from "./multipart_upload.ts";
+import { operationError } from "../../core/operation.ts";
 
 /** Writes an object: in one request, or in parts side by side where it is larger than one. Either way old or new is there at every instant. */
 export async function writeObject(desk: Desk, writing: Writing): Promise<FileEntry> {
@@ -47,7 +47,7 @@ async function sendWhole(desk: Desk, writing: Writing): Promise<FileEntry> {
       // Who wrote meanwhile must not lose it to a question.
       const now = await store.head(keyOf(spot), spot);
       if (stored.etag !== undefined && now?.etag === stored.etag) return await put(condition);
-      throw failure(spot, "busy", { why: "somebody else writes it" });
+      throw operationError(spot, "busy", { why: "somebody else writes it", transient: false });
     });
   }
   // Without a time of its own it has that of its arrival, which only the store knows.

@@ -2,18 +2,19 @@ import type { Entry } from "../../core/entry.ts";
 import type { Expecting } from "../../core/backend.ts";
 import { look, mustMatch, type Spot } from "./stat.ts";
 import type { Pool } from "./pool.ts";
-import { type Ask, FAILURE, failure, NO_SUCH_FILE, statusOf } from "./errors.ts";
+import { FAILURE, NO_SUCH_FILE, statusOf } from "./errors.ts";
 import { placeTemp } from "./temp_file.ts";
 import type { Wire } from "./client.ts";
 import { LAST_SECOND } from "./write.ts";
 import type { RawAttributes } from "../../ssh/channels.ts";
+import { type OperationContext, operationError } from "../../core/operation.ts";
 
-type Changing = Ask & Spot & { checkParent(wire: Wire): Promise<void> };
+type Changing = OperationContext & Spot & { checkParent(wire: Wire): Promise<void> };
 
 /** Removes a file, a link or an empty folder that is still the one in the entry; what is absent is fine. */
 export async function removeEntry(pool: Pool, entry: Entry, changing: Changing): Promise<void> {
   const wire = await pool.wire(changing);
-  if (entry.kind === "opaque") throw failure(changing, "refused", { why: entry.why });
+  if (entry.kind === "opaque") throw operationError(changing, "refused", { why: entry.why });
   const [hasFolder, found] = await Promise.all([hasParent(wire, changing), look(wire, changing.at, changing)]);
   if (!hasFolder || found === undefined) return;
   mustMatch(found, { ...changing, expect: entry });
@@ -23,7 +24,7 @@ export async function removeEntry(pool: Pool, entry: Entry, changing: Changing):
   } catch (error) {
     if (statusOf(error) === NO_SUCH_FILE) return;
     if (entry.kind !== "dir" || statusOf(error) !== FAILURE) throw error;
-    throw failure(changing, "changed", { why: "the folder is not empty", cause: error });
+    throw operationError(changing, "changed", { why: "the folder is not empty", cause: error });
   }
 }
 
@@ -32,7 +33,7 @@ export async function renameEntry(pool: Pool, from: Changing, to: Changing & Exp
   const wire = await pool.wire(from);
   await Promise.all([from.checkParent(wire), to.checkParent(wire)]);
   if (await look(wire, from.at, from) === undefined) {
-    throw failure(from, "notFound", { why: "there is no such file or folder" });
+    throw operationError(from, "notFound", { why: "there is no such file or folder" });
   }
   const { signal, expect } = to;
   const options = { signal, size: 0, ...(expect === undefined ? {} : { expect }) };
@@ -43,7 +44,7 @@ export async function renameEntry(pool: Pool, from: Changing, to: Changing & Exp
 export async function setEntryTime(pool: Pool, modified: number, changing: Changing): Promise<void> {
   const mtime = Math.floor(modified / 1000);
   if (mtime < 0 || mtime > LAST_SECOND) {
-    throw failure(changing, "unsupported", { why: "SFTP carries times from 1970 to 2106 only" });
+    throw operationError(changing, "unsupported", { why: "SFTP carries times from 1970 to 2106 only" });
   }
   await setEntry(pool, { atime: mtime, mtime }, changing);
 }
@@ -68,9 +69,9 @@ async function setEntry(pool: Pool, attributes: RawAttributes, changing: Changin
   const wire = await pool.wire(changing);
   await changing.checkParent(wire);
   const found = await look(wire, changing.at, changing);
-  if (found === undefined) throw failure(changing, "notFound", { why: "there is no such file or folder" });
+  if (found === undefined) throw operationError(changing, "notFound", { why: "there is no such file or folder" });
   if (found.kind !== "file" && found.kind !== "dir") {
-    throw failure(changing, "refused", { why: "it is no file or folder" });
+    throw operationError(changing, "refused", { why: "it is no file or folder" });
   }
   if (attributes.mode === undefined && wire.offers(LSETSTAT)) {
     return await wire.lsetstat(changing.at, attributes, changing);

@@ -2,8 +2,9 @@ import { Buffer } from "node:buffer";
 import { cancelled } from "../../core/errors.ts";
 import { type Handle, OpenHandles } from "./handles.ts";
 import { PendingRequests, STUCK, type WireOptions } from "./pending_requests.ts";
-import { type Ask, END_OF_FILE, failure, lost, NO_SUCH_FILE, statusOf, toSyncError } from "./errors.ts";
+import { END_OF_FILE, lost, NO_SUCH_FILE, statusOf, toSyncError } from "./errors.ts";
 import type { DiskState, Done, RawAttributes, RawName, SftpChannel, SftpRequests } from "../../ssh/channels.ts";
+import { type OperationContext, operationError } from "../../core/operation.ts";
 
 /** SSH_FXF_* of draft-ietf-secsh-filexfer-02, section 6.3. */
 export const READ = 0x01;
@@ -61,12 +62,16 @@ export class Wire {
     return this.#channel.extensions.has(extension);
   }
 
-  open(path: string, flags: number, options: Ask & { readonly mode?: number | undefined }): Promise<Handle> {
+  open(
+    path: string,
+    flags: number,
+    options: OperationContext & { readonly mode?: number | undefined },
+  ): Promise<Handle> {
     const attributes = options.mode === undefined ? {} : { mode: options.mode };
     return this.#open(options, (done) => this.#requests.open(path, flags, attributes, done));
   }
 
-  async close(handle: Handle, ask: Ask): Promise<void> {
+  async close(handle: Handle, ask: OperationContext): Promise<void> {
     if (!this.#handles.mayClose(handle)) return;
     try {
       await this.#on(handle, ask, this.#send(ask, (done: Done<void>) => this.#requests.close(handle, done)));
@@ -88,13 +93,17 @@ export class Wire {
   }
 
   /** Bytes read into `into` at `at`; 0 at the end of the file. */
-  read(handle: Handle, range: { into: Buffer; at: number; length: number; from: number }, ask: Ask): Promise<number> {
+  read(
+    handle: Handle,
+    range: { into: Buffer; at: number; length: number; from: number },
+    ask: OperationContext,
+  ): Promise<number> {
     const { into, at, length, from } = range;
     const start = (done: Done<number>) => this.#requests.read(handle, into, at, length, from, done);
     return this.#on(handle, ask, this.#value(ask, start));
   }
 
-  async write(handle: Handle, data: Uint8Array, options: Ask & { readonly to: number }): Promise<void> {
+  async write(handle: Handle, data: Uint8Array, options: OperationContext & { readonly to: number }): Promise<void> {
     const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
     const start = (done: Done<void>) => this.#requests.write(handle, bytes, 0, bytes.length, options.to, done);
     this.#bytes += bytes.length;
@@ -105,7 +114,7 @@ export class Wire {
     }
   }
 
-  fstat(handle: Handle, ask: Ask): Promise<RawAttributes> {
+  fstat(handle: Handle, ask: OperationContext): Promise<RawAttributes> {
     return this.#on(
       handle,
       ask,
@@ -113,7 +122,7 @@ export class Wire {
     );
   }
 
-  fsetstat(handle: Handle, attributes: RawAttributes, ask: Ask): Promise<void> {
+  fsetstat(handle: Handle, attributes: RawAttributes, ask: OperationContext): Promise<void> {
     return this.#on(
       handle,
       ask,
@@ -121,31 +130,31 @@ export class Wire {
     );
   }
 
-  setstat(path: string, attributes: RawAttributes, ask: Ask): Promise<void> {
+  setstat(path: string, attributes: RawAttributes, ask: OperationContext): Promise<void> {
     return this.#send(ask, (done) => this.#requests.setstat(path, attributes, done));
   }
 
   /** lsetstat@openssh.com: does not follow a link. */
-  lsetstat(path: string, attributes: RawAttributes, ask: Ask): Promise<void> {
+  lsetstat(path: string, attributes: RawAttributes, ask: OperationContext): Promise<void> {
     return this.#send(ask, (done) => this.#requests.ext_openssh_lsetstat(path, attributes, done));
   }
 
   /** Follows links; undefined when nothing is there. */
-  stat(path: string, ask: Ask): Promise<RawAttributes | undefined> {
+  stat(path: string, ask: OperationContext): Promise<RawAttributes | undefined> {
     return absentAsUndefined(this.#value(ask, (done: Done<RawAttributes>) => this.#requests.stat(path, done)));
   }
 
   /** Does not follow a link; undefined when nothing is there. */
-  lstat(path: string, ask: Ask): Promise<RawAttributes | undefined> {
+  lstat(path: string, ask: OperationContext): Promise<RawAttributes | undefined> {
     return absentAsUndefined(this.#value(ask, (done: Done<RawAttributes>) => this.#requests.lstat(path, done)));
   }
 
-  opendir(path: string, ask: Ask): Promise<Handle> {
+  opendir(path: string, ask: OperationContext): Promise<Handle> {
     return this.#open(ask, (done) => this.#requests.opendir(path, done));
   }
 
   /** The next names of a folder; undefined at its end. */
-  async readdir(handle: Handle, ask: Ask): Promise<readonly RawName[] | undefined> {
+  async readdir(handle: Handle, ask: OperationContext): Promise<readonly RawName[] | undefined> {
     const start = (done: Done<readonly RawName[]>) => this.#requests.readdir(handle, { full: true }, done);
     try {
       return await this.#on(handle, ask, this.#value(ask, start));
@@ -155,53 +164,53 @@ export class Wire {
     }
   }
 
-  mkdir(path: string, ask: Ask): Promise<void> {
+  mkdir(path: string, ask: OperationContext): Promise<void> {
     return this.#send(ask, (done) => this.#requests.mkdir(path, done));
   }
 
-  rmdir(path: string, ask: Ask): Promise<void> {
+  rmdir(path: string, ask: OperationContext): Promise<void> {
     return this.#send(ask, (done) => this.#requests.rmdir(path, done));
   }
 
-  unlink(path: string, ask: Ask): Promise<void> {
+  unlink(path: string, ask: OperationContext): Promise<void> {
     return this.#send(ask, (done) => this.#requests.unlink(path, done));
   }
 
   /** SSH_FXP_RENAME: OpenSSH refuses an existing target, others may not. */
-  rename(from: string, to: string, ask: Ask): Promise<void> {
+  rename(from: string, to: string, ask: OperationContext): Promise<void> {
     return this.#send(ask, (done) => this.#requests.rename(from, to, done));
   }
 
   /** posix-rename@openssh.com: replaces the target atomically. */
-  replace(from: string, to: string, ask: Ask): Promise<void> {
+  replace(from: string, to: string, ask: OperationContext): Promise<void> {
     return this.#send(ask, (done) => this.#requests.ext_openssh_rename(from, to, done));
   }
 
   /** hardlink@openssh.com: refuses an existing target. */
-  hardlink(from: string, to: string, ask: Ask): Promise<void> {
+  hardlink(from: string, to: string, ask: OperationContext): Promise<void> {
     return this.#send(ask, (done) => this.#requests.ext_openssh_hardlink(from, to, done));
   }
 
   /** Bytes left for this user on the disk that holds `path`; undefined where the server does not tell. */
-  async bytesFree(path: string, ask: Ask): Promise<number | undefined> {
+  async bytesFree(path: string, ask: OperationContext): Promise<number | undefined> {
     if (!this.offers("statvfs@openssh.com")) return undefined;
     const disk = await this.#send(ask, (done: Done<DiskState>) => this.#requests.ext_openssh_statvfs(path, done));
     return disk.f_bavail * disk.f_frsize;
   }
 
-  realpath(path: string, ask: Ask): Promise<string> {
+  realpath(path: string, ask: OperationContext): Promise<string> {
     return this.#send(ask, (done) => this.#requests.realpath(path, done));
   }
 
-  readlink(path: string, ask: Ask): Promise<string> {
+  readlink(path: string, ask: OperationContext): Promise<string> {
     return this.#send(ask, (done) => this.#requests.readlink(path, done));
   }
 
-  symlink(target: string, path: string, ask: Ask): Promise<void> {
+  symlink(target: string, path: string, ask: OperationContext): Promise<void> {
     return this.#send(ask, (done) => this.#requests.symlink(target, path, done));
   }
 
-  #open(ask: Ask, start: (done: Done<Handle>) => void): Promise<Handle> {
+  #open(ask: OperationContext, start: (done: Done<Handle>) => void): Promise<Handle> {
     const late = (handle: Handle) => {
       this.#handles.add(handle);
       this.drop(handle);
@@ -210,7 +219,7 @@ export class Wire {
   }
 
   /** The outcome of a request on a handle, unless that was another file's too. */
-  async #on<T>(handle: Handle, ask: Ask, request: Promise<T>): Promise<T> {
+  async #on<T>(handle: Handle, ask: OperationContext, request: Promise<T>): Promise<T> {
     try {
       return await request;
     } finally {
@@ -219,13 +228,13 @@ export class Wire {
   }
 
   /** The answer to a request that asks for something: a mere "it went well" answers nothing. */
-  async #value<T>(ask: Ask, start: (done: Done<T>) => void, late?: (value: T) => void): Promise<T> {
+  async #value<T>(ask: OperationContext, start: (done: Done<T>) => void, late?: (value: T) => void): Promise<T> {
     const value = await this.#send(ask, start, late);
-    if (value === undefined) throw failure(ask, "unexpected", { why: "the server answered without a value" });
+    if (value === undefined) throw operationError(ask, "unexpected", { why: "the server answered without a value" });
     return value;
   }
 
-  #send<T>(ask: Ask, start: (done: Done<T>) => void, late?: (value: T) => void): Promise<T> {
+  #send<T>(ask: OperationContext, start: (done: Done<T>) => void, late?: (value: T) => void): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.closed.aborted) return reject(lost(ask, this.closed.reason));
       if (ask.signal.aborted) return reject(cancelled(ask.signal, ask.operation));

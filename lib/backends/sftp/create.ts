@@ -4,11 +4,12 @@ import type { DirEntry, Entry, LinkEntry } from "../../core/entry.ts";
 import type { Expecting } from "../../core/backend.ts";
 import { childOf, look, lookFor, mustMatch, type Spot } from "./stat.ts";
 import type { Pool } from "./pool.ts";
-import { type Ask, FAILURE, failure, NO_SUCH_FILE, statusOf } from "./errors.ts";
+import { FAILURE, NO_SUCH_FILE, statusOf } from "./errors.ts";
 import { placeTemp, randomTag, removeTemp } from "./temp_file.ts";
 import type { Wire } from "./client.ts";
+import { type OperationContext, operationError } from "../../core/operation.ts";
 
-type Making = Ask & Spot & { checkParent(wire: Wire): Promise<void> };
+type Making = OperationContext & Spot & { checkParent(wire: Wire): Promise<void> };
 
 /** Makes a folder; for the root its parents too. One that exists is fine; anything else there rejects with exists. */
 export async function makeFolder(pool: Pool, making: Making): Promise<DirEntry> {
@@ -25,12 +26,14 @@ export async function makeSymlink(
   making: Making & Expecting & { readonly dir: string },
 ): Promise<LinkEntry> {
   const { at, path, expect } = making;
-  if (target === "" || target.includes("\0")) throw failure(making, "badInput", { why: "a link needs a target" });
+  if (target === "" || target.includes("\0")) {
+    throw operationError(making, "badInput", { why: "a link needs a target" });
+  }
   const wire = await pool.wire(making);
   await making.checkParent(wire);
   const found = await lookFor(wire, at, making);
   if (found === undefined) await makeNewLink(wire, target, making);
-  else if (expect === undefined) throw failure(making, "exists", { why: "something is there" });
+  else if (expect === undefined) throw operationError(making, "exists", { why: "something is there" });
   else await replaceByLink(wire, target, making);
   return { kind: "link", path, target };
 }
@@ -40,16 +43,16 @@ export async function makeHardLink(pool: Pool, from: Making, to: Making & Expect
   const wire = await pool.wire(from);
   await Promise.all([from.checkParent(wire), to.checkParent(wire)]);
   const [source, target] = await Promise.all([look(wire, from.at, from), look(wire, to.at, to)]);
-  if (source === undefined) throw failure(from, "notFound", { why: "there is no such file" });
-  if (source.kind !== "file") throw failure(from, "refused", { why: "it is no regular file" });
+  if (source === undefined) throw operationError(from, "notFound", { why: "there is no such file" });
+  if (source.kind !== "file") throw operationError(from, "refused", { why: "it is no regular file" });
   mustMatch(target, to);
-  if (target !== undefined) throw failure(to, "exists", { why: "something is there" });
+  if (target !== undefined) throw operationError(to, "exists", { why: "something is there" });
   try {
     await wire.hardlink(from.at, to.at, to);
   } catch (error) {
     const status = statusOf(error);
     if (status !== FAILURE && status !== OP_UNSUPPORTED) throw error;
-    throw failure(to, "unsupported", { why: "the server's disk gives a file no second name", cause: error });
+    throw operationError(to, "unsupported", { why: "the server's disk gives a file no second name", cause: error });
   }
 }
 
@@ -57,7 +60,7 @@ export async function makeHardLink(pool: Pool, from: Making, to: Making & Expect
 export const HARD_LINK = "hardlink@openssh.com";
 const OP_UNSUPPORTED = 8;
 
-async function makeParents(wire: Wire, at: string, ask: Ask): Promise<void> {
+async function makeParents(wire: Wire, at: string, ask: OperationContext): Promise<void> {
   const parent = at.slice(0, at.lastIndexOf("/")) || "/";
   if (parent === at || await wire.stat(parent, ask) !== undefined) return;
   await makeParents(wire, parent, ask);
@@ -65,15 +68,15 @@ async function makeParents(wire: Wire, at: string, ask: Ask): Promise<void> {
 }
 
 /** MKDIR and the look at what is there then go out together; "it exists" comes as a mere failure. */
-async function makeOne(wire: Wire, at: string, ask: Ask): Promise<DirEntry> {
+async function makeOne(wire: Wire, at: string, ask: OperationContext): Promise<DirEntry> {
   const made = wire.mkdir(at, ask).then(() => undefined, (error: unknown) => ({ error }));
   // Servers that answer side by side may look too early.
   const early = await look(wire, at, ask);
   const refused = await made;
   const found = early ?? await look(wire, at, ask);
   if (found?.kind === "dir") return found;
-  if (found !== undefined) throw failure(ask, "exists", { why: "something that is no folder is there" });
-  throw refused?.error ?? failure(ask, "changed", { why: "it was removed at once" });
+  if (found !== undefined) throw operationError(ask, "exists", { why: "something that is no folder is there" });
+  throw refused?.error ?? operationError(ask, "changed", { why: "it was removed at once" });
 }
 
 async function makeNewLink(wire: Wire, target: string, making: Making & Expecting): Promise<void> {
@@ -85,7 +88,7 @@ async function makeNewLink(wire: Wire, target: string, making: Making & Expectin
     const found: Entry | undefined = await look(wire, making.at, making);
     if (found === undefined) throw error;
     mustMatch(found, making);
-    throw failure(making, "exists", { why: "something is there", cause: error });
+    throw operationError(making, "exists", { why: "something is there", cause: error });
   }
 }
 

@@ -1,13 +1,7 @@
+import { type OperationContext, operationError } from "../../core/operation.ts";
 import { type ErrorKind, SyncError } from "../../core/errors.ts";
-import { printable, type RelPath } from "../../core/path.ts";
-import type { Call } from "../../core/backend.ts";
+import { printable } from "../../core/path.ts";
 import type { RawError } from "../../ssh/channels.ts";
-
-/** On whose behalf a request is sent; for messages too: "Cannot write "a/b": …". */
-export interface Ask extends Call {
-  readonly operation: string;
-  readonly path: RelPath;
-}
 
 /** SSH_FX_* of draft-ietf-secsh-filexfer-02, section 7. */
 export const END_OF_FILE = 1;
@@ -21,38 +15,25 @@ export function statusOf(error: unknown): number | undefined {
   return cause instanceof Error && "code" in cause && typeof cause.code === "number" ? cause.code : undefined;
 }
 
-/** An error of this request: "Cannot write "a/b": why". */
-export function failure(ask: Ask, kind: ErrorKind, detail: { why: string; cause?: unknown }): SyncError {
-  const { operation, path } = ask;
-  const lost = kind === "connection" || kind === "timeout" || kind === "busy";
-  const message = `Cannot ${operation} "${printable(path) || "."}": ${detail.why}`;
-  return new SyncError(kind, message, {
-    operation,
-    path,
-    ...(lost ? { transient: true } : {}),
-    ...(detail.cause === undefined ? {} : { cause: detail.cause }),
-  });
-}
-
 /** The end of the link as the error of a request. */
-export function lost(ask: Ask, reason: unknown): SyncError {
+export function lost(ask: OperationContext, reason: unknown): SyncError {
   const kind = reason instanceof SyncError ? reason.kind : "connection";
   const why = reason instanceof Error ? reason.message : String(reason);
-  return failure(ask, kind, { why, cause: reason });
+  return operationError(ask, kind, { why, cause: reason });
 }
 
 /** A refusal by the server as the error of a request. Code 4, FAILURE, says nothing: it is looked into where it matters. */
-export function toSyncError(ask: Ask, error: NonNullable<RawError>): SyncError {
+export function toSyncError(ask: OperationContext, error: NonNullable<RawError>): SyncError {
   // No status: the channel ended before the answer, or brought something that is none.
   if (error.code === undefined) {
-    return failure(ask, "connection", { why: `the SFTP channel broke: ${error.message}`, cause: error });
+    return operationError(ask, "connection", { why: `the SFTP channel broke: ${error.message}`, cause: error });
   }
   if (error.code === FAILURE && /\btoo many (?:open )?(?:files|handles)\b/i.test(error.message)) {
-    return failure(ask, "busy", { why: "the server allows no more open files", cause: error });
+    return operationError(ask, "busy", { why: "the server allows no more open files", cause: error });
   }
   const known = STATUSES[error.code];
   const [kind, why] = known ?? ["unexpected", `the server says "${printable(error.message).slice(0, 200)}"`];
-  return failure(ask, kind, { why, cause: error });
+  return operationError(ask, kind, { why, cause: error });
 }
 
 /** What codes mean by themselves; those above 8 are of later versions, some servers send them all the same. */

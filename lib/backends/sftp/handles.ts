@@ -1,7 +1,7 @@
 import type { Buffer } from "node:buffer";
 import { SyncError } from "../../core/errors.ts";
-import { type Ask, failure } from "./errors.ts";
 import { Turns } from "../../net/semaphore.ts";
+import { type OperationContext, operationError } from "../../core/operation.ts";
 
 /** An open file or folder of one channel, as the server names it. */
 export type Handle = Buffer;
@@ -30,7 +30,7 @@ export class OpenHandles {
   }
 
   /** Opens one with `send`. Rejects with busy, retryable, if the handle belongs to another open file already; then it is closed. */
-  async open(ask: Ask, send: () => Promise<Handle>, close: (handle: Handle) => void): Promise<Handle> {
+  async open(ask: OperationContext, send: () => Promise<Handle>, close: (handle: Handle) => void): Promise<Handle> {
     if (this.#most < Infinity) await this.#turn(ask);
     this.#opening++;
     try {
@@ -51,7 +51,7 @@ export class OpenHandles {
     }
   }
 
-  async #turn(ask: Ask): Promise<void> {
+  async #turn(ask: OperationContext): Promise<void> {
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(), this.#patience);
     const signal = AbortSignal.any([ask.signal, late.signal]);
@@ -61,7 +61,9 @@ export class OpenHandles {
       }
     } catch (error) {
       if (ask.signal.aborted) throw error;
-      throw failure(ask, "timeout", { why: `no other file was closed in ${this.#patience / 1000} s (-Timeout)` });
+      throw operationError(ask, "timeout", {
+        why: `no other file was closed in ${this.#patience / 1000} s (-Timeout)`,
+      });
     } finally {
       clearTimeout(timer);
     }
@@ -88,9 +90,11 @@ export class OpenHandles {
   }
 
   /** Throws busy, retryable, if another file had the same handle while this one was open. */
-  check(handle: Handle, ask: Ask): void {
+  check(handle: Handle, ask: OperationContext): void {
     if (!this.#shared.has(handle)) return;
-    throw failure(ask, "busy", { why: "the server gave one handle to two open files; one at a time is opened now" });
+    throw operationError(ask, "busy", {
+      why: "the server gave one handle to two open files; one at a time is opened now",
+    });
   }
 
   /** The server closed it. */

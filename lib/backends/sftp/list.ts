@@ -3,12 +3,12 @@ import { gate, type RelPath } from "../../core/path.ts";
 import type { Entry } from "../../core/entry.ts";
 import { handled } from "./read_exactly.ts";
 import { childOf, type Seen, toEntry, toSeen } from "./stat.ts";
-import { type Ask, failure } from "./errors.ts";
 import type { Handle } from "./handles.ts";
 import type { Wire } from "./client.ts";
 import type { RawAttributes, RawName } from "../../ssh/channels.ts";
+import { type OperationContext, operationError } from "../../core/operation.ts";
 
-export interface ListOptions extends Ask {
+export interface ListOptions extends OperationContext {
   /** The folder as the server names it. */
   readonly at: string;
   /** Rejects unless it is a folder, reached through folders. */
@@ -64,12 +64,12 @@ const LINKS_AT_ONCE = 64;
 /** What one listing may cost. A server that never ends it, repeats its names or drips them is refused. */
 class ListingLimit {
   readonly #wire: Wire;
-  readonly #ask: Ask;
+  readonly #ask: OperationContext;
   readonly #since = performance.now();
   #bytes = 0;
   #idle = 0;
 
-  constructor(wire: Wire, ask: Ask) {
+  constructor(wire: Wire, ask: OperationContext) {
     this.#wire = wire;
     this.#ask = ask;
   }
@@ -86,11 +86,11 @@ class ListingLimit {
     const seconds = (performance.now() - this.#since) / 1000;
     if (seconds * 1000 <= this.#wire.patience || all >= seconds) return;
     const why = `its listing brought only ${all} names in ${Math.round(seconds)} s, 20 times -Timeout`;
-    throw failure(this.#ask, "timeout", { why });
+    throw operationError(this.#ask, "timeout", { why });
   }
 
   #refusal(why: string): Error {
-    return failure(this.#ask, "refused", { why });
+    return operationError(this.#ask, "refused", { why });
   }
 }
 

@@ -24,12 +24,12 @@ import { HARD_LINK, makeFolder, makeHardLink, makeSymlink } from "./create.ts";
 import { findPlace, loginFolder } from "./root.ts";
 import { Pool } from "./pool.ts";
 import { readFile } from "./read.ts";
-import type { Ask } from "./errors.ts";
 import { POSIX_RENAME } from "./temp_file.ts";
 import type { Wire } from "./client.ts";
 import { overwrite } from "./overwrite.ts";
 import { writeFile } from "./write.ts";
-import type { SshConnector } from "../../ssh/connection.ts";
+import type { OperationContext } from "../../core/operation.ts";
+import type { SshConnector } from "../../ssh/types.ts";
 
 /** Opens an SFTP server: authentication and trust, then one connection. Rejects with connection, timeout, auth, hostKey or badInput. */
 export const openSftp: OpenProtocol = async (target, call) => {
@@ -198,7 +198,7 @@ class Sftp implements Backend {
     return path === root ? this.place.path : childOf(this.place.path, path);
   }
 
-  #spot(operation: string, path: RelPath, call: Call): Ask & Where {
+  #spot(operation: string, path: RelPath, call: Call): OperationContext & Where {
     const ask = asking(operation, path, call);
     return {
       ...ask,
@@ -213,7 +213,7 @@ interface Where {
   checkParent(wire: Wire): Promise<void>;
 }
 
-function asking(operation: string, path: RelPath, { signal }: Call): Ask {
+function asking(operation: string, path: RelPath, { signal }: Call): OperationContext {
   return { operation, path, signal };
 }
 

@@ -4,10 +4,10 @@ import { mismatch } from "../shared/preconditions.ts";
 import { chunksOf, unlessCancelled, wrongSize } from "./read_exactly.ts";
 import { look, lookFor, toSeen } from "./stat.ts";
 import type { Pool } from "./pool.ts";
-import { failure } from "./errors.ts";
 import { type Draft, written } from "./temp_file.ts";
 import { WRITE } from "./client.ts";
 import { setAttributes, type Writing } from "./write.ts";
+import { operationError } from "../../core/operation.ts";
 
 /**
  * In place: the file keeps its inode, so its owner, its ACL and its other names. Old and new mix until it is done. It is compared once more,
@@ -20,7 +20,7 @@ export async function overwrite(pool: Pool, body: Body, writing: Writing): Promi
   const { expect } = options;
   const found = await lookFor(wire, at, { ...writing, ...(expect === undefined ? {} : { expect }) });
   if (found?.kind !== "file") {
-    throw failure(writing, "changed", { why: "there is no file whose content could be replaced" });
+    throw operationError(writing, "changed", { why: "there is no file whose content could be replaced" });
   }
   const draft: Draft = { ...writing, temp: at, mode: undefined };
   const content = await unlessCancelled(body(), writing);
@@ -35,7 +35,7 @@ export async function overwrite(pool: Pool, body: Body, writing: Writing): Promi
       ]);
       const opened = toSeen(writing.path, open);
       const why = mismatch(found, seen) ?? mismatch(found, opened.kind === "link" ? undefined : opened);
-      if (why !== undefined) throw failure(writing, "changed", { why });
+      if (why !== undefined) throw operationError(writing, "changed", { why });
     };
     let size = 0;
     for await (const chunk of chunksOf(content, writing)) {

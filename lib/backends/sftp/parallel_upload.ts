@@ -5,10 +5,10 @@ import type { Body, Content } from "../../core/backend.ts";
 import { chunksOf, gather, unlessCancelled, wrongSize } from "./read_exactly.ts";
 import { look } from "./stat.ts";
 import { least, type Pool } from "./pool.ts";
-import { failure } from "./errors.ts";
 import { type Draft, makeTemp, randomTag, removeTemp } from "./temp_file.ts";
 import type { Handle } from "./handles.ts";
 import { type Wire, WRITE } from "./client.ts";
+import { operationError } from "../../core/operation.ts";
 
 export interface Pouring {
   readonly draft: Draft;
@@ -133,7 +133,7 @@ export class Pour {
     const wire = least(this.#handles.keys());
     const handle = wire && this.#handles.get(wire);
     if (wire === undefined || handle === undefined) {
-      throw failure(draft, "connection", { why: "the connection was lost" });
+      throw operationError(draft, "connection", { why: "the connection was lost" });
     }
     const to = this.#next;
     this.#next += piece.length;

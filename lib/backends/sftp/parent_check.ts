@@ -1,7 +1,7 @@
 import { parentOf, printable, type RelPath, root } from "../../core/path.ts";
 import { look } from "./stat.ts";
-import { type Ask, failure } from "./errors.ts";
 import type { Wire } from "./client.ts";
+import { type OperationContext, operationError } from "../../core/operation.ts";
 
 /**
  * Makes sure that a path below the root leads through folders only, never through a link that leads out of it. For listings what was
@@ -18,7 +18,7 @@ export class Folders {
   }
 
   /** Rejects with notFound when `dir` or a folder above it is absent, with refused when one is a link or no folder. */
-  async check(wire: Wire, dir: RelPath, ask: Ask): Promise<void> {
+  async check(wire: Wire, dir: RelPath, ask: OperationContext): Promise<void> {
     if (dir === root) return;
     const now = performance.now();
     const known = this.#seen.get(dir);
@@ -33,7 +33,7 @@ export class Folders {
   }
 
   /** The same, by a look that was sent no earlier than the one that is under way. */
-  async checkNow(wire: Wire, dir: RelPath, ask: Ask): Promise<void> {
+  async checkNow(wire: Wire, dir: RelPath, ask: OperationContext): Promise<void> {
     if (dir === root) return;
     const looking = { ask, check: (above: RelPath) => this.checkNow(wire, above, ask) };
     const known = this.#seen.get(dir);
@@ -62,9 +62,9 @@ export class Folders {
   async #look(wire: Wire, dir: RelPath, { ask, check }: Looking): Promise<void> {
     const [found] = await Promise.all([look(wire, this.#toAt(dir), ask), check(parentOf(dir))]);
     if (found?.kind === "dir") return;
-    if (found === undefined) throw failure(ask, "notFound", { why: `there is no folder "${printable(dir)}"` });
+    if (found === undefined) throw operationError(ask, "notFound", { why: `there is no folder "${printable(dir)}"` });
     const what = found.kind === "file" ? "a file" : found.kind === "link" ? "a link" : "something else";
-    throw failure(ask, "refused", { why: `"${printable(dir)}" is ${what}, not a folder` });
+    throw operationError(ask, "refused", { why: `"${printable(dir)}" is ${what}, not a folder` });
   }
 }
 
@@ -75,7 +75,7 @@ interface Seen {
 }
 
 interface Looking {
-  readonly ask: Ask;
+  readonly ask: OperationContext;
   /** Checks the folder above. */
   check(above: RelPath): Promise<void>;
 }
@@ -84,7 +84,7 @@ const TRUST_MS = 5_000;
 const MOST = 10_000;
 
 /** A look shared with another call may fail for a reason of that call alone: then one of our own decides. */
-async function settled(check: Promise<void>, ask: Ask, again: () => Promise<void>): Promise<void> {
+async function settled(check: Promise<void>, ask: OperationContext, again: () => Promise<void>): Promise<void> {
   try {
     await check;
   } catch (error) {

@@ -1,6 +1,7 @@
 import { cancelled, type SyncError } from "../../core/errors.ts";
-import { type Ask, failure, lost } from "./errors.ts";
+import { lost } from "./errors.ts";
 import type { SftpChannel } from "../../ssh/channels.ts";
+import { type OperationContext, operationError } from "../../core/operation.ts";
 
 export interface WireOptions {
   /** ms without any answer after which the link counts as dead. */
@@ -10,7 +11,7 @@ export interface WireOptions {
 }
 
 export interface Pending {
-  readonly ask: Ask;
+  readonly ask: OperationContext;
   readonly since: number;
   reject(error: SyncError): void;
 }
@@ -86,12 +87,14 @@ export class PendingRequests {
     for (const pending of this.#requests) {
       if (now - Math.max(pending.since, this.#channel.heard()) > timeout) {
         const why = `no answer in ${timeout / 1000} s (-Timeout)`;
-        return this.#options.abandon(failure(pending.ask, "timeout", { why }));
+        return this.#options.abandon(operationError(pending.ask, "timeout", { why }));
       }
       if (now - pending.since < timeout * STUCK) break;
       this.remove(pending);
       pending.reject(
-        failure(pending.ask, "timeout", { why: `no answer in ${(timeout * STUCK) / 1000} s, 20 times -Timeout` }),
+        operationError(pending.ask, "timeout", {
+          why: `no answer in ${(timeout * STUCK) / 1000} s, 20 times -Timeout`,
+        }),
       );
     }
     if (this.#requests.size > 0) this.#timer = setTimeout(() => this.#tick(), timeout / 4);

@@ -3,7 +3,7 @@ import process from "node:process";
 import { cancelled, SyncError, toSyncError } from "../../core/errors.ts";
 import type { Call } from "../../core/backend.ts";
 import { Wire } from "./client.ts";
-import type { SshConnector, SshLink } from "../../ssh/connection.ts";
+import type { SshConnector, SshLink } from "../../ssh/types.ts";
 
 export interface PoolOptions {
   /** ms without any answer after which a link counts as dead. */

@@ -5,11 +5,11 @@ import type { Content, ReadOptions } from "../../core/backend.ts";
 import { handled } from "./read_exactly.ts";
 import { look, lookFor, mustMatch, type Spot } from "./stat.ts";
 import { least, type Pool } from "./pool.ts";
-import { type Ask, failure } from "./errors.ts";
 import type { Handle } from "./handles.ts";
 import { READ, type Wire } from "./client.ts";
+import { type OperationContext, operationError } from "../../core/operation.ts";
 
-export type Reading = Ask & Spot & Pick<ReadOptions, "offset" | "length" | "expect"> & {
+export type Reading = OperationContext & Spot & Pick<ReadOptions, "offset" | "length" | "expect"> & {
   /** Rejects unless the folders above are what they seem. */
   checkParent(wire: Wire): Promise<void>;
 };
@@ -41,7 +41,7 @@ const AHEAD_ALL = 48 << 20;
 /** So much must be left to make further connections worth their while. */
 const WORTH_GROWING = 16 << 20;
 
-interface Work extends Ask, Spot {
+interface Work extends OperationContext, Spot {
   readonly expect: FileEntry;
   readonly from: number;
   readonly to: number;
@@ -49,9 +49,9 @@ interface Work extends Ask, Spot {
 
 async function fileThere(wire: Wire, reading: Reading): Promise<FileEntry> {
   const found = await look(wire, reading.at, reading);
-  if (found === undefined) throw failure(reading, "notFound", { why: "there is no such file" });
+  if (found === undefined) throw operationError(reading, "notFound", { why: "there is no such file" });
   if (found.kind === "file") return found;
-  throw failure(reading, "refused", { why: found.kind === "dir" ? "it is a folder" : "it is no regular file" });
+  throw operationError(reading, "refused", { why: found.kind === "dir" ? "it is a folder" : "it is no regular file" });
 }
 
 /** READs, the look whether it is still the same file, and CLOSE go out together. */
@@ -72,17 +72,23 @@ async function readWhole(wire: Wire, handle: Handle, work: Work): Promise<Uint8A
 }
 
 /** Fills `into` with the bytes from `from` on; rejects with kind "changed" when the file ends before. */
-async function fill(wire: Wire, handle: Handle, options: Ask & { into: Uint8Array; from: number }): Promise<void> {
+async function fill(
+  wire: Wire,
+  handle: Handle,
+  options: OperationContext & { into: Uint8Array; from: number },
+): Promise<void> {
   const { into, from } = options;
   const bytes = Buffer.from(into.buffer, into.byteOffset, into.byteLength);
   const since = performance.now();
   for (let at = 0; at < bytes.length;) {
     const count = await wire.read(handle, { into: bytes, at, length: bytes.length - at, from: from + at }, options);
-    if (count === 0) throw failure(options, "changed", { why: `it ended at byte ${from + at} while it was read` });
+    if (count === 0) {
+      throw operationError(options, "changed", { why: `it ended at byte ${from + at} while it was read` });
+    }
     at += count;
     if (at < bytes.length && performance.now() - since > wire.patience) {
       const why = `${bytes.length} bytes took longer than ${wire.patience / 1000} s, 20 times -Timeout`;
-      throw failure(options, "timeout", { why });
+      throw operationError(options, "timeout", { why });
     }
   }
 }
@@ -172,7 +178,7 @@ class StripedRead {
   }
 
   #lost(): SyncError {
-    return failure(this.#work, "connection", { why: "the connection was lost" });
+    return operationError(this.#work, "connection", { why: "the connection was lost" });
   }
 
   /** Opens the file on connections that came up meanwhile. */

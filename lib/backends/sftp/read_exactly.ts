@@ -1,9 +1,9 @@
 import { cancelled } from "../../core/errors.ts";
 import type { Content } from "../../core/backend.ts";
-import { type Ask, failure } from "./errors.ts";
+import { type OperationContext, operationError } from "../../core/operation.ts";
 
 /** What `work` gives; rejects with cancelled as soon as the signal is aborted, whatever becomes of `work`. */
-export function unlessCancelled<T>(work: Promise<T>, { signal, operation }: Ask): Promise<T> {
+export function unlessCancelled<T>(work: Promise<T>, { signal, operation }: OperationContext): Promise<T> {
   return new Promise((resolve, reject) => {
     const onAbort = () => reject(cancelled(signal, operation));
     if (signal.aborted) {
@@ -22,7 +22,7 @@ export function handled<T>(request: Promise<T>): Promise<T> {
 }
 
 /** The chunks of a content, none of them empty. Left early or cancelled, the source is told so. */
-export async function* chunksOf(content: Content, ask: Ask): AsyncGenerator<Uint8Array> {
+export async function* chunksOf(content: Content, ask: OperationContext): AsyncGenerator<Uint8Array> {
   if (content instanceof Uint8Array) {
     if (content.length > 0) yield content;
     return;
@@ -45,7 +45,7 @@ export async function* chunksOf(content: Content, ask: Ask): AsyncGenerator<Uint
 }
 
 /** All bytes of a content that must have exactly `size`; rejects with kind "changed" when it has not. */
-export async function gather(content: Content, ask: Ask & { readonly size: number }): Promise<Uint8Array> {
+export async function gather(content: Content, ask: OperationContext & { readonly size: number }): Promise<Uint8Array> {
   const { size } = ask;
   if (content instanceof Uint8Array) {
     if (content.length !== size) throw wrongSize(ask, content.length);
@@ -63,9 +63,9 @@ export async function gather(content: Content, ask: Ask & { readonly size: numbe
 }
 
 /** The error of a source that gave another number of bytes than it was said to have. */
-export function wrongSize(ask: Ask & { readonly size: number }, given: number): Error {
+export function wrongSize(ask: OperationContext & { readonly size: number }, given: number): Error {
   const why = `its source gave ${
     given > ask.size ? "more" : `only ${given}`
   } than the ${ask.size} bytes it was listed with`;
-  return failure(ask, "changed", { why });
+  return operationError(ask, "changed", { why });
 }

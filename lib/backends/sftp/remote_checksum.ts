@@ -4,7 +4,7 @@ import type { Checksum } from "../../core/entry.ts";
 import { unlessCancelled } from "./read_exactly.ts";
 import { runCommand } from "./remote_command.ts";
 import type { Pool } from "./pool.ts";
-import type { Ask } from "./errors.ts";
+import type { OperationContext } from "../../core/operation.ts";
 
 /**
  * Content hashes made on the server by its sha256sum, for accounts that have a shell. Names travel NUL-separated over standard input,
@@ -21,7 +21,7 @@ export class Hashes {
   }
 
   /** The sha256 of the file that the server calls `at`; undefined when the server cannot tell. */
-  async sha256(at: string, ask: Ask & { readonly size: number }): Promise<Checksum | undefined> {
+  async sha256(at: string, ask: OperationContext & { readonly size: number }): Promise<Checksum | undefined> {
     this.#able ??= this.#probe();
     if (!(await unlessCancelled(this.#able, ask))) return undefined;
     const { promise, resolve, reject } = Promise.withResolvers<Checksum | undefined>();

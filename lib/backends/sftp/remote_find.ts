@@ -5,9 +5,9 @@ import { mismatch } from "../shared/preconditions.ts";
 import { runCommand } from "./remote_command.ts";
 import { childOf, look, toSeen } from "./stat.ts";
 import type { Pool } from "./pool.ts";
-import { type Ask, failure } from "./errors.ts";
+import { type OperationContext, operationError } from "../../core/operation.ts";
 
-export interface FindOptions extends Ask {
+export interface FindOptions extends OperationContext {
   /** The folder as the server names it. */
   readonly at: string;
 }
@@ -191,7 +191,7 @@ async function run(pool: Pool, reader: FindReader, options: FindOptions): Promis
 
 async function whyNot(pool: Pool, code: number, options: FindOptions): Promise<SyncError> {
   const self = await look(await pool.wire(options), options.at, options);
-  if (self === undefined) return failure(options, "notFound", { why: "there is no such folder" });
+  if (self === undefined) return operationError(options, "notFound", { why: "there is no such folder" });
   return unvouched(options, `find ended with exit code ${code}`);
 }
 
@@ -221,5 +221,5 @@ function placeOf(path: RelPath, { at, path: dir }: FindOptions): string {
 }
 
 function unvouched(options: FindOptions, why: string): SyncError {
-  return failure(options, "unsupported", { why });
+  return operationError(options, "unsupported", { why });
 }

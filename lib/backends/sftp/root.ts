@@ -1,12 +1,12 @@
 import { posix } from "node:path";
 import { printable, root } from "../../core/path.ts";
 import type { Call, Place } from "../../core/backend.ts";
-import { type Ask, failure } from "./errors.ts";
 import type { Wire } from "./client.ts";
+import { type OperationContext, operationError } from "../../core/operation.ts";
 
 /** The login folder, as the server names it. */
 export async function loginFolder(wire: Wire, call: Call): Promise<string> {
-  const ask: Ask = { signal: call.signal, operation: "find the login folder", path: root };
+  const ask: OperationContext = { signal: call.signal, operation: "find the login folder", path: root };
   return checked(await wire.realpath(".", ask), ask);
 }
 
@@ -20,7 +20,7 @@ export async function findPlace(
   options: Call & { readonly from?: string; readonly home: Promise<string> },
 ): Promise<Place> {
   const { from, signal } = options;
-  const ask: Ask = { signal, operation: `open the folder "${printable(folder)}"`, path: root };
+  const ask: OperationContext = { signal, operation: `open the folder "${printable(folder)}"`, path: root };
   const needsHome = !folder.startsWith("/") || folder.startsWith("/~");
   const start = needsHome ? await options.home : "/";
   const [path, home] = await Promise.all([
@@ -39,7 +39,7 @@ function absolute(folder: string, { from, home }: { readonly from: string; reado
 }
 
 /** The real path of the nearest folder that exists, and the rest as it is. */
-async function resolved(wire: Wire, path: string, ask: Ask): Promise<string> {
+async function resolved(wire: Wire, path: string, ask: OperationContext): Promise<string> {
   if (path === "/") return path;
   // Asked for together; what realpath says of an absent path differs from server to server.
   const [found, real] = await Promise.allSettled([wire.stat(path, ask), wire.realpath(path, ask)]);
@@ -53,8 +53,10 @@ async function resolved(wire: Wire, path: string, ask: Ask): Promise<string> {
 }
 
 /** A path that a server tells is used in every later request. */
-function checked(path: string, ask: Ask): string {
+function checked(path: string, ask: OperationContext): string {
   // deno-lint-ignore no-control-regex
   if (path.startsWith("/") && !/[\u0000-\u001f\u007f\ufffd]/.test(path)) return path.replace(/(?<=.)\/+$/, "");
-  throw failure(ask, "unsupported", { why: `the server calls it "${printable(path)}", which is no absolute path` });
+  throw operationError(ask, "unsupported", {
+    why: `the server calls it "${printable(path)}", which is no absolute path`,
+  });
 }

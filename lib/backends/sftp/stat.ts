@@ -2,9 +2,10 @@ import type { RelPath } from "../../core/path.ts";
 import type { Entry } from "../../core/entry.ts";
 import type { Expecting } from "../../core/backend.ts";
 import { mismatch } from "../shared/preconditions.ts";
-import { type Ask, FAILURE, failure, statusOf } from "./errors.ts";
+import { FAILURE, statusOf } from "./errors.ts";
 import type { Wire } from "./client.ts";
 import type { RawAttributes } from "../../ssh/channels.ts";
+import { type OperationContext, operationError } from "../../core/operation.ts";
 
 /** A place on the server: the path as callers know it, and as the server names it. */
 export interface Spot {
@@ -38,7 +39,7 @@ export function toSeen(path: RelPath, attributes: RawAttributes): Seen {
 }
 
 /** The same with a link's target; opaque when the server does not tell it. */
-export async function toEntry(wire: Wire, seen: Seen, ask: Ask & { readonly at: string }): Promise<Entry> {
+export async function toEntry(wire: Wire, seen: Seen, ask: OperationContext & { readonly at: string }): Promise<Entry> {
   if (seen.kind !== "link") return seen;
   const { path } = seen;
   try {
@@ -52,7 +53,7 @@ export async function toEntry(wire: Wire, seen: Seen, ask: Ask & { readonly at: 
 }
 
 /** What lies there now; undefined when nothing does. A link is not followed. */
-export async function look(wire: Wire, at: string, ask: Ask): Promise<Entry | undefined> {
+export async function look(wire: Wire, at: string, ask: OperationContext): Promise<Entry | undefined> {
   try {
     const attributes = await wire.lstat(at, ask);
     return attributes === undefined ? undefined : await toEntry(wire, toSeen(ask.path, attributes), { ...ask, at });
@@ -66,13 +67,13 @@ export async function look(wire: Wire, at: string, ask: Ask): Promise<Entry | un
 }
 
 /** Rejects with kind "changed" unless `found` is what is expected. */
-export function mustMatch(found: Entry | undefined, ask: Ask & Expecting): void {
+export function mustMatch(found: Entry | undefined, ask: OperationContext & Expecting): void {
   const why = ask.expect === undefined ? undefined : mismatch(ask.expect, found);
-  if (why !== undefined) throw failure(ask, "changed", { why });
+  if (why !== undefined) throw operationError(ask, "changed", { why });
 }
 
 /** What lies there now, as expected; rejects with kind "changed" when it is not. */
-export async function lookFor(wire: Wire, at: string, ask: Ask & Expecting): Promise<Entry | undefined> {
+export async function lookFor(wire: Wire, at: string, ask: OperationContext & Expecting): Promise<Entry | undefined> {
   const found = await look(wire, at, ask);
   mustMatch(found, ask);
   return found;

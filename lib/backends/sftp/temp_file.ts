@@ -4,12 +4,13 @@ import { swapTag, tempPath } from "../../core/temp_name.ts";
 import type { Entry, FileEntry } from "../../core/entry.ts";
 import type { WriteOptions } from "../../core/backend.ts";
 import { look, lookFor, type Spot, toSeen } from "./stat.ts";
-import { type Ask, FAILURE, failure, NO_SUCH_FILE, statusOf } from "./errors.ts";
+import { FAILURE, NO_SUCH_FILE, statusOf } from "./errors.ts";
 import type { Handle } from "./handles.ts";
 import { CREATE, EXCLUSIVE, type Wire, WRITE } from "./client.ts";
+import { type OperationContext, operationError } from "../../core/operation.ts";
 
 /** A file that is being written: where it will lie, and its temporary name beside that. */
-export interface Draft extends Ask, Spot {
+export interface Draft extends OperationContext, Spot {
   readonly temp: string;
   readonly options: WriteOptions;
   /** The rwx bits it ends with; undefined: whatever the server gives to new files. */
@@ -19,7 +20,7 @@ export interface Draft extends Ask, Spot {
 }
 
 /** Cleaning up goes on though the call itself was cancelled. */
-function uncancelled<A extends Ask>(ask: A): A {
+function uncancelled<A extends OperationContext>(ask: A): A {
   return { ...ask, signal: new AbortController().signal };
 }
 
@@ -29,7 +30,11 @@ export function randomTag(): string {
 }
 
 /** The mode a write ends with. Rejects with changed or exists when the target is not what it should be. */
-export async function modeFor(wire: Wire, ask: Ask & Spot, options: WriteOptions): Promise<number | undefined> {
+export async function modeFor(
+  wire: Wire,
+  ask: OperationContext & Spot,
+  options: WriteOptions,
+): Promise<number | undefined> {
   const fresh = options.mode === undefined ? undefined : options.mode & 0o777;
   const { expect } = options;
   if (expect === "absent") return fresh;
@@ -71,7 +76,7 @@ async function replaceTemp(wire: Wire, draft: Draft, error: unknown): Promise<Ha
   const found = await look(wire, draft.temp, draft);
   if (found === undefined) throw await whyRefused(wire, error, draft);
   if (found.kind !== "file") {
-    throw failure(draft, "exists", { why: "something stands in the way of its temporary name" });
+    throw operationError(draft, "exists", { why: "something stands in the way of its temporary name" });
   }
   await wire.unlink(draft.temp, draft);
   return await openTemp(wire, draft);
@@ -116,7 +121,7 @@ export async function whyRefused(wire: Wire, error: unknown, draft: Draft): Prom
   const dir = draft.temp.slice(0, draft.temp.lastIndexOf("/")) || "/";
   const free = await wire.bytesFree(dir, draft).catch(() => undefined);
   if (free === undefined || free > draft.options.size) return error;
-  return failure(draft, "full", { why: `the disk is full, ${free} bytes are left`, cause: error });
+  return operationError(draft, "full", { why: `the disk is full, ${free} bytes are left`, cause: error });
 }
 
 /**
@@ -129,16 +134,21 @@ export async function written(wire: Wire, draft: Draft): Promise<FileEntry> {
   if (found?.kind === "file" && found.size === draft.options.size) return found;
   const now = found?.kind === "file" ? `${found.size} bytes` : found === undefined ? "nothing" : "no regular file";
   if (wire.doubt()) {
-    throw failure(draft, "busy", { why: `the server holds ${now} by that path; the file is sent again, alone` });
+    throw operationError(draft, "busy", { why: `the server holds ${now} by that path; the file is sent again, alone` });
   }
-  throw failure(draft, "changed", { why: `the server holds ${now} after ${draft.options.size} bytes were written` });
+  throw operationError(draft, "changed", {
+    why: `the server holds ${now} after ${draft.options.size} bytes were written`,
+  });
 }
 
-function mustBeReplaceable(found: Entry | undefined, { options, ...ask }: Ask & { options: WriteOptions }): void {
+function mustBeReplaceable(
+  found: Entry | undefined,
+  { options, ...ask }: OperationContext & { options: WriteOptions },
+): void {
   if (found === undefined || found.kind === "file") return;
   if (found.kind === "link" && options.expect !== undefined) return;
   const what = { dir: "a folder", link: "a link", opaque: "something that must not be touched" }[found.kind];
-  throw failure(ask, "exists", { why: `${what} is there` });
+  throw operationError(ask, "exists", { why: `${what} is there` });
 }
 
 /** Without posix-rename: the old file steps aside, the new one takes its name, the old one goes; undone when the middle step fails. */

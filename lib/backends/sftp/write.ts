@@ -7,16 +7,17 @@ import { gather, unlessCancelled } from "./read_exactly.ts";
 import { childOf, type Spot } from "./stat.ts";
 import type { Pool } from "./pool.ts";
 import { startPour } from "./parallel_upload.ts";
-import { type Ask, statusOf } from "./errors.ts";
+import { statusOf } from "./errors.ts";
 import { type Draft, makeTemp, modeFor, placeTemp, randomTag, removeTemp, whyRefused, written } from "./temp_file.ts";
 import type { Handle } from "./handles.ts";
 import type { Wire } from "./client.ts";
 import type { RawAttributes } from "../../ssh/channels.ts";
+import type { OperationContext } from "../../core/operation.ts";
 
 /** The last second that version 3 can carry, in 2106. */
 export const LAST_SECOND = 0xffff_ffff;
 
-export type Writing = Ask & Spot & Pick<Draft, "checkParent"> & {
+export type Writing = OperationContext & Spot & Pick<Draft, "checkParent"> & {
   readonly options: WriteOptions;
   /** The folder that holds it, as the server names it. */
   readonly dir: string;

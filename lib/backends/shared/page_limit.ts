@@ -1,4 +1,4 @@
-import { type Ask, failure } from "../../http/errors.ts";
+import { type OperationContext, operationError } from "../../core/operation.ts";
 
 /** `maxBytes`: of all names together; unbounded where they are counted elsewhere. */
 export interface PageBoundOptions {
@@ -7,13 +7,13 @@ export interface PageBoundOptions {
 
 /** Ends a listing that comes in pages without getting anywhere: repeated tokens, page after page without a name, names without end. */
 export class PageBound {
-  readonly #ask: Ask;
+  readonly #ask: OperationContext;
   readonly #maxBytes: number;
   readonly #tokens = new Set<string>();
   #bytes = 0;
   #empty = 0;
 
-  constructor(ask: Ask, { maxBytes = Infinity }: PageBoundOptions = {}) {
+  constructor(ask: OperationContext, { maxBytes = Infinity }: PageBoundOptions = {}) {
     this.#ask = ask;
     this.#maxBytes = maxBytes;
   }
@@ -31,7 +31,7 @@ export class PageBound {
   }
 
   #endless(why: string): Error {
-    return failure(this.#ask, "unexpected", { why: `the listing comes to no end: ${why}` });
+    return operationError(this.#ask, "unexpected", { why: `the listing comes to no end: ${why}` });
   }
 }
 

@@ -1,12 +1,11 @@
 import type { Content } from "../../core/backend.ts";
 import { pour } from "../../net/byte_stream.ts";
-import { failure } from "../ftp/reply.ts";
-import type { Doing } from "../ftp/session.ts";
+import { type OperationContext, operationError } from "../../core/operation.ts";
 
 /** All bytes of a content that must have exactly `size`; rejects with kind "changed" when it has not. */
 export async function gather(
   content: Content,
-  { size, ...ask }: Doing & { readonly size: number },
+  { size, ...ask }: OperationContext & { readonly size: number },
 ): Promise<Uint8Array<ArrayBuffer>> {
   const all = new Uint8Array(size);
   let at = 0;
@@ -21,7 +20,10 @@ export async function gather(
 }
 
 /** The error of a source that gave another number of bytes than it was said to have. */
-export function wrongSize(ask: Doing, { given, size }: { readonly given: number; readonly size: number }): Error {
+export function wrongSize(
+  ask: OperationContext,
+  { given, size }: { readonly given: number; readonly size: number },
+): Error {
   const what = given > size ? "more" : `only ${given}`;
-  return failure(ask, "changed", { why: `its source gave ${what} than the ${size} bytes it was listed with` });
+  return operationError(ask, "changed", { why: `its source gave ${what} than the ${size} bytes it was listed with` });
 }

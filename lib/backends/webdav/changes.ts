@@ -3,7 +3,6 @@ import { nameOf, parentOf, root, toRelPath } from "../../core/path.ts";
 import { tempPath } from "../../core/temp_name.ts";
 import type { Checksum, DirEntry, Entry, FileEntry } from "../../core/entry.ts";
 import type { Expecting } from "../../core/backend.ts";
-import { failure } from "../../http/errors.ts";
 import type { Dialect } from "./server_profile.ts";
 import { parseChecksums } from "./entry.ts";
 import { conditionOf, isLoose, mustMatch } from "./preconditions.ts";
@@ -12,6 +11,7 @@ import { encodePath } from "./href.ts";
 import { refusal } from "./errors.ts";
 import { setEdited } from "./put.ts";
 import { lookFor } from "./write.ts";
+import { operationError } from "../../core/operation.ts";
 
 /** Makes the folder; for the root also its parents. */
 export async function makeFolder(finder: Finder, spot: Spot): Promise<DirEntry> {
@@ -21,13 +21,13 @@ export async function makeFolder(finder: Finder, spot: Spot): Promise<DirEntry> 
   if (reply.status === 201) return made;
   const found = (await find(finder, spot))?.entry;
   if (found?.kind === "dir") return made;
-  if (found !== undefined) throw failure(spot, "exists", { why: "a file is there" });
+  if (found !== undefined) throw operationError(spot, "exists", { why: "a file is there" });
   if (spot.path === root && spot.names.length > 1 && reply.status === 409) {
     await makeFolder(finder, { ...spot, names: spot.names.slice(0, -1) });
     return await makeFolder(finder, spot);
   }
   const above = await find(finder, { ...spot, names: spot.names.slice(0, -1), path: parentOf(spot.path) });
-  if (above === undefined) throw failure(spot, "notFound", { why: "the folder above does not exist" });
+  if (above === undefined) throw operationError(spot, "notFound", { why: "the folder above does not exist" });
   throw refusal(spot, reply);
 }
 
@@ -53,15 +53,17 @@ export async function removeEntry(
     if (await isLoose(finder, spot, { expect: entry, seen })) return await removeEntry(finder, entry, spot);
     throw refusal(spot, reply);
   }
-  if (reply.status === 207) throw failure(spot, "denied", { why: "the server could not remove all of it" });
+  if (reply.status === 207) throw operationError(spot, "denied", { why: "the server could not remove all of it" });
 }
 
 /** DELETE takes all that a folder holds with it: this look is what stands between. */
 async function mustBeEmpty(finder: Finder, spot: Spot): Promise<void> {
-  if ((await children(finder, spot)).length > 0) throw failure(spot, "changed", { why: "the folder is not empty" });
+  if ((await children(finder, spot)).length > 0) {
+    throw operationError(spot, "changed", { why: "the folder is not empty" });
+  }
   if (await listsDots(finder, spot)) return;
   const why = "the server's listings hide names that begin with a dot, so it may not be empty";
-  throw failure(spot, "unsupported", { why });
+  throw operationError(spot, "unsupported", { why });
 }
 
 /** Whether listings show names that begin with a dot. Where nothing has told yet, a temporary file is written into the folder and listed. */
@@ -89,18 +91,18 @@ export interface Moving extends Spot, Expecting {
 /** Moves or copies a file, or moves a folder. Never over a folder: the server would remove what that holds. */
 export async function moveEntry(finder: Finder, from: Spot, to: Moving): Promise<Seen> {
   const source = await find(finder, from);
-  if (source === undefined) throw failure(from, "notFound", { why: "there is no such file or folder" });
-  if (source.entry.kind === "opaque") throw failure(from, "denied", { why: source.entry.why });
+  if (source === undefined) throw operationError(from, "notFound", { why: "there is no such file or folder" });
+  if (source.entry.kind === "opaque") throw operationError(from, "denied", { why: source.entry.why });
   const there = await lookFor(finder, to);
   const above = await find(finder, { ...to, names: to.names.slice(0, -1), path: parentOf(to.path) });
-  if (above === undefined) throw failure(to, "notFound", { why: "the folder above does not exist" });
+  if (above === undefined) throw operationError(to, "notFound", { why: "the folder above does not exist" });
   const as = source.entry.kind === "dir" ? "folder" : "file";
   const { method, origin } = to;
   const overwrite = there === undefined ? "F" : "T";
   const headers = { destination: origin + encodePath(to.names, as), overwrite };
   const reply = await finder.link.done({ method, uri: encodePath(from.names, as), headers }, to);
   await reply.drop();
-  if (reply.status === 207) throw failure(to, "denied", { why: "the server could not move all of it" });
+  if (reply.status === 207) throw operationError(to, "denied", { why: "the server could not move all of it" });
   return source;
 }
 
@@ -111,7 +113,7 @@ export async function setTime(
   { dialect, ...spot }: Spot & { readonly dialect: Dialect },
 ): Promise<void> {
   const seen = await find(finder, spot);
-  if (seen === undefined) throw failure(spot, "notFound", { why: "there is no such file" });
+  if (seen === undefined) throw operationError(spot, "notFound", { why: "there is no such file" });
   if (dialect.times === "property") return await setEdited(finder, seen, { ...spot, modified });
   const seconds = Math.floor(modified / 1000);
   const reply = await finder.link.done({
@@ -125,7 +127,7 @@ export async function setTime(
   const now = (await find(finder, spot))?.entry;
   // A reply that says yes proves nothing: what the server then shows does.
   if (now?.kind === "file" && now.modified === seconds * 1000) return;
-  throw failure(spot, "unsupported", { why: "the server did not take the time" });
+  throw operationError(spot, "unsupported", { why: "the server did not take the time" });
 }
 
 /** The first wanted checksum that the server holds. */

@@ -1,7 +1,6 @@
 import { SyncError } from "../../core/errors.ts";
 import type { Target } from "../../core/backend.ts";
 import type { Http, Reply, Sending } from "../../http/client.ts";
-import { type Ask, failure } from "../../http/errors.ts";
 import { isLoopback } from "../../net/loopback.ts";
 import {
   type Authorizer,
@@ -14,6 +13,7 @@ import {
   toAuthorizer,
 } from "./auth.ts";
 import { refusal } from "./errors.ts";
+import { type OperationContext, operationError } from "../../core/operation.ts";
 
 export interface LoginRules {
   /** "http://host:port", for messages. */
@@ -47,7 +47,7 @@ export class Link {
   }
 
   /** The reply, whatever its status but 401. Rejects with auth where the login fails. */
-  async send(sending: Sending, ask: Ask): Promise<Reply> {
+  async send(sending: Sending, ask: OperationContext): Promise<Reply> {
     for (let attempt = 1;; attempt++) {
       const used = this.#authorizer;
       const reply = await this.#http.exchange(this.#signed(sending, used), ask);
@@ -64,7 +64,7 @@ export class Link {
   }
 
   /** The same, where everything but success and `also` rejects. */
-  async done(sending: Sending, ask: Ask & { readonly also?: readonly number[] }): Promise<Reply> {
+  async done(sending: Sending, ask: OperationContext & { readonly also?: readonly number[] }): Promise<Reply> {
     const reply = await this.send(sending, ask);
     if (Math.floor(reply.status / 100) === 2 || ask.also?.includes(reply.status)) return reply;
     await reply.drop();
@@ -87,11 +87,11 @@ export class Link {
     if (lower !== undefined) {
       const why = `${shown} wants another login than the one that this session began with: ${lower}; ` +
         "the password was not sent again. Open a new session if you know that the server was changed";
-      throw failure(ask, "auth", { why });
+      throw operationError(ask, "auth", { why });
     }
     if (challenge === undefined) {
       const offered = challenges.map((one) => one.scheme).join(", ") || "nothing";
-      throw failure(ask, "auth", {
+      throw operationError(ask, "auth", {
         why: `${shown} offers no login that fits -Auth ${scheme ?? "Auto"}, but ${offered}`,
       });
     }
@@ -107,25 +107,25 @@ export class Link {
     this.#authorizer = toAuthorizer(challenge, credentials);
   }
 
-  #mustBeSafe(ask: Ask): void {
+  #mustBeSafe(ask: OperationContext): void {
     const { secure, host, allowInsecure, shown } = this.#rules;
     if (secure || allowInsecure || isLoopback(host)) return;
     throw insecure(shown, ask.operation);
   }
 
-  async #fetchCredentials({ scheme }: Challenge, ask: Ask): Promise<Credentials> {
+  async #fetchCredentials({ scheme }: Challenge, ask: OperationContext): Promise<Credentials> {
     const { user, shown } = this.#rules;
     const isToken = scheme === "bearer";
     const name = user ?? (isToken ? "" : await this.#target.ask(`User name for ${shown}: `, true));
     if (name === undefined || (name === "" && !isToken)) {
-      throw failure(ask, "auth", { why: `${shown} wants a login: write user@ before the host, or -UserName` });
+      throw operationError(ask, "auth", { why: `${shown} wants a login: write user@ before the host, or -UserName` });
     }
     const given = await this.#target.secret("password");
     if (given !== undefined) return { user: name, password: given };
     const what = isToken ? "Token" : `Password of ${name}`;
     const typed = await this.#target.ask(`${what} at ${shown}: `, false);
     if (typed === undefined) {
-      throw failure(ask, "auth", { why: `${shown} wants a password: give -PasswordFile or TANDEM_PASSWORD` });
+      throw operationError(ask, "auth", { why: `${shown} wants a password: give -PasswordFile or TANDEM_PASSWORD` });
     }
     this.#target.keep("password", typed);
     return { user: name, password: typed };
@@ -143,7 +143,7 @@ const ATTEMPTS = 3;
 
 interface Answering {
   readonly used: Authorizer | undefined;
-  readonly ask: Ask;
+  readonly ask: OperationContext;
   readonly reply: Reply;
 }
 

@@ -2,7 +2,7 @@ import { badInput, type SyncError } from "../../core/errors.ts";
 import { printable, root } from "../../core/path.ts";
 import type { Call, Target } from "../../core/backend.ts";
 import { Http } from "../../http/client.ts";
-import { type Ask, failure, statusOf } from "../../http/errors.ts";
+import { statusOf } from "../../http/errors.ts";
 import { Budget } from "../../http/parallel_download.ts";
 import { readTlsPins } from "../../net/tls.ts";
 import { knock } from "../../net/knock.ts";
@@ -14,6 +14,7 @@ import { find, type Finder, type Learned } from "./propfind.ts";
 import { encodePath, namesOf } from "./href.ts";
 import { insecure, Link } from "./client.ts";
 import { lookRefusal } from "./errors.ts";
+import { type OperationContext, operationError } from "../../core/operation.ts";
 
 /** An open server: who it is, how it behaves, and where the session starts. */
 export interface Server extends AsyncDisposable {
@@ -42,7 +43,7 @@ export async function connectWebdav(target: Target, call: Call): Promise<Server>
     const { host, origin, label, connections, start, most } = rules;
     const link = new Link(http, { ...rules, shown: origin }, target);
     const names = namesOf(start);
-    const ask: Ask = { signal: call.signal, operation: "open", path: root, shown: label };
+    const ask: OperationContext = { signal: call.signal, operation: "open", path: root, shown: label };
     const budget = new Budget(PIECES_AHEAD);
     const learned: Learned = {};
     const onNoTimes = () => target.warn(noTimes(label));
@@ -124,7 +125,7 @@ interface Facts {
 }
 
 /** An empty PROPFIND brings the challenge; OPTIONS tells what can be done there, or in the nearest folder above that exists. */
-async function meet(finder: Finder, names: readonly string[], ask: Ask): Promise<Facts> {
+async function meet(finder: Finder, names: readonly string[], ask: OperationContext): Promise<Facts> {
   const { link } = finder;
   const uri = encodePath(names);
   const hello = await link.send({ method: "PROPFIND", uri, headers: { depth: "0" } }, ask);
@@ -152,19 +153,23 @@ function noTimes(label: string): string {
 }
 
 function noWebdav(
-  ask: Ask,
+  ask: OperationContext,
   { status, location, uri }: { readonly status: number; readonly location: string; readonly uri: string },
 ): Error {
-  if (status === 403) return failure(ask, "denied", { why: `the server lets this user not into ${printable(uri)}` });
+  if (status === 403) {
+    return operationError(ask, "denied", { why: `the server lets this user not into ${printable(uri)}` });
+  }
   if (status >= 500) {
-    return failure(ask, "connection", { why: `the server failed with status ${status}`, transient: false });
+    return operationError(ask, "connection", { why: `the server failed with status ${status}`, transient: false });
   }
   const to = URL.canParse(location) ? new URL(location) : undefined;
   if (status >= 300 && status < 400 && to !== undefined) {
     const written = `${to.protocol === "https:" ? "davs" : "dav"}://${to.host}${to.pathname}`;
-    return failure(ask, "refused", { why: `the server is elsewhere: write ${printable(written).slice(0, 200)}` });
+    return operationError(ask, "refused", {
+      why: `the server is elsewhere: write ${printable(written).slice(0, 200)}`,
+    });
   }
-  return failure(ask, "unsupported", { why: `no WebDAV is spoken at ${printable(uri)} (status ${status})` });
+  return operationError(ask, "unsupported", { why: `no WebDAV is spoken at ${printable(uri)} (status ${status})` });
 }
 
 function numberOf(text: string | undefined, fallback: number): number {

@@ -1,9 +1,10 @@
 import type { SyncError } from "../../core/errors.ts";
 import { root } from "../../core/path.ts";
-import { type Answer, type Ask, type Meaning, refused } from "../../http/errors.ts";
+import { type Answer, type Meaning, refused } from "../../http/errors.ts";
+import type { OperationContext } from "../../core/operation.ts";
 
 /** A reply that is no success as the error of its request. RFC 9110 section 15, RFC 4918 section 11. */
-export function refusal(ask: Ask, answer: Answer): SyncError {
+export function refusal(ask: OperationContext, answer: Answer): SyncError {
   return refused(ask, answer, meanings);
 }
 
@@ -11,7 +12,7 @@ export function refusal(ask: Ask, answer: Answer): SyncError {
  * The refusal of a look or a listing, which may be asked for again. What passes by itself says that the whole server cannot be used where
  * the root was asked for; below it concerns one path, and ends no run.
  */
-export function lookRefusal(ask: Ask, answer: Answer): SyncError {
+export function lookRefusal(ask: OperationContext, answer: Answer): SyncError {
   const kind = ask.path === root ? "connection" : "unexpected";
   const [, why] = meanings[answer.status] ?? [];
   const isPassing = why !== undefined && PASSING.includes(answer.status);

@@ -1,8 +1,9 @@
 import { type ErrorKind, toSyncError } from "../../core/errors.ts";
-import { failure, statusOf } from "../../http/errors.ts";
+import { statusOf } from "../../http/errors.ts";
 import { find, type Finder } from "./propfind.ts";
 import { encodePath } from "./href.ts";
 import type { Draft } from "./put.ts";
+import { operationError } from "../../core/operation.ts";
 
 /** May a broken upload of this file be gone on with by the next write of the same tag? */
 export function canGoOn({ options, dialect, learned }: Draft): boolean {
@@ -47,7 +48,7 @@ async function leftover(finder: Finder, draft: Draft): Promise<number> {
   const found = (await find(finder, draft))?.entry;
   if (found === undefined) return 0;
   if (found.kind !== "file") {
-    throw failure(draft, "exists", { why: "something stands in the way of its temporary name" });
+    throw operationError(draft, "exists", { why: "something stands in the way of its temporary name" });
   }
   if (found.size >= WORTH_KEEPING && found.size <= draft.options.size) return found.size - OVERLAP;
   const gone = await finder.link.done({ method: "DELETE", uri: encodePath(draft.names) }, {

@@ -1,8 +1,8 @@
 import type { Entry, FileEntry } from "../../core/entry.ts";
 import { mismatch } from "../shared/preconditions.ts";
-import { failure } from "../../http/errors.ts";
 import { strongTag } from "./entry.ts";
 import { find, type Finder, type Seen, type Spot } from "./propfind.ts";
+import { operationError } from "../../core/operation.ts";
 
 /**
  * Rejects with changed unless what was seen is what is expected. Where nothing but the ETag tells them apart it is asked for once more: one
@@ -15,7 +15,7 @@ export async function mustMatch(
 ): Promise<void> {
   const why = mismatch(known(finder, expect), known(finder, seen?.entry));
   if (why === undefined || await isLoose(finder, spot, { expect, seen })) return;
-  throw failure(spot, "changed", { why });
+  throw operationError(spot, "changed", { why });
 }
 
 /** The ETag for a condition, where it tells one version from another. */

@@ -2,16 +2,17 @@ import { SyncError } from "../../core/errors.ts";
 import { nameOf, parentOf, type RelPath } from "../../core/path.ts";
 import type { Entry } from "../../core/entry.ts";
 import type { Reply } from "../../http/client.ts";
-import { type Ask, failure, toSyncError } from "../../http/errors.ts";
+import { toSyncError } from "../../http/errors.ts";
 import type { Budget } from "../../http/parallel_download.ts";
 import { toChild, toEntry } from "./entry.ts";
 import { encodePath, type HrefBase, placeHref } from "./href.ts";
 import type { Link } from "./client.ts";
 import { lookRefusal } from "./errors.ts";
 import { type DavResponse, Multistatus, OWN_NAMESPACE, usualBounds } from "./multistatus.ts";
+import { type OperationContext, operationError } from "../../core/operation.ts";
 
 /** A path as callers know it, and its names from the server's root on. */
-export interface Spot extends Ask {
+export interface Spot extends OperationContext {
   readonly names: readonly string[];
   readonly path: RelPath;
 }
@@ -71,7 +72,9 @@ export async function find(finder: Finder, spot: Spot): Promise<Seen | undefined
     if (found === undefined && placeHref(response.href, base).is === "self") found = response;
   }
   if (found === undefined) {
-    throw failure(spot, "unexpected", { why: "the server answers for another path than the one it was asked for" });
+    throw operationError(spot, "unexpected", {
+      why: "the server answers for another path than the one it was asked for",
+    });
   }
   return found.status === 404 ? undefined : { entry: toEntry(spot.path, found, finder), response: found };
 }
@@ -95,11 +98,13 @@ export async function children(finder: Finder, spot: Spot): Promise<readonly Ent
     }
   }
   // A listing that does not name its folder may be one of something else, or of nothing at all.
-  if (self === undefined) throw failure(spot, "unexpected", { why: "the listing does not name the folder itself" });
-  if (self.status === 404) throw failure(spot, "notFound", { why: "there is no such folder" });
+  if (self === undefined) {
+    throw operationError(spot, "unexpected", { why: "the listing does not name the folder itself" });
+  }
+  if (self.status === 404) throw operationError(spot, "notFound", { why: "there is no such folder" });
   const own = toEntry(spot.path, self, finder);
-  if (own.kind === "opaque") throw failure(spot, "denied", { why: own.why });
-  if (own.kind !== "dir") throw failure(spot, "refused", { why: "it is a file" });
+  if (own.kind === "opaque") throw operationError(spot, "denied", { why: own.why });
+  if (own.kind !== "dir") throw operationError(spot, "refused", { why: "it is a file" });
   learnTimes(finder, found);
   return found;
 }
@@ -119,7 +124,7 @@ const BELOW_A_FILE: readonly number[] = [400, 403, 405, 409];
 
 async function propfind(
   { link, asksChecksums }: Finder,
-  ask: Ask,
+  ask: OperationContext,
   { depth, uri }: { readonly depth: 0 | 1; readonly uri: string },
 ): Promise<Reply> {
   const props = asksChecksums ? PROPS + OC_PROPS : PROPS;
@@ -135,14 +140,17 @@ function baseOf({ host }: Finder, { names }: Spot): HrefBase {
   return { host, names };
 }
 
-async function* responsesOf(reply: Reply, ask: Ask, { most }: Finder): AsyncGenerator<DavResponse> {
+async function* responsesOf(reply: Reply, ask: OperationContext, { most }: Finder): AsyncGenerator<DavResponse> {
   const reader = new Multistatus({ ...usualBounds, bytes: most });
   try {
     for await (const bytes of reply.chunks()) yield* reader.push(bytes);
     yield* reader.end();
   } catch (error) {
     if (!(error instanceof RangeError)) throw toSyncError(ask, error);
-    throw failure(ask, "unexpected", { why: `the server's listing cannot be read: ${error.message}`, cause: error });
+    throw operationError(ask, "unexpected", {
+      why: `the server's listing cannot be read: ${error.message}`,
+      cause: error,
+    });
   }
 }
 
@@ -155,8 +163,8 @@ async function isBelowFile(finder: Finder, spot: Spot): Promise<boolean> {
 
 async function whyNotListed(finder: Finder, spot: Spot, reply: Reply): Promise<SyncError> {
   if (reply.status === 404 || reply.status === 410) {
-    return failure(spot, "notFound", { why: "there is no such folder" });
+    return operationError(spot, "notFound", { why: "there is no such folder" });
   }
   const isAbsent = BELOW_A_FILE.includes(reply.status) && await find(finder, spot) === undefined;
-  return isAbsent ? failure(spot, "notFound", { why: "there is no such folder" }) : lookRefusal(spot, reply);
+  return isAbsent ? operationError(spot, "notFound", { why: "there is no such folder" }) : lookRefusal(spot, reply);
 }

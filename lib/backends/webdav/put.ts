@@ -3,12 +3,13 @@ import { printable } from "../../core/path.ts";
 import type { FileEntry } from "../../core/entry.ts";
 import type { Body, Content, WriteOptions } from "../../core/backend.ts";
 import type { Upload } from "../../http/client.ts";
-import { failure, statusOf } from "../../http/errors.ts";
+import { statusOf } from "../../http/errors.ts";
 import type { Dialect } from "./server_profile.ts";
 import { formatEdited } from "./entry.ts";
 import { find, type Finder, type Learned, type Seen, type Spot } from "./propfind.ts";
 import { encodePath } from "./href.ts";
 import { OWN_NAMESPACE } from "./multistatus.ts";
+import { operationError } from "../../core/operation.ts";
 
 /** A file that is being written. `origin`: "https://host:port", for the targets of MOVE. */
 export interface Draft extends Spot {
@@ -38,7 +39,9 @@ export async function setEdited(
   const said = new TextDecoder().decode(await reply.collect(MOST_SAID));
   const status = /<[^>]*status[^>]*>\s*HTTP\/[\d.]+ (\d{3})/i.exec(said)?.[1];
   if (status?.startsWith("2") === true) return;
-  throw failure(spot, "unsupported", { why: `the server keeps no properties of files (${status ?? "no status"})` });
+  throw operationError(spot, "unsupported", {
+    why: `the server keeps no properties of files (${status ?? "no status"})`,
+  });
 }
 
 const MOST_SAID = 1 << 20;
@@ -122,7 +125,7 @@ export async function mustBeWritten(finder: Finder, draft: Draft, names: readonl
   const seen = await find(finder, { ...draft, names });
   if (seen?.entry.kind === "file" && seen.entry.size === options.size) return { entry: seen.entry, seen };
   const now = seen === undefined ? "nothing" : seen.entry.kind === "file" ? `${seen.entry.size} bytes` : "no file";
-  throw failure(draft, "changed", { why: `the server holds ${now} after ${options.size} bytes were written` });
+  throw operationError(draft, "changed", { why: `the server holds ${now} after ${options.size} bytes were written` });
 }
 
 function escapeXml(text: string): string {

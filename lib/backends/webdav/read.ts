@@ -2,7 +2,6 @@ import { cancelled } from "../../core/errors.ts";
 import type { Content, ReadOptions } from "../../core/backend.ts";
 import { CHUNK, streamOf } from "../../net/byte_stream.ts";
 import type { Reply } from "../../http/client.ts";
-import { failure } from "../../http/errors.ts";
 import { PIECE, type Room, striped } from "../../http/parallel_download.ts";
 import { parseDate } from "../../http/date.ts";
 import { strongTag } from "./entry.ts";
@@ -10,6 +9,7 @@ import { mustMatch } from "./preconditions.ts";
 import { find, type Finder, type Spot } from "./propfind.ts";
 import { encodePath } from "./href.ts";
 import { refusal } from "./errors.ts";
+import { operationError } from "../../core/operation.ts";
 
 export interface Reading extends Spot, Pick<ReadOptions, "offset" | "length" | "expect"> {}
 
@@ -63,7 +63,7 @@ function inStripes(
 ): Content {
   const marks = marksOf(first);
   const wrong = (given: number, size: number) =>
-    failure(reading, "changed", { why: `it gave ${given} of ${size} bytes of a piece` });
+    operationError(reading, "changed", { why: `it gave ${given} of ${size} bytes of a piece` });
   const whole = async (reply: Reply, size: number, { memory }: Room) => {
     const bytes = await reply.collect(PIECE, memory);
     if (bytes.length === size) return bytes;
@@ -95,7 +95,7 @@ function inStripes(
       }
       await reply.drop();
       if (reply.status === 206 || reply.status === 200 || reply.status === 416) {
-        throw failure(reading, "changed", { why: "it was replaced while it was read" });
+        throw operationError(reading, "changed", { why: "it was replaced while it was read" });
       }
       throw refusal(reading, reply);
     },
@@ -136,7 +136,7 @@ function rangeOf({ status, headers }: Reply, reading: Reading): Range {
   const total = all === "*" ? reading.expect?.size : Number(all);
   const end = Math.min(total ?? Number(to) + 1, offset + length);
   if (Number(from) !== offset || Number(to) + 1 !== end) {
-    throw failure(reading, "unexpected", { why: "the server sends another part than the one it was asked for" });
+    throw operationError(reading, "unexpected", { why: "the server sends another part than the one it was asked for" });
   }
   return { skip: 0, take: end - offset, total };
 }
@@ -149,7 +149,7 @@ function isSame({ headers }: Reply, reading: Reading & { readonly total: number 
   const { expect, total } = reading;
   if (expect === undefined) return true;
   const changed = total !== undefined && total !== expect.size;
-  if (changed) throw failure(reading, "changed", { why: `it has ${total} bytes now, ${expect.size} before` });
+  if (changed) throw operationError(reading, "changed", { why: `it has ${total} bytes now, ${expect.size} before` });
   const tag = strongTag(headers.etag as string | undefined);
   const modified = parseDate(headers["last-modified"] as string | undefined);
   const isServersTime = expect.timeStep !== undefined && expect.modified !== undefined && modified !== undefined;
@@ -167,8 +167,8 @@ async function mustBeExpected(finder: Finder, reading: Reading): Promise<void> {
   const { expect } = reading;
   const seen = await find(finder, reading);
   const found = seen?.entry;
-  if (found === undefined) throw failure(reading, "notFound", { why: "there is no such file" });
-  if (found.kind !== "file") throw failure(reading, "refused", { why: "it is no file" });
+  if (found === undefined) throw operationError(reading, "notFound", { why: "there is no such file" });
+  if (found.kind !== "file") throw operationError(reading, "refused", { why: "it is no file" });
   if (expect !== undefined) await mustMatch(finder, reading, { expect, seen });
 }
 
@@ -176,15 +176,15 @@ async function nothingThere(finder: Finder, reply: Reply, reading: Reading): Pro
   await reply.drop();
   await mustBeExpected(finder, reading);
   if (reading.expect === undefined) return new Uint8Array();
-  throw failure(reading, "unexpected", { why: "the server does not give a part that the file has (416)" });
+  throw operationError(reading, "unexpected", { why: "the server does not give a part that the file has (416)" });
 }
 
 async function whyUnreadable(finder: Finder, reply: Reply, reading: Reading): Promise<Error> {
   await reply.drop();
   if (reply.status === 404 || reply.status === 410) return refusal(reading, reply);
   const found = (await find(finder, reading))?.entry;
-  if (found === undefined) return failure(reading, "notFound", { why: "there is no such file" });
-  return found.kind === "dir" ? failure(reading, "refused", { why: "it is a folder" }) : refusal(reading, reply);
+  if (found === undefined) return operationError(reading, "notFound", { why: "there is no such file" });
+  return found.kind === "dir" ? operationError(reading, "refused", { why: "it is a folder" }) : refusal(reading, reply);
 }
 
 interface Taking extends Reading, Range {
@@ -202,7 +202,9 @@ async function contentOf(reply: Reply, taking: Taking): Promise<Content> {
   const whole = await upTo(reply, skip + take, taking);
   if (!taking.isProven) await taking.check();
   const part = skip === 0 ? whole : whole.slice(skip);
-  if (part.length < take) throw failure(taking, "changed", { why: `it ended after ${part.length} of ${take} bytes` });
+  if (part.length < take) {
+    throw operationError(taking, "changed", { why: `it ended after ${part.length} of ${take} bytes` });
+  }
   return part;
 }
 
@@ -223,7 +225,7 @@ async function upTo(reply: Reply, most: number, reading: Reading): Promise<Uint8
 
 function mustBeNoLonger(size: number, reading: Reading): void {
   if (reading.expect?.size !== size) return;
-  throw failure(reading, "changed", { why: `the server sends more than the ${size} bytes it was listed with` });
+  throw operationError(reading, "changed", { why: `the server sends more than the ${size} bytes it was listed with` });
 }
 
 /** The wanted part as it comes. Looked at once more behind its last byte: a server may write while it sends. */
@@ -240,7 +242,7 @@ function toStream(reply: Reply, taking: Taking): ReadableStream<Uint8Array<Array
     }
     if (expect !== undefined) await taking.check();
     if (take !== Infinity && given < take) {
-      throw failure(taking, "changed", { why: `it ended after ${given} of ${take} bytes` });
+      throw operationError(taking, "changed", { why: `it ended after ${given} of ${take} bytes` });
     }
   };
   return streamOf({

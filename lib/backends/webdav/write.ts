@@ -1,13 +1,14 @@
 import { parentOf } from "../../core/path.ts";
 import type { Entry, FileEntry } from "../../core/entry.ts";
 import type { WriteOptions } from "../../core/backend.ts";
-import { failure, statusOf } from "../../http/errors.ts";
+import { statusOf } from "../../http/errors.ts";
 import { conditionOf, mustMatch } from "./preconditions.ts";
 import { find, type Finder, type Seen, type Spot } from "./propfind.ts";
 import { encodePath } from "./href.ts";
 import { canGoOn, isUnfit, isWorthKeeping, putParts } from "./partial_put.ts";
 import { type Draft, finish, mustBeWritten, put } from "./put.ts";
 import { removeTemp, tempNames } from "./temp_file.ts";
+import { operationError } from "../../core/operation.ts";
 
 /** Writes the file in the way that this server makes safest, and gives it as the server then shows it. */
 export async function writeFile(finder: Finder, draft: Draft): Promise<FileEntry> {
@@ -27,7 +28,7 @@ export async function lookFor(
   if (spot.expect !== undefined) await mustMatch(finder, spot, { expect: spot.expect, seen });
   if (seen === undefined || seen.entry.kind === "file") return seen;
   const what = seen.entry.kind === "dir" ? "a folder" : "something that must not be touched";
-  throw failure(spot, "exists", { why: `${what} is there` });
+  throw operationError(spot, "exists", { why: `${what} is there` });
 }
 
 /** From here on a target is looked at before the upload too. */
@@ -124,22 +125,22 @@ async function whyRefused(finder: Finder, error: unknown, draft: Draft): Promise
   try {
     const parent = (await find(finder, above))?.entry;
     if (parent === undefined) {
-      return failure(draft, "notFound", { why: "the folder above does not exist", cause: error });
+      return operationError(draft, "notFound", { why: "the folder above does not exist", cause: error });
     }
     if (parent.kind === "file") {
-      return failure(draft, "exists", { why: "what stands above it is a file", cause: error });
+      return operationError(draft, "exists", { why: "what stands above it is a file", cause: error });
     }
     if ((await find(finder, draft))?.entry.kind !== "dir") {
       if (status !== 500) return error;
       const why = "the server could not store it (500): no right to write there, or no room; its log tells which";
-      return failure(draft, "unexpected", { why, cause: error });
+      return operationError(draft, "unexpected", { why, cause: error });
     }
   } catch {
     // A look that fails explains nothing: the refusal itself stands.
     return error;
   }
   const kind = draft.options.expect === undefined ? "exists" : "changed";
-  return failure(draft, kind, { why: "a folder is there", cause: error });
+  return operationError(draft, kind, { why: "a folder is there", cause: error });
 }
 
 function expecting({ expect }: WriteOptions): { readonly expect?: Entry | "absent" } {

@@ -8,15 +8,9 @@ import type { Remove } from "./phases.ts";
 import { type Away, awayWith, type KeepOptions, type PutAway, putInPlace, removeInRoot } from "./keep.ts";
 import { newTelling } from "./times.ts";
 import type { Owner } from "../common/temp_tag.ts";
-import {
-  type Backends,
-  type Copy,
-  expectSame,
-  isInPlace,
-  stagingPath,
-  transfer,
-  type TransferOptions,
-} from "./transfer.ts";
+import { isInPlace, stagingPath, transfer, type TransferOptions } from "./transfer.ts";
+import type { Backends, Copy } from "../common/sides.ts";
+import { expectSame } from "../common/entry_check.ts";
 
 /** `listedAt`: see TransferOptions. */
 export interface PerformOptions extends KeepOptions, Pick<TransferOptions, "listedAt"> {

@@ -1,9 +1,8 @@
 import type { Call } from "../../core/backend.ts";
-import { SyncError, toSyncError } from "../../core/errors.ts";
+import { endsAll, SyncError, toSyncError } from "../../core/errors.ts";
 import { parentOf, printable, type RelPath, root } from "../../core/path.ts";
 import type { Action, Entry, InTrash, Side, SyncEvent } from "../../core/entry.ts";
-import { endsAll } from "../scan/scan.ts";
-import type { Backends } from "./transfer.ts";
+import type { Backends } from "../common/sides.ts";
 
 /** `stop`: begin nothing more after the first failure. */
 export interface AttemptsOptions extends Call {

@@ -16,9 +16,9 @@ import {
   swapAll,
   takeOverAll,
 } from "./type_change.ts";
-import type { Backends } from "./transfer.ts";
 import { unlinkFolders } from "./unlink.ts";
-import { Vanished } from "../confirm/vanished.ts";
+import { Vanished } from "./vanished.ts";
+import type { Backends } from "../common/sides.ts";
 
 /** How a plan's execution ended. `lost`: the server went away and the rest was not tried. */
 export interface ApplyEnd {

@@ -6,9 +6,10 @@ import type { Parents } from "../common/parent_check.ts";
 import { perform } from "./action.ts";
 import { drain, inOrder } from "../common/concurrency.ts";
 import { type Owner, toTag } from "../common/temp_tag.ts";
-import type { Backends, Place } from "./transfer.ts";
+import type { Place } from "./transfer.ts";
 import type { Trash } from "../trash/trash.ts";
-import type { Vanished } from "../confirm/vanished.ts";
+import type { Vanished } from "./vanished.ts";
+import type { Backends } from "../common/sides.ts";
 
 /**
  * `owners`: whose temporary names on each side are our own; `leftovers`: those that a scan found there, removed when nothing needs them

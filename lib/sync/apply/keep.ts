@@ -5,8 +5,10 @@ import { isInTrash } from "../../core/temp_name.ts";
 import { type FileEntry, type InTrash, otherSide } from "../../core/entry.ts";
 import type { Remove } from "./phases.ts";
 import { makeParents } from "../common/parent_check.ts";
-import { type Backends, type Copy, expectSame, isInPlace, type Place } from "./transfer.ts";
+import { isInPlace, type Place } from "./transfer.ts";
 import type { Loser, Trash } from "../trash/trash.ts";
+import type { Backends, Copy } from "../common/sides.ts";
+import { expectSame } from "../common/entry_check.ts";
 
 /** `place`: where a copy goes instead of its path; `trash`: where versions go that have to go. */
 export interface KeepOptions extends Call {

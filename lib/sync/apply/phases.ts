@@ -1,6 +1,6 @@
 import { parentOf, type RelPath, root } from "../../core/path.ts";
 import { type Action, type DirEntry, type FileEntry, type LinkEntry, type Side, sides } from "../../core/entry.ts";
-import type { Copy } from "./transfer.ts";
+import type { Copy } from "../common/sides.ts";
 
 export type MakeDir = Extract<Action, { readonly do: "makeDir" }>;
 export type Remove = Extract<Action, { readonly do: "remove" }>;

@@ -2,7 +2,9 @@ import type { Backend } from "../../core/backend.ts";
 import { printable } from "../../core/path.ts";
 import type { FileEntry, InTrash, LinkEntry } from "../../core/entry.ts";
 import type { Outcome } from "./action_log.ts";
-import { type Copy, keepsTime, type TransferOptions } from "./transfer.ts";
+import { type TransferOptions } from "./transfer.ts";
+import type { Copy } from "../common/sides.ts";
+import { keepsTime } from "../common/entry_check.ts";
 
 /** What a transfer tells beside its entry, and the outcome that comes of it. */
 interface Telling {

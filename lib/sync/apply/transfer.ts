@@ -1,16 +1,13 @@
 import { createHash } from "node:crypto";
-import type { Backend, Body, Call, Traits } from "../../core/backend.ts";
+import type { Backend, Body, Call } from "../../core/backend.ts";
 import { cancelled, SyncError, toSyncError } from "../../core/errors.ts";
 import { parentOf, printable, type RelPath } from "../../core/path.ts";
-import { type Action, type Entry, type FileEntry, type LinkEntry, otherSide, type Side } from "../../core/entry.ts";
+import { type Entry, type FileEntry, type LinkEntry, otherSide } from "../../core/entry.ts";
 import { tempPath } from "../../core/temp_name.ts";
 import { stepOf, YOUNG_MS } from "../common/criteria.ts";
 import { type Owner, toTag } from "../common/temp_tag.ts";
-
-export type Copy = Extract<Action, { readonly do: "copy" }>;
-
-/** The two places of a run. */
-export type Backends = Readonly<Record<Side, Backend>>;
+import type { Backends, Copy } from "../common/sides.ts";
+import { isSame, keepsTime } from "../common/entry_check.ts";
 
 /** A place to write to. */
 export interface Place {
@@ -82,33 +79,6 @@ export function stagingPath({ to, path, source }: Copy, sides: Backends, owner: 
   return tempPath(path, toTag(owner, "partial", source), traits.maxNameBytes);
 }
 
-/**
- * Is the entry found now the one that was seen before? Files by size, time (at the coarser step), revision and file id, each where both
- * tell it; links by target; others by kind.
- */
-export function isSame(now: Entry, before: Entry): boolean {
-  if (now.kind === "link" && before.kind === "link") return now.target === before.target;
-  if (now.kind !== "file" || before.kind !== "file") return now.kind === before.kind;
-  const step = Math.max(now.timeStep ?? 0, before.timeStep ?? 0);
-  return now.size === before.size &&
-    agree(now.modified, before.modified, (a, b) => Math.abs(a - b) <= step) &&
-    agree(now.revision, before.revision, (a, b) => a === b) &&
-    agree(now.fileId, before.fileId, (a, b) => a === b);
-}
-
-/** The entry, provided that it is still there as it was; rejects with changed else. */
-export async function expectSame(backend: Backend, entry: Entry, call: Call): Promise<Entry> {
-  const now = await backend.stat(entry.path, call);
-  if (now !== undefined && isSame(now, entry)) return now;
-  const state = now === undefined ? "it is gone" : "it has changed";
-  const message = `"${printable(entry.path)}" on ${backend.label} is not what was listed: ${state}; run again`;
-  throw new SyncError("changed", message, { operation: "compare", path: entry.path });
-}
-
-function agree<T>(a: T | undefined, b: T | undefined, same: (a: T, b: T) => boolean): boolean {
-  return a === undefined || b === undefined || same(a, b);
-}
-
 async function send(
   action: Copy,
   source: FileEntry,
@@ -171,12 +141,6 @@ function proven(
     Math.abs(listedAt - entry.modified) < Math.max(stepOf(entry, to.traits), YOUNG_MS);
   if (keepsTime(entry, source, to.traits) && !isYoung) return entry;
   return { ...entry, checksum: `sha256:${createHash("sha256").update(sent).digest("hex")}` };
-}
-
-/** Does the file show the time that its source has? */
-export function keepsTime(entry: FileEntry, source: FileEntry, traits: Traits): boolean {
-  if (entry.modified === undefined || source.modified === undefined) return false;
-  return Math.abs(entry.modified - source.modified) < Math.max(stepOf(entry, traits), stepOf(source, traits), YOUNG_MS);
 }
 
 function halfWritten({ path }: Copy, { kind, message, facts }: SyncError): SyncError {

@@ -6,7 +6,8 @@ import type { Outcome } from "./action_log.ts";
 import { bytesOf, type Crew, doAll, heldBecause, hold, performOne, sideBySide } from "./executor.ts";
 import type { Phases, Swap, Takeover } from "./phases.ts";
 import { toTag } from "../common/temp_tag.ts";
-import { expectSame, stagingPath } from "./transfer.ts";
+import { stagingPath } from "./transfer.ts";
+import { expectSame } from "../common/entry_check.ts";
 
 /** A file or link that made room for a folder and lies under a name of our own until removals may happen. */
 export interface Aside {

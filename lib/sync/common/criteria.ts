@@ -1,5 +1,5 @@
 import type { Traits } from "../../core/backend.ts";
-import type { Checksum, FileEntry, Reason, Side } from "../../core/entry.ts";
+import type { Checksum, FileEntry, Mark, Reason, Side } from "../../core/entry.ts";
 
 /** What one criterion says of a pair. "unknown": it cannot tell, the next one is asked. */
 export type Verdict = "same" | "localNewer" | "remoteNewer" | "differ" | "unknown";
@@ -119,3 +119,13 @@ const CLOSE_MS = 2000;
 
 /** Zones differ by multiples of this. */
 const ZONE_MS = 900_000;
+
+/** A file as history remembers it. */
+export function toMark({ size, modified, revision, fileId }: FileEntry): Mark {
+  return {
+    size,
+    ...(modified === undefined ? {} : { modified }),
+    ...(revision === undefined ? {} : { revision }),
+    ...(fileId === undefined ? {} : { fileId }),
+  };
+}

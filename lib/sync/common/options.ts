@@ -1,7 +1,6 @@
 import type { Traits } from "../../core/backend.ts";
 import type { RelPath } from "../../core/path.ts";
 import type { Side, Snapshot } from "../../core/entry.ts";
-import type { Untraced } from "../plan/deletion_evidence.ts";
 import { chooseCriteria, type Criterion } from "./criteria.ts";
 
 /** Which side changes. */
@@ -128,5 +127,11 @@ export interface Danger {
   readonly total: number;
   readonly sample: readonly RelPath[];
   readonly allowedBy: GuardKey | undefined;
+  readonly why: string;
+}
+
+/** A deletion leaves a trace: a later time of the folder it was in. Why this is none: a clause, and what to think of. `folder`: the nearest that still exists. */
+export interface Untraced {
+  readonly folder: RelPath;
   readonly why: string;
 }

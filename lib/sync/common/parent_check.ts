@@ -2,7 +2,7 @@ import type { Backend, Call } from "../../core/backend.ts";
 import { SyncError } from "../../core/errors.ts";
 import { parentOf, printable, type RelPath, root } from "../../core/path.ts";
 import type { Entry, Side } from "../../core/entry.ts";
-import type { Backends } from "../apply/transfer.ts";
+import type { Backends } from "./sides.ts";
 
 /** Whether the folders above a path are still folders: below one that became a link lies what is none of this run's. */
 export class Parents {

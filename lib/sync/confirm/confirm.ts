@@ -13,10 +13,11 @@ import {
 } from "../../core/entry.ts";
 import { type Doubt, withDoubts } from "./confirmed_plan.ts";
 import { drain, inOrder } from "../common/concurrency.ts";
-import { Relisting } from "./relisting.ts";
-import { endsRun } from "../scan/scan.ts";
+import { Relisting } from "../common/relisting.ts";
 import { type Spelling, toSpelling } from "./spelling.ts";
-import { type Backends, isSame } from "../apply/transfer.ts";
+import type { Backends } from "../common/sides.ts";
+import { isSame } from "../common/entry_check.ts";
+import { endsRun } from "../common/ends_run.ts";
 
 /** `snapshots`: what the plan was made from. */
 export interface ConfirmOptions extends Call {

@@ -9,9 +9,10 @@ import {
   type Side,
   type Snapshot,
 } from "../../core/entry.ts";
-import { isLeaf, quoted } from "../plan/context.ts";
 import { toSpelling } from "./spelling.ts";
-import type { Backends } from "../apply/transfer.ts";
+import type { Backends } from "../common/sides.ts";
+import { quoted } from "../common/text.ts";
+import { isLeaf } from "../common/leaves.ts";
 
 /** Why an action must not happen: the listing it goes by was "wrong", or the other side has a name that it lists nowhere ("hidden"). */
 export interface Doubt {

@@ -1,6 +1,6 @@
 import { foldPath, nameOf, parentOf, type RelPath, root } from "../../core/path.ts";
 import { type History, type Side, sides as bothSides, type Snapshot } from "../../core/entry.ts";
-import type { Backends } from "../apply/transfer.ts";
+import type { Backends } from "../common/sides.ts";
 
 /** `from`: the side whose spelling is wanted. History knows the local side's. */
 export interface SpellingOptions {

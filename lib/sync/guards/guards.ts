@@ -2,7 +2,7 @@ import { type History, type Plan, type Side, sides as bothSides, type Snapshot }
 import { type Loss, sampleOf, toLoss } from "./losses.ts";
 import { findAllChanged, findEmptied, findLostRoots, findOpenRoots } from "./root_guards.ts";
 import type { Danger, Limits } from "../common/options.ts";
-import { countOf, quoted } from "../plan/context.ts";
+import { countOf, quoted } from "../common/text.ts";
 
 /**
  * Pure: why this plan must not run. Each guard has a key of its own; one whose key is in `limits.allow` says nothing. Counted are files

@@ -1,6 +1,6 @@
 import type { RelPath } from "../../core/path.ts";
 import type { Action, Plan, Side, Snapshot } from "../../core/entry.ts";
-import { isLeaf } from "../plan/context.ts";
+import { countLeaves, isLeaf } from "../common/leaves.ts";
 
 /** What a plan takes from one side. `removed`: files and links, in path order; `after`: how many the side holds then. */
 export interface Loss {
@@ -9,13 +9,6 @@ export interface Loss {
   readonly after: number;
   /** Files and folders. */
   readonly actions: number;
-}
-
-/** How many files and links a side holds. */
-export function countLeaves(snapshot: Snapshot): number {
-  let count = 0;
-  for (const entry of snapshot) if (isLeaf(entry)) count++;
-  return count;
 }
 
 /** The names that a message may hold. */

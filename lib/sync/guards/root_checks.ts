@@ -1,9 +1,10 @@
 import type { Backend, Call } from "../../core/backend.ts";
 import { badInput, SyncError } from "../../core/errors.ts";
 import { printable, type RelPath, root, toRelPath } from "../../core/path.ts";
-import type { DirEntry, Entry, Side } from "../../core/entry.ts";
+import type { Entry, Side } from "../../core/entry.ts";
 import type { Limits, Mode } from "../common/options.ts";
-import type { Backends } from "../apply/transfer.ts";
+import type { Backends } from "../common/sides.ts";
+import type { Missing, RootEntries } from "../common/roots.ts";
 
 /** What decides whether roots are fit for a run. `known`: history remembers this pair. */
 export interface RootsOptions extends Call {
@@ -12,12 +13,6 @@ export interface RootsOptions extends Call {
   readonly known: boolean;
   readonly allowMissing: boolean;
 }
-
-/** Which roots are not there and would have to be made. */
-export type Missing = Readonly<Record<Side, boolean>>;
-
-/** The roots themselves as they were before what they hold was listed. */
-export type RootEntries = Readonly<Partial<Record<Side, DirEntry>>>;
 
 export interface Roots {
   readonly missing: Missing;

@@ -8,11 +8,12 @@ import {
   sides as bothSides,
   type Snapshot,
 } from "../../core/entry.ts";
-import { countLeaves, type Loss, sampleOf } from "./losses.ts";
+import { type Loss, sampleOf } from "./losses.ts";
 import { sameChecksum, sameStamp } from "../common/criteria.ts";
 import type { Danger, Limits } from "../common/options.ts";
 import type { RelPath } from "../../core/path.ts";
-import { countOf, quoted } from "../plan/context.ts";
+import { countOf, quoted } from "../common/text.ts";
+import { countLeaves } from "../common/leaves.ts";
 
 /** Roots that are not there, or not proven to be the ones that are meant. */
 export function* findLostRoots(before: Readonly<Record<Side, Snapshot>>, limits: Limits): Iterable<Danger> {

@@ -16,9 +16,9 @@ import {
   sides as bothSides,
   type Snapshot,
 } from "../../core/entry.ts";
-import type { RootFacts, Roots } from "./sealed_file.ts";
-import { toMark } from "../plan/changes.ts";
 import { type Reading, recognize, toDoubted, toProvisional } from "./marks.ts";
+import type { RootFacts, Roots } from "../common/roots.ts";
+import { toMark } from "../common/criteria.ts";
 
 /**
  * What one side shows once more after the run. `folders`: those that were written to; `entries`: by path, what was written in them, where

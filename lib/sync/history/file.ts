@@ -11,9 +11,10 @@ import {
 } from "../../machine/own_files.ts";
 import { printable } from "../../core/path.ts";
 import type { History, Lesson } from "../../core/entry.ts";
-import { type Book, readBook, type Roots, SIDECARS, toHistory, Unusable, writeBook } from "./sealed_file.ts";
+import { type Book, readBook, SIDECARS, toHistory, Unusable, writeBook } from "./sealed_file.ts";
 import { sortLessons } from "./blocks.ts";
 import { type PairIdentity, pairName } from "./pair_id.ts";
+import type { Roots } from "../common/roots.ts";
 
 /**
  * `folder`: where the histories of all pairs lie; `key`: seals them, 32 bytes that only this user has. `readOnly`: nothing is written, not

@@ -1,7 +1,7 @@
 import type { Traits } from "../../core/backend.ts";
 import { type FileEntry, type Known, type Side } from "../../core/entry.ts";
 import { sameStamp, stepOf, YOUNG_MS } from "../common/criteria.ts";
-import { keepsTime } from "../apply/transfer.ts";
+import { keepsTime } from "../common/entry_check.ts";
 
 /** How the marks of a file came to be known. `readAt`: ms since the epoch at which they were true; `entries`: as they were listed. */
 export interface Reading {

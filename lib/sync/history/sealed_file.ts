@@ -3,20 +3,10 @@ import type { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
 import { foreign, guardOwn, openOwn } from "../../machine/own_files.ts";
 import { toRelPath } from "../../core/path.ts";
-import { type History, type Known, type Lesson, type Side } from "../../core/entry.ts";
+import { type History, type Known, type Lesson } from "../../core/entry.ts";
 import { type BlockStore, covers, find, learnInto, toKey, unpackBlock } from "./blocks.ts";
 import { otherThan, type PairIdentity } from "./pair_id.ts";
-
-/**
- * A root as it was when history was written. `id`: what tells it from another folder at the same place; `modified`: its own time, in ms,
- * where that was old enough to be trusted.
- */
-export interface RootFacts {
-  readonly id?: string;
-  readonly modified?: number;
-}
-
-export type Roots = Readonly<Partial<Record<Side, RootFacts>>>;
+import type { Roots } from "../common/roots.ts";
 
 /** What a history is about, and the key that seals it (32 bytes). */
 export interface BookOwner {

@@ -10,8 +10,8 @@ import {
   type Snapshot,
 } from "../../core/entry.ts";
 import type { Remembered } from "./file.ts";
-import { countOf } from "../plan/context.ts";
-import type { RootEntries } from "../guards/root_checks.ts";
+import { countOf } from "../common/text.ts";
+import type { RootEntries } from "../common/roots.ts";
 
 /** The times of a side as history knows them are `ms` behind what its listing shows now; `count` files show it. */
 export interface ZoneShift {

@@ -10,11 +10,11 @@ import {
   type Side,
   sides as bothSides,
 } from "../../core/entry.ts";
-import type { Roots } from "./sealed_file.ts";
 import { sameChecksum } from "../common/criteria.ts";
 import { drain, inOrder } from "../common/concurrency.ts";
 import { type Facts, type Seen, toLessons, toRoots } from "./derive.ts";
-import type { Backends } from "../apply/transfer.ts";
+import type { Backends } from "../common/sides.ts";
+import type { Roots } from "../common/roots.ts";
 
 /** `again`: may the sides be listed once more? Not after a run that was cancelled or lost its server. `roots`: as remembered so far. */
 export interface SettleOptions extends Call {

@@ -1,9 +1,8 @@
 import { join } from "node:path";
 import type { Call } from "../../core/backend.ts";
-import { cancelled, SyncError } from "../../core/errors.ts";
+import { cancelled, noStateFolder, SyncError } from "../../core/errors.ts";
 import { absent, makeOwnFolder, readOwnText } from "../../machine/own_files.ts";
 import { printable } from "../../core/path.ts";
-import { noStateFolder } from "../../session/state_folder.ts";
 import {
   busy,
   isAlive,

@@ -1,6 +1,8 @@
 import { type Entry, otherSide, type Side, sides as bothSides } from "../../core/entry.ts";
-import { type Context, countOf, entriesOf, isLeaf, quoted, refuse, sidesFrom } from "./context.ts";
+import { type Context, entriesOf, refuse, sidesFrom } from "./context.ts";
 import type { Row, Rows } from "./rows.ts";
+import { countOf, quoted } from "../common/text.ts";
+import { isLeaf } from "../common/leaves.ts";
 
 /** Is there something at this row that must not be touched, nor anything in its place? */
 export function isBlocked(row: Row): boolean {

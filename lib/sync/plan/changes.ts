@@ -8,7 +8,7 @@ import {
   otherSide,
   type Side,
 } from "../../core/entry.ts";
-import { compareTimes, sameChecksum, sameStamp, stepOf } from "../common/criteria.ts";
+import { compareTimes, sameChecksum, sameStamp, stepOf, toMark } from "../common/criteria.ts";
 import type { Context } from "./context.ts";
 import type { Row } from "./rows.ts";
 
@@ -85,16 +85,6 @@ export function learn(context: Context, row: Row, checksum?: Checksum): void {
   if (row.known !== undefined && row.known.path !== known.path) forget(context, row.known);
   else if (row.known !== undefined && sameKnown(row.known, known)) return;
   context.draft.lessons.push({ path: known.path, known });
-}
-
-/** A file as history remembers it. */
-export function toMark({ size, modified, revision, fileId }: FileEntry): Mark {
-  return {
-    size,
-    ...(modified === undefined ? {} : { modified }),
-    ...(revision === undefined ? {} : { revision }),
-    ...(fileId === undefined ? {} : { fileId }),
-  };
 }
 
 /** Drops what history knows of a path that one side lacks from now on, so that no later run takes the absence for a deletion. */

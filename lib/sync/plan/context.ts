@@ -1,4 +1,4 @@
-import { parentOf, printable, type RelPath } from "../../core/path.ts";
+import { parentOf, type RelPath } from "../../core/path.ts";
 import {
   type Action,
   type Conflict,
@@ -10,11 +10,11 @@ import {
   type Side,
   sides as bothSides,
 } from "../../core/entry.ts";
-import type { PlanOptions, PlanSide } from "../common/options.ts";
+import type { PlanOptions, PlanSide, Untraced } from "../common/options.ts";
 import { type Names, toNames, trashHolder } from "./names.ts";
 import { hasLooseRevisions } from "./revisions.ts";
 import type { Row } from "./rows.ts";
-import type { Missing } from "./deletion_evidence.ts";
+import { quoted } from "../common/text.ts";
 
 /** What one pass over a snapshot tells, by key of the folder: who holds names that cannot be carried, and who must stay. */
 export interface Survey {
@@ -116,11 +116,6 @@ export function folderOf(key: string): string {
   return parentOf(key as RelPath);
 }
 
-/** For messages. */
-export function quoted(path: string): string {
-  return `"${printable(path)}"`;
-}
-
 /** The entries that a row has on one side: one, or those that clash. */
 export function entriesOf(row: Row, side: Side): readonly Entry[] {
   if (row.clash !== undefined) return row.clash[side];
@@ -128,27 +123,11 @@ export function entriesOf(row: Row, side: Side): readonly Entry[] {
   return entry === undefined ? [] : [entry];
 }
 
-/** Files and links: what is counted, transferred and reported one by one. */
-export function isLeaf(entry: Entry | undefined): boolean {
-  return entry?.kind === "file" || entry?.kind === "link";
-}
-
-/** "12 files", "1 file". */
-export function countOf(count: number, thing: string): string {
-  return `${count} ${thing}${count === 1 ? "" : "s"}`;
-}
-
 /** Mode Both keeps what is overwritten or removed; elsewhere nothing is kept. As fields of an action. */
 export function keepOf(context: Context, loser: Entry, side: Side): { readonly keep?: RelPath } {
   if (context.options.mode !== "Both") return {};
   const keep = context.options.keepLosers(loser.path, side);
   return keep === undefined ? {} : { keep };
-}
-
-/** For messages. */
-export function kindOf(entry: Entry): string {
-  if (entry.kind === "dir") return "a folder";
-  return entry.kind === "link" ? "a link" : "a file";
 }
 
 /** Both sides, the one that is read first. */
@@ -181,4 +160,10 @@ function survey(side: Side, given: PlanSide, { names, draft }: { names: Names; d
     }
   }
   return { unnamed, stays, unread };
+}
+
+/** What is missing without a trace, counted by folder. */
+export interface Missing extends Untraced {
+  readonly side: Side;
+  count: number;
 }

@@ -1,11 +1,13 @@
 import { otherSide, type Reason, type Side } from "../../core/entry.ts";
 import { isBlocked, passOver, refuseWithContent } from "./blocked.ts";
-import { type Context, countOf, isLeaf, keepOf, kindOf, quoted, refuse } from "./context.ts";
+import { type Context, keepOf, refuse } from "./context.ts";
 import { forget } from "./changes.ts";
 import { misfit } from "./names.ts";
 import { removalsBelow } from "./remove.ts";
 import type { Row, Rows } from "./rows.ts";
 import { noteUntraced } from "./deletion_evidence.ts";
+import { countOf, kindOf, quoted } from "../common/text.ts";
+import { isLeaf } from "../common/leaves.ts";
 
 /** Brings what only one side has to side `to`: one row, or more where it cannot be had. */
 export function makeRow(context: Context, row: Row, { to, rows, why }: { to: Side; rows: Rows; why: Reason }): void {

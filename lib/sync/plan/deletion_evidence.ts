@@ -10,14 +10,9 @@ import {
   type Snapshot,
 } from "../../core/entry.ts";
 import { tempTarget } from "../../core/temp_name.ts";
-import type { Roots } from "../history/sealed_file.ts";
 import type { Draft } from "./context.ts";
-
-/** A deletion leaves a trace: a later time of the folder it was in. Why this is none: a clause, and what to think of. `folder`: the nearest that still exists. */
-export interface Untraced {
-  readonly folder: RelPath;
-  readonly why: string;
-}
+import type { Untraced } from "../common/options.ts";
+import type { Roots } from "../common/roots.ts";
 
 /** Both sides as they are and as they are remembered. `rootEntries`: the roots as they were listed; `leftovers`: temporary files of our own. */
 export interface TraceFacts {
@@ -91,12 +86,6 @@ function toFolders({ snapshots, traits, history }: TraceFacts): Folders {
   };
   const sides = { local: byKey(snapshots.local), remote: byKey(snapshots.remote) };
   return { find: (folder, side) => sides[side](folder), recall: byKey(history) };
-}
-
-/** What is missing without a trace, counted by folder. */
-export interface Missing extends Untraced {
-  readonly side: Side;
-  count: number;
 }
 
 /** Counts files for the one note that names their folder. */

@@ -1,11 +1,12 @@
 import { otherSide, type Side } from "../../core/entry.ts";
 import { isBlocked, passOver } from "./blocked.ts";
-import { type Context, folderOf, isLeaf } from "./context.ts";
+import { type Context, folderOf } from "./context.ts";
 import { forget, learn } from "./changes.ts";
 import { makeRow, refuseType, replaceType } from "./create.ts";
 import { planLinks, planPair } from "./pair.ts";
 import { removeBlock } from "./remove.ts";
 import { replay, type Row, type Rows } from "./rows.ts";
+import { isLeaf } from "../common/leaves.ts";
 
 /** Modes Local and Remote: side `to` becomes like the other, which is never changed. */
 export function planOneWay(context: Context, rows: Rows, to: Side): void {

@@ -8,10 +8,11 @@ import {
   sides as bothSides,
 } from "../../core/entry.ts";
 import { compareTimes, isClose, sameChecksum, stepOf, type Verdict } from "../common/criteria.ts";
-import { askFor, type Context, quoted, refuse } from "./context.ts";
+import { askFor, type Context, refuse } from "./context.ts";
 import { canHideEdit, countUnproven, driftOf, inDoubt, isFine, weaknessOf } from "./doubt.ts";
 import { brokenSide, comparesTime, editTimes, learn, markOf, sameContent, stampOf } from "./changes.ts";
 import type { Row } from "./rows.ts";
+import { quoted } from "../common/text.ts";
 
 /** A name that both sides have as a file, and the side that changes. */
 export interface Pair {

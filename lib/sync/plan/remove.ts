@@ -1,9 +1,10 @@
 import { type Action, type Entry, otherSide, type Side } from "../../core/entry.ts";
 import { isBlocked, passOver } from "./blocked.ts";
-import { type Context, entriesOf, folderOf, isLeaf, keepOf } from "./context.ts";
+import { type Context, entriesOf, folderOf, keepOf } from "./context.ts";
 import { forget } from "./changes.ts";
 import { replay, type Row } from "./rows.ts";
 import { countUntraced } from "./deletion_evidence.ts";
+import { isLeaf } from "../common/leaves.ts";
 
 /**
  * Removes from `side` what the other side lacks: the row, and all below it, in path order (whoever carries the plan out removes folders

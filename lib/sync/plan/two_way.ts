@@ -2,7 +2,7 @@ import { type LinkEntry, otherSide, type Side } from "../../core/entry.ts";
 import { isBlocked, passOver } from "./blocked.ts";
 import { planFiles, propagate, skip, type Versions } from "./two_way_files.ts";
 import { leaveOpen } from "./conflict.ts";
-import { askFor, type Context, isLeaf, kindOf } from "./context.ts";
+import { askFor, type Context } from "./context.ts";
 import { isDoubted } from "./doubt.ts";
 import { learn, newContent, standingOf, wantsChecksum } from "./changes.ts";
 import { makeAll, makeRow, replaceType } from "./create.ts";
@@ -10,6 +10,8 @@ import { forgetUnlessUnnamed } from "./one_way.ts";
 import { removeBlock } from "./remove.ts";
 import { replay, type Row, type Rows } from "./rows.ts";
 import { countUntraced } from "./deletion_evidence.ts";
+import { kindOf } from "../common/text.ts";
+import { isLeaf } from "../common/leaves.ts";
 
 /**
  * Mode Both, by the three-way rules. What only one side changed since history was written goes to the other side; a deletion yields to

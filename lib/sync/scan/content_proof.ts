@@ -1,8 +1,7 @@
 import type { Backend, Call, Proof } from "../../core/backend.ts";
-import { SyncError, toSyncError } from "../../core/errors.ts";
+import { endsAll, SyncError, toSyncError } from "../../core/errors.ts";
 import { printable } from "../../core/path.ts";
 import type { FileEntry } from "../../core/entry.ts";
-import { endsAll } from "./scan.ts";
 
 /** `shown`: a file of `prover`; `held`: the file of another place, `reader`, whose content may be the same. */
 export interface Proving extends Call {

@@ -1,7 +1,16 @@
-import type { NameRules } from "../../core/path.ts";
-import { isChild, nameOf, nameTrouble, parentOf, printable, type RelPath, root } from "../../core/path.ts";
+import {
+  isChild,
+  nameOf,
+  type NameRules,
+  nameTrouble,
+  parentOf,
+  printable,
+  type RelPath,
+  root,
+} from "../../core/path.ts";
 import { SyncError } from "../../core/errors.ts";
 import type { Entry } from "../../core/entry.ts";
+import { ListingTooLarge } from "../common/ends_run.ts";
 
 /** How much of a listing is held in memory at most. `label`: the side's, for messages. */
 export interface WallOptions {
@@ -9,9 +18,6 @@ export interface WallOptions {
   readonly label: string;
   readonly names: NameRules;
 }
-
-/** A side's listing has taken all the memory it may: nothing of it is known, whatever folder was being listed. */
-export class ListingTooLarge extends SyncError {}
 
 /**
  * The bounds of one side's listing, whatever backend gives it. Every entry passes through: one whose name is not one plain segment of

@@ -14,9 +14,9 @@ import { overlay, type Snapshots } from "./hash_pairs.ts";
 import type { PlanOptions } from "../common/options.ts";
 import { drain, inOrder } from "../common/concurrency.ts";
 import { prove } from "./content_proof.ts";
-import { endsRun } from "./scan.ts";
-import type { Backends } from "../apply/transfer.ts";
 import { WORTH_READING } from "../common/worth.ts";
+import type { Backends } from "../common/sides.ts";
+import { endsRun } from "../common/ends_run.ts";
 
 /**
  * The snapshots with the times filled in that a place keeps but does not list (S3: they lie in each object's metadata), as far as a

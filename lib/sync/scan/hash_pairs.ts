@@ -14,8 +14,8 @@ import {
 } from "../../core/entry.ts";
 import { drain, inOrder } from "../common/concurrency.ts";
 import { prove, readWhole } from "./content_proof.ts";
-import { endsRun } from "./scan.ts";
-import type { Backends } from "../apply/transfer.ts";
+import type { Backends } from "../common/sides.ts";
+import { endsRun } from "../common/ends_run.ts";
 
 /**
  * `readBack`: remote files whose server gives no checksum may be read for it; else their pairs stay undecided. `isOptional`: what cannot be

@@ -1,13 +1,14 @@
 import type { Backend, Call } from "../../core/backend.ts";
-import { cancelled, type ErrorKind, SyncError, toSyncError } from "../../core/errors.ts";
+import { cancelled, endsAll, SyncError, toSyncError } from "../../core/errors.ts";
 import { parentOf, printable, type RelPath, root } from "../../core/path.ts";
 import { tempTag } from "../../core/temp_name.ts";
 import type { DirEntry, Entry, FileEntry, OpaqueEntry, Snapshot } from "../../core/entry.ts";
 import { type Displaced, isDisplaced, settleDisplaced } from "./displaced.ts";
 import { drain } from "../common/concurrency.ts";
-import { ListingTooLarge, ScanWall } from "./entry_wall.ts";
+import { ScanWall } from "./entry_wall.ts";
 import { toSnapshot, toTree } from "./snapshot.ts";
 import type { Owner } from "../common/temp_tag.ts";
+import { endsRun, ListingTooLarge } from "../common/ends_run.ts";
 
 /** `owner`: whose temporary names on this side are our own; `concurrency`: folders listed side by side, by default as the backend likes. */
 export interface ScanOptions extends Call {
@@ -52,21 +53,6 @@ export async function scan(backend: Backend, options: ScanOptions): Promise<Scan
   return { snapshot, leftovers: [...found.leftovers, ...leftovers], displaced, showsDots };
 }
 
-/** Does this end a scan or a run, whatever path it came from? */
-export function endsAll(kind: ErrorKind): boolean {
-  return FATAL.has(kind);
-}
-
-/**
- * Whether an error of one path ends a scan or a run. A lost link does only if the root gives no sign of life either: a server may break
- * off over one path, and all others are none the worse.
- */
-export async function endsRun(error: SyncError, backend: Backend, call: Call): Promise<boolean> {
-  if (!endsAll(error.kind) || error instanceof ListingTooLarge) return error instanceof ListingTooLarge;
-  if (error.kind !== "connection" && error.kind !== "timeout") return true;
-  return await backend.stat(root, call).then(() => call.signal.aborted, () => true);
-}
-
 interface Found {
   readonly entries: Entry[];
   readonly leftovers: RelPath[];
@@ -80,7 +66,6 @@ interface Folder {
   readonly depth: number;
 }
 
-const FATAL: ReadonlySet<ErrorKind> = new Set(["connection", "timeout", "auth", "hostKey", "cancelled"]);
 const DOT = 46;
 const TRASH = ".tandem-trash";
 const LOCK = ".tandem-lock";

@@ -1,9 +1,7 @@
 import { dirname, join, posix } from "node:path";
 import type { Backend, Call } from "../../core/backend.ts";
-import { toSyncError } from "../../core/errors.ts";
+import { endsAll, toSyncError } from "../../core/errors.ts";
 import type { FileEntry, LinkEntry, Side } from "../../core/entry.ts";
-import { endsAll } from "../scan/scan.ts";
-import { type Backends, expectSame } from "../apply/transfer.ts";
 import { canMake, copyToDisk, isOneDisk, linkOnDisk, moveBackOnDisk, moveOnDisk, removeFromDisk } from "./disk.ts";
 import { toRunName, TRASH, trashesOf } from "./index.ts";
 import {
@@ -14,6 +12,8 @@ import {
   renameOnServer,
   type ServerBin,
 } from "./server.ts";
+import type { Backends } from "../common/sides.ts";
+import { expectSame } from "../common/entry_check.ts";
 
 /**
  * `home`: where trash and its index lie, undefined where this user has no folder for it: then all of it lies in the local root. `start` in

@@ -1,10 +1,8 @@
 import { dirname, join, posix } from "node:path";
 import type { Call } from "../../core/backend.ts";
-import { SyncError, toSyncError } from "../../core/errors.ts";
+import { endsAll, SyncError, toSyncError } from "../../core/errors.ts";
 import { printable, type RelPath } from "../../core/path.ts";
 import type { FileEntry, LinkEntry, Side } from "../../core/entry.ts";
-import { endsAll } from "../scan/scan.ts";
-import { expectSame } from "../apply/transfer.ts";
 import {
   type Bin,
   type BinOptions,
@@ -21,6 +19,7 @@ import { appendLine, readIndex, tidyIndex } from "./index_file.ts";
 import { goneLine, type IndexPlace, itemLine, type Loss, overdue, toItemId, type TrashItem } from "./index.ts";
 import { clearItem } from "./restore.ts";
 import { canDuplicate, makeServerBin, makeServerFolder, type ServerBin } from "./server.ts";
+import { expectSame } from "../common/entry_check.ts";
 
 /**
  * A version that has to go. `entry`: where it lies now; `path`: where it belongs; `take`: its place is to be free afterwards, else it may

@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import type { MemoryBackend } from "../../../lib/backends/memory/mod.ts";
 import { type RelPath, toRelPath } from "../../../lib/core/path.ts";
 import type { Remembered } from "../../../lib/sync/history/file.ts";
-import type { Roots } from "../../../lib/sync/history/sealed_file.ts";
-import type { RunOptions } from "../../../lib/sync/run.ts";
-import type { Backends } from "../../../lib/sync/apply/transfer.ts";
 import type { Known } from "../../../lib/core/entry.ts";
 import { toHistory } from "../../support/interpret.ts";
 import { learnAll } from "../../support/simulation_memory.ts";
 import { signal, type Texts, texts } from "../sync/rig.ts";
 import { memories, type Outcome, outcomeOf, quiet } from "./rig.ts";
+import type { Backends } from "../../../lib/sync/common/sides.ts";
+import type { Roots } from "../../../lib/sync/common/roots.ts";
+import type { RunOptions } from "../../../lib/sync/run_options.ts";
 
 /** What is remembered of a pair, in memory, from run to run. */
 export interface Notebook {

@@ -16,9 +16,9 @@ Deno.test({
     try {
       // The runtime and the code where every user can read them.
       await Deno.copyFile(Deno.execPath(), `${folder}/deno`);
-      await Deno.mkdir(`${folder}/lib`);
-      for (const name of ["account", "errors", "own_files", "path", "state"]) {
-        await Deno.copyFile(new URL(`../../../lib/${name}.ts`, import.meta.url), `${folder}/lib/${name}.ts`);
+      for (const file of ["core/errors", "core/path", "machine/account", "machine/own_files", "session/state_folder"]) {
+        await Deno.mkdir(`${folder}/lib/${file.replace(/\/.*/, "")}`, { recursive: true });
+        await Deno.copyFile(new URL(`../../../lib/${file}.ts`, import.meta.url), `${folder}/lib/${file}.ts`);
       }
       await Deno.writeTextFile(`${folder}/main.ts`, PROGRAM);
       await new Deno.Command("chown", { args: ["-R", "54321", folder] }).output();
@@ -39,8 +39,8 @@ Deno.test({
 });
 
 const PROGRAM = `
-import { homeOfAccount, nameOfAccount } from "../lib/machine/account.ts";
-import { openState } from "../lib/session/state_folder.ts";
+import { homeOfAccount, nameOfAccount } from "./lib/machine/account.ts";
+import { openState } from "./lib/session/state_folder.ts";
 const state = await openState({ env: (name) => Deno.env.get(name) });
 const home = homeOfAccount();
 console.log(nameOfAccount(), home === undefined || home.startsWith("/"), state.folder, (await state.machineId()).length);

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { SyncError } from "../../../lib/core/errors.ts";
 import type { SessionPassport } from "../../../lib/session/session.ts";
-import { openTicket, sealTicket, type Ticket, ticketAddress } from "../../../lib/session/session_token.ts";
+import { openTicket, sealTicket, ticketAddress } from "../../../lib/session/session_token.ts";
+import type { Ticket } from "../../../lib/core/session_record.ts";
 
 const key = new Uint8Array(32).fill(7);
 const otherKey = new Uint8Array(32).fill(8);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { SyncError } from "../../../lib/core/errors.ts";
+import { noStateFolder, SyncError } from "../../../lib/core/errors.ts";
 import { foreignState } from "../../../lib/machine/own_files.ts";
-import { noStateFolder, openState, readSecretFile, stateFolder } from "../../../lib/session/state_folder.ts";
+import { openState, readSecretFile, stateFolder } from "../../../lib/session/state_folder.ts";
 
 const isWindows = Deno.build.os === "windows";
 

@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { setTimeout as wait } from "node:timers/promises";
 import { fingerprint } from "../../../lib/ssh/known_hosts.ts";
-import type { Login } from "../../../lib/ssh/connection.ts";
 import { MessageFilter } from "../../../lib/ssh/messages.ts";
 import { SyncError } from "../../../lib/core/errors.ts";
 import type { RawScript } from "../../support/servers/raw_ssh.ts";
 import { connected, ended, refused } from "../../support/raw_ssh_link.ts";
+import type { Login } from "../../../lib/ssh/types.ts";
 
 const SERVICE_REQUEST = 5;
 const USERAUTH_REQUEST = 50;

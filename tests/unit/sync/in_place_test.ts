@@ -3,13 +3,14 @@ import type { Backend } from "../../../lib/core/backend.ts";
 import { SyncError } from "../../../lib/core/errors.ts";
 import { toRelPath } from "../../../lib/core/path.ts";
 import { perform, type PerformOptions } from "../../../lib/sync/apply/action.ts";
-import { type Copy, transfer } from "../../../lib/sync/apply/transfer.ts";
+import { transfer } from "../../../lib/sync/apply/transfer.ts";
 import { PairTrash } from "../../../lib/sync/trash/trash.ts";
 import { listTrash } from "../../../lib/sync/trash/restore.ts";
 import { type Disk, freshDisk } from "../../support/disk.ts";
 import { over } from "../../support/over.ts";
 import { memory } from "../../../lib/backends/memory/mod.ts";
 import { fileAt, owners, plant, rejection, signal } from "./rig.ts";
+import type { Copy } from "../../../lib/sync/common/sides.ts";
 
 const a = toRelPath("a");
 const call = { signal };

@@ -6,11 +6,12 @@ import { root, toRelPath } from "../../../lib/core/path.ts";
 import { apply, type ApplyEnd } from "../../../lib/sync/apply/apply.ts";
 import { chooseCriteria } from "../../../lib/sync/common/criteria.ts";
 import type { ApplyOptions } from "../../../lib/sync/apply/executor.ts";
-import { run, type RunEnd, type RunOptions } from "../../../lib/sync/run.ts";
+import { run, type RunEnd } from "../../../lib/sync/run.ts";
 import { toOwner } from "../../../lib/sync/common/temp_tag.ts";
-import type { Backends } from "../../../lib/sync/apply/transfer.ts";
 import type { Action, Entry, FileEntry, Plan, SyncEvent } from "../../../lib/core/entry.ts";
 import { collect } from "../../support/content.ts";
+import type { Backends } from "../../../lib/sync/common/sides.ts";
+import type { RunOptions } from "../../../lib/sync/run_options.ts";
 
 /** A signal that nobody aborts. */
 export const signal = new AbortController().signal;

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { stack } from "../../../../lib/backends/layers/stack.ts";
-import { failure, Refusal, type Refused, toSyncError } from "../../../../lib/backends/s3/errors.ts";
+import { Refusal, type Refused, toSyncError } from "../../../../lib/backends/s3/errors.ts";
 import { Pace } from "../../../../lib/backends/s3/request_limiter.ts";
 import { root, toRelPath } from "../../../../lib/core/path.ts";
 import { refusal, smallS3 } from "../../../support/servers/small_s3.ts";
+import { operationError } from "../../../../lib/core/operation.ts";
 
 const signal = new AbortController().signal;
 const ask = { operation: "look at", path: root, signal };
@@ -75,7 +76,7 @@ Deno.test("Pace takes no other refusal for a wish for fewer", async () => {
   const all = requests(pace, 20);
   assert.equal(await all.refuseAll(refused({ status: 409, code: "OperationAborted" })), 4);
   assert.equal(await all.refuseAll(refused({ status: 500, code: "InternalError" })), 4);
-  assert.equal(await all.refuseAll(failure(ask, "connection", { why: "cut" })), 4);
+  assert.equal(await all.refuseAll(operationError(ask, "connection", { why: "cut" })), 4);
   assert.equal(await all.refuseAll(refused({ status: 429 })), 2);
   while (await all.answerAll() > 0);
   await Promise.all(all.ended);

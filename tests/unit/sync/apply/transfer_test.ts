@@ -2,10 +2,12 @@ import assert from "node:assert/strict";
 import { memory } from "../../../../lib/backends/memory/mod.ts";
 import { SyncError } from "../../../../lib/core/errors.ts";
 import { toRelPath } from "../../../../lib/core/path.ts";
-import { type Copy, isSame, transfer, type TransferOptions } from "../../../../lib/sync/apply/transfer.ts";
+import { transfer, type TransferOptions } from "../../../../lib/sync/apply/transfer.ts";
 import type { Entry, FileEntry } from "../../../../lib/core/entry.ts";
 import { over } from "../../../support/over.ts";
 import { fileAt, NOON, owners, plant, rejection, signal, textOf, texts } from "../rig.ts";
+import type { Copy } from "../../../../lib/sync/common/sides.ts";
+import { isSame } from "../../../../lib/sync/common/entry_check.ts";
 
 const options: TransferOptions = { signal, owner: owners.remote, onBytes: () => {}, onWarning: () => {} };
 

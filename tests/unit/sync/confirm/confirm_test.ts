@@ -5,13 +5,13 @@ import { memory, type MemoryBackend } from "../../../../lib/backends/memory/mod.
 import { SyncError } from "../../../../lib/core/errors.ts";
 import { toRelPath } from "../../../../lib/core/path.ts";
 import { withDoubts } from "../../../../lib/sync/confirm/confirmed_plan.ts";
-import type { RunOptions } from "../../../../lib/sync/run.ts";
 import { toSnapshot } from "../../../../lib/sync/scan/snapshot.ts";
 import type { Action, Entry, SyncEvent } from "../../../../lib/core/entry.ts";
 import { faulty } from "../../../support/faulty.ts";
 import { newMemory, recall } from "../../../support/simulation_memory.ts";
 import { noRemove, noWrite, recorded } from "../../../support/watch.ts";
 import { pair, plant, ran, rejection, texts, toPlan } from "../rig.ts";
+import type { RunOptions } from "../../../../lib/sync/run_options.ts";
 
 /** A backend whose listings are changed; `times`: only so many of them. */
 function listing(inner: Backend, change: (entry: Entry) => readonly Entry[], times = Infinity): Backend {

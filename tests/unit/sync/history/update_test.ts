@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { toRelPath } from "../../../../lib/core/path.ts";
-import type { Roots } from "../../../../lib/sync/history/sealed_file.ts";
 import { type Facts, toLessons, toRoots } from "../../../../lib/sync/history/derive.ts";
 import { toSnapshot } from "../../../../lib/sync/scan/snapshot.ts";
 import type {
@@ -15,6 +14,7 @@ import type {
   Side,
 } from "../../../../lib/core/entry.ts";
 import { ableTraits, toHistory } from "../../../support/interpret.ts";
+import type { Roots } from "../../../../lib/sync/common/roots.ts";
 
 const listedAt = 1_800_000_000_000;
 const old = listedAt - 3_600_000;

@@ -11,10 +11,10 @@ import {
   toReadBack,
 } from "../../../../lib/sync/scan/hash_pairs.ts";
 import { toSnapshot } from "../../../../lib/sync/scan/snapshot.ts";
-import type { Backends } from "../../../../lib/sync/apply/transfer.ts";
 import type { Checksum, Entry, FileEntry } from "../../../../lib/core/entry.ts";
 import { over } from "../../../support/over.ts";
 import { fileAt, NOON, plant, rejection, signal } from "../rig.ts";
+import type { Backends } from "../../../../lib/sync/common/sides.ts";
 
 function sum(algorithm: string, text: string): string {
   return `${algorithm}:${createHash(algorithm).update(text).digest("hex")}`;

@@ -2,11 +2,11 @@ import type { Call } from "../../core/backend.ts";
 import { SyncError, toSyncError } from "../../core/errors.ts";
 import { printable, type RelPath } from "../../core/path.ts";
 import { otherSide, type Plan, type Side, type Snapshot } from "../../core/entry.ts";
-import { countLeaves } from "../guards/losses.ts";
 import { drain, inOrder } from "../common/concurrency.ts";
-import { Relisting } from "./relisting.ts";
-import { endsRun } from "../scan/scan.ts";
-import type { Backends, Copy } from "../apply/transfer.ts";
+import { Relisting } from "../common/relisting.ts";
+import type { Backends, Copy } from "../common/sides.ts";
+import { countLeaves } from "../common/leaves.ts";
+import { endsRun } from "../common/ends_run.ts";
 
 /** `snapshot`: what the remote side was listed with. */
 export interface ProbeOptions extends Call {

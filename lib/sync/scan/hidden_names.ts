@@ -1,6 +1,5 @@
 import type { Backend, Call } from "../../core/backend.ts";
-import { endsAll } from "../scan/scan.ts";
-import { toSyncError } from "../../core/errors.ts";
+import { endsAll, toSyncError } from "../../core/errors.ts";
 import { nameOf, type RelPath, root, toRelPath } from "../../core/path.ts";
 import { tempPath } from "../../core/temp_name.ts";
 import {
@@ -13,10 +12,10 @@ import {
   sides as bothSides,
 } from "../../core/entry.ts";
 import type { Mode } from "../common/options.ts";
-import type { Scan } from "../scan/scan.ts";
-import { toSnapshot } from "../scan/snapshot.ts";
+import type { Scan } from "./scan.ts";
+import { toSnapshot } from "./snapshot.ts";
 import type { Owner } from "../common/temp_tag.ts";
-import type { Backends } from "../apply/transfer.ts";
+import type { Backends } from "../common/sides.ts";
 
 type Scans = Readonly<Record<Side, Scan>>;
 

@@ -1,0 +1,35 @@
+import type { Call } from "./backend.ts";
+import { type ErrorKind, SyncError } from "./errors.ts";
+import { printable, type RelPath } from "./path.ts";
+
+/** The call on whose behalf something is sent; for messages too: "Cannot write "a/b": …". */
+export interface OperationContext extends Call {
+  readonly operation: string;
+  readonly path: RelPath;
+  /** What messages show instead of the path, if the trouble is not that of one file. */
+  readonly shown?: string;
+}
+
+/** The reason of a failure. `transient`: whether a retry may help; by default for lost connections, timeouts and busy servers. */
+export interface FailureDetail {
+  readonly why: string;
+  readonly cause?: unknown;
+  readonly transient?: boolean;
+  /** ms. */
+  readonly retryAfter?: number;
+}
+
+/** Returns the error of a call: "Cannot write "a/b": why". */
+export function operationError(context: OperationContext, kind: ErrorKind, detail: FailureDetail): SyncError {
+  const { operation, path, shown } = context;
+  const { why, cause, retryAfter, transient = TRANSIENT.has(kind) } = detail;
+  return new SyncError(kind, `Cannot ${operation} ${shown ?? `"${printable(path) || "."}"`}: ${why}`, {
+    operation,
+    ...(shown === undefined ? { path } : {}),
+    ...(transient ? { transient } : {}),
+    ...(retryAfter === undefined ? {} : { retryAfter }),
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+const TRANSIENT: ReadonlySet<ErrorKind> = new Set(["connection", "timeout", "busy"]);
