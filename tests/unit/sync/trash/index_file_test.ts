@@ -51,6 +51,8 @@ Deno.test("parseIndex() gives the items that were kept and not taken back, and s
 const forgeries: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   "a path that leaves the root": { path: "../victim" },
   "a path that leaves it further down": { path: "d/../../victim", at: `${home}/${pair}/${run}/d/../../victim` },
+  "a path that leaves its run, as its place does": { path: "d/../../victim", at: `${home}/${pair}/victim` },
+  "a path with a dot that its place lacks": { path: "d/./b" },
   "an absolute path": { path: "/etc/passwd" },
   "no path": { path: "" },
   "a path with a control character": { path: "d\u001b/b" },
