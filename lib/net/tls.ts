@@ -6,6 +6,7 @@ import { badInput, SyncError } from "../core/errors.ts";
 import { printable } from "../core/path.ts";
 import type { Target } from "../core/backend.ts";
 import type { ClientCertificate } from "./client_certificate.ts";
+import { hostsOf } from "./tls_names.ts";
 
 /** How a server over TLS is trusted. `pins` decide alone where there are any, else chain and name of its certificate do. */
 export interface TlsTrust {
@@ -75,12 +76,11 @@ export function fingerprintOf(socket: tls.TLSSocket): string | undefined {
 }
 
 /** The common name of a subject is no name of a host (RFC 9525, section 2). */
-function whyNotNamed(host: string, certificate: tls.PeerCertificate): string | undefined {
-  const names = certificate.subjectaltname;
-  const nameless = { ...certificate, subject: {} } as tls.PeerCertificate;
-  if (names !== undefined && names !== "" && tls.checkServerIdentity(host, nameless) === undefined) return undefined;
-  const named = names === undefined || names === "" ? "it names no host" : `it names ${printable(names).slice(0, 200)}`;
-  return `it is not for "${host}": ${named}`;
+function whyNotNamed(host: string, { raw }: tls.PeerCertificate): string | undefined {
+  const names = hostsOf(raw).join(", ");
+  const named = { subject: {}, subjectaltname: names } as tls.PeerCertificate;
+  if (names !== "" && tls.checkServerIdentity(host, named) === undefined) return undefined;
+  return `it is not for "${host}": ${names === "" ? "it names no host" : `it names ${names.slice(0, 200)}`}`;
 }
 
 function whyNotValid({ valid_from: from, valid_to: to }: tls.PeerCertificate): string | undefined {

@@ -26,15 +26,29 @@ export const mutantsOfTls: readonly Mutant[] = [
   {
     ...trust,
     name: "TLS: the common name is a name",
-    old: "const nameless = { ...certificate, subject: {} } as tls.PeerCertificate;",
-    new: "const nameless = certificate;",
+    old: "function whyNotNamed(host: string, { raw }: tls.PeerCertificate): string | undefined {",
+    new:
+      "function whyNotNamed(host: string, { raw, subject }: tls.PeerCertificate): string | undefined {\n  if (subject.CN === host) return undefined;",
   },
   {
     ...trust,
     name: "TLS: a certificate that names no host is for every host",
-    old:
-      'if (names !== undefined && names !== "" && tls.checkServerIdentity(host, nameless) === undefined) return undefined;',
-    new: "if (!names || tls.checkServerIdentity(host, nameless) === undefined) return undefined;",
+    old: 'if (names !== "" && tls.checkServerIdentity(host, named) === undefined) return undefined;',
+    new: 'if (names === "" || tls.checkServerIdentity(host, named) === undefined) return undefined;',
+  },
+  {
+    ...trust,
+    file: "lib/net/tls_names.ts",
+    name: "TLS: a comma in a name makes two of it",
+    old: "return HOST.test(name) ? [`DNS:${name}`] : [];",
+    new: "return [`DNS:${name}`];",
+  },
+  {
+    ...trust,
+    file: "lib/net/tls_names.ts",
+    name: "TLS: the names of a certificate are read from the runtime's text",
+    old: "if (tag !== IP_ADDRESS) return [];",
+    new: "if (tag !== IP_ADDRESS) return new TextDecoder().decode(content).split(/, /).slice(1);",
   },
   {
     ...trust,

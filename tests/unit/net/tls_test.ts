@@ -48,6 +48,11 @@ async function withAuthority(work: (authority: TestAuthority) => Promise<void>):
   }
 }
 
+/** Alternative names as the lines of a section, which may hold commas. */
+function inSan(line: string): CertificateFacts {
+  return { names: `@names\n[names]\n${line}` };
+}
+
 const past = { from: "20200101000000Z", to: "20210101000000Z" };
 const future = { from: "20400101000000Z", to: "20410101000000Z" };
 
@@ -66,6 +71,20 @@ for (
     ["another address", { names: "IP:127.0.0.2" }, "127.0.0.1", /not for "127.0.0.1"/],
     ["its address as a name", { names: "DNS:127.0.0.1" }, "127.0.0.1", /not for/],
     ["its address as a common name", { subject: "/CN=127.0.0.1" }, "127.0.0.1", /it names no host/],
+    ["its address, of IPv6", { names: "IP:::1" }, "::1", undefined],
+    ["another address of IPv6", { names: "IP:::2" }, "::1", /not for "::1"/],
+    ["its name behind a comma in a URI", inSan(`URI.1=http://x.test/, DNS:${name}`), name, /it names no host/],
+    ["its name behind a comma in a name", inSan(`DNS.1=x.test, DNS:${name}`), name, /it names no host/],
+    [
+      "its name behind a comma, and as common name",
+      {
+        subject: `/CN=${name}`,
+        ...inSan(`URI.1=http://x.test/, DNS:${name}`),
+      },
+      name,
+      /it names no host/,
+    ],
+    ["its address behind a comma in a URI", inSan("URI.1=http://x/, IP Address:127.0.0.1"), "127.0.0.1", /not for/],
     ["only names, asked by address", { names: `DNS:${name}` }, "127.0.0.1", /not for/],
     ["an end that is past", { names: `DNS:${name}`, ...past }, name, /it expired on 2021-01-01/],
     ["a beginning that is to come", { names: `DNS:${name}`, ...future }, name, /not valid before 2040-01-01/],
