@@ -40,6 +40,7 @@ export interface SmallFtpUser {
   /** undefined: anonymous. */
   readonly user?: string;
   readonly scheme?: string;
+  readonly pins?: readonly string[];
   readonly options?: Readonly<Record<string, string>>;
   warn?(message: string): void;
 }
@@ -47,10 +48,10 @@ export interface SmallFtpUser {
 /** Opens a scripted server as somebody who writes "ftp://127.0.0.1:port/". */
 export async function openSmallFtp(
   { port }: { readonly port: number },
-  { user, scheme = "ftp", options = {}, warn = () => {} }: SmallFtpUser = {},
+  { user, scheme = "ftp", pins = [], options = {}, warn = () => {} }: SmallFtpUser = {},
 ): Promise<Backend> {
   return await openFtp({
-    address: { scheme, ...(user === undefined ? {} : { user }), host: "127.0.0.1", port, path: "/", pins: [] },
+    address: { scheme, ...(user === undefined ? {} : { user }), host: "127.0.0.1", port, path: "/", pins },
     options: { Timeout: "2000", ReconnectTime: "0", ...options },
     secret: () => Promise.resolve("the password"),
     ask: () => Promise.resolve(undefined),

@@ -7,6 +7,7 @@ const rate = {
   file: "lib/net/transport.ts",
   tests: ["tests/unit/net/transport_test.ts", "tests/unit/net/tls_transport_test.ts"],
 };
+const login = { file: "lib/backends/ftp/connect.ts", tests: ["tests/unit/backends/ftp/tls_test.ts"] };
 const first = { file: "lib/net/peer_protocol.ts", tests: ["tests/unit/net/peer_protocol_test.ts"] };
 
 /** Sabotages of what proves servers over TLS, holds them back, and notices their end. */
@@ -92,6 +93,24 @@ export const mutantsOfTls: readonly Mutant[] = [
     old: "[0-9a-f]{2}(?:[: -]?[0-9a-f]{2}){19}(?:(?:[: -]?[0-9a-f]{2}){12})?",
     new: "[0-9a-f]{2}(?:[:-][0-9a-f]{2}){19}(?:(?:[:-][0-9a-f]{2}){12})?",
     tests: ["tests/unit/shell/command/param_types_test.ts"],
+  },
+  {
+    ...login,
+    name: "TLS: FTP forgets that a server agreed to TLS",
+    old: "state.insists = true;",
+    new: "",
+  },
+  {
+    ...login,
+    name: "TLS: a fingerprint does not make FTP insist on TLS",
+    old: 'insists: security === "Explicit" || pins.length > 0',
+    new: 'insists: security === "Explicit"',
+  },
+  {
+    ...login,
+    name: "TLS: a fingerprint without TLS is nothing",
+    old: 'if (pins.length > 0 && security === "None") {',
+    new: "if (pins.length < 0) {",
   },
   {
     ...stream,

@@ -52,6 +52,11 @@ export async function toLogin(target: Target): Promise<Login> {
   const port = address.port ?? (security === "Implicit" ? 990 : 21);
   const timeout = Number(options.Timeout ?? "") || 15_000;
   const pins = readTlsPins(target);
+  if (pins.length > 0 && security === "None") {
+    throw badInput(
+      "A certificate is only shown over TLS: write ftpes:// or -FtpSecure Explicit with its fingerprint, or leave the fingerprint out.",
+    );
+  }
   const client = await readClientCertificate(target);
   if (client !== undefined && security === "None") {
     throw badInput(
@@ -73,7 +78,7 @@ export async function toLogin(target: Target): Promise<Login> {
     user,
     label,
     spelling,
-    state: { newest: false, warned: false },
+    state: { newest: false, warned: false, insists: security === "Explicit" || pins.length > 0 },
   };
   return {
     label,
@@ -112,8 +117,11 @@ interface Entering {
   readonly user: string;
   readonly label: string;
   readonly spelling: Spelling;
-  /** `facts`: the command that each connection chooses the facts of its listings with. */
-  readonly state: { newest: boolean; warned: boolean; facts?: string };
+  /**
+   * `facts`: the command that each connection chooses the facts of its listings with. `insists`: without TLS nobody logs in; with Auto from
+   * the first connection on that has it, and where a fingerprint is given: whoever sits between could take the offer of TLS away.
+   */
+  readonly state: { newest: boolean; warned: boolean; insists: boolean; facts?: string };
 }
 
 function securityOf({ address, options }: Target): Security {
@@ -158,10 +166,14 @@ async function enter(entering: Entering, { signal }: Call): Promise<FtpLink> {
   }
 }
 
-async function startTls(link: FtpLink, { security, label, state }: Entering): Promise<void> {
+async function startTls(link: FtpLink, { label, state }: Entering): Promise<void> {
   const reply = await link.ask("AUTH TLS");
-  if (reply.code === 234 || reply.code === 334) return await link.startTls(state.newest);
-  if (security === "Auto") return;
+  if (reply.code === 234 || reply.code === 334) {
+    await link.startTls(state.newest);
+    state.insists = true;
+    return;
+  }
+  if (!state.insists) return;
   const why = `Cannot connect to "${label}": it offers no TLS, ${
     said(reply)
   }; -FtpSecure None would send the password in clear`;

@@ -22,6 +22,8 @@ export interface SmallFtpOptions {
   readonly features?: readonly string[];
   /** Implicit TLS. */
   readonly tls?: SmallTls;
+  /** Whether it speaks first: not behind another server that did. */
+  readonly greets?: boolean;
 }
 
 /** Its certificate and key (PEM). `cuts`: data connections end without TLS having said so, as one that somebody cut. */
@@ -90,7 +92,7 @@ function serve(control: net.Socket, { options, told, files, listen }: Serving): 
   let data = Promise.withResolvers<net.Socket>();
   let from = "";
   const say = (line: string) => control.write(`${line}\r\n`, "latin1");
-  say("220 small");
+  if (options.greets !== false) say("220 small");
 
   async function answer(command: string): Promise<void> {
     told.push(command);

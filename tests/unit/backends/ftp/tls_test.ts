@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
+import net from "node:net";
+import tls from "node:tls";
 import type { Backend } from "../../../../lib/core/backend.ts";
 import { lost } from "../../../../lib/net/transport.ts";
 import { foreignCertificate } from "../../../../lib/backends/ftp/foreign_certificate.ts";
 import { root, toRelPath } from "../../../../lib/core/path.ts";
 import type { FileEntry } from "../../../../lib/core/entry.ts";
 import { call, paths, put, rejects, text } from "../../../contract/rig.ts";
+import { lacksOpenssl, makeAuthority } from "../../../support/certificates.ts";
 import { collect } from "../../../support/content.ts";
 import { openSmallFtp } from "../../../support/ftp_target.ts";
 import { freePort } from "../../../support/servers/install.ts";
@@ -85,6 +88,93 @@ Deno.test("a listing whose data connection ends without a word of TLS is none: i
   const error = await rejects(backend.list(root, call), "connection");
   assert.match(error.message, /the data connection was cut/);
 });
+
+const asking = {
+  reply: (command: string) => ({ USER: "331 and?\r\n", PASS: "230 in\r\n" })[command.slice(0, 4)],
+};
+
+for (const by of ["address", "parameter"] as const) {
+  const pin = testCertificate.fingerprint;
+  const given = by === "address" ? { pins: [pin] } : { options: { TlsHostCertificateFingerprint: pin } };
+  const options = (more: Readonly<Record<string, string>>) => ({ options: { ...given.options, ...more } });
+
+  Deno.test(`SE-07 a fingerprint from the ${by} makes -FtpSecure Auto insist on TLS: no login in clear`, async () => {
+    await using server = await startSmallFtp({ reply: (command) => command === "AUTH TLS" ? "502 no\r\n" : undefined });
+    const opened = openSmallFtp(server, { user: "me", ...given, ...options({ FtpSecure: "Auto" }) });
+    assert.match((await rejects(opened, "connection")).message, /offers no TLS/);
+    assert.deepEqual(server.told, ["AUTH TLS"]);
+  });
+
+  Deno.test(`SE-07 a fingerprint from the ${by} without TLS is refused before anything is connected`, async () => {
+    await using server = await startSmallFtp(asking);
+    const error = await rejects(openSmallFtp(server, { user: "me", ...given, ...options({}) }), "badInput");
+    assert.match(error.message, /only shown over TLS/);
+    assert.deepEqual(server.told, []);
+  });
+}
+
+Deno.test(
+  "SE-07 -FtpSecure Auto, once TLS was agreed on, logs in on no further connection without it",
+  { ignore: lacksOpenssl },
+  async () => {
+    await using authority = await makeAuthority();
+    const before = tls.getCACertificates("default");
+    tls.setDefaultCACertificates([...before, authority.cert]);
+    try {
+      const certificate = await authority.sign({ names: "IP:127.0.0.1" });
+      await using secured = await startSmallFtp({ ...asking, listing: line, tls: certificate, greets: false });
+      await using server = await startUpgrading(secured.port);
+      await using backend = await openSmallFtp(server, {
+        user: "me",
+        options: { FtpSecure: "Auto", Connections: "3" },
+      });
+      await Promise.allSettled(["a", "b", "c"].map((dir) => backend.list(toRelPath(dir), call)));
+      assert.ok(secured.told.includes("PASS the password"));
+      assert.ok(server.told.length > 0);
+      assert.deepEqual(server.told.filter((command) => /^(?:USER|PASS)/.test(command)), []);
+    } finally {
+      tls.setDefaultCACertificates(before);
+    }
+  },
+);
+
+/** Agrees to TLS on the first connection, which then leads to the port, and refuses it on all others. `told`: their commands. */
+async function startUpgrading(
+  port: number,
+): Promise<AsyncDisposable & { readonly port: number; readonly told: readonly string[] }> {
+  const told: string[] = [];
+  const open = new Set<net.Socket>();
+  let isFirst = true;
+  const server = net.createServer((socket) => {
+    const upgrades = isFirst;
+    isFirst = false;
+    open.add(socket.on("error", () => {}));
+    socket.write("220 (vsFTPd 3.0.5)\r\n");
+    socket.on("data", function answer(bytes) {
+      if (!upgrades) {
+        told.push(...String(bytes).trim().split("\r\n"));
+        socket.write("500 no\r\n");
+        return;
+      }
+      socket.off("data", answer);
+      const onward = net.connect(port, "127.0.0.1").on("error", () => {});
+      open.add(onward);
+      socket.pipe(onward);
+      onward.pipe(socket);
+      socket.write("234 go on\r\n");
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  return {
+    port: address !== null && typeof address === "object" ? address.port : 0,
+    told,
+    async [Symbol.asyncDispose]() {
+      for (const socket of open) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
 
 /** A TLS server with another certificate, in a process of its own: servers of one process resume the sessions of each other. */
 async function startForeign(): Promise<AsyncDisposable & { readonly port: number }> {
