@@ -105,6 +105,8 @@ export interface Backend extends AsyncDisposable {
   readonly place: Place;
   /** Who answered, where that was proven: the host key's "SHA256:…". */
   readonly peer?: string;
+  /** Options by which another process has to reach the server, beside those that were given: what this login settled and must not be talked out of. */
+  settled?(): Readonly<Record<string, string>>;
 
   /** The same connection, rooted elsewhere: absolute, or relative to this root. The folder need not exist; `stat(root)` tells. Disposing it closes nothing; disposing the backend that was opened does. */
   at(folder: string, call: Call): Promise<Backend>;

@@ -56,7 +56,9 @@ export class Session implements AsyncDisposable {
   }
 
   passport(): SessionPassport {
-    return { reach: this.reach, peer: this.remote.peer, secrets: this.#secrets };
+    const { remote, reach } = this;
+    const options = { ...reach.options, ...remote.settled?.() };
+    return { reach: { ...reach, options }, peer: remote.peer, secrets: this.#secrets };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

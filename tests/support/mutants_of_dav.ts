@@ -9,6 +9,20 @@ const hidden = "tests/e2e/cli/hidden_names_test.ts";
 /** Sabotages of WebDAV and HTTP: logins, hidden names, waits for connections, ETags, bounds. */
 export const mutantsOfDav: readonly Mutant[] = [
   {
+    name: "dav: another process is not told how the session logged in",
+    file: "lib/backends/webdav/mod.ts",
+    old: "return scheme === undefined ? {} : { Auth: scheme };",
+    new: "return {};",
+    tests: [link],
+  },
+  {
+    name: "a session's line leaves out what its login settled",
+    file: "lib/session/session.ts",
+    old: "const options = { ...reach.options, ...remote.settled?.() };",
+    new: "const options = reach.options;",
+    tests: [link],
+  },
+  {
     name: "dav: a session answers another scheme than the one it began with",
     file: "lib/backends/webdav/auth.ts",
     old: "if (now.scheme !== before.scheme) return",

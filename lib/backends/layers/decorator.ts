@@ -62,6 +62,7 @@ export function decorate(inner: Backend, around: Around): Backend {
     traits,
     place,
     ...(peer === undefined ? {} : { peer }),
+    ...(inner.settled === undefined ? {} : { settled: () => inner.settled?.() ?? {} }),
     at: async (folder, { signal }) => {
       const run = () => inner.at(folder, { signal });
       return decorate(await around.one({ operation: "at", path: folder, signal, run }), around);

@@ -46,6 +46,11 @@ export class Link {
     this.#target = target;
   }
 
+  /** How this session logged in; undefined as long as it did not. */
+  get scheme(): AuthScheme | undefined {
+    return this.#authorizer?.scheme;
+  }
+
   /** The reply, whatever its status but 401. Rejects with auth where the login fails. */
   async send(sending: Sending, ask: OperationContext): Promise<Reply> {
     for (let attempt = 1;; attempt++) {

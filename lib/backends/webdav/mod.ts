@@ -50,6 +50,11 @@ class Webdav implements Backend {
     if (checksums) this.checksum = (entry, wanted, call) => this.#checksum(entry, wanted, call);
   }
 
+  settled(): Readonly<Record<string, string>> {
+    const { scheme } = this.#server.finder.link;
+    return scheme === undefined ? {} : { Auth: scheme };
+  }
+
   async at(folder: string, call: Call): Promise<Backend> {
     const ask = this.#spot("open the folder", root, call);
     if (call.signal.aborted) throw cancelled(call.signal, ask.operation);

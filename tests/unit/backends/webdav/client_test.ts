@@ -6,6 +6,7 @@ import { isLoopback } from "../../../../lib/net/loopback.ts";
 import { Http } from "../../../../lib/http/client.ts";
 import { insecure, Link } from "../../../../lib/backends/webdav/client.ts";
 import { root, toRelPath } from "../../../../lib/core/path.ts";
+import { openSession } from "../../../../lib/session/session.ts";
 import { call, rejects } from "../../../contract/rig.ts";
 import { wholeBody } from "../../../support/content.ts";
 import {
@@ -120,6 +121,31 @@ for (
     });
   });
 }
+
+Deno.test("a session that logged in by Digest answers no Basic in another process either", async () => {
+  let challenge = sha;
+  const answers: Answers = ({ headers }) => {
+    const [scheme = ""] = challenge.split(" ");
+    const isAnswered = String(headers.authorization).startsWith(scheme);
+    return isAnswered ? home : { status: 401, headers: { "www-authenticate": challenge } };
+  };
+  await using server = await startSmallDav(answers);
+  const { address, options, ...world } = davTarget({ ...login, port: server.port });
+  await using session = await openSession({ address, options }, world, call);
+  const { reach } = session.passport();
+  assert.deepEqual(reach.options, { Auth: "Digest" });
+  await (await openSession(reach, world, call))[Symbol.asyncDispose]();
+  challenge = "Basic realm=r";
+  await rejects(openSession(reach, world, call), "auth");
+  assert.ok(server.asked.every(({ headers }) => !String(headers.authorization).startsWith("Basic")));
+});
+
+Deno.test("a session that needed no login settles none for other processes", async () => {
+  await using server = await startSmallDav(() => home);
+  const { address, options, ...world } = davTarget({ ...login, port: server.port });
+  await using session = await openSession({ address, options }, world, call);
+  assert.deepEqual(session.passport().reach, { address, options });
+});
 
 Deno.test("requests that are challenged side by side answer one challenge, the first", async () => {
   const wants = [md5, "Basic realm=r"];
