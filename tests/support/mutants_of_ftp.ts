@@ -91,8 +91,8 @@ export const mutantsOfFtp: readonly Mutant[] = [
   {
     name: "what is not in a listing with unread lines is absent",
     file: "lib/backends/ftp/stat.ts",
-    old: "if (listed === undefined && unread > 0) {",
-    new: "if (listed === undefined && unread < 0) {",
+    old: "if (unread > 0) {",
+    new: "if (unread < 0) {",
     tests: [hostileTest],
   },
   {
@@ -206,5 +206,19 @@ export const mutantsOfFtp: readonly Mutant[] = [
     old: "if (answer.code !== 421 && (first === undefined || (isPort && first.forPort !== true))) {",
     new: "if (isPort && first?.forPort !== true) {",
     tests: [linkTest],
+  },
+  {
+    name: "without MLST only the listing tells what is there",
+    file: "lib/backends/ftp/stat.ts",
+    old: "if (shown !== undefined) return shown;",
+    new: "",
+    tests: [hostileTest],
+  },
+  {
+    name: "without MLST a failed look makes a name absent",
+    file: "lib/backends/ftp/stat.ts",
+    old: "mustSayAbsent(site, doing, replies);",
+    new: "",
+    tests: [hostileTest],
   },
 ];

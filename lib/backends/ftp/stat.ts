@@ -67,26 +67,59 @@ export async function look(
   site: Site,
   doing: Doing & { readonly precise?: boolean },
 ): Promise<Entry | undefined> {
-  const found = lookedAt(site, doing, await link.batch(lookCommands(site, doing)));
+  const replies = await link.batch(lookCommands(site, doing));
+  const found = lookedAt(site, doing, replies);
   if (doing.precise !== true) return found;
   if (site.hasMlst) return found === undefined ? undefined : await unlessLink(link, site, { doing, found });
-  if (found === undefined) {
-    const entered = await link.ask(`CWD ${wired(site, doing)}`);
-    if (doing.at === "/" || doing.path === root) {
-      return entered.code < 300 ? { kind: "dir", path: doing.path } : undefined;
-    }
-  }
+  return await lookWithoutMlst(link, site, { doing, found, replies });
+}
+
+interface Looked {
+  readonly doing: Doing;
+  readonly found: Entry | undefined;
+  readonly replies: readonly Reply[];
+}
+
+/**
+ * Without MLST the listing of its folder tells the kind. What it leaves out is there all the same where the server tells its size or
+ * enters it: a listing that lost a name must not make it absent.
+ */
+async function lookWithoutMlst(
+  link: FtpLink,
+  site: Site,
+  { doing, found, replies }: Looked,
+): Promise<Entry | undefined> {
+  const isEntered = found === undefined && await isFolder(link, site, doing);
+  const shown: Entry | undefined = isEntered ? { kind: "dir", path: doing.path } : found;
+  if (found === undefined && (doing.at === "/" || doing.path === root)) return shown;
   const above = { ...doing, path: root, at: parentAt(doing.at) };
-  if (found === undefined && !(await isFolder(link, site, above))) return undefined;
+  if (shown === undefined && !(await isFolder(link, site, above))) return undefined;
   const { entries, unread } = await listFolder(link, site, above);
   const listed = entries.find((one) => one.path === nameAt(doing.at));
   if (listed?.kind === "file" && found?.kind === "file") return found;
-  if (listed === undefined && unread > 0) {
+  if (listed !== undefined) return { ...listed, path: doing.path };
+  if (shown !== undefined) return shown;
+  if (unread > 0) {
     throw operationError(doing, "unexpected", {
       why: "the listing of its folder has lines that cannot be read, so that it may be there",
     });
   }
-  return listed === undefined ? undefined : { ...listed, path: doing.path };
+  mustSayAbsent(site, doing, replies);
+  return undefined;
+}
+
+/**
+ * Rejects where the replies to SIZE and MDTM leave open whether something is there: "450 Try again", "550 Permission denied", a time
+ * without a size, "500" from a server that has announced SIZE.
+ */
+function mustSayAbsent({ abilities }: Site, doing: Doing, [size, time]: readonly Reply[]): void {
+  if (size === undefined) return;
+  const isFault = size.code < 510 && (size.code < 500 || abilities.features.has("SIZE"));
+  const isOpen = (isFault && size.code !== 501) || (isDenied(size.text) && !isAbsent(size.text));
+  if (isOpen) throw refusal(doing, size);
+  if (time?.code === 213) {
+    throw operationError(doing, "unexpected", { why: "the server tells its time, and yet no size" });
+  }
 }
 
 /** Some servers tell of what a link points to: the folder's listing tells the link. */

@@ -198,3 +198,44 @@ Deno.test("stat() over FTP does not call absent what a listing with lines that c
   assert.equal((await backend.stat(toRelPath("a"), call))?.kind, "file");
   assert.match((await rejects(backend.stat(toRelPath("b"), call), "unexpected")).message, /it may be there/);
 });
+
+/** A server without MLST whose listings show "a" alone. `size`, `cwd`: its replies for all other names. */
+async function shortListing(size: string, cwd = "550 no such folder") {
+  const reply = (command: string) => {
+    if (/^SIZE \/b/.test(command)) return `${size}\r\n`;
+    return /^(?:SIZE|MDTM|CWD) \/./.test(command) ? `${command.startsWith("CWD") ? cwd : "550 no"}\r\n` : undefined;
+  };
+  const listing = "-rw-r--r-- 1 u g 1 Nov 14 2023 a\r\n";
+  const server = await startSmallFtp({ features: ["SIZE", "MDTM", "UTF8"], listing, reply });
+  return { server, backend: await openSmallFtp(server) };
+}
+
+Deno.test("stat() over FTP without MLST finds a file whose size the server tells, though the listing lacks it", async () => {
+  const { server, backend } = await shortListing("213 7");
+  await using _server = server;
+  await using _backend = backend;
+  assert.deepEqual(await backend.stat(toRelPath("b"), call), { kind: "file", path: "b", size: 7 });
+});
+
+Deno.test("stat() over FTP without MLST finds a folder that can be entered, though the listing lacks it", async () => {
+  const { server, backend } = await shortListing("550 not a plain file", "250 entered");
+  await using _server = server;
+  await using _backend = backend;
+  assert.deepEqual(await backend.stat(toRelPath("b"), call), { kind: "dir", path: "b" });
+});
+
+for (const size of ["450 try again", "451 local error", "500 internal error", "550 Permission denied"]) {
+  Deno.test(`stat() over FTP without MLST does not call absent what the server answers "${size}" for`, async () => {
+    const { server, backend } = await shortListing(size);
+    await using _server = server;
+    await using _backend = backend;
+    await assert.rejects(backend.stat(toRelPath("b"), call));
+  });
+}
+
+Deno.test("stat() over FTP without MLST calls absent what neither the listing nor SIZE knows", async () => {
+  const { server, backend } = await shortListing("550 b: No such file or directory");
+  await using _server = server;
+  await using _backend = backend;
+  assert.equal(await backend.stat(toRelPath("b"), call), undefined);
+});
