@@ -164,4 +164,11 @@ export const mutantsOfStore: readonly Mutant[] = [
     new: 'if (listed === "") return {',
     tests: [gcs],
   },
+  {
+    name: "looks that do not find what is listed are believed",
+    file: "lib/sync/confirm/confirm.ts",
+    old: "if (blind !== undefined) {",
+    new: "if (blind !== undefined && claims.length < 0) {",
+    tests: ["tests/unit/sync/confirm/confirm_test.ts"],
+  },
 ];

@@ -1,6 +1,6 @@
 import type { Backend, Call } from "../../core/backend.ts";
 import { toSyncError } from "../../core/errors.ts";
-import { foldPath, printable, type RelPath, root, unfit } from "../../core/path.ts";
+import { foldPath, parentOf, printable, type RelPath, root, unfit } from "../../core/path.ts";
 import {
   type Action,
   type Entry,
@@ -47,7 +47,7 @@ export async function confirmAbsences(plan: Plan, sides: Backends, options: Conf
       spelling,
       signal: options.signal,
     };
-    await judge(claims, listing, { size: options.snapshots[from].size, doubts });
+    await judge(claims, listing, { listed: options.snapshots[from], doubts });
   }
   return doubts.size === 0 ? plan : withDoubts(plan, doubts, { ...options, sides });
 }
@@ -70,14 +70,15 @@ interface Listing extends Call {
 }
 
 interface Judging {
-  /** How many entries the side was listed with. */
-  readonly size: number;
+  /** What the side itself was listed with. */
+  readonly listed: Snapshot;
   readonly doubts: Map<Action, Doubt>;
 }
 
 /** So many paths are looked at one by one, or a tenth of the side where that is more. */
 const MOST_LOOKS = 1000;
 const MOST_AT_ONCE = 64;
+const MOST_CONTROLS = 4;
 
 function toClaims(action: Action, from: Side): readonly Claim[] {
   if (action.to !== otherSide(from)) return [];
@@ -99,8 +100,13 @@ function toClaims(action: Action, from: Side): readonly Claim[] {
   }
 }
 
-async function judge(claims: readonly Claim[], listing: Listing, { size, doubts }: Judging): Promise<void> {
-  const areFew = claims.length <= Math.max(MOST_LOOKS, size / 10);
+async function judge(claims: readonly Claim[], listing: Listing, { listed: own, doubts }: Judging): Promise<void> {
+  const blind = await findBlindness(claims, listing, own);
+  if (blind !== undefined) {
+    for (const { action, wants } of claims) if (wants === "absent") doubts.set(action, blind);
+    return;
+  }
+  const areFew = claims.length <= Math.max(MOST_LOOKS, own.size / 10);
   const chosen = areFew ? claims : sampleOf(claims);
   await each(chosen, listing, async (claim) => {
     const doubt = await look(claim, listing);
@@ -117,6 +123,46 @@ async function judge(claims: readonly Claim[], listing: Listing, { size, doubts 
       doubts.set(claim.action, await unknown(error, listing));
     }
   });
+}
+
+/**
+ * A control: a look that does not find what is listed proves no absence. Why the looks at this side cannot be believed; undefined where
+ * they find, in some of the folders concerned, a file that the listing shows.
+ */
+async function findBlindness(
+  claims: readonly Claim[],
+  { backend, side, again, signal }: Listing,
+  listed: Snapshot,
+): Promise<Doubt | undefined> {
+  for (const path of controlsOf(claims, listed)) {
+    try {
+      if (await backend.stat(path, { signal }) !== undefined || await again.find(path) === undefined) continue;
+      const why = `the ${side} side lists "${
+        printable(path)
+      }" and says that it is not there: what it calls absent may be there too`;
+      return { is: "wrong", why };
+    } catch (error) {
+      // That a path cannot be looked at is told of the paths themselves.
+      await unknown(error, { backend, signal });
+    }
+  }
+  return undefined;
+}
+
+/** A listed file of each folder that is to lose something, of a few folders; of any folder where those hold none. */
+function controlsOf(claims: readonly Claim[], listed: Snapshot): readonly RelPath[] {
+  const folders = new Set(claims.flatMap(({ path, wants }) => wants === "absent" ? [parentOf(path)] : []));
+  if (folders.size === 0) return [];
+  const found = new Map<RelPath, RelPath>();
+  let other: RelPath | undefined;
+  for (const { kind, path } of listed) {
+    if (kind !== "file") continue;
+    other ??= path;
+    const dir = parentOf(path);
+    if (folders.has(dir) && !found.has(dir)) found.set(dir, path);
+    if (found.size === MOST_CONTROLS) break;
+  }
+  return found.size > 0 || other === undefined ? [...found.values()] : [other];
 }
 
 function each(claims: readonly Claim[], { backend, signal }: Listing, work: (claim: Claim) => Promise<void>) {
@@ -190,7 +236,7 @@ function otherKind(side: Side): Doubt {
 }
 
 /** Throws what ends a run; everything else concerns one path. */
-async function unknown(error: unknown, { backend, signal }: Listing): Promise<Doubt> {
+async function unknown(error: unknown, { backend, signal }: Pick<Listing, "backend" | "signal">): Promise<Doubt> {
   const why = toSyncError(error, "look at");
   if (await endsRun(why, backend, { signal })) throw why;
   return { is: "wrong", why: `whether it is gone cannot be told: ${printable(why.message)}` };
@@ -202,7 +248,7 @@ function sampleOf(claims: readonly Claim[]): readonly Claim[] {
   const absences = claims.filter(({ wants }) => wants === "absent");
   const odd = absences.filter(({ path }) => isOdd(path)).slice(0, MOST_LOOKS / 2);
   const rest = absences.filter(({ path }) => !isOdd(path));
-  const count = Math.min(rest.length, MOST_LOOKS - odd.length);
+  const count = Math.min(rest.length, MOST_LOOKS - MOST_CONTROLS - odd.length);
   const spread = Array.from({ length: count }, (_, i) => rest[Math.floor(i * rest.length / count)]);
   return [...kinds, ...odd, ...spread.filter((claim) => claim !== undefined)];
 }
