@@ -130,4 +130,11 @@ export const mutantsOfPlan: readonly Mutant[] = [
     new: 'return mode === "Both" && missing.remote && !isStore && !known ? undefined : undefined;',
     tests: ["tests/unit/sync/run_test.ts"],
   },
+  {
+    name: "a time that is still to come is old",
+    file: "lib/sync/common/criteria.ts",
+    old: "return now - modified < span && modified - now < MOST_AHEAD_MS;",
+    new: "return Math.abs(now - modified) < span;",
+    tests: ["tests/unit/sync/run_times_test.ts"],
+  },
 ];

@@ -114,6 +114,17 @@ export function sameChecksum(a: Checksum | undefined, b: Checksum | undefined): 
 /** A file of this many ms, or one step, before it was listed could have been written once more without showing it. */
 export const YOUNG_MS = 2000;
 
+/** A clock that is further ahead than any time zone tells a time that was set, not the time of an edit. */
+const MOST_AHEAD_MS = 26 * 3_600_000;
+
+/**
+ * Could the file have been written once more within `span` without showing it? A time that is still to come is that of a clock that is
+ * ahead, and may be its present one.
+ */
+export function isRecent(modified: number, now: number, span: number): boolean {
+  return now - modified < span && modified - now < MOST_AHEAD_MS;
+}
+
 /** Clocks and places that round are trusted no further. */
 const CLOSE_MS = 2000;
 

@@ -1,6 +1,6 @@
 import type { Traits } from "../../core/backend.ts";
 import { type FileEntry, type Known, type Side } from "../../core/entry.ts";
-import { sameStamp, stepOf, YOUNG_MS } from "../common/criteria.ts";
+import { isRecent, sameStamp, stepOf, YOUNG_MS } from "../common/criteria.ts";
 import { keepsTime } from "../common/entry_check.ts";
 
 /** How the marks of a file came to be known. `readAt`: ms since the epoch at which they were true; `entries`: as they were listed. */
@@ -67,5 +67,5 @@ function isYoung(known: Known, { traits, readAt, entries }: Reading, side: Side)
   if (mark.revision !== undefined && traits[side].weakRevisions !== true) return false;
   const entry = entries[side];
   const step = entry === undefined ? traits[side].timeStep ?? 0 : stepOf(entry, traits[side]);
-  return Math.abs(readAt[side] - mark.modified) < Math.max(step, YOUNG_MS);
+  return isRecent(mark.modified, readAt[side], Math.max(step, YOUNG_MS));
 }

@@ -1,5 +1,5 @@
 import { type FileEntry, type Known, type Side, sides as bothSides } from "../../core/entry.ts";
-import { isClose, sameChecksum, stepOf, YOUNG_MS } from "../common/criteria.ts";
+import { isClose, isRecent, sameChecksum, stepOf, YOUNG_MS } from "../common/criteria.ts";
 import type { Context } from "./context.ts";
 import { comparesTime, isProvisional, since, stampOf, wantsChecksum } from "./changes.ts";
 import { WORTH_READING } from "../common/worth.ts";
@@ -77,7 +77,7 @@ export function weaknessOf(context: Context, files: Files): "young" | "inexact" 
   const isYoung = bothSides.some((side) => {
     const { modified } = files[side];
     const span = Math.max(stepOf(files[side], context.sides[side].traits), YOUNG_MS);
-    return modified !== undefined && Math.abs(context.options.listedAt - modified) < span;
+    return modified !== undefined && isRecent(modified, context.options.listedAt, span);
   });
   if (isYoung) return "young";
   const { local, remote } = files;

@@ -160,3 +160,20 @@ Deno.test("run() in Both carries a second save of the same second to a server wi
   assert.deepEqual([second.actions, second.conflicts, second.notes], [["copy remote a"], 0, []]);
   assert.deepEqual(await texts(sides.remote), { "a": "two" });
 });
+
+for (const ahead of [0, 90_000, 5 * 3_600_000]) {
+  for (const timeStep of [1000, 60_000]) {
+    Deno.test(`run() carries a second edit within a step of ${timeStep} ms from a server whose clock is ${ahead} ms ahead`, async () => {
+      const { sides, sync, clock } = pairOf({ timeStep, clockOff: ahead, lacks: ["checksum"] }, { local: tree });
+      await sync("Both");
+      for (const mode of ["Local", "Both"] as const) {
+        const step = Math.ceil((clock.ms + 60_000 + ahead) / timeStep) * timeStep;
+        plant(sides.remote, { "b": "TWO" }, step - 500);
+        assert.deepEqual((await sync(mode)).actions, ["copy local b"]);
+        plant(sides.remote, { "b": "2WO" }, step - 400);
+        assert.deepEqual((await sync(mode)).actions, ["copy local b"]);
+        assert.deepEqual((await sync(mode)).actions, []);
+      }
+    });
+  }
+}
