@@ -221,4 +221,11 @@ export const mutantsOfFtp: readonly Mutant[] = [
     new: "",
     tests: [hostileTest],
   },
+  {
+    name: "a lone file's MDTM is believed whatever it answers",
+    file: "lib/backends/ftp/list.ts",
+    old: "if (Math.abs(ahead) > MOST_ZONE + MINUTE) return void (learned.mdtmLies = true);",
+    new: "",
+    tests: [abilitiesTest],
+  },
 ];

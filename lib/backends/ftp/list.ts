@@ -162,6 +162,8 @@ async function findZone(
   const other = entries.find((one) => isUseful(one) && one.modified !== first.modified);
   if (other !== undefined && isUseful(other) && await ask(other) === time) return void (learned.mdtmLies = true);
   const ahead = first.modified - Math.floor(time / MINUTE) * MINUTE;
+  // No zone explains it: a lone file is enough to tell.
+  if (Math.abs(ahead) > MOST_ZONE + MINUTE) return void (learned.mdtmLies = true);
   const zone = Math.round(ahead / QUARTER) * QUARTER;
   if (Math.abs(ahead - zone) <= MINUTE && Math.abs(zone) <= MOST_ZONE) learned.zone = zone;
 }

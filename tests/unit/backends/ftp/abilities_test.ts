@@ -245,6 +245,18 @@ Deno.test("list() over FTP takes no zone from MDTM that answers one time for all
   assert.equal(found?.kind === "file" ? found.modified : null, undefined);
 });
 
+Deno.test("list() over FTP ignores MDTM that is further from the time of a lone file than any zone", async () => {
+  const time = Math.floor(Date.now() / MINUTE) * MINUTE - 72 * HOUR;
+  const reply = (one: string) =>
+    one.startsWith("MDTM") ? "213 19800101000000\r\n" : one.startsWith("SIZE") ? "213 5\r\n" : undefined;
+  await using server = await startSmallFtp({ features: plain, listing: lsLine("a", time, 0), reply });
+  await using backend = await openSmallFtp(server);
+  const [entry] = await backend.list(root, call) as FileEntry[];
+  assert.equal(entry?.modified, time);
+  const found = await backend.stat(toRelPath("a"), call);
+  assert.equal(found?.kind === "file" ? found.modified : null, undefined);
+});
+
 Deno.test("setModified() rejects with unsupported where the server takes a time and keeps its own", async () => {
   await using server = await startSmallFtp({ features: [MLST, ...plain], holds: { "/a": "bytes", "/b": "bytes" } });
   await using backend = await openSmallFtp(server);
