@@ -137,4 +137,11 @@ export const mutantsOfPlan: readonly Mutant[] = [
     new: "return Math.abs(now - modified) < span;",
     tests: ["tests/unit/sync/run_times_test.ts"],
   },
+  {
+    name: "a target that went back behind our upload is older than the source",
+    file: "lib/sync/plan/pair.ts",
+    old: 'return drift[to] === "older" && compareAcross(context, pair) !== NEWER[to] ? NEWER[from] : NEWER[to];',
+    new: 'return drift[to] === "older" ? NEWER[from] : NEWER[to];',
+    tests: ["tests/unit/sync/run_times_test.ts"],
+  },
 ];

@@ -165,7 +165,8 @@ function weighEdits(context: Context, pair: Pair, verdict: Verdict): Judgement |
  * Which side was edited since history was written, each compared with itself alone (a server may not keep times, and clocks need not
  * agree). "differ": both were. What a side lost its mark for was edited as well.
  */
-function byOwnMarks(context: Context, { local, remote, to }: Pair, known: Known): Verdict {
+function byOwnMarks(context: Context, pair: Pair, known: Known): Verdict {
+  const { local, remote, to } = pair;
   const from = otherSide(to);
   const drift = {
     local: driftOf(context, "local", local, known),
@@ -173,8 +174,9 @@ function byOwnMarks(context: Context, { local, remote, to }: Pair, known: Known)
   };
   if (drift.local === "still" && drift.remote === "still") return bySuspects(context, { local, remote, to }, known);
   if (drift[to] === "still") return drift[from] === "older" ? NEWER[to] : NEWER[from];
-  if (drift[from] === "still") return drift[to] === "older" ? NEWER[from] : NEWER[to];
-  return "differ";
+  if (drift[from] !== "still") return "differ";
+  // The mark of a target may be the time of our upload: a later edit than the source's can lie before it.
+  return drift[to] === "older" && compareAcross(context, pair) !== NEWER[to] ? NEWER[from] : NEWER[to];
 }
 
 /** Both look as they were, and contents that differ all the same: it was edited where the mark could hide it, at the source in doubt. */

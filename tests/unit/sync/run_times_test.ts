@@ -177,3 +177,15 @@ for (const ahead of [0, 90_000, 5 * 3_600_000]) {
     });
   }
 }
+
+Deno.test("run() one way replaces no later edit whose time lies before that of our upload", async () => {
+  const { sides, sync, clock } = pairOf({ timeStep: 1000, times: "refused", lacks: ["checksum"] }, { local: tree });
+  await sync("Remote");
+  plant(sides.remote, { "a": "longer", "b": "TWO" }, clock.ms - 3_600_000);
+  const kept = await sync("Remote");
+  assert.deepEqual([kept.actions, kept.notes], [[], ["keptNewer", "keptNewer"]]);
+  assert.deepEqual((await sync("Remote")).actions, []);
+  plant(sides.remote, { "a": "older1" }, NOON - 2 * DAY);
+  assert.deepEqual((await sync("Remote")).actions, ["copy remote a"]);
+  assert.deepEqual((await sync("Remote", { mirror: true })).actions, ["copy remote b"]);
+});
