@@ -4,7 +4,8 @@ import type { SyncEvent } from "./entry.ts";
 
 /**
  * Hides the secrets of a run in every text that leaves the program: as they are, percent-encoded, in base64 (also inside a longer
- * text such as `user:password`), in hex, and escaped for JSON, XML or a terminal. Servers and libraries repeat what they were sent.
+ * text such as `user:password`), in hex, also in pairs, and escaped for JSON, XML, C, mail or a terminal. Servers and libraries repeat
+ * what they were sent.
  */
 export class Redactor {
   readonly #patterns = new Map<string, RegExp>();
@@ -80,8 +81,9 @@ function patternOf(secret: string): RegExp {
   const clear = [...secret].map(characterPattern).join("");
   const word = secret.length < DISTINCT ? `(?<![\\p{L}\\p{N}])(?:${clear})(?![\\p{L}\\p{N}])` : clear;
   const bytes = Buffer.from(secret);
-  const hex = `(?<![0-9a-fA-F])${[...bytes.toString("hex")].map(eitherCase).join("")}(?![0-9a-fA-F])`;
-  return new RegExp([word, ...base64Patterns(bytes), hex].join("|"), "gu");
+  const pairs = [...bytes].map((byte) => hexPattern(byte, 2)).join(BETWEEN_PAIRS);
+  const hex = `(?<![0-9a-fA-F])${pairs}(?![0-9a-fA-F])`;
+  return new RegExp([word, ...base64Patterns(bytes), hex, octalPattern(bytes)].join("|"), "gu");
 }
 
 /** One character in each of its spellings; one text may mix them. */
@@ -90,11 +92,17 @@ function characterPattern(character: string): string {
   const spellings = [
     ...ESCAPABLE.has(character) ? [`\\\\*${RegExp.escape(character)}`] : [RegExp.escape(character)],
     bytes.map((byte) => `%(?:25)*${hexPattern(byte, 2)}`).join(""),
-    [...Array(character.length).keys()].map((at) => `\\\\+u${hexPattern(character.charCodeAt(at), 4)}`).join(""),
+    [...Array(character.length).keys()].map((at) => `${BACKSLASHES}u${hexPattern(character.charCodeAt(at), 4)}`).join(
+      "",
+    ),
     `&#0*${character.codePointAt(0)};`,
     `&#[xX]0*${hexPattern(character.codePointAt(0) ?? 0, 1)};`,
     ...NAMED[character] ?? [],
   ];
+  // Python and mail leave what is ASCII as it is.
+  if (bytes.length > 1 || character === "=") {
+    spellings.push(bytes.map((byte) => `(?:${BACKSLASHES}[xX]|=)${hexPattern(byte, 2)}`).join(""), octalPattern(bytes));
+  }
   // UTF-8 that was read as Latin-1, or a character that a peer or a decoder could not read.
   if (bytes.length > 1) {
     spellings.push(bytes.map((byte) => RegExp.escape(String.fromCharCode(byte))).join(""), "[\\ufffd?_]{1,4}");
@@ -102,6 +110,8 @@ function characterPattern(character: string): string {
   return `(?:${spellings.join("|")})`;
 }
 
+/** What escapes begin with, doubled where one text was put into another. */
+const BACKSLASHES = "\\\\+";
 const ESCAPABLE = new Set(['"', "'", "\\", "/", "$", "`"]);
 
 const NAMED: Readonly<Record<string, readonly string[]>> = {
@@ -111,9 +121,9 @@ const NAMED: Readonly<Record<string, readonly string[]>> = {
   ">": ["&gt;"],
   '"': ["&quot;"],
   "'": ["&apos;"],
-  "\n": ["\\\\+n"],
-  "\r": ["\\\\+r"],
-  "\t": ["\\\\+t"],
+  "\n": [`${BACKSLASHES}n`],
+  "\r": [`${BACKSLASHES}r`],
+  "\t": [`${BACKSLASHES}t`],
 };
 
 /**
@@ -131,7 +141,14 @@ function base64Patterns(bytes: Buffer): string[] {
   );
 }
 
+/** Between the bytes of a dump or of escapes: "63:34", "63 34", "0x63, 0x34", "\\x63\\x34", "=63=34". */
+const BETWEEN_PAIRS = `(?:${BACKSLASHES}[xX]|[\\s:,=-]{0,2}(?:0[xX])?)`;
+
 const ALPHABETS: Readonly<Record<string, string>> = { "+": "(?:[+\\-]|%2[bB])", "/": "(?:[/_]|\\\\/|%2[fF])" };
+
+function octalPattern(bytes: Iterable<number>): string {
+  return Array.from(bytes, (byte) => `${BACKSLASHES}${byte.toString(8).padStart(3, "0")}`).join("");
+}
 
 function hexPattern(value: number, digits: number): string {
   return [...value.toString(16).padStart(digits, "0")].map(eitherCase).join("");

@@ -34,6 +34,20 @@ export const mutantsOfWords: readonly Mutant[] = [
     tests: [redactor],
   },
   {
+    name: "a secret in hex is seen only without anything between its bytes",
+    file: "lib/core/redactor.ts",
+    old: ".join(BETWEEN_PAIRS);",
+    new: '.join("");',
+    tests: [redactor],
+  },
+  {
+    name: "a secret whose bytes are escaped in part is shown",
+    file: "lib/core/redactor.ts",
+    old: 'if (bytes.length > 1 || character === "=") {',
+    new: 'if (character === "=") {',
+    tests: [redactor],
+  },
+  {
     name: "a name that is a command to GitHub is shown as it is",
     file: "lib/report/text.ts",
     old: "return disarmed(printable(text));",

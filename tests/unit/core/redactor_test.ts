@@ -13,6 +13,14 @@ function redactorOf(...secrets: string[]): Redactor {
   return redactor;
 }
 
+function pairsOf(secret: string): readonly string[] {
+  return Buffer.from(secret).toString("hex").match(/../g) ?? [];
+}
+
+function hexOf(byte: string): string {
+  return byte.charCodeAt(0).toString(16).padStart(2, "0");
+}
+
 /** The ways in which servers and libraries repeat what they were sent. */
 const disguises: Readonly<Record<string, (secret: string) => string>> = {
   clear: (secret) => secret,
@@ -38,6 +46,15 @@ const disguises: Readonly<Record<string, (secret: string) => string>> = {
   "base64 in a query": (secret) => encodeURIComponent(Buffer.from(`a${secret}`).toString("base64")),
   hex: (secret) => Buffer.from(secret).toString("hex"),
   "HEX": (secret) => Buffer.from(secret).toString("hex").toUpperCase(),
+  "hex in pairs": (secret) => pairsOf(secret).join(":"),
+  "hex dump": (secret) => pairsOf(secret).join(" "),
+  "bytes as a list": (secret) => pairsOf(secret).map((pair) => `0x${pair}`).join(", "),
+  "bytes with \\x": (secret) => pairsOf(secret).map((pair) => `\\x${pair}`).join(""),
+  "bytes of Python": (secret) => Buffer.from(secret).toString("latin1").replace(/[^ -~]/g, (c) => `\\x${hexOf(c)}`),
+  "bytes in octal": (secret) =>
+    [...Buffer.from(secret)].map((byte) => `\\${byte.toString(8).padStart(3, "0")}`).join(""),
+  "quoted-printable": (secret) =>
+    Buffer.from(secret).toString("latin1").replace(/[^ -<>-~]/g, (c) => `=${hexOf(c).toUpperCase()}`),
   "unreadable characters": (secret) => secret.replace(/[^ -~]/g, "\ufffd"),
   "UTF-8 read as Latin-1": (secret) => Buffer.from(secret).toString("latin1"),
 };
