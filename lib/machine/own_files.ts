@@ -137,7 +137,10 @@ export async function guardWayTo(folder: string): Promise<void> {
     if (info.isSymlink && info.uid !== 0 && info.uid !== Deno.uid()) {
       throw foreign(above, `is a link of another user (user id ${info.uid})`);
     }
-    const { mode } = info.isSymlink ? await Deno.stat(above) : info;
+    const { mode, uid } = info.isSymlink ? await Deno.stat(above) : info;
+    if (uid !== null && uid !== 0 && uid !== Deno.uid() && uid !== UNMAPPED) {
+      throw foreign(above, `belongs to another user (user id ${uid}), who can exchange what it holds`);
+    }
     if (((mode ?? 0) & 0o1002) === 0o002) {
       throw foreign(above, `lets every user exchange what it holds (mode ${octal((mode ?? 0) & 0o1777)})`);
     }
@@ -174,6 +177,8 @@ export function isForeign(error: unknown): error is SyncError {
   return error instanceof SyncError && error.facts.id === foreignState;
 }
 
+/** In a container: a user outside of it, such as the machine's root, who owns the folders around (user_namespaces(7)). */
+const UNMAPPED = 65_534;
 const WRITABLE = 0o022;
 const READABLE = 0o077;
 const PROBE_BYTES = 4096;

@@ -47,6 +47,13 @@ export const mutantsOfState: readonly Mutant[] = [
     tests: [state, "tests/unit/sync/history_trust_test.ts"],
   },
   {
+    name: "a folder of another user leads to the state folder",
+    file: "lib/machine/own_files.ts",
+    old: "if (uid !== null && uid !== 0 && uid !== Deno.uid() && uid !== UNMAPPED) {",
+    new: "if (uid === -1) {",
+    tests: [state],
+  },
+  {
     name: "a sticky folder counts as one that everybody can exchange",
     file: "lib/machine/own_files.ts",
     old: "if (((mode ?? 0) & 0o1002) === 0o002) {",

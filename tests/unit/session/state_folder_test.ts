@@ -77,7 +77,10 @@ const foreignFolders: Readonly<Record<string, (parent: string) => Promise<void>>
     await Deno.writeTextFile(`${parent}/state`, "");
   },
   ...(Deno.uid() === 0
-    ? { "belongs to another user": (parent: string) => Deno.chown(`${parent}/state`, 12345, 12345) }
+    ? {
+      "belongs to another user": (parent: string) => Deno.chown(`${parent}/state`, 12345, 12345),
+      "lies where another user can exchange it": (parent: string) => Deno.chown(parent, 12345, 12345),
+    }
     : {}),
 };
 for (const [what, change] of Object.entries(foreignFolders)) {
