@@ -10,7 +10,9 @@ import { rename } from "./commit.ts";
 import { mustKeepName } from "./write.ts";
 import { operationError } from "../../core/operation.ts";
 
-/** Makes a folder; for the root its parents too. One that exists is fine; anything else there rejects with exists. */
+/**
+ * Creates a folder, for the root its parents too. An existing folder is fine; anything else there rejects with exists.
+ */
 export async function makeFolder(site: Site, doing: Doing): Promise<DirEntry> {
   mustKeepName(site, doing);
   return await onLink(site, doing, async (link) => {
@@ -20,7 +22,7 @@ export async function makeFolder(site: Site, doing: Doing): Promise<DirEntry> {
   });
 }
 
-/** Removes a file or an empty folder that is still the one in the entry; what is absent is fine. */
+/** Removes a file or an empty folder if it still matches the entry. An absent one is fine. */
 export async function removeEntry(site: Site, entry: Entry, doing: Doing): Promise<void> {
   if (entry.kind === "opaque" || entry.kind === "link") {
     throw operationError(doing, "refused", { why: entry.kind === "opaque" ? entry.why : "it is a link" });
@@ -29,7 +31,7 @@ export async function removeEntry(site: Site, entry: Entry, doing: Doing): Promi
     await site.learned.folders.mustBeReal({ link, site, doing, isFolder: entry.kind === "dir" });
     const found = await look(link, site, { ...doing, precise: entry.kind === "dir" });
     if (found === undefined && site.hasMlst) return;
-    // Without MLST only a listing tells absent from another kind.
+    // Without MLST only a listing distinguishes an absent path from another kind.
     const there = found ?? await look(link, site, { ...doing, precise: true });
     if (there === undefined) return;
     mustMatch(there, { ...doing, expect: entry });
@@ -46,8 +48,8 @@ export async function removeEntry(site: Site, entry: Entry, doing: Doing): Promi
 }
 
 /**
- * Removes a link that listings show as a folder, never what it points to; false for a folder. DELE removes links and refuses folders.
- * Rejects with refused when LIST shows that it is a link.
+ * Removes a link that listings show as a folder, never its target. Returns false for a folder: DELE removes links and
+ * refuses folders. Rejects with refused when LIST shows that it is a link.
  */
 export async function removeLink(site: Site, doing: Doing): Promise<boolean> {
   return await onLink(site, doing, async (link) => {
@@ -57,7 +59,10 @@ export async function removeLink(site: Site, doing: Doing): Promise<boolean> {
   });
 }
 
-/** Renames, in one step where the server can. Rejects with notFound when the source is absent, with changed when the target is not as expected. */
+/**
+ * Renames a file or folder, in one step if the server can. Rejects with notFound when the source is absent, and with
+ * changed when the target is not as expected.
+ */
 export async function renameEntry(site: Site, from: Doing, to: Doing & Expecting): Promise<void> {
   mustKeepName(site, to);
   await onLink(site, from, async (link) => {
@@ -74,7 +79,7 @@ export async function renameEntry(site: Site, from: Doing, to: Doing & Expecting
   });
 }
 
-/** Sets the time of a file, never through a link. */
+/** Sets the time of a file or folder, never through a link. */
 export async function setEntryTime(site: Site, modified: number, doing: Doing): Promise<void> {
   await onLink(site, doing, async (link) => {
     await mustBeFile(link, site, doing);
@@ -88,7 +93,7 @@ export async function setEntryTime(site: Site, modified: number, doing: Doing): 
   });
 }
 
-/** Some servers take a time and keep their own. */
+/** Rejects if the server accepted the time but kept another one, as some do. */
 async function mustBeKept(link: FtpLink, site: Site, doing: Doing & { readonly modified: number }): Promise<void> {
   if (site.learned.keepsTimes) return;
   const found = await look(link, site, doing);
@@ -99,7 +104,7 @@ async function mustBeKept(link: FtpLink, site: Site, doing: Doing & { readonly m
   site.learned.keepsTimes = Math.floor(doing.modified / 1000) * 1000 === found.modified;
 }
 
-/** The step of FAT, the coarsest disk. */
+/** The time step of FAT, the coarsest of all file systems. */
 const COARSEST_MS = 2000;
 
 /** Sets the rwx bits of a file or folder, never through a link. */
@@ -119,7 +124,7 @@ async function mustBeFile(link: FtpLink, site: Site, doing: Doing): Promise<void
   }
 }
 
-/** What is there after MKD: a refusal says little. */
+/** Creates one folder and returns the entry that exists afterwards, even after a refusal, whose text proves little. */
 async function makeOne(link: FtpLink, site: Site, doing: Doing): Promise<Entry> {
   const reply = await link.ask(`MKD ${wired(site, doing)}`);
   if (reply.code < 300) return await look(link, site, { ...doing, precise: true }) ?? vanished(doing);

@@ -5,7 +5,10 @@ import { isAbsent, refusal } from "./reply.ts";
 import { type Doing, onLink, type Site, wired } from "./session.ts";
 import { lost } from "../../net/transport.ts";
 
-/** What this server hashes with, as [algorithm, command]. HASH is left to last: its algorithm is a state of the connection. */
+/**
+ * Returns the hash commands of this server as [algorithm, command]. HASH comes last, because its algorithm is a state
+ * of the connection.
+ */
 export function hashesOf({ abilities: { features } }: Pick<Site, "abilities">): readonly (readonly [string, string])[] {
   const own = COMMANDS.filter(([, command]) => features.has(command));
   const offered = (features.get("HASH") ?? "").split(";").map((one) => one.replace("*", "").trim().toUpperCase());
@@ -15,7 +18,10 @@ export function hashesOf({ abilities: { features } }: Pick<Site, "abilities">): 
   return [...own, ...hash];
 }
 
-/** The hash the server makes of the file, in the first of the wanted algorithms it has. Rejects with changed when the file is another. */
+/**
+ * Returns the hash the server computes of the file, in the first of the wanted algorithms it has, or undefined if it
+ * has none. Rejects with changed when the file is not the expected one.
+ */
 export async function hashFile(
   site: Site,
   wanted: readonly string[],
@@ -43,7 +49,7 @@ const COMMANDS = [
 const HASH_NAMES = [["sha256", "SHA-256"], ["sha512", "SHA-512"], ["sha1", "SHA-1"], ["md5", "MD5"]] as const;
 const LENGTHS: Readonly<Record<string, number>> = { sha256: 64, sha512: 128, sha1: 40, md5: 32 };
 
-/** A server that hashes slower than 2 MB a second, a minute granted, is not waited for. */
+/** The longest wait for a hash: one minute, plus the time at 2 MB a second. */
 const HASH_MS = 60_000;
 const HASHED_PER_MS = 2_000;
 const LATE = "no checksum came; leave -Criteria Checksum out where the server hashes so slowly";
@@ -66,6 +72,6 @@ async function ask(
   );
   if (isAbsent(reply.text)) throw refusal(doing, reply);
   if (reply.code >= 300) return undefined;
-  // Only a word of exactly this length is the hash; a name may hold hex digits too, but stands last.
+  // Only a word of exactly this length is the hash. A name may hold hex digits too, but comes last.
   return new RegExp(`(?<![0-9a-f])[0-9a-f]{${length}}(?![0-9a-f])`, "i").exec(reply.text.slice(4))?.[0].toLowerCase();
 }

@@ -10,19 +10,19 @@ import { refusal, type Reply, said } from "./reply.ts";
 import { childOf, type Doing, type Site, wired } from "./session.ts";
 import { operationError } from "../../core/operation.ts";
 
-/** A file that is to be written. */
+/** A file to be written. */
 export type Writing = Doing & {
   readonly options: WriteOptions;
   /** The folder that holds it, as the server names it. */
   readonly dir: string;
 };
 
-/** The same with the temporary name that its bytes go to. */
+/** A file to be written, with the temporary name of its upload. */
 export interface Draft extends Writing {
   readonly temp: Doing;
 }
 
-/** The target takes the temporary file's content, in one step where the server renames over what is there. */
+/** Renames the temporary file to the target, in one step if the server renames over an existing file. */
 export async function place(
   link: FtpLink,
   site: Site,
@@ -34,7 +34,7 @@ export async function place(
   await swap(link, site, draft);
 }
 
-/** RNFR and RNTO; gives the reply that counts. */
+/** Sends RNFR and RNTO. Returns the reply that counts. */
 export async function rename(
   link: FtpLink,
   site: Site,
@@ -45,7 +45,10 @@ export async function rename(
   return first.code === 350 ? second : first;
 }
 
-/** Without rename over a file: the old one steps aside, the new one takes its name, the old one goes; undone when the middle step fails. */
+/**
+ * Replaces the target on servers that cannot rename over a file: moves the old file away, renames the new one, then
+ * deletes the old one. Moves the old file back if the rename fails.
+ */
 async function swap(link: FtpLink, site: Site, draft: Draft): Promise<void> {
   const { temp, dir, path } = draft;
   const aside = {
@@ -66,7 +69,10 @@ async function swap(link: FtpLink, site: Site, draft: Draft): Promise<void> {
   await link.ask(`DELE ${wired(site, aside)}`);
 }
 
-/** "553 Could not create file" may mean anything: a look at the folder tells. */
+/**
+ * Returns the error for a refused write. "553 Could not create file" may mean anything, so a stat of the folder
+ * decides.
+ */
 export async function whyUnwritten(
   link: FtpLink,
   site: Site,

@@ -13,20 +13,20 @@ import { untrusted } from "../../net/net_error.ts";
 
 export type Security = "None" | "Auto" | "Implicit" | "Explicit";
 
-/** What the first login told about a server. */
+/** A server's features, found at the first login. */
 export interface Abilities {
   readonly features: ReadonlyMap<string, string>;
-  /** The words of SITE HELP. */
+  /** The text of SITE HELP, in capitals. */
   readonly site: string;
   /** The login folder, as the server spells it. */
   readonly home: string;
-  /** MDTM with a time sets it. */
+  /** Whether MDTM with a time sets it. */
   readonly setsByMdtm: boolean;
-  /** Data connections may resume the TLS session of any connection of this client. */
+  /** Whether data connections may resume the TLS session of any connection of this client. */
   readonly takesAnySession: boolean;
-  /** Its system takes rename over an existing file as one step. */
+  /** Whether the server's system is Unix, where a rename over an existing file is atomic. */
   readonly isUnix: boolean;
-  /** The certificate that answered, "SHA256:…" in hex. */
+  /** The fingerprint of the server's certificate, "SHA256:…" in hex; undefined without TLS. */
   readonly peer: string | undefined;
 }
 
@@ -34,13 +34,13 @@ export interface Login {
   readonly label: string;
   readonly spelling: Spelling;
   readonly timeout: number;
-  /** A connection that is logged in and ready. */
+  /** Opens a logged-in connection. */
   connect(call: Call): Promise<FtpLink>;
-  /** The same for the first one, and what it tells. */
+  /** Opens the first connection and finds out the server's features. */
   first(call: Call): Promise<{ readonly link: FtpLink; readonly abilities: Abilities }>;
 }
 
-/** Reads the parameters. Rejects with badInput for what is not offered. */
+/** Parses the options. Rejects with badInput for values that are not supported. */
 export async function toLogin(target: Target): Promise<Login> {
   const { address, options } = target;
   if (options.FtpMode === "Active") {
@@ -100,12 +100,12 @@ export async function toLogin(target: Target): Promise<Login> {
   };
 }
 
-/** The text as it goes over the wire: each byte one character. */
+/** Encodes text for the connection, one character per byte. */
 export function spell(text: string, spelling: Spelling): string {
   return spelling === "latin1" ? text : Buffer.from(text, "utf8").toString("latin1");
 }
 
-/** What came over the wire, as text. */
+/** Decodes text received over the connection. */
 export function unspell(text: string, spelling: Spelling): string {
   return spelling === "latin1" ? text : Buffer.from(text, "latin1").toString("utf8");
 }
@@ -118,8 +118,9 @@ interface Entering {
   readonly label: string;
   readonly spelling: Spelling;
   /**
-   * `facts`: the command that each connection chooses the facts of its listings with. `insists`: without TLS nobody logs in; with Auto from
-   * the first connection on that has it, and where a fingerprint is given: whoever sits between could take the offer of TLS away.
+   * `facts`: the OPTS MLST command that each connection sends. `insists`: whether to refuse to log in without TLS. It
+   * is set with Explicit and with fingerprints, and with Auto from the first connection that has TLS on: a man in the
+   * middle could remove the server's offer of TLS.
    */
   readonly state: { newest: boolean; warned: boolean; insists: boolean; facts?: string };
 }
@@ -134,7 +135,7 @@ function securityOf({ address, options }: Target): Security {
   return said ?? wanted ?? "None";
 }
 
-/** Connects and logs in; a server that knows no TLS 1.2 is asked again with 1.3. */
+/** Connects and logs in. If the server does not support TLS 1.2, tries again with 1.3. */
 async function enter(entering: Entering, { signal }: Call): Promise<FtpLink> {
   const { settings, security, label, state } = entering;
   if (signal.aborted) throw new SyncError("cancelled", "Cancelled: connect", { operation: "connect" });
@@ -204,7 +205,7 @@ async function logIn(link: FtpLink, { target, user, label, spelling, state }: En
   throw new SyncError("auth", `Cannot log in to "${label}": ${said(reply)}; ${check}`, { operation: "log in" });
 }
 
-/** A turn that takes longer is worth saving. */
+/** The round-trip time in ms above which saving round trips pays. */
 const FAR_MS = 10;
 
 async function passwordOf(target: Target, user: string): Promise<string> {
@@ -241,7 +242,7 @@ async function learn(link: FtpLink, label: string): Promise<Abilities> {
   if (home === undefined || !home.startsWith("/") || /[\u0000-\u001f\u007f]/.test(home)) {
     throw new SyncError("unsupported", `"${label}" tells no login folder: ${said(pwd)}`, { operation: "connect" });
   }
-  // A server that sets times answers about setting, others take the time for a part of the name.
+  // A server that can set times reports about setting; others take the time for a part of the name.
   const probe = features.has("MFMT") || !features.has("MDTM")
     ? undefined
     : await link.ask("MDTM 20200101000000 /.tandem-is-not-there");

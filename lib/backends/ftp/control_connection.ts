@@ -14,14 +14,14 @@ import { late, lost, ON_WIRE, Watch, type Wire } from "../../net/transport.ts";
 export interface LinkSettings {
   readonly host: string;
   readonly port: number;
-  /** ms without an answer after which a connection is dead. */
+  /** ms without a reply after which a connection counts as dead. */
   readonly timeout: number;
   readonly trust: TlsTrust;
 }
 
 /**
- * One control connection. Commands may be sent before earlier ones were answered: replies come in their order. A refusal is a reply,
- * only a broken link rejects. Bytes of commands and replies are characters of 8 bits.
+ * One control connection. Commands may be sent before earlier ones are answered: replies come in order. A refusal is a
+ * reply; only a broken connection rejects. Commands and replies are strings with one character per byte.
  */
 export class FtpLink {
   readonly #ftp: FTPContext;
@@ -33,17 +33,20 @@ export class FtpLink {
   #newest = false;
   #hasSpoken = false;
   #preliminaryReplies = 0;
-  /** The port of a data connection that was asked for ahead, and until when it is believed. */
+  /** The port of a data connection that was requested ahead, and until when it is used. */
   #ahead: { readonly port: Promise<number | undefined>; readonly until: number } | undefined;
-  /** May several commands be on their way? Servers that are known to read one line after the other. */
+  /** Whether commands may be pipelined. True for servers that are known to read one line after the other. */
   pipelines = false;
-  /** Does the server delay small segments (Nagle's algorithm), and read no command while a transfer runs? vsftpd does both. */
+  /**
+   * Whether the server delays small segments (Nagle's algorithm) and reads no command during a transfer. vsftpd does
+   * both.
+   */
   holdsBack = false;
-  /** Do turns take so long that it pays to save them? */
+  /** Whether the latency is so high that saving round trips pays. */
   isFar = false;
-  /** Called when a reply came, or data in either direction. */
+  /** Called when a reply arrived, or data in either direction. */
   onProgress: () => void = () => {};
-  /** What the server said first; it often names its software. */
+  /** The text of the server's greeting; it often names its software. */
   greeting = "";
 
   private constructor(socket: net.Socket, settings: LinkSettings) {
@@ -54,7 +57,7 @@ export class FtpLink {
     this.#use(socket);
   }
 
-  /** Connects, over TLS from the first byte where `implicit`; gives the greeting too. `newest`: TLS 1.3 is agreed to. */
+  /** Connects, over TLS from the first byte if `implicit`. Returns the greeting too. `newest`: TLS 1.3 is allowed. */
   static async connect(
     settings: LinkSettings,
     { implicit, newest, signal }: {
@@ -76,7 +79,7 @@ export class FtpLink {
       const made = link = new FtpLink(ready, settings);
       made.#newest = newest;
       const greeting = made.#next();
-      // One handler for all replies to come: a handler for each command costs a stack trace each.
+      // One handler for all later replies: a handler for each command costs a stack trace each.
       made.#ftp.handle(undefined, (reply) => made.#onReply(reply)).catch(() => {});
       stirring = setTimeout(() => made.#stir(), Math.min(SILENT_MS, settings.timeout / 2));
       return { link: made, greeting: await greeting };
@@ -94,18 +97,18 @@ export class FtpLink {
     return this.#ftp.hasTLS;
   }
 
-  /** The certificate's SHA-256 in hex, over TLS. */
+  /** The certificate's SHA-256 in hex; undefined without TLS. */
   get fingerprint(): string | undefined {
     const { socket } = this.#ftp;
     return socket instanceof tls.TLSSocket ? fingerprintOf(socket) : undefined;
   }
 
-  /** No reply is outstanding and the link lives: it can be used for something else. */
+  /** Whether the connection is open and no reply is outstanding, so that it can be reused. */
   get isIdle(): boolean {
     return !this.closed && this.#waiting.every(({ idle }) => idle === true);
   }
 
-  /** Goes on over TLS. What came in clear before is forgotten. */
+  /** Upgrades the connection to TLS. Data that came in clear text before is discarded. */
   async startTls(newest: boolean): Promise<void> {
     const { socket } = this.#ftp;
     socket.removeAllListeners("data");
@@ -113,13 +116,13 @@ export class FtpLink {
     this.#use(await secure(socket, { ...this.#settings, newest }));
   }
 
-  /** Sends one command. Rejects when the link is broken or silent for too long. */
+  /** Sends one command. Rejects when the connection breaks or the reply times out. */
   async ask(command: string, options: { readonly patient?: boolean } = {}): Promise<Reply> {
     const [reply] = this.#send([command], options);
     return await (reply ?? Promise.reject(lost("connection", "the connection is closed")));
   }
 
-  /** Sends several commands, side by side where the server is known to take that; gives their replies in order. */
+  /** Sends several commands, pipelined if the server is known to support that. Returns their replies in order. */
   async batch<const C extends readonly string[]>(commands: C): Promise<{ readonly [I in keyof C]: Reply }> {
     const replies: Reply[] = [];
     if (this.pipelines) {
@@ -135,9 +138,10 @@ export class FtpLink {
   }
 
   /**
-   * The data of a transfer went through to its end: asks what is to be asked next, together with the next data connection's port. Sent at
-   * once where the server would hold its reply to the transfer back until it hears of us, and reads no command before; others refuse
-   * commands that come before their reply. Gives that reply and, unless it is a refusal, those to the commands.
+   * Finishes a transfer whose data was sent or received to its end: sends the next commands, together with the request
+   * for the next data connection's port. They are sent at once if the server delays its reply to the transfer until it
+   * receives something, and reads no command before; other servers refuse commands that come before their reply.
+   * Returns that reply and, unless it is a refusal, those to the commands.
    */
   async conclude(
     transfer: Promise<Reply>,
@@ -152,7 +156,9 @@ export class FtpLink {
     return { reply, replies: await Promise.all(following) };
   }
 
-  /** A data connection to the host of the control connection. Rejects with what the server said where it gives none. */
+  /**
+   * Opens a data connection to the host of the control connection. Rejects with the server's reply if it offers none.
+   */
   async openData(): Promise<Wire> {
     return withProgress(await this.#openData(), () => this.onProgress());
   }
@@ -168,7 +174,7 @@ export class FtpLink {
     return await dialData({ host, port }, socket, { ...this.#settings, newest: this.#newest, session });
   }
 
-  /** The transfer's data is through: the final reply is due. */
+  /** Arms the reply timeout: the transfer's data is complete, so the final reply is due. */
   hurry(): void {
     for (const waiter of this.#waiting) waiter.patient = false;
     this.#watch();
@@ -182,7 +188,7 @@ export class FtpLink {
     for (const waiter of this.#waiting.splice(0)) waiter.reject(why);
   }
 
-  /** Sends the commands behind the question for the port of the next data connection. */
+  /** Sends the request for the port of the next data connection, and the commands after it. */
   #askAhead(commands: readonly string[]): readonly Promise<Reply>[] {
     const [port, ...replies] = this.#send([this.#hasEpsv ? "EPSV" : "NOOP", ...commands], { ahead: true });
     if (this.#hasEpsv && port !== undefined) {
@@ -208,20 +214,24 @@ export class FtpLink {
   }
 
   /**
-   * A server that holds back sends the second of its replies when the first one was acknowledged, which takes 40 ms unless something is
-   * sent to it. Where all replies came at once there is nothing to fetch.
+   * Sends a NOOP so that a server that delays small segments sends its remaining replies. It would send the second one
+   * only after the first is acknowledged, which takes 40 ms unless something is sent to it. Does nothing if all replies
+   * came at once.
    */
   #fetchRest(count: number): void {
     if (this.holdsBack && count >= 2 && this.#waiting.length > 0 && !this.closed) this.#stir();
   }
 
-  /** Sends a command whose reply says nothing. */
+  /** Sends a NOOP whose reply is discarded. */
   #stir(): void {
     this.#waiting.push({ resolve: () => {}, reject: () => {}, patient: false, idle: true });
     this.#ftp.socket.write(toLatin1("NOOP\r\n"));
   }
 
-  /** The one place where commands of others reach the wire; as bytes, because text over TLS does not keep its encoding. */
+  /**
+   * Writes commands to the socket; all commands of callers pass here. They are written as bytes, because text over TLS
+   * does not keep its encoding.
+   */
   #send(commands: readonly string[], { patient = false, ahead = false } = {}): readonly Promise<Reply>[] {
     if (this.#closed !== undefined) throw this.#closed;
     // deno-lint-ignore no-control-regex
@@ -229,7 +239,7 @@ export class FtpLink {
       const why = "A name with a control character cannot be sent over FTP";
       throw new SyncError("badInput", why, { operation: ON_WIRE });
     }
-    // The port that is asked for ahead is in nobody's way.
+    // The reply to the port requested ahead does not keep the connection busy.
     const replies = commands.map((command, index) =>
       this.#next({ patient, idle: ahead && index === 0, forPort: /^(?:EPSV|PASV)$/.test(command) })
     );
@@ -245,7 +255,7 @@ export class FtpLink {
     return promise;
   }
 
-  /** The first reply that is waited for must come in time. */
+  /** Starts or stops the timeout for the first pending reply. */
   #watch(): void {
     const [first] = this.#waiting;
     if (first === undefined || first.patient) this.#silence.end();
@@ -270,7 +280,7 @@ export class FtpLink {
     const first = this.#waiting.shift();
     const isPort = answer.code === 227 || answer.code === 229;
     if (answer.code !== 421 && (first === undefined || (isPort && first.forPort !== true))) {
-      // One answer too many: from here on each would be taken for that to another question.
+      // One reply too many: from here on each reply would be matched with the wrong command.
       const why = lost("connection", "the server's answers are out of step with what it was asked");
       first?.reject(why);
       return this.close(why);
@@ -289,5 +299,5 @@ export class FtpLink {
 }
 
 const MOST_PRELIMINARY = 1000;
-/** Servers give a port up that nobody connects to. */
+/** How long a port requested ahead is used: servers close a port to which no client connects. */
 const AHEAD_MS = 5_000;

@@ -8,15 +8,15 @@ import { startTls } from "../../net/tls_transport.ts";
 export interface DataSettings {
   readonly timeout: number;
   readonly trust: TlsTrust;
-  /** Whether TLS 1.3 is agreed to. */
+  /** Whether TLS 1.3 is allowed. */
   readonly newest: boolean;
-  /** A session to resume where the control connection tells none. */
+  /** A session to resume if the control connection has none. */
   readonly session: Uint8Array | undefined;
 }
 
 /**
- * A data connection to a peer, over TLS where the control connection is, and with its session: vsftpd and ProFTPD insist on that. The server
- * begins with TLS when the transfer was asked for, so that the handshake is not waited for here.
+ * Opens a data connection to a peer, over TLS if the control connection is, and with its TLS session: vsftpd and
+ * ProFTPD require that. The server starts TLS only after the transfer command, so the handshake is not awaited here.
  */
 export async function dialData(
   peer: Peer,

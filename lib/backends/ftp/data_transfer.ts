@@ -5,35 +5,35 @@ import type { Doing } from "./session.ts";
 import { foreignCertificate } from "./foreign_certificate.ts";
 import { lost, type Wire } from "../../net/transport.ts";
 
-/** A command whose answer comes on a data connection. */
+/** A command whose result comes on a data connection. */
 export interface Fetching {
   readonly doing: Doing;
   readonly command: string;
-  /** The first byte. */
+  /** The offset of the first byte. */
   readonly from?: number;
-  /** What is asked next on this connection. */
+  /** Commands to send next on this connection. */
   readonly next?: readonly string[];
-  /** The data connection, where it is on its way already. */
+  /** The data connection, if it is already being opened. */
   readonly data?: Promise<Wire>;
-  /** No size proves that all came: over TLS the other side must have told the end. */
+  /** Whether the end must be proven, because no size is known: over TLS that is the peer's close_notify. */
   readonly witnessed?: boolean;
 }
 
-/** Where the bytes of a data connection go. */
+/** The receiver of the bytes of a data connection. */
 export interface Sink {
-  /** Memory for the next bytes. */
+  /** Returns the buffer for the next bytes. */
   room(): Uint8Array<ArrayBuffer>;
-  /** So many bytes came into that memory. What it throws ends the transfer. */
+  /** Called after `count` bytes were read into that buffer. An exception ends the transfer. */
   took(count: number): void;
 }
 
-/** The reply behind a transfer, and those to what was asked next; these are of no use after a refusal. */
+/** The reply after a transfer, and the replies to the next commands; these are meaningless after a refusal. */
 export interface Fetched {
   readonly reply: Reply;
   readonly replies: readonly Reply[];
 }
 
-/** A data connection for a transfer that begins at this byte: its command comes next. */
+/** Opens a data connection for a transfer that begins at this byte. The transfer command must come next. */
 export async function openDataAt(link: FtpLink, start: { doing: Doing; from: number }): Promise<Wire> {
   const data = await link.openData();
   try {
@@ -45,7 +45,10 @@ export async function openDataAt(link: FtpLink, start: { doing: Doing; from: num
   }
 }
 
-/** Hands everything that a command gives on a data connection to the sink. The reply after it decides over a broken data connection. */
+/**
+ * Passes all bytes of a command's data connection to the sink. If the data connection broke, a refusal in the reply
+ * after it takes precedence over that error.
+ */
 export async function fetchInto(
   link: FtpLink,
   { doing, command, from = 0, next = [], witnessed = false, ...given }: Fetching,
@@ -58,15 +61,16 @@ export async function fetchInto(
   try {
     if (from > 0) await restart(link, { doing, from });
     const pending = link.ask(command, { patient: true });
-    // A refusal comes without any data, and without an end of it at some servers.
+    // A refusal comes without data, and some servers then do not close the data connection.
     pending.then((reply) => reply.code >= 300 && data.destroy(), () => data.destroy());
     const broken = await receive(data, { sink, witnessed });
-    // A server that sends next to nothing would be waited for twice.
+    // A server that has stopped sending would cost the timeout twice.
     if (broken?.isOurs === true || (broken?.error instanceof SyncError && broken.error.kind === "timeout")) {
       await letGo(link, data, pending);
       throw broken.error;
     }
-    // At once: vsftpd waits until its end of the connection was acknowledged, which takes 40 ms where nothing is sent back.
+    // Destroyed at once: vsftpd waits until the end of its connection is acknowledged, which takes 40 ms if nothing is
+    // sent back.
     data.destroy();
     const foreign = foreignCertificate(broken?.error, doing);
     if (foreign !== undefined) throw foreign;
@@ -83,7 +87,10 @@ export async function fetchInto(
   }
 }
 
-/** Ends a transfer that is left: its final reply must come before the connection is of use again. Pure-FTPd gives none; then the pool opens another. */
+/**
+ * Aborts a transfer and waits up to LET_GO_MS for its final reply, without which the connection cannot be used again.
+ * Pure-FTPd sends none; then the pool opens another connection.
+ */
 export async function letGo(link: FtpLink, data: Wire, pending: Promise<Reply>): Promise<void> {
   data.destroy();
   link.hurry();
@@ -95,13 +102,16 @@ export async function letGo(link: FtpLink, data: Wire, pending: Promise<Reply>):
 
 const LET_GO_MS = 500;
 
-/** The next transfer begins at this byte: the last command before it. */
+/** Sends REST, so that the next transfer begins at this byte. It must be the last command before the transfer. */
 async function restart(link: FtpLink, { doing, from }: { doing: Doing; from: number }): Promise<void> {
   const reply = await link.ask(`REST ${from}`);
   if (reply.code !== 350) throw refusal(doing, reply);
 }
 
-/** What ended it before its end, undefined where nothing did; `isOurs`: the sink took no more. */
+/**
+ * Reads the data connection to its end. Returns the error that ended it early, or undefined; `isOurs`: the sink threw
+ * it.
+ */
 async function receive(
   data: Wire,
   { sink, witnessed }: { readonly sink: Sink; readonly witnessed: boolean },

@@ -10,15 +10,18 @@ import { type Site, wired } from "./session.ts";
 import { judgeMdtm, learnRefusal, setTime, timeCommand } from "./times.ts";
 import { operationError } from "../../core/operation.ts";
 
-/** What is asked about a temporary file that was just written, before it may take its place; each at most one command but the looks. */
+/**
+ * The commands that check a temporary file after its last byte, before the rename. Each group holds at most one
+ * command, except the stat commands.
+ */
 export interface Settling {
   readonly draft: Draft;
-  /** SITE CHMOD, where a mode is wanted. */
+  /** SITE CHMOD, if a mode is wanted. */
   readonly mode: readonly string[];
   readonly time: readonly string[];
-  /** The looks at the temporary file. */
+  /** The stat commands for the temporary file. */
   readonly written: readonly string[];
-  /** The last looks at the target. */
+  /** The last stat commands for the target. */
   readonly target: readonly string[];
 }
 
@@ -39,12 +42,12 @@ export function toSettling(
   };
 }
 
-/** All of it, in the order in which settle() reads the replies. */
+/** Returns all commands, in the order in which settle() reads the replies. */
 export function commandsOf({ mode, time, written, target }: Settling): readonly string[] {
   return [...mode, ...time, ...written, ...target];
 }
 
-/** Judges time and mode, the size as the server has it, and the target as it is now; then the rename. */
+/** Checks the replies for time and mode, the size on the server, and the current target; then renames. */
 export async function settle(
   link: FtpLink,
   site: Site,
@@ -64,7 +67,7 @@ export async function settle(
     const isSet = await setTime(link, site, { doing: temp, modified: options.modified });
     if (!isSet) learnRefusal(site, timed);
     if (!isSet) warn(draft, "time");
-    // Else the look that is at hand told the time.
+    // Otherwise the stat at hand already holds the time.
     if (isSet || site.learned.keepsTimes) written = lookedAt(site, spot, await link.batch(lookCommands(site, temp)));
   } else if (options.modified !== undefined && site.learned.timesRefused > 0) warn(draft, "time");
   if (signal.aborted) throw cancelled(signal, operation);
@@ -77,7 +80,7 @@ export async function settle(
   return written;
 }
 
-/** Rejects unless what is at the target is what is expected there and can be replaced by a file. */
+/** Rejects unless the target is as expected and can be replaced by a file. */
 export function mustReplace(found: Entry | undefined, draft: Draft): void {
   const { options, ...ask } = draft;
   mustMatch(found, { ...ask, ...(options.expect === undefined ? {} : { expect: options.expect }) });
@@ -87,7 +90,10 @@ export function mustReplace(found: Entry | undefined, draft: Draft): void {
   throw operationError(ask, "exists", { why: `${what} is there` });
 }
 
-/** The entry with the time that was set, where the server was seen to keep times; without one where its answers are worth nothing. */
+/**
+ * Returns the entry with the time that was set, if the server is known to keep times. Returns it without a time if the
+ * server's MDTM is unreliable.
+ */
 function asSet(
   site: Site,
   { written, draft }: { readonly written: Entry | undefined; readonly draft: Draft },

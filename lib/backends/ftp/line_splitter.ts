@@ -1,12 +1,12 @@
 import { Buffer } from "node:buffer";
 
-/** More than the longest line of a listing: a name of 1,024 bytes behind its facts. */
+/** A limit above the longest line of a listing: a name of 1,024 bytes after its facts. */
 const MOST_LINE = 1 << 16;
 
 /**
- * Splits what comes in pieces into lines, each handed to `onLine` without its end. Lines end in CRLF where any does, and a lone line feed
- * belongs to a name then; where none came within the first 64 KiB they end in line feeds. Throws a RangeError on a longer line, and where
- * both ends are mixed: either reading may be right.
+ * Splits incoming bytes into lines and passes each to `onLine` without its line ending. If any line ends in CRLF, all
+ * do, and a lone line feed belongs to a name. If no CRLF came within the first 64 KiB, lines end in line feeds. Throws
+ * a RangeError on a longer line, and when both line endings are mixed: either reading may be right.
  */
 export class Lines {
   readonly #onLine: (line: string) => void;
@@ -25,7 +25,7 @@ export class Lines {
     if (this.#rest.length > MOST_LINE) throw new RangeError(`one of its lines is longer than ${MOST_LINE} bytes`);
   }
 
-  /** Hands over what is left; false when that is the beginning of a line. */
+  /** Passes on the remaining lines. Returns false if the input ended in the middle of a line. */
   finish(): boolean {
     if (this.#end === undefined) this.#split("\n");
     return this.#rest === "";

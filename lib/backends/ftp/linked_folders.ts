@@ -16,22 +16,25 @@ import {
 } from "./session.ts";
 import { operationError } from "../../core/operation.ts";
 
-/** The children of one folder; a listing that ends early rejects. With notFound when it is absent, with denied when it cannot be read. */
+/**
+ * Lists the children of one folder. Rejects when the listing ends early, with notFound when the folder is absent, and
+ * with denied when it cannot be read.
+ */
 export async function listFolder(link: FtpLink, site: Site, doing: Doing): Promise<Found> {
   const found = await readFolder(link, site, doing);
   return { ...found, entries: await site.learned.folders.learn(found, { link, site, doing }) };
 }
 
-/** What tells a folder that was listed from others. */
+/** The identity of a listed folder. */
 interface Seen {
   readonly unique: string | undefined;
   readonly print: string;
 }
 
 /**
- * What listings told of a server's folders, by the names that the server uses. A server may show a link as what it points to (ProFTPD with
- * ShowSymlinks off, Pure-FTPd with -b). That is found out where it matters: a folder that is one of those above it is a link, and LIST is
- * asked for links before anything in a folder is removed.
+ * The links that listings showed on a server, by the server's own names. A server may show a link as its target
+ * (ProFTPD with ShowSymlinks off, Pure-FTPd with -b). Such links are detected when it matters: a child folder that is
+ * one of its own ancestors is a link, and before anything in a folder is removed, LIST is asked for links.
  */
 export class Folders implements LinkedFolders {
   readonly #links = new Set<string>();
@@ -39,7 +42,7 @@ export class Folders implements LinkedFolders {
   readonly #shown = new Map<string, Promise<ReadonlySet<string>>>();
   readonly #roots = new Set<string>();
 
-  /** What lies above such a folder was chosen by the user, and may be a link. */
+  /** Adds a folder that the user chose as a root. The folders above it were the user's choice too, and may be links. */
   addRoot(at: string): void {
     this.#roots.add(at);
   }
@@ -53,7 +56,10 @@ export class Folders implements LinkedFolders {
     return this.#seen.has(at);
   }
 
-  /** Returns the entries of a listing, a folder that leads back to one above it as a link. Rejects with refused when that is the listed folder itself. */
+  /**
+   * Returns the entries of a listing. A folder that leads back to one of its ancestors becomes a link; rejects with
+   * refused when the listed folder itself is such a link.
+   */
   async learn({ entries, uniques, print }: FolderListing, asking: Asking): Promise<readonly Entry[]> {
     const { at, path } = asking.doing;
     const seen = { unique: uniques.get(path), print };
@@ -72,7 +78,7 @@ export class Folders implements LinkedFolders {
     return learned;
   }
 
-  /** Rejects with refused when LIST shows a folder above the path as a link, or the path itself where `isFolder`. */
+  /** Rejects with refused when LIST shows an ancestor of the path as a link, or the path itself if `isFolder`. */
   async mustBeReal({ isFolder, ...asking }: Asking & { readonly isFolder: boolean }): Promise<void> {
     const { doing } = asking;
     const chain = [...(isFolder ? [doing.at] : []), ...foldersAbove(doing.at)];
@@ -84,7 +90,7 @@ export class Folders implements LinkedFolders {
     }
   }
 
-  /** Whether a child is the listed folder or one above it: it has the UNIQUE fact of that one, and its content. */
+  /** Whether a child is the listed folder or one of its ancestors: both the UNIQUE fact and the content are equal. */
   async #leadsBack(path: RelPath, unique: string | undefined, { link, site, doing }: Asking): Promise<boolean> {
     if (unique === undefined) return false;
     const above = [doing.at, ...foldersAbove(doing.at)].map((one) => this.#seen.get(one));
@@ -94,7 +100,10 @@ export class Folders implements LinkedFolders {
     return inner?.print === same.print;
   }
 
-  /** A server without UNIQUE facts: a folder that has the listing of one above it is a link where LIST says so, and for certain after a few. */
+  /**
+   * Rejects a folder that seems to be a link to one of its ancestors, for servers without UNIQUE facts. A listing equal
+   * to that of an ancestor counts if LIST shows a link, and always after a few repeats.
+   */
   async #mustNotRepeat({ unique, print }: Seen, asking: Asking): Promise<void> {
     const { doing } = asking;
     const same = foldersAbove(doing.at).map((one) => this.#seen.get(one)).filter((seen) =>
@@ -118,17 +127,20 @@ export class Folders implements LinkedFolders {
   }
 }
 
-/** Folders alike may lie in one another, but hardly so many. */
+/** The number of equal ancestors that proves a link: equal folders may be nested, but hardly so deep. */
 const MOST_REPEATS = 4;
 
-/** The links that LIST shows in a folder; none where the server refuses LIST or writes it in a form of its own. */
+/**
+ * Returns the links that LIST shows in a folder. Returns none if the server refuses LIST or writes it in an unknown
+ * format.
+ */
 async function shownLinks(link: FtpLink, site: Site, doing: Doing): Promise<ReadonlySet<string>> {
   const entries = (await unlessRefused(readPlainly(link, site, doing)))?.entries ?? [];
   const links = entries.filter((one) => one.kind === "opaque" && one.cause === "link");
   return new Set(links.map(({ path }) => childOf(doing.at, nameAt(path))));
 }
 
-/** A refusal tells nothing; a lost connection rejects. */
+/** Returns undefined after a refusal, which proves nothing. Rejects when the connection is lost. */
 async function unlessRefused(reading: Promise<Found>): Promise<Found | undefined> {
   try {
     return await reading;
@@ -140,7 +152,7 @@ async function unlessRefused(reading: Promise<Found>): Promise<Found | undefined
 
 const REFUSED: readonly string[] = ["denied", "notFound", "unsupported", "unexpected", "refused"];
 
-/** The folders above a path, the nearest first, "/" last. */
+/** Returns the ancestors of a path, the nearest first, "/" last. */
 function foldersAbove(at: string): readonly string[] {
   const above: string[] = [];
   for (let folder = at; folder !== "/";) above.push(folder = parentAt(folder));

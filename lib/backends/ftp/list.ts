@@ -17,16 +17,19 @@ export interface Found extends Listed {
   readonly uniques: ReadonlyMap<RelPath, string>;
 }
 
-/** Reads one folder; a listing that ends early rejects. With notFound when it is absent, with denied when it cannot be read. */
+/**
+ * Lists one folder. Rejects when the listing ends early, with notFound when the folder is absent, and with denied when
+ * it cannot be read.
+ */
 export async function readFolder(link: FtpLink, site: Site, doing: Doing): Promise<Found> {
   if (!site.hasMlst) return await readPlainly(link, site, doing);
   return await listed(link, site, { doing, command: `MLSD ${wired(site, doing)}` });
 }
 
-/** The same by LIST, which tells links where MLSD may tell what they point to. */
+/** Lists one folder by LIST, which shows links where MLSD may show their targets. */
 export async function readPlainly(link: FtpLink, site: Site, doing: Doing): Promise<Found> {
   const entering = link.ask(`CWD ${wired(site, doing)}`);
-  // In the same turn, where that saves one.
+  // Opened in the same round trip where that saves one.
   const data = link.isFar && link.pipelines ? link.openData() : undefined;
   data?.catch(() => {});
   const letGo = () => void data?.then((opened) => opened.destroy(), () => {});
@@ -49,7 +52,10 @@ export async function readPlainly(link: FtpLink, site: Site, doing: Doing): Prom
   return { ...found, entries };
 }
 
-/** LIST -a shows names with a leading dot; where it is refused, or shows nothing at all, the server may take "-a" for a name. */
+/**
+ * Lists with LIST -a, which shows names with a leading dot. Falls back to LIST if the server refuses "-a" or lists
+ * nothing at all: it may take "-a" for a name.
+ */
 async function plainListing(
   link: FtpLink,
   site: Site,
@@ -75,7 +81,7 @@ async function plainListing(
 
 type Asking = Pick<Fetching, "doing" | "command" | "data">;
 
-/** More than any folder that can be synced sends: a listing that never ends is no listing. */
+/** A limit above the listing of any folder that can be synced; it stops a listing that never ends. */
 const MOST_BYTES = 64 << 20;
 const CHUNK = 64 * 1024;
 
@@ -110,7 +116,10 @@ async function listed(link: FtpLink, site: Site, asking: Asking): Promise<Found>
   }
 }
 
-/** Servers cut long listings and say so only in words: "Output truncated", "10000 matches total". */
+/**
+ * Rejects a listing that the server cut short, which servers report only in words: "Output truncated", "10000 matches
+ * total".
+ */
 function mustBeWhole(reply: Reply, found: Listed, doing: Doing): void {
   const [, told] = /(\d+) matches total/.exec(reply.text) ?? [];
   const isShort = told !== undefined && Number(told) > found.lines;
@@ -123,7 +132,7 @@ function cut(doing: Doing, why: string): Error {
   return operationError(doing, "connection", { why });
 }
 
-/** "550 Failed" may mean anything: a look tells. */
+/** Returns the error for a refused listing. "550 Failed" may mean anything, so a stat of the folder decides. */
 async function whyUnlisted(
   link: FtpLink,
   site: Site,
@@ -138,8 +147,8 @@ async function whyUnlisted(
 }
 
 /**
- * Compares times of a listing with MDTM, which is UTC: the difference is the zone of the server's listings. Where MDTM answers one time for
- * two files whose listed times differ, it is worth nothing.
+ * Finds the time zone of the server's listings: the difference between a listed time and MDTM, which is UTC. If MDTM
+ * returns one time for two files whose listed times differ, it is not used at all.
  */
 async function findZone(
   link: FtpLink,
@@ -162,7 +171,7 @@ async function findZone(
   const other = entries.find((one) => isUseful(one) && one.modified !== first.modified);
   if (other !== undefined && isUseful(other) && await ask(other) === time) return void (learned.mdtmLies = true);
   const ahead = first.modified - Math.floor(time / MINUTE) * MINUTE;
-  // No zone explains it: a lone file is enough to tell.
+  // No time zone explains the difference, so one file is enough evidence.
   if (Math.abs(ahead) > MOST_ZONE + MINUTE) return void (learned.mdtmLies = true);
   const zone = Math.round(ahead / QUARTER) * QUARTER;
   if (Math.abs(ahead - zone) <= MINUTE && Math.abs(zone) <= MOST_ZONE) learned.zone = zone;

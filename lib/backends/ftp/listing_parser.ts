@@ -3,23 +3,23 @@ import { createHash } from "node:crypto";
 import { gate, printable, type RelPath } from "../../core/path.ts";
 import type { Entry, OpaqueEntry } from "../../core/entry.ts";
 
-/** How a server spells names. */
+/** The encoding of names on a server. */
 export type Spelling = "utf8" | "latin1";
 
-/** The entries of a listing. */
+/** The parsed content of a listing. */
 export interface Listed {
   readonly entries: readonly Entry[];
   /** Whether "." (MLSD: the line of the folder itself) was listed. */
   readonly here: boolean;
-  /** The number of lines that told of something. */
+  /** The number of lines that hold an entry, unreadable ones included. */
   readonly lines: number;
-  /** The number of lines that could not be read with certainty: any name may have been in them. */
+  /** The number of lines that could not be parsed with certainty. Any name may have been in them. */
   readonly unread: number;
-  /** A hash of all entries without the folder's own name; "" where no folder is among them. */
+  /** A hash of all entries without the folder's own name; "" if no folder is among them. */
   readonly print: string;
 }
 
-/** What a line of a listing tells; `isSelf`: of the folder itself or of its parent. */
+/** One parsed line of a listing. `isSelf`: the line is that of the folder itself or of its parent. */
 export interface Line {
   readonly name: string;
   readonly isSelf?: boolean;
@@ -31,20 +31,24 @@ export interface ListSettings {
   readonly spelling: Spelling;
 }
 
-/** A LIST tells local times without their zone. `now`: ms since the epoch; `zone`: ms the server's clock is ahead of UTC. */
+/**
+ * The clock to read LIST times with, which are local times without a zone. `now`: ms since the epoch; `zone`: ms the
+ * server's clock is ahead of UTC.
+ */
 export interface Clock {
   readonly now: number;
   readonly zone: number;
 }
 
-/** Milliseconds of an entry that tells minutes, or only the day. */
+/** The time step, in ms, of an entry that shows minutes, or only the day. */
 export const MINUTE = 60_000;
 export const DAY = 86_400_000;
 
 /**
- * The entries of the lines that `read` understands. The others are one entry of cause "name" together: what their names are is unknown,
- * so nothing beside them may count as absent. So is a name that comes twice with different facts. Throws a RangeError naming the first
- * line when most lines are not understood: then the format is another one.
+ * Collects the entries of the lines that `read` can parse. All other lines become one entry of cause "name": their
+ * names are unknown, so no name may count as absent. A name that comes twice with different facts becomes an opaque
+ * entry too. Throws a RangeError that names the first unreadable line when most lines are unreadable: then the format
+ * is a different one.
  */
 export class Listing {
   readonly #settings: ListSettings;
@@ -56,7 +60,7 @@ export class Listing {
   #here = false;
   #understood = 0;
 
-  /** `isHead`: whether a first line is no entry, provided that others are understood. */
+  /** `isHead`: whether a first line is a header, provided that other lines can be parsed. */
   constructor(settings: ListSettings, read: (line: string) => Line | undefined, isHead?: (line: string) => boolean) {
     this.#settings = settings;
     this.#read = read;
@@ -86,7 +90,7 @@ export class Listing {
   }
 
   result(): Listed {
-    // A lone line of another language may as well be a bare name.
+    // A lone line in an unknown format may also be a bare name.
     const isBare = this.#understood === 0 && this.#head !== undefined && !/^total\s/i.test(this.#head);
     if (isBare) this.#unread.push(this.#head ?? "");
     const unread = this.#unread.length;
@@ -111,10 +115,10 @@ export class Listing {
   }
 }
 
-/** So many lines that are not understood end a listing at once. */
+/** The number of unreadable lines that ends a listing at once. */
 const MOST_UNREAD = 1000;
 
-/** One entry for all lines that were not understood. */
+/** Returns one entry for all unreadable lines. */
 function notRead([first = "", ...others]: readonly string[], dir: RelPath): OpaqueEntry {
   const gated = gate(dir, printable(first).slice(0, 64));
   const more = others.length === 0 ? "" : ` and ${others.length} more`;
@@ -122,17 +126,20 @@ function notRead([first = "", ...others]: readonly string[], dir: RelPath): Opaq
   return { kind: "opaque", path: gated.ok ? gated.path : gated.shown, cause: "name", why };
 }
 
-/** Reads the lines of a LIST as Unix (ls -l) or DOS writes it. The sum that ls puts first is no entry. */
+/** Parses the lines of a LIST as Unix (ls -l) or DOS writes it. The total that ls puts first is no entry. */
 export function listLines({ clock, ...settings }: ListSettings & { readonly clock: Clock }): Listing {
   return new Listing(settings, (line) => parseUnix(line, clock) ?? parseDos(line, clock), isSum);
 }
 
-/** "total 12", in whatever language: a word and a number of blocks, which no line of an entry is. */
+/**
+ * Whether the line is ls's "total 12", in any language: a word and a number of blocks. No line of an entry looks like
+ * that.
+ */
 function isSum(line: string): boolean {
   return /^\S+:?\s+\d[\d.,]*[KMGT]?\s*$/i.test(line);
 }
 
-/** "20260131235959.123" in UTC as ms; undefined for anything else. */
+/** Parses "20260131235959.123" in UTC as ms since the epoch. Returns undefined for any other text. */
 export function parseTime(text: string): number | undefined {
   const parts = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\.\d+)?$/.exec(text);
   if (parts === null) return undefined;
@@ -144,14 +151,20 @@ export function parseTime(text: string): number | undefined {
   return time + (part === undefined ? 0 : Math.floor(Number(part) * 1000));
 }
 
-/** ms as "20260131235959" in UTC, the second it lies in; undefined outside the years 1 to 9999. */
+/**
+ * Formats ms since the epoch as "20260131235959" in UTC, rounded down to the second. Returns undefined outside the
+ * years 1 to 9999.
+ */
 export function formatTime(ms: number): string | undefined {
   const date = new Date(Math.floor(ms / 1000) * 1000);
   if (Number.isNaN(date.getTime()) || date.getUTCFullYear() < 1 || date.getUTCFullYear() > 9999) return undefined;
   return date.toISOString().replace(/\.\d+Z$/, "").replace(/\D/g, "").padStart(14, "0");
 }
 
-/** "-rw-r--r--  1 owner group  1234 Nov 22 07:48 name", with or without the count of links and the group; both owner and group may hold blanks ("Domain Users"). */
+/**
+ * Parses "-rw-r--r--  1 owner group  1234 Nov 22 07:48 name", with or without the link count and the group. Owner and
+ * group may both contain blanks ("Domain Users").
+ */
 function parseUnix(line: string, clock: Clock): Line | undefined {
   const parts = UNIX.exec(line);
   if (parts === null) return undefined;
@@ -159,7 +172,7 @@ function parseUnix(line: string, clock: Clock): Line | undefined {
   const time = unixTime(when, clock);
   if (time === undefined) return undefined;
   if (type === "l") {
-    // With a second arrow the name may end at either.
+    // With a second arrow it is ambiguous which one ends the name.
     const [name = "", , ...more] = rest.split(" -> ");
     return more.length > 0 ? undefined : { name, make: aLink };
   }
@@ -171,7 +184,7 @@ function parseUnix(line: string, clock: Clock): Line | undefined {
   return { name: rest, make: (path) => ({ kind: "file", path, size, ...time, mode }) };
 }
 
-/** "11-22-26  07:48AM  <DIR>  name" and "2026-11-22  07:48  1,234  name". */
+/** Parses "11-22-26  07:48AM  <DIR>  name" and "2026-11-22  07:48  1,234  name". */
 function parseDos(line: string, clock: Clock): Line | undefined {
   const parts = DOS.exec(line);
   if (parts === null) return undefined;
@@ -193,7 +206,7 @@ const UNIX =
 const DOS =
   /^(\d{2}|\d{4})[-/.](\d{2})[-/.](\d{2}|\d{4})\s+(\d{1,2}):(\d{2})(?:\s*([AP])M?)?\s+(<[A-Za-z]+>|[\d,]+)\s+(.+)$/is;
 const MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
-/** Longer than any file system allows. */
+/** A limit above the longest name that any file system allows. */
 const MOST_NAME_BYTES = 1024;
 
 function unixTime(when: string, clock: Clock): { readonly modified: number; readonly timeStep: number } | undefined {
@@ -214,7 +227,7 @@ function unixTime(when: string, clock: Clock): { readonly modified: number; read
   }
   const [hours = NaN, minutes = NaN] = last.split(":").map(Number);
   const there = clock.now + clock.zone;
-  // Without a year it is the last such day; a clock that is a little ahead shows tomorrow.
+  // Without a year it is the latest such day; a clock that is a little ahead shows tomorrow.
   const latest = new Date(there).getUTCFullYear() + 1;
   for (let year = latest; year > latest - 10; year--) {
     const at = civil({ year, month, day, hours, minutes });
@@ -250,7 +263,7 @@ export function toEntry(raw: string, { dir, spelling }: ListSettings, make: (pat
 
 const TWICE = "the listing names it twice";
 
-/** Whether two lines tell the same. */
+/** Whether two lines describe the same entry. */
 function isAlike(one: Entry, other: Entry): boolean {
   return JSON.stringify(one) === JSON.stringify(other);
 }
@@ -259,7 +272,7 @@ function refused(path: RelPath, why: string): OpaqueEntry {
   return { kind: "opaque", path, cause: "name", why };
 }
 
-/** A link is not touched: FTP tells no target that could be relied on. */
+/** Returns the opaque entry of a link. Links are never touched, because FTP reports no reliable target. */
 export function aLink(path: RelPath): OpaqueEntry {
   return { kind: "opaque", path, cause: "link", why: "it is a link, which FTP cannot tell the target of" };
 }

@@ -2,7 +2,10 @@ import type { RelPath } from "../../core/path.ts";
 import type { Entry } from "../../core/entry.ts";
 import { aLink, Listing, type ListSettings, parseTime, sizeOf, special } from "./listing_parser.ts";
 
-/** Reads the lines of an MLSD listing (RFC 3659, section 7). `onUnique` gets the UNIQUE fact of each folder, the listed one too. */
+/**
+ * Parses the lines of an MLSD listing (RFC 3659, section 7). `onUnique` receives the UNIQUE fact of each folder,
+ * including the listed one.
+ */
 export function mlsdLines(settings: ListSettings, onUnique?: (folder: RelPath, unique: string) => void): Listing {
   return new Listing(settings, (line) => {
     const parsed = parseFacts(line);
@@ -21,7 +24,7 @@ export function mlsdLines(settings: ListSettings, onUnique?: (folder: RelPath, u
   });
 }
 
-/** The entry of the line " facts; path" in an MLST reply; undefined where it has none. */
+/** Returns the entry of the line " facts; path" in an MLST reply, or undefined if it has none. */
 export function parseMlst(text: string, path: RelPath): Entry | undefined {
   const line = text.split("\n").slice(1, -1).find((one) => one.includes("=") && one.includes(";"));
   const facts = line === undefined ? undefined : parseFacts(line.trimStart())?.facts;
@@ -29,8 +32,9 @@ export function parseMlst(text: string, path: RelPath): Entry | undefined {
 }
 
 /**
- * The command that asks for just the facts that are used, so that no name of a user or a group is among them; undefined where that is
- * the default, or not all of them are offered. `offered`: the rest of FEAT's line "MLST type*;size*;", with "*" behind what is on.
+ * Returns the OPTS MLST command that selects only the facts in use, so that no user or group name is among them.
+ * Returns undefined if that is the default, or if a needed fact is not offered. `offered`: the rest of FEAT's line
+ * "MLST type*;size*;", with "*" after each fact that is on.
  */
 export function factsCommand(offered: string | undefined): string | undefined {
   const all = (offered ?? "").split(";").map((one) => one.trim()).filter((one) => /^[\w.-]+\*?$/.test(one));
@@ -50,7 +54,7 @@ function factIn(offered: string): string {
 
 const NEEDED: readonly string[] = ["type", "size", "modify"];
 const USED: readonly string[] = [...NEEDED, "unique", "unix.mode"];
-/** Facts whose values hold neither blanks nor ";". */
+/** Facts whose values contain neither blanks nor ";". */
 const CLOSED: ReadonlySet<string> = new Set([
   ...USED,
   ...["sizd", "create", "perm", "lang", "charset", "media-type", "unix.uid", "unix.gid"],
@@ -59,13 +63,14 @@ const CLOSED: ReadonlySet<string> = new Set([
 interface Facts {
   readonly facts: ReadonlyMap<string, string>;
   readonly name: string;
-  /** Whether the name may begin elsewhere too. */
+  /** Whether the name may also begin at another position. */
   readonly isDoubtful: boolean;
 }
 
 /**
- * Parses `fact=value;…; name`. RFC 3659 allows no blank in a value, but names of groups and targets of links have some: the name
- * begins after the first "; ". That is in doubt where such a value stands last and another "; " follows. Undefined for anything else.
+ * Parses `fact=value;…; name`. RFC 3659 allows no blank in a value, but names of groups and targets of links contain
+ * some, so the name begins after the first "; ". That is ambiguous if such a value comes last and another "; " follows.
+ * Returns undefined for any other line.
  */
 function parseFacts(line: string): Facts | undefined {
   const isBare = line.startsWith(" ");
@@ -90,13 +95,13 @@ function parseFacts(line: string): Facts | undefined {
 
 const MOST_FACTS = 4096;
 
-/** Whether a name looks like more facts, as servers would write them that put a blank behind each ";". */
+/** Whether a name looks like more facts, as written by servers that put a blank after each ";". */
 function beginsWithFact(name: string): boolean {
   const fact = /^([\w.-]+)=[^;]*;/.exec(name)?.[1]?.toLowerCase();
   return fact !== undefined && (CLOSED.has(fact) || /^(?:unix|os)\./.test(fact));
 }
 
-/** Whether a value is free text: the name of a user or group, the target of a link, or a fact that is not known. */
+/** Whether a value is free text: the name of a user or group, the target of a link, or an unknown fact. */
 function mayHoldAnything(fact: string, value: string): boolean {
   return !CLOSED.has(fact) || (fact === "type" && /^os\.[^=]*=/i.test(value));
 }

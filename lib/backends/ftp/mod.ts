@@ -26,13 +26,13 @@ import { likelySetter, newTimes } from "./times.ts";
 import { writeFile } from "./write.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
-/** Opens an FTP server and logs in. Rejects with connection, timeout, auth, hostKey or badInput. */
+/** Connects to an FTP server and logs in. Rejects with connection, timeout, auth, hostKey or badInput. */
 export const openFtp: OpenProtocol = async (target, call) => {
   const { address, options } = target;
   const login = await toLogin(target);
   const { link, abilities } = await login.first(call);
-  // The runtime keeps one TLS session for each host name: servers that compare the sessions of data and control connection take
-  // one connection only.
+  // The runtime keeps one TLS session for each host name. Servers that compare the sessions of data and control
+  // connection therefore get one connection only.
   const isPicky = link.isSecure && !abilities.takesAnySession;
   const connections = isPicky ? 1 : numberOf(options.Connections, link.isFar ? FAR_CONNECTIONS : CONNECTIONS);
   const reconnectTime = numberOf(options.ReconnectTime, RECONNECT_MS);
@@ -80,13 +80,15 @@ export const openFtp: OpenProtocol = async (target, call) => {
   }
 };
 
-/** A server that takes fewer says so, and that is no error. */
+/** The default number of connections. A server that allows fewer refuses the rest, and that is no error. */
 const CONNECTIONS = 8;
-/** Where turns take long more of them side by side help: each file takes two turns at least. */
+/**
+ * The default number of connections at high latency, when more of them help: each file takes two round trips at least.
+ */
 const FAR_CONNECTIONS = 12;
 const RECONNECT_MS = 120_000;
 
-/** What all backends of one server share. */
+/** The state shared by all backends of one server. */
 interface Server {
   readonly site: Site;
   readonly traits: Traits;
@@ -177,7 +179,7 @@ class Ftp implements Backend {
     if (this.#owns) await this.#site.pool[Symbol.asyncDispose]();
   }
 
-  /** A path as the server names it. */
+  /** Returns the path as the server names it. */
   #at(path: RelPath): string {
     return path === root ? this.place.path : childOf(this.place.path, path);
   }
@@ -187,7 +189,10 @@ class Ftp implements Backend {
   }
 }
 
-/** The place that a folder names: "/x" and "//x" are absolute, "~", "~/x" and "/~/x" start at the login folder, all else at `from`. */
+/**
+ * Resolves a folder: "/x" and "//x" are absolute, "~", "~/x" and "/~/x" start at the login folder, and all others at
+ * `from`.
+ */
 function findPlace(folder: string, { from, home }: { readonly from: string; readonly home: string }): Place {
   const ask: OperationContext = { signal: new AbortController().signal, operation: "open", path: root };
   // deno-lint-ignore no-control-regex

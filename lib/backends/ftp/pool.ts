@@ -7,19 +7,20 @@ import { type Standstill, Turns } from "../../net/semaphore.ts";
 import { lost, ON_WIRE } from "../../net/transport.ts";
 
 export interface FtpPoolOptions {
-  /** A connection that is logged in. */
+  /** Opens a logged-in connection. */
   connect(call: Call): Promise<FtpLink>;
-  /** Most connections side by side. */
+  /** The highest number of concurrent connections. */
   readonly connections: number;
-  /** ms without any progress on all connections after which the wait for one ends. */
+  /** ms without progress on any connection after which waiting for one ends. */
   readonly timeout: number;
-  /** ms that a lost server is dialled again; 0: never. */
+  /** ms to keep reconnecting to a lost server; 0: never. */
   readonly reconnectTime: number;
 }
 
 /**
- * The connections of one backend: each does one thing at a time, who finds none free waits. A server that refuses one more is
- * content with fewer from then on. When it cannot be reached any more it is dialled again for `reconnectTime` ms.
+ * A connection pool of one server. Each connection runs one operation at a time; callers wait for a free one. If the
+ * server refuses another connection, the pool's limit drops to the number that is open. If the server cannot be reached
+ * any more, the pool reconnects for `reconnectTime` ms.
  */
 export class FtpPool implements AsyncDisposable {
   readonly #options: FtpPoolOptions;
@@ -38,7 +39,9 @@ export class FtpPool implements AsyncDisposable {
     this.#idle.push(first);
   }
 
-  /** Does the work on a connection of its own. One that it leaves broken, or in the middle of something, is dropped. */
+  /**
+   * Runs `work` on a connection of its own. A connection that is left broken, or with replies outstanding, is dropped.
+   */
   async use<T>(call: Call & { readonly operation: string }, work: (link: FtpLink) => Promise<T>): Promise<T> {
     const link = await this.lease(call);
     try {
@@ -48,12 +51,12 @@ export class FtpPool implements AsyncDisposable {
     }
   }
 
-  /** A connection of one's own until release(). */
+  /** Takes a connection until release(). */
   async lease({ signal, operation }: Call & { readonly operation: string }): Promise<FtpLink> {
     for (;;) {
       if (this.#closing.signal.aborted) throw closedError();
       if (signal.aborted) {
-        // The turn that it may have been given is the next one's.
+        // A turn that this caller may have received passes to the next one.
         this.#turns.next();
         throw cancelled(signal, operation);
       }
@@ -109,7 +112,7 @@ export class FtpPool implements AsyncDisposable {
     return undefined;
   }
 
-  /** One connection more; undefined when the server wants no more and others are open. */
+  /** Opens one more connection. Returns undefined if that fails while others are open. */
   async #dial({ signal, operation }: Call & { readonly operation: string }): Promise<FtpLink | undefined> {
     const end = performance.now() + this.#options.reconnectTime;
     const both = AbortSignal.any([signal, this.#closing.signal]);

@@ -1,6 +1,6 @@
 import type { Wire } from "../../net/transport.ts";
 
-/** The data connection, with a call whenever bytes moved on it. */
+/** Wraps a data connection so that `onProgress` is called after each read and write. */
 export function withProgress(wire: Wire, onProgress: () => void): Wire {
   return {
     read: async (into, reading) => {

@@ -12,7 +12,10 @@ import { operationError } from "../../core/operation.ts";
 
 export type Reading = Doing & Pick<ReadOptions, "offset" | "length" | "expect">;
 
-/** The content or a range of it: small ones whole, large ones as a stream. The number of bytes and, after the last one, the file are checked. */
+/**
+ * Reads a file or a range of it: a small one as a whole, a large one as a stream. Checks the number of bytes and, after
+ * the last one, that the file is unchanged.
+ */
 export async function readFile(site: Site, reading: Reading): Promise<Content> {
   const expect = reading.expect ?? await onLink(site, reading, (link) => fileThere(link, site, reading));
   const from = Math.min(reading.offset ?? 0, expect.size);
@@ -30,7 +33,7 @@ export async function readFile(site: Site, reading: Reading): Promise<Content> {
   }
 }
 
-/** Up to here a file is read at once. */
+/** The largest file that is read as a whole. */
 const SMALL = 256 * 1024;
 
 interface Work extends Doing {
@@ -50,7 +53,7 @@ async function readWhole(link: FtpLink, site: Site, work: Work): Promise<Uint8Ar
   const { from, to, expect, signal, operation } = work;
   const command = `RETR ${wired(site, work)}`;
   const left = expect.size - from;
-  // One byte more, which tells a file that is larger than it was listed.
+  // One byte more, to detect a file that is larger than listed.
   const memory = new Uint8Array(left + 1);
   let size = 0;
   const { reply, replies } = await fetchInto(link, { doing: work, command, from, next: stillCommands(site, work) }, {
@@ -68,7 +71,7 @@ async function readWhole(link: FtpLink, site: Site, work: Work): Promise<Uint8Ar
   return memory.subarray(0, to - from);
 }
 
-/** One connection gives the bytes as they are asked for, and is free again after the last. */
+/** Streams the bytes over one connection, which is released after the last one. */
 async function startStream(link: FtpLink, site: Site, work: Work): Promise<Content> {
   const { from, to, signal, operation } = work;
   const data = await openDataAt(link, { doing: work, from });
@@ -117,7 +120,7 @@ interface Ending {
   readonly at: number;
 }
 
-/** After the last byte: the server says that this was all, and the file is still the same. */
+/** Checks, after the last byte, that the server ended the transfer and the file is unchanged. */
 async function mustEnd(link: FtpLink, site: Site, { work, data, pending, at }: Ending): Promise<void> {
   const more = at < work.to ? undefined : await data.read(new Uint8Array(1));
   if (more !== undefined) throw tooLong(work);
@@ -128,7 +131,7 @@ async function mustEnd(link: FtpLink, site: Site, { work, data, pending, at }: E
   if (at < work.to) throw ended(work, at);
 }
 
-/** A refusal tells more than the data connection that broke with it. */
+/** Returns the server's refusal if there is one, which is more precise than the error of the broken data connection. */
 async function pendingRefusal(
   link: FtpLink,
   site: Site,

@@ -3,40 +3,47 @@ import { Buffer } from "node:buffer";
 import { type ErrorKind, SyncError } from "../../core/errors.ts";
 import { printable } from "../../core/path.ts";
 
-/** A final reply of the server; `text` holds every line, each byte one character. */
+/** A final reply of the server. `text` holds every line, one character per byte. */
 export interface Reply {
   readonly code: number;
   readonly text: string;
 }
 
-/** A reply that is waited for. `patient`: a transfer is under way, whose data connection is watched instead. */
+/** A pending reply. `patient`: a transfer is running, and its data connection is watched instead. */
 export interface Waiter {
   readonly resolve: (reply: Reply) => void;
   readonly reject: (error: SyncError) => void;
   patient: boolean;
-  /** Nobody cares what the answer is. */
+  /** Whether the reply is discarded. */
   readonly idle?: boolean;
-  /** A port was asked for. */
+  /** Whether the command asked for a port. */
   readonly forPort?: boolean;
 }
 
-/** A refusal as the error of a call. What a code leaves open the words tell, as the common servers say them. */
+/**
+ * Returns a refusal as the error of a call. If the code is ambiguous, the text of the reply decides, in the wording of
+ * the common servers.
+ */
 export function refusal(ask: OperationContext, reply: Reply): SyncError {
   const kind = kindOf(reply);
   return operationError(ask, kind, { why: `${guessOf(kind, reply)}${said(reply)}` });
 }
 
-/** What servers mean by words that leave it open: vsftpd has one answer for whatever keeps it from making a file. */
+/**
+ * Returns the probable cause when the text is ambiguous: vsftpd has one reply for everything that prevents the creation
+ * of a file.
+ */
 function guessOf(kind: ErrorKind, { code, text }: Reply): string {
   if (kind === "full" && code === 451) return "its disk or quota seems to be full, ";
   const isBare = code === 553 && /could not create file/i.test(text);
   return isBare ? "no right to write there, or a name that it does not take, " : "";
 }
 
-/** The kind of a refusal. */
+/** Returns the error kind of a refusal. */
 export function kindOf({ code, text }: Reply): ErrorKind {
   if (code === 452 || code === 552 || /quota|no space|disk full/i.test(text)) return "full";
-  // vsftpd, Pure-FTPd and ProFTPD, in this order, when a write to their disk fails: a network fault is 426 to them.
+  // The texts of vsftpd, Pure-FTPd and ProFTPD, in this order, when a write to their disk fails. They report a network
+  // fault as 426.
   if (code === 451 && /writing to local file|write to file|input\/output error/i.test(text)) return "full";
   if (code === 421 || code === 450) return "busy";
   if (code === 425 || code === 522) return "connection";
@@ -50,17 +57,17 @@ export function kindOf({ code, text }: Reply): ErrorKind {
   return code === 553 ? "denied" : "unexpected";
 }
 
-/** Do the words say that nothing is there? */
+/** Whether the text reports that the path is absent. */
 export function isAbsent(text: string): boolean {
   return /no such|not found|doesn't exist|does not exist|cannot find|file existence/i.test(text);
 }
 
-/** Do the words say that it is forbidden? */
+/** Whether the text reports a missing permission. */
 export function isDenied(text: string): boolean {
   return /denied|not permitted|forbidden|read-only|not allowed|prohibited/i.test(text);
 }
 
-/** What the server said, for people. */
+/** Returns the server's reply in a form for messages. */
 export function said({ code, text }: Reply): string {
   const words = printable(Buffer.from(text, "latin1").toString("utf8")).replace(/\\u000a/g, " ").slice(0, 300);
   if (code === 522) {
@@ -69,24 +76,27 @@ export function said({ code, text }: Reply): string {
   return `the server says "${words}"`;
 }
 
-/** The port of "229 … (|||6446|)"; undefined where there is none. RFC 2428. */
+/** Returns the port of "229 … (|||6446|)", or undefined if there is none. RFC 2428. */
 export function epsvPort({ code, text }: Reply): number | undefined {
   return code === 229 ? portOf(/\(([!-~])\1\1(\d{1,5})\1\)/.exec(text)?.[2]) : undefined;
 }
 
-/** The port of "227 … (h1,h2,h3,h4,p1,p2)". The host in it is ignored: data goes where the control connection goes. */
+/**
+ * Returns the port of "227 … (h1,h2,h3,h4,p1,p2)". The host in it is ignored: data connections go to the host of the
+ * control connection.
+ */
 export function pasvPort({ code, text }: Reply): number | undefined {
   if (code !== 227) return undefined;
   const [, high, low] = /\d{1,3},\d{1,3},\d{1,3},\d{1,3},(\d{1,3}),(\d{1,3})(?!\d)/.exec(text) ?? [];
   return portOf(high === undefined ? undefined : String(Number(high) * 256 + Number(low)));
 }
 
-/** The folder of `257 "/a ""quoted"" one" is …`; undefined where there is none. */
+/** Returns the folder of `257 "/a ""quoted"" one" is …`, or undefined if there is none. */
 export function pwdFolder({ code, text }: Reply): string | undefined {
   return code === 257 ? /"((?:[^"]|"")*)"/.exec(text)?.[1]?.replaceAll('""', '"') : undefined;
 }
 
-/** What FEAT tells: names in capitals, with what follows them. */
+/** Parses the reply to FEAT: feature names in capitals, each with the rest of its line. */
 export function featuresOf({ code, text }: Reply): ReadonlyMap<string, string> {
   const features = new Map<string, string>();
   if (code >= 300) return features;

@@ -8,10 +8,10 @@ import type { FtpPool } from "./pool.ts";
 import { ON_WIRE } from "../../net/transport.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
-/** What sets a file's time: MFMT, MDTM with a time, or SITE UTIME; "none" once all were refused. */
+/** The command that sets a file's time: MFMT, MDTM with a time, or SITE UTIME; "none" after all were refused. */
 export type TimeSetter = "MFMT" | "MDTM" | "UTIME" | "none";
 
-/** What all backends of one server share. The rest is learned on the way. */
+/** The state shared by all backends of one server. `learned` is filled in during the session. */
 export interface Site {
   readonly label: string;
   readonly pool: FtpPool;
@@ -19,38 +19,41 @@ export interface Site {
   readonly spelling: Spelling;
   readonly hasMlst: boolean;
   readonly hasChmod: boolean;
-  /** Blanks at the end of a name become something else there. */
+  /** Whether the server alters blanks at the end of a name. */
   readonly altersBlanks: boolean;
   /** Returns what exists there now; see stat(). */
   look(link: FtpLink, doing: Doing & { readonly precise?: boolean }): Promise<Entry | undefined>;
   readonly learned: {
     setter: TimeSetter;
-    /** A time that was set was shown again as it was set: the next ones are believed without asking. */
+    /** Whether a time that was set was shown again unchanged. If so, later ones are trusted without a stat. */
     keepsTimes: boolean;
-    /** Refusals of all that sets times, since none was set so far. */
+    /** The number of refused attempts to set a time, while none has succeeded. */
     timesRefused: number;
-    /** MDTM answers one time for all files. */
+    /** Whether MDTM is unreliable, for example returns one time for all files. */
     mdtmLies: boolean;
-    /** MDTM of a file that was just written, and when that was first shown. */
+    /** The MDTM of the last file written, and when that value was first shown. */
     lastMdtm: { readonly shown: number; readonly at: number } | undefined;
-    /** Can a listing show names with a leading dot only when asked with -a, and does the server understand that? */
+    /** Whether listings use "LIST -a": false after a server refused "-a" or took it for a name. */
     listAll: boolean;
-    /** Whether a listing showed a name with a leading dot, its own folder's "." among them. */
+    /** Whether a listing showed a name with a leading dot, including the folder's own ".". */
     showsDots: boolean | undefined;
-    /** ms the server's listings are ahead of UTC; undefined until a file told. */
+    /** ms the server's listings are ahead of UTC; undefined until a file showed it. */
     zone: number | undefined;
     readonly folders: LinkedFolders;
   };
 }
 
-/** One call on one connection. */
+/** One operation on one connection. */
 export interface Asking {
   readonly link: FtpLink;
   readonly site: Site;
   readonly doing: Doing;
 }
 
-/** A listing as far as it tells folders apart. `uniques`: the UNIQUE facts of the folder and of the folders in it; `print`: one for equal content. */
+/**
+ * The part of a listing that tells folders apart. `uniques`: the UNIQUE facts of the folder and of the folders in it;
+ * `print`: a hash that is equal for equal content.
+ */
 export interface FolderListing {
   readonly entries: readonly Entry[];
   readonly uniques: ReadonlyMap<RelPath, string>;
@@ -66,7 +69,7 @@ export interface LinkedFolders {
   mustBeReal(asking: Asking & { readonly isFolder: boolean }): Promise<void>;
 }
 
-/** A place on the server: the path as callers know it, and as the server names it. */
+/** A path as callers know it, and as the server names it. */
 export interface Spot {
   readonly path: RelPath;
   readonly at: string;
@@ -74,7 +77,7 @@ export interface Spot {
 
 export type Doing = OperationContext & Spot;
 
-/** The path as it goes over the wire. Names that the server's spelling cannot write reject with badInput. */
+/** Returns the path in the server's encoding. Rejects with badInput if the encoding cannot represent the name. */
 export function wired(site: Site, { at, ...ask }: Doing): string {
   const text = spell(at, site.spelling);
   // deno-lint-ignore no-control-regex
@@ -82,7 +85,7 @@ export function wired(site: Site, { at, ...ask }: Doing): string {
   throw operationError(ask, "badInput", { why: "the server's spelling cannot write this name: try -Encoding Utf8" });
 }
 
-/** Does the work on a connection; what it rejects with names the call. */
+/** Runs `work` on a connection. Errors of the connection become errors of the operation. */
 export async function onLink<T>(site: Site, doing: Doing, work: (link: FtpLink) => Promise<T>): Promise<T> {
   try {
     return await site.pool.use(doing, work);
@@ -91,23 +94,23 @@ export async function onLink<T>(site: Site, doing: Doing, work: (link: FtpLink) 
   }
 }
 
-/** An error of the wire as the error of a call; others as they are. */
+/** Returns an error of the connection as an error of the operation; other errors unchanged. */
 export function aboutCall(error: unknown, ask: OperationContext): unknown {
   if (!(error instanceof SyncError) || error.facts.operation !== ON_WIRE) return error;
   return operationError(ask, error.kind, { why: error.message, cause: error });
 }
 
-/** The folder that holds a path of the server; "/" for "/". */
+/** Returns the parent folder of a server path; "/" for "/". */
 export function parentAt(at: string): string {
   return at.slice(0, at.lastIndexOf("/")) || "/";
 }
 
-/** The last name of a path. */
+/** Returns the last name of a path. */
 export function nameAt(at: string): string {
   return at.slice(at.lastIndexOf("/") + 1);
 }
 
-/** The name of a child, as the server names it. */
+/** Returns the server path of a child. */
 export function childOf(dir: string, name: string): string {
   return dir === "/" ? `/${name}` : `${dir}/${name}`;
 }

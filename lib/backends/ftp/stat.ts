@@ -10,18 +10,21 @@ import { type Doing, nameAt, parentAt, type Site, wired } from "./session.ts";
 import { root } from "../../core/path.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
-/** The commands that look at a path; lookedAt() reads their replies. */
+/** Returns the stat commands for a path; lookedAt() parses their replies. */
 export function lookCommands(site: Site, doing: Doing): readonly string[] {
   const path = wired(site, doing);
   return site.hasMlst ? [`MLST ${path}`] : [`SIZE ${path}`, `MDTM ${path}`];
 }
 
-/** The command that tells whether a file of which all bytes came is still the one it was; stillAt() reads its reply. */
+/** Returns the command that checks, after all bytes came, whether a file is unchanged; stillAt() parses its reply. */
 export function stillCommands(site: Site, doing: Doing): readonly string[] {
   return lookCommands(site, doing).slice(-1);
 }
 
-/** The file as it is now. Its `size` is for the caller to prove, by the bytes that came; where the reply does not tell the time, another look does. */
+/**
+ * Returns the current state of a file. The caller must prove `size` by the bytes received. If the reply lacks the time,
+ * another stat follows.
+ */
 export async function stillAt(
   link: FtpLink,
   site: Site,
@@ -33,12 +36,12 @@ export async function stillAt(
   return lookedAt(site, doing, site.hasMlst ? replies : [given, reply]);
 }
 
-/** The command that tells whether something is there at all; lookedAt() reads its reply. */
+/** Returns the command that checks whether a path exists; lookedAt() parses its reply. */
 export function presenceCommands(site: Site, doing: Doing): readonly string[] {
   return lookCommands(site, doing).slice(0, 1);
 }
 
-/** What the replies to lookCommands() tell. Without MLST only files are told, all else seems absent. */
+/** Parses the replies to lookCommands(). Without MLST they report files only, and everything else seems absent. */
 export function lookedAt(site: Site, doing: Doing, replies: readonly Reply[]): Entry | undefined {
   const [first, second] = replies;
   if (first === undefined) return undefined;
@@ -61,7 +64,10 @@ export function lookedAt(site: Site, doing: Doing, replies: readonly Reply[]): E
   throw refusal(doing, first);
 }
 
-/** What lies there now; undefined when nothing does. `precise`: folders and links are told apart also where that costs a listing. */
+/**
+ * Returns the current entry, or undefined if there is none. `precise`: tells folders and links apart, even if that
+ * costs a listing.
+ */
 export async function look(
   link: FtpLink,
   site: Site,
@@ -81,8 +87,8 @@ interface Looked {
 }
 
 /**
- * Without MLST the listing of its folder tells the kind. What it leaves out is there all the same where the server tells its size or
- * enters it: a listing that lost a name must not make it absent.
+ * Finds the entry's kind in the listing of its folder, for servers without MLST. A name missing from the listing still
+ * exists if the server reports its size or CWD enters it: a listing that lost a name must not make it absent.
  */
 async function lookWithoutMlst(
   link: FtpLink,
@@ -109,8 +115,8 @@ async function lookWithoutMlst(
 }
 
 /**
- * Rejects where the replies to SIZE and MDTM leave open whether something is there: "450 Try again", "550 Permission denied", a time
- * without a size, "500" from a server that has announced SIZE.
+ * Rejects if the replies to SIZE and MDTM leave open whether the path exists: "450 Try again", "550 Permission denied",
+ * a time without a size, or "500" from a server that announced SIZE.
  */
 function mustSayAbsent({ abilities }: Site, doing: Doing, [size, time]: readonly Reply[]): void {
   if (size === undefined) return;
@@ -122,7 +128,7 @@ function mustSayAbsent({ abilities }: Site, doing: Doing, [size, time]: readonly
   }
 }
 
-/** Some servers tell of what a link points to: the folder's listing tells the link. */
+/** Returns a link if the folder's listing shows one: for MLST some servers report the link's target. */
 async function unlessLink(
   link: FtpLink,
   site: Site,
@@ -139,7 +145,7 @@ async function isFolder(link: FtpLink, site: Site, doing: Doing): Promise<boolea
   return (await link.ask(`CWD ${wired(site, doing)}`)).code < 300;
 }
 
-/** Rejects with kind "changed" unless `found` is what is expected. */
+/** Rejects with kind "changed" unless `found` is as expected. */
 export function mustMatch(found: Entry | undefined, ask: OperationContext & Expecting): void {
   const why = ask.expect === undefined ? undefined : mismatch(ask.expect, found);
   if (why !== undefined) throw operationError(ask, "changed", { why });

@@ -3,7 +3,7 @@ import { formatTime, parseTime } from "./listing_parser.ts";
 import type { Reply } from "./reply.ts";
 import { type Doing, type Site, type TimeSetter, wired } from "./session.ts";
 
-/** What sets times on this server, as far as its features tell. */
+/** Returns the command that sets times on this server, judged by its features. */
 export function likelySetter(site: Pick<Site, "abilities">): TimeSetter {
   const { features, site: help, setsByMdtm } = site.abilities;
   if (features.has("MFMT")) return "MFMT";
@@ -11,12 +11,15 @@ export function likelySetter(site: Pick<Site, "abilities">): TimeSetter {
   return features.has("SITE UTIME") || /\bUTIME\b/.test(help) ? "UTIME" : "none";
 }
 
-/** What is known of a server's times before the first file. */
+/** Returns the initial knowledge about a server's times. */
 export function newTimes(setter: TimeSetter) {
   return { setter, keepsTimes: false, timesRefused: 0, mdtmLies: false, lastMdtm: undefined };
 }
 
-/** Notes that a server refused whatever sets times. Where none was ever set, nothing more is asked after a few files, or one clear word. */
+/**
+ * Records that a server refused every command that sets times. If none ever succeeded, no more are sent after a few
+ * files, or after one reply that the command is unknown.
+ */
 export function learnRefusal({ learned }: Site, { code }: Reply): void {
   if (learned.keepsTimes) return;
   learned.timesRefused += code === 500 || code === 502 || code === 504 ? MOST_REFUSALS : 1;
@@ -26,8 +29,8 @@ export function learnRefusal({ learned }: Site, { code }: Reply): void {
 const MOST_REFUSALS = 3;
 
 /**
- * Judges the time that MDTM shows of a file whose time was `set` and which was written just now. It is one of these two on a server that
- * tells the truth, whatever its zone, and does not stand still.
+ * Checks the MDTM of a file that was just written with the time `set`. A correct server shows the current time or the
+ * time set, whatever its zone, and does not show one time for longer than STILL_MS.
  */
 export function judgeMdtm({ learned }: Site, { shown, set }: { readonly shown: number; readonly set: number }): void {
   const now = Date.now();
@@ -40,15 +43,18 @@ export function judgeMdtm({ learned }: Site, { shown, set }: { readonly shown: n
 
 const STILL_MS = 3000;
 
-/** Zones reach from -12 to +14 hours; both sides may be wrong by as much. */
+/** The largest possible difference: time zones range from -12 to +14 hours, and both sides may be wrong by as much. */
 export const MOST_ZONE = 26 * 3_600_000;
 
-/** The command that sets a time; undefined where nothing does, or no command can carry this time. */
+/** Returns the command that sets a time, or undefined if the server has none or none can represent this time. */
 export function timeCommand(site: Site, doing: Doing, modified: number): string | undefined {
   return commandOf(site.learned.setter, { time: formatTime(modified), path: wired(site, doing) });
 }
 
-/** Tries what else might set the time after a refusal, and remembers it. False when nothing does. */
+/**
+ * Tries the other commands that might set the time after a refusal, and remembers the one that works. Returns false if
+ * none does.
+ */
 export async function setTime(
   link: FtpLink,
   site: Site,

@@ -18,15 +18,16 @@ import type { Wire } from "../../net/transport.ts";
 import { operationError } from "../../core/operation.ts";
 
 /**
- * Old or new: the bytes go to a temporary name beside the target; size, time and mode are settled there; then one last look at the
- * target, and the rename. A large one goes on behind what a broken write of the same tag left.
+ * Writes a file atomically: the bytes go to a temporary name beside the target, size, time and mode are checked there,
+ * and then come a last stat of the target and the rename. A large upload resumes from the leftover of a failed write of
+ * the same tag.
  */
 export async function writeFile(site: Site, body: Body, writing: Writing): Promise<FileEntry> {
   const { options, path, signal, operation } = writing;
   mustKeepName(site, writing);
   const temp = childOf(writing.dir, nameOf(tempPath(path, options.tag ?? randomBytes(8).toString("hex"))));
   const draft: Draft = { ...writing, temp: { ...writing, at: temp } };
-  // Small sources are read before a connection is taken: it is never held for the other side's sake.
+  // Small sources are read before a connection is taken, so that no connection is held while the other side is slow.
   const small = options.size <= SMALL
     ? await gather(await opened(body(), { signal, operation }), { ...writing, size: options.size })
     : undefined;
@@ -42,27 +43,27 @@ export async function writeFile(site: Site, body: Body, writing: Writing): Promi
       return await settle(link, site, { ...settling, replies });
     });
   } catch (error) {
-    // Not before the connection was given back: there may be no other.
+    // Only after the connection was released: there may be no other.
     if (isBegun) await cleanUp(site, { draft, error });
     throw error;
   }
 }
 
-/** A server that alters a name would be sent the file again in every run. */
+/** Rejects names that the server would alter: the file would be sent again in every run. */
 export function mustKeepName(site: Site, doing: Doing): void {
   if (!site.altersBlanks || !doing.at.endsWith(" ")) return;
   throw operationError(doing, "unsupported", { why: "this server alters a blank at the end of a name" });
 }
 
-/** Up to here a file is held in memory. */
+/** The largest file that is held in memory. */
 const SMALL = 256 * 1024;
-/** Bytes that are worth to be kept for the next write of the same tag, and the failures after which they are. */
+/** The number of bytes worth keeping for the next write of the same tag, and the failures after which they are kept. */
 const WORTH_KEEPING = 24 << 20;
 const RESUMABLE: readonly ErrorKind[] = ["connection", "timeout", "busy", "cancelled"];
-/** The end of what a broken write left is not trusted. */
+/** The end of a failed write's leftover is not trusted and is sent again. */
 const OVERLAP = 1 << 20;
 
-/** What is there before the first byte is sent; it is looked at once more before it is replaced. */
+/** Returns the target before the first byte is sent. It is checked again before it is replaced. */
 async function mustFit(link: FtpLink, site: Site, draft: Draft): Promise<Entry | undefined> {
   const { expect, size } = draft.options;
   if (size <= SMALL && (expect === "absent" || expect?.kind === "file")) {
@@ -73,7 +74,7 @@ async function mustFit(link: FtpLink, site: Site, draft: Draft): Promise<Entry |
   return found;
 }
 
-/** The byte from which a large upload goes on. */
+/** Returns the byte from which a large upload resumes; 0 without a usable leftover. */
 async function leftover(link: FtpLink, site: Site, { temp, options }: Draft): Promise<number> {
   if (options.tag === undefined || !site.abilities.features.has("REST")) return 0;
   const found = await look(link, site, temp);
@@ -90,11 +91,11 @@ interface Uploading {
   readonly draft: Draft;
   readonly content: Content;
   readonly from: number;
-  /** What is asked behind the last byte. */
+  /** The commands to send after the last byte. */
   readonly next: readonly string[];
 }
 
-/** Sends the bytes to the temporary name; gives the replies to what was asked next. */
+/** Sends the bytes to the temporary name. Returns the replies to the next commands. */
 async function upload(link: FtpLink, site: Site, uploading: Uploading): Promise<readonly Reply[]> {
   const { draft, content, from, next } = uploading;
   const data = await openDataAt(link, { doing: draft.temp, from }).catch(async (error) => {
@@ -103,7 +104,7 @@ async function upload(link: FtpLink, site: Site, uploading: Uploading): Promise<
   });
   try {
     const pending = link.ask(`STOR ${wired(site, draft.temp)}`, { patient: true });
-    // Some servers break the data connection with a refusal, others leave it open.
+    // Some servers close the data connection with a refusal, others leave it open.
     pending.then((reply) => reply.code >= 300 && data.destroy(), () => data.destroy());
     const failed = await send(data, uploading);
     const foreign = foreignCertificate(failed?.error, draft);
@@ -120,7 +121,7 @@ async function upload(link: FtpLink, site: Site, uploading: Uploading): Promise<
   }
 }
 
-/** What went wrong while sending, undefined where nothing did; the server's final reply is due in any case. */
+/** Sends the content. Returns the error that stopped it, or undefined; the server's final reply is due in any case. */
 async function send(
   data: Wire,
   { draft, content, from }: Uploading,
@@ -148,7 +149,10 @@ async function send(
   }
 }
 
-/** Removes the temporary file after a failure, unless it is worth going on with; on another connection where the first is lost. */
+/**
+ * Removes the temporary file after a failure, unless a later write can resume it. Does nothing if the connection was
+ * lost.
+ */
 async function cleanUp(
   site: Site,
   { draft, error }: { readonly draft: Draft; readonly error: unknown },
