@@ -11,7 +11,7 @@ import { type OperationContext, operationError } from "../../core/operation.ts";
 
 type Changing = OperationContext & Spot & { checkParent(wire: Wire): Promise<void> };
 
-/** Removes a file, a link or an empty folder that is still the one in the entry; what is absent is fine. */
+/** Removes a file, a link or an empty folder if it still matches the entry. An absent one is fine. */
 export async function removeEntry(pool: Pool, entry: Entry, changing: Changing): Promise<void> {
   const wire = await pool.wire(changing);
   if (entry.kind === "opaque") throw operationError(changing, "refused", { why: entry.why });
@@ -28,7 +28,10 @@ export async function removeEntry(pool: Pool, entry: Entry, changing: Changing):
   }
 }
 
-/** Renames, in one step where the server can. Rejects with notFound when the source is absent, with changed when the target is not as expected. */
+/**
+ * Renames a file or folder, in one step if the server can. Rejects with notFound when the source is absent, and with
+ * changed when the target is not as expected.
+ */
 export async function renameEntry(pool: Pool, from: Changing, to: Changing & Expecting): Promise<void> {
   const wire = await pool.wire(from);
   await Promise.all([from.checkParent(wire), to.checkParent(wire)]);
@@ -54,7 +57,7 @@ export async function setEntryMode(pool: Pool, mode: number, changing: Changing)
   await setEntry(pool, { mode }, changing);
 }
 
-/** The folder that held it may be gone with it. */
+/** Whether the parent folder exists. It may be gone together with the entry. */
 async function hasParent(wire: Wire, changing: Changing): Promise<boolean> {
   try {
     await changing.checkParent(wire);
@@ -79,5 +82,5 @@ async function setEntry(pool: Pool, attributes: RawAttributes, changing: Changin
   await wire.setstat(changing.at, attributes, changing);
 }
 
-/** Does not follow a link; Linux cannot set modes so. */
+/** The extension that sets times without following a link. Linux cannot set modes that way. */
 const LSETSTAT = "lsetstat@openssh.com";

@@ -13,21 +13,22 @@ export const CREATE = 0x08;
 export const EXCLUSIVE = 0x20;
 
 /**
- * SFTP requests as promises. Each ends: with the server's answer, with the link (connection), with `signal` (cancelled), or when
- * nothing is heard for `timeout` ms while answers are due; then the whole link is given up (timeout). Answers that come too
- * late are dropped, their handles closed.
+ * An SFTP client with one promise per request. Each request ends with the server's answer, when the connection is lost
+ * (connection), when `signal` is aborted (cancelled), or when nothing is received for `timeout` ms while answers are
+ * due; in that case the whole connection is closed (timeout). Answers that come too late are discarded, their handles
+ * closed.
  */
 export class Wire {
-  /** Most bytes a READ may ask for, and a WRITE may carry. */
+  /** The largest number of bytes that a READ may request, and a WRITE may carry. */
   readonly maxRead: number;
   readonly maxWrite: number;
   readonly software: string;
-  /** Does it keep requests in the order they were sent, so that they need not wait for one another? */
+  /** Whether the server processes requests in the order they were sent, so that they can be pipelined. */
   readonly ordered: boolean;
   readonly closed: AbortSignal;
-  /** ms that one piece of work may take which the server keeps answering, however little it brings. */
+  /** The ms limit for one operation while the server keeps answering, however few bytes it delivers. */
   readonly patience: number;
-  /** ms of the quickest answer so far: not less than the round trip. */
+  /** The ms of the fastest answer so far, an upper bound of the round trip. */
   nearest = Infinity;
   readonly #channel: Pick<SftpChannel, "extensions">;
   readonly #requests: SftpRequests;
@@ -48,12 +49,12 @@ export class Wire {
     this.#handles = new OpenHandles(channel.closed, this.patience);
   }
 
-  /** Requests that wait for an answer. */
+  /** The number of pending requests. */
   get load(): number {
     return this.#pending.size;
   }
 
-  /** Bytes of WRITEs that wait for an answer. */
+  /** The number of bytes in unanswered WRITEs. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -80,19 +81,22 @@ export class Wire {
     }
   }
 
-  /** Closes a handle whose fate no longer matters, unless that was done. */
+  /** Closes a handle without waiting for the outcome, unless that was done. */
   drop(handle: Handle): void {
     if (!this.closed.aborted && this.#handles.mayClose(handle)) {
       this.#requests.close(handle, () => this.#handles.remove(handle));
     }
   }
 
-  /** Opens one file at a time from now on, since handles cannot be trusted. Returns false if that is so already. */
+  /**
+   * Limits the connection to one open file from now on, since handles cannot be trusted. Returns false if that limit is
+   * already set.
+   */
   doubt(): boolean {
     return this.#handles.doubt();
   }
 
-  /** Bytes read into `into` at `at`; 0 at the end of the file. */
+  /** Reads bytes into `into` at `at`. Returns their number, 0 at the end of the file. */
   read(
     handle: Handle,
     range: { into: Buffer; at: number; length: number; from: number },
@@ -134,17 +138,17 @@ export class Wire {
     return this.#send(ask, (done) => this.#requests.setstat(path, attributes, done));
   }
 
-  /** lsetstat@openssh.com: does not follow a link. */
+  /** lsetstat@openssh.com: sets attributes without following a link. */
   lsetstat(path: string, attributes: RawAttributes, ask: OperationContext): Promise<void> {
     return this.#send(ask, (done) => this.#requests.ext_openssh_lsetstat(path, attributes, done));
   }
 
-  /** Follows links; undefined when nothing is there. */
+  /** Returns the attributes of a path, following links, or undefined if it is absent. */
   stat(path: string, ask: OperationContext): Promise<RawAttributes | undefined> {
     return absentAsUndefined(this.#value(ask, (done: Done<RawAttributes>) => this.#requests.stat(path, done)));
   }
 
-  /** Does not follow a link; undefined when nothing is there. */
+  /** Returns the attributes of a path without following a link, or undefined if it is absent. */
   lstat(path: string, ask: OperationContext): Promise<RawAttributes | undefined> {
     return absentAsUndefined(this.#value(ask, (done: Done<RawAttributes>) => this.#requests.lstat(path, done)));
   }
@@ -153,7 +157,7 @@ export class Wire {
     return this.#open(ask, (done) => this.#requests.opendir(path, done));
   }
 
-  /** The next names of a folder; undefined at its end. */
+  /** Returns the next names of a folder, or undefined at its end. */
   async readdir(handle: Handle, ask: OperationContext): Promise<readonly RawName[] | undefined> {
     const start = (done: Done<readonly RawName[]>) => this.#requests.readdir(handle, { full: true }, done);
     try {
@@ -176,7 +180,7 @@ export class Wire {
     return this.#send(ask, (done) => this.#requests.unlink(path, done));
   }
 
-  /** SSH_FXP_RENAME: OpenSSH refuses an existing target, others may not. */
+  /** SSH_FXP_RENAME: OpenSSH refuses an existing target; other servers may not. */
   rename(from: string, to: string, ask: OperationContext): Promise<void> {
     return this.#send(ask, (done) => this.#requests.rename(from, to, done));
   }
@@ -191,7 +195,10 @@ export class Wire {
     return this.#send(ask, (done) => this.#requests.ext_openssh_hardlink(from, to, done));
   }
 
-  /** Bytes left for this user on the disk that holds `path`; undefined where the server does not tell. */
+  /**
+   * Returns the bytes available to this user on the disk that holds `path`, or undefined if the server does not report
+   * them.
+   */
   async bytesFree(path: string, ask: OperationContext): Promise<number | undefined> {
     if (!this.offers("statvfs@openssh.com")) return undefined;
     const disk = await this.#send(ask, (done: Done<DiskState>) => this.#requests.ext_openssh_statvfs(path, done));
@@ -218,7 +225,7 @@ export class Wire {
     return this.#handles.open(ask, () => this.#value(ask, start, late), (handle) => this.drop(handle));
   }
 
-  /** The outcome of a request on a handle, unless that was another file's too. */
+  /** Returns the result of a request on a handle. Rejects if the handle also belonged to another file. */
   async #on<T>(handle: Handle, ask: OperationContext, request: Promise<T>): Promise<T> {
     try {
       return await request;
@@ -227,7 +234,7 @@ export class Wire {
     }
   }
 
-  /** The answer to a request that asks for something: a mere "it went well" answers nothing. */
+  /** Returns the value that a request asks for. Rejects if the server reports success without a value. */
   async #value<T>(ask: OperationContext, start: (done: Done<T>) => void, late?: (value: T) => void): Promise<T> {
     const value = await this.#send(ask, start, late);
     if (value === undefined) throw operationError(ask, "unexpected", { why: "the server answered without a value" });
@@ -249,7 +256,7 @@ export class Wire {
       try {
         start(done);
       } catch (error) {
-        // The library throws once its socket is gone, a moment before it says so.
+        // The library throws once its socket is gone, a moment before it reports that.
         if (this.#pending.remove(pending)) reject(lost(ask, error));
       }
     });

@@ -11,7 +11,9 @@ import { type OperationContext, operationError } from "../../core/operation.ts";
 
 type Making = OperationContext & Spot & { checkParent(wire: Wire): Promise<void> };
 
-/** Makes a folder; for the root its parents too. One that exists is fine; anything else there rejects with exists. */
+/**
+ * Creates a folder, for the root its parents too. An existing folder is fine; anything else there rejects with exists.
+ */
 export async function makeFolder(pool: Pool, making: Making): Promise<DirEntry> {
   const wire = await pool.wire(making);
   await making.checkParent(wire);
@@ -19,7 +21,10 @@ export async function makeFolder(pool: Pool, making: Making): Promise<DirEntry> 
   return await makeOne(wire, making.at, making);
 }
 
-/** Makes a symbolic link with exactly this target. Rejects with changed when something else than expected is there, with exists without expectation. */
+/**
+ * Creates a symbolic link with exactly this target. Rejects with changed if the current entry is not the expected one,
+ * and with exists if there is one and no expectation was given.
+ */
 export async function makeSymlink(
   pool: Pool,
   target: string,
@@ -38,7 +43,10 @@ export async function makeSymlink(
   return { kind: "link", path, target };
 }
 
-/** Gives a file a second name. Rejects with changed when something else than expected is there, with unsupported where the disk has no such links. */
+/**
+ * Creates a hard link to a file. Rejects with changed if the current entry is not the expected one, and with
+ * unsupported if the server's disk has no hard links.
+ */
 export async function makeHardLink(pool: Pool, from: Making, to: Making & Expecting): Promise<void> {
   const wire = await pool.wire(from);
   await Promise.all([from.checkParent(wire), to.checkParent(wire)]);
@@ -56,7 +64,7 @@ export async function makeHardLink(pool: Pool, from: Making, to: Making & Expect
   }
 }
 
-/** The extension it takes. */
+/** The SFTP extension that creates hard links. */
 export const HARD_LINK = "hardlink@openssh.com";
 const OP_UNSUPPORTED = 8;
 
@@ -67,10 +75,13 @@ async function makeParents(wire: Wire, at: string, ask: OperationContext): Promi
   await makeOne(wire, parent, ask);
 }
 
-/** MKDIR and the look at what is there then go out together; "it exists" comes as a mere failure. */
+/**
+ * Creates one folder. MKDIR and the stat of the result are sent together, because servers report an existing folder
+ * only as a failure.
+ */
 async function makeOne(wire: Wire, at: string, ask: OperationContext): Promise<DirEntry> {
   const made = wire.mkdir(at, ask).then(() => undefined, (error: unknown) => ({ error }));
-  // Servers that answer side by side may look too early.
+  // Servers that process requests in parallel may run the stat too early.
   const early = await look(wire, at, ask);
   const refused = await made;
   const found = early ?? await look(wire, at, ask);

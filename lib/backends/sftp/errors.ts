@@ -8,23 +8,26 @@ export const END_OF_FILE = 1;
 export const NO_SUCH_FILE = 2;
 export const FAILURE = 4;
 
-/** The SFTP status that a request was refused with; undefined for every other error. */
+/** Returns the SFTP status of a refused request, or undefined for every other error. */
 export function statusOf(error: unknown): number | undefined {
   if (!(error instanceof SyncError)) return undefined;
   const cause = error.facts.cause;
   return cause instanceof Error && "code" in cause && typeof cause.code === "number" ? cause.code : undefined;
 }
 
-/** The end of the link as the error of a request. */
+/** Returns the loss of the connection as the error of a request. */
 export function lost(ask: OperationContext, reason: unknown): SyncError {
   const kind = reason instanceof SyncError ? reason.kind : "connection";
   const why = reason instanceof Error ? reason.message : String(reason);
   return operationError(ask, kind, { why, cause: reason });
 }
 
-/** A refusal by the server as the error of a request. Code 4, FAILURE, says nothing: it is looked into where it matters. */
+/**
+ * Returns a refusal by the server as the error of a request. Code 4, FAILURE, has no specific meaning; callers
+ * investigate it if necessary.
+ */
 export function toSyncError(ask: OperationContext, error: NonNullable<RawError>): SyncError {
-  // No status: the channel ended before the answer, or brought something that is none.
+  // No status: the channel ended before the answer, or received an invalid answer.
   if (error.code === undefined) {
     return operationError(ask, "connection", { why: `the SFTP channel broke: ${error.message}`, cause: error });
   }
@@ -36,7 +39,7 @@ export function toSyncError(ask: OperationContext, error: NonNullable<RawError>)
   return operationError(ask, kind, { why, cause: error });
 }
 
-/** What codes mean by themselves; those above 8 are of later versions, some servers send them all the same. */
+/** The meanings of the status codes. Those above 8 belong to later versions, but some servers send them anyway. */
 const STATUSES: Readonly<Record<number, readonly [ErrorKind, string]>> = {
   2: ["notFound", "there is no such file or folder"],
   3: ["denied", "permission denied"],

@@ -7,9 +7,10 @@ import { type OperationContext, operationError } from "../../core/operation.ts";
 export type Handle = Buffer;
 
 /**
- * The handles that are open on one channel. A server that gives one handle to several open files (as Erlang's may) mixes their contents
- * up while it reports success. Each call that shares a handle fails as retryable, and from then on one file at a time is opened on this
- * channel. A server that refuses more open files gets no more than it took.
+ * The open handles of one channel. A server that returns one handle for several open files (as Erlang's may) mixes up
+ * their contents while it reports success. Each call that shares a handle fails as retryable, and from then on one file
+ * at a time is opened on this channel. If the server refuses more open files, the limit drops to the number that is
+ * open.
  */
 export class OpenHandles {
   readonly #open = new Map<string, Set<Handle>>();
@@ -19,17 +20,20 @@ export class OpenHandles {
   readonly #closed: AbortSignal;
   readonly #patience: number;
   #opening = 0;
-  /** How many may be open at once, as far as is known. */
+  /** The known limit of handles open at once. */
   #most = Infinity;
 
-  /** `closed`: aborted when the channel ends; `patience`: ms that a call waits for its turn. */
+  /** `closed`: aborted when the channel ends; `patience`: ms that a call waits for a free handle. */
   constructor(closed: AbortSignal, patience: number) {
     this.#closed = closed;
     this.#patience = patience;
     closed.addEventListener("abort", () => this.#turns.all(), { once: true });
   }
 
-  /** Opens one with `send`. Rejects with busy, retryable, if the handle belongs to another open file already; then it is closed. */
+  /**
+   * Opens a file or folder with `send`. Rejects with busy, retryable, if the handle already belongs to another open
+   * file; then that handle is closed.
+   */
   async open(ask: OperationContext, send: () => Promise<Handle>, close: (handle: Handle) => void): Promise<Handle> {
     if (this.#most < Infinity) await this.#turn(ask);
     this.#opening++;
@@ -40,7 +44,7 @@ export class OpenHandles {
       this.check(handle, ask);
       return handle;
     } catch (error) {
-      // The server allows no more of them than there are.
+      // The server allows no more handles than are open now.
       if (error instanceof SyncError && error.kind === "busy") {
         this.#most = Math.max(1, Math.min(this.#most, this.#open.size));
       }
@@ -69,14 +73,17 @@ export class OpenHandles {
     }
   }
 
-  /** Whether CLOSE may be sent for the handle: it may be sent once, for the server may give the handle to another file then. */
+  /**
+   * Whether CLOSE may be sent for the handle. It may be sent only once, because the server may then assign the handle
+   * to another file.
+   */
   mayClose(handle: Handle): boolean {
     if (this.#closing.has(handle)) return false;
     this.#closing.add(handle);
     return true;
   }
 
-  /** The server opened it. */
+  /** Records that the server opened the handle. */
   add(handle: Handle): void {
     const name = handle.toString("latin1");
     const same = this.#open.get(name);
@@ -97,7 +104,7 @@ export class OpenHandles {
     });
   }
 
-  /** The server closed it. */
+  /** Records that the server closed the handle. */
   remove(handle: Handle): void {
     const name = handle.toString("latin1");
     const same = this.#open.get(name);
@@ -106,7 +113,7 @@ export class OpenHandles {
     this.#turns.next();
   }
 
-  /** Opens one file at a time from now on. Returns false if that is so already. */
+  /** Limits the channel to one open file from now on. Returns false if that limit is already set. */
   doubt(): boolean {
     const isNew = this.#most > 1;
     this.#most = 1;

@@ -9,15 +9,15 @@ import type { RawAttributes, RawName } from "../../ssh/channels.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
 export interface ListOptions extends OperationContext {
-  /** The folder as the server names it. */
+  /** The server path of the folder. */
   readonly at: string;
-  /** Rejects unless it is a folder, reached through folders. */
+  /** Rejects unless the path is a folder, reached through folders only. */
   readonly isFolder: Promise<void>;
-  /** Called when the listing names the folder itself, as "." does: then it leaves no name out for its dot. */
+  /** Called when the listing contains ".": such a listing leaves out no name that begins with a dot. */
   onDot?(): void;
 }
 
-/** The children of one folder. Rejects when it is no folder, cannot be read or never ends. */
+/** Lists the children of one folder. Rejects when it is no folder, cannot be read or its listing never ends. */
 export async function listFolder(wire: Wire, options: ListOptions): Promise<readonly Entry[]> {
   const found: Entry[] = [];
   const handle = await openFolder(wire, options);
@@ -25,7 +25,7 @@ export async function listFolder(wire: Wire, options: ListOptions): Promise<read
   const limit = new ListingLimit(wire, options);
   const ahead: Promise<readonly RawName[] | undefined>[] = [];
   const most = wire.software.startsWith("OpenSSH") ? AHEAD : CAUTIOUS;
-  // Most folders end with the second answer.
+  // For most folders the second answer is the last.
   let wanted = 2;
   let ended = false;
   try {
@@ -48,20 +48,22 @@ export async function listFolder(wire: Wire, options: ListOptions): Promise<read
   }
 }
 
-/** READDIRs in flight on one handle: OpenSSH answers them in order; others may not like many. */
+/**
+ * The number of READDIRs in flight on one handle. OpenSSH answers them in order; other servers may not support many.
+ */
 const AHEAD = 4;
 const CAUTIOUS = 2;
 const MOST_NAMES = 5_000_000;
-/** Of one folder's listing: 64 MiB hold about 400,000 names. */
+/** The size limit of one folder's listing: 64 MiB hold about 400,000 names. */
 const MOST_BYTES = 64 << 20;
 const ATTRIBUTES_BYTES = 32;
-/** Answers in a row without a new name. */
+/** The number of successive answers without a new name that are allowed. */
 const MOST_IDLE = 64;
-/** Longer than any file system allows. */
+/** A limit above the longest name that any file system allows. */
 const MOST_NAME_BYTES = 1024;
 const LINKS_AT_ONCE = 64;
 
-/** What one listing may cost. A server that never ends it, repeats its names or drips them is refused. */
+/** The limits of one listing. A listing that never ends, repeats its names or arrives too slowly is refused. */
 class ListingLimit {
   readonly #wire: Wire;
   readonly #ask: OperationContext;
@@ -74,7 +76,10 @@ class ListingLimit {
     this.#ask = ask;
   }
 
-  /** Counts one answer. Throws refused beyond the bytes, names or answers that are allowed, timeout when too few names come in their time. */
+  /**
+   * Counts one answer. Throws refused when the limit of bytes, names or idle answers is exceeded, and timeout when
+   * names arrive too slowly.
+   */
   count(answer: readonly RawName[], { fresh, all }: { readonly fresh: number; readonly all: number }): void {
     for (const { filename, longname } of answer) this.#bytes += filename.length + longname.length + ATTRIBUTES_BYTES;
     this.#idle = fresh > 0 ? 0 : this.#idle + 1;
@@ -101,7 +106,7 @@ async function openFolder(wire: Wire, options: ListOptions): Promise<Handle> {
   throw checked.status === "rejected" ? checked.reason : opened.status === "rejected" && opened.reason;
 }
 
-/** Some servers tell a name twice when the folder changes meanwhile. */
+/** Whether the name is new. Some servers list a name twice when the folder changes meanwhile. */
 function isFresh(name: string, names: Set<string>): boolean {
   if (name === "." || name === ".." || names.has(name)) return false;
   names.add(name);
@@ -146,7 +151,10 @@ function gateName(dir: RelPath, name: string): { kind: "good"; path: RelPath } |
   return { kind: "opaque", path: gated.shown, cause: "name", why: gated.why };
 }
 
-/** What the listing alone does not tell: a link's target, and everything where the server lists names only. */
+/**
+ * Completes an entry that the listing leaves open: requests a link's target, and all attributes if the server lists
+ * names only.
+ */
 async function settle(
   wire: Wire,
   seen: Seen,

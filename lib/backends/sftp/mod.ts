@@ -31,12 +31,15 @@ import { writeFile } from "./write.ts";
 import type { OperationContext } from "../../core/operation.ts";
 import type { SshConnector } from "../../ssh/types.ts";
 
-/** Opens an SFTP server: authentication and trust, then one connection. Rejects with connection, timeout, auth, hostKey or badInput. */
+/**
+ * Connects to an SFTP server: verifies the host key, authenticates, and opens one connection. Rejects with connection,
+ * timeout, auth, hostKey or badInput.
+ */
 export const openSftp: OpenProtocol = async (target, call) => {
   return await openSftpOver(await connectSftp(target, call), target, call);
 };
 
-/** The backend over connections that someone else opens. */
+/** Opens the backend over the connections of the given connector. */
 async function openSftpOver(
   connector: SshConnector,
   { address, options }: Pick<Target, "address" | "options">,
@@ -68,20 +71,26 @@ const RECONNECT_MS = 120_000;
 const CONNECTIONS = 4;
 const PARALLEL_FILES = 256;
 
-/** What all backends of one server share. */
+/** The state shared by all backends of one server. */
 interface Server {
   readonly connector: SshConnector;
   readonly pool: Pool;
   readonly home: Promise<string>;
   readonly hashes: Hashes;
-  /** Other servers than OpenSSH may take a command amiss, or run it elsewhere than where their files are. */
+  /**
+   * Whether commands are run. Servers other than OpenSSH may misread a command, or run it on another file system than
+   * the SFTP server's.
+   */
   readonly runsCommands: boolean;
   readonly linksFiles: boolean;
   readonly traits: Traits;
   readonly learned: Learned;
 }
 
-/** What a session finds out about its server. `showsDots`: its listings leave no name out that begins with a dot. */
+/**
+ * The server's behaviour, as found during the session. `showsDots`: its listings leave out no name that begins with a
+ * dot.
+ */
 interface Learned {
   showsDots?: boolean;
 }
@@ -193,7 +202,7 @@ class Sftp implements Backend {
     if (this.#owns) await this.#pool[Symbol.asyncDispose]();
   }
 
-  /** A path as the server names it. */
+  /** Returns the server path of a path. */
   #at(path: RelPath): string {
     return path === root ? this.place.path : childOf(this.place.path, path);
   }

@@ -1,6 +1,9 @@
 import type { ProtocolOption } from "../../core/backend.ts";
 
-/** What SFTP adds to New-Session, Sync-Path and Compare-Path. -Timeout belongs to every protocol and stands elsewhere. */
+/**
+ * The options that SFTP adds to New-Session, Sync-Path and Compare-Path. -Timeout is common to all protocols and is
+ * defined elsewhere.
+ */
 export const sftpOptions = [
   {
     name: "SshPrivateKeyPath",

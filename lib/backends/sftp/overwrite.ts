@@ -10,8 +10,9 @@ import { setAttributes, type Writing } from "./write.ts";
 import { operationError } from "../../core/operation.ts";
 
 /**
- * In place: the file keeps its inode, so its owner, its ACL and its other names. Old and new mix until it is done. It is compared once more,
- * by its path and by its handle, right before its first byte goes, when the source has answered: an edit that came meanwhile stays.
+ * Overwrites a file in place: it keeps its inode, and so its owner, its ACL and its other names. Old and new content
+ * mix until it is done. Right before its first byte is sent, after the source has answered, the file is compared again
+ * by its path and by its handle, so that an edit made meanwhile is not lost.
  */
 export async function overwrite(pool: Pool, body: Body, writing: Writing): Promise<FileEntry> {
   const { at, options, signal } = writing;
@@ -64,5 +65,5 @@ export async function overwrite(pool: Pool, body: Body, writing: Writing): Promi
   }
 }
 
-/** WRITEs that wait for an answer: 2 MiB of them, as much as a channel's window holds. */
+/** The limit of unanswered WRITEs: 2 MiB of them, as much as a channel's window holds. */
 const IN_FLIGHT = 64;

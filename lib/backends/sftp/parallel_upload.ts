@@ -15,7 +15,7 @@ export interface Pouring {
   readonly body: Body;
 }
 
-/** Makes the temporary file, or goes on behind a leftover. */
+/** Creates the temporary file, or resumes from a leftover. */
 export async function startPour(pool: Pool, wire: Wire, pouring: Pouring): Promise<Pour> {
   const kept = await takeOver(wire, pouring);
   const [handle, from] = kept ?? [await makeTemp(wire, pouring.draft), 0];
@@ -23,8 +23,9 @@ export async function startPour(pool: Pool, wire: Wire, pouring: Pouring): Promi
 }
 
 /**
- * A large file on its way into its temporary file, over every connection there is. Invariant: nothing is sent WINDOW bytes or more
- * behind the first byte that is not yet acknowledged. So of a leftover of `n` bytes the first `n - WINDOW` are surely complete.
+ * An upload of a large file to its temporary name, over all connections. Invariant: nothing is sent WINDOW bytes or
+ * more beyond the first byte that is not yet acknowledged. So the first `n - WINDOW` bytes of a leftover of `n` bytes
+ * are certainly complete.
  */
 export class Pour {
   readonly handle: Handle;
@@ -32,7 +33,7 @@ export class Pour {
   readonly #pouring: Pouring;
   readonly #handles: Map<Wire, Handle>;
   readonly #opening = new Set<Wire>();
-  /** Offset and length of WRITEs that are not yet answered, in ascending order. */
+  /** Offset and length of unanswered WRITEs, in ascending order. */
   readonly #flying = new Map<number, number>();
   readonly #from: number;
   #next: number;
@@ -52,12 +53,15 @@ export class Pour {
     this.#next = first.from;
   }
 
-  /** The first byte that the server has not yet acknowledged. */
+  /** The offset of the first byte that the server has not yet acknowledged. */
   get safe(): number {
     return this.#flying.keys().next().value ?? this.#next;
   }
 
-  /** Sends everything and waits until it is acknowledged. Rejects with changed when the source has more or fewer bytes than it should. */
+  /**
+   * Sends everything and waits until it is acknowledged. Rejects with changed if the source has more or fewer bytes
+   * than expected.
+   */
   async run(): Promise<void> {
     const { draft, body } = this.#pouring;
     const { options } = draft;
@@ -75,12 +79,12 @@ export class Pour {
     this.#close(this.handle);
   }
 
-  /** Gives the handles back after a failure. */
+  /** Closes the handles after a failure. */
   stop(): void {
     this.#close(undefined);
   }
 
-  /** Large chunks as they are, small ones joined. */
+  /** Iterates over the content in pieces: splits large chunks and joins small ones. */
   async *#pieces(content: Content): AsyncGenerator<Uint8Array> {
     let joined: Uint8Array[] = [];
     let bytes = 0;
@@ -102,7 +106,10 @@ export class Pour {
     if (bytes > 0) yield Buffer.concat(joined, bytes);
   }
 
-  /** Small at first and on slow lines, so that answers keep coming; else as large as the server takes them. */
+  /**
+   * Returns the size of the next piece: small at first and on slow networks, so that answers keep coming, otherwise the
+   * largest that the server accepts.
+   */
   #pieceBytes(): number {
     const [wire] = this.#handles.keys();
     const most = wire?.maxWrite ?? SMALL_PIECE;
@@ -156,7 +163,7 @@ export class Pour {
     this.#pool.ahead += bytes;
   }
 
-  /** Opens the temporary file on connections that came up meanwhile. */
+  /** Opens the temporary file on connections that were opened meanwhile. */
   #spread(): void {
     const { draft } = this.#pouring;
     for (const wire of this.#pool.live()) {
@@ -167,7 +174,7 @@ export class Pour {
         this.#handles.set(wire, handle);
         this.#wake();
       }).catch(() => {
-        // The other connections carry on; were the file gone, the last check of its size tells.
+        // The other connections continue; if the file is gone, the final check of its size reports it.
       });
     }
   }
@@ -179,9 +186,12 @@ export class Pour {
   }
 }
 
-/** Every version must keep it: leftovers of older ones are judged by it. */
+/**
+ * The largest distance between the first unacknowledged byte and the last one sent. Every version of Tandem must keep
+ * this value, because it decides how much of an older version's leftover is complete.
+ */
 const WINDOW = 16 << 20;
-/** Unanswered bytes on one connection, and of all writes of a pool together. */
+/** The limit of unanswered bytes on one connection, and of all writes of a pool together. */
 const FLYING = 4 << 20;
 const FLYING_ALL = 48 << 20;
 const WORTH_GROWING = 16 << 20;
@@ -189,7 +199,10 @@ const SMALL_PIECE = 32 * 1024;
 const CAUTIOUS_BYTES = 512 * 1024;
 const TAIL = 64 * 1024;
 
-/** The handle of a leftover of the same tag, and how many of its first bytes hold; undefined when there is none to go on with. */
+/**
+ * Returns the handle of a leftover of the same tag and the number of its first bytes that are valid, or undefined if
+ * there is none to resume.
+ */
 async function takeOver(wire: Wire, { draft, body }: Pouring): Promise<[Handle, number] | undefined> {
   const { options, temp } = draft;
   if (options.tag === undefined) return undefined;
@@ -209,8 +222,9 @@ async function takeOver(wire: Wire, { draft, body }: Pouring): Promise<[Handle, 
 }
 
 /**
- * Is the leftover a file of the account that logged in, to which nobody else can write? The account's number is that of a file it makes
- * now. Where the server tells no owners, the name alone speaks for it, which holds a secret.
+ * Whether the leftover is a file of the logged-in account that no other account can write. The account's uid is read
+ * from a file created for that purpose. If the server reports no owners, the name alone is trusted, because it contains
+ * a secret.
  */
 async function isOwn(wire: Wire, draft: Draft): Promise<boolean> {
   const left = await wire.lstat(draft.temp, draft);
@@ -228,5 +242,5 @@ async function isOwn(wire: Wire, draft: Draft): Promise<boolean> {
 }
 
 const READ_WRITE = WRITE | 0x01;
-/** Rwx bits by which others may write. */
+/** The mode bits that let other accounts write. */
 const OTHERS_WRITE = 0o022;

@@ -4,20 +4,22 @@ import type { Wire } from "./client.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
 /**
- * Makes sure that a path below the root leads through folders only, never through a link that leads out of it. For listings what was
- * seen stays true for a few seconds. Reads, writes and removals look again, since a folder may have become a link meanwhile; calls
- * that look at the same time share one look.
+ * Checks that a path below the root leads through folders only, never through a link to the outside. For listings a
+ * result stays valid for a few seconds. Reads, writes and removals check again, since a folder may have become a link
+ * meanwhile; concurrent calls share one check.
  */
 export class Folders {
   readonly #toAt: (path: RelPath) => string;
   readonly #seen = new Map<RelPath, Seen>();
 
-  /** `toAt`: a path as the server names it. */
+  /** `toAt`: returns the server path of a path. */
   constructor(toAt: (path: RelPath) => string) {
     this.#toAt = toAt;
   }
 
-  /** Rejects with notFound when `dir` or a folder above it is absent, with refused when one is a link or no folder. */
+  /**
+   * Rejects with notFound when `dir` or a folder above it is absent, and with refused when one is a link or no folder.
+   */
   async check(wire: Wire, dir: RelPath, ask: OperationContext): Promise<void> {
     if (dir === root) return;
     const now = performance.now();
@@ -32,7 +34,7 @@ export class Folders {
     await this.#begin(wire, dir, { ask, check: (above) => this.check(wire, above, ask) });
   }
 
-  /** The same, by a look that was sent no earlier than the one that is under way. */
+  /** Checks like check(), but shares only a check that is still running. */
   async checkNow(wire: Wire, dir: RelPath, ask: OperationContext): Promise<void> {
     if (dir === root) return;
     const looking = { ask, check: (above: RelPath) => this.checkNow(wire, above, ask) };
@@ -54,7 +56,7 @@ export class Folders {
     }
   }
 
-  /** What was seen there holds no longer. */
+  /** Discards the cached result for a folder. */
   forget(dir: RelPath): void {
     this.#seen.delete(dir);
   }
@@ -76,14 +78,16 @@ interface Seen {
 
 interface Looking {
   readonly ask: OperationContext;
-  /** Checks the folder above. */
+  /** Checks the parent folder. */
   check(above: RelPath): Promise<void>;
 }
 
 const TRUST_MS = 5_000;
 const MOST = 10_000;
 
-/** A look shared with another call may fail for a reason of that call alone: then one of our own decides. */
+/**
+ * Awaits a check shared with another call. It may fail for a reason of that call alone; then this call checks again.
+ */
 async function settled(check: Promise<void>, ask: OperationContext, again: () => Promise<void>): Promise<void> {
   try {
     await check;

@@ -4,9 +4,9 @@ import type { SftpChannel } from "../../ssh/channels.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
 export interface WireOptions {
-  /** ms without any answer after which the link counts as dead. */
+  /** ms without any answer after which the connection counts as dead. */
   readonly timeout: number;
-  /** Ends the link. */
+  /** Closes the connection. */
   abandon(why: SyncError): void;
 }
 
@@ -17,8 +17,9 @@ export interface Pending {
 }
 
 /**
- * The requests of one channel that wait for an answer. Each is rejected when the channel ends (connection), when its signal is aborted
- * (cancelled), or when nothing is heard for `timeout` ms while answers are due (timeout); then the whole link is given up.
+ * The pending requests of one channel. Each is rejected when the channel ends (connection), when its signal is aborted
+ * (cancelled), or when nothing is received for `timeout` ms while answers are due (timeout); in the last case the whole
+ * connection is closed.
  */
 export class PendingRequests {
   readonly #channel: SftpChannel;
@@ -51,7 +52,7 @@ export class PendingRequests {
     signal.addEventListener("abort", listener);
   }
 
-  /** False when it was settled before. */
+  /** Removes a request. Returns false if it was settled before. */
   remove(pending: Pending): boolean {
     if (!this.#requests.delete(pending)) return false;
     const { signal } = pending.ask;
@@ -79,7 +80,7 @@ export class PendingRequests {
     }
   }
 
-  /** The oldest request comes first in the set. */
+  /** Checks the timeouts. The oldest request comes first in the set. */
   #tick(): void {
     this.#timer = undefined;
     const { timeout } = this.#options;
@@ -106,5 +107,8 @@ interface Watched {
   readonly listener: () => void;
 }
 
-/** So many timeouts may one request take while others are answered: it may wait behind much data on a slow line. */
+/**
+ * The number of timeouts that one request may take while others are answered: it may wait behind much data on a slow
+ * network.
+ */
 export const STUCK = 20;

@@ -6,15 +6,15 @@ import { Wire } from "./client.ts";
 import type { SshConnector, SshLink } from "../../ssh/types.ts";
 
 export interface PoolOptions {
-  /** ms without any answer after which a link counts as dead. */
+  /** ms without any answer after which a connection counts as dead. */
   readonly timeout: number;
-  /** ms that a lost connection is dialled again; 0: never. */
+  /** ms to keep reconnecting after the connection is lost; 0: never. */
   readonly reconnectTime: number;
-  /** Most connections side by side. */
+  /** The highest number of concurrent connections. */
   readonly connections: number;
 }
 
-/** The living connection with the least to do. */
+/** Returns the least loaded open connection. */
 export function least(wires: Iterable<Wire>): Wire | undefined {
   let best: Wire | undefined;
   let lowest = Infinity;
@@ -28,15 +28,16 @@ export function least(wires: Iterable<Wire>): Wire | undefined {
 }
 
 /**
- * The connections of one backend. The first is opened by open(), more when the load justifies them; a server that refuses more
- * is content with fewer. When all are lost the next call dials again for `reconnectTime` ms; after that every call rejects.
+ * A connection pool of one server. The first connection is opened by open(), more when the load justifies them; if the
+ * server refuses more, the limit drops to the number that is open. After all are lost the next call reconnects for
+ * `reconnectTime` ms; after that every call rejects.
  */
 export class Pool implements AsyncDisposable {
   readonly #connector: SshConnector;
   readonly #options: PoolOptions;
   readonly #links = new Map<Wire, SshLink>();
   readonly #closing = new AbortController();
-  /** Bytes that all streams of this pool have asked for ahead, or have not yet seen written. */
+  /** Bytes that all streams of this pool have requested ahead, or that are sent and not yet acknowledged. */
   ahead = 0;
   #most: number;
   #dialling: Promise<Wire> | undefined;
@@ -56,7 +57,7 @@ export class Pool implements AsyncDisposable {
     await this.#shared(call, () => this.#dial());
   }
 
-  /** The least loaded connection; dials again when there is none. */
+  /** Returns the least loaded connection. Reconnects if there is none. */
   async wire(call: Call): Promise<Wire> {
     if (this.#over !== undefined) throw this.#over;
     const wire = least(this.#links.keys());
@@ -65,25 +66,25 @@ export class Pool implements AsyncDisposable {
     return wire;
   }
 
-  /** The connections there are, for work that uses all of them. */
+  /** Returns all open connections, for work that uses all of them. */
   live(): readonly Wire[] {
     return [...this.#links.keys()];
   }
 
-  /** The link of a wire, for commands. Dials again when there is none. */
+  /** Returns the SSH connection below an SFTP channel, for commands. Reconnects if there is none. */
   async link(call: Call): Promise<SshLink> {
     const link = this.#links.get(await this.wire(call));
     if (link === undefined) throw closedError();
     return link;
   }
 
-  /** Opens further connections in the background until there are `wanted`, as far as they are allowed and of use. */
+  /** Opens further connections in the background until there are `wanted`, within the limit and if they help. */
   grow(wanted: number): void {
     if (!this.#helps()) return;
     while (this.#links.size + this.#growing.size < Math.min(wanted, this.#most)) {
       if (this.#closing.signal.aborted) return;
       const one = this.#dial().then(() => {}, (error) => {
-        // The server wants no more: what is there is enough.
+        // The server refuses more: the open ones have to do.
         if (!this.#closing.signal.aborted && error instanceof SyncError) this.#most = Math.max(1, this.#links.size);
       }).finally(() => this.#growing.delete(one));
       this.#growing.add(one);
@@ -99,7 +100,10 @@ export class Pool implements AsyncDisposable {
     await Promise.allSettled([...this.#growing, this.#dialling]);
   }
 
-  /** More when many requests have been waiting for a while: short work is done sooner than a handshake. */
+  /**
+   * Opens more connections when many requests have been waiting for a while: short work finishes sooner than a
+   * handshake.
+   */
   #watchLoad(least: Wire): void {
     if (least.load < BUSY) {
       this.#busySince = undefined;
@@ -114,13 +118,16 @@ export class Pool implements AsyncDisposable {
     this.grow(1 + Math.ceil(load / EACH));
   }
 
-  /** Over a long line each connection carries only so much. Near a server one carries all that this program can encrypt, unless the server is the slower of the two. */
+  /**
+   * Whether more connections help. At high latency the throughput of each connection is limited. At low latency one
+   * connection carries all that this program can encrypt, unless the server is the slower of the two.
+   */
   #helps(): boolean {
     const nearest = Math.min(...Array.from(this.#links.keys(), (wire) => wire.nearest));
     return nearest > NEAR_MS || this.#idle.now();
   }
 
-  /** One attempt serves all who wait; each may leave. */
+  /** Shares one connection attempt among all waiting calls. Each call may be cancelled on its own. */
   #shared(call: Call, start: () => Promise<Wire>): Promise<Wire> {
     this.#dialling ??= start().finally(() => this.#dialling = undefined);
     const { signal } = call;
@@ -177,12 +184,15 @@ export class Pool implements AsyncDisposable {
   #forget(wire: Wire): void {
     const link = this.#links.get(wire);
     this.#links.delete(wire);
-    // The channel may have ended alone.
+    // The channel may have ended without its connection.
     link?.abandon(new SyncError("connection", "The SFTP channel closed", { operation: "use SFTP", transient: true }));
   }
 }
 
-/** Has this program waited rather than worked while it is asked again and again? By the processor time it used over the last while. */
+/**
+ * Whether this program was mostly idle while it was asked repeatedly, measured by the processor time it used over the
+ * last SPAN_MS.
+ */
 class Idleness {
   #since = -Infinity;
   #asked = -Infinity;
@@ -207,15 +217,18 @@ function cpuMs(): number {
   return (user + system) / 1000;
 }
 
-/** ms of a round trip below which a server is near. */
+/** The round trip in ms up to which latency counts as low. */
 const NEAR_MS = 3;
 const SPAN_MS = 500;
-/** Of one core. */
+/** The share of one core from which the program counts as busy. */
 const BUSY_SHARE = 0.6;
-/** Requests waiting on the least loaded connection that justify one more, and ms that they must have been. */
+/**
+ * The number of pending requests on the least loaded connection that justifies one more, and the ms for which it must
+ * last.
+ */
 const BUSY = 24;
 const BUSY_MS = 150;
-/** Requests in flight for which each connection is meant. */
+/** The number of requests in flight that each connection is meant for. */
 const EACH = 64;
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 5_000;

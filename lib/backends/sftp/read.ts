@@ -10,11 +10,14 @@ import { READ, type Wire } from "./client.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
 export type Reading = OperationContext & Spot & Pick<ReadOptions, "offset" | "length" | "expect"> & {
-  /** Rejects unless the folders above are what they seem. */
+  /** Rejects unless the parent folders are real folders. */
   checkParent(wire: Wire): Promise<void>;
 };
 
-/** The content or a range of it: small ones whole, in two round trips; large ones as a stream over all connections. */
+/**
+ * Reads a file or a range of it: a small one as a whole, in two round trips, a large one as a stream over all
+ * connections.
+ */
 export async function readFile(pool: Pool, reading: Reading): Promise<Content> {
   const wire = await pool.wire(reading);
   const parent = handled(reading.checkParent(wire));
@@ -33,12 +36,12 @@ export async function readFile(pool: Pool, reading: Reading): Promise<Content> {
   return new StripedRead(pool, { wire, handle }, work).stream();
 }
 
-/** Up to here a file is read at once. */
+/** The largest file that is read as a whole. */
 const SMALL = 256 * 1024;
-/** Bytes asked for ahead on one connection, and in all streams of a pool together. */
+/** The limit of bytes requested ahead on one connection, and in all streams of a pool together. */
 const AHEAD = 4 << 20;
 const AHEAD_ALL = 48 << 20;
-/** So much must be left to make further connections worth their while. */
+/** The number of remaining bytes that justifies each further connection. */
 const WORTH_GROWING = 16 << 20;
 
 interface Work extends OperationContext, Spot {
@@ -54,7 +57,7 @@ async function fileThere(wire: Wire, reading: Reading): Promise<FileEntry> {
   throw operationError(reading, "refused", { why: found.kind === "dir" ? "it is a folder" : "it is no regular file" });
 }
 
-/** READs, the look whether it is still the same file, and CLOSE go out together. */
+/** Reads a small file as a whole. The READs and the check that the file is unchanged are sent together. */
 async function readWhole(wire: Wire, handle: Handle, work: Work): Promise<Uint8Array<ArrayBuffer>> {
   const { from, to } = work;
   const whole = new Uint8Array(to - from);
@@ -71,7 +74,7 @@ async function readWhole(wire: Wire, handle: Handle, work: Work): Promise<Uint8A
   return whole;
 }
 
-/** Fills `into` with the bytes from `from` on; rejects with kind "changed" when the file ends before. */
+/** Fills `into` with the bytes from `from` on. Rejects with kind "changed" if the file ends before. */
 async function fill(
   wire: Wire,
   handle: Handle,
@@ -98,7 +101,7 @@ interface Opened {
   readonly handle: Handle;
 }
 
-/** One file read through every connection there is: pieces asked for ahead, handed on in order. */
+/** A parallel ranged download of one file over all connections: pieces are requested ahead and delivered in order. */
 class StripedRead {
   readonly #pool: Pool;
   readonly #work: Work;
@@ -181,7 +184,7 @@ class StripedRead {
     return operationError(this.#work, "connection", { why: "the connection was lost" });
   }
 
-  /** Opens the file on connections that came up meanwhile. */
+  /** Opens the file on connections that were opened meanwhile. */
   #spread(): void {
     for (const wire of this.#pool.live()) {
       if (this.#handles.has(wire) || this.#opening.has(wire)) continue;
@@ -190,7 +193,7 @@ class StripedRead {
         if (this.#over) return wire.drop(handle);
         this.#handles.set(wire, handle);
       }).catch(() => {
-        // The other connections carry on; were the file gone, the last look tells.
+        // The other connections continue; if the file is gone, the final stat reports it.
       });
     }
   }

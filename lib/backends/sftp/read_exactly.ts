@@ -2,7 +2,10 @@ import { cancelled } from "../../core/errors.ts";
 import type { Content } from "../../core/backend.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
-/** What `work` gives; rejects with cancelled as soon as the signal is aborted, whatever becomes of `work`. */
+/**
+ * Returns the result of `work`, or rejects with cancelled as soon as the signal is aborted, whatever the outcome of
+ * `work`.
+ */
 export function unlessCancelled<T>(work: Promise<T>, { signal, operation }: OperationContext): Promise<T> {
   return new Promise((resolve, reject) => {
     const onAbort = () => reject(cancelled(signal, operation));
@@ -15,13 +18,16 @@ export function unlessCancelled<T>(work: Promise<T>, { signal, operation }: Oper
   });
 }
 
-/** A request whose failure is seen when it is awaited, not before. */
+/** Returns the request unchanged, marked as handled: a failure is reported when it is awaited, not before. */
 export function handled<T>(request: Promise<T>): Promise<T> {
   request.catch(() => {});
   return request;
 }
 
-/** The chunks of a content, none of them empty. Left early or cancelled, the source is told so. */
+/**
+ * Iterates over the non-empty chunks of a content. Cancels the source when the iteration ends early or the signal is
+ * aborted.
+ */
 export async function* chunksOf(content: Content, ask: OperationContext): AsyncGenerator<Uint8Array> {
   if (content instanceof Uint8Array) {
     if (content.length > 0) yield content;
@@ -39,12 +45,12 @@ export async function* chunksOf(content: Content, ask: OperationContext): AsyncG
       if (value.length > 0) yield value;
     }
   } finally {
-    // A source that waits for ever would not answer this either.
+    // Not awaited: a source that never delivers would not answer this either.
     if (!ended) reader.cancel().catch(() => {});
   }
 }
 
-/** All bytes of a content that must have exactly `size`; rejects with kind "changed" when it has not. */
+/** Reads a content that must have exactly `size` bytes. Rejects with kind "changed" if it has another size. */
 export async function gather(content: Content, ask: OperationContext & { readonly size: number }): Promise<Uint8Array> {
   const { size } = ask;
   if (content instanceof Uint8Array) {
@@ -62,7 +68,7 @@ export async function gather(content: Content, ask: OperationContext & { readonl
   return all;
 }
 
-/** The error of a source that gave another number of bytes than it was said to have. */
+/** Returns the error for a source that delivered another number of bytes than it was listed with. */
 export function wrongSize(ask: OperationContext & { readonly size: number }, given: number): Error {
   const why = `its source gave ${
     given > ask.size ? "more" : `only ${given}`

@@ -7,8 +7,8 @@ import type { Pool } from "./pool.ts";
 import type { OperationContext } from "../../core/operation.ts";
 
 /**
- * Content hashes made on the server by its sha256sum, for accounts that have a shell. Names travel NUL-separated over standard input,
- * never on a command line; calls that come together share one command.
+ * Computes content hashes on the server by its sha256sum, for accounts that have a shell. Names are sent NUL-separated
+ * over standard input, never on a command line; concurrent calls share one command.
  */
 export class Hashes {
   readonly #pool: Pool;
@@ -20,7 +20,7 @@ export class Hashes {
     this.#pool = pool;
   }
 
-  /** The sha256 of the file that the server calls `at`; undefined when the server cannot tell. */
+  /** Returns the sha256 of the file with the server path `at`, or undefined if the server cannot compute it. */
   async sha256(at: string, ask: OperationContext & { readonly size: number }): Promise<Checksum | undefined> {
     this.#able ??= this.#probe();
     if (!(await unlessCancelled(this.#able, ask))) return undefined;
@@ -33,7 +33,7 @@ export class Hashes {
     return await unlessCancelled(promise, ask);
   }
 
-  /** Does the account run commands, and does its sha256sum give what it should? */
+  /** Whether the account can run commands, and its sha256sum returns the expected hash. */
   async #probe(): Promise<boolean> {
     const word = "tandem\n";
     const wanted = `${createHash("sha256").update(word).digest("hex")} *-\0`;
@@ -63,7 +63,10 @@ export class Hashes {
     this.#running = false;
   }
 
-  /** What a command writes in `patience` ms; its exit code does not matter, for files that cannot be read leave gaps. */
+  /**
+   * Returns the output of a command within `patience` ms. Its exit code is ignored, because files that cannot be read
+   * leave gaps.
+   */
   async #run(command: string, { input, patience }: { input: string; patience: number }): Promise<string> {
     const stop = new AbortController();
     const timer = setTimeout(() => stop.abort(), Math.min(patience, LONGEST_MS));
@@ -84,7 +87,7 @@ export class Hashes {
   }
 }
 
-/** The output of `sha256sum -z`: hash, blank, asterisk, name, NUL. */
+/** Parses the output of `sha256sum -z`: hash, blank, asterisk, name, NUL. */
 export function parseSums(output: string): ReadonlyMap<string, Checksum> {
   const sums = new Map<string, Checksum>();
   for (const line of output.split("\0")) {
@@ -103,9 +106,12 @@ interface Waiting {
 
 const PROBE_MS = 10_000;
 const BATCH = 1_000;
-/** Of a batch: names of 4 KiB each. */
+/** The output limit of a batch: names of 4 KiB each. */
 const MOST_OUTPUT = 8 << 20;
-/** A batch that takes longer than this, and than its bytes at the pace of a slow disk, gives no more hashes. */
+/**
+ * The time limit of a batch: this many ms, plus the time for its bytes at the speed of a slow disk. After it no more
+ * hashes are read.
+ */
 const PATIENCE_MS = 60_000;
 const SLOWEST_BYTES_A_MS = 1_000;
 const LONGEST_MS = 2 ** 31 - 1;

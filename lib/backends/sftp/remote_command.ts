@@ -1,13 +1,16 @@
 import type { Call } from "../../core/backend.ts";
 import type { Pool } from "./pool.ts";
 
-/** `input`: what the command reads; `onText`: is told its output as it comes, decoded as UTF-8. */
+/** `input`: the command's standard input; `onText`: receives its output in pieces, decoded as UTF-8. */
 export interface CommandOptions extends Call {
   readonly input: string;
   onText(text: string): void;
 }
 
-/** Runs a command on the server, for accounts that have a shell; gives its exit code. Rejects with unsupported where none is to be had, else when the link ends or the signal is aborted. */
+/**
+ * Runs a command on the server, for accounts that have a shell. Returns its exit code. Rejects with unsupported if no
+ * command can be run, and otherwise when the connection ends or the signal is aborted.
+ */
 export async function runCommand(pool: Pool, command: string, options: CommandOptions): Promise<number> {
   const link = await pool.link(options);
   const running = await link.exec(command, options);

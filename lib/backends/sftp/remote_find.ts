@@ -8,14 +8,15 @@ import type { Pool } from "./pool.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
 export interface FindOptions extends OperationContext {
-  /** The folder as the server names it. */
+  /** The server path of the folder. */
   readonly at: string;
 }
 
 /**
- * Everything below a folder by one command of GNU find, which costs the server and the line a fraction of what listing folder by folder
- * does. Rejects with unsupported unless the listing proves complete and the same that SFTP shows: where the account has no shell or no
- * such find, where anything could not be read or vanished meanwhile, or where a sample looks different over SFTP.
+ * Lists everything below a folder by one command of GNU find, which costs the server and the network a fraction of
+ * listing folder by folder. Rejects with unsupported unless the listing is proven complete and equal to what SFTP
+ * shows: if the account has no shell or no such find, if anything could not be read or vanished meanwhile, or if a
+ * sample looks different over SFTP.
  */
 export async function findBelow(pool: Pool, options: FindOptions): Promise<readonly Entry[]> {
   const reader = new FindReader(options.path);
@@ -26,34 +27,34 @@ export async function findBelow(pool: Pool, options: FindOptions): Promise<reado
   return found.entries;
 }
 
-/** What find printed: the entries, and the folder itself. */
+/** The parsed output of find: the entries, and the folder itself. */
 export interface Found {
   readonly self: Entry;
   readonly entries: readonly Entry[];
 }
 
 /**
- * Reads what COMMAND prints, in pieces of any size. Each entry is `<type><mode> <size> <seconds since 1970> <path>`, NUL, a link's
- * target, NUL; what stands before the word "begin" is a shell's own talk. Pure.
+ * Parses the output of COMMAND, in pieces of any size. Each entry is `<type><mode> <size> <seconds since 1970> <path>`,
+ * NUL, a link's target, NUL. Text before the word "begin" is output of the shell itself. Pure.
  */
 export class FindReader {
   readonly #dir: RelPath;
   readonly #entries: Entry[] = [];
-  /** Folders whose names were refused: what lies below them cannot be named either. */
+  /** Folders whose names were refused: the paths below them cannot be represented either. */
   readonly #refused = new Set<string>();
-  /** Folders that were listed, below the starting point: find prints a folder before what it holds. */
+  /** Folders listed so far, relative to the starting point: find prints a folder before its content. */
   readonly #folders = new Set<string>([""]);
   #self: Entry | undefined;
   #state: "talk" | "entries" | "end" | "broken" = "talk";
   #rest = "";
-  /** Characters that came before the entries or after them. */
+  /** The number of characters before the entries and after them. */
   #extra = 0;
 
   constructor(dir: RelPath) {
     this.#dir = dir;
   }
 
-  /** Whether nothing that follows can make the listing good. */
+  /** Whether the output is invalid, so that the rest of it does not matter. */
   get isBroken(): boolean {
     return this.#state === "broken";
   }
@@ -75,14 +76,14 @@ export class FindReader {
       this.#state = "entries";
       at = begin + 1;
     }
-    // Always in twos: an entry that is cut between them waits for the next piece.
+    // Taken in pairs: an entry that is cut between the two waits for the next piece.
     for (; at + 1 < words.length; at += 2) {
       if (!this.#take(words[at] ?? "", words[at + 1] ?? "")) return;
     }
     if (at < words.length) this.#rest = `${words[at]}\0${this.#rest}`;
   }
 
-  /** Undefined unless everything was read, up to the closing word. */
+  /** Returns the result, or undefined unless the output was complete, including the closing word. */
   end(): Found | undefined {
     if (this.#state !== "end" || this.#self === undefined) return undefined;
     return { self: this.#self, entries: this.#entries };
@@ -101,7 +102,7 @@ export class FindReader {
     const size = Number(record.slice(toSize + 1, toTime));
     const time = record.slice(toTime + 1, toPath);
     const mtime = parseInt(time, 10);
-    // SFTP tells times as seconds in 32 bits, and cannot tell those outside.
+    // SFTP represents times as seconds in 32 bits, and cannot represent others.
     const isTime = mtime >= 0 && mtime < 2 ** 32 && !time.startsWith("-");
     if (
       toSize < 0 || toTime < 0 || toPath < 0 || !isTime || !(mode >= 0) || !(size >= 0) ||
@@ -127,7 +128,7 @@ export class FindReader {
       return;
     }
     if (!this.#folders.has(above)) {
-      // The gate has seen the last name alone: "../x" would be a path out of the root.
+      // The name check has seen the last name only: "../x" would be a path outside the root.
       this.#state = "broken";
       return;
     }
@@ -153,14 +154,17 @@ interface Listed {
 
 const BEGIN = "tandem begin";
 const END = "tandem end";
-/** The folder's name comes NUL-separated over standard input, never on a command line; all shells read these quotes alike. */
+/**
+ * The command to run. The folder's name is sent NUL-separated over standard input, never on a command line; all shells
+ * parse these quotes alike.
+ */
 const COMMAND = `xargs -0 sh -c 'cd -- "$1" && printf "\\0${BEGIN}\\0" && ` +
   `find . -printf "%y%m %s %T@ %P\\0%l\\0" && printf "\\0${END}\\0"' sh`;
 const MOST_TALK = 64 * 1024;
 const MOST_ENTRIES = 10_000_000;
-/** ms without a word. */
+/** ms without output after which the command is aborted. */
 const SILENCE_MS = 30_000;
-/** So many entries are looked at over SFTP as well. */
+/** The number of entries that are compared with SFTP. */
 const SAMPLES = 24;
 const TYPE = 0o170000;
 const SOCKET = 0o140000;
@@ -195,7 +199,7 @@ async function whyNot(pool: Pool, code: number, options: FindOptions): Promise<S
   return unvouched(options, `find ended with exit code ${code}`);
 }
 
-/** A command may run in another view of the disk than the SFTP server does: some of what it found must look the same there. */
+/** Compares a sample of the entries with SFTP, because a command may see another file system than the SFTP server. */
 async function compare(pool: Pool, { self, entries }: Found, options: FindOptions): Promise<void> {
   const wire = await pool.wire(options);
   const step = Math.max(1, entries.length / SAMPLES);
@@ -215,7 +219,7 @@ async function compare(pool: Pool, { self, entries }: Found, options: FindOption
   }));
 }
 
-/** A path below the folder, as the server names it. */
+/** Returns the server path of an entry below the folder. */
 function placeOf(path: RelPath, { at, path: dir }: FindOptions): string {
   return childOf(at, dir === root ? path : path.slice(dir.length + 1));
 }

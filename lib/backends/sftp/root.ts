@@ -4,15 +4,15 @@ import type { Call, Place } from "../../core/backend.ts";
 import type { Wire } from "./client.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
-/** The login folder, as the server names it. */
+/** Returns the server path of the login folder. */
 export async function loginFolder(wire: Wire, call: Call): Promise<string> {
   const ask: OperationContext = { signal: call.signal, operation: "find the login folder", path: root };
   return checked(await wire.realpath(".", ask), ask);
 }
 
 /**
- * The place that a folder names: "/x" and "//x" are absolute, "~", "~/x" and "/~/x" start at the login folder, everything else at
- * `from`. Links on the way are followed as far as it exists; what is absent is kept as written.
+ * Resolves a folder: "/x" and "//x" are absolute, "~", "~/x" and "/~/x" start at the login folder, and all others at
+ * `from`. Links are followed in the part of the path that exists; the absent part is kept as written.
  */
 export async function findPlace(
   wire: Wire,
@@ -38,10 +38,10 @@ function absolute(folder: string, { from, home }: { readonly from: string; reado
   return path.replace(/^\/+/, "/").replace(/(?<=.)\/+$/, "");
 }
 
-/** The real path of the nearest folder that exists, and the rest as it is. */
+/** Returns the real path of the nearest existing folder, followed by the rest unchanged. */
 async function resolved(wire: Wire, path: string, ask: OperationContext): Promise<string> {
   if (path === "/") return path;
-  // Asked for together; what realpath says of an absent path differs from server to server.
+  // Requested together; the result of realpath for an absent path differs from server to server.
   const [found, real] = await Promise.allSettled([wire.stat(path, ask), wire.realpath(path, ask)]);
   if (found.status === "rejected") throw found.reason;
   if (found.value !== undefined) {
@@ -52,7 +52,7 @@ async function resolved(wire: Wire, path: string, ask: OperationContext): Promis
   return posix.join(parent, posix.basename(path));
 }
 
-/** A path that a server tells is used in every later request. */
+/** Checks a path that a server reported, because it becomes part of every later request. */
 function checked(path: string, ask: OperationContext): string {
   // deno-lint-ignore no-control-regex
   if (path.startsWith("/") && !/[\u0000-\u001f\u007f\ufffd]/.test(path)) return path.replace(/(?<=.)\/+$/, "");

@@ -7,16 +7,16 @@ import type { Wire } from "./client.ts";
 import type { RawAttributes } from "../../ssh/channels.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
-/** A place on the server: the path as callers know it, and as the server names it. */
+/** A path as callers know it, and as the server names it. */
 export interface Spot {
   readonly path: RelPath;
   readonly at: string;
 }
 
-/** What the attributes tell; a link's target is asked for apart. */
+/** An entry built from attributes alone. A link's target takes a request of its own. */
 export type Seen = Exclude<Entry, { kind: "link" }> | { readonly kind: "link"; readonly path: RelPath };
 
-/** Attributes as an entry. Mode bits are masked to rwx; impossible sizes and unknown types are opaque. */
+/** Converts attributes to an entry. Mode bits are masked to rwx; impossible sizes and unknown types become opaque. */
 export function toSeen(path: RelPath, attributes: RawAttributes): Seen {
   const { mode, size, mtime } = attributes;
   const modified = mtime === undefined ? {} : { modified: mtime * 1000 };
@@ -38,7 +38,7 @@ export function toSeen(path: RelPath, attributes: RawAttributes): Seen {
   }
 }
 
-/** The same with a link's target; opaque when the server does not tell it. */
+/** Completes an entry with a link's target. A link without a readable target becomes opaque. */
 export async function toEntry(wire: Wire, seen: Seen, ask: OperationContext & { readonly at: string }): Promise<Entry> {
   if (seen.kind !== "link") return seen;
   const { path } = seen;
@@ -52,13 +52,13 @@ export async function toEntry(wire: Wire, seen: Seen, ask: OperationContext & { 
   }
 }
 
-/** What lies there now; undefined when nothing does. A link is not followed. */
+/** Returns the current entry, or undefined if there is none. Does not follow a link. */
 export async function look(wire: Wire, at: string, ask: OperationContext): Promise<Entry | undefined> {
   try {
     const attributes = await wire.lstat(at, ask);
     return attributes === undefined ? undefined : await toEntry(wire, toSeen(ask.path, attributes), { ...ask, at });
   } catch (error) {
-    // Below a file there is nothing, and some servers call that a mere failure.
+    // A path below a file does not exist, which some servers report as a mere failure.
     if (statusOf(error) !== FAILURE || at === "/") throw error;
     const above = await look(wire, at.slice(0, at.lastIndexOf("/")) || "/", ask);
     if (above !== undefined && above.kind !== "file") throw error;
@@ -66,20 +66,20 @@ export async function look(wire: Wire, at: string, ask: OperationContext): Promi
   }
 }
 
-/** Rejects with kind "changed" unless `found` is what is expected. */
+/** Rejects with kind "changed" unless `found` is as expected. */
 export function mustMatch(found: Entry | undefined, ask: OperationContext & Expecting): void {
   const why = ask.expect === undefined ? undefined : mismatch(ask.expect, found);
   if (why !== undefined) throw operationError(ask, "changed", { why });
 }
 
-/** What lies there now, as expected; rejects with kind "changed" when it is not. */
+/** Returns the current entry. Rejects with kind "changed" if it is not as expected. */
 export async function lookFor(wire: Wire, at: string, ask: OperationContext & Expecting): Promise<Entry | undefined> {
   const found = await look(wire, at, ask);
   mustMatch(found, ask);
   return found;
 }
 
-/** The name of a child, as the server names it. */
+/** Returns the server path of a child. */
 export function childOf(dir: string, name: string): string {
   return dir === "/" ? `/${name}` : `${dir}/${name}`;
 }

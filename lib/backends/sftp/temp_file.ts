@@ -9,27 +9,27 @@ import type { Handle } from "./handles.ts";
 import { CREATE, EXCLUSIVE, type Wire, WRITE } from "./client.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
-/** A file that is being written: where it will lie, and its temporary name beside that. */
+/** A file being written: its target, and its temporary name beside that. */
 export interface Draft extends OperationContext, Spot {
   readonly temp: string;
   readonly options: WriteOptions;
-  /** The rwx bits it ends with; undefined: whatever the server gives to new files. */
+  /** The rwx bits of the finished file; undefined: the server's default for new files. */
   readonly mode: number | undefined;
-  /** Looks at the folders above. Rejects if one is absent, a link or no folder. */
+  /** Checks the parent folders. Rejects if one is absent, a link or no folder. */
   checkParent(wire: Wire): Promise<void>;
 }
 
-/** Cleaning up goes on though the call itself was cancelled. */
+/** Returns the context without its signal: cleaning up continues although the call was cancelled. */
 function uncancelled<A extends OperationContext>(ask: A): A {
   return { ...ask, signal: new AbortController().signal };
 }
 
-/** A tag for a write that has none of its own. */
+/** Returns a tag for a write that has none. */
 export function randomTag(): string {
   return randomBytes(8).toString("hex");
 }
 
-/** The mode a write ends with. Rejects with changed or exists when the target is not what it should be. */
+/** Returns the mode of the finished file. Rejects with changed or exists when the target is not as expected. */
 export async function modeFor(
   wire: Wire,
   ask: OperationContext & Spot,
@@ -45,8 +45,8 @@ export async function modeFor(
 }
 
 /**
- * Makes the temporary file, and looks at the folders above with it. Exclusive: neither a link nor a stranger's file at that name is
- * written through.
+ * Creates the temporary file and checks its parent folders at the same time. It is opened exclusively, so that nothing
+ * is written through a link or into another program's file of that name.
  */
 export async function makeTemp(wire: Wire, draft: Draft): Promise<Handle> {
   const [parent, made] = await Promise.allSettled([draft.checkParent(wire), openTemp(wire, draft)]);
@@ -64,10 +64,13 @@ function openTemp(wire: Wire, draft: Draft): Promise<Handle> {
   return wire.open(draft.temp, WRITE | CREATE | EXCLUSIVE, draft);
 }
 
-/** A regular file at that name is what a broken write left: removed, for its bytes may be those of the target (OpenSSH renames by link and unlink). */
+/**
+ * Handles a temporary name that exists. A regular file there is the leftover of a failed write. It is removed, not
+ * overwritten, because it may share its content with the target (OpenSSH renames by link and unlink).
+ */
 async function replaceTemp(wire: Wire, draft: Draft, error: unknown): Promise<Handle> {
   if (error instanceof SyncError && error.kind === "busy") {
-    // It was made, with a handle of another file, unless the server refused to open any.
+    // It was created, with the handle of another file, unless the server refused to open any.
     if (statusOf(error) === undefined) await removeTemp(wire, draft);
     throw error;
   }
@@ -82,11 +85,15 @@ async function replaceTemp(wire: Wire, draft: Draft, error: unknown): Promise<Ha
   return await openTemp(wire, draft);
 }
 
-/** The target takes the temporary file's content, in one step where the server can. Rejects with changed when the target is not as expected. */
+/**
+ * Renames the temporary file to the target, in one step if the server can. Rejects with changed when the target is not
+ * as expected.
+ */
 export async function placeTemp(wire: Wire, draft: Draft): Promise<void> {
   const { at, temp, options } = draft;
   const { expect } = options;
-  // OpenSSH's own rename makes a hard link, which fails where something is: nothing can come between look and rename.
+  // OpenSSH's own rename creates a hard link, which fails if the target exists: there is no gap between check and
+  // rename.
   if (expect === "absent" && wire.software.startsWith("OpenSSH")) {
     try {
       return await wire.rename(temp, at, draft);
@@ -101,10 +108,10 @@ export async function placeTemp(wire: Wire, draft: Draft): Promise<void> {
   await swap(wire, draft);
 }
 
-/** Does the server replace a file in one step? */
+/** The extension that renames over an existing file in one step. */
 export const POSIX_RENAME = "posix-rename@openssh.com";
 
-/** Removes the temporary file after a failure; what stays behind is told. */
+/** Removes the temporary file after a failure. Warns if it is left behind. */
 export async function removeTemp(wire: Wire, draft: Draft): Promise<void> {
   if (wire.closed.aborted) return;
   try {
@@ -115,7 +122,10 @@ export async function removeTemp(wire: Wire, draft: Draft): Promise<void> {
   }
 }
 
-/** FAILURE alone tells nothing: a disk without room is found by asking for its free blocks. */
+/**
+ * Returns the error for a refused write. FAILURE alone has no meaning, so the disk's free blocks are checked for a full
+ * disk.
+ */
 export async function whyRefused(wire: Wire, error: unknown, draft: Draft): Promise<unknown> {
   if (statusOf(error) !== FAILURE || draft.signal.aborted) return error;
   const dir = draft.temp.slice(0, draft.temp.lastIndexOf("/")) || "/";
@@ -125,8 +135,9 @@ export async function whyRefused(wire: Wire, error: unknown, draft: Draft): Prom
 }
 
 /**
- * The entry of what was written, as its path shows it after CLOSE, which a rename keeps. Rejects as retryable if it is another file at the
- * first time, since the server may have mixed up handles: then one file at a time is written.
+ * Returns the entry of the written file, as its path shows it after CLOSE; a rename keeps it. Rejects as retryable if
+ * the path shows another file for the first time, since the server may have mixed up handles: from then on one file at
+ * a time is written.
  */
 export async function written(wire: Wire, draft: Draft): Promise<FileEntry> {
   const [attributes] = await Promise.all([wire.lstat(draft.temp, draft), draft.checkParent(wire)]);
@@ -151,7 +162,10 @@ function mustBeReplaceable(
   throw operationError(ask, "exists", { why: `${what} is there` });
 }
 
-/** Without posix-rename: the old file steps aside, the new one takes its name, the old one goes; undone when the middle step fails. */
+/**
+ * Replaces the target on servers without posix-rename: moves the old file away, renames the new one, then deletes the
+ * old one. Moves the old file back if the rename fails.
+ */
 async function swap(wire: Wire, draft: Draft): Promise<void> {
   const { at, temp } = draft;
   const slash = at.lastIndexOf("/") + 1;

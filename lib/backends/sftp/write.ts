@@ -14,20 +14,21 @@ import type { Wire } from "./client.ts";
 import type { RawAttributes } from "../../ssh/channels.ts";
 import type { OperationContext } from "../../core/operation.ts";
 
-/** The last second that version 3 can carry, in 2106. */
+/** The last second that SFTP version 3 can represent, in 2106. */
 export const LAST_SECOND = 0xffff_ffff;
 
 export type Writing = OperationContext & Spot & Pick<Draft, "checkParent"> & {
   readonly options: WriteOptions;
-  /** The folder that holds it, as the server names it. */
+  /** The server path of the parent folder. */
   readonly dir: string;
 };
 
 /**
- * Old or new: the bytes go to a temporary name beside the target, made exclusively; time and mode are set on its handle; after CLOSE its
- * size is checked by its path, since a handle may turn out to be another file's; then one last look at the target, and the rename. The
- * folders above are looked at again together with OPEN and before the rename. Small files cost three round trips; large ones go over all
- * connections, and go on behind what a broken write of the same tag left.
+ * Writes a file atomically: the bytes go to a temporary name beside the target, created exclusively. Time and mode are
+ * set on its handle. After CLOSE its size is checked by its path, since a handle may turn out to belong to another
+ * file. Then come a last stat of the target and the rename. The parent folders are checked again together with OPEN and
+ * before the rename. Small files cost three round trips; large ones use all connections, and resume from the leftover
+ * of a failed write of the same tag.
  */
 export async function writeFile(pool: Pool, body: Body, writing: Writing): Promise<FileEntry> {
   const { options, path } = writing;
@@ -39,9 +40,9 @@ export async function writeFile(pool: Pool, body: Body, writing: Writing): Promi
   return await writeLarge(pool, body, draft);
 }
 
-/** Up to here a file is held in memory, and sent without waiting for answers in between. */
+/** The largest file that is held in memory and sent without waiting for answers in between. */
 const SMALL = 256 * 1024;
-/** Bytes that are worth to be kept for the next write of the same tag, and the failures after which they are. */
+/** The number of bytes worth keeping for the next write of the same tag, and the failures after which they are kept. */
 const WORTH_KEEPING = 24 << 20;
 const RESUMABLE: readonly ErrorKind[] = ["connection", "timeout", "cancelled"];
 
@@ -86,11 +87,14 @@ async function writeLarge(pool: Pool, body: Body, draft: Draft): Promise<FileEnt
 
 interface Finishing {
   readonly draft: Draft;
-  /** WRITEs that are on their way. */
+  /** The unanswered WRITEs. */
   readonly sent: readonly Promise<void>[];
 }
 
-/** Mode and time, CLOSE, and the look by path, sent behind the WRITEs: at once where the server keeps their order. */
+/**
+ * Sets mode and time, sends CLOSE and checks the file by its path. All are sent right after the WRITEs if the server
+ * keeps the order of requests.
+ */
 async function finish(wire: Wire, handle: Handle, { draft, sent }: Finishing): Promise<FileEntry> {
   if (!wire.ordered) {
     await Promise.all(sent);
@@ -104,7 +108,7 @@ async function finish(wire: Wire, handle: Handle, { draft, sent }: Finishing): P
   return entry;
 }
 
-/** Sets what is wanted of mode and time. A refusal is a warning: the content is good without its time or mode. */
+/** Sets the requested mode and time. A refusal is a warning: the content is valid without its time or mode. */
 export async function setAttributes(wire: Wire, handle: Handle, draft: Draft): Promise<void> {
   const { mode, options } = draft;
   const times = options.modified === undefined ? {} : toTimes(options.modified, draft);
@@ -135,7 +139,7 @@ function warn({ path, options }: Draft, what: "time" | "mode"): void {
   options.onWarning?.(`The server refused to set the ${what} of "${printable(path)}"`, about);
 }
 
-/** Whole seconds from 1970 to 2106: version 3 holds no others. */
+/** Converts a time to whole seconds from 1970 to 2106: SFTP version 3 represents no others. */
 function toTimes(modified: number, { path, options }: Pick<Draft, "path" | "options">): RawAttributes {
   const wanted = Math.floor(modified / 1000);
   const mtime = Math.min(Math.max(wanted, 0), LAST_SECOND);
