@@ -3,32 +3,35 @@ import { createHash, randomBytes } from "node:crypto";
 
 export type AuthScheme = "Basic" | "Digest" | "Bearer";
 
-/** One way to log in that a server offers (RFC 9110, section 11.6.1). Names of parameters in lower case. */
+/** An authentication challenge of a server (RFC 9110, section 11.6.1). Parameter names are in lower case. */
 export interface Challenge {
   readonly scheme: string;
   readonly params: ReadonlyMap<string, string>;
 }
 
-/** Who logs in. With Bearer the password is the token. */
+/** A user name and password. With Bearer the password is the token. */
 export interface Credentials {
   readonly user: string;
   readonly password: string;
 }
 
-/** Makes the Authorization header of each request. */
+/** Creates the Authorization header of each request. */
 export interface Authorizer {
   readonly scheme: AuthScheme;
-  /** The server's nonce that it answers; "" without one. */
+  /** The server's nonce in use; "" without one. */
   readonly nonce: string;
   header(method: string, uri: string): string;
 }
 
-/** Reads WWW-Authenticate headers, several challenges in one too; what is malformed is left out. */
+/** Parses WWW-Authenticate headers, each with one or more challenges. Malformed ones are left out. */
 export function parseChallenges(headers: readonly string[]): readonly Challenge[] {
   return headers.flatMap((header) => parseHeader(header.slice(0, MOST)));
 }
 
-/** The best challenge that can be answered: Digest, SHA-256 before MD5; then Basic; Bearer last. `wanted` limits it to one scheme. */
+/**
+ * Returns the best challenge that can be answered: Digest, with SHA-256 before MD5, then Basic, then Bearer. `wanted`
+ * limits it to one scheme.
+ */
 export function chooseChallenge(
   challenges: readonly Challenge[],
   wanted: AuthScheme | undefined,
@@ -39,7 +42,7 @@ export function chooseChallenge(
   return ranked.sort((a, b) => b.rank - a.rank)[0]?.challenge;
 }
 
-/** Answers a challenge from now on. */
+/** Returns an authorizer that answers the challenge in every request. */
 export function toAuthorizer({ scheme, params }: Challenge, credentials: Credentials): Authorizer {
   if (scheme === "digest") return new Digest(params, credentials);
   const { user, password } = credentials;
@@ -50,8 +53,9 @@ export function toAuthorizer({ scheme, params }: Challenge, credentials: Credent
 }
 
 /**
- * Why a later challenge of the same server must not be answered, undefined where it may be: a session that logged in by one challenge
- * answers none that is weaker, of another scheme or for another realm. Whoever sits between may have put it there to get the password.
+ * Returns the reason to refuse a later challenge of the same server, or undefined if it may be answered. A session that
+ * logged in by one challenge answers none that is weaker, of another scheme or for another realm: a man in the middle
+ * may have sent it to get the password.
  */
 export function steppedDown(before: Challenge, now: Challenge | undefined): string | undefined {
   if (now === undefined) return "it offers no login any more that could be answered";
@@ -72,7 +76,7 @@ function rankOf({ scheme, params }: Challenge): number {
   if (qop !== undefined && !/(?:^|,)\s*auth\s*(?:,|$)/i.test(qop)) return 0;
   const hash = HASHES[algorithmOf(params).replace(/-sess$/, "")];
   if (hash === undefined) return 0;
-  // Without qop nothing of the client's own goes into the answer: RFC 2069.
+  // Without qop the answer contains no nonce of the client: RFC 2069.
   return (hash === "sha256" ? SHA256 : MD5) + (qop === undefined ? 0 : WITH_QOP);
 }
 
@@ -80,7 +84,7 @@ function algorithmOf(params: ReadonlyMap<string, string>): string {
   return (params.get("algorithm") ?? "MD5").toLowerCase();
 }
 
-/** Digest (RFC 7616, with RFC 2069 for servers without qop). Each request counts one up. */
+/** Digest authentication (RFC 7616, with RFC 2069 for servers without qop). Each request increments the nonce count. */
 class Digest implements Authorizer {
   readonly scheme = "Digest";
   readonly nonce: string;
@@ -119,7 +123,7 @@ class Digest implements Authorizer {
       ...(hasQop || algorithm.endsWith("-sess") ? [`cnonce="${cnonce}"`] : []),
       ...(opaque === undefined ? [] : [`opaque=${quoted(opaque)}`]),
     ];
-    // A header holds bytes: names that are not ASCII go as UTF-8.
+    // A header holds bytes: names that are not ASCII are sent as UTF-8.
     return Buffer.from(`Digest ${parts.join(", ")}`).toString("latin1");
   }
 }
@@ -142,14 +146,14 @@ function parseHeader(header: string): readonly Challenge[] {
     else if (name !== undefined) {
       const params = found.at(-1)?.params;
       const key = name.toLowerCase();
-      // The first one counts: a second cannot overrule it.
+      // The first value of a parameter counts; a second cannot override it.
       if (params?.has(key) === false) params.set(key, clean(text?.replace(/\\(.)/g, "$1") ?? word ?? ""));
     }
   }
   return found;
 }
 
-/** What is sent back in a header holds no control characters. */
+/** Removes control characters, because the text is sent back in a header. */
 function clean(text: string): string {
   // deno-lint-ignore no-control-regex
   return text.replace(/[\u0000-\u001f\u007f]/g, "");

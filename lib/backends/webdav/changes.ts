@@ -13,7 +13,7 @@ import { setEdited } from "./put.ts";
 import { lookFor } from "./write.ts";
 import { operationError } from "../../core/operation.ts";
 
-/** Makes the folder; for the root also its parents. */
+/** Creates a folder, for the root its parents too. */
 export async function makeFolder(finder: Finder, spot: Spot): Promise<DirEntry> {
   const made: DirEntry = { kind: "dir", path: spot.path };
   const reply = await finder.link.send({ method: "MKCOL", uri: encodePath(spot.names, "folder") }, spot);
@@ -31,7 +31,7 @@ export async function makeFolder(finder: Finder, spot: Spot): Promise<DirEntry> 
   throw refusal(spot, reply);
 }
 
-/** Removes a file or an empty folder, provided that it is still the entry. */
+/** Removes a file or an empty folder if it still matches the entry. */
 export async function removeEntry(
   finder: Finder,
   entry: Entry,
@@ -56,7 +56,7 @@ export async function removeEntry(
   if (reply.status === 207) throw operationError(spot, "denied", { why: "the server could not remove all of it" });
 }
 
-/** DELETE takes all that a folder holds with it: this look is what stands between. */
+/** Rejects unless a folder is empty. DELETE removes a folder's whole content, so this check is the only protection. */
 async function mustBeEmpty(finder: Finder, spot: Spot): Promise<void> {
   if ((await children(finder, spot)).length > 0) {
     throw operationError(spot, "changed", { why: "the folder is not empty" });
@@ -66,7 +66,10 @@ async function mustBeEmpty(finder: Finder, spot: Spot): Promise<void> {
   throw operationError(spot, "unsupported", { why });
 }
 
-/** Whether listings show names that begin with a dot. Where nothing has told yet, a temporary file is written into the folder and listed. */
+/**
+ * Whether listings show names that begin with a dot. If that is not known yet, a temporary file is written into the
+ * folder and listed.
+ */
 async function listsDots(finder: Finder, spot: Spot): Promise<boolean> {
   const { learned, link } = finder;
   if (learned.showsDots !== undefined) return learned.showsDots;
@@ -82,13 +85,13 @@ async function listsDots(finder: Finder, spot: Spot): Promise<boolean> {
   return learned.showsDots;
 }
 
-/** Where MOVE and COPY go. */
+/** The target of MOVE or COPY. */
 export interface Moving extends Spot, Expecting {
   readonly origin: string;
   readonly method: "MOVE" | "COPY";
 }
 
-/** Moves or copies a file, or moves a folder. Never over a folder: the server would remove what that holds. */
+/** Moves or copies a file, or moves a folder. Never replaces a folder: the server would remove its content. */
 export async function moveEntry(finder: Finder, from: Spot, to: Moving): Promise<Seen> {
   const source = await find(finder, from);
   if (source === undefined) throw operationError(from, "notFound", { why: "there is no such file or folder" });
@@ -106,7 +109,7 @@ export async function moveEntry(finder: Finder, from: Spot, to: Moving): Promise
   return source;
 }
 
-/** Sets the time of a file where the server keeps times. */
+/** Sets the time of a file on a server that keeps times. */
 export async function setTime(
   finder: Finder,
   modified: number,
@@ -125,12 +128,12 @@ export async function setTime(
   }, spot);
   await reply.drop();
   const now = (await find(finder, spot))?.entry;
-  // A reply that says yes proves nothing: what the server then shows does.
+  // A success reply proves nothing; the time that the server then shows does.
   if (now?.kind === "file" && now.modified === seconds * 1000) return;
   throw operationError(spot, "unsupported", { why: "the server did not take the time" });
 }
 
-/** The first wanted checksum that the server holds. */
+/** Returns the first wanted checksum that the server holds. */
 export async function serverChecksum(
   finder: Finder,
   entry: FileEntry,

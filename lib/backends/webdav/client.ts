@@ -21,21 +21,22 @@ export interface LoginRules {
   readonly host: string;
   readonly secure: boolean;
   readonly user: string | undefined;
-  /** undefined: the best that the server offers. */
+  /** The required scheme; undefined: the best that the server offers. */
   readonly scheme: AuthScheme | undefined;
   readonly allowInsecure: boolean;
 }
 
 /**
- * Requests of one login. The server's challenge to a request without credentials decides how to log in; a nonce that grew stale is
- * replaced by one of the same kind alone. Credentials never go over plain HTTP to another machine unless that was allowed, and no redirect is followed with them.
+ * An authenticated HTTP client. The server's challenge to a request without credentials decides how to log in; an
+ * expired nonce is replaced only by one of the same kind. Credentials never go over plain HTTP to another machine
+ * unless that was allowed, and no redirect is followed with them.
  */
 export class Link {
   readonly #http: Http;
   readonly #rules: LoginRules;
   readonly #target: Target;
   #authorizer: Authorizer | undefined;
-  /** What was answered first: no later challenge may ask for less. */
+  /** The first challenge answered: no later challenge may ask for less. */
   #challenge: Challenge | undefined;
   #credentials: Promise<Credentials> | undefined;
   #isProven = false;
@@ -46,12 +47,12 @@ export class Link {
     this.#target = target;
   }
 
-  /** How this session logged in; undefined as long as it did not. */
+  /** The scheme this session logged in with; undefined before the login. */
   get scheme(): AuthScheme | undefined {
     return this.#authorizer?.scheme;
   }
 
-  /** The reply, whatever its status but 401. Rejects with auth where the login fails. */
+  /** Sends a request and returns the reply, whatever its status except 401. Rejects with auth if the login fails. */
   async send(sending: Sending, ask: OperationContext): Promise<Reply> {
     for (let attempt = 1;; attempt++) {
       const used = this.#authorizer;
@@ -68,7 +69,7 @@ export class Link {
     }
   }
 
-  /** The same, where everything but success and `also` rejects. */
+  /** Sends a request like send(), but rejects unless the status is a success or in `also`. */
   async done(sending: Sending, ask: OperationContext & { readonly also?: readonly number[] }): Promise<Reply> {
     const reply = await this.send(sending, ask);
     if (Math.floor(reply.status / 100) === 2 || ask.also?.includes(reply.status)) return reply;
@@ -85,7 +86,7 @@ export class Link {
   async #answer(challenges: readonly Challenge[], { used, ask, reply }: Answering): Promise<void> {
     const { scheme, shown } = this.#rules;
     const before = this.#challenge;
-    // The best of the kind that was answered before: another one beside it is no reason to refuse.
+    // The best challenge of the kind answered before: another kind beside it is no reason to refuse.
     const same = challenges.filter((one) => before !== undefined && steppedDown(before, one) === undefined);
     const challenge = chooseChallenge(same.length > 0 ? same : challenges, scheme);
     const lower = before === undefined || challenges.length === 0 ? undefined : steppedDown(before, challenge);
@@ -106,7 +107,7 @@ export class Link {
     this.#mustBeSafe(ask);
     this.#credentials ??= this.#fetchCredentials(challenge, ask);
     const credentials = await this.#credentials;
-    // Another request may have been challenged meanwhile: its answer stands.
+    // Another request may have been challenged meanwhile: its answer is kept.
     if (this.#authorizer !== used) return;
     this.#challenge ??= challenge;
     this.#authorizer = toAuthorizer(challenge, credentials);
@@ -137,13 +138,13 @@ export class Link {
   }
 }
 
-/** The refusal to send a password where everybody on the way can read it. */
+/** Returns the refusal to send a password in clear text. */
 export function insecure(shown: string, operation: string): SyncError {
   const message = `Refused to log in at ${shown}: the password would travel in clear; write davs://, or -AllowInsecure`;
   return new SyncError("refused", message, { operation });
 }
 
-/** One for the challenge, one for a stale nonce, one for those who raced for both. */
+/** One attempt for the challenge, one for a stale nonce, one for requests that ran concurrently with both. */
 const ATTEMPTS = 3;
 
 interface Answering {

@@ -16,22 +16,25 @@ import { insecure, Link } from "./client.ts";
 import { lookRefusal } from "./errors.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
-/** An open server: who it is, how it behaves, and where the session starts. */
+/** An open server: its address, its behaviour, and the start folder. */
 export interface Server extends AsyncDisposable {
   readonly finder: Finder;
   readonly dialect: Dialect;
   readonly learned: Learned;
-  /** "davs://deploy@web1:8443", without a secret. */
+  /** The address "davs://deploy@web1:8443", without a secret. */
   readonly label: string;
-  /** "https://web1:8443", as requests name it. */
+  /** The address "https://web1:8443", as requests name it. */
   readonly origin: string;
   readonly start: string;
   readonly connections: number;
-  /** Was it disposed? */
+  /** Whether the connection was disposed of. */
   readonly isClosed: boolean;
 }
 
-/** Finds out how to log in by one request without credentials, then what the server can do. Writes nothing. */
+/**
+ * Connects to a server: finds out how to log in by one request without credentials, then the server's features. Writes
+ * nothing.
+ */
 export async function connectWebdav(target: Target, call: Call): Promise<Server> {
   const rules = rulesOf(target);
   const client = await readClientCertificate(target);
@@ -48,7 +51,7 @@ export async function connectWebdav(target: Target, call: Call): Promise<Server>
     const learned: Learned = {};
     const onNoTimes = () => target.warn(noTimes(label));
     const first: Finder = { link, host, asksChecksums: true, ownTimes: false, budget, learned, most, onNoTimes };
-    // A server that answers "not now" is asked again; one that cannot be reached is not waited for.
+    // A server that answers "not now" is retried; one that cannot be reached is not.
     const isWorthWaiting = (error: SyncError) => statusOf(error) !== undefined;
     const facts = await knock(() => meet(first, names, ask), { ...ask, isWorthWaiting });
     const dialect = dialectOf(facts);
@@ -71,10 +74,10 @@ const TIMEOUT_MS = 15_000;
 const CONNECTIONS = 16;
 const LISTING_MIB = 64;
 const MIB = 1 << 20;
-/** Some 64 MiB. */
+/** The number of pieces that parallel downloads hold at once, about 64 MiB. */
 const PIECES_AHEAD = 16;
 
-/** All that is known before anything is connected. Throws badInput and refused. */
+/** Parses the address and the options, before any connection. Throws badInput and refused. */
 function rulesOf(target: Target) {
   const { address, options } = target;
   const secure = options["Secure"] === "true" || address.scheme === "davs" || address.scheme === "https";
@@ -124,7 +127,10 @@ interface Facts {
   readonly isOwncloud: boolean;
 }
 
-/** An empty PROPFIND brings the challenge; OPTIONS tells what can be done there, or in the nearest folder above that exists. */
+/**
+ * Sends an empty PROPFIND, which brings the challenge, and OPTIONS for the features of the path, or of the nearest
+ * existing parent folder.
+ */
 async function meet(finder: Finder, names: readonly string[], ask: OperationContext): Promise<Facts> {
   const { link } = finder;
   const uri = encodePath(names);

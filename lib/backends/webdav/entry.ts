@@ -4,7 +4,7 @@ import { parseDate } from "../../http/date.ts";
 import { type HrefBase, placeHref } from "./href.ts";
 import type { DavProps, DavResponse } from "./multistatus.ts";
 
-/** A response as a child of `dir`; undefined for the folder itself and for everything foreign. */
+/** Converts a response to a child of `dir`. Returns "self" for the folder itself and undefined for a foreign href. */
 export function toChild(dir: RelPath, response: DavResponse, base: HrefBase & Times): Entry | "self" | undefined {
   const placed = placeHref(response.href, base);
   if (placed.is === "foreign") return undefined;
@@ -14,12 +14,12 @@ export function toChild(dir: RelPath, response: DavResponse, base: HrefBase & Ti
   return { kind: "opaque", path: gated.shown, cause: "name", why: gated.why };
 }
 
-/** What the times of a server are worth; see Finder. */
+/** The meaning of a server's times; see Finder. */
 interface Times {
   readonly ownTimes?: boolean;
 }
 
-/** A response as the entry of a path that is known to be meant. */
+/** Converts a response to the entry of a known path. */
 export function toEntry(path: RelPath, { status, props }: DavResponse, times: Times = {}): Entry {
   if (status !== undefined && Math.floor(status / 100) !== 2) return unreadable(path, `the server says ${status}`);
   if (!props.known) return unreadable(path, "the server tells nothing about it");
@@ -38,17 +38,19 @@ export function toEntry(path: RelPath, { status, props }: DavResponse, times: Ti
   };
 }
 
-/** The value of our own property: the time of the edit, and the version of the file that it belongs to. */
+/** Returns the value of Tandem's own property: the edit time, and the version of the file it belongs to. */
 export function formatEdited(modified: number, props: DavProps): string {
   return `${modified} ${bindingOf(props)}`;
 }
 
-/** An ETag that stands for equal bytes; weak ones do not (RFC 9110, section 8.8.3). */
+/**
+ * Returns the ETag if it is strong, so that equal ETags mean equal bytes; weak ones do not (RFC 9110, section 8.8.3).
+ */
 export function strongTag(etag: string | undefined): string | undefined {
   return etag !== undefined && /^"[\x21\x23-\x7e]{1,512}"$/.test(etag) ? etag : undefined;
 }
 
-/** Every checksum in ownCloud's "SHA1:… MD5:…", in Tandem's form. */
+/** Parses every checksum in ownCloud's "SHA1:… MD5:…" into Tandem's form. */
 export function parseChecksums(text: string | undefined): readonly Checksum[] {
   return (text ?? "").split(/\s+/).flatMap((word): Checksum[] => {
     const [, algorithm, hex] = /^(SHA256|SHA1|MD5):([0-9a-f]{32,64})$/i.exec(word) ?? [];
@@ -58,7 +60,10 @@ export function parseChecksums(text: string | undefined): readonly Checksum[] {
 
 const SECOND = 1000;
 
-/** Our own time where it was written for this very version of the file, else the server's, which tells seconds. */
+/**
+ * Returns the time of Tandem's own property if it was written for this version of the file, otherwise the server's time
+ * in whole seconds.
+ */
 function timeOf(props: DavProps, { ownTimes }: Times): Pick<FileEntry, "modified" | "timeStep" | "isArrival"> {
   const [, time, binding] = /^(-?\d{1,17}(?:\.\d{1,12})?) (.+)$/.exec(props.edited ?? "") ?? [];
   if (time !== undefined && binding === bindingOf(props)) return { modified: Number(time) };
@@ -68,7 +73,10 @@ function timeOf(props: DavProps, { ownTimes }: Times): Pick<FileEntry, "modified
     : { modified, timeStep: SECOND, ...(ownTimes === true ? { isArrival: true } : {}) };
 }
 
-/** Length, time and ETag by which a version is told from others. Whether the ETag is weak yet says nothing about that. */
+/**
+ * Returns the length, time and ETag that identify a version. A weak and a strong form of one ETag count as equal,
+ * because a weak one may become strong.
+ */
 function bindingOf({ length, modified, etag }: DavProps): string {
   return `${length ?? "?"} ${parseDate(modified) ?? "?"} ${etag?.replace(/^W\//, "") ?? "-"}`;
 }

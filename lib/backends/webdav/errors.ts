@@ -3,14 +3,14 @@ import { root } from "../../core/path.ts";
 import { type Answer, type Meaning, refused } from "../../http/errors.ts";
 import type { OperationContext } from "../../core/operation.ts";
 
-/** A reply that is no success as the error of its request. RFC 9110 section 15, RFC 4918 section 11. */
+/** Returns a reply without success as the error of its request. RFC 9110 section 15, RFC 4918 section 11. */
 export function refusal(ask: OperationContext, answer: Answer): SyncError {
   return refused(ask, answer, meanings);
 }
 
 /**
- * The refusal of a look or a listing, which may be asked for again. What passes by itself says that the whole server cannot be used where
- * the root was asked for; below it concerns one path, and ends no run.
+ * Returns the refusal of a stat or a listing, which may be repeated. A transient refusal of the root means that the
+ * whole server cannot be used; below the root it concerns one path, and ends no run.
  */
 export function lookRefusal(ask: OperationContext, answer: Answer): SyncError {
   const kind = ask.path === root ? "connection" : "unexpected";

@@ -22,7 +22,10 @@ import { namesOf } from "./href.ts";
 import { readFile } from "./read.ts";
 import { writeFile } from "./write.ts";
 
-/** Opens a WebDAV server (RFC 4918): login and trust, then what it can do. Rejects with connection, timeout, auth, hostKey, refused or badInput. */
+/**
+ * Connects to a WebDAV server (RFC 4918): verifies the certificate, logs in, and finds out the server's features.
+ * Rejects with connection, timeout, auth, hostKey, refused or badInput.
+ */
 export const openWebdav: OpenProtocol = async (target, call) => {
   const server = await connectWebdav(target, call);
   return new Webdav(server, { path: resolved("/", server.start), owns: true });
@@ -131,7 +134,7 @@ interface Moved {
   readonly method: "MOVE" | "COPY";
 }
 
-/** "/x" is absolute, everything else starts at `from`. */
+/** Resolves a folder: "/x" is absolute, all others start at `from`. */
 function resolved(from: string, folder: string): string {
   return posix.resolve(from, folder);
 }
@@ -149,7 +152,7 @@ function traitsOf({ dialect, connections, learned }: Server): Traits {
     parallelFiles: connections * 2,
     names: "posix",
     maxNameBytes: dialect.maxNameBytes,
-    // Servers make them of what they like: one that stays, or comes from another node, proves nothing alone.
+    // Servers build ETags as they like: one that stays the same, or comes from another node, proves nothing alone.
     weakRevisions: true,
     get showsDots() {
       return learned.showsDots;

@@ -1,28 +1,31 @@
 import { SaxesParser, type SaxesTagNS } from "npm:saxes@6.0.0";
 
-/** One response of a multistatus, as it was sent: nothing in it is trusted yet. `status` stands for the whole response. */
+/** One response of a multistatus, unchecked, as it was sent. `status` applies to the whole response. */
 export interface DavResponse {
   readonly href: string;
   readonly status?: number;
   readonly props: DavProps;
 }
 
-/** The properties that came with a 2xx status. `known`: any did. */
+/** The properties that came with a 2xx status. `known`: whether there were any. */
 export interface DavProps {
   readonly known: boolean;
   readonly isFolder: boolean;
   readonly length?: string;
   readonly modified?: string;
   readonly etag?: string;
-  /** Our own property: the time of the edit, bound to the version it was written for. */
+  /** Tandem's own property: the edit time, bound to the version it was written for. */
   readonly edited?: string;
-  /** ownCloud's "SHA1:… MD5:…". */
+  /** ownCloud's checksums, "SHA1:… MD5:…". */
   readonly checksums?: string;
-  /** ownCloud's id, which tells that the server is one. */
+  /** ownCloud's file id, which identifies the server as ownCloud. */
   readonly fileId?: string;
 }
 
-/** How much a reply may hold; beyond that it is refused. `text`: characters of one value, or of one tag, comment or other piece of markup. */
+/**
+ * The limits of a reply; larger replies are refused. `text`: characters of one value, or of one tag, comment or other
+ * piece of markup.
+ */
 export interface Bounds {
   readonly bytes: number;
   readonly depth: number;
@@ -32,23 +35,24 @@ export interface Bounds {
 
 export const usualBounds: Bounds = { bytes: 64 << 20, depth: 32, responses: 5_000_000, text: 65_536 };
 
-/** The namespace of our own property. */
+/** The namespace of Tandem's own property. */
 export const OWN_NAMESPACE = "urn:tandem:sync";
 
 /**
- * Reads a multistatus (RFC 4918, section 14.16) piece by piece. Throws a RangeError, with the reason for people, on anything that is
- * not a complete multistatus within its bounds: broken XML, a DOCTYPE, an entity of the sender's own, too much of anything.
+ * A streaming parser of a multistatus (RFC 4918, section 14.16). Throws a RangeError with a readable reason on anything
+ * that is not a complete multistatus within its bounds: invalid XML, a DOCTYPE, a custom entity, or a limit that is
+ * exceeded.
  */
 export class Multistatus {
   readonly #bounds: Bounds;
   readonly #decoder = new TextDecoder();
   readonly #parser: SaxesParser<{ xmlns: true }>;
-  /** The elements that are open, each as its path from the root. */
+  /** The open elements, each as its path from the root. */
   readonly #open: string[] = [];
   #found: DavResponse[] = [];
   #count = 0;
   #bytes = 0;
-  /** Where the piece of markup began that is being read. */
+  /** The position at which the current piece of markup began. */
   #begun = 0;
   #isDone = false;
   #response = newResponse();
@@ -77,7 +81,7 @@ export class Multistatus {
     this.#parser.on("processinginstruction", after(() => {}));
   }
 
-  /** Takes the next bytes and gives the responses that they completed. */
+  /** Parses the next bytes. Returns the responses that they completed. */
   push(bytes: Uint8Array): readonly DavResponse[] {
     this.#bytes += bytes.length;
     if (this.#bytes > this.#bounds.bytes) {
@@ -86,7 +90,7 @@ export class Multistatus {
     return this.#write(this.#decoder.decode(bytes, { stream: true }));
   }
 
-  /** No more bytes come. Throws when the multistatus is not complete. */
+  /** Ends the input. Throws if the multistatus is not complete. */
   end(): readonly DavResponse[] {
     const last = this.#write(this.#decoder.decode());
     this.#parser.close();
@@ -110,7 +114,7 @@ export class Multistatus {
     const above = this.#open.at(-1);
     const name = nameOf(tag);
     if (above === undefined && name !== ROOT) throw new RangeError("it is no multistatus");
-    // What stands in no known place is not told apart.
+    // Elements at unknown places are not distinguished.
     const path = above === undefined ? name : PLACES.get(above)?.get(name) ?? "";
     if (this.#open.push(path) > this.#bounds.depth) throw new RangeError("its XML is nested too deep");
     if (path === RESPONSE) this.#response = newResponse();
@@ -146,7 +150,7 @@ export class Multistatus {
     else if (key !== undefined && text !== "") this.#props[key] = text;
   }
 
-  /** A propstat without a status counts: some servers leave it out. */
+  /** Adds the properties of a propstat with success. One without a status counts, because some servers leave it out. */
   #merge(): void {
     if (this.#propStatus !== undefined && Math.floor(this.#propStatus / 100) !== 2) return;
     Object.assign(this.#response.props, this.#props);
@@ -167,7 +171,7 @@ export class Multistatus {
   }
 }
 
-/** Characters that are parsed at once: so often it is looked whether a piece of markup ends. */
+/** The number of characters parsed at once. After each step the length of the current piece of markup is checked. */
 const STEP = 4096;
 
 type Props = { -readonly [K in Exclude<keyof DavProps, "known">]?: DavProps[K] };
@@ -199,7 +203,7 @@ const TEXTS: ReadonlySet<string> = new Set([
   ...Object.keys(VALUES),
 ]);
 
-/** Every place that means something: its path by the path above and its name. */
+/** All known places: each path by the path of its parent and its name. */
 const PLACES: ReadonlyMap<string, ReadonlyMap<string, string>> = toPlaces([...TEXTS, COLLECTION]);
 
 function toPlaces(paths: Iterable<string>): ReadonlyMap<string, ReadonlyMap<string, string>> {
@@ -225,7 +229,7 @@ function nameOf({ uri, local }: SaxesTagNS): string {
   return uri === OWNCLOUD ? `oc:${local}` : "?";
 }
 
-/** "HTTP/1.1 404 Not Found". */
+/** Parses "HTTP/1.1 404 Not Found". Returns 500 for anything else. */
 function statusOf(line: string): number {
   const status = Number(/^HTTP\/[\d.]+ (\d{3})\b/.exec(line)?.[1]);
   return Number.isNaN(status) ? 500 : status;

@@ -1,7 +1,10 @@
 import type { ProtocolOption } from "../../core/backend.ts";
 import { clientCertificateOptions } from "../../net/client_certificate.ts";
 
-/** What WebDAV adds to New-Session, Sync-Path and Compare-Path. -Timeout belongs to every protocol and stands elsewhere. */
+/**
+ * The options that WebDAV adds to New-Session, Sync-Path and Compare-Path. -Timeout is common to all protocols and is
+ * defined elsewhere.
+ */
 export const webdavOptions = [
   {
     name: "Secure",

@@ -5,25 +5,26 @@ import { encodePath } from "./href.ts";
 import type { Draft } from "./put.ts";
 import { operationError } from "../../core/operation.ts";
 
-/** May a broken upload of this file be gone on with by the next write of the same tag? */
+/** Whether the next write of the same tag can resume a failed upload of this file. */
 export function canGoOn({ options, dialect, learned }: Draft): boolean {
   return dialect.ranges !== "none" && learned.goesOn !== false && options.tag !== undefined &&
     options.size >= WORTH_KEEPING;
 }
 
-/** Is what a failed write left worth to be kept for the next one? */
+/** Whether the leftover of a failed write is worth keeping for the next one. */
 export function isWorthKeeping(draft: Draft, error: unknown): boolean {
   return RESUMABLE.includes(toSyncError(error, draft.operation).kind);
 }
 
-/** Does the failure say no more than that this server takes a file in one piece, at its own name? */
+/** Whether the failure means only that this server requires a file in one request, at its final name. */
 export function isUnfit(error: unknown): boolean {
   return error instanceof Unfit || UNFIT.includes(statusOf(error) ?? 0);
 }
 
 /**
- * Sends the file by PUT with Content-Range (RFC 9110, section 14.5) to the temporary name, behind what a broken write of the same tag
- * left there. What a server that ignores the header makes of a part is found by the file's size, and rejects with what isUnfit() knows.
+ * Sends the file by PUT with Content-Range (RFC 9110, section 14.5) to the temporary name, and resumes from a leftover
+ * of a failed write of the same tag. A server that ignores the header is detected by the file's size; then it rejects
+ * with an error that isUnfit() recognizes.
  */
 export async function putParts(finder: Finder, draft: Draft, names: readonly string[]): Promise<void> {
   const { options, dialect } = draft;
@@ -33,17 +34,17 @@ export async function putParts(finder: Finder, draft: Draft, names: readonly str
   await addPieces(finder, { ...draft, names }, from);
 }
 
-/** Bytes that are worth to be kept, and the failures after which they are. */
+/** The number of bytes worth keeping, and the failures after which they are kept. */
 const WORTH_KEEPING = 24 << 20;
 const RESUMABLE: readonly ErrorKind[] = ["connection", "timeout", "busy", "cancelled"];
-/** The end of what a broken write left is not trusted. */
+/** The end of a failed write's leftover is not trusted and is sent again. */
 const OVERLAP = 1 << 20;
 const PIECE = 32 << 20;
 const UNFIT: readonly number[] = [400, 403, 404, 405, 409, 411, 413, 415, 416, 501];
 
 class Unfit extends Error {}
 
-/** The byte from which the upload goes on. */
+/** Returns the byte from which the upload resumes; 0 without a usable leftover. */
 async function leftover(finder: Finder, draft: Draft): Promise<number> {
   const found = (await find(finder, draft))?.entry;
   if (found === undefined) return 0;
@@ -59,7 +60,10 @@ async function leftover(finder: Finder, draft: Draft): Promise<number> {
   return 0;
 }
 
-/** The server keeps all that came of a part: one part is the whole rest. A file that a broken PUT made would go, so an empty one is made first. */
+/**
+ * Uploads to a server that keeps every byte received: the rest of the file is one part. An empty file is created first,
+ * because a file that a broken PUT creates would be removed.
+ */
 async function grow(finder: Finder, draft: Draft, from: number): Promise<void> {
   const { size } = draft.options;
   if (from === 0) await putRange(finder, draft, { from: 0, to: 0 });
@@ -67,7 +71,10 @@ async function grow(finder: Finder, draft: Draft, from: number): Promise<void> {
   if (from > 0) await mustHold(finder, draft, size);
 }
 
-/** The server keeps only parts that came whole. Each may cost it a copy of what it holds: they grow with the file. */
+/**
+ * Uploads to a server that keeps only complete parts. Each part may cost it a copy of the existing content, so the
+ * parts grow with the file.
+ */
 async function addPieces(finder: Finder, draft: Draft, from: number): Promise<void> {
   const { options, learned } = draft;
   if (from === 0 && learned.goesOn === undefined) await mustKnowRanges(finder, draft);
@@ -79,7 +86,10 @@ async function addPieces(finder: Finder, draft: Draft, from: number): Promise<vo
   }
 }
 
-/** lighttpd refuses a part of a file that is not there with 404 where parts are allowed, and as a bad request where they are not. */
+/**
+ * Rejects with Unfit if parts are not allowed. lighttpd refuses a part of an absent file with 404 if parts are allowed,
+ * and as a bad request otherwise.
+ */
 async function mustKnowRanges({ link }: Finder, draft: Draft): Promise<void> {
   const { names, options } = draft;
   const reply = await link.send({
@@ -94,20 +104,20 @@ async function mustKnowRanges({ link }: Finder, draft: Draft): Promise<void> {
 
 interface Range {
   readonly from: number;
-  /** Exclusive. */
+  /** The end of the range, exclusive. */
   readonly to: number;
 }
 
 /**
- * Without the header where the part begins a new file: lighttpd and Apache make it whole or not at all then. A part that goes on behind
- * what was left must find it: Apache would put a hole in its place.
+ * Sends one part. It has no Content-Range if it begins a new file: lighttpd and Apache then create the file completely
+ * or not at all. A part that resumes from a leftover must find it: Apache would otherwise put a hole in its place.
  */
 async function putRange({ link }: Finder, draft: Draft, { from, to }: Range): Promise<void> {
   const { names, options, dialect, body } = draft;
   const { size } = options;
   const makes = from === 0 && (to === 0 || dialect.ranges === "pieces");
   const whole = from === 0 && to === size;
-  // lighttpd refuses such a part by itself.
+  // lighttpd refuses a part of an absent file by itself.
   const goesOn = from > 0 && dialect.ranges === "grows";
   const reply = await link.done({
     method: "PUT",

@@ -5,8 +5,9 @@ import { find, type Finder, type Seen, type Spot } from "./propfind.ts";
 import { operationError } from "../../core/operation.ts";
 
 /**
- * Rejects with changed unless what was seen is what is expected. Where nothing but the ETag tells them apart it is asked for once more: one
- * that is another each time, as those of several servers behind one address are, tells nothing of the file, and is not used from then on.
+ * Rejects with changed unless the current entry is as expected. If only the ETag differs, the entry is requested again.
+ * An ETag that changes each time, as those of several servers behind one address do, does not identify a version, and
+ * is ignored for the rest of the session.
  */
 export async function mustMatch(
   finder: Finder,
@@ -18,14 +19,14 @@ export async function mustMatch(
   throw operationError(spot, "changed", { why });
 }
 
-/** The ETag for a condition, where it tells one version from another. */
+/** Returns the ETag for a precondition, unless this server's ETags do not identify a version. */
 export function conditionOf({ learned }: Finder, seen: Seen | undefined): string | undefined {
   return learned.looseTags === true ? undefined : strongTag(seen?.response.props.etag);
 }
 
 type Expected = Entry | "absent";
 
-/** Whether the file's ETag is another now, though size and time are those that were seen: learned for the session. */
+/** Whether the file's ETag changed again although size and time did not. Remembered for the session. */
 export async function isLoose(
   finder: Finder,
   spot: Spot,

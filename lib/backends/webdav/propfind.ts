@@ -17,43 +17,45 @@ export interface Spot extends OperationContext {
   readonly path: RelPath;
 }
 
-/** An entry, and what the server said of it. */
+/** An entry, and the server's response for it. */
 export interface Seen {
   readonly entry: Entry;
   readonly response: DavResponse;
 }
 
-/** Where requests go. `host`: the one whose hrefs count. */
+/** The connection to a server and what requests need to know about it. */
 export interface Finder {
   readonly link: Link;
+  /** The host whose hrefs count. */
   readonly host: string;
-  /** ownCloud's properties are asked for too. */
+  /** Whether requests ask for ownCloud's properties too. */
   readonly asksChecksums: boolean;
-  /** Times of edits lie in a property of our own: the server's own tell when a file came there. */
+  /**
+   * Whether edit times are kept in Tandem's own property, because the server's time shows when a file arrived there.
+   */
   readonly ownTimes: boolean;
-  /** For large downloads. */
+  /** The shared limit of pieces of parallel downloads. */
   readonly budget: Budget;
   readonly learned: Learned;
-  /** Bytes that a listing may have. */
+  /** The highest number of bytes of a listing. */
   readonly most: number;
-  /** Called once, when a listing tells no time of any file that could be read. */
+  /** Called once, when a listing has no readable time for any file. */
   onNoTimes(): void;
 }
 
-/**
- * What a session finds out about its server. `goesOn`: it was seen to write a part into a file, or not to. `showsDots`: its listings were
- * seen to show names that begin with a dot, or to leave one out that is there. `looseTags`: a file that did not change had
- * another ETag each time. `tellsTimes`: the time of a file could be read, or of none in a
- * whole listing.
- */
+/** The server's behaviour, as found during the session. */
 export interface Learned {
+  /** Whether the server was seen to write a part into a file. */
   goesOn?: boolean;
+  /** Whether listings were seen to show names that begin with a dot, or to leave an existing one out. */
   showsDots?: boolean;
+  /** Whether a file that did not change had another ETag each time. */
   looseTags?: boolean;
+  /** Whether the time of any file could be read in a listing. */
   tellsTimes?: boolean;
 }
 
-/** What lies there, not followed; undefined when nothing does. */
+/** Returns the current entry, or undefined if there is none. Does not follow redirects. */
 export async function find(finder: Finder, spot: Spot): Promise<Seen | undefined> {
   const reply = await propfind(finder, spot, { depth: 0, uri: encodePath(spot.names) });
   if (reply.status === 404 || reply.status === 410) {
@@ -62,7 +64,7 @@ export async function find(finder: Finder, spot: Spot): Promise<Seen | undefined
   }
   if (reply.status !== 207) {
     await reply.drop();
-    // Below a file: some servers call that a bad request.
+    // A path below a file: some servers answer it as a bad request.
     if (BELOW_A_FILE.includes(reply.status) && await isBelowFile(finder, spot)) return undefined;
     throw lookRefusal(spot, reply);
   }
@@ -79,7 +81,7 @@ export async function find(finder: Finder, spot: Spot): Promise<Seen | undefined
   return found.status === 404 ? undefined : { entry: toEntry(spot.path, found, finder), response: found };
 }
 
-/** The children of a folder; complete, or it rejects. */
+/** Lists the children of a folder completely, or rejects. */
 export async function children(finder: Finder, spot: Spot): Promise<readonly Entry[]> {
   const reply = await propfind(finder, spot, { depth: 1, uri: encodePath(spot.names, "folder") });
   if (reply.status !== 207) {
@@ -97,7 +99,7 @@ export async function children(finder: Finder, spot: Spot): Promise<readonly Ent
       if (nameOf(child.path).startsWith(".")) finder.learned.showsDots = true;
     }
   }
-  // A listing that does not name its folder may be one of something else, or of nothing at all.
+  // A listing that does not name its folder may belong to another path, or to none at all.
   if (self === undefined) {
     throw operationError(spot, "unexpected", { why: "the listing does not name the folder itself" });
   }

@@ -11,7 +11,7 @@ import { encodePath } from "./href.ts";
 import { OWN_NAMESPACE } from "./multistatus.ts";
 import { operationError } from "../../core/operation.ts";
 
-/** A file that is being written. `origin`: "https://host:port", for the targets of MOVE. */
+/** A file being written. `origin`: "https://host:port", for the targets of MOVE. */
 export interface Draft extends Spot {
   readonly options: WriteOptions;
   readonly body: Body;
@@ -20,7 +20,9 @@ export interface Draft extends Spot {
   readonly learned: Learned;
 }
 
-/** Writes the time of an edit into our own property. `seen`: the version that it belongs to. Rejects where the server refuses. */
+/**
+ * Writes the edit time into Tandem's own property. `seen`: the version it belongs to. Rejects if the server refuses.
+ */
 export async function setEdited(
   finder: Finder,
   { response }: Seen,
@@ -45,15 +47,15 @@ export async function setEdited(
 }
 
 const MOST_SAID = 1 << 20;
-/** Up to here a file is held in memory for its hash. */
+/** The largest file that is held in memory for its hash. */
 const MOST_HASHED = 1 << 20;
-/** Where to, and under which conditions. */
+/** The target of a PUT, and its precondition headers. */
 export interface Putting {
   readonly names: readonly string[];
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** One PUT of the whole file. */
+/** Sends one PUT of the whole file. */
 export async function put(finder: Finder, draft: Draft, { names, headers }: Putting): Promise<void> {
   const { options, body, dialect } = draft;
   const first = await firstContent(draft);
@@ -88,13 +90,13 @@ export async function put(finder: Finder, draft: Draft, { names, headers }: Putt
   }
 }
 
-/** Only a header that tells the content's hash needs it before the request. */
+/** Reads the content before the request if its hash goes into a header; returns undefined otherwise. */
 async function firstContent({ dialect, body, options }: Draft): Promise<Content | undefined> {
   if (!dialect.checksums || options.size > MOST_HASHED) return undefined;
   return await body();
 }
 
-/** The size as the server has it, then the time in our own property. */
+/** Checks the size on the server, then writes the time into Tandem's own property. */
 export async function finish(finder: Finder, draft: Draft, names: readonly string[]): Promise<FileEntry> {
   const { entry, seen } = await mustBeWritten(finder, draft, names);
   const { modified, onWarning } = draft.options;
@@ -113,13 +115,13 @@ export async function finish(finder: Finder, draft: Draft, names: readonly strin
   return { ...rest, modified };
 }
 
-/** The file as the server shows it. */
+/** A file as the server shows it. */
 export interface Written {
   readonly entry: FileEntry;
   readonly seen: Seen;
 }
 
-/** The file that was written. Rejects with changed where the server holds another size. */
+/** Returns the file that was written. Rejects with changed if the server holds another size. */
 export async function mustBeWritten(finder: Finder, draft: Draft, names: readonly string[]): Promise<Written> {
   const { options } = draft;
   const seen = await find(finder, { ...draft, names });

@@ -13,7 +13,7 @@ import { operationError } from "../../core/operation.ts";
 
 export interface Reading extends Spot, Pick<ReadOptions, "offset" | "length" | "expect"> {}
 
-/** The content or a range of it: small ones whole, large ones as a stream. */
+/** Reads a file or a range of it: a small one as a whole, a large one as a stream. */
 export async function readFile(finder: Finder, reading: Reading): Promise<Content> {
   const { offset = 0, length, expect } = reading;
   if (length === 0 || (expect !== undefined && offset >= expect.size)) {
@@ -45,7 +45,7 @@ export async function readFile(finder: Finder, reading: Reading): Promise<Conten
   }
 }
 
-/** GET of a range, `to` exclusive; of the whole without `from`. */
+/** Sends GET for a range, `to` exclusive, or for the whole file without `from`. */
 async function get(
   { link }: Finder,
   ask: Spot,
@@ -55,7 +55,9 @@ async function get(
   return await link.send({ method: "GET", uri: encodePath(ask.names), ...range }, ask);
 }
 
-/** The file in pieces side by side. Every piece must carry the marks of the first one. */
+/**
+ * Downloads the file in parallel ranged requests. The version marks of every piece must equal those of the first reply.
+ */
 function inStripes(
   finder: Finder,
   first: Reply,
@@ -69,7 +71,7 @@ function inStripes(
     if (bytes.length === size) return bytes;
     throw wrong(bytes.length, size);
   };
-  /** The first reply carries everything: it is left behind its first piece. */
+  /** Reads the first piece from the first reply, which carries the whole rest and is left after that piece. */
   const begun = async ({ memory }: Room) => {
     const size = Math.min(PIECE, to - from);
     let at = 0;
@@ -103,24 +105,33 @@ function inStripes(
   });
 }
 
-/** What tells one version of a file from another in replies to GET; a weak ETag may become strong meanwhile. */
+/**
+ * Returns the marks that identify a file's version in replies to GET. A weak ETag may become strong meanwhile, so both
+ * forms count as equal.
+ */
 function marksOf({ headers }: Reply): string {
   const size = String(headers["content-range"] ?? "").replace(/^.*\//, "");
   return [size, headers["last-modified"], String(headers.etag ?? "").replace(/^W\//, "")].join(" ");
 }
 
-/** From here on a file is read in pieces, where a server is far: one connection carries no more than its window in each turn. */
+/**
+ * The size above which a file is downloaded in parallel at high latency: one connection carries no more than its window
+ * per round trip.
+ */
 const WORTH_STRIPING = 2 * PIECE;
-/** ms until a reply begins. */
+/** The ms until a reply begins above which latency counts as high. */
 const FAR_MS = 100;
 
-/** Up to here a file is held in memory. */
+/** The largest file that is held in memory. */
 const SMALL = 256 * 1024;
 
-/** Bytes that the reply carries ahead of those asked for, bytes asked for, and the file's size. Unknown without any length. */
+/** The position of the requested bytes in a reply. Values are undefined if neither reply nor caller knows a length. */
 interface Range {
+  /** The number of bytes in the reply before the requested ones. */
   readonly skip: number;
+  /** The number of requested bytes. */
   readonly take: number | undefined;
+  /** The file's size. */
   readonly total: number | undefined;
 }
 
@@ -142,8 +153,8 @@ function rangeOf({ status, headers }: Reply, reading: Reading): Range {
 }
 
 /**
- * Whether the reply's own marks prove that it carries the expected file. Where they do not, a look behind the last byte decides: until
- * then the reply holds a connection, and another request would have to wait for one.
+ * Whether the reply's headers prove that it carries the expected file. If they do not, a stat after the last byte
+ * decides: until then the reply holds a connection, and another request would have to wait for one.
  */
 function isSame({ headers }: Reply, reading: Reading & { readonly total: number | undefined }): boolean {
   const { expect, total } = reading;
@@ -153,12 +164,12 @@ function isSame({ headers }: Reply, reading: Reading & { readonly total: number 
   const tag = strongTag(headers.etag as string | undefined);
   const modified = parseDate(headers["last-modified"] as string | undefined);
   const isServersTime = expect.timeStep !== undefined && expect.modified !== undefined && modified !== undefined;
-  // A tag that stays while the time moves tells nothing.
+  // An ETag that stays the same while the time changes proves nothing.
   if (isServersTime && toSecond(modified) !== toSecond(expect.modified)) return false;
   return expect.revision === undefined ? isServersTime : tag === expect.revision;
 }
 
-/** The times of replies have no parts of a second. */
+/** Rounds down to seconds, because the times in replies have no fractions. */
 function toSecond(ms: number): number {
   return Math.floor(ms / 1000);
 }
@@ -188,15 +199,15 @@ async function whyUnreadable(finder: Finder, reply: Reply, reading: Reading): Pr
 }
 
 interface Taking extends Reading, Range {
-  /** Whether the reply's marks proved which version it carries. */
+  /** Whether the reply's headers proved which version it carries. */
   readonly isProven: boolean;
-  /** Looks whether the file is the expected one. It takes a connection: the reply's own must be free before. */
+  /** Checks that the file is the expected one. It needs a connection, so the reply's own must be free before. */
   check(): Promise<void>;
 }
 
 async function contentOf(reply: Reply, taking: Taking): Promise<Content> {
   const { skip, take } = taking;
-  // A server without ranges carries more than was asked for.
+  // A server without range support sends more than was requested.
   const isLong = Number(reply.headers["content-length"] ?? 0) > SMALL;
   if (take === undefined || isLong || skip + take > SMALL) return toStream(reply, taking);
   const whole = await upTo(reply, skip + take, taking);
@@ -208,9 +219,9 @@ async function contentOf(reply: Reply, taking: Taking): Promise<Content> {
   return part;
 }
 
-/** So many bytes of the reply, or fewer where it ends before. Rejects with changed where a whole file is longer than it was listed. */
+/** Returns up to `most` bytes of the reply. Rejects with changed if a whole file is longer than it was listed. */
 async function upTo(reply: Reply, most: number, reading: Reading): Promise<Uint8Array<ArrayBuffer>> {
-  // One byte more: it tells that nothing more comes.
+  // One byte more, to detect that more comes.
   const memory = new Uint8Array(most + 1);
   for (let at = 0;;) {
     const part = await reply.fill(memory.subarray(at));
@@ -228,14 +239,17 @@ function mustBeNoLonger(size: number, reading: Reading): void {
   throw operationError(reading, "changed", { why: `the server sends more than the ${size} bytes it was listed with` });
 }
 
-/** The wanted part as it comes. Looked at once more behind its last byte: a server may write while it sends. */
+/**
+ * Streams the requested part. The file is checked again after the last byte, because it may be written while it is
+ * sent.
+ */
 function toStream(reply: Reply, taking: Taking): ReadableStream<Uint8Array<ArrayBuffer>> {
   const { take = Infinity, signal, expect } = taking;
   const start = taking.offset ?? 0;
   let { skip } = taking;
   let given = 0;
   const finish = async () => {
-    // Where it is at its end the connection is free again.
+    // At its end the reply frees its connection.
     if (await reply.fill(new Uint8Array(1)) !== undefined) {
       reply.leave();
       mustBeNoLonger(start + given, taking);

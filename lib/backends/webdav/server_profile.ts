@@ -1,20 +1,28 @@
 /**
- * How a server behaves, as far as it cannot be seen from a single reply. `writes`: "direct" where PUT itself is atomic and conditional,
- * while MOVE over a file is not; else "staged" (PUT to a name of our own, then MOVE). `times`: where a file's time is kept: in a
- * property of our own, by a header of PUT, or not at all. `keepsTags`: MOVE leaves ETag and time alone. `ranges`: what PUT with Content-Range may do to a file: it
- * "grows" as the bytes come, takes "pieces" that came whole (where the server was seen to allow it), or "none". Each line was seen on the server itself: Apache 2.4 mod_dav_fs, nginx 1.22 with dav-ext, lighttpd 1.4, rclone 1.60 (Go's x/net/webdav).
+ * A server's behaviour, as far as a single reply does not show it. Each value was observed on the server itself: Apache
+ * 2.4 mod_dav_fs, nginx 1.22 with dav-ext, lighttpd 1.4, rclone 1.60 (Go's x/net/webdav).
  */
 export interface Dialect {
+  /**
+   * "direct": PUT itself is atomic and conditional, while MOVE over a file is not; "staged": PUT to a temporary name,
+   * then MOVE.
+   */
   readonly writes: "direct" | "staged";
+  /** The storage of a file's time: a property of Tandem's own, a header of PUT, or none. */
   readonly times: "property" | "header" | "none";
   readonly atomic: boolean;
+  /** Whether MOVE leaves ETag and time unchanged. */
   readonly keepsTags: boolean;
   readonly checksums: boolean;
+  /**
+   * The effect of PUT with Content-Range: the file "grows" as bytes arrive, the server accepts complete "pieces" (if it
+   * was seen to allow that), or "none".
+   */
   readonly ranges: "grows" | "pieces" | "none";
   readonly maxNameBytes: number;
 }
 
-/** What OPTIONS and the first PROPFIND tell. Header values as sent, "" for none. */
+/** The results of OPTIONS and the first PROPFIND. Header values as sent, "" for none. */
 export interface ServerFacts {
   readonly dav: string;
   readonly allow: string;
@@ -22,7 +30,10 @@ export interface ServerFacts {
   readonly isOwncloud: boolean;
 }
 
-/** Unknown servers are taken to keep no times and to replace in two steps: nothing is written to find out. */
+/**
+ * Returns the profile of a server. Unknown servers are assumed to keep no times and to replace files in two steps;
+ * nothing is written to find out.
+ */
 export function dialectOf({ dav, allow, server, isOwncloud }: ServerFacts): Dialect {
   if (isOwncloud) {
     return {
@@ -51,7 +62,7 @@ export function dialectOf({ dav, allow, server, isOwncloud }: ServerFacts): Dial
   const isNginx = server.startsWith("nginx") && !patches && dav.trim() === "2";
   const renames = isLighttpd || isNginx;
   const times = isLighttpd && patches ? "property" : "none";
-  // lighttpd receives into a file of its own whose name is one byte longer.
+  // lighttpd receives into a temporary file whose name is one byte longer.
   const maxNameBytes = isLighttpd ? 254 : 255;
   return {
     writes: "staged",

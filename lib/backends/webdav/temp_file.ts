@@ -6,7 +6,7 @@ import { find, type Finder } from "./propfind.ts";
 import { encodePath } from "./href.ts";
 import type { Draft } from "./put.ts";
 
-/** The names of the temporary file that the bytes go to first, from the server's root on. */
+/** Returns the path of the temporary file as names from the server's root on. */
 export function tempNames({ names, path, options, dialect }: Draft): readonly string[] {
   const { tag = randomBytes(8).toString("hex") } = options;
   const name = tempPath(path, tag, dialect.maxNameBytes).slice(parentOf(path).length).replace(/^\//, "");
@@ -14,8 +14,9 @@ export function tempNames({ names, path, options, dialect }: Draft): readonly st
 }
 
 /**
- * Removes the temporary file after a failure; what stays behind is told. A server that writes while it receives may still be at it
- * when the upload is broken off, refuse to remove the file, or make it anew: it is looked at again.
+ * Removes the temporary file after a failure. Warns if it is left behind. A server that writes while it receives may
+ * still be writing when the upload is broken off, and refuse to remove the file or create it again, so the path is
+ * checked repeatedly.
  */
 export async function removeTemp(finder: Finder, draft: Draft, names: readonly string[]): Promise<void> {
   const { signal } = new AbortController();

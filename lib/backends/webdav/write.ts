@@ -10,7 +10,7 @@ import { type Draft, finish, mustBeWritten, put } from "./put.ts";
 import { removeTemp, tempNames } from "./temp_file.ts";
 import { operationError } from "../../core/operation.ts";
 
-/** Writes the file in the way that this server makes safest, and gives it as the server then shows it. */
+/** Writes the file by the safest method for this server. Returns the entry that the server then shows. */
 export async function writeFile(finder: Finder, draft: Draft): Promise<FileEntry> {
   try {
     return await (await isResumable(finder, draft) ? writeResumable(finder, draft) : writeWhole(finder, draft));
@@ -19,7 +19,10 @@ export async function writeFile(finder: Finder, draft: Draft): Promise<FileEntry
   }
 }
 
-/** What lies at the place, as the options expect it. Rejects with changed, and with exists where no file may go. */
+/**
+ * Returns the current target as the options expect it. Rejects with changed if it is not as expected, and with exists
+ * if a file cannot replace it.
+ */
 export async function lookFor(
   finder: Finder,
   spot: Spot & { readonly expect?: Entry | "absent" },
@@ -31,10 +34,13 @@ export async function lookFor(
   throw operationError(spot, "exists", { why: `${what} is there` });
 }
 
-/** From here on a target is looked at before the upload too. */
+/** The size above which the target is checked before the upload too. */
 const WORTH_LOOKING_FIRST = 1 << 20;
 
-/** PUT to its own name: the server replaces the file in one step when all bytes came, and compares for us where there are marks. */
+/**
+ * Writes by PUT to the final name: the server replaces the file in one step after all bytes arrived, and checks the
+ * precondition if there is an ETag.
+ */
 async function writeDirect(finder: Finder, draft: Draft): Promise<FileEntry> {
   const { options } = draft;
   const seen = options.expect === "absent" ? undefined : await lookFor(finder, { ...draft, ...expecting(options) });
@@ -54,13 +60,18 @@ async function writeWhole(finder: Finder, draft: Draft): Promise<FileEntry> {
   return await writeStaged(finder, draft, { names, send, isResumable: false });
 }
 
-/** Where PUT alone replaces a file in one step, only a new file may come by MOVE. */
+/**
+ * Whether to write in resumable parts. If only PUT replaces a file atomically, only a new file may be moved into place.
+ */
 async function isResumable(finder: Finder, draft: Draft): Promise<boolean> {
   if (!canGoOn(draft) || draft.dialect.writes === "staged") return canGoOn(draft);
   return await lookFor(finder, { ...draft, ...expecting(draft.options) }) === undefined;
 }
 
-/** In parts, so that a broken upload goes on where it broke; as a whole where the server will not have that. */
+/**
+ * Writes in parts, so that a broken upload can be resumed. Writes the whole file at once if the server does not support
+ * parts.
+ */
 async function writeResumable(finder: Finder, draft: Draft): Promise<FileEntry> {
   const { options, learned } = draft;
   let sent = 0;
@@ -85,11 +96,11 @@ async function writeResumable(finder: Finder, draft: Draft): Promise<FileEntry> 
 interface Staging {
   readonly names: readonly string[];
   readonly isResumable: boolean;
-  /** Brings the bytes to the temporary name. */
+  /** Uploads the bytes to the temporary name. */
   send(): Promise<void>;
 }
 
-/** The bytes go to a name of our own, their size is checked there, then MOVE brings them to their place. */
+/** Uploads to a temporary name, checks the size there, then moves the file to its final name by MOVE. */
 async function writeStaged(finder: Finder, draft: Draft, { names, send, isResumable }: Staging): Promise<FileEntry> {
   const { options, dialect } = draft;
   const { expect } = options;
@@ -104,7 +115,7 @@ async function writeStaged(finder: Finder, draft: Draft, { names, send, isResuma
       uri: encodePath(names),
       headers: {
         destination: draft.origin + encodePath(draft.names),
-        // Over a folder it would remove what that holds: only what was seen to be a file is replaced.
+        // Over a folder MOVE would remove the folder's content: only a target that was seen to be a file is replaced.
         overwrite: there === undefined ? "F" : "T",
       },
     }, draft).then((reply) => reply.drop());
@@ -117,7 +128,10 @@ async function writeStaged(finder: Finder, draft: Draft, { names, send, isResuma
 
 const UNCLEAR: readonly number[] = [400, 403, 404, 405, 409, 500];
 
-/** A status alone may not tell what stood in the way: the folder above, and the place itself, are looked at. */
+/**
+ * Returns the error for a refused write. The status alone may not show the cause, so the parent folder and the target
+ * are checked.
+ */
 async function whyRefused(finder: Finder, error: unknown, draft: Draft): Promise<unknown> {
   const status = statusOf(error);
   if (status === undefined || !UNCLEAR.includes(status) || draft.signal.aborted) return error;
@@ -136,7 +150,7 @@ async function whyRefused(finder: Finder, error: unknown, draft: Draft): Promise
       return operationError(draft, "unexpected", { why, cause: error });
     }
   } catch {
-    // A look that fails explains nothing: the refusal itself stands.
+    // A stat that fails explains nothing: the original refusal is kept.
     return error;
   }
   const kind = draft.options.expect === undefined ? "exists" : "changed";
