@@ -24,7 +24,7 @@ export interface Abilities {
   readonly setsByMdtm: boolean;
   /** Whether data connections may resume the TLS session of any connection of this client. */
   readonly takesAnySession: boolean;
-  /** Whether the server's system is Unix, where a rename over an existing file is atomic. */
+  /** Whether the server's system is Unix, so that a rename over an existing file is atomic. */
   readonly isUnix: boolean;
   /** The fingerprint of the server's certificate, "SHA256:…" in hex; undefined without TLS. */
   readonly peer: string | undefined;

@@ -56,7 +56,7 @@ export class FtpPool implements AsyncDisposable {
     for (;;) {
       if (this.#closing.signal.aborted) throw closedError();
       if (signal.aborted) {
-        // A turn that this caller may have received passes to the next one.
+        // The wake-up that this caller may have received passes to the next waiter.
         this.#turns.next();
         throw cancelled(signal, operation);
       }
