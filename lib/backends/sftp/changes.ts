@@ -43,7 +43,10 @@ export async function renameEntry(pool: Pool, from: Changing, to: Changing & Exp
   await placeTemp(wire, { ...to, temp: from.at, options, mode: undefined });
 }
 
-/** Sets the time of a file or folder, never through a link. Rejects with unsupported for a time before 1970 or after 2106. */
+/**
+ * Sets the time of a file or folder, never through a link. Rejects with unsupported for a time before 1970 or after
+ * 2106.
+ */
 export async function setEntryTime(pool: Pool, modified: number, changing: Changing): Promise<void> {
   const mtime = Math.floor(modified / 1000);
   if (mtime < 0 || mtime > LAST_SECOND) {

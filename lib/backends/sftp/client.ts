@@ -138,7 +138,7 @@ export class Wire {
     return this.#send(ask, (done) => this.#requests.setstat(path, attributes, done));
   }
 
-  /** lsetstat@openssh.com: sets attributes without following a link. */
+  /** Sets attributes by lsetstat@openssh.com, which does not follow a link. */
   lsetstat(path: string, attributes: RawAttributes, ask: OperationContext): Promise<void> {
     return this.#send(ask, (done) => this.#requests.ext_openssh_lsetstat(path, attributes, done));
   }
@@ -180,17 +180,17 @@ export class Wire {
     return this.#send(ask, (done) => this.#requests.unlink(path, done));
   }
 
-  /** SSH_FXP_RENAME: OpenSSH refuses an existing target; other servers may not. */
+  /** Renames by SSH_FXP_RENAME. OpenSSH refuses an existing target; other servers may not. */
   rename(from: string, to: string, ask: OperationContext): Promise<void> {
     return this.#send(ask, (done) => this.#requests.rename(from, to, done));
   }
 
-  /** posix-rename@openssh.com: replaces the target atomically. */
+  /** Renames by posix-rename@openssh.com, which replaces the target atomically. */
   replace(from: string, to: string, ask: OperationContext): Promise<void> {
     return this.#send(ask, (done) => this.#requests.ext_openssh_rename(from, to, done));
   }
 
-  /** hardlink@openssh.com: refuses an existing target. */
+  /** Creates a hard link by hardlink@openssh.com, which refuses an existing target. */
   hardlink(from: string, to: string, ask: OperationContext): Promise<void> {
     return this.#send(ask, (done) => this.#requests.ext_openssh_hardlink(from, to, done));
   }
