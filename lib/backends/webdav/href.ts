@@ -44,8 +44,8 @@ export function encodePath(names: readonly string[], as: "file" | "folder" = "fi
 }
 
 /**
- * Returns the path of an href, or undefined for another host. The port is not compared: servers behind a proxy report
- * their own.
+ * Returns the path of an href, or undefined for another host. The port is not compared, because servers that use a
+ * proxy report their own.
  */
 function pathOf(href: string, host: string): string | undefined {
   const [, authority, path] = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)(.*)$/is.exec(href) ?? [];
