@@ -283,7 +283,8 @@ function isYes(text: string | undefined): boolean {
 
 /** A time of ssh_config, "90" or "1m30s", in ms; undefined for none and nonsense. */
 function toMs(text: string | undefined): number | undefined {
-  if (text === undefined || !/^(\d+[smhdw]?)+$/i.test(text)) return undefined;
+  // Each number but the last has its unit: with optional units inside, a long number could be read in 2^n ways.
+  if (text === undefined || !/^(?:\d+[smhdw])*\d*$/i.test(text)) return undefined;
   const units: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
   const parts = [...text.toLowerCase().matchAll(/(\d+)([smhdw]?)/g)];
   const seconds = parts.reduce((sum, [, count, unit]) => sum + Number(count) * (units[unit || "s"] ?? 1), 0);

@@ -135,6 +135,23 @@ Deno.test("resolveSshConfig() has no say about StrictHostKeyChecking", async () 
   assert.deepEqual(found.userKnownHosts, ["/dev/null"]);
 });
 
+Deno.test("resolveSshConfig() reads times with and without units, and passes over what is none, however long", async () => {
+  const times: Readonly<Record<string, number | undefined>> = {
+    "5": 5_000,
+    "1m30s": 90_000,
+    "1h30": 3_630_000,
+    "2M": 120_000,
+    "0": undefined,
+    "m": undefined,
+    "1x": undefined,
+    [`${"9".repeat(40)}x`]: undefined,
+  };
+  for (const [text, ms] of Object.entries(times)) {
+    const { connectTimeout } = await settings(`ConnectTimeout ${text}\n`, { host: "web1" });
+    assert.equal(connectTimeout, ms, text);
+  }
+});
+
 Deno.test("resolveSshConfig() refuses a port that is none", async () => {
   await assert.rejects(settings("Port 70000\n", { host: "web1" }), isBadInput);
 });
