@@ -24,14 +24,17 @@ export function systemSshDir(env: Target["env"]): string {
   return Deno.build.os === "windows" ? join(env("PROGRAMDATA") ?? "C:\\ProgramData", "ssh") : "/etc/ssh";
 }
 
-/** The files of an ssh_config. One that others can write is refused, as ssh does: it could name their known hosts. */
+/** The files of an ssh_config. One that another user owns or can write to is refused, as ssh does: it could name their known hosts. */
 export function configFiles(home: string | undefined): ConfigFiles {
   return {
     home,
     async read(path) {
       const text = await readFileIfThere(path);
-      if (text !== undefined && await modeOf(path) & 0o002) {
-        throw badInput(`"${path}" can be written by others, so ssh would not follow it either: chmod o-w it.`);
+      if (text !== undefined && await modeOf(path) & 0o022) {
+        throw badInput(`"${path}" can be written by others, so ssh would not follow it either: chmod go-w it.`);
+      }
+      if (text !== undefined && !await isTrusted(path)) {
+        throw badInput(`"${path}" belongs to another user, so ssh would not follow it either: chown it.`);
       }
       return text;
     },
@@ -54,4 +57,13 @@ export async function modeOf(path: string): Promise<number> {
   if (Deno.build.os === "windows") return 0;
   const { mode, isFile } = await Deno.stat(path);
   return isFile ? (mode ?? 0) & 0o777 : 0;
+}
+
+/** In a container: a user outside of it, such as the machine's root (user_namespaces(7)). */
+const UNMAPPED = 65_534;
+
+/** Whether a file is this user's or the machine's; always where files have no owners. */
+async function isTrusted(path: string): Promise<boolean> {
+  const { uid, isFile } = await Deno.stat(path);
+  return uid === null || !isFile || [0, Deno.uid(), UNMAPPED].includes(uid);
 }

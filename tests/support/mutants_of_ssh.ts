@@ -7,6 +7,20 @@ const filter = "lib/ssh/messages.ts";
 /** Sabotages of SSH and SFTP. */
 export const mutantsOfSsh: readonly Mutant[] = [
   {
+    name: "a configuration of ssh may be another user's",
+    file: "lib/ssh/config_files.ts",
+    old: "if (text !== undefined && !await isTrusted(path)) {",
+    new: "if (text === undefined && !await isTrusted(path)) {",
+    tests: ["tests/unit/ssh/config_files_test.ts"],
+  },
+  {
+    name: "a configuration of ssh may be written by its group",
+    file: "lib/ssh/config_files.ts",
+    old: "await modeOf(path) & 0o022",
+    new: "await modeOf(path) & 0o002",
+    tests: ["tests/unit/ssh/config_files_test.ts"],
+  },
+  {
     name: "ssh: the login service is requested before the host key is verified",
     file: filter,
     old: "protocol.service = (name) => this.#requestService = () => service(name);",
