@@ -3,16 +3,19 @@ import { badInput, type SyncError } from "./errors.ts";
 import { nearest } from "./closest_match.ts";
 import { printable } from "./path.ts";
 
-/** What the address parser needs of a row of the protocol table. */
+/** The fields of a protocol table row that the address parser needs. */
 export type SchemeRow = Pick<Protocol, "schemes" | "local" | "buckets">;
 
-/** An address, and beside it the password that stood in it (the caller warns once): the Address itself never holds a secret. */
+/** A parsed address and the password it contained (the caller warns once). The Address itself never holds a secret. */
 export interface ParsedAddress {
   readonly address: Address;
   readonly password?: () => string;
 }
 
-/** Does the word stand for a session ("scheme://…", "file:…")? Disk paths such as C:\x, C:/x and \\server\share do not. */
+/**
+ * Whether the argument is an address ("scheme://…", "file:…"). Disk paths such as C:\x, C:/x and \\server\share are
+ * not.
+ */
 export function isAddress(word: string): boolean {
   return /^(?:[a-z][a-z0-9+.-]+:\/\/|file:)/i.test(word);
 }
@@ -35,7 +38,9 @@ export function parseAddress(text: string, rows: readonly SchemeRow[]): ParsedAd
   return parseRemote({ text, scheme, rest: rest.slice(2), buckets: row.buckets === true });
 }
 
-/** The address as one types it, pins included, secrets never: parseAddress gives the same Address back. */
+/**
+ * Returns the address as a user types it, with pins, without secrets. parseAddress() returns the same Address for it.
+ */
 export function formatAddress(address: Address): string {
   const { scheme, user, host, port, pins } = address;
   if (scheme === "file") return `file://${host}${encodePath(withSlash(address.path))}`;
@@ -45,7 +50,7 @@ export function formatAddress(address: Address): string {
   return `${scheme}://${login}${place}${port === undefined ? "" : `:${port}`}${encodePath(address.path)}`;
 }
 
-/** Throws badInput for what people coming from scp type where an address may stand: user@host:/path, name:path, sftp:host. */
+/** Throws badInput for scp-style arguments in place of an address: user@host:/path, name:path, sftp:host. */
 export function rejectLookalike(word: string): void {
   if (isAddress(word) || /^[a-z]:(?:[/\\]|[^@]*$)/i.test(word)) return;
   const [, scheme, rest] = /^(sftp|scp|ssh|ftps?|ftpes|davs?|webdavs?|https?|s3|gs):\/?(?!\/)(.*)$/is.exec(word) ?? [];
@@ -62,7 +67,7 @@ export function rejectLookalike(word: string): void {
   throw badInput(message, INVALID);
 }
 
-/** A text that may be an address, with everything before its last "@" (user, password, pins) replaced, for messages. */
+/** Replaces everything before the last "@" (user, password, pins) of a text that may be an address; for messages. */
 export function redactAddress(text: string): string {
   const [, scheme, rest] = /^([a-z][a-z0-9+.-]*:\/\/)(.*)$/is.exec(text) ?? [];
   if (scheme === undefined || rest === undefined) return text.replace(/^([^/\\@:]+):.*@/s, "$1:…@");
@@ -105,7 +110,9 @@ function parseRemote({ text, scheme, rest, buckets }: Remote): ParsedAddress {
   return password === undefined ? { address } : { address, password: () => password };
 }
 
-/** Refuses what a raw "@", "/" or ":" in a password would turn into another host. Nothing of it is shown. */
+/**
+ * Rejects an address in which a raw "@", "/" or ":" of a password would change the host. The message shows none of it.
+ */
 function rejectStray(text: string, authority: string, path: string): void {
   const at = authority.indexOf("@");
   const advice = "write %40 for @, %2F for / and %3A for :, or use -PasswordFile";
@@ -155,7 +162,7 @@ interface Place {
   readonly text: string;
   readonly place: string;
   readonly buckets: boolean;
-  /** Is it certain that this is host and port, not user and password of somebody who forgot "@host"? Only then it is shown. */
+  /** Whether `place` is certainly host and port, not user and password without "@host". Only then messages show it. */
   readonly known: boolean;
 }
 
@@ -283,7 +290,7 @@ function exampleOf(rows: readonly SchemeRow[]): string {
     : "file:///path";
 }
 
-/** user, password and pins hidden; where there is no @, what stands after a first ":" is hidden too, unless it is a port. */
+/** Hides user, password and pins. Without an "@" it also hides the text after the first ":", unless that is a port. */
 function hideLogin(rest: string): string {
   const at = rest.lastIndexOf("@");
   if (at >= 0) return `…@${rest.slice(at + 1)}`;

@@ -1,4 +1,4 @@
-/** The name a person most likely meant, case-blind and blind to hyphens; undefined when none is near. */
+/** Returns the name that the user most likely meant, ignoring case and hyphens; undefined if none is close. */
 export function nearest(word: string, names: Iterable<string>): string | undefined {
   const wanted = fold(word).slice(0, MAX_LENGTH);
   if (wanted === "") return undefined;
@@ -20,12 +20,12 @@ function fold(word: string): string {
   return word.toLowerCase().replaceAll("-", "");
 }
 
-/** How many slips still make a name meant: none in one of two letters. */
+/** Returns the largest edit distance at which a name still matches: 0 for a name of one or two letters. */
 function reach(name: string): number {
   return name.length < 3 ? 0 : Math.max(1, Math.floor(name.length / 3));
 }
 
-/** Insertions, deletions, changes and swaps of neighbours (optimal string alignment). */
+/** Returns the number of insertions, deletions, substitutions and transpositions (optimal string alignment). */
 function editDistance(a: string, b: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, j) => j);

@@ -5,19 +5,20 @@ import type { ErrorKind, SyncError } from "./errors.ts";
 export type Side = "local" | "remote";
 export const sides: readonly Side[] = ["local", "remote"];
 
-/** The side across. */
+/** Returns the opposite side. */
 export function otherSide(side: Side): Side {
   return side === "local" ? "remote" : "local";
 }
 
-/** What a listing gives for one name. */
+/** One entry of a listing. */
 export type Entry = FileEntry | DirEntry | LinkEntry | OpaqueEntry;
 
 /**
- * `size` in bytes. `modified` in ms since the epoch (fractions where the server tells them), absent where the server does not tell;
- * `timeStep` in ms where this listing is coarser than the backend's; `isArrival`: the time tells when the file came there, not when it
- * was edited, though the place could keep that too; `revision`: ETag, generation, version: equal marks mean equal
- * bytes; `checksum` only where it comes free with the listing, else by checksum(); `mode`: the rwx bits; `fileId`: device and inode.
+ * `size` in bytes. `modified` in ms since the epoch (with fractions if the server reports them), absent if the server
+ * reports none; `timeStep` in ms if this listing is coarser than the backend's; `isArrival`: the time is that of the
+ * upload, not of the last edit, although the server could store that too; `revision`: ETag, generation or version:
+ * equal values mean equal bytes; `checksum` only if the listing contains it at no cost, otherwise by checksum();
+ * `mode`: the rwx bits; `fileId`: device and inode.
  */
 export interface FileEntry {
   readonly kind: "file";
@@ -32,7 +33,7 @@ export interface FileEntry {
   readonly fileId?: string;
 }
 
-/** `fileId`: of a root on a disk alone: tells it from another folder at the same place. */
+/** A folder. `fileId`: only for a root on a disk; distinguishes it from another folder at the same path. */
 export interface DirEntry {
   readonly kind: "dir";
   readonly path: RelPath;
@@ -41,7 +42,7 @@ export interface DirEntry {
   readonly fileId?: string;
 }
 
-/** A symbolic link as a thing of its own: only under -Links Keep; else a link is opaque. */
+/** A symbolic link as an entry of its own: only under -Links Keep; otherwise a link is opaque. */
 export interface LinkEntry {
   readonly kind: "link";
   readonly path: RelPath;
@@ -49,8 +50,9 @@ export interface LinkEntry {
 }
 
 /**
- * Something is there that must not be touched. `cause` decides the report: link, special and hidden are notes, unreadable and name are
- * failures; "hidden" stands for what may be there though no listing shows it. The path of cause "name" is for reports only, it opens nothing.
+ * An entry that must not be touched. `cause` decides the report: link, special and hidden are notes, unreadable and
+ * name are failures; "hidden" means that something may exist there although no listing shows it. The path of cause
+ * "name" is for reports only and must never be opened.
  */
 export interface OpaqueEntry {
   readonly kind: "opaque";
@@ -63,8 +65,8 @@ export interface OpaqueEntry {
 export type Checksum = `${string}:${string}`;
 
 /**
- * What one side holds below its root (the root itself is not an entry), in path order with "/" below every other character, so
- * parents come first. Entries must stay small: a million a side is the design load.
+ * All entries of one side below its root (the root itself is not an entry), in path order with "/" below every other
+ * character, so parents come first. Entries must stay small: the design load is a million per side.
  */
 export interface Snapshot extends Iterable<Entry> {
   readonly size: number;
@@ -80,9 +82,10 @@ export interface Mark {
 }
 
 /**
- * What history holds for one path; `begun` names the side on which its content was being replaced in place when last heard of: what
- * stands there may be half old, half new, unless it still looks as its mark says; `provisional` names the side whose mark was too young to be trusted when it was written. Marks of a
- * folder hold its time alone (their size is 0), where that was old enough to tell a later deletion in it.
+ * The history of one path. `begun` names the side on which an in-place replacement of the content had started when this
+ * was recorded: the content there may be half old, half new, unless the file still matches its mark. `provisional`
+ * names the side whose mark was too recent to be trusted when it was written. Marks of a folder hold only its time
+ * (their size is 0), and only if that was old enough to reveal a later deletion in the folder.
  */
 export interface Known {
   readonly path: RelPath;
@@ -95,7 +98,7 @@ export interface Known {
   readonly begun?: Side;
 }
 
-/** What was equal after the last good run, in path order. */
+/** The paths that were equal on both sides after the last successful run, in path order. */
 export interface History extends Iterable<Known> {
   readonly size: number;
   get(path: RelPath): Known | undefined;
@@ -110,8 +113,9 @@ interface Placed {
 }
 
 /**
- * One thing to do on side `to`. `path` is the path on that side; `source.path` the one on the other side (they may differ in
- * spelling); `replaces` what is there now and is expected to be there still; `keep` where the loser is kept before.
+ * One change on side `to`. `path` is the path on that side; `source.path` the one on the other side (they may differ in
+ * spelling); `replaces` the entry that exists there now and is the precondition of the change; `keep` the path to which
+ * the discarded version is moved first.
  */
 export type Action =
   & Placed
@@ -122,7 +126,7 @@ export type Action =
       readonly source: FileEntry | LinkEntry;
       readonly replaces?: Entry;
       readonly keep?: RelPath;
-      /** The new content goes into the file that is there: old and new mix until it is done. */
+      /** Writes the new content into the existing file: old and new content mix until the write ends. */
       readonly inPlace?: true;
     }
     | { readonly do: "move"; readonly source: FileEntry }
@@ -131,8 +135,8 @@ export type Action =
   );
 
 /**
- * A path that changed on both sides. Open (a failure) without `winner`; else settled by the plan's actions: `kept` is where the loser
- * is found afterwards, relative to the loser's root.
+ * A path that changed on both sides. Open (a failure) without `winner`; otherwise the plan's actions resolve it: `kept`
+ * is the path of the discarded version afterwards, relative to its own root.
  */
 export interface Conflict {
   readonly path: RelPath;
@@ -143,7 +147,7 @@ export interface Conflict {
   readonly kept?: RelPath;
 }
 
-/** A path that is not handled, and why. */
+/** A path that the run does not handle, with the reason. */
 export interface Refusal {
   readonly path: RelPath;
   readonly side?: Side;
@@ -151,7 +155,10 @@ export interface Refusal {
   readonly why: string;
 }
 
-/** Something a person may want to know that is no failure: a skipped link, a file kept because the target's is newer. `count`: how many it stands for. */
+/**
+ * A remark for the user that is not a failure: a skipped link, a file kept because the target's is newer. `count`: the
+ * number of cases that it covers.
+ */
 export interface Note {
   readonly code: string;
   readonly path?: RelPath;
@@ -160,19 +167,20 @@ export interface Note {
   readonly why: string;
 }
 
-/** What history learns though no bytes move: adopted, dropped. */
+/** A history update without a transfer: a pair adopted as equal, or a record dropped. */
 export interface Lesson {
   readonly path: RelPath;
   readonly known: Known | undefined;
 }
 
 /**
- * What a run will do, in path order. `refusals`: paths that fail before the first write; `held`: removals held back; `notes`: for the
- * report; `open`: pairs only a checksum can settle (digest these, plan once more; a pair of two spellings is listed under both);
- * `free`: pairs where a checksum would save a transfer, worth asking only where no remote file must be read; `doubtful`: pairs of one size
- * that would be conflicts and may be one content, worth reading the remote file, since a conflict carries both; `unsure`: files that look
- * as they were, by marks that could hide an edit: their contents tell; `restoring`: what history knows and one side lacks, and gets
- * back. Printable as JSON.
+ * The actions of a run, in path order. `refusals`: paths that fail before the first write; `held`: removals held back;
+ * `notes`: for the report; `open`: pairs that only a checksum can decide (hash these and plan again; a pair of two
+ * spellings is listed under both); `free`: pairs for which a checksum would save a transfer, worth requesting only if
+ * no remote file must be read for it; `doubtful`: pairs of equal size that would be conflicts but may have equal
+ * content, worth reading the remote file, since a conflict transfers both; `unsure`: files that look unchanged by marks
+ * that could hide an edit, so their content must be compared; `restoring`: paths in the history that one side lacks and
+ * gets back. Printable as JSON.
  */
 export interface Plan {
   readonly actions: readonly Action[];
@@ -188,13 +196,13 @@ export interface Plan {
   readonly unsure?: readonly RelPath[];
 }
 
-/** A version in the trash: its id there, and the path of the file that holds it. */
+/** A version in the trash: its id there, and the path of its file. */
 export interface InTrash {
   readonly id: string;
   readonly at: string;
 }
 
-/** Which run an event or a result belongs to. `session`: the session's label; the paths as they are shown to people. */
+/** The run that an event or a result belongs to. `session`: the session's label; the paths as users see them. */
 export interface Run {
   readonly session: string;
   readonly localPath: string;
@@ -204,10 +212,11 @@ export interface Run {
 }
 
 /**
- * What a run tells while it goes, in order of happening. `bytes` of progress are those moved since the last progress event of that
- * action (a retry may take some back: negative). `warnings` of done: the transfer is good, but e.g. its time could not be set; `isOther`:
- * the source was edited after the plan was made, and went there as it was then; `isUntimed`: the place did not keep the time; `kept`:
- * where the version lies that had to go, and the name by which the trash knows it.
+ * An event of a run, reported in the order in which events occur. `bytes` of progress are those moved since the last
+ * progress event of that action (a retry may take some back: negative). `warnings` of done: the transfer is good, but
+ * e.g. its time could not be set; `isOther`: the source was edited after the plan was made, and that newer version was
+ * transferred; `isUntimed`: the target did not store the time; `kept`: the path of the replaced version in the trash,
+ * and its id there.
  */
 export type SyncEvent =
   | { readonly type: "scanned"; readonly side: Side; readonly entries: number }

@@ -1,6 +1,6 @@
 import type { RelPath } from "./path.ts";
 
-/** What went wrong, as far as code may branch on it. The list is closed. */
+/** The kind of an error, the only property of it that code may branch on. The list is closed. */
 export type ErrorKind =
   | "notFound"
   | "exists"
@@ -18,7 +18,10 @@ export type ErrorKind =
   | "cancelled"
   | "unexpected";
 
-/** What a message alone does not tell: `retryAfter` in ms, `id` a PowerShell error id such as NamedParameterNotFound. */
+/**
+ * The details of an error beside its message: `retryAfter` in ms, `id` a PowerShell error id such as
+ * NamedParameterNotFound.
+ */
 export interface ErrorFacts {
   readonly operation: string;
   readonly path?: RelPath;
@@ -29,7 +32,9 @@ export interface ErrorFacts {
   readonly cause?: unknown;
 }
 
-/** The one error that leaves a backend, a command or the binder. The message is for people and holds no secret. */
+/**
+ * The only error type that a backend, a command or the binder throws. The message is for users and contains no secret.
+ */
 export class SyncError extends Error {
   override readonly name = "SyncError";
 
@@ -38,7 +43,7 @@ export class SyncError extends Error {
   }
 }
 
-/** PowerShell's ErrorCategory of a kind. */
+/** The PowerShell ErrorCategory of each kind. */
 export const categories: Readonly<Record<ErrorKind, string>> = {
   notFound: "ObjectNotFound",
   exists: "ResourceExists",
@@ -57,7 +62,7 @@ export const categories: Readonly<Record<ErrorKind, string>> = {
   unexpected: "NotSpecified",
 };
 
-/** The exit code of a run that this kind ended before anything was changed. */
+/** The exit code of a run that an error of each kind ended before any change. */
 export const exitCodes: Readonly<Record<ErrorKind, number>> = {
   notFound: 1,
   exists: 1,
@@ -76,30 +81,30 @@ export const exitCodes: Readonly<Record<ErrorKind, number>> = {
   unexpected: 1,
 };
 
-/** A SyncError as it is; anything else as kind "unexpected", with its cause kept. */
+/** Returns a SyncError unchanged; wraps any other error as kind "unexpected", with its cause. */
 export function toSyncError(error: unknown, operation: string): SyncError {
   if (error instanceof SyncError) return error;
   const message = error instanceof Error ? error.message : String(error);
   return new SyncError("unexpected", message, { operation, cause: error });
 }
 
-/** Wrong usage: what was wrong, what was expected, what to type instead. */
+/** Returns the error of wrong usage. The message names the mistake, what was expected and what to type instead. */
 export function badInput(message: string, id?: string): SyncError {
   return new SyncError("badInput", message, { operation: "read the command", ...(id === undefined ? {} : { id }) });
 }
 
-/** The reason of an aborted signal as a SyncError: kind "cancelled", unless the signal was aborted with a SyncError. */
+/** Returns the reason of an aborted signal as a SyncError: kind "cancelled", unless it was aborted with a SyncError. */
 export function cancelled(signal: AbortSignal, operation: string): SyncError {
   if (signal.reason instanceof SyncError) return signal.reason;
   return new SyncError("cancelled", `Cancelled: ${operation}`, { operation });
 }
 
-/** Does this end a scan or a run, whatever path it came from? */
+/** Whether an error of this kind ends the whole scan or run, whichever path it occurred at. */
 export function endsAll(kind: ErrorKind): boolean {
   return FATAL.has(kind);
 }
 
 const FATAL: ReadonlySet<ErrorKind> = new Set(["connection", "timeout", "auth", "hostKey", "cancelled"]);
 
-/** The error id where no state folder can be had; kind badInput. */
+/** The error id if no state folder is available; kind badInput. */
 export const noStateFolder = "NoStateFolder";

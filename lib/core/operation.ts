@@ -2,11 +2,11 @@ import type { Call } from "./backend.ts";
 import { type ErrorKind, SyncError } from "./errors.ts";
 import { printable, type RelPath } from "./path.ts";
 
-/** The call on whose behalf something is sent; for messages too: "Cannot write "a/b": …". */
+/** The backend call that a request belongs to; also for messages: "Cannot write "a/b": …". */
 export interface OperationContext extends Call {
   readonly operation: string;
   readonly path: RelPath;
-  /** What messages show instead of the path, if the trouble is not that of one file. */
+  /** The text that messages show instead of the path, if the failure does not concern a single file. */
   readonly shown?: string;
 }
 
@@ -15,7 +15,7 @@ export interface FailureDetail {
   readonly why: string;
   readonly cause?: unknown;
   readonly transient?: boolean;
-  /** ms. */
+  /** In ms. */
   readonly retryAfter?: number;
 }
 

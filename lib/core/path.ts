@@ -4,10 +4,10 @@ export type RelPath = string & { readonly __relPath: unique symbol };
 /** The root itself. */
 export const root = "" as RelPath;
 
-/** Which names a place can hold. */
+/** The naming rules of a file system. */
 export type NameRules = "posix" | "windows";
 
-/** A name that passed the gate, or why it did not. */
+/** The result of the name check: the path, or the reason for the refusal. */
 export type Gated = { readonly ok: true; readonly path: RelPath } | {
   readonly ok: false;
   readonly shown: RelPath;
@@ -17,8 +17,8 @@ export type Gated = { readonly ok: true; readonly path: RelPath } | {
 const encoder = new TextEncoder();
 
 /**
- * THE NAME GATE: the only way a name from a peer becomes a path. `name` is one segment after the last decode.
- * A refused name gives a printable path that is for reports only.
+ * Checks a name from a peer and joins it to `dir`. NO OTHER FUNCTION TURNS A PEER'S NAME INTO A PATH. `name` is one
+ * segment after the last decoding step. For a refused name, the result has a printable path that is for reports only.
  */
 export function gate(dir: RelPath, name: string): Gated {
   const why = refusal(name);
@@ -26,13 +26,16 @@ export function gate(dir: RelPath, name: string): Gated {
   return { ok: false, shown: joined(dir, printable(name).replaceAll("/", "\u2215") || "(empty)"), why };
 }
 
-/** Why the text is no name of one thing in a folder, as a clause; undefined if it is one. */
+/** Returns why the text is not a valid name of one entry in a folder, as a clause; undefined if it is valid. */
 export function nameTrouble(name: string, rules: NameRules): string | undefined {
   if (rules === "windows" && name.includes("\\")) return "the name holds a backslash";
   return refusal(name);
 }
 
-/** A path of names that are already known to be good (a user's words, a test); throws a RangeError on a name the gate refuses. */
+/**
+ * Returns the path of names that are known to be valid (a user's input, a test). Throws a RangeError for a name that
+ * gate() refuses.
+ */
 export function toRelPath(text: string): RelPath {
   if (text === "") return root;
   for (const name of text.split("/")) {
@@ -42,28 +45,31 @@ export function toRelPath(text: string): RelPath {
   return text as RelPath;
 }
 
-/** The folder that holds `path`; the root for the root. */
+/** Returns the parent folder of `path`; the root for the root. */
 export function parentOf(path: RelPath): RelPath {
   const at = path.lastIndexOf("/");
   return (at < 0 ? "" : path.slice(0, at)) as RelPath;
 }
 
-/** Does the path lie in this very folder? */
+/** Whether the path is a direct child of the folder. */
 export function isChild(path: RelPath, dir: RelPath): boolean {
   return path !== "" && path.lastIndexOf("/") === (dir === "" ? -1 : dir.length) && path.startsWith(dir);
 }
 
-/** The last segment; "" for the root. */
+/** Returns the last segment; "" for the root. */
 export function nameOf(path: RelPath): string {
   return path.slice(path.lastIndexOf("/") + 1);
 }
 
-/** Is `path` the folder itself, or below it? */
+/** Whether `path` is the folder itself or below it. */
 export function isWithin(path: RelPath, dir: RelPath): boolean {
   return dir === "" || path === dir || path.startsWith(dir + "/");
 }
 
-/** Orders paths with "/" below every other character, so that a folder comes right before what it holds. By UTF-16 units. */
+/**
+ * Compares two paths by UTF-16 units, with "/" below every other character, so that a folder comes directly before its
+ * content.
+ */
 export function comparePaths(a: string, b: string): number {
   const length = Math.min(a.length, b.length);
   for (let i = 0; i < length; i++) {
@@ -77,7 +83,10 @@ export function comparePaths(a: string, b: string): number {
   return a.length - b.length;
 }
 
-/** One key for every spelling of a path where names fold: `caseSensitive` false folds case, `normalizes` folds Unicode forms. */
+/**
+ * Returns the same key for all spellings of a path that the file system treats as one: `caseSensitive` false folds
+ * case, `normalizes` folds Unicode forms.
+ */
 export function foldPath(
   path: string,
   rules: { readonly caseSensitive: boolean; readonly normalizes: boolean },
@@ -89,7 +98,10 @@ export function foldPath(
   return key;
 }
 
-/** Why a place with these rules cannot hold the name (`maxBytes` in UTF-8), or undefined. Windows: Microsoft, "Naming Files, Paths, and Namespaces". */
+/**
+ * Returns why a file system with these rules cannot store the name (`maxBytes` in UTF-8), or undefined. Windows:
+ * Microsoft, "Naming Files, Paths, and Namespaces".
+ */
 export function unfit(name: string, rules: NameRules, maxBytes = 255): string | undefined {
   if (name.length * 3 > maxBytes && encoder.encode(name).length > maxBytes) {
     return `the name is longer than ${maxBytes} bytes`;
@@ -102,7 +114,7 @@ export function unfit(name: string, rules: NameRules, maxBytes = 255): string | 
   return undefined;
 }
 
-/** The text with everything a terminal, a log or a CI annotation could act on made visible; for messages and views. */
+/** Escapes every character that a terminal, a log or a CI annotation could interpret; for messages and views. */
 export function printable(text: string): string {
   return text.toWellFormed().replace(UNSAFE, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }

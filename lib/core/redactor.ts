@@ -10,7 +10,7 @@ import type { SyncEvent } from "./entry.ts";
 export class Redactor {
   readonly #patterns = new Map<string, RegExp>();
 
-  /** Remembers a secret. One of fewer than three characters is not hidden: it stands in every second word. */
+  /** Registers a secret. One of fewer than three characters is not hidden: it occurs in too many ordinary words. */
   add(secret: string | undefined): void {
     if (secret === undefined || [...secret].length < SHORTEST || this.#patterns.has(secret)) return;
     // Longest first: a secret that holds another one is hidden whole.
@@ -72,7 +72,7 @@ export class Redactor {
 
 const HIDDEN = "[hidden]";
 const SHORTEST = 3;
-/** A shorter secret may be part of an ordinary word: it is hidden only where it is a word of its own. */
+/** A shorter secret may be part of an ordinary word: it is hidden only if it is a separate word. */
 const DISTINCT = 6;
 /** A piece of base64 that is shorter than this occurs by chance. */
 const SHORTEST_BASE64 = 6;
@@ -86,7 +86,7 @@ function patternOf(secret: string): RegExp {
   return new RegExp([word, ...base64Patterns(bytes), hex, octalPattern(bytes)].join("|"), "gu");
 }
 
-/** One character in each of its spellings; one text may mix them. */
+/** Returns a pattern for one character in each of its encodings; one text may mix them. */
 function characterPattern(character: string): string {
   const bytes = [...Buffer.from(character)];
   const spellings = [
@@ -127,8 +127,8 @@ const NAMED: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * The secret in base64 after 0, 1 and 2 other bytes of a group, without the characters that its neighbours share. Standard and
- * URL-safe alphabet (RFC 4648, sections 4 and 5).
+ * Returns the secret in base64 after 0, 1 and 2 other bytes of a group, without the characters shared with adjacent
+ * bytes. Standard and URL-safe alphabet (RFC 4648, sections 4 and 5).
  */
 function base64Patterns(bytes: Buffer): string[] {
   const pieces = [0, 1, 2].map((before) => {

@@ -1,6 +1,9 @@
 import { nameOf, parentOf, type RelPath } from "./path.ts";
 
-/** A name of our own beside the target: `.name.tandem-<tag>`, at most `maxBytes` UTF-8 bytes long. Never shown by a scan. */
+/**
+ * Returns Tandem's temporary name in the target's folder: `.name.tandem-<tag>`, at most `maxBytes` UTF-8 bytes long. A
+ * scan never lists it.
+ */
 export function tempPath(path: RelPath, tag: string, maxBytes = 255): RelPath {
   const suffix = `${MARK}${tag}`;
   const name = shorten(nameOf(path), maxBytes - suffix.length - 1);
@@ -8,12 +11,12 @@ export function tempPath(path: RelPath, tag: string, maxBytes = 255): RelPath {
   return (dir === "" ? `.${name}${suffix}` : `${dir}/.${name}${suffix}`) as RelPath;
 }
 
-/** The tag of a temporary name of ours, undefined for every other name. */
+/** Returns the tag of one of Tandem's temporary names; undefined for any other name. */
 export function tempTag(path: string): string | undefined {
   return TEMP.exec(path)?.[1];
 }
 
-/** The path that a temporary name stands for; a name that was too long gives one cut short. */
+/** Returns the target path of a temporary name; a name that was too long returns a shortened one. */
 export function tempTarget(path: RelPath): RelPath | undefined {
   if (tempTag(path) === undefined) return undefined;
   const dir = parentOf(path);
@@ -21,25 +24,31 @@ export function tempTarget(path: RelPath): RelPath | undefined {
   return (dir === "" ? name : `${dir}/${name}`) as RelPath;
 }
 
-/** What a plan says of a version that goes to the trash before its place is taken: no entry can have this path, since nobody sees the name. */
+/**
+ * Returns the `keep` path of a version that is moved to the trash before it is replaced. No entry can have this path,
+ * since scans never list the name.
+ */
 export function trashPath(path: RelPath): RelPath {
   return `${TRASH}${path}` as RelPath;
 }
 
-/** Does the path stand for the trash? */
+/** Whether the path is in the trash. */
 export function isInTrash(path: RelPath): boolean {
   return path.startsWith(TRASH);
 }
 
 /**
- * The tag of the name under which a file's old version waits while the new one takes its name, on servers that cannot rename over a file;
- * made of the tag of the new version, so that the next run of the same pair knows it.
+ * Returns the tag of the name that a file's old version has while the new one is renamed, on servers that cannot rename
+ * over a file. It is derived from the tag of the new version, so that the next run of the same pair recognises it.
  */
 export function swapTag(tag: string): string {
   return ((parseInt(tag.slice(0, 8), 16) ^ SWAP) >>> 0).toString(16).padStart(8, "0") + tag.slice(8);
 }
 
-/** Whether a tag is that of an old version which a run with tags of this beginning (8 hex digits) moved aside. */
+/**
+ * Whether the tag is that of an old version that was moved aside by a run whose tags begin with `partial` (8 hex
+ * digits).
+ */
 export function isSwapTag(tag: string, partial: string): boolean {
   return tag.startsWith(swapTag(partial));
 }
