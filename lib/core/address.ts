@@ -12,18 +12,15 @@ export interface ParsedAddress {
   readonly password?: () => string;
 }
 
-/**
- * Whether the argument is an address ("scheme://…", "file:…"). Disk paths such as C:\x, C:/x and \\server\share are
- * not.
- */
+/** Whether the argument is an address ("scheme://…", "file:…"). Disk paths such as C:\x, C:/x and \\server\share are not. */
 export function isAddress(word: string): boolean {
   return /^(?:[a-z][a-z0-9+.-]+:\/\/|file:)/i.test(word);
 }
 
 /**
- * Reads `scheme://[user[:password][;fingerprint=…]@]host[:port]/path`, and file:///path, file:C:/x, file://server/share. In the path
- * "?" and "#" are ordinary, %XX is decoded once; ".", "..", %2F and %00 are refused. Throws badInput that names the offending part
- * and never shows a password.
+ * Reads `scheme://[user[:password][;fingerprint=…]@]host[:port]/path`, and file:///path, file:C:/x,
+ * file://server/share. In the path "?" and "#" are ordinary, %XX is decoded once; ".", "..", %2F and %00 are refused.
+ * Throws badInput that names the offending part and never shows a password.
  */
 export function parseAddress(text: string, rows: readonly SchemeRow[]): ParsedAddress {
   const [, word, rest] = /^([a-z][a-z0-9+.-]+):(.*)$/is.exec(text) ?? [];
@@ -38,9 +35,7 @@ export function parseAddress(text: string, rows: readonly SchemeRow[]): ParsedAd
   return parseRemote({ text, scheme, rest: rest.slice(2), buckets: row.buckets === true });
 }
 
-/**
- * Returns the address as a user types it, with pins, without secrets. parseAddress() returns the same Address for it.
- */
+/** Returns the address as a user types it, with pins, without secrets. parseAddress() returns the same Address for it. */
 export function formatAddress(address: Address): string {
   const { scheme, user, host, port, pins } = address;
   if (scheme === "file") return `file://${host}${encodePath(withSlash(address.path))}`;
@@ -110,9 +105,7 @@ function parseRemote({ text, scheme, rest, buckets }: Remote): ParsedAddress {
   return password === undefined ? { address } : { address, password: () => password };
 }
 
-/**
- * Rejects an address in which a raw "@", "/" or ":" of a password would change the host. The message shows none of it.
- */
+/** Rejects an address in which a raw "@", "/" or ":" of a password would change the host. The message shows none of it. */
 function rejectStray(text: string, authority: string, path: string): void {
   const at = authority.indexOf("@");
   const advice = "write %40 for @, %2F for / and %3A for :, or use -PasswordFile";

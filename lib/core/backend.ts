@@ -22,10 +22,7 @@ export interface Traits {
   readonly parallelFiles: number;
   readonly names: NameRules;
   readonly maxNameBytes: number;
-  /**
-   * Whether listings show names that begin with a dot; undefined until a listing has shown it. It may become known at
-   * any time.
-   */
+  /** Whether listings show names that begin with a dot; undefined until a listing has shown it. It may become known at any time. */
   readonly showsDots?: boolean | undefined;
   /** Equal revisions do not prove equal bytes (WebDAV ETags): size and time must be equal as well. */
   readonly weakRevisions?: boolean;
@@ -36,7 +33,7 @@ export interface Call {
 }
 
 /**
- * A precondition: the entry expected at the path now. If it does not hold, the call rejects with kind "changed" and
+ * The precondition: the entry expected at the path. If it does not hold, the call rejects with kind "changed" and
  * changes nothing. Checked by a conditional request if the server enforces these, otherwise by a stat just before.
  * Files are compared by size, time and revision, other entries by kind.
  */
@@ -60,10 +57,7 @@ export interface ReadOptions extends Call {
   readonly length?: number;
   /** Rejects with kind "changed" when the file is no longer this one, before the first or after the last byte. */
   readonly expect?: FileEntry;
-  /**
-   * Called with the file's time before its content is passed on, if the time comes with the content and not with a
-   * listing.
-   */
+  /** Called with the file's time before its content is passed on, if the time comes with the content and not with a listing. */
   onModified?(modified: number): void;
 }
 
@@ -85,10 +79,7 @@ export interface WriteOptions extends Call, Expecting {
    * with the same tag may be resumed.
    */
   readonly tag?: string;
-  /**
-   * A secret of this machine's user. It keys the codes that authenticate the partial file of an interrupted write on a
-   * disk.
-   */
+  /** A secret of this machine's user. It keys the codes that authenticate the partial file of an interrupted write on a disk. */
   readonly proofKey?: string;
   /** Called with the number of bytes as they are sent to the target; negative when a retry discards some. */
   onBytes?(bytes: number): void;
@@ -134,10 +125,7 @@ export interface Backend extends AsyncDisposable {
   readonly place: Place;
   /** The fingerprint of the authenticated server: the host key's "SHA256:…". Absent if the server proved no key. */
   readonly peer?: string;
-  /**
-   * Returns the options, in addition to the given ones, with which another process must connect: choices of this login
-   * that no downgrade may undo.
-   */
+  /** Returns the options, in addition to the given ones, with which another process must connect: choices of this login that no downgrade may undo. */
   settled?(): Readonly<Record<string, string>>;
 
   /**
@@ -157,10 +145,7 @@ export interface Backend extends AsyncDisposable {
   /** Returns one entry, without following a link; undefined if absent. The root's path is "". */
   stat(path: RelPath, call: Call): Promise<Entry | undefined>;
 
-  /**
-   * Reads the content, or a range of it. A file with fewer bytes than its size rejects (the stream errors) with kind
-   * "changed".
-   */
+  /** Reads the content, or a range of it. A file with fewer bytes than its size rejects (the stream errors) with kind "changed". */
   read(path: RelPath, options: ReadOptions): Promise<Content>;
 
   /**
@@ -170,10 +155,7 @@ export interface Backend extends AsyncDisposable {
    */
   write(path: RelPath, body: Body, options: WriteOptions): Promise<FileEntry>;
 
-  /**
-   * Creates the folder; for the root also its parents. An existing folder is not an error; a file there rejects with
-   * exists.
-   */
+  /** Creates the folder; for the root also its parents. An existing folder is not an error; a file there rejects with exists. */
   makeDir(path: RelPath, call: Call): Promise<DirEntry>;
 
   /**
@@ -200,28 +182,16 @@ export interface Backend extends AsyncDisposable {
   /** Returns a warning, one sentence, about a risk found while listing folders that does not end the run. */
   caution?(): string | undefined;
 
-  /**
-   * Runs `work` with the entry's real path on a disk of this machine: `at` contains no link, which stays true until the
-   * work ends.
-   */
+  /** Runs `work` with the entry's real path on a disk of this machine: `at` contains no link, which stays true until the work ends. */
   onDisk?<T>(path: RelPath, work: (at: string) => Promise<T>, call: Call): Promise<T>;
 
-  /**
-   * Flushes these folders to the disk: names added, removed or changed in them survive a power cut once it resolves. An
-   * absent folder is not an error.
-   */
+  /** Flushes these folders to the disk: names added, removed or changed in them survive a power cut once it resolves. An absent folder is not an error. */
   flush?(dirs: readonly RelPath[], call: Call): Promise<void>;
 
-  /**
-   * Returns a content hash computed by the server, in the first of the `wanted` algorithms (sha256, sha1, md5 …) that
-   * it offers; undefined if it offers none.
-   */
+  /** Returns a content hash computed by the server, in the first of the `wanted` algorithms (sha256, sha1, md5 …) that it offers; undefined if it offers none. */
   checksum?(entry: FileEntry, wanted: readonly string[], call: Call): Promise<Checksum | undefined>;
 
-  /**
-   * Returns a check, without a request to the server, whether local content equals the entry's; undefined if the entry
-   * has no hash to compare with.
-   */
+  /** Returns a check, without a request to the server, whether local content equals the entry's; undefined if the entry has no hash to compare with. */
   proof?(entry: FileEntry): Proof | undefined;
 
   /**
@@ -232,10 +202,7 @@ export interface Backend extends AsyncDisposable {
   walk?(dir: RelPath, call: Call): AsyncIterable<readonly Entry[]>;
 }
 
-/**
- * A parsed address: all parts decoded. `pins`: the fingerprints in it. `path` as written after the host, "" when there
- * is none.
- */
+/** A parsed address: all parts decoded. `pins`: the fingerprints in it. `path` as written after the host, "" when there is none. */
 export interface Address {
   readonly scheme: string;
   readonly user?: string;
@@ -245,24 +212,15 @@ export interface Address {
   readonly pins: readonly string[];
 }
 
-/**
- * The input for opening a connection. Secrets are functions, called only when needed. `options` are keyed by
- * ProtocolOption.name.
- */
+/** The input for opening a connection. Secrets are functions, called only when needed. `options` are keyed by ProtocolOption.name. */
 export interface Target {
   readonly address: Address;
   readonly options: Readonly<Record<string, string>>;
-  /**
-   * Returns a secret by name: "password", or a secret option's name ("SshPrivateKeyPassphrase"); undefined if not
-   * given.
-   */
+  /** Returns a secret by name: "password", or a secret option's name ("SshPrivateKeyPassphrase"); undefined if not given. */
   secret(name: string): Promise<string | undefined>;
   /** Prompts at the terminal; returns undefined if there is none. */
   ask(prompt: string, echo: boolean): Promise<string | undefined>;
-  /**
-   * Stores a secret that the user typed and that would log in to this server again: the session may pass it to the next
-   * process.
-   */
+  /** Stores a secret that the user typed and that would log in to this server again: the session may pass it to the next process. */
   keep(name: string, value: string): void;
   /** Registers another secret, such as a token from a login server: no output may show it. */
   conceal(secret: string): void;
@@ -283,10 +241,7 @@ export interface ProtocolOption {
   readonly help: string;
 }
 
-/**
- * Opens a connection, rooted at the address's path, otherwise at the login folder. Rejects with connection, timeout,
- * auth, hostKey or badInput.
- */
+/** Opens a connection, rooted at the address's path, otherwise at the login folder. Rejects with connection, timeout, auth, hostKey or badInput. */
 export type OpenProtocol = (target: Target, call: Call) => Promise<Backend>;
 
 /**
