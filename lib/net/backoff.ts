@@ -1,7 +1,7 @@
 import { cancelled, SyncError } from "../core/errors.ts";
 import type { Pouring } from "./byte_stream.ts";
 
-/** Resolves after so many ms; rejects with cancelled as soon as the signal is aborted. */
+/** Resolves after `ms`; rejects with cancelled as soon as the signal is aborted. */
 export async function pause(ms: number, { signal, operation }: Pouring): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const stop = () => resolve();
@@ -15,11 +15,14 @@ export async function pause(ms: number, { signal, operation }: Pouring): Promise
 }
 
 export interface Patience extends Pouring {
-  /** Is this failure, which may pass, one to wait for? Every one by default. */
+  /** Whether to retry after this transient failure. By default after every one. */
   isWorthWaiting?(error: SyncError): boolean;
 }
 
-/** Does the work again, with longer and longer pauses, while it fails for a reason that passes: four times in all. Then it rejects as the last one did. */
+/**
+ * Runs the work and retries transient failures with growing pauses, four attempts in all. Rejects with the error of the
+ * last attempt.
+ */
 export async function patiently<T>(work: () => Promise<T>, patience: Patience): Promise<T> {
   for (let attempt = 1;; attempt++) {
     try {

@@ -1,7 +1,10 @@
 import { cancelled } from "../core/errors.ts";
 import type { OperationContext } from "../core/operation.ts";
 
-/** Memory for content on its way, shared by all files of a store: who wants more than is free waits, in order of arrival. */
+/**
+ * A semaphore that counts bytes of memory for content in transit, shared by all files of a store. A caller that wants
+ * more than is free waits, in order of arrival.
+ */
 export class Room {
   readonly #size: number;
   #free: number;
@@ -12,7 +15,10 @@ export class Room {
     this.#free = bytes;
   }
 
-  /** Gives back what was taken when disposed. More than there is takes all of it. Rejects with cancelled. */
+  /**
+   * Takes the bytes and returns them when disposed. A request for more than the total takes all of it. Rejects with
+   * cancelled.
+   */
   async take(bytes: number, { signal, operation }: OperationContext): Promise<Disposable> {
     const wanted = Math.min(bytes, this.#size);
     if (signal.aborted) throw cancelled(signal, operation);

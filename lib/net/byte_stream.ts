@@ -1,29 +1,30 @@
 import { cancelled } from "../core/errors.ts";
 import type { Content } from "../core/backend.ts";
 
-/** What a content is asked for, and on whose behalf. */
+/** The options of reading a content: its signal, its operation, and the reuse of memory. */
 export interface Pouring {
   readonly signal: AbortSignal;
-  /** For the message when it is cancelled. */
+  /** For the error message of a cancellation. */
   readonly operation: string;
-  /** A chunk is of no more use once `take` has resolved: its memory takes the next one. */
+  /** Whether the memory of a chunk is reused for the next one once `take` has resolved. */
   readonly recycles?: boolean;
 }
 
-/** Where the bytes of a stream come from. */
+/** The source of a stream's bytes. */
 export interface Source {
-  /** Puts the next bytes into the memory, from its start, and gives them: at least one; undefined at the end. */
+  /** Writes the next bytes to the start of the memory and returns them: at least one; undefined at the end. */
   fill(into: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer> | undefined>;
-  /** Nobody wants what is left. */
+  /** Called when the rest of the bytes is not needed. */
   leave(): Promise<void> | void;
 }
 
-/** Bytes that a stream hands over at once, where its reader brings no memory of its own. */
+/** The chunk size in bytes of a stream whose reader supplies no memory of its own. */
 export const CHUNK = 256 * 1024;
 
 /**
- * A stream that takes nothing from its source before it is asked. Its bytes go straight into the memory of a reader that brings some (pour()
- * where it recycles): new memory for each chunk of a large file costs more time than fetching it.
+ * Returns a stream that reads from its source only on demand. The bytes go directly into the memory of a reader that
+ * supplies some (pour() with `recycles`): to allocate memory for each chunk of a large file takes more time than to
+ * fetch it.
  */
 export function streamOf({ fill, leave }: Source): ReadableStream<Uint8Array<ArrayBuffer>> {
   return new ReadableStream({
@@ -45,16 +46,19 @@ export function streamOf({ fill, leave }: Source): ReadableStream<Uint8Array<Arr
   });
 }
 
-/** A stream that is read. */
+/** The reader of a stream. */
 export interface Chunks {
-  /** Does it fill the memory that it is given? */
+  /** Whether next() fills the memory that it is passed. */
   readonly fills: boolean;
-  /** The next bytes, undefined at the end. The memory is given away: what is left of it is that of the bytes. */
+  /**
+   * Returns the next bytes, undefined at the end. The memory is transferred: afterwards only the buffer of the returned
+   * bytes is usable.
+   */
   next(into: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer> | undefined>;
   cancel(reason?: unknown): Promise<void>;
 }
 
-/** Reads a stream; `recycles`: into the memory of whoever reads, where the stream can do that. */
+/** Returns a reader of the stream; `recycles`: it fills the caller's memory, if the stream supports that. */
 export function chunksOf(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
   { recycles }: { readonly recycles: boolean },
@@ -74,7 +78,7 @@ export function chunksOf(
   return { fills: false, next: async () => (await reader.read()).value, cancel: (reason) => reader.cancel(reason) };
 }
 
-/** Undefined for a stream that brings its own memory: nothing but the attempt tells. */
+/** Returns undefined for a stream that allocates its own memory: only the attempt shows that. */
 function fillingReader(stream: ReadableStream<Uint8Array<ArrayBuffer>>): ReadableStreamBYOBReader | undefined {
   try {
     return stream.getReader({ mode: "byob" });
@@ -84,7 +88,10 @@ function fillingReader(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Readabl
   }
 }
 
-/** The content, or kind "cancelled" as soon as the signal is aborted; a content that comes too late is let go. */
+/**
+ * Waits for the content; rejects with kind "cancelled" as soon as the signal is aborted. A content that arrives later
+ * is cancelled.
+ */
 export async function opened(content: Promise<Content>, { signal, operation }: Pouring): Promise<Content> {
   const { promise, reject } = Promise.withResolvers<never>();
   const stop = () => {
@@ -101,8 +108,9 @@ export async function opened(content: Promise<Content>, { signal, operation }: P
 }
 
 /**
- * Hands over the bytes, chunk after chunk. Rejects with what the source or `take` rejected with, and with kind "cancelled" as soon as
- * the signal is aborted, also where the source would never give another byte; the source is let go then.
+ * Passes the bytes to `take`, chunk after chunk. Rejects with the error of the source or of `take`, and with kind
+ * "cancelled" as soon as the signal is aborted, even if the source would never return another byte; the source is then
+ * cancelled.
  */
 export async function pour(
   content: Content,

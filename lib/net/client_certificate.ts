@@ -4,13 +4,13 @@ import { badInput } from "../core/errors.ts";
 import { printable } from "../core/path.ts";
 import type { ProtocolOption, Target } from "../core/backend.ts";
 
-/** What this side shows of itself over TLS, both in PEM. */
+/** A TLS client certificate and its private key, both in PEM. */
 export interface ClientCertificate {
   readonly cert: string;
   readonly key: string;
 }
 
-/** What every protocol over TLS adds for it. */
+/** The parameters for it, which every protocol over TLS has. */
 export const clientCertificateOptions = [
   {
     name: "TlsClientCertificatePath",
@@ -25,7 +25,10 @@ export const clientCertificateOptions = [
   },
 ] as const satisfies readonly ProtocolOption[];
 
-/** Reads the certificate that the target names; undefined where it names none. Rejects with badInput for a file that is none, or a key that does not belong to it. */
+/**
+ * Reads the certificate that the target names; returns undefined if it names none. Rejects with badInput for a file
+ * that is not a certificate, or a key that does not match it.
+ */
 export async function readClientCertificate(target: Target): Promise<ClientCertificate | undefined> {
   const path = target.options.TlsClientCertificatePath;
   if (path === undefined || path === "") return undefined;
@@ -51,13 +54,16 @@ export async function readClientCertificate(target: Target): Promise<ClientCerti
   return { cert: cert.join("\n"), key: String(privateKey.export({ type: "pkcs8", format: "pem" })) };
 }
 
-/** Did the server break TLS off because of what this side showed, or did not show? By the alert, as the runtime words it. */
+/**
+ * Whether the server ended TLS because of the client certificate or its absence. Recognised by the alert, in the
+ * runtime's wording.
+ */
 export function isSentAway(message: string): boolean {
   return /received fatal alert: (?:CertificateRequired|BadCertificate|UnknownCA|CertificateUnknown|CertificateExpired|UnsupportedCertificate)/
     .test(message);
 }
 
-/** What to say then. */
+/** The error text for that case. */
 export const sentAway = "the server wants a certificate of this side that it knows: give -TlsClientCertificatePath";
 
 async function passphraseOf(target: Target, path: string): Promise<string> {

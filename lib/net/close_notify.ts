@@ -1,6 +1,6 @@
 /**
- * The record headers of one TLS stream, read as the bytes come in: they tell whether the peer ended it with close_notify (RFC 8446,
- * section 6.1) or the connection was cut. The runtime shows the same end for both.
+ * A parser of the record headers of one TLS stream. It detects whether the peer ended the stream with close_notify (RFC
+ * 8446, section 6.1) or the connection was cut. The runtime reports the same end for both.
  */
 export class Records {
   #head: number[] = [];

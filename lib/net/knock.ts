@@ -1,7 +1,10 @@
 import { SyncError } from "../core/errors.ts";
 import { type Patience, patiently } from "./backoff.ts";
 
-/** The first look at a store or server; made again where what stands in the way passes by itself. One that stays overloaded rejects with connection. */
+/**
+ * Makes the first request to a store or server and retries transient failures. If the server stays overloaded, it
+ * rejects with connection.
+ */
 export async function knock<T>(look: () => Promise<T>, patience: Patience): Promise<T> {
   try {
     return await patiently(look, patience);

@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 
 const encoder = new TextEncoder();
 
-/** The bytes of text whose characters have 8 bits each. */
+/** Encodes a text whose characters have 8 bits each. */
 export function toLatin1(text: string): Uint8Array<ArrayBuffer> {
   // As many bytes as characters: all of them are ASCII, as nearly always, and this encoder is five times as fast.
   const bytes = encoder.encode(text);

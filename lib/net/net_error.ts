@@ -1,6 +1,9 @@
 import { printable } from "../core/path.ts";
 
-/** What the net says of a connection that cannot be had, as a sentence's end that says what to look at; undefined for every other error. */
+/**
+ * Returns why a connection failed, by the system's error code, as the end of a sentence that names what to check;
+ * undefined for any other error.
+ */
 export function netWords(error: unknown): string | undefined {
   return error instanceof Error && "code" in error ? WORDS[String(error.code)] : undefined;
 }
@@ -16,13 +19,13 @@ const WORDS: Readonly<Record<string, string>> = {
   ENETUNREACH: "no route to the network",
 };
 
-/** Why a certificate is refused that nobody vouches for, and the way to have it taken all the same. */
+/** Returns why an untrusted certificate is refused, and the option that accepts it nevertheless. */
 export function untrusted(message: string): string {
   const way = "if you know it to be right, name its SHA-256 fingerprint with -TlsHostCertificateFingerprint";
   return `the server's certificate is not trusted (${printable(message).slice(0, 200)}); ${way}`;
 }
 
-/** Was a certificate not trusted? The runtime tells it in a code, or in words alone. */
+/** Whether the error is an untrusted certificate. The runtime reports that in a code, or only in the message. */
 export function isUntrusted(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   return CERTIFICATE.test("code" in error ? String(error.code) : "") || CERTIFICATE.test(error.message);

@@ -4,7 +4,10 @@ export type PeerProtocol = "SSH" | "FTP" | "HTTP" | "TLS" | "SMTP" | "IMAP" | "P
 /** The protocol that a connection was opened for; "ftps" and "https" begin with TLS. */
 export type WantedProtocol = "ssh" | "ftp" | "ftps" | "http" | "https";
 
-/** More bytes say nothing new. RFC 4253, section 4.2, allows an SSH server other lines before its version. */
+/**
+ * The number of leading bytes that are examined; more would add nothing. RFC 4253, section 4.2, allows an SSH server
+ * other lines before its version.
+ */
 const MOST_LOOKED_AT = 1024;
 
 /** Returns the protocol whose server begins with these bytes; undefined for any other, and for too few of them. */

@@ -1,23 +1,25 @@
 import { cancelled } from "../core/errors.ts";
 import type { Call } from "../core/backend.ts";
 
-/** How long the places of a pool may stand still while others wait for one. */
+/** The limit of a pool's time without progress while callers wait for a permit. */
 export interface Standstill {
   /** ms without any progress after which a wait ends. */
   readonly timeout: number;
-  /** The error that a wait ends with. */
+  /** Returns the error with which a wait ends. */
   error(): Error;
 }
 
 /**
- * The queue for something scarce, in order of arrival. With a `standstill` no wait is endless: it may last for as long as those who hold
- * a place get on (progress()), but when nothing has moved for so long it rejects. A cycle of waits ends in that way too.
+ * A FIFO wait queue. With a `standstill` no wait is endless: it may last for as long as the holders make progress
+ * (progress()), but it rejects after `timeout` without any. That also ends a cycle of waits.
  */
 export class Turns {
   readonly #waiting = new Set<() => void>();
   #moved = 0;
 
-  /** Resolves when its turn has come; rejects with cancelled, or at a standstill, and then has none. */
+  /**
+   * Waits in the queue and resolves when woken. Rejects with cancelled, or at a standstill, and then leaves the queue.
+   */
   async wait(
     { signal, operation }: Call & { readonly operation: string },
     standstill?: Standstill,
@@ -39,7 +41,7 @@ export class Turns {
     }
   }
 
-  /** Gives a turn to the longest waiting; false when there is none. */
+  /** Wakes the longest waiter. Returns false if there is none. */
   next(): boolean {
     this.progress();
     const [first] = this.#waiting;
@@ -49,12 +51,12 @@ export class Turns {
     return true;
   }
 
-  /** Gives everybody a turn. */
+  /** Wakes all waiters. */
   all(): void {
     while (this.next());
   }
 
-  /** Notes that something moved on one of the places: waiting is worth while. */
+  /** Records that a holder made progress, which restarts the standstill timeout. */
   progress(): void {
     if (this.#waiting.size > 0) this.#moved = performance.now();
   }

@@ -8,7 +8,7 @@ import { wrongProtocol } from "./peer_protocol.ts";
 import { connectionOptions, type TlsTrust, verifyPeer } from "./tls.ts";
 import { dialTcp, late, lost, misdirected, type Peer } from "./transport.ts";
 
-/** Connects within `timeout` ms; given up when the signal is aborted. */
+/** Connects within `timeout` ms; stops when the signal is aborted. */
 export function dial(
   to: { readonly host: string; readonly port: number },
   { timeout, signal }: { readonly timeout: number; readonly signal?: AbortSignal },
@@ -36,14 +36,14 @@ export function dial(
 }
 
 /**
- * The versions of TLS for a control connection and its data connections. `newest`: 1.3 too; without it, servers that insist on a resumed
- * session are served best.
+ * Returns the TLS versions for a control connection and its data connections. `newest`: also 1.3; servers that require
+ * a resumed session work best without it.
  */
 export function versions(newest: boolean): tls.ConnectionOptions {
   return { maxVersion: newest ? "TLSv1.3" : "TLSv1.2" };
 }
 
-/** TLS over a connected socket, the peer proven, within `timeout` ms. */
+/** Starts TLS on a connected socket and verifies the peer, within `timeout` ms. */
 export function secure(
   socket: net.Socket,
   { trust, newest, timeout }: { readonly trust: TlsTrust; readonly newest: boolean; readonly timeout: number },
@@ -78,7 +78,9 @@ export function secure(
   return promise;
 }
 
-/** TLS from the first byte; where the server speaks no TLS, the error says what it does speak. */
+/**
+ * Starts TLS from the first byte (implicit TLS). If the server does not use TLS, the error names the protocol it uses.
+ */
 export async function secureFirst(
   socket: net.Socket,
   settings: Peer & Parameters<typeof secure>[1],
@@ -92,7 +94,10 @@ export async function secureFirst(
   }
 }
 
-/** Returns what speaks at a port where TLS failed, as the end of a sentence; undefined when it says nothing by itself. */
+/**
+ * Returns the protocol of a port at which TLS failed, as the end of a sentence; undefined if the server does not send
+ * first.
+ */
 async function whatSpeaksThere(peer: Peer): Promise<string | undefined> {
   const connection = await dialTcp(peer, LOOK_MS).catch(() => undefined);
   if (connection === undefined) return undefined;
@@ -109,7 +114,7 @@ async function whatSpeaksThere(peer: Peer): Promise<string | undefined> {
   return wrongProtocol(first.subarray(0, count ?? 0), "ftps");
 }
 
-/** Servers that speak first do so at once. */
+/** The time in ms to wait for a greeting: servers that send first do so immediately. */
 const LOOK_MS = 2_000;
 const MOST_GREETING = 1024;
 
@@ -117,8 +122,8 @@ const MOST_GREETING = 1024;
 const MOST_LINE = 1 << 16;
 
 /**
- * The client library takes what comes at once for whole lines: it is handed whole lines only. `refuse` hears why the peer is no FTP server,
- * or is no more.
+ * Passes only complete lines to the client library, which treats every chunk as complete lines. `refuse` is called with
+ * the error if the peer is not an FTP server, or if a reply is too long.
  */
 export function wholeLines(socket: net.Socket, refuse: (error: SyncError) => void): void {
   const listeners = socket.listeners("data");
@@ -138,8 +143,9 @@ export function wholeLines(socket: net.Socket, refuse: (error: SyncError) => voi
 }
 
 /**
- * An FTP server speaks first. One that is silent for so long is sent a NOOP: a web server, or one that expects TLS, answers then at once in
- * its own protocol, and an FTP server behind its greeting.
+ * The time in ms to wait for the greeting, which an FTP server sends first. A server silent for longer is sent a NOOP:
+ * a web server, or one that expects TLS, then answers immediately in its own protocol, and an FTP server answers after
+ * its greeting.
  */
 export const SILENT_MS = 2_000;
 /** The error of a connection that ended before any greeting. */

@@ -8,12 +8,15 @@ import type { Target } from "../core/backend.ts";
 import type { ClientCertificate } from "./client_certificate.ts";
 import { hostsOf } from "./tls_names.ts";
 
-/** How a server over TLS is trusted. `pins` decide alone where there are any, else chain and name of its certificate do. */
+/**
+ * The trust settings of a TLS server. If there are `pins`, only they decide; otherwise the certificate's chain and name
+ * do.
+ */
 export interface TlsTrust {
   readonly host: string;
-  /** Lower-case hex over the certificate: 64 digits of SHA-256, or 40 of SHA-1. Absent: none can be given for this host. */
+  /** Lower-case hex over the certificate: 64 digits of SHA-256, or 40 of SHA-1. Absent if this host cannot have any. */
   readonly pins?: readonly string[];
-  /** The certificate that this side shows. */
+  /** The client certificate. */
   readonly client?: ClientCertificate;
 }
 
@@ -27,7 +30,10 @@ export function parseTlsPins(texts: readonly string[]): readonly string[] {
   );
 }
 
-/** The fingerprints that a target names, in its address and in its parameter. Warns of SHA-1, which is no longer safe against forgery. */
+/**
+ * Reads the fingerprints of a target, from its address and from its parameter. Warns of SHA-1, which is no longer safe
+ * against forgery.
+ */
 export function readTlsPins({ address, options, warn }: Target): readonly string[] {
   const pins = parseTlsPins([...address.pins, options["TlsHostCertificateFingerprint"] ?? ""]);
   const isOld = pins.some((pin) => pin.length === SHA1_DIGITS);
@@ -35,13 +41,16 @@ export function readTlsPins({ address, options, warn }: Target): readonly string
   return pins;
 }
 
-/** Throws badInput when there are fingerprints and the endpoint shows no certificate. */
+/** Throws badInput if there are fingerprints but the endpoint has no certificate. */
 export function mustShowCertificate({ protocol }: URL, pins: readonly string[] = []): void {
   if (pins.length === 0 || protocol === "https:") return;
   throw badInput("A certificate is only shown over TLS: write https:// in -Endpoint, or leave its fingerprint out.");
 }
 
-/** Returns what tls.connect() needs for this trust. Nothing is refused by the runtime: verifyPeer() must be called before anything is sent. */
+/**
+ * Returns the options of tls.connect() for these trust settings. The runtime then accepts any certificate: verifyPeer()
+ * must be called before anything is sent.
+ */
 export function connectionOptions({ host, client }: TlsTrust): tls.ConnectionOptions {
   return {
     host,
@@ -69,13 +78,15 @@ export function verifyPeer(socket: tls.TLSSocket, trust: TlsTrust): void {
   if (why !== undefined) throw untrusted(trust, `its certificate is not trusted (${why})`, shown);
 }
 
-/** The certificate's SHA-256 in hex; undefined when the server shows none. */
+/** Returns the certificate's SHA-256 in hex; undefined if the server has none. */
 export function fingerprintOf(socket: tls.TLSSocket): string | undefined {
   const raw = socket.getPeerCertificate()?.raw;
   return raw === undefined ? undefined : createHash("sha256").update(raw).digest("hex");
 }
 
-/** The common name of a subject is no name of a host (RFC 9525, section 2). */
+/**
+ * Returns why the certificate does not name the host. The subject's common name does not count (RFC 9525, section 2).
+ */
 function whyNotNamed(host: string, { raw }: tls.PeerCertificate): string | undefined {
   const names = hostsOf(raw).join(", ");
   const named = { subject: {}, subjectaltname: names } as tls.PeerCertificate;

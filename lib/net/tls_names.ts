@@ -1,7 +1,8 @@
 /**
- * Returns the hosts that a certificate in DER is for, as tls.checkServerIdentity() reads them: "DNS:a.test", "IP Address:127.0.0.1" (RFC
- * 5280, section 4.2.1.6). The runtime joins the alternative names of a certificate into one text without quoting them, so that a URI or a
- * name that holds ", DNS:a.test" would count as the name of a host: they are read from the certificate itself. What can be no host is left out.
+ * Returns the hosts that a certificate in DER is for, as tls.checkServerIdentity() reads them: "DNS:a.test", "IP
+ * Address:127.0.0.1" (RFC 5280, section 4.2.1.6). The runtime joins the alternative names of a certificate into one
+ * text without quoting them, so that a URI or a name that holds ", DNS:a.test" would count as the name of a host, so
+ * they are read from the certificate itself. Names that cannot be a host are left out.
  */
 export function hostsOf(certificate: Uint8Array): readonly string[] {
   const [body] = itemsOf(contentOf(certificate, SEQUENCE));
@@ -14,7 +15,7 @@ export function hostsOf(certificate: Uint8Array): readonly string[] {
   return [];
 }
 
-/** One value in DER (X.690, section 8.1): its first byte and what it holds. */
+/** One value in DER (X.690, section 8.1): its first byte and its content. */
 interface Item {
   readonly tag: number;
   readonly content: Uint8Array;
@@ -46,13 +47,13 @@ function isAlternativeNames(id: Uint8Array | undefined): boolean {
   return id?.length === ALTERNATIVE_NAMES.length && ALTERNATIVE_NAMES.every((byte, at) => id[at] === byte);
 }
 
-/** What the first item holds; nothing where it is of another kind. */
+/** Returns the content of the first item; undefined if that has another tag. */
 function contentOf(bytes: Uint8Array | undefined, wanted: number): Uint8Array | undefined {
   const [first] = itemsOf(bytes);
   return first?.tag === wanted ? first.content : undefined;
 }
 
-/** The items of a sequence, one behind the other, up to one that is malformed. */
+/** Returns the items of a sequence in order, up to the first malformed one. */
 function itemsOf(bytes: Uint8Array = new Uint8Array()): readonly Item[] {
   const items: Item[] = [];
   for (let at = 0; at + 1 < bytes.length;) {

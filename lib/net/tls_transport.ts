@@ -8,17 +8,20 @@ import { type WantedProtocol, wrongProtocol } from "./peer_protocol.ts";
 import { connectionOptions, type TlsTrust, verifyPeer } from "./tls.ts";
 import { dialTcp, late, LeastRate, lost, misdirected, type Peer, Watch, type Wire } from "./transport.ts";
 
-/** What a connection over TLS is opened with. Nothing may stand still on it for longer than `timeout` ms. */
+/** The settings of a TLS connection. No read or write on it may stall for longer than `timeout` ms. */
 export interface TlsSettings {
   readonly trust: TlsTrust;
   readonly timeout: number;
-  /** Named when the peer answers with something else than TLS. */
+  /** The expected protocol, for the error if the peer answers without TLS. */
   readonly wanted: WantedProtocol;
-  /** More for the handshake: versions, a session to resume, ALPN. */
+  /** Additional options of the handshake: versions, a session to resume, ALPN. */
   readonly options?: tls.ConnectionOptions;
 }
 
-/** A connection over TLS whose peer is proven: nothing was sent before. Rejects with hostKey, else with what the net or TLS said. */
+/**
+ * Opens a TLS connection and verifies the peer before anything is sent. Rejects with hostKey, otherwise with the error
+ * of the network or of TLS.
+ */
 export async function dialTls(peer: Peer, settings: TlsSettings): Promise<Wire> {
   const wire = new TlsWire(await dialTcp(peer, settings.timeout), settings);
   await wire.ready;
@@ -28,26 +31,27 @@ export async function dialTls(peer: Peer, settings: TlsSettings): Promise<Wire> 
 /** The encrypted side of a connection. */
 export type Connection = Pick<Deno.TcpConn, "read" | "write" | "closeWrite" | "close">;
 
-/** TLS over a connection whose handshake goes on while the caller does other things: reads and writes wait for its end. */
+/** Starts TLS on a connection without waiting for the handshake: reads and writes wait for its end. */
 export function startTls(connection: Connection, settings: TlsSettings): Wire {
   return new TlsWire(connection, settings);
 }
 
-/** So much content is held for a reader that comes late; the peer is read no further until it is taken. */
+/** Bytes of content that are buffered for a slow reader; the connection is not read further until they are taken. */
 const MOST_HELD = 256 * 1024;
-/** So much is read from the connection at once. */
+/** Bytes of one read from the connection. */
 const CIPHERTEXT = 64 * 1024;
-/** So much must be taken within the timeout, on the slowest of lines. */
+/** Bytes that the connection must accept within the timeout, however slow it is. */
 const PART = 64 * 1024;
 
 /**
- * The encrypted side of a TLS connection. The runtime's own TLS sockets read on while they are paused, and hold in memory all that their
- * reader has not taken (Deno 2.9.6): here the connection is read only while `hasRoom`, so that TCP holds the peer back. That also shows the
- * certificate, which `Deno.connectTls` does not, and the records, which tell a cut connection from an ended one.
+ * The encrypted side of a TLS connection. The runtime's own TLS sockets read on while they are paused, and hold in
+ * memory all that their reader has not taken (Deno 2.9.6): here the connection is read only while `hasRoom`, so that
+ * TCP flow control stops the peer. That also exposes the certificate, which `Deno.connectTls` does not, and the
+ * records, which distinguish a cut connection from an ended one.
  */
 class Ciphertext extends Duplex {
   readonly records = new Records();
-  /** The first bytes that came, as far as they came at once. */
+  /** The bytes of the first read. */
   first: Uint8Array = new Uint8Array();
   readonly #connection: Connection;
   readonly #hasRoom: () => boolean;
@@ -61,7 +65,7 @@ class Ciphertext extends Duplex {
     this.#hasRoom = hasRoom;
   }
 
-  /** Reads on, when the engine wants bytes and there is room for what they become. */
+  /** Reads from the connection if the TLS engine wants bytes and there is room for the decrypted content. */
   async pump(): Promise<void> {
     if (this.#isReading) return;
     this.#isReading = true;
@@ -106,7 +110,7 @@ class Ciphertext extends Duplex {
 }
 
 class TlsWire implements Wire {
-  /** Resolves when the peer is proven. */
+  /** Resolves when the peer is verified. */
   readonly ready: Promise<void>;
   readonly #handshake = Promise.withResolvers<void>();
   readonly #ciphertext: Ciphertext;
@@ -181,7 +185,7 @@ class TlsWire implements Wire {
     this.#break(lost("connection", "the connection was given up"));
   }
 
-  /** Bytes may come right behind the handshake: all is listened for before it begins. */
+  /** Adds the listeners before the handshake begins, since bytes may arrive immediately after it. */
   #listen(trust: TlsTrust): void {
     const socket = this.#socket;
     socket.on("error", (error) => this.#break(this.#isReady ? broke(error) : this.#whyNoTls(error)));
@@ -210,13 +214,13 @@ class TlsWire implements Wire {
     });
   }
 
-  /** What came instead of TLS tells more than that it was none. */
+  /** Returns the error of a failed handshake. If the peer sent another protocol, it names that protocol. */
   #whyNoTls(error: Error): Error {
     const why = wrongProtocol(this.#ciphertext.first, this.#wanted);
     return why === undefined ? error : misdirected(why);
   }
 
-  /** What is held, as far as it fits; the peer is read on for what was taken. */
+  /** Copies buffered bytes into the memory as far as they fit, and resumes reading from the peer. */
   #give(into: Uint8Array): number {
     let at = 0;
     while (at < into.length) {
@@ -242,7 +246,7 @@ class TlsWire implements Wire {
     }
   }
 
-  /** Until the socket says that it is done, or breaks. */
+  /** Waits until the socket calls `done`, or breaks. */
   async #until(work: (done: (error?: Error | null) => void) => void): Promise<void> {
     if (this.#broken !== undefined) throw this.#broken;
     const { promise, resolve, reject } = Promise.withResolvers<void>();

@@ -3,27 +3,33 @@ import { isIP } from "node:net";
 import { SyncError } from "../core/errors.ts";
 import { netWords } from "./net_error.ts";
 
-/** A connection. Nothing of it is an event: whoever asks for bytes waits for them. One reads and one writes at a time. */
+/** A byte connection without events: read() waits for bytes. At most one read and one write run at a time. */
 export interface Wire {
-  /** Puts what comes next into the memory, from its start, and tells how many bytes; undefined at the end. Rejects when the connection breaks, or too little comes in time; `patient`: however long that takes. */
+  /**
+   * Reads the next bytes to the start of the memory and returns their number; undefined at the end. Rejects if the
+   * connection breaks, or if too few bytes arrive in time; `patient`: without that time limit.
+   */
   read(into: Uint8Array<ArrayBuffer>, options?: { readonly patient: boolean }): Promise<number | undefined>;
-  /** Resolves when the bytes were taken over: their memory is free again. Rejects when the connection breaks, or nothing is taken in time. */
+  /**
+   * Writes the bytes; once it resolves, their memory may be reused. Rejects if the connection breaks, or if nothing is
+   * accepted in time.
+   */
   write(bytes: Uint8Array): Promise<void>;
-  /** Resolves when everything was sent and the end was told. */
+  /** Ends the sending side; resolves when everything, including the end, was sent. */
   end(): Promise<void>;
-  /** Lets go of it at once: whoever waits is rejected. */
+  /** Closes it immediately: pending calls reject. */
   destroy(): void;
-  /** Over TLS: did the other side tell that this was all? Known once read() gave undefined. */
+  /** Over TLS: whether the peer ended the stream with close_notify. Known once read() has returned undefined. */
   readonly isTold?: () => boolean;
 }
 
 export interface Peer {
-  /** An address, or a name that has one. */
+  /** An IP address, or a name that resolves to one. */
   readonly host: string;
   readonly port: number;
 }
 
-/** A connection without TLS, made within `timeout` ms, on which nothing may stand still for longer. */
+/** Opens a connection without TLS within `timeout` ms; no read or write on it may stall for longer. */
 export async function dialWire(peer: Peer, timeout: number): Promise<Wire> {
   return new PlainWire(await dialTcp(peer, timeout), timeout);
 }
@@ -39,7 +45,10 @@ export async function dialTcp(peer: Peer, timeout: number): Promise<Deno.TcpConn
   }
 }
 
-/** A name may have several addresses, of which only one answers: each gets its share of the time. */
+/**
+ * Connects to any address of the host. A name may have several of which only one answers, so each gets a share of the
+ * timeout.
+ */
 async function dialAny({ host, port }: Peer, timeout: number): Promise<Deno.TcpConn> {
   const addresses = isIP(host) === 0 ? (await lookup(host, { all: true })).map(({ address }) => address) : [host];
   let last: unknown;
@@ -66,21 +75,21 @@ async function within(dialled: Promise<Deno.TcpConn>, timeout: number): Promise<
   }
 }
 
-/** The operation of errors that know no call yet: whoever makes the call names it. */
+/** The operation of errors that belong to no call yet: the caller replaces it. */
 export const ON_WIRE = "use the network";
 
-/** An error of the net, which may pass. */
+/** Returns a transient network error. */
 export function lost(kind: "connection" | "timeout" | "busy", why: string, cause?: unknown): SyncError {
   const facts = { operation: ON_WIRE, transient: true, ...(cause === undefined ? {} : { cause }) };
   return new SyncError(kind, why, facts);
 }
 
-/** The error of a peer that lets this side wait for longer than -Timeout. */
+/** Returns the error of a peer that takes longer than -Timeout. */
 export function late(what: string, timeout: number): SyncError {
   return lost("timeout", `${what} in ${timeout / 1000} s; -Timeout waits longer`);
 }
 
-/** The error of a peer that speaks another protocol, which does not pass by itself. */
+/** Returns the error of a peer with another protocol, which is not transient. */
 export function misdirected(why: string): SyncError {
   return new SyncError("connection", why, { operation: ON_WIRE });
 }
@@ -98,13 +107,13 @@ export class LeastRate {
     this.#timeout = timeout;
   }
 
-  /** Begins a new stretch: what comes next has nothing to do with what came before. */
+  /** Begins a new stretch, independent of the bytes before. */
   reset(): void {
     this.#waited = 0;
     this.#bytes = 0;
   }
 
-  /** Counts one wait of so many ms and what it brought. Throws kind "timeout" when a stretch brought too little. */
+  /** Counts one wait of `ms` and the bytes it returned. Throws kind "timeout" if a stretch had too few bytes. */
   count(ms: number, bytes: number): void {
     this.#waited += ms;
     this.#bytes += bytes;
@@ -114,10 +123,10 @@ export class LeastRate {
   }
 }
 
-/** Less than the slowest of modems sends in a second; a listing of one entry each few seconds is still taken. */
+/** Less than the slowest modem sends in a second; a listing with one entry every few seconds is still accepted. */
 const LEAST_BYTES = 256;
 
-/** Notices when somebody waits for too long. One timer serves all waits: most of them end at once. */
+/** A watchdog that reports a wait that takes too long. One timer serves all waits, since most of them end at once. */
 export class Watch {
   readonly #timeout: number;
   readonly #onLate: () => void;
@@ -156,7 +165,10 @@ export class Watch {
   }
 }
 
-/** The runtime's own sockets read into memory that is used again; those of node:net bring new memory for each chunk. */
+/**
+ * A Wire over the runtime's own sockets, which read into reused memory; those of node:net allocate memory for each
+ * chunk.
+ */
 class PlainWire implements Wire {
   readonly #connection: Deno.TcpConn;
   readonly #rate: LeastRate;
