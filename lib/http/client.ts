@@ -21,7 +21,7 @@ export interface HttpPlace {
   /** See TlsTrust. */
   readonly pins?: readonly string[];
   readonly client?: ClientCertificate;
-  /** ms without a byte in either direction after which a request is given up. */
+  /** ms without a byte in either direction after which a request fails. */
   readonly timeout: number;
   readonly connections: number;
 }
@@ -35,10 +35,11 @@ export interface Sending {
 }
 
 /**
- * Keep-alive connections to one server, HTTP/1.1 (RFC 9112): requests wait for a free one, for as long as those that hold one get on. A
- * reply holds its connection until its content was taken: no request may be made before that on the reply's behalf. Ends every request when disposed. A request
- * whose reply is lost is not sent again: those who can look first decide that. Only one that changes nothing is, once, where the server
- * had ended the connection before it came.
+ * Keep-alive connections to one server, HTTP/1.1 (RFC 9112): requests wait for a free one, for as long as the running
+ * ones make progress. A reply holds its connection until its content is read: before that, no request may be made that
+ * the reply depends on. Disposing ends every request. A request whose reply is lost is not sent again, since only a
+ * caller that can check the outcome first may do so. The exception is a request that changes nothing: it is sent again,
+ * once, if the server had closed the connection before it arrived.
  */
 export class Http implements AsyncDisposable {
   readonly #place: HttpPlace;
@@ -46,10 +47,12 @@ export class Http implements AsyncDisposable {
   readonly #all = new Set<Connection>();
   readonly #turns = new Turns();
   readonly #nested = new Nested();
-  /** Connections that serve the body of an upload: they do not count, so that an upload always finds one. */
+  /**
+   * Connections for the body of an upload. They do not count toward the limit, so that an upload can always open one.
+   */
   readonly #beyond = new Set<Connection>();
   readonly #running = new Map<Exchange, OperationContext>();
-  /** What ends the waits for connections that are being made. */
+  /** Callbacks that end the waits for connections being opened. */
   readonly #stops = new Set<() => void>();
   #dialling = 0;
   #isClosed = false;
@@ -58,7 +61,10 @@ export class Http implements AsyncDisposable {
     this.#place = place;
   }
 
-  /** One request and its reply, whatever its status. Rejects with connection, timeout, hostKey, cancelled, badInput, or with what the body rejects with. */
+  /**
+   * Sends one request and returns its reply, whatever its status. Rejects with connection, timeout, hostKey, cancelled,
+   * badInput, or with the error of the body.
+   */
   async exchange(sending: Sending, ask: OperationContext): Promise<Reply> {
     this.#mustBeOpen(ask);
     const outgoing = this.#toOutgoing(sending);
@@ -129,7 +135,7 @@ export class Http implements AsyncDisposable {
     return { method, head, ...(content === undefined ? {} : { content }), ...(upload === undefined ? {} : { upload }) };
   }
 
-  /** A connection of one's own until #release(). */
+  /** Reserves a connection for the caller until #release(). */
   async #lease(ask: OperationContext): Promise<Connection> {
     for (;;) {
       // The turn that it may have been given is the next one's.
@@ -172,7 +178,10 @@ export class Http implements AsyncDisposable {
     }
   }
 
-  /** Undefined as soon as nobody wants the connection any more: one that is not answered would be waited for until its timeout. */
+  /**
+   * Waits for the connection, but returns undefined as soon as it is no longer needed: an attempt without an answer
+   * would otherwise last until its timeout.
+   */
   async #unlessOver(coming: Promise<Wire>, signal: AbortSignal): Promise<Wire | undefined> {
     const { promise: over, resolve } = Promise.withResolvers<undefined>();
     const stop = () => resolve(undefined);
@@ -228,5 +237,5 @@ export class Http implements AsyncDisposable {
   }
 }
 
-/** Methods that change nothing: sent twice they do no harm. RFC 9110, section 9.2.1; RFC 4918, section 9.1. */
+/** Safe methods, which may be sent twice. RFC 9110, section 9.2.1; RFC 4918, section 9.1. */
 const HARMLESS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PROPFIND"]);

@@ -4,8 +4,8 @@ import { demandsTls, wrongPeer, wrongProtocol } from "../net/peer_protocol.ts";
 import { misdirected, type Wire } from "../net/transport.ts";
 
 /**
- * A connection to a web server, used for one exchange after another. It listens all the time: a server that ends it while nobody uses it
- * is noticed then. Rejects with Errors that name no request.
+ * A connection to a web server, used for one exchange after another. It reads at all times, so that it detects a server
+ * closing the idle connection. Rejects with Errors that name no request.
  */
 export class Connection {
   readonly #wire: Wire;
@@ -22,17 +22,20 @@ export class Connection {
     this.#next = this.#listen();
   }
 
-  /** Has the server said nothing since the last exchange? */
+  /** Whether the server has sent nothing since the last exchange. */
   get isQuiet(): boolean {
     return this.#isQuiet;
   }
 
-  /** Is there more behind the content that was read? Then it is anybody's guess what it is. */
+  /** Whether bytes follow the content that was read. Their meaning is then undefined. */
   get hasMore(): boolean {
     return this.#end > this.#start;
   }
 
-  /** The first lines of the next reply, however long it takes; undefined when the server ends the connection instead. */
+  /**
+   * Waits for the head of the next reply, without a time limit; returns undefined if the server closes the connection
+   * instead.
+   */
   head(): Promise<Head | undefined> {
     return this.#next;
   }
@@ -41,7 +44,7 @@ export class Connection {
     await this.#wire.write(bytes);
   }
 
-  /** The content of the reply whose first lines came last. */
+  /** Returns the content of the reply whose head was read last. */
   content(framing: Framing): Source {
     switch (framing.by) {
       case "none":
@@ -57,7 +60,10 @@ export class Connection {
     }
   }
 
-  /** Rejects when the first reply, which refuses a request, says that the port expects TLS. Its content is read ahead and kept for the reader. */
+  /**
+   * Rejects if the first reply refuses the request because the port expects TLS. Its content is read ahead and kept for
+   * the reader.
+   */
   async mustTakeClear(framing: Framing): Promise<void> {
     if (this.used > 0) return;
     const most = framing.by === "length" ? Math.min(framing.length, MOST_SAID) : framing.by === "close" ? MOST_SAID : 0;
@@ -70,7 +76,7 @@ export class Connection {
     if (demandsTls(text.slice(0, MOST_SAID))) throw misdirected(wrongPeer("TLS", "http"));
   }
 
-  /** The exchange was read to its end: the next one may come. */
+  /** Called when an exchange was read to its end: prepares for the next one. */
   renew(): void {
     this.used++;
     this.#isQuiet = true;
@@ -99,7 +105,7 @@ export class Connection {
     throw new Error(`the server sent more than ${MOST_INTERIM} answers that announce another one`);
   }
 
-  /** What stands before the mark, which is passed over; undefined when nothing comes any more. */
+  /** Reads up to the mark and returns the text before it; undefined if the connection ends first. */
   async #textUntil(mark: string, { patient }: { readonly patient: boolean }): Promise<string | undefined> {
     for (let seen = this.#start;;) {
       const held = Buffer.from(this.#memory.buffer, 0, this.#end);
@@ -127,7 +133,7 @@ export class Connection {
     }
   }
 
-  /** Bytes that came behind the headers first, then those of the wire. */
+  /** Reads the bytes buffered after the headers first, then those of the connection. */
   async #take(into: Uint8Array<ArrayBuffer>): Promise<number | undefined> {
     const held = Math.min(this.#end - this.#start, into.length);
     if (held === 0) return await this.#wire.read(into);
@@ -183,12 +189,12 @@ export class Connection {
   }
 }
 
-/** Puts the next bytes of a content into the memory and tells how many; undefined at its end. */
+/** Reads the next bytes of a content into the memory and returns their number; undefined at its end. */
 export type Source = (into: Uint8Array<ArrayBuffer>) => Promise<number | undefined>;
 
-/** Longer than the sentence of any server that expects TLS, and what stands around it. */
+/** More bytes than any server's message that the port expects TLS, with its markup. */
 const MOST_SAID = 4096;
 /** Interim answers (1xx) ahead of the reply. */
 const MOST_INTERIM = 20;
-/** Longer than the headers of any answer. */
+/** Buffer size in bytes: longer than the headers of any reply. */
 const HELD = 64 * 1024;

@@ -1,6 +1,7 @@
 /**
- * A time as servers write it, in ms: the three forms of HTTP (RFC 9110, section 5.6.7), which are the usual one, that of RFC 850 and that of
- * asctime, with one-digit days and numeric zones too; and RFC 3339. Undefined for everything else, times that no calendar has among it.
+ * Parses a time as servers write it, in ms: the three forms of HTTP (RFC 9110, section 5.6.7), which are the usual one,
+ * that of RFC 850 and that of asctime, also with one-digit days and numeric zones; and RFC 3339. Returns undefined for
+ * anything else, including impossible dates.
  */
 export function parseDate(text: string | undefined): number | undefined {
   if (text === undefined || text.length > MOST) return undefined;
@@ -15,7 +16,10 @@ const MOST = 64;
 const CLOCK = String.raw`(?<hour>\d{2}):(?<minute>\d{2}):(?<second>\d{2})(?:\.(?<part>\d{1,9}))?`;
 const ZONE = String.raw`(?:(?:GMT|UTC|UT|Z)?(?:(?<sign>[+-])(?<zoneHour>\d{2}):?(?<zoneMinute>\d{2}))?)`;
 
-/** What no form names is UTC: a server that leaves the zone out tells its times in this way, or in none that could be known. */
+/**
+ * The accepted forms. A time without a zone is UTC: a server that omits the zone means that, or one that cannot be
+ * known.
+ */
 const FORMS: readonly RegExp[] = [
   new RegExp(String.raw`^(?:[a-z]{3,9},? +)?(?<day>\d{1,2}) (?<month>[a-z]{3}) (?<year>\d{4}) ${CLOCK} *${ZONE}$`, "i"),
   new RegExp(
@@ -44,7 +48,10 @@ function toTime(groups: Readonly<Record<string, string | undefined>>): number | 
   return at.getTime() + Math.floor(Number(`0.${part || "0"}`) * 1000) - zone;
 }
 
-/** A year of two digits that would lie more than 50 years ahead is one of the century before. RFC 9110, section 5.6.7. */
+/**
+ * Returns the full year of two digits: one that would be more than 50 years ahead belongs to the century before. RFC
+ * 9110, section 5.6.7.
+ */
 function fullYear(year: number): number {
   const now = new Date().getUTCFullYear();
   const full = now - now % 100 + year;

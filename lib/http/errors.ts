@@ -5,16 +5,19 @@ import { isUntrusted, netWords, untrusted } from "../net/net_error.ts";
 import { isSentAway, sentAway } from "../net/client_certificate.ts";
 import { ON_WIRE } from "../net/transport.ts";
 
-/** A reply's status and its headers in lower case, all that a refusal needs. */
+/** A reply's status and its headers in lower case. */
 export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
 }
 
-/** What a status means: a kind, a sentence, and whether it passes by itself. */
+/** The meaning of a status: an error kind, a sentence, and whether it is transient. */
 export type Meaning = readonly [kind: ErrorKind, why: string, passes?: boolean];
 
-/** A reply that is no success as the error of its request; what `meanings` leaves out is unexpected. RFC 9110, section 15. */
+/**
+ * Returns the error of a request whose reply is not a success; a status that `meanings` does not list is unexpected.
+ * RFC 9110, section 15.
+ */
 export function refused(
   ask: OperationContext,
   { status, headers }: Answer,
@@ -35,12 +38,12 @@ export function refused(
   });
 }
 
-/** The status that a request was refused with; undefined for every other error. */
+/** Returns the status with which a request was refused; undefined for any other error. */
 export function statusOf(error: unknown): number | undefined {
   return error instanceof SyncError && error.facts.cause instanceof HttpStatus ? error.facts.cause.status : undefined;
 }
 
-/** What the net or TLS said, as the error of a request. A SyncError stays as it is. */
+/** Converts an error of the network or of TLS to the error of a request. A SyncError of a call stays unchanged. */
 export function toSyncError(ask: OperationContext, error: unknown): SyncError {
   if (error instanceof SyncError) {
     if (error.facts.operation !== ON_WIRE) return error;
@@ -69,13 +72,15 @@ class HttpStatus extends Error {
 
 const MOST_WAIT = 300_000;
 
-/** Seconds as ms, at most five minutes. A date is left alone: it goes by the clock of the server. */
+/**
+ * Parses Retry-After in seconds to ms, at most five minutes. A date is ignored, since it depends on the server's clock.
+ */
 function retryAfter(text: string | undefined): number | undefined {
   if (text === undefined || !/^\d{1,6}$/.test(text)) return undefined;
   return Math.min(MOST_WAIT, Number(text) * 1000);
 }
 
-/** The place a redirect leads to, without path and query: these may hold secrets. */
+/** Returns the origin of a redirect's target, without path and query: these may contain secrets. */
 function originOf(location: string | undefined): string {
   if (location === undefined || !URL.canParse(location)) return "";
   return ` to ${printable(new URL(location).origin).slice(0, 100)}`;

@@ -7,28 +7,40 @@ import { type Answer, toSyncError } from "./errors.ts";
 import { lost, Watch } from "../net/transport.ts";
 import { type OperationContext, operationError } from "../core/operation.ts";
 
-/** What a request carries. `open` gives the bytes anew each time; fewer or more than `size` reject with changed. */
+/**
+ * The body of a request. `open` returns the bytes from the start each time; fewer or more than `size` reject with
+ * changed.
+ */
 export interface Upload {
   readonly size: number;
   open(): Promise<Content>;
   onBytes?(bytes: number): void;
 }
 
-/** A reply whose content must be taken: fill() to its end, collect(), chunks() or drop(). */
+/** A reply whose content must be consumed: by fill() to its end, collect(), chunks() or drop(). */
 export interface Reply extends Answer {
-  /** Puts the next bytes of the content into the memory, and gives them; undefined at the end. Rejects when it ends too early. */
+  /**
+   * Reads the next bytes of the content into the memory and returns them; undefined at the end. Rejects if it ends too
+   * early.
+   */
   fill(into: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer> | undefined>;
-  /** Lets the rest of the content go, and with it the connection. */
+  /** Discards the rest of the content and closes the connection. */
   leave(): void;
-  /** The whole content; rejects beyond `most` bytes, and when it ends too early. In `memory` where that is given and large enough. */
+  /**
+   * Reads the whole content; rejects beyond `most` bytes, and if it ends too early. Uses `memory` if that is given and
+   * large enough.
+   */
   collect(most: number, memory?: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>>;
-  /** The content as it comes; rejects when it ends too early. Left half way, the connection is closed. */
+  /**
+   * Returns the content in chunks as they arrive; rejects if it ends too early. An incomplete iteration closes the
+   * connection.
+   */
   chunks(): AsyncGenerator<Uint8Array<ArrayBuffer>>;
-  /** Lets the content go: read where it is short, so that the connection can be used again. */
+  /** Discards the content: reads it if it is short, so that the connection can be reused. */
   drop(): Promise<void>;
 }
 
-/** What is sent: the first lines, and the content with its size. */
+/** An encoded request: its head, and its body with the size. */
 export interface Outgoing {
   readonly method: string;
   readonly head: Uint8Array<ArrayBuffer>;
@@ -36,7 +48,10 @@ export interface Outgoing {
   readonly upload?: Upload;
 }
 
-/** On whose behalf a request is made. `timeout`: ms without a byte in either direction. `onProgress`: bytes went in either direction. `onEnd`: the connection is free; can it be used again? */
+/**
+ * The context of a request. `timeout`: ms without a byte in either direction. `onProgress`: called when bytes were sent
+ * or received. `onEnd`: called when the connection is free, with whether it can be reused.
+ */
 export interface Terms {
   readonly ask: OperationContext;
   readonly timeout: number;
@@ -44,7 +59,7 @@ export interface Terms {
   onEnd(isReusable: boolean): void;
 }
 
-/** One request under way on a connection of its own: whatever ends it ends all who wait for it. */
+/** One running request on a connection of its own: its end ends all calls that wait for it. */
 export class Exchange {
   readonly #connection: Connection;
   readonly #terms: Terms;
@@ -54,7 +69,7 @@ export class Exchange {
   #failed: unknown;
   #isOver = false;
   #isSent = false;
-  /** Aborted when no more of the body is wanted; only a streamed body has it. */
+  /** Aborted when no more of the body is needed; set only for a streamed body. */
   #stop: AbortController | undefined;
 
   constructor(connection: Connection, terms: Terms) {
@@ -65,7 +80,10 @@ export class Exchange {
     terms.ask.signal.addEventListener("abort", this.#onAbort);
   }
 
-  /** Undefined when the server ended the connection without a word, as it may when nothing was asked for a while. */
+  /**
+   * Runs the exchange. Returns undefined if the server closed the connection without a reply, as it may after an idle
+   * time.
+   */
   async run(outgoing: Outgoing): Promise<Reply | undefined> {
     const { ask } = this.#terms;
     try {
@@ -88,7 +106,7 @@ export class Exchange {
     }
   }
 
-  /** Ends it, and with it the connection. */
+  /** Ends the exchange and its connection with the error. */
   fail(error: unknown): void {
     if (this.#isOver) return;
     this.#failed = error;
@@ -144,7 +162,10 @@ export class Exchange {
     }
   }
 
-  /** Where the server takes no more it has said why, or the connection is broken: both come from whoever waits for the reply. */
+  /**
+   * Sends bytes. If that fails but the server has already replied, it only stops sending the body; without a reply it
+   * rejects.
+   */
   async #put(bytes: Uint8Array): Promise<void> {
     try {
       await this.#connection.send(bytes);
@@ -240,21 +261,21 @@ export class Exchange {
   }
 }
 
-/** Why a body is no longer wanted; it is never shown. */
+/** The abort reason of a body that is no longer needed; it is never shown. */
 const OVER = new Error("the exchange is over");
-/** Why a connection is closed whose reply nobody reads to its end. */
+/** The reason for closing a connection whose reply is not read to its end. */
 const LEFT = new Error("the reply was left");
 
 const WORTH_READING = 64 * 1024;
-/** Up to here a body goes in one piece with the lines before it. */
+/** The largest body in bytes that is sent in one write with the head. */
 const SMALL = 64 * 1024;
 
-/** The error of every call after the end. */
+/** Returns the error of every call after the session was closed. */
 export function closed(ask: OperationContext): Error {
   return operationError(ask, "connection", { why: "the session is closed", transient: false });
 }
 
-/** The error of a source that gave another number of bytes than it was said to have. */
+/** Returns the error of a source that returned another number of bytes than its listed size. */
 function wrongSize(ask: OperationContext, { size, given }: { readonly size: number; readonly given: number }): Error {
   const much = given > size ? "more" : `only ${given}`;
   return operationError(ask, "changed", { why: `its source gave ${much} than the ${size} bytes it was listed with` });

@@ -1,21 +1,21 @@
 import { badInput } from "../core/errors.ts";
 import { toLatin1 } from "../net/latin1.ts";
 
-/** The first lines of a reply, names of headers in lower case; what stands several times is joined with ", ". RFC 9112. */
+/** The head of a reply, names of headers in lower case; repeated headers are joined with ", ". RFC 9112. */
 export interface Head {
   readonly version: string;
   readonly status: number;
   readonly headers: Readonly<Record<string, string | undefined>>;
 }
 
-/** How a reply's content ends: there is none, so many bytes, in chunks, or with the connection. RFC 9112, section 6.3. */
+/** The framing of a reply's content: none, a length, chunked, or until the connection closes. RFC 9112, section 6.3. */
 export type Framing =
   | { readonly by: "none" }
   | { readonly by: "length"; readonly length: number }
   | { readonly by: "chunks" }
   | { readonly by: "close" };
 
-/** A request without its content. Throws badInput for what would be more than one line or no plain text. */
+/** Formats the head of a request. Throws badInput for values that contain a line break or are not plain text. */
 export function formatRequest(
   { method, uri, headers }: {
     readonly method: string;
@@ -34,7 +34,7 @@ export function formatRequest(
   return toLatin1(`${text}\r\n`);
 }
 
-/** Reads the first lines, without the empty one behind them. Throws an Error for what is no HTTP/1. */
+/** Parses the head of a reply, without the empty line after it. Throws an Error for text that is not HTTP/1. */
 export function parseHead(text: string): Head {
   const [first = "", ...lines] = text.split("\r\n");
   const [, version, status] = /^HTTP\/(1\.[01]) (\d{3})(?: .*)?$/.exec(first) ?? [];
@@ -52,7 +52,10 @@ export function parseHead(text: string): Head {
   return { version, status: Number(status), headers };
 }
 
-/** Throws an Error where the headers contradict each other: where the content ends would be anybody's guess. */
+/**
+ * Returns the framing of a reply's content. Throws an Error if the headers contradict each other, which would leave the
+ * end of the content ambiguous.
+ */
 export function framingOf(method: string, { status, headers }: Head): Framing {
   if (method === "HEAD" || status < 200 || status === 204 || status === 304) return { by: "none" };
   const coding = headers["transfer-encoding"]?.toLowerCase();
@@ -69,7 +72,7 @@ export function framingOf(method: string, { status, headers }: Head): Framing {
   return { by: "length", length: Number(one) };
 }
 
-/** May the connection be used for another request, once this reply was read to its end? */
+/** Whether the connection can be reused for another request once this reply was read to its end. */
 export function staysOpen({ version, headers }: Head, framing: Framing): boolean {
   const options = headers.connection?.toLowerCase().split(/ *, */) ?? [];
   if (framing.by === "close" || options.includes("close")) return false;

@@ -1,29 +1,29 @@
 import { cancelled } from "../core/errors.ts";
 import { streamOf } from "../net/byte_stream.ts";
 
-/** Where the bytes of a piece may go: memory that is used again, one byte larger than a piece. */
+/** The buffer for a piece: reused memory, one byte larger than a piece. */
 export interface Room {
   readonly signal: AbortSignal;
   readonly memory: Uint8Array<ArrayBuffer>;
 }
 
-/** How a large file is read in pieces, several of them at once. */
+/** The options of reading a large file in pieces, several of them in parallel. */
 export interface Striping {
   readonly from: number;
   /** Exclusive. */
   readonly to: number;
   readonly signal: AbortSignal;
-  /** What all files of a server share. */
+  /** The limit of pieces that all files of a server share. */
   readonly budget: Budget;
-  /** Takes the first piece, which is already on its way. */
+  /** Reads the first piece, which was already requested. */
   first(room: Room): Promise<Uint8Array<ArrayBuffer>>;
   /** Fetches the piece from..to; rejects when the file is no longer the same. */
   piece(range: { readonly from: number; readonly to: number }, room: Room): Promise<Uint8Array<ArrayBuffer>>;
-  /** Called behind the last byte; rejects when the file is no longer the same. */
+  /** Called after the last byte; rejects if the file is no longer the same. */
   finish(): Promise<void>;
 }
 
-/** Pieces that may be under way beyond the one that each file has anyway: they are held in memory. */
+/** The number of pieces in transit, held in memory, beyond the one that each file always has. */
 export class Budget {
   #free: number;
 
@@ -42,10 +42,10 @@ export class Budget {
   }
 }
 
-/** Bytes of a piece. */
+/** Size of a piece in bytes. */
 export const PIECE = 4 << 20;
 
-/** The pieces in order, as a stream. A connection that carries one waits for no other. */
+/** Returns the pieces in order, as a stream. A connection that receives one waits for no other. */
 export function striped(striping: Striping): ReadableStream<Uint8Array<ArrayBuffer>> {
   const stripes = new Stripes(striping);
   return streamOf({ fill: (into) => stripes.fill(into), leave: () => stripes.end() });
@@ -61,7 +61,7 @@ class Stripes {
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
   readonly #ahead: Coming[] = [];
-  /** Memory that no piece uses right now. */
+  /** Buffers that no piece uses at the moment. */
   readonly #idle: Uint8Array<ArrayBuffer>[] = [];
   #next: number;
   #taken = 0;
@@ -91,7 +91,7 @@ class Stripes {
     for (; this.#taken > 0; this.#taken--) this.#striping.budget.give();
   }
 
-  /** The next piece; false behind the last one. */
+  /** Moves to the next piece; returns false after the last one. */
   async #turn(): Promise<boolean> {
     const { signal, budget, finish } = this.#striping;
     if (signal.aborted) throw cancelled(signal, "read");
@@ -144,5 +144,5 @@ class Stripes {
 
 const NONE = new Uint8Array();
 
-/** Pieces of one file under way at once. */
+/** The most pieces of one file in transit. */
 const MOST = 4;
