@@ -1,11 +1,11 @@
 import { Buffer } from "node:buffer";
 
-/** What an agent of the client library can be asked: the keys that it holds. */
+/** The part of the client library's agent that is used here: the list of its keys. */
 interface Agent<Key> {
   getIdentities(done: (error?: Error | null, keys?: Key[]) => void): void;
 }
 
-/** The same agent, which now shows these public keys alone and in this order, as IdentitiesOnly wants; all of them without `keys`. */
+/** Limits the agent to these public keys, in this order, as IdentitiesOnly requires. Without `keys` it offers all. */
 export function limitAgent<Key, A extends Agent<Key>>(
   agent: A & Agent<Key>,
   keys: readonly Uint8Array[] | undefined,
@@ -20,7 +20,7 @@ export function limitAgent<Key, A extends Agent<Key>>(
   return agent;
 }
 
-/** The raw public key of what an agent lists, in any of the forms that the client library gives it. */
+/** Returns the raw public key of an agent's list entry, in any of the forms that the client library uses. */
 function rawKey(key: unknown): Uint8Array {
   if (key instanceof Uint8Array) return key;
   if (typeof key !== "object" || key === null) return new Uint8Array();

@@ -1,13 +1,19 @@
 import { createCipheriv, createDecipheriv, getCiphers } from "node:crypto";
 import { Buffer } from "node:buffer";
 
-/** Which algorithms to offer. `strict`: the server keeps strict key exchange, or we do not know yet. */
+/**
+ * The criteria for the algorithms to offer. `strict`: the server supports strict key exchange, or that is not known
+ * yet.
+ */
 export interface Wishes {
   readonly legacy: boolean;
   readonly strict: boolean;
 }
 
-/** The algorithms to offer, as the client library takes them. P-521 key exchange is left out: Deno rejects its curve and the link dies. */
+/**
+ * Returns the algorithms to offer, in the client library's format. P-521 key exchange is omitted: Deno rejects its
+ * curve, which breaks the connection.
+ */
 export function offers(wishes: Wishes & { readonly hostKeyTypes: readonly string[] }): unknown {
   const { legacy, hostKeyTypes } = wishes;
   const known = hostKeyTypes.filter((type) => HOST_KEYS.includes(type));
@@ -25,8 +31,9 @@ export function offers(wishes: Wishes & { readonly hostKeyTypes: readonly string
 }
 
 /**
- * SSH cipher names in the order to offer them: only those that this runtime encrypts and decrypts right (Deno 2.6 lacks some).
- * Without strict key exchange chacha20-poly1305 is left out: packets could be cut off unseen (CVE-2023-48795).
+ * Returns the SSH cipher names in the order to offer them: only those that this runtime encrypts and decrypts correctly
+ * (Deno 2.6 lacks some). Without strict key exchange, chacha20-poly1305 is omitted: packets could be removed undetected
+ * (CVE-2023-48795).
  */
 export function usableCiphers(wishes: Wishes): string[] {
   const known = new Set(getCiphers());
@@ -36,7 +43,10 @@ export function usableCiphers(wishes: Wishes): string[] {
     .map((c) => c.ssh);
 }
 
-/** MAC names to offer, for ciphers that bring no MAC of their own. Encrypt-then-MAC only where strict key exchange guards it or no CBC is offered. */
+/**
+ * Returns the MAC names to offer, for ciphers without an integrated MAC. Encrypt-then-MAC only if strict key exchange
+ * protects it or no CBC cipher is offered.
+ */
 export function usableMacs(wishes: Wishes): string[] {
   const etm = ["hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com"];
   const plain = ["hmac-sha2-256", "hmac-sha2-512"];
@@ -44,7 +54,7 @@ export function usableMacs(wishes: Wishes): string[] {
   return wishes.strict ? [...etm, ...plain, "hmac-sha1-etm@openssh.com", "hmac-sha1"] : [...plain, "hmac-sha1"];
 }
 
-/** Is a link with this cipher and MAC open to CVE-2023-48795 where key exchange is not strict? */
+/** Whether a connection with this cipher and MAC is vulnerable to CVE-2023-48795 without strict key exchange. */
 export function needsStrict(cipher: string, mac: string): boolean {
   return cipher === "chacha20-poly1305@openssh.com" || (cipher.endsWith("-cbc") && mac.includes("-etm@"));
 }
@@ -75,7 +85,7 @@ const CANDIDATES: readonly Candidate[] = [
   { ssh: "3des-cbc", ssl: "des-ede3-cbc", key: 24, iv: 8, legacy: true },
 ];
 
-/** One block there and back, by the very calls the client library makes. */
+/** Whether one block survives encryption and decryption, with the same calls that the client library makes. */
 function roundTrips(candidate: Candidate): boolean {
   const key = Buffer.alloc(candidate.key, 7);
   const iv = Buffer.alloc(candidate.iv, 3);

@@ -4,7 +4,10 @@ import { type KeyFile, type KeyFiles, unlock } from "./key_files.ts";
 import { interactiveLogin, type Said } from "./keyboard_interactive.ts";
 import type { Login } from "./types.ts";
 
-/** What a login may use. `shown`: "user@host". `given`: the command's password and passphrase are for this server, not for one before it. */
+/**
+ * The credentials that a login may use. `shown`: "user@host". `given`: the command's password and passphrase are for
+ * this server, not for a jump host.
+ */
 export interface LoginSetup {
   readonly shown: string;
   readonly given: boolean;
@@ -12,22 +15,23 @@ export interface LoginSetup {
   /** The agent's socket, and the only public keys that it may offer. */
   readonly agent: string | undefined;
   readonly agentKeys: readonly Uint8Array[] | undefined;
-  /** Methods that the configuration switches off. */
+  /** Methods that the configuration disables. */
   readonly refused: readonly string[];
   readonly world: Pick<Target, "secret" | "ask" | "keep">;
 }
 
-/** A login on its way: how the final message names it, and how to give it again on another connection. */
+/** An authentication attempt: its name in the final message, and how to repeat it on another connection. */
 interface Attempt {
   readonly name: string | undefined;
   again(): Login;
-  /** Called when the server took it. */
+  /** Called when the server accepted it. */
   taken?(): void;
 }
 
 /**
- * The logins of one server, in the order they are tried: the key that the user named, the password that the user gave, the agent,
- * the other keys, then what a person answers. A given password is sent once. What worked is remembered for further connections.
+ * The authentication attempts for one server, in this order: the key that the user named, the password that the user
+ * gave, the agent, the other keys, then the user's answers to prompts. A given password is sent once. Successful
+ * attempts are stored for further connections.
  */
 export class Logins {
   readonly #setup: LoginSetup;
@@ -45,7 +49,7 @@ export class Logins {
     this.#attempts = this.#all();
   }
 
-  /** DialOptions.authenticate of the first connection. Throws kind "auth", naming all that was tried, when nothing is left. */
+  /** DialOptions.authenticate of the first connection. Throws kind "auth", naming all attempts, when none is left. */
   async authenticate(methods: readonly string[] | undefined, partial: boolean): Promise<Login> {
     if (methods !== undefined) this.#methods = methods;
     if (partial) {
@@ -58,19 +62,25 @@ export class Logins {
     return next.value.login;
   }
 
-  /** The link is logged in: what was sent last was right. */
+  /** Called after a successful login: the last attempt was accepted. */
   succeed(): void {
     this.#accept();
   }
 
-  /** The server hung up on a login, as it does after too many; true when the next may be tried on a new connection. */
+  /**
+   * Called when the server closed the connection after an attempt, as it does after too many. Returns true if the next
+   * attempt may be made on a new connection.
+   */
   hungUp(): boolean {
     if (this.#last === undefined || this.#steps.length > 0) return false;
     this.#giveUp();
     return true;
   }
 
-  /** DialOptions.authenticate of a further connection: the logins that worked, in their order, and no question asked. */
+  /**
+   * Returns DialOptions.authenticate for a further connection: the successful attempts in their order, without a
+   * prompt.
+   */
   replay(): (methods: readonly string[] | undefined, partial: boolean) => Promise<Login> {
     let index = 0;
     return (methods, partial) => {
@@ -106,19 +116,21 @@ export class Logins {
     yield* this.#person();
   }
 
-  /** Whether the server takes a method, as far as is known, and the configuration lets it be. */
+  /** Whether the server accepts a method, as far as is known, and the configuration allows it. */
   #takes(method: string): boolean {
     return !this.#setup.refused.includes(method) && (this.#methods === undefined || this.#methods.includes(method));
   }
 
-  /** Has this been offered before? It is from now on. */
+  /** Whether the attempt of this name has not been made yet. Records it as made. */
   #once(name: string): boolean {
     if (this.#used.has(name)) return false;
     this.#used.add(name);
     return true;
   }
 
-  /** Asks what the server takes before a password is sent: an attempt wasted may be the one that locks the account. */
+  /**
+   * Requests the server's methods before a password is sent: a wasted attempt may be the one that locks the account.
+   */
   *#probe(): Generator<Attempt & { readonly login: Login }> {
     if (this.#methods === undefined) yield toAttempt(undefined, { method: "none" });
   }
@@ -217,7 +229,7 @@ export class Logins {
   }
 }
 
-/** How often a person may try, as with ssh. */
+/** The number of password prompts, as with ssh. */
 const ROUNDS = 3;
 const GIVEN = "the given password";
 const TYPED = "the typed password";

@@ -1,15 +1,16 @@
 import { Buffer } from "node:buffer";
 import crypto, { createCipheriv } from "node:crypto";
 
-/** What of a cipher object the SSH library uses for chacha20: one update() each. */
+/** The part of a cipher object that the SSH library uses for chacha20: one update() each. */
 export interface OneShot {
   update(data: Uint8Array): Buffer;
 }
 
 /**
- * ChaCha20 (RFC 8439; `iv`: block counter and nonce, as OpenSSL takes them) for exactly one update(). Encrypting and decrypting are the
- * same. The runtime's own cipher costs 6 µs to set up, three times a packet, and keeps its memory until final() is called, which the
- * SSH library never does: a terabyte would cost gigabytes. So short texts are done here, long ones there, with final().
+ * ChaCha20 (RFC 8439; `iv`: block counter and nonce, as OpenSSL takes them) for exactly one update(). Encryption and
+ * decryption are the same operation. The runtime's own cipher takes 6 µs to set up, three times per packet, and keeps
+ * its memory until final() is called, which the SSH library never does: a terabyte would cost gigabytes. So this class
+ * processes short inputs itself and passes long ones to the runtime, with final().
  */
 export class ChaCha20 {
   readonly #keys = new WeakMap<Uint8Array, Int32Array>();
@@ -38,8 +39,8 @@ export class ChaCha20 {
 }
 
 /**
- * Loads the SSH library with our ChaCha20. It takes createCipheriv() out of node:crypto once, while it is loaded, and offers no other
- * way to replace it; everybody else finds node:crypto as it was.
+ * Loads the SSH library with the ChaCha20 of this file. The library reads createCipheriv() from node:crypto once, while
+ * it loads, and has no other way to replace it; for all other code node:crypto stays unchanged.
  */
 export async function withOwnChaCha20<T>(load: () => Promise<T>): Promise<T> {
   const { createCipheriv, createDecipheriv } = crypto;
@@ -58,7 +59,7 @@ export async function withOwnChaCha20<T>(load: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Bytes up to which the code below is quicker than setting up the runtime's. */
+/** The input size in bytes up to which this code is faster than the setup of the runtime's cipher. */
 const SHORT = 256;
 const BLOCK = 64;
 
@@ -76,7 +77,10 @@ function readWords(bytes: Uint8Array, into: Int32Array): Int32Array {
   return into;
 }
 
-/** One block of key stream (RFC 8439, section 2.3): ten double rounds over sixteen words, added to where they began. */
+/**
+ * Computes one block of key stream (RFC 8439, section 2.3): ten double rounds over sixteen words, added to their
+ * initial values.
+ */
 function fillBlock(out: DataView, key: Int32Array, nonce: Int32Array): void {
   const k0 = key[0] ?? 0, k1 = key[1] ?? 0, k2 = key[2] ?? 0, k3 = key[3] ?? 0;
   const k4 = key[4] ?? 0, k5 = key[5] ?? 0, k6 = key[6] ?? 0, k7 = key[7] ?? 0;

@@ -2,7 +2,7 @@ import type { Buffer } from "node:buffer";
 import type { Duplex, Readable, Writable } from "node:stream";
 import { cancelled, SyncError } from "../core/errors.ts";
 
-/** Attributes of SFTP version 3; times in whole seconds. */
+/** File attributes of SFTP version 3; times in whole seconds. */
 export interface RawAttributes {
   readonly mode?: number;
   readonly uid?: number;
@@ -17,17 +17,17 @@ export interface RawName {
   readonly attrs: RawAttributes;
 }
 
-/** Of statvfs@openssh.com: blocks left for this user, bytes a block. */
+/** The reply to statvfs@openssh.com: free blocks for this user, bytes per block. */
 export interface DiskState {
   readonly f_bavail: number;
   readonly f_frsize: number;
 }
 
-/** `code`: the SFTP status; absent when the channel ended first. */
+/** The error of an SFTP request. `code`: the SFTP status; absent if the channel ended first. */
 export type RawError = (Error & { readonly code?: number }) | null | undefined;
 export type Done<T> = (error: RawError, value: T) => void;
 
-/** The requests of SFTP version 3, each answered through its last argument, or never once the channel is closed. */
+/** The requests of SFTP version 3. Each calls its last argument with the reply, or never once the channel is closed. */
 export interface SftpRequests {
   open(path: string, flags: number, attributes: RawAttributes, done: Done<Buffer>): void;
   close(handle: Buffer, done: Done<void>): void;
@@ -53,23 +53,23 @@ export interface SftpRequests {
   symlink(target: string, path: string, done: Done<void>): void;
 }
 
-/** A channel that speaks SFTP. */
+/** An SFTP channel. */
 export interface SftpChannel {
   readonly requests: SftpRequests;
   /** Names of the protocol extensions that the server offers. */
   readonly extensions: ReadonlySet<string>;
-  /** Most bytes a READ may ask for, and a WRITE may carry. */
+  /** The most bytes of one READ (`maxRead`) and of one WRITE (`maxWrite`). */
   readonly maxRead: number;
   readonly maxWrite: number;
   /** The server's software: "OpenSSH_9.2p1". */
   readonly software: string;
-  /** Aborted with a SyncError (connection) when the channel ends, for whatever reason. */
+  /** Aborted with a SyncError (connection) when the channel ends for any reason. */
   readonly closed: AbortSignal;
-  /** When bytes last came from the server on this channel, by performance.now(). */
+  /** Returns when bytes last arrived from the server on this channel, by performance.now(). */
   heard(): number;
 }
 
-/** What of the client library the channels need. */
+/** The part of the client library that channels use. */
 export interface ChannelClient {
   sftp(done: (error: Error | undefined, sftp: RawSftp) => void): void;
   exec(command: string, done: (error: Error | undefined, channel: RawChannel) => void): void;
@@ -91,7 +91,7 @@ interface RawSftp extends SftpRequests {
     channelWindowAdjust(id: number, bytes: number): void;
   };
   readonly outgoing: { readonly id: number };
-  /** Set once the server told its limits. */
+  /** Set once the server has sent its limits. */
   readonly maxOpenHandles: number | undefined;
   on(event: "error" | "close" | "end", listener: (error?: Error) => void): void;
   push(data: Uint8Array | null): unknown;
@@ -105,7 +105,7 @@ interface RawChannel extends Duplex {
 
 interface Opening {
   readonly signal: AbortSignal;
-  /** Aborted when the link ends. */
+  /** Aborted when the SSH connection ends. */
   readonly closed: AbortSignal;
 }
 
@@ -145,7 +145,7 @@ export async function openSftp(client: ChannelClient, opening: Opening): Promise
   };
 }
 
-/** Runs a command. Its streams end when the link ends; abort of `signal` closes it. */
+/** Runs a command. Its streams end when the SSH connection ends; an abort of `signal` closes it. */
 export async function openCommand(
   client: ChannelClient,
   options: Opening & { readonly command: string },
@@ -173,7 +173,7 @@ export async function openCommand(
   return { stdin: channel, stdout: channel, stderr: channel.stderr, exit };
 }
 
-/** A stream through the server to `host`:`port`. */
+/** Opens a forwarded TCP stream through the server to `host`:`port`. */
 export function openForward(
   client: ChannelClient,
   options: Opening & { readonly host: string; readonly port: number },
@@ -184,14 +184,14 @@ export function openForward(
   return opened(`reach ${host}:${port} through the server`, options, start, (late) => late.destroy());
 }
 
-/** Most that any server was seen to take, the limit of OpenSSH 8.5 and later. */
+/** The largest request size in bytes observed on any server: the limit of OpenSSH 8.5 and later. */
 const MOST = 261_120;
-/** Without limits@openssh.com: larger requests damaged files on some servers. */
+/** The request size in bytes without limits@openssh.com: larger requests damaged files on some servers. */
 const SAFE_OPENSSH = 32_768;
 const SAFE_OTHER = 31_952;
 const RECEIVE_WINDOW = 14 << 20;
 
-/** Waits for a channel, but no longer than the link or the caller; one that comes too late is closed. */
+/** Waits for a channel until the SSH connection ends or the caller aborts; a channel that opens later is closed. */
 function opened<T>(
   operation: string,
   { signal, closed }: Opening,
@@ -240,11 +240,11 @@ function toChannelError(cause?: Error): SyncError {
   });
 }
 
-/** A command running on the server. */
+/** A running command on the server. */
 export interface RemoteCommand {
   readonly stdin: Writable;
   readonly stdout: Readable;
   readonly stderr: Readable;
-  /** The exit code; -1 when a signal or the end of the link ended it. */
+  /** The exit code; -1 if a signal or the end of the SSH connection ended the command. */
   readonly exit: Promise<number>;
 }

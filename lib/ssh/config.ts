@@ -3,21 +3,21 @@ import SSHConfig from "npm:ssh-config@5.3.0";
 import { badInput } from "../core/errors.ts";
 import { matchesPatterns } from "./known_hosts.ts";
 
-/** One keyword of an ssh_config file, in lower case; `inner` are the lines below a Host or Match, or those that an Include stands for. */
+/** One keyword of an ssh_config file, in lower case; `inner` are the lines below a Host or Match, or those of an included file. */
 export interface ConfigLine {
   readonly keyword: string;
   readonly values: readonly string[];
   readonly inner: readonly ConfigLine[];
 }
 
-/** The files as loadSshConfig() sees them: a missing one reads as undefined, a missing folder lists nothing. */
+/** The file access of loadSshConfig(): a missing file reads as undefined, a missing folder lists nothing. */
 export interface ConfigFiles {
   readonly home: string | undefined;
   read(path: string): Promise<string | undefined>;
   list(dir: string): Promise<readonly string[]>;
 }
 
-/** Whom the settings are wanted for: the host as the user wrote it, and what beats the config. */
+/** The destination to resolve: the host as the user wrote it, and the values that override the config. */
 export interface ConfigQuery {
   readonly host: string;
   readonly user?: string;
@@ -33,7 +33,7 @@ export interface JumpHost {
   readonly port?: number;
 }
 
-/** What the config says of one host, tokens and `~` expanded. Times in ms. `identityFiles` undefined: ssh's default ones. */
+/** The settings of one host, tokens and `~` expanded. Times in ms. `identityFiles` undefined: ssh's default ones. */
 export interface SshSettings {
   readonly hostName: string;
   readonly user: string;
@@ -49,18 +49,18 @@ export interface SshSettings {
   readonly hostKeyAlias: string | undefined;
   readonly connectTimeout: number | undefined;
   readonly keepAlive: number | undefined;
-  /** Methods that the config switches off. */
+  /** Methods that the config disables. */
   readonly refused: readonly ("publickey" | "password" | "keyboard-interactive")[];
-  /** What the config asks for and Tandem does not do, one sentence each. */
+  /** Settings that Tandem does not support, one sentence each. */
   readonly notes: readonly string[];
 }
 
-/** Reads an ssh_config file and the files it includes, all of them, whichever host they are for. Throws badInput for a malformed one. */
+/** Reads an ssh_config file and all files it includes, for any host. Throws badInput for a malformed one. */
 export async function loadSshConfig(path: string, files: ConfigFiles): Promise<readonly ConfigLine[]> {
   return await load(path, files, { base: dirname(path), within: [] });
 }
 
-/** What the config says of one host: the first value of a keyword counts, identity files add up (ssh_config(5)). Runs no command. */
+/** Resolves the settings of one host: the first value of a keyword applies, identity files accumulate (ssh_config(5)). Runs no command. */
 export function resolveSshConfig(lines: readonly ConfigLine[], query: ConfigQuery): SshSettings {
   const found = new Collected(query);
   found.take(lines);
@@ -103,7 +103,7 @@ export function resolveSshConfig(lines: readonly ConfigLine[], query: ConfigQuer
   };
 }
 
-/** The hops of a ProxyJump value, nearest first: "[user@]host[:port]" or "ssh://…", with commas; "none" has none. */
+/** Parses the hops of a ProxyJump value, nearest first: "[user@]host[:port]" or "ssh://…", with commas; "none" has none. */
 export function parseJumps(text: string | undefined): readonly JumpHost[] {
   if (text === undefined || text.toLowerCase() === "none") return [];
   return text.split(",").map((hop) => {
@@ -125,7 +125,7 @@ const METHODS = [
   ["challengeresponseauthentication", "keyboard-interactive"],
 ] as const;
 
-/** `base`: the folder of the first file, which every relative Include starts from; `within`: the files that include this one. */
+/** The position of an included file. `base`: the folder of the first file, to which every Include is relative; `within`: the files that include this one. */
 interface Place {
   readonly base: string;
   readonly within: readonly string[];
@@ -177,7 +177,7 @@ async function withIncludes(
   return { ...line, inner: (await Promise.all(line.values.map(include))).flat() };
 }
 
-/** The files of an Include: relative to the first file's folder, `*` and `?` in the last part only, in order of name. */
+/** Lists the files of an Include: relative to the first file's folder, `*` and `?` in the last part only, sorted by name. */
 async function expandGlob(pattern: string, base: string, files: ConfigFiles): Promise<readonly string[]> {
   const full = expandPath(pattern, { home: files.home, env: () => undefined });
   const path = isAbsolute(full) ? full : join(base, full);
@@ -220,7 +220,7 @@ class Collected {
     this.values.set(keyword, keyword === "proxycommand" ? [values.join(" ")] : values);
   }
 
-  /** `Match exec` would run a command and others ask for what is not known here: such a block does not apply, and that is said. */
+  /** Whether a Match block applies. `Match exec` would run a command, and other criteria are unknown here: such a block does not apply, which is noted. */
   #matches(values: readonly string[]): boolean {
     const words = [...values];
     const unknown: string[] = [];
@@ -281,7 +281,7 @@ function isYes(text: string | undefined): boolean {
   return /^(yes|true)$/i.test(text ?? "");
 }
 
-/** A time of ssh_config, "90" or "1m30s", in ms; undefined for none and nonsense. */
+/** Parses a time of ssh_config, "90" or "1m30s", to ms; returns undefined if absent or malformed. */
 function toMs(text: string | undefined): number | undefined {
   // Each number but the last has its unit: with optional units inside, a long number could be read in 2^n ways.
   if (text === undefined || !/^(?:\d+[smhdw])*\d*$/i.test(text)) return undefined;

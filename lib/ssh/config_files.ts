@@ -3,7 +3,10 @@ import { badInput, SyncError } from "../core/errors.ts";
 import type { Target } from "../core/backend.ts";
 import type { ConfigFiles } from "./config.ts";
 
-/** The text of a small file; undefined when it is absent. Rejects with denied when it cannot be read: unread is not absent. */
+/**
+ * Reads the text of a small file; returns undefined if it is absent. Rejects with denied if it cannot be read:
+ * unreadable is not absent.
+ */
 export async function readFileIfThere(path: string): Promise<string | undefined> {
   try {
     return await Deno.readTextFile(path);
@@ -14,17 +17,20 @@ export async function readFileIfThere(path: string): Promise<string | undefined>
   }
 }
 
-/** The home folder that ssh's files lie in. */
+/** Returns the home folder in which ssh's files are. */
 export function homeOf(env: Target["env"]): string | undefined {
   return Deno.build.os === "windows" ? env("USERPROFILE") ?? env("HOME") : env("HOME");
 }
 
-/** Where ssh keeps what holds for every user of this machine. */
+/** Returns the folder of ssh's system-wide configuration. */
 export function systemSshDir(env: Target["env"]): string {
   return Deno.build.os === "windows" ? join(env("PROGRAMDATA") ?? "C:\\ProgramData", "ssh") : "/etc/ssh";
 }
 
-/** The files of an ssh_config. One that another user owns or can write to is refused, as ssh does: it could name their known hosts. */
+/**
+ * Returns the file access for an ssh_config. A file that another user owns or can write to is refused, as ssh does: it
+ * could name their known hosts.
+ */
 export function configFiles(home: string | undefined): ConfigFiles {
   return {
     home,
@@ -52,7 +58,7 @@ export function configFiles(home: string | undefined): ConfigFiles {
   };
 }
 
-/** The rwx bits of a file, 0 where the system has none. */
+/** Returns the rwx bits of a file, 0 if the system has none. */
 export async function modeOf(path: string): Promise<number> {
   if (Deno.build.os === "windows") return 0;
   const { mode, isFile } = await Deno.stat(path);

@@ -12,9 +12,9 @@ import { openTrust, readTrustRule, type TrustRule } from "./host_key_policy.ts";
 import type { SshConnector, SshLink } from "./types.ts";
 
 /**
- * Finds the server by the address and ssh's configuration, checks its host key and logs in, through jump hosts where the
- * configuration names them. The connector hands out this first link, then further ones without another question. Rejects with
- * badInput before anything is connected, else with connection, timeout, hostKey, auth or cancelled.
+ * Resolves the server by the address and ssh's configuration, verifies its host key and logs in, through jump hosts if
+ * the configuration names them. The connector returns this first connection, then further ones without another prompt.
+ * Rejects with badInput before it connects, otherwise with connection, timeout, hostKey, auth or cancelled.
  */
 export async function connectSftp(target: Target, call: Call): Promise<SshConnector> {
   const world = await openWorld(target);
@@ -54,7 +54,7 @@ class Connector implements SshConnector {
   }
 }
 
-/** What every hop of one login shares. */
+/** The context that all hops of one login share. */
 interface World {
   readonly target: Target;
   readonly home: string | undefined;
@@ -64,7 +64,7 @@ interface World {
   readonly notes: Set<string>;
 }
 
-/** ms; ssh has no limits of its own, and a run at night must not wait for ever. */
+/** In ms; ssh itself has no time limit, but an unattended run must not wait for ever. */
 const TIMEOUT = 15_000;
 const KEEP_ALIVE = 15_000;
 const MAX_HOPS = 8;
@@ -77,7 +77,7 @@ async function openWorld(target: Target): Promise<World> {
   return { target, home, localUser, config: await readConfig(target, home), rule, notes: new Set() };
 }
 
-/** The user's configuration and then the system's; a file that the user names stands alone, as with ssh -F. */
+/** Reads the user's configuration, then the system's; a file that the user names replaces both, as with ssh -F. */
 async function readConfig(target: Target, home: string | undefined): Promise<readonly ConfigLine[]> {
   const files = configFiles(home);
   const named = target.options["SshConfigFile"];
@@ -99,7 +99,10 @@ function settingsOf(world: World, hop: JumpHost): { readonly settings: SshSettin
   return { settings, shown: `${settings.user}@${hop.host}` };
 }
 
-/** The jump hosts before a host, first hop first. The first one's own jump hosts go before it; those of later ones are overruled. */
+/**
+ * Returns the jump hosts before a host, first hop first. The first one's own jump hosts precede it; those of later ones
+ * are ignored.
+ */
 function routeTo(world: World, hop: JumpHost, seen: readonly string[] = []): readonly JumpHost[] {
   const { proxyJump, proxyCommand } = settingsOf(world, hop).settings;
   if (proxyCommand !== undefined) {
@@ -117,7 +120,7 @@ function routeTo(world: World, hop: JumpHost, seen: readonly string[] = []): rea
   return [...routeTo(world, first, [...seen, hop.host]), ...proxyJump];
 }
 
-/** Everything that one hop needs, read and checked before anything is connected. `last`: the server itself. */
+/** Reads and checks everything that one hop needs, before any connection. `last`: the server itself. */
 async function prepareHop(
   world: World,
   hop: JumpHost,
@@ -186,7 +189,7 @@ function pick(user: string | undefined, port: number | undefined): Omit<JumpHost
   return { ...(user === undefined ? {} : { user }), ...(port === undefined ? {} : { port }) };
 }
 
-/** "sftp://deploy@web1:2222", the host in the user's words. */
+/** Returns the label, "sftp://deploy@web1:2222", with the host as the user wrote it. */
 function labelOf(host: string, { user, port }: SshSettings): string {
   const shown = host.includes(":") ? `[${host}]` : host;
   return `sftp://${encodeURIComponent(user)}@${shown}${port === 22 ? "" : `:${port}`}`;

@@ -17,8 +17,9 @@ import { joinWrites, openSocket } from "./write_batching.ts";
 import type { DialOptions, KeyReading, SshLink } from "./types.ts";
 
 /**
- * Connects and logs in. Rejects with connection, timeout, hostKey, auth or cancelled, or with what verify() and authenticate()
- * rejected with. A server without strict key exchange is dialled again with ciphers that CVE-2023-48795 does not touch.
+ * Connects and logs in. Rejects with connection, timeout, hostKey, auth or cancelled, or with the error of verify() or
+ * authenticate(). Connects again to a server without strict key exchange, with ciphers that CVE-2023-48795 does not
+ * affect.
  */
 export async function dial(options: DialOptions): Promise<SshLink> {
   return await attempt(options, true) ?? await attempt(options, false) ??
@@ -39,10 +40,13 @@ const { Client, createAgent, utils } = await withOwnChaCha20(async () => {
 
 const OPERATION = "connect";
 const GOODBYE_MS = 500;
-/** Characters of a banner that are kept. */
+/** The most characters of a banner that are kept. */
 const MOST_BANNER = 64 * 1024;
 
-/** One connection; undefined when the server turned out to lack strict key exchange and `strict` ciphers were agreed on. */
+/**
+ * Makes one connection; returns undefined if the server lacks strict key exchange and a cipher that requires it was
+ * negotiated.
+ */
 async function attempt(options: DialOptions, strict: boolean): Promise<SshLink | undefined> {
   const stream = await openStream(options, strict);
   joinWrites(stream);
@@ -91,7 +95,7 @@ class Link implements SshLink {
     });
   }
 
-  /** The same link, which may leave this file now. */
+  /** Stores the verified host key and returns this connection, which may now be used outside this file. */
   verified(hostKey: Uint8Array): this {
     this.#hostKey = hostKey;
     return this;

@@ -4,18 +4,18 @@ import type { DialOptions } from "./types.ts";
 
 const OPERATION = "connect";
 
-/** The server took longer than it may. */
+/** Returns the error of a login timeout. */
 export function tooLate({ user, host, timeout }: DialOptions): SyncError {
   const message = `Cannot log in to ${user}@${host}: no answer in ${timeout / 1000} s (-Timeout)`;
   return new SyncError("timeout", message, { operation: OPERATION, transient: true });
 }
 
-/** No login is left, or the server wants what cannot be given. */
+/** Returns the error of a failed login: no attempt is left, or the server requires something unavailable. */
 export function authError({ user, host }: DialOptions, why: string): SyncError {
   return new SyncError("auth", `The server refuses the login of ${user}@${host}: ${why}`, { operation: OPERATION });
 }
 
-/** The link failed. The one place where the client library's words are read. */
+/** Returns the error of a failed connection. Only this function interprets the client library's messages. */
 export function linkError({ host, port }: Pick<DialOptions, "host" | "port">, cause: Error | string): SyncError {
   const why = typeof cause === "string" ? cause : cause.message;
   const negotiation = why.startsWith("Handshake failed: no matching");
@@ -27,7 +27,7 @@ export function linkError({ host, port }: Pick<DialOptions, "host" | "port">, ca
   });
 }
 
-/** Another server than one for SSH answered, or one that must not be talked to: to try again does not help. */
+/** Returns the non-transient error of a server that is not an SSH server, or with which no exchange is safe. */
 export function wrongServer(options: Pick<DialOptions, "host" | "port">, why: string): SyncError {
   return new SyncError("connection", linkError(options, why).message, { operation: OPERATION });
 }

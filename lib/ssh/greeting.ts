@@ -3,9 +3,9 @@ import type { Duplex } from "node:stream";
 import { peerProtocol, wrongProtocol } from "../net/peer_protocol.ts";
 
 /**
- * Looks at the server's first bytes beside the client library, which waits for "SSH-" until its deadline. Calls `onRefused` once if they are
- * another protocol's, or if too much comes before the identification (RFC 4253, section 4.2, allows lines there). Must be called before
- * the library reads from the stream.
+ * Inspects the server's first bytes in parallel with the client library, which waits for "SSH-" until its deadline.
+ * Calls `onRefused` once if they belong to another protocol, or if too much precedes the identification (RFC 4253,
+ * section 4.2, allows lines there). Must be called before the library reads from the stream.
  */
 export function watchGreeting(stream: Duplex, onRefused: (why: string) => void): void {
   let first = Buffer.alloc(0);

@@ -14,14 +14,15 @@ export interface Handshake {
   readonly client: ssh2.Client;
   readonly stream: Duplex;
   readonly options: DialOptions;
-  /** Whether ciphers are offered that only strict key exchange makes safe. */
+  /** Whether ciphers are offered that are safe only with strict key exchange. */
   readonly strict: boolean;
   createAgent(socket: string): ssh2.BaseAgent;
 }
 
 /**
- * Exchanges keys, verifies the host key, then logs in. Returns the host key that was verified; undefined when the cipher agreed on is not
- * safe with this server. Nothing is sent before the key is verified, and no success counts that answers no login of ours (MessageFilter).
+ * Exchanges keys, verifies the host key, then logs in. Returns the verified host key; undefined if the negotiated
+ * cipher is not safe with this server. Nothing is sent before the key is verified, and a success counts only as the
+ * answer to a login that was sent (MessageFilter).
  */
 export async function shakeHands(handshake: Handshake): Promise<Uint8Array | undefined> {
   const { client, stream, options, strict } = handshake;
@@ -83,7 +84,7 @@ export async function shakeHands(handshake: Handshake): Promise<Uint8Array | und
 }
 
 const OPERATION = "connect";
-/** ms more for an agent, which may ask its user to confirm. */
+/** Additional ms for an agent, which may ask its user to confirm. */
 const CONFIRM_MS = 120_000;
 /** The client library's flag for "signs RSA with SHA-2", also for a server that does not say which it takes: never SHA-1. */
 const IMPLY_RSA_SHA2 = 1 << 4;
@@ -98,7 +99,7 @@ interface LoginWorld extends Pick<Handshake, "createAgent"> {
   reject(error: unknown): void;
 }
 
-/** A login as the client library wants it. */
+/** Converts a login to the client library's format. */
 function toAuth(login: Login, { user: username, clock, reject, createAgent }: LoginWorld): unknown {
   switch (login.method) {
     case "none":

@@ -2,11 +2,11 @@ import { createHash } from "node:crypto";
 import { badInput } from "../core/errors.ts";
 import { fingerprint, keyType } from "./known_hosts.ts";
 
-/** A fingerprint that a user wrote down: it decides alone whether a host key is trusted. */
+/** A host key fingerprint given by the user: it alone decides whether a host key is trusted. */
 export interface HostPin {
   readonly type: string | undefined;
   readonly algorithm: "SHA256" | "MD5";
-  /** "SHA256:…" as fingerprint() gives it, or 32 lower-case hex digits. */
+  /** "SHA256:…" as fingerprint() returns it, or 32 lower-case hex digits. */
   readonly value: string;
 }
 
@@ -20,7 +20,7 @@ export function parsePins(texts: readonly string[]): readonly HostPin[] {
   );
 }
 
-/** Is this the key that was pinned? */
+/** Whether this is the pinned key. */
 export function matchesPin(pin: HostPin, key: Uint8Array): boolean {
   if (pin.type !== undefined && pin.type !== keyType(key)) return false;
   if (pin.algorithm === "SHA256") return pin.value === fingerprint(key);

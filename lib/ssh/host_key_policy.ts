@@ -18,20 +18,20 @@ import { readFileIfThere } from "./config_files.ts";
 
 export type HostKeyPolicy = "Check" | "AcceptNew" | "GiveUpSecurityAndAcceptAny";
 
-/** What decides about a host key: pins alone where there are any, else known hosts and the policy. */
+/** The rule that decides about a host key: only the pins if there are any, otherwise the known hosts and the policy. */
 export interface TrustRule {
   readonly pins: readonly HostPin[];
   readonly policy: HostKeyPolicy;
 }
 
-/** Where known hosts are kept. A new one is added to the first of `user`, hidden behind a hash where ssh would do so. */
+/** The known_hosts files. A new host is added to the first of `user`, with a hashed name if ssh would do so. */
 export interface KnownHostsFiles {
   readonly user: readonly string[];
   readonly system: readonly string[];
   readonly hash: boolean;
 }
 
-/** Whom to trust: `shown` is the host in the user's words, `name` the one in the known hosts. */
+/** The trust settings of one host: `shown` is the host as the user wrote it, `name` the one in the known hosts. */
 export interface TrustSetup {
   readonly rule: TrustRule;
   readonly shown: string;
@@ -41,8 +41,9 @@ export interface TrustSetup {
 }
 
 /**
- * The judge of one host's key. `keyTypes`: to be asked for first; `otherTypes`: to be asked for when the key shown is refused, since a
- * pin without a type may mean any of the server's keys. `verify` rejects with kind "hostKey" for a key that is not trusted.
+ * The verifier of one host's key. `keyTypes`: the types to request first; `otherTypes`: the types to request if the
+ * offered key is refused, since a pin without a type may match any of the server's keys. `verify` rejects with kind
+ * "hostKey" for an untrusted key.
  */
 export interface HostTrust {
   readonly keyTypes: readonly string[];
@@ -50,7 +51,10 @@ export interface HostTrust {
   verify(key: Uint8Array): Promise<void>;
 }
 
-/** The rule that the user's words make; throws badInput for a malformed pin and for a pin beside a policy that would undo it. */
+/**
+ * Reads the rule from the user's parameters. Throws badInput for a malformed pin, and for a pin together with a policy
+ * that would override it.
+ */
 export function readTrustRule({ address, options }: Pick<Target, "address" | "options">): TrustRule {
   const pins = parsePins([...address.pins, options["SshHostKeyFingerprint"] ?? ""]);
   const any = options["GiveUpSecurityAndAcceptAnySshHostKey"] === "true";
@@ -64,7 +68,7 @@ export function readTrustRule({ address, options }: Pick<Target, "address" | "op
   return { pins, policy };
 }
 
-/** Reads what is known of the host, before anything is connected. Rejects where a known hosts file cannot be read. */
+/** Reads the known hosts before any connection. Rejects if a known_hosts file cannot be read. */
 export async function openTrust(setup: TrustSetup): Promise<HostTrust> {
   const { pins, policy } = setup.rule;
   if (pins.length > 0) {
@@ -80,7 +84,7 @@ export async function openTrust(setup: TrustSetup): Promise<HostTrust> {
   return { keyTypes, otherTypes: [], verify: (key) => verifyKnown(setup, known, key) };
 }
 
-/** The types of which OpenSSH makes a host key when it is installed. */
+/** The host key types that OpenSSH generates at installation. */
 const USUAL_TYPES = ["ssh-ed25519", "ecdsa-sha2-nistp256", "ssh-rsa"];
 
 function shownKey(key: Uint8Array): string {
@@ -131,7 +135,7 @@ async function verifyKnown(setup: TrustSetup, known: readonly KnownHost[], key: 
   );
 }
 
-/** False for a trusted key, true for one of a host that is not known yet; throws for every other. */
+/** Whether the host is not known yet; false for a trusted key. Throws for any other key. */
 function isNew({ verdict, known }: HostVerdict, { shown }: TrustSetup, key: Uint8Array): boolean {
   const places = known.map(({ file, line }) => `"${file}" line ${line}`);
   switch (verdict) {
@@ -158,7 +162,7 @@ function agrees(answer: string, key: Uint8Array): boolean {
   return answer.includes(":") && answer.endsWith(fingerprint(key));
 }
 
-/** Adds the key to the user's known hosts, once: another run may have met the same server meanwhile. */
+/** Adds the key to the user's known hosts, unless a concurrent run has already added it. */
 async function remember(setup: TrustSetup, key: Uint8Array): Promise<void> {
   const { files, name, shown, world } = setup;
   const file = files.user[0];
@@ -174,7 +178,10 @@ async function readKnown({ user, system }: KnownHostsFiles): Promise<readonly Kn
   return (await Promise.all(texts)).flat();
 }
 
-/** Adds one line in one write at the end, whole whoever writes beside us; a file that lacks its last line end gets it first. */
+/**
+ * Appends one line in a single write, so that it stays whole if others write concurrently. A file without a final line
+ * end gets it first.
+ */
 async function appendLine(path: string, line: string): Promise<void> {
   try {
     await Deno.mkdir(dirname(path), { recursive: true, mode: 0o700 });

@@ -13,7 +13,10 @@ export interface HopSetup extends Pick<DialOptions, "host" | "port" | "user" | "
   readonly logins: Logins;
 }
 
-/** One server on the way. The first link asks whom to trust and how to log in; later ones take the same key and the same answers. */
+/**
+ * One server of the route. The first connection prompts for trust and login; later ones use the same key and the same
+ * answers.
+ */
 export class SshHop {
   readonly host: string;
   readonly port: number;
@@ -26,7 +29,7 @@ export class SshHop {
     this.#setup = setup;
   }
 
-  /** The raw host key that was verified. Throws before the first link. */
+  /** The verified raw host key. Throws before the first connection. */
   get hostKey(): Uint8Array {
     if (this.#hostKey !== undefined) return this.#hostKey;
     throw new SyncError("hostKey", `No host key of ${this.host} was verified`, { operation: "connect" });
@@ -97,7 +100,10 @@ export class SshHop {
   }
 }
 
-/** The way to a server through its jump hosts. The links to those are shared and end with the last link through them. */
+/**
+ * The route to a server through its jump hosts. The connections to those are shared and end with the last connection
+ * through them.
+ */
 export class SshRoute {
   readonly #hops: readonly SshHop[];
   readonly #last: SshHop;
@@ -111,7 +117,7 @@ export class SshRoute {
     this.#last = last;
   }
 
-  /** The server's raw host key, once a link was made. */
+  /** The server's raw host key, after the first connection. */
   get hostKey(): Uint8Array {
     return this.#last.hostKey;
   }
@@ -129,7 +135,10 @@ export class SshRoute {
     }
   }
 
-  /** The link to the last jump host: the one that is open, or a new one. Calls side by side wait for one another and share it. */
+  /**
+   * Returns the connection to the last jump host: the open one, or a new one. Concurrent calls wait for each other and
+   * share it.
+   */
   async #jump(call: Call): Promise<SshLink> {
     const before = this.#outer;
     const open = async () => {
@@ -165,10 +174,13 @@ export class SshRoute {
   }
 }
 
-/** How often a server that hung up over too many logins is dialled for the next one. */
+/** The number of reconnections to a server that closed the connection after too many login attempts. */
 const REDIALS = 4;
 
-/** Dials; where the server hangs up on a login, as after six keys of an agent, the next login gets a connection of its own. */
+/**
+ * Connects. If the server closes the connection after a login attempt, as after six keys of an agent, the next attempt
+ * uses a new connection.
+ */
 async function dialPatiently(options: DialOptions, logins: Logins): Promise<SshLink> {
   for (let redials = 0;; redials++) {
     try {
@@ -181,7 +193,7 @@ async function dialPatiently(options: DialOptions, logins: Logins): Promise<SshL
   }
 }
 
-/** A link that takes what carries it with it when it is disposed or dies; only once. */
+/** Wraps a connection so that the one that carries it is released, once, when the inner one is disposed or ends. */
 function nested(inner: SshLink, release: () => PromiseLike<void>): SshLink {
   let released: PromiseLike<void> | undefined;
   const once = () => released ??= release();

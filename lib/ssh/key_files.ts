@@ -4,7 +4,9 @@ import type { Target } from "../core/backend.ts";
 import { modeOf, readFileIfThere } from "./config_files.ts";
 import { publicKeyOf, readKey, type UsableKey } from "./private_key.ts";
 
-/** A key file that may log in. `explicit`: the user named it in the command. `encrypted`: a passphrase opens it. */
+/**
+ * A private key file to log in with. `explicit`: the user named it in the command. `encrypted`: it has a passphrase.
+ */
 export interface KeyFile {
   readonly path: string;
   readonly text: string;
@@ -12,24 +14,24 @@ export interface KeyFile {
   readonly encrypted: boolean;
 }
 
-/** Where keys come from. `configured` undefined: ssh's default files. */
+/** The paths of the key files. `configured` undefined: ssh's default files. */
 export interface KeySources {
   readonly explicit: string | undefined;
   readonly configured: readonly string[] | undefined;
   readonly home: string | undefined;
 }
 
-/** Key files that are there, the user's own first, and why others cannot be used. */
+/** The existing key files, the one that the user named first, and why others cannot be used. */
 export interface KeyFiles {
   readonly keys: readonly KeyFile[];
   readonly skipped: readonly string[];
-  /** Public keys of the configured files, read beside them where the private one is absent. */
+  /** Public keys of the configured files, read from the .pub file if the private one is absent. */
   readonly publicKeys: readonly Uint8Array[];
 }
 
 /**
- * Reads the key files of a login. Throws badInput for the one that the user named when it is absent or of no use; a configured one is
- * skipped with its reason, an absent default one silently. A key that others can read is warned of.
+ * Reads the key files of a login. Throws badInput if the one that the user named is absent or unusable; a configured
+ * one is skipped with a reason, an absent default one silently. Warns of a key that others can read.
  */
 export async function loadKeyFiles(sources: KeySources, warn: Target["warn"]): Promise<KeyFiles> {
   const { explicit, configured, home } = sources;
@@ -55,7 +57,7 @@ export async function loadKeyFiles(sources: KeySources, warn: Target["warn"]): P
   return { keys, skipped, publicKeys };
 }
 
-/** Opens a key with the passphrases that `passphrases` gives, until one fits; a reason where none does. */
+/** Decrypts a key with each of the `passphrases` until one is correct; returns a reason if none is. */
 export async function unlock(
   file: KeyFile,
   passphrases: AsyncIterable<string>,
@@ -72,7 +74,7 @@ export async function unlock(
   return { why };
 }
 
-/** ssh's default keys without those of security keys, strongest first. */
+/** ssh's default key files, without those for security keys, strongest first. */
 const DEFAULT_KEYS = ["id_ed25519", "id_ecdsa", "id_rsa"];
 const ABSENT = "the file does not exist";
 
@@ -84,7 +86,7 @@ async function readKeyFile(path: string, explicit: boolean): Promise<KeyFile | s
   return { path, text, explicit, encrypted: outcome.key === undefined };
 }
 
-/** The public key of a private one, to recognise it among the agent's. */
+/** Returns the public key of a private one, to recognise it among the agent's. */
 async function publicKeysOf(path: string, file: KeyFile | string): Promise<readonly Uint8Array[]> {
   const inside = typeof file === "string" ? undefined : publicKeyOf(file.text);
   if (inside !== undefined) return [inside];

@@ -1,22 +1,25 @@
 import type { Login } from "./types.ts";
 
-/** How the questions of a keyboard-interactive login are answered. `ask` gives undefined where nobody can answer. */
+/** The sources of answers in a keyboard-interactive login. `ask` returns undefined if there is no terminal. */
 export interface Answering {
   readonly shown: string;
-  /** A password to give once, where the server asks for one. */
+  /** A password to send once, if the server asks for one. */
   readonly password: string | undefined;
   ask(prompt: string, echo: boolean): Promise<string | undefined>;
-  /** What to reject with when a question stays open. */
+  /** Returns the error with which the login rejects if a question has no answer. */
   unanswered(question: string): Error;
 }
 
-/** What was said in such a login: `password` would do again, `oneTime` answers would not. */
+/** The answers of such a login: `password` can be sent again; `oneTime` is set if there were answers that cannot. */
 export interface Said {
   password: string | undefined;
   oneTime: boolean;
 }
 
-/** A keyboard-interactive login: the password where the server asks for one, a person's answers to everything else (RFC 4256). */
+/**
+ * Returns a keyboard-interactive login (RFC 4256): the password if the server asks for one, the user's answers to all
+ * other questions.
+ */
 export function interactiveLogin(answering: Answering, said: Said): Login {
   let unused = answering.password;
   return {
@@ -44,7 +47,10 @@ export function interactiveLogin(answering: Answering, said: Said): Login {
   };
 }
 
-/** A question for the password that stays the same, not for a code that is good once. The names of user and host in it say nothing. */
+/**
+ * Whether the question asks for the permanent password, not for a one-time code. Names of users and hosts in it are
+ * ignored.
+ */
 export function asksForPassword(prompt: string): boolean {
   const words = prompt.replace(/\S*@\S*|\S+'s(?= )/g, " ");
   if (/\b(one.?time|otp|token|verification|code|pin|current|new|retype|again)\b/i.test(words)) return false;
@@ -52,7 +58,10 @@ export function asksForPassword(prompt: string): boolean {
     .test(words);
 }
 
-/** A server's words without what could steer a terminal: control characters and those that turn the direction of text. */
+/**
+ * Removes characters from a server's text that could control a terminal: control characters and those that change the
+ * text direction.
+ */
 function clean(text: string): string {
   // deno-lint-ignore no-control-regex
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]+/g, " ").trim().slice(0, 300);

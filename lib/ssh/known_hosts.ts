@@ -11,20 +11,23 @@ export interface KnownHost {
   readonly key: Uint8Array;
 }
 
-/** What the known hosts say of a key: `known` are the lines that speak of this host, the one that decided first. */
+/** The verdict of the known hosts on a key: `known` are the lines of this host, the decisive one first. */
 export interface HostVerdict {
   readonly verdict: "same" | "new" | "changed" | "revoked";
   readonly known: readonly KnownHost[];
 }
 
-/** Who is asked about. `exact`: `host` is a HostKeyAlias, which stands alone whatever the port. */
+/** The host to look up. `exact`: `host` is a HostKeyAlias, which is matched without the port. */
 export interface HostName {
   readonly host: string;
   readonly port: number;
   readonly exact?: boolean;
 }
 
-/** Reads the text of a known_hosts file (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT"). Lines that are malformed are left out, as ssh does. */
+/**
+ * Reads the text of a known_hosts file (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT"). Malformed lines are ignored, as in
+ * ssh.
+ */
 export function parseKnownHosts(text: string, file: string): readonly KnownHost[] {
   return text.split("\n").flatMap((line, index) => {
     const fields = line.trim().split(/[ \t]+/);
@@ -40,8 +43,9 @@ export function parseKnownHosts(text: string, file: string): readonly KnownHost[
 }
 
 /**
- * What the known hosts say of a key that a server proved to hold. A revoked key is refused whatever else is known of it; a host
- * known only by other keys, of any type, is changed. Host certificates are not looked at: an authority makes no key known.
+ * Returns the verdict of the known hosts on a key that a server proved to hold. A revoked key is always refused; a host
+ * known only by other keys, of any type, is "changed". Host certificates are ignored: a certificate authority makes no
+ * key known.
  */
 export function judgeHostKey(known: readonly KnownHost[], name: HostName, key: Uint8Array): HostVerdict {
   const lines = linesOf(known, name);
@@ -58,7 +62,10 @@ export function judgeHostKey(known: readonly KnownHost[], name: HostName, key: U
   return elsewhere.length > 0 ? { verdict: "same", known: elsewhere } : { verdict: "new", known: [] };
 }
 
-/** Key types known for a host, to be asked for first: a known host that showed another key would look changed. */
+/**
+ * Returns the key types known for a host, to request first: a known host that offered a key of another type would
+ * appear changed.
+ */
 export function knownKeyTypes(known: readonly KnownHost[], name: HostName): readonly string[] {
   const types = (wanted: HostName) =>
     linesOf(known, wanted).filter((line) => line.marker === undefined).map((line) => line.type);
@@ -66,34 +73,40 @@ export function knownKeyTypes(known: readonly KnownHost[], name: HostName): read
   return [...new Set(own.length > 0 ? own : types({ ...name, exact: true }))];
 }
 
-/** A line to store, without its line end. `salt`, 20 random bytes, hides the name as ssh's HashKnownHosts does. */
+/**
+ * Formats a known_hosts line, without its line end. `salt`, 20 random bytes, hashes the name as ssh's HashKnownHosts
+ * does.
+ */
 export function formatKnownHost(name: HostName, key: Uint8Array, salt?: Uint8Array): string {
   const host = storedName(name);
   const shown = salt === undefined ? host : `|1|${Buffer.from(salt).toString("base64")}|${hashName(host, salt)}`;
   return `${shown} ${keyType(key)} ${Buffer.from(key).toString("base64")}`;
 }
 
-/** The name that a raw key begins with, "ssh-ed25519"; "" where these bytes are no key. */
+/** Returns the type at the start of a raw key, "ssh-ed25519"; "" if these bytes are not a key. */
 export function keyType(key: Uint8Array): string {
   const field = fieldsOf(key, 1)[0];
   const type = field === undefined ? "" : Buffer.from(field).toString("latin1");
   return /^[a-z0-9@.-]{1,64}$/i.test(type) ? type : "";
 }
 
-/** "SHA256:" and 43 characters, as ssh-keygen -l shows a key. Throws for an empty key: the hash of nothing would look like one. */
+/**
+ * Returns "SHA256:" and 43 characters, as ssh-keygen -l prints a key. Throws for an empty key: its hash would look
+ * valid.
+ */
 export function fingerprint(key: Uint8Array): string {
   if (key.length === 0) throw new RangeError("an empty host key has no fingerprint");
   return `SHA256:${createHash("sha256").update(key).digest("base64").replace(/=+$/, "")}`;
 }
 
-/** Type and bits as the pin parameter writes them: "ssh-ed25519 255", "ssh-rsa 3072". */
+/** Returns type and bits in the format of the pin parameter: "ssh-ed25519 255", "ssh-rsa 3072". */
 export function describeKey(key: Uint8Array): string {
   const type = keyType(key);
   const bits = keyBits(type, key);
   return bits === undefined ? type || "no key" : `${type} ${bits}`;
 }
 
-/** The first length-prefixed fields of a key; fewer where the bytes end early. */
+/** Returns the first length-prefixed fields of a key; fewer if the bytes end early. */
 export function fieldsOf(key: Uint8Array, count: number): readonly Uint8Array[] {
   const view = new DataView(key.buffer, key.byteOffset, key.byteLength);
   const fields: Uint8Array[] = [];
@@ -114,7 +127,7 @@ function linesOf(known: readonly KnownHost[], name: HostName): readonly KnownHos
   return known.filter((line) => matchesHosts(line.hosts, stored));
 }
 
-/** How ssh names a host in the file: in brackets with a port that is not 22. */
+/** Returns the name of a host in the file: in brackets with the port if that is not 22. */
 function storedName({ host, port, exact }: HostName): string {
   const lower = host.toLowerCase();
   return exact === true || port === DEFAULT_PORT ? lower : `[${lower}]:${port}`;
@@ -135,14 +148,17 @@ function hashName(name: string, salt: Uint8Array): string {
   return createHmac("sha1", salt).update(name).digest("base64");
 }
 
-/** ssh's pattern list: one negated match refuses the whole list. */
+/** Whether the text matches ssh's pattern list: one negated match rejects the whole list. */
 export function matchesPatterns(patterns: readonly string[], text: string): boolean {
   const matching = (pattern: string) => matchesPattern(pattern.toLowerCase(), text.toLowerCase());
   if (patterns.some((pattern) => pattern.startsWith("!") && matching(pattern.slice(1)))) return false;
   return patterns.some((pattern) => !pattern.startsWith("!") && matching(pattern));
 }
 
-/** `*` and `?`, every other character itself; linear, since these files may be long and their patterns odd. */
+/**
+ * Whether the text matches a pattern with `*` and `?`. Not recursive, since these files may be long and their patterns
+ * unusual.
+ */
 function matchesPattern(pattern: string, text: string): boolean {
   let [at, star, resume] = [0, -1, 0];
   let next = 0;

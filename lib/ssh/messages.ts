@@ -4,11 +4,11 @@ import { wrongServer } from "./errors.ts";
 import { describeKey, fingerprint } from "./known_hosts.ts";
 import type { DialOptions } from "./types.ts";
 
-/** Parts of the client library's protocol object that have no public name; the library's version is pinned for them. */
+/** Private parts of the client library's protocol object; the library's version is pinned because of them. */
 export interface RawProtocol {
   _strictMode?: boolean;
   _compatFlags: number;
-  /** Methods of the logins that were sent and are not answered yet. */
+  /** Methods of the login requests that are not answered yet. */
   readonly _authsQueue: readonly string[];
   /** Called with every message outside a key exchange. */
   _onPayload(payload: Uint8Array): unknown;
@@ -47,7 +47,7 @@ export class MessageFilter {
   #idleBytes = 0;
   #idleSince = performance.now();
 
-  /** `onRefused` is called once, with why the connection must end. */
+  /** `onRefused` is called once, with the reason why the connection must end. */
   constructor(protocol: RawProtocol, options: Pick<DialOptions, "host" | "port">, onRefused: (why: SyncError) => void) {
     this.#protocol = protocol;
     this.#options = options;
@@ -82,7 +82,10 @@ export class MessageFilter {
     return false;
   }
 
-  /** Verifies the key that signed the first exchange, then requests the login service. Rejects with what `judge` rejects with. */
+  /**
+   * Verifies the key that signed the first exchange, then requests the login service. Rejects with the error of
+   * `judge`.
+   */
   async verify(judge: (key: Uint8Array) => Promise<void>): Promise<void> {
     if (this.#state !== "exchange") return;
     if (this.#shown === undefined || this.#shown.length === 0) throw this.#untrusted("showed no host key");
@@ -137,7 +140,7 @@ export class MessageFilter {
     }
   }
 
-  /** Counts what carries nothing for us: a server that sends only that keeps a run busy for ever. */
+  /** Counts messages without use for the client: a server that sends only those would keep a run busy for ever. */
   #countIdle(bytes: number): void {
     const now = performance.now();
     this.#idleBytes = Math.max(0, this.#idleBytes - (now - this.#idleSince) * IDLE_BYTES_A_MS);
@@ -177,13 +180,16 @@ export class MessageFilter {
   }
 }
 
-/** Ends the library's loop over the bytes at hand. */
+/** The value that ends the library's loop over the received bytes. */
 const STOP = Infinity;
-/** Bytes of messages without use that may come at once, and how fast they are forgotten: a keepalive each second is fine. */
+/**
+ * The most bytes of useless messages in a burst, and the rate at which the count decays: a keepalive each second is
+ * acceptable.
+ */
 const MOST_IDLE_BYTES = 1 << 20;
 const IDLE_BYTES_A_MS = 16;
 const SMALLEST = 64;
-/** Bytes forgiven for each message of use: some servers put one to ignore before each. */
+/** Bytes subtracted for each useful message: some servers send an IGNORE message before each. */
 const FORGIVEN = 256;
 
 /** Message numbers of RFC 4250, section 4.1.2. */
@@ -196,14 +202,14 @@ const KEXINIT = 20;
 const USERAUTH_FAILURE = 51;
 const USERAUTH_SUCCESS = 52;
 const BANNER = 53;
-/** Depends on the method: a public key is fine, a password must be changed, questions. */
+/** Its meaning depends on the method: the public key is accepted, the password must be changed, or questions follow. */
 const USERAUTH_QUESTION = 60;
 const GLOBAL_REQUEST = 80;
 const REQUEST_FAILURE = 82;
 const CHANNEL_OPEN = 90;
 const CHANNEL_REQUEST = 98;
 const CHANNEL_FAILURE = 100;
-/** From here on numbers are for extensions. */
+/** The first message number for extensions. */
 const PRIVATE = 192;
 const NAMES: Readonly<Record<number, string>> = {
   5: "SERVICE_REQUEST",
@@ -217,7 +223,7 @@ const NAMES: Readonly<Record<number, string>> = {
   90: "CHANNEL_OPEN",
 };
 
-/** Whether a message carries nothing for us: notes, and requests of the server, which are all refused. */
+/** Whether a message has no use for the client: notices, and requests of the server, which are all refused. */
 function isIdle(type: number): boolean {
   if (type >= PRIVATE || type === BANNER || type === EXT_INFO) return true;
   if (type >= IGNORE && type <= DEBUG) return true;

@@ -3,14 +3,17 @@ import { createHash, createPrivateKey } from "node:crypto";
 import { fieldsOf, keyType } from "./known_hosts.ts";
 import { readPrivateKey } from "./connection.ts";
 
-/** A private key as it can be offered: unencrypted text that the client library reads, and the raw public key. */
+/** A usable private key: unencrypted text that the client library reads, and the raw public key. */
 export interface UsableKey {
   readonly type: string;
   readonly publicKey: Uint8Array;
   readonly privateKey: string;
 }
 
-/** What a private key file turned out to be. `wanted`: its passphrase is missing or wrong; `why` continues "the key cannot be used: ". */
+/**
+ * The result of reading a private key file. `wanted`: its passphrase is missing or wrong; `why` continues "the key
+ * cannot be used: ".
+ */
 export type KeyOutcome =
   | { readonly key: UsableKey }
   | { readonly key: undefined; readonly wanted: boolean; readonly why: string };
@@ -32,7 +35,10 @@ export function readKey(text: string, passphrase?: string): KeyOutcome {
   }
 }
 
-/** The public key of an OpenSSH private key, which is readable though the rest is encrypted; undefined for other formats. */
+/**
+ * Returns the public key of an OpenSSH private key, which is readable even if the rest is encrypted; undefined for
+ * other formats.
+ */
 export function publicKeyOf(text: string): Uint8Array | undefined {
   return headerOf(text)?.publicKey;
 }
@@ -45,7 +51,10 @@ interface Header {
   readonly publicKey: Uint8Array;
 }
 
-/** The open part of an OpenSSH private key (PROTOCOL.key): cipher, key derivation, its options, the number of keys, the public key. */
+/**
+ * Parses the unencrypted part of an OpenSSH private key (PROTOCOL.key): cipher, key derivation, its options, the number
+ * of keys, the public key.
+ */
 function headerOf(text: string): Header | undefined {
   const body = /-----BEGIN OPENSSH PRIVATE KEY-----([A-Za-z0-9+/=\s]+)-----END/.exec(text)?.[1];
   const bytes = Buffer.from(body ?? "", "base64");
@@ -64,7 +73,7 @@ function headerOf(text: string): Header | undefined {
   return { cipher: cipher.toString("latin1"), publicKey: new Uint8Array(publicKey) };
 }
 
-/** Why a key of this format cannot be used, whatever its passphrase. */
+/** Returns why a key of this format cannot be used with any passphrase; undefined if it can. */
 function findUnusable(text: string, header: Header | undefined): string | undefined {
   if (text.startsWith("PuTTY-User-Key-File-")) {
     return "it is a PuTTY key; convert it with: puttygen key.ppk -O private-openssh -o key";
@@ -83,7 +92,10 @@ function findUnusable(text: string, header: Header | undefined): string | undefi
   return /-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----/.test(text) ? undefined : "it holds no private key";
 }
 
-/** The same key unencrypted: deriving it from its passphrase takes a good part of a second, so once is enough. */
+/**
+ * Returns the same key unencrypted. To derive the cipher key from the passphrase takes a good part of a second, so it
+ * is done only once.
+ */
 function fromOpenSsh(text: string, passphrase: string | undefined): string {
   const reading = readPrivateKey(text, passphrase);
   if (!reading.ok) throw new Error(reading.why);
@@ -93,7 +105,10 @@ function fromOpenSsh(text: string, passphrase: string | undefined): string {
   return ecdsaText(curve, point ?? new Uint8Array(), scalarOf(reading.pem));
 }
 
-/** A PEM key in a format that the client library reads and Deno signs with: RSA as PKCS#1, the others as OpenSSH has them. */
+/**
+ * Converts a PEM key to a format that the client library reads and Deno signs with: RSA as PKCS#1, others in OpenSSH's
+ * format.
+ */
 function fromPem(text: string, passphrase: string | undefined): string {
   const key = createPrivateKey({ key: text, format: "pem", ...(passphrase === undefined ? {} : { passphrase }) });
   if (key.asymmetricKeyType === "rsa") return String(key.export({ type: "pkcs1", format: "pem" }));
@@ -106,8 +121,9 @@ function fromPem(text: string, passphrase: string | undefined): string {
 }
 
 /**
- * The private number as many bytes as its curve has. OpenSSH writes it with a leading zero byte for one key in two and the client
- * library hands that on, but Deno refuses to sign with such a key ("invalid SEC1 private key").
+ * Returns an ECDSA key with the private number padded to the size of its curve. OpenSSH writes it with a leading zero
+ * byte for one key in two and the client library passes that on, but Deno refuses to sign with such a key ("invalid
+ * SEC1 private key").
  */
 function ecdsaText(curve: string, point: Uint8Array, scalar: Uint8Array): string {
   const size = Math.ceil(Number(curve.slice(5)) / 8);
@@ -115,7 +131,7 @@ function ecdsaText(curve: string, point: Uint8Array, scalar: Uint8Array): string
   return openSshText(`ecdsa-sha2-${curve}`, [Buffer.from(curve), point], padded);
 }
 
-/** The private number in a SEC1 key (RFC 5915): a sequence of the number 1, then these bytes. */
+/** Returns the private number of a SEC1 key (RFC 5915): a sequence of the number 1, then these bytes. */
 function scalarOf(pem: string): Uint8Array {
   const der = Buffer.from(pem.replace(/-----[^-]+-----|\s/g, ""), "base64");
   const start = der.indexOf(Buffer.from([2, 1, 1, 4]));
@@ -126,7 +142,7 @@ function scalarOf(pem: string): Uint8Array {
   return der.subarray(start + 5, start + 5 + length);
 }
 
-/** An unencrypted key in OpenSSH's own format, from the fields that follow its type (PROTOCOL.key of OpenSSH). */
+/** Formats an unencrypted key in OpenSSH's own format, from the fields after its type (PROTOCOL.key of OpenSSH). */
 function openSshText(type: string, open: readonly Uint8Array[], secret: Uint8Array): string {
   const blob = Buffer.concat([Buffer.from(type), ...open].map(field));
   // Two equal numbers let a reader see that it decrypted rightly; here they may be any.

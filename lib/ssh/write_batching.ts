@@ -8,11 +8,11 @@ import { netWords } from "../net/net_error.ts";
 export interface SocketOptions extends Call {
   readonly host: string;
   readonly port: number;
-  /** ms until the connection must stand. */
+  /** ms within which the connection must be established. */
   readonly timeout: number;
 }
 
-/** A TCP connection without Nagle's delay. Rejects with connection or timeout, both transient, or cancelled. */
+/** Opens a TCP connection without Nagle's delay. Rejects with connection or timeout, both transient, or cancelled. */
 export function openSocket(options: SocketOptions): Promise<Socket> {
   const { host, port, signal, timeout } = options;
   const place = `${host}:${port}`;
@@ -46,8 +46,8 @@ export function openSocket(options: SocketOptions): Promise<Socket> {
 }
 
 /**
- * Joins what one turn of the event loop writes to the stream into one write: the client library writes each packet in
- * three pieces, and hundreds of requests in a turn.
+ * Joins all writes to the stream within one turn of the event loop into one write: the client library writes each
+ * packet in three pieces, and hundreds of requests in a turn.
  */
 export function joinWrites(stream: Duplex): void {
   const write = stream.write.bind(stream);
@@ -81,7 +81,7 @@ export function joinWrites(stream: Duplex): void {
   });
 }
 
-/** A deadline that stands still while a person is asked. */
+/** A deadline that pauses while the user is prompted. */
 export class Countdown {
   readonly #onEnd: () => void;
   #left: number;
@@ -89,13 +89,13 @@ export class Countdown {
   #isOver = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** `left` in ms; `onEnd` is called once it has run down. */
+  /** `left` in ms; `onEnd` is called when it expires. */
   constructor(left: number, onEnd: () => void) {
     this.#left = left;
     this.#onEnd = onEnd;
   }
 
-  /** Goes on, with `more` ms added. */
+  /** Resumes the countdown, with `more` ms added. */
   run(more: number): void {
     this.pause();
     if (this.#isOver) return;
@@ -104,7 +104,7 @@ export class Countdown {
     this.#timer = setTimeout(this.#onEnd, this.#left);
   }
 
-  /** Ends it for good: what resolves too late does not let it go on. */
+  /** Ends it permanently: a prompt that resolves later does not resume it. */
   stop(): void {
     this.pause();
     this.#isOver = true;
