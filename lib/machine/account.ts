@@ -1,16 +1,19 @@
 import { homedir, userInfo } from "node:os";
 
-/** The home folder by the user database; undefined for a user id without an account entry, as in many containers. Asked last. */
+/**
+ * Returns the home folder by the user database; undefined for a user id without an entry, as in many containers. Used
+ * last.
+ */
 export function homeOfAccount(): string | undefined {
   return told(() => userInfo().homedir) ?? told(homedir);
 }
 
-/** The user's name by the user database; undefined for a user id without an account entry. Asked last. */
+/** Returns the user's name by the user database; undefined for a user id without an entry. Used last. */
 export function nameOfAccount(): string | undefined {
   return told(() => userInfo().username);
 }
 
-/** Undefined where the system call failed: a user without an entry is an unknown one, and no reason to end a run. */
+/** Returns undefined if the system call failed: a user without an entry is unknown, which is no reason to end a run. */
 function told(ask: () => string | null): string | undefined {
   try {
     return ask() || undefined;

@@ -5,10 +5,10 @@ import { dirname, join, resolve } from "node:path";
 import { SyncError } from "../core/errors.ts";
 import { printable } from "../core/path.ts";
 
-/** The error id of a file or folder of the state that another user owns or may write to, or that is a link; kind refused. */
+/** The error id of a state file or folder that another user owns or may write to, or that is a link; kind refused. */
 export const foreignState = "ForeignState";
 
-/** What is looked at: the facts of a file or folder by which it is judged. */
+/** The facts of a file or folder that decide whether it is trusted. */
 export interface OwnFacts {
   readonly isFile: boolean;
   readonly isDirectory: boolean;
@@ -17,15 +17,18 @@ export interface OwnFacts {
   readonly mode: number | null;
 }
 
-/** `isSecret`: others may not even read it; `lenient`: mode bits that are granted to others all the same. */
+/**
+ * The options of the check. `isSecret`: others may not even read it; `lenient`: mode bits that others may have
+ * nevertheless.
+ */
 export interface OwnOptions {
   readonly isSecret?: boolean;
   readonly lenient?: number;
 }
 
 /**
- * THE GUARD of all that is kept between runs: why a file or folder is not this user's own, as a clause; undefined where it is.
- * Windows has neither owner nor mode here, so there only links are refused.
+ * Returns why a file or folder is not this user's own, as a clause; undefined if it is. EVERYTHING KEPT BETWEEN RUNS
+ * PASSES THIS CHECK. Windows has neither owner nor mode here, so there only links are refused.
  */
 export function distrust(
   info: OwnFacts,
@@ -42,8 +45,9 @@ export function distrust(
 }
 
 /**
- * Opens a file of the state to be read, following no link and waiting for no pipe, and judges the open handle: what is read afterwards is
- * what was judged. Undefined when there is none. Rejects with refused of id foreignState.
+ * Opens a state file for reading, without following a link or waiting for a pipe, and checks the open handle, so that
+ * the checked file is the one that is read. Returns undefined if there is none. Rejects with refused of id
+ * foreignState.
  */
 export async function openOwn(path: string, options: OwnOptions = {}): Promise<FileHandle | undefined> {
   const before = await lookAt(path);
@@ -66,7 +70,7 @@ export async function openOwn(path: string, options: OwnOptions = {}): Promise<F
   }
 }
 
-/** The facts of an open handle. */
+/** Returns the facts of an open handle. */
 export function factsOf(info: Awaited<ReturnType<FileHandle["stat"]>>): OwnFacts {
   return {
     isFile: info.isFile(),
@@ -77,7 +81,7 @@ export function factsOf(info: Awaited<ReturnType<FileHandle["stat"]>>): OwnFacts
   };
 }
 
-/** Appends to a file of the state, which is made where it is missing, for this user alone. Rejects as openOwn() does. */
+/** Appends to a state file; creates it, for this user only, if it is missing. Rejects as openOwn() does. */
 export async function appendOwn(path: string, text: string, options: OwnOptions = {}): Promise<void> {
   const before = await lookAt(path);
   if (before !== undefined) mustBeOwn(path, before, { kind: "file", ...options });
@@ -91,7 +95,10 @@ export async function appendOwn(path: string, text: string, options: OwnOptions 
   }
 }
 
-/** The text of a file of the state, at most `limit` bytes of it where that is given; undefined when there is none. Rejects as openOwn() does. */
+/**
+ * Reads the text of a state file, at most `limit` bytes if given; returns undefined if there is none. Rejects as
+ * openOwn() does.
+ */
 export async function readOwnText(
   path: string,
   options: OwnOptions & { readonly limit?: number } = {},
@@ -112,21 +119,23 @@ export async function readOwnText(
   }
 }
 
-/** Judges a file or folder that may be missing. Rejects with refused of id foreignState. */
+/** Checks a file or folder that may be missing. Rejects with refused of id foreignState. */
 export async function guardOwn(path: string, kind: "file" | "folder"): Promise<void> {
   const info = await lookAt(path);
   if (info !== undefined) mustBeOwn(path, info, { kind });
 }
 
-/** Makes a folder of the state where it is missing, for this user alone, and judges it. Rejects with refused of id foreignState. */
+/**
+ * Creates a state folder, for this user only, if it is missing, and checks it. Rejects with refused of id foreignState.
+ */
 export async function makeOwnFolder(folder: string): Promise<void> {
   if (await lookAt(folder) === undefined) await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
   await guardOwn(folder, "folder");
 }
 
 /**
- * Judges the folders above one in which state is kept: another user who may rename one of them can put another state in its place, and
- * take it back later. A link on the way must belong to this user or to root.
+ * Checks the parent folders of a state folder: another user who may rename one of them can put another state in its
+ * place, and restore it later. A link on the path must belong to this user or to root.
  */
 export async function guardWayTo(folder: string): Promise<void> {
   if (Deno.build.os === "windows") return;
@@ -147,14 +156,20 @@ export async function guardWayTo(folder: string): Promise<void> {
   }
 }
 
-/** Waits until the names in a folder are on the disk, as they are not when only their files are; Windows has no such call, and needs none. */
+/**
+ * Flushes the names in a folder to the disk, which flushing only their files does not do. Windows has no such call and
+ * needs none.
+ */
 export async function flushFolder(path: string): Promise<void> {
   if (Deno.build.os === "windows") return;
   using folder = await Deno.open(path);
   await folder.sync();
 }
 
-/** Whether a file can be written in the folder, which is made where it is missing; rejects with the system's reason where it cannot. */
+/**
+ * Checks that a file can be written in the folder, which is created if missing; otherwise rejects with the system's
+ * error.
+ */
 export async function probeFolder(folder: string): Promise<void> {
   await makeOwnFolder(folder);
   const path = join(folder, `probe.${randomBytes(6).toString("hex")}`);
@@ -166,7 +181,7 @@ export async function probeFolder(folder: string): Promise<void> {
   }
 }
 
-/** The error of a file or folder that is not this user's own; `why` is a clause. */
+/** Returns the error of a file or folder that is not this user's own; `why` is a clause. */
 export function foreign(path: string, why: string): SyncError {
   const message = `"${printable(path)}" ${why}, so what it holds is not trusted: ${ADVICE}.`;
   return new SyncError("refused", message, { operation: "open the state folder", id: foreignState });
@@ -198,7 +213,7 @@ async function lookAt(path: string): Promise<Deno.FileInfo | undefined> {
   }
 }
 
-/** The folder itself, or the nearest above it that exists. */
+/** Returns the folder itself, or its nearest existing parent. */
 async function nearest(folder: string): Promise<string> {
   let found = folder;
   while (dirname(found) !== found && !await Deno.stat(found).then(() => true, () => false)) found = dirname(found);
@@ -215,12 +230,12 @@ function octal(mode: number): string {
   return mode.toString(8);
 }
 
-/** The system's code of an error, such as ENOSPC. */
+/** Returns the system's code of an error, such as ENOSPC. */
 export function codeOf(error: unknown): string | undefined {
   return error instanceof Error && "code" in error ? String(error.code) : undefined;
 }
 
-/** Undefined for the error of what is not there; throws every other one. */
+/** Returns undefined for a NotFound error; throws any other one. */
 export function absent(error: unknown): undefined {
   if (error instanceof Deno.errors.NotFound) return undefined;
   throw error;
