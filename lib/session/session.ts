@@ -4,28 +4,31 @@ import { stack } from "../backends/layers/stack.ts";
 import { findProtocol, protocols } from "../backends/mod.ts";
 import { badInput } from "../core/errors.ts";
 
-/** How to reach a server: plain data without any secret. `options` are keyed by ProtocolOption.name, durations in ms. */
+/**
+ * The connection spec of a server: plain data without secrets. `options` are keyed by ProtocolOption.name, durations in
+ * ms.
+ */
 export interface Reach {
   readonly address: Address;
   readonly options: Readonly<Record<string, string>>;
 }
 
-/** What opening a session may ask of the world; see Target. */
+/** The parts of Target that opening a session uses. */
 export type SessionWorld = Pick<Target, "secret" | "ask" | "conceal" | "warn" | "env" | "readOnly">;
 
-/** What travels to another process: how to reach the server, who answered, and the secrets this login took. */
+/** The data passed to another process: the connection spec, the server's fingerprint, and the secrets of this login. */
 export interface SessionPassport {
   readonly reach: Reach;
   readonly peer: string | undefined;
   readonly secrets: ReadonlyMap<string, string>;
 }
 
-/** A named connection that closes itself. */
+/** A named connection, closed by dispose. */
 export class Session implements AsyncDisposable {
   readonly id = randomBytes(4).toString("hex");
   readonly label: string;
   readonly reach: Reach;
-  /** ms for which its JSON line opens in another process. */
+  /** ms for which its JSON line is valid in another process. */
   lifetime = 600_000;
   #remote: Backend | undefined;
   readonly #secrets: ReadonlyMap<string, string>;
@@ -41,7 +44,10 @@ export class Session implements AsyncDisposable {
     return this.#remote !== undefined;
   }
 
-  /** The backend, rooted at the address's path or else the login folder; throws badInput once the session is closed. */
+  /**
+   * The backend, rooted at the address's path, otherwise at the login folder. Throws badInput once the session is
+   * closed.
+   */
   get remote(): Backend {
     if (this.#remote === undefined) {
       throw badInput(`The session ${this.label} is closed; open it again with New-Session.`);
@@ -49,7 +55,10 @@ export class Session implements AsyncDisposable {
     return this.#remote;
   }
 
-  /** Did the address name a folder, or a bucket, which is one? Then it is where relative remote paths start and the default of -RemotePath. */
+  /**
+   * Whether the address names a folder (or a bucket, which counts as one). If so, relative remote paths start there and
+   * it is the default of -RemotePath.
+   */
   get hasPath(): boolean {
     const { scheme, path } = this.reach.address;
     return path !== "" || findProtocol(scheme)?.buckets === true;
@@ -68,7 +77,10 @@ export class Session implements AsyncDisposable {
   }
 }
 
-/** Connects, checks who answers, logs in. Rejects with connection, timeout, auth, hostKey or badInput; nothing stays open then. */
+/**
+ * Connects, authenticates the server and logs in. Rejects with connection, timeout, auth, hostKey or badInput, and then
+ * leaves nothing open.
+ */
 export async function openSession(reach: Reach, world: SessionWorld, call: Call): Promise<Session> {
   const open = await protocolOf(reach.address.scheme).load();
   const used = new Map<string, string>();
@@ -87,7 +99,7 @@ export async function openSession(reach: Reach, world: SessionWorld, call: Call)
   return new Session(stack(backend), reach, used);
 }
 
-/** The row of a scheme; throws badInput for an unknown one. */
+/** Returns the protocol table row of a scheme; throws badInput for an unknown one. */
 export function protocolOf(scheme: string): Protocol {
   const protocol = findProtocol(scheme);
   if (protocol !== undefined) return protocol;

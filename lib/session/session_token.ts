@@ -5,15 +5,17 @@ import { badInput, SyncError } from "../core/errors.ts";
 import type { Reach, SessionPassport } from "./session.ts";
 import type { Ticket } from "../core/session_record.ts";
 
-/** What a ticket opens to. `reach` pins the host key that the first process verified. */
+/** The content of an opened ticket. `reach` pins the host key that the first process verified. */
 export interface OpenedTicket {
   readonly reach: Reach;
   readonly peer: string | undefined;
-  /** A secret by its name; undefined when the ticket carries none. */
+  /** Returns a secret by its name; undefined if the ticket has none. */
   secret(name: string): Promise<string | undefined>;
 }
 
-/** Seals a session under the key of this user on this machine (32 bytes). `now` in ms since the epoch, `lifetime` in ms. */
+/**
+ * Seals a session with the key of this user on this machine (32 bytes). `now` in ms since the epoch, `lifetime` in ms.
+ */
 export function sealTicket(
   passport: SessionPassport,
   key: Uint8Array,
@@ -38,8 +40,8 @@ export function sealTicket(
 }
 
 /**
- * Opens what sealTicket made; `now` in ms since the epoch. Throws badInput for what is no ticket, auth for one that was changed, was
- * sealed by another user or on another machine, or has expired.
+ * Opens a ticket from sealTicket(); `now` in ms since the epoch. Throws badInput for a value that is not a ticket, auth
+ * for one that was changed, was sealed by another user or on another machine, or has expired.
  */
 export function openTicket(value: unknown, key: Uint8Array, options: { readonly now: number }): OpenedTicket {
   const ticket = toTicket(value);
@@ -54,7 +56,7 @@ export function openTicket(value: unknown, key: Uint8Array, options: { readonly 
   return { reach, peer, secret: (name) => Promise.resolve(secrets.get(name)) };
 }
 
-/** Where a ticket leads, before it is opened. Throws badInput for what is no ticket. */
+/** Returns the address of a ticket without opening it. Throws badInput for a value that is not a ticket. */
 export function ticketAddress(value: unknown): Address {
   return toAddress(toTicket(value).Address);
 }
@@ -62,7 +64,7 @@ export function ticketAddress(value: unknown): Address {
 // NIST SP 800-38D: a nonce of 96 bits, a tag of 128.
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
-/** The hidden part is filled up to a multiple of this, so that its length does not tell the password's. */
+/** The encrypted part is padded to a multiple of this, so that its length does not reveal the password's. */
 const FILL_BYTES = 256;
 
 function toAddressFields(address: Address): Ticket["Address"] {
@@ -87,13 +89,13 @@ function toAddress(fields: Ticket["Address"]): Address {
   };
 }
 
-/** Once a key is pinned, what to do with an unknown one means nothing, and beside a pin it would be refused. */
+/** Removes the host key policy: it has no effect once a key is pinned, and is refused together with a pin. */
 function withoutPolicy(options: Ticket["Options"]): Ticket["Options"] {
   const isPolicy = (name: string) => name === "SshHostKeyPolicy" || name.startsWith("GiveUpSecurity");
   return Object.fromEntries(Object.entries(options).filter(([name]) => !isPolicy(name)));
 }
 
-/** Every readable field, in an order that does not depend on how the object was written. */
+/** Returns all readable fields as associated data, in an order independent of the JSON text. */
 function associated(ticket: Omit<Ticket, "Secret" | "Seal">): Uint8Array {
   const { Version, Address: a, Options, HostKey, Created, Expires } = ticket;
   const address = [a.Scheme, a.UserName, a.HostName, a.PortNumber, a.Path, a.Pins];
@@ -194,7 +196,10 @@ function string(value: unknown, name: string): string {
   return value;
 }
 
-/** A text that is used before the seal is looked at, for a folder's name or a message; `bad`: nothing of it may be there. */
+/**
+ * Returns a text field that is used before the seal is verified, for a folder's name or a message. Throws if it matches
+ * `bad`.
+ */
 function clean(fields: Fields, name: string, bad: RegExp): string {
   const value = text(fields, name);
   if (bad.test(value)) throw malformed(name);

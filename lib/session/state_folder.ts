@@ -5,33 +5,43 @@ import { homeOfAccount } from "../machine/account.ts";
 import { badInput, noStateFolder, SyncError, toSyncError } from "../core/errors.ts";
 import { codeOf, guardOwn, guardWayTo, makeOwnFolder, probeFolder, readOwnText } from "../machine/own_files.ts";
 
-/** What the state folder's place depends on. `home` is asked when the environment names none. */
+/** The inputs that determine the state folder's path. `home` is used if the environment names none. */
 export interface StateOptions {
   env(name: string): string | undefined;
   readonly os?: string;
   home?(): string | undefined;
-  /** What the operating system calls this machine; keeps machines apart that share a home folder. */
+  /** Returns the operating system's name of this machine; it distinguishes machines that share a home folder. */
   machine?(): Promise<string | undefined>;
-  /** Nothing is written: what does not exist yet is made up, and forgotten. */
+  /** Whether writing is forbidden: missing values are generated and not stored. */
   readonly readOnly?: boolean;
 }
 
-/** The folder in which Tandem keeps what it has to remember, its user's own (0700; files 0600). */
+/** Tandem's state folder, private to its user (0700; files 0600). */
 export interface State {
   readonly folder: string;
-  /** Names this machine, by chance, for as long as the folder lives; another machine that shares the folder has another one. */
+  /**
+   * Returns a random id of this machine, constant as long as the folder exists; another machine that shares the folder
+   * has another id.
+   */
   machineId(): Promise<string>;
-  /** 32 bytes that only this user on this machine has. Rejects with kind refused when others can read the file. */
+  /**
+   * Returns a secret key of 32 bytes of this user on this machine. Rejects with kind refused if others can read the
+   * file.
+   */
   sealingKey(): Promise<Uint8Array>;
-  /** 32 bytes for one purpose, derived from the sealing key: one purpose's key tells nothing of another's. Rejects as sealingKey() does. */
+  /**
+   * Returns 32 bytes for one purpose, derived from the sealing key: the key of one purpose reveals nothing about
+   * another. Rejects as sealingKey() does.
+   */
   derivedKey(purpose: string): Promise<Uint8Array>;
-  /** Rejects with badInput of id noStateFolder where nothing can be written in the folder: it is read-only, or its disk is full. */
+  /** Rejects with badInput of id noStateFolder if the folder is not writable: it is read-only, or its disk is full. */
   mustBeWritable(): Promise<void>;
 }
 
 /**
- * Finds the state folder and makes it. Rejects with badInput of id noStateFolder where there can be none, so that a caller may go on
- * without, or say what to do instead; with refused of id foreignState where another user could have put there what is read.
+ * Finds the state folder and creates it. Rejects with badInput of id noStateFolder if none is possible, so that a
+ * caller may continue without, or suggest an alternative; with refused of id foreignState if another user could have
+ * written its content.
  */
 export async function openState(options: StateOptions): Promise<State> {
   const folder = stateFolder({ os: Deno.build.os, home: homeOfAccount, ...options });
@@ -52,7 +62,10 @@ export async function openState(options: StateOptions): Promise<State> {
   };
 }
 
-/** Where the state folder lies on an operating system (Deno.build.os). TANDEM_STATE decides alone. Throws badInput of id noStateFolder. */
+/**
+ * Returns the path of the state folder on an operating system (Deno.build.os). TANDEM_STATE overrides everything else.
+ * Throws badInput of id noStateFolder.
+ */
 export function stateFolder(options: StateOptions & { readonly os: string }): string {
   const { os, env } = options;
   const path = os === "windows" ? win32 : posix;
@@ -80,7 +93,10 @@ export function stateFolder(options: StateOptions & { readonly os: string }): st
   return path.join(home, ".local", "state", "tandem");
 }
 
-/** The first line of a file that holds a secret (a pipe too), at most 64 KiB. Throws badInput when there is none; never shows it. */
+/**
+ * Reads the first line of a file (or pipe) with a secret, at most 64 KiB. Throws badInput if there is none; never shows
+ * it.
+ */
 export async function readSecretFile(path: string): Promise<string> {
   try {
     using file = await Deno.open(path);
@@ -96,7 +112,7 @@ export async function readSecretFile(path: string): Promise<string> {
 const ATTEMPTS = 50;
 const ATTEMPT_MS = 20;
 
-/** What is done in the state folder: that it cannot be done means that there is none; a refusal stays one. */
+/** Runs work in the state folder. A failure means that no state folder is available; a refusal stays a refusal. */
 async function doing(folder: string, work: () => Promise<void>): Promise<void> {
   try {
     await work();
@@ -105,7 +121,10 @@ async function doing(folder: string, work: () => Promise<void>): Promise<void> {
   }
 }
 
-/** The bytes a file holds as hex digits; made by chance when the file is not there yet. Of several that make it at once, one wins. */
+/**
+ * Reads the bytes that a file stores as hex digits; generates random ones if the file does not exist. If several
+ * processes create it at once, one wins.
+ */
 async function remembered(
   path: string,
   about: { readonly bytes: number; readonly readOnly: boolean },
@@ -142,7 +161,7 @@ async function readGuarded(path: string, limit: number): Promise<string | undefi
   }
 }
 
-/** False when the file was there already. It appears whole or not at all: written beside, then linked. */
+/** Creates a file atomically: writes it under another name, then links it. Returns false if the file already exists. */
 async function putNew(path: string, text: string): Promise<boolean> {
   const beside = `${path}.${randomBytes(6).toString("hex")}`;
   try {
@@ -158,7 +177,10 @@ async function putNew(path: string, text: string): Promise<boolean> {
   }
 }
 
-/** False when it did not come about, for whatever reason: where the disk knows no second name for a file, it is written in its place, and that tells why. */
+/**
+ * Creates the hard link; returns false on any failure. If the disk has no hard links, the file is then written
+ * directly, and that reports the reason.
+ */
 async function linked(beside: string, path: string): Promise<boolean> {
   return await Deno.link(beside, path).then(() => true, () => false);
 }
@@ -188,7 +210,10 @@ async function headOf(file: Deno.FsFile, limit: number): Promise<Uint8Array> {
   return bytes.subarray(0, size);
 }
 
-/** What systemd wrote for this machine, hashed because it is not meant to be shown (machine-id(5)); undefined in most containers. */
+/**
+ * Returns systemd's id of this machine, hashed because it is confidential (machine-id(5)); undefined in most
+ * containers.
+ */
 async function nameOfMachine(): Promise<string | undefined> {
   if (Deno.build.os !== "linux") return undefined;
   try {
