@@ -4,23 +4,24 @@ import { printable } from "../../core/path.ts";
 import type { Address } from "../../core/backend.ts";
 import { isLoopback } from "../../net/loopback.ts";
 
-/** Where a bucket is, as far as words tell it. */
+/** A bucket's endpoint, region, name and start folder, as the address and the options name them. */
 export interface BucketPlace {
-  /** "https://host:port"; undefined: Amazon's own for the region, or what the user's AWS configuration says. */
+  /** "https://host:port"; undefined: Amazon's endpoint of the region, or the one in the user's AWS configuration. */
   readonly endpoint: string | undefined;
-  /** Undefined: what the user's AWS configuration says. */
+  /** Undefined: the region in the user's AWS configuration. */
   readonly region: string | undefined;
   readonly bucket: string;
-  /** The folder to start in: "/" or "/a/b". */
+  /** The start folder: "/" or "/a/b". */
   readonly path: string;
   readonly pathStyle: boolean;
-  /** "s3://bucket", "spaces://fra1/space"; holds no secret. */
+  /** "s3://bucket", "spaces://fra1/space"; contains no secret. */
   readonly label: string;
 }
 
 /**
- * Reads an address of a bucket: s3://bucket/prefix, s3://host[:port]/bucket/prefix of a store that is known or has a port,
- * spaces://region/space/prefix, r2://account/bucket/prefix. Throws badInput, and refused for http: to another machine.
+ * Parses a bucket's address: s3://bucket/prefix, s3://host[:port]/bucket/prefix if the host is a known store or has a
+ * port, spaces://region/space/prefix, r2://account/bucket/prefix. Throws badInput, and refused for http: to a host
+ * other than the local one.
  */
 export function toBucketPlace(address: Address, options: Readonly<Record<string, string>>): BucketPlace {
   const { scheme, host } = address;
@@ -53,12 +54,12 @@ export function toBucketPlace(address: Address, options: Readonly<Record<string,
   return { endpoint, region: region ?? regionOf(host), bucket, path, pathStyle, label };
 }
 
-/** "/x" is absolute, everything else starts at `from`. */
+/** Resolves a folder: "/x" is absolute, any other path is relative to `from`. */
 export function resolvedIn(from: string, folder: string): string {
   return posix.resolve(from, folder);
 }
 
-/** Refuses to send content and signatures where everybody on the way can read them. */
+/** Throws refused for an unencrypted endpoint, because content and signatures would be readable on the network. */
 export function mustBeSecure(endpoint: URL, options: Readonly<Record<string, string>>): void {
   if (endpoint.protocol === "https:") return;
   if (endpoint.protocol !== "http:") throw badInput(`The endpoint ${shown(endpoint.origin)} is no https:// address.`);
@@ -70,11 +71,14 @@ export function mustBeSecure(endpoint: URL, options: Readonly<Record<string, str
   );
 }
 
-/** Stores whose host names are no bucket's. */
+/** Host names of known stores, which are never bucket names. */
 const KNOWN =
   /(?:^|\.)(?:amazonaws\.com(?:\.cn)?|digitaloceanspaces\.com|r2\.cloudflarestorage\.com|storage\.googleapis\.com|backblazeb2\.com|wasabisys\.com)$/i;
 
-/** The endpoint that an address names instead of a bucket: one with a port, a number, or a known store. */
+/**
+ * Returns the endpoint if the address names one instead of a bucket: a host with a port, an IP address, or a known
+ * store.
+ */
 function endpointOf({ host, port }: Address): string | undefined {
   if (port === undefined && !KNOWN.test(host) && !isNumber(host) && host !== "localhost") return undefined;
   const bare = host.includes(":") ? `[${host}]` : host;
@@ -85,7 +89,10 @@ function isNumber(host: string): boolean {
   return /^(?:\d{1,3}(?:\.\d{1,3}){3}|\[?[0-9a-f:]*:[0-9a-f:.]*\]?)$/i.test(host);
 }
 
-/** "s3.eu-west-1.amazonaws.com" tells its region, "fra1.digitaloceanspaces.com" wants Amazon's first. */
+/**
+ * Returns the region in a host name such as "s3.eu-west-1.amazonaws.com". "fra1.digitaloceanspaces.com" has none:
+ * Spaces expects Amazon's first region.
+ */
 function regionOf(host: string): string | undefined {
   if (/storage\.googleapis\.com$|r2\.cloudflarestorage\.com$/i.test(host)) return "auto";
   return /^s3[.-](?:dualstack\.)?([a-z]{2}-[a-z-]+-\d)\./i.exec(host)?.[1];
@@ -102,7 +109,10 @@ function splitBucket(
   return { bucket, path: checkedPath(rest) };
 }
 
-/** A prefix is a folder; an empty name in it would be folded away, and another folder be meant. */
+/**
+ * Checks the path of a prefix, which is a folder. An empty name in it is rejected: it would be normalized away, so that
+ * the path would mean another folder.
+ */
 function checkedPath(path: string): string {
   const bare = path.replace(/^\/|\/$/g, "");
   if (bare.split("/").some((name, _, all) => name === "" && all.length > 1)) {

@@ -9,7 +9,7 @@ import { find, folderOf, keyOf, type Spot, toFile } from "./stat.ts";
 import { formatTime, looksLikeMd5 } from "./metadata.ts";
 import { operationError } from "../../core/operation.ts";
 
-/** A folder comes with the first object in it: all that can be wrong is a file of its name. */
+/** Checks that no file has the folder's name. Nothing is created: a folder exists as soon as an object in it does. */
 export async function makeFolder(store: Store, spot: Spot): Promise<DirEntry> {
   const key = keyOf(spot);
   const facts = key === "" ? undefined : await store.head(key, spot);
@@ -17,7 +17,10 @@ export async function makeFolder(store: Store, spot: Spot): Promise<DirEntry> {
   return { kind: "dir", path: spot.path };
 }
 
-/** Removes the object, or the marker of an empty folder. Tells whether its content is kept behind a delete marker. */
+/**
+ * Removes the object, or the marker of an empty folder. Returns whether the content is kept as an older version, hidden
+ * by a delete marker.
+ */
 export async function removeObject(store: Store, entry: Entry, spot: Spot): Promise<boolean> {
   if (entry.kind === "dir") {
     await removeMarker(store, spot);
@@ -31,14 +34,17 @@ export async function removeObject(store: Store, entry: Entry, spot: Spot): Prom
   return await store.remove(key, spot);
 }
 
-/** Sets the time by a copy onto itself, which says all else again. */
+/** Sets the mtime by copying the object onto itself; the request states all other metadata again. */
 export async function setTime(store: Store, modified: number, spot: Spot): Promise<void> {
   const facts = await store.head(keyOf(spot), spot);
   if (facts === undefined) throw operationError(spot, "notFound", { why: "there is no such object" });
   await retime(store, facts, { spot, modified });
 }
 
-/** Gives the object, which is the one with these facts, another time, and tells its ETag then; undefined where the store does not. */
+/**
+ * Sets another mtime on the object that these facts describe. Returns its new ETag, or undefined if the store reports
+ * none.
+ */
 export async function retime(
   store: Store,
   facts: ObjectFacts,
@@ -54,7 +60,7 @@ export async function retime(
   return await store.copy(key, key, spot, { ifMatch: facts.etag, anew });
 }
 
-/** A second object of the same content, with all that the first one has. */
+/** Copies an object with its content and all its metadata. */
 export async function copyObject(
   store: Store,
   from: Spot,
@@ -69,7 +75,9 @@ export async function copyObject(
   await store.copy(keyOf(from), keyOf(to), to, { ifMatch: facts.etag });
 }
 
-/** The content's MD5 where the object's ETag is that: in one part, and not encrypted with a key of the user's. */
+/**
+ * Returns the content's MD5 if the object's ETag is one: an object of one part, not encrypted with a key of the user's.
+ */
 export async function storeChecksum(
   store: Store,
   entry: FileEntry,

@@ -36,18 +36,21 @@ import {
 import { textOf } from "./xml.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
-/** Finds out where the bucket is and who logs in; nothing is sent to it yet. See findLogin. */
+/** Determines the bucket's URL and its credentials; sends nothing to the bucket yet. See findLogin. */
 export async function openStore(options: StoreOptions, ask: OperationContext): Promise<Store> {
   return new Store(options, await findLogin(options, ask));
 }
 
-/** One bucket, spoken to as Amazon's S3 is: requests and replies in our words, every rejection is a SyncError. */
+/**
+ * A client of one bucket that uses the Amazon S3 protocol. It converts requests and replies; every rejection is a
+ * SyncError.
+ */
 export class Store implements AsyncDisposable {
   readonly options: StoreOptions;
-  /** Where requests go, without the bucket. */
+  /** The URL that requests go to, without the bucket. */
   readonly endpoint: URL;
   readonly #link: Link;
-  /** For what a store may be silent over for minutes. */
+  /** For requests that a store may take minutes to answer. */
   readonly #patient: Link;
 
   constructor(options: StoreOptions, login: Login) {
@@ -67,7 +70,7 @@ export class Store implements AsyncDisposable {
   async list(prefix: string, ask: OperationContext, page: PageOptions = {}): Promise<Page> {
     const query = {
       "list-type": 2,
-      // Without it a key that holds a control character breaks the XML.
+      // Without it a key that contains a control character makes the XML invalid.
       "encoding-type": "url",
       prefix,
       delimiter: page.delimiter,
@@ -86,7 +89,7 @@ export class Store implements AsyncDisposable {
     });
   }
 
-  /** Undefined where there is no such object. */
+  /** Returns undefined if there is no such object. */
   async head(key: string, ask: OperationContext): Promise<ObjectFacts | undefined> {
     try {
       const reply = await this.#done({ method: "HEAD", key }, ask);
@@ -95,11 +98,11 @@ export class Store implements AsyncDisposable {
       if (refusedBy(error)?.status === 404) return undefined;
       throw error;
     }
-    // Taken for empty it would be another file than it is.
+    // If the size were assumed to be 0, the entry would describe another file.
     throw operationError(ask, "unexpected", { why: "the store does not tell its size" });
   }
 
-  /** The object, or the range from..to of it (`to` exclusive). */
+  /** Returns the object, or its range from..to (`to` exclusive). */
   async get(
     key: string,
     ask: OperationContext,
@@ -131,13 +134,16 @@ export class Store implements AsyncDisposable {
     return toStored(await this.#done({ method: "PUT", key, headers, body: bytes, ...hearing(made) }, ask));
   }
 
-  /** Tells whether a delete marker hides the object now: the bucket keeps versions. */
+  /** Returns whether a delete marker now hides the object, which means that the bucket keeps versions. */
   async remove(key: string, ask: OperationContext): Promise<boolean> {
     const reply = await this.#done({ method: "DELETE", key }, ask);
     return header(reply, "x-amz-delete-marker") === "true";
   }
 
-  /** Copies within the bucket and gives the copy's ETag; with `anew` it gets these headers and metadata, else those of the original. */
+  /**
+   * Copies within the bucket and returns the copy's ETag. The copy has the headers and metadata in `anew`, or those of
+   * the original without it.
+   */
   async copy(
     from: string,
     to: string,
@@ -163,7 +169,7 @@ export class Store implements AsyncDisposable {
     throw operationError(ask, "unexpected", { why: "the store gave its upload no name" });
   }
 
-  /** The unfinished uploads of this very key. */
+  /** Returns the unfinished uploads of exactly this key. */
   async uploads(key: string, ask: OperationContext): Promise<readonly Upload[]> {
     const request = { method: "GET", query: { uploads: "", prefix: key } };
     return await this.#link.read(this.#ours(request), ask, (found) => toUploads(found, key));
@@ -192,7 +198,7 @@ export class Store implements AsyncDisposable {
     return toStored(await this.#done({ method: "PUT", key, query, headers, body: bytes, ...hearing(part) }, ask));
   }
 
-  /** Makes the object of its parts. It may take the store minutes. */
+  /** Completes a multipart upload. The store may need minutes for it. */
   async finishUpload(
     key: string,
     parts: readonly Pick<Part, "number" | "etag">[],
@@ -205,7 +211,7 @@ export class Store implements AsyncDisposable {
   }
 
   async dropUpload(key: string, id: string, ask: OperationContext): Promise<void> {
-    // Whoever cancels does not want to wait for a store that is gone.
+    // After a cancel the user should not wait for a store that does not answer.
     const signal = AbortSignal.any([ask.signal, AbortSignal.timeout(DROPPING_MS)]);
     await this.#done({ method: "DELETE", key, query: { uploadId: id } }, { ...ask, signal });
   }
@@ -214,7 +220,7 @@ export class Store implements AsyncDisposable {
     await Promise.all([this.#link, this.#patient].map((link) => link[Symbol.asyncDispose]()));
   }
 
-  /** A request whose reply says all in its headers. */
+  /** Sends a request whose reply consists of headers only. */
   async #done(request: Request, ask: OperationContext): Promise<Reply> {
     return await this.#link.done(this.#ours(request), ask);
   }
@@ -239,7 +245,7 @@ export class Store implements AsyncDisposable {
   }
 }
 
-/** Merging the parts of a large object may take the store minutes, in which it says nothing. */
+/** The store may need minutes to merge the parts of a large object, and sends nothing meanwhile. */
 const FINISHING_MS = 300_000;
 const DROPPING_MS = 5000;
 

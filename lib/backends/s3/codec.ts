@@ -4,7 +4,7 @@ import type { Listed } from "./keys.ts";
 import type { Condition, ObjectFacts, Page, PageOptions, Part, Stored, Upload } from "./types.ts";
 import { type Element, escapeXml, parseXml, textOf } from "./xml.ts";
 
-/** The headers of a condition. */
+/** Returns the headers of a precondition. */
 export function toConditions({ ifMatch, bare, ifNoneMatch }: Condition): Readonly<Record<string, string>> {
   const match = bare === true ? ifMatch : quoted(ifMatch);
   return {
@@ -13,12 +13,15 @@ export function toConditions({ ifMatch, bare, ifNoneMatch }: Condition): Readonl
   };
 }
 
-/** Metadata as headers. */
+/** Returns metadata as headers. */
 export function toMetadata(metadata: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(metadata).map(([name, value]) => [META + name, value]));
 }
 
-/** Why this is no page to believe: what is no listing at all would look like an empty folder. */
+/**
+ * Returns why this page of a listing cannot be trusted, or undefined if it can. A reply that is no listing would look
+ * like an empty folder.
+ */
 export function pageTrouble(found: Element, { token, most }: PageOptions): string | undefined {
   const isTruncated = textOf(found, "IsTruncated") ?? "";
   if (!/^(?:true|false)$/.test(isTruncated)) return "the store's answer is no listing";
@@ -27,13 +30,16 @@ export function pageTrouble(found: Element, { token, most }: PageOptions): strin
   return next === token ? "the store broke off its listing" : undefined;
 }
 
-/** Does the page hold nothing but what lies below the prefix? What lies elsewhere, cut by the prefix's length, would be another name. */
+/**
+ * Whether the page contains only keys below the prefix. A key from elsewhere, cut at the prefix's length, would become
+ * another name.
+ */
 export function isBelow(prefix: string, { objects, prefixes }: Page): boolean {
   return objects.every(({ key }) => key.startsWith(prefix)) &&
     prefixes.every((folder) => folder.startsWith(prefix) && folder.length > prefix.length && folder.endsWith("/"));
 }
 
-/** A page of a listing, in our words. */
+/** Parses a page of a listing. */
 export function toPage(found: Element): Page {
   const decoded = textOf(found, "EncodingType") === "url" ? decode : (text: string) => text;
   const objects: Listed[] = [];
@@ -46,7 +52,7 @@ export function toPage(found: Element): Page {
   return { objects, prefixes, next: isTruncated ? textOf(found, "NextContinuationToken") || undefined : undefined };
 }
 
-/** The unfinished uploads of this very key in a list of them. */
+/** Parses a list of unfinished uploads and returns those of exactly this key. */
 export function toUploads(found: Element, key: string): readonly Upload[] {
   return found.below.flatMap((one) => {
     const id = one.name === "Upload" && textOf(one, "Key") === key ? textOf(one, "UploadId") : undefined;
@@ -57,7 +63,7 @@ export function toUploads(found: Element, key: string): readonly Upload[] {
   });
 }
 
-/** A page of an upload's parts. */
+/** Parses a page of an upload's parts. */
 export function toParts(found: Element): { readonly parts: readonly Part[]; readonly next: string | undefined } {
   const parts = found.below.filter(({ name }) => name === "Part").map((one) => ({
     number: countOf(textOf(one, "PartNumber")),
@@ -69,7 +75,7 @@ export function toParts(found: Element): { readonly parts: readonly Part[]; read
   return { parts, next: isTruncated ? textOf(found, "NextPartNumberMarker") : undefined };
 }
 
-/** What makes an object of its parts. */
+/** Returns the XML body of CompleteMultipartUpload. */
 export function finishing(parts: readonly Pick<Part, "number" | "etag">[]): string {
   const told = parts.map(({ number, etag }) =>
     `<Part><PartNumber>${number}</PartNumber><ETag>${escapeXml(`"${etag}"`)}</ETag></Part>`
@@ -78,7 +84,7 @@ export function finishing(parts: readonly Pick<Part, "number" | "etag">[]): stri
   return `<${name} xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${told.join("")}</${name}>`;
 }
 
-/** What HEAD and GET tell of an object, in our words. */
+/** Parses the headers of a reply to HEAD or GET. */
 export function toFacts(answer: Answer): ObjectFacts {
   const headers: Record<string, string> = {};
   const metadata: Record<string, string> = {};
@@ -97,14 +103,16 @@ export function toFacts(answer: Answer): ObjectFacts {
   };
 }
 
-/** What a store says of what it stored. Encrypted with a key of the user's, its ETag is no MD5. */
+/**
+ * Parses the headers of a reply to a write. If the object is encrypted with a key of the user's, its ETag is no MD5.
+ */
 export function toStored(answer: Answer): Stored {
   const isSealed = header(answer, "x-amz-server-side-encryption")?.startsWith("aws:kms") === true ||
     header(answer, "x-amz-server-side-encryption-customer-algorithm") !== undefined;
   return { etag: unquoted(header(answer, "etag")), isSealed };
 }
 
-/** What a refusal says. `xml`: its content, empty where it has none; what cannot be read there says nothing. */
+/** Parses an error reply. `xml`: its body, empty if it has none; a body that cannot be parsed counts as empty. */
 export function toRefused(answer: Answer, xml: string): Refused {
   const error = said(xml);
   const seconds = Number(header(answer, "retry-after") ?? NaN);
@@ -117,29 +125,29 @@ export function toRefused(answer: Answer, xml: string): Refused {
   };
 }
 
-/** A header of an answer; its first value where it has several. */
+/** Returns a header of a reply; the first value if it has several. */
 export function header({ headers }: Answer, name: string): string | undefined {
   const value = headers[name];
   return typeof value === "object" ? value[0] : value;
 }
 
-/** An ETag as requests carry it. */
+/** Returns an ETag in quotes, as requests send it. */
 export function quoted(etag: string | undefined): string | undefined {
   return etag === undefined ? undefined : `"${etag}"`;
 }
 
-/** An ETag without its quotes; an empty one is none. */
+/** Returns an ETag without its quotes, or undefined if it is empty. */
 export function unquoted(etag: string | undefined): string | undefined {
   const bare = etag?.replace(/^W\//, "").replace(/^"|"$/g, "");
   return bare === "" ? undefined : bare;
 }
 
-/** Amazon's keys have 1,024 bytes at most. */
+/** Amazon's keys have at most 1,024 bytes. */
 const LONGEST_KEY = 4096;
 const META = "x-amz-meta-";
 const MOST_WAIT = 300_000;
 
-/** A copy that replaces the metadata keeps none of these by itself. */
+/** Headers that a copy loses if it replaces the metadata, unless the request states them again. */
 const RESTATED = new Set([
   "cache-control",
   "content-disposition",
@@ -173,12 +181,15 @@ function said(xml: string): Element | undefined {
   try {
     return parseXml(xml);
   } catch {
-    // The status stands for itself.
+    // The status alone explains the error.
     return undefined;
   }
 }
 
-/** A key as EncodingType=url carries it. One that is no UTF-8 is marked so that no gate lets it through. */
+/**
+ * Decodes a key of a listing with EncodingType=url. A key that is not UTF-8 is marked, so that every name check rejects
+ * it.
+ */
 function decode(text: string): string {
   if (!/[%+]/.test(text)) return text;
   try {

@@ -6,21 +6,27 @@ import type { Store } from "./client.ts";
 import type { Condition } from "./types.ts";
 import { find, keyOf, type Spot, toFile } from "./stat.ts";
 
-/** What a store makes of If-None-Match and If-Match on a write: one that ignores them has to be asked before. */
+/**
+ * A store's support for If-None-Match and If-Match on writes. If a store ignores them, a request before the write has
+ * to check instead.
+ */
 export interface Honours {
   absent: "yes" | "no" | undefined;
   match: "quoted" | "bare" | "no" | undefined;
   isAsking: boolean;
 }
 
-/** Amazon's own has honoured both since November 2024; of any other store it is found out by the first writes. */
+/**
+ * Returns what is known about a store. Amazon S3 has supported both since November 2024; for any other store the first
+ * writes find it out.
+ */
 export function toHonours(endpoint: URL | undefined): Honours {
   return isAmazon(endpoint)
     ? { absent: "yes", match: "quoted", isAsking: false }
     : { absent: undefined, match: undefined, isAsking: false };
 }
 
-/** A write that may be tried again under another condition, each time anew. */
+/** A write that can be repeated under another precondition; each call starts it again. */
 export interface Guarded<T> {
   readonly store: Store;
   readonly honours: Honours;
@@ -29,7 +35,10 @@ export interface Guarded<T> {
   write(condition: Condition): Promise<T>;
 }
 
-/** Writes where what is expected is there: by a condition where the store is known to honour it, else by a look just before. */
+/**
+ * Writes if the expected entry is there: by a precondition if the store is known to support it, otherwise by a check
+ * just before the write.
+ */
 export async function guarded<T>({ store, honours, spot, expect, write }: Guarded<T>): Promise<T> {
   if (expect === undefined) return await write({});
   const look = () => mustBeExpected(store, spot, expect);
@@ -38,7 +47,7 @@ export async function guarded<T>({ store, honours, spot, expect, write }: Guarde
     return await write(honours.absent === "no" ? {} : { ifNoneMatch: true });
   }
   const ifMatch = expect.kind === "file" ? expect.revision : undefined;
-  // A time can be another though the ETag, the content's own, is the same.
+  // The mtime can differ although the ETag, which belongs to the content, is the same.
   const isTold = ifMatch !== undefined && expect.kind === "file" && expect.modified === undefined;
   if (!isTold || honours.match === undefined || honours.match === "no") await look();
   if (ifMatch === undefined || honours.match === "no") return await write({});
@@ -47,7 +56,7 @@ export async function guarded<T>({ store, honours, spot, expect, write }: Guarde
     return await write({ ifMatch });
   } catch (error) {
     if (!(error instanceof SyncError) || error.kind !== "changed") throw error;
-    // Some stores compare the quotes too: it was the expected one a moment ago.
+    // Some stores compare the quotes too: the check a moment ago found the expected ETag.
     await look();
     const written = await write({ ifMatch, bare: true });
     honours.match = "bare";
@@ -55,7 +64,7 @@ export async function guarded<T>({ store, honours, spot, expect, write }: Guarde
   }
 }
 
-/** The condition under which the store itself lets nobody else's write be lost, as far as it is known to honour one. */
+/** Returns the precondition by which the store itself prevents lost updates, as far as it is known to support one. */
 export function knownCondition({ absent, match }: Honours, expect: Entry | "absent" | undefined): Condition {
   if (expect === "absent") return absent === "yes" ? { ifNoneMatch: true } : {};
   const ifMatch = expect?.kind === "file" ? expect.revision : undefined;
@@ -63,7 +72,7 @@ export function knownCondition({ absent, match }: Honours, expect: Entry | "abse
   return { ifMatch, bare: match === "bare" };
 }
 
-/** Throws changed unless what is expected is there now. */
+/** Throws changed unless the expected entry is there now. */
 export async function mustBeExpected(store: Store, spot: Spot, expect: Entry | "absent"): Promise<void> {
   const { operation, path, prefix } = spot;
   const facts = await store.head(keyOf(spot), spot);
@@ -73,8 +82,9 @@ export async function mustBeExpected(store: Store, spot: Spot, expect: Entry | "
 }
 
 /**
- * Finds out whether the store honours the condition of a first write, by writing the same once more under one that does not hold:
- * where that is refused, conditions are real. Rejects never: what is not known is looked at before each write.
+ * Finds out whether the store supports the precondition of a first write, by repeating the write under one that does
+ * not hold. If the store refuses it, preconditions work. Never rejects: if the result stays unknown, each write is
+ * preceded by a check.
  */
 export async function learnHonours(
   honours: Honours,
@@ -92,7 +102,7 @@ export async function learnHonours(
   honours.isAsking = false;
 }
 
-/** The ETag of no object. */
+/** An ETag that no object has. */
 const NO_ETAG = "0".repeat(32);
 
 async function isRefused(work: Promise<unknown>): Promise<"yes" | "no" | undefined> {

@@ -6,19 +6,19 @@ import { toBucketUrl } from "./endpoint.ts";
 import type { Credentials, StoreOptions } from "./types.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
-/** Where a bucket is, and who comes to it. */
+/** A bucket's URL, signing region and credentials. */
 export interface Login {
-  /** The bucket's address: its keys follow the path, which ends with "/". */
+  /** The bucket's URL. It ends with "/", and keys are appended to it. */
   readonly url: URL;
-  /** The one that requests are signed for. */
+  /** The region that requests are signed for. */
   readonly region: string;
-  /** Those that hold now. */
+  /** Returns the credentials that are valid now. */
   credentials(ask: OperationContext): Credentials | Promise<Credentials>;
 }
 
 /**
- * What the options and the environment say; where they leave anything open the AWS SDK is asked, which knows ~/.aws, SSO, roles and all
- * places of Amazon's. Rejects with auth, badInput, unsupported, connection or timeout.
+ * Reads the options and the environment. If they leave anything open, the AWS SDK resolves it: it knows ~/.aws, SSO,
+ * roles and all of Amazon's endpoints. Rejects with auth, badInput, unsupported, connection or timeout.
  */
 export async function findLogin(options: StoreOptions, ask: OperationContext): Promise<Login> {
   try {
@@ -28,10 +28,10 @@ export async function findLogin(options: StoreOptions, ask: OperationContext): P
   }
 }
 
-/** Where no region is known. */
+/** The region if none is configured. */
 const REGION = "us-east-1";
 
-/** As the SDK reads the environment; undefined where it would have to read on. */
+/** Reads the environment as the SDK does. Returns undefined if the SDK would read further sources. */
 async function settled(options: StoreOptions): Promise<Login | undefined> {
   const { bucket, pathStyle } = options;
   const env = (name: string) => options.env(name) || undefined;
@@ -51,7 +51,7 @@ async function settled(options: StoreOptions): Promise<Login | undefined> {
 
 type Env = (name: string) => string | undefined;
 
-/** Say something of Amazon's places that only the SDK knows. */
+/** Variables that select Amazon endpoints which only the SDK knows. */
 const SDK_ONLY = ["AWS_USE_DUALSTACK_ENDPOINT", "AWS_USE_FIPS_ENDPOINT"];
 
 function keyIn(env: Env): Credentials | undefined {
@@ -80,12 +80,15 @@ async function hasFiles(env: Env): Promise<boolean> {
   return found.includes(true);
 }
 
-/** What cannot be looked at may be there. */
+/** Whether the file may exist: it counts as existing if it cannot be examined. */
 function isThere(error: unknown): boolean {
   return !(error instanceof Deno.errors.NotFound);
 }
 
-/** It is asked how it would begin a request, which is never sent. Imported here alone: it costs a start a tenth of a second. */
+/**
+ * Lets the SDK prepare a request that is never sent. Imported only here, because the import adds a tenth of a second to
+ * the start.
+ */
 async function fromSdk(options: StoreOptions, ask: OperationContext): Promise<Login> {
   const { HeadBucketCommand, S3Client } = await import("npm:@aws-sdk/client-s3@3.1169.0");
   const { endpoint, profile, credentials, bucket } = options;
@@ -120,7 +123,10 @@ async function fromSdk(options: StoreOptions, ask: OperationContext): Promise<Lo
   };
 }
 
-/** Whoever hands out credentials may take for ever: a program, a service. Rejects with cancelled, and with timeout after so many ms. */
+/**
+ * Limits the time of a credential provider (a program or a service), which may hang. Rejects with cancelled, and with
+ * timeout after `timeout` ms.
+ */
 async function inTime<T>(work: Promise<T>, ask: OperationContext, timeout: number): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
   const stop = () => reject(cancelled(ask.signal, ask.operation));
@@ -136,7 +142,7 @@ async function inTime<T>(work: Promise<T>, ask: OperationContext, timeout: numbe
   }
 }
 
-/** What the SDK makes of a bucket and its region. */
+/** The endpoint that the SDK resolves for a bucket and its region. */
 interface Place {
   readonly url: URL;
   readonly properties?: Readonly<Record<string, unknown>>;

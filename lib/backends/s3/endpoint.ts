@@ -1,8 +1,8 @@
 import { isIP } from "node:net";
 
-/** Where a bucket is asked for, and how it is to be written there. */
+/** A bucket, its endpoint and region, and the style of its URL. */
 export interface Asked {
-  /** "https://host[:port][/path]"; undefined: Amazon's own. */
+  /** "https://host[:port][/path]"; undefined: Amazon's endpoint. */
   readonly endpoint: string | undefined;
   readonly region: string;
   readonly bucket: string;
@@ -10,15 +10,16 @@ export interface Asked {
 }
 
 /**
- * The address of a bucket, which its keys follow: the bucket stands in the host's name where it can, else in the path ("Amazon S3 User
- * Guide, Virtual hosting of general purpose buckets"). Undefined where its name or its region needs more than is known here.
+ * Returns the URL of a bucket, to which keys are appended. The bucket is part of the host name if possible, otherwise
+ * of the path ("Amazon S3 User Guide, Virtual hosting of general purpose buckets"). Undefined if its name or region
+ * needs rules that are not implemented here.
  */
 export function toBucketUrl({ endpoint, region, bucket, pathStyle }: Asked): URL | undefined {
   const base = endpoint ?? amazonIn(region);
   if (base === undefined || SPECIAL.test(bucket)) return undefined;
   const url = new URL(base);
   const isAddress = isIP(url.hostname.replace(/^\[|\]$/g, "")) !== 0 || url.hostname === "localhost";
-  // A certificate for *.host holds for one name below it, not for two.
+  // A certificate for *.host matches one label below it, not two.
   const hostable = url.protocol === "https:" ? NAME : DOTTED_NAME;
   const isInHost = !pathStyle && !isAddress && hostable.test(bucket);
   if (isInHost) url.hostname = `${bucket}.${url.hostname}`;
@@ -27,20 +28,20 @@ export function toBucketUrl({ endpoint, region, bucket, pathStyle }: Asked): URL
   return url;
 }
 
-/** The store that a bucket's address leads to, without the bucket. */
+/** Returns a bucket's endpoint: its URL without the bucket. */
 export function toEndpoint(url: URL, bucket: string): URL {
   const host = url.hostname.startsWith(`${bucket}.`) ? url.hostname.slice(bucket.length + 1) : url.hostname;
   return new URL(`${url.protocol}//${host}${url.port === "" ? "" : `:${url.port}`}`);
 }
 
-/** Amazon's own store in a region of the usual partitions. */
+/** Returns Amazon's endpoint in a region of the standard partitions, or undefined for another region. */
 function amazonIn(region: string): string | undefined {
   if (!USUAL.test(region)) return undefined;
   return `https://s3.${region}.amazonaws.com${region.startsWith("cn-") ? ".cn" : ""}`;
 }
 
 const USUAL = /^(?:us|us-gov|eu|ap|sa|ca|me|af|il|mx|cn)-[a-z]+-\d{1,2}$/;
-/** Directory buckets log in another way; what holds a colon names an access point. */
+/** Directory buckets authenticate differently; a name with a colon is an access point. */
 const SPECIAL = /--x-s3$|--xa-s3$|:/;
 const NAME = /^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/;
 const DOTTED_NAME = /^[a-z0-9][a-z0-9-]*(?:\.[a-z0-9][a-z0-9-]*)*$/;

@@ -3,31 +3,34 @@ import { printable } from "../../core/path.ts";
 import { toSyncError as toNetError } from "../../http/errors.ts";
 import { type FailureDetail, type OperationContext, operationError } from "../../core/operation.ts";
 
-/** What a store said when it refused a request; a HEAD's refusal has a status and no code. */
+/** A store's error reply. A reply to HEAD has a status and no code. */
 export interface Refused {
   readonly code: string | undefined;
   readonly status: number;
-  /** Empty where it said nothing. */
+  /** Empty if the reply has none. */
   readonly message: string;
-  /** Where the bucket lies, when the request went to another region. */
+  /** The bucket's region, if the request went to another one. */
   readonly region: string | undefined;
-  /** ms. */
+  /** In ms. */
   readonly retryAfter: number | undefined;
 }
 
-/** A refusal on its way to becoming the error of its request, and its cause from then on. */
+/** An error reply as an exception; toSyncError() makes it the cause of the request's error. */
 export class Refusal extends Error {
   constructor(readonly said: Refused) {
     super(said.message);
   }
 }
 
-/** The error of a request: of the store, the net, TLS, or the search for credentials. A SyncError stays as it is. */
+/**
+ * Returns the SyncError for a failure of the store, the network, TLS, or the credential provider. A SyncError is
+ * returned as it is.
+ */
 export function toSyncError(ask: OperationContext, error: unknown): SyncError {
   if (error instanceof SyncError) return error;
   if (error instanceof Refusal) return refusal(ask, error);
   const name = error instanceof Error ? error.name : "";
-  // Whoever hands out credentials may refuse to, as a service of its own.
+  // A credential provider can be a service of its own, and can refuse the request.
   const isLogin = error instanceof Error && "$fault" in error;
   if (isLogin || name === "CredentialsProviderError" || name === "TokenProviderError") {
     const why = `no credentials: give -AccessKey and -SecretKey, -Profile, or set AWS_ACCESS_KEY_ID (${
@@ -44,12 +47,12 @@ export function toSyncError(ask: OperationContext, error: unknown): SyncError {
   return toNetError(ask, error);
 }
 
-/** What was refused, behind a SyncError; undefined where the store said nothing. */
+/** Returns the error reply that caused a SyncError; undefined if the store sent none. */
 export function refusedBy(error: unknown): Refused | undefined {
   return error instanceof SyncError && error.facts.cause instanceof Refusal ? error.facts.cause.said : undefined;
 }
 
-/** Did the store ask for fewer requests? */
+/** Whether the store asked for fewer requests. */
 export function wantsFewer(error: SyncError): boolean {
   const refused = refusedBy(error);
   return refused !== undefined && meaningOf(refused) === slow;
@@ -61,7 +64,8 @@ function messageOf(error: unknown): string {
 
 function refusal(ask: OperationContext, cause: Refusal): SyncError {
   const { code = "", status, region, retryAfter } = cause.said;
-  // Amazon names the region of a bucket with every refusal of a listing: there it tells something only where the code does not.
+  // Amazon names the bucket's region in every error reply to a listing; there it is relevant only if the code does not
+  // explain the error.
   const isElsewhere = status === 400 && region !== undefined && codes[code] === undefined;
   if (status === 301 || status === 307 || WRONG_REGION.has(code) || isElsewhere) {
     const way = region === undefined ? "name its region with -Region" : `write -Region ${printable(region)}`;
@@ -99,7 +103,7 @@ const slow: Meaning = ["busy", "the store asks for fewer requests", true];
 const damaged: Meaning = ["connection", "the content was damaged on its way", true];
 const failed: Meaning = ["connection", "the store failed", true];
 
-/** Error codes of "Amazon S3 API Reference, Error responses", and those of stores that speak like it. */
+/** Error codes of "Amazon S3 API Reference, Error responses", and those of S3-compatible stores. */
 const codes: Readonly<Record<string, Meaning>> = {
   InvalidAccessKeyId: wrongKey,
   SignatureDoesNotMatch: ["auth", "the secret does not fit the access key"],
@@ -143,7 +147,7 @@ const codes: Readonly<Record<string, Meaning>> = {
   NotImplemented: ["unsupported", "the store cannot do this"],
 };
 
-/** What a status says where no code comes with it. */
+/** Meanings of a status that comes without a code. */
 const statuses: Readonly<Record<number, Meaning>> = {
   401: wrongKey,
   403: denied,

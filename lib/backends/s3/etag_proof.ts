@@ -5,9 +5,9 @@ import { looksLikeMd5 } from "./metadata.ts";
 import { partSizeOf } from "./multipart_parts.ts";
 
 /**
- * Compares content with the ETag that a listing shows of an object: its MD5, or the MD5 of its parts' MD5s where parts of a size that is
- * usual could have made it. Under a key of the user's (KMS, SSE-C) an ETag is neither, and then equals none. `partSize` in bytes: the
- * session's own. Undefined where nothing could prove equality.
+ * Returns a comparison of content with an object's listed ETag: the MD5 of the content, or the MD5 of its parts' MD5s
+ * if parts of a common size could have produced it. Under a key of the user's (KMS, SSE-C) an ETag is neither, and then
+ * equals none. `partSize`: the session's own, in bytes. Undefined if nothing could prove equality.
  */
 export function proofOf({ revision, size }: FileEntry, partSize: number): Proof | undefined {
   const etag = revision?.toLowerCase();
@@ -21,7 +21,7 @@ export function proofOf({ revision, size }: FileEntry, partSize: number): Proof 
 }
 
 const MIB = 1 << 20;
-/** Of this program and aws, rclone, s3cmd, and MinIO's clients. */
+/** Part sizes of this program and of aws, rclone, s3cmd, and MinIO's clients. */
 const USUAL_MIB = [8, 5, 15, 16];
 
 function whole(etag: string): Proof {
@@ -35,7 +35,7 @@ function whole(etag: string): Proof {
   };
 }
 
-/** Content cut into parts of each of these sizes at once. */
+/** Computes the ETags of parts of each of these sizes in one pass. */
 function inParts(etag: string, sizes: readonly number[]): Proof {
   const cuts = sizes.map((size) => new Cut(size));
   return {
@@ -46,13 +46,13 @@ function inParts(etag: string, sizes: readonly number[]): Proof {
       const sums = cuts.map((cut) => ({ size: cut.size, sum: cut.sum() }));
       const equal = sums.find(({ sum }) => sum === etag);
       const { size, sum } = equal ?? sums[0] ?? { size: 0, sum: "" };
-      // Other parts would give other sums: the name of the algorithm says which.
+      // Other part sizes would yield other sums, so the algorithm's name includes the size.
       return { checksum: `md5-of-${size}:${sum}`, isEqual: equal !== undefined };
     },
   };
 }
 
-/** The MD5 of the MD5s of parts of one size, and how many there are. */
+/** The MD5 of the MD5s of parts of one size, and the number of parts. */
 class Cut {
   readonly size: number;
   readonly #all = createHash("md5");

@@ -1,21 +1,21 @@
 import { gate, type RelPath, root } from "../../core/path.ts";
 import type { DirEntry, Entry, OpaqueEntry } from "../../core/entry.ts";
 
-/** One object of a listing. `etag` without quotes. */
+/** One object of a listing. `etag` has no quotes. */
 export interface Listed {
   readonly key: string;
   readonly size: number;
   readonly etag: string | undefined;
 }
 
-/** The key prefix of a folder that is given as "/" or "/a/b". */
+/** Returns the key prefix of a folder, which is given as "/" or "/a/b". */
 export function toPrefix(folder: string): string {
   return folder === "/" ? "" : `${folder.slice(1)}/`;
 }
 
 /**
- * Objects below one prefix as entries: files, the folders that their keys imply, each once, and what no path can carry as opaque entries.
- * An object of no bytes whose key ends with "/" is a folder that somebody marked.
+ * Converts the objects below one prefix to entries: files, the folders that their keys imply (each once), and opaque
+ * entries for keys that no path can represent. An empty object whose key ends with "/" is a folder marker.
  */
 export class KeyReader {
   readonly #prefix: string;
@@ -25,7 +25,7 @@ export class KeyReader {
     this.#prefix = prefix;
   }
 
-  /** The object's entry behind those of folders that it is the first to show. */
+  /** Yields the object's entry, after the entries of folders that it is the first to imply. */
   *read({ key, size, etag }: Listed): Generator<Entry> {
     const name = key.slice(this.#prefix.length);
     const slash = name.lastIndexOf("/");
@@ -42,7 +42,7 @@ export class KeyReader {
     yield opaque({ ...folder, ...(why === undefined ? {} : { why }) }, name);
   }
 
-  /** The entry of a common prefix ("a/b/"). */
+  /** Yields the entry of a common prefix ("a/b/"). */
   *readFolder(prefix: string): Generator<Entry> {
     const name = prefix.slice(this.#prefix.length, -1);
     const folder = yield* this.#folder(name);
@@ -61,7 +61,7 @@ export class KeyReader {
   }
 }
 
-/** One entry a path; what is a file and a folder at once is neither. */
+/** Returns one entry per path; a path that is a file and a folder at once becomes neither. */
 export function withoutClashes(entries: readonly Entry[]): readonly Entry[] {
   const all = new Map<RelPath, Entry>();
   for (const entry of entries) {
@@ -72,7 +72,7 @@ export function withoutClashes(entries: readonly Entry[]): readonly Entry[] {
   return [...all.values()];
 }
 
-/** With `why`: `path` is the last folder that can be opened, and what lies below it cannot. */
+/** With `why`: `path` is the last folder that can be opened, and what is below it cannot. */
 interface Folder {
   readonly path: RelPath;
   readonly why?: string;

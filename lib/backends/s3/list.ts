@@ -8,8 +8,9 @@ import { KeyReader, type Listed } from "./keys.ts";
 import { operationError } from "../../core/operation.ts";
 
 /**
- * Everything below the folder, in batches. A listing goes from page to page, one after the other: where the first page is not all, the
- * rest is listed in ranges of keys side by side, which begin at folders. Rejects with notFound where nothing is, unless it is the bucket.
+ * Lists everything below the folder, in batches. The pages of a listing are sequential, so if there is more than one
+ * page, the rest is listed as parallel ranges of keys that begin at folders. Rejects with notFound if there is nothing,
+ * unless the folder is the bucket.
  */
 export async function* everything(store: Store, spot: Spot): AsyncGenerator<readonly Entry[], void, void> {
   const reader = new KeyReader(spot.prefix);
@@ -24,10 +25,10 @@ export async function* everything(store: Store, spot: Spot): AsyncGenerator<read
   for await (const found of together(ranges)) yield* batchOf(found, { reader, spot });
 }
 
-/** Ranges listed side by side. */
+/** Ranges listed in parallel. */
 const RANGES = 8;
 
-/** The first page that is not empty: one without keys may have others behind it, and is not the end. */
+/** Returns the first page that is not empty: a page without keys may be followed by others, so it is not the end. */
 async function firstPage(store: Store, spot: Spot): Promise<Page> {
   for await (const page of pages(store, spot, { isEager: false })) {
     if (page.objects.length > 0 || page.next === undefined) return page;
@@ -35,7 +36,10 @@ async function firstPage(store: Store, spot: Spot): Promise<Page> {
   throw operationError(spot, "unexpected", { why: "the store gave no page" });
 }
 
-/** A range ends at the first key behind it: in another order keys would be missed without a word. */
+/**
+ * Throws if the keys do not ascend. A range ends at the first key after it, so in another order keys would be missed
+ * silently.
+ */
 function mustAscend(objects: readonly Listed[], before: string, spot: Spot): void {
   let last = before;
   for (const { key } of objects) {
@@ -57,7 +61,9 @@ function* batchOf(
   if (batch.length > 0) yield batch;
 }
 
-/** Keys behind `last` at which folders begin, evenly spread over those of one page; none where there are no folders to begin at. */
+/**
+ * Returns keys after `last` at which folders begin, spread evenly over those of one page; none if there are no folders.
+ */
 async function boundaries(store: Store, spot: Spot, last: string): Promise<readonly string[]> {
   const ask = () => store.list(folderOf(spot), spot, { delimiter: "/", after: last, most: MOST_FOLDERS });
   const { prefixes } = await patiently(ask, spot);
@@ -68,7 +74,7 @@ async function boundaries(store: Store, spot: Spot, last: string): Promise<reado
 
 const MOST_FOLDERS = 1000;
 
-/** The keys behind `after` up to `to`, `to` itself included; up to the last one without it. */
+/** Lists the keys after `after`, up to and including `to`, or to the last key without it. */
 async function* range(
   store: Store,
   spot: Spot,
@@ -84,7 +90,7 @@ async function* range(
   }
 }
 
-/** What several give, as it comes. The first failure ends all. */
+/** Merges several generators in order of arrival. The first failure ends all of them. */
 async function* together<T>(sources: readonly AsyncGenerator<T, void, void>[]): AsyncGenerator<T, void, void> {
   const next = async (source: AsyncGenerator<T, void, void>) => ({ source, step: await source.next() });
   const coming = new Map(sources.map((source) => [source, next(source)]));

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 
-/** The mtime of a file as rclone writes it to x-amz-meta-mtime: seconds since the epoch, with nanoseconds. */
+/** Returns an mtime in the format that rclone writes to x-amz-meta-mtime: seconds since the epoch, with nanoseconds. */
 export function formatTime(ms: number): string {
   const seconds = Math.floor(Math.abs(ms) / 1000);
   const nanos = Math.min(999_999_999, Math.round((Math.abs(ms) - seconds * 1000) * 1e6));
@@ -9,8 +9,8 @@ export function formatTime(ms: number): string {
 }
 
 /**
- * The time that a tool left in an object's metadata, in ms: rclone's and s3fs' "mtime" in seconds, s3cmd's attributes,
- * gcloud's reserved name. Undefined where there is none that can be read.
+ * Returns the mtime in ms that a tool stored in an object's metadata: "mtime" of rclone and s3fs in seconds, s3cmd's
+ * attributes, gcloud's reserved name. Undefined if none can be parsed.
  */
 export function parseTime(metadata: Readonly<Record<string, string>>): number | undefined {
   const s3cmd = /(?:^|\/)mtime:(-?\d+(?:\.\d+)?)(?:\/|$)/.exec(metadata["s3cmd-attrs"] ?? "")?.[1];
@@ -23,12 +23,14 @@ export function parseTime(metadata: Readonly<Record<string, string>>): number | 
   return undefined;
 }
 
-/** The MD5 of these bytes in hex, as the ETag of an object of one part shows it. */
+/** Returns the MD5 of these bytes in hex, which is the ETag of an object of one part. */
 export function md5(bytes: Uint8Array): string {
   return createHash("md5").update(bytes).digest("hex");
 }
 
-/** Is this the ETag of one part, and the content's MD5 unless it is encrypted with a key of the user's? */
+/**
+ * Whether this is the ETag of an object of one part; it is the content's MD5 unless encrypted with a key of the user's.
+ */
 export function looksLikeMd5(etag: string | undefined): etag is string {
   return etag !== undefined && /^[0-9a-f]{32}$/i.test(etag);
 }

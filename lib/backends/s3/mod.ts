@@ -35,7 +35,9 @@ import { Budget } from "../../http/parallel_download.ts";
 import { once, storeTraits, unchecked } from "../shared/object_store_traits.ts";
 import { operationError } from "../../core/operation.ts";
 
-/** A bucket to open, and how it is called. `path`: the folder to start in, "/" or "/a/b"; `options`: what is said of http: and part sizes. */
+/**
+ * A bucket to open and its label. `path`: the start folder, "/" or "/a/b"; `options`: those for http: and part sizes.
+ */
 export interface BucketTarget extends StoreOptions {
   readonly label: string;
   readonly path: string;
@@ -44,7 +46,10 @@ export interface BucketTarget extends StoreOptions {
   warn(message: string): void;
 }
 
-/** Opens a bucket of S3 or of a store that speaks like it, once it has answered. Rejects with connection, timeout, auth, hostKey, notFound, denied, refused or badInput. */
+/**
+ * Opens a bucket of S3 or of an S3-compatible store, after it has answered. Rejects with connection, timeout, auth,
+ * hostKey, notFound, denied, refused or badInput.
+ */
 export const openS3: OpenProtocol = async (target, call) => {
   const { options } = target;
   const place = toBucketPlace(target.address, options);
@@ -95,20 +100,20 @@ const PART_MIB = 8;
 const LEAST_PART_MIB = 5;
 /** Bytes of content that all uploads together hold in memory. */
 const ROOM = 64 * MIB;
-/** Of downloads; some 64 MiB. */
+/** Pieces of all downloads together; about 64 MiB. */
 const PIECES_AHEAD = 16;
 
 interface Shared {
   readonly desk: Desk;
   readonly budget: Budget;
   readonly label: string;
-  /** Something was removed of which the bucket keeps the versions. */
+  /** Reports a removal in a bucket that keeps versions. */
   tellOfMarkers(): void;
-  /** Something was read that can be compared with nothing. */
+  /** Reports a read whose content could not be compared with anything. */
   tellOfUnchecked(): void;
 }
 
-/** What a removal comes to where versions are kept. */
+/** Returns the warning about a removal in a bucket that keeps versions. */
 function markersOf(label: string): string {
   return `${label} keeps versions: what is removed stays there behind a delete marker, until a lifecycle rule ends it.`;
 }
@@ -197,7 +202,10 @@ class S3 implements Backend {
   }
 }
 
-/** The key that the options, the address or -UserName name; its secret comes from -SecretKey, or as any password does. */
+/**
+ * Returns the credentials whose key the options, the address or -UserName name; the secret comes from -SecretKey, or
+ * from the same sources as any password.
+ */
 async function credentialsOf({ address, options, secret }: Target): Promise<Credentials | undefined> {
   const accessKeyId = options["AccessKey"] ?? address.user;
   if (accessKeyId === undefined) return undefined;

@@ -12,11 +12,11 @@ import { countedBytes, type Desk, gather, mustBeUndamaged, toBase64, toObject, t
 import { operationError } from "../../core/operation.ts";
 
 /**
- * Sends a large file in parts, several at once. Parts that an earlier attempt of this machine or another left under the same key are
- * taken over where each of them is proven to be the source's, and nothing is asked of the object that may not have been asked for then;
- * then only the others are sent. What breaks off for a reason that passes
- * leaves its parts for the next attempt where the write has a tag; every other failure leaves none. Parts of our own that nobody went on
- * with for a week are dropped.
+ * Sends a large file as a multipart upload, several parts at once. If an earlier attempt of this host or another left
+ * parts under the same key, they are reused if each of them is proven to be the source's and no option is set that may
+ * not have been set then; only the missing parts are sent. After a transient failure the parts stay for the next
+ * attempt if the write has a tag; after any other failure they are removed. Parts of our own that have not been
+ * continued for a week are removed.
  */
 export async function sendParts(desk: Desk, writing: Writing): Promise<FileEntry> {
   const { spot, options } = writing;
@@ -44,9 +44,9 @@ export async function sendParts(desk: Desk, writing: Writing): Promise<FileEntry
   return await settled(sending, sent);
 }
 
-/** Parts of one file on their way at once. */
+/** Parts of one file in transfer at once. */
 const SIDE_BY_SIDE = 8;
-/** An upload that nobody has added to for a week, in ms, is not being written any more. */
+/** The time in ms, one week, after which an upload without a new part counts as abandoned. */
 const STALE_MS = 7 * 86_400_000;
 
 interface Sending extends Writing {
@@ -60,7 +60,7 @@ interface Found {
   readonly parts: Map<number, string>;
 }
 
-/** What earlier writes of a key left in the store: what goes on, and what nobody has touched for long. */
+/** Unfinished uploads of a key from earlier writes: the one to resume, and the abandoned ones. */
 interface LeftBehind {
   readonly found: Found | undefined;
   readonly stale: readonly Upload[];
@@ -68,7 +68,7 @@ interface LeftBehind {
 
 const NOTHING_LEFT: LeftBehind = { found: undefined, stale: [] };
 
-/** An unfinished upload of this key of which every part is the source's own, and the stale others. */
+/** Finds an unfinished upload of this key in which every part is the source's own, and the abandoned others. */
 async function takeOver(sending: Sending): Promise<LeftBehind> {
   const { spot, desk: { store } } = sending;
   let found: Found | undefined;
@@ -86,8 +86,9 @@ async function takeOver(sending: Sending): Promise<LeftBehind> {
 }
 
 /**
- * Drops the stale uploads that were begun with the key that writes now: those of earlier runs that broke off, whose parts are paid for.
- * What others began is theirs, however old. That it did not work does not matter beside the upload.
+ * Removes the abandoned uploads that were begun with the access key in use: those of earlier runs that broke off, whose
+ * parts cost money. Uploads begun with another key are kept, however old. A failure to remove does not matter to the
+ * upload.
  */
 async function sweep(sending: Sending, { id, stale }: Pick<LeftBehind, "stale"> & { readonly id: string }) {
   const { spot, desk: { store } } = sending;
@@ -97,7 +98,10 @@ async function sweep(sending: Sending, { id, stale }: Pick<LeftBehind, "stale"> 
   for (const { id, by } of stale) if (by === mine) await dropQuietly(store, keyOf(spot), { id, sending });
 }
 
-/** What cannot be listed cannot be taken over: a store may not have it, a key may not be allowed to. */
+/**
+ * Returns the unfinished uploads, or none if listing them fails: a store may not support it, or the key may not be
+ * permitted to.
+ */
 async function unfinished({ spot, desk: { store } }: Sending): ReturnType<Store["uploads"]> {
   try {
     const uploads = await store.uploads(keyOf(spot), spot);
@@ -108,7 +112,10 @@ async function unfinished({ spot, desk: { store } }: Sending): ReturnType<Store[
   }
 }
 
-/** Is the object to be what was asked for where the upload began? Of those of earlier runs only the storage class can be seen. */
+/**
+ * Whether the upload was begun with the object options of this write. Of an upload of an earlier run only the storage
+ * class can be seen.
+ */
 function isAlike({ id, storageClass }: Upload, { desk: { begun, store } }: Sending): boolean {
   const { manners } = store.options;
   if (begun.has(id)) return true;
@@ -116,7 +123,7 @@ function isAlike({ id, storageClass }: Upload, { desk: { begun, store } }: Sendi
   return manners.storageClass === undefined || manners.storageClass === storageClass;
 }
 
-/** Does every stored part hold what the source has at its place? An ETag that is no MD5 proves nothing. */
+/** Whether every stored part equals the source's bytes at its position. An ETag that is no MD5 proves nothing. */
 async function areOurs(parts: readonly Part[], sending: Sending): Promise<boolean> {
   for (const { number, size, etag } of parts) {
     const { from, to } = rangeOf(number, sending);
@@ -132,7 +139,7 @@ function rangeOf(number: number, { partSize, options }: Sending): { readonly fro
   return { from, to: Math.min(options.size, from + partSize) };
 }
 
-/** Sends what is missing; the ETags of all parts, in order. The first failure ends the others. */
+/** Sends the missing parts and returns the ETags of all parts, in order. The first failure ends the others. */
 async function sendMissing(sending: Sending, id: string, have: Map<number, string>) {
   const { options, partSize, spot } = sending;
   const count = Math.ceil(options.size / partSize);
@@ -176,7 +183,7 @@ async function sendPart(sending: Sending, { id, number, onBytes }: OnePart): Pro
   const { spot, desk, options, body } = sending;
   const { from, to } = rangeOf(number, sending);
   using _ = await desk.room.take(to - from, spot);
-  // The last one is asked for to the end: a source that has grown gives more then.
+  // The last part is requested to the end: if the source has grown, it returns more bytes.
   const bytes = await gather(() => to === options.size ? body(from) : body(from, to), to - from, spot);
   const sum = createHash("md5").update(bytes).digest("hex");
   const stored = await desk.store.putPart(keyOf(spot), bytes, spot, { id, number, onBytes, md5: toBase64(sum) });
@@ -185,7 +192,10 @@ async function sendPart(sending: Sending, { id, number, onBytes }: OnePart): Pro
   throw operationError(spot, "unexpected", { why: `the store gave part ${number} no mark` });
 }
 
-/** Makes the object of its parts where what is expected is there: the last look, and the store's own as far as it has one. */
+/**
+ * Completes the upload if the expected entry is there: by a check just before, and by the store's precondition if it
+ * supports one.
+ */
 async function finish({ spot, desk, options }: Sending, id: string, parts: readonly StoredPart[]): Promise<void> {
   const { store, honours } = desk;
   const { expect } = options;
@@ -197,19 +207,20 @@ async function finish({ spot, desk, options }: Sending, id: string, parts: reado
   } catch (error) {
     const isDenial = error instanceof SyncError && error.kind === "changed" && error.facts.transient !== true;
     if (condition.ifMatch === undefined || !isDenial) throw error;
-    // A store may compare otherwise here than where it takes a file at once: what is still the expected one was not changed.
+    // A store may compare differently here than for a single PUT: if the entry is still the expected one, it was not
+    // changed.
     await look();
     await store.finishUpload(keyOf(spot), parts, spot, { id });
   }
 }
 
-/** May the next attempt go on from what is stored now? */
+/** Whether the next attempt may resume from the parts stored now. */
 function mayGoOn(error: unknown, { options, spot }: Sending): boolean {
   if (options.tag === undefined) return false;
   return spot.signal.aborted || (error instanceof SyncError && error.facts.transient === true);
 }
 
-/** Throws its parts away; that it did not work does not matter beside why it is done. */
+/** Removes the upload's parts. A failure is ignored: the error that led here matters more. */
 async function dropQuietly(
   store: Store,
   key: string,
@@ -219,7 +230,10 @@ async function dropQuietly(
   await store.dropUpload(key, id, ask).catch(() => undefined);
 }
 
-/** The object as the store shows it now, with the time it is to have: an upload that was taken over has that of its beginning. */
+/**
+ * Returns the object as the store reports it now, with the mtime it should have: a resumed upload has the metadata of
+ * its beginning.
+ */
 async function settled({ spot, desk: { store }, options }: Sending, parts: readonly StoredPart[]): Promise<FileEntry> {
   const key = keyOf(spot);
   const facts = await store.head(key, spot);
@@ -227,9 +241,10 @@ async function settled({ spot, desk: { store }, options }: Sending, parts: reado
   if (facts.size !== options.size) {
     throw operationError(spot, "changed", { why: `it has ${facts.size} bytes now, ${options.size} were sent` });
   }
-  // Under a key of the user's an ETag says nothing.
+  // With a key of the user's an ETag proves nothing.
   const mine = facts.isSealed ? undefined : wholeEtag(parts);
-  // Another ETag of this form is another content, of whoever wrote right after; what has none of it says nothing either.
+  // Another ETag of this form means other content, written by another client right afterwards; an ETag of another form
+  // proves nothing.
   if (mine !== undefined && /^[0-9a-f]{32}-\d+$/i.test(facts.etag ?? "") && facts.etag?.toLowerCase() !== mine) {
     throw operationError(spot, "changed", { why: "somebody else replaced it right after" });
   }

@@ -4,7 +4,7 @@ import { refusedBy } from "./errors.ts";
 import type { Manners } from "./types.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
-/** What the options ask of everything that is written. Throws badInput for what no header can carry. */
+/** Returns the options for every object that is written. Throws badInput for a value that no header can carry. */
 export function toManners(options: Readonly<Record<string, string>>): Manners {
   return {
     storageClass: checked("StorageClass", options, { pattern: /^[\w.-]+$/, rule: "is one word, such as STANDARD_IA" }),
@@ -18,7 +18,7 @@ export function toManners(options: Readonly<Record<string, string>>): Manners {
   };
 }
 
-/** Throws badInput where Amazon's own store has no such storage class: other stores name theirs as they like. */
+/** Throws badInput if Amazon S3 has no such storage class; other stores have names of their own. */
 export function mustBeKnown({ storageClass }: Manners, endpoint: URL | undefined): void {
   if (storageClass === undefined || !isAmazon(endpoint) || CLASSES.includes(storageClass)) return;
   throw badInput(
@@ -26,7 +26,10 @@ export function mustBeKnown({ storageClass }: Manners, endpoint: URL | undefined
   );
 }
 
-/** The error of a write; a store that calls it invalid without saying why means, more often than not, what the options ask of it. */
+/**
+ * Returns the error of a write. If a store calls the request invalid without a reason, the most likely cause is an
+ * option, so the error names the options.
+ */
 export function suspecting(error: unknown, manners: Manners, ask: OperationContext): unknown {
   const refused = refusedBy(error);
   const asked = OPTIONS.flatMap(([option, name]) => manners[name] === undefined ? [] : [`${option} ${manners[name]}`]);
@@ -35,7 +38,7 @@ export function suspecting(error: unknown, manners: Manners, ask: OperationConte
   return operationError(ask, "badInput", { why, cause: error });
 }
 
-/** Is this Amazon's own store? `endpoint`: undefined where nobody named one. */
+/** Whether this is Amazon S3. `endpoint`: undefined if none was given. */
 export function isAmazon(endpoint: URL | undefined): boolean {
   return endpoint === undefined || /(?:^|\.)amazonaws\.com(?:\.cn)?$/.test(endpoint.hostname);
 }

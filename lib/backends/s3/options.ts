@@ -1,6 +1,6 @@
 import type { ProtocolOption } from "../../core/backend.ts";
 
-/** A key and its secret, which stores that speak like S3 take too. */
+/** The options for an access key and its secret, which S3-compatible stores accept too. */
 export const keyOptions = [
   {
     name: "AccessKey",
@@ -17,7 +17,10 @@ export const keyOptions = [
   },
 ] as const satisfies readonly ProtocolOption[];
 
-/** What S3 adds to New-Session, Sync-Path and Compare-Path. -Timeout belongs to every protocol and stands elsewhere. */
+/**
+ * The options that S3 adds to New-Session, Sync-Path and Compare-Path. -Timeout belongs to every protocol and is
+ * defined elsewhere.
+ */
 export const s3Options = [
   {
     name: "Region",

@@ -12,13 +12,13 @@ import { type Budget, PIECE, striped, type Striping } from "../../http/parallel_
 import { operationError } from "../../core/operation.ts";
 
 export type Reading = Spot & Pick<ReadOptions, "offset" | "length" | "expect" | "onModified"> & {
-  /** Called for content that nothing can be compared with, neither an ETag nor a checksum. */
+  /** Called for content that cannot be compared with anything, neither an ETag nor a checksum. */
   onUnchecked?(): void;
 };
 
 /**
- * The content or a range of it: small ones whole, large ones as a stream. What does not have the ETag's MD5 rejects: the reply's ETag, or
- * the listing's if the reply has none.
+ * Returns the content or a range of it: small ones from memory, large ones as a stream. Rejects if the content does not
+ * match the MD5 in the ETag: the ETag of the reply, or that of the listing if the reply has none.
  */
 export async function readObject(store: Store, reading: Reading, budget: Budget): Promise<Content> {
   const { offset = 0, length, expect } = reading;
@@ -49,13 +49,13 @@ export async function readObject(store: Store, reading: Reading, budget: Budget)
   }
 }
 
-/** From here on a file is read in pieces. */
+/** The size from which a file is read in pieces. */
 const WORTH_STRIPING = 2 * PIECE;
 
-/** Up to here a file is held in memory. */
+/** The size up to which a file is held in memory. */
 const SMALL = 256 * 1024;
 
-/** Undefined where the range begins behind the end. */
+/** Returns undefined if the range begins after the end. */
 async function get(
   store: Store,
   reading: Reading,
@@ -77,13 +77,13 @@ function mustBeExpected(
   const { expect, path, offset, to } = reading;
   const why = expect === undefined ? undefined : mismatch(expect, toFile(path, facts));
   if (why !== undefined) throw operationError(reading, "changed", { why });
-  // A store that knows no ranges sends the whole.
+  // A store without range support sends the whole object.
   const isWhole = offset === 0 && length === facts.size && length === expect?.size;
   if (from === offset && (isWhole || length === Math.min(to ?? Infinity, facts.size) - offset)) return;
   throw operationError(reading, "unexpected", { why: "the store sends another part than the one it was asked for" });
 }
 
-/** The reply does not tell its version: what the store tells of the object now must be the version that is expected. */
+/** Checks the version if the reply does not state it: the object's current version must be the expected one. */
 async function mustBeVersion(store: Store, reading: Reading): Promise<void> {
   const { expect, onUnchecked } = reading;
   const facts = expect?.revision === undefined ? undefined : await store.head(keyOf(reading), reading);
@@ -100,7 +100,7 @@ async function nothing(store: Store, reading: Reading): Promise<Content> {
   return new Uint8Array();
 }
 
-/** Tells behind the last byte whether the content is what the store says it has. */
+/** A check after the last byte of whether the content is what the store states. */
 interface Check {
   take(bytes: Uint8Array): void;
   isRight(): boolean;
@@ -124,12 +124,12 @@ interface Taking extends Reading {
 async function collected(download: Download, taking: Taking): Promise<Uint8Array<ArrayBuffer>> {
   const whole = await gathered(download, taking);
   taking.check?.take(whole);
-  // Nothing has been handed over yet: another try may fetch it undamaged.
+  // No bytes have been handed over yet: a retry may fetch them undamaged.
   if (taking.check?.isRight() === false) throw operationError(taking, "connection", { why: DAMAGED });
   return whole;
 }
 
-/** All the bytes of a download, exactly as many as it should have. */
+/** Returns all bytes of a download, exactly as many as expected. */
 async function gathered(
   download: Download,
   reading: Reading,
@@ -140,7 +140,7 @@ async function gathered(
   return whole;
 }
 
-/** The pieces in order, several of them on their way. */
+/** Reads the pieces in order, several of them at once. */
 function inStripes(
   store: Store,
   first: Download,
@@ -169,7 +169,7 @@ function inStripes(
   return asStream(source, { ...taking, size: to - from });
 }
 
-/** The content as it comes, held behind its last byte against what the store tells of it. */
+/** Returns the content as a stream, and compares it after its last byte with what the store states. */
 function asStream(source: Source, taking: Taking & { readonly size: number }): Content {
   const { signal, operation, check } = taking;
   let given = 0;
@@ -201,7 +201,7 @@ function mustBeAll(given: number, reading: Reading & { readonly size: number }):
   throw operationError(reading, "connection", { why: `it ended after ${given} of ${reading.size} bytes` });
 }
 
-/** Too late to try once more: what was handed over is thrown away by whoever took it. */
+/** Throws an error that is not retryable: the bytes were handed over already, and the receiver discards them. */
 function mustBeRight(taking: Taking): void {
   if (taking.check?.isRight() === false) throw operationError(taking, "changed", { why: DAMAGED });
 }

@@ -4,15 +4,16 @@ import { Turns } from "../../net/semaphore.ts";
 import type { OperationContext } from "../../core/operation.ts";
 
 /**
- * How many requests of a session are on their way at once. Half as many as there are now from when the store asks for fewer; one more
- * again for each so many that it answers. Requests that began before it asked say nothing new: together they halve once.
+ * Limits how many requests of a session run at once (AIMD). When the store asks for fewer, the limit becomes half of
+ * the requests that run then; it is raised by one after every ANSWERED_FOR_ONE_MORE answers. Requests that began before
+ * the store asked carry no new information: together they halve it once.
  */
 export class Pace {
   readonly #most: number;
   readonly #turns = new Turns();
   #limit: number;
   #active = 0;
-  /** How often it was halved. */
+  /** The number of times that it was halved. */
   #age = 0;
   #answered = 0;
 
@@ -21,7 +22,10 @@ export class Pace {
     this.#limit = most;
   }
 
-  /** What the request gives, once its turn has come, in order of arrival. A request must not wait for another one. Rejects as it does, and with cancelled. */
+  /**
+   * Runs the request once a slot is free, in order of arrival, and returns its result. A request must not wait for
+   * another one. Rejects as it does, and with cancelled.
+   */
   async run<T>(ask: OperationContext, request: () => Promise<T>): Promise<T> {
     if (ask.signal.aborted) throw cancelled(ask.signal, ask.operation);
     if (this.#active < this.#limit) this.#active++;
@@ -53,7 +57,7 @@ export class Pace {
   }
 
   #admit(): void {
-    // Who has a turn counts from now on, though its request begins a moment later.
+    // A waiter that has been woken counts from now on, though its request begins a moment later.
     while (this.#active < this.#limit && this.#turns.next()) this.#active++;
   }
 }

@@ -12,26 +12,26 @@ export interface Request {
   readonly method: string;
   /** Undefined: the bucket itself. */
   readonly key?: string;
-  /** What is undefined is left out. */
+  /** Undefined values are omitted. */
   readonly query?: Readonly<Record<string, string | number | undefined>>;
-  /** Names in lower case; what is undefined is left out. */
+  /** Names in lower case; undefined values are omitted. */
   readonly headers?: Readonly<Record<string, string | undefined>>;
   readonly body?: string | Uint8Array<ArrayBuffer>;
-  /** Hears of the body's bytes on their way. */
+  /** Reports the bytes of the body as they are sent. */
   onBytes?(bytes: number): void;
 }
 
-/** How requests wait, and how many at once. `timeout`: ms without a byte in either direction. */
+/** The timeout and the number of connections. `timeout`: ms without a byte in either direction. */
 export interface LinkOptions {
   readonly timeout: number;
   readonly connections: number;
   /** See TlsTrust. */
   readonly pins?: readonly string[];
-  /** What all requests of a store share. */
+  /** The request limiter that all requests of a store share. */
   readonly pace: Pace;
 }
 
-/** Signed requests to one bucket. No redirect is followed, so that no signature goes elsewhere. */
+/** Sends signed requests to one bucket. Redirects are not followed, so that no signature reaches another host. */
 export class Link implements AsyncDisposable {
   readonly #login: Login;
   readonly #signer: Signer;
@@ -59,12 +59,15 @@ export class Link implements AsyncDisposable {
     return this.#http.isClosed;
   }
 
-  /** The reply to a request that was carried out. Rejects with what the store says, and with connection, timeout, hostKey, auth or cancelled. */
+  /**
+   * Returns the reply to a successful request. Rejects with the store's error, and with connection, timeout, hostKey,
+   * auth or cancelled.
+   */
   async send(request: Request, ask: OperationContext): Promise<Reply> {
     return await this.#pace.run(ask, () => this.#exchange(request, ask));
   }
 
-  /** The same, where the reply's content says nothing. */
+  /** Does the same for a reply whose body carries no information. */
   async done(request: Request, ask: OperationContext): Promise<Reply> {
     return await this.#pace.run(ask, async () => {
       const reply = await this.#exchange(request, ask);
@@ -73,7 +76,10 @@ export class Link implements AsyncDisposable {
     });
   }
 
-  /** What the reply's XML says. Some requests are answered with success, and an error behind it. */
+  /**
+   * Returns the parsed XML of the reply. Some requests are answered with a success status, followed by an error in the
+   * body.
+   */
   async read<T>(request: Request, ask: OperationContext, parse: (root: Element) => T): Promise<T> {
     return await this.#pace.run(ask, () => this.#read(request, ask, parse));
   }
@@ -131,28 +137,33 @@ export class Link implements AsyncDisposable {
     };
   }
 
-  /** TLS keeps bodies whole; without it small ones are signed, and of large ones the MD5 that goes with them. */
+  /**
+   * Returns the payload hash for the signature. TLS protects bodies; without it small ones are signed, and for large
+   * ones the Content-MD5 header is.
+   */
   #payloadOf(body: Request["body"]): string {
     if (body === undefined || body.length === 0) return EMPTY;
     return this.#isSecure || body.length > STEP ? UNSIGNED : sha256(body);
   }
 }
 
-/** What a success with an error behind it is taken for, as Amazon's guide for CompleteMultipartUpload has it. */
+/**
+ * The status assumed for an error in the body of a success, as Amazon's guide for CompleteMultipartUpload recommends.
+ */
 const LATE_ERROR = 500;
-/** A page of 1,000 keys, each percent-encoded as a whole, and four times as much for what else is told of them. */
+/** A page of 1,000 keys, each entirely percent-encoded, and four times as much for their other fields. */
 const MOST = 16 << 20;
 const MOST_SAID = 1 << 16;
-/** Bytes that are handed over at once, and told. */
+/** The chunk size in bytes, after which progress is reported. */
 const STEP = 256 * 1024;
 
-/** What a refusal says of itself. */
+/** Returns the body of an error reply. */
 async function whyOf(reply: Reply, ask: OperationContext): Promise<string> {
   try {
     return await textOf(reply, MOST_SAID);
   } catch (error) {
     if (ask.signal.aborted) throw error;
-    // The status stands for itself.
+    // The status alone explains the error.
     return "";
   }
 }
@@ -161,7 +172,7 @@ async function textOf(reply: Reply, most: number): Promise<string> {
   return new TextDecoder().decode(await reply.collect(most));
 }
 
-/** Small bodies as they are, larger ones in steps that show how far they are. */
+/** Returns a small body as it is, a larger one in chunks that report progress. */
 function toUpload(
   bytes: Uint8Array<ArrayBuffer>,
   onBytes: Request["onBytes"],

@@ -2,28 +2,34 @@ import { Buffer } from "node:buffer";
 import { createHash, createHmac } from "node:crypto";
 import type { Credentials } from "./types.ts";
 
-/** What is signed of a request, as it is sent: the path percent-encoded, the query as toQuery() gives it, header names in lower case. */
+/**
+ * The signed fields of a request, in the form sent: the path percent-encoded, the query as toQuery() returns it, header
+ * names in lower case.
+ */
 export interface Signed {
   readonly method: string;
   readonly path: string;
   readonly query: string;
-  /** "host" among them, all that is to be signed. */
+  /** All headers to be signed, "host" included. */
   readonly headers: Readonly<Record<string, string>>;
   /** The SHA-256 of the body in hex, or UNSIGNED. */
   readonly payload: string;
 }
 
-/** Stands for a body that the signature leaves out. */
+/** The payload hash of a body that the signature does not cover. */
 export const UNSIGNED = "UNSIGNED-PAYLOAD";
 
-/** The SHA-256 of no body at all. */
+/** The SHA-256 of an empty body. */
 export const EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-/** Signs requests to one service in one region: AWS Signature Version 4, in a header ("Amazon S3 API Reference, Authenticating requests"). */
+/**
+ * Signs requests to one service in one region: AWS Signature Version 4, in a header ("Amazon S3 API Reference,
+ * Authenticating requests").
+ */
 export class Signer {
   readonly #scope: string;
   readonly #names: readonly string[];
-  /** The derived key, and what it was derived for: it is the same for a day. */
+  /** The derived key, and the values it was derived from: it is the same for a day. */
   #key: { readonly secret: string; readonly day: string; readonly bytes: Uint8Array } | undefined;
 
   constructor(region: string, service = "s3") {
@@ -31,7 +37,7 @@ export class Signer {
     this.#scope = this.#names.join("/");
   }
 
-  /** The headers that a request needs besides those that it has. `now`: ms since the epoch. */
+  /** Returns the headers that a request needs in addition to its own. `now`: ms since the epoch. */
   sign(request: Signed, credentials: Credentials, now: number): Record<string, string> {
     const { accessKeyId, sessionToken } = credentials;
     const time = new Date(now).toISOString().replace(/[-:]|\.\d+/g, "");
@@ -70,25 +76,25 @@ export class Signer {
   }
 }
 
-/** A key as paths carry it: percent-encoded but for "/" and what RFC 3986 leaves as it is. */
+/** Encodes a key for a path: percent-encoded except "/" and the unreserved characters of RFC 3986. */
 export function toPath(key: string): string {
   return key.split("/").map(encode).join("/");
 }
 
-/** Parameters as a query, in the order in which they are signed; what is undefined is left out. */
+/** Returns parameters as a query, in the order of the signature; undefined values are omitted. */
 export function toQuery(parameters: Readonly<Record<string, string | number | undefined>>): string {
   const pairs: (readonly [string, string])[] = [];
   for (const [name, value] of Object.entries(parameters)) {
     if (value !== undefined) pairs.push([encode(name), encode(String(value))]);
   }
-  // Encoded text is ASCII: the order of its units is that of its bytes.
+  // Encoded text is ASCII, so the order of its UTF-16 units is that of its bytes.
   return pairs.sort(([a], [b]) => a < b ? -1 : 1).map(([name, value]) => `${name}=${value}`).join("&");
 }
 
-/** The SHA-256 of bytes, or of text as it goes over the line, in hex. */
+/** Returns the SHA-256 of bytes, or of text as it is sent, in hex. */
 export function sha256(body: string | Uint8Array): string {
   const hash = createHash("sha256");
-  // A header's characters are bytes there; what is ASCII alone is hashed much sooner as UTF-8, which is the same then.
+  // The characters of a header are bytes there. Pure ASCII is hashed much faster as UTF-8, which is the same then.
   const encoded = typeof body === "string" && BEYOND_ASCII.test(body) ? Buffer.from(body, "latin1") : body;
   return hash.update(encoded).digest("hex");
 }
@@ -105,7 +111,10 @@ function escaped(char: string): string {
   return `%${char.charCodeAt(0).toString(16).toUpperCase()}`;
 }
 
-/** A header's value as it is signed: without blanks around it, and with one for several. Other scripts have bytes that look like blanks. */
+/**
+ * Returns a header's value as it is signed: trimmed, and with runs of blanks reduced to one. Other scripts have bytes
+ * that look like blanks.
+ */
 function plain(value: string): string {
   return BLANKS.test(value) ? value.replace(/[ \t]+/g, " ").replace(/^ | $/g, "") : value;
 }

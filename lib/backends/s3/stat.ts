@@ -8,22 +8,22 @@ import { FOLDER_BYTES, PageBound, type PageBoundOptions } from "../shared/page_l
 import { patiently } from "../../net/backoff.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
-/** Where something is asked for: `prefix` is the root's, "" or "a/b/". */
+/** The context of an operation. `prefix` is the root's: "" or "a/b/". */
 export interface Spot extends OperationContext {
   readonly prefix: string;
 }
 
-/** The key of the file at the spot's path. */
+/** Returns the key of the file at this path. */
 export function keyOf({ prefix, path }: Spot): string {
   return path === root ? prefix.replace(/\/$/, "") : prefix + path;
 }
 
-/** The prefix of what lies in the folder at the spot's path. */
+/** Returns the prefix of the keys in the folder at this path. */
 export function folderOf({ prefix, path }: Spot): string {
   return path === root ? prefix : `${prefix}${path}/`;
 }
 
-/** A file as its object shows it. */
+/** Returns the file entry of an object. */
 export function toFile(
   path: RelPath,
   { size, etag, metadata, arrived }: Pick<ObjectFacts, "size" | "etag" | "metadata" | "arrived">,
@@ -40,7 +40,10 @@ export function toFile(
   };
 }
 
-/** The entry at the spot: an object, else a folder that keys imply. A bucket is a folder, also an empty one. */
+/**
+ * Returns the entry at this path: an object, otherwise a folder that keys imply. A bucket is a folder, also when it is
+ * empty.
+ */
 export async function find(store: Store, spot: Spot): Promise<Entry | undefined> {
   const { path } = spot;
   const folder = folderOf(spot);
@@ -50,7 +53,7 @@ export async function find(store: Store, spot: Spot): Promise<Entry | undefined>
   return path !== root && await holds(store, spot) ? { kind: "dir", path } : undefined;
 }
 
-/** Does any key lie in the folder at the spot, a marker of the folder itself included? */
+/** Whether any key is in the folder at this path, a marker of the folder itself included. */
 async function holds(store: Store, spot: Spot): Promise<boolean> {
   for await (const page of pages(store, spot, { most: 1, isEager: false })) {
     if (page.objects.length + page.prefixes.length > 0) return true;
@@ -58,7 +61,10 @@ async function holds(store: Store, spot: Spot): Promise<boolean> {
   return false;
 }
 
-/** What lies right in the folder. Rejects with notFound where nothing does, unless it is the bucket itself. */
+/**
+ * Lists the direct children of the folder. Rejects with notFound if there are none, unless the folder is the bucket
+ * itself.
+ */
 export async function children(store: Store, spot: Spot): Promise<readonly Entry[]> {
   const folder = folderOf(spot);
   const reader = new KeyReader(spot.prefix);
@@ -74,15 +80,15 @@ export async function children(store: Store, spot: Spot): Promise<readonly Entry
   return withoutClashes(found.filter((entry) => entry.path.length > path.length && isRightBelow(entry.path, path)));
 }
 
-/** Where a listing begins, and its bounds. */
+/** The start of a listing, and its bounds. */
 export interface PagesOptions extends Pick<PageOptions, "delimiter" | "after" | "most">, PageBoundOptions {
-  /** Whether the next page is asked for while one is looked at. */
+  /** Whether the next page is requested while the current one is processed. */
   readonly isEager?: boolean;
 }
 
 /**
- * Every page of a listing. `after`: a key, from behind which it begins. A page behind the
- * first one is asked for again where its failure may pass: a listing that has begun is begun anew by no layer.
+ * Yields every page of a listing. `after`: the key after which it begins. A page after the first one is retried if its
+ * failure is transient, because no layer restarts a listing that has begun.
  */
 export async function* pages(
   store: Store,
@@ -103,13 +109,13 @@ export async function* pages(
   }
 }
 
-/** A failure is seen when its turn comes, not before. */
+/** Keeps a rejection from being reported as unhandled until the promise is awaited. */
 function watched<T>(work: Promise<T>): Promise<T> {
   work.catch(() => undefined);
   return work;
 }
 
-/** Why there is no such folder. */
+/** Returns the error of a folder that does not exist. */
 export async function notThere(store: Store, spot: Spot): Promise<Error> {
   const facts = await store.head(keyOf(spot), spot);
   if (facts === undefined) return operationError(spot, "notFound", { why: "there is no such folder" });

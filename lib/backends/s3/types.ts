@@ -1,6 +1,6 @@
 import type { Listed } from "./keys.ts";
 
-/** How to reach one bucket, and how everything in it is written. */
+/** The connection to one bucket, and the options of the objects written to it. */
 export interface StoreOptions {
   readonly endpoint: string | undefined;
   readonly region: string | undefined;
@@ -8,26 +8,26 @@ export interface StoreOptions {
   readonly pathStyle: boolean;
   readonly profile: string | undefined;
   readonly credentials: Credentials | undefined;
-  /** ms without a byte in either direction after which a request is given up. */
+  /** Ms without a byte in either direction after which a request fails. */
   readonly timeout: number;
   readonly connections: number;
   /** See TlsTrust. */
   readonly pins?: readonly string[];
   readonly manners: Manners;
-  /** A variable of the environment. */
+  /** Returns an environment variable. */
   env(name: string): string | undefined;
-  /** A secret that came with the login: see Target. */
+  /** Registers a secret that came with the credentials: see Target. */
   conceal(secret: string): void;
 }
 
-/** A key that logs in; without one the environment, ~/.aws, SSO and the machine's role are looked through. */
+/** An access key. Without one, the environment, ~/.aws, SSO and the host's role are searched. */
 export interface Credentials {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
   readonly sessionToken?: string;
 }
 
-/** What users may ask of everything that is written. */
+/** The user's options for every object that is written. */
 export interface Manners {
   readonly storageClass: string | undefined;
   readonly acl: string | undefined;
@@ -36,34 +36,40 @@ export interface Manners {
   readonly requesterPays: boolean;
 }
 
-/** An object as HEAD and GET show it. `etag` without quotes; `modified`: when it came there, in ms. */
+/** An object as HEAD and GET report it. `etag` has no quotes; `arrived`: the upload time, in ms. */
 export interface ObjectFacts {
   readonly size: number;
   readonly etag: string | undefined;
   readonly arrived: number | undefined;
   readonly metadata: Readonly<Record<string, string>>;
-  /** Is it encrypted with a key of the user's, so that its ETag is no MD5? */
+  /** Whether it is encrypted with a key of the user's, so that its ETag is no MD5. */
   readonly isSealed: boolean;
-  /** What a copy onto itself has to say again. */
+  /** The headers that a copy onto itself must state again. */
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** An object on its way, as its content is taken: fill() to its end, or collect(). Both reject with connection, timeout or cancelled. */
+/**
+ * The download of an object. Its content is read by fill() to its end, or by collect(). Both reject with connection,
+ * timeout or cancelled.
+ */
 export interface Download {
   readonly facts: ObjectFacts;
-  /** Its first byte that is given. */
+  /** The offset of the first byte returned. */
   readonly from: number;
-  /** Bytes that should be given. */
+  /** The expected number of bytes. */
   readonly length: number;
-  /** Puts the next bytes into the memory, and gives them; undefined at the end. */
+  /** Reads the next bytes into the memory and returns them; undefined at the end. */
   fill(into: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer> | undefined>;
-  /** All of them, in the memory where that is given: one byte larger than they are. */
+  /** Returns all of them, in `memory` if it is given: one byte larger than they are. */
   collect(memory?: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>>;
-  /** Lets the connection go of which no more is wanted. */
+  /** Releases the connection if no more bytes are wanted. */
   drop(): void;
 }
 
-/** Which page of a listing: behind a token or a key, of `most` keys at most; with a delimiter what lies deeper is one prefix. */
+/**
+ * Selects a page of a listing: after a token or a key, of at most `most` keys. With a delimiter, deeper keys are
+ * reported as one prefix.
+ */
 export interface PageOptions {
   readonly delimiter?: string;
   readonly token?: string;
@@ -75,18 +81,20 @@ export interface PageOptions {
 export interface Page {
   readonly objects: readonly Listed[];
   readonly prefixes: readonly string[];
-  /** The token of the next page, undefined behind the last one. */
+  /** The token of the next page, undefined after the last one. */
   readonly next: string | undefined;
 }
 
-/** What must hold at the key, ETags without quotes. `bare`: an If-Match without quotes, as some stores compare it. */
+/**
+ * The precondition on the key, ETags without quotes. `bare`: sends If-Match without quotes, as some stores compare it.
+ */
 export interface Condition {
   readonly ifMatch?: string;
   readonly bare?: boolean;
   readonly ifNoneMatch?: boolean;
 }
 
-/** What a new object is given. */
+/** The metadata and precondition of a new object. */
 export interface NewObject extends Condition {
   readonly metadata: Readonly<Record<string, string>>;
   readonly contentType: string | undefined;
@@ -100,7 +108,10 @@ export interface Part {
   readonly stored: number;
 }
 
-/** An upload that somebody began and did not finish. `begun`: ms since the epoch, 0 where the store does not tell; `by`: whose key began it. */
+/**
+ * An unfinished multipart upload. `begun`: ms since the epoch, 0 if the store does not report it; `by`: the owner of
+ * the key that began it.
+ */
 export interface Upload {
   readonly id: string;
   readonly begun: number;
@@ -108,13 +119,13 @@ export interface Upload {
   readonly storageClass: string | undefined;
 }
 
-/** What goes with bytes: their MD5 in base64, and who hears of them on their way. */
+/** The Content-MD5 of a body in base64, and a callback for progress. */
 export interface Sent {
   readonly md5: string;
   onBytes?(bytes: number): void;
 }
 
-/** What the store said of what it stored. */
+/** The store's reply to a write. */
 export interface Stored {
   readonly etag: string | undefined;
   readonly isSealed: boolean;

@@ -10,7 +10,10 @@ import { contentType } from "../shared/mime.ts";
 import type { Room } from "../../net/byte_semaphore.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
-/** What all writes to a store share. `partSize` in bytes; `begun`: the uploads in parts that this session began and did not finish. */
+/**
+ * The state that all writes to a store share. `partSize` in bytes; `begun`: the multipart uploads that this session
+ * began and did not finish.
+ */
 export interface Desk {
   readonly store: Store;
   readonly honours: Honours;
@@ -19,14 +22,14 @@ export interface Desk {
   readonly begun: Set<string>;
 }
 
-/** One file on its way. */
+/** One write in progress. */
 export interface Writing {
   readonly spot: Spot;
   readonly body: Body;
   readonly options: WriteOptions;
 }
 
-/** What the new object is given besides its bytes. */
+/** Returns the metadata and content type of the new object. */
 export function toObject({ spot, options }: Writing): Pick<NewObject, "metadata" | "contentType"> {
   const { modified } = options;
   return {
@@ -35,7 +38,7 @@ export function toObject({ spot, options }: Writing): Pick<NewObject, "metadata"
   };
 }
 
-/** Exactly so many bytes; more or fewer reject with changed. */
+/** Reads exactly `size` bytes; rejects with changed if there are more or fewer. */
 export async function gather(
   open: () => ReturnType<Body>,
   size: number,
@@ -60,7 +63,7 @@ export async function gather(
   return bytes;
 }
 
-/** Tells bytes on their way, and takes back what was told when they have to go once more. */
+/** Counts the bytes reported as sent, and subtracts them when they have to be sent again. */
 export function countedBytes(onBytes: WriteOptions["onBytes"]) {
   let told = 0;
   return {
@@ -74,13 +77,13 @@ export function countedBytes(onBytes: WriteOptions["onBytes"]) {
   };
 }
 
-/** Throws a connection error that passes where the store has not stored what was sent, as far as its ETag tells. */
+/** Throws a retryable connection error if the ETag shows that the store did not store what was sent. */
 export function mustBeUndamaged({ etag, isSealed }: Stored, sum: string, ask: OperationContext): void {
   if (isSealed || !looksLikeMd5(etag) || etag.toLowerCase() === sum) return;
   throw operationError(ask, "connection", { why: "what the store has is not what was sent" });
 }
 
-/** Bytes in base64, as Content-MD5 carries them. */
+/** Converts an MD5 from hex to base64, as Content-MD5 carries it. */
 export function toBase64(hex: string): string {
   return Buffer.from(hex, "hex").toString("base64");
 }

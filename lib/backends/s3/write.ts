@@ -9,7 +9,10 @@ import { suspecting } from "./object_options.ts";
 import { sendParts } from "./multipart_upload.ts";
 import { operationError } from "../../core/operation.ts";
 
-/** Writes an object: in one request, or in parts side by side where it is larger than one. Either way old or new is there at every instant. */
+/**
+ * Writes an object: in one request, or as a parallel multipart upload if it is larger than one part. Either way readers
+ * see the old or the new object at every instant.
+ */
 export async function writeObject(desk: Desk, writing: Writing): Promise<FileEntry> {
   try {
     return await (writing.options.size > desk.partSize ? sendParts : sendWhole)(desk, writing);
@@ -18,7 +21,7 @@ export async function writeObject(desk: Desk, writing: Writing): Promise<FileEnt
   }
 }
 
-/** The file that teaches what a store honours is written once more: a small one. */
+/** The largest file that is written a second time to probe the store's support for preconditions. */
 const MOST_TO_ASK_WITH = 64 * 1024;
 
 async function sendWhole(desk: Desk, writing: Writing): Promise<FileEntry> {
@@ -44,13 +47,13 @@ async function sendWhole(desk: Desk, writing: Writing): Promise<FileEntry> {
   const stored = await guarded({ store, honours, spot, expect, write: (condition) => put(condition, onBytes) });
   if (bytes.length <= MOST_TO_ASK_WITH) {
     await learnHonours(honours, expect, async (condition) => {
-      // Who wrote meanwhile must not lose it to a question.
+      // A write by another client in the meantime must not be lost to the probe.
       const now = await store.head(keyOf(spot), spot);
       if (stored.etag !== undefined && now?.etag === stored.etag) return await put(condition);
       throw operationError(spot, "busy", { why: "somebody else writes it", transient: false });
     });
   }
-  // Without a time of its own it has that of its arrival, which only the store knows.
+  // Without an mtime of its own the file has its upload time, which only the store knows.
   const shown = options.modified === undefined ? await store.head(keyOf(spot), spot) : undefined;
   if (shown !== undefined) return toFile(spot.path, shown);
   return toFile(spot.path, { size: bytes.length, etag: stored.etag, metadata: made.metadata, arrived: undefined });

@@ -1,4 +1,4 @@
-/** An element of a store's answer: its name without a namespace, its text, what lies right below it. */
+/** An element of a store's reply: its name without a namespace, its text, and its child elements. */
 export interface Element {
   readonly name: string;
   readonly text: string;
@@ -6,8 +6,9 @@ export interface Element {
 }
 
 /**
- * Reads the XML of a store, which has few forms: elements and text. Attributes, comments and instructions mean nothing there. Throws a
- * RangeError, with the reason for people, on anything that is not complete: broken XML, a DOCTYPE, an entity of the sender's own, depth.
+ * Parses the XML of a store, which consists of elements and text. Attributes, comments and processing instructions are
+ * ignored. Throws a RangeError, with a readable reason, for malformed or truncated XML, a DOCTYPE, a custom entity, or
+ * too much depth.
  */
 export function parseXml(xml: string): Element {
   const above: Making[] = [];
@@ -46,12 +47,12 @@ export function parseXml(xml: string): Element {
   return root;
 }
 
-/** The text of the first element of this name right below; undefined where there is none. */
+/** Returns the text of the first child of this name; undefined if there is none. */
 export function textOf(element: Element, name: string): string | undefined {
   return element.below.find((one) => one.name === name)?.text;
 }
 
-/** Text as it stands in XML. */
+/** Escapes text for XML. */
 export function escapeXml(text: string): string {
   return text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
 }
@@ -62,16 +63,16 @@ interface Making {
   below: Making[];
 }
 
-/** Most elements have nothing below them, and share it. */
+/** Most elements have no children, and share this list. */
 const NOTHING: Making[] = [];
 const DEPTH = 16;
-/** A page of 1,000 keys has some 20 for each at most. */
+/** A page of 1,000 keys has at most about 20 for each. */
 const MOST_ELEMENTS = 200_000;
 const SLASH = 0x2f;
 const QUESTION = 0x3f;
 const EXCLAMATION = 0x21;
 const QUOTE = /["']/;
-/** A tag up to its end: a value in quotes may hold ">". */
+/** A tag up to its end: a value in quotes may contain ">". */
 const TAG = /[^"'>]*(?:"[^"]*"[^"'>]*|'[^']*'[^"'>]*)*>/y;
 
 function broken(): RangeError {
@@ -111,7 +112,10 @@ function localName(name: string): string {
   return name.slice(name.indexOf(":") + 1);
 }
 
-/** The text with its entities resolved. A loop of its own: a regular expression finds all of millions of bad ones before it tells the first. */
+/**
+ * Returns the text with its entities resolved. A hand-written loop, because a regular expression would find all of
+ * millions of invalid ones before it reports the first.
+ */
 function decoded(text: string): string {
   let at = text.indexOf("&");
   if (at < 0) return text;
@@ -139,6 +143,6 @@ function ownEntity(): RangeError {
   return new RangeError("its XML has an entity of its own, which is refused");
 }
 
-/** "&#1114111;" and then some leading zeros. */
+/** "&#1114111;" and some leading zeros. */
 const LONGEST_ENTITY = 12;
 const ENTITIES: Readonly<Record<string, string>> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
