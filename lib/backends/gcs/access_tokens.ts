@@ -5,14 +5,14 @@ import { textOf, toRecord } from "./object.ts";
 import { Http } from "../../http/client.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
-/** Access tokens of one login: fetched when first needed, and anew before they end. */
+/** Access tokens of one set of credentials: fetched when first needed, and again before they expire. */
 export class Tokens {
   readonly #credentials: Credentials;
   readonly #timeout: number;
   readonly #conceal: (secret: string) => void;
   #current: Promise<Token> | undefined;
 
-  /** `timeout` in ms; `conceal` is told each token. */
+  /** `timeout` in ms; `conceal` is called with each token. */
   constructor(
     credentials: Credentials,
     { timeout, conceal }: { readonly timeout: number; readonly conceal: (secret: string) => void },
@@ -22,7 +22,10 @@ export class Tokens {
     this.#conceal = conceal;
   }
 
-  /** The token to send now. Rejects with auth where the login is refused, with connection or timeout where nobody answers. */
+  /**
+   * Returns the token to send now. Rejects with auth if the credentials are refused, with connection or timeout if the
+   * server does not answer.
+   */
   async get(ask: OperationContext): Promise<string> {
     for (;;) {
       const isNew = this.#current === undefined;
@@ -38,7 +41,7 @@ export class Tokens {
     }
   }
 
-  /** The server refused this one: the next call fetches another. */
+  /** Discards a token that the server refused: the next call fetches another. */
   async drop(value: string): Promise<void> {
     const fetched = this.#current;
     const token = await fetched?.catch(() => undefined);
@@ -49,7 +52,7 @@ export class Tokens {
     if (this.#current === fetching) this.#current = undefined;
   }
 
-  /** On behalf of all who wait for it, so nobody's signal ends it. */
+  /** Fetches a token for all calls that wait for it, so no single caller's signal aborts it. */
   async #fetch(ask: OperationContext): Promise<Token> {
     const { who, request } = this.#credentials;
     const { url, headers, body, proof } = request(Date.now());
@@ -91,10 +94,10 @@ export class Tokens {
   }
 }
 
-/** How long a machine's own metadata server may take, in ms. */
+/** The time limit for the host's own metadata server, in ms. */
 const NEAR_MS = 2000;
 const MOST_SAID = 1 << 16;
-/** A token that ends within so many ms is fetched anew. */
+/** A token that expires within this time, in ms, is fetched again. */
 const AHEAD_MS = 300_000;
 const NO_CREDENTIALS = "no credentials were found: give -KeyFile, set GOOGLE_APPLICATION_CREDENTIALS, " +
   "or run gcloud auth application-default login";
@@ -115,12 +118,12 @@ function parseToken(said: string, ask: OperationContext): Token {
       return { until: Date.now() + lifetime - Math.min(AHEAD_MS, lifetime / 10), value: () => value };
     }
   } catch {
-    // What it said may hold a secret: it is not shown.
+    // The reply may contain a secret, so it is not shown.
   }
   throw operationError(ask, "auth", { why: "the reply of the login server holds no token" });
 }
 
-/** OAuth's word for why (RFC 6749, section 5.2): ": invalid_grant". */
+/** Returns the error code of OAuth (RFC 6749, section 5.2): ": invalid_grant". */
 function reasonOf(said: string): string {
   try {
     const word = textOf(toRecord(JSON.parse(said), "it"), "error");

@@ -9,7 +9,10 @@ import { conditionsFor, mustHaveFolders, noteFolders } from "./write.ts";
 import { operationError } from "../../core/operation.ts";
 import type { Tree } from "./types.ts";
 
-/** A folder is there as soon as something lies in it: nothing is made. Rejects with exists where a file is, there or above. */
+/**
+ * Checks that no file is at the path. Nothing is created: a folder exists as soon as an object in it does. Rejects with
+ * exists if a file is there or above.
+ */
 export async function makeFolder(tree: Tree, spot: Spot): Promise<DirEntry> {
   if (spot.key === "") await find(tree.api, spot);
   else if (await tree.api.look(spot) !== undefined) throw operationError(spot, "exists", { why: "a file is there" });
@@ -17,7 +20,7 @@ export async function makeFolder(tree: Tree, spot: Spot): Promise<DirEntry> {
   return { kind: "dir", path: spot.path };
 }
 
-/** Removes a file, or the marker of an empty folder, provided that it is still the entry. */
+/** Removes a file, or the marker of an empty folder, if it is still the expected entry. */
 export async function removeObject({ api, folders }: Tree, entry: Entry, spot: Spot): Promise<void> {
   if (entry.kind === "opaque") throw operationError(spot, "refused", { why: entry.why });
   const seen = await find(api, spot);
@@ -33,7 +36,7 @@ export async function removeObject({ api, folders }: Tree, entry: Entry, spot: S
   if (seen.object === undefined) folders.drop(spot.key);
 }
 
-/** Copies a file within the bucket, time and all, without its bytes passing through here. */
+/** Copies a file within the bucket on the server, with its mtime. */
 export async function copyObject(tree: Tree, from: Spot, to: Spot & Expecting): Promise<void> {
   const { api } = tree;
   const { generation } = (await mustBeFile(api, from)).object;
@@ -56,7 +59,7 @@ export async function copyObject(tree: Tree, from: Spot, to: Spot & Expecting): 
   noteFolders(tree.folders, to);
 }
 
-/** Sets the time of a file: its bytes and its generation stay. */
+/** Sets the mtime of a file; its bytes and its generation stay. */
 export async function setTime(api: Api, modified: number, spot: Spot): Promise<void> {
   const { generation, metageneration } = (await mustBeFile(api, spot)).object;
   const query = { ifGenerationMatch: generation, ifMetagenerationMatch: metageneration, fields: "name" };
@@ -69,7 +72,7 @@ export async function setTime(api: Api, modified: number, spot: Spot): Promise<v
   await reply.drop();
 }
 
-/** The MD5 that the server holds, where it is wanted and there is one. */
+/** Returns the MD5 that the server stores, if it is wanted and available. */
 export async function heldChecksum(
   api: Api,
   entry: FileEntry,
@@ -89,7 +92,10 @@ async function mustBeFile(api: Api, spot: Spot): Promise<Required<Seen>> {
   throw operationError(spot, kind, { why: entry === undefined ? "there is no such file" : "it is a folder" });
 }
 
-/** The marker ("d/") of a folder that holds nothing else; undefined where there is none. Rejects with changed where more lies there. */
+/**
+ * Returns the marker ("d/") of a folder that contains nothing else; undefined if there is none. Rejects with changed if
+ * the folder contains more.
+ */
 async function emptyMarker(api: Api, spot: Spot): Promise<GcsObject | undefined> {
   const prefix = prefixOf(spot.key);
   const [first, second] = await firstBelow(api, spot, 2);

@@ -9,7 +9,7 @@ export interface Hashes {
   readonly crc32c?: string;
 }
 
-/** Reads the header x-goog-hash: "crc32c=…,md5=…", in one or several. */
+/** Parses the header x-goog-hash: "crc32c=…,md5=…", in one header or several. */
 export function parseHashes(header: string | string[] | undefined): Hashes {
   const found: { md5?: string; crc32c?: string } = {};
   for (const part of (header === undefined ? [] : [header].flat()).join(",").split(",")) {
@@ -19,7 +19,9 @@ export function parseHashes(header: string | string[] | undefined): Hashes {
   return found;
 }
 
-/** Bytes on their way are held against the hash that the server has of the whole; without one they pass. */
+/**
+ * Compares streamed bytes with the hash that the server has of the whole object; without a hash it accepts any bytes.
+ */
 export class Proof {
   readonly #hashes: Hashes;
   readonly #md5: Hash | undefined;
@@ -28,7 +30,7 @@ export class Proof {
   constructor(hashes: Hashes) {
     this.#hashes = hashes;
     this.#md5 = hashes.md5 === undefined ? undefined : createHash("md5");
-    // An object that was composed of others has no md5.
+    // A composite object has no MD5.
     this.#crc = hashes.md5 === undefined && hashes.crc32c !== undefined ? new Crc32c() : undefined;
   }
 
@@ -37,7 +39,10 @@ export class Proof {
     this.#crc?.update(bytes);
   }
 
-  /** After the last byte. Throws unexpected where the bytes are not those of the object; `again`: may all of them be asked for once more? */
+  /**
+   * Checks the hash after the last byte. Throws unexpected if the bytes are not those of the object; `again`: whether a
+   * retry may fetch all of them again.
+   */
   check(ask: OperationContext, again: boolean): void {
     const md5 = this.#md5?.digest("base64");
     if (md5 === this.#hashes.md5 && this.#isCrcRight()) return;

@@ -13,28 +13,30 @@ import type { Tokens } from "./access_tokens.ts";
 import type { Http, Reply, Sending } from "../../http/client.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
-/** Parameters of a request; what is undefined is left out. */
+/** Parameters of a request; undefined values are omitted. */
 export type Query = Readonly<Record<string, string | number | undefined>>;
 
-/** What must hold for a request to be carried out: generations as the server counts them, "0" for absence. */
+/** Preconditions of a request: generations as the server counts them, "0" for absence. */
 export interface Conditions {
   readonly ifGenerationMatch?: string;
   readonly ifMetagenerationMatch?: string;
 }
 
-/** A key as callers know it, and as the bucket does: "" for the bucket itself. */
+/** An operation and its object's key in the bucket: "" for the bucket itself. */
 export interface Spot extends OperationContext {
   readonly key: string;
 }
 
-/** `origin`: "https://host", where all requests go. */
+/** `origin`: "https://host", the origin of all requests. */
 export interface ApiRules {
   readonly origin: string;
   readonly bucket: string;
   readonly userProject: string | undefined;
 }
 
-/** The requests of Cloud Storage's JSON API (v1) to one bucket, each with a token. No redirect is followed. */
+/**
+ * A client of Cloud Storage's JSON API (v1) for one bucket; each request carries a token. Redirects are not followed.
+ */
 export class Api {
   readonly #http: Http;
   readonly #tokens: Tokens;
@@ -50,28 +52,31 @@ export class Api {
     return this.#http.isClosed;
   }
 
-  /** Path and query of a request about an object, or about all of them. `then` follows the object's name: "/compose". */
+  /**
+   * Returns path and query of a request about one object, or about all of them. `then` follows the object's name:
+   * "/compose".
+   */
   uri(key: string | undefined, query: Query, then = ""): string {
     return `/storage/v1${this.#path(key)}${then}${this.#query(query)}`;
   }
 
-  /** The end of the path of a copy within the bucket. */
+  /** Returns the end of the path of a copy within the bucket. */
   rewriteTo(key: string): string {
     return `/rewriteTo${this.#path(key)}`;
   }
 
-  /** The same for requests that bring content. */
+  /** Returns path and query of a request that uploads content. */
   uploadUri(query: Query): string {
     return `/upload/storage/v1${this.#path(undefined)}${this.#query(query)}`;
   }
 
-  /** Path and query of an address that the server gave; undefined where it leads elsewhere. */
+  /** Returns path and query of a URL that the server sent; undefined if it leads to another origin. */
   ownUri(address: string): string | undefined {
     const url = URL.canParse(address) ? new URL(address) : undefined;
     return url?.origin === this.#rules.origin ? url.pathname + url.search : undefined;
   }
 
-  /** The reply, whatever its status but 401. Rejects with auth where the server refuses a fresh token too. */
+  /** Returns the reply, whatever its status except 401. Rejects with auth if the server refuses a fresh token too. */
   async send(sending: Sending, ask: OperationContext): Promise<Reply> {
     for (let attempt = 1;; attempt++) {
       const token = await this.#tokens.get(ask);
@@ -86,19 +91,19 @@ export class Api {
     }
   }
 
-  /** The same, where everything but success and `also` rejects. */
+  /** Does the same, but rejects for every status except success and those in `also`. */
   async done(sending: Sending, ask: OperationContext & { readonly also?: readonly number[] }): Promise<Reply> {
     const reply = await this.send(sending, ask);
     if (Math.floor(reply.status / 100) === 2 || ask.also?.includes(reply.status)) return reply;
     throw await this.refused(reply, ask);
   }
 
-  /** Why a reply refuses; its content is taken. */
+  /** Returns the error of an error reply; reads its body. */
   async refused(reply: Reply, ask: OperationContext): Promise<Error> {
     return refusal(ask, reply, await reasonOf(reply));
   }
 
-  /** One object; undefined when it is absent (or the bucket is). */
+  /** Returns one object; undefined if it is absent (or the bucket is). */
   async look(ask: Spot): Promise<GcsObject | undefined> {
     const uri = this.uri(ask.key, { fields: OBJECT_FIELDS });
     const reply = await this.done({ method: "GET", uri }, { ...ask, also: [404] });
@@ -106,7 +111,7 @@ export class Api {
     return await parsed(reply, ask, parseObject);
   }
 
-  /** One page of a listing. A bucket that is absent rejects with notFound. */
+  /** Returns one page of a listing. Rejects with notFound if the bucket is absent. */
   async page(query: Query, ask: OperationContext): Promise<GcsPage> {
     const uri = this.uri(undefined, { ...query, fields: PAGE_FIELDS });
     const reply = await this.send({ method: "GET", uri }, ask);
@@ -116,7 +121,10 @@ export class Api {
     throw this.noBucket(ask);
   }
 
-  /** Removes what an upload made that is not what was sent, that very generation alone, and gives the error to reject with. */
+  /**
+   * Removes an object that an upload stored with other bytes than were sent, exactly that generation, and returns the
+   * error to reject with.
+   */
   async discard({ name, generation }: GcsObject, ask: OperationContext): Promise<Error> {
     const uri = this.uri(name, { ifGenerationMatch: generation });
     const reply = await this.done({ method: "DELETE", uri }, { ...ask, also: [404, 412] });
@@ -144,7 +152,7 @@ export class Api {
   }
 }
 
-/** A body, and a way to take back what it told as sent when all of it has to be sent anew. */
+/** Returns a body, and a function that subtracts the bytes it reported as sent if all of it has to be sent again. */
 function counted(body: Sending["body"]): { readonly body: Sending["body"]; takeBack(): void } {
   if (typeof body !== "object") return { body, takeBack: () => {} };
   let told = 0;
@@ -158,7 +166,7 @@ function counted(body: Sending["body"]): { readonly body: Sending["body"]; takeB
   return { body: { size: body.size, open: () => body.open(), onBytes }, takeBack };
 }
 
-/** What a reply of JSON says. Rejects with unexpected where it is broken, or more than can be meant. */
+/** Returns the parsed JSON of a reply. Rejects with unexpected if it is malformed or too large. */
 export async function parsed<T>(reply: Reply, ask: OperationContext, parse: (value: unknown) => T): Promise<T> {
   const text = new TextDecoder().decode(await reply.collect(MOST));
   try {
@@ -169,11 +177,11 @@ export async function parsed<T>(reply: Reply, ask: OperationContext, parse: (val
   }
 }
 
-/** A page of 1,000 objects with 8 KiB of metadata each, and twice as much for its words. */
+/** A page of 1,000 objects with 8 KiB of metadata each, and twice as much for the JSON syntax. */
 const MOST = 24 << 20;
 const MOST_SAID = 1 << 16;
 
-/** Throws a RangeError on JSON that is deeper, or has more lists and objects, than anything the server has to say. */
+/** Parses JSON. Throws a RangeError if it is deeper, or has more lists and objects, than any reply of the server. */
 function parseJson(text: string): unknown {
   let depth = 0;
   let count = 0;
@@ -189,7 +197,7 @@ function parseJson(text: string): unknown {
   return JSON.parse(text);
 }
 
-/** Where the text in quotes that begins here ends; JSON.parse() tells what is wrong with one that does not. */
+/** Returns the end of the string literal that begins here; JSON.parse() reports one without an end. */
 function endOfText(text: string, start: number): number {
   for (let at = start + 1; at < text.length; at++) {
     if (text[at] === "\\") at++;
@@ -199,17 +207,19 @@ function endOfText(text: string, start: number): number {
 }
 
 const MOST_DEPTH = 16;
-/** A page of 1,000 objects with their metadata has some 2,000. */
+/** A page of 1,000 objects with their metadata has about 2,000. */
 const MOST_PARTS = 100_000;
 
-/** The word in the reply's JSON that tells more than its status: { error: { errors: [{ reason }] } }. */
+/**
+ * Returns the reason in the reply's JSON, which is more precise than its status: { error: { errors: [{ reason }] } }.
+ */
 async function reasonOf(reply: Reply): Promise<string | undefined> {
   try {
     const said = parseJson(new TextDecoder().decode(await reply.collect(MOST_SAID)));
     const errors = toRecord(toRecord(said, "it")["error"], "it")["errors"];
     return Array.isArray(errors) ? textOf(toRecord(errors[0], "it"), "reason") : undefined;
   } catch {
-    // The status stands for itself.
+    // The status alone explains the error.
     return undefined;
   }
 }

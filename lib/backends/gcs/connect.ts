@@ -15,18 +15,20 @@ import { knock } from "../../net/knock.ts";
 import { once, unchecked } from "../shared/object_store_traits.ts";
 import type { Tree } from "./types.ts";
 
-/** An open bucket, and the key the session starts at. */
+/** An open bucket, and the key of the session's start folder. */
 export interface Bucket extends Tree, AsyncDisposable {
-  /** "gs://bucket", with the endpoint where it is not the provider's own. */
+  /** "gs://bucket", with the endpoint if it is not the provider's own. */
   readonly label: string;
   readonly start: string;
   readonly connections: number;
   readonly budget: Budget;
-  /** Something was read that can be compared with nothing. */
+  /** Reports a read whose content could not be compared with anything. */
   tellOfUnchecked(): void;
 }
 
-/** Logs in and lists one name, so that wrong credentials and a missing bucket are told at once. Writes nothing. */
+/**
+ * Authenticates and lists one name, so that wrong credentials or a missing bucket are reported at once. Writes nothing.
+ */
 export async function connectGcs(target: Target, call: Call): Promise<Bucket> {
   const rules = rulesOf(target);
   const { label, bucket, start, origin, timeout, connections, pins } = rules;
@@ -57,10 +59,10 @@ export async function connectGcs(target: Target, call: Call): Promise<Bucket> {
 export const ENDPOINT = "https://storage.googleapis.com";
 const TIMEOUT_MS = 15_000;
 const CONNECTIONS = 32;
-/** Some 64 MiB. */
+/** About 64 MiB. */
 const PIECES_AHEAD = 16;
 
-/** All that is known before anything is connected. Throws badInput and refused. */
+/** Returns the settings that are known before the connection. Throws badInput and refused. */
 function rulesOf(target: Target) {
   const { address, options } = target;
   const { host: bucket, user, port } = address;

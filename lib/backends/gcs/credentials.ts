@@ -7,7 +7,7 @@ import type { Target } from "../../core/backend.ts";
 import { textOf, toRecord } from "./object.ts";
 import { isLoopback } from "../../net/loopback.ts";
 
-/** Who logs in, and the request that brings a token. Secrets stay inside. */
+/** The credentials, and the request that fetches a token. Secrets stay inside. */
 export interface Credentials {
   /** For messages: "the service account ci@project". */
   readonly who: string;
@@ -15,18 +15,19 @@ export interface Credentials {
   request(now: number): TokenRequest;
 }
 
-/** `body` is posted as a form; without one it is a GET. */
+/** `body` is posted as a form; without one the request is a GET. */
 export interface TokenRequest {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
-  /** A header that must come back, so that nobody else's answer is taken for a token. */
+  /** A header that the reply must repeat, so that another server's reply is not taken for a token. */
   readonly proof?: readonly [name: string, value: string];
 }
 
 /**
- * The credentials as Google's own programs find them: the file of -KeyFile, that of GOOGLE_APPLICATION_CREDENTIALS, gcloud's own, else
- * the account of the machine (its metadata server). Rejects with badInput for a file that cannot be used.
+ * Finds the credentials in the order of Google's own programs: the file of -KeyFile, that of
+ * GOOGLE_APPLICATION_CREDENTIALS, gcloud's own, otherwise the host's service account (its metadata server). Rejects
+ * with badInput for a file that cannot be used.
  */
 export async function findCredentials({ options, env }: Target): Promise<Credentials> {
   const given = options["KeyFile"];
@@ -41,7 +42,7 @@ export async function findCredentials({ options, env }: Target): Promise<Credent
   return machineAccount(env("GCE_METADATA_HOST") || METADATA_HOST);
 }
 
-/** Reads a file of credentials. Throws badInput that names the file and never shows what it holds. */
+/** Parses a credentials file. Throws badInput with the file's name and never with its content. */
 export function parseCredentials(text: string, file: string): Credentials {
   const wrong = (why: string) => badInput(`The credentials in "${printable(file)}" cannot be used: ${why}.`);
   let fields: Readonly<Record<string, unknown>>;
@@ -88,7 +89,7 @@ interface ServiceAccount {
   readonly url: URL;
 }
 
-/** RFC 7523: a claim that the account's key has signed. */
+/** Returns the credentials of a service account. RFC 7523: a claim signed with the account's key. */
 function serviceAccount({ email, keyId, key, url }: ServiceAccount): Credentials {
   return {
     who: `the service account ${printable(email).slice(0, 200)}`,
@@ -114,7 +115,7 @@ interface UserLogin {
   refresh(): string;
 }
 
-/** RFC 6749, section 6: what gcloud auth application-default login left. */
+/** Returns the credentials that gcloud auth application-default login stored. RFC 6749, section 6. */
 function userLogin({ id, secret, refresh, url }: UserLogin): Credentials {
   return {
     who: "gcloud's login",
@@ -130,7 +131,7 @@ function userLogin({ id, secret, refresh, url }: UserLogin): Credentials {
   };
 }
 
-/** The account of a machine in Google's cloud. Its metadata server is reached over a link of the machine's own. */
+/** Returns the credentials of a host in Google's cloud. Its metadata server is reached over a link-local network. */
 function machineAccount(host: string): Credentials {
   const url = new URL("http://localhost/computeMetadata/v1/instance/service-accounts/default/token");
   url.host = host;
@@ -147,7 +148,7 @@ function toKey(text: string): KeyObject | undefined {
   }
 }
 
-/** What signs or refreshes a login goes nowhere in clear. */
+/** Returns the token URL, or undefined if it is invalid or would send the credentials unencrypted. */
 function toTokenUrl(text: string): URL | undefined {
   if (!URL.canParse(text)) return undefined;
   const url = new URL(text);
@@ -156,7 +157,7 @@ function toTokenUrl(text: string): URL | undefined {
   return isSafe ? url : undefined;
 }
 
-/** Where `gcloud auth application-default login` leaves its file. */
+/** Returns the path of the file that `gcloud auth application-default login` writes. */
 function gcloudFile(env: Target["env"]): string | undefined {
   const name = "application_default_credentials.json";
   const set = env("CLOUDSDK_CONFIG");
@@ -180,7 +181,10 @@ async function readGiven(path: string, by: string): Promise<string> {
   throw badInput(`The file "${printable(path)}" that ${by} names does not exist.`);
 }
 
-/** Rejects with denied where the file cannot be read: unread is not absent. */
+/**
+ * Returns the file's text, undefined if there is none. Rejects with denied if it cannot be read: an unreadable file is
+ * not absent.
+ */
 async function readIfThere(path: string): Promise<string | undefined> {
   try {
     return await Deno.readTextFile(path);

@@ -2,7 +2,10 @@ import type { SyncError } from "../../core/errors.ts";
 import { type Answer, type Meaning, refused } from "../../http/errors.ts";
 import type { OperationContext } from "../../core/operation.ts";
 
-/** A reply that is no success as the error of its request. `reason`: the word that the server gives besides the status, where it does. */
+/**
+ * Returns the error of a request from a reply that is no success. `reason`: the reason that the server sends besides
+ * the status, if any.
+ */
 export function refusal(ask: OperationContext, answer: Answer, reason?: string): SyncError {
   const special = reason === undefined || !Object.hasOwn(reasons, reason) ? undefined : reasons[reason];
   return refused(ask, answer, special === undefined ? meanings : { [answer.status]: special });

@@ -2,20 +2,20 @@ import { gate, type RelPath, root } from "../../core/path.ts";
 import type { Entry } from "../../core/entry.ts";
 import { type GcsObject, toFileEntry } from "./object.ts";
 
-/** What a key below a folder stands for: the folders on its way, outermost first, and the entry at its end. */
+/** A parsed key below a folder: the folders in its path, outermost first, and the entry at its end. */
 export interface Spelled {
   readonly dirs: readonly RelPath[];
   readonly entry?: Entry;
 }
 
-/** The prefix of all keys below a folder's key. */
+/** Returns the prefix of all keys below a folder's key. */
 export function prefixOf(key: string): string {
   return key === "" ? "" : `${key}/`;
 }
 
 /**
- * Reads the rest of an object's key below `dir`. A key that no path can carry (an empty segment, "." or "..") ends in an opaque entry
- * where it leaves the tree; a marker ("d/" without content) stands for its folder.
+ * Parses the rest of an object's key below `dir`. A key that no path can represent (an empty segment, "." or "..") ends
+ * in an opaque entry at the first such segment; a marker ("d/" without content) becomes its folder.
  */
 export function spell(dir: RelPath, rest: string, object: GcsObject): Spelled {
   const dirs: RelPath[] = [];
@@ -35,15 +35,15 @@ export function spell(dir: RelPath, rest: string, object: GcsObject): Spelled {
   return { dirs, entry: unnamed(gated.shown, why) };
 }
 
-/** A folder that a listing tells as a prefix: "name/" below `dir`. */
+/** Returns the folder that a listing reports as a prefix: "name/" below `dir`. */
 export function spellFolder(dir: RelPath, rest: string): Entry {
   const gated = gate(dir, rest.replace(/\/$/, ""));
   return gated.ok ? { kind: "dir", path: gated.path } : unnamed(gated.shown, gated.why);
 }
 
 /**
- * The key of a root: `folder` is absolute, or relative to `from`. undefined where an empty segment stands in it: that would be another
- * folder of the bucket, which no path can name.
+ * Returns the key of a root: `folder` is absolute, or relative to `from`. Undefined if it contains an empty segment:
+ * that would be another folder of the bucket, which no path can name.
  */
 export function rootKey(from: string, folder: string): string | undefined {
   const isAbsolute = folder.startsWith("/");
@@ -57,7 +57,7 @@ export function rootKey(from: string, folder: string): string | undefined {
   return names.join("/");
 }
 
-/** The key of a path below the root's key. */
+/** Returns the key of a path below the root's key. */
 export function keyOf(rootAt: string, path: RelPath): string {
   return path === root ? rootAt : prefixOf(rootAt) + path;
 }

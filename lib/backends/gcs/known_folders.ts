@@ -1,6 +1,6 @@
 /**
- * Keys that were seen to be folders, by a listing or because we wrote below them: nobody has to ask for them again. A bucket would hold
- * an object "a" beside one "a/b"; a tree cannot.
+ * Keys known to be folders, from a listing or because this session wrote below them, so that they need no further
+ * request. A bucket can store an object "a" beside one "a/b"; a tree cannot.
  */
 export class Folders {
   readonly #keys = new Set<string>();
@@ -13,7 +13,7 @@ export class Folders {
     this.#keys.add(key);
   }
 
-  /** The key turned out to be none any more, nor is any below it. */
+  /** Forgets a key that is no folder any more, and all keys below it. */
   drop(key: string): void {
     if (!this.#keys.delete(key)) return;
     for (const one of this.#keys) if (one.startsWith(`${key}/`)) this.#keys.delete(one);

@@ -24,14 +24,20 @@ import { writeObject } from "./write.ts";
 import { closed } from "../../http/exchange.ts";
 import { storeTraits } from "../shared/object_store_traits.ts";
 
-/** Opens a bucket of Google Cloud Storage: over its JSON API, or with an HMAC key as S3 is spoken. Login, and one look. Rejects with connection, timeout, auth, denied, notFound, refused or badInput. */
+/**
+ * Opens a bucket of Google Cloud Storage: over its JSON API, or with an HMAC key over the S3 protocol. Authenticates
+ * and makes one request. Rejects with connection, timeout, auth, denied, notFound, refused or badInput.
+ */
 export const openGcs: OpenProtocol = async (target, call) => {
   if (target.options["AccessKey"] !== undefined) return await openWithKey(target, call);
   const bucket = await connectGcs(target, call);
   return new Gcs(bucket, { at: bucket.start, owns: true });
 };
 
-/** Cloud Storage, "Simple migration from Amazon S3": its own endpoint, the region "auto", the bucket in the path. */
+/**
+ * Opens the bucket over the S3 protocol. Cloud Storage, "Simple migration from Amazon S3": its own endpoint, the region
+ * "auto", the bucket in the path.
+ */
 async function openWithKey(target: Target, call: Call): Promise<Backend> {
   const { address, options } = target;
   const other = ["KeyFile", "UserProject", "TlsHostCertificateFingerprint"].find((name) => options[name] !== undefined);

@@ -2,7 +2,10 @@ import { Buffer } from "node:buffer";
 import type { RelPath } from "../../core/path.ts";
 import type { FileEntry } from "../../core/entry.ts";
 
-/** An object as the server describes it, checked. `md5`: lower-case hex; `crc32c`: base64 of its four bytes, as the server writes it. */
+/**
+ * An object as the server describes it, validated. `md5`: lower-case hex; `crc32c`: base64 of its four bytes, as the
+ * server writes it.
+ */
 export interface GcsObject {
   readonly name: string;
   readonly size: number;
@@ -10,7 +13,7 @@ export interface GcsObject {
   readonly metageneration: string;
   readonly md5?: string;
   readonly crc32c?: string;
-  /** ms since the epoch, from metadata: never the time of the upload. `timeStep`: where it is in whole seconds. */
+  /** ms since the epoch, from metadata: never the time of the upload. `timeStep`: if it is in whole seconds. */
   readonly modified?: number;
   readonly timeStep?: number;
 }
@@ -25,10 +28,10 @@ export interface GcsPage {
 /** The fields that describe an object, for the parameter `fields` of requests. */
 export const OBJECT_FIELDS = "name,size,generation,metageneration,md5Hash,crc32c,metadata";
 
-/** The same for a page. Its kind is asked for, so that an empty listing is told from an empty reply. */
+/** The same for a page. Its kind is requested, so that an empty listing can be distinguished from an empty reply. */
 export const PAGE_FIELDS = `kind,nextPageToken,prefixes,items(${OBJECT_FIELDS})`;
 
-/** Reads the description of an object. Throws a RangeError with the reason for people. */
+/** Parses the description of an object. Throws a RangeError with a readable reason. */
 export function parseObject(value: unknown): GcsObject {
   const fields = toRecord(value, "an object in it");
   const name = textOf(fields, "name");
@@ -51,10 +54,10 @@ export function parseObject(value: unknown): GcsObject {
   };
 }
 
-/** Cloud Storage's names have 1,024 bytes at most. */
+/** Cloud Storage's names have at most 1,024 bytes. */
 const LONGEST_NAME = 4096;
 
-/** Reads a page of a listing (objects.list). Throws a RangeError with the reason for people. */
+/** Parses a page of a listing (objects.list). Throws a RangeError with a readable reason. */
 export function parsePage(value: unknown): GcsPage {
   const fields = toRecord(value, "it");
   if (own(fields, "kind") !== "storage#objects") throw new RangeError("it is no listing");
@@ -69,19 +72,19 @@ export function parsePage(value: unknown): GcsPage {
   };
 }
 
-/** A JSON object. Throws a RangeError, named by `what`, for everything else. */
+/** Returns the value as a JSON object. Throws a RangeError, named by `what`, for any other value. */
 export function toRecord(value: unknown, what: string): Readonly<Record<string, unknown>> {
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
   throw new RangeError(`${what} is no JSON object`);
 }
 
-/** A text that is the record's own, undefined where there is none. */
+/** Returns a string that is the record's own property; undefined if there is none. */
 export function textOf(fields: Readonly<Record<string, unknown>>, name: string): string | undefined {
   const value = own(fields, name);
   return typeof value === "string" ? value : undefined;
 }
 
-/** The object as a listing of ours shows it. Its generation changes with its bytes and with nothing else. */
+/** Returns the entry of an object. Its generation changes with its bytes and with nothing else. */
 export function toFileEntry(path: RelPath, object: GcsObject): FileEntry {
   const { size, generation, md5, modified, timeStep } = object;
   return {
@@ -95,7 +98,10 @@ export function toFileEntry(path: RelPath, object: GcsObject): FileEntry {
   };
 }
 
-/** The metadata that keeps a file's time: rclone's form (RFC 3339), and that of gsutil and gcloud (whole seconds). */
+/**
+ * Returns the metadata that stores a file's mtime: rclone's form (RFC 3339), and that of gsutil and gcloud (whole
+ * seconds).
+ */
 export function formatEdited(modified: number): Readonly<Record<string, string>> {
   const micros = Math.round(modified * 1000);
   const seconds = Math.floor(micros / 1_000_000);
@@ -109,7 +115,10 @@ export function formatEdited(modified: number): Readonly<Record<string, string>>
   };
 }
 
-/** The time that other tools left too: rclone's, s3fs's seconds, gcsfuse's; gsutil's and gcloud's in whole seconds. */
+/**
+ * Parses an mtime, also those of other tools: rclone's, s3fs's seconds, gcsfuse's; gsutil's and gcloud's in whole
+ * seconds.
+ */
 function parseEdited(metadata: unknown): { readonly modified?: number; readonly timeStep?: number } {
   if (metadata === undefined) return {};
   const fields = toRecord(metadata, "the metadata of an object in it");
@@ -124,7 +133,7 @@ function parseEdited(metadata: unknown): { readonly modified?: number; readonly 
 const RFC3339 = /^(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d)(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$/;
 const SECONDS = /^-?\d{1,12}(?:\.\d{1,9})?$/;
 
-/** In ms. */
+/** Returns a time in ms. */
 function parseTime(text: string): number | undefined {
   if (SECONDS.test(text)) return Math.round(Number(text) * 1_000_000) / 1000;
   const [, date, fraction = "0", zone] = RFC3339.exec(text) ?? [];
@@ -133,12 +142,14 @@ function parseTime(text: string): number | undefined {
   return Number.isNaN(whole) ? undefined : whole + Math.round(Number(fraction) * 1_000_000) / 1000;
 }
 
-/** Names such as __proto__ are names like others. */
+/** Returns an own property, so that a name such as __proto__ has no special meaning. */
 function own(fields: Readonly<Record<string, unknown>>, name: string): unknown {
   return Object.hasOwn(fields, name) ? fields[name] : undefined;
 }
 
-/** Whole numbers travel as texts, since they may be longer than a number can be exact. */
+/**
+ * Returns an integer as text: the API sends integers as strings, because they may exceed the exact range of a number.
+ */
 function numberText(fields: Readonly<Record<string, unknown>>, name: string): string {
   const text = textOf(fields, name);
   if (text !== undefined && /^\d{1,20}$/.test(text)) return text;

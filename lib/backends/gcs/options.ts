@@ -1,7 +1,10 @@
 import type { ProtocolOption } from "../../core/backend.ts";
 import { keyOptions } from "../s3/options.ts";
 
-/** What Google Cloud Storage adds to New-Session, Sync-Path and Compare-Path. -Timeout belongs to every protocol and stands elsewhere. */
+/**
+ * The options that Google Cloud Storage adds to New-Session, Sync-Path and Compare-Path. -Timeout belongs to every
+ * protocol and is defined elsewhere.
+ */
 export const gcsOptions = [
   {
     name: "KeyFile",

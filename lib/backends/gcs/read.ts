@@ -10,15 +10,18 @@ import type { Reply } from "../../http/client.ts";
 import { type Budget, PIECE, type Room, striped } from "../../http/parallel_download.ts";
 import { operationError } from "../../core/operation.ts";
 
-/** What is read. `budget`: what all large files of a session share; `onUnchecked`: called for a whole content without a checksum. */
+/**
+ * The parameters of a read. `budget`: the limit that all large files of a session share; `onUnchecked`: called for a
+ * whole content without a checksum.
+ */
 export type Reading = Spot & Pick<ReadOptions, "offset" | "length" | "expect"> & {
   readonly budget: Budget;
   onUnchecked?(): void;
 };
 
 /**
- * The content or a range of it: small ones whole, large ones as a stream. All requests name the generation that is expected, so that
- * what comes is of one version; a whole content is held against its hash.
+ * Returns the content or a range of it: small ones from memory, large ones as a stream. All requests name the expected
+ * generation, so that all bytes belong to one version; a whole content is compared with its hash.
  */
 export async function readObject(api: Api, reading: Reading): Promise<Content> {
   const { offset = 0, length, expect } = reading;
@@ -54,13 +57,13 @@ export async function readObject(api: Api, reading: Reading): Promise<Content> {
   }
 }
 
-/** From here on a file is read in pieces, several of them side by side. */
+/** The size from which a file is read in pieces, several of them in parallel. */
 const WORTH_STRIPING = 2 * PIECE;
-/** Up to here a file is held in memory. */
+/** The size up to which a file is held in memory. */
 const SMALL = 256 * 1024;
 const noHashes: Hashes = {};
 
-/** `to` exclusive; the whole without it. */
+/** `to` exclusive; the whole object without it. */
 interface Part {
   readonly generation: string | undefined;
   readonly from: number;
@@ -72,12 +75,12 @@ async function get(api: Api, reading: Reading, { generation, from, to }: Part): 
   return await api.done({
     method: "GET",
     uri: api.uri(reading.key, { alt: "media", ifGenerationMatch: generation }),
-    // Without it what is stored compressed would come otherwise than it is stored, and longer than it is listed.
+    // Without it an object that is stored compressed would be sent decompressed, and longer than it is listed.
     headers: { ...range, "accept-encoding": "gzip" },
   }, { ...reading, also: [404, 416] });
 }
 
-/** The hash that the listing shows of the content, otherwise the one that came with it. */
+/** Returns the hash that the listing reports, otherwise the one that came with the content. */
 function hashesOf({ headers }: Reply, expect: Reading["expect"]): Hashes {
   const listed = /^md5:([\da-f]{32})$/.exec(expect?.checksum ?? "")?.[1];
   if (listed !== undefined) return { md5: Buffer.from(listed, "hex").toString("base64") };
@@ -85,7 +88,7 @@ function hashesOf({ headers }: Reply, expect: Reading["expect"]): Hashes {
   return sent.md5 === undefined && sent.crc32c === undefined ? noHashes : sent;
 }
 
-/** The bytes that the reply carries, which must be those of the part. */
+/** Returns the number of bytes in the reply, which must be that of the part. */
 function sizeOf({ status, headers }: Reply, { from, to }: Part, reading: Reading): number {
   const length = headers["content-length"];
   const { expect } = reading;
@@ -164,7 +167,10 @@ interface Coming extends Spot {
   leave(): Promise<void> | void;
 }
 
-/** The bytes as they come, held against the hash behind the last one. Going on from there would hide what came before. */
+/**
+ * Streams the bytes and compares them with the hash after the last one. A stream resumed from there would hide the
+ * earlier bytes.
+ */
 function proven({ size, proof, next, leave, ...spot }: Coming): ReadableStream<Uint8Array<ArrayBuffer>> {
   let given = 0;
   return streamOf({
@@ -199,7 +205,7 @@ async function nothingThere(api: Api, reply: Reply, reading: Reading): Promise<C
   throw operationError(reading, "unexpected", { why: "the server does not give a part that the file has (416)" });
 }
 
-/** Gives its generation. */
+/** Checks that the object is the expected one and returns its generation. */
 async function mustBeExpected(api: Api, reading: Reading): Promise<string | undefined> {
   const { expect } = reading;
   const found = (await find(api, reading))?.entry;

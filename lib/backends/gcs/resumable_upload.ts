@@ -9,15 +9,16 @@ import { pause } from "../../net/backoff.ts";
 import { operationError } from "../../core/operation.ts";
 import type { Draft, Resource } from "./types.ts";
 
-/** A large file on its way. */
+/** The upload of a large file. */
 export interface Sending extends Draft {
   readonly resource: Resource;
   readonly conditions: Conditions;
 }
 
 /**
- * Sends a large file in a session of its own ("resumable upload"): all but its end in one stream, then the end together with the hash of
- * the whole, so that the server refuses what came damaged before anything is replaced. A broken link goes on where the server is.
+ * Sends a large file as a resumable upload: all but its end in one stream, then the end with the hash of the whole, so
+ * that the server rejects damaged bytes before anything is replaced. After a broken connection it resumes at the
+ * server's offset.
  */
 export async function putInSession(api: Api, sending: Sending): Promise<GcsObject> {
   const session = new Session(api, sending, await begin(api, sending));
@@ -35,7 +36,10 @@ const MOST_FAILURES = 4;
 const FIRST_WAIT_MS = 250;
 const MOST_GOODBYE_MS = 2000;
 
-/** Gives the session's address, which lets anybody go on with it: it is never shown. */
+/**
+ * Starts the upload and returns the session's URL. The URL is never shown, because anyone who has it can continue the
+ * upload.
+ */
 async function begin(api: Api, { resource, conditions, options, ...ask }: Sending): Promise<string> {
   const reply = await api.done({
     method: "POST",
@@ -54,18 +58,18 @@ async function begin(api: Api, { resource, conditions, options, ...ask }: Sendin
   throw operationError(ask, "refused", { why: "the server wants the upload elsewhere, which is not followed" });
 }
 
-/** How far the server is: so many bytes, or done. */
+/** The server's progress: the number of bytes it has, or the finished object. */
 type Progress = { readonly at: number } | { readonly object: GcsObject };
 
 class Session {
   readonly #api: Api;
   readonly #sending: Sending;
   readonly #uri: string;
-  /** Where the end begins: what stands before it is a multiple of the step. */
+  /** The offset of the end part; the bytes before it are a multiple of the step. */
   readonly #end: number;
-  /** Bytes that were told as sent. */
+  /** Bytes that were reported as sent. */
   #told = 0;
-  /** The hash that went with the end; hex. */
+  /** The hash that was sent with the end; hex. */
   #md5: string | undefined;
   #isForgotten = false;
 
@@ -96,7 +100,10 @@ class Session {
     }
   }
 
-  /** Nothing is left behind where the server can still be told; what it does not hear it forgets after a week. */
+  /**
+   * Cancels the session, unless the failure is transient. The server discards a session that it is not told to cancel
+   * after a week.
+   */
   async abandon(error: unknown): Promise<void> {
     if (passes(error)) return;
     const stop = new AbortController();
@@ -106,7 +113,7 @@ class Session {
       const reply = await this.#api.send({ method: "DELETE", uri: this.#uri }, ask);
       await reply.drop();
     } catch {
-      // The failure that ended the upload is told, not this one.
+      // The failure that ended the upload is reported, not this one.
     } finally {
       clearTimeout(timer);
     }
@@ -122,7 +129,7 @@ class Session {
     return await this.#sendEnd(Math.max(at, this.#end), all);
   }
 
-  /** All but the end. Gives the hash of what the server has then. */
+  /** Sends all but the end. Returns the hash of the bytes that the server has then. */
   async #sendPart(at: number, before: Hash): Promise<Hash> {
     const { size } = this.#sending.options;
     let hash = before;
@@ -157,7 +164,7 @@ class Session {
     return await this.#proven(await parsed(reply, this.#sending, parseObject));
   }
 
-  /** The server has compared too; an emulator may not. */
+  /** Compares the hash of the stored object. The server has compared it too; an emulator may not. */
   async #proven(object: GcsObject): Promise<GcsObject> {
     if (object.md5 === undefined || object.md5 === this.#md5) return object;
     throw await this.#api.discard(object, this.#sending);
@@ -223,7 +230,7 @@ interface Put {
   open(): Promise<Content>;
 }
 
-/** The same bytes, each noted in the hash on its way. */
+/** Returns the same bytes, and adds each of them to the hash as it is read. */
 function hashed(content: Content, hash: Hash): Content {
   if (content instanceof Uint8Array) {
     hash.update(content);
@@ -241,7 +248,7 @@ function hashed(content: Content, hash: Hash): Content {
   }, { highWaterMark: 0 });
 }
 
-/** Bytes that the server has kept, as its reply 308 says: "bytes=0-42", and no header for none. */
+/** Returns the number of bytes that the server has stored, from its reply 308: "bytes=0-42", or no header for none. */
 function reached({ headers }: Reply): number {
   const [, last] = /^bytes=0-(\d{1,15})$/.exec(String(headers.range ?? "")) ?? [];
   return last === undefined ? 0 : Number(last) + 1;
@@ -251,7 +258,7 @@ function passes(error: unknown): error is SyncError {
   return error instanceof SyncError && error.facts.transient === true;
 }
 
-/** All the bytes, exactly as many as they are said to be; else rejects with changed. */
+/** Returns all bytes; rejects with changed if there are more or fewer than `size`. */
 export async function gathered(content: Content, size: number, spot: Spot): Promise<Uint8Array<ArrayBuffer>> {
   const wrong = (given: string) =>
     operationError(spot, "changed", { why: `its source gave ${given} than the ${size} bytes it was listed with` });

@@ -7,15 +7,18 @@ import { compareKeys, FOLDER_BYTES, PageBound } from "../shared/page_limit.ts";
 import { patiently } from "../../net/backoff.ts";
 import { operationError } from "../../core/operation.ts";
 
-/** What lies at a key: an object is a file, names that begin with "key/" make it a folder. `object` of a file only. */
+/**
+ * The entry at a key: an object is a file, and names that begin with "key/" make the key a folder. `object` of a file
+ * only.
+ */
 export interface Seen {
   readonly entry: Entry;
   readonly object?: GcsObject;
 }
 
-/** The entry at a key; undefined when there is nothing. */
+/** Returns the entry at a key; undefined if there is none. */
 export async function find(api: Api, spot: Spot): Promise<Seen | undefined> {
-  // A root is a folder, as a rule.
+  // A root is usually a folder.
   if (spot.path === root && await holdsSomething(api, spot)) return { entry: { kind: "dir", path: root } };
   const object = spot.key === "" ? undefined : await api.look(spot);
   if (object !== undefined) return { entry: toFileEntry(spot.path, object), object };
@@ -24,13 +27,15 @@ export async function find(api: Api, spot: Spot): Promise<Seen | undefined> {
     : undefined;
 }
 
-/** Do names begin with "key/"? A bucket that is there is a folder, whatever it holds. */
+/** Whether names begin with "key/". A bucket that exists is a folder, also when it is empty. */
 export async function holdsSomething(api: Api, spot: Spot): Promise<boolean> {
   const [first] = await firstBelow(api, spot, 1);
   return spot.key === "" || first !== undefined;
 }
 
-/** The first objects whose names begin with "key/", so many at most. A page may come empty though others follow. */
+/**
+ * Returns the first objects whose names begin with "key/", at most `most`. A page may be empty although others follow.
+ */
 export async function firstBelow(api: Api, spot: Spot, most: number): Promise<readonly GcsObject[]> {
   const found: GcsObject[] = [];
   for await (const { items } of pages(api, { prefix: prefixOf(spot.key), maxResults: most }, spot)) {
@@ -40,7 +45,7 @@ export async function firstBelow(api: Api, spot: Spot, most: number): Promise<re
   return found;
 }
 
-/** The children of a folder. Rejects with notFound where nothing lies below the key. */
+/** Lists the children of a folder. Rejects with notFound if nothing is below the key. */
 export async function children(api: Api, spot: Spot): Promise<readonly Entry[]> {
   const prefix = prefixOf(spot.key);
   const found: Entry[] = [];
@@ -57,7 +62,9 @@ export async function children(api: Api, spot: Spot): Promise<readonly Entry[]> 
   return found;
 }
 
-/** Everything below a folder, page by page of a flat listing; the folders are those on the way to what it names. */
+/**
+ * Yields everything below a folder, page by page of a flat listing; its folders are those in the paths of the objects.
+ */
 export async function* walk(api: Api, spot: Spot): AsyncGenerator<readonly Entry[]> {
   const prefix = prefixOf(spot.key);
   const known = new Set<RelPath>();
@@ -72,7 +79,7 @@ export async function* walk(api: Api, spot: Spot): AsyncGenerator<readonly Entry
         known.add(path);
         batch.push({ kind: "dir", path });
       }
-      // Several names that no path can carry may look alike: one of them stands for all.
+      // Several names that no path can represent may yield the same opaque path: it is reported once.
       if (entry === undefined || (entry.kind === "opaque" && known.has(entry.path))) continue;
       if (entry.kind === "opaque") known.add(entry.path);
       batch.push(entry);
@@ -82,7 +89,10 @@ export async function* walk(api: Api, spot: Spot): AsyncGenerator<readonly Entry
   if (!isThere) throw operationError(spot, "notFound", { why: "there is no such folder" });
 }
 
-/** The pages of one listing. Rejects with unexpected where the server names what was not asked for, or comes to no end. */
+/**
+ * Yields the pages of one listing. Rejects with unexpected if the server lists names outside the request, or does not
+ * end.
+ */
 async function* pages(
   api: Api,
   { maxBytes, ...query }: Query & { readonly prefix: string; readonly maxBytes?: number },
@@ -93,7 +103,7 @@ async function* pages(
   let last = "";
   do {
     const asked = { maxResults: PAGE, ...query, pageToken: token };
-    // A walk that has begun is not begun anew: page by page it has to come through by itself.
+    // A walk that has begun is not restarted, so each page is retried by itself.
     const page = await (token === undefined ? api.page(asked, spot) : patiently(() => api.page(asked, spot), spot));
     const names = [...page.items.map(({ name }) => name), ...page.prefixes];
     if (!names.every((name) => name.startsWith(query.prefix))) {
@@ -110,5 +120,5 @@ async function* pages(
   } while (token !== undefined);
 }
 
-/** As many as the server gives at once. */
+/** The most that the server returns at once. */
 const PAGE = 1000;

@@ -8,13 +8,13 @@ export interface Draft extends Spot {
   readonly body: Body;
 }
 
-/** A bucket, and what is known of its folders. */
+/** A client of the bucket, and the folders known to exist. */
 export interface Tree {
   readonly api: Api;
   readonly folders: Folders;
 }
 
-/** An object as an upload describes it. */
+/** The metadata of an object in an upload request. */
 export interface Resource {
   readonly name: string;
   readonly contentType: string;

@@ -13,7 +13,10 @@ import { contentType } from "../shared/mime.ts";
 import { operationError } from "../../core/operation.ts";
 import type { Draft, Resource, Tree } from "./types.ts";
 
-/** Writes the object, which takes its name's place in one step once all bytes have come and are proven; gives it as the bucket then shows it. */
+/**
+ * Writes the object, which replaces the old one atomically after all bytes have arrived and are verified. Returns its
+ * entry as the bucket reports it.
+ */
 export async function writeObject(tree: Tree, draft: Draft): Promise<FileEntry> {
   const { options, key } = draft;
   if (key === "") throw operationError(draft, "exists", { why: "the bucket itself is no file" });
@@ -41,8 +44,9 @@ export async function writeObject(tree: Tree, draft: Draft): Promise<FileEntry> 
 }
 
 /**
- * What a request must demand so that it takes the place of what is expected alone. Looks at what a condition cannot tell: folders above
- * that are files, a folder at the place, a time. A new name is not looked at where no listing told of a folder there.
+ * Returns the preconditions under which a request replaces only the expected entry. Checks by requests what no
+ * precondition can express: folders above that are files, a folder at the path, an mtime. A new name is not checked if
+ * no listing reported a folder there.
  */
 export async function conditionsFor(tree: Tree, spot: Spot, { expect }: Expecting): Promise<Conditions> {
   await mustHaveFolders(tree, spot);
@@ -58,7 +62,7 @@ export async function conditionsFor(tree: Tree, spot: Spot, { expect }: Expectin
   return { ifGenerationMatch: generation, ifMetagenerationMatch: metageneration };
 }
 
-/** Rejects with exists where what stands above the key, down from the bucket, is a file. */
+/** Rejects with exists if a folder above the key, from the bucket down, is a file. */
 export async function mustHaveFolders({ api, folders }: Tree, spot: Spot): Promise<void> {
   for (let key = above(spot.key); !folders.has(key); key = above(key)) {
     const object = await api.look({ ...spot, key });
@@ -66,14 +70,14 @@ export async function mustHaveFolders({ api, folders }: Tree, spot: Spot): Promi
   }
 }
 
-/** After a write all folders above are there. */
+/** Records that all folders above exist after a write. */
 export function noteFolders(folders: Folders, { key }: Spot): void {
   for (let dir = above(key); !folders.has(dir); dir = above(dir)) folders.add(dir);
 }
 
 /** Cloud Storage, "Object naming". */
 const MOST_KEY_BYTES = 1024;
-/** Up to so many bytes a file is held in memory and sent with its description. */
+/** The size in bytes up to which a file is held in memory and sent with its metadata. */
 const IN_ONE_REQUEST = 2 << 20;
 
 interface Put {
@@ -81,7 +85,9 @@ interface Put {
   readonly conditions: Conditions;
 }
 
-/** Description and content in one request (multipart/related); the server refuses bytes that do not have the hash. */
+/**
+ * Sends metadata and content in one request (multipart/related); the server rejects bytes that do not match the hash.
+ */
 async function putAtOnce(api: Api, draft: Draft, { resource, conditions }: Put): Promise<GcsObject> {
   const { options } = draft;
   const bytes = await gathered(await opened(draft.body(), draft), options.size, draft);
@@ -108,7 +114,7 @@ async function putAtOnce(api: Api, draft: Draft, { resource, conditions }: Put):
     throw api.noBucket(draft);
   }
   const object = await parsed(reply, draft, parseObject);
-  // The server has compared too; an emulator may not.
+  // The server has compared it too; an emulator may not.
   if (object.md5 === undefined || object.md5 === md5.toString("hex")) return object;
   throw await api.discard(object, draft);
 }
