@@ -33,7 +33,7 @@ export const closeSessionCommand = defineCommand({
         else await one.close();
       }
     }
-    // A command that was killed writes nothing, and must not pass for one that succeeded.
+    // A command that was killed writes nothing, and must not be taken for one that succeeded.
     if (!came) {
       throw new SyncError("connection", "Nothing came through the pipe: the command before this one gave no session.", {
         operation: "read the session",

@@ -1,7 +1,7 @@
 import { type AnyCommand, defineCommand } from "../lib/shell/command/command.ts";
 import { text } from "../lib/shell/command/param_types.ts";
 
-/** What Get-Command gives for one command. */
+/** An output object of Get-Command: one command. */
 export interface CommandInfo {
   readonly Type: "Command";
   readonly Name: string;
@@ -10,7 +10,7 @@ export interface CommandInfo {
   readonly Parameters: readonly string[];
 }
 
-/** Get-Command over a table of commands (it stands in that table itself, so it asks for it when it runs). */
+/** Returns Get-Command for a table of commands. The table is a function because it contains the command itself. */
 export function getCommandCommand(commands: () => readonly AnyCommand[]) {
   return defineCommand({
     name: "Get-Command",
@@ -37,7 +37,7 @@ export function getCommandCommand(commands: () => readonly AnyCommand[]) {
   });
 }
 
-/** `*` stands for anything, as in PowerShell; case-blind. */
+/** Whether the name matches. `*` matches any text, as in PowerShell; case-insensitive. */
 function matches(name: string, pattern: string): boolean {
   const source = pattern.split("*").map((piece) => piece.replace(/[\\^$.|?+()[\]{}]/g, "\\$&")).join(".*");
   return new RegExp(`^${source}$`, "i").test(name);

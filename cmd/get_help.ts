@@ -4,7 +4,7 @@ import { commandList, helpText } from "../lib/shell/run/help.ts";
 import { nearest } from "../lib/shell/command/suggest.ts";
 import { text } from "../lib/shell/command/param_types.ts";
 
-/** Get-Help over a table of commands (it stands in that table itself, so it asks for it when it runs). */
+/** Returns Get-Help for a table of commands. The table is a function because it contains the command itself. */
 export function getHelpCommand(commands: () => readonly AnyCommand[]) {
   return defineCommand({
     name: "Get-Help",
@@ -22,13 +22,13 @@ export function getHelpCommand(commands: () => readonly AnyCommand[]) {
   });
 }
 
-/** The command of that name or alias, case-blind. */
+/** Returns the command of that name or alias, case-insensitive. */
 export function findCommand(commands: readonly AnyCommand[], name: string): AnyCommand | undefined {
   const wanted = name.toLowerCase();
   return commands.find((command) => namesOf(command).some((own) => own.toLowerCase() === wanted));
 }
 
-/** Every name a command line may begin with. */
+/** Returns every name that a command line may begin with. */
 export function allNames(commands: readonly AnyCommand[]): readonly string[] {
   return commands.flatMap(namesOf);
 }

@@ -19,7 +19,7 @@ export const getTrashItemCommand = defineCommand({
   },
 });
 
-/** The whole path, or its last segments. */
+/** Whether the pattern matches the whole path, or its last segments. */
 function matches(path: string, pattern: string): boolean {
   const source = pattern.split("*").map((piece) => piece.replace(/[\\^$.|?+()[\]{}]/g, "\\$&")).join(".*");
   return new RegExp(`^(?:.*/)?${source}$`, "i").test(path);

@@ -16,7 +16,7 @@ import { toTicket } from "./shared/session_output.ts";
 import { PassedOn, passing, type StageError } from "./shared/upstream_error.ts";
 import { askLine, canAsk, columns, interrupted, isPipe, sinks, ticker } from "./shared/terminal.ts";
 
-/** The process edge: runs one command line with this terminal, this environment and these pipes, and gives the exit code. */
+/** Runs one command line with this terminal, this environment and these pipes, and returns the exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
   const stop = new AbortController();
   const abandon = new AbortController();
@@ -26,7 +26,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   });
   const line = readOrFail(argv);
   const redactor = new Redactor();
-  // Standard output holds what other programs read on; its messages are redacted one by one, where they come from.
+  // Standard output is read by other programs; its messages are redacted one by one, at their source.
   const cleanSinks = { ...sinks, err: (text: string) => sinks.err(redactor.redact(text)) };
   const reporter = makeReporter(line instanceof SyncError ? "Auto" : line.format, cleanSinks, ticker);
   const outcome: Outcome = { results: new Set(), errors: [], passed: undefined };
@@ -62,7 +62,7 @@ interface Scene {
   readonly abandon: AbortSignal;
 }
 
-/** ms that what is under way may take to end after Ctrl-C. */
+/** The time in ms that running operations may take to end after Ctrl-C. */
 const PATIENCE = 1_500;
 
 function readOrFail(argv: readonly string[]): Line | SyncError {
@@ -179,7 +179,7 @@ async function failed(thrown: unknown, { reporter, redactor, outcome }: Scene): 
   }
   if (thrown instanceof Deno.errors.BrokenPipe) return;
   const error = redactor.error(toSyncError(thrown, "run the command"));
-  // A result that was shown has the truer code: 1 where the server was lost after the first change.
+  // A result that was shown has the more precise exit code: 1 if the server was lost after the first change.
   if (![...outcome.results].some((result) => result.ExitCode !== 0)) outcome.errors.push(error);
   await reporter.error(error).catch(readerLeft);
 }
@@ -188,12 +188,12 @@ function hasExitCode(value: unknown): value is { readonly ExitCode: number } {
   return typeof value === "object" && value !== null && "ExitCode" in value && typeof value.ExitCode === "number";
 }
 
-/** `tandem … | head`: the reader has left, which is its right. */
+/** Ignores a broken pipe: in `tandem … | head` the reader may stop early. */
 function readerLeft(error: unknown): void {
   if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
 }
 
-/** A rejection that nobody waited for (a library's) is said in one sentence: the runtime would end the program at once, amid a run. */
+/** Reports unhandled rejections from libraries instead of letting the runtime exit mid-run. */
 function onStray(tell: (error: unknown) => void): void {
   globalThis.addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
@@ -201,7 +201,7 @@ function onStray(tell: (error: unknown) => void): void {
   });
 }
 
-/** The first Ctrl-C ends the run in order, the second at once. */
+/** Handles Ctrl-C: the first one stops the run in order, the second exits at once. */
 function onInterrupt(stop: () => void): () => void {
   const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT", "SIGBREAK"] : ["SIGINT", "SIGTERM", "SIGHUP"];
   let seen = 0;

@@ -5,7 +5,7 @@ import type { Credential } from "./shared/credential.ts";
 
 const anyValue: ParamType<unknown> = { name: "value", convert: (value) => value };
 
-/** New-Object, for the two types that scripts of the WinSCP module make: PSCredential and SecureString. */
+/** New-Object, for the two types that scripts of the WinSCP module create: PSCredential and SecureString. */
 export const newObjectCommand = defineCommand({
   name: "New-Object",
   summary: "Makes a PSCredential (user name, secure string) or an empty SecureString.",

@@ -59,7 +59,7 @@ export const syncPathCommand = defineCommand({
   },
 });
 
-/** What a run before this one in the pipe came to goes on; its session is for us. */
+/** Yields the parameters of each run. Results of earlier runs in the pipe go to `passed`, to be passed on. */
 async function* withoutResults(each: AsyncIterable<Given>, passed: object[]): AsyncIterable<Words> {
   for await (const words of each) {
     const { Session } = words;
@@ -74,7 +74,10 @@ interface Outcome {
   readonly error?: SyncError;
 }
 
-/** One pair, start to end. A result comes of everything but wrong usage, also where the server could not be reached. */
+/**
+ * Runs one pair from start to end. Every failure except wrong usage yields a result, also if the server could not be
+ * reached.
+ */
 async function syncOne(job: Job<Words>, host: Host): Promise<Outcome> {
   const started = host.now();
   let pair: Pair | undefined;
@@ -124,7 +127,7 @@ async function carryOut(
   }
 }
 
-/** At a terminal: what a first two-way run is about to carry over. */
+/** Describes, at a terminal, the files that a first two-way run is about to copy. */
 function tellFirst(event: SyncEvent, host: Host): void {
   if (event.type !== "planned" || !host.interactive || host.common.quiet) return;
   const told = describeFirstRun(event.plan);

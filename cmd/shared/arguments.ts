@@ -4,7 +4,7 @@ import { parse, parseWords, type Statement } from "../../lib/shell/parse/parser.
 import { splitName } from "../../lib/shell/parse/words.ts";
 import { oneOf } from "../../lib/shell/command/param_types.ts";
 
-/** What the arguments of the program ask for. `source` "input" or a path: the text of the commands is still to be read. */
+/** The parsed arguments of the program. `source` "input" or a path: the text of the commands has not been read yet. */
 export interface Line {
   readonly format: OutputFormat;
   readonly source: { readonly statements: readonly Statement[] } | "input" | { readonly path: string };
@@ -14,8 +14,8 @@ export interface Line {
 export const version = "0.1.0";
 
 /**
- * Reads the program's arguments: options of the shell first (-OutputFormat, -Command, -File, -Help, -Version), then a command with its
- * parameters. Throws badInput.
+ * Parses the program's arguments: options of the shell first (-OutputFormat, -Command, -File, -Help, -Version), then a
+ * command with its parameters. Throws badInput.
  */
 export function readLine(argv: readonly string[]): Line {
   let format: OutputFormat = "Auto";

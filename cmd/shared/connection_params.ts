@@ -19,7 +19,7 @@ import {
 } from "../../lib/shell/command/param_types.ts";
 import { credential } from "./credential.ts";
 
-/** The protocols' own parameters, as typed as if they were written out here. */
+/** The protocols' own parameters, with the types they would have if they were written out here. */
 type OptionRow = (typeof protocols)[number]["options"][number];
 type ProtocolParams = {
   readonly [O in OptionRow as O["name"]]: {
@@ -40,7 +40,7 @@ interface ValueOf {
 
 const rows: readonly Protocol[] = protocols;
 
-/** How to reach a server and who logs in: New-Session's own parameters, which Sync-Path and Compare-Path take too. */
+/** The address and login parameters of New-Session, which Sync-Path and Compare-Path accept too. */
 export const loginParams = {
   HostName: { type: text, aliases: ["ComputerName"], help: "The server, instead of an address." },
   PortNumber: { type: number(1, 65_535), help: "The server's port; the protocol's own by default." },
@@ -60,7 +60,7 @@ export const loginParams = {
   ...protocolParams(),
 } as const satisfies Params;
 
-/** What loginParams are bound to. */
+/** The bound loginParams. */
 export type Login =
   & {
     readonly [K in Exclude<keyof typeof loginParams, number | symbol>]: (typeof loginParams)[K] extends Param<infer T>
@@ -70,7 +70,10 @@ export type Login =
   & Readonly<Record<string, unknown>>
   & { readonly [piped]?: ReadonlySet<string> };
 
-/** How the login reaches its server. `word` is an address; without it -HostName is needed. Throws badInput before anything is opened. */
+/**
+ * Returns the specification of the connection. `word` is an address; without it -HostName is required. Throws badInput
+ * before anything is opened.
+ */
 export function toReach(
   login: Login,
   word: string | undefined,
@@ -95,12 +98,12 @@ export function toReach(
   return { address, options, password: parsed?.password };
 }
 
-/** Names of login parameters that were given, to refuse them where a session is already there. */
+/** Returns the names of the login parameters that were given, to reject them if a session already exists. */
 export function givenLogin(login: Login): string[] {
   return Object.keys(loginParams).filter((name) => login[name] !== undefined);
 }
 
-/** Connects and logs in with what the user gave; secrets are fetched when the server asks for them. */
+/** Connects and authenticates with the user's parameters; secrets are fetched when the server asks for them. */
 export async function login(bound: Login, word: string | undefined, host: Host): Promise<Session> {
   const { password, ...reach } = toReach(bound, word);
   if (password !== undefined) {
@@ -115,7 +118,7 @@ export async function login(bound: Login, word: string | undefined, host: Host):
 /** The parameters that may hold an address. */
 const ADDRESS_PARAMS = ["Address", "RemotePath"];
 
-/** What a session may ask of this host, with secrets from `secret`. */
+/** Returns the host's services for a session, with secrets from `secret`. */
 export function worldOf(host: Host, secret: SessionWorld["secret"]): SessionWorld {
   const { redactor } = host;
   const concealed = (value: string | undefined) => {
@@ -138,12 +141,12 @@ export function worldOf(host: Host, secret: SessionWorld["secret"]): SessionWorl
 /** Environment variables that hold a secret: AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN … */
 const SECRET_VARIABLE = /SECRET|TOKEN|PASSW|PASSPHRASE/;
 
-/** "sftp://user@host" for a message, from the words alone. */
+/** Returns "sftp://user@host" for a message, from the parameters alone. */
 export function describeReach(reach: Pick<Reach, "address">): string {
   return formatAddress({ ...reach.address, path: "" });
 }
 
-/** Does the word stand for a session? */
+/** Whether the word is an address, from which a session can be opened. */
 export function standsForSession(word: string | undefined): boolean {
   return word !== undefined && isAddress(word);
 }
@@ -159,7 +162,7 @@ function hostAddress(login: Login): Address {
       }".`,
     );
   }
-  // Never shown: what stands before an @ may hold a password.
+  // Never shown: the text before an @ may contain a password.
   if (/[@/\\\s]|^[^:]*:[^:]*$/.test(host)) {
     throw badInput(
       "-HostName takes the name alone: user and port go to -UserName and -PortNumber, or write an address, sftp://user@host:port/path.",
@@ -186,7 +189,7 @@ async function givenSecret(
     readonly host: Host;
     /** The server's name. */
     readonly name: string;
-    /** Whether the address came out of the pipe: anything may have written it. */
+    /** Whether the address came out of the pipe: any program may have written it. */
     readonly isForeign: boolean;
   },
 ): Promise<string | undefined> {
@@ -199,8 +202,8 @@ async function givenSecret(
 }
 
 /**
- * Returns the password that the environment has for a host: TANDEM_PASSWORD_<HOST>, otherwise TANDEM_PASSWORD. The latter is meant for
- * the server that the command line names, so an address out of the pipe does not get it.
+ * Returns the password in the environment for a host: TANDEM_PASSWORD_<HOST>, otherwise TANDEM_PASSWORD. The latter is
+ * meant for the server that the command line names, so an address out of the pipe does not get it.
  */
 function passwordVariable(
   name: string,

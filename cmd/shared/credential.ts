@@ -1,7 +1,7 @@
 import type { ParamType } from "../../lib/shell/command/command.ts";
 import { anyObject, cannotConvert, type Secret, secret } from "../../lib/shell/command/param_types.ts";
 
-/** Who logs in, and the password when one was given. */
+/** A user name, and the password if one was given. */
 export interface Credential {
   readonly userName: string;
   readonly password: Secret;

@@ -9,7 +9,7 @@ import { describeReach, type Login, login, standsForSession, toReach } from "./c
 import type { GivenSession } from "./session_param.ts";
 import { sourceOf, type SyncMode, type SyncWords, toMode } from "./sync_params.ts";
 
-/** What names the two roots, bound. */
+/** The bound parameters that name the two roots. */
 export type PairWords = SyncWords & Login & { readonly Session: GivenSession | undefined };
 
 /** One pair of roots before its session is opened. */
@@ -17,29 +17,30 @@ export interface Job<W extends PairWords> {
   readonly words: W;
   readonly mode: SyncMode;
   readonly local: Backend;
-  /** What a result says of the run when its session cannot be opened. */
+  /** The description of the run in a result whose session could not be opened. */
   readonly run: Run;
 }
 
-/** A pair of roots that is open. `own`: the session was opened for this pair, so it is closed with it. */
+/** An open pair of roots. `own`: the session was opened for this pair, so it is closed with it. */
 export interface Pair {
   readonly session: Session;
   readonly own: boolean;
-  /** Both roots; the one that is only read shows what its links point to, where these are to be followed. */
+  /** Both roots. The one that is only read resolves symlinks, if they are to be followed. */
   readonly sides: Readonly<Record<Side, Backend>>;
   readonly run: Run;
-  /** Roots that no word of the user named. */
+  /** Roots that no parameter of the user named. */
   readonly defaulted: readonly Side[];
 }
 
-/** Does the command still lack its session, so that standard input is read for it? */
+/** Whether the command still lacks its session, so that standard input is read for it. */
 export function needsSession(words: SyncWords & Login): boolean {
   return words.Session === undefined && words.HostName === undefined && !standsForSession(words.RemotePath);
 }
 
 /**
- * Everything of the bound sets that can be judged without a server. Throws badInput for a local root that does not fit, for two
- * sessions with one local root, and connection where a session was to come through the pipe and did not.
+ * Checks everything in the bound sets that can be checked without a server. Throws badInput for an unsuitable local
+ * root and for two sessions with one local root, and connection if a session was expected from the pipe and did not
+ * arrive.
  */
 export async function prepare<W extends PairWords>(each: AsyncIterable<W>, host: Host): Promise<readonly Job<W>[]> {
   const jobs: Job<W>[] = [];
@@ -59,7 +60,7 @@ export async function prepare<W extends PairWords>(each: AsyncIterable<W>, host:
   return jobs;
 }
 
-/** Opens the session and both roots. Rejects with what the server or the words made impossible. */
+/** Opens the session and both roots. Rejects with the error of the server or of the parameters. */
 export async function openPair<W extends PairWords>(job: Job<W>, host: Host): Promise<Pair> {
   const { words } = job;
   const { session, own } = await openOne(words, host);
@@ -132,7 +133,10 @@ async function toJob<W extends PairWords>(words: W, host: Host): Promise<Job<W>>
   return { words, mode, local, run };
 }
 
-/** A local source that is missing or no folder fails before any connection; -Remove and history judge it later. */
+/**
+ * Checks the local source before any connection: it must exist and be a folder. -Remove and the history are checked
+ * later.
+ */
 async function checkLocal(local: Backend, { mode }: SyncMode, host: Host): Promise<void> {
   const found = await local.stat(root, host);
   if (found !== undefined && found.kind !== "dir") {
@@ -153,7 +157,7 @@ function localFolder(words: PairWords, host: Host): string {
   return home !== undefined && /^~(?=[/\\]|$)/.test(filled) ? home + filled.slice(1) : filled;
 }
 
-/** The remote folder to go to; undefined: where the session starts. */
+/** Returns the remote folder to open; undefined: the session's start folder. */
 function remoteFolder(
   words: PairWords,
   facts: { readonly session: Session; readonly mode: SyncMode },

@@ -15,7 +15,7 @@ import { guardTrash } from "../../lib/sync/trash/index_file.ts";
 import type { SyncMode } from "./sync_params.ts";
 import type { Backends } from "../../lib/sync/common/sides.ts";
 
-/** Words that say where memory lies and how much is kept. */
+/** The parameters for the location of the state and for how much of it is kept. */
 export interface MemoryWords {
   readonly HistoryPath: string | undefined;
   readonly Recycle: boolean;
@@ -27,7 +27,7 @@ export interface MemoryWords {
   readonly Remove: boolean;
 }
 
-/** What is asked of memory for one pair. `session`: the server's label. */
+/** The options for the state of one pair. `session`: the server's label. */
 export interface MemoryOptions {
   readonly words: MemoryWords;
   readonly mode: SyncMode["mode"];
@@ -35,18 +35,21 @@ export interface MemoryOptions {
   readonly host: Host;
 }
 
-/** What is kept of one pair of roots between runs. `remembered` is missing where this user has no folder to keep state in. */
+/**
+ * The state of one pair of roots that is kept between runs. `remembered` is missing if this user has no folder for
+ * state.
+ */
 export interface Memory extends AsyncDisposable {
   readonly remembered?: Remembered;
   /** In Both, and with -Recycle. */
   readonly trash?: PairTrash;
-  /** None where nothing is written; this machine's not without a state folder. */
+  /** None if nothing is written; without the host's own lock if there is no state folder. */
   readonly locks: readonly Lock[];
 }
 
 /**
- * Opens what is kept of the pair, whose lock is taken first: rejects with busy while another run has it. Where no state can be written a
- * warning says so, and refused it is where deletions would travel.
+ * Opens the state of the pair and takes its lock first: rejects with busy while another run holds it. If no state can
+ * be written, warns, or rejects with refused if deletions would be propagated.
  */
 export async function openMemory(sides: Backends, options: MemoryOptions): Promise<Memory> {
   const { words, mode, host, session } = options;
@@ -80,7 +83,7 @@ export async function openMemory(sides: Backends, options: MemoryOptions): Promi
   };
 }
 
-/** The state folder as far as this pair needs it. `key` seals the history; no lock where nothing is written. */
+/** The parts of the state folder that this pair needs. `key` seals the history; no lock if nothing is written. */
 interface Kept {
   readonly state: State;
   readonly pair: PairIdentity;
@@ -88,7 +91,7 @@ interface Kept {
   readonly lock: Lock | undefined;
 }
 
-/** Opens the state folder and takes the pair's lock; undefined, with a warning, where no state can be written. */
+/** Opens the state folder and takes the pair's lock; returns undefined, with a warning, if no state can be written. */
 async function openKept(sides: Backends, { words, mode, host }: MemoryOptions): Promise<Kept | undefined> {
   try {
     const state = await openState({ env: host.env, readOnly: host.common.whatIf });
@@ -127,12 +130,12 @@ async function lockRemote(remote: Backend, { words, host }: MemoryOptions): Prom
   return lock;
 }
 
-/** Where trash and its lists lie; undefined where there is no state folder. */
+/** Returns the folder of the trash and its lists; undefined if there is no state folder. */
 export function trashHome(state: State | undefined): string | undefined {
   return state && join(state.folder, "trash");
 }
 
-/** The state folder, to read what it holds; undefined, with a warning, where there can be none. */
+/** Returns the state folder for reading; undefined, with a warning, if there can be none. */
 export async function findState(host: Host): Promise<State | undefined> {
   try {
     return await openState({ env: host.env, readOnly: true });
@@ -144,7 +147,7 @@ export async function findState(host: Host): Promise<State | undefined> {
 
 const WITHOUT_MEMORY = "Until then nothing is remembered from one run to the next.";
 
-/** The error as it is where it means that there is no state; throws every other one. */
+/** Returns the error if it means that there is no state; throws every other one. */
 function withoutState(error: unknown): SyncError {
   const why = toSyncError(error, "open the state folder");
   if (why.facts.id !== noStateFolder) throw why;
@@ -175,7 +178,10 @@ function sleep(ms: number, { signal }: Pick<Host, "signal">): Promise<void> {
   });
 }
 
-/** What is remembered, with a warning where what is there cannot be used. Refused where deletions would travel by a file of another user. */
+/**
+ * Opens the history, with a warning if the existing one cannot be used. Rejects with refused if deletions would be
+ * propagated by the file of another user.
+ */
 async function openRemembered({ state, pair, key }: Kept, { words, mode, host }: MemoryOptions): Promise<Remembered> {
   const folder = words.HistoryPath ?? join(state.folder, "history");
   const remembered = await openHistory({ folder, pair, key, readOnly: host.common.whatIf });
@@ -200,7 +206,9 @@ async function openRemembered({ state, pair, key }: Kept, { words, mode, host }:
   return remembered;
 }
 
-/** By a history that cannot be written the same deletion would be found again in later runs, when it is none any more. */
+/**
+ * Rejects if the history cannot be written: later runs would find the same deletion again, when it is no longer one.
+ */
 async function mustBeWritable(folder: string): Promise<void> {
   try {
     await probeFolder(folder);
@@ -211,7 +219,7 @@ async function mustBeWritable(folder: string): Promise<void> {
   }
 }
 
-/** Both roots by their real paths, the server as it was reached, its host's name in lower case. */
+/** Identifies the pair: both roots by their real paths, the server by its label, with the host's name in lower case. */
 function toPair({ local, remote }: Backends, machine: string): PairIdentity {
   const disk = remote.place.disk;
   const at = remote.label.lastIndexOf("@") + 1;

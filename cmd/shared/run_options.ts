@@ -14,7 +14,7 @@ import type { Memory, MemoryOptions, MemoryWords } from "./pair_state.ts";
 import type { Job, Pair, PairWords } from "./folder_pair.ts";
 import type { RunOptions } from "../../lib/sync/run_options.ts";
 
-/** The bound parameters that a run is told, beside those that name its pair. */
+/** The bound parameters of a run, in addition to those that name its pair. */
 export interface RunWords extends PairWords, MemoryWords {
   readonly SkipNew: boolean;
   readonly SkipModified: boolean;
@@ -32,7 +32,10 @@ export interface RunWords extends PairWords, MemoryWords {
   readonly Force: boolean;
 }
 
-/** What the run is told by the words and by the world. Rejects with badInput for -Confirm where nobody can be asked. */
+/**
+ * Returns the options of the run from its parameters and the host. Rejects with badInput for -Confirm if the program is
+ * not interactive.
+ */
 export async function toRunOptions<W extends RunWords>(
   job: Job<W>,
   pair: Pair,
@@ -55,7 +58,7 @@ export async function toRunOptions<W extends RunWords>(
     skipModified: words.SkipModified,
     conflict: words.Conflict,
     moves: !words.SkipMoves,
-    // What is followed is no link any more; on the other side they are left alone.
+    // A followed symlink is reported as its target; on the other side symlinks are left alone.
     links: words.Links === "Keep" ? "Keep" : "Skip",
     removeDespiteFailures: words.RemoveDespiteFailures,
     allow: allowed(words),
@@ -85,14 +88,15 @@ export async function toRunOptions<W extends RunWords>(
   };
 }
 
-/** What memory is told by the words and by the world. */
+/** Returns the options for the pair's state from its parameters and the host. */
 export function toMemoryOptions<W extends RunWords>(job: Job<W>, pair: Pair, host: Host): MemoryOptions {
   return { words: job.words, mode: job.mode.mode, session: pair.session.label, host };
 }
 
 /**
- * A secret of this user on this machine, for the names of temporary files and the proof of what they hold. Without a state folder it is
- * one of this process: what a run that was killed has left is then neither continued nor removed by the next.
+ * Returns a secret of this user on this host, for the names of temporary files and the proof of their content. Without
+ * a state folder it belongs to this process only: the remains of a killed run are then neither continued nor removed by
+ * the next.
  */
 async function ownerOf(host: Host): Promise<string> {
   try {

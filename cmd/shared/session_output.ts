@@ -4,7 +4,7 @@ import { openState } from "../../lib/session/state_folder.ts";
 import { sealTicket } from "../../lib/session/session_token.ts";
 import type { Ticket } from "../../lib/core/session_record.ts";
 
-/** A session as the one line that carries it to the next process, sealed for this user on this machine. */
+/** Returns a session as the one line that carries it to the next process, sealed for this user on this host. */
 export async function toTicket(session: Session, env: (name: string) => string | undefined): Promise<Ticket> {
   try {
     const state = await openState({ env });

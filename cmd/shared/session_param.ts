@@ -7,15 +7,17 @@ import type { Host, ParamType } from "../../lib/shell/command/command.ts";
 import { worldOf } from "./connection_params.ts";
 import type { Ticket } from "../../lib/core/session_record.ts";
 
-/** A session a command was given: one that is open, or the JSON line of one that another process made. */
+/** A session that was passed to a command: an open one, or the JSON line of one from another process. */
 export interface GivenSession {
   readonly address: Address;
-  /** The open session; `own` when it was opened here and its user has to close it. Rejects as New-Session does. */
+  /**
+   * Returns the open session; `own` if it was opened here and the caller has to close it. Rejects as New-Session does.
+   */
   open(host: Host): Promise<{ readonly session: Session; readonly own: boolean }>;
   close(): Promise<void>;
 }
 
-/** A Session object, or what New-Session wrote to a pipe. */
+/** A Session object, or the line that New-Session wrote to a pipe. */
 export const sessionInput: ParamType<GivenSession> = {
   name: "Session",
   isObject: true,
@@ -38,12 +40,12 @@ export const sessionInput: ParamType<GivenSession> = {
   },
 };
 
-/** A result that came down the pipe beside a session. */
+/** A result that arrived through the pipe besides a session. */
 export interface Passing {
   readonly passing: object;
 }
 
-/** A session, or a result that goes on as it is. */
+/** A session, or a result that is passed through unchanged. */
 export const sessionOrResult: ParamType<GivenSession | Passing> = {
   name: "Session",
   isObject: true,

@@ -15,14 +15,14 @@ import { criteria } from "../../lib/sync/common/criteria.ts";
 import { givenLogin, type Login, loginParams, standsForSession, toReach } from "./connection_params.ts";
 import { sessionInput } from "./session_param.ts";
 
-/** Values of -Mode: which side changes. The last three are the names other tools use. */
+/** Values of -Mode: the side that changes. The last three are the names in other tools. */
 const modes = ["Local", "Remote", "Both", "Download", "Upload", "Bidirectional"] as const;
 
 const modeType = oneOf(...modes);
 const conflictType = oneOf("Newest", "Local", "Remote", "Larger", "KeepBoth", "Skip");
 const linksType = oneOf("Skip", "Keep", "Follow");
 
-/** What Sync-Path and Compare-Path share: the pair of folders and how they are compared. */
+/** The parameters that Sync-Path and Compare-Path share: the pair of folders and the comparison. */
 export const syncParams = {
   LocalPath: { type: path, position: 0, fromPipe: "property", help: "The local folder; the current one by default." },
   RemotePath: {
@@ -157,7 +157,7 @@ export const syncParams = {
   ...loginParams,
 } as const satisfies Params;
 
-/** The bound parameters that say what to compare. */
+/** The bound parameters of a comparison. */
 export interface SyncWords {
   readonly LocalPath: string | undefined;
   readonly RemotePath: string | undefined;
@@ -172,13 +172,13 @@ export interface SyncWords {
   readonly Recycle: boolean;
 }
 
-/** The three modes, once the other tools' names are translated: Upload is Remote with -Mirror. */
+/** The three modes, after the other tools' names are translated: Upload is Remote with -Mirror. */
 export interface SyncMode {
   readonly mode: "Local" | "Remote" | "Both";
   readonly mirror: boolean;
 }
 
-/** Throws badInput for a contradictory mode. */
+/** Returns the mode. Throws badInput for a contradictory one. */
 export function toMode(words: SyncWords): SyncMode {
   const { Mode, Mirror } = words;
   const plain = { Download: "Local", Upload: "Remote", Bidirectional: "Both" } as const;
@@ -204,7 +204,7 @@ export function toMode(words: SyncWords): SyncMode {
   return { mode: plain[Mode], mirror: true };
 }
 
-/** Everything that can be judged before anything is opened. */
+/** Checks everything that can be checked before anything is opened. Throws badInput. */
 export function checkSync(words: SyncWords & Login): void {
   const { mode } = toMode(words);
   if (mode === "Both" && words.Criteria.includes("None")) {
@@ -256,7 +256,7 @@ function checkInPlace({ InPlace }: SyncWords, mode: SyncMode["mode"]): void {
   }
 }
 
-/** The side that the other is made like; undefined in Both. */
+/** Returns the source side, which is not changed; undefined in Both. */
 export function sourceOf(mode: SyncMode["mode"]): "local" | "remote" | undefined {
   if (mode === "Both") return undefined;
   return mode === "Local" ? "remote" : "local";

@@ -2,13 +2,13 @@ import fs from "node:fs";
 import { SyncError } from "../../lib/core/errors.ts";
 import { disarmed } from "../../lib/report/text.ts";
 
-/** What Ctrl-C ends a run with. */
+/** The error of a run that Ctrl-C ended. */
 export const interrupted = new SyncError("cancelled", "Interrupted.", { operation: "run" });
 
 const isTerminal = { in: Deno.stdin.isTerminal(), out: Deno.stdout.isTerminal(), err: Deno.stderr.isTerminal() };
 const encoder = new TextEncoder();
 
-/** Standard output and error. Nothing on the latter is obeyed by a build server that reads it. */
+/** Standard output and error. The text on the latter contains no commands for a build server. */
 export const sinks = {
   out: (text: string) =>
     write(Deno.stdout, text).catch((cause) => {
@@ -33,7 +33,7 @@ export const ticker = {
   },
 };
 
-/** Characters a line of the terminal holds; undefined if there is none. */
+/** Returns the terminal's width in characters; undefined if there is none. */
 export function columns(): number | undefined {
   return isTerminal.out || isTerminal.err ? Deno.consoleSize().columns : undefined;
 }
@@ -76,7 +76,7 @@ export async function askLine(
   const file = isTerminal.in ? undefined : await Deno.open(keyboard, { read: true });
   const input = file ?? Deno.stdin;
   try {
-    // Before the question: who types at once must not see a secret.
+    // Before the prompt: a user who types at once must not see a secret.
     if (!echo) input.setRaw(true, { cbreak: Deno.build.os !== "windows" });
     await sinks.err(prompt);
     return await readTyped(input);

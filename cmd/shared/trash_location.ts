@@ -8,7 +8,10 @@ import { type Login, login } from "./connection_params.ts";
 import { findState, trashHome } from "./pair_state.ts";
 import type { GivenSession } from "./session_param.ts";
 
-/** What Get-TrashItem gives for one version that is kept. Kept: the file that holds it; Winner: the side whose version took its place. */
+/**
+ * An output object of Get-TrashItem: one kept version. Kept: the file that holds it; Winner: the side whose version
+ * replaced it.
+ */
 export interface TrashRecord {
   readonly Type: "TrashItem";
   readonly Id: string;
@@ -24,7 +27,7 @@ export interface TrashRecord {
   readonly Kept: string;
 }
 
-/** Ids, or objects of Get-TrashItem; a beginning of an id will do where it is the only one. */
+/** Ids, or objects of Get-TrashItem; a prefix of an id is accepted if it is unique. */
 export const itemIds: ParamType<readonly string[]> = listOf<string>({
   name: "TrashItem",
   convert(value) {
@@ -34,7 +37,7 @@ export const itemIds: ParamType<readonly string[]> = listOf<string>({
   },
 });
 
-/** An item as people see it. */
+/** Returns an item in the form shown to users. */
 export function toTrashRecord(item: TrashItem): TrashRecord {
   const whys = { conflict: "Conflict", overwritten: "Overwritten", removed: "Removed" } as const;
   const sideName = (side: TrashItem["side"]) => side === "local" ? "Local" : "Remote";
@@ -54,14 +57,14 @@ export function toTrashRecord(item: TrashItem): TrashRecord {
   };
 }
 
-/** The trash folder of this user. Throws badInput where there is none. */
+/** Returns the trash folder of this user. Throws badInput if there is none. */
 export async function homeOfTrash(host: Host): Promise<string> {
   const home = trashHome(await findState(host));
   if (home !== undefined) return home;
   throw badInput("There is no state folder, so there is no trash: set TANDEM_STATE to a folder.");
 }
 
-/** The items of these ids, each of which must be there once; all of them where none is given. */
+/** Returns the items of these ids, each of which must exist exactly once; all items if no id is given. */
 export async function findItems(
   home: string,
   ids: readonly string[] | undefined,
@@ -77,7 +80,7 @@ export async function findItems(
   });
 }
 
-/** Opens what an item needs, once for all items of one server; `stack` of the host closes it. */
+/** Opens the backends that items need, once for all items of one server; the host's `stack` closes them. */
 export class Places {
   readonly #words: Login & { readonly Session: GivenSession | undefined };
   readonly #host: Host;
@@ -88,14 +91,14 @@ export class Places {
     this.#host = host;
   }
 
-  /** The root that the item's path is below. */
+  /** Returns the root that the item's path is below. */
   async root(item: TrashItem): Promise<Backend> {
     const { disk } = item;
     if (disk !== undefined) return this.#host.stack.use(await openLocal(disk, { signal: this.#host.signal }));
     return await (await this.#server(item)).at(item.root, this.#host);
   }
 
-  /** The server that holds the kept file; undefined where it lies here. */
+  /** Returns the server that holds the kept file; undefined if the file is on this host. */
   async holder(item: TrashItem): Promise<Backend | undefined> {
     return item.host === "server" ? await this.#server(item) : undefined;
   }

@@ -1,17 +1,17 @@
-/** The error record of the command before this one in a pipe between processes: said there, and passed on here. */
+/** The error record of the previous command in a pipe between processes: reported there, and passed on here. */
 export interface StageError {
   readonly Type: "Error";
   readonly ExitCode: number;
 }
 
-/** Thrown where an error record comes through the pipe. */
+/** Thrown if an error record arrives through the pipe. */
 export class PassedOn extends Error {
   constructor(readonly record: StageError) {
     super("the command before this one failed");
   }
 }
 
-/** Objects of the command before this one; its error ends this one too. */
+/** Yields the objects of the previous command; its error ends this command too. */
 export async function* passing(objects: AsyncIterable<object>): AsyncIterable<object> {
   for await (const object of objects) {
     if (isStageError(object)) throw new PassedOn(object);
