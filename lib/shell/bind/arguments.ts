@@ -3,7 +3,7 @@ import { findSlot, type Slot } from "./names.ts";
 import { isTruthWord, type Value } from "./values.ts";
 import { quoted } from "../command/suggest.ts";
 
-/** One argument whose expressions are resolved already. */
+/** One argument whose expressions are already resolved. */
 export type Given =
   | { readonly kind: "named"; readonly name: string; readonly value?: Value }
   | { readonly kind: "value"; readonly value: Value };
@@ -11,7 +11,9 @@ export type Given =
 /** The value of each parameter that was given one, by parameter name. */
 export type Taken = ReadonlyMap<string, Value>;
 
-/** Gives each argument to a parameter: named ones as they come, the rest to the free positions in order. Throws badInput. */
+/**
+ * Assigns each argument to a parameter: named ones by name, the others to the free positions in order. Throws badInput.
+ */
 export function take(command: string, slots: readonly Slot[], given: readonly Given[]): Taken {
   const taken = new Map<string, Value>();
   const loose: Loose[] = [];
@@ -31,13 +33,19 @@ export function take(command: string, slots: readonly Slot[], given: readonly Gi
   return taken;
 }
 
-/** A value without a name, and the parameter it stands right behind (a secret one: anywhere behind, as it may be the rest of it). */
+/**
+ * A value without a name, and the parameter directly before it (a secret one: anywhere before, because the value may be
+ * the rest of the secret).
+ */
 interface Loose {
   readonly value: Value;
   readonly behind: Slot | undefined;
 }
 
-/** A switch needs no value; every other parameter takes the next argument, a list those joined by trailing commas. */
+/**
+ * Returns the value of a named parameter. A switch needs none; any other parameter takes the next argument, and a list
+ * also those joined by trailing commas.
+ */
 function valueOf(slot: Slot, rest: Given[]): Value {
   if (slot.param.type.isSwitch === true) return { kind: "value", value: true };
   const next = rest[0];
@@ -58,7 +66,10 @@ function valueOf(slot: Slot, rest: Given[]): Value {
   });
 }
 
-/** `Time, Size` in a program's arguments: a word that ends in a comma joins the next, where a list is taken. */
+/**
+ * Joins a list in a program's arguments, `Time, Size`: a word that ends in a comma is joined with the next, if the
+ * parameter takes a list.
+ */
 function joinList(slot: Slot, first: Value, next: () => string | undefined): Value {
   if (slot.param.type.isList !== true || first.kind !== "word") return first;
   let text = first.text;
@@ -92,7 +103,7 @@ function place(
   }
 }
 
-/** `-Mirror $false` would switch on and leave a word over: PowerShell's oldest trap. */
+/** Rejects `-Mirror $false`, a common mistake in PowerShell: it would set the switch and leave a positional word. */
 function rejectTruth({ value, behind }: Loose): void {
   const isSwitch = behind?.param.type.isSwitch === true;
   const plain = isSwitch && value.kind === "word" && /^(?:true|false|0|1)$/i.test(value.text);
@@ -109,7 +120,10 @@ function twice(command: string, name: string): SyncError {
   return badInput(`-${name} of ${command} is given twice. Give it once; a list takes a,b.`, "ParameterAlreadyBound");
 }
 
-/** `Sync-Path Remote ./site …`: a word in a place of its own that is a value of a parameter nobody named. */
+/**
+ * Returns the error for a positional word that is a value of a parameter that was not named: `Sync-Path Remote ./site
+ * …`.
+ */
 export function misplaced(slots: readonly Slot[], taken: ReadonlyMap<string, Value>): SyncError | undefined {
   for (const value of taken.values()) {
     const word = value.kind === "word" ? value.text.toLowerCase() : undefined;

@@ -8,7 +8,10 @@ import { type Bound, type Command, type Common, type Params, piped } from "../co
 export type { Given } from "./arguments.ts";
 export type { Value } from "./values.ts";
 
-/** `as`: the name that was typed, perhaps an alias with defaults. `piped`: objects will come. `report`: missing parameters are listed, not thrown. */
+/**
+ * Options of bind(). `as`: the typed name, possibly an alias with defaults. `piped`: objects will arrive. `report`:
+ * missing parameters are listed, not thrown.
+ */
 export interface BindOptions {
   readonly as?: string;
   readonly piped?: boolean;
@@ -16,8 +19,9 @@ export interface BindOptions {
 }
 
 /**
- * A command with its parameters. `bound`: what words, defaults and fallbacks gave; what only the pipe can bring is undefined.
- * `missing`: mandatory parameters without a value. `pending`: parameters whose value is not known before something has run.
+ * A command with its parameters. `bound`: the values from arguments, defaults and fallbacks; those that only the pipe
+ * can supply are undefined. `missing`: mandatory parameters without a value. `pending`: parameters whose value is not
+ * known before a pipeline has run.
  */
 export interface Binding<P extends Params = Params> {
   readonly common: Common;
@@ -25,23 +29,23 @@ export interface Binding<P extends Params = Params> {
   readonly bound: Bound<P>;
   readonly missing: readonly string[];
   readonly pending: readonly string[];
-  /** Is there a parameter left that a piped object could give? */
+  /** Whether a parameter is left that a piped object could supply. */
   readonly takesInput: boolean;
-  /** Can `bound` be looked into? Not while a value other than a live object is pending. */
+  /** Whether `bound` can be read. It cannot while a value other than a live object is pending. */
   readonly isKnown: boolean;
-  /** Runs the command's own check on `bound`, if that can be looked into. */
+  /** Runs the command's own check on `bound`, if that can be read. */
   check(): void;
   /**
-   * One checked bound set an object; exactly one without input. `literal`: the objects stand on the command line itself, so they do
-   * not count as piped. Throws badInput for an object that does not fit.
+   * Yields one checked bound set per object; exactly one without input. `literal`: the objects are on the command line
+   * itself, so they do not count as piped. Throws badInput for an object that does not fit.
    */
   each(input?: AsyncIterable<unknown>, options?: { readonly literal?: boolean }): AsyncIterable<Bound<P>>;
 }
 
 /**
- * Binds arguments to a command's parameter table in PowerShell's manner: named ones first, the rest by position, then the alias's
- * defaults, then fallbacks. Nothing is bound twice, nothing is left over, nothing mandatory is missing, or it throws badInput with
- * PowerShell's error id; the order of named arguments never matters.
+ * Binds arguments to a command's parameter table by PowerShell's rules: named ones first, the rest by position, then
+ * the alias's defaults, then fallbacks. Throws badInput with PowerShell's error id if a parameter is bound twice, an
+ * argument is left over, or a mandatory parameter is missing. The order of named arguments never matters.
  */
 export function bind<P extends Params, Out>(
   command: Command<P, Out>,
@@ -52,7 +56,10 @@ export function bind<P extends Params, Out>(
   return bindTaken(command, { ...options, slots, taken: take(command.name, slots, given) });
 }
 
-/** Binds what a program gives: { localPath: … } for -LocalPath, never a beginning of it; undefined counts as not given. Same set, same errors. */
+/**
+ * Binds a program's options: { localPath: … } for -LocalPath, never an abbreviation; undefined counts as not given.
+ * Yields the same sets and errors.
+ */
 export function bindOptions<P extends Params, Out>(
   command: Command<P, Out>,
   given: Readonly<Record<string, unknown>>,
@@ -72,7 +79,7 @@ export function bindOptions<P extends Params, Out>(
   return bindTaken(command, { ...options, slots, taken });
 }
 
-/** The error for mandatory parameters without a value: each with its meaning and values. */
+/** Returns the error for mandatory parameters without a value: each with its meaning and values. */
 export function missingParameters(command: Pick<Command, "name" | "params">, names: readonly string[]): SyncError {
   const lines = names.slice(0, 3).map((name) => {
     const param = command.params[name];
@@ -129,7 +136,7 @@ async function* objects(command: string, open: readonly Slot[], input: AsyncIter
   for await (const object of input) yield fromObject(command, open, object);
 }
 
-/** What was given, else the alias's default, else the fallback. */
+/** Returns the values: the argument, otherwise the alias's default, otherwise the fallback. */
 function settle(command: Pick<Command, "aliases">, { slots, taken, as }: Settled): ReadonlyMap<string, unknown> {
   const typed = fold(as ?? "");
   const defaults = command.aliases?.find((alias) => fold(alias.name) === typed)?.defaults ?? {};

@@ -10,7 +10,7 @@ export interface Slot {
   readonly common: boolean;
 }
 
-/** What every command takes beside its own table. */
+/** The parameters of every command, in addition to its own table. */
 export const commonParams = {
   WhatIf: { type: toggle, aliases: ["wi"], fallback: false, help: "Shows what would be done; changes nothing." },
   Confirm: { type: toggle, aliases: ["cf"], fallback: false, help: "Asks before anything is changed." },
@@ -25,7 +25,7 @@ export const commonParams = {
   OutVariable: { type: text, aliases: ["ov"], help: "The variable that keeps what the command gives, too." },
 } as const satisfies Params;
 
-/** A command's own parameters, then the common ones it does not have itself. */
+/** Returns a command's own parameters, then the common ones that it does not define itself. */
 export function slotsOf(params: Params): readonly Slot[] {
   const own = Object.entries(params).map(([name, param]) => ({ name, param, common: false }));
   const taken = new Set(own.flatMap(spellings));
@@ -36,9 +36,9 @@ export function slotsOf(params: Params): readonly Slot[] {
 }
 
 /**
- * The parameter a name stands for: case-blind, hyphens do not count (--local-path is -LocalPath), aliases, then a beginning that only
- * one parameter has. Hidden parameters are found by their full name alone; `exact` ones too, but they make a beginning ambiguous, so
- * that -Remo never means another parameter than the -Remove somebody had in mind.
+ * Returns the parameter of a name: case-insensitive, hyphens are ignored (--local-path is -LocalPath), then aliases,
+ * then an unambiguous abbreviation. Hidden parameters need their full name; so do `exact` ones, but they make an
+ * abbreviation ambiguous, so that -Remo never means another parameter than the intended -Remove.
  */
 export function findSlot(slots: readonly Slot[], name: string, command: string): Slot {
   const full = findFull(slots, name);
@@ -62,13 +62,13 @@ export function findSlot(slots: readonly Slot[], name: string, command: string):
   return first;
 }
 
-/** The parameter of that name or alias, never by its beginning. */
+/** Returns the parameter of that name or alias; abbreviations do not count. */
 export function findFull(slots: readonly Slot[], name: string): Slot | undefined {
   const wanted = fold(name);
   return slots.find((slot) => fold(slot.name) === wanted) ?? slots.find((slot) => spellings(slot).includes(wanted));
 }
 
-/** The error for a name no parameter has, with the nearest one. */
+/** Returns the error for an unknown parameter name, with the closest match. */
 export function unknownName(slots: readonly Slot[], name: string, command: string): SyncError {
   const visible = slots.filter((slot) => slot.param.hidden !== true);
   const near = nearest(name, visible.flatMap((slot) => [slot.name, ...(slot.param.aliases ?? [])]));
@@ -79,7 +79,7 @@ export function unknownName(slots: readonly Slot[], name: string, command: strin
   );
 }
 
-/** Lower case without hyphens: what two spellings of one name share. */
+/** Returns the name in lower case without hyphens, which is the same for all its spellings. */
 export function fold(name: string): string {
   return name.toLowerCase().replaceAll("-", "");
 }

@@ -3,9 +3,10 @@ import { fold, type Slot } from "./names.ts";
 import { forParam } from "./values.ts";
 
 /**
- * What one piped object gives to the parameters the command line left open: the object itself to the first "value" parameter whose type
- * takes it (then nothing else), or else its properties by name, case-blind, $null ones left out. Throws badInput InputObjectNotBound when it gives
- * nothing, CannotConvertArgument when a property has a wrong value.
+ * Returns the values that one piped object supplies to the parameters left open by the command line: the object itself
+ * for the first "value" parameter whose type accepts it (then nothing else), otherwise its properties by name,
+ * case-insensitive, without $null ones. Throws badInput InputObjectNotBound if it supplies nothing,
+ * CannotConvertArgument if a property has a wrong value.
  */
 export function fromObject(command: string, open: readonly Slot[], object: unknown): Readonly<Record<string, unknown>> {
   for (const slot of open) {
@@ -27,7 +28,10 @@ export function fromObject(command: string, open: readonly Slot[], object: unkno
   );
 }
 
-/** Not being of this type is no error here: the object may bring properties instead. */
+/**
+ * Converts the object, or returns undefined. An object of another type is no error here: it may supply properties
+ * instead.
+ */
 function tryConvert(slot: Slot, object: unknown): { readonly value: unknown } | undefined {
   if (object === null || object === undefined) return undefined;
   try {

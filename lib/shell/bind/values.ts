@@ -3,18 +3,22 @@ import type { Slot } from "./names.ts";
 import { cannotConvert } from "../command/param_types.ts";
 
 /**
- * A resolved argument. `word`: of a program's arguments, split at commas by list-typed parameters only. `value`: final; `raw` is a list
- * as it was written, for a parameter that takes one text. `later`: not known before something has run.
+ * A resolved argument. `word`: one of a program's arguments, split at commas by list-typed parameters only. `value`:
+ * final; `raw` is the source text of a list, for a parameter that takes one text. `later`: not known before a pipeline
+ * has run.
  */
 export type Value =
   | { readonly kind: "word"; readonly text: string }
   | { readonly kind: "value"; readonly value: unknown; readonly raw?: string }
   | { readonly kind: "later" };
 
-/** What stands for a value that is not known yet. */
+/** A placeholder for a value that is not known yet. */
 const pendingValue: object = Object.freeze({ toJSON: () => "(later)" });
 
-/** The value as the parameter's type has it; throws badInput CannotConvertArgument with the parameter's name before the reason. */
+/**
+ * Converts the value to the parameter's type. Throws badInput CannotConvertArgument with the parameter's name before
+ * the reason.
+ */
 export function convertFor(slot: Slot, value: Value): unknown {
   const { type } = slot.param;
   if (value.kind === "later") return pendingValue;
@@ -25,7 +29,7 @@ export function convertFor(slot: Slot, value: Value): unknown {
   });
 }
 
-/** Runs a conversion; what it throws begins with the parameter's name and never fills a screen. */
+/** Runs a conversion. The message of its error begins with the parameter's name and has a limited length. */
 export function forParam<T>(name: string, convert: () => T): T {
   try {
     return convert();
@@ -36,7 +40,7 @@ export function forParam<T>(name: string, convert: () => T): T {
   }
 }
 
-/** Is the word $true or $false, as a program's caller or a variable passes it on? */
+/** Whether the word is $true or $false, from a program's caller or a variable. */
 export function isTruthWord(value: Value): boolean {
   if (value.kind === "value") return typeof value.value === "boolean";
   return value.kind === "word" && /^:?\$(?:true|false)$/i.test(value.text);

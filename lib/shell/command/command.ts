@@ -2,24 +2,28 @@ import type { SyncError } from "../../core/errors.ts";
 import type { Redactor } from "../../core/redactor.ts";
 import type { Run, SyncEvent } from "../../core/entry.ts";
 
-/** Turns a word, or an object out of a variable or the pipe, into a value; throws badInput (CannotConvertArgument) saying what was expected. */
+/**
+ * A type of parameters. It converts a word, or an object from a variable or the pipe, to a value; throws badInput
+ * (CannotConvertArgument) with the expected format.
+ */
 export interface ParamType<T> {
   readonly name: string;
   convert(value: unknown): T;
   readonly values?: readonly string[];
-  /** A type that needs no word after it: -Remove. */
+  /** Whether it needs no value after it: -Remove. */
   readonly isSwitch?: boolean;
-  /** Takes `a,b` and several words joined by commas. */
+  /** Whether it takes `a,b` and several words joined by commas. */
   readonly isList?: boolean;
-  /** The value is never shown: not in help, errors or logs. */
+  /** Whether the value is never shown: not in help, errors or logs. */
   readonly isSecret?: boolean;
-  /** A live object such as a session: check() may ask whether it is there, never what it holds. */
+  /** Whether it is a live object such as a session: check() may test whether it is given, but not read it. */
   readonly isObject?: boolean;
 }
 
 /**
- * One parameter. `exact`: never by prefix (-Remove, -Force, -Allow…). `fromPipe`: taken from a piped object itself ("value") or from
- * its property of that name ("property"). `hidden`: not in help (kept for scripts of the ancestor).
+ * One parameter. `exact`: no abbreviation (-Remove, -Force, -Allow…). `fromPipe`: taken from a piped object itself
+ * ("value") or from its property of that name ("property"). `hidden`: not in help (kept for scripts written for the
+ * WinSCP module).
  */
 export interface Param<T> {
   readonly type: ParamType<T>;
@@ -30,7 +34,10 @@ export interface Param<T> {
   readonly exact?: boolean;
   readonly fallback?: T;
   readonly fromPipe?: "value" | "property";
-  /** With fromPipe: only values and standard input may bring it, not what a command gives; so a missing one is found before anything runs. */
+  /**
+   * With fromPipe: only values and standard input may supply it, not the output of a command, so a missing one is
+   * reported before anything runs.
+   */
   readonly early?: boolean;
   readonly hidden?: boolean;
 }
@@ -41,18 +48,18 @@ type Given<P> = P extends Param<infer T>
   ? P extends { readonly mandatory: true } | { readonly fallback: T } ? T : T | undefined
   : never;
 
-/** The key under which a bound set names the parameters that an object out of the pipe gave. */
+/** The key under which a bound set names the parameters that a piped object supplied. */
 export const piped: unique symbol = Symbol("piped");
 
-/** What a command gets: every parameter of its table, converted. */
+/** The bound parameters of a command: every parameter of its table, converted. */
 export type Bound<P extends Params> =
   & { readonly [K in keyof P]: Given<P[K]> }
   & { readonly [piped]?: ReadonlySet<string> };
 
-/** The same table for programs: localPath for LocalPath; what is mandatory or comes by pipe is checked when bound. */
+/** The same table for programs: localPath for LocalPath; mandatory and piped parameters are checked when bound. */
 export type Options<P extends Params> = { readonly [K in keyof P & string as Uncapitalize<K>]?: Given<P[K]> };
 
-/** What the parameters say that every command takes: -WhatIf, -Confirm, -Verbose, -Quiet, -ErrorAction Stop. */
+/** The parameters that every command takes: -WhatIf, -Confirm, -Verbose, -Quiet, -ErrorAction Stop. */
 export interface Common {
   readonly whatIf: boolean;
   readonly confirm: boolean;
@@ -62,32 +69,38 @@ export interface Common {
 }
 
 /**
- * The world a command sees. `stack` closes what the pipeline opened. `ask` gives undefined when nobody can be asked. `emit`
- * feeds progress and the report.
+ * The context of a command. `stack` closes everything the pipeline opened. `ask` returns undefined if no user can be
+ * asked. `emit` reports to progress and the report.
  */
 export interface Host {
   readonly signal: AbortSignal;
-  /** Aborted a little after `signal`: what is still under way then is no longer waited for. */
+  /** Aborted shortly after `signal`: operations that still run then are no longer awaited. */
   readonly abandon: AbortSignal;
   readonly stack: AsyncDisposableStack;
   readonly common: Common;
-  /** Feeds progress and the report; `run` says which run the event belongs to. */
+  /** Reports an event to progress and the report; `run` is the run that the event belongs to. */
   emit(event: SyncEvent, run?: Run): void;
-  /** Lines for the person who is asked, on stderr as they are. */
+  /** Prints lines for the user on stderr, unchanged, before a question. */
   show(text: string): void;
-  /** One sentence on stderr that does not change the exit code. */
+  /** Prints one sentence on stderr that does not change the exit code. */
   warn(message: string): void;
-  /** A result whose exit code is the process's too, whatever becomes of the object: shown, piped on, or kept in a variable. */
+  /**
+   * Records a result whose exit code counts for the process, whether the object is shown, piped on, or kept in a
+   * variable.
+   */
   finished(result: { readonly ExitCode: number }): void;
-  /** An error that does not end the command: shown, counted in the exit code, and the next object's turn comes. */
+  /**
+   * Reports an error that does not end the command: it is shown and counted in the exit code, and the next object is
+   * processed.
+   */
   fail(error: SyncError): void;
-  /** Can somebody be asked? */
+  /** Whether a user can be asked. */
   readonly interactive: boolean;
-  /** Knows the secrets in use, and hides them in what is shown. */
+  /** Hides the secrets in use in all output. */
   readonly redactor: Redactor;
-  /** Characters a line of the terminal holds; undefined where there is none. */
+  /** The terminal's width in characters; undefined if there is none. */
   readonly columns: number | undefined;
-  /** This machine's name. */
+  /** The name of this host. */
   readonly machine: string;
   ask<A extends string>(question: string, answers: readonly A[]): Promise<A | undefined>;
   secret(prompt: string, echo?: boolean): Promise<string | undefined>;
@@ -97,11 +110,11 @@ export interface Host {
 
 export interface CommandAlias {
   readonly name: string;
-  /** Takes the place of a parameter's fallback, and of its being mandatory. */
+  /** Values that replace the fallback of a parameter; a mandatory parameter with one may be omitted. */
   readonly defaults?: Readonly<Record<string, unknown>>;
 }
 
-/** One Verb-Noun command: its parameter table is parser, help and type at once. */
+/** One Verb-Noun command: its parameter table defines parser, help and types at once. */
 export interface Command<P extends Params = Params, Out = unknown> {
   readonly name: string;
   readonly summary: string;
@@ -110,18 +123,23 @@ export interface Command<P extends Params = Params, Out = unknown> {
   /** Longer text for Get-Help, and examples that run. */
   readonly notes?: readonly string[];
   readonly examples?: readonly string[];
-  /** Is something still missing that an object on standard input could bring? Only then is standard input read. */
+  /**
+   * Whether a value is still missing that an object on standard input could supply. Only then is standard input read.
+   */
   wantsInput?(bound: Bound<P>): boolean;
-  /** Throws badInput for a combination no single parameter can judge; runs before anything is opened. */
+  /** Throws badInput for an invalid combination of parameters; runs before anything is opened. */
   check?(bound: Bound<P>): void;
-  /** `each` yields one bound set a pipeline object, exactly one when nothing is piped. Objects yielded go to the next stage or to the report. */
+  /**
+   * Runs the command. `each` yields one bound set per pipeline object, exactly one if nothing is piped. Yielded objects
+   * go to the next stage or to the report.
+   */
   run(each: AsyncIterable<Bound<P>>, host: Host): AsyncIterable<Out>;
 }
 
-/** A command of whatever parameters. */
+/** A command with any parameters. */
 export type AnyCommand = Command;
 
-/** Gives the table its inferred types. */
+/** Returns the command with the inferred types of its table. */
 export function defineCommand<const P extends Params, Out>(command: Command<P, Out>): Command<P, Out> {
   return command;
 }

@@ -2,18 +2,20 @@ import { badInput, SyncError } from "../../core/errors.ts";
 import type { ParamType } from "./command.ts";
 import { listed, nearest, quoted } from "./suggest.ts";
 
-/** A secret as commands get it: fetched late, never printed. JSON and console show ***. */
+/** A secret in the form that commands receive: fetched late, never printed. JSON and console show ***. */
 export type Secret = () => Promise<string>;
 
-/** "50%" as `{ share: 0.5 }`, "10" as `{ count: 10 }`. */
+/** A percentage or a count: "50%" as `{ share: 0.5 }`, "10" as `{ count: 10 }`. */
 export type Share = { readonly share: number } | { readonly count: number };
 
-/** The error every type throws: says what was wrong and what to write; the binder puts the parameter's name before it. */
+/**
+ * Returns the error of every type: the wrong value and the expected format. The binder prepends the parameter's name.
+ */
 export function cannotConvert(message: string): SyncError {
   return badInput(message, "CannotConvertArgument");
 }
 
-/** One piece of text. An empty one is refused: it is nearly always an unset variable of the shell that called. */
+/** One text. An empty one is rejected: it is almost always an unset variable of the calling shell. */
 export const text: ParamType<string> = {
   name: "text",
   convert(value) {
@@ -25,7 +27,7 @@ export const text: ParamType<string> = {
   },
 };
 
-/** A path or an address, as written: nothing is decoded or resolved here. */
+/** A path or an address, as written: it is not decoded or resolved here. */
 export const path: ParamType<string> = {
   name: "path",
   convert(value) {
@@ -36,7 +38,7 @@ export const path: ParamType<string> = {
   },
 };
 
-/** On or off: the bare -Name is on; $true, $false, true, false, 1 and 0 after a colon. */
+/** A boolean: -Name alone is true; $true, $false, true, false, 1 and 0 after a colon. */
 export const toggle: ParamType<boolean> = {
   name: "switch",
   isSwitch: true,
@@ -49,7 +51,7 @@ export const toggle: ParamType<boolean> = {
   },
 };
 
-/** One of some values, case-blind, or a beginning that only one of them has. */
+/** Returns the type of a fixed set of values, case-insensitive; an unambiguous abbreviation is accepted. */
 export function oneOf<const V extends readonly string[]>(...values: V): ParamType<V[number]> {
   return {
     name: values.join("|"),
@@ -69,7 +71,7 @@ export function oneOf<const V extends readonly string[]>(...values: V): ParamTyp
   };
 }
 
-/** Several values of one type: an array, or `a,b` on the command line. */
+/** Returns the type of a list: an array, or `a,b` on the command line. */
 export function listOf<T>(type: ParamType<T>): ParamType<readonly T[]> {
   return {
     name: `${type.name}[]`,
@@ -80,7 +82,7 @@ export function listOf<T>(type: ParamType<T>): ParamType<readonly T[]> {
   };
 }
 
-/** A whole number between min and max, both allowed. */
+/** Returns the type of an integer from min to max, both included. */
 export function number(min: number, max: number): ParamType<number> {
   const wanted = max >= Number.MAX_SAFE_INTEGER ? `a whole number from ${min}` : `a whole number from ${min} to ${max}`;
   return {
@@ -106,13 +108,16 @@ export const size: ParamType<number> = {
   },
 };
 
-/** Milliseconds. A word without a unit is seconds; 500ms, 10s, 5m, 2h, 1d and hh:mm:ss too. A number, as programs give it, is milliseconds. */
+/**
+ * Milliseconds. A word without a unit is in seconds; 500ms, 10s, 5m, 2h, 1d and hh:mm:ss too. A number, as programs
+ * pass it, is in milliseconds.
+ */
 export const duration: ParamType<number> = { name: "duration", convert: (value) => toMilliseconds(value, 0) };
 
 /** A duration that cannot be 0. */
 export const positiveDuration: ParamType<number> = { name: "duration", convert: (value) => toMilliseconds(value, 1) };
 
-/** A part of a whole or a count: 50% or 10. */
+/** A percentage or a count: 50% or 10. */
 export const share: ParamType<Share> = {
   name: "N|P%",
   convert(value) {
@@ -125,7 +130,7 @@ export const share: ParamType<Share> = {
   },
 };
 
-/** Text, or a function that gives it, that is never shown. */
+/** A text that is never shown, or a function that returns one. */
 export const secret: ParamType<Secret> = {
   name: "secret",
   isSecret: true,
@@ -163,7 +168,7 @@ export const hashtable: ParamType<Readonly<Record<string, unknown>>> = {
   },
 };
 
-/** Any object that came out of a variable, a sub-expression or the pipe. */
+/** Any object from a variable, a sub-expression or the pipe. */
 export const anyObject: ParamType<object> = {
   name: "object",
   isObject: true,
@@ -174,7 +179,7 @@ export const anyObject: ParamType<object> = {
   },
 };
 
-/** A secret that JSON, inspect and string conversion show as ***. */
+/** Returns a secret that JSON, inspect and string conversion show as ***. */
 export function hidden(reveal: () => unknown): Secret {
   const conceal = () => "***";
   return Object.assign(async () => String(await reveal()), {
@@ -194,8 +199,8 @@ const TOGGLES: ReadonlyMap<string, boolean> = new Map([
   ["0", false],
 ]);
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-// [type] [bits] MD5 pairs or SHA-256 in base64 (WinSCP's SessionOptions), a whole key line, or SHA-1 and SHA-256 digits of a certificate, as
-// a message of tls_trust.ts prints them and as openssl does.
+// [type] [bits] MD5 pairs or SHA-256 in base64 (WinSCP's SessionOptions), a whole key line, or SHA-1 and SHA-256 digits
+// of a certificate, in the format of the messages of tls_trust.ts and of openssl.
 const FINGERPRINT = new RegExp(
   "^(?:(?:[a-z0-9@.-]+[ -])?(?:\\d+[ -])?(?:(?:MD5:)?[0-9a-f]{2}(?:[:-][0-9a-f]{2}){15}|(?:SHA256[:-])?[a-z0-9+/_-]{43}=?)" +
     "|(?:SHA-?(?:1|256)(?: fingerprint)?[:= -])?[0-9a-f]{2}(?:[: -]?[0-9a-f]{2}){19}(?:(?:[: -]?[0-9a-f]{2}){12})?" +
@@ -238,7 +243,7 @@ function isPlainObject(value: unknown): value is Readonly<Record<string, unknown
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** What PowerShell passes to a program in place of an object. */
+/** Rejects the type name that PowerShell passes to a program in place of an object. */
 function rejectTypeName(word: string): void {
   if (!/^System\.[\w.]+(\[\])?$/.test(word)) return;
   throw cannotConvert(

@@ -3,13 +3,15 @@ import { printable } from "../../core/path.ts";
 
 export { nearest } from "../../core/closest_match.ts";
 
-/** A user's word as a message shows it: quoted, printable, at most `max` characters, without the login of an address. */
+/**
+ * Returns a user's word for a message: quoted, printable, at most `max` characters, without the login of an address.
+ */
 export function quoted(text: string, max = 60): string {
   const shown = printable(redactAddress(text.slice(0, 2000)));
   return `"${shown.length > max ? shown.slice(0, max - 1) + "…" : shown}"`;
 }
 
-/** A list as a message shows it: `a, b, c`, at most `max` names, then how many more. */
+/** Returns a list for a message: `a, b, c`, at most `max` names, then the number of further ones. */
 export function listed(names: readonly string[], max = 12): string {
   if (names.length <= max) return names.join(", ");
   return `${names.slice(0, max).join(", ")} and ${names.length - max} more`;

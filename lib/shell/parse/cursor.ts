@@ -1,33 +1,36 @@
 import { badInput, type SyncError } from "../../core/errors.ts";
 import type { Pipeline } from "./syntax.ts";
 
-/** A text and how far it was read. `depth`: how many brackets are open. `pipelines` reads what stands in ( ), to the closing bracket. */
+/**
+ * A text and the read position. `depth`: the number of open brackets. `pipelines` parses the content of ( ), up to the
+ * closing bracket.
+ */
 export interface Cursor {
   readonly text: string;
   readonly pipelines: (cursor: Cursor) => readonly Pipeline[];
-  /** Where each line begins. */
+  /** The offset of each line. */
   readonly lines: readonly number[];
   at: number;
   depth: number;
 }
 
-/** A cursor at the beginning. */
+/** Returns a cursor at the start of the text. */
 export function openCursor(text: string, pipelines: Cursor["pipelines"]): Cursor {
   const lines = [0, ...Array.from(text.matchAll(/\r\n|\r|\n/g), (found) => found.index + found[0].length)];
   return { text, pipelines, lines, at: 0, depth: 0 };
 }
 
-/** The character at the cursor, or `ahead` of it; "" behind the end. */
+/** Returns the character at the cursor, or `ahead` characters after it; "" after the end. */
 export function peek(cursor: Cursor, ahead = 0): string {
   return cursor.text.charAt(cursor.at + ahead);
 }
 
-/** Does `text` stand at the cursor? */
+/** Whether `text` follows at the cursor. */
 export function sees(cursor: Cursor, text: string): boolean {
   return cursor.text.startsWith(text, cursor.at);
 }
 
-/** Reads what the sticky pattern matches at the cursor; "" when it does not. */
+/** Reads the match of the sticky pattern at the cursor; "" if it does not match. */
 export function readMatch(cursor: Cursor, pattern: RegExp): string {
   pattern.lastIndex = cursor.at;
   const found = pattern.exec(cursor.text)?.[0] ?? "";
@@ -35,7 +38,7 @@ export function readMatch(cursor: Cursor, pattern: RegExp): string {
   return found;
 }
 
-/** Passes blanks, comments and continued lines (a backtick before the line's end). */
+/** Skips blanks, comments and line continuations (a backtick before the line's end). */
 export function skipBlanks(cursor: Cursor): void {
   for (;;) {
     readMatch(cursor, /[^\S\r\n]+/uy);
@@ -45,19 +48,22 @@ export function skipBlanks(cursor: Cursor): void {
   }
 }
 
-/** Passes blanks, comments and ends of lines; with `separators` also ";". */
+/** Skips blanks, comments and ends of lines; with `separators` also ";". */
 export function skipLines(cursor: Cursor, separators = false): void {
   do skipBlanks(cursor); while (readMatch(cursor, separators ? /[\r\n;]+/y : /[\r\n]+/y) !== "");
 }
 
-/** "line 1, column 8" of the cursor or of an earlier place. */
+/** Returns "line 1, column 8" for the cursor or an earlier offset. */
 export function placeOf(cursor: Cursor, at = cursor.at): string {
   const next = cursor.lines.findIndex((start) => start > at);
   const line = next < 0 ? cursor.lines.length : next;
   return `line ${line}, column ${at - (cursor.lines[line - 1] ?? 0) + 1}`;
 }
 
-/** The error for what stands at the cursor: where, what was expected, and what kind of thing is there; words are not shown, they may be secret. */
+/**
+ * Returns the error for the token at the cursor: its position, the expected token and the kind of the actual one. Words
+ * are not shown, because they may be secret.
+ */
 export function expected(cursor: Cursor, wanted: string, at = cursor.at): SyncError {
   const next = cursor.text.charAt(at);
   const sign = /^[!-/:-@[-`{-~]$/.test(next) ? next : "more text";
@@ -65,7 +71,7 @@ export function expected(cursor: Cursor, wanted: string, at = cursor.at): SyncEr
   return badInput(`${placeOf(cursor, at)}: expected ${wanted}, found ${found}.`, "ParserError");
 }
 
-/** Runs `read` one bracket deeper; throws badInput where brackets are nested too deep to be meant. */
+/** Runs `read` one bracket deeper; throws badInput if brackets are nested too deeply. */
 export function deeper<T>(cursor: Cursor, read: () => T): T {
   if (++cursor.depth > MAX_DEPTH) {
     throw badInput(`${placeOf(cursor)}: brackets are nested deeper than ${MAX_DEPTH}.`, "ParserError");

@@ -7,9 +7,10 @@ export type * from "./syntax.ts";
 export { parseWords } from "./words.ts";
 
 /**
- * Reads a text in PowerShell's manner: pipelines, ";" and lines, # comments, '…' and "…", $name, $env:NAME, assignment, a,b and @(…),
- * @{ k = v }, ( pipeline ), -Name, -Name:value, --kebab=value, @splat. Throws badInput (ParserError) with line and column, and nothing
- * else. Reading decides nothing: which names exist, and what a value means, is for the binder.
+ * Parses a text in PowerShell's syntax: pipelines, ";" and lines, # comments, '…' and "…", $name, $env:NAME,
+ * assignment, a,b and @(…), @{ k = v }, ( pipeline ), -Name, -Name:value, --kebab=value, @splat. Throws only badInput
+ * (ParserError), with line and column. The parser does not interpret anything: the binder resolves names and converts
+ * values.
  */
 export function parse(text: string): readonly Statement[] {
   const cursor = openCursor(text.replace(/^\ufeff/, ""), parsePipelines);
@@ -41,7 +42,7 @@ function parsePipeline(cursor: Cursor): Pipeline {
   return stages;
 }
 
-/** A "|" may also begin the next line. */
+/** Whether a "|" follows; it may also begin the next line. */
 function seesBar(cursor: Cursor): boolean {
   skipBlanks(cursor);
   if (peek(cursor) === "|") return true;
@@ -104,7 +105,10 @@ function parsePlain(cursor: Cursor): Argument {
   return { kind: "value", value: parseList(cursor) };
 }
 
-/** What stands in ( ), $( ) and @( ): one pipeline, or several with ; or lines between. The cursor is behind the opening bracket. */
+/**
+ * Parses the content of ( ), $( ) and @( ): one pipeline, or several separated by ; or lines. The cursor is after the
+ * opening bracket.
+ */
 function parsePipelines(cursor: Cursor): readonly Pipeline[] {
   const pipelines: Pipeline[] = [];
   for (skipLines(cursor, true); peek(cursor) !== ")"; skipLines(cursor, true)) {

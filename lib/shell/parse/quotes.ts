@@ -1,7 +1,7 @@
 import { type Cursor, deeper, expected, peek, placeOf, readMatch, sees } from "./cursor.ts";
 import type { Expression } from "./syntax.ts";
 
-/** Reads '…', where '' is one quote and nothing else is special. The cursor is at the opening quote. */
+/** Parses '…', in which '' is one quote and no other character is special. The cursor is at the opening quote. */
 export function parseSingle(cursor: Cursor): string {
   const start = cursor.at;
   const found = readMatch(cursor, /'(?:[^']|'')*'/y);
@@ -11,7 +11,10 @@ export function parseSingle(cursor: Cursor): string {
   return found.slice(1, -1).replaceAll("''", "'");
 }
 
-/** Reads "…", where "" is one quote, a backtick escapes, and $name, ${name}, $env:NAME and $( pipeline ) stand for their values. */
+/**
+ * Parses "…", in which "" is one quote, a backtick escapes, and $name, ${name}, $env:NAME and $( pipeline ) are
+ * replaced by their values.
+ */
 export function parseDouble(cursor: Cursor): Expression {
   const start = cursor.at++;
   const parts = new Parts();
@@ -27,7 +30,7 @@ export function parseDouble(cursor: Cursor): Expression {
   return parts.whole();
 }
 
-/** Reads a backtick and what it escapes: `n `t `r `0 `a `b `e `f `v `u{20AC}; any other character stands for itself. */
+/** Parses a backtick and the escaped character: `n `t `r `0 `a `b `e `f `v `u{20AC}; any other character is itself. */
 export function parseEscape(cursor: Cursor): string {
   const code = /^`u\{([0-9a-f]{1,6})\}$/i.exec(readMatch(cursor, /`u\{[0-9a-f]{1,6}\}/iy))?.[1];
   if (code !== undefined) {
@@ -41,7 +44,10 @@ export function parseEscape(cursor: Cursor): string {
   return ESCAPES.get(letter) ?? letter;
 }
 
-/** Reads $name, ${name}, $env:NAME, ${env:NAME}, $true or $( pipeline ); undefined for a $ that begins nothing. */
+/**
+ * Parses $name, ${name}, $env:NAME, ${env:NAME}, $true or $( pipeline ); returns undefined for a $ that begins none of
+ * them.
+ */
 export function parseVariable(cursor: Cursor): Expression | undefined {
   const at = placeOf(cursor);
   if (sees(cursor, "$(")) {
@@ -60,7 +66,7 @@ export function parseVariable(cursor: Cursor): Expression | undefined {
     : { kind: "literal", value: literal };
 }
 
-/** Pieces of one text on the way to an expression; neighbouring texts become one. */
+/** A builder of one expression from pieces of text; adjacent texts are merged. */
 export class Parts {
   readonly #parts: Expression[] = [];
 
@@ -72,7 +78,7 @@ export class Parts {
     else this.#parts[this.#parts.length - 1] = { kind: "text", text: last.text + expression.text };
   }
 
-  /** One text as it is, anything else as parts to be joined. */
+  /** Returns a single text as it is, anything else as parts to be joined. */
   whole(): Expression {
     const [first, ...more] = this.#parts;
     if (first === undefined) return { kind: "text", text: "" };

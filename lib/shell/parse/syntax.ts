@@ -1,10 +1,10 @@
-/** One command line: a pipeline, and the variable that keeps what it gives. Variable names are in lower case. */
+/** One command line: a pipeline, and the variable that its output is assigned to. Variable names are in lower case. */
 export interface Statement {
   readonly assign?: string;
   readonly pipeline: Pipeline;
 }
 
-/** Stages in the order the objects go. */
+/** Stages in the order of the data flow. */
 export type Pipeline = readonly Stage[];
 
 /** A command, or (only as a first stage) a value: $session | Sync-Path … */
@@ -16,16 +16,20 @@ export interface CommandStage {
   readonly args: readonly Argument[];
 }
 
-/** `named` without a value: a switch, or the value is the next argument; the binder knows which. `splat`: @name. */
+/**
+ * An argument. `named` without a value: a switch, or the value is the next argument; the binder decides which. `splat`:
+ * @name.
+ */
 export type Argument =
   | { readonly kind: "named"; readonly name: string; readonly value?: Expression }
   | { readonly kind: "value"; readonly value: Expression }
   | { readonly kind: "splat"; readonly name: string; readonly at: string };
 
 /**
- * `word`: one word of a program's arguments; only a list-typed parameter splits it at commas. `text`: final. `joined`: parts of one
- * text. `property`: also an index. `list`: `raw` is how it was written where that could be one text too. `pipeline`: one output stands for itself, several are a
- * list; `always` a list for @(…). `at`: "line 1, column 8".
+ * An expression. `word`: one of a program's arguments; only a list-typed parameter splits it at commas. `text`: final.
+ * `joined`: parts of one text. `property`: also an index. `list`: `raw` is its source text if that could be one text
+ * too. `pipeline`: one output is the value itself, several are a list; `always` a list for @(…). `at`: "line 1, column
+ * 8".
  */
 export type Expression =
   | { readonly kind: "word"; readonly text: string }

@@ -2,7 +2,7 @@ import { parseDouble, parseEscape, parseSingle, parseVariable, Parts } from "./q
 import { type Cursor, deeper, expected, peek, placeOf, readMatch, sees, skipBlanks, skipLines } from "./cursor.ts";
 import type { Expression } from "./syntax.ts";
 
-/** Reads one value, or several with commas between (a line may end behind a comma). The cursor is at the first. */
+/** Parses one value, or several separated by commas (a line may end after a comma). The cursor is at the first. */
 export function parseList(cursor: Cursor): Expression {
   const start = cursor.at;
   const first = parseItem(cursor);
@@ -43,7 +43,10 @@ function parseBracket(
   return closed(cursor, parseProperties(cursor, { kind: "pipeline", pipelines, always }));
 }
 
-/** A bare word: backslashes are ordinary, `x escapes, '…' and "…" may stand in it, $name stands for its value. */
+/**
+ * Parses a bare word: backslashes are ordinary, `x escapes, '…' and "…" may be part of it, $name is replaced by its
+ * value.
+ */
 function parseWord(cursor: Cursor): Expression {
   const start = cursor.at;
   const parts = new Parts();
@@ -66,7 +69,7 @@ function parseWord(cursor: Cursor): Expression {
   return parts.whole();
 }
 
-/** Does the word end here? A "}" ends it only inside brackets, a backtick before the end of a line always. */
+/** Whether the word ends here. A "}" ends it only inside brackets, a backtick before the end of a line always. */
 function atEnd(cursor: Cursor): boolean {
   const next = peek(cursor);
   if (next === "`") return /[\r\n]/.test(peek(cursor, 1));
@@ -83,7 +86,7 @@ function parseProperties(cursor: Cursor, of: Expression): Expression {
   }
 }
 
-/** @{ name = value; … }, the cursor at the @. */
+/** Parses @{ name = value; … }; the cursor is at the @. */
 function parseTable(cursor: Cursor): Expression {
   cursor.at += 2;
   const entries: [string, Expression][] = [];
@@ -107,7 +110,7 @@ function parseTable(cursor: Cursor): Expression {
   return { kind: "table", entries };
 }
 
-/** { … } as the plain text between its braces. */
+/** Parses { … } as the plain text between its braces. */
 function parseBlock(cursor: Cursor): string {
   const start = cursor.at;
   let depth = 0;
@@ -126,7 +129,7 @@ function parseBlock(cursor: Cursor): string {
   return cursor.text.slice(start + 1, cursor.at - 1);
 }
 
-/** What follows a closing quote or bracket must be an end, else two words would run into one unseen. */
+/** Throws unless the value ends after a closing quote or bracket; otherwise two words would be joined unnoticed. */
 function closed(cursor: Cursor, value: Expression): Expression {
   if (!/^[\s|;,)}`]?$/u.test(peek(cursor))) throw expected(cursor, "a blank behind the closing quote or bracket");
   return value;

@@ -3,8 +3,9 @@ import { printable } from "../../core/path.ts";
 import type { Argument, Statement } from "./syntax.ts";
 
 /**
- * The words of a program's arguments as one command. Words are data: no quotes, variables or pipes are read in them. -Name, -Name:value,
- * --kebab-name and --kebab=value name parameters; "--" ends them; "-", -1 and -.5 are values. Throws badInput.
+ * Parses a program's arguments as one command. Words are data: quotes, variables and pipes in them are not interpreted.
+ * -Name, -Name:value, --kebab-name and --kebab=value name parameters; "--" ends them; "-", -1 and -.5 are values.
+ * Throws badInput.
  */
 export function parseWords(argv: readonly string[]): readonly Statement[] {
   const [name, ...words] = argv;
@@ -19,8 +20,8 @@ export function parseWords(argv: readonly string[]): readonly Statement[] {
 }
 
 /**
- * A parameter's name in front of a word, and what stands behind a colon or equals sign; undefined when the word is a value. All of
- * PowerShell's dashes count, since texts are pasted from web pages.
+ * Splits a word into a parameter's name and the value after a colon or equals sign; returns undefined if the word is a
+ * value. All dashes that PowerShell accepts count, because texts are pasted from web pages.
  */
 export function splitName(word: string): { readonly name: string; readonly value?: string } | undefined {
   const [, name, sign, value] = /^(?:--?|[\u2013\u2014\u2015])([a-z?][^\s:=]*)([:=]?)(.*)$/isu.exec(word) ?? [];
@@ -28,7 +29,7 @@ export function splitName(word: string): { readonly name: string; readonly value
   return sign === "" ? { name } : { name, value };
 }
 
-/** The error for -Name: with nothing behind it: a shell has swallowed $false or an unset variable. */
+/** Returns the error for -Name: without a value, which results from $false or an unset variable in a shell. */
 export function emptyValue(name: string): SyncError {
   const shown = printable(name.slice(0, 40));
   return badInput(

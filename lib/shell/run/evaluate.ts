@@ -7,7 +7,7 @@ import type { CommandStage, Pipeline, Statement } from "../parse/syntax.ts";
 import { closeAfter, closeStack } from "./pipe.ts";
 import { nearest, quoted } from "../command/suggest.ts";
 
-/** A mandatory parameter that a person at a terminal may still give. */
+/** A mandatory parameter that a user at a terminal may still supply. */
 export interface Question {
   readonly command: string;
   readonly name: string;
@@ -15,8 +15,9 @@ export interface Question {
 }
 
 /**
- * What a command line runs in. `variables`: keys in lower case. `stack` closes what variables keep open. `ask`: absent where nobody can
- * be asked, undefined where nobody answers. `input`: objects on standard input, read only for a first command that wants them.
+ * The context of a command line. `variables`: keys in lower case. `stack` closes the objects that variables keep open.
+ * `ask`: absent if no user can be asked; returns undefined if the user does not answer. `input`: objects on standard
+ * input, read only for a first command that wants them.
  */
 export interface World {
   find(name: string): Command | undefined;
@@ -31,9 +32,10 @@ export interface World {
 }
 
 /**
- * Runs statements in order and yields what they give. Every command, parameter and variable of ALL statements is looked up and checked
- * before the first one runs. What a pipeline opened is closed when it ends, last opened first, whatever happens; only where it gave
- * something closable to a variable, that stays open until the world's stack is closed. Throws SyncError.
+ * Runs statements in order and yields their output. Every command, parameter and variable of ALL statements is resolved
+ * and checked before the first one runs. Everything a pipeline opened is closed when it ends, in reverse order, also
+ * after a failure; only if it assigned a closable object to a variable, that stays open until the world's stack is
+ * closed. Throws SyncError.
  */
 export async function* evaluate(statements: readonly Statement[], world: World): AsyncGenerator<unknown> {
   await checkStatements(statements, world);
@@ -41,8 +43,8 @@ export async function* evaluate(statements: readonly Statement[], world: World):
 }
 
 /**
- * A command with its parameters, ready to run. `input`: standard input feeds it. `early`: its check can judge before anything runs.
- * `lacking`: mandatory parameters that neither words nor the pipe can give.
+ * A command with its parameters, ready to run. `input`: standard input feeds it. `early`: its check can run before any
+ * command. `lacking`: mandatory parameters that neither arguments nor the pipe can supply.
  */
 interface Ready {
   readonly command: Command;
@@ -60,7 +62,7 @@ interface Setting {
   readonly feeder: Feeder;
 }
 
-/** What stands before a stage: nothing, values (which open nothing), or a command. */
+/** The input of a stage: nothing, values (which open nothing), or a command. */
 type Feeder = "nothing" | "values" | "command";
 
 async function* runStatement({ assign, pipeline }: Statement, world: World): AsyncGenerator<unknown> {
@@ -83,8 +85,8 @@ async function* runStatement({ assign, pipeline }: Statement, world: World): Asy
 }
 
 /**
- * Binds every stage, then chains them; nothing has run yet but pipelines in brackets. `keeper`: the last command has -OutVariable, which
- * is like an assignment; `whole`: a lone value, which a variable takes as it is.
+ * Binds every stage, then chains them; until then only pipelines in brackets have run. `keeper`: the last command has
+ * -OutVariable, which is like an assignment; `whole`: a single value, which a variable takes as it is.
  */
 async function startPipeline(pipeline: Pipeline, world: World, stack: AsyncDisposableStack) {
   const scope = liveScope(world, stack);
@@ -115,7 +117,8 @@ async function startPipeline(pipeline: Pipeline, world: World, stack: AsyncDispo
       return outVariable === undefined ? output : remember(output, { world, name: outVariable });
     });
   }
-  // What is piped in from a variable ends with the pipeline, as the WinSCP module has it, unless a command says -KeepOpen.
+  // An object piped in from a variable is closed with the pipeline, as in the WinSCP module, unless a command has
+  // -KeepOpen.
   if (!keepOpen) { for (const value of fromVariable) stack.use(value); }
   let flow: AsyncIterable<unknown> | undefined;
   for (const start of starts) flow = start(flow);
@@ -165,8 +168,10 @@ async function askMissing(ready: Ready, world: World, piped: boolean): Promise<R
 }
 
 /**
- * Looks at every statement as far as that goes without running anything. Variables set on the way count as set, to something not known yet.
- * A command's check sees what the line gave, unless values or standard input, which open nothing, bring the rest: then each object is checked. */
+ * Checks every statement as far as possible without running anything. Variables assigned earlier count as set, with a
+ * value that is not known yet. A command's check uses the values of the line, unless values or standard input, which
+ * open nothing, supply the rest: then each object is checked.
+ */
 async function checkStatements(statements: readonly Statement[], world: World): Promise<void> {
   const set = new Map<string, Value>();
   const scope: Scope = {
@@ -234,7 +239,7 @@ function setVariable(world: World, name: string, value: unknown): void {
   world.variables.set(name.replace(/^\$/, "").toLowerCase(), value);
 }
 
-/** Passes objects on and keeps them in a variable once all have come. */
+/** Passes objects on and assigns them to a variable after the last one. */
 async function* remember(
   flow: AsyncIterable<unknown>,
   { world, name }: { readonly world: World; readonly name: string },

@@ -1,12 +1,15 @@
 import { commonParams } from "../bind/names.ts";
 import type { Command, Param } from "../command/command.ts";
 
-/** How wide the text may be, in characters; 80 by default, never below 40. */
+/** Options of the help text. `width`: the maximum line length in characters; 80 by default, never below 40. */
 export interface HelpOptions {
   readonly width?: number;
 }
 
-/** Get-Help's text of a command, made from its parameter table: plain text without colours, lines at most `width` long. */
+/**
+ * Returns Get-Help's text of a command, generated from its parameter table: plain text without colours, lines at most
+ * `width` long.
+ */
 export function helpText(command: Command, options: HelpOptions = {}): string {
   const width = Math.max(40, options.width ?? 80);
   const aliases = command.aliases?.map((alias) => alias.name) ?? [];
@@ -31,7 +34,7 @@ export function helpText(command: Command, options: HelpOptions = {}): string {
   return parts.join("\n\n") + "\n";
 }
 
-/** Get-Command's text: one line a command, its name and what it does. */
+/** Returns Get-Command's text: one line per command, its name and summary. */
 export function commandList(commands: readonly Command[], options: HelpOptions = {}): string {
   const width = Math.max(40, options.width ?? 80);
   const sorted = [...commands].sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -78,7 +81,7 @@ function describe(name: string, param: Param<unknown>, width: number): string {
   return [head, ...lines.map((line) => wrap(line, { width, indent: 8, hanging: 8 }))].join("\n");
 }
 
-/** A default worth telling: no secret, and not the "off" of a switch. */
+/** Returns a default to show in help: not of a secret, and not the "off" of a switch. */
 function fallbackOf({ fallback, type }: Param<unknown>): string | undefined {
   if (fallback === undefined || type.isSecret === true || fallback === false) return undefined;
   if (typeof fallback === "string" || typeof fallback === "boolean") return String(fallback);
@@ -95,7 +98,7 @@ interface Wrapping {
   readonly hanging: number;
 }
 
-/** Breaks a line at blanks; a word longer than the line stays whole. */
+/** Wraps a line at blanks; a word longer than the line is not split. */
 function wrap(text: string, { width, indent: first, hanging }: Wrapping): string {
   const lines: string[] = [];
   let line = " ".repeat(first) + (/^\S+ {2,}/.exec(text)?.[0] ?? "");

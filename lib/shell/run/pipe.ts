@@ -2,16 +2,22 @@ import { badInput, SyncError, toSyncError } from "../../core/errors.ts";
 import { bindOptions } from "../bind/binder.ts";
 import type { Command, Common, Host, Options, Params } from "../command/command.ts";
 
-/** One step of pipe(). What it opens it puts on the stack. `check` throws badInput for wrong options, before anything runs. */
+/**
+ * One step of pipe(). Everything that it opens is added to the stack. `check` throws badInput for wrong options, before
+ * anything runs.
+ */
 export interface Step<In, Out> {
   (input: In, stack: AsyncDisposableStack): Promise<Out> | Out;
   readonly check?: () => void;
 }
 
-/** Something not yet opened: a step for pipe(), or awaited by itself (then the caller closes what it gets). Nothing is connected before. */
+/**
+ * A pending session: a step for pipe(), or awaited by itself (then the caller closes the result). Nothing is connected
+ * before that.
+ */
 export type Opening<T> = Step<void, T> & PromiseLike<T>;
 
-/** What programs may give to any command beside its own options. */
+/** The options that programs may pass to any command in addition to its own. */
 export interface CommonOptions {
   readonly whatIf?: boolean;
   readonly verbose?: boolean;
@@ -19,14 +25,14 @@ export interface CommonOptions {
   readonly errorAction?: "Continue" | "Stop";
 }
 
-/** Makes the world that a command's step sees. */
+/** Creates the context of a command's step. */
 export type MakeHost = (common: Common, stack: AsyncDisposableStack) => Host;
 
 type AnyStep = Step<never, unknown>;
 
 /**
- * Runs steps in order, each with what the one before gave. Every step's options are checked before the first runs. Whatever happens,
- * all that the steps opened is closed, last opened first, before the promise settles.
+ * Runs steps in order, each with the result of the previous one. Every step's options are checked before the first
+ * runs. All that the steps opened is closed in reverse order before the promise settles, also after a failure.
  */
 export function pipe<A>(first: Step<void, A>): Promise<A>;
 export function pipe<A, B>(first: Step<void, A>, second: Step<A, B>): Promise<B>;
@@ -56,7 +62,10 @@ export async function pipe(...steps: readonly AnyStep[]): Promise<unknown> {
   });
 }
 
-/** Runs `body` with a stack and closes it, whatever happens. The body's error counts for more than one from closing, which is kept as its cause. */
+/**
+ * Runs `body` with a stack and closes it in any case. If closing fails too, the body's error is thrown, with the other
+ * one as its cause.
+ */
 export async function withStack<T>(body: (stack: AsyncDisposableStack) => Promise<T>): Promise<T> {
   const stack = new AsyncDisposableStack();
   let result: T;
@@ -69,7 +78,7 @@ export async function withStack<T>(body: (stack: AsyncDisposableStack) => Promis
   return result;
 }
 
-/** Closes the stack; what that throws is a SyncError. */
+/** Closes the stack; a failure is thrown as a SyncError. */
 export async function closeStack(stack: AsyncDisposableStack): Promise<void> {
   try {
     await stack.disposeAsync();
@@ -78,7 +87,7 @@ export async function closeStack(stack: AsyncDisposableStack): Promise<void> {
   }
 }
 
-/** Closes the stack after `error` and gives the error to throw: that one, with the trouble of closing as its cause. */
+/** Closes the stack after `error` and returns the error to throw: `error`, with a failure to close as its cause. */
 export async function closeAfter(stack: AsyncDisposableStack, error: unknown): Promise<unknown> {
   try {
     await stack.disposeAsync();
@@ -89,7 +98,10 @@ export async function closeAfter(stack: AsyncDisposableStack, error: unknown): P
   }
 }
 
-/** A command's step for programs that gives the one object the command gives (wrong usage where it gives none or several). */
+/**
+ * Returns a command's step for programs that returns the command's single output object (wrong usage if there is none
+ * or several).
+ */
 export function asStep<P extends Params, Out>(
   command: Command<P, Out>,
   makeHost: MakeHost,
@@ -107,7 +119,10 @@ export function asStep<P extends Params, Out>(
   };
 }
 
-/** A command's step for programs that gives a list of all objects the command gives. A list as input counts as its items. */
+/**
+ * Returns a command's step for programs that returns a list of all the command's output objects. A list as input counts
+ * as its items.
+ */
 export function asListStep<P extends Params, Out>(
   command: Command<P, Out>,
   makeHost: MakeHost,
@@ -130,7 +145,10 @@ export function asListStep<P extends Params, Out>(
   };
 }
 
-/** Makes an Opening of a function that opens something and puts it on the stack it is given. Awaited several times, it opens once. */
+/**
+ * Returns an Opening for a function that opens something and adds it to the given stack. Awaited several times, it
+ * opens once.
+ */
 export function opening<T>(
   open: (stack: AsyncDisposableStack) => Promise<T>,
   check: () => void = () => {},
@@ -155,7 +173,7 @@ async function* items(input: unknown): AsyncGenerator<unknown> {
   else yield input;
 }
 
-/** Of several errors thrown while closing, the first that was thrown. */
+/** Returns the first of several errors thrown while closing. */
 function innermost(error: unknown): unknown {
   return error instanceof SuppressedError ? innermost(error.suppressed) : error;
 }

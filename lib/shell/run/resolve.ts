@@ -3,7 +3,10 @@ import type { Given, Value } from "../bind/binder.ts";
 import type { Argument, Expression, Pipeline } from "../parse/syntax.ts";
 import { listed, nearest, quoted } from "../command/suggest.ts";
 
-/** What expressions are resolved with. `run` gives all that a pipeline in brackets gives; undefined: not known before something has run. */
+/**
+ * The context for resolving expressions. `run` returns the output of a pipeline in brackets; undefined if it is not
+ * known before a command has run.
+ */
 export interface Scope {
   variable(name: string): Value | undefined;
   readonly names: Iterable<string>;
@@ -14,8 +17,8 @@ export interface Scope {
 const later = { kind: "later" } as const;
 
 /**
- * Arguments with their expressions resolved, @name spread out into named ones; undefined where what @name holds is not known yet.
- * Throws badInput for an unset variable.
+ * Returns arguments with their expressions resolved and @name expanded to named ones; undefined if the value of @name
+ * is not known yet. Throws badInput for an unset variable.
  */
 export async function resolveArguments(
   args: readonly Argument[],
@@ -34,7 +37,7 @@ export async function resolveArguments(
   return given;
 }
 
-/** The value of an expression; "later" where it holds a pipeline that `scope.run` does not run. */
+/** Returns the value of an expression; "later" if it contains a pipeline that `scope.run` does not run. */
 export async function resolve(expression: Expression, scope: Scope): Promise<Value> {
   switch (expression.kind) {
     case "word":
@@ -68,7 +71,9 @@ export async function resolve(expression: Expression, scope: Scope): Promise<Val
   }
 }
 
-/** What a variable keeps of a pipeline's outputs: none is $null, one is itself, several are a list. */
+/**
+ * Returns the value that a variable gets from a pipeline's outputs: none is $null, one is itself, several are a list.
+ */
 export function gathered(outputs: readonly unknown[]): unknown {
   return outputs.length > 1 ? outputs : outputs.length === 0 ? null : outputs[0];
 }
@@ -148,10 +153,10 @@ function spread({ name, at }: { readonly name: string; readonly at: string }, ta
   }));
 }
 
-/** What the runtime calls an object that has no name of its own. */
+/** The runtime's default text for an object. */
 const NAMELESS = String({});
 
-/** How a value stands inside a text: a list with blanks, $null as nothing, an object by the name it gives itself. */
+/** Returns a value as part of a text: a list separated by blanks, $null as nothing, an object by its own toString(). */
 function asText(value: unknown): string {
   if (value === null || value === undefined) return "";
   if (Array.isArray(value)) return value.map(asText).join(" ");
@@ -162,7 +167,7 @@ function asText(value: unknown): string {
   );
 }
 
-/** A class instance shows its values through getters. */
+/** Returns the names of an object's getters, through which a class instance exposes its values. */
 function gettersOf(object: object): readonly string[] {
   const described = Object.entries(Object.getOwnPropertyDescriptors(Object.getPrototypeOf(object) ?? {}));
   return described.filter(([name, { get }]) => get !== undefined && !name.startsWith("__")).map(([name]) => name);
