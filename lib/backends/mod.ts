@@ -9,7 +9,7 @@ export type { Address, Backend, Protocol, ProtocolOption } from "../core/backend
 export { followLinks } from "./layers/follow_links.ts";
 export { openLocal } from "./local/mod.ts";
 
-/** The protocol table: one row a protocol. Its client library is imported when load() is called. */
+/** The protocol table: one row per protocol. Its client library is imported when load() is called. */
 export const protocols = [
   {
     schemes: ["file"],
@@ -58,7 +58,7 @@ export const protocols = [
   },
 ] as const satisfies readonly Protocol[];
 
-/** The row of a scheme ("sftp", without the colon, in any case); undefined for an unknown one. */
+/** Returns the row of a scheme ("sftp", without the colon, in any case); undefined for an unknown one. */
 export function findProtocol(scheme: string): Protocol | undefined {
   const wanted = scheme.toLowerCase();
   const rows: readonly Protocol[] = protocols;

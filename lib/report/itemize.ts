@@ -31,8 +31,9 @@ import {
 } from "./records.ts";
 
 /**
- * Makes the function that tells what each event of a run, in order, adds to the lists of its result. It remembers the conflicts of the
- * plan, since one that a policy settled is told when the action that settles it is done. Under -WhatIf the plan gives all items.
+ * Returns a function that returns the items which each event of a run, in order, adds to the result's lists. It stores
+ * the conflicts of the plan, because one that a policy resolved is reported when the action that resolves it is done.
+ * Under -WhatIf the plan yields all items.
  */
 export function itemizer(run: Run): (event: SyncEvent) => readonly ItemRecord[] {
   let settled = new Map<string, Conflict>();
@@ -65,7 +66,7 @@ export function itemizer(run: Run): (event: SyncEvent) => readonly ItemRecord[] 
   };
 }
 
-/** The failure of an error that ended the run. */
+/** Returns the failure record of an error that ended the run. */
 export function toFailure(error: SyncError): FailureRecord {
   return failure(nameKind(error.kind), error.message, { Path: error.facts.path ?? null });
 }
@@ -114,7 +115,7 @@ function failedItems(action: Action, about: { readonly run: Run; readonly error:
     : [failed];
 }
 
-/** Someone changed the path while the run was on its way: nobody won, nothing was forced. */
+/** Returns the conflict record of a path that changed during the run: no side won, nothing was overwritten. */
 function interrupted(action: Action, about: { readonly run: Run; readonly message: string }): ConflictRecord {
   const { run, message } = about;
   const target = "target" in action ? action.target : "replaces" in action ? action.replaces : undefined;
@@ -172,7 +173,7 @@ function move(action: Action & { readonly do: "move" }, run: Run): MoveRecord {
   };
 }
 
-/** What the plan leaves: conflicts nobody settles, and paths that are not handled. */
+/** Returns the open items of the plan: unresolved conflicts, and paths that are not handled. */
 function openItems(plan: Plan, run: Run): readonly ItemRecord[] {
   const open = plan.conflicts.filter((conflict) => conflict.winner === undefined);
   return [
@@ -185,7 +186,10 @@ function openItems(plan: Plan, run: Run): readonly ItemRecord[] {
   ];
 }
 
-/** `kept`: where the loser lies, if that is the trash; under -WhatIf nobody knows yet. */
+/**
+ * Returns the record of a resolved conflict. `kept`: the path of the discarded version in the trash, if it is there;
+ * under -WhatIf it is not known yet.
+ */
 function settledItem(conflict: Conflict, { run, kept }: Pick<About, "run" | "kept">): ConflictRecord {
   const { winner } = conflict;
   const loser = winner === "remote" || winner === "both" ? "local" : "remote";
@@ -213,7 +217,7 @@ function conflictRecord(conflict: Conflict, run: Run): ConflictRecord {
   };
 }
 
-/** Of the actions that settle a conflict, the one that overwrites the loser. */
+/** Whether the action resolves a conflict: the one that overwrites the discarded version. */
 function isSettling(action: Action): boolean {
   return action.do === "copy" && action.replaces !== undefined;
 }

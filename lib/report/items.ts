@@ -4,14 +4,14 @@ import type { ActionName, FileRecord } from "./records.ts";
 /** The side a file comes from, as users see it. */
 export type SideName = "Local" | "Remote";
 
-/** The time given to a file that was copied; `Error` says why the target did not take it. */
+/** The mtime set on a copied file; `Error`: why the target did not accept it. */
 export interface TouchRecord {
   readonly FileName: string;
   readonly LastWriteTime: string | null;
   readonly Error: string | null;
 }
 
-/** A file or kept link that was copied (planned to be, under -WhatIf). FileName is the source's; Length in bytes. */
+/** A file or kept symlink that was copied (under -WhatIf: would be). FileName is the source's; Length in bytes. */
 export interface TransferRecord {
   readonly Type: "Upload" | "Download";
   readonly Action: ActionName;
@@ -24,7 +24,7 @@ export interface TransferRecord {
   readonly Error: string | null;
 }
 
-/** A file or link that was removed, from either side; Kept: where its content lies now. */
+/** A file or symlink that was removed, from either side; Kept: the path of its content now. */
 export interface RemovalRecord {
   readonly Type: "Removal";
   readonly Action: ActionName;
@@ -35,7 +35,7 @@ export interface RemovalRecord {
   readonly Error: string | null;
 }
 
-/** What did not work, and why; Action is null when nothing was planned for the path. */
+/** A failed action and its reason; Action is null if nothing was planned for the path. */
 export interface FailureRecord {
   readonly Type: "Failure";
   readonly Kind: string;
@@ -60,7 +60,7 @@ export interface MoveRecord {
   readonly Error: string | null;
 }
 
-/** A path that changed on both sides. An open one has no Winner; Kept: where the loser's content lies. */
+/** A path that changed on both sides. An open one has no Winner; Kept: the path of the discarded version. */
 export interface ConflictRecord {
   readonly Type: "Conflict";
   readonly Path: string;
@@ -74,7 +74,7 @@ export interface ConflictRecord {
 
 export type ItemRecord = TransferRecord | RemovalRecord | MoveRecord | FailureRecord | ConflictRecord;
 
-/** As users see a side. */
+/** Returns the name of a side that users see. */
 export function nameSide(side: Side): SideName {
   return side === "local" ? "Local" : "Remote";
 }

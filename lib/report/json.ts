@@ -6,8 +6,8 @@ const longest = 256 * 1024 * 1024;
 const pieceLength = 1000;
 
 /**
- * One line of pure ASCII JSON, so that no code page and no terminal can garble or obey it. Lone surrogates survive as escapes.
- * "##[" and "##vso[", which build servers obey anywhere in a line, are escaped too.
+ * Returns one line of pure ASCII JSON, which no code page garbles and no terminal interprets. Lone surrogates are kept
+ * as escapes. "##[" and "##vso[", which build servers interpret anywhere in a line, are escaped too.
  */
 export function toJson(value: unknown): string {
   const json = JSON.stringify(value) ?? "null";
@@ -16,7 +16,7 @@ export function toJson(value: unknown): string {
     .replaceAll("##", "#\\u0023");
 }
 
-/** The same in pieces: a result's lists may be longer than one string can be. */
+/** Yields the same in pieces: a result's lists may be longer than the maximum length of a string. */
 export function* toJsonPieces(value: unknown): Iterable<string> {
   if (typeof value !== "object" || value === null || !Object.values(value).some(isLong)) return yield toJson(value);
   let comma = "";
@@ -32,8 +32,8 @@ export function* toJsonPieces(value: unknown): Iterable<string> {
 }
 
 /**
- * The objects of a stream that another command wrote: one a line, or one JSON array. UTF-8 with or without byte order mark, UTF-16
- * with one; LF or CRLF; empty lines are passed over. Throws badInput naming the line.
+ * Parses the objects of a stream that another command wrote: one per line, or one JSON array. UTF-8 with or without
+ * byte order mark, UTF-16 with one; LF or CRLF; empty lines are skipped. Throws badInput with the line number.
  */
 export async function* readObjects(
   stream: AsyncIterable<Uint8Array>,
@@ -96,7 +96,7 @@ function parsed(text: string, where: string): unknown {
   }
 }
 
-/** Text in pieces, decoded by the byte order mark; UTF-8 without one. */
+/** Yields text in pieces, decoded by the byte order mark; UTF-8 without one. */
 async function* decoded(stream: AsyncIterable<Uint8Array>): AsyncIterable<string> {
   let decoder: TextDecoder | undefined;
   let head = new Uint8Array();

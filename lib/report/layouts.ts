@@ -8,22 +8,27 @@ import type { Paint } from "./text.ts";
 /** A text, whole or in pieces. */
 export type Written = string | Iterable<string>;
 
-/** How standard output looks: each method gives the text to write next. A layout has a life: it knows what it wrote before. */
+/**
+ * A format of standard output: each method returns the text to write next. A layout is stateful: it records what it has
+ * written.
+ */
 export interface Layout {
-  /** A file was done, failed, or is in conflict. Only where items are shown one by one. */
+  /**
+   * Returns the text of an item that was done, failed, or is in conflict. Only in layouts that show items one by one.
+   */
   item?(item: ItemRecord): string;
-  /** A final object of the pipeline, or a text. */
+  /** Returns the text of a final object of the pipeline, or of a text. */
   value(value: unknown): Written;
-  /** The last word, with the error that ended the command line. */
+  /** Returns the end of the output, with the error that ended the command line. */
   end(error: ErrorRecord | undefined): string;
 }
 
-/** One object a line: Auto on a pipe. */
+/** Returns the layout with one object per line: Auto on a pipe. */
 export function objectLayout(): Layout {
   return { value: piecesOf, end: (error) => error === undefined ? "" : lineOf(error) };
 }
 
-/** One line per item as it is done, and a result without its lists at the end. */
+/** Returns the layout with one line per item when it is done, and a result without its lists at the end. */
 export function lineLayout(): Layout {
   return {
     item: lineOf,
@@ -32,7 +37,10 @@ export function lineLayout(): Layout {
   };
 }
 
-/** One JSON array, written as it grows. A text is no object: it prints as it is, unless the array has begun. */
+/**
+ * Returns the layout with one JSON array, written incrementally. A text is no object: it is printed as it is, unless
+ * the array has begun.
+ */
 export function arrayLayout(): Layout {
   let wrote: "nothing" | "text" | "elements" = "nothing";
   const start = () => {
@@ -54,7 +62,7 @@ export function arrayLayout(): Layout {
   };
 }
 
-/** What people read. */
+/** Returns the layout of plain text for users. */
 export function textLayout(options: { readonly paint: Paint; readonly isTerminal: boolean }): Layout {
   const { paint, isTerminal } = options;
   let before = "";
@@ -73,7 +81,7 @@ export function textLayout(options: { readonly paint: Paint; readonly isTerminal
   };
 }
 
-/** Is it the result of a run? */
+/** Whether the value is the result of a run. */
 export function isSyncResult(value: unknown): value is SyncResult {
   return typeof value === "object" && value !== null && "Type" in value && value.Type === "SyncResult";
 }

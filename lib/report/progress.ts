@@ -3,19 +3,19 @@ import { isDirectory } from "./records.ts";
 import { formatBytes, formatClock, formatCount, shorten, shown } from "./text.ts";
 import { isAscii, loadWidth, type Measure, roughWidth } from "./width.ts";
 
-/** Time, given: `every` calls `tick` each `ms` until the function it returned is called. */
+/** A clock: `every` calls `tick` each `ms` until the function it returned is called. */
 export interface Ticker {
   now(): number;
   every(ms: number, tick: () => void): () => void;
 }
 
-/** Where the line is drawn: a terminal that obeys carriage return and ESC[K. */
+/** The terminal of the progress line; it must support carriage return and ESC[K. */
 export interface ProgressScreen {
   write(text: string): void | Promise<void>;
   columns(): number | undefined;
 }
 
-/** What the line tells at one moment. Rates are per second; undefined until there is one. */
+/** The values of the progress line at one moment. Rates are per second; undefined until there is one. */
 export interface ProgressState {
   readonly phase: "list" | "move";
   readonly listed: number;
@@ -28,7 +28,10 @@ export interface ProgressState {
   readonly names: readonly string[];
 }
 
-/** One line that shows how far a run is, on a terminal only. It begins with the first event and is gone after stop(). */
+/**
+ * One line that shows the progress of a run, on a terminal only. It begins with the first event and is removed by
+ * stop().
+ */
 export class Progress {
   readonly #screen: ProgressScreen;
   readonly #ticker: Ticker;
@@ -49,7 +52,7 @@ export class Progress {
     this.#stopTicking ??= this.#ticker.every(DRAW_MS, () => this.#draw());
   }
 
-  /** Takes the line away, and draws none until `resume`: call it before anything else is written to the terminal. */
+  /** Removes the line, and draws none until `resume`: call it before anything else is written to the terminal. */
   async yield(): Promise<void> {
     this.#isHeld = true;
     await this.#erase();
@@ -59,7 +62,7 @@ export class Progress {
     this.#isHeld = false;
   }
 
-  /** Takes the line away until the next event. */
+  /** Removes the line until the next event. */
   async stop(): Promise<void> {
     this.#stopTicking?.();
     this.#stopTicking = undefined;
@@ -78,7 +81,7 @@ export class Progress {
     const names = state.names.join("");
     if (!this.#isLoading && !isAscii(names)) {
       this.#isLoading = true;
-      // Without it the rough measure goes on: names are cut a little early.
+      // If it cannot be loaded, the rough measure stays in use: names are cut a little early.
       loadWidth().then((measure) => this.#measure = measure, () => {});
     }
     // The last column stays free: many terminals wrap as soon as it is filled.
@@ -89,7 +92,7 @@ export class Progress {
   }
 }
 
-/** The line, never wider than `columns`: what matters most first, then names as far as there is room. */
+/** Returns the line, never wider than `columns`: the most important values first, then as many names as fit. */
 export function progressLine(
   state: ProgressState,
   room: { readonly columns: number; readonly measure: Measure },
@@ -108,9 +111,9 @@ export function progressLine(
 }
 
 const DRAW_MS = 100;
-/** Columns below which a name tells nothing. */
+/** The number of columns below which a name is not readable. */
 const NAMES_LEAST = 8;
-/** Time in which an old rate loses most of its weight. */
+/** The time in ms in which an old rate loses most of its weight. */
 const RATE_MS = 3000;
 const NAMES_MOST = 4;
 
@@ -127,7 +130,7 @@ function partsOf(state: ProgressState): string[] {
   return parts;
 }
 
-/** Counts what the events tell. Listing is counted by side, since each side tells its own number so far. */
+/** Counts progress from events. Listed entries are counted by side, because each side reports its own number so far. */
 class Tally {
   #listed = new Map<string, number>();
   #phase: ProgressState["phase"] = "list";
@@ -191,14 +194,14 @@ class Tally {
     this.#bytes = plan.actions.reduce((sum, action) => sum + bytesOf(action), 0);
   }
 
-  /** `bytes`: what the action adds in the end, whatever its progress told. */
+  /** Ends an action. `bytes`: the bytes it adds in the end, whatever its progress reported. */
   #finish(action: Action, bytes: number): void {
     this.#bytesDone += bytes - (this.#moving.get(action) ?? 0);
     this.#moving.delete(action);
     if (!isDirectory(action)) this.#filesDone += 1;
   }
 
-  /** A source that vanished ends its action without another word. */
+  /** Ends the action of a source that vanished, because no other event does. */
   #vanish({ code, path }: Note): void {
     if (code !== "vanished") return;
     for (const action of this.#moving.keys()) {

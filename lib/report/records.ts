@@ -2,7 +2,7 @@ import { categories, type ErrorKind, exitCodes, type SyncError } from "../core/e
 import type { RelPath } from "../core/path.ts";
 import { type Action, type Conflict, type Entry, otherSide, type Refusal, type Run, type Side } from "../core/entry.ts";
 
-/** What a difference asks for: the ancestor's six words, and what only Tandem does. */
+/** The name of an action: the six of the WinSCP module, and those that only Tandem has. */
 export type ActionName =
   | "UploadNew"
   | "DownloadNew"
@@ -15,14 +15,17 @@ export type ActionName =
   | "TouchRemote"
   | "TouchLocal";
 
-/** One side of a difference or conflict. Times are ISO 8601 in UTC, lengths bytes; null where the side does not tell. */
+/**
+ * One side of a difference or conflict. Times are ISO 8601 in UTC, lengths bytes; null if the side does not report
+ * them.
+ */
 export interface FileRecord {
   readonly FileName: string;
   readonly LastWriteTime: string | null;
   readonly Length: number | null;
 }
 
-/** What Compare-Path gives for one path. */
+/** An output object of Compare-Path: one path. */
 export interface DifferenceRecord {
   readonly Type: "Difference";
   readonly Action: ActionName | "Conflict";
@@ -33,7 +36,7 @@ export interface DifferenceRecord {
   readonly Remote: FileRecord | null;
 }
 
-/** The first line of Compare-Path: which folders its differences belong to. */
+/** The first line of Compare-Path: the folders that its differences belong to. */
 export interface PlanRecord {
   readonly Type: "Plan";
   readonly LocalPath: string;
@@ -53,7 +56,7 @@ export interface ErrorRecord {
   readonly Path: string | null;
 }
 
-/** The difference of an action, or of a conflict that stays open. */
+/** Returns the difference of an action, or of an unresolved conflict. */
 export function toDifference(item: Action | Conflict, run: Run): DifferenceRecord {
   if (!("do" in item)) {
     return difference("Conflict", item.path, {
@@ -84,13 +87,18 @@ export function toDifference(item: Action | Conflict, run: Run): DifferenceRecor
   }
 }
 
-/** Tells where the differences that follow belong; `facts` are further properties (criteria, counts). */
+/**
+ * Returns the line with the folders of the differences that follow; `facts` are further properties (criteria, counts).
+ */
 export function toPlanLine<F extends Readonly<Record<string, unknown>>>(run: Run, facts: F): PlanRecord & F {
   const { session, localPath, remotePath, mode } = run;
   return { Type: "Plan", LocalPath: localPath, RemotePath: remotePath, Mode: mode, Session: session, ...facts };
 }
 
-/** An error as the next process reads it. `exitCode`: that of the whole run where it is not the kind's own. */
+/**
+ * Returns an error in the form that the next process reads. `exitCode`: that of the whole run if it differs from the
+ * kind's own.
+ */
 export function toErrorRecord(error: SyncError, exitCode = exitCodes[error.kind]): ErrorRecord {
   return {
     Type: "Error",
@@ -103,7 +111,7 @@ export function toErrorRecord(error: SyncError, exitCode = exitCodes[error.kind]
   };
 }
 
-/** The word for an action, as differences and results use it. */
+/** Returns the name of an action in differences and results. */
 export function nameAction(action: Action): ActionName {
   const side = action.to === "remote" ? "Remote" : "Local";
   switch (action.do) {
@@ -123,12 +131,12 @@ export function nameAction(action: Action): ActionName {
   }
 }
 
-/** "PermissionDenied"-like spelling of a kind: what users see in Kind. */
+/** Returns a kind spelled like "PermissionDenied", which users see in Kind. */
 export function nameKind(kind: ErrorKind): string {
   return kind.charAt(0).toUpperCase() + kind.slice(1);
 }
 
-/** The full name of a path on one side, as that side writes it. */
+/** Returns the full name of a path on one side, in that side's syntax. */
 export function placeOf(run: Run, side: Side, path: RelPath): string {
   const top = side === "local" ? run.localPath : run.remotePath;
   if (path === "") return top;
@@ -138,7 +146,7 @@ export function placeOf(run: Run, side: Side, path: RelPath): string {
   return top + (isWindows ? "\\" : "/") + tail;
 }
 
-/** An entry as one side shows it; null when nothing is there. */
+/** Returns the record of an entry on one side; null if there is none. */
 export function toFileRecord(entry: Entry | undefined, side: Side, run: Run): FileRecord | null {
   if (entry === undefined) return null;
   return {
@@ -148,24 +156,24 @@ export function toFileRecord(entry: Entry | undefined, side: Side, run: Run): Fi
   };
 }
 
-/** ISO 8601 in UTC of ms since the epoch; null for none and for what no calendar holds. */
+/** Returns ms since the epoch as ISO 8601 in UTC; null for undefined and for times outside the calendar's range. */
 export function toIso(ms: number | undefined): string | null {
   if (ms === undefined) return null;
   const date = new Date(ms);
   return Number.isNaN(date.getTime()) ? null : date.toISOString();
 }
 
-/** Bytes of a file; null for everything else. */
+/** Returns the bytes of a file; null for any other entry. */
 export function lengthOf(entry: Entry | undefined): number | null {
   return entry?.kind === "file" ? entry.size : null;
 }
 
-/** Is the action about a folder? */
+/** Whether the action is about a folder. */
 export function isDirectory(action: Action): boolean {
   return action.do === "makeDir" || (action.do === "remove" && action.target.kind === "dir");
 }
 
-/** Where a refusal points to, as its side writes it; the bare path when it has no side. */
+/** Returns the path that a refusal concerns, in the syntax of its side; the bare path if it has no side. */
 export function placeOfRefusal(refusal: Refusal, run: Run): string {
   return refusal.side === undefined ? refusal.path : placeOf(run, refusal.side, refusal.path);
 }

@@ -23,7 +23,7 @@ import { sayNote, verboseLines } from "./verbose.ts";
 export const outputFormats = ["Auto", "Text", "Json", "JsonLines"] as const;
 export type OutputFormat = (typeof outputFormats)[number];
 
-/** Where a report goes. `color`: colours are wanted, where the stream is a terminal (the caller honours NO_COLOR). */
+/** The outputs of a report. `color`: colours are wanted if the stream is a terminal (the caller respects NO_COLOR). */
 export interface Sinks {
   out(text: string): void | Promise<void>;
   err(text: string): void | Promise<void>;
@@ -33,30 +33,39 @@ export interface Sinks {
   readonly color: boolean;
 }
 
-/** What the command's common parameters say, and which run an event belongs to. */
+/** The command's common parameters, and the run that an event belongs to. */
 export interface Manner {
   readonly run?: Run | undefined;
   readonly quiet?: boolean;
   readonly verbose?: boolean;
 }
 
-/** What a person or a pipe sees of one command line. Writes happen in the order of the calls; a standard error that is closed stops nothing. */
+/**
+ * The output of one command line, for a user or a pipe. Writes happen in the order of the calls; a closed standard
+ * error does not stop the run.
+ */
 export interface Reporter {
-  /** Something happened in a run: progress, -Verbose, the lines of JsonLines. */
+  /** Reports an event of a run: progress, -Verbose, the lines of JsonLines. */
   event(event: SyncEvent, manner?: Manner): void;
-  /** A final object of the pipeline, or a text. Rejects with what standard output rejected with. */
+  /** Writes a final object of the pipeline, or a text. Rejects with the error of standard output. */
   result(value: unknown, manner?: Manner): Promise<void>;
-  /** A sentence on stderr that changes no exit code. */
+  /** Writes a sentence on stderr that does not change the exit code. */
   warn(message: string): Promise<void>;
-  /** An error on stderr; the first one also ends a JSON output. */
+  /** Writes an error on stderr; the first one also ends a JSON output. */
   error(error: SyncError): Promise<void>;
-  /** Takes the progress line away until the next event: something else writes to the terminal, a question. */
+  /**
+   * Removes the progress line until the next event, because something else, such as a question, is written to the
+   * terminal.
+   */
   pause(): Promise<void>;
-  /** Says the last word. `exitCode` is that of the process. Rejects as result() does. */
+  /** Writes the end of the output. `exitCode` is that of the process. Rejects as result() does. */
   end(options?: { readonly exitCode?: number }): Promise<void>;
 }
 
-/** A reporter for standard output in this format, and for standard error. Progress is drawn only where stderr is a terminal. */
+/**
+ * Returns a reporter for standard output in this format, and for standard error. Progress is drawn only if stderr is a
+ * terminal.
+ */
 export function makeReporter(format: OutputFormat, sinks: Sinks, ticker: Ticker): Reporter {
   const chosen = format === "Auto" ? (sinks.outIsTerminal ? "Text" : "Objects") : format;
   return new StreamReporter(layouts[chosen](sinks), sinks, ticker);
@@ -64,7 +73,7 @@ export function makeReporter(format: OutputFormat, sinks: Sinks, ticker: Ticker)
 
 type LayoutName = Exclude<OutputFormat, "Auto"> | "Objects";
 
-/** A new format is a row here and a layout. */
+/** A new format needs a row here and a layout. */
 const layouts: Readonly<Record<LayoutName, (sinks: Sinks) => Layout>> = {
   Text: ({ color, outIsTerminal }) =>
     textLayout({ paint: paintWhen(color && outIsTerminal), isTerminal: outIsTerminal }),
@@ -73,9 +82,9 @@ const layouts: Readonly<Record<LayoutName, (sinks: Sinks) => Layout>> = {
   JsonLines: lineLayout,
 };
 
-/** Failures that are spelled out on standard error. */
+/** The number of failures that are shown in full on standard error. */
 const failuresTold = 3;
-/** Warnings of one run that are spelled out. */
+/** The number of warnings of one run that are shown in full. */
 const warningsShown = 10;
 const refusalBytes = 1800;
 
@@ -84,15 +93,15 @@ class StreamReporter implements Reporter {
   readonly #sinks: Sinks;
   readonly #progress: Progress | undefined;
   readonly #paint: Paint;
-  /** Notes that were shown when they came. */
+  /** Notes that were already shown during the run. */
   readonly #told = new Set<string>();
-  /** How many items of each type this run's events have written. */
+  /** The number of items of each type that this run's events have written. */
   readonly #streamed = new Map<ItemRecord["Type"], number>();
-  /** Writes in the order of the calls. It never rejects: what happened to standard output is in #broken. */
+  /** Writes in the order of the calls. It never rejects: a failure of standard output is stored in #broken. */
   #writes: Promise<void> = Promise.resolve();
   #broken: { readonly cause: unknown } | undefined;
   #isDeaf = false;
-  /** A comparison began, and no difference came. */
+  /** Whether a comparison began and has found no difference. */
   #isSame = false;
   #first: SyncError | undefined;
   #current: { readonly run: Run; readonly itemize: ReturnType<typeof itemizer> } | undefined;
@@ -135,7 +144,8 @@ class StreamReporter implements Reporter {
   async error(error: SyncError): Promise<void> {
     await this.#progress?.stop();
     this.#first ??= error;
-    // A guard names counts, ten files and both ways on: it may take more room than a slip of the keyboard.
+    // A safety refusal lists counts, ten files and both ways to continue, so it may be longer than the error of a
+    // typing mistake.
     const room = error.kind === "refused" ? refusalBytes : undefined;
     for (const line of errorLines(error.message, room)) this.#write("err", `${this.#paint("red", line)}\n`);
     await this.#writes;
@@ -163,7 +173,10 @@ class StreamReporter implements Reporter {
     }
   }
 
-  /** Items that no event told: the error that ended the run, or all of them where events came without their run. */
+  /**
+   * Writes the items that no event reported: the error that ended the run, or all of them if events came without their
+   * run.
+   */
   #rest(result: SyncResult): void {
     if (this.#layout.item === undefined) return;
     const { Uploads, Downloads, Removals, Moves, Conflicts, Failures } = result;
@@ -174,7 +187,10 @@ class StreamReporter implements Reporter {
     this.#streamed.clear();
   }
 
-  /** Warnings always; notes that stand for many paths and the summary unless -Quiet, the notes alone only where a person looks. */
+  /**
+   * Writes warnings in any case, and notes that stand for many paths and the summary unless -Quiet. Without a summary
+   * the notes are written only if stderr is a terminal.
+   */
   #sum(result: SyncResult, manner: Manner): void {
     for (const warning of result.Warnings.slice(0, warningsShown)) this.#warn(warning);
     const more = result.Warnings.length - warningsShown;
@@ -188,7 +204,7 @@ class StreamReporter implements Reporter {
       for (const note of notes) this.#write("err", `${sentence(note.Message)}\n`);
     }
     if (summary !== undefined) this.#write("err", `${sentence(summary)}\n`);
-    // At a terminal the view has them; a job at night may have only standard error.
+    // At a terminal the result view contains them; an unattended job may have only standard error.
     const lines = this.#sinks.outIsTerminal ? [] : viewFailures(result, failuresTold);
     for (const line of lines) this.#write("err", `${this.#paint("red", line)}\n`);
     this.#told.clear();
@@ -218,7 +234,7 @@ class StreamReporter implements Reporter {
     }
   }
 
-  /** Standard error may be closed, and nobody is left to be told so: the run goes on. */
+  /** Writes to standard error. If it is closed, the run continues, because there is no other stream to report it to. */
   async #tell(text: string): Promise<void> {
     if (this.#isDeaf) return;
     try {
@@ -238,7 +254,7 @@ function typeOf(value: unknown): unknown {
   return typeof value === "object" && value !== null && "Type" in value ? value.Type : undefined;
 }
 
-/** A session's line is for pipes: on a screen it would be read over a shoulder. */
+/** Removes the sealed line of a session, which is meant for pipes: on a screen other people could read it. */
 function withoutSeal(value: unknown): unknown {
   if (typeof value !== "object" || value === null || !("Seal" in value)) return value;
   return Object.fromEntries(Object.entries(value).filter(([name]) => name !== "Seal" && name !== "Secret"));

@@ -13,7 +13,7 @@ import {
 import { itemizer, toFailure } from "./itemize.ts";
 import { toIso } from "./records.ts";
 
-/** Something worth knowing that is no failure: a skipped link. Count: how many paths it stands for. */
+/** Information about a run that is no failure, such as a skipped symlink. Count: the number of paths it stands for. */
 export interface NoteRecord {
   readonly Code: string;
   readonly Count: number | null;
@@ -23,8 +23,9 @@ export interface NoteRecord {
 }
 
 /**
- * What one run did on one session, or would do under -WhatIf. Duration in seconds; Bytes: the length of all that was copied;
- * HeldRemovals: how many removals were held back, HeldReasons why; ExitCode: what a process that did only this exits with.
+ * The result of one run on one session, or its forecast under -WhatIf. Duration in seconds; Bytes: the length of all
+ * that was copied; HeldRemovals: the number of postponed removals, HeldReasons the reasons; ExitCode: that of a process
+ * that did only this run.
  */
 export interface SyncResult {
   readonly Type: "SyncResult";
@@ -60,19 +61,22 @@ export interface SyncResult {
   readonly Notes: readonly NoteRecord[];
 }
 
-/** `started` in ms since the epoch; `failIfNothing`: exit 6 when nothing had to be done; `failOnConflict`: exit 1 though a policy settled all conflicts. */
+/**
+ * `started` in ms since the epoch; `failIfNothing`: exit 6 if nothing had to be done; `failOnConflict`: exit 1 even if
+ * a policy resolved all conflicts.
+ */
 export interface ResultOptions {
   readonly started: number;
   readonly failIfNothing?: boolean;
   readonly failOnConflict?: boolean;
 }
 
-/** Begins the result of one run: give it every event in order, then end it. */
+/** Starts the result of one run: pass it every event in order, then end it. */
 export function startResult(run: Run, options: ResultOptions): ResultFold {
   return new ResultFold(run, options);
 }
 
-/** Folds the events of one run into its result. */
+/** Accumulates the events of one run into its result. */
 export class ResultFold {
   readonly #run: Run;
   readonly #options: ResultOptions;
@@ -129,7 +133,7 @@ export class ResultFold {
     }
   }
 
-  /** `now` in ms since the epoch; `error`: what ended the run before its time. */
+  /** Ends the result. `now` in ms since the epoch; `error`: the error that ended the run early. */
   end(options: { readonly now: number; readonly error?: SyncError | undefined }): SyncResult {
     if (options.error !== undefined) this.#failures.push(toFailure(options.error));
     const { session, localPath, remotePath, mode, whatIf } = this.#run;
@@ -169,7 +173,10 @@ export class ResultFold {
     };
   }
 
-  /** A place that keeps no times says so for every file: one warning stands for all of them. */
+  /**
+   * Collects the warnings of an action. A backend that stores no mtimes warns for every file: one warning stands for
+   * all of them.
+   */
   #hear({ path }: Action, { warnings = [], isUntimed }: Extract<SyncEvent, { readonly type: "done" }>): void {
     const told = warnings.map((warning) => `"${path}": ${warning}`);
     if (isUntimed !== true) this.#warnings.push(...told);
@@ -228,7 +235,7 @@ export class ResultFold {
     this.#heldReasons.add(why);
   }
 
-  /** A note of the plan may be told once more as an event: it is one note. */
+  /** Adds a note. A note of the plan may be repeated as an event: it counts once. */
   #note(note: Note): void {
     const { code, count, path, side, why } = note;
     this.#notes.set(JSON.stringify([code, side, path, why]), {
@@ -243,7 +250,7 @@ export class ResultFold {
   #exitCode(error: SyncError | undefined): number {
     if (error !== undefined) {
       const code = exitCodes[error.kind];
-      // 2 to 5 promise that nothing was changed, and an action that began may have changed something.
+      // Codes 2 to 5 guarantee that nothing was changed, and an action that began may have changed something.
       return this.#begun && code >= 2 && code <= 5 ? 1 : code;
     }
     if (this.#run.whatIf) return 0;
@@ -254,8 +261,8 @@ export class ResultFold {
 }
 
 /**
- * The exit code of a process: that of its results (and of errors read from a pipe) and of the errors beside them. Interrupted wins,
- * else the code they have in common, else 1.
+ * Returns the exit code of a process from its results (and errors read from a pipe) and the errors besides them:
+ * Interrupted first, otherwise the code that they share, otherwise 1.
  */
 export function exitCode(
   results: Iterable<{ readonly ExitCode: number }>,

@@ -2,7 +2,10 @@ import type { Plan } from "../core/entry.ts";
 import type { SyncResult } from "./result.ts";
 import { formatBytes, formatCount, formatDuration, plural } from "./text.ts";
 
-/** One sentence about a run: "3 files uploaded (12.4 MB), 1 removed, 2 failed, in 4.2 s". Undefined when nothing was done and nothing failed. */
+/**
+ * Returns one sentence about a run: "3 files uploaded (12.4 MB), 1 removed, 2 failed, in 4.2 s". Undefined if nothing
+ * was done and nothing failed.
+ */
 export function summarize(result: SyncResult): string | undefined {
   const parts = [...transfers(result), ...others(result)];
   if (parts.length === 0) return undefined;
@@ -11,7 +14,7 @@ export function summarize(result: SyncResult): string | undefined {
   return `${parts.join(", ")}${kept}, in ${formatDuration(result.Duration)}`;
 }
 
-/** What a plan would do, for a question: "3 files to upload (12.4 MB), 1 to remove". */
+/** Returns a summary of a plan for a question: "3 files to upload (12.4 MB), 1 to remove". */
 export function describePlan(plan: Plan): string {
   const copies = plan.actions.filter((action) => action.do === "copy");
   const size = (side: "local" | "remote") =>
@@ -35,7 +38,7 @@ export function describePlan(plan: Plan): string {
   return parts.join(", ") || "nothing to do";
 }
 
-/** What a first run in Both finds on one side only; undefined where nothing is. */
+/** Describes the files that a first run in Both finds on one side only; undefined if there are none. */
 export function describeFirstRun(plan: Plan): string | undefined {
   const on = (side: "local" | "remote") =>
     plan.actions.filter((action) => action.do === "copy" && action.why === "new" && action.to !== side).length;
@@ -62,7 +65,7 @@ function others(result: SyncResult): string[] {
     [result.RemovalCount, "removed"],
     [result.TouchCount, "given the right time"],
     [result.ConflictCount, "in conflict"],
-    // The error that ended the run has no path, and is said in full beside this sentence.
+    // The error that ended the run has no path, and is shown in full besides this sentence.
     [failed.filter(({ Kind }) => Kind !== "Cancelled").length, "failed"],
     [failed.filter(({ Kind }) => Kind === "Cancelled").length, "cut short"],
   ];

@@ -3,11 +3,11 @@ import type { SyncResult } from "./result.ts";
 import { formatBytes, type Paint, plural, shorten, shown } from "./text.ts";
 import type { Ticket } from "../core/session_record.ts";
 
-/** How many names stand between the braces of a list, and how many failures are spelled out. */
+/** The number of names in the braces of a list, and the number of failures shown in full. */
 const namesShown = 4;
 const failuresShown = 20;
 
-/** A result as a terminal shows it: five lines, then what failed, one line each. */
+/** Returns a result for a terminal: five lines, then the failures, one line each. */
 export function viewResult(result: SyncResult, paint: Paint): string {
   const failed = result.Failures.map((failure) => failure.FileName ?? failure.Path ?? failure.Kind);
   const lines = [
@@ -21,14 +21,17 @@ export function viewResult(result: SyncResult, paint: Paint): string {
   return `${lines.join("\n")}\n`;
 }
 
-/** `What if: …` for each file of a plan that was not carried out. */
+/** Returns `What if: …` for each file of a plan that was not executed. */
 export function viewWhatIf(result: SyncResult): string {
   const transfers = [...result.Uploads, ...result.Downloads].map((item) => whatIf(item.Action, item.Destination));
   const removals = result.Removals.map((item) => whatIf(item.Action, item.FileName));
   return [...transfers, ...removals].join("");
 }
 
-/** One line for one difference: action, size and time (UTC) of the side that gives, path; a folder's path ends in "/". */
+/**
+ * Returns one line for one difference: action, size and time (UTC) of the source side, path; a folder's path ends in
+ * "/".
+ */
 export function viewDifference(difference: DifferenceRecord, paint: Paint): string {
   const { Action, Local, Remote, IsDirectory, Path } = difference;
   const source = Action.startsWith("Upload") || Action === "DeleteLocal" ? Local ?? Remote : Remote ?? Local;
@@ -39,19 +42,19 @@ export function viewDifference(difference: DifferenceRecord, paint: Paint): stri
   return `${line}\n`;
 }
 
-/** The line above the differences. */
+/** Returns the header line of the differences. */
 export function differenceHead(): string {
   return `${"Action".padEnd(15)} ${"Size".padStart(10)}  ${"Modified (UTC)".padEnd(19)}  Path\n`;
 }
 
-/** Any other object: one line a property. Secrets and what cannot be written are not shown. */
+/** Returns any other object as one line per property. Secrets and values that cannot be written are omitted. */
 export function viewObject(value: object): string {
   const rows = Object.entries(value).filter(([name, held]) => name !== "Type" && isShown(held));
   const width = Math.max(0, ...rows.map(([name]) => name.length));
   return rows.map(([name, held]) => `${shown(name).padEnd(width)} : ${viewValue(name, held)}\n`).join("");
 }
 
-/** A session: where it leads and who answered; never what would open it. */
+/** Returns a session as its address and the server that answered; never the data that would open it. */
 export function viewSession(value: object): string {
   const { Address, HostKey, Expires } = value as Partial<Ticket>;
   if (Address === undefined) return viewObject(value);
@@ -61,7 +64,7 @@ export function viewSession(value: object): string {
   return viewObject({ Address: address, HostKey, Expires });
 }
 
-/** "UploadNew" as people read it: "Upload new". */
+/** Returns "UploadNew" in readable form: "Upload new". */
 export function sayAction(action: string): string {
   return action.replace(/\B[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 }
@@ -71,9 +74,9 @@ function braces(names: readonly string[]): string {
   return `{${first.join(", ")}${names.length > namesShown ? "\u2026" : ""}}`;
 }
 
-/** The error that ended the run is not repeated here: it has no path, and stderr has it. */
+/** Returns the failures of a result, except the error that ended the run: it has no path, and stderr has it. */
 export function viewFailures(result: SyncResult, most = failuresShown): string[] {
-  // What Ctrl-C cut short is one number in the summary; the next run does it.
+  // Actions that Ctrl-C interrupted are one number in the summary; the next run does them.
   const failures = result.Failures.filter(({ Path, Kind }) => Path !== null && Kind !== "Cancelled");
   const lines = failures.slice(0, most).map(({ Path, Message }) => {
     const path = shown(Path ?? "");

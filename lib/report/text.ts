@@ -3,7 +3,10 @@ import { styleText } from "node:util";
 import { printable } from "../core/path.ts";
 import { type Measure, roughWidth } from "./width.ts";
 
-/** What a message of one error may take on stderr: readable at a glance, and no peer can flood a log with it. Colours come on top. */
+/**
+ * The maximum bytes of one error message on stderr, so that it stays readable and no server can flood a log with it.
+ * Colours are not counted.
+ */
 const messageBytes = 580;
 
 const linesMost = 3;
@@ -11,19 +14,19 @@ const linesMost = 3;
 /** Colours a text, or leaves it as it is. */
 export type Paint = (color: "red" | "yellow" | "green" | "cyan" | "dim", text: string) => string;
 
-/** A paint that works only where it is asked to; whoever asks has honoured NO_COLOR. */
+/** Returns a paint that colours only if `isOn`; the caller has respected NO_COLOR. */
 export function paintWhen(isOn: boolean): Paint {
   return (color, text) => isOn ? styleText(color, text, { validateStream: false }) : text;
 }
 
-/** A text from a peer as it may be shown: nothing in it acts on a terminal, a log or a build server. */
+/** Returns a text from a server in a form that no terminal, log or build server interprets. */
 export function shown(text: string): string {
   return disarmed(printable(text));
 }
 
 /**
- * The lines without what a build server would obey: `::error::` at the start of a line (GitHub), `##[…]`, `##vso[…]` and
- * `##teamcity[…]` anywhere (Azure Pipelines, TeamCity).
+ * Escapes the commands that a build server would execute: `::error::` at the start of a line (GitHub), `##[…]`,
+ * `##vso[…]` and `##teamcity[…]` anywhere (Azure Pipelines, TeamCity).
  */
 export function disarmed(lines: string): string {
   return lines
@@ -31,7 +34,7 @@ export function disarmed(lines: string): string {
     .replace(/((?:^|[\r\n])\s*):(?=:)/g, "$1\\u003a");
 }
 
-/** At most `columns` wide, cut in the middle, where names differ least. */
+/** Shortens a text to at most `columns`, by a cut in the middle, where names differ least. */
 export function shorten(text: string, columns: number, measure: Measure = roughWidth): string {
   if (measure(text) <= columns) return text;
   if (columns <= 1) return columns === 1 ? "\u2026" : "";
@@ -42,7 +45,7 @@ export function shorten(text: string, columns: number, measure: Measure = roughW
   return `${head}\u2026${tail}`;
 }
 
-/** One line, at most `bytes` long with its line end; long names and words are cut in the middle first. */
+/** Returns one line, at most `bytes` long with its line end; long names and words are cut in the middle first. */
 export function sentence(message: string, bytes = messageBytes): string {
   const line = shown(message.trim().replace(/\s*\r?\n\s*/g, " "));
   if (Buffer.byteLength(line) < bytes) return line;
@@ -53,7 +56,7 @@ export function sentence(message: string, bytes = messageBytes): string {
   return shortenBytes(line, bytes - 1);
 }
 
-/** An error as three lines at most, `bytes` long in all. */
+/** Returns an error as at most three lines, `bytes` long in total. */
 export function errorLines(message: string, bytes = messageBytes): readonly string[] {
   const lines = message.split(/\r?\n/).filter((line) => line.trim() !== "");
   const most = lines.length <= linesMost
@@ -62,7 +65,7 @@ export function errorLines(message: string, bytes = messageBytes): readonly stri
   return most.map((line) => sentence(line, Math.floor(bytes / most.length)));
 }
 
-/** "12.4 MB": decimal units, three digits at most before the unit grows. */
+/** Returns "12.4 MB": decimal units, at most three digits before the next unit. */
 export function formatBytes(bytes: number): string {
   const units = ["bytes", "KB", "MB", "GB", "TB", "PB"];
   let value = bytes;
@@ -75,7 +78,7 @@ export function formatBytes(bytes: number): string {
   return `${value < 99.95 ? value.toFixed(1) : value.toFixed(0)} ${units[unit]}`;
 }
 
-/** "4.2 s", "1 min 5 s", "2 h 3 min". */
+/** Returns "4.2 s", "1 min 5 s", "2 h 3 min". */
 export function formatDuration(seconds: number): string {
   if (seconds < 59.95) return `${seconds.toFixed(1)} s`;
   const whole = Math.round(seconds);
@@ -83,7 +86,7 @@ export function formatDuration(seconds: number): string {
   return `${Math.floor(whole / 3600)} h ${Math.floor(whole / 60) % 60} min`;
 }
 
-/** "0:07", "12:05", "1:02:03". */
+/** Returns "0:07", "12:05", "1:02:03". */
 export function formatClock(seconds: number): string {
   const whole = Math.round(seconds);
   const two = (part: number) => String(part).padStart(2, "0");
@@ -92,12 +95,12 @@ export function formatClock(seconds: number): string {
   return `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${two(whole % 60)}`;
 }
 
-/** "12,345". */
+/** Returns "12,345". */
 export function formatCount(count: number): string {
   return String(count).replace(/\B(?=(?:\d{3})+$)/g, ",");
 }
 
-/** "1 file", "2 files". */
+/** Returns "1 file", "2 files". */
 export function plural(count: number, word: string): string {
   return `${formatCount(count)} ${word}${count === 1 ? "" : "s"}`;
 }
@@ -120,7 +123,7 @@ function shortenWord(word: string, longest: number): string {
     : shorten(word, longest);
 }
 
-/** The mark of the cut takes three bytes. */
+/** Shortens a text to `bytes`. The mark of the cut takes three bytes. */
 function shortenBytes(text: string, bytes: number): string {
   return shorten(text, bytes - 2, (piece) => Buffer.byteLength(piece));
 }

@@ -3,7 +3,7 @@ import { nameAction, placeOf } from "./records.ts";
 import { sayAction } from "./table.ts";
 import { formatBytes, formatCount, sentence, shorten, shown } from "./text.ts";
 
-/** What -Verbose says of an event: a line per action, skipped path and listing. */
+/** Returns the lines of -Verbose for an event: a line per action, skipped path and listing. */
 export function verboseLines(event: SyncEvent, run: Run): readonly string[] {
   switch (event.type) {
     case "scanned":
@@ -26,7 +26,7 @@ export function verboseLines(event: SyncEvent, run: Run): readonly string[] {
   }
 }
 
-/** A note as one line. */
+/** Returns a note as one line. */
 export function sayNote(note: Note): string {
   return sentence(note.path === undefined ? note.why : `"${note.path}": ${note.why}`);
 }

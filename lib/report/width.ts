@@ -1,7 +1,10 @@
-/** Columns that a text without control characters takes at a terminal. */
+/** A function that returns the columns of a text without control characters at a terminal. */
 export type Measure = (text: string) => number;
 
-/** Never too small: what is not ASCII counts as two columns a code point. Good enough until loadWidth() is there. */
+/**
+ * Returns a width that is never too small: a non-ASCII code point counts as two columns. Used until loadWidth() has
+ * resolved.
+ */
 export function roughWidth(text: string): number {
   if (isAscii(text)) return text.length;
   let columns = 0;
@@ -9,13 +12,16 @@ export function roughWidth(text: string): number {
   return columns;
 }
 
-/** The exact measure: wide, combining and joined characters. Loaded when first needed, it would double the program's start. */
+/**
+ * Loads the exact measure: wide, combining and joined characters. Loaded when first needed, because it would double the
+ * program's start time.
+ */
 export async function loadWidth(): Promise<Measure> {
   const { default: width } = await import("npm:string-width@9.0.0");
   return (text) => width(text);
 }
 
-/** Is every character one column wide without asking? */
+/** Whether every character is ASCII, and so one column wide. */
 export function isAscii(text: string): boolean {
   return !/[^\u0020-\u007e]/.test(text);
 }
