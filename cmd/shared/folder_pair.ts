@@ -39,8 +39,8 @@ export function needsSession(words: SyncWords & Login): boolean {
 
 /**
  * Checks everything in the bound sets that can be checked without a server. Throws badInput for an unsuitable local
- * root and for two sessions with one local root, and connection if a session was expected from the pipe and did not
- * arrive.
+ * root and for two sessions that would write to one local root, and connection if a session was expected from the pipe
+ * and did not arrive.
  */
 export async function prepare<W extends PairWords>(each: AsyncIterable<W>, host: Host): Promise<readonly Job<W>[]> {
   const jobs: Job<W>[] = [];
@@ -134,8 +134,8 @@ async function toJob<W extends PairWords>(words: W, host: Host): Promise<Job<W>>
 }
 
 /**
- * Checks the local source before any connection: it must exist and be a folder. -Remove and the history are checked
- * later.
+ * Checks the local root before any connection: it must not be a file, and must exist if it is the source. -Remove and
+ * the history are checked later.
  */
 async function checkLocal(local: Backend, { mode }: SyncMode, host: Host): Promise<void> {
   const found = await local.stat(root, host);

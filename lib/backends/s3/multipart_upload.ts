@@ -14,8 +14,8 @@ import { operationError } from "../../core/operation.ts";
 /**
  * Sends a large file as a multipart upload, several parts at once. If an earlier attempt of this host or another left
  * parts under the same key, they are reused if each of them is proven to be the source's and no option is set that may
- * not have been set then; only the missing parts are sent. After a transient failure the parts stay for the next
- * attempt if the write has a tag; after any other failure they are removed. Parts of our own that have not been
+ * not have been set then; only the missing parts are sent. After a transient failure or a cancel the parts stay for the
+ * next attempt if the write has a tag; after any other failure they are removed. Parts of our own that have not been
  * continued for a week are removed.
  */
 export async function sendParts(desk: Desk, writing: Writing): Promise<FileEntry> {

@@ -35,8 +35,8 @@ export interface Param<T> {
   readonly fallback?: T;
   readonly fromPipe?: "value" | "property";
   /**
-   * With fromPipe: only values and standard input may supply it, not the output of a command, so a missing one is
-   * reported before anything runs.
+   * Whether only values and standard input may supply it (with fromPipe), not the output of a command; a missing one is
+   * then reported before anything runs.
    */
   readonly early?: boolean;
   readonly hidden?: boolean;
