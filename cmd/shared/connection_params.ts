@@ -222,8 +222,9 @@ function passwordVariable(
 }
 
 /**
- * Returns TANDEM_PASSWORD_WEB1_EXAMPLE_COM for "web1.example.com": "." becomes "_", "-" becomes "__", ":" of an IPv6 address "___", so
- * that no two hosts share a variable. Undefined for a name that no host can have (RFC 1123, section 2.1).
+ * Returns TANDEM_PASSWORD_WEB1_EXAMPLE_COM for "web1.example.com": "." becomes "_", "-" becomes "__", ":" of an IPv6
+ * address "___", so that no two hosts share a variable. Undefined for a name that no host can have (RFC 1123, section
+ * 2.1).
  */
 export function variableOf(host: string): string | undefined {
   const isName = /^(?!-)[a-z0-9-]+(?<!-)(?:\.(?!-)[a-z0-9-]+(?<!-))*$/i.test(host) || /^[0-9a-f:.]+$/i.test(host);

@@ -64,8 +64,8 @@ export function canAsk(): boolean {
 const keyboard = Deno.build.os === "windows" ? "CONIN$" : "/dev/tty";
 
 /**
- * Returns one line typed at the terminal; undefined if there is none, or at the end of input. Without echo nothing shows.
- * `pause` takes the progress line away first.
+ * Returns one line typed at the terminal; undefined if there is none, or at the end of input. Without echo the typed
+ * text is not shown. `pause` removes the progress line first.
  */
 export async function askLine(
   prompt: string,

@@ -2,7 +2,7 @@ import { categories, type ErrorKind, exitCodes, type SyncError } from "../core/e
 import type { RelPath } from "../core/path.ts";
 import { type Action, type Conflict, type Entry, otherSide, type Refusal, type Run, type Side } from "../core/entry.ts";
 
-/** The name of an action: the six of the WinSCP module, and those that only Tandem has. */
+/** The name of an action: the six of WinSCP's SynchronizationAction, and those that only Tandem has. */
 export type ActionName =
   | "UploadNew"
   | "DownloadNew"
