@@ -1,15 +1,15 @@
 import { nameOf, parentOf, type RelPath } from "../core/path.ts";
 
-/** Who kept a conflict copy, and when (ms): both stand in its name. */
+/** The host that kept a conflict copy and the time (ms since the epoch). The copy's name contains both. */
 export interface ConflictStamp {
   readonly host: string;
   readonly now: number;
 }
 
 /**
- * The name under which the local version of a conflict lives on: `name (conflict HOST 2026-11-21 103205).ext`, the time in UTC, in the
- * same folder, at most 255 bytes, without characters that Windows refuses unless the name had them. `attempt` counts from 0 until a
- * name is free.
+ * Returns the name under which the local version of a conflict is kept: `name (conflict HOST 2026-11-21 103205).ext`,
+ * the time in UTC, in the same folder, at most 255 bytes, without characters that Windows refuses unless the name had
+ * them. `attempt` counts from 0 until a name is free.
  */
 export function toConflictName(path: RelPath, { host, now }: ConflictStamp, attempt: number): RelPath {
   const name = nameOf(path);
@@ -31,7 +31,7 @@ function bytesOf(text: string): number {
   return new TextEncoder().encode(text).length;
 }
 
-/** Cuts whole code points off the end until the text fits. */
+/** Removes whole code points from the end until the text fits. */
 function shorten(text: string, maxBytes: number): string {
   const points = [...text];
   while (bytesOf(points.join("")) > maxBytes) points.pop();

@@ -13,10 +13,10 @@ import type { Backends } from "./common/sides.ts";
 import type { RootEntries } from "./common/roots.ts";
 import type { RunOptions } from "./run_options.ts";
 
-/** Both sides as they were listed. */
+/** The listings of both sides. */
 export type Scans = Readonly<Record<Side, Scan>>;
 
-/** The plan, made a second time where a checksum settles what the listings leave open. */
+/** Plans the run, a second time if checksums decide what the listings leave open. Returns the last plan. */
 export async function* planRun(
   sides: Backends,
   scans: Scans,

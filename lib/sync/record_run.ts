@@ -18,13 +18,16 @@ import type { Backends } from "./common/sides.ts";
 import type { RootEntries } from "./common/roots.ts";
 import { toMark } from "./common/criteria.ts";
 
-/** What actions came to, and when they were over, in ms since the epoch. */
+/** The outcomes of actions and their end times, in ms since the epoch. */
 export interface Ends {
   readonly done: Map<Action, Entry | undefined>;
   readonly doneAt: Map<Action, number>;
 }
 
-/** Passes events on, and notes what each action came to. A version that was not planned with is no entry to learn. */
+/**
+ * Passes events on and records the outcome of each action. If another version than the planned one was transferred, its
+ * entry is not recorded.
+ */
 export async function* watch<R>(
   { done, doneAt }: Ends,
   events: AsyncGenerator<SyncEvent, R, void>,
@@ -57,15 +60,16 @@ export interface Carried {
   readonly rootEntries: RootEntries;
 }
 
-/** `now`: ms since the epoch. */
+/** Options for updating history after a run. `now`: ms since the epoch. */
 export interface RememberOptions extends Call {
   readonly remembered: Remembered;
   now(): number;
 }
 
 /**
- * Before the plan is carried out: what comes back to a side is unknown from now on. A run that is ended half way leaves its folder there
- * without it, and the next would take it for deleted in it. Rejects with refused where that cannot be written.
+ * Removes from history the entries that will be restored on a side, before the plan is carried out. Otherwise a run
+ * that is interrupted half way could leave a folder without such an entry, and the next run would take it for deleted.
+ * Rejects with refused if history cannot be written.
  */
 export async function forgetRestored({ restoring = [] }: Plan, remembered: Remembered | undefined): Promise<void> {
   try {
@@ -82,14 +86,15 @@ export async function forgetRestored({ restoring = [] }: Plan, remembered: Remem
 }
 
 /**
- * Before the plan is carried out: whose content is replaced in place. A run that is ended half way leaves it half old, half new, and the
- * next one has to know. Rejects where that cannot be written: then nothing may be replaced so.
+ * Records in history the files whose content will be replaced in place, before the plan is carried out. A run that is
+ * interrupted half way leaves such a file half old and half new, and the next run has to know. Rejects if history
+ * cannot be written: then nothing may be replaced in place.
  */
 export async function noteInPlace({ actions }: Plan, remembered: Remembered | undefined): Promise<void> {
   const lessons = actions.flatMap((action): Lesson[] => {
     if (action.do !== "copy" || action.inPlace !== true || action.replaces?.kind !== "file") return [];
     const { to, replaces, source } = action;
-    // History knows a pair by the local spelling.
+    // History keys a pair by its local spelling.
     const path = to === "local" ? action.path : source.path;
     const known = remembered?.history.get(path);
     const marks = known?.kind === "file" ? known : { path, kind: "file" } as const;
@@ -109,9 +114,9 @@ function unremembered(error: unknown): SyncEvent {
   return { type: "noted", note: { code: "unremembered", count: 1, why: message } };
 }
 
-/** History must not claim what a power cut can still take back: the names in the folders that were written to. */
+/** Flushes the folders that were written to: history must not claim names that a power failure can still undo. */
 async function flush(sides: Backends, done: Carried["done"]): Promise<void> {
-  // Also after a run was cancelled: what it did is remembered.
+  // Also after a cancelled run: what it did is recorded in history.
   const { signal } = new AbortController();
   for (const side of bothSides) {
     const folders = new Set(Array.from(writtenPaths(done, side), (path) => parentOf(path)));
@@ -119,7 +124,10 @@ async function flush(sides: Backends, done: Carried["done"]): Promise<void> {
   }
 }
 
-/** Writes what is equal now. What cannot be written is told: the next run goes by what was known before, and that loses nothing. */
+/**
+ * Writes to history what is now equal on both sides. A failed write is reported as a note; the next run then uses the
+ * older history, which loses no data.
+ */
 export async function* remember(
   sides: Backends,
   { plan, before, done, doneAt, applied, listedAt, rootEntries }: Carried,

@@ -19,22 +19,23 @@ import type { Backends } from "./common/sides.ts";
 import type { Missing, RootEntries } from "./common/roots.ts";
 import type { RunOptions } from "./run_options.ts";
 
-/** How a run ended: with the plan only (planOnly), declined by the user, or carried out as `applied` tells. */
+/** The outcome of a run: only planned (planOnly), declined by the user, or carried out with the result `applied`. */
 export type RunEnd =
   | { readonly outcome: "planned" | "declined"; readonly plan: Plan }
   | { readonly outcome: "applied"; readonly plan: Plan; readonly applied: ApplyEnd };
 
 /**
- * The whole run: check the roots, list both sides, plan, settle open pairs by checksum and plan once more, guard, confirm absences,
- * carry out. Rejects
- * before the first change with badInput, refused (all dangers in words, after "planned"), the server's errors, or cancelled; a missing
- * root that is to be written to is made once the plan may run. Later failures are events, and so is being cancelled: see ApplyEnd.
+ * Runs a whole synchronization: checks the roots, lists both sides, plans, compares open pairs by checksum and plans
+ * again, applies the guards, confirms absences, and carries out the plan. Rejects before the first change with
+ * badInput, refused (the message lists all dangers; after "planned"), the server's errors, or cancelled. A missing root
+ * that is to be written to is created once the plan may run. Later failures, cancellation included, are events: see
+ * ApplyEnd.
  */
 export async function* run(sides: Backends, options: RunOptions): AsyncGenerator<SyncEvent, RunEnd, void> {
   try {
     return yield* conduct(sides, options);
   } catch (error) {
-    // A server that stays overloaded is no other run that holds the pair.
+    // "busy" is reserved for another run that holds the lock of the pair; an overloaded server is a connection error.
     const isBusy = error instanceof SyncError && error.kind === "busy";
     throw isBusy ? new SyncError("connection", error.message, { ...error.facts, cause: error }) : error;
   }
@@ -111,7 +112,7 @@ async function* conduct(sides: Backends, options: RunOptions): AsyncGenerator<Sy
   return { outcome: "applied", plan: made, applied };
 }
 
-/** The options, with what is remembered moved along where a side's time zone has changed. */
+/** Returns the options; if a side's time zone has changed, the times in history are shifted accordingly. */
 async function* keepPace(
   options: RunOptions,
   { scans, rootEntries }: { readonly scans: Scans; readonly rootEntries: RootEntries },
@@ -125,7 +126,7 @@ async function* keepPace(
   return { ...options, remembered: alongShifts(remembered, shifts, { snapshots, rootEntries }) };
 }
 
-/** What the places themselves have to say, one note a side. */
+/** Reports the cautions of the backends themselves, one note per side. */
 function* tellCautions(sides: Backends): Generator<SyncEvent, void, void> {
   for (const side of bothSides) {
     const why = sides[side].caution?.();
@@ -133,7 +134,7 @@ function* tellCautions(sides: Backends): Generator<SyncEvent, void, void> {
   }
 }
 
-/** Removes from the trash what has lain there for long enough; that it did not work ends nothing. */
+/** Removes expired versions from the trash. A failure is only noted. */
 async function* prune({ trash, trashDays, now, signal }: RunOptions): AsyncGenerator<SyncEvent, void, void> {
   if (trash === undefined || trashDays === undefined) return;
   try {
@@ -146,7 +147,7 @@ async function* prune({ trash, trashDays, now, signal }: RunOptions): AsyncGener
 
 type Owners = Readonly<Record<Side, Owner>>;
 
-/** Both lists at once; the first failure ends the other. */
+/** Lists both sides concurrently; the first failure aborts the other listing. */
 async function scanBoth(
   sides: Backends,
   { options, owners, missing }: { options: RunOptions; owners: Owners; missing: Missing },
@@ -170,7 +171,9 @@ async function scanBoth(
   throw cancelled(signal, "list both sides");
 }
 
-/** What the guards find dangerous in the plan as it was made: what is held back later on is no less dangerous for that. */
+/**
+ * Returns the dangers that the guards find in the plan before actions are postponed: postponed actions count as well.
+ */
 function findDangers(
   made: Plan,
   snapshots: Readonly<Record<Side, Snapshot>>,
@@ -185,7 +188,7 @@ function findDangers(
   const rootState = (side: Side): RootState => ({
     ...(sides[side].place.broad === undefined ? {} : { broad: sides[side].place.broad }),
     defaulted: options.defaulted?.includes(side) ?? false,
-    // A store has no empty folders: one that holds nothing is no lost one.
+    // An object store has no empty folders, so a prefix without objects is not a missing root.
     missing: missing[side] && sides[side].traits.hasDirs,
     known: remembered?.known ?? false,
   });
@@ -205,7 +208,7 @@ function mayAsk(found: readonly Danger[], { planOnly, ask }: RunOptions): boolea
   return !planOnly && ask !== undefined && found.every((danger) => danger.allowedBy !== undefined);
 }
 
-/** Throws refused unless nothing is dangerous, or the user says yes to what a key could have allowed. */
+/** Throws refused if there are dangers, unless each of them can be allowed by a key and the user confirms. */
 async function guard(found: readonly Danger[], options: RunOptions): Promise<void> {
   if (found.length === 0) return;
   if (mayAsk(found, options) && await options.ask?.(found)) return;

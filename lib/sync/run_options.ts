@@ -20,10 +20,11 @@ type Choices = Pick<
 >;
 
 /**
- * What a run is told. `allow`, `maxRemove`: what the guards are told; `marker`: a file that must lie in both roots; `defaulted`: sides
- * whose root no word of the user named; `noReadBack`: no remote file is read to compare it; `inPlace`: one-way, content goes into the
- * files that are there; `planOnly`: stop after the plan, write
- * nothing; `owner`: a secret of this machine's user, in any words; `host`: this machine's name, for conflict copies; `abandon`: see apply().
+ * The options of a run. `allow`, `maxRemove`: passed to the guards; `marker`: a file that must exist in both roots;
+ * `defaulted`: sides whose root the user did not name; `noReadBack`: no remote file is read to compare it; `inPlace`:
+ * in one-way modes, content is written into the existing files; `planOnly`: stop after the plan and write nothing;
+ * `owner`: a secret of this machine's user, any string; `host`: this machine's name, for conflict copies; `abandon`:
+ * see apply().
  */
 export interface RunOptions extends Choices, Call {
   readonly links: ScanOptions["links"];
@@ -36,22 +37,24 @@ export interface RunOptions extends Choices, Call {
   readonly stopOnError: boolean;
   readonly planOnly: boolean;
   readonly concurrency?: number;
-  /** Bytes of memory that each side's listing may take. */
+  /** Maximum memory of each side's listing, in bytes. */
   readonly maxListing?: number;
   readonly owner: string;
   readonly host: string;
-  /** What is remembered of this pair; it is read for the plan, and written once the plan is carried out. */
+  /** The history of this pair. It is read for the plan and written after the plan was carried out. */
   readonly remembered?: Remembered;
-  /** Where versions go that have to go; in Both it is what lets a conflict have a winner. */
+  /** The trash for discarded versions. In mode Both a conflict can only have a winner if there is a trash. */
   readonly trash?: Trash & Pick<PairTrash, "prune">;
-  /** For how many days the trash keeps what lost no conflict; for ever, if not given. */
+  /** The number of days that discarded versions stay in the trash, conflict losers excepted; unlimited if not given. */
   readonly trashDays?: number;
   stillHeld?: ApplyOptions["stillHeld"];
   readonly abandon?: AbortSignal;
-  /** May the plan run in spite of these? Not asked about what no key allows, nor under planOnly. */
+  /**
+   * Whether the plan may run in spite of these dangers. Not called for dangers that no key allows, nor under planOnly.
+   */
   ask?(dangers: readonly Danger[]): Promise<boolean>;
-  /** The plan as a whole, before anything is changed (-Confirm). */
+  /** Whether the whole plan may be carried out; called before anything is changed (-Confirm). */
   approve?(plan: Plan): Promise<boolean>;
-  /** ms since the epoch. */
+  /** Returns the current time in ms since the epoch. */
   now(): number;
 }

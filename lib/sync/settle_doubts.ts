@@ -9,15 +9,19 @@ import {
   toOpenPairs,
 } from "./scan/hash_pairs.ts";
 
-/** Contents that settle marks which could hide an edit: one file's against what history holds of it, or a pair's against each other. */
+/**
+ * Files whose content must be read because their marks could hide an edit: single files to compare with the checksum in
+ * history, and pairs to compare with each other.
+ */
 export interface Doubts {
   readonly lone: readonly LoneFile[];
   readonly pairs: readonly OpenPair[];
 }
 
 /**
- * What to read for a plan's unsure paths. Where history holds a checksum each side in doubt is compared with itself. Reading has a bound,
- * since a mark is doubted once only: files beyond it are taken as they look, and the plan says how many.
+ * Selects the files to read for a plan's unsure paths. If history holds a checksum, each side in doubt is compared with
+ * it. The number of bytes and remote files is limited, since a mark is doubted only once: files beyond the limit are
+ * judged by their marks, and the plan reports how many.
  */
 export function toDoubts(unsure: readonly RelPath[], snapshots: Snapshots, history: History | undefined): Doubts {
   const budget = { bytes: MAX_BYTES, files: MAX_REMOTE_FILES };
@@ -46,7 +50,10 @@ export function toDoubts(unsure: readonly RelPath[], snapshots: Snapshots, histo
   }
 }
 
-/** The sides that are enough to read, each against what history holds: where sizes differ, and where the remote file is surely what it was. */
+/**
+ * Returns the sides for which comparing the file with history's checksum is sufficient: the doubtful sides if the sizes
+ * differ, or the local side if the remote file is certainly unchanged.
+ */
 function sidesAlone(files: OpenPair, { provisional, ...known }: Known): readonly Side[] {
   if (files.local.size !== files.remote.size) {
     return bothSides.filter((side) =>
@@ -60,5 +67,5 @@ function sidesAlone(files: OpenPair, { provisional, ...known }: Known): readonly
 }
 
 const MAX_BYTES = 64 * 1024 * 1024;
-/** Each costs a round trip or more. */
+/** The maximum number of remote files to read. Each costs at least one round trip. */
 const MAX_REMOTE_FILES = 256;

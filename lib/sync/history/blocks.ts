@@ -1,7 +1,10 @@
 import { comparePaths, type RelPath, toRelPath } from "../../core/path.ts";
 import { type Checksum, type Known, type Lesson, type Mark, type Side } from "../../core/entry.ts";
 
-/** Blocks of entries by the key of their first. `last`: the last block that begins at this key or before it; `next`: where the one after begins. */
+/**
+ * Blocks of entries by the key of their first entry. `last`: the last block that begins at or before this key; `next`:
+ * the first key of the block after it.
+ */
 export interface BlockStore {
   last(key: string): { readonly first: string; readonly body: string } | undefined;
   next(key: string): string | undefined;
@@ -10,15 +13,19 @@ export interface BlockStore {
 }
 
 /**
- * The path in a form whose UTF-8 bytes sort as comparePaths() sorts paths: "/" becomes U+0001, which no path holds, and the units that
- * UTF-8 orders otherwise than UTF-16 (surrogates and what lies above them) become two units, the first of them U+D7FF.
+ * Returns the path in a form whose UTF-8 bytes sort as comparePaths() sorts paths: "/" becomes U+0001, which no path
+ * contains, and the code units that UTF-8 orders differently from UTF-16 (surrogates and those above them) become two
+ * units, the first of them U+D7FF.
  */
 export function toKey(path: RelPath): string {
   const key = path.replaceAll("/", "\u0001");
   return EXOTIC.test(key) ? key.replace(EXOTICS, escaped) : key;
 }
 
-/** A block of entries in path order as text: columns, which a program reads several times faster than rows. */
+/**
+ * Returns a block of entries in path order as text. The text stores columns, which are parsed several times faster than
+ * rows.
+ */
 function packBlock(entries: readonly Known[]): string {
   const rest: Record<number, Rest> = {};
   entries.forEach(({ provisional, checksum, target, begun }, at) => {
@@ -40,7 +47,7 @@ function packBlock(entries: readonly Known[]): string {
   return JSON.stringify(block);
 }
 
-/** The entries of a block that packBlock() made. Throws on anything else. */
+/** Parses a block that packBlock() made. Throws on anything else. */
 export function unpackBlock(text: string): readonly Known[] {
   const { paths, kinds, local, remote, rest }: Block = JSON.parse(text);
   return paths.map((path, at) => {
@@ -58,7 +65,9 @@ export function unpackBlock(text: string): readonly Known[] {
   });
 }
 
-/** Rewrites the blocks that the lessons, given in path order, are about; gives by how many entries there are more. */
+/**
+ * Rewrites the blocks that the lessons, given in path order, concern. Returns by how much the number of entries grew.
+ */
 export function learnInto(store: BlockStore, lessons: readonly Lesson[]): number {
   const keys = lessons.map(({ path }) => toKey(path));
   let more = 0;
@@ -77,14 +86,16 @@ export function learnInto(store: BlockStore, lessons: readonly Lesson[]): number
   return more;
 }
 
-/** May the entry of this path be among these? */
+/**
+ * Whether the path is between the first and the last of these entries, so that they contain its entry if there is one.
+ */
 export function covers(entries: readonly Known[], path: RelPath): boolean {
   const [first, last] = [entries[0], entries.at(-1)];
   if (first === undefined || last === undefined) return false;
   return comparePaths(first.path, path) <= 0 && comparePaths(path, last.path) <= 0;
 }
 
-/** The entry of the path among entries in path order. */
+/** Returns the entry of the path by binary search in entries in path order. */
 export function find(entries: readonly Known[], path: RelPath): Known | undefined {
   let low = 0;
   let high = entries.length - 1;
@@ -100,7 +111,7 @@ export function find(entries: readonly Known[], path: RelPath): Known | undefine
   return undefined;
 }
 
-/** The lessons in path order; of several about one path the last one counts. */
+/** Returns the lessons in path order; of several lessons about one path the last one counts. */
 export function sortLessons(lessons: Iterable<Lesson>): readonly Lesson[] {
   const given = Array.isArray(lessons) ? lessons as readonly Lesson[] : Array.from(lessons);
   if (given.every((one, at) => at === 0 || comparePaths(given[at - 1]?.path ?? "", one.path) < 0)) return given;
@@ -109,10 +120,10 @@ export function sortLessons(lessons: Iterable<Lesson>): readonly Lesson[] {
   return [...last.values()].sort((a, b) => comparePaths(a.path, b.path));
 }
 
-/** Entries that one block holds; one that grows beyond twice as many is cut. */
+/** The number of entries per block. A block that exceeds twice as many is split. */
 const BLOCK = 256;
 
-/** The entries with these lessons learned; both in path order, and so is what comes of them. */
+/** Returns the entries with these lessons applied; both arguments and the result are in path order. */
 function learnAll(entries: readonly Known[], lessons: readonly Lesson[]): readonly Known[] {
   const learned: Known[] = [];
   let at = 0;
@@ -127,7 +138,7 @@ function learnAll(entries: readonly Known[], lessons: readonly Lesson[]): readon
   return [...learned, ...entries.slice(at)];
 }
 
-/** The entries cut into blocks of a good size. */
+/** Splits the entries into blocks of BLOCK entries if they exceed the limit of one block. */
 function cutBlocks(entries: readonly Known[]): readonly (readonly Known[])[] {
   if (entries.length <= 2 * BLOCK) return entries.length === 0 ? [] : [entries];
   const blocks: (readonly Known[])[] = [];
@@ -144,7 +155,10 @@ interface Rest {
   readonly begun?: Side;
 }
 
-/** `local`, `remote`: four cells an entry, size, modified, revision and fileId; a size of null: no mark. */
+/**
+ * A block's columns. `local`, `remote`: four cells per entry, size, modified, revision and fileId; a size of null means
+ * no mark.
+ */
 interface Block {
   readonly paths: readonly string[];
   readonly kinds: string;

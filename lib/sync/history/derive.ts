@@ -21,8 +21,8 @@ import type { RootFacts, Roots } from "../common/roots.ts";
 import { toMark } from "../common/criteria.ts";
 
 /**
- * What one side shows once more after the run. `folders`: those that were written to; `entries`: by path, what was written in them, where
- * what a write gives and what a listing shows need not be the same.
+ * The second listing of one side after the run. `folders`: the folders that were written to; `entries`: the written
+ * entries by path, present if a listing may differ from the result of a write.
  */
 export interface Seen {
   readonly entries?: ReadonlyMap<RelPath, Entry>;
@@ -30,9 +30,9 @@ export interface Seen {
 }
 
 /**
- * Everything that says what is equal now. `done`: what each action came to; those of the plan that are missing did not happen.
- * `before`: both sides as they were planned with; `seen`: a side that was not listed again is missing; `listedAt`, `endedAt`: when the
- * listings began and when the last action was over, in ms.
+ * All facts from which history is derived. `done`: the results of actions; actions of the plan that are missing were
+ * not carried out. `before`: both sides as the plan saw them; `seen`: missing for a side that was not listed again;
+ * `listedAt`, `endedAt`: the start of the listings and the end of the last action, in ms since the epoch.
  */
 export interface Facts {
   readonly plan: Plan;
@@ -43,13 +43,14 @@ export interface Facts {
   readonly traits: Readonly<Record<Side, Traits>>;
   readonly listedAt: number;
   readonly endedAt: number;
-  /** When each action was over; none is known to be later than the listings where it is missing. */
+  /** The end time of each action. Without it no action is assumed to have ended later than the listings. */
   readonly doneAt?: ReadonlyMap<Action, number>;
 }
 
 /**
- * What history learns from a run. Pure. Only what is equal on both sides by what was verified is learned; a path that one side lacks
- * afterwards is dropped, unless its removal is still to come; failures, conflicts that are open and what was left out keep what is known.
+ * Returns the history updates of a run. Pure. Only entries that were verified equal on both sides are recorded. A path
+ * that one side lacks afterwards is removed from history, unless its removal is still pending. Failures, open conflicts
+ * and excluded paths keep their history.
  */
 export function toLessons(facts: Facts): readonly Lesson[] {
   const { plan, done } = facts;
@@ -61,7 +62,10 @@ export function toLessons(facts: Facts): readonly Lesson[] {
   return lessons;
 }
 
-/** The roots as they may be remembered: their own times as they were before, where those of now cannot be trusted. `entries`: as listed. */
+/**
+ * Returns the facts about the roots to record: a root keeps its former time if its present one cannot be trusted.
+ * `entries`: as listed.
+ */
 export function toRoots(facts: Facts, entries: Readonly<Partial<Record<Side, DirEntry>>>, old: Roots): Roots {
   const pending = findPending(facts);
   const roots: Partial<Record<Side, RootFacts>> = {};
@@ -78,7 +82,7 @@ export function toRoots(facts: Facts, entries: Readonly<Partial<Record<Side, Dir
   return roots;
 }
 
-/** Folders, by side, below which something is missing that history still knows: their times are not to be learned. */
+/** Folders, by side, in which an entry is missing that history still knows: their times must not be recorded. */
 type Pending = Readonly<Record<Side, ReadonlySet<RelPath>>>;
 
 interface Judged {
@@ -86,10 +90,10 @@ interface Judged {
   readonly pending: Pending;
 }
 
-/** Disks count time in ticks of some ms, whatever digits they show. */
+/** The granularity of disk times in ms: disks count time in ticks, however many digits they show. */
 const TICK_MS = 10;
 
-/** Marks as the listings before the run gave them. */
+/** Returns the listings before the run as the origin of a path's marks. */
 function readWith({ traits, listedAt, before }: Facts, path: RelPath): Reading {
   const entryOf = (side: Side) => {
     const entry = before[side].get(path);
@@ -114,7 +118,10 @@ function findPending({ plan, done, before }: Facts): Pending {
   return found;
 }
 
-/** A lesson of the plan (itself, as a rule: there may be a million), with what is too young to be trusted marked or left out; undefined when nothing new is left. */
+/**
+ * Returns a lesson of the plan (the same object if possible, since there may be a million) with marks that are too
+ * recent to be trusted set provisional or omitted. Returns undefined if nothing new remains.
+ */
 function ripen(lesson: Lesson, judged: Judged): Lesson | undefined {
   const { path, known } = lesson;
   if (known?.kind === "file") {
@@ -148,12 +155,18 @@ function learnDone(action: Action, judged: Judged): readonly Lesson[] {
   }
 }
 
-/** A time that we set hides an edit that came right before it: the next run looks at the content once more. */
+/**
+ * Marks the side as provisional: setting the time hides an edit made right before, so the next run compares the content
+ * again.
+ */
 function unsure({ path, known }: Lesson, side: Side): Lesson {
   return { path, known: known === undefined ? undefined : toDoubted(known, side) };
 }
 
-/** What did not happen: an absence that was to be filled is no deletion; one that was to travel still is. */
+/**
+ * Returns the lessons of an action that was not carried out: an entry that was to be created is removed from history,
+ * so that its absence is no deletion; otherwise history keeps the entry.
+ */
 function learnUndone(action: Action, facts: Facts): readonly Lesson[] {
   if (action.do === "remove" || action.do === "touch" || action.do === "move") return [];
   return action.replaces === undefined ? drop(facts, action.path) : [];
@@ -192,14 +205,14 @@ function learnCopy(
   const name = to === "local" ? path : source.path;
   const known: Known = { path: name, kind: "file", ...marks, ...(checksum === undefined ? {} : { checksum }) };
   const entries = to === "local" ? { local: seen, remote: source } : { local: source, remote: seen };
-  // The time of an upload is always young: beside it a revision is believed.
+  // The time of an upload is always recent, so a revision beside it is trusted.
   const isStamped = !found.isKept && found.entry.revision !== undefined;
   const readAt = { local: facts.listedAt, remote: facts.listedAt, [to]: isStamped ? Infinity : doneAt };
   const ripe = toProvisional(known, { traits: facts.traits, readAt, entries });
   return respell(facts, [path, source.path], found.isSure ? ripe : toDoubted(ripe, to));
 }
 
-/** Content that was proven equal, under a name or a time that was set right. */
+/** Returns the lesson for proven equal content whose name or time was corrected. */
 function learnMended(
   target: FileEntry,
   { to, path, facts, action }: Where & { readonly action: Action },
@@ -231,8 +244,8 @@ function toKnownDir(path: RelPath, judged: Judged): Known {
 }
 
 /**
- * The folder's time, from which a later absence in it can be told from a deletion. As it was before while it is too young, or while
- * something is missing in it that history knows.
+ * Returns the mark with the folder's time, by which a later absence in it can be told from a deletion. The former mark
+ * is kept if the time is too recent, or if an entry that history knows is missing in the folder.
  */
 function folderMark(
   { path, modified }: DirEntry,
@@ -250,7 +263,7 @@ function isSameDir(a: Known, b: Known | undefined): boolean {
   return b?.kind === "dir" && bothSides.every((side) => a[side]?.modified === b[side]?.modified);
 }
 
-/** Drops what history knows under other spellings, and learns this. */
+/** Removes the entries under other spellings from history and records this one. */
 function respell(facts: Facts, spellings: readonly RelPath[], known: Known): readonly Lesson[] {
   const others = spellings.filter((path) => path !== known.path).flatMap((path) => drop(facts, path));
   return [...others, { path: known.path, known }];

@@ -17,8 +17,8 @@ import { type PairIdentity, pairName } from "./pair_id.ts";
 import type { Roots } from "../common/roots.ts";
 
 /**
- * `folder`: where the histories of all pairs lie; `key`: seals them, 32 bytes that only this user has. `readOnly`: nothing is written, not
- * even a damaged file put aside.
+ * `folder`: the folder with the histories of all pairs; `key`: the sealing key, 32 bytes that only this user has;
+ * `readOnly`: nothing is written, and a damaged file is not renamed either.
  */
 export interface HistoryOptions {
   readonly folder: string;
@@ -27,31 +27,38 @@ export interface HistoryOptions {
   readonly readOnly: boolean;
 }
 
-/** What is remembered of one pair. After save() or dispose the history is not read any more; after note() it is. */
+/** The history of one pair. It is readable after note(), but not after save() or dispose. */
 export interface Remembered extends Disposable {
-  /** Empty where nothing is known. */
+  /** The entries; empty if there is no usable history. */
   readonly history: History;
-  /** Has an earlier run written it? */
+  /** Whether an earlier run wrote this history. */
   readonly known: boolean;
   readonly roots: Roots;
-  /** It carries no seal, being of an older version: its marks hold, and no absence counts as a deletion by it. save() seals it. */
+  /**
+   * Whether the history has no seal because an older version wrote it. Its marks are used, but no absence counts as a
+   * deletion. save() seals it.
+   */
   readonly unsealed?: boolean;
-  /** Why what is there is not used: a clause for people. */
+  /** Why an existing history file is not used: a clause for messages. */
   readonly unusable?: string;
-  /** What is there is another user's, or cannot be read: it is left as it is, and nothing is written in this run. */
+  /**
+   * Whether the existing file belongs to another user or cannot be read. It is left unchanged, and nothing is written
+   * in this run.
+   */
   readonly frozen?: boolean;
-  /** Writes these lessons before the plan is carried out, as save() writes; the roots stay as they were. */
+  /** Writes these lessons before the plan is carried out, as durably as save(); the roots stay unchanged. */
   note(lessons: readonly Lesson[]): Promise<void>;
   /**
-   * Writes what was learned, whole and on the disk, or not at all. Nothing is written where nothing is new. Rejects with a SyncError.
+   * Writes the lessons atomically and flushes them to the disk. Writes nothing if there is no change. Rejects with a
+   * SyncError.
    */
   save(lessons: Iterable<Lesson>, roots: Roots): Promise<void>;
 }
 
 /**
- * Opens what is remembered of the pair. A file that is damaged, of a newer version, of another pair or sealed with another key counts as
- * nothing: it is put aside under another name, never removed. One that another user could have written counts as nothing too, and stays.
- * Rejects only where a file cannot be put aside.
+ * Opens the history of the pair. A file that is damaged, of a newer version, of another pair or sealed with another key
+ * is not used: it is renamed, never removed. A file that another user could have written is not used either, and is not
+ * renamed. Rejects only if a file cannot be renamed.
  */
 export async function openHistory(options: HistoryOptions): Promise<Remembered> {
   const path = join(options.folder, `${pairName(options.pair)}.sqlite`);
@@ -127,7 +134,10 @@ class HistoryFile implements Remembered {
     await this.#write(sorted, roots);
   }
 
-  /** First the content is on the disk, then it gets its name, then the name is on the disk: a power cut leaves the old or the new history. */
+  /**
+   * Flushes the content, renames the file, then flushes the folder: after a power failure either the old or the new
+   * history exists.
+   */
   async #write(sorted: readonly Lesson[], roots: Roots): Promise<void> {
     this[Symbol.dispose]();
     const fresh = `${this.#path}.new`;
@@ -154,7 +164,7 @@ class HistoryFile implements Remembered {
 const nothing: History = { size: 0, get: () => undefined, [Symbol.iterator]: () => [][Symbol.iterator]() };
 const COPY_BYTES = 1 << 20;
 
-/** Copies a file of this user to a new one that only this user can read; without a file to copy it is empty. */
+/** Copies a file of this user to a new one that only this user can read; without a source the new file is empty. */
 async function copyOwn(from: string | undefined, to: string): Promise<void> {
   using file = await Deno.open(to, { write: true, createNew: true, mode: 0o600 });
   if (from === undefined) return;
@@ -182,7 +192,7 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
-/** Renames the file to the first free name of its kind; gives that name. */
+/** Renames the file to the first free name of its kind and returns that name. */
 async function putAside(path: string): Promise<string> {
   try {
     for (let count = 1;; count++) {
@@ -201,7 +211,7 @@ async function flush(path: string): Promise<void> {
   await file.sync();
 }
 
-/** Whether the system, and not the content of the file, is the reason: that is no damage. */
+/** Whether the error comes from the system and not from the content of the file: then the file is not damaged. */
 function isSystemError(error: unknown): boolean {
   return error instanceof Error && "code" in error && /^E[A-Z0-9]+$/.test(String(error.code));
 }

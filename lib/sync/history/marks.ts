@@ -3,14 +3,20 @@ import { type FileEntry, type Known, type Side } from "../../core/entry.ts";
 import { isRecent, sameStamp, stepOf, YOUNG_MS } from "../common/criteria.ts";
 import { keepsTime } from "../common/entry_check.ts";
 
-/** How the marks of a file came to be known. `readAt`: ms since the epoch at which they were true; `entries`: as they were listed. */
+/**
+ * The origin of a file's marks. `readAt`: the time at which they were read, in ms since the epoch; `entries`: the files
+ * as they were listed.
+ */
 export interface Reading {
   readonly traits: Readonly<Record<Side, Traits>>;
   readonly readAt: Readonly<Record<Side, number>>;
   readonly entries: Readonly<Partial<Record<Side, FileEntry>>>;
 }
 
-/** The same with marks of times so young that another content could show them provisional, and no others. */
+/**
+ * Returns the entry with exactly those marks provisional whose times are so recent that other content could have the
+ * same time.
+ */
 export function toProvisional(known: Known, reading: Reading): Known {
   const [local, remote] = [isYoung(known, reading, "local"), isYoung(known, reading, "remote")];
   if (!local && !remote && known.provisional === undefined) return known;
@@ -19,13 +25,13 @@ export function toProvisional(known: Known, reading: Reading): Known {
   return { ...rest, provisional: local && remote ? "both" : local ? "local" : "remote" };
 }
 
-/** The same with this side's mark provisional as well. */
+/** Returns the entry with this side's mark provisional as well. */
 export function toDoubted(known: Known, side: Side): Known {
   const { provisional = side } = known;
   return { ...known, provisional: provisional === side ? side : "both" };
 }
 
-/** What a write gave, of which source, what it replaced, and between which times it happened. */
+/** A completed write: its result, its source, the file it replaced, and the time range in which it happened. */
 export interface Written {
   readonly replaced: FileEntry | undefined;
   readonly result: FileEntry;
@@ -36,9 +42,10 @@ export interface Written {
 }
 
 /**
- * The file as the listing shows it after a write, where it can be what was written; undefined where it is another's. The listing is what
- * the next run compares with. `isKept`: it has the time that was asked for. `isSure`: it has that or a revision; with a time of the
- * place's own alone an edit of the same moment would look the same. A weak revision that outlived a change is worth nothing.
+ * Returns the file as the listing shows it after a write if it can be the written one; otherwise undefined. The next
+ * run compares with the listing. `isKept`: the file has the requested time. `isSure`: it has that time or a matching
+ * revision; with only a server-set time an edit of the same moment would look the same. A weak revision that did not
+ * change with the content is ignored.
  */
 export function recognize(
   seen: FileEntry,

@@ -2,8 +2,9 @@ import { createHash } from "node:crypto";
 import { printable } from "../../core/path.ts";
 
 /**
- * What makes a pair of roots this pair: whatever is remembered belongs to it alone. `machine`: this machine's id; `local`, `remote`: the
- * real paths; `server`: scheme, host, port and user in canonical form; `peer`: who answers there, where that is proven.
+ * The identity of a pair of roots; history, locks and trash belong to one identity. `machine`: this machine's id;
+ * `local`, `remote`: the real paths; `server`: scheme, host, port and user in canonical form; `peer`: the proven
+ * identity of the server (its key), if there is one.
  */
 export interface PairIdentity {
   readonly machine: string;
@@ -13,7 +14,10 @@ export interface PairIdentity {
   readonly peer?: string;
 }
 
-/** A name for all that is kept of the pair, 32 hex digits. A server that answers with another key keeps the name: see otherThan(). */
+/**
+ * Returns the name for all state of the pair, 32 hex digits. A server that answers with another key keeps the name: see
+ * otherThan().
+ */
 export function pairName({ machine, local, server, remote }: PairIdentity): string {
   return createHash("sha256").update(JSON.stringify(["pair", machine, local, server, remote])).digest("hex").slice(
     0,
@@ -21,7 +25,9 @@ export function pairName({ machine, local, server, remote }: PairIdentity): stri
   );
 }
 
-/** In what the pair that something was written for differs from this one, for people; undefined where it is this one. */
+/**
+ * Describes how the pair in a state file differs from this one, for messages. Returns undefined if they are the same.
+ */
 export function otherThan(now: PairIdentity, then: PairIdentity): string | undefined {
   if (then.machine !== now.machine) return "it was written by another machine";
   if (then.local !== now.local) return `it belongs to the local folder "${printable(then.local)}"`;

@@ -8,13 +8,13 @@ import { type BlockStore, covers, find, learnInto, toKey, unpackBlock } from "./
 import { otherThan, type PairIdentity } from "./pair_id.ts";
 import type { Roots } from "../common/roots.ts";
 
-/** What a history is about, and the key that seals it (32 bytes). */
+/** The pair of a history, and the key that seals it (32 bytes). */
 export interface BookOwner {
   readonly pair: PairIdentity;
   readonly key: Uint8Array;
 }
 
-/** The first row of a history. `size`: how many entries there are. */
+/** The header of a history. `size`: the number of entries. */
 export interface Head {
   readonly format: number;
   readonly pair: PairIdentity;
@@ -22,7 +22,10 @@ export interface Head {
   readonly size: number;
 }
 
-/** An open file whose content has been checked. `sealed`: by this user's key; `find`: the block that may hold a key. */
+/**
+ * An open history file whose content has been checked. `sealed`: by this user's key; `find`: returns the block that may
+ * contain a key.
+ */
 export interface Book {
   readonly db: DatabaseSync;
   readonly head: Head;
@@ -31,17 +34,18 @@ export interface Book {
   find(key: string): readonly Known[];
 }
 
-/** Why the content of a history is not used, as a clause. */
+/** The reason why the content of a history is not used, as a clause. */
 export class Unusable extends Error {}
 
-/** The format that is written. */
+/** The format version that is written. */
 export const FORMAT = 2;
-/** The files that SQLite keeps beside a database. */
+/** The suffixes of the files that SQLite keeps beside a database. */
 export const SIDECARS = ["-journal", "-wal", "-shm"];
 
 /**
- * Opens and checks a history. Rejects with Unusable, or with an error of the database, for one whose content is not what this user wrote
- * for this pair; with refused of id foreignState for a file of another user; with the system's error where it cannot be read.
+ * Opens and checks a history. Rejects with Unusable, or with a database error, if this user did not write the content
+ * for this pair; with refused and id foreignState for a file of another user; with the system's error if it cannot be
+ * read.
  */
 export async function readBook(path: string, { pair, key }: BookOwner): Promise<Book> {
   const { DatabaseSync } = await import("node:sqlite");
@@ -50,7 +54,7 @@ export async function readBook(path: string, { pair, key }: BookOwner): Promise<
   let db: DatabaseSync | undefined;
   try {
     for (const end of SIDECARS) await guardOwn(`${path}${end}`, "file");
-    // A database that counts as immutable is read without its journals, which could change its content.
+    // SQLite reads an immutable database without its journals, which could change the content.
     const url = new URL(pathToFileURL(path));
     url.searchParams.set("immutable", "1");
     db = new DatabaseSync(url, { readOnly: true });
@@ -58,7 +62,7 @@ export async function readBook(path: string, { pair, key }: BookOwner): Promise<
     const now = await Deno.lstat(path);
     const isJudged = !now.isSymlink && (Deno.build.os === "windows" || (now.ino === ino && now.dev === dev));
     const book = toBook(db, { pair, key });
-    // A seal proves the content, whichever file it is; a run that ends meanwhile writes another one.
+    // A seal proves the content whichever file was opened; a run that ends meanwhile replaces the file.
     if (!book.sealed && !isJudged) throw foreign(path, "was exchanged while it was opened");
     return book;
   } catch (error) {
@@ -69,7 +73,7 @@ export async function readBook(path: string, { pair, key }: BookOwner): Promise<
   }
 }
 
-/** What a book tells. `now`: the file as it is open at the moment. */
+/** Returns the History of an open file. `now`: returns the file that is open at the moment. */
 export function toHistory(now: () => Book): History {
   let [recent, from]: [readonly Known[], Book] = [[], now()];
   return {
@@ -89,8 +93,8 @@ export function toHistory(now: () => Book): History {
 }
 
 /**
- * Learns the lessons and seals the result. The file is empty or a copy of a history of this pair, which is checked once more; no other
- * process sees it yet, so it needs no journal of its own.
+ * Applies the lessons and seals the result. The file is empty or a copy of a history of this pair, which is checked
+ * again. No other process sees it yet, so it needs no journal.
  */
 export async function writeBook(
   path: string,
@@ -116,9 +120,9 @@ export async function writeBook(
   }
 }
 
-/** The format before histories were sealed. Its checksum needs no key, so it proves no author. */
+/** The format before histories were sealed. Its checksum needs no key, so it does not authenticate the author. */
 const UNSEALED = 1;
-/** Histories up to this size stay in memory once read; larger ones are read from the file each time. */
+/** The maximum number of entries that are kept in memory; larger histories are read from the file each time. */
 const KEPT = 50_000;
 const SCHEMA = `CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE blocks (first TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;`;
@@ -126,7 +130,7 @@ CREATE TABLE blocks (first TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT
 function toBook(db: DatabaseSync, owner: BookOwner): Book {
   const { head, sealed } = checkHead(db, owner);
   const blocks = head.size <= KEPT ? Array.from(readBlocks(db)) : undefined;
-  // What carries no seal is checked name by name; a seal tells that the names passed the gate before they were written.
+  // Without a seal every name is checked; a seal proves that the names were checked before they were written.
   if (!sealed) { for (const block of blocks ?? readBlocks(db)) for (const { path } of block) toRelPath(path); }
   const read = db.prepare("SELECT body FROM blocks WHERE first <= ? ORDER BY first DESC LIMIT 1");
   const findBlock = (key: string) => {
@@ -136,7 +140,7 @@ function toBook(db: DatabaseSync, owner: BookOwner): Book {
   return { db, head, sealed, blocks, find: findBlock };
 }
 
-/** The head of a database all of whose content is proven. Throws Unusable. */
+/** Returns the header of a database after verifying its whole content. Throws Unusable. */
 function checkHead(db: DatabaseSync, { pair, key }: BookOwner): { readonly head: Head; readonly sealed: boolean } {
   const headText = meta(db, "head");
   const head: Head = JSON.parse(headText);
@@ -165,7 +169,7 @@ function meta(db: DatabaseSync, key: string): string {
   return value;
 }
 
-/** A message authentication code over every byte that is ever read of the file, in a form that no other content shares. */
+/** Returns the HMAC of every byte that is ever read from the file, with an unambiguous encoding. */
 function sealOf(db: DatabaseSync, head: string, key: Uint8Array): string {
   const seal = createHmac("sha256", key).update(`${head.length}\n${head}`);
   for (const { first, body } of rowsOf(db)) seal.update(`${first.length} ${body.length}\n${first}${body}`);

@@ -13,7 +13,9 @@ import type { Remembered } from "./file.ts";
 import { countOf } from "../common/text.ts";
 import type { RootEntries } from "../common/roots.ts";
 
-/** The times of a side as history knows them are `ms` behind what its listing shows now; `count` files show it. */
+/**
+ * A time zone change of one side: history's times are `ms` less than those of the present listing, in `count` files.
+ */
 export interface ZoneShift {
   readonly side: Side;
   readonly ms: number;
@@ -23,16 +25,17 @@ export interface ZoneShift {
 export type Snapshots = Readonly<Record<Side, Snapshot>>;
 
 /**
- * Did the clock by which a side shows its times change its zone? More than half of the files that both history and the listing have, and
- * more than ten, moved by one same multiple of 15 minutes, 26 hours at most, their sizes what they were. Pure.
+ * Detects a side whose times are now shown in another time zone. More than half of the files that both history and the
+ * listing contain, and more than ten, must have moved by the same multiple of 15 minutes, at most 26 hours, with
+ * unchanged sizes. Pure.
  */
 export function findZoneShifts(history: History, snapshots: Snapshots): readonly ZoneShift[] {
   return bothSides.flatMap((side) => findShift(history, snapshots[side], side) ?? []);
 }
 
 /**
- * What is remembered, with the marks of these sides moved along; a mark that the listing still shows as it was stays. save() writes the
- * moved ones too, so that the next run finds them in step.
+ * Returns the history with the marks of these sides shifted; a mark that the listing still shows unchanged is kept.
+ * save() writes the shifted marks too, so that the next run finds them equal.
  */
 export function alongShifts(
   remembered: Remembered,
@@ -85,7 +88,7 @@ export function alongShifts(
   };
 }
 
-/** For people. */
+/** Returns the note about a time zone change for the user. */
 export function noteShift({ side, ms, count }: ZoneShift): Note {
   const minutes = Math.abs(ms) / MINUTE_MS;
   const [hours, rest] = [Math.floor(minutes / 60), minutes % 60];
@@ -100,10 +103,10 @@ export function noteShift({ side, ms, count }: ZoneShift): Note {
 
 const MINUTE_MS = 60_000;
 const QUARTER_MS = 15 * MINUTE_MS;
-/** From UTC-12 to UTC+14. */
+/** The largest difference between two time zones: from UTC-12 to UTC+14. */
 const WIDEST_MS = 26 * 60 * MINUTE_MS;
 const FEW = 10;
-/** Of so many files at least a quarter must have moved, or the rest is not looked at. */
+/** The number of files after which the search stops unless at least a quarter of them has moved. */
 const FIRST = 256;
 
 function findShift(history: History, snapshot: Snapshot, side: Side): ZoneShift | undefined {
@@ -123,7 +126,10 @@ function findShift(history: History, snapshot: Snapshot, side: Side): ZoneShift 
   return undefined;
 }
 
-/** By how many ms did the file's time move? Undefined for what is no file on both, shows no time, or is told apart by its revision. */
+/**
+ * Returns by how many ms the file's time moved. Returns undefined if the path is not a file in both, has no time, has
+ * another size, or has a revision.
+ */
 function movedBy(known: Known, snapshot: Snapshot, side: Side): number | undefined {
   const mark = known[side];
   if (known.kind !== "file" || mark?.modified === undefined || mark.revision !== undefined) return undefined;

@@ -16,17 +16,20 @@ import { type Facts, type Seen, toLessons, toRoots } from "./derive.ts";
 import type { Backends } from "../common/sides.ts";
 import type { Roots } from "../common/roots.ts";
 
-/** `again`: may the sides be listed once more? Not after a run that was cancelled or lost its server. `roots`: as remembered so far. */
+/**
+ * `again`: whether the sides may be listed again; false after a run that was cancelled or lost its server. `roots`: as
+ * recorded so far.
+ */
 export interface SettleOptions extends Call {
   readonly facts: Omit<Facts, "seen" | "traits" | "endedAt">;
   readonly rootEntries: Readonly<Partial<Record<Side, DirEntry>>>;
   readonly roots: Roots;
   readonly again: boolean;
-  /** ms since the epoch. */
+  /** Returns the current time in ms since the epoch. */
   now(): number;
 }
 
-/** What is to be remembered, and what a person should know of it. */
+/** The history update of a run, and notes for the user. */
 export interface Settled {
   readonly lessons: readonly Lesson[];
   readonly roots: Roots;
@@ -34,8 +37,8 @@ export interface Settled {
 }
 
 /**
- * After apply: lists once more the folders that were written to and says what history learns from the run. Never rejects: a folder that
- * cannot be listed leaves what was written to it unlearned.
+ * Lists again the folders that were written to and returns the history update of the run. Never rejects: entries in a
+ * folder that cannot be listed are not recorded.
  */
 export async function settle(sides: Backends, options: SettleOptions): Promise<Settled> {
   const notes: Note[] = [];
@@ -57,13 +60,13 @@ export async function settle(sides: Backends, options: SettleOptions): Promise<S
 
 const MAX_FOLDERS_AT_ONCE = 32;
 const MAX_FILES_AT_ONCE = 8;
-/** So many bytes at most are hashed at the end of a run. */
+/** The maximum number of bytes that are hashed at the end of a run. */
 const MAX_BYTES = 64 * 1024 * 1024;
 
 /**
- * Gives what is provisional a checksum, so that the next run need not take an edit of one side for one of both. Both sides are asked where
- * that costs no transfer; elsewhere the local file stands for both only where an edit since would show. What differs, or changed
- * meanwhile, is not learned.
+ * Adds checksums to provisional entries, so that the next run does not take an edit of one side for an edit of both.
+ * Both sides are hashed if that needs no transfer; otherwise the local checksum stands for both, but only if a later
+ * local edit would be visible. Entries that differ, or changed meanwhile, are not recorded.
  */
 async function prove(lessons: readonly Lesson[], sides: Backends, call: Call): Promise<readonly Lesson[]> {
   const proven = new Map<Lesson, Lesson | undefined>();
@@ -96,21 +99,24 @@ async function proveOne(lesson: Lesson, { local, remote }: Backends, { signal }:
     if (theirs === undefined && !isOwnSure(known)) return lesson;
     return sameChecksum(checksum, theirs) === false ? undefined : { path, known: { ...known, checksum } };
   } catch {
-    // It is another file by now: the next run compares both.
+    // The file was replaced meanwhile: the next run compares both.
     return undefined;
   }
 }
 
-/** Is the local file surely the one that was compared? Its time must tell more than a step into which two edits could fall. */
+/**
+ * Whether the local file is certainly the one that was compared. Its time must be finer than a step in which two edits
+ * could happen.
+ */
 function isOwnSure({ local, provisional }: Known): boolean {
   const isDoubted = provisional === "local" || provisional === "both";
   return !isDoubted || (local?.modified !== undefined && local.modified % WHOLE_MS !== 0);
 }
 
-/** Places that keep no fractions show whole seconds. */
+/** The step of backends without fractions of a second. */
 const WHOLE_MS = 1000;
 
-/** The paths at which something was made, changed or removed on that side. */
+/** Returns the paths at which something was created, changed or removed on that side. */
 export function writtenPaths(done: Facts["done"], side: Side): ReadonlySet<RelPath> {
   const paths = new Set<RelPath>();
   for (const action of done.keys()) {
@@ -121,20 +127,20 @@ export function writtenPaths(done: Facts["done"], side: Side): ReadonlySet<RelPa
   return paths;
 }
 
-/** Undefined where nothing was written. */
+/** Lists again the folders of the written paths. Returns undefined if nothing was written. */
 async function lookAgain(
   backend: Backend,
   paths: ReadonlySet<RelPath>,
   { signal, side, notes }: Call & { readonly side: Side; readonly notes: Note[] },
 ): Promise<Seen | undefined> {
   if (paths.size === 0) return undefined;
-  // What a write to a disk gives is what its listing shows.
+  // On a disk the result of a write equals its listing.
   const entries = backend.place.disk === undefined ? new Map<RelPath, Entry>() : undefined;
   const folders = new Map<RelPath, DirEntry>();
   const written = new Set(Array.from(paths, (path) => parentOf(path)));
   const lookAt = async (dir: RelPath) => {
     try {
-      // The folder's time first: what is deleted after that moment leaves a later one.
+      // Reads the folder's time first: a deletion after that moment leaves a later time.
       const folder = await backend.stat(dir, { signal });
       if (folder?.kind !== "dir") return;
       folders.set(dir, folder);

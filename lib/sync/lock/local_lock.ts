@@ -16,7 +16,7 @@ import {
   toSelf,
 } from "./owner.ts";
 
-/** `wait`: for how many ms a lock that is held is waited for; `take`: it is taken over whoever holds it. */
+/** `wait`: how many ms to wait for a lock that is held; `take`: take the lock over even if it is held. */
 export interface LockOptions extends Call {
   readonly folder: string;
   readonly pair: string;
@@ -26,11 +26,11 @@ export interface LockOptions extends Call {
 }
 
 /**
- * Takes the pair's lock. Rejects with busy while another run holds it, with refused when the lock does not tell its holder or is another
- * user's, with cancelled; with id noStateFolder where no lock can be written.
- *
- * The lock is a file with a number in its name, and whoever made the highest number holds it: a new number is made exclusively, so of
- * those who find a lock free at the same moment one gets it. Numbers never fall, and only who holds a higher one removes a lower one.
+ * Takes the pair's lock. Rejects with busy while another run holds it, with refused if the lock cannot be read or
+ * belongs to another user, with cancelled, and with id noStateFolder if no lock can be written.
+ * The lock is a file with a number in its name; the process that created the highest number holds it. A new number is
+ * created exclusively, so of several processes that find the lock free at the same moment exactly one gets it. Numbers
+ * never decrease, and only the holder of a higher number removes a lower one.
  */
 export async function takeLock(options: LockOptions): Promise<Lock> {
   const { folder, pair, world } = options;
@@ -53,7 +53,7 @@ export async function takeLock(options: LockOptions): Promise<Lock> {
       if (!await make(options, highest + 1, self)) continue;
       const [now] = await generations(options);
       if (now !== highest + 1) {
-        // A slow one that made again what a later holder had removed.
+        // This process was slow and created again a number that a later holder had already removed.
         await Deno.remove(lockPath(options, highest + 1)).catch(absent);
         continue;
       }
@@ -66,11 +66,17 @@ export async function takeLock(options: LockOptions): Promise<Lock> {
 }
 
 const POLL_MS = 1000;
-/** A number in the one form in which it is written: another spelling would name a file that no number leads back to. */
+/**
+ * The canonical form of a lock file's number. Another spelling would name a file that cannot be derived from the
+ * number.
+ */
 const NUMBERED = /^\.([1-9]\d{0,15})\.lock$/;
-/** What the system says where nothing can be written. */
+/** The system's error codes for a state folder that cannot be written. */
 const UNWRITABLE: ReadonlySet<string> = new Set(["EROFS", "EACCES", "EPERM", "ENOSPC", "EDQUOT"]);
-/** A disk without links shows a lock before it is written: so often it is read again, after so many ms. */
+/**
+ * The number of reads, READ_AGAIN_MS apart, before an empty lock file is reported: a disk without hard links shows a
+ * lock before its content is written.
+ */
 const READS = 20;
 const READ_AGAIN_MS = 50;
 
@@ -101,7 +107,10 @@ class HeldLock implements Lock {
     await this.#write({ released: true });
   }
 
-  /** A lock that was taken over is left alone; one that cannot be written falls silent, and that is what it says. */
+  /**
+   * Rewrites the lock's text unless another run has taken the lock over. A failure is ignored: without renewal the lock
+   * expires.
+   */
   async #write(change: Partial<LockOwner>): Promise<void> {
     const path = lockPath(this.#options, this.#number);
     try {
@@ -115,7 +124,7 @@ class HeldLock implements Lock {
   }
 }
 
-/** Numbers of the pair's locks, the highest first. */
+/** Returns the numbers of the pair's lock files, highest first. */
 async function generations({ folder, pair }: LockOptions): Promise<readonly number[]> {
   const found: number[] = [];
   for await (const { name } of Deno.readDir(folder)) {
@@ -125,7 +134,7 @@ async function generations({ folder, pair }: LockOptions): Promise<readonly numb
   return found.sort((a, b) => b - a);
 }
 
-/** Undefined when it is gone meanwhile. */
+/** Returns the holder of a lock, or undefined if the lock file was removed meanwhile. */
 async function readOwner(options: LockOptions, number: number): Promise<LockOwner | undefined> {
   const path = lockPath(options, number);
   for (let count = 1;; count++) {
@@ -153,7 +162,10 @@ function isFree(holder: LockOwner, self: LockOwner, world: LockWorld): boolean {
   return !(world.isAlive ?? isAlive)(holder.pid);
 }
 
-/** False when another was quicker. It appears whole, where the disk knows links. */
+/**
+ * Creates a lock file and returns false if another process was faster. The file appears with its complete content if
+ * the disk supports hard links.
+ */
 async function make(options: LockOptions, number: number, self: LockOwner): Promise<boolean> {
   const path = lockPath(options, number);
   const text = JSON.stringify({ ...self, lease: options.world.now() });
@@ -177,7 +189,10 @@ function lockPath({ folder, pair }: LockOptions, number: number): string {
   return join(folder, `${pair}.${number}.lock`);
 }
 
-/** One run has one lock of a pair, so its process id keeps two runs' files apart. */
+/**
+ * Returns the path of this process's temporary lock file. One run has one lock per pair, so the process id keeps the
+ * files of two runs apart.
+ */
 function temporary({ folder, pair }: LockOptions, { pid, start }: LockOwner): string {
   return join(folder, `${pair}.${pid}-${start}.tmp`);
 }
@@ -186,13 +201,16 @@ function refused(message: string): SyncError {
   return new SyncError("refused", message, { operation: "take the lock" });
 }
 
-/** A lock that is there and cannot be read may be held: to go on without it is no choice of the program's. */
+/** The error for a lock that exists and cannot be read. It may be held, so the program must not continue on its own. */
 function unreadable(path: string, cause: unknown): SyncError {
   const why = cause instanceof Error ? cause.message : String(cause);
   return refused(`"${printable(path)}" cannot be read (${why}): if no other run works on this pair, use -BreakLock.`);
 }
 
-/** Where nothing can be written there is no state to speak of; every other reason stands for itself. */
+/**
+ * The error for a lock that cannot be taken. If the state folder cannot be written it has id noStateFolder; other
+ * causes are reported as they are.
+ */
 function unusable(path: string, cause: unknown): SyncError {
   const why = cause instanceof Error ? cause.message : String(cause);
   const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";

@@ -3,41 +3,44 @@ import type { Call } from "../../core/backend.ts";
 import { SyncError } from "../../core/errors.ts";
 import { printable } from "../../core/path.ts";
 
-/** Who holds a lock. `boot`: names the start of the machine since which its process ids count; `start`, `lease` in ms since the epoch. */
+/**
+ * The holder of a lock. `boot`: identifies the boot of the machine to which its process id belongs; `start`, `lease`:
+ * in ms since the epoch.
+ */
 export interface LockOwner {
   readonly host: string;
   readonly boot?: string;
   readonly pid: number;
   readonly start: number;
-  /** When it was last heard of. */
+  /** The time of the last renewal. */
   readonly lease: number;
-  /** It has ended in good order. */
+  /** Whether the run has ended normally. */
   readonly released?: boolean;
 }
 
-/** Time, and what is known of this machine. */
+/** The clock, timers and facts about this machine that a lock uses. */
 export interface LockWorld {
   readonly host: string;
   readonly pid?: number;
   readonly boot?: string;
   now(): number;
-  /** Calls `tick` every so many ms until what it gives is called; does not keep the process alive. */
+  /** Calls `tick` every `ms` milliseconds until the returned function is called. Does not keep the process alive. */
   every(ms: number, tick: () => void): () => void;
   sleep(ms: number, call: Call): Promise<void>;
   isAlive?(pid: number): boolean;
 }
 
-/** A pair of roots that no other run of this user on this machine works on. Disposing it gives it back. */
+/** An exclusive lock on a pair of roots. Disposing it releases the lock. */
 export interface Lock extends AsyncDisposable {
-  /** Asked before anything is destroyed: has nobody taken it over? */
+  /** Whether this run still holds the lock. Called before anything is overwritten or removed. */
   stillHeld(): Promise<boolean>;
 }
 
-/** How often a holder says that it lives, and for how long its silence is borne. */
+/** The interval between renewals, and the time without a renewal after which a lock counts as abandoned. */
 export const RENEW_MS = 60_000;
 export const SILENT_MS = 600_000;
 
-/** This process as a holder from now on. */
+/** Returns this process as a lock holder, starting now. */
 export async function toSelf(world: LockWorld): Promise<LockOwner> {
   const boot = world.boot ?? await bootId();
   const now = world.now();
@@ -50,7 +53,7 @@ export async function toSelf(world: LockWorld): Promise<LockOwner> {
   };
 }
 
-/** What a lock's text says; undefined where it says nothing that can be read, or what no run writes. */
+/** Parses a lock's text. Returns undefined if it is not valid, or contains values that no run writes. */
 export function toOwner(text: string): LockOwner | undefined {
   if (text.length > MAX_LOCK_BYTES) return undefined;
   try {
@@ -65,18 +68,18 @@ export function toOwner(text: string): LockOwner | undefined {
   }
 }
 
-/** A lock is a line. */
+/** The maximum size of a lock's text: one line of JSON. */
 export const MAX_LOCK_BYTES = 4096;
 const MAX_NAME = 1024;
 const MAX_PID = 2 ** 32;
-/** ECMAScript's range of times. */
+/** The largest time value of ECMAScript. */
 const MAX_TIME = 8.64e15;
 
 function isTime(value: unknown): value is number {
   return typeof value === "number" && value >= 0 && value <= MAX_TIME;
 }
 
-/** Is there a process of this number on this machine? */
+/** Whether a process with this id exists on this machine. */
 export function isAlive(pid: number): boolean {
   try {
     return process.kill(pid, 0);

@@ -16,7 +16,7 @@ import {
   toSelf,
 } from "./owner.ts";
 
-/** `wait`: for how many ms a lock that is held is waited for; `take`: it is taken over whoever holds it. */
+/** `wait`: how many ms to wait for a lock that is held; `take`: take the lock over even if it is held. */
 export interface RemoteLockOptions extends Call {
   readonly wait: number;
   readonly take: boolean;
@@ -24,11 +24,12 @@ export interface RemoteLockOptions extends Call {
 }
 
 /**
- * Puts a file into the root that says who works on it, for other users and machines that ask for it too; undefined where the root does not
- * exist yet. Rejects with busy while another run holds it, with badInput where the name is taken, with cancelled.
- *
- * Servers know no exclusive create that all of them share. Who finds no lock writes one, waits a moment, and holds it if it is still his:
- * of two that wrote at once the later one does. What keeps files safe is that each is compared right before it is changed.
+ * Takes a lock by writing a file into the remote root, for other users and machines that use this lock as well. Returns
+ * undefined if the root does not exist yet. Rejects with busy while another run holds it, with badInput if the name is
+ * taken by something that is not a file, with cancelled.
+ * There is no exclusive create that all servers support. A run that finds no lock writes one, waits a moment, and holds
+ * the lock if its own text is still there: of two runs that write at the same time the later one wins. The lock is
+ * advisory: files are safe because each one is compared right before it is changed.
  */
 export async function takeRemoteLock(backend: Backend, options: RemoteLockOptions): Promise<Lock | undefined> {
   const { world, signal } = options;
@@ -58,7 +59,7 @@ export async function takeRemoteLock(backend: Backend, options: RemoteLockOption
       await world.sleep(Math.max(SETTLE_MS, 2 * (world.now() - began)), options);
       if (await lock.stillHeld()) return lock.held();
     } catch (error) {
-      // Cancelled, or the line is gone: nobody should have to wait for what was never used.
+      // Cancelled, or the connection was lost: a lock that was never used must not block other runs.
       await lock[Symbol.asyncDispose]();
       throw error;
     }
@@ -67,9 +68,15 @@ export async function takeRemoteLock(backend: Backend, options: RemoteLockOption
 
 const PATH = toRelPath(".tandem-lock");
 const POLL_MS = 5000;
-/** At least so long, and twice as long as it took to look and to write, is waited for another who found no lock at the same moment. */
+/**
+ * The minimum wait for another run that found no lock at the same moment; twice the time of the check and the write if
+ * that is longer.
+ */
 const SETTLE_MS = 500;
-/** A server that replaces nothing at one stroke may show half a lock: so often it is read again, after so many ms. */
+/**
+ * The number of reads, READ_AGAIN_MS apart, before an unreadable lock is reported: a server that does not replace files
+ * atomically may show half a lock.
+ */
 const READS = 10;
 const READ_AGAIN_MS = 200;
 
@@ -86,7 +93,7 @@ class HeldLock implements Lock {
     this.#options = options;
   }
 
-  /** Renews itself from now on. */
+  /** Starts the renewal and returns the lock. */
   held(): this {
     const { world } = this.#options;
     this.#stop = world.every(RENEW_MS, () => {
@@ -95,7 +102,7 @@ class HeldLock implements Lock {
     return this;
   }
 
-  /** False when another was quicker. */
+  /** Writes the lock file. Returns false if another run was faster. */
   async write(change: Partial<LockOwner>, expect: FileEntry | "absent"): Promise<boolean> {
     const bytes = new TextEncoder().encode(JSON.stringify({ ...this.#self, ...change }));
     const { signal } = this.#options;
@@ -112,11 +119,11 @@ class HeldLock implements Lock {
     return await this.#mine() !== undefined;
   }
 
-  /** What cannot be removed falls silent, and that is what it says. */
+  /** Stops the renewal and removes the lock file. A failure is ignored: without renewal the lock expires. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop();
     await this.#renewal;
-    // Also after a run was cancelled: nobody else should have to wait for it.
+    // Also after a cancelled run, so that other runs need not wait for the lock to expire.
     const call = { signal: new AbortController().signal };
     try {
       const entry = await this.#mine(call);
@@ -149,7 +156,7 @@ async function find(backend: Backend, { signal }: Call): Promise<FileEntry | und
   throw badInput(`"${PATH}" in "${printable(backend.place.path)}" is no file: remove it, or leave -RemoteLock out.`);
 }
 
-/** Undefined where nobody can tell who holds it: it is damaged, or gone meanwhile. */
+/** Returns the holder of the lock, or undefined if the lock is damaged or was removed meanwhile. */
 async function readHolder(backend: Backend, entry: FileEntry, { signal }: Call): Promise<LockOwner | undefined> {
   if (entry.size > MAX_LOCK_BYTES) return undefined;
   try {
@@ -161,7 +168,9 @@ async function readHolder(backend: Backend, entry: FileEntry, { signal }: Call):
   }
 }
 
-/** The content as text; undefined where a server sends more than a lock can hold, whatever size it told. */
+/**
+ * Returns the content as text, or undefined if the server sends more than a lock can hold, whatever size it reported.
+ */
 async function readShort(content: Content): Promise<string | undefined> {
   const bytes = new Uint8Array(MAX_LOCK_BYTES);
   let size = 0;
@@ -186,8 +195,9 @@ interface Standing {
 }
 
 /**
- * May it be taken over? Its process is gone, as far as this machine can tell; or it was silent for ten minutes, by this machine's clock and,
- * where the server says when files came there, by the server's: the holder's own clock may be wrong.
+ * Whether the lock may be taken over: its process has ended, as far as this machine can tell, or it was not renewed for
+ * ten minutes, by this machine's clock and, if the server reports modification times, also by the server's clock (the
+ * holder's own clock may be wrong).
  */
 async function isFree(
   { holder, entry, self }: Standing,
