@@ -28,6 +28,7 @@ export interface LockOptions extends Call {
 /**
  * Takes the pair's lock. Rejects with busy while another run holds it, with refused if the lock cannot be read or
  * belongs to another user, with cancelled, and with id noStateFolder if no lock can be written.
+ *
  * The lock is a file with a number in its name; the process that created the highest number holds it. A new number is
  * created exclusively, so of several processes that find the lock free at the same moment exactly one gets it. Numbers
  * never decrease, and only the holder of a higher number removes a lower one.

@@ -4,19 +4,22 @@ import type { Row, Rows } from "./rows.ts";
 import { countOf, quoted } from "../common/text.ts";
 import { isLeaf } from "../common/leaves.ts";
 
-/** Is there something at this row that must not be touched, nor anything in its place? */
+/** Whether the row contains something that must not be touched or replaced on either side. */
 export function isBlocked(row: Row): boolean {
   return row.clash !== undefined || row.local?.kind === "opaque" || row.remote?.kind === "opaque";
 }
 
-/** Passes over a blocked row and all below it, on both sides, saying what is left alone. History keeps what it knew of it. */
+/**
+ * Skips a blocked row and everything below it on both sides, and reports what is left unchanged. History keeps its
+ * entries there.
+ */
 export function passOver(context: Context, row: Row, rows: Rows): void {
   const below = rows.below(row.key);
   if (row.clash !== undefined) refuseClash(context, row.clash, below);
   else noteOpaque(context, row, below);
 }
 
-/** Refuses one path, and each file below it on that side. */
+/** Adds a refusal for one path and for each file below it on that side. */
 export function refuseWithContent(
   context: Context,
   entry: Entry,
@@ -56,7 +59,10 @@ function refuseClash(
   }
 }
 
-/** Unreadable folders are refused by the survey; links and special files get a note where they keep something from happening. */
+/**
+ * Adds notes for links and special files if they prevent something. Unreadable folders were refused by survey()
+ * already.
+ */
 function noteOpaque(context: Context, row: Row, below: readonly Row[]): void {
   const { mode, remove } = context.options;
   const source: Side = mode === "Local" ? "remote" : "local";

@@ -13,12 +13,16 @@ import type { Context } from "./context.ts";
 import type { Row } from "./rows.ts";
 
 /**
- * How a file stands to what history knows of its own side. "same"; "moved": another time or revision, the content proven to be the
- * same; "touched": another time or revision, the content unknown; "unsure": it looks the same but that is no proof; "changed".
+ * How a file changed since the last run, compared with its own side only. "same"; "moved": another time or revision,
+ * the content proven the same; "touched": another time or revision, the content unknown; "unsure": same marks, which
+ * are no proof; "changed".
  */
 export type Since = "same" | "moved" | "touched" | "unsure" | "changed";
 
-/** Each side is compared with itself alone, at its own step, so clocks need not agree. A side without a mark has changed. */
+/**
+ * Returns how the file changed since the last run. It is compared with its own side only, at that side's time step, so
+ * the two clocks need not agree. A side without a mark has changed.
+ */
 export function since(context: Context, side: Side, entry: FileEntry, known: Known): Since {
   const mark = known[side];
   const proof = sameChecksum(entry.checksum, known.checksum);
@@ -32,12 +36,15 @@ export function since(context: Context, side: Side, entry: FileEntry, known: Kno
   return stamp === "time" && !comparesTime(context) ? "same" : "touched";
 }
 
-/** Was the side's mark too young to be trusted when it was written? */
+/** Whether the side's mark was too recent to be trusted when it was written. */
 export function isProvisional({ provisional }: Known, side: Side): boolean {
   return provisional === side || provisional === "both";
 }
 
-/** The side whose file may be half old, half new: a run was ended while it replaced its content in place. */
+/**
+ * Returns the side whose file may be half old and half new, because a run was interrupted while it replaced the content
+ * in place.
+ */
 export function brokenSide(
   context: Context,
   files: Readonly<Record<Side, FileEntry>>,
@@ -49,17 +56,20 @@ export function brokenSide(
   return found === "same" || found === "unsure" ? undefined : known.begun;
 }
 
-/** Is the Checksum criterion in force? */
+/** Whether the Checksum criterion is selected. */
 export function wantsChecksum(context: Context): boolean {
   return context.options.criteria.some((criterion) => criterion.needs === "checksum");
 }
 
-/** Is the Time criterion in force? */
+/** Whether the Time criterion is selected. */
 export function comparesTime(context: Context): boolean {
   return context.options.criteria.some((criterion) => criterion.name === "Time");
 }
 
-/** Both times, where both places keep the time of the edit; a place that cannot keep times shows when the file came there. */
+/**
+ * Compares the two modification times. Returns "unknown" if a backend cannot keep times, since it then shows the time
+ * of the upload.
+ */
 export function editTimes(context: Context, local: FileEntry, remote: FileEntry): ReturnType<typeof compareTimes> {
   const { local: here, remote: there } = context.sides;
   if (here.traits.timeStep === undefined || there.traits.timeStep === undefined) return "unknown";
@@ -68,7 +78,10 @@ export function editTimes(context: Context, local: FileEntry, remote: FileEntry)
   return compareTimes(local.modified, remote.modified, steps);
 }
 
-/** Are two files one content, as far as can be told without reading them? Undefined where only a checksum could tell. */
+/**
+ * Whether two files have the same content, as far as that is known without reading them. Undefined if only a checksum
+ * can decide.
+ */
 export function sameContent(context: Context, local: FileEntry, remote: FileEntry): boolean | undefined {
   if (local.size !== remote.size) return false;
   const proof = sameChecksum(local.checksum, remote.checksum);
@@ -77,7 +90,7 @@ export function sameContent(context: Context, local: FileEntry, remote: FileEntr
   return wantsChecksum(context) ? undefined : true;
 }
 
-/** Notes that both sides are equal as they stand, if history does not say so already. */
+/** Records in history that both sides are equal, unless history says so already. */
 export function learn(context: Context, row: Row, checksum?: Checksum): void {
   if (context.history === undefined) return;
   const known = toKnown(context, row, checksum);
@@ -87,18 +100,20 @@ export function learn(context: Context, row: Row, checksum?: Checksum): void {
   context.draft.lessons.push({ path: known.path, known });
 }
 
-/** Drops what history knows of a path that one side lacks from now on, so that no later run takes the absence for a deletion. */
+/**
+ * Removes from history a path that one side lacks from now on, so that no later run takes the absence for a deletion.
+ */
 export function forget(context: Context, known: Known | undefined): void {
   if (known !== undefined) context.draft.lessons.push({ path: known.path, known: undefined });
 }
 
-/** Has a side anything below or at these rows that history does not know? "ask": only a checksum can tell. */
+/** Returns whether a side has an entry in these rows that history does not know. "ask": only a checksum can decide. */
 export function newContent(context: Context, side: Side, rows: readonly Row[]): "some" | "none" | "ask" {
   let asked = false;
   for (const row of rows) {
     const entry = row[side];
     if (entry === undefined || entry.kind === "opaque") continue;
-    // An empty folder within, where the other side can hold none, may have been there all along.
+    // If the other side cannot hold empty folders, an empty folder in the block may be an old one.
     const isOld = entry.kind === "dir" && row.known === undefined && row !== rows[0];
     if (isOld && !context.sides[otherSide(side)].traits.hasDirs) continue;
     const standing = standingOf(context, side, entry, row.known);
@@ -108,7 +123,7 @@ export function newContent(context: Context, side: Side, rows: readonly Row[]): 
   return asked ? "ask" : "none";
 }
 
-/** One entry of `newContent`; what a checksum could settle is "ask" as long as one may be asked for. */
+/** Returns how one entry changed, for `newContent`. "ask": a checksum can decide, and may be computed. */
 export function standingOf(
   context: Context,
   side: Side,
@@ -118,7 +133,7 @@ export function standingOf(
   if (known === undefined || known.kind !== entry.kind) return "changed";
   if (entry.kind === "dir") return "same";
   if (entry.kind === "link") return known.target === entry.target ? "same" : "changed";
-  // What may be half written is no new content; what was not begun on, and never equal, is.
+  // A file that may be half written is not new content. A file that was not written to, and was never equal, is new.
   if (known.begun === side) {
     const isWhole = ["same", "unsure"].includes(since(context, side, entry, known));
     return isWhole && known[otherSide(side)] === undefined ? "changed" : "same";
@@ -128,19 +143,22 @@ export function standingOf(
   if (found === "changed") return "changed";
   if (maySettle(context, known)) return "ask";
   if (found === "touched") return "changed";
-  // Where history holds no checksum, what size and time show is all that will ever be known.
+  // Without a checksum in history, size and time are all that can be compared.
   const mark = known.checksum === undefined ? known[side] : undefined;
   const looksSame = mark !== undefined && stampOf(context, side, entry, mark) === "same";
   return looksSame || !wantsChecksum(context) ? "same" : "changed";
 }
 
-/** May the file's checksum be asked for, and does history hold one to compare it with? */
+/** Whether the file's checksum may be computed and history holds one to compare it with. */
 function maySettle(context: Context, known: Known): boolean {
   if (known.checksum === undefined) return false;
   return context.options.ask === "free" || (context.options.ask === "needed" && wantsChecksum(context));
 }
 
-/** Is the entry the same by revision where both have one (and by time too where revisions are weak), else by time? Else what moved. */
+/**
+ * Compares the entry with its mark: by revision if both have one (by time as well if revisions are weak), otherwise by
+ * time. Returns "same" or the property that changed.
+ */
 export function stampOf(context: Context, side: Side, entry: FileEntry, mark: Mark): "same" | "time" | "revision" {
   const { traits } = context.sides[side];
   const isSameTime = () => sameStamp(mark.modified, entry.modified, stepOf(entry, traits));
@@ -151,7 +169,7 @@ export function stampOf(context: Context, side: Side, entry: FileEntry, mark: Ma
   return isSameRevision || context.loose[side] ? "same" : "revision";
 }
 
-/** A weak revision that moved though the file did not is worth nothing from then on. */
+/** Returns the mark to record. A weak revision that changed although the file did not is omitted. */
 export function markOf(context: Context, side: Side, entry: FileEntry, known: Known | undefined): Mark {
   const { revision, ...mark } = toMark(entry);
   const { traits } = context.sides[side];
@@ -178,7 +196,7 @@ function toKnown(
   return { path, kind: "file", ...marks, ...(sum === undefined ? {} : { checksum: sum }) };
 }
 
-/** The folder's time, where it moves when a name in the folder comes or goes. */
+/** Returns the folder's time as a mark, if the backend updates it when a name in the folder is added or removed. */
 function folderMark(side: Side, { modified }: DirEntry, sides: Context["sides"]): Partial<Record<Side, Mark>> {
   return modified === undefined || !sides[side].traits.dirTimes ? {} : { [side]: { size: 0, modified } };
 }

@@ -15,12 +15,12 @@ export interface Contest {
   readonly why: string;
 }
 
-/** Names tried for a conflict copy before the conflict is left open. */
+/** The maximum number of names tried for a conflict copy before the conflict is left open. */
 const MAX_ATTEMPTS = 1000;
 
 /**
- * Settles a conflict by the policy. No version is ever lost: the loser is kept first, and where it cannot be, or where the policy knows
- * no winner, both versions stay, on both sides, the local one under another name.
+ * Resolves a conflict by the policy. No version is lost: the loser is kept first. If it cannot be kept, or the policy
+ * selects no winner, both versions are kept on both sides, the local one under another name.
  */
 export function settle(context: Context, contest: Contest): void {
   if (context.options.conflict === "Skip") return leaveOpen(context, contest);
@@ -44,14 +44,14 @@ export function settle(context: Context, contest: Contest): void {
   });
 }
 
-/** A conflict that nobody settles in this run: nothing is touched, and history keeps what it knew there and below. */
+/** Leaves a conflict open in this run: nothing is changed, and history keeps its entries there and below. */
 export function leaveOpen(context: Context, { row, rows, why }: Omit<Contest, Side>): void {
   rows.below(row.key);
   const path = row.local?.path ?? row.remote?.path;
   if (path !== undefined) context.draft.conflicts.push({ path, local: row.local, remote: row.remote, why });
 }
 
-/** The side whose version wins by the policy; undefined where both are kept, and under Skip. */
+/** Returns the side whose version wins by the policy; undefined if both are kept, and under Skip. */
 export function winnerOf(context: Context, { local, remote }: Pick<Contest, "local" | "remote">): Side | undefined {
   const { conflict } = context.options;
   if (conflict === "Local") return "local";
@@ -60,7 +60,7 @@ export function winnerOf(context: Context, { local, remote }: Pick<Contest, "loc
     if (local.size === remote.size) return undefined;
     return local.size > remote.size ? "local" : "remote";
   }
-  // Two clocks may be apart by as much.
+  // Two clocks may differ by this much.
   if (conflict !== "Newest" || isClose(local.modified, remote.modified)) return undefined;
   const verdict = editTimes(context, local, remote);
   if (verdict === "localNewer") return "local";
@@ -68,8 +68,8 @@ export function winnerOf(context: Context, { local, remote }: Pick<Contest, "loc
 }
 
 /**
- * The remote version keeps the name. The local one is kept under a free name (that is the first action), and goes to the remote side
- * from there.
+ * Keeps both versions. The remote version keeps the name. The local one is renamed to a free name (the first action)
+ * and copied to the remote side from there.
  */
 function keepBoth(context: Context, contest: Contest): void {
   const { row, rows, local, remote, why } = contest;
@@ -104,7 +104,7 @@ function freeName(context: Context, path: RelPath): RelPath | undefined {
   return undefined;
 }
 
-/** The version as it will stand under its second name: another file, with another revision and id. */
+/** Returns the local version as it will be listed under its second name: another file, with another revision and id. */
 function toKept(local: FileEntry, path: RelPath): FileEntry {
   const { revision: _revision, fileId: _fileId, ...rest } = local;
   return { ...rest, path };

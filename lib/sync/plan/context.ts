@@ -16,7 +16,10 @@ import { hasLooseRevisions } from "./revisions.ts";
 import type { Row } from "./rows.ts";
 import { quoted } from "../common/text.ts";
 
-/** What one pass over a snapshot tells, by key of the folder: who holds names that cannot be carried, and who must stay. */
+/**
+ * The result of one pass over a snapshot, by key of the folder. `unnamed`: folders with names that cannot be
+ * synchronized; `stays`: folders that must not be removed.
+ */
 export interface Survey {
   readonly unnamed: ReadonlySet<string>;
   readonly stays: ReadonlySet<string>;
@@ -24,7 +27,7 @@ export interface Survey {
   readonly unread: RelPath | undefined;
 }
 
-/** A plan in the making. */
+/** A plan under construction. */
 export interface Draft {
   readonly actions: Action[];
   readonly conflicts: Conflict[];
@@ -36,29 +39,29 @@ export interface Draft {
   readonly free: RelPath[];
   readonly doubtful: RelPath[];
   readonly unsure: RelPath[];
-  /** Names given to conflict copies in this plan, by key. */
+  /** The names given to conflict copies in this plan, by key. */
   readonly given: Set<string>;
-  /** What is missing without a trace of a deletion, by side and folder. */
+  /** Entries that are missing without evidence of a deletion, by side and folder. */
   readonly untraced: Map<string, Missing>;
-  /** What is counted for one note at the end. */
+  /** Counters, each reported in one note at the end. */
   readonly counts: Record<Count, number>;
-  /** What history knows and one side lacks, and gets back. */
+  /** Entries that history knows, that one side lacks, and that are restored there. */
   readonly restoring: RelPath[];
 }
 
 export type Count = "onlyThere" | "skippedNew" | "emptyFolders" | "restored" | "unproven";
 
-/** All that the parts of planning share. */
+/** The shared state of all planning functions. */
 export interface Context {
   readonly sides: Readonly<Record<Side, PlanSide>>;
   readonly history: History | undefined;
   readonly options: PlanOptions;
   readonly names: Names;
   readonly surveys: Readonly<Record<Side, Survey>>;
-  /** Sides whose revisions are another in each answer. */
+  /** Sides whose revisions differ in each answer. */
   readonly loose: Readonly<Record<Side, boolean>>;
   readonly draft: Draft;
-  /** Why no removal may happen in this run; undefined when removals may. */
+  /** The reason why nothing may be removed in this run; undefined if removals are allowed. */
   readonly holding: string | undefined;
 }
 
@@ -100,42 +103,45 @@ export function toContext(
   return { sides, history, options, names, surveys, loose, draft, holding };
 }
 
-/** Leaves a path out of the run, as a failure of that path. */
+/** Excludes a path from the run and reports it as failed. */
 export function refuse(context: Context, side: Side, refusal: Omit<Refusal, "side">): void {
   context.draft.refusals.push({ side, ...refusal });
 }
 
-/** Lists a pair for a checksum, under each spelling it has. */
+/** Adds a pair to a list of paths to compare by checksum, under each of its spellings. */
 export function askFor(list: RelPath[], row: Row): void {
   if (row.local !== undefined) list.push(row.local.path);
   if (row.remote !== undefined && row.remote.path !== row.local?.path) list.push(row.remote.path);
 }
 
-/** The key of the folder that holds the row. */
+/** Returns the key of the folder that contains the row. */
 export function folderOf(key: string): string {
   return parentOf(key as RelPath);
 }
 
-/** The entries that a row has on one side: one, or those that clash. */
+/** Returns the entries of a row on one side: one, or those that clash. */
 export function entriesOf(row: Row, side: Side): readonly Entry[] {
   if (row.clash !== undefined) return row.clash[side];
   const entry = row[side];
   return entry === undefined ? [] : [entry];
 }
 
-/** Mode Both keeps what is overwritten or removed; elsewhere nothing is kept. As fields of an action. */
+/**
+ * Returns the fields of an action that keep the replaced or removed version, in mode Both; no fields in the other
+ * modes.
+ */
 export function keepOf(context: Context, loser: Entry, side: Side): { readonly keep?: RelPath } {
   if (context.options.mode !== "Both") return {};
   const keep = context.options.keepLosers(loser.path, side);
   return keep === undefined ? {} : { keep };
 }
 
-/** Both sides, the one that is read first. */
+/** Returns both sides, the source first. */
 export function sidesFrom(source: Side): readonly Side[] {
   return source === "local" ? bothSides : [...bothSides].reverse();
 }
 
-/** Paths that fail before anything is written, whatever the mode. */
+/** Finds the paths that fail before anything is written, in every mode, and the folders that must stay. */
 function survey(side: Side, given: PlanSide, { names, draft }: { names: Names; draft: Draft }): Survey {
   const unnamed = new Set<string>();
   const stays = new Set<string>();
@@ -162,7 +168,7 @@ function survey(side: Side, given: PlanSide, { names, draft }: { names: Names; d
   return { unnamed, stays, unread };
 }
 
-/** What is missing without a trace, counted by folder. */
+/** Entries that are missing without evidence of a deletion, counted per folder. */
 export interface Missing extends Untraced {
   readonly side: Side;
   count: number;

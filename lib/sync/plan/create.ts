@@ -9,7 +9,7 @@ import { noteUntraced } from "./deletion_evidence.ts";
 import { countOf, kindOf, quoted } from "../common/text.ts";
 import { isLeaf } from "../common/leaves.ts";
 
-/** Brings what only one side has to side `to`: one row, or more where it cannot be had. */
+/** Creates on side `to` a row that only the other side has. Refuses it, with its content, if the name does not fit. */
 export function makeRow(context: Context, row: Row, { to, rows, why }: { to: Side; rows: Rows; why: Reason }): void {
   const source = row[otherSide(to)];
   if (source === undefined || source.kind === "opaque") return;
@@ -35,7 +35,10 @@ export function makeRow(context: Context, row: Row, { to, rows, why }: { to: Sid
   else if (!rows.holds(row.key)) draft.counts.emptyFolders++;
 }
 
-/** Brings a whole block that only one side has; what history remembers is brought back, the rest is new. */
+/**
+ * Creates on side `to` a whole block that only one side has. Entries known to history are counted as restored, the
+ * others are new.
+ */
 export function makeAll(context: Context, rows: Rows, to: Side): void {
   const from = otherSide(to);
   for (let row = rows.next(); row !== undefined; row = rows.next()) {
@@ -50,9 +53,9 @@ export function makeAll(context: Context, rows: Rows, to: Side): void {
 }
 
 /**
- * Puts a thing of another type in the place of what is on side `to`: a file for a folder, a folder for a file, a link for either. Nothing
- * is replaced that holds something that must stay. Reads what lies below the row. In the plan the new thing comes first, then the
- * removal of each thing that the old folder holds.
+ * Replaces the entry on side `to` by one of another type: a file for a folder, a folder for a file, a link for either.
+ * Nothing is replaced that contains something that must stay. Consumes the rows below the row. In the plan the new
+ * entry comes first, then the removal of each entry of the old folder.
  */
 export function replaceType(context: Context, row: Row, { to, rows }: { to: Side; rows: Rows }): void {
   const source = row[otherSide(to)];
@@ -81,7 +84,10 @@ export function replaceType(context: Context, row: Row, { to, rows }: { to: Side
   }
 }
 
-/** Leaves a file against a folder (or a link) as it is, on both sides: a failure of the source's path and of each file below it. */
+/**
+ * Leaves a file opposite a folder (or a link) unchanged on both sides and reports failures of the source's path and of
+ * each file below it.
+ */
 export function refuseType(context: Context, row: Row, { to, rows }: { to: Side; rows: Rows }): void {
   const source = row[otherSide(to)];
   const target = row[to];
@@ -93,7 +99,7 @@ export function refuseType(context: Context, row: Row, { to, rows }: { to: Side;
   refuseWithContent(context, source, { side: otherSide(to), kind: "exists", why, below });
 }
 
-/** The notes that stand for many paths at once. */
+/** Adds the notes that stand for many paths each. */
 export function noteCounts(context: Context): void {
   const { draft, options } = context;
   noteUntraced(draft, options.mode === "Both");

@@ -14,7 +14,10 @@ import type { Draft } from "./context.ts";
 import type { Untraced } from "../common/options.ts";
 import type { Roots } from "../common/roots.ts";
 
-/** Both sides as they are and as they are remembered. `rootEntries`: the roots as they were listed; `leftovers`: temporary files of our own. */
+/**
+ * Both sides as listed and as recorded in history. `rootEntries`: the roots as they were listed; `leftovers`: temporary
+ * files of this pair.
+ */
 export interface TraceFacts {
   readonly snapshots: Readonly<Record<Side, Snapshot>>;
   readonly traits: Readonly<Record<Side, Traits>>;
@@ -25,9 +28,10 @@ export interface TraceFacts {
 }
 
 /**
- * Makes the function that tells why the absence of a path on a side is no deletion: a run of our own broke off while it replaced it, the root is another folder than the one remembered,
- * or the nearest folder that still exists is no later than it was, so that side was restored from a backup or unmounted there. Undefined
- * where the absence may be a deletion, also where folders' times tell nothing.
+ * Returns the function that reports why the absence of a path on a side is no deletion: an earlier run was interrupted
+ * while it replaced the file; the root is another folder than the recorded one; or the nearest existing folder is not
+ * later than recorded, so that side was restored from a backup or is not mounted. The function returns undefined if the
+ * absence may be a deletion, also if folder times are no evidence.
  */
 export function toUntraced(facts: TraceFacts): (path: RelPath, side: Side) => Untraced | undefined {
   const { traits, rootEntries, roots } = facts;
@@ -53,7 +57,7 @@ export function toUntraced(facts: TraceFacts): (path: RelPath, side: Side) => Un
   };
 }
 
-/** Where history carries no seal: no absence is a deletion by it. */
+/** Returns the reason that applies to every absence while history has no seal. */
 export function unsealedAbsence(): Untraced {
   return { folder: root, why: "what the last run remembered carries no seal yet, being of an older version" };
 }
@@ -69,7 +73,7 @@ interface Folders {
   recall(folder: RelPath): Known | undefined;
 }
 
-/** Folders by their names, however they are spelled where the coarser side tells no spellings apart. */
+/** Indexes folders by name, under every spelling that the coarser side treats as the same name. */
 function toFolders({ snapshots, traits, history }: TraceFacts): Folders {
   const caseSensitive = traits.local.caseSensitive && traits.remote.caseSensitive;
   const normalizes = traits.local.normalizes || traits.remote.normalizes;
@@ -88,7 +92,7 @@ function toFolders({ snapshots, traits, history }: TraceFacts): Folders {
   return { find: (folder, side) => sides[side](folder), recall: byKey(history) };
 }
 
-/** Counts files for the one note that names their folder. */
+/** Counts files for the one note about their folder. */
 export function countUntraced(
   { untraced }: Draft,
   { folder, why }: Untraced,
@@ -100,7 +104,7 @@ export function countUntraced(
   else known.count += more.count;
 }
 
-/** One note for each folder. `restores`: what is missing comes back from the other side. */
+/** Adds one note per folder. `restores`: the missing entries are restored from the other side. */
 export function noteUntraced({ untraced, notes }: Draft, restores: boolean): void {
   for (const { folder, side, count, why } of untraced.values()) {
     const where = folder === root ? "the root" : `"${printable(folder)}"`;

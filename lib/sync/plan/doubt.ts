@@ -7,8 +7,9 @@ import { WORTH_READING } from "../common/worth.ts";
 type Files = Readonly<Record<Side, FileEntry>>;
 
 /**
- * The sides whose file looks as history knows it, by a mark that could hide an edit (it was too young when it was written, or only its
- * revision moved where revisions are weak), and whose content nothing has proven yet. Empty where contents are compared anyway.
+ * Returns the sides whose file has the marks known to history, although these marks could hide an edit (too recent when
+ * written, or only a weak revision changed), and whose content is not proven yet. Empty if contents are compared
+ * anyway.
  */
 export function inDoubt(context: Context, files: Files, known: Known): readonly Side[] {
   if (wantsChecksum(context) || !comparesTime(context)) return [];
@@ -16,30 +17,34 @@ export function inDoubt(context: Context, files: Files, known: Known): readonly 
   return bothSides.filter((side) => isDoubted(context, side, files[side], known));
 }
 
-/** The same of one side's file. */
+/** Whether one side's file is in doubt, as described at inDoubt(). */
 export function isDoubted(context: Context, side: Side, entry: FileEntry, known: Known): boolean {
   const found = since(context, side, entry, known);
   if (found === "unsure") return isProvisional(known, side);
   return found === "touched" && hasOtherRevisionOnly(context, side, entry, known);
 }
 
-/** Could the side's file have been edited without showing it? */
+/** Whether the side's file could have been edited without a visible change. */
 export function canHideEdit(context: Context, side: Side, entry: FileEntry, known: Known): boolean {
   return isProvisional(known, side) || hasOtherRevisionOnly(context, side, entry, known);
 }
 
-/** Did nothing but the revision move, in a place whose revisions are weak? */
+/** Whether only the revision changed, on a backend with weak revisions. */
 function hasOtherRevisionOnly(context: Context, side: Side, entry: FileEntry, known: Known): boolean {
   const mark = known[side];
   return context.sides[side].traits.weakRevisions === true && mark?.size === entry.size &&
     stampOf(context, side, entry, mark) === "revision";
 }
 
-/** How a side's file moved since history was written. "still": not at all; "unknown": it did, and no time tells which way. */
+/**
+ * How a side's file changed since the last run. "still": not at all; "unknown": it changed, and no time shows the
+ * direction.
+ */
 export type Drift = "still" | "newer" | "older" | "unknown";
 
 /**
- * Each side is compared with itself alone, at its own step. Content that is another under the same time was written after the mark was.
+ * Returns how the file changed since the last run. It is compared with its own side only, at that side's time step.
+ * Other content under the same time was written after the mark was.
  */
 export function driftOf(context: Context, side: Side, entry: FileEntry, known: Known): Drift {
   const mark = known[side];
@@ -52,25 +57,32 @@ export function driftOf(context: Context, side: Side, entry: FileEntry, known: K
   return entry.modified > mark.modified ? "newer" : "older";
 }
 
-/** Does equality of two times say that nobody edited either file? Not where a step is so long that two edits fall into one. */
+/**
+ * Whether two equal times prove that neither file was edited. False if a time step is so long that two edits can have
+ * the same time.
+ */
 export function isFine(context: Context, files: Files): boolean {
   return bothSides.every((side) => isFineOn(context, side, files[side]));
 }
 
-/** Is the step of the side's times so short that two edits never fall into one? Not where they tell when files came there. */
+/**
+ * Whether the side's time step is so short that two edits never have the same time. False if the times are upload
+ * times.
+ */
 export function isFineOn(context: Context, side: Side, entry: FileEntry): boolean {
   const { traits } = context.sides[side];
   return traits.timeStep !== undefined && entry.isArrival !== true && stepOf(entry, traits) < COARSE_MS;
 }
 
-/** Counts a file whose sides in doubt are taken as they look; for the note that says so. */
+/** Counts a file whose doubtful sides are judged by their marks, for the note about it. */
 export function countUnproven(context: Context, files: Files, doubted: readonly Side[]): void {
   if (doubted.some((side) => !isFineOn(context, side, files[side]))) context.draft.counts.unproven++;
 }
 
 /**
- * Why an equal size and time of two files that history does not know may hide two contents. "young": an edit that came after the listing
- * would show the same time; "inexact": the finer side tells a fraction that the coarser one cannot confirm. Undefined where they are proof.
+ * Returns why two files with equal size and time that history does not know may differ. "young": an edit after the
+ * listing would have the same time; "inexact": the finer side has a fraction that the coarser one cannot confirm.
+ * Undefined if size and time are proof.
  */
 export function weaknessOf(context: Context, files: Files): "young" | "inexact" | undefined {
   if (!comparesTime(context) || isFine(context, files)) return undefined;
@@ -85,5 +97,5 @@ export function weaknessOf(context: Context, files: Files): "young" | "inexact" 
   return local.size <= WORTH_READING ? "inexact" : undefined;
 }
 
-/** From here on two edits by people may well fall into one step. */
+/** The time step from which on two edits by people may have the same time. */
 const COARSE_MS = 1000;

@@ -8,9 +8,10 @@ type Copy = Extract<Action, { readonly do: "copy" }>;
 type Remove = Extract<Action, { readonly do: "remove" }>;
 
 /**
- * Turns a removal and a new file of the same side into a renaming, where the content is proven to be one: the same size and checksum, or
- * on the side where it was renamed the same file id, size and exact time that history saw under the old name. Empty files are never
- * moves, and where times are compared, a file that was touched on its way is none. Each removal serves one new file, in path order.
+ * Replaces a removal and a new file of the same side by a rename, if the content is proven the same: equal size and
+ * checksum, or, on the side of the rename, the same file id, size and exact time that history holds for the old name.
+ * Empty files are never renamed. If times are compared, a file whose time changed is not renamed either. Each removal
+ * is used for one new file, in path order.
  */
 export function joinMoves(context: Context): readonly Action[] {
   const { actions } = context.draft;

@@ -3,17 +3,21 @@ import { type Side, sides as bothSides } from "../../core/entry.ts";
 import type { PlanSide } from "../common/options.ts";
 
 /**
- * Which names are one name. Both sides are compared under the coarser side's rule: when either folds case or Unicode forms, both are
- * folded. Where neither does, the key of a path is the path itself and nothing is built.
+ * The rules by which names of both sides are equal. Both sides are compared under the coarser side's rule: if either
+ * folds case or Unicode forms, both are folded. If neither does, the key of a path is the path itself and no index is
+ * built.
  */
 export interface Names {
   readonly folds: boolean;
   key(path: string): string;
-  /** Remembers how a side spells a folder, for what is made below it. */
+  /** Records how a side spells a folder, for entries created below it. */
   spell(side: Side, key: string, path: RelPath): void;
-  /** Where something of this key, called `path` on the other side, belongs on `side`: in the folder as that side spells it. */
+  /**
+   * Returns the path on `side` for the entry with this key, called `path` on the other side: in the folder as that side
+   * spells it.
+   */
   placeOn(side: Side, key: string, path: RelPath): RelPath;
-  /** Is there anything of this name on either side? */
+  /** Whether either side has an entry of this name. */
   taken(path: RelPath): boolean;
 }
 
@@ -46,13 +50,13 @@ export function toNames(sides: Readonly<Record<Side, PlanSide>>): Names {
   };
 }
 
-/** Why `side` cannot hold a new thing of this name, as a clause; undefined when it can. */
+/** Returns why `side` cannot hold a new entry of this name, as a clause; undefined if it can. */
 export function misfit(side: Side, path: RelPath, sides: Readonly<Record<Side, PlanSide>>): string | undefined {
   const { names, maxNameBytes } = sides[side].traits;
   return unfit(nameOf(path), names, maxNameBytes);
 }
 
-/** The folder that holds the trash in or above which the path lies; undefined for a path that is the user's own. */
+/** Returns the folder that contains the trash folder named in the path; undefined if the path names no trash folder. */
 export function trashHolder(path: string): string | undefined {
   if (!path.includes(TRASH)) return undefined;
   const names = path.split("/");
@@ -70,9 +74,9 @@ function exactNames(sides: Readonly<Record<Side, PlanSide>>): Names {
   };
 }
 
-/** Losers are kept under this name; it is reserved, and invisible at every depth. */
+/** The name of the trash folder. It is reserved, and ignored at every depth. */
 const TRASH = ".tandem-trash";
 
-/** What folding Unicode forms leaves as it is, and folding case only makes lower. */
+/** ASCII text: Unicode normalization leaves it unchanged, and case folding only makes it lower case. */
 // deno-lint-ignore no-control-regex
 const ASCII = /^[\u0000-\u007f]*$/;

@@ -8,7 +8,7 @@ import { removeBlock } from "./remove.ts";
 import { replay, type Row, type Rows } from "./rows.ts";
 import { isLeaf } from "../common/leaves.ts";
 
-/** Modes Local and Remote: side `to` becomes like the other, which is never changed. */
+/** Plans the modes Local and Remote: side `to` becomes like the other side, which is never changed. */
 export function planOneWay(context: Context, rows: Rows, to: Side): void {
   const from = otherSide(to);
   for (let row = rows.next(); row !== undefined; row = rows.next()) {
@@ -26,7 +26,7 @@ export function planOneWay(context: Context, rows: Rows, to: Side): void {
   }
 }
 
-/** History forgets what neither side has, unless it may be one of the names that a side cannot give. */
+/** Removes from history what neither side has, unless it may be one of the names that a side cannot list. */
 export function forgetUnlessUnnamed(context: Context, row: Row): void {
   const folder = folderOf(row.key);
   const { local, remote } = context.surveys;

@@ -14,7 +14,7 @@ import { brokenSide, comparesTime, editTimes, learn, markOf, sameContent, stampO
 import type { Row } from "./rows.ts";
 import { quoted } from "../common/text.ts";
 
-/** A name that both sides have as a file, and the side that changes. */
+/** A name that is a file on both sides, and the side to change. */
 export interface Pair {
   readonly row: Row;
   readonly local: FileEntry;
@@ -22,7 +22,9 @@ export interface Pair {
   readonly to: Side;
 }
 
-/** Decides one file of a one-way run by the criteria, in their order: the first that tells the two apart decides. */
+/**
+ * Plans one file of a one-way run by the criteria in their order: the first criterion that finds a difference decides.
+ */
 export function planPair(context: Context, pair: Pair): void {
   const { draft, options } = context;
   const { row, to } = pair;
@@ -36,7 +38,7 @@ export function planPair(context: Context, pair: Pair): void {
   }
   const known = row.known?.kind === "file" ? row.known : undefined;
   const doubted = broken === undefined && known !== undefined ? inDoubt(context, pair, known) : [];
-  // Whatever became of a target in doubt, a source that was edited since goes there.
+  // A source that was edited since the last run is copied, whatever happened to a target in doubt.
   const isEdited = known !== undefined && driftOf(context, otherSide(to), source, known) !== "still";
   if (doubted.length > 0 && !isEdited) {
     if (options.ask === "free" && !options.skipModified) return askFor(draft.unsure, row);
@@ -45,7 +47,8 @@ export function planPair(context: Context, pair: Pair): void {
   const found: Judgement = broken === to ? { is: "copy", why: "checksum", overNewer: false } : judge(context, pair);
   if (options.skipModified && found.is === "touch") return;
   if (options.skipModified && found.is === "copy") {
-    // Whoever forbids overwriting wants to hear of every file that would have been: the run is not a full success.
+    // A refusal, not a note: with -SkipModified every file that would have been overwritten is reported, and the run is
+    // no full success.
     draft.refusals.push({ path: target.path, side: to, kind: "exists", why: "it differs, and -SkipModified keeps it" });
     return;
   }
@@ -78,7 +81,7 @@ export function planPair(context: Context, pair: Pair): void {
   if (context.history !== undefined) remember(context, pair);
 }
 
-/** Links have no times: another target is another content. */
+/** Plans a pair of links. Links have no times: another target is another content. */
 export function planLinks(context: Context, row: Row, { to, source, target }: Links): void {
   if (source.target === target.target) return learn(context, row);
   if (context.options.criteria.length === 0) return;
@@ -119,7 +122,7 @@ function judge(context: Context, pair: Pair): Judgement {
   return mendsTime(context, pair) ? { is: "touch" } : { is: "same" };
 }
 
-/** The Time criterion; undefined where it finds no difference, or cannot tell. */
+/** Applies the Time criterion. Returns undefined if it finds no difference, or cannot decide. */
 function judgeTime(context: Context, pair: Pair): Judgement | undefined {
   const { row, local, remote, to } = pair;
   const known = row.known?.kind === "file" ? row.known : undefined;
@@ -140,8 +143,8 @@ function judgeTime(context: Context, pair: Pair): Judgement | undefined {
 }
 
 /**
- * Both were edited since they were in step. That they show one time says nothing of their contents, and a source whose time tells when it
- * came there is not known to be the later edit.
+ * Decides a file that was edited on both sides since they were equal. Equal times then prove nothing about the
+ * contents, and a source with an upload time is not known to be the later edit.
  */
 function weighEdits(context: Context, pair: Pair, verdict: Verdict): Judgement | undefined {
   const { local, remote, to } = pair;
@@ -150,7 +153,7 @@ function weighEdits(context: Context, pair: Pair, verdict: Verdict): Judgement |
   const tellsEdit = keepsTimes(context, from, pair[from]);
   const isTold = verdict !== "same" && verdict !== "unknown" && tellsEdit && keepsTimes(context, to, pair[to]);
   if (!isTold && equal === true) return undefined;
-  // Files that were compared already, and kept apart, have no marks left.
+  // Files that were compared already and kept apart have no marks left.
   const isNew = pair.row.known?.local !== undefined || pair.row.known?.remote !== undefined;
   if (isNew && !isTold && equal === undefined && local.size === remote.size && context.options.ask === "free") {
     return { is: "askUnsure" };
@@ -162,8 +165,8 @@ function weighEdits(context: Context, pair: Pair, verdict: Verdict): Judgement |
 }
 
 /**
- * Which side was edited since history was written, each compared with itself alone (a server may not keep times, and clocks need not
- * agree). "differ": both were. What a side lost its mark for was edited as well.
+ * Returns which side was edited since the last run, each compared with itself only (a server may not keep times, and
+ * the clocks need not agree). "differ": both sides. A side without a mark was edited as well.
  */
 function byOwnMarks(context: Context, pair: Pair, known: Known): Verdict {
   const { local, remote, to } = pair;
@@ -179,7 +182,10 @@ function byOwnMarks(context: Context, pair: Pair, known: Known): Verdict {
   return drift[to] === "older" && compareAcross(context, pair) !== NEWER[to] ? NEWER[from] : NEWER[to];
 }
 
-/** Both look as they were, and contents that differ all the same: it was edited where the mark could hide it, at the source in doubt. */
+/**
+ * Decides a file with unchanged marks on both sides and different contents: the side whose mark could hide an edit was
+ * edited; if both could, the source.
+ */
 function bySuspects(context: Context, { to, ...files }: Omit<Pair, "row">, known: Known): Verdict {
   const suspects = bothSides.filter((side) => canHideEdit(context, side, files[side], known));
   if (suspects.length === 0 || sameChecksum(files.local.checksum, files.remote.checksum) !== false) return "same";
@@ -193,7 +199,10 @@ function compareAcross({ sides }: Context, { local, remote }: Pair): Verdict {
 
 interface Weighed {
   readonly verdict: Verdict;
-  /** Both were in step, and marks moved since: then a time of arrival, too, says that the file there is another. */
+  /**
+   * Whether the sides were equal and their marks changed since. Then an upload time is evidence too that the file is
+   * another.
+   */
   readonly isOwn: boolean;
 }
 
@@ -212,8 +221,9 @@ function weigh(context: Context, pair: Pair, { verdict, isOwn }: Weighed): Judge
 }
 
 /**
- * Only a time speaks for this copy: a checksum that costs nothing may prove it needless. Where the target cannot keep times, its own
- * time is the time of the upload: newer says nothing there, older says that the source was edited since.
+ * Decides a copy that only a time calls for: a checksum without cost may prove it unnecessary. If the target cannot
+ * keep times, its time is the time of the upload: a newer one proves nothing, an older one shows that the source was
+ * edited since.
  */
 function byTime(context: Context, { local, remote, to }: Pair, overNewer: boolean): Judgement {
   const copy = { is: "copy", why: "newer", overNewer } as const;
@@ -227,9 +237,10 @@ function byTime(context: Context, { local, remote, to }: Pair, overNewer: boolea
 }
 
 /**
- * A time that tells when a file came there, at or after the other's edit, proves nothing: a checksum tells whether they are equal, and
- * then history need not ask again. It may cost one read of what would otherwise be fetched. Undefined where the time speaks, or only the
- * other criteria are left.
+ * Decides a pair with an upload time that is not earlier than the other side's edit and therefore proves nothing. A
+ * checksum shows whether the files are equal, and history makes a second comparison unnecessary. It may cost one read
+ * of a file that would otherwise be downloaded. Undefined if the times are evidence, or only the other criteria are
+ * left.
  */
 function byArrival(context: Context, { local, remote, to }: Pair, verdict: Verdict): Judgement | undefined {
   if (local.size !== remote.size) return undefined;
@@ -243,7 +254,10 @@ function byArrival(context: Context, { local, remote, to }: Pair, verdict: Verdi
   return { is: comesLater ? "askBack" : "askFree" };
 }
 
-/** Content proven equal by the Checksum criterion alone: the time that would have caused a copy is set right. */
+/**
+ * Whether to correct the time of a file whose content is proven equal by the Checksum criterion alone, and whose time
+ * would have caused a copy.
+ */
 function mendsTime(context: Context, { local, remote, to }: Pair): boolean {
   if (comparesTime(context) || sameChecksum(local.checksum, remote.checksum) !== true) return false;
   const verdict = editTimes(context, local, remote);
@@ -267,8 +281,9 @@ function remember(context: Context, { row, local, remote }: Pair): void {
 }
 
 /**
- * What is kept apart is not read again in each run: doubts are over, a target that is another under the same mark has none from now on, so
- * that it counts as edited, and files that are proven to be two are known without any.
+ * Updates history for files that are kept apart, so that they are not read again in each run. Doubts are removed. The
+ * mark of a target that differs under the same mark is removed, so that the target counts as edited. Files that are
+ * proven different are recorded without marks.
  */
 function endDoubts(context: Context, { row, to, ...files }: Pair): void {
   const known = row.known?.kind === "file" ? row.known : undefined;

@@ -9,15 +9,18 @@ import { planOneWay } from "./one_way.ts";
 import { mergeRows } from "./rows.ts";
 
 /**
- * What a run will do. Pure: the same input gives the same plan; it touches no disk, no net, no clock. Invariants:
- * 1. Every action is for a path that both snapshots tell the truth about: nothing is made, replaced or removed at or below a name that
- *    could not be read, is a link or a special file, or is one name with another of its side.
- * 2. Nothing is removed but what the other side is known to lack, with `remove` (or, where a new type replaces an old one, as the mode
- *    allows); and no folder that holds something that stays.
- * 3. In mode Both no version is overwritten that the other side's version does not supersede, unless it is kept under another name.
+ * Returns the plan of a run. Pure: the same input gives the same plan; there is no disk, network or clock access.
+ * Invariants:
+ * 1. Every action is for a path that both snapshots describe reliably: nothing is created, replaced or removed at or
+ *    below a name that could not be read, is a link or a special file, or equals another name of its side.
+ * 2. Nothing is removed but what the other side is known to lack, with `remove` (or, if a new type replaces an old one,
+ *    as the mode allows); and no folder that contains something that stays.
+ * 3. In mode Both no version is overwritten that the other side's version does not supersede, unless it is kept under
+ *    another name.
  *
- * Actions are in path order, a folder before what it holds; removals too, so they are carried out from the end. The parts of one conflict
- * stand together, what keeps the loser first. `history` covers what the masks let through, and no more; without one nothing is learned.
+ * Actions are in path order, a folder before its content; removals too, so they are carried out from the end. The
+ * actions of one conflict are adjacent, the one that keeps the loser first. `history` covers exactly what the masks
+ * include; without a history nothing is recorded.
  */
 export function plan(
   sides: Readonly<Record<Side, PlanSide>>,
@@ -45,7 +48,7 @@ export function plan(
   };
 }
 
-/** By path, what has none last; then by side. */
+/** Compares by path, items without a path last; then by side. */
 function byPath(
   a: { readonly path?: RelPath; readonly side?: Side },
   b: { readonly path?: RelPath; readonly side?: Side },

@@ -7,9 +7,9 @@ import { countUntraced } from "./deletion_evidence.ts";
 import { isLeaf } from "../common/leaves.ts";
 
 /**
- * Removes from `side` what the other side lacks: the row, and all below it, in path order (whoever carries the plan out removes folders
- * from the end, so that they are empty when their turn comes). Links and special files stay, what could not be read stays, and so does
- * each folder that holds something that stays.
+ * Plans the removal from `side` of what the other side lacks: the row, and everything below it, in path order (the plan
+ * is carried out with folders from the end, so that they are empty by then). Links, special files and unreadable
+ * entries stay, and so does each folder that contains something that stays.
  */
 export function removeBlock(context: Context, row: Row, { side, below }: { side: Side; below: readonly Row[] }): void {
   const { draft, holding } = context;
@@ -34,7 +34,7 @@ export function removeBlock(context: Context, row: Row, { side, below }: { side:
   }
 }
 
-/** Why what the other side lacks is no deletion there; in Both that was asked before. */
+/** Returns why what the other side lacks is no deletion there. In mode Both that was checked before. */
 function untracedIn({ options, draft }: Context, rows: readonly Row[], side: Side): string | undefined {
   const known = rows[0]?.known;
   if (options.mode === "Both" || known === undefined) return undefined;
@@ -45,7 +45,7 @@ function untracedIn({ options, draft }: Context, rows: readonly Row[], side: Sid
   return `nothing shows that it was deleted on the ${across} side`;
 }
 
-/** The removals of all that a folder holds, in path order; undefined when something in it must stay. */
+/** Returns the removals of everything in a folder, in path order; undefined if something in it must stay. */
 export function removalsBelow(
   context: Context,
   row: Row,
@@ -61,7 +61,10 @@ export function removalsBelow(
   return removals;
 }
 
-/** Keys of the folders that hold something that stays, at whatever depth. What a folder holds comes after it, so the end is read first. */
+/**
+ * Returns the keys of the folders that contain something that stays, at any depth. Rows are read from the end, since a
+ * folder's content follows it.
+ */
 function staying(
   context: Context,
   rows: readonly Row[],
@@ -76,7 +79,10 @@ function staying(
   return stays;
 }
 
-/** Keys of the folders that may have been there all along: where the other side has no empty ones, its lack of them says nothing. */
+/**
+ * Returns the keys of the folders that may be old ones: if the other side has no empty folders, their absence there
+ * proves nothing.
+ */
 function unprovenFolders(context: Context, rows: readonly Row[], side: Side): ReadonlySet<string> {
   const found = new Set<string>();
   if (context.sides[otherSide(side)].traits.hasDirs) return found;
@@ -85,7 +91,7 @@ function unprovenFolders(context: Context, rows: readonly Row[], side: Side): Re
   return found;
 }
 
-/** Keys of the folders that hold a file, at whatever depth, or held one when history was written. */
+/** Returns the keys of the folders that contain a file at any depth, or contained one at the last run. */
 function filled(rows: readonly Row[], side: Side): ReadonlySet<string> {
   const found = new Set<string>();
   for (const row of rows.toReversed()) {

@@ -2,7 +2,10 @@ import type { History, Side } from "../../core/entry.ts";
 import { sameStamp, stepOf } from "../common/criteria.ts";
 import type { PlanSide } from "../common/options.ts";
 
-/** In a place with weak revisions: did those of most files move, and nothing else? Then each answer has its own, and they tell nothing. */
+/**
+ * Whether the revisions of most files changed and nothing else did, on a backend with weak revisions. Then each answer
+ * has its own revisions, and they are ignored.
+ */
 export function hasLooseRevisions(side: Side, { snapshot, traits }: PlanSide, history: History | undefined): boolean {
   if (traits.weakRevisions !== true || history === undefined) return false;
   let common = 0;

@@ -3,7 +3,10 @@ import type { Entry, History, Known, Side } from "../../core/entry.ts";
 import type { PlanSide } from "../common/options.ts";
 import { type Names, trashHolder } from "./names.ts";
 
-/** One name, as either side has it and as history knows it. `clash`: a side has several names that are this one; then it has no entry. */
+/**
+ * One name on both sides and in history. `clash`: a side has several entries under this name; then the row has no
+ * entry.
+ */
 export interface Row {
   readonly key: string;
   readonly local: Entry | undefined;
@@ -12,18 +15,18 @@ export interface Row {
   readonly clash: Readonly<Record<Side, readonly Entry[]>> | undefined;
 }
 
-/** Rows in order of their keys, a folder right before what it holds. Reading is consuming. */
+/** Rows in the order of their keys, a folder right before its content. Reading consumes a row. */
 export interface Rows {
   next(): Row | undefined;
-  /** Does the next row lie below the folder of this key? */
+  /** Whether the next row is below the folder of this key. */
   holds(key: string): boolean;
-  /** Consumes what lies below the folder of this key, right after its own row was read. */
+  /** Consumes the rows below the folder of this key, right after its own row was read. */
   below(key: string): Row[];
 }
 
 /**
- * Both snapshots and history as one merge. Left out: what lies in Tandem's own trash, and entries whose name cannot be carried (their
- * path is for reports and pairs with nothing).
+ * Merges both snapshots and history into rows. Excluded are Tandem's own trash and entries whose name cannot be
+ * synchronized (their path is for reports and has no counterpart).
  */
 export function mergeRows(
   sides: Readonly<Record<Side, PlanSide>>,
@@ -47,13 +50,13 @@ export function mergeRows(
   });
 }
 
-/** Rows that were consumed before, once more. */
+/** Returns rows that were consumed before to be read again. */
 export function replay(rows: readonly Row[]): Rows {
   let at = 0;
   return toRows(() => rows[at++]);
 }
 
-/** Is `key` below the folder of key `folder`? */
+/** Whether `key` is below the folder of key `folder`. */
 export function isBelow(key: string, folder: string): boolean {
   return folder === ""
     ? key !== ""
@@ -116,7 +119,7 @@ function readExact<T extends { readonly path: RelPath }>(items: Iterable<T>): Re
   };
 }
 
-/** In order of the folded keys; names that fold to one in order of their own. */
+/** Reads the items in the order of their folded keys; names with the same key in the order of their own. */
 function readFolded<T extends { readonly path: RelPath }>(items: Iterable<T>, names: Names): Read<T> {
   const keyed = Array.from(items, (item) => ({ item, key: names.key(item.path) }));
   const compare = (a: Keyed<T>, b: Keyed<T>) => comparePaths(a.key, b.key) || comparePaths(a.item.path, b.item.path);
@@ -149,14 +152,14 @@ function pull<T>(stream: Stream<T>, key: string): T | undefined {
   return item;
 }
 
-/** What history knows under the key; of several spellings the one that is still in use. */
+/** Returns the history entry of the key; of several spellings the one that is still in use. */
 function recall(known: Stream<Known>, key: string, found: readonly (Entry | undefined)[]): Known | undefined {
   const first = pull(known, key);
   const all = rest(known, key, first);
   return all.find(({ path }) => found.some((entry) => entry?.path === path)) ?? first;
 }
 
-/** All of one key, the first of which was pulled already. */
+/** Returns all items of one key, the first of which was read already. */
 function rest<T>(stream: Stream<T>, key: string, first: T | undefined): readonly T[] {
   const all = first === undefined ? [] : [first];
   for (let item = pull(stream, key); item !== undefined; item = pull(stream, key)) all.push(item);

@@ -14,9 +14,9 @@ import { kindOf } from "../common/text.ts";
 import { isLeaf } from "../common/leaves.ts";
 
 /**
- * Mode Both, by the three-way rules. What only one side changed since history was written goes to the other side; a deletion yields to
- * new content; where both have new content there is a conflict, settled by the policy. A path unknown to history is new wherever it is,
- * so without history nothing is ever removed.
+ * Plans mode Both by three-way comparison. Changes of only one side since the last run are propagated to the other
+ * side. New content wins over a deletion. New content on both sides is a conflict, resolved by the policy. A path
+ * unknown to history is new on whichever side it is, so without history nothing is ever removed.
  */
 export function planBoth(context: Context, rows: Rows): void {
   for (let row = rows.next(); row !== undefined; row = rows.next()) {
@@ -32,7 +32,10 @@ export function planBoth(context: Context, rows: Rows): void {
   }
 }
 
-/** Only one side has it: it is new there, or it was deleted on the other side. New content below a deleted folder brings all of it back. */
+/**
+ * Plans an entry that only one side has: it is new there, or was deleted on the other side. New content below a deleted
+ * folder restores the whole folder.
+ */
 function planOneSided(context: Context, row: Row, { on, rows }: { on: Side; rows: Rows }): void {
   const { options, draft } = context;
   const to = otherSide(on);
@@ -56,7 +59,7 @@ function leavesOf(rows: readonly Row[], side: Side): number {
   return rows.filter((row) => isLeaf(row[side])).length;
 }
 
-/** A side without empty folders has lost nothing when it lacks one. */
+/** Whether the row is an empty folder that side `to` lacks only because it cannot hold empty folders. */
 function isGoneForLackOfFolders(
   context: Context,
   row: Row,
@@ -76,7 +79,7 @@ function planLinks(context: Context, pair: Versions<LinkEntry>): void {
   leaveOpen(context, { ...pair, why: "both sides changed where this link points, and a link cannot be kept twice" });
 }
 
-/** A file against a folder or a link: the side whose content is all known to history yields. */
+/** Plans a file opposite a folder or a link: the side whose content is all known to history is replaced. */
 function planTypes(context: Context, row: Row, rows: Rows): void {
   const below = rows.below(row.key);
   const block = [row, ...below];

@@ -24,7 +24,7 @@ import {
 } from "./changes.ts";
 import type { Row, Rows } from "./rows.ts";
 
-/** The versions of one name. */
+/** Both versions of one name. */
 export interface Versions<T> {
   readonly row: Row;
   readonly rows: Rows;
@@ -32,20 +32,20 @@ export interface Versions<T> {
   readonly remote: T;
 }
 
-/** A file on both sides. */
+/** Plans a file that both sides have. */
 export function planFiles(context: Context, pair: Versions<FileEntry>): void {
   const { row, local, remote } = pair;
   const known = row.known?.kind === "file" ? row.known : undefined;
   if (known === undefined) return reconcile(context, pair);
   const broken = brokenSide(context, pair, known);
   if (broken !== undefined) return propagate(context, pair, otherSide(broken));
-  // Noted before a first copy that never began: both were never known to be equal.
+  // Recorded before a first copy that never began: the two were never known to be equal.
   if (known.begun !== undefined && known[otherSide(known.begun)] === undefined) return reconcile(context, pair);
   const equal = sameChecksum(local.checksum, remote.checksum);
   const found = { local: since(context, "local", local, known), remote: since(context, "remote", remote, known) };
   const doubted = inDoubt(context, pair, known);
   const isStill = bothSides.every((side) => driftOf(context, side, pair[side], known) === "still");
-  // Where the other side moved, and history holds no content, reading tells nothing of this one.
+  // If the other side changed and history has no checksum, reading this side proves nothing.
   const isTelling = doubted.length > 0 && (isStill || known.checksum !== undefined);
   if (isTelling && context.options.ask === "free" && !context.options.skipModified) {
     return askFor(context.draft.unsure, row);
@@ -72,14 +72,14 @@ export function planFiles(context: Context, pair: Versions<FileEntry>): void {
   const changedThere = there === "changed";
   if (changedHere && changedThere) return reconcile(context, pair);
   if (equal === true || (!changedHere && !changedThere)) {
-    // Times that stand as they were when both were equal are no matter.
+    // Times that are unchanged since both sides were equal need no correction.
     if (isStill) return learn(context, row, known.checksum);
     return mend(context, pair, here === "same" ? "remote" : there === "same" ? "local" : undefined);
   }
   propagate(context, pair, changedHere ? "local" : "remote");
 }
 
-/** Has a checksum shown that marks which could hide an edit hid none? */
+/** Whether a checksum proved that the marks which could hide an edit hid none. */
 function isProven(context: Context, pair: Versions<FileEntry>, known: Known): boolean {
   const doubted = bothSides.filter((side) => canHideEdit(context, side, pair[side], known));
   return doubted.length > 0 &&
@@ -87,8 +87,8 @@ function isProven(context: Context, pair: Versions<FileEntry>, known: Known): bo
 }
 
 /**
- * The contents differ, this side's file looks as it was, and the other side alone explains it: by a time or size that moved, or by a mark
- * that could hide an edit where this one could not.
+ * Whether the other side alone explains the different contents: this side's file is unchanged by its marks, and the
+ * other side's time or size changed, or only the other side's mark could hide an edit.
  */
 function isClearedByOther(context: Context, pair: Versions<FileEntry>, known: Known, side: Side): boolean {
   if (wantsChecksum(context) || !comparesTime(context) || known.checksum !== undefined) return false;
@@ -103,7 +103,10 @@ interface Standing {
   readonly found: Readonly<Record<Side, Since>>;
 }
 
-/** History holds no checksum to compare with, and only the other side shows a change: this one is taken for what it looks like. */
+/**
+ * Whether this side is taken as unchanged: history has no checksum to compare with, and only the other side shows a
+ * change.
+ */
 function isUntouchedBeside({ local, remote }: Versions<FileEntry>, known: Known, { side, found }: Standing): boolean {
   const other = found[otherSide(side)];
   const differ = local.size !== remote.size || sameChecksum(local.checksum, remote.checksum) === false;
@@ -114,7 +117,10 @@ function isUntouchedBeside({ local, remote }: Versions<FileEntry>, known: Known,
 
 type Resolved = "same" | "moved" | "changed" | "ask" | "askFree" | "unsettled";
 
-/** What stays unproven is asked for, or decided: looks the same → the same, looks touched → changed. `equal`: both sides' checksums. */
+/**
+ * Decides an unproven state or requests a checksum. Without a checksum, equal marks mean "same" and other marks mean
+ * "changed". `equal`: whether both sides' checksums are equal.
+ */
 function resolve(context: Context, found: Since, equal: boolean | undefined): Resolved {
   if (found === "same" || found === "moved" || found === "changed") return found;
   if (equal === true) return "moved";
@@ -125,7 +131,7 @@ function resolve(context: Context, found: Since, equal: boolean | undefined): Re
   return found === "unsure" ? "same" : "changed";
 }
 
-/** Both have a version that history does not know. */
+/** Plans two versions that history does not know. */
 function reconcile(context: Context, pair: Versions<FileEntry>): void {
   const { row, local, remote } = pair;
   const { ask, skipModified } = context.options;
@@ -133,7 +139,7 @@ function reconcile(context: Context, pair: Versions<FileEntry>): void {
   const isProof = sameChecksum(local.checksum, remote.checksum) === true;
   if (equal === true && isProof) return mend(context, pair, undefined);
   const weakness = equal === true ? weaknessOf(context, pair) : undefined;
-  // Two edits of what was in step may fall into one step of a clock: then equal times say little.
+  // Two edits of files that were equal may have the same time at one clock step: then equal times prove little.
   const wereInStep = equal === true && row.known?.kind === "file" && comparesTime(context);
   const isHidden = wereInStep && !isFine(context, pair);
   if (wereInStep || (equal === true && weakness !== undefined)) {
@@ -155,12 +161,12 @@ function reconcile(context: Context, pair: Versions<FileEntry>): void {
   settle(context, { ...pair, why });
 }
 
-/** Would a conflict carry both versions? Then reading one to compare them costs less. */
+/** Whether a conflict would transfer both versions. Reading one of them for a comparison then costs less. */
 function isCarriedTwice(context: Context, pair: Versions<FileEntry>): boolean {
   return context.options.conflict !== "Skip" && winnerOf(context, pair) === undefined;
 }
 
-/** One side's version supersedes the other's. */
+/** Replaces one side's version by the other side's, which supersedes it. */
 export function propagate(context: Context, pair: Versions<FileEntry | LinkEntry>, from: Side): void {
   if (context.options.skipModified) return skip(context, pair);
   const to = otherSide(from);
@@ -185,8 +191,8 @@ function reasonFor(context: Context, { source, target, from }: Superseding): Rea
 }
 
 /**
- * Content proven equal: history learns it. Times that differ are set right where they can be: the touched side's time goes to the other, and
- * where nobody knows who touched, the earlier one is taken for the time of the edit.
+ * Records proven equal content in history. Different times are corrected if possible: the time of the side `touched` is
+ * set on the other; if it is unknown, the earlier time is taken for the time of the edit.
  */
 function mend(context: Context, { row, local, remote }: Versions<FileEntry>, touched: Side | undefined): void {
   const verdict = editTimes(context, local, remote);
@@ -210,7 +216,7 @@ function refuseUnsettled(context: Context, row: Row): void {
   refuse(context, "remote", { path, kind: "unsupported", why });
 }
 
-/** Leaves plan and history of a path, and of what is below it, untouched. */
+/** Leaves a path and everything below it out of the plan; history keeps its entries. */
 export function skip(context: Context, { row, rows }: Omit<Versions<unknown>, Side>): void {
   rows.below(row.key);
   const path = row.local?.path ?? row.remote?.path;
