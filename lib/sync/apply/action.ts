@@ -18,7 +18,7 @@ export interface PerformOptions extends KeepOptions, Pick<TransferOptions, "list
   onBytes(bytes: number): void;
 }
 
-/** Does what one action says, having made sure that what is there is still what the plan saw. Rejects with a SyncError. */
+/** Carries out one action after verifying that the entry is still what the plan saw. Rejects with a SyncError. */
 export async function perform(action: Action, sides: Backends, options: PerformOptions): Promise<Outcome> {
   const backend = sides[action.to];
   switch (action.do) {
@@ -58,7 +58,10 @@ interface Replaced {
   readonly kept?: InTrash | undefined;
 }
 
-/** The old version stays in its place until the new one takes it. One that was torn in place stays in the trash, though the new one did not come. */
+/**
+ * Replaces a file whose old version was kept while it stays in its place. If the new version fails, the kept one is
+ * taken back, unless the file was partly overwritten in place: then it stays in the trash.
+ */
 async function replaceKept(
   action: Copy,
   sides: Backends,
@@ -80,8 +83,8 @@ async function replaceKept(
 }
 
 /**
- * Brings the new content under a name of our own, then puts the old file away and renames the new one to its place: nothing is seen
- * before the content is complete, and a run that breaks between the two is healed by the next.
+ * Writes the new content under a temporary name, then puts the old file away and renames the new one to its path: no
+ * incomplete content is visible, and if a run is interrupted between the two steps the next one repairs it.
  */
 async function exchange(
   action: Copy,
@@ -141,7 +144,7 @@ async function touch(
   }
 }
 
-/** Removes what the plan saw there; what is to be kept is put away before. */
+/** Removes the entry that the plan saw; a version to be kept is put into the trash first. */
 async function remove(backend: Backend, action: Remove, options: PerformOptions): Promise<Outcome> {
   const { to, path, target, keep } = action;
   const { trash } = options;

@@ -4,15 +4,15 @@ import { parentOf, printable, type RelPath, root } from "../../core/path.ts";
 import type { Action, Entry, InTrash, Side, SyncEvent } from "../../core/entry.ts";
 import type { Backends } from "../common/sides.ts";
 
-/** `stop`: begin nothing more after the first failure. */
+/** `onError` "stop": start no further action after the first failure. */
 export interface AttemptsOptions extends Call {
   readonly onError: "continue" | "stop";
   emit(event: SyncEvent): void;
 }
 
 /**
- * What an action came to: done, with the entry that stands there now (`isOther`, `isUntimed`: see SyncEvent); that its source vanished; or pending, when it waits for a later
- * phase: its end is told then.
+ * The outcome of an action: done, with the present entry (`isOther`, `isUntimed`: see SyncEvent); source vanished; or
+ * pending until a later phase, which reports the end.
  */
 export type Outcome =
   | {
@@ -26,9 +26,9 @@ export type Outcome =
   | { readonly pending: true };
 
 /**
- * Carries out actions one by one and keeps account of what failed. Each action that was started ends in exactly one event: done,
- * failed, held, or noted when its source vanished. Below a folder that could not be made, and once the server is lost, actions fail
- * without being tried.
+ * Carries out actions one by one and records failures. Each started action ends in exactly one event: done, failed,
+ * held, or noted if its source vanished. Below a folder that could not be created, and after the server is lost,
+ * actions fail without being tried.
  */
 export class Attempts {
   readonly #sides: Backends;
@@ -39,7 +39,7 @@ export class Attempts {
   #probe: Promise<void> | undefined;
   #lost: SyncError | undefined;
   #failures = 0;
-  /** Aborted when nothing more may be done: by the caller, or by the first failure under "stop". */
+  /** Aborted when no further action may start: by the caller, or by the first failure under "stop". */
   readonly signal: AbortSignal;
 
   constructor(sides: Backends, options: AttemptsOptions) {
@@ -52,17 +52,20 @@ export class Attempts {
     return this.#failures;
   }
 
-  /** Did the first failure end the run? */
+  /** Whether the first failure ended the run. */
   get stopped(): boolean {
     return this.#stop.signal.aborted;
   }
 
-  /** Why the server is given up; undefined while it is not. */
+  /** The error because of which the server was given up; undefined while it is in use. */
   get lost(): SyncError | undefined {
     return this.#lost;
   }
 
-  /** Does the action, unless it is known to fail. Gives whether it is done, or pending; never rejects. `pending`: this is the rest of one that was. */
+  /**
+   * Carries out the action, unless it is known to fail. Returns whether it is done or pending; never rejects.
+   * `pending`: this is the continuation of a pending action.
+   */
   async attempt(action: Action, work: () => Promise<Outcome>, pending = { pending: false }): Promise<boolean> {
     await this.#probe;
     const hopeless = this.#lost ?? this.#blocked(action);
@@ -78,7 +81,7 @@ export class Attempts {
     }
   }
 
-  /** Failed because of what `error` says; also for what can only be told later. */
+  /** Records the failure of an action, whether or not it was started. */
   #fail(action: Action, error: SyncError): false {
     this.#failures++;
     this.#options.emit({ type: "failed", action, error });
@@ -131,7 +134,9 @@ export class Attempts {
     return undefined;
   }
 
-  /** After a failure of the link, asks both sides for a sign of life before anything else is tried, so that a dead server costs one wait. */
+  /**
+   * Checks both sides after a connection error before anything else is tried, so that a dead server costs one timeout.
+   */
   async #sound(why: SyncError): Promise<void> {
     if (!endsAll(why.kind) || this.signal.aborted) return;
     if (why.kind === "auth" || why.kind === "hostKey") return this.#giveUp(why);

@@ -20,7 +20,10 @@ import { unlinkFolders } from "./unlink.ts";
 import { Vanished } from "./vanished.ts";
 import type { Backends } from "../common/sides.ts";
 
-/** How a plan's execution ended. `lost`: the server went away and the rest was not tried. */
+/**
+ * The end of a plan's execution. `lost`: the connection to the server was lost and the remaining actions were not
+ * tried.
+ */
 export interface ApplyEnd {
   readonly failures: number;
   readonly cancelled: boolean;
@@ -30,12 +33,14 @@ export interface ApplyEnd {
 
 /**
  * Carries out the plan, and nothing but the plan. Invariants:
- * 1. Folders before what they hold, copies side by side, removals last: files, then folders bottom up.
- * 2. Nothing is removed and no type replaces another unless every transfer has succeeded (removeDespiteFailures waives that), the
- *    run was not cancelled, and it did not stop at a failure; what is held back then is told as "held".
- * 3. What is overwritten or removed is compared with what the plan saw right before; if it is another, the action fails as "changed".
- * 4. Every action that was started ends in one done, failed, held, or noted (its source vanished). What a cancelled or stopped run did
- *    not begin gets no event, except removals and type changes: they are held.
+ * 1. Folders before their content, copies concurrently, removals last: files, then folders bottom up.
+ * 2. Nothing is removed and no type replaces another unless every transfer has succeeded (removeDespiteFailures waives
+ *    that), the run was not cancelled, and it did not stop at a failure; actions postponed for this are reported as
+ *    "held".
+ * 3. An entry is compared with the plan right before it is overwritten or removed; if it is another one, the action
+ *    fails as "changed".
+ * 4. Every started action ends in one of done, failed, held, or noted (its source vanished). Actions that a cancelled
+ *    or stopped run did not start get no event, except removals and type changes: they are held.
  */
 export async function* apply(
   plan: Plan,
@@ -51,7 +56,7 @@ export async function* apply(
   const work = conduct(plan, { sides, options, attempts, emit, wanted: new Set(), vanished, parents }).finally(() =>
     feed.close()
   );
-  // It is awaited below, after the last event; until then a rejection must not count as unhandled.
+  // The promise is awaited below, after the last event; until then a rejection must not count as unhandled.
   work.catch(() => {});
   const abandon = () => feed.close();
   options.abandon?.addEventListener("abort", abandon);
@@ -92,12 +97,12 @@ async function conduct(plan: Plan, crew: Crew): Promise<void> {
   for (const aside of asides) keepAside(aside, why, crew);
 }
 
-/** Why nothing may be destroyed: another run works on the pair by now. */
+/** Returns why nothing may be removed if another run has taken over the lock; otherwise undefined. */
 async function takenOver({ options }: Crew): Promise<string | undefined> {
   return await options.stillHeld?.() === false ? "another run took over the lock of this pair" : undefined;
 }
 
-/** Files and links first, then folders from the deepest up. */
+/** Removes files and links first, then folders from the deepest up. */
 async function removeAll({ removals, emptied }: Phases, crew: Crew): Promise<void> {
   for (const level of [removals, ...emptied]) {
     for (let at = 0; at < level.length; at += REMOVED_AT_ONCE) {
@@ -111,12 +116,13 @@ async function removeAll({ removals, emptied }: Phases, crew: Crew): Promise<voi
   }
 }
 
-/** So many are removed between two looks at the lock. */
+/** The number of removals between two checks of the lock. */
 const REMOVED_AT_ONCE = 256;
 
 /**
- * Removes temporary files of our own that an earlier run left, but for those that a transfer may still be continued from, before this
- * run makes new ones of the same names. Gives the files that an earlier run moved aside: they go when removals may happen.
+ * Removes this pair's temporary files of an earlier run before this run creates new ones of the same names, except
+ * those from which a transfer can be continued. Returns the files that an earlier run moved aside: they are removed
+ * when removals are allowed.
  */
 async function sweep(crew: Crew): Promise<readonly Aside[]> {
   const { options, attempts, wanted } = crew;

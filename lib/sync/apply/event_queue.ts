@@ -1,6 +1,6 @@
 import type { SyncEvent } from "../../core/entry.ts";
 
-/** Events on their way from the many that work to the one that listens, in order of happening. */
+/** An event queue from concurrent actions to one consumer, in the order of the events. */
 export class Feed {
   #events: SyncEvent[] = [];
   #closed = false;
@@ -11,13 +11,13 @@ export class Feed {
     this.#wake();
   }
 
-  /** No more events come; those that wait are still delivered. */
+  /** Ends the queue; waiting events are still delivered. */
   close(): void {
     this.#closed = true;
     this.#wake();
   }
 
-  /** The events since the last call, waiting for one where there are none; undefined at the end. */
+  /** Returns the events since the last call, and waits for one if there are none. Returns undefined at the end. */
   async next(): Promise<readonly SyncEvent[] | undefined> {
     if (this.#events.length === 0 && !this.#closed) {
       const { promise, resolve } = Promise.withResolvers<void>();

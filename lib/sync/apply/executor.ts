@@ -12,10 +12,12 @@ import type { Vanished } from "./vanished.ts";
 import type { Backends } from "../common/sides.ts";
 
 /**
- * `owners`: whose temporary names on each side are our own; `leftovers`: those that a scan found there, removed when nothing needs them
- * any more. `onError` "stop" gives up at the first failure. `concurrency`: files in flight, by default as the remote side likes.
- * `abandon`: once aborted, after the run was cancelled, what is still in flight is no longer waited for. `trash`: every version that is to
- * be overwritten or removed goes there first. `listedAt`: when the plan's listings began. `stillHeld`: may this run still destroy anything, or has another one taken over?
+ * The options of apply(). `owners`: the owners of this pair's temporary names on each side; `leftovers`: such files
+ * that a scan found, removed when they are no longer needed; `onError` "stop": end the run at the first failure;
+ * `concurrency`: files in flight, by default the remote backend's value; `abandon`: if aborted after the run was
+ * cancelled, running transfers are not awaited; `trash`: keeps every version before it is overwritten or removed;
+ * `listedAt`: the start of the plan's listings; `stillHeld`: whether this run still holds the lock and may remove
+ * anything.
  */
 export interface ApplyOptions extends Call {
   readonly owners: Readonly<Record<Side, Owner>>;
@@ -29,7 +31,7 @@ export interface ApplyOptions extends Call {
   stillHeld?(): Promise<boolean>;
 }
 
-/** What every step of apply() works with. `wanted`: tags of transfers that failed and that the next run may continue. */
+/** The context of every step of apply(). `wanted`: tags of failed transfers that the next run may continue. */
 export interface Crew {
   readonly sides: Backends;
   readonly options: ApplyOptions;
@@ -40,7 +42,10 @@ export interface Crew {
   emit(event: SyncEvent): void;
 }
 
-/** Carries out actions side by side, begun in this order. Gives those that were not begun because the run was cancelled or stopped. */
+/**
+ * Carries out actions concurrently, started in this order. Returns those that were not started because the run was
+ * cancelled or stopped.
+ */
 export async function doAll(actions: readonly Action[], crew: Crew): Promise<readonly Action[]> {
   let begun = 0;
   await sideBySide(actions, crew, {
@@ -53,7 +58,10 @@ export async function doAll(actions: readonly Action[], crew: Crew): Promise<rea
   return actions.slice(begun);
 }
 
-/** perform() for this crew: progress goes to the feed, and what a failed copy leaves is remembered. `place`: where a copy goes instead. */
+/**
+ * Calls perform() in this context: progress becomes events, and the remainder of a failed copy is recorded. `place`:
+ * the target of a copy instead of its path.
+ */
 export async function performOne(action: Action, crew: Crew, place?: Place): Promise<Outcome> {
   const { sides, options, attempts, vanished } = crew;
   if (action.do === "copy") vanished.countTried();
@@ -75,13 +83,13 @@ export async function performOne(action: Action, crew: Crew, place?: Place): Pro
   }
 }
 
-/** What to do with an item, and how many bytes it has in flight meanwhile. */
+/** The function that processes an item, and the number of bytes it has in flight meanwhile. */
 export interface Work<T> {
   weight?(item: T): number;
   work(item: T): Promise<void>;
 }
 
-/** Works on items side by side, as many as the remote side likes, and no more bytes at once than memory and line bear. */
+/** Processes items concurrently, limited by the remote backend's parallelism and by the bytes in flight. */
 export function sideBySide<T>(items: readonly T[], crew: Crew, { weight, work }: Work<T>): Promise<void> {
   const { options, sides, attempts } = crew;
   return drain(inOrder(items), work, {
@@ -92,12 +100,12 @@ export function sideBySide<T>(items: readonly T[], crew: Crew, { weight, work }:
   });
 }
 
-/** The bytes a copy has in flight, a large file's streamed part only; 0 for everything else. */
+/** Returns the bytes that a copy has in flight, for a large file only the streamed part; 0 for every other action. */
 export function bytesOf(action: Action): number {
   return action.do === "copy" && action.source.kind === "file" ? Math.min(action.source.size, BYTES_OF_ONE) : 0;
 }
 
-/** Why nothing may be removed now; undefined while it may. */
+/** Returns why nothing may be removed now; undefined if removals are allowed. */
 export function heldBecause({ options, attempts, vanished }: Crew): string | undefined {
   if (attempts.signal.aborted && !attempts.stopped) return "the run was cancelled";
   if (attempts.stopped) return "the run stopped at a failure";
@@ -107,11 +115,12 @@ export function heldBecause({ options, attempts, vanished }: Crew): string | und
   return attempts.failures === 1 ? "something else failed" : `${attempts.failures} other things failed`;
 }
 
-/** Tells that these actions are not done. */
+/** Reports these actions as held. */
 export function hold(actions: readonly Action[], why: string, crew: Crew): void {
   for (const action of actions) crew.emit({ type: "held", action, why });
 }
 
-// What may be in flight at once, in bytes, and what one file counts at most: large files are streamed, and four of them fill a line.
+// The maximum number of bytes in flight, and the maximum for one file: large files are streamed, and four of them
+// saturate a connection.
 const BYTES_IN_FLIGHT = 64 * 1024 * 1024;
 const BYTES_OF_ONE = 16 * 1024 * 1024;

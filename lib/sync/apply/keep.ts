@@ -10,27 +10,27 @@ import type { Loser, Trash } from "../trash/trash.ts";
 import type { Backends, Copy } from "../common/sides.ts";
 import { expectSame } from "../common/entry_check.ts";
 
-/** `place`: where a copy goes instead of its path; `trash`: where versions go that have to go. */
+/** `place`: the target of a copy instead of its path; `trash`: keeps versions that are overwritten or removed. */
 export interface KeepOptions extends Call {
   readonly place?: Place;
   readonly trash?: Trash;
 }
 
-/** How the version that a copy replaces is put away before. */
+/** The way in which the version that a copy replaces is put away first. */
 export interface Away {
-  /** Does that free its place, so that the new content has to be at hand? */
+  /** Whether putting it away frees its path, so that the new content must be written elsewhere first. */
   needsStaging(): Promise<boolean>;
   put(): Promise<PutAway>;
 }
 
 export interface PutAway {
   readonly kept?: InTrash;
-  /** Is the place free now? */
+  /** Whether the path is free now. */
   readonly moved: boolean;
   undo(): Promise<void>;
 }
 
-/** How the version that a copy replaces is kept; undefined where nothing is. */
+/** Returns how the version that a copy replaces is kept; undefined if nothing is kept. */
 export function awayWith(action: Copy, sides: Backends, options: KeepOptions): Away | undefined {
   const { to, path, why, keep, replaces } = action;
   if (replaces?.kind !== "file" && replaces?.kind !== "link") return undefined;
@@ -66,7 +66,7 @@ export function awayWith(action: Copy, sides: Backends, options: KeepOptions): A
   };
 }
 
-/** Puts the version away while it stays in its place; undefined where it turns out that it has to leave that. */
+/** Keeps the version while it stays in its place. Returns undefined if it turns out that it must be moved away. */
 export async function putInPlace(away: Away): Promise<PutAway | undefined> {
   try {
     return await away.put();
@@ -76,7 +76,7 @@ export async function putInPlace(away: Away): Promise<PutAway | undefined> {
   }
 }
 
-/** Removes what the plan saw there; what is to be kept in the root is put there before. */
+/** Removes the entry that the plan saw; a version to be kept in the root is moved or copied there first. */
 export async function removeInRoot(backend: Backend, { target, keep }: Remove, call: Call): Promise<void> {
   if (keep === undefined) return await backend.remove(target, call);
   await makeParents(backend, keep, call);
@@ -92,7 +92,10 @@ export async function removeInRoot(backend: Backend, { target, keep }: Remove, c
   await backend.remove(target, call);
 }
 
-/** A second copy on the same side, made where the file lies if that can be. The first one stays in its place all the time. */
+/**
+ * Makes a second copy on the same side, without transferring the content if the backend can copy. The original stays in
+ * its place all the time.
+ */
 async function keepCopy(backend: Backend, { entry, keep }: Second, call: Call): Promise<void> {
   await makeParents(backend, keep, call);
   if (backend.copy !== undefined) {

@@ -5,34 +5,34 @@ import type { Copy } from "../common/sides.ts";
 export type MakeDir = Extract<Action, { readonly do: "makeDir" }>;
 export type Remove = Extract<Action, { readonly do: "remove" }>;
 
-/** A folder that takes the place of a file or link, which is moved aside first. */
+/** A folder that replaces a file or link, which is moved aside first. */
 export interface Swap {
   readonly dir: MakeDir;
   readonly replaces: FileEntry | LinkEntry;
 }
 
-/** A file or link that takes the place of a folder: it is brought under a temporary name, and renamed when the folder is gone. */
+/** A file or link that replaces a folder: it is written under a temporary name, and renamed when the folder is gone. */
 export interface Takeover {
   readonly copy: Copy;
   readonly replaces: DirEntry;
 }
 
-/** The actions of a plan in the order in which they are carried out; within one list they may go side by side. */
+/** The actions of a plan in execution order; the actions of one list may run concurrently. */
 export interface Phases {
   /** By depth, parents first. */
   readonly folders: readonly (readonly MakeDir[])[];
-  /** Copies that keep a second copy of what they replace, which other copies may be about. */
+  /** Copies that keep a second copy of the file they replace; other copies may read that one. */
   readonly keepers: readonly Copy[];
-  /** Copies, moves and touches whose place is free or holds what they replace. */
+  /** Copies, moves and touches whose target is free or contains what they replace. */
   readonly transfers: readonly Action[];
   readonly takeovers: readonly Takeover[];
   readonly swaps: readonly Swap[];
-  /** What belongs into the folders that swaps make: folders by depth, then the rest. */
+  /** The content of the folders that swaps create: folders by depth, then the rest. */
   readonly swapFolders: readonly (readonly MakeDir[])[];
   readonly swapContent: readonly Action[];
-  /** Files and links. */
+  /** The removals of files and links. */
   readonly removals: readonly Remove[];
-  /** Folders by depth, deepest first. */
+  /** The removals of folders by depth, deepest first. */
   readonly emptied: readonly (readonly Remove[])[];
 }
 
@@ -73,7 +73,7 @@ export function toPhases(actions: readonly Action[]): Phases {
   };
 }
 
-/** The actions grouped by how deep their paths lie, topmost first. */
+/** Returns the actions grouped by the depth of their paths, topmost first. */
 function byDepth<T extends Action>(actions: readonly T[]): readonly (readonly T[])[] {
   const levels: T[][] = [];
   for (const action of actions) {
@@ -97,7 +97,7 @@ function findSwaps(actions: readonly Action[]): Swaps {
   return swaps;
 }
 
-/** The swap that makes the action's own place or a folder above it. */
+/** Returns the swap that creates the action's own path or a folder above it. */
 function swapAbove(action: Action, swaps: Swaps): Swap | undefined {
   const bySide = swaps[action.to];
   if (bySide.size === 0) return undefined;

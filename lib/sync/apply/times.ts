@@ -6,13 +6,16 @@ import { type TransferOptions } from "./transfer.ts";
 import type { Copy } from "../common/sides.ts";
 import { keepsTime } from "../common/entry_check.ts";
 
-/** What a transfer tells beside its entry, and the outcome that comes of it. */
+/** The callbacks of one transfer, and the outcome derived from them. */
 interface Telling {
   readonly told: Required<Pick<TransferOptions, "onWarning" | "onOther">>;
   toOutcome(entry: FileEntry | LinkEntry, kept?: InTrash): Outcome;
 }
 
-/** Listens to one copy: what was refused, whether another version went there, and whether the place has kept the time. */
+/**
+ * Returns the callbacks for one copy. They record warnings, whether another version was transferred, and whether the
+ * time was kept.
+ */
 export function newTelling({ path, source }: Copy, { label, traits }: Backend): Telling {
   const warnings: string[] = [];
   let [isUntimed, isOther] = [false, false];

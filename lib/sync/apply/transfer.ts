@@ -9,33 +9,37 @@ import { type Owner, toTag } from "../common/temp_tag.ts";
 import type { Backends, Copy } from "../common/sides.ts";
 import { isSame, keepsTime } from "../common/entry_check.ts";
 
-/** A place to write to. */
+/** A write target. */
 export interface Place {
   readonly path: RelPath;
   readonly expect?: Entry | "absent";
 }
 
-/** `owner`: whose temporary names on the side that is written to are our own. */
+/** `owner`: the owner of this pair's temporary names on the target side. */
 export interface TransferOptions extends Call {
   readonly owner: Owner;
-  /** Where to write instead, and what is expected there (whatever it is, if not given); else the action's path and what it replaces. */
+  /**
+   * The write target and the expected entry there (any, if not given); by default the action's path and what it
+   * replaces.
+   */
   readonly place?: Place;
-  /** Bytes since the last call; negative when an attempt that failed takes them back. */
+  /** Reports the bytes since the last call; negative if a failed attempt is rolled back. */
   onBytes(bytes: number): void;
-  /** When the source was listed, in ms since the epoch. */
+  /** The time at which the source was listed, in ms since the epoch. */
   readonly listedAt?: number;
-  /** The transfer is good, but something lesser was refused: one sentence; `about` says what. */
+  /** Reports that the transfer succeeded and something less important was rejected: one sentence; `about` names it. */
   onWarning(message: string, about?: "time"): void;
-  /** The source is no longer the one that was planned with: its content as it is now is sent. */
+  /** Reports that the source differs from the planned one: its present content is sent. */
   onOther?(): void;
 }
 
 /**
- * Brings one file (or kept link) to the other side and gives the entry as that side now shows it (with the checksum of what was sent,
- * where an edit of the same moment might later look like it); undefined when the source has vanished
- * meanwhile, with the target as it was. What is replaced must still be what the action says, else it rejects with changed. A source
- * that changes while it is read is tried once more as it is then; changing on, it rejects with changed. The target shows its complete
- * old or its complete new content at every instant.
+ * Transfers one file (or kept link) and returns the entry as the target side now shows it (with the checksum of the
+ * sent content, if an edit of the same moment might later look the same). Returns undefined if the source vanished
+ * meanwhile; the target is then unchanged. Rejects with changed if the replaced entry is not the one in the action. If
+ * the source changes during the transfer, it is tried once more with the present version; if it changes again, the
+ * transfer rejects with changed. The target shows its complete old or its complete new content at every instant, unless
+ * the action writes in place.
  */
 export async function transfer(
   action: Copy,
@@ -56,7 +60,7 @@ export async function transfer(
       const why = toSyncError(error, "copy");
       if (options.signal.aborted) throw cancelled(options.signal, `copy "${printable(source.path)}"`);
       if (why.kind !== "changed" && why.kind !== "notFound") throw why;
-      // What is half written cannot be written once more as the plan saw it; the next run makes it whole.
+      // A half-written file cannot match the plan again; the next run completes it.
       if (sent !== 0 && isInPlace(action, options)) throw why;
       const now = await sides[otherSide(action.to)].stat(source.path, options);
       if (sent !== 0) options.onBytes(-sent);
@@ -67,12 +71,15 @@ export async function transfer(
   }
 }
 
-/** Does the content go into the file that is there? Not where it waits under another name first. */
+/** Whether the content is written into the existing file. False if it is written under another name first. */
 export function isInPlace({ inPlace }: Copy, { place }: { readonly place?: Place }): boolean {
   return inPlace === true && place === undefined;
 }
 
-/** The name of our own under which what this copy brings can wait until its place is free; undefined where nothing can be renamed. */
+/**
+ * Returns the temporary path under which the new content can wait until its target is free; undefined if the backend
+ * cannot rename.
+ */
 export function stagingPath({ to, path, source }: Copy, sides: Backends, owner: Owner): RelPath | undefined {
   const { rename, traits } = sides[to];
   if (rename === undefined || source.kind !== "file") return undefined;
@@ -129,7 +136,10 @@ async function send(
   );
 }
 
-/** The entry with the checksum of what was sent, where its time is too young to tell it from a later edit, or is the place's own. */
+/**
+ * Returns the entry with the checksum of the sent content, if its time is too recent to distinguish it from a later
+ * edit, or was set by the server.
+ */
 function proven(
   entry: FileEntry,
   sent: Uint8Array | undefined,
@@ -148,7 +158,10 @@ function halfWritten({ path }: Copy, { kind, message, facts }: SyncError): SyncE
   return new SyncError(kind, `${message}; ${state}`, facts);
 }
 
-/** The source's time. Where a place keeps it and does not list it, it comes with the content of a small file, and a large one is looked at. */
+/**
+ * Returns the source's time. If a backend stores times and does not list them, the time comes with the content of a
+ * small file, and from stat for a large one.
+ */
 async function untold(
   from: Backend,
   source: FileEntry,
@@ -167,7 +180,7 @@ async function untold(
   return { modified };
 }
 
-/** Bytes of a file that is fetched before its place is made ready. */
+/** The maximum size of a file that is read before its target is prepared. */
 const MOST_AHEAD = 256 * 1024;
 
 async function carryLink(
@@ -199,7 +212,7 @@ function placeOf(action: Copy, { place }: TransferOptions): Place {
   return place ?? { path: action.path, expect: action.replaces ?? "absent" };
 }
 
-/** Does the link point outside the root? A peer's link that does is never made here. */
+/** Whether the link points outside the root. Such a link from a peer is never created here. */
 function leadsOut(link: LinkEntry): boolean {
   if (/^[/\\]|^[A-Za-z]:/.test(link.target)) return true;
   const dir = parentOf(link.path);

@@ -9,21 +9,21 @@ import { toTag } from "../common/temp_tag.ts";
 import { stagingPath } from "./transfer.ts";
 import { expectSame } from "../common/entry_check.ts";
 
-/** A file or link that made room for a folder and lies under a name of our own until removals may happen. */
+/** A file or link that made room for a folder and is kept under a temporary name until removals are allowed. */
 export interface Aside {
   readonly side: Side;
   readonly path: RelPath;
   readonly from: RelPath;
 }
 
-/** A takeover that still has to happen; `staged` is its new content, under a name of our own. */
+/** A takeover that is still to be carried out; `staged` is its new content, under a temporary name. */
 export interface Waiting extends Takeover {
   readonly staged?: FileEntry;
 }
 
 /**
- * Brings the content of files that will take a folder's place to that side, under names of our own where they can be renamed later.
- * Gives the takeovers that may go on; the others have failed.
+ * Writes the content of files that will replace a folder under temporary names, if these can be renamed later. Returns
+ * the takeovers that may continue; the others have failed.
  */
 export async function stageAll(takeovers: readonly Takeover[], crew: Crew): Promise<readonly Waiting[]> {
   const waiting: Waiting[] = [];
@@ -47,7 +47,7 @@ export async function stageAll(takeovers: readonly Takeover[], crew: Crew): Prom
   return waiting;
 }
 
-/** Puts the staged content in the place of folders that hold nothing any more. */
+/** Renames the staged content to the path of folders that are empty now. */
 export async function takeOverAll(waiting: readonly Waiting[], crew: Crew): Promise<void> {
   let begun = 0;
   await sideBySide(waiting, crew, {
@@ -62,13 +62,13 @@ export async function takeOverAll(waiting: readonly Waiting[], crew: Crew): Prom
   await giveBack(waiting.slice(begun), heldBecause(crew) ?? "the run ended", crew);
 }
 
-/** Tells that takeovers are held, and removes what was staged for them. */
+/** Reports takeovers as held, and removes their staged content. */
 export async function giveBack(waiting: readonly Waiting[], why: string, crew: Crew): Promise<void> {
   hold(waiting.map(({ copy }) => copy), why, crew);
   for (const one of waiting) await discard(one, crew);
 }
 
-/** Moves files aside, makes the folders that take their place, and fills them; all of it is held while removals are. */
+/** Moves files aside, creates the folders that replace them, and fills these; all of it is held while removals are. */
 export async function swapAll(phases: Phases, crew: Crew): Promise<readonly Aside[]> {
   const asides: Aside[] = [];
   if (phases.swaps.length === 0) return asides;
@@ -85,7 +85,7 @@ export async function swapAll(phases: Phases, crew: Crew): Promise<readonly Asid
   return asides;
 }
 
-/** Removes what was moved aside; it goes to the trash where what loses does. */
+/** Removes the files that were moved aside, into the trash if there is one. */
 export async function clearAsides(asides: readonly Aside[], crew: Crew): Promise<void> {
   await sideBySide(asides, crew, {
     work: async (aside) => {
@@ -109,7 +109,7 @@ async function trashAside(aside: Aside, crew: Crew): Promise<void> {
   }
 }
 
-/** Removes a file under a name of our own. Where it cannot be removed the next run does it, with a note. */
+/** Removes a temporary file of this pair. If it cannot be removed, a note is added and the next run removes it. */
 export async function removeOwn({ side, path }: Pick<Aside, "side" | "path">, crew: Crew): Promise<void> {
   const backend = crew.sides[side];
   try {
@@ -123,7 +123,7 @@ export async function removeOwn({ side, path }: Pick<Aside, "side" | "path">, cr
   }
 }
 
-/** Says where a file is that made room for a folder, and that it stays for now. */
+/** Reports where a file is that made room for a folder, and that it stays for now. */
 export function keepAside({ side, path, from }: Aside, why: string, crew: Crew): void {
   const message = `what "${printable(from)}" was before it became a folder stays as "${printable(path)}": ${why}`;
   crew.emit({ type: "noted", note: { code: "aside", path: from, side, why: message } });
@@ -143,7 +143,7 @@ async function swapOne({ dir, replaces }: Swap, asides: Aside[], crew: Crew): Pr
   const path = tempPath(dir.path, tag, backend.traits.maxNameBytes);
   await backend.rename(dir.path, path, call);
   try {
-    // Somebody may have written to it in between; what is moved aside is removed later on.
+    // Another program may have written to the file in between; the file moved aside is removed later on.
     if (backend.traits.atomicRename) await expectSame(backend, { ...replaces, path }, call);
     const entry = await backend.makeDir(dir.path, call);
     asides.push({ side: dir.to, path, from: dir.path });
@@ -166,7 +166,7 @@ async function takeOver({ copy, replaces, staged }: Waiting, crew: Crew): Promis
       : await putStaged(staged, copy, crew);
     return outcome;
   } finally {
-    // What was to take its place did not come: the folder is there again, as empty as it was.
+    // The replacement failed: the folder is created again, as empty as it was.
     if (outcome === undefined || "vanished" in outcome) await backend.makeDir(copy.path, crew.attempts).catch(() => {});
   }
 }

@@ -4,16 +4,16 @@ import type { DirEntry, Side } from "../../core/entry.ts";
 import { type Crew, hold, sideBySide } from "./executor.ts";
 import type { Phases, Remove } from "./phases.ts";
 
-/** A folder that is to go with all that it holds. */
+/** A folder that is to be removed with its whole content. */
 interface Whole {
   readonly side: Side;
   readonly entry: DirEntry;
 }
 
 /**
- * Removes the links that a listing showed as folders, before anything is removed from what they point to, where the backend has such
- * listings. Returns the phases without the removals that came with them, as nothing of that content is in the tree any more. A link that
- * is to be left alone is one failure, and what seems to lie in it is held.
+ * Removes the links that a listing showed as folders, before anything is removed from their targets, if the backend has
+ * such listings. Returns the phases without the removals of that content, since it is no longer in the tree. A link
+ * that must stay is one failure, and the removals of its apparent content are held.
  */
 export async function unlinkFolders(phases: Phases, crew: Crew): Promise<Phases> {
   const removals = [...phases.removals, ...phases.emptied.flat()];
@@ -21,7 +21,7 @@ export async function unlinkFolders(phases: Phases, crew: Crew): Promise<Phases>
   const ends: Whole[] = [];
   const isSettled = ({ side, entry }: Whole) =>
     ends.some((end) => end.side === side && isWithin(entry.path, end.entry.path));
-  // From the top down: what is behind a link is not asked for.
+  // From the top down: nothing behind a link is checked.
   for (const level of levels(phases)) {
     await sideBySide(level.filter((whole) => !isSettled(whole)), crew, {
       async work(whole) {
@@ -46,12 +46,15 @@ export async function unlinkFolders(phases: Phases, crew: Crew): Promise<Phases>
 
 interface End {
   readonly end: true | SyncError;
-  /** The folder's own. */
+  /** The folder's own path. */
   readonly path: RelPath;
   readonly crew: Crew;
 }
 
-/** What becomes of the removals in a folder that was a link: done with it, or held behind the failure of the folder's own. */
+/**
+ * Ends the removals in a folder that was a link: done if the link was removed, otherwise held because the folder's own
+ * removal failed.
+ */
 async function settle(within: readonly Remove[], { end, path, crew }: End): Promise<void> {
   if (end === true) {
     for (const action of within) await crew.attempts.attempt(action, () => Promise.resolve({}));
@@ -62,7 +65,7 @@ async function settle(within: readonly Remove[], { end, path, crew }: End): Prom
   hold(within.filter((action) => action !== own), end.message, crew);
 }
 
-/** The folders that go as a whole, by how deep they lie, topmost first: each of them may be a link. */
+/** Returns the folders that are removed as a whole by depth, topmost first: each of them may be a link. */
 function levels({ emptied, takeovers }: Phases): readonly (readonly Whole[])[] {
   const replaced = takeovers.map(({ copy, replaces }) => ({ side: copy.to, entry: replaces }));
   const going = emptied.toReversed().map((level) =>
@@ -71,7 +74,10 @@ function levels({ emptied, takeovers }: Phases): readonly (readonly Whole[])[] {
   return [replaced, ...going];
 }
 
-/** Whether it was a link and is gone now, or why it must be left alone. Any other failure is met again by the removals themselves. */
+/**
+ * Returns whether it was a link and is removed now, or the error because of which it must stay. Any other failure will
+ * occur again in the removals themselves.
+ */
 async function unlink({ side, entry }: Whole, { sides, attempts }: Crew): Promise<boolean | SyncError> {
   try {
     return await sides[side].removeLink?.(entry, attempts) ?? false;

@@ -8,17 +8,17 @@ import type { Backends, Copy } from "../common/sides.ts";
 import { countLeaves } from "../common/leaves.ts";
 import { endsRun } from "../common/ends_run.ts";
 
-/** `snapshot`: what the remote side was listed with. */
+/** `snapshot`: the listing of the remote side. */
 export interface ProbeOptions extends Call {
   readonly snapshot: Snapshot;
 }
 
 /**
- * Looks at a few of the remote files that are new here before anything is changed: names that a listing shows and the server does not
- * know were misread. Rejects with refused if that seems to be so for more than half of all that was listed.
+ * Checks a few of the remote files that are new here before anything is changed: a name that the listing shows and the
+ * server does not know was misread. Rejects with refused if that seems to concern more than half of the listed files.
  */
 export async function probeListing(plan: Plan, { remote }: Backends, options: ProbeOptions): Promise<void> {
-  // A store's names come in a form that leaves no doubt: there only removals are worth the requests.
+  // An object store's names are unambiguous: the requests are only worth it if there are removals.
   if (!remote.traits.hasDirs && !plan.actions.some(({ do: what, to }) => what === "remove" && to === "local")) return;
   const copies = plan.actions.filter((action): action is Copy => {
     return action.do === "copy" && action.to === "local" && action.replaces === undefined;
@@ -46,7 +46,7 @@ export async function probeListing(plan: Plan, { remote }: Backends, options: Pr
   throw new SyncError("refused", message, { operation: "list", backend: remote.label });
 }
 
-/** What is known of files that were gone when they were to be read. */
+/** A record of files that were gone when they were to be read. */
 export class Vanished {
   readonly #relistings: Readonly<Record<Side, Relisting>>;
   #gone = 0;
@@ -56,17 +56,17 @@ export class Vanished {
     this.#relistings = { local: new Relisting(sides.local, call), remote: new Relisting(sides.remote, call) };
   }
 
-  /** Whether too many files vanished for that to be chance. */
+  /** Whether too many files vanished for a coincidence. */
   get areMost(): boolean {
     return this.#gone > FEW && this.#gone * 2 > this.#tried;
   }
 
-  /** Counts a copy that was tried. */
+  /** Counts an attempted copy. */
   countTried(): void {
     this.#tried++;
   }
 
-  /** Rejects with notFound if the source is listed still, though it cannot be read; otherwise it has vanished. */
+  /** Counts a missing source. Rejects with notFound if the source is still listed although it cannot be read. */
   async lookAgain({ to, source: { path } }: Copy): Promise<void> {
     this.#gone++;
     if (await this.#relistings[otherSide(to)].find(path) === undefined) return;
@@ -77,9 +77,9 @@ export class Vanished {
   }
 }
 
-/** How many names are looked at before a run changes anything. */
+/** The number of names that are checked before a run changes anything. */
 const PROBED = 8;
-/** So many files may vanish by chance between a listing and their transfers. */
+/** The number of files that may vanish by coincidence between a listing and their transfers. */
 const FEW = 10;
 const SHOWN = 3;
 

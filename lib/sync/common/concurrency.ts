@@ -1,6 +1,9 @@
 import type { Call } from "../../core/backend.ts";
 
-/** `limit`: how many at once; `weight` and `budget`: besides, the weights at work stay within the budget (one item alone may exceed it). */
+/**
+ * `limit`: the maximum number of concurrent items; `budget`: the maximum sum of their weights (a single item may exceed
+ * it).
+ */
 export interface DrainOptions<T> extends Call {
   readonly limit: number;
   readonly budget?: number;
@@ -8,10 +11,10 @@ export interface DrainOptions<T> extends Call {
 }
 
 /**
- * Works through what `take` gives, in that order and several at once. Undefined from `take` means nothing right now: it is asked again
- * whenever some work ends, so work may add items. Resolves when nothing is left and nothing is at work. Once the signal is aborted
- * nothing new begins, and it resolves when what had begun has ended. An item that rejects stops none of the others; its error (the
- * first one) is the rejection at the end.
+ * Processes the items that `take` returns, concurrently and started in that order. Undefined from `take` means that
+ * there is no item at present: it is called again whenever an item ends, so work may add items. Resolves when no item
+ * is left or running. After the signal is aborted no item is started, and the promise resolves when the running ones
+ * have ended. An item that rejects does not stop the others; the first error becomes the rejection at the end.
  */
 export function drain<T>(
   take: () => T | undefined,
@@ -50,7 +53,7 @@ export function drain<T>(
   return promise;
 }
 
-/** Gives the items one by one, for drain(). */
+/** Returns a `take` function for drain() that returns the items one by one. */
 export function inOrder<T>(items: readonly T[]): () => T | undefined {
   let next = 0;
   return () => items[next++];

@@ -1,14 +1,14 @@
 import type { Traits } from "../../core/backend.ts";
 import type { Checksum, FileEntry, Mark, Reason, Side } from "../../core/entry.ts";
 
-/** What one criterion says of a pair. "unknown": it cannot tell, the next one is asked. */
+/** The result of one criterion for a pair. "unknown": it cannot decide, and the next criterion is applied. */
 export type Verdict = "same" | "localNewer" | "remoteNewer" | "differ" | "unknown";
 
-/** One way in which two files of one name may differ. Pure. `why`: the reason of a copy it causes. */
+/** A criterion by which two files of one name are compared. Pure. `why`: the reason of a copy it causes. */
 export interface Criterion {
   readonly name: "Time" | "Size" | "Checksum";
   readonly why: Reason;
-  /** Entries must carry a checksum, else the verdict on files of equal size is "unknown". */
+  /** The checksum is required: without one the verdict on files of equal size is "unknown". */
   readonly needs?: "checksum";
   compare(local: FileEntry, remote: FileEntry, traits: Readonly<Record<Side, Traits>>): Verdict;
 }
@@ -47,7 +47,7 @@ const checksum: Criterion = {
   },
 };
 
-/** The table behind -Criteria. Parts are asked in the order of this table, whatever the order they were given in. */
+/** The values of -Criteria. Criteria are applied in the order of this table, whatever the order of the arguments. */
 export const criteria: readonly CriterionChoice[] = [
   { name: "None", help: "Files on both sides are left alone; only new and obsolete ones are handled.", parts: [] },
   { name: "Time", help: "The newer file wins.", parts: [time] },
@@ -56,7 +56,10 @@ export const criteria: readonly CriterionChoice[] = [
   { name: "Checksum", help: "Files of equal size are compared by content.", parts: [checksum] },
 ];
 
-/** The criteria of the named choices together (names are case-blind), in the order in which they decide. An unknown name is a RangeError. */
+/**
+ * Returns the criteria of the named choices together, in the order in which they are applied. Names are
+ * case-insensitive. Throws a RangeError for an unknown name.
+ */
 export function chooseCriteria(names: readonly string[]): readonly Criterion[] {
   const wanted = new Set<Criterion>();
   for (const name of names) {
@@ -68,9 +71,10 @@ export function chooseCriteria(names: readonly string[]): readonly Criterion[] {
 }
 
 /**
- * Two times of two places, in ms. The same when they are one at the coarser side's step, or apart by less than that step (by less than
- * 2 s, for places that round up or to even seconds, where the step is longer). Steps longer than a zone's offset (a day) begin at the
- * server's midnight, not at UTC's, so there the finer time is also the same when it lies within the unit that the coarser one begins.
+ * Compares the modification times of the two sides, in ms. They are the same if they are equal at the coarser side's
+ * step, or differ by less than that step (by less than 2 s if the step is longer, for backends that round up or to even
+ * seconds). Steps longer than a time zone's offset (a day) begin at the server's midnight, not at UTC's; there the
+ * finer time is also the same if it is within the unit that the coarser one begins.
  */
 export function compareTimes(
   local: number | undefined,
@@ -86,23 +90,26 @@ export function compareTimes(
   return apart > 0 ? "localNewer" : "remoteNewer";
 }
 
-/** Are two times of two places so close that their difference proves nothing? */
+/** Whether the times of the two sides are so close that their difference proves nothing. */
 export function isClose(local: number | undefined, remote: number | undefined): boolean {
   return local !== undefined && remote !== undefined && Math.abs(local - remote) < CLOSE_MS;
 }
 
-/** Do two times of ONE place agree at its step? Two unknown ones do. */
+/** Whether two times of the SAME side agree at its step. Two unknown times agree. */
 export function sameStamp(then: number | undefined, now: number | undefined, step: number): boolean {
   if (then === undefined || now === undefined) return then === now;
   return then === now || (step > 0 && Math.floor(then / step) === Math.floor(now / step));
 }
 
-/** The step in ms at which a file's time is known: the listing's where that is coarser than the place's own. */
+/**
+ * Returns the step of a file's time in ms: the listing's step if it is coarser than the backend's, otherwise the
+ * backend's.
+ */
 export function stepOf(entry: FileEntry, traits: Traits): number {
   return Math.max(entry.timeStep ?? 0, traits.timeStep ?? 0);
 }
 
-/** Undefined where one is missing or they are of different algorithms. */
+/** Whether two checksums are equal. Undefined if one is missing or their algorithms differ. */
 export function sameChecksum(a: Checksum | undefined, b: Checksum | undefined): boolean | undefined {
   if (a === undefined || b === undefined) return undefined;
   if (a === b) return true;
@@ -111,27 +118,30 @@ export function sameChecksum(a: Checksum | undefined, b: Checksum | undefined): 
   return a.toLowerCase() === b.toLowerCase();
 }
 
-/** A file of this many ms, or one step, before it was listed could have been written once more without showing it. */
+/**
+ * The age in ms up to which a file counts as recent: it could have been written again without a visible change. A
+ * longer time step counts instead.
+ */
 export const YOUNG_MS = 2000;
 
-/** A clock that is further ahead than any time zone tells a time that was set, not the time of an edit. */
+/** The lead in ms from which on a time was set explicitly: no clock is further ahead than any time zone. */
 const MOST_AHEAD_MS = 26 * 3_600_000;
 
 /**
- * Could the file have been written once more within `span` without showing it? A time that is still to come is that of a clock that is
- * ahead, and may be its present one.
+ * Whether the file could have been written again within `span` without a visible change. A time in the future comes
+ * from a clock that is ahead, and may be its present time.
  */
 export function isRecent(modified: number, now: number, span: number): boolean {
   return now - modified < span && modified - now < MOST_AHEAD_MS;
 }
 
-/** Clocks and places that round are trusted no further. */
+/** The tolerance in ms for different clocks and for backends that round. */
 const CLOSE_MS = 2000;
 
-/** Zones differ by multiples of this. */
+/** The granularity of time zone offsets, in ms. */
 const ZONE_MS = 900_000;
 
-/** A file as history remembers it. */
+/** Returns the mark of a file for history. */
 export function toMark({ size, modified, revision, fileId }: FileEntry): Mark {
   return {
     size,

@@ -3,8 +3,8 @@ import { endsAll, SyncError } from "../../core/errors.ts";
 import { root } from "../../core/path.ts";
 
 /**
- * Whether an error of one path ends a scan or a run. A lost link does only if the root gives no sign of life either: a server may break
- * off over one path, and all others are none the worse.
+ * Whether an error of one path ends a scan or a run. A lost connection does so only if the root cannot be reached
+ * either: a server may close the connection because of one path, while all others are accessible.
  */
 export async function endsRun(error: SyncError, backend: Backend, call: Call): Promise<boolean> {
   if (!endsAll(error.kind) || error instanceof ListingTooLarge) return error instanceof ListingTooLarge;
@@ -12,5 +12,8 @@ export async function endsRun(error: SyncError, backend: Backend, call: Call): P
   return await backend.stat(root, call).then(() => call.signal.aborted, () => true);
 }
 
-/** A side's listing has taken all the memory it may: nothing of it is known, whatever folder was being listed. */
+/**
+ * The error for a listing that exceeds its memory limit. It invalidates the whole listing, whichever folder was being
+ * listed.
+ */
 export class ListingTooLarge extends SyncError {}

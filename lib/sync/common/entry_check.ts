@@ -5,8 +5,8 @@ import { SyncError } from "../../core/errors.ts";
 import { printable } from "../../core/path.ts";
 
 /**
- * Is the entry found now the one that was seen before? Files by size, time (at the coarser step), revision and file id, each where both
- * tell it; links by target; others by kind.
+ * Whether the present entry is the one seen before. Files are compared by size, time (at the coarser step), revision
+ * and file id, each if both have it; links by target; other entries by kind.
  */
 export function isSame(now: Entry, before: Entry): boolean {
   if (now.kind === "link" && before.kind === "link") return now.target === before.target;
@@ -18,7 +18,7 @@ export function isSame(now: Entry, before: Entry): boolean {
     agree(now.fileId, before.fileId, (a, b) => a === b);
 }
 
-/** Does the file show the time that its source has? */
+/** Whether the file has the time of its source. */
 export function keepsTime(entry: FileEntry, source: FileEntry, traits: Traits): boolean {
   if (entry.modified === undefined || source.modified === undefined) return false;
   return Math.abs(entry.modified - source.modified) < Math.max(stepOf(entry, traits), stepOf(source, traits), YOUNG_MS);
@@ -28,7 +28,7 @@ function agree<T>(a: T | undefined, b: T | undefined, same: (a: T, b: T) => bool
   return a === undefined || b === undefined || same(a, b);
 }
 
-/** The entry, provided that it is still there as it was; rejects with changed else. */
+/** Returns the present entry if it is unchanged; otherwise rejects with changed. */
 export async function expectSame(backend: Backend, entry: Entry, call: Call): Promise<Entry> {
   const now = await backend.stat(entry.path, call);
   if (now !== undefined && isSame(now, entry)) return now;

@@ -3,15 +3,18 @@ import type { RelPath } from "../../core/path.ts";
 import type { Side, Snapshot } from "../../core/entry.ts";
 import { chooseCriteria, type Criterion } from "./criteria.ts";
 
-/** Which side changes. */
+/** The side to change. */
 export type Mode = "Local" | "Remote" | "Both";
 
-/** Who wins where both sides changed; ties and unknown times fall to KeepBoth. Skip leaves the conflict open. */
+/**
+ * The policy that selects the winner of a conflict. Ties and unknown times are resolved as KeepBoth. Skip leaves the
+ * conflict open.
+ */
 export type ConflictPolicy = "Newest" | "Local" | "Remote" | "Larger" | "KeepBoth" | "Skip";
 
 /**
- * One scanned side. `hidden`: folders that hold something the masks let nobody see, so they are never removed nor replaced; the folder
- * that holds it is enough, its parents follow.
+ * One scanned side. `hidden`: folders that contain something excluded by the masks, so they are never removed or
+ * replaced; the containing folder is sufficient, its parents follow.
  */
 export interface PlanSide {
   readonly snapshot: Snapshot;
@@ -22,38 +25,50 @@ export interface PlanSide {
 export interface PlanOptions {
   readonly mode: Mode;
   readonly criteria: readonly Criterion[];
-  /** One-way: what the source lacks goes. Both: deletions travel, where history proves them. */
+  /**
+   * Whether to remove. One-way: what the source lacks is removed. Both: deletions are propagated if history proves
+   * them.
+   */
   readonly remove: boolean;
-  /** A newer target is overwritten too; one-way modes only. */
+  /** Whether a newer target is overwritten as well; one-way modes only. */
   readonly mirror: boolean;
   readonly skipNew: boolean;
   readonly skipModified: boolean;
   readonly conflict: ConflictPolicy;
-  /** A file that is gone here and new there, its content proven, is renamed; only with `remove`. */
+  /**
+   * Whether a file that is gone at one path and new at another, with proven content, is renamed; only with `remove`.
+   */
   readonly moves: boolean;
-  /** One-way: the new content of a file goes into the file that is there. */
+  /** One-way: whether the new content of a file is written into the existing file. */
   readonly inPlace: boolean;
-  /** Removals go on though a folder could not be read, outside of it. */
+  /** Whether removals outside of an unreadable folder are carried out. */
   readonly removeDespiteFailures: boolean;
   /**
-   * Which pairs may be left open for a checksum: "free" those too that only save a transfer, for places where no remote file is read
-   * for it, and those that would be conflicts; "needed" those the Checksum criterion must know; "nothing": decide with what the entries carry (the second time).
+   * Which pairs may be left open for a checksum. "free": also those for which it only saves a transfer, on backends
+   * where this reads no remote file, and those that would be conflicts; "needed": those that the Checksum criterion
+   * requires; "nothing": decide by the present facts (the second plan).
    */
   readonly ask: "nothing" | "needed" | "free";
-  /** When the listings began, in ms since the epoch: a time that is hardly older proves little. */
+  /** The start of the listings, in ms since the epoch: a time that is hardly older proves little. */
   readonly listedAt: number;
   /**
-   * Mode Both: where a version that loses on `side` is kept, relative to that side's root; undefined where it cannot be. A conflict
-   * whose loser cannot be kept is settled as KeepBoth.
+   * Returns where a discarded version of `side` is kept in mode Both, relative to that side's root; undefined if it
+   * cannot be kept. A conflict whose loser cannot be kept is resolved as KeepBoth.
    */
   keepLosers(path: RelPath, side: Side): RelPath | undefined;
-  /** Why the absence of a path that history knows is no deletion; undefined where it may be one. */
+  /** Returns why the absence of a path that history knows is no deletion; undefined if it may be one. */
   untraced(path: RelPath, side: Side): Untraced | undefined;
-  /** A name for the local version under KeepBoth, in the same folder; `attempt` counts from 0 until a name is free. */
+  /**
+   * Returns a name for the local version under KeepBoth, in the same folder; `attempt` counts from 0 until a name is
+   * free.
+   */
   conflictName(path: RelPath, attempt: number): RelPath;
 }
 
-/** Options with everything off but the file comparison that is the default (Either), moves off, nothing kept, nothing asked. */
+/**
+ * Returns complete options. By default everything is off except the default file comparison (Either); nothing is
+ * renamed or kept, and no checksums are requested.
+ */
 export function toPlanOptions(given: Partial<PlanOptions> & Pick<PlanOptions, "mode">): PlanOptions {
   return {
     criteria: chooseCriteria(["Either"]),
@@ -74,19 +89,19 @@ export function toPlanOptions(given: Partial<PlanOptions> & Pick<PlanOptions, "m
   };
 }
 
-/** What is known of a root before the plan is made. `broad`: why nobody means to empty it ("the login folder"). */
+/** The facts about a root before the plan is made. `broad`: why emptying it is hardly intended ("the login folder"). */
 export interface RootState {
   readonly broad?: string;
-  /** No word of the user named this root. */
+  /** Whether the user did not name this root. */
   readonly defaulted?: boolean;
   readonly missing?: boolean;
-  /** A history of this pair exists: the root was there once. */
+  /** Whether a history of this pair exists, so that the root existed once. */
   readonly known?: boolean;
-  /** The root lies on another volume than history remembers. */
+  /** Whether the root is on another volume than history records. */
   readonly moved?: boolean;
 }
 
-/** The words that open a guard, as the user types them. */
+/** The options that allow what a guard rejects, as the user types them. */
 export type GuardKey =
   | "-MaxRemove 100%"
   | "-AllowEmptySource"
@@ -94,12 +109,12 @@ export type GuardKey =
   | "-AllowMissingRoot"
   | "-AllowAllChanged";
 
-/** What the guards judge a plan by; plain data. `allow`: keys that were given. */
+/** The limits for the guards, as plain data. `allow`: the keys that were given. */
 export interface Limits {
   readonly mode: Mode;
   readonly remove: boolean;
   readonly mirror: boolean;
-  /** Given by the user: exactly this, on each side. `share` of 1 is all. */
+  /** The limit given by the user, exact and per side. A `share` of 1 is all. */
   readonly maxRemove?: { readonly share: number } | { readonly count: number };
   readonly allow: readonly GuardKey[];
   readonly roots: Readonly<Record<Side, RootState>>;
@@ -107,9 +122,9 @@ export interface Limits {
 }
 
 /**
- * Why a plan must not run. `side`: where the harm would be done, or whose root is not what it was; `count` files of the `total` that it
- * holds before the run; `sample`: ten of them at most; `allowedBy`: the key that opens it, undefined where none does; `why`: a clause for
- * the message.
+ * The reason why a plan must not run. `side`: the side that would be damaged, or whose root is not the former one;
+ * `count` files of the `total` that it has before the run; `sample`: at most ten of them; `allowedBy`: the key that
+ * allows it, undefined if there is none; `why`: a clause for the message.
  */
 export interface Danger {
   readonly code:
@@ -130,7 +145,10 @@ export interface Danger {
   readonly why: string;
 }
 
-/** A deletion leaves a trace: a later time of the folder it was in. Why this is none: a clause, and what to think of. `folder`: the nearest that still exists. */
+/**
+ * An absence without evidence of a deletion: a deletion makes the time of its folder later. `why`: a clause with the
+ * reason and a hint; `folder`: the nearest folder that still exists.
+ */
 export interface Untraced {
   readonly folder: RelPath;
   readonly why: string;

@@ -4,7 +4,10 @@ import { parentOf, printable, type RelPath, root } from "../../core/path.ts";
 import type { Entry, Side } from "../../core/entry.ts";
 import type { Backends } from "./sides.ts";
 
-/** Whether the folders above a path are still folders: below one that became a link lies what is none of this run's. */
+/**
+ * A check that the folders above a path are still folders: the content of one that became a link does not belong to
+ * this run.
+ */
 export class Parents {
   readonly #sides: Backends;
   readonly #call: Call;
@@ -18,13 +21,16 @@ export class Parents {
     this.#call = { signal };
   }
 
-  /** From now on each folder is looked at again, once. */
+  /** Clears the cache, so that each folder is checked again once. */
   forget(): void {
     this.#seen.local.clear();
     this.#seen.remote.clear();
   }
 
-  /** Rejects with changed if something above the path is no folder any more; a store's folders are names alone. */
+  /**
+   * Rejects with changed if something above the path is not a folder any more. In an object store folders are only
+   * names and are not checked.
+   */
   async mustBeFolders(side: Side, path: RelPath): Promise<void> {
     const backend = this.#sides[side];
     if (!backend.traits.hasDirs) return;
@@ -32,7 +38,7 @@ export class Parents {
     for (let dir = parentOf(path); dir !== root; dir = parentOf(dir)) {
       const looked = seen.get(dir) ?? backend.stat(dir, this.#call);
       seen.set(dir, looked);
-      // What is gone with its folder is removed.
+      // A missing folder is no error: its content is removed already.
       if ((await looked)?.kind === "dir" || await looked === undefined) continue;
       const shown = `"${printable(path)}" on ${backend.label}`;
       const message = `Cannot remove ${shown}: "${printable(dir)}" is no folder any more; run again`;
@@ -41,12 +47,12 @@ export class Parents {
   }
 }
 
-/** Makes the folders above a path, from the root down. */
+/** Creates the folders above a path, from the root down. */
 export async function makeParents(backend: Backend, path: RelPath, call: Call): Promise<void> {
   for (const dir of foldersAbove(path)) await backend.makeDir(dir, call);
 }
 
-/** The folders that a path lies in, from the root down. */
+/** Returns the folders above a path, from the root down. */
 export function foldersAbove(path: RelPath): readonly RelPath[] {
   const above: RelPath[] = [];
   for (let dir = parentOf(path); dir !== root; dir = parentOf(dir)) above.unshift(dir);

@@ -3,7 +3,10 @@ import { toSyncError } from "../../core/errors.ts";
 import { parentOf, type RelPath, root } from "../../core/path.ts";
 import type { Entry } from "../../core/entry.ts";
 
-/** A second listing of single folders of one side; each folder is listed once. `key`: one for all spellings of a path. */
+/**
+ * A second listing of single folders of one side; each folder is listed once. `key`: returns one key for all spellings
+ * of a path.
+ */
 export class Relisting {
   readonly #backend: Backend;
   readonly #call: Call;
@@ -16,7 +19,10 @@ export class Relisting {
     this.#key = key;
   }
 
-  /** The entry of a folder's listing at the path, otherwise one under the same key. Rejects as list() does, but for an absent folder. */
+  /**
+   * Returns the listed entry at the path, otherwise one under the same key. Rejects as list() does, except for an
+   * absent folder.
+   */
   async find(path: RelPath): Promise<Entry | undefined> {
     const dir = parentOf(path);
     const listed = this.#folders.get(dir) ?? this.#list(dir);

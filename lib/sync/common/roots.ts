@@ -1,8 +1,8 @@
 import type { DirEntry, Side } from "../../core/entry.ts";
 
 /**
- * A root as it was when history was written. `id`: what tells it from another folder at the same place; `modified`: its own time, in ms,
- * where that was old enough to be trusted.
+ * A root as recorded at the last run. `id`: distinguishes it from another folder at the same path; `modified`: its own
+ * time in ms, if that was old enough to be trusted.
  */
 export interface RootFacts {
   readonly id?: string;
@@ -11,8 +11,8 @@ export interface RootFacts {
 
 export type Roots = Readonly<Partial<Record<Side, RootFacts>>>;
 
-/** Which roots are not there and would have to be made. */
+/** The roots that do not exist and would have to be created. */
 export type Missing = Readonly<Record<Side, boolean>>;
 
-/** The roots themselves as they were before what they hold was listed. */
+/** The entries of the roots, read before their content was listed. */
 export type RootEntries = Readonly<Partial<Record<Side, DirEntry>>>;

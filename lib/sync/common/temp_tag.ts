@@ -2,9 +2,9 @@ import { createHash, createHmac } from "node:crypto";
 import type { FileEntry, LinkEntry } from "../../core/entry.ts";
 
 /**
- * Whose temporary names on one side are this pair's own: the first 8 hex digits of their tags. `partial`: what a broken transfer left,
- * free to be removed; `aside`: a user's file that had to make room for a folder, removed as removals are. `key`: a secret by which no one
- * else can tell a name in advance, or prove a content.
+ * The owner of temporary names on one side: the first 8 hex digits of this pair's tags. `partial`: the remainder of an
+ * interrupted transfer, may be removed at any time; `aside`: a user's file that made room for a folder, removed as
+ * removals are. `key`: a secret, without which a name cannot be predicted and content cannot be proven.
  */
 export interface Owner {
   readonly partial: string;
@@ -12,13 +12,19 @@ export interface Owner {
   readonly key: string;
 }
 
-/** The owner for these words: a secret of this machine's user, both roots, the side that is written to. Equal words, equal owner. */
+/**
+ * Returns the owner for these words: a secret of this machine's user, both roots, and the side that is written to.
+ * Equal words give an equal owner.
+ */
 export function toOwner(words: readonly string[]): Owner {
   const key = createHash("sha256").update(words.join("\0")).digest("hex");
   return { partial: hex8(key, ["partial"]), aside: hex8(key, ["aside"]), key };
 }
 
-/** The tag of a temporary name, 16 lower-case hex digits: the owner's part, then the version of the entry it stands for. */
+/**
+ * Returns the tag of a temporary name, 16 lower-case hex digits: the owner's part, then the version of the entry it
+ * stands for.
+ */
 export function toTag(owner: Owner, part: "partial" | "aside", entry: FileEntry | LinkEntry): string {
   return owner[part] + hex8(owner.key, versionOf(entry));
 }

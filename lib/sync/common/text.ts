@@ -1,17 +1,17 @@
 import { printable } from "../../core/path.ts";
 import type { Entry } from "../../core/entry.ts";
 
-/** For messages. */
+/** Returns the path in quotes, for messages. */
 export function quoted(path: string): string {
   return `"${printable(path)}"`;
 }
 
-/** "12 files", "1 file". */
+/** Returns a count with its noun: "12 files", "1 file". */
 export function countOf(count: number, thing: string): string {
   return `${count} ${thing}${count === 1 ? "" : "s"}`;
 }
 
-/** For messages. */
+/** Returns the kind of an entry in words, for messages. */
 export function kindOf(entry: Entry): string {
   if (entry.kind === "dir") return "a folder";
   return entry.kind === "link" ? "a link" : "a file";

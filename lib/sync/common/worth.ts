@@ -1,2 +1,5 @@
-/** Bytes that are read and hashed in the time that a question takes: over 1 ms far away, with some dozens on their way. */
+/**
+ * The number of bytes that are read and hashed in the time of one remote request: a round trip of over 1 ms, with some
+ * dozens of requests in flight.
+ */
 export const WORTH_READING = 1 << 20;
