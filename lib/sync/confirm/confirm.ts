@@ -19,7 +19,7 @@ import type { Backends } from "../common/sides.ts";
 import { isSame } from "../common/entry_check.ts";
 import { endsRun } from "../common/ends_run.ts";
 
-/** `snapshots`: what the plan was made from. */
+/** `snapshots`: the listings from which the plan was made. */
 export interface ConfirmOptions extends Call {
   readonly snapshots: Readonly<Record<Side, Snapshot>>;
   readonly history: History | undefined;
@@ -27,11 +27,12 @@ export interface ConfirmOptions extends Call {
 }
 
 /**
- * Confirms each absence because of which the plan removes, moves or replaces something: a listing that lost or mangled a name must not
- * destroy the other side's copy. Each path is looked at by itself where they are few; otherwise the folders are listed a second time, and
- * a sample is looked at besides, first of all names that servers tend to hide. Returns the plan without what was not confirmed: a name
- * that is there after all is a failure, which holds all other removals; one that no listing shows stays, with one note. Only reads.
- * Rejects as a scan does when the server is lost.
+ * Confirms each absence because of which the plan removes, moves or replaces something: a listing that omitted or
+ * corrupted a name must not destroy the other side's copy. If the paths are few, each is checked by stat; otherwise the
+ * folders are listed again and a sample is checked by stat as well, starting with names that servers tend to hide.
+ * Returns the plan without the actions that were not confirmed: a name that exists after all is a failure, which holds
+ * all other removals; a name that no listing shows stays, with one note. Only reads. Rejects as a scan does when the
+ * server is lost.
  */
 export async function confirmAbsences(plan: Plan, sides: Backends, options: ConfirmOptions): Promise<Plan> {
   const doubts = new Map<Action, Doubt>();
@@ -52,30 +53,33 @@ export async function confirmAbsences(plan: Plan, sides: Backends, options: Conf
   return doubts.size === 0 ? plan : withDoubts(plan, doubts, { ...options, sides });
 }
 
-/** What an action takes for granted: that the other side lacks a path, or has a thing of another kind there. Spelled as the action is. */
+/**
+ * The assumption of an action: the other side lacks a path, or has an entry of another kind there. Spelled as in the
+ * action.
+ */
 interface Claim {
   readonly action: Action;
   readonly path: RelPath;
   readonly wants: "absent" | Entry["kind"];
 }
 
-/** A side that is asked once more. */
+/** A side that is checked again. */
 interface Listing extends Call {
   readonly backend: Backend;
   readonly side: Side;
   readonly again: Relisting;
-  /** What the side across was listed with. */
+  /** The listing of the other side. */
   readonly others: Snapshot;
   readonly spelling: Spelling;
 }
 
 interface Judging {
-  /** What the side itself was listed with. */
+  /** The listing of the side itself. */
   readonly listed: Snapshot;
   readonly doubts: Map<Action, Doubt>;
 }
 
-/** So many paths are looked at one by one, or a tenth of the side where that is more. */
+/** The maximum number of paths that are checked one by one, or a tenth of the side if that is more. */
 const MOST_LOOKS = 1000;
 const MOST_AT_ONCE = 64;
 const MOST_CONTROLS = 4;
@@ -126,8 +130,8 @@ async function judge(claims: readonly Claim[], listing: Listing, { listed: own, 
 }
 
 /**
- * A control: a look that does not find what is listed proves no absence. Why the looks at this side cannot be believed; undefined where
- * they find, in some of the folders concerned, a file that the listing shows.
+ * Checks known files first: if stat does not find a file that is listed, its answers prove no absence. Returns why this
+ * side's answers cannot be believed; undefined if the sampled files are found.
  */
 async function findBlindness(
   claims: readonly Claim[],
@@ -142,14 +146,17 @@ async function findBlindness(
       }" and says that it is not there: what it calls absent may be there too`;
       return { is: "wrong", why };
     } catch (error) {
-      // That a path cannot be looked at is told of the paths themselves.
+      // An error is ignored here unless it ends the run: it is reported for the checked paths themselves.
       await unknown(error, { backend, signal });
     }
   }
   return undefined;
 }
 
-/** A listed file of each folder that is to lose something, of a few folders; of any folder where those hold none. */
+/**
+ * Returns one listed file from each of a few folders in which something is to be removed; from any folder if those
+ * contain none.
+ */
 function controlsOf(claims: readonly Claim[], listed: Snapshot): readonly RelPath[] {
   const folders = new Set(claims.flatMap(({ path, wants }) => wants === "absent" ? [parentOf(path)] : []));
   if (folders.size === 0) return [];
@@ -170,7 +177,7 @@ function each(claims: readonly Claim[], { backend, signal }: Listing, work: (cla
   return drain(inOrder(claims), work, { limit, signal });
 }
 
-/** What a look at the path itself says against the claim. */
+/** Checks the path itself and returns why the claim is in doubt; undefined if it is confirmed. */
 async function look({ path, wants }: Claim, listing: Listing): Promise<Doubt | undefined> {
   const { backend, side, spelling, others } = listing;
   if (wants === "absent" && cannotBe(path, backend)) return undefined;
@@ -179,7 +186,7 @@ async function look({ path, wants }: Claim, listing: Listing): Promise<Doubt | u
     if (wants !== "absent") return entry?.kind === wants ? undefined : otherKind(side);
     const listed = entry === undefined && spelling.key === undefined ? undefined : await spelledAgain(path, listing);
     if (entry === undefined) return listed === undefined ? undefined : missed(side);
-    // An empty folder that was renamed to another spelling tells nothing of itself.
+    // An empty folder under another spelling cannot be identified.
     if (listed === undefined || (listed !== entry.path && entry.kind === "dir")) {
       return { is: "hidden", why: `the ${side} side does not list it, and yet has it: it stays` };
     }
@@ -199,30 +206,33 @@ async function find(path: RelPath, { backend, spelling, signal }: Listing): Prom
   return undefined;
 }
 
-/** How a second listing spells the path; undefined where it shows nothing that could be it. */
+/** Returns the path as a second listing spells it; undefined if that contains no match. */
 async function spelledAgain(path: RelPath, { again }: Listing): Promise<RelPath | undefined> {
   let above: Entry | undefined = { kind: "dir", path: root };
   for (const name of path.split("/")) {
-    // Nothing lies below what is no folder.
+    // Only a folder can contain the next name.
     if (above?.kind !== "dir") return undefined;
     above = await again.find((above.path === root ? name : `${above.path}/${name}`) as RelPath);
   }
   return above?.path;
 }
 
-/** Whether a server that folds names without saying so has renamed the file: both spellings lead to it, and the plan brings the new one. */
+/**
+ * Whether the server has renamed the file because it folds names although it does not report so: both spellings lead to
+ * the same file, and the plan creates the new spelling.
+ */
 async function isOneFile(entry: Entry, listed: RelPath, { backend, signal }: Listing): Promise<boolean> {
   if (entry.kind !== "file" || entry.modified === undefined) return false;
   const other = await backend.stat(listed, { signal });
   return other?.kind === "file" && other.modified !== undefined && isSame(other, entry);
 }
 
-/** A key for all spellings that some server may take for one name. */
+/** Returns a key for all spellings that some server may treat as one name. */
 function foldAll(path: RelPath): string {
   return foldPath(path, { caseSensitive: false, normalizes: true });
 }
 
-/** Is it a name that the place cannot hold? */
+/** Whether the backend cannot hold the name. */
 function cannotBe(path: RelPath, { traits }: Backend): boolean {
   return path.split("/").some((name) => unfit(name, traits.names, traits.maxNameBytes) !== undefined);
 }
@@ -235,14 +245,17 @@ function otherKind(side: Side): Doubt {
   return { is: "wrong", why: `on the ${side} side it is not what the listing said: it was not replaced` };
 }
 
-/** Throws what ends a run; everything else concerns one path. */
+/** Throws an error that ends the run; any other error concerns one path and becomes a doubt. */
 async function unknown(error: unknown, { backend, signal }: Pick<Listing, "backend" | "signal">): Promise<Doubt> {
   const why = toSyncError(error, "look at");
   if (await endsRun(why, backend, { signal })) throw why;
   return { is: "wrong", why: `whether it is gone cannot be told: ${printable(why.message)}` };
 }
 
-/** The claims to look at where they are many: all about kinds, then names that servers tend to hide, then an even spread of the rest. */
+/**
+ * Selects the claims to check if there are many: all about kinds, then names that servers tend to hide, then an even
+ * sample of the rest.
+ */
 function sampleOf(claims: readonly Claim[]): readonly Claim[] {
   const kinds = claims.filter(({ wants }) => wants !== "absent");
   const absences = claims.filter(({ wants }) => wants === "absent");
@@ -253,7 +266,10 @@ function sampleOf(claims: readonly Claim[]): readonly Claim[] {
   return [...kinds, ...odd, ...spread.filter((claim) => claim !== undefined)];
 }
 
-/** Is it one of the names that servers hide: dot files, backups, Windows' own, long or foreign ones? */
+/**
+ * Whether the path contains a name that servers tend to hide: dot files, backups, Windows system files, long or
+ * non-ASCII names.
+ */
 function isOdd(path: RelPath): boolean {
   return path.split("/").some((name) => ODD.test(name) || name.length > LONG);
 }

@@ -14,7 +14,10 @@ import type { Backends } from "../common/sides.ts";
 import { quoted } from "../common/text.ts";
 import { isLeaf } from "../common/leaves.ts";
 
-/** Why an action must not happen: the listing it goes by was "wrong", or the other side has a name that it lists nowhere ("hidden"). */
+/**
+ * The reason why an action must not be carried out: "wrong" if its listing was wrong, "hidden" if the other side has a
+ * name that it does not list.
+ */
 export interface Doubt {
   readonly is: "wrong" | "hidden";
   readonly why: string;
@@ -28,8 +31,8 @@ export interface DoubtOptions {
 }
 
 /**
- * The plan without the actions that are in doubt, and without what depends on them. Pure. A wrong listing makes a refusal of each path it
- * was wrong about, and holds every other removal, move and change of type unless failures are to be overlooked.
+ * Returns the plan without the doubtful actions and those that depend on them. Pure. Each path about which a listing
+ * was wrong is refused. Every other removal, move and change of type is then held, unless failures are to be ignored.
  */
 export function withDoubts(plan: Plan, doubts: ReadonlyMap<Action, Doubt>, options: DoubtOptions): Plan {
   const first = Array.from(doubts).find(([, { is }]) => is === "wrong");
@@ -61,11 +64,11 @@ export function withDoubts(plan: Plan, doubts: ReadonlyMap<Action, Doubt>, optio
 
 type Paths = Readonly<Record<Side, Set<RelPath>>>;
 
-/** What stays though the plan took it away, and what does not come in its place. */
+/** The entries that stay although the plan removed them. */
 interface Staying {
-  /** Folders above what stays. */
+  /** The folders above an entry that stays. */
   readonly above: Paths;
-  /** Places that keep their old type. */
+  /** The paths that keep their old type. */
   readonly places: Paths;
 }
 
@@ -87,7 +90,7 @@ function toStaying(
   return { above, places };
 }
 
-/** Why something that is not in doubt itself cannot be done either. */
+/** Returns why an action that is not in doubt itself cannot be carried out; undefined if it can. */
 function blockedBy(action: Action, { above, places }: Staying): string | undefined {
   if (action.do === "remove" && above[action.to].has(action.path)) return "something in it stays";
   if (places[action.to].size === 0) return undefined;
@@ -97,7 +100,7 @@ function blockedBy(action: Action, { above, places }: Staying): string | undefin
   return undefined;
 }
 
-/** Is it the removal of a folder that holds something that stays, which is told already? */
+/** Whether the action removes a folder that contains something that stays, so that it needs no report of its own. */
 function isAbove(action: Action, { above }: Staying): boolean {
   return action.do === "remove" && above[action.to].has(action.path);
 }
@@ -111,7 +114,7 @@ function isDestructive(action: Action): boolean {
   return action.do === "remove" || action.do === "move" || isChangeOfType(action);
 }
 
-/** The path that would be gone. */
+/** Returns the path that the action would remove or replace. */
 function pathOf(action: Action): RelPath {
   return action.do === "move" ? action.source.path : action.path;
 }
@@ -124,7 +127,7 @@ function toHeld(action: Action, why: string): Refusal {
   return { path: pathOf(action), side: action.to, kind: "refused", why };
 }
 
-/** The new name comes all the same: as a copy of what the other side has under it. */
+/** Returns the function that replaces a move by a copy: the new name is still created, from the other side's file. */
 function copier(options: DoubtOptions): (move: Action) => readonly Action[] {
   const spellings = {
     local: toSpelling({ ...options, from: "local" }),
@@ -137,7 +140,7 @@ function copier(options: DoubtOptions): (move: Action) => readonly Action[] {
   };
 }
 
-/** One note a side for all names that it hides. */
+/** Returns one note per side about all names that it hides. */
 function hiddenNotes(doubts: ReadonlyMap<Action, Doubt>): readonly Note[] {
   const hidden = Array.from(doubts).filter(([action, { is }]) => is === "hidden" && !isFolder(action));
   const sides = new Set(hidden.map(([{ to }]) => to));

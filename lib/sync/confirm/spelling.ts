@@ -2,7 +2,7 @@ import { foldPath, nameOf, parentOf, type RelPath, root } from "../../core/path.
 import { type History, type Side, sides as bothSides, type Snapshot } from "../../core/entry.ts";
 import type { Backends } from "../common/sides.ts";
 
-/** `from`: the side whose spelling is wanted. History knows the local side's. */
+/** `from`: the side whose spelling is wanted. History has the local side's spelling. */
 export interface SpellingOptions {
   readonly from: Side;
   readonly sides: Backends;
@@ -10,13 +10,16 @@ export interface SpellingOptions {
   readonly history: History | undefined;
 }
 
-/** How one side of a pair spells names of the other. */
+/** A mapping from names of one side of a pair to the other side's spelling. */
 export interface Spelling {
-  /** One key for all spellings that are one name for this pair; undefined where names are told apart exactly. */
+  /** Returns one key for all spellings that are one name for this pair; undefined if names are compared exactly. */
   readonly key: ((path: RelPath) => string) | undefined;
-  /** The side's own spelling of a path of the other side; where nothing tells it, that of the other in the folder as the side spells it. */
+  /**
+   * Returns the side's own spelling of a path of the other side. If it is unknown, the other side's name is used in the
+   * folder as this side spells it.
+   */
   own(path: RelPath): RelPath;
-  /** Every spelling under which the side may have it, the likeliest first. */
+  /** Returns every spelling under which the side may have the path, the likeliest first. */
   all(path: RelPath): readonly RelPath[];
 }
 

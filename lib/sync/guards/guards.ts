@@ -5,8 +5,9 @@ import type { Danger, Limits } from "../common/options.ts";
 import { countOf, quoted } from "../common/text.ts";
 
 /**
- * Pure: why this plan must not run. Each guard has a key of its own; one whose key is in `limits.allow` says nothing. Counted are files
- * and links, against their number before the run; what moves is not removed, folders are not counted, and what a new type replaces is.
+ * Returns why this plan must not run. Pure. Each guard has a key of its own; a guard whose key is in `limits.allow` is
+ * skipped. The guards count files and links, relative to their number before the run. A moved file does not count as
+ * removed, a file replaced by another type does, and folders are not counted.
  */
 export function dangers(
   plan: Plan,
@@ -25,7 +26,7 @@ export function dangers(
   return found.filter(({ allowedBy }) => allowedBy === undefined || !limits.allow.includes(allowedBy));
 }
 
-/** One sentence for people: counts, names, and both ways on. */
+/** Describes a danger in one sentence for the user: counts, names, and both ways to continue. */
 export function describeDanger(danger: Danger): string {
   const { why, sample, count, allowedBy, code } = danger;
   const more = count > sample.length ? ` and ${count - sample.length} more` : "";
@@ -68,9 +69,10 @@ function* findTooMany(
 }
 
 /**
- * A limit that was given is exact, and may be reached. Else: in Both more than half and more than ten. One way, where a deployment
- * renames most files each time, the source is judged: more than ten removed, and the side left with fewer than half as many files as it
- * had; or, with nothing remembered, fewer than one in twenty of its names found in the source.
+ * Compares the removals of a side with the limits. A limit given by the user is exact and may be reached. Otherwise, in
+ * mode Both: more than half and more than ten. In one-way modes a deployment may rename most files each time, so the
+ * limits are: more than ten removed, and the side left with fewer than half as many files as before; or, without
+ * history, fewer than one in twenty of its names found in the source.
  */
 function excess(
   { removed, before, after }: Loss,
@@ -99,5 +101,5 @@ function excess(
   };
 }
 
-/** A share of 0.29 of 100 is a little less than 29. */
+/** The tolerance for rounding errors: a share of 0.29 of 100 is slightly less than 29. */
 const ROUNDING = 1e-9;

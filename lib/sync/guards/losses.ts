@@ -2,21 +2,24 @@ import type { RelPath } from "../../core/path.ts";
 import type { Action, Plan, Side, Snapshot } from "../../core/entry.ts";
 import { countLeaves, isLeaf } from "../common/leaves.ts";
 
-/** What a plan takes from one side. `removed`: files and links, in path order; `after`: how many the side holds then. */
+/**
+ * The removals of a plan on one side. `removed`: files and links, in path order; `after`: the number that the side has
+ * after the run.
+ */
 export interface Loss {
   readonly removed: readonly RelPath[];
   readonly before: number;
   readonly after: number;
-  /** Files and folders. */
+  /** The number of removed files and folders. */
   readonly actions: number;
 }
 
-/** The names that a message may hold. */
+/** Returns the first paths, as many as a message may contain. */
 export function sampleOf(paths: readonly RelPath[]): readonly RelPath[] {
   return paths.slice(0, SAMPLE);
 }
 
-/** Sums up what the plan takes from a side, and what it brings. */
+/** Counts what the plan removes from a side and adds to it. */
 export function toLoss(plan: Plan, before: Readonly<Record<Side, Snapshot>>, side: Side): Loss {
   const removed: RelPath[] = [];
   let added = 0;
@@ -32,7 +35,7 @@ export function toLoss(plan: Plan, before: Readonly<Record<Side, Snapshot>>, sid
   return { removed, before: count, after: count - removed.length + added, actions };
 }
 
-/** The file or link that is no more after the action. */
+/** Returns the file or link that no longer exists after the action. */
 function goneBy(action: Action): RelPath | undefined {
   if (action.do === "remove") return isLeaf(action.target) ? action.path : undefined;
   if (action.do === "makeDir") return isLeaf(action.replaces) ? action.path : undefined;

@@ -6,7 +6,7 @@ import type { Limits, Mode } from "../common/options.ts";
 import type { Backends } from "../common/sides.ts";
 import type { Missing, RootEntries } from "../common/roots.ts";
 
-/** What decides whether roots are fit for a run. `known`: history remembers this pair. */
+/** The options for checking the roots. `known`: whether there is a history of this pair. */
 export interface RootsOptions extends Call {
   readonly mode: Mode;
   readonly remove: boolean;
@@ -20,8 +20,8 @@ export interface Roots {
 }
 
 /**
- * Makes sure that the roots are folders, that they do not contain one another, and that what is to be copied from is there. A missing
- * source is badInput, and refused where its absence could pass for a deletion. A missing target is no error.
+ * Verifies that the roots are folders, that neither contains the other, and that the source exists. A missing source is
+ * badInput, or refused if its absence could count as a deletion. A missing target is no error.
  */
 export async function checkRoots(sides: Backends, options: RootsOptions): Promise<Roots> {
   refuseOverlap(sides);
@@ -43,7 +43,7 @@ export async function checkRoots(sides: Backends, options: RootsOptions): Promis
   );
 }
 
-/** Looks for the marker in both roots; throws badInput for a name that is none. */
+/** Checks whether the marker exists in both roots. Throws badInput for an invalid name. */
 export async function findMarker(
   name: string,
   sides: Backends,
@@ -57,9 +57,10 @@ export async function findMarker(
 }
 
 /**
- * The missing root that rules a run out: the source. In Both each side is one; there a remote folder that no earlier run has seen is made,
- * since nothing is deleted without history, while a local one that is not there is more likely a slip of the pen. `isStore`: a remote folder exists as long as it holds something, so that
- * one that is known and holds nothing any more is an empty one: the guards that look at emptied sides judge it.
+ * Returns the side whose missing root forbids the run: the source. In mode Both each side is a source. There a remote
+ * folder unknown to history is created, since nothing is deleted without history, while a missing local folder is more
+ * likely a typing error. `isStore`: in an object store a folder exists only while it contains something, so a known one
+ * without content is empty, and is left to the guards for emptied sides.
  */
 function missingSource(
   { mode, known, isStore }: RootsOptions & { readonly isStore: boolean },
@@ -85,7 +86,7 @@ function refuseOverlap({ local, remote }: Backends): void {
   throw badInput(`${describe(inner)} lies inside ${describe(outer)}: neither side may contain the other.`);
 }
 
-/** With a separator at its end, so that one path starts with another only when it lies inside it. */
+/** Returns the path with a final separator, so that it is a prefix of another path only if it contains that path. */
 function diskPath({ place, traits }: Backend): string | undefined {
   if (place.disk === undefined) return undefined;
   const path = place.disk.replaceAll("\\", "/").replace(/\/*$/, "/");

@@ -15,7 +15,7 @@ import type { RelPath } from "../../core/path.ts";
 import { countOf, quoted } from "../common/text.ts";
 import { countLeaves } from "../common/leaves.ts";
 
-/** Roots that are not there, or not proven to be the ones that are meant. */
+/** Finds roots that do not exist, or that are not proven to be the intended ones. */
 export function* findLostRoots(before: Readonly<Record<Side, Snapshot>>, limits: Limits): Iterable<Danger> {
   for (const side of bothSides) {
     const { missing, known, moved } = limits.roots[side];
@@ -35,7 +35,7 @@ export function* findLostRoots(before: Readonly<Record<Side, Snapshot>>, limits:
   }
 }
 
-/** Roots nobody means to empty. */
+/** Finds roots that are hardly meant to be emptied. */
 export function* findOpenRoots(losses: Readonly<Record<Side, Loss>>, limits: Limits): Iterable<Danger> {
   for (const side of targetsOf(limits)) {
     const { broad, defaulted } = limits.roots[side];
@@ -56,14 +56,17 @@ export function* findOpenRoots(losses: Readonly<Record<Side, Loss>>, limits: Lim
   }
 }
 
-/** What a guard that looks at the whole tree goes by. */
+/** The facts for a guard that examines the whole tree. */
 export interface Judged {
   readonly before: Readonly<Record<Side, Snapshot>>;
   readonly history: History | undefined;
   readonly limits: Limits;
 }
 
-/** A source without a file looks like a disk that is not mounted; so does, in Both, a side that was full when history was written. */
+/**
+ * Finds an empty source, which looks like a disk that is not mounted. In mode Both it finds an empty side that had
+ * files at the last run.
+ */
 export function* findEmptied(
   plan: Plan,
   losses: Readonly<Record<Side, Loss>>,
@@ -74,7 +77,7 @@ export function* findEmptied(
     const side: Side = limits.mode === "Local" ? "local" : "remote";
     const { removed, before: total, actions } = losses[side];
     const source = otherSide(side);
-    // Removals that are held because no deletion left a trace are no better: all that was there is gone.
+    // Removals that are held for lack of evidence count as well: every file of the source is gone.
     const untraced = plan.notes.some(({ code }) => code === "untraced") ? plan.held.map(({ path }) => path) : [];
     if (!limits.remove || actions + untraced.length === 0 || countLeaves(before[source]) > 0) return;
     const gone = actions === 0 ? untraced : removed;
@@ -94,11 +97,14 @@ export function* findEmptied(
   }
 }
 
-/** Mode Both: most files of a side have another time and the old size, as after a change of zone or a touch over the whole tree. */
+/**
+ * Finds a side of which most files have another time and the old size, as after a time zone change or a touch of the
+ * whole tree. Mode Both only.
+ */
 export function* findAllChanged(plan: Plan, { before, history, limits }: Judged): Iterable<Danger> {
   if (limits.mode !== "Both" || history === undefined) return;
   if (plan.actions.length + plan.open.length + (plan.free?.length ?? 0) <= FEW) return;
-  // A time that is mended, because the contents were proven equal, is none of it.
+  // A corrected time does not count: the contents were proven equal.
   const sent = new Set<RelPath>([...plan.open, ...(plan.free ?? []), ...plan.conflicts.map(({ path }) => path)]);
   for (const action of plan.actions) if (action.do === "copy") sent.add(action.source.path).add(action.path);
   for (const side of bothSides) {

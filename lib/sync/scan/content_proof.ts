@@ -3,7 +3,7 @@ import { endsAll, SyncError, toSyncError } from "../../core/errors.ts";
 import { printable } from "../../core/path.ts";
 import type { FileEntry } from "../../core/entry.ts";
 
-/** `shown`: a file of `prover`; `held`: the file of another place, `reader`, whose content may be the same. */
+/** `shown`: a file of `prover`; `held`: the file of the other backend, `reader`, whose content may be the same. */
 export interface Proving extends Call {
   readonly held: FileEntry;
   readonly prover: Backend;
@@ -11,9 +11,9 @@ export interface Proving extends Call {
 }
 
 /**
- * What the held file's content has for a checksum, and whether what the other place shows proves that it holds the same. Nothing is asked
- * of that place. Undefined where it shows nothing, where sizes differ, and where the held file cannot be read. Rejects when its server is
- * lost, or cancelled.
+ * Reads the held file and returns its checksum, and whether the listing of the other backend proves that its file is
+ * equal. Sends no request to that backend. Returns undefined if the listing contains no such proof, if the sizes
+ * differ, and if the held file cannot be read. Rejects when its server is lost, or cancelled.
  */
 export async function prove(
   shown: FileEntry,
@@ -32,7 +32,9 @@ export async function prove(
   return proof.result();
 }
 
-/** The content of the version that was listed, in order. Rejects with changed where it is another, and as read() does. */
+/**
+ * Reads the content of the listed version in order. Rejects with changed if it is another version, and as read() does.
+ */
 export async function readWhole(
   entry: FileEntry,
   backend: Backend,

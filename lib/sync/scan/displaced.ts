@@ -4,27 +4,36 @@ import { isSwapTag, tempTag, tempTarget } from "../../core/temp_name.ts";
 import { type Entry, type FileEntry, type Side, sides as bothSides, type SyncEvent } from "../../core/entry.ts";
 import type { Backend, Call } from "../../core/backend.ts";
 
-/** A file that a run which was killed left under a temporary name: its old version, before the new one had its name. */
+/**
+ * The old version of a file that a killed run left under a temporary name, before the new version was renamed to the
+ * file's name.
+ */
 export interface Displaced {
   readonly from: RelPath;
   readonly to: RelPath;
 }
 
-/** What a scan makes of the old versions it found: entries under their own names, or leftovers where the new version is there. */
+/**
+ * The result for the old versions that a scan found: entries under their own names, or leftovers if the new version
+ * exists.
+ */
 export interface Settled {
   readonly entries: readonly Entry[];
   readonly displaced: readonly Displaced[];
   readonly leftovers: readonly RelPath[];
 }
 
-/** Whether an entry is an old version that stepped aside for a replacement of ours, under a name that tells its own name whole. */
+/**
+ * Whether an entry is an old version that one of our replacements renamed, under a temporary name that contains its
+ * whole own name.
+ */
 export function isDisplaced(entry: Entry, partial: string): entry is FileEntry {
   const tag = entry.kind === "file" ? tempTag(entry.path) : undefined;
   if (tag === undefined || !isSwapTag(tag, partial)) return false;
   return new TextEncoder().encode(nameOf(entry.path)).length < LONGEST_SURE;
 }
 
-/** Settles the old versions by what else the side holds. Pure. */
+/** Decides what the old versions are, by the other entries of the side. Pure. */
 export function settleDisplaced(asides: readonly FileEntry[], entries: readonly Entry[]): Settled {
   if (asides.length === 0) return { entries: [], displaced: [], leftovers: [] };
   const taken = new Set(entries.map((entry) => entry.path));
@@ -48,7 +57,7 @@ export function settleDisplaced(asides: readonly FileEntry[], entries: readonly 
   return settled;
 }
 
-/** Gives the old versions their names again, as the plan takes for granted. One that cannot be renamed is noted; its actions fail later. */
+/** Renames the old versions back, as the plan assumes. A failure is noted; the actions of that file fail later. */
 export async function* restoreDisplaced(
   sides: Readonly<Record<Side, Backend>>,
   displaced: Readonly<Record<Side, readonly Displaced[]>>,
@@ -72,5 +81,8 @@ export async function* restoreDisplaced(
   }
 }
 
-/** Bytes of a temporary name up to which nothing of the file's own name was cut off: names may have 255. */
+/**
+ * The length in bytes of a temporary name below which the file's own name was certainly not shortened: names may have
+ * 255.
+ */
 const LONGEST_SURE = 250;

@@ -12,7 +12,7 @@ import { SyncError } from "../../core/errors.ts";
 import type { Entry } from "../../core/entry.ts";
 import { ListingTooLarge } from "../common/ends_run.ts";
 
-/** How much of a listing is held in memory at most. `label`: the side's, for messages. */
+/** The limits of a listing. `maxBytes`: maximum memory; `label`: the side's, for messages. */
 export interface WallOptions {
   readonly maxBytes?: number | undefined;
   readonly label: string;
@@ -20,15 +20,15 @@ export interface WallOptions {
 }
 
 /**
- * The bounds of one side's listing, whatever backend gives it. Every entry passes through: one whose name is not one plain segment of
- * the folder that lists it becomes opaque, and opens nothing.
+ * The validation of one side's listing, whichever backend it comes from. Every entry is checked: an entry whose name is
+ * not one plain segment of the listed folder becomes opaque and is never opened.
  */
 export class ScanWall {
   readonly #options: WallOptions;
   readonly #maxBytes: number;
-  /** Folders all of whose names were looked at. */
+  /** Folders whose names are all checked. */
   readonly #known = new Set<RelPath>([root]);
-  /** The folder of the last entry: most entries lie where the one before them does. */
+  /** The folder of the last entry: most entries are in the same folder as the one before. */
   #last: RelPath = root;
   #bytes = 0;
   #entries = 0;
@@ -38,7 +38,7 @@ export class ScanWall {
     this.#maxBytes = options.maxBytes ?? USUAL_BYTES;
   }
 
-  /** An entry of the folder's own listing. Throws for one that lies elsewhere. */
+  /** Checks an entry of one folder's listing. Throws if it is not in that folder. */
   admitChild(entry: Entry, dir: RelPath): Entry {
     if (!isChild(entry.path, dir)) {
       throw new SyncError("unexpected", `its listing names "${printable(entry.path)}", which does not lie in it`, {
@@ -49,7 +49,7 @@ export class ScanWall {
     return this.#judged(entry, nameTrouble(nameOf(entry.path), this.#options.names));
   }
 
-  /** An entry of a listing of everything. */
+  /** Checks an entry of a recursive listing. */
   admit(entry: Entry): Entry {
     this.#count(entry);
     return this.#judged(entry, this.#trouble(entry.path));
@@ -66,7 +66,7 @@ export class ScanWall {
     if (why !== undefined) return why;
     const at = path.length - nameOf(path).length - 1;
     if (at > 0 && at === this.#last.length && path.startsWith(this.#last)) return undefined;
-    // Its first name is empty, and yet it would seem to lie in the root.
+    // The first name is empty, and the entry would appear to be in the root.
     if (at === 0) return "the name is empty";
     const dir = parentOf(path);
     if (this.#known.has(dir)) {
@@ -96,7 +96,7 @@ export class ScanWall {
 
 const MIB = 1 << 20;
 const USUAL_BYTES = 1024 * MIB;
-/** What an entry takes besides its path, as measured with Deno 2.9. */
+/** The memory of an entry in bytes besides its path, as measured with Deno 2.9. */
 const ENTRY_BYTES = 160;
-/** No disk holds that many. */
+/** The maximum number of entries, more than any disk holds. */
 const MAX_ENTRIES = 10_000_000;

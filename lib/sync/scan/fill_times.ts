@@ -19,11 +19,11 @@ import type { Backends } from "../common/sides.ts";
 import { endsRun } from "../common/ends_run.ts";
 
 /**
- * The snapshots with the times filled in that a place keeps but does not list (S3: they lie in each object's metadata), as far as a
- * plan needs them: of files that both sides have, unless history knows this very version. Where the listing shows what proves the
- * content of the other side to be the same, both get its checksum instead, and nothing is asked: small files are read for it, and
- * those of any size where contents are to be compared anyway. A file that cannot be looked at becomes an opaque entry. Rejects when
- * the server is lost or the signal aborted.
+ * Returns the snapshots with the times that a backend stores but does not list (S3: they are in each object's
+ * metadata), as far as a plan needs them: for files on both sides, unless history knows this version. If the listing
+ * proves that the other side has the same content, both entries get its checksum instead, without a request: for this
+ * small files are read, and files of any size if contents are to be compared anyway. A file whose stat fails becomes an
+ * opaque entry. Rejects when the server is lost or the signal aborted.
  */
 export async function tellTimes(
   snapshots: Snapshots,
@@ -51,7 +51,7 @@ interface Known {
   readonly history: History | undefined;
 }
 
-/** A file without a time, and what the other side has under its name. */
+/** A file without a time, and its counterpart on the other side. */
 interface Untold {
   readonly entry: FileEntry;
   readonly across: FileEntry;
@@ -82,7 +82,7 @@ function untoldOf(side: Side, { snapshots, sides, history }: Known): readonly Un
 
 interface Telling extends Call {
   readonly sides: Backends;
-  /** Bytes of a file that is read to prove it the same. */
+  /** The maximum size of a file that is read to prove it equal. */
   readonly most: number;
   readonly found: Readonly<Record<Side, Map<RelPath, Entry | Checksum>>>;
 }

@@ -18,8 +18,8 @@ import type { Backends } from "../common/sides.ts";
 import { endsRun } from "../common/ends_run.ts";
 
 /**
- * `readBack`: remote files whose server gives no checksum may be read for it; else their pairs stay undecided. `isOptional`: what cannot be
- * read stays as it was listed, unproven, instead of failing.
+ * `readBack`: remote files may be read if the server provides no checksum; otherwise their pairs stay undecided.
+ * `isOptional`: a file that cannot be read keeps its listed entry, without proof, instead of failing.
  */
 export interface DigestOptions extends Call {
   readonly readBack: boolean;
@@ -27,13 +27,13 @@ export interface DigestOptions extends Call {
   readonly concurrency?: number;
 }
 
-/** A file of both sides that a checksum would settle. */
+/** A file on both sides that a checksum would decide. */
 export interface OpenPair {
   readonly local: FileEntry;
   readonly remote: FileEntry;
 }
 
-/** A file that the other side lacks, and the algorithm of the checksum that history holds of it. */
+/** A file that the other side lacks, and the algorithm of its checksum in history. */
 export interface LoneFile {
   readonly side: Side;
   readonly entry: FileEntry;
@@ -42,7 +42,9 @@ export interface LoneFile {
 
 export type Snapshots = Readonly<Record<Side, Snapshot>>;
 
-/** The pairs behind a plan's open paths: a pair that is spelled in two ways stands there under both, the local one first. */
+/**
+ * Returns the pairs of a plan's open paths. A pair with two spellings is in the list under both, the local one first.
+ */
 export function toOpenPairs(open: readonly RelPath[], snapshots: Snapshots): readonly OpenPair[] {
   const pairs: OpenPair[] = [];
   for (let i = 0; i < open.length; i++) {
@@ -57,7 +59,10 @@ export function toOpenPairs(open: readonly RelPath[], snapshots: Snapshots): rea
   return pairs;
 }
 
-/** The files behind a plan's open paths that have no counterpart: whether they are what history knew decides about a deletion. */
+/**
+ * Returns the files of a plan's open paths without a counterpart: whether they are unchanged since the last run decides
+ * about a deletion.
+ */
 export function toLoneFiles(
   open: readonly RelPath[],
   snapshots: Snapshots,
@@ -76,15 +81,15 @@ export function toLoneFiles(
   return lone;
 }
 
-/** The pairs of which the remote file would have to be read, as far as can be told before a server is asked. */
+/** Returns the pairs whose remote file would have to be read, as far as that is known before the server is asked. */
 export function toReadBack(pairs: readonly OpenPair[], remote: Backend): readonly OpenPair[] {
   return pairs.filter((pair) => remote.checksum === undefined && algorithmOf(pair.remote.checksum) === undefined);
 }
 
 /**
- * The snapshots with the checksums of these pairs filled in, both of a pair by one algorithm. What cannot be hashed becomes an opaque
- * entry: unreadable, or special where it vanished meanwhile; never does a failure look like equality. Rejects when the server is lost or
- * the signal aborted.
+ * Returns the snapshots with the checksums of these pairs, each pair by one algorithm. A file that cannot be hashed
+ * becomes an opaque entry: unreadable, or special if it vanished meanwhile. A failure never counts as equality. Rejects
+ * when the server is lost or the signal aborted.
  */
 export async function digest(
   pairs: readonly OpenPair[],
@@ -148,23 +153,23 @@ export async function digest(
   };
 }
 
-/** Algorithms that both this runtime and servers know, the ones to ask for first. */
+/** The algorithms that both this runtime and servers support, in order of preference. */
 const ALGORITHMS = ["sha256", "sha512", "sha1", "md5"];
 const MAX_FILES_AT_ONCE = 32;
 
-/** Do two paths that a plan lists one after the other spell one name? */
+/** Whether two consecutive paths in a plan's list are spellings of one name. */
 function isSpelling(path: RelPath, next: RelPath | undefined): next is RelPath {
   const rules = { caseSensitive: false, normalizes: true };
   return next !== undefined && next !== path && foldPath(path, rules) === foldPath(next, rules);
 }
 
-/** The algorithm of a checksum; undefined where it is none of those that are asked for. */
+/** Returns the algorithm of a checksum; undefined if it is not one of ALGORITHMS. */
 export function algorithmOf(checksum: Checksum | undefined): string | undefined {
   const name = checksum?.slice(0, checksum.indexOf(":"));
   return name !== undefined && ALGORITHMS.includes(name) ? name : undefined;
 }
 
-/** The entry with the checksum it gets; as it is where there is none to be had; opaque where that failed. */
+/** Returns the entry with its checksum; unchanged if there is no checksum; opaque if hashing failed. */
 async function hashed(
   entry: FileEntry,
   { backend, signal, isOptional = false }: Pick<DigestOptions, "signal" | "isOptional"> & { readonly backend: Backend },
@@ -185,7 +190,9 @@ async function hashed(
   }
 }
 
-/** What the remote listing proves of the local content; undefined where it tells a checksum itself. */
+/**
+ * Returns the proof of the remote listing for the local content; undefined if the listing contains a checksum itself.
+ */
 async function proofFor({ local, remote }: OpenPair, sides: Backends, { signal }: Call) {
   if (algorithmOf(remote.checksum) !== undefined) return undefined;
   return await prove(remote, { held: local, prover: sides.remote, reader: sides.local, signal });
@@ -213,20 +220,22 @@ async function localChecksum(entry: FileEntry, local: Backend, options: HashOpti
   return await contentHash(entry, local, options);
 }
 
-/** The hash of one consistent version of the file: the one that was listed. */
+/** Returns the checksum of the listed version of the file. */
 async function contentHash(entry: FileEntry, backend: Backend, { algorithm, signal }: HashOptions): Promise<Checksum> {
   const hash = createHash(algorithm);
   await readWhole(entry, backend, { signal, take: (bytes) => void hash.update(bytes) });
   return `${algorithm}:${hash.digest("hex")}`;
 }
 
-/** The snapshot with some entries in other words, or with the checksum that is theirs; the same paths, the same order. */
+/**
+ * Returns the snapshot with some entries replaced or completed by a checksum, with the same paths in the same order.
+ */
 export function overlay(snapshot: Snapshot, changes: ReadonlyMap<RelPath, Entry | Checksum>): Snapshot {
   if (changes.size === 0) return snapshot;
   const changed = (entry: Entry): Entry => {
     const change = changes.get(entry.path);
     if (typeof change !== "string") return change ?? entry;
-    // Made when asked for: a hundred thousand of them would be held for nothing.
+    // Created on access: a hundred thousand of them would take memory for nothing.
     return entry.kind === "file" ? { ...entry, checksum: change } : entry;
   };
   return {

@@ -19,7 +19,7 @@ import type { Backends } from "../common/sides.ts";
 
 type Scans = Readonly<Record<Side, Scan>>;
 
-/** `owners`: whose temporary names on each side are our own. */
+/** `owners`: the owners of this pair's temporary names on each side. */
 export interface HiddenOptions extends Call {
   readonly mode: Mode;
   readonly remove: boolean;
@@ -30,10 +30,11 @@ export interface HiddenOptions extends Call {
 }
 
 /**
- * The scans as a plan may believe them where a side lists no name that begins with a dot while the other has some. Servers that leave such
- * names out of their listings are told from those that have none by a trial: a look at names that may be there, and where removals
- * hang on it a temporary file that is written and listed. On a server that hides them they are unreadable on both sides; where no
- * trial is possible they stand on the side that lacks them as entries of cause "hidden", in whose place nothing is removed.
+ * Corrects the scans if a side lists no name that begins with a dot while the other side has some. A test distinguishes
+ * servers that omit such names from those that have none: it checks names that may exist, and, if removals depend on
+ * it, writes a temporary file and lists it. On a server that hides them, the names become unreadable on both sides. If
+ * no test is possible, they are added to the side that lacks them as entries of cause "hidden", in whose place nothing
+ * is removed.
  */
 export async function settleHidden(sides: Backends, scans: Scans, options: HiddenOptions): Promise<Scans> {
   let settled = scans;
@@ -54,7 +55,7 @@ export async function settleHidden(sides: Backends, scans: Scans, options: Hidde
   return settled;
 }
 
-/** The plan with one note for all names whose absence nobody could be sure of. */
+/** Returns the plan with one note for all names whose absence is not certain. */
 export function gatherHidden(plan: Plan): Plan {
   const hidden = plan.notes.filter(({ code }) => code === "hidden");
   if (hidden.length === 0) return plan;
@@ -70,11 +71,11 @@ export function gatherHidden(plan: Plan): Plan {
   return { ...plan, notes: [...plan.notes.filter(({ code }) => code !== "hidden"), ...notes] };
 }
 
-/** So many names are looked at: a server hides all of them or none. */
+/** The maximum number of names to check: a server hides all of them or none. */
 const MOST_LOOKS = 5;
 const HIDES = "the server hides names that begin with a dot, so that nobody can tell whether it is there";
 
-/** The dot names that the other side has and this one does not list, without those that lie in one of them. */
+/** Returns the dot names that the other side has and this one does not list, without those inside another one. */
 function suspectsOf(
   side: Side,
   sides: Backends,
@@ -98,7 +99,7 @@ function topDots({ snapshot, showsDots }: Scan): readonly Entry[] {
   return found;
 }
 
-/** Those that a plan may remove because this side lacks them. */
+/** Returns the names that a plan may remove because this side lacks them. */
 function toRemovable(
   suspects: readonly RelPath[],
   side: Side,
@@ -115,7 +116,10 @@ async function isAnyThere(backend: Backend, paths: readonly RelPath[], call: Cal
   return false;
 }
 
-/** Writes a temporary file of our own and looks whether the listing shows it; undefined where that may not be, or does not work. */
+/**
+ * Writes a temporary file and checks whether the listing shows it. Returns undefined if writing is not allowed, or
+ * fails.
+ */
 async function tryOut(
   backend: Backend,
   side: Side,
@@ -132,7 +136,7 @@ async function tryOut(
   return listed?.some((entry) => entry.path === path);
 }
 
-/** Undefined where it fails for a reason that does not end the run. */
+/** Returns undefined if the work fails for a reason that does not end the run. */
 async function harmless<T>(work: Promise<T>): Promise<T | undefined> {
   try {
     return await work;

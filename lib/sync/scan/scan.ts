@@ -10,29 +10,38 @@ import { toSnapshot, toTree } from "./snapshot.ts";
 import type { Owner } from "../common/temp_tag.ts";
 import { endsRun, ListingTooLarge } from "../common/ends_run.ts";
 
-/** `owner`: whose temporary names on this side are our own; `concurrency`: folders listed side by side, by default as the backend likes. */
+/**
+ * `owner`: the owner of this pair's temporary names on this side; `concurrency`: concurrent folder listings, by default
+ * the backend's value.
+ */
 export interface ScanOptions extends Call {
   readonly links: "Skip" | "Keep";
   readonly owner: Owner;
   readonly concurrency?: number;
-  /** Bytes of memory that the listing may take: 1 GiB by default. */
+  /** The maximum memory of the listing in bytes: 1 GiB by default. */
   readonly maxBytes?: number | undefined;
 }
 
-/** What a side holds, and the temporary files of our own that lie about there (no part of the snapshot). `showsDots`: a name that begins with a dot was listed. */
+/**
+ * The listing of a side. `leftovers`: this pair's temporary files, which are not in the snapshot; `showsDots`: whether
+ * a name that begins with a dot was listed.
+ */
 export interface Scan {
   readonly snapshot: Snapshot;
   readonly showsDots: boolean;
   readonly leftovers: readonly RelPath[];
-  /** Old versions that an interrupted run left under a temporary name. The snapshot shows them under their own, which they get first. */
+  /**
+   * The old versions that an interrupted run left under temporary names. The snapshot shows them under their own names,
+   * to which they are renamed before the plan is carried out.
+   */
   readonly displaced: readonly Displaced[];
 }
 
 /**
- * Lists everything below the root. A folder that cannot be read stands in the snapshot as an opaque entry of cause "unreadable" in
- * place of itself and its content; so does a name that one listing gives twice. Rejects when nothing can be known: the root is absent
- * (notFound), cannot be read (its kind) or is a file (badInput); the server is gone or stopped trusting us (connection, timeout, auth,
- * hostKey); the signal is aborted.
+ * Lists everything below the root. A folder that cannot be read becomes one opaque entry of cause "unreadable", without
+ * its content; so does a name that one listing contains twice. Rejects if nothing can be known: the root is absent
+ * (notFound), cannot be read (its kind) or is a file (badInput); the server is lost or rejects the credentials
+ * (connection, timeout, auth, hostKey); the signal is aborted.
  */
 export async function scan(backend: Backend, options: ScanOptions): Promise<Scan> {
   const { maxBytes } = options;
@@ -69,9 +78,12 @@ interface Folder {
 const DOT = 46;
 const TRASH = ".tandem-trash";
 const LOCK = ".tandem-lock";
-// A hostile server may have folders without end; no disk is that deep.
+// A hostile server may list folders without end; no disk is that deep.
 const MAX_DEPTH = 1000;
-/** So many folders may lose the link while the server itself answers; beyond that it is the server. */
+/**
+ * The number of folders whose listing may lose the connection while the server itself answers; beyond it the server
+ * counts as lost.
+ */
 const MAX_LOST = 3;
 const MAX_FOLDERS_AT_ONCE = 64;
 
@@ -113,7 +125,10 @@ async function listTree(backend: Backend, found: Found, options: ScanOptions): P
   await drain(() => waiting.pop(), tryOne, { limit: Math.max(1, limit), signal });
 }
 
-/** One listing of everything; false where there is none to be had, and folders have to be listed one by one. */
+/**
+ * Lists everything recursively in one listing. Returns false if the backend does not support that, and the folders must
+ * be listed one by one.
+ */
 async function walkTree(backend: Backend, found: Found, options: ScanOptions): Promise<boolean> {
   if (backend.walk === undefined) return false;
   const all: Entry[] = [];
@@ -133,13 +148,13 @@ async function walkTree(backend: Backend, found: Found, options: ScanOptions): P
 }
 
 /**
- * The entries as a tree: a path that comes twice is kept as neither of the two, a chain of folders that nobody listed is completed up
- * to the root, and nothing lies below what is no folder.
+ * Returns the entries as a tree: of two entries with one path neither is kept, missing parent folders are added up to
+ * the root, and nothing is below an entry that is not a folder.
  */
 function mend(entries: readonly Entry[]): readonly Entry[] {
   const all = new Map<RelPath, Entry>();
   for (const entry of entries) all.set(entry.path, join(all.get(entry.path), entry));
-  // Paths added here are visited in their turn.
+  // The loop also visits paths that are added here.
   for (const path of all.keys()) {
     const dir = parentOf(path);
     const holder = all.get(dir);
@@ -154,7 +169,7 @@ function mend(entries: readonly Entry[]): readonly Entry[] {
   return Array.from(all.values()).filter((entry) => closed.size === 0 || !hasAbove(entry.path, closed));
 }
 
-/** What stands for two entries of one path. */
+/** Combines two entries of one path. */
 function join(before: Entry | undefined, entry: Entry): Entry {
   if (before === undefined) return entry;
   const bothUnnamed = isUnnamed(before) && isUnnamed(entry);
@@ -166,7 +181,7 @@ function isUnnamed(entry: Entry): entry is OpaqueEntry {
   return entry.kind === "opaque" && entry.cause === "name";
 }
 
-/** The entry as a snapshot shows it; undefined for what is our own. */
+/** Returns the entry as the snapshot shows it; undefined for Tandem's own files. */
 function admit(entry: Entry, found: Found, options: ScanOptions): Entry | undefined {
   const { path } = entry;
   if (path.charCodeAt(path.lastIndexOf("/") + 1) === DOT) found.showsDots = true;
@@ -195,7 +210,7 @@ function hasAbove(path: RelPath, dirs: ReadonlySet<RelPath>): boolean {
   return false;
 }
 
-/** A folder that was listed a moment ago and is proven to be absent now. */
+/** Whether a folder that was listed a moment ago is now proven absent. */
 async function isGone(backend: Backend, path: RelPath, call: Call): Promise<boolean> {
   try {
     return await backend.stat(path, call) === undefined;
@@ -214,7 +229,7 @@ function failure(message: string): SyncError {
   return new SyncError("unexpected", message, { operation: "list" });
 }
 
-/** Why nothing is known: told apart by what stands at the root. */
+/** Returns the error for a failed listing, depending on what exists at the root. */
 async function rootError(backend: Backend, error: unknown, call: Call): Promise<SyncError> {
   const why = toSyncError(error, "list");
   if (endsAll(why.kind) || why instanceof ListingTooLarge) return why;

@@ -1,13 +1,16 @@
 import { comparePaths, parentOf, type RelPath, root } from "../../core/path.ts";
 import type { Entry, Snapshot } from "../../core/entry.ts";
 
-/** A snapshot of the entries, in whatever order they come. What lies below folders that are no entries themselves is welcome too. */
+/** Returns a snapshot of the entries, given in any order. Folders above them may be missing among the entries. */
 export function toSnapshot(entries: Iterable<Entry>): Snapshot {
   const given = Array.from(entries);
   return toTree(given) ?? snapshotOf(given.sort(compareEntries));
 }
 
-/** The same for entries that make a tree; undefined where a path is given twice, or lies below what is no folder among them. */
+/**
+ * Returns a snapshot of entries that form a tree; undefined if a path occurs twice, or is below something that is not a
+ * folder among them.
+ */
 export function toTree(entries: readonly Entry[]): Snapshot | undefined {
   const sorted = sortByFolder(entries);
   return sorted === undefined ? undefined : snapshotOf(sorted);
@@ -22,8 +25,9 @@ function snapshotOf(sorted: readonly Entry[]): Snapshot {
 }
 
 /**
- * The entries in path order: each folder's children sorted by themselves, which is twice as fast as comparing whole paths of a million.
- * Undefined where a folder is missing among the entries, or a path is given twice.
+ * Returns the entries in path order: each folder's children are sorted by themselves, which is twice as fast as
+ * comparing the whole paths of a million entries. Undefined if a folder is missing among the entries, or a path occurs
+ * twice.
  */
 function sortByFolder(entries: readonly Entry[]): Entry[] | undefined {
   const folders = groupByFolder(entries);
@@ -64,7 +68,9 @@ function compareSiblings(a: Entry, b: Entry): number {
   return a.path < b.path ? -1 : 1;
 }
 
-/** One path twice: by kind and cause, so that the order is one whatever the order of the listing. */
+/**
+ * Compares by path, entries of one path by kind and cause, so that the order does not depend on that of the listing.
+ */
 function compareEntries(a: Entry, b: Entry): number {
   return comparePaths(a.path, b.path) || (tieKey(a) < tieKey(b) ? -1 : tieKey(a) > tieKey(b) ? 1 : 0);
 }

@@ -16,8 +16,8 @@ import type { Backends } from "../common/sides.ts";
 import { expectSame } from "../common/entry_check.ts";
 
 /**
- * `home`: where trash and its index lie, undefined where this user has no folder for it: then all of it lies in the local root. `start` in
- * ms; `remoteTrash`: a folder of the server that the user chose.
+ * `home`: the folder for trash and index, undefined if this user has none: then both are in the local root; `start`: in
+ * ms since the epoch; `remoteTrash`: a folder on the server, chosen by the user.
  */
 export interface BinOptions {
   readonly home: string | undefined;
@@ -27,12 +27,15 @@ export interface BinOptions {
   readonly remoteTrash?: string;
 }
 
-/** Where one side's losers go in this run: another folder of their disk, one of their server, or a copy on this machine. `base`: the trash folder. */
+/**
+ * The trash folder for discarded versions of one side in this run: a folder on the same disk, a folder on the server,
+ * or a folder on this machine for copies. `base`: the trash folder that contains it.
+ */
 export type Bin =
   | { readonly kind: "disk" | "copy"; readonly base: string; readonly folder: string }
   | ({ readonly kind: "server" } & ServerBin);
 
-/** A version where it lies, `from`, and where it is kept, `at`; both absolute. */
+/** A version to keep: `from`, its present path, and `at`, its path in the trash; both absolute. */
 export interface Spot {
   readonly bin: Bin;
   readonly backend: Backend;
@@ -41,13 +44,13 @@ export interface Spot {
   readonly at: string;
 }
 
-/** The folder of the index, and of what is copied to this machine. */
+/** Returns the folder of the index and of copies on this machine. */
 export function homeOfTrash({ home, sides }: Pick<BinOptions, "home" | "sides">): string {
   const { place } = sides.local;
   return home ?? join(place.disk ?? place.path, TRASH);
 }
 
-/** Where what loses on the local side goes. */
+/** Returns the trash folder for discarded versions of the local side. */
 export async function localBin({ home, sides, pair, start }: BinOptions): Promise<Bin> {
   const { disk, path } = sides.local.place;
   const below = join(pair, toRunName(start, "local"));
@@ -56,14 +59,14 @@ export async function localBin({ home, sides, pair, start }: BinOptions): Promis
   }
   const [inside] = trashesOf(disk ?? path);
   const folder = join(inside, below);
-  // A trash folder in the root that another user made or can exchange is left alone.
+  // A trash folder in the root that another user created or can replace is not used.
   if (home !== undefined && !await canMake({ base: inside, at: join(folder, TRASH) })) {
     return { kind: "copy", base: home, folder: join(home, below) };
   }
   return { kind: "disk", base: inside, folder };
 }
 
-/** Where what loses on the remote side goes. */
+/** Returns the trash folder for discarded versions of the remote side. */
 export async function remoteBin(options: BinOptions, call: Call): Promise<Bin> {
   const { home, sides, pair, start, remoteTrash } = options;
   const { disk } = sides.remote.place;
@@ -87,14 +90,14 @@ export async function remoteBin(options: BinOptions, call: Call): Promise<Bin> {
   return { kind: "copy", base: homeOfTrash(options), folder: join(homeOfTrash(options), pair, run) };
 }
 
-/** Where a copy goes: beside what else goes to a disk, from a server to this machine. */
+/** Returns the trash folder for a copy: the same folder on a disk; on this machine for a server. */
 export function copyBin(bin: Bin, side: Side, options: BinOptions): Bin {
   if (bin.kind !== "server") return { ...bin, kind: "copy" };
   const home = homeOfTrash(options);
   return { kind: "copy", base: home, folder: join(home, options.pair, toRunName(options.start, side)) };
 }
 
-/** Keeps a version; gives whether it is gone from its place. */
+/** Keeps a version. Returns whether it was moved away from its place. */
 export async function put({ bin, backend, entry, from, at }: Spot, take: boolean, call: Call): Promise<boolean> {
   if (bin.kind === "server") {
     if (take) {
@@ -103,7 +106,7 @@ export async function put({ bin, backend, entry, from, at }: Spot, take: boolean
     }
     await duplicateOnServer(bin, { from, to: at, size: entry.kind === "file" ? entry.size : 0, ...call });
     try {
-      // What was edited in between has a version that the trash does not hold.
+      // If the file was edited in between, its present version is not in the trash.
       await expectSame(backend, entry, call);
     } catch (error) {
       await removeFromServer(bin, at, call);
@@ -122,7 +125,7 @@ export async function put({ bin, backend, entry, from, at }: Spot, take: boolean
   return false;
 }
 
-/** Takes a kept version back, into its place if it was moved. */
+/** Undoes put(): moves the version back if it was moved, otherwise removes the copy. */
 export async function takeBack(spot: Spot, moved: boolean, call: Call): Promise<void> {
   const { bin, from, at } = spot;
   if (bin.kind === "server") {
@@ -135,7 +138,7 @@ export async function takeBack(spot: Spot, moved: boolean, call: Call): Promise<
   else await removeFromDisk(place);
 }
 
-/** Works on the version in its root, through the folder that holds it where the backend can. */
+/** Calls `work` with the version's path in its root, through the open parent folder if the backend supports that. */
 async function inRoot<T>(
   { backend, entry, from }: Pick<Spot, "backend" | "entry" | "from">,
   work: (at: string) => Promise<T>,

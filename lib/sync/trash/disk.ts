@@ -6,28 +6,31 @@ import { printable } from "../../core/path.ts";
 import type { FileEntry, LinkEntry } from "../../core/entry.ts";
 import { mustReach, reach, type TrashPlace } from "./reach.ts";
 
-/** Makes the folder of a place in a trash folder, and those above it that are missing, with mode 0700. */
+/** Creates the folder of a place in a trash folder, and missing folders above it, with mode 0700. */
 export async function makeTrash(place: TrashPlace): Promise<void> {
   await reach(place, { make: true, what: `make the folder "${dirname(place.at)}"` }, () => Promise.resolve());
 }
 
-/** Whether the folder of a place in a trash folder can be made. It is, then. */
+/** Whether the folder of a place in a trash folder can be created. If so, it exists afterwards. */
 export async function canMake(place: TrashPlace): Promise<boolean> {
   return await makeTrash(place).then(() => true, () => false);
 }
 
-/** Do both lie on one disk? What does not exist yet is where the nearest folder above it is. */
+/** Whether both paths are on one disk. A path that does not exist yet counts as its nearest existing folder. */
 export async function isOneDisk(a: string, b: string): Promise<boolean> {
   return await deviceOf(a) === await deviceOf(b);
 }
 
-/** From a root of this machine, absolute, to a trash folder. */
+/** A version in a root on this machine (absolute path) and its place in a trash folder. */
 export interface IntoTrash {
   readonly from: string;
   readonly to: TrashPlace;
 }
 
-/** Renames the version away, to a free name. False where that is not possible between the two places; rejects with changed for another version. */
+/**
+ * Renames the version to a free name in the trash. Returns false if the two are on different disks. Rejects with
+ * changed for another version.
+ */
 export async function moveOnDisk(entry: FileEntry | LinkEntry, { from, to }: IntoTrash): Promise<boolean> {
   return await mustReach(to, { make: true, what: `rename "${from}"` }, async (path) => {
     await mustBeFree(path, to);
@@ -44,7 +47,10 @@ export async function moveOnDisk(entry: FileEntry | LinkEntry, { from, to }: Int
   });
 }
 
-/** Gives the version a second name. False where the disk cannot do that; rejects with changed for another version. */
+/**
+ * Creates a hard link to the version in the trash. Returns false if the disk does not support that. Rejects with
+ * changed for another version.
+ */
 export async function linkOnDisk(entry: FileEntry | LinkEntry, { from, to }: IntoTrash): Promise<boolean> {
   return await mustReach(to, { make: true, what: `write "${to.at}"` }, async (path) => {
     try {
@@ -60,7 +66,7 @@ export async function linkOnDisk(entry: FileEntry | LinkEntry, { from, to }: Int
   });
 }
 
-/** Copies the version to a new file, which is on the disk, with its name, when this resolves. */
+/** Copies the version to a new file; content and name are flushed to the disk when this resolves. */
 export async function copyToDisk(
   backend: Backend,
   entry: FileEntry | LinkEntry,
@@ -73,12 +79,12 @@ export async function copyToDisk(
   });
 }
 
-/** Gives a file its old place back, if that is still free. */
+/** Renames a kept file back to its old path, if that is still free. */
 export async function moveBackOnDisk({ from, to }: { readonly from: TrashPlace; readonly to: string }): Promise<void> {
   await mustReach(from, { make: false, what: `put back "${to}"` }, (path) => putBack(path, to));
 }
 
-/** Removes a kept file, and of the `up` folders above it those that hold nothing more. Absent: no error. */
+/** Removes a kept file, and those of the `up` folders above it that are then empty. An absent file is no error. */
 export async function removeFromDisk(place: TrashPlace, { up } = { up: 0 }): Promise<void> {
   await reach(place, { make: false, what: `remove "${place.at}"` }, async (path) => {
     try {
@@ -91,7 +97,7 @@ export async function removeFromDisk(place: TrashPlace, { up } = { up: 0 }): Pro
   });
 }
 
-/** The bytes from `from` to `to` (exclusive) of a kept file. */
+/** Returns the bytes from `from` to `to` (exclusive) of a kept file. */
 export async function readKept(
   place: TrashPlace,
   from = 0,
@@ -105,7 +111,7 @@ export async function readKept(
   });
 }
 
-/** What a kept file is now; undefined when it is gone. */
+/** Returns the present facts about a kept file; undefined if it is gone. */
 export async function lookAtKept(
   place: TrashPlace,
 ): Promise<{ readonly size: number; readonly mode: number | null; readonly target?: string } | undefined> {
@@ -118,7 +124,10 @@ export async function lookAtKept(
   });
 }
 
-/** Writes a whole new version, of which nothing is left where that fails, or where another number of bytes comes than was listed. */
+/**
+ * Writes a new version completely. The file is removed if writing fails, or if the number of bytes differs from the
+ * listed size.
+ */
 async function writeNew(
   path: string,
   { modified, size }: FileEntry,

@@ -5,9 +5,9 @@ import type { Side } from "../../core/entry.ts";
 import type { TrashPlace } from "./reach.ts";
 
 /**
- * One version that lost, and where it lies now. `session`, `root`: whose it was: the server's label and the root as the server names it
- * (for the local side its folder); `address`: how to reach the server once more, without secrets; `host`: where the kept file lies, on a
- * disk of this machine or on that server; `at`: its path there, absolute; times in ms since the epoch, `size` in bytes.
+ * A discarded version and its place in the trash. `session`, `root`: its origin, the server's label and the root as the
+ * server names it (for the local side its folder); `host`: whether the kept file is on a disk of this machine or on
+ * that server; `at`: its path there, absolute; times in ms since the epoch, `size` in bytes.
  */
 export interface TrashItem {
   readonly id: string;
@@ -27,15 +27,15 @@ export interface TrashItem {
   readonly at: string;
 }
 
-/** Why a version had to go. */
+/** The reason why a version was discarded. */
 export type Loss = "conflict" | "overwritten" | "removed";
 
-/** A name for an item, short enough to be typed. */
+/** Returns an id for an item, short enough to type. */
 export function toItemId(words: readonly string[]): string {
   return createHash("sha256").update(words.join("\0")).digest("hex").slice(0, 10);
 }
 
-/** The lines of an index: one for each item that was kept, one for each that is no more. */
+/** The lines of an index: one for each kept item, and one for each item that was removed again. */
 export function itemLine(item: TrashItem): string {
   return `${JSON.stringify(item)}\n`;
 }
@@ -43,24 +43,27 @@ export function goneLine(id: string): string {
   return `${JSON.stringify({ gone: id })}\n`;
 }
 
-/** The name of the trash folder that lies beside what it holds. */
+/** The name of a trash folder inside or next to a root. */
 export const TRASH = ".tandem-trash";
 
-/** Where an index lies: `home` is its folder, `pair` the name of its pair. */
+/** The place of an index: `home` is its folder, `pair` the name of its pair. */
 export interface IndexPlace {
   readonly home: string;
   readonly pair: string;
 }
 
-/** What an index says. `refused`: lines that name what no run of ours keeps, or a place outside of every trash folder. */
+/**
+ * The content of an index. `refused`: the number of lines that no run of ours writes, or that name a path outside of
+ * every trash folder.
+ */
 export interface IndexFacts {
   readonly items: readonly TrashItem[];
   readonly refused: number;
 }
 
 /**
- * Reads an index, the oldest item first. Every field of a line is checked like a name from a peer; what does not hold is refused. A line
- * that was cut off by a crash says nothing.
+ * Parses an index, the oldest item first. Every field of a line is checked like a name from a peer, and an invalid line
+ * is refused. A line that a crash cut off is ignored.
  */
 export function parseIndex(text: string, place: IndexPlace): IndexFacts {
   const items = new Map<string, TrashItem>();
@@ -77,27 +80,33 @@ export function parseIndex(text: string, place: IndexPlace): IndexFacts {
   return { items: [...items.values()], refused };
 }
 
-/** Where a kept file lies on this machine. */
+/** Returns the place of a kept file on this machine. */
 export function placeOf({ at, path }: Pick<TrashItem, "at" | "path">): TrashPlace {
   return { base: resolve(at, ...foldersOf(path), "..", ".."), at };
 }
 
-/** How many folders above a kept file are its own: those of its path, the run's, the pair's. */
+/** Returns the number of folders above a kept file that belong to it: those of its path, the run's and the pair's. */
 export function depthOf({ path }: Pick<TrashItem, "path">): number {
   return path.split("/").length + 1;
 }
 
-/** The trash folders where versions of a root of this machine may lie, beside that of the state folder: in the root, or next to it. */
+/**
+ * Returns the trash folders for versions of a root on this machine, besides that of the state folder: in the root, and
+ * next to it.
+ */
 export function trashesOf(root: string): readonly [inside: string, beside: string] {
   return [join(root, TRASH), join(root, "..", TRASH)];
 }
 
-/** Items that have lain for longer than so many days; losers of conflicts stay until they are cleared by hand. */
+/**
+ * Returns the items that are older than `days` days. Conflict losers are never overdue; they stay until the user clears
+ * them.
+ */
 export function overdue(items: readonly TrashItem[], days: number, now: number): readonly TrashItem[] {
   return items.filter(({ why, when }) => why !== "conflict" && now - when > days * DAY_MS);
 }
 
-/** The name of a run's folder, by its start: "2026-11-21 103205.123 local". */
+/** Returns the name of a run's folder, by its start: "2026-11-21 103205.123 local". */
 export function toRunName(start: number, side: Side): string {
   const time = new Date(start).toISOString().slice(0, 23).replace("T", " ").replaceAll(":", "");
   return `${time} ${side}`;
@@ -110,7 +119,7 @@ const MAX_TEXT = 65_536;
 // deno-lint-ignore no-control-regex
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 
-/** Undefined for what is no JSON: it was cut off. */
+/** Parses a line. Returns undefined if it is not JSON because it was cut off. */
 function parseLine(line: string): unknown {
   try {
     return JSON.parse(line) as unknown;
@@ -125,7 +134,7 @@ function fieldOf(found: unknown, name: string): unknown {
     : undefined;
 }
 
-/** The item that a line tells of; undefined where one of its fields is none that a run writes. */
+/** Returns the item of a line; undefined if a field has a value that no run writes. */
 function toItem(found: unknown, place: IndexPlace): TrashItem | undefined {
   const field = (name: string) => fieldOf(found, name);
   const [id, pair, size, session, root, at] = ["id", "pair", "size", "session", "root", "at"].map(field);
@@ -157,8 +166,8 @@ function toItem(found: unknown, place: IndexPlace): TrashItem | undefined {
 }
 
 /**
- * Where an item lies, which its other fields tell: below the pair's and the run's folder, in one of the trash folders of its root or in
- * that of the index, which may have been moved since. Undefined for every other place.
+ * Returns the path of an item, verified against its other fields: below the pair's and the run's folder, in one of the
+ * trash folders of its root, or in that of the index, which may have been moved since. Undefined for every other path.
  */
 function locate(
   { pair, side, path, when, host, at, root }: Pick<

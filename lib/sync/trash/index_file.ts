@@ -3,14 +3,20 @@ import { absent, appendOwn, flushFolder, guardOwn, readOwnText } from "../../mac
 import { type IndexFacts, type IndexPlace, itemLine, parseIndex } from "./index.ts";
 import { reach } from "./reach.ts";
 
-/** Judges what is kept of a pair under a trash folder, if anything is. Rejects with refused where another user could have written it. */
+/**
+ * Verifies the files of a pair under a trash folder, if there are any. Rejects with refused if another user could have
+ * written them.
+ */
 export async function guardTrash({ home, pair }: IndexPlace): Promise<void> {
   await guardOwn(home, "folder");
   await guardOwn(join(home, pair), "folder");
   await guardOwn(indexOf({ home, pair }), "file");
 }
 
-/** Appends a line to an index, which is made if need be. A line that a crash cut off before is ended first. */
+/**
+ * Appends a line to an index, which is created if necessary. If a crash cut off the line before, it is terminated
+ * first.
+ */
 export async function appendLine(place: IndexPlace, line: string): Promise<void> {
   const at = indexOf(place);
   await reach(
@@ -20,12 +26,12 @@ export async function appendLine(place: IndexPlace, line: string): Promise<void>
   );
 }
 
-/** What one index says is kept. */
+/** Reads one index. */
 export async function readIndex(place: IndexPlace): Promise<IndexFacts> {
   return parseIndex(await readText(place) ?? "", place);
 }
 
-/** Writes an index anew where most of it says what is no more. No other process may write to it meanwhile. */
+/** Rewrites an index if most of it is about removed items. No other process may write to it meanwhile. */
 export async function tidyIndex(place: IndexPlace): Promise<void> {
   const text = await readText(place) ?? "";
   const { items, refused } = parseIndex(text, place);
@@ -41,7 +47,7 @@ export async function tidyIndex(place: IndexPlace): Promise<void> {
   });
 }
 
-/** The indexes in a trash folder. */
+/** Returns the indexes in a trash folder. */
 export async function findIndexes(home: string): Promise<readonly IndexPlace[]> {
   const inside = { base: home, at: join(home, INDEX) };
   const names = await reach(
@@ -56,7 +62,7 @@ export async function findIndexes(home: string): Promise<readonly IndexPlace[]> 
 }
 
 const INDEX = ".jsonl";
-/** Characters about items that are no more, up to which an index is not written anew. */
+/** The number of characters about removed items up to which an index is not rewritten. */
 const MANY_GONE = 10_000;
 
 function indexOf({ home, pair }: IndexPlace): string {

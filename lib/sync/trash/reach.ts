@@ -5,23 +5,23 @@ import { SyncError, toSyncError } from "../../core/errors.ts";
 import { absent, codeOf, distrust, factsOf, foreign, type OwnFacts } from "../../machine/own_files.ts";
 import { printable } from "../../core/path.ts";
 
-/** A place in a trash folder of this machine: `base` is that folder, `at` lies below it; both absolute. */
+/** A path in a trash folder of this machine: `base` is that folder, `at` is below it; both absolute. */
 export interface TrashPlace {
   readonly base: string;
   readonly at: string;
 }
 
-/** `make`: missing folders are made; `what` is being done, for messages. */
+/** `make`: create missing folders; `what`: the operation, for messages. */
 export interface ReachOptions {
   readonly make: boolean;
   readonly what: string;
 }
 
 /**
- * Does something with a file of a trash folder by a path on which no link can lie: every folder from the trash folder down is a real one
- * of this user. On Linux the path leads through the open trash folder, whatever its name leads to meanwhile. `lenient`: mode bits that are
- * tolerated there. Undefined where a folder is missing and not to be made. Rejects with refused of id foreignState, and with a SyncError where
- * the work fails.
+ * Calls `work` with a path of a trash folder that cannot contain a link: every folder from the trash folder down is a
+ * real one of this user. On Linux the path leads through the open trash folder, whatever its name refers to meanwhile.
+ * `lenient`: mode bits that are tolerated there. Returns undefined if a folder is missing and `make` is false. Rejects
+ * with refused and id foreignState if a folder is not this user's, and with a SyncError if the work fails.
  */
 export async function reach<T>(
   { base, at }: TrashPlace,
@@ -49,7 +49,7 @@ export async function reach<T>(
   }
 }
 
-/** Does the same as reach(), and rejects with notFound where a folder is missing and not to be made. */
+/** Does the same as reach(), but rejects with notFound if a folder is missing and `make` is false. */
 export async function mustReach<T>(
   place: TrashPlace,
   options: ReachOptions,
@@ -61,8 +61,8 @@ export async function mustReach<T>(
 }
 
 /**
- * `lenient`: mode bits that are tolerated. On a disk that keeps no modes a trash folder has those of the folder it lies in, and users who may
- * write there could exchange it anyway.
+ * An open trash folder. `lenient`: mode bits that are tolerated. On a disk without modes a trash folder has those of
+ * its parent folder, and users who may write there could replace it anyway.
  */
 interface OpenFolder {
   readonly path: string;
@@ -97,7 +97,7 @@ async function openFolder(base: string): Promise<OpenFolder | undefined> {
   }
 }
 
-/** False where the folder is missing, and not to be made. */
+/** Returns false if the folder is missing and `make` is false. */
 async function isOwnFolder(
   path: string,
   { shown, make, lenient }: { readonly shown: string; readonly make: boolean; readonly lenient: number },
@@ -118,7 +118,7 @@ function mustBeOwn(path: string, info: OwnFacts, lenient: number): void {
   if (why !== undefined) throw foreign(path, why);
 }
 
-/** The error in words, with the path as people know it. */
+/** Returns the error with the path as the user knows it. */
 function failure(
   cause: unknown,
   { what, real, shown }: { readonly what: string; readonly real: string; readonly shown: string },

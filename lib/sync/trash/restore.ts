@@ -8,7 +8,10 @@ import { appendLine, findIndexes, readIndex } from "./index_file.ts";
 import { depthOf, goneLine, placeOf, type TrashItem } from "./index.ts";
 import { renameOnServer, statInTrash } from "./server.ts";
 
-/** What is kept of all pairs under a trash folder, the oldest first. `warn` is told of lines that are not believed. */
+/**
+ * Lists the kept versions of all pairs under a trash folder, the oldest first. `warn`: called about lines that are
+ * refused.
+ */
 export async function listTrash(home: string, warn?: (message: string) => void): Promise<readonly TrashItem[]> {
   const all: TrashItem[] = [];
   for (const index of await findIndexes(home)) {
@@ -24,13 +27,16 @@ export async function listTrash(home: string, warn?: (message: string) => void):
   return all.sort((a, b) => a.when - b.when);
 }
 
-/** `home`: the trash folder whose index names the item; `server`: a connection to where it lies, for those that do not lie here. */
+/**
+ * `home`: the trash folder whose index contains the item; `server`: a connection to its server, for items that are not
+ * on this machine.
+ */
 export interface ItemOptions extends Call {
   readonly home: string;
   readonly server?: Backend;
 }
 
-/** Removes an item for good. Rejects with connection where it lies on a server that is not at hand. */
+/** Removes an item permanently. Rejects with connection if it is on a server without a connection. */
 export async function clearItem(item: TrashItem, options: ItemOptions): Promise<void> {
   if (item.host === "server") {
     const whole = await wholeOf(item, options);
@@ -41,8 +47,8 @@ export async function clearItem(item: TrashItem, options: ItemOptions): Promise<
 }
 
 /**
- * Puts an item back under its old path below `target`, which must be free there. Rejects with exists where it is not, with notFound where
- * the kept file is gone, and with connection where it lies on a server that is not at hand.
+ * Restores an item to its old path below `target`, which must be free there. Rejects with exists if it is not, with
+ * notFound if the kept file is gone, and with connection if it is on a server without a connection.
  */
 export async function restoreItem(item: TrashItem, options: ItemOptions & { readonly target: Backend }): Promise<void> {
   const { target, signal } = options;
@@ -67,8 +73,8 @@ export async function restoreItem(item: TrashItem, options: ItemOptions & { read
 }
 
 /**
- * Sees to it that what lies at a path below a root lies in that root: rejects with refused where a folder on the way is a link, through
- * which it would lie elsewhere, or no folder.
+ * Verifies that a path below a root stays inside that root: rejects with refused if a folder on the way is a link,
+ * which would lead elsewhere, or not a folder.
  */
 export async function guardParents(target: Backend, path: RelPath, call: Call): Promise<void> {
   for (const dir of foldersAbove(path)) {

@@ -5,7 +5,10 @@ import { nameOf, parentOf, printable, type RelPath, root, toRelPath } from "../.
 import type { Entry } from "../../core/entry.ts";
 import { TRASH } from "./index.ts";
 
-/** A folder of the server to which what loses is renamed, in the trash folder `base`. `whole`: the server from its root on. */
+/**
+ * A folder on the server for discarded versions, in the trash folder `base`. `whole`: the server's backend from its
+ * root.
+ */
 export interface ServerBin {
   readonly whole: Backend;
   readonly base: string;
@@ -13,8 +16,8 @@ export interface ServerBin {
 }
 
 /**
- * The folder on the server for what loses below the root: `given`, else `.tandem-trash` in the login folder; in it `below`. Undefined where
- * nothing can be renamed to it, or it would lie inside the root and nobody said so.
+ * Finds the folder on the server for discarded versions: `below` in `given`, by default in `.tandem-trash` of the login
+ * folder. Returns undefined if the server cannot rename, or if the default would be inside the root.
  */
 export async function findServerBin(
   remote: Backend,
@@ -29,8 +32,9 @@ export async function findServerBin(
 }
 
 /**
- * Makes the trash folder, those above it that are missing, and the folder in it for this run, with mode 0700 where the server has modes. Rejects where
- * that cannot be, and with refused where one of them is a link: what is kept must not leave the trash folder.
+ * Creates the trash folder, missing folders above it, and this run's folder in it, with mode 0700 if the server
+ * supports modes. Rejects if that fails, and with refused if one of them is a link: kept versions must not leave the
+ * trash folder.
  */
 export async function makeServerBin({ whole, base, folder }: ServerBin, call: Call): Promise<void> {
   const missing: RelPath[] = [];
@@ -45,7 +49,9 @@ export async function makeServerBin({ whole, base, folder }: ServerBin, call: Ca
   }
 }
 
-/** Makes a folder where it is missing; the one above it is there. Rejects with refused where its name is that of a link or a file. */
+/**
+ * Creates a folder if it is missing; its parent exists. Rejects with refused if the name is that of a link or a file.
+ */
 export async function makeServerFolder({ whole }: Pick<ServerBin, "whole">, folder: string, call: Call): Promise<void> {
   const dir = below(folder);
   if (dir === root) return;
@@ -57,8 +63,8 @@ export async function makeServerFolder({ whole }: Pick<ServerBin, "whole">, fold
 }
 
 /**
- * What lies at a kept file's place, which is below `depth` folders of the trash: undefined where it is gone. Rejects with refused where one
- * of them is no folder but a link: what is removed or restored must not lie outside of the trash.
+ * Returns the entry of a kept file, which is below `depth` folders of the trash; undefined if it is gone. Rejects with
+ * refused if one of them is a link and not a folder: nothing outside of the trash may be removed or restored.
  */
 export async function statInTrash(
   whole: Backend,
@@ -77,7 +83,7 @@ export async function statInTrash(
   return await whole.stat(path, { signal });
 }
 
-/** Renames from one absolute path to another, which must be free. */
+/** Renames one absolute path to another, which must be free. */
 export async function renameOnServer(
   { whole }: Pick<ServerBin, "whole">,
   { from, to, signal }: Call & { readonly from: string; readonly to: string },
@@ -88,14 +94,15 @@ export async function renameOnServer(
   await whole.rename(below(from), below(to), { signal, expect: "absent" });
 }
 
-/** Can the server keep a version while it stays in its place? */
+/** Whether the server can keep a version while it stays in its place. */
 export function canDuplicate({ whole }: Pick<ServerBin, "whole">): boolean {
   return whole.hardLink !== undefined || whole.copy !== undefined;
 }
 
 /**
- * Gives the file a second name, or else a copy, at an absolute path that must be free. Rejects with unsupported where the disk can do
- * neither, and where the copy has not the `size` of the file: then nothing is left of it.
+ * Creates a hard link to the file, or a copy if there are no hard links, at an absolute path that must be free. Rejects
+ * with unsupported if the server supports neither, and with unexpected if the copy does not have the `size` of the
+ * file: then the copy is removed.
  */
 export async function duplicateOnServer(
   { whole }: Pick<ServerBin, "whole">,
@@ -114,13 +121,13 @@ export async function duplicateOnServer(
   throw new SyncError("unexpected", message, { operation: "keep" });
 }
 
-/** Removes what was kept there. Absent: no error. */
+/** Removes a kept file. An absent file is no error. */
 export async function removeFromServer({ whole }: Pick<ServerBin, "whole">, at: string, call: Call): Promise<void> {
   const entry = await whole.stat(below(at), call);
   if (entry !== undefined) await whole.remove(entry, call);
 }
 
-/** An absolute path as one below the server's root; rejects a name that no path can hold. */
+/** Converts an absolute path into one below the server's root; throws for a name that a path cannot contain. */
 export function below(absolute: string): RelPath {
   try {
     return toRelPath(absolute.replace(/^\/+/, ""));

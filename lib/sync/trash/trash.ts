@@ -22,9 +22,9 @@ import { canDuplicate, makeServerBin, makeServerFolder, type ServerBin } from ".
 import { expectSame } from "../common/entry_check.ts";
 
 /**
- * A version that has to go. `entry`: where it lies now; `path`: where it belongs; `take`: its place is to be free afterwards, else it may
- * stand there until it is overwritten; `inPlace`: in the very file, so that a second name of it would keep nothing; `winner`: the side
- * whose version takes its place.
+ * A version to discard. `entry`: its present entry; `path`: its own path; `take`: its path must be free afterwards,
+ * otherwise the version may stay until it is overwritten; `inPlace`: the file itself is overwritten, so that a hard
+ * link would keep nothing; `winner`: the side whose version replaces it.
  */
 export interface Loser {
   readonly side: Side;
@@ -36,20 +36,24 @@ export interface Loser {
   readonly winner?: Side;
 }
 
-/** `moved`: the version is gone from its place; else it still stands there, to be overwritten or removed. */
+/** A kept version. `moved`: it was moved away; otherwise it is still in its place, to be overwritten or removed. */
 export interface Kept {
   readonly id: string;
   readonly at: string;
   readonly moved: boolean;
-  /** Takes it back, into its place if it was moved: what was to come did not. */
+  /** Takes the version back, into its place if it was moved, because the replacement failed. */
   undo(call: Call): Promise<void>;
 }
 
-/** Where a run puts what loses, before it is overwritten or removed. */
+/** The storage for versions before they are overwritten or removed. */
 export interface Trash {
-  /** Does keeping a version take it away from its place, so that its successor has to be ready before? */
+  /** Whether keeping a version moves it away from its place, so that its replacement must be ready before. */
   moves(loser: Pick<Loser, "side" | "entry" | "inPlace">, call: Call): Promise<boolean>;
-  /** Rejects with unsupported where it turned out that keeping it means to move it (moves() says so from then on), else where it cannot be kept, or is not what was listed any more: then it has to stay. */
+  /**
+   * Keeps a version. Rejects with unsupported if it turns out that the version must be moved for this (moves() returns
+   * true from then on), and otherwise if the version cannot be kept or differs from the listing: then it must not be
+   * overwritten or removed.
+   */
   keep(loser: Loser, call: Call): Promise<Kept>;
 }
 
@@ -58,12 +62,12 @@ export interface TrashOptions extends BinOptions {
   readonly session: string;
 }
 
-/** The trash of one pair for one run. Nothing is made before something is kept. */
+/** The trash of one pair for one run. Nothing is created before the first version is kept. */
 export class PairTrash implements Trash {
   readonly #options: TrashOptions;
   readonly #bins: Partial<Record<Side, Promise<Bin>>> = {};
   readonly #made = new Map<string, Promise<void>>();
-  /** Cleared by the first file that the server's disk gave no second name. */
+  /** Whether the server's disk supports hard links or copies; false after the first failure. */
   #duplicates = true;
 
   constructor(options: TrashOptions) {
@@ -90,7 +94,7 @@ export class PairTrash implements Trash {
     }
   }
 
-  /** Removes what has lain here for longer than so many days, losers of conflicts excepted, and tidies the index. */
+  /** Removes versions that are older than `days` days, conflict losers excepted, and tidies the index. */
   async prune(days: number, now: number, call: Call): Promise<void> {
     const items = overdue((await readIndex(this.#index)).items, days, now);
     for (const item of items) {
@@ -119,7 +123,8 @@ export class PairTrash implements Trash {
     };
     const item = this.#toItem(loser, spot);
     await this.#makeFolder(bin, spot.at, call);
-    // What takes the version away is noted before it does: a crash in between must not leave a version that no list names.
+    // A move is recorded in the index before it happens: a crash in between must not leave a version that no index
+    // names.
     const moves = loser.take || this.#mustMove(bin, entry);
     const isEarly = moves && bin.kind !== "copy";
     if (isEarly) await this.#note(itemLine(item));
@@ -138,7 +143,7 @@ export class PairTrash implements Trash {
     }
   }
 
-  /** What no list names is not kept: it is taken back, and the version stays where it is. */
+  /** Records the item in the index. If that fails, the version is taken back into its place. */
   async #noteOrTakeBack(
     item: TrashItem,
     { spot, moved, signal }: Call & { readonly spot: Spot; readonly moved: boolean },
@@ -177,7 +182,7 @@ export class PairTrash implements Trash {
     return this.#bins[side] ??= side === "local" ? localBin(this.#options) : remoteBin(this.#options, call);
   }
 
-  /** Makes the folder in which a version is to lie, once. */
+  /** Creates the folder of a version, once. */
   async #makeFolder(bin: Bin, at: string, call: Call): Promise<void> {
     const folder = dirname(at);
     const making = this.#made.get(folder) ??
