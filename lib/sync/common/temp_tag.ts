@@ -14,7 +14,7 @@ export interface Owner {
 
 /**
  * Returns the owner for these words: a secret of this machine's user, both roots, and the side that is written to.
- * Equal words give an equal owner.
+ * Equal words yield an equal owner.
  */
 export function toOwner(words: readonly string[]): Owner {
   const key = createHash("sha256").update(words.join("\0")).digest("hex");

@@ -245,7 +245,7 @@ function otherKind(side: Side): Doubt {
   return { is: "wrong", why: `on the ${side} side it is not what the listing said: it was not replaced` };
 }
 
-/** Throws an error that ends the run; any other error concerns one path and becomes a doubt. */
+/** Rejects with an error that ends the run; any other error concerns one path and becomes a doubt. */
 async function unknown(error: unknown, { backend, signal }: Pick<Listing, "backend" | "signal">): Promise<Doubt> {
   const why = toSyncError(error, "look at");
   if (await endsRun(why, backend, { signal })) throw why;

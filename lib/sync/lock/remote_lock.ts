@@ -28,7 +28,7 @@ export interface RemoteLockOptions extends Call {
  * undefined if the root does not exist yet. Rejects with busy while another run holds it, with badInput if the name is
  * taken by something that is not a file, with cancelled.
  *
- * There is no exclusive create that all servers support. A run that finds no lock writes one, waits a moment, and holds
+ * No exclusive create is supported by all servers. A run that finds no lock writes one, waits a moment, and holds
  * the lock if its own text is still there: of two runs that write at the same time the later one wins. The lock is
  * advisory: files are safe because each one is compared right before it is changed.
  */

@@ -22,9 +22,7 @@ export interface Pair {
   readonly to: Side;
 }
 
-/**
- * Plans one file of a one-way run by the criteria in their order: the first criterion that finds a difference decides.
- */
+/** Plans one file of a one-way run: the first criterion, in their order, that finds a difference decides. */
 export function planPair(context: Context, pair: Pair): void {
   const { draft, options } = context;
   const { row, to } = pair;
@@ -47,8 +45,7 @@ export function planPair(context: Context, pair: Pair): void {
   const found: Judgement = broken === to ? { is: "copy", why: "checksum", overNewer: false } : judge(context, pair);
   if (options.skipModified && found.is === "touch") return;
   if (options.skipModified && found.is === "copy") {
-    // A refusal, not a note: with -SkipModified every file that would have been overwritten is reported, and the run is
-    // no full success.
+    // A refusal: with -SkipModified every file that would be overwritten is reported, and the run is no full success.
     draft.refusals.push({ path: target.path, side: to, kind: "exists", why: "it differs, and -SkipModified keeps it" });
     return;
   }
@@ -182,10 +179,7 @@ function byOwnMarks(context: Context, pair: Pair, known: Known): Verdict {
   return drift[to] === "older" && compareAcross(context, pair) !== NEWER[to] ? NEWER[from] : NEWER[to];
 }
 
-/**
- * Decides a file with unchanged marks on both sides and different contents: the side whose mark could hide an edit was
- * edited; if both could, the source.
- */
+/** Decides a pair with unchanged marks: different contents are an edit hidden by a mark, the source's if possible. */
 function bySuspects(context: Context, { to, ...files }: Omit<Pair, "row">, known: Known): Verdict {
   const suspects = bothSides.filter((side) => canHideEdit(context, side, files[side], known));
   if (suspects.length === 0 || sameChecksum(files.local.checksum, files.remote.checksum) !== false) return "same";
@@ -199,10 +193,7 @@ function compareAcross({ sides }: Context, { local, remote }: Pair): Verdict {
 
 interface Weighed {
   readonly verdict: Verdict;
-  /**
-   * Whether the sides were equal and their marks changed since. Then an upload time is evidence too that the file is
-   * another.
-   */
+  /** Whether the sides were equal and marks changed since: then an upload time, too, is evidence of another file. */
   readonly isOwn: boolean;
 }
 
@@ -222,8 +213,8 @@ function weigh(context: Context, pair: Pair, { verdict, isOwn }: Weighed): Judge
 
 /**
  * Decides a copy that only a time calls for: a checksum without cost may prove it unnecessary. If the target cannot
- * keep times, its time is the time of the upload: a newer one proves nothing, an older one shows that the source was
- * edited since.
+ * keep times, it shows the time of the upload: a newer one proves nothing, an older one that the source was edited
+ * since.
  */
 function byTime(context: Context, { local, remote, to }: Pair, overNewer: boolean): Judgement {
   const copy = { is: "copy", why: "newer", overNewer } as const;
@@ -238,9 +229,8 @@ function byTime(context: Context, { local, remote, to }: Pair, overNewer: boolea
 
 /**
  * Decides a pair with an upload time that is not earlier than the other side's edit and therefore proves nothing. A
- * checksum shows whether the files are equal, and history makes a second comparison unnecessary. It may cost one read
- * of a file that would otherwise be downloaded. Undefined if the times are evidence, or only the other criteria are
- * left.
+ * checksum decides, and may cost one read of a file that would otherwise be downloaded; history then makes a second one
+ * unnecessary. Undefined if the times are evidence, or only the other criteria are left.
  */
 function byArrival(context: Context, { local, remote, to }: Pair, verdict: Verdict): Judgement | undefined {
   if (local.size !== remote.size) return undefined;
@@ -254,10 +244,7 @@ function byArrival(context: Context, { local, remote, to }: Pair, verdict: Verdi
   return { is: comesLater ? "askBack" : "askFree" };
 }
 
-/**
- * Whether to correct the time of a file whose content is proven equal by the Checksum criterion alone, and whose time
- * would have caused a copy.
- */
+/** Whether to correct a time that would cause a copy, since the Checksum criterion alone proves the content equal. */
 function mendsTime(context: Context, { local, remote, to }: Pair): boolean {
   if (comparesTime(context) || sameChecksum(local.checksum, remote.checksum) !== true) return false;
   const verdict = editTimes(context, local, remote);
@@ -281,9 +268,8 @@ function remember(context: Context, { row, local, remote }: Pair): void {
 }
 
 /**
- * Updates history for files that are kept apart, so that they are not read again in each run. Doubts are removed. The
- * mark of a target that differs under the same mark is removed, so that the target counts as edited. Files that are
- * proven different are recorded without marks.
+ * Updates history for files that are kept apart, so that they are not read again in each run: doubts end, a target that
+ * differs under the same mark loses its mark and counts as edited, and files proven different have no marks.
  */
 function endDoubts(context: Context, { row, to, ...files }: Pair): void {
   const known = row.known?.kind === "file" ? row.known : undefined;

@@ -9,7 +9,7 @@ import { planOneWay } from "./one_way.ts";
 import { mergeRows } from "./rows.ts";
 
 /**
- * Returns the plan of a run. Pure: the same input gives the same plan; there is no disk, network or clock access.
+ * Returns the plan of a run. Pure: equal input yields an equal plan; there is no disk, network or clock access.
  * Invariants:
  * 1. Every action is for a path that both snapshots describe reliably: nothing is created, replaced or removed at or
  *    below a name that could not be read, is a link or a special file, or equals another name of its side.

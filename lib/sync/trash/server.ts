@@ -17,7 +17,8 @@ export interface ServerBin {
 
 /**
  * Finds the folder on the server for discarded versions: `below` in `given`, by default in `.tandem-trash` of the login
- * folder. Returns undefined if the server cannot rename, or if the default would be inside the root.
+ * folder. Returns undefined if the server cannot rename, if its root cannot be addressed, or if the default would be
+ * inside the root of the pair.
  */
 export async function findServerBin(
   remote: Backend,
