@@ -19,27 +19,30 @@ type Choices = Pick<
   | "removeDespiteFailures"
 >;
 
-/**
- * The options of a run. `allow`, `maxRemove`: passed to the guards; `marker`: a file that must exist in both roots;
- * `defaulted`: sides whose root the user did not name; `noReadBack`: no remote file is read to compare it; `inPlace`:
- * in one-way modes, content is written into the existing files; `planOnly`: stop after the plan and write nothing;
- * `owner`: a secret of this machine's user, any string; `host`: this machine's name, for conflict copies; `abandon`:
- * see apply().
- */
+/** The options of a run. */
 export interface RunOptions extends Choices, Call {
   readonly links: ScanOptions["links"];
+  /** The keys of guards that the user allowed. */
   readonly allow: Limits["allow"];
+  /** The limit for the guard against too many removals. */
   readonly maxRemove?: Limits["maxRemove"];
+  /** The name of a file that must exist in both roots. */
   readonly marker?: string;
+  /** The sides whose root the user did not name. */
   readonly defaulted?: readonly Side[];
+  /** Whether reading a remote file to compare it is forbidden. */
   readonly noReadBack: boolean;
+  /** One-way: whether content is written into the existing files. */
   readonly inPlace?: boolean;
   readonly stopOnError: boolean;
+  /** Whether to stop after the plan and write nothing. */
   readonly planOnly: boolean;
   readonly concurrency?: number;
   /** Maximum memory of each side's listing, in bytes. */
   readonly maxListing?: number;
+  /** A secret of this machine's user, any string. */
   readonly owner: string;
+  /** This machine's name, for conflict copies. */
   readonly host: string;
   /** The history of this pair. It is read for the plan and written after the plan was carried out. */
   readonly remembered?: Remembered;
@@ -48,6 +51,7 @@ export interface RunOptions extends Choices, Call {
   /** The number of days that discarded versions stay in the trash, conflict losers excepted; unlimited if not given. */
   readonly trashDays?: number;
   stillHeld?: ApplyOptions["stillHeld"];
+  /** See ApplyOptions. */
   readonly abandon?: AbortSignal;
   /**
    * Whether the plan may run in spite of these dangers. Not called for dangers that no key allows, nor under planOnly.

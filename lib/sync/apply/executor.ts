@@ -11,23 +11,24 @@ import type { Trash } from "../trash/trash.ts";
 import type { Vanished } from "./vanished.ts";
 import type { Backends } from "../common/sides.ts";
 
-/**
- * The options of apply(). `owners`: the owners of this pair's temporary names on each side; `leftovers`: such files
- * that a scan found, removed when they are no longer needed; `onError` "stop": end the run at the first failure;
- * `concurrency`: files in flight, by default the remote backend's value; `abandon`: if aborted after the run was
- * cancelled, running transfers are not awaited; `trash`: keeps every version before it is overwritten or removed;
- * `listedAt`: the start of the plan's listings; `stillHeld`: whether this run still holds the lock and may remove
- * anything.
- */
+/** The options of apply(). */
 export interface ApplyOptions extends Call {
+  /** The owners of this pair's temporary names on each side. */
   readonly owners: Readonly<Record<Side, Owner>>;
+  /** This pair's temporary files that a scan found, removed when they are no longer needed. */
   readonly leftovers?: Readonly<Record<Side, readonly RelPath[]>>;
+  /** "stop": end the run at the first failure. */
   readonly onError: "continue" | "stop";
   readonly removeDespiteFailures: boolean;
+  /** The number of files in flight, by default the remote backend's value. */
   readonly concurrency?: number;
+  /** If aborted after the run was cancelled, running transfers are not awaited. */
   readonly abandon?: AbortSignal;
+  /** Keeps every version before it is overwritten or removed. */
   readonly trash?: Trash;
+  /** The start of the plan's listings, in ms since the epoch. */
   readonly listedAt?: number;
+  /** Whether this run still holds the lock and may remove anything. */
   stillHeld?(): Promise<boolean>;
 }
 

@@ -121,11 +121,7 @@ export interface Limits {
   readonly marker?: { readonly name: string; readonly present: Readonly<Record<Side, boolean>> };
 }
 
-/**
- * The reason why a plan must not run. `side`: the side that would be damaged, or whose root is not the former one;
- * `count` files of the `total` that it has before the run; `sample`: at most ten of them; `allowedBy`: the key that
- * allows it, undefined if there is none; `why`: a clause for the message.
- */
+/** The reason why a plan must not run. */
 export interface Danger {
   readonly code:
     | "emptySource"
@@ -137,19 +133,24 @@ export interface Danger {
     | "wrongFolder"
     | "allChanged"
     | "noMarker";
+  /** The side that would be damaged, or whose root is not the former one. */
   readonly side: Side;
+  /** The number of files concerned. */
   readonly count: number;
+  /** The number of files on the side before the run. */
   readonly total: number;
+  /** The paths of at most ten of the files. */
   readonly sample: readonly RelPath[];
+  /** The key that allows the plan; undefined if there is none. */
   readonly allowedBy: GuardKey | undefined;
+  /** A clause for the message. */
   readonly why: string;
 }
 
-/**
- * An absence without evidence of a deletion: a deletion makes the time of its folder later. `why`: a clause with the
- * reason and a hint; `folder`: the nearest folder that still exists.
- */
+/** An absence without evidence of a deletion: a deletion makes the time of its folder later. */
 export interface Untraced {
+  /** The nearest folder that still exists. */
   readonly folder: RelPath;
+  /** A clause with the reason and a hint. */
   readonly why: string;
 }

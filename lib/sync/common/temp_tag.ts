@@ -1,14 +1,13 @@
 import { createHash, createHmac } from "node:crypto";
 import type { FileEntry, LinkEntry } from "../../core/entry.ts";
 
-/**
- * The owner of temporary names on one side: the first 8 hex digits of this pair's tags. `partial`: the remainder of an
- * interrupted transfer, may be removed at any time; `aside`: a user's file that made room for a folder, removed as
- * removals are. `key`: a secret, without which a name cannot be predicted and content cannot be proven.
- */
+/** The owner of temporary names on one side, by the first 8 hex digits of this pair's tags. */
 export interface Owner {
+  /** The digits for the remainder of an interrupted transfer, which may be removed at any time. */
   readonly partial: string;
+  /** The digits for a user's file that made room for a folder, removed as removals are. */
   readonly aside: string;
+  /** A secret, without which a name cannot be predicted and content cannot be proven. */
   readonly key: string;
 }
 

@@ -20,28 +20,28 @@ import { type Reading, recognize, toDoubted, toProvisional } from "./marks.ts";
 import type { RootFacts, Roots } from "../common/roots.ts";
 import { toMark } from "../common/criteria.ts";
 
-/**
- * The second listing of one side after the run. `folders`: the folders that were written to; `entries`: the written
- * entries by path, present if a listing may differ from the result of a write.
- */
+/** The second listing of one side after the run. */
 export interface Seen {
+  /** The written entries by path; present if a listing may differ from the result of a write. */
   readonly entries?: ReadonlyMap<RelPath, Entry>;
+  /** The folders that were written to. */
   readonly folders: ReadonlyMap<RelPath, DirEntry>;
 }
 
-/**
- * All facts from which history is derived. `done`: the results of actions; actions of the plan that are missing were
- * not carried out. `before`: both sides as the plan saw them; `seen`: missing for a side that was not listed again;
- * `listedAt`, `endedAt`: the start of the listings and the end of the last action, in ms since the epoch.
- */
+/** All facts from which history is derived. */
 export interface Facts {
   readonly plan: Plan;
+  /** The results of actions; actions of the plan that are missing were not carried out. */
   readonly done: ReadonlyMap<Action, Entry | undefined>;
   readonly history: History;
+  /** Both sides as the plan saw them. */
   readonly before: Readonly<Record<Side, Snapshot>>;
+  /** The second listings; missing for a side that was not listed again. */
   readonly seen: Readonly<Partial<Record<Side, Seen>>>;
   readonly traits: Readonly<Record<Side, Traits>>;
+  /** The start of the listings, in ms since the epoch. */
   readonly listedAt: number;
+  /** The end of the last action, in ms since the epoch. */
   readonly endedAt: number;
   /** The end time of each action. Without it no action is assumed to have ended later than the listings. */
   readonly doneAt?: ReadonlyMap<Action, number>;

@@ -16,14 +16,14 @@ import { sortLessons } from "./blocks.ts";
 import { type PairIdentity, pairName } from "./pair_id.ts";
 import type { Roots } from "../common/roots.ts";
 
-/**
- * `folder`: the folder with the histories of all pairs; `key`: the sealing key, 32 bytes that only this user has;
- * `readOnly`: nothing is written, and a damaged file is not renamed either.
- */
+/** The options for opening a history. */
 export interface HistoryOptions {
+  /** The folder with the histories of all pairs. */
   readonly folder: string;
   readonly pair: PairIdentity;
+  /** The sealing key, 32 bytes that only this user has. */
   readonly key: Uint8Array;
+  /** Whether nothing is written; a damaged file is not renamed either. */
   readonly readOnly: boolean;
 }
 

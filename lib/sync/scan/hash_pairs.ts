@@ -17,12 +17,11 @@ import { prove, readWhole } from "./content_proof.ts";
 import type { Backends } from "../common/sides.ts";
 import { endsRun } from "../common/ends_run.ts";
 
-/**
- * `readBack`: remote files may be read if the server provides no checksum; otherwise their pairs stay undecided.
- * `isOptional`: a file that cannot be read keeps its listed entry, without proof, instead of failing.
- */
+/** The options for comparing by checksum. */
 export interface DigestOptions extends Call {
+  /** Whether remote files may be read if the server provides no checksum; otherwise their pairs stay undecided. */
   readonly readBack: boolean;
+  /** Whether a file that cannot be read keeps its listed entry, without proof, instead of failing. */
   readonly isOptional?: boolean;
   readonly concurrency?: number;
 }

@@ -10,25 +10,23 @@ import { toSnapshot, toTree } from "./snapshot.ts";
 import type { Owner } from "../common/temp_tag.ts";
 import { endsRun, ListingTooLarge } from "../common/ends_run.ts";
 
-/**
- * `owner`: the owner of this pair's temporary names on this side; `concurrency`: concurrent folder listings, by default
- * the backend's value.
- */
+/** The options of a scan. */
 export interface ScanOptions extends Call {
   readonly links: "Skip" | "Keep";
+  /** The owner of this pair's temporary names on this side. */
   readonly owner: Owner;
+  /** The number of concurrent folder listings, by default the backend's value. */
   readonly concurrency?: number;
   /** The maximum memory of the listing in bytes: 1 GiB by default. */
   readonly maxBytes?: number | undefined;
 }
 
-/**
- * The listing of a side. `leftovers`: this pair's temporary files, which are not in the snapshot; `showsDots`: whether
- * a name that begins with a dot was listed.
- */
+/** The listing of a side. */
 export interface Scan {
   readonly snapshot: Snapshot;
+  /** Whether a name that begins with a dot was listed. */
   readonly showsDots: boolean;
+  /** This pair's temporary files, which are not in the snapshot. */
   readonly leftovers: readonly RelPath[];
   /**
    * The old versions that an interrupted run left under temporary names. The snapshot shows them under their own names,

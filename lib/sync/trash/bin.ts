@@ -15,15 +15,15 @@ import {
 import type { Backends } from "../common/sides.ts";
 import { expectSame } from "../common/entry_check.ts";
 
-/**
- * `home`: the folder for trash and index, undefined if this user has none: then both are in the local root; `start`: in
- * ms since the epoch; `remoteTrash`: a folder on the server, chosen by the user.
- */
+/** The options for choosing trash folders. */
 export interface BinOptions {
+  /** The folder for trash and index; undefined if this user has none: then both are in the local root. */
   readonly home: string | undefined;
   readonly pair: string;
   readonly sides: Backends;
+  /** The start of the run, in ms since the epoch. */
   readonly start: number;
+  /** A folder on the server, chosen by the user. */
   readonly remoteTrash?: string;
 }
 

@@ -4,26 +4,29 @@ import { type RelPath, toRelPath } from "../../core/path.ts";
 import type { Side } from "../../core/entry.ts";
 import type { TrashPlace } from "./reach.ts";
 
-/**
- * A discarded version and its place in the trash. `session`, `root`: its origin, the server's label and the root as the
- * server names it (for the local side its folder); `host`: whether the kept file is on a disk of this machine or on
- * that server; `at`: its path there, absolute; times in ms since the epoch, `size` in bytes.
- */
+/** A discarded version and its place in the trash. */
 export interface TrashItem {
   readonly id: string;
   readonly pair: string;
   readonly side: Side;
   readonly path: RelPath;
   readonly kind: "file" | "link";
+  /** In bytes. */
   readonly size: number;
+  /** The version's own time, in ms since the epoch. */
   readonly modified?: number;
   readonly why: Loss;
   readonly winner?: Side;
+  /** The start of the run that discarded it, in ms since the epoch. */
   readonly when: number;
+  /** The server's label. */
   readonly session: string;
+  /** The root that contained the version, as the server names it (for the local side its folder). */
   readonly root: string;
   readonly disk?: string;
+  /** Whether the kept file is on a disk of this machine or on the server. */
   readonly host: "disk" | "server";
+  /** The absolute path of the kept file. */
   readonly at: string;
 }
 

@@ -27,12 +27,11 @@ export async function listTrash(home: string, warn?: (message: string) => void):
   return all.sort((a, b) => a.when - b.when);
 }
 
-/**
- * `home`: the trash folder whose index contains the item; `server`: a connection to its server, for items that are not
- * on this machine.
- */
+/** The options for an item of the trash. */
 export interface ItemOptions extends Call {
+  /** The trash folder whose index contains the item. */
   readonly home: string;
+  /** A connection to its server, for items that are not on this machine. */
   readonly server?: Backend;
 }
 

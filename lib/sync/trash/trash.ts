@@ -21,18 +21,19 @@ import { clearItem } from "./restore.ts";
 import { canDuplicate, makeServerBin, makeServerFolder, type ServerBin } from "./server.ts";
 import { expectSame } from "../common/entry_check.ts";
 
-/**
- * A version to discard. `entry`: its present entry; `path`: its own path; `take`: its path must be free afterwards,
- * otherwise the version may stay until it is overwritten; `inPlace`: the file itself is overwritten, so that a hard
- * link would keep nothing; `winner`: the side whose version replaces it.
- */
+/** A version to discard. */
 export interface Loser {
   readonly side: Side;
+  /** The present entry of the version. */
   readonly entry: FileEntry | LinkEntry;
+  /** The path that the version belongs to. */
   readonly path: RelPath;
   readonly why: Loss;
+  /** Whether its path must be free afterwards; otherwise the version may stay until it is overwritten. */
   readonly take: boolean;
+  /** Whether the file itself is overwritten, so that a hard link would keep nothing. */
   readonly inPlace?: boolean;
+  /** The side whose version replaces it. */
   readonly winner?: Side;
 }
 
