@@ -156,8 +156,8 @@ export function matchesPatterns(patterns: readonly string[], text: string): bool
 }
 
 /**
- * Whether the text matches a pattern with `*` and `?`. Not recursive, since these files may be long and their patterns
- * unusual.
+ * Whether the text matches a pattern with `*` and `?`. No exponential backtracking, since these files may be long and
+ * their patterns unusual.
  */
 function matchesPattern(pattern: string, text: string): boolean {
   let [at, star, resume] = [0, -1, 0];

@@ -17,21 +17,23 @@ export interface RawProtocol {
 }
 
 /**
- * The state of one connection. The client library dispatches every message in every state, so a server could declare a login
- * successful before its host key was verified; this machine admits a message only in the states that RFC 4252 to 4254 give it.
+ * The state of one connection. The client library dispatches every message in every state, so a server could declare a
+ * login successful before its host key was verified. This state machine admits a message only in the states in which
+ * RFC 4252 to 4254 allow it.
  *
  * | state    | begins with                                              | admits, beside DISCONNECT, IGNORE, DEBUG, UNIMPLEMENTED, EXT_INFO |
  * |----------|----------------------------------------------------------|-------------------------------------------------------------------|
  * | exchange | the connection                                           | the library's own check: key exchange messages only                |
  * | verify   | NEWKEYS, after the library proved the exchange's signature | nothing; a banner is dropped. Nothing is sent, not even SERVICE_REQUEST |
  * | service  | verify() resolved, SERVICE_REQUEST is sent                 | SERVICE_ACCEPT, KEXINIT, a banner                                   |
- * | login    | SERVICE_ACCEPT, once                                       | KEXINIT, a banner; FAILURE, SUCCESS and 60 while a login of ours is unanswered |
+ * | login    | SERVICE_ACCEPT, once                                       | KEXINIT, a banner; FAILURE, SUCCESS and 60 while a login request is unanswered |
  * | open     | SUCCESS                                                    | KEXINIT and the connection protocol, 80 to 100                      |
  * | ended    | any other message, or a key exchange with another host key | nothing                                                             |
  *
- * In `login` a SUCCESS or a further question is also refused while a question of the server waits for our answer. Messages that only a client
- * sends are never admitted: the library counts a server's USERAUTH_REQUEST as a login of ours. A key exchange in a later state is done by the
- * library, which admits no other message meanwhile; its host key must be the verified one.
+ * In `login`, a SUCCESS or a further question is also refused while a question of the server is unanswered. Messages that
+ * only a client sends are never admitted: the library counts a server's USERAUTH_REQUEST as a login request of the client.
+ * The library performs a key exchange in a later state and admits no other message during it; its host key must be the
+ * verified one.
  */
 type State = "exchange" | "verify" | "service" | "login" | "open" | "ended";
 
