@@ -4,7 +4,10 @@ import { crc32 } from "node:zlib";
 import { lastingIdOf, type Pace, QUIETLY, removeOwn } from "./disk.ts";
 import type { Held } from "./held_folders.ts";
 
-/** `name`: of the file beside the temporary one that keeps the codes. `tag`: of the temporary name, which stands for the source's version. */
+/**
+ * The settings of the block codes. `name`: the name of the code file in the folder of the temporary file. `tag`: the
+ * tag of the temporary name, which identifies the source's version.
+ */
 export interface Sealing {
   readonly pace: Pace;
   readonly held: Held;
@@ -13,20 +16,21 @@ export interface Sealing {
   readonly tag: string;
 }
 
-/** Bytes that one code stands for. */
+/** Bytes that one code covers. */
 export const BLOCK = 1 << 20;
 
 /**
- * Proof of what a write has put into its temporary file: a message authentication code (HMAC-SHA256) for each MiB, in a file beside it. A
- * code is made with a secret of this user, of the version of the source, the place of the block, its CRC-32, and the file itself (inode
- * and time of birth). So one that fits was made by this user for these very bytes in this very file, to which nobody else could write;
- * the CRC shows what a disk has lost. A cryptographic hash of the content would halve the speed of fast transfers and prove no more.
+ * The authentication of a write's temporary file: a message authentication code (HMAC-SHA256) for each MiB, in a second
+ * file in the same folder. A code is keyed with a secret of this user and covers the version of the source, the index
+ * of the block, its CRC-32, and the file's identity (inode and time of creation). So a matching code was made by this
+ * user for these bytes in this file, to which no other user could write; the CRC detects data that the disk lost. A
+ * cryptographic hash of the content would halve the speed of fast transfers and prove no more.
  */
 export class Seals {
   readonly #sealing: Sealing;
   #id = "";
   #blocks = 0;
-  /** Of the block that is not complete yet. */
+  /** The CRC of the incomplete block. */
   #crc = 0;
   #count = 0;
   #file: Deno.FsFile | undefined;
@@ -36,7 +40,7 @@ export class Seals {
     this.#sealing = sealing;
   }
 
-  /** The bytes that are sealed. */
+  /** The number of bytes covered by codes. */
   get bytes(): number {
     return this.#blocks * BLOCK;
   }
@@ -47,7 +51,7 @@ export class Seals {
     this.#blocks = this.#crc = this.#count = 0;
   }
 
-  /** Counts the leading bytes of a leftover that its codes prove, and goes on behind them. */
+  /** Returns the number of leading bytes of a partial file that its codes prove, and continues after them. */
   async adopt(draft: Deno.FsFile, info: Deno.FileInfo, size: number): Promise<number> {
     this.begin(info);
     const codes = this.#read(Math.floor(size / BLOCK));
@@ -62,7 +66,7 @@ export class Seals {
     return this.bytes;
   }
 
-  /** Seals what was written behind everything before. */
+  /** Adds the codes of appended bytes. */
   add(bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length && !this.#isRefused;) {
       const piece = bytes.subarray(at, at + BLOCK - this.#count);
@@ -80,7 +84,7 @@ export class Seals {
     this.#file = undefined;
   }
 
-  /** Removes the codes; something of another user stays, and then none are kept. */
+  /** Removes the code file. If it belongs to another user, it stays, and no codes are stored. */
   async remove(): Promise<void> {
     this.close();
     this.#blocks = 0;
@@ -92,7 +96,7 @@ export class Seals {
     return held.at(name);
   }
 
-  /** Undefined where the block is not complete. */
+  /** Computes the CRC of a block; returns undefined if the block is incomplete. */
   async #crcOf(draft: Deno.FsFile, block: number): Promise<number | undefined> {
     await draft.seek(block * BLOCK, Deno.SeekMode.Start);
     const bytes = new Uint8Array(BLOCK);
@@ -110,7 +114,7 @@ export class Seals {
     return createHmac("sha256", key).update([tag, this.#id, block, crc].join(" ")).digest("hex");
   }
 
-  /** The write goes on without codes where none can be kept. */
+  /** Appends a code to the file. If that fails, the write continues without codes. */
   #append(code: string): void {
     if (this.#isRefused) return;
     try {
@@ -122,7 +126,7 @@ export class Seals {
     }
   }
 
-  /** The codes that an earlier write has left, at most so many. */
+  /** Reads the codes of an earlier write, at most `most`. */
   #read(most: number): readonly string[] {
     let fd: number | undefined;
     try {
@@ -139,5 +143,5 @@ export class Seals {
   }
 }
 
-/** A code in hex digits and the end of its line. */
+/** Length of a line: a code in hex digits and the line end. */
 const LINE = 65;

@@ -4,19 +4,22 @@ import { gate, type RelPath } from "../../core/path.ts";
 import type { Entry, OpaqueEntry } from "../../core/entry.ts";
 import { codeOf, type Doing, localError } from "./errors.ts";
 
-/** Something on this disk: the path as callers know it, and where it lies for calls of one operation. */
+/** An entry on this disk: its logical path, and its disk path for the calls of one operation. */
 export interface Spot {
   readonly path: RelPath;
   readonly full: string;
 }
 
-/** Makes `calls` calls to the disk: `now` on this thread, or `later` on the runtime's pool. Same result, same errors. */
+/**
+ * Makes `calls` calls to the disk: by `now` on this thread, or by `later` on the runtime's thread pool, with the same
+ * result and errors.
+ */
 export type Pace = <T>(now: () => T, later: () => Promise<T>, calls?: number) => Promise<T>;
 
 /**
- * Calls on this thread cost a third of those on the pool, but a slow disk (a share, a disk under load) would stop everything else
- * meanwhile. So: on this thread while they are quick, on the pool for a while after a slow one; and other work gets its turn
- * every few ms.
+ * Returns a scheduler of disk calls. Calls on this thread cost a third of those on the pool, but a slow disk (a network
+ * share, a disk under load) would block all other work. So calls run on this thread while they are fast, and on the
+ * pool for a while after a slow one; other work runs every few ms.
  */
 export function newPace(clock: () => number = () => performance.now()): Pace {
   let onPool = 0;
@@ -46,7 +49,7 @@ export function newPace(clock: () => number = () => performance.now()): Pace {
   };
 }
 
-/** What is at a path of the disk, not followed when it is a link; undefined when nothing is. */
+/** Returns the file info of a disk path, without following a link; undefined if absent. */
 export async function lstat(pace: Pace, full: string): Promise<Deno.FileInfo | undefined> {
   try {
     return await pace(() => traceless(() => Deno.lstatSync(full)), () => Deno.lstat(full));
@@ -56,19 +59,19 @@ export async function lstat(pace: Pace, full: string): Promise<Deno.FileInfo | u
   }
 }
 
-/** What is there, as an entry; not followed when it is a link. */
+/** Returns the entry of a disk path, without following a link; undefined if absent. */
 export async function lookAt(pace: Pace, { path, full }: Spot): Promise<Entry | undefined> {
   const info = await lstat(pace, full);
   return info && toEntry(path, info, full);
 }
 
-/** ENOENT, or ENOTDIR: a file stands where the path has a folder. */
+/** Whether the error is ENOENT, or ENOTDIR: a file exists where the path has a folder. */
 export function isAbsence(error: unknown): boolean {
   const code = codeOf(error);
   return code === "ENOENT" || code === "ENOTDIR";
 }
 
-/** What lstat found, as an entry; `full` is where a link's target is read. */
+/** Converts the result of lstat to an entry; `full` is the disk path at which a link's target is read. */
 export function toEntry(path: RelPath, info: Deno.FileInfo, full: string): Entry {
   const { mtime, mode, ino } = info;
   if (mtime === null || mode === null || ino === null) return toPlainEntry(path, info, full);
@@ -80,23 +83,29 @@ export function toEntry(path: RelPath, info: Deno.FileInfo, full: string): Entry
   return info.isSymlink ? toLink(path, full) : opaque(path, "special", "it is a pipe, a socket or a device");
 }
 
-/** An operation on what lies at `full`. */
+/** An operation on the disk path `full`. */
 export interface Handling {
   readonly full: string;
   readonly doing: Doing;
 }
 
-/** Device and inode; undefined where the system tells none. */
+/** Returns device and inode; undefined if the system reports none. */
 export function fileIdOf({ dev, ino }: Pick<Deno.FileInfo, "dev" | "ino">): string | undefined {
   return ino === null ? undefined : `${dev}:${ino}`;
 }
 
-/** By its birth where the disk tells it, since numbers of inodes are used again, and those of disks change with each start. */
+/**
+ * Returns a lasting identity of a file, with its creation time if the disk reports it, since inode numbers are reused
+ * and device numbers change at each boot.
+ */
 export function lastingIdOf({ ino, dev, birthtime }: Deno.FileInfo): string {
   return birthtime === null ? `${dev}:${ino}` : `${ino}@${birthtime.getTime()}`;
 }
 
-/** What an open file is now; undefined on Windows, which tells no inode that lstat tells too. Through its descriptor the runtime's own call takes half the time of node:fs'. */
+/**
+ * Returns the current state of an open file; undefined on Windows, where its inode differs from that of lstat. The
+ * runtime's own call, by the path of the descriptor, takes half the time of that of node:fs.
+ */
 export async function statOpen(pace: Pace, fd: number, full: string): Promise<Opened | undefined> {
   if (Deno.build.os === "windows") return undefined;
   const link = `${DESCRIPTORS}${fd}`;
@@ -105,18 +114,21 @@ export async function statOpen(pace: Pace, fd: number, full: string): Promise<Op
 
 type Opened = Pick<Deno.FileInfo, "dev" | "ino" | "size" | "mtime">;
 
-/** Does the file belong to this user? */
+/** Whether the file belongs to this user. */
 export function isOfUser({ uid }: Deno.FileInfo): boolean {
   return uid === null || uid === Deno.uid();
 }
 
-/** Can users other than root change what is in the folder? For a run with root's rights, whose group is root's too. */
+/** Whether users other than root can change the folder's content. For a run as root, whose group is root's too. */
 export function isOpenToOthers({ uid, gid, mode }: Pick<Deno.FileInfo, "uid" | "gid" | "mode">): boolean {
   const bits = mode ?? 0;
   return (uid ?? 0) !== 0 || (bits & 0o002) !== 0 || ((bits & 0o020) !== 0 && (gid ?? 0) !== 0);
 }
 
-/** Removes a regular file of this user. Absent: no error. False where something else is there, which stays, though the runtime's unlink would take an empty folder. */
+/**
+ * Removes a regular file of this user; an absent one is not an error. Returns false for anything else, which stays,
+ * although the runtime's unlink would remove an empty folder.
+ */
 export async function removeOwn(pace: Pace, full: string): Promise<boolean> {
   const info = await lstat(pace, full);
   if (info === undefined) return true;
@@ -129,7 +141,10 @@ export async function removeOwn(pace: Pace, full: string): Promise<boolean> {
   return true;
 }
 
-/** Sets the rwx bits of the very file that `info` tells of: neither through a link, nor of another file that took its name. */
+/**
+ * Sets the rwx bits of exactly the file that `info` describes, never through a link or of another file that replaced
+ * it.
+ */
 export function setMode(
   { full, doing }: Handling,
   { mode, info }: { readonly mode: number; readonly info: Deno.FileInfo },
@@ -144,7 +159,7 @@ export function setMode(
   }
 }
 
-/** Opens the very file that `info` tells of for writing. Rejects with changed where another one took its name. */
+/** Opens exactly the file that `info` describes for writing. Throws kind "changed" if another file replaced it. */
 export function openKnown(
   { full, doing }: Handling,
   info: Deno.FileInfo,
@@ -163,13 +178,16 @@ export function openKnown(
   throw localError("changed", TAKEN, doing);
 }
 
-/** For opening: neither follows a link nor waits at a pipe that took the file's place meanwhile. Both are absent on Windows. */
+/** Open flags that neither follow a link nor wait for a pipe that replaced the file meanwhile. Windows has neither. */
 export const QUIETLY = (fs.constants.O_NOFOLLOW ?? 0) | (fs.constants.O_NONBLOCK ?? 0);
 
-/** Linux' folder of links to what a process has open. */
+/** Linux's folder of links to the open files of the process. */
 export const DESCRIPTORS = "/proc/self/fd/";
 
-/** The entries of some names of one folder; those that vanish meanwhile are left out. `prefix`: the folder on the disk, with its separator. */
+/**
+ * Returns the entries of some names of one folder, without those that vanished meanwhile. `prefix`: the folder on the
+ * disk, with its separator.
+ */
 export async function look(pace: Pace, dir: RelPath, prefix: string, names: readonly string[]): Promise<Entry[]> {
   const found = await pace(
     () => names.map((name) => seen(() => Deno.lstatSync(prefix + name))),
@@ -199,16 +217,16 @@ function mustBeKnown(fd: number, info: Deno.FileInfo, doing: Doing): void {
 }
 
 const TAKEN = "another file took its place";
-/** ms of calls on this thread before other work gets its turn. */
+/** ms of calls on this thread before other work runs. */
 const TURN_MS = 12;
 /** A batch of calls is slow when it takes longer than this, and as long again for each call. */
 const SLOW_MS = 1;
 const SLOW_CALL_MS = 0.2;
-/** So many calls go to the pool before this thread is tried again; twice as many after each try that was slow again. */
+/** The number of calls on the pool before this thread is tried again; doubled after each try that is slow again. */
 const POOLED_CALLS = 64;
 const POOLED_CALLS_MAX = 16_384;
 
-/** Where the system tells no mode and no inode (Windows), or no time. */
+/** Converts file info without mode and inode (Windows), or without a time, to an entry. */
 function toPlainEntry(path: RelPath, info: Deno.FileInfo, full: string): Entry {
   const time = info.mtime === null ? {} : { modified: info.mtime.getTime() };
   const mode = info.mode === null ? {} : { mode: info.mode & 0o777 };
@@ -226,7 +244,10 @@ function seen(info: () => Deno.FileInfo): Deno.FileInfo | Error {
   }
 }
 
-/** An error without its stack: before each new file its absence is one, and the stack costs more than the call. */
+/**
+ * Runs work whose errors have no stack trace: the absence of each new file is an error, and its stack costs more than
+ * the call.
+ */
 function traceless<T>(work: () => T): T {
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 0;

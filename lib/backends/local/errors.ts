@@ -1,7 +1,7 @@
 import { type ErrorKind, SyncError } from "../../core/errors.ts";
 import { printable, type RelPath } from "../../core/path.ts";
 
-/** What was being done, to which path, as messages name it. */
+/** The operation and its path, as messages name them. */
 export interface Doing {
   /** "write", "read", "list" …: follows "Cannot". */
   readonly operation: string;
@@ -10,7 +10,7 @@ export interface Doing {
   readonly shown: string;
 }
 
-/** An error of the operating system as a SyncError: by its code alone, never by its text. */
+/** Converts an error of the operating system to a SyncError, by its code only, never by its text. */
 export function toSyncError(error: unknown, doing: Doing): SyncError {
   if (error instanceof SyncError) return error;
   const code = codeOf(error);
@@ -20,7 +20,10 @@ export function toSyncError(error: unknown, doing: Doing): SyncError {
   return localError("unexpected", printable(text), { ...doing, cause: error });
 }
 
-/** A SyncError of this disk: `Cannot read "/home/x/a": it is a folder`. Kinds "busy", "connection" and "timeout" are worth another try. */
+/**
+ * Returns a SyncError of this disk: `Cannot read "/home/x/a": it is a folder`. Kinds "busy", "connection" and "timeout"
+ * are transient.
+ */
 export function localError(kind: ErrorKind, why: string, doing: Doing & { readonly cause?: unknown }): SyncError {
   const { operation, path, shown, cause } = doing;
   return new SyncError(kind, `Cannot ${operation} "${printable(shown)}": ${why}`, {
@@ -32,7 +35,7 @@ export function localError(kind: ErrorKind, why: string, doing: Doing & { readon
   });
 }
 
-/** The code of an operating system's error ("ENOENT"), undefined for anything else. */
+/** Returns the code of an operating system's error ("ENOENT"); undefined for anything else. */
 export function codeOf(error: unknown): string | undefined {
   if (!(error instanceof Error) || !("code" in error)) return undefined;
   return typeof error.code === "string" ? error.code : undefined;

@@ -8,22 +8,22 @@ import { IdleFolders } from "./idle.ts";
 import { diskPath, withSeparator } from "./names.ts";
 import type { Opening } from "./types.ts";
 
-/** A folder below the root while one operation works in it. */
+/** A folder in use by one operation: the root or one below it. */
 export interface Held extends Disposable {
-  /** The folder itself, as a path for calls of this operation. */
+  /** The folder's path for the calls of this operation. */
   readonly folder: string;
-  /** A name in the folder, as a path for calls of this operation. */
+  /** Returns the path of a name in the folder for the calls of this operation. */
   at(name: string): string;
-  /** Rejects when the folder is no longer where it was found: refused when a link took its place. */
+  /** Rejects if the folder is no longer at the path where it was found: with refused if a link replaced it. */
   mustStay(): Promise<void>;
-  /** The same where the folder could not be held open: called behind the work. */
+  /** Does the same, but only if the folder could not be held open. Called after the work. */
   settle(): Promise<void>;
 }
 
-/** What the folders of a root are found by. */
+/** The settings for finding the folders of a root. */
 export interface Ground {
   readonly opening: Opening;
-  /** The root as it was named. It may be a link and is followed, once. */
+  /** The root as given. It may be a link and is followed, once. */
   readonly folder: string;
   /** Whether folders may be held open. Without it, parents are compared before and after. */
   readonly handles: boolean;
@@ -37,10 +37,10 @@ export interface Finding {
 }
 
 /**
- * The folders of one root. On Linux a folder is held open while an operation works in it, and names are found through its descriptor
- * (`/proc/self/fd/<n>/name`), so that another user who swaps a folder for a link meanwhile leads no call out of the root. Elsewhere the
- * folder is compared by device and inode before and after. The root is the folder that was found first: another one put in its place is
- * refused.
+ * The folders of one root. On Linux a folder is held open while an operation works in it, and names are resolved
+ * through its descriptor (`/proc/self/fd/<n>/name`), so that another user who replaces a folder with a link cannot
+ * redirect a call out of the root. On other systems the folder is compared by device and inode before and after. The
+ * root is the folder that was found first: a replacement is refused.
  */
 export class Folders {
   readonly #ground: Ground;
@@ -51,7 +51,9 @@ export class Folders {
     this.#ground = ground;
   }
 
-  /** Rejects with notFound where the folder is absent, with refused where a link lies on the way to it. */
+  /**
+   * Holds a folder for one operation. Rejects with notFound if it is absent, with refused if its path contains a link.
+   */
   async hold(dir: RelPath, operation: string): Promise<Held> {
     const finding = { operation, path: dir };
     const base = await this.#root(finding);
@@ -95,7 +97,7 @@ export class Folders {
     throw this.#ground.error("changed", REPLACED, { operation: "open", path: root });
   }
 
-  /** Opens the folder through the root's descriptor and proves by its path that no link led elsewhere. */
+  /** Opens the folder through the root's descriptor and verifies by its real path that no link redirected it. */
   async #open(base: Base & { readonly fd: number }, finding: Finding): Promise<Held> {
     const { pace, flavour } = this.#ground.opening;
     const { path: dir } = finding;
@@ -112,7 +114,10 @@ export class Folders {
     return await this.#descend(base, finding);
   }
 
-  /** Opens one folder after the other, none through a link: tells what is wrong, and finds a folder by another spelling of its name. */
+  /**
+   * Opens one path segment after another, none through a link. It reports the exact error, and accepts another spelling
+   * of a folder's name.
+   */
   async #descend(base: Base & { readonly fd: number }, { operation, path: dir }: Finding): Promise<Held> {
     const { opening: { pace }, error: fail } = this.#ground;
     if (await pathOf(pace, base.fd) !== base.real) {
@@ -158,7 +163,7 @@ export class Folders {
     };
   }
 
-  /** The folder by its path, compared again by mustStay(). */
+  /** Returns the folder by its path, without a descriptor; mustStay() compares it again. */
   async #watch(base: Base, finding: Finding): Promise<Held> {
     const { opening: { flavour }, folder, error: fail } = this.#ground;
     const full = diskPath(flavour, folder, finding.path);
@@ -176,7 +181,10 @@ export class Folders {
     };
   }
 
-  /** Device and inode of the folder; rejects where it is absent or behind a link, or the root is another one than it was. */
+  /**
+   * Returns device and inode of the folder; rejects if it is absent or reached through a link, or if the root was
+   * replaced.
+   */
   async #look(base: Base, { operation, path: dir }: Finding): Promise<string | undefined> {
     const { opening: { pace, flavour }, folder, error: fail } = this.#ground;
     const full = diskPath(flavour, folder, dir);
@@ -208,7 +216,7 @@ export class Folders {
   }
 }
 
-/** The root as it was found first: its real path, and what tells it from another folder of that path. */
+/** The root as it was found first: its real path, and the id that distinguishes it from another folder at that path. */
 interface Base {
   readonly real: string;
   readonly id: string | undefined;
@@ -217,7 +225,10 @@ interface Base {
 
 const REPLACED = "another folder took its place while it was worked on";
 const BEHIND_LINK = "it lies behind a link, and links are not followed";
-/** O_PATH, which node:fs does not name: a folder that can be entered need not be readable. The same number on all of Linux' common machines. */
+/**
+ * O_PATH, which node:fs does not define: a folder that can be entered need not be readable. The value is the same on
+ * all common Linux architectures.
+ */
 const O_PATH = 0o10000000;
 const FOLDER = O_PATH | (fs.constants.O_DIRECTORY ?? 0) | (fs.constants.O_NOFOLLOW ?? 0);
 const openOnPool = promisify(fs.open);
@@ -226,13 +237,13 @@ function openFolder(pace: Opening["pace"], path: string): Promise<number> {
   return pace(() => fs.openSync(path, FOLDER), () => openOnPool(path, FOLDER));
 }
 
-/** A folder that was opened, and where it lies. */
+/** An opened folder and its real path. */
 interface Found {
   readonly fd: number;
   readonly path: string;
 }
 
-/** Undefined where the system refuses, for whatever reason. */
+/** Opens a folder; returns undefined on any error. */
 function find(below: string): Found | undefined {
   let fd: number | undefined;
   try {
@@ -255,7 +266,7 @@ async function findOnPool(below: string): Promise<Found | undefined> {
   }
 }
 
-/** Where an open folder lies now, as the kernel knows it: no link is part of it. */
+/** Returns the current path of an open folder as the kernel reports it, which contains no link. */
 function pathOf(pace: Opening["pace"], fd: number): Promise<string> {
   const link = byDescriptor(fd);
   return pace(() => Deno.readLinkSync(link), () => Deno.readLink(link));

@@ -2,15 +2,15 @@ import fs from "node:fs";
 import type { RelPath } from "../../core/path.ts";
 
 /**
- * Open folders that wait for the next operation in them: opening one costs more than proving that it still lies where it did. One is
- * taken by a single operation at a time. The least recently used are closed.
+ * A cache of open folders for later operations: to open one costs more than to verify that it has not moved. Only one
+ * operation uses a descriptor at a time. The least recently used are closed.
  */
 export class IdleFolders {
   readonly #idle = new Map<RelPath, number[]>();
   #count = 0;
   #isClosed = false;
 
-  /** An open folder, which is the caller's until it is given back or closed; undefined when there is none. */
+  /** Takes an open folder, which the caller owns until it returns or closes it; undefined if there is none. */
   take(dir: RelPath): number | undefined {
     const waiting = this.#idle.get(dir);
     const fd = waiting?.pop();
@@ -30,7 +30,7 @@ export class IdleFolders {
     if (this.#count > MOST) this.#closeOldest();
   }
 
-  /** Closes all of them, and from then on what is given back. */
+  /** Closes all of them, and any folder that is returned later. */
   close(): void {
     this.#isClosed = true;
     while (this.#count > 0) this.#closeOldest();
@@ -43,5 +43,5 @@ export class IdleFolders {
   }
 }
 
-/** Folders that stay open. */
+/** The most folders that stay open. */
 const MOST = 64;

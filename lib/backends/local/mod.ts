@@ -25,13 +25,13 @@ import { LocalRoot, newOpening } from "./root.ts";
 import { newTempPath, writeFile } from "./write.ts";
 import type { LocalOptions } from "./types.ts";
 
-/** A folder of this machine's disks, absolute or seen from the current folder. It need not exist. Throws badInput for what is no folder's name. */
+/** Opens a folder on a disk of this machine, absolute or relative to the current folder. It need not exist. Rejects with badInput for an unusable folder name. */
 export async function openLocal(folder: string, options: LocalOptions & Call): Promise<Backend> {
   const at = await LocalRoot.at(newOpening(flavour, options), Deno.cwd(), folder);
   return new LocalFolder(at, { label: at.folder, isOpener: true });
 }
 
-/** A `file:` address as a remote place: a disk, a share of the network. */
+/** Opens a `file:` address as the remote side: a disk or a network share. */
 export async function openFile(target: Target, _call: Call): Promise<Backend> {
   const folder = addressFolder(flavour, target.address);
   if (folder === undefined) throw badInput('The address "file:" names no folder; write file:///path.');
@@ -59,7 +59,7 @@ const traits: Traits = {
   maxNameBytes: 255,
   showsDots: true,
 };
-/** Names looked at between two looks at the signal. */
+/** Names processed between two checks of the signal. */
 const BATCH = 64;
 
 class LocalFolder implements Backend {
@@ -71,7 +71,7 @@ class LocalFolder implements Backend {
   readonly flush?: NonNullable<Backend["flush"]>;
   readonly #root: LocalRoot;
   readonly #isOpener: boolean;
-  /** The first folder that was listed with root's rights and that others can change. */
+  /** The first folder listed as root that other users can change. */
   #shared: string | undefined;
 
   constructor(at: LocalRoot, { label, isOpener }: { readonly label: string; readonly isOpener: boolean }) {

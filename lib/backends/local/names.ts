@@ -6,14 +6,20 @@ import type { Address } from "../../core/backend.ts";
 /** node:path of one system: `posix` or `win32`. */
 export type Flavour = PlatformPath;
 
-/** The absolute folder that `folder` names, seen from `base`. Throws badInput for what names no folder of its own: `C:x`, `\\?\…`, `\\.\…`, a NUL. */
+/**
+ * Resolves `folder` against `base` to an absolute path. Throws badInput for a name that does not identify one folder:
+ * `C:x`, `\\?\…`, `\\.\…`, a NUL.
+ */
 export function resolveFolder(flavour: Flavour, base: string, folder: string): string {
   const why = unclear(flavour, folder);
   if (why !== undefined) throw badInput(`The folder "${printable(folder)}" is not usable: ${why}.`);
   return flavour.resolve(base, folder);
 }
 
-/** The folder of a `file:` address, undefined where it has no path: file:///mnt/x, file:///C:/x, file://server/share. Throws badInput for a host on a system without shares by name. */
+/**
+ * Returns the folder of a `file:` address (file:///mnt/x, file:///C:/x, file://server/share); undefined if it has no
+ * path. Throws badInput for a host on a system without UNC paths.
+ */
 export function addressFolder(flavour: Flavour, address: Address): string | undefined {
   const { path } = address;
   const host = address.host.toLowerCase() === "localhost" ? "" : address.host;
@@ -30,8 +36,8 @@ export function addressFolder(flavour: Flavour, address: Address): string | unde
 }
 
 /**
- * Where `path` lies on the disk. Every segment is a name of its own there, so the result is below `root` and never a device, a stream
- * or another spelling; throws kind "unsupported" for a name this system cannot hold.
+ * Returns the disk path of `path`. Every segment is a plain name there, so the result is below `root` and never a
+ * device, a stream or another spelling. Throws kind "unsupported" for a name that this system cannot store.
  */
 export function diskPath(flavour: Flavour, root: string, path: RelPath): string {
   if (path === "") return root;
@@ -45,7 +51,10 @@ export function diskPath(flavour: Flavour, root: string, path: RelPath): string 
   return withSeparator(flavour, root) + path;
 }
 
-/** Why nobody means to empty this real path, or undefined. A share of the network is as ordinary as a folder. */
+/**
+ * Returns why a user is unlikely to want this real path emptied, or undefined. A network share counts as an ordinary
+ * folder.
+ */
 export function broadPlace(flavour: Flavour, real: string, home: string | undefined): string | undefined {
   const isShare = flavour.sep === "\\" && real.startsWith("\\\\");
   if (!isShare && flavour.parse(real).root === withSeparator(flavour, real)) return "a disk's root";
@@ -53,7 +62,7 @@ export function broadPlace(flavour: Flavour, real: string, home: string | undefi
   return undefined;
 }
 
-/** The path with one separator at its end. */
+/** Returns the path with one separator at its end. */
 export function withSeparator(flavour: Flavour, folder: string): string {
   return folder.endsWith(flavour.sep) ? folder : folder + flavour.sep;
 }

@@ -8,9 +8,9 @@ import { fileIdOf, lstat, type Pace, QUIETLY, type Spot, statOpen, toEntry } fro
 import { type Doing, localError, toSyncError } from "./errors.ts";
 
 /**
- * The content of a regular file, or a range of it: small ones whole, large ones as a stream. Links, pipes and devices are refused
- * and never opened. With `expect` the file is compared before the first and after the last byte. An abort
- * of `life` ends a stream as an abort of the call does.
+ * Reads a regular file, or a range of it: small ones whole, large ones as a stream. Refuses links, pipes and devices
+ * without opening them. With `expect`, the file is compared before the first and after the last byte. An abort of
+ * `life` ends a stream like an abort of the call.
  */
 export async function readFile(
   pace: Pace,
@@ -37,7 +37,7 @@ export async function readFile(
   return file.stream({ offset, length, signals: [options.signal, options.life] });
 }
 
-/** Up to here a file is read at once. */
+/** The largest file in bytes that is read whole. */
 const SMALL = 256 * 1024;
 const OPEN_FLAGS = fs.constants.O_RDONLY | QUIETLY;
 const openOnPool = promisify(fs.open);
@@ -46,7 +46,7 @@ interface Opening {
   readonly doing: Doing;
   readonly full: string;
   readonly info: Deno.FileInfo;
-  /** Must still be the same file after the last byte. */
+  /** Whether the file must be unchanged after the last byte. */
   readonly isExact: boolean;
 }
 
@@ -56,7 +56,7 @@ interface Range {
   readonly signals: readonly AbortSignal[];
 }
 
-/** A file that is open for reading, closed after its last byte, its first error, or when it is cancelled. */
+/** A file open for reading, closed after its last byte, its first error, or a cancellation. */
 class OpenFile {
   readonly #pace: Pace;
   readonly #opening: Opening;
@@ -77,7 +77,10 @@ class OpenFile {
     }
   }
 
-  /** Rejects unless what is open is the file that was looked at, by device and inode; and, where that counts, as it was. No byte is handed over before. */
+  /**
+   * Rejects unless the open file is the one that was checked, by device and inode, and, if `isExact`, is unchanged. No
+   * byte is passed on before.
+   */
   async prove(): Promise<void> {
     const { full, info, isExact, doing } = this.#opening;
     const fd = this.#opened();
@@ -139,7 +142,7 @@ class OpenFile {
     });
   }
 
-  /** Reads what is there, at least one byte. */
+  /** Reads the available bytes, at least one. */
   async #fill(bytes: Uint8Array, position: number): Promise<number> {
     const fd = this.#opened();
     this.#isReading = true;
@@ -157,7 +160,7 @@ class OpenFile {
     throw localError("changed", "it became shorter while it was read", this.#opening.doing);
   }
 
-  /** After the last byte: is it still the file that was opened? */
+  /** Rejects if `isExact` and the file was changed since it was opened. Called after the last byte. */
   async #finish(): Promise<void> {
     const { info, isExact, doing } = this.#opening;
     if (!isExact) return;

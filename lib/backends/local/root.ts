@@ -9,7 +9,7 @@ import { codeOf, type Doing, localError, toSyncError } from "./errors.ts";
 import { broadPlace, diskPath, type Flavour, resolveFolder } from "./names.ts";
 import type { LocalOptions, Opening } from "./types.ts";
 
-/** Starts an opening. */
+/** Returns the state that all roots of one opening share. */
 export function newOpening(flavour: Flavour, options: LocalOptions): Opening {
   const umask = flavour.sep === "/" ? Deno.umask() : 0;
   const proofKey = randomBytes(32).toString("hex");
@@ -17,8 +17,8 @@ export function newOpening(flavour: Flavour, options: LocalOptions): Opening {
 }
 
 /**
- * A root on the disk: where its paths lie, what is there, and the folders through which work is done, with no link between the root and
- * them. The root itself may be a link; it is followed.
+ * A root on the disk: it resolves paths, returns entries, and holds the folders for operations, none of them reached
+ * through a link. The root itself may be a link, which is followed.
  */
 export class LocalRoot {
   readonly opening: Opening;
@@ -35,7 +35,7 @@ export class LocalRoot {
     this.#folders = new Folders({ opening, folder, handles, error });
   }
 
-  /** The folder as seen from `base`; it need not exist. Throws badInput for what is no folder's name. */
+  /** Resolves a folder against `base`; it need not exist. Rejects with badInput for an unusable folder name. */
   static async at(opening: Opening, base: string, folder: string): Promise<LocalRoot> {
     const full = resolveFolder(opening.flavour, base, folder);
     const disk = await realPathOf(opening, full);
@@ -51,7 +51,7 @@ export class LocalRoot {
     return this.opening.umask;
   }
 
-  /** By which a broken write of this process is proven, where no lasting key is given. */
+  /** The key that authenticates interrupted writes of this process, if no lasting key is given. */
   get proofKey(): string {
     return this.opening.proofKey;
   }
@@ -64,14 +64,14 @@ export class LocalRoot {
     return diskPath(this.opening.flavour, this.folder, path);
   }
 
-  /** Rejects when this root was closed or the call cancelled. */
+  /** Throws if this root was closed or the call cancelled. */
   begin(operation: string, { signal }: Call): void {
     if (signal.aborted) throw cancelled(signal, operation);
     const { signal: life } = this.opening.life;
     if (life.aborted) throw cancelled(life, operation);
   }
 
-  /** Does the work; what it throws becomes a SyncError that names the path. */
+  /** Runs the work and converts its errors to SyncErrors that name the path. */
   async doing<T>(operation: string, path: RelPath, work: () => Promise<T>): Promise<T> {
     try {
       return await work();
@@ -84,7 +84,10 @@ export class LocalRoot {
     return localError(kind, why, this.#doing(operation, path));
   }
 
-  /** What is at the path, not followed; undefined when nothing is. The root is followed. `full`: where it lies, as inParent() found it. */
+  /**
+   * Returns the entry at the path, without following a link (except for the root); undefined if absent. `full`: its
+   * disk path from inParent().
+   */
   async look(path: RelPath, full: string): Promise<Entry | undefined> {
     if (path !== root) return await lookAt(this.pace, { path, full });
     try {
@@ -97,12 +100,15 @@ export class LocalRoot {
     }
   }
 
-  /** The folder, held for one operation; see Folders. */
+  /** Holds the folder for one operation; see Folders. */
   async hold(dir: RelPath, operation: string): Promise<Held> {
     return await this.#folders.hold(dir, operation);
   }
 
-  /** Does the work with where the entry lies, found through the folder that holds it; for the root, with its own path. */
+  /**
+   * Runs the work with the entry's disk path, resolved through its parent folder; for the root, with the root's own
+   * path.
+   */
   async inParent<T>(path: RelPath, operation: string, work: (full: string) => Promise<T>): Promise<T> {
     if (path === root) return await work(this.folder);
     using held = await this.hold(parentOf(path), operation);
@@ -111,7 +117,7 @@ export class LocalRoot {
     return done;
   }
 
-  /** The same for a regular file; rejects when there is none, or something else. */
+  /** Does the same for a regular file; rejects if it is absent or not a file. */
   async inFile(
     path: RelPath,
     { operation, signal }: Call & { readonly operation: string },
@@ -138,7 +144,7 @@ export class LocalRoot {
   }
 }
 
-/** The real path of the nearest ancestor that exists, and the rest as written. */
+/** Returns the real path of the nearest existing ancestor, with the rest as written. */
 async function realPathOf(opening: Opening, full: string): Promise<string> {
   const { flavour, pace } = opening;
   try {

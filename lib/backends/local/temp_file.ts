@@ -9,7 +9,7 @@ import { codeOf, type Doing, localError, toSyncError } from "./errors.ts";
 import type { Held } from "./held_folders.ts";
 import { BLOCK, Seals } from "./block_codes.ts";
 
-/** What a draft is made of; `mode`: the rwx bits that the file ends with. */
+/** The input of a draft. `mode`: the final rwx bits of the file. */
 export interface Drafting {
   readonly held: Held;
   readonly path: RelPath;
@@ -19,7 +19,7 @@ export interface Drafting {
   readonly mode: number;
 }
 
-/** The disk as a draft sees it; see LocalRoot. */
+/** The part of LocalRoot that a draft uses. */
 export interface DraftDisk {
   readonly pace: Pace;
   readonly durable: boolean;
@@ -27,13 +27,13 @@ export interface DraftDisk {
   readonly proofKey: string;
 }
 
-/** A complete temporary file: where it lies, and what tells it from another one of that name. */
+/** A complete temporary file: its path, and the id that distinguishes it from another file of that name. */
 export interface Finished {
   readonly full: string;
   readonly id: string | undefined;
 }
 
-/** Gives an open file its time, where one is wanted. A time that is refused is a warning: the content is good. */
+/** Sets the time of an open file, if one is given. A refused time is only a warning, since the content is complete. */
 export function setTime(
   file: Deno.FsFile,
   { shown, options: { modified, onWarning } }: { readonly shown: string; readonly options: WriteOptions },
@@ -48,12 +48,17 @@ export function setTime(
   }
 }
 
-/** A temporary file while it is written: open(), fill(), finish(), or else abandon(). The rules are those of writeFile(). */
+/**
+ * A temporary file being written: open(), fill(), finish(), or abandon() on failure. The rules are those of
+ * writeFile().
+ */
 export class Draft {
   readonly #disk: DraftDisk;
   readonly #drafting: Drafting;
   readonly #seals: Seals | undefined;
-  /** Rwx bits while it is written: never writable by others, so that a leftover holds what was put there and nothing else. */
+  /**
+   * The rwx bits during the write: never writable by others, so that a partial file contains only what this user wrote.
+   */
   readonly #closed: number;
   #name: string;
   #file: Deno.FsFile | undefined;
@@ -71,7 +76,7 @@ export class Draft {
     this.#seals = new Seals({ pace: disk.pace, held, name, key: proofKey ?? disk.proofKey, tag });
   }
 
-  /** Makes the temporary file, or goes on behind what a broken write of the same tag left. */
+  /** Creates the temporary file, or resumes the partial file of an interrupted write with the same tag. */
   async open(): Promise<void> {
     const { doing, options: { tag } } = this.#drafting;
     try {
@@ -89,7 +94,7 @@ export class Draft {
     }
   }
 
-  /** The content, from where the draft ends. */
+  /** Writes the content from the end of the draft on. */
   async fill(): Promise<void> {
     const { body, doing, options: { signal, size } } = this.#drafting;
     if (this.#size === size && size > 0) return;
@@ -99,7 +104,7 @@ export class Draft {
     if (this.#size !== size) throw this.#wrongSize(`it has ${this.#size} bytes`);
   }
 
-  /** Mode, time, durability, end. */
+  /** Sets mode and time, flushes the file if required, and closes it. */
   async finish(): Promise<Finished> {
     const { options, mode, doing } = this.#drafting;
     const file = this.#opened();
@@ -112,12 +117,12 @@ export class Draft {
     return { full: this.#full, id: fileIdOf(info) };
   }
 
-  /** Called once the temporary file has its name. */
+  /** Called after the temporary file was renamed to the target. */
   async placed(): Promise<void> {
     if (this.#seals !== undefined && this.#seals.bytes > 0) await this.#seals.remove();
   }
 
-  /** Closes, and removes what is not worth keeping. */
+  /** Closes the file, and removes it unless a later write can resume it. */
   async abandon(failure: SyncError): Promise<void> {
     const [file, seals] = [this.#file, this.#seals];
     this.#file = undefined;
@@ -143,7 +148,10 @@ export class Draft {
     if (this.#seals !== undefined) this.#seals.begin(this.#file.statSync());
   }
 
-  /** Goes on behind the leftover under the temporary name as far as it is ours and proven; false when nothing is. */
+  /**
+   * Resumes the partial file under the temporary name as far as it belongs to this user and its codes match; returns
+   * false if nothing does.
+   */
   async #resume(): Promise<boolean> {
     const { size, onBytes } = this.#drafting.options;
     const info = await lstat(this.#disk.pace, this.#full);
@@ -168,13 +176,13 @@ export class Draft {
     }
   }
 
-  /** Is this user the only one who can change names in the folder? */
+  /** Whether this user is the only one who can change names in the folder. */
   async #isAlone(): Promise<boolean> {
     const info = await Deno.stat(this.#drafting.held.folder);
     return isOfUser(info) && ((info.mode ?? 0) & OTHERS_WRITE) === 0;
   }
 
-  /** Undefined where the file cannot be opened, or is another one by now. */
+  /** Opens the file that `info` describes; returns undefined if that fails or another file has replaced it. */
   #openKnown(info: Deno.FileInfo): Deno.FsFile | undefined {
     try {
       return openKnown({ full: this.#full, doing: this.#drafting.doing }, info, { read: true });
@@ -183,7 +191,10 @@ export class Draft {
     }
   }
 
-  /** Are the last bytes of the leftover those of the source? A source can change and keep its size and time. */
+  /**
+   * Whether the last bytes of the partial file equal the source's. A source can change without a change of size and
+   * time.
+   */
   async #endsAlike(file: Deno.FsFile, size: number): Promise<boolean> {
     const { body, doing, options: { signal } } = this.#drafting;
     const pouring = { signal, operation: doing.operation };
@@ -226,13 +237,13 @@ export class Draft {
   }
 }
 
-/** Bytes of a leftover that are compared with the source. */
+/** Number of last bytes of a partial file that are compared with the source. */
 const TAIL = 64 * 1024;
-/** Rwx bits by which others may write. */
+/** The write bits of group and others. */
 const OTHERS_WRITE = 0o022;
 const RESUMABLE: readonly string[] = ["connection", "timeout", "busy", "cancelled"];
 
-/** A regular file of this user with no other name, to which others cannot write. */
+/** Whether it is a regular file of this user without other hard links, to which others cannot write. */
 function isOwn(info: Deno.FileInfo): boolean {
   return info.isFile && isOfUser(info) && (info.nlink ?? 1) === 1 && ((info.mode ?? 0) & OTHERS_WRITE) === 0;
 }
@@ -241,7 +252,7 @@ function randomHex(bytes: number): string {
   return randomBytes(bytes).toString("hex");
 }
 
-/** The bytes of a content that should be no longer than `limit`; nothing when it is. */
+/** Reads a content of at most `limit` bytes; returns no bytes if it is longer. */
 async function wholeOf(content: Content, limit: number, pouring: Pouring): Promise<Uint8Array> {
   const bytes = new Uint8Array(limit);
   let at = 0;

@@ -2,9 +2,10 @@ import type { Pace } from "./disk.ts";
 import type { Flavour } from "./names.ts";
 
 /**
- * `home`: the user's home folder, which is never emptied by accident. `durable`: every file is on the disk itself before it gets its name
- * (the default), so that a power cut leaves no empty file under a good name. `handles`: folders are held open while an operation works in
- * them (the default on Linux), else compared before and after.
+ * The options of a local backend. `home`: the user's home folder, which is never emptied by accident. `durable`: every
+ * file is flushed to the disk before it gets its final name (the default), so that a power cut leaves no empty file
+ * under that name. `handles`: folders are held open while an operation works in them (the default on Linux), otherwise
+ * compared before and after.
  */
 export interface LocalOptions {
   readonly home?: string | undefined;
@@ -12,11 +13,11 @@ export interface LocalOptions {
   readonly handles?: boolean;
 }
 
-/** What all the roots of one opening share. */
+/** The state that all roots of one opening share. */
 export interface Opening extends LocalOptions {
   readonly flavour: Flavour;
   readonly pace: Pace;
-  /** Bits that new files of this process do not get. */
+  /** The umask: mode bits that new files of this process do not get. */
   readonly umask: number;
   readonly proofKey: string;
   /** Aborted by dispose. */

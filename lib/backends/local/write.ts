@@ -14,11 +14,13 @@ import type { Held } from "./held_folders.ts";
 import type { LocalRoot } from "./root.ts";
 
 /**
- * Old or new: the bytes go to a temporary name beside the target, made exclusively, never wider readable than the target and never
- * writable by others; counted; then time and mode, one last look at the target, and the rename. All of it happens through the folder that
- * was found first. When it fails the temporary file is removed; only where a `tag` was given, the cause was the link or the user
- * (connection, timeout, busy, cancelled) and 1 MiB or more is there, it stays, and the next write of that tag goes on behind it: as far
- * as it is a file of this user alone, its content is proven by the codes beside it (see Seals), and its last 64 KiB are the source's.
+ * Replaces a file atomically. The bytes are written under a temporary name in the target's folder, created exclusively,
+ * never readable by more users than the target and never writable by others; they are counted; then mode and time are
+ * set, the target is checked a last time, and the file is renamed. All steps use the folder that was found first. On
+ * failure the temporary file is removed, unless a `tag` was given, the cause was the connection or the user
+ * (connection, timeout, busy, cancelled) and at least 1 MiB was written: then it stays, and the next write with that
+ * tag resumes it, as far as it is a file of this user only, its codes prove its content (see Seals), and its last 64
+ * KiB equal the source's.
  */
 export async function writeFile(
   at: LocalRoot,
@@ -45,12 +47,12 @@ export async function writeFile(
   }
 }
 
-/** A temporary name that no other write has. */
+/** Returns a temporary name that no other write uses. */
 export function newTempPath(path: RelPath): RelPath {
   return tempPath(path, randomBytes(8).toString("hex"));
 }
 
-/** What is written to, and through which folder. */
+/** The target of a write and its folder. */
 interface Target extends Spot {
   readonly at: LocalRoot;
   readonly held: Held;
@@ -59,8 +61,9 @@ interface Target extends Spot {
 }
 
 /**
- * In place: the file keeps its inode, so its owner, its ACL and its other names. Old and new mix until it is done. It is compared once
- * more right before its first byte goes, when the source has answered: an edit that came meanwhile stays.
+ * Overwrites a file in place: it keeps its inode, and so its owner, its ACL and its hard links. Old and new content mix
+ * until the write ends. The file is compared again immediately before the first byte, after the source has answered, so
+ * that a concurrent edit is not lost.
  */
 async function overwrite(target: Target, body: Body): Promise<FileEntry> {
   const { at, held, full, doing, options } = target;
@@ -101,13 +104,16 @@ async function overwrite(target: Target, body: Body): Promise<FileEntry> {
   return await written(target, fileIdOf(before));
 }
 
-/** What an edit changes. The time of the last change, which no program can put back, is told in whole seconds alone. */
+/**
+ * Returns the properties that an edit changes. The change time (ctime), which no program can set back, has only whole
+ * seconds.
+ */
 function markOf(full: string): string {
   const { dev, ino, size, mtimeMs, ctimeMs } = fs.lstatSync(full);
   return [dev, ino, size, mtimeMs, ctimeMs].join(" ");
 }
 
-/** The entry as the disk now shows it, which must be the very file that was written. */
+/** Returns the entry as the disk now reports it; rejects unless it is the file that was written. */
 async function written({ at, path, full, doing, options }: Target, id: string | undefined): Promise<FileEntry> {
   const info = await lstat(at.pace, full);
   const entry = info && toEntry(path, info, full);
@@ -115,7 +121,9 @@ async function written({ at, path, full, doing, options }: Target, id: string | 
   throw localError("changed", "it was replaced right after it was written", doing);
 }
 
-/** The mode that the new file gets: that of the file it replaces, else the wanted one, else what the system gives to new files. */
+/**
+ * Returns the mode of the new file: that of the replaced file, otherwise the given one, otherwise the system's default.
+ */
 async function modeFor(target: Target): Promise<number> {
   const { at, full, options } = target;
   const fresh = options.mode === undefined ? 0o666 & ~at.umask : options.mode & 0o777;
@@ -123,7 +131,7 @@ async function modeFor(target: Target): Promise<number> {
   return check(target, await lstat(at.pace, full)) ?? fresh;
 }
 
-/** Is at the path what is expected there, and nothing that a file cannot replace? Gives the mode of the file that is there. */
+/** Throws unless the precondition holds and a file can replace the entry. Returns the mode of the existing file. */
 function check({ path, full, doing, options }: Target, info: Deno.FileInfo | undefined): number | undefined {
   const found = info && toEntry(path, info, full);
   mustMatch(options, found, { operation: "write", shown: doing.shown, backend: "file" });
@@ -136,7 +144,9 @@ function check({ path, full, doing, options }: Target, info: Deno.FileInfo | und
   return found?.kind === "file" ? found.mode : undefined;
 }
 
-/** The last look at the target, the rename, and the entry as the disk now shows it. */
+/**
+ * Checks the target a last time, renames the temporary file over it, and returns the entry as the disk now reports it.
+ */
 async function replace(target: Target, temp: Finished, mode: number): Promise<FileEntry> {
   const { at: { pace }, held, full, doing, options } = target;
   await held.mustStay();
