@@ -2,7 +2,7 @@ import { SyncError } from "../../core/errors.ts";
 import type { Body, WriteOptions } from "../../core/backend.ts";
 import { opened, pour } from "../../net/byte_stream.ts";
 
-/** All the bytes, exactly as many as they are said to be. */
+/** Reads all bytes of the body; their number must equal the given size. */
 export async function gathered(body: Body, options: WriteOptions, path: string): Promise<Uint8Array<ArrayBuffer>> {
   const { signal, size, onBytes } = options;
   const pouring = { signal, operation: "write" };

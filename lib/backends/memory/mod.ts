@@ -19,19 +19,19 @@ import { type Revisions, shuffled } from "./nodes.ts";
 import { type TimeDials, type TimeKeeping, toStamp } from "./times.ts";
 import { type MemoryOperation, MemoryTree } from "./tree.ts";
 
-/** What the tree plays, all with defaults: a quick, exact, case-sensitive disk. */
+/** The simulated properties of the tree. The defaults are a fast, exact, case-sensitive disk. */
 export interface MemoryDials extends Partial<Traits>, TimeDials {
-  /** ms that every call takes. */
+  /** The latency of every call in ms. */
   readonly latency?: number;
-  /** Listings come in an order of its own for each seed. */
+  /** The seed of the order of listings. */
   readonly seed?: number;
-  /** ms since the epoch; by default a clock that moves one second at each look. */
+  /** The clock, in ms since the epoch; by default it advances one second at each read. */
   now?(): number;
   sleep?(ms: number): Promise<void>;
   readonly modes?: boolean;
   readonly fileIds?: boolean;
   readonly revisions?: Revisions;
-  /** Optional methods that this place has not. */
+  /** Optional methods that this backend lacks. */
   readonly lacks?: readonly OptionalMethod[];
 }
 
@@ -40,13 +40,13 @@ export type OptionalMethod = "rename" | "copy" | "makeLink" | "setModified" | "s
 export interface MemoryBackend extends Backend {
   /** Every change made through any client of this tree, in order. */
   readonly operations: readonly MemoryOperation[];
-  /** Another connection to the same tree, with a life of its own. */
+  /** Returns another connection to the same tree, which is closed separately. */
   client(): MemoryBackend;
-  /** Puts an entry below the top as somebody else would: unchecked, unnoted, its folders made. A file without content is zeros. */
+  /** Adds an entry below the top like an external program: without checks or a journal entry, with its parent folders. A file without content has zeros. */
   plant(entry: Entry, content?: Uint8Array<ArrayBuffer>): void;
 }
 
-/** A tree that lives in this process: the same calls in the same order give the same results. */
+/** Returns an in-memory tree: the same calls in the same order return the same results. */
 export function memory(dials: MemoryDials = {}): MemoryBackend {
   const { latency = 0, seed, now, sleep, modes = true, fileIds = true, revisions = false, lacks = [], ...more } = dials;
   const { times = "kept", clockOff = 0, roundsUp = false, ...given } = more;
@@ -257,7 +257,7 @@ class MemoryFolder implements Backend {
     for (const child of children) if (child.kind === "dir") yield* this.#walk(child.path, call);
   }
 
-  /** The latency of a call; rejects when it is cancelled or this client was closed. */
+  /** Waits for the latency of a call; rejects if it is cancelled or this client was closed. */
   async #begin(operation: string, call: Call): Promise<void> {
     this.#check(operation, call);
     await this.#world.wait();
@@ -286,7 +286,7 @@ class MemoryFolder implements Backend {
     return this.#rebased(entry);
   }
 
-  /** An entry of the tree as seen from this root. */
+  /** Returns an entry of the tree with its path relative to this root. */
   #rebased<E extends Entry>(entry: E): E {
     const { at } = this.#view;
     return at === root ? entry : { ...entry, path: entry.path.slice(at.length + 1) };

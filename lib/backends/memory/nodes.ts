@@ -3,10 +3,13 @@ import type { DirEntry, Entry, FileEntry } from "../../core/entry.ts";
 import type { Expecting, Traits } from "../../core/backend.ts";
 import type { Stamp } from "./times.ts";
 
-/** Whether files have revisions, and what these are worth: "stale" ones outlive a change, "loose" ones are another in each answer. */
+/**
+ * Whether files have revisions, and how reliable these are: "stale" ones survive a change, "loose" ones differ in each
+ * reply.
+ */
 export type Revisions = boolean | "stale" | "loose";
 
-/** How a tree tells names apart, what its listings show, and its clock (ms since the epoch). */
+/** The rules of a tree: how names are compared, what its listings report, and its clock (ms since the epoch). */
 export interface TreeRules {
   readonly traits: Traits;
   readonly modes: boolean;
@@ -16,14 +19,14 @@ export interface TreeRules {
   now(): number;
 }
 
-/** What a written file gets besides its bytes. */
+/** The metadata of a written file. */
 export interface Writing extends Expecting {
   readonly modified?: number;
   readonly mode?: number;
   readonly tag?: string;
 }
 
-/** What stands in a memory tree under one name; `name` as it is spelled there. */
+/** A node of a memory tree; `name` in its stored spelling. */
 export type Node = FileNode | DirNode | OtherNode;
 export interface FileNode {
   readonly kind: "file";
@@ -47,12 +50,15 @@ interface OtherNode {
   readonly entry: Exclude<Entry, FileEntry | DirEntry>;
 }
 
-/** A folder without anything in it. */
+/** Returns an empty folder. */
 export function newDir(name: string, modified: number): DirNode {
   return { kind: "dir", name, children: new Map(), modified, mode: 0o755 };
 }
 
-/** The node that an entry describes; `count` makes its id and revision where the entry has none, `now` its time. */
+/**
+ * Returns the node that an entry describes. If the entry lacks an id, a revision or a time, `count` and `now` supply
+ * them.
+ */
 export function planted(
   name: string,
   { entry, bytes, count, now }: {
@@ -75,7 +81,7 @@ export function planted(
   };
 }
 
-/** The entries in an order that depends on the seed and on them alone. */
+/** Returns the entries in an order that depends only on the seed and on them. */
 export function shuffled(entries: readonly Entry[], seed: number): readonly Entry[] {
   const order = (entry: Entry) => createHash("md5").update(`${seed} ${entry.path}`).digest("hex");
   return entries.map((entry) => ({ entry, at: order(entry) })).sort((a, b) => a.at < b.at ? -1 : 1).map(({ entry }) =>
@@ -83,7 +89,7 @@ export function shuffled(entries: readonly Entry[], seed: number): readonly Entr
   );
 }
 
-/** The entry without its revision where that is another in each answer: no condition can name it. */
+/** Returns the entry without its revision if that differs in each reply: no precondition can use it. */
 export function withoutLoose(entry: Entry | undefined, revisions: Revisions): Entry | undefined {
   if (entry?.kind !== "file" || revisions !== "loose") return entry;
   const { revision: _, ...rest } = entry;

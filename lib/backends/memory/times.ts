@@ -1,28 +1,32 @@
 import type { Traits } from "../../core/backend.ts";
 
 /**
- * What a place makes of the time that a file is to have. "refused": it says no; "ignored": it says yes; either way the file keeps the time of
- * its last write. "moved": renaming a file gives it the time of that moment, so that a written one, which is renamed to its place, has it too.
+ * The handling of a requested file time by the simulated server. "refused": the request fails; "ignored": it succeeds
+ * without effect; in both cases the file keeps the time of its last write. "moved": a rename sets the file's time to
+ * the current time, also the rename that ends a write.
  */
 export type TimeKeeping = "kept" | "refused" | "ignored" | "moved";
 
-/** How times are kept and shown. `clockOff`: the place's clock is ahead by so many ms; `roundsUp`: to the next step instead of the last one. */
+/**
+ * The storage of times. `clockOff`: the ms by which the server's clock is ahead; `roundsUp`: times are rounded up to
+ * the time step instead of down.
+ */
 export interface TimeDials {
   readonly times?: TimeKeeping;
   readonly clockOff?: number;
   readonly roundsUp?: boolean;
 }
 
-/** What befell a file: it was written, given a time, or renamed. */
+/** An event that may change a file's time: it was written, its time was set, or it was renamed. */
 export type Befallen = "written" | "set" | "renamed";
 
-/** The time that a file has after something befell it. `asked`: the one that it is to have; `had`: the one before. */
+/** Returns the time of a file after an event. `asked`: the requested time; `had`: the one before. */
 export type Stamp = (
   befallen: Befallen,
   given: { readonly asked: number | undefined; readonly had: number | undefined },
 ) => number;
 
-/** Makes the rule by which a place gives times; `now` is its own clock. */
+/** Returns the time rule of a simulated server; `now` is its own clock. */
 export function toStamp(
   { timeStep }: Traits,
   { times = "kept", roundsUp = false }: TimeDials,

@@ -15,14 +15,16 @@ import {
   type Writing,
 } from "./nodes.ts";
 
-/** One change that was made; numbered by its place in the journal. Paths from the top of the tree. */
+/** One change in the journal, numbered by its index. Paths are relative to the top of the tree. */
 export interface MemoryOperation {
   readonly do: "write" | "makeDir" | "remove" | "rename" | "makeLink" | "setModified" | "setMode";
   readonly path: RelPath;
   readonly to?: RelPath;
 }
 
-/** A tree of files in memory. Every call is one step: nothing happens between its look and its change. Throws SyncErrors. */
+/**
+ * A tree of files in memory. Every call is atomic: nothing happens between its check and its change. Throws SyncErrors.
+ */
 export class MemoryTree {
   readonly operations: MemoryOperation[] = [];
   readonly rules: TreeRules;
@@ -56,7 +58,7 @@ export class MemoryTree {
     return node.bytes;
   }
 
-  /** Throws what write() would throw now. */
+  /** Throws the error that write() would throw now. */
   checkWrite(path: RelPath, options: Expecting): DirNode {
     const dir = this.#parent(path, "write");
     this.check(path, options, "write");
@@ -88,7 +90,7 @@ export class MemoryTree {
     return this.#fileEntry(spelled.ok ? spelled.path : path, node);
   }
 
-  /** With `deep` the folders above are made too. */
+  /** Creates a folder; with `deep` also its parents. */
   makeDir(path: RelPath, { deep }: { readonly deep: boolean }): DirEntry {
     const old = this.#find(path);
     if (old?.kind === "dir") return this.#dirEntry(path, old);
@@ -162,7 +164,7 @@ export class MemoryTree {
     this.operations.push({ do: isTime ? "setModified" : "setMode", path });
   }
 
-  /** Puts an entry there as somebody else would: unchecked, unnoted, its folders made. */
+  /** Adds an entry like an external program: without checks or a journal entry, with its parent folders. */
   plant(entry: Entry, bytes: Uint8Array<ArrayBuffer>): void {
     let dir = this.#top;
     const names = entry.path.split("/");
@@ -177,7 +179,7 @@ export class MemoryTree {
     dir.children.set(this.#key(name), planted(name, { entry, bytes, count, now: this.rules.now() }));
   }
 
-  /** Takes the name away, as a place does that cannot replace a file in one step; gives the mode it had. */
+  /** Removes the name, like a server that cannot replace a file atomically; returns the file's mode. */
   hide(path: RelPath): number | undefined {
     const node = this.#find(path);
     if (node?.kind !== "file") return undefined;
@@ -185,7 +187,7 @@ export class MemoryTree {
     return node.mode;
   }
 
-  /** Throws kind "changed" unless what is there is what the options expect. */
+  /** Throws kind "changed" unless the precondition in the options holds. */
   check(path: RelPath, { expect }: Expecting, operation: string): void {
     if (expect === undefined) return;
     const why = mismatch(expect, withoutLoose(this.look(path), this.rules.revisions));
@@ -199,7 +201,7 @@ export class MemoryTree {
     return node === undefined || this.#isHollow(node) ? undefined : node;
   }
 
-  /** The folder that is to hold `path`; made on the way where a place has no folders of their own. */
+  /** Returns the parent folder of `path`; creates it if the simulated store has no folders of its own. */
   #parent(path: RelPath, operation: string): DirNode {
     const { names, maxNameBytes, hasDirs } = this.rules.traits;
     const why = unfit(nameOf(path), names, maxNameBytes);
@@ -236,13 +238,13 @@ export class MemoryTree {
     if (dir.children.get(key)?.kind !== "dir") dir.children.delete(key);
   }
 
-  /** Is it a folder that is none, in a place where folders are what the paths of files hold? */
+  /** Whether the node is a folder without files in a store that has folders only as prefixes of file paths. */
   #isHollow(node: Node): boolean {
     if (this.rules.traits.hasDirs || node.kind !== "dir" || node === this.#top) return false;
     return [...node.children.values()].every((child) => this.#isHollow(child));
   }
 
-  /** One key for every spelling of a name, exactly as the traits say. */
+  /** Returns the same key for all spellings of a name that are equal by the traits. */
   #key(name: string): string {
     const { caseSensitive, normalizes } = this.rules.traits;
     const composed = normalizes ? name.normalize("NFC") : name;
