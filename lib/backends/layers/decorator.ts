@@ -22,20 +22,20 @@ export type Operation =
   | "checksum"
   | "walk";
 
-/** One call of a backend, as a layer sees it. */
+/** One backend call as a layer receives it. */
 export interface Attempt<T> {
   readonly operation: Operation;
   readonly path: string;
   readonly signal: AbortSignal;
-  /** Makes the call; each time anew. */
+  /** Makes the call; may be called repeatedly. */
   run(): Promise<T>;
-  /** Takes back what an attempt that failed has told (progress). */
+  /** Reverts the progress that a failed attempt reported. */
   takeBack?(): void;
-  /** After an attempt whose reply was lost: the result, if the place shows that it was carried out. */
+  /** Returns the result after an attempt whose reply was lost, if a stat shows that the call was carried out. */
   settled?(): Promise<{ readonly value: T } | undefined>;
 }
 
-/** A listing of a whole subtree, as a layer sees it. */
+/** A listing of a whole subtree as a layer receives it. */
 export interface Listing {
   readonly operation: "walk";
   readonly path: RelPath;
@@ -43,18 +43,21 @@ export interface Listing {
   run(): AsyncIterable<readonly Entry[]>;
 }
 
-/** What a layer does around the calls of the backend inside. */
+/** The handlers of a layer for the calls of the inner backend. */
 export interface Around {
   one<T>(attempt: Attempt<T>): Promise<T>;
   many(listing: Listing): AsyncIterable<readonly Entry[]>;
-  /** Around a content that was opened, while it is read. */
+  /** Wraps an opened content while it is read. */
   content?(
     content: Content,
     reading: { readonly inner: Backend; readonly path: RelPath; readonly options: ReadOptions },
   ): Content;
 }
 
-/** The backend with a layer around every call; what at() gives has it too. An optional method that the inner one lacks stays absent. */
+/**
+ * Returns the backend with a layer around every call, also for backends from at(). An optional method that the inner
+ * one lacks stays absent.
+ */
 export function decorate(inner: Backend, around: Around): Backend {
   const { label, traits, place, peer } = inner;
   return {
@@ -190,19 +193,19 @@ function optional(inner: Backend, around: Around): OptionalMethods {
   return methods;
 }
 
-/** Has the file a copy now that was not there before? */
+/** Returns a result if `to` is now a copy of `from` (same size) that was not there before. */
 async function twin(inner: Backend, from: RelPath, to: RelPath, { signal, expect }: Call & Expecting) {
   const [source, target] = [await inner.stat(from, { signal }), await inner.stat(to, { signal })];
   const isCopy = source?.kind === "file" && target?.kind === "file" && source.size === target.size;
   return isCopy && isAnother(target, expect) ? { value: undefined } : undefined;
 }
 
-/** Is something there that is not what was there before? */
+/** Whether an entry exists that differs from the one before. */
 function isAnother(found: Entry | undefined, before: Entry | "absent" | undefined): boolean {
   return found !== undefined && (before === undefined || mismatch(before, found) !== undefined);
 }
 
-/** The options with a count of what was told, to take it back. */
+/** Returns the options with a counter of the reported progress, so that it can be reverted. */
 function counted(options: WriteOptions): { readonly options: WriteOptions; takeBack(): void } {
   if (options.onBytes === undefined) return { options, takeBack: () => {} };
   let told = 0;
@@ -217,7 +220,7 @@ function counted(options: WriteOptions): { readonly options: WriteOptions; takeB
   return { options: { ...options, onBytes }, takeBack };
 }
 
-/** The file, if size and time tell that it is the one that was to be written and not the one that was there before. */
+/** Returns the file if size and time show that it is the one to be written and not the one before. */
 async function writtenAlready(inner: Backend, path: RelPath, options: WriteOptions) {
   const { signal, expect, modified, size } = options;
   const step = inner.traits.timeStep;

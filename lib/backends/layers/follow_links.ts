@@ -3,15 +3,15 @@ import { gate, isWithin, parentOf, printable, type RelPath, root } from "../../c
 import type { Checksum, DirEntry, Entry, FileEntry, LinkEntry, OpaqueEntry } from "../../core/entry.ts";
 import type { Backend, Call, Content, Place, ReadOptions, Traits } from "../../core/backend.ts";
 
-/** `outside`: links that lead out of the root are followed too. */
+/** The options of followLinks(). `outside`: links that lead out of the root are followed too. */
 export interface FollowOptions extends Call {
   readonly outside: boolean;
 }
 
 /**
- * A place to read from in which a link counts as what it points to. A link stays what it is (an opaque entry that says why) where it leads
- * nowhere, out of the root, to something special, or to a folder that it lies in itself. Nothing can be changed through it: one file would
- * be changed under two names. Disposing it closes nothing.
+ * Returns a read-only backend in which a link appears as its target. A link stays an opaque entry with a reason if it
+ * is broken, or leads out of the root, to a special file, or to a folder that contains it. Writes are refused, since
+ * they would change one file under two names. Disposing it closes nothing.
  */
 export async function followLinks(inner: Backend, { outside, ...call }: FollowOptions): Promise<Backend> {
   const { path, disk = path } = inner.place;
@@ -23,19 +23,19 @@ export async function followLinks(inner: Backend, { outside, ...call }: FollowOp
   return new Followed(inner, { tree, start });
 }
 
-/** Where links are resolved: a tree, and the folder in it that is the root. */
+/** The scope of link resolution: a tree, and the folder in it that is the root. */
 interface Ground {
   readonly tree: Backend;
   readonly start: RelPath;
 }
 
-/** What a link leads to, and where in the tree that lies. */
+/** The target of a link and its path in the tree. */
 interface Found {
   readonly at: RelPath;
   readonly entry: DirEntry | FileEntry;
 }
 
-/** Links that lead to links, Linux' limit (path_resolution(7)). */
+/** The most links in a chain, as on Linux (path_resolution(7)). */
 const MAX_HOPS = 40;
 
 class Followed implements Backend {
@@ -47,7 +47,7 @@ class Followed implements Backend {
   readonly caution?: NonNullable<Backend["caution"]>;
   readonly #inner: Backend;
   readonly #ground: Ground;
-  /** Where the links that were listed lead, by their paths here. */
+  /** The targets of the listed links, by their paths below this root. */
   readonly #links = new Map<RelPath, RelPath>();
 
   constructor(inner: Backend, ground: Ground) {
@@ -111,7 +111,7 @@ class Followed implements Backend {
     return Promise.resolve();
   }
 
-  /** Where the path lies in the tree, by the links on the way that were followed. */
+  /** Returns the path in the tree, with the followed links in it resolved. */
   #real(path: RelPath): RelPath {
     for (let above = path; above !== root; above = parentOf(above)) {
       const real = this.#links.get(above);
@@ -138,7 +138,7 @@ class Followed implements Backend {
     return { ...entry, path };
   }
 
-  /** Does the folder of the tree hold this path, or a folder on the way to it? */
+  /** Whether the tree's folder contains this path or one of its parents, with links resolved. */
   #holds(at: RelPath, path: RelPath): boolean {
     for (let above = path;; above = parentOf(above)) {
       if (isWithin(this.#real(above), at)) return true;
@@ -146,7 +146,7 @@ class Followed implements Backend {
     }
   }
 
-  /** What lies where the target leads; else why it leads nowhere, as a clause. */
+  /** Returns the entry at a link's target, or why it cannot be resolved, as a clause. */
   async #resolve(
     { dir, target, hops }: { readonly dir: RelPath; readonly target: string; readonly hops: number },
     call: Call,
@@ -189,7 +189,7 @@ function opaque({ path, target }: LinkEntry, why: string): OpaqueEntry {
   return { kind: "opaque", path, cause: "link", why: `it is a link to "${printable(target)}": ${why}` };
 }
 
-/** What of an absolute target lies below the tree's root; undefined for one that is relative. */
+/** Returns the part of an absolute target below the tree's root; undefined for a relative target. */
 function belowRoot(target: string, { path, disk = path }: Place): string | undefined {
   if (!/^(?:[a-z]:)?[/\\]/i.test(target)) return undefined;
   for (const base of [path, disk].map((one) => one.replace(/[/\\]+$/, ""))) {
@@ -199,13 +199,13 @@ function belowRoot(target: string, { path, disk = path }: Place): string | undef
   return OUTSIDE;
 }
 
-/** Its segments as on the disk on which `beside` lies; "." is none. */
+/** Returns the path's segments by the separators of the disk of `beside`, without ".". */
 function namesOf(path: string, beside: string): readonly string[] {
   const between = /^[a-z]:|\\/i.test(beside) ? /[/\\]/ : "/";
   return path.split(between).filter((name) => name !== "" && name !== ".");
 }
 
-/** The path, which is `from` or lies below it, as seen when `from` is `to`. */
+/** Replaces the prefix `from` of a path with `to`. */
 function rebase(path: RelPath, from: RelPath, to: RelPath): RelPath {
   const rest = from === root ? path : path.slice(from.length + 1);
   return (to === root || rest === "" ? `${to}${rest}` : `${to}/${rest}`) as RelPath;

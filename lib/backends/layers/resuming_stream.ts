@@ -3,16 +3,22 @@ import type { FileEntry } from "../../core/entry.ts";
 import type { Backend, Content, ReadOptions } from "../../core/backend.ts";
 import { type Chunks, chunksOf, streamOf } from "../../net/byte_stream.ts";
 
-/** How a content was opened, and what to do when it breaks off. */
+/** How a content was opened, and how to resume it when it breaks. */
 export interface Resuming {
   readonly inner: Backend;
   readonly path: RelPath;
   readonly options: ReadOptions;
-  /** Waits before the content is opened for the `made`th time more; throws the error when it is not to be. */
+  /**
+   * Waits before the content is opened again; `made` counts the attempts. Throws the error if there is to be no other
+   * one.
+   */
   pause(error: unknown, made: number): Promise<void>;
 }
 
-/** The stream, opened again behind its last byte when it breaks off. Without `expect` nothing would tell that the file is still the same. */
+/**
+ * Returns a stream that is opened again after its last byte when it breaks. Without `expect`, the content is not
+ * resumed, since nothing would show that the file is still the same.
+ */
 export function resumed(content: Content, resuming: Resuming): Content {
   const { expect } = resuming.options;
   if (content instanceof Uint8Array || expect === undefined) return content;
@@ -31,14 +37,14 @@ export function resumed(content: Content, resuming: Resuming): Content {
 const NONE = new Uint8Array();
 
 class Coming {
-  /** Do the bytes come in the reader's memory? */
+  /** Whether the bytes are in the reader's memory. */
   readonly fills: boolean;
   readonly #resuming: Resuming;
   readonly #end: number;
   #chunks: Chunks;
   #at: number;
   #made = 1;
-  /** What came in memory of its own and was not handed over yet. */
+  /** Bytes that arrived in memory of the source and were not passed on yet. */
   #held: Uint8Array<ArrayBuffer> = NONE;
 
   constructor(

@@ -5,22 +5,25 @@ import { type Around, type Attempt, decorate, type Listing } from "./decorator.t
 import { resumed } from "./resuming_stream.ts";
 
 export interface RetryOptions {
-  /** How often a call is made at most. */
+  /** The most attempts of a call. */
   readonly attempts: number;
   /** ms before the second attempt; doubled each time. */
   readonly delay: number;
   /** ms that no wait exceeds, unless the server asks for more. */
   readonly maxDelay: number;
-  /** From 0 to below 1: half of each wait is left to chance, so that many clients do not come back at once. */
+  /**
+   * Returns a random number from 0 to below 1: half of each wait is random (jitter), so that many clients do not retry
+   * at once.
+   */
   random(): number;
-  /** Resolves after so many ms; rejects with the signal's reason when it is aborted. */
+  /** Resolves after `ms`; rejects with the signal's reason when it is aborted. */
   sleep(ms: number, signal: AbortSignal): Promise<void>;
 }
 
 /**
- * Makes a call again that failed for a reason that passes (`transient`). A walk is made again only before its first entry; a
- * content that breaks off goes on where it stopped if the file is still the expected one. A call whose reply may have been lost
- * and that must not happen twice is settled by a look at the place first. A body is asked for its bytes anew.
+ * Returns a layer that retries transient failures (`transient`). A walk is retried only before its first entry; a
+ * content that breaks is resumed if the file is still the expected one. For a call whose reply may be lost and that
+ * must not happen twice, the outcome is checked first. A body is read from its start again.
  */
 export function retry(options: RetryOptions): Layer {
   const around: Around = {
@@ -64,13 +67,13 @@ async function* many(listing: Listing, options: RetryOptions): AsyncIterable<rea
 }
 
 interface Failed {
-  /** Attempts made so far. */
+  /** The number of attempts so far. */
   readonly made: number;
   readonly attempt: { readonly operation: string; readonly signal: AbortSignal };
   readonly options: RetryOptions;
 }
 
-/** Waits before the next attempt; throws the error when there is to be none. */
+/** Waits before the next attempt; throws the error if there is to be none. */
 async function pause(error: unknown, { made, attempt: { operation, signal }, options }: Failed): Promise<void> {
   if (!(error instanceof SyncError) || error.facts.transient !== true || made >= options.attempts) throw error;
   if (signal.aborted) throw cancelled(signal, operation);
@@ -82,7 +85,7 @@ async function pause(error: unknown, { made, attempt: { operation, signal }, opt
   }
 }
 
-/** A look that fails settles nothing: the attempt is made again, and tells why it fails. */
+/** Ignores the failure of an outcome check: the call is then retried and reports its own error. */
 function toUndefined(): undefined {
   return undefined;
 }

@@ -5,7 +5,10 @@ import { type Around, decorate, type Listing, type Operation } from "./decorator
 import { retry, type RetryOptions } from "./retry.ts";
 import { Turns } from "../../net/semaphore.ts";
 
-/** One call, when it has ended. `ms`: from the call to its result, retries and waiting included; a walk ends with its last entry. */
+/**
+ * The log entry of one finished call. `ms`: from the call to its result, retries and waiting included; a walk ends with
+ * its last entry.
+ */
 export interface LogLine {
   readonly operation: Operation;
   readonly path: string;
@@ -16,12 +19,15 @@ export interface LogLine {
 
 export interface StackOptions {
   readonly retry?: Partial<RetryOptions>;
-  /** Calls at once, writes counted apart; what the backend's traits say by default. */
+  /** The most concurrent calls, with a separate count for writes; by default from the backend's traits. */
   readonly limit?: number;
   log?(line: LogLine): void;
 }
 
-/** The layers every session has, outermost first: log, retry, limit, then the protocol. A call that waits for its next attempt holds no place of the limit. */
+/**
+ * Adds the layers of every session, outermost first: log, retry, limit, then the protocol. A call that waits for its
+ * next attempt holds no permit of the limit.
+ */
 export function stack(backend: Backend, options: StackOptions = {}): Backend {
   const { maxConnections, parallelFiles } = backend.traits;
   const limited = limit(options.limit ?? Math.max(maxConnections, parallelFiles))(backend);
@@ -30,9 +36,10 @@ export function stack(backend: Backend, options: StackOptions = {}): Backend {
 }
 
 /**
- * At most `count` calls at once, in order of arrival; one that is cancelled while it waits leaves the queue. Writes have places of
- * their own, because the body of a write may read from the same backend. A walk holds a place while its next entries are
- * fetched, a content only until it is opened: what the reader does in between may need places itself.
+ * Returns a layer that allows at most `count` concurrent calls, in order of arrival; a call cancelled while it waits
+ * leaves the queue. Writes have permits of their own, because the body of a write may read from the same backend. A
+ * walk holds a permit while its next entries are fetched, a content only until it is opened: the reader's work in
+ * between may need permits itself.
  */
 export function limit(count: number): Layer {
   const [writes, others] = [new Places(count), new Places(count)];
@@ -44,7 +51,7 @@ export function limit(count: number): Layer {
   return (inner) => decorate(inner, around);
 }
 
-/** One line for each call that has ended. */
+/** Returns a layer that writes one line for each finished call. */
 export function log(options: { write(line: LogLine): void; now?(): number }): Layer {
   const now = options.now ?? (() => performance.now());
   const around: Around = {
@@ -80,7 +87,7 @@ export function log(options: { write(line: LogLine): void; now?(): number }): La
 
 const usualRetry: RetryOptions = { attempts: 5, delay: 300, maxDelay: 10_000, random: Math.random, sleep };
 
-/** Resolves after so many ms; rejects when the signal is aborted. */
+/** Resolves after `ms`; rejects when the signal is aborted. */
 function sleep(ms: number, signal: AbortSignal): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const stop = () => reject(cancelled(signal, "wait"));
@@ -111,7 +118,7 @@ interface Caller {
   readonly signal: AbortSignal;
 }
 
-/** A number of places, and those who wait for one. */
+/** A counting semaphore. */
 class Places {
   #free: number;
   readonly #turns = new Turns();
