@@ -1,4 +1,7 @@
-/** CRC-32C (Castagnoli; RFC 3720, appendix B.4) of bytes that come one after another: the checksum that Cloud Storage has of every object. */
+/**
+ * CRC-32C (Castagnoli; RFC 3720, appendix B.4) of a sequence of chunks: the checksum that Cloud Storage stores for
+ * every object.
+ */
 export class Crc32c {
   #state = 0xffffffff;
 
@@ -15,7 +18,7 @@ export class Crc32c {
     this.#state = crc;
   }
 
-  /** Of all bytes so far, as an unsigned number. */
+  /** Returns the CRC of all bytes so far, as an unsigned number. */
   digest(): number {
     return (this.#state ^ 0xffffffff) >>> 0;
   }
@@ -24,7 +27,7 @@ export class Crc32c {
 const POLYNOMIAL = 0x82f63b78;
 const tables = toTables();
 
-/** Four tables of 256, one behind the other: of a byte, and of a byte with one, two and three zeros behind it. */
+/** Computes four consecutive tables of 256 values: of a byte, and of a byte followed by one, two and three zeros. */
 function toTables(): Int32Array {
   const made = new Int32Array(1024);
   for (let byte = 0; byte < 256; byte++) {

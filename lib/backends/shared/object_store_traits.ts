@@ -1,6 +1,9 @@
 import type { Traits } from "../../core/backend.ts";
 
-/** What object stores have in common: no folders of their own, every write in one step, keys of 1,024 bytes, times as metadata. */
+/**
+ * Returns the traits that all object stores share: no folders of their own, atomic writes, keys of 1,024 bytes, times
+ * as metadata.
+ */
 export function storeTraits(connections: number): Traits {
   return {
     timeStep: 1,
@@ -18,12 +21,12 @@ export function storeTraits(connections: number): Traits {
   };
 }
 
-/** What is said of a store that tells neither version nor checksum with a content. */
+/** Returns the warning for a store that sends neither ETag nor checksum with a content. */
 export function unchecked(label: string): string {
   return `${label} tells neither ETag nor checksum of what it sends: only the sizes of downloads were compared.`;
 }
 
-/** The same work the first time, and nothing after. */
+/** Returns a function that runs the work on its first call only. */
 export function once(work: () => void): () => void {
   let isDone = false;
   return () => {

@@ -1,11 +1,13 @@
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
-/** `maxBytes`: of all names together; unbounded where they are counted elsewhere. */
+/** The limits of a paged listing. `maxBytes`: of all names together; absent if they are counted elsewhere. */
 export interface PageBoundOptions {
   readonly maxBytes?: number;
 }
 
-/** Ends a listing that comes in pages without getting anywhere: repeated tokens, page after page without a name, names without end. */
+/**
+ * A guard that ends a paged listing without progress: repeated tokens, many pages without a name, names without end.
+ */
 export class PageBound {
   readonly #ask: OperationContext;
   readonly #maxBytes: number;
@@ -18,7 +20,7 @@ export class PageBound {
     this.#maxBytes = maxBytes;
   }
 
-  /** Takes note of a page and of the token of the next one. Throws unexpected if there must not be a next one. */
+  /** Records a page and the token of the next one. Throws unexpected if the listing must not continue. */
   take(names: readonly string[], next: string | undefined): void {
     for (const name of names) this.#bytes += name.length;
     if (this.#bytes > this.#maxBytes) throw this.#endless(`its names take more than ${this.#maxBytes >> 20} MiB`);
@@ -35,7 +37,10 @@ export class PageBound {
   }
 }
 
-/** Compares keys as stores order them, by the bytes of UTF-8: other than by UTF-16 units where pairs of surrogates stand. */
+/**
+ * Compares keys in the order of stores, by UTF-8 bytes, which differs from the order of UTF-16 units for surrogate
+ * pairs.
+ */
 export function compareKeys(a: string, b: string): number {
   const length = Math.min(a.length, b.length);
   for (let i = 0; i < length; i++) {
@@ -45,10 +50,10 @@ export function compareKeys(a: string, b: string): number {
   return a.length - b.length;
 }
 
-/** Names of one folder's own listing. */
+/** The limit in bytes for the names of one folder's listing. */
 export const FOLDER_BYTES = 64 << 20;
 
-/** A bucket with versions answers with empty pages while it passes over delete markers. */
+/** The most empty pages in a row: a bucket with versioning returns empty pages while it skips delete markers. */
 const MOST_EMPTY = 1000;
 const LONGEST_TOKEN = 1 << 16;
 

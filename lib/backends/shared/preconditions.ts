@@ -4,8 +4,9 @@ import type { Entry } from "../../core/entry.ts";
 import type { Expecting } from "../../core/backend.ts";
 
 /**
- * Why `found` is not what was expected, or undefined when it is. Files are compared by size, by time (within the coarser of both
- * time steps; unknown times are not compared) and by revision, links by target, others by kind.
+ * Returns why `found` does not meet the precondition, or undefined if it does. Files are compared by size, by time
+ * (within the coarser of both time steps; unknown times are not compared) and by revision, links by target, others by
+ * kind.
  */
 export function mismatch(expect: Entry | "absent", found: Entry | undefined): string | undefined {
   if (expect === "absent") return found === undefined ? undefined : `${named(found)} is there now`;
@@ -24,7 +25,9 @@ export function mismatch(expect: Entry | "absent", found: Entry | undefined): st
   return expect.kind === found.kind ? undefined : `${named(found)} is there now`;
 }
 
-/** Throws kind "changed" unless `found` is what the options expect. `shown` is the path as messages show it. */
+/**
+ * Throws kind "changed" unless `found` meets the precondition in the options. `shown` is the path as messages show it.
+ */
 export function mustMatch(
   options: Expecting,
   found: Entry | undefined,

@@ -2,7 +2,7 @@ import type { Content } from "../../core/backend.ts";
 import { pour } from "../../net/byte_stream.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
-/** All bytes of a content that must have exactly `size`; rejects with kind "changed" when it has not. */
+/** Reads all bytes of a content that must have exactly `size`; otherwise rejects with kind "changed". */
 export async function gather(
   content: Content,
   { size, ...ask }: OperationContext & { readonly size: number },
@@ -19,7 +19,7 @@ export async function gather(
   return all;
 }
 
-/** The error of a source that gave another number of bytes than it was said to have. */
+/** Returns the error of a source that returned another number of bytes than its listed size. */
 export function wrongSize(
   ask: OperationContext,
   { given, size }: { readonly given: number; readonly size: number },
