@@ -110,7 +110,7 @@ function characterPattern(character: string): string {
   return `(?:${spellings.join("|")})`;
 }
 
-/** What escapes begin with, doubled where one text was put into another. */
+/** The start of an escape; doubled if one text was put into another. */
 const BACKSLASHES = "\\\\+";
 const ESCAPABLE = new Set(['"', "'", "\\", "/", "$", "`"]);
 

@@ -169,6 +169,6 @@ export const mutantsOfStore: readonly Mutant[] = [
     file: "lib/sync/confirm/confirm.ts",
     old: "if (blind !== undefined) {",
     new: "if (blind !== undefined && claims.length < 0) {",
-    tests: ["tests/unit/sync/confirm/confirm_test.ts"],
+    tests: ["tests/unit/sync/confirm/blind_looks_test.ts"],
   },
 ];

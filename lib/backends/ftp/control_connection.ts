@@ -19,10 +19,7 @@ export interface LinkSettings {
   readonly trust: TlsTrust;
 }
 
-/**
- * One control connection. Commands may be sent before earlier ones are answered: replies come in order. A refusal is a
- * reply; only a broken connection rejects. Commands and replies are strings with one character per byte.
- */
+/** One control connection. Replies come in order. A refusal is a reply; only a broken connection rejects. One character per byte. */
 export class FtpLink {
   readonly #ftp: FTPContext;
   readonly #settings: LinkSettings;

@@ -4,7 +4,6 @@ import { foreignState } from "../../../lib/machine/own_files.ts";
 import { openState, readSecretFile, stateFolder } from "../../../lib/session/state_folder.ts";
 
 const isWindows = Deno.build.os === "windows";
-
 function placeOn(os: string, variables: Readonly<Record<string, string>>, home?: string): string {
   return stateFolder({ os, env: (name) => variables[name], home: () => home });
 }
@@ -295,7 +294,6 @@ Deno.test("readSecretFile() takes no file that is missing, empty, a folder or no
       await assert.rejects(
         readSecretFile(`${folder}/${name}`),
         (error: SyncError) => isKind("badInput")(error) && !error.message.includes("secret\n"),
-        name,
       );
     }
   });

@@ -1,47 +1,16 @@
 import assert from "node:assert/strict";
-import type { Backend } from "../../../../lib/core/backend.ts";
-import { type Around, decorate } from "../../../../lib/backends/layers/decorator.ts";
+import { decorate } from "../../../../lib/backends/layers/decorator.ts";
 import { memory, type MemoryBackend } from "../../../../lib/backends/memory/mod.ts";
 import { SyncError } from "../../../../lib/core/errors.ts";
-import { root, toRelPath } from "../../../../lib/core/path.ts";
+import { toRelPath } from "../../../../lib/core/path.ts";
 import { withDoubts } from "../../../../lib/sync/confirm/confirmed_plan.ts";
 import { toSnapshot } from "../../../../lib/sync/scan/snapshot.ts";
-import type { Action, Entry, SyncEvent } from "../../../../lib/core/entry.ts";
-import { call } from "../../../contract/rig.ts";
+import type { Action, Entry } from "../../../../lib/core/entry.ts";
 import { faulty } from "../../../support/faulty.ts";
 import { newMemory, recall } from "../../../support/simulation_memory.ts";
 import { noRemove, noWrite, recorded } from "../../../support/watch.ts";
 import { pair, plant, ran, rejection, texts, toPlan } from "../rig.ts";
-import type { RunOptions } from "../../../../lib/sync/run_options.ts";
-
-/** A backend whose listings are changed; `times`: only so many of them. */
-function listing(inner: Backend, change: (entry: Entry) => readonly Entry[], times = Infinity): Backend {
-  let left = times;
-  const changed = (entries: readonly Entry[]) => left-- > 0 ? entries.flatMap(change) : entries;
-  const around: Around = {
-    one: async (attempt) => {
-      const result = await attempt.run();
-      return attempt.operation === "list" ? changed(result as readonly Entry[]) as typeof result : result;
-    },
-    many: async function* ({ run }) {
-      for await (const batch of run()) yield changed(batch);
-    },
-  };
-  return decorate(inner, around);
-}
-
-const without = (...paths: readonly string[]) => (entry: Entry) => paths.includes(entry.path) ? [] : [entry];
-
-function planOf(events: readonly SyncEvent[]) {
-  const planned = events.find((event) => event.type === "planned");
-  assert.ok(planned !== undefined);
-  return planned.plan;
-}
-
-const ways: readonly (Partial<RunOptions> & { readonly mode: RunOptions["mode"] })[] = [
-  { mode: "Remote" },
-  { mode: "Remote", removeDespiteFailures: true },
-];
+import { listing, planOf, ways, without } from "./lying_listing.ts";
 
 for (const options of ways) {
   const name = options.removeDespiteFailures === true ? " with removeDespiteFailures" : "";
@@ -287,45 +256,4 @@ Deno.test("run() takes a file for a failure that is listed and cannot be read, a
   const { events, end } = await ran({ local: noRemove(sides.local), remote: gone }, { mode: "Local" });
   assert.ok(end.outcome === "applied" && end.applied.failures === 1);
   assert.ok(events.some((event) => event.type === "held" && event.action.path === "old"));
-});
-
-/** A backend that finds nothing by a look but its root. */
-function blind(inner: Backend): Backend {
-  const around: Around = {
-    one: async (attempt) => {
-      const isLook = attempt.operation === "stat" && attempt.path !== root;
-      return isLook ? undefined as Awaited<ReturnType<typeof attempt.run>> : await attempt.run();
-    },
-    many: ({ run }) => run(),
-  };
-  return decorate(inner, around);
-}
-
-for (const options of ways) {
-  const name = options.removeDespiteFailures === true ? " with removeDespiteFailures" : "";
-  Deno.test(`run()${name} removes nothing for a side whose looks do not find what it lists`, async () => {
-    const content = { "a": "1", "b": "2", "d/c": "3", "d/e": "4" };
-    const sides = pair(content, content);
-    const local = blind(listing(sides.local, without("b", "d/e")));
-    const { end } = await ran({ local, remote: sides.remote }, options);
-    assert.deepEqual(end.plan.refusals.map(({ path }) => path), ["b", "d/e"]);
-    assert.match(end.plan.refusals[0]?.why ?? "", /lists "a" and says that it is not there/);
-    assert.deepEqual(await texts(sides.remote), { ...content, d: null });
-  });
-}
-
-Deno.test("run() removes what a control that vanished meanwhile says nothing about", async () => {
-  const sides = pair({ "a": "1", "c": "2" }, { "a": "1", "b": "2", "c": "2" });
-  const local = decorate(sides.local, {
-    one: async (attempt) => {
-      const isLook = attempt.operation === "stat" && attempt.path !== root;
-      const [entry] = isLook ? (await sides.local.list(root, call)).filter(({ path }) => path === "a") : [];
-      if (entry !== undefined) await sides.local.remove(entry, call);
-      return await attempt.run();
-    },
-    many: ({ run }) => run(),
-  });
-  const { end } = await ran({ local, remote: sides.remote }, { mode: "Remote" });
-  assert.deepEqual(end.plan.refusals, []);
-  assert.equal((await texts(sides.remote))["b"], undefined);
 });
