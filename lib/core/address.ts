@@ -55,7 +55,7 @@ export function rejectLookalike(word: string): void {
   const [, login = "", host, path] = LOOKALIKE.exec(word) ?? [];
   if (host === undefined || path === undefined) return;
   const user = login.replace(/:.*@$/s, "@");
-  // What stands before a later "@" may be a password with a slash in it.
+  // The text before a later "@" may be a password that contains a slash.
   const place = path.includes("@") ? "user@host/path" : `${user}${host}${withSlash(encodePath(path))}`;
   const meant = printable(`sftp://${place}`).slice(0, 200);
   const message = `${shown(word)} is no path: did you mean ${meant}? Write ./ before a name that holds a colon.`;

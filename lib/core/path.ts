@@ -93,7 +93,7 @@ export function foldPath(
 ): string {
   let key = path;
   if (rules.normalizes || !rules.caseSensitive) key = key.normalize("NFC");
-  // There and back: neither case alone joins all that differ only in case (both sharp s and SS, the Kelvin sign and k).
+  // Upper and lower case: neither alone folds all pairs that differ only in case (sharp s and SS, Kelvin sign and k).
   if (!rules.caseSensitive) key = key.toLowerCase().toUpperCase().toLowerCase().normalize("NFC");
   return key;
 }

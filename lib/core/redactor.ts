@@ -13,7 +13,7 @@ export class Redactor {
   /** Registers a secret. One of fewer than three characters is not hidden: it occurs in too many ordinary words. */
   add(secret: string | undefined): void {
     if (secret === undefined || [...secret].length < SHORTEST || this.#patterns.has(secret)) return;
-    // Longest first: a secret that holds another one is hidden whole.
+    // Longest first: a secret that contains another one is hidden whole.
     const known = [...this.#patterns, [secret, patternOf(secret)] as const];
     known.sort(([a], [b]) => b.length - a.length);
     this.#patterns.clear();

@@ -138,7 +138,7 @@ export class Http implements AsyncDisposable {
   /** Reserves a connection for the caller until #release(). */
   async #lease(ask: OperationContext): Promise<Connection> {
     for (;;) {
-      // The turn that it may have been given is the next one's.
+      // A cancelled waiter passes its wake-up on to the next one.
       if (ask.signal.aborted) this.#turns.next();
       this.#mustBeOpen(ask);
       const isNested = this.#nested.isInside;

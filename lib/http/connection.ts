@@ -99,7 +99,7 @@ export class Connection {
       const text = await this.#textUntil("\r\n\r\n", { patient: true });
       if (text === undefined) return undefined;
       const head = parseHead(text);
-      // "100 Continue" and its like come before the reply.
+      // Interim replies such as "100 Continue" precede the reply.
       if (head.status >= 200 || head.status === 101) return head;
     }
     throw new Error(`the server sent more than ${MOST_INTERIM} answers that announce another one`);
@@ -127,7 +127,7 @@ export class Connection {
       if (count === undefined && this.#end === 0) return undefined;
       if (count === undefined) throw new Error("the server's answer broke off in its headers");
       this.#end += count;
-      // Servers of other protocols may speak first, and never send what is waited for.
+      // Servers of other protocols may send first, and would never send the mark.
       const why = patient && this.used === 0 ? wrongProtocol(this.#memory.subarray(0, this.#end), "http") : undefined;
       if (why !== undefined) throw misdirected(why);
     }
@@ -162,12 +162,12 @@ export class Connection {
       const [, digits] = /^([0-9A-Fa-f]{1,12})[ \t]*(?:;.*)?$/.exec(line ?? "") ?? [];
       if (digits === undefined) throw new Error("the reply's chunks cannot be understood");
       left = parseInt(digits, 16);
-      // Extensions of chunks say nothing that is wanted, and may not outweigh the content.
+      // Chunk extensions are ignored, and must not be larger than the content.
       beside += (line?.length ?? 0) - digits.length;
       if (beside > HELD) throw new Error("the reply has too much beside the content of its chunks");
       if (left > 0) return;
       isOver = true;
-      // Headers behind the content say nothing that is wanted, but they must end.
+      // Trailers after the content are ignored, but they must end.
       for (let length = 0;;) {
         const trailer = await this.#textUntil("\r\n", { patient: false });
         if (trailer === "") return;

@@ -38,9 +38,9 @@ function toTime(groups: Readonly<Record<string, string | undefined>>): number | 
   const index = /^\d/.test(month) ? Number(month) - 1 : MONTHS.indexOf(month.toLowerCase());
   const [day, hour, minute, second] = [number("day"), number("hour"), number("minute"), number("second")];
   const full = year.length === 2 ? fullYear(Number(year)) : Number(year);
-  // A leap second is the last one of its minute.
+  // A leap second counts as the last second of its minute.
   const at = new Date(Date.UTC(full, index, day, hour, minute, Math.min(second, 59)));
-  // Dates do not refuse the 31st of a short month, they move on.
+  // Date does not reject the 31st of a short month but moves on to the next month.
   const isReal = index >= 0 && at.getUTCMonth() === index && at.getUTCDate() === day && hour < 24 && minute < 60 &&
     second <= 60 && number("zoneHour") < 24 && number("zoneMinute") < 60;
   if (!isReal) return undefined;

@@ -89,7 +89,7 @@ export class Exchange {
     try {
       if (ask.signal.aborted) this.#onAbort();
       const coming = this.#connection.head();
-      // A reply that comes before everything was sent ends the sending.
+      // A reply that arrives before everything was sent ends the sending.
       coming.then(() => this.#stop?.abort(OVER), () => this.#stop?.abort(OVER));
       await this.#until(Promise.race([this.#send(outgoing), coming]));
       this.#waiting.begin();
@@ -157,7 +157,7 @@ export class Exchange {
       await pour(content, take, { signal: stop.signal, operation: ask.operation, recycles: true });
       if (sent < size) throw wrongSize(ask, { size, given: sent });
     } catch (error) {
-      // What the server said before all was sent tells more than that it would not take the rest.
+      // The early reply explains more than the failure to send the rest.
       if (!stop.signal.aborted) throw error;
     }
   }
@@ -193,7 +193,7 @@ export class Exchange {
       chunks: () => this.#chunks(fill),
       drop: async () => {
         if ((known ?? 0) > WORTH_READING) return this.fail(LEFT);
-        // What the reply says beyond its status is wanted by nobody: neither is how it ends.
+        // The content is not needed, and neither is an error at its end.
         await this.#collect(fill, { most: WORTH_READING, memory: undefined, likely: known ?? WORTH_READING })
           .catch(() => undefined);
       },
@@ -226,7 +226,7 @@ export class Exchange {
       readonly likely: number;
     },
   ): Promise<Uint8Array<ArrayBuffer>> {
-    // One byte more: it tells that nothing more comes.
+    // One byte more, so that the last read can return the end.
     let whole = memory ?? new Uint8Array(Math.min(likely, most) + 1);
     for (let length = 0;;) {
       if (length === whole.length) whole = grown(whole);

@@ -44,7 +44,7 @@ export function parseHead(text: string): Head {
     const at = line.indexOf(":");
     const name = line.slice(0, at).toLowerCase();
     if (at < 1 || !NAME.test(name)) throw new Error("the server's answer has a malformed header");
-    // Blanks and tabs alone: what trim() takes for one more may be the last byte of a letter.
+    // Only blanks and tabs: another character that trim() removes may be the last byte of a letter.
     const value = line.slice(at + 1).replace(/^[ \t]+|[ \t]+$/g, "");
     const before = headers[name];
     headers[name] = before === undefined ? value : `${before}, ${value}`;

@@ -136,7 +136,7 @@ class Stripes {
   #begin(fetch: (room: Room) => Promise<Uint8Array<ArrayBuffer>>): void {
     const memory = this.#idle.pop() ?? new Uint8Array(PIECE + 1);
     const bytes = fetch({ signal: this.#signal, memory });
-    // A failure is seen when its turn comes, not before.
+    // A failure is reported when the piece is read, not before.
     bytes.catch(() => undefined);
     this.#ahead.push({ bytes, memory });
   }

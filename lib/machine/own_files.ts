@@ -174,7 +174,7 @@ export async function probeFolder(folder: string): Promise<void> {
   await makeOwnFolder(folder);
   const path = join(folder, `probe.${randomBytes(6).toString("hex")}`);
   try {
-    // On a full disk an empty file can still be made.
+    // The file is not empty: on a full disk an empty one can still be created.
     await Deno.writeFile(path, new Uint8Array(PROBE_BYTES), { createNew: true, mode: 0o600 });
   } finally {
     await Deno.remove(path).catch(() => {});

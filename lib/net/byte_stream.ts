@@ -39,7 +39,7 @@ export function streamOf({ fill, leave }: Source): ReadableStream<Uint8Array<Arr
       if (bytes !== undefined && view === undefined) return controller.enqueue(bytes);
       if (bytes !== undefined) return controller.byobRequest?.respondWithNewView(bytes);
       controller.close();
-      // The reader's memory may have been given on, and come back from nobody.
+      // `fill` may have transferred the reader's memory without returning it.
       controller.byobRequest?.respondWithNewView(new Uint8Array(new ArrayBuffer(byteLength), byteOffset, 0));
     },
     cancel: () => leave(),
@@ -119,7 +119,7 @@ export async function pour(
 ): Promise<void> {
   if (content instanceof Uint8Array) return await take(content);
   const chunks = chunksOf(content, { recycles });
-  // A reader that is cancelled answers at once that nothing more comes.
+  // After a cancellation, a pending read returns the end of the stream at once.
   const stop = () => void chunks.cancel().catch(() => undefined);
   signal.addEventListener("abort", stop);
   try {

@@ -9,7 +9,7 @@ export async function knock<T>(look: () => Promise<T>, patience: Patience): Prom
   try {
     return await patiently(look, patience);
   } catch (error) {
-    // A server that is overloaded is none that another run holds.
+    // Kind "busy" would mean that another run holds a lock; an overloaded server is a connection error.
     const isBusy = error instanceof SyncError && error.kind === "busy";
     throw isBusy ? new SyncError("connection", error.message, error.facts) : error;
   }

@@ -13,7 +13,7 @@ const MOST_LOOKED_AT = 1024;
 /** Returns the protocol whose server begins with these bytes; undefined for any other, and for too few of them. */
 export function peerProtocol(first: Uint8Array): PeerProtocol | undefined {
   const [type, major] = first;
-  // A record of TLS: an alert, or a handshake (RFC 8446, section 5.1).
+  // A TLS record: an alert or a handshake (RFC 8446, section 5.1).
   if ((type === 0x15 || type === 0x16) && major === 3) return "TLS";
   const text = new TextDecoder("latin1").decode(first.subarray(0, MOST_LOOKED_AT));
   if (/^HTTP\/\d/.test(text)) return "HTTP";

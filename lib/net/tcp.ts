@@ -104,7 +104,7 @@ async function whatSpeaksThere(peer: Peer): Promise<string | undefined> {
   const first = new Uint8Array(MOST_GREETING);
   let timer: ReturnType<typeof setTimeout> | undefined;
   const tooLong = new Promise<null>((resolve) => timer = setTimeout(() => resolve(null), LOOK_MS));
-  // A web server waits for a line; an FTP server greets before it reads one.
+  // A web server waits for a line; an FTP server sends its greeting before it reads one.
   await connection.write(toLatin1("NOOP\r\n")).catch(() => 0);
   const coming = connection.read(first).catch(() => null);
   const count = await Promise.race([coming, tooLong]);

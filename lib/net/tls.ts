@@ -57,7 +57,7 @@ export function connectionOptions({ host, client }: TlsTrust): tls.ConnectionOpt
     ...client,
     ...(isIP(host) === 0 ? { servername: host } : {}),
     minVersion: "TLSv1.2",
-    // The runtime would take the subject's common name for a name, and withhold the fingerprint that the message needs.
+    // The runtime would accept the subject's common name, and its error lacks the fingerprint that the message needs.
     rejectUnauthorized: false,
   };
 }
@@ -73,7 +73,7 @@ export function verifyPeer(socket: tls.TLSSocket, trust: TlsTrust): void {
     if (pins.includes(shown) || pins.includes(createHash("sha1").update(raw).digest("hex"))) return;
     throw untrusted(trust, "its certificate is not the pinned one", shown);
   }
-  // Names come first: a certificate that is for another host is not worth pinning.
+  // The name is checked first: the certificate of another host is not worth pinning.
   const why = whyNotNamed(host, certificate) ?? whyNotValid(certificate) ?? whyNotVouchedFor(socket);
   if (why !== undefined) throw untrusted(trust, `its certificate is not trusted (${why})`, shown);
 }

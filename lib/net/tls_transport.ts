@@ -138,7 +138,7 @@ class TlsWire implements Wire {
     this.ready.catch(() => {});
     this.#shaking.begin();
     this.#ciphertext = new Ciphertext(connection, () => this.#held < MOST_HELD);
-    // The runtime takes any duplex stream; only the types ask for a socket.
+    // The runtime accepts any duplex stream; only the types require a socket.
     const stream = this.#ciphertext as Duplex as net.Socket;
     this.#socket = tls.connect({ ...connectionOptions(trust), ...options, socket: stream });
     this.#listen(trust);

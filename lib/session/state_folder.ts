@@ -79,7 +79,7 @@ export function stateFolder(options: StateOptions & { readonly os: string }): st
     if (data && path.isAbsolute(data)) return path.join(data, "Tandem");
   }
   const stateHome = env("XDG_STATE_HOME");
-  // The XDG Base Directory Specification: relative paths are to be ignored.
+  // The XDG Base Directory Specification requires relative paths to be ignored.
   if (os !== "windows" && os !== "darwin" && stateHome && path.isAbsolute(stateHome)) {
     return path.join(stateHome, "tandem");
   }
@@ -147,7 +147,7 @@ async function readOwn(path: string, bytes: number): Promise<Buffer | undefined>
     const text = await readGuarded(path, bytes * 2 + 2);
     if (text === undefined) return undefined;
     if (/^[0-9a-f]*$/.test(text) && text.length === bytes * 2) return Buffer.from(text, "hex");
-    // Where the disk knows no links, another process may be writing it this very moment.
+    // On a disk without hard links, another process may be writing the file at this moment.
     if (text.length >= bytes * 2 || attempt === ATTEMPTS) throw damaged(path);
     await new Promise((resolve) => setTimeout(resolve, ATTEMPT_MS));
   }

@@ -72,7 +72,7 @@ interface Candidate {
   readonly legacy?: boolean;
 }
 
-// Deno encrypts chacha20 seven times as fast as AES-GCM, Node the reverse.
+// Deno encrypts chacha20 seven times as fast as AES-GCM; in Node it is the reverse.
 const CANDIDATES: readonly Candidate[] = [
   { ssh: "chacha20-poly1305@openssh.com", ssl: "chacha20", key: 32, iv: 16, terrapin: true },
   { ssh: "aes128-ctr", ssl: "aes-128-ctr", key: 16, iv: 16 },
@@ -100,7 +100,7 @@ function roundTrips(candidate: Candidate): boolean {
     const back = Buffer.concat([decipher.update(there), decipher.final()]);
     return !there.equals(block) && back.equals(block);
   } catch {
-    // A runtime that cannot do it says so by throwing: then the cipher is not offered.
+    // A runtime without the cipher throws: then the cipher is not offered.
     return false;
   }
 }

@@ -122,7 +122,7 @@ export async function openSftp(client: ChannelClient, opening: Opening): Promise
   raw.on("close", end);
   if (opening.closed.aborted) end();
   opening.closed.addEventListener("abort", () => end(), { once: true });
-  // The library grants 2 MiB, which caps a download at 2 MiB a round trip.
+  // The library's window of 2 MiB limits a download to 2 MiB per round trip.
   raw._protocol.channelWindowAdjust(raw.outgoing.id, RECEIVE_WINDOW);
   let heard = performance.now();
   const push = raw.push.bind(raw);

@@ -132,7 +132,7 @@ interface Place {
 }
 
 async function load(path: string, files: ConfigFiles, { base, within }: Place): Promise<readonly ConfigLine[]> {
-  // Before the depth is reached: a file that names itself twice would be read 2^16 times.
+  // Checked before the depth: a file that includes itself twice would be read 2^16 times.
   if (within.includes(path)) throw badInput(`"${path}" includes itself; remove that Include.`);
   if (within.length > MAX_DEPTH) {
     throw badInput(`"${path}" is included more than ${MAX_DEPTH} deep; remove an Include.`);
@@ -214,7 +214,7 @@ class Collected {
       this.values.set(keyword, [...(before ?? []), ...values]);
       return;
     }
-    // Whichever of the two comes first hides the other.
+    // The first of the two keywords overrides the other.
     const rival = keyword === "proxyjump" ? "proxycommand" : keyword === "proxycommand" ? "proxyjump" : undefined;
     if (before !== undefined || (rival !== undefined && this.values.has(rival))) return;
     this.values.set(keyword, keyword === "proxycommand" ? [values.join(" ")] : values);

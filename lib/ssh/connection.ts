@@ -82,7 +82,7 @@ class Link implements SshLink {
     this.#client = client;
     this.#stream = stream;
     let last: Error | string = "the server closed it";
-    // A refusal of our own decides: the library's words that follow it say less.
+    // Tandem's own refusal has precedence: the library's error after it explains less.
     client.on("error", (error) => last = last instanceof SyncError ? last : error);
     client.on("banner", (text) => this.#banner = (this.#banner + text).slice(0, MOST_BANNER));
     const end = () => this.abandon(last instanceof SyncError ? last : linkError(options, last));
@@ -138,7 +138,7 @@ class Link implements SshLink {
       this.#controller.abort(new SyncError("connection", "The connection is closed", { operation: OPERATION }));
     }
     if (this.#stream.destroyed) return;
-    // What is said last goes out; the other side's goodbye is not waited for.
+    // Sends the final message, but does not wait for the server's.
     this.#stream.once("finish", () => this.#stream.destroy());
     const timer = setTimeout(() => this.#stream.destroy(), GOODBYE_MS);
     this.#client.end();

@@ -9,7 +9,7 @@ import { peerProtocol, wrongProtocol } from "../net/peer_protocol.ts";
  */
 export function watchGreeting(stream: Duplex, onRefused: (why: string) => void): void {
   let first = Buffer.alloc(0);
-  // Paused, so that a listener alone does not make the bytes flow before the library listens too.
+  // Paused: otherwise this listener would start the flow of bytes before the library listens too.
   stream.pause();
   const look = (data: Uint8Array) => {
     first = Buffer.concat([first, data]);

@@ -41,7 +41,7 @@ export async function shakeHands(handshake: Handshake): Promise<Uint8Array | und
   };
   client.on("close", () => reject(linkError(options, "the server closed the connection")));
   client.on("error", (error: Error & { level?: string }) => {
-    // The next login is tried after these.
+    // After these errors the library makes the next login attempt.
     if (error.level !== "agent" && error.level !== "client-authentication") reject(linkError(options, error));
   });
   client.on("change password", () => reject(authError(options, "the server wants a new password to be set first")));
@@ -56,7 +56,7 @@ export async function shakeHands(handshake: Handshake): Promise<Uint8Array | und
     readyTimeout: 0,
     keepaliveInterval: options.keepAlive,
     keepaliveCountMax: 3,
-    // Not yet verified: the filter does that after the exchange proved that the server holds the key.
+    // The key is not verified here: the filter does that once the exchange proved that the server holds it.
     hostVerifier: (key: Buffer) => filter.sees(key),
     authHandler: (methods: unknown, partial: unknown, next: unknown) => {
       offer(methods as string[] | null, partial as boolean | null, next as (auth: unknown) => void).catch(reject);

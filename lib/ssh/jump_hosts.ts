@@ -44,7 +44,7 @@ export class SshHop {
       let [shown, trusted]: (Uint8Array | undefined)[] = [];
       const verify = async (key: Uint8Array) => {
         shown = key;
-        // Where the server hung up and is dialled again, nobody is asked twice.
+        // After a reconnection the user is not prompted again.
         if (trusted !== undefined && Buffer.compare(trusted, key) === 0) return;
         await trust.verify(key);
         trusted = key;

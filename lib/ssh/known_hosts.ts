@@ -57,7 +57,7 @@ export function judgeHostKey(known: readonly KnownHost[], name: HostName, key: U
   const same = trusted.filter(equal);
   if (same.length > 0) return { verdict: "same", known: same };
   if (trusted.length > 0) return { verdict: "changed", known: trusted };
-  // A key stored for the host without its port counts for its other ports, as with ssh; another key there says nothing.
+  // An equal key stored for the host without a port also counts for other ports, as in ssh; a different one does not.
   const elsewhere = plain.filter((line) => line.marker === undefined && equal(line));
   return elsewhere.length > 0 ? { verdict: "same", known: elsewhere } : { verdict: "new", known: [] };
 }

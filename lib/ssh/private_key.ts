@@ -145,7 +145,7 @@ function scalarOf(pem: string): Uint8Array {
 /** Formats an unencrypted key in OpenSSH's own format, from the fields after its type (PROTOCOL.key of OpenSSH). */
 function openSshText(type: string, open: readonly Uint8Array[], secret: Uint8Array): string {
   const blob = Buffer.concat([Buffer.from(type), ...open].map(field));
-  // Two equal numbers let a reader see that it decrypted rightly; here they may be any.
+  // The two equal numbers let a reader verify the decryption; here any value will do.
   const check = createHash("sha256").update(blob).digest().subarray(0, 4);
   const plain = Buffer.concat([check, check, blob, field(secret), field(Buffer.alloc(0))]);
   const padding = Buffer.from(Array.from({ length: (8 - plain.length % 8) % 8 }, (_, index) => index + 1));

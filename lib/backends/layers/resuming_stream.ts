@@ -72,7 +72,7 @@ class Coming {
       } catch (error) {
         await this.#resuming.pause(error, this.#made++);
         isBroken = true;
-        // What was handed to the broken stream is gone with it.
+        // The memory passed to the broken stream is lost with it.
         memory = new Uint8Array(new ArrayBuffer(byteLength), byteOffset, length);
       }
     }

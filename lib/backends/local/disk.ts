@@ -168,7 +168,7 @@ export function openKnown(
   const fd = fs.openSync(full, (read ? fs.constants.O_RDWR : fs.constants.O_WRONLY) | QUIETLY);
   try {
     mustBeKnown(fd, info, doing);
-    // The runtime's own files cannot be opened without following links; through the descriptor there is no name to be followed.
+    // The runtime's own call to open a file follows links; the path of the descriptor contains none.
     const file = Deno.openSync(full.startsWith(DESCRIPTORS) ? `${DESCRIPTORS}${fd}` : full, { read, write: true });
     if (fileIdOf(file.statSync()) === fileIdOf(info)) return file;
     file.close();

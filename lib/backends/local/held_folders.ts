@@ -85,7 +85,7 @@ export class Folders {
         return { real, id: undefined, fd };
       }
     } catch (error) {
-      // Without /proc, or without the right to look at it, folders are compared instead.
+      // Without /proc, or without permission to read it, folders are compared instead.
       if (error instanceof Deno.errors.NotCapable || isAbsence(error)) {
         fs.closeSync(fd);
         return { real, id: await this.#idOf(real) };
@@ -135,7 +135,7 @@ export class Folders {
         const info = await lstat(pace, full);
         if (info === undefined) throw fail("notFound", "its folder does not exist", { operation, path: at });
         if (info.isSymlink) throw fail("refused", BEHIND_LINK, { operation, path: at });
-        // A file there is the system's own error.
+        // If a file is there, the system reports that itself.
         fd = await openFolder(pace, full);
         fs.closeSync(above);
       }
@@ -154,7 +154,7 @@ export class Folders {
       at: (name) => `${folder}/${name}`,
       mustStay: async () => {
         if (await pathOf(pace, fd) === path) return;
-        // Says what is wrong, where a link or nothing is in its place.
+        // Throws the exact error if a link replaced the folder or it is absent.
         (await this.hold(dir, operation))[Symbol.dispose]();
         throw fail("changed", REPLACED, { operation, path: dir });
       },

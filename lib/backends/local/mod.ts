@@ -79,7 +79,7 @@ class LocalFolder implements Backend {
     this.place = at.place;
     this.#root = at;
     this.#isOpener = isOpener;
-    // Windows has no such modes, and links need a right that few have.
+    // Windows has no such modes, and links need a privilege that few users have.
     if (isWindows) return;
     if (at.durable) this.flush = (dirs, call) => this.#flush(dirs, call);
     this.setMode = (path, mode, call) => this.#setMode(path, mode, call);
@@ -228,7 +228,7 @@ class LocalFolder implements Backend {
   async setModified(path: RelPath, modified: number, call: Call): Promise<void> {
     const operation = "set the time of";
     await this.#root.inFile(path, { operation, ...call }, async (full) => {
-      // Before 1970 this call, the only one that follows no link, takes whole seconds.
+      // For times before 1970, this call, the only one that does not follow links, accepts only whole seconds.
       const time = new Date(modified < 0 ? Math.floor(modified / 1000) * 1000 : modified);
       await this.#root.pace(() => fs.lutimesSync(full, time, time), () => fs.promises.lutimes(full, time, time));
     });

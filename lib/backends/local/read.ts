@@ -154,7 +154,7 @@ class OpenFile {
       if (count > 0) return count;
     } finally {
       this.#isReading = false;
-      // Closed while the pool was still reading: closed for good only now, so that the number stands for no other file meanwhile.
+      // Closed during a read on the pool: released only now, so that no other file could reuse the descriptor's number.
       if (this.#fd === undefined) fs.closeSync(fd);
     }
     throw localError("changed", "it became shorter while it was read", this.#opening.doing);

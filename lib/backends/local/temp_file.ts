@@ -86,7 +86,7 @@ export class Draft {
       if (codeOf(error) !== "EEXIST" || tag === undefined) throw error;
       if (await this.#resume()) return;
       await this.#seals?.remove();
-      // What is not our own is left alone. The other name is found by its owner's part, as every leftover is.
+      // Another user's file stays. The other name is found by the first 8 digits of its tag, like every partial file.
       if (!await removeOwn(this.#disk.pace, this.#full)) {
         this.#name = nameOf(tempPath(this.#drafting.path, tag.slice(0, 8) + randomHex(4)));
       }
@@ -131,7 +131,7 @@ export class Draft {
     seals?.close();
     if (!this.#isMade || (isResumable && seals !== undefined && seals.bytes > 0)) return;
     await seals?.remove();
-    // The failure itself is what must be told; what cannot be removed is found by its name later.
+    // The failure itself must be reported; a file that cannot be removed is found by its name later.
     await removeOwn(this.#disk.pace, this.#full).catch(() => undefined);
   }
 
@@ -156,7 +156,7 @@ export class Draft {
     const { size, onBytes } = this.#drafting.options;
     const info = await lstat(this.#disk.pace, this.#full);
     if (info === undefined || !isOwn(info) || this.#seals === undefined) return false;
-    // Without times of birth, a file of ours could be given the inode and the name of another, where others may do that.
+    // Without creation times, other users with write access could give another file of this user that inode and name.
     if (info.birthtime === null && !await this.#isAlone()) return false;
     const file = this.#openKnown(info);
     if (file === undefined) return false;

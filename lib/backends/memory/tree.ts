@@ -130,7 +130,7 @@ export class MemoryTree {
       throw this.#error("exists", "rename to", { path: to, why: "a folder is there" });
     }
     this.#drop(from);
-    // Where there are no folders, the one that was left empty is gone now.
+    // In a store without folders, a folder that became empty is absent now.
     const moved = node.kind === "file"
       ? { ...node, modified: this.rules.stamp("renamed", { asked: undefined, had: node.modified }) }
       : node;
