@@ -182,8 +182,8 @@ async function look({ path, wants }: Claim, listing: Listing): Promise<Doubt | u
   const { backend, side, spelling, others } = listing;
   if (wants === "absent" && cannotBe(path, backend)) return undefined;
   try {
+    if (wants !== "absent") return await isOnly(wants, path, listing) ? undefined : otherKind(side);
     const entry = await find(path, listing);
-    if (wants !== "absent") return entry?.kind === wants ? undefined : otherKind(side);
     const listed = entry === undefined && spelling.key === undefined ? undefined : await spelledAgain(path, listing);
     if (entry === undefined) return listed === undefined ? undefined : missed(side);
     // An empty folder under another spelling cannot be identified.
@@ -196,6 +196,23 @@ async function look({ path, wants }: Claim, listing: Listing): Promise<Doubt | u
   } catch (error) {
     return await unknown(error, listing);
   }
+}
+
+/**
+ * Whether the side has the path as this kind under one spelling and as no other kind under another: a listing may have
+ * lost one of two names that are one name on the other side.
+ */
+async function isOnly(
+  kind: Entry["kind"],
+  path: RelPath,
+  { backend, spelling, signal }: Listing,
+): Promise<boolean> {
+  const kinds = new Set<Entry["kind"]>();
+  for (const spelled of spelling.all(path)) {
+    const entry = await backend.stat(spelled, { signal });
+    if (entry !== undefined) kinds.add(entry.kind);
+  }
+  return kinds.size === 1 && kinds.has(kind);
 }
 
 async function find(path: RelPath, { backend, spelling, signal }: Listing): Promise<Entry | undefined> {
