@@ -6,7 +6,8 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 
 /** A doc sentence that names no thing in the field's term: it opens with a question word, or is a question. */
 function isHeadless(sentence: string): boolean {
-  return /^(?:Who|Whoever|Whom|Whose|What|Whatever|Where|Nobody|Somebody)\b/.test(sentence) || sentence.endsWith("?");
+  return /^(?:Who|Whoever|Whom|Whose|Which|What|Whatever|Where|Nobody|Somebody)\b/.test(sentence) ||
+    sentence.endsWith("?");
 }
 
 /** The sentences of the doc comments of a source text. */

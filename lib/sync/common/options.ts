@@ -44,8 +44,8 @@ export interface PlanOptions {
   /** Whether removals outside of an unreadable folder are carried out. */
   readonly removeDespiteFailures: boolean;
   /**
-   * Which pairs may be left open for a checksum. "free": also those for which it only saves a transfer, on backends
-   * where this reads no remote file, and those that would be conflicts; "needed": those that the Checksum criterion
+   * The pairs that may be left open for a checksum. "free": also those for which it only saves a transfer, on backends
+   * that read no remote file for it, and those that would be conflicts; "needed": those that the Checksum criterion
    * requires; "nothing": decide by the present facts (the second plan).
    */
   readonly ask: "nothing" | "needed" | "free";
