@@ -171,4 +171,11 @@ export const mutantsOfStore: readonly Mutant[] = [
     new: "if (blind !== undefined && claims.length < 0) {",
     tests: ["tests/unit/sync/confirm/blind_looks_test.ts"],
   },
+  {
+    name: "a type change is confirmed though another spelling is of another kind",
+    file: "lib/sync/confirm/confirm.ts",
+    old: "return kinds.size === 1 && kinds.has(kind);",
+    new: "return kinds.has(kind);",
+    tests: [confirm],
+  },
 ];

@@ -160,6 +160,14 @@ Deno.test("run() finds a file in the other Unicode form where one side folds the
   assert.equal(end.plan.refusals.length, 1);
 });
 
+Deno.test("run() replaces no file for a folder whose name folds to that of a file that a listing lost", async () => {
+  const sides = pair({ "a": "1", "A/x": "2" }, { "a": "1" }, { caseSensitive: false });
+  const local = listing(sides.local, without("a"));
+  const { end } = await ran({ local, remote: sides.remote }, { mode: "Remote" });
+  assert.ok(end.plan.refusals.length > 0);
+  assert.equal((await texts(sides.remote))["a"], "1");
+});
+
 const many = Object.fromEntries(Array.from({ length: 1500 }, (_, i) => [`d${i % 3}/f${i}`, "x"]));
 
 function plantMany(backend: MemoryBackend): void {
