@@ -1,5 +1,5 @@
 import fs from "node:fs";
-import { createHash, getHashes } from "node:crypto";
+import { createHash, getHashes, hash } from "node:crypto";
 import { posix, win32 } from "node:path";
 import { badInput, SyncError } from "../../core/errors.ts";
 import { nameOf, printable, type RelPath, root } from "../../core/path.ts";
@@ -250,11 +250,11 @@ class LocalFolder implements Backend {
     const offered = getHashes();
     const algorithm = wanted.find((name) => offered.includes(name));
     if (algorithm === undefined) return undefined;
-    const hash = createHash(algorithm);
     const content = await this.read(entry.path, { ...call, expect: entry });
-    if (content instanceof Uint8Array) hash.update(content);
-    else for await (const chunk of content) hash.update(chunk);
-    return `${algorithm}:${hash.digest("hex")}`;
+    if (content instanceof Uint8Array) return `${algorithm}:${hash(algorithm, content, "hex")}`;
+    const sum = createHash(algorithm);
+    for await (const chunk of content) sum.update(chunk);
+    return `${algorithm}:${sum.digest("hex")}`;
   }
 
   [Symbol.asyncDispose](): Promise<void> {

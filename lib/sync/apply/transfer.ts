@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { Backend, Body, Call } from "../../core/backend.ts";
 import { cancelled, SyncError, toSyncError } from "../../core/errors.ts";
 import { parentOf, printable, type RelPath } from "../../core/path.ts";
@@ -150,7 +150,7 @@ function proven(
   const isYoung = entry.modified !== undefined &&
     Math.abs(listedAt - entry.modified) < Math.max(stepOf(entry, to.traits), YOUNG_MS);
   if (keepsTime(entry, source, to.traits) && !isYoung) return entry;
-  return { ...entry, checksum: `sha256:${createHash("sha256").update(sent).digest("hex")}` };
+  return { ...entry, checksum: `sha256:${hash("sha256", sent, "hex")}` };
 }
 
 function halfWritten({ path }: Copy, { kind, message, facts }: SyncError): SyncError {
