@@ -24,8 +24,8 @@ export const mutantsOfDisk: readonly Mutant[] = [
   {
     name: "disk: a folder need not stay while it is written to",
     file: "lib/backends/local/held_folders.ts",
-    old: "if (await pathOf(pace, fd) === path) return;",
-    new: "if (await pathOf(pace, fd) !== '') return;",
+    old: "if (real === path) return found;",
+    new: "if (real !== '') return found;",
     tests: folders,
   },
   {

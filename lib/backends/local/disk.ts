@@ -32,13 +32,16 @@ export function newPace(clock: () => number = () => performance.now()): Pace {
     pause = undefined;
   };
   return async (now, later, calls = 1) => {
-    if (pause === undefined && clock() - turn > TURN_MS) pause = rest();
-    while (pause !== undefined) await pause;
+    let start = clock();
+    if (pause === undefined && start - turn > TURN_MS) pause = rest();
+    while (pause !== undefined) {
+      await pause;
+      start = clock();
+    }
     if (onPool > 0) {
       onPool -= calls;
       return await later();
     }
-    const start = clock();
     try {
       return now();
     } finally {
@@ -50,13 +53,26 @@ export function newPace(clock: () => number = () => performance.now()): Pace {
 }
 
 /** Returns the file info of a disk path, without following a link; undefined if absent. */
-export async function lstat(pace: Pace, full: string): Promise<Deno.FileInfo | undefined> {
+export function lstat(pace: Pace, full: string): Promise<Deno.FileInfo | undefined> {
+  return pace(() => lstatNow(full), () => lstatLater(full));
+}
+
+/** Does the same on this thread. */
+export function lstatNow(full: string): Deno.FileInfo | undefined {
   try {
-    return await pace(() => traceless(() => Deno.lstatSync(full)), () => Deno.lstat(full));
+    return traceless(() => Deno.lstatSync(full));
   } catch (error) {
-    if (isAbsence(error)) return undefined;
-    throw error;
+    return undefinedIfAbsent(error);
   }
+}
+
+/** Does the same on the runtime's thread pool. */
+export function lstatLater(full: string): Promise<Deno.FileInfo | undefined> {
+  return Deno.lstat(full).catch(undefinedIfAbsent);
+}
+
+function undefinedIfAbsent(error: unknown): undefined {
+  if (!isAbsence(error)) throw error;
 }
 
 /** Returns the entry of a disk path, without following a link; undefined if absent. */

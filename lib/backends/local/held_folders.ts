@@ -2,7 +2,7 @@ import fs from "node:fs";
 import { promisify } from "node:util";
 import { cancelled, type ErrorKind, SyncError } from "../../core/errors.ts";
 import { parentOf, type RelPath, root } from "../../core/path.ts";
-import { DESCRIPTORS, isAbsence, lstat } from "./disk.ts";
+import { DESCRIPTORS, isAbsence, lstat, lstatLater, lstatNow } from "./disk.ts";
 import { codeOf } from "./errors.ts";
 import { IdleFolders } from "./idle.ts";
 import { diskPath, withSeparator } from "./names.ts";
@@ -14,8 +14,11 @@ export interface Held extends Disposable {
   readonly folder: string;
   /** Returns the path of a name in the folder for the calls of this operation. */
   at(name: string): string;
-  /** Rejects if the folder is no longer at the path where it was found: with refused if a link replaced it. */
-  mustStay(): Promise<void>;
+  /**
+   * Rejects if the folder is no longer at the path where it was found: with refused if a link replaced it. Returns the
+   * file info of the names in it, as lstat() does.
+   */
+  mustStay(...names: readonly string[]): Promise<readonly (Deno.FileInfo | undefined)[]>;
   /** Does the same, but only if the folder could not be held open. Called after the work. */
   settle(): Promise<void>;
 }
@@ -85,12 +88,9 @@ export class Folders {
         return { real, id: undefined, fd };
       }
     } catch (error) {
-      // Without /proc, or without permission to read it, folders are compared instead.
-      if (error instanceof Deno.errors.NotCapable || isAbsence(error)) {
-        fs.closeSync(fd);
-        return { real, id: await this.#idOf(real) };
-      }
       fs.closeSync(fd);
+      // Without /proc, or without permission to read it, folders are compared instead.
+      if (error instanceof Deno.errors.NotCapable || isAbsence(error)) return { real, id: await this.#idOf(real) };
       throw error;
     }
     fs.closeSync(fd);
@@ -149,11 +149,18 @@ export class Folders {
   #held(fd: number, path: string, { operation, path: dir }: Finding): Held {
     const { opening: { pace }, error: fail } = this.#ground;
     const folder = byDescriptor(fd);
+    const at = (name: string) => `${folder}/${name}`;
     return {
       folder,
-      at: (name) => `${folder}/${name}`,
-      mustStay: async () => {
-        if (await pathOf(pace, fd) === path) return;
+      at,
+      mustStay: async (...names) => {
+        const [real, found] = await pace(
+          () => [Deno.readLinkSync(folder), names.map((name) => lstatNow(at(name)))] as const,
+          async () =>
+            [await Deno.readLink(folder), await Promise.all(names.map((name) => lstatLater(at(name))))] as const,
+          1 + names.length,
+        );
+        if (real === path) return found;
         // Throws the exact error if a link replaced the folder or it is absent.
         (await this.hold(dir, operation))[Symbol.dispose]();
         throw fail("changed", REPLACED, { operation, path: dir });
@@ -169,14 +176,17 @@ export class Folders {
     const full = diskPath(flavour, folder, finding.path);
     const id = await this.#look(base, finding);
     const prefix = withSeparator(flavour, full);
-    const mustStay = async () => {
+    const at = (name: string) => prefix + name;
+    const { pace } = this.#ground.opening;
+    const mustStay = async (...names: readonly string[]) => {
       if (await this.#look(base, finding) !== id) throw fail("changed", REPLACED, finding);
+      return await Promise.all(names.map((name) => lstat(pace, at(name))));
     };
     return {
       folder: full,
-      at: (name) => prefix + name,
+      at,
       mustStay,
-      settle: mustStay,
+      settle: async () => void await mustStay(),
       [Symbol.dispose]: () => {},
     };
   }

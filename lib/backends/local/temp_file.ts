@@ -27,8 +27,9 @@ export interface DraftDisk {
   readonly proofKey: string;
 }
 
-/** A complete temporary file: its path, and the id that distinguishes it from another file of that name. */
+/** A complete temporary file: its name, its path, and the id that distinguishes it from another file of that name. */
 export interface Finished {
+  readonly name: string;
   readonly full: string;
   readonly id: string | undefined;
 }
@@ -114,7 +115,7 @@ export class Draft {
     if (this.#disk.durable) await this.#disk.pace(() => file.syncDataSync(), () => file.syncData());
     file.close();
     this.#file = undefined;
-    return { full: this.#full, id: fileIdOf(info) };
+    return { name: this.#name, full: this.#full, id: fileIdOf(info) };
   }
 
   /** Called after the temporary file was renamed to the target. */

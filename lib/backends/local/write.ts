@@ -7,7 +7,7 @@ import type { FileEntry } from "../../core/entry.ts";
 import type { Body, WriteOptions } from "../../core/backend.ts";
 import { opened, pour } from "../../net/byte_stream.ts";
 import { mustMatch } from "../shared/preconditions.ts";
-import { fileIdOf, lstat, openKnown, setMode, type Spot, toEntry } from "./disk.ts";
+import { fileIdOf, lstat, lstatLater, lstatNow, openKnown, setMode, type Spot, toEntry } from "./disk.ts";
 import { Draft, type Finished, setTime } from "./temp_file.ts";
 import { type Doing, localError, toSyncError } from "./errors.ts";
 import type { Held } from "./held_folders.ts";
@@ -81,8 +81,8 @@ async function overwrite(target: Target, body: Body): Promise<FileEntry> {
   try {
     const content = await opened(body(), { signal: options.signal, operation: doing.operation });
     const mustBeUntouched = async () => {
-      await held.mustStay();
-      check(target, await lstat(at.pace, full));
+      const [now] = await held.mustStay(nameOf(target.path));
+      check(target, now);
       if (markOf(full) !== mark) throw localError("changed", "it was modified meanwhile", doing);
     };
     let size = 0;
@@ -101,7 +101,7 @@ async function overwrite(target: Target, body: Body): Promise<FileEntry> {
   } finally {
     file.close();
   }
-  return await written(target, fileIdOf(before));
+  return written(target, fileIdOf(before), await lstat(at.pace, full));
 }
 
 /**
@@ -113,9 +113,12 @@ function markOf(full: string): string {
   return [dev, ino, size, mtimeMs, ctimeMs].join(" ");
 }
 
-/** Returns the entry as the disk now reports it; rejects unless it is the file that was written. */
-async function written({ at, path, full, doing, options }: Target, id: string | undefined): Promise<FileEntry> {
-  const info = await lstat(at.pace, full);
+/** Returns the entry as the disk now reports it; throws unless it is the file that was written. */
+function written(
+  { path, full, doing, options }: Target,
+  id: string | undefined,
+  info: Deno.FileInfo | undefined,
+): FileEntry {
   const entry = info && toEntry(path, info, full);
   if (entry?.kind === "file" && entry.size === options.size && entry.fileId === id) return entry;
   throw localError("changed", "it was replaced right after it was written", doing);
@@ -149,16 +152,26 @@ function check({ path, full, doing, options }: Target, info: Deno.FileInfo | und
  */
 async function replace(target: Target, temp: Finished, mode: number): Promise<FileEntry> {
   const { at: { pace }, held, full, doing, options } = target;
-  await held.mustStay();
-  const kept = check(target, await lstat(pace, full));
-  const info = await lstat(pace, temp.full);
+  const [before, info] = await held.mustStay(nameOf(target.path), temp.name);
+  const kept = check(target, before);
   if (info === undefined || fileIdOf(info) !== temp.id) {
     throw localError("changed", "its temporary file was replaced by another program", doing);
   }
   if (kept !== undefined && kept !== mode) setMode({ full: temp.full, doing }, { mode: kept, info });
   if (options.signal.aborted) throw cancelled(options.signal, doing.operation);
-  await pace(() => Deno.renameSync(temp.full, full), () => Deno.rename(temp.full, full));
-  const entry = await written(target, temp.id);
+  const after = await pace(() => renameNow(temp.full, full), () => renameLater(temp.full, full), 2);
+  const entry = written(target, temp.id, after);
   await held.settle();
   return entry;
+}
+
+/** Renames a file and returns what is at its new path then. */
+function renameNow(from: string, to: string): Deno.FileInfo | undefined {
+  Deno.renameSync(from, to);
+  return lstatNow(to);
+}
+
+async function renameLater(from: string, to: string): Promise<Deno.FileInfo | undefined> {
+  await Deno.rename(from, to);
+  return await lstatLater(to);
 }
