@@ -27,13 +27,13 @@ import type { DifferenceRecord, PlanRecord } from "./lib/report/records.ts";
 import type { SyncResult } from "./lib/report/result.ts";
 import { Redactor } from "./lib/core/redactor.ts";
 import type { Session } from "./lib/session/session.ts";
-import type { Common, Host, Options } from "./lib/shell/command/command.ts";
+import type { CommandContext, CommonValues, Options } from "./lib/shell/command/command.ts";
 import {
-  asListStep,
-  asStep,
   type CommonOptions,
+  createListStep,
+  createOpening,
+  createStep,
   type Opening,
-  opening,
   pipe as pipeSteps,
   type Step,
 } from "./lib/shell/run/pipe.ts";
@@ -61,21 +61,24 @@ export const pipe: typeof pipeSteps = pipeSteps;
  * connects before. Rejects with a SyncError of kind badInput, connection, timeout, auth or hostKey.
  */
 export function newSession(address?: string, options: SessionOptions = {}): Opening<Session> {
-  const step = asStep(newSessionCommand, makeHost)({
+  const step = createStep(newSessionCommand, createCommandContext)({
     ...options,
     ...(address === undefined ? {} : { address: [address] }),
   });
-  return opening(async (stack) => await step(undefined, stack) as Session, () => step.check?.());
+  return createOpening(async (stack) => await step(undefined, stack) as Session, () => step.check?.());
 }
 
 /** Makes a local folder and a remote directory the same; see Get-Help Sync-Path. Rejects when the run could not be carried out; files that failed are in the result. */
 export function syncPath(options: SyncOptions): Step<unknown, SyncResult> {
-  return asStep(syncPathCommand, makeHost)({ ...options, passThru: false }) as Step<unknown, SyncResult>;
+  return createStep(syncPathCommand, createCommandContext)({ ...options, passThru: false }) as Step<
+    unknown,
+    SyncResult
+  >;
 }
 
 /** What syncPath would do, as the plan's line and one line per difference; nothing is changed. */
 export function comparePath(options: CompareOptions): Step<unknown, readonly (PlanRecord | DifferenceRecord)[]> {
-  return asListStep(comparePathCommand, makeHost)(options);
+  return createListStep(comparePathCommand, createCommandContext)(options);
 }
 
 /** Closes a session before the end of its pipe or block. Closing it twice does nothing. */
@@ -86,7 +89,7 @@ export async function closeSession(session: Session): Promise<void> {
 const never = new AbortController().signal;
 
 /** A program's world: nobody is asked, warnings go to the console, errors are thrown. */
-function makeHost(common: Common, stack: AsyncDisposableStack): Host {
+function createCommandContext(common: CommonValues, stack: AsyncDisposableStack): CommandContext {
   return {
     signal: never,
     abandon: never,
@@ -96,16 +99,16 @@ function makeHost(common: Common, stack: AsyncDisposableStack): Host {
     // deno-lint-ignore no-console
     warn: (message) => console.warn(`Tandem: ${message}`),
     show: () => {},
-    finished: () => {},
-    fail(error: SyncError) {
+    addResult: () => {},
+    addError(error: SyncError) {
       throw error;
     },
     redactor: new Redactor(),
     interactive: false,
     columns: undefined,
-    machine: hostname(),
-    ask: () => Promise.resolve(undefined),
-    secret: () => Promise.resolve(undefined),
+    machineName: hostname(),
+    choose: () => Promise.resolve(undefined),
+    prompt: () => Promise.resolve(undefined),
     now: Date.now,
     env: (name) => Deno.env.get(name),
   };

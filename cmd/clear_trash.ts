@@ -4,7 +4,14 @@ import { toggle } from "../lib/shell/command/param_types.ts";
 import { clearItem } from "../lib/sync/trash/restore.ts";
 import { loginParams } from "./shared/connection_params.ts";
 import { sessionInput } from "./shared/session_param.ts";
-import { findItems, homeOfTrash, itemIds, Places, toTrashRecord, type TrashRecord } from "./shared/trash_location.ts";
+import {
+  findItems,
+  itemIds,
+  requireTrashFolder,
+  toTrashRecord,
+  TrashBackends,
+  type TrashRecord,
+} from "./shared/trash_location.ts";
 
 export const clearTrashCommand = defineCommand({
   name: "Clear-Trash",
@@ -16,22 +23,26 @@ export const clearTrashCommand = defineCommand({
     Session: { type: sessionInput, help: "A session to the server the items lie on; else one is opened." },
     ...loginParams,
   } as const,
-  wantsInput: (words) => words.Id === undefined,
-  async *run(each, host): AsyncIterable<TrashRecord> {
-    const home = await homeOfTrash(host);
-    for await (const words of each) {
-      const items = await findItems(home, words.Id, host);
+  wantsInput: (bound) => bound.Id === undefined,
+  async *run(inputs, context): AsyncIterable<TrashRecord> {
+    const trashFolder = await requireTrashFolder(context);
+    for await (const bound of inputs) {
+      const items = await findItems(trashFolder, bound.Id, context);
       if (items.length === 0) continue;
-      if (!words.Force && !host.common.whatIf) {
+      if (!bound.Force && !context.common.whatIf) {
         const question = `Remove ${items.length} kept ${items.length === 1 ? "version" : "versions"} for good?`;
-        if (!host.interactive) throw badInput(`${question} Nobody can be asked here: add -Force.`);
-        if (await host.ask(question, ["No", "Yes"]) !== "Yes") continue;
+        if (!context.interactive) throw badInput(`${question} Nobody can be asked here: add -Force.`);
+        if (await context.choose(question, ["No", "Yes"]) !== "Yes") continue;
       }
-      const places = new Places(words, host);
+      const backends = new TrashBackends(bound, context);
       for (const item of items) {
-        if (!host.common.whatIf) {
-          const server = await places.holder(item);
-          await clearItem(item, { home, signal: host.signal, ...(server === undefined ? {} : { server }) });
+        if (!context.common.whatIf) {
+          const server = await backends.holderOf(item);
+          await clearItem(item, {
+            home: trashFolder,
+            signal: context.signal,
+            ...(server === undefined ? {} : { server }),
+          });
         }
         yield toTrashRecord(item);
       }

@@ -24,17 +24,17 @@ export const closeSessionCommand = defineCommand({
     },
   } as const,
   wantsInput: (bound) => bound.Session === undefined,
-  async *run(each): AsyncIterable<object> {
-    let came = false;
-    for await (const { Session } of each) {
+  async *run(inputs): AsyncIterable<object> {
+    let received = false;
+    for await (const { Session } of inputs) {
       for (const one of Session ?? []) {
-        came = true;
+        received = true;
         if ("passing" in one) yield one.passing;
         else await one.close();
       }
     }
     // A command that was killed writes nothing, and must not be taken for one that succeeded.
-    if (!came) {
+    if (!received) {
       throw new SyncError("connection", "Nothing came through the pipe: the command before this one gave no session.", {
         operation: "read the session",
       });

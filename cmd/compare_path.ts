@@ -1,10 +1,10 @@
 import { type DifferenceRecord, type PlanRecord, toDifference, toPlanLine } from "../lib/report/records.ts";
-import { defineCommand, type Host } from "../lib/shell/command/command.ts";
+import { type CommandContext, defineCommand } from "../lib/shell/command/command.ts";
 import { run } from "../lib/sync/run.ts";
 import type { Plan } from "../lib/core/entry.ts";
-import { openMemory } from "./shared/pair_state.ts";
-import { type Job, needsSession, openPair, prepare } from "./shared/folder_pair.ts";
-import { type RunWords, toMemoryOptions, toRunOptions } from "./shared/run_options.ts";
+import { openPairState } from "./shared/pair_state.ts";
+import { needsSession, openPair, type PairJob, prepareJobs } from "./shared/folder_pair.ts";
+import { type BoundRun, toPairStateOptions, toRunOptions } from "./shared/run_options.ts";
 import { checkSync, syncParams } from "./shared/sync_params.ts";
 
 export const comparePathCommand = defineCommand({
@@ -14,19 +14,22 @@ export const comparePathCommand = defineCommand({
   params: syncParams,
   wantsInput: needsSession,
   check: checkSync,
-  async *run(each, host): AsyncIterable<PlanRecord | DifferenceRecord> {
-    const looking: Host = { ...host, common: { ...host.common, whatIf: true, confirm: false } };
-    for (const job of await prepare(each, looking)) yield* compareOne(job, looking);
+  async *run(inputs, context): AsyncIterable<PlanRecord | DifferenceRecord> {
+    const preview: CommandContext = { ...context, common: { ...context.common, whatIf: true, confirm: false } };
+    for (const job of await prepareJobs(inputs, preview)) yield* comparePair(job, preview);
   },
 });
 
-async function* compareOne<W extends RunWords>(job: Job<W>, host: Host): AsyncIterable<PlanRecord | DifferenceRecord> {
-  const pair = await openPair(job, host);
+async function* comparePair<W extends BoundRun>(
+  job: PairJob<W>,
+  context: CommandContext,
+): AsyncIterable<PlanRecord | DifferenceRecord> {
+  const pair = await openPair(job, context);
   try {
     let plan: Plan | undefined;
     const { sides } = pair;
-    await using memory = await openMemory(sides, toMemoryOptions(job, pair, host));
-    for await (const event of run(sides, await toRunOptions(job, pair, { host, memory }))) {
+    await using state = await openPairState(sides, toPairStateOptions(job, pair, context));
+    for await (const event of run(sides, await toRunOptions(job, pair, { context, state }))) {
       if (event.type === "planned") plan = event.plan;
     }
     if (plan === undefined) return;
@@ -34,6 +37,6 @@ async function* compareOne<W extends RunWords>(job: Job<W>, host: Host): AsyncIt
     for (const action of plan.actions) yield toDifference(action, pair.run);
     for (const conflict of plan.conflicts) if (conflict.winner === undefined) yield toDifference(conflict, pair.run);
   } finally {
-    if (pair.own) await pair.session[Symbol.asyncDispose]();
+    if (pair.ownsSession) await pair.session[Symbol.asyncDispose]();
   }
 }

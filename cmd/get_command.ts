@@ -19,11 +19,11 @@ export function getCommandCommand(commands: () => readonly AnyCommand[]) {
     params: {
       Name: { type: text, position: 0, fallback: "*", help: "Only commands of this name; * stands for anything." },
     },
-    async *run(each): AsyncIterable<CommandInfo> {
-      for await (const { Name } of each) {
+    async *run(inputs): AsyncIterable<CommandInfo> {
+      for await (const { Name } of inputs) {
         for (const command of commands()) {
           const aliases = (command.aliases ?? []).map((alias) => alias.name);
-          if (![command.name, ...aliases].some((name) => matches(name, Name))) continue;
+          if (![command.name, ...aliases].some((name) => matchesPattern(name, Name))) continue;
           yield {
             Type: "Command",
             Name: command.name,
@@ -38,7 +38,7 @@ export function getCommandCommand(commands: () => readonly AnyCommand[]) {
 }
 
 /** Whether the name matches. `*` matches any text, as in PowerShell; case-insensitive. */
-function matches(name: string, pattern: string): boolean {
+function matchesPattern(name: string, pattern: string): boolean {
   const source = pattern.split("*").map((piece) => piece.replace(/[\\^$.|?+()[\]{}]/g, "\\$&")).join(".*");
   return new RegExp(`^${source}$`, "i").test(name);
 }

@@ -1,6 +1,6 @@
 import { badInput } from "../lib/core/errors.ts";
-import { defineCommand, type Host } from "../lib/shell/command/command.ts";
-import { hidden, type Secret, secret, text } from "../lib/shell/command/param_types.ts";
+import { type CommandContext, defineCommand } from "../lib/shell/command/command.ts";
+import { concealedSecret, type Secret, secret, text } from "../lib/shell/command/param_types.ts";
 import type { Credential } from "./shared/credential.ts";
 
 export const getCredentialCommand = defineCommand({
@@ -11,20 +11,20 @@ export const getCredentialCommand = defineCommand({
     UserName: { type: text, aliases: ["Credential"], position: 0, help: "Who logs in; asked for at the terminal." },
     Password: { type: secret, help: "The password; else TANDEM_PASSWORD, else asked for at the terminal." },
   },
-  async *run(each, host): AsyncIterable<Credential> {
-    for await (const { UserName, Password } of each) {
-      const userName = UserName ?? await host.secret("User name: ", true);
+  async *run(inputs, context): AsyncIterable<Credential> {
+    for await (const { UserName, Password } of inputs) {
+      const userName = UserName ?? await context.prompt("User name: ", true);
       if (userName === undefined || userName === "") {
         throw badInput("Nobody can be asked here: write Get-Credential NAME.", "MissingMandatoryParameter");
       }
-      yield { userName, password: Password ?? await typed(host, userName) };
+      yield { userName, password: Password ?? await resolvePassword(context, userName) };
     }
   },
 });
 
-async function typed(host: Host, userName: string): Promise<Secret> {
-  const password = host.env("TANDEM_PASSWORD") || await host.secret(`Password for ${userName}: `);
-  if (password !== undefined) return hidden(() => password);
+async function resolvePassword(context: CommandContext, userName: string): Promise<Secret> {
+  const password = context.env("TANDEM_PASSWORD") || await context.prompt(`Password for ${userName}: `);
+  if (password !== undefined) return concealedSecret(() => password);
   throw badInput(
     "Nobody can be asked for the password here: set the variable TANDEM_PASSWORD.",
     "MissingMandatoryParameter",

@@ -1,7 +1,7 @@
 import { badInput } from "../lib/core/errors.ts";
 import { type AnyCommand, defineCommand } from "../lib/shell/command/command.ts";
 import { commandList, helpText } from "../lib/shell/run/help.ts";
-import { nearest } from "../lib/shell/command/suggest.ts";
+import { closestMatch } from "../lib/shell/command/suggest.ts";
 import { text } from "../lib/shell/command/param_types.ts";
 
 /** Returns Get-Help for a table of commands. The table is a function because it contains the command itself. */
@@ -13,10 +13,10 @@ export function getHelpCommand(commands: () => readonly AnyCommand[]) {
     params: {
       Name: { type: text, position: 0, fromPipe: "value", help: "The command to explain; all of them by default." },
     },
-    async *run(each, host): AsyncIterable<string> {
-      for await (const { Name } of each) {
-        const options = host.columns === undefined ? {} : { width: host.columns };
-        yield Name === undefined ? commandList(commands(), options) : explain(commands(), Name, options);
+    async *run(inputs, context): AsyncIterable<string> {
+      for await (const { Name } of inputs) {
+        const options = context.columns === undefined ? {} : { width: context.columns };
+        yield Name === undefined ? commandList(commands(), options) : commandHelp(commands(), Name, options);
       }
     },
   });
@@ -29,7 +29,7 @@ export function findCommand(commands: readonly AnyCommand[], name: string): AnyC
 }
 
 /** Returns every name that a command line may begin with. */
-export function allNames(commands: readonly AnyCommand[]): readonly string[] {
+export function commandNames(commands: readonly AnyCommand[]): readonly string[] {
   return commands.flatMap(namesOf);
 }
 
@@ -37,10 +37,10 @@ function namesOf(command: AnyCommand): string[] {
   return [command.name, ...(command.aliases ?? []).map((alias) => alias.name)];
 }
 
-function explain(commands: readonly AnyCommand[], name: string, options: { readonly width?: number }): string {
+function commandHelp(commands: readonly AnyCommand[], name: string, options: { readonly width?: number }): string {
   const command = findCommand(commands, name);
   if (command !== undefined) return helpText(command, options);
-  const near = nearest(name, allNames(commands));
+  const near = closestMatch(name, commandNames(commands));
   const hint = near === undefined ? "Get-Command lists them all." : `Did you mean ${near}?`;
   throw badInput(`There is no command "${name}". ${hint}`, "CommandNotFound");
 }

@@ -1,6 +1,6 @@
 import { defineCommand } from "../lib/shell/command/command.ts";
 import { text } from "../lib/shell/command/param_types.ts";
-import { findItems, homeOfTrash, toTrashRecord, type TrashRecord } from "./shared/trash_location.ts";
+import { findItems, requireTrashFolder, toTrashRecord, type TrashRecord } from "./shared/trash_location.ts";
 
 export const getTrashItemCommand = defineCommand({
   name: "Get-TrashItem",
@@ -10,17 +10,17 @@ export const getTrashItemCommand = defineCommand({
   params: {
     Path: { type: text, position: 0, help: "Only items of this path or name; * stands for anything." },
   },
-  async *run(each, host): AsyncIterable<TrashRecord> {
-    for await (const { Path } of each) {
-      for (const item of await findItems(await homeOfTrash(host), undefined, host)) {
-        if (Path === undefined || matches(item.path, Path)) yield toTrashRecord(item);
+  async *run(inputs, context): AsyncIterable<TrashRecord> {
+    for await (const { Path } of inputs) {
+      for (const item of await findItems(await requireTrashFolder(context), undefined, context)) {
+        if (Path === undefined || matchesPattern(item.path, Path)) yield toTrashRecord(item);
       }
     }
   },
 });
 
 /** Whether the pattern matches the whole path, or its last segments. */
-function matches(path: string, pattern: string): boolean {
+function matchesPattern(path: string, pattern: string): boolean {
   const source = pattern.split("*").map((piece) => piece.replace(/[\\^$.|?+()[\]{}]/g, "\\$&")).join(".*");
   return new RegExp(`^(?:.*/)?${source}$`, "i").test(path);
 }

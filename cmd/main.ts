@@ -5,89 +5,89 @@ import { makeReporter, type Reporter } from "../lib/report/reporter.ts";
 import { exitCode } from "../lib/report/result.ts";
 import { Redactor } from "../lib/core/redactor.ts";
 import { Session } from "../lib/session/session.ts";
-import type { Host } from "../lib/shell/command/command.ts";
-import { evaluate, type World } from "../lib/shell/run/evaluate.ts";
+import type { CommandContext } from "../lib/shell/command/command.ts";
+import { evaluate, type ShellContext } from "../lib/shell/run/evaluate.ts";
 import { helpText } from "../lib/shell/run/help.ts";
 import { parse, type Statement } from "../lib/shell/parse/parser.ts";
-import { allNames, findCommand } from "./get_help.ts";
-import { type Line, readLine } from "./shared/arguments.ts";
+import { commandNames, findCommand } from "./get_help.ts";
+import { parseProgramArguments, type ProgramArguments } from "./shared/arguments.ts";
 import { commands } from "./mod.ts";
-import { toTicket } from "./shared/session_output.ts";
-import { PassedOn, passing, type StageError } from "./shared/upstream_error.ts";
-import { askLine, canAsk, columns, interrupted, isPipe, sinks, ticker } from "./shared/terminal.ts";
+import { toSealedSession } from "./shared/session_output.ts";
+import { passThrough, UpstreamError, type UpstreamErrorRecord } from "./shared/upstream_error.ts";
+import { canPrompt, columns, interruptedError, isPipe, promptLine, sinks, ticker } from "./shared/terminal.ts";
 
 /** Runs one command line with this terminal, this environment and these pipes, and returns the exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
   const stop = new AbortController();
   const abandon = new AbortController();
-  const forget = onInterrupt(() => {
-    stop.abort(interrupted);
-    Deno.unrefTimer(setTimeout(() => abandon.abort(interrupted), PATIENCE));
+  const removeSignalListeners = onInterrupt(() => {
+    stop.abort(interruptedError);
+    Deno.unrefTimer(setTimeout(() => abandon.abort(interruptedError), ABORT_GRACE_MS));
   });
-  const line = readOrFail(argv);
+  const args = parseArguments(argv);
   const redactor = new Redactor();
   // Standard output is read by other programs; its messages are redacted one by one, at their source.
   const cleanSinks = { ...sinks, err: (text: string) => sinks.err(redactor.redact(text)) };
-  const reporter = makeReporter(line instanceof SyncError ? "Auto" : line.format, cleanSinks, ticker);
-  const outcome: Outcome = { results: new Set(), errors: [], passed: undefined };
-  const scene: Scene = { reporter, redactor, outcome, signal: stop.signal, abandon: abandon.signal };
-  onStray((error) => failed(error, scene));
+  const reporter = makeReporter(args instanceof SyncError ? "Auto" : args.format, cleanSinks, ticker);
+  const outcome: ProgramOutcome = { results: new Set(), errors: [], upstream: undefined };
+  const state: ProgramState = { reporter, redactor, outcome, signal: stop.signal, abandon: abandon.signal };
+  onUnhandledRejection((error) => reportFailure(error, state));
   try {
-    if (line instanceof SyncError) throw line;
-    await run(line, scene);
+    if (args instanceof SyncError) throw args;
+    await run(args, state);
   } catch (thrown) {
-    await failed(thrown, scene);
+    await reportFailure(thrown, state);
   }
-  const code = outcome.passed?.ExitCode ?? exitCode(outcome.results, outcome.errors);
-  const said = await reporter.end({ exitCode: code }).then(
+  const code = outcome.upstream?.ExitCode ?? exitCode(outcome.results, outcome.errors);
+  const isWritten = await reporter.end({ exitCode: code }).then(
     () => true,
     (error) => error instanceof Deno.errors.BrokenPipe,
   );
-  forget();
-  return said || code !== 0 ? code : exitCodes.unexpected;
+  removeSignalListeners();
+  return isWritten || code !== 0 ? code : exitCodes.unexpected;
 }
 
-interface Outcome {
+interface ProgramOutcome {
   /** Results by identity: one that is shown counts once. */
   readonly results: Set<{ readonly ExitCode: number }>;
   readonly errors: SyncError[];
-  passed: StageError | undefined;
+  upstream: UpstreamErrorRecord | undefined;
 }
 
-interface Scene {
+interface ProgramState {
   readonly reporter: Reporter;
   readonly redactor: Redactor;
-  readonly outcome: Outcome;
+  readonly outcome: ProgramOutcome;
   readonly signal: AbortSignal;
   readonly abandon: AbortSignal;
 }
 
 /** The time in ms that running operations may take to end after Ctrl-C. */
-const PATIENCE = 1_500;
+const ABORT_GRACE_MS = 1_500;
 
-function readOrFail(argv: readonly string[]): Line | SyncError {
+function parseArguments(argv: readonly string[]): ProgramArguments | SyncError {
   try {
-    return readLine(argv);
+    return parseProgramArguments(argv);
   } catch (thrown) {
     return toSyncError(thrown, "read the command");
   }
 }
 
-async function run(line: Line, scene: Scene): Promise<void> {
-  const statements = await statementsOf(line);
+async function run(args: ProgramArguments, state: ProgramState): Promise<void> {
+  const statements = await readStatements(args);
   const stack = new AsyncDisposableStack();
-  let quiet = false;
-  const world = makeWorld(scene, {
+  let isQuiet = false;
+  const shell = createShellContext(state, {
     stack,
-    onHost: (host) => quiet ||= host.common.quiet,
-    input: line.source !== "input",
+    onContext: (context) => isQuiet ||= context.common.quiet,
+    input: args.source !== "input",
   });
   try {
-    for await (const value of evaluate(statements, world)) {
-      if (hasExitCode(value)) scene.outcome.results.add(value);
-      await scene.reporter.result(
-        value instanceof Session ? await toTicket(value, (name) => Deno.env.get(name)) : value,
-        { quiet },
+    for await (const value of evaluate(statements, shell)) {
+      if (hasExitCode(value)) state.outcome.results.add(value);
+      await state.reporter.result(
+        value instanceof Session ? await toSealedSession(value, (name) => Deno.env.get(name)) : value,
+        { quiet: isQuiet },
       );
     }
   } finally {
@@ -95,7 +95,7 @@ async function run(line: Line, scene: Scene): Promise<void> {
   }
 }
 
-async function statementsOf({ source }: Line): Promise<readonly Statement[]> {
+async function readStatements({ source }: ProgramArguments): Promise<readonly Statement[]> {
   if (source === "input") return parse(await new Response(Deno.stdin.readable).text());
   if ("statements" in source) return source.statements;
   try {
@@ -108,18 +108,18 @@ async function statementsOf({ source }: Line): Promise<readonly Statement[]> {
   }
 }
 
-function makeWorld(
-  scene: Scene,
-  options: { readonly stack: AsyncDisposableStack; readonly input: boolean; onHost(host: Host): void },
-): World {
-  const interactive = canAsk();
+function createShellContext(
+  state: ProgramState,
+  options: { readonly stack: AsyncDisposableStack; readonly input: boolean; onContext(context: CommandContext): void },
+): ShellContext {
+  const interactive = canPrompt();
   return {
-    find: (name) => findCommand(commands, name),
-    names: () => allNames(commands),
-    host(common, stack) {
-      const host = makeHost(scene, common, stack);
-      options.onHost(host);
-      return host;
+    findCommand: (name) => findCommand(commands, name),
+    commandNames: () => commandNames(commands),
+    commandContext(common, stack) {
+      const context = createCommandContext(state, common, stack);
+      options.onContext(context);
+      return context;
     },
     help: (command) => helpText(command, { width: columns() ?? 80 }),
     environment: (name) => Deno.env.get(name),
@@ -127,16 +127,20 @@ function makeWorld(
     stack: options.stack,
     ...(interactive
       ? {
-        ask: ({ name, param }) =>
-          askLine(`${name} (${param.help}) `, { pause: () => scene.reporter.pause(), echo: !param.type.isSecret }),
+        prompt: ({ name, param }) =>
+          promptLine(`${name} (${param.help}) `, { pause: () => state.reporter.pause(), echo: !param.type.isSecret }),
       }
       : {}),
-    ...(options.input && isPipe() ? { input: () => passing(readObjects(Deno.stdin.readable)) } : {}),
+    ...(options.input && isPipe() ? { input: () => passThrough(readObjects(Deno.stdin.readable)) } : {}),
   };
 }
 
-function makeHost(scene: Scene, common: Host["common"], stack: AsyncDisposableStack): Host {
-  const { reporter, redactor, outcome, signal, abandon } = scene;
+function createCommandContext(
+  state: ProgramState,
+  common: CommandContext["common"],
+  stack: AsyncDisposableStack,
+): CommandContext {
+  const { reporter, redactor, outcome, signal, abandon } = state;
   return {
     signal,
     abandon,
@@ -146,18 +150,18 @@ function makeHost(scene: Scene, common: Host["common"], stack: AsyncDisposableSt
     emit: (event, run) => reporter.event(event, { run, quiet: common.quiet, verbose: common.verbose }),
     warn: (message) => void reporter.warn(message),
     show: (text) => void reporter.pause().then(() => sinks.err(`${redactor.redact(text)}\n`)),
-    finished: (result) => void outcome.results.add(result),
-    fail(error) {
+    addResult: (result) => void outcome.results.add(result),
+    addError(error) {
       outcome.errors.push(error);
-      reporter.error(redactor.error(error)).catch(readerLeft);
+      reporter.error(redactor.redactError(error)).catch(ignoreBrokenPipe);
     },
-    interactive: canAsk(),
+    interactive: canPrompt(),
     columns: columns(),
-    machine: hostname(),
-    async ask(question, answers) {
+    machineName: hostname(),
+    async choose(question, answers) {
       for (;;) {
-        const typed = (await askLine(`${question} [${answers.join("/")}] `, {
-          pause: () => scene.reporter.pause(),
+        const typed = (await promptLine(`${question} [${answers.join("/")}] `, {
+          pause: () => state.reporter.pause(),
           echo: true,
         }))?.trim()
           .toLowerCase();
@@ -166,22 +170,22 @@ function makeHost(scene: Scene, common: Host["common"], stack: AsyncDisposableSt
         if (answer !== undefined) return answer;
       }
     },
-    secret: (prompt, echo = false) => askLine(prompt, { pause: () => scene.reporter.pause(), echo }),
+    prompt: (prompt, echo = false) => promptLine(prompt, { pause: () => state.reporter.pause(), echo }),
     now: Date.now,
     env: (name) => Deno.env.get(name),
   };
 }
 
-async function failed(thrown: unknown, { reporter, redactor, outcome }: Scene): Promise<void> {
-  if (thrown instanceof PassedOn) {
-    outcome.passed = thrown.record;
-    return await reporter.result(thrown.record).catch(readerLeft);
+async function reportFailure(thrown: unknown, { reporter, redactor, outcome }: ProgramState): Promise<void> {
+  if (thrown instanceof UpstreamError) {
+    outcome.upstream = thrown.record;
+    return await reporter.result(thrown.record).catch(ignoreBrokenPipe);
   }
   if (thrown instanceof Deno.errors.BrokenPipe) return;
-  const error = redactor.error(toSyncError(thrown, "run the command"));
+  const error = redactor.redactError(toSyncError(thrown, "run the command"));
   // A result that was shown has the more precise exit code: 1 if the server was lost after the first change.
   if (![...outcome.results].some((result) => result.ExitCode !== 0)) outcome.errors.push(error);
-  await reporter.error(error).catch(readerLeft);
+  await reporter.error(error).catch(ignoreBrokenPipe);
 }
 
 function hasExitCode(value: unknown): value is { readonly ExitCode: number } {
@@ -189,12 +193,12 @@ function hasExitCode(value: unknown): value is { readonly ExitCode: number } {
 }
 
 /** Ignores a broken pipe: in `tandem … | head` the reader may stop early. */
-function readerLeft(error: unknown): void {
+function ignoreBrokenPipe(error: unknown): void {
   if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
 }
 
 /** Reports unhandled rejections from libraries instead of letting the runtime exit mid-run. */
-function onStray(tell: (error: unknown) => void): void {
+function onUnhandledRejection(tell: (error: unknown) => void): void {
   globalThis.addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
     tell(event.reason);

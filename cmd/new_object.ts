@@ -1,6 +1,6 @@
 import { badInput } from "../lib/core/errors.ts";
 import { defineCommand, type ParamType } from "../lib/shell/command/command.ts";
-import { hidden, listOf, type Secret, secret, text } from "../lib/shell/command/param_types.ts";
+import { concealedSecret, listOf, type Secret, secret, text } from "../lib/shell/command/param_types.ts";
 import type { Credential } from "./shared/credential.ts";
 
 const anyValue: ParamType<unknown> = { name: "value", convert: (value) => value };
@@ -27,14 +27,14 @@ export const newObjectCommand = defineCommand({
       help: "What the object is made of.",
     },
   },
-  async *run(each): AsyncIterable<Credential | Secret> {
-    for await (const { TypeName, ArgumentList } of each) yield make(TypeName, ArgumentList);
+  async *run(inputs): AsyncIterable<Credential | Secret> {
+    for await (const { TypeName, ArgumentList } of inputs) yield createObject(TypeName, ArgumentList);
   },
 });
 
-function make(typeName: string, list: readonly unknown[]): Credential | Secret {
+function createObject(typeName: string, list: readonly unknown[]): Credential | Secret {
   const short = typeName.toLowerCase().replace(/^(?:system\.)?(?:management\.automation\.|security\.|net\.)?/, "");
-  if (short === "securestring" && list.length === 0) return hidden(() => "");
+  if (short === "securestring" && list.length === 0) return concealedSecret(() => "");
   if ((short === "pscredential" || short === "networkcredential") && list.length === 2) {
     const [userName, password] = list;
     if (typeof userName === "string" && userName !== "") return { userName, password: secret.convert(password) };

@@ -1,7 +1,7 @@
 import type { Session } from "../lib/session/session.ts";
 import { defineCommand } from "../lib/shell/command/command.ts";
 import { listOf, positiveDuration, text } from "../lib/shell/command/param_types.ts";
-import { login, loginParams, toReach } from "./shared/connection_params.ts";
+import { loginParams, openSessionFor, toConnectionSpec } from "./shared/connection_params.ts";
 
 export const newSessionCommand = defineCommand({
   name: "New-Session",
@@ -34,13 +34,13 @@ export const newSessionCommand = defineCommand({
     ...loginParams,
   },
   check(bound) {
-    for (const address of bound.Address ?? [undefined]) toReach(bound, address);
+    for (const address of bound.Address ?? [undefined]) toConnectionSpec(bound, address);
   },
-  async *run(each, host): AsyncIterable<Session> {
-    for await (const bound of each) {
+  async *run(inputs, context): AsyncIterable<Session> {
+    for await (const bound of inputs) {
       for (const address of bound.Address ?? [undefined]) {
-        const session = await login(bound, address, host);
-        host.stack.use(session);
+        const session = await openSessionFor(bound, address, context);
+        context.stack.use(session);
         session.lifetime = bound.SessionLifetime;
         yield session;
       }

@@ -1,12 +1,19 @@
 import { badInput, SyncError } from "../lib/core/errors.ts";
-import { type Bound, defineCommand, type Host, type Params } from "../lib/shell/command/command.ts";
+import { type Bound, type CommandContext, defineCommand, type Params } from "../lib/shell/command/command.ts";
 import { toggle } from "../lib/shell/command/param_types.ts";
 import { PairTrash } from "../lib/sync/trash/trash.ts";
 import type { TrashItem } from "../lib/sync/trash/index.ts";
-import { guardParents, restoreItem } from "../lib/sync/trash/restore.ts";
+import { assertParents, restoreItem } from "../lib/sync/trash/restore.ts";
 import { loginParams } from "./shared/connection_params.ts";
 import { sessionInput } from "./shared/session_param.ts";
-import { findItems, homeOfTrash, itemIds, Places, toTrashRecord, type TrashRecord } from "./shared/trash_location.ts";
+import {
+  findItems,
+  itemIds,
+  requireTrashFolder,
+  toTrashRecord,
+  TrashBackends,
+  type TrashRecord,
+} from "./shared/trash_location.ts";
 
 const params = {
   Id: {
@@ -32,45 +39,45 @@ export const restoreTrashItemCommand = defineCommand({
   notes: ["Nothing is overwritten without -Force, and then it is kept in turn. The next Sync-Path carries it on."],
   examples: ["Restore-TrashItem 3f9a1c", "Get-TrashItem report.txt | Restore-TrashItem -Force"],
   params,
-  wantsInput: (words) => words.Id === undefined,
-  async *run(each, host): AsyncIterable<TrashRecord> {
-    const home = await homeOfTrash(host);
-    for await (const words of each) {
-      if (words.Id === undefined) {
+  wantsInput: (bound) => bound.Id === undefined,
+  async *run(inputs, context): AsyncIterable<TrashRecord> {
+    const trashFolder = await requireTrashFolder(context);
+    for await (const bound of inputs) {
+      if (bound.Id === undefined) {
         throw badInput("Which item? Write its Id, or pipe Get-TrashItem in.", "MissingMandatoryParameter");
       }
-      const places = new Places(words, host);
-      for (const item of await findItems(home, words.Id, host)) {
-        await restore(item, { words, places, home, host });
+      const backends = new TrashBackends(bound, context);
+      for (const item of await findItems(trashFolder, bound.Id, context)) {
+        await restore(item, { bound, backends, trashFolder, context });
         yield toTrashRecord(item);
       }
     }
   },
 });
 
-interface Restoring {
-  readonly words: Bound<typeof params>;
-  readonly places: Places;
-  readonly home: string;
-  readonly host: Host;
+interface RestoreContext {
+  readonly bound: Bound<typeof params>;
+  readonly backends: TrashBackends;
+  readonly trashFolder: string;
+  readonly context: CommandContext;
 }
 
-async function restore(item: TrashItem, { words, places, home, host }: Restoring): Promise<void> {
-  if (host.common.whatIf) return;
-  const target = await places.root(item);
-  const server = await places.holder(item);
-  const { signal } = host;
-  await guardParents(target, item.path, { signal });
-  const there = await target.stat(item.path, { signal });
-  if (there !== undefined && words.Force) {
-    if (there.kind !== "file" && there.kind !== "link") {
+async function restore(item: TrashItem, { bound, backends, trashFolder, context }: RestoreContext): Promise<void> {
+  if (context.common.whatIf) return;
+  const target = await backends.rootOf(item);
+  const server = await backends.holderOf(item);
+  const { signal } = context;
+  await assertParents(target, item.path, { signal });
+  const existing = await target.stat(item.path, { signal });
+  if (existing !== undefined && bound.Force) {
+    if (existing.kind !== "file" && existing.kind !== "link") {
       throw new SyncError("exists", `"${item.path}" is a folder now: move it away first.`, { operation: "restore" });
     }
     const { pair, session, side, path } = item;
     const sides = { local: target, remote: target };
-    const trash = new PairTrash({ home, pair, sides, start: host.now(), session });
-    const kept = await trash.keep({ side, entry: there, path, why: "overwritten", take: true }, { signal });
-    if (!kept.moved) await target.remove(there, { signal });
+    const trash = new PairTrash({ home: trashFolder, pair, sides, start: context.now(), session });
+    const kept = await trash.keep({ side, entry: existing, path, why: "overwritten", take: true }, { signal });
+    if (!kept.moved) await target.remove(existing, { signal });
   }
-  await restoreItem(item, { home, target, signal, ...(server === undefined ? {} : { server }) });
+  await restoreItem(item, { home: trashFolder, target, signal, ...(server === undefined ? {} : { server }) });
 }

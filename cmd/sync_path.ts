@@ -2,14 +2,14 @@ import { SyncError, toSyncError } from "../lib/core/errors.ts";
 import { startResult, type SyncResult } from "../lib/report/result.ts";
 import { describeFirstRun } from "../lib/report/summary.ts";
 import type { Session } from "../lib/session/session.ts";
-import { type Bound, defineCommand, type Host, type Params } from "../lib/shell/command/command.ts";
+import { type Bound, type CommandContext, defineCommand, type Params } from "../lib/shell/command/command.ts";
 import { toggle } from "../lib/shell/command/param_types.ts";
 import { run } from "../lib/sync/run.ts";
 import type { SyncEvent } from "../lib/core/entry.ts";
-import { openMemory } from "./shared/pair_state.ts";
-import { type Job, needsSession, openPair, type Pair, prepare } from "./shared/folder_pair.ts";
-import { type GivenSession, sessionOrResult } from "./shared/session_param.ts";
-import { toMemoryOptions, toRunOptions } from "./shared/run_options.ts";
+import { openPairState } from "./shared/pair_state.ts";
+import { needsSession, type OpenPair, openPair, type PairJob, prepareJobs } from "./shared/folder_pair.ts";
+import { sessionOrResult, type SessionSource } from "./shared/session_param.ts";
+import { toPairStateOptions, toRunOptions } from "./shared/run_options.ts";
 import { checkSync, syncParams } from "./shared/sync_params.ts";
 
 const params = {
@@ -21,8 +21,8 @@ const params = {
   PassThru: { type: toggle, fallback: false, help: "Send the session on after the result." },
 } as const satisfies Params;
 
-type Given = Bound<typeof params>;
-type Words = Omit<Given, "Session"> & { readonly Session: GivenSession | undefined };
+type BoundSyncPath = Bound<typeof params>;
+type BoundSyncPathRun = Omit<BoundSyncPath, "Session"> & { readonly Session: SessionSource | undefined };
 
 export const syncPathCommand = defineCommand({
   name: "Sync-Path",
@@ -42,33 +42,36 @@ export const syncPathCommand = defineCommand({
   params,
   wantsInput: needsSession,
   check: checkSync,
-  async *run(each, host): AsyncIterable<object> {
-    const passed: object[] = [];
-    const jobs = await prepare(withoutResults(each, passed), host);
-    yield* passed;
+  async *run(inputs, context): AsyncIterable<object> {
+    const earlier: object[] = [];
+    const jobs = await prepareJobs(separateResults(inputs, earlier), context);
+    yield* earlier;
     for (const job of jobs) {
-      const { result, session, error } = await syncOne(job, host);
+      const { result, session, error } = await syncPair(job, context);
       if (result !== undefined) {
-        host.finished(result);
+        context.addResult(result);
         yield result;
       }
       if (error !== undefined && jobs.length === 1) throw error;
-      if (error !== undefined) host.fail(error);
-      if (session !== undefined && job.words.PassThru) yield session;
+      if (error !== undefined) context.addError(error);
+      if (session !== undefined && job.bound.PassThru) yield session;
     }
   },
 });
 
 /** Yields the parameters of each run. Results of earlier runs in the pipe go to `passed`, to be passed on. */
-async function* withoutResults(each: AsyncIterable<Given>, passed: object[]): AsyncIterable<Words> {
-  for await (const words of each) {
-    const { Session } = words;
-    if (Session !== undefined && "passing" in Session) passed.push(Session.passing);
-    else yield { ...words, Session };
+async function* separateResults(
+  inputs: AsyncIterable<BoundSyncPath>,
+  earlier: object[],
+): AsyncIterable<BoundSyncPathRun> {
+  for await (const bound of inputs) {
+    const { Session } = bound;
+    if (Session !== undefined && "passing" in Session) earlier.push(Session.passing);
+    else yield { ...bound, Session };
   }
 }
 
-interface Outcome {
+interface PairOutcome {
   readonly result?: SyncResult;
   readonly session?: Session;
   readonly error?: SyncError;
@@ -78,58 +81,58 @@ interface Outcome {
  * Runs one pair from start to end. Every failure except wrong usage yields a result, also if the server could not be
  * reached.
  */
-async function syncOne(job: Job<Words>, host: Host): Promise<Outcome> {
-  const started = host.now();
-  let pair: Pair | undefined;
+async function syncPair(job: PairJob<BoundSyncPathRun>, context: CommandContext): Promise<PairOutcome> {
+  const started = context.now();
+  let pair: OpenPair | undefined;
   try {
-    pair = await openPair(job, host);
+    pair = await openPair(job, context);
   } catch (thrown) {
-    const error = host.redactor.error(toSyncError(thrown, "open the session"));
+    const error = context.redactor.redactError(toSyncError(thrown, "open the session"));
     if (error.kind === "badInput") return { error };
-    return { error, result: startResult(job.run, { started }).end({ now: host.now(), error }) };
+    return { error, result: startResult(job.run, { started }).end({ now: context.now(), error }) };
   }
   try {
-    return { session: pair.session, ...await carryOut(job, { pair, started, host }) };
+    return { session: pair.session, ...await runPair(job, { pair, started, context }) };
   } finally {
-    if (pair.own && !job.words.PassThru) await pair.session[Symbol.asyncDispose]();
-    else if (pair.own) host.stack.use(pair.session);
+    if (pair.ownsSession && !job.bound.PassThru) await pair.session[Symbol.asyncDispose]();
+    else if (pair.ownsSession) context.stack.use(pair.session);
   }
 }
 
-async function carryOut(
-  job: Job<Words>,
-  { pair, started, host }: { readonly pair: Pair; readonly started: number; readonly host: Host },
-): Promise<Outcome> {
-  const { FailOnConflict: failOnConflict, FailIfNothing: failIfNothing } = job.words;
-  const fold = startResult(pair.run, { started, failOnConflict, failIfNothing });
+async function runPair(
+  job: PairJob<BoundSyncPathRun>,
+  { pair, started, context }: { readonly pair: OpenPair; readonly started: number; readonly context: CommandContext },
+): Promise<PairOutcome> {
+  const { FailOnConflict: failOnConflict, FailIfNothing: failIfNothing } = job.bound;
+  const result = startResult(pair.run, { started, failOnConflict, failIfNothing });
   const { sides } = pair;
   try {
-    await using memory = await openMemory(sides, toMemoryOptions(job, pair, host));
-    const events = run(sides, await toRunOptions(job, pair, { host, memory }));
+    await using state = await openPairState(sides, toPairStateOptions(job, pair, context));
+    const events = run(sides, await toRunOptions(job, pair, { context, state }));
     let next = await events.next();
     for (; !next.done; next = await events.next()) {
-      if (pair.run.mode === "Both" && memory.remembered?.known !== true) tellFirst(next.value, host);
-      const event = host.redactor.event(next.value);
-      fold.add(event);
-      host.emit(event, pair.run);
+      if (pair.run.mode === "Both" && state.history?.exists !== true) showFirstRun(next.value, context);
+      const event = context.redactor.redactEvent(next.value);
+      result.add(event);
+      context.emit(event, pair.run);
     }
     const end = next.value;
     const error = end.outcome !== "applied"
       ? undefined
       : end.applied.cancelled
       ? new SyncError("cancelled", "Interrupted: what was done is done, the rest was not begun.", { operation: "sync" })
-      : end.applied.lost && host.redactor.error(end.applied.lost);
-    return { result: fold.end({ now: host.now(), error }), ...(error === undefined ? {} : { error }) };
+      : end.applied.lost && context.redactor.redactError(end.applied.lost);
+    return { result: result.end({ now: context.now(), error }), ...(error === undefined ? {} : { error }) };
   } catch (thrown) {
-    const error = host.redactor.error(toSyncError(thrown, "sync"));
+    const error = context.redactor.redactError(toSyncError(thrown, "sync"));
     if (error.kind === "badInput") return { error };
-    return { error, result: fold.end({ now: host.now(), error }) };
+    return { error, result: result.end({ now: context.now(), error }) };
   }
 }
 
 /** Describes, at a terminal, the files that a first two-way run is about to copy. */
-function tellFirst(event: SyncEvent, host: Host): void {
-  if (event.type !== "planned" || !host.interactive || host.common.quiet) return;
-  const told = describeFirstRun(event.plan);
-  if (told !== undefined) host.show(told);
+function showFirstRun(event: SyncEvent, context: CommandContext): void {
+  if (event.type !== "planned" || !context.interactive || context.common.quiet) return;
+  const summary = describeFirstRun(event.plan);
+  if (summary !== undefined) context.show(summary);
 }

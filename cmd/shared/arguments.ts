@@ -5,7 +5,7 @@ import { splitName } from "../../lib/shell/parse/words.ts";
 import { oneOf } from "../../lib/shell/command/param_types.ts";
 
 /** The parsed arguments of the program. `source` "input" or a path: the text of the commands has not been read yet. */
-export interface Line {
+export interface ProgramArguments {
   readonly format: OutputFormat;
   readonly source: { readonly statements: readonly Statement[] } | "input" | { readonly path: string };
 }
@@ -17,18 +17,18 @@ export const version = "0.1.0";
  * Parses the program's arguments: options of the shell first (-OutputFormat, -Command, -File, -Help, -Version), then a
  * command with its parameters. Throws badInput.
  */
-export function readLine(argv: readonly string[]): Line {
+export function parseProgramArguments(argv: readonly string[]): ProgramArguments {
   let format: OutputFormat = "Auto";
   let rest = argv;
   for (;;) {
     const [word, ...more] = rest;
     const option = word === undefined ? undefined : splitName(word);
-    if (option === undefined) return { format, source: { statements: readWords(rest) } };
-    const name = nameOf(option.name);
+    if (option === undefined) return { format, source: { statements: parseCommandWords(rest) } };
+    const name = findOptionName(option.name);
     if (name === "Help") return { format, source: { statements: parseWords(["Get-Help", ...more]) } };
     if (name === "Version") return { format, source: { statements: parse(`'tandem ${version}'`) } };
     const value = option.value ?? more.shift();
-    if (value === undefined) throw badInput(`-${name} needs a value: ${wanted[name]}.`, "MissingArgument");
+    if (value === undefined) throw badInput(`-${name} needs a value: ${optionValues[name]}.`, "MissingArgument");
     if (name === "Command") {
       const text = [value, ...more].join(" ");
       return { format, source: text === "-" ? "input" : { statements: parse(text) } };
@@ -39,12 +39,12 @@ export function readLine(argv: readonly string[]): Line {
       }
       return { format, source: { path: value } };
     }
-    format = toFormat(value);
+    format = parseOutputFormat(value);
     rest = more;
   }
 }
 
-const wanted = {
+const optionValues = {
   OutputFormat: outputFormats.join(", "),
   Command: "commands, or - to read them from standard input",
   File: "a script",
@@ -52,7 +52,7 @@ const wanted = {
   Version: "",
 } as const;
 
-function readWords(words: readonly string[]): readonly Statement[] {
+function parseCommandWords(words: readonly string[]): readonly Statement[] {
   if (words.length > 0) return parseWords(words);
   throw badInput(
     'No command is given. "tandem Get-Help" lists them; try: tandem Sync-Path ./site sftp://user@host/path -Mode Remote',
@@ -60,10 +60,10 @@ function readWords(words: readonly string[]): readonly Statement[] {
   );
 }
 
-function nameOf(word: string): keyof typeof wanted {
+function findOptionName(word: string): keyof typeof optionValues {
   const folded = word.toLowerCase().replaceAll("-", "");
   if (folded === "?" || folded === "h") return "Help";
-  const names = Object.keys(wanted) as (keyof typeof wanted)[];
+  const names = Object.keys(optionValues) as (keyof typeof optionValues)[];
   const [found, other] = names.filter((name) => name.toLowerCase().startsWith(folded));
   if (found !== undefined && other === undefined) return found;
   throw badInput(
@@ -72,7 +72,7 @@ function nameOf(word: string): keyof typeof wanted {
   );
 }
 
-function toFormat(value: string): OutputFormat {
+function parseOutputFormat(value: string): OutputFormat {
   try {
     return oneOf(...outputFormats).convert(value);
   } catch (error) {

@@ -1,10 +1,22 @@
 import { formatAddress, isAddress, parseAddress } from "../../lib/core/address.ts";
 import { type Address, type Protocol, type ProtocolOption, protocols } from "../../lib/backends/mod.ts";
 import { badInput } from "../../lib/core/errors.ts";
-import { printable } from "../../lib/core/path.ts";
-import { openSession, protocolOf, type Reach, type Session, type SessionWorld } from "../../lib/session/session.ts";
+import { escapeForDisplay } from "../../lib/core/path.ts";
+import {
+  type ConnectionSpec,
+  openSession,
+  requireProtocol,
+  type Session,
+  type SessionContext,
+} from "../../lib/session/session.ts";
 import { readSecretFile } from "../../lib/session/state_folder.ts";
-import { type Host, type Param, type Params, type ParamType, piped } from "../../lib/shell/command/command.ts";
+import {
+  type CommandContext,
+  type Param,
+  type Params,
+  type ParamType,
+  piped,
+} from "../../lib/shell/command/command.ts";
 import {
   duration,
   fingerprints,
@@ -23,13 +35,13 @@ import { credential } from "./credential.ts";
 type OptionRow = (typeof protocols)[number]["options"][number];
 type ProtocolParams = {
   readonly [O in OptionRow as O["name"]]: {
-    readonly type: ParamType<O extends { readonly values: readonly (infer V)[] } ? V : ValueOf[O["kind"]]>;
+    readonly type: ParamType<O extends { readonly values: readonly (infer V)[] } ? V : OptionValues[O["kind"]]>;
     readonly help: string;
     readonly aliases: readonly string[];
   };
 };
 
-interface ValueOf {
+interface OptionValues {
   readonly text: string;
   readonly list: readonly string[];
   readonly toggle: boolean;
@@ -61,7 +73,7 @@ export const loginParams = {
 } as const satisfies Params;
 
 /** The bound loginParams. */
-export type Login =
+export type BoundLogin =
   & {
     readonly [K in Exclude<keyof typeof loginParams, number | symbol>]: (typeof loginParams)[K] extends Param<infer T>
       ? T | undefined
@@ -74,67 +86,73 @@ export type Login =
  * Returns the specification of the connection. `word` is an address; without it -HostName is required. Throws badInput
  * before anything is opened.
  */
-export function toReach(
-  login: Login,
-  word: string | undefined,
-): Reach & { readonly password: (() => string) | undefined } {
-  const parsed = word === undefined ? undefined : parseAddress(word, protocols);
-  if (parsed === undefined && login.HostName === undefined) {
+export function toConnectionSpec(
+  bound: BoundLogin,
+  text: string | undefined,
+): ConnectionSpec & { readonly password: (() => string) | undefined } {
+  const parsed = text === undefined ? undefined : parseAddress(text, protocols);
+  if (parsed === undefined && bound.HostName === undefined) {
     throw badInput(
       "Which server? Write an address such as sftp://user@host, or -HostName.",
       "MissingMandatoryParameter",
     );
   }
-  if (parsed !== undefined && (login.HostName !== undefined || login.Protocol !== undefined)) {
+  if (parsed !== undefined && (bound.HostName !== undefined || bound.Protocol !== undefined)) {
     throw badInput("The address names the server and its protocol already: leave -HostName and -Protocol out.");
   }
-  const address = withLogin(parsed?.address ?? hostAddress(login), login);
-  const protocol = protocolOf(address.scheme);
-  const options = protocolOptions(login, protocol);
-  if (login.Timeout !== undefined) options["Timeout"] = String(login.Timeout);
-  if (login.Password !== undefined && login.PasswordFile !== undefined) {
+  const address = addLogin(parsed?.address ?? addressFromHostName(bound), bound);
+  const protocol = requireProtocol(address.scheme);
+  const options = protocolOptions(bound, protocol);
+  if (bound.Timeout !== undefined) options["Timeout"] = String(bound.Timeout);
+  if (bound.Password !== undefined && bound.PasswordFile !== undefined) {
     throw badInput("Give -Password or -PasswordFile, not both.", "AmbiguousParameterSet");
   }
   return { address, options, password: parsed?.password };
 }
 
 /** Returns the names of the login parameters that were given, to reject them if a session already exists. */
-export function givenLogin(login: Login): string[] {
-  return Object.keys(loginParams).filter((name) => login[name] !== undefined);
+export function givenLoginParams(bound: BoundLogin): string[] {
+  return Object.keys(loginParams).filter((name) => bound[name] !== undefined);
 }
 
 /** Connects and authenticates with the user's parameters; secrets are fetched when the server asks for them. */
-export async function login(bound: Login, word: string | undefined, host: Host): Promise<Session> {
-  const { password, ...reach } = toReach(bound, word);
+export async function openSessionFor(
+  bound: BoundLogin,
+  text: string | undefined,
+  context: CommandContext,
+): Promise<Session> {
+  const { password, ...spec } = toConnectionSpec(bound, text);
   if (password !== undefined) {
-    host.warn(`The password in the address shows in the list of processes: -PasswordFile or TANDEM_PASSWORD do not.`);
+    context.warn(
+      `The password in the address shows in the list of processes: -PasswordFile or TANDEM_PASSWORD do not.`,
+    );
   }
-  const { host: name } = reach.address;
+  const { host: name } = spec.address;
   const isForeign = ADDRESS_PARAMS.some((param) => bound[piped]?.has(param));
-  const secret = (wanted: string) => givenSecret(bound, wanted, { password, host, name, isForeign });
-  return await openSession(reach, worldOf(host, secret), host);
+  const secret = (wanted: string) => findSecret(bound, wanted, { password, context, name, isForeign });
+  return await openSession(spec, toSessionContext(context, secret), context);
 }
 
 /** The parameters that may hold an address. */
 const ADDRESS_PARAMS = ["Address", "RemotePath"];
 
 /** Returns the host's services for a session, with secrets from `secret`. */
-export function worldOf(host: Host, secret: SessionWorld["secret"]): SessionWorld {
-  const { redactor } = host;
+export function toSessionContext(context: CommandContext, secret: SessionContext["secret"]): SessionContext {
+  const { redactor } = context;
   const concealed = (value: string | undefined) => {
     redactor.add(value);
     return value;
   };
   return {
     secret: async (name) => concealed(await secret(name)),
-    ask: async (prompt, echo) => {
-      const answer = await host.secret(redactor.redact(prompt), echo);
+    prompt: async (prompt, echo) => {
+      const answer = await context.prompt(redactor.redact(prompt), echo);
       return echo ? answer : concealed(answer);
     },
-    conceal: (value) => redactor.add(value),
-    warn: (message) => host.warn(redactor.redact(message)),
-    env: (name) => SECRET_VARIABLE.test(name) ? concealed(host.env(name)) : host.env(name),
-    readOnly: host.common.whatIf,
+    hideSecret: (value) => redactor.add(value),
+    warn: (message) => context.warn(redactor.redact(message)),
+    env: (name) => SECRET_VARIABLE.test(name) ? concealed(context.env(name)) : context.env(name),
+    readOnly: context.common.whatIf,
   };
 }
 
@@ -142,19 +160,19 @@ export function worldOf(host: Host, secret: SessionWorld["secret"]): SessionWorl
 const SECRET_VARIABLE = /SECRET|TOKEN|PASSW|PASSPHRASE/;
 
 /** Returns "sftp://user@host" for a message, from the parameters alone. */
-export function describeReach(reach: Pick<Reach, "address">): string {
-  return formatAddress({ ...reach.address, path: "" });
+export function describeConnection(spec: Pick<ConnectionSpec, "address">): string {
+  return formatAddress({ ...spec.address, path: "" });
 }
 
 /** Whether the word is an address, from which a session can be opened. */
-export function standsForSession(word: string | undefined): boolean {
+export function isServerAddress(word: string | undefined): boolean {
   return word !== undefined && isAddress(word);
 }
 
-function hostAddress(login: Login): Address {
-  const row = rows.find((protocol) => protocol.names.includes(login.Protocol ?? "Sftp"));
-  const scheme = row?.schemes[row.names.indexOf(login.Protocol ?? "Sftp")] ?? "sftp";
-  const host = (login.HostName ?? "").replace(/^\[(.*)\]$/, "$1");
+function addressFromHostName(bound: BoundLogin): Address {
+  const row = rows.find((protocol) => protocol.names.includes(bound.Protocol ?? "Sftp"));
+  const scheme = row?.schemes[row.names.indexOf(bound.Protocol ?? "Sftp")] ?? "sftp";
+  const host = (bound.HostName ?? "").replace(/^\[(.*)\]$/, "$1");
   if (isAddress(host)) {
     throw badInput(
       `-HostName takes a name, not an address; write New-Session "${
@@ -172,51 +190,51 @@ function hostAddress(login: Login): Address {
   return { scheme, host, path: "", pins: [] };
 }
 
-function withLogin(address: Address, login: Login): Address {
-  const user = login.UserName ?? login.Credential?.userName ?? address.user;
-  const port = login.PortNumber ?? address.port;
+function addLogin(address: Address, bound: BoundLogin): Address {
+  const user = bound.UserName ?? bound.Credential?.userName ?? address.user;
+  const port = bound.PortNumber ?? address.port;
   if (address.user !== undefined && user !== address.user) {
     throw badInput(`The address says user "${address.user}", the parameter "${user}": leave one out.`);
   }
   return { ...address, ...(user === undefined ? {} : { user }), ...(port === undefined ? {} : { port }) };
 }
 
-async function givenSecret(
-  login: Login,
+async function findSecret(
+  bound: BoundLogin,
   name: string,
-  given: {
+  source: {
     readonly password: (() => string) | undefined;
-    readonly host: Host;
+    readonly context: CommandContext;
     /** The server's name. */
     readonly name: string;
     /** Whether the address came out of the pipe: any program may have written it. */
     readonly isForeign: boolean;
   },
 ): Promise<string | undefined> {
-  if (name !== "password") return await (login[name] as Secret | undefined)?.();
-  const typed = await (login.Password ?? login.Credential?.password)?.();
+  if (name !== "password") return await (bound[name] as Secret | undefined)?.();
+  const typed = await (bound.Password ?? bound.Credential?.password)?.();
   if (typed !== undefined) return typed;
-  if (given.password !== undefined) return given.password();
-  if (login.PasswordFile !== undefined) return await readSecretFile(login.PasswordFile);
-  return passwordVariable(given.name, given);
+  if (source.password !== undefined) return source.password();
+  if (bound.PasswordFile !== undefined) return await readSecretFile(bound.PasswordFile);
+  return passwordFromEnvironment(source.name, source);
 }
 
 /**
  * Returns the password in the environment for a host: TANDEM_PASSWORD_<HOST>, otherwise TANDEM_PASSWORD. The latter is
  * meant for the server that the command line names, so an address out of the pipe does not get it.
  */
-function passwordVariable(
+function passwordFromEnvironment(
   name: string,
-  { host, isForeign }: { readonly host: Host; readonly isForeign: boolean },
+  { context, isForeign }: { readonly context: CommandContext; readonly isForeign: boolean },
 ): string | undefined {
-  const own = variableOf(name);
-  const bound = own === undefined ? undefined : host.env(own);
+  const own = passwordVariableOf(name);
+  const bound = own === undefined ? undefined : context.env(own);
   if (bound) return bound;
-  const general = host.env("TANDEM_PASSWORD") || undefined;
+  const general = context.env("TANDEM_PASSWORD") || undefined;
   if (general === undefined || !isForeign) return general;
   const advice = own === undefined ? "Pipe a session of New-Session in instead" : `Set ${own} for it`;
-  host.warn(
-    `TANDEM_PASSWORD is not sent to "${printable(name)}", which the pipe named and no command line. ${advice}.`,
+  context.warn(
+    `TANDEM_PASSWORD is not sent to "${escapeForDisplay(name)}", which the pipe named and no command line. ${advice}.`,
   );
   return undefined;
 }
@@ -226,18 +244,18 @@ function passwordVariable(
  * address "___", so that no two hosts share a variable. Undefined for a name that no host can have (RFC 1123, section
  * 2.1).
  */
-export function variableOf(host: string): string | undefined {
+export function passwordVariableOf(host: string): string | undefined {
   const isName = /^(?!-)[a-z0-9-]+(?<!-)(?:\.(?!-)[a-z0-9-]+(?<!-))*$/i.test(host) || /^[0-9a-f:.]+$/i.test(host);
   if (!isName) return undefined;
   const spelled = host.toUpperCase().replaceAll("-", "__").replaceAll(":", "___").replaceAll(".", "_");
   return `TANDEM_PASSWORD_${spelled}`;
 }
 
-function protocolOptions(login: Login, protocol: Protocol): Record<string, string> {
+function protocolOptions(bound: BoundLogin, protocol: Protocol): Record<string, string> {
   const options: Record<string, string> = {};
   const own = new Set(protocol.options.map((option) => option.name));
   for (const option of rows.flatMap((row) => row.options)) {
-    const value = login[option.name];
+    const value = bound[option.name];
     if (value === undefined || option.kind === "secret") continue;
     if (!own.has(option.name)) {
       throw badInput(
@@ -253,12 +271,12 @@ function protocolOptions(login: Login, protocol: Protocol): Record<string, strin
 function protocolParams(): ProtocolParams {
   const params: Record<string, Param<unknown>> = {};
   for (const option of rows.flatMap((row) => row.options)) {
-    params[option.name] = { type: typeOf(option), help: option.help, aliases: option.aliases ?? [] };
+    params[option.name] = { type: toParamType(option), help: option.help, aliases: option.aliases ?? [] };
   }
   return params as unknown as ProtocolParams;
 }
 
-function typeOf(option: ProtocolOption): Param<unknown>["type"] {
+function toParamType(option: ProtocolOption): Param<unknown>["type"] {
   if (option.values !== undefined) return oneOf(...option.values);
   switch (option.kind) {
     case "text":

@@ -1,5 +1,5 @@
 import type { ParamType } from "../../lib/shell/command/command.ts";
-import { anyObject, cannotConvert, type Secret, secret } from "../../lib/shell/command/param_types.ts";
+import { anyObject, conversionError, type Secret, secret } from "../../lib/shell/command/param_types.ts";
 
 /** A user name, and the password if one was given. */
 export interface Credential {
@@ -21,6 +21,6 @@ export const credential: ParamType<Credential> = {
     if ("userName" in given && typeof given.userName === "string" && "password" in given) {
       return { userName: given.userName, password: secret.convert(given.password) };
     }
-    throw cannotConvert("expected an object of Get-Credential, or user:password from a variable");
+    throw conversionError("expected an object of Get-Credential, or user:password from a variable");
   },
 };

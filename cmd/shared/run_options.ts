@@ -1,26 +1,26 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { badInput } from "../../lib/core/errors.ts";
-import { printable } from "../../lib/core/path.ts";
-import { nameAction, placeOf } from "../../lib/report/records.ts";
+import { escapeForDisplay } from "../../lib/core/path.ts";
+import { actionName, fileNameOf } from "../../lib/report/records.ts";
 import { describePlan } from "../../lib/report/summary.ts";
-import type { Host } from "../../lib/shell/command/command.ts";
-import type { Share } from "../../lib/shell/command/param_types.ts";
-import { openState } from "../../lib/session/state_folder.ts";
-import { describeDanger } from "../../lib/sync/guards/guards.ts";
+import type { CommandContext } from "../../lib/shell/command/command.ts";
+import type { CountOrPercent } from "../../lib/shell/command/param_types.ts";
+import { openStateFolder } from "../../lib/session/state_folder.ts";
+import { describeSafetyIssue } from "../../lib/sync/guards/guards.ts";
 import { chooseCriteria } from "../../lib/sync/common/criteria.ts";
 import type { ConflictPolicy, GuardKey } from "../../lib/sync/common/options.ts";
 import type { Plan } from "../../lib/core/entry.ts";
-import type { Memory, MemoryOptions, MemoryWords } from "./pair_state.ts";
-import type { Job, Pair, PairWords } from "./folder_pair.ts";
+import type { BoundState, PairState, PairStateOptions } from "./pair_state.ts";
+import type { BoundPair, OpenPair, PairJob } from "./folder_pair.ts";
 import type { RunOptions } from "../../lib/sync/run_options.ts";
 
 /** The bound parameters of a run, in addition to those that name its pair. */
-export interface RunWords extends PairWords, MemoryWords {
+export interface BoundRun extends BoundPair, BoundState {
   readonly SkipNew: boolean;
   readonly SkipModified: boolean;
   readonly SkipMoves: boolean;
   readonly Conflict: ConflictPolicy;
-  readonly MaxRemove: Share | undefined;
+  readonly MaxRemove: CountOrPercent | undefined;
   readonly MaxListing: number;
   readonly AllowEmptySource: boolean;
   readonly AllowRoot: boolean;
@@ -36,61 +36,65 @@ export interface RunWords extends PairWords, MemoryWords {
  * Returns the options of the run from its parameters and the host. Rejects with badInput for -Confirm if the program is
  * not interactive.
  */
-export async function toRunOptions<W extends RunWords>(
-  job: Job<W>,
-  pair: Pair,
-  { host, memory }: { readonly host: Host; readonly memory: Memory },
+export async function toRunOptions<W extends BoundRun>(
+  job: PairJob<W>,
+  pair: OpenPair,
+  { context, state }: { readonly context: CommandContext; readonly state: PairState },
 ): Promise<RunOptions> {
-  const { words, mode } = job;
-  if (host.common.confirm && !host.interactive && !words.Force) {
+  const { bound, mode } = job;
+  if (context.common.confirm && !context.interactive && !bound.Force) {
     throw badInput("-Confirm needs a terminal to ask at: leave it out, or look at the plan with -WhatIf.");
   }
   const target = pair.sides[mode.mode === "Local" ? "local" : "remote"];
-  if (words.InPlace && target.traits.inPlace !== true) {
+  if (bound.InPlace && target.traits.inPlace !== true) {
     throw badInput(`-InPlace works on disks and over SFTP, not on ${target.label}: leave it out.`);
   }
-  const asks = host.interactive && !words.Force;
+  const asks = context.interactive && !bound.Force;
   return {
     ...mode,
-    criteria: chooseCriteria(words.Criteria),
-    remove: words.Remove,
-    skipNew: words.SkipNew,
-    skipModified: words.SkipModified,
-    conflict: words.Conflict,
-    moves: !words.SkipMoves,
+    criteria: chooseCriteria(bound.Criteria),
+    remove: bound.Remove,
+    skipNew: bound.SkipNew,
+    skipModified: bound.SkipModified,
+    conflict: bound.Conflict,
+    moves: !bound.SkipMoves,
     // A followed symlink is reported as its target; on the other side symlinks are left alone.
-    links: words.Links === "Keep" ? "Keep" : "Skip",
-    removeDespiteFailures: words.RemoveDespiteFailures,
-    allow: allowed(words),
-    ...(words.MaxRemove === undefined ? {} : { maxRemove: words.MaxRemove }),
-    maxListing: words.MaxListing,
-    ...(words.RequireMarker === undefined ? {} : { marker: words.RequireMarker }),
-    ...(memory.remembered === undefined ? {} : { remembered: memory.remembered }),
-    stillHeld: async () => (await Promise.all(memory.locks.map((lock) => lock.stillHeld()))).every(Boolean),
-    ...(memory.trash === undefined ? {} : { trash: memory.trash, trashDays: words.TrashDays }),
+    links: bound.Links === "Keep" ? "Keep" : "Skip",
+    removeDespiteFailures: bound.RemoveDespiteFailures,
+    allow: allowedGuards(bound),
+    ...(bound.MaxRemove === undefined ? {} : { maxRemove: bound.MaxRemove }),
+    maxListing: bound.MaxListing,
+    ...(bound.RequireMarker === undefined ? {} : { marker: bound.RequireMarker }),
+    ...(state.history === undefined ? {} : { pairHistory: state.history }),
+    stillHeld: async () => (await Promise.all(state.locks.map((lock) => lock.isLockOwner()))).every(Boolean),
+    ...(state.trash === undefined ? {} : { trash: state.trash, trashDays: bound.TrashDays }),
     defaulted: pair.defaulted,
-    noReadBack: words.NoReadBack,
-    inPlace: words.InPlace,
-    stopOnError: host.common.stopOnError,
-    planOnly: host.common.whatIf,
-    owner: await ownerOf(host),
-    host: host.machine,
-    signal: host.signal,
-    abandon: host.abandon,
-    now: () => host.now(),
+    noReadBack: bound.NoReadBack,
+    inPlace: bound.InPlace,
+    stopOnError: context.common.stopOnError,
+    planOnly: context.common.whatIf,
+    owner: await ownerSecret(context),
+    host: context.machineName,
+    signal: context.signal,
+    abandon: context.abandon,
+    now: () => context.now(),
     ...(asks
       ? {
-        ask: async (dangers) =>
-          await host.ask(`${dangers.map(describeDanger).join("\n")}\nGo on?`, ["No", "Yes"]) === "Yes",
+        allowIssues: async (dangers) =>
+          await context.choose(`${dangers.map(describeSafetyIssue).join("\n")}\nGo on?`, ["No", "Yes"]) === "Yes",
       }
       : {}),
-    ...(host.common.confirm && asks ? { approve: (plan) => approve(plan, pair, host) } : {}),
+    ...(context.common.confirm && asks ? { approve: (plan) => approvePlan(plan, pair, context) } : {}),
   };
 }
 
 /** Returns the options for the pair's state from its parameters and the host. */
-export function toMemoryOptions<W extends RunWords>(job: Job<W>, pair: Pair, host: Host): MemoryOptions {
-  return { words: job.words, mode: job.mode.mode, session: pair.session.label, host };
+export function toPairStateOptions<W extends BoundRun>(
+  job: PairJob<W>,
+  pair: OpenPair,
+  context: CommandContext,
+): PairStateOptions {
+  return { bound: job.bound, mode: job.mode.mode, session: pair.session.label, context };
 }
 
 /**
@@ -98,9 +102,9 @@ export function toMemoryOptions<W extends RunWords>(job: Job<W>, pair: Pair, hos
  * a state folder it belongs to this process only: the remains of a killed run are then neither continued nor removed by
  * the next.
  */
-async function ownerOf(host: Host): Promise<string> {
+async function ownerSecret(context: CommandContext): Promise<string> {
   try {
-    const state = await openState({ env: host.env, readOnly: host.common.whatIf });
+    const state = await openStateFolder({ env: context.env, readOnly: context.common.whatIf });
     return createHmac("sha256", await state.sealingKey()).update("temporary names").digest("hex");
   } catch {
     return processSecret;
@@ -109,21 +113,21 @@ async function ownerOf(host: Host): Promise<string> {
 
 const processSecret = randomBytes(32).toString("hex");
 
-async function approve(plan: Plan, pair: Pair, host: Host): Promise<boolean> {
+async function approvePlan(plan: Plan, pair: OpenPair, context: CommandContext): Promise<boolean> {
   if (plan.actions.length === 0) return true;
   for (;;) {
-    const answer = await host.ask(`${describePlan(plan)}. Go on?`, ["Yes", "No", "All", "Show"]);
+    const answer = await context.choose(`${describePlan(plan)}. Go on?`, ["Yes", "No", "All", "Show"]);
     if (answer !== "Show") return answer === "Yes" || answer === "All";
-    const lines = plan.actions.map((action) => `${nameAction(action)} ${placeOf(pair.run, action.to, action.path)}`);
-    host.show(lines.map(printable).join("\n"));
+    const lines = plan.actions.map((action) => `${actionName(action)} ${fileNameOf(pair.run, action.to, action.path)}`);
+    context.show(lines.map(escapeForDisplay).join("\n"));
   }
 }
 
-function allowed(words: RunWords): readonly GuardKey[] {
+function allowedGuards(bound: BoundRun): readonly GuardKey[] {
   const keys: GuardKey[] = [];
-  if (words.AllowEmptySource) keys.push("-AllowEmptySource");
-  if (words.AllowRoot) keys.push("-AllowRoot");
-  if (words.AllowMissingRoot) keys.push("-AllowMissingRoot");
-  if (words.AllowAllChanged) keys.push("-AllowAllChanged");
+  if (bound.AllowEmptySource) keys.push("-AllowEmptySource");
+  if (bound.AllowRoot) keys.push("-AllowRoot");
+  if (bound.AllowMissingRoot) keys.push("-AllowMissingRoot");
+  if (bound.AllowAllChanged) keys.push("-AllowAllChanged");
   return keys;
 }

@@ -1,18 +1,24 @@
 import { badInput } from "../../lib/core/errors.ts";
 import type { Params } from "../../lib/shell/command/command.ts";
 import {
+  countOrPercent,
   duration,
   listOf,
   number,
   oneOf,
   path,
-  share,
   size,
   text,
   toggle,
 } from "../../lib/shell/command/param_types.ts";
 import { criteria } from "../../lib/sync/common/criteria.ts";
-import { givenLogin, type Login, loginParams, standsForSession, toReach } from "./connection_params.ts";
+import {
+  type BoundLogin,
+  givenLoginParams,
+  isServerAddress,
+  loginParams,
+  toConnectionSpec,
+} from "./connection_params.ts";
 import { sessionInput } from "./session_param.ts";
 
 /** Values of -Mode: the side that changes. The last three are the names in other tools. */
@@ -84,7 +90,7 @@ export const syncParams = {
     fallback: false,
     help: "-Links Follow may lead out of the folder.",
   },
-  MaxRemove: { type: share, help: "Refuse to remove more than this: 10, or 50%." },
+  MaxRemove: { type: countOrPercent, help: "Refuse to remove more than this: 10, or 50%." },
   MaxListing: {
     type: size,
     fallback: 1 << 30,
@@ -158,7 +164,7 @@ export const syncParams = {
 } as const satisfies Params;
 
 /** The bound parameters of a comparison. */
-export interface SyncWords {
+export interface BoundSync {
   readonly LocalPath: string | undefined;
   readonly RemotePath: string | undefined;
   readonly Mode: (typeof modes)[number];
@@ -179,8 +185,8 @@ export interface SyncMode {
 }
 
 /** Returns the mode. Throws badInput for a contradictory one. */
-export function toMode(words: SyncWords): SyncMode {
-  const { Mode, Mirror } = words;
+export function toMode(bound: BoundSync): SyncMode {
+  const { Mode, Mirror } = bound;
   const plain = { Download: "Local", Upload: "Remote", Bidirectional: "Both" } as const;
   if (Mode === "Local" || Mode === "Remote" || Mode === "Both") {
     if (Mode === "Both" && Mirror) {
@@ -205,37 +211,37 @@ export function toMode(words: SyncWords): SyncMode {
 }
 
 /** Checks everything that can be checked before anything is opened. Throws badInput. */
-export function checkSync(words: SyncWords & Login): void {
-  const { mode } = toMode(words);
-  if (mode === "Both" && words.Criteria.includes("None")) {
+export function checkSync(bound: BoundSync & BoundLogin): void {
+  const { mode } = toMode(bound);
+  if (mode === "Both" && bound.Criteria.includes("None")) {
     throw badInput("-Mode Both needs a criterion: Time, Size, Either or Checksum, not None.", "CannotCompareNothing");
   }
-  if (words.Criteria.includes("None") && words.Criteria.length > 1) {
+  if (bound.Criteria.includes("None") && bound.Criteria.length > 1) {
     throw badInput("-Criteria None stands alone: leave it out, or leave the others out.");
   }
-  checkLinks(words, mode);
-  checkInPlace(words, mode);
-  if (standsForSession(words.RemotePath)) {
-    if (words.Session !== undefined) {
+  checkLinks(bound, mode);
+  checkInPlace(bound, mode);
+  if (isServerAddress(bound.RemotePath)) {
+    if (bound.Session !== undefined) {
       throw badInput(
         "A session is given and -RemotePath is an address: write the path only, or leave the session out.",
         "AmbiguousParameterSet",
       );
     }
-    toReach(words, words.RemotePath);
+    toConnectionSpec(bound, bound.RemotePath);
     return;
   }
-  if (words.HostName !== undefined) {
-    toReach(words, undefined);
+  if (bound.HostName !== undefined) {
+    toConnectionSpec(bound, undefined);
     return;
   }
-  const extra = givenLogin(words);
-  if (words.Session !== undefined && extra.length > 0) {
+  const extra = givenLoginParams(bound);
+  if (bound.Session !== undefined && extra.length > 0) {
     throw badInput(`-${extra[0]} belongs to New-Session: the session is open already.`, "AmbiguousParameterSet");
   }
 }
 
-function checkLinks({ Links, AllowLinksOutside }: SyncWords, mode: SyncMode["mode"]): void {
+function checkLinks({ Links, AllowLinksOutside }: BoundSync, mode: SyncMode["mode"]): void {
   if (AllowLinksOutside && Links !== "Follow") {
     throw badInput("-AllowLinksOutside belongs to -Links Follow: add that, or leave it out.", "AmbiguousParameterSet");
   }
@@ -247,7 +253,7 @@ function checkLinks({ Links, AllowLinksOutside }: SyncWords, mode: SyncMode["mod
   }
 }
 
-function checkInPlace({ InPlace }: SyncWords, mode: SyncMode["mode"]): void {
+function checkInPlace({ InPlace }: BoundSync, mode: SyncMode["mode"]): void {
   if (InPlace && mode === "Both") {
     throw badInput(
       "-InPlace is for -Mode Local and -Mode Remote: in -Mode Both what loses has to keep its file.",

@@ -1,9 +1,9 @@
 import fs from "node:fs";
 import { SyncError } from "../../lib/core/errors.ts";
-import { disarmed } from "../../lib/report/text.ts";
+import { escapeBuildCommands } from "../../lib/report/text.ts";
 
 /** The error of a run that Ctrl-C ended. */
-export const interrupted = new SyncError("cancelled", "Interrupted.", { operation: "run" });
+export const interruptedError = new SyncError("cancelled", "Interrupted.", { operation: "run" });
 
 const isTerminal = { in: Deno.stdin.isTerminal(), out: Deno.stdout.isTerminal(), err: Deno.stderr.isTerminal() };
 const encoder = new TextEncoder();
@@ -11,12 +11,12 @@ const encoder = new TextEncoder();
 /** Standard output and error. The text on the latter contains no commands for a build server. */
 export const sinks = {
   out: (text: string) =>
-    write(Deno.stdout, text).catch((cause) => {
+    writeAll(Deno.stdout, text).catch((cause) => {
       if (cause instanceof Deno.errors.BrokenPipe) throw cause;
       const why = cause instanceof Error ? cause.message : String(cause);
       throw new SyncError("unexpected", `Cannot write to standard output: ${why}`, { operation: "report", cause });
     }),
-  err: (text: string) => write(Deno.stderr, disarmed(text)),
+  err: (text: string) => writeAll(Deno.stderr, escapeBuildCommands(text)),
   columns,
   outIsTerminal: isTerminal.out,
   errIsTerminal: isTerminal.err,
@@ -50,7 +50,7 @@ export function isPipe(): boolean {
 }
 
 /** Whether a question can be shown and answered. If standard input is a pipe, the keyboard is that of the terminal. */
-export function canAsk(): boolean {
+export function canPrompt(): boolean {
   if (!isTerminal.err) return false;
   if (isTerminal.in) return true;
   try {
@@ -67,14 +67,14 @@ const keyboard = Deno.build.os === "windows" ? "CONIN$" : "/dev/tty";
  * Returns one line typed at the terminal; undefined if there is none, or at the end of input. Without echo the typed
  * text is not shown. `pause` removes the progress line first.
  */
-export async function askLine(
+export async function promptLine(
   prompt: string,
   { pause, echo }: { pause(): Promise<void>; readonly echo: boolean },
 ): Promise<string | undefined> {
-  if (!canAsk()) return undefined;
+  if (!canPrompt()) return undefined;
   await pause();
-  const file = isTerminal.in ? undefined : await Deno.open(keyboard, { read: true });
-  const input = file ?? Deno.stdin;
+  const terminal = isTerminal.in ? undefined : await Deno.open(keyboard, { read: true });
+  const input = terminal ?? Deno.stdin;
   try {
     // Before the prompt: a user who types at once must not see a secret.
     if (!echo) input.setRaw(true, { cbreak: Deno.build.os !== "windows" });
@@ -85,7 +85,7 @@ export async function askLine(
       input.setRaw(false);
       await sinks.err("\n");
     }
-    file?.close();
+    terminal?.close();
   }
 }
 
@@ -95,14 +95,14 @@ async function readTyped(input: { read(bytes: Uint8Array): Promise<number | null
   while (await input.read(byte) !== null) {
     const [code = 0] = byte;
     if (code === 10 || code === 13) return new TextDecoder().decode(new Uint8Array(typed));
-    if (code === 3) throw interrupted;
+    if (code === 3) throw interruptedError;
     if (code === 8 || code === 127) typed.pop();
     else typed.push(code);
   }
   return undefined;
 }
 
-async function write(stream: typeof Deno.stdout, text: string): Promise<void> {
+async function writeAll(stream: typeof Deno.stdout, text: string): Promise<void> {
   const bytes = encoder.encode(text);
   for (let at = 0; at < bytes.length;) at += await stream.write(bytes.subarray(at));
 }

@@ -1,12 +1,12 @@
 import { type Backend, openLocal } from "../../lib/backends/mod.ts";
 import { badInput, SyncError } from "../../lib/core/errors.ts";
-import type { Host, ParamType } from "../../lib/shell/command/command.ts";
+import type { CommandContext, ParamType } from "../../lib/shell/command/command.ts";
 import { listOf } from "../../lib/shell/command/param_types.ts";
 import type { TrashItem } from "../../lib/sync/trash/index.ts";
 import { listTrash } from "../../lib/sync/trash/restore.ts";
-import { type Login, login } from "./connection_params.ts";
-import { findState, trashHome } from "./pair_state.ts";
-import type { GivenSession } from "./session_param.ts";
+import { type BoundLogin, openSessionFor } from "./connection_params.ts";
+import { openStateForReading, trashFolderOf } from "./pair_state.ts";
+import type { SessionSource } from "./session_param.ts";
 
 /**
  * An output object of Get-TrashItem: one kept version. Kept: the file that holds it; Winner: the side whose version
@@ -58,19 +58,19 @@ export function toTrashRecord(item: TrashItem): TrashRecord {
 }
 
 /** Returns the trash folder of this user. Throws badInput if there is none. */
-export async function homeOfTrash(host: Host): Promise<string> {
-  const home = trashHome(await findState(host));
-  if (home !== undefined) return home;
+export async function requireTrashFolder(context: CommandContext): Promise<string> {
+  const folder = trashFolderOf(await openStateForReading(context));
+  if (folder !== undefined) return folder;
   throw badInput("There is no state folder, so there is no trash: set TANDEM_STATE to a folder.");
 }
 
 /** Returns the items of these ids, each of which must exist exactly once; all items if no id is given. */
 export async function findItems(
-  home: string,
+  trashFolder: string,
   ids: readonly string[] | undefined,
-  host: Pick<Host, "warn">,
+  context: Pick<CommandContext, "warn">,
 ): Promise<readonly TrashItem[]> {
-  const all = await listTrash(home, (message) => host.warn(message));
+  const all = await listTrash(trashFolder, (message) => context.warn(message));
   if (ids === undefined) return all;
   return ids.map((id) => {
     const [item, other] = all.filter((one) => one.id.startsWith(id));
@@ -81,29 +81,29 @@ export async function findItems(
 }
 
 /** Opens the backends that items need, once for all items of one server; the host's `stack` closes them. */
-export class Places {
-  readonly #words: Login & { readonly Session: GivenSession | undefined };
-  readonly #host: Host;
+export class TrashBackends {
+  readonly #bound: BoundLogin & { readonly Session: SessionSource | undefined };
+  readonly #context: CommandContext;
   readonly #servers = new Map<string, Promise<Backend>>();
 
-  constructor(words: Login & { readonly Session: GivenSession | undefined }, host: Host) {
-    this.#words = words;
-    this.#host = host;
+  constructor(bound: BoundLogin & { readonly Session: SessionSource | undefined }, context: CommandContext) {
+    this.#bound = bound;
+    this.#context = context;
   }
 
   /** Returns the root that the item's path is below. */
-  async root(item: TrashItem): Promise<Backend> {
+  async rootOf(item: TrashItem): Promise<Backend> {
     const { disk } = item;
-    if (disk !== undefined) return this.#host.stack.use(await openLocal(disk, { signal: this.#host.signal }));
-    return await (await this.#server(item)).at(item.root, this.#host);
+    if (disk !== undefined) return this.#context.stack.use(await openLocal(disk, { signal: this.#context.signal }));
+    return await (await this.#serverOf(item)).withRoot(item.root, this.#context);
   }
 
   /** Returns the server that holds the kept file; undefined if the file is on this host. */
-  async holder(item: TrashItem): Promise<Backend | undefined> {
-    return item.host === "server" ? await this.#server(item) : undefined;
+  async holderOf(item: TrashItem): Promise<Backend | undefined> {
+    return item.host === "server" ? await this.#serverOf(item) : undefined;
   }
 
-  #server(item: TrashItem): Promise<Backend> {
+  #serverOf(item: TrashItem): Promise<Backend> {
     const known = this.#servers.get(item.session);
     if (known !== undefined) return known;
     const opening = this.#open(item);
@@ -112,13 +112,13 @@ export class Places {
   }
 
   async #open(item: TrashItem): Promise<Backend> {
-    const given = this.#words.Session;
+    const given = this.#bound.Session;
     if (given === undefined) {
-      const session = await login(this.#words, item.session, this.#host);
-      return this.#host.stack.use(session).remote;
+      const session = await openSessionFor(this.#bound, item.session, this.#context);
+      return this.#context.stack.use(session).remote;
     }
-    const { session, own } = await given.open(this.#host);
-    if (own) this.#host.stack.use(session);
+    const { session, own } = await given.open(this.#context);
+    if (own) this.#context.stack.use(session);
     if (session.label === item.session) return session.remote;
     const message = `The session leads to ${session.label}, the item belongs to ${item.session}.`;
     throw new SyncError("badInput", message, { operation: "restore" });

@@ -1,24 +1,24 @@
 /** The error record of the previous command in a pipe between processes: reported there, and passed on here. */
-export interface StageError {
+export interface UpstreamErrorRecord {
   readonly Type: "Error";
   readonly ExitCode: number;
 }
 
 /** Thrown if an error record arrives through the pipe. */
-export class PassedOn extends Error {
-  constructor(readonly record: StageError) {
+export class UpstreamError extends Error {
+  constructor(readonly record: UpstreamErrorRecord) {
     super("the command before this one failed");
   }
 }
 
 /** Yields the objects of the previous command; its error ends this command too. */
-export async function* passing(objects: AsyncIterable<object>): AsyncIterable<object> {
+export async function* passThrough(objects: AsyncIterable<object>): AsyncIterable<object> {
   for await (const object of objects) {
-    if (isStageError(object)) throw new PassedOn(object);
+    if (isUpstreamErrorRecord(object)) throw new UpstreamError(object);
     yield object;
   }
 }
 
-function isStageError(value: object): value is StageError {
+function isUpstreamErrorRecord(value: object): value is UpstreamErrorRecord {
   return "Type" in value && value.Type === "Error" && "ExitCode" in value && typeof value.ExitCode === "number";
 }

@@ -28,7 +28,7 @@ export interface Traits {
   readonly weakRevisions?: boolean;
 }
 
-export interface Call {
+export interface CallOptions {
   readonly signal: AbortSignal;
 }
 
@@ -37,7 +37,7 @@ export interface Call {
  * changes nothing. Checked by a conditional request if the server enforces these, otherwise by a stat just before.
  * Files are compared by size, time and revision, other entries by kind.
  */
-export interface Expecting {
+export interface Precondition {
   readonly expect?: Entry | "absent";
 }
 
@@ -50,7 +50,7 @@ export type Content = Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayB
  */
 export type Body = (from?: number, to?: number) => Promise<Content>;
 
-export interface ReadOptions extends Call {
+export interface ReadOptions extends CallOptions {
   /** First byte; 0 by default. */
   readonly offset?: number;
   /** Number of bytes; to the end by default. */
@@ -61,7 +61,7 @@ export interface ReadOptions extends Call {
   onModified?(modified: number): void;
 }
 
-export interface WriteOptions extends Call, Expecting {
+export interface WriteOptions extends CallOptions, Precondition {
   /** Number of bytes that `body` must return; fewer or more reject with kind "changed" and keep the old content. */
   readonly size: number;
   readonly modified?: number;
@@ -80,7 +80,7 @@ export interface WriteOptions extends Call, Expecting {
    */
   readonly tag?: string;
   /** A secret of this machine's user. It keys the codes that authenticate the partial file of an interrupted write on a disk. */
-  readonly proofKey?: string;
+  readonly partialFileKey?: string;
   /** Called with the number of bytes as they are sent to the target; negative when a retry discards some. */
   onBytes?(bytes: number): void;
   /**
@@ -94,7 +94,7 @@ export interface WriteOptions extends Call, Expecting {
  * A comparison of local content with the hash in an entry. Equal hashes prove equality; different ones prove nothing,
  * as the server may compute its hash in another way.
  */
-export interface Proof {
+export interface EqualityProof {
   /** Takes the next bytes; the whole content must be passed in order. */
   take(bytes: Uint8Array): void;
   /** Returns the content's checksum, and whether the entry's hash equals it. Called once, after the last byte. */
@@ -105,10 +105,10 @@ export interface Proof {
  * The root of a backend. `path`: as the server names it. `broad`: why a user is unlikely to want this folder emptied
  * ("the login folder"). `disk`: its real path if it is on a disk of this machine.
  */
-export interface Place {
+export interface BackendRoot {
   readonly path: string;
-  readonly broad?: string;
-  readonly disk?: string;
+  readonly risk?: string;
+  readonly diskPath?: string;
 }
 
 /**
@@ -122,28 +122,28 @@ export interface Backend extends AsyncDisposable {
   /** For messages: "sftp://deploy@web1"; holds no secret. */
   readonly label: string;
   readonly traits: Traits;
-  readonly place: Place;
+  readonly root: BackendRoot;
   /** The fingerprint of the authenticated server: the host key's "SHA256:…". Absent if the server proved no key. */
-  readonly peer?: string;
+  readonly fingerprint?: string;
   /** Returns the options, in addition to the given ones, with which another process must connect: choices of this login that no downgrade may undo. */
-  settled?(): Readonly<Record<string, string>>;
+  pinnedOptions?(): Readonly<Record<string, string>>;
 
   /**
    * Returns a backend over the same connection with another root: absolute, or relative to this root. The folder need
    * not exist; `stat(root)` reports that. Disposing the result closes nothing; disposing the originally opened backend
    * does.
    */
-  at(folder: string, call: Call): Promise<Backend>;
+  withRoot(folder: string, call: CallOptions): Promise<Backend>;
 
   /**
    * Lists all children of one folder, in no order, never the folder itself. Each name passes gate() (a refused one is
    * an opaque entry of cause "name"). Links are LinkEntry if their target can be read, otherwise opaque. Rejects with
    * notFound if the folder is absent, with denied if it cannot be read.
    */
-  list(dir: RelPath, call: Call): Promise<readonly Entry[]>;
+  list(dir: RelPath, call: CallOptions): Promise<readonly Entry[]>;
 
   /** Returns one entry, without following a link; undefined if absent. The root's path is "". */
-  stat(path: RelPath, call: Call): Promise<Entry | undefined>;
+  stat(path: RelPath, call: CallOptions): Promise<Entry | undefined>;
 
   /** Reads the content, or a range of it. A file with fewer bytes than its size rejects (the stream errors) with kind "changed". */
   read(path: RelPath, options: ReadOptions): Promise<Content>;
@@ -156,50 +156,50 @@ export interface Backend extends AsyncDisposable {
   write(path: RelPath, body: Body, options: WriteOptions): Promise<FileEntry>;
 
   /** Creates the folder; for the root also its parents. An existing folder is not an error; a file there rejects with exists. */
-  makeDir(path: RelPath, call: Call): Promise<DirEntry>;
+  makeDir(path: RelPath, call: CallOptions): Promise<DirEntry>;
 
   /**
    * Removes a file, a link (never what it points to) or an EMPTY folder. An absent one is not an error. First compares
    * it with `entry` by size, time and revision of files, and rejects with kind "changed" if it differs. A non-empty
    * folder rejects with kind "changed".
    */
-  remove(entry: Entry, call: Call): Promise<void>;
+  remove(entry: Entry, call: CallOptions): Promise<void>;
 
   /**
    * Removes a link that the listing reported as the folder it points to, never anything in that folder; returns false
    * for a real folder, which stays. Present if listings may report links in this way. Rejects with refused for a link
    * that must not be removed.
    */
-  removeLink?(dir: DirEntry, call: Call): Promise<boolean>;
-  rename?(from: RelPath, to: RelPath, options: Call & Expecting): Promise<void>;
-  copy?(from: RelPath, to: RelPath, options: Call & Expecting): Promise<void>;
+  removeLink?(dir: DirEntry, call: CallOptions): Promise<boolean>;
+  rename?(from: RelPath, to: RelPath, options: CallOptions & Precondition): Promise<void>;
+  copy?(from: RelPath, to: RelPath, options: CallOptions & Precondition): Promise<void>;
   /** Creates a hard link to a file. */
-  hardLink?(from: RelPath, to: RelPath, options: Call & Expecting): Promise<void>;
-  makeLink?(path: RelPath, target: string, options: Call & Expecting): Promise<LinkEntry>;
-  setModified?(path: RelPath, modified: number, call: Call): Promise<void>;
-  setMode?(path: RelPath, mode: number, call: Call): Promise<void>;
+  hardLink?(from: RelPath, to: RelPath, options: CallOptions & Precondition): Promise<void>;
+  makeLink?(path: RelPath, target: string, options: CallOptions & Precondition): Promise<LinkEntry>;
+  setModified?(path: RelPath, modified: number, call: CallOptions): Promise<void>;
+  setMode?(path: RelPath, mode: number, call: CallOptions): Promise<void>;
 
   /** Returns a warning, one sentence, about a risk found while listing folders that does not end the run. */
-  caution?(): string | undefined;
+  securityWarning?(): string | undefined;
 
   /** Runs `work` with the entry's real path on a disk of this machine: `at` contains no link, which stays true until the work ends. */
-  onDisk?<T>(path: RelPath, work: (at: string) => Promise<T>, call: Call): Promise<T>;
+  withDiskPath?<T>(path: RelPath, work: (at: string) => Promise<T>, call: CallOptions): Promise<T>;
 
   /** Flushes these folders to the disk: names added, removed or changed in them survive a power cut once it resolves. An absent folder is not an error. */
-  flush?(dirs: readonly RelPath[], call: Call): Promise<void>;
+  flush?(dirs: readonly RelPath[], call: CallOptions): Promise<void>;
 
   /** Returns a content hash computed by the server, in the first of the `wanted` algorithms (sha256, sha1, md5 …) that it offers; undefined if it offers none. */
-  checksum?(entry: FileEntry, wanted: readonly string[], call: Call): Promise<Checksum | undefined>;
+  checksum?(entry: FileEntry, wanted: readonly string[], call: CallOptions): Promise<Checksum | undefined>;
 
   /** Returns a check, without a request to the server, whether local content equals the entry's; undefined if the entry has no hash to compare with. */
-  proof?(entry: FileEntry): Proof | undefined;
+  equalityProof?(entry: FileEntry): EqualityProof | undefined;
 
   /**
    * Lists the whole subtree below `dir` in no order, in batches of any size; present if one listing is cheaper than one
    * per folder. A folder that cannot be read is an opaque entry of cause "unreadable"; an incomplete listing rejects;
    * it rejects with unsupported, before the first batch, if folders must be listed one by one after all.
    */
-  walk?(dir: RelPath, call: Call): AsyncIterable<readonly Entry[]>;
+  walk?(dir: RelPath, call: CallOptions): AsyncIterable<readonly Entry[]>;
 }
 
 /** A parsed address: all parts decoded. `pins`: the fingerprints in it. `path` as written after the host, "" when there is none. */
@@ -213,17 +213,17 @@ export interface Address {
 }
 
 /** The input for opening a connection. Secrets are functions, called only when needed. `options` are keyed by ProtocolOption.name. */
-export interface Target {
+export interface ConnectContext {
   readonly address: Address;
   readonly options: Readonly<Record<string, string>>;
   /** Returns a secret by name: "password", or a secret option's name ("SshPrivateKeyPassphrase"); undefined if not given. */
   secret(name: string): Promise<string | undefined>;
   /** Prompts at the terminal; returns undefined if there is none. */
-  ask(prompt: string, echo: boolean): Promise<string | undefined>;
+  prompt(prompt: string, echo: boolean): Promise<string | undefined>;
   /** Stores a secret that the user typed and that would log in to this server again: the session may pass it to the next process. */
-  keep(name: string, value: string): void;
+  keepSecret(name: string, value: string): void;
   /** Registers another secret, such as a token from a login server: no output may show it. */
-  conceal(secret: string): void;
+  hideSecret(secret: string): void;
   /** Prints a warning once on stderr: a sentence about something that does not end the run. */
   warn(message: string): void;
   /** Returns an environment variable (HOME, SSH_AUTH_SOCK …). */
@@ -242,7 +242,7 @@ export interface ProtocolOption {
 }
 
 /** Opens a connection, rooted at the address's path, otherwise at the login folder. Rejects with connection, timeout, auth, hostKey or badInput. */
-export type OpenProtocol = (target: Target, call: Call) => Promise<Backend>;
+export type OpenProtocol = (target: ConnectContext, call: CallOptions) => Promise<Backend>;
 
 /**
  * A row of the protocol table. The client library is imported when load() is called. `names`: values of -Protocol.

@@ -1,5 +1,5 @@
 /** Returns the name that the user most likely meant, ignoring case and hyphens; undefined if none is close. */
-export function nearest(word: string, names: Iterable<string>): string | undefined {
+export function closestMatch(word: string, names: Iterable<string>): string | undefined {
   const wanted = fold(word).slice(0, MAX_LENGTH);
   if (wanted === "") return undefined;
   let best: string | undefined;
@@ -7,7 +7,7 @@ export function nearest(word: string, names: Iterable<string>): string | undefin
   for (const name of names) {
     const candidate = fold(name).slice(0, MAX_LENGTH);
     const distance = candidate.startsWith(wanted) && wanted.length >= 3 ? 0.5 : editDistance(wanted, candidate);
-    if (distance >= bestDistance || distance > reach(candidate)) continue;
+    if (distance >= bestDistance || distance > maxDistance(candidate)) continue;
     best = name;
     bestDistance = distance;
   }
@@ -21,7 +21,7 @@ function fold(word: string): string {
 }
 
 /** Returns the largest edit distance at which a name still matches: 0 for a name of one or two letters. */
-function reach(name: string): number {
+function maxDistance(name: string): number {
   return name.length < 3 ? 0 : Math.max(1, Math.floor(name.length / 3));
 }
 
@@ -32,19 +32,19 @@ function editDistance(a: string, b: string): number {
   for (let i = 1; i <= a.length; i++) {
     const row = [i];
     for (let j = 1; j <= b.length; j++) {
-      const change = at(last, j - 1) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      let cost = Math.min(change, at(last, j) + 1, at(row, j - 1) + 1);
+      const change = cell(last, j - 1) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      let cost = Math.min(change, cell(last, j) + 1, cell(row, j - 1) + 1);
       if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
-        cost = Math.min(cost, at(beforeLast, j - 2) + 1);
+        cost = Math.min(cost, cell(beforeLast, j - 2) + 1);
       }
       row.push(cost);
     }
     beforeLast = last;
     last = row;
   }
-  return at(last, b.length);
+  return cell(last, b.length);
 }
 
-function at(row: readonly number[], index: number): number {
+function cell(row: readonly number[], index: number): number {
   return row[index] ?? Infinity;
 }

@@ -26,7 +26,7 @@ export interface FileEntry {
   readonly size: number;
   readonly modified?: number;
   readonly timeStep?: number;
-  readonly isArrival?: true;
+  readonly isUploadTime?: true;
   readonly revision?: string;
   readonly checksum?: Checksum;
   readonly mode?: number;
@@ -74,7 +74,7 @@ export interface Snapshot extends Iterable<Entry> {
 }
 
 /** One side of a path as it was when both sides were last known equal. */
-export interface Mark {
+export interface SideStamp {
   readonly size: number;
   readonly modified?: number;
   readonly revision?: string;
@@ -87,11 +87,11 @@ export interface Mark {
  * names the side whose mark was too recent to be trusted when it was written. Marks of a folder hold only its time
  * (their size is 0), and only if that was old enough to reveal a later deletion in the folder.
  */
-export interface Known {
+export interface BaseEntry {
   readonly path: RelPath;
   readonly kind: "file" | "dir" | "link";
-  readonly local?: Mark;
-  readonly remote?: Mark;
+  readonly local?: SideStamp;
+  readonly remote?: SideStamp;
   readonly provisional?: Side | "both";
   readonly checksum?: Checksum;
   readonly target?: string;
@@ -99,14 +99,14 @@ export interface Known {
 }
 
 /** The paths that were equal on both sides after the last successful run, in path order. */
-export interface History extends Iterable<Known> {
+export interface History extends Iterable<BaseEntry> {
   readonly size: number;
-  get(path: RelPath): Known | undefined;
+  get(path: RelPath): BaseEntry | undefined;
 }
 
 export type Reason = "new" | "newer" | "size" | "checksum" | "gone" | "moved" | "conflict" | "restored";
 
-interface Placed {
+interface ActionBase {
   readonly to: Side;
   readonly path: RelPath;
   readonly why: Reason;
@@ -118,20 +118,20 @@ interface Placed {
  * the discarded version is moved first.
  */
 export type Action =
-  & Placed
+  & ActionBase
   & (
     | { readonly do: "makeDir"; readonly replaces?: Entry }
     | {
       readonly do: "copy";
       readonly source: FileEntry | LinkEntry;
       readonly replaces?: Entry;
-      readonly keep?: RelPath;
+      readonly backupPath?: RelPath;
       /** Writes the new content into the existing file: old and new content mix until the write ends. */
       readonly inPlace?: true;
     }
     | { readonly do: "move"; readonly source: FileEntry }
     | { readonly do: "touch"; readonly target: FileEntry; readonly modified: number }
-    | { readonly do: "remove"; readonly target: Entry; readonly keep?: RelPath }
+    | { readonly do: "remove"; readonly target: Entry; readonly backupPath?: RelPath }
   );
 
 /**
@@ -144,7 +144,7 @@ export interface Conflict {
   readonly remote: Entry | undefined;
   readonly why: string;
   readonly winner?: Side | "both";
-  readonly kept?: RelPath;
+  readonly backupPath?: RelPath;
 }
 
 /** A path that the run does not handle, with the reason. */
@@ -168,9 +168,9 @@ export interface Note {
 }
 
 /** A history update without a transfer: a pair adopted as equal, or a record dropped. */
-export interface Lesson {
+export interface HistoryUpdate {
   readonly path: RelPath;
-  readonly known: Known | undefined;
+  readonly base: BaseEntry | undefined;
 }
 
 /**
@@ -184,22 +184,22 @@ export interface Lesson {
  */
 export interface Plan {
   readonly actions: readonly Action[];
-  readonly restoring?: readonly RelPath[];
+  readonly restored?: readonly RelPath[];
   readonly conflicts: readonly Conflict[];
   readonly refusals: readonly Refusal[];
-  readonly held: readonly Refusal[];
+  readonly heldRemovals: readonly Refusal[];
   readonly notes: readonly Note[];
-  readonly lessons: readonly Lesson[];
-  readonly open: readonly RelPath[];
-  readonly free?: readonly RelPath[];
-  readonly doubtful?: readonly RelPath[];
-  readonly unsure?: readonly RelPath[];
+  readonly historyUpdates: readonly HistoryUpdate[];
+  readonly undecided: readonly RelPath[];
+  readonly hashIfFree?: readonly RelPath[];
+  readonly possiblyEqual?: readonly RelPath[];
+  readonly unproven?: readonly RelPath[];
 }
 
 /** A version in the trash: its id there, and the path of its file. */
-export interface InTrash {
+export interface TrashedVersion {
   readonly id: string;
-  readonly at: string;
+  readonly path: string;
 }
 
 /** The run that an event or a result belongs to. `session`: the session's label; the paths as users see them. */
@@ -228,9 +228,9 @@ export type SyncEvent =
     readonly action: Action;
     readonly result?: Entry;
     readonly warnings?: readonly string[];
-    readonly isOther?: true;
-    readonly isUntimed?: true;
-    readonly kept?: InTrash;
+    readonly isNewerSource?: true;
+    readonly isTimeUnset?: true;
+    readonly trashed?: TrashedVersion;
   }
   | { readonly type: "failed"; readonly action: Action; readonly error: SyncError }
   | { readonly type: "held"; readonly action: Action; readonly why: string }

@@ -100,7 +100,7 @@ export function cancelled(signal: AbortSignal, operation: string): SyncError {
 }
 
 /** Whether an error of this kind ends the whole scan or run, whichever path it occurred at. */
-export function endsAll(kind: ErrorKind): boolean {
+export function isFatal(kind: ErrorKind): boolean {
   return FATAL.has(kind);
 }
 

@@ -1,13 +1,13 @@
-import type { Call } from "./backend.ts";
+import type { CallOptions } from "./backend.ts";
 import { type ErrorKind, SyncError } from "./errors.ts";
-import { printable, type RelPath } from "./path.ts";
+import { escapeForDisplay, type RelPath } from "./path.ts";
 
 /** The backend call that a request belongs to; also for messages: "Cannot write "a/b": …". */
-export interface OperationContext extends Call {
+export interface OperationContext extends CallOptions {
   readonly operation: string;
   readonly path: RelPath;
   /** The text that messages show instead of the path, if the failure does not concern a single file. */
-  readonly shown?: string;
+  readonly displayName?: string;
 }
 
 /** The reason of a failure. `transient`: whether a retry may help; by default for lost connections, timeouts and busy servers. */
@@ -21,9 +21,9 @@ export interface FailureDetail {
 
 /** Returns the error of a call: "Cannot write "a/b": why". */
 export function operationError(context: OperationContext, kind: ErrorKind, detail: FailureDetail): SyncError {
-  const { operation, path, shown } = context;
+  const { operation, path, displayName: shown } = context;
   const { why, cause, retryAfter, transient = TRANSIENT.has(kind) } = detail;
-  return new SyncError(kind, `Cannot ${operation} ${shown ?? `"${printable(path) || "."}"`}: ${why}`, {
+  return new SyncError(kind, `Cannot ${operation} ${shown ?? `"${escapeForDisplay(path) || "."}"`}: ${why}`, {
     operation,
     ...(shown === undefined ? { path } : {}),
     ...(transient ? { transient } : {}),

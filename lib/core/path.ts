@@ -8,9 +8,9 @@ export const root = "" as RelPath;
 export type NameRules = "posix" | "windows";
 
 /** The result of the name check: the path, or the reason for the refusal. */
-export type Gated = { readonly ok: true; readonly path: RelPath } | {
+export type NameCheck = { readonly ok: true; readonly path: RelPath } | {
   readonly ok: false;
-  readonly shown: RelPath;
+  readonly displayPath: RelPath;
   readonly why: string;
 };
 
@@ -20,16 +20,16 @@ const encoder = new TextEncoder();
  * Checks a name from a peer and joins it to `dir`. NO OTHER FUNCTION TURNS A PEER'S NAME INTO A PATH. `name` is one
  * segment after the last decoding step. For a refused name, the result has a printable path that is for reports only.
  */
-export function gate(dir: RelPath, name: string): Gated {
-  const why = refusal(name);
-  if (why === undefined) return { ok: true, path: joined(dir, name) };
-  return { ok: false, shown: joined(dir, printable(name).replaceAll("/", "\u2215") || "(empty)"), why };
+export function checkName(dir: RelPath, name: string): NameCheck {
+  const why = explainUnsafeName(name);
+  if (why === undefined) return { ok: true, path: joinPath(dir, name) };
+  return { ok: false, displayPath: joinPath(dir, escapeForDisplay(name).replaceAll("/", "\u2215") || "(empty)"), why };
 }
 
 /** Returns why the text is not a valid name of one entry in a folder, as a clause; undefined if it is valid. */
-export function nameTrouble(name: string, rules: NameRules): string | undefined {
+export function explainInvalidName(name: string, rules: NameRules): string | undefined {
   if (rules === "windows" && name.includes("\\")) return "the name holds a backslash";
-  return refusal(name);
+  return explainUnsafeName(name);
 }
 
 /**
@@ -39,8 +39,8 @@ export function nameTrouble(name: string, rules: NameRules): string | undefined 
 export function toRelPath(text: string): RelPath {
   if (text === "") return root;
   for (const name of text.split("/")) {
-    const why = refusal(name);
-    if (why !== undefined) throw new RangeError(`"${printable(text)}" is no path: ${why}`);
+    const why = explainUnsafeName(name);
+    if (why !== undefined) throw new RangeError(`"${escapeForDisplay(text)}" is no path: ${why}`);
   }
   return text as RelPath;
 }
@@ -102,7 +102,7 @@ export function foldPath(
  * Returns why a file system with these rules cannot store the name (`maxBytes` in UTF-8), or undefined. Windows:
  * Microsoft, "Naming Files, Paths, and Namespaces".
  */
-export function unfit(name: string, rules: NameRules, maxBytes = 255): string | undefined {
+export function explainUnstorableName(name: string, rules: NameRules, maxBytes = 255): string | undefined {
   if (name.length * 3 > maxBytes && encoder.encode(name).length > maxBytes) {
     return `the name is longer than ${maxBytes} bytes`;
   }
@@ -115,7 +115,7 @@ export function unfit(name: string, rules: NameRules, maxBytes = 255): string | 
 }
 
 /** Escapes every character that a terminal, a log or a CI annotation could interpret; for messages and views. */
-export function printable(text: string): string {
+export function escapeForDisplay(text: string): string {
   return text.toWellFormed().replace(UNSAFE, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
@@ -128,7 +128,7 @@ const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-
 // deno-lint-ignore no-control-regex
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 
-function refusal(name: string): string | undefined {
+function explainUnsafeName(name: string): string | undefined {
   if (name === "") return "the name is empty";
   if (name === "." || name === "..") return `"${name}" is no name of its own`;
   if (name.includes("/")) return "the name holds a slash";
@@ -137,6 +137,6 @@ function refusal(name: string): string | undefined {
   return undefined;
 }
 
-function joined(dir: RelPath, name: string): RelPath {
+function joinPath(dir: RelPath, name: string): RelPath {
   return (dir === "" ? name : `${dir}/${name}`) as RelPath;
 }

@@ -14,7 +14,7 @@ export class Redactor {
   add(secret: string | undefined): void {
     if (secret === undefined || [...secret].length < SHORTEST || this.#patterns.has(secret)) return;
     // Longest first: a secret that contains another one is hidden whole.
-    const known = [...this.#patterns, [secret, patternOf(secret)] as const];
+    const known = [...this.#patterns, [secret, secretPattern(secret)] as const];
     known.sort(([a], [b]) => b.length - a.length);
     this.#patterns.clear();
     for (const [one, pattern] of known) this.#patterns.set(one, pattern);
@@ -28,7 +28,7 @@ export class Redactor {
   }
 
   /** Returns the error with a redacted message; without its cause, if the message held a secret. */
-  error(error: SyncError): SyncError {
+  redactError(error: SyncError): SyncError {
     const message = this.redact(error.message);
     if (message === error.message) return error;
     const { cause: _, ...facts } = error.facts;
@@ -36,13 +36,13 @@ export class Redactor {
   }
 
   /** Returns the event with redacted reasons, warnings and errors; its paths and actions stay as they are. */
-  event(event: SyncEvent): SyncEvent {
+  redactEvent(event: SyncEvent): SyncEvent {
     if (this.#patterns.size === 0) return event;
     const reason = <T extends { readonly why: string }>(one: T): T => ({ ...one, why: this.redact(one.why) });
     switch (event.type) {
       case "planned": {
         const { plan } = event;
-        const { refusals, held, notes, conflicts } = plan;
+        const { refusals, heldRemovals: held, notes, conflicts } = plan;
         const told = {
           refusals: refusals.map(reason),
           held: held.map(reason),
@@ -55,7 +55,7 @@ export class Redactor {
         if (event.warnings === undefined) return event;
         return { ...event, warnings: event.warnings.map((warning) => this.redact(warning)) };
       case "failed":
-        return { ...event, error: this.error(event.error) };
+        return { ...event, error: this.redactError(event.error) };
       case "held":
         return reason(event);
       case "noted":
@@ -73,13 +73,13 @@ export class Redactor {
 const HIDDEN = "[hidden]";
 const SHORTEST = 3;
 /** A shorter secret may be part of an ordinary word: it is hidden only if it is a separate word. */
-const DISTINCT = 6;
+const SHORTEST_IN_WORDS = 6;
 /** A piece of base64 that is shorter than this occurs by chance. */
 const SHORTEST_BASE64 = 6;
 
-function patternOf(secret: string): RegExp {
+function secretPattern(secret: string): RegExp {
   const clear = [...secret].map(characterPattern).join("");
-  const word = secret.length < DISTINCT ? `(?<![\\p{L}\\p{N}])(?:${clear})(?![\\p{L}\\p{N}])` : clear;
+  const word = secret.length < SHORTEST_IN_WORDS ? `(?<![\\p{L}\\p{N}])(?:${clear})(?![\\p{L}\\p{N}])` : clear;
   const bytes = Buffer.from(secret);
   const pairs = [...bytes].map((byte) => hexPattern(byte, 2)).join(BETWEEN_PAIRS);
   const hex = `(?<![0-9a-fA-F])${pairs}(?![0-9a-fA-F])`;

@@ -2,7 +2,7 @@
  * A session between two processes of one user on one machine, as one JSON object. Everything but `Secret` is readable and, with it,
  * authenticated by `Seal`; `Secret` is there only if the login takes one, and is encrypted. Times are ISO 8601 in UTC.
  */
-export interface Ticket {
+export interface SealedSession {
   readonly Type: "Session";
   readonly Version: 1;
   readonly Address: {

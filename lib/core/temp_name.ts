@@ -5,7 +5,7 @@ import { nameOf, parentOf, type RelPath } from "./path.ts";
  * scan never lists it.
  */
 export function tempPath(path: RelPath, tag: string, maxBytes = 255): RelPath {
-  const suffix = `${MARK}${tag}`;
+  const suffix = `${TEMP_INFIX}${tag}`;
   const name = shorten(nameOf(path), maxBytes - suffix.length - 1);
   const dir = parentOf(path);
   return (dir === "" ? `.${name}${suffix}` : `${dir}/.${name}${suffix}`) as RelPath;
@@ -13,7 +13,7 @@ export function tempPath(path: RelPath, tag: string, maxBytes = 255): RelPath {
 
 /** Returns the tag of one of Tandem's temporary names; undefined for any other name. */
 export function tempTag(path: string): string | undefined {
-  return TEMP.exec(path)?.[1];
+  return TEMP_NAME.exec(path)?.[1];
 }
 
 /** Returns the target path of a temporary name; a name that was too long returns a shortened one. */
@@ -29,34 +29,34 @@ export function tempTarget(path: RelPath): RelPath | undefined {
  * since scans never list the name.
  */
 export function trashPath(path: RelPath): RelPath {
-  return `${TRASH}${path}` as RelPath;
+  return `${TRASH_PREFIX}${path}` as RelPath;
 }
 
 /** Whether the path is in the trash. */
 export function isInTrash(path: RelPath): boolean {
-  return path.startsWith(TRASH);
+  return path.startsWith(TRASH_PREFIX);
 }
 
 /**
  * Returns the tag of the name that a file's old version has while the new one is renamed, on servers that cannot rename
  * over a file. It is derived from the tag of the new version, so that the next run of the same pair recognises it.
  */
-export function swapTag(tag: string): string {
-  return ((parseInt(tag.slice(0, 8), 16) ^ SWAP) >>> 0).toString(16).padStart(8, "0") + tag.slice(8);
+export function displacedTag(tag: string): string {
+  return ((parseInt(tag.slice(0, 8), 16) ^ DISPLACED) >>> 0).toString(16).padStart(8, "0") + tag.slice(8);
 }
 
 /**
  * Whether the tag is that of an old version that was moved aside by a run whose tags begin with `partial` (8 hex
  * digits).
  */
-export function isSwapTag(tag: string, partial: string): boolean {
-  return tag.startsWith(swapTag(partial));
+export function isDisplacedTag(tag: string, partial: string): boolean {
+  return tag.startsWith(displacedTag(partial));
 }
 
-const SWAP = 0x73776170;
-const TRASH = ".tandem-trash/";
-const MARK = ".tandem-";
-const TEMP = /(?:^|\/)\.[^/]+\.tandem-([0-9a-f]{16})$/;
+const DISPLACED = 0x73776170;
+const TRASH_PREFIX = ".tandem-trash/";
+const TEMP_INFIX = ".tandem-";
+const TEMP_NAME = /(?:^|\/)\.[^/]+\.tandem-([0-9a-f]{16})$/;
 
 /** Cuts whole code points off the end until the name fits. */
 function shorten(name: string, maxBytes: number): string {

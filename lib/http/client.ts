@@ -1,20 +1,20 @@
 import { cancelled } from "../core/errors.ts";
 import type { Content } from "../core/backend.ts";
-import { opened } from "../net/byte_stream.ts";
-import { Connection } from "./connection.ts";
-import { closed, Exchange, type Outgoing, type Reply, type Upload } from "./exchange.ts";
+import { awaitContent } from "../net/byte_stream.ts";
+import { HttpConnection } from "./connection.ts";
+import { type EncodedRequest, Exchange, type HttpResponse, type RequestBody, sessionClosed } from "./exchange.ts";
 import { formatRequest } from "./message.ts";
-import { toSyncError } from "./errors.ts";
+import { networkToSyncError } from "./errors.ts";
 import type { ClientCertificate } from "../net/client_certificate.ts";
-import { Nested } from "../net/nested_calls.ts";
-import { type Standstill, Turns } from "../net/semaphore.ts";
-import { dialWire, type Wire } from "../net/transport.ts";
+import { NestedCalls } from "../net/nested_calls.ts";
+import { type StallTimeout, WaitQueue } from "../net/semaphore.ts";
+import { dialTransport, type Transport } from "../net/transport.ts";
 import { dialTls } from "../net/tls_transport.ts";
 import { type OperationContext, operationError } from "../core/operation.ts";
 
-export type { Reply, Upload } from "./exchange.ts";
+export type { HttpResponse, RequestBody } from "./exchange.ts";
 
-export interface HttpPlace {
+export interface HttpEndpoint {
   readonly host: string;
   readonly port: number;
   readonly secure: boolean;
@@ -26,12 +26,12 @@ export interface HttpPlace {
   readonly connections: number;
 }
 
-export interface Sending {
+export interface HttpRequest {
   readonly method: string;
   /** Percent-encoded, from the server's root on. */
   readonly uri: string;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string | Upload;
+  readonly body?: string | RequestBody;
 }
 
 /**
@@ -41,45 +41,45 @@ export interface Sending {
  * caller that can check the outcome first may do so. The exception is a request that changes nothing: it is sent again,
  * once, if the server had closed the connection before it arrived.
  */
-export class Http implements AsyncDisposable {
-  readonly #place: HttpPlace;
-  readonly #idle: Connection[] = [];
-  readonly #all = new Set<Connection>();
-  readonly #turns = new Turns();
-  readonly #nested = new Nested();
+export class HttpClient implements AsyncDisposable {
+  readonly #endpoint: HttpEndpoint;
+  readonly #idle: HttpConnection[] = [];
+  readonly #all = new Set<HttpConnection>();
+  readonly #queue = new WaitQueue();
+  readonly #nested = new NestedCalls();
   /**
    * Connections for the body of an upload. They do not count toward the limit, so that an upload can always open one.
    */
-  readonly #beyond = new Set<Connection>();
+  readonly #extra = new Set<HttpConnection>();
   readonly #running = new Map<Exchange, OperationContext>();
   /** Callbacks that end the waits for connections being opened. */
   readonly #stops = new Set<() => void>();
-  #dialling = 0;
+  #dialing = 0;
   #isClosed = false;
 
-  constructor(place: HttpPlace) {
-    this.#place = place;
+  constructor(endpoint: HttpEndpoint) {
+    this.#endpoint = endpoint;
   }
 
   /**
    * Sends one request and returns its reply, whatever its status. Rejects with connection, timeout, hostKey, cancelled,
    * badInput, or with the error of the body.
    */
-  async exchange(sending: Sending, ask: OperationContext): Promise<Reply> {
-    this.#mustBeOpen(ask);
-    const outgoing = this.#toOutgoing(sending);
+  async send(request: HttpRequest, context: OperationContext): Promise<HttpResponse> {
+    this.#assertOpen(context);
+    const encoded = this.#encode(request);
     for (;;) {
-      const content = await this.#contentOf(outgoing, ask);
-      const connection = await this.#lease(ask).catch((error) => {
+      const content = await this.#openBody(encoded, context);
+      const connection = await this.#acquire(context).catch((error) => {
         if (content !== undefined && !(content instanceof Uint8Array)) content.cancel().catch(() => undefined);
         throw error;
       });
-      const isReused = connection.used > 0;
-      const whole = { ...outgoing, ...(content === undefined ? {} : { content }) };
-      const reply = await this.#nested.run(() => this.#run(connection, whole, ask));
-      if (reply !== undefined) return reply;
-      if (!isReused || !HARMLESS.has(sending.method)) {
-        throw operationError(ask, "connection", { why: "the server ended the connection without an answer" });
+      const isReused = connection.exchangeCount > 0;
+      const whole = { ...encoded, ...(content === undefined ? {} : { content }) };
+      const response = await this.#nested.run(() => this.#run(connection, whole, context));
+      if (response !== undefined) return response;
+      if (!isReused || !SAFE_METHODS.has(request.method)) {
+        throw operationError(context, "connection", { why: "the server ended the connection without an answer" });
       }
     }
   }
@@ -90,32 +90,36 @@ export class Http implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
-    for (const [exchange, ask] of this.#running) exchange.fail(closed(ask));
+    for (const [exchange, context] of this.#running) exchange.fail(sessionClosed(context));
     for (const connection of this.#all) connection.destroy();
     this.#all.clear();
     this.#idle.length = 0;
     for (const stop of this.#stops) stop();
-    this.#turns.all();
+    this.#queue.wakeAll();
     return Promise.resolve();
   }
 
-  async #contentOf({ upload, content }: Outgoing, ask: OperationContext): Promise<Content | undefined> {
-    return upload === undefined ? content : await this.#nested.run(() => opened(upload.open(), ask));
+  async #openBody({ upload, content }: EncodedRequest, context: OperationContext): Promise<Content | undefined> {
+    return upload === undefined ? content : await this.#nested.run(() => awaitContent(upload.open(), context));
   }
 
-  async #run(connection: Connection, outgoing: Outgoing, ask: OperationContext): Promise<Reply | undefined> {
+  async #run(
+    connection: HttpConnection,
+    encoded: EncodedRequest,
+    context: OperationContext,
+  ): Promise<HttpResponse | undefined> {
     const onEnd = (isReusable: boolean) => {
       this.#running.delete(exchange);
       this.#release(connection, isReusable);
     };
-    const onProgress = () => this.#turns.progress();
-    const exchange = new Exchange(connection, { ask, timeout: this.#place.timeout, onEnd, onProgress });
-    this.#running.set(exchange, ask);
-    return await exchange.run(outgoing);
+    const onProgress = () => this.#queue.noteProgress();
+    const exchange = new Exchange(connection, { context, timeout: this.#endpoint.timeout, onEnd, onProgress });
+    this.#running.set(exchange, context);
+    return await exchange.run(encoded);
   }
 
-  #toOutgoing({ method, uri, headers, body }: Sending): Outgoing {
-    const { host, port, secure } = this.#place;
+  #encode({ method, uri, headers, body }: HttpRequest): EncodedRequest {
+    const { host, port, secure } = this.#endpoint;
     const content = typeof body === "string" ? new TextEncoder().encode(body) : undefined;
     const upload = typeof body === "object" ? body : undefined;
     const size = upload?.size ?? content?.length;
@@ -136,45 +140,45 @@ export class Http implements AsyncDisposable {
   }
 
   /** Reserves a connection for the caller until #release(). */
-  async #lease(ask: OperationContext): Promise<Connection> {
+  async #acquire(context: OperationContext): Promise<HttpConnection> {
     for (;;) {
       // A cancelled waiter passes its wake-up on to the next one.
-      if (ask.signal.aborted) this.#turns.next();
-      this.#mustBeOpen(ask);
-      const isNested = this.#nested.isInside;
-      const isFull = this.#all.size - this.#beyond.size + this.#dialling >= this.#place.connections;
-      const connection = this.#quiet() ?? (isNested || !isFull ? await this.#dial(ask) : undefined);
-      if (connection !== undefined && isNested) this.#beyond.add(connection);
+      if (context.signal.aborted) this.#queue.wakeNext();
+      this.#assertOpen(context);
+      const isNested = this.#nested.isNested;
+      const isFull = this.#all.size - this.#extra.size + this.#dialing >= this.#endpoint.connections;
+      const connection = this.#takeIdle() ?? (isNested || !isFull ? await this.#dial(context) : undefined);
+      if (connection !== undefined && isNested) this.#extra.add(connection);
       if (connection !== undefined) return connection;
-      await this.#turns.wait(ask, this.#standstill(ask));
+      await this.#queue.wait(context, this.#stallTimeout(context));
     }
   }
 
-  #quiet(): Connection | undefined {
+  #takeIdle(): HttpConnection | undefined {
     for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
-      if (idle.isQuiet) return idle;
+      if (idle.isSilent) return idle;
       this.#drop(idle);
     }
     return undefined;
   }
 
-  async #dial(ask: OperationContext): Promise<Connection> {
-    this.#dialling++;
+  async #dial(context: OperationContext): Promise<HttpConnection> {
+    this.#dialing++;
     try {
-      const coming = this.#connect();
-      const wire = await this.#unlessOver(coming, ask.signal);
-      if (wire === undefined || this.#isClosed || ask.signal.aborted) {
-        coming.then((late) => late.destroy(), () => undefined);
-        throw ask.signal.aborted ? cancelled(ask.signal, ask.operation) : closed(ask);
+      const dialing = this.#connect();
+      const transport = await this.#unlessAborted(dialing, context.signal);
+      if (transport === undefined || this.#isClosed || context.signal.aborted) {
+        dialing.then((late) => late.destroy(), () => undefined);
+        throw context.signal.aborted ? cancelled(context.signal, context.operation) : sessionClosed(context);
       }
-      const connection = new Connection(wire);
+      const connection = new HttpConnection(transport);
       this.#all.add(connection);
       return connection;
     } catch (error) {
-      throw toSyncError(ask, error);
+      throw networkToSyncError(context, error);
     } finally {
-      this.#dialling--;
-      this.#turns.next();
+      this.#dialing--;
+      this.#queue.wakeNext();
     }
   }
 
@@ -182,60 +186,60 @@ export class Http implements AsyncDisposable {
    * Waits for the connection, but returns undefined as soon as it is no longer needed: an attempt without an answer
    * would otherwise last until its timeout.
    */
-  async #unlessOver(coming: Promise<Wire>, signal: AbortSignal): Promise<Wire | undefined> {
+  async #unlessAborted(dialing: Promise<Transport>, signal: AbortSignal): Promise<Transport | undefined> {
     const { promise: over, resolve } = Promise.withResolvers<undefined>();
     const stop = () => resolve(undefined);
     this.#stops.add(stop);
     signal.addEventListener("abort", stop);
     try {
-      return await Promise.race([coming, over]);
+      return await Promise.race([dialing, over]);
     } finally {
       this.#stops.delete(stop);
       signal.removeEventListener("abort", stop);
     }
   }
 
-  async #connect(): Promise<Wire> {
-    const { secure, timeout } = this.#place;
-    if (!secure) return await dialWire(this.#place, timeout);
+  async #connect(): Promise<Transport> {
+    const { secure, timeout } = this.#endpoint;
+    if (!secure) return await dialTransport(this.#endpoint, timeout);
     const settings = {
-      trust: this.#place,
+      trust: this.#endpoint,
       timeout,
-      wanted: "https",
+      expected: "https",
       options: { ALPNProtocols: ["http/1.1"] },
     } as const;
-    return await dialTls(this.#place, settings);
+    return await dialTls(this.#endpoint, settings);
   }
 
-  #standstill(ask: OperationContext): Standstill {
-    const { timeout, connections } = this.#place;
+  #stallTimeout(context: OperationContext): StallTimeout {
+    const { timeout, connections } = this.#endpoint;
     const all = connections === 1 ? "the only connection" : `each of the ${connections} connections`;
     const why = `${all} is in use, and no byte moved on it for ${timeout / 1000} s; ` +
       "-Timeout allows more time, -Connections more of them";
-    return { timeout, error: () => operationError(ask, "timeout", { why }) };
+    return { timeout, error: () => operationError(context, "timeout", { why }) };
   }
 
-  #release(connection: Connection, isReusable: boolean): void {
-    this.#beyond.delete(connection);
-    const isSurplus = this.#all.size - this.#beyond.size > this.#place.connections;
-    if (!isReusable || connection.hasMore || isSurplus || this.#isClosed) return this.#drop(connection);
-    connection.renew();
+  #release(connection: HttpConnection, isReusable: boolean): void {
+    this.#extra.delete(connection);
+    const isSurplus = this.#all.size - this.#extra.size > this.#endpoint.connections;
+    if (!isReusable || connection.hasSurplusBytes || isSurplus || this.#isClosed) return this.#drop(connection);
+    connection.prepareNext();
     this.#idle.push(connection);
-    this.#turns.next();
+    this.#queue.wakeNext();
   }
 
-  #drop(connection: Connection): void {
+  #drop(connection: HttpConnection): void {
     connection.destroy();
     this.#all.delete(connection);
-    this.#beyond.delete(connection);
-    this.#turns.next();
+    this.#extra.delete(connection);
+    this.#queue.wakeNext();
   }
 
-  #mustBeOpen(ask: OperationContext): void {
-    if (ask.signal.aborted) throw cancelled(ask.signal, ask.operation);
-    if (this.#isClosed) throw closed(ask);
+  #assertOpen(context: OperationContext): void {
+    if (context.signal.aborted) throw cancelled(context.signal, context.operation);
+    if (this.#isClosed) throw sessionClosed(context);
   }
 }
 
 /** Safe methods, which may be sent twice. RFC 9110, section 9.2.1; RFC 4918, section 9.1. */
-const HARMLESS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PROPFIND"]);
+const SAFE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PROPFIND"]);

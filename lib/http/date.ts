@@ -4,15 +4,15 @@
  * anything else, including impossible dates.
  */
 export function parseDate(text: string | undefined): number | undefined {
-  if (text === undefined || text.length > MOST) return undefined;
-  for (const form of FORMS) {
+  if (text === undefined || text.length > MAX_LENGTH) return undefined;
+  for (const form of FORMATS) {
     const groups = form.exec(text.trim())?.groups;
     if (groups !== undefined) return toTime(groups);
   }
   return undefined;
 }
 
-const MOST = 64;
+const MAX_LENGTH = 64;
 const CLOCK = String.raw`(?<hour>\d{2}):(?<minute>\d{2}):(?<second>\d{2})(?:\.(?<part>\d{1,9}))?`;
 const ZONE = String.raw`(?:(?:GMT|UTC|UT|Z)?(?:(?<sign>[+-])(?<zoneHour>\d{2}):?(?<zoneMinute>\d{2}))?)`;
 
@@ -20,7 +20,7 @@ const ZONE = String.raw`(?:(?:GMT|UTC|UT|Z)?(?:(?<sign>[+-])(?<zoneHour>\d{2}):?
  * The accepted forms. A time without a zone is UTC: a server that omits the zone means that, or one that cannot be
  * known.
  */
-const FORMS: readonly RegExp[] = [
+const FORMATS: readonly RegExp[] = [
   new RegExp(String.raw`^(?:[a-z]{3,9},? +)?(?<day>\d{1,2}) (?<month>[a-z]{3}) (?<year>\d{4}) ${CLOCK} *${ZONE}$`, "i"),
   new RegExp(
     String.raw`^(?:[a-z]{3,9},? +)?(?<day>\d{1,2})-(?<month>[a-z]{3})-(?<year>\d{4}|\d{2}) ${CLOCK} *${ZONE}$`,

@@ -1,36 +1,36 @@
 import { type OperationContext, operationError } from "../core/operation.ts";
 import { type ErrorKind, SyncError } from "../core/errors.ts";
-import { printable } from "../core/path.ts";
-import { isUntrusted, netWords, untrusted } from "../net/net_error.ts";
-import { isSentAway, sentAway } from "../net/client_certificate.ts";
-import { ON_WIRE } from "../net/transport.ts";
+import { escapeForDisplay } from "../core/path.ts";
+import { describeNetError, explainUntrusted, isUntrustedCertificate } from "../net/net_error.ts";
+import { CLIENT_CERTIFICATE_ADVICE, isClientCertificateRejected } from "../net/client_certificate.ts";
+import { NETWORK_OPERATION } from "../net/transport.ts";
 
 /** A reply's status and its headers in lower case. */
-export interface Answer {
+export interface ResponseHead {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
 }
 
 /** The meaning of a status: an error kind, a sentence, and whether it is transient. */
-export type Meaning = readonly [kind: ErrorKind, why: string, passes?: boolean];
+export type StatusMeaning = readonly [kind: ErrorKind, why: string, passes?: boolean];
 
 /**
  * Returns the error of a request whose reply is not a success; a status that `meanings` does not list is unexpected.
  * RFC 9110, section 15.
  */
-export function refused(
-  ask: OperationContext,
-  { status, headers }: Answer,
-  meanings: Readonly<Record<number, Meaning>>,
+export function responseToSyncError(
+  context: OperationContext,
+  { status, headers }: ResponseHead,
+  meanings: Readonly<Record<number, StatusMeaning>>,
 ): SyncError {
-  const cause = new HttpStatus(status);
+  const cause = new HttpStatusError(status);
   if (status >= 300 && status < 400) {
-    const to = originOf(one(headers.location));
-    return operationError(ask, "refused", { why: `the server sends it on${to}, which is not followed`, cause });
+    const to = originOf(firstValue(headers.location));
+    return operationError(context, "refused", { why: `the server sends it on${to}, which is not followed`, cause });
   }
   const [kind, why, passes = false] = meanings[status] ?? ["unexpected", `the server answered with status ${status}`];
-  const wait = passes ? retryAfter(one(headers["retry-after"])) : undefined;
-  return operationError(ask, kind, {
+  const wait = passes ? parseRetryAfter(firstValue(headers["retry-after"])) : undefined;
+  return operationError(context, kind, {
     why,
     cause,
     transient: passes,
@@ -40,52 +40,58 @@ export function refused(
 
 /** Returns the status with which a request was refused; undefined for any other error. */
 export function statusOf(error: unknown): number | undefined {
-  return error instanceof SyncError && error.facts.cause instanceof HttpStatus ? error.facts.cause.status : undefined;
+  return error instanceof SyncError && error.facts.cause instanceof HttpStatusError
+    ? error.facts.cause.status
+    : undefined;
 }
 
 /** Converts an error of the network or of TLS to the error of a request. A SyncError of a call stays unchanged. */
-export function toSyncError(ask: OperationContext, error: unknown): SyncError {
+export function networkToSyncError(context: OperationContext, error: unknown): SyncError {
   if (error instanceof SyncError) {
-    if (error.facts.operation !== ON_WIRE) return error;
-    if (error.kind !== "timeout" && error.facts.cause !== undefined) return toSyncError(ask, error.facts.cause);
-    const why = error.kind === "timeout" ? SILENT : error.message;
-    return operationError(ask, error.kind, { why, cause: error, transient: error.facts.transient === true });
+    if (error.facts.operation !== NETWORK_OPERATION) return error;
+    if (error.kind !== "timeout" && error.facts.cause !== undefined) {
+      return networkToSyncError(context, error.facts.cause);
+    }
+    const why = error.kind === "timeout" ? NO_ANSWER : error.message;
+    return operationError(context, error.kind, { why, cause: error, transient: error.facts.transient === true });
   }
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   const message = error instanceof Error ? error.message : String(error);
-  if (isSentAway(message)) return operationError(ask, "auth", { why: sentAway, cause: error });
-  if (isUntrusted(error)) {
-    return operationError(ask, "hostKey", { why: untrusted(message), cause: error });
+  if (isClientCertificateRejected(message)) {
+    return operationError(context, "auth", { why: CLIENT_CERTIFICATE_ADVICE, cause: error });
   }
-  if (code === "ETIMEDOUT") return operationError(ask, "timeout", { why: SILENT, cause: error });
-  const known = netWords(error) ?? `the connection was lost (${printable(message).slice(0, 200)})`;
-  return operationError(ask, "connection", { why: known, cause: error });
+  if (isUntrustedCertificate(error)) {
+    return operationError(context, "hostKey", { why: explainUntrusted(message), cause: error });
+  }
+  if (code === "ETIMEDOUT") return operationError(context, "timeout", { why: NO_ANSWER, cause: error });
+  const known = describeNetError(error) ?? `the connection was lost (${escapeForDisplay(message).slice(0, 200)})`;
+  return operationError(context, "connection", { why: known, cause: error });
 }
 
-const SILENT = "the server did not answer in time; -Timeout allows more";
+const NO_ANSWER = "the server did not answer in time; -Timeout allows more";
 
-class HttpStatus extends Error {
+class HttpStatusError extends Error {
   constructor(readonly status: number) {
     super(`status ${status}`);
   }
 }
 
-const MOST_WAIT = 300_000;
+const MAX_RETRY_AFTER_MS = 300_000;
 
 /**
  * Parses Retry-After in seconds to ms, at most five minutes. A date is ignored, since it depends on the server's clock.
  */
-function retryAfter(text: string | undefined): number | undefined {
+function parseRetryAfter(text: string | undefined): number | undefined {
   if (text === undefined || !/^\d{1,6}$/.test(text)) return undefined;
-  return Math.min(MOST_WAIT, Number(text) * 1000);
+  return Math.min(MAX_RETRY_AFTER_MS, Number(text) * 1000);
 }
 
 /** Returns the origin of a redirect's target, without path and query: these may contain secrets. */
 function originOf(location: string | undefined): string {
   if (location === undefined || !URL.canParse(location)) return "";
-  return ` to ${printable(new URL(location).origin).slice(0, 100)}`;
+  return ` to ${escapeForDisplay(new URL(location).origin).slice(0, 100)}`;
 }
 
-function one(value: string | string[] | undefined): string | undefined {
+function firstValue(value: string | string[] | undefined): string | undefined {
   return Array.isArray(value) ? value[0] : value;
 }

@@ -2,7 +2,7 @@ import { badInput } from "../core/errors.ts";
 import { toLatin1 } from "../net/latin1.ts";
 
 /** The head of a reply, names of headers in lower case; repeated headers are joined with ", ". RFC 9112. */
-export interface Head {
+export interface ParsedHead {
   readonly version: string;
   readonly status: number;
   readonly headers: Readonly<Record<string, string | undefined>>;
@@ -24,10 +24,10 @@ export function formatRequest(
   },
 ): Uint8Array<ArrayBuffer> {
   let text = `${method} ${uri} HTTP/1.1\r\n`;
-  let isPlain = WORD.test(method) && WORD.test(uri);
+  let isPlain = VISIBLE_ASCII.test(method) && VISIBLE_ASCII.test(uri);
   for (const name in headers) {
     const value = headers[name] ?? "";
-    isPlain &&= NAME.test(name) && !ODD.test(value);
+    isPlain &&= TOKEN.test(name) && !FORBIDDEN_IN_VALUE.test(value);
     text += `${name}: ${value}\r\n`;
   }
   if (!isPlain) throw badInput("A request over HTTP cannot carry control characters, or a blank in its address");
@@ -35,7 +35,7 @@ export function formatRequest(
 }
 
 /** Parses the head of a reply, without the empty line after it. Throws an Error for text that is not HTTP/1. */
-export function parseHead(text: string): Head {
+export function parseHead(text: string): ParsedHead {
   const [first = "", ...lines] = text.split("\r\n");
   const [, version, status] = /^HTTP\/(1\.[01]) (\d{3})(?: .*)?$/.exec(first) ?? [];
   if (version === undefined) throw new Error("what came is no answer of a web server");
@@ -43,7 +43,7 @@ export function parseHead(text: string): Head {
   for (const line of lines) {
     const at = line.indexOf(":");
     const name = line.slice(0, at).toLowerCase();
-    if (at < 1 || !NAME.test(name)) throw new Error("the server's answer has a malformed header");
+    if (at < 1 || !TOKEN.test(name)) throw new Error("the server's answer has a malformed header");
     // Only blanks and tabs: another character that trim() removes may be the last byte of a letter.
     const value = line.slice(at + 1).replace(/^[ \t]+|[ \t]+$/g, "");
     const before = headers[name];
@@ -56,7 +56,7 @@ export function parseHead(text: string): Head {
  * Returns the framing of a reply's content. Throws an Error if the headers contradict each other, which would leave the
  * end of the content ambiguous.
  */
-export function framingOf(method: string, { status, headers }: Head): Framing {
+export function framingOf(method: string, { status, headers }: ParsedHead): Framing {
   if (method === "HEAD" || status < 200 || status === 204 || status === 304) return { by: "none" };
   const coding = headers["transfer-encoding"]?.toLowerCase();
   const length = headers["content-length"];
@@ -73,12 +73,12 @@ export function framingOf(method: string, { status, headers }: Head): Framing {
 }
 
 /** Whether the connection can be reused for another request once this reply was read to its end. */
-export function staysOpen({ version, headers }: Head, framing: Framing): boolean {
+export function keepsAlive({ version, headers }: ParsedHead, framing: Framing): boolean {
   const options = headers.connection?.toLowerCase().split(/ *, */) ?? [];
   if (framing.by === "close" || options.includes("close")) return false;
   return version === "1.1" || options.includes("keep-alive");
 }
 
-const WORD = /^[!-~]+$/;
-const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-const ODD = /[^\t\x20-\x7e\x80-\xff]/;
+const VISIBLE_ASCII = /^[!-~]+$/;
+const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+const FORBIDDEN_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/;

@@ -3,13 +3,13 @@ import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { SyncError } from "../core/errors.ts";
-import { printable } from "../core/path.ts";
+import { escapeForDisplay } from "../core/path.ts";
 
 /** The error id of a state file or folder that another user owns or may write to, or that is a link; kind refused. */
 export const foreignState = "ForeignState";
 
 /** The facts of a file or folder that decide whether it is trusted. */
-export interface OwnFacts {
+export interface OwnershipFacts {
   readonly isFile: boolean;
   readonly isDirectory: boolean;
   readonly isSymlink: boolean;
@@ -21,18 +21,18 @@ export interface OwnFacts {
  * The options of the check. `isSecret`: others may not even read it; `lenient`: mode bits that others may have
  * nevertheless.
  */
-export interface OwnOptions {
+export interface OwnershipOptions {
   readonly isSecret?: boolean;
-  readonly lenient?: number;
+  readonly allowedMode?: number;
 }
 
 /**
  * Returns why a file or folder is not this user's own, as a clause; undefined if it is. EVERYTHING KEPT BETWEEN RUNS
  * PASSES THIS CHECK. Windows has neither owner nor mode here, so there only links are refused.
  */
-export function distrust(
-  info: OwnFacts,
-  { kind, isSecret = false, lenient = 0 }: OwnOptions & { readonly kind: "file" | "folder" },
+export function explainDistrust(
+  info: OwnershipFacts,
+  { kind, isSecret = false, allowedMode: lenient = 0 }: OwnershipOptions & { readonly kind: "file" | "folder" },
 ): string | undefined {
   if (info.isSymlink) return "is a link";
   if (kind === "file" ? !info.isFile : !info.isDirectory) return `is no ${kind}`;
@@ -49,20 +49,20 @@ export function distrust(
  * the checked file is the one that is read. Returns undefined if there is none. Rejects with refused of id
  * foreignState.
  */
-export async function openOwn(path: string, options: OwnOptions = {}): Promise<FileHandle | undefined> {
-  const before = await lookAt(path);
+export async function openOwn(path: string, options: OwnershipOptions = {}): Promise<FileHandle | undefined> {
+  const before = await lstatIfPresent(path);
   if (before === undefined) return undefined;
-  mustBeOwn(path, before, { kind: "file", ...options });
+  assertTrusted(path, before, { kind: "file", ...options });
   let handle: FileHandle;
   try {
     handle = await open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
   } catch (error) {
     if (codeOf(error) === "ENOENT") return undefined;
-    if (codeOf(error) === "ELOOP") throw foreign(path, "is a link");
+    if (codeOf(error) === "ELOOP") throw foreignStateError(path, "is a link");
     throw error;
   }
   try {
-    mustBeOwn(path, factsOf(await handle.stat()), { kind: "file", ...options });
+    assertTrusted(path, ownershipFacts(await handle.stat()), { kind: "file", ...options });
     return handle;
   } catch (error) {
     await handle.close();
@@ -71,7 +71,7 @@ export async function openOwn(path: string, options: OwnOptions = {}): Promise<F
 }
 
 /** Returns the facts of an open handle. */
-export function factsOf(info: Awaited<ReturnType<FileHandle["stat"]>>): OwnFacts {
+export function ownershipFacts(info: Awaited<ReturnType<FileHandle["stat"]>>): OwnershipFacts {
   return {
     isFile: info.isFile(),
     isDirectory: info.isDirectory(),
@@ -82,13 +82,13 @@ export function factsOf(info: Awaited<ReturnType<FileHandle["stat"]>>): OwnFacts
 }
 
 /** Appends to a state file; creates it, for this user only, if it is missing. Rejects as openOwn() does. */
-export async function appendOwn(path: string, text: string, options: OwnOptions = {}): Promise<void> {
-  const before = await lookAt(path);
-  if (before !== undefined) mustBeOwn(path, before, { kind: "file", ...options });
+export async function appendOwn(path: string, text: string, options: OwnershipOptions = {}): Promise<void> {
+  const before = await lstatIfPresent(path);
+  if (before !== undefined) assertTrusted(path, before, { kind: "file", ...options });
   const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT;
   const handle = await open(path, flags | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0), 0o600);
   try {
-    mustBeOwn(path, factsOf(await handle.stat()), { kind: "file", ...options });
+    assertTrusted(path, ownershipFacts(await handle.stat()), { kind: "file", ...options });
     await handle.appendFile(text);
   } finally {
     await handle.close();
@@ -101,7 +101,7 @@ export async function appendOwn(path: string, text: string, options: OwnOptions 
  */
 export async function readOwnText(
   path: string,
-  options: OwnOptions & { readonly limit?: number } = {},
+  options: OwnershipOptions & { readonly limit?: number } = {},
 ): Promise<string | undefined> {
   const handle = await openOwn(path, options);
   if (handle === undefined) return undefined;
@@ -120,38 +120,38 @@ export async function readOwnText(
 }
 
 /** Checks a file or folder that may be missing. Rejects with refused of id foreignState. */
-export async function guardOwn(path: string, kind: "file" | "folder"): Promise<void> {
-  const info = await lookAt(path);
-  if (info !== undefined) mustBeOwn(path, info, { kind });
+export async function assertOwn(path: string, kind: "file" | "folder"): Promise<void> {
+  const info = await lstatIfPresent(path);
+  if (info !== undefined) assertTrusted(path, info, { kind });
 }
 
 /**
  * Creates a state folder, for this user only, if it is missing, and checks it. Rejects with refused of id foreignState.
  */
 export async function makeOwnFolder(folder: string): Promise<void> {
-  if (await lookAt(folder) === undefined) await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
-  await guardOwn(folder, "folder");
+  if (await lstatIfPresent(folder) === undefined) await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
+  await assertOwn(folder, "folder");
 }
 
 /**
  * Checks the parent folders of a state folder: another user who may rename one of them can put another state in its
  * place, and restore it later. A link on the path must belong to this user or to root.
  */
-export async function guardWayTo(folder: string): Promise<void> {
+export async function assertTrustedAncestors(folder: string): Promise<void> {
   if (Deno.build.os === "windows") return;
-  const real = await Deno.realPath(await nearest(dirname(resolve(folder))));
+  const real = await Deno.realPath(await nearestExisting(dirname(resolve(folder))));
   for (const above of new Set([...foldersAbove(resolve(folder)), ...foldersAbove(join(real, "."))])) {
-    const info = await lookAt(above);
+    const info = await lstatIfPresent(above);
     if (info === undefined) continue;
     if (info.isSymlink && info.uid !== 0 && info.uid !== Deno.uid()) {
-      throw foreign(above, `is a link of another user (user id ${info.uid})`);
+      throw foreignStateError(above, `is a link of another user (user id ${info.uid})`);
     }
     const { mode, uid } = info.isSymlink ? await Deno.stat(above) : info;
     if (uid !== null && uid !== 0 && uid !== Deno.uid() && uid !== UNMAPPED) {
-      throw foreign(above, `belongs to another user (user id ${uid}), who can exchange what it holds`);
+      throw foreignStateError(above, `belongs to another user (user id ${uid}), who can exchange what it holds`);
     }
     if (((mode ?? 0) & 0o1002) === 0o002) {
-      throw foreign(above, `lets every user exchange what it holds (mode ${octal((mode ?? 0) & 0o1777)})`);
+      throw foreignStateError(above, `lets every user exchange what it holds (mode ${octal((mode ?? 0) & 0o1777)})`);
     }
   }
 }
@@ -170,7 +170,7 @@ export async function flushFolder(path: string): Promise<void> {
  * Checks that a file can be written in the folder, which is created if missing; otherwise rejects with the system's
  * error.
  */
-export async function probeFolder(folder: string): Promise<void> {
+export async function assertWritable(folder: string): Promise<void> {
   await makeOwnFolder(folder);
   const path = join(folder, `probe.${randomBytes(6).toString("hex")}`);
   try {
@@ -182,13 +182,13 @@ export async function probeFolder(folder: string): Promise<void> {
 }
 
 /** Returns the error of a file or folder that is not this user's own; `why` is a clause. */
-export function foreign(path: string, why: string): SyncError {
-  const message = `"${printable(path)}" ${why}, so what it holds is not trusted: ${ADVICE}.`;
+export function foreignStateError(path: string, why: string): SyncError {
+  const message = `"${escapeForDisplay(path)}" ${why}, so what it holds is not trusted: ${ADVICE}.`;
   return new SyncError("refused", message, { operation: "open the state folder", id: foreignState });
 }
 
 /** Whether an error is that of a file or folder that is not this user's own. */
-export function isForeign(error: unknown): error is SyncError {
+export function isForeignStateError(error: unknown): error is SyncError {
   return error instanceof SyncError && error.facts.id === foreignState;
 }
 
@@ -199,12 +199,12 @@ const READABLE = 0o077;
 const PROBE_BYTES = 4096;
 const ADVICE = "make it your own (chown, chmod go-rwx), remove it, or set TANDEM_STATE to a folder of your own";
 
-function mustBeOwn(path: string, info: OwnFacts, options: Parameters<typeof distrust>[1]): void {
-  const why = distrust(info, options);
-  if (why !== undefined) throw foreign(path, why);
+function assertTrusted(path: string, info: OwnershipFacts, options: Parameters<typeof explainDistrust>[1]): void {
+  const why = explainDistrust(info, options);
+  if (why !== undefined) throw foreignStateError(path, why);
 }
 
-async function lookAt(path: string): Promise<Deno.FileInfo | undefined> {
+async function lstatIfPresent(path: string): Promise<Deno.FileInfo | undefined> {
   try {
     return await Deno.lstat(path);
   } catch (error) {
@@ -214,7 +214,7 @@ async function lookAt(path: string): Promise<Deno.FileInfo | undefined> {
 }
 
 /** Returns the folder itself, or its nearest existing parent. */
-async function nearest(folder: string): Promise<string> {
+async function nearestExisting(folder: string): Promise<string> {
   let found = folder;
   while (dirname(found) !== found && !await Deno.stat(found).then(() => true, () => false)) found = dirname(found);
   return found;
@@ -236,7 +236,7 @@ export function codeOf(error: unknown): string | undefined {
 }
 
 /** Returns undefined for a NotFound error; throws any other one. */
-export function absent(error: unknown): undefined {
+export function ignoreNotFound(error: unknown): undefined {
   if (error instanceof Deno.errors.NotFound) return undefined;
   throw error;
 }

@@ -1,8 +1,8 @@
 import { cancelled, SyncError } from "../core/errors.ts";
-import type { Pouring } from "./byte_stream.ts";
+import type { StreamOptions } from "./byte_stream.ts";
 
 /** Resolves after `ms`; rejects with cancelled as soon as the signal is aborted. */
-export async function pause(ms: number, { signal, operation }: Pouring): Promise<void> {
+export async function delay(ms: number, { signal, operation }: StreamOptions): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const stop = () => resolve();
   const timer = setTimeout(stop, ms);
@@ -14,28 +14,28 @@ export async function pause(ms: number, { signal, operation }: Pouring): Promise
   if (signal.aborted) throw cancelled(signal, operation);
 }
 
-export interface Patience extends Pouring {
+export interface RetryOptions extends StreamOptions {
   /** Whether to retry after this transient failure. By default after every one. */
-  isWorthWaiting?(error: SyncError): boolean;
+  isRetryable?(error: SyncError): boolean;
 }
 
 /**
  * Runs the work and retries transient failures with growing pauses, four attempts in all. Rejects with the error of the
  * last attempt.
  */
-export async function patiently<T>(work: () => Promise<T>, patience: Patience): Promise<T> {
+export async function withRetry<T>(work: () => Promise<T>, options: RetryOptions): Promise<T> {
   for (let attempt = 1;; attempt++) {
     try {
       return await work();
     } catch (error) {
-      if (!(error instanceof SyncError) || error.facts.transient !== true || attempt === ATTEMPTS) throw error;
-      if (patience.isWorthWaiting?.(error) === false) throw error;
-      const wait = Math.max(error.facts.retryAfter ?? 0, FIRST_WAIT_MS * 2 ** (attempt - 1));
-      await pause(Math.min(MOST_WAIT_MS, wait), patience);
+      if (!(error instanceof SyncError) || error.facts.transient !== true || attempt === MAX_ATTEMPTS) throw error;
+      if (options.isRetryable?.(error) === false) throw error;
+      const wait = Math.max(error.facts.retryAfter ?? 0, FIRST_DELAY_MS * 2 ** (attempt - 1));
+      await delay(Math.min(MAX_DELAY_MS, wait), options);
     }
   }
 }
 
-const ATTEMPTS = 4;
-const FIRST_WAIT_MS = 300;
-const MOST_WAIT_MS = 30_000;
+const MAX_ATTEMPTS = 4;
+const FIRST_DELAY_MS = 300;
+const MAX_DELAY_MS = 30_000;

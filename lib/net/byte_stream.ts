@@ -2,54 +2,54 @@ import { cancelled } from "../core/errors.ts";
 import type { Content } from "../core/backend.ts";
 
 /** The options of reading a content: its signal, its operation, and the reuse of memory. */
-export interface Pouring {
+export interface StreamOptions {
   readonly signal: AbortSignal;
   /** For the error message of a cancellation. */
   readonly operation: string;
   /** Whether the memory of a chunk is reused for the next one once `take` has resolved. */
-  readonly recycles?: boolean;
+  readonly reusesBuffer?: boolean;
 }
 
 /** The source of a stream's bytes. */
-export interface Source {
+export interface StreamSource {
   /** Writes the next bytes to the start of the memory and returns them: at least one; undefined at the end. */
-  fill(into: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  pull(into: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer> | undefined>;
   /** Called when the rest of the bytes is not needed. */
-  leave(): Promise<void> | void;
+  cancel(): Promise<void> | void;
 }
 
 /** The chunk size in bytes of a stream whose reader supplies no memory of its own. */
-export const CHUNK = 256 * 1024;
+export const CHUNK_SIZE = 256 * 1024;
 
 /**
  * Returns a stream that reads from its source only on demand. The bytes go directly into the memory of a reader that
  * supplies some (pour() with `recycles`): to allocate memory for each chunk of a large file takes more time than to
  * fetch it.
  */
-export function streamOf({ fill, leave }: Source): ReadableStream<Uint8Array<ArrayBuffer>> {
+export function toByteStream({ pull, cancel }: StreamSource): ReadableStream<Uint8Array<ArrayBuffer>> {
   return new ReadableStream({
     type: "bytes",
     pull: async (controller) => {
       const view = controller.byobRequest?.view;
       const into = view?.buffer instanceof ArrayBuffer
         ? new Uint8Array(view.buffer, view.byteOffset, view.byteLength)
-        : new Uint8Array(CHUNK);
+        : new Uint8Array(CHUNK_SIZE);
       const { byteOffset, buffer: { byteLength } } = into;
-      const bytes = await fill(into);
+      const bytes = await pull(into);
       if (bytes !== undefined && view === undefined) return controller.enqueue(bytes);
       if (bytes !== undefined) return controller.byobRequest?.respondWithNewView(bytes);
       controller.close();
       // `fill` may have transferred the reader's memory without returning it.
       controller.byobRequest?.respondWithNewView(new Uint8Array(new ArrayBuffer(byteLength), byteOffset, 0));
     },
-    cancel: () => leave(),
+    cancel: () => cancel(),
   });
 }
 
 /** The reader of a stream. */
-export interface Chunks {
+export interface ChunkReader {
   /** Whether next() fills the memory that it is passed. */
-  readonly fills: boolean;
+  readonly fillsBuffer: boolean;
   /**
    * Returns the next bytes, undefined at the end. The memory is transferred: afterwards only the buffer of the returned
    * bytes is usable.
@@ -59,27 +59,31 @@ export interface Chunks {
 }
 
 /** Returns a reader of the stream; `recycles`: it fills the caller's memory, if the stream supports that. */
-export function chunksOf(
+export function openChunkReader(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
-  { recycles }: { readonly recycles: boolean },
-): Chunks {
-  const filling = recycles ? fillingReader(stream) : undefined;
-  if (filling !== undefined) {
+  { reusesBuffer }: { readonly reusesBuffer: boolean },
+): ChunkReader {
+  const byob = reusesBuffer ? tryByobReader(stream) : undefined;
+  if (byob !== undefined) {
     return {
-      fills: true,
+      fillsBuffer: true,
       next: async (into) => {
-        const { done, value } = await filling.read(into);
+        const { done, value } = await byob.read(into);
         return done ? undefined : value;
       },
-      cancel: (reason) => filling.cancel(reason),
+      cancel: (reason) => byob.cancel(reason),
     };
   }
   const reader = stream.getReader();
-  return { fills: false, next: async () => (await reader.read()).value, cancel: (reason) => reader.cancel(reason) };
+  return {
+    fillsBuffer: false,
+    next: async () => (await reader.read()).value,
+    cancel: (reason) => reader.cancel(reason),
+  };
 }
 
 /** Returns undefined for a stream that allocates its own memory: only the attempt shows that. */
-function fillingReader(stream: ReadableStream<Uint8Array<ArrayBuffer>>): ReadableStreamBYOBReader | undefined {
+function tryByobReader(stream: ReadableStream<Uint8Array<ArrayBuffer>>): ReadableStreamBYOBReader | undefined {
   try {
     return stream.getReader({ mode: "byob" });
   } catch (error) {
@@ -92,7 +96,7 @@ function fillingReader(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Readabl
  * Waits for the content; rejects with kind "cancelled" as soon as the signal is aborted. A content that arrives later
  * is cancelled.
  */
-export async function opened(content: Promise<Content>, { signal, operation }: Pouring): Promise<Content> {
+export async function awaitContent(content: Promise<Content>, { signal, operation }: StreamOptions): Promise<Content> {
   const { promise, reject } = Promise.withResolvers<never>();
   const stop = () => {
     reject(cancelled(signal, operation));
@@ -112,22 +116,22 @@ export async function opened(content: Promise<Content>, { signal, operation }: P
  * "cancelled" as soon as the signal is aborted, even if the source would never return another byte; the source is then
  * cancelled.
  */
-export async function pour(
+export async function forEachChunk(
   content: Content,
-  take: (bytes: Uint8Array<ArrayBuffer>) => Promise<void>,
-  { signal, operation, recycles = false }: Pouring,
+  onChunk: (bytes: Uint8Array<ArrayBuffer>) => Promise<void>,
+  { signal, operation, reusesBuffer = false }: StreamOptions,
 ): Promise<void> {
-  if (content instanceof Uint8Array) return await take(content);
-  const chunks = chunksOf(content, { recycles });
+  if (content instanceof Uint8Array) return await onChunk(content);
+  const chunks = openChunkReader(content, { reusesBuffer });
   // After a cancellation, a pending read returns the end of the stream at once.
   const stop = () => void chunks.cancel().catch(() => undefined);
   signal.addEventListener("abort", stop);
   try {
     if (signal.aborted) stop();
-    let memory = chunks.fills ? new Uint8Array(CHUNK) : new Uint8Array();
+    let memory = chunks.fillsBuffer ? new Uint8Array(CHUNK_SIZE) : new Uint8Array();
     for (let bytes = await chunks.next(memory); bytes !== undefined; bytes = await chunks.next(memory)) {
-      if (bytes.length > 0) await take(bytes);
-      if (chunks.fills) memory = new Uint8Array(bytes.buffer);
+      if (bytes.length > 0) await onChunk(bytes);
+      if (chunks.fillsBuffer) memory = new Uint8Array(bytes.buffer);
     }
   } catch (error) {
     stop();

@@ -1,8 +1,8 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { badInput } from "../core/errors.ts";
-import { printable } from "../core/path.ts";
-import type { ProtocolOption, Target } from "../core/backend.ts";
+import { escapeForDisplay } from "../core/path.ts";
+import type { ConnectContext, ProtocolOption } from "../core/backend.ts";
 
 /** A TLS client certificate and its private key, both in PEM. */
 export interface ClientCertificate {
@@ -29,28 +29,28 @@ export const clientCertificateOptions = [
  * Reads the certificate that the target names; returns undefined if it names none. Rejects with badInput for a file
  * that is not a certificate, or a key that does not match it.
  */
-export async function readClientCertificate(target: Target): Promise<ClientCertificate | undefined> {
+export async function readClientCertificate(target: ConnectContext): Promise<ClientCertificate | undefined> {
   const path = target.options.TlsClientCertificatePath;
   if (path === undefined || path === "") return undefined;
   const text = await readFile(path, "utf8").catch(() => {
-    throw refused(path, "cannot be read");
+    throw invalidCertificate(path, "cannot be read");
   });
   const cert = text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g);
   const key = /-----BEGIN ([A-Z ]*)PRIVATE KEY-----[^-]+-----END \1PRIVATE KEY-----/.exec(text)?.[0];
   const [first] = cert ?? [];
   if (cert === null || first === undefined || key === undefined) {
-    throw refused(
+    throw invalidCertificate(
       path,
       "must hold a certificate and its private key in PEM (openssl pkcs12 -in FILE -nodes makes one)",
     );
   }
-  const passphrase = /ENCRYPTED/.test(key) ? await passphraseOf(target, path) : undefined;
-  const privateKey = attempt(() => createPrivateKey(passphrase === undefined ? key : { key, passphrase }));
+  const passphrase = /ENCRYPTED/.test(key) ? await readPassphrase(target, path) : undefined;
+  const privateKey = tryOrUndefined(() => createPrivateKey(passphrase === undefined ? key : { key, passphrase }));
   if (privateKey === undefined) {
-    throw refused(path, "holds a private key that cannot be read: is the passphrase right?");
+    throw invalidCertificate(path, "holds a private key that cannot be read: is the passphrase right?");
   }
-  const belongs = attempt(() => new X509Certificate(first).checkPrivateKey(privateKey));
-  if (belongs !== true) throw refused(path, "holds a private key that is not the certificate's");
+  const belongs = tryOrUndefined(() => new X509Certificate(first).checkPrivateKey(privateKey));
+  if (belongs !== true) throw invalidCertificate(path, "holds a private key that is not the certificate's");
   return { cert: cert.join("\n"), key: String(privateKey.export({ type: "pkcs8", format: "pem" })) };
 }
 
@@ -58,25 +58,26 @@ export async function readClientCertificate(target: Target): Promise<ClientCerti
  * Whether the server ended TLS because of the client certificate or its absence. Recognised by the alert, in the
  * runtime's wording.
  */
-export function isSentAway(message: string): boolean {
+export function isClientCertificateRejected(message: string): boolean {
   return /received fatal alert: (?:CertificateRequired|BadCertificate|UnknownCA|CertificateUnknown|CertificateExpired|UnsupportedCertificate)/
     .test(message);
 }
 
 /** The error text for that case. */
-export const sentAway = "the server wants a certificate of this side that it knows: give -TlsClientCertificatePath";
+export const CLIENT_CERTIFICATE_ADVICE =
+  "the server wants a certificate of this side that it knows: give -TlsClientCertificatePath";
 
-async function passphraseOf(target: Target, path: string): Promise<string> {
+async function readPassphrase(target: ConnectContext, path: string): Promise<string> {
   const name = "SshPrivateKeyPassphrase";
   const given = await target.secret(name);
   if (given !== undefined) return given;
-  const typed = await target.ask(`Passphrase of ${printable(path)}: `, false);
-  if (typed === undefined) throw refused(path, "is encrypted, and no passphrase was given");
-  target.keep(name, typed);
+  const typed = await target.prompt(`Passphrase of ${escapeForDisplay(path)}: `, false);
+  if (typed === undefined) throw invalidCertificate(path, "is encrypted, and no passphrase was given");
+  target.keepSecret(name, typed);
   return typed;
 }
 
-function attempt<T>(work: () => T): T | undefined {
+function tryOrUndefined<T>(work: () => T): T | undefined {
   try {
     return work();
   } catch {
@@ -84,6 +85,6 @@ function attempt<T>(work: () => T): T | undefined {
   }
 }
 
-function refused(path: string, why: string): Error {
-  return badInput(`-TlsClientCertificatePath "${printable(path)}" ${why}`);
+function invalidCertificate(path: string, why: string): Error {
+  return badInput(`-TlsClientCertificatePath "${escapeForDisplay(path)}" ${why}`);
 }

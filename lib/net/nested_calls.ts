@@ -5,16 +5,16 @@ import { AsyncLocalStorage } from "node:async_hooks";
  * the same server. Such a call must not wait for a connection, since it might wait for that of its own upload; the pool
  * opens one beyond its limit for it.
  */
-export class Nested {
-  readonly #inside = new AsyncLocalStorage<true>();
+export class NestedCalls {
+  readonly #storage = new AsyncLocalStorage<true>();
 
   /** Runs the work as a holder of a connection. */
   run<T>(work: () => T): T {
-    return this.#inside.run(true, work);
+    return this.#storage.run(true, work);
   }
 
   /** Whether the caller holds a connection or runs inside the work of a holder. */
-  get isInside(): boolean {
-    return this.#inside.getStore() === true;
+  get isNested(): boolean {
+    return this.#storage.getStore() === true;
   }
 }

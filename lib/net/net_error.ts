@@ -1,14 +1,14 @@
-import { printable } from "../core/path.ts";
+import { escapeForDisplay } from "../core/path.ts";
 
 /**
  * Returns why a connection failed, by the system's error code, as the end of a sentence that names what to check;
  * undefined for any other error.
  */
-export function netWords(error: unknown): string | undefined {
-  return error instanceof Error && "code" in error ? WORDS[String(error.code)] : undefined;
+export function describeNetError(error: unknown): string | undefined {
+  return error instanceof Error && "code" in error ? DESCRIPTIONS[String(error.code)] : undefined;
 }
 
-const WORDS: Readonly<Record<string, string>> = {
+const DESCRIPTIONS: Readonly<Record<string, string>> = {
   ENOTFOUND: "no such host is known; check the name",
   EAI_AGAIN: "the name cannot be looked up right now",
   ECONNREFUSED: "nothing listens there; check host and port, and whether the server runs",
@@ -20,15 +20,15 @@ const WORDS: Readonly<Record<string, string>> = {
 };
 
 /** Returns why an untrusted certificate is refused, and the option that accepts it nevertheless. */
-export function untrusted(message: string): string {
-  const way = "if you know it to be right, name its SHA-256 fingerprint with -TlsHostCertificateFingerprint";
-  return `the server's certificate is not trusted (${printable(message).slice(0, 200)}); ${way}`;
+export function explainUntrusted(message: string): string {
+  const advice = "if you know it to be right, name its SHA-256 fingerprint with -TlsHostCertificateFingerprint";
+  return `the server's certificate is not trusted (${escapeForDisplay(message).slice(0, 200)}); ${advice}`;
 }
 
 /** Whether the error is an untrusted certificate. The runtime reports that in a code, or only in the message. */
-export function isUntrusted(error: unknown): boolean {
+export function isUntrustedCertificate(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  return CERTIFICATE.test("code" in error ? String(error.code) : "") || CERTIFICATE.test(error.message);
+  return CERTIFICATE_ERROR.test("code" in error ? String(error.code) : "") || CERTIFICATE_ERROR.test(error.message);
 }
 
-const CERTIFICATE = /CERT|SELF_SIGNED|UNABLE_TO_(?:GET|VERIFY)|certificate|HostnameMismatch|NotValidForName/;
+const CERTIFICATE_ERROR = /CERT|SELF_SIGNED|UNABLE_TO_(?:GET|VERIFY)|certificate|HostnameMismatch|NotValidForName/;

@@ -1,8 +1,8 @@
 import { cancelled } from "../core/errors.ts";
-import type { Call } from "../core/backend.ts";
+import type { CallOptions } from "../core/backend.ts";
 
 /** The limit of a pool's time without progress while callers wait for a permit. */
-export interface Standstill {
+export interface StallTimeout {
   /** ms without any progress after which a wait ends. */
   readonly timeout: number;
   /** Returns the error with which a wait ends. */
@@ -13,16 +13,16 @@ export interface Standstill {
  * A FIFO wait queue. With a `standstill` no wait is endless: it may last for as long as the holders make progress
  * (progress()), but it rejects after `timeout` without any. That also ends a cycle of waits.
  */
-export class Turns {
+export class WaitQueue {
   readonly #waiting = new Set<() => void>();
-  #moved = 0;
+  #lastProgress = 0;
 
   /**
    * Waits in the queue and resolves when woken. Rejects with cancelled, or at a standstill, and then leaves the queue.
    */
   async wait(
-    { signal, operation }: Call & { readonly operation: string },
-    standstill?: Standstill,
+    { signal, operation }: CallOptions & { readonly operation: string },
+    stall?: StallTimeout,
   ): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const leave = (error: Error) => {
@@ -32,18 +32,18 @@ export class Turns {
     const stop = () => leave(cancelled(signal, operation));
     this.#waiting.add(resolve);
     signal.addEventListener("abort", stop);
-    const patience = standstill === undefined ? undefined : this.#watch(standstill, leave);
+    const watchdog = stall === undefined ? undefined : this.#watchForStall(stall, leave);
     try {
       await promise;
     } finally {
       signal.removeEventListener("abort", stop);
-      patience?.[Symbol.dispose]();
+      watchdog?.[Symbol.dispose]();
     }
   }
 
   /** Wakes the longest waiter. Returns false if there is none. */
-  next(): boolean {
-    this.progress();
+  wakeNext(): boolean {
+    this.noteProgress();
     const [first] = this.#waiting;
     if (first === undefined) return false;
     this.#waiting.delete(first);
@@ -52,24 +52,24 @@ export class Turns {
   }
 
   /** Wakes all waiters. */
-  all(): void {
-    while (this.next());
+  wakeAll(): void {
+    while (this.wakeNext());
   }
 
   /** Records that a holder made progress, which restarts the standstill timeout. */
-  progress(): void {
-    if (this.#waiting.size > 0) this.#moved = performance.now();
+  noteProgress(): void {
+    if (this.#waiting.size > 0) this.#lastProgress = performance.now();
   }
 
-  #watch({ timeout, error }: Standstill, leave: (error: Error) => void): Disposable {
+  #watchForStall({ timeout, error }: StallTimeout, leave: (error: Error) => void): Disposable {
     const since = performance.now();
     let timer: ReturnType<typeof setTimeout>;
-    const look = () => {
-      const left = Math.max(since, this.#moved) + timeout - performance.now();
+    const check = () => {
+      const left = Math.max(since, this.#lastProgress) + timeout - performance.now();
       if (left <= 1) leave(error());
-      else timer = setTimeout(look, left);
+      else timer = setTimeout(check, left);
     };
-    timer = setTimeout(look, timeout);
+    timer = setTimeout(check, timeout);
     return { [Symbol.dispose]: () => clearTimeout(timer) };
   }
 }

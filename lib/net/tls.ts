@@ -3,10 +3,10 @@ import { createHash } from "node:crypto";
 import { isIP } from "node:net";
 import tls from "node:tls";
 import { badInput, SyncError } from "../core/errors.ts";
-import { printable } from "../core/path.ts";
-import type { Target } from "../core/backend.ts";
+import { escapeForDisplay } from "../core/path.ts";
+import type { ConnectContext } from "../core/backend.ts";
 import type { ClientCertificate } from "./client_certificate.ts";
-import { hostsOf } from "./tls_names.ts";
+import { certificateHosts } from "./tls_names.ts";
 
 /**
  * The trust settings of a TLS server. If there are `pins`, only they decide; otherwise the certificate's chain and name
@@ -34,7 +34,7 @@ export function parseTlsPins(texts: readonly string[]): readonly string[] {
  * Reads the fingerprints of a target, from its address and from its parameter. Warns of SHA-1, which is no longer safe
  * against forgery.
  */
-export function readTlsPins({ address, options, warn }: Target): readonly string[] {
+export function readTlsPins({ address, options, warn }: ConnectContext): readonly string[] {
   const pins = parseTlsPins([...address.pins, options["TlsHostCertificateFingerprint"] ?? ""]);
   const isOld = pins.some((pin) => pin.length === SHA1_DIGITS);
   if (isOld) warn("A SHA-1 fingerprint can be forged: write -TlsHostCertificateFingerprint with the SHA-256 one.");
@@ -42,7 +42,7 @@ export function readTlsPins({ address, options, warn }: Target): readonly string
 }
 
 /** Throws badInput if there are fingerprints but the endpoint has no certificate. */
-export function mustShowCertificate({ protocol }: URL, pins: readonly string[] = []): void {
+export function assertTlsForPins({ protocol }: URL, pins: readonly string[] = []): void {
   if (pins.length === 0 || protocol === "https:") return;
   throw badInput("A certificate is only shown over TLS: write https:// in -Endpoint, or leave its fingerprint out.");
 }
@@ -51,7 +51,7 @@ export function mustShowCertificate({ protocol }: URL, pins: readonly string[] =
  * Returns the options of tls.connect() for these trust settings. The runtime then accepts any certificate: verifyPeer()
  * must be called before anything is sent.
  */
-export function connectionOptions({ host, client }: TlsTrust): tls.ConnectionOptions {
+export function tlsConnectionOptions({ host, client }: TlsTrust): tls.ConnectionOptions {
   return {
     host,
     ...client,
@@ -67,15 +67,15 @@ export function verifyPeer(socket: tls.TLSSocket, trust: TlsTrust): void {
   const { host, pins = [] } = trust;
   const certificate = socket.getPeerCertificate();
   const raw = certificate?.raw;
-  if (raw === undefined) throw untrusted(trust, "it shows no certificate");
-  const shown = createHash("sha256").update(raw).digest("hex");
+  if (raw === undefined) throw untrustedError(trust, "it shows no certificate");
+  const fingerprint = createHash("sha256").update(raw).digest("hex");
   if (pins.length > 0) {
-    if (pins.includes(shown) || pins.includes(createHash("sha1").update(raw).digest("hex"))) return;
-    throw untrusted(trust, "its certificate is not the pinned one", shown);
+    if (pins.includes(fingerprint) || pins.includes(createHash("sha1").update(raw).digest("hex"))) return;
+    throw untrustedError(trust, "its certificate is not the pinned one", fingerprint);
   }
   // The name is checked first: the certificate of another host is not worth pinning.
-  const why = whyNotNamed(host, certificate) ?? whyNotValid(certificate) ?? whyNotVouchedFor(socket);
-  if (why !== undefined) throw untrusted(trust, `its certificate is not trusted (${why})`, shown);
+  const why = explainWrongName(host, certificate) ?? explainInvalidDates(certificate) ?? explainUntrustedChain(socket);
+  if (why !== undefined) throw untrustedError(trust, `its certificate is not trusted (${why})`, fingerprint);
 }
 
 /** Returns the certificate's SHA-256 in hex; undefined if the server has none. */
@@ -87,14 +87,14 @@ export function fingerprintOf(socket: tls.TLSSocket): string | undefined {
 /**
  * Returns why the certificate does not name the host. The subject's common name does not count (RFC 9525, section 2).
  */
-function whyNotNamed(host: string, { raw }: tls.PeerCertificate): string | undefined {
-  const names = hostsOf(raw).join(", ");
+function explainWrongName(host: string, { raw }: tls.PeerCertificate): string | undefined {
+  const names = certificateHosts(raw).join(", ");
   const named = { subject: {}, subjectaltname: names } as tls.PeerCertificate;
   if (names !== "" && tls.checkServerIdentity(host, named) === undefined) return undefined;
   return `it is not for "${host}": ${names === "" ? "it names no host" : `it names ${names.slice(0, 200)}`}`;
 }
 
-function whyNotValid({ valid_from: from, valid_to: to }: tls.PeerCertificate): string | undefined {
+function explainInvalidDates({ valid_from: from, valid_to: to }: tls.PeerCertificate): string | undefined {
   if (Date.parse(to) < Date.now()) return `it expired on ${dayOf(to)}`;
   return Date.parse(from) > Date.now() ? `it is not valid before ${dayOf(from)}` : undefined;
 }
@@ -103,18 +103,18 @@ function dayOf(time: string): string {
   return new Date(time).toISOString().slice(0, 10);
 }
 
-function whyNotVouchedFor({ authorized, authorizationError: error }: tls.TLSSocket): string | undefined {
+function explainUntrustedChain({ authorized, authorizationError: error }: tls.TLSSocket): string | undefined {
   if (authorized) return undefined;
   return /SELF_SIGNED/.test(String(error))
     ? "it is self-signed"
     : `no authority of this machine vouches for it, ${error}`;
 }
 
-function untrusted({ host, pins }: TlsTrust, why: string, shown?: string): SyncError {
-  const how = shown === undefined || pins === undefined
+function untrustedError({ host, pins }: TlsTrust, why: string, fingerprint?: string): SyncError {
+  const advice = fingerprint === undefined || pins === undefined
     ? ""
-    : `; if it is right, add -TlsHostCertificateFingerprint ${shown}`;
-  return new SyncError("hostKey", `Cannot trust "${host}": ${why}${how}`, { operation: "connect" });
+    : `; if it is right, add -TlsHostCertificateFingerprint ${fingerprint}`;
+  return new SyncError("hostKey", `Cannot trust "${host}": ${why}${advice}`, { operation: "connect" });
 }
 
 const SHA1_DIGITS = 40;
@@ -128,7 +128,7 @@ function parsePin(text: string): string {
   if (/^[A-Za-z0-9+/_-]{43}=?$/.test(bare)) return Buffer.from(bare, "base64url").toString("hex");
   throw badInput(
     `"${
-      printable(text)
+      escapeForDisplay(text)
     }" is no certificate fingerprint: write -TlsHostCertificateFingerprint with the 64 hex digits that openssl x509 -noout -fingerprint -sha256 shows.`,
   );
 }

@@ -4,19 +4,19 @@
  * text without quoting them, so that a URI or a name that holds ", DNS:a.test" would count as the name of a host, so
  * they are read from the certificate itself. Names that cannot be a host are left out.
  */
-export function hostsOf(certificate: Uint8Array): readonly string[] {
-  const [body] = itemsOf(contentOf(certificate, SEQUENCE));
-  const extensions = itemsOf(body?.content).find(({ tag }) => tag === EXTENSIONS);
-  for (const extension of itemsOf(contentOf(extensions?.content, SEQUENCE))) {
-    const [id, ...facts] = itemsOf(extension.content);
-    if (!isAlternativeNames(id?.content)) continue;
-    return itemsOf(contentOf(facts.at(-1)?.content, SEQUENCE)).flatMap(hostIn);
+export function certificateHosts(certificate: Uint8Array): readonly string[] {
+  const [body] = parseDer(contentOf(certificate, SEQUENCE));
+  const extensions = parseDer(body?.content).find(({ tag }) => tag === EXTENSIONS);
+  for (const extension of parseDer(contentOf(extensions?.content, SEQUENCE))) {
+    const [id, ...rest] = parseDer(extension.content);
+    if (!isSubjectAltName(id?.content)) continue;
+    return parseDer(contentOf(rest.at(-1)?.content, SEQUENCE)).flatMap(formatHost);
   }
   return [];
 }
 
 /** One value in DER (X.690, section 8.1): its first byte and its content. */
-interface Item {
+interface DerValue {
   readonly tag: number;
   readonly content: Uint8Array;
 }
@@ -25,13 +25,13 @@ const SEQUENCE = 0x30;
 /** `[3]` of a certificate's body. */
 const EXTENSIONS = 0xa3;
 /** 2.5.29.17. */
-const ALTERNATIVE_NAMES = [0x55, 0x1d, 0x11];
+const SUBJECT_ALT_NAME = [0x55, 0x1d, 0x11];
 /** `[2]` and `[7]` of a general name. */
 const DNS_NAME = 0x82;
 const IP_ADDRESS = 0x87;
 const HOST = /^[a-z0-9*_-]+(?:\.[a-z0-9*_-]+)*$/i;
 
-function hostIn({ tag, content }: Item): readonly string[] {
+function formatHost({ tag, content }: DerValue): readonly string[] {
   if (tag === DNS_NAME) {
     const name = new TextDecoder("latin1").decode(content);
     return HOST.test(name) ? [`DNS:${name}`] : [];
@@ -43,19 +43,19 @@ function hostIn({ tag, content }: Item): readonly string[] {
   return [`IP Address:${groups.map((group) => group.toString(16)).join(":")}`];
 }
 
-function isAlternativeNames(id: Uint8Array | undefined): boolean {
-  return id?.length === ALTERNATIVE_NAMES.length && ALTERNATIVE_NAMES.every((byte, at) => id[at] === byte);
+function isSubjectAltName(id: Uint8Array | undefined): boolean {
+  return id?.length === SUBJECT_ALT_NAME.length && SUBJECT_ALT_NAME.every((byte, at) => id[at] === byte);
 }
 
 /** Returns the content of the first item; undefined if that has another tag. */
 function contentOf(bytes: Uint8Array | undefined, wanted: number): Uint8Array | undefined {
-  const [first] = itemsOf(bytes);
+  const [first] = parseDer(bytes);
   return first?.tag === wanted ? first.content : undefined;
 }
 
 /** Returns the items of a sequence in order, up to the first malformed one. */
-function itemsOf(bytes: Uint8Array = new Uint8Array()): readonly Item[] {
-  const items: Item[] = [];
+function parseDer(bytes: Uint8Array = new Uint8Array()): readonly DerValue[] {
+  const values: DerValue[] = [];
   for (let at = 0; at + 1 < bytes.length;) {
     const tag = bytes[at] ?? 0;
     let size = bytes[at + 1] ?? 0;
@@ -68,8 +68,8 @@ function itemsOf(bytes: Uint8Array = new Uint8Array()): readonly Item[] {
       start += digits;
     }
     if (start + size > bytes.length) break;
-    items.push({ tag, content: bytes.subarray(start, start + size) });
+    values.push({ tag, content: bytes.subarray(start, start + size) });
     at = start + size;
   }
-  return items;
+  return values;
 }

@@ -1,15 +1,15 @@
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import { SyncError } from "../core/errors.ts";
-import { netWords } from "./net_error.ts";
+import { describeNetError } from "./net_error.ts";
 
 /** A byte connection without events: read() waits for bytes. At most one read and one write run at a time. */
-export interface Wire {
+export interface Transport {
   /**
    * Reads the next bytes to the start of the memory and returns their number; undefined at the end. Rejects if the
    * connection breaks, or if too few bytes arrive in time; `patient`: without that time limit.
    */
-  read(into: Uint8Array<ArrayBuffer>, options?: { readonly patient: boolean }): Promise<number | undefined>;
+  read(into: Uint8Array<ArrayBuffer>, options?: { readonly untimed: boolean }): Promise<number | undefined>;
   /**
    * Writes the bytes; once it resolves, their memory may be reused. Rejects if the connection breaks, or if nothing is
    * accepted in time.
@@ -20,7 +20,7 @@ export interface Wire {
   /** Closes it immediately: pending calls reject. */
   destroy(): void;
   /** Over TLS: whether the peer ended the stream with close_notify. Known once read() has returned undefined. */
-  readonly isTold?: () => boolean;
+  readonly endedCleanly?: () => boolean;
 }
 
 export interface Peer {
@@ -30,18 +30,18 @@ export interface Peer {
 }
 
 /** Opens a connection without TLS within `timeout` ms; no read or write on it may stall for longer. */
-export async function dialWire(peer: Peer, timeout: number): Promise<Wire> {
-  return new PlainWire(await dialTcp(peer, timeout), timeout);
+export async function dialTransport(peer: Peer, timeout: number): Promise<Transport> {
+  return new TcpTransport(await dialTcp(peer, timeout), timeout);
 }
 
 /** Connects within `timeout` ms. Rejects with connection or timeout. */
 export async function dialTcp(peer: Peer, timeout: number): Promise<Deno.TcpConn> {
   try {
-    const connection = await dialAny(peer, timeout);
+    const connection = await dialAnyAddress(peer, timeout);
     connection.setNoDelay(true);
     return connection;
   } catch (error) {
-    throw error instanceof SyncError ? error : lost("connection", messageOf(error), error);
+    throw error instanceof SyncError ? error : networkError("connection", messageOf(error), error);
   }
 }
 
@@ -49,12 +49,12 @@ export async function dialTcp(peer: Peer, timeout: number): Promise<Deno.TcpConn
  * Connects to any address of the host. A name may have several of which only one answers, so each gets a share of the
  * timeout.
  */
-async function dialAny({ host, port }: Peer, timeout: number): Promise<Deno.TcpConn> {
+async function dialAnyAddress({ host, port }: Peer, timeout: number): Promise<Deno.TcpConn> {
   const addresses = isIP(host) === 0 ? (await lookup(host, { all: true })).map(({ address }) => address) : [host];
   let last: unknown;
   for (const hostname of addresses) {
     try {
-      return await within(Deno.connect({ hostname, port }), timeout / addresses.length);
+      return await withTimeout(Deno.connect({ hostname, port }), timeout / addresses.length);
     } catch (error) {
       last = error;
     }
@@ -62,13 +62,13 @@ async function dialAny({ host, port }: Peer, timeout: number): Promise<Deno.TcpC
   throw last;
 }
 
-async function within(dialled: Promise<Deno.TcpConn>, timeout: number): Promise<Deno.TcpConn> {
+async function withTimeout(dialing: Promise<Deno.TcpConn>, timeout: number): Promise<Deno.TcpConn> {
   const { promise: never, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(late("no answer", timeout)), timeout);
+  const timer = setTimeout(() => reject(timeoutError("no answer", timeout)), timeout);
   try {
-    return await Promise.race([dialled, never]);
+    return await Promise.race([dialing, never]);
   } catch (error) {
-    dialled.then((connection) => connection.close(), () => undefined);
+    dialing.then((connection) => connection.close(), () => undefined);
     throw error;
   } finally {
     clearTimeout(timer);
@@ -76,29 +76,29 @@ async function within(dialled: Promise<Deno.TcpConn>, timeout: number): Promise<
 }
 
 /** The operation of errors that belong to no call yet: the caller replaces it. */
-export const ON_WIRE = "use the network";
+export const NETWORK_OPERATION = "use the network";
 
 /** Returns a transient network error. */
-export function lost(kind: "connection" | "timeout" | "busy", why: string, cause?: unknown): SyncError {
-  const facts = { operation: ON_WIRE, transient: true, ...(cause === undefined ? {} : { cause }) };
+export function networkError(kind: "connection" | "timeout" | "busy", why: string, cause?: unknown): SyncError {
+  const facts = { operation: NETWORK_OPERATION, transient: true, ...(cause === undefined ? {} : { cause }) };
   return new SyncError(kind, why, facts);
 }
 
 /** Returns the error of a peer that takes longer than -Timeout. */
-export function late(what: string, timeout: number): SyncError {
-  return lost("timeout", `${what} in ${timeout / 1000} s; -Timeout waits longer`);
+export function timeoutError(what: string, timeout: number): SyncError {
+  return networkError("timeout", `${what} in ${timeout / 1000} s; -Timeout waits longer`);
 }
 
 /** Returns the error of a peer with another protocol, which is not transient. */
-export function misdirected(why: string): SyncError {
-  return new SyncError("connection", why, { operation: ON_WIRE });
+export function wrongProtocolError(why: string): SyncError {
+  return new SyncError("connection", why, { operation: NETWORK_OPERATION });
 }
 
 /**
  * The least rate at which a peer must send: LEAST_BYTES in each stretch of `timeout` ms that a reader waits for them. Time in which no
  * reader waits does not count, so that a slow disk is never taken for a slow peer.
  */
-export class LeastRate {
+export class MinimumRate {
   readonly #timeout: number;
   #waited = 0;
   #bytes = 0;
@@ -117,51 +117,51 @@ export class LeastRate {
   count(ms: number, bytes: number): void {
     this.#waited += ms;
     this.#bytes += bytes;
-    if (this.#bytes >= LEAST_BYTES) return this.reset();
+    if (this.#bytes >= MIN_BYTES) return this.reset();
     if (this.#waited < this.#timeout) return;
-    throw late(`only ${this.#bytes} bytes came`, this.#timeout);
+    throw timeoutError(`only ${this.#bytes} bytes came`, this.#timeout);
   }
 }
 
 /** Less than the slowest modem sends in a second; a listing with one entry every few seconds is still accepted. */
-const LEAST_BYTES = 256;
+const MIN_BYTES = 256;
 
 /** A watchdog that reports a wait that takes too long. One timer serves all waits, since most of them end at once. */
-export class Watch {
+export class Watchdog {
   readonly #timeout: number;
-  readonly #onLate: () => void;
+  readonly #onTimeout: () => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #since: number | undefined;
-  #isOver = false;
+  #isDisposed = false;
 
-  constructor(timeout: number, onLate: () => void) {
+  constructor(timeout: number, onTimeout: () => void) {
     this.#timeout = timeout;
-    this.#onLate = onLate;
+    this.#onTimeout = onTimeout;
   }
 
-  begin(): void {
-    if (this.#isOver) return;
+  start(): void {
+    if (this.#isDisposed) return;
     this.#since = performance.now();
-    this.#timer ??= setTimeout(() => this.#look(), this.#timeout);
+    this.#timer ??= setTimeout(() => this.#check(), this.#timeout);
   }
 
-  end(): void {
+  stop(): void {
     this.#since = undefined;
   }
 
   [Symbol.dispose](): void {
-    this.#isOver = true;
+    this.#isDisposed = true;
     this.#since = undefined;
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }
 
-  #look(): void {
+  #check(): void {
     this.#timer = undefined;
     if (this.#since === undefined) return;
     const left = this.#since + this.#timeout - performance.now();
-    if (left <= 1) this.#onLate();
-    else this.#timer = setTimeout(() => this.#look(), left);
+    if (left <= 1) this.#onTimeout();
+    else this.#timer = setTimeout(() => this.#check(), left);
   }
 }
 
@@ -169,49 +169,49 @@ export class Watch {
  * A Wire over the runtime's own sockets, which read into reused memory; those of node:net allocate memory for each
  * chunk.
  */
-class PlainWire implements Wire {
+class TcpTransport implements Transport {
   readonly #connection: Deno.TcpConn;
-  readonly #rate: LeastRate;
-  readonly #reading: Watch;
-  readonly #writing: Watch;
-  #broken: SyncError | undefined;
+  readonly #rate: MinimumRate;
+  readonly #readWatchdog: Watchdog;
+  readonly #writeWatchdog: Watchdog;
+  #failure: SyncError | undefined;
   #isDestroyed = false;
 
   constructor(connection: Deno.TcpConn, timeout: number) {
     this.#connection = connection;
-    this.#rate = new LeastRate(timeout);
-    this.#reading = new Watch(timeout, () => this.#break(late("no byte came", timeout)));
-    this.#writing = new Watch(timeout, () => this.#break(late("no byte was taken", timeout)));
+    this.#rate = new MinimumRate(timeout);
+    this.#readWatchdog = new Watchdog(timeout, () => this.#fail(timeoutError("no byte came", timeout)));
+    this.#writeWatchdog = new Watchdog(timeout, () => this.#fail(timeoutError("no byte was taken", timeout)));
   }
 
-  async read(into: Uint8Array<ArrayBuffer>, { patient } = { patient: false }): Promise<number | undefined> {
+  async read(into: Uint8Array<ArrayBuffer>, { untimed } = { untimed: false }): Promise<number | undefined> {
     const since = performance.now();
-    const count = await this.#watched(patient ? undefined : this.#reading, () => this.#connection.read(into));
-    if (patient) this.#rate.reset();
-    else if (count !== null) this.#mustKeepUp(performance.now() - since, count);
+    const count = await this.#watched(untimed ? undefined : this.#readWatchdog, () => this.#connection.read(into));
+    if (untimed) this.#rate.reset();
+    else if (count !== null) this.#assertRate(performance.now() - since, count);
     return count ?? undefined;
   }
 
   async write(bytes: Uint8Array): Promise<void> {
     for (let at = 0; at < bytes.length;) {
       const rest = at === 0 ? bytes : bytes.subarray(at);
-      at += await this.#watched(this.#writing, () => this.#connection.write(rest));
+      at += await this.#watched(this.#writeWatchdog, () => this.#connection.write(rest));
     }
   }
 
   async end(): Promise<void> {
-    await this.#watched(this.#writing, () => this.#connection.closeWrite());
+    await this.#watched(this.#writeWatchdog, () => this.#connection.closeWrite());
   }
 
   destroy(): void {
     if (this.#isDestroyed) return;
     this.#isDestroyed = true;
-    this.#reading[Symbol.dispose]();
-    this.#writing[Symbol.dispose]();
+    this.#readWatchdog[Symbol.dispose]();
+    this.#writeWatchdog[Symbol.dispose]();
     this.#connection.close();
   }
 
-  #mustKeepUp(ms: number, bytes: number): void {
+  #assertRate(ms: number, bytes: number): void {
     try {
       this.#rate.count(ms, bytes);
     } catch (error) {
@@ -220,26 +220,26 @@ class PlainWire implements Wire {
     }
   }
 
-  #break(why: SyncError): void {
-    this.#broken ??= why;
+  #fail(why: SyncError): void {
+    this.#failure ??= why;
     this.destroy();
   }
 
-  async #watched<T>(watch: Watch | undefined, work: () => Promise<T>): Promise<T> {
-    if (this.#isDestroyed) this.#broken ??= lost("connection", "the connection was given up");
-    if (this.#broken !== undefined) throw this.#broken;
-    watch?.begin();
+  async #watched<T>(watchdog: Watchdog | undefined, work: () => Promise<T>): Promise<T> {
+    if (this.#isDestroyed) this.#failure ??= networkError("connection", "the connection was given up");
+    if (this.#failure !== undefined) throw this.#failure;
+    watchdog?.start();
     try {
       return await work();
     } catch (error) {
       const why = this.#isDestroyed ? "the connection was given up" : `the connection broke: ${messageOf(error)}`;
-      throw this.#broken ??= lost("connection", why, error);
+      throw this.#failure ??= networkError("connection", why, error);
     } finally {
-      watch?.end();
+      watchdog?.stop();
     }
   }
 }
 
 function messageOf(error: unknown): string {
-  return netWords(error) ?? (error instanceof Error ? error.message : String(error));
+  return describeNetError(error) ?? (error instanceof Error ? error.message : String(error));
 }

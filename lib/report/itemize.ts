@@ -3,29 +3,29 @@ import { isInTrash } from "../core/temp_name.ts";
 import {
   type Action,
   type Conflict,
-  type InTrash,
   otherSide,
   type Plan,
   type Refusal,
   type Run,
   type SyncEvent,
+  type TrashedVersion,
 } from "../core/entry.ts";
 import {
   type ConflictRecord,
   type FailureRecord,
   type ItemRecord,
   type MoveRecord,
-  nameSide,
   type RemovalRecord,
+  sideName,
   type TransferRecord,
 } from "./items.ts";
 import {
+  actionName,
+  fileNameOf,
   isDirectory,
+  kindName,
   lengthOf,
-  nameAction,
-  nameKind,
-  placeOf,
-  placeOfRefusal,
+  refusalFileName,
   toFileRecord,
   toIso,
 } from "./records.ts";
@@ -35,23 +35,25 @@ import {
  * the conflicts of the plan, because one that a policy resolved is reported when the action that resolves it is done.
  * Under -WhatIf the plan yields all items.
  */
-export function itemizer(run: Run): (event: SyncEvent) => readonly ItemRecord[] {
+export function makeItemizer(run: Run): (event: SyncEvent) => readonly ItemRecord[] {
   let settled = new Map<string, Conflict>();
-  const itemize = (action: Action, warnings: readonly string[], kept?: InTrash) => {
+  const itemize = (action: Action, warnings: readonly string[], kept?: TrashedVersion) => {
     const done = doneItems(action, { run, warnings, kept });
-    const conflict = action.why === "conflict" ? settled.get(keyOf(action)) : undefined;
-    return conflict === undefined || !isSettling(action) ? done : [...done, settledItem(conflict, { run, kept })];
+    const conflict = action.why === "conflict" ? settled.get(actionKey(action)) : undefined;
+    return conflict === undefined || !resolvesConflict(action)
+      ? done
+      : [...done, resolvedConflictRecord(conflict, { run, kept })];
   };
   return (event) => {
     switch (event.type) {
       case "planned":
-        settled = new Map(event.plan.conflicts.flatMap(keysOf).map(({ key, conflict }) => [key, conflict]));
+        settled = new Map(event.plan.conflicts.flatMap(conflictKeys).map(({ key, conflict }) => [key, conflict]));
         return [
           ...(run.whatIf ? event.plan.actions.flatMap((action) => itemize(action, [])) : []),
           ...openItems(event.plan, run),
         ];
       case "done":
-        return itemize(event.action, event.warnings ?? [], event.kept);
+        return itemize(event.action, event.warnings ?? [], event.trashed);
       case "failed":
         return failedItems(event.action, { run, error: event.error });
       case "scanned":
@@ -68,28 +70,28 @@ export function itemizer(run: Run): (event: SyncEvent) => readonly ItemRecord[] 
 
 /** Returns the failure record of an error that ended the run. */
 export function toFailure(error: SyncError): FailureRecord {
-  return failure(nameKind(error.kind), error.message, { Path: error.facts.path ?? null });
+  return toFailureRecord(kindName(error.kind), error.message, { Path: error.facts.path ?? null });
 }
 
-interface About {
+interface ItemContext {
   readonly run: Run;
   readonly warnings: readonly string[];
-  readonly kept: InTrash | undefined;
+  readonly kept: TrashedVersion | undefined;
 }
 
-function doneItems(action: Action, about: About): readonly ItemRecord[] {
+function doneItems(action: Action, about: ItemContext): readonly ItemRecord[] {
   const { run, kept } = about;
   switch (action.do) {
     case "copy":
-      return [transfer(action, about)];
+      return [toTransferRecord(action, about)];
     case "remove":
-      return action.target.kind === "dir" ? [] : [removal(action, { run, target: action.target, kept })];
+      return action.target.kind === "dir" ? [] : [toRemovalRecord(action, { run, target: action.target, kept })];
     case "makeDir":
       return action.replaces === undefined || action.replaces.kind === "dir"
         ? []
-        : [removal(action, { run, target: action.replaces, kept })];
+        : [toRemovalRecord(action, { run, target: action.replaces, kept })];
     case "move":
-      return [move(action, run)];
+      return [toMoveRecord(action, run)];
     case "touch":
       return [];
     default:
@@ -100,75 +102,75 @@ function doneItems(action: Action, about: About): readonly ItemRecord[] {
 function failedItems(action: Action, about: { readonly run: Run; readonly error: SyncError }): readonly ItemRecord[] {
   const { run, error } = about;
   const source = action.do === "copy" ? action.source : undefined;
-  const at = placeOf(run, action.to, action.path);
+  const at = fileNameOf(run, action.to, action.path);
   const from = otherSide(action.to);
-  const failed = failure(nameKind(error.kind), error.message, {
+  const failed = toFailureRecord(kindName(error.kind), error.message, {
     Path: action.path,
-    FileName: source === undefined ? at : placeOf(run, from, source.path),
+    FileName: source === undefined ? at : fileNameOf(run, from, source.path),
     Destination: source === undefined ? null : at,
     Length: lengthOf(source ?? ("target" in action ? action.target : undefined)),
-    Side: nameSide(source === undefined ? action.to : from),
-    Action: nameAction(action),
+    Side: sideName(source === undefined ? action.to : from),
+    Action: actionName(action),
   });
   return error.kind === "changed" && !isDirectory(action)
-    ? [failed, interrupted(action, { run, message: error.message })]
+    ? [failed, interruptedRecord(action, { run, message: error.message })]
     : [failed];
 }
 
 /** Returns the conflict record of a path that changed during the run: no side won, nothing was overwritten. */
-function interrupted(action: Action, about: { readonly run: Run; readonly message: string }): ConflictRecord {
+function interruptedRecord(action: Action, about: { readonly run: Run; readonly message: string }): ConflictRecord {
   const { run, message } = about;
   const target = "target" in action ? action.target : "replaces" in action ? action.replaces : undefined;
   const source = action.do === "copy" ? action.source : undefined;
   const [local, remote] = action.to === "local" ? [target, source] : [source, target];
-  return conflictRecord({ path: action.path, local, remote, why: message }, run);
+  return toConflictRecord({ path: action.path, local, remote, why: message }, run);
 }
 
-function transfer(
+function toTransferRecord(
   action: Action & { readonly do: "copy" },
-  about: About,
+  about: ItemContext,
 ): TransferRecord {
   const { run, warnings } = about;
-  const destination = placeOf(run, action.to, action.path);
+  const destination = fileNameOf(run, action.to, action.path);
   const modified = action.source.kind === "file" ? action.source.modified : undefined;
   const touch = { FileName: destination, LastWriteTime: toIso(modified), Error: warnings.join(" ") || null };
   return {
     Type: action.to === "remote" ? "Upload" : "Download",
-    Action: nameAction(action),
-    FileName: placeOf(run, otherSide(action.to), action.source.path),
+    Action: actionName(action),
+    FileName: fileNameOf(run, otherSide(action.to), action.source.path),
     Destination: destination,
     Length: lengthOf(action.source),
-    Side: nameSide(otherSide(action.to)),
+    Side: sideName(otherSide(action.to)),
     Touch: modified === undefined && warnings.length === 0 ? null : touch,
     IsRestored: action.why === "restored",
     Error: null,
   };
 }
 
-function removal(
+function toRemovalRecord(
   action: Action,
-  about: Pick<About, "run" | "kept"> & { readonly target: Parameters<typeof lengthOf>[0] & object },
+  about: Pick<ItemContext, "run" | "kept"> & { readonly target: Parameters<typeof lengthOf>[0] & object },
 ): RemovalRecord {
   const { run, target, kept } = about;
   return {
     Type: "Removal",
     Action: action.to === "remote" ? "DeleteRemote" : "DeleteLocal",
-    FileName: placeOf(run, action.to, target.path),
+    FileName: fileNameOf(run, action.to, target.path),
     Length: lengthOf(target),
-    Side: nameSide(action.to),
-    Kept: kept?.at ?? null,
+    Side: sideName(action.to),
+    Kept: kept?.path ?? null,
     Error: null,
   };
 }
 
-function move(action: Action & { readonly do: "move" }, run: Run): MoveRecord {
+function toMoveRecord(action: Action & { readonly do: "move" }, run: Run): MoveRecord {
   return {
     Type: "Move",
-    Action: nameAction(action),
-    FileName: placeOf(run, action.to, action.source.path),
-    Destination: placeOf(run, action.to, action.path),
+    Action: actionName(action),
+    FileName: fileNameOf(run, action.to, action.source.path),
+    Destination: fileNameOf(run, action.to, action.path),
     Length: lengthOf(action.source),
-    Side: nameSide(action.to),
+    Side: sideName(action.to),
     Error: null,
   };
 }
@@ -178,11 +180,11 @@ function openItems(plan: Plan, run: Run): readonly ItemRecord[] {
   const open = plan.conflicts.filter((conflict) => conflict.winner === undefined);
   return [
     ...open.flatMap((conflict) => {
-      const record = conflictRecord(conflict, run);
+      const record = toConflictRecord(conflict, run);
       const fileName = record.Local?.FileName ?? record.Remote?.FileName ?? null;
-      return [record, failure("Conflict", conflict.why, { Path: conflict.path, FileName: fileName })];
+      return [record, toFailureRecord("Conflict", conflict.why, { Path: conflict.path, FileName: fileName })];
     }),
-    ...plan.refusals.map((refusal) => refusalItem(refusal, run)),
+    ...plan.refusals.map((refusal) => refusalRecord(refusal, run)),
   ];
 }
 
@@ -190,20 +192,20 @@ function openItems(plan: Plan, run: Run): readonly ItemRecord[] {
  * Returns the record of a resolved conflict. `kept`: the path of the discarded version in the trash, if it is there;
  * under -WhatIf it is not known yet.
  */
-function settledItem(conflict: Conflict, { run, kept }: Pick<About, "run" | "kept">): ConflictRecord {
+function resolvedConflictRecord(conflict: Conflict, { run, kept }: Pick<ItemContext, "run" | "kept">): ConflictRecord {
   const { winner } = conflict;
   const loser = winner === "remote" || winner === "both" ? "local" : "remote";
-  const second = conflict.kept === undefined || isInTrash(conflict.kept)
+  const second = conflict.backupPath === undefined || isInTrash(conflict.backupPath)
     ? undefined
-    : placeOf(run, loser, conflict.kept);
-  const keptAt = kept?.at ?? second ?? null;
+    : fileNameOf(run, loser, conflict.backupPath);
+  const keptAt = kept?.path ?? second ?? null;
   const outcome = winner === "both" ? "both versions are kept" : `the ${winner} version won`;
   const restoring = kept === undefined ? "" : `; Restore-TrashItem ${kept.id} brings it back`;
   const where = keptAt === null ? "" : `, the ${loser} one is now "${keptAt}"${restoring}`;
-  return { ...conflictRecord(conflict, run), Message: `${conflict.why}: ${outcome}${where}`, Kept: keptAt };
+  return { ...toConflictRecord(conflict, run), Message: `${conflict.why}: ${outcome}${where}`, Kept: keptAt };
 }
 
-function conflictRecord(conflict: Conflict, run: Run): ConflictRecord {
+function toConflictRecord(conflict: Conflict, run: Run): ConflictRecord {
   const { path, local, remote, why, winner } = conflict;
   return {
     Type: "Conflict",
@@ -211,22 +213,22 @@ function conflictRecord(conflict: Conflict, run: Run): ConflictRecord {
     Message: why,
     Local: toFileRecord(local, "local", run),
     Remote: toFileRecord(remote, "remote", run),
-    Winner: winner === undefined ? null : winner === "both" ? "Both" : nameSide(winner),
-    Loser: winner === undefined || winner === "both" ? null : nameSide(otherSide(winner)),
+    Winner: winner === undefined ? null : winner === "both" ? "Both" : sideName(winner),
+    Loser: winner === undefined || winner === "both" ? null : sideName(otherSide(winner)),
     Kept: null,
   };
 }
 
 /** Whether the action resolves a conflict: the one that overwrites the discarded version. */
-function isSettling(action: Action): boolean {
+function resolvesConflict(action: Action): boolean {
   return action.do === "copy" && action.replaces !== undefined;
 }
 
-function keyOf(action: Action): string {
+function actionKey(action: Action): string {
   return `${action.to} ${action.path}`;
 }
 
-function keysOf(conflict: Conflict): { readonly key: string; readonly conflict: Conflict }[] {
+function conflictKeys(conflict: Conflict): { readonly key: string; readonly conflict: Conflict }[] {
   const { local, remote, path, winner } = conflict;
   if (winner === undefined) return [];
   return [
@@ -235,15 +237,15 @@ function keysOf(conflict: Conflict): { readonly key: string; readonly conflict: 
   ];
 }
 
-function refusalItem(refusal: Refusal, run: Run): FailureRecord {
-  return failure(nameKind(refusal.kind), refusal.why, {
+function refusalRecord(refusal: Refusal, run: Run): FailureRecord {
+  return toFailureRecord(kindName(refusal.kind), refusal.why, {
     Path: refusal.path,
-    FileName: placeOfRefusal(refusal, run),
-    Side: refusal.side === undefined ? null : nameSide(refusal.side),
+    FileName: refusalFileName(refusal, run),
+    Side: refusal.side === undefined ? null : sideName(refusal.side),
   });
 }
 
-function failure(
+function toFailureRecord(
   kind: string,
   message: string,
   about: Partial<FailureRecord>,

@@ -75,6 +75,6 @@ export interface ConflictRecord {
 export type ItemRecord = TransferRecord | RemovalRecord | MoveRecord | FailureRecord | ConflictRecord;
 
 /** Returns the name of a side that users see. */
-export function nameSide(side: Side): SideName {
+export function sideName(side: Side): SideName {
   return side === "local" ? "Local" : "Remote";
 }

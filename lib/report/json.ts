@@ -41,23 +41,23 @@ export async function* readObjects(
 ): AsyncIterable<object> {
   const limit = options.longest ?? longest;
   let line = 1;
-  let begun: string[] = [];
+  let pieces: string[] = [];
   let length = 0;
   let isArray: boolean | undefined;
-  for await (const text of decoded(stream)) {
+  for await (const text of decodeText(stream)) {
     isArray ??= text.trim() === "" ? undefined : text.trimStart().startsWith("[");
     const [first = "", ...more] = isArray ? [text] : text.split("\n");
-    begun.push(first);
+    pieces.push(first);
     length += first.length;
     if (length > limit) throw badInput(`Line ${line} of the input is longer than ${limit} characters.`);
     for (const next of more) {
-      yield* objectOf(begun.join(""), line++);
-      begun = [next];
+      yield* objectOf(pieces.join(""), line++);
+      pieces = [next];
       length = next.length;
     }
   }
-  if (isArray) yield* elementsOf(begun.join(""));
-  else yield* objectOf(begun.join(""), line);
+  if (isArray) yield* elementsOf(pieces.join(""));
+  else yield* objectOf(pieces.join(""), line);
 }
 
 function isLong(value: unknown): value is readonly unknown[] {
@@ -73,13 +73,13 @@ function* listPieces(list: readonly unknown[]): Iterable<string> {
 
 function* objectOf(text: string, line: number): Iterable<object> {
   if (text.trim() === "") return;
-  const value = parsed(text, `Line ${line} of the input`);
+  const value = parseJson(text, `Line ${line} of the input`);
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return yield value;
   throw badInput(`Line ${line} of the input holds no object: write one JSON object a line.`);
 }
 
 function* elementsOf(text: string): Iterable<object> {
-  const values = parsed(text, "The input");
+  const values = parseJson(text, "The input");
   if (!Array.isArray(values)) throw badInput("The input holds no objects: write one JSON object a line.");
   for (const [index, value] of values.entries()) {
     if (typeof value !== "object" || value === null) throw badInput(`Element ${index + 1} of the input is no object.`);
@@ -87,7 +87,7 @@ function* elementsOf(text: string): Iterable<object> {
   }
 }
 
-function parsed(text: string, where: string): unknown {
+function parseJson(text: string, where: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
@@ -97,7 +97,7 @@ function parsed(text: string, where: string): unknown {
 }
 
 /** Yields text in pieces, decoded by the byte order mark; UTF-8 without one. */
-async function* decoded(stream: AsyncIterable<Uint8Array>): AsyncIterable<string> {
+async function* decodeText(stream: AsyncIterable<Uint8Array>): AsyncIterable<string> {
   let decoder: TextDecoder | undefined;
   let head = new Uint8Array();
   try {

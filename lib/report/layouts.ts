@@ -6,7 +6,7 @@ import { differenceHead, viewDifference, viewObject, viewResult, viewSession, vi
 import type { Paint } from "./text.ts";
 
 /** A text, whole or in pieces. */
-export type Written = string | Iterable<string>;
+export type OutputText = string | Iterable<string>;
 
 /**
  * A format of standard output: each method returns the text to write next. A layout is stateful: it records what it has
@@ -18,7 +18,7 @@ export interface Layout {
    */
   item?(item: ItemRecord): string;
   /** Returns the text of a final object of the pipeline, or of a text. */
-  value(value: unknown): Written;
+  value(value: unknown): OutputText;
   /** Returns the end of the output, with the error that ended the command line. */
   end(error: ErrorRecord | undefined): string;
 }

@@ -1,7 +1,7 @@
 import type { Action, Note, Plan, SyncEvent } from "../core/entry.ts";
 import { isDirectory } from "./records.ts";
-import { formatBytes, formatClock, formatCount, shorten, shown } from "./text.ts";
-import { isAscii, loadWidth, type Measure, roughWidth } from "./width.ts";
+import { escapeForTerminal, formatBytes, formatClock, formatCount, shorten } from "./text.ts";
+import { isAscii, loadWidth, type MeasureWidth, roughWidth } from "./width.ts";
 
 /** A clock: `every` calls `tick` each `ms` until the function it returned is called. */
 export interface Ticker {
@@ -35,11 +35,11 @@ export interface ProgressState {
 export class Progress {
   readonly #screen: ProgressScreen;
   readonly #ticker: Ticker;
-  readonly #tally = new Tally();
+  readonly #counter = new ProgressCounter();
   #stopTicking: (() => void) | undefined;
-  #measure: Measure = roughWidth;
+  #measure: MeasureWidth = roughWidth;
   #isLoading = false;
-  #isHeld = false;
+  #isHidden = false;
   #drawn = "";
 
   constructor(screen: ProgressScreen, ticker: Ticker) {
@@ -48,18 +48,18 @@ export class Progress {
   }
 
   add(event: SyncEvent): void {
-    this.#tally.add(event);
+    this.#counter.add(event);
     this.#stopTicking ??= this.#ticker.every(DRAW_MS, () => this.#draw());
   }
 
   /** Removes the line, and draws none until `resume`: call it before anything else is written to the terminal. */
-  async yield(): Promise<void> {
-    this.#isHeld = true;
+  async hide(): Promise<void> {
+    this.#isHidden = true;
     await this.#erase();
   }
 
   resume(): void {
-    this.#isHeld = false;
+    this.#isHidden = false;
   }
 
   /** Removes the line until the next event. */
@@ -76,8 +76,8 @@ export class Progress {
   }
 
   #draw(): void {
-    if (this.#isHeld) return;
-    const state = this.#tally.state(this.#ticker.now());
+    if (this.#isHidden) return;
+    const state = this.#counter.state(this.#ticker.now());
     const names = state.names.join("");
     if (!this.#isLoading && !isAscii(names)) {
       this.#isLoading = true;
@@ -95,18 +95,18 @@ export class Progress {
 /** Returns the line, never wider than `columns`: the most important values first, then as many names as fit. */
 export function progressLine(
   state: ProgressState,
-  room: { readonly columns: number; readonly measure: Measure },
+  room: { readonly columns: number; readonly measure: MeasureWidth },
 ): string {
   const { columns, measure } = room;
   let line = "";
-  for (const part of partsOf(state)) {
+  for (const part of progressParts(state)) {
     const longer = line === "" ? part : `${line}  ${part}`;
     if (longer.length > columns) break;
     line = longer;
   }
   if (line === "") return "";
   const left = columns - line.length - 2;
-  const names = state.names.map(shown).join(", ");
+  const names = state.names.map(escapeForTerminal).join(", ");
   return left < NAMES_LEAST || names === "" ? line : `${line}  ${shorten(names, left, measure)}`;
 }
 
@@ -117,7 +117,7 @@ const NAMES_LEAST = 8;
 const RATE_MS = 3000;
 const NAMES_MOST = 4;
 
-function partsOf(state: ProgressState): string[] {
+function progressParts(state: ProgressState): string[] {
   if (state.phase === "list") return [`Listing: ${formatCount(state.listed)}`];
   const { filesDone, files, bytesDone, bytes, rate, secondsLeft } = state;
   const parts = [`${formatCount(filesDone)}/${formatCount(files)} files`];
@@ -131,7 +131,7 @@ function partsOf(state: ProgressState): string[] {
 }
 
 /** Counts progress from events. Listed entries are counted by side, because each side reports its own number so far. */
-class Tally {
+class ProgressCounter {
   #listed = new Map<string, number>();
   #phase: ProgressState["phase"] = "list";
   #files = 0;
@@ -140,16 +140,16 @@ class Tally {
   #bytesDone = 0;
   #moving = new Map<Action, number>();
   #rate: number | undefined;
-  #seen: { readonly at: number; readonly bytes: number } | undefined;
+  #lastSample: { readonly at: number; readonly bytes: number } | undefined;
 
   add(event: SyncEvent): void {
     switch (event.type) {
       case "scanned":
-        if (this.#phase === "move") this.#restart();
+        if (this.#phase === "move") this.#reset();
         this.#listed.set(event.side, event.entries);
         return;
       case "planned":
-        return this.#plan(event.plan);
+        return this.#startPlan(event.plan);
       case "started":
         this.#moving.set(event.action, 0);
         return;
@@ -164,7 +164,7 @@ class Tally {
         this.#bytes -= bytesOf(event.action);
         return this.#finish(event.action, 0);
       case "noted":
-        return this.#vanish(event.note);
+        return this.#finishVanished(event.note);
       default:
         return event satisfies never;
     }
@@ -187,8 +187,8 @@ class Tally {
     };
   }
 
-  #plan(plan: Plan): void {
-    this.#restart();
+  #startPlan(plan: Plan): void {
+    this.#reset();
     this.#phase = "move";
     this.#files = plan.actions.filter((action) => !isDirectory(action)).length;
     this.#bytes = plan.actions.reduce((sum, action) => sum + bytesOf(action), 0);
@@ -202,7 +202,7 @@ class Tally {
   }
 
   /** Ends the action of a source that vanished, because no other event does. */
-  #vanish({ code, path }: Note): void {
+  #finishVanished({ code, path }: Note): void {
     if (code !== "vanished") return;
     for (const action of this.#moving.keys()) {
       if (action.do !== "copy" || action.source.path !== path) continue;
@@ -213,16 +213,16 @@ class Tally {
   }
 
   #measureRate(now: number): void {
-    const before = this.#seen;
+    const before = this.#lastSample;
     if (this.#phase === "list") return;
-    this.#seen = { at: now, bytes: this.#bytesDone };
+    this.#lastSample = { at: now, bytes: this.#bytesDone };
     if (before === undefined || now <= before.at) return;
     const current = Math.max(0, this.#bytesDone - before.bytes) / (now - before.at) * 1000;
     const weight = 1 - Math.exp((before.at - now) / RATE_MS);
     this.#rate = this.#rate === undefined ? current || undefined : this.#rate + (current - this.#rate) * weight;
   }
 
-  #restart(): void {
+  #reset(): void {
     this.#phase = "list";
     this.#listed = new Map();
     this.#moving = new Map();
@@ -231,7 +231,7 @@ class Tally {
       this.#bytes =
       this.#bytesDone =
         0;
-    this.#rate = this.#seen = undefined;
+    this.#rate = this.#lastSample = undefined;
   }
 }
 

@@ -59,7 +59,7 @@ export interface ErrorRecord {
 /** Returns the difference of an action, or of an unresolved conflict. */
 export function toDifference(item: Action | Conflict, run: Run): DifferenceRecord {
   if (!("do" in item)) {
-    return difference("Conflict", item.path, {
+    return toDifferenceRecord("Conflict", item.path, {
       run,
       why: item.why,
       local: item.local,
@@ -73,15 +73,15 @@ export function toDifference(item: Action | Conflict, run: Run): DifferenceRecor
   switch (item.do) {
     case "makeDir": {
       const made = { kind: "dir", path: item.path } as const;
-      return difference(nameAction(item), item.path, { ...about, [here]: made, [there]: item.replaces });
+      return toDifferenceRecord(actionName(item), item.path, { ...about, [here]: made, [there]: item.replaces });
     }
     case "copy":
-      return difference(nameAction(item), item.path, { ...about, [here]: item.source, [there]: item.replaces });
+      return toDifferenceRecord(actionName(item), item.path, { ...about, [here]: item.source, [there]: item.replaces });
     case "move":
-      return difference(nameAction(item), item.path, { ...about, [there]: item.source });
+      return toDifferenceRecord(actionName(item), item.path, { ...about, [there]: item.source });
     case "touch":
     case "remove":
-      return difference(nameAction(item), item.path, { ...about, [there]: item.target });
+      return toDifferenceRecord(actionName(item), item.path, { ...about, [there]: item.target });
     default:
       return item satisfies never;
   }
@@ -103,16 +103,16 @@ export function toErrorRecord(error: SyncError, exitCode = exitCodes[error.kind]
   return {
     Type: "Error",
     ExitCode: exitCode,
-    ErrorId: error.facts.id ?? nameKind(error.kind),
+    ErrorId: error.facts.id ?? kindName(error.kind),
     Category: categories[error.kind],
-    Kind: nameKind(error.kind),
+    Kind: kindName(error.kind),
     Message: error.message,
     Path: error.facts.path ?? null,
   };
 }
 
 /** Returns the name of an action in differences and results. */
-export function nameAction(action: Action): ActionName {
+export function actionName(action: Action): ActionName {
   const side = action.to === "remote" ? "Remote" : "Local";
   switch (action.do) {
     case "makeDir":
@@ -132,12 +132,12 @@ export function nameAction(action: Action): ActionName {
 }
 
 /** Returns a kind spelled like "PermissionDenied", which users see in Kind. */
-export function nameKind(kind: ErrorKind): string {
+export function kindName(kind: ErrorKind): string {
   return kind.charAt(0).toUpperCase() + kind.slice(1);
 }
 
 /** Returns the full name of a path on one side, in that side's syntax. */
-export function placeOf(run: Run, side: Side, path: RelPath): string {
+export function fileNameOf(run: Run, side: Side, path: RelPath): string {
   const top = side === "local" ? run.localPath : run.remotePath;
   if (path === "") return top;
   const isWindows = side === "local" && /^[A-Za-z]:|^\\\\/.test(top);
@@ -150,7 +150,7 @@ export function placeOf(run: Run, side: Side, path: RelPath): string {
 export function toFileRecord(entry: Entry | undefined, side: Side, run: Run): FileRecord | null {
   if (entry === undefined) return null;
   return {
-    FileName: placeOf(run, side, entry.path),
+    FileName: fileNameOf(run, side, entry.path),
     LastWriteTime: "modified" in entry ? toIso(entry.modified) : null,
     Length: lengthOf(entry),
   };
@@ -174,11 +174,11 @@ export function isDirectory(action: Action): boolean {
 }
 
 /** Returns the path that a refusal concerns, in the syntax of its side; the bare path if it has no side. */
-export function placeOfRefusal(refusal: Refusal, run: Run): string {
-  return refusal.side === undefined ? refusal.path : placeOf(run, refusal.side, refusal.path);
+export function refusalFileName(refusal: Refusal, run: Run): string {
+  return refusal.side === undefined ? refusal.path : fileNameOf(run, refusal.side, refusal.path);
 }
 
-interface About {
+interface DifferenceDetails {
   readonly run: Run;
   readonly why: string;
   readonly isDirectory: boolean;
@@ -186,7 +186,11 @@ interface About {
   readonly remote?: Entry | undefined;
 }
 
-function difference(action: DifferenceRecord["Action"], path: RelPath, about: About): DifferenceRecord {
+function toDifferenceRecord(
+  action: DifferenceRecord["Action"],
+  path: RelPath,
+  about: DifferenceDetails,
+): DifferenceRecord {
   return {
     Type: "Difference",
     Action: action,

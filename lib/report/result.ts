@@ -5,12 +5,12 @@ import {
   type FailureRecord,
   type ItemRecord,
   type MoveRecord,
-  nameSide,
   type RemovalRecord,
   type SideName,
+  sideName,
   type TransferRecord,
 } from "./items.ts";
-import { itemizer, toFailure } from "./itemize.ts";
+import { makeItemizer, toFailure } from "./itemize.ts";
 import { toIso } from "./records.ts";
 
 /** Information about a run that is no failure, such as a skipped symlink. Count: the number of paths it stands for. */
@@ -72,12 +72,12 @@ export interface ResultOptions {
 }
 
 /** Starts the result of one run: pass it every event in order, then end it. */
-export function startResult(run: Run, options: ResultOptions): ResultFold {
-  return new ResultFold(run, options);
+export function startResult(run: Run, options: ResultOptions): ResultBuilder {
+  return new ResultBuilder(run, options);
 }
 
 /** Accumulates the events of one run into its result. */
-export class ResultFold {
+export class ResultBuilder {
   readonly #run: Run;
   readonly #options: ResultOptions;
   readonly #uploads: TransferRecord[] = [];
@@ -88,42 +88,42 @@ export class ResultFold {
   readonly #moves: MoveRecord[] = [];
   readonly #itemize: (event: SyncEvent) => readonly ItemRecord[];
   readonly #warnings: string[] = [];
-  #untimed = 0;
-  #untimedFirst = "";
+  #timeWarningCount = 0;
+  #firstTimeWarning = "";
   readonly #notes = new Map<string, NoteRecord>();
   readonly #heldReasons = new Set<string>();
   #held = 0;
   #foldersMade = 0;
   #foldersRemoved = 0;
   #touches = 0;
-  #begun = false;
+  #hasStarted = false;
 
   constructor(run: Run, options: ResultOptions) {
     this.#run = run;
-    this.#itemize = itemizer(run);
+    this.#itemize = makeItemizer(run);
     this.#options = options;
   }
 
   add(event: SyncEvent): void {
-    for (const item of this.#itemize(event)) this.#keep(item);
+    for (const item of this.#itemize(event)) this.#addItem(item);
     switch (event.type) {
       case "planned":
-        for (const note of event.plan.notes) this.#note(note);
-        for (const held of event.plan.held) this.#hold(held.why);
-        if (this.#run.whatIf) { for (const action of event.plan.actions) this.#count(action); }
+        for (const note of event.plan.notes) this.#addNote(note);
+        for (const held of event.plan.heldRemovals) this.#addHeldRemoval(held.why);
+        if (this.#run.whatIf) { for (const action of event.plan.actions) this.#countAction(action); }
         return;
       case "started":
-        this.#begun = true;
+        this.#hasStarted = true;
         return;
       case "done":
-        this.#begun = true;
-        this.#count(event.action);
-        this.#hear(event.action, event);
+        this.#hasStarted = true;
+        this.#countAction(event.action);
+        this.#addWarnings(event.action, event);
         return;
       case "held":
-        return this.#hold(event.why);
+        return this.#addHeldRemoval(event.why);
       case "noted":
-        return this.#note(event.note);
+        return this.#addNote(event.note);
       case "scanned":
       case "progress":
       case "failed":
@@ -168,7 +168,7 @@ export class ResultFold {
       Moves: this.#moves,
       Conflicts: this.#conflicts,
       Failures: this.#failures,
-      Warnings: [...this.#warnings, ...this.#untimedWarning()],
+      Warnings: [...this.#warnings, ...this.#timeWarnings()],
       Notes: [...this.#notes.values()],
     };
   }
@@ -177,19 +177,22 @@ export class ResultFold {
    * Collects the warnings of an action. A backend that stores no mtimes warns for every file: one warning stands for
    * all of them.
    */
-  #hear({ path }: Action, { warnings = [], isUntimed }: Extract<SyncEvent, { readonly type: "done" }>): void {
+  #addWarnings(
+    { path }: Action,
+    { warnings = [], isTimeUnset: isUntimed }: Extract<SyncEvent, { readonly type: "done" }>,
+  ): void {
     const told = warnings.map((warning) => `"${path}": ${warning}`);
     if (isUntimed !== true) this.#warnings.push(...told);
-    else if (++this.#untimed === 1) this.#untimedFirst = told.join(" ");
+    else if (++this.#timeWarningCount === 1) this.#firstTimeWarning = told.join(" ");
   }
 
-  #untimedWarning(): readonly string[] {
-    if (this.#untimed < 2) return this.#untimed === 0 ? [] : [this.#untimedFirst];
-    const others = this.#untimed === 2 ? "1 other file" : `${this.#untimed - 1} other files`;
-    return [`${this.#untimedFirst}; the same happened to ${others}. What they hold is right`];
+  #timeWarnings(): readonly string[] {
+    if (this.#timeWarningCount < 2) return this.#timeWarningCount === 0 ? [] : [this.#firstTimeWarning];
+    const others = this.#timeWarningCount === 2 ? "1 other file" : `${this.#timeWarningCount - 1} other files`;
+    return [`${this.#firstTimeWarning}; the same happened to ${others}. What they hold is right`];
   }
 
-  #keep(item: ItemRecord): void {
+  #addItem(item: ItemRecord): void {
     switch (item.Type) {
       case "Upload":
         return void this.#uploads.push(item);
@@ -209,7 +212,7 @@ export class ResultFold {
     }
   }
 
-  #count(action: Action): void {
+  #countAction(action: Action): void {
     switch (action.do) {
       case "makeDir":
         this.#foldersMade += 1;
@@ -230,19 +233,19 @@ export class ResultFold {
     }
   }
 
-  #hold(why: string): void {
+  #addHeldRemoval(why: string): void {
     this.#held += 1;
     this.#heldReasons.add(why);
   }
 
   /** Adds a note. A note of the plan may be repeated as an event: it counts once. */
-  #note(note: Note): void {
+  #addNote(note: Note): void {
     const { code, count, path, side, why } = note;
     this.#notes.set(JSON.stringify([code, side, path, why]), {
       Code: code,
       Count: count ?? null,
       Path: path ?? null,
-      Side: side === undefined ? null : nameSide(side),
+      Side: side === undefined ? null : sideName(side),
       Message: why,
     });
   }
@@ -251,12 +254,12 @@ export class ResultFold {
     if (error !== undefined) {
       const code = exitCodes[error.kind];
       // Codes 2 to 5 guarantee that nothing was changed, and an action that began may have changed something.
-      return this.#begun && code >= 2 && code <= 5 ? 1 : code;
+      return this.#hasStarted && code >= 2 && code <= 5 ? 1 : code;
     }
     if (this.#run.whatIf) return 0;
     if (this.#failures.length > 0 || this.#held > 0) return 1;
     if (this.#conflicts.length > 0 && this.#options.failOnConflict) return 1;
-    return this.#options.failIfNothing && !this.#begun ? 6 : 0;
+    return this.#options.failIfNothing && !this.#hasStarted ? 6 : 0;
   }
 }
 

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { styleText } from "node:util";
-import { printable } from "../core/path.ts";
-import { type Measure, roughWidth } from "./width.ts";
+import { escapeForDisplay } from "../core/path.ts";
+import { type MeasureWidth, roughWidth } from "./width.ts";
 
 /**
  * The maximum bytes of one error message on stderr, so that it stays readable and no server can flood a log with it.
@@ -15,39 +15,39 @@ const linesMost = 3;
 export type Paint = (color: "red" | "yellow" | "green" | "cyan" | "dim", text: string) => string;
 
 /** Returns a paint that colours only if `isOn`; the caller has respected NO_COLOR. */
-export function paintWhen(isOn: boolean): Paint {
+export function makePaint(isOn: boolean): Paint {
   return (color, text) => isOn ? styleText(color, text, { validateStream: false }) : text;
 }
 
 /** Returns a text from a server in a form that no terminal, log or build server interprets. */
-export function shown(text: string): string {
-  return disarmed(printable(text));
+export function escapeForTerminal(text: string): string {
+  return escapeBuildCommands(escapeForDisplay(text));
 }
 
 /**
  * Escapes the commands that a build server would execute: `::error::` at the start of a line (GitHub), `##[…]`,
  * `##vso[…]` and `##teamcity[…]` anywhere (Azure Pipelines, TeamCity).
  */
-export function disarmed(lines: string): string {
+export function escapeBuildCommands(lines: string): string {
   return lines
     .replace(/##(?=\[|vso\[|teamcity\[)/g, "#\\u0023")
     .replace(/((?:^|[\r\n])\s*):(?=:)/g, "$1\\u003a");
 }
 
 /** Shortens a text to at most `columns`, by a cut in the middle, where names differ least. */
-export function shorten(text: string, columns: number, measure: Measure = roughWidth): string {
+export function shorten(text: string, columns: number, measure: MeasureWidth = roughWidth): string {
   if (measure(text) <= columns) return text;
   if (columns <= 1) return columns === 1 ? "\u2026" : "";
   const pieces = [...new Intl.Segmenter().segment(text)].map((piece) => piece.segment);
   const tailRoom = Math.floor((columns - 1) / 2);
-  const tail = fill(pieces.toReversed(), tailRoom, measure).toReversed().join("");
-  const head = fill(pieces, columns - 1 - measure(tail), measure).join("");
+  const tail = takeWhileFits(pieces.toReversed(), tailRoom, measure).toReversed().join("");
+  const head = takeWhileFits(pieces, columns - 1 - measure(tail), measure).join("");
   return `${head}\u2026${tail}`;
 }
 
 /** Returns one line, at most `bytes` long with its line end; long names and words are cut in the middle first. */
-export function sentence(message: string, bytes = messageBytes): string {
-  const line = shown(message.trim().replace(/\s*\r?\n\s*/g, " "));
+export function toLine(message: string, bytes = messageBytes): string {
+  const line = escapeForTerminal(message.trim().replace(/\s*\r?\n\s*/g, " "));
   if (Buffer.byteLength(line) < bytes) return line;
   for (const longest of [200, 120, 80, 60, 40, 24]) {
     const shorter = line.replace(/"[^"]*"|\S+/g, (word) => shortenWord(word, longest));
@@ -57,12 +57,12 @@ export function sentence(message: string, bytes = messageBytes): string {
 }
 
 /** Returns an error as at most three lines, `bytes` long in total. */
-export function errorLines(message: string, bytes = messageBytes): readonly string[] {
+export function toErrorLines(message: string, bytes = messageBytes): readonly string[] {
   const lines = message.split(/\r?\n/).filter((line) => line.trim() !== "");
   const most = lines.length <= linesMost
     ? lines
     : [...lines.slice(0, linesMost - 1), lines.slice(linesMost - 1).join(" ")];
-  return most.map((line) => sentence(line, Math.floor(bytes / most.length)));
+  return most.map((line) => toLine(line, Math.floor(bytes / most.length)));
 }
 
 /** Returns "12.4 MB": decimal units, at most three digits before the next unit. */
@@ -105,7 +105,7 @@ export function plural(count: number, word: string): string {
   return `${formatCount(count)} ${word}${count === 1 ? "" : "s"}`;
 }
 
-function fill(pieces: readonly string[], columns: number, measure: Measure): string[] {
+function takeWhileFits(pieces: readonly string[], columns: number, measure: MeasureWidth): string[] {
   const taken: string[] = [];
   let left = columns;
   for (const piece of pieces) {

@@ -1,7 +1,7 @@
 import type { Action, Note, Run, SyncEvent } from "../core/entry.ts";
-import { nameAction, placeOf } from "./records.ts";
-import { sayAction } from "./table.ts";
-import { formatBytes, formatCount, sentence, shorten, shown } from "./text.ts";
+import { actionName, fileNameOf } from "./records.ts";
+import { formatActionName } from "./table.ts";
+import { escapeForTerminal, formatBytes, formatCount, shorten, toLine } from "./text.ts";
 
 /** Returns the lines of -Verbose for an event: a line per action, skipped path and listing. */
 export function verboseLines(event: SyncEvent, run: Run): readonly string[] {
@@ -9,15 +9,15 @@ export function verboseLines(event: SyncEvent, run: Run): readonly string[] {
     case "scanned":
       return [`Listed the ${event.side} side: ${formatCount(event.entries)} files and folders`];
     case "planned":
-      return event.plan.notes.map(sayNote);
+      return event.plan.notes.map(formatNote);
     case "noted":
-      return [sayNote(event.note)];
+      return [formatNote(event.note)];
     case "done":
-      return [sayDone(event.action, run)];
+      return [formatAction(event.action, run)];
     case "failed":
-      return [`Failed: ${sayDone(event.action, run)}: ${sentence(event.error.message)}`];
+      return [`Failed: ${formatAction(event.action, run)}: ${toLine(event.error.message)}`];
     case "held":
-      return [`Held back: ${sayDone(event.action, run)}: ${sentence(event.why)}`];
+      return [`Held back: ${formatAction(event.action, run)}: ${toLine(event.why)}`];
     case "started":
     case "progress":
       return [];
@@ -27,16 +27,16 @@ export function verboseLines(event: SyncEvent, run: Run): readonly string[] {
 }
 
 /** Returns a note as one line. */
-export function sayNote(note: Note): string {
-  return sentence(note.path === undefined ? note.why : `"${note.path}": ${note.why}`);
+export function formatNote(note: Note): string {
+  return toLine(note.path === undefined ? note.why : `"${note.path}": ${note.why}`);
 }
 
-function sayDone(action: Action, run: Run): string {
+function formatAction(action: Action, run: Run): string {
   const size = action.do === "copy" && action.source.kind === "file" ? ` (${formatBytes(action.source.size)})` : "";
-  const from = action.do === "move" ? `${placeAt(action, run, action.source.path)} to ` : "";
-  return `${sayAction(nameAction(action))} ${from}${placeAt(action, run, action.path)}${size}`;
+  const from = action.do === "move" ? `${actionFileName(action, run, action.source.path)} to ` : "";
+  return `${formatActionName(actionName(action))} ${from}${actionFileName(action, run, action.path)}${size}`;
 }
 
-function placeAt(action: Action, run: Run, path: Action["path"]): string {
-  return shorten(shown(placeOf(run, action.to, path)), 400);
+function actionFileName(action: Action, run: Run, path: Action["path"]): string {
+  return shorten(escapeForTerminal(fileNameOf(run, action.to, path)), 400);
 }

@@ -1,5 +1,5 @@
 /** A function that returns the columns of a text without control characters at a terminal. */
-export type Measure = (text: string) => number;
+export type MeasureWidth = (text: string) => number;
 
 /**
  * Returns a width that is never too small: a non-ASCII code point counts as two columns. Used until loadWidth() has
@@ -16,7 +16,7 @@ export function roughWidth(text: string): number {
  * Loads the exact measure: wide, combining and joined characters. Loaded when first needed, because it would double the
  * program's start time.
  */
-export async function loadWidth(): Promise<Measure> {
+export async function loadWidth(): Promise<MeasureWidth> {
   const { default: width } = await import("npm:string-width@9.0.0");
   return (text) => width(text);
 }

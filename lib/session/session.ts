@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
-import type { Address, Backend, Call, Protocol, Target } from "../core/backend.ts";
-import { stack } from "../backends/layers/stack.ts";
+import type { Address, Backend, CallOptions, ConnectContext, Protocol } from "../core/backend.ts";
+import { addLayers } from "../backends/layers/stack.ts";
 import { findProtocol, protocols } from "../backends/mod.ts";
 import { badInput } from "../core/errors.ts";
 
@@ -8,18 +8,18 @@ import { badInput } from "../core/errors.ts";
  * The connection spec of a server: plain data without secrets. `options` are keyed by ProtocolOption.name, durations in
  * ms.
  */
-export interface Reach {
+export interface ConnectionSpec {
   readonly address: Address;
   readonly options: Readonly<Record<string, string>>;
 }
 
 /** The parts of Target that opening a session uses. */
-export type SessionWorld = Pick<Target, "secret" | "ask" | "conceal" | "warn" | "env" | "readOnly">;
+export type SessionContext = Pick<ConnectContext, "secret" | "prompt" | "hideSecret" | "warn" | "env" | "readOnly">;
 
 /** The data passed to another process: the connection spec, the server's fingerprint, and the secrets of this login. */
-export interface SessionPassport {
-  readonly reach: Reach;
-  readonly peer: string | undefined;
+export interface PortableSession {
+  readonly spec: ConnectionSpec;
+  readonly fingerprint: string | undefined;
   readonly secrets: ReadonlyMap<string, string>;
 }
 
@@ -27,20 +27,20 @@ export interface SessionPassport {
 export class Session implements AsyncDisposable {
   readonly id = randomBytes(4).toString("hex");
   readonly label: string;
-  readonly reach: Reach;
+  readonly spec: ConnectionSpec;
   /** ms for which its JSON line is valid in another process. */
   lifetime = 600_000;
   #remote: Backend | undefined;
   readonly #secrets: ReadonlyMap<string, string>;
 
-  constructor(remote: Backend, reach: Reach, secrets: ReadonlyMap<string, string>) {
+  constructor(remote: Backend, reach: ConnectionSpec, secrets: ReadonlyMap<string, string>) {
     this.#remote = remote;
     this.label = remote.label;
-    this.reach = reach;
+    this.spec = reach;
     this.#secrets = secrets;
   }
 
-  get opened(): boolean {
+  get isOpen(): boolean {
     return this.#remote !== undefined;
   }
 
@@ -60,14 +60,14 @@ export class Session implements AsyncDisposable {
    * it is the default of -RemotePath.
    */
   get hasPath(): boolean {
-    const { scheme, path } = this.reach.address;
+    const { scheme, path } = this.spec.address;
     return path !== "" || findProtocol(scheme)?.buckets === true;
   }
 
-  passport(): SessionPassport {
-    const { remote, reach } = this;
-    const options = { ...reach.options, ...remote.settled?.() };
-    return { reach: { ...reach, options }, peer: remote.peer, secrets: this.#secrets };
+  toPortable(): PortableSession {
+    const { remote, spec: reach } = this;
+    const options = { ...reach.options, ...remote.pinnedOptions?.() };
+    return { spec: { ...reach, options }, fingerprint: remote.fingerprint, secrets: this.#secrets };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -81,10 +81,10 @@ export class Session implements AsyncDisposable {
  * Connects, authenticates the server and logs in. Rejects with connection, timeout, auth, hostKey or badInput, and then
  * leaves nothing open.
  */
-export async function openSession(reach: Reach, world: SessionWorld, call: Call): Promise<Session> {
-  const open = await protocolOf(reach.address.scheme).load();
+export async function openSession(reach: ConnectionSpec, world: SessionContext, call: CallOptions): Promise<Session> {
+  const open = await requireProtocol(reach.address.scheme).load();
   const used = new Map<string, string>();
-  const target: Target = {
+  const target: ConnectContext = {
     ...world,
     address: reach.address,
     options: reach.options,
@@ -93,14 +93,14 @@ export async function openSession(reach: Reach, world: SessionWorld, call: Call)
       if (value !== undefined) used.set(name, value);
       return value;
     },
-    keep: (name, value) => void used.set(name, value),
+    keepSecret: (name, value) => void used.set(name, value),
   };
   const backend = await open(target, call);
-  return new Session(stack(backend), reach, used);
+  return new Session(addLayers(backend), reach, used);
 }
 
 /** Returns the protocol table row of a scheme; throws badInput for an unknown one. */
-export function protocolOf(scheme: string): Protocol {
+export function requireProtocol(scheme: string): Protocol {
   const protocol = findProtocol(scheme);
   if (protocol !== undefined) return protocol;
   const known = protocols.flatMap((row) => row.schemes).map((name) => `${name}:`);

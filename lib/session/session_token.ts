@@ -2,13 +2,13 @@ import { Buffer } from "node:buffer";
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
 import type { Address } from "../core/backend.ts";
 import { badInput, SyncError } from "../core/errors.ts";
-import type { Reach, SessionPassport } from "./session.ts";
-import type { Ticket } from "../core/session_record.ts";
+import type { ConnectionSpec, PortableSession } from "./session.ts";
+import type { SealedSession } from "../core/session_record.ts";
 
 /** The content of an opened ticket. `reach` pins the host key that the first process verified. */
-export interface OpenedTicket {
-  readonly reach: Reach;
-  readonly peer: string | undefined;
+export interface UnsealedSession {
+  readonly spec: ConnectionSpec;
+  readonly fingerprint: string | undefined;
   /** Returns a secret by its name; undefined if the ticket has none. */
   secret(name: string): Promise<string | undefined>;
 }
@@ -16,12 +16,12 @@ export interface OpenedTicket {
 /**
  * Seals a session with the key of this user on this machine (32 bytes). `now` in ms since the epoch, `lifetime` in ms.
  */
-export function sealTicket(
-  passport: SessionPassport,
+export function sealSession(
+  passport: PortableSession,
   key: Uint8Array,
   options: { readonly now: number; readonly lifetime: number },
-): Ticket {
-  const { reach, peer, secrets } = passport;
+): SealedSession {
+  const { spec: reach, fingerprint: peer, secrets } = passport;
   const open = {
     Type: "Session",
     Version: 1,
@@ -33,8 +33,8 @@ export function sealTicket(
   } as const;
   const nonce = randomBytes(NONCE_BYTES);
   const cipher = createCipheriv("aes-256-gcm", key, nonce);
-  cipher.setAAD(associated(open));
-  const hidden = Buffer.concat([cipher.update(packed(secrets)), cipher.final()]);
+  cipher.setAAD(associatedData(open));
+  const hidden = Buffer.concat([cipher.update(packSecrets(secrets)), cipher.final()]);
   const seal = Buffer.concat([nonce, cipher.getAuthTag()]).toString("base64");
   return { ...open, ...(secrets.size === 0 ? {} : { Secret: hidden.toString("base64") }), Seal: seal };
 }
@@ -43,31 +43,31 @@ export function sealTicket(
  * Opens a ticket from sealTicket(); `now` in ms since the epoch. Throws badInput for a value that is not a ticket, auth
  * for one that was changed, was sealed by another user or on another machine, or has expired.
  */
-export function openTicket(value: unknown, key: Uint8Array, options: { readonly now: number }): OpenedTicket {
-  const ticket = toTicket(value);
-  const secrets = unpacked(unsealed(ticket, key));
+export function unsealSession(value: unknown, key: Uint8Array, options: { readonly now: number }): UnsealedSession {
+  const ticket = parseSealedSession(value);
+  const secrets = unpackSecrets(decryptSecrets(ticket, key));
   const late = options.now - Date.parse(ticket.Expires);
-  if (!(late < 0)) throw expired(ticket, late);
+  if (!(late < 0)) throw expiredError(ticket, late);
   const peer = ticket.HostKey ?? undefined;
   const address = toAddress(ticket.Address);
   const reach = peer === undefined
     ? { address, options: ticket.Options }
     : { address: { ...address, pins: [peer] }, options: withoutPolicy(ticket.Options) };
-  return { reach, peer, secret: (name) => Promise.resolve(secrets.get(name)) };
+  return { spec: reach, fingerprint: peer, secret: (name) => Promise.resolve(secrets.get(name)) };
 }
 
 /** Returns the address of a ticket without opening it. Throws badInput for a value that is not a ticket. */
-export function ticketAddress(value: unknown): Address {
-  return toAddress(toTicket(value).Address);
+export function sealedAddress(value: unknown): Address {
+  return toAddress(parseSealedSession(value).Address);
 }
 
 // NIST SP 800-38D: a nonce of 96 bits, a tag of 128.
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 /** The encrypted part is padded to a multiple of this, so that its length does not reveal the password's. */
-const FILL_BYTES = 256;
+const PADDING_BYTES = 256;
 
-function toAddressFields(address: Address): Ticket["Address"] {
+function toAddressFields(address: Address): SealedSession["Address"] {
   return {
     Scheme: address.scheme,
     UserName: address.user ?? null,
@@ -78,7 +78,7 @@ function toAddressFields(address: Address): Ticket["Address"] {
   };
 }
 
-function toAddress(fields: Ticket["Address"]): Address {
+function toAddress(fields: SealedSession["Address"]): Address {
   return {
     scheme: fields.Scheme,
     host: fields.HostName,
@@ -90,36 +90,36 @@ function toAddress(fields: Ticket["Address"]): Address {
 }
 
 /** Removes the host key policy: it has no effect once a key is pinned, and is refused together with a pin. */
-function withoutPolicy(options: Ticket["Options"]): Ticket["Options"] {
+function withoutPolicy(options: SealedSession["Options"]): SealedSession["Options"] {
   const isPolicy = (name: string) => name === "SshHostKeyPolicy" || name.startsWith("GiveUpSecurity");
   return Object.fromEntries(Object.entries(options).filter(([name]) => !isPolicy(name)));
 }
 
 /** Returns all readable fields as associated data, in an order independent of the JSON text. */
-function associated(ticket: Omit<Ticket, "Secret" | "Seal">): Uint8Array {
+function associatedData(ticket: Omit<SealedSession, "Secret" | "Seal">): Uint8Array {
   const { Version, Address: a, Options, HostKey, Created, Expires } = ticket;
   const address = [a.Scheme, a.UserName, a.HostName, a.PortNumber, a.Path, a.Pins];
   const options = Object.entries(Options).sort(([x], [y]) => (x < y ? -1 : 1));
   return Buffer.from(JSON.stringify(["Tandem session", Version, address, options, HostKey, Created, Expires]));
 }
 
-function packed(secrets: ReadonlyMap<string, string>): Uint8Array {
+function packSecrets(secrets: ReadonlyMap<string, string>): Uint8Array {
   if (secrets.size === 0) return new Uint8Array();
   const json = Buffer.from(JSON.stringify([...secrets]));
-  const size = Math.ceil(json.length / FILL_BYTES) * FILL_BYTES;
+  const size = Math.ceil(json.length / PADDING_BYTES) * PADDING_BYTES;
   return Buffer.concat([json, Buffer.alloc(size - json.length, " ")]);
 }
 
-function unpacked(bytes: Uint8Array): ReadonlyMap<string, string> {
+function unpackSecrets(bytes: Uint8Array): ReadonlyMap<string, string> {
   if (bytes.length === 0) return new Map();
   return new Map(JSON.parse(Buffer.from(bytes).toString()) as [string, string][]);
 }
 
-function unsealed(ticket: Ticket, key: Uint8Array): Uint8Array {
+function decryptSecrets(ticket: SealedSession, key: Uint8Array): Uint8Array {
   const seal = Buffer.from(ticket.Seal, "base64");
-  if (seal.length !== NONCE_BYTES + TAG_BYTES) throw malformed("Seal");
+  if (seal.length !== NONCE_BYTES + TAG_BYTES) throw malformedError("Seal");
   const decipher = createDecipheriv("aes-256-gcm", key, seal.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES });
-  decipher.setAAD(associated(ticket));
+  decipher.setAAD(associatedData(ticket));
   decipher.setAuthTag(seal.subarray(NONCE_BYTES));
   try {
     return Buffer.concat([decipher.update(Buffer.from(ticket.Secret ?? "", "base64")), decipher.final()]);
@@ -133,7 +133,7 @@ function unsealed(ticket: Ticket, key: Uint8Array): Uint8Array {
   }
 }
 
-function expired(ticket: Ticket, late: number): SyncError {
+function expiredError(ticket: SealedSession, late: number): SyncError {
   const age = Math.round((Date.parse(ticket.Expires) - Date.parse(ticket.Created) + late) / 1000);
   const made = age < 120 ? `${age} seconds` : `${Math.round(age / 60)} minutes`;
   return new SyncError(
@@ -144,33 +144,33 @@ function expired(ticket: Ticket, late: number): SyncError {
   );
 }
 
-function toTicket(value: unknown): Ticket {
-  const fields = record(value, "Type");
-  if (fields["Type"] !== "Session") throw malformed("Type");
+function parseSealedSession(value: unknown): SealedSession {
+  const fields = requireRecord(value, "Type");
+  if (fields["Type"] !== "Session") throw malformedError("Type");
   if (fields["Version"] !== 1) throw badInput("The session in the input was made by another version of Tandem.");
-  const address = record(fields["Address"], "Address");
+  const address = requireRecord(fields["Address"], "Address");
   const port = address["PortNumber"];
-  if (port !== null && !isPort(port)) throw malformed("PortNumber");
-  const options = Object.entries(record(fields["Options"], "Options"));
+  if (port !== null && !isPort(port)) throw malformedError("PortNumber");
+  const options = Object.entries(requireRecord(fields["Options"], "Options"));
   const pins = address["Pins"];
-  if (!Array.isArray(pins)) throw malformed("Pins");
+  if (!Array.isArray(pins)) throw malformedError("Pins");
   return {
     Type: "Session",
     Version: 1,
     Address: {
-      Scheme: clean(address, "Scheme", NO_SCHEME),
-      UserName: address["UserName"] === null ? null : text(address, "UserName"),
-      HostName: clean(address, "HostName", NO_HOST),
+      Scheme: requireCleanText(address, "Scheme", NO_SCHEME),
+      UserName: address["UserName"] === null ? null : requireText(address, "UserName"),
+      HostName: requireCleanText(address, "HostName", NO_HOST),
       PortNumber: port,
-      Path: clean(address, "Path", CONTROL),
-      Pins: pins.map((pin) => string(pin, "Pins")),
+      Path: requireCleanText(address, "Path", CONTROL),
+      Pins: pins.map((pin) => requireString(pin, "Pins")),
     },
-    Options: Object.fromEntries(options.map(([name, option]) => [name, string(option, name)])),
-    HostKey: fields["HostKey"] === null ? null : text(fields, "HostKey"),
-    Created: time(fields, "Created"),
-    Expires: time(fields, "Expires"),
-    Seal: text(fields, "Seal"),
-    ...(fields["Secret"] === undefined ? {} : { Secret: text(fields, "Secret") }),
+    Options: Object.fromEntries(options.map(([name, option]) => [name, requireString(option, name)])),
+    HostKey: fields["HostKey"] === null ? null : requireText(fields, "HostKey"),
+    Created: requireTime(fields, "Created"),
+    Expires: requireTime(fields, "Expires"),
+    Seal: requireText(fields, "Seal"),
+    ...(fields["Secret"] === undefined ? {} : { Secret: requireText(fields, "Secret") }),
   };
 }
 
@@ -182,17 +182,17 @@ const NO_HOST = /[\u0000-\u001f\u007f-\u009f/\\]/;
 
 type Fields = Readonly<Record<string, unknown>>;
 
-function record(value: unknown, name: string): Fields {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw malformed(name);
+function requireRecord(value: unknown, name: string): Fields {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw malformedError(name);
   return value as Fields;
 }
 
-function text(fields: Fields, name: string): string {
-  return string(fields[name], name);
+function requireText(fields: Fields, name: string): string {
+  return requireString(fields[name], name);
 }
 
-function string(value: unknown, name: string): string {
-  if (typeof value !== "string") throw malformed(name);
+function requireString(value: unknown, name: string): string {
+  if (typeof value !== "string") throw malformedError(name);
   return value;
 }
 
@@ -200,15 +200,15 @@ function string(value: unknown, name: string): string {
  * Returns a text field that is used before the seal is verified, for a folder's name or a message. Throws if it matches
  * `bad`.
  */
-function clean(fields: Fields, name: string, bad: RegExp): string {
-  const value = text(fields, name);
-  if (bad.test(value)) throw malformed(name);
+function requireCleanText(fields: Fields, name: string, bad: RegExp): string {
+  const value = requireText(fields, name);
+  if (bad.test(value)) throw malformedError(name);
   return value;
 }
 
-function time(fields: Fields, name: string): string {
-  const value = text(fields, name);
-  if (Number.isNaN(Date.parse(value))) throw malformed(name);
+function requireTime(fields: Fields, name: string): string {
+  const value = requireText(fields, name);
+  if (Number.isNaN(Date.parse(value))) throw malformedError(name);
   return value;
 }
 
@@ -216,7 +216,7 @@ function isPort(value: unknown): value is number {
   return Number.isInteger(value) && Number(value) > 0 && Number(value) < 65_536;
 }
 
-function malformed(name: string): SyncError {
+function malformedError(name: string): SyncError {
   return badInput(
     `The session in the input is damaged at "${name}": make it with New-Session.`,
     "CannotConvertArgument",

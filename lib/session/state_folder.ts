@@ -1,12 +1,19 @@
 import { Buffer } from "node:buffer";
 import { createHash, createHmac, randomBytes } from "node:crypto";
 import { posix, win32 } from "node:path";
-import { homeOfAccount } from "../machine/account.ts";
+import { accountHome } from "../machine/account.ts";
 import { badInput, noStateFolder, SyncError, toSyncError } from "../core/errors.ts";
-import { codeOf, guardOwn, guardWayTo, makeOwnFolder, probeFolder, readOwnText } from "../machine/own_files.ts";
+import {
+  assertOwn,
+  assertTrustedAncestors,
+  assertWritable,
+  codeOf,
+  makeOwnFolder,
+  readOwnText,
+} from "../machine/own_files.ts";
 
 /** The inputs that determine the state folder's path. `home` is used if the environment names none. */
-export interface StateOptions {
+export interface StateFolderOptions {
   env(name: string): string | undefined;
   readonly os?: string;
   home?(): string | undefined;
@@ -17,7 +24,7 @@ export interface StateOptions {
 }
 
 /** Tandem's state folder, private to its user (0700; files 0600). */
-export interface State {
+export interface StateFolder {
   readonly folder: string;
   /**
    * Returns a random id of this machine, constant as long as the folder exists; another machine that shares the folder
@@ -35,7 +42,7 @@ export interface State {
    */
   derivedKey(purpose: string): Promise<Uint8Array>;
   /** Rejects with badInput of id noStateFolder if the folder is not writable: it is read-only, or its disk is full. */
-  mustBeWritable(): Promise<void>;
+  assertWritable(): Promise<void>;
 }
 
 /**
@@ -43,22 +50,23 @@ export interface State {
  * caller may continue without, or suggest an alternative; with refused of id foreignState if another user could have
  * written its content.
  */
-export async function openState(options: StateOptions): Promise<State> {
-  const folder = stateFolder({ os: Deno.build.os, home: homeOfAccount, ...options });
+export async function openStateFolder(options: StateFolderOptions): Promise<StateFolder> {
+  const folder = stateFolderPath({ os: Deno.build.os, home: accountHome, ...options });
   const readOnly = options.readOnly ?? false;
-  await doing(folder, async () => {
-    await guardWayTo(folder);
-    await (readOnly ? guardOwn(folder, "folder") : makeOwnFolder(folder));
+  await inStateFolder(folder, async () => {
+    await assertTrustedAncestors(folder);
+    await (readOnly ? assertOwn(folder, "folder") : makeOwnFolder(folder));
   });
-  const suffix = suffixOf(await (options.machine ?? nameOfMachine)());
+  const suffix = machineSuffix(await (options.machine ?? readMachineId)());
   const sealingKey = async () =>
-    new Uint8Array(await remembered(`${folder}/sealing-key${suffix}`, { bytes: 32, readOnly }));
+    new Uint8Array(await readOrCreate(`${folder}/sealing-key${suffix}`, { bytes: 32, readOnly }));
   return {
     folder,
-    machineId: async () => (await remembered(`${folder}/machine-id${suffix}`, { bytes: 16, readOnly })).toString("hex"),
+    machineId: async () =>
+      (await readOrCreate(`${folder}/machine-id${suffix}`, { bytes: 16, readOnly })).toString("hex"),
     sealingKey,
-    derivedKey: async (purpose) => derive(await sealingKey(), purpose),
-    mustBeWritable: () => doing(folder, () => probeFolder(folder)),
+    derivedKey: async (purpose) => deriveKey(await sealingKey(), purpose),
+    assertWritable: () => inStateFolder(folder, () => assertWritable(folder)),
   };
 }
 
@@ -66,7 +74,7 @@ export async function openState(options: StateOptions): Promise<State> {
  * Returns the path of the state folder on an operating system (Deno.build.os). TANDEM_STATE overrides everything else.
  * Throws badInput of id noStateFolder.
  */
-export function stateFolder(options: StateOptions & { readonly os: string }): string {
+export function stateFolderPath(options: StateFolderOptions & { readonly os: string }): string {
   const { os, env } = options;
   const path = os === "windows" ? win32 : posix;
   const given = env("TANDEM_STATE");
@@ -100,24 +108,24 @@ export function stateFolder(options: StateOptions & { readonly os: string }): st
 export async function readSecretFile(path: string): Promise<string> {
   try {
     using file = await Deno.open(path);
-    const bytes = await headOf(file, 64 * 1024);
+    const bytes = await readHead(file, 64 * 1024);
     const [line = ""] = new TextDecoder("utf-8", { fatal: true }).decode(bytes).split(/\r?\n/, 1);
     if (line !== "") return line;
   } catch (cause) {
-    throw badSecretFile(path, cause instanceof TypeError ? "it is no UTF-8 text" : reasonOf(cause));
+    throw secretFileError(path, cause instanceof TypeError ? "it is no UTF-8 text" : explainCause(cause));
   }
-  throw badSecretFile(path, "its first line is empty");
+  throw secretFileError(path, "its first line is empty");
 }
 
 const ATTEMPTS = 50;
 const ATTEMPT_MS = 20;
 
 /** Runs work in the state folder. A failure means that no state folder is available; a refusal stays a refusal. */
-async function doing(folder: string, work: () => Promise<void>): Promise<void> {
+async function inStateFolder(folder: string, work: () => Promise<void>): Promise<void> {
   try {
     await work();
   } catch (cause) {
-    throw cause instanceof SyncError ? cause : unusable(folder, cause);
+    throw cause instanceof SyncError ? cause : unusableError(folder, cause);
   }
 }
 
@@ -125,20 +133,20 @@ async function doing(folder: string, work: () => Promise<void>): Promise<void> {
  * Reads the bytes that a file stores as hex digits; generates random ones if the file does not exist. If several
  * processes create it at once, one wins.
  */
-async function remembered(
+async function readOrCreate(
   path: string,
   about: { readonly bytes: number; readonly readOnly: boolean },
 ): Promise<Buffer> {
   const known = await readOwn(path, about.bytes);
   if (known !== undefined) return known;
   const fresh = randomBytes(about.bytes);
-  if (about.readOnly || await putNew(path, `${fresh.toString("hex")}\n`)) return fresh;
+  if (about.readOnly || await createAtomically(path, `${fresh.toString("hex")}\n`)) return fresh;
   const theirs = await readOwn(path, about.bytes);
-  if (theirs === undefined) throw damaged(path);
+  if (theirs === undefined) throw damagedError(path);
   return theirs;
 }
 
-function derive(key: Uint8Array, purpose: string): Uint8Array {
+function deriveKey(key: Uint8Array, purpose: string): Uint8Array {
   return new Uint8Array(createHmac("sha256", key).update(`Tandem ${purpose}`).digest());
 }
 
@@ -148,7 +156,7 @@ async function readOwn(path: string, bytes: number): Promise<Buffer | undefined>
     if (text === undefined) return undefined;
     if (/^[0-9a-f]*$/.test(text) && text.length === bytes * 2) return Buffer.from(text, "hex");
     // On a disk without hard links, another process may be writing the file at this moment.
-    if (text.length >= bytes * 2 || attempt === ATTEMPTS) throw damaged(path);
+    if (text.length >= bytes * 2 || attempt === ATTEMPTS) throw damagedError(path);
     await new Promise((resolve) => setTimeout(resolve, ATTEMPT_MS));
   }
 }
@@ -157,23 +165,23 @@ async function readGuarded(path: string, limit: number): Promise<string | undefi
   try {
     return (await readOwnText(path, { limit, isSecret: true }))?.trimEnd();
   } catch (cause) {
-    throw cause instanceof SyncError ? cause : unusable(path, cause);
+    throw cause instanceof SyncError ? cause : unusableError(path, cause);
   }
 }
 
 /** Creates a file atomically: writes it under another name, then links it. Returns false if the file already exists. */
-async function putNew(path: string, text: string): Promise<boolean> {
+async function createAtomically(path: string, text: string): Promise<boolean> {
   const beside = `${path}.${randomBytes(6).toString("hex")}`;
   try {
     await writeNew(beside, text);
-    if (await linked(beside, path)) return true;
+    if (await tryLink(beside, path)) return true;
     await writeNew(path, text);
     return true;
   } catch (cause) {
     if (cause instanceof Deno.errors.AlreadyExists) return false;
-    throw unusable(path, cause);
+    throw unusableError(path, cause);
   } finally {
-    await forget(beside);
+    await removeIfPresent(beside);
   }
 }
 
@@ -181,7 +189,7 @@ async function putNew(path: string, text: string): Promise<boolean> {
  * Creates the hard link; returns false on any failure. If the disk has no hard links, the file is then written
  * directly, and that reports the reason.
  */
-async function linked(beside: string, path: string): Promise<boolean> {
+async function tryLink(beside: string, path: string): Promise<boolean> {
   return await Deno.link(beside, path).then(() => true, () => false);
 }
 
@@ -191,15 +199,15 @@ async function writeNew(path: string, text: string): Promise<void> {
   await file.sync();
 }
 
-async function forget(path: string): Promise<void> {
+async function removeIfPresent(path: string): Promise<void> {
   try {
     await Deno.remove(path);
   } catch (cause) {
-    if (!(cause instanceof Deno.errors.NotFound)) throw unusable(path, cause);
+    if (!(cause instanceof Deno.errors.NotFound)) throw unusableError(path, cause);
   }
 }
 
-async function headOf(file: Deno.FsFile, limit: number): Promise<Uint8Array> {
+async function readHead(file: Deno.FsFile, limit: number): Promise<Uint8Array> {
   const bytes = new Uint8Array(limit);
   let size = 0;
   while (size < limit) {
@@ -214,7 +222,7 @@ async function headOf(file: Deno.FsFile, limit: number): Promise<Uint8Array> {
  * Returns systemd's id of this machine, hashed because it is confidential (machine-id(5)); undefined in most
  * containers.
  */
-async function nameOfMachine(): Promise<string | undefined> {
+async function readMachineId(): Promise<string | undefined> {
   if (Deno.build.os !== "linux") return undefined;
   try {
     return (await Deno.readTextFile("/etc/machine-id")).trim() || undefined;
@@ -224,29 +232,31 @@ async function nameOfMachine(): Promise<string | undefined> {
   }
 }
 
-function suffixOf(machine: string | undefined): string {
+function machineSuffix(machine: string | undefined): string {
   if (machine === undefined) return "";
   return `-${createHash("sha256").update(`Tandem ${machine}`).digest("hex").slice(0, 12)}`;
 }
 
-function unusable(path: string, cause: unknown): SyncError {
-  const message = `Cannot keep state in "${path}": ${reasonOf(cause)}; set TANDEM_STATE to a folder you may write to.`;
+function unusableError(path: string, cause: unknown): SyncError {
+  const message = `Cannot keep state in "${path}": ${
+    explainCause(cause)
+  }; set TANDEM_STATE to a folder you may write to.`;
   return new SyncError("badInput", message, { operation: "open the state folder", id: noStateFolder, cause });
 }
 
-function damaged(path: string): SyncError {
-  return refused(`"${path}" is damaged: remove it, and a new one is made.`);
+function damagedError(path: string): SyncError {
+  return refusedError(`"${path}" is damaged: remove it, and a new one is made.`);
 }
 
-function refused(message: string): SyncError {
+function refusedError(message: string): SyncError {
   return new SyncError("refused", message, { operation: "open the state folder" });
 }
 
-function badSecretFile(path: string, why: string): SyncError {
+function secretFileError(path: string, why: string): SyncError {
   return badInput(`Cannot take a secret from the file "${path}": ${why}.`);
 }
 
-function reasonOf(cause: unknown): string {
+function explainCause(cause: unknown): string {
   switch (codeOf(cause)) {
     case "ENOENT":
       return "it does not exist";

@@ -5,7 +5,7 @@ import { Buffer } from "node:buffer";
  * The criteria for the algorithms to offer. `strict`: the server supports strict key exchange, or that is not known
  * yet.
  */
-export interface Wishes {
+export interface AlgorithmCriteria {
   readonly legacy: boolean;
   readonly strict: boolean;
 }
@@ -14,7 +14,7 @@ export interface Wishes {
  * Returns the algorithms to offer, in the client library's format. P-521 key exchange is omitted: Deno rejects its
  * curve, which breaks the connection.
  */
-export function offers(wishes: Wishes & { readonly hostKeyTypes: readonly string[] }): unknown {
+export function offeredAlgorithms(wishes: AlgorithmCriteria & { readonly hostKeyTypes: readonly string[] }): unknown {
   const { legacy, hostKeyTypes } = wishes;
   const known = hostKeyTypes.filter((type) => HOST_KEYS.includes(type));
   const types = [...new Set([...known, ...HOST_KEYS, ...(legacy ? ["ssh-dss"] : [])])];
@@ -35,7 +35,7 @@ export function offers(wishes: Wishes & { readonly hostKeyTypes: readonly string
  * (Deno 2.6 lacks some). Without strict key exchange, chacha20-poly1305 is omitted: packets could be removed undetected
  * (CVE-2023-48795).
  */
-export function usableCiphers(wishes: Wishes): string[] {
+export function usableCiphers(wishes: AlgorithmCriteria): string[] {
   const known = new Set(getCiphers());
   return CANDIDATES
     .filter((c) => (wishes.strict || !c.terrapin) && (wishes.legacy || !c.legacy))
@@ -47,7 +47,7 @@ export function usableCiphers(wishes: Wishes): string[] {
  * Returns the MAC names to offer, for ciphers without an integrated MAC. Encrypt-then-MAC only if strict key exchange
  * protects it or no CBC cipher is offered.
  */
-export function usableMacs(wishes: Wishes): string[] {
+export function usableMacs(wishes: AlgorithmCriteria): string[] {
   const etm = ["hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com"];
   const plain = ["hmac-sha2-256", "hmac-sha2-512"];
   if (!wishes.legacy) return [...etm, ...plain];
@@ -62,22 +62,22 @@ export function needsStrict(cipher: string, mac: string): boolean {
 const HOST_KEYS = ["ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa"];
 const OLD_KEX = ["diffie-hellman-group14-sha1", "diffie-hellman-group-exchange-sha1", "diffie-hellman-group1-sha1"];
 
-interface Candidate {
+interface CipherCandidate {
   readonly ssh: string;
   readonly ssl: string;
   readonly key: number;
   readonly iv: number;
-  readonly sealed?: boolean;
+  readonly aead?: boolean;
   readonly terrapin?: boolean;
   readonly legacy?: boolean;
 }
 
 // Deno encrypts chacha20 seven times as fast as AES-GCM; in Node it is the reverse.
-const CANDIDATES: readonly Candidate[] = [
+const CANDIDATES: readonly CipherCandidate[] = [
   { ssh: "chacha20-poly1305@openssh.com", ssl: "chacha20", key: 32, iv: 16, terrapin: true },
   { ssh: "aes128-ctr", ssl: "aes-128-ctr", key: 16, iv: 16 },
-  { ssh: "aes128-gcm@openssh.com", ssl: "aes-128-gcm", key: 16, iv: 12, sealed: true },
-  { ssh: "aes256-gcm@openssh.com", ssl: "aes-256-gcm", key: 32, iv: 12, sealed: true },
+  { ssh: "aes128-gcm@openssh.com", ssl: "aes-128-gcm", key: 16, iv: 12, aead: true },
+  { ssh: "aes256-gcm@openssh.com", ssl: "aes-256-gcm", key: 32, iv: 12, aead: true },
   { ssh: "aes192-ctr", ssl: "aes-192-ctr", key: 24, iv: 16 },
   { ssh: "aes256-ctr", ssl: "aes-256-ctr", key: 32, iv: 16 },
   { ssh: "aes256-cbc", ssl: "aes-256-cbc", key: 32, iv: 16, legacy: true },
@@ -86,12 +86,12 @@ const CANDIDATES: readonly Candidate[] = [
 ];
 
 /** Whether one block survives encryption and decryption, with the same calls that the client library makes. */
-function roundTrips(candidate: Candidate): boolean {
+function roundTrips(candidate: CipherCandidate): boolean {
   const key = Buffer.alloc(candidate.key, 7);
   const iv = Buffer.alloc(candidate.iv, 3);
   const block = Buffer.alloc(32, 5);
   try {
-    if (candidate.sealed) return sealedRoundTrip(candidate.ssl, { key, iv, block });
+    if (candidate.aead) return aeadRoundTrips(candidate.ssl, { key, iv, block });
     const cipher = createCipheriv(candidate.ssl, key, iv);
     const decipher = createDecipheriv(candidate.ssl, key, iv);
     if (candidate.ssl.endsWith("-cbc")) decipher.setAutoPadding(false);
@@ -105,7 +105,7 @@ function roundTrips(candidate: Candidate): boolean {
   }
 }
 
-function sealedRoundTrip(ssl: string, sample: { key: Buffer; iv: Buffer; block: Buffer }): boolean {
+function aeadRoundTrips(ssl: string, sample: { key: Buffer; iv: Buffer; block: Buffer }): boolean {
   const name = ssl as "aes-128-gcm";
   const aad = Buffer.alloc(4, 1);
   const cipher = createCipheriv(name, sample.key, sample.iv);

@@ -1,31 +1,31 @@
 import { SyncError } from "../core/errors.ts";
-import type { Target } from "../core/backend.ts";
+import type { ConnectContext } from "../core/backend.ts";
 import { type KeyFile, type KeyFiles, unlock } from "./key_files.ts";
-import { interactiveLogin, type Said } from "./keyboard_interactive.ts";
-import type { Login } from "./types.ts";
+import { type GivenAnswers, keyboardInteractive } from "./keyboard_interactive.ts";
+import type { AuthMethod } from "./types.ts";
 
 /**
  * The credentials that a login may use. `shown`: "user@host". `given`: the command's password and passphrase are for
  * this server, not for a jump host.
  */
-export interface LoginSetup {
-  readonly shown: string;
-  readonly given: boolean;
+export interface AuthOptions {
+  readonly account: string;
+  readonly isDestination: boolean;
   readonly files: KeyFiles;
   /** The agent's socket, and the only public keys that it may offer. */
   readonly agent: string | undefined;
   readonly agentKeys: readonly Uint8Array[] | undefined;
   /** Methods that the configuration disables. */
-  readonly refused: readonly string[];
-  readonly world: Pick<Target, "secret" | "ask" | "keep">;
+  readonly disabledMethods: readonly string[];
+  readonly context: Pick<ConnectContext, "secret" | "prompt" | "keepSecret">;
 }
 
 /** An authentication attempt: its name in the final message, and how to repeat it on another connection. */
-interface Attempt {
+interface AuthAttempt {
   readonly name: string | undefined;
-  again(): Login;
+  repeat(): AuthMethod;
   /** Called when the server accepted it. */
-  taken?(): void;
+  onAccepted?(): void;
 }
 
 /**
@@ -33,29 +33,29 @@ interface Attempt {
  * gave, the agent, the other keys, then the user's answers to prompts. A given password is sent once. Successful
  * attempts are stored for further connections.
  */
-export class Logins {
-  readonly #setup: LoginSetup;
-  readonly #used = new Set<string>();
-  readonly #tried: string[] = [];
+export class AuthSequence {
+  readonly #options: AuthOptions;
+  readonly #attempted = new Set<string>();
+  readonly #refused: string[] = [];
   readonly #skipped: string[];
-  readonly #steps: Attempt[] = [];
-  #attempts: AsyncGenerator<Attempt & { readonly login: Login }>;
-  #last: Attempt | undefined;
+  readonly #accepted: AuthAttempt[] = [];
+  #attempts: AsyncGenerator<AuthAttempt & { readonly login: AuthMethod }>;
+  #last: AuthAttempt | undefined;
   #methods: readonly string[] | undefined;
 
-  constructor(setup: LoginSetup) {
-    this.#setup = setup;
-    this.#skipped = [...setup.files.skipped];
-    this.#attempts = this.#all();
+  constructor(options: AuthOptions) {
+    this.#options = options;
+    this.#skipped = [...options.files.skipped];
+    this.#attempts = this.#attemptsInOrder();
   }
 
   /** DialOptions.authenticate of the first connection. Throws kind "auth", naming all attempts, when none is left. */
-  async authenticate(methods: readonly string[] | undefined, partial: boolean): Promise<Login> {
+  async authenticate(methods: readonly string[] | undefined, partial: boolean): Promise<AuthMethod> {
     if (methods !== undefined) this.#methods = methods;
     if (partial) {
-      this.#accept();
-      this.#attempts = this.#all();
-    } else this.#giveUp();
+      this.#recordSuccess();
+      this.#attempts = this.#attemptsInOrder();
+    } else this.#recordFailure();
     const next = await this.#attempts.next();
     if (next.done === true) throw this.#failure();
     this.#last = next.value;
@@ -63,17 +63,17 @@ export class Logins {
   }
 
   /** Called after a successful login: the last attempt was accepted. */
-  succeed(): void {
-    this.#accept();
+  onSuccess(): void {
+    this.#recordSuccess();
   }
 
   /**
    * Called when the server closed the connection after an attempt, as it does after too many. Returns true if the next
    * attempt may be made on a new connection.
    */
-  hungUp(): boolean {
-    if (this.#last === undefined || this.#steps.length > 0) return false;
-    this.#giveUp();
+  onDisconnect(): boolean {
+    if (this.#last === undefined || this.#accepted.length > 0) return false;
+    this.#recordFailure();
     return true;
   }
 
@@ -81,63 +81,64 @@ export class Logins {
    * Returns DialOptions.authenticate for a further connection: the successful attempts in their order, without a
    * prompt.
    */
-  replay(): (methods: readonly string[] | undefined, partial: boolean) => Promise<Login> {
+  replay(): (methods: readonly string[] | undefined, partial: boolean) => Promise<AuthMethod> {
     let index = 0;
     return (methods, partial) => {
       if (methods === undefined) index = 0;
-      const step = methods === undefined || partial ? this.#steps[index++] : undefined;
-      if (step !== undefined) return Promise.resolve(step.again());
+      const step = methods === undefined || partial ? this.#accepted[index++] : undefined;
+      if (step !== undefined) return Promise.resolve(step.repeat());
       return Promise.reject(
-        authError(`${this.#setup.shown} refused on a further connection what it had taken before.`),
+        loginError(`${this.#options.account} refused on a further connection what it had taken before.`),
       );
     };
   }
 
-  #accept(): void {
+  #recordSuccess(): void {
     if (this.#last === undefined) return;
-    this.#last.taken?.();
-    this.#steps.push(this.#last);
+    this.#last.onAccepted?.();
+    this.#accepted.push(this.#last);
     this.#last = undefined;
   }
 
-  #giveUp(): void {
-    if (this.#last?.name !== undefined) this.#tried.push(this.#last.name);
+  #recordFailure(): void {
+    if (this.#last?.name !== undefined) this.#refused.push(this.#last.name);
     this.#last = undefined;
   }
 
-  async *#all(): AsyncGenerator<Attempt & { readonly login: Login }> {
-    const { keys } = this.#setup.files;
-    const others = keys.filter((key) => !key.explicit);
-    for (const key of keys.filter((one) => one.explicit)) yield* this.#key(key);
+  async *#attemptsInOrder(): AsyncGenerator<AuthAttempt & { readonly login: AuthMethod }> {
+    const { keys } = this.#options.files;
+    const others = keys.filter((key) => !key.isExplicit);
+    for (const key of keys.filter((one) => one.isExplicit)) yield* this.#key(key);
     yield* this.#password();
     yield* this.#agent();
-    for (const key of others.filter((one) => !one.encrypted)) yield* this.#key(key);
-    for (const key of others.filter((one) => one.encrypted)) yield* this.#key(key);
-    yield* this.#person();
+    for (const key of others.filter((one) => !one.isEncrypted)) yield* this.#key(key);
+    for (const key of others.filter((one) => one.isEncrypted)) yield* this.#key(key);
+    yield* this.#prompts();
   }
 
   /** Whether the server accepts a method, as far as is known, and the configuration allows it. */
-  #takes(method: string): boolean {
-    return !this.#setup.refused.includes(method) && (this.#methods === undefined || this.#methods.includes(method));
+  #isAllowed(method: string): boolean {
+    return !this.#options.disabledMethods.includes(method) &&
+      (this.#methods === undefined || this.#methods.includes(method));
   }
 
   /** Whether the attempt of this name has not been made yet. Records it as made. */
-  #once(name: string): boolean {
-    if (this.#used.has(name)) return false;
-    this.#used.add(name);
+  #markAttempted(name: string): boolean {
+    if (this.#attempted.has(name)) return false;
+    this.#attempted.add(name);
     return true;
   }
 
   /**
    * Requests the server's methods before a password is sent: a wasted attempt may be the one that locks the account.
    */
-  *#probe(): Generator<Attempt & { readonly login: Login }> {
+  *#probe(): Generator<AuthAttempt & { readonly login: AuthMethod }> {
     if (this.#methods === undefined) yield toAttempt(undefined, { method: "none" });
   }
 
-  async *#key(file: KeyFile): AsyncGenerator<Attempt & { readonly login: Login }> {
+  async *#key(file: KeyFile): AsyncGenerator<AuthAttempt & { readonly login: AuthMethod }> {
     const name = `key "${file.path}"`;
-    if (!this.#takes("publickey") || !this.#once(name)) return;
+    if (!this.#isAllowed("publickey") || !this.#markAttempted(name)) return;
     const opened = await unlock(file, this.#passphrases(file));
     if ("why" in opened) {
       this.#skipped.push(`${name}: ${opened.why}`);
@@ -145,100 +146,112 @@ export class Logins {
     }
     const { key, passphrase } = opened;
     const attempt = toAttempt(name, { method: "publickey", privateKey: key.privateKey });
-    const { keep } = this.#setup.world;
-    yield passphrase === undefined ? attempt : { ...attempt, taken: () => keep("SshPrivateKeyPassphrase", passphrase) };
+    const { keepSecret: keep } = this.#options.context;
+    yield passphrase === undefined
+      ? attempt
+      : { ...attempt, onAccepted: () => keep("SshPrivateKeyPassphrase", passphrase) };
   }
 
   async *#passphrases(file: KeyFile): AsyncGenerator<string> {
-    const { given, world } = this.#setup;
-    const known = given ? await world.secret("SshPrivateKeyPassphrase") : undefined;
+    const { isDestination: given, context } = this.#options;
+    const known = given ? await context.secret("SshPrivateKeyPassphrase") : undefined;
     if (known !== undefined) yield known;
-    for (let round = 0; round < ROUNDS; round++) {
-      const typed = await world.ask(`Passphrase of the key "${file.path}": `, false);
+    for (let round = 0; round < MAX_PROMPTS; round++) {
+      const typed = await context.prompt(`Passphrase of the key "${file.path}": `, false);
       if (typed === undefined || typed === "") return;
       yield typed;
     }
   }
 
-  async *#password(): AsyncGenerator<Attempt & { readonly login: Login }> {
-    if (!this.#setup.given || !(this.#takes("password") || this.#takes("keyboard-interactive"))) return;
-    const password = this.#used.has(GIVEN) ? undefined : await this.#setup.world.secret("password");
+  async *#password(): AsyncGenerator<AuthAttempt & { readonly login: AuthMethod }> {
+    if (!this.#options.isDestination || !(this.#isAllowed("password") || this.#isAllowed("keyboard-interactive"))) {
+      return;
+    }
+    const password = this.#attempted.has(GIVEN) ? undefined : await this.#options.context.secret("password");
     if (password === undefined) return;
     yield* this.#probe();
-    if (this.#takes("password") && this.#once(GIVEN)) yield toAttempt(GIVEN, { method: "password", password });
-    else if (this.#takes("keyboard-interactive") && this.#once(GIVEN)) yield this.#interactive(GIVEN, password);
-  }
-
-  *#agent(): Generator<Attempt & { readonly login: Login }> {
-    const { agent: socket, agentKeys: keys } = this.#setup;
-    if (socket === undefined || !this.#takes("publickey") || !this.#once(AGENT)) return;
-    yield toAttempt(AGENT, { method: "agent", socket, ...(keys === undefined ? {} : { keys }) });
-  }
-
-  async *#person(): AsyncGenerator<Attempt & { readonly login: Login }> {
-    yield* this.#probe();
-    const { shown, world } = this.#setup;
-    for (let round = 0; round < ROUNDS; round++) {
-      if (this.#takes("keyboard-interactive")) {
-        yield this.#interactive(TYPED, undefined);
-        continue;
-      }
-      if (!this.#takes("password")) return;
-      const password = await world.ask(`Password of ${shown}: `, false);
-      if (password === undefined) return;
-      const taken = () => world.keep("password", password);
-      yield { ...toAttempt(TYPED, { method: "password", password }), taken };
+    if (this.#isAllowed("password") && this.#markAttempted(GIVEN)) {
+      yield toAttempt(GIVEN, { method: "password", password });
+    } else if (this.#isAllowed("keyboard-interactive") && this.#markAttempted(GIVEN)) {
+      yield this.#interactive(GIVEN, password);
     }
   }
 
-  #interactive(name: string, password: string | undefined): Attempt & { readonly login: Login } {
-    const { shown, world } = this.#setup;
-    const said: Said = { password: undefined, oneTime: false };
-    const login = interactiveLogin({
-      shown,
+  *#agent(): Generator<AuthAttempt & { readonly login: AuthMethod }> {
+    const { agent: socket, agentKeys: keys } = this.#options;
+    if (socket === undefined || !this.#isAllowed("publickey") || !this.#markAttempted(AGENT)) return;
+    yield toAttempt(AGENT, { method: "agent", socket, ...(keys === undefined ? {} : { keys }) });
+  }
+
+  async *#prompts(): AsyncGenerator<AuthAttempt & { readonly login: AuthMethod }> {
+    yield* this.#probe();
+    const { account, context } = this.#options;
+    for (let round = 0; round < MAX_PROMPTS; round++) {
+      if (this.#isAllowed("keyboard-interactive")) {
+        yield this.#interactive(TYPED, undefined);
+        continue;
+      }
+      if (!this.#isAllowed("password")) return;
+      const password = await context.prompt(`Password of ${account}: `, false);
+      if (password === undefined) return;
+      const taken = () => context.keepSecret("password", password);
+      yield { ...toAttempt(TYPED, { method: "password", password }), onAccepted: taken };
+    }
+  }
+
+  #interactive(name: string, password: string | undefined): AuthAttempt & { readonly login: AuthMethod } {
+    const { account, context } = this.#options;
+    const answers: GivenAnswers = { password: undefined, hasOneTimeCode: false };
+    const login = keyboardInteractive({
+      account,
       password,
-      ask: (prompt, echo) => world.ask(prompt, echo),
-      unanswered: (question) => this.#failure(`the server asks "${question}" and there is no terminal to answer at`),
-    }, said);
+      prompt: (prompt, echo) => context.prompt(prompt, echo),
+      noAnswerError: (question) => this.#failure(`the server asks "${question}" and there is no terminal to answer at`),
+    }, answers);
     const once = () =>
-      authError(`${shown} wants a one-time answer for each connection; Tandem goes on with the first.`);
+      loginError(`${account} wants a one-time answer for each connection; Tandem goes on with the first.`);
     const again = () => {
-      const repeat = { shown, password: said.password, ask: () => Promise.resolve(undefined), unanswered: once };
-      if (said.oneTime) throw once();
-      return interactiveLogin(repeat, { password: undefined, oneTime: false });
+      const repeat = {
+        account,
+        password: answers.password,
+        prompt: () => Promise.resolve(undefined),
+        noAnswerError: once,
+      };
+      if (answers.hasOneTimeCode) throw once();
+      return keyboardInteractive(repeat, { password: undefined, hasOneTimeCode: false });
     };
     const taken = () => {
-      if (said.password !== undefined && said.password !== password && !said.oneTime) {
-        world.keep("password", said.password);
+      if (answers.password !== undefined && answers.password !== password && !answers.hasOneTimeCode) {
+        context.keepSecret("password", answers.password);
       }
     };
-    return { name, login, again, taken };
+    return { name, login, repeat: again, onAccepted: taken };
   }
 
   #failure(open?: string): SyncError {
     const facts = [
-      this.#tried.length > 0 ? `it refused ${[...new Set(this.#tried)].join(", ")}` : "there was nothing to try",
+      this.#refused.length > 0 ? `it refused ${[...new Set(this.#refused)].join(", ")}` : "there was nothing to try",
       ...(open === undefined ? [] : [open]),
       ...(this.#skipped.length > 0 ? [`not tried: ${this.#skipped.join("; ")}`] : []),
       ...(this.#methods === undefined ? [] : [`the server takes ${this.#methods.join(", ")}`]),
     ];
-    const wayOut = this.#setup.given
+    const wayOut = this.#options.isDestination
       ? "give -SshPrivateKeyPath, -PasswordFile or a key in the agent"
       : "give it a key in ~/.ssh/config";
-    return authError(`Cannot log in to ${this.#setup.shown}: ${facts.join("; ")}; ${wayOut}.`);
+    return loginError(`Cannot log in to ${this.#options.account}: ${facts.join("; ")}; ${wayOut}.`);
   }
 }
 
 /** The number of password prompts, as with ssh. */
-const ROUNDS = 3;
+const MAX_PROMPTS = 3;
 const GIVEN = "the given password";
 const TYPED = "the typed password";
 const AGENT = "the agent's keys";
 
-function toAttempt(name: string | undefined, login: Login): Attempt & { readonly login: Login } {
-  return { name, login, again: () => login };
+function toAttempt(name: string | undefined, login: AuthMethod): AuthAttempt & { readonly login: AuthMethod } {
+  return { name, login, repeat: () => login };
 }
 
-function authError(message: string): SyncError {
+function loginError(message: string): SyncError {
   return new SyncError("auth", message, { operation: "log in" });
 }

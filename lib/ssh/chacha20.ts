@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import crypto, { createCipheriv } from "node:crypto";
 
 /** The part of a cipher object that the SSH library uses for chacha20: one update() each. */
-export interface OneShot {
+export interface SingleUpdateCipher {
   update(data: Uint8Array): Buffer;
 }
 
@@ -15,23 +15,25 @@ export interface OneShot {
 export class ChaCha20 {
   readonly #keys = new WeakMap<Uint8Array, Int32Array>();
   readonly #nonce = new Int32Array(4);
-  readonly #stream = new Uint8Array(BLOCK);
+  readonly #stream = new Uint8Array(BLOCK_BYTES);
   readonly #words = new DataView(this.#stream.buffer);
 
-  cipher(key: Uint8Array, iv: Uint8Array): OneShot {
-    return { update: (data) => data.length > SHORT ? byRuntime(key, iv, data) : this.#short(key, iv, data) };
+  cipher(key: Uint8Array, iv: Uint8Array): SingleUpdateCipher {
+    return {
+      update: (data) => data.length > SHORT_BYTES ? encryptByRuntime(key, iv, data) : this.#encryptShort(key, iv, data),
+    };
   }
 
-  #short(key: Uint8Array, iv: Uint8Array, data: Uint8Array): Buffer {
+  #encryptShort(key: Uint8Array, iv: Uint8Array, data: Uint8Array): Buffer {
     let words = this.#keys.get(key);
     if (words === undefined) this.#keys.set(key, words = readWords(key, new Int32Array(8)));
     const nonce = readWords(iv, this.#nonce);
     const stream = this.#stream;
     const result = Buffer.allocUnsafe(data.length);
-    for (let at = 0; at < data.length; at += BLOCK) {
+    for (let at = 0; at < data.length; at += BLOCK_BYTES) {
       fillBlock(this.#words, words, nonce);
       nonce[0] = (nonce[0] ?? 0) + 1;
-      const end = Math.min(data.length, at + BLOCK);
+      const end = Math.min(data.length, at + BLOCK_BYTES);
       for (let i = at; i < end; i++) result[i] = (data[i] ?? 0) ^ (stream[i - at] ?? 0);
     }
     return result;
@@ -44,14 +46,14 @@ export class ChaCha20 {
  */
 export async function withOwnChaCha20<T>(load: () => Promise<T>): Promise<T> {
   const { createCipheriv, createDecipheriv } = crypto;
-  const own = new ChaCha20();
+  const chacha20 = new ChaCha20();
   type Make = typeof createCipheriv | typeof createDecipheriv;
-  const either = (make: Make) => (...given: Parameters<typeof createCipheriv>) => {
+  const replace = (make: Make) => (...given: Parameters<typeof createCipheriv>) => {
     const [name, key, iv] = given as readonly unknown[];
     if (name !== "chacha20") return make(...given);
-    return own.cipher(key as Uint8Array, iv as Uint8Array);
+    return chacha20.cipher(key as Uint8Array, iv as Uint8Array);
   };
-  Object.assign(crypto, { createCipheriv: either(createCipheriv), createDecipheriv: either(createDecipheriv) });
+  Object.assign(crypto, { createCipheriv: replace(createCipheriv), createDecipheriv: replace(createDecipheriv) });
   try {
     return await load();
   } finally {
@@ -60,10 +62,10 @@ export async function withOwnChaCha20<T>(load: () => Promise<T>): Promise<T> {
 }
 
 /** The input size in bytes up to which this code is faster than the setup of the runtime's cipher. */
-const SHORT = 256;
-const BLOCK = 64;
+const SHORT_BYTES = 256;
+const BLOCK_BYTES = 64;
 
-function byRuntime(key: Uint8Array, iv: Uint8Array, data: Uint8Array): Buffer {
+function encryptByRuntime(key: Uint8Array, iv: Uint8Array, data: Uint8Array): Buffer {
   const cipher = createCipheriv("chacha20", key, iv);
   const result = cipher.update(data);
   cipher.final();

@@ -18,7 +18,7 @@ export interface RawName {
 }
 
 /** The reply to statvfs@openssh.com: free blocks for this user, bytes per block. */
-export interface DiskState {
+export interface StatVfs {
   readonly f_bavail: number;
   readonly f_frsize: number;
 }
@@ -47,7 +47,7 @@ export interface SftpRequests {
   ext_openssh_rename(from: string, to: string, done: Done<void>): void;
   ext_openssh_hardlink(from: string, to: string, done: Done<void>): void;
   ext_openssh_lsetstat(path: string, attributes: RawAttributes, done: Done<void>): void;
-  ext_openssh_statvfs(path: string, done: Done<DiskState>): void;
+  ext_openssh_statvfs(path: string, done: Done<StatVfs>): void;
   realpath(path: string, done: Done<string>): void;
   readlink(path: string, done: Done<string>): void;
   symlink(target: string, path: string, done: Done<void>): void;
@@ -66,7 +66,7 @@ export interface SftpChannel {
   /** Aborted with a SyncError (connection) when the channel ends for any reason. */
   readonly closed: AbortSignal;
   /** Returns when bytes last arrived from the server on this channel, by performance.now(). */
-  heard(): number;
+  lastReceived(): number;
 }
 
 /** The part of the client library that channels use. */
@@ -103,56 +103,56 @@ interface RawChannel extends Duplex {
   close(): void;
 }
 
-interface Opening {
+interface ChannelOptions {
   readonly signal: AbortSignal;
   /** Aborted when the SSH connection ends. */
   readonly closed: AbortSignal;
 }
 
 /** Opens the SFTP subsystem. Rejects with unsupported when the server refuses it. */
-export async function openSftp(client: ChannelClient, opening: Opening): Promise<SftpChannel> {
-  const raw = await opened<RawSftp>("open SFTP", opening, (done) => client.sftp(done), (late) => late.end());
+export async function openSftpChannel(client: ChannelClient, options: ChannelOptions): Promise<SftpChannel> {
+  const raw = await awaitChannel<RawSftp>("open SFTP", options, (done) => client.sftp(done), (late) => late.end());
   const controller = new AbortController();
   const end = (error?: Error) => {
-    const why = opening.closed.aborted ? opening.closed.reason : toChannelError(error);
+    const why = options.closed.aborted ? options.closed.reason : toChannelError(error);
     if (!controller.signal.aborted) controller.abort(why);
   };
   raw.on("error", end);
   raw.on("end", end);
   raw.on("close", end);
-  if (opening.closed.aborted) end();
-  opening.closed.addEventListener("abort", () => end(), { once: true });
+  if (options.closed.aborted) end();
+  options.closed.addEventListener("abort", () => end(), { once: true });
   // The library's window of 2 MiB limits a download to 2 MiB per round trip.
   raw._protocol.channelWindowAdjust(raw.outgoing.id, RECEIVE_WINDOW);
-  let heard = performance.now();
+  let lastReceived = performance.now();
   const push = raw.push.bind(raw);
   Object.assign(raw, {
     push(data: Uint8Array | null) {
-      heard = performance.now();
+      lastReceived = performance.now();
       return push(data);
     },
   });
-  const limited = raw.maxOpenHandles !== undefined;
-  const safe = /^SSH-2\.0-(?:OpenSSH|dropbear)/.test(software(raw)) ? SAFE_OPENSSH : SAFE_OTHER;
+  const hasLimits = raw.maxOpenHandles !== undefined;
+  const maxUnlimited = /^SSH-2\.0-(?:OpenSSH|dropbear)/.test(software(raw)) ? MAX_REQUEST_OPENSSH : MAX_REQUEST_OTHER;
   return {
     requests: raw,
     extensions: new Set(Object.keys(raw._extensions)),
-    maxRead: Math.min(raw._maxReadLen, limited ? MOST : safe),
-    maxWrite: Math.min(raw._maxWriteLen, limited ? MOST : safe),
+    maxRead: Math.min(raw._maxReadLen, hasLimits ? MAX_REQUEST : maxUnlimited),
+    maxWrite: Math.min(raw._maxWriteLen, hasLimits ? MAX_REQUEST : maxUnlimited),
     software: software(raw).replace(/^SSH-2\.0-/, ""),
     closed: controller.signal,
-    heard: () => heard,
+    lastReceived: () => lastReceived,
   };
 }
 
 /** Runs a command. Its streams end when the SSH connection ends; an abort of `signal` closes it. */
-export async function openCommand(
+export async function openExec(
   client: ChannelClient,
-  options: Opening & { readonly command: string },
+  options: ChannelOptions & { readonly command: string },
 ): Promise<RemoteCommand> {
   const { signal, closed } = options;
   const start = (done: (error: Error | undefined, channel: RawChannel) => void) => client.exec(options.command, done);
-  const channel = await opened("run a command", options, start, (late) => late.close());
+  const channel = await awaitChannel("run a command", options, start, (late) => late.close());
   let code = -1;
   const exit = new Promise<number>((resolve) => {
     const end = () => {
@@ -176,32 +176,32 @@ export async function openCommand(
 /** Opens a forwarded TCP stream through the server to `host`:`port`. */
 export function openForward(
   client: ChannelClient,
-  options: Opening & { readonly host: string; readonly port: number },
+  options: ChannelOptions & { readonly host: string; readonly port: number },
 ): Promise<Duplex> {
   const { host, port } = options;
   const start = (done: (error: Error | undefined, channel: Duplex) => void) =>
     client.forwardOut("127.0.0.1", 0, host, port, done);
-  return opened(`reach ${host}:${port} through the server`, options, start, (late) => late.destroy());
+  return awaitChannel(`reach ${host}:${port} through the server`, options, start, (late) => late.destroy());
 }
 
 /** The largest request size in bytes observed on any server: the limit of OpenSSH 8.5 and later. */
-const MOST = 261_120;
+const MAX_REQUEST = 261_120;
 /** The request size in bytes without limits@openssh.com: larger requests damaged files on some servers. */
-const SAFE_OPENSSH = 32_768;
-const SAFE_OTHER = 31_952;
+const MAX_REQUEST_OPENSSH = 32_768;
+const MAX_REQUEST_OTHER = 31_952;
 const RECEIVE_WINDOW = 14 << 20;
 
 /** Waits for a channel until the SSH connection ends or the caller aborts; a channel that opens later is closed. */
-function opened<T>(
+function awaitChannel<T>(
   operation: string,
-  { signal, closed }: Opening,
+  { signal, closed }: ChannelOptions,
   start: (done: (error: Error | undefined, channel: T) => void) => void,
   discard: (late: T) => void,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
-    let over = false;
+    let isDone = false;
     const settle = (end: () => void) => {
-      over = true;
+      isDone = true;
       signal.removeEventListener("abort", onAbort);
       closed.removeEventListener("abort", onClosed);
       end();
@@ -214,11 +214,11 @@ function opened<T>(
     if (signal.aborted) return onAbort();
     try {
       start((error, channel) => {
-        if (!error) return over ? discard(channel) : settle(() => resolve(channel));
-        if (!over) settle(() => reject(closed.aborted ? closed.reason : refused(operation, error)));
+        if (!error) return isDone ? discard(channel) : settle(() => resolve(channel));
+        if (!isDone) settle(() => reject(closed.aborted ? closed.reason : refusedError(operation, error)));
       });
     } catch (error) {
-      settle(() => reject(refused(operation, error as Error)));
+      settle(() => reject(refusedError(operation, error as Error)));
     }
   });
 }
@@ -227,7 +227,7 @@ function software(raw: RawSftp): string {
   return new TextDecoder().decode(raw._protocol._remoteIdentRaw);
 }
 
-function refused(operation: string, cause: Error): SyncError {
+function refusedError(operation: string, cause: Error): SyncError {
   return new SyncError("unsupported", `The server refuses to ${operation}: ${cause.message}`, { operation, cause });
 }
 

@@ -50,21 +50,21 @@ export interface SshSettings {
   readonly connectTimeout: number | undefined;
   readonly keepAlive: number | undefined;
   /** Methods that the config disables. */
-  readonly refused: readonly ("publickey" | "password" | "keyboard-interactive")[];
+  readonly disabledMethods: readonly ("publickey" | "password" | "keyboard-interactive")[];
   /** Settings that Tandem does not support, one sentence each. */
   readonly notes: readonly string[];
 }
 
 /** Reads an ssh_config file and all files it includes, for any host. Throws badInput for a malformed one. */
 export async function loadSshConfig(path: string, files: ConfigFiles): Promise<readonly ConfigLine[]> {
-  return await load(path, files, { base: dirname(path), within: [] });
+  return await loadFile(path, files, { baseDir: dirname(path), includedBy: [] });
 }
 
 /** Resolves the settings of one host: the first value of a keyword applies, identity files accumulate (ssh_config(5)). Runs no command. */
 export function resolveSshConfig(lines: readonly ConfigLine[], query: ConfigQuery): SshSettings {
-  const found = new Collected(query);
-  found.take(lines);
-  const first = (keyword: string) => found.values.get(keyword)?.[0];
+  const collector = new SettingsCollector(query);
+  collector.collect(lines);
+  const first = (keyword: string) => collector.values.get(keyword)?.[0];
   const hostName = expand(first("hostname") ?? query.host, { "%": "%", h: query.host, n: query.host });
   const port = query.port ?? portOf(first("port")) ?? 22;
   const user = query.user ?? first("user") ?? query.localUser;
@@ -80,7 +80,7 @@ export function resolveSshConfig(lines: readonly ConfigLine[], query: ConfigQuer
     k: alias ?? query.host,
   };
   const toPath = (text: string) => expandPath(expand(text, tokens), query);
-  const paths = (keyword: string) => found.values.get(keyword)?.filter((text) => text !== "none").map(toPath);
+  const paths = (keyword: string) => collector.values.get(keyword)?.filter((text) => text !== "none").map(toPath);
   const agent = first("identityagent");
   const command = first("proxycommand");
   return {
@@ -98,8 +98,8 @@ export function resolveSshConfig(lines: readonly ConfigLine[], query: ConfigQuer
     hostKeyAlias: alias,
     connectTimeout: toMs(first("connecttimeout")),
     keepAlive: toMs(first("serveraliveinterval")),
-    refused: METHODS.flatMap(([keyword, method]) => first(keyword)?.toLowerCase() === "no" ? [method] : []),
-    notes: found.notes,
+    disabledMethods: METHODS.flatMap(([keyword, method]) => first(keyword)?.toLowerCase() === "no" ? [method] : []),
+    notes: collector.notes,
   };
 }
 
@@ -126,23 +126,27 @@ const METHODS = [
 ] as const;
 
 /** The position of an included file. `base`: the folder of the first file, to which every Include is relative; `within`: the files that include this one. */
-interface Place {
-  readonly base: string;
-  readonly within: readonly string[];
+interface IncludeChain {
+  readonly baseDir: string;
+  readonly includedBy: readonly string[];
 }
 
-async function load(path: string, files: ConfigFiles, { base, within }: Place): Promise<readonly ConfigLine[]> {
+async function loadFile(
+  path: string,
+  files: ConfigFiles,
+  { baseDir, includedBy }: IncludeChain,
+): Promise<readonly ConfigLine[]> {
   // Checked before the depth: a file that includes itself twice would be read 2^16 times.
-  if (within.includes(path)) throw badInput(`"${path}" includes itself; remove that Include.`);
-  if (within.length > MAX_DEPTH) {
+  if (includedBy.includes(path)) throw badInput(`"${path}" includes itself; remove that Include.`);
+  if (includedBy.length > MAX_DEPTH) {
     throw badInput(`"${path}" is included more than ${MAX_DEPTH} deep; remove an Include.`);
   }
   const text = await files.read(path);
   if (text === undefined) return [];
   const include = async (pattern: string) => {
     const found: ConfigLine[] = [];
-    for (const one of await expandGlob(pattern, base, files)) {
-      found.push(...await load(one, files, { base, within: [...within, path] }));
+    for (const one of await expandGlob(pattern, baseDir, files)) {
+      found.push(...await loadFile(one, files, { baseDir, includedBy: [...includedBy, path] }));
     }
     return found;
   };
@@ -178,9 +182,9 @@ async function withIncludes(
 }
 
 /** Lists the files of an Include: relative to the first file's folder, `*` and `?` in the last part only, sorted by name. */
-async function expandGlob(pattern: string, base: string, files: ConfigFiles): Promise<readonly string[]> {
+async function expandGlob(pattern: string, baseDir: string, files: ConfigFiles): Promise<readonly string[]> {
   const full = expandPath(pattern, { home: files.home, env: () => undefined });
-  const path = isAbsolute(full) ? full : join(base, full);
+  const path = isAbsolute(full) ? full : join(baseDir, full);
   const [dir, name] = [dirname(path), path.slice(dirname(path).length).replace(/^[/\\]/, "")];
   if (!/[*?]/.test(name)) return [path];
   const names = (await files.list(dir)).filter((one) => !one.startsWith(".") && matchesPatterns([name], one));
@@ -188,7 +192,7 @@ async function expandGlob(pattern: string, base: string, files: ConfigFiles): Pr
 }
 
 /** Collects values while walking the lines in order; a Host or Match that does not apply hides its lines. */
-class Collected {
+class SettingsCollector {
   readonly values = new Map<string, readonly string[]>();
   readonly notes: string[] = [];
   readonly #query: ConfigQuery;
@@ -197,26 +201,26 @@ class Collected {
     this.#query = query;
   }
 
-  take(lines: readonly ConfigLine[]): void {
+  collect(lines: readonly ConfigLine[]): void {
     for (const line of lines) {
       if (line.keyword === "host") {
-        if (matchesPatterns(line.values, this.#query.host)) this.take(line.inner);
+        if (matchesPatterns(line.values, this.#query.host)) this.collect(line.inner);
       } else if (line.keyword === "match") {
-        if (this.#matches(line.values)) this.take(line.inner);
-      } else if (line.keyword === "include") this.take(line.inner);
-      else this.#set(line);
+        if (this.#matches(line.values)) this.collect(line.inner);
+      } else if (line.keyword === "include") this.collect(line.inner);
+      else this.#record(line);
     }
   }
 
-  #set({ keyword, values }: ConfigLine): void {
+  #record({ keyword, values }: ConfigLine): void {
     const before = this.values.get(keyword);
     if (keyword === "identityfile") {
       this.values.set(keyword, [...(before ?? []), ...values]);
       return;
     }
     // The first of the two keywords overrides the other.
-    const rival = keyword === "proxyjump" ? "proxycommand" : keyword === "proxycommand" ? "proxyjump" : undefined;
-    if (before !== undefined || (rival !== undefined && this.values.has(rival))) return;
+    const alternative = keyword === "proxyjump" ? "proxycommand" : keyword === "proxycommand" ? "proxyjump" : undefined;
+    if (before !== undefined || (alternative !== undefined && this.values.has(alternative))) return;
     this.values.set(keyword, keyword === "proxycommand" ? [values.join(" ")] : values);
   }
 

@@ -1,13 +1,13 @@
 import { join } from "node:path";
 import { badInput, SyncError } from "../core/errors.ts";
-import type { Target } from "../core/backend.ts";
+import type { ConnectContext } from "../core/backend.ts";
 import type { ConfigFiles } from "./config.ts";
 
 /**
  * Reads the text of a small file; returns undefined if it is absent. Rejects with denied if it cannot be read:
  * unreadable is not absent.
  */
-export async function readFileIfThere(path: string): Promise<string | undefined> {
+export async function readFileIfPresent(path: string): Promise<string | undefined> {
   try {
     return await Deno.readTextFile(path);
   } catch (error) {
@@ -18,12 +18,12 @@ export async function readFileIfThere(path: string): Promise<string | undefined>
 }
 
 /** Returns the home folder in which ssh's files are. */
-export function homeOf(env: Target["env"]): string | undefined {
+export function homeOf(env: ConnectContext["env"]): string | undefined {
   return Deno.build.os === "windows" ? env("USERPROFILE") ?? env("HOME") : env("HOME");
 }
 
 /** Returns the folder of ssh's system-wide configuration. */
-export function systemSshDir(env: Target["env"]): string {
+export function systemSshDir(env: ConnectContext["env"]): string {
   return Deno.build.os === "windows" ? join(env("PROGRAMDATA") ?? "C:\\ProgramData", "ssh") : "/etc/ssh";
 }
 
@@ -35,7 +35,7 @@ export function configFiles(home: string | undefined): ConfigFiles {
   return {
     home,
     async read(path) {
-      const text = await readFileIfThere(path);
+      const text = await readFileIfPresent(path);
       if (text !== undefined && await modeOf(path) & 0o022) {
         throw badInput(`"${path}" can be written by others, so ssh would not follow it either: chmod go-w it.`);
       }
@@ -66,10 +66,10 @@ export async function modeOf(path: string): Promise<number> {
 }
 
 /** In a container: a user outside of it, such as the machine's root (user_namespaces(7)). */
-const UNMAPPED = 65_534;
+const UNMAPPED_UID = 65_534;
 
 /** Whether a file is this user's or the machine's; always where files have no owners. */
 async function isTrusted(path: string): Promise<boolean> {
   const { uid, isFile } = await Deno.stat(path);
-  return uid === null || !isFile || [0, Deno.uid(), UNMAPPED].includes(uid);
+  return uid === null || !isFile || [0, Deno.uid(), UNMAPPED_UID].includes(uid);
 }

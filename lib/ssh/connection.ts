@@ -1,33 +1,33 @@
 import type { Duplex } from "node:stream";
 import type * as ssh2 from "npm:@types/ssh2@1.15.6";
 import { SyncError, toSyncError } from "../core/errors.ts";
-import type { Call } from "../core/backend.ts";
+import type { CallOptions } from "../core/backend.ts";
 import { withOwnChaCha20 } from "./chacha20.ts";
 import {
   type ChannelClient,
-  openCommand,
+  openExec,
   openForward,
-  openSftp,
+  openSftpChannel,
   type RemoteCommand,
   type SftpChannel,
 } from "./channels.ts";
-import { linkError } from "./errors.ts";
-import { shakeHands } from "./handshake.ts";
-import { joinWrites, openSocket } from "./write_batching.ts";
-import type { DialOptions, KeyReading, SshLink } from "./types.ts";
+import { connectionError } from "./errors.ts";
+import { performHandshake } from "./handshake.ts";
+import { batchWrites, openSocket } from "./write_batching.ts";
+import type { DialOptions, ParsedKey, SshConnection } from "./types.ts";
 
 /**
  * Connects and logs in. Rejects with connection, timeout, hostKey, auth or cancelled, or with the error of verify() or
  * authenticate(). Connects again to a server without strict key exchange, with ciphers that CVE-2023-48795 does not
  * affect.
  */
-export async function dial(options: DialOptions): Promise<SshLink> {
-  return await attempt(options, true) ?? await attempt(options, false) ??
-    Promise.reject(linkError(options, "the server agreed to a cipher that was not offered"));
+export async function dial(options: DialOptions): Promise<SshConnection> {
+  return await connectOnce(options, true) ?? await connectOnce(options, false) ??
+    Promise.reject(connectionError(options, "the server agreed to a cipher that was not offered"));
 }
 
 /** Reads a private key as the client library does (OpenSSH, PEM, PuTTY 2). */
-export function readPrivateKey(text: string, passphrase?: string): KeyReading {
+export function parseKeyByLibrary(text: string, passphrase?: string): ParsedKey {
   const key = utils.parseKey(text, passphrase);
   if (key instanceof Error) return { ok: false, why: key.message };
   if (!key.isPrivateKey()) return { ok: false, why: "it holds a public key" };
@@ -39,27 +39,27 @@ const { Client, createAgent, utils } = await withOwnChaCha20(async () => {
 });
 
 const OPERATION = "connect";
-const GOODBYE_MS = 500;
+const DISCONNECT_MS = 500;
 /** The most characters of a banner that are kept. */
-const MOST_BANNER = 64 * 1024;
+const MAX_BANNER = 64 * 1024;
 
 /**
  * Makes one connection; returns undefined if the server lacks strict key exchange and a cipher that requires it was
  * negotiated.
  */
-async function attempt(options: DialOptions, strict: boolean): Promise<SshLink | undefined> {
+async function connectOnce(options: DialOptions, strict: boolean): Promise<SshConnection | undefined> {
   const stream = await openStream(options, strict);
-  joinWrites(stream);
+  batchWrites(stream);
   const client = new Client();
-  const link = new Link(client, stream, options);
+  const connection = new Ssh2Connection(client, stream, options);
   try {
-    const hostKey = await shakeHands({ client, stream, options, strict, createAgent });
-    if (hostKey !== undefined) return link.verified(hostKey);
+    const hostKey = await performHandshake({ client, stream, options, strict, createAgent });
+    if (hostKey !== undefined) return connection.setHostKey(hostKey);
   } catch (error) {
-    link.abandon(toSyncError(error, OPERATION));
+    connection.abort(toSyncError(error, OPERATION));
     throw error;
   }
-  link.abandon(linkError(options, "no strict key exchange"));
+  connection.abort(connectionError(options, "no strict key exchange"));
   return undefined;
 }
 
@@ -67,27 +67,27 @@ async function openStream(options: DialOptions, first: boolean): Promise<Duplex>
   if (options.through === undefined) return openSocket(options);
   if (typeof options.through === "function") return await options.through();
   if (first) return options.through;
-  throw linkError(options, "the server lacks strict key exchange (CVE-2023-48795); update it");
+  throw connectionError(options, "the server lacks strict key exchange (CVE-2023-48795); update it");
 }
 
-class Link implements SshLink {
+class Ssh2Connection implements SshConnection {
   readonly #client: ssh2.Client;
   readonly #stream: Duplex;
   readonly #controller = new AbortController();
-  readonly #gone: Promise<void>;
+  readonly #libraryClosed: Promise<void>;
   #hostKey: Uint8Array | undefined;
   #banner = "";
 
   constructor(client: ssh2.Client, stream: Duplex, options: DialOptions) {
     this.#client = client;
     this.#stream = stream;
-    let last: Error | string = "the server closed it";
+    let lastError: Error | string = "the server closed it";
     // Tandem's own refusal has precedence: the library's error after it explains less.
-    client.on("error", (error) => last = last instanceof SyncError ? last : error);
-    client.on("banner", (text) => this.#banner = (this.#banner + text).slice(0, MOST_BANNER));
-    const end = () => this.abandon(last instanceof SyncError ? last : linkError(options, last));
+    client.on("error", (error) => lastError = lastError instanceof SyncError ? lastError : error);
+    client.on("banner", (text) => this.#banner = (this.#banner + text).slice(0, MAX_BANNER));
+    const end = () => this.abort(lastError instanceof SyncError ? lastError : connectionError(options, lastError));
     client.on("end", end);
-    this.#gone = new Promise((resolve) => {
+    this.#libraryClosed = new Promise((resolve) => {
       client.on("close", () => {
         end();
         resolve();
@@ -96,7 +96,7 @@ class Link implements SshLink {
   }
 
   /** Stores the verified host key and returns this connection, which may now be used outside this file. */
-  verified(hostKey: Uint8Array): this {
+  setHostKey(hostKey: Uint8Array): this {
     this.#hostKey = hostKey;
     return this;
   }
@@ -116,19 +116,19 @@ class Link implements SshLink {
     return this.#banner;
   }
 
-  exec(command: string, call: Call): Promise<RemoteCommand> {
-    return openCommand(this.#channels, { command, signal: call.signal, closed: this.closed });
+  exec(command: string, call: CallOptions): Promise<RemoteCommand> {
+    return openExec(this.#channels, { command, signal: call.signal, closed: this.closed });
   }
 
-  forward(host: string, port: number, call: Call): Promise<Duplex> {
+  forward(host: string, port: number, call: CallOptions): Promise<Duplex> {
     return openForward(this.#channels, { host, port, signal: call.signal, closed: this.closed });
   }
 
-  sftp(call: Call): Promise<SftpChannel> {
-    return openSftp(this.#channels, { signal: call.signal, closed: this.closed });
+  sftp(call: CallOptions): Promise<SftpChannel> {
+    return openSftpChannel(this.#channels, { signal: call.signal, closed: this.closed });
   }
 
-  abandon(why: SyncError): void {
+  abort(why: SyncError): void {
     if (!this.closed.aborted) this.#controller.abort(why);
     this.#stream.destroy();
   }
@@ -140,10 +140,10 @@ class Link implements SshLink {
     if (this.#stream.destroyed) return;
     // Sends the final message, but does not wait for the server's.
     this.#stream.once("finish", () => this.#stream.destroy());
-    const timer = setTimeout(() => this.#stream.destroy(), GOODBYE_MS);
+    const timer = setTimeout(() => this.#stream.destroy(), DISCONNECT_MS);
     this.#client.end();
     if (!this.#stream.writable) this.#stream.destroy();
-    await this.#gone;
+    await this.#libraryClosed;
     clearTimeout(timer);
   }
 

@@ -1,11 +1,11 @@
 import { SyncError } from "../core/errors.ts";
-import { printable } from "../core/path.ts";
+import { escapeForDisplay } from "../core/path.ts";
 import type { DialOptions } from "./types.ts";
 
 const OPERATION = "connect";
 
 /** Returns the error of a login timeout. */
-export function tooLate({ user, host, timeout }: DialOptions): SyncError {
+export function loginTimeoutError({ user, host, timeout }: DialOptions): SyncError {
   const message = `Cannot log in to ${user}@${host}: no answer in ${timeout / 1000} s (-Timeout)`;
   return new SyncError("timeout", message, { operation: OPERATION, transient: true });
 }
@@ -16,11 +16,11 @@ export function authError({ user, host }: DialOptions, why: string): SyncError {
 }
 
 /** Returns the error of a failed connection. Only this function interprets the client library's messages. */
-export function linkError({ host, port }: Pick<DialOptions, "host" | "port">, cause: Error | string): SyncError {
+export function connectionError({ host, port }: Pick<DialOptions, "host" | "port">, cause: Error | string): SyncError {
   const why = typeof cause === "string" ? cause : cause.message;
   const negotiation = why.startsWith("Handshake failed: no matching");
   const hint = negotiation ? "; an old server needs -AllowLegacyAlgorithms" : "";
-  return new SyncError("connection", `The connection to ${host}:${port} failed: ${printable(why)}${hint}`, {
+  return new SyncError("connection", `The connection to ${host}:${port} failed: ${escapeForDisplay(why)}${hint}`, {
     operation: OPERATION,
     transient: !negotiation,
     cause,
@@ -28,6 +28,6 @@ export function linkError({ host, port }: Pick<DialOptions, "host" | "port">, ca
 }
 
 /** Returns the non-transient error of a server that is not an SSH server, or with which no exchange is safe. */
-export function wrongServer(options: Pick<DialOptions, "host" | "port">, why: string): SyncError {
-  return new SyncError("connection", linkError(options, why).message, { operation: OPERATION });
+export function permanentConnectionError(options: Pick<DialOptions, "host" | "port">, why: string): SyncError {
+  return new SyncError("connection", connectionError(options, why).message, { operation: OPERATION });
 }

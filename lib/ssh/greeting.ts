@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import type { Duplex } from "node:stream";
-import { peerProtocol, wrongProtocol } from "../net/peer_protocol.ts";
+import { detectProtocol, explainWrongProtocol } from "../net/peer_protocol.ts";
 
 /**
  * Inspects the server's first bytes in parallel with the client library, which waits for "SSH-" until its deadline.
@@ -11,17 +11,17 @@ export function watchGreeting(stream: Duplex, onRefused: (why: string) => void):
   let first = Buffer.alloc(0);
   // Paused: otherwise this listener would start the flow of bytes before the library listens too.
   stream.pause();
-  const look = (data: Uint8Array) => {
+  const inspect = (data: Uint8Array) => {
     first = Buffer.concat([first, data]);
-    const wrong = wrongProtocol(first, "ssh");
-    const isSsh = peerProtocol(first) === "SSH" || first.includes("\nSSH-");
-    const isLate = first.length > MOST_GREETING;
-    if (isSsh || isLate || wrong !== undefined) stream.off("data", look);
+    const explanation = explainWrongProtocol(first, "ssh");
+    const isSsh = detectProtocol(first) === "SSH" || first.includes("\nSSH-");
+    const isTooLong = first.length > MAX_GREETING;
+    if (isSsh || isTooLong || explanation !== undefined) stream.off("data", inspect);
     if (isSsh) return;
-    if (wrong !== undefined) return onRefused(wrong);
-    if (isLate) onRefused(`the server sent ${MOST_GREETING >> 10} KiB without an SSH identification`);
+    if (explanation !== undefined) return onRefused(explanation);
+    if (isTooLong) onRefused(`the server sent ${MAX_GREETING >> 10} KiB without an SSH identification`);
   };
-  stream.on("data", look);
+  stream.on("data", inspect);
 }
 
-const MOST_GREETING = 64 * 1024;
+const MAX_GREETING = 64 * 1024;

@@ -3,14 +3,14 @@ import type { Duplex, Readable } from "node:stream";
 import type * as ssh2 from "npm:@types/ssh2@1.15.6";
 import { cancelled } from "../core/errors.ts";
 import { limitAgent } from "./agent.ts";
-import { needsStrict, offers } from "./algorithms.ts";
-import { authError, linkError, tooLate, wrongServer } from "./errors.ts";
+import { needsStrict, offeredAlgorithms } from "./algorithms.ts";
+import { authError, connectionError, loginTimeoutError, permanentConnectionError } from "./errors.ts";
 import { watchGreeting } from "./greeting.ts";
 import { MessageFilter, type RawProtocol } from "./messages.ts";
-import { Countdown } from "./write_batching.ts";
-import type { DialOptions, Login } from "./types.ts";
+import { PausableDeadline } from "./write_batching.ts";
+import type { AuthMethod, DialOptions } from "./types.ts";
 
-export interface Handshake {
+export interface HandshakeOptions {
   readonly client: ssh2.Client;
   readonly stream: Duplex;
   readonly options: DialOptions;
@@ -24,83 +24,90 @@ export interface Handshake {
  * cipher is not safe with this server. Nothing is sent before the key is verified, and a success counts only as the
  * answer to a login that was sent (MessageFilter).
  */
-export async function shakeHands(handshake: Handshake): Promise<Uint8Array | undefined> {
+export async function performHandshake(handshake: HandshakeOptions): Promise<Uint8Array | undefined> {
   const { client, stream, options, strict } = handshake;
   const { signal, user } = options;
   const { promise, resolve, reject } = Promise.withResolvers<Uint8Array | undefined>();
-  const clock = new Countdown(options.timeout, () => reject(tooLate(options)));
+  const deadline = new PausableDeadline(options.timeout, () => reject(loginTimeoutError(options)));
   const onAbort = () => reject(cancelled(signal, OPERATION));
-  const offer = async (methods: readonly string[] | null, partial: boolean | null, next: (auth: unknown) => void) => {
-    clock.pause();
-    const login = await options.authenticate(methods ?? undefined, partial ?? false);
-    if (login === undefined) {
+  const nextMethod = async (
+    methods: readonly string[] | null,
+    partial: boolean | null,
+    next: (auth: unknown) => void,
+  ) => {
+    deadline.pause();
+    const method = await options.authenticate(methods ?? undefined, partial ?? false);
+    if (method === undefined) {
       throw authError(options, `it takes ${methods?.join(", ") ?? "nothing that is left to try"}`);
     }
-    clock.run(login.method === "agent" ? CONFIRM_MS : 0);
-    next(toAuth(login, { user, clock, reject, createAgent: handshake.createAgent }));
+    deadline.resume(method.method === "agent" ? AGENT_CONFIRM_MS : 0);
+    next(toLibraryAuth(method, { user, deadline, reject, createAgent: handshake.createAgent }));
   };
-  client.on("close", () => reject(linkError(options, "the server closed the connection")));
+  client.on("close", () => reject(connectionError(options, "the server closed the connection")));
   client.on("error", (error: Error & { level?: string }) => {
     // After these errors the library makes the next login attempt.
-    if (error.level !== "agent" && error.level !== "client-authentication") reject(linkError(options, error));
+    if (error.level !== "agent" && error.level !== "client-authentication") reject(connectionError(options, error));
   });
   client.on("change password", () => reject(authError(options, "the server wants a new password to be set first")));
   signal.addEventListener("abort", onAbort);
   if (signal.aborted) onAbort();
-  clock.run(0);
-  watchGreeting(stream, (why) => reject(wrongServer(options, why)));
+  deadline.resume(0);
+  watchGreeting(stream, (why) => reject(permanentConnectionError(options, why)));
   client.connect({
-    algorithms: offers({ legacy: options.legacy, strict, hostKeyTypes: options.hostKeyTypes ?? [] }),
+    algorithms: offeredAlgorithms({ legacy: options.legacy, strict, hostKeyTypes: options.hostKeyTypes ?? [] }),
     sock: stream as Readable,
     username: user,
     readyTimeout: 0,
     keepaliveInterval: options.keepAlive,
     keepaliveCountMax: 3,
     // The key is not verified here: the filter does that once the exchange proved that the server holds it.
-    hostVerifier: (key: Buffer) => filter.sees(key),
+    hostVerifier: (key: Buffer) => messageFilter.acceptsKey(key),
     authHandler: (methods: unknown, partial: unknown, next: unknown) => {
-      offer(methods as string[] | null, partial as boolean | null, next as (auth: unknown) => void).catch(reject);
+      nextMethod(methods as string[] | null, partial as boolean | null, next as (auth: unknown) => void).catch(reject);
     },
   } as ssh2.ConnectConfig);
-  const protocol = privateParts(client);
-  const filter = new MessageFilter(protocol, options, (why) => {
+  const protocol = protocolOf(client);
+  const messageFilter = new MessageFilter(protocol, options, (why) => {
     reject(why);
     client.emit("error", why);
     stream.destroy();
   });
-  client.on("ready", () => resolve(filter.hostKey));
+  client.on("ready", () => resolve(messageFilter.hostKey));
   client.on("handshake", (agreed: ssh2.NegotiatedAlgorithms) => {
     if (!options.legacy) protocol._compatFlags |= IMPLY_RSA_SHA2;
     if (strict && !protocol._strictMode && needsStrict(agreed.cs.cipher, agreed.cs.mac)) return resolve(undefined);
-    clock.pause();
-    filter.verify((key) => options.verify(key)).then(() => clock.run(0)).catch(reject);
+    deadline.pause();
+    messageFilter.verify((key) => options.verify(key)).then(() => deadline.resume(0)).catch(reject);
   });
   try {
     return await promise;
   } finally {
-    clock.stop();
+    deadline.stop();
     signal.removeEventListener("abort", onAbort);
   }
 }
 
 const OPERATION = "connect";
 /** Additional ms for an agent, which may ask its user to confirm. */
-const CONFIRM_MS = 120_000;
+const AGENT_CONFIRM_MS = 120_000;
 /** The client library's flag for "signs RSA with SHA-2", also for a server that does not say which it takes: never SHA-1. */
 const IMPLY_RSA_SHA2 = 1 << 4;
 
-function privateParts(client: ssh2.Client): RawProtocol {
+function protocolOf(client: ssh2.Client): RawProtocol {
   return (client as unknown as { _protocol: RawProtocol })._protocol;
 }
 
-interface LoginWorld extends Pick<Handshake, "createAgent"> {
+interface AuthContext extends Pick<HandshakeOptions, "createAgent"> {
   readonly user: string;
-  readonly clock: Countdown;
+  readonly deadline: PausableDeadline;
   reject(error: unknown): void;
 }
 
 /** Converts a login to the client library's format. */
-function toAuth(login: Login, { user: username, clock, reject, createAgent }: LoginWorld): unknown {
+function toLibraryAuth(
+  login: AuthMethod,
+  { user: username, deadline: clock, reject, createAgent }: AuthContext,
+): unknown {
   switch (login.method) {
     case "none":
       return { type: "none", username };
@@ -118,7 +125,7 @@ function toAuth(login: Login, { user: username, clock, reject, createAgent }: Lo
           clock.pause();
           const questions = prompts.map(({ prompt, echo }) => ({ prompt, echo: echo ?? false }));
           login.answer(name, words, questions).then((answers) => {
-            clock.run(0);
+            clock.resume(0);
             finish([...answers]);
           }).catch(reject);
         },

@@ -1,26 +1,26 @@
 import { randomBytes } from "node:crypto";
 import { dirname } from "node:path";
 import { badInput, SyncError } from "../core/errors.ts";
-import type { Target } from "../core/backend.ts";
-import { type HostPin, matchesPin, parsePins } from "./host_key_pins.ts";
+import type { ConnectContext } from "../core/backend.ts";
+import { type HostKeyPin, matchesPin, parsePins } from "./host_key_pins.ts";
 import {
+  checkHostKey,
   describeKey,
   fingerprint,
   formatKnownHost,
   type HostName,
   type HostVerdict,
-  judgeHostKey,
   type KnownHost,
   knownKeyTypes,
   parseKnownHosts,
 } from "./known_hosts.ts";
-import { readFileIfThere } from "./config_files.ts";
+import { readFileIfPresent } from "./config_files.ts";
 
 export type HostKeyPolicy = "Check" | "AcceptNew" | "GiveUpSecurityAndAcceptAny";
 
 /** The rule that decides about a host key: only the pins if there are any, otherwise the known hosts and the policy. */
 export interface TrustRule {
-  readonly pins: readonly HostPin[];
+  readonly pins: readonly HostKeyPin[];
   readonly policy: HostKeyPolicy;
 }
 
@@ -32,12 +32,12 @@ export interface KnownHostsFiles {
 }
 
 /** The trust settings of one host: `shown` is the host as the user wrote it, `name` the one in the known hosts. */
-export interface TrustSetup {
-  readonly rule: TrustRule;
-  readonly shown: string;
+export interface VerifierOptions {
+  readonly trustRule: TrustRule;
+  readonly displayHost: string;
   readonly name: HostName;
   readonly files: KnownHostsFiles;
-  readonly world: Pick<Target, "ask" | "warn" | "readOnly">;
+  readonly context: Pick<ConnectContext, "prompt" | "warn" | "readOnly">;
 }
 
 /**
@@ -45,7 +45,7 @@ export interface TrustSetup {
  * offered key is refused, since a pin without a type may match any of the server's keys. `verify` rejects with kind
  * "hostKey" for an untrusted key.
  */
-export interface HostTrust {
+export interface HostKeyVerifier {
   readonly keyTypes: readonly string[];
   readonly otherTypes: readonly string[];
   verify(key: Uint8Array): Promise<void>;
@@ -55,7 +55,7 @@ export interface HostTrust {
  * Reads the rule from the user's parameters. Throws badInput for a malformed pin, and for a pin together with a policy
  * that would override it.
  */
-export function readTrustRule({ address, options }: Pick<Target, "address" | "options">): TrustRule {
+export function readTrustRule({ address, options }: Pick<ConnectContext, "address" | "options">): TrustRule {
   const pins = parsePins([...address.pins, options["SshHostKeyFingerprint"] ?? ""]);
   const any = options["GiveUpSecurityAndAcceptAnySshHostKey"] === "true";
   const policy = any ? "GiveUpSecurityAndAcceptAny" : options["SshHostKeyPolicy"] ?? "Check";
@@ -69,74 +69,84 @@ export function readTrustRule({ address, options }: Pick<Target, "address" | "op
 }
 
 /** Reads the known hosts before any connection. Rejects if a known_hosts file cannot be read. */
-export async function openTrust(setup: TrustSetup): Promise<HostTrust> {
-  const { pins, policy } = setup.rule;
+export async function createVerifier(options: VerifierOptions): Promise<HostKeyVerifier> {
+  const { pins, policy } = options.trustRule;
   if (pins.length > 0) {
     const keyTypes = pins.flatMap((pin) => pin.type ?? []);
-    const otherTypes = pins.some((pin) => pin.type === undefined) ? USUAL_TYPES : keyTypes;
-    return { keyTypes, otherTypes, verify: (key) => verifyPin(setup, key) };
+    const otherTypes = pins.some((pin) => pin.type === undefined) ? DEFAULT_KEY_TYPES : keyTypes;
+    return { keyTypes, otherTypes, verify: (key) => verifyPin(options, key) };
   }
   if (policy === "GiveUpSecurityAndAcceptAny") {
-    return { keyTypes: [], otherTypes: [], verify: (key) => acceptAny(setup, key) };
+    return { keyTypes: [], otherTypes: [], verify: (key) => acceptAny(options, key) };
   }
-  const known = await readKnown(setup.files);
-  const keyTypes = knownKeyTypes(known, setup.name);
-  return { keyTypes, otherTypes: [], verify: (key) => verifyKnown(setup, known, key) };
+  const known = await readKnown(options.files);
+  const keyTypes = knownKeyTypes(known, options.name);
+  return { keyTypes, otherTypes: [], verify: (key) => verifyKnown(options, known, key) };
 }
 
 /** The host key types that OpenSSH generates at installation. */
-const USUAL_TYPES = ["ssh-ed25519", "ecdsa-sha2-nistp256", "ssh-rsa"];
+const DEFAULT_KEY_TYPES = ["ssh-ed25519", "ecdsa-sha2-nistp256", "ssh-rsa"];
 
-function shownKey(key: Uint8Array): string {
+function describeWithFingerprint(key: Uint8Array): string {
   return `${describeKey(key)} ${fingerprint(key)}`;
 }
 
-function refusal(message: string): SyncError {
+function hostKeyError(message: string): SyncError {
   return new SyncError("hostKey", message, { operation: "check the host key" });
 }
 
-function acceptAny({ shown, world }: TrustSetup, key: Uint8Array): Promise<void> {
-  world.warn(
-    `The host key of ${shown} is not checked (${shownKey(key)}): whoever stands between reads and changes everything.`,
+function acceptAny({ displayHost, context }: VerifierOptions, key: Uint8Array): Promise<void> {
+  context.warn(
+    `The host key of ${displayHost} is not checked (${
+      describeWithFingerprint(key)
+    }): whoever stands between reads and changes everything.`,
   );
   return Promise.resolve();
 }
 
-function verifyPin({ rule, shown, world }: TrustSetup, key: Uint8Array): Promise<void> {
+function verifyPin({ trustRule: rule, displayHost, context }: VerifierOptions, key: Uint8Array): Promise<void> {
   const match = rule.pins.find((pin) => matchesPin(pin, key));
   if (match === undefined) {
-    const wanted = rule.pins.map((pin) => pin.value).join(" or ");
-    return Promise.reject(refusal(
-      `The host key of ${shown} is not the pinned one: it shows ${shownKey(key)}, wanted is ${wanted}; ` +
+    const expected = rule.pins.map((pin) => pin.value).join(" or ");
+    return Promise.reject(hostKeyError(
+      `The host key of ${displayHost} is not the pinned one: it shows ${
+        describeWithFingerprint(key)
+      }, wanted is ${expected}; ` +
         "find out why before you change -SshHostKeyFingerprint.",
     ));
   }
   if (match.algorithm === "MD5") {
-    world.warn(`An MD5 fingerprint can be forged; write -SshHostKeyFingerprint "${shownKey(key)}" instead.`);
+    context.warn(
+      `An MD5 fingerprint can be forged; write -SshHostKeyFingerprint "${describeWithFingerprint(key)}" instead.`,
+    );
   }
   return Promise.resolve();
 }
 
-async function verifyKnown(setup: TrustSetup, known: readonly KnownHost[], key: Uint8Array): Promise<void> {
-  const { shown, name, rule, world } = setup;
-  const judged = judgeHostKey(known, name, key);
-  if (!isNew(judged, setup, key)) return;
-  if (rule.policy === "AcceptNew") return await remember(setup, key);
-  const question = `The host key of ${shown} is not known yet: ${
-    shownKey(key)
+async function verifyKnown(options: VerifierOptions, known: readonly KnownHost[], key: Uint8Array): Promise<void> {
+  const { displayHost, name, trustRule: rule, context } = options;
+  const result = checkHostKey(known, name, key);
+  if (!isUnknownHost(result, options, key)) return;
+  if (rule.policy === "AcceptNew") return await addToKnownHosts(options, key);
+  const question = `The host key of ${displayHost} is not known yet: ${
+    describeWithFingerprint(key)
   }. Trust it (yes, no, or its fingerprint)? `;
-  const answer = await world.ask(question, true);
-  if (answer !== undefined && agrees(answer.trim(), key)) return await remember(setup, key);
-  const pin = `-SshHostKeyFingerprint "${shownKey(key)}"`;
-  throw refusal(
-    `The host key of ${shown} is not known: it shows ${
-      shownKey(key)
+  const answer = await context.prompt(question, true);
+  if (answer !== undefined && isConsent(answer.trim(), key)) return await addToKnownHosts(options, key);
+  const pin = `-SshHostKeyFingerprint "${describeWithFingerprint(key)}"`;
+  throw hostKeyError(
+    `The host key of ${displayHost} is not known: it shows ${
+      describeWithFingerprint(key)
     }; if that is right, add ${pin} or -SshHostKeyPolicy AcceptNew.`,
   );
 }
 
 /** Whether the host is not known yet; false for a trusted key. Throws for any other key. */
-function isNew({ verdict, known }: HostVerdict, { shown }: TrustSetup, key: Uint8Array): boolean {
+function isUnknownHost(
+  { verdict, lines: known }: HostVerdict,
+  { displayHost }: VerifierOptions,
+  key: Uint8Array,
+): boolean {
   const places = known.map(({ file, line }) => `"${file}" line ${line}`);
   switch (verdict) {
     case "same":
@@ -144,11 +154,16 @@ function isNew({ verdict, known }: HostVerdict, { shown }: TrustSetup, key: Uint
     case "new":
       return true;
     case "revoked":
-      throw refusal(`The host key of ${shown}, ${shownKey(key)}, is marked as revoked in ${places[0]}; do not log in.`);
+      throw hostKeyError(
+        `The host key of ${displayHost}, ${describeWithFingerprint(key)}, is marked as revoked in ${
+          places[0]
+        }; do not log in.`,
+      );
     case "changed": {
-      const held = known.map((one, index) => `${places[index]} holds ${shownKey(one.key)}`).slice(0, 3).join(", ");
-      throw refusal(
-        `The host key of ${shown} has changed: it shows ${shownKey(key)}, but ${held}; ` +
+      const held = known.map((one, index) => `${places[index]} holds ${describeWithFingerprint(one.key)}`).slice(0, 3)
+        .join(", ");
+      throw hostKeyError(
+        `The host key of ${displayHost} has changed: it shows ${describeWithFingerprint(key)}, but ${held}; ` +
           "if the server was set up anew, correct the file, else somebody stands between.",
       );
     }
@@ -157,24 +172,26 @@ function isNew({ verdict, known }: HostVerdict, { shown }: TrustSetup, key: Uint
   }
 }
 
-function agrees(answer: string, key: Uint8Array): boolean {
+function isConsent(answer: string, key: Uint8Array): boolean {
   if (/^yes$/i.test(answer)) return true;
   return answer.includes(":") && answer.endsWith(fingerprint(key));
 }
 
 /** Adds the key to the user's known hosts, unless a concurrent run has already added it. */
-async function remember(setup: TrustSetup, key: Uint8Array): Promise<void> {
-  const { files, name, shown, world } = setup;
+async function addToKnownHosts(options: VerifierOptions, key: Uint8Array): Promise<void> {
+  const { files, name, displayHost, context } = options;
   const file = files.user[0];
-  if (world.readOnly) return;
-  if (file === undefined) return world.warn(`The host key of ${shown} is not kept: there is no file for known hosts.`);
-  if (!isNew(judgeHostKey(await readKnown(files), name, key), setup, key)) return;
+  if (context.readOnly) return;
+  if (file === undefined) {
+    return context.warn(`The host key of ${displayHost} is not kept: there is no file for known hosts.`);
+  }
+  if (!isUnknownHost(checkHostKey(await readKnown(files), name, key), options, key)) return;
   await appendLine(file, formatKnownHost(name, key, files.hash ? randomBytes(20) : undefined));
-  world.warn(`Added the host key of ${shown}, ${shownKey(key)}, to "${file}".`);
+  context.warn(`Added the host key of ${displayHost}, ${describeWithFingerprint(key)}, to "${file}".`);
 }
 
 async function readKnown({ user, system }: KnownHostsFiles): Promise<readonly KnownHost[]> {
-  const texts = [...user, ...system].map(async (file) => parseKnownHosts(await readFileIfThere(file) ?? "", file));
+  const texts = [...user, ...system].map(async (file) => parseKnownHosts(await readFileIfPresent(file) ?? "", file));
   return (await Promise.all(texts)).flat();
 }
 
@@ -198,7 +215,7 @@ async function appendLine(path: string, line: string): Promise<void> {
     if (isFile) await file.sync();
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw refusal(
+    throw hostKeyError(
       `Cannot add the host key to "${path}": ${why}; add -SshHostKeyFingerprint, or make the file writable.`,
     );
   }

@@ -1,32 +1,32 @@
 import { Buffer } from "node:buffer";
 import type { Duplex } from "node:stream";
 import { SyncError } from "../core/errors.ts";
-import type { Call } from "../core/backend.ts";
+import type { CallOptions } from "../core/backend.ts";
 import { describeKey, fingerprint, keyType } from "./known_hosts.ts";
 import { dial } from "./connection.ts";
-import type { Logins } from "./auth_methods.ts";
-import type { HostTrust } from "./host_key_policy.ts";
-import type { DialOptions, SshLink } from "./types.ts";
+import type { AuthSequence } from "./auth_methods.ts";
+import type { HostKeyVerifier } from "./host_key_policy.ts";
+import type { DialOptions, SshConnection } from "./types.ts";
 
-export interface HopSetup extends Pick<DialOptions, "host" | "port" | "user" | "timeout" | "keepAlive" | "legacy"> {
-  readonly trust: HostTrust;
-  readonly logins: Logins;
+export interface HopOptions extends Pick<DialOptions, "host" | "port" | "user" | "timeout" | "keepAlive" | "legacy"> {
+  readonly verifier: HostKeyVerifier;
+  readonly auth: AuthSequence;
 }
 
 /**
  * One server of the route. The first connection prompts for trust and login; later ones use the same key and the same
  * answers.
  */
-export class SshHop {
+export class Hop {
   readonly host: string;
   readonly port: number;
-  readonly #setup: HopSetup;
+  readonly #options: HopOptions;
   #hostKey: Uint8Array | undefined;
 
-  constructor(setup: HopSetup) {
-    this.host = setup.host;
-    this.port = setup.port;
-    this.#setup = setup;
+  constructor(options: HopOptions) {
+    this.host = options.host;
+    this.port = options.port;
+    this.#options = options;
   }
 
   /** The verified raw host key. Throws before the first connection. */
@@ -35,51 +35,51 @@ export class SshHop {
     throw new SyncError("hostKey", `No host key of ${this.host} was verified`, { operation: "connect" });
   }
 
-  async dial(call: Call, through?: () => Promise<Duplex>): Promise<SshLink> {
+  async dial(call: CallOptions, through?: () => Promise<Duplex>): Promise<SshConnection> {
     if (this.#hostKey !== undefined) return await this.#dialAgain(call, through);
-    const { trust } = this.#setup;
+    const { verifier: trust } = this.#options;
     const refused = new Map<string, unknown>();
     for (const types of [trust.keyTypes, ...trust.otherTypes.map((type) => [type])]) {
       if (types.some((type) => refused.has(type))) continue;
-      let [shown, trusted]: (Uint8Array | undefined)[] = [];
+      let [offeredKey, trusted]: (Uint8Array | undefined)[] = [];
       const verify = async (key: Uint8Array) => {
-        shown = key;
+        offeredKey = key;
         // After a reconnection the user is not prompted again.
         if (trusted !== undefined && Buffer.compare(trusted, key) === 0) return;
         await trust.verify(key);
         trusted = key;
       };
       try {
-        const link = await this.#dialFirst({ ...call, hostKeyTypes: types, verify }, through);
-        this.#hostKey = link.hostKey;
-        return link;
+        const connection = await this.#dialFirst({ ...call, hostKeyTypes: types, verify }, through);
+        this.#hostKey = connection.hostKey;
+        return connection;
       } catch (error) {
-        const other = error instanceof SyncError && error.kind === "hostKey" && shown !== undefined;
-        if (!other || trust.otherTypes.length === 0) throw error;
-        refused.set(keyType(shown ?? new Uint8Array()), error);
+        const isWrongKey = error instanceof SyncError && error.kind === "hostKey" && offeredKey !== undefined;
+        if (!isWrongKey || trust.otherTypes.length === 0) throw error;
+        refused.set(keyType(offeredKey ?? new Uint8Array()), error);
       }
     }
     throw refused.values().next().value;
   }
 
   async #dialFirst(
-    trusted: Call & Pick<DialOptions, "hostKeyTypes" | "verify">,
+    trusted: CallOptions & Pick<DialOptions, "hostKeyTypes" | "verify">,
     through?: () => Promise<Duplex>,
-  ): Promise<SshLink> {
-    const { trust: _, logins, ...setup } = this.#setup;
+  ): Promise<SshConnection> {
+    const { verifier: _, auth: logins, ...setup } = this.#options;
     const options: DialOptions = {
       ...setup,
       ...trusted,
       ...(through === undefined ? {} : { through }),
       authenticate: (methods, partial) => logins.authenticate(methods, partial),
     };
-    const link = await dialPatiently(options, logins);
-    logins.succeed();
-    return link;
+    const connection = await dialWithRetry(options, logins);
+    logins.onSuccess();
+    return connection;
   }
 
-  async #dialAgain(call: Call, through?: () => Promise<Duplex>): Promise<SshLink> {
-    const { trust: _, logins, ...setup } = this.#setup;
+  async #dialAgain(call: CallOptions, through?: () => Promise<Duplex>): Promise<SshConnection> {
+    const { verifier: _, auth: logins, ...setup } = this.#options;
     const { hostKey } = this;
     return await dial({
       ...setup,
@@ -104,31 +104,34 @@ export class SshHop {
  * The route to a server through its jump hosts. The connections to those are shared and end with the last connection
  * through them.
  */
-export class SshRoute {
-  readonly #hops: readonly SshHop[];
-  readonly #last: SshHop;
-  #outer: Promise<SshLink> | undefined;
-  #users = 0;
+export class Route {
+  readonly #hops: readonly Hop[];
+  readonly #destination: Hop;
+  #jumpConnection: Promise<SshConnection> | undefined;
+  #useCount = 0;
 
-  constructor(hops: readonly SshHop[]) {
-    const last = hops.at(-1);
-    if (last === undefined) throw new RangeError("a route has a hop");
+  constructor(hops: readonly Hop[]) {
+    const destination = hops.at(-1);
+    if (destination === undefined) throw new RangeError("a route has a hop");
     this.#hops = hops.slice(0, -1);
-    this.#last = last;
+    this.#destination = destination;
   }
 
   /** The server's raw host key, after the first connection. */
   get hostKey(): Uint8Array {
-    return this.#last.hostKey;
+    return this.#destination.hostKey;
   }
 
-  async connect(call: Call): Promise<SshLink> {
-    if (this.#hops.length === 0) return await this.#last.dial(call);
-    this.#users++;
+  async connect(call: CallOptions): Promise<SshConnection> {
+    if (this.#hops.length === 0) return await this.#destination.dial(call);
+    this.#useCount++;
     try {
-      const outer = await this.#jump(call);
-      const inner = await this.#last.dial(call, () => outer.forward(this.#last.host, this.#last.port, call));
-      return nested(inner, () => this.#release());
+      const outer = await this.#connectJumps(call);
+      const inner = await this.#destination.dial(
+        call,
+        () => outer.forward(this.#destination.host, this.#destination.port, call),
+      );
+      return withRelease(inner, () => this.#release());
     } catch (error) {
       await this.#release();
       throw error;
@@ -139,23 +142,23 @@ export class SshRoute {
    * Returns the connection to the last jump host: the open one, or a new one. Concurrent calls wait for each other and
    * share it.
    */
-  async #jump(call: Call): Promise<SshLink> {
-    const before = this.#outer;
+  async #connectJumps(call: CallOptions): Promise<SshConnection> {
+    const before = this.#jumpConnection;
     const open = async () => {
-      const link = await before?.catch(() => undefined);
-      return link === undefined || link.closed.aborted ? await this.#dialJumps(call) : link;
+      const connection = await before?.catch(() => undefined);
+      return connection === undefined || connection.closed.aborted ? await this.#dialJumps(call) : connection;
     };
-    this.#outer = open();
-    return await this.#outer;
+    this.#jumpConnection = open();
+    return await this.#jumpConnection;
   }
 
-  async #dialJumps(call: Call): Promise<SshLink> {
-    let outer: SshLink | undefined;
+  async #dialJumps(call: CallOptions): Promise<SshConnection> {
+    let outer: SshConnection | undefined;
     for (const hop of this.#hops) {
-      const before: SshLink | undefined = outer;
+      const before: SshConnection | undefined = outer;
       try {
         const inner = await hop.dial(call, before && (() => before.forward(hop.host, hop.port, call)));
-        outer = before === undefined ? inner : nested(inner, () => before[Symbol.asyncDispose]());
+        outer = before === undefined ? inner : withRelease(inner, () => before[Symbol.asyncDispose]());
       } catch (error) {
         await before?.[Symbol.asyncDispose]();
         throw error;
@@ -165,36 +168,36 @@ export class SshRoute {
   }
 
   async #release(): Promise<void> {
-    this.#users--;
-    if (this.#users > 0) return;
-    const outer = this.#outer;
-    this.#outer = undefined;
-    const link = await outer?.catch(() => undefined);
-    await link?.[Symbol.asyncDispose]();
+    this.#useCount--;
+    if (this.#useCount > 0) return;
+    const outer = this.#jumpConnection;
+    this.#jumpConnection = undefined;
+    const connection = await outer?.catch(() => undefined);
+    await connection?.[Symbol.asyncDispose]();
   }
 }
 
 /** The number of reconnections to a server that closed the connection after too many login attempts. */
-const REDIALS = 4;
+const MAX_REDIALS = 4;
 
 /**
  * Connects. If the server closes the connection after a login attempt, as after six keys of an agent, the next attempt
  * uses a new connection.
  */
-async function dialPatiently(options: DialOptions, logins: Logins): Promise<SshLink> {
+async function dialWithRetry(options: DialOptions, auth: AuthSequence): Promise<SshConnection> {
   for (let redials = 0;; redials++) {
     try {
       return await dial(options);
     } catch (error) {
       const isLost = error instanceof SyncError && error.kind === "connection" && error.facts.transient === true;
-      const hungUp = isLost && !options.signal.aborted;
-      if (!hungUp || redials === REDIALS || !logins.hungUp()) throw error;
+      const mayRetry = isLost && !options.signal.aborted;
+      if (!mayRetry || redials === MAX_REDIALS || !auth.onDisconnect()) throw error;
     }
   }
 }
 
 /** Wraps a connection so that the one that carries it is released, once, when the inner one is disposed or ends. */
-function nested(inner: SshLink, release: () => PromiseLike<void>): SshLink {
+function withRelease(inner: SshConnection, release: () => PromiseLike<void>): SshConnection {
   let released: PromiseLike<void> | undefined;
   const once = () => released ??= release();
   inner.closed.addEventListener("abort", () => void once(), { once: true });
@@ -207,7 +210,7 @@ function nested(inner: SshLink, release: () => PromiseLike<void>): SshLink {
     exec: (command, call) => inner.exec(command, call),
     forward: (host, port, call) => inner.forward(host, port, call),
     sftp: (call) => inner.sftp(call),
-    abandon: (why) => inner.abandon(why),
+    abort: (why) => inner.abort(why),
     async [Symbol.asyncDispose]() {
       await inner[Symbol.asyncDispose]();
       await once();

@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { badInput } from "../core/errors.ts";
-import type { Target } from "../core/backend.ts";
-import { modeOf, readFileIfThere } from "./config_files.ts";
-import { publicKeyOf, readKey, type UsableKey } from "./private_key.ts";
+import type { ConnectContext } from "../core/backend.ts";
+import { modeOf, readFileIfPresent } from "./config_files.ts";
+import { parsePrivateKey, publicKeyOf, type UsableKey } from "./private_key.ts";
 
 /**
  * A private key file to log in with. `explicit`: the user named it in the command. `encrypted`: it has a passphrase.
@@ -10,8 +10,8 @@ import { publicKeyOf, readKey, type UsableKey } from "./private_key.ts";
 export interface KeyFile {
   readonly path: string;
   readonly text: string;
-  readonly explicit: boolean;
-  readonly encrypted: boolean;
+  readonly isExplicit: boolean;
+  readonly isEncrypted: boolean;
 }
 
 /** The paths of the key files. `configured` undefined: ssh's default files. */
@@ -33,7 +33,7 @@ export interface KeyFiles {
  * Reads the key files of a login. Throws badInput if the one that the user named is absent or unusable; a configured
  * one is skipped with a reason, an absent default one silently. Warns of a key that others can read.
  */
-export async function loadKeyFiles(sources: KeySources, warn: Target["warn"]): Promise<KeyFiles> {
+export async function loadKeyFiles(sources: KeySources, warn: ConnectContext["warn"]): Promise<KeyFiles> {
   const { explicit, configured, home } = sources;
   const keys: KeyFile[] = [];
   const skipped: string[] = [];
@@ -62,11 +62,11 @@ export async function unlock(
   file: KeyFile,
   passphrases: AsyncIterable<string>,
 ): Promise<{ readonly key: UsableKey; readonly passphrase?: string } | { readonly why: string }> {
-  const plain = readKey(file.text);
+  const plain = parsePrivateKey(file.text);
   if (plain.key !== undefined) return { key: plain.key };
   let { why } = plain;
   for await (const passphrase of passphrases) {
-    const outcome = readKey(file.text, passphrase);
+    const outcome = parsePrivateKey(file.text, passphrase);
     if (outcome.key !== undefined) return { key: outcome.key, passphrase };
     why = outcome.why;
     if (!outcome.wanted) break;
@@ -79,17 +79,17 @@ const DEFAULT_KEYS = ["id_ed25519", "id_ecdsa", "id_rsa"];
 const ABSENT = "the file does not exist";
 
 async function readKeyFile(path: string, explicit: boolean): Promise<KeyFile | string> {
-  const text = await readFileIfThere(path);
+  const text = await readFileIfPresent(path);
   if (text === undefined) return ABSENT;
-  const outcome = readKey(text);
+  const outcome = parsePrivateKey(text);
   if (outcome.key === undefined && !outcome.wanted) return outcome.why;
-  return { path, text, explicit, encrypted: outcome.key === undefined };
+  return { path, text, isExplicit: explicit, isEncrypted: outcome.key === undefined };
 }
 
 /** Returns the public key of a private one, to recognise it among the agent's. */
 async function publicKeysOf(path: string, file: KeyFile | string): Promise<readonly Uint8Array[]> {
-  const inside = typeof file === "string" ? undefined : publicKeyOf(file.text);
-  if (inside !== undefined) return [inside];
-  const beside = /^\S+ ([A-Za-z0-9+/=]+)/.exec(await readFileIfThere(`${path}.pub`) ?? "")?.[1];
-  return beside === undefined ? [] : [Uint8Array.from(atob(beside), (char) => char.charCodeAt(0))];
+  const embedded = typeof file === "string" ? undefined : publicKeyOf(file.text);
+  if (embedded !== undefined) return [embedded];
+  const pubFile = /^\S+ ([A-Za-z0-9+/=]+)/.exec(await readFileIfPresent(`${path}.pub`) ?? "")?.[1];
+  return pubFile === undefined ? [] : [Uint8Array.from(atob(pubFile), (char) => char.charCodeAt(0))];
 }

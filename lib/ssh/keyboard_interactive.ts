@@ -1,45 +1,45 @@
-import type { Login } from "./types.ts";
+import type { AuthMethod } from "./types.ts";
 
 /** The sources of answers in a keyboard-interactive login. `ask` returns undefined if there is no terminal. */
-export interface Answering {
-  readonly shown: string;
+export interface AnswerSources {
+  readonly account: string;
   /** A password to send once, if the server asks for one. */
   readonly password: string | undefined;
-  ask(prompt: string, echo: boolean): Promise<string | undefined>;
+  prompt(prompt: string, echo: boolean): Promise<string | undefined>;
   /** Returns the error with which the login rejects if a question has no answer. */
-  unanswered(question: string): Error;
+  noAnswerError(question: string): Error;
 }
 
 /** The answers of such a login: `password` can be sent again; `oneTime` is set if there were answers that cannot. */
-export interface Said {
+export interface GivenAnswers {
   password: string | undefined;
-  oneTime: boolean;
+  hasOneTimeCode: boolean;
 }
 
 /**
  * Returns a keyboard-interactive login (RFC 4256): the password if the server asks for one, the user's answers to all
  * other questions.
  */
-export function interactiveLogin(answering: Answering, said: Said): Login {
-  let unused = answering.password;
+export function keyboardInteractive(sources: AnswerSources, given: GivenAnswers): AuthMethod {
+  let unusedPassword = sources.password;
   return {
     method: "keyboard-interactive",
     async answer(name, instructions, prompts) {
       const answers: string[] = [];
       for (const { prompt, echo } of prompts) {
         const forPassword = !echo && asksForPassword(prompt);
-        if (forPassword && unused !== undefined) {
-          said.password = unused;
-          answers.push(unused);
-          unused = undefined;
+        if (forPassword && unusedPassword !== undefined) {
+          given.password = unusedPassword;
+          answers.push(unusedPassword);
+          unusedPassword = undefined;
           continue;
         }
         const lead = answers.length === 0 ? [name, instructions] : [];
-        const question = clean([...lead, prompt].filter((text) => text.trim() !== "").join(" "));
-        const answer = await answering.ask(`(${answering.shown}) ${question}`, echo);
-        if (answer === undefined) throw answering.unanswered(question);
-        if (forPassword && said.password === undefined) said.password = answer;
-        else said.oneTime = true;
+        const question = stripControls([...lead, prompt].filter((text) => text.trim() !== "").join(" "));
+        const answer = await sources.prompt(`(${sources.account}) ${question}`, echo);
+        if (answer === undefined) throw sources.noAnswerError(question);
+        if (forPassword && given.password === undefined) given.password = answer;
+        else given.hasOneTimeCode = true;
         answers.push(answer);
       }
       return answers;
@@ -62,7 +62,7 @@ export function asksForPassword(prompt: string): boolean {
  * Removes characters from a server's text that could control a terminal: control characters and those that change the
  * text direction.
  */
-function clean(text: string): string {
+function stripControls(text: string): string {
   // deno-lint-ignore no-control-regex
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]+/g, " ").trim().slice(0, 300);
 }

@@ -14,7 +14,7 @@ export interface KnownHost {
 /** The verdict of the known hosts on a key: `known` are the lines of this host, the decisive one first. */
 export interface HostVerdict {
   readonly verdict: "same" | "new" | "changed" | "revoked";
-  readonly known: readonly KnownHost[];
+  readonly lines: readonly KnownHost[];
 }
 
 /** The host to look up. `exact`: `host` is a HostKeyAlias, which is matched without the port. */
@@ -47,19 +47,19 @@ export function parseKnownHosts(text: string, file: string): readonly KnownHost[
  * known only by other keys, of any type, is "changed". Host certificates are ignored: a certificate authority makes no
  * key known.
  */
-export function judgeHostKey(known: readonly KnownHost[], name: HostName, key: Uint8Array): HostVerdict {
+export function checkHostKey(known: readonly KnownHost[], name: HostName, key: Uint8Array): HostVerdict {
   const lines = linesOf(known, name);
   const equal = (line: KnownHost) => Buffer.compare(line.key, key) === 0;
   const plain = name.exact === true || name.port === DEFAULT_PORT ? [] : linesOf(known, { ...name, exact: true });
   const revoked = [...lines, ...plain].filter((line) => line.marker === "revoked" && equal(line));
-  if (revoked.length > 0) return { verdict: "revoked", known: revoked };
+  if (revoked.length > 0) return { verdict: "revoked", lines: revoked };
   const trusted = lines.filter((line) => line.marker === undefined);
   const same = trusted.filter(equal);
-  if (same.length > 0) return { verdict: "same", known: same };
-  if (trusted.length > 0) return { verdict: "changed", known: trusted };
+  if (same.length > 0) return { verdict: "same", lines: same };
+  if (trusted.length > 0) return { verdict: "changed", lines: trusted };
   // An equal key stored for the host without a port also counts for other ports, as in ssh; a different one does not.
   const elsewhere = plain.filter((line) => line.marker === undefined && equal(line));
-  return elsewhere.length > 0 ? { verdict: "same", known: elsewhere } : { verdict: "new", known: [] };
+  return elsewhere.length > 0 ? { verdict: "same", lines: elsewhere } : { verdict: "new", lines: [] };
 }
 
 /**

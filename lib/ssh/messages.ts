@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { SyncError } from "../core/errors.ts";
-import { wrongServer } from "./errors.ts";
+import { permanentConnectionError } from "./errors.ts";
 import { describeKey, fingerprint } from "./known_hosts.ts";
 import type { DialOptions } from "./types.ts";
 
@@ -42,12 +42,12 @@ export class MessageFilter {
   readonly #options: Pick<DialOptions, "host" | "port">;
   readonly #onRefused: (why: SyncError) => void;
   #state: State = "exchange";
-  #shown: Uint8Array | undefined;
-  #verified: Uint8Array | undefined;
+  #offeredKey: Uint8Array | undefined;
+  #verifiedKey: Uint8Array | undefined;
   #requestService: (() => void) | undefined;
-  #isAsked = false;
-  #idleBytes = 0;
-  #idleSince = performance.now();
+  #hasOpenQuestion = false;
+  #uselessBytes = 0;
+  #countedAt = performance.now();
 
   /** `onRefused` is called once, with the reason why the connection must end. */
   constructor(protocol: RawProtocol, options: Pick<DialOptions, "host" | "port">, onRefused: (why: SyncError) => void) {
@@ -58,27 +58,27 @@ export class MessageFilter {
     const service = protocol.service.bind(protocol);
     const answer = protocol.authInfoRes.bind(protocol);
     protocol._onPayload = (payload) => {
-      if (this.#admits(payload)) return dispatch(payload);
-      return this.#is("ended") ? STOP : undefined;
+      if (this.#isAdmitted(payload)) return dispatch(payload);
+      return this.#isIn("ended") ? STOP : undefined;
     };
     protocol.service = (name) => this.#requestService = () => service(name);
     protocol.authInfoRes = (answers) => {
-      if (!this.#isAsked || this.#state !== "login") return;
-      this.#isAsked = false;
+      if (!this.#hasOpenQuestion || this.#state !== "login") return;
+      this.#hasOpenQuestion = false;
       answer(answers);
     };
   }
 
   /** The raw host key that was verified on this connection. Throws if none was. */
   get hostKey(): Uint8Array {
-    if (this.#verified === undefined) throw this.#untrusted("was used before its host key was verified");
-    return this.#verified;
+    if (this.#verifiedKey === undefined) throw this.#untrusted("was used before its host key was verified");
+    return this.#verifiedKey;
   }
 
   /** Whether a key exchange may go on with this host key: any in the first exchange, the same in later ones. */
-  sees(key: Uint8Array): boolean {
-    this.#shown ??= new Uint8Array(key);
-    if (Buffer.compare(this.#shown, key) === 0) return true;
+  acceptsKey(key: Uint8Array): boolean {
+    this.#offeredKey ??= new Uint8Array(key);
+    if (Buffer.compare(this.#offeredKey, key) === 0) return true;
     const other = `${describeKey(key)} ${fingerprint(key)}`;
     this.#refuse(this.#untrusted(`showed another host key in a later key exchange, ${other}`));
     return false;
@@ -88,32 +88,32 @@ export class MessageFilter {
    * Verifies the key that signed the first exchange, then requests the login service. Rejects with the error of
    * `judge`.
    */
-  async verify(judge: (key: Uint8Array) => Promise<void>): Promise<void> {
+  async verify(verifyKey: (key: Uint8Array) => Promise<void>): Promise<void> {
     if (this.#state !== "exchange") return;
-    if (this.#shown === undefined || this.#shown.length === 0) throw this.#untrusted("showed no host key");
+    if (this.#offeredKey === undefined || this.#offeredKey.length === 0) throw this.#untrusted("showed no host key");
     this.#state = "verify";
-    await judge(this.#shown);
-    if (!this.#is("verify")) return;
-    this.#verified = this.#shown;
+    await verifyKey(this.#offeredKey);
+    if (!this.#isIn("verify")) return;
+    this.#verifiedKey = this.#offeredKey;
     this.#state = "service";
     this.#requestService?.();
   }
 
   /** Whether the library may handle the message; one that does not belong to the state ends the connection. */
-  #admits(payload: Uint8Array): boolean {
-    if (this.#is("ended")) return false;
+  #isAdmitted(payload: Uint8Array): boolean {
+    if (this.#isIn("ended")) return false;
     const type = payload[0] ?? IGNORE;
-    if (isIdle(type)) this.#countIdle(payload.length);
-    else this.#idleBytes = Math.max(0, this.#idleBytes - FORGIVEN);
-    if (this.#is("ended")) return false;
+    if (isUseless(type)) this.#countUseless(payload.length);
+    else this.#uselessBytes = Math.max(0, this.#uselessBytes - CREDIT_BYTES);
+    if (this.#isIn("ended")) return false;
     const isAlways = (type >= DISCONNECT && type <= DEBUG) || type === EXT_INFO;
-    if (isAlways || this.#belongs(type)) return type !== BANNER || this.#is("service") || this.#is("login");
+    if (isAlways || this.#isExpected(type)) return type !== BANNER || this.#isIn("service") || this.#isIn("login");
     this.#refuse(this.#unexpected(type));
     return false;
   }
 
   /** Whether the message belongs to the state. Moves to the next state with it. */
-  #belongs(type: number): boolean {
+  #isExpected(type: number): boolean {
     const isLogin = this.#state === "login" && this.#protocol._authsQueue.length > 0;
     switch (type) {
       case BANNER:
@@ -125,16 +125,16 @@ export class MessageFilter {
         this.#state = "login";
         return true;
       case USERAUTH_FAILURE:
-        this.#isAsked = false;
+        this.#hasOpenQuestion = false;
         return isLogin;
       case USERAUTH_SUCCESS:
-        if (!isLogin || this.#isAsked) return false;
+        if (!isLogin || this.#hasOpenQuestion) return false;
         this.#state = "open";
         return true;
       case USERAUTH_QUESTION: {
         const [method] = this.#protocol._authsQueue;
-        if (!isLogin || this.#isAsked || method === "none") return false;
-        this.#isAsked = method === "keyboard-interactive";
+        if (!isLogin || this.#hasOpenQuestion || method === "none") return false;
+        this.#hasOpenQuestion = method === "keyboard-interactive";
         return true;
       }
       default:
@@ -143,19 +143,19 @@ export class MessageFilter {
   }
 
   /** Counts messages without use for the client: a server that sends only those would keep a run busy for ever. */
-  #countIdle(bytes: number): void {
+  #countUseless(bytes: number): void {
     const now = performance.now();
-    this.#idleBytes = Math.max(0, this.#idleBytes - (now - this.#idleSince) * IDLE_BYTES_A_MS);
-    this.#idleSince = now;
-    this.#idleBytes += Math.max(bytes, SMALLEST);
-    if (this.#idleBytes <= MOST_IDLE_BYTES) return;
+    this.#uselessBytes = Math.max(0, this.#uselessBytes - (now - this.#countedAt) * DECAY_BYTES_PER_MS);
+    this.#countedAt = now;
+    this.#uselessBytes += Math.max(bytes, MIN_MESSAGE_BYTES);
+    if (this.#uselessBytes <= MAX_USELESS_BYTES) return;
     const why = `the server sends a flood of banners or other messages that carry no data, over ${
-      MOST_IDLE_BYTES >> 20
+      MAX_USELESS_BYTES >> 20
     } MiB`;
-    this.#refuse(wrongServer(this.#options, why));
+    this.#refuse(permanentConnectionError(this.#options, why));
   }
 
-  #is(state: State): boolean {
+  #isIn(state: State): boolean {
     return this.#state === state;
   }
 
@@ -167,16 +167,16 @@ export class MessageFilter {
 
   #unexpected(type: number): SyncError {
     const what = NAMES[type] ?? `message ${type}`;
-    if (this.#verified === undefined) return this.#untrusted(`sent ${what} before its host key was verified`);
+    if (this.#verifiedKey === undefined) return this.#untrusted(`sent ${what} before its host key was verified`);
     const why = `the server sent ${what}, which answers nothing that was asked`;
-    return wrongServer(this.#options, why);
+    return permanentConnectionError(this.#options, why);
   }
 
   #untrusted(what: string): SyncError {
     const { host, port } = this.#options;
-    const key = this.#shown === undefined || this.#shown.length === 0
+    const key = this.#offeredKey === undefined || this.#offeredKey.length === 0
       ? ""
-      : ` (it showed ${describeKey(this.#shown)} ${fingerprint(this.#shown)})`;
+      : ` (it showed ${describeKey(this.#offeredKey)} ${fingerprint(this.#offeredKey)})`;
     const message = `Cannot trust ${host}:${port}: the server ${what}${key}; the connection was ended.`;
     return new SyncError("hostKey", message, { operation: "check the host key" });
   }
@@ -188,11 +188,11 @@ const STOP = Infinity;
  * The most bytes of useless messages in a burst, and the rate at which the count decays: a keepalive each second is
  * acceptable.
  */
-const MOST_IDLE_BYTES = 1 << 20;
-const IDLE_BYTES_A_MS = 16;
-const SMALLEST = 64;
+const MAX_USELESS_BYTES = 1 << 20;
+const DECAY_BYTES_PER_MS = 16;
+const MIN_MESSAGE_BYTES = 64;
 /** Bytes subtracted for each useful message: some servers send an IGNORE message before each. */
-const FORGIVEN = 256;
+const CREDIT_BYTES = 256;
 
 /** Message numbers of RFC 4250, section 4.1.2. */
 const DISCONNECT = 1;
@@ -226,7 +226,7 @@ const NAMES: Readonly<Record<number, string>> = {
 };
 
 /** Whether a message has no use for the client: notices, and requests of the server, which are all refused. */
-function isIdle(type: number): boolean {
+function isUseless(type: number): boolean {
   if (type >= PRIVATE || type === BANNER || type === EXT_INFO) return true;
   if (type >= IGNORE && type <= DEBUG) return true;
   return (type >= GLOBAL_REQUEST && type <= REQUEST_FAILURE) || type === CHANNEL_OPEN || type === CHANNEL_REQUEST;

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { createHash, createPrivateKey } from "node:crypto";
 import { fieldsOf, keyType } from "./known_hosts.ts";
-import { readPrivateKey } from "./connection.ts";
+import { parseKeyByLibrary } from "./connection.ts";
 
 /** A usable private key: unencrypted text that the client library reads, and the raw public key. */
 export interface UsableKey {
@@ -14,24 +14,24 @@ export interface UsableKey {
  * The result of reading a private key file. `wanted`: its passphrase is missing or wrong; `why` continues "the key
  * cannot be used: ".
  */
-export type KeyOutcome =
+export type KeyResult =
   | { readonly key: UsableKey }
   | { readonly key: undefined; readonly wanted: boolean; readonly why: string };
 
 /** Reads the text of a private key file: OpenSSH, PEM (PKCS#1, SEC1) and PKCS#8, encrypted or not. */
-export function readKey(text: string, passphrase?: string): KeyOutcome {
+export function parsePrivateKey(text: string, passphrase?: string): KeyResult {
   const header = headerOf(text);
-  const unusable = findUnusable(text, header);
-  if (unusable !== undefined) return refuse(unusable);
+  const whyUnusable = explainUnusable(text, header);
+  if (whyUnusable !== undefined) return unusable(whyUnusable);
   const encrypted = header === undefined ? ENCRYPTED_PEM.test(text) : header.cipher !== "none";
-  if (encrypted && passphrase === undefined) return wantPassphrase(passphrase);
+  if (encrypted && passphrase === undefined) return passphraseNeeded(passphrase);
   try {
     const plain = header === undefined ? fromPem(text, passphrase) : fromOpenSsh(text, passphrase);
-    const reading = readPrivateKey(plain);
-    if (!reading.ok) return refuse(reading.why);
-    return { key: { type: reading.type, publicKey: reading.publicKey, privateKey: plain } };
+    const parsed = parseKeyByLibrary(plain);
+    if (!parsed.ok) return unusable(parsed.why);
+    return { key: { type: parsed.type, publicKey: parsed.publicKey, privateKey: plain } };
   } catch (error) {
-    return encrypted ? wantPassphrase(passphrase) : refuse(error instanceof Error ? error.message : String(error));
+    return encrypted ? passphraseNeeded(passphrase) : unusable(error instanceof Error ? error.message : String(error));
   }
 }
 
@@ -74,7 +74,7 @@ function headerOf(text: string): Header | undefined {
 }
 
 /** Returns why a key of this format cannot be used with any passphrase; undefined if it can. */
-function findUnusable(text: string, header: Header | undefined): string | undefined {
+function explainUnusable(text: string, header: Header | undefined): string | undefined {
   if (text.startsWith("PuTTY-User-Key-File-")) {
     return "it is a PuTTY key; convert it with: puttygen key.ppk -O private-openssh -o key";
   }
@@ -97,12 +97,12 @@ function findUnusable(text: string, header: Header | undefined): string | undefi
  * is done only once.
  */
 function fromOpenSsh(text: string, passphrase: string | undefined): string {
-  const reading = readPrivateKey(text, passphrase);
-  if (!reading.ok) throw new Error(reading.why);
-  const curve = /^ecdsa-sha2-(nistp\d+)$/.exec(reading.type)?.[1];
-  if (curve === undefined) return passphrase === undefined ? text : fromPem(reading.pem, undefined);
-  const [, , point] = fieldsOf(reading.publicKey, 3);
-  return ecdsaText(curve, point ?? new Uint8Array(), scalarOf(reading.pem));
+  const parsed = parseKeyByLibrary(text, passphrase);
+  if (!parsed.ok) throw new Error(parsed.why);
+  const curve = /^ecdsa-sha2-(nistp\d+)$/.exec(parsed.type)?.[1];
+  if (curve === undefined) return passphrase === undefined ? text : fromPem(parsed.pem, undefined);
+  const [, , point] = fieldsOf(parsed.publicKey, 3);
+  return formatEcdsa(curve, point ?? new Uint8Array(), scalarOf(parsed.pem));
 }
 
 /**
@@ -114,10 +114,10 @@ function fromPem(text: string, passphrase: string | undefined): string {
   if (key.asymmetricKeyType === "rsa") return String(key.export({ type: "pkcs1", format: "pem" }));
   const { crv, x, y, d } = ["ec", "ed25519"].includes(key.asymmetricKeyType ?? "") ? key.export({ format: "jwk" }) : {};
   const bytes = (value: string | undefined) => Buffer.from(value ?? "", "base64url");
-  if (crv === "Ed25519") return openSshText("ssh-ed25519", [bytes(x)], Buffer.concat([bytes(d), bytes(x)]));
+  if (crv === "Ed25519") return formatOpenSsh("ssh-ed25519", [bytes(x)], Buffer.concat([bytes(d), bytes(x)]));
   const curve = /^P-(256|384|521)$/.exec(crv ?? "")?.[1];
   if (curve === undefined) throw new Error(`SSH servers take no keys of type ${crv ?? key.asymmetricKeyType}`);
-  return ecdsaText(`nistp${curve}`, Buffer.concat([Buffer.from([4]), bytes(x), bytes(y)]), bytes(d));
+  return formatEcdsa(`nistp${curve}`, Buffer.concat([Buffer.from([4]), bytes(x), bytes(y)]), bytes(d));
 }
 
 /**
@@ -125,10 +125,10 @@ function fromPem(text: string, passphrase: string | undefined): string {
  * byte for one key in two and the client library passes that on, but Deno refuses to sign with such a key ("invalid
  * SEC1 private key").
  */
-function ecdsaText(curve: string, point: Uint8Array, scalar: Uint8Array): string {
+function formatEcdsa(curve: string, point: Uint8Array, scalar: Uint8Array): string {
   const size = Math.ceil(Number(curve.slice(5)) / 8);
   const padded = Buffer.concat([Buffer.alloc(size), scalar]).subarray(-size);
-  return openSshText(`ecdsa-sha2-${curve}`, [Buffer.from(curve), point], padded);
+  return formatOpenSsh(`ecdsa-sha2-${curve}`, [Buffer.from(curve), point], padded);
 }
 
 /** Returns the private number of a SEC1 key (RFC 5915): a sequence of the number 1, then these bytes. */
@@ -143,7 +143,7 @@ function scalarOf(pem: string): Uint8Array {
 }
 
 /** Formats an unencrypted key in OpenSSH's own format, from the fields after its type (PROTOCOL.key of OpenSSH). */
-function openSshText(type: string, open: readonly Uint8Array[], secret: Uint8Array): string {
+function formatOpenSsh(type: string, open: readonly Uint8Array[], secret: Uint8Array): string {
   const blob = Buffer.concat([Buffer.from(type), ...open].map(field));
   // The two equal numbers let a reader verify the decryption; here any value will do.
   const check = createHash("sha256").update(blob).digest().subarray(0, 4);
@@ -166,11 +166,11 @@ function uint32(value: number): Buffer {
   return bytes;
 }
 
-function wantPassphrase(given: string | undefined): KeyOutcome {
+function passphraseNeeded(given: string | undefined): KeyResult {
   const why = given === undefined ? "it is encrypted, and no passphrase was given" : "its passphrase is wrong";
   return { key: undefined, wanted: true, why };
 }
 
-function refuse(why: string): KeyOutcome {
+function unusable(why: string): KeyResult {
   return { key: undefined, wanted: false, why };
 }

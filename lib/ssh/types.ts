@@ -1,10 +1,10 @@
 import type { Duplex } from "node:stream";
 import { SyncError } from "../core/errors.ts";
-import type { Call } from "../core/backend.ts";
+import type { CallOptions } from "../core/backend.ts";
 import type { RemoteCommand, SftpChannel } from "./channels.ts";
 
 /** One login attempt, made if the server still accepts its method. */
-export type Login =
+export type AuthMethod =
   | { readonly method: "none" }
   | { readonly method: "password"; readonly password: string }
   | { readonly method: "publickey"; readonly privateKey: string; readonly passphrase?: string }
@@ -18,7 +18,7 @@ export type Login =
     ): Promise<readonly string[]>;
   };
 
-export interface DialOptions extends Call {
+export interface DialOptions extends CallOptions {
   readonly host: string;
   readonly port: number;
   readonly user: string;
@@ -41,21 +41,21 @@ export interface DialOptions extends Call {
    * Returns the next login attempt; undefined ends the login with kind "auth". `methods`: those that the server still
    * accepts, undefined at first; `partial`: the last attempt succeeded and another factor is required.
    */
-  authenticate(methods: readonly string[] | undefined, partial: boolean): Promise<Login | undefined>;
+  authenticate(methods: readonly string[] | undefined, partial: boolean): Promise<AuthMethod | undefined>;
 }
 
 /** One logged-in SSH connection. `closed` is aborted with a SyncError (connection) when it breaks, and by dispose. */
-export interface SshLink extends AsyncDisposable {
+export interface SshConnection extends AsyncDisposable {
   /** The raw host key that signed the key exchange and was verified. */
   readonly hostKey: Uint8Array;
   readonly closed: AbortSignal;
   readonly banner: string;
-  exec(command: string, call: Call): Promise<RemoteCommand>;
-  forward(host: string, port: number, call: Call): Promise<Duplex>;
+  exec(command: string, call: CallOptions): Promise<RemoteCommand>;
+  forward(host: string, port: number, call: CallOptions): Promise<Duplex>;
   /** Opens a channel for SFTP version 3. Rejects with unsupported if the server offers none. */
-  sftp(call: Call): Promise<SftpChannel>;
+  sftp(call: CallOptions): Promise<SftpChannel>;
   /** Ends the connection immediately; `closed` is aborted with `why`. */
-  abandon(why: SyncError): void;
+  abort(why: SyncError): void;
 }
 
 /** Opens logged-in connections to one server; later ones reuse the answers given before and the verified host key. */
@@ -65,10 +65,10 @@ export interface SshConnector {
   /** The host key's "SHA256:…". */
   readonly peer: string;
   readonly host: string;
-  connect(call: Call): Promise<SshLink>;
+  connect(call: CallOptions): Promise<SshConnection>;
 }
 
 /** The content of a private key file; `pem` is the same key without its passphrase. */
-export type KeyReading =
+export type ParsedKey =
   | { readonly ok: true; readonly type: string; readonly publicKey: Uint8Array; readonly pem: string }
   | { readonly ok: false; readonly why: string };

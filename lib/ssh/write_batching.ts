@@ -2,10 +2,10 @@ import { connect, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { Buffer } from "node:buffer";
 import { cancelled, SyncError } from "../core/errors.ts";
-import type { Call } from "../core/backend.ts";
-import { netWords } from "../net/net_error.ts";
+import type { CallOptions } from "../core/backend.ts";
+import { describeNetError } from "../net/net_error.ts";
 
-export interface SocketOptions extends Call {
+export interface SocketOptions extends CallOptions {
   readonly host: string;
   readonly port: number;
   /** ms within which the connection must be established. */
@@ -49,7 +49,7 @@ export function openSocket(options: SocketOptions): Promise<Socket> {
  * Joins all writes to the stream within one turn of the event loop into one write: the client library writes each
  * packet in three pieces, and hundreds of requests in a turn.
  */
-export function joinWrites(stream: Duplex): void {
+export function batchWrites(stream: Duplex): void {
   const write = stream.write.bind(stream);
   const end = stream.end.bind(stream);
   let parts: Uint8Array[] = [];
@@ -67,7 +67,7 @@ export function joinWrites(stream: Duplex): void {
     write(data: Uint8Array): boolean {
       parts.push(data);
       bytes += data.length;
-      if (bytes >= JOINED_BYTES) flush();
+      if (bytes >= MAX_BATCH_BYTES) flush();
       if (bytes > 0 && !planned) {
         planned = true;
         setImmediate(flush);
@@ -82,48 +82,48 @@ export function joinWrites(stream: Duplex): void {
 }
 
 /** A deadline that pauses while the user is prompted. */
-export class Countdown {
+export class PausableDeadline {
   readonly #onEnd: () => void;
-  #left: number;
+  #remaining: number;
   #since = 0;
-  #isOver = false;
+  #isStopped = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** `left` in ms; `onEnd` is called when it expires. */
-  constructor(left: number, onEnd: () => void) {
-    this.#left = left;
+  constructor(remaining: number, onEnd: () => void) {
+    this.#remaining = remaining;
     this.#onEnd = onEnd;
   }
 
   /** Resumes the countdown, with `more` ms added. */
-  run(more: number): void {
+  resume(extra: number): void {
     this.pause();
-    if (this.#isOver) return;
-    this.#left += more;
+    if (this.#isStopped) return;
+    this.#remaining += extra;
     this.#since = performance.now();
-    this.#timer = setTimeout(this.#onEnd, this.#left);
+    this.#timer = setTimeout(this.#onEnd, this.#remaining);
   }
 
   /** Ends it permanently: a prompt that resolves later does not resume it. */
   stop(): void {
     this.pause();
-    this.#isOver = true;
+    this.#isStopped = true;
   }
 
   pause(): void {
     if (this.#timer === undefined) return;
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#left = Math.max(1, this.#left - (performance.now() - this.#since));
+    this.#remaining = Math.max(1, this.#remaining - (performance.now() - this.#since));
   }
 }
 
 const OPERATION = "connect";
 const TRANSIENT = { operation: OPERATION, transient: true } as const;
-const JOINED_BYTES = 128 * 1024;
+const MAX_BATCH_BYTES = 128 * 1024;
 
 function toConnectError(error: Error & { code?: string }, place: string): SyncError {
-  const why = netWords(error) ?? error.message;
+  const why = describeNetError(error) ?? error.message;
   const transient = error.code !== "ENOTFOUND";
   return new SyncError("connection", `Cannot connect to ${place}: ${why}`, {
     operation: OPERATION,

@@ -16,9 +16,9 @@ export function toConflictName(path: RelPath, { host, now }: ConflictStamp, atte
   const dot = name.lastIndexOf(".");
   const cut = dot > 0 && name.length - dot <= MAX_EXTENSION ? dot : name.length;
   const time = new Date(now).toISOString().slice(0, 19).replace("T", " ").replaceAll(":", "");
-  const who = host.replace(/[^\p{L}\p{N}._-]+/gu, "-").slice(0, 32);
+  const hostName = host.replace(/[^\p{L}\p{N}._-]+/gu, "-").slice(0, 32);
   const count = attempt === 0 ? "" : ` ${attempt + 1}`;
-  const end = ` (conflict ${who} ${time}${count})${name.slice(cut)}`;
+  const end = ` (conflict ${hostName} ${time}${count})${name.slice(cut)}`;
   const stem = shorten(name.slice(0, cut), MAX_BYTES - bytesOf(end));
   const dir = parentOf(path);
   return (dir === "" ? stem + end : `${dir}/${stem}${end}`) as RelPath;

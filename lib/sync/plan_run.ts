@@ -1,14 +1,14 @@
 import { badInput } from "../core/errors.ts";
 import { trashPath } from "../core/temp_name.ts";
 import { type Note, type Plan, type Side, sides as bothSides, type SyncEvent } from "../core/entry.ts";
-import { digest, type OpenPair, toLoneFiles, toOpenPairs, toReadBack } from "./scan/hash_pairs.ts";
+import { hashPairs, type OpenPair, toOneSidedFiles, toOpenPairs, toReadBack } from "./scan/hash_pairs.ts";
 import { toPlanOptions } from "./common/options.ts";
 import { plan } from "./plan/plan.ts";
-import { toUntraced, unsealedAbsence } from "./plan/deletion_evidence.ts";
-import { toDoubts } from "./settle_doubts.ts";
+import { toAbsenceCheck, unsealedAbsence } from "./plan/deletion_evidence.ts";
+import { selectDoubts } from "./settle_doubts.ts";
 import { toConflictName } from "./conflict_name.ts";
 import type { Scan } from "./scan/scan.ts";
-import { tellTimes } from "./scan/fill_times.ts";
+import { fillTimes } from "./scan/fill_times.ts";
 import type { Backends } from "./common/sides.ts";
 import type { RootEntries } from "./common/roots.ts";
 import type { RunOptions } from "./run_options.ts";
@@ -23,22 +23,22 @@ export async function* planRun(
   options: RunOptions & { readonly rootEntries: RootEntries; readonly listedAt: number },
 ): AsyncGenerator<SyncEvent, Plan, void> {
   const stamp = { host: options.host, now: options.now() };
-  const { remembered, rootEntries } = options;
+  const { pairHistory: remembered, rootEntries } = options;
   const listed = { local: scans.local.snapshot, remote: scans.remote.snapshot };
   const { mode, criteria, mirror, remove, skipNew, skipModified, conflict, removeDespiteFailures } = options;
-  const telling = { mode, criteria, history: remembered?.history, signal: options.signal };
-  const before = await tellTimes(listed, sides, telling);
+  const filling = { mode, criteria, history: remembered?.history, signal: options.signal };
+  const before = await fillTimes(listed, sides, filling);
   const traits = { local: sides.local.traits, remote: sides.remote.traits };
   const changed = mode === "Both" ? bothSides : [mode === "Local" ? "local" : "remote"] as const;
   const moves = options.moves && changed.every((side) => sides[side].rename !== undefined);
   const planOptions = toPlanOptions({
     ...{ mode, criteria, mirror, remove, skipNew, skipModified, conflict, moves, removeDespiteFailures },
-    ask: "free",
+    checksumPolicy: "free",
     listedAt: options.listedAt,
     inPlace: options.inPlace ?? false,
-    ...(options.trash === undefined ? {} : { keepLosers: trashPath }),
+    ...(options.trash === undefined ? {} : { keepDiscarded: trashPath }),
     ...(remembered === undefined ? {} : {
-      untraced: mode === "Both" && remembered.unsealed === true ? unsealedAbsence : toUntraced({
+      unprovenAbsence: mode === "Both" && remembered.unsealed === true ? unsealedAbsence : toAbsenceCheck({
         snapshots: before,
         traits,
         rootEntries,
@@ -54,26 +54,34 @@ export async function* planRun(
     remote: { snapshot: snapshots.remote, traits: sides.remote.traits },
   });
   let snapshots = before;
-  const history = options.remembered?.history;
+  const history = options.pairHistory?.history;
   const first = plan(planSides(snapshots), history, planOptions);
-  const { open, free = [], doubtful = [], unsure = [] } = first;
+  const { undecided: open, hashIfFree: free = [], possiblyEqual: doubtful = [], unproven: unsure = [] } = first;
   if (open.length + free.length + doubtful.length + unsure.length === 0) return first;
   const { signal, noReadBack } = options;
   const pairs = { needed: toOpenPairs(open, snapshots), doubtful: toOpenPairs(doubtful, snapshots) };
   const readBack = toReadBack([...pairs.needed, ...(noReadBack ? [] : pairs.doubtful)], sides.remote);
-  if (readBack.length > 0) yield { type: "noted", note: readBackNote(readBack, sides, options) };
-  const lone = { needed: toLoneFiles(open, snapshots, history), free: toLoneFiles(free, snapshots, history) };
-  const asking = { signal, readBack: !noReadBack };
+  if (readBack.length > 0) yield { type: "noted", note: toReadBackNote(readBack, sides, options) };
+  const oneSided = {
+    needed: toOneSidedFiles(open, snapshots, history),
+    free: toOneSidedFiles(free, snapshots, history),
+  };
+  const hashing = { signal, readBack: !noReadBack };
   const mayBeFree = toOpenPairs(free, snapshots);
-  snapshots = await digest(pairs.needed, sides, { ...asking, snapshots, lone: lone.needed });
-  snapshots = await digest(pairs.doubtful, sides, { ...asking, snapshots });
-  const doubts = toDoubts(unsure, snapshots, history);
-  snapshots = await digest(doubts.pairs, sides, { ...asking, isOptional: true, snapshots, lone: doubts.lone });
-  snapshots = await digest(mayBeFree, sides, { signal, snapshots, readBack: false, lone: lone.free });
-  return plan(planSides(snapshots), history, { ...planOptions, ask: "nothing" });
+  snapshots = await hashPairs(pairs.needed, sides, { ...hashing, snapshots, lone: oneSided.needed });
+  snapshots = await hashPairs(pairs.doubtful, sides, { ...hashing, snapshots });
+  const doubtfulFiles = selectDoubts(unsure, snapshots, history);
+  snapshots = await hashPairs(doubtfulFiles.pairs, sides, {
+    ...hashing,
+    isOptional: true,
+    snapshots,
+    lone: doubtfulFiles.oneSided,
+  });
+  snapshots = await hashPairs(mayBeFree, sides, { signal, snapshots, readBack: false, lone: oneSided.free });
+  return plan(planSides(snapshots), history, { ...planOptions, checksumPolicy: "nothing" });
 }
 
-function readBackNote(pairs: readonly OpenPair[], { remote }: Backends, options: RunOptions): Note {
+function toReadBackNote(pairs: readonly OpenPair[], { remote }: Backends, options: RunOptions): Note {
   const bytes = pairs.reduce((sum, pair) => sum + pair.remote.size, 0);
   const what = `${pairs.length} ${pairs.length === 1 ? "file" : "files"} (${bytes} bytes)`;
   if (options.noReadBack) {

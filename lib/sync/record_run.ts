@@ -1,10 +1,10 @@
-import type { Call } from "../core/backend.ts";
+import type { CallOptions } from "../core/backend.ts";
 import { SyncError, toSyncError } from "../core/errors.ts";
 import { parentOf } from "../core/path.ts";
 import {
   type Action,
   type Entry,
-  type Lesson,
+  type HistoryUpdate,
   type Plan,
   type Side,
   sides as bothSides,
@@ -12,14 +12,14 @@ import {
   type SyncEvent,
 } from "../core/entry.ts";
 import type { ApplyEnd } from "./apply/apply.ts";
-import type { Remembered } from "./history/file.ts";
-import { settle, writtenPaths } from "./history/update.ts";
+import type { PairHistory } from "./history/file.ts";
+import { updateHistory, writtenPaths } from "./history/update.ts";
 import type { Backends } from "./common/sides.ts";
 import type { RootEntries } from "./common/roots.ts";
-import { toMark } from "./common/criteria.ts";
+import { toSideStamp } from "./common/criteria.ts";
 
 /** The outcomes of actions and their end times, in ms since the epoch. */
-export interface Ends {
+export interface ActionResults {
   readonly done: Map<Action, Entry | undefined>;
   readonly doneAt: Map<Action, number>;
 }
@@ -28,8 +28,8 @@ export interface Ends {
  * Passes events on and records the outcome of each action. If another version than the planned one was transferred, its
  * entry is not recorded.
  */
-export async function* watch<R>(
-  { done, doneAt }: Ends,
+export async function* tapEvents<R>(
+  { done, doneAt }: ActionResults,
   events: AsyncGenerator<SyncEvent, R, void>,
   now: () => number,
 ): AsyncGenerator<SyncEvent, R, void> {
@@ -37,7 +37,7 @@ export async function* watch<R>(
   try {
     for (; next.done !== true; next = await events.next()) {
       if (next.value.type === "done") {
-        const { action, result, isOther } = next.value;
+        const { action, result, isNewerSource: isOther } = next.value;
         done.set(action, isOther === true ? undefined : result);
         doneAt.set(action, now());
       }
@@ -50,7 +50,7 @@ export async function* watch<R>(
 }
 
 /** A run whose plan was carried out. `listedAt` in ms since the epoch. */
-export interface Carried {
+export interface AppliedRun {
   readonly plan: Plan;
   readonly before: Readonly<Record<Side, Snapshot>>;
   readonly done: ReadonlyMap<Action, Entry | undefined>;
@@ -61,8 +61,8 @@ export interface Carried {
 }
 
 /** Options for updating history after a run. `now`: ms since the epoch. */
-export interface RememberOptions extends Call {
-  readonly remembered: Remembered;
+export interface RecordOptions extends CallOptions {
+  readonly pairHistory: PairHistory;
   now(): number;
 }
 
@@ -71,9 +71,12 @@ export interface RememberOptions extends Call {
  * that is interrupted half way could leave a folder without such an entry, and the next run would take it for deleted.
  * Rejects with refused if history cannot be written.
  */
-export async function forgetRestored({ restoring = [] }: Plan, remembered: Remembered | undefined): Promise<void> {
+export async function dropRestored(
+  { restored: restoring = [] }: Plan,
+  remembered: PairHistory | undefined,
+): Promise<void> {
   try {
-    await remembered?.note(restoring.map((path) => ({ path, known: undefined })));
+    await remembered?.saveAhead(restoring.map((path) => ({ path, base: undefined })));
   } catch (error) {
     const { message } = toSyncError(error, "remember");
     throw new SyncError(
@@ -90,15 +93,15 @@ export async function forgetRestored({ restoring = [] }: Plan, remembered: Remem
  * interrupted half way leaves such a file half old and half new, and the next run has to know. Rejects if history
  * cannot be written: then nothing may be replaced in place.
  */
-export async function noteInPlace({ actions }: Plan, remembered: Remembered | undefined): Promise<void> {
-  const lessons = actions.flatMap((action): Lesson[] => {
+export async function recordInPlace({ actions }: Plan, remembered: PairHistory | undefined): Promise<void> {
+  const lessons = actions.flatMap((action): HistoryUpdate[] => {
     if (action.do !== "copy" || action.inPlace !== true || action.replaces?.kind !== "file") return [];
     const { to, replaces, source } = action;
     // History keys a pair by its local spelling.
     const path = to === "local" ? action.path : source.path;
     const known = remembered?.history.get(path);
     const marks = known?.kind === "file" ? known : { path, kind: "file" } as const;
-    return [{ path, known: { ...marks, [to]: toMark(replaces), begun: to } }];
+    return [{ path, base: { ...marks, [to]: toSideStamp(replaces), begun: to } }];
   });
   if (lessons.length === 0) return;
   if (remembered === undefined) {
@@ -106,16 +109,16 @@ export async function noteInPlace({ actions }: Plan, remembered: Remembered | un
       operation: "sync",
     });
   }
-  await remembered.note(lessons);
+  await remembered.saveAhead(lessons);
 }
 
-function unremembered(error: unknown): SyncEvent {
+function unrecordedNote(error: unknown): SyncEvent {
   const { message } = toSyncError(error, "remember");
   return { type: "noted", note: { code: "unremembered", count: 1, why: message } };
 }
 
 /** Flushes the folders that were written to: history must not claim names that a power failure can still undo. */
-async function flush(sides: Backends, done: Carried["done"]): Promise<void> {
+async function flushFolders(sides: Backends, done: AppliedRun["done"]): Promise<void> {
   // Also after a cancelled run: what it did is recorded in history.
   const { signal } = new AbortController();
   for (const side of bothSides) {
@@ -128,25 +131,25 @@ async function flush(sides: Backends, done: Carried["done"]): Promise<void> {
  * Writes to history what is now equal on both sides. A failed write is reported as a note; the next run then uses the
  * older history, which loses no data.
  */
-export async function* remember(
+export async function* recordRun(
   sides: Backends,
-  { plan, before, done, doneAt, applied, listedAt, rootEntries }: Carried,
-  { remembered, signal, now }: RememberOptions,
+  { plan, before, done, doneAt, applied, listedAt, rootEntries }: AppliedRun,
+  { pairHistory: remembered, signal, now }: RecordOptions,
 ): AsyncGenerator<SyncEvent, void, void> {
   const { history, roots } = remembered;
-  const settled = await settle(sides, {
+  const settled = await updateHistory(sides, {
     facts: { plan, done, doneAt, history, before, listedAt },
     rootEntries,
     roots,
-    again: !applied.cancelled && applied.lost === undefined,
+    mayRelist: !applied.cancelled && applied.lost === undefined,
     signal,
     now,
   });
   for (const note of settled.notes) yield { type: "noted", note };
   try {
-    await flush(sides, done);
+    await flushFolders(sides, done);
     await remembered.save(settled.lessons, settled.roots);
   } catch (error) {
-    yield unremembered(error);
+    yield unrecordedNote(error);
   }
 }

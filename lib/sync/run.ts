@@ -1,22 +1,22 @@
 import { cancelled, SyncError, toSyncError } from "../core/errors.ts";
-import { printable, root } from "../core/path.ts";
+import { escapeForDisplay, root } from "../core/path.ts";
 import { type Plan, type Side, sides as bothSides, type Snapshot, type SyncEvent } from "../core/entry.ts";
 import { apply, type ApplyEnd } from "./apply/apply.ts";
-import { dangers, describeDanger } from "./guards/guards.ts";
+import { describeSafetyIssue, findSafetyIssues } from "./guards/guards.ts";
 import { confirmAbsences } from "./confirm/confirm.ts";
-import { gatherHidden, settleHidden } from "./scan/hidden_names.ts";
-import { type Danger, type Limits, type RootState } from "./common/options.ts";
-import { type Ends, forgetRestored, noteInPlace, remember, watch } from "./record_run.ts";
+import { mergeHiddenNotes, resolveHiddenNames } from "./scan/hidden_names.ts";
+import { type RootState, type SafetyIssue, type SafetyLimits } from "./common/options.ts";
+import { type ActionResults, dropRestored, recordInPlace, recordRun, tapEvents } from "./record_run.ts";
 import { planRun, type Scans } from "./plan_run.ts";
 import { checkRoots, findMarker } from "./guards/root_checks.ts";
 import { type Scan, scan } from "./scan/scan.ts";
 import { toSnapshot } from "./scan/snapshot.ts";
-import { type Owner, toOwner } from "./common/temp_tag.ts";
+import { type TempOwner, toTempOwner } from "./common/temp_tag.ts";
 import { probeListing } from "./apply/vanished.ts";
-import { alongShifts, findZoneShifts, noteShift } from "./history/time_zone_shift.ts";
+import { applyShifts, findZoneShifts, toShiftNote } from "./history/time_zone_shift.ts";
 import { restoreDisplaced } from "./scan/displaced.ts";
 import type { Backends } from "./common/sides.ts";
-import type { Missing, RootEntries } from "./common/roots.ts";
+import type { MissingRoots, RootEntries } from "./common/roots.ts";
 import type { RunOptions } from "./run_options.ts";
 
 /** The outcome of a run: only planned (planOnly), declined by the user, or carried out with the result `applied`. */
@@ -33,7 +33,7 @@ export type RunEnd =
  */
 export async function* run(sides: Backends, options: RunOptions): AsyncGenerator<SyncEvent, RunEnd, void> {
   try {
-    return yield* conduct(sides, options);
+    return yield* synchronize(sides, options);
   } catch (error) {
     // "busy" is reserved for another run that holds the lock of the pair; an overloaded server is a connection error.
     const isBusy = error instanceof SyncError && error.kind === "busy";
@@ -41,51 +41,51 @@ export async function* run(sides: Backends, options: RunOptions): AsyncGenerator
   }
 }
 
-async function* conduct(sides: Backends, options: RunOptions): AsyncGenerator<SyncEvent, RunEnd, void> {
+async function* synchronize(sides: Backends, options: RunOptions): AsyncGenerator<SyncEvent, RunEnd, void> {
   const listedAt = options.now();
   const { missing, entries: rootEntries } = await checkRoots(sides, {
     signal: options.signal,
     mode: options.mode,
     remove: options.remove,
-    known: options.remembered?.known ?? false,
+    hasHistory: options.pairHistory?.exists ?? false,
     allowMissing: options.allow.includes("-AllowMissingRoot"),
   });
   const { signal } = options;
   const marker = options.marker === undefined
     ? undefined
     : await findMarker(options.marker, sides, { signal, missing });
-  const owners = toOwners(sides, options);
+  const owners = toTempOwners(sides, options);
   const scans = await scanBoth(sides, { options, owners, missing });
   for (const side of bothSides) yield { type: "scanned", side, entries: scans[side].snapshot.size };
-  yield* tellCautions(sides);
-  const told = yield* keepPace(options, { scans, rootEntries });
-  const settled = await settleHidden(sides, scans, {
+  yield* reportCautions(sides);
+  const runOptions = yield* applyZoneShifts(options, { scans, rootEntries });
+  const settled = await resolveHiddenNames(sides, scans, {
     ...{ signal, mode: options.mode, remove: options.remove || options.mirror, planOnly: options.planOnly },
-    ...{ missing, owners, history: told.remembered?.history },
+    ...{ missing, owners, history: runOptions.pairHistory?.history },
   });
-  const raw = gatherHidden(yield* planRun(sides, settled, { ...told, rootEntries, listedAt }));
+  const raw = mergeHiddenNotes(yield* planRun(sides, settled, { ...runOptions, rootEntries, listedAt }));
   const snapshots = { local: settled.local.snapshot, remote: settled.remote.snapshot };
   const listed = { local: scans.local.snapshot, remote: scans.remote.snapshot };
-  const found = findDangers(raw, listed, { options: told, sides, missing, marker });
-  const isRefused = found.length > 0 && !mayAsk(found, told);
+  const found = findIssues(raw, listed, { options: runOptions, sides, missing, marker });
+  const isRefused = found.length > 0 && !canBeAllowed(found, runOptions);
   const made = isRefused ? raw : await confirmAbsences(raw, sides, {
-    ...told,
+    ...runOptions,
     snapshots,
-    history: told.remembered?.history,
+    history: runOptions.pairHistory?.history,
   });
   yield { type: "planned", plan: made };
-  await guard(found, told);
+  await enforceGuards(found, runOptions);
   await probeListing(made, sides, { signal, snapshot: snapshots.remote });
   if (options.planOnly) return { outcome: "planned", plan: made };
   if (options.approve !== undefined && !await options.approve(made)) return { outcome: "declined", plan: made };
   if (signal.aborted) throw cancelled(signal, "carry out the plan");
-  const { remembered, now } = told;
-  await forgetRestored(made, remembered);
-  await noteInPlace(made, remembered);
+  const { pairHistory: remembered, now } = runOptions;
+  await dropRestored(made, remembered);
+  await recordInPlace(made, remembered);
   for (const side of bothSides) if (missing[side]) await sides[side].makeDir(root, { signal });
   yield* restoreDisplaced(sides, { local: scans.local.displaced, remote: scans.remote.displaced }, { signal });
-  const ends: Ends = { done: new Map(), doneAt: new Map() };
-  const applied = yield* watch(
+  const ends: ActionResults = { done: new Map(), doneAt: new Map() };
+  const applied = yield* tapEvents(
     ends,
     apply(made, sides, {
       signal,
@@ -106,36 +106,36 @@ async function* conduct(sides: Backends, options: RunOptions): AsyncGenerator<Sy
   );
   if (remembered !== undefined) {
     const carried = { plan: made, before: snapshots, ...ends, applied, listedAt, rootEntries };
-    yield* remember(sides, carried, { remembered, signal, now });
+    yield* recordRun(sides, carried, { pairHistory: remembered, signal, now });
   }
-  if (!applied.cancelled && applied.lost === undefined) yield* prune(options);
+  if (!applied.cancelled && applied.lost === undefined) yield* pruneTrash(options);
   return { outcome: "applied", plan: made, applied };
 }
 
 /** Returns the options; if a side's time zone has changed, the times in history are shifted accordingly. */
-async function* keepPace(
+async function* applyZoneShifts(
   options: RunOptions,
   { scans, rootEntries }: { readonly scans: Scans; readonly rootEntries: RootEntries },
 ): AsyncGenerator<SyncEvent, RunOptions, void> {
-  const { remembered } = options;
+  const { pairHistory: remembered } = options;
   if (remembered === undefined) return options;
   const snapshots = { local: scans.local.snapshot, remote: scans.remote.snapshot };
   const shifts = findZoneShifts(remembered.history, snapshots);
   if (shifts.length === 0) return options;
-  for (const shift of shifts) yield { type: "noted", note: noteShift(shift) };
-  return { ...options, remembered: alongShifts(remembered, shifts, { snapshots, rootEntries }) };
+  for (const shift of shifts) yield { type: "noted", note: toShiftNote(shift) };
+  return { ...options, pairHistory: applyShifts(remembered, shifts, { snapshots, rootEntries }) };
 }
 
 /** Reports the cautions of the backends themselves, one note per side. */
-function* tellCautions(sides: Backends): Generator<SyncEvent, void, void> {
+function* reportCautions(sides: Backends): Generator<SyncEvent, void, void> {
   for (const side of bothSides) {
-    const why = sides[side].caution?.();
+    const why = sides[side].securityWarning?.();
     if (why !== undefined) yield { type: "noted", note: { code: "caution", side, count: 1, why } };
   }
 }
 
 /** Removes expired versions from the trash. A failure is only noted. */
-async function* prune({ trash, trashDays, now, signal }: RunOptions): AsyncGenerator<SyncEvent, void, void> {
+async function* pruneTrash({ trash, trashDays, now, signal }: RunOptions): AsyncGenerator<SyncEvent, void, void> {
   if (trash === undefined || trashDays === undefined) return;
   try {
     await trash.prune(trashDays, now(), { signal });
@@ -145,12 +145,12 @@ async function* prune({ trash, trashDays, now, signal }: RunOptions): AsyncGener
   }
 }
 
-type Owners = Readonly<Record<Side, Owner>>;
+type TempOwners = Readonly<Record<Side, TempOwner>>;
 
 /** Lists both sides concurrently; the first failure aborts the other listing. */
 async function scanBoth(
   sides: Backends,
-  { options, owners, missing }: { options: RunOptions; owners: Owners; missing: Missing },
+  { options, owners, missing }: { options: RunOptions; owners: TempOwners; missing: MissingRoots },
 ): Promise<Scans> {
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
@@ -174,25 +174,25 @@ async function scanBoth(
 /**
  * Returns the dangers that the guards find in the plan before actions are postponed: postponed actions count as well.
  */
-function findDangers(
+function findIssues(
   made: Plan,
   snapshots: Readonly<Record<Side, Snapshot>>,
   { options, sides, missing, marker }: {
     readonly options: RunOptions;
     readonly sides: Backends;
-    readonly missing: Missing;
-    readonly marker: Limits["marker"] | undefined;
+    readonly missing: MissingRoots;
+    readonly marker: SafetyLimits["marker"] | undefined;
   },
-): readonly Danger[] {
-  const { mode, remove, mirror, allow, maxRemove, remembered } = options;
+): readonly SafetyIssue[] {
+  const { mode, remove, mirror, allow, maxRemove, pairHistory: remembered } = options;
   const rootState = (side: Side): RootState => ({
-    ...(sides[side].place.broad === undefined ? {} : { broad: sides[side].place.broad }),
+    ...(sides[side].root.risk === undefined ? {} : { broad: sides[side].root.risk }),
     defaulted: options.defaulted?.includes(side) ?? false,
     // An object store has no empty folders, so a prefix without objects is not a missing root.
     missing: missing[side] && sides[side].traits.hasDirs,
-    known: remembered?.known ?? false,
+    hasHistory: remembered?.exists ?? false,
   });
-  const limits: Limits = {
+  const limits: SafetyLimits = {
     mode,
     remove,
     mirror,
@@ -201,24 +201,24 @@ function findDangers(
     ...(maxRemove === undefined ? {} : { maxRemove }),
     ...(marker === undefined ? {} : { marker }),
   };
-  return dangers(made, snapshots, remembered?.history, limits);
+  return findSafetyIssues(made, snapshots, remembered?.history, limits);
 }
 
-function mayAsk(found: readonly Danger[], { planOnly, ask }: RunOptions): boolean {
+function canBeAllowed(found: readonly SafetyIssue[], { planOnly, allowIssues: ask }: RunOptions): boolean {
   return !planOnly && ask !== undefined && found.every((danger) => danger.allowedBy !== undefined);
 }
 
 /** Throws refused if there are dangers, unless each of them can be allowed by a key and the user confirms. */
-async function guard(found: readonly Danger[], options: RunOptions): Promise<void> {
+async function enforceGuards(found: readonly SafetyIssue[], options: RunOptions): Promise<void> {
   if (found.length === 0) return;
-  if (mayAsk(found, options) && await options.ask?.(found)) return;
-  throw new SyncError("refused", found.map(describeDanger).join("\n"), { operation: "check the plan" });
+  if (canBeAllowed(found, options) && await options.allowIssues?.(found)) return;
+  throw new SyncError("refused", found.map(describeSafetyIssue).join("\n"), { operation: "check the plan" });
 }
 
-function toOwners(sides: Backends, options: RunOptions): Owners {
-  const places = bothSides.flatMap((side) => [sides[side].label, printable(sides[side].place.path)]);
+function toTempOwners(sides: Backends, options: RunOptions): TempOwners {
+  const places = bothSides.flatMap((side) => [sides[side].label, escapeForDisplay(sides[side].root.path)]);
   return {
-    local: toOwner([options.owner, ...places, "local"]),
-    remote: toOwner([options.owner, ...places, "remote"]),
+    local: toTempOwner([options.owner, ...places, "local"]),
+    remote: toTempOwner([options.owner, ...places, "remote"]),
   };
 }

@@ -1,12 +1,12 @@
-import type { Call } from "../core/backend.ts";
+import type { CallOptions } from "../core/backend.ts";
 import type { Plan, Side } from "../core/entry.ts";
 import type { ApplyOptions } from "./apply/executor.ts";
-import type { Remembered } from "./history/file.ts";
-import type { Danger, Limits, PlanOptions } from "./common/options.ts";
+import type { PairHistory } from "./history/file.ts";
+import type { PlanOptions, SafetyIssue, SafetyLimits } from "./common/options.ts";
 import type { ScanOptions } from "./scan/scan.ts";
 import type { PairTrash, Trash } from "./trash/trash.ts";
 
-type Choices = Pick<
+type PlanChoices = Pick<
   PlanOptions,
   | "mode"
   | "criteria"
@@ -20,12 +20,12 @@ type Choices = Pick<
 >;
 
 /** The options of a run. */
-export interface RunOptions extends Choices, Call {
+export interface RunOptions extends PlanChoices, CallOptions {
   readonly links: ScanOptions["links"];
   /** The keys of guards that the user allowed. */
-  readonly allow: Limits["allow"];
+  readonly allow: SafetyLimits["allow"];
   /** The limit for the guard against too many removals. */
-  readonly maxRemove?: Limits["maxRemove"];
+  readonly maxRemove?: SafetyLimits["maxRemove"];
   /** The name of a file that must exist in both roots. */
   readonly marker?: string;
   /** The sides whose root the user did not name. */
@@ -45,7 +45,7 @@ export interface RunOptions extends Choices, Call {
   /** This machine's name, for conflict copies. */
   readonly host: string;
   /** The history of this pair. It is read for the plan and written after the plan was carried out. */
-  readonly remembered?: Remembered;
+  readonly pairHistory?: PairHistory;
   /** The trash for discarded versions. In mode Both a conflict can only have a winner if there is a trash. */
   readonly trash?: Trash & Pick<PairTrash, "prune">;
   /** The number of days that discarded versions stay in the trash, conflict losers excepted; unlimited if not given. */
@@ -56,7 +56,7 @@ export interface RunOptions extends Choices, Call {
   /**
    * Whether the plan may run in spite of these dangers. Not called for dangers that no key allows, nor under planOnly.
    */
-  ask?(dangers: readonly Danger[]): Promise<boolean>;
+  allowIssues?(dangers: readonly SafetyIssue[]): Promise<boolean>;
   /** Whether the whole plan may be carried out; called before anything is changed (-Confirm). */
   approve?(plan: Plan): Promise<boolean>;
   /** Returns the current time in ms since the epoch. */

@@ -1,11 +1,11 @@
 import type { RelPath } from "../core/path.ts";
-import { type History, type Known, type Side, sides as bothSides } from "../core/entry.ts";
+import { type BaseEntry, type History, type Side, sides as bothSides } from "../core/entry.ts";
 import {
   algorithmOf,
-  type LoneFile,
+  type OneSidedFile,
   type OpenPair,
   type Snapshots,
-  toLoneFiles,
+  toOneSidedFiles,
   toOpenPairs,
 } from "./scan/hash_pairs.ts";
 
@@ -13,8 +13,8 @@ import {
  * Files whose content must be read because their marks could hide an edit: single files to compare with the checksum in
  * history, and pairs to compare with each other.
  */
-export interface Doubts {
-  readonly lone: readonly LoneFile[];
+export interface DoubtfulFiles {
+  readonly oneSided: readonly OneSidedFile[];
   readonly pairs: readonly OpenPair[];
 }
 
@@ -23,22 +23,26 @@ export interface Doubts {
  * it. The number of bytes and remote files is limited, since a mark is doubted only once: files beyond the limit are
  * judged by their marks, and the plan reports how many.
  */
-export function toDoubts(unsure: readonly RelPath[], snapshots: Snapshots, history: History | undefined): Doubts {
+export function selectDoubts(
+  unsure: readonly RelPath[],
+  snapshots: Snapshots,
+  history: History | undefined,
+): DoubtfulFiles {
   const budget = { bytes: MAX_BYTES, files: MAX_REMOTE_FILES };
-  const lone: LoneFile[] = [];
+  const lone: OneSidedFile[] = [];
   const pairs: OpenPair[] = [];
   for (const pair of toOpenPairs(unsure, snapshots)) {
     const known = history?.get(pair.local.path) ?? history?.get(pair.remote.path);
     const algorithm = algorithmOf(known?.checksum);
-    const alone = known === undefined || algorithm === undefined ? [] : sidesAlone(pair, known);
-    if (algorithm !== undefined && alone.length > 0) {
-      if (afford(alone, pair)) lone.push(...alone.map((side) => ({ side, entry: pair[side], algorithm })));
+    const sides = known === undefined || algorithm === undefined ? [] : sidesToHash(pair, known);
+    if (algorithm !== undefined && sides.length > 0) {
+      if (afford(sides, pair)) lone.push(...sides.map((side) => ({ side, entry: pair[side], algorithm })));
     } else if (pair.local.size === pair.remote.size && afford(bothSides, pair)) pairs.push(pair);
   }
-  for (const one of toLoneFiles(unsure, snapshots, history)) {
+  for (const one of toOneSidedFiles(unsure, snapshots, history)) {
     if (afford([one.side], { local: one.entry, remote: one.entry })) lone.push(one);
   }
-  return { lone, pairs };
+  return { oneSided: lone, pairs };
 
   function afford(sides: readonly Side[], files: OpenPair): boolean {
     const bytes = sides.reduce((sum, side) => sum + files[side].size, 0);
@@ -54,7 +58,7 @@ export function toDoubts(unsure: readonly RelPath[], snapshots: Snapshots, histo
  * Returns the sides for which comparing the file with history's checksum is sufficient: the doubtful sides if the sizes
  * differ, or the local side if the remote file is certainly unchanged.
  */
-function sidesAlone(files: OpenPair, { provisional, ...known }: Known): readonly Side[] {
+function sidesToHash(files: OpenPair, { provisional, ...known }: BaseEntry): readonly Side[] {
   if (files.local.size !== files.remote.size) {
     return bothSides.filter((side) =>
       provisional === side || provisional === "both" || known[side]?.revision !== files[side].revision

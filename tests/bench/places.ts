@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { OWN_OF_APACHE } from "../support/far_pair.ts";
+import { APACHE_PROPERTIES } from "../support/far_pair.ts";
 import { type DataName, makeData } from "./data.ts";
 
 /** Folders of one run on this disk: the data, and what the works read and write. */
@@ -34,7 +34,7 @@ export async function makePlaces(dir: string, names: readonly DataName[]): Promi
 
 /** What differs between two folders in names or bytes, undefined when nothing does. */
 export async function difference(one: string, other: string): Promise<string | undefined> {
-  const { text } = await output("diff", ["-rq", "--no-dereference", `--exclude=${OWN_OF_APACHE}`, one, other]);
+  const { text } = await output("diff", ["-rq", "--no-dereference", `--exclude=${APACHE_PROPERTIES}`, one, other]);
   return text === "" ? undefined : text.split("\n").slice(0, 3).join("; ");
 }
 

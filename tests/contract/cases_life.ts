@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Backend } from "../../lib/core/backend.ts";
 import { root, toRelPath } from "../../lib/core/path.ts";
 import { collect, isSame, pattern, streamBody, wholeBody } from "../support/content.ts";
-import { call, type Case, entry, folder, get, paths, put, rejects, text, within } from "./rig.ts";
+import { assertRejects, call, type Case, entry, folder, get, paths, put, text, withDeadline } from "./rig.ts";
 
 /** Cancelling, concurrency, the end of a backend and of its link. */
 export const lifeCases: readonly Case[] = [
@@ -12,10 +12,10 @@ export const lifeCases: readonly Case[] = [
       const known = await put(backend, "f", "kept");
       const signal = AbortSignal.abort();
       for (const [name, attempt] of calls(backend, signal)) {
-        const error = await rejects(attempt());
+        const error = await assertRejects(attempt());
         assert.equal(error.kind, "cancelled", `${name}: ${error.message}`);
       }
-      await rejects(backend.remove(known, { signal }), "cancelled");
+      await assertRejects(backend.remove(known, { signal }), "cancelled");
       assert.deepEqual(await paths(backend), ["f"]);
       assert.equal(await text(backend, "f"), "kept");
     },
@@ -29,7 +29,7 @@ export const lifeCases: readonly Case[] = [
       stop.abort();
       const [ended] = await Promise.allSettled([list]);
       if (ended.status === "fulfilled") assert.equal(ended.value.length, 20);
-      else await rejects(list, "cancelled");
+      else await assertRejects(list, "cancelled");
       assert.equal((await paths(backend)).length, 20);
     },
   },
@@ -47,7 +47,7 @@ export const lifeCases: readonly Case[] = [
       const drain = async () => {
         while (!(await reader.read()).done);
       };
-      await rejects(drain(), "cancelled");
+      await assertRejects(drain(), "cancelled");
       assert.deepEqual(await paths(backend), ["f"]);
     },
   },
@@ -62,7 +62,10 @@ export const lifeCases: readonly Case[] = [
           if (offset >= 2 << 20) stop.abort();
         },
       });
-      await rejects(backend.write(toRelPath("f"), body, { signal: stop.signal, size: bytes.length }), "cancelled");
+      await assertRejects(
+        backend.write(toRelPath("f"), body, { signal: stop.signal, size: bytes.length }),
+        "cancelled",
+      );
       assert.equal(await text(backend, "f"), "kept");
       assert.deepEqual(await paths(backend), ["f"]);
     },
@@ -81,7 +84,7 @@ export const lifeCases: readonly Case[] = [
           }, { highWaterMark: 0 }),
         );
       const write = backend.write(toRelPath("f"), never, { signal: stop.signal, size: 100 });
-      await within(10_000, rejects(write, "cancelled"));
+      await withDeadline(10_000, assertRejects(write, "cancelled"));
       assert.deepEqual(await paths(backend), []);
     },
   },
@@ -108,7 +111,7 @@ export const lifeCases: readonly Case[] = [
     run: async ({ backend }) => {
       await put(backend, "f", "x");
       const known = await entry(backend, "f");
-      const inner = await backend.at("", call);
+      const inner = await backend.withRoot("", call);
       await backend[Symbol.asyncDispose]();
       for (const one of [backend, inner]) {
         for (
@@ -117,7 +120,9 @@ export const lifeCases: readonly Case[] = [
             ["remove", () => one.remove(known, call)] as const,
           ]
         ) {
-          await within(10_000, rejects(attempt())).catch((error) => assert.fail(`${name}: ${error.message}`));
+          await withDeadline(10_000, assertRejects(attempt())).catch((error) =>
+            assert.fail(`${name}: ${error.message}`)
+          );
         }
       }
       await backend[Symbol.asyncDispose]();
@@ -137,7 +142,7 @@ export const lifeCases: readonly Case[] = [
       const drain = async () => {
         while (!(await reader.read()).done);
       };
-      await within(45_000, rejects(drain(), "connection", "timeout"));
+      await withDeadline(45_000, assertRejects(drain(), "connection", "timeout"));
     },
   },
   {
@@ -154,7 +159,7 @@ export const lifeCases: readonly Case[] = [
         },
       });
       const write = backend.write(toRelPath("f"), body, { ...call, size: bytes.length });
-      await within(45_000, rejects(write, "connection", "timeout"));
+      await withDeadline(45_000, assertRejects(write, "connection", "timeout"));
     },
   },
   {
@@ -164,7 +169,10 @@ export const lifeCases: readonly Case[] = [
       await put(backend, "f", "x");
       await cut?.();
       const attempts = calls(backend, call.signal).filter(([name]) => name !== "at");
-      await within(45_000, Promise.all(attempts.map(([, attempt]) => rejects(attempt(), "connection", "timeout"))));
+      await withDeadline(
+        45_000,
+        Promise.all(attempts.map(([, attempt]) => assertRejects(attempt(), "connection", "timeout"))),
+      );
     },
   },
   {
@@ -191,7 +199,7 @@ export const lifeCases: readonly Case[] = [
 function calls(backend: Backend, signal: AbortSignal): readonly (readonly [string, () => Promise<unknown>])[] {
   const [f, other] = [toRelPath("f"), toRelPath("other")];
   const all: readonly (readonly [string, (() => Promise<unknown>) | undefined])[] = [
-    ["at", () => backend.at("x", { signal })],
+    ["at", () => backend.withRoot("x", { signal })],
     ["list", () => backend.list(root, { signal })],
     ["stat", () => backend.stat(f, { signal })],
     ["read", () => backend.read(f, { signal }).then(collect)],

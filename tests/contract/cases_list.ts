@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { root, toRelPath } from "../../lib/core/path.ts";
-import { call, type Case, entries, entry, file, folder, paths, put, rejects } from "./rig.ts";
+import { assertRejects, call, type Case, entries, entry, file, folder, paths, put } from "./rig.ts";
 
 /** What list(), stat() and at() promise. */
 export const listCases: readonly Case[] = [
@@ -67,15 +67,15 @@ export const listCases: readonly Case[] = [
   {
     name: "list() of an absent folder rejects with notFound",
     run: async ({ backend }) => {
-      await rejects(paths(backend, "absent"), "notFound");
-      await rejects(paths(backend, "absent/deep"), "notFound");
+      await assertRejects(paths(backend, "absent"), "notFound");
+      await assertRejects(paths(backend, "absent/deep"), "notFound");
     },
   },
   {
     name: "list() of a file rejects",
     run: async ({ backend }) => {
       await put(backend, "f", "x");
-      await rejects(paths(backend, "f"));
+      await assertRejects(paths(backend, "f"));
     },
   },
   {
@@ -110,9 +110,9 @@ export const listCases: readonly Case[] = [
       await folder(backend, "d");
       await folder(backend, "d/e");
       await put(backend, "d/e/f", "x");
-      const inner = await backend.at("d/e", call);
+      const inner = await backend.withRoot("d/e", call);
       assert.deepEqual(await paths(inner), ["f"]);
-      assert.deepEqual(await paths(await inner.at(".", call)), ["f"]);
+      assert.deepEqual(await paths(await inner.withRoot(".", call)), ["f"]);
     },
   },
   {
@@ -120,26 +120,26 @@ export const listCases: readonly Case[] = [
     run: async ({ backend }) => {
       await folder(backend, "d");
       await put(backend, "d/f", "x");
-      const inner = await backend.at("d", call);
-      const again = await backend.at(inner.place.path, call);
+      const inner = await backend.withRoot("d", call);
+      const again = await backend.withRoot(inner.root.path, call);
       assert.deepEqual(await paths(again), ["f"]);
-      assert.equal(again.place.path, inner.place.path);
-      assert.deepEqual(await paths(await inner.at(backend.place.path, call)), ["d"]);
+      assert.equal(again.root.path, inner.root.path);
+      assert.deepEqual(await paths(await inner.withRoot(backend.root.path, call)), ["d"]);
     },
   },
   {
     name: "at() may name a folder that is absent, which stat() tells",
     run: async ({ backend }) => {
-      const inner = await backend.at("not/yet", call);
+      const inner = await backend.withRoot("not/yet", call);
       assert.equal(await inner.stat(root, call), undefined);
-      await rejects(paths(inner), "notFound");
+      await assertRejects(paths(inner), "notFound");
     },
   },
   {
     name: "at() gives a backend whose dispose closes nothing",
     run: async ({ backend }) => {
       await folder(backend, "d");
-      const inner = await backend.at("d", call);
+      const inner = await backend.withRoot("d", call);
       await inner[Symbol.asyncDispose]();
       assert.deepEqual(await paths(backend), ["d"]);
     },

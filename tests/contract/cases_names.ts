@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { nameOf, toRelPath, unfit } from "../../lib/core/path.ts";
+import { explainUnstorableName, nameOf, toRelPath } from "../../lib/core/path.ts";
 import { call, type Case, entries, entry, folder, paths, put, text } from "./rig.ts";
 
 const nasty: readonly string[] = [
@@ -35,7 +35,7 @@ export const nameCases: readonly Case[] = [
       JSON.stringify(name.length > 40 ? `${name.slice(0, 3)}… (${name.length})` : name)
     }`,
     run: async ({ backend }) => {
-      if (unfit(name, backend.traits.names, backend.traits.maxNameBytes) !== undefined) return;
+      if (explainUnstorableName(name, backend.traits.names, backend.traits.maxNameBytes) !== undefined) return;
       await put(backend, name, "content");
       assert.deepEqual(await paths(backend), [name]);
       assert.equal(await text(backend, name), "content");

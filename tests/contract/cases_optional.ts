@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { root, toRelPath } from "../../lib/core/path.ts";
 import { pattern } from "../support/content.ts";
-import { call, type Case, entry, file, folder, get, link, paths, put, rejects, text } from "./rig.ts";
+import { assertRejects, call, type Case, entry, file, folder, get, link, paths, put, text } from "./rig.ts";
 
 /** What the optional methods promise where they are present. */
 export const optionalCases: readonly Case[] = [
@@ -48,7 +48,7 @@ export const optionalCases: readonly Case[] = [
       await put(backend, "b", "another");
       await put(backend, "a", "new");
       for (const expect of [known, "absent"] as const) {
-        await rejects(
+        await assertRejects(
           (async () => await backend.rename?.(toRelPath("a"), toRelPath("b"), { ...call, expect }))(),
           "changed",
         );
@@ -61,7 +61,7 @@ export const optionalCases: readonly Case[] = [
     name: "rename() of something absent rejects with notFound",
     method: "rename",
     run: async ({ backend }) => {
-      await rejects((async () => await backend.rename?.(toRelPath("a"), toRelPath("b"), call))(), "notFound");
+      await assertRejects((async () => await backend.rename?.(toRelPath("a"), toRelPath("b"), call))(), "notFound");
     },
   },
   {
@@ -82,7 +82,7 @@ export const optionalCases: readonly Case[] = [
     run: async ({ backend }) => {
       await put(backend, "a", "new");
       await put(backend, "b", "kept");
-      await rejects(
+      await assertRejects(
         (async () => await backend.copy?.(toRelPath("a"), toRelPath("b"), { ...call, expect: "absent" }))(),
         "changed",
       );
@@ -109,9 +109,9 @@ export const optionalCases: readonly Case[] = [
       await folder(backend, "d");
       const link = (from: string, to: string) => async () =>
         await backend.hardLink?.(toRelPath(from), toRelPath(to), { ...call, expect: "absent" });
-      await rejects(link("a", "b")(), "changed");
-      await rejects(link("absent", "c")(), "notFound");
-      await rejects(link("d", "c")(), "refused");
+      await assertRejects(link("a", "b")(), "changed");
+      await assertRejects(link("absent", "c")(), "notFound");
+      await assertRejects(link("d", "c")(), "refused");
       assert.deepEqual([await text(backend, "b"), await paths(backend)], ["kept", ["a", "b", "d"]]);
     },
   },
@@ -140,7 +140,7 @@ export const optionalCases: readonly Case[] = [
     method: "makeLink",
     run: async ({ backend }) => {
       await put(backend, "l", "kept");
-      await rejects(
+      await assertRejects(
         (async () => await backend.makeLink?.(toRelPath("l"), "x", { ...call, expect: "absent" }))(),
         "changed",
       );
@@ -163,7 +163,10 @@ export const optionalCases: readonly Case[] = [
     name: "setModified() of something absent rejects with notFound",
     method: "setModified",
     run: async ({ backend }) => {
-      await rejects((async () => await backend.setModified?.(toRelPath("f"), 1_650_000_001_000, call))(), "notFound");
+      await assertRejects(
+        (async () => await backend.setModified?.(toRelPath("f"), 1_650_000_001_000, call))(),
+        "notFound",
+      );
     },
   },
   {
@@ -225,7 +228,7 @@ export const optionalCases: readonly Case[] = [
     run: async ({ backend }) => {
       const known = await put(backend, "f", "abc");
       await put(backend, "f", "longer than before");
-      await rejects((async () => await backend.checksum?.(known, ["sha256", "sha1", "md5"], call))(), "changed");
+      await assertRejects((async () => await backend.checksum?.(known, ["sha256", "sha1", "md5"], call))(), "changed");
     },
   },
   {
@@ -257,7 +260,7 @@ export const optionalCases: readonly Case[] = [
     name: "walk() of an absent folder rejects with notFound",
     method: "walk",
     run: async ({ backend }) => {
-      await rejects(Array.fromAsync(backend.walk?.(toRelPath("absent"), call) ?? []), "notFound");
+      await assertRejects(Array.fromAsync(backend.walk?.(toRelPath("absent"), call) ?? []), "notFound");
     },
   },
 ];

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Body } from "../../lib/core/backend.ts";
 import { toRelPath } from "../../lib/core/path.ts";
 import { collect, pattern, streamBody } from "../support/content.ts";
-import { call, type Case, file, folder, get, put, rejects, sameBytes, text } from "./rig.ts";
+import { assertRejects, assertSameBytes, call, type Case, file, folder, get, put, text } from "./rig.ts";
 
 /** What read() promises. */
 export const readCases: readonly Case[] = [
@@ -22,7 +22,7 @@ export const readCases: readonly Case[] = [
       await backend.write(toRelPath("f"), streamBody(bytes), { ...call, size: bytes.length });
       const found = await get(backend, "f");
       assert.equal(found.length, bytes.length);
-      sameBytes(found, bytes);
+      assertSameBytes(found, bytes);
     },
   },
   {
@@ -46,21 +46,21 @@ export const readCases: readonly Case[] = [
       const found = await collect(
         await backend.read(toRelPath("f"), { ...call, offset: 1_000_001, length: 1_500_000 }),
       );
-      sameBytes(found, bytes.subarray(1_000_001, 2_500_001));
+      assertSameBytes(found, bytes.subarray(1_000_001, 2_500_001));
     },
   },
   {
     name: "read() of something absent rejects with notFound",
     run: async ({ backend }) => {
-      await rejects(get(backend, "absent"), "notFound");
-      await rejects(get(backend, "absent/deep"), "notFound");
+      await assertRejects(get(backend, "absent"), "notFound");
+      await assertRejects(get(backend, "absent/deep"), "notFound");
     },
   },
   {
     name: "read() of a folder rejects",
     run: async ({ backend }) => {
       await folder(backend, "d");
-      await rejects(get(backend, "d"));
+      await assertRejects(get(backend, "d"));
     },
   },
   {
@@ -80,7 +80,7 @@ export const readCases: readonly Case[] = [
       for (const [i, size] of sizes.entries()) await put(backend, `f${i}`, pattern(size, i));
       const all = sizes.map(async (size, i) => {
         const expect = await file(backend, `f${i}`);
-        sameBytes(await collect(await backend.read(toRelPath(`f${i}`), { ...call, expect })), pattern(size, i));
+        assertSameBytes(await collect(await backend.read(toRelPath(`f${i}`), { ...call, expect })), pattern(size, i));
       });
       await Promise.all(all);
     },
@@ -91,8 +91,8 @@ export const readCases: readonly Case[] = [
       const size = 3 << 20;
       await put(backend, "f", pattern(size, 4));
       const content = await backend.read(toRelPath("f"), call);
-      await backend.stat(toRelPath("f"), call).catch((error) => rejects(Promise.reject(error), "timeout"));
-      sameBytes(await collect(content), pattern(size, 4));
+      await backend.stat(toRelPath("f"), call).catch((error) => assertRejects(Promise.reject(error), "timeout"));
+      assertSameBytes(await collect(content), pattern(size, 4));
     },
   },
   {
@@ -107,7 +107,7 @@ export const readCases: readonly Case[] = [
         await backend.write(toRelPath(name), body, { ...call, size });
       });
       await Promise.all(copies);
-      for (const name of ["a", "b", "c"]) sameBytes(await get(backend, name), pattern(size, 6));
+      for (const name of ["a", "b", "c"]) assertSameBytes(await get(backend, name), pattern(size, 6));
     },
   },
   {
@@ -116,7 +116,7 @@ export const readCases: readonly Case[] = [
       await put(backend, "f", "before");
       const expect = await file(backend, "f");
       await put(backend, "f", "after, and longer");
-      await rejects(backend.read(toRelPath("f"), { ...call, expect }).then(collect), "changed");
+      await assertRejects(backend.read(toRelPath("f"), { ...call, expect }).then(collect), "changed");
     },
   },
   {
@@ -125,7 +125,7 @@ export const readCases: readonly Case[] = [
       await put(backend, "f", "before");
       const expect = await file(backend, "f");
       await backend.remove(expect, call);
-      await rejects(backend.read(toRelPath("f"), { ...call, expect }).then(collect), "changed", "notFound");
+      await assertRejects(backend.read(toRelPath("f"), { ...call, expect }).then(collect), "changed", "notFound");
     },
   },
   {
@@ -149,7 +149,7 @@ export const readCases: readonly Case[] = [
     run: async ({ backend, disk }) => {
       const made = await new Deno.Command("mkfifo", { args: [`${disk}/pipe`] }).output();
       assert.ok(made.success, "mkfifo works");
-      await rejects(get(backend, "pipe"));
+      await assertRejects(get(backend, "pipe"));
       const found = await backend.stat(toRelPath("pipe"), call);
       assert.ok(found?.kind === "opaque" && found.cause === "special", "stat() shows it as special");
     },

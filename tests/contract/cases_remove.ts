@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { root, toRelPath } from "../../lib/core/path.ts";
-import { call, type Case, entry, file, folder, link, paths, put, rejects, text } from "./rig.ts";
+import { assertRejects, call, type Case, entry, file, folder, link, paths, put, text } from "./rig.ts";
 
 /** What makeDir() and remove() promise. */
 export const removeCases: readonly Case[] = [
@@ -26,21 +26,21 @@ export const removeCases: readonly Case[] = [
     name: "makeDir() where a file is rejects with exists",
     run: async ({ backend }) => {
       await put(backend, "f", "kept");
-      await rejects(folder(backend, "f"), "exists");
+      await assertRejects(folder(backend, "f"), "exists");
       assert.equal(await text(backend, "f"), "kept");
     },
   },
   {
     name: "makeDir() in a missing parent rejects with notFound",
     run: async ({ backend }) => {
-      await rejects(folder(backend, "absent/d"), "notFound");
+      await assertRejects(folder(backend, "absent/d"), "notFound");
       assert.deepEqual(await paths(backend), []);
     },
   },
   {
     name: "makeDir() of a root makes its parents too",
     run: async ({ backend }) => {
-      const inner = await backend.at("a/b/c", call);
+      const inner = await backend.withRoot("a/b/c", call);
       assert.equal((await inner.makeDir(root, call)).path, "");
       assert.deepEqual(await paths(inner), []);
       assert.equal((await entry(backend, "a/b/c")).kind, "dir");
@@ -51,7 +51,7 @@ export const removeCases: readonly Case[] = [
     name: "makeDir() of a root where a file is rejects with exists",
     run: async ({ backend }) => {
       await put(backend, "f", "kept");
-      await rejects((await backend.at("f", call)).makeDir(root, call), "exists");
+      await assertRejects((await backend.withRoot("f", call)).makeDir(root, call), "exists");
       assert.equal(await text(backend, "f"), "kept");
     },
   },
@@ -81,7 +81,7 @@ export const removeCases: readonly Case[] = [
       await folder(backend, "d");
       const known = await entry(backend, "d");
       await put(backend, "d/f", "kept");
-      await rejects(backend.remove(known, call), "changed");
+      await assertRejects(backend.remove(known, call), "changed");
       assert.equal(await text(backend, "d/f"), "kept");
     },
   },
@@ -90,7 +90,7 @@ export const removeCases: readonly Case[] = [
     run: async ({ backend }) => {
       const known = await put(backend, "f", "known", 1_600_000_000_000);
       await put(backend, "f", "unknown", 1_650_000_000_000);
-      await rejects(backend.remove(known, call), "changed");
+      await assertRejects(backend.remove(known, call), "changed");
       assert.equal(await text(backend, "f"), "unknown");
     },
   },
@@ -100,7 +100,7 @@ export const removeCases: readonly Case[] = [
     run: async ({ backend }) => {
       const known = await put(backend, "f", "same", 1_600_000_000_000);
       await backend.setModified?.(toRelPath("f"), 1_650_000_000_000, call);
-      await rejects(backend.remove(known, call), "changed");
+      await assertRejects(backend.remove(known, call), "changed");
       assert.equal(await text(backend, "f"), "same");
     },
   },
@@ -110,7 +110,7 @@ export const removeCases: readonly Case[] = [
       const known = await put(backend, "f", "x");
       await backend.remove(known, call);
       await folder(backend, "f");
-      await rejects(backend.remove(known, call), "changed");
+      await assertRejects(backend.remove(known, call), "changed");
       assert.equal((await entry(backend, "f")).kind, "dir");
     },
   },
@@ -121,7 +121,7 @@ export const removeCases: readonly Case[] = [
       const known = await entry(backend, "d");
       await backend.remove(known, call);
       await put(backend, "d", "kept");
-      await rejects(backend.remove(known, call), "changed");
+      await assertRejects(backend.remove(known, call), "changed");
       assert.equal(await text(backend, "d"), "kept");
     },
   },
@@ -147,7 +147,7 @@ export const removeCases: readonly Case[] = [
       await put(backend, "g", "x");
       await backend.remove(known, call);
       await backend.makeLink?.(toRelPath("f"), "g", call);
-      await rejects(backend.remove(known, call), "changed");
+      await assertRejects(backend.remove(known, call), "changed");
       assert.equal((await link(backend, "f")).target, "g");
       assert.equal((await file(backend, "g")).size, 1);
     },

@@ -3,7 +3,7 @@ import { tempPath } from "../../lib/core/temp_name.ts";
 import { SyncError } from "../../lib/core/errors.ts";
 import { toRelPath } from "../../lib/core/path.ts";
 import { isSame, pattern, streamBody, wholeBody } from "../support/content.ts";
-import { call, type Case, entry, file, folder, get, paths, put, rejects, sameBytes, text } from "./rig.ts";
+import { assertRejects, assertSameBytes, call, type Case, entry, file, folder, get, paths, put, text } from "./rig.ts";
 
 const tag = "00112233445566aa";
 
@@ -29,7 +29,7 @@ export const writeCases: readonly Case[] = [
   {
     name: "write() to a missing parent rejects with notFound",
     run: async ({ backend }) => {
-      await rejects(put(backend, "absent/f", "x"), "notFound");
+      await assertRejects(put(backend, "absent/f", "x"), "notFound");
       assert.deepEqual(await paths(backend), []);
     },
   },
@@ -37,7 +37,7 @@ export const writeCases: readonly Case[] = [
     name: "write() below a file rejects and leaves the file",
     run: async ({ backend }) => {
       await put(backend, "f", "kept");
-      await rejects(put(backend, "f/below", "x"));
+      await assertRejects(put(backend, "f/below", "x"));
       assert.equal(await text(backend, "f"), "kept");
     },
   },
@@ -46,7 +46,7 @@ export const writeCases: readonly Case[] = [
     run: async ({ backend }) => {
       await folder(backend, "d");
       await put(backend, "d/f", "kept");
-      await rejects(put(backend, "d", "x"));
+      await assertRejects(put(backend, "d", "x"));
       assert.equal(await text(backend, "d/f"), "kept");
       assert.deepEqual(await paths(backend), ["d"]);
     },
@@ -55,7 +55,7 @@ export const writeCases: readonly Case[] = [
     name: "write() over an empty folder rejects and leaves the folder",
     run: async ({ backend }) => {
       await folder(backend, "d");
-      await rejects(put(backend, "d", "x"));
+      await assertRejects(put(backend, "d", "x"));
       assert.equal((await entry(backend, "d")).kind, "dir");
       assert.deepEqual(await paths(backend), ["d"]);
     },
@@ -112,8 +112,8 @@ export const writeCases: readonly Case[] = [
     const body = form === "whole" ? wholeBody : (bytes: Uint8Array<ArrayBuffer>) => streamBody(bytes, { chunk: 1000 });
     const attempt = (size: number): Case["run"] => async ({ backend }) => {
       const old = await put(backend, "f", "old content");
-      await rejects(backend.write(toRelPath("f"), body(pattern(5000)), { ...call, size }), "changed");
-      await rejects(backend.write(toRelPath("new"), body(pattern(5000)), { ...call, size }), "changed");
+      await assertRejects(backend.write(toRelPath("f"), body(pattern(5000)), { ...call, size }), "changed");
+      await assertRejects(backend.write(toRelPath("new"), body(pattern(5000)), { ...call, size }), "changed");
       assert.deepEqual(await file(backend, "f"), old);
       assert.equal(await text(backend, "f"), "old content");
       assert.deepEqual(await paths(backend), ["f"]);
@@ -139,7 +139,7 @@ export const writeCases: readonly Case[] = [
           if (offset >= 20_000) throw new SyncError("denied", "Cannot read on", { operation: "test" });
         },
       });
-      await rejects(backend.write(toRelPath("f"), body, { ...call, size: 50_000 }), "denied");
+      await assertRejects(backend.write(toRelPath("f"), body, { ...call, size: 50_000 }), "denied");
       assert.deepEqual(await file(backend, "f"), old);
       assert.equal(await text(backend, "f"), "old content");
       assert.deepEqual(await paths(backend), ["f"]);
@@ -149,7 +149,7 @@ export const writeCases: readonly Case[] = [
     name: "write() whose body cannot be opened rejects and leaves no trace",
     run: async ({ backend }) => {
       const body = () => Promise.reject(new SyncError("notFound", "It is gone", { operation: "test" }));
-      await rejects(backend.write(toRelPath("f"), body, { ...call, size: 10 }), "notFound");
+      await assertRejects(backend.write(toRelPath("f"), body, { ...call, size: 10 }), "notFound");
       assert.deepEqual(await paths(backend), []);
     },
   },
@@ -158,7 +158,7 @@ export const writeCases: readonly Case[] = [
     run: async ({ backend }) => {
       const path = toRelPath("f");
       await backend.write(path, wholeBody("first"), { ...call, size: 5, expect: "absent" });
-      await rejects(backend.write(path, wholeBody("other"), { ...call, size: 5, expect: "absent" }), "changed");
+      await assertRejects(backend.write(path, wholeBody("other"), { ...call, size: 5, expect: "absent" }), "changed");
       assert.equal(await text(backend, "f"), "first");
       assert.deepEqual(await paths(backend), ["f"]);
     },
@@ -169,7 +169,7 @@ export const writeCases: readonly Case[] = [
       const expect = await put(backend, "f", "first");
       await backend.write(toRelPath("f"), wholeBody("second"), { ...call, size: 6, expect });
       assert.equal(await text(backend, "f"), "second");
-      await rejects(backend.write(toRelPath("f"), wholeBody("x"), { ...call, size: 1, expect }), "changed");
+      await assertRejects(backend.write(toRelPath("f"), wholeBody("x"), { ...call, size: 1, expect }), "changed");
       assert.equal(await text(backend, "f"), "second");
       assert.deepEqual(await paths(backend), ["f"]);
     },
@@ -180,7 +180,7 @@ export const writeCases: readonly Case[] = [
     run: async ({ backend }) => {
       const expect = await put(backend, "f", "first", 1_600_000_000_000);
       await backend.setModified?.(toRelPath("f"), 1_650_000_000_000, call);
-      await rejects(backend.write(toRelPath("f"), wholeBody("other"), { ...call, size: 5, expect }), "changed");
+      await assertRejects(backend.write(toRelPath("f"), wholeBody("other"), { ...call, size: 5, expect }), "changed");
       assert.equal(await text(backend, "f"), "first");
     },
   },
@@ -189,7 +189,7 @@ export const writeCases: readonly Case[] = [
     run: async ({ backend }) => {
       const expect = await put(backend, "f", "first");
       await backend.remove(expect, call);
-      await rejects(backend.write(toRelPath("f"), wholeBody("x"), { ...call, size: 1, expect }), "changed");
+      await assertRejects(backend.write(toRelPath("f"), wholeBody("x"), { ...call, size: 1, expect }), "changed");
       assert.deepEqual(await paths(backend), []);
     },
   },
@@ -200,7 +200,7 @@ export const writeCases: readonly Case[] = [
       await put(backend, "f", "first");
       const dir = await entry(backend, "d");
       const expect = { ...dir, path: toRelPath("f") };
-      await rejects(backend.write(toRelPath("f"), wholeBody("x"), { ...call, size: 1, expect }), "changed");
+      await assertRejects(backend.write(toRelPath("f"), wholeBody("x"), { ...call, size: 1, expect }), "changed");
       assert.equal(await text(backend, "f"), "first");
     },
   },
@@ -215,11 +215,11 @@ export const writeCases: readonly Case[] = [
         },
       });
       await put(backend, "f", "old");
-      await rejects(backend.write(toRelPath("f"), broken, options), "connection");
+      await assertRejects(backend.write(toRelPath("f"), broken, options), "connection");
       assert.equal(await text(backend, "f"), "old");
       assert.deepEqual(await paths(backend, "", "hidden"), ["f"]);
       await backend.write(toRelPath("f"), streamBody(bytes), options);
-      sameBytes(await get(backend, "f"), bytes);
+      assertSameBytes(await get(backend, "f"), bytes);
       assert.deepEqual(await paths(backend), ["f"]);
     },
   },
@@ -229,7 +229,7 @@ export const writeCases: readonly Case[] = [
       const bytes = pattern(2 << 20, 9);
       await put(backend, tempPath(toRelPath("f"), tag), pattern(3 << 20, 4));
       await backend.write(toRelPath("f"), streamBody(bytes), { ...call, size: bytes.length, tag });
-      sameBytes(await get(backend, "f"), bytes);
+      assertSameBytes(await get(backend, "f"), bytes);
       assert.deepEqual(await paths(backend), ["f"]);
     },
   },

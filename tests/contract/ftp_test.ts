@@ -9,7 +9,7 @@ import {
   startPureftpd,
   startVsftpd,
 } from "../support/servers/ftp.ts";
-import { ownFolder, shared } from "./shared.ts";
+import { ownFolder, sharedServer } from "./shared.ts";
 import { conform, type Conformance } from "./suite.ts";
 
 interface Played extends Pick<Conformance, "known" | "lacks"> {
@@ -61,7 +61,7 @@ play("pureftpd", { server: "pureftpd", start: startPureftpd, lacks: noHash, know
 
 function play(name: string, { server, start, tls = "none", delay = 0, connections, ...rest }: Played): void {
   const ignore = skipsServer(server);
-  const running = shared(ignore, () => start({ tls }));
+  const running = sharedServer(ignore, () => start({ tls }));
   conform({
     name,
     ...rest,

@@ -2,10 +2,10 @@ import { startProxy } from "../support/proxy.ts";
 import { openTestGcs } from "../support/gcs_target.ts";
 import { startGcs } from "../support/servers/gcs.ts";
 import { noFolders } from "./no_folders.ts";
-import { shared } from "./shared.ts";
+import { sharedServer } from "./shared.ts";
 import { conform } from "./suite.ts";
 
-const running = shared(false, () => startGcs());
+const running = sharedServer(false, () => startGcs());
 
 conform({
   name: "gcs",

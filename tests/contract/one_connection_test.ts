@@ -4,13 +4,13 @@ import { startProxy } from "../support/proxy.ts";
 import { startDavStore } from "../support/servers/dav_store.ts";
 import { davTarget } from "../support/webdav_target.ts";
 import { call } from "./rig.ts";
-import { shared } from "./shared.ts";
+import { sharedServer } from "./shared.ts";
 import { conform } from "./suite.ts";
 
 // A pool of one: whatever waits for a second connection while it holds the first would wait for ever.
 
 for (const [name, getHeaders] of [["", "marks"], [" whose replies to GET tell no version", "none"]] as const) {
-  const running = shared(false, () => startDavStore({ getHeaders, etag: (version) => `W/"${version}"` }));
+  const running = sharedServer(false, () => startDavStore({ getHeaders, etag: (version) => `W/"${version}"` }));
   conform({
     name: `webdav over one connection${name}`,
     lacks: ["hardLink", "makeLink", "flush", "setModified", "setMode", "checksum", "walk"],

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Backend, Call } from "../../lib/core/backend.ts";
+import type { Backend, CallOptions } from "../../lib/core/backend.ts";
 import { tempTag } from "../../lib/core/temp_name.ts";
 import { type ErrorKind, SyncError } from "../../lib/core/errors.ts";
 import { root, toRelPath } from "../../lib/core/path.ts";
@@ -19,7 +19,7 @@ export const optionalMethods = [
 ] as const;
 
 /** What a case works on. */
-export interface Rig {
+export interface Fixture {
   readonly backend: Backend;
   cut?(): void | Promise<void>;
   readonly disk?: string;
@@ -31,14 +31,14 @@ export interface Case {
   readonly name: string;
   readonly method?: (typeof optionalMethods)[number];
   readonly needs?: "cut" | "disk";
-  run(rig: Rig): Promise<void>;
+  run(rig: Fixture): Promise<void>;
 }
 
 /** A call that nobody cancels. */
-export const call: Call = { signal: new AbortController().signal };
+export const call: CallOptions = { signal: new AbortController().signal };
 
 /** The result of `work`, or a failure when it takes longer than `ms`: a hang must be a failed test, not a stuck one. */
-export async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+export async function withDeadline<T>(ms: number, work: Promise<T>): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => reject(new Error(`still running after ${ms} ms`)), ms);
   try {
@@ -49,7 +49,7 @@ export async function within<T>(ms: number, work: Promise<T>): Promise<T> {
 }
 
 /** Asserts a SyncError, of one of these kinds where some are given. */
-export async function rejects(work: Promise<unknown>, ...kinds: readonly ErrorKind[]): Promise<SyncError> {
+export async function assertRejects(work: Promise<unknown>, ...kinds: readonly ErrorKind[]): Promise<SyncError> {
   try {
     await work;
   } catch (error) {
@@ -125,7 +125,7 @@ export async function paths(backend: Backend, dir = "", leftovers: "shown" | "hi
 }
 
 /** Asserts equal bytes without printing millions of them. */
-export function sameBytes(found: Uint8Array, expected: Uint8Array): void {
+export function assertSameBytes(found: Uint8Array, expected: Uint8Array): void {
   assert.equal(found.length, expected.length, "the lengths differ");
   assert.ok(isSame(found, expected), "the bytes differ");
 }

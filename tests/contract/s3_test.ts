@@ -3,13 +3,13 @@ import { makeBucket, openTestS3 } from "../support/s3_target.ts";
 import { skipsServer } from "../support/servers/install.ts";
 import { startS3 } from "../support/servers/s3.ts";
 import { noFolders } from "./no_folders.ts";
-import { shared } from "./shared.ts";
+import { sharedServer } from "./shared.ts";
 import { conform } from "./suite.ts";
 
 const beside = "an object and a folder of one name stand side by side: a scan reports both and touches neither";
 
 const ignore = skipsServer("s3");
-const running = shared(ignore, async () => {
+const running = sharedServer(ignore, async () => {
   await using stack = new AsyncDisposableStack();
   const server = stack.use(await startS3());
   const bucket = stack.use(await makeBucket(server));

@@ -1,10 +1,10 @@
 import { startProxy } from "../support/proxy.ts";
 import { openTestSftp } from "../support/sftp_target.ts";
-import { ownFolder, type Served, shared } from "./shared.ts";
+import { ownFolder, type ServedFolder, sharedServer } from "./shared.ts";
 import { conform } from "./suite.ts";
 
 const noLinks = "this server knows no SYMLINK";
-const running = shared(false, startApart);
+const running = sharedServer(false, startApart);
 const account = { user: "demo", password: "Canary-4711" };
 
 // A server without posix-rename, without a shell, that answers requests side by side and in any order.
@@ -51,7 +51,7 @@ function play(name: string, more: Readonly<Record<string, string>>): void {
 }
 
 /** The small server as a process of its own: what it still does when a link breaks is not this test's. */
-async function startApart(): Promise<AsyncDisposable & Served & { port: number; fingerprint: string }> {
+async function startApart(): Promise<AsyncDisposable & ServedFolder & { port: number; fingerprint: string }> {
   const folder = await Deno.makeTempDir({ prefix: "tandem-small-" });
   const code = `
     import { startSmallSftp } from ${JSON.stringify(import.meta.resolve("../support/servers/small_sftp.ts"))};

@@ -2,11 +2,11 @@ import { startProxy } from "../support/proxy.ts";
 import { skipsServer } from "../support/servers/install.ts";
 import { startSshd } from "../support/servers/sftp.ts";
 import { openTestSftp } from "../support/sftp_target.ts";
-import { ownFolder, shared } from "./shared.ts";
+import { ownFolder, sharedServer } from "./shared.ts";
 import { conform } from "./suite.ts";
 
 const ignore = skipsServer("sftp");
-const running = shared(ignore, startSshd);
+const running = sharedServer(ignore, startSshd);
 
 conform({
   name: "sftp",

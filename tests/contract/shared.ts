@@ -1,13 +1,13 @@
 import { join } from "node:path";
 
 /** A folder on this disk that a server serves, and as that server names it. */
-export interface Served {
+export interface ServedFolder {
   readonly disk: string;
   readonly root: string;
 }
 
 /** One server for all cases of a file: started before the first, stopped after the last. */
-export function shared<S extends AsyncDisposable>(ignore: boolean, start: () => Promise<S>): () => S {
+export function sharedServer<S extends AsyncDisposable>(ignore: boolean, start: () => Promise<S>): () => S {
   let running: S | undefined;
   if (!ignore) {
     Deno.test.beforeAll(async () => void (running = await start()));
@@ -20,7 +20,7 @@ export function shared<S extends AsyncDisposable>(ignore: boolean, start: () => 
 }
 
 /** An empty folder of one case on a shared server, with the owner of what it lies in; removed with the stack. */
-export async function ownFolder({ disk, root }: Served, stack: AsyncDisposableStack): Promise<Served> {
+export async function ownFolder({ disk, root }: ServedFolder, stack: AsyncDisposableStack): Promise<ServedFolder> {
   const name = crypto.randomUUID().slice(0, 8);
   const folder = join(disk, name);
   await Deno.mkdir(folder);

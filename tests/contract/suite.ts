@@ -6,7 +6,7 @@ import { nameCases } from "./cases_names.ts";
 import { optionalCases } from "./cases_optional.ts";
 import { readCases } from "./cases_read.ts";
 import { removeCases } from "./cases_remove.ts";
-import { type Case, optionalMethods, type Rig, within } from "./rig.ts";
+import { type Case, type Fixture, optionalMethods, withDeadline } from "./rig.ts";
 import { writeCases } from "./cases_write.ts";
 
 /** A backend rooted at an empty folder that exists. */
@@ -76,16 +76,16 @@ function register(conformance: Conformance, one: Case, reason: string | undefine
     ignore: ignore || unmet,
     sanitizeOps: leaks,
     sanitizeResources: leaks,
-    fn: () => reason === undefined ? run(conformance, one.run) : fails(conformance, one),
+    fn: () => reason === undefined ? run(conformance, one.run) : assertFails(conformance, one),
   });
 }
 
-async function run(conformance: Conformance, work: (rig: Rig) => Promise<void>): Promise<void> {
+async function run(conformance: Conformance, work: (rig: Fixture) => Promise<void>): Promise<void> {
   await using fresh = await conformance.fresh();
-  await within(conformance.deadline ?? 60_000, work({ ...fresh, backend: fresh.backend }));
+  await withDeadline(conformance.deadline ?? 60_000, work({ ...fresh, backend: fresh.backend }));
 }
 
-async function fails(conformance: Conformance, one: Case): Promise<void> {
+async function assertFails(conformance: Conformance, one: Case): Promise<void> {
   let passed = true;
   try {
     await run(conformance, one.run);

@@ -4,7 +4,7 @@ import { type DavKind, davRecipe, startDav } from "../support/servers/webdav.ts"
 import { openTestDav } from "../support/webdav_target.ts";
 import { root } from "../../lib/core/path.ts";
 import { call } from "./rig.ts";
-import { shared } from "./shared.ts";
+import { sharedServer } from "./shared.ts";
 import { conform } from "./suite.ts";
 
 const direct = {
@@ -39,7 +39,7 @@ const kinds: readonly {
 
 for (const { kind, keepsTimes, known } of kinds) {
   const ignore = skipsServer(davRecipe(kind));
-  const running = shared(ignore, () => startDav({ kind, ...(parent === undefined ? {} : { parent }) }));
+  const running = sharedServer(ignore, () => startDav({ kind, ...(parent === undefined ? {} : { parent }) }));
   conform({
     name: `webdav on ${kind}`,
     ignore,

@@ -4,7 +4,7 @@ import { memory } from "../../lib/backends/memory/mod.ts";
 import { SyncError } from "../../lib/core/errors.ts";
 import type { Action, SyncEvent } from "../../lib/core/entry.ts";
 import { faulty, linkLost } from "../support/faulty.ts";
-import { over } from "../support/over.ts";
+import { withOverrides } from "../support/over.ts";
 import { applied, brief, entryAt, failure, fileAt, plant, remove, texts, upload } from "../unit/sync/rig.ts";
 
 const names = Array.from({ length: 20 }, (_, i) => `f${String(i).padStart(2, "0")}`);
@@ -27,7 +27,7 @@ function dying(inner: Backend, nth: number, kind: "connection" | "timeout" | "au
     asked.push(what);
     return Promise.reject(new SyncError(kind, "nobody answers", { operation: what }));
   };
-  const backend = over(inner, {
+  const backend = withOverrides(inner, {
     write: (real, path, ...rest) => (writes++, ask(`write ${path}`, () => real.write(path, ...rest))),
     stat: (real, path, call) => ask(`stat ${path}`, () => real.stat(path, call)),
     remove: (real, entry, call) => ask(`remove ${entry.path}`, () => real.remove(entry, call)),
@@ -74,7 +74,7 @@ Deno.test("apply() begins nothing while it waits whether the server still answer
   const { sides, actions } = await job();
   const [answer, slow] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   const begun: string[] = [];
-  const remote = over(sides.remote, {
+  const remote = withOverrides(sides.remote, {
     async write(inner, path, ...rest) {
       begun.push(path);
       if (path === "f00") throw linkLost();
@@ -126,7 +126,7 @@ Deno.test("apply() begins nothing once cancelled, and removes nothing", async ()
 Deno.test("apply() ends every action that was in flight when it is cancelled", async () => {
   const { sides, actions } = await job();
   const stop = new AbortController();
-  const remote = over(sides.remote, {
+  const remote = withOverrides(sides.remote, {
     write: (_inner, _path, _body, { signal }) =>
       new Promise((_, reject) => {
         signal.addEventListener("abort", () => reject(new SyncError("cancelled", "as told", { operation: "write" })));
@@ -143,7 +143,7 @@ Deno.test("apply() waits no longer for what ignores the signal once it is told t
   const { sides, actions } = await job();
   const [stop, abandon] = [new AbortController(), new AbortController()];
   const release = Promise.withResolvers<never>();
-  const remote = over(sides.remote, { write: () => release.promise });
+  const remote = withOverrides(sides.remote, { write: () => release.promise });
   const work = applied(actions, { local: sides.local, remote }, { signal: stop.signal, abandon: abandon.signal });
   setTimeout(() => {
     stop.abort();
@@ -156,7 +156,7 @@ Deno.test("apply() waits no longer for what ignores the signal once it is told t
 
 Deno.test("apply() finishes nothing more after the first failure under stop, and gives up what was in flight", async () => {
   const { sides, actions } = await job();
-  const remote = over(sides.remote, {
+  const remote = withOverrides(sides.remote, {
     write(inner, path, body, options) {
       if (path === "f01") return Promise.reject(new SyncError("full", "no room", { operation: "write" }));
       if (path !== "f00") return inner.write(path, body, options);
@@ -176,7 +176,7 @@ Deno.test("apply() holds the removals that were not begun when it is cancelled a
     ["a", "b", "d", "d/c"].map(async (path) => remove(await entryAt(sides.remote, path))),
   );
   const stop = new AbortController();
-  const remote = over(sides.remote, {
+  const remote = withOverrides(sides.remote, {
     async remove(inner, entry, call) {
       await inner.remove(entry, call);
       if (entry.path === "a") stop.abort();

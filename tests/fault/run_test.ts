@@ -75,7 +75,7 @@ Deno.test("run() removes nothing when a folder of the source could not be read",
   const denied = new SyncError("denied", "no right", { operation: "list" });
   const local = faulty(sides.local, { faults: [{ on: "list", path: "secret", error: denied }] });
   const { end } = await ran({ local, remote: noRemove(sides.remote) });
-  assert.deepEqual(end.plan.held.map(({ path }) => path), ["old"]);
+  assert.deepEqual(end.plan.heldRemovals.map(({ path }) => path), ["old"]);
   assert.deepEqual(end.plan.refusals.map(({ path }) => path), ["secret"]);
   assert.deepEqual(await texts(sides.remote), {
     "a": "1",

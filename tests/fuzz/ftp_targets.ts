@@ -1,9 +1,17 @@
 import assert from "node:assert/strict";
-import { factsCommand, mlsdLines, parseMlst } from "../../lib/backends/ftp/mlsd_parser.ts";
-import { Lines } from "../../lib/backends/ftp/line_splitter.ts";
-import { type Listing, listLines, type ListSettings, parseTime } from "../../lib/backends/ftp/listing_parser.ts";
-import { epsvPort, featuresOf, kindOf, pasvPort, pwdFolder, refusal, said } from "../../lib/backends/ftp/reply.ts";
-import { Records } from "../../lib/net/close_notify.ts";
+import { mlsdParser, optsMlstCommand, parseMlst } from "../../lib/backends/ftp/mlsd_parser.ts";
+import { LineSplitter } from "../../lib/backends/ftp/line_splitter.ts";
+import { type ListingParser, listParser, type ListSettings, parseTime } from "../../lib/backends/ftp/listing_parser.ts";
+import {
+  errorKindOf,
+  parseEpsvPort,
+  parseFeatures,
+  parsePasvPort,
+  parsePwdFolder,
+  serverMessage,
+  toSyncError,
+} from "../../lib/backends/ftp/reply.ts";
+import { CloseNotifyDetector } from "../../lib/net/close_notify.ts";
 import { SyncError } from "../../lib/core/errors.ts";
 import { isChild, toRelPath } from "../../lib/core/path.ts";
 import type { FuzzTarget } from "./target.ts";
@@ -29,7 +37,7 @@ export const ftpTargets: readonly FuzzTarget[] = [
     tokens: ["\r\n", "\n", "\r", "\0", "\u00ff"],
     run(bytes) {
       const found: string[] = [];
-      const lines = new Lines((line) => found.push(line));
+      const lines = new LineSplitter((line) => found.push(line));
       takeInPieces(lines, bytes);
       const isWhole = lines.finish();
       assert.ok(found.every((line) => line !== "" && !line.includes("\r\n")), "a line holds no line's end");
@@ -52,7 +60,7 @@ export const ftpTargets: readonly FuzzTarget[] = [
     run: (bytes) =>
       readListing(
         bytes,
-        (settings) => listLines({ ...settings, clock: { now: NOW, zone: bytes.length % 4 < 2 ? 0 : 19_800_000 } }),
+        (settings) => listParser({ ...settings, clock: { now: NOW, zone: bytes.length % 4 < 2 ? 0 : 19_800_000 } }),
       ),
     expects: isRange,
   },
@@ -67,7 +75,7 @@ export const ftpTargets: readonly FuzzTarget[] = [
       ...["modify=20231114221320;", "unique=1;", "UNIX.mode=0755;", ";", "=", "; ", ...NAMES],
     ],
     run: (bytes) =>
-      readListing(bytes, (settings) => mlsdLines(settings, (path) => assert.ok(path === dir || isChild(path, dir)))),
+      readListing(bytes, (settings) => mlsdParser(settings, (path) => assert.ok(path === dir || isChild(path, dir)))),
     expects: isRange,
   },
   {
@@ -76,7 +84,7 @@ export const ftpTargets: readonly FuzzTarget[] = [
     tokens: ["type=file;", "type=dir;", "size=", "modify=20231114221320;", "type*;", "size*;", "*", "; ", ...NAMES],
     run(bytes) {
       const text = new TextDecoder("latin1").decode(bytes);
-      const command = factsCommand(text);
+      const command = optsMlstCommand(text);
       // deno-lint-ignore no-control-regex
       assert.ok(command === undefined || !/[\u0000-\u001f\u007f]/.test(command), "it is one command");
       return [command, parseMlst(`250-Listing\n ${text}\n250 End`, file)];
@@ -98,16 +106,16 @@ export const ftpTargets: readonly FuzzTarget[] = [
     run(bytes) {
       const text = new TextDecoder("latin1").decode(bytes);
       const reply = { code: Number(/^\d{3}/.exec(text)?.[0] ?? 200), text };
-      const ports = [epsvPort(reply), pasvPort(reply)];
+      const ports = [parseEpsvPort(reply), parsePasvPort(reply)];
       for (const port of ports) assert.ok(port === undefined || (port > 0 && port < 65536), `port ${port}`);
-      const features = [...featuresOf(reply).keys()];
+      const features = [...parseFeatures(reply).keys()];
       for (const name of features) assert.equal(name, name.toUpperCase());
       // deno-lint-ignore no-control-regex
-      assert.ok(!/[\u0000-\u001f\u007f-\u009f]/.test(said(reply)), "what is shown acts on no terminal");
-      assert.ok(refusal({ signal, operation: "read", path: file }, reply) instanceof SyncError);
+      assert.ok(!/[\u0000-\u001f\u007f-\u009f]/.test(serverMessage(reply)), "what is shown acts on no terminal");
+      assert.ok(toSyncError({ signal, operation: "read", path: file }, reply) instanceof SyncError);
       const time = parseTime(text.slice(4));
       assert.ok(time === undefined || Number.isFinite(time));
-      return [ports, features, pwdFolder(reply), kindOf(reply), time !== undefined];
+      return [ports, features, parsePwdFolder(reply), errorKindOf(reply), time !== undefined];
     },
     expects: isSyncError,
   },
@@ -116,20 +124,20 @@ export const ftpTargets: readonly FuzzTarget[] = [
     seeds: ["\x16\x03\x03\0\x05hello\x17\x03\x03\0\x13nineteen bytes here", "\x15\x03\x03\0\x02\x01\0"],
     tokens: ["\x15\x03\x03\0\x02", "\x17\x03\x03\0\x13", "\x17\x03\x03\x40\0", "\0"],
     run(bytes) {
-      const [whole, pieces] = [new Records(), new Records()];
-      whole.look(bytes);
-      takeInPieces({ take: (piece) => pieces.look(piece) }, bytes);
-      assert.equal(pieces.sawEnd, whole.sawEnd);
-      return { [whole.sawEnd ? "told" : "cut"]: bytes };
+      const [whole, pieces] = [new CloseNotifyDetector(), new CloseNotifyDetector()];
+      whole.push(bytes);
+      takeInPieces({ take: (piece) => pieces.push(piece) }, bytes);
+      assert.equal(pieces.endedCleanly, whole.endedCleanly);
+      return { [whole.endedCleanly ? "told" : "cut"]: bytes };
     },
     expects: isRange,
   },
 ];
 
 /** Reads a listing that comes in pieces, and checks that all of it lies in its folder. */
-function readListing(bytes: Uint8Array, begin: (settings: ListSettings) => Listing) {
+function readListing(bytes: Uint8Array, begin: (settings: ListSettings) => ListingParser) {
   const listing = begin({ dir, spelling: bytes.length % 2 === 0 ? "utf8" : "latin1" });
-  const lines = new Lines((line) => listing.take(line));
+  const lines = new LineSplitter((line) => listing.addLine(line));
   takeInPieces(lines, bytes);
   if (!lines.finish()) return "cut";
   const { entries, lines: count, unread } = listing.result();

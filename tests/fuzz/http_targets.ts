@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { parseObject, parsePage, toFileEntry } from "../../lib/backends/gcs/object.ts";
-import { spell } from "../../lib/backends/gcs/keys.ts";
+import { parseKey } from "../../lib/backends/gcs/keys.ts";
 import { framingOf, parseHead } from "../../lib/http/message.ts";
-import { peerProtocol, wrongProtocol } from "../../lib/net/peer_protocol.ts";
-import { KeyReader } from "../../lib/backends/s3/keys.ts";
-import { isBelow, toPage, toParts, toUploads } from "../../lib/backends/s3/codec.ts";
+import { detectProtocol, explainWrongProtocol } from "../../lib/net/peer_protocol.ts";
+import { KeyParser } from "../../lib/backends/s3/keys.ts";
+import { isWithinPrefix, toPage, toParts, toUploads } from "../../lib/backends/s3/codec.ts";
 import { parseXml } from "../../lib/backends/s3/xml.ts";
 import { chooseChallenge, parseChallenges, toAuthorizer } from "../../lib/backends/webdav/auth.ts";
 import { toChild } from "../../lib/backends/webdav/entry.ts";
-import { Multistatus } from "../../lib/backends/webdav/multistatus.ts";
+import { MultistatusParser } from "../../lib/backends/webdav/multistatus.ts";
 import { SyncError } from "../../lib/core/errors.ts";
 import { root, toRelPath } from "../../lib/core/path.ts";
 import type { Entry } from "../../lib/core/entry.ts";
@@ -76,10 +76,10 @@ export const httpTargets: readonly FuzzTarget[] = [
       "../",
     ],
     run(bytes) {
-      const parser = new Multistatus();
+      const parser = new MultistatusParser();
       const half = bytes.length >> 1;
       const responses = [...parser.push(bytes.slice(0, half)), ...parser.push(bytes.slice(half)), ...parser.end()];
-      const entries = responses.map((response) => toChild(root, response, { host: "h", names: ["base"] }));
+      const entries = responses.map((response) => toChild(root, response, { host: "h", serverPath: ["base"] }));
       assertNamed(entries.filter((entry) => entry !== "self" && entry !== undefined));
       return entries;
     },
@@ -106,10 +106,10 @@ export const httpTargets: readonly FuzzTarget[] = [
     run(bytes) {
       const found = parseXml(new TextDecoder().decode(bytes));
       const page = toPage(found);
-      const reader = new KeyReader("p/");
-      if (!isBelow("p/", page)) return [toUploads(found, "p/a"), toParts(found)];
-      const entries = page.objects.flatMap((object) => [...reader.read(object)]);
-      const folders = page.prefixes.flatMap((prefix) => [...reader.readFolder(prefix)]);
+      const reader = new KeyParser("p/");
+      if (!isWithinPrefix("p/", page)) return [toUploads(found, "p/a"), toParts(found)];
+      const entries = page.objects.flatMap((object) => [...reader.parseObject(object)]);
+      const folders = page.prefixes.flatMap((prefix) => [...reader.parsePrefix(prefix)]);
       assertNamed([...entries, ...folders]);
       return [entries, folders, page.next];
     },
@@ -123,14 +123,14 @@ export const httpTargets: readonly FuzzTarget[] = [
       const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
       if (typeof value === "object" && value !== null && "name" in value) {
         const object = parseObject(value);
-        const { dirs, entry } = spell(root, object.name, object);
+        const { dirs, entry } = parseKey(root, object.name, object);
         assertNamed(entry === undefined ? [] : [entry]);
         for (const dir of dirs) toRelPath(dir);
         return toFileEntry(root, object);
       }
       const page = parsePage(value);
       for (const object of page.items) {
-        assertNamed([spell(root, object.name, object).entry ?? { kind: "dir", path: root }]);
+        assertNamed([parseKey(root, object.name, object).entry ?? { kind: "dir", path: root }]);
       }
       return page;
     },
@@ -187,8 +187,8 @@ export const httpTargets: readonly FuzzTarget[] = [
       "SMTP",
     ],
     run(bytes) {
-      const found = peerProtocol(bytes);
-      const reasons = wanted.map((protocol) => wrongProtocol(bytes, protocol));
+      const found = detectProtocol(bytes);
+      const reasons = wanted.map((protocol) => explainWrongProtocol(bytes, protocol));
       assert.ok(found !== undefined || reasons.every((why) => why === undefined));
       return { [found ?? "none"]: reasons };
     },

@@ -7,20 +7,20 @@ import { toRelPath } from "../../lib/core/path.ts";
 import { readObjects } from "../../lib/report/json.ts";
 import { parse } from "../../lib/shell/parse/parser.ts";
 import { unpackBlock } from "../../lib/sync/history/blocks.ts";
-import { toOwner } from "../../lib/sync/lock/owner.ts";
+import { parseLockOwner } from "../../lib/sync/lock/owner.ts";
 import { goneLine, itemLine, parseIndex, toRunName, type TrashItem } from "../../lib/sync/trash/index.ts";
-import { openTicket, sealTicket, ticketAddress } from "../../lib/session/session_token.ts";
+import { sealedAddress, sealSession, unsealSession } from "../../lib/session/session_token.ts";
 import type { FuzzTarget } from "./target.ts";
 
 const isSyncError = (error: unknown) => error instanceof SyncError;
 const key = new Uint8Array(32).fill(7);
-const session = sealTicket(
+const session = sealSession(
   {
-    reach: {
+    spec: {
       address: { scheme: "sftp", user: "u", host: "h", port: 22, path: "/p", pins: ["SHA256:x"] },
       options: { A: "b" },
     },
-    peer: "SHA256:y",
+    fingerprint: "SHA256:y",
     secrets: new Map([["password", "secret"]]),
   },
   key,
@@ -65,8 +65,8 @@ export const localTargets: readonly FuzzTarget[] = [
     tokens: ['"Seal":"', '"Secret":"', "null", "1e999", '"Pins":[', "__proto__", '"Version":1', "=="],
     run(bytes) {
       const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
-      ticketAddress(value);
-      const { reach } = openTicket(value, key, { now: 1_700_000_000_000 });
+      sealedAddress(value);
+      const { spec: reach } = unsealSession(value, key, { now: 1_700_000_000_000 });
       // What opens is what was sealed: every readable field is authenticated.
       assert.deepEqual([reach.address.host, reach.address.pins], ["h", ["SHA256:y"]]);
       return reach;
@@ -108,7 +108,7 @@ export const localTargets: readonly FuzzTarget[] = [
     name: "lock-owners",
     seeds: [JSON.stringify({ host: "h", boot: "b", pid: 5, start: 6, lease: 7 })],
     tokens: ["null", "{}", "[", '"pid":-1', "1e999"],
-    run: (bytes) => toOwner(new TextDecoder().decode(bytes)),
+    run: (bytes) => parseLockOwner(new TextDecoder().decode(bytes)),
     expects: isSyncError,
   },
   {

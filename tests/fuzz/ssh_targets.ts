@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { generateKeyPairSync } from "node:crypto";
 import { parsePins } from "../../lib/ssh/host_key_pins.ts";
-import { judgeHostKey, knownKeyTypes, parseKnownHosts } from "../../lib/ssh/known_hosts.ts";
+import { checkHostKey, knownKeyTypes, parseKnownHosts } from "../../lib/ssh/known_hosts.ts";
 import { FindReader } from "../../lib/backends/sftp/remote_find.ts";
 import { parseSums } from "../../lib/backends/sftp/remote_checksum.ts";
 import { loadSshConfig, parseJumps, resolveSshConfig } from "../../lib/ssh/config.ts";
-import { publicKeyOf, readKey } from "../../lib/ssh/private_key.ts";
+import { parsePrivateKey, publicKeyOf } from "../../lib/ssh/private_key.ts";
 import { MessageFilter, type RawProtocol } from "../../lib/ssh/messages.ts";
 import { SyncError } from "../../lib/core/errors.ts";
 import { root } from "../../lib/core/path.ts";
@@ -32,7 +32,7 @@ export const sshTargets: readonly FuzzTarget[] = [
       const known = parseKnownHosts(new TextDecoder().decode(bytes), "known_hosts");
       const name = { host: "web1.example.com", port: 2222 };
       knownKeyTypes(known, name);
-      const { verdict } = judgeHostKey(known, name, known[0]?.key ?? new Uint8Array(3));
+      const { verdict } = checkHostKey(known, name, known[0]?.key ?? new Uint8Array(3));
       return { [verdict]: known };
     },
     expects: isSyncError,
@@ -98,7 +98,7 @@ export const sshTargets: readonly FuzzTarget[] = [
     run(bytes) {
       const text = new TextDecoder().decode(bytes);
       publicKeyOf(text);
-      const { key, ...refused } = readKey(text, "passphrase");
+      const { key, ...refused } = parsePrivateKey(text, "passphrase");
       return key?.type ?? (refused as { readonly why?: string }).why?.slice(0, 8);
     },
     expects: isSyncError,
@@ -173,7 +173,7 @@ async function admitAll(types: Uint8Array) {
     authInfoRes: () => {},
   };
   const filter = new MessageFilter(protocol, { host: "h", port: 22 }, () => isOver = true);
-  filter.sees(Uint8Array.of(1));
+  filter.acceptsKey(Uint8Array.of(1));
   const verdict = Promise.withResolvers<void>();
   let verified: Promise<void> | undefined;
   for (const type of types) {

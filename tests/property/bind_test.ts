@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
 import fc from "npm:fast-check@4.10.2";
 import { SyncError } from "../../lib/core/errors.ts";
-import { bind, bindOptions, type Given } from "../../lib/shell/bind/binder.ts";
+import { bind, bindOptions, type ResolvedArgument } from "../../lib/shell/bind/binder.ts";
 import { defineCommand } from "../../lib/shell/command/command.ts";
 import { parseWords } from "../../lib/shell/parse/parser.ts";
 import {
+  countOrPercent,
   duration,
   listOf,
   number,
   oneOf,
   path,
   secret,
-  share,
   size,
   text,
   toggle,
@@ -39,16 +39,16 @@ const command = defineCommand({
     Password: { type: secret, help: "The password." },
     Timeout: { type: duration, help: "How long." },
     Limit: { type: size, help: "How much." },
-    MaxRemove: { type: share, help: "How many." },
+    MaxRemove: { type: countOrPercent, help: "How many." },
     Port: { type: number(1, 65_535), help: "Which port." },
   },
   async *run() {},
 });
 
-function given(argv: readonly string[]): Given[] {
+function given(argv: readonly string[]): ResolvedArgument[] {
   const stage = parseWords(["x", ...argv])[0]?.pipeline[0];
   assert.ok(stage?.kind === "command");
-  return stage.args as Given[];
+  return stage.args as ResolvedArgument[];
 }
 
 const groups: readonly (readonly string[])[] = [

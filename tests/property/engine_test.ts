@@ -4,7 +4,15 @@ import { isWithin, type RelPath, toRelPath } from "../../lib/core/path.ts";
 import { type FileEntry, type LinkEntry, sides as bothSides } from "../../lib/core/entry.ts";
 import { utf8 } from "../support/content.ts";
 import { runs, seeded } from "../support/runs.ts";
-import { comeToRest, liveThrough, quietSync, simulate, syncOnce, userEdit, type World } from "../support/simulation.ts";
+import {
+  playStory,
+  quietSync,
+  simulate,
+  type SimulationState,
+  syncOnce,
+  syncUntilStable,
+  userEdit,
+} from "../support/simulation.ts";
 import { pairKey } from "../support/simulation_checks.ts";
 import { contentsOf } from "../support/simulation_edits.ts";
 import { anyQuietSync, anyStory, type Story } from "../support/simulation_story.ts";
@@ -32,12 +40,12 @@ Deno.test("run() among crashes, failures, other writers and cut listings loses n
 Deno.test("run() ended at any change and run again ends as a run that nothing ended (P4)", async () => {
   const given = fc.record({ story: calmStory, sync: anyQuietSync, at: fc.nat(30), isDone: fc.boolean() });
   const property = fc.asyncProperty(given, async ({ story, sync, at, isDone }) => {
-    const [whole, broken] = [await liveThrough(story), await liveThrough(story)];
+    const [whole, broken] = [await playStory(story), await playStory(story)];
     await syncOnce(whole, sync);
     await syncOnce(broken, { ...sync, trouble: { trouble: "crash", at, isDone } });
     await syncOnce(broken, sync);
     assert.deepEqual(await outline(broken), await outline(whole));
-    await comeToRest(broken);
+    await syncUntilStable(broken);
   });
   await fc.assert(property, checks);
 });
@@ -81,10 +89,10 @@ Deno.test("run() does the same for any order of listings, any number at once, an
 
 Deno.test("run() does the same beside what it leaves out, and leaves that as it is (P11)", async () => {
   const property = fc.asyncProperty(anyStory({ troubled: false, quiet: false }), async (story) => {
-    const beside = await liveThrough(story, (world) => {
+    const beside = await playStory(story, (world) => {
       for (const side of bothSides) for (const entry of leftOut) world.sides[side].plant(entry, utf8(entry.path));
     });
-    assert.deepEqual(await outline(beside), await outline(await liveThrough(story)));
+    assert.deepEqual(await outline(beside), await outline(await playStory(story)));
     for (const side of bothSides) {
       const after = await contentsOf(beside.sides[side], { own: true });
       for (const entry of leftOut) {
@@ -104,7 +112,7 @@ const leftOut: readonly (FileEntry | LinkEntry)[] = [
 ];
 
 /** What both sides hold, but for spellings, the times in the names of conflict copies, and folders where one side has none. */
-async function outline({ sides }: World) {
+async function outline({ sides }: SimulationState) {
   const hasDirs = sides.local.traits.hasDirs && sides.remote.traits.hasDirs;
   const read = async (side: "local" | "remote") =>
     [...await contentsOf(sides[side], { own: false })]

@@ -3,13 +3,13 @@ import fc from "npm:fast-check@4.10.2";
 import { otherSide } from "../../lib/core/entry.ts";
 import { runs, seeded } from "../support/runs.ts";
 import {
-  comeToRest,
-  liveThrough,
-  type Passed,
+  playStory,
   quietSync,
+  type SimulationState,
   syncOnce,
+  type SyncRun,
+  syncUntilStable,
   userEdit,
-  type World,
 } from "../support/simulation.ts";
 import { pairKey } from "../support/simulation_checks.ts";
 import { anyDeceivedSync, anyStory, type Sync } from "../support/simulation_story.ts";
@@ -18,7 +18,7 @@ const checks = { numRuns: runs(600, 20_000, 20_000), ...seeded(20_260_202) };
 const story = anyStory({ troubled: false, quiet: true });
 
 /** Whatever both sides had in truth is still there on the side that was told lies. */
-function assertNothingGone({ sides }: World, { sync, before, after }: Passed): void {
+function assertNothingGone({ sides }: SimulationState, { sync, before, after }: SyncRun): void {
   if (sync.trouble.trouble !== "lie") return;
   const told = otherSide(sync.trouble.side);
   const there = before[sync.trouble.side];
@@ -35,17 +35,17 @@ function assertNothingGone({ sides }: World, { sync, before, after }: Passed): v
   }
 }
 
-async function deceive(world: World, sync: Sync): Promise<void> {
+async function deceive(world: SimulationState, sync: Sync): Promise<void> {
   assertNothingGone(world, await syncOnce(world, sync));
 }
 
 Deno.test("run() removes nothing that the other side has, whatever its listing loses or mangles (P4, P9)", async () => {
   const given = fc.record({ story, sync: anyDeceivedSync });
   const property = fc.asyncProperty(given, async ({ story, sync }) => {
-    const world = await liveThrough(story);
+    const world = await playStory(story);
     await syncOnce(world, quietSync);
     await deceive(world, sync);
-    await comeToRest(world);
+    await syncUntilStable(world);
   });
   await fc.assert(property, checks);
 });
@@ -64,11 +64,11 @@ Deno.test("run() removes nothing that the other side has where both were edited 
     second: anyDeceivedSync,
   });
   const property = fc.asyncProperty(given, async ({ story, edits, first, second }) => {
-    const world = await liveThrough(story);
+    const world = await playStory(story);
     for (const { side, ...rest } of edits) await userEdit(world, side, { ...rest, content: "fresh", old: false });
     await deceive(world, first);
     await deceive(world, second);
-    await comeToRest(world);
+    await syncUntilStable(world);
   });
   await fc.assert(property, checks);
 });

@@ -43,9 +43,9 @@ async function live(folder: string, steps: readonly Step[]): Promise<void> {
       folder,
       pair: "pair",
       wait: 0,
-      take: false,
+      force: false,
       signal,
-      world: {
+      context: {
         host: "web1",
         boot: "boot",
         pid,
@@ -81,7 +81,7 @@ async function live(folder: string, steps: readonly Step[]): Promise<void> {
     // One thing at a time each: a run does not take its lock twice.
     const first = does.filter(({ run }, at) => does.findIndex((one) => one.run === run) === at);
     await Promise.all(first.map(act));
-    const may = await Promise.all([...holders].map(async ([pid, lock]) => await lock.stillHeld() ? [pid] : []));
+    const may = await Promise.all([...holders].map(async ([pid, lock]) => await lock.isLockOwner() ? [pid] : []));
     assert.ok(may.flat().length <= 1, `${may.flat().join(" and ")} may both change something`);
   }
   for (const lock of holders.values()) await lock[Symbol.asyncDispose]();

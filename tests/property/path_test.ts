@@ -2,7 +2,16 @@ import assert from "node:assert/strict";
 import { posix, win32 } from "node:path";
 import fc from "npm:fast-check@4.10.2";
 import { diskPath } from "../../lib/backends/local/names.ts";
-import { comparePaths, foldPath, gate, nameOf, parentOf, printable, root, toRelPath } from "../../lib/core/path.ts";
+import {
+  checkName,
+  comparePaths,
+  escapeForDisplay,
+  foldPath,
+  nameOf,
+  parentOf,
+  root,
+  toRelPath,
+} from "../../lib/core/path.ts";
 import { tempPath, tempTag } from "../../lib/core/temp_name.ts";
 import { runs } from "../support/runs.ts";
 
@@ -36,15 +45,15 @@ const hostile = fc.string({
   maxLength: 6,
 });
 const names = fc.oneof(hostile, fc.string({ unit: "binary", maxLength: 20 }), fc.string({ maxLength: 300 }));
-const good = names.filter((name) => gate(root, name).ok);
+const good = names.filter((name) => checkName(root, name).ok);
 const paths = fc.array(good, { minLength: 1, maxLength: 4 }).map((all) => toRelPath(all.join("/")));
 const rules = fc.record({ caseSensitive: fc.boolean(), normalizes: fc.boolean() });
 
 Deno.test("gate() refuses a name, or gives a path that stays inside and leads back to that name", () => {
   fc.assert(
     fc.property(paths, names, (dir, name) => {
-      const gated = gate(dir, name);
-      if (!gated.ok) return void assert.equal(printable(nameOf(gated.shown)), nameOf(gated.shown));
+      const gated = checkName(dir, name);
+      if (!gated.ok) return void assert.equal(escapeForDisplay(nameOf(gated.displayPath)), nameOf(gated.displayPath));
       assert.equal(nameOf(gated.path), name);
       assert.equal(parentOf(gated.path), dir);
       assert.equal(posix.resolve("/root/here", gated.path), `/root/here/${dir}/${name}`);
@@ -103,8 +112,8 @@ Deno.test("foldPath() is stable, and keeps the segments apart", () => {
 Deno.test("printable() leaves nothing to act on and is stable", () => {
   fc.assert(
     fc.property(names, (name) => {
-      const shown = printable(name);
-      assert.equal(printable(shown), shown);
+      const shown = escapeForDisplay(name);
+      assert.equal(escapeForDisplay(shown), shown);
       assert.ok(shown.isWellFormed());
       // deno-lint-ignore no-control-regex
       assert.doesNotMatch(shown, /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/);
@@ -120,7 +129,7 @@ Deno.test("tempPath() is a name of its own beside the target, that fits and tell
       const temp = tempPath(path, tag, maxBytes);
       assert.equal(parentOf(temp), parentOf(path));
       assert.ok(new TextEncoder().encode(nameOf(temp)).length <= maxBytes);
-      assert.ok(gate(parentOf(path), nameOf(temp)).ok);
+      assert.ok(checkName(parentOf(path), nameOf(temp)).ok);
       assert.equal(tempTag(temp), tag);
       assert.notEqual(temp, path);
     }),

@@ -4,12 +4,12 @@ import { isWithin, parentOf, type RelPath } from "../../lib/core/path.ts";
 import type { Action, OpaqueEntry, Plan, Side } from "../../lib/core/entry.ts";
 import { interpret, type Tree } from "../support/interpret.ts";
 import { anyOptions, checks, historyOf, planTrees } from "../support/plans.ts";
-import { anyPath, anyStory, tell } from "../support/trees.ts";
+import { anyPath, anyStory, treesOf } from "../support/trees.ts";
 
 Deno.test("plan() does nothing at or below what must not be touched, and removes nothing beside a name that cannot be given", () => {
   fc.assert(
     fc.property(anyStory, anyOptions, fc.array(anySpot, { minLength: 1, maxLength: 3 }), (story, options, spots) => {
-      const { base, ...told } = tell(story);
+      const { base, ...told } = treesOf(story);
       const trees = { local: plant(told.local, spots, "local"), remote: plant(told.remote, spots, "remote") };
       const made = planTrees(trees, historyOf(base), options);
       interpret(made, trees);
@@ -52,7 +52,7 @@ function plant(
   return planted;
 }
 
-function assertUntouched({ actions, lessons }: Plan, path: RelPath): void {
+function assertUntouched({ actions, historyUpdates: lessons }: Plan, path: RelPath): void {
   assert.deepEqual(actions.filter((action) => isWithin(action.path, path)), []);
   assert.deepEqual(lessons.filter((lesson) => isWithin(lesson.path, path)), []);
 }

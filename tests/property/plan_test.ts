@@ -6,16 +6,16 @@ import { plan } from "../../lib/sync/plan/plan.ts";
 import { toSnapshot } from "../../lib/sync/scan/snapshot.ts";
 import {
   type Action,
+  type BaseEntry,
   type Entry,
   type History,
-  type Known,
   otherSide,
   type Plan,
   type Side,
 } from "../../lib/core/entry.ts";
 import { ableTraits, interpret, remember, toHistory, type Tree } from "../support/interpret.ts";
 import { anyMode, anyOptions, checks, historyOf, planTrees } from "../support/plans.ts";
-import { anyPath, anyStory, outline, tell } from "../support/trees.ts";
+import { anyPath, anyStory, outline, treesOf } from "../support/trees.ts";
 
 /** Options that are the same from either side. */
 const threeWay = toPlanOptions({ mode: "Both", remove: true, conflict: "Skip" });
@@ -23,7 +23,7 @@ const threeWay = toPlanOptions({ mode: "Both", remove: true, conflict: "Skip" })
 Deno.test("plan() brings both sides in step where nothing conflicts, and then finds nothing to do (P2, P3)", () => {
   fc.assert(
     fc.property(anyStory, fc.boolean(), (story, moves) => {
-      const { base, ...trees } = tell(story);
+      const { base, ...trees } = treesOf(story);
       const history = historyOf(base);
       const options = { ...threeWay, moves };
       const made = planTrees(trees, history, options);
@@ -35,7 +35,7 @@ Deno.test("plan() brings both sides in step where nothing conflicts, and then fi
         );
       assert.deepEqual(settled(after.local), settled(after.remote));
       const again = planTrees(after, remember(made, history, after), options);
-      assert.deepEqual([again.actions, again.lessons], [[], []]);
+      assert.deepEqual([again.actions, again.historyUpdates], [[], []]);
       assert.deepEqual(again.conflicts.map(({ path }) => path), open);
     }),
     checks,
@@ -46,7 +46,7 @@ Deno.test("plan() loses no version that no user superseded, and comes to rest (P
   const policy = fc.constantFrom("Newest", "Local", "Remote", "Larger", "KeepBoth" as const);
   fc.assert(
     fc.property(anyStory, policy, fc.boolean(), fc.boolean(), (story, conflict, knows, remove) => {
-      const { base, ...trees } = tell(story);
+      const { base, ...trees } = treesOf(story);
       const options = toPlanOptions({ mode: "Both", remove, conflict, moves: true });
       const history = knows ? historyOf(base) : toHistory([]);
       const made = planTrees(trees, history, options);
@@ -70,7 +70,7 @@ Deno.test("plan() loses no version that no user superseded, and comes to rest (P
 Deno.test("plan() makes the target the image of the source under -Mirror -Remove, and never touches the source", () => {
   fc.assert(
     fc.property(anyStory, fc.constantFrom("local", "remote" as const), fc.boolean(), (story, to, moves) => {
-      const { base: _base, ...trees } = tell(story);
+      const { base: _base, ...trees } = treesOf(story);
       const mode = to === "local" ? "Local" : "Remote";
       const options = toPlanOptions({ mode, mirror: true, remove: true, moves });
       const made = planTrees(trees, undefined, options);
@@ -86,7 +86,7 @@ Deno.test("plan() makes the target the image of the source under -Mirror -Remove
 Deno.test("plan() takes nothing from any side without -Remove", () => {
   fc.assert(
     fc.property(anyStory, anyMode, (story, mode) => {
-      const { base, ...trees } = tell(story);
+      const { base, ...trees } = treesOf(story);
       const made = planTrees(
         trees,
         historyOf(base),
@@ -110,7 +110,7 @@ Deno.test("plan() takes nothing from any side without -Remove", () => {
 Deno.test("plan() is the same for any order of the listing, and the second time (P5)", () => {
   fc.assert(
     fc.property(anyStory, anyOptions, fc.boolean(), fc.infiniteStream(fc.nat()), (story, options, folds, stream) => {
-      const { base, ...trees } = tell(story);
+      const { base, ...trees } = treesOf(story);
       const traits = { ...ableTraits, caseSensitive: !folds };
       const planOf = (order: (entries: Entry[]) => Entry[]) => {
         const list = (tree: Tree) => toSnapshot(order(Array.from(tree.values(), ({ entry }) => entry)));
@@ -132,7 +132,7 @@ Deno.test("plan() is the same for any order of the listing, and the second time 
 Deno.test("plan() is the same from the other side (P6)", () => {
   fc.assert(
     fc.property(anyStory, anyOptions, (story, options) => {
-      const { base, local, remote } = tell(story);
+      const { base, local, remote } = treesOf(story);
       fc.pre(options.conflict === "Skip" || !("link" in kindsOf(local)) || !("link" in kindsOf(remote)));
       const made = planTrees({ local, remote }, historyOf(base), options);
       fc.pre(made.conflicts.every(({ winner }) => winner !== "both"));
@@ -150,7 +150,7 @@ Deno.test("plan() is the same from the other side (P6)", () => {
 Deno.test("plan() acts only where the sides differ (P7)", () => {
   fc.assert(
     fc.property(anyStory, anyOptions, (story, options) => {
-      const { base, ...trees } = tell({ ...story, sums: true });
+      const { base, ...trees } = treesOf({ ...story, sums: true });
       const made = planTrees(trees, historyOf(base), { ...options, conflict: "Skip" });
       const [local, remote] = [outline(trees.local), outline(trees.remote)];
       for (const action of made.actions) {
@@ -165,14 +165,14 @@ Deno.test("plan() acts only where the sides differ (P7)", () => {
 Deno.test("plan() gives actions that may be done side by side: folders, then files in any order, then removals (P8)", () => {
   fc.assert(
     fc.property(anyStory, anyOptions, fc.infiniteStream(fc.nat()), (story, options, stream) => {
-      const { base, ...trees } = tell(story);
+      const { base, ...trees } = treesOf(story);
       const made = planTrees(trees, historyOf(base), options);
       const isDir = (action: Action) => action.do === "makeDir";
       const isRemoval = (action: Action) => action.do === "remove";
       const depth = ({ path }: Action) => path.split("/").length;
       const byDepth = (actions: readonly Action[]) => shuffle([...actions], stream).sort((a, b) => depth(a) - depth(b));
       const transfers = made.actions.filter((action) => !isDir(action) && !isRemoval(action));
-      fc.pre(transfers.every((action) => action.do !== "copy" || action.keep === undefined));
+      fc.pre(transfers.every((action) => action.do !== "copy" || action.backupPath === undefined));
       const actions = [
         ...byDepth(made.actions.filter(isDir)),
         ...shuffle(transfers, stream),
@@ -190,7 +190,7 @@ Deno.test("plan() gives actions that may be done side by side: folders, then fil
 Deno.test("plan() does not care for the clock of a side (P19)", () => {
   fc.assert(
     fc.property(anyStory, fc.integer({ min: -90_000_000, max: 90_000_000 }), (story, ms) => {
-      const { base, local, remote } = tell({ ...story, sums: true });
+      const { base, local, remote } = treesOf({ ...story, sums: true });
       const made = planTrees({ local, remote }, historyOf(base), threeWay);
       const known = Array.from(
         historyOf(base),
@@ -210,7 +210,7 @@ Deno.test("plan() does not care for the clock of a side (P19)", () => {
 Deno.test("plan() brings a deletion to the other side once both are in step (P10)", () => {
   fc.assert(
     fc.property(anyStory, anyPath, fc.constantFrom("local", "remote" as const), (story, path, side) => {
-      const { base } = tell(story);
+      const { base } = treesOf(story);
       const deleted = new Map(Array.from(base).filter(([at]) => !isWithin(at, path as RelPath)));
       const trees = side === "local" ? { local: deleted, remote: base } : { local: base, remote: deleted };
       const after = interpret(planTrees(trees, historyOf(base), threeWay), trees);
@@ -242,12 +242,12 @@ function shiftTree(tree: Tree, ms: number): Tree {
   }));
 }
 
-function shiftMark(mark: NonNullable<Known["remote"]>, ms: number): NonNullable<Known["remote"]> {
+function shiftMark(mark: NonNullable<BaseEntry["remote"]>, ms: number): NonNullable<BaseEntry["remote"]> {
   return mark.modified === undefined ? mark : { ...mark, modified: mark.modified + ms };
 }
 
 function mirrorHistory(history: History): History {
-  return toHistory(Array.from(history, ({ local, remote, ...known }): Known => ({
+  return toHistory(Array.from(history, ({ local, remote, ...known }): BaseEntry => ({
     ...known,
     ...(remote === undefined ? {} : { local: remote }),
     ...(local === undefined ? {} : { remote: local }),
@@ -261,7 +261,7 @@ function sketch(made: Plan, turn: (side: Side) => Side = (side) => side): unknow
     actions: made.actions.map((action) => `${action.do} ${said(action.to)} ${action.path} ${action.why}`),
     conflicts: made.conflicts.map(({ path, winner }) => `${path} ${winner === "both" ? winner : said(winner)}`),
     refusals: made.refusals.map(({ path, side, kind }) => `${path} ${said(side)} ${kind}`).sort(),
-    lessons: made.lessons.map(({ path, known }) => `${path} ${known?.kind}`),
+    lessons: made.historyUpdates.map(({ path, base: known }) => `${path} ${known?.kind}`),
     notes: made.notes.map(({ code, path, count }) => `${code} ${path} ${count}`),
   };
 }

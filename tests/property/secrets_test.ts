@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
 import fc from "npm:fast-check@4.10.2";
-import { allNames, findCommand } from "../../cmd/get_help.ts";
+import { commandNames, findCommand } from "../../cmd/get_help.ts";
 import { commands } from "../../cmd/mod.ts";
-import { toTicket } from "../../cmd/shared/session_output.ts";
+import { toSealedSession } from "../../cmd/shared/session_output.ts";
 import { SyncError } from "../../lib/core/errors.ts";
 import { makeReporter, outputFormats } from "../../lib/report/reporter.ts";
 import { Redactor } from "../../lib/core/redactor.ts";
 import { Session } from "../../lib/session/session.ts";
-import type { Host } from "../../lib/shell/command/command.ts";
-import { evaluate, type World } from "../../lib/shell/run/evaluate.ts";
+import type { CommandContext } from "../../lib/shell/command/command.ts";
+import { evaluate, type ShellContext } from "../../lib/shell/run/evaluate.ts";
 import { helpText } from "../../lib/shell/run/help.ts";
 import { parse } from "../../lib/shell/parse/parser.ts";
-import { canaryIn } from "../support/canary.ts";
+import { findSecret } from "../support/canary.ts";
 import { runs, seeded } from "../support/runs.ts";
 
 /** Letters first, which no escape can hide, then what passwords are made of. */
@@ -63,7 +63,7 @@ Deno.test("A command line shows its secrets in no format, whatever else is wrong
     async (secret, way, line, format) => {
       const text = line(way(secret));
       const shown = await shownBy(text, format);
-      assert.equal(canaryIn(shown, secret), undefined, `${text}\nshows:\n${shown}`);
+      assert.equal(findSecret(shown, secret), undefined, `${text}\nshows:\n${shown}`);
     },
   );
   await fc.assert(property, { numRuns: runs(300, 10_000, 2_000), ...seeded(20) });
@@ -86,19 +86,19 @@ async function shownBy(line: string, format: (typeof outputFormats)[number]): Pr
   const reporter = makeReporter(format, { out: sink, err: sink, ...terminal }, { now: () => 0, every: () => () => {} });
   const { signal } = new AbortController();
   await using stack = new AsyncDisposableStack();
-  const world: World = {
-    find: (name) => findCommand(commands, name),
-    names: () => allNames(commands),
-    host: (common, own): Host => ({
-      ...{ signal, abandon: signal, stack: own, common, interactive: false, columns: 80, machine: "here" },
+  const world: ShellContext = {
+    findCommand: (name) => findCommand(commands, name),
+    commandNames: () => commandNames(commands),
+    commandContext: (common, own): CommandContext => ({
+      ...{ signal, abandon: signal, stack: own, common, interactive: false, columns: 80, machineName: "here" },
       redactor: new Redactor(),
       emit: (event, run) => reporter.event(event, { run, quiet: common.quiet, verbose: common.verbose }),
       show: sink,
       warn: (message) => void reporter.warn(message),
-      finished: () => {},
-      fail: (error) => void reporter.error(error),
-      ask: () => Promise.resolve(undefined),
-      secret: () => Promise.resolve(undefined),
+      addResult: () => {},
+      addError: (error) => void reporter.error(error),
+      choose: () => Promise.resolve(undefined),
+      prompt: () => Promise.resolve(undefined),
       now: () => 0,
       env: () => undefined,
     }),
@@ -109,7 +109,7 @@ async function shownBy(line: string, format: (typeof outputFormats)[number]): Pr
   };
   try {
     for await (const value of evaluate(parse(line), world)) {
-      await reporter.result(value instanceof Session ? await toTicket(value, () => undefined) : value);
+      await reporter.result(value instanceof Session ? await toSealedSession(value, () => undefined) : value);
     }
   } catch (error) {
     if (!(error instanceof SyncError)) throw error;

@@ -1,16 +1,16 @@
 import { Buffer } from "node:buffer";
 
 /** A password that every encoding changes; its core is letters alone, so that no escape can hide it. */
-export const canary = "Kanarienvogel/+%41 é\"'\\$x";
+export const secretCanary = "Kanarienvogel/+%41 é\"'\\$x";
 
 /** Every form in which the secret could be found in a text: as it is, in base64, hex or percent signs, escaped for JSON. */
-export function canaryIn(text: string, secret = canary): string | undefined {
+export function findSecret(text: string, secret = secretCanary): string | undefined {
   const folded = text.toLowerCase();
   return formsOf(secret).find((form) => text.includes(form) || folded.includes(form.toLowerCase()));
 }
 
 /** Names and contents of all files below a folder, as one text. */
-export async function everythingIn(folder: string): Promise<string> {
+export async function readEverything(folder: string): Promise<string> {
   const found: string[] = [];
   const visit = async (dir: string) => {
     for await (const { name, isDirectory, isFile } of Deno.readDir(dir)) {

@@ -12,7 +12,7 @@ import {
 import { type DavKind, type DavOptions, davRecipe, startDav } from "./servers/webdav.ts";
 
 /** A server of any protocol with one user, as the program is told of it. */
-export interface Far extends AsyncDisposable {
+export interface RemoteServer extends AsyncDisposable {
   readonly port: number;
   /** An empty folder of this disk, and as the server names it. */
   readonly disk: string;
@@ -27,29 +27,29 @@ export interface Far extends AsyncDisposable {
 }
 
 /** One more kind of server, which tests can start. `server`: its recipe. `noUploadResume`: why a broken upload cannot go on where it broke. */
-export interface FarKind {
+export interface RemoteServerKind {
   readonly name: string;
   readonly protocol: "ftp" | "webdav";
   readonly server: string;
   readonly noUploadResume?: string;
   /** `config`: as the starters of the server take it. */
-  start(config?: readonly string[]): Promise<Far>;
+  start(config?: readonly string[]): Promise<RemoteServer>;
 }
 
 type StartFtp = (options: FtpServerOptions) => Promise<FtpServer>;
 
 const schemes = { none: "ftp", explicit: "ftpes", implicit: "ftps" };
 /** A server that remembers its folders does not see what tests do on the disk. */
-const seesOthers: Partial<Record<DavKind, readonly string[]>> = { rclone: ["--dir-cache-time", "0s"] };
-const whole =
+const rcloneOptions: Partial<Record<DavKind, readonly string[]>> = { rclone: ["--dir-cache-time", "0s"] };
+const NO_PARTIAL_PUT =
   "PUT brings the whole file or nothing: what a broken one left is removed by the server, or cannot be added to";
 /** In memory where there is such a disk: lighttpd keeps properties in a database that waits for the disk. */
 export const inMemory: Pick<DavOptions, "parent"> = existsSync("/dev/shm") ? { parent: "/dev/shm" } : {};
 /** lighttpd takes parts of files only where it is told to. */
-const takesParts = ['webdav.opts = ("partial-put-copy-modify" => "enable")'];
+const PARTIAL_PUT_CONFIG = ['webdav.opts = ("partial-put-copy-modify" => "enable")'];
 
 /** Every server and every way to speak to it that the end-to-end tests go through. */
-export const farKinds: readonly FarKind[] = [
+export const remoteServerKinds: readonly RemoteServerKind[] = [
   ftp("vsftpd", { server: "ftp", tls: "none", start: startVsftpd }),
   ftp("proftpd", { server: "proftpd", tls: "none", start: startProftpd }),
   ftp("pure-ftpd", { server: "pureftpd", tls: "none", start: startPureftpd }),
@@ -60,22 +60,22 @@ export const farKinds: readonly FarKind[] = [
   ftp("proftpd", { server: "proftpd", tls: "implicit", start: startProftpd }),
   dav("apache", { kind: "apache" }),
   dav("apache-digest", { kind: "apache-digest" }),
-  dav("nginx", { kind: "nginx", noUploadResume: whole }),
-  dav("lighttpd", { kind: "lighttpd", ...inMemory, noUploadResume: whole }),
-  dav("lighttpd with partial PUT", { kind: "lighttpd", ...inMemory, config: takesParts }),
-  dav("rclone", { kind: "rclone", noUploadResume: whole }),
+  dav("nginx", { kind: "nginx", noUploadResume: NO_PARTIAL_PUT }),
+  dav("lighttpd", { kind: "lighttpd", ...inMemory, noUploadResume: NO_PARTIAL_PUT }),
+  dav("lighttpd with partial PUT", { kind: "lighttpd", ...inMemory, config: PARTIAL_PUT_CONFIG }),
+  dav("rclone", { kind: "rclone", noUploadResume: NO_PARTIAL_PUT }),
   dav("apache over TLS", { kind: "apache", tls: testCertificate }),
 ];
 
 /** The kind of this name; throws for an unknown one. */
-export function farKind(name: string): FarKind {
-  const found = farKinds.find((one) => one.name === name);
+export function remoteServerKind(name: string): RemoteServerKind {
+  const found = remoteServerKinds.find((one) => one.name === name);
   if (found === undefined) throw new Error(`there is no kind "${name}"`);
   return found;
 }
 
 /** Gives everything below a folder of the disk to the folder's owner: the user that the server runs as. */
-export async function giveAll(folder: string): Promise<void> {
+export async function chownAll(folder: string): Promise<void> {
   if (Deno.uid() !== 0) return;
   const { uid, gid } = await Deno.stat(folder);
   const visit = async (dir: string) => {
@@ -90,7 +90,7 @@ export async function giveAll(folder: string): Promise<void> {
 function ftp(
   name: string,
   { server, tls, start }: { readonly server: string; readonly tls: FtpTls; readonly start: StartFtp },
-): FarKind {
+): RemoteServerKind {
   return {
     name: `${schemes[tls]} ${name}`,
     protocol: "ftp",
@@ -113,9 +113,9 @@ function ftp(
   };
 }
 
-type Dav = DavOptions & Pick<FarKind, "noUploadResume"> & { readonly kind: DavKind };
+type Dav = DavOptions & Pick<RemoteServerKind, "noUploadResume"> & { readonly kind: DavKind };
 
-function dav(name: string, { noUploadResume, ...options }: Dav): FarKind {
+function dav(name: string, { noUploadResume, ...options }: Dav): RemoteServerKind {
   const { kind } = options;
   const scheme = options.tls === undefined ? "dav" : "davs";
   return {
@@ -123,7 +123,7 @@ function dav(name: string, { noUploadResume, ...options }: Dav): FarKind {
     protocol: "webdav",
     server: davRecipe(kind),
     ...(noUploadResume === undefined ? {} : { noUploadResume }),
-    async start(config = seesOthers[kind] ?? []) {
+    async start(config = rcloneOptions[kind] ?? []) {
       const running = await startDav({ ...options, config: [...options.config ?? [], ...config] });
       return {
         port: running.port,

@@ -1,19 +1,19 @@
 import assert from "node:assert/strict";
 import { ownFolder } from "../contract/shared.ts";
-import { type Far, giveAll } from "./far.ts";
-import { assertCode, fill, type Found, look, stamp } from "./pair.ts";
-import { type Ran, startTandem, tandem } from "./tandem.ts";
+import { chownAll, type RemoteServer } from "./far.ts";
+import { assertCode, fill, type FolderContent, readFolder, stampFolder } from "./pair.ts";
+import { type RunResult, startTandem, tandem } from "./tandem.ts";
 
 /** A local folder and a folder of a server, with a home of their own. */
-export interface FarPair extends AsyncDisposable {
+export interface RemotePair extends AsyncDisposable {
   readonly local: string;
   /** The server's folder on this disk. */
   readonly remote: string;
   readonly address: string;
   /** Runs Sync-Path over the pair with these words behind it; `params` and `env` stand for the server's own. */
-  sync(words: string, params?: readonly string[], env?: Far["env"]): Promise<Ran>;
+  sync(words: string, params?: readonly string[], env?: RemoteServer["env"]): Promise<RunResult>;
   /** Runs another command over the pair. */
-  run(command: string, words: string): Promise<Ran>;
+  run(command: string, words: string): Promise<RunResult>;
   /** Sync-Path, still running. */
   start(words: string): Deno.ChildProcess;
   /** Writes files into the server's folder, as its own user. */
@@ -23,7 +23,10 @@ export interface FarPair extends AsyncDisposable {
 }
 
 /** Two empty folders. `port`: another than the server's own. */
-export async function makeFarPair(far: Far, { port }: { readonly port?: number } = {}): Promise<FarPair> {
+export async function makeRemotePair(
+  far: RemoteServer,
+  { port }: { readonly port?: number } = {},
+): Promise<RemotePair> {
   await using stack = new AsyncDisposableStack();
   const home = await Deno.makeTempDir({ prefix: "tandem-far-" });
   stack.defer(() => Deno.remove(home, { recursive: true }));
@@ -36,7 +39,7 @@ export async function makeFarPair(far: Far, { port }: { readonly port?: number }
     ...params,
   ];
   const options = { home, env: far.env };
-  const sync: FarPair["sync"] = (words, params, env) =>
+  const sync: RemotePair["sync"] = (words, params, env) =>
     tandem(args(words, params === undefined ? {} : { params }), env === undefined ? options : { home, env });
   const life = stack.move();
   return {
@@ -48,15 +51,15 @@ export async function makeFarPair(far: Far, { port }: { readonly port?: number }
     start: (words) => startTandem(args(words), options),
     async fillRemote(content) {
       await fill(remote, content);
-      await giveAll(remote);
+      await chownAll(remote);
     },
     async idle(words) {
-      const [before, local0, remote0] = [await far.mutations(), stamp(local), stamp(remote)];
+      const [before, local0, remote0] = [await far.mutations(), stampFolder(local), stampFolder(remote)];
       const ran = await sync(words);
       assertCode(ran, 0);
       assert.deepEqual((await far.mutations())?.slice(before?.length), before === undefined ? undefined : []);
-      assert.deepEqual(stamp(local), local0);
-      assert.deepEqual(stamp(remote), remote0);
+      assert.deepEqual(stampFolder(local), local0);
+      assert.deepEqual(stampFolder(remote), remote0);
       const { UploadCount, DownloadCount, RemovalCount, FoldersMade, TouchCount } = ran.result();
       assert.deepEqual([UploadCount, DownloadCount, RemovalCount, FoldersMade, TouchCount], [0, 0, 0, 0, 0]);
     },
@@ -65,14 +68,16 @@ export async function makeFarPair(far: Far, { port }: { readonly port?: number }
 }
 
 /** Where Apache keeps the properties of files; it shows it to nobody. */
-export const OWN_OF_APACHE = ".DAV";
+export const APACHE_PROPERTIES = ".DAV";
 
 /** What a folder holds, without what Apache keeps there for itself. */
-export function seen(folder: string): Found {
-  return Object.fromEntries(Object.entries(look(folder)).filter(([path]) => !path.split("/").includes(OWN_OF_APACHE)));
+export function contentWithoutServerFiles(folder: string): FolderContent {
+  return Object.fromEntries(
+    Object.entries(readFolder(folder)).filter(([path]) => !path.split("/").includes(APACHE_PROPERTIES)),
+  );
 }
 
 /** Fails unless both folders hold the same. */
-export function assertSame({ local, remote }: Pick<FarPair, "local" | "remote">): void {
-  assert.deepEqual(seen(remote), seen(local));
+export function assertSame({ local, remote }: Pick<RemotePair, "local" | "remote">): void {
+  assert.deepEqual(contentWithoutServerFiles(remote), contentWithoutServerFiles(local));
 }

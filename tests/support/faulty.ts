@@ -1,5 +1,5 @@
 import type { Backend, Content } from "../../lib/core/backend.ts";
-import { type Attempt, decorate, type Listing, type Operation } from "../../lib/backends/layers/decorator.ts";
+import { type BackendCall, decorate, type Operation, type WalkCall } from "../../lib/backends/layers/decorator.ts";
 import { SyncError } from "../../lib/core/errors.ts";
 import type { Entry } from "../../lib/core/entry.ts";
 import { mutating } from "./operations.ts";
@@ -65,7 +65,7 @@ export function faulty(
       return each.seen >= nth && each.seen < nth + times;
     }).map(({ fault }) => fault);
   const broken = new WeakMap<object, Fault>();
-  const one = async <T>(attempt: Attempt<T>): Promise<T> => {
+  const one = async <T>(attempt: BackendCall<T>): Promise<T> => {
     const { operation, path } = attempt;
     if (crash?.isOver === true) throw crashed();
     const now = struck(operation, path);
@@ -80,7 +80,7 @@ export function faulty(
     if (cut.broken !== undefined) throw cut.broken;
     return result.slice(0, cut.truncate) as T;
   };
-  const many = async function* ({ operation, path, run }: Listing): AsyncIterable<readonly Entry[]> {
+  const many = async function* ({ operation, path, run }: WalkCall): AsyncIterable<readonly Entry[]> {
     if (crash?.isOver === true) throw crashed();
     const now = struck(operation, path);
     for (const fault of now) await fault.before?.();
@@ -98,7 +98,7 @@ export function faulty(
     const fault = broken.get(given);
     return fault === undefined ? given : cutContent(given, fault);
   };
-  return decorate(inner, { one, many, content });
+  return decorate(inner, { call: one, walk: many, content });
 }
 
 /** An error that passes: what a broken link gives. */

@@ -1,4 +1,4 @@
-import type { Backend, Target } from "../../lib/core/backend.ts";
+import type { Backend, ConnectContext } from "../../lib/core/backend.ts";
 import { openFtp } from "../../lib/backends/ftp/mod.ts";
 import type { FtpServer, FtpTls } from "./servers/ftp.ts";
 
@@ -14,7 +14,7 @@ export interface FtpTargetOptions {
 }
 
 /** What opens the test server, as a user would write it; its certificate is pinned. */
-function ftpTarget(server: FtpServer, more: FtpTargetOptions = {}): Target {
+function ftpTarget(server: FtpServer, more: FtpTargetOptions = {}): ConnectContext {
   const { tls = "none", port = server.port, path = server.root, password = server.password, options = {} } = more;
   const scheme = { none: "ftp", explicit: "ftpes", implicit: "ftps" }[tls];
   const user = server.user === undefined ? {} : { user: server.user };
@@ -22,11 +22,11 @@ function ftpTarget(server: FtpServer, more: FtpTargetOptions = {}): Target {
     address: { scheme, ...user, host: "127.0.0.1", port, path, pins: [] },
     options: { ...(tls === "none" ? {} : { TlsHostCertificateFingerprint: server.fingerprint }), ...options },
     secret: (name) => Promise.resolve(name === "password" ? password : undefined),
-    ask: () => Promise.resolve(undefined),
-    keep: () => {},
+    prompt: () => Promise.resolve(undefined),
+    keepSecret: () => {},
     warn: (message) => more.warn?.(message),
     env: () => undefined,
-    conceal: () => {},
+    hideSecret: () => {},
     readOnly: false,
   };
 }
@@ -54,11 +54,11 @@ export async function openSmallFtp(
     address: { scheme, ...(user === undefined ? {} : { user }), host: "127.0.0.1", port, path: "/", pins },
     options: { Timeout: "2000", ReconnectTime: "0", ...options },
     secret: () => Promise.resolve("the password"),
-    ask: () => Promise.resolve(undefined),
-    keep: () => {},
+    prompt: () => Promise.resolve(undefined),
+    keepSecret: () => {},
     warn,
     env: () => undefined,
-    conceal: () => {},
+    hideSecret: () => {},
     readOnly: false,
   }, { signal: new AbortController().signal });
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { assertCode, type Found, stamp } from "./pair.ts";
-import { type GcsAsked, type GcsBucket, type GcsServer, startGcs } from "./servers/gcs.ts";
-import { type Ran, type RunOptions, startTandem, tandem } from "./tandem.ts";
+import { assertCode, type FolderContent, stampFolder } from "./pair.ts";
+import { type GcsBucket, type GcsRequest, type GcsServer, startGcs } from "./servers/gcs.ts";
+import { type RunOptions, type RunResult, startTandem, tandem } from "./tandem.ts";
 
 /** A local folder, a bucket of a server of its own, and the program between them as a process of its own. */
 export interface GcsPair extends AsyncDisposable {
@@ -16,15 +16,15 @@ export interface GcsPair extends AsyncDisposable {
   /** The words that every run needs. */
   readonly login: readonly string[];
   /** Runs Sync-Path over the pair with these words behind it; another command when the first word is its name. */
-  sync(words: string, options?: RunOptions): Promise<Ran>;
+  sync(words: string, options?: RunOptions): Promise<RunResult>;
   /** The same, still running. */
   start(words: string): Deno.ChildProcess;
   /** Puts an object below the prefix as another tool would. */
   put(path: string, content: string, metadata?: Readonly<Record<string, string>>): void;
   /** What lies below the prefix: path → content. */
-  look(): Found;
+  objects(): FolderContent;
   /** What was asked since the last call, log-ins left out. */
-  asked(): readonly GcsAsked[];
+  requests(): readonly GcsRequest[];
   /** Runs Sync-Path with these words and fails unless it only listed: no write, nothing asked of a single object, no file written here. */
   idle(words: string): Promise<void>;
 }
@@ -50,14 +50,14 @@ export async function startGcsPair(): Promise<GcsPair> {
   bucket.store.put({ name: "site2/other", bytes: bytesOf("other") }, new URLSearchParams());
   let seen = 0;
   const asked = () => {
-    const since = server.asked.slice(seen);
-    seen = server.asked.length;
+    const since = server.requests.slice(seen);
+    seen = server.requests.length;
     return since;
   };
   const sync = (words: string, options: RunOptions = {}) => tandem(toArgs(words), { home, ...options });
   const life = stack.move();
   return {
-    ...{ server, bucket, local, home, keyFile, address, login, sync, asked },
+    ...{ server, bucket, local, home, keyFile, address, login, sync, requests: asked },
     start: (words) => startTandem(toArgs(words), { home }),
     put: (path, content, metadata) =>
       void bucket.store.put({
@@ -65,14 +65,14 @@ export async function startGcsPair(): Promise<GcsPair> {
         bytes: bytesOf(content),
         ...(metadata === undefined ? {} : { metadata }),
       }, new URLSearchParams()),
-    look: () => lookAt(bucket),
+    objects: () => objectsIn(bucket),
     async idle(words) {
-      const files = stamp(local);
+      const files = stampFolder(local);
       asked();
       const ran = await sync(words);
       assertCode(ran, 0);
       assert.deepEqual(asked().map(({ what }) => what).filter((what) => what !== "list"), []);
-      assert.deepEqual(stamp(local), files);
+      assert.deepEqual(stampFolder(local), files);
       const { UploadCount, DownloadCount, RemovalCount, TouchCount } = ran.result();
       assert.deepEqual([UploadCount, DownloadCount, RemovalCount, TouchCount], [0, 0, 0, 0]);
     },
@@ -81,7 +81,7 @@ export async function startGcsPair(): Promise<GcsPair> {
 }
 
 /** The objects below the prefix. Fails when what lies beside it is no longer as it was. */
-function lookAt({ store }: GcsBucket): Found {
+function objectsIn({ store }: GcsBucket): FolderContent {
   assert.equal(store.get("site2/other")?.bytes.length, 5);
   const found: Record<string, string> = {};
   for (const name of store.names()) {

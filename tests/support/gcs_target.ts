@@ -1,4 +1,4 @@
-import type { Backend, Target } from "../../lib/core/backend.ts";
+import type { Backend, ConnectContext } from "../../lib/core/backend.ts";
 import { openGcs } from "../../lib/backends/gcs/mod.ts";
 import type { GcsServer } from "./servers/gcs.ts";
 
@@ -12,17 +12,17 @@ export interface GcsTargetOptions {
 }
 
 /** What opens a bucket of the test server, as a user would write it; the credentials come with `options` or `env`. */
-export function gcsTarget(server: Pick<GcsServer, "port">, more: GcsTargetOptions = {}): Target {
+export function gcsTarget(server: Pick<GcsServer, "port">, more: GcsTargetOptions = {}): ConnectContext {
   const { port = server.port, bucket = "bucket", path = "", options = {}, env = {} } = more;
   return {
     address: { scheme: "gs", host: bucket, path, pins: [] },
     options: { Endpoint: `http://127.0.0.1:${port}`, ...options },
     secret: () => Promise.resolve(undefined),
-    ask: () => Promise.resolve(undefined),
-    keep: () => {},
+    prompt: () => Promise.resolve(undefined),
+    keepSecret: () => {},
     warn: () => {},
     env: (name) => env[name],
-    conceal: () => {},
+    hideSecret: () => {},
     readOnly: false,
   };
 }

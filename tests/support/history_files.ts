@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { DatabaseSync } from "node:sqlite";
 import { toRelPath } from "../../lib/core/path.ts";
-import { openHistory, type Remembered } from "../../lib/sync/history/file.ts";
+import { openHistory, type PairHistory } from "../../lib/sync/history/file.ts";
 import type { PairIdentity } from "../../lib/sync/history/pair_id.ts";
-import type { Known, Lesson } from "../../lib/core/entry.ts";
+import type { BaseEntry, HistoryUpdate } from "../../lib/core/entry.ts";
 
 export const pair: PairIdentity = {
   machine: "m",
@@ -15,18 +15,19 @@ export const pair: PairIdentity = {
 export const key = new Uint8Array(32).fill(7);
 export const open = (folder: string, more: Partial<PairIdentity> = {}, readOnly = false) =>
   openHistory({ folder, pair: { ...pair, ...more }, key, readOnly });
-export const known = (path: string, more: Partial<Known> = {}): Known => ({
+export const known = (path: string, more: Partial<BaseEntry> = {}): BaseEntry => ({
   path: toRelPath(path),
   kind: "file",
   local: { size: 3, modified: 1_700_000_000_123.25, fileId: "1:2" },
   remote: { size: 3, modified: 1_700_000_000_000, revision: "r" },
   ...more,
 });
-export const learn = (...all: readonly Known[]): Lesson[] => all.map((one) => ({ path: one.path, known: one }));
-export const drop = (path: string): Lesson => ({ path: toRelPath(path), known: undefined });
+export const recordUpdates = (...all: readonly BaseEntry[]): HistoryUpdate[] =>
+  all.map((one) => ({ path: one.path, base: one }));
+export const removalUpdate = (path: string): HistoryUpdate => ({ path: toRelPath(path), base: undefined });
 
 /** Runs with a folder of its own. */
-export async function within(test: (folder: string) => Promise<void>): Promise<void> {
+export async function withHistoryFolder(test: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "tandem-history-" });
   try {
     await test(`${folder}/deep/history`);
@@ -35,7 +36,7 @@ export async function within(test: (folder: string) => Promise<void>): Promise<v
   }
 }
 
-export async function saved(folder: string, lessons: readonly Lesson[]): Promise<void> {
+export async function saveUpdates(folder: string, lessons: readonly HistoryUpdate[]): Promise<void> {
   using history = await open(folder);
   await history.save(lessons, { local: { id: "i", modified: 5 } });
 }
@@ -45,7 +46,7 @@ export async function fileOf(folder: string): Promise<string> {
   throw new Error("no history was written");
 }
 
-export function all({ history }: Remembered): Known[] {
+export function all({ history }: PairHistory): BaseEntry[] {
   return Array.from(history);
 }
 

@@ -4,10 +4,10 @@ import { parentOf, type RelPath, root, toRelPath } from "../../lib/core/path.ts"
 import { toSnapshot } from "../../lib/sync/scan/snapshot.ts";
 import {
   type Action,
+  type BaseEntry,
   type Entry,
   type FileEntry,
   type History,
-  type Known,
   otherSide,
   type Plan,
   type Side,
@@ -16,12 +16,12 @@ import {
 } from "../../lib/core/entry.ts";
 
 /** Something on a side: what its listing shows, and the content that the planner does not see. */
-export interface Thing {
+export interface TreeNode {
   readonly entry: Entry;
   readonly content: string;
 }
 
-export type Tree = ReadonlyMap<RelPath, Thing>;
+export type Tree = ReadonlyMap<RelPath, TreeNode>;
 export type Trees = Readonly<Record<Side, Tree>>;
 
 /** Traits of a place that can do everything. */
@@ -43,7 +43,7 @@ export function listTree(tree: Tree): Snapshot {
   return toSnapshot(Array.from(tree.values(), ({ entry }) => entry));
 }
 
-export function toHistory(known: Iterable<Known>): History {
+export function toHistory(known: Iterable<BaseEntry>): History {
   const sorted = Array.from(known).sort((a, b) => orderOf(a.path, b.path));
   const byPath = new Map(sorted.map((one) => [one.path, one]));
   return { size: sorted.length, get: (path) => byPath.get(path), [Symbol.iterator]: () => sorted[Symbol.iterator]() };
@@ -55,7 +55,7 @@ export function toHistory(known: Iterable<Known>): History {
  */
 export function interpret(plan: Plan, before: Trees): Trees {
   const after = { local: new Map(before.local), remote: new Map(before.remote) };
-  const moving = new Map<Action, Thing>();
+  const moving = new Map<Action, TreeNode>();
   for (const action of plan.actions) {
     if (action.do === "copy") keepLoser(action, after);
     if (action.do === "move") moving.set(action, takeOut(action, after[action.to]));
@@ -70,7 +70,7 @@ export function interpret(plan: Plan, before: Trees): Trees {
 /** What history holds after a run: the plan's lessons, and each path that was acted on, if both sides are equal there. */
 export function remember(plan: Plan, history: History | undefined, after: Trees): History {
   const known = new Map(Array.from(history ?? [], (one) => [one.path, one]));
-  for (const { path, known: learnt } of plan.lessons) {
+  for (const { path, base: learnt } of plan.historyUpdates) {
     if (learnt === undefined) known.delete(path);
     else known.set(path, learnt);
   }
@@ -86,7 +86,7 @@ export function remember(plan: Plan, history: History | undefined, after: Trees)
   return toHistory(known.values());
 }
 
-export function toKnown(path: RelPath, local: Thing, remote: Thing): Known {
+export function toKnown(path: RelPath, local: TreeNode, remote: TreeNode): BaseEntry {
   const { entry } = local;
   if (entry.kind === "link") return { path, kind: "link", target: entry.target };
   if (entry.kind !== "file" || remote.entry.kind !== "file") return { path, kind: "dir" };
@@ -95,7 +95,7 @@ export function toKnown(path: RelPath, local: Thing, remote: Thing): Known {
   return { path, kind: "file", ...marks, ...(checksum === undefined ? {} : { checksum }) };
 }
 
-function toMark({ size, modified, revision, fileId }: FileEntry): NonNullable<Known["local"]> {
+function toMark({ size, modified, revision, fileId }: FileEntry): NonNullable<BaseEntry["local"]> {
   return {
     size,
     ...(modified === undefined ? {} : { modified }),
@@ -104,16 +104,16 @@ function toMark({ size, modified, revision, fileId }: FileEntry): NonNullable<Kn
   };
 }
 
-function takeOut({ source, to }: Extract<Action, { readonly do: "move" }>, tree: Growing[Side]): Thing {
+function takeOut({ source, to }: Extract<Action, { readonly do: "move" }>, tree: Growing[Side]): TreeNode {
   const moved = tree.get(source.path);
   assert.deepEqual(moved?.entry, source, `${to} ${source.path} is not what was to be moved`);
   tree.delete(source.path);
   return moved ?? { entry: source, content: "" };
 }
 
-type Growing = Readonly<Record<Side, Map<RelPath, Thing>>>;
+type Growing = Readonly<Record<Side, Map<RelPath, TreeNode>>>;
 
-function keepLoser({ to, path, keep }: Extract<Action, { readonly do: "copy" }>, after: Growing): void {
+function keepLoser({ to, path, backupPath: keep }: Extract<Action, { readonly do: "copy" }>, after: Growing): void {
   if (keep === undefined) return;
   const loser = after[to].get(path);
   assert.ok(loser !== undefined, `nothing to keep at ${path}`);
@@ -121,7 +121,10 @@ function keepLoser({ to, path, keep }: Extract<Action, { readonly do: "copy" }>,
   after[to].set(keep, { ...loser, entry: { ...loser.entry, path: keep } });
 }
 
-function removeOne({ path, target, to, keep }: Extract<Action, { readonly do: "remove" }>, tree: Growing[Side]): void {
+function removeOne(
+  { path, target, to, backupPath: keep }: Extract<Action, { readonly do: "remove" }>,
+  tree: Growing[Side],
+): void {
   const found = tree.get(path);
   assert.deepEqual(found?.entry, target, `${to} ${path} is not what was to be removed`);
   if (target.kind === "dir") {
@@ -136,7 +139,7 @@ function perform(
   { before, after, moving }: {
     readonly before: Trees;
     readonly after: Growing;
-    readonly moving: ReadonlyMap<Action, Thing>;
+    readonly moving: ReadonlyMap<Action, TreeNode>;
   },
 ): void {
   const { to, path } = action;
@@ -185,6 +188,6 @@ export function contentsOf(trees: Trees): ReadonlySet<string> {
 }
 
 /** A tree from "path" → thing without its path. */
-export function toTree(things: Readonly<Record<string, (path: RelPath) => Thing>>): Tree {
+export function toTree(things: Readonly<Record<string, (path: RelPath) => TreeNode>>): Tree {
   return new Map(Object.entries(things).map(([path, make]) => [toRelPath(path), make(toRelPath(path))]));
 }

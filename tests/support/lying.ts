@@ -1,5 +1,5 @@
 import type { Backend } from "../../lib/core/backend.ts";
-import { type Around, decorate } from "../../lib/backends/layers/decorator.ts";
+import { type CallHandlers, decorate } from "../../lib/backends/layers/decorator.ts";
 import { parentOf, type RelPath, root } from "../../lib/core/path.ts";
 import type { Entry } from "../../lib/core/entry.ts";
 
@@ -19,12 +19,12 @@ export function lying(inner: Backend, lies: Lies): Backend {
     const shown = isCut ? entries.slice(0, entries.length >> 1) : entries;
     return shown.flatMap((entry) => mangle(entry, hash(`${lies.seed} ${call} ${entry.path}`), lies.among));
   };
-  const around: Around = {
-    one: async (attempt) => {
+  const around: CallHandlers = {
+    call: async (attempt) => {
       const result = await attempt.run();
       return attempt.operation === "list" ? mangled(result as readonly Entry[]) as typeof result : result;
     },
-    many: async function* ({ run }) {
+    walk: async function* ({ run }) {
       for await (const batch of run()) yield mangled(batch);
     },
   };

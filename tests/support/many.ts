@@ -3,13 +3,13 @@ import { Buffer } from "node:buffer";
 import { pattern } from "./content.ts";
 
 /** Many small files, and what each of them must be whenever its final name is seen. */
-export interface Many {
+export interface ManyFiles {
   readonly files: ReadonlyMap<string, Uint8Array>;
   readonly bytes: number;
 }
 
 /** Writes `count` files of up to 4 KiB into folders of a hundred. Every time is whole seconds and long past. */
-export function fillMany(folder: string, count: number): Many {
+export function writeManyFiles(folder: string, count: number): ManyFiles {
   const files = new Map<string, Uint8Array>();
   for (let index = 0; index < count; index++) {
     const dir = `d${Math.floor(index / 100)}`;
@@ -23,7 +23,7 @@ export function fillMany(folder: string, count: number): Many {
 }
 
 /** Watches a folder while a run writes to it: every final name must have its whole size at every look. */
-export function watchMany(folder: string, { files }: Many): { stop(): Promise<number> } {
+export function watchManyFiles(folder: string, { files }: ManyFiles): { stop(): Promise<number> } {
   const stop = new AbortController();
   const watching = (async () => {
     let looks = 0;
@@ -46,7 +46,7 @@ export function watchMany(folder: string, { files }: Many): { stop(): Promise<nu
 }
 
 /** How many files have arrived; fails when one of them is not exactly what it must be, or when something else than temporary files lies there. */
-export function arrivedOf(folder: string, { files }: Many): { arrived: number; leftovers: string[] } {
+export function countArrived(folder: string, { files }: ManyFiles): { arrived: number; leftovers: string[] } {
   let arrived = 0;
   const leftovers: string[] = [];
   const visit = (prefix: string) => {

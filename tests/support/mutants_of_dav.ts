@@ -18,7 +18,7 @@ export const mutantsOfDav: readonly Mutant[] = [
   {
     name: "a session's line leaves out what its login settled",
     file: "lib/session/session.ts",
-    old: "const options = { ...reach.options, ...remote.settled?.() };",
+    old: "const options = { ...reach.options, ...remote.pinnedOptions?.() };",
     new: "const options = reach.options;",
     tests: [link],
   },
@@ -60,14 +60,15 @@ export const mutantsOfDav: readonly Mutant[] = [
   {
     name: "dav: the version of a small download is looked at while its connection is held",
     file: "lib/backends/webdav/read.ts",
-    old: "const whole = await upTo(reply, skip + take, taking);",
-    new: "if (!taking.isProven) await taking.check();\n  const whole = await upTo(reply, skip + take, taking);",
+    old: "const whole = await readUpTo(response, skip + take, request);",
+    new:
+      "if (!request.isProven) await request.check();\n  const whole = await readUpTo(response, skip + take, request);",
     tests: [oneConnection],
   },
   {
     name: "dav: a download whose reply tells no version is believed",
     file: "lib/backends/webdav/read.ts",
-    old: "if (!taking.isProven) await taking.check();",
+    old: "if (!request.isProven) await request.check();",
     new: "",
     tests: [oneConnection, expecting],
   },
@@ -81,29 +82,29 @@ export const mutantsOfDav: readonly Mutant[] = [
   {
     name: "dav: a wait for a connection ends though others get on",
     file: "lib/net/semaphore.ts",
-    old: "if (this.#waiting.size > 0) this.#moved = performance.now();",
+    old: "if (this.#waiting.size > 0) this.#lastProgress = performance.now();",
     new: "",
     tests: [turns],
   },
   {
     name: "dav: the body of an upload waits for a connection like everything else",
     file: "lib/net/nested_calls.ts",
-    old: "return this.#inside.getStore() === true;",
-    new: "return this.#inside.getStore() !== true && false;",
+    old: "return this.#storage.getStore() === true;",
+    new: "return this.#storage.getStore() !== true && false;",
     tests: [oneConnection],
   },
   {
     name: "dav: a connection that serves the body of an upload counts",
     file: "lib/http/client.ts",
-    old: "if (connection !== undefined && isNested) this.#beyond.add(connection);",
+    old: "if (connection !== undefined && isNested) this.#extra.add(connection);",
     new: "",
     tests: [oneConnection],
   },
   {
     name: "dav: no name that may be hidden is looked at",
     file: "lib/sync/scan/hidden_names.ts",
-    old: "if (await harmless(backend.stat(path, call)) !== undefined) return true;",
-    new: "if (await harmless(backend.stat(path, call)) === null) return true;",
+    old: "if (await ignoreHarmless(backend.stat(path, call)) !== undefined) return true;",
+    new: "if (await ignoreHarmless(backend.stat(path, call)) === null) return true;",
     tests: [hidden],
   },
   {
@@ -123,15 +124,15 @@ export const mutantsOfDav: readonly Mutant[] = [
   {
     name: "dav: a trial file that the listing lacks proves nothing",
     file: "lib/backends/webdav/changes.ts",
-    old: "learned.showsDots = shown.some(({ path }) => nameOf(path) === name);",
-    new: "learned.showsDots = shown.some(({ path }) => nameOf(path) === name) || true;",
+    old: "observed.showsDots = shown.some(({ path }) => nameOf(path) === name);",
+    new: "observed.showsDots = shown.some(({ path }) => nameOf(path) === name) || true;",
     tests: [hidden],
   },
   {
     name: "dav: a folder is removed from a server that may hide what it holds",
     file: "lib/backends/webdav/changes.ts",
-    old: "if (await listsDots(finder, spot)) return;",
-    new: "if (finder !== undefined) return;",
+    old: "if (await listsDotNames(client, target)) return;",
+    new: "if (client !== undefined) return;",
     tests: [hidden],
   },
   {
@@ -144,8 +145,8 @@ export const mutantsOfDav: readonly Mutant[] = [
   {
     name: "dav: an ETag that is another in each answer is believed",
     file: "lib/backends/webdav/preconditions.ts",
-    old: "finder.learned.looseTags = true;",
-    new: "finder.learned.looseTags = false;",
+    old: "client.observed.unstableEtags = true;",
+    new: "client.observed.unstableEtags = false;",
     tests: [expecting],
   },
 ];

@@ -70,7 +70,7 @@ export const mutantsOfState: readonly Mutant[] = [
   {
     name: "the state folder itself is not judged",
     file: "lib/session/state_folder.ts",
-    old: 'await (readOnly ? guardOwn(folder, "folder") : makeOwnFolder(folder));',
+    old: 'await (readOnly ? assertOwn(folder, "folder") : makeOwnFolder(folder));',
     new: "if (!readOnly) await Deno.mkdir(folder, { recursive: true, mode: 0o700 });",
     tests: [state],
   },
@@ -91,8 +91,8 @@ export const mutantsOfState: readonly Mutant[] = [
   {
     name: "any seal will do",
     file: "lib/sync/history/sealed_file.ts",
-    old: 'if (sealed && sealOf(db, headText, key) !== meta(db, "seal")) {',
-    new: 'if (sealed && meta(db, "seal") === "") {',
+    old: 'if (sealed && sealOf(db, headText, key) !== readMeta(db, "seal")) {',
+    new: 'if (sealed && readMeta(db, "seal") === "") {',
     tests: ["tests/unit/sync/history_trust_test.ts"],
   },
   {
@@ -112,14 +112,14 @@ export const mutantsOfState: readonly Mutant[] = [
   {
     name: "a journal beside a history may be another user's",
     file: "lib/sync/history/sealed_file.ts",
-    old: 'for (const end of SIDECARS) await guardOwn(`${path}${end}`, "file");',
+    old: 'for (const end of SIDECARS) await assertOwn(`${path}${end}`, "file");',
     new: "",
     tests: ["tests/unit/sync/history_trust_test.ts"],
   },
   {
     name: "what was put in the place of a history is sealed",
     file: "lib/sync/history/sealed_file.ts",
-    old: "const before = isNew ? 0 : checkHead(db, { pair, key }).head.size;",
+    old: "const before = isNew ? 0 : checkHeader(db, { pair, key }).head.size;",
     new: 'const before = isNew ? 0 : JSON.parse(meta(db, "head")).size;',
     tests: ["tests/unit/sync/history_trust_test.ts"],
   },
@@ -140,8 +140,8 @@ export const mutantsOfState: readonly Mutant[] = [
   {
     name: "a history without a seal stays one where nothing is new",
     file: "lib/sync/history/file.ts",
-    old: "if (this.known && !this.unsealed && !isNew) return;",
-    new: "if (this.known && !isNew) return;",
+    old: "if (this.exists && !this.unsealed && !isNew) return;",
+    new: "if (this.exists && !isNew) return;",
     tests: ["tests/unit/sync/history_trust_test.ts"],
   },
   {
@@ -154,36 +154,36 @@ export const mutantsOfState: readonly Mutant[] = [
   {
     name: "deletions travel without a history where that of another user lies",
     file: "cmd/shared/pair_state.ts",
-    old: 'if (frozen === true && mode === "Both" && words.Remove) {',
-    new: 'if (frozen === true && mode !== "Both" && words.Remove) {',
+    old: 'if (frozen === true && mode === "Both" && bound.Remove) {',
+    new: 'if (frozen === true && mode !== "Both" && bound.Remove) {',
     tests: ["tests/e2e/cli/state_test.ts"],
   },
   {
     name: "deletions travel without a state folder",
     file: "cmd/shared/pair_state.ts",
-    old: 'if (mode === "Both" && words.Remove) throw needsState(message);',
-    new: 'if (mode !== "Both" && words.Remove) throw needsState(message);',
+    old: 'if (mode === "Both" && bound.Remove) throw stateRequiredError(message);',
+    new: 'if (mode !== "Both" && bound.Remove) throw stateRequiredError(message);',
     tests: ["tests/e2e/cli/state_test.ts"],
   },
   {
     name: "a state folder that cannot be written is found out too late",
     file: "cmd/shared/pair_state.ts",
-    old: "if (!host.common.whatIf) await state.mustBeWritable();",
+    old: "if (!context.common.whatIf) await state.assertWritable();",
     new: "",
     tests: ["tests/e2e/cli/state_test.ts"],
   },
   {
     name: "deletions travel by a history that cannot be written",
     file: "cmd/shared/pair_state.ts",
-    old: 'if (mode === "Both" && words.Remove && !host.common.whatIf) await mustBeWritable(folder);',
+    old: 'if (mode === "Both" && bound.Remove && !context.common.whatIf) await assertStateWritable(folder);',
     new: "",
     tests: ["tests/e2e/cli/state_test.ts"],
   },
   {
     name: "a lock that cannot be written ends a one-way run",
     file: "lib/sync/lock/local_lock.ts",
-    old: "if (!UNWRITABLE.has(code)) return",
-    new: "if (UNWRITABLE.has(code)) return",
+    old: "if (!UNWRITABLE_CODES.has(code)) return",
+    new: "if (UNWRITABLE_CODES.has(code)) return",
     tests: ["tests/e2e/cli/state_test.ts"],
   },
   {

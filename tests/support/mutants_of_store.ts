@@ -20,29 +20,29 @@ export const mutantsOfStore: readonly Mutant[] = [
   {
     name: "store: the old name of a move is not confirmed to be gone",
     file: "lib/sync/confirm/confirm.ts",
-    old: 'return [{ action, path: action.source.path, wants: "absent" }];',
+    old: 'return [{ action, path: action.source.path, expected: "absent" }];',
     new: "return [];",
     tests: [confirm, listings],
   },
   {
     name: "store: a folder takes a file's place on the word of one listing",
     file: "lib/sync/confirm/confirm.ts",
-    old: 'return action.replaces === undefined ? [] : [{ action, path: action.path, wants: "dir" }];',
+    old: 'return action.replaces === undefined ? [] : [{ action, path: action.path, expected: "dir" }];',
     new: "return [];",
     tests: [confirm, listings],
   },
   {
     name: "store: what cannot be asked for counts as absent",
     file: "lib/sync/confirm/confirm.ts",
-    old: "    return await unknown(error, listing);",
-    new: "    return void await unknown(error, listing);",
+    old: "    return await toDoubt(error, listing);",
+    new: "    return void await toDoubt(error, listing);",
     tests: [confirm],
   },
   {
     name: "store: many removals are confirmed by a sample alone",
     file: "lib/sync/confirm/confirm.ts",
-    old: "if (isIt) doubts.set(claim.action, missed(listing.side));",
-    new: "if (isIt && areFew) doubts.set(claim.action, missed(listing.side));",
+    old: "if (isIt) doubts.set(claim.action, wronglyAbsent(listing.side));",
+    new: "if (isIt && checksAll) doubts.set(claim.action, wronglyAbsent(listing.side));",
     tests: [confirm],
   },
   {
@@ -62,8 +62,8 @@ export const mutantsOfStore: readonly Mutant[] = [
   {
     name: "store: a wrong listing holds nothing else",
     file: "lib/sync/confirm/confirmed_plan.ts",
-    old: "const holding = first === undefined || options.removeDespiteFailures",
-    new: "const holding = first !== undefined || options.removeDespiteFailures",
+    old: "const removalBlock = first === undefined || options.removeDespiteFailures",
+    new: "const removalBlock = first !== undefined || options.removeDespiteFailures",
     tests: [confirm],
   },
   {
@@ -76,7 +76,7 @@ export const mutantsOfStore: readonly Mutant[] = [
   {
     name: "store: what is listed and cannot be read has vanished",
     file: "lib/sync/apply/executor.ts",
-    old: '    if (action.do === "copy" && "vanished" in outcome) await vanished.lookAgain(action);\n',
+    old: '    if (action.do === "copy" && "vanished" in outcome) await vanished.confirmGone(action);\n',
     new: "",
     tests: [confirm],
   },
@@ -90,14 +90,14 @@ export const mutantsOfStore: readonly Mutant[] = [
   {
     name: "store: what lies below a folder that became a link is removed",
     file: "lib/sync/apply/executor.ts",
-    old: '  if (action.do === "remove") await crew.parents.mustBeFolders(action.to, action.path);\n',
+    old: '  if (action.do === "remove") await crew.parents.assertFolders(action.to, action.path);\n',
     new: "",
     tests: ["tests/unit/sync/apply/apply_test.ts"],
   },
   {
     name: "store: a name of a listing may lead out of its folder",
     file: "lib/sync/scan/entry_wall.ts",
-    old: "return this.#judged(entry, nameTrouble(nameOf(entry.path), this.#options.names));",
+    old: "return this.#toChecked(entry, explainInvalidName(nameOf(entry.path), this.#options.names));",
     new: "return entry;",
     tests: [wall],
   },
@@ -125,7 +125,7 @@ export const mutantsOfStore: readonly Mutant[] = [
   {
     name: "store: a later page is asked for once",
     file: "lib/backends/s3/stat.ts",
-    old: "? ask() : patiently(ask, spot)",
+    old: "? ask() : withRetry(ask, spot)",
     new: "? ask() : ask()",
     tests: [s3],
   },
@@ -167,8 +167,8 @@ export const mutantsOfStore: readonly Mutant[] = [
   {
     name: "looks that do not find what is listed are believed",
     file: "lib/sync/confirm/confirm.ts",
-    old: "if (blind !== undefined) {",
-    new: "if (blind !== undefined && claims.length < 0) {",
+    old: "if (unreliable !== undefined) {",
+    new: "if (unreliable !== undefined && claims.length < 0) {",
     tests: ["tests/unit/sync/confirm/blind_looks_test.ts"],
   },
   {

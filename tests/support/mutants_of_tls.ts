@@ -15,21 +15,21 @@ export const mutantsOfTls: readonly Mutant[] = [
   {
     ...trust,
     name: "TLS: a pin that does not match is made good by an authority",
-    old: 'throw untrusted(trust, "its certificate is not the pinned one", shown);',
-    new: 'if (!socket.authorized) throw untrusted(trust, "its certificate is not the pinned one", shown);',
+    old: 'throw untrustedError(trust, "its certificate is not the pinned one", fingerprint);',
+    new: 'if (!socket.authorized) throw untrustedError(trust, "its certificate is not the pinned one", fingerprint);',
   },
   {
     ...trust,
     name: "TLS: a pin is only added to what authorities vouch for",
-    old: 'if (pins.includes(shown) || pins.includes(createHash("sha1").update(raw).digest("hex"))) return;',
-    new: "if (pins.includes(shown) && socket.authorized) return;",
+    old: 'if (pins.includes(fingerprint) || pins.includes(createHash("sha1").update(raw).digest("hex"))) return;',
+    new: "if (pins.includes(fingerprint) && socket.authorized) return;",
   },
   {
     ...trust,
     name: "TLS: the common name is a name",
-    old: "function whyNotNamed(host: string, { raw }: tls.PeerCertificate): string | undefined {",
+    old: "function explainWrongName(host: string, { raw }: tls.PeerCertificate): string | undefined {",
     new:
-      "function whyNotNamed(host: string, { raw, subject }: tls.PeerCertificate): string | undefined {\n  if (subject.CN === host) return undefined;",
+      "function explainWrongName(host: string, { raw, subject }: tls.PeerCertificate): string | undefined {\n  if (subject.CN === host) return undefined;",
   },
   {
     ...trust,
@@ -54,14 +54,16 @@ export const mutantsOfTls: readonly Mutant[] = [
   {
     ...trust,
     name: "TLS: nobody needs to vouch for a certificate",
-    old: "const why = whyNotNamed(host, certificate) ?? whyNotValid(certificate) ?? whyNotVouchedFor(socket);",
-    new: "const why = whyNotNamed(host, certificate) ?? whyNotValid(certificate);",
+    old:
+      "const why = explainWrongName(host, certificate) ?? explainInvalidDates(certificate) ?? explainUntrustedChain(socket);",
+    new: "const why = explainWrongName(host, certificate) ?? explainInvalidDates(certificate);",
   },
   {
     ...trust,
     name: "TLS: any name will do",
-    old: "const why = whyNotNamed(host, certificate) ?? whyNotValid(certificate) ?? whyNotVouchedFor(socket);",
-    new: "const why = whyNotValid(certificate) ?? whyNotVouchedFor(socket);",
+    old:
+      "const why = explainWrongName(host, certificate) ?? explainInvalidDates(certificate) ?? explainUntrustedChain(socket);",
+    new: "const why = explainInvalidDates(certificate) ?? explainUntrustedChain(socket);",
   },
   {
     ...trust,
@@ -78,8 +80,8 @@ export const mutantsOfTls: readonly Mutant[] = [
   {
     ...trust,
     name: "TLS: a message prints a fingerprint that no parameter takes",
-    old: "`; if it is right, add -TlsHostCertificateFingerprint ${shown}`;",
-    new: "`; if it is right, add -TlsHostCertificateFingerprint hex:${shown}`;",
+    old: "`; if it is right, add -TlsHostCertificateFingerprint ${fingerprint}`;",
+    new: "`; if it is right, add -TlsHostCertificateFingerprint hex:${fingerprint}`;",
   },
   {
     ...trust,
@@ -97,14 +99,14 @@ export const mutantsOfTls: readonly Mutant[] = [
   {
     ...login,
     name: "TLS: FTP forgets that a server agreed to TLS",
-    old: "state.insists = true;",
+    old: "state.requiresTls = true;",
     new: "",
   },
   {
     ...login,
     name: "TLS: a fingerprint does not make FTP insist on TLS",
-    old: 'insists: security === "Explicit" || pins.length > 0',
-    new: 'insists: security === "Explicit"',
+    old: 'requiresTls: security === "Explicit" || pins.length > 0',
+    new: 'requiresTls: security === "Explicit"',
   },
   {
     ...login,
@@ -127,8 +129,8 @@ export const mutantsOfTls: readonly Mutant[] = [
   {
     ...stream,
     name: "TLS: what is held is not counted",
-    old: "      this.#held += part.length;",
-    new: "      this.#held += 0;",
+    old: "      this.#buffered += part.length;",
+    new: "      this.#buffered += 0;",
   },
   {
     ...stream,
@@ -145,50 +147,50 @@ export const mutantsOfTls: readonly Mutant[] = [
   {
     ...stream,
     name: "TLS: a drip lasts for ever",
-    old: "else if (count > 0) this.#mustKeepUp(performance.now() - since, count);",
-    new: "else if (count > 0) this.#mustKeepUp(0, count);",
+    old: "else if (count > 0) this.#assertRate(performance.now() - since, count);",
+    new: "else if (count > 0) this.#assertRate(0, count);",
   },
   {
     ...stream,
     name: "TLS: silence lasts for ever",
-    old: "    if (!patient) this.#reading.begin();",
-    new: "    if (patient) this.#reading.begin();",
+    old: "    if (!untimed) this.#readWatchdog.start();",
+    new: "    if (untimed) this.#readWatchdog.start();",
   },
   {
     ...stream,
     name: "TLS: what answered instead is not looked at",
-    old: "return why === undefined ? error : misdirected(why);",
-    new: "return why !== undefined ? error : misdirected(why ?? error.message);",
+    old: "return why === undefined ? error : wrongProtocolError(why);",
+    new: "return why !== undefined ? error : wrongProtocolError(why ?? error.message);",
   },
   {
     ...records,
     name: "FTPS: every end was told",
-    old: "return isAlert && this.#left === 0 && this.#head.length === 0;",
-    new: "return isAlert || this.#left === 0;",
+    old: "return isAlert && this.#remaining === 0 && this.#header.length === 0;",
+    new: "return isAlert || this.#remaining === 0;",
   },
   {
     ...records,
     name: "FTPS: no end was told under TLS 1.2",
-    old: "const isAlert = this.#type === ALERT ||",
-    new: "const isAlert = this.#type === DATA + 1 ||",
+    old: "const isAlert = this.#type === ALERT_RECORD ||",
+    new: "const isAlert = this.#type === APPLICATION_DATA_RECORD + 1 ||",
   },
   {
     name: "FTPS: a listing that was cut counts",
     file: "lib/backends/ftp/list.ts",
-    old: "{ ...asking, witnessed: true }",
-    new: "{ ...asking, witnessed: false }",
+    old: "{ ...asking, needsCloseNotify: true }",
+    new: "{ ...asking, needsCloseNotify: false }",
     tests: ["tests/unit/backends/ftp/tls_test.ts"],
   },
   {
     ...rate,
     name: "a slow reader is taken for a slow peer",
-    old: "    if (this.#bytes >= LEAST_BYTES) return this.reset();\n    if (this.#waited < this.#timeout) return;",
-    new: "    if (this.#bytes >= LEAST_BYTES) return this.reset();\n    if (this.#waited === 0) return;",
+    old: "    if (this.#bytes >= MIN_BYTES) return this.reset();\n    if (this.#waited < this.#timeout) return;",
+    new: "    if (this.#bytes >= MIN_BYTES) return this.reset();\n    if (this.#waited === 0) return;",
   },
   {
     ...rate,
     name: "a byte in time is enough",
-    old: "    if (this.#bytes >= LEAST_BYTES) return this.reset();",
+    old: "    if (this.#bytes >= MIN_BYTES) return this.reset();",
     new: "    if (this.#bytes > 0) return this.reset();",
   },
   {
@@ -206,8 +208,8 @@ export const mutantsOfTls: readonly Mutant[] = [
   {
     name: "dav: what speaks first at the port is not looked at",
     file: "lib/http/connection.ts",
-    old: "const why = patient && this.used === 0 ?",
-    new: "const why = patient && this.used < 0 ?",
+    old: "const why = untimed && this.exchangeCount === 0\n        ?",
+    new: "const why = untimed && this.exchangeCount < 0 ?",
     tests: ["tests/unit/backends/wrong_protocol_test.ts"],
   },
 ];

@@ -22,8 +22,8 @@ export const mutantsOfWords: readonly Mutant[] = [
   {
     name: "an event keeps the words of the server",
     file: "cmd/sync_path.ts",
-    old: "const event = host.redactor.event(next.value);",
-    new: "const event = next.value;",
+    old: "const event = context.redactor.redactEvent(next.value);",
+    new: "const redactEvent = next.value;",
     tests: [echo],
   },
   {
@@ -50,8 +50,8 @@ export const mutantsOfWords: readonly Mutant[] = [
   {
     name: "a name that is a command to GitHub is shown as it is",
     file: "lib/report/text.ts",
-    old: "return disarmed(printable(text));",
-    new: "return printable(text);",
+    old: "return escapeBuildCommands(escapeForDisplay(text));",
+    new: "return escapeForDisplay(text);",
     tests: ["tests/unit/report/text_test.ts"],
   },
 ];

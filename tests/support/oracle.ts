@@ -2,8 +2,17 @@ import { toRelPath } from "../../lib/core/path.ts";
 import type { RelPath } from "../../lib/core/path.ts";
 import { toPlanOptions } from "../../lib/sync/common/options.ts";
 import { plan } from "../../lib/sync/plan/plan.ts";
-import type { Entry, History, Known } from "../../lib/core/entry.ts";
-import { ableTraits, interpret, listTree, remember, type Thing, toHistory, toKnown, type Tree } from "./interpret.ts";
+import type { BaseEntry, Entry, History } from "../../lib/core/entry.ts";
+import {
+  ableTraits,
+  interpret,
+  listTree,
+  remember,
+  toHistory,
+  toKnown,
+  type Tree,
+  type TreeNode,
+} from "./interpret.ts";
 
 /** A shape at one name: null absent, "f:<content>" a file, "l:<target>" a link, an object a folder of shapes. */
 export type Shape = null | string | { readonly [name: string]: Shape };
@@ -37,7 +46,7 @@ const HOUR_MS = 3_600_000;
 
 function outcome({ A, L, R }: OracleRow): Pick<OracleRow, "L2" | "R2" | "A2" | "conflicts"> {
   const before = { local: grow(L), remote: grow(R) };
-  const history = toHistory(Array.from(grow(A), ([path, thing]): Known => toKnown(path, thing, thing)));
+  const history = toHistory(Array.from(grow(A), ([path, thing]): BaseEntry => toKnown(path, thing, thing)));
   const sides = {
     local: { snapshot: listTree(before.local), traits: ableTraits },
     remote: { snapshot: listTree(before.remote), traits: ableTraits },
@@ -53,7 +62,7 @@ function outcome({ A, L, R }: OracleRow): Pick<OracleRow, "L2" | "R2" | "A2" | "
 }
 
 function grow(shape: Shape): Tree {
-  const tree = new Map<RelPath, Thing>();
+  const tree = new Map<RelPath, TreeNode>();
   const add = (path: RelPath, part: Shape) => {
     if (part === null) return;
     tree.set(path, toThing(path, part));
@@ -66,7 +75,7 @@ function grow(shape: Shape): Tree {
 }
 
 /** Contents "0" and "1" are of one size, so that nothing but time and checksum tells them apart. */
-function toThing(path: RelPath, part: Exclude<Shape, null>): Thing {
+function toThing(path: RelPath, part: Exclude<Shape, null>): TreeNode {
   if (typeof part !== "string") return { content: "", entry: { kind: "dir", path } };
   const content = part.slice(2);
   if (part.startsWith("l:")) return { content: part, entry: { kind: "link", path, target: content } };

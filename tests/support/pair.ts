@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { type Ran, type RunOptions, startTandem, tandem } from "./tandem.ts";
+import { type RunOptions, type RunResult, startTandem, tandem } from "./tandem.ts";
 import { type Proxy, type ProxyOptions, startProxy } from "./proxy.ts";
 import { type Sshd, type SshdOptions, startSshd } from "./servers/sftp.ts";
 
 /** A local folder, a folder of an OpenSSH server of its own, and the program between them as a process of its own. */
-export interface Pair extends AsyncDisposable {
+export interface SftpPair extends AsyncDisposable {
   readonly sshd: Sshd;
   /** Both folders on this disk; neither is the home folder of anybody. */
   readonly local: string;
@@ -15,32 +15,32 @@ export interface Pair extends AsyncDisposable {
   /** Where the program keeps its state. */
   readonly state: string;
   /** Runs Sync-Path over the pair with these words behind it; another command when the first word is its name. */
-  sync(words: string, options?: RunOptions): Promise<Ran>;
+  sync(words: string, options?: RunOptions): Promise<RunResult>;
   /** The same, still running. */
   start(words: string, options?: RunOptions): Deno.ChildProcess;
   /** Runs any other command line with the home folder that the server lets in. */
-  run(args: readonly string[], options?: RunOptions): Promise<Ran>;
+  run(args: readonly string[], options?: RunOptions): Promise<RunResult>;
   /** Runs Sync-Path with these words and fails unless it did nothing: no request that changes, no file written here. */
   idle(words: string): Promise<void>;
 }
 
 /** A pair whose link to the server can be delayed and broken. */
-export interface ProxiedPair extends Pair {
+export interface ProxiedSftpPair extends SftpPair {
   readonly proxy: Proxy;
 }
 
 /** Path → content: the text of a small file, size and hash of a large one, the target of a link; a folder's path ends in "/". */
-export type Found = Readonly<Record<string, string>>;
+export type FolderContent = Readonly<Record<string, string>>;
 
 /** Starts a server and makes two empty folders. */
-export async function startPair(options: SshdOptions = {}): Promise<Pair> {
+export async function startSftpPair(options: SshdOptions = {}): Promise<SftpPair> {
   await using stack = new AsyncDisposableStack();
   const sshd = stack.use(await startSshd(options));
   return await makePair(sshd, { port: sshd.port, life: stack.move() });
 }
 
 /** The same behind a proxy. */
-export async function startProxiedPair(options: SshdOptions & ProxyOptions = {}): Promise<ProxiedPair> {
+export async function startProxiedSftpPair(options: SshdOptions & ProxyOptions = {}): Promise<ProxiedSftpPair> {
   await using stack = new AsyncDisposableStack();
   const sshd = stack.use(await startSshd(options));
   const proxy = stack.use(await startProxy(sshd.port, options));
@@ -60,18 +60,18 @@ export async function fill(folder: string, content: Readonly<Record<string, stri
     await Deno.mkdir(full.slice(0, full.lastIndexOf("/")), { recursive: true });
     if (typeof value === "string") await Deno.writeTextFile(full, value);
     else await Deno.writeFile(full, value);
-    await age(full);
+    await setOldTime(full);
   }
 }
 
 /** Gives a file a time: so many hours before a day long past (negative: after it). */
-export async function age(path: string, hours = 0): Promise<void> {
+export async function setOldTime(path: string, hours = 0): Promise<void> {
   const seconds = 1_700_000_000 - hours * 3600;
   await Deno.utime(path, seconds, seconds);
 }
 
 /** What a folder of this disk holds, read without any code of the program. */
-export function look(folder: string): Found {
+export function readFolder(folder: string): FolderContent {
   const found: [string, string][] = [];
   const visit = (dir: string, prefix: string) => {
     for (const { name, isDirectory, isSymlink } of Deno.readDirSync(dir)) {
@@ -89,7 +89,7 @@ export function look(folder: string): Found {
 }
 
 /** Names, inodes, sizes and times of everything below a folder: equal before and after when nothing was written. */
-export function stamp(folder: string): Found {
+export function stampFolder(folder: string): FolderContent {
   const found: [string, string][] = [];
   const visit = (path: string) => {
     const info = Deno.lstatSync(path);
@@ -101,26 +101,26 @@ export function stamp(folder: string): Found {
 }
 
 /** Fails unless both folders hold the same, and nothing of the program's own. */
-export function assertSame(pair: Pick<Pair, "local" | "remote">): void {
-  const [here, there] = [look(pair.local), look(pair.remote)];
+export function assertSame(pair: Pick<SftpPair, "local" | "remote">): void {
+  const [here, there] = [readFolder(pair.local), readFolder(pair.remote)];
   assert.deepEqual(there, here);
   assert.deepEqual(leftoversOf(here), []);
 }
 
 /** Paths that are temporary files of the program. */
-export function leftoversOf(found: Found): string[] {
+export function leftoversOf(found: FolderContent): string[] {
   return Object.keys(found).filter((path) => path.includes(".tandem-"));
 }
 
 /** Fails with what the program said when its exit code is another. */
-export function assertCode(ran: Ran, code: number): void {
+export function assertCode(ran: RunResult, code: number): void {
   assert.equal(ran.code, code, `exit ${ran.code} instead of ${code}: ${ran.stderr}\n${ran.stdout.slice(0, 2000)}`);
 }
 
 async function makePair(
   sshd: Sshd,
   { port, life }: { readonly port: number; readonly life: AsyncDisposableStack },
-): Promise<Pair> {
+): Promise<SftpPair> {
   const local = `${sshd.dir}/local`;
   await Deno.mkdir(local);
   const remote = sshd.disk;
@@ -131,7 +131,7 @@ async function makePair(
     const [command, more] = first.startsWith("-") ? ["Sync-Path", [first, ...rest]] : [first, rest];
     return [command, local, address, ...more];
   };
-  const pair: Pair = {
+  const pair: SftpPair = {
     sshd,
     local,
     remote,
@@ -141,11 +141,11 @@ async function makePair(
     start: (words, options) => startTandem(toArgs(words), withHome(options)),
     run: (args, options) => tandem(args, withHome(options)),
     async idle(words) {
-      const [requests, files] = [await sshd.mutations(), stamp(local)];
+      const [requests, files] = [await sshd.mutations(), stampFolder(local)];
       const ran = await tandem(toArgs(words), withHome());
       assertCode(ran, 0);
       assert.deepEqual((await sshd.mutations()).slice(requests.length), []);
-      assert.deepEqual(stamp(local), files);
+      assert.deepEqual(stampFolder(local), files);
       const { UploadCount, DownloadCount, RemovalCount, FoldersMade, FoldersRemoved, TouchCount } = ran.result();
       assert.deepEqual([UploadCount, DownloadCount, RemovalCount, FoldersMade, FoldersRemoved, TouchCount], [
         ...[0, 0, 0, 0, 0, 0],

@@ -6,10 +6,10 @@ import { plan } from "../../lib/sync/plan/plan.ts";
 import { toSnapshot } from "../../lib/sync/scan/snapshot.ts";
 import type {
   Action,
+  BaseEntry,
   Checksum,
   Entry,
   FileEntry,
-  Known,
   OpaqueEntry,
   Plan,
   Side,
@@ -46,19 +46,19 @@ export function listing(literals: Listing): Snapshot {
   return toSnapshot(entries.values());
 }
 
-export interface Setting extends Partial<Omit<PlanOptions, "criteria">> {
+export interface PlanInput extends Partial<Omit<PlanOptions, "criteria">> {
   readonly mode: PlanOptions["mode"];
   readonly criteria?: string;
   readonly local?: Listing;
   readonly remote?: Listing;
-  readonly known?: readonly Known[];
+  readonly known?: readonly BaseEntry[];
   readonly traits?: Partial<Traits>;
   readonly localTraits?: Partial<Traits>;
   readonly hidden?: Partial<Record<Side, readonly string[]>>;
 }
 
 /** The plan for two literal sides. `traits` are the remote side's; `criteria` as typed by a user, "Time,Checksum". */
-export function planFor({ local, remote, known, traits, localTraits, hidden, criteria, ...given }: Setting): Plan {
+export function planFor({ local, remote, known, traits, localTraits, hidden, criteria, ...given }: PlanInput): Plan {
   const hides = (side: Side) => new Set((hidden?.[side] ?? []).map(toRelPath));
   const sides = {
     local: { snapshot: listing(local ?? {}), traits: { ...ableTraits, ...localTraits }, hidden: hides("local") },
@@ -69,7 +69,7 @@ export function planFor({ local, remote, known, traits, localTraits, hidden, cri
 }
 
 /** Actions in short: "copy remote a.txt new", "remove local b gone". */
-export function inShort(actions: readonly Action[]): readonly string[] {
+export function summarizeActions(actions: readonly Action[]): readonly string[] {
   return actions.map((action) => `${action.do} ${action.to} ${action.path} ${action.why}`);
 }
 
@@ -84,8 +84,8 @@ export function notesOf({ notes }: Plan): readonly string[] {
 }
 
 /** History of files that were equal at `modified` START, 5 bytes, and of folders ("name/"). */
-export function knownAs(...names: readonly string[]): readonly Known[] {
-  return names.map((name): Known => {
+export function knownAs(...names: readonly string[]): readonly BaseEntry[] {
+  return names.map((name): BaseEntry => {
     if (name.endsWith("/")) return { path: toRelPath(name.slice(0, -1)), kind: "dir" };
     const mark = { size: 5, modified: START };
     return { path: toRelPath(name), kind: "file", local: mark, remote: mark };

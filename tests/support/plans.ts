@@ -2,7 +2,7 @@ import fc from "npm:fast-check@4.10.2";
 import type { RelPath } from "../../lib/core/path.ts";
 import { type PlanOptions, toPlanOptions } from "../../lib/sync/common/options.ts";
 import { plan } from "../../lib/sync/plan/plan.ts";
-import type { History, Known, Plan, Side, Snapshot } from "../../lib/core/entry.ts";
+import type { BaseEntry, History, Plan, Side, Snapshot } from "../../lib/core/entry.ts";
 import { ableTraits, listTree, toHistory, toKnown, type Tree, type Trees } from "./interpret.ts";
 import { runs, seeded } from "./runs.ts";
 
@@ -19,7 +19,7 @@ export const anyOptions = fc.record({
   skipModified: fc.boolean(),
   conflict: fc.constantFrom("Newest", "Larger", "Skip" as const),
   moves: fc.boolean(),
-}).map((given) => toPlanOptions({ ...given, keepLosers: trash }));
+}).map((given) => toPlanOptions({ ...given, keepDiscarded: trash }));
 
 function sidesOf(local: Snapshot, remote: Snapshot) {
   return { local: { snapshot: local, traits: ableTraits }, remote: { snapshot: remote, traits: ableTraits } };
@@ -30,5 +30,5 @@ export function planTrees({ local, remote }: Trees, history: History | undefined
 }
 
 export function historyOf(base: Tree): History {
-  return toHistory(Array.from(base, ([path, thing]): Known => toKnown(path, thing, thing)));
+  return toHistory(Array.from(base, ([path, thing]): BaseEntry => toKnown(path, thing, thing)));
 }

@@ -4,10 +4,10 @@ import { setTimeout as wait } from "node:timers/promises";
 import { dial } from "../../lib/ssh/connection.ts";
 import { type ErrorKind, SyncError } from "../../lib/core/errors.ts";
 import { type RawScript, type RawSsh, startRawSsh } from "./servers/raw_ssh.ts";
-import type { DialOptions, Login, SshLink } from "../../lib/ssh/types.ts";
+import type { AuthMethod, DialOptions, SshConnection } from "../../lib/ssh/types.ts";
 
 export interface Dialling {
-  readonly link: SshLink;
+  readonly link: SshConnection;
   readonly server: RawSsh;
   /** How often a login was asked for. */
   readonly logins: () => number;
@@ -17,7 +17,7 @@ export interface Setup extends RawScript {
   /** ms that verification takes, and what it rejects with. */
   readonly takes?: number;
   readonly refuses?: SyncError;
-  readonly method?: Login;
+  readonly method?: AuthMethod;
 }
 
 /** One link to a server with this script, whose key is verified by comparing it with the server's own. */

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { age, assertCode, fill, look } from "./pair.ts";
+import { assertCode, fill, readFolder, setOldTime } from "./pair.ts";
 import { counts, tandem } from "./tandem.ts";
 
 /** Where a real bucket is, and what logs in there. */
-export interface RealBucket {
+export interface RealBucketOptions {
   /** The environment variable that names a folder of it, in which the test may make and remove one of its own. */
   readonly variable: string;
   /** Environment variables that the program may see, where they are set. */
@@ -22,7 +22,7 @@ const tree = {
 };
 
 /** One test of all that a day brings, on a bucket that somebody has; skipped by name where nobody does. */
-export function realBucketTest({ variable, env: names, words: login = [] }: RealBucket): void {
+export function realBucketTest({ variable, env: names, words: login = [] }: RealBucketOptions): void {
   const address = Deno.env.get(variable);
   Deno.test({
     name: `A real bucket (${variable}) is filled, left alone, read back, compared by hash, and emptied`,
@@ -47,11 +47,11 @@ export function realBucketTest({ variable, env: names, words: login = [] }: Real
         assert.deepEqual(await sync(up, "-Mode", "Remote"), [5, 0, 0, 0, 0]);
         assert.deepEqual(await sync(up, "-Mode", "Remote"), [0, 0, 0, 0, 0]);
         assert.deepEqual(await sync(down, "-Mode", "Local"), [0, 5, 0, 0, 0]);
-        assert.deepEqual(look(down), look(up));
+        assert.deepEqual(readFolder(down), readFolder(up));
         assert.deepEqual(await sync(down, "-Mode", "Local"), [0, 0, 0, 0, 0]);
         assert.deepEqual(await sync(down, "-Mode", "Local", "-Criteria", "Checksum"), [0, 0, 0, 0, 0]);
         await Deno.writeTextFile(`${up}/a.txt`, "eno");
-        await age(`${up}/a.txt`);
+        await setOldTime(`${up}/a.txt`);
         assert.deepEqual(await sync(up, "-Mode", "Remote", "-Criteria", "Checksum"), [1, 0, 0, 0, 0]);
         assert.deepEqual(await sync(down, "-Mode", "Both"), [0, 1, 0, 0, 0]);
         await Deno.remove(`${up}/big`);

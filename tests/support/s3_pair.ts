@@ -3,10 +3,10 @@ import { Buffer } from "node:buffer";
 import { GetObjectCommand, ListMultipartUploadsCommand, ListObjectsV2Command } from "npm:@aws-sdk/client-s3@3.1169.0";
 import { type Bucket, makeBucket } from "./s3_target.ts";
 import { type S3Server, startS3 } from "./servers/s3.ts";
-import { type Ran, startTandem, tandem } from "./tandem.ts";
+import { type RunResult, startTandem, tandem } from "./tandem.ts";
 
 /** A server with one bucket, for all tests of a file. */
-export interface Store extends AsyncDisposable {
+export interface S3Store extends AsyncDisposable {
   readonly server: S3Server;
   readonly bucket: Bucket;
 }
@@ -20,7 +20,7 @@ export interface S3Pair extends AsyncDisposable {
   /** "s3://127.0.0.1:port/bucket/prefix", by way of `port` where one was given. */
   readonly address: string;
   readonly env: Readonly<Record<string, string>>;
-  sync(words: string, more?: { readonly local?: string; readonly home?: string }): Promise<Ran>;
+  sync(words: string, more?: { readonly local?: string; readonly home?: string }): Promise<RunResult>;
   start(words: string): Deno.ChildProcess;
   put: Bucket["put"];
   /** Contents by key, as seen from the prefix. */
@@ -32,7 +32,7 @@ export interface S3Pair extends AsyncDisposable {
 }
 
 /** Starts the server and makes its bucket. */
-export async function startStore(): Promise<Store> {
+export async function startS3Store(): Promise<S3Store> {
   await using stack = new AsyncDisposableStack();
   const server = stack.use(await startS3());
   const bucket = stack.use(await makeBucket(server));
@@ -42,7 +42,7 @@ export async function startStore(): Promise<Store> {
 
 /** A new pair on a server that runs. `port`: a proxy's. */
 export async function startS3Pair(
-  { server, bucket }: Store,
+  { server, bucket }: S3Store,
   { port = server.port }: { readonly port?: number } = {},
 ): Promise<S3Pair> {
   const dir = await Deno.makeTempDir({ prefix: "tandem-s3-pair-" });

@@ -1,5 +1,5 @@
 import { CreateBucketCommand, type ObjectCannedACL, PutObjectCommand, S3Client } from "npm:@aws-sdk/client-s3@3.1169.0";
-import type { Backend, Target } from "../../lib/core/backend.ts";
+import type { Backend, ConnectContext } from "../../lib/core/backend.ts";
 import { openS3 } from "../../lib/backends/s3/mod.ts";
 import type { S3Server } from "./servers/s3.ts";
 
@@ -15,18 +15,21 @@ export interface S3TargetOptions {
 }
 
 /** What opens a bucket of the test server, as a user would write it: s3://127.0.0.1:port/bucket/prefix. */
-export function s3Target(server: Pick<S3Server, "port" | "accessKey" | "secretKey">, more: S3TargetOptions): Target {
+export function s3Target(
+  server: Pick<S3Server, "port" | "accessKey" | "secretKey">,
+  more: S3TargetOptions,
+): ConnectContext {
   const { bucket, path = "", port = server.port, options = {} } = more;
   const { accessKey = server.accessKey, secretKey = server.secretKey } = more;
   return {
     address: { scheme: "s3", host: "127.0.0.1", port, path: `/${bucket}${path}`, pins: [] },
     options: { AccessKey: accessKey, Region: "us-east-1", ...options },
     secret: (name) => Promise.resolve(name === "SecretKey" ? secretKey : undefined),
-    ask: () => Promise.resolve(undefined),
-    keep: () => {},
+    prompt: () => Promise.resolve(undefined),
+    keepSecret: () => {},
     warn: () => {},
     env: () => undefined,
-    conceal: () => {},
+    hideSecret: () => {},
     readOnly: false,
   };
 }

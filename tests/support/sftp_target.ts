@@ -1,5 +1,5 @@
 import { openSftp } from "../../lib/backends/sftp/mod.ts";
-import type { Backend, Target } from "../../lib/core/backend.ts";
+import type { Backend, ConnectContext } from "../../lib/core/backend.ts";
 import type { Sshd } from "./servers/sftp.ts";
 
 /** What of a test server a client needs. */
@@ -17,17 +17,17 @@ export interface TargetOptions {
 function sftpTarget(
   server: TestServer,
   more: TargetOptions = {},
-): Target {
+): ConnectContext {
   const { port = server.port, path = server.root, password, options = {} } = more;
   return {
     address: { scheme: "sftp", user: server.user, host: "127.0.0.1", port, path, pins: [] },
     options: { SshHostKeyFingerprint: server.fingerprint, SshConfigFile: "none", SshAgent: "none", ...options },
     secret: (name) => Promise.resolve(name === "password" ? password : undefined),
-    ask: () => Promise.resolve(undefined),
-    keep: () => {},
+    prompt: () => Promise.resolve(undefined),
+    keepSecret: () => {},
     warn: () => {},
     env: (name) => (name === "HOME" ? server.home : undefined),
-    conceal: () => {},
+    hideSecret: () => {},
     readOnly: false,
   };
 }

@@ -1,14 +1,14 @@
 import { fileURLToPath } from "node:url";
-import type { Ran } from "./tandem.ts";
+import type { RunResult } from "./tandem.ts";
 
 /** What a line of a shell left behind; `codes`: the exit codes of the stages of its last pipeline. */
-export type Line = Pick<Ran, "stdout" | "stderr"> & { readonly codes: readonly number[] };
+export type ShellResult = Pick<RunResult, "stdout" | "stderr"> & { readonly codes: readonly number[] };
 
 /** Runs a line of bash in which `tandem` is the program, each time a process of its own. */
 export async function bash(
   line: string,
   options: { readonly home: string; readonly cwd: string; readonly env?: Readonly<Record<string, string>> },
-): Promise<Line> {
+): Promise<ShellResult> {
   const deno = `'${Deno.execPath()}' run -q -A --no-check '${fileURLToPath(new URL("../../mod.ts", import.meta.url))}'`;
   const script = `tandem() { ${deno} "$@"; }\n${line}\n` +
     `codes="\${PIPESTATUS[*]}"; printf '%s' "$codes" > codes`;

@@ -7,31 +7,31 @@ import type { GuardKey } from "../../lib/sync/common/options.ts";
 import { run, type RunEnd } from "../../lib/sync/run.ts";
 import { otherSide, type Side, type SyncEvent } from "../../lib/core/entry.ts";
 import { assertKept, assertReport, assertRest, assertSourceUntouched, assertUnchanged } from "./simulation_checks.ts";
-import { carryOut, type Contents, contentsOf, type UserEdit } from "./simulation_edits.ts";
-import { type Memory, newMemory, recall } from "./simulation_memory.ts";
+import { applyEdit, type Contents, contentsOf, type UserEdit } from "./simulation_edits.ts";
+import { type HistoryMemory, newMemory, openHistory } from "./simulation_memory.ts";
 import type { Edit, Story, Sync } from "./simulation_story.ts";
 import { memoryTrash } from "./simulation_trash.ts";
-import { disturb } from "./simulation_trouble.ts";
+import { injectTrouble } from "./simulation_trouble.ts";
 import { noWrite } from "./watch.ts";
 import type { Backends } from "../../lib/sync/common/sides.ts";
 import type { RunOptions } from "../../lib/sync/run_options.ts";
 
 /** Two trees in memory, two users, and what history and the users know. */
-export interface World {
+export interface SimulationState {
   readonly sides: Readonly<Record<Side, MemoryBackend>>;
   readonly clock: { ms: number };
   /** Contents that a user wrote, by path and content, and no user has overwritten or deleted since. */
   readonly live: Map<string, string>;
   /** Every content that was ever written. */
   readonly written: Set<string>;
-  readonly memory: Memory;
+  readonly memory: HistoryMemory;
   /** Contents that runs have put away. */
   readonly trash: Set<string>;
   edits: number;
 }
 
 /** What one run did to the trees. */
-export interface Passed {
+export interface SyncRun {
   readonly sync: Sync;
   readonly before: Readonly<Record<Side, Contents>>;
   readonly after: Readonly<Record<Side, Contents>>;
@@ -59,14 +59,14 @@ export const quietSync: Sync = {
 };
 
 /** Lives the story through, holds every run to the contract, lets both sides come to rest, and gives what they hold then. */
-export async function simulate(story: Story): Promise<World> {
-  const world = await liveThrough(story);
-  await comeToRest(world);
+export async function simulate(story: Story): Promise<SimulationState> {
+  const world = await playStory(story);
+  await syncUntilStable(world);
   return world;
 }
 
 /** The same, without the rest in the end. `prepare`: puts something there before anything happens. */
-export async function liveThrough(story: Story, prepare?: (world: World) => void): Promise<World> {
+export async function playStory(story: Story, prepare?: (world: SimulationState) => void): Promise<SimulationState> {
   const world = await newWorld(story, prepare);
   for (const step of story.steps) {
     if (step.step === "edit") await userEdit(world, step.side, step.edit);
@@ -77,11 +77,11 @@ export async function liveThrough(story: Story, prepare?: (world: World) => void
 }
 
 /** A world as the story finds it: one tree on both sides. */
-async function newWorld({ dials, base }: Story, prepare?: (world: World) => void): Promise<World> {
+async function newWorld({ dials, base }: Story, prepare?: (world: SimulationState) => void): Promise<SimulationState> {
   const clock = { ms: START };
   const now = () => clock.ms++;
   const sides = { local: memory({ ...dials.local, now }), remote: memory({ ...dials.remote, now }) };
-  const world: World = {
+  const world: SimulationState = {
     sides,
     clock,
     live: new Map(),
@@ -97,11 +97,11 @@ async function newWorld({ dials, base }: Story, prepare?: (world: World) => void
 }
 
 /** A user's edit; what it overwrites or deletes need not be kept any more. */
-export async function userEdit(world: World, side: Side, edit: Edit): Promise<string | undefined> {
+export async function userEdit(world: SimulationState, side: Side, edit: Edit): Promise<string | undefined> {
   world.clock.ms += PAUSE_MS;
   const userEdit = toUserEdit(world, edit);
   const backend = world.sides[side];
-  const edited = await carryOut(backend, userEdit).catch((error) => {
+  const edited = await applyEdit(backend, userEdit).catch((error) => {
     if (error instanceof SyncError && error.kind === "unsupported") return undefined;
     throw error;
   });
@@ -117,14 +117,14 @@ export async function userEdit(world: World, side: Side, edit: Edit): Promise<st
 }
 
 /** One run, and all that must be true of any run. */
-export async function syncOnce(world: World, sync: Sync): Promise<Passed> {
+export async function syncOnce(world: SimulationState, sync: Sync): Promise<SyncRun> {
   world.clock.ms += PAUSE_MS;
   const planned = sync.dry ? await planOf(world, sync) : undefined;
   const before = await treesOf(world);
-  const trouble = disturb(world, sync.trouble);
+  const trouble = injectTrouble(world, sync.trouble);
   const { events, end, error } = await attempt(trouble.sides, world, { sync, ...trouble });
   const after = await treesOf(world);
-  const passed: Passed = { sync, before, after, events, end, error, injected: trouble.injected };
+  const passed: SyncRun = { sync, before, after, events, end, error, injected: trouble.injected };
   if (planned !== undefined && end !== undefined && trouble.isCalm) {
     assert.equal(JSON.stringify(planned), JSON.stringify(end.plan), "what was planned is not what was carried out");
   }
@@ -136,8 +136,8 @@ export async function syncOnce(world: World, sync: Sync): Promise<Passed> {
 }
 
 /** Quiet runs until nothing is left to do, three at most; then both sides hold the same. */
-export async function comeToRest(world: World): Promise<void> {
-  let last: Passed | undefined;
+export async function syncUntilStable(world: SimulationState): Promise<void> {
+  let last: SyncRun | undefined;
   for (let i = 0; i < 3; i++) last = await syncOnce(world, quietSync);
   const idle = { local: noWrite(world.sides.local), remote: noWrite(world.sides.remote) };
   world.memory.learned = [];
@@ -163,11 +163,11 @@ export function versionKey(path: string, content: string): string {
 }
 
 /** A user has done away with the last copy, under whatever name a conflict had given it. */
-function giveUp({ live }: World, content: string): void {
+function giveUp({ live }: SimulationState, content: string): void {
   for (const [key, one] of live) if (one === content) live.delete(key);
 }
 
-function toUserEdit(world: World, { how, path, to, content, old }: Edit): UserEdit {
+function toUserEdit(world: SimulationState, { how, path, to, content, old }: Edit): UserEdit {
   const count = ++world.edits;
   const at = old ? START - count * PAUSE_MS : world.clock.ms;
   if (how === "write") {
@@ -179,7 +179,7 @@ function toUserEdit(world: World, { how, path, to, content, old }: Edit): UserEd
   return how === "touch" ? { edit: "touch", path, at } : { edit: how, path };
 }
 
-async function treesOf({ sides }: World): Promise<Readonly<Record<Side, Contents>>> {
+async function treesOf({ sides }: SimulationState): Promise<Readonly<Record<Side, Contents>>> {
   return {
     local: await contentsOf(sides.local, { own: true }),
     remote: await contentsOf(sides.remote, { own: true }),
@@ -194,7 +194,7 @@ interface Attempt {
 
 async function attempt(
   sides: Backends,
-  world: World,
+  world: SimulationState,
   { sync, signal, hasCrashed }: { readonly sync: Sync; readonly signal: AbortSignal; hasCrashed(): boolean },
 ): Promise<Attempt> {
   const events: SyncEvent[] = [];
@@ -204,7 +204,7 @@ async function attempt(
       ...toRunOptions(world, sync),
       ...trash,
       signal,
-      remembered: recall(world.memory, hasCrashed),
+      pairHistory: openHistory(world.memory, hasCrashed),
     });
     for (;;) {
       const step = await running.next();
@@ -217,11 +217,11 @@ async function attempt(
   }
 }
 
-async function planOf(world: World, sync: Sync): Promise<unknown> {
+async function planOf(world: SimulationState, sync: Sync): Promise<unknown> {
   const idle = { local: noWrite(world.sides.local), remote: noWrite(world.sides.remote) };
-  const remembered = recall(world.memory, () => assert.fail("a run that only plans wrote its history"));
+  const remembered = openHistory(world.memory, () => assert.fail("a run that only plans wrote its history"));
   const trash = sync.trash === "none" ? {} : { trash: memoryTrash(idle, world.trash, sync.trash === "moves") };
-  const running = run(idle, { ...toRunOptions(world, sync), ...trash, planOnly: true, remembered });
+  const running = run(idle, { ...toRunOptions(world, sync), ...trash, planOnly: true, pairHistory: remembered });
   try {
     for (;;) {
       const step = await running.next();
@@ -233,7 +233,7 @@ async function planOf(world: World, sync: Sync): Promise<unknown> {
   }
 }
 
-function toRunOptions(world: World, sync: Sync): RunOptions {
+function toRunOptions(world: SimulationState, sync: Sync): RunOptions {
   const { mode, mirror, remove, skipNew, skipModified, conflict, checksum, concurrency, careful } = sync;
   const now = world.clock.ms;
   return {

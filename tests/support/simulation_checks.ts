@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { foldPath, type RelPath } from "../../lib/core/path.ts";
 import type { RunEnd } from "../../lib/sync/run.ts";
 import { type Action, otherSide, type Side, sides as bothSides } from "../../lib/core/entry.ts";
-import { isOwnName, type Passed, sourceOf, versionKey, type World } from "./simulation.ts";
+import { isOwnName, type SimulationState, sourceOf, type SyncRun, versionKey } from "./simulation.ts";
 import type { Contents } from "./simulation_edits.ts";
 
 /** No version is lost (P1), and what was written meanwhile is still there (P13). One-way runs without a trash may take what the target alone holds. */
-export function assertKept(world: World, { sync, before, after, injected }: Passed): void {
+export function assertKept(world: SimulationState, { sync, before, after, injected }: SyncRun): void {
   const target = sync.mode === "Local" ? "local" : "remote";
   const mayTake = sync.mode !== "Both" && sync.trash === "none";
   if (mayTake) {
@@ -33,14 +33,14 @@ export function assertKept(world: World, { sync, before, after, injected }: Pass
 }
 
 /** A one-way run changes nothing where it reads. */
-export function assertSourceUntouched({ sync, before, after, injected }: Passed): void {
+export function assertSourceUntouched({ sync, before, after, injected }: SyncRun): void {
   const source = sourceOf(sync);
   if (source === undefined || sync.trouble.trouble === "inject" || injected[source].length > 0) return;
   assert.deepEqual(after[source], before[source], "the source was changed");
 }
 
 /** A run that was refused, or only planned, changed nothing; one that could not list a folder removed nothing (P9). */
-export function assertUnchanged({ sync, before, after, events, end, error }: Passed): void {
+export function assertUnchanged({ sync, before, after, events, end, error }: SyncRun): void {
   const { trouble } = sync;
   if (error !== undefined && trouble.trouble === "none") {
     assert.ok(error.kind === "refused" && sync.careful, `the run failed: ${error.message}`);
@@ -55,7 +55,7 @@ export function assertUnchanged({ sync, before, after, events, end, error }: Pas
 }
 
 /** The report is what happened (P14): each path that changed is named by an action that is done, and what is done is there. */
-export function assertReport({ sides }: World, passed: Passed): void {
+export function assertReport({ sides }: SimulationState, passed: SyncRun): void {
   const { sync, before, after, events, end } = passed;
   const kinds = ["none", "list", "cut"];
   if (end?.outcome !== "applied" || !kinds.includes(sync.trouble.trouble)) return;
@@ -75,7 +75,7 @@ export function assertReport({ sides }: World, passed: Passed): void {
 }
 
 /** Nothing is left to do (P2), and both sides hold the same where nothing stands in the way (P3). */
-export function assertRest(world: World, last: Passed | undefined, end: RunEnd | undefined): void {
+export function assertRest(world: SimulationState, last: SyncRun | undefined, end: RunEnd | undefined): void {
   assert.ok(last?.end !== undefined && end !== undefined);
   const { actions, refusals, conflicts } = end.plan;
   assert.deepEqual(actions, [], "a quiet run has still something to do");
@@ -93,7 +93,7 @@ export function assertRest(world: World, last: Passed | undefined, end: RunEnd |
 }
 
 /** One key for all spellings that are one name for this pair. */
-export function pairKey(sides: World["sides"], path: string): RelPath {
+export function pairKey(sides: SimulationState["sides"], path: string): RelPath {
   const traits = bothSides.map((side) => sides[side].traits);
   const caseSensitive = traits.every((one) => one.caseSensitive);
   return foldPath(path, { caseSensitive, normalizes: traits.some((one) => one.normalizes) }) as RelPath;
@@ -101,11 +101,11 @@ export function pairKey(sides: World["sides"], path: string): RelPath {
 
 function placesOf(action: Action): readonly RelPath[] {
   if (action.do === "move") return [action.path, action.source.path];
-  const kept = "keep" in action && action.keep !== undefined ? [action.keep] : [];
+  const kept = "backupPath" in action && action.backupPath !== undefined ? [action.backupPath] : [];
   return [action.path, ...kept];
 }
 
-function assertDone(action: Action, { before, after }: Passed): void {
+function assertDone(action: Action, { before, after }: SyncRun): void {
   const { to, path } = action;
   const now = after[to].get(path);
   if (action.do === "remove") assert.equal(now, undefined, `${to} ${path} is said to be removed`);
@@ -117,7 +117,7 @@ function assertDone(action: Action, { before, after }: Passed): void {
 }
 
 /** What a side holds in the words of the coarser side; folders that hold nothing are left out where a side has none. */
-function outline({ sides }: World, contents: Contents): Readonly<Record<string, string | null>> {
+function outline({ sides }: SimulationState, contents: Contents): Readonly<Record<string, string | null>> {
   const traits = bothSides.map((side: Side) => sides[side].traits);
   const hasDirs = traits.every((one) => one.hasDirs);
   const found: Record<string, string | null> = {};

@@ -41,13 +41,13 @@ export async function textAt(backend: Backend, path: RelPath): Promise<string> {
 }
 
 /** Contents by path: those that the user overwrote or deleted, and those that lie under a name for which the user chose them. */
-export interface Edited {
+export interface EditResult {
   readonly lost: Map<string, string>;
   readonly made: Map<string, string>;
 }
 
 /** Does it as a user's programs would: what stands in the way is replaced. */
-export async function carryOut(backend: Backend, edit: UserEdit): Promise<Edited> {
+export async function applyEdit(backend: Backend, edit: UserEdit): Promise<EditResult> {
   const lost = new Map<string, string>();
   const made = new Map<string, string>();
   const path = edit.path as RelPath;
@@ -91,7 +91,7 @@ interface Renaming {
   readonly found: Entry | undefined;
 }
 
-async function rename(backend: Backend, { from, to, found }: Renaming, { lost, made }: Edited): Promise<void> {
+async function rename(backend: Backend, { from, to, found }: Renaming, { lost, made }: EditResult): Promise<void> {
   const [old, new_] = [`${foldPath(from, everyFold)}/`, `${foldPath(to, everyFold)}/`];
   const apart = !new_.startsWith(old) && !old.startsWith(new_);
   if (found === undefined || !apart || backend.rename === undefined) return;

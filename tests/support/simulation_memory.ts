@@ -1,37 +1,37 @@
 import type { RelPath } from "../../lib/core/path.ts";
-import type { Remembered } from "../../lib/sync/history/file.ts";
-import type { Known, Lesson } from "../../lib/core/entry.ts";
+import type { PairHistory } from "../../lib/sync/history/file.ts";
+import type { BaseEntry, HistoryUpdate } from "../../lib/core/entry.ts";
 import { toHistory } from "./interpret.ts";
 import type { Roots } from "../../lib/sync/common/roots.ts";
 
 /** What is remembered of the pair, as a run that ended well left it. */
-export interface Memory {
-  readonly known: Map<RelPath, Known>;
+export interface HistoryMemory {
+  readonly known: Map<RelPath, BaseEntry>;
   roots: Roots;
   isKnown: boolean;
   /** What the last run that was saved had learned. */
-  learned: readonly Lesson[];
+  learned: readonly HistoryUpdate[];
 }
 
 /** Nothing is known yet. */
-export function newMemory(): Memory {
+export function newMemory(): HistoryMemory {
   return { known: new Map(), roots: {}, isKnown: false, learned: [] };
 }
 
 /** History as a run is given it. A process that has ended writes none. */
-export function recall(memory: Memory, hasCrashed: () => boolean): Remembered {
+export function openHistory(memory: HistoryMemory, hasCrashed: () => boolean): PairHistory {
   return {
     history: toHistory(memory.known.values()),
-    known: memory.isKnown,
+    exists: memory.isKnown,
     roots: memory.roots,
-    note(lessons) {
-      if (!hasCrashed()) learnAll(memory.known, lessons);
+    saveAhead(lessons) {
+      if (!hasCrashed()) applyUpdates(memory.known, lessons);
       return Promise.resolve();
     },
     save(lessons, roots) {
       if (hasCrashed()) return Promise.resolve();
       memory.learned = [...lessons];
-      learnAll(memory.known, memory.learned);
+      applyUpdates(memory.known, memory.learned);
       Object.assign(memory, { roots, isKnown: true });
       return Promise.resolve();
     },
@@ -40,8 +40,8 @@ export function recall(memory: Memory, hasCrashed: () => boolean): Remembered {
 }
 
 /** What is known once these lessons are learned. */
-export function learnAll(known: Memory["known"], lessons: Iterable<Lesson>): void {
-  for (const { path, known: learned } of lessons) {
+export function applyUpdates(known: HistoryMemory["known"], lessons: Iterable<HistoryUpdate>): void {
+  for (const { path, base: learned } of lessons) {
     if (learned === undefined) known.delete(path);
     else known.set(path, learned);
   }

@@ -8,7 +8,7 @@ import type { RunOptions } from "../../lib/sync/run_options.ts";
 export function memoryTrash(sides: Backends, kept: Set<string>, moves: boolean): NonNullable<RunOptions["trash"]> {
   let count = 0;
   return {
-    moves: ({ side }) => Promise.resolve(moves && sides[side].rename !== undefined),
+    mustMove: ({ side }) => Promise.resolve(moves && sides[side].rename !== undefined),
     async keep({ side, entry, take }, call) {
       const backend = sides[side];
       if (entry.kind !== "file") throw new SyncError("unsupported", "no file", { operation: "keep" });

@@ -1,20 +1,20 @@
 import assert from "node:assert/strict";
 import type { Backend } from "../../lib/core/backend.ts";
-import { type Around, decorate } from "../../lib/backends/layers/decorator.ts";
+import { type CallHandlers, decorate } from "../../lib/backends/layers/decorator.ts";
 import { SyncError } from "../../lib/core/errors.ts";
 import type { RelPath } from "../../lib/core/path.ts";
 import { tempTag } from "../../lib/core/temp_name.ts";
 import type { Side } from "../../lib/core/entry.ts";
 import { Crash, faulty } from "./faulty.ts";
 import { lying } from "./lying.ts";
-import { userEdit, type World } from "./simulation.ts";
+import { type SimulationState, userEdit } from "./simulation.ts";
 import { textAt } from "./simulation_edits.ts";
 import type { Edit, Trouble } from "./simulation_story.ts";
 import { mutating } from "./operations.ts";
 import type { Backends } from "../../lib/sync/common/sides.ts";
 
 /** Both sides as one run sees them. */
-export interface Disturbed {
+export interface InjectedTrouble {
   readonly sides: Backends;
   readonly signal: AbortSignal;
   readonly injected: Readonly<Record<Side, string[]>>;
@@ -24,7 +24,7 @@ export interface Disturbed {
 }
 
 /** Puts the trouble in front of both sides; whatever it is, an observer looks at each path that was just changed. */
-export function disturb(world: World, trouble: Trouble): Disturbed {
+export function injectTrouble(world: SimulationState, trouble: Trouble): InjectedTrouble {
   const injected = { local: [] as string[], remote: [] as string[] };
   const stop = new AbortController();
   const crash = trouble.trouble === "crash" ? new Crash(1 + trouble.at, { isDone: trouble.isDone }) : undefined;
@@ -38,15 +38,15 @@ export function disturb(world: World, trouble: Trouble): Disturbed {
   };
   const front = (side: Side): Backend => {
     const inner = watched(world, side);
-    const around: Around = {
-      one: async ({ operation, path, run }) => {
+    const around: CallHandlers = {
+      call: async ({ operation, path, run }) => {
         if (!mutating.includes(operation)) return await run();
         const failing = await meddle(side, path as RelPath);
         if (failing?.lost === true) await run();
         if (failing !== undefined) throw new SyncError("unexpected", "it failed", { operation });
         return await run();
       },
-      many: ({ run }) => run(),
+      walk: ({ run }) => run(),
     };
     const given = decorate(faulty(inner, { faults: faultsOf(trouble, side), ...(crash && { crash }) }), around);
     return trouble.trouble === "lie" && trouble.side === side ? lying(given, trouble.lies) : given;
@@ -72,10 +72,10 @@ function faultsOf(trouble: Trouble, side: Side): NonNullable<Parameters<typeof f
 }
 
 /** Looks at every path right after it was changed: it shows a whole version that somebody wrote. */
-function watched(world: World, side: Side): Backend {
+function watched(world: SimulationState, side: Side): Backend {
   const tree = world.sides[side];
-  const around: Around = {
-    one: async ({ operation, path, run }) => {
+  const around: CallHandlers = {
+    call: async ({ operation, path, run }) => {
       const result = await run();
       if (!mutating.includes(operation)) return result;
       const entry = await tree.stat(path as RelPath, calm);
@@ -84,7 +84,7 @@ function watched(world: World, side: Side): Backend {
       assert.ok(world.written.has(text), `${side} ${path} shows "${text}", which nobody wrote, after ${operation}`);
       return result;
     },
-    many: ({ run }) => run(),
+    walk: ({ run }) => run(),
   };
   return decorate(tree, around);
 }
@@ -92,7 +92,7 @@ function watched(world: World, side: Side): Backend {
 const calm = { signal: new AbortController().signal };
 
 async function inject(
-  world: World,
+  world: SimulationState,
   trouble: { readonly edit: Edit; readonly side: Side; readonly there: boolean },
   { side, path, injected }: {
     readonly side: Side;

@@ -4,8 +4,8 @@
  * sides differ after quiet runs. Before that the engine's simulation runs long (`--sequences=10000`).
  */
 import { parseArgs } from "node:util";
-import { type ProxiedPair, startProxiedPair } from "./pair.ts";
-import { type Soaked, SoakTree } from "./soak_tree.ts";
+import { type ProxiedSftpPair, startProxiedSftpPair } from "./pair.ts";
+import { type SoakResult, SoakTree } from "./soak_tree.ts";
 import { startTandem } from "./tandem.ts";
 
 const { values } = parseArgs({
@@ -34,7 +34,7 @@ async function simulate(sequences: number): Promise<boolean> {
 }
 
 async function soak(rounds: number, seed: number): Promise<boolean> {
-  await using pair = await startProxiedPair();
+  await using pair = await startProxiedSftpPair();
   const random = newRandom(seed);
   const second = `${pair.sshd.dir}/second`;
   await Deno.mkdir(second);
@@ -63,7 +63,7 @@ async function soak(rounds: number, seed: number): Promise<boolean> {
 
 /** One run; one in four is killed, one in six loses its line, at some moment. */
 async function sync(
-  pair: ProxiedPair,
+  pair: ProxiedSftpPair,
   local: string,
   { random, count }: { random(below: number): number; count(what: string): void },
 ): Promise<number> {
@@ -80,11 +80,11 @@ async function sync(
   return code;
 }
 
-function run({ address, sshd }: ProxiedPair, local: string): Deno.ChildProcess {
+function run({ address, sshd }: ProxiedSftpPair, local: string): Deno.ChildProcess {
   return startTandem(["Sync-Path", local, address, ...words], { home: sshd.home });
 }
 
-function report(lost: readonly Soaked[], round: number): void {
+function report(lost: readonly SoakResult[], round: number): void {
   for (const { id, path, root } of lost) say(`round ${round}: "${id}" of ${root}/${path} is lost`);
 }
 

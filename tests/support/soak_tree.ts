@@ -1,5 +1,5 @@
 /** A version that somebody wrote: its content begins with `id`. */
-export interface Soaked {
+export interface SoakResult {
   readonly id: string;
   readonly root: string;
   readonly path: string;
@@ -12,7 +12,7 @@ const SIZES = [0, 10, 1000, 3_000_000];
 export class SoakTree {
   readonly #roots: readonly string[];
   readonly #random: (below: number) => number;
-  readonly #live = new Map<string, Soaked>();
+  readonly #live = new Map<string, SoakResult>();
   #count = 0;
 
   constructor(roots: readonly string[], random: (below: number) => number) {
@@ -38,7 +38,7 @@ export class SoakTree {
   }
 
   /** Live versions that are nowhere: on no side, and in no trash. They are told once. */
-  async lost(home: string): Promise<readonly Soaked[]> {
+  async lost(home: string): Promise<readonly SoakResult[]> {
     const held = new Set<string>();
     for (const root of [...this.#roots, home]) {
       for (const path of await filesBelow(root)) held.add(idOf(await readIf(`${root}/${path}`)));

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import type { Address, Call, Target } from "../../lib/core/backend.ts";
-import { connectSftp } from "../../lib/ssh/connect.ts";
+import type { Address, CallOptions, ConnectContext } from "../../lib/core/backend.ts";
+import { connectSsh } from "../../lib/ssh/connect.ts";
 import { type ErrorKind, SyncError } from "../../lib/core/errors.ts";
 import type { Sshd } from "./servers/sftp.ts";
-import type { SshConnector, SshLink } from "../../lib/ssh/types.ts";
+import type { SshConnection, SshConnector } from "../../lib/ssh/types.ts";
 
 /** How a test logs in, as a user would say it. `ask`: what a person answers, undefined where there is no terminal. */
 export interface ClientOptions {
@@ -17,7 +17,7 @@ export interface ClientOptions {
 }
 
 /** A target that remembers what it was told and asked. */
-export interface Client extends Target {
+export interface Client extends ConnectContext {
   readonly warnings: string[];
   readonly questions: string[];
   readonly fetched: string[];
@@ -51,22 +51,22 @@ export function client(server: Reachable, more: ClientOptions = {}): Client {
       fetched.push(name);
       return Promise.resolve(more.secrets?.[name]);
     },
-    ask(prompt, echo) {
+    prompt(prompt, echo) {
       questions.push(prompt);
       return Promise.resolve(more.ask?.(prompt, echo));
     },
-    conceal: () => {},
-    keep: (name, value) => void kept.set(name, value),
+    hideSecret: () => {},
+    keepSecret: (name, value) => void kept.set(name, value),
     warn: (message) => void warnings.push(message),
     env: (name) => env[name],
   };
 }
 
-export const call: Call = { signal: new AbortController().signal };
+export const call: CallOptions = { signal: new AbortController().signal };
 
 /** Logs in and runs a command over each of `links` links; gives the connector. */
-export async function login(target: Target, links = 1): Promise<SshConnector> {
-  const connector = await connectSftp(target, call);
+export async function login(target: ConnectContext, links = 1): Promise<SshConnector> {
+  const connector = await connectSsh(target, call);
   for (let index = 0; index < links; index++) {
     await using link = await connector.connect(call);
     assert.equal(await say(link), "hello");
@@ -75,7 +75,7 @@ export async function login(target: Target, links = 1): Promise<SshConnector> {
 }
 
 /** The login's failure, of this kind. */
-export async function loginFails(target: Target, kind: ErrorKind): Promise<SyncError> {
+export async function loginFails(target: ConnectContext, kind: ErrorKind): Promise<SyncError> {
   try {
     await login(target);
   } catch (error) {
@@ -99,7 +99,7 @@ export async function makeHome(
   return { home, [Symbol.asyncDispose]: () => Deno.remove(home, { recursive: true }) };
 }
 
-async function say(link: SshLink): Promise<string> {
+async function say(link: SshConnection): Promise<string> {
   const command = await link.exec("echo hello", call);
   const words = await Array.fromAsync(command.stdout, String);
   await command.exit;

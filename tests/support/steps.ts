@@ -8,7 +8,7 @@ import { run } from "../../lib/sync/run.ts";
 import { type Side, sides as bothSides, type SyncEvent } from "../../lib/core/entry.ts";
 import { utf8, wholeBody } from "./content.ts";
 import { contentsOf } from "./simulation_edits.ts";
-import { type Memory, newMemory, recall } from "./simulation_memory.ts";
+import { type HistoryMemory, newMemory, openHistory } from "./simulation_memory.ts";
 import { memoryTrash } from "./simulation_trash.ts";
 import type { Moment, StepRun, StepsStory } from "./steps_story.ts";
 
@@ -16,7 +16,7 @@ import type { Moment, StepRun, StepsStory } from "./steps_story.ts";
 interface StepsWorld {
   readonly sides: Readonly<Record<Side, MemoryBackend>>;
   readonly clock: { ms: number };
-  readonly memory: Memory;
+  readonly memory: HistoryMemory;
   readonly trash: Set<string>;
   /** Contents by side that no user has superseded where they were written. */
   readonly live: Map<Side, string>;
@@ -40,7 +40,7 @@ const REST_MS = 600_000;
  * Lives the story through. After its last run both sides are equal, or the run has told why not; no edit that another did not supersede is
  * lost in Both; and a few quiet runs later nothing is done or read any more.
  */
-export async function liveSteps({ dials, moments, last }: StepsStory): Promise<void> {
+export async function playSteps({ dials, moments, last }: StepsStory): Promise<void> {
   const clock = { ms: START };
   const now = () => clock.ms;
   const world: StepsWorld = {
@@ -111,7 +111,7 @@ async function runOnce(world: StepsWorld, { mode, mirror, remove, conflict }: St
     host: "here",
     signal: call.signal,
     now: () => world.clock.ms,
-    remembered: recall(world.memory, () => false),
+    pairHistory: openHistory(world.memory, () => false),
     trash: memoryTrash(world.sides, world.trash, false),
   });
   const events: SyncEvent[] = [];
@@ -119,7 +119,7 @@ async function runOnce(world: StepsWorld, { mode, mirror, remove, conflict }: St
   for (; step.done !== true; step = await running.next()) events.push(step.value);
   if (mode === "Both") await assertKept(world, before);
   const { plan } = step.value;
-  const told = [...plan.refusals, ...plan.conflicts, ...plan.held].length > 0 ||
+  const told = [...plan.refusals, ...plan.conflicts, ...plan.heldRemovals].length > 0 ||
     plan.notes.some(({ code }) => ["keptNewer", "onlyThere", "unproven", "untraced"].includes(code)) ||
     events.some(({ type }) => type === "failed" || type === "noted");
   return { isReported: told, reads: counts.local + counts.remote, actions: plan.actions.length };
@@ -128,11 +128,11 @@ async function runOnce(world: StepsWorld, { mode, mirror, remove, conflict }: St
 /** The backend, each content that is read or hashed counted. */
 function counting(inner: Backend, count: () => void): Backend {
   return decorate(inner, {
-    one({ operation, run: work }) {
+    call({ operation, run: work }) {
       if (operation === "read" || operation === "checksum") count();
       return work();
     },
-    many: ({ run: work }) => work(),
+    walk: ({ run: work }) => work(),
   });
 }
 

@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 
 /** What a run of the program left behind. */
-export interface Ran {
+export interface RunResult {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
@@ -20,7 +20,7 @@ export interface RunOptions {
 }
 
 /** Runs the program as a user's shell does, without a terminal and with a clean environment. */
-export async function tandem(args: readonly string[], options: RunOptions = {}): Promise<Ran> {
+export async function tandem(args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
   const child = startTandem(args, options);
   if (options.stdin !== undefined) {
     const writer = child.stdin.getWriter();
@@ -41,7 +41,7 @@ export async function tandem(args: readonly string[], options: RunOptions = {}):
 }
 
 /** Uploads, downloads, removals, conflicts and failures of the one result. */
-export function counts(ran: Ran): readonly unknown[] {
+export function counts(ran: RunResult): readonly unknown[] {
   const { UploadCount, DownloadCount, RemovalCount, ConflictCount, FailureCount } = ran.result();
   return [UploadCount, DownloadCount, RemovalCount, ConflictCount, FailureCount];
 }
@@ -49,7 +49,7 @@ export function counts(ran: Ran): readonly unknown[] {
 /** Starts the program and lets it run: its process id is Deno's own, not a shell's. */
 export function startTandem(args: readonly string[], options: RunOptions = {}): Deno.ChildProcess {
   return new Deno.Command(Deno.execPath(), {
-    args: [...running, ...args],
+    args: [...denoArgs, ...args],
     clearEnv: true,
     env: cleanEnv(options),
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
@@ -60,15 +60,15 @@ export function startTandem(args: readonly string[], options: RunOptions = {}): 
 }
 
 /** Deno's own arguments before those of the program. */
-export const running = ["run", "-q", "-A", "--no-check", fileURLToPath(new URL("../../mod.ts", import.meta.url))];
+export const denoArgs = ["run", "-q", "-A", "--no-check", fileURLToPath(new URL("../../mod.ts", import.meta.url))];
 
 /** The whole environment of a run. */
 export function cleanEnv({ home, env }: RunOptions): Record<string, string> {
-  return { ...kept(), HOME: home ?? "/nonexistent", ...env };
+  return { ...inheritedEnv(), HOME: home ?? "/nonexistent", ...env };
 }
 
 /** What Deno itself needs to find its cache; a state folder of the test's own. */
-function kept(): Record<string, string> {
+function inheritedEnv(): Record<string, string> {
   const found: Record<string, string> = {};
   for (const name of ["PATH", "DENO_DIR", "DENO_INSTALL_ROOT", "TMPDIR", "USER", "LOGNAME"]) {
     const value = Deno.env.get(name);

@@ -1,4 +1,4 @@
-import { cleanEnv, running, type RunOptions } from "./tandem.ts";
+import { cleanEnv, denoArgs, type RunOptions } from "./tandem.ts";
 
 /** What a run on a terminal showed there, both streams and the echo of what was typed. */
 export interface Shown {
@@ -15,7 +15,7 @@ export async function onTerminal(
   options: RunOptions & { readonly type: { readonly after: RegExp; readonly text: string } },
 ): Promise<Shown> {
   const { after, text } = options.type;
-  const command = [Deno.execPath(), ...running, ...args].map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
+  const command = [Deno.execPath(), ...denoArgs, ...args].map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
   const child = new Deno.Command("script", {
     args: ["-qefc", command, "/dev/null"],
     clearEnv: true,

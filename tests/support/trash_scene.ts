@@ -23,7 +23,7 @@ export interface TrashScene {
 }
 
 /** Runs with a local root that holds "a" and "d/b", and a remote in memory that holds "r". */
-export async function within(
+export async function withTrashScene(
   test: (scene: TrashScene) => Promise<void>,
   dials?: MemoryDials & { remote?: Backend },
 ): Promise<void> {

@@ -1,7 +1,7 @@
 import fc from "npm:fast-check@4.10.2";
 import type { RelPath } from "../../lib/core/path.ts";
 import type { Entry, Side } from "../../lib/core/entry.ts";
-import type { Thing, Tree } from "./interpret.ts";
+import type { Tree, TreeNode } from "./interpret.ts";
 import { START, sumOf } from "./planning.ts";
 
 /** One thing a user does to a tree. Paths are positions among those that exist or could, so that shrinking stays meaningful. */
@@ -53,7 +53,7 @@ export const anyStory: fc.Arbitrary<Story> = fc.record({
 });
 
 /** The trees of a story. Each edit has a time of its own, a minute apart from every other on either side. */
-export function tell({ base, local, remote, sums }: Story): Readonly<Record<"base" | Side, Tree>> {
+export function treesOf({ base, local, remote, sums }: Story): Readonly<Record<"base" | Side, Tree>> {
   const before = editAll(new Map(), base, { sums, from: START });
   return {
     base: before,
@@ -79,7 +79,7 @@ export function outline(tree: Tree): Readonly<Record<string, string>> {
 const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
 
-type Growing = Map<RelPath, Thing>;
+type Growing = Map<RelPath, TreeNode>;
 
 function editOne(tree: Growing, edit: Edit, { sums, time }: { sums: boolean; time: number }): void {
   const path = edit.path as RelPath;

@@ -1,4 +1,4 @@
-import { type Ran, tandem } from "./tandem.ts";
+import { type RunResult, tandem } from "./tandem.ts";
 import { readDisk, tree, type TreeLiteral } from "./tree.ts";
 
 /** Two folders and a state folder of their own. */
@@ -7,8 +7,8 @@ export interface TwoFolders extends AsyncDisposable {
   readonly a: string;
   readonly b: string;
   readonly state: string;
-  sync(...more: readonly string[]): Promise<Ran>;
-  run(...words: readonly string[]): Promise<Ran>;
+  sync(...more: readonly string[]): Promise<RunResult>;
+  run(...words: readonly string[]): Promise<RunResult>;
   both(): Promise<readonly [TreeLiteral, TreeLiteral]>;
 }
 

@@ -1,4 +1,4 @@
-import type { Backend, Target } from "../../lib/core/backend.ts";
+import type { Backend, ConnectContext } from "../../lib/core/backend.ts";
 import { openWebdav } from "../../lib/backends/webdav/mod.ts";
 import type { DavServer } from "./servers/webdav.ts";
 
@@ -17,18 +17,18 @@ export interface DavTargetOptions {
 export function davTarget(
   server: Pick<DavServer, "port" | "user" | "password" | "root">,
   more: DavTargetOptions = {},
-): Target {
+): ConnectContext {
   const { scheme = "dav", host = "127.0.0.1", port = server.port, path = server.root, user = server.user } = more;
   const { password = server.password, options = {} } = more;
   return {
     address: { scheme, ...(user === "" ? {} : { user }), host, port, path, pins: [] },
     options,
     secret: (name) => Promise.resolve(name === "password" ? password : undefined),
-    ask: () => Promise.resolve(undefined),
-    keep: () => {},
+    prompt: () => Promise.resolve(undefined),
+    keepSecret: () => {},
     warn: () => {},
     env: () => undefined,
-    conceal: () => {},
+    hideSecret: () => {},
     readOnly: false,
   };
 }

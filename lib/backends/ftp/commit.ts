@@ -1,47 +1,47 @@
 import { randomBytes } from "node:crypto";
 import { SyncError } from "../../core/errors.ts";
-import { nameOf, parentOf, printable } from "../../core/path.ts";
-import { swapTag, tempPath } from "../../core/temp_name.ts";
+import { escapeForDisplay, nameOf, parentOf } from "../../core/path.ts";
+import { displacedTag, tempPath } from "../../core/temp_name.ts";
 import type { Entry } from "../../core/entry.ts";
 import type { WriteOptions } from "../../core/backend.ts";
-import type { FtpLink } from "./control_connection.ts";
-import { look } from "./stat.ts";
-import { refusal, type Reply, said } from "./reply.ts";
-import { childOf, type Doing, type Site, wired } from "./session.ts";
+import type { ControlConnection } from "./control_connection.ts";
+import { stat } from "./stat.ts";
+import { type Reply, serverMessage, toSyncError } from "./reply.ts";
+import { childOf, encodePath, type FtpSession, type PathContext } from "./session.ts";
 import { operationError } from "../../core/operation.ts";
 
 /** A file to be written. */
-export type Writing = Doing & {
+export type WriteContext = PathContext & {
   readonly options: WriteOptions;
   /** The folder that holds it, as the server names it. */
-  readonly dir: string;
+  readonly serverParent: string;
 };
 
 /** A file to be written, with the temporary name of its upload. */
-export interface Draft extends Writing {
-  readonly temp: Doing;
+export interface PendingWrite extends WriteContext {
+  readonly temp: PathContext;
 }
 
 /** Renames the temporary file to the target, in one step if the server renames over an existing file. */
-export async function place(
-  link: FtpLink,
-  site: Site,
-  { draft, found }: { readonly draft: Draft; readonly found: Entry | undefined },
+export async function commit(
+  link: ControlConnection,
+  site: FtpSession,
+  { draft, found }: { readonly draft: PendingWrite; readonly found: Entry | undefined },
 ): Promise<void> {
-  const reply = await rename(link, site, { from: draft.temp, to: draft });
+  const reply = await renameOnServer(link, site, { from: draft.temp, to: draft });
   if (reply.code < 300) return;
-  if (found === undefined || reply.code === 421) throw await whyUnwritten(link, site, { draft, reply });
-  await swap(link, site, draft);
+  if (found === undefined || reply.code === 421) throw await explainWriteRefusal(link, site, { draft, reply });
+  await replaceInSteps(link, site, draft);
 }
 
 /** Sends RNFR and RNTO. Returns the reply that counts. */
-export async function rename(
-  link: FtpLink,
-  site: Site,
-  { from, to }: { readonly from: Doing; readonly to: Doing },
+export async function renameOnServer(
+  link: ControlConnection,
+  site: FtpSession,
+  { from, to }: { readonly from: PathContext; readonly to: PathContext },
 ): Promise<Reply> {
-  const [source, target] = [wired(site, from), wired(site, to)];
-  const [first, second] = await link.batch([`RNFR ${source}`, `RNTO ${target}`]);
+  const [source, target] = [encodePath(site, from), encodePath(site, to)];
+  const [first, second] = await link.sendCommands([`RNFR ${source}`, `RNTO ${target}`]);
   return first.code === 350 ? second : first;
 }
 
@@ -49,41 +49,45 @@ export async function rename(
  * Replaces the target on servers that cannot rename over a file: moves the old file away, renames the new one, then
  * deletes the old one. Moves the old file back if the rename fails.
  */
-async function swap(link: FtpLink, site: Site, draft: Draft): Promise<void> {
-  const { temp, dir, path } = draft;
+async function replaceInSteps(link: ControlConnection, site: FtpSession, draft: PendingWrite): Promise<void> {
+  const { temp, serverParent: dir, path } = draft;
   const aside = {
     ...temp,
-    at: childOf(dir, nameOf(tempPath(path, swapTag(draft.options.tag ?? randomBytes(8).toString("hex"))))),
+    at: childOf(dir, nameOf(tempPath(path, displacedTag(draft.options.tag ?? randomBytes(8).toString("hex"))))),
   };
-  const stepped = await rename(link, site, { from: draft, to: aside });
-  if (stepped.code >= 300) throw await whyUnwritten(link, site, { draft, reply: stepped });
-  const placed = await rename(link, site, { from: temp, to: draft });
+  const stepped = await renameOnServer(link, site, { from: draft, to: aside });
+  if (stepped.code >= 300) throw await explainWriteRefusal(link, site, { draft, reply: stepped });
+  const placed = await renameOnServer(link, site, { from: temp, to: draft });
   if (placed.code >= 300) {
-    const undone = await rename(link, site, { from: aside, to: draft });
-    if (undone.code < 300) throw await whyUnwritten(link, site, { draft, reply: placed });
-    throw new SyncError("unexpected", `Cannot write "${printable(path)}": its old content is left at "${aside.at}"`, {
-      operation: draft.operation,
-      path,
-    });
+    const undone = await renameOnServer(link, site, { from: aside, to: draft });
+    if (undone.code < 300) throw await explainWriteRefusal(link, site, { draft, reply: placed });
+    throw new SyncError(
+      "unexpected",
+      `Cannot write "${escapeForDisplay(path)}": its old content is left at "${aside.at}"`,
+      {
+        operation: draft.operation,
+        path,
+      },
+    );
   }
-  await link.ask(`DELE ${wired(site, aside)}`);
+  await link.sendCommand(`DELE ${encodePath(site, aside)}`);
 }
 
 /**
  * Returns the error for a refused write. "553 Could not create file" may mean anything, so a stat of the folder
  * decides.
  */
-export async function whyUnwritten(
-  link: FtpLink,
-  site: Site,
-  { draft, reply }: { readonly draft: Draft; readonly reply: Reply },
+export async function explainWriteRefusal(
+  link: ControlConnection,
+  site: FtpSession,
+  { draft, reply }: { readonly draft: PendingWrite; readonly reply: Reply },
 ): Promise<Error> {
-  const refused = refusal(draft, reply);
+  const refused = toSyncError(draft, reply);
   if (refused.kind !== "unexpected" && refused.kind !== "denied" && refused.kind !== "notFound") return refused;
-  const above = { ...draft, path: parentOf(draft.path), at: draft.dir };
-  const parent = await look(link, site, { ...above, precise: true });
+  const above = { ...draft, path: parentOf(draft.path), at: draft.serverParent };
+  const parent = await stat(link, site, { ...above, precise: true });
   if (parent?.kind === "dir") {
-    return refused.kind === "notFound" ? operationError(draft, "changed", { why: said(reply) }) : refused;
+    return refused.kind === "notFound" ? operationError(draft, "changed", { why: serverMessage(reply) }) : refused;
   }
   if (parent === undefined) {
     return operationError(draft, "notFound", { why: "the folder that is to hold it is absent", cause: refused });

@@ -3,15 +3,22 @@ import tls from "node:tls";
 // @ts-types="npm:basic-ftp@6.2.3"
 import { FTPContext, FTPError, type FTPResponse } from "npm:basic-ftp@6.2.3";
 import { SyncError } from "../../core/errors.ts";
-import { epsvPort, pasvPort, type Reply, type Waiter } from "./reply.ts";
+import { parseEpsvPort, parsePasvPort, type PendingReply, type Reply } from "./reply.ts";
 import { dialData } from "./data_connection.ts";
-import { dial, SAID_NOTHING, secure, secureFirst, SILENT_MS, wholeLines } from "../../net/tcp.ts";
+import {
+  deliverWholeLines,
+  dial,
+  GREETING_WAIT_MS,
+  NO_GREETING,
+  startImplicitTls,
+  startTlsOnSocket,
+} from "../../net/tcp.ts";
 import { toLatin1 } from "../../net/latin1.ts";
 import { withProgress } from "./progress.ts";
 import { fingerprintOf, type TlsTrust } from "../../net/tls.ts";
-import { late, lost, ON_WIRE, Watch, type Wire } from "../../net/transport.ts";
+import { NETWORK_OPERATION, networkError, timeoutError, type Transport, Watchdog } from "../../net/transport.ts";
 
-export interface LinkSettings {
+export interface ControlSettings {
   readonly host: string;
   readonly port: number;
   /** ms without a reply after which a connection counts as dead. */
@@ -20,51 +27,51 @@ export interface LinkSettings {
 }
 
 /** One control connection. Replies come in order. A refusal is a reply; only a broken connection rejects. One character per byte. */
-export class FtpLink {
+export class ControlConnection {
   readonly #ftp: FTPContext;
-  readonly #settings: LinkSettings;
-  readonly #waiting: Waiter[] = [];
-  readonly #silence: Watch;
+  readonly #settings: ControlSettings;
+  readonly #pending: PendingReply[] = [];
+  readonly #replyTimeout: Watchdog;
   #closed: SyncError | undefined;
   #hasEpsv = true;
-  #newest = false;
-  #hasSpoken = false;
+  #allowTls13 = false;
+  #hasReplied = false;
   #preliminaryReplies = 0;
   /** The port of a data connection that was requested ahead, and until when it is used. */
-  #ahead: { readonly port: Promise<number | undefined>; readonly until: number } | undefined;
+  #nextPort: { readonly port: Promise<number | undefined>; readonly until: number } | undefined;
   /** Whether commands may be pipelined. True for servers that are known to read one line after the other. */
   pipelines = false;
   /**
    * Whether the server delays small segments (Nagle's algorithm) and reads no command during a transfer. vsftpd does
    * both.
    */
-  holdsBack = false;
+  delaysReplies = false;
   /** Whether the latency is so high that saving round trips pays. */
-  isFar = false;
+  highLatency = false;
   /** Called when a reply arrived, or data in either direction. */
   onProgress: () => void = () => {};
   /** The text of the server's greeting; it often names its software. */
   greeting = "";
 
-  private constructor(socket: net.Socket, settings: LinkSettings) {
+  private constructor(socket: net.Socket, settings: ControlSettings) {
     this.#settings = settings;
     this.#ftp = new FTPContext(0, "latin1");
     const { timeout } = settings;
-    this.#silence = new Watch(timeout, () => this.close(late("no answer", timeout)));
-    this.#use(socket);
+    this.#replyTimeout = new Watchdog(timeout, () => this.close(timeoutError("no answer", timeout)));
+    this.#attach(socket);
   }
 
   /** Connects, over TLS from the first byte if `implicit`. Returns the greeting too. `newest`: TLS 1.3 is allowed. */
   static async connect(
-    settings: LinkSettings,
+    settings: ControlSettings,
     { implicit, newest, signal }: {
       readonly implicit: boolean;
       readonly newest: boolean;
       readonly signal: AbortSignal;
     },
-  ): Promise<{ readonly link: FtpLink; readonly greeting: Reply }> {
+  ): Promise<{ readonly link: ControlConnection; readonly greeting: Reply }> {
     const socket = await dial(settings, { timeout: settings.timeout, signal });
-    let link: FtpLink | undefined;
+    let link: ControlConnection | undefined;
     let stirring: ReturnType<typeof setTimeout> | undefined;
     const stop = () => {
       link?.close();
@@ -72,13 +79,13 @@ export class FtpLink {
     };
     signal.addEventListener("abort", stop);
     try {
-      const ready = implicit ? await secureFirst(socket, { ...settings, newest }) : socket;
-      const made = link = new FtpLink(ready, settings);
-      made.#newest = newest;
-      const greeting = made.#next();
+      const ready = implicit ? await startImplicitTls(socket, { ...settings, allowTls13: newest }) : socket;
+      const made = link = new ControlConnection(ready, settings);
+      made.#allowTls13 = newest;
+      const greeting = made.#expectReply();
       // One handler for all later replies: a handler for each command costs a stack trace each.
       made.#ftp.handle(undefined, (reply) => made.#onReply(reply)).catch(() => {});
-      stirring = setTimeout(() => made.#stir(), Math.min(SILENT_MS, settings.timeout / 2));
+      stirring = setTimeout(() => made.#sendNoop(), Math.min(GREETING_WAIT_MS, settings.timeout / 2));
       return { link: made, greeting: await greeting };
     } finally {
       clearTimeout(stirring);
@@ -102,34 +109,34 @@ export class FtpLink {
 
   /** Whether the connection is open and no reply is outstanding, so that it can be reused. */
   get isIdle(): boolean {
-    return !this.closed && this.#waiting.every(({ idle }) => idle === true);
+    return !this.closed && this.#pending.every(({ isDiscarded: idle }) => idle === true);
   }
 
   /** Upgrades the connection to TLS. Data that came in clear text before is discarded. */
   async startTls(newest: boolean): Promise<void> {
     const { socket } = this.#ftp;
     socket.removeAllListeners("data");
-    this.#newest = newest;
-    this.#use(await secure(socket, { ...this.#settings, newest }));
+    this.#allowTls13 = newest;
+    this.#attach(await startTlsOnSocket(socket, { ...this.#settings, allowTls13: newest }));
   }
 
   /** Sends one command. Rejects when the connection breaks or the reply times out. */
-  async ask(command: string, options: { readonly patient?: boolean } = {}): Promise<Reply> {
+  async sendCommand(command: string, options: { readonly patient?: boolean } = {}): Promise<Reply> {
     const [reply] = this.#send([command], options);
-    return await (reply ?? Promise.reject(lost("connection", "the connection is closed")));
+    return await (reply ?? Promise.reject(networkError("connection", "the connection is closed")));
   }
 
   /** Sends several commands, pipelined if the server is known to support that. Returns their replies in order. */
-  async batch<const C extends readonly string[]>(commands: C): Promise<{ readonly [I in keyof C]: Reply }> {
+  async sendCommands<const C extends readonly string[]>(commands: C): Promise<{ readonly [I in keyof C]: Reply }> {
     const replies: Reply[] = [];
     if (this.pipelines) {
       const sent = this.#send(commands);
       for (const [index, one] of sent.entries()) {
         replies.push(await one);
-        if (index === 0) this.#fetchRest(sent.length);
+        if (index === 0) this.#flushReplies(sent.length);
       }
     } else {
-      for (const command of commands) replies.push(await this.ask(command));
+      for (const command of commands) replies.push(await this.sendCommand(command));
     }
     return replies as { readonly [I in keyof C]: Reply };
   }
@@ -140,74 +147,74 @@ export class FtpLink {
    * receives something, and reads no command before; other servers refuse commands that come before their reply.
    * Returns that reply and, unless it is a refusal, those to the commands.
    */
-  async conclude(
+  async finishTransfer(
     transfer: Promise<Reply>,
     commands: readonly string[],
   ): Promise<{ readonly reply: Reply; readonly replies: readonly Reply[] }> {
-    this.hurry();
-    const asked = this.holdsBack && !this.closed ? this.#askAhead(commands) : undefined;
+    this.armTimeout();
+    const asked = this.delaysReplies && !this.closed ? this.#sendWithPort(commands) : undefined;
     const reply = await transfer;
-    if (asked !== undefined) this.#fetchRest(commands.length);
+    if (asked !== undefined) this.#flushReplies(commands.length);
     if (reply.code >= 300) return { reply, replies: [] };
-    const following = asked ?? (this.pipelines ? this.#askAhead(commands) : await this.batch(commands));
+    const following = asked ?? (this.pipelines ? this.#sendWithPort(commands) : await this.sendCommands(commands));
     return { reply, replies: await Promise.all(following) };
   }
 
   /**
    * Opens a data connection to the host of the control connection. Rejects with the server's reply if it offers none.
    */
-  async openData(): Promise<Wire> {
+  async openData(): Promise<Transport> {
     return withProgress(await this.#openData(), () => this.onProgress());
   }
 
-  async #openData(): Promise<Wire> {
-    const ahead = this.#ahead;
-    this.#ahead = undefined;
+  async #openData(): Promise<Transport> {
+    const ahead = this.#nextPort;
+    this.#nextPort = undefined;
     const isFresh = ahead !== undefined && performance.now() < ahead.until;
-    const port = (isFresh ? await ahead.port : undefined) ?? await this.#passivePort();
+    const port = (isFresh ? await ahead.port : undefined) ?? await this.#requestPort();
     const { socket, tlsSessionStore: session } = this.#ftp;
     const host = socket.remoteAddress;
-    if (host === undefined) throw this.#closed ?? lost("connection", "the connection is closed");
-    return await dialData({ host, port }, socket, { ...this.#settings, newest: this.#newest, session });
+    if (host === undefined) throw this.#closed ?? networkError("connection", "the connection is closed");
+    return await dialData({ host, port }, socket, { ...this.#settings, allowTls13: this.#allowTls13, session });
   }
 
   /** Arms the reply timeout: the transfer's data is complete, so the final reply is due. */
-  hurry(): void {
-    for (const waiter of this.#waiting) waiter.patient = false;
-    this.#watch();
+  armTimeout(): void {
+    for (const waiter of this.#pending) waiter.untimed = false;
+    this.#updateReplyTimeout();
   }
 
-  close(why = lost("connection", "the connection is closed")): void {
+  close(why = networkError("connection", "the connection is closed")): void {
     if (this.#closed !== undefined) return;
     this.#closed = why;
-    this.#silence[Symbol.dispose]();
+    this.#replyTimeout[Symbol.dispose]();
     this.#ftp.close();
-    for (const waiter of this.#waiting.splice(0)) waiter.reject(why);
+    for (const waiter of this.#pending.splice(0)) waiter.reject(why);
   }
 
   /** Sends the request for the port of the next data connection, and the commands after it. */
-  #askAhead(commands: readonly string[]): readonly Promise<Reply>[] {
+  #sendWithPort(commands: readonly string[]): readonly Promise<Reply>[] {
     const [port, ...replies] = this.#send([this.#hasEpsv ? "EPSV" : "NOOP", ...commands], { ahead: true });
     if (this.#hasEpsv && port !== undefined) {
-      this.#ahead = { port: port.then(epsvPort, () => undefined), until: performance.now() + AHEAD_MS };
+      this.#nextPort = { port: port.then(parseEpsvPort, () => undefined), until: performance.now() + AHEAD_MS };
     }
     return replies;
   }
 
-  async #passivePort(): Promise<number> {
+  async #requestPort(): Promise<number> {
     if (this.#hasEpsv) {
-      const reply = await this.ask("EPSV");
-      const port = epsvPort(reply);
+      const reply = await this.sendCommand("EPSV");
+      const port = parseEpsvPort(reply);
       if (port !== undefined) return port;
       if (reply.code === 421 || reply.code === 425) {
-        throw lost("busy", `the server opens no data connection: ${reply.text}`);
+        throw networkError("busy", `the server opens no data connection: ${reply.text}`);
       }
       this.#hasEpsv = false;
     }
-    const reply = await this.ask("PASV");
-    const port = pasvPort(reply);
+    const reply = await this.sendCommand("PASV");
+    const port = parsePasvPort(reply);
     if (port !== undefined) return port;
-    throw lost("connection", `the server opens no data connection: ${reply.text.slice(0, 200)}`);
+    throw networkError("connection", `the server opens no data connection: ${reply.text.slice(0, 200)}`);
   }
 
   /**
@@ -215,13 +222,13 @@ export class FtpLink {
    * only after the first is acknowledged, which takes 40 ms unless something is sent to it. Does nothing if all replies
    * came at once.
    */
-  #fetchRest(count: number): void {
-    if (this.holdsBack && count >= 2 && this.#waiting.length > 0 && !this.closed) this.#stir();
+  #flushReplies(count: number): void {
+    if (this.delaysReplies && count >= 2 && this.#pending.length > 0 && !this.closed) this.#sendNoop();
   }
 
   /** Sends a NOOP whose reply is discarded. */
-  #stir(): void {
-    this.#waiting.push({ resolve: () => {}, reject: () => {}, patient: false, idle: true });
+  #sendNoop(): void {
+    this.#pending.push({ resolve: () => {}, reject: () => {}, untimed: false, isDiscarded: true });
     this.#ftp.socket.write(toLatin1("NOOP\r\n"));
   }
 
@@ -234,29 +241,29 @@ export class FtpLink {
     // deno-lint-ignore no-control-regex
     if (commands.some((one) => /[\u0000-\u001f\u007f]|[^\u0000-\u00ff]/.test(one))) {
       const why = "A name with a control character cannot be sent over FTP";
-      throw new SyncError("badInput", why, { operation: ON_WIRE });
+      throw new SyncError("badInput", why, { operation: NETWORK_OPERATION });
     }
     // The reply to the port requested ahead does not keep the connection busy.
     const replies = commands.map((command, index) =>
-      this.#next({ patient, idle: ahead && index === 0, forPort: /^(?:EPSV|PASV)$/.test(command) })
+      this.#expectReply({ patient, idle: ahead && index === 0, forPort: /^(?:EPSV|PASV)$/.test(command) })
     );
     for (const one of replies) one.catch(() => {});
     this.#ftp.socket.write(toLatin1(commands.map((one) => `${one}\r\n`).join("")));
     return replies;
   }
 
-  #next({ patient = false, idle = false, forPort = false } = {}): Promise<Reply> {
+  #expectReply({ patient = false, idle = false, forPort = false } = {}): Promise<Reply> {
     const { promise, resolve, reject } = Promise.withResolvers<Reply>();
-    this.#waiting.push({ resolve, reject, patient, idle, forPort });
-    this.#watch();
+    this.#pending.push({ resolve, reject, untimed: patient, isDiscarded: idle, isForPort: forPort });
+    this.#updateReplyTimeout();
     return promise;
   }
 
   /** Starts or stops the timeout for the first pending reply. */
-  #watch(): void {
-    const [first] = this.#waiting;
-    if (first === undefined || first.patient) this.#silence.end();
-    else this.#silence.begin();
+  #updateReplyTimeout(): void {
+    const [first] = this.#pending;
+    if (first === undefined || first.untimed) this.#replyTimeout.stop();
+    else this.#replyTimeout.start();
   }
 
   #onReply(reply: Error | FTPResponse): void {
@@ -265,36 +272,38 @@ export class FtpLink {
       : undefined;
     if (answer === undefined) {
       const why = reply instanceof Error ? reply.message : "the connection broke";
-      return this.close(lost("connection", this.#hasSpoken ? why : SAID_NOTHING, reply));
+      return this.close(networkError("connection", this.#hasReplied ? why : NO_GREETING, reply));
     }
-    this.#hasSpoken = true;
+    this.#hasReplied = true;
     this.onProgress();
-    if (answer.code < 200 && ++this.#preliminaryReplies > MOST_PRELIMINARY) {
-      this.close(lost("connection", "the server's replies never end"));
+    if (answer.code < 200 && ++this.#preliminaryReplies > MAX_PRELIMINARY) {
+      this.close(networkError("connection", "the server's replies never end"));
     }
     if (answer.code < 200) return;
     this.#preliminaryReplies = 0;
-    const first = this.#waiting.shift();
+    const first = this.#pending.shift();
     const isPort = answer.code === 227 || answer.code === 229;
-    if (answer.code !== 421 && (first === undefined || (isPort && first.forPort !== true))) {
+    if (answer.code !== 421 && (first === undefined || (isPort && first.isForPort !== true))) {
       // One reply too many: from here on each reply would be matched with the wrong command.
-      const why = lost("connection", "the server's answers are out of step with what it was asked");
+      const why = networkError("connection", "the server's answers are out of step with what it was asked");
       first?.reject(why);
       return this.close(why);
     }
-    this.#watch();
+    this.#updateReplyTimeout();
     first?.resolve(answer);
-    if (answer.code === 421) this.close(lost("busy", `the server ends the connection: ${answer.text.slice(0, 200)}`));
+    if (answer.code === 421) {
+      this.close(networkError("busy", `the server ends the connection: ${answer.text.slice(0, 200)}`));
+    }
   }
 
-  #use(socket: net.Socket): void {
+  #attach(socket: net.Socket): void {
     socket.removeAllListeners("error");
     this.#ftp.socket = socket;
     this.#ftp.socket.setNoDelay(true);
-    wholeLines(socket, (why) => this.close(why));
+    deliverWholeLines(socket, (why) => this.close(why));
   }
 }
 
-const MOST_PRELIMINARY = 1000;
+const MAX_PRELIMINARY = 1000;
 /** How long a port requested ahead is used: servers close a port to which no client connects. */
 const AHEAD_MS = 5_000;

@@ -1,15 +1,15 @@
 import { Buffer } from "node:buffer";
 import tls from "node:tls";
-import { versions } from "../../net/tcp.ts";
+import { tlsVersions } from "../../net/tcp.ts";
 import type { TlsTrust } from "../../net/tls.ts";
-import { dialTcp, dialWire, type Peer, type Wire } from "../../net/transport.ts";
+import { dialTcp, dialTransport, type Peer, type Transport } from "../../net/transport.ts";
 import { startTls } from "../../net/tls_transport.ts";
 
 export interface DataSettings {
   readonly timeout: number;
   readonly trust: TlsTrust;
   /** Whether TLS 1.3 is allowed. */
-  readonly newest: boolean;
+  readonly allowTls13: boolean;
   /** A session to resume if the control connection has none. */
   readonly session: Uint8Array | undefined;
 }
@@ -21,11 +21,11 @@ export interface DataSettings {
 export async function dialData(
   peer: Peer,
   control: unknown,
-  { timeout, trust, newest, session }: DataSettings,
-): Promise<Wire> {
-  if (!(control instanceof tls.TLSSocket)) return await dialWire(peer, timeout);
+  { timeout, trust, allowTls13: newest, session }: DataSettings,
+): Promise<Transport> {
+  if (!(control instanceof tls.TLSSocket)) return await dialTransport(peer, timeout);
   const known = control.getSession() ?? session;
   const connection = await dialTcp(peer, timeout);
   const resuming = known === undefined ? {} : { session: Buffer.from(known) };
-  return startTls(connection, { trust, timeout, wanted: "ftps", options: { ...versions(newest), ...resuming } });
+  return startTls(connection, { trust, timeout, expected: "ftps", options: { ...tlsVersions(newest), ...resuming } });
 }

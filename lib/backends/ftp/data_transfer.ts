@@ -1,43 +1,46 @@
 import { cancelled, SyncError } from "../../core/errors.ts";
-import type { FtpLink } from "./control_connection.ts";
-import { refusal, type Reply } from "./reply.ts";
-import type { Doing } from "./session.ts";
-import { foreignCertificate } from "./foreign_certificate.ts";
-import { lost, type Wire } from "../../net/transport.ts";
+import type { ControlConnection } from "./control_connection.ts";
+import { type Reply, toSyncError } from "./reply.ts";
+import type { PathContext } from "./session.ts";
+import { toCertificateError } from "./foreign_certificate.ts";
+import { networkError, type Transport } from "../../net/transport.ts";
 
 /** A command whose result comes on a data connection. */
-export interface Fetching {
-  readonly doing: Doing;
+export interface DownloadOptions {
+  readonly doing: PathContext;
   readonly command: string;
   /** The offset of the first byte. */
   readonly from?: number;
   /** Commands to send next on this connection. */
-  readonly next?: readonly string[];
+  readonly nextCommands?: readonly string[];
   /** The data connection, if it is already being opened. */
-  readonly data?: Promise<Wire>;
+  readonly data?: Promise<Transport>;
   /** Whether the end must be proven, because no size is known: over TLS that is the peer's close_notify. */
-  readonly witnessed?: boolean;
+  readonly needsCloseNotify?: boolean;
 }
 
 /** The receiver of the bytes of a data connection. */
 export interface Sink {
   /** Returns the buffer for the next bytes. */
-  room(): Uint8Array<ArrayBuffer>;
+  nextBuffer(): Uint8Array<ArrayBuffer>;
   /** Called after `count` bytes were read into that buffer. An exception ends the transfer. */
-  took(count: number): void;
+  onRead(count: number): void;
 }
 
 /** The reply after a transfer, and the replies to the next commands; these are meaningless after a refusal. */
-export interface Fetched {
+export interface TransferReplies {
   readonly reply: Reply;
   readonly replies: readonly Reply[];
 }
 
 /** Opens a data connection for a transfer that begins at this byte. The transfer command must come next. */
-export async function openDataAt(link: FtpLink, start: { doing: Doing; from: number }): Promise<Wire> {
+export async function openDataConnection(
+  link: ControlConnection,
+  start: { doing: PathContext; from: number },
+): Promise<Transport> {
   const data = await link.openData();
   try {
-    if (start.from > 0) await restart(link, start);
+    if (start.from > 0) await sendRest(link, start);
     return data;
   } catch (error) {
     data.destroy();
@@ -49,34 +52,34 @@ export async function openDataAt(link: FtpLink, start: { doing: Doing; from: num
  * Passes all bytes of a command's data connection to the sink. If the data connection broke, a refusal in the reply
  * after it takes precedence over that error.
  */
-export async function fetchInto(
-  link: FtpLink,
-  { doing, command, from = 0, next = [], witnessed = false, ...given }: Fetching,
+export async function download(
+  link: ControlConnection,
+  { doing, command, from = 0, nextCommands: next = [], needsCloseNotify: witnessed = false, ...given }: DownloadOptions,
   sink: Sink,
-): Promise<Fetched> {
+): Promise<TransferReplies> {
   const { signal, operation } = doing;
   const data = await (given.data ?? link.openData());
   const stop = () => data.destroy();
   signal.addEventListener("abort", stop);
   try {
-    if (from > 0) await restart(link, { doing, from });
-    const pending = link.ask(command, { patient: true });
+    if (from > 0) await sendRest(link, { doing, from });
+    const pending = link.sendCommand(command, { patient: true });
     // A refusal comes without data, and some servers then do not close the data connection.
     pending.then((reply) => reply.code >= 300 && data.destroy(), () => data.destroy());
-    const broken = await receive(data, { sink, witnessed });
+    const broken = await receiveAll(data, { sink, witnessed });
     // A server that has stopped sending would cost the timeout twice.
     if (broken?.isOurs === true || (broken?.error instanceof SyncError && broken.error.kind === "timeout")) {
-      await letGo(link, data, pending);
+      await abortTransfer(link, data, pending);
       throw broken.error;
     }
     // Destroyed at once: vsftpd waits until the end of its connection is acknowledged, which takes 40 ms if nothing is
     // sent back.
     data.destroy();
-    const foreign = foreignCertificate(broken?.error, doing);
+    const foreign = toCertificateError(broken?.error, doing);
     if (foreign !== undefined) throw foreign;
-    if (broken !== undefined) link.hurry();
+    if (broken !== undefined) link.armTimeout();
     const { reply, replies } = broken === undefined
-      ? await link.conclude(pending, next)
+      ? await link.finishTransfer(pending, next)
       : { reply: await pending, replies: [] };
     if (signal.aborted) throw cancelled(signal, operation);
     if (reply.code < 300 && broken !== undefined) throw broken.error;
@@ -91,42 +94,42 @@ export async function fetchInto(
  * Aborts a transfer and waits up to LET_GO_MS for its final reply, without which the connection cannot be used again.
  * Pure-FTPd sends none; then the pool opens another connection.
  */
-export async function letGo(link: FtpLink, data: Wire, pending: Promise<Reply>): Promise<void> {
+export async function abortTransfer(link: ControlConnection, data: Transport, pending: Promise<Reply>): Promise<void> {
   data.destroy();
-  link.hurry();
+  link.armTimeout();
   const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, LET_GO_MS);
+  const timer = setTimeout(resolve, ABORT_MS);
   await Promise.race([pending.catch(() => undefined), promise]);
   clearTimeout(timer);
 }
 
-const LET_GO_MS = 500;
+const ABORT_MS = 500;
 
 /** Sends REST, so that the next transfer begins at this byte. It must be the last command before the transfer. */
-async function restart(link: FtpLink, { doing, from }: { doing: Doing; from: number }): Promise<void> {
-  const reply = await link.ask(`REST ${from}`);
-  if (reply.code !== 350) throw refusal(doing, reply);
+async function sendRest(link: ControlConnection, { doing, from }: { doing: PathContext; from: number }): Promise<void> {
+  const reply = await link.sendCommand(`REST ${from}`);
+  if (reply.code !== 350) throw toSyncError(doing, reply);
 }
 
 /**
  * Reads the data connection to its end. Returns the error that ended it early, or undefined; `isOurs`: the sink threw
  * it.
  */
-async function receive(
-  data: Wire,
+async function receiveAll(
+  data: Transport,
   { sink, witnessed }: { readonly sink: Sink; readonly witnessed: boolean },
 ): Promise<{ readonly error: unknown; readonly isOurs: boolean } | undefined> {
   let isOurs = false;
   try {
     for (;;) {
-      const count = await data.read(sink.room());
+      const count = await data.read(sink.nextBuffer());
       if (count === undefined) break;
       isOurs = true;
-      sink.took(count);
+      sink.onRead(count);
       isOurs = false;
     }
-    if (witnessed && data.isTold?.() === false) {
-      throw lost("connection", "the data connection was cut: TLS did not tell its end");
+    if (witnessed && data.endedCleanly?.() === false) {
+      throw networkError("connection", "the data connection was cut: TLS did not tell its end");
     }
     return undefined;
   } catch (error) {

@@ -1,21 +1,21 @@
 import { cancelled } from "../../core/errors.ts";
-import { printable } from "../../core/path.ts";
+import { escapeForDisplay } from "../../core/path.ts";
 import type { Entry, FileEntry } from "../../core/entry.ts";
 import type { WriteOptions } from "../../core/backend.ts";
-import type { FtpLink } from "./control_connection.ts";
-import { lookCommands, lookedAt, mustMatch, presenceCommands } from "./stat.ts";
-import { type Draft, place } from "./commit.ts";
+import type { ControlConnection } from "./control_connection.ts";
+import { assertUnchanged, existsCommands, parseStat, statCommands } from "./stat.ts";
+import { commit, type PendingWrite } from "./commit.ts";
 import { type Reply } from "./reply.ts";
-import { type Site, wired } from "./session.ts";
-import { judgeMdtm, learnRefusal, setTime, timeCommand } from "./times.ts";
+import { encodePath, type FtpSession } from "./session.ts";
+import { checkMdtm, recordTimeRefusal, timeCommand, tryOtherSetters } from "./times.ts";
 import { operationError } from "../../core/operation.ts";
 
 /**
  * The commands that check a temporary file after its last byte, before the rename. Each group holds at most one
  * command, except the stat commands.
  */
-export interface Settling {
-  readonly draft: Draft;
+export interface FinalChecks {
+  readonly write: PendingWrite;
   /** SITE CHMOD, if a mode is wanted. */
   readonly mode: readonly string[];
   readonly time: readonly string[];
@@ -25,65 +25,67 @@ export interface Settling {
   readonly target: readonly string[];
 }
 
-export function toSettling(
-  site: Site,
-  { draft, before }: { readonly draft: Draft; readonly before: Entry | undefined },
-): Settling {
+export function toFinalChecks(
+  site: FtpSession,
+  { draft, before }: { readonly draft: PendingWrite; readonly before: Entry | undefined },
+): FinalChecks {
   const { options, temp } = draft;
   const mode = modeFor(site, { before, options });
   const time = options.modified === undefined ? undefined : timeCommand(site, temp, options.modified);
   const isKnown = time !== undefined && site.learned.keepsTimes;
   return {
-    draft,
-    mode: mode === undefined ? [] : [`SITE CHMOD ${mode.toString(8).padStart(3, "0")} ${wired(site, temp)}`],
+    write: draft,
+    mode: mode === undefined ? [] : [`SITE CHMOD ${mode.toString(8).padStart(3, "0")} ${encodePath(site, temp)}`],
     time: time === undefined ? [] : [time],
-    written: isKnown ? presenceCommands(site, temp) : lookCommands(site, temp),
-    target: options.expect === "absent" ? presenceCommands(site, draft) : lookCommands(site, draft),
+    written: isKnown ? existsCommands(site, temp) : statCommands(site, temp),
+    target: options.expect === "absent" ? existsCommands(site, draft) : statCommands(site, draft),
   };
 }
 
 /** Returns all commands, in the order in which settle() reads the replies. */
-export function commandsOf({ mode, time, written, target }: Settling): readonly string[] {
+export function checkCommands({ mode, time, written, target }: FinalChecks): readonly string[] {
   return [...mode, ...time, ...written, ...target];
 }
 
 /** Checks the replies for time and mode, the size on the server, and the current target; then renames. */
-export async function settle(
-  link: FtpLink,
-  site: Site,
-  { replies, ...settling }: Settling & { readonly replies: readonly Reply[] },
+export async function finalize(
+  link: ControlConnection,
+  site: FtpSession,
+  { replies, ...settling }: FinalChecks & { readonly replies: readonly Reply[] },
 ): Promise<FileEntry> {
-  const { draft, mode, time } = settling;
+  const { write: draft, mode, time } = settling;
   const { signal, operation, options, temp } = draft;
   const left = [...replies];
   const [chmodded] = left.splice(0, mode.length);
   const [timed] = left.splice(0, time.length);
   const spot = { ...temp, path: draft.path };
-  let written = lookedAt(site, spot, left.splice(0, settling.written.length));
-  const found = lookedAt(site, draft, left);
+  let written = parseStat(site, spot, left.splice(0, settling.written.length));
+  const found = parseStat(site, draft, left);
   if (chmodded !== undefined && chmodded.code >= 300) warn(draft, "mode");
-  if (timed !== undefined && timed.code < 300) written = asSet(site, { written, draft });
+  if (timed !== undefined && timed.code < 300) written = withKnownTime(site, { written, draft });
   else if (timed !== undefined && options.modified !== undefined) {
-    const isSet = await setTime(link, site, { doing: temp, modified: options.modified });
-    if (!isSet) learnRefusal(site, timed);
+    const isSet = await tryOtherSetters(link, site, { doing: temp, modified: options.modified });
+    if (!isSet) recordTimeRefusal(site, timed);
     if (!isSet) warn(draft, "time");
     // Otherwise the stat at hand already holds the time.
-    if (isSet || site.learned.keepsTimes) written = lookedAt(site, spot, await link.batch(lookCommands(site, temp)));
+    if (isSet || site.learned.keepsTimes) {
+      written = parseStat(site, spot, await link.sendCommands(statCommands(site, temp)));
+    }
   } else if (options.modified !== undefined && site.learned.timesRefused > 0) warn(draft, "time");
   if (signal.aborted) throw cancelled(signal, operation);
   if (written?.kind !== "file" || written.size !== options.size) {
     const now = written?.kind === "file" ? `${written.size} bytes` : "no file";
     throw operationError(draft, "changed", { why: `the server holds ${now} after ${options.size} bytes were sent` });
   }
-  mustReplace(found, draft);
-  await place(link, site, { draft, found });
+  assertReplaceable(found, draft);
+  await commit(link, site, { draft, found });
   return written;
 }
 
 /** Rejects unless the target is as expected and can be replaced by a file. */
-export function mustReplace(found: Entry | undefined, draft: Draft): void {
+export function assertReplaceable(found: Entry | undefined, draft: PendingWrite): void {
   const { options, ...ask } = draft;
-  mustMatch(found, { ...ask, ...(options.expect === undefined ? {} : { expect: options.expect }) });
+  assertUnchanged(found, { ...ask, ...(options.expect === undefined ? {} : { expect: options.expect }) });
   if (found === undefined || found.kind === "file") return;
   if (found.kind === "link" && options.expect !== undefined) return;
   const what = { dir: "a folder", link: "a link", opaque: "something that must not be touched" }[found.kind];
@@ -94,9 +96,9 @@ export function mustReplace(found: Entry | undefined, draft: Draft): void {
  * Returns the entry with the time that was set, if the server is known to keep times. Returns it without a time if the
  * server's MDTM is unreliable.
  */
-function asSet(
-  site: Site,
-  { written, draft }: { readonly written: Entry | undefined; readonly draft: Draft },
+function withKnownTime(
+  site: FtpSession,
+  { written, draft }: { readonly written: Entry | undefined; readonly draft: PendingWrite },
 ): Entry | undefined {
   const { modified } = draft.options;
   if (written?.kind !== "file" || modified === undefined) return written;
@@ -105,7 +107,7 @@ function asSet(
   if (written.modified === set) learned.keepsTimes = true;
   if (written.modified === undefined && learned.keepsTimes) return { ...written, modified: set };
   if (!site.hasMlst && !learned.keepsTimes && written.modified !== undefined) {
-    judgeMdtm(site, { shown: written.modified, set });
+    checkMdtm(site, { shown: written.modified, set });
   }
   if (!learned.mdtmLies) return written;
   warn(draft, "time");
@@ -114,7 +116,7 @@ function asSet(
 }
 
 function modeFor(
-  site: Site,
+  site: FtpSession,
   { before, options }: { readonly before: Entry | undefined; readonly options: WriteOptions },
 ): number | undefined {
   if (!site.hasChmod) return undefined;
@@ -123,7 +125,7 @@ function modeFor(
   return wanted === undefined ? undefined : wanted & 0o777;
 }
 
-function warn({ path, options }: Draft, what: "time" | "mode"): void {
+function warn({ path, options }: PendingWrite, what: "time" | "mode"): void {
   const about = what === "time" ? what : undefined;
-  options.onWarning?.(`The server refused to set the ${what} of "${printable(path)}"`, about);
+  options.onWarning?.(`The server refused to set the ${what} of "${escapeForDisplay(path)}"`, about);
 }

@@ -1,13 +1,15 @@
 import { SyncError } from "../../core/errors.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
-import { isUntrusted, untrusted } from "../../net/net_error.ts";
+import { explainUntrusted, isUntrustedCertificate } from "../../net/net_error.ts";
 
 /**
  * Returns the operation's error if the certificate of a data connection was refused, otherwise undefined. The server's
  * own reply would be misleading.
  */
-export function foreignCertificate(error: unknown, ask: OperationContext): SyncError | undefined {
-  if (error instanceof SyncError ? error.kind !== "hostKey" : !isUntrusted(error)) return undefined;
-  const why = error instanceof SyncError ? error.message : untrusted(error instanceof Error ? error.message : "");
+export function toCertificateError(error: unknown, ask: OperationContext): SyncError | undefined {
+  if (error instanceof SyncError ? error.kind !== "hostKey" : !isUntrustedCertificate(error)) return undefined;
+  const why = error instanceof SyncError
+    ? error.message
+    : explainUntrusted(error instanceof Error ? error.message : "");
   return operationError(ask, "hostKey", { why: `on the data connection, ${why}`, cause: error });
 }

@@ -1,18 +1,18 @@
 import { SyncError } from "../../core/errors.ts";
-import { printable, type RelPath, root } from "../../core/path.ts";
+import { escapeForDisplay, type RelPath, root } from "../../core/path.ts";
 import type { Entry } from "../../core/entry.ts";
-import { type Found, readFolder, readPlainly } from "./list.ts";
-import type { FtpLink } from "./control_connection.ts";
-import { aLink } from "./listing_parser.ts";
+import { type FetchedListing, readListing, readPlainListing } from "./list.ts";
+import type { ControlConnection } from "./control_connection.ts";
+import { opaqueLink } from "./listing_parser.ts";
 import {
-  type Asking,
   childOf,
-  type Doing,
   type FolderListing,
+  type FtpOperation,
+  type FtpSession,
   type LinkedFolders,
-  nameAt,
-  parentAt,
-  type Site,
+  type PathContext,
+  serverNameOf,
+  serverParentOf,
 } from "./session.ts";
 import { operationError } from "../../core/operation.ts";
 
@@ -20,13 +20,16 @@ import { operationError } from "../../core/operation.ts";
  * Lists the children of one folder. Rejects when the listing ends early, with notFound when the folder is absent, and
  * with denied when it cannot be read.
  */
-export async function listFolder(link: FtpLink, site: Site, doing: Doing): Promise<Found> {
-  const found = await readFolder(link, site, doing);
-  return { ...found, entries: await site.learned.folders.learn(found, { link, site, doing }) };
+export async function list(link: ControlConnection, site: FtpSession, doing: PathContext): Promise<FetchedListing> {
+  const found = await readListing(link, site, doing);
+  return {
+    ...found,
+    entries: await site.learned.linkedFolders.markLinks(found, { control: link, session: site, context: doing }),
+  };
 }
 
 /** The identity of a listed folder. */
-interface Seen {
+interface FolderIdentity {
   readonly unique: string | undefined;
   readonly print: string;
 }
@@ -36,10 +39,10 @@ interface Seen {
  * (ProFTPD with ShowSymlinks off, Pure-FTPd with -b). Such links are detected when it matters: a child folder that is
  * one of its own ancestors is a link, and before anything in a folder is removed, LIST is asked for links.
  */
-export class Folders implements LinkedFolders {
+export class LinkedFolderIndex implements LinkedFolders {
   readonly #links = new Set<string>();
-  readonly #seen = new Map<string, Seen>();
-  readonly #shown = new Map<string, Promise<ReadonlySet<string>>>();
+  readonly #identities = new Map<string, FolderIdentity>();
+  readonly #linksByFolder = new Map<string, Promise<ReadonlySet<string>>>();
   readonly #roots = new Set<string>();
 
   /** Adds a folder that the user chose as a root. The folders above it were the user's choice too, and may be links. */
@@ -53,25 +56,25 @@ export class Folders implements LinkedFolders {
   }
 
   isListed(at: string): boolean {
-    return this.#seen.has(at);
+    return this.#identities.has(at);
   }
 
   /**
    * Returns the entries of a listing. A folder that leads back to one of its ancestors becomes a link; rejects with
    * refused when the listed folder itself is such a link.
    */
-  async learn({ entries, uniques, print }: FolderListing, asking: Asking): Promise<readonly Entry[]> {
-    const { at, path } = asking.doing;
+  async markLinks({ entries, uniques, print }: FolderListing, asking: FtpOperation): Promise<readonly Entry[]> {
+    const { at, path } = asking.context;
     const seen = { unique: uniques.get(path), print };
-    if (print !== "" && !this.#seen.has(at)) await this.#mustNotRepeat(seen, asking);
-    this.#seen.set(at, seen);
+    if (print !== "" && !this.#identities.has(at)) await this.#assertNoLoop(seen, asking);
+    this.#identities.set(at, seen);
     const learned: Entry[] = [];
     for (const entry of entries) {
-      const known = entry.kind === "dir" && await this.#leadsBack(entry.path, uniques.get(entry.path), asking)
-        ? aLink(entry.path)
+      const known = entry.kind === "dir" && await this.#isLinkToAncestor(entry.path, uniques.get(entry.path), asking)
+        ? opaqueLink(entry.path)
         : entry;
       learned.push(known);
-      const child = childOf(at, nameAt(entry.path));
+      const child = childOf(at, serverNameOf(entry.path));
       if (known.kind === "opaque" && known.cause === "link") this.#links.add(child);
       else if (this.#links.size > 0) this.#links.delete(child);
     }
@@ -79,24 +82,30 @@ export class Folders implements LinkedFolders {
   }
 
   /** Rejects with refused when LIST shows an ancestor of the path as a link, or the path itself if `isFolder`. */
-  async mustBeReal({ isFolder, ...asking }: Asking & { readonly isFolder: boolean }): Promise<void> {
-    const { doing } = asking;
-    const chain = [...(isFolder ? [doing.at] : []), ...foldersAbove(doing.at)];
+  async assertNoLinkAbove({ isFolder, ...asking }: FtpOperation & { readonly isFolder: boolean }): Promise<void> {
+    const { context: doing } = asking;
+    const chain = [...(isFolder ? [doing.at] : []), ...ancestorsOf(doing.at)];
     const top = Math.max(...chain.map((one) => this.#roots.has(one) ? one.length : 0));
     for (const folder of chain.filter(({ length }) => length > top).reverse()) {
-      if (!await this.#isShownAsLink(folder, asking)) continue;
-      const why = `"${printable(folder)}" is a link, and what it points to is left alone`;
+      if (!await this.#isListedAsLink(folder, asking)) continue;
+      const why = `"${escapeForDisplay(folder)}" is a link, and what it points to is left alone`;
       throw operationError(doing, "refused", { why });
     }
   }
 
   /** Whether a child is the listed folder or one of its ancestors: both the UNIQUE fact and the content are equal. */
-  async #leadsBack(path: RelPath, unique: string | undefined, { link, site, doing }: Asking): Promise<boolean> {
+  async #isLinkToAncestor(
+    path: RelPath,
+    unique: string | undefined,
+    { control: link, session: site, context: doing }: FtpOperation,
+  ): Promise<boolean> {
     if (unique === undefined) return false;
-    const above = [doing.at, ...foldersAbove(doing.at)].map((one) => this.#seen.get(one));
+    const above = [doing.at, ...ancestorsOf(doing.at)].map((one) => this.#identities.get(one));
     const same = above.find((seen) => seen?.unique === unique);
     if (same === undefined) return false;
-    const inner = await unlessRefused(readFolder(link, site, { ...doing, path, at: childOf(doing.at, nameAt(path)) }));
+    const inner = await undefinedIfRefused(
+      readListing(link, site, { ...doing, path, at: childOf(doing.at, serverNameOf(path)) }),
+    );
     return inner?.print === same.print;
   }
 
@@ -104,57 +113,57 @@ export class Folders implements LinkedFolders {
    * Rejects a folder that seems to be a link to one of its ancestors, for servers without UNIQUE facts. A listing equal
    * to that of an ancestor counts if LIST shows a link, and always after a few repeats.
    */
-  async #mustNotRepeat({ unique, print }: Seen, asking: Asking): Promise<void> {
-    const { doing } = asking;
-    const same = foldersAbove(doing.at).map((one) => this.#seen.get(one)).filter((seen) =>
+  async #assertNoLoop({ unique, print }: FolderIdentity, asking: FtpOperation): Promise<void> {
+    const { context: doing } = asking;
+    const same = ancestorsOf(doing.at).map((one) => this.#identities.get(one)).filter((seen) =>
       seen?.print === print && (unique === undefined || seen.unique === undefined || seen.unique === unique)
     );
     if (same.length === 0) return;
-    if (same.length < MOST_REPEATS && !await this.#isShownAsLink(doing.at, asking)) return;
+    if (same.length < MAX_REPEATS && !await this.#isListedAsLink(doing.at, asking)) return;
     const why =
       "its listing is that of a folder above it: it seems to be a link that leads back there; leave it out, or remove it";
     throw operationError(doing, "refused", { why });
   }
 
-  async #isShownAsLink(at: string, { link, site, doing }: Asking): Promise<boolean> {
-    const holder = parentAt(at);
-    const known = await this.#shown.get(holder)?.catch(() => undefined);
+  async #isListedAsLink(at: string, { control: link, session: site, context: doing }: FtpOperation): Promise<boolean> {
+    const holder = serverParentOf(at);
+    const known = await this.#linksByFolder.get(holder)?.catch(() => undefined);
     if (known !== undefined) return known.has(at);
-    const asked = shownLinks(link, site, { ...doing, path: root, at: holder });
-    this.#shown.set(holder, asked);
-    asked.catch(() => this.#shown.delete(holder));
+    const asked = listLinks(link, site, { ...doing, path: root, at: holder });
+    this.#linksByFolder.set(holder, asked);
+    asked.catch(() => this.#linksByFolder.delete(holder));
     return (await asked).has(at);
   }
 }
 
 /** The number of equal ancestors that proves a link: equal folders may be nested, but hardly so deep. */
-const MOST_REPEATS = 4;
+const MAX_REPEATS = 4;
 
 /**
  * Returns the links that LIST shows in a folder. Returns none if the server refuses LIST or writes it in an unknown
  * format.
  */
-async function shownLinks(link: FtpLink, site: Site, doing: Doing): Promise<ReadonlySet<string>> {
-  const entries = (await unlessRefused(readPlainly(link, site, doing)))?.entries ?? [];
+async function listLinks(link: ControlConnection, site: FtpSession, doing: PathContext): Promise<ReadonlySet<string>> {
+  const entries = (await undefinedIfRefused(readPlainListing(link, site, doing)))?.entries ?? [];
   const links = entries.filter((one) => one.kind === "opaque" && one.cause === "link");
-  return new Set(links.map(({ path }) => childOf(doing.at, nameAt(path))));
+  return new Set(links.map(({ path }) => childOf(doing.at, serverNameOf(path))));
 }
 
 /** Returns undefined after a refusal, which proves nothing. Rejects when the connection is lost. */
-async function unlessRefused(reading: Promise<Found>): Promise<Found | undefined> {
+async function undefinedIfRefused(reading: Promise<FetchedListing>): Promise<FetchedListing | undefined> {
   try {
     return await reading;
   } catch (error) {
-    if (error instanceof SyncError && REFUSED.includes(error.kind)) return undefined;
+    if (error instanceof SyncError && REFUSAL_KINDS.includes(error.kind)) return undefined;
     throw error;
   }
 }
 
-const REFUSED: readonly string[] = ["denied", "notFound", "unsupported", "unexpected", "refused"];
+const REFUSAL_KINDS: readonly string[] = ["denied", "notFound", "unsupported", "unexpected", "refused"];
 
 /** Returns the ancestors of a path, the nearest first, "/" last. */
-function foldersAbove(at: string): readonly string[] {
+function ancestorsOf(at: string): readonly string[] {
   const above: string[] = [];
-  for (let folder = at; folder !== "/";) above.push(folder = parentAt(folder));
+  for (let folder = at; folder !== "/";) above.push(folder = serverParentOf(folder));
   return above;
 }

@@ -1,13 +1,13 @@
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import { gate, printable, type RelPath } from "../../core/path.ts";
+import { checkName, escapeForDisplay, type RelPath } from "../../core/path.ts";
 import type { Entry, OpaqueEntry } from "../../core/entry.ts";
 
 /** The encoding of names on a server. */
-export type Spelling = "utf8" | "latin1";
+export type PathEncoding = "utf8" | "latin1";
 
 /** The parsed content of a listing. */
-export interface Listed {
+export interface ParsedListing {
   readonly entries: readonly Entry[];
   /** Whether "." (MLSD: the line of the folder itself) was listed. */
   readonly here: boolean;
@@ -28,7 +28,7 @@ export interface Line {
 
 export interface ListSettings {
   readonly dir: RelPath;
-  readonly spelling: Spelling;
+  readonly spelling: PathEncoding;
 }
 
 /**
@@ -50,57 +50,57 @@ export const DAY = 86_400_000;
  * entry too. Throws a RangeError that names the first unreadable line when most lines are unreadable: then the format
  * is a different one.
  */
-export class Listing {
+export class ListingParser {
   readonly #settings: ListSettings;
-  readonly #read: (line: string) => Line | undefined;
+  readonly #parseLine: (line: string) => Line | undefined;
   readonly #entries = new Map<string, Entry>();
-  readonly #unread: string[] = [];
-  #isHead: ((line: string) => boolean) | undefined;
-  #head: string | undefined;
-  #here = false;
-  #understood = 0;
+  readonly #unreadable: string[] = [];
+  #isHeader: ((line: string) => boolean) | undefined;
+  #header: string | undefined;
+  #showsSelf = false;
+  #parsedCount = 0;
 
   /** `isHead`: whether a first line is a header, provided that other lines can be parsed. */
   constructor(settings: ListSettings, read: (line: string) => Line | undefined, isHead?: (line: string) => boolean) {
     this.#settings = settings;
-    this.#read = read;
-    this.#isHead = isHead;
+    this.#parseLine = read;
+    this.#isHeader = isHead;
   }
 
-  take(line: string): void {
-    const isHead = this.#isHead?.(line);
-    this.#isHead = undefined;
-    if (isHead === true) return void (this.#head = line);
-    const parsed = this.#read(line);
+  addLine(line: string): void {
+    const isHead = this.#isHeader?.(line);
+    this.#isHeader = undefined;
+    if (isHead === true) return void (this.#header = line);
+    const parsed = this.#parseLine(line);
     if (parsed === undefined) {
-      if (this.#unread.push(line.slice(0, 100)) > MOST_UNREAD) throw this.#notUnderstood();
+      if (this.#unreadable.push(line.slice(0, 100)) > MAX_UNREADABLE) throw this.#unknownFormat();
       return;
     }
-    this.#understood++;
+    this.#parsedCount++;
     const { name, isSelf = name === "." || name === "..", make } = parsed;
-    if (isSelf) this.#here ||= name !== "..";
+    if (isSelf) this.#showsSelf ||= name !== "..";
     if (isSelf) return;
     const entry = toEntry(name, this.#settings, make);
     const before = this.#entries.get(name);
-    if (before !== undefined && isAlike(before, entry)) return;
+    if (before !== undefined && isSameEntry(before, entry)) return;
     this.#entries.set(
       name,
       before === undefined ? entry : { kind: "opaque", path: entry.path, cause: "unreadable", why: TWICE },
     );
   }
 
-  result(): Listed {
+  result(): ParsedListing {
     // A lone line in an unknown format may also be a bare name.
-    const isBare = this.#understood === 0 && this.#head !== undefined && !/^total\s/i.test(this.#head);
-    if (isBare) this.#unread.push(this.#head ?? "");
-    const unread = this.#unread.length;
-    if (unread > this.#understood) throw this.#notUnderstood();
+    const isBare = this.#parsedCount === 0 && this.#header !== undefined && !/^total\s/i.test(this.#header);
+    if (isBare) this.#unreadable.push(this.#header ?? "");
+    const unread = this.#unreadable.length;
+    if (unread > this.#parsedCount) throw this.#unknownFormat();
     const entries = Array.from(this.#entries.values());
-    if (unread > 0) entries.push(notRead(this.#unread, this.#settings.dir));
-    return { entries, here: this.#here, lines: this.#understood + unread, unread, print: this.#print() };
+    if (unread > 0) entries.push(opaqueLines(this.#unreadable, this.#settings.dir));
+    return { entries, here: this.#showsSelf, lines: this.#parsedCount + unread, unread, print: this.#fingerprint() };
   }
 
-  #print(): string {
+  #fingerprint(): string {
     const all = Array.from(this.#entries.values());
     if (!all.some(({ kind }) => kind === "dir")) return "";
     const told = Array.from(
@@ -110,32 +110,32 @@ export class Listing {
     return createHash("sha256").update(JSON.stringify(told)).digest("base64");
   }
 
-  #notUnderstood(): RangeError {
-    return new RangeError(`"${printable(this.#unread[0] ?? "")}" is no line of a listing`);
+  #unknownFormat(): RangeError {
+    return new RangeError(`"${escapeForDisplay(this.#unreadable[0] ?? "")}" is no line of a listing`);
   }
 }
 
 /** The number of unreadable lines that ends a listing at once. */
-const MOST_UNREAD = 1000;
+const MAX_UNREADABLE = 1000;
 
 /** Returns one entry for all unreadable lines. */
-function notRead([first = "", ...others]: readonly string[], dir: RelPath): OpaqueEntry {
-  const gated = gate(dir, printable(first).slice(0, 64));
+function opaqueLines([first = "", ...others]: readonly string[], dir: RelPath): OpaqueEntry {
+  const gated = checkName(dir, escapeForDisplay(first).slice(0, 64));
   const more = others.length === 0 ? "" : ` and ${others.length} more`;
-  const why = `the server's listing has a line that cannot be read for certain, "${printable(first)}"${more}`;
-  return { kind: "opaque", path: gated.ok ? gated.path : gated.shown, cause: "name", why };
+  const why = `the server's listing has a line that cannot be read for certain, "${escapeForDisplay(first)}"${more}`;
+  return { kind: "opaque", path: gated.ok ? gated.path : gated.displayPath, cause: "name", why };
 }
 
 /** Parses the lines of a LIST as Unix (ls -l) or DOS writes it. The total that ls puts first is no entry. */
-export function listLines({ clock, ...settings }: ListSettings & { readonly clock: Clock }): Listing {
-  return new Listing(settings, (line) => parseUnix(line, clock) ?? parseDos(line, clock), isSum);
+export function listParser({ clock, ...settings }: ListSettings & { readonly clock: Clock }): ListingParser {
+  return new ListingParser(settings, (line) => parseUnix(line, clock) ?? parseDos(line, clock), isTotalLine);
 }
 
 /**
  * Whether the line is ls's "total 12", in any language: a word and a number of blocks. No line of an entry looks like
  * that.
  */
-function isSum(line: string): boolean {
+function isTotalLine(line: string): boolean {
   return /^\S+:?\s+\d[\d.,]*[KMGT]?\s*$/i.test(line);
 }
 
@@ -169,17 +169,17 @@ function parseUnix(line: string, clock: Clock): Line | undefined {
   const parts = UNIX.exec(line);
   if (parts === null) return undefined;
   const [, type = "", rights = "", digits = "", when = "", rest = ""] = parts;
-  const time = unixTime(when, clock);
+  const time = parseUnixTime(when, clock);
   if (time === undefined) return undefined;
   if (type === "l") {
     // With a second arrow it is ambiguous which one ends the name.
     const [name = "", , ...more] = rest.split(" -> ");
-    return more.length > 0 ? undefined : { name, make: aLink };
+    return more.length > 0 ? undefined : { name, make: opaqueLink };
   }
-  const mode = modeOf(rights);
+  const mode = parseMode(rights);
   if (type === "d") return { name: rest, make: (path) => ({ kind: "dir", path, mode }) };
-  if (type !== "-") return { name: rest, make: special };
-  const size = sizeOf(digits);
+  if (type !== "-") return { name: rest, make: opaqueSpecial };
+  const size = parseSize(digits);
   if (size === undefined) return undefined;
   return { name: rest, make: (path) => ({ kind: "file", path, size, ...time, mode }) };
 }
@@ -192,11 +192,11 @@ function parseDos(line: string, clock: Clock): Line | undefined {
   const [y, m, d] = first.length === 4 ? [first, second, third] : [third, first, second];
   const year = y.length === 4 ? Number(y) : Number(y) + (Number(y) < 70 ? 2000 : 1900);
   const hours = half === undefined ? Number(hour) : Number(hour) % 12 + (half.toUpperCase() === "P" ? 12 : 0);
-  const modified = civil({ year, month: Number(m), day: Number(d), hours, minutes: Number(minute) });
+  const modified = civilToMs({ year, month: Number(m), day: Number(d), hours, minutes: Number(minute) });
   if (modified === undefined) return undefined;
   if (/^<DIR>$/i.test(what)) return { name, make: (path) => ({ kind: "dir", path }) };
-  if (what.startsWith("<")) return { name, make: aLink };
-  const size = sizeOf(what.replaceAll(",", ""));
+  if (what.startsWith("<")) return { name, make: opaqueLink };
+  const size = parseSize(what.replaceAll(",", ""));
   if (size === undefined) return undefined;
   return { name, make: (path) => ({ kind: "file", path, size, modified: modified - clock.zone, timeStep: MINUTE }) };
 }
@@ -207,14 +207,17 @@ const DOS =
   /^(\d{2}|\d{4})[-/.](\d{2})[-/.](\d{2}|\d{4})\s+(\d{1,2}):(\d{2})(?:\s*([AP])M?)?\s+(<[A-Za-z]+>|[\d,]+)\s+(.+)$/is;
 const MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 /** A limit above the longest name that any file system allows. */
-const MOST_NAME_BYTES = 1024;
+const MAX_NAME_BYTES = 1024;
 
-function unixTime(when: string, clock: Clock): { readonly modified: number; readonly timeStep: number } | undefined {
+function parseUnixTime(
+  when: string,
+  clock: Clock,
+): { readonly modified: number; readonly timeStep: number } | undefined {
   const words = when.split(/\s+/);
   const iso = /^(\d{4})-(\d\d)-(\d\d)$/.exec(words[0] ?? "");
   if (iso !== null) {
     const [hours = NaN, minutes = NaN, seconds = 0] = (words[1] ?? "").split(":").map(Number);
-    const at = civil({ year: Number(iso[1]), month: Number(iso[2]), day: Number(iso[3]), hours, minutes });
+    const at = civilToMs({ year: Number(iso[1]), month: Number(iso[2]), day: Number(iso[3]), hours, minutes });
     return at === undefined ? undefined : { modified: at + seconds * 1000 - clock.zone, timeStep: MINUTE };
   }
   const [first = "", second = "", last = ""] = words;
@@ -222,7 +225,7 @@ function unixTime(when: string, clock: Clock): { readonly modified: number; read
   const [month, day] = [MONTHS.indexOf(name.toLowerCase()) + 1, Number(date)];
   if (month === 0) return undefined;
   if (!last.includes(":")) {
-    const at = civil({ year: Number(last), month, day, hours: 0, minutes: 0 });
+    const at = civilToMs({ year: Number(last), month, day, hours: 0, minutes: 0 });
     return at === undefined ? undefined : { modified: at - clock.zone, timeStep: DAY };
   }
   const [hours = NaN, minutes = NaN] = last.split(":").map(Number);
@@ -230,13 +233,13 @@ function unixTime(when: string, clock: Clock): { readonly modified: number; read
   // Without a year it is the latest such day; a clock that is a little ahead shows tomorrow.
   const latest = new Date(there).getUTCFullYear() + 1;
   for (let year = latest; year > latest - 10; year--) {
-    const at = civil({ year, month, day, hours, minutes });
+    const at = civilToMs({ year, month, day, hours, minutes });
     if (at !== undefined && at <= there + DAY) return { modified: at - clock.zone, timeStep: MINUTE };
   }
   return undefined;
 }
 
-interface Civil {
+interface CivilTime {
   readonly year: number;
   readonly month: number;
   readonly day: number;
@@ -244,7 +247,7 @@ interface Civil {
   readonly minutes: number;
 }
 
-function civil({ year, month, day, hours, minutes }: Civil): number | undefined {
+function civilToMs({ year, month, day, hours, minutes }: CivilTime): number | undefined {
   const text = [String(year).padStart(4, "0"), month, day, hours, minutes, 0].map((one) =>
     String(one).padStart(2, "0")
   );
@@ -252,41 +255,41 @@ function civil({ year, month, day, hours, minutes }: Civil): number | undefined 
 }
 
 export function toEntry(raw: string, { dir, spelling }: ListSettings, make: (path: RelPath) => Entry): Entry {
-  if (raw.length > MOST_NAME_BYTES) {
-    const gated = gate(dir, `${raw.slice(0, 64)}…`);
-    return refused(gated.ok ? gated.path : gated.shown, `the name is longer than ${MOST_NAME_BYTES} bytes`);
+  if (raw.length > MAX_NAME_BYTES) {
+    const gated = checkName(dir, `${raw.slice(0, 64)}…`);
+    return opaqueName(gated.ok ? gated.path : gated.displayPath, `the name is longer than ${MAX_NAME_BYTES} bytes`);
   }
   const isPlain = spelling === "latin1" || /^[ -~]*$/.test(raw);
-  const gated = gate(dir, isPlain ? raw : Buffer.from(raw, "latin1").toString("utf8"));
-  return gated.ok ? make(gated.path) : refused(gated.shown, gated.why);
+  const gated = checkName(dir, isPlain ? raw : Buffer.from(raw, "latin1").toString("utf8"));
+  return gated.ok ? make(gated.path) : opaqueName(gated.displayPath, gated.why);
 }
 
 const TWICE = "the listing names it twice";
 
 /** Whether two lines describe the same entry. */
-function isAlike(one: Entry, other: Entry): boolean {
+function isSameEntry(one: Entry, other: Entry): boolean {
   return JSON.stringify(one) === JSON.stringify(other);
 }
 
-function refused(path: RelPath, why: string): OpaqueEntry {
+function opaqueName(path: RelPath, why: string): OpaqueEntry {
   return { kind: "opaque", path, cause: "name", why };
 }
 
 /** Returns the opaque entry of a link. Links are never touched, because FTP reports no reliable target. */
-export function aLink(path: RelPath): OpaqueEntry {
+export function opaqueLink(path: RelPath): OpaqueEntry {
   return { kind: "opaque", path, cause: "link", why: "it is a link, which FTP cannot tell the target of" };
 }
 
-export function special(path: RelPath): OpaqueEntry {
+export function opaqueSpecial(path: RelPath): OpaqueEntry {
   return { kind: "opaque", path, cause: "special", why: "it is no file, folder or link" };
 }
 
-export function sizeOf(digits: string | undefined): number | undefined {
+export function parseSize(digits: string | undefined): number | undefined {
   if (digits === undefined || !/^\d{1,16}$/.test(digits)) return undefined;
   const size = Number(digits);
   return Number.isSafeInteger(size) ? size : undefined;
 }
 
-function modeOf(rights: string): number {
+function parseMode(rights: string): number {
   return [...rights].reduce((mode, letter) => mode * 2 + (/[-ST]/.test(letter) ? 0 : 1), 0);
 }

@@ -1,41 +1,43 @@
 import { posix } from "node:path";
 import { cancelled } from "../../core/errors.ts";
-import { parentOf, printable, type RelPath, root } from "../../core/path.ts";
+import { escapeForDisplay, parentOf, type RelPath, root } from "../../core/path.ts";
 import type { Checksum, DirEntry, Entry, FileEntry } from "../../core/entry.ts";
 import type {
   Backend,
+  BackendRoot,
   Body,
-  Call,
+  CallOptions,
   Content,
-  Expecting,
   OpenProtocol,
-  Place,
+  Precondition,
   ReadOptions,
   Traits,
   WriteOptions,
 } from "../../core/backend.ts";
-import { makeFolder, removeEntry, removeLink, renameEntry, setEntryMode, setEntryTime } from "./changes.ts";
-import { Folders, listFolder } from "./linked_folders.ts";
-import { hashesOf, hashFile } from "./checksum.ts";
-import { toLogin, unspell } from "./connect.ts";
-import { look } from "./stat.ts";
+import { makeDir, remove, removeLink, rename, setMode, setModified } from "./changes.ts";
+import { LinkedFolderIndex, list } from "./linked_folders.ts";
+import { hashCommands, hashFile } from "./checksum.ts";
+import { decodeText, toConnector } from "./connect.ts";
+import { stat } from "./stat.ts";
 import { FtpPool } from "./pool.ts";
 import { readFile } from "./read.ts";
-import { childOf, type Doing, onLink, type Site } from "./session.ts";
-import { likelySetter, newTimes } from "./times.ts";
+import { childOf, type FtpSession, type PathContext, withConnection } from "./session.ts";
+import { chooseTimeSetter, initialTimes } from "./times.ts";
 import { writeFile } from "./write.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
 /** Connects to an FTP server and logs in. Rejects with connection, timeout, auth, hostKey or badInput. */
 export const openFtp: OpenProtocol = async (target, call) => {
   const { address, options } = target;
-  const login = await toLogin(target);
-  const { link, abilities } = await login.first(call);
+  const login = await toConnector(target);
+  const { link, abilities } = await login.connectFirst(call);
   // The runtime keeps one TLS session for each host name. Servers that compare the sessions of data and control
   // connection therefore get one connection only.
-  const isPicky = link.isSecure && !abilities.takesAnySession;
-  const connections = isPicky ? 1 : numberOf(options.Connections, link.isFar ? FAR_CONNECTIONS : CONNECTIONS);
-  const reconnectTime = numberOf(options.ReconnectTime, RECONNECT_MS);
+  const isPicky = link.isSecure && !abilities.acceptsAnyTlsSession;
+  const connections = isPicky
+    ? 1
+    : numberOption(options.Connections, link.highLatency ? HIGH_LATENCY_CONNECTIONS : CONNECTIONS);
+  const reconnectTime = numberOption(options.ReconnectTime, RECONNECT_MS);
   const pool = new FtpPool(link, {
     connect: (inner) => login.connect(inner),
     timeout: login.timeout,
@@ -43,17 +45,23 @@ export const openFtp: OpenProtocol = async (target, call) => {
     reconnectTime,
   });
   const hasMlst = abilities.features.has("MLST");
-  const setter = likelySetter({ abilities });
-  const site: Site = {
+  const setter = chooseTimeSetter({ abilities });
+  const site: FtpSession = {
     label: login.label,
     pool,
     abilities,
-    spelling: login.spelling,
+    encoding: login.encoding,
     hasMlst,
-    hasChmod: hasMlst && /\bCHMOD\b/.test(abilities.site),
-    altersBlanks: /PURE-FTPD/.test(abilities.site),
-    look: (link, doing) => look(link, site, doing),
-    learned: { ...newTimes(setter), listAll: true, showsDots: undefined, zone: undefined, folders: new Folders() },
+    hasChmod: hasMlst && /\bCHMOD\b/.test(abilities.siteHelp),
+    altersTrailingBlanks: /PURE-FTPD/.test(abilities.siteHelp),
+    stat: (link, doing) => stat(link, site, doing),
+    learned: {
+      ...initialTimes(setter),
+      usesListAll: true,
+      showsDots: undefined,
+      zoneOffset: undefined,
+      linkedFolders: new LinkedFolderIndex(),
+    },
   };
   const traits: Traits = {
     timeStep: setter === "none" ? undefined : 1000,
@@ -72,8 +80,11 @@ export const openFtp: OpenProtocol = async (target, call) => {
     },
   };
   try {
-    const home = unspell(abilities.home, login.spelling);
-    return new Ftp({ site, traits, home }, { place: findPlace(address.path, { from: home, home }), owns: true });
+    const home = decodeText(abilities.home, login.encoding);
+    return new FtpBackend({ session: site, traits, home }, {
+      place: resolveRoot(address.path, { from: home, home }),
+      owns: true,
+    });
   } catch (error) {
     await pool[Symbol.asyncDispose]();
     throw error;
@@ -85,107 +96,107 @@ const CONNECTIONS = 8;
 /**
  * The default number of connections at high latency, when more of them help: each file takes two round trips at least.
  */
-const FAR_CONNECTIONS = 12;
+const HIGH_LATENCY_CONNECTIONS = 12;
 const RECONNECT_MS = 120_000;
 
 /** The state shared by all backends of one server. */
-interface Server {
-  readonly site: Site;
+interface ServerState {
+  readonly session: FtpSession;
   readonly traits: Traits;
   readonly home: string;
 }
 
-class Ftp implements Backend {
+class FtpBackend implements Backend {
   readonly label: string;
   readonly traits: Traits;
-  readonly place: Place;
-  readonly peer?: string;
-  readonly setModified?: (path: RelPath, modified: number, call: Call) => Promise<void>;
-  readonly setMode?: (path: RelPath, mode: number, call: Call) => Promise<void>;
-  readonly checksum?: (entry: FileEntry, wanted: readonly string[], call: Call) => Promise<Checksum | undefined>;
-  readonly #server: Server;
-  readonly #site: Site;
+  readonly root: BackendRoot;
+  readonly fingerprint?: string;
+  readonly setModified?: (path: RelPath, modified: number, call: CallOptions) => Promise<void>;
+  readonly setMode?: (path: RelPath, mode: number, call: CallOptions) => Promise<void>;
+  readonly checksum?: (entry: FileEntry, wanted: readonly string[], call: CallOptions) => Promise<Checksum | undefined>;
+  readonly #server: ServerState;
+  readonly #session: FtpSession;
   readonly #owns: boolean;
 
-  constructor(server: Server, { place, owns }: { readonly place: Place; readonly owns: boolean }) {
-    const { site } = server;
+  constructor(server: ServerState, { place, owns }: { readonly place: BackendRoot; readonly owns: boolean }) {
+    const { session: site } = server;
     this.label = site.label;
     this.traits = server.traits;
-    this.place = place;
-    site.learned.folders.addRoot(place.path);
-    if (site.abilities.peer !== undefined) this.peer = site.abilities.peer;
+    this.root = place;
+    site.learned.linkedFolders.addRoot(place.path);
+    if (site.abilities.peer !== undefined) this.fingerprint = site.abilities.peer;
     this.#server = server;
-    this.#site = site;
+    this.#session = site;
     this.#owns = owns;
     if (server.traits.timeStep !== undefined) {
       this.setModified = (path, modified, call) =>
-        setEntryTime(site, modified, this.#doing("set the time of", path, call));
+        setModified(site, modified, this.#context("set the time of", path, call));
     }
     if (site.hasChmod) {
-      this.setMode = (path, mode, call) => setEntryMode(site, mode, this.#doing("set the mode of", path, call));
+      this.setMode = (path, mode, call) => setMode(site, mode, this.#context("set the mode of", path, call));
     }
-    if (hashesOf(site).length > 0) {
+    if (hashCommands(site).length > 0) {
       this.checksum = (entry, wanted, call) =>
-        hashFile(site, wanted, { ...this.#doing("hash", entry.path, call), entry });
+        hashFile(site, wanted, { ...this.#context("hash", entry.path, call), entry });
     }
   }
 
-  at(folder: string, { signal }: Call): Promise<Backend> {
+  withRoot(folder: string, { signal }: CallOptions): Promise<Backend> {
     if (signal.aborted) return Promise.reject(cancelled(signal, "open a folder"));
-    return this.#site.pool.use({ signal, operation: "open a folder" }, () => {
-      const place = findPlace(folder, { from: this.place.path, home: this.#server.home });
-      return Promise.resolve(new Ftp(this.#server, { place, owns: false }));
+    return this.#session.pool.use({ signal, operation: "open a folder" }, () => {
+      const place = resolveRoot(folder, { from: this.root.path, home: this.#server.home });
+      return Promise.resolve(new FtpBackend(this.#server, { place, owns: false }));
     });
   }
 
-  async list(dir: RelPath, call: Call): Promise<readonly Entry[]> {
-    const doing = this.#doing("list", dir, call);
-    return await onLink(this.#site, doing, async (link) => (await listFolder(link, this.#site, doing)).entries);
+  async list(dir: RelPath, call: CallOptions): Promise<readonly Entry[]> {
+    const doing = this.#context("list", dir, call);
+    return await withConnection(this.#session, doing, async (link) => (await list(link, this.#session, doing)).entries);
   }
 
-  async stat(path: RelPath, call: Call): Promise<Entry | undefined> {
-    const doing = this.#doing("look at", path, call);
-    return await onLink(this.#site, doing, (link) => look(link, this.#site, { ...doing, precise: true }));
+  async stat(path: RelPath, call: CallOptions): Promise<Entry | undefined> {
+    const doing = this.#context("look at", path, call);
+    return await withConnection(this.#session, doing, (link) => stat(link, this.#session, { ...doing, precise: true }));
   }
 
   async read(path: RelPath, options: ReadOptions): Promise<Content> {
-    return await readFile(this.#site, { ...options, ...this.#doing("read", path, options) });
+    return await readFile(this.#session, { ...options, ...this.#context("read", path, options) });
   }
 
   async write(path: RelPath, body: Body, options: WriteOptions): Promise<FileEntry> {
-    const doing = this.#doing("write", path, options);
-    return await writeFile(this.#site, body, { ...doing, dir: this.#at(parentOf(path)), options });
+    const doing = this.#context("write", path, options);
+    return await writeFile(this.#session, body, { ...doing, serverParent: this.#serverPath(parentOf(path)), options });
   }
 
-  async makeDir(path: RelPath, call: Call): Promise<DirEntry> {
-    return await makeFolder(this.#site, this.#doing("make the folder", path, call));
+  async makeDir(path: RelPath, call: CallOptions): Promise<DirEntry> {
+    return await makeDir(this.#session, this.#context("make the folder", path, call));
   }
 
-  async remove(entry: Entry, call: Call): Promise<void> {
-    await removeEntry(this.#site, entry, this.#doing("remove", entry.path, call));
+  async remove(entry: Entry, call: CallOptions): Promise<void> {
+    await remove(this.#session, entry, this.#context("remove", entry.path, call));
   }
 
-  async removeLink({ path }: DirEntry, call: Call): Promise<boolean> {
-    return await removeLink(this.#site, this.#doing("remove", path, call));
+  async removeLink({ path }: DirEntry, call: CallOptions): Promise<boolean> {
+    return await removeLink(this.#session, this.#context("remove", path, call));
   }
 
-  async rename(from: RelPath, to: RelPath, options: Call & Expecting): Promise<void> {
-    const target = { ...this.#doing("rename", to, options) };
+  async rename(from: RelPath, to: RelPath, options: CallOptions & Precondition): Promise<void> {
+    const target = { ...this.#context("rename", to, options) };
     const expecting = options.expect === undefined ? {} : { expect: options.expect };
-    await renameEntry(this.#site, this.#doing("rename", from, options), { ...target, ...expecting });
+    await rename(this.#session, this.#context("rename", from, options), { ...target, ...expecting });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#owns) await this.#site.pool[Symbol.asyncDispose]();
+    if (this.#owns) await this.#session.pool[Symbol.asyncDispose]();
   }
 
   /** Returns the path as the server names it. */
-  #at(path: RelPath): string {
-    return path === root ? this.place.path : childOf(this.place.path, path);
+  #serverPath(path: RelPath): string {
+    return path === root ? this.root.path : childOf(this.root.path, path);
   }
 
-  #doing(operation: string, path: RelPath, { signal }: Call): Doing {
-    return { operation, path, signal, at: this.#at(path) };
+  #context(operation: string, path: RelPath, { signal }: CallOptions): PathContext {
+    return { operation, path, signal, at: this.#serverPath(path) };
   }
 }
 
@@ -193,21 +204,21 @@ class Ftp implements Backend {
  * Resolves a folder: "/x" and "//x" are absolute, "~", "~/x" and "/~/x" start at the login folder, and all others at
  * `from`.
  */
-function findPlace(folder: string, { from, home }: { readonly from: string; readonly home: string }): Place {
+function resolveRoot(folder: string, { from, home }: { readonly from: string; readonly home: string }): BackendRoot {
   const ask: OperationContext = { signal: new AbortController().signal, operation: "open", path: root };
   // deno-lint-ignore no-control-regex
   if (/[\u0000-\u001f\u007f]/.test(folder)) {
-    throw operationError(ask, "badInput", { why: `"${printable(folder)}" holds a control character` });
+    throw operationError(ask, "badInput", { why: `"${escapeForDisplay(folder)}" holds a control character` });
   }
   const [, , below] = /^(\/?~(?:\/|$))(.*)$/s.exec(folder) ?? [];
   const joined = below === undefined ? posix.resolve(from, folder) : posix.join(home, below);
   const path = joined.replace(/^\/+/, "/").replace(/(?<=.)\/+$/, "");
-  if (path === home && home !== "/") return { path, broad: "the login folder" };
-  if (path === "/" && home !== "/") return { path, broad: "the server's root folder" };
+  if (path === home && home !== "/") return { path, risk: "the login folder" };
+  if (path === "/" && home !== "/") return { path, risk: "the server's root folder" };
   return { path };
 }
 
-function numberOf(text: string | undefined, fallback: number): number {
+function numberOption(text: string | undefined, fallback: number): number {
   const number = text === undefined || text === "" ? NaN : Number(text);
   return Number.isFinite(number) && number >= 0 ? number : fallback;
 }

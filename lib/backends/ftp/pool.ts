@@ -1,14 +1,14 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { cancelled, SyncError, toSyncError } from "../../core/errors.ts";
-import type { Call } from "../../core/backend.ts";
-import type { FtpLink } from "./control_connection.ts";
-import { Nested } from "../../net/nested_calls.ts";
-import { type Standstill, Turns } from "../../net/semaphore.ts";
-import { lost, ON_WIRE } from "../../net/transport.ts";
+import type { CallOptions } from "../../core/backend.ts";
+import type { ControlConnection } from "./control_connection.ts";
+import { NestedCalls } from "../../net/nested_calls.ts";
+import { type StallTimeout, WaitQueue } from "../../net/semaphore.ts";
+import { NETWORK_OPERATION, networkError } from "../../net/transport.ts";
 
 export interface FtpPoolOptions {
   /** Opens a logged-in connection. */
-  connect(call: Call): Promise<FtpLink>;
+  connect(call: CallOptions): Promise<ControlConnection>;
   /** The highest number of concurrent connections. */
   readonly connections: number;
   /** ms without progress on any connection after which waiting for one ends. */
@@ -24,17 +24,17 @@ export interface FtpPoolOptions {
  */
 export class FtpPool implements AsyncDisposable {
   readonly #options: FtpPoolOptions;
-  readonly #idle: FtpLink[] = [];
-  readonly #all = new Set<FtpLink>();
-  readonly #turns = new Turns();
-  readonly #nested = new Nested();
+  readonly #idle: ControlConnection[] = [];
+  readonly #all = new Set<ControlConnection>();
+  readonly #queue = new WaitQueue();
+  readonly #nested = new NestedCalls();
   readonly #closing = new AbortController();
-  #dialling = 0;
-  #most: number;
+  #opening = 0;
+  #limit: number;
 
-  constructor(first: FtpLink, options: FtpPoolOptions) {
+  constructor(first: ControlConnection, options: FtpPoolOptions) {
     this.#options = options;
-    this.#most = Math.max(1, options.connections);
+    this.#limit = Math.max(1, options.connections);
     this.#add(first);
     this.#idle.push(first);
   }
@@ -42,7 +42,10 @@ export class FtpPool implements AsyncDisposable {
   /**
    * Runs `work` on a connection of its own. A connection that is left broken, or with replies outstanding, is dropped.
    */
-  async use<T>(call: Call & { readonly operation: string }, work: (link: FtpLink) => Promise<T>): Promise<T> {
+  async use<T>(
+    call: CallOptions & { readonly operation: string },
+    work: (link: ControlConnection) => Promise<T>,
+  ): Promise<T> {
     const link = await this.lease(call);
     try {
       return await this.#nested.run(() => work(link));
@@ -52,34 +55,34 @@ export class FtpPool implements AsyncDisposable {
   }
 
   /** Takes a connection until release(). */
-  async lease({ signal, operation }: Call & { readonly operation: string }): Promise<FtpLink> {
+  async lease({ signal, operation }: CallOptions & { readonly operation: string }): Promise<ControlConnection> {
     for (;;) {
       if (this.#closing.signal.aborted) throw closedError();
       if (signal.aborted) {
         // The wake-up that this caller may have received passes to the next waiter.
-        this.#turns.next();
+        this.#queue.wakeNext();
         throw cancelled(signal, operation);
       }
-      const link = this.#take();
+      const link = this.#takeIdle();
       if (link !== undefined) return link;
-      const isNested = this.#nested.isInside;
-      if (isNested || this.#all.size + this.#dialling < this.#most) {
-        const fresh = await this.#dial({ signal, operation });
+      const isNested = this.#nested.isNested;
+      if (isNested || this.#all.size + this.#opening < this.#limit) {
+        const fresh = await this.#open({ signal, operation });
         if (fresh !== undefined) return fresh;
         if (isNested) {
-          throw lost("busy", "the server allows no further connection, which a copy on the same server needs");
+          throw networkError("busy", "the server allows no further connection, which a copy on the same server needs");
         }
-      } else await this.#turns.wait({ signal, operation }, this.#standstill());
+      } else await this.#queue.wait({ signal, operation }, this.#stallTimeout());
     }
   }
 
-  release(link: FtpLink): void {
+  release(link: ControlConnection): void {
     if (link.isIdle && this.#all.size <= Math.max(1, this.#options.connections)) this.#idle.push(link);
     else {
       link.close();
       this.#all.delete(link);
     }
-    this.#turns.next();
+    this.#queue.wakeNext();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -87,24 +90,24 @@ export class FtpPool implements AsyncDisposable {
     for (const link of this.#all) link.close(closedError());
     this.#all.clear();
     this.#idle.length = 0;
-    this.#turns.all();
+    this.#queue.wakeAll();
     return Promise.resolve();
   }
 
-  #add(link: FtpLink): FtpLink {
+  #add(link: ControlConnection): ControlConnection {
     this.#all.add(link);
-    link.onProgress = () => this.#turns.progress();
+    link.onProgress = () => this.#queue.noteProgress();
     return link;
   }
 
-  #standstill(): Standstill {
+  #stallTimeout(): StallTimeout {
     const { timeout } = this.#options;
     const why = `every connection is in use, and no byte moved on it for ${timeout / 1000} s; ` +
       "-Timeout allows more time, -Connections more of them";
-    return { timeout, error: () => lost("timeout", why) };
+    return { timeout, error: () => networkError("timeout", why) };
   }
 
-  #take(): FtpLink | undefined {
+  #takeIdle(): ControlConnection | undefined {
     for (let link = this.#idle.pop(); link !== undefined; link = this.#idle.pop()) {
       if (link.isIdle) return link;
       this.#all.delete(link);
@@ -113,10 +116,12 @@ export class FtpPool implements AsyncDisposable {
   }
 
   /** Opens one more connection. Returns undefined if that fails while others are open. */
-  async #dial({ signal, operation }: Call & { readonly operation: string }): Promise<FtpLink | undefined> {
+  async #open(
+    { signal, operation }: CallOptions & { readonly operation: string },
+  ): Promise<ControlConnection | undefined> {
     const end = performance.now() + this.#options.reconnectTime;
     const both = AbortSignal.any([signal, this.#closing.signal]);
-    this.#dialling++;
+    this.#opening++;
     try {
       for (let pause = FIRST_PAUSE_MS;; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
         try {
@@ -131,7 +136,7 @@ export class FtpPool implements AsyncDisposable {
           if (signal.aborted) throw cancelled(signal, operation);
           const known = toSyncError(error, "connect");
           if (this.#all.size > 0) {
-            this.#most = this.#all.size;
+            this.#limit = this.#all.size;
             return undefined;
           }
           if (known.facts.transient !== true || performance.now() + pause > end) throw known;
@@ -139,8 +144,8 @@ export class FtpPool implements AsyncDisposable {
         }
       }
     } finally {
-      this.#dialling--;
-      this.#turns.next();
+      this.#opening--;
+      this.#queue.wakeNext();
     }
   }
 }
@@ -149,6 +154,6 @@ const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 5_000;
 
 function closedError(): SyncError {
-  const { kind, message } = lost("connection", "The connection is closed");
-  return new SyncError(kind, message, { operation: ON_WIRE });
+  const { kind, message } = networkError("connection", "The connection is closed");
+  return new SyncError(kind, message, { operation: NETWORK_OPERATION });
 }

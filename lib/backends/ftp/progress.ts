@@ -1,7 +1,7 @@
-import type { Wire } from "../../net/transport.ts";
+import type { Transport } from "../../net/transport.ts";
 
 /** Wraps a data connection so that `onProgress` is called after each read and write. */
-export function withProgress(wire: Wire, onProgress: () => void): Wire {
+export function withProgress(wire: Transport, onProgress: () => void): Transport {
   return {
     read: async (into, reading) => {
       const count = await wire.read(into, reading);
@@ -14,6 +14,6 @@ export function withProgress(wire: Wire, onProgress: () => void): Wire {
     },
     end: () => wire.end(),
     destroy: () => wire.destroy(),
-    ...(wire.isTold === undefined ? {} : { isTold: wire.isTold }),
+    ...(wire.endedCleanly === undefined ? {} : { endedCleanly: wire.endedCleanly }),
   };
 }

@@ -1,7 +1,7 @@
 import { type OperationContext, operationError } from "../../core/operation.ts";
 import { Buffer } from "node:buffer";
 import { type ErrorKind, SyncError } from "../../core/errors.ts";
-import { printable } from "../../core/path.ts";
+import { escapeForDisplay } from "../../core/path.ts";
 
 /** A final reply of the server. `text` holds every line, one character per byte. */
 export interface Reply {
@@ -10,37 +10,37 @@ export interface Reply {
 }
 
 /** A pending reply. `patient`: a transfer is running, and its data connection is watched instead. */
-export interface Waiter {
+export interface PendingReply {
   readonly resolve: (reply: Reply) => void;
   readonly reject: (error: SyncError) => void;
-  patient: boolean;
+  untimed: boolean;
   /** Whether the reply is discarded. */
-  readonly idle?: boolean;
+  readonly isDiscarded?: boolean;
   /** Whether the command asked for a port. */
-  readonly forPort?: boolean;
+  readonly isForPort?: boolean;
 }
 
 /**
  * Returns a refusal as the error of a call. If the code is ambiguous, the text of the reply decides, in the wording of
  * the common servers.
  */
-export function refusal(ask: OperationContext, reply: Reply): SyncError {
-  const kind = kindOf(reply);
-  return operationError(ask, kind, { why: `${guessOf(kind, reply)}${said(reply)}` });
+export function toSyncError(ask: OperationContext, reply: Reply): SyncError {
+  const kind = errorKindOf(reply);
+  return operationError(ask, kind, { why: `${probableCause(kind, reply)}${serverMessage(reply)}` });
 }
 
 /**
  * Returns the probable cause when the text is ambiguous: vsftpd has one reply for everything that prevents the creation
  * of a file.
  */
-function guessOf(kind: ErrorKind, { code, text }: Reply): string {
+function probableCause(kind: ErrorKind, { code, text }: Reply): string {
   if (kind === "full" && code === 451) return "its disk or quota seems to be full, ";
   const isBare = code === 553 && /could not create file/i.test(text);
   return isBare ? "no right to write there, or a name that it does not take, " : "";
 }
 
 /** Returns the error kind of a refusal. */
-export function kindOf({ code, text }: Reply): ErrorKind {
+export function errorKindOf({ code, text }: Reply): ErrorKind {
   if (code === 452 || code === 552 || /quota|no space|disk full/i.test(text)) return "full";
   // The texts of vsftpd, Pure-FTPd and ProFTPD, in this order, when a write to their disk fails. They report a network
   // fault as 426.
@@ -68,8 +68,8 @@ export function isDenied(text: string): boolean {
 }
 
 /** Returns the server's reply in a form for messages. */
-export function said({ code, text }: Reply): string {
-  const words = printable(Buffer.from(text, "latin1").toString("utf8")).replace(/\\u000a/g, " ").slice(0, 300);
+export function serverMessage({ code, text }: Reply): string {
+  const words = escapeForDisplay(Buffer.from(text, "latin1").toString("utf8")).replace(/\\u000a/g, " ").slice(0, 300);
   if (code === 522) {
     return `the server insists on the TLS session of the control connection and was not given it (${words})`;
   }
@@ -77,27 +77,27 @@ export function said({ code, text }: Reply): string {
 }
 
 /** Returns the port of "229 … (|||6446|)", or undefined if there is none. RFC 2428. */
-export function epsvPort({ code, text }: Reply): number | undefined {
-  return code === 229 ? portOf(/\(([!-~])\1\1(\d{1,5})\1\)/.exec(text)?.[2]) : undefined;
+export function parseEpsvPort({ code, text }: Reply): number | undefined {
+  return code === 229 ? parsePort(/\(([!-~])\1\1(\d{1,5})\1\)/.exec(text)?.[2]) : undefined;
 }
 
 /**
  * Returns the port of "227 … (h1,h2,h3,h4,p1,p2)". The host in it is ignored: data connections go to the host of the
  * control connection.
  */
-export function pasvPort({ code, text }: Reply): number | undefined {
+export function parsePasvPort({ code, text }: Reply): number | undefined {
   if (code !== 227) return undefined;
   const [, high, low] = /\d{1,3},\d{1,3},\d{1,3},\d{1,3},(\d{1,3}),(\d{1,3})(?!\d)/.exec(text) ?? [];
-  return portOf(high === undefined ? undefined : String(Number(high) * 256 + Number(low)));
+  return parsePort(high === undefined ? undefined : String(Number(high) * 256 + Number(low)));
 }
 
 /** Returns the folder of `257 "/a ""quoted"" one" is …`, or undefined if there is none. */
-export function pwdFolder({ code, text }: Reply): string | undefined {
+export function parsePwdFolder({ code, text }: Reply): string | undefined {
   return code === 257 ? /"((?:[^"]|"")*)"/.exec(text)?.[1]?.replaceAll('""', '"') : undefined;
 }
 
 /** Parses the reply to FEAT: feature names in capitals, each with the rest of its line. */
-export function featuresOf({ code, text }: Reply): ReadonlyMap<string, string> {
+export function parseFeatures({ code, text }: Reply): ReadonlyMap<string, string> {
   const features = new Map<string, string>();
   if (code >= 300) return features;
   for (const line of text.split("\n").slice(1, -1)) {
@@ -109,7 +109,7 @@ export function featuresOf({ code, text }: Reply): ReadonlyMap<string, string> {
   return features;
 }
 
-function portOf(digits: string | undefined): number | undefined {
+function parsePort(digits: string | undefined): number | undefined {
   const port = Number(digits);
   return Number.isInteger(port) && port > 0 && port < 65536 ? port : undefined;
 }

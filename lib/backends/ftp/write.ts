@@ -4,17 +4,17 @@ import { nameOf } from "../../core/path.ts";
 import { tempPath } from "../../core/temp_name.ts";
 import type { Entry, FileEntry } from "../../core/entry.ts";
 import type { Body, Content } from "../../core/backend.ts";
-import { opened, pour } from "../../net/byte_stream.ts";
-import { gather, wrongSize } from "../shared/read_exactly.ts";
-import { openDataAt } from "./data_transfer.ts";
-import type { FtpLink } from "./control_connection.ts";
-import { look } from "./stat.ts";
-import { type Draft, whyUnwritten, type Writing } from "./commit.ts";
+import { awaitContent, forEachChunk } from "../../net/byte_stream.ts";
+import { readExactly, wrongSizeError } from "../shared/read_exactly.ts";
+import { openDataConnection } from "./data_transfer.ts";
+import type { ControlConnection } from "./control_connection.ts";
+import { stat } from "./stat.ts";
+import { explainWriteRefusal, type PendingWrite, type WriteContext } from "./commit.ts";
 import { type Reply } from "./reply.ts";
-import { commandsOf, mustReplace, settle, toSettling } from "./finalize.ts";
-import { childOf, type Doing, onLink, type Site, wired } from "./session.ts";
-import { foreignCertificate } from "./foreign_certificate.ts";
-import type { Wire } from "../../net/transport.ts";
+import { assertReplaceable, checkCommands, finalize, toFinalChecks } from "./finalize.ts";
+import { childOf, encodePath, type FtpSession, type PathContext, withConnection } from "./session.ts";
+import { toCertificateError } from "./foreign_certificate.ts";
+import type { Transport } from "../../net/transport.ts";
 import { operationError } from "../../core/operation.ts";
 
 /**
@@ -22,25 +22,25 @@ import { operationError } from "../../core/operation.ts";
  * and then come a last stat of the target and the rename. A large upload resumes from the leftover of a failed write of
  * the same tag.
  */
-export async function writeFile(site: Site, body: Body, writing: Writing): Promise<FileEntry> {
+export async function writeFile(site: FtpSession, body: Body, writing: WriteContext): Promise<FileEntry> {
   const { options, path, signal, operation } = writing;
-  mustKeepName(site, writing);
-  const temp = childOf(writing.dir, nameOf(tempPath(path, options.tag ?? randomBytes(8).toString("hex"))));
-  const draft: Draft = { ...writing, temp: { ...writing, at: temp } };
+  assertKeepsName(site, writing);
+  const temp = childOf(writing.serverParent, nameOf(tempPath(path, options.tag ?? randomBytes(8).toString("hex"))));
+  const draft: PendingWrite = { ...writing, temp: { ...writing, at: temp } };
   // Small sources are read before a connection is taken, so that no connection is held while the other side is slow.
   const small = options.size <= SMALL
-    ? await gather(await opened(body(), { signal, operation }), { ...writing, size: options.size })
+    ? await readExactly(await awaitContent(body(), { signal, operation }), { ...writing, size: options.size })
     : undefined;
   let isBegun = false;
   try {
-    return await onLink(site, writing, async (link) => {
-      const before = await mustFit(link, site, draft);
-      const from = small === undefined ? await leftover(link, site, draft) : 0;
-      const content = small ?? await opened(body(from, options.size), { signal, operation });
+    return await withConnection(site, writing, async (link) => {
+      const before = await statTarget(link, site, draft);
+      const from = small === undefined ? await resumeOffset(link, site, draft) : 0;
+      const content = small ?? await awaitContent(body(from, options.size), { signal, operation });
       isBegun = true;
-      const settling = toSettling(site, { draft, before });
-      const replies = await upload(link, site, { draft, content, from, next: commandsOf(settling) });
-      return await settle(link, site, { ...settling, replies });
+      const settling = toFinalChecks(site, { draft, before });
+      const replies = await upload(link, site, { write: draft, content, from, nextCommands: checkCommands(settling) });
+      return await finalize(link, site, { ...settling, replies });
     });
   } catch (error) {
     // Only after the connection was released: there may be no other.
@@ -50,8 +50,8 @@ export async function writeFile(site: Site, body: Body, writing: Writing): Promi
 }
 
 /** Rejects names that the server would alter: the file would be sent again in every run. */
-export function mustKeepName(site: Site, doing: Doing): void {
-  if (!site.altersBlanks || !doing.at.endsWith(" ")) return;
+export function assertKeepsName(site: FtpSession, doing: PathContext): void {
+  if (!site.altersTrailingBlanks || !doing.at.endsWith(" ")) return;
   throw operationError(doing, "unsupported", { why: "this server alters a blank at the end of a name" });
 }
 
@@ -64,57 +64,61 @@ const RESUMABLE: readonly ErrorKind[] = ["connection", "timeout", "busy", "cance
 const OVERLAP = 1 << 20;
 
 /** Returns the target before the first byte is sent. It is checked again before it is replaced. */
-async function mustFit(link: FtpLink, site: Site, draft: Draft): Promise<Entry | undefined> {
+async function statTarget(link: ControlConnection, site: FtpSession, draft: PendingWrite): Promise<Entry | undefined> {
   const { expect, size } = draft.options;
   if (size <= SMALL && (expect === "absent" || expect?.kind === "file")) {
     return expect === "absent" ? undefined : expect;
   }
-  const found = await look(link, site, draft);
-  mustReplace(found, draft);
+  const found = await stat(link, site, draft);
+  assertReplaceable(found, draft);
   return found;
 }
 
 /** Returns the byte from which a large upload resumes; 0 without a usable leftover. */
-async function leftover(link: FtpLink, site: Site, { temp, options }: Draft): Promise<number> {
+async function resumeOffset(
+  link: ControlConnection,
+  site: FtpSession,
+  { temp, options }: PendingWrite,
+): Promise<number> {
   if (options.tag === undefined || !site.abilities.features.has("REST")) return 0;
-  const found = await look(link, site, temp);
+  const found = await stat(link, site, temp);
   if (found === undefined) return 0;
   if (found.kind !== "file") {
     throw operationError(temp, "exists", { why: "something stands in the way of its temporary name" });
   }
   if (found.size <= options.size && found.size >= WORTH_KEEPING) return found.size - OVERLAP;
-  await link.ask(`DELE ${wired(site, temp)}`);
+  await link.sendCommand(`DELE ${encodePath(site, temp)}`);
   return 0;
 }
 
-interface Uploading {
-  readonly draft: Draft;
+interface UploadOptions {
+  readonly write: PendingWrite;
   readonly content: Content;
   readonly from: number;
   /** The commands to send after the last byte. */
-  readonly next: readonly string[];
+  readonly nextCommands: readonly string[];
 }
 
 /** Sends the bytes to the temporary name. Returns the replies to the next commands. */
-async function upload(link: FtpLink, site: Site, uploading: Uploading): Promise<readonly Reply[]> {
-  const { draft, content, from, next } = uploading;
-  const data = await openDataAt(link, { doing: draft.temp, from }).catch(async (error) => {
+async function upload(link: ControlConnection, site: FtpSession, uploading: UploadOptions): Promise<readonly Reply[]> {
+  const { write: draft, content, from, nextCommands: next } = uploading;
+  const data = await openDataConnection(link, { doing: draft.temp, from }).catch(async (error) => {
     if (!(content instanceof Uint8Array)) await content.cancel().catch(() => {});
     throw error;
   });
   try {
-    const pending = link.ask(`STOR ${wired(site, draft.temp)}`, { patient: true });
+    const pending = link.sendCommand(`STOR ${encodePath(site, draft.temp)}`, { patient: true });
     // Some servers close the data connection with a refusal, others leave it open.
     pending.then((reply) => reply.code >= 300 && data.destroy(), () => data.destroy());
     const failed = await send(data, uploading);
-    const foreign = foreignCertificate(failed?.error, draft);
+    const foreign = toCertificateError(failed?.error, draft);
     if (foreign !== undefined) throw foreign;
-    if (failed !== undefined) link.hurry();
+    if (failed !== undefined) link.armTimeout();
     const { reply, replies } = failed === undefined
-      ? await link.conclude(pending, next)
+      ? await link.finishTransfer(pending, next)
       : { reply: await pending, replies: [] };
     if (failed !== undefined && !(reply.code >= 400 && failed.isWire)) throw failed.error;
-    if (reply.code >= 300) throw await whyUnwritten(link, site, { draft, reply });
+    if (reply.code >= 300) throw await explainWriteRefusal(link, site, { draft, reply });
     return replies;
   } finally {
     data.destroy();
@@ -123,23 +127,23 @@ async function upload(link: FtpLink, site: Site, uploading: Uploading): Promise<
 
 /** Sends the content. Returns the error that stopped it, or undefined; the server's final reply is due in any case. */
 async function send(
-  data: Wire,
-  { draft, content, from }: Uploading,
+  data: Transport,
+  { write: draft, content, from }: UploadOptions,
 ): Promise<{ readonly error: unknown; readonly isWire: boolean } | undefined> {
   const { signal, operation, options } = draft;
   let at = from;
   let isWire = false;
   if (from > 0) options.onBytes?.(from);
   try {
-    await pour(content, async (bytes) => {
+    await forEachChunk(content, async (bytes) => {
       at += bytes.length;
-      if (at > options.size) throw wrongSize(draft, { given: at, size: options.size });
+      if (at > options.size) throw wrongSizeError(draft, { given: at, size: options.size });
       isWire = true;
       await data.write(bytes);
       isWire = false;
       options.onBytes?.(bytes.length);
-    }, { signal, operation, recycles: true });
-    if (at < options.size) throw wrongSize(draft, { given: at, size: options.size });
+    }, { signal, operation, reusesBuffer: true });
+    if (at < options.size) throw wrongSizeError(draft, { given: at, size: options.size });
     isWire = true;
     await data.end();
     return undefined;
@@ -154,8 +158,8 @@ async function send(
  * lost.
  */
 async function cleanUp(
-  site: Site,
-  { draft, error }: { readonly draft: Draft; readonly error: unknown },
+  site: FtpSession,
+  { draft, error }: { readonly draft: PendingWrite; readonly error: unknown },
 ): Promise<void> {
   const { temp, options } = draft;
   const { kind } = toSyncError(error, draft.operation);
@@ -163,8 +167,8 @@ async function cleanUp(
   if (kind === "connection" || kind === "timeout") return;
   const signal = AbortSignal.timeout(CLEANUP_MS);
   try {
-    const path = wired(site, temp);
-    await site.pool.use({ signal, operation: "clean up" }, (link) => link.ask(`DELE ${path}`));
+    const path = encodePath(site, temp);
+    await site.pool.use({ signal, operation: "clean up" }, (link) => link.sendCommand(`DELE ${path}`));
   } catch (why) {
     options.onWarning?.(`A temporary file was left behind: ${why instanceof Error ? why.message : why}`);
   }

@@ -1,12 +1,12 @@
 import { cancelled } from "../../core/errors.ts";
-import { printable } from "../../core/path.ts";
+import { escapeForDisplay } from "../../core/path.ts";
 import type { Credentials } from "./credentials.ts";
-import { textOf, toRecord } from "./object.ts";
-import { Http } from "../../http/client.ts";
+import { stringField, toRecord } from "./object.ts";
+import { HttpClient } from "../../http/client.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
 /** Access tokens of one set of credentials: fetched when first needed, and again before they expire. */
-export class Tokens {
+export class AccessTokens {
   readonly #credentials: Credentials;
   readonly #timeout: number;
   readonly #conceal: (secret: string) => void;
@@ -31,8 +31,8 @@ export class Tokens {
       const isNew = this.#current === undefined;
       const fetching = this.#current ??= this.#fetch(ask);
       try {
-        const token = await unlessAborted(fetching, ask);
-        if (isNew || Date.now() < token.until) return token.value();
+        const token = await rejectOnAbort(fetching, ask);
+        if (isNew || Date.now() < token.renewAt) return token.value();
         this.#forget(fetching);
       } catch (error) {
         if (!ask.signal.aborted) this.#forget(fetching);
@@ -42,7 +42,7 @@ export class Tokens {
   }
 
   /** Discards a token that the server refused: the next call fetches another. */
-  async drop(value: string): Promise<void> {
+  async invalidate(value: string): Promise<void> {
     const fetched = this.#current;
     const token = await fetched?.catch(() => undefined);
     if (token?.value() === value) this.#forget(fetched);
@@ -54,26 +54,26 @@ export class Tokens {
 
   /** Fetches a token for all calls that wait for it, so no single caller's signal aborts it. */
   async #fetch(ask: OperationContext): Promise<Token> {
-    const { who, request } = this.#credentials;
-    const { url, headers, body, proof } = request(Date.now());
+    const { account: who, request } = this.#credentials;
+    const { url, headers, body, expectedHeader: proof } = request(Date.now());
     const secure = url.protocol === "https:";
-    await using http = new Http({
+    await using http = new HttpClient({
       host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
       port: Number(url.port) || (secure ? 443 : 80),
       secure,
-      timeout: proof === undefined ? this.#timeout : Math.min(this.#timeout, NEAR_MS),
+      timeout: proof === undefined ? this.#timeout : Math.min(this.#timeout, METADATA_TIMEOUT_MS),
       connections: 1,
     });
     const { signal } = new AbortController();
     const asked = { ...ask, signal };
     try {
-      const reply = await http.exchange({
+      const reply = await http.send({
         method: body === undefined ? "GET" : "POST",
         uri: url.pathname + url.search,
         headers,
         ...(body === undefined ? {} : { body }),
       }, asked);
-      const said = new TextDecoder().decode(await reply.collect(MOST_SAID));
+      const said = new TextDecoder().decode(await reply.readAll(MAX_REPLY_BYTES));
       const isProven = proof === undefined || reply.headers[proof[0]] === proof[1];
       if (reply.status === 200 && isProven) {
         const token = parseToken(said, ask);
@@ -82,11 +82,11 @@ export class Tokens {
       }
       if (reply.status >= 500) {
         throw operationError(ask, "busy", {
-          why: `${shown(url)} gives no token now (${reply.status})`,
+          why: `${hostOf(url)} gives no token now (${reply.status})`,
           transient: true,
         });
       }
-      throw operationError(ask, "auth", { why: `${shown(url)} does not accept ${who}${reasonOf(said)}` });
+      throw operationError(ask, "auth", { why: `${hostOf(url)} does not accept ${who}${oauthReason(said)}` });
     } catch (error) {
       if (proof === undefined) throw error;
       throw operationError(ask, "auth", { why: NO_CREDENTIALS, cause: error });
@@ -95,27 +95,27 @@ export class Tokens {
 }
 
 /** The time limit for the host's own metadata server, in ms. */
-const NEAR_MS = 2000;
-const MOST_SAID = 1 << 16;
+const METADATA_TIMEOUT_MS = 2000;
+const MAX_REPLY_BYTES = 1 << 16;
 /** A token that expires within this time, in ms, is fetched again. */
-const AHEAD_MS = 300_000;
+const RENEW_AHEAD_MS = 300_000;
 const NO_CREDENTIALS = "no credentials were found: give -KeyFile, set GOOGLE_APPLICATION_CREDENTIALS, " +
   "or run gcloud auth application-default login";
 
 /** `until` in ms since the epoch. */
 interface Token {
-  readonly until: number;
+  readonly renewAt: number;
   value(): string;
 }
 
 function parseToken(said: string, ask: OperationContext): Token {
   try {
     const fields = toRecord(JSON.parse(said), "it");
-    const value = textOf(fields, "access_token");
+    const value = stringField(fields, "access_token");
     const seconds = fields["expires_in"];
     if (value !== undefined && /^[\x21-\x7e]{1,16384}$/.test(value) && typeof seconds === "number" && seconds > 0) {
       const lifetime = seconds * 1000;
-      return { until: Date.now() + lifetime - Math.min(AHEAD_MS, lifetime / 10), value: () => value };
+      return { renewAt: Date.now() + lifetime - Math.min(RENEW_AHEAD_MS, lifetime / 10), value: () => value };
     }
   } catch {
     // The reply may contain a secret, so it is not shown.
@@ -124,9 +124,9 @@ function parseToken(said: string, ask: OperationContext): Token {
 }
 
 /** Returns the error code of OAuth (RFC 6749, section 5.2): ": invalid_grant". */
-function reasonOf(said: string): string {
+function oauthReason(said: string): string {
   try {
-    const word = textOf(toRecord(JSON.parse(said), "it"), "error");
+    const word = stringField(toRecord(JSON.parse(said), "it"), "error");
     if (word === undefined || !/^[a-z_]{1,40}$/.test(word)) return "";
     const hint = word === "invalid_grant" ? ": was the key or the login withdrawn, is this machine's clock right?" : "";
     return ` (${word})${hint}`;
@@ -135,11 +135,11 @@ function reasonOf(said: string): string {
   }
 }
 
-function shown(url: URL): string {
-  return printable(url.host).slice(0, 100);
+function hostOf(url: URL): string {
+  return escapeForDisplay(url.host).slice(0, 100);
 }
 
-async function unlessAborted<T>(work: Promise<T>, { signal, operation }: OperationContext): Promise<T> {
+async function rejectOnAbort<T>(work: Promise<T>, { signal, operation }: OperationContext): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
   const stop = () => reject(cancelled(signal, operation));
   signal.addEventListener("abort", stop);

@@ -4,13 +4,13 @@ import { Crc32c } from "../shared/crc32c.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
 /** The hashes that came with a download; base64. */
-export interface Hashes {
+export interface ContentHashes {
   readonly md5?: string;
   readonly crc32c?: string;
 }
 
 /** Parses the header x-goog-hash: "crc32c=…,md5=…", in one header or several. */
-export function parseHashes(header: string | string[] | undefined): Hashes {
+export function parseHashes(header: string | string[] | undefined): ContentHashes {
   const found: { md5?: string; crc32c?: string } = {};
   for (const part of (header === undefined ? [] : [header].flat()).join(",").split(",")) {
     const [, name, value] = /^\s*(md5|crc32c)=([A-Za-z0-9+/]+=*)\s*$/.exec(part) ?? [];
@@ -22,12 +22,12 @@ export function parseHashes(header: string | string[] | undefined): Hashes {
 /**
  * Compares streamed bytes with the hash that the server has of the whole object; without a hash it accepts any bytes.
  */
-export class Proof {
-  readonly #hashes: Hashes;
+export class ContentCheck {
+  readonly #hashes: ContentHashes;
   readonly #md5: Hash | undefined;
   readonly #crc: Crc32c | undefined;
 
-  constructor(hashes: Hashes) {
+  constructor(hashes: ContentHashes) {
     this.#hashes = hashes;
     this.#md5 = hashes.md5 === undefined ? undefined : createHash("md5");
     // A composite object has no MD5.
@@ -43,14 +43,14 @@ export class Proof {
    * Checks the hash after the last byte. Throws unexpected if the bytes are not those of the object; `again`: whether a
    * retry may fetch all of them again.
    */
-  check(ask: OperationContext, again: boolean): void {
+  assertMatches(ask: OperationContext, again: boolean): void {
     const md5 = this.#md5?.digest("base64");
-    if (md5 === this.#hashes.md5 && this.#isCrcRight()) return;
+    if (md5 === this.#hashes.md5 && this.#isCrcEqual()) return;
     const why = "its bytes came damaged: they do not have the hash that the server tells";
     throw operationError(ask, "unexpected", { why, transient: again });
   }
 
-  #isCrcRight(): boolean {
+  #isCrcEqual(): boolean {
     if (this.#crc === undefined) return true;
     const bytes = Buffer.alloc(4);
     bytes.writeUInt32BE(this.#crc.digest());

@@ -5,12 +5,12 @@ import {
   PAGE_FIELDS,
   parseObject,
   parsePage,
-  textOf,
+  stringField,
   toRecord,
 } from "./object.ts";
-import { refusal } from "./errors.ts";
-import type { Tokens } from "./access_tokens.ts";
-import type { Http, Reply, Sending } from "../../http/client.ts";
+import { toSyncError } from "./errors.ts";
+import type { AccessTokens } from "./access_tokens.ts";
+import type { HttpClient, HttpRequest, HttpResponse } from "../../http/client.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
 /** Parameters of a request; undefined values are omitted. */
@@ -23,12 +23,12 @@ export interface Conditions {
 }
 
 /** An operation and its object's key in the bucket: "" for the bucket itself. */
-export interface Spot extends OperationContext {
+export interface ObjectContext extends OperationContext {
   readonly key: string;
 }
 
 /** `origin`: "https://host", the origin of all requests. */
-export interface ApiRules {
+export interface GcsClientOptions {
   readonly origin: string;
   readonly bucket: string;
   readonly userProject: string | undefined;
@@ -37,15 +37,15 @@ export interface ApiRules {
 /**
  * A client of Cloud Storage's JSON API (v1) for one bucket; each request carries a token. Redirects are not followed.
  */
-export class Api {
-  readonly #http: Http;
-  readonly #tokens: Tokens;
-  readonly #rules: ApiRules;
+export class GcsClient {
+  readonly #http: HttpClient;
+  readonly #tokens: AccessTokens;
+  readonly #options: GcsClientOptions;
 
-  constructor(http: Http, tokens: Tokens, rules: ApiRules) {
+  constructor(http: HttpClient, tokens: AccessTokens, rules: GcsClientOptions) {
     this.#http = http;
     this.#tokens = tokens;
-    this.#rules = rules;
+    this.#options = rules;
   }
 
   get isClosed(): boolean {
@@ -71,80 +71,83 @@ export class Api {
   }
 
   /** Returns path and query of a URL that the server sent; undefined if it leads to another origin. */
-  ownUri(address: string): string | undefined {
+  sameOriginUri(address: string): string | undefined {
     const url = URL.canParse(address) ? new URL(address) : undefined;
-    return url?.origin === this.#rules.origin ? url.pathname + url.search : undefined;
+    return url?.origin === this.#options.origin ? url.pathname + url.search : undefined;
   }
 
   /** Returns the reply, whatever its status except 401. Rejects with auth if the server refuses a fresh token too. */
-  async send(sending: Sending, ask: OperationContext): Promise<Reply> {
+  async send(sending: HttpRequest, ask: OperationContext): Promise<HttpResponse> {
     for (let attempt = 1;; attempt++) {
       const token = await this.#tokens.get(ask);
       const headers = { ...sending.headers, authorization: `Bearer ${token}` };
-      const { body, takeBack } = counted(sending.body);
-      const reply = await this.#http.exchange({ ...sending, headers, ...(body === undefined ? {} : { body }) }, ask);
+      const { body, takeBack } = countBytes(sending.body);
+      const reply = await this.#http.send({ ...sending, headers, ...(body === undefined ? {} : { body }) }, ask);
       if (reply.status !== 401) return reply;
-      const error = await this.refused(reply, ask);
-      await this.#tokens.drop(token);
+      const error = await this.toError(reply, ask);
+      await this.#tokens.invalidate(token);
       takeBack();
       if (attempt > 1) throw error;
     }
   }
 
   /** Does the same, but rejects for every status except success and those in `also`. */
-  async done(sending: Sending, ask: OperationContext & { readonly also?: readonly number[] }): Promise<Reply> {
+  async sendForSuccess(
+    sending: HttpRequest,
+    ask: OperationContext & { readonly also?: readonly number[] },
+  ): Promise<HttpResponse> {
     const reply = await this.send(sending, ask);
     if (Math.floor(reply.status / 100) === 2 || ask.also?.includes(reply.status)) return reply;
-    throw await this.refused(reply, ask);
+    throw await this.toError(reply, ask);
   }
 
   /** Returns the error of an error reply; reads its body. */
-  async refused(reply: Reply, ask: OperationContext): Promise<Error> {
-    return refusal(ask, reply, await reasonOf(reply));
+  async toError(reply: HttpResponse, ask: OperationContext): Promise<Error> {
+    return toSyncError(ask, reply, await readReason(reply));
   }
 
   /** Returns one object; undefined if it is absent (or the bucket is). */
-  async look(ask: Spot): Promise<GcsObject | undefined> {
+  async getMetadata(ask: ObjectContext): Promise<GcsObject | undefined> {
     const uri = this.uri(ask.key, { fields: OBJECT_FIELDS });
-    const reply = await this.done({ method: "GET", uri }, { ...ask, also: [404] });
-    if (reply.status === 404) return void await reply.drop();
-    return await parsed(reply, ask, parseObject);
+    const reply = await this.sendForSuccess({ method: "GET", uri }, { ...ask, also: [404] });
+    if (reply.status === 404) return void await reply.discard();
+    return await parseReply(reply, ask, parseObject);
   }
 
   /** Returns one page of a listing. Rejects with notFound if the bucket is absent. */
-  async page(query: Query, ask: OperationContext): Promise<GcsPage> {
+  async listPage(query: Query, ask: OperationContext): Promise<GcsPage> {
     const uri = this.uri(undefined, { ...query, fields: PAGE_FIELDS });
     const reply = await this.send({ method: "GET", uri }, ask);
-    if (reply.status === 200) return await parsed(reply, ask, parsePage);
-    if (reply.status !== 404) throw await this.refused(reply, ask);
-    await reply.drop();
-    throw this.noBucket(ask);
+    if (reply.status === 200) return await parseReply(reply, ask, parsePage);
+    if (reply.status !== 404) throw await this.toError(reply, ask);
+    await reply.discard();
+    throw this.missingBucketError(ask);
   }
 
   /**
    * Removes an object that an upload stored with other bytes than were sent, exactly that generation, and returns the
    * error to reject with.
    */
-  async discard({ name, generation }: GcsObject, ask: OperationContext): Promise<Error> {
+  async removeDamaged({ name, generation }: GcsObject, ask: OperationContext): Promise<Error> {
     const uri = this.uri(name, { ifGenerationMatch: generation });
-    const reply = await this.done({ method: "DELETE", uri }, { ...ask, also: [404, 412] });
-    await reply.drop();
+    const reply = await this.sendForSuccess({ method: "DELETE", uri }, { ...ask, also: [404, 412] });
+    await reply.discard();
     return operationError(ask, "unexpected", {
       why: "the bucket held other bytes than those that were sent; they were removed",
     });
   }
 
-  noBucket(ask: OperationContext): Error {
-    return operationError(ask, "notFound", { why: `there is no bucket "${this.#rules.bucket}"` });
+  missingBucketError(ask: OperationContext): Error {
+    return operationError(ask, "notFound", { why: `there is no bucket "${this.#options.bucket}"` });
   }
 
   #path(key: string | undefined): string {
-    const bucket = `/b/${encodeURIComponent(this.#rules.bucket)}/o`;
+    const bucket = `/b/${encodeURIComponent(this.#options.bucket)}/o`;
     return key === undefined ? bucket : `${bucket}/${encodeURIComponent(key)}`;
   }
 
   #query(query: Query): string {
-    const { userProject } = this.#rules;
+    const { userProject } = this.#options;
     const pairs = Object.entries({ ...query, userProject }).flatMap(([name, value]) =>
       value === undefined ? [] : [`${name}=${encodeURIComponent(value)}`]
     );
@@ -153,7 +156,7 @@ export class Api {
 }
 
 /** Returns a body, and a function that subtracts the bytes it reported as sent if all of it has to be sent again. */
-function counted(body: Sending["body"]): { readonly body: Sending["body"]; takeBack(): void } {
+function countBytes(body: HttpRequest["body"]): { readonly body: HttpRequest["body"]; takeBack(): void } {
   if (typeof body !== "object") return { body, takeBack: () => {} };
   let told = 0;
   const onBytes = (bytes: number) => {
@@ -167,8 +170,12 @@ function counted(body: Sending["body"]): { readonly body: Sending["body"]; takeB
 }
 
 /** Returns the parsed JSON of a reply. Rejects with unexpected if it is malformed or too large. */
-export async function parsed<T>(reply: Reply, ask: OperationContext, parse: (value: unknown) => T): Promise<T> {
-  const text = new TextDecoder().decode(await reply.collect(MOST));
+export async function parseReply<T>(
+  reply: HttpResponse,
+  ask: OperationContext,
+  parse: (value: unknown) => T,
+): Promise<T> {
+  const text = new TextDecoder().decode(await reply.readAll(MAX_JSON_BYTES));
   try {
     return parse(parseJson(text));
   } catch (error) {
@@ -178,8 +185,8 @@ export async function parsed<T>(reply: Reply, ask: OperationContext, parse: (val
 }
 
 /** A page of 1,000 objects with 8 KiB of metadata each, and twice as much for the JSON syntax. */
-const MOST = 24 << 20;
-const MOST_SAID = 1 << 16;
+const MAX_JSON_BYTES = 24 << 20;
+const MAX_ERROR_BYTES = 1 << 16;
 
 /** Parses JSON. Throws a RangeError if it is deeper, or has more lists and objects, than any reply of the server. */
 function parseJson(text: string): unknown {
@@ -187,18 +194,18 @@ function parseJson(text: string): unknown {
   let count = 0;
   for (let at = 0; at < text.length; at++) {
     const mark = text[at];
-    if (mark === '"') at = endOfText(text, at);
+    if (mark === '"') at = endOfString(text, at);
     else if (mark === "]" || mark === "}") depth--;
     else if (mark === "[" || mark === "{") {
-      if (++depth > MOST_DEPTH) throw new RangeError(`it is deeper than ${MOST_DEPTH} lists and objects`);
-      if (++count > MOST_PARTS) throw new RangeError(`it has more than ${MOST_PARTS} lists and objects`);
+      if (++depth > MAX_DEPTH) throw new RangeError(`it is deeper than ${MAX_DEPTH} lists and objects`);
+      if (++count > MAX_CONTAINERS) throw new RangeError(`it has more than ${MAX_CONTAINERS} lists and objects`);
     }
   }
   return JSON.parse(text);
 }
 
 /** Returns the end of the string literal that begins here; JSON.parse() reports one without an end. */
-function endOfText(text: string, start: number): number {
+function endOfString(text: string, start: number): number {
   for (let at = start + 1; at < text.length; at++) {
     if (text[at] === "\\") at++;
     else if (text[at] === '"') return at;
@@ -206,18 +213,18 @@ function endOfText(text: string, start: number): number {
   return text.length;
 }
 
-const MOST_DEPTH = 16;
+const MAX_DEPTH = 16;
 /** A page of 1,000 objects with their metadata has about 2,000. */
-const MOST_PARTS = 100_000;
+const MAX_CONTAINERS = 100_000;
 
 /**
  * Returns the reason in the reply's JSON, which is more precise than its status: { error: { errors: [{ reason }] } }.
  */
-async function reasonOf(reply: Reply): Promise<string | undefined> {
+async function readReason(reply: HttpResponse): Promise<string | undefined> {
   try {
-    const said = parseJson(new TextDecoder().decode(await reply.collect(MOST_SAID)));
+    const said = parseJson(new TextDecoder().decode(await reply.readAll(MAX_ERROR_BYTES)));
     const errors = toRecord(toRecord(said, "it")["error"], "it")["errors"];
-    return Array.isArray(errors) ? textOf(toRecord(errors[0], "it"), "reason") : undefined;
+    return Array.isArray(errors) ? stringField(toRecord(errors[0], "it"), "reason") : undefined;
   } catch {
     // The status alone explains the error.
     return undefined;

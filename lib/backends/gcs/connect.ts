@@ -1,56 +1,60 @@
 import { badInput, SyncError } from "../../core/errors.ts";
-import { printable, root } from "../../core/path.ts";
-import type { Call, Target } from "../../core/backend.ts";
-import { Api, type Spot } from "./client.ts";
+import { escapeForDisplay, root } from "../../core/path.ts";
+import type { CallOptions, ConnectContext } from "../../core/backend.ts";
+import { GcsClient, type ObjectContext } from "./client.ts";
 import { findCredentials } from "./credentials.ts";
-import { Folders } from "./known_folders.ts";
-import { holdsSomething } from "./stat.ts";
-import { rootKey } from "./keys.ts";
-import { Tokens } from "./access_tokens.ts";
-import { Http } from "../../http/client.ts";
-import { Budget } from "../../http/parallel_download.ts";
-import { mustShowCertificate, readTlsPins } from "../../net/tls.ts";
+import { KnownFolders } from "./known_folders.ts";
+import { hasChildren } from "./stat.ts";
+import { resolveRootKey } from "./keys.ts";
+import { AccessTokens } from "./access_tokens.ts";
+import { HttpClient } from "../../http/client.ts";
+import { PieceLimit } from "../../http/parallel_download.ts";
+import { assertTlsForPins, readTlsPins } from "../../net/tls.ts";
 import { isLoopback } from "../../net/loopback.ts";
-import { knock } from "../../net/knock.ts";
-import { once, unchecked } from "../shared/object_store_traits.ts";
-import type { Tree } from "./types.ts";
+import { connectWithRetry } from "../../net/knock.ts";
+import { once, uncheckedDownloadsWarning } from "../shared/object_store_traits.ts";
+import type { BucketClient } from "./types.ts";
 
 /** An open bucket, and the key of the session's start folder. */
-export interface Bucket extends Tree, AsyncDisposable {
+export interface Bucket extends BucketClient, AsyncDisposable {
   /** "gs://bucket", with the endpoint if it is not the provider's own. */
   readonly label: string;
-  readonly start: string;
+  readonly rootKey: string;
   readonly connections: number;
-  readonly budget: Budget;
+  readonly pieces: PieceLimit;
   /** Reports a read whose content could not be compared with anything. */
-  tellOfUnchecked(): void;
+  warnUnchecked(): void;
 }
 
 /**
  * Authenticates and lists one name, so that wrong credentials or a missing bucket are reported at once. Writes nothing.
  */
-export async function connectGcs(target: Target, call: Call): Promise<Bucket> {
-  const rules = rulesOf(target);
+export async function connectGcs(target: ConnectContext, call: CallOptions): Promise<Bucket> {
+  const rules = parseSettings(target);
   const { label, bucket, start, origin, timeout, connections, pins } = rules;
   const credentials = await findCredentials(target);
-  const http = new Http({ ...placeOf(origin), pins, timeout, connections });
-  const api = new Api(http, new Tokens(credentials, { timeout, conceal: (secret) => target.conceal(secret) }), {
-    origin: origin.origin,
-    bucket,
-    userProject: target.options["UserProject"],
-  });
+  const http = new HttpClient({ ...toHttpEndpoint(origin), pins, timeout, connections });
+  const api = new GcsClient(
+    http,
+    new AccessTokens(credentials, { timeout, conceal: (secret) => target.hideSecret(secret) }),
+    {
+      origin: origin.origin,
+      bucket,
+      userProject: target.options["UserProject"],
+    },
+  );
   try {
-    const ask: Spot = { signal: call.signal, operation: "open", path: root, shown: label, key: start };
-    await knock(() => holdsSomething(api, ask), ask);
+    const ask: ObjectContext = { signal: call.signal, operation: "open", path: root, displayName: label, key: start };
+    await connectWithRetry(() => hasChildren(api, ask), ask);
   } catch (error) {
     await http[Symbol.asyncDispose]();
     throw error;
   }
   return {
-    ...{ api, label, start, connections },
-    folders: new Folders(),
-    budget: new Budget(PIECES_AHEAD),
-    tellOfUnchecked: once(() => target.warn(unchecked(label))),
+    ...{ client: api, label, rootKey: start, connections },
+    folders: new KnownFolders(),
+    pieces: new PieceLimit(PIECES_AHEAD),
+    warnUnchecked: once(() => target.warn(uncheckedDownloadsWarning(label))),
     [Symbol.asyncDispose]: () => http[Symbol.asyncDispose](),
   };
 }
@@ -63,7 +67,7 @@ const CONNECTIONS = 32;
 const PIECES_AHEAD = 16;
 
 /** Returns the settings that are known before the connection. Throws badInput and refused. */
-function rulesOf(target: Target) {
+function parseSettings(target: ConnectContext) {
   const { address, options } = target;
   const { host: bucket, user, port } = address;
   if (user !== undefined) {
@@ -77,14 +81,16 @@ function rulesOf(target: Target) {
   if (address.pins.length > 0) {
     throw badInput("A gs: address names no fingerprint: give -TlsHostCertificateFingerprint with -Endpoint.");
   }
-  const start = rootKey("", address.path);
+  const start = resolveRootKey("", address.path);
   if (start === undefined) {
-    throw badInput(`The folder "${printable(address.path)}" has an empty name in it: write one slash between folders.`);
+    throw badInput(
+      `The folder "${escapeForDisplay(address.path)}" has an empty name in it: write one slash between folders.`,
+    );
   }
   const given = options["Endpoint"];
   const pins = readTlsPins(target);
   const origin = given === undefined ? new URL(ENDPOINT) : parseEndpoint(given, options["AllowInsecure"] === "true");
-  mustShowCertificate(origin, pins);
+  assertTlsForPins(origin, pins);
   return {
     bucket,
     start,
@@ -103,13 +109,13 @@ function parseEndpoint(text: string, allowInsecure: boolean): URL {
   if (url === undefined || !isPlain || !/^https?:$/.test(url.protocol)) {
     throw badInput("-Endpoint takes https://host or https://host:port, nothing behind it and no login in it.");
   }
-  if (url.protocol === "https:" || allowInsecure || isLoopback(placeOf(url).host)) return url;
+  if (url.protocol === "https:" || allowInsecure || isLoopback(toHttpEndpoint(url).host)) return url;
   const message = `Refused to log in at ${url.origin}: the credentials would travel in clear; write https://, ` +
     "or -AllowInsecure";
   throw new SyncError("refused", message, { operation: "open" });
 }
 
-function placeOf(url: URL): { readonly host: string; readonly port: number; readonly secure: boolean } {
+function toHttpEndpoint(url: URL): { readonly host: string; readonly port: number; readonly secure: boolean } {
   const secure = url.protocol === "https:";
   const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
   return { host, port: Number(url.port) || (secure ? 443 : 80), secure };

@@ -2,15 +2,15 @@ import { Buffer } from "node:buffer";
 import { createPrivateKey, type KeyObject, sign } from "node:crypto";
 import { join } from "node:path";
 import { badInput, SyncError } from "../../core/errors.ts";
-import { printable } from "../../core/path.ts";
-import type { Target } from "../../core/backend.ts";
-import { textOf, toRecord } from "./object.ts";
+import { escapeForDisplay } from "../../core/path.ts";
+import type { ConnectContext } from "../../core/backend.ts";
+import { stringField, toRecord } from "./object.ts";
 import { isLoopback } from "../../net/loopback.ts";
 
 /** The credentials, and the request that fetches a token. Secrets stay inside. */
 export interface Credentials {
   /** For messages: "the service account ci@project". */
-  readonly who: string;
+  readonly account: string;
   /** `now` in ms since the epoch. */
   request(now: number): TokenRequest;
 }
@@ -21,7 +21,7 @@ export interface TokenRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
   /** A header that the reply must repeat, so that another server's reply is not taken for a token. */
-  readonly proof?: readonly [name: string, value: string];
+  readonly expectedHeader?: readonly [name: string, value: string];
 }
 
 /**
@@ -29,57 +29,68 @@ export interface TokenRequest {
  * GOOGLE_APPLICATION_CREDENTIALS, gcloud's own, otherwise the host's service account (its metadata server). Rejects
  * with badInput for a file that cannot be used.
  */
-export async function findCredentials({ options, env }: Target): Promise<Credentials> {
+export async function findCredentials({ options, env }: ConnectContext): Promise<Credentials> {
   const given = options["KeyFile"];
-  if (given !== undefined) return parseCredentials(await readGiven(fromHome(given, env), "-KeyFile"), given);
+  if (given !== undefined) return parseCredentials(await readNamedFile(expandHome(given, env), "-KeyFile"), given);
   const named = env("GOOGLE_APPLICATION_CREDENTIALS");
   if (named !== undefined && named !== "") {
-    return parseCredentials(await readGiven(named, "GOOGLE_APPLICATION_CREDENTIALS"), named);
+    return parseCredentials(await readNamedFile(named, "GOOGLE_APPLICATION_CREDENTIALS"), named);
   }
   const file = gcloudFile(env);
-  const text = file === undefined ? undefined : await readIfThere(file);
+  const text = file === undefined ? undefined : await readIfExists(file);
   if (file !== undefined && text !== undefined) return parseCredentials(text, file);
-  return machineAccount(env("GCE_METADATA_HOST") || METADATA_HOST);
+  return metadataServer(env("GCE_METADATA_HOST") || METADATA_HOST);
 }
 
 /** Parses a credentials file. Throws badInput with the file's name and never with its content. */
 export function parseCredentials(text: string, file: string): Credentials {
-  const wrong = (why: string) => badInput(`The credentials in "${printable(file)}" cannot be used: ${why}.`);
+  const unusable = (why: string) => badInput(`The credentials in "${escapeForDisplay(file)}" cannot be used: ${why}.`);
   let fields: Readonly<Record<string, unknown>>;
   try {
     fields = toRecord(JSON.parse(text.replace(/^\ufeff/, "")), "it");
   } catch {
-    throw wrong("the file is no JSON");
+    throw unusable("the file is no JSON");
   }
-  const need = (name: string) => {
-    const value = textOf(fields, name);
-    if (value === undefined || value === "") throw wrong(`it has no ${name}`);
+  const requireField = (name: string) => {
+    const value = stringField(fields, name);
+    if (value === undefined || value === "") throw unusable(`it has no ${name}`);
     return value;
   };
-  const type = need("type");
+  const type = requireField("type");
   switch (type) {
     case "service_account": {
-      const key = toKey(need("private_key"));
-      if (key === undefined) throw wrong("its private_key is none that RSA can sign with");
-      const url = toTokenUrl(textOf(fields, "token_uri") ?? TOKEN_URL);
-      if (url === undefined) throw wrong("its token_uri is no https: address");
-      return serviceAccount({ email: need("client_email"), keyId: textOf(fields, "private_key_id"), key, url });
+      const key = parseRsaKey(requireField("private_key"));
+      if (key === undefined) throw unusable("its private_key is none that RSA can sign with");
+      const url = parseTokenUrl(stringField(fields, "token_uri") ?? TOKEN_URL);
+      if (url === undefined) throw unusable("its token_uri is no https: address");
+      return serviceAccount({
+        email: requireField("client_email"),
+        keyId: stringField(fields, "private_key_id"),
+        key,
+        url,
+      });
     }
     case "authorized_user": {
-      const [id, secret, refresh] = [need("client_id"), need("client_secret"), need("refresh_token")];
-      const url = toTokenUrl(textOf(fields, "token_uri") ?? TOKEN_URL);
-      if (url === undefined) throw wrong("its token_uri is no https: address");
+      const [id, secret, refresh] = [
+        requireField("client_id"),
+        requireField("client_secret"),
+        requireField("refresh_token"),
+      ];
+      const url = parseTokenUrl(stringField(fields, "token_uri") ?? TOKEN_URL);
+      if (url === undefined) throw unusable("its token_uri is no https: address");
       return userLogin({ id, secret: () => secret, refresh: () => refresh, url });
     }
     default:
-      throw wrong(`${printable(type).slice(0, 40)} is a type that is not supported; use a service account's key`);
+      throw unusable(
+        `${escapeForDisplay(type).slice(0, 40)} is a type that is not supported; use a service account's key`,
+      );
   }
 }
 
 const TOKEN_URL = "https://oauth2.googleapis.com/token";
 const METADATA_HOST = "metadata.google.internal";
 const SCOPE = "https://www.googleapis.com/auth/devstorage.read_write";
-const FORM = { "content-type": "application/x-www-form-urlencoded" };
+const FORM_HEADERS = { "content-type": "application/x-www-form-urlencoded" };
 const LIFETIME_SECONDS = 3600;
 
 interface ServiceAccount {
@@ -92,7 +103,7 @@ interface ServiceAccount {
 /** Returns the credentials of a service account. RFC 7523: a claim signed with the account's key. */
 function serviceAccount({ email, keyId, key, url }: ServiceAccount): Credentials {
   return {
-    who: `the service account ${printable(email).slice(0, 200)}`,
+    account: `the service account ${escapeForDisplay(email).slice(0, 200)}`,
     request(now) {
       const issued = Math.floor(now / 1000);
       const header = { alg: "RS256", typ: "JWT", ...(keyId === undefined ? {} : { kid: keyId }) };
@@ -103,7 +114,7 @@ function serviceAccount({ email, keyId, key, url }: ServiceAccount): Credentials
         grant_type: "urn:ietf:params:oauth:grant-type:jwt-bearer",
         assertion: `${signed}.${signature}`,
       });
-      return { url, headers: FORM, body: body.toString() };
+      return { url, headers: FORM_HEADERS, body: body.toString() };
     },
   };
 }
@@ -118,7 +129,7 @@ interface UserLogin {
 /** Returns the credentials that gcloud auth application-default login stored. RFC 6749, section 6. */
 function userLogin({ id, secret, refresh, url }: UserLogin): Credentials {
   return {
-    who: "gcloud's login",
+    account: "gcloud's login",
     request() {
       const body = new URLSearchParams({
         grant_type: "refresh_token",
@@ -126,20 +137,23 @@ function userLogin({ id, secret, refresh, url }: UserLogin): Credentials {
         client_secret: secret(),
         refresh_token: refresh(),
       });
-      return { url, headers: FORM, body: body.toString() };
+      return { url, headers: FORM_HEADERS, body: body.toString() };
     },
   };
 }
 
 /** Returns the credentials of a host in Google's cloud. Its metadata server is reached over a link-local network. */
-function machineAccount(host: string): Credentials {
+function metadataServer(host: string): Credentials {
   const url = new URL("http://localhost/computeMetadata/v1/instance/service-accounts/default/token");
   url.host = host;
   const proof = ["metadata-flavor", "Google"] as const;
-  return { who: "the machine's own account", request: () => ({ url, headers: { [proof[0]]: proof[1] }, proof }) };
+  return {
+    account: "the machine's own account",
+    request: () => ({ url, headers: { [proof[0]]: proof[1] }, expectedHeader: proof }),
+  };
 }
 
-function toKey(text: string): KeyObject | undefined {
+function parseRsaKey(text: string): KeyObject | undefined {
   try {
     const key = createPrivateKey(text);
     return key.asymmetricKeyType === "rsa" ? key : undefined;
@@ -149,7 +163,7 @@ function toKey(text: string): KeyObject | undefined {
 }
 
 /** Returns the token URL, or undefined if it is invalid or would send the credentials unencrypted. */
-function toTokenUrl(text: string): URL | undefined {
+function parseTokenUrl(text: string): URL | undefined {
   if (!URL.canParse(text)) return undefined;
   const url = new URL(text);
   if (url.username !== "" || url.password !== "") return undefined;
@@ -158,40 +172,40 @@ function toTokenUrl(text: string): URL | undefined {
 }
 
 /** Returns the path of the file that `gcloud auth application-default login` writes. */
-function gcloudFile(env: Target["env"]): string | undefined {
+function gcloudFile(env: ConnectContext["env"]): string | undefined {
   const name = "application_default_credentials.json";
   const set = env("CLOUDSDK_CONFIG");
   if (set !== undefined && set !== "") return join(set, name);
-  const base = Deno.build.os === "windows" ? env("APPDATA") : homeOf(env, ".config");
+  const base = Deno.build.os === "windows" ? env("APPDATA") : belowHome(env, ".config");
   return base === undefined ? undefined : join(base, "gcloud", name);
 }
 
-function homeOf(env: Target["env"], below: string): string | undefined {
+function belowHome(env: ConnectContext["env"], below: string): string | undefined {
   const home = Deno.build.os === "windows" ? env("USERPROFILE") ?? env("HOME") : env("HOME");
   return home === undefined || home === "" ? undefined : join(home, below);
 }
 
-function fromHome(path: string, env: Target["env"]): string {
-  return /^~[/\\]/.test(path) ? homeOf(env, path.slice(2)) ?? path : path;
+function expandHome(path: string, env: ConnectContext["env"]): string {
+  return /^~[/\\]/.test(path) ? belowHome(env, path.slice(2)) ?? path : path;
 }
 
-async function readGiven(path: string, by: string): Promise<string> {
-  const text = await readIfThere(path);
+async function readNamedFile(path: string, by: string): Promise<string> {
+  const text = await readIfExists(path);
   if (text !== undefined) return text;
-  throw badInput(`The file "${printable(path)}" that ${by} names does not exist.`);
+  throw badInput(`The file "${escapeForDisplay(path)}" that ${by} names does not exist.`);
 }
 
 /**
  * Returns the file's text, undefined if there is none. Rejects with denied if it cannot be read: an unreadable file is
  * not absent.
  */
-async function readIfThere(path: string): Promise<string | undefined> {
+async function readIfExists(path: string): Promise<string | undefined> {
   try {
     return await Deno.readTextFile(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
     const why = error instanceof Error ? error.message : String(error);
-    throw new SyncError("denied", `Cannot read "${printable(path)}": ${why}`, {
+    throw new SyncError("denied", `Cannot read "${escapeForDisplay(path)}": ${why}`, {
       operation: "read the credentials",
       cause: error,
     });

@@ -1,18 +1,18 @@
 import type { SyncError } from "../../core/errors.ts";
-import { type Answer, type Meaning, refused } from "../../http/errors.ts";
+import { type ResponseHead, responseToSyncError, type StatusMeaning } from "../../http/errors.ts";
 import type { OperationContext } from "../../core/operation.ts";
 
 /**
  * Returns the error of a request from a reply that is no success. `reason`: the reason that the server sends besides
  * the status, if any.
  */
-export function refusal(ask: OperationContext, answer: Answer, reason?: string): SyncError {
+export function toSyncError(ask: OperationContext, answer: ResponseHead, reason?: string): SyncError {
   const special = reason === undefined || !Object.hasOwn(reasons, reason) ? undefined : reasons[reason];
-  return refused(ask, answer, special === undefined ? meanings : { [answer.status]: special });
+  return responseToSyncError(ask, answer, special === undefined ? meanings : { [answer.status]: special });
 }
 
 /** Cloud Storage JSON API, "HTTP status and error codes". */
-const meanings: Readonly<Record<number, Meaning>> = {
+const meanings: Readonly<Record<number, StatusMeaning>> = {
   400: ["unsupported", "the server refuses the request as malformed (400): it may not take the name"],
   401: ["auth", "the server does not accept the credentials"],
   403: ["denied", "permission denied: the account lacks a role that allows it"],
@@ -30,12 +30,12 @@ const meanings: Readonly<Record<number, Meaning>> = {
   504: ["timeout", "the server does not answer in time behind its front (504)", true],
 };
 
-const slower: Meaning = ["busy", "the server asks for fewer requests", true];
+const slow: StatusMeaning = ["busy", "the server asks for fewer requests", true];
 
-const reasons: Readonly<Record<string, Meaning>> = {
-  rateLimitExceeded: slower,
-  userRateLimitExceeded: slower,
-  quotaExceeded: slower,
+const reasons: Readonly<Record<string, StatusMeaning>> = {
+  rateLimitExceeded: slow,
+  userRateLimitExceeded: slow,
+  quotaExceeded: slow,
   userProjectMissing: ["denied", "those who ask pay for this bucket: name a project with -UserProject"],
   accountDisabled: ["auth", "the account is disabled"],
   retentionPolicyNotMet: ["denied", "the bucket's retention policy keeps it"],

@@ -1,9 +1,9 @@
-import { gate, type RelPath, root } from "../../core/path.ts";
+import { checkName, type RelPath, root } from "../../core/path.ts";
 import type { Entry } from "../../core/entry.ts";
 import { type GcsObject, toFileEntry } from "./object.ts";
 
 /** A parsed key below a folder: the folders in its path, outermost first, and the entry at its end. */
-export interface Spelled {
+export interface ParsedKey {
   readonly dirs: readonly RelPath[];
   readonly entry?: Entry;
 }
@@ -17,35 +17,35 @@ export function prefixOf(key: string): string {
  * Parses the rest of an object's key below `dir`. A key that no path can represent (an empty segment, "." or "..") ends
  * in an opaque entry at the first such segment; a marker ("d/" without content) becomes its folder.
  */
-export function spell(dir: RelPath, rest: string, object: GcsObject): Spelled {
+export function parseKey(dir: RelPath, rest: string, object: GcsObject): ParsedKey {
   const dirs: RelPath[] = [];
   const segments = rest.split("/");
   const last = segments.pop() ?? "";
   let at = dir;
   for (const segment of segments) {
-    const gated = gate(at, segment);
-    if (!gated.ok) return { dirs, entry: unnamed(gated.shown, gated.why) };
+    const gated = checkName(at, segment);
+    if (!gated.ok) return { dirs, entry: opaqueEntry(gated.displayPath, gated.why) };
     at = gated.path;
     dirs.push(at);
   }
   if (last === "" && object.size === 0) return { dirs };
-  const gated = gate(at, last);
+  const gated = checkName(at, last);
   if (gated.ok) return { dirs, entry: toFileEntry(gated.path, object) };
   const why = last === "" ? "the object's name ends in a slash, and yet it has content" : gated.why;
-  return { dirs, entry: unnamed(gated.shown, why) };
+  return { dirs, entry: opaqueEntry(gated.displayPath, why) };
 }
 
 /** Returns the folder that a listing reports as a prefix: "name/" below `dir`. */
-export function spellFolder(dir: RelPath, rest: string): Entry {
-  const gated = gate(dir, rest.replace(/\/$/, ""));
-  return gated.ok ? { kind: "dir", path: gated.path } : unnamed(gated.shown, gated.why);
+export function parsePrefix(dir: RelPath, rest: string): Entry {
+  const gated = checkName(dir, rest.replace(/\/$/, ""));
+  return gated.ok ? { kind: "dir", path: gated.path } : opaqueEntry(gated.displayPath, gated.why);
 }
 
 /**
  * Returns the key of a root: `folder` is absolute, or relative to `from`. Undefined if it contains an empty segment:
  * that would be another folder of the bucket, which no path can name.
  */
-export function rootKey(from: string, folder: string): string | undefined {
+export function resolveRootKey(from: string, folder: string): string | undefined {
   const isAbsolute = folder.startsWith("/");
   const names = isAbsolute || from === "" ? [] : from.split("/");
   const given = folder.replace(/^\//, "").replace(/\/$/, "");
@@ -62,6 +62,6 @@ export function keyOf(rootAt: string, path: RelPath): string {
   return path === root ? rootAt : prefixOf(rootAt) + path;
 }
 
-function unnamed(path: RelPath, why: string): Entry {
+function opaqueEntry(path: RelPath, why: string): Entry {
   return { kind: "opaque", path, cause: "name", why };
 }

@@ -34,37 +34,37 @@ export const PAGE_FIELDS = `kind,nextPageToken,prefixes,items(${OBJECT_FIELDS})`
 /** Parses the description of an object. Throws a RangeError with a readable reason. */
 export function parseObject(value: unknown): GcsObject {
   const fields = toRecord(value, "an object in it");
-  const name = textOf(fields, "name");
+  const name = stringField(fields, "name");
   if (name === undefined || name === "") throw new RangeError("an object in it has no name");
-  if (name.length > LONGEST_NAME) {
-    throw new RangeError(`an object in it has a name of more than ${LONGEST_NAME} characters`);
+  if (name.length > MAX_NAME_LENGTH) {
+    throw new RangeError(`an object in it has a name of more than ${MAX_NAME_LENGTH} characters`);
   }
-  const size = Number(numberText(fields, "size"));
+  const size = Number(integerField(fields, "size"));
   if (!Number.isSafeInteger(size)) throw new RangeError("an object in it has an impossible size");
-  const md5 = hashBytes(textOf(fields, "md5Hash"), 16)?.toString("hex");
-  const crc32c = hashBytes(textOf(fields, "crc32c"), 4)?.toString("base64");
+  const md5 = decodeHash(stringField(fields, "md5Hash"), 16)?.toString("hex");
+  const crc32c = decodeHash(stringField(fields, "crc32c"), 4)?.toString("base64");
   return {
     name,
     size,
-    generation: numberText(fields, "generation"),
-    metageneration: numberText(fields, "metageneration"),
+    generation: integerField(fields, "generation"),
+    metageneration: integerField(fields, "metageneration"),
     ...(md5 === undefined ? {} : { md5 }),
     ...(crc32c === undefined ? {} : { crc32c }),
-    ...parseEdited(own(fields, "metadata")),
+    ...parseMtime(ownField(fields, "metadata")),
   };
 }
 
 /** Cloud Storage's names have at most 1,024 bytes. */
-const LONGEST_NAME = 4096;
+const MAX_NAME_LENGTH = 4096;
 
 /** Parses a page of a listing (objects.list). Throws a RangeError with a readable reason. */
 export function parsePage(value: unknown): GcsPage {
   const fields = toRecord(value, "it");
-  if (own(fields, "kind") !== "storage#objects") throw new RangeError("it is no listing");
-  const next = textOf(fields, "nextPageToken");
+  if (ownField(fields, "kind") !== "storage#objects") throw new RangeError("it is no listing");
+  const next = stringField(fields, "nextPageToken");
   return {
-    items: listOf(fields, "items").map(parseObject),
-    prefixes: listOf(fields, "prefixes").map((prefix) => {
+    items: arrayField(fields, "items").map(parseObject),
+    prefixes: arrayField(fields, "prefixes").map((prefix) => {
       if (typeof prefix === "string") return prefix;
       throw new RangeError("a folder in it has no name");
     }),
@@ -79,8 +79,8 @@ export function toRecord(value: unknown, what: string): Readonly<Record<string, 
 }
 
 /** Returns a string that is the record's own property; undefined if there is none. */
-export function textOf(fields: Readonly<Record<string, unknown>>, name: string): string | undefined {
-  const value = own(fields, name);
+export function stringField(fields: Readonly<Record<string, unknown>>, name: string): string | undefined {
+  const value = ownField(fields, name);
   return typeof value === "string" ? value : undefined;
 }
 
@@ -102,7 +102,7 @@ export function toFileEntry(path: RelPath, object: GcsObject): FileEntry {
  * Returns the metadata that stores a file's mtime: rclone's form (RFC 3339), and that of gsutil and gcloud (whole
  * seconds).
  */
-export function formatEdited(modified: number): Readonly<Record<string, string>> {
+export function formatMtime(modified: number): Readonly<Record<string, string>> {
   const micros = Math.round(modified * 1000);
   const seconds = Math.floor(micros / 1_000_000);
   const fraction = String(micros - seconds * 1_000_000).padStart(6, "0").replace(/0+$/, "");
@@ -119,14 +119,14 @@ export function formatEdited(modified: number): Readonly<Record<string, string>>
  * Parses an mtime, also those of other tools: rclone's, s3fs's seconds, gcsfuse's; gsutil's and gcloud's in whole
  * seconds.
  */
-function parseEdited(metadata: unknown): { readonly modified?: number; readonly timeStep?: number } {
+function parseMtime(metadata: unknown): { readonly modified?: number; readonly timeStep?: number } {
   if (metadata === undefined) return {};
   const fields = toRecord(metadata, "the metadata of an object in it");
   for (const name of ["mtime", "gcsfuse_mtime"]) {
-    const modified = parseTime(textOf(fields, name) ?? "");
+    const modified = parseTime(stringField(fields, name) ?? "");
     if (modified !== undefined) return { modified };
   }
-  const seconds = parseTime(textOf(fields, "goog-reserved-file-mtime") ?? "");
+  const seconds = parseTime(stringField(fields, "goog-reserved-file-mtime") ?? "");
   return seconds === undefined ? {} : { modified: seconds, timeStep: 1000 };
 }
 
@@ -143,27 +143,27 @@ function parseTime(text: string): number | undefined {
 }
 
 /** Returns an own property, so that a name such as __proto__ has no special meaning. */
-function own(fields: Readonly<Record<string, unknown>>, name: string): unknown {
+function ownField(fields: Readonly<Record<string, unknown>>, name: string): unknown {
   return Object.hasOwn(fields, name) ? fields[name] : undefined;
 }
 
 /**
  * Returns an integer as text: the API sends integers as strings, because they may exceed the exact range of a number.
  */
-function numberText(fields: Readonly<Record<string, unknown>>, name: string): string {
-  const text = textOf(fields, name);
+function integerField(fields: Readonly<Record<string, unknown>>, name: string): string {
+  const text = stringField(fields, name);
   if (text !== undefined && /^\d{1,20}$/.test(text)) return text;
   throw new RangeError(`an object in it has no ${name}`);
 }
 
-function listOf(fields: Readonly<Record<string, unknown>>, name: string): readonly unknown[] {
-  const value = own(fields, name);
+function arrayField(fields: Readonly<Record<string, unknown>>, name: string): readonly unknown[] {
+  const value = ownField(fields, name);
   if (value === undefined) return [];
   if (Array.isArray(value)) return value;
   throw new RangeError(`its ${name} are no list`);
 }
 
-function hashBytes(text: string | undefined, length: number): Buffer | undefined {
+function decodeHash(text: string | undefined, length: number): Buffer | undefined {
   if (text === undefined) return undefined;
   const bytes = Buffer.from(text, "base64");
   return bytes.length === length ? bytes : undefined;

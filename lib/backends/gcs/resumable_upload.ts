@@ -1,17 +1,17 @@
 import { createHash, type Hash } from "node:crypto";
 import { SyncError } from "../../core/errors.ts";
 import type { Content } from "../../core/backend.ts";
-import { opened, pour } from "../../net/byte_stream.ts";
-import { type Api, type Conditions, parsed, type Spot } from "./client.ts";
+import { awaitContent, forEachChunk } from "../../net/byte_stream.ts";
+import { type Conditions, type GcsClient, type ObjectContext, parseReply } from "./client.ts";
 import { type GcsObject, OBJECT_FIELDS, parseObject } from "./object.ts";
-import type { Reply } from "../../http/client.ts";
-import { pause } from "../../net/backoff.ts";
+import type { HttpResponse } from "../../http/client.ts";
+import { delay } from "../../net/backoff.ts";
 import { operationError } from "../../core/operation.ts";
-import type { Draft, Resource } from "./types.ts";
+import type { ObjectResource, PendingWrite } from "./types.ts";
 
 /** The upload of a large file. */
-export interface Sending extends Draft {
-  readonly resource: Resource;
+export interface ResumableWrite extends PendingWrite {
+  readonly resource: ObjectResource;
   readonly conditions: Conditions;
 }
 
@@ -20,8 +20,8 @@ export interface Sending extends Draft {
  * that the server rejects damaged bytes before anything is replaced. After a broken connection it resumes at the
  * server's offset.
  */
-export async function putInSession(api: Api, sending: Sending): Promise<GcsObject> {
-  const session = new Session(api, sending, await begin(api, sending));
+export async function uploadResumable(api: GcsClient, sending: ResumableWrite): Promise<GcsObject> {
+  const session = new ResumableUpload(api, sending, await startUpload(api, sending));
   try {
     return await session.run();
   } catch (error) {
@@ -31,17 +31,17 @@ export async function putInSession(api: Api, sending: Sending): Promise<GcsObjec
 }
 
 /** Every part but the last is a multiple of this (Cloud Storage, "Resumable uploads"). */
-const STEP = 256 * 1024;
-const MOST_FAILURES = 4;
+const STEP_BYTES = 256 * 1024;
+const MAX_FAILURES = 4;
 const FIRST_WAIT_MS = 250;
-const MOST_GOODBYE_MS = 2000;
+const CANCEL_TIMEOUT_MS = 2000;
 
 /**
  * Starts the upload and returns the session's URL. The URL is never shown, because anyone who has it can continue the
  * upload.
  */
-async function begin(api: Api, { resource, conditions, options, ...ask }: Sending): Promise<string> {
-  const reply = await api.done({
+async function startUpload(api: GcsClient, { resource, conditions, options, ...ask }: ResumableWrite): Promise<string> {
+  const reply = await api.sendForSuccess({
     method: "POST",
     uri: api.uploadUri({ uploadType: "resumable", fields: OBJECT_FIELDS, ...conditions }),
     headers: {
@@ -51,50 +51,50 @@ async function begin(api: Api, { resource, conditions, options, ...ask }: Sendin
     },
     body: JSON.stringify(resource),
   }, { ...ask, also: [404] });
-  await reply.drop();
-  if (reply.status === 404) throw api.noBucket(ask);
-  const uri = api.ownUri(String(reply.headers.location ?? ""));
+  await reply.discard();
+  if (reply.status === 404) throw api.missingBucketError(ask);
+  const uri = api.sameOriginUri(String(reply.headers.location ?? ""));
   if (uri !== undefined) return uri;
   throw operationError(ask, "refused", { why: "the server wants the upload elsewhere, which is not followed" });
 }
 
 /** The server's progress: the number of bytes it has, or the finished object. */
-type Progress = { readonly at: number } | { readonly object: GcsObject };
+type Progress = { readonly offset: number } | { readonly object: GcsObject };
 
-class Session {
-  readonly #api: Api;
-  readonly #sending: Sending;
+class ResumableUpload {
+  readonly #api: GcsClient;
+  readonly #write: ResumableWrite;
   readonly #uri: string;
   /** The offset of the end part; the bytes before it are a multiple of the step. */
   readonly #end: number;
   /** Bytes that were reported as sent. */
-  #told = 0;
+  #reported = 0;
   /** The hash that was sent with the end; hex. */
   #md5: string | undefined;
   #isForgotten = false;
 
-  constructor(api: Api, sending: Sending, uri: string) {
+  constructor(api: GcsClient, sending: ResumableWrite, uri: string) {
     this.#api = api;
-    this.#sending = sending;
+    this.#write = sending;
     this.#uri = uri;
-    this.#end = Math.floor((sending.options.size - 1) / STEP) * STEP;
+    this.#end = Math.floor((sending.options.size - 1) / STEP_BYTES) * STEP_BYTES;
   }
 
   async run(): Promise<GcsObject> {
-    let progress: Progress | undefined = { at: 0 };
+    let progress: Progress | undefined = { offset: 0 };
     let furthest = 0;
     for (let failures = 0;;) {
       try {
-        progress ??= await this.#ask();
-        if ("object" in progress) return await this.#proven(progress.object);
-        if (progress.at > furthest) failures = 0;
-        furthest = Math.max(furthest, progress.at);
-        return await this.#sendFrom(progress.at);
+        progress ??= await this.#queryProgress();
+        if ("object" in progress) return await this.#verified(progress.object);
+        if (progress.offset > furthest) failures = 0;
+        furthest = Math.max(furthest, progress.offset);
+        return await this.#sendFrom(progress.offset);
       } catch (error) {
-        if (!passes(error) || this.#isForgotten) throw error;
+        if (!isTransient(error) || this.#isForgotten) throw error;
         failures += error.kind === "timeout" ? 2 : 1;
-        if (failures > MOST_FAILURES) throw error;
-        await pause(FIRST_WAIT_MS * 2 ** (failures - 1), this.#sending);
+        if (failures > MAX_FAILURES) throw error;
+        await delay(FIRST_WAIT_MS * 2 ** (failures - 1), this.#write);
         progress = undefined;
       }
     }
@@ -105,13 +105,13 @@ class Session {
    * after a week.
    */
   async abandon(error: unknown): Promise<void> {
-    if (passes(error)) return;
+    if (isTransient(error)) return;
     const stop = new AbortController();
-    const timer = setTimeout(() => stop.abort(), MOST_GOODBYE_MS);
+    const timer = setTimeout(() => stop.abort(), CANCEL_TIMEOUT_MS);
     try {
-      const ask = { ...this.#sending, signal: stop.signal };
+      const ask = { ...this.#write, signal: stop.signal };
       const reply = await this.#api.send({ method: "DELETE", uri: this.#uri }, ask);
-      await reply.drop();
+      await reply.discard();
     } catch {
       // The failure that ended the upload is reported, not this one.
     } finally {
@@ -123,15 +123,15 @@ class Session {
     const hash = createHash("md5");
     if (at > 0) {
       const note = (bytes: Uint8Array) => Promise.resolve(void hash.update(bytes));
-      await pour(await this.#content(0, at), note, this.#sending);
+      await forEachChunk(await this.#content(0, at), note, this.#write);
     }
-    const all = at < this.#end ? await this.#sendPart(at, hash) : hash;
+    const all = at < this.#end ? await this.#sendBody(at, hash) : hash;
     return await this.#sendEnd(Math.max(at, this.#end), all);
   }
 
   /** Sends all but the end. Returns the hash of the bytes that the server has then. */
-  async #sendPart(at: number, before: Hash): Promise<Hash> {
-    const { size } = this.#sending.options;
+  async #sendBody(at: number, before: Hash): Promise<Hash> {
+    const { size } = this.#write.options;
     let hash = before;
     const reply = await this.#put({
       range: `bytes ${at}-${this.#end - 1}/${size}`,
@@ -139,19 +139,19 @@ class Session {
       open: async () => {
         hash = before.copy();
         const content = await this.#content(at, this.#end);
-        return hashed(content, hash);
+        return hashing(content, hash);
       },
     });
-    if (reply.status !== 308) throw await this.#refused(reply);
-    const now = reached(reply);
-    await reply.drop();
+    if (reply.status !== 308) throw await this.#toError(reply);
+    const now = storedBytes(reply);
+    await reply.discard();
     if (now === this.#end) return hash;
-    throw operationError(this.#sending, "connection", { why: `the server took ${now} of ${this.#end} bytes` });
+    throw operationError(this.#write, "connection", { why: `the server took ${now} of ${this.#end} bytes` });
   }
 
   async #sendEnd(at: number, hash: Hash): Promise<GcsObject> {
-    const { size } = this.#sending.options;
-    const bytes = await gathered(await this.#content(at, size), size - at, this.#sending);
+    const { size } = this.#write.options;
+    const bytes = await readExactly(await this.#content(at, size), size - at, this.#write);
     const md5 = hash.copy().update(bytes).digest();
     this.#md5 = md5.toString("hex");
     const reply = await this.#put({
@@ -160,17 +160,17 @@ class Session {
       headers: { "x-goog-hash": `md5=${md5.toString("base64")}` },
       open: () => Promise.resolve(bytes),
     });
-    if (reply.status !== 200 && reply.status !== 201) throw await this.#refused(reply);
-    return await this.#proven(await parsed(reply, this.#sending, parseObject));
+    if (reply.status !== 200 && reply.status !== 201) throw await this.#toError(reply);
+    return await this.#verified(await parseReply(reply, this.#write, parseObject));
   }
 
   /** Compares the hash of the stored object. The server has compared it too; an emulator may not. */
-  async #proven(object: GcsObject): Promise<GcsObject> {
+  async #verified(object: GcsObject): Promise<GcsObject> {
     if (object.md5 === undefined || object.md5 === this.#md5) return object;
-    throw await this.#api.discard(object, this.#sending);
+    throw await this.#api.removeDamaged(object, this.#write);
   }
 
-  async #put({ range, size, headers = {}, open }: Put): Promise<Reply> {
+  async #put({ range, size, headers = {}, open }: ContentRequest): Promise<HttpResponse> {
     return await this.#api.send({
       method: "PUT",
       uri: this.#uri,
@@ -179,51 +179,51 @@ class Session {
         size,
         open,
         onBytes: (bytes) => {
-          this.#told += bytes;
-          this.#sending.options.onBytes?.(bytes);
+          this.#reported += bytes;
+          this.#write.options.onBytes?.(bytes);
         },
       },
-    }, this.#sending);
+    }, this.#write);
   }
 
-  async #ask(): Promise<Progress> {
-    const { options } = this.#sending;
+  async #queryProgress(): Promise<Progress> {
+    const { options } = this.#write;
     const headers = { "content-range": `bytes */${options.size}` };
-    const reply = await this.#api.send({ method: "PUT", uri: this.#uri, headers, body: "" }, this.#sending);
+    const reply = await this.#api.send({ method: "PUT", uri: this.#uri, headers, body: "" }, this.#write);
     if (reply.status === 200 || reply.status === 201) {
-      return { object: await parsed(reply, this.#sending, parseObject) };
+      return { object: await parseReply(reply, this.#write, parseObject) };
     }
-    if (reply.status !== 308) throw await this.#refused(reply);
-    const at = reached(reply);
-    await reply.drop();
-    if (at !== this.#told) options.onBytes?.(at - this.#told);
-    this.#told = at;
-    return { at };
+    if (reply.status !== 308) throw await this.#toError(reply);
+    const at = storedBytes(reply);
+    await reply.discard();
+    if (at !== this.#reported) options.onBytes?.(at - this.#reported);
+    this.#reported = at;
+    return { offset: at };
   }
 
-  async #refused(reply: Reply): Promise<Error> {
+  async #toError(reply: HttpResponse): Promise<Error> {
     if (![308, 400, 404, 410].includes(reply.status)) {
-      return await this.#api.refused(reply, this.#sending);
+      return await this.#api.toError(reply, this.#write);
     }
-    await reply.drop();
+    await reply.discard();
     if (reply.status === 400) {
       const why = "the server refuses the upload (400): its bytes may have come damaged";
-      return operationError(this.#sending, "unexpected", { why });
+      return operationError(this.#write, "unexpected", { why });
     }
     if (reply.status === 308) {
-      const why = `the server took ${reached(reply)} of ${this.#sending.options.size} bytes`;
-      return operationError(this.#sending, "connection", { why });
+      const why = `the server took ${storedBytes(reply)} of ${this.#write.options.size} bytes`;
+      return operationError(this.#write, "connection", { why });
     }
     this.#isForgotten = true;
-    return operationError(this.#sending, "unexpected", { why: "the server has forgotten the upload", transient: true });
+    return operationError(this.#write, "unexpected", { why: "the server has forgotten the upload", transient: true });
   }
 
   async #content(from: number, to: number): Promise<Content> {
-    return await opened(this.#sending.body(from, to), this.#sending);
+    return await awaitContent(this.#write.body(from, to), this.#write);
   }
 }
 
-interface Put {
+interface ContentRequest {
   readonly range: string;
   readonly size: number;
   readonly headers?: Readonly<Record<string, string>>;
@@ -231,7 +231,7 @@ interface Put {
 }
 
 /** Returns the same bytes, and adds each of them to the hash as it is read. */
-function hashed(content: Content, hash: Hash): Content {
+function hashing(content: Content, hash: Hash): Content {
   if (content instanceof Uint8Array) {
     hash.update(content);
     return content;
@@ -249,23 +249,27 @@ function hashed(content: Content, hash: Hash): Content {
 }
 
 /** Returns the number of bytes that the server has stored, from its reply 308: "bytes=0-42", or no header for none. */
-function reached({ headers }: Reply): number {
+function storedBytes({ headers }: HttpResponse): number {
   const [, last] = /^bytes=0-(\d{1,15})$/.exec(String(headers.range ?? "")) ?? [];
   return last === undefined ? 0 : Number(last) + 1;
 }
 
-function passes(error: unknown): error is SyncError {
+function isTransient(error: unknown): error is SyncError {
   return error instanceof SyncError && error.facts.transient === true;
 }
 
 /** Returns all bytes; rejects with changed if there are more or fewer than `size`. */
-export async function gathered(content: Content, size: number, spot: Spot): Promise<Uint8Array<ArrayBuffer>> {
+export async function readExactly(
+  content: Content,
+  size: number,
+  spot: ObjectContext,
+): Promise<Uint8Array<ArrayBuffer>> {
   const wrong = (given: string) =>
     operationError(spot, "changed", { why: `its source gave ${given} than the ${size} bytes it was listed with` });
   if (content instanceof Uint8Array && content.length === size) return content;
   const bytes = new Uint8Array(size);
   let at = 0;
-  await pour(content, (chunk) => {
+  await forEachChunk(content, (chunk) => {
     if (at + chunk.length > size) throw wrong("more");
     bytes.set(chunk, at);
     at += chunk.length;

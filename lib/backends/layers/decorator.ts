@@ -1,7 +1,7 @@
 import type { RelPath } from "../../core/path.ts";
 import type { Entry } from "../../core/entry.ts";
-import type { Backend, Call, Content, Expecting, ReadOptions, WriteOptions } from "../../core/backend.ts";
-import { mismatch } from "../shared/preconditions.ts";
+import type { Backend, CallOptions, Content, Precondition, ReadOptions, WriteOptions } from "../../core/backend.ts";
+import { describeMismatch } from "../shared/preconditions.ts";
 
 export type Operation =
   | "at"
@@ -23,20 +23,20 @@ export type Operation =
   | "walk";
 
 /** One backend call as a layer receives it. */
-export interface Attempt<T> {
+export interface BackendCall<T> {
   readonly operation: Operation;
   readonly path: string;
   readonly signal: AbortSignal;
   /** Makes the call; may be called repeatedly. */
   run(): Promise<T>;
   /** Reverts the progress that a failed attempt reported. */
-  takeBack?(): void;
+  revertProgress?(): void;
   /** Returns the result after an attempt whose reply was lost, if a stat shows that the call was carried out. */
-  settled?(): Promise<{ readonly value: T } | undefined>;
+  confirmedResult?(): Promise<{ readonly value: T } | undefined>;
 }
 
 /** A listing of a whole subtree as a layer receives it. */
-export interface Listing {
+export interface WalkCall {
   readonly operation: "walk";
   readonly path: RelPath;
   readonly signal: AbortSignal;
@@ -44,9 +44,9 @@ export interface Listing {
 }
 
 /** The handlers of a layer for the calls of the inner backend. */
-export interface Around {
-  one<T>(attempt: Attempt<T>): Promise<T>;
-  many(listing: Listing): AsyncIterable<readonly Entry[]>;
+export interface CallHandlers {
+  call<T>(attempt: BackendCall<T>): Promise<T>;
+  walk(listing: WalkCall): AsyncIterable<readonly Entry[]>;
   /** Wraps an opened content while it is read. */
   content?(
     content: Content,
@@ -58,43 +58,43 @@ export interface Around {
  * Returns the backend with a layer around every call, also for backends from at(). An optional method that the inner
  * one lacks stays absent.
  */
-export function decorate(inner: Backend, around: Around): Backend {
-  const { label, traits, place, peer } = inner;
+export function decorate(inner: Backend, around: CallHandlers): Backend {
+  const { label, traits, root: place, fingerprint: peer } = inner;
   return {
     label,
     traits,
-    place,
-    ...(peer === undefined ? {} : { peer }),
-    ...(inner.settled === undefined ? {} : { settled: () => inner.settled?.() ?? {} }),
-    at: async (folder, { signal }) => {
-      const run = () => inner.at(folder, { signal });
-      return decorate(await around.one({ operation: "at", path: folder, signal, run }), around);
+    root: place,
+    ...(peer === undefined ? {} : { fingerprint: peer }),
+    ...(inner.pinnedOptions === undefined ? {} : { pinnedOptions: () => inner.pinnedOptions?.() ?? {} }),
+    withRoot: async (folder, { signal }) => {
+      const run = () => inner.withRoot(folder, { signal });
+      return decorate(await around.call({ operation: "at", path: folder, signal, run }), around);
     },
     list: (path, { signal }) =>
-      around.one({ operation: "list", path, signal, run: () => inner.list(path, { signal }) }),
+      around.call({ operation: "list", path, signal, run: () => inner.list(path, { signal }) }),
     stat: (path, { signal }) =>
-      around.one({ operation: "stat", path, signal, run: () => inner.stat(path, { signal }) }),
+      around.call({ operation: "stat", path, signal, run: () => inner.stat(path, { signal }) }),
     read: async (path, options) => {
       const { signal } = options;
-      const content = await around.one({ operation: "read", path, signal, run: () => inner.read(path, options) });
+      const content = await around.call({ operation: "read", path, signal, run: () => inner.read(path, options) });
       return around.content?.(content, { inner, path, options }) ?? content;
     },
     write: (path, body, options) => {
-      const count = counted(options);
-      return around.one({
+      const count = countProgress(options);
+      return around.call({
         operation: "write",
         path,
         signal: options.signal,
         run: () => inner.write(path, body, count.options),
-        takeBack: count.takeBack,
-        settled: () => writtenAlready(inner, path, options),
+        revertProgress: count.takeBack,
+        confirmedResult: () => confirmWrite(inner, path, options),
       });
     },
     makeDir: (path, { signal }) =>
-      around.one({ operation: "makeDir", path, signal, run: () => inner.makeDir(path, { signal }) }),
+      around.call({ operation: "makeDir", path, signal, run: () => inner.makeDir(path, { signal }) }),
     remove: (entry, { signal }) =>
-      around.one({ operation: "remove", path: entry.path, signal, run: () => inner.remove(entry, { signal }) }),
-    ...optional(inner, around),
+      around.call({ operation: "remove", path: entry.path, signal, run: () => inner.remove(entry, { signal }) }),
+    ...decorateOptional(inner, around),
     [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),
   };
 }
@@ -110,18 +110,22 @@ type OptionalMethods = Pick<
   | "setMode"
   | "flush"
   | "checksum"
-  | "proof"
-  | "onDisk"
+  | "equalityProof"
+  | "withDiskPath"
   | "walk"
 >;
 
-function optional(inner: Backend, around: Around): OptionalMethods {
-  const { one, many } = around;
+function decorateOptional(inner: Backend, around: CallHandlers): OptionalMethods {
+  const { call: one, walk: many } = around;
   const [rename, copy, makeLink] = [inner.rename?.bind(inner), inner.copy?.bind(inner), inner.makeLink?.bind(inner)];
   const [setModified, setMode] = [inner.setModified?.bind(inner), inner.setMode?.bind(inner)];
   const [hardLink, flush] = [inner.hardLink?.bind(inner), inner.flush?.bind(inner)];
-  const [onDisk, caution] = [inner.onDisk?.bind(inner), inner.caution?.bind(inner)];
-  const [checksum, walk, proof] = [inner.checksum?.bind(inner), inner.walk?.bind(inner), inner.proof?.bind(inner)];
+  const [onDisk, caution] = [inner.withDiskPath?.bind(inner), inner.securityWarning?.bind(inner)];
+  const [checksum, walk, proof] = [
+    inner.checksum?.bind(inner),
+    inner.walk?.bind(inner),
+    inner.equalityProof?.bind(inner),
+  ];
   const removeLink = inner.removeLink?.bind(inner);
   const methods: OptionalMethods = {
     ...(removeLink && {
@@ -133,16 +137,28 @@ function optional(inner: Backend, around: Around): OptionalMethods {
         const { signal } = options;
         const settled = async () => {
           const [source, target] = [await inner.stat(from, { signal }), await inner.stat(to, { signal })];
-          return source === undefined && isAnother(target, options.expect) ? { value: undefined } : undefined;
+          return source === undefined && differsFromBefore(target, options.expect) ? { value: undefined } : undefined;
         };
-        return one<void>({ operation: "rename", path: from, signal, run: () => rename(from, to, options), settled });
+        return one<void>({
+          operation: "rename",
+          path: from,
+          signal,
+          run: () => rename(from, to, options),
+          confirmedResult: settled,
+        });
       },
     }),
     ...(copy && {
       copy: (from, to, options) => {
         const { signal } = options;
         const run = () => copy(from, to, options);
-        return one<void>({ operation: "copy", path: from, signal, run, settled: () => twin(inner, from, to, options) });
+        return one<void>({
+          operation: "copy",
+          path: from,
+          signal,
+          run,
+          confirmedResult: () => confirmCopy(inner, from, to, options),
+        });
       },
     }),
     ...(hardLink && {
@@ -154,7 +170,7 @@ function optional(inner: Backend, around: Around): OptionalMethods {
           path: from,
           signal,
           run,
-          settled: () => twin(inner, from, to, options),
+          confirmedResult: () => confirmCopy(inner, from, to, options),
         });
       },
     }),
@@ -165,7 +181,13 @@ function optional(inner: Backend, around: Around): OptionalMethods {
           const found = await inner.stat(path, { signal });
           return found?.kind === "link" && found.target === target ? { value: found } : undefined;
         };
-        return one({ operation: "makeLink", path, signal, run: () => makeLink(path, target, options), settled });
+        return one({
+          operation: "makeLink",
+          path,
+          signal,
+          run: () => makeLink(path, target, options),
+          confirmedResult: settled,
+        });
       },
     }),
     ...(setModified && {
@@ -183,8 +205,8 @@ function optional(inner: Backend, around: Around): OptionalMethods {
       checksum: (entry, wanted, { signal }) =>
         one({ operation: "checksum", path: entry.path, signal, run: () => checksum(entry, wanted, { signal }) }),
     }),
-    ...(proof && { proof }),
-    ...(onDisk && { onDisk }),
+    ...(proof && { equalityProof: proof }),
+    ...(onDisk && { withDiskPath: onDisk }),
     ...(caution && { caution }),
     ...(walk && {
       walk: (path, { signal }) => many({ operation: "walk", path, signal, run: () => walk(path, { signal }) }),
@@ -194,19 +216,19 @@ function optional(inner: Backend, around: Around): OptionalMethods {
 }
 
 /** Returns a result if `to` is now a copy of `from` (same size) that was not there before. */
-async function twin(inner: Backend, from: RelPath, to: RelPath, { signal, expect }: Call & Expecting) {
+async function confirmCopy(inner: Backend, from: RelPath, to: RelPath, { signal, expect }: CallOptions & Precondition) {
   const [source, target] = [await inner.stat(from, { signal }), await inner.stat(to, { signal })];
   const isCopy = source?.kind === "file" && target?.kind === "file" && source.size === target.size;
-  return isCopy && isAnother(target, expect) ? { value: undefined } : undefined;
+  return isCopy && differsFromBefore(target, expect) ? { value: undefined } : undefined;
 }
 
 /** Whether an entry exists that differs from the one before. */
-function isAnother(found: Entry | undefined, before: Entry | "absent" | undefined): boolean {
-  return found !== undefined && (before === undefined || mismatch(before, found) !== undefined);
+function differsFromBefore(found: Entry | undefined, before: Entry | "absent" | undefined): boolean {
+  return found !== undefined && (before === undefined || describeMismatch(before, found) !== undefined);
 }
 
 /** Returns the options with a counter of the reported progress, so that it can be reverted. */
-function counted(options: WriteOptions): { readonly options: WriteOptions; takeBack(): void } {
+function countProgress(options: WriteOptions): { readonly options: WriteOptions; takeBack(): void } {
   if (options.onBytes === undefined) return { options, takeBack: () => {} };
   let told = 0;
   const onBytes = (bytes: number) => {
@@ -221,12 +243,12 @@ function counted(options: WriteOptions): { readonly options: WriteOptions; takeB
 }
 
 /** Returns the file if size and time show that it is the one to be written and not the one before. */
-async function writtenAlready(inner: Backend, path: RelPath, options: WriteOptions) {
+async function confirmWrite(inner: Backend, path: RelPath, options: WriteOptions) {
   const { signal, expect, modified, size } = options;
   const step = inner.traits.timeStep;
   if (expect === undefined || modified === undefined || step === undefined) return undefined;
   const found = await inner.stat(path, { signal });
   if (found?.kind !== "file" || found.size !== size || found.modified === undefined) return undefined;
   if (Math.abs(found.modified - modified) > Math.max(step, found.timeStep ?? 0)) return undefined;
-  return isAnother(found, expect) ? { value: found } : undefined;
+  return differsFromBefore(found, expect) ? { value: found } : undefined;
 }

@@ -1,10 +1,10 @@
 import { SyncError, toSyncError } from "../../core/errors.ts";
-import { gate, isWithin, parentOf, printable, type RelPath, root } from "../../core/path.ts";
+import { checkName, escapeForDisplay, isWithin, parentOf, type RelPath, root } from "../../core/path.ts";
 import type { Checksum, DirEntry, Entry, FileEntry, LinkEntry, OpaqueEntry } from "../../core/entry.ts";
-import type { Backend, Call, Content, Place, ReadOptions, Traits } from "../../core/backend.ts";
+import type { Backend, BackendRoot, CallOptions, Content, ReadOptions, Traits } from "../../core/backend.ts";
 
 /** The options of followLinks(). `outside`: links that lead out of the root are followed too. */
-export interface FollowOptions extends Call {
+export interface FollowOptions extends CallOptions {
   readonly outside: boolean;
 }
 
@@ -14,97 +14,97 @@ export interface FollowOptions extends Call {
  * they would change one file under two names. Disposing it closes nothing.
  */
 export async function followLinks(inner: Backend, { outside, ...call }: FollowOptions): Promise<Backend> {
-  const { path, disk = path } = inner.place;
+  const disk = inner.root.diskPath ?? inner.root.path;
   const [drive] = /^(?:[a-z]:[/\\]|\/)/i.exec(disk) ?? [];
-  if (!outside || drive === undefined) return new Followed(inner, { tree: inner, start: root });
-  const tree = await inner.at(drive, call);
+  if (!outside || drive === undefined) return new LinkFollowingBackend(inner, { tree: inner, root });
+  const tree = await inner.withRoot(drive, call);
   let start = root;
-  for (const name of namesOf(disk.slice(drive.length), drive)) start = mustJoin(start, name);
-  return new Followed(inner, { tree, start });
+  for (const name of segmentsOf(disk.slice(drive.length), drive)) start = joinName(start, name);
+  return new LinkFollowingBackend(inner, { tree, root: start });
 }
 
 /** The scope of link resolution: a tree, and the folder in it that is the root. */
-interface Ground {
+interface LinkScope {
   readonly tree: Backend;
-  readonly start: RelPath;
+  readonly root: RelPath;
 }
 
 /** The target of a link and its path in the tree. */
-interface Found {
-  readonly at: RelPath;
+interface LinkTarget {
+  readonly path: RelPath;
   readonly entry: DirEntry | FileEntry;
 }
 
 /** The most links in a chain, as on Linux (path_resolution(7)). */
 const MAX_HOPS = 40;
 
-class Followed implements Backend {
+class LinkFollowingBackend implements Backend {
   readonly label: string;
   readonly traits: Traits;
-  readonly place: Place;
-  readonly peer?: string;
+  readonly root: BackendRoot;
+  readonly fingerprint?: string;
   readonly checksum?: NonNullable<Backend["checksum"]>;
-  readonly caution?: NonNullable<Backend["caution"]>;
+  readonly securityWarning?: NonNullable<Backend["securityWarning"]>;
   readonly #inner: Backend;
-  readonly #ground: Ground;
+  readonly #scope: LinkScope;
   /** The targets of the listed links, by their paths below this root. */
   readonly #links = new Map<RelPath, RelPath>();
 
-  constructor(inner: Backend, ground: Ground) {
+  constructor(inner: Backend, ground: LinkScope) {
     this.label = inner.label;
     this.traits = inner.traits;
-    this.place = inner.place;
+    this.root = inner.root;
     this.#inner = inner;
-    this.#ground = ground;
-    if (inner.peer !== undefined) this.peer = inner.peer;
-    if (inner.caution !== undefined) this.caution = () => inner.caution?.();
+    this.#scope = ground;
+    if (inner.fingerprint !== undefined) this.fingerprint = inner.fingerprint;
+    if (inner.securityWarning !== undefined) this.securityWarning = () => inner.securityWarning?.();
     const { tree } = ground;
     if (tree.checksum === undefined) return;
     this.checksum = async (entry, wanted, call): Promise<Checksum | undefined> =>
-      await tree.checksum?.({ ...entry, path: this.#real(entry.path) }, wanted, call);
+      await tree.checksum?.({ ...entry, path: this.#treePath(entry.path) }, wanted, call);
   }
 
-  async at(folder: string, call: Call): Promise<Backend> {
-    const outside = this.#ground.tree !== this.#inner;
-    return await followLinks(await this.#inner.at(folder, call), { outside, signal: call.signal });
+  async withRoot(folder: string, call: CallOptions): Promise<Backend> {
+    const outside = this.#scope.tree !== this.#inner;
+    return await followLinks(await this.#inner.withRoot(folder, call), { outside, signal: call.signal });
   }
 
-  async list(dir: RelPath, call: Call): Promise<readonly Entry[]> {
-    const real = this.#real(dir);
+  async list(dir: RelPath, call: CallOptions): Promise<readonly Entry[]> {
+    const real = this.#treePath(dir);
     const found: Entry[] = [];
-    for (const entry of await this.#ground.tree.list(real, call)) {
+    for (const entry of await this.#scope.tree.list(real, call)) {
       const path = rebase(entry.path, real, dir);
       found.push(entry.kind === "link" ? await this.#follow({ ...entry, path }, call) : { ...entry, path });
     }
     return found;
   }
 
-  async stat(path: RelPath, call: Call): Promise<Entry | undefined> {
-    const real = this.#links.get(path) ?? this.#real(path);
-    const entry = await this.#ground.tree.stat(real, call);
+  async stat(path: RelPath, call: CallOptions): Promise<Entry | undefined> {
+    const real = this.#links.get(path) ?? this.#treePath(path);
+    const entry = await this.#scope.tree.stat(real, call);
     if (entry?.kind === "link") return await this.#follow({ ...entry, path }, call);
     return entry && { ...entry, path };
   }
 
   async read(path: RelPath, options: ReadOptions): Promise<Content> {
-    const real = this.#real(path);
+    const real = this.#treePath(path);
     const { expect } = options;
-    return await this.#ground.tree.read(real, {
+    return await this.#scope.tree.read(real, {
       ...options,
       ...(expect === undefined ? {} : { expect: { ...expect, path: real } }),
     });
   }
 
   write(path: RelPath): Promise<never> {
-    return Promise.reject(readOnly("write", path));
+    return Promise.reject(readOnlyError("write", path));
   }
 
   makeDir(path: RelPath): Promise<never> {
-    return Promise.reject(readOnly("make the folder", path));
+    return Promise.reject(readOnlyError("make the folder", path));
   }
 
   remove(entry: Entry): Promise<never> {
-    return Promise.reject(readOnly("remove", entry.path));
+    return Promise.reject(readOnlyError("remove", entry.path));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -112,26 +112,26 @@ class Followed implements Backend {
   }
 
   /** Returns the path in the tree, with the followed links in it resolved. */
-  #real(path: RelPath): RelPath {
+  #treePath(path: RelPath): RelPath {
     for (let above = path; above !== root; above = parentOf(above)) {
       const real = this.#links.get(above);
       if (real !== undefined) return rebase(path, above, real);
     }
-    return rebase(path, root, this.#ground.start);
+    return rebase(path, root, this.#scope.root);
   }
 
-  async #follow(link: LinkEntry, call: Call): Promise<Entry> {
+  async #follow(link: LinkEntry, call: CallOptions): Promise<Entry> {
     const { path, target } = link;
-    const dir = this.#real(parentOf(path));
+    const dir = this.#treePath(parentOf(path));
     const resolved = await this.#resolve({ dir, target, hops: 0 }, call).catch((error): OpaqueEntry => {
       const { kind, message } = toSyncError(error, "follow");
-      if (ENDS.has(kind)) throw error;
+      if (FATAL.has(kind)) throw error;
       return { kind: "opaque", path, cause: "unreadable", why: message };
     });
     if (typeof resolved === "string") return opaque(link, resolved);
     if ("kind" in resolved) return { ...resolved, path };
-    const { at, entry } = resolved;
-    if (entry.kind === "dir" && this.#holds(at, parentOf(path))) {
+    const { path: at, entry } = resolved;
+    if (entry.kind === "dir" && this.#contains(at, parentOf(path))) {
       return opaque(link, "it leads to a folder that holds it");
     }
     this.#links.set(path, at);
@@ -139,9 +139,9 @@ class Followed implements Backend {
   }
 
   /** Whether the tree's folder contains this path or one of its parents, with links resolved. */
-  #holds(at: RelPath, path: RelPath): boolean {
+  #contains(at: RelPath, path: RelPath): boolean {
     for (let above = path;; above = parentOf(above)) {
-      if (isWithin(this.#real(above), at)) return true;
+      if (isWithin(this.#treePath(above), at)) return true;
       if (above === root) return false;
     }
   }
@@ -149,15 +149,15 @@ class Followed implements Backend {
   /** Returns the entry at a link's target, or why it cannot be resolved, as a clause. */
   async #resolve(
     { dir, target, hops }: { readonly dir: RelPath; readonly target: string; readonly hops: number },
-    call: Call,
-  ): Promise<Found | OpaqueEntry | string> {
+    call: CallOptions,
+  ): Promise<LinkTarget | OpaqueEntry | string> {
     if (hops > MAX_HOPS) return "it leads round in a circle";
-    const { tree } = this.#ground;
-    const below = belowRoot(target, tree.place);
+    const { tree } = this.#scope;
+    const below = belowRoot(target, tree.root);
     if (below === OUTSIDE) return OUTSIDE;
     let at = below === undefined ? dir : root;
     let entry: Entry | undefined;
-    const names = namesOf(below ?? target, tree.place.path);
+    const names = segmentsOf(below ?? target, tree.root.path);
     for (const [nth, name] of names.entries()) {
       if (entry?.kind === "file") return NOWHERE;
       if (name === "..") {
@@ -165,7 +165,7 @@ class Followed implements Backend {
         [at, entry] = [parentOf(at), undefined];
         continue;
       }
-      const next = gate(at, name);
+      const next = checkName(at, name);
       if (!next.ok) return next.why;
       entry = await tree.stat(next.path, call);
       if (entry === undefined) return NOWHERE;
@@ -177,20 +177,20 @@ class Followed implements Backend {
       at = next.path;
     }
     entry ??= await tree.stat(at, call);
-    return entry?.kind === "dir" || entry?.kind === "file" ? { at, entry } : NOWHERE;
+    return entry?.kind === "dir" || entry?.kind === "file" ? { path: at, entry } : NOWHERE;
   }
 }
 
 const NOWHERE = "it leads nowhere";
 const OUTSIDE = "it leads out of the folder, and -AllowLinksOutside was not given";
-const ENDS: ReadonlySet<string> = new Set(["connection", "timeout", "auth", "hostKey", "cancelled"]);
+const FATAL: ReadonlySet<string> = new Set(["connection", "timeout", "auth", "hostKey", "cancelled"]);
 
 function opaque({ path, target }: LinkEntry, why: string): OpaqueEntry {
-  return { kind: "opaque", path, cause: "link", why: `it is a link to "${printable(target)}": ${why}` };
+  return { kind: "opaque", path, cause: "link", why: `it is a link to "${escapeForDisplay(target)}": ${why}` };
 }
 
 /** Returns the part of an absolute target below the tree's root; undefined for a relative target. */
-function belowRoot(target: string, { path, disk = path }: Place): string | undefined {
+function belowRoot(target: string, { path, diskPath: disk = path }: BackendRoot): string | undefined {
   if (!/^(?:[a-z]:)?[/\\]/i.test(target)) return undefined;
   for (const base of [path, disk].map((one) => one.replace(/[/\\]+$/, ""))) {
     const rest = target.slice(base.length);
@@ -200,7 +200,7 @@ function belowRoot(target: string, { path, disk = path }: Place): string | undef
 }
 
 /** Returns the path's segments by the separators of the disk of `beside`, without ".". */
-function namesOf(path: string, beside: string): readonly string[] {
+function segmentsOf(path: string, beside: string): readonly string[] {
   const between = /^[a-z]:|\\/i.test(beside) ? /[/\\]/ : "/";
   return path.split(between).filter((name) => name !== "" && name !== ".");
 }
@@ -211,17 +211,17 @@ function rebase(path: RelPath, from: RelPath, to: RelPath): RelPath {
   return (to === root || rest === "" ? `${to}${rest}` : `${to}/${rest}`) as RelPath;
 }
 
-function mustJoin(dir: RelPath, name: string): RelPath {
-  const next = gate(dir, name);
+function joinName(dir: RelPath, name: string): RelPath {
+  const next = checkName(dir, name);
   if (!next.ok) {
     throw new SyncError("unsupported", `Links cannot be followed here: ${next.why}`, { operation: "follow" });
   }
   return next.path;
 }
 
-function readOnly(operation: string, path: RelPath): SyncError {
+function readOnlyError(operation: string, path: RelPath): SyncError {
   const message = `Cannot ${operation} "${
-    printable(path)
+    escapeForDisplay(path)
   }": links are followed where files come from, never where they go`;
   return new SyncError("refused", message, { operation, path });
 }

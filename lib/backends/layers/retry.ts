@@ -1,8 +1,8 @@
 import { cancelled, SyncError, toSyncError } from "../../core/errors.ts";
 import type { Entry } from "../../core/entry.ts";
 import type { Layer } from "../../core/backend.ts";
-import { type Around, type Attempt, decorate, type Listing } from "./decorator.ts";
-import { resumed } from "./resuming_stream.ts";
+import { type BackendCall, type CallHandlers, decorate, type WalkCall } from "./decorator.ts";
+import { resumeWhenBroken } from "./resuming_stream.ts";
 
 export interface RetryOptions {
   /** The most attempts of a call. */
@@ -26,31 +26,34 @@ export interface RetryOptions {
  * must not happen twice, the outcome is checked first. A body is read from its start again.
  */
 export function retry(options: RetryOptions): Layer {
-  const around: Around = {
-    one: (attempt) => one(attempt, options),
-    many: (listing) => many(listing, options),
+  const around: CallHandlers = {
+    call: (attempt) => callWithRetry(attempt, options),
+    walk: (listing) => walkWithRetry(listing, options),
     content: (content, reading) => {
       const attempt = { operation: "read", signal: reading.options.signal };
-      return resumed(content, { ...reading, pause: (error, made) => pause(error, { made, attempt, options }) });
+      return resumeWhenBroken(content, {
+        ...reading,
+        waitBeforeRetry: (error, made) => waitBeforeRetry(error, { made, attempt, options }),
+      });
     },
   };
   return (inner) => decorate(inner, around);
 }
 
-async function one<T>(attempt: Attempt<T>, options: RetryOptions): Promise<T> {
+async function callWithRetry<T>(attempt: BackendCall<T>, options: RetryOptions): Promise<T> {
   for (let made = 1;; made++) {
     try {
       return await attempt.run();
     } catch (error) {
-      await pause(error, { made, attempt, options });
-      const settled = await attempt.settled?.().catch(toUndefined);
+      await waitBeforeRetry(error, { made, attempt, options });
+      const settled = await attempt.confirmedResult?.().catch(toUndefined);
       if (settled !== undefined) return settled.value;
-      attempt.takeBack?.();
+      attempt.revertProgress?.();
     }
   }
 }
 
-async function* many(listing: Listing, options: RetryOptions): AsyncIterable<readonly Entry[]> {
+async function* walkWithRetry(listing: WalkCall, options: RetryOptions): AsyncIterable<readonly Entry[]> {
   for (let made = 1;; made++) {
     let isBegun = false;
     try {
@@ -61,12 +64,12 @@ async function* many(listing: Listing, options: RetryOptions): AsyncIterable<rea
       return;
     } catch (error) {
       if (isBegun) throw error;
-      await pause(error, { made, attempt: listing, options });
+      await waitBeforeRetry(error, { made, attempt: listing, options });
     }
   }
 }
 
-interface Failed {
+interface FailedAttempt {
   /** The number of attempts so far. */
   readonly made: number;
   readonly attempt: { readonly operation: string; readonly signal: AbortSignal };
@@ -74,7 +77,10 @@ interface Failed {
 }
 
 /** Waits before the next attempt; throws the error if there is to be none. */
-async function pause(error: unknown, { made, attempt: { operation, signal }, options }: Failed): Promise<void> {
+async function waitBeforeRetry(
+  error: unknown,
+  { made, attempt: { operation, signal }, options }: FailedAttempt,
+): Promise<void> {
   if (!(error instanceof SyncError) || error.facts.transient !== true || made >= options.attempts) throw error;
   if (signal.aborted) throw cancelled(signal, operation);
   const wait = Math.min(options.maxDelay, options.delay * 2 ** (made - 1)) * (0.5 + options.random() / 2);

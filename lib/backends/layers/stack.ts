@@ -1,9 +1,9 @@
 import { cancelled, SyncError, toSyncError } from "../../core/errors.ts";
 import type { Entry } from "../../core/entry.ts";
 import type { Backend, Layer } from "../../core/backend.ts";
-import { type Around, decorate, type Listing, type Operation } from "./decorator.ts";
+import { type CallHandlers, decorate, type Operation, type WalkCall } from "./decorator.ts";
 import { retry, type RetryOptions } from "./retry.ts";
-import { Turns } from "../../net/semaphore.ts";
+import { WaitQueue } from "../../net/semaphore.ts";
 
 /**
  * The log entry of one finished call. `ms`: from the call to its result, retries and waiting included; a walk ends with
@@ -28,10 +28,10 @@ export interface StackOptions {
  * Adds the layers of every session, outermost first: log, retry, limit, then the protocol. A call that waits for its
  * next attempt holds no permit of the limit.
  */
-export function stack(backend: Backend, options: StackOptions = {}): Backend {
+export function addLayers(backend: Backend, options: StackOptions = {}): Backend {
   const { maxConnections, parallelFiles } = backend.traits;
   const limited = limit(options.limit ?? Math.max(maxConnections, parallelFiles))(backend);
-  const retried = retry({ ...usualRetry, ...options.retry })(limited);
+  const retried = retry({ ...defaultRetry, ...options.retry })(limited);
   return options.log === undefined ? retried : log({ write: options.log })(retried);
 }
 
@@ -42,11 +42,11 @@ export function stack(backend: Backend, options: StackOptions = {}): Backend {
  * between may need permits itself.
  */
 export function limit(count: number): Layer {
-  const [writes, others] = [new Places(count), new Places(count)];
-  const around: Around = {
-    one: ({ operation, signal, run }) =>
+  const [writes, others] = [new Permits(count), new Permits(count)];
+  const around: CallHandlers = {
+    call: ({ operation, signal, run }) =>
       (operation === "write" || operation === "copy" ? writes : others).use(run, { operation, signal }),
-    many: (listing) => fetched(listing, others),
+    walk: (listing) => walkWithPermits(listing, others),
   };
   return (inner) => decorate(inner, around);
 }
@@ -54,8 +54,8 @@ export function limit(count: number): Layer {
 /** Returns a layer that writes one line for each finished call. */
 export function log(options: { write(line: LogLine): void; now?(): number }): Layer {
   const now = options.now ?? (() => performance.now());
-  const around: Around = {
-    one: async ({ operation, path, run }) => {
+  const around: CallHandlers = {
+    call: async ({ operation, path, run }) => {
       const start = now();
       try {
         const result = await run();
@@ -67,7 +67,7 @@ export function log(options: { write(line: LogLine): void; now?(): number }): La
         throw error;
       }
     },
-    many: async function* ({ operation, path, run }) {
+    walk: async function* ({ operation, path, run }) {
       const start = now();
       let entries = 0;
       try {
@@ -85,7 +85,7 @@ export function log(options: { write(line: LogLine): void; now?(): number }): La
   return (inner) => decorate(inner, around);
 }
 
-const usualRetry: RetryOptions = { attempts: 5, delay: 300, maxDelay: 10_000, random: Math.random, sleep };
+const defaultRetry: RetryOptions = { attempts: 5, delay: 300, maxDelay: 10_000, random: Math.random, sleep };
 
 /** Resolves after `ms`; rejects when the signal is aborted. */
 function sleep(ms: number, signal: AbortSignal): Promise<void> {
@@ -100,7 +100,10 @@ function sleep(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-async function* fetched({ operation, signal, run }: Listing, places: Places): AsyncIterable<readonly Entry[]> {
+async function* walkWithPermits(
+  { operation, signal, run }: WalkCall,
+  places: Permits,
+): AsyncIterable<readonly Entry[]> {
   const iterator = run()[Symbol.asyncIterator]();
   try {
     for (;;) {
@@ -119,9 +122,9 @@ interface Caller {
 }
 
 /** A counting semaphore. */
-class Places {
+class Permits {
   #free: number;
-  readonly #turns = new Turns();
+  readonly #queue = new WaitQueue();
 
   constructor(count: number) {
     this.#free = count;
@@ -130,11 +133,11 @@ class Places {
   async use<T>(work: () => Promise<T>, caller: Caller): Promise<T> {
     if (caller.signal.aborted) throw cancelled(caller.signal, caller.operation);
     if (this.#free > 0) this.#free--;
-    else await this.#turns.wait(caller);
+    else await this.#queue.wait(caller);
     try {
       return await work();
     } finally {
-      if (!this.#turns.next()) this.#free++;
+      if (!this.#queue.wakeNext()) this.#free++;
     }
   }
 }

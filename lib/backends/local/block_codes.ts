@@ -1,16 +1,16 @@
 import fs from "node:fs";
 import { createHmac } from "node:crypto";
 import { crc32 } from "node:zlib";
-import { lastingIdOf, type Pace, QUIETLY, removeOwn } from "./disk.ts";
-import type { Held } from "./held_folders.ts";
+import { type DiskScheduler, lastingIdOf, removeOwn, SAFE_OPEN } from "./disk.ts";
+import type { HeldFolder } from "./held_folders.ts";
 
 /**
  * The settings of the block codes. `name`: the name of the code file in the folder of the temporary file. `tag`: the
  * tag of the temporary name, which identifies the source's version.
  */
-export interface Sealing {
-  readonly pace: Pace;
-  readonly held: Held;
+export interface BlockCodeOptions {
+  readonly schedule: DiskScheduler;
+  readonly folder: HeldFolder;
   readonly name: string;
   readonly key: string;
   readonly tag: string;
@@ -26,18 +26,18 @@ export const BLOCK = 1 << 20;
  * user for these bytes in this file, to which no other user could write; the CRC detects data that the disk lost. A
  * cryptographic hash of the content would halve the speed of fast transfers and prove no more.
  */
-export class Seals {
-  readonly #sealing: Sealing;
+export class BlockCodes {
+  readonly #options: BlockCodeOptions;
   #id = "";
   #blocks = 0;
   /** The CRC of the incomplete block. */
   #crc = 0;
   #count = 0;
   #file: Deno.FsFile | undefined;
-  #isRefused = false;
+  #isDisabled = false;
 
-  constructor(sealing: Sealing) {
-    this.#sealing = sealing;
+  constructor(sealing: BlockCodeOptions) {
+    this.#options = sealing;
   }
 
   /** The number of bytes covered by codes. */
@@ -52,7 +52,7 @@ export class Seals {
   }
 
   /** Returns the number of leading bytes of a partial file that its codes prove, and continues after them. */
-  async adopt(draft: Deno.FsFile, info: Deno.FileInfo, size: number): Promise<number> {
+  async resume(draft: Deno.FsFile, info: Deno.FileInfo, size: number): Promise<number> {
     this.begin(info);
     const codes = this.#read(Math.floor(size / BLOCK));
     let proven = 0;
@@ -68,7 +68,7 @@ export class Seals {
 
   /** Adds the codes of appended bytes. */
   add(bytes: Uint8Array): void {
-    for (let at = 0; at < bytes.length && !this.#isRefused;) {
+    for (let at = 0; at < bytes.length && !this.#isDisabled;) {
       const piece = bytes.subarray(at, at + BLOCK - this.#count);
       this.#crc = crc32(piece, this.#crc);
       this.#count += piece.length;
@@ -88,12 +88,12 @@ export class Seals {
   async remove(): Promise<void> {
     this.close();
     this.#blocks = 0;
-    if (!await removeOwn(this.#sealing.pace, this.#path).catch(() => false)) this.#isRefused = true;
+    if (!await removeOwn(this.#options.schedule, this.#path).catch(() => false)) this.#isDisabled = true;
   }
 
   get #path(): string {
-    const { held, name } = this.#sealing;
-    return held.at(name);
+    const { folder: held, name } = this.#options;
+    return held.pathTo(name);
   }
 
   /** Computes the CRC of a block; returns undefined if the block is incomplete. */
@@ -102,7 +102,7 @@ export class Seals {
     const bytes = new Uint8Array(BLOCK);
     for (let at = 0; at < BLOCK;) {
       const rest = bytes.subarray(at);
-      const count = await this.#sealing.pace(() => draft.readSync(rest), () => draft.read(rest));
+      const count = await this.#options.schedule(() => draft.readSync(rest), () => draft.read(rest));
       if (count === null) return undefined;
       at += count;
     }
@@ -110,19 +110,19 @@ export class Seals {
   }
 
   #codeOf(block: number, crc: number): string {
-    const { key, tag } = this.#sealing;
+    const { key, tag } = this.#options;
     return createHmac("sha256", key).update([tag, this.#id, block, crc].join(" ")).digest("hex");
   }
 
   /** Appends a code to the file. If that fails, the write continues without codes. */
   #append(code: string): void {
-    if (this.#isRefused) return;
+    if (this.#isDisabled) return;
     try {
       this.#file ??= Deno.openSync(this.#path, { write: true, createNew: true, mode: 0o600 });
       this.#file.writeSync(new TextEncoder().encode(`${code}\n`));
       this.#blocks++;
     } catch {
-      this.#isRefused = true;
+      this.#isDisabled = true;
     }
   }
 
@@ -130,7 +130,7 @@ export class Seals {
   #read(most: number): readonly string[] {
     let fd: number | undefined;
     try {
-      fd = fs.openSync(this.#path, fs.constants.O_RDONLY | QUIETLY);
+      fd = fs.openSync(this.#path, fs.constants.O_RDONLY | SAFE_OPEN);
       if (!fs.fstatSync(fd).isFile()) return [];
       const bytes = new Uint8Array(most * LINE);
       const count = fs.readSync(fd, bytes, 0, bytes.length, 0);

@@ -1,27 +1,27 @@
 import fs from "node:fs";
 import { setImmediate } from "node:timers/promises";
-import { gate, type RelPath } from "../../core/path.ts";
+import { checkName, type RelPath } from "../../core/path.ts";
 import type { Entry, OpaqueEntry } from "../../core/entry.ts";
-import { codeOf, type Doing, localError } from "./errors.ts";
+import { codeOf, type DiskContext, diskError } from "./errors.ts";
 
 /** An entry on this disk: its logical path, and its disk path for the calls of one operation. */
-export interface Spot {
+export interface ResolvedPath {
   readonly path: RelPath;
-  readonly full: string;
+  readonly diskPath: string;
 }
 
 /**
  * Makes `calls` calls to the disk: by `now` on this thread, or by `later` on the runtime's thread pool, with the same
  * result and errors.
  */
-export type Pace = <T>(now: () => T, later: () => Promise<T>, calls?: number) => Promise<T>;
+export type DiskScheduler = <T>(now: () => T, later: () => Promise<T>, calls?: number) => Promise<T>;
 
 /**
  * Returns a scheduler of disk calls. Calls on this thread cost a third of those on the pool, but a slow disk (a network
  * share, a disk under load) would block all other work. So calls run on this thread while they are fast, and on the
  * pool for a while after a slow one; other work runs every few ms.
  */
-export function newPace(clock: () => number = () => performance.now()): Pace {
+export function newDiskScheduler(clock: () => number = () => performance.now()): DiskScheduler {
   let onPool = 0;
   let stay = POOLED_CALLS;
   let turn = clock();
@@ -53,14 +53,14 @@ export function newPace(clock: () => number = () => performance.now()): Pace {
 }
 
 /** Returns the file info of a disk path, without following a link; undefined if absent. */
-export function lstat(pace: Pace, full: string): Promise<Deno.FileInfo | undefined> {
-  return pace(() => lstatNow(full), () => lstatLater(full));
+export function lstat(schedule: DiskScheduler, diskPath: string): Promise<Deno.FileInfo | undefined> {
+  return schedule(() => lstatNow(diskPath), () => lstatLater(diskPath));
 }
 
 /** Does the same on this thread. */
 export function lstatNow(full: string): Deno.FileInfo | undefined {
   try {
-    return traceless(() => Deno.lstatSync(full));
+    return withoutStackTrace(() => Deno.lstatSync(full));
   } catch (error) {
     return undefinedIfAbsent(error);
   }
@@ -76,8 +76,11 @@ function undefinedIfAbsent(error: unknown): undefined {
 }
 
 /** Returns the entry of a disk path, without following a link; undefined if absent. */
-export async function lookAt(pace: Pace, { path, full }: Spot): Promise<Entry | undefined> {
-  const info = await lstat(pace, full);
+export async function stat(
+  schedule: DiskScheduler,
+  { path, diskPath: full }: ResolvedPath,
+): Promise<Entry | undefined> {
+  const info = await lstat(schedule, full);
   return info && toEntry(path, info, full);
 }
 
@@ -88,21 +91,21 @@ export function isAbsence(error: unknown): boolean {
 }
 
 /** Converts the result of lstat to an entry; `full` is the disk path at which a link's target is read. */
-export function toEntry(path: RelPath, info: Deno.FileInfo, full: string): Entry {
+export function toEntry(path: RelPath, info: Deno.FileInfo, diskPath: string): Entry {
   const { mtime, mode, ino } = info;
-  if (mtime === null || mode === null || ino === null) return toPlainEntry(path, info, full);
+  if (mtime === null || mode === null || ino === null) return toPlainEntry(path, info, diskPath);
   const modified = mtime.getTime();
   if (info.isFile) {
     return { kind: "file", path, size: info.size, modified, mode: mode & 0o777, fileId: `${info.dev}:${ino}` };
   }
   if (info.isDirectory) return { kind: "dir", path, modified, mode: mode & 0o777 };
-  return info.isSymlink ? toLink(path, full) : opaque(path, "special", "it is a pipe, a socket or a device");
+  return info.isSymlink ? toLink(path, diskPath) : opaque(path, "special", "it is a pipe, a socket or a device");
 }
 
 /** An operation on the disk path `full`. */
-export interface Handling {
-  readonly full: string;
-  readonly doing: Doing;
+export interface FileInUse {
+  readonly diskPath: string;
+  readonly context: DiskContext;
 }
 
 /** Returns device and inode; undefined if the system reports none. */
@@ -122,10 +125,12 @@ export function lastingIdOf({ ino, dev, birthtime }: Deno.FileInfo): string {
  * Returns the current state of an open file; undefined on Windows, where its inode differs from that of lstat. The
  * runtime's own call, by the path of the descriptor, takes half the time of that of node:fs.
  */
-export async function statOpen(pace: Pace, fd: number, full: string): Promise<Opened | undefined> {
+export async function statOpen(schedule: DiskScheduler, fd: number, diskPath: string): Promise<Opened | undefined> {
   if (Deno.build.os === "windows") return undefined;
-  const link = `${DESCRIPTORS}${fd}`;
-  return full.startsWith(DESCRIPTORS) ? await pace(() => Deno.statSync(link), () => Deno.stat(link)) : fs.fstatSync(fd);
+  const link = `${DESCRIPTOR_FOLDER}${fd}`;
+  return diskPath.startsWith(DESCRIPTOR_FOLDER)
+    ? await schedule(() => Deno.statSync(link), () => Deno.stat(link))
+    : fs.fstatSync(fd);
 }
 
 type Opened = Pick<Deno.FileInfo, "dev" | "ino" | "size" | "mtime">;
@@ -136,7 +141,7 @@ export function isOfUser({ uid }: Deno.FileInfo): boolean {
 }
 
 /** Whether users other than root can change the folder's content. For a run as root, whose group is root's too. */
-export function isOpenToOthers({ uid, gid, mode }: Pick<Deno.FileInfo, "uid" | "gid" | "mode">): boolean {
+export function canOthersChange({ uid, gid, mode }: Pick<Deno.FileInfo, "uid" | "gid" | "mode">): boolean {
   const bits = mode ?? 0;
   return (uid ?? 0) !== 0 || (bits & 0o002) !== 0 || ((bits & 0o020) !== 0 && (gid ?? 0) !== 0);
 }
@@ -145,12 +150,12 @@ export function isOpenToOthers({ uid, gid, mode }: Pick<Deno.FileInfo, "uid" | "
  * Removes a regular file of this user; an absent one is not an error. Returns false for anything else, which stays,
  * although the runtime's unlink would remove an empty folder.
  */
-export async function removeOwn(pace: Pace, full: string): Promise<boolean> {
-  const info = await lstat(pace, full);
+export async function removeOwn(schedule: DiskScheduler, diskPath: string): Promise<boolean> {
+  const info = await lstat(schedule, diskPath);
   if (info === undefined) return true;
   if (!info.isFile || !isOfUser(info)) return false;
   try {
-    await pace(() => fs.unlinkSync(full), () => fs.promises.unlink(full));
+    await schedule(() => fs.unlinkSync(diskPath), () => fs.promises.unlink(diskPath));
   } catch (error) {
     if (!isAbsence(error)) throw error;
   }
@@ -162,13 +167,13 @@ export async function removeOwn(pace: Pace, full: string): Promise<boolean> {
  * it.
  */
 export function setMode(
-  { full, doing }: Handling,
+  { diskPath: full, context: doing }: FileInUse,
   { mode, info }: { readonly mode: number; readonly info: Deno.FileInfo },
 ): void {
   const isReadable = ((info.mode ?? 0o400) & 0o400) !== 0;
-  const fd = fs.openSync(full, (isReadable ? fs.constants.O_RDONLY : fs.constants.O_WRONLY) | QUIETLY);
+  const fd = fs.openSync(full, (isReadable ? fs.constants.O_RDONLY : fs.constants.O_WRONLY) | SAFE_OPEN);
   try {
-    mustBeKnown(fd, info, doing);
+    assertSameFile(fd, info, doing);
     fs.fchmodSync(fd, mode & 0o777);
   } finally {
     fs.closeSync(fd);
@@ -176,45 +181,53 @@ export function setMode(
 }
 
 /** Opens exactly the file that `info` describes for writing. Throws kind "changed" if another file replaced it. */
-export function openKnown(
-  { full, doing }: Handling,
+export function openSameFile(
+  { diskPath: full, context: doing }: FileInUse,
   info: Deno.FileInfo,
   { read }: { readonly read: boolean },
 ): Deno.FsFile {
-  const fd = fs.openSync(full, (read ? fs.constants.O_RDWR : fs.constants.O_WRONLY) | QUIETLY);
+  const fd = fs.openSync(full, (read ? fs.constants.O_RDWR : fs.constants.O_WRONLY) | SAFE_OPEN);
   try {
-    mustBeKnown(fd, info, doing);
+    assertSameFile(fd, info, doing);
     // The runtime's own call to open a file follows links; the path of the descriptor contains none.
-    const file = Deno.openSync(full.startsWith(DESCRIPTORS) ? `${DESCRIPTORS}${fd}` : full, { read, write: true });
+    const file = Deno.openSync(full.startsWith(DESCRIPTOR_FOLDER) ? `${DESCRIPTOR_FOLDER}${fd}` : full, {
+      read,
+      write: true,
+    });
     if (fileIdOf(file.statSync()) === fileIdOf(info)) return file;
     file.close();
   } finally {
     fs.closeSync(fd);
   }
-  throw localError("changed", TAKEN, doing);
+  throw diskError("changed", REPLACED, doing);
 }
 
 /** Open flags that neither follow a link nor wait for a pipe that replaced the file meanwhile. Windows has neither. */
-export const QUIETLY = (fs.constants.O_NOFOLLOW ?? 0) | (fs.constants.O_NONBLOCK ?? 0);
+export const SAFE_OPEN = (fs.constants.O_NOFOLLOW ?? 0) | (fs.constants.O_NONBLOCK ?? 0);
 
 /** Linux's folder of links to the open files of the process. */
-export const DESCRIPTORS = "/proc/self/fd/";
+export const DESCRIPTOR_FOLDER = "/proc/self/fd/";
 
 /**
  * Returns the entries of some names of one folder, without those that vanished meanwhile. `prefix`: the folder on the
  * disk, with its separator.
  */
-export async function look(pace: Pace, dir: RelPath, prefix: string, names: readonly string[]): Promise<Entry[]> {
-  const found = await pace(
-    () => names.map((name) => seen(() => Deno.lstatSync(prefix + name))),
-    () => Promise.all(names.map((name) => Deno.lstat(prefix + name).catch(asError))),
+export async function statNames(
+  schedule: DiskScheduler,
+  dir: RelPath,
+  prefix: string,
+  names: readonly string[],
+): Promise<Entry[]> {
+  const found = await schedule(
+    () => names.map((name) => lstatOrError(() => Deno.lstatSync(prefix + name))),
+    () => Promise.all(names.map((name) => Deno.lstat(prefix + name).catch(toError))),
     names.length,
   );
   const entries: Entry[] = [];
   for (const [i, name] of names.entries()) {
     const info = found[i];
-    const gated = gate(dir, name);
-    if (!gated.ok) entries.push(opaque(gated.shown, "name", gated.why));
+    const gated = checkName(dir, name);
+    if (!gated.ok) entries.push(opaque(gated.displayPath, "name", gated.why));
     else if (info !== undefined && !(info instanceof Error)) entries.push(toEntry(gated.path, info, prefix + name));
     else if (!isAbsence(info)) {
       entries.push(opaque(gated.path, "unreadable", `it cannot be looked at (${codeOf(info) ?? "unknown error"})`));
@@ -227,12 +240,12 @@ export function opaque(path: RelPath, cause: OpaqueEntry["cause"], why: string):
   return { kind: "opaque", path, cause, why };
 }
 
-function mustBeKnown(fd: number, info: Deno.FileInfo, doing: Doing): void {
+function assertSameFile(fd: number, info: Deno.FileInfo, context: DiskContext): void {
   if (Deno.build.os === "windows" || fileIdOf(fs.fstatSync(fd)) === fileIdOf(info)) return;
-  throw localError("changed", TAKEN, doing);
+  throw diskError("changed", REPLACED, context);
 }
 
-const TAKEN = "another file took its place";
+const REPLACED = "another file took its place";
 /** ms of calls on this thread before other work runs. */
 const TURN_MS = 12;
 /** A batch of calls is slow when it takes longer than this, and as long again for each call. */
@@ -243,20 +256,20 @@ const POOLED_CALLS = 64;
 const POOLED_CALLS_MAX = 16_384;
 
 /** Converts file info without mode and inode (Windows), or without a time, to an entry. */
-function toPlainEntry(path: RelPath, info: Deno.FileInfo, full: string): Entry {
+function toPlainEntry(path: RelPath, info: Deno.FileInfo, diskPath: string): Entry {
   const time = info.mtime === null ? {} : { modified: info.mtime.getTime() };
   const mode = info.mode === null ? {} : { mode: info.mode & 0o777 };
   const fileId = info.ino === null ? {} : { fileId: `${info.dev}:${info.ino}` };
   if (info.isFile) return { kind: "file", path, size: info.size, ...time, ...mode, ...fileId };
   if (info.isDirectory) return { kind: "dir", path, ...time, ...mode };
-  return info.isSymlink ? toLink(path, full) : opaque(path, "special", "it is a pipe, a socket or a device");
+  return info.isSymlink ? toLink(path, diskPath) : opaque(path, "special", "it is a pipe, a socket or a device");
 }
 
-function seen(info: () => Deno.FileInfo): Deno.FileInfo | Error {
+function lstatOrError(info: () => Deno.FileInfo): Deno.FileInfo | Error {
   try {
     return info();
   } catch (error) {
-    return asError(error);
+    return toError(error);
   }
 }
 
@@ -264,7 +277,7 @@ function seen(info: () => Deno.FileInfo): Deno.FileInfo | Error {
  * Runs work whose errors have no stack trace: the absence of each new file is an error, and its stack costs more than
  * the call.
  */
-function traceless<T>(work: () => T): T {
+function withoutStackTrace<T>(work: () => T): T {
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 0;
   try {
@@ -274,14 +287,14 @@ function traceless<T>(work: () => T): T {
   }
 }
 
-function asError(error: unknown): Error {
+function toError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error));
 }
 
-function toLink(path: RelPath, full: string): Entry {
+function toLink(path: RelPath, diskPath: string): Entry {
   let target: string;
   try {
-    target = Deno.readLinkSync(full);
+    target = Deno.readLinkSync(diskPath);
   } catch {
     return opaque(path, "unreadable", "it was a link that changed while it was looked at");
   }

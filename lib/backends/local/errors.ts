@@ -1,32 +1,36 @@
 import { type ErrorKind, SyncError } from "../../core/errors.ts";
-import { printable, type RelPath } from "../../core/path.ts";
+import { escapeForDisplay, type RelPath } from "../../core/path.ts";
 
 /** The operation and its path, as messages name them. */
-export interface Doing {
+export interface DiskContext {
   /** "write", "read", "list" …: follows "Cannot". */
   readonly operation: string;
   readonly path?: RelPath;
   /** The path on the disk. */
-  readonly shown: string;
+  readonly diskPath: string;
 }
 
 /** Converts an error of the operating system to a SyncError, by its code only, never by its text. */
-export function toSyncError(error: unknown, doing: Doing): SyncError {
+export function toSyncError(error: unknown, context: DiskContext): SyncError {
   if (error instanceof SyncError) return error;
   const code = codeOf(error);
   const known = code === undefined ? undefined : KNOWN[code];
-  if (known !== undefined) return localError(known[0], known[1], { ...doing, cause: error });
+  if (known !== undefined) return diskError(known[0], known[1], { ...context, cause: error });
   const text = error instanceof Error ? error.message : String(error);
-  return localError("unexpected", printable(text), { ...doing, cause: error });
+  return diskError("unexpected", escapeForDisplay(text), { ...context, cause: error });
 }
 
 /**
  * Returns a SyncError of this disk: `Cannot read "/home/x/a": it is a folder`. Kinds "busy", "connection" and "timeout"
  * are transient.
  */
-export function localError(kind: ErrorKind, why: string, doing: Doing & { readonly cause?: unknown }): SyncError {
-  const { operation, path, shown, cause } = doing;
-  return new SyncError(kind, `Cannot ${operation} "${printable(shown)}": ${why}`, {
+export function diskError(
+  kind: ErrorKind,
+  why: string,
+  context: DiskContext & { readonly cause?: unknown },
+): SyncError {
+  const { operation, path, diskPath: shown, cause } = context;
+  return new SyncError(kind, `Cannot ${operation} "${escapeForDisplay(shown)}": ${why}`, {
     operation,
     backend: "file",
     ...(path === undefined ? {} : { path }),

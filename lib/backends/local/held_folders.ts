@@ -2,39 +2,39 @@ import fs from "node:fs";
 import { promisify } from "node:util";
 import { cancelled, type ErrorKind, SyncError } from "../../core/errors.ts";
 import { parentOf, type RelPath, root } from "../../core/path.ts";
-import { DESCRIPTORS, isAbsence, lstat, lstatLater, lstatNow } from "./disk.ts";
+import { DESCRIPTOR_FOLDER, isAbsence, lstat, lstatLater, lstatNow } from "./disk.ts";
 import { codeOf } from "./errors.ts";
 import { IdleFolders } from "./idle.ts";
 import { diskPath, withSeparator } from "./names.ts";
-import type { Opening } from "./types.ts";
+import type { DiskSession } from "./types.ts";
 
 /** A folder in use by one operation: the root or one below it. */
-export interface Held extends Disposable {
+export interface HeldFolder extends Disposable {
   /** The folder's path for the calls of this operation. */
   readonly folder: string;
   /** Returns the path of a name in the folder for the calls of this operation. */
-  at(name: string): string;
+  pathTo(name: string): string;
   /**
    * Rejects if the folder is no longer at the path where it was found: with refused if a link replaced it. Returns the
    * file info of the names in it, as lstat() does.
    */
-  mustStay(...names: readonly string[]): Promise<readonly (Deno.FileInfo | undefined)[]>;
+  assertUnmoved(...names: readonly string[]): Promise<readonly (Deno.FileInfo | undefined)[]>;
   /** Does the same, but only if the folder could not be held open. Called after the work. */
-  settle(): Promise<void>;
+  verifyAfterwards(): Promise<void>;
 }
 
 /** The settings for finding the folders of a root. */
-export interface Ground {
-  readonly opening: Opening;
+export interface FoldersContext {
+  readonly session: DiskSession;
   /** The root as given. It may be a link and is followed, once. */
   readonly folder: string;
   /** Whether folders may be held open. Without it, parents are compared before and after. */
-  readonly handles: boolean;
-  error(kind: ErrorKind, why: string, facts: Finding): SyncError;
+  readonly holdFolders: boolean;
+  error(kind: ErrorKind, why: string, facts: FolderOperation): SyncError;
 }
 
 /** The operation that needs a folder, for messages. */
-export interface Finding {
+export interface FolderOperation {
   readonly operation: string;
   readonly path: RelPath;
 }
@@ -45,45 +45,45 @@ export interface Finding {
  * redirect a call out of the root. On other systems the folder is compared by device and inode before and after. The
  * root is the folder that was found first: a replacement is refused.
  */
-export class Folders {
-  readonly #ground: Ground;
+export class HeldFolders {
+  readonly #context: FoldersContext;
   readonly #idle = new IdleFolders();
-  #base: Promise<Base> | undefined;
+  #base: Promise<RootFolder> | undefined;
 
-  constructor(ground: Ground) {
-    this.#ground = ground;
+  constructor(ground: FoldersContext) {
+    this.#context = ground;
   }
 
   /**
    * Holds a folder for one operation. Rejects with notFound if it is absent, with refused if its path contains a link.
    */
-  async hold(dir: RelPath, operation: string): Promise<Held> {
+  async hold(dir: RelPath, operation: string): Promise<HeldFolder> {
     const finding = { operation, path: dir };
     const base = await this.#root(finding);
-    const { signal } = this.#ground.opening.life;
+    const { signal } = this.#context.session.lifetime;
     if (signal.aborted) throw cancelled(signal, operation);
     return base.fd === undefined
-      ? await this.#watch(base, finding)
-      : await this.#open({ ...base, fd: base.fd }, finding);
+      ? await this.#holdByPath(base, finding)
+      : await this.#holdByDescriptor({ ...base, fd: base.fd }, finding);
   }
 
-  async #root(finding: Finding): Promise<Base> {
+  async #root(finding: FolderOperation): Promise<RootFolder> {
     try {
       return await (this.#base ??= this.#findBase());
     } catch (error) {
       this.#base = undefined;
       if (codeOf(error) !== "ENOENT") throw error;
-      throw this.#ground.error("notFound", "the folder does not exist", { ...finding, path: root });
+      throw this.#context.error("notFound", "the folder does not exist", { ...finding, path: root });
     }
   }
 
-  async #findBase(): Promise<Base> {
-    const { opening: { pace, life }, folder, handles } = this.#ground;
+  async #findBase(): Promise<RootFolder> {
+    const { session: { schedule: pace, lifetime: life }, folder, holdFolders: handles } = this.#context;
     const real = await pace(() => Deno.realPathSync(folder), () => Deno.realPath(folder));
     if (!handles) return { real, id: await this.#idOf(real) };
     const fd = await openFolder(pace, real);
     try {
-      if (await pathOf(pace, fd) === real) {
+      if (await currentPath(pace, fd) === real) {
         life.signal.addEventListener("abort", () => (fs.closeSync(fd), this.#idle.close()), { once: true });
         return { real, id: undefined, fd };
       }
@@ -94,22 +94,22 @@ export class Folders {
       throw error;
     }
     fs.closeSync(fd);
-    throw this.#ground.error("changed", REPLACED, { operation: "open", path: root });
+    throw this.#context.error("changed", REPLACED, { operation: "open", path: root });
   }
 
   /** Opens the folder through the root's descriptor and verifies by its real path that no link redirected it. */
-  async #open(base: Base & { readonly fd: number }, finding: Finding): Promise<Held> {
-    const { pace, flavour } = this.#ground.opening;
+  async #holdByDescriptor(base: RootFolder & { readonly fd: number }, finding: FolderOperation): Promise<HeldFolder> {
+    const { schedule: pace, flavour } = this.#context.session;
     const { path: dir } = finding;
     const wanted = diskPath(flavour, base.real, dir);
-    const below = `${byDescriptor(base.fd)}/${dir === root ? "." : dir}`;
+    const below = `${descriptorPath(base.fd)}/${dir === root ? "." : dir}`;
     const idle = this.#idle.take(dir);
     if (idle !== undefined) {
-      if (await pathOf(pace, idle) === wanted) return this.#held(idle, wanted, finding);
+      if (await currentPath(pace, idle) === wanted) return this.#toHeldFolder(idle, wanted, finding);
       fs.closeSync(idle);
     }
-    const found = await pace(() => find(below), () => findOnPool(below), 2);
-    if (found?.path === wanted) return this.#held(found.fd, wanted, finding);
+    const found = await pace(() => tryOpen(below), () => tryOpenOnPool(below), 2);
+    if (found?.path === wanted) return this.#toHeldFolder(found.fd, wanted, finding);
     if (found !== undefined) fs.closeSync(found.fd);
     return await this.#descend(base, finding);
   }
@@ -118,42 +118,45 @@ export class Folders {
    * Opens one path segment after another, none through a link. It reports the exact error, and accepts another spelling
    * of a folder's name.
    */
-  async #descend(base: Base & { readonly fd: number }, { operation, path: dir }: Finding): Promise<Held> {
-    const { opening: { pace }, error: fail } = this.#ground;
-    if (await pathOf(pace, base.fd) !== base.real) {
+  async #descend(
+    base: RootFolder & { readonly fd: number },
+    { operation, path: dir }: FolderOperation,
+  ): Promise<HeldFolder> {
+    const { session: { schedule: pace }, error: fail } = this.#context;
+    if (await currentPath(pace, base.fd) !== base.real) {
       const isGone = await lstat(pace, base.real) === undefined;
       const why = isGone ? "the folder does not exist" : REPLACED;
       throw fail(isGone ? "notFound" : "changed", why, { operation, path: root });
     }
-    let fd = await openFolder(pace, `${byDescriptor(base.fd)}/.`);
+    let fd = await openFolder(pace, `${descriptorPath(base.fd)}/.`);
     try {
       let at = root;
       for (const name of dir === root ? [] : dir.split("/")) {
         at = (at === root ? name : `${at}/${name}`) as RelPath;
         const above = fd;
-        const full = `${byDescriptor(above)}/${name}`;
+        const full = `${descriptorPath(above)}/${name}`;
         const info = await lstat(pace, full);
         if (info === undefined) throw fail("notFound", "its folder does not exist", { operation, path: at });
-        if (info.isSymlink) throw fail("refused", BEHIND_LINK, { operation, path: at });
+        if (info.isSymlink) throw fail("refused", LINK_IN_PATH, { operation, path: at });
         // If a file is there, the system reports that itself.
         fd = await openFolder(pace, full);
         fs.closeSync(above);
       }
-      return this.#held(fd, await pathOf(pace, fd), { operation, path: dir });
+      return this.#toHeldFolder(fd, await currentPath(pace, fd), { operation, path: dir });
     } catch (error) {
       fs.closeSync(fd);
       throw error;
     }
   }
 
-  #held(fd: number, path: string, { operation, path: dir }: Finding): Held {
-    const { opening: { pace }, error: fail } = this.#ground;
-    const folder = byDescriptor(fd);
+  #toHeldFolder(fd: number, path: string, { operation, path: dir }: FolderOperation): HeldFolder {
+    const { session: { schedule: pace }, error: fail } = this.#context;
+    const folder = descriptorPath(fd);
     const at = (name: string) => `${folder}/${name}`;
     return {
       folder,
-      at,
-      mustStay: async (...names) => {
+      pathTo: at,
+      assertUnmoved: async (...names) => {
         const [real, found] = await pace(
           () => [Deno.readLinkSync(folder), names.map((name) => lstatNow(at(name)))] as const,
           async () =>
@@ -165,28 +168,28 @@ export class Folders {
         (await this.hold(dir, operation))[Symbol.dispose]();
         throw fail("changed", REPLACED, { operation, path: dir });
       },
-      settle: () => Promise.resolve(),
-      [Symbol.dispose]: () => this.#idle.give(dir, fd),
+      verifyAfterwards: () => Promise.resolve(),
+      [Symbol.dispose]: () => this.#idle.release(dir, fd),
     };
   }
 
   /** Returns the folder by its path, without a descriptor; mustStay() compares it again. */
-  async #watch(base: Base, finding: Finding): Promise<Held> {
-    const { opening: { flavour }, folder, error: fail } = this.#ground;
+  async #holdByPath(base: RootFolder, finding: FolderOperation): Promise<HeldFolder> {
+    const { session: { flavour }, folder, error: fail } = this.#context;
     const full = diskPath(flavour, folder, finding.path);
-    const id = await this.#look(base, finding);
+    const id = await this.#verifiedId(base, finding);
     const prefix = withSeparator(flavour, full);
     const at = (name: string) => prefix + name;
-    const { pace } = this.#ground.opening;
+    const { schedule: pace } = this.#context.session;
     const mustStay = async (...names: readonly string[]) => {
-      if (await this.#look(base, finding) !== id) throw fail("changed", REPLACED, finding);
+      if (await this.#verifiedId(base, finding) !== id) throw fail("changed", REPLACED, finding);
       return await Promise.all(names.map((name) => lstat(pace, at(name))));
     };
     return {
       folder: full,
-      at,
-      mustStay,
-      settle: async () => void await mustStay(),
+      pathTo: at,
+      assertUnmoved: mustStay,
+      verifyAfterwards: async () => void await mustStay(),
       [Symbol.dispose]: () => {},
     };
   }
@@ -195,8 +198,8 @@ export class Folders {
    * Returns device and inode of the folder; rejects if it is absent or reached through a link, or if the root was
    * replaced.
    */
-  async #look(base: Base, { operation, path: dir }: Finding): Promise<string | undefined> {
-    const { opening: { pace, flavour }, folder, error: fail } = this.#ground;
+  async #verifiedId(base: RootFolder, { operation, path: dir }: FolderOperation): Promise<string | undefined> {
+    const { session: { schedule: pace, flavour }, folder, error: fail } = this.#context;
     const full = diskPath(flavour, folder, dir);
     let real: string;
     try {
@@ -213,7 +216,7 @@ export class Folders {
       for (let at = dir; at !== root; at = parentOf(at)) {
         const info = await lstat(pace, diskPath(flavour, folder, at));
         if (info === undefined) throw fail("notFound", "its folder does not exist", { operation, path: at });
-        if (info.isSymlink) throw fail("refused", BEHIND_LINK, { operation, path: at });
+        if (info.isSymlink) throw fail("refused", LINK_IN_PATH, { operation, path: at });
       }
     }
     if (await this.#idOf(base.real) !== base.id) throw fail("changed", REPLACED, { operation, path: root });
@@ -221,20 +224,20 @@ export class Folders {
   }
 
   async #idOf(real: string): Promise<string | undefined> {
-    const info = await lstat(this.#ground.opening.pace, real);
+    const info = await lstat(this.#context.session.schedule, real);
     return info === undefined || info.ino === null ? undefined : `${info.dev}:${info.ino}`;
   }
 }
 
 /** The root as it was found first: its real path, and the id that distinguishes it from another folder at that path. */
-interface Base {
+interface RootFolder {
   readonly real: string;
   readonly id: string | undefined;
   readonly fd?: number;
 }
 
 const REPLACED = "another folder took its place while it was worked on";
-const BEHIND_LINK = "it lies behind a link, and links are not followed";
+const LINK_IN_PATH = "it lies behind a link, and links are not followed";
 /**
  * O_PATH, which node:fs does not define: a folder that can be entered need not be readable. The value is the same on
  * all common Linux architectures.
@@ -243,33 +246,33 @@ const O_PATH = 0o10000000;
 const FOLDER = O_PATH | (fs.constants.O_DIRECTORY ?? 0) | (fs.constants.O_NOFOLLOW ?? 0);
 const openOnPool = promisify(fs.open);
 
-function openFolder(pace: Opening["pace"], path: string): Promise<number> {
-  return pace(() => fs.openSync(path, FOLDER), () => openOnPool(path, FOLDER));
+function openFolder(schedule: DiskSession["schedule"], path: string): Promise<number> {
+  return schedule(() => fs.openSync(path, FOLDER), () => openOnPool(path, FOLDER));
 }
 
 /** An opened folder and its real path. */
-interface Found {
+interface OpenedFolder {
   readonly fd: number;
   readonly path: string;
 }
 
 /** Opens a folder; returns undefined on any error. */
-function find(below: string): Found | undefined {
+function tryOpen(below: string): OpenedFolder | undefined {
   let fd: number | undefined;
   try {
     fd = fs.openSync(below, FOLDER);
-    return { fd, path: Deno.readLinkSync(byDescriptor(fd)) };
+    return { fd, path: Deno.readLinkSync(descriptorPath(fd)) };
   } catch {
     if (fd !== undefined) fs.closeSync(fd);
     return undefined;
   }
 }
 
-async function findOnPool(below: string): Promise<Found | undefined> {
+async function tryOpenOnPool(below: string): Promise<OpenedFolder | undefined> {
   let fd: number | undefined;
   try {
     fd = await openOnPool(below, FOLDER);
-    return { fd, path: await Deno.readLink(byDescriptor(fd)) };
+    return { fd, path: await Deno.readLink(descriptorPath(fd)) };
   } catch {
     if (fd !== undefined) fs.closeSync(fd);
     return undefined;
@@ -277,11 +280,11 @@ async function findOnPool(below: string): Promise<Found | undefined> {
 }
 
 /** Returns the current path of an open folder as the kernel reports it, which contains no link. */
-function pathOf(pace: Opening["pace"], fd: number): Promise<string> {
-  const link = byDescriptor(fd);
-  return pace(() => Deno.readLinkSync(link), () => Deno.readLink(link));
+function currentPath(schedule: DiskSession["schedule"], fd: number): Promise<string> {
+  const link = descriptorPath(fd);
+  return schedule(() => Deno.readLinkSync(link), () => Deno.readLink(link));
 }
 
-function byDescriptor(fd: number): string {
-  return `${DESCRIPTORS}${fd}`;
+function descriptorPath(fd: number): string {
+  return `${DESCRIPTOR_FOLDER}${fd}`;
 }

@@ -20,7 +20,7 @@ export class IdleFolders {
     return fd;
   }
 
-  give(dir: RelPath, fd: number): void {
+  release(dir: RelPath, fd: number): void {
     if (this.#isClosed) return fs.closeSync(fd);
     const waiting = this.#idle.get(dir) ?? [];
     waiting.push(fd);

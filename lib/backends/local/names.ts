@@ -1,18 +1,18 @@
 import type { PlatformPath } from "node:path";
 import { badInput, SyncError } from "../../core/errors.ts";
-import { printable, type RelPath, unfit } from "../../core/path.ts";
+import { escapeForDisplay, explainUnstorableName, type RelPath } from "../../core/path.ts";
 import type { Address } from "../../core/backend.ts";
 
 /** node:path of one system: `posix` or `win32`. */
-export type Flavour = PlatformPath;
+export type PathRules = PlatformPath;
 
 /**
  * Resolves `folder` against `base` to an absolute path. Throws badInput for a name that does not identify one folder:
  * `C:x`, `\\?\…`, `\\.\…`, a NUL.
  */
-export function resolveFolder(flavour: Flavour, base: string, folder: string): string {
-  const why = unclear(flavour, folder);
-  if (why !== undefined) throw badInput(`The folder "${printable(folder)}" is not usable: ${why}.`);
+export function resolveFolder(flavour: PathRules, base: string, folder: string): string {
+  const why = explainAmbiguousFolder(flavour, folder);
+  if (why !== undefined) throw badInput(`The folder "${escapeForDisplay(folder)}" is not usable: ${why}.`);
   return flavour.resolve(base, folder);
 }
 
@@ -20,13 +20,15 @@ export function resolveFolder(flavour: Flavour, base: string, folder: string): s
  * Returns the folder of a `file:` address (file:///mnt/x, file:///C:/x, file://server/share); undefined if it has no
  * path. Throws badInput for a host on a system without UNC paths.
  */
-export function addressFolder(flavour: Flavour, address: Address): string | undefined {
+export function addressFolder(flavour: PathRules, address: Address): string | undefined {
   const { path } = address;
   const host = address.host.toLowerCase() === "localhost" ? "" : address.host;
   if (flavour.sep === "/") {
     if (host === "") return path === "" ? undefined : path;
     throw badInput(
-      `"file://${printable(host)}${printable(path)}" names another machine; write file:///path for this one.`,
+      `"file://${escapeForDisplay(host)}${
+        escapeForDisplay(path)
+      }" names another machine; write file:///path for this one.`,
     );
   }
   const native = path.replaceAll("/", "\\");
@@ -39,12 +41,12 @@ export function addressFolder(flavour: Flavour, address: Address): string | unde
  * Returns the disk path of `path`. Every segment is a plain name there, so the result is below `root` and never a
  * device, a stream or another spelling. Throws kind "unsupported" for a name that this system cannot store.
  */
-export function diskPath(flavour: Flavour, root: string, path: RelPath): string {
+export function diskPath(flavour: PathRules, root: string, path: RelPath): string {
   if (path === "") return root;
   if (flavour.sep === "\\") {
     for (const name of path.split("/")) {
-      const why = unfit(name, "windows");
-      if (why !== undefined) throw unusable(path, why);
+      const why = explainUnstorableName(name, "windows");
+      if (why !== undefined) throw unusableNameError(path, why);
     }
     return withSeparator(flavour, root) + path.replaceAll("/", "\\");
   }
@@ -55,7 +57,7 @@ export function diskPath(flavour: Flavour, root: string, path: RelPath): string 
  * Returns why a user is unlikely to want this real path emptied, or undefined. A network share counts as an ordinary
  * folder.
  */
-export function broadPlace(flavour: Flavour, real: string, home: string | undefined): string | undefined {
+export function explainRisk(flavour: PathRules, real: string, home: string | undefined): string | undefined {
   const isShare = flavour.sep === "\\" && real.startsWith("\\\\");
   if (!isShare && flavour.parse(real).root === withSeparator(flavour, real)) return "a disk's root";
   if (home !== undefined && home !== "" && flavour.relative(real, home) === "") return "your home folder";
@@ -63,11 +65,11 @@ export function broadPlace(flavour: Flavour, real: string, home: string | undefi
 }
 
 /** Returns the path with one separator at its end. */
-export function withSeparator(flavour: Flavour, folder: string): string {
+export function withSeparator(flavour: PathRules, folder: string): string {
   return folder.endsWith(flavour.sep) ? folder : folder + flavour.sep;
 }
 
-function unclear(flavour: Flavour, folder: string): string | undefined {
+function explainAmbiguousFolder(flavour: PathRules, folder: string): string | undefined {
   if (folder.includes("\0")) return "it holds a NUL";
   if (flavour.sep === "/") return undefined;
   if (/^[\\/]{2}[?.][\\/]/.test(folder)) return "it is a device path; write the drive or the share itself";
@@ -75,14 +77,14 @@ function unclear(flavour: Flavour, folder: string): string | undefined {
     return "it depends on the drive's current folder; write C:\\…";
   }
   for (const name of folder.replace(/^[A-Za-z]:/, "").split(/[\\/]/)) {
-    const why = name === "" || name === "." || name === ".." ? undefined : unfit(name, "windows");
+    const why = name === "" || name === "." || name === ".." ? undefined : explainUnstorableName(name, "windows");
     if (why !== undefined) return why;
   }
   return undefined;
 }
 
-function unusable(path: RelPath, why: string): SyncError {
-  return new SyncError("unsupported", `Cannot use "${printable(path)}" on this machine: ${why}`, {
+function unusableNameError(path: RelPath, why: string): SyncError {
+  return new SyncError("unsupported", `Cannot use "${escapeForDisplay(path)}" on this machine: ${why}`, {
     operation: "find a file",
     path,
   });

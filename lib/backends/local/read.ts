@@ -2,10 +2,10 @@ import fs from "node:fs";
 import { promisify } from "node:util";
 import { cancelled, type SyncError } from "../../core/errors.ts";
 import type { Content, ReadOptions } from "../../core/backend.ts";
-import { streamOf } from "../../net/byte_stream.ts";
-import { mustMatch } from "../shared/preconditions.ts";
-import { fileIdOf, lstat, type Pace, QUIETLY, type Spot, statOpen, toEntry } from "./disk.ts";
-import { type Doing, localError, toSyncError } from "./errors.ts";
+import { toByteStream } from "../../net/byte_stream.ts";
+import { assertUnchanged } from "../shared/preconditions.ts";
+import { type DiskScheduler, fileIdOf, lstat, type ResolvedPath, SAFE_OPEN, statOpen, toEntry } from "./disk.ts";
+import { type DiskContext, diskError, toSyncError } from "./errors.ts";
 
 /**
  * Reads a regular file, or a range of it: small ones whole, large ones as a stream. Refuses links, pipes and devices
@@ -13,38 +13,38 @@ import { type Doing, localError, toSyncError } from "./errors.ts";
  * `life` ends a stream like an abort of the call.
  */
 export async function readFile(
-  pace: Pace,
-  { path, full, shown }: Spot & { readonly shown: string },
+  schedule: DiskScheduler,
+  { path, diskPath: full, shown }: ResolvedPath & { readonly shown: string },
   options: ReadOptions & { readonly life: AbortSignal },
 ): Promise<Content> {
-  const doing: Doing = { operation: "read", path, shown };
-  const info = await lstat(pace, full);
+  const doing: DiskContext = { operation: "read", path, diskPath: shown };
+  const info = await lstat(schedule, full);
   const found = info && toEntry(path, info, full);
-  mustMatch(options, found, { operation: "read", shown, backend: "file" });
-  if (info === undefined) throw localError("notFound", "it does not exist", doing);
-  if (info.isDirectory) throw localError("changed", "a folder is where a file was expected", doing);
-  if (!info.isFile) throw localError("refused", "it is no regular file", doing);
+  assertUnchanged(options, found, { operation: "read", shown, backend: "file" });
+  if (info === undefined) throw diskError("notFound", "it does not exist", doing);
+  if (info.isDirectory) throw diskError("changed", "a folder is where a file was expected", doing);
+  if (!info.isFile) throw diskError("refused", "it is no regular file", doing);
   const { fileId } = options.expect ?? {};
   if (fileId !== undefined && fileId !== fileIdOf(info)) {
-    throw localError("changed", "another file took its place", doing);
+    throw diskError("changed", "another file took its place", doing);
   }
   const offset = options.offset ?? 0;
   const length = Math.max(0, Math.min(options.length ?? Infinity, info.size - offset));
-  const file = new OpenFile(pace, { doing, full, info, isExact: options.expect !== undefined });
+  const file = new OpenFile(schedule, { context: doing, diskPath: full, info, isExact: options.expect !== undefined });
   await file.open();
-  if (length <= SMALL) return await file.whole(offset, length);
-  await file.prove();
+  if (length <= SMALL) return await file.readWhole(offset, length);
+  await file.verify();
   return file.stream({ offset, length, signals: [options.signal, options.life] });
 }
 
 /** The largest file in bytes that is read whole. */
 const SMALL = 256 * 1024;
-const OPEN_FLAGS = fs.constants.O_RDONLY | QUIETLY;
+const OPEN_FLAGS = fs.constants.O_RDONLY | SAFE_OPEN;
 const openOnPool = promisify(fs.open);
 
-interface Opening {
-  readonly doing: Doing;
-  readonly full: string;
+interface OpenFileOptions {
+  readonly context: DiskContext;
+  readonly diskPath: string;
   readonly info: Deno.FileInfo;
   /** Whether the file must be unchanged after the last byte. */
   readonly isExact: boolean;
@@ -58,20 +58,20 @@ interface Range {
 
 /** A file open for reading, closed after its last byte, its first error, or a cancellation. */
 class OpenFile {
-  readonly #pace: Pace;
-  readonly #opening: Opening;
+  readonly #schedule: DiskScheduler;
+  readonly #options: OpenFileOptions;
   #fd: number | undefined;
   #isReading = false;
 
-  constructor(pace: Pace, opening: Opening) {
-    this.#pace = pace;
-    this.#opening = opening;
+  constructor(pace: DiskScheduler, opening: OpenFileOptions) {
+    this.#schedule = pace;
+    this.#options = opening;
   }
 
   async open(): Promise<void> {
-    const { full, doing } = this.#opening;
+    const { diskPath: full, context: doing } = this.#options;
     try {
-      this.#fd = await this.#pace(() => fs.openSync(full, OPEN_FLAGS), () => openOnPool(full, OPEN_FLAGS));
+      this.#fd = await this.#schedule(() => fs.openSync(full, OPEN_FLAGS), () => openOnPool(full, OPEN_FLAGS));
     } catch (error) {
       throw toSyncError(error, doing);
     }
@@ -81,29 +81,29 @@ class OpenFile {
    * Rejects unless the open file is the one that was checked, by device and inode, and, if `isExact`, is unchanged. No
    * byte is passed on before.
    */
-  async prove(): Promise<void> {
-    const { full, info, isExact, doing } = this.#opening;
-    const fd = this.#opened();
+  async verify(): Promise<void> {
+    const { diskPath: full, info, isExact, context: doing } = this.#options;
+    const fd = this.#descriptor();
     try {
-      const now = await statOpen(this.#pace, fd, full);
+      const now = await statOpen(this.#schedule, fd, full);
       if (now !== undefined && fileIdOf(now) !== fileIdOf(info)) {
-        throw localError("changed", "another file took its place", doing);
+        throw diskError("changed", "another file took its place", doing);
       }
-      if (isExact && now !== undefined && !isAsBefore(now, info)) throw this.#modified();
+      if (isExact && now !== undefined && !isUnchanged(now, info)) throw this.#modifiedError();
     } catch (error) {
       this.#close();
       throw toSyncError(error, doing);
     }
   }
 
-  async whole(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
+  async readWhole(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
     try {
       const bytes = new Uint8Array(length);
       for (let at = 0; at < length;) at += await this.#fill(bytes.subarray(at), offset + at);
-      await this.prove();
+      await this.verify();
       return bytes;
     } catch (error) {
-      throw toSyncError(error, this.#opening.doing);
+      throw toSyncError(error, this.#options.context);
     } finally {
       this.#close();
     }
@@ -112,42 +112,42 @@ class OpenFile {
   stream({ offset, length, signals }: Range): ReadableStream<Uint8Array<ArrayBuffer>> {
     const end = offset + length;
     let at = offset;
-    const leave = () => {
-      for (const signal of signals) signal.removeEventListener("abort", leave);
+    const close = () => {
+      for (const signal of signals) signal.removeEventListener("abort", close);
       this.#close();
     };
-    for (const signal of signals) signal.addEventListener("abort", leave);
-    if (signals.some((signal) => signal.aborted)) leave();
-    const mustGoOn = () => {
+    for (const signal of signals) signal.addEventListener("abort", close);
+    if (signals.some((signal) => signal.aborted)) close();
+    const assertActive = () => {
       const signal = signals.find((one) => one.aborted);
-      if (signal !== undefined) throw cancelled(signal, this.#opening.doing.operation);
+      if (signal !== undefined) throw cancelled(signal, this.#options.context.operation);
     };
-    return streamOf({
-      fill: async (into) => {
+    return toByteStream({
+      pull: async (into) => {
         try {
-          mustGoOn();
-          if (at === end) return void leave();
+          assertActive();
+          if (at === end) return void close();
           const count = await this.#fill(into.subarray(0, end - at), at);
           at += count;
           if (at === end) await this.#finish();
-          mustGoOn();
+          assertActive();
           return into.subarray(0, count);
         } catch (error) {
-          leave();
-          mustGoOn();
-          throw toSyncError(error, this.#opening.doing);
+          close();
+          assertActive();
+          throw toSyncError(error, this.#options.context);
         }
       },
-      leave,
+      cancel: close,
     });
   }
 
   /** Reads the available bytes, at least one. */
   async #fill(bytes: Uint8Array, position: number): Promise<number> {
-    const fd = this.#opened();
+    const fd = this.#descriptor();
     this.#isReading = true;
     try {
-      const count = await this.#pace(
+      const count = await this.#schedule(
         () => fs.readSync(fd, bytes, 0, bytes.length, position),
         () => readOnPool(fd, bytes, position),
       );
@@ -157,24 +157,24 @@ class OpenFile {
       // Closed during a read on the pool: released only now, so that no other file could reuse the descriptor's number.
       if (this.#fd === undefined) fs.closeSync(fd);
     }
-    throw localError("changed", "it became shorter while it was read", this.#opening.doing);
+    throw diskError("changed", "it became shorter while it was read", this.#options.context);
   }
 
   /** Rejects if `isExact` and the file was changed since it was opened. Called after the last byte. */
   async #finish(): Promise<void> {
-    const { info, isExact, doing } = this.#opening;
+    const { info, isExact, context: doing } = this.#options;
     if (!isExact) return;
-    const now = await lstat(this.#pace, doing.shown);
-    if (now?.isFile !== true || now.ino !== info.ino || !isAsBefore(now, info)) throw this.#modified();
+    const now = await lstat(this.#schedule, doing.diskPath);
+    if (now?.isFile !== true || now.ino !== info.ino || !isUnchanged(now, info)) throw this.#modifiedError();
   }
 
-  #opened(): number {
-    if (this.#fd === undefined) throw localError("cancelled", "it was closed", this.#opening.doing);
+  #descriptor(): number {
+    if (this.#fd === undefined) throw diskError("cancelled", "it was closed", this.#options.context);
     return this.#fd;
   }
 
-  #modified(): SyncError {
-    return localError("changed", "it was modified while it was read", this.#opening.doing);
+  #modifiedError(): SyncError {
+    return diskError("changed", "it was modified while it was read", this.#options.context);
   }
 
   #close(): void {
@@ -184,7 +184,7 @@ class OpenFile {
   }
 }
 
-function isAsBefore(now: Pick<Deno.FileInfo, "size" | "mtime">, before: Deno.FileInfo): boolean {
+function isUnchanged(now: Pick<Deno.FileInfo, "size" | "mtime">, before: Deno.FileInfo): boolean {
   return now.size === before.size && now.mtime?.getTime() === before.mtime?.getTime();
 }
 

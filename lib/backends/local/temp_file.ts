@@ -3,34 +3,34 @@ import { cancelled, type SyncError } from "../../core/errors.ts";
 import { nameOf, type RelPath } from "../../core/path.ts";
 import { tempPath } from "../../core/temp_name.ts";
 import type { Body, Content, WriteOptions } from "../../core/backend.ts";
-import { opened, pour, type Pouring } from "../../net/byte_stream.ts";
-import { fileIdOf, isOfUser, lstat, openKnown, type Pace, removeOwn, setMode } from "./disk.ts";
-import { codeOf, type Doing, localError, toSyncError } from "./errors.ts";
-import type { Held } from "./held_folders.ts";
-import { BLOCK, Seals } from "./block_codes.ts";
+import { awaitContent, forEachChunk, type StreamOptions } from "../../net/byte_stream.ts";
+import { type DiskScheduler, fileIdOf, isOfUser, lstat, openSameFile, removeOwn, setMode } from "./disk.ts";
+import { codeOf, type DiskContext, diskError, toSyncError } from "./errors.ts";
+import type { HeldFolder } from "./held_folders.ts";
+import { BLOCK, BlockCodes } from "./block_codes.ts";
 
 /** The input of a draft. `mode`: the final rwx bits of the file. */
-export interface Drafting {
-  readonly held: Held;
+export interface PendingWriteOptions {
+  readonly folder: HeldFolder;
   readonly path: RelPath;
-  readonly doing: Doing;
+  readonly context: DiskContext;
   readonly body: Body;
   readonly options: WriteOptions;
   readonly mode: number;
 }
 
 /** The part of LocalRoot that a draft uses. */
-export interface DraftDisk {
-  readonly pace: Pace;
+export interface DiskSettings {
+  readonly schedule: DiskScheduler;
   readonly durable: boolean;
   readonly umask: number;
-  readonly proofKey: string;
+  readonly partialFileKey: string;
 }
 
 /** A complete temporary file: its name, its path, and the id that distinguishes it from another file of that name. */
-export interface Finished {
+export interface FinishedFile {
   readonly name: string;
-  readonly full: string;
+  readonly diskPath: string;
   readonly id: string | undefined;
 }
 
@@ -45,7 +45,7 @@ export function setTime(
     if (Number.isNaN(time.getTime())) throw new RangeError("no disk can hold this time");
     file.utimeSync(time, time);
   } catch (error) {
-    onWarning?.(toSyncError(error, { operation: "set the time of", shown }).message, "time");
+    onWarning?.(toSyncError(error, { operation: "set the time of", diskPath: shown }).message, "time");
   }
 }
 
@@ -53,100 +53,106 @@ export function setTime(
  * A temporary file being written: open(), fill(), finish(), or abandon() on failure. The rules are those of
  * writeFile().
  */
-export class Draft {
-  readonly #disk: DraftDisk;
-  readonly #drafting: Drafting;
-  readonly #seals: Seals | undefined;
+export class PendingWrite {
+  readonly #disk: DiskSettings;
+  readonly #options: PendingWriteOptions;
+  readonly #codes: BlockCodes | undefined;
   /**
    * The rwx bits during the write: never writable by others, so that a partial file contains only what this user wrote.
    */
-  readonly #closed: number;
+  readonly #writingMode: number;
   #name: string;
   #file: Deno.FsFile | undefined;
-  #isMade = false;
+  #isCreated = false;
   #size = 0;
 
-  constructor(disk: DraftDisk, drafting: Drafting) {
-    const { path, held, mode, options: { tag, size, proofKey } } = drafting;
+  constructor(disk: DiskSettings, drafting: PendingWriteOptions) {
+    const { path, folder: held, mode, options: { tag, size, partialFileKey: proofKey } } = drafting;
     this.#disk = disk;
-    this.#drafting = drafting;
-    this.#closed = mode & ~disk.umask & ~OTHERS_WRITE;
+    this.#options = drafting;
+    this.#writingMode = mode & ~disk.umask & ~OTHERS_WRITE;
     this.#name = nameOf(tempPath(path, tag ?? randomHex(8)));
     if (tag === undefined || size < BLOCK) return;
     const name = nameOf(tempPath(`seals.${nameOf(path)}` as RelPath, tag));
-    this.#seals = new Seals({ pace: disk.pace, held, name, key: proofKey ?? disk.proofKey, tag });
+    this.#codes = new BlockCodes({
+      schedule: disk.schedule,
+      folder: held,
+      name,
+      key: proofKey ?? disk.partialFileKey,
+      tag,
+    });
   }
 
   /** Creates the temporary file, or resumes the partial file of an interrupted write with the same tag. */
   async open(): Promise<void> {
-    const { doing, options: { tag } } = this.#drafting;
+    const { context: doing, options: { tag } } = this.#options;
     try {
-      await this.#make();
+      await this.#create();
     } catch (error) {
-      if (codeOf(error) === "ENOENT") throw localError("notFound", "its folder does not exist", doing);
+      if (codeOf(error) === "ENOENT") throw diskError("notFound", "its folder does not exist", doing);
       if (codeOf(error) !== "EEXIST" || tag === undefined) throw error;
       if (await this.#resume()) return;
-      await this.#seals?.remove();
+      await this.#codes?.remove();
       // Another user's file stays. The other name is found by the first 8 digits of its tag, like every partial file.
-      if (!await removeOwn(this.#disk.pace, this.#full)) {
-        this.#name = nameOf(tempPath(this.#drafting.path, tag.slice(0, 8) + randomHex(4)));
+      if (!await removeOwn(this.#disk.schedule, this.#diskPath)) {
+        this.#name = nameOf(tempPath(this.#options.path, tag.slice(0, 8) + randomHex(4)));
       }
-      await this.#make();
+      await this.#create();
     }
   }
 
   /** Writes the content from the end of the draft on. */
   async fill(): Promise<void> {
-    const { body, doing, options: { signal, size } } = this.#drafting;
+    const { body, context: doing, options: { signal, size } } = this.#options;
     if (this.#size === size && size > 0) return;
     const pouring = { signal, operation: doing.operation };
-    const content = await opened(this.#size === 0 ? body() : body(this.#size), pouring);
-    await pour(content, (bytes) => this.#append(bytes), { ...pouring, recycles: true });
-    if (this.#size !== size) throw this.#wrongSize(`it has ${this.#size} bytes`);
+    const content = await awaitContent(this.#size === 0 ? body() : body(this.#size), pouring);
+    await forEachChunk(content, (bytes) => this.#append(bytes), { ...pouring, reusesBuffer: true });
+    if (this.#size !== size) throw this.#sizeError(`it has ${this.#size} bytes`);
   }
 
   /** Sets mode and time, flushes the file if required, and closes it. */
-  async finish(): Promise<Finished> {
-    const { options, mode, doing } = this.#drafting;
-    const file = this.#opened();
+  async finish(): Promise<FinishedFile> {
+    const { options, mode, context: doing } = this.#options;
+    const file = this.#openFile();
     const info = file.statSync();
-    if (mode !== this.#closed) setMode({ full: this.#full, doing }, { mode, info });
-    setTime(file, { shown: doing.shown, options });
-    if (this.#disk.durable) await this.#disk.pace(() => file.syncDataSync(), () => file.syncData());
+    if (mode !== this.#writingMode) setMode({ diskPath: this.#diskPath, context: doing }, { mode, info });
+    setTime(file, { shown: doing.diskPath, options });
+    if (this.#disk.durable) await this.#disk.schedule(() => file.syncDataSync(), () => file.syncData());
     file.close();
     this.#file = undefined;
-    return { name: this.#name, full: this.#full, id: fileIdOf(info) };
+    return { name: this.#name, diskPath: this.#diskPath, id: fileIdOf(info) };
   }
 
   /** Called after the temporary file was renamed to the target. */
-  async placed(): Promise<void> {
-    if (this.#seals !== undefined && this.#seals.bytes > 0) await this.#seals.remove();
+  async committed(): Promise<void> {
+    if (this.#codes !== undefined && this.#codes.bytes > 0) await this.#codes.remove();
   }
 
   /** Closes the file, and removes it unless a later write can resume it. */
   async abandon(failure: SyncError): Promise<void> {
-    const [file, seals] = [this.#file, this.#seals];
+    const [file, seals] = [this.#file, this.#codes];
     this.#file = undefined;
     const isResumable = RESUMABLE.includes(failure.kind);
     file?.close();
     seals?.close();
-    if (!this.#isMade || (isResumable && seals !== undefined && seals.bytes > 0)) return;
+    if (!this.#isCreated || (isResumable && seals !== undefined && seals.bytes > 0)) return;
     await seals?.remove();
     // The failure itself must be reported; a file that cannot be removed is found by its name later.
-    await removeOwn(this.#disk.pace, this.#full).catch(() => undefined);
+    await removeOwn(this.#disk.schedule, this.#diskPath).catch(() => undefined);
   }
 
-  get #full(): string {
-    return this.#drafting.held.at(this.#name);
+  get #diskPath(): string {
+    return this.#options.folder.pathTo(this.#name);
   }
 
-  async #make(): Promise<void> {
-    const full = this.#full;
-    const how: Deno.OpenOptions = { read: true, write: true, createNew: true, mode: this.#closed };
-    this.#file = await this.#disk.pace(() => Deno.openSync(full, how), () => Deno.open(full, how));
-    this.#isMade = true;
+  async #create(): Promise<void> {
+    const full = this.#diskPath;
+    const how: Deno.OpenOptions = { read: true, write: true, createNew: true, mode: this.#writingMode };
+    this.#file = await this.#disk.schedule(() => Deno.openSync(full, how), () => Deno.open(full, how));
+    this.#isCreated = true;
     this.#size = 0;
-    if (this.#seals !== undefined) this.#seals.begin(this.#file.statSync());
+    if (this.#codes !== undefined) this.#codes.begin(this.#file.statSync());
   }
 
   /**
@@ -154,21 +160,21 @@ export class Draft {
    * false if nothing does.
    */
   async #resume(): Promise<boolean> {
-    const { size, onBytes } = this.#drafting.options;
-    const info = await lstat(this.#disk.pace, this.#full);
-    if (info === undefined || !isOwn(info) || this.#seals === undefined) return false;
+    const { size, onBytes } = this.#options.options;
+    const info = await lstat(this.#disk.schedule, this.#diskPath);
+    if (info === undefined || !isOwnFile(info) || this.#codes === undefined) return false;
     // Without creation times, other users with write access could give another file of this user that inode and name.
-    if (info.birthtime === null && !await this.#isAlone()) return false;
-    const file = this.#openKnown(info);
+    if (info.birthtime === null && !await this.#isFolderPrivate()) return false;
+    const file = this.#openSameFile(info);
     if (file === undefined) return false;
     try {
-      if (!isOwn(file.statSync())) return false;
-      const proven = await this.#seals.adopt(file, info, Math.min(info.size, size));
-      if (proven === 0 || !await this.#endsAlike(file, proven)) return false;
+      if (!isOwnFile(file.statSync())) return false;
+      const proven = await this.#codes.resume(file, info, Math.min(info.size, size));
+      if (proven === 0 || !await this.#hasSameTail(file, proven)) return false;
       await file.truncate(proven);
       await file.seek(proven, Deno.SeekMode.Start);
       this.#file = file;
-      this.#isMade = true;
+      this.#isCreated = true;
       this.#size = proven;
       onBytes?.(proven);
       return true;
@@ -178,15 +184,15 @@ export class Draft {
   }
 
   /** Whether this user is the only one who can change names in the folder. */
-  async #isAlone(): Promise<boolean> {
-    const info = await Deno.stat(this.#drafting.held.folder);
+  async #isFolderPrivate(): Promise<boolean> {
+    const info = await Deno.stat(this.#options.folder.folder);
     return isOfUser(info) && ((info.mode ?? 0) & OTHERS_WRITE) === 0;
   }
 
   /** Opens the file that `info` describes; returns undefined if that fails or another file has replaced it. */
-  #openKnown(info: Deno.FileInfo): Deno.FsFile | undefined {
+  #openSameFile(info: Deno.FileInfo): Deno.FsFile | undefined {
     try {
-      return openKnown({ full: this.#full, doing: this.#drafting.doing }, info, { read: true });
+      return openSameFile({ diskPath: this.#diskPath, context: this.#options.context }, info, { read: true });
     } catch {
       return undefined;
     }
@@ -196,10 +202,10 @@ export class Draft {
    * Whether the last bytes of the partial file equal the source's. A source can change without a change of size and
    * time.
    */
-  async #endsAlike(file: Deno.FsFile, size: number): Promise<boolean> {
-    const { body, doing, options: { signal } } = this.#drafting;
+  async #hasSameTail(file: Deno.FsFile, size: number): Promise<boolean> {
+    const { body, context: doing, options: { signal } } = this.#options;
     const pouring = { signal, operation: doing.operation };
-    const wanted = await wholeOf(await opened(body(size - TAIL, size), pouring), TAIL, pouring);
+    const wanted = await readWhole(await awaitContent(body(size - TAIL, size), pouring), TAIL, pouring);
     const found = new Uint8Array(TAIL);
     await file.seek(size - TAIL, Deno.SeekMode.Start);
     let at = 0;
@@ -210,30 +216,30 @@ export class Draft {
   }
 
   async #append(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-    const { signal, size, onBytes } = this.#drafting.options;
-    if (signal.aborted) throw cancelled(signal, this.#drafting.doing.operation);
-    if (this.#size + bytes.length > size) throw this.#wrongSize("it has more bytes");
-    const file = this.#opened();
+    const { signal, size, onBytes } = this.#options.options;
+    if (signal.aborted) throw cancelled(signal, this.#options.context.operation);
+    if (this.#size + bytes.length > size) throw this.#sizeError("it has more bytes");
+    const file = this.#openFile();
     for (let at = 0; at < bytes.length;) {
       const rest = at === 0 ? bytes : bytes.subarray(at);
-      const count = await this.#disk.pace(() => file.writeSync(rest), () => file.write(rest));
+      const count = await this.#disk.schedule(() => file.writeSync(rest), () => file.write(rest));
       at += count;
       this.#size += count;
       onBytes?.(count);
     }
-    this.#seals?.add(bytes);
+    this.#codes?.add(bytes);
   }
 
-  #opened(): Deno.FsFile {
-    if (this.#file === undefined) throw localError("unexpected", "it is not open", this.#drafting.doing);
+  #openFile(): Deno.FsFile {
+    if (this.#file === undefined) throw diskError("unexpected", "it is not open", this.#options.context);
     return this.#file;
   }
 
-  #wrongSize(what: string): SyncError {
-    return localError(
+  #sizeError(what: string): SyncError {
+    return diskError(
       "changed",
-      `its source changed: ${what}, not ${this.#drafting.options.size}`,
-      this.#drafting.doing,
+      `its source changed: ${what}, not ${this.#options.options.size}`,
+      this.#options.context,
     );
   }
 }
@@ -245,7 +251,7 @@ const OTHERS_WRITE = 0o022;
 const RESUMABLE: readonly string[] = ["connection", "timeout", "busy", "cancelled"];
 
 /** Whether it is a regular file of this user without other hard links, to which others cannot write. */
-function isOwn(info: Deno.FileInfo): boolean {
+function isOwnFile(info: Deno.FileInfo): boolean {
   return info.isFile && isOfUser(info) && (info.nlink ?? 1) === 1 && ((info.mode ?? 0) & OTHERS_WRITE) === 0;
 }
 
@@ -254,10 +260,10 @@ function randomHex(bytes: number): string {
 }
 
 /** Reads a content of at most `limit` bytes; returns no bytes if it is longer. */
-async function wholeOf(content: Content, limit: number, pouring: Pouring): Promise<Uint8Array> {
+async function readWhole(content: Content, limit: number, pouring: StreamOptions): Promise<Uint8Array> {
   const bytes = new Uint8Array(limit);
   let at = 0;
-  await pour(content, (chunk) => {
+  await forEachChunk(content, (chunk) => {
     if (at + chunk.length <= limit) bytes.set(chunk, at);
     at += chunk.length;
     return Promise.resolve();

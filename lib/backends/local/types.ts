@@ -1,5 +1,5 @@
-import type { Pace } from "./disk.ts";
-import type { Flavour } from "./names.ts";
+import type { DiskScheduler } from "./disk.ts";
+import type { PathRules } from "./names.ts";
 
 /**
  * The options of a local backend. `home`: the user's home folder, which is never emptied by accident. `durable`: every
@@ -10,16 +10,16 @@ import type { Flavour } from "./names.ts";
 export interface LocalOptions {
   readonly home?: string | undefined;
   readonly durable?: boolean;
-  readonly handles?: boolean;
+  readonly holdFolders?: boolean;
 }
 
 /** The state that all roots of one opening share. */
-export interface Opening extends LocalOptions {
-  readonly flavour: Flavour;
-  readonly pace: Pace;
+export interface DiskSession extends LocalOptions {
+  readonly flavour: PathRules;
+  readonly schedule: DiskScheduler;
   /** The umask: mode bits that new files of this process do not get. */
   readonly umask: number;
-  readonly proofKey: string;
+  readonly partialFileKey: string;
   /** Aborted by dispose. */
-  readonly life: AbortController;
+  readonly lifetime: AbortController;
 }

@@ -5,12 +5,12 @@ import { nameOf, parentOf, type RelPath } from "../../core/path.ts";
 import { tempPath } from "../../core/temp_name.ts";
 import type { FileEntry } from "../../core/entry.ts";
 import type { Body, WriteOptions } from "../../core/backend.ts";
-import { opened, pour } from "../../net/byte_stream.ts";
-import { mustMatch } from "../shared/preconditions.ts";
-import { fileIdOf, lstat, lstatLater, lstatNow, openKnown, setMode, type Spot, toEntry } from "./disk.ts";
-import { Draft, type Finished, setTime } from "./temp_file.ts";
-import { type Doing, localError, toSyncError } from "./errors.ts";
-import type { Held } from "./held_folders.ts";
+import { awaitContent, forEachChunk } from "../../net/byte_stream.ts";
+import { assertUnchanged } from "../shared/preconditions.ts";
+import { fileIdOf, lstat, lstatLater, lstatNow, openSameFile, type ResolvedPath, setMode, toEntry } from "./disk.ts";
+import { type FinishedFile, PendingWrite, setTime } from "./temp_file.ts";
+import { type DiskContext, diskError, toSyncError } from "./errors.ts";
+import type { HeldFolder } from "./held_folders.ts";
 import type { LocalRoot } from "./root.ts";
 
 /**
@@ -23,26 +23,26 @@ import type { LocalRoot } from "./root.ts";
  * KiB equal the source's.
  */
 export async function writeFile(
-  at: LocalRoot,
+  disk: LocalRoot,
   path: RelPath,
   body: Body,
   options: WriteOptions,
 ): Promise<FileEntry> {
-  const doing: Doing = { operation: "write", path, shown: at.full(path) };
-  using held = await at.hold(parentOf(path), doing.operation);
-  const place: Target = { at, held, doing, options, path, full: held.at(nameOf(path)) };
-  if (options.inPlace === true) return await overwrite(place, body);
-  const mode = await modeFor(place);
-  const draft = new Draft(at, { held, path, doing, body, options, mode });
+  const context: DiskContext = { operation: "write", path, diskPath: disk.full(path) };
+  using folder = await disk.hold(parentOf(path), context.operation);
+  const target: FileTarget = { disk, folder, context, options, path, diskPath: folder.pathTo(nameOf(path)) };
+  if (options.inPlace === true) return await writeInPlace(target, body);
+  const mode = await chooseMode(target);
+  const pending = new PendingWrite(disk, { folder, path, context, body, options, mode });
   try {
-    await draft.open();
-    await draft.fill();
-    const entry = await replace(place, await draft.finish(), mode);
-    await draft.placed();
+    await pending.open();
+    await pending.fill();
+    const entry = await commit(target, await pending.finish(), mode);
+    await pending.committed();
     return entry;
   } catch (error) {
-    const failure = toSyncError(error, doing);
-    await draft.abandon(failure);
+    const failure = toSyncError(error, context);
+    await pending.abandon(failure);
     throw failure;
   }
 }
@@ -53,10 +53,10 @@ export function newTempPath(path: RelPath): RelPath {
 }
 
 /** The target of a write and its folder. */
-interface Target extends Spot {
-  readonly at: LocalRoot;
-  readonly held: Held;
-  readonly doing: Doing;
+interface FileTarget extends ResolvedPath {
+  readonly disk: LocalRoot;
+  readonly folder: HeldFolder;
+  readonly context: DiskContext;
   readonly options: WriteOptions;
 }
 
@@ -65,84 +65,87 @@ interface Target extends Spot {
  * until the write ends. The file is compared again immediately before the first byte, after the source has answered, so
  * that a concurrent edit is not lost.
  */
-async function overwrite(target: Target, body: Body): Promise<FileEntry> {
-  const { at, held, full, doing, options } = target;
-  const before = await lstat(at.pace, full);
-  check(target, before);
-  if (before?.isFile !== true) throw localError("notFound", "there is no file whose content could be replaced", doing);
+async function writeInPlace(target: FileTarget, body: Body): Promise<FileEntry> {
+  const { disk: at, folder: held, diskPath: full, context: doing, options } = target;
+  const before = await lstat(at.schedule, full);
+  assertReplaceable(target, before);
+  if (before?.isFile !== true) throw diskError("notFound", "there is no file whose content could be replaced", doing);
   const { expect } = options;
   if (
     typeof expect === "object" && expect.kind === "file" && (expect.fileId ?? fileIdOf(before)) !== fileIdOf(before)
   ) {
-    throw localError("changed", "another file took its place", doing);
+    throw diskError("changed", "another file took its place", doing);
   }
-  const mark = markOf(full);
-  const file = openKnown({ full, doing }, before, { read: false });
+  const stamp = editStamp(full);
+  const file = openSameFile({ diskPath: full, context: doing }, before, { read: false });
   try {
-    const content = await opened(body(), { signal: options.signal, operation: doing.operation });
-    const mustBeUntouched = async () => {
-      const [now] = await held.mustStay(nameOf(target.path));
-      check(target, now);
-      if (markOf(full) !== mark) throw localError("changed", "it was modified meanwhile", doing);
+    const content = await awaitContent(body(), { signal: options.signal, operation: doing.operation });
+    const assertUntouched = async () => {
+      const [now] = await held.assertUnmoved(nameOf(target.path));
+      assertReplaceable(target, now);
+      if (editStamp(full) !== stamp) throw diskError("changed", "it was modified meanwhile", doing);
     };
     let size = 0;
-    await pour(content, async (bytes) => {
-      if (size + bytes.length > options.size) throw localError("changed", "its source became longer", doing);
-      if (size === 0) await mustBeUntouched();
+    await forEachChunk(content, async (bytes) => {
+      if (size + bytes.length > options.size) throw diskError("changed", "its source became longer", doing);
+      if (size === 0) await assertUntouched();
       for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
       size += bytes.length;
       options.onBytes?.(bytes.length);
-    }, { signal: options.signal, operation: doing.operation, recycles: true });
-    if (size !== options.size) throw localError("changed", `its source gave only ${size} bytes`, doing);
-    if (size === 0) await mustBeUntouched();
+    }, { signal: options.signal, operation: doing.operation, reusesBuffer: true });
+    if (size !== options.size) throw diskError("changed", `its source gave only ${size} bytes`, doing);
+    if (size === 0) await assertUntouched();
     await file.truncate(size);
-    setTime(file, { shown: doing.shown, options });
+    setTime(file, { shown: doing.diskPath, options });
     if (at.durable) await file.syncData();
   } finally {
     file.close();
   }
-  return written(target, fileIdOf(before), await lstat(at.pace, full));
+  return verifyWritten(target, fileIdOf(before), await lstat(at.schedule, full));
 }
 
 /**
  * Returns the properties that an edit changes. The change time (ctime), which no program can set back, has only whole
  * seconds.
  */
-function markOf(full: string): string {
+function editStamp(full: string): string {
   const { dev, ino, size, mtimeMs, ctimeMs } = fs.lstatSync(full);
   return [dev, ino, size, mtimeMs, ctimeMs].join(" ");
 }
 
 /** Returns the entry as the disk now reports it; throws unless it is the file that was written. */
-function written(
-  { path, full, doing, options }: Target,
+function verifyWritten(
+  { path, diskPath: full, context: doing, options }: FileTarget,
   id: string | undefined,
   info: Deno.FileInfo | undefined,
 ): FileEntry {
   const entry = info && toEntry(path, info, full);
   if (entry?.kind === "file" && entry.size === options.size && entry.fileId === id) return entry;
-  throw localError("changed", "it was replaced right after it was written", doing);
+  throw diskError("changed", "it was replaced right after it was written", doing);
 }
 
 /**
  * Returns the mode of the new file: that of the replaced file, otherwise the given one, otherwise the system's default.
  */
-async function modeFor(target: Target): Promise<number> {
-  const { at, full, options } = target;
+async function chooseMode(target: FileTarget): Promise<number> {
+  const { disk: at, diskPath: full, options } = target;
   const fresh = options.mode === undefined ? 0o666 & ~at.umask : options.mode & 0o777;
   if (options.expect === "absent") return fresh;
-  return check(target, await lstat(at.pace, full)) ?? fresh;
+  return assertReplaceable(target, await lstat(at.schedule, full)) ?? fresh;
 }
 
 /** Throws unless the precondition holds and a file can replace the entry. Returns the mode of the existing file. */
-function check({ path, full, doing, options }: Target, info: Deno.FileInfo | undefined): number | undefined {
+function assertReplaceable(
+  { path, diskPath: full, context: doing, options }: FileTarget,
+  info: Deno.FileInfo | undefined,
+): number | undefined {
   const found = info && toEntry(path, info, full);
-  mustMatch(options, found, { operation: "write", shown: doing.shown, backend: "file" });
+  assertUnchanged(options, found, { operation: "write", shown: doing.diskPath, backend: "file" });
   if (found?.kind === "dir" || found?.kind === "opaque") {
     const why = found.kind === "dir"
       ? "a folder is there"
       : `something that must not be touched is there: ${found.why}`;
-    throw localError("exists", why, doing);
+    throw diskError("exists", why, doing);
   }
   return found?.kind === "file" ? found.mode : undefined;
 }
@@ -150,18 +153,18 @@ function check({ path, full, doing, options }: Target, info: Deno.FileInfo | und
 /**
  * Checks the target a last time, renames the temporary file over it, and returns the entry as the disk now reports it.
  */
-async function replace(target: Target, temp: Finished, mode: number): Promise<FileEntry> {
-  const { at: { pace }, held, full, doing, options } = target;
-  const [before, info] = await held.mustStay(nameOf(target.path), temp.name);
-  const kept = check(target, before);
+async function commit(target: FileTarget, temp: FinishedFile, mode: number): Promise<FileEntry> {
+  const { disk: { schedule: pace }, folder: held, diskPath: full, context: doing, options } = target;
+  const [before, info] = await held.assertUnmoved(nameOf(target.path), temp.name);
+  const kept = assertReplaceable(target, before);
   if (info === undefined || fileIdOf(info) !== temp.id) {
-    throw localError("changed", "its temporary file was replaced by another program", doing);
+    throw diskError("changed", "its temporary file was replaced by another program", doing);
   }
-  if (kept !== undefined && kept !== mode) setMode({ full: temp.full, doing }, { mode: kept, info });
+  if (kept !== undefined && kept !== mode) setMode({ diskPath: temp.diskPath, context: doing }, { mode: kept, info });
   if (options.signal.aborted) throw cancelled(options.signal, doing.operation);
-  const after = await pace(() => renameNow(temp.full, full), () => renameLater(temp.full, full), 2);
-  const entry = written(target, temp.id, after);
-  await held.settle();
+  const after = await pace(() => renameNow(temp.diskPath, full), () => renameLater(temp.diskPath, full), 2);
+  const entry = verifyWritten(target, temp.id, after);
+  await held.verifyAfterwards();
   return entry;
 }
 

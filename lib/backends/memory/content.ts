@@ -1,16 +1,16 @@
 import { SyncError } from "../../core/errors.ts";
 import type { Body, WriteOptions } from "../../core/backend.ts";
-import { opened, pour } from "../../net/byte_stream.ts";
+import { awaitContent, forEachChunk } from "../../net/byte_stream.ts";
 
 /** Reads all bytes of the body; their number must equal the given size. */
-export async function gathered(body: Body, options: WriteOptions, path: string): Promise<Uint8Array<ArrayBuffer>> {
+export async function readBody(body: Body, options: WriteOptions, path: string): Promise<Uint8Array<ArrayBuffer>> {
   const { signal, size, onBytes } = options;
   const pouring = { signal, operation: "write" };
   const wrong = () =>
     new SyncError("changed", `Cannot write "${path}": its source does not have ${size} bytes`, { operation: "write" });
   const bytes = new Uint8Array(size);
   let at = 0;
-  await pour(await opened(body(), pouring), (chunk) => {
+  await forEachChunk(await awaitContent(body(), pouring), (chunk) => {
     if (at + chunk.length > size) throw wrong();
     bytes.set(chunk, at);
     at += chunk.length;

@@ -5,18 +5,18 @@ import { type RelPath, root, toRelPath } from "../../core/path.ts";
 import type { Checksum, DirEntry, Entry, FileEntry, LinkEntry } from "../../core/entry.ts";
 import type {
   Backend,
+  BackendRoot,
   Body,
-  Call,
+  CallOptions,
   Content,
-  Expecting,
-  Place,
+  Precondition,
   ReadOptions,
   Traits,
   WriteOptions,
 } from "../../core/backend.ts";
-import { gathered } from "./content.ts";
+import { readBody } from "./content.ts";
 import { type Revisions, shuffled } from "./nodes.ts";
-import { type TimeDials, type TimeKeeping, toStamp } from "./times.ts";
+import { makeTimeRule, type TimeDials, type TimeKeeping } from "./times.ts";
 import { type MemoryOperation, MemoryTree } from "./tree.ts";
 
 /** The simulated properties of the tree. The defaults are a fast, exact, case-sensitive disk. */
@@ -54,15 +54,15 @@ export function memory(dials: MemoryDials = {}): MemoryBackend {
   let tick = START;
   const clock = now ?? (() => tick += 1000);
   const itsNow = () => clock() + clockOff;
-  const stamp = toStamp(traits, { times, roundsUp }, itsNow);
-  const world: World = {
-    tree: new MemoryTree({ traits, modes, fileIds, revisions, stamp, now: itsNow }),
+  const stamp = makeTimeRule(traits, { times, roundsUp }, itsNow);
+  const state: MemoryState = {
+    tree: new MemoryTree({ traits, modes, fileIds, revisions, fileTime: stamp, now: itsNow }),
     times,
     lacks,
     seed,
     wait: latency === 0 ? () => Promise.resolve() : () => (sleep ?? sleepReally)(latency),
   };
-  return newClient(world);
+  return newClient(state);
 }
 
 const START = Date.UTC(2026, 0, 1);
@@ -83,7 +83,7 @@ const usualTraits: Traits = {
   showsDots: true,
 };
 
-interface World {
+interface MemoryState {
   readonly tree: MemoryTree;
   readonly times: TimeKeeping;
   readonly lacks: readonly OptionalMethod[];
@@ -91,26 +91,26 @@ interface World {
   wait(): Promise<void>;
 }
 
-interface View {
-  readonly at: RelPath;
-  readonly life: AbortController;
+interface ClientView {
+  readonly root: RelPath;
+  readonly lifetime: AbortController;
   readonly isOpener: boolean;
 }
 
-function newClient(world: World): MemoryBackend {
-  const folder = new MemoryFolder(world, { at: root, life: new AbortController(), isOpener: true });
+function newClient(state: MemoryState): MemoryBackend {
+  const folder = new MemoryFolder(state, { root, lifetime: new AbortController(), isOpener: true });
   return Object.assign(folder, {
-    operations: world.tree.operations,
-    client: () => newClient(world),
+    operations: state.tree.operations,
+    client: () => newClient(state),
     plant: (entry: Entry, content?: Uint8Array<ArrayBuffer>) =>
-      world.tree.plant(entry, content ?? new Uint8Array(entry.kind === "file" ? entry.size : 0)),
+      state.tree.plant(entry, content ?? new Uint8Array(entry.kind === "file" ? entry.size : 0)),
   });
 }
 
 class MemoryFolder implements Backend {
   readonly label = "memory";
   readonly traits: Traits;
-  readonly place: Place;
+  readonly root: BackendRoot;
   readonly rename?: NonNullable<Backend["rename"]>;
   readonly copy?: NonNullable<Backend["copy"]>;
   readonly makeLink?: NonNullable<Backend["makeLink"]>;
@@ -118,13 +118,13 @@ class MemoryFolder implements Backend {
   readonly setMode?: NonNullable<Backend["setMode"]>;
   readonly checksum?: NonNullable<Backend["checksum"]>;
   readonly walk?: NonNullable<Backend["walk"]>;
-  readonly #world: World;
-  readonly #view: View;
+  readonly #state: MemoryState;
+  readonly #view: ClientView;
 
-  constructor(world: World, view: View) {
+  constructor(world: MemoryState, view: ClientView) {
     this.traits = world.tree.rules.traits;
-    this.place = { path: `/${view.at}` };
-    this.#world = world;
+    this.root = { path: `/${view.root}` };
+    this.#state = world;
     this.#view = view;
     const has = (method: OptionalMethod) => !world.lacks.includes(method);
     if (has("rename")) this.rename = (from, to, options) => this.#rename(from, to, options);
@@ -136,159 +136,159 @@ class MemoryFolder implements Backend {
     if (has("walk")) this.walk = (dir, call) => this.#walk(dir, call);
   }
 
-  async at(folder: string, call: Call): Promise<Backend> {
-    await this.#begin("open", call);
-    const path = toRelPath(posix.resolve(this.place.path, folder).slice(1));
-    return new MemoryFolder(this.#world, { ...this.#view, at: path, isOpener: false });
+  async withRoot(folder: string, call: CallOptions): Promise<Backend> {
+    await this.#startCall("open", call);
+    const path = toRelPath(posix.resolve(this.root.path, folder).slice(1));
+    return new MemoryFolder(this.#state, { ...this.#view, root: path, isOpener: false });
   }
 
-  async list(dir: RelPath, call: Call): Promise<readonly Entry[]> {
-    await this.#begin("list", call);
-    const found = this.#world.tree.list(this.#full(dir));
-    const ordered = this.#world.seed === undefined ? found : shuffled(found, this.#world.seed);
+  async list(dir: RelPath, call: CallOptions): Promise<readonly Entry[]> {
+    await this.#startCall("list", call);
+    const found = this.#state.tree.list(this.#treePath(dir));
+    const ordered = this.#state.seed === undefined ? found : shuffled(found, this.#state.seed);
     return Array.from(ordered, (entry) => this.#rebased(entry));
   }
 
-  async stat(path: RelPath, call: Call): Promise<Entry | undefined> {
-    await this.#begin("look at", call);
-    const found = this.#world.tree.look(this.#full(path));
+  async stat(path: RelPath, call: CallOptions): Promise<Entry | undefined> {
+    await this.#startCall("look at", call);
+    const found = this.#state.tree.stat(this.#treePath(path));
     return found && this.#rebased(found);
   }
 
   async read(path: RelPath, options: ReadOptions): Promise<Content> {
-    await this.#begin("read", options);
-    const full = this.#full(path);
-    this.#world.tree.check(full, options, "read");
-    const bytes = this.#world.tree.bytes(full);
+    await this.#startCall("read", options);
+    const full = this.#treePath(path);
+    this.#state.tree.assertExpected(full, options, "read");
+    const bytes = this.#state.tree.bytes(full);
     const start = options.offset ?? 0;
     const end = Math.min(bytes.length, start + (options.length ?? Infinity));
     if (end - start <= SMALL) return bytes.slice(start, end);
     let at = start;
     return new ReadableStream<Uint8Array<ArrayBuffer>>({
       pull: async (controller) => {
-        await this.#begin("read", options);
+        await this.#startCall("read", options);
         controller.enqueue(bytes.slice(at, Math.min(at + CHUNK, end)));
         at += CHUNK;
         if (at < end) return;
-        this.#world.tree.check(full, options, "read");
+        this.#state.tree.assertExpected(full, options, "read");
         controller.close();
       },
     }, { highWaterMark: 0 });
   }
 
   async write(path: RelPath, body: Body, options: WriteOptions): Promise<FileEntry> {
-    await this.#begin("write", options);
-    const { tree } = this.#world;
-    const full = this.#full(path);
-    tree.checkWrite(full, options);
-    const bytes = await gathered(body, options, full);
+    await this.#startCall("write", options);
+    const { tree } = this.#state;
+    const full = this.#treePath(path);
+    tree.assertWritable(full, options);
+    const bytes = await readBody(body, options, full);
     if (!this.traits.atomicWrite) {
-      tree.checkWrite(full, options);
+      tree.assertWritable(full, options);
       const mode = tree.hide(full) ?? options.mode;
-      await this.#world.wait();
+      await this.#state.wait();
       const kept = mode === undefined ? {} : { mode };
-      return this.#written(tree.write(full, bytes, { ...options, ...kept, expect: "absent" }), options);
+      return this.#afterWrite(tree.write(full, bytes, { ...options, ...kept, expect: "absent" }), options);
     }
-    await this.#begin("write", options);
-    return this.#written(tree.write(full, bytes, options), options);
+    await this.#startCall("write", options);
+    return this.#afterWrite(tree.write(full, bytes, options), options);
   }
 
-  async makeDir(path: RelPath, call: Call): Promise<DirEntry> {
-    await this.#begin("make the folder", call);
-    return this.#rebased(this.#world.tree.makeDir(this.#full(path), { deep: path === root }));
+  async makeDir(path: RelPath, call: CallOptions): Promise<DirEntry> {
+    await this.#startCall("make the folder", call);
+    return this.#rebased(this.#state.tree.makeDir(this.#treePath(path), { deep: path === root }));
   }
 
-  async remove(entry: Entry, call: Call): Promise<void> {
-    await this.#begin("remove", call);
-    this.#world.tree.remove({ ...entry, path: this.#full(entry.path) });
+  async remove(entry: Entry, call: CallOptions): Promise<void> {
+    await this.#startCall("remove", call);
+    this.#state.tree.remove({ ...entry, path: this.#treePath(entry.path) });
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     const closed = new SyncError("cancelled", "The memory backend was closed", { operation: "close" });
-    if (this.#view.isOpener) this.#view.life.abort(closed);
+    if (this.#view.isOpener) this.#view.lifetime.abort(closed);
     return Promise.resolve();
   }
 
-  async #rename(from: RelPath, to: RelPath, options: Call & Expecting): Promise<void> {
-    await this.#begin("rename", options);
-    this.#world.tree.rename(this.#full(from), this.#full(to), this.#expecting(options));
+  async #rename(from: RelPath, to: RelPath, options: CallOptions & Precondition): Promise<void> {
+    await this.#startCall("rename", options);
+    this.#state.tree.rename(this.#treePath(from), this.#treePath(to), this.#expecting(options));
   }
 
-  async #copy(from: RelPath, to: RelPath, options: Call & Expecting): Promise<void> {
-    await this.#begin("copy", options);
-    const { tree } = this.#world;
-    const source = tree.look(this.#full(from));
-    const bytes = tree.bytes(this.#full(from));
+  async #copy(from: RelPath, to: RelPath, options: CallOptions & Precondition): Promise<void> {
+    await this.#startCall("copy", options);
+    const { tree } = this.#state;
+    const source = tree.stat(this.#treePath(from));
+    const bytes = tree.bytes(this.#treePath(from));
     const modified = source?.kind === "file" && source.modified !== undefined ? { modified: source.modified } : {};
-    tree.write(this.#full(to), bytes, { ...this.#expecting(options), ...modified });
+    tree.write(this.#treePath(to), bytes, { ...this.#expecting(options), ...modified });
   }
 
-  async #makeLink(path: RelPath, target: string, options: Call & Expecting): Promise<LinkEntry> {
-    await this.#begin("make the link", options);
-    return this.#rebased(this.#world.tree.makeLink(this.#full(path), target, this.#expecting(options)));
+  async #makeLink(path: RelPath, target: string, options: CallOptions & Precondition): Promise<LinkEntry> {
+    await this.#startCall("make the link", options);
+    return this.#rebased(this.#state.tree.makeLink(this.#treePath(path), target, this.#expecting(options)));
   }
 
   async #set(
     path: RelPath,
     change: { readonly modified: number } | { readonly mode: number },
-    call: Call,
+    call: CallOptions,
   ): Promise<void> {
-    await this.#begin("set", call);
-    if ("modified" in change && this.#world.times === "refused") {
+    await this.#startCall("set", call);
+    if ("modified" in change && this.#state.times === "refused") {
       throw new SyncError("denied", `Cannot set the time of "${path}": it is refused`, {
         operation: "set the time of",
       });
     }
-    this.#world.tree.set(this.#full(path), change);
+    this.#state.tree.set(this.#treePath(path), change);
   }
 
-  async #checksum(entry: FileEntry, wanted: readonly string[], call: Call): Promise<Checksum | undefined> {
-    await this.#begin("read", call);
+  async #checksum(entry: FileEntry, wanted: readonly string[], call: CallOptions): Promise<Checksum | undefined> {
+    await this.#startCall("read", call);
     const algorithm = wanted.find((name) => getHashes().includes(name));
     if (algorithm === undefined) return undefined;
-    const full = this.#full(entry.path);
-    this.#world.tree.check(full, { expect: entry }, "read");
-    return `${algorithm}:${createHash(algorithm).update(this.#world.tree.bytes(full)).digest("hex")}`;
+    const full = this.#treePath(entry.path);
+    this.#state.tree.assertExpected(full, { expect: entry }, "read");
+    return `${algorithm}:${createHash(algorithm).update(this.#state.tree.bytes(full)).digest("hex")}`;
   }
 
-  async *#walk(dir: RelPath, call: Call): AsyncIterable<readonly Entry[]> {
+  async *#walk(dir: RelPath, call: CallOptions): AsyncIterable<readonly Entry[]> {
     const children = await this.list(dir, call);
     yield children;
     for (const child of children) if (child.kind === "dir") yield* this.#walk(child.path, call);
   }
 
   /** Waits for the latency of a call; rejects if it is cancelled or this client was closed. */
-  async #begin(operation: string, call: Call): Promise<void> {
-    this.#check(operation, call);
-    await this.#world.wait();
-    this.#check(operation, call);
+  async #startCall(operation: string, call: CallOptions): Promise<void> {
+    this.#assertActive(operation, call);
+    await this.#state.wait();
+    this.#assertActive(operation, call);
   }
 
-  #check(operation: string, { signal }: Call): void {
+  #assertActive(operation: string, { signal }: CallOptions): void {
     if (signal.aborted) throw cancelled(signal, operation);
-    const { signal: life } = this.#view.life;
+    const { signal: life } = this.#view.lifetime;
     if (life.aborted) throw cancelled(life, operation);
   }
 
-  #full(path: RelPath): RelPath {
-    const { at } = this.#view;
+  #treePath(path: RelPath): RelPath {
+    const { root: at } = this.#view;
     if (at === root || path === root) return at === root ? path : at;
     return toRelPath(`${at}/${path}`);
   }
 
-  #expecting({ expect }: Expecting): Expecting {
+  #expecting({ expect }: Precondition): Precondition {
     return expect === undefined ? {} : { expect };
   }
 
-  #written(entry: FileEntry, { modified, onWarning }: WriteOptions): FileEntry {
-    const { times } = this.#world;
+  #afterWrite(entry: FileEntry, { modified, onWarning }: WriteOptions): FileEntry {
+    const { times } = this.#state;
     if (times === "refused" && modified !== undefined) onWarning?.(`The time of "${entry.path}" is refused`, "time");
     return this.#rebased(entry);
   }
 
   /** Returns an entry of the tree with its path relative to this root. */
   #rebased<E extends Entry>(entry: E): E {
-    const { at } = this.#view;
+    const { root: at } = this.#view;
     return at === root ? entry : { ...entry, path: entry.path.slice(at.length + 1) };
   }
 }

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { DirEntry, Entry, FileEntry } from "../../core/entry.ts";
-import type { Expecting, Traits } from "../../core/backend.ts";
-import type { Stamp } from "./times.ts";
+import type { Precondition, Traits } from "../../core/backend.ts";
+import type { TimeRule } from "./times.ts";
 
 /**
  * Whether files have revisions, and how reliable these are: "stale" ones survive a change, "loose" ones differ in each
@@ -15,12 +15,12 @@ export interface TreeRules {
   readonly modes: boolean;
   readonly fileIds: boolean;
   readonly revisions: Revisions;
-  readonly stamp: Stamp;
+  readonly fileTime: TimeRule;
   now(): number;
 }
 
 /** The metadata of a written file. */
-export interface Writing extends Expecting {
+export interface NewFile extends Precondition {
   readonly modified?: number;
   readonly mode?: number;
   readonly tag?: string;
@@ -59,7 +59,7 @@ export function newDir(name: string, modified: number): DirNode {
  * Returns the node that an entry describes. If the entry lacks an id, a revision or a time, `count` and `now` supply
  * them.
  */
-export function planted(
+export function toNode(
   name: string,
   { entry, bytes, count, now }: {
     readonly entry: Entry;
@@ -90,7 +90,7 @@ export function shuffled(entries: readonly Entry[], seed: number): readonly Entr
 }
 
 /** Returns the entry without its revision if that differs in each reply: no precondition can use it. */
-export function withoutLoose(entry: Entry | undefined, revisions: Revisions): Entry | undefined {
+export function withoutLooseRevision(entry: Entry | undefined, revisions: Revisions): Entry | undefined {
   if (entry?.kind !== "file" || revisions !== "loose") return entry;
   const { revision: _, ...rest } = entry;
   return rest;

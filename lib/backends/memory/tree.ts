@@ -1,18 +1,26 @@
 import { type ErrorKind, SyncError } from "../../core/errors.ts";
-import { gate, nameOf, parentOf, printable, type RelPath, root, unfit } from "../../core/path.ts";
+import {
+  checkName,
+  escapeForDisplay,
+  explainUnstorableName,
+  nameOf,
+  parentOf,
+  type RelPath,
+  root,
+} from "../../core/path.ts";
 import { tempPath } from "../../core/temp_name.ts";
 import type { DirEntry, Entry, FileEntry, LinkEntry } from "../../core/entry.ts";
-import type { Expecting } from "../../core/backend.ts";
-import { mismatch } from "../shared/preconditions.ts";
+import type { Precondition } from "../../core/backend.ts";
+import { describeMismatch } from "../shared/preconditions.ts";
 import {
   type DirNode,
   type FileNode,
   newDir,
+  type NewFile,
   type Node,
-  planted,
+  toNode,
   type TreeRules,
-  withoutLoose,
-  type Writing,
+  withoutLooseRevision,
 } from "./nodes.ts";
 
 /** One change in the journal, numbered by its index. Paths are relative to the top of the tree. */
@@ -37,7 +45,7 @@ export class MemoryTree {
     this.#top = newDir("", rules.now());
   }
 
-  look(path: RelPath): Entry | undefined {
+  stat(path: RelPath): Entry | undefined {
     const node = this.#find(path);
     return node && this.#entry(path, node);
   }
@@ -46,7 +54,7 @@ export class MemoryTree {
     const node = this.#find(path);
     if (node === undefined) throw this.#error("notFound", "list", { path, why: "it does not exist" });
     if (node.kind !== "dir") throw this.#error("changed", "list", { path, why: "it is no folder" });
-    return [...node.children.values()].filter((child) => !this.#isHollow(child)).map((child) =>
+    return [...node.children.values()].filter((child) => !this.#isEmptyPrefix(child)).map((child) =>
       this.#child(path, child)
     );
   }
@@ -59,9 +67,9 @@ export class MemoryTree {
   }
 
   /** Throws the error that write() would throw now. */
-  checkWrite(path: RelPath, options: Expecting): DirNode {
+  assertWritable(path: RelPath, options: Precondition): DirNode {
     const dir = this.#parent(path, "write");
-    this.check(path, options, "write");
+    this.assertExpected(path, options, "write");
     const old = this.#find(path);
     if (old?.kind === "dir" || (old?.kind === "other" && old.entry.kind === "opaque")) {
       throw this.#error("exists", "write", { path, why: "something that is no file is there" });
@@ -69,24 +77,24 @@ export class MemoryTree {
     return dir;
   }
 
-  write(path: RelPath, bytes: Uint8Array<ArrayBuffer>, writing: Writing): FileEntry {
-    const dir = this.checkWrite(path, writing);
+  write(path: RelPath, bytes: Uint8Array<ArrayBuffer>, writing: NewFile): FileEntry {
+    const dir = this.assertWritable(path, writing);
     const old = this.#find(path);
-    if (writing.tag !== undefined) this.#dropLeftover(dir, tempPath(path, writing.tag));
+    if (writing.tag !== undefined) this.#deleteLeftover(dir, tempPath(path, writing.tag));
     const before = old?.kind === "file" ? old : undefined;
     const count = ++this.#count;
     const node: FileNode = {
       kind: "file",
       name: old?.name ?? nameOf(path),
       bytes,
-      modified: this.rules.stamp("written", { asked: writing.modified, had: before?.modified }),
+      modified: this.rules.fileTime("written", { asked: writing.modified, had: before?.modified }),
       mode: before?.mode ?? (writing.mode ?? 0o644) & 0o777,
       id: `memory:${count}`,
       revision: `r${count}`,
     };
-    this.#place(dir, node);
+    this.#put(dir, node);
     this.operations.push({ do: "write", path });
-    const spelled = gate(parentOf(path), node.name);
+    const spelled = checkName(parentOf(path), node.name);
     return this.#fileEntry(spelled.ok ? spelled.path : path, node);
   }
 
@@ -101,7 +109,7 @@ export class MemoryTree {
     const dir = this.#parent(path, "make the folder");
     const node = newDir(nameOf(path), this.rules.now());
     if (this.rules.traits.hasDirs) {
-      this.#place(dir, node);
+      this.#put(dir, node);
       this.operations.push({ do: "makeDir", path });
     }
     return this.#dirEntry(path, node);
@@ -112,39 +120,39 @@ export class MemoryTree {
     if (entry.kind === "opaque") throw this.#error("refused", "remove", { path, why: entry.why });
     const node = this.#find(path);
     if (node === undefined) return;
-    this.check(path, { expect: entry }, "remove");
+    this.assertExpected(path, { expect: entry }, "remove");
     if (node.kind === "dir" && node.children.size > 0) {
       throw this.#error("changed", "remove", { path, why: "the folder is not empty" });
     }
-    this.#drop(path);
+    this.#delete(path);
     this.operations.push({ do: "remove", path });
   }
 
-  rename(from: RelPath, to: RelPath, options: Expecting): void {
+  rename(from: RelPath, to: RelPath, options: Precondition): void {
     const node = this.#find(from);
     if (node === undefined) throw this.#error("notFound", "rename", { path: from, why: "it does not exist" });
     this.#parent(to, "rename to");
     const taken = this.#find(to);
-    if (taken !== node) this.check(to, options, "rename to");
+    if (taken !== node) this.assertExpected(to, options, "rename to");
     if (taken !== node && taken?.kind === "dir") {
       throw this.#error("exists", "rename to", { path: to, why: "a folder is there" });
     }
-    this.#drop(from);
+    this.#delete(from);
     // In a store without folders, a folder that became empty is absent now.
     const moved = node.kind === "file"
-      ? { ...node, modified: this.rules.stamp("renamed", { asked: undefined, had: node.modified }) }
+      ? { ...node, modified: this.rules.fileTime("renamed", { asked: undefined, had: node.modified }) }
       : node;
-    this.#place(this.#parent(to, "rename to"), { ...moved, name: nameOf(to) });
+    this.#put(this.#parent(to, "rename to"), { ...moved, name: nameOf(to) });
     this.operations.push({ do: "rename", path: from, to });
   }
 
-  makeLink(path: RelPath, target: string, options: Expecting): LinkEntry {
+  makeLink(path: RelPath, target: string, options: Precondition): LinkEntry {
     const dir = this.#parent(path, "make the link");
-    this.check(path, options, "make the link");
+    this.assertExpected(path, options, "make the link");
     const why = "a folder is there";
     if (this.#find(path)?.kind === "dir") throw this.#error("exists", "make the link", { path, why });
     const entry: LinkEntry = { kind: "link", path, target };
-    this.#place(dir, { kind: "other", name: nameOf(path), entry });
+    this.#put(dir, { kind: "other", name: nameOf(path), entry });
     this.operations.push({ do: "makeLink", path });
     return entry;
   }
@@ -158,7 +166,7 @@ export class MemoryTree {
     const isFit = node.kind === "file" || (node.kind === "dir" && path !== root && !isTime);
     if (!isFit) throw this.#error("refused", operation, { path, why: "it is no file" });
     const changed = "modified" in change
-      ? { modified: this.rules.stamp("set", { asked: change.modified, had: node.modified }) }
+      ? { modified: this.rules.fileTime("set", { asked: change.modified, had: node.modified }) }
       : { mode: change.mode & 0o777 };
     this.#parent(path, operation).children.set(this.#key(node.name), { ...node, ...changed });
     this.operations.push({ do: isTime ? "setModified" : "setMode", path });
@@ -176,21 +184,21 @@ export class MemoryTree {
       dir = made;
     }
     const count = ++this.#count;
-    dir.children.set(this.#key(name), planted(name, { entry, bytes, count, now: this.rules.now() }));
+    dir.children.set(this.#key(name), toNode(name, { entry, bytes, count, now: this.rules.now() }));
   }
 
   /** Removes the name, like a server that cannot replace a file atomically; returns the file's mode. */
   hide(path: RelPath): number | undefined {
     const node = this.#find(path);
     if (node?.kind !== "file") return undefined;
-    this.#drop(path);
+    this.#delete(path);
     return node.mode;
   }
 
   /** Throws kind "changed" unless the precondition in the options holds. */
-  check(path: RelPath, { expect }: Expecting, operation: string): void {
+  assertExpected(path: RelPath, { expect }: Precondition, operation: string): void {
     if (expect === undefined) return;
-    const why = mismatch(expect, withoutLoose(this.look(path), this.rules.revisions));
+    const why = describeMismatch(expect, withoutLooseRevision(this.stat(path), this.rules.revisions));
     if (why !== undefined) throw this.#error("changed", operation, { path, why });
   }
 
@@ -198,13 +206,13 @@ export class MemoryTree {
     if (path === root) return this.#top;
     const dir = this.#find(parentOf(path));
     const node = dir?.kind === "dir" ? dir.children.get(this.#key(nameOf(path))) : undefined;
-    return node === undefined || this.#isHollow(node) ? undefined : node;
+    return node === undefined || this.#isEmptyPrefix(node) ? undefined : node;
   }
 
   /** Returns the parent folder of `path`; creates it if the simulated store has no folders of its own. */
   #parent(path: RelPath, operation: string): DirNode {
     const { names, maxNameBytes, hasDirs } = this.rules.traits;
-    const why = unfit(nameOf(path), names, maxNameBytes);
+    const why = explainUnstorableName(nameOf(path), names, maxNameBytes);
     if (why !== undefined) throw this.#error("unsupported", operation, { path, why });
     const at = parentOf(path);
     const found = this.#find(at);
@@ -219,29 +227,29 @@ export class MemoryTree {
     return made;
   }
 
-  #place(dir: DirNode, node: Node): void {
+  #put(dir: DirNode, node: Node): void {
     dir.children.set(this.#key(node.name), node);
     dir.modified = this.rules.now();
   }
 
-  #drop(path: RelPath): void {
+  #delete(path: RelPath): void {
     const dir = this.#find(parentOf(path));
     if (dir?.kind !== "dir") return;
     dir.children.delete(this.#key(nameOf(path)));
     dir.modified = this.rules.now();
     const isEmpty = dir.children.size === 0 && dir !== this.#top;
-    if (isEmpty && !this.rules.traits.hasDirs) this.#drop(parentOf(path));
+    if (isEmpty && !this.rules.traits.hasDirs) this.#delete(parentOf(path));
   }
 
-  #dropLeftover(dir: DirNode, temp: RelPath): void {
+  #deleteLeftover(dir: DirNode, temp: RelPath): void {
     const key = this.#key(nameOf(temp));
     if (dir.children.get(key)?.kind !== "dir") dir.children.delete(key);
   }
 
   /** Whether the node is a folder without files in a store that has folders only as prefixes of file paths. */
-  #isHollow(node: Node): boolean {
+  #isEmptyPrefix(node: Node): boolean {
     if (this.rules.traits.hasDirs || node.kind !== "dir" || node === this.#top) return false;
-    return [...node.children.values()].every((child) => this.#isHollow(child));
+    return [...node.children.values()].every((child) => this.#isEmptyPrefix(child));
   }
 
   /** Returns the same key for all spellings of a name that are equal by the traits. */
@@ -256,8 +264,8 @@ export class MemoryTree {
   }
 
   #child(dir: RelPath, node: Node): Entry {
-    const gated = gate(dir, node.name);
-    if (!gated.ok) return { kind: "opaque", path: gated.shown, cause: "name", why: gated.why };
+    const gated = checkName(dir, node.name);
+    if (!gated.ok) return { kind: "opaque", path: gated.displayPath, cause: "name", why: gated.why };
     switch (node.kind) {
       case "file":
         return this.#fileEntry(gated.path, node);
@@ -284,7 +292,7 @@ export class MemoryTree {
   }
 
   #error(kind: ErrorKind, operation: string, { path, why }: { path: RelPath; why: string }): SyncError {
-    const message = `Cannot ${operation} "${printable(path)}": ${why}`;
+    const message = `Cannot ${operation} "${escapeForDisplay(path)}": ${why}`;
     return new SyncError(kind, message, { operation, path, backend: "memory" });
   }
 }

@@ -1,11 +1,11 @@
 import { posix } from "node:path";
 import { badInput, SyncError } from "../../core/errors.ts";
-import { printable } from "../../core/path.ts";
+import { escapeForDisplay } from "../../core/path.ts";
 import type { Address } from "../../core/backend.ts";
 import { isLoopback } from "../../net/loopback.ts";
 
 /** A bucket's endpoint, region, name and start folder, as the address and the options name them. */
-export interface BucketPlace {
+export interface BucketAddress {
   /** "https://host:port"; undefined: Amazon's endpoint of the region, or the one in the user's AWS configuration. */
   readonly endpoint: string | undefined;
   /** Undefined: the region in the user's AWS configuration. */
@@ -23,7 +23,7 @@ export interface BucketPlace {
  * port, spaces://region/space/prefix, r2://account/bucket/prefix. Throws badInput, and refused for http: to a host
  * other than the local one.
  */
-export function toBucketPlace(address: Address, options: Readonly<Record<string, string>>): BucketPlace {
+export function parseBucketAddress(address: Address, options: Readonly<Record<string, string>>): BucketAddress {
   const { scheme, host } = address;
   const region = options["Region"];
   const given = options["Endpoint"];
@@ -38,54 +38,54 @@ export function toBucketPlace(address: Address, options: Readonly<Record<string,
     const label = `${scheme}://${host}/${bucket}`;
     return { endpoint, region: region ?? own, bucket, path, pathStyle: isPathStyle || scheme === "r2", label };
   }
-  const named = endpointOf(address);
+  const named = endpointFromHost(address);
   if (named === undefined) {
     const endpoint = given === undefined ? undefined : parseEndpoint(given, options);
     const at = endpoint === undefined ? "" : ` at ${endpoint.replace(/^https:\/\//, "")}`;
-    const path = checkedPath(address.path);
-    const pathStyle = isPathStyle || (endpoint !== undefined && isNumber(new URL(endpoint).hostname));
+    const path = parseFolder(address.path);
+    const pathStyle = isPathStyle || (endpoint !== undefined && isIpAddress(new URL(endpoint).hostname));
     return { endpoint, region, bucket: host, path, pathStyle, label: `s3://${host}${at}` };
   }
   if (given !== undefined) throw badInput("The address names the endpoint already: leave -Endpoint out.");
   const { bucket, path } = splitBucket(address, "bucket");
   const endpoint = parseEndpoint(named, options);
   const label = `s3://${new URL(endpoint).host}/${bucket}`;
-  const pathStyle = isPathStyle || !KNOWN.test(host) || bucket.includes(".");
-  return { endpoint, region: region ?? regionOf(host), bucket, path, pathStyle, label };
+  const pathStyle = isPathStyle || !KNOWN_STORES.test(host) || bucket.includes(".");
+  return { endpoint, region: region ?? regionFromHost(host), bucket, path, pathStyle, label };
 }
 
 /** Resolves a folder: "/x" is absolute, any other path is relative to `from`. */
-export function resolvedIn(from: string, folder: string): string {
+export function resolveFolder(from: string, folder: string): string {
   return posix.resolve(from, folder);
 }
 
 /** Throws refused for an unencrypted endpoint, because content and signatures would be readable on the network. */
-export function mustBeSecure(endpoint: URL, options: Readonly<Record<string, string>>): void {
+export function assertSecure(endpoint: URL, options: Readonly<Record<string, string>>): void {
   if (endpoint.protocol === "https:") return;
-  if (endpoint.protocol !== "http:") throw badInput(`The endpoint ${shown(endpoint.origin)} is no https:// address.`);
+  if (endpoint.protocol !== "http:") throw badInput(`The endpoint ${shorten(endpoint.origin)} is no https:// address.`);
   if (options["AllowInsecure"] === "true" || isLoopback(endpoint.hostname.replace(/^\[|\]$/g, ""))) return;
   throw new SyncError(
     "refused",
-    `Refused to use ${shown(endpoint.origin)}: all content would travel in clear; write https://, or -AllowInsecure`,
+    `Refused to use ${shorten(endpoint.origin)}: all content would travel in clear; write https://, or -AllowInsecure`,
     { operation: "open" },
   );
 }
 
 /** Host names of known stores, which are never bucket names. */
-const KNOWN =
+const KNOWN_STORES =
   /(?:^|\.)(?:amazonaws\.com(?:\.cn)?|digitaloceanspaces\.com|r2\.cloudflarestorage\.com|storage\.googleapis\.com|backblazeb2\.com|wasabisys\.com)$/i;
 
 /**
  * Returns the endpoint if the address names one instead of a bucket: a host with a port, an IP address, or a known
  * store.
  */
-function endpointOf({ host, port }: Address): string | undefined {
-  if (port === undefined && !KNOWN.test(host) && !isNumber(host) && host !== "localhost") return undefined;
+function endpointFromHost({ host, port }: Address): string | undefined {
+  if (port === undefined && !KNOWN_STORES.test(host) && !isIpAddress(host) && host !== "localhost") return undefined;
   const bare = host.includes(":") ? `[${host}]` : host;
   return `${isLoopback(host) ? "http" : "https"}://${bare}${port === undefined ? "" : `:${port}`}`;
 }
 
-function isNumber(host: string): boolean {
+function isIpAddress(host: string): boolean {
   return /^(?:\d{1,3}(?:\.\d{1,3}){3}|\[?[0-9a-f:]*:[0-9a-f:.]*\]?)$/i.test(host);
 }
 
@@ -93,7 +93,7 @@ function isNumber(host: string): boolean {
  * Returns the region in a host name such as "s3.eu-west-1.amazonaws.com". "fra1.digitaloceanspaces.com" has none:
  * Spaces expects Amazon's first region.
  */
-function regionOf(host: string): string | undefined {
+function regionFromHost(host: string): string | undefined {
   if (/storage\.googleapis\.com$|r2\.cloudflarestorage\.com$/i.test(host)) return "auto";
   return /^s3[.-](?:dualstack\.)?([a-z]{2}-[a-z-]+-\d)\./i.exec(host)?.[1];
 }
@@ -104,19 +104,22 @@ function splitBucket(
 ): { readonly bucket: string; readonly path: string } {
   const [, bucket = "", rest = ""] = /^\/([^/]*)(.*)$/s.exec(path) ?? [];
   if (bucket === "") {
-    throw badInput(`Which ${what}? Write ${scheme}://${printable(host)}/${what}/prefix.`, "InvalidAddress");
+    throw badInput(`Which ${what}? Write ${scheme}://${escapeForDisplay(host)}/${what}/prefix.`, "InvalidAddress");
   }
-  return { bucket, path: checkedPath(rest) };
+  return { bucket, path: parseFolder(rest) };
 }
 
 /**
  * Checks the path of a prefix, which is a folder. An empty name in it is rejected: it would be normalized away, so that
  * the path would mean another folder.
  */
-function checkedPath(path: string): string {
+function parseFolder(path: string): string {
   const bare = path.replace(/^\/|\/$/g, "");
   if (bare.split("/").some((name, _, all) => name === "" && all.length > 1)) {
-    throw badInput(`The path "${printable(path)}" holds an empty name: no folder can be called so.`, "InvalidAddress");
+    throw badInput(
+      `The path "${escapeForDisplay(path)}" holds an empty name: no folder can be called so.`,
+      "InvalidAddress",
+    );
   }
   return `/${bare}`;
 }
@@ -127,10 +130,10 @@ function parseEndpoint(text: string, options: Readonly<Record<string, string>>):
   if (url === undefined || url.hostname === "" || url.username !== "" || url.search !== "" || url.hash !== "") {
     throw badInput('-Endpoint takes the address of a store alone: "https://minio.example:9000".');
   }
-  mustBeSecure(url, options);
+  assertSecure(url, options);
   return url.origin + url.pathname.replace(/\/$/, "");
 }
 
-function shown(text: string): string {
-  return printable(text).slice(0, 100);
+function shorten(text: string): string {
+  return escapeForDisplay(text).slice(0, 100);
 }

@@ -1,16 +1,16 @@
 import { root } from "../../core/path.ts";
 import type { Checksum, DirEntry, Entry, FileEntry } from "../../core/entry.ts";
-import type { Expecting } from "../../core/backend.ts";
-import { mismatch } from "../shared/preconditions.ts";
-import type { Store } from "./client.ts";
+import type { Precondition } from "../../core/backend.ts";
+import { describeMismatch } from "../shared/preconditions.ts";
+import type { S3Client } from "./client.ts";
 import type { ObjectFacts } from "./types.ts";
-import { mustBeExpected } from "./conditional_write.ts";
-import { find, folderOf, keyOf, type Spot, toFile } from "./stat.ts";
-import { formatTime, looksLikeMd5 } from "./metadata.ts";
+import { assertExpected } from "./conditional_write.ts";
+import { keyOf, type ObjectContext, prefixOf, stat, toFileEntry } from "./stat.ts";
+import { formatMtime, looksLikeMd5 } from "./metadata.ts";
 import { operationError } from "../../core/operation.ts";
 
 /** Checks that no file has the folder's name. Nothing is created: a folder exists as soon as an object in it does. */
-export async function makeFolder(store: Store, spot: Spot): Promise<DirEntry> {
+export async function makeFolder(store: S3Client, spot: ObjectContext): Promise<DirEntry> {
   const key = keyOf(spot);
   const facts = key === "" ? undefined : await store.head(key, spot);
   if (facts !== undefined) throw operationError(spot, "exists", { why: "a file is there" });
@@ -21,87 +21,87 @@ export async function makeFolder(store: Store, spot: Spot): Promise<DirEntry> {
  * Removes the object, or the marker of an empty folder. Returns whether the content is kept as an older version, hidden
  * by a delete marker.
  */
-export async function removeObject(store: Store, entry: Entry, spot: Spot): Promise<boolean> {
+export async function removeEntry(store: S3Client, entry: Entry, spot: ObjectContext): Promise<boolean> {
   if (entry.kind === "dir") {
-    await removeMarker(store, spot);
+    await removeFolderMarker(store, spot);
     return false;
   }
   const key = keyOf(spot);
   const facts = await store.head(key, spot);
   if (facts === undefined) return false;
-  const why = mismatch(entry, toFile(entry.path, facts));
+  const why = describeMismatch(entry, toFileEntry(entry.path, facts));
   if (why !== undefined) throw operationError(spot, "changed", { why });
   return await store.remove(key, spot);
 }
 
 /** Sets the mtime by copying the object onto itself; the request states all other metadata again. */
-export async function setTime(store: Store, modified: number, spot: Spot): Promise<void> {
+export async function setTime(store: S3Client, modified: number, spot: ObjectContext): Promise<void> {
   const facts = await store.head(keyOf(spot), spot);
   if (facts === undefined) throw operationError(spot, "notFound", { why: "there is no such object" });
-  await retime(store, facts, { spot, modified });
+  await copyWithTime(store, facts, { spot, modified });
 }
 
 /**
  * Sets another mtime on the object that these facts describe. Returns its new ETag, or undefined if the store reports
  * none.
  */
-export async function retime(
-  store: Store,
+export async function copyWithTime(
+  store: S3Client,
   facts: ObjectFacts,
-  { spot, modified }: { readonly spot: Spot; readonly modified: number },
+  { spot, modified }: { readonly spot: ObjectContext; readonly modified: number },
 ): Promise<string | undefined> {
-  if (facts.size > MOST_TO_COPY) {
+  if (facts.size > MAX_COPY_BYTES) {
     throw operationError(spot, "unsupported", {
       why: "the store cannot copy more than 5 GiB, so its time stays as it is",
     });
   }
-  const anew = { ...facts, metadata: { ...facts.metadata, mtime: formatTime(modified) } };
+  const anew = { ...facts, metadata: { ...facts.metadata, mtime: formatMtime(modified) } };
   const key = keyOf(spot);
   return await store.copy(key, key, spot, { ifMatch: facts.etag, anew });
 }
 
 /** Copies an object with its content and all its metadata. */
 export async function copyObject(
-  store: Store,
-  from: Spot,
-  { to, expect }: Expecting & { readonly to: Spot },
+  store: S3Client,
+  from: ObjectContext,
+  { to, expect }: Precondition & { readonly to: ObjectContext },
 ): Promise<void> {
   const facts = await store.head(keyOf(from), from);
   if (facts === undefined) throw operationError(from, "notFound", { why: "there is no such object" });
-  if (facts.size > MOST_TO_COPY) {
+  if (facts.size > MAX_COPY_BYTES) {
     throw operationError(from, "unsupported", { why: "the store cannot copy more than 5 GiB in one step" });
   }
-  if (expect !== undefined) await mustBeExpected(store, to, expect);
+  if (expect !== undefined) await assertExpected(store, to, expect);
   await store.copy(keyOf(from), keyOf(to), to, { ifMatch: facts.etag });
 }
 
 /**
  * Returns the content's MD5 if the object's ETag is one: an object of one part, not encrypted with a key of the user's.
  */
-export async function storeChecksum(
-  store: Store,
+export async function serverChecksum(
+  store: S3Client,
   entry: FileEntry,
-  { wanted, ...spot }: Spot & { readonly wanted: readonly string[] },
+  { wanted, ...spot }: ObjectContext & { readonly wanted: readonly string[] },
 ): Promise<Checksum | undefined> {
   const facts = await store.head(keyOf(spot), spot);
   if (facts === undefined) throw operationError(spot, "notFound", { why: "there is no such object" });
-  const why = mismatch(entry, toFile(entry.path, facts));
+  const why = describeMismatch(entry, toFileEntry(entry.path, facts));
   if (why !== undefined) throw operationError(spot, "changed", { why });
-  const { etag, isSealed } = facts;
+  const { etag, isEtagOpaque: isSealed } = facts;
   return wanted.includes("md5") && !isSealed && looksLikeMd5(etag) ? `md5:${etag.toLowerCase()}` : undefined;
 }
 
 /** "Amazon S3 API Reference, CopyObject". */
-const MOST_TO_COPY = 5 * 2 ** 30;
+const MAX_COPY_BYTES = 5 * 2 ** 30;
 
-async function removeMarker(store: Store, spot: Spot): Promise<void> {
-  const folder = folderOf(spot);
+async function removeFolderMarker(store: S3Client, spot: ObjectContext): Promise<void> {
+  const folder = prefixOf(spot);
   const { objects } = await store.list(folder, spot, { most: 2 });
   if (objects.some((object) => object.key !== folder || object.size > 0)) {
     throw operationError(spot, "changed", { why: "the folder holds something" });
   }
   if (objects.length === 0) {
-    const found = spot.path === root ? undefined : await find(store, spot);
+    const found = spot.path === root ? undefined : await stat(store, spot);
     if (found?.kind === "file") throw operationError(spot, "changed", { why: "a file is there now" });
     return;
   }

@@ -1,12 +1,12 @@
-import type { Answer } from "../../http/errors.ts";
-import type { Refused } from "./errors.ts";
-import type { Listed } from "./keys.ts";
-import type { Condition, ObjectFacts, Page, PageOptions, Part, Stored, Upload } from "./types.ts";
-import { type Element, escapeXml, parseXml, textOf } from "./xml.ts";
+import type { ResponseHead } from "../../http/errors.ts";
+import type { ErrorReply } from "./errors.ts";
+import type { ListedObject } from "./keys.ts";
+import type { Condition, ListedPart, ObjectFacts, Page, PageOptions, UnfinishedUpload, WriteReply } from "./types.ts";
+import { childText, escapeXml, parseXml, type XmlElement } from "./xml.ts";
 
 /** Returns the headers of a precondition. */
-export function toConditions({ ifMatch, bare, ifNoneMatch }: Condition): Readonly<Record<string, string>> {
-  const match = bare === true ? ifMatch : quoted(ifMatch);
+export function toConditionHeaders({ ifMatch, bare, ifNoneMatch }: Condition): Readonly<Record<string, string>> {
+  const match = bare === true ? ifMatch : quoteEtag(ifMatch);
   return {
     ...(match === undefined ? {} : { "if-match": match }),
     ...(ifNoneMatch === true ? { "if-none-match": "*" } : {}),
@@ -14,19 +14,19 @@ export function toConditions({ ifMatch, bare, ifNoneMatch }: Condition): Readonl
 }
 
 /** Returns metadata as headers. */
-export function toMetadata(metadata: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  return Object.fromEntries(Object.entries(metadata).map(([name, value]) => [META + name, value]));
+export function toMetadataHeaders(metadata: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(metadata).map(([name, value]) => [METADATA_PREFIX + name, value]));
 }
 
 /**
  * Returns why this page of a listing cannot be trusted, or undefined if it can. A reply that is no listing would look
  * like an empty folder.
  */
-export function pageTrouble(found: Element, { token, most }: PageOptions): string | undefined {
-  const isTruncated = textOf(found, "IsTruncated") ?? "";
+export function explainBadPage(found: XmlElement, { token, most }: PageOptions): string | undefined {
+  const isTruncated = childText(found, "IsTruncated") ?? "";
   if (!/^(?:true|false)$/.test(isTruncated)) return "the store's answer is no listing";
   if (isTruncated === "false" || (most !== undefined && token === undefined)) return undefined;
-  const next = textOf(found, "NextContinuationToken") || token;
+  const next = childText(found, "NextContinuationToken") || token;
   return next === token ? "the store broke off its listing" : undefined;
 }
 
@@ -34,49 +34,51 @@ export function pageTrouble(found: Element, { token, most }: PageOptions): strin
  * Whether the page contains only keys below the prefix. A key from elsewhere, cut at the prefix's length, would become
  * another name.
  */
-export function isBelow(prefix: string, { objects, prefixes }: Page): boolean {
+export function isWithinPrefix(prefix: string, { objects, prefixes }: Page): boolean {
   return objects.every(({ key }) => key.startsWith(prefix)) &&
     prefixes.every((folder) => folder.startsWith(prefix) && folder.length > prefix.length && folder.endsWith("/"));
 }
 
 /** Parses a page of a listing. */
-export function toPage(found: Element): Page {
-  const decoded = textOf(found, "EncodingType") === "url" ? decode : (text: string) => text;
-  const objects: Listed[] = [];
+export function toPage(found: XmlElement): Page {
+  const decoded = childText(found, "EncodingType") === "url" ? decodeKey : (text: string) => text;
+  const objects: ListedObject[] = [];
   const prefixes: string[] = [];
   for (const one of found.below) {
-    if (one.name === "Contents") objects.push(toListed(one, decoded));
-    else if (one.name === "CommonPrefixes") prefixes.push(decoded(textOf(one, "Prefix") ?? ""));
+    if (one.name === "Contents") objects.push(toListedObject(one, decoded));
+    else if (one.name === "CommonPrefixes") prefixes.push(decoded(childText(one, "Prefix") ?? ""));
   }
-  const isTruncated = textOf(found, "IsTruncated") === "true";
-  return { objects, prefixes, next: isTruncated ? textOf(found, "NextContinuationToken") || undefined : undefined };
+  const isTruncated = childText(found, "IsTruncated") === "true";
+  return { objects, prefixes, next: isTruncated ? childText(found, "NextContinuationToken") || undefined : undefined };
 }
 
 /** Parses a list of unfinished uploads and returns those of exactly this key. */
-export function toUploads(found: Element, key: string): readonly Upload[] {
+export function toUploads(found: XmlElement, key: string): readonly UnfinishedUpload[] {
   return found.below.flatMap((one) => {
-    const id = one.name === "Upload" && textOf(one, "Key") === key ? textOf(one, "UploadId") : undefined;
+    const id = one.name === "Upload" && childText(one, "Key") === key ? childText(one, "UploadId") : undefined;
     if (id === undefined) return [];
     const initiator = one.below.find(({ name }) => name === "Initiator");
-    const begun = timeOf(textOf(one, "Initiated")) ?? 0;
-    return [{ id, begun, by: initiator && textOf(initiator, "ID"), storageClass: textOf(one, "StorageClass") }];
+    const begun = parseDate(childText(one, "Initiated")) ?? 0;
+    return [{ id, begun, by: initiator && childText(initiator, "ID"), storageClass: childText(one, "StorageClass") }];
   });
 }
 
 /** Parses a page of an upload's parts. */
-export function toParts(found: Element): { readonly parts: readonly Part[]; readonly next: string | undefined } {
+export function toParts(
+  found: XmlElement,
+): { readonly parts: readonly ListedPart[]; readonly next: string | undefined } {
   const parts = found.below.filter(({ name }) => name === "Part").map((one) => ({
-    number: countOf(textOf(one, "PartNumber")),
-    size: countOf(textOf(one, "Size")),
-    etag: unquoted(textOf(one, "ETag")) ?? "",
-    stored: timeOf(textOf(one, "LastModified")) ?? 0,
+    number: parseCount(childText(one, "PartNumber")),
+    size: parseCount(childText(one, "Size")),
+    etag: unquoteEtag(childText(one, "ETag")) ?? "",
+    stored: parseDate(childText(one, "LastModified")) ?? 0,
   }));
-  const isTruncated = textOf(found, "IsTruncated") === "true";
-  return { parts, next: isTruncated ? textOf(found, "NextPartNumberMarker") : undefined };
+  const isTruncated = childText(found, "IsTruncated") === "true";
+  return { parts, next: isTruncated ? childText(found, "NextPartNumberMarker") : undefined };
 }
 
 /** Returns the XML body of CompleteMultipartUpload. */
-export function finishing(parts: readonly Pick<Part, "number" | "etag">[]): string {
+export function completeUploadXml(parts: readonly Pick<ListedPart, "number" | "etag">[]): string {
   const told = parts.map(({ number, etag }) =>
     `<Part><PartNumber>${number}</PartNumber><ETag>${escapeXml(`"${etag}"`)}</ETag></Part>`
   );
@@ -85,20 +87,20 @@ export function finishing(parts: readonly Pick<Part, "number" | "etag">[]): stri
 }
 
 /** Parses the headers of a reply to HEAD or GET. */
-export function toFacts(answer: Answer): ObjectFacts {
+export function toFacts(answer: ResponseHead): ObjectFacts {
   const headers: Record<string, string> = {};
   const metadata: Record<string, string> = {};
   for (const name in answer.headers) {
-    if (name.startsWith(META)) metadata[name.slice(META.length)] = header(answer, name) ?? "";
-    else if (RESTATED.has(name)) headers[name] = header(answer, name) ?? "";
+    if (name.startsWith(METADATA_PREFIX)) metadata[name.slice(METADATA_PREFIX.length)] = headerOf(answer, name) ?? "";
+    else if (RESTATED.has(name)) headers[name] = headerOf(answer, name) ?? "";
   }
-  const { etag, isSealed } = toStored(answer);
+  const { etag, isEtagOpaque: isSealed } = toWriteReply(answer);
   return {
-    size: Number(header(answer, "content-length") ?? 0),
+    size: Number(headerOf(answer, "content-length") ?? 0),
     etag,
-    arrived: timeOf(header(answer, "last-modified")),
+    arrived: parseDate(headerOf(answer, "last-modified")),
     metadata,
-    isSealed,
+    isEtagOpaque: isSealed,
     headers,
   };
 }
@@ -106,46 +108,46 @@ export function toFacts(answer: Answer): ObjectFacts {
 /**
  * Parses the headers of a reply to a write. If the object is encrypted with a key of the user's, its ETag is no MD5.
  */
-export function toStored(answer: Answer): Stored {
-  const isSealed = header(answer, "x-amz-server-side-encryption")?.startsWith("aws:kms") === true ||
-    header(answer, "x-amz-server-side-encryption-customer-algorithm") !== undefined;
-  return { etag: unquoted(header(answer, "etag")), isSealed };
+export function toWriteReply(answer: ResponseHead): WriteReply {
+  const isSealed = headerOf(answer, "x-amz-server-side-encryption")?.startsWith("aws:kms") === true ||
+    headerOf(answer, "x-amz-server-side-encryption-customer-algorithm") !== undefined;
+  return { etag: unquoteEtag(headerOf(answer, "etag")), isEtagOpaque: isSealed };
 }
 
 /** Parses an error reply. `xml`: its body, empty if it has none; a body that cannot be parsed counts as empty. */
-export function toRefused(answer: Answer, xml: string): Refused {
-  const error = said(xml);
-  const seconds = Number(header(answer, "retry-after") ?? NaN);
+export function toErrorReply(answer: ResponseHead, xml: string): ErrorReply {
+  const error = parseErrorBody(xml);
+  const seconds = Number(headerOf(answer, "retry-after") ?? NaN);
   return {
-    code: error && textOf(error, "Code"),
+    code: error && childText(error, "Code"),
     status: answer.status,
-    message: (error && textOf(error, "Message")) ?? "",
-    region: (error && textOf(error, "Region")) ?? header(answer, "x-amz-bucket-region"),
-    retryAfter: Number.isFinite(seconds) ? Math.min(MOST_WAIT, seconds * 1000) : undefined,
+    message: (error && childText(error, "Message")) ?? "",
+    region: (error && childText(error, "Region")) ?? headerOf(answer, "x-amz-bucket-region"),
+    retryAfter: Number.isFinite(seconds) ? Math.min(MAX_RETRY_AFTER_MS, seconds * 1000) : undefined,
   };
 }
 
 /** Returns a header of a reply; the first value if it has several. */
-export function header({ headers }: Answer, name: string): string | undefined {
+export function headerOf({ headers }: ResponseHead, name: string): string | undefined {
   const value = headers[name];
   return typeof value === "object" ? value[0] : value;
 }
 
 /** Returns an ETag in quotes, as requests send it. */
-export function quoted(etag: string | undefined): string | undefined {
+export function quoteEtag(etag: string | undefined): string | undefined {
   return etag === undefined ? undefined : `"${etag}"`;
 }
 
 /** Returns an ETag without its quotes, or undefined if it is empty. */
-export function unquoted(etag: string | undefined): string | undefined {
+export function unquoteEtag(etag: string | undefined): string | undefined {
   const bare = etag?.replace(/^W\//, "").replace(/^"|"$/g, "");
   return bare === "" ? undefined : bare;
 }
 
 /** Amazon's keys have at most 1,024 bytes. */
-const LONGEST_KEY = 4096;
-const META = "x-amz-meta-";
-const MOST_WAIT = 300_000;
+const MAX_KEY_LENGTH = 4096;
+const METADATA_PREFIX = "x-amz-meta-";
+const MAX_RETRY_AFTER_MS = 300_000;
 
 /** Headers that a copy loses if it replaces the metadata, unless the request states them again. */
 const RESTATED = new Set([
@@ -161,23 +163,23 @@ const RESTATED = new Set([
   "x-amz-website-redirect-location",
 ]);
 
-function toListed({ below }: Element, decoded: (text: string) => string): Listed {
+function toListedObject({ below }: XmlElement, decoded: (text: string) => string): ListedObject {
   let key = "";
   let size: number | undefined;
   let etag: string | undefined;
   for (const { name, text } of below) {
     if (name === "Key") key = decoded(text);
-    else if (name === "Size") size = countOf(text);
-    else if (name === "ETag") etag = unquoted(text);
+    else if (name === "Size") size = parseCount(text);
+    else if (name === "ETag") etag = unquoteEtag(text);
   }
   if (key === "" || size === undefined) throw new RangeError("an object in it has no name or no size");
-  if (key.length > LONGEST_KEY) {
-    throw new RangeError(`an object in it has a name of more than ${LONGEST_KEY} characters`);
+  if (key.length > MAX_KEY_LENGTH) {
+    throw new RangeError(`an object in it has a name of more than ${MAX_KEY_LENGTH} characters`);
   }
   return { key, size, etag };
 }
 
-function said(xml: string): Element | undefined {
+function parseErrorBody(xml: string): XmlElement | undefined {
   try {
     return parseXml(xml);
   } catch {
@@ -190,7 +192,7 @@ function said(xml: string): Element | undefined {
  * Decodes a key of a listing with EncodingType=url. A key that is not UTF-8 is marked, so that every name check rejects
  * it.
  */
-function decode(text: string): string {
+function decodeKey(text: string): string {
   if (!/[%+]/.test(text)) return text;
   try {
     return decodeURIComponent(text.replaceAll("+", "%20"));
@@ -199,13 +201,13 @@ function decode(text: string): string {
   }
 }
 
-function countOf(text = "0"): number {
+function parseCount(text = "0"): number {
   const count = /^\d+$/.test(text) ? Number(text) : NaN;
   if (Number.isSafeInteger(count)) return count;
   throw new RangeError("what should be a number in it is none");
 }
 
-function timeOf(text: string | undefined): number | undefined {
+function parseDate(text: string | undefined): number | undefined {
   const time = Date.parse(text ?? "");
   return Number.isNaN(time) ? undefined : time;
 }

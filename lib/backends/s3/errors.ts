@@ -1,10 +1,10 @@
 import { type ErrorKind, SyncError } from "../../core/errors.ts";
-import { printable } from "../../core/path.ts";
-import { toSyncError as toNetError } from "../../http/errors.ts";
+import { escapeForDisplay } from "../../core/path.ts";
+import { networkToSyncError as toNetError } from "../../http/errors.ts";
 import { type FailureDetail, type OperationContext, operationError } from "../../core/operation.ts";
 
 /** A store's error reply. A reply to HEAD has a status and no code. */
-export interface Refused {
+export interface ErrorReply {
   readonly code: string | undefined;
   readonly status: number;
   /** Empty if the reply has none. */
@@ -16,9 +16,9 @@ export interface Refused {
 }
 
 /** An error reply as an exception; toSyncError() makes it the cause of the request's error. */
-export class Refusal extends Error {
-  constructor(readonly said: Refused) {
-    super(said.message);
+export class ErrorReplyError extends Error {
+  constructor(readonly reply: ErrorReply) {
+    super(reply.message);
   }
 }
 
@@ -28,13 +28,13 @@ export class Refusal extends Error {
  */
 export function toSyncError(ask: OperationContext, error: unknown): SyncError {
   if (error instanceof SyncError) return error;
-  if (error instanceof Refusal) return refusal(ask, error);
+  if (error instanceof ErrorReplyError) return fromErrorReply(ask, error);
   const name = error instanceof Error ? error.name : "";
   // A credential provider can be a service of its own, and can refuse the request.
   const isLogin = error instanceof Error && "$fault" in error;
   if (isLogin || name === "CredentialsProviderError" || name === "TokenProviderError") {
     const why = `no credentials: give -AccessKey and -SecretKey, -Profile, or set AWS_ACCESS_KEY_ID (${
-      messageOf(error)
+      shortMessage(error)
     })`;
     return operationError(ask, "auth", { why, cause: error });
   }
@@ -48,46 +48,52 @@ export function toSyncError(ask: OperationContext, error: unknown): SyncError {
 }
 
 /** Returns the error reply that caused a SyncError; undefined if the store sent none. */
-export function refusedBy(error: unknown): Refused | undefined {
-  return error instanceof SyncError && error.facts.cause instanceof Refusal ? error.facts.cause.said : undefined;
+export function errorReplyOf(error: unknown): ErrorReply | undefined {
+  return error instanceof SyncError && error.facts.cause instanceof ErrorReplyError
+    ? error.facts.cause.reply
+    : undefined;
 }
 
 /** Whether the store asked for fewer requests. */
-export function wantsFewer(error: SyncError): boolean {
-  const refused = refusedBy(error);
+export function isSlowDown(error: SyncError): boolean {
+  const refused = errorReplyOf(error);
   return refused !== undefined && meaningOf(refused) === slow;
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? printable(error.message).slice(0, 200) : "";
+function shortMessage(error: unknown): string {
+  return error instanceof Error ? escapeForDisplay(error.message).slice(0, 200) : "";
 }
 
-function refusal(ask: OperationContext, cause: Refusal): SyncError {
-  const { code = "", status, region, retryAfter } = cause.said;
+function fromErrorReply(ask: OperationContext, cause: ErrorReplyError): SyncError {
+  const { code = "", status, region, retryAfter } = cause.reply;
   // Amazon names the bucket's region in every error reply to a listing; there it is relevant only if the code does not
   // explain the error.
   const isElsewhere = status === 400 && region !== undefined && codes[code] === undefined;
   if (status === 301 || status === 307 || WRONG_REGION.has(code) || isElsewhere) {
-    const way = region === undefined ? "name its region with -Region" : `write -Region ${printable(region)}`;
+    const way = region === undefined ? "name its region with -Region" : `write -Region ${escapeForDisplay(region)}`;
     return operationError(ask, "connection", {
       why: `the bucket lies in another region: ${way}`,
       cause,
       transient: false,
     });
   }
-  const [kind, why, passes = false] = meaningOf(cause.said) ?? unknownRefusal(cause.said);
+  const [kind, why, passes = false] = meaningOf(cause.reply) ?? unknownMeaning(cause.reply);
   const detail: FailureDetail = { why, cause, transient: passes };
   return operationError(ask, kind, passes && retryAfter !== undefined ? { ...detail, retryAfter } : detail);
 }
 
-function meaningOf({ code = "", status }: Refused): Meaning | undefined {
+function meaningOf({ code = "", status }: ErrorReply): Meaning | undefined {
   return codes[code] ?? statuses[status];
 }
 
-function unknownRefusal({ code, status, message }: Refused): Meaning {
+function unknownMeaning({ code, status, message }: ErrorReply): Meaning {
   const said = [code, status, message].filter((one) => one !== undefined && one !== "");
   const passes = status >= 500;
-  return [passes ? "connection" : "unexpected", `the store says ${printable(said.join(" ")).slice(0, 200)}`, passes];
+  return [
+    passes ? "connection" : "unexpected",
+    `the store says ${escapeForDisplay(said.join(" ")).slice(0, 200)}`,
+    passes,
+  ];
 }
 
 const WRONG_REGION = new Set(["PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed"]);
@@ -97,7 +103,7 @@ type Meaning = readonly [ErrorKind, string, boolean?];
 const wrongKey: Meaning = ["auth", "the store does not know the access key"];
 const expired: Meaning = ["auth", "the token of the access key is not valid, or no longer: log in anew"];
 const denied: Meaning = ["denied", "permission denied"];
-const gone: Meaning = ["notFound", "there is no such object"];
+const missing: Meaning = ["notFound", "there is no such object"];
 const changed: Meaning = ["changed", "it is not what it was when it was listed"];
 const slow: Meaning = ["busy", "the store asks for fewer requests", true];
 const damaged: Meaning = ["connection", "the content was damaged on its way", true];
@@ -119,7 +125,7 @@ const codes: Readonly<Record<string, Meaning>> = {
   AccountProblem: denied,
   NoSuchBucket: ["notFound", "there is no such bucket"],
   InvalidBucketName: ["badInput", "no bucket can have this name"],
-  NoSuchKey: gone,
+  NoSuchKey: missing,
   NoSuchUpload: ["changed", "its unfinished upload is gone"],
   PreconditionFailed: changed,
   ConditionalRequestConflict: ["changed", "somebody else writes it at the same time", true],
@@ -151,7 +157,7 @@ const codes: Readonly<Record<string, Meaning>> = {
 const statuses: Readonly<Record<number, Meaning>> = {
   401: wrongKey,
   403: denied,
-  404: gone,
+  404: missing,
   405: ["unsupported", "the store does not allow this there (405)"],
   408: ["timeout", "the store waited too long for the request", true],
   409: ["changed", "somebody else changes it at the same time", true],

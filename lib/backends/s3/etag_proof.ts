@@ -1,30 +1,30 @@
 import { createHash, type Hash } from "node:crypto";
 import type { FileEntry } from "../../core/entry.ts";
-import type { Proof } from "../../core/backend.ts";
+import type { EqualityProof } from "../../core/backend.ts";
 import { looksLikeMd5 } from "./metadata.ts";
-import { partSizeOf } from "./multipart_parts.ts";
+import { partSizeFor } from "./multipart_parts.ts";
 
 /**
  * Returns a comparison of content with an object's listed ETag: the MD5 of the content, or the MD5 of its parts' MD5s
  * if parts of a common size could have produced it. Under a key of the user's (KMS, SSE-C) an ETag is neither, and then
  * equals none. `partSize`: the session's own, in bytes. Undefined if nothing could prove equality.
  */
-export function proofOf({ revision, size }: FileEntry, partSize: number): Proof | undefined {
+export function etagProof({ revision, size }: FileEntry, partSize: number): EqualityProof | undefined {
   const etag = revision?.toLowerCase();
-  if (looksLikeMd5(etag)) return whole(etag);
+  if (looksLikeMd5(etag)) return wholeProof(etag);
   const count = Number(/^[0-9a-f]{32}-(\d{1,5})$/.exec(etag ?? "")?.[1]);
   if (etag === undefined || !(count > 0)) return undefined;
-  const wanted = [partSize, ...USUAL_MIB.map((mib) => mib * MIB)];
-  const sizes = new Set(wanted.map((bytes) => Math.min(size, partSizeOf(size, bytes))));
+  const wanted = [partSize, ...COMMON_PART_MIB.map((mib) => mib * MIB)];
+  const sizes = new Set(wanted.map((bytes) => Math.min(size, partSizeFor(size, bytes))));
   const fitting = [...sizes].filter((bytes) => Math.ceil(size / bytes) === count);
-  return fitting.length === 0 ? undefined : inParts(etag, fitting);
+  return fitting.length === 0 ? undefined : multipartProof(etag, fitting);
 }
 
 const MIB = 1 << 20;
 /** Part sizes of this program and of aws, rclone, s3cmd, and MinIO's clients. */
-const USUAL_MIB = [8, 5, 15, 16];
+const COMMON_PART_MIB = [8, 5, 15, 16];
 
-function whole(etag: string): Proof {
+function wholeProof(etag: string): EqualityProof {
   const hash = createHash("md5");
   return {
     take: (bytes) => void hash.update(bytes),
@@ -36,8 +36,8 @@ function whole(etag: string): Proof {
 }
 
 /** Computes the ETags of parts of each of these sizes in one pass. */
-function inParts(etag: string, sizes: readonly number[]): Proof {
-  const cuts = sizes.map((size) => new Cut(size));
+function multipartProof(etag: string, sizes: readonly number[]): EqualityProof {
+  const cuts = sizes.map((size) => new PartHasher(size));
   return {
     take(bytes) {
       for (const cut of cuts) cut.take(bytes);
@@ -53,9 +53,9 @@ function inParts(etag: string, sizes: readonly number[]): Proof {
 }
 
 /** The MD5 of the MD5s of parts of one size, and the number of parts. */
-class Cut {
+class PartHasher {
   readonly size: number;
-  readonly #all = createHash("md5");
+  readonly #digests = createHash("md5");
   #part: Hash | undefined;
   #left = 0;
   #count = 0;
@@ -77,12 +77,12 @@ class Cut {
 
   sum(): string {
     this.#close();
-    return `${this.#all.digest("hex")}-${this.#count}`;
+    return `${this.#digests.digest("hex")}-${this.#count}`;
   }
 
   #close(): void {
     if (this.#part === undefined) return;
-    this.#all.update(this.#part.digest());
+    this.#digests.update(this.#part.digest());
     this.#part = undefined;
     this.#count++;
   }

@@ -1,8 +1,8 @@
-import { gate, type RelPath, root } from "../../core/path.ts";
+import { checkName, type RelPath, root } from "../../core/path.ts";
 import type { DirEntry, Entry, OpaqueEntry } from "../../core/entry.ts";
 
 /** One object of a listing. `etag` has no quotes. */
-export interface Listed {
+export interface ListedObject {
   readonly key: string;
   readonly size: number;
   readonly etag: string | undefined;
@@ -17,7 +17,7 @@ export function toPrefix(folder: string): string {
  * Converts the objects below one prefix to entries: files, the folders that their keys imply (each once), and opaque
  * entries for keys that no path can represent. An empty object whose key ends with "/" is a folder marker.
  */
-export class KeyReader {
+export class KeyParser {
   readonly #prefix: string;
   readonly #folders = new Map<string, Folder>();
 
@@ -26,27 +26,27 @@ export class KeyReader {
   }
 
   /** Yields the object's entry, after the entries of folders that it is the first to imply. */
-  *read({ key, size, etag }: Listed): Generator<Entry> {
+  *parseObject({ key, size, etag }: ListedObject): Generator<Entry> {
     const name = key.slice(this.#prefix.length);
     const slash = name.lastIndexOf("/");
     const folder = slash < 0 ? { path: root } : yield* this.#folder(name.slice(0, slash));
     const last = name.slice(slash + 1);
     if (last === "" && size === 0) {
-      return folder.why === undefined || name === "" ? undefined : yield opaque(folder, name);
+      return folder.why === undefined || name === "" ? undefined : yield opaqueEntry(folder, name);
     }
-    const gated = folder.why === undefined ? gate(folder.path, last) : undefined;
+    const gated = folder.why === undefined ? checkName(folder.path, last) : undefined;
     if (gated?.ok === true) {
       return yield { kind: "file", path: gated.path, size, ...(etag === undefined ? {} : { revision: etag }) };
     }
     const why = last === "" ? "an object with content has the name of a folder" : gated?.why;
-    yield opaque({ ...folder, ...(why === undefined ? {} : { why }) }, name);
+    yield opaqueEntry({ ...folder, ...(why === undefined ? {} : { why }) }, name);
   }
 
   /** Yields the entry of a common prefix ("a/b/"). */
-  *readFolder(prefix: string): Generator<Entry> {
+  *parsePrefix(prefix: string): Generator<Entry> {
     const name = prefix.slice(this.#prefix.length, -1);
     const folder = yield* this.#folder(name);
-    if (folder.why !== undefined) yield opaque(folder, name);
+    if (folder.why !== undefined) yield opaqueEntry(folder, name);
   }
 
   *#folder(name: string): Generator<DirEntry, Folder> {
@@ -54,7 +54,7 @@ export class KeyReader {
     if (known !== undefined) return known;
     const slash = name.lastIndexOf("/");
     const above = slash < 0 ? { path: root } : yield* this.#folder(name.slice(0, slash));
-    const made = above.why === undefined ? inFolder(above.path, name.slice(slash + 1)) : above;
+    const made = above.why === undefined ? childFolder(above.path, name.slice(slash + 1)) : above;
     this.#folders.set(name, made);
     if (made.why === undefined) yield { kind: "dir", path: made.path };
     return made;
@@ -78,13 +78,13 @@ interface Folder {
   readonly why?: string;
 }
 
-function inFolder(above: RelPath, name: string): Folder {
-  const gated = gate(above, name);
+function childFolder(above: RelPath, name: string): Folder {
+  const gated = checkName(above, name);
   return gated.ok ? { path: gated.path } : { path: above, why: gated.why };
 }
 
-function opaque({ path, why = "" }: Folder, name: string): OpaqueEntry {
+function opaqueEntry({ path, why = "" }: Folder, name: string): OpaqueEntry {
   const rest = path === root ? name : name.slice(path.length + 1);
-  const gated = gate(path, rest);
-  return { kind: "opaque", path: gated.ok ? gated.path : gated.shown, cause: "name", why };
+  const gated = checkName(path, rest);
+  return { kind: "opaque", path: gated.ok ? gated.path : gated.displayPath, cause: "name", why };
 }

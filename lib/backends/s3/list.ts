@@ -1,10 +1,10 @@
 import type { Entry } from "../../core/entry.ts";
-import type { Store } from "./client.ts";
-import { folderOf, notThere, pages, type Spot } from "./stat.ts";
+import type { S3Client } from "./client.ts";
+import { listPages, missingFolderError, type ObjectContext, prefixOf } from "./stat.ts";
 import { compareKeys } from "../shared/page_limit.ts";
-import { patiently } from "../../net/backoff.ts";
+import { withRetry } from "../../net/backoff.ts";
 import type { Page } from "./types.ts";
-import { KeyReader, type Listed } from "./keys.ts";
+import { KeyParser, type ListedObject } from "./keys.ts";
 import { operationError } from "../../core/operation.ts";
 
 /**
@@ -12,25 +12,25 @@ import { operationError } from "../../core/operation.ts";
  * page, the rest is listed as parallel ranges of keys that begin at folders. Rejects with notFound if there is nothing,
  * unless the folder is the bucket.
  */
-export async function* everything(store: Store, spot: Spot): AsyncGenerator<readonly Entry[], void, void> {
-  const reader = new KeyReader(spot.prefix);
+export async function* walk(store: S3Client, spot: ObjectContext): AsyncGenerator<readonly Entry[], void, void> {
+  const reader = new KeyParser(spot.prefix);
   const { objects, next } = await firstPage(store, spot);
-  mustAscend(objects, "", spot);
-  if (objects.length === 0 && folderOf(spot) !== "") throw await notThere(store, spot);
-  yield* batchOf(objects, { reader, spot });
+  assertAscending(objects, "", spot);
+  if (objects.length === 0 && prefixOf(spot) !== "") throw await missingFolderError(store, spot);
+  yield* toBatch(objects, { reader, spot });
   const last = objects.at(-1)?.key;
   if (next === undefined || last === undefined) return;
-  const starts = [last, ...await boundaries(store, spot, last)];
-  const ranges = starts.map((after, i) => range(store, spot, { after, to: starts[i + 1] }));
-  for await (const found of together(ranges)) yield* batchOf(found, { reader, spot });
+  const starts = [last, ...await rangeStarts(store, spot, last)];
+  const ranges = starts.map((after, i) => listRange(store, spot, { after, to: starts[i + 1] }));
+  for await (const found of merge(ranges)) yield* toBatch(found, { reader, spot });
 }
 
 /** Ranges listed in parallel. */
-const RANGES = 8;
+const MAX_RANGES = 8;
 
 /** Returns the first page that is not empty: a page without keys may be followed by others, so it is not the end. */
-async function firstPage(store: Store, spot: Spot): Promise<Page> {
-  for await (const page of pages(store, spot, { isEager: false })) {
+async function firstPage(store: S3Client, spot: ObjectContext): Promise<Page> {
+  for await (const page of listPages(store, spot, { isEager: false })) {
     if (page.objects.length > 0 || page.next === undefined) return page;
   }
   throw operationError(spot, "unexpected", { why: "the store gave no page" });
@@ -40,7 +40,7 @@ async function firstPage(store: Store, spot: Spot): Promise<Page> {
  * Throws if the keys do not ascend. A range ends at the first key after it, so in another order keys would be missed
  * silently.
  */
-function mustAscend(objects: readonly Listed[], before: string, spot: Spot): void {
+function assertAscending(objects: readonly ListedObject[], before: string, spot: ObjectContext): void {
   let last = before;
   for (const { key } of objects) {
     if (last !== "" && compareKeys(key, last) <= 0) {
@@ -50,13 +50,13 @@ function mustAscend(objects: readonly Listed[], before: string, spot: Spot): voi
   }
 }
 
-function* batchOf(
-  objects: readonly Listed[],
-  { reader, spot }: { readonly reader: KeyReader; readonly spot: Spot },
+function* toBatch(
+  objects: readonly ListedObject[],
+  { reader, spot }: { readonly reader: KeyParser; readonly spot: ObjectContext },
 ): Generator<readonly Entry[]> {
   const batch: Entry[] = [];
   for (const object of objects) {
-    for (const entry of reader.read(object)) if (entry.path.length > spot.path.length) batch.push(entry);
+    for (const entry of reader.parseObject(object)) if (entry.path.length > spot.path.length) batch.push(entry);
   }
   if (batch.length > 0) yield batch;
 }
@@ -64,25 +64,25 @@ function* batchOf(
 /**
  * Returns keys after `last` at which folders begin, spread evenly over those of one page; none if there are no folders.
  */
-async function boundaries(store: Store, spot: Spot, last: string): Promise<readonly string[]> {
-  const ask = () => store.list(folderOf(spot), spot, { delimiter: "/", after: last, most: MOST_FOLDERS });
-  const { prefixes } = await patiently(ask, spot);
+async function rangeStarts(store: S3Client, spot: ObjectContext, last: string): Promise<readonly string[]> {
+  const ask = () => store.list(prefixOf(spot), spot, { delimiter: "/", after: last, most: MAX_FOLDERS });
+  const { prefixes } = await withRetry(ask, spot);
   const found = prefixes.filter((prefix) => compareKeys(prefix, last) > 0).toSorted(compareKeys);
-  const count = Math.min(RANGES - 1, found.length);
+  const count = Math.min(MAX_RANGES - 1, found.length);
   return Array.from({ length: count }, (_, i) => found[Math.floor((i + 1) * found.length / (count + 1))] ?? last);
 }
 
-const MOST_FOLDERS = 1000;
+const MAX_FOLDERS = 1000;
 
 /** Lists the keys after `after`, up to and including `to`, or to the last key without it. */
-async function* range(
-  store: Store,
-  spot: Spot,
+async function* listRange(
+  store: S3Client,
+  spot: ObjectContext,
   { after, to }: { readonly after: string; readonly to: string | undefined },
-): AsyncGenerator<readonly Listed[], void, void> {
+): AsyncGenerator<readonly ListedObject[], void, void> {
   let before = after;
-  for await (const { objects } of pages(store, spot, { after })) {
-    mustAscend(objects, before, spot);
+  for await (const { objects } of listPages(store, spot, { after })) {
+    assertAscending(objects, before, spot);
     before = objects.at(-1)?.key ?? before;
     const end = to === undefined ? -1 : objects.findIndex(({ key }) => compareKeys(key, to) > 0);
     yield end < 0 ? objects : objects.slice(0, end);
@@ -91,7 +91,7 @@ async function* range(
 }
 
 /** Merges several generators in order of arrival. The first failure ends all of them. */
-async function* together<T>(sources: readonly AsyncGenerator<T, void, void>[]): AsyncGenerator<T, void, void> {
+async function* merge<T>(sources: readonly AsyncGenerator<T, void, void>[]): AsyncGenerator<T, void, void> {
   const next = async (source: AsyncGenerator<T, void, void>) => ({ source, step: await source.next() });
   const coming = new Map(sources.map((source) => [source, next(source)]));
   try {

@@ -3,42 +3,42 @@ import { type RelPath, root } from "../../core/path.ts";
 import type { Checksum, DirEntry, Entry, FileEntry } from "../../core/entry.ts";
 import type {
   Backend,
+  BackendRoot,
   Body,
-  Call,
+  CallOptions,
+  ConnectContext,
   Content,
-  Expecting,
+  EqualityProof,
   OpenProtocol,
-  Place,
-  Proof,
+  Precondition,
   ReadOptions,
-  Target,
   Traits,
   WriteOptions,
 } from "../../core/backend.ts";
-import type { Desk } from "./upload_body.ts";
-import { copyObject, makeFolder, removeObject, setTime, storeChecksum } from "./changes.ts";
-import { openStore, type Store } from "./client.ts";
-import type { Credentials, StoreOptions } from "./types.ts";
-import { toHonours } from "./conditional_write.ts";
-import { children, find, type Spot } from "./stat.ts";
+import type { UploadContext } from "./upload_body.ts";
+import { copyObject, makeFolder, removeEntry, serverChecksum, setTime } from "./changes.ts";
+import { openS3Client, type S3Client } from "./client.ts";
+import type { Credentials, S3ClientOptions } from "./types.ts";
+import { initialSupport } from "./conditional_write.ts";
+import { list, type ObjectContext, stat } from "./stat.ts";
 import { toPrefix } from "./keys.ts";
-import { mustBeKnown, toManners } from "./object_options.ts";
-import { knock } from "../../net/knock.ts";
-import { mustShowCertificate, readTlsPins } from "../../net/tls.ts";
-import { mustBeSecure, resolvedIn, toBucketPlace } from "./address.ts";
-import { proofOf } from "./etag_proof.ts";
+import { assertKnownStorageClass, parseObjectOptions } from "./object_options.ts";
+import { connectWithRetry } from "../../net/knock.ts";
+import { assertTlsForPins, readTlsPins } from "../../net/tls.ts";
+import { assertSecure, parseBucketAddress, resolveFolder } from "./address.ts";
+import { etagProof } from "./etag_proof.ts";
 import { readObject } from "./read.ts";
-import { Room } from "../../net/byte_semaphore.ts";
-import { everything } from "./list.ts";
+import { ByteSemaphore } from "../../net/byte_semaphore.ts";
+import { walk } from "./list.ts";
 import { writeObject } from "./write.ts";
-import { Budget } from "../../http/parallel_download.ts";
-import { once, storeTraits, unchecked } from "../shared/object_store_traits.ts";
+import { PieceLimit } from "../../http/parallel_download.ts";
+import { objectStoreTraits, once, uncheckedDownloadsWarning } from "../shared/object_store_traits.ts";
 import { operationError } from "../../core/operation.ts";
 
 /**
  * A bucket to open and its label. `path`: the start folder, "/" or "/a/b"; `options`: those for http: and part sizes.
  */
-export interface BucketTarget extends StoreOptions {
+export interface BucketTarget extends S3ClientOptions {
   readonly label: string;
   readonly path: string;
   readonly options: Readonly<Record<string, string>>;
@@ -52,42 +52,54 @@ export interface BucketTarget extends StoreOptions {
  */
 export const openS3: OpenProtocol = async (target, call) => {
   const { options } = target;
-  const place = toBucketPlace(target.address, options);
+  const place = parseBucketAddress(target.address, options);
   return await openBucket({
     ...place,
     profile: options["Profile"],
-    credentials: await credentialsOf(target),
-    timeout: numberOf(options["Timeout"], TIMEOUT_MS),
-    connections: Math.max(1, numberOf(options["Connections"], CONNECTIONS)),
+    credentials: await requestedCredentials(target),
+    timeout: numberOption(options["Timeout"], TIMEOUT_MS),
+    connections: Math.max(1, numberOption(options["Connections"], CONNECTIONS)),
     pins: readTlsPins(target),
-    manners: toManners(options),
+    objectOptions: parseObjectOptions(options),
     options,
     warn: (message) => target.warn(message),
     env: (name) => target.env(name),
-    conceal: (secret) => target.conceal(secret),
+    conceal: (secret) => target.hideSecret(secret),
   }, call);
 };
 
 /** Opens a bucket whose endpoint and credentials are known; see openS3. */
-async function openBucket(target: BucketTarget, call: Call): Promise<Backend> {
-  const partSize = numberOf(target.options["PartSize"], PART_MIB) * MIB;
-  if (partSize < LEAST_PART_MIB * MIB) throw badInput(`-PartSize is ${LEAST_PART_MIB} MiB at least.`);
-  const spot: Spot = { ...call, operation: "open", path: root, prefix: toPrefix(target.path), shown: target.label };
-  const store = await openStore(target, spot);
+async function openBucket(target: BucketTarget, call: CallOptions): Promise<Backend> {
+  const partSize = numberOption(target.options["PartSize"], PART_MIB) * MIB;
+  if (partSize < MIN_PART_MIB * MIB) throw badInput(`-PartSize is ${MIN_PART_MIB} MiB at least.`);
+  const context: ObjectContext = {
+    ...call,
+    operation: "open",
+    path: root,
+    prefix: toPrefix(target.path),
+    displayName: target.label,
+  };
+  const client = await openS3Client(target, context);
   try {
-    mustBeSecure(store.endpoint, target.options);
-    mustShowCertificate(store.endpoint, target.pins);
-    mustBeKnown(target.manners, store.endpoint);
-    await knock(() => store.list(spot.prefix, spot, { most: 1 }), spot);
-    const room = new Room(Math.max(ROOM, partSize));
-    const desk: Desk = { store, honours: toHonours(store.endpoint), room, partSize, begun: new Set() };
+    assertSecure(client.endpoint, target.options);
+    assertTlsForPins(client.endpoint, target.pins);
+    assertKnownStorageClass(target.objectOptions, client.endpoint);
+    await connectWithRetry(() => client.list(context.prefix, context, { most: 1 }), context);
+    const room = new ByteSemaphore(Math.max(UPLOAD_MEMORY, partSize));
+    const desk: UploadContext = {
+      client,
+      support: initialSupport(client.endpoint),
+      memory: room,
+      partSize,
+      begunHere: new Set(),
+    };
     const { label } = target;
-    const tellOfMarkers = once(() => target.warn(markersOf(label)));
-    const tellOfUnchecked = once(() => target.warn(unchecked(label)));
-    const shared = { desk, budget: new Budget(PIECES_AHEAD), label, tellOfMarkers, tellOfUnchecked };
-    return new S3(shared, { path: target.path, owns: true });
+    const tellOfMarkers = once(() => target.warn(versionsWarning(label)));
+    const tellOfUnchecked = once(() => target.warn(uncheckedDownloadsWarning(label)));
+    const bucket = { desk, budget: new PieceLimit(PIECES_AHEAD), label, tellOfMarkers, tellOfUnchecked };
+    return new S3(bucket, { path: target.path, owns: true });
   } catch (error) {
-    await store[Symbol.asyncDispose]();
+    await client[Symbol.asyncDispose]();
     throw error;
   }
 }
@@ -97,15 +109,15 @@ const CONNECTIONS = 32;
 const MIB = 1 << 20;
 const PART_MIB = 8;
 /** "Amazon S3 multipart upload limits". */
-const LEAST_PART_MIB = 5;
+const MIN_PART_MIB = 5;
 /** Bytes of content that all uploads together hold in memory. */
-const ROOM = 64 * MIB;
+const UPLOAD_MEMORY = 64 * MIB;
 /** Pieces of all downloads together; about 64 MiB. */
 const PIECES_AHEAD = 16;
 
-interface Shared {
-  readonly desk: Desk;
-  readonly budget: Budget;
+interface Bucket {
+  readonly desk: UploadContext;
+  readonly budget: PieceLimit;
   readonly label: string;
   /** Reports a removal in a bucket that keeps versions. */
   tellOfMarkers(): void;
@@ -114,90 +126,90 @@ interface Shared {
 }
 
 /** Returns the warning about a removal in a bucket that keeps versions. */
-function markersOf(label: string): string {
+function versionsWarning(label: string): string {
   return `${label} keeps versions: what is removed stays there behind a delete marker, until a lifecycle rule ends it.`;
 }
 
 class S3 implements Backend {
   readonly label: string;
-  readonly place: Place;
+  readonly root: BackendRoot;
   readonly traits: Traits;
-  readonly #shared: Shared;
-  readonly #store: Store;
+  readonly #bucket: Bucket;
+  readonly #client: S3Client;
   readonly #owns: boolean;
   readonly #prefix: string;
 
-  constructor(shared: Shared, { path, owns }: { readonly path: string; readonly owns: boolean }) {
+  constructor(shared: Bucket, { path, owns }: { readonly path: string; readonly owns: boolean }) {
     this.label = shared.label;
-    this.place = { path };
-    this.traits = storeTraits(shared.desk.store.options.connections);
-    this.#shared = shared;
-    this.#store = shared.desk.store;
+    this.root = { path };
+    this.traits = objectStoreTraits(shared.desk.client.options.connections);
+    this.#bucket = shared;
+    this.#client = shared.desk.client;
     this.#owns = owns;
     this.#prefix = toPrefix(path);
   }
 
-  async at(folder: string, call: Call): Promise<Backend> {
-    const spot = this.#spot("open the folder", root, call);
+  async withRoot(folder: string, call: CallOptions): Promise<Backend> {
+    const spot = this.#context("open the folder", root, call);
     if (call.signal.aborted) throw cancelled(call.signal, spot.operation);
-    if (this.#store.isClosed) {
+    if (this.#client.isClosed) {
       throw operationError(spot, "connection", { why: "the session was closed", transient: false });
     }
-    const path = resolvedIn(this.place.path, folder);
-    return await Promise.resolve(new S3(this.#shared, { path, owns: false }));
+    const path = resolveFolder(this.root.path, folder);
+    return await Promise.resolve(new S3(this.#bucket, { path, owns: false }));
   }
 
-  async list(dir: RelPath, call: Call): Promise<readonly Entry[]> {
-    return await children(this.#store, this.#spot("list", dir, call));
+  async list(dir: RelPath, call: CallOptions): Promise<readonly Entry[]> {
+    return await list(this.#client, this.#context("list", dir, call));
   }
 
-  async stat(path: RelPath, call: Call): Promise<Entry | undefined> {
-    return await find(this.#store, this.#spot("look at", path, call));
+  async stat(path: RelPath, call: CallOptions): Promise<Entry | undefined> {
+    return await stat(this.#client, this.#context("look at", path, call));
   }
 
   async read(path: RelPath, options: ReadOptions): Promise<Content> {
-    const { budget, tellOfUnchecked: onUnchecked } = this.#shared;
-    return await readObject(this.#store, { ...options, ...this.#spot("read", path, options), onUnchecked }, budget);
+    const { budget, tellOfUnchecked: onUnchecked } = this.#bucket;
+    return await readObject(this.#client, { ...options, ...this.#context("read", path, options), onUnchecked }, budget);
   }
 
   async write(path: RelPath, body: Body, options: WriteOptions): Promise<FileEntry> {
-    return await writeObject(this.#shared.desk, { spot: this.#spot("write", path, options), body, options });
+    return await writeObject(this.#bucket.desk, { context: this.#context("write", path, options), body, options });
   }
 
-  async makeDir(path: RelPath, call: Call): Promise<DirEntry> {
-    return await makeFolder(this.#store, this.#spot("make the folder", path, call));
+  async makeDir(path: RelPath, call: CallOptions): Promise<DirEntry> {
+    return await makeFolder(this.#client, this.#context("make the folder", path, call));
   }
 
-  async remove(entry: Entry, call: Call): Promise<void> {
-    if (await removeObject(this.#store, entry, this.#spot("remove", entry.path, call))) this.#shared.tellOfMarkers();
+  async remove(entry: Entry, call: CallOptions): Promise<void> {
+    if (await removeEntry(this.#client, entry, this.#context("remove", entry.path, call))) this.#bucket.tellOfMarkers();
   }
 
-  async copy(from: RelPath, to: RelPath, options: Call & Expecting): Promise<void> {
-    const target = { ...options, to: this.#spot("copy", to, options) };
-    await copyObject(this.#store, this.#spot("copy", from, options), target);
+  async copy(from: RelPath, to: RelPath, options: CallOptions & Precondition): Promise<void> {
+    const target = { ...options, to: this.#context("copy", to, options) };
+    await copyObject(this.#client, this.#context("copy", from, options), target);
   }
 
-  async setModified(path: RelPath, modified: number, call: Call): Promise<void> {
-    await setTime(this.#store, modified, this.#spot("set the time of", path, call));
+  async setModified(path: RelPath, modified: number, call: CallOptions): Promise<void> {
+    await setTime(this.#client, modified, this.#context("set the time of", path, call));
   }
 
-  async checksum(entry: FileEntry, wanted: readonly string[], call: Call): Promise<Checksum | undefined> {
-    return await storeChecksum(this.#store, entry, { ...this.#spot("hash", entry.path, call), wanted });
+  async checksum(entry: FileEntry, wanted: readonly string[], call: CallOptions): Promise<Checksum | undefined> {
+    return await serverChecksum(this.#client, entry, { ...this.#context("hash", entry.path, call), wanted });
   }
 
-  proof(entry: FileEntry): Proof | undefined {
-    return proofOf(entry, this.#shared.desk.partSize);
+  equalityProof(entry: FileEntry): EqualityProof | undefined {
+    return etagProof(entry, this.#bucket.desk.partSize);
   }
 
-  walk(dir: RelPath, call: Call): AsyncIterable<readonly Entry[]> {
-    return everything(this.#store, this.#spot("list", dir, call));
+  walk(dir: RelPath, call: CallOptions): AsyncIterable<readonly Entry[]> {
+    return walk(this.#client, this.#context("list", dir, call));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#owns) await this.#store[Symbol.asyncDispose]();
+    if (this.#owns) await this.#client[Symbol.asyncDispose]();
   }
 
-  #spot(operation: string, path: RelPath, { signal }: Call): Spot {
+  #context(operation: string, path: RelPath, { signal }: CallOptions): ObjectContext {
     return { operation, path, signal, prefix: this.#prefix };
   }
 }
@@ -206,7 +218,7 @@ class S3 implements Backend {
  * Returns the credentials whose key the options, the address or -UserName name; the secret comes from -SecretKey, or
  * from the same sources as any password.
  */
-async function credentialsOf({ address, options, secret }: Target): Promise<Credentials | undefined> {
+async function requestedCredentials({ address, options, secret }: ConnectContext): Promise<Credentials | undefined> {
   const accessKeyId = options["AccessKey"] ?? address.user;
   if (accessKeyId === undefined) return undefined;
   const secretAccessKey = await secret("SecretKey") ?? await secret("password");
@@ -217,7 +229,7 @@ async function credentialsOf({ address, options, secret }: Target): Promise<Cred
   return { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) };
 }
 
-function numberOf(text: string | undefined, fallback: number): number {
+function numberOption(text: string | undefined, fallback: number): number {
   const number = text === undefined || text === "" ? NaN : Number(text);
   return Number.isFinite(number) && number >= 0 ? number : fallback;
 }

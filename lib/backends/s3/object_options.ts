@@ -1,15 +1,18 @@
 import { badInput } from "../../core/errors.ts";
-import { printable } from "../../core/path.ts";
-import { refusedBy } from "./errors.ts";
-import type { Manners } from "./types.ts";
+import { escapeForDisplay } from "../../core/path.ts";
+import { errorReplyOf } from "./errors.ts";
+import type { ObjectOptions } from "./types.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
 /** Returns the options for every object that is written. Throws badInput for a value that no header can carry. */
-export function toManners(options: Readonly<Record<string, string>>): Manners {
+export function parseObjectOptions(options: Readonly<Record<string, string>>): ObjectOptions {
   return {
-    storageClass: checked("StorageClass", options, { pattern: /^[\w.-]+$/, rule: "is one word, such as STANDARD_IA" }),
+    storageClass: checkPattern("StorageClass", options, {
+      pattern: /^[\w.-]+$/,
+      rule: "is one word, such as STANDARD_IA",
+    }),
     acl: options["Acl"],
-    cacheControl: checked("CacheControl", options, {
+    cacheControl: checkPattern("CacheControl", options, {
       pattern: /^[\x20-\x7e]+$/,
       rule: 'is one line of ASCII, such as "max-age=3600"',
     }),
@@ -19,10 +22,12 @@ export function toManners(options: Readonly<Record<string, string>>): Manners {
 }
 
 /** Throws badInput if Amazon S3 has no such storage class; other stores have names of their own. */
-export function mustBeKnown({ storageClass }: Manners, endpoint: URL | undefined): void {
-  if (storageClass === undefined || !isAmazon(endpoint) || CLASSES.includes(storageClass)) return;
+export function assertKnownStorageClass({ storageClass }: ObjectOptions, endpoint: URL | undefined): void {
+  if (storageClass === undefined || !isAmazon(endpoint) || STORAGE_CLASSES.includes(storageClass)) return;
   throw badInput(
-    `Amazon S3 has no storage class "${printable(storageClass)}": -StorageClass takes ${CLASSES.join(", ")}.`,
+    `Amazon S3 has no storage class "${escapeForDisplay(storageClass)}": -StorageClass takes ${
+      STORAGE_CLASSES.join(", ")
+    }.`,
   );
 }
 
@@ -30,10 +35,12 @@ export function mustBeKnown({ storageClass }: Manners, endpoint: URL | undefined
  * Returns the error of a write. If a store calls the request invalid without a reason, the most likely cause is an
  * option, so the error names the options.
  */
-export function suspecting(error: unknown, manners: Manners, ask: OperationContext): unknown {
-  const refused = refusedBy(error);
-  const asked = OPTIONS.flatMap(([option, name]) => manners[name] === undefined ? [] : [`${option} ${manners[name]}`]);
-  if (refused?.code === undefined || !VAGUE.has(refused.code) || asked.length === 0) return error;
+export function explainRejectedOptions(error: unknown, manners: ObjectOptions, ask: OperationContext): unknown {
+  const refused = errorReplyOf(error);
+  const asked = OPTION_NAMES.flatMap(([option, name]) =>
+    manners[name] === undefined ? [] : [`${option} ${manners[name]}`]
+  );
+  if (refused?.code === undefined || !VAGUE_CODES.has(refused.code) || asked.length === 0) return error;
   const why = `the store says ${refused.code}; it may not take ${asked.join(", ")}`;
   return operationError(ask, "badInput", { why, cause: error });
 }
@@ -43,16 +50,16 @@ export function isAmazon(endpoint: URL | undefined): boolean {
   return endpoint === undefined || /(?:^|\.)amazonaws\.com(?:\.cn)?$/.test(endpoint.hostname);
 }
 
-const OPTIONS = [
+const OPTION_NAMES = [
   ["-StorageClass", "storageClass"],
   ["-Acl", "acl"],
   ["-CacheControl", "cacheControl"],
   ["-ServerSideEncryption", "encryption"],
-] as const satisfies readonly (readonly [string, keyof Manners])[];
-const VAGUE = new Set(["InvalidArgument", "InvalidRequest"]);
+] as const satisfies readonly (readonly [string, keyof ObjectOptions])[];
+const VAGUE_CODES = new Set(["InvalidArgument", "InvalidRequest"]);
 
 /** "Amazon S3 API Reference, PutObject". */
-const CLASSES = [
+const STORAGE_CLASSES = [
   "STANDARD",
   "STANDARD_IA",
   "ONEZONE_IA",
@@ -71,12 +78,12 @@ interface Rule {
   readonly rule: string;
 }
 
-function checked(
+function checkPattern(
   name: string,
   options: Readonly<Record<string, string>>,
   { pattern, rule }: Rule,
 ): string | undefined {
   const value = options[name];
   if (value === undefined || pattern.test(value)) return value;
-  throw badInput(`-${name} ${rule}; "${printable(value)}" is not.`);
+  throw badInput(`-${name} ${rule}; "${escapeForDisplay(value)}" is not.`);
 }

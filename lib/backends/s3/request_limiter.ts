@@ -1,6 +1,6 @@
 import { cancelled, SyncError } from "../../core/errors.ts";
-import { wantsFewer } from "./errors.ts";
-import { Turns } from "../../net/semaphore.ts";
+import { isSlowDown } from "./errors.ts";
+import { WaitQueue } from "../../net/semaphore.ts";
 import type { OperationContext } from "../../core/operation.ts";
 
 /**
@@ -8,18 +8,18 @@ import type { OperationContext } from "../../core/operation.ts";
  * the requests that run then; it is raised by one after every ANSWERED_FOR_ONE_MORE answers. Requests that began before
  * the store asked carry no new information: together they halve it once.
  */
-export class Pace {
-  readonly #most: number;
-  readonly #turns = new Turns();
+export class RequestLimiter {
+  readonly #maximum: number;
+  readonly #queue = new WaitQueue();
   #limit: number;
   #active = 0;
   /** The number of times that it was halved. */
-  #age = 0;
+  #halvings = 0;
   #answered = 0;
 
-  constructor(most: number) {
-    this.#most = most;
-    this.#limit = most;
+  constructor(maximum: number) {
+    this.#maximum = maximum;
+    this.#limit = maximum;
   }
 
   /**
@@ -29,14 +29,14 @@ export class Pace {
   async run<T>(ask: OperationContext, request: () => Promise<T>): Promise<T> {
     if (ask.signal.aborted) throw cancelled(ask.signal, ask.operation);
     if (this.#active < this.#limit) this.#active++;
-    else await this.#turns.wait(ask);
-    const age = this.#age;
+    else await this.#queue.wait(ask);
+    const age = this.#halvings;
     try {
       const result = await request();
-      if (age === this.#age) this.#grow();
+      if (age === this.#halvings) this.#recordAnswer();
       return result;
     } catch (error) {
-      if (age === this.#age && error instanceof SyncError && wantsFewer(error)) this.#halve();
+      if (age === this.#halvings && error instanceof SyncError && isSlowDown(error)) this.#halve();
       throw error;
     } finally {
       this.#active--;
@@ -46,20 +46,20 @@ export class Pace {
 
   #halve(): void {
     this.#limit = Math.max(1, Math.floor(Math.min(this.#limit, this.#active) / 2));
-    this.#age++;
+    this.#halvings++;
     this.#answered = 0;
   }
 
-  #grow(): void {
-    if (this.#limit === this.#most || ++this.#answered < ANSWERED_FOR_ONE_MORE) return;
+  #recordAnswer(): void {
+    if (this.#limit === this.#maximum || ++this.#answered < ANSWERS_PER_INCREASE) return;
     this.#answered = 0;
     this.#limit++;
   }
 
   #admit(): void {
     // A waiter that has been woken counts from now on, though its request begins a moment later.
-    while (this.#active < this.#limit && this.#turns.next()) this.#active++;
+    while (this.#active < this.#limit && this.#queue.wakeNext()) this.#active++;
   }
 }
 
-const ANSWERED_FOR_ONE_MORE = 100;
+const ANSWERS_PER_INCREASE = 100;

@@ -1,14 +1,14 @@
-import { Http, type Reply, type Sending } from "../../http/client.ts";
-import { Refusal, toSyncError } from "./errors.ts";
+import { HttpClient, type HttpRequest, type HttpResponse } from "../../http/client.ts";
+import { ErrorReplyError, toSyncError } from "./errors.ts";
 import type { Login } from "./credentials.ts";
-import type { Pace } from "./request_limiter.ts";
-import { EMPTY, sha256, Signer, toPath, toQuery, UNSIGNED } from "./signer.ts";
-import { toRefused } from "./codec.ts";
-import { type Element, parseXml } from "./xml.ts";
+import type { RequestLimiter } from "./request_limiter.ts";
+import { EMPTY, encodePath, encodeQuery, sha256, Signer, UNSIGNED } from "./signer.ts";
+import { toErrorReply } from "./codec.ts";
+import { parseXml, type XmlElement } from "./xml.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
 /** One request to a bucket. */
-export interface Request {
+export interface S3Request {
   readonly method: string;
   /** Undefined: the bucket itself. */
   readonly key?: string;
@@ -22,32 +22,32 @@ export interface Request {
 }
 
 /** The timeout and the number of connections. `timeout`: ms without a byte in either direction. */
-export interface LinkOptions {
+export interface SignedHttpOptions {
   readonly timeout: number;
   readonly connections: number;
   /** See TlsTrust. */
   readonly pins?: readonly string[];
   /** The request limiter that all requests of a store share. */
-  readonly pace: Pace;
+  readonly limiter: RequestLimiter;
 }
 
 /** Sends signed requests to one bucket. Redirects are not followed, so that no signature reaches another host. */
-export class Link implements AsyncDisposable {
+export class SignedHttp implements AsyncDisposable {
   readonly #login: Login;
   readonly #signer: Signer;
-  readonly #http: Http;
-  readonly #pace: Pace;
+  readonly #http: HttpClient;
+  readonly #limiter: RequestLimiter;
   readonly #host: string;
   readonly #isSecure: boolean;
 
-  constructor(login: Login, { pace, ...options }: LinkOptions) {
+  constructor(login: Login, { limiter: pace, ...options }: SignedHttpOptions) {
     const { protocol, hostname, host, port } = login.url;
     this.#login = login;
-    this.#pace = pace;
+    this.#limiter = pace;
     this.#signer = new Signer(login.region);
     this.#host = host;
     this.#isSecure = protocol === "https:";
-    this.#http = new Http({
+    this.#http = new HttpClient({
       ...options,
       host: hostname.replace(/^\[(.*)\]$/, "$1"),
       port: Number(port) || (this.#isSecure ? 443 : 80),
@@ -63,15 +63,15 @@ export class Link implements AsyncDisposable {
    * Returns the reply to a successful request. Rejects with the store's error, and with connection, timeout, hostKey,
    * auth or cancelled.
    */
-  async send(request: Request, ask: OperationContext): Promise<Reply> {
-    return await this.#pace.run(ask, () => this.#exchange(request, ask));
+  async send(request: S3Request, ask: OperationContext): Promise<HttpResponse> {
+    return await this.#limiter.run(ask, () => this.#exchange(request, ask));
   }
 
   /** Does the same for a reply whose body carries no information. */
-  async done(request: Request, ask: OperationContext): Promise<Reply> {
-    return await this.#pace.run(ask, async () => {
+  async sendForHeaders(request: S3Request, ask: OperationContext): Promise<HttpResponse> {
+    return await this.#limiter.run(ask, async () => {
       const reply = await this.#exchange(request, ask);
-      await reply.drop();
+      await reply.discard();
       return reply;
     });
   }
@@ -80,13 +80,13 @@ export class Link implements AsyncDisposable {
    * Returns the parsed XML of the reply. Some requests are answered with a success status, followed by an error in the
    * body.
    */
-  async read<T>(request: Request, ask: OperationContext, parse: (root: Element) => T): Promise<T> {
-    return await this.#pace.run(ask, () => this.#read(request, ask, parse));
+  async sendForXml<T>(request: S3Request, ask: OperationContext, parse: (root: XmlElement) => T): Promise<T> {
+    return await this.#limiter.run(ask, () => this.#sendForXml(request, ask, parse));
   }
 
-  async #read<T>(request: Request, ask: OperationContext, parse: (root: Element) => T): Promise<T> {
+  async #sendForXml<T>(request: S3Request, ask: OperationContext, parse: (root: XmlElement) => T): Promise<T> {
     const reply = await this.#exchange(request, ask);
-    const xml = await textOf(reply, MOST);
+    const xml = await readText(reply, MAX_XML_BYTES);
     if (xml === "") throw operationError(ask, "connection", { why: "the store broke off its answer" });
     try {
       const root = parseXml(xml);
@@ -98,29 +98,32 @@ export class Link implements AsyncDisposable {
         cause: error,
       });
     }
-    throw toSyncError(ask, new Refusal(toRefused({ headers: reply.headers, status: LATE_ERROR }, xml)));
+    throw toSyncError(
+      ask,
+      new ErrorReplyError(toErrorReply({ headers: reply.headers, status: LATE_ERROR_STATUS }, xml)),
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#http[Symbol.asyncDispose]();
   }
 
-  async #exchange(request: Request, ask: OperationContext): Promise<Reply> {
+  async #exchange(request: S3Request, ask: OperationContext): Promise<HttpResponse> {
     try {
-      const reply = await this.#http.exchange(await this.#signed(request, ask), ask);
+      const reply = await this.#http.send(await this.#signed(request, ask), ask);
       if (reply.status >= 200 && reply.status < 300) return reply;
-      throw new Refusal(toRefused(reply, await whyOf(reply, ask)));
+      throw new ErrorReplyError(toErrorReply(reply, await readErrorBody(reply, ask)));
     } catch (error) {
       throw toSyncError(ask, error);
     }
   }
 
   async #signed(
-    { method, key, query = {}, headers = {}, body, onBytes }: Request,
+    { method, key, query = {}, headers = {}, body, onBytes }: S3Request,
     ask: OperationContext,
-  ): Promise<Sending> {
-    const path = this.#login.url.pathname + (key === undefined ? "" : toPath(key));
-    const parameters = toQuery(query);
+  ): Promise<HttpRequest> {
+    const path = this.#login.url.pathname + (key === undefined ? "" : encodePath(key));
+    const parameters = encodeQuery(query);
     const own: Record<string, string> = {};
     for (const name in headers) if (headers[name] !== undefined) own[name] = headers[name];
     const signing = {
@@ -133,7 +136,7 @@ export class Link implements AsyncDisposable {
       method,
       uri: parameters === "" ? path : `${path}?${parameters}`,
       headers: own,
-      ...(body === undefined ? {} : { body: typeof body === "string" ? body : toUpload(body, onBytes) }),
+      ...(body === undefined ? {} : { body: typeof body === "string" ? body : toUploadBody(body, onBytes) }),
     };
   }
 
@@ -141,26 +144,26 @@ export class Link implements AsyncDisposable {
    * Returns the payload hash for the signature. TLS protects bodies; without it small ones are signed, and for large
    * ones the Content-MD5 header is.
    */
-  #payloadOf(body: Request["body"]): string {
+  #payloadOf(body: S3Request["body"]): string {
     if (body === undefined || body.length === 0) return EMPTY;
-    return this.#isSecure || body.length > STEP ? UNSIGNED : sha256(body);
+    return this.#isSecure || body.length > CHUNK_BYTES ? UNSIGNED : sha256(body);
   }
 }
 
 /**
  * The status assumed for an error in the body of a success, as Amazon's guide for CompleteMultipartUpload recommends.
  */
-const LATE_ERROR = 500;
+const LATE_ERROR_STATUS = 500;
 /** A page of 1,000 keys, each entirely percent-encoded, and four times as much for their other fields. */
-const MOST = 16 << 20;
-const MOST_SAID = 1 << 16;
+const MAX_XML_BYTES = 16 << 20;
+const MAX_ERROR_BYTES = 1 << 16;
 /** The chunk size in bytes, after which progress is reported. */
-const STEP = 256 * 1024;
+const CHUNK_BYTES = 256 * 1024;
 
 /** Returns the body of an error reply. */
-async function whyOf(reply: Reply, ask: OperationContext): Promise<string> {
+async function readErrorBody(reply: HttpResponse, ask: OperationContext): Promise<string> {
   try {
-    return await textOf(reply, MOST_SAID);
+    return await readText(reply, MAX_ERROR_BYTES);
   } catch (error) {
     if (ask.signal.aborted) throw error;
     // The status alone explains the error.
@@ -168,25 +171,25 @@ async function whyOf(reply: Reply, ask: OperationContext): Promise<string> {
   }
 }
 
-async function textOf(reply: Reply, most: number): Promise<string> {
-  return new TextDecoder().decode(await reply.collect(most));
+async function readText(reply: HttpResponse, most: number): Promise<string> {
+  return new TextDecoder().decode(await reply.readAll(most));
 }
 
 /** Returns a small body as it is, a larger one in chunks that report progress. */
-function toUpload(
+function toUploadBody(
   bytes: Uint8Array<ArrayBuffer>,
-  onBytes: Request["onBytes"],
-): Exclude<Sending["body"], string | undefined> {
-  const open = () => Promise.resolve(bytes.length <= STEP ? bytes : inSteps(bytes));
+  onBytes: S3Request["onBytes"],
+): Exclude<HttpRequest["body"], string | undefined> {
+  const open = () => Promise.resolve(bytes.length <= CHUNK_BYTES ? bytes : inChunks(bytes));
   return { size: bytes.length, open, ...(onBytes === undefined ? {} : { onBytes }) };
 }
 
-function inSteps(bytes: Uint8Array<ArrayBuffer>): ReadableStream<Uint8Array<ArrayBuffer>> {
+function inChunks(bytes: Uint8Array<ArrayBuffer>): ReadableStream<Uint8Array<ArrayBuffer>> {
   let at = 0;
   return new ReadableStream({
     pull(controller) {
-      controller.enqueue(bytes.subarray(at, at + STEP));
-      at += STEP;
+      controller.enqueue(bytes.subarray(at, at + CHUNK_BYTES));
+      at += CHUNK_BYTES;
       if (at >= bytes.length) controller.close();
     },
   }, { highWaterMark: 0 });

@@ -6,7 +6,7 @@ import type { Credentials } from "./types.ts";
  * The signed fields of a request, in the form sent: the path percent-encoded, the query as toQuery() returns it, header
  * names in lower case.
  */
-export interface Signed {
+export interface SignableRequest {
   readonly method: string;
   readonly path: string;
   readonly query: string;
@@ -38,7 +38,7 @@ export class Signer {
   }
 
   /** Returns the headers that a request needs in addition to its own. `now`: ms since the epoch. */
-  sign(request: Signed, credentials: Credentials, now: number): Record<string, string> {
+  sign(request: SignableRequest, credentials: Credentials, now: number): Record<string, string> {
     const { accessKeyId, sessionToken } = credentials;
     const time = new Date(now).toISOString().replace(/[-:]|\.\d+/g, "");
     const day = time.slice(0, 8);
@@ -54,19 +54,21 @@ export class Signer {
       request.method,
       request.path,
       request.query,
-      ...names.map((name) => `${name}:${plain(headers[name] ?? "")}`),
+      ...names.map((name) => `${name}:${normalizeBlanks(headers[name] ?? "")}`),
       "",
       signedHeaders,
       request.payload,
     ];
     const text = `AWS4-HMAC-SHA256\n${time}\n${day}/${this.#scope}\n${sha256(lines.join("\n"))}`;
-    const signature = createHmac("sha256", this.#keyOf(credentials.secretAccessKey, day)).update(text).digest("hex");
+    const signature = createHmac("sha256", this.#signingKey(credentials.secretAccessKey, day)).update(text).digest(
+      "hex",
+    );
     const credential = `Credential=${accessKeyId}/${day}/${this.#scope}`;
     added["authorization"] = `AWS4-HMAC-SHA256 ${credential}, SignedHeaders=${signedHeaders}, Signature=${signature}`;
     return added;
   }
 
-  #keyOf(secret: string, day: string): Uint8Array {
+  #signingKey(secret: string, day: string): Uint8Array {
     if (this.#key?.secret !== secret || this.#key.day !== day) {
       const first: string | Uint8Array = `AWS4${secret}`;
       const bytes = [day, ...this.#names].reduce<string | Uint8Array>((key, name) => hmac(key, name), first);
@@ -77,15 +79,15 @@ export class Signer {
 }
 
 /** Encodes a key for a path: percent-encoded except "/" and the unreserved characters of RFC 3986. */
-export function toPath(key: string): string {
-  return key.split("/").map(encode).join("/");
+export function encodePath(key: string): string {
+  return key.split("/").map(percentEncode).join("/");
 }
 
 /** Returns parameters as a query, in the order of the signature; undefined values are omitted. */
-export function toQuery(parameters: Readonly<Record<string, string | number | undefined>>): string {
+export function encodeQuery(parameters: Readonly<Record<string, string | number | undefined>>): string {
   const pairs: (readonly [string, string])[] = [];
   for (const [name, value] of Object.entries(parameters)) {
-    if (value !== undefined) pairs.push([encode(name), encode(String(value))]);
+    if (value !== undefined) pairs.push([percentEncode(name), percentEncode(String(value))]);
   }
   // Encoded text is ASCII, so the order of its UTF-16 units is that of its bytes.
   return pairs.sort(([a], [b]) => a < b ? -1 : 1).map(([name, value]) => `${name}=${value}`).join("&");
@@ -95,7 +97,7 @@ export function toQuery(parameters: Readonly<Record<string, string | number | un
 export function sha256(body: string | Uint8Array): string {
   const hash = createHash("sha256");
   // The characters of a header are bytes there. Pure ASCII is hashed much faster as UTF-8, which is the same then.
-  const encoded = typeof body === "string" && BEYOND_ASCII.test(body) ? Buffer.from(body, "latin1") : body;
+  const encoded = typeof body === "string" && NON_ASCII.test(body) ? Buffer.from(body, "latin1") : body;
   return hash.update(encoded).digest("hex");
 }
 
@@ -103,11 +105,11 @@ function hmac(key: string | Uint8Array, text: string): Uint8Array {
   return createHmac("sha256", key).update(text).digest();
 }
 
-function encode(text: string): string {
-  return AS_IS.test(text) ? text : encodeURIComponent(text).replace(/[!'()*]/g, escaped);
+function percentEncode(text: string): string {
+  return UNRESERVED.test(text) ? text : encodeURIComponent(text).replace(/[!'()*]/g, escapeChar);
 }
 
-function escaped(char: string): string {
+function escapeChar(char: string): string {
   return `%${char.charCodeAt(0).toString(16).toUpperCase()}`;
 }
 
@@ -115,10 +117,10 @@ function escaped(char: string): string {
  * Returns a header's value as it is signed: trimmed, and with runs of blanks reduced to one. Other scripts have bytes
  * that look like blanks.
  */
-function plain(value: string): string {
+function normalizeBlanks(value: string): string {
   return BLANKS.test(value) ? value.replace(/[ \t]+/g, " ").replace(/^ | $/g, "") : value;
 }
 
-const AS_IS = /^[\w.~-]*$/;
-const BEYOND_ASCII = /[\u0080-\uffff]/;
+const UNRESERVED = /^[\w.~-]*$/;
+const NON_ASCII = /[\u0080-\uffff]/;
 const BLANKS = /^ | $|\t| {2}/;

@@ -1,7 +1,7 @@
-import type { Listed } from "./keys.ts";
+import type { ListedObject } from "./keys.ts";
 
 /** The connection to one bucket, and the options of the objects written to it. */
-export interface StoreOptions {
+export interface S3ClientOptions {
   readonly endpoint: string | undefined;
   readonly region: string | undefined;
   readonly bucket: string;
@@ -13,7 +13,7 @@ export interface StoreOptions {
   readonly connections: number;
   /** See TlsTrust. */
   readonly pins?: readonly string[];
-  readonly manners: Manners;
+  readonly objectOptions: ObjectOptions;
   /** Returns an environment variable. */
   env(name: string): string | undefined;
   /** Registers a secret that came with the credentials: see Target. */
@@ -28,7 +28,7 @@ export interface Credentials {
 }
 
 /** The user's options for every object that is written. */
-export interface Manners {
+export interface ObjectOptions {
   readonly storageClass: string | undefined;
   readonly acl: string | undefined;
   readonly cacheControl: string | undefined;
@@ -43,7 +43,7 @@ export interface ObjectFacts {
   readonly arrived: number | undefined;
   readonly metadata: Readonly<Record<string, string>>;
   /** Whether it is encrypted with a key of the user's, so that its ETag is no MD5. */
-  readonly isSealed: boolean;
+  readonly isEtagOpaque: boolean;
   /** The headers that a copy onto itself must state again. */
   readonly headers: Readonly<Record<string, string>>;
 }
@@ -79,7 +79,7 @@ export interface PageOptions {
 
 /** One page of a listing. */
 export interface Page {
-  readonly objects: readonly Listed[];
+  readonly objects: readonly ListedObject[];
   readonly prefixes: readonly string[];
   /** The token of the next page, undefined after the last one. */
   readonly next: string | undefined;
@@ -101,7 +101,7 @@ export interface NewObject extends Condition {
 }
 
 /** One stored part of an unfinished upload. `stored`: ms since the epoch by the store's clock. */
-export interface Part {
+export interface ListedPart {
   readonly number: number;
   readonly size: number;
   readonly etag: string;
@@ -112,7 +112,7 @@ export interface Part {
  * An unfinished multipart upload. `begun`: ms since the epoch, 0 if the store does not report it; `by`: the owner of
  * the key that began it.
  */
-export interface Upload {
+export interface UnfinishedUpload {
   readonly id: string;
   readonly begun: number;
   readonly by: string | undefined;
@@ -120,13 +120,13 @@ export interface Upload {
 }
 
 /** The Content-MD5 of a body in base64, and a callback for progress. */
-export interface Sent {
+export interface BodyOptions {
   readonly md5: string;
   onBytes?(bytes: number): void;
 }
 
 /** The store's reply to a write. */
-export interface Stored {
+export interface WriteReply {
   readonly etag: string | undefined;
-  readonly isSealed: boolean;
+  readonly isEtagOpaque: boolean;
 }

@@ -1,8 +1,8 @@
 /** An element of a store's reply: its name without a namespace, its text, and its child elements. */
-export interface Element {
+export interface XmlElement {
   readonly name: string;
   readonly text: string;
-  readonly below: readonly Element[];
+  readonly below: readonly XmlElement[];
 }
 
 /**
@@ -10,7 +10,7 @@ export interface Element {
  * ignored. Throws a RangeError, with a readable reason, for malformed or truncated XML, a DOCTYPE, a custom entity, or
  * too much depth.
  */
-export function parseXml(xml: string): Element {
+export function parseXml(xml: string): XmlElement {
   const above: Making[] = [];
   const top: Making = { name: "", text: "", below: [] };
   let now = top;
@@ -48,7 +48,7 @@ export function parseXml(xml: string): Element {
 }
 
 /** Returns the text of the first child of this name; undefined if there is none. */
-export function textOf(element: Element, name: string): string | undefined {
+export function childText(element: XmlElement, name: string): string | undefined {
   return element.below.find((one) => one.name === name)?.text;
 }
 

@@ -1,9 +1,9 @@
 import { Buffer } from "node:buffer";
 import { cancelled } from "../../core/errors.ts";
 import { type Handle, OpenHandles } from "./handles.ts";
-import { PendingRequests, STUCK, type WireOptions } from "./pending_requests.ts";
-import { END_OF_FILE, lost, NO_SUCH_FILE, statusOf, toSyncError } from "./errors.ts";
-import type { DiskState, Done, RawAttributes, RawName, SftpChannel, SftpRequests } from "../../ssh/channels.ts";
+import { type ClientOptions, PendingRequests, TIMEOUTS_PER_OPERATION } from "./pending_requests.ts";
+import { END_OF_FILE, NO_SUCH_FILE, statusOf, toLostError, toSyncError } from "./errors.ts";
+import type { Done, RawAttributes, RawName, SftpChannel, SftpRequests, StatVfs } from "../../ssh/channels.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
 /** SSH_FXF_* of draft-ietf-secsh-filexfer-02, section 6.3. */
@@ -18,48 +18,48 @@ export const EXCLUSIVE = 0x20;
  * due; in that case the whole connection is closed (timeout). Answers that come too late are discarded, their handles
  * closed.
  */
-export class Wire {
+export class SftpClient {
   /** The largest number of bytes that a READ may request, and a WRITE may carry. */
   readonly maxRead: number;
   readonly maxWrite: number;
   readonly software: string;
   /** Whether the server processes requests in the order they were sent, so that they can be pipelined. */
-  readonly ordered: boolean;
+  readonly keepsOrder: boolean;
   readonly closed: AbortSignal;
   /** The ms limit for one operation while the server keeps answering, however few bytes it delivers. */
-  readonly patience: number;
+  readonly operationTimeout: number;
   /** The ms of the fastest answer so far, an upper bound of the round trip. */
-  nearest = Infinity;
+  minRtt = Infinity;
   readonly #channel: Pick<SftpChannel, "extensions">;
   readonly #requests: SftpRequests;
   readonly #pending: PendingRequests;
   readonly #handles: OpenHandles;
-  #bytes = 0;
+  #unackedBytes = 0;
 
-  constructor(channel: SftpChannel, options: WireOptions) {
+  constructor(channel: SftpChannel, options: ClientOptions) {
     this.#channel = channel;
     this.#requests = channel.requests;
     this.#pending = new PendingRequests(channel, options);
     this.maxRead = channel.maxRead;
     this.maxWrite = channel.maxWrite;
     this.software = channel.software;
-    this.ordered = /^(?:OpenSSH|mod_sftp)/.test(channel.software);
+    this.keepsOrder = /^(?:OpenSSH|mod_sftp)/.test(channel.software);
     this.closed = channel.closed;
-    this.patience = options.timeout * STUCK;
-    this.#handles = new OpenHandles(channel.closed, this.patience);
+    this.operationTimeout = options.timeout * TIMEOUTS_PER_OPERATION;
+    this.#handles = new OpenHandles(channel.closed, this.operationTimeout);
   }
 
   /** The number of pending requests. */
-  get load(): number {
+  get pendingCount(): number {
     return this.#pending.size;
   }
 
   /** The number of bytes in unanswered WRITEs. */
-  get bytes(): number {
-    return this.#bytes;
+  get unackedBytes(): number {
+    return this.#unackedBytes;
   }
 
-  offers(extension: string): boolean {
+  supports(extension: string): boolean {
     return this.#channel.extensions.has(extension);
   }
 
@@ -69,21 +69,25 @@ export class Wire {
     options: OperationContext & { readonly mode?: number | undefined },
   ): Promise<Handle> {
     const attributes = options.mode === undefined ? {} : { mode: options.mode };
-    return this.#open(options, (done) => this.#requests.open(path, flags, attributes, done));
+    return this.#openHandle(options, (done) => this.#requests.open(path, flags, attributes, done));
   }
 
-  async close(handle: Handle, ask: OperationContext): Promise<void> {
-    if (!this.#handles.mayClose(handle)) return;
+  async close(handle: Handle, context: OperationContext): Promise<void> {
+    if (!this.#handles.claimClose(handle)) return;
     try {
-      await this.#on(handle, ask, this.#send(ask, (done: Done<void>) => this.#requests.close(handle, done)));
+      await this.#onHandle(
+        handle,
+        context,
+        this.#request(context, (done: Done<void>) => this.#requests.close(handle, done)),
+      );
     } finally {
       this.#handles.remove(handle);
     }
   }
 
   /** Closes a handle without waiting for the outcome, unless that was done. */
-  drop(handle: Handle): void {
-    if (!this.closed.aborted && this.#handles.mayClose(handle)) {
+  closeInBackground(handle: Handle): void {
+    if (!this.closed.aborted && this.#handles.claimClose(handle)) {
       this.#requests.close(handle, () => this.#handles.remove(handle));
     }
   }
@@ -92,180 +96,194 @@ export class Wire {
    * Limits the connection to one open file from now on, since handles cannot be trusted. Returns false if that limit is
    * already set.
    */
-  doubt(): boolean {
-    return this.#handles.doubt();
+  limitToOneFile(): boolean {
+    return this.#handles.limitToOne();
   }
 
   /** Reads bytes into `into` at `at`. Returns their number, 0 at the end of the file. */
   read(
     handle: Handle,
     range: { into: Buffer; at: number; length: number; from: number },
-    ask: OperationContext,
+    context: OperationContext,
   ): Promise<number> {
     const { into, at, length, from } = range;
     const start = (done: Done<number>) => this.#requests.read(handle, into, at, length, from, done);
-    return this.#on(handle, ask, this.#value(ask, start));
+    return this.#onHandle(handle, context, this.#requestValue(context, start));
   }
 
   async write(handle: Handle, data: Uint8Array, options: OperationContext & { readonly to: number }): Promise<void> {
     const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
     const start = (done: Done<void>) => this.#requests.write(handle, bytes, 0, bytes.length, options.to, done);
-    this.#bytes += bytes.length;
+    this.#unackedBytes += bytes.length;
     try {
-      await this.#on(handle, options, this.#send(options, start));
+      await this.#onHandle(handle, options, this.#request(options, start));
     } finally {
-      this.#bytes -= bytes.length;
+      this.#unackedBytes -= bytes.length;
     }
   }
 
-  fstat(handle: Handle, ask: OperationContext): Promise<RawAttributes> {
-    return this.#on(
+  fstat(handle: Handle, context: OperationContext): Promise<RawAttributes> {
+    return this.#onHandle(
       handle,
-      ask,
-      this.#value(ask, (done: Done<RawAttributes>) => this.#requests.fstat(handle, done)),
+      context,
+      this.#requestValue(context, (done: Done<RawAttributes>) => this.#requests.fstat(handle, done)),
     );
   }
 
-  fsetstat(handle: Handle, attributes: RawAttributes, ask: OperationContext): Promise<void> {
-    return this.#on(
+  fsetstat(handle: Handle, attributes: RawAttributes, context: OperationContext): Promise<void> {
+    return this.#onHandle(
       handle,
-      ask,
-      this.#send(ask, (done: Done<void>) => this.#requests.fsetstat(handle, attributes, done)),
+      context,
+      this.#request(context, (done: Done<void>) => this.#requests.fsetstat(handle, attributes, done)),
     );
   }
 
-  setstat(path: string, attributes: RawAttributes, ask: OperationContext): Promise<void> {
-    return this.#send(ask, (done) => this.#requests.setstat(path, attributes, done));
+  setstat(path: string, attributes: RawAttributes, context: OperationContext): Promise<void> {
+    return this.#request(context, (done) => this.#requests.setstat(path, attributes, done));
   }
 
   /** Sets attributes by lsetstat@openssh.com, which does not follow a link. */
-  lsetstat(path: string, attributes: RawAttributes, ask: OperationContext): Promise<void> {
-    return this.#send(ask, (done) => this.#requests.ext_openssh_lsetstat(path, attributes, done));
+  lsetstat(path: string, attributes: RawAttributes, context: OperationContext): Promise<void> {
+    return this.#request(context, (done) => this.#requests.ext_openssh_lsetstat(path, attributes, done));
   }
 
   /** Returns the attributes of a path, following links, or undefined if it is absent. */
-  stat(path: string, ask: OperationContext): Promise<RawAttributes | undefined> {
-    return absentAsUndefined(this.#value(ask, (done: Done<RawAttributes>) => this.#requests.stat(path, done)));
+  stat(path: string, context: OperationContext): Promise<RawAttributes | undefined> {
+    return absentAsUndefined(
+      this.#requestValue(context, (done: Done<RawAttributes>) => this.#requests.stat(path, done)),
+    );
   }
 
   /** Returns the attributes of a path without following a link, or undefined if it is absent. */
-  lstat(path: string, ask: OperationContext): Promise<RawAttributes | undefined> {
-    return absentAsUndefined(this.#value(ask, (done: Done<RawAttributes>) => this.#requests.lstat(path, done)));
+  lstat(path: string, context: OperationContext): Promise<RawAttributes | undefined> {
+    return absentAsUndefined(
+      this.#requestValue(context, (done: Done<RawAttributes>) => this.#requests.lstat(path, done)),
+    );
   }
 
-  opendir(path: string, ask: OperationContext): Promise<Handle> {
-    return this.#open(ask, (done) => this.#requests.opendir(path, done));
+  opendir(path: string, context: OperationContext): Promise<Handle> {
+    return this.#openHandle(context, (done) => this.#requests.opendir(path, done));
   }
 
   /** Returns the next names of a folder, or undefined at its end. */
-  async readdir(handle: Handle, ask: OperationContext): Promise<readonly RawName[] | undefined> {
+  async readdir(handle: Handle, context: OperationContext): Promise<readonly RawName[] | undefined> {
     const start = (done: Done<readonly RawName[]>) => this.#requests.readdir(handle, { full: true }, done);
     try {
-      return await this.#on(handle, ask, this.#value(ask, start));
+      return await this.#onHandle(handle, context, this.#requestValue(context, start));
     } catch (error) {
       if (statusOf(error) === END_OF_FILE) return undefined;
       throw error;
     }
   }
 
-  mkdir(path: string, ask: OperationContext): Promise<void> {
-    return this.#send(ask, (done) => this.#requests.mkdir(path, done));
+  mkdir(path: string, context: OperationContext): Promise<void> {
+    return this.#request(context, (done) => this.#requests.mkdir(path, done));
   }
 
-  rmdir(path: string, ask: OperationContext): Promise<void> {
-    return this.#send(ask, (done) => this.#requests.rmdir(path, done));
+  rmdir(path: string, context: OperationContext): Promise<void> {
+    return this.#request(context, (done) => this.#requests.rmdir(path, done));
   }
 
-  unlink(path: string, ask: OperationContext): Promise<void> {
-    return this.#send(ask, (done) => this.#requests.unlink(path, done));
+  unlink(path: string, context: OperationContext): Promise<void> {
+    return this.#request(context, (done) => this.#requests.unlink(path, done));
   }
 
   /** Renames by SSH_FXP_RENAME. OpenSSH refuses an existing target; other servers may not. */
-  rename(from: string, to: string, ask: OperationContext): Promise<void> {
-    return this.#send(ask, (done) => this.#requests.rename(from, to, done));
+  rename(from: string, to: string, context: OperationContext): Promise<void> {
+    return this.#request(context, (done) => this.#requests.rename(from, to, done));
   }
 
   /** Renames by posix-rename@openssh.com, which replaces the target atomically. */
-  replace(from: string, to: string, ask: OperationContext): Promise<void> {
-    return this.#send(ask, (done) => this.#requests.ext_openssh_rename(from, to, done));
+  posixRename(from: string, to: string, context: OperationContext): Promise<void> {
+    return this.#request(context, (done) => this.#requests.ext_openssh_rename(from, to, done));
   }
 
   /** Creates a hard link by hardlink@openssh.com, which refuses an existing target. */
-  hardlink(from: string, to: string, ask: OperationContext): Promise<void> {
-    return this.#send(ask, (done) => this.#requests.ext_openssh_hardlink(from, to, done));
+  hardlink(from: string, to: string, context: OperationContext): Promise<void> {
+    return this.#request(context, (done) => this.#requests.ext_openssh_hardlink(from, to, done));
   }
 
   /**
    * Returns the bytes available to this user on the disk that holds `path`, or undefined if the server does not report
    * them.
    */
-  async bytesFree(path: string, ask: OperationContext): Promise<number | undefined> {
-    if (!this.offers("statvfs@openssh.com")) return undefined;
-    const disk = await this.#send(ask, (done: Done<DiskState>) => this.#requests.ext_openssh_statvfs(path, done));
+  async bytesFree(path: string, context: OperationContext): Promise<number | undefined> {
+    if (!this.supports("statvfs@openssh.com")) return undefined;
+    const disk = await this.#request(context, (done: Done<StatVfs>) => this.#requests.ext_openssh_statvfs(path, done));
     return disk.f_bavail * disk.f_frsize;
   }
 
-  realpath(path: string, ask: OperationContext): Promise<string> {
-    return this.#send(ask, (done) => this.#requests.realpath(path, done));
+  realpath(path: string, context: OperationContext): Promise<string> {
+    return this.#request(context, (done) => this.#requests.realpath(path, done));
   }
 
-  readlink(path: string, ask: OperationContext): Promise<string> {
-    return this.#send(ask, (done) => this.#requests.readlink(path, done));
+  readlink(path: string, context: OperationContext): Promise<string> {
+    return this.#request(context, (done) => this.#requests.readlink(path, done));
   }
 
-  symlink(target: string, path: string, ask: OperationContext): Promise<void> {
-    return this.#send(ask, (done) => this.#requests.symlink(target, path, done));
+  symlink(target: string, path: string, context: OperationContext): Promise<void> {
+    return this.#request(context, (done) => this.#requests.symlink(target, path, done));
   }
 
-  #open(ask: OperationContext, start: (done: Done<Handle>) => void): Promise<Handle> {
+  #openHandle(context: OperationContext, start: (done: Done<Handle>) => void): Promise<Handle> {
     const late = (handle: Handle) => {
       this.#handles.add(handle);
-      this.drop(handle);
+      this.closeInBackground(handle);
     };
-    return this.#handles.open(ask, () => this.#value(ask, start, late), (handle) => this.drop(handle));
+    return this.#handles.open(
+      context,
+      () => this.#requestValue(context, start, late),
+      (handle) => this.closeInBackground(handle),
+    );
   }
 
   /** Returns the result of a request on a handle. Rejects if the handle also belonged to another file. */
-  async #on<T>(handle: Handle, ask: OperationContext, request: Promise<T>): Promise<T> {
+  async #onHandle<T>(handle: Handle, context: OperationContext, request: Promise<T>): Promise<T> {
     try {
       return await request;
     } finally {
-      this.#handles.check(handle, ask);
+      this.#handles.assertNotShared(handle, context);
     }
   }
 
   /** Returns the value that a request asks for. Rejects if the server reports success without a value. */
-  async #value<T>(ask: OperationContext, start: (done: Done<T>) => void, late?: (value: T) => void): Promise<T> {
-    const value = await this.#send(ask, start, late);
-    if (value === undefined) throw operationError(ask, "unexpected", { why: "the server answered without a value" });
+  async #requestValue<T>(
+    context: OperationContext,
+    start: (done: Done<T>) => void,
+    late?: (value: T) => void,
+  ): Promise<T> {
+    const value = await this.#request(context, start, late);
+    if (value === undefined) {
+      throw operationError(context, "unexpected", { why: "the server answered without a value" });
+    }
     return value;
   }
 
-  #send<T>(ask: OperationContext, start: (done: Done<T>) => void, late?: (value: T) => void): Promise<T> {
+  #request<T>(context: OperationContext, start: (done: Done<T>) => void, late?: (value: T) => void): Promise<T> {
     return new Promise((resolve, reject) => {
-      if (this.closed.aborted) return reject(lost(ask, this.closed.reason));
-      if (ask.signal.aborted) return reject(cancelled(ask.signal, ask.operation));
-      const pending = { ask, reject, since: performance.now() };
+      if (this.closed.aborted) return reject(toLostError(context, this.closed.reason));
+      if (context.signal.aborted) return reject(cancelled(context.signal, context.operation));
+      const pending = { context, reject, since: performance.now() };
       this.#pending.add(pending);
       const done: Done<T> = (error, value) => {
         if (!this.#pending.remove(pending)) return error ? undefined : late?.(value);
-        this.nearest = Math.min(this.nearest, performance.now() - pending.since);
+        this.minRtt = Math.min(this.minRtt, performance.now() - pending.since);
         if (!error) return resolve(value);
-        reject(this.closed.aborted ? lost(ask, this.closed.reason) : toSyncError(ask, error));
+        reject(this.closed.aborted ? toLostError(context, this.closed.reason) : toSyncError(context, error));
       };
       try {
         start(done);
       } catch (error) {
         // The library throws once its socket is gone, a moment before it reports that.
-        if (this.#pending.remove(pending)) reject(lost(ask, error));
+        if (this.#pending.remove(pending)) reject(toLostError(context, error));
       }
     });
   }
 }
 
-async function absentAsUndefined<T>(answer: Promise<T>): Promise<T | undefined> {
+async function absentAsUndefined<T>(request: Promise<T>): Promise<T | undefined> {
   try {
-    return await answer;
+    return await request;
   } catch (error) {
     if (statusOf(error) === NO_SUCH_FILE) return undefined;
     throw error;

@@ -1,6 +1,6 @@
 import { type OperationContext, operationError } from "../../core/operation.ts";
 import { type ErrorKind, SyncError } from "../../core/errors.ts";
-import { printable } from "../../core/path.ts";
+import { escapeForDisplay } from "../../core/path.ts";
 import type { RawError } from "../../ssh/channels.ts";
 
 /** SSH_FX_* of draft-ietf-secsh-filexfer-02, section 7. */
@@ -16,31 +16,31 @@ export function statusOf(error: unknown): number | undefined {
 }
 
 /** Returns the loss of the connection as the error of a request. */
-export function lost(ask: OperationContext, reason: unknown): SyncError {
+export function toLostError(context: OperationContext, reason: unknown): SyncError {
   const kind = reason instanceof SyncError ? reason.kind : "connection";
   const why = reason instanceof Error ? reason.message : String(reason);
-  return operationError(ask, kind, { why, cause: reason });
+  return operationError(context, kind, { why, cause: reason });
 }
 
 /**
  * Returns a refusal by the server as the error of a request. Code 4, FAILURE, has no specific meaning; callers
  * investigate it if necessary.
  */
-export function toSyncError(ask: OperationContext, error: NonNullable<RawError>): SyncError {
+export function toSyncError(context: OperationContext, error: NonNullable<RawError>): SyncError {
   // No status: the channel ended before the answer, or received an invalid answer.
   if (error.code === undefined) {
-    return operationError(ask, "connection", { why: `the SFTP channel broke: ${error.message}`, cause: error });
+    return operationError(context, "connection", { why: `the SFTP channel broke: ${error.message}`, cause: error });
   }
   if (error.code === FAILURE && /\btoo many (?:open )?(?:files|handles)\b/i.test(error.message)) {
-    return operationError(ask, "busy", { why: "the server allows no more open files", cause: error });
+    return operationError(context, "busy", { why: "the server allows no more open files", cause: error });
   }
-  const known = STATUSES[error.code];
-  const [kind, why] = known ?? ["unexpected", `the server says "${printable(error.message).slice(0, 200)}"`];
-  return operationError(ask, kind, { why, cause: error });
+  const known = STATUS_MEANINGS[error.code];
+  const [kind, why] = known ?? ["unexpected", `the server says "${escapeForDisplay(error.message).slice(0, 200)}"`];
+  return operationError(context, kind, { why, cause: error });
 }
 
 /** The meanings of the status codes. Those above 8 belong to later versions, but some servers send them anyway. */
-const STATUSES: Readonly<Record<number, readonly [ErrorKind, string]>> = {
+const STATUS_MEANINGS: Readonly<Record<number, readonly [ErrorKind, string]>> = {
   2: ["notFound", "there is no such file or folder"],
   3: ["denied", "permission denied"],
   6: ["connection", "the server has no connection to its files"],

@@ -1,6 +1,6 @@
 import type { Buffer } from "node:buffer";
 import { SyncError } from "../../core/errors.ts";
-import { Turns } from "../../net/semaphore.ts";
+import { WaitQueue } from "../../net/semaphore.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
 /** An open file or folder of one channel, as the server names it. */
@@ -16,57 +16,57 @@ export class OpenHandles {
   readonly #open = new Map<string, Set<Handle>>();
   readonly #shared = new WeakSet<Handle>();
   readonly #closing = new WeakSet<Handle>();
-  readonly #turns = new Turns();
+  readonly #queue = new WaitQueue();
   readonly #closed: AbortSignal;
-  readonly #patience: number;
+  readonly #timeout: number;
   #opening = 0;
   /** The known limit of handles open at once. */
-  #most = Infinity;
+  #limit = Infinity;
 
   /** `closed`: aborted when the channel ends; `patience`: ms that a call waits for a free handle. */
-  constructor(closed: AbortSignal, patience: number) {
+  constructor(closed: AbortSignal, timeout: number) {
     this.#closed = closed;
-    this.#patience = patience;
-    closed.addEventListener("abort", () => this.#turns.all(), { once: true });
+    this.#timeout = timeout;
+    closed.addEventListener("abort", () => this.#queue.wakeAll(), { once: true });
   }
 
   /**
    * Opens a file or folder with `send`. Rejects with busy, retryable, if the handle already belongs to another open
    * file; then that handle is closed.
    */
-  async open(ask: OperationContext, send: () => Promise<Handle>, close: (handle: Handle) => void): Promise<Handle> {
-    if (this.#most < Infinity) await this.#turn(ask);
+  async open(context: OperationContext, send: () => Promise<Handle>, close: (handle: Handle) => void): Promise<Handle> {
+    if (this.#limit < Infinity) await this.#waitForFreeHandle(context);
     this.#opening++;
     try {
       const handle = await send();
       this.add(handle);
       if (this.#shared.has(handle)) close(handle);
-      this.check(handle, ask);
+      this.assertNotShared(handle, context);
       return handle;
     } catch (error) {
       // The server allows no more handles than are open now.
       if (error instanceof SyncError && error.kind === "busy") {
-        this.#most = Math.max(1, Math.min(this.#most, this.#open.size));
+        this.#limit = Math.max(1, Math.min(this.#limit, this.#open.size));
       }
-      this.#turns.next();
+      this.#queue.wakeNext();
       throw error;
     } finally {
       this.#opening--;
     }
   }
 
-  async #turn(ask: OperationContext): Promise<void> {
-    const late = new AbortController();
-    const timer = setTimeout(() => late.abort(), this.#patience);
-    const signal = AbortSignal.any([ask.signal, late.signal]);
+  async #waitForFreeHandle(context: OperationContext): Promise<void> {
+    const timeout = new AbortController();
+    const timer = setTimeout(() => timeout.abort(), this.#timeout);
+    const signal = AbortSignal.any([context.signal, timeout.signal]);
     try {
-      while (this.#open.size + this.#opening >= this.#most && !this.#closed.aborted) {
-        await this.#turns.wait({ ...ask, signal });
+      while (this.#open.size + this.#opening >= this.#limit && !this.#closed.aborted) {
+        await this.#queue.wait({ ...context, signal });
       }
     } catch (error) {
-      if (ask.signal.aborted) throw error;
-      throw operationError(ask, "timeout", {
-        why: `no other file was closed in ${this.#patience / 1000} s (-Timeout)`,
+      if (context.signal.aborted) throw error;
+      throw operationError(context, "timeout", {
+        why: `no other file was closed in ${this.#timeout / 1000} s (-Timeout)`,
       });
     } finally {
       clearTimeout(timer);
@@ -77,7 +77,7 @@ export class OpenHandles {
    * Whether CLOSE may be sent for the handle. It may be sent only once, because the server may then assign the handle
    * to another file.
    */
-  mayClose(handle: Handle): boolean {
+  claimClose(handle: Handle): boolean {
     if (this.#closing.has(handle)) return false;
     this.#closing.add(handle);
     return true;
@@ -93,13 +93,13 @@ export class OpenHandles {
     }
     same.add(handle);
     for (const one of same) this.#shared.add(one);
-    this.#most = 1;
+    this.#limit = 1;
   }
 
   /** Throws busy, retryable, if another file had the same handle while this one was open. */
-  check(handle: Handle, ask: OperationContext): void {
+  assertNotShared(handle: Handle, context: OperationContext): void {
     if (!this.#shared.has(handle)) return;
-    throw operationError(ask, "busy", {
+    throw operationError(context, "busy", {
       why: "the server gave one handle to two open files; one at a time is opened now",
     });
   }
@@ -110,13 +110,13 @@ export class OpenHandles {
     const same = this.#open.get(name);
     same?.delete(handle);
     if (same?.size === 0) this.#open.delete(name);
-    this.#turns.next();
+    this.#queue.wakeNext();
   }
 
   /** Limits the channel to one open file from now on. Returns false if that limit is already set. */
-  doubt(): boolean {
-    const isNew = this.#most > 1;
-    this.#most = 1;
+  limitToOne(): boolean {
+    const isNew = this.#limit > 1;
+    this.#limit = 1;
     return isNew;
   }
 }

@@ -2,31 +2,31 @@ import { parentOf, type RelPath, root } from "../../core/path.ts";
 import type { Checksum, DirEntry, Entry, FileEntry, LinkEntry } from "../../core/entry.ts";
 import type {
   Backend,
+  BackendRoot,
   Body,
-  Call,
+  CallOptions,
+  ConnectContext,
   Content,
-  Expecting,
   OpenProtocol,
-  Place,
+  Precondition,
   ReadOptions,
-  Target,
   Traits,
   WriteOptions,
 } from "../../core/backend.ts";
 import { removeEntry, renameEntry, setEntryMode, setEntryTime } from "./changes.ts";
-import { connectSftp } from "../../ssh/connect.ts";
-import { childOf, look, lookFor } from "./stat.ts";
-import { Folders } from "./parent_check.ts";
-import { findBelow } from "./remote_find.ts";
-import { Hashes } from "./remote_checksum.ts";
-import { listFolder } from "./list.ts";
-import { HARD_LINK, makeFolder, makeHardLink, makeSymlink } from "./create.ts";
-import { findPlace, loginFolder } from "./root.ts";
+import { connectSsh } from "../../ssh/connect.ts";
+import { childOf, stat, statExpecting } from "./stat.ts";
+import { ParentCheck } from "./parent_check.ts";
+import { walk } from "./remote_find.ts";
+import { RemoteChecksums } from "./remote_checksum.ts";
+import { list } from "./list.ts";
+import { HARD_LINK, makeDir, makeHardLink, makeSymlink } from "./create.ts";
+import { loginFolder, resolveRoot } from "./root.ts";
 import { Pool } from "./pool.ts";
 import { readFile } from "./read.ts";
 import { POSIX_RENAME } from "./temp_file.ts";
-import type { Wire } from "./client.ts";
-import { overwrite } from "./overwrite.ts";
+import type { SftpClient } from "./client.ts";
+import { overwriteInPlace } from "./overwrite.ts";
 import { writeFile } from "./write.ts";
 import type { OperationContext } from "../../core/operation.ts";
 import type { SshConnector } from "../../ssh/types.ts";
@@ -36,14 +36,14 @@ import type { SshConnector } from "../../ssh/types.ts";
  * timeout, auth, hostKey or badInput.
  */
 export const openSftp: OpenProtocol = async (target, call) => {
-  return await openSftpOver(await connectSftp(target, call), target, call);
+  return await openSftpOver(await connectSsh(target, call), target, call);
 };
 
 /** Opens the backend over the connections of the given connector. */
 async function openSftpOver(
   connector: SshConnector,
-  { address, options }: Pick<Target, "address" | "options">,
-  call: Call,
+  { address, options }: Pick<ConnectContext, "address" | "options">,
+  call: CallOptions,
 ): Promise<Backend> {
   const pool = new Pool(connector, {
     timeout: numberOf(options.Timeout, TIMEOUT_MS),
@@ -52,14 +52,14 @@ async function openSftpOver(
   });
   try {
     await pool.open(call);
-    const wire = await pool.wire(call);
-    const home = loginFolder(wire, call);
-    const [place] = await Promise.all([findPlace(wire, address.path, { ...call, home }), home]);
-    const learned: Learned = {};
-    const traits = traitsOf(wire, numberOf(options.Connections, CONNECTIONS), learned);
-    const abilities = { runsCommands: wire.software.startsWith("OpenSSH"), linksFiles: wire.offers(HARD_LINK) };
-    const server = { connector, pool, home, hashes: new Hashes(pool), traits, learned, ...abilities };
-    return new Sftp(server, { place, owns: true });
+    const client = await pool.client(call);
+    const home = loginFolder(client, call);
+    const [place] = await Promise.all([resolveRoot(client, address.path, { ...call, home }), home]);
+    const profile: ServerProfile = {};
+    const traits = traitsOf(client, numberOf(options.Connections, CONNECTIONS), profile);
+    const capabilities = { runsCommands: client.software.startsWith("OpenSSH"), hardLinks: client.supports(HARD_LINK) };
+    const session = { connector, pool, home, checksums: new RemoteChecksums(pool), traits, profile, ...capabilities };
+    return new SftpBackend(session, { place, owns: true });
   } catch (error) {
     await pool[Symbol.asyncDispose]();
     throw error;
@@ -72,166 +72,175 @@ const CONNECTIONS = 4;
 const PARALLEL_FILES = 256;
 
 /** The state shared by all backends of one server. */
-interface Server {
+interface SftpSession {
   readonly connector: SshConnector;
   readonly pool: Pool;
   readonly home: Promise<string>;
-  readonly hashes: Hashes;
+  readonly checksums: RemoteChecksums;
   /**
    * Whether commands are run. Servers other than OpenSSH may misread a command, or run it on another file system than
    * the SFTP server's.
    */
   readonly runsCommands: boolean;
-  readonly linksFiles: boolean;
+  readonly hardLinks: boolean;
   readonly traits: Traits;
-  readonly learned: Learned;
+  readonly profile: ServerProfile;
 }
 
 /**
  * The server's behaviour, as found during the session. `showsDots`: its listings leave out no name that begins with a
  * dot.
  */
-interface Learned {
+interface ServerProfile {
   showsDots?: boolean;
 }
 
-class Sftp implements Backend {
+class SftpBackend implements Backend {
   readonly label: string;
-  readonly peer: string;
-  readonly place: Place;
+  readonly fingerprint: string;
+  readonly root: BackendRoot;
   readonly traits: Traits;
   readonly hardLink?: NonNullable<Backend["hardLink"]>;
   readonly walk?: NonNullable<Backend["walk"]>;
-  readonly #server: Server;
+  readonly #session: SftpSession;
   readonly #pool: Pool;
-  readonly #owns: boolean;
-  readonly #folders = new Folders((path) => this.#at(path));
+  readonly #ownsPool: boolean;
+  readonly #parentCheck = new ParentCheck((path) => this.#toServerPath(path));
 
-  constructor(server: Server, { place, owns }: { readonly place: Place; readonly owns: boolean }) {
+  constructor(server: SftpSession, { place, owns }: { readonly place: BackendRoot; readonly owns: boolean }) {
     this.label = server.connector.label;
-    this.peer = server.connector.peer;
-    this.place = place;
+    this.fingerprint = server.connector.peer;
+    this.root = place;
     this.traits = server.traits;
-    this.#server = server;
+    this.#session = server;
     this.#pool = server.pool;
-    this.#owns = owns;
-    if (server.linksFiles) this.hardLink = (from, to, options) => this.#hardLink(from, to, options);
+    this.#ownsPool = owns;
+    if (server.hardLinks) this.hardLink = (from, to, options) => this.#hardLink(from, to, options);
     if (server.runsCommands) this.walk = (dir, call) => this.#walk(dir, call);
   }
 
-  async at(folder: string, call: Call): Promise<Backend> {
-    const wire = await this.#pool.wire(call);
-    const place = await findPlace(wire, folder, { ...call, from: this.place.path, home: this.#server.home });
-    return new Sftp(this.#server, { place, owns: false });
+  async withRoot(folder: string, call: CallOptions): Promise<Backend> {
+    const client = await this.#pool.client(call);
+    const place = await resolveRoot(client, folder, { ...call, from: this.root.path, home: this.#session.home });
+    return new SftpBackend(this.#session, { place, owns: false });
   }
 
-  async list(dir: RelPath, call: Call): Promise<readonly Entry[]> {
-    const ask = asking("list", dir, call);
-    const wire = await this.#pool.wire(ask);
-    const isFolder = this.#folders.check(wire, dir, ask);
-    const onDot = () => void (this.#server.learned.showsDots = true);
-    return await listFolder(wire, { ...ask, at: this.#at(dir), isFolder, onDot });
+  async list(dir: RelPath, call: CallOptions): Promise<readonly Entry[]> {
+    const context = operationContext("list", dir, call);
+    const client = await this.#pool.client(context);
+    const isFolder = this.#parentCheck.check(client, dir, context);
+    const onDot = () => void (this.#session.profile.showsDots = true);
+    return await list(client, {
+      ...context,
+      serverPath: this.#toServerPath(dir),
+      folderCheck: isFolder,
+      onDotEntry: onDot,
+    });
   }
 
-  async *#walk(dir: RelPath, call: Call): AsyncIterable<readonly Entry[]> {
-    const ask = asking("list", dir, call);
-    const found = await findBelow(this.#pool, { ...ask, at: this.#at(dir) });
-    this.#server.learned.showsDots = true;
+  async *#walk(dir: RelPath, call: CallOptions): AsyncIterable<readonly Entry[]> {
+    const context = operationContext("list", dir, call);
+    const found = await walk(this.#pool, { ...context, serverPath: this.#toServerPath(dir) });
+    this.#session.profile.showsDots = true;
     yield found;
   }
 
-  async stat(path: RelPath, call: Call): Promise<Entry | undefined> {
-    const ask = asking("look at", path, call);
-    return await look(await this.#pool.wire(ask), this.#at(path), ask);
+  async stat(path: RelPath, call: CallOptions): Promise<Entry | undefined> {
+    const context = operationContext("look at", path, call);
+    return await stat(await this.#pool.client(context), this.#toServerPath(path), context);
   }
 
   async read(path: RelPath, options: ReadOptions): Promise<Content> {
-    return await readFile(this.#pool, { ...options, ...this.#spot("read", path, options) });
+    return await readFile(this.#pool, { ...options, ...this.#resolve("read", path, options) });
   }
 
   async write(path: RelPath, body: Body, options: WriteOptions): Promise<FileEntry> {
-    const spot = this.#spot("write", path, options);
-    const writing = { ...spot, dir: this.#at(parentOf(path)), options };
+    const spot = this.#resolve("write", path, options);
+    const writing = { ...spot, dir: this.#toServerPath(parentOf(path)), options };
     return options.inPlace === true
-      ? await overwrite(this.#pool, body, writing)
+      ? await overwriteInPlace(this.#pool, body, writing)
       : await writeFile(this.#pool, body, writing);
   }
 
-  async makeDir(path: RelPath, call: Call): Promise<DirEntry> {
-    return await makeFolder(this.#pool, this.#spot("make the folder", path, call));
+  async makeDir(path: RelPath, call: CallOptions): Promise<DirEntry> {
+    return await makeDir(this.#pool, this.#resolve("make the folder", path, call));
   }
 
-  async remove(entry: Entry, call: Call): Promise<void> {
-    await removeEntry(this.#pool, entry, this.#spot("remove", entry.path, call));
-    this.#folders.forget(entry.path);
+  async remove(entry: Entry, call: CallOptions): Promise<void> {
+    await removeEntry(this.#pool, entry, this.#resolve("remove", entry.path, call));
+    this.#parentCheck.invalidate(entry.path);
   }
 
-  async rename(from: RelPath, to: RelPath, options: Call & Expecting): Promise<void> {
-    const source = this.#spot("rename", from, options);
-    await renameEntry(this.#pool, source, { ...this.#spot("rename", to, options), ...expecting(options) });
-    this.#folders.forget(from);
+  async rename(from: RelPath, to: RelPath, options: CallOptions & Precondition): Promise<void> {
+    const source = this.#resolve("rename", from, options);
+    await renameEntry(this.#pool, source, { ...this.#resolve("rename", to, options), ...pickExpected(options) });
+    this.#parentCheck.invalidate(from);
   }
 
-  async #hardLink(from: RelPath, to: RelPath, options: Call & Expecting): Promise<void> {
-    const target = { ...this.#spot("link to", to, options), ...expecting(options) };
-    await makeHardLink(this.#pool, this.#spot("link to", from, options), target);
+  async #hardLink(from: RelPath, to: RelPath, options: CallOptions & Precondition): Promise<void> {
+    const target = { ...this.#resolve("link to", to, options), ...pickExpected(options) };
+    await makeHardLink(this.#pool, this.#resolve("link to", from, options), target);
   }
 
-  async makeLink(path: RelPath, target: string, options: Call & Expecting): Promise<LinkEntry> {
-    const spot = this.#spot("make the link", path, options);
-    return await makeSymlink(this.#pool, target, { ...spot, ...expecting(options), dir: this.#at(parentOf(path)) });
+  async makeLink(path: RelPath, target: string, options: CallOptions & Precondition): Promise<LinkEntry> {
+    const spot = this.#resolve("make the link", path, options);
+    return await makeSymlink(this.#pool, target, {
+      ...spot,
+      ...pickExpected(options),
+      dir: this.#toServerPath(parentOf(path)),
+    });
   }
 
-  async setModified(path: RelPath, modified: number, call: Call): Promise<void> {
-    await setEntryTime(this.#pool, modified, this.#spot("set the time of", path, call));
+  async setModified(path: RelPath, modified: number, call: CallOptions): Promise<void> {
+    await setEntryTime(this.#pool, modified, this.#resolve("set the time of", path, call));
   }
 
-  async setMode(path: RelPath, mode: number, call: Call): Promise<void> {
-    await setEntryMode(this.#pool, mode & 0o777, this.#spot("set the mode of", path, call));
+  async setMode(path: RelPath, mode: number, call: CallOptions): Promise<void> {
+    await setEntryMode(this.#pool, mode & 0o777, this.#resolve("set the mode of", path, call));
   }
 
-  async checksum(entry: FileEntry, wanted: readonly string[], call: Call): Promise<Checksum | undefined> {
+  async checksum(entry: FileEntry, wanted: readonly string[], call: CallOptions): Promise<Checksum | undefined> {
     if (!wanted.includes("sha256")) return undefined;
-    const spot = this.#spot("hash", entry.path, call);
-    const sum = await this.#server.hashes.sha256(spot.at, { ...spot, size: entry.size });
-    await lookFor(await this.#pool.wire(spot), spot.at, { ...spot, expect: entry });
+    const spot = this.#resolve("hash", entry.path, call);
+    const sum = await this.#session.checksums.sha256(spot.serverPath, { ...spot, size: entry.size });
+    await statExpecting(await this.#pool.client(spot), spot.serverPath, { ...spot, expect: entry });
     return sum;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#owns) await this.#pool[Symbol.asyncDispose]();
+    if (this.#ownsPool) await this.#pool[Symbol.asyncDispose]();
   }
 
   /** Returns the server path of a path. */
-  #at(path: RelPath): string {
-    return path === root ? this.place.path : childOf(this.place.path, path);
+  #toServerPath(path: RelPath): string {
+    return path === root ? this.root.path : childOf(this.root.path, path);
   }
 
-  #spot(operation: string, path: RelPath, call: Call): OperationContext & Where {
-    const ask = asking(operation, path, call);
+  #resolve(operation: string, path: RelPath, call: CallOptions): OperationContext & PathContext {
+    const context = operationContext(operation, path, call);
     return {
-      ...ask,
-      at: this.#at(path),
-      checkParent: (wire) => this.#folders.checkNow(wire, parentOf(path), ask),
+      ...context,
+      serverPath: this.#toServerPath(path),
+      checkParent: (client) => this.#parentCheck.checkNow(client, parentOf(path), context),
     };
   }
 }
 
-interface Where {
-  readonly at: string;
-  checkParent(wire: Wire): Promise<void>;
+interface PathContext {
+  readonly serverPath: string;
+  checkParent(client: SftpClient): Promise<void>;
 }
 
-function asking(operation: string, path: RelPath, { signal }: Call): OperationContext {
+function operationContext(operation: string, path: RelPath, { signal }: CallOptions): OperationContext {
   return { operation, path, signal };
 }
 
-function expecting({ expect }: Expecting): Expecting {
+function pickExpected({ expect }: Precondition): Precondition {
   return expect === undefined ? {} : { expect };
 }
 
-function traitsOf(wire: Wire, connections: number, learned: Learned): Traits {
-  const atomic = wire.offers(POSIX_RENAME);
+function traitsOf(client: SftpClient, connections: number, profile: ServerProfile): Traits {
+  const atomic = client.supports(POSIX_RENAME);
   return {
     timeStep: 1000,
     dirTimes: true,
@@ -246,7 +255,7 @@ function traitsOf(wire: Wire, connections: number, learned: Learned): Traits {
     names: "posix",
     maxNameBytes: 255,
     get showsDots() {
-      return learned.showsDots;
+      return profile.showsDots;
     },
   };
 }

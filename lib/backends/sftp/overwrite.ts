@@ -1,12 +1,12 @@
 import type { FileEntry } from "../../core/entry.ts";
 import type { Body } from "../../core/backend.ts";
-import { mismatch } from "../shared/preconditions.ts";
-import { chunksOf, unlessCancelled, wrongSize } from "./read_exactly.ts";
-import { look, lookFor, toSeen } from "./stat.ts";
+import { describeMismatch } from "../shared/preconditions.ts";
+import { abortable, chunksOf, sizeMismatch } from "./read_exactly.ts";
+import { parseStat, stat, statExpecting } from "./stat.ts";
 import type { Pool } from "./pool.ts";
-import { type Draft, written } from "./temp_file.ts";
+import { type PendingWrite, statWritten } from "./temp_file.ts";
 import { WRITE } from "./client.ts";
-import { setAttributes, type Writing } from "./write.ts";
+import { setAttributes, type WriteContext } from "./write.ts";
 import { operationError } from "../../core/operation.ts";
 
 /**
@@ -14,56 +14,57 @@ import { operationError } from "../../core/operation.ts";
  * mix until it is done. Right before its first byte is sent, after the source has answered, the file is compared again
  * by its path and by its handle, so that an edit made meanwhile is not lost.
  */
-export async function overwrite(pool: Pool, body: Body, writing: Writing): Promise<FileEntry> {
-  const { at, options, signal } = writing;
-  const wire = await pool.wire(writing);
-  await writing.checkParent(wire);
+export async function overwriteInPlace(pool: Pool, body: Body, context: WriteContext): Promise<FileEntry> {
+  const { serverPath: at, options, signal } = context;
+  const client = await pool.client(context);
+  await context.checkParent(client);
   const { expect } = options;
-  const found = await lookFor(wire, at, { ...writing, ...(expect === undefined ? {} : { expect }) });
+  const found = await statExpecting(client, at, { ...context, ...(expect === undefined ? {} : { expect }) });
   if (found?.kind !== "file") {
-    throw operationError(writing, "changed", { why: "there is no file whose content could be replaced" });
+    throw operationError(context, "changed", { why: "there is no file whose content could be replaced" });
   }
-  const draft: Draft = { ...writing, temp: at, mode: undefined };
-  const content = await unlessCancelled(body(), writing);
-  const handle = await wire.open(at, WRITE, writing);
+  const pending: PendingWrite = { ...context, temp: at, mode: undefined };
+  const content = await abortable(body(), context);
+  const handle = await client.open(at, WRITE, context);
   try {
-    const flying = new Set<Promise<void>>();
-    const mustBeUntouched = async () => {
-      const [seen, open] = await Promise.all([
-        look(wire, at, writing),
-        wire.fstat(handle, writing),
-        writing.checkParent(wire),
+    const unacked = new Set<Promise<void>>();
+    const assertUntouched = async () => {
+      const [current, open] = await Promise.all([
+        stat(client, at, context),
+        client.fstat(handle, context),
+        context.checkParent(client),
       ]);
-      const opened = toSeen(writing.path, open);
-      const why = mismatch(found, seen) ?? mismatch(found, opened.kind === "link" ? undefined : opened);
-      if (why !== undefined) throw operationError(writing, "changed", { why });
+      const opened = parseStat(context.path, open);
+      const why = describeMismatch(found, current) ??
+        describeMismatch(found, opened.kind === "link" ? undefined : opened);
+      if (why !== undefined) throw operationError(context, "changed", { why });
     };
     let size = 0;
-    for await (const chunk of chunksOf(content, writing)) {
-      if (size + chunk.length > options.size) throw wrongSize({ ...writing, size: options.size }, Infinity);
-      if (size === 0) await mustBeUntouched();
-      for (let from = 0; from < chunk.length; from += wire.maxWrite) {
-        const piece = chunk.subarray(from, from + wire.maxWrite);
-        const sent = wire.write(handle, piece, { ...writing, to: size + from });
-        flying.add(sent);
-        sent.then(() => flying.delete(sent), () => {});
-        if (flying.size >= IN_FLIGHT) await Promise.race(flying);
+    for await (const chunk of chunksOf(content, context)) {
+      if (size + chunk.length > options.size) throw sizeMismatch({ ...context, size: options.size }, Infinity);
+      if (size === 0) await assertUntouched();
+      for (let from = 0; from < chunk.length; from += client.maxWrite) {
+        const piece = chunk.subarray(from, from + client.maxWrite);
+        const sent = client.write(handle, piece, { ...context, to: size + from });
+        unacked.add(sent);
+        sent.then(() => unacked.delete(sent), () => {});
+        if (unacked.size >= MAX_UNACKED_WRITES) await Promise.race(unacked);
       }
       size += chunk.length;
       options.onBytes?.(chunk.length);
     }
-    await Promise.all(flying);
-    if (size < options.size) throw wrongSize({ ...writing, size: options.size }, size);
-    if (size === 0) await mustBeUntouched();
-    if (found.size > size) await wire.fsetstat(handle, { size }, writing);
-    await setAttributes(wire, handle, draft);
-    await wire.close(handle, { ...writing, signal });
-    return await written(wire, draft);
+    await Promise.all(unacked);
+    if (size < options.size) throw sizeMismatch({ ...context, size: options.size }, size);
+    if (size === 0) await assertUntouched();
+    if (found.size > size) await client.fsetstat(handle, { size }, context);
+    await setAttributes(client, handle, pending);
+    await client.close(handle, { ...context, signal });
+    return await statWritten(client, pending);
   } catch (error) {
-    wire.drop(handle);
+    client.closeInBackground(handle);
     throw error;
   }
 }
 
 /** The limit of unanswered WRITEs: 2 MiB of them, as much as a channel's window holds. */
-const IN_FLIGHT = 64;
+const MAX_UNACKED_WRITES = 64;

@@ -2,24 +2,24 @@ import { Buffer } from "node:buffer";
 import { nameOf } from "../../core/path.ts";
 import { tempPath } from "../../core/temp_name.ts";
 import type { Body, Content } from "../../core/backend.ts";
-import { chunksOf, gather, unlessCancelled, wrongSize } from "./read_exactly.ts";
-import { look } from "./stat.ts";
-import { least, type Pool } from "./pool.ts";
-import { type Draft, makeTemp, randomTag, removeTemp } from "./temp_file.ts";
+import { abortable, chunksOf, readExactly, sizeMismatch } from "./read_exactly.ts";
+import { stat } from "./stat.ts";
+import { leastLoaded, type Pool } from "./pool.ts";
+import { createTemp, type PendingWrite, randomTag, removeTemp } from "./temp_file.ts";
 import type { Handle } from "./handles.ts";
-import { type Wire, WRITE } from "./client.ts";
+import { type SftpClient, WRITE } from "./client.ts";
 import { operationError } from "../../core/operation.ts";
 
-export interface Pouring {
-  readonly draft: Draft;
+export interface UploadOptions {
+  readonly pending: PendingWrite;
   readonly body: Body;
 }
 
 /** Creates the temporary file, or resumes from a leftover. */
-export async function startPour(pool: Pool, wire: Wire, pouring: Pouring): Promise<Pour> {
-  const kept = await takeOver(wire, pouring);
-  const [handle, from] = kept ?? [await makeTemp(wire, pouring.draft), 0];
-  return new Pour(pool, pouring, { wire, handle, from });
+export async function startUpload(pool: Pool, client: SftpClient, options: UploadOptions): Promise<ParallelUpload> {
+  const leftover = await resumeLeftover(client, options);
+  const [handle, from] = leftover ?? [await createTemp(client, options.pending), 0];
+  return new ParallelUpload(pool, options, { client, handle, from });
 }
 
 /**
@@ -27,35 +27,35 @@ export async function startPour(pool: Pool, wire: Wire, pouring: Pouring): Promi
  * more beyond the first byte that is not yet acknowledged. So the first `n - WINDOW` bytes of a leftover of `n` bytes
  * are certainly complete.
  */
-export class Pour {
+export class ParallelUpload {
   readonly handle: Handle;
   readonly #pool: Pool;
-  readonly #pouring: Pouring;
-  readonly #handles: Map<Wire, Handle>;
-  readonly #opening = new Set<Wire>();
+  readonly #options: UploadOptions;
+  readonly #handles: Map<SftpClient, Handle>;
+  readonly #opening = new Set<SftpClient>();
   /** Offset and length of unanswered WRITEs, in ascending order. */
-  readonly #flying = new Map<number, number>();
+  readonly #unacked = new Map<number, number>();
   readonly #from: number;
   #next: number;
-  #flyingBytes = 0;
+  #unackedBytes = 0;
   #acknowledged = 0;
-  #began = 0;
+  #startedAt = 0;
   #failed: { readonly error: unknown } | undefined;
   #wake: () => void = () => {};
-  #over = false;
+  #isClosed = false;
 
-  constructor(pool: Pool, pouring: Pouring, first: { wire: Wire; handle: Handle; from: number }) {
+  constructor(pool: Pool, options: UploadOptions, first: { client: SftpClient; handle: Handle; from: number }) {
     this.#pool = pool;
-    this.#pouring = pouring;
+    this.#options = options;
     this.handle = first.handle;
-    this.#handles = new Map([[first.wire, first.handle]]);
+    this.#handles = new Map([[first.client, first.handle]]);
     this.#from = first.from;
     this.#next = first.from;
   }
 
   /** The offset of the first byte that the server has not yet acknowledged. */
-  get safe(): number {
-    return this.#flying.keys().next().value ?? this.#next;
+  get firstUnacked(): number {
+    return this.#unacked.keys().next().value ?? this.#next;
   }
 
   /**
@@ -63,19 +63,19 @@ export class Pour {
    * than expected.
    */
   async run(): Promise<void> {
-    const { draft, body } = this.#pouring;
-    const { options } = draft;
-    this.#began = performance.now();
+    const { pending, body } = this.#options;
+    const { options } = pending;
+    this.#startedAt = performance.now();
     options.onBytes?.(this.#from);
-    const content = await unlessCancelled(this.#from === 0 ? body() : body(this.#from), draft);
+    const content = await abortable(this.#from === 0 ? body() : body(this.#from), pending);
     for await (const piece of this.#pieces(content)) {
-      if (this.#next + piece.length > options.size) throw wrongSize({ ...draft, size: options.size }, Infinity);
-      while (!this.#hasRoom(piece.length)) await this.#progress();
-      this.#send(piece);
+      if (this.#next + piece.length > options.size) throw sizeMismatch({ ...pending, size: options.size }, Infinity);
+      while (!this.#hasRoom(piece.length)) await this.#waitForProgress();
+      this.#sendPiece(piece);
     }
-    while (this.#flying.size > 0) await this.#progress();
+    while (this.#unacked.size > 0) await this.#waitForProgress();
     if (this.#failed !== undefined) throw this.#failed.error;
-    if (this.#next < options.size) throw wrongSize({ ...draft, size: options.size }, this.#next);
+    if (this.#next < options.size) throw sizeMismatch({ ...pending, size: options.size }, this.#next);
     this.#close(this.handle);
   }
 
@@ -88,7 +88,7 @@ export class Pour {
   async *#pieces(content: Content): AsyncGenerator<Uint8Array> {
     let joined: Uint8Array[] = [];
     let bytes = 0;
-    for await (const chunk of chunksOf(content, this.#pouring.draft)) {
+    for await (const chunk of chunksOf(content, this.#options.pending)) {
       if (chunk.length < SMALL_PIECE || bytes > 0) {
         joined.push(chunk);
         bytes += chunk.length;
@@ -111,67 +111,67 @@ export class Pour {
    * largest that the server accepts.
    */
   #pieceBytes(): number {
-    const [wire] = this.#handles.keys();
-    const most = wire?.maxWrite ?? SMALL_PIECE;
-    if (this.#acknowledged < CAUTIOUS_BYTES) return Math.min(most, SMALL_PIECE);
-    const aSecond = (this.#acknowledged * 1000) / (performance.now() - this.#began);
-    return Math.min(most, Math.max(SMALL_PIECE, Math.floor(aSecond / 4)));
+    const [client] = this.#handles.keys();
+    const most = client?.maxWrite ?? SMALL_PIECE;
+    if (this.#acknowledged < SLOW_START_BYTES) return Math.min(most, SMALL_PIECE);
+    const bytesPerSecond = (this.#acknowledged * 1000) / (performance.now() - this.#startedAt);
+    return Math.min(most, Math.max(SMALL_PIECE, Math.floor(bytesPerSecond / 4)));
   }
 
   #hasRoom(bytes: number): boolean {
     if (this.#failed !== undefined) throw this.#failed.error;
-    if (this.#flying.size === 0) return true;
-    if (this.#next + bytes - this.safe > WINDOW) return false;
-    if (this.#flyingBytes + bytes > FLYING * this.#handles.size) return false;
-    return this.#pool.ahead + bytes <= FLYING_ALL;
+    if (this.#unacked.size === 0) return true;
+    if (this.#next + bytes - this.firstUnacked > RESUME_WINDOW) return false;
+    if (this.#unackedBytes + bytes > MAX_UNACKED * this.#handles.size) return false;
+    return this.#pool.bytesInFlight + bytes <= MAX_UNACKED_ALL;
   }
 
-  #progress(): Promise<void> {
+  #waitForProgress(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#wake = resolve;
     return promise;
   }
 
-  #send(piece: Uint8Array): void {
-    const { draft } = this.#pouring;
-    const left = draft.options.size - this.#next;
-    this.#pool.grow(1 + Math.floor(left / WORTH_GROWING));
-    if (left > FLYING) this.#spread();
-    const wire = least(this.#handles.keys());
-    const handle = wire && this.#handles.get(wire);
-    if (wire === undefined || handle === undefined) {
-      throw operationError(draft, "connection", { why: "the connection was lost" });
+  #sendPiece(piece: Uint8Array): void {
+    const { pending } = this.#options;
+    const left = pending.options.size - this.#next;
+    this.#pool.grow(1 + Math.floor(left / BYTES_PER_CONNECTION));
+    if (left > MAX_UNACKED) this.#openOnMoreConnections();
+    const client = leastLoaded(this.#handles.keys());
+    const handle = client && this.#handles.get(client);
+    if (client === undefined || handle === undefined) {
+      throw operationError(pending, "connection", { why: "the connection was lost" });
     }
     const to = this.#next;
     this.#next += piece.length;
-    this.#flying.set(to, piece.length);
+    this.#unacked.set(to, piece.length);
     this.#count(piece.length);
-    wire.write(handle, piece, { ...draft, to }).then(() => {
+    client.write(handle, piece, { ...pending, to }).then(() => {
       this.#acknowledged += piece.length;
     }, (error) => {
       this.#failed ??= { error };
     }).finally(() => {
-      this.#flying.delete(to);
+      this.#unacked.delete(to);
       this.#count(-piece.length);
       this.#wake();
     });
-    draft.options.onBytes?.(piece.length);
+    pending.options.onBytes?.(piece.length);
   }
 
   #count(bytes: number): void {
-    this.#flyingBytes += bytes;
-    this.#pool.ahead += bytes;
+    this.#unackedBytes += bytes;
+    this.#pool.bytesInFlight += bytes;
   }
 
   /** Opens the temporary file on connections that were opened meanwhile. */
-  #spread(): void {
-    const { draft } = this.#pouring;
-    for (const wire of this.#pool.live()) {
-      if (this.#handles.has(wire) || this.#opening.has(wire)) continue;
-      this.#opening.add(wire);
-      wire.open(draft.temp, WRITE, draft).then((handle) => {
-        if (this.#over) return wire.drop(handle);
-        this.#handles.set(wire, handle);
+  #openOnMoreConnections(): void {
+    const { pending } = this.#options;
+    for (const client of this.#pool.clients()) {
+      if (this.#handles.has(client) || this.#opening.has(client)) continue;
+      this.#opening.add(client);
+      client.open(pending.temp, WRITE, pending).then((handle) => {
+        if (this.#isClosed) return client.closeInBackground(handle);
+        this.#handles.set(client, handle);
         this.#wake();
       }).catch(() => {
         // The other connections continue; if the file is gone, the final check of its size reports it.
@@ -180,9 +180,9 @@ export class Pour {
   }
 
   #close(but: Handle | undefined): void {
-    if (this.#over) return;
-    this.#over = true;
-    for (const [wire, handle] of this.#handles) if (handle !== but) wire.drop(handle);
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    for (const [wire, handle] of this.#handles) if (handle !== but) wire.closeInBackground(handle);
   }
 }
 
@@ -190,34 +190,37 @@ export class Pour {
  * The largest distance between the first unacknowledged byte and the last one sent. Every version of Tandem must keep
  * this value, because it decides how much of an older version's leftover is complete.
  */
-const WINDOW = 16 << 20;
+const RESUME_WINDOW = 16 << 20;
 /** The limit of unanswered bytes on one connection, and of all writes of a pool together. */
-const FLYING = 4 << 20;
-const FLYING_ALL = 48 << 20;
-const WORTH_GROWING = 16 << 20;
+const MAX_UNACKED = 4 << 20;
+const MAX_UNACKED_ALL = 48 << 20;
+const BYTES_PER_CONNECTION = 16 << 20;
 const SMALL_PIECE = 32 * 1024;
-const CAUTIOUS_BYTES = 512 * 1024;
-const TAIL = 64 * 1024;
+const SLOW_START_BYTES = 512 * 1024;
+const COMPARED_BYTES = 64 * 1024;
 
 /**
  * Returns the handle of a leftover of the same tag and the number of its first bytes that are valid, or undefined if
  * there is none to resume.
  */
-async function takeOver(wire: Wire, { draft, body }: Pouring): Promise<[Handle, number] | undefined> {
-  const { options, temp } = draft;
+async function resumeLeftover(
+  client: SftpClient,
+  { pending, body }: UploadOptions,
+): Promise<[Handle, number] | undefined> {
+  const { options, temp } = pending;
   if (options.tag === undefined) return undefined;
-  const [found] = await Promise.all([look(wire, temp, draft), draft.checkParent(wire)]);
+  const [found] = await Promise.all([stat(client, temp, pending), pending.checkParent(client)]);
   if (found?.kind !== "file" || found.size > options.size) return undefined;
-  const kept = found.size - WINDOW;
-  if (kept < TAIL || !await isOwn(wire, draft)) return undefined;
-  const handle = await wire.open(temp, READ_WRITE, draft);
-  const there = Buffer.alloc(TAIL);
-  const from = kept - TAIL;
-  const count = await wire.read(handle, { into: there, at: 0, length: TAIL, from }, draft);
-  const here = await gather(await unlessCancelled(body(from, kept), draft), { ...draft, size: TAIL });
-  const same = await wire.fstat(handle, draft);
-  if (count === TAIL && there.equals(here) && same.size === found.size) return [handle, kept];
-  wire.drop(handle);
+  const kept = found.size - RESUME_WINDOW;
+  if (kept < COMPARED_BYTES || !await isOwnLeftover(client, pending)) return undefined;
+  const handle = await client.open(temp, READ_WRITE, pending);
+  const remoteTail = Buffer.alloc(COMPARED_BYTES);
+  const from = kept - COMPARED_BYTES;
+  const count = await client.read(handle, { into: remoteTail, at: 0, length: COMPARED_BYTES, from }, pending);
+  const localTail = await readExactly(await abortable(body(from, kept), pending), { ...pending, size: COMPARED_BYTES });
+  const attributes = await client.fstat(handle, pending);
+  if (count === COMPARED_BYTES && remoteTail.equals(localTail) && attributes.size === found.size) return [handle, kept];
+  client.closeInBackground(handle);
   return undefined;
 }
 
@@ -226,18 +229,18 @@ async function takeOver(wire: Wire, { draft, body }: Pouring): Promise<[Handle, 
  * from a file created for that purpose. If the server reports no owners, the name alone is trusted, because it contains
  * a secret.
  */
-async function isOwn(wire: Wire, draft: Draft): Promise<boolean> {
-  const left = await wire.lstat(draft.temp, draft);
-  if (left === undefined || ((left.mode ?? 0) & OTHERS_WRITE) !== 0) return false;
-  if (left.uid === undefined) return true;
-  const folder = draft.temp.slice(0, draft.temp.lastIndexOf("/") + 1);
-  const probe: Draft = { ...draft, temp: folder + nameOf(tempPath(draft.path, randomTag())) };
-  const handle = await makeTemp(wire, probe);
+async function isOwnLeftover(client: SftpClient, pending: PendingWrite): Promise<boolean> {
+  const leftover = await client.lstat(pending.temp, pending);
+  if (leftover === undefined || ((leftover.mode ?? 0) & OTHERS_WRITE) !== 0) return false;
+  if (leftover.uid === undefined) return true;
+  const folder = pending.temp.slice(0, pending.temp.lastIndexOf("/") + 1);
+  const probe: PendingWrite = { ...pending, temp: folder + nameOf(tempPath(pending.path, randomTag())) };
+  const handle = await createTemp(client, probe);
   try {
-    return (await wire.fstat(handle, probe)).uid === left.uid;
+    return (await client.fstat(handle, probe)).uid === leftover.uid;
   } finally {
-    wire.drop(handle);
-    await removeTemp(wire, probe);
+    client.closeInBackground(handle);
+    await removeTemp(client, probe);
   }
 }
 

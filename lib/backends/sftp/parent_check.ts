@@ -1,6 +1,6 @@
-import { parentOf, printable, type RelPath, root } from "../../core/path.ts";
-import { look } from "./stat.ts";
-import type { Wire } from "./client.ts";
+import { escapeForDisplay, parentOf, type RelPath, root } from "../../core/path.ts";
+import { stat } from "./stat.ts";
+import type { SftpClient } from "./client.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
 /**
@@ -8,91 +8,103 @@ import { type OperationContext, operationError } from "../../core/operation.ts";
  * result stays valid for a few seconds. Reads, writes and removals check again, since a folder may have become a link
  * meanwhile; concurrent calls share one check.
  */
-export class Folders {
-  readonly #toAt: (path: RelPath) => string;
-  readonly #seen = new Map<RelPath, Seen>();
+export class ParentCheck {
+  readonly #toServerPath: (path: RelPath) => string;
+  readonly #checks = new Map<RelPath, CachedCheck>();
 
   /** `toAt`: returns the server path of a path. */
-  constructor(toAt: (path: RelPath) => string) {
-    this.#toAt = toAt;
+  constructor(toServerPath: (path: RelPath) => string) {
+    this.#toServerPath = toServerPath;
   }
 
   /**
    * Rejects with notFound when `dir` or a folder above it is absent, and with refused when one is a link or no folder.
    */
-  async check(wire: Wire, dir: RelPath, ask: OperationContext): Promise<void> {
+  async check(client: SftpClient, dir: RelPath, context: OperationContext): Promise<void> {
     if (dir === root) return;
     const now = performance.now();
-    const known = this.#seen.get(dir);
-    if (known !== undefined && known.until > now) {
-      return await settled(
-        known.check,
-        ask,
-        () => this.#look(wire, dir, { ask, check: (above) => this.check(wire, above, ask) }),
+    const cached = this.#checks.get(dir);
+    if (cached !== undefined && cached.validUntil > now) {
+      return await awaitShared(
+        cached.result,
+        context,
+        () => this.#statFolder(client, dir, { context, checkParent: (above) => this.check(client, above, context) }),
       );
     }
-    await this.#begin(wire, dir, { ask, check: (above) => this.check(wire, above, ask) });
+    await this.#start(client, dir, { context, checkParent: (above) => this.check(client, above, context) });
   }
 
   /** Checks like check(), but shares only a check that is still running. */
-  async checkNow(wire: Wire, dir: RelPath, ask: OperationContext): Promise<void> {
+  async checkNow(client: SftpClient, dir: RelPath, context: OperationContext): Promise<void> {
     if (dir === root) return;
-    const looking = { ask, check: (above: RelPath) => this.checkNow(wire, above, ask) };
-    const known = this.#seen.get(dir);
-    if (known?.isUnderWay === true) return await settled(known.check, ask, () => this.#look(wire, dir, looking));
-    await this.#begin(wire, dir, looking);
+    const options = { context, checkParent: (above: RelPath) => this.checkNow(client, above, context) };
+    const cached = this.#checks.get(dir);
+    if (cached?.isRunning === true) {
+      return await awaitShared(cached.result, context, () => this.#statFolder(client, dir, options));
+    }
+    await this.#start(client, dir, options);
   }
 
-  async #begin(wire: Wire, dir: RelPath, looking: Looking): Promise<void> {
-    const seen: Seen = { until: performance.now() + TRUST_MS, isUnderWay: true, check: this.#look(wire, dir, looking) };
-    if (this.#seen.size >= MOST) this.#seen.clear();
-    this.#seen.set(dir, seen);
+  async #start(client: SftpClient, dir: RelPath, options: CheckOptions): Promise<void> {
+    const cached: CachedCheck = {
+      validUntil: performance.now() + CACHE_MS,
+      isRunning: true,
+      result: this.#statFolder(client, dir, options),
+    };
+    if (this.#checks.size >= MAX_CACHED) this.#checks.clear();
+    this.#checks.set(dir, cached);
     try {
-      await seen.check;
-      seen.isUnderWay = false;
+      await cached.result;
+      cached.isRunning = false;
     } catch (error) {
-      if (this.#seen.get(dir) === seen) this.#seen.delete(dir);
+      if (this.#checks.get(dir) === cached) this.#checks.delete(dir);
       throw error;
     }
   }
 
   /** Discards the cached result for a folder. */
-  forget(dir: RelPath): void {
-    this.#seen.delete(dir);
+  invalidate(dir: RelPath): void {
+    this.#checks.delete(dir);
   }
 
-  async #look(wire: Wire, dir: RelPath, { ask, check }: Looking): Promise<void> {
-    const [found] = await Promise.all([look(wire, this.#toAt(dir), ask), check(parentOf(dir))]);
+  async #statFolder(
+    client: SftpClient,
+    dir: RelPath,
+    { context: ask, checkParent: check }: CheckOptions,
+  ): Promise<void> {
+    const [found] = await Promise.all([stat(client, this.#toServerPath(dir), ask), check(parentOf(dir))]);
     if (found?.kind === "dir") return;
-    if (found === undefined) throw operationError(ask, "notFound", { why: `there is no folder "${printable(dir)}"` });
+    if (found === undefined) {
+      throw operationError(ask, "notFound", { why: `there is no folder "${escapeForDisplay(dir)}"` });
+    }
     const what = found.kind === "file" ? "a file" : found.kind === "link" ? "a link" : "something else";
-    throw operationError(ask, "refused", { why: `"${printable(dir)}" is ${what}, not a folder` });
+    throw operationError(ask, "refused", { why: `"${escapeForDisplay(dir)}" is ${what}, not a folder` });
   }
 }
 
-interface Seen {
-  readonly until: number;
-  isUnderWay: boolean;
-  readonly check: Promise<void>;
+interface CachedCheck {
+  readonly validUntil: number;
+  isRunning: boolean;
+  readonly result: Promise<void>;
 }
 
-interface Looking {
-  readonly ask: OperationContext;
+interface CheckOptions {
+  readonly context: OperationContext;
   /** Checks the parent folder. */
-  check(above: RelPath): Promise<void>;
+  checkParent(above: RelPath): Promise<void>;
 }
 
-const TRUST_MS = 5_000;
-const MOST = 10_000;
+const CACHE_MS = 5_000;
+const MAX_CACHED = 10_000;
 
 /**
  * Awaits a check shared with another call. It may fail for a reason of that call alone; then this call checks again.
  */
-async function settled(check: Promise<void>, ask: OperationContext, again: () => Promise<void>): Promise<void> {
+async function awaitShared(check: Promise<void>, context: OperationContext, retry: () => Promise<void>): Promise<void> {
   try {
     await check;
   } catch (error) {
-    if (ask.signal.aborted) throw error;
-    await again();
+    if (context.signal.aborted) throw error;
+    await retry();
   }
 }

@@ -1,17 +1,17 @@
 import { cancelled, type SyncError } from "../../core/errors.ts";
-import { lost } from "./errors.ts";
+import { toLostError } from "./errors.ts";
 import type { SftpChannel } from "../../ssh/channels.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
-export interface WireOptions {
+export interface ClientOptions {
   /** ms without any answer after which the connection counts as dead. */
   readonly timeout: number;
   /** Closes the connection. */
-  abandon(why: SyncError): void;
+  abort(why: SyncError): void;
 }
 
-export interface Pending {
-  readonly ask: OperationContext;
+export interface PendingRequest {
+  readonly context: OperationContext;
   readonly since: number;
   reject(error: SyncError): void;
 }
@@ -23,25 +23,25 @@ export interface Pending {
  */
 export class PendingRequests {
   readonly #channel: SftpChannel;
-  readonly #options: WireOptions;
-  readonly #requests = new Set<Pending>();
-  readonly #signals = new Map<AbortSignal, Watched>();
+  readonly #options: ClientOptions;
+  readonly #requests = new Set<PendingRequest>();
+  readonly #signals = new Map<AbortSignal, WatchedSignal>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(channel: SftpChannel, options: WireOptions) {
+  constructor(channel: SftpChannel, options: ClientOptions) {
     this.#channel = channel;
     this.#options = options;
-    channel.closed.addEventListener("abort", () => this.#end(), { once: true });
+    channel.closed.addEventListener("abort", () => this.#rejectAll(), { once: true });
   }
 
   get size(): number {
     return this.#requests.size;
   }
 
-  add(pending: Pending): void {
+  add(pending: PendingRequest): void {
     this.#requests.add(pending);
-    this.#timer ??= setTimeout(() => this.#tick(), this.#options.timeout / 4);
-    const { signal } = pending.ask;
+    this.#timer ??= setTimeout(() => this.#checkTimeouts(), this.#options.timeout / 4);
+    const { signal } = pending.context;
     const watched = this.#signals.get(signal);
     if (watched !== undefined) {
       watched.count++;
@@ -53,9 +53,9 @@ export class PendingRequests {
   }
 
   /** Removes a request. Returns false if it was settled before. */
-  remove(pending: Pending): boolean {
+  remove(pending: PendingRequest): boolean {
     if (!this.#requests.delete(pending)) return false;
-    const { signal } = pending.ask;
+    const { signal } = pending.context;
     const watched = this.#signals.get(signal);
     if (watched !== undefined && --watched.count === 0) {
       this.#signals.delete(signal);
@@ -66,43 +66,43 @@ export class PendingRequests {
 
   #cancel(signal: AbortSignal): void {
     for (const pending of [...this.#requests]) {
-      if (pending.ask.signal !== signal) continue;
+      if (pending.context.signal !== signal) continue;
       this.remove(pending);
-      pending.reject(cancelled(signal, pending.ask.operation));
+      pending.reject(cancelled(signal, pending.context.operation));
     }
   }
 
-  #end(): void {
+  #rejectAll(): void {
     clearTimeout(this.#timer);
     for (const pending of [...this.#requests]) {
       this.remove(pending);
-      pending.reject(lost(pending.ask, this.#channel.closed.reason));
+      pending.reject(toLostError(pending.context, this.#channel.closed.reason));
     }
   }
 
   /** Checks the timeouts. The oldest request comes first in the set. */
-  #tick(): void {
+  #checkTimeouts(): void {
     this.#timer = undefined;
     const { timeout } = this.#options;
     const now = performance.now();
     for (const pending of this.#requests) {
-      if (now - Math.max(pending.since, this.#channel.heard()) > timeout) {
+      if (now - Math.max(pending.since, this.#channel.lastReceived()) > timeout) {
         const why = `no answer in ${timeout / 1000} s (-Timeout)`;
-        return this.#options.abandon(operationError(pending.ask, "timeout", { why }));
+        return this.#options.abort(operationError(pending.context, "timeout", { why }));
       }
-      if (now - pending.since < timeout * STUCK) break;
+      if (now - pending.since < timeout * TIMEOUTS_PER_OPERATION) break;
       this.remove(pending);
       pending.reject(
-        operationError(pending.ask, "timeout", {
-          why: `no answer in ${(timeout * STUCK) / 1000} s, 20 times -Timeout`,
+        operationError(pending.context, "timeout", {
+          why: `no answer in ${(timeout * TIMEOUTS_PER_OPERATION) / 1000} s, 20 times -Timeout`,
         }),
       );
     }
-    if (this.#requests.size > 0) this.#timer = setTimeout(() => this.#tick(), timeout / 4);
+    if (this.#requests.size > 0) this.#timer = setTimeout(() => this.#checkTimeouts(), timeout / 4);
   }
 }
 
-interface Watched {
+interface WatchedSignal {
   count: number;
   readonly listener: () => void;
 }
@@ -111,4 +111,4 @@ interface Watched {
  * The number of timeouts that one request may take while others are answered: it may wait behind much data on a slow
  * network.
  */
-export const STUCK = 20;
+export const TIMEOUTS_PER_OPERATION = 20;

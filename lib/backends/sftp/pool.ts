@@ -1,9 +1,9 @@
 import { setTimeout as wait } from "node:timers/promises";
 import process from "node:process";
 import { cancelled, SyncError, toSyncError } from "../../core/errors.ts";
-import type { Call } from "../../core/backend.ts";
-import { Wire } from "./client.ts";
-import type { SshConnector, SshLink } from "../../ssh/types.ts";
+import type { CallOptions } from "../../core/backend.ts";
+import { SftpClient } from "./client.ts";
+import type { SshConnection, SshConnector } from "../../ssh/types.ts";
 
 export interface PoolOptions {
   /** ms without any answer after which a connection counts as dead. */
@@ -15,13 +15,13 @@ export interface PoolOptions {
 }
 
 /** Returns the least loaded open connection. */
-export function least(wires: Iterable<Wire>): Wire | undefined {
-  let best: Wire | undefined;
+export function leastLoaded(clients: Iterable<SftpClient>): SftpClient | undefined {
+  let best: SftpClient | undefined;
   let lowest = Infinity;
-  for (const wire of wires) {
-    const load = wire.load + wire.bytes / REQUEST_BYTES;
-    if (load >= lowest || wire.closed.aborted) continue;
-    best = wire;
+  for (const client of clients) {
+    const load = client.pendingCount + client.unackedBytes / BYTES_PER_REQUEST;
+    if (load >= lowest || client.closed.aborted) continue;
+    best = client;
     lowest = load;
   }
   return best;
@@ -35,77 +35,79 @@ export function least(wires: Iterable<Wire>): Wire | undefined {
 export class Pool implements AsyncDisposable {
   readonly #connector: SshConnector;
   readonly #options: PoolOptions;
-  readonly #links = new Map<Wire, SshLink>();
+  readonly #connections = new Map<SftpClient, SshConnection>();
   readonly #closing = new AbortController();
   /** Bytes that all streams of this pool have requested ahead, or that are sent and not yet acknowledged. */
-  ahead = 0;
-  #most: number;
-  #dialling: Promise<Wire> | undefined;
-  readonly #growing = new Set<Promise<void>>();
-  readonly #idle = new Idleness();
+  bytesInFlight = 0;
+  #limit: number;
+  #connecting: Promise<SftpClient> | undefined;
+  readonly #opening = new Set<Promise<void>>();
+  readonly #idleDetector = new CpuIdleDetector();
   #busySince: number | undefined;
-  #over: SyncError | undefined;
+  #finalError: SyncError | undefined;
 
   constructor(connector: SshConnector, options: PoolOptions) {
     this.#connector = connector;
     this.#options = options;
-    this.#most = Math.max(1, options.connections);
+    this.#limit = Math.max(1, options.connections);
   }
 
   /** Opens the first connection. */
-  async open(call: Call): Promise<void> {
-    await this.#shared(call, () => this.#dial());
+  async open(call: CallOptions): Promise<void> {
+    await this.#shareAttempt(call, () => this.#connect());
   }
 
   /** Returns the least loaded connection. Reconnects if there is none. */
-  async wire(call: Call): Promise<Wire> {
-    if (this.#over !== undefined) throw this.#over;
-    const wire = least(this.#links.keys());
-    if (wire === undefined) return await this.#shared(call, () => this.#redial());
-    this.#watchLoad(wire);
-    return wire;
+  async client(call: CallOptions): Promise<SftpClient> {
+    if (this.#finalError !== undefined) throw this.#finalError;
+    const client = leastLoaded(this.#connections.keys());
+    if (client === undefined) return await this.#shareAttempt(call, () => this.#reconnect());
+    this.#watchLoad(client);
+    return client;
   }
 
   /** Returns all open connections, for work that uses all of them. */
-  live(): readonly Wire[] {
-    return [...this.#links.keys()];
+  clients(): readonly SftpClient[] {
+    return [...this.#connections.keys()];
   }
 
   /** Returns the SSH connection below an SFTP channel, for commands. Reconnects if there is none. */
-  async link(call: Call): Promise<SshLink> {
-    const link = this.#links.get(await this.wire(call));
-    if (link === undefined) throw closedError();
-    return link;
+  async connection(call: CallOptions): Promise<SshConnection> {
+    const connection = this.#connections.get(await this.client(call));
+    if (connection === undefined) throw closedError();
+    return connection;
   }
 
   /** Opens further connections in the background until there are `wanted`, within the limit and if they help. */
   grow(wanted: number): void {
-    if (!this.#helps()) return;
-    while (this.#links.size + this.#growing.size < Math.min(wanted, this.#most)) {
+    if (!this.#isGrowthUseful()) return;
+    while (this.#connections.size + this.#opening.size < Math.min(wanted, this.#limit)) {
       if (this.#closing.signal.aborted) return;
-      const one = this.#dial().then(() => {}, (error) => {
+      const attempt = this.#connect().then(() => {}, (error) => {
         // The server refuses more: the open ones have to do.
-        if (!this.#closing.signal.aborted && error instanceof SyncError) this.#most = Math.max(1, this.#links.size);
-      }).finally(() => this.#growing.delete(one));
-      this.#growing.add(one);
+        if (!this.#closing.signal.aborted && error instanceof SyncError) {
+          this.#limit = Math.max(1, this.#connections.size);
+        }
+      }).finally(() => this.#opening.delete(attempt));
+      this.#opening.add(attempt);
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#over ??= closedError();
-    this.#closing.abort(this.#over);
-    const links = [...this.#links.values()];
-    this.#links.clear();
-    await Promise.all(links.map((link) => link[Symbol.asyncDispose]()));
-    await Promise.allSettled([...this.#growing, this.#dialling]);
+    this.#finalError ??= closedError();
+    this.#closing.abort(this.#finalError);
+    const connections = [...this.#connections.values()];
+    this.#connections.clear();
+    await Promise.all(connections.map((connection) => connection[Symbol.asyncDispose]()));
+    await Promise.allSettled([...this.#opening, this.#connecting]);
   }
 
   /**
    * Opens more connections when many requests have been waiting for a while: short work finishes sooner than a
    * handshake.
    */
-  #watchLoad(least: Wire): void {
-    if (least.load < BUSY) {
+  #watchLoad(leastBusy: SftpClient): void {
+    if (leastBusy.pendingCount < BUSY_REQUESTS) {
       this.#busySince = undefined;
       return;
     }
@@ -114,78 +116,83 @@ export class Pool implements AsyncDisposable {
     if (now - this.#busySince < BUSY_MS) return;
     this.#busySince = undefined;
     let load = 0;
-    for (const wire of this.#links.keys()) load += wire.load;
-    this.grow(1 + Math.ceil(load / EACH));
+    for (const client of this.#connections.keys()) load += client.pendingCount;
+    this.grow(1 + Math.ceil(load / REQUESTS_PER_CONNECTION));
   }
 
   /**
    * Whether more connections help. At high latency the throughput of each connection is limited. At low latency one
    * connection carries all that this program can encrypt, unless the server is the slower of the two.
    */
-  #helps(): boolean {
-    const nearest = Math.min(...Array.from(this.#links.keys(), (wire) => wire.nearest));
-    return nearest > NEAR_MS || this.#idle.now();
+  #isGrowthUseful(): boolean {
+    const nearest = Math.min(...Array.from(this.#connections.keys(), (client) => client.minRtt));
+    return nearest > LOW_LATENCY_MS || this.#idleDetector.isIdle();
   }
 
   /** Shares one connection attempt among all waiting calls. Each call may be cancelled on its own. */
-  #shared(call: Call, start: () => Promise<Wire>): Promise<Wire> {
-    this.#dialling ??= start().finally(() => this.#dialling = undefined);
+  #shareAttempt(call: CallOptions, start: () => Promise<SftpClient>): Promise<SftpClient> {
+    this.#connecting ??= start().finally(() => this.#connecting = undefined);
     const { signal } = call;
     return new Promise((resolve, reject) => {
       const leave = () => reject(cancelled(signal, "connect"));
       if (signal.aborted) return leave();
       signal.addEventListener("abort", leave);
-      this.#dialling?.then(resolve, reject).finally(() => signal.removeEventListener("abort", leave));
+      this.#connecting?.then(resolve, reject).finally(() => signal.removeEventListener("abort", leave));
     });
   }
 
-  async #redial(): Promise<Wire> {
+  async #reconnect(): Promise<SftpClient> {
     const { reconnectTime } = this.#options;
     const end = performance.now() + reconnectTime;
-    if (reconnectTime <= 0) throw this.#over = lostForGood("-ReconnectTime 0 forbids to dial again");
-    for (let pause = FIRST_PAUSE_MS;; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
+    if (reconnectTime <= 0) throw this.#finalError = permanentLossError("-ReconnectTime 0 forbids to dial again");
+    for (let backoff = FIRST_BACKOFF_MS;; backoff = Math.min(backoff * 2, MAX_BACKOFF_MS)) {
       try {
-        return await this.#dial();
+        return await this.#connect();
       } catch (error) {
-        if (this.#closing.signal.aborted) throw this.#over ?? closedError();
+        if (this.#closing.signal.aborted) throw this.#finalError ?? closedError();
         const known = toSyncError(error, "connect");
-        if (known.facts.transient !== true || performance.now() + pause > end) {
-          throw this.#over = lostForGood(known.message, known);
+        if (known.facts.transient !== true || performance.now() + backoff > end) {
+          throw this.#finalError = permanentLossError(known.message, known);
         }
-        await wait(pause, undefined, { signal: this.#closing.signal }).catch(() => {});
+        await wait(backoff, undefined, { signal: this.#closing.signal }).catch(() => {});
       }
     }
   }
 
-  async #dial(): Promise<Wire> {
+  async #connect(): Promise<SftpClient> {
     const { signal } = this.#closing;
     if (signal.aborted) throw closedError();
-    const link = await this.#connector.connect({ signal });
+    const connection = await this.#connector.connect({ signal });
     const { timeout } = this.#options;
-    const late = setTimeout(() => {
+    const timer = setTimeout(() => {
       const why = `Cannot open SFTP on ${this.#connector.label}: no answer in ${timeout / 1000} s (-Timeout)`;
-      link.abandon(new SyncError("timeout", why, { operation: "connect", transient: true }));
+      connection.abort(new SyncError("timeout", why, { operation: "connect", transient: true }));
     }, timeout);
     try {
-      const wire = new Wire(await link.sftp({ signal }), { timeout, abandon: (why) => link.abandon(why) });
+      const client = new SftpClient(await connection.sftp({ signal }), {
+        timeout,
+        abort: (why) => connection.abort(why),
+      });
       if (signal.aborted) throw closedError();
-      this.#links.set(wire, link);
-      wire.closed.addEventListener("abort", () => this.#forget(wire), { once: true });
-      if (wire.closed.aborted) throw wire.closed.reason;
-      return wire;
+      this.#connections.set(client, connection);
+      client.closed.addEventListener("abort", () => this.#discard(client), { once: true });
+      if (client.closed.aborted) throw client.closed.reason;
+      return client;
     } catch (error) {
-      await link[Symbol.asyncDispose]();
+      await connection[Symbol.asyncDispose]();
       throw error;
     } finally {
-      clearTimeout(late);
+      clearTimeout(timer);
     }
   }
 
-  #forget(wire: Wire): void {
-    const link = this.#links.get(wire);
-    this.#links.delete(wire);
+  #discard(client: SftpClient): void {
+    const connection = this.#connections.get(client);
+    this.#connections.delete(client);
     // The channel may have ended without its connection.
-    link?.abandon(new SyncError("connection", "The SFTP channel closed", { operation: "use SFTP", transient: true }));
+    connection?.abort(
+      new SyncError("connection", "The SFTP channel closed", { operation: "use SFTP", transient: true }),
+    );
   }
 }
 
@@ -193,21 +200,21 @@ export class Pool implements AsyncDisposable {
  * Whether this program was mostly idle while it was asked repeatedly, measured by the processor time it used over the
  * last SPAN_MS.
  */
-class Idleness {
-  #since = -Infinity;
-  #asked = -Infinity;
-  #used = 0;
+class CpuIdleDetector {
+  #windowStart = -Infinity;
+  #lastAsked = -Infinity;
+  #usedMs = 0;
   #isIdle = false;
 
-  now(): boolean {
+  isIdle(): boolean {
     const now = performance.now();
-    const isNew = now - this.#asked > SPAN_MS;
-    this.#asked = now;
-    if (!isNew && now - this.#since < SPAN_MS) return this.#isIdle;
+    const isNew = now - this.#lastAsked > IDLE_WINDOW_MS;
+    this.#lastAsked = now;
+    if (!isNew && now - this.#windowStart < IDLE_WINDOW_MS) return this.#isIdle;
     const used = cpuMs();
-    this.#isIdle = !isNew && used - this.#used < (now - this.#since) * BUSY_SHARE;
-    this.#since = now;
-    this.#used = used;
+    this.#isIdle = !isNew && used - this.#usedMs < (now - this.#windowStart) * BUSY_SHARE;
+    this.#windowStart = now;
+    this.#usedMs = used;
     return this.#isIdle;
   }
 }
@@ -218,27 +225,27 @@ function cpuMs(): number {
 }
 
 /** The round trip in ms up to which latency counts as low. */
-const NEAR_MS = 3;
-const SPAN_MS = 500;
+const LOW_LATENCY_MS = 3;
+const IDLE_WINDOW_MS = 500;
 /** The share of one core from which the program counts as busy. */
 const BUSY_SHARE = 0.6;
 /**
  * The number of pending requests on the least loaded connection that justifies one more, and the ms for which it must
  * last.
  */
-const BUSY = 24;
+const BUSY_REQUESTS = 24;
 const BUSY_MS = 150;
 /** The number of requests in flight that each connection is meant for. */
-const EACH = 64;
-const FIRST_PAUSE_MS = 250;
-const LONGEST_PAUSE_MS = 5_000;
-const REQUEST_BYTES = 16_384;
+const REQUESTS_PER_CONNECTION = 64;
+const FIRST_BACKOFF_MS = 250;
+const MAX_BACKOFF_MS = 5_000;
+const BYTES_PER_REQUEST = 16_384;
 
 function closedError(): SyncError {
   return new SyncError("connection", "The connection is closed", { operation: "connect" });
 }
 
-function lostForGood(why: string, cause?: unknown): SyncError {
+function permanentLossError(why: string, cause?: unknown): SyncError {
   return new SyncError("connection", `The connection was lost and does not come back: ${why}`, {
     operation: "connect",
     ...(cause === undefined ? {} : { cause }),

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { SyncError } from "../../core/errors.ts";
 import type { Checksum } from "../../core/entry.ts";
-import { unlessCancelled } from "./read_exactly.ts";
+import { abortable } from "./read_exactly.ts";
 import { runCommand } from "./remote_command.ts";
 import type { Pool } from "./pool.ts";
 import type { OperationContext } from "../../core/operation.ts";
@@ -10,10 +10,10 @@ import type { OperationContext } from "../../core/operation.ts";
  * Computes content hashes on the server by its sha256sum, for accounts that have a shell. Names are sent NUL-separated
  * over standard input, never on a command line; concurrent calls share one command.
  */
-export class Hashes {
+export class RemoteChecksums {
   readonly #pool: Pool;
-  #able: Promise<boolean> | undefined;
-  #waiting: Waiting[] = [];
+  #isSupported: Promise<boolean> | undefined;
+  #queue: QueuedFile[] = [];
   #running = false;
 
   constructor(pool: Pool) {
@@ -21,41 +21,44 @@ export class Hashes {
   }
 
   /** Returns the sha256 of the file with the server path `at`, or undefined if the server cannot compute it. */
-  async sha256(at: string, ask: OperationContext & { readonly size: number }): Promise<Checksum | undefined> {
-    this.#able ??= this.#probe();
-    if (!(await unlessCancelled(this.#able, ask))) return undefined;
+  async sha256(
+    serverPath: string,
+    context: OperationContext & { readonly size: number },
+  ): Promise<Checksum | undefined> {
+    this.#isSupported ??= this.#probe();
+    if (!(await abortable(this.#isSupported, context))) return undefined;
     const { promise, resolve, reject } = Promise.withResolvers<Checksum | undefined>();
-    this.#waiting.push({ at, size: ask.size, resolve, reject });
+    this.#queue.push({ serverPath, size: context.size, resolve, reject });
     if (!this.#running) {
       this.#running = true;
-      queueMicrotask(() => this.#drain());
+      queueMicrotask(() => this.#runBatches());
     }
-    return await unlessCancelled(promise, ask);
+    return await abortable(promise, context);
   }
 
   /** Whether the account can run commands, and its sha256sum returns the expected hash. */
   async #probe(): Promise<boolean> {
-    const word = "tandem\n";
-    const wanted = `${createHash("sha256").update(word).digest("hex")} *-\0`;
+    const sample = "tandem\n";
+    const expected = `${createHash("sha256").update(sample).digest("hex")} *-\0`;
     try {
       const command = "sha256sum -b -z && command -v xargs >/dev/null";
-      return await this.#run(command, { input: word, patience: PROBE_MS }) === wanted;
+      return await this.#run(command, { input: sample, patience: PROBE_TIMEOUT_MS }) === expected;
     } catch (error) {
       if (error instanceof SyncError && error.kind === "unsupported") return false;
-      this.#able = undefined;
+      this.#isSupported = undefined;
       throw error;
     }
   }
 
-  async #drain(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const batch = this.#waiting.splice(0, BATCH);
+  async #runBatches(): Promise<void> {
+    while (this.#queue.length > 0) {
+      const batch = this.#queue.splice(0, BATCH_FILES);
       try {
-        const names = batch.map((one) => `${one.at}\0`).join("");
+        const names = batch.map((one) => `${one.serverPath}\0`).join("");
         const bytes = batch.reduce((sum, one) => sum + one.size, 0);
-        const patience = PATIENCE_MS + bytes / SLOWEST_BYTES_A_MS;
+        const patience = BATCH_TIMEOUT_MS + bytes / MIN_BYTES_PER_MS;
         const found = parseSums(await this.#run("xargs -0 sha256sum -b -z --", { input: names, patience }));
-        for (const { at, resolve } of batch) resolve(found.get(at));
+        for (const { serverPath: at, resolve } of batch) resolve(found.get(at));
       } catch (error) {
         for (const { reject } of batch) reject(error);
       }
@@ -69,11 +72,11 @@ export class Hashes {
    */
   async #run(command: string, { input, patience }: { input: string; patience: number }): Promise<string> {
     const stop = new AbortController();
-    const timer = setTimeout(() => stop.abort(), Math.min(patience, LONGEST_MS));
+    const timer = setTimeout(() => stop.abort(), Math.min(patience, MAX_TIMER_MS));
     let output = "";
     const onText = (text: string) => {
       output += text;
-      if (output.length > MOST_OUTPUT) stop.abort();
+      if (output.length > MAX_OUTPUT) stop.abort();
     };
     try {
       await runCommand(this.#pool, command, { signal: stop.signal, input, onText });
@@ -97,21 +100,21 @@ export function parseSums(output: string): ReadonlyMap<string, Checksum> {
   return sums;
 }
 
-interface Waiting {
-  readonly at: string;
+interface QueuedFile {
+  readonly serverPath: string;
   readonly size: number;
   resolve(sum: Checksum | undefined): void;
   reject(error: unknown): void;
 }
 
-const PROBE_MS = 10_000;
-const BATCH = 1_000;
+const PROBE_TIMEOUT_MS = 10_000;
+const BATCH_FILES = 1_000;
 /** The output limit of a batch: names of 4 KiB each. */
-const MOST_OUTPUT = 8 << 20;
+const MAX_OUTPUT = 8 << 20;
 /**
  * The time limit of a batch: this many ms, plus the time for its bytes at the speed of a slow disk. After it no more
  * hashes are read.
  */
-const PATIENCE_MS = 60_000;
-const SLOWEST_BYTES_A_MS = 1_000;
-const LONGEST_MS = 2 ** 31 - 1;
+const BATCH_TIMEOUT_MS = 60_000;
+const MIN_BYTES_PER_MS = 1_000;
+const MAX_TIMER_MS = 2 ** 31 - 1;

@@ -1,15 +1,15 @@
 import { cancelled, SyncError } from "../../core/errors.ts";
-import { gate, type RelPath, root } from "../../core/path.ts";
+import { checkName, type RelPath, root } from "../../core/path.ts";
 import type { Entry } from "../../core/entry.ts";
-import { mismatch } from "../shared/preconditions.ts";
+import { describeMismatch } from "../shared/preconditions.ts";
 import { runCommand } from "./remote_command.ts";
-import { childOf, look, toSeen } from "./stat.ts";
+import { childOf, parseStat, stat } from "./stat.ts";
 import type { Pool } from "./pool.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
 export interface FindOptions extends OperationContext {
   /** The server path of the folder. */
-  readonly at: string;
+  readonly serverPath: string;
 }
 
 /**
@@ -18,17 +18,17 @@ export interface FindOptions extends OperationContext {
  * shows: if the account has no shell or no such find, if anything could not be read or vanished meanwhile, or if a
  * sample looks different over SFTP.
  */
-export async function findBelow(pool: Pool, options: FindOptions): Promise<readonly Entry[]> {
+export async function walk(pool: Pool, options: FindOptions): Promise<readonly Entry[]> {
   const reader = new FindReader(options.path);
-  await run(pool, reader, options);
+  await runFind(pool, reader, options);
   const found = reader.end();
-  if (found === undefined) throw unvouched(options, "find did not come to its end");
-  await compare(pool, found, options);
+  if (found === undefined) throw unproven(options, "find did not come to its end");
+  await compareSample(pool, found, options);
   return found.entries;
 }
 
 /** The parsed output of find: the entries, and the folder itself. */
-export interface Found {
+export interface FindResult {
   readonly self: Entry;
   readonly entries: readonly Entry[];
 }
@@ -48,7 +48,7 @@ export class FindReader {
   #state: "talk" | "entries" | "end" | "broken" = "talk";
   #rest = "";
   /** The number of characters before the entries and after them. */
-  #extra = 0;
+  #ignoredChars = 0;
 
   constructor(dir: RelPath) {
     this.#dir = dir;
@@ -60,17 +60,17 @@ export class FindReader {
   }
 
   push(text: string): void {
-    if (this.#state === "end") this.#extra += text.length;
-    if (this.#extra > MOST_TALK) this.#state = "broken";
+    if (this.#state === "end") this.#ignoredChars += text.length;
+    if (this.#ignoredChars > MAX_SHELL_OUTPUT) this.#state = "broken";
     if (this.#state === "broken" || this.#state === "end") return;
     const words = (this.#rest + text).split("\0");
     this.#rest = words.pop() ?? "";
-    if (this.#rest.length > MOST_TALK) this.#state = "broken";
+    if (this.#rest.length > MAX_SHELL_OUTPUT) this.#state = "broken";
     let at = 0;
     if (this.#state === "talk") {
       const begin = words.indexOf(BEGIN);
       if (begin < 0) {
-        this.#extra += text.length;
+        this.#ignoredChars += text.length;
         return;
       }
       this.#state = "entries";
@@ -78,18 +78,18 @@ export class FindReader {
     }
     // Taken in pairs: an entry that is cut between the two waits for the next piece.
     for (; at + 1 < words.length; at += 2) {
-      if (!this.#take(words[at] ?? "", words[at + 1] ?? "")) return;
+      if (!this.#takeRecord(words[at] ?? "", words[at + 1] ?? "")) return;
     }
     if (at < words.length) this.#rest = `${words[at]}\0${this.#rest}`;
   }
 
   /** Returns the result, or undefined unless the output was complete, including the closing word. */
-  end(): Found | undefined {
+  end(): FindResult | undefined {
     if (this.#state !== "end" || this.#self === undefined) return undefined;
     return { self: this.#self, entries: this.#entries };
   }
 
-  #take(record: string, target: string): boolean {
+  #takeRecord(record: string, target: string): boolean {
     if (record === "" && target === END) {
       this.#state = "end";
       return false;
@@ -103,26 +103,26 @@ export class FindReader {
     const time = record.slice(toTime + 1, toPath);
     const mtime = parseInt(time, 10);
     // SFTP represents times as seconds in 32 bits, and cannot represent others.
-    const isTime = mtime >= 0 && mtime < 2 ** 32 && !time.startsWith("-");
+    const isSftpTime = mtime >= 0 && mtime < 2 ** 32 && !time.startsWith("-");
     if (
-      toSize < 0 || toTime < 0 || toPath < 0 || !isTime || !(mode >= 0) || !(size >= 0) ||
-      this.#entries.length >= MOST_ENTRIES
+      toSize < 0 || toTime < 0 || toPath < 0 || !isSftpTime || !(mode >= 0) || !(size >= 0) ||
+      this.#entries.length >= MAX_ENTRIES
     ) {
       this.#state = "broken";
       return false;
     }
-    this.#add(record.slice(toPath + 1), { attributes: { mode: type | mode, size, mtime }, target });
+    this.#addEntry(record.slice(toPath + 1), { attributes: { mode: type | mode, size, mtime }, target });
     return this.#state === "entries";
   }
 
-  #add(path: string, { attributes, target }: Listed): void {
+  #addEntry(path: string, { attributes, target }: FindRecord): void {
     if (path === "") {
-      this.#self = toSeen(this.#dir, attributes) as Entry;
+      this.#self = parseStat(this.#dir, attributes) as Entry;
       return;
     }
     const cut = path.lastIndexOf("/");
     const above = cut < 0 ? "" : path.slice(0, cut);
-    const isFolder = (attributes.mode & TYPE) === TYPES.d;
+    const isFolder = (attributes.mode & TYPE_MASK) === TYPES.d;
     if (this.#refused.size > 0 && this.#refused.has(above)) {
       if (isFolder) this.#refused.add(path);
       return;
@@ -133,21 +133,21 @@ export class FindReader {
       return;
     }
     const dir = (this.#dir === root ? above : cut < 0 ? this.#dir : `${this.#dir}/${above}`) as RelPath;
-    const gated = gate(dir, path.slice(cut + 1));
+    const gated = checkName(dir, path.slice(cut + 1));
     if (!gated.ok) {
       if (isFolder) this.#refused.add(path);
-      this.#entries.push({ kind: "opaque", path: gated.shown, cause: "name", why: gated.why });
+      this.#entries.push({ kind: "opaque", path: gated.displayPath, cause: "name", why: gated.why });
       return;
     }
     if (isFolder) this.#folders.add(path);
-    const seen = toSeen(gated.path, attributes);
+    const seen = parseStat(gated.path, attributes);
     if (seen.kind !== "link") this.#entries.push(seen);
     else if (target !== "" && !target.includes("\ufffd")) this.#entries.push({ ...seen, target });
     else this.#entries.push({ kind: "opaque", path: seen.path, cause: "link", why: "its target is no valid Unicode" });
   }
 }
 
-interface Listed {
+interface FindRecord {
   readonly attributes: { readonly mode: number; readonly size: number; readonly mtime: number };
   readonly target: string;
 }
@@ -160,48 +160,48 @@ const END = "tandem end";
  */
 const COMMAND = `xargs -0 sh -c 'cd -- "$1" && printf "\\0${BEGIN}\\0" && ` +
   `find . -printf "%y%m %s %T@ %P\\0%l\\0" && printf "\\0${END}\\0"' sh`;
-const MOST_TALK = 64 * 1024;
-const MOST_ENTRIES = 10_000_000;
+const MAX_SHELL_OUTPUT = 64 * 1024;
+const MAX_ENTRIES = 10_000_000;
 /** ms without output after which the command is aborted. */
-const SILENCE_MS = 30_000;
+const SILENCE_TIMEOUT_MS = 30_000;
 /** The number of entries that are compared with SFTP. */
 const SAMPLES = 24;
-const TYPE = 0o170000;
+const TYPE_MASK = 0o170000;
 const SOCKET = 0o140000;
 const TYPES: Readonly<Record<string, number>> = { f: 0o100000, d: 0o040000, l: 0o120000 };
 
-async function run(pool: Pool, reader: FindReader, options: FindOptions): Promise<void> {
+async function runFind(pool: Pool, reader: FindReader, options: FindOptions): Promise<void> {
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
-  let timer = setTimeout(() => stop.abort(), SILENCE_MS);
+  let timer = setTimeout(() => stop.abort(), SILENCE_TIMEOUT_MS);
   const onText = (text: string) => {
     clearTimeout(timer);
-    timer = setTimeout(() => stop.abort(), SILENCE_MS);
+    timer = setTimeout(() => stop.abort(), SILENCE_TIMEOUT_MS);
     reader.push(text);
     if (reader.isBroken) stop.abort();
   };
   try {
-    const code = await runCommand(pool, COMMAND, { input: `${options.at}\0`, onText, signal });
-    if (code !== 0 && !signal.aborted) throw await whyNot(pool, code, options);
+    const code = await runCommand(pool, COMMAND, { input: `${options.serverPath}\0`, onText, signal });
+    if (code !== 0 && !signal.aborted) throw await explainExit(pool, code, options);
   } catch (error) {
     if (!stop.signal.aborted || options.signal.aborted) throw error;
   } finally {
     clearTimeout(timer);
   }
   if (options.signal.aborted) throw cancelled(options.signal, options.operation);
-  if (reader.isBroken) throw unvouched(options, "find printed what it never prints");
-  if (stop.signal.aborted) throw unvouched(options, `find said nothing for ${SILENCE_MS / 1000} s`);
+  if (reader.isBroken) throw unproven(options, "find printed what it never prints");
+  if (stop.signal.aborted) throw unproven(options, `find said nothing for ${SILENCE_TIMEOUT_MS / 1000} s`);
 }
 
-async function whyNot(pool: Pool, code: number, options: FindOptions): Promise<SyncError> {
-  const self = await look(await pool.wire(options), options.at, options);
+async function explainExit(pool: Pool, code: number, options: FindOptions): Promise<SyncError> {
+  const self = await stat(await pool.client(options), options.serverPath, options);
   if (self === undefined) return operationError(options, "notFound", { why: "there is no such folder" });
-  return unvouched(options, `find ended with exit code ${code}`);
+  return unproven(options, `find ended with exit code ${code}`);
 }
 
 /** Compares a sample of the entries with SFTP, because a command may see another file system than the SFTP server. */
-async function compare(pool: Pool, { self, entries }: Found, options: FindOptions): Promise<void> {
-  const wire = await pool.wire(options);
+async function compareSample(pool: Pool, { self, entries }: FindResult, options: FindOptions): Promise<void> {
+  const client = await pool.client(options);
   const step = Math.max(1, entries.length / SAMPLES);
   const samples = [self];
   for (let at = 0; at < entries.length; at += step) {
@@ -209,21 +209,21 @@ async function compare(pool: Pool, { self, entries }: Found, options: FindOption
     if (entry !== undefined && entry.kind !== "opaque") samples.push(entry);
   }
   await Promise.all(samples.map(async (entry) => {
-    const ask = { ...options, path: entry.path };
+    const context = { ...options, path: entry.path };
     const isSelf = entry === self;
-    const shown = await look(wire, isSelf ? options.at : placeOf(entry.path, options), ask);
-    const sameTime = entry.kind !== "dir" || shown?.kind !== "dir" || entry.modified === shown.modified;
-    if (mismatch(entry, shown) !== undefined || !sameTime) {
-      throw unvouched(options, `over SFTP "${entry.path}" is another`);
+    const current = await stat(client, isSelf ? options.serverPath : serverPathOf(entry.path, options), context);
+    const sameTime = entry.kind !== "dir" || current?.kind !== "dir" || entry.modified === current.modified;
+    if (describeMismatch(entry, current) !== undefined || !sameTime) {
+      throw unproven(options, `over SFTP "${entry.path}" is another`);
     }
   }));
 }
 
 /** Returns the server path of an entry below the folder. */
-function placeOf(path: RelPath, { at, path: dir }: FindOptions): string {
+function serverPathOf(path: RelPath, { serverPath: at, path: dir }: FindOptions): string {
   return childOf(at, dir === root ? path : path.slice(dir.length + 1));
 }
 
-function unvouched(options: FindOptions, why: string): SyncError {
+function unproven(options: FindOptions, why: string): SyncError {
   return operationError(options, "unsupported", { why });
 }

@@ -1,27 +1,27 @@
 import type { RelPath } from "../../core/path.ts";
 import type { Entry } from "../../core/entry.ts";
-import type { Expecting } from "../../core/backend.ts";
-import { mismatch } from "../shared/preconditions.ts";
+import type { Precondition } from "../../core/backend.ts";
+import { describeMismatch } from "../shared/preconditions.ts";
 import { FAILURE, statusOf } from "./errors.ts";
-import type { Wire } from "./client.ts";
+import type { SftpClient } from "./client.ts";
 import type { RawAttributes } from "../../ssh/channels.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
 /** A path as callers know it, and as the server names it. */
-export interface Spot {
+export interface ResolvedPath {
   readonly path: RelPath;
-  readonly at: string;
+  readonly serverPath: string;
 }
 
 /** An entry built from attributes alone. A link's target takes a request of its own. */
-export type Seen = Exclude<Entry, { kind: "link" }> | { readonly kind: "link"; readonly path: RelPath };
+export type StatEntry = Exclude<Entry, { kind: "link" }> | { readonly kind: "link"; readonly path: RelPath };
 
 /** Converts attributes to an entry. Mode bits are masked to rwx; impossible sizes and unknown types become opaque. */
-export function toSeen(path: RelPath, attributes: RawAttributes): Seen {
+export function parseStat(path: RelPath, attributes: RawAttributes): StatEntry {
   const { mode, size, mtime } = attributes;
   const modified = mtime === undefined ? {} : { modified: mtime * 1000 };
   const rwx = mode === undefined ? {} : { mode: mode & 0o777 };
-  switch (mode === undefined ? undefined : mode & TYPE) {
+  switch (mode === undefined ? undefined : mode & TYPE_MASK) {
     case FILE:
       if (size === undefined || !Number.isSafeInteger(size)) {
         return { kind: "opaque", path, cause: "unreadable", why: "the server tells no possible size" };
@@ -39,43 +39,57 @@ export function toSeen(path: RelPath, attributes: RawAttributes): Seen {
 }
 
 /** Completes an entry with a link's target. A link without a readable target becomes opaque. */
-export async function toEntry(wire: Wire, seen: Seen, ask: OperationContext & { readonly at: string }): Promise<Entry> {
-  if (seen.kind !== "link") return seen;
-  const { path } = seen;
+export async function withLinkTarget(
+  client: SftpClient,
+  entry: StatEntry,
+  context: OperationContext & { readonly serverPath: string },
+): Promise<Entry> {
+  if (entry.kind !== "link") return entry;
+  const { path } = entry;
   try {
-    const target = await wire.readlink(ask.at, ask);
+    const target = await client.readlink(context.serverPath, context);
     if (!target.includes("\ufffd") && target !== "") return { kind: "link", path, target };
     return { kind: "opaque", path, cause: "link", why: "it is a link whose target is no valid Unicode" };
   } catch (error) {
-    if (wire.closed.aborted || ask.signal.aborted) throw error;
+    if (client.closed.aborted || context.signal.aborted) throw error;
     return { kind: "opaque", path, cause: "link", why: "it is a link whose target the server does not tell" };
   }
 }
 
 /** Returns the current entry, or undefined if there is none. Does not follow a link. */
-export async function look(wire: Wire, at: string, ask: OperationContext): Promise<Entry | undefined> {
+export async function stat(
+  client: SftpClient,
+  serverPath: string,
+  context: OperationContext,
+): Promise<Entry | undefined> {
   try {
-    const attributes = await wire.lstat(at, ask);
-    return attributes === undefined ? undefined : await toEntry(wire, toSeen(ask.path, attributes), { ...ask, at });
+    const attributes = await client.lstat(serverPath, context);
+    return attributes === undefined
+      ? undefined
+      : await withLinkTarget(client, parseStat(context.path, attributes), { ...context, serverPath });
   } catch (error) {
     // A path below a file does not exist, which some servers report as a mere failure.
-    if (statusOf(error) !== FAILURE || at === "/") throw error;
-    const above = await look(wire, at.slice(0, at.lastIndexOf("/")) || "/", ask);
-    if (above !== undefined && above.kind !== "file") throw error;
+    if (statusOf(error) !== FAILURE || serverPath === "/") throw error;
+    const parent = await stat(client, serverPath.slice(0, serverPath.lastIndexOf("/")) || "/", context);
+    if (parent !== undefined && parent.kind !== "file") throw error;
     return undefined;
   }
 }
 
 /** Rejects with kind "changed" unless `found` is as expected. */
-export function mustMatch(found: Entry | undefined, ask: OperationContext & Expecting): void {
-  const why = ask.expect === undefined ? undefined : mismatch(ask.expect, found);
-  if (why !== undefined) throw operationError(ask, "changed", { why });
+export function assertUnchanged(found: Entry | undefined, context: OperationContext & Precondition): void {
+  const why = context.expect === undefined ? undefined : describeMismatch(context.expect, found);
+  if (why !== undefined) throw operationError(context, "changed", { why });
 }
 
 /** Returns the current entry. Rejects with kind "changed" if it is not as expected. */
-export async function lookFor(wire: Wire, at: string, ask: OperationContext & Expecting): Promise<Entry | undefined> {
-  const found = await look(wire, at, ask);
-  mustMatch(found, ask);
+export async function statExpecting(
+  client: SftpClient,
+  serverPath: string,
+  context: OperationContext & Precondition,
+): Promise<Entry | undefined> {
+  const found = await stat(client, serverPath, context);
+  assertUnchanged(found, context);
   return found;
 }
 
@@ -84,7 +98,7 @@ export function childOf(dir: string, name: string): string {
   return dir === "/" ? `/${name}` : `${dir}/${name}`;
 }
 
-const TYPE = 0o170000;
+const TYPE_MASK = 0o170000;
 const FILE = 0o100000;
 const DIR = 0o040000;
 const LINK = 0o120000;

@@ -1,23 +1,32 @@
 import { cancelled, type ErrorKind, toSyncError } from "../../core/errors.ts";
-import { nameOf, printable } from "../../core/path.ts";
+import { escapeForDisplay, nameOf } from "../../core/path.ts";
 import { tempPath } from "../../core/temp_name.ts";
 import type { FileEntry } from "../../core/entry.ts";
 import type { Body, WriteOptions } from "../../core/backend.ts";
-import { gather, unlessCancelled } from "./read_exactly.ts";
-import { childOf, type Spot } from "./stat.ts";
+import { abortable, readExactly } from "./read_exactly.ts";
+import { childOf, type ResolvedPath } from "./stat.ts";
 import type { Pool } from "./pool.ts";
-import { startPour } from "./parallel_upload.ts";
+import { startUpload } from "./parallel_upload.ts";
 import { statusOf } from "./errors.ts";
-import { type Draft, makeTemp, modeFor, placeTemp, randomTag, removeTemp, whyRefused, written } from "./temp_file.ts";
+import {
+  commit,
+  createTemp,
+  explainRefusal,
+  type PendingWrite,
+  randomTag,
+  removeTemp,
+  resolveMode,
+  statWritten,
+} from "./temp_file.ts";
 import type { Handle } from "./handles.ts";
-import type { Wire } from "./client.ts";
+import type { SftpClient } from "./client.ts";
 import type { RawAttributes } from "../../ssh/channels.ts";
 import type { OperationContext } from "../../core/operation.ts";
 
 /** The last second that SFTP version 3 can represent, in 2106. */
-export const LAST_SECOND = 0xffff_ffff;
+export const MAX_SECONDS = 0xffff_ffff;
 
-export type Writing = OperationContext & Spot & Pick<Draft, "checkParent"> & {
+export type WriteContext = OperationContext & ResolvedPath & Pick<PendingWrite, "checkParent"> & {
   readonly options: WriteOptions;
   /** The server path of the parent folder. */
   readonly dir: string;
@@ -30,103 +39,112 @@ export type Writing = OperationContext & Spot & Pick<Draft, "checkParent"> & {
  * before the rename. Small files cost three round trips; large ones use all connections, and resume from the leftover
  * of a failed write of the same tag.
  */
-export async function writeFile(pool: Pool, body: Body, writing: Writing): Promise<FileEntry> {
-  const { options, path } = writing;
-  const wire = await pool.wire(writing);
-  const mode = await modeFor(wire, writing, options);
-  const temp = childOf(writing.dir, nameOf(tempPath(path, options.tag ?? randomTag())));
-  const draft: Draft = { ...writing, temp, mode };
-  if (options.size <= SMALL) return await writeSmall(wire, body, draft);
-  return await writeLarge(pool, body, draft);
+export async function writeFile(pool: Pool, body: Body, context: WriteContext): Promise<FileEntry> {
+  const { options, path } = context;
+  const client = await pool.client(context);
+  const mode = await resolveMode(client, context, options);
+  const temp = childOf(context.dir, nameOf(tempPath(path, options.tag ?? randomTag())));
+  const pending: PendingWrite = { ...context, temp, mode };
+  if (options.size <= SMALL_FILE_BYTES) return await writeSmall(client, body, pending);
+  return await writeLarge(pool, body, pending);
 }
 
 /** The largest file that is held in memory and sent without waiting for answers in between. */
-const SMALL = 256 * 1024;
+const SMALL_FILE_BYTES = 256 * 1024;
 /** The number of bytes worth keeping for the next write of the same tag, and the failures after which they are kept. */
-const WORTH_KEEPING = 24 << 20;
-const RESUMABLE: readonly ErrorKind[] = ["connection", "timeout", "cancelled"];
+const MIN_RESUME_BYTES = 24 << 20;
+const RESUMABLE_ERRORS: readonly ErrorKind[] = ["connection", "timeout", "cancelled"];
 
-async function writeSmall(wire: Wire, body: Body, draft: Draft): Promise<FileEntry> {
-  const { options, signal } = draft;
-  const bytes = await gather(await unlessCancelled(body(), draft), { ...draft, size: options.size });
-  const handle = await makeTemp(wire, draft);
+async function writeSmall(client: SftpClient, body: Body, pending: PendingWrite): Promise<FileEntry> {
+  const { options, signal } = pending;
+  const bytes = await readExactly(await abortable(body(), pending), { ...pending, size: options.size });
+  const handle = await createTemp(client, pending);
   try {
-    const sent: Promise<void>[] = [];
-    for (let at = 0; at < bytes.length; at += wire.maxWrite) {
-      sent.push(wire.write(handle, bytes.subarray(at, at + wire.maxWrite), { ...draft, to: at }));
+    const unacked: Promise<void>[] = [];
+    for (let at = 0; at < bytes.length; at += client.maxWrite) {
+      unacked.push(client.write(handle, bytes.subarray(at, at + client.maxWrite), { ...pending, to: at }));
     }
     options.onBytes?.(bytes.length);
-    const entry = await finish(wire, handle, { draft, sent });
-    if (signal.aborted) throw cancelled(signal, draft.operation);
-    await placeTemp(wire, draft);
+    const entry = await finalize(client, handle, { pending, unacked });
+    if (signal.aborted) throw cancelled(signal, pending.operation);
+    await commit(client, pending);
     return entry;
   } catch (error) {
-    wire.drop(handle);
-    await removeTemp(wire, draft);
-    throw await whyRefused(wire, error, draft);
+    client.closeInBackground(handle);
+    await removeTemp(client, pending);
+    throw await explainRefusal(client, error, pending);
   }
 }
 
-async function writeLarge(pool: Pool, body: Body, draft: Draft): Promise<FileEntry> {
-  const wire = await pool.wire(draft);
-  const pour = await startPour(pool, wire, { draft, body });
+async function writeLarge(pool: Pool, body: Body, pending: PendingWrite): Promise<FileEntry> {
+  const client = await pool.client(pending);
+  const upload = await startUpload(pool, client, { pending, body });
   try {
-    await pour.run();
-    const entry = await finish(wire, pour.handle, { draft, sent: [] });
-    await placeTemp(wire, draft);
+    await upload.run();
+    const entry = await finalize(client, upload.handle, { pending, unacked: [] });
+    await commit(client, pending);
     return entry;
   } catch (error) {
-    pour.stop();
-    wire.drop(pour.handle);
-    const known = toSyncError(error, draft.operation);
-    const keep = draft.options.tag !== undefined && RESUMABLE.includes(known.kind) && pour.safe >= WORTH_KEEPING;
-    if (!keep) await removeTemp(wire, draft);
-    throw await whyRefused(wire, known, draft);
+    upload.stop();
+    client.closeInBackground(upload.handle);
+    const known = toSyncError(error, pending.operation);
+    const keep = pending.options.tag !== undefined && RESUMABLE_ERRORS.includes(known.kind) &&
+      upload.firstUnacked >= MIN_RESUME_BYTES;
+    if (!keep) await removeTemp(client, pending);
+    throw await explainRefusal(client, known, pending);
   }
 }
 
-interface Finishing {
-  readonly draft: Draft;
+interface FinalizeOptions {
+  readonly pending: PendingWrite;
   /** The unanswered WRITEs. */
-  readonly sent: readonly Promise<void>[];
+  readonly unacked: readonly Promise<void>[];
 }
 
 /**
  * Sets mode and time, sends CLOSE and checks the file by its path. All are sent right after the WRITEs if the server
  * keeps the order of requests.
  */
-async function finish(wire: Wire, handle: Handle, { draft, sent }: Finishing): Promise<FileEntry> {
-  if (!wire.ordered) {
+async function finalize(
+  client: SftpClient,
+  handle: Handle,
+  { pending, unacked: sent }: FinalizeOptions,
+): Promise<FileEntry> {
+  if (!client.keepsOrder) {
     await Promise.all(sent);
-    await setAttributes(wire, handle, draft);
-    await wire.close(handle, draft);
-    return await written(wire, draft);
+    await setAttributes(client, handle, pending);
+    await client.close(handle, pending);
+    return await statWritten(client, pending);
   }
-  const set = setAttributes(wire, handle, draft);
-  const close = wire.close(handle, draft);
-  const [entry] = await Promise.all([written(wire, draft), set, close, ...sent]);
+  const set = setAttributes(client, handle, pending);
+  const close = client.close(handle, pending);
+  const [entry] = await Promise.all([statWritten(client, pending), set, close, ...sent]);
   return entry;
 }
 
 /** Sets the requested mode and time. A refusal is a warning: the content is valid without its time or mode. */
-export async function setAttributes(wire: Wire, handle: Handle, draft: Draft): Promise<void> {
-  const { mode, options } = draft;
-  const times = options.modified === undefined ? {} : toTimes(options.modified, draft);
+export async function setAttributes(client: SftpClient, handle: Handle, pending: PendingWrite): Promise<void> {
+  const { mode, options } = pending;
+  const times = options.modified === undefined ? {} : toSftpTimes(options.modified, pending);
   const rwx = mode === undefined ? {} : { mode };
   const all: RawAttributes = { ...rwx, ...times };
   if (Object.keys(all).length === 0) return;
-  if (await isSet(wire, handle, { draft, attributes: all })) return;
-  if (mode !== undefined && !(await isSet(wire, handle, { draft, attributes: rwx }))) warn(draft, "mode");
-  if (options.modified !== undefined && !(await isSet(wire, handle, { draft, attributes: times }))) warn(draft, "time");
+  if (await trySetAttributes(client, handle, { draft: pending, attributes: all })) return;
+  if (mode !== undefined && !(await trySetAttributes(client, handle, { draft: pending, attributes: rwx }))) {
+    warnRefused(pending, "mode");
+  }
+  if (
+    options.modified !== undefined && !(await trySetAttributes(client, handle, { draft: pending, attributes: times }))
+  ) warnRefused(pending, "time");
 }
 
-async function isSet(
-  wire: Wire,
+async function trySetAttributes(
+  client: SftpClient,
   handle: Handle,
-  { draft, attributes }: { readonly draft: Draft; readonly attributes: RawAttributes },
+  { draft: pending, attributes }: { readonly draft: PendingWrite; readonly attributes: RawAttributes },
 ): Promise<boolean> {
   try {
-    await wire.fsetstat(handle, attributes, draft);
+    await client.fsetstat(handle, attributes, pending);
     return true;
   } catch (error) {
     if (statusOf(error) === undefined) throw error;
@@ -134,18 +152,18 @@ async function isSet(
   }
 }
 
-function warn({ path, options }: Draft, what: "time" | "mode"): void {
+function warnRefused({ path, options }: PendingWrite, what: "time" | "mode"): void {
   const about = what === "time" ? what : undefined;
-  options.onWarning?.(`The server refused to set the ${what} of "${printable(path)}"`, about);
+  options.onWarning?.(`The server refused to set the ${what} of "${escapeForDisplay(path)}"`, about);
 }
 
 /** Converts a time to whole seconds from 1970 to 2106: SFTP version 3 represents no others. */
-function toTimes(modified: number, { path, options }: Pick<Draft, "path" | "options">): RawAttributes {
+function toSftpTimes(modified: number, { path, options }: Pick<PendingWrite, "path" | "options">): RawAttributes {
   const wanted = Math.floor(modified / 1000);
-  const mtime = Math.min(Math.max(wanted, 0), LAST_SECOND);
+  const mtime = Math.min(Math.max(wanted, 0), MAX_SECONDS);
   if (mtime !== wanted) {
     options.onWarning?.(
-      `The time of "${printable(path)}" lies outside 1970 to 2106, which SFTP cannot carry; the nearest was set`,
+      `The time of "${escapeForDisplay(path)}" lies outside 1970 to 2106, which SFTP cannot carry; the nearest was set`,
       "time",
     );
   }

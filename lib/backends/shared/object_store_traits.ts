@@ -4,7 +4,7 @@ import type { Traits } from "../../core/backend.ts";
  * Returns the traits that all object stores share: no folders of their own, atomic writes, keys of 1,024 bytes, times
  * as metadata.
  */
-export function storeTraits(connections: number): Traits {
+export function objectStoreTraits(connections: number): Traits {
   return {
     timeStep: 1,
     dirTimes: false,
@@ -22,7 +22,7 @@ export function storeTraits(connections: number): Traits {
 }
 
 /** Returns the warning for a store that sends neither ETag nor checksum with a content. */
-export function unchecked(label: string): string {
+export function uncheckedDownloadsWarning(label: string): string {
   return `${label} tells neither ETag nor checksum of what it sends: only the sizes of downloads were compared.`;
 }
 

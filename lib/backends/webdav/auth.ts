@@ -25,7 +25,7 @@ export interface Authorizer {
 
 /** Parses WWW-Authenticate headers, each with one or more challenges. Malformed ones are left out. */
 export function parseChallenges(headers: readonly string[]): readonly Challenge[] {
-  return headers.flatMap((header) => parseHeader(header.slice(0, MOST)));
+  return headers.flatMap((header) => parseHeader(header.slice(0, MAX_HEADER)));
 }
 
 /**
@@ -44,7 +44,7 @@ export function chooseChallenge(
 
 /** Returns an authorizer that answers the challenge in every request. */
 export function toAuthorizer({ scheme, params }: Challenge, credentials: Credentials): Authorizer {
-  if (scheme === "digest") return new Digest(params, credentials);
+  if (scheme === "digest") return new DigestAuthorizer(params, credentials);
   const { user, password } = credentials;
   const value = scheme === "bearer"
     ? `Bearer ${password}`
@@ -57,14 +57,14 @@ export function toAuthorizer({ scheme, params }: Challenge, credentials: Credent
  * logged in by one challenge answers none that is weaker, of another scheme or for another realm: a man in the middle
  * may have sent it to get the password.
  */
-export function steppedDown(before: Challenge, now: Challenge | undefined): string | undefined {
+export function explainDowngrade(before: Challenge, now: Challenge | undefined): string | undefined {
   if (now === undefined) return "it offers no login any more that could be answered";
   if (now.scheme !== before.scheme) return `it asks for ${now.scheme} now, for ${before.scheme} before`;
   if (rankOf(now) < rankOf(before)) return "it asks for a weaker form of digest than before";
   return now.params.get("realm") === before.params.get("realm") ? undefined : "it names another realm than before";
 }
 
-const MOST = 16_384;
+const MAX_HEADER = 16_384;
 const [BEARER, BASIC, MD5, SHA256, WITH_QOP] = [1, 2, 3, 5, 1];
 const HASHES: Readonly<Record<string, string>> = { "md5": "md5", "sha-256": "sha256" };
 
@@ -85,7 +85,7 @@ function algorithmOf(params: ReadonlyMap<string, string>): string {
 }
 
 /** Digest authentication (RFC 7616, with RFC 2069 for servers without qop). Each request increments the nonce count. */
-class Digest implements Authorizer {
+class DigestAuthorizer implements Authorizer {
   readonly scheme = "Digest";
   readonly nonce: string;
   readonly #params: ReadonlyMap<string, string>;
@@ -113,22 +113,22 @@ class Digest implements Authorizer {
     const middle = hasQop ? `${this.nonce}:${count}:${cnonce}:auth` : this.nonce;
     const opaque = this.#params.get("opaque");
     const parts = [
-      `username=${quoted(user)}`,
-      `realm=${quoted(realm)}`,
-      `nonce=${quoted(this.nonce)}`,
-      `uri=${quoted(uri)}`,
+      `username=${quotedString(user)}`,
+      `realm=${quotedString(realm)}`,
+      `nonce=${quotedString(this.nonce)}`,
+      `uri=${quotedString(uri)}`,
       `response="${hash(`${first}:${middle}:${second}`)}"`,
       ...(this.#params.has("algorithm") ? [`algorithm=${this.#params.get("algorithm")}`] : []),
       ...(hasQop ? ["qop=auth", `nc=${count}`] : []),
       ...(hasQop || algorithm.endsWith("-sess") ? [`cnonce="${cnonce}"`] : []),
-      ...(opaque === undefined ? [] : [`opaque=${quoted(opaque)}`]),
+      ...(opaque === undefined ? [] : [`opaque=${quotedString(opaque)}`]),
     ];
     // A header holds bytes: names that are not ASCII are sent as UTF-8.
     return Buffer.from(`Digest ${parts.join(", ")}`).toString("latin1");
   }
 }
 
-function quoted(text: string): string {
+function quotedString(text: string): string {
   return `"${text.replace(/["\\]/g, "\\$&")}"`;
 }
 
@@ -147,14 +147,14 @@ function parseHeader(header: string): readonly Challenge[] {
       const params = found.at(-1)?.params;
       const key = name.toLowerCase();
       // The first value of a parameter counts; a second cannot override it.
-      if (params?.has(key) === false) params.set(key, clean(text?.replace(/\\(.)/g, "$1") ?? word ?? ""));
+      if (params?.has(key) === false) params.set(key, stripControls(text?.replace(/\\(.)/g, "$1") ?? word ?? ""));
     }
   }
   return found;
 }
 
 /** Removes control characters, because the text is sent back in a header. */
-function clean(text: string): string {
+function stripControls(text: string): string {
   // deno-lint-ignore no-control-regex
   return text.replace(/[\u0000-\u001f\u007f]/g, "");
 }

@@ -2,146 +2,152 @@ import { randomBytes } from "node:crypto";
 import { nameOf, parentOf, root, toRelPath } from "../../core/path.ts";
 import { tempPath } from "../../core/temp_name.ts";
 import type { Checksum, DirEntry, Entry, FileEntry } from "../../core/entry.ts";
-import type { Expecting } from "../../core/backend.ts";
-import type { Dialect } from "./server_profile.ts";
+import type { Precondition } from "../../core/backend.ts";
+import type { ServerProfile } from "./server_profile.ts";
 import { parseChecksums } from "./entry.ts";
-import { conditionOf, isLoose, mustMatch } from "./preconditions.ts";
-import { children, find, type Finder, type Seen, type Spot } from "./propfind.ts";
+import { assertUnchanged, hasUnstableEtag, ifMatchEtag } from "./preconditions.ts";
+import { type DavClient, type FoundEntry, list, type ResolvedPath, stat } from "./propfind.ts";
 import { encodePath } from "./href.ts";
-import { refusal } from "./errors.ts";
-import { setEdited } from "./put.ts";
-import { lookFor } from "./write.ts";
+import { toSyncError } from "./errors.ts";
+import { setEditTime } from "./put.ts";
+import { statExpecting } from "./write.ts";
 import { operationError } from "../../core/operation.ts";
 
 /** Creates a folder, for the root its parents too. */
-export async function makeFolder(finder: Finder, spot: Spot): Promise<DirEntry> {
-  const made: DirEntry = { kind: "dir", path: spot.path };
-  const reply = await finder.link.send({ method: "MKCOL", uri: encodePath(spot.names, "folder") }, spot);
-  await reply.drop();
-  if (reply.status === 201) return made;
-  const found = (await find(finder, spot))?.entry;
+export async function makeDir(client: DavClient, target: ResolvedPath): Promise<DirEntry> {
+  const made: DirEntry = { kind: "dir", path: target.path };
+  const response = await client.http.send({ method: "MKCOL", uri: encodePath(target.serverPath, "folder") }, target);
+  await response.discard();
+  if (response.status === 201) return made;
+  const found = (await stat(client, target))?.entry;
   if (found?.kind === "dir") return made;
-  if (found !== undefined) throw operationError(spot, "exists", { why: "a file is there" });
-  if (spot.path === root && spot.names.length > 1 && reply.status === 409) {
-    await makeFolder(finder, { ...spot, names: spot.names.slice(0, -1) });
-    return await makeFolder(finder, spot);
+  if (found !== undefined) throw operationError(target, "exists", { why: "a file is there" });
+  if (target.path === root && target.serverPath.length > 1 && response.status === 409) {
+    await makeDir(client, { ...target, serverPath: target.serverPath.slice(0, -1) });
+    return await makeDir(client, target);
   }
-  const above = await find(finder, { ...spot, names: spot.names.slice(0, -1), path: parentOf(spot.path) });
-  if (above === undefined) throw operationError(spot, "notFound", { why: "the folder above does not exist" });
-  throw refusal(spot, reply);
+  const above = await stat(client, {
+    ...target,
+    serverPath: target.serverPath.slice(0, -1),
+    path: parentOf(target.path),
+  });
+  if (above === undefined) throw operationError(target, "notFound", { why: "the folder above does not exist" });
+  throw toSyncError(target, response);
 }
 
 /** Removes a file or an empty folder if it still matches the entry. */
 export async function removeEntry(
-  finder: Finder,
+  client: DavClient,
   entry: Entry,
-  spot: Spot,
+  target: ResolvedPath,
 ): Promise<void> {
-  const seen = await find(finder, spot);
-  if (seen === undefined) return;
-  await mustMatch(finder, spot, { expect: entry, seen });
+  const found = await stat(client, target);
+  if (found === undefined) return;
+  await assertUnchanged(client, target, { expect: entry, seen: found });
   const isFolder = entry.kind === "dir";
-  if (isFolder) await mustBeEmpty(finder, spot);
-  const tag = isFolder ? undefined : conditionOf(finder, seen);
-  const reply = await finder.link.done({
+  if (isFolder) await assertEmpty(client, target);
+  const tag = isFolder ? undefined : ifMatchEtag(client, found);
+  const response = await client.http.sendOk({
     method: "DELETE",
-    uri: encodePath(spot.names, isFolder ? "folder" : "file"),
+    uri: encodePath(target.serverPath, isFolder ? "folder" : "file"),
     ...(tag === undefined ? {} : { headers: { "if-match": tag } }),
-  }, { ...spot, also: tag === undefined ? [404, 410] : [404, 410, 412] });
-  await reply.drop();
-  if (reply.status === 412) {
-    if (await isLoose(finder, spot, { expect: entry, seen })) return await removeEntry(finder, entry, spot);
-    throw refusal(spot, reply);
+  }, { ...target, acceptedStatuses: tag === undefined ? [404, 410] : [404, 410, 412] });
+  await response.discard();
+  if (response.status === 412) {
+    if (await hasUnstableEtag(client, target, { expect: entry, seen: found })) {
+      return await removeEntry(client, entry, target);
+    }
+    throw toSyncError(target, response);
   }
-  if (reply.status === 207) throw operationError(spot, "denied", { why: "the server could not remove all of it" });
+  if (response.status === 207) throw operationError(target, "denied", { why: "the server could not remove all of it" });
 }
 
 /** Rejects unless a folder is empty. DELETE removes a folder's whole content, so this check is the only protection. */
-async function mustBeEmpty(finder: Finder, spot: Spot): Promise<void> {
-  if ((await children(finder, spot)).length > 0) {
-    throw operationError(spot, "changed", { why: "the folder is not empty" });
+async function assertEmpty(client: DavClient, target: ResolvedPath): Promise<void> {
+  if ((await list(client, target)).length > 0) {
+    throw operationError(target, "changed", { why: "the folder is not empty" });
   }
-  if (await listsDots(finder, spot)) return;
+  if (await listsDotNames(client, target)) return;
   const why = "the server's listings hide names that begin with a dot, so it may not be empty";
-  throw operationError(spot, "unsupported", { why });
+  throw operationError(target, "unsupported", { why });
 }
 
 /**
  * Whether listings show names that begin with a dot. If that is not known yet, a temporary file is written into the
  * folder and listed.
  */
-async function listsDots(finder: Finder, spot: Spot): Promise<boolean> {
-  const { learned, link } = finder;
-  if (learned.showsDots !== undefined) return learned.showsDots;
+async function listsDotNames(client: DavClient, target: ResolvedPath): Promise<boolean> {
+  const { observed, http } = client;
+  if (observed.showsDots !== undefined) return observed.showsDots;
   const name = nameOf(tempPath(toRelPath("probe"), randomBytes(8).toString("hex")));
-  const uri = encodePath([...spot.names, name]);
-  const written = await link.done({ method: "PUT", uri, body: "" }, spot);
-  await written.drop();
-  const shown = await children(finder, spot).finally(async () => {
-    const gone = await link.done({ method: "DELETE", uri }, { ...spot, also: [404, 410] });
-    await gone.drop();
+  const uri = encodePath([...target.serverPath, name]);
+  const written = await http.sendOk({ method: "PUT", uri, body: "" }, target);
+  await written.discard();
+  const shown = await list(client, target).finally(async () => {
+    const gone = await http.sendOk({ method: "DELETE", uri }, { ...target, acceptedStatuses: [404, 410] });
+    await gone.discard();
   });
-  learned.showsDots = shown.some(({ path }) => nameOf(path) === name);
-  return learned.showsDots;
+  observed.showsDots = shown.some(({ path }) => nameOf(path) === name);
+  return observed.showsDots;
 }
 
 /** The target of MOVE or COPY. */
-export interface Moving extends Spot, Expecting {
+export interface MoveTarget extends ResolvedPath, Precondition {
   readonly origin: string;
   readonly method: "MOVE" | "COPY";
 }
 
 /** Moves or copies a file, or moves a folder. Never replaces a folder: the server would remove its content. */
-export async function moveEntry(finder: Finder, from: Spot, to: Moving): Promise<Seen> {
-  const source = await find(finder, from);
+export async function moveEntry(client: DavClient, from: ResolvedPath, to: MoveTarget): Promise<FoundEntry> {
+  const source = await stat(client, from);
   if (source === undefined) throw operationError(from, "notFound", { why: "there is no such file or folder" });
   if (source.entry.kind === "opaque") throw operationError(from, "denied", { why: source.entry.why });
-  const there = await lookFor(finder, to);
-  const above = await find(finder, { ...to, names: to.names.slice(0, -1), path: parentOf(to.path) });
+  const there = await statExpecting(client, to);
+  const above = await stat(client, { ...to, serverPath: to.serverPath.slice(0, -1), path: parentOf(to.path) });
   if (above === undefined) throw operationError(to, "notFound", { why: "the folder above does not exist" });
   const as = source.entry.kind === "dir" ? "folder" : "file";
   const { method, origin } = to;
   const overwrite = there === undefined ? "F" : "T";
-  const headers = { destination: origin + encodePath(to.names, as), overwrite };
-  const reply = await finder.link.done({ method, uri: encodePath(from.names, as), headers }, to);
-  await reply.drop();
-  if (reply.status === 207) throw operationError(to, "denied", { why: "the server could not move all of it" });
+  const headers = { destination: origin + encodePath(to.serverPath, as), overwrite };
+  const response = await client.http.sendOk({ method, uri: encodePath(from.serverPath, as), headers }, to);
+  await response.discard();
+  if (response.status === 207) throw operationError(to, "denied", { why: "the server could not move all of it" });
   return source;
 }
 
 /** Sets the time of a file on a server that keeps times. */
-export async function setTime(
-  finder: Finder,
+export async function setModified(
+  client: DavClient,
   modified: number,
-  { dialect, ...spot }: Spot & { readonly dialect: Dialect },
+  { dialect: profile, ...target }: ResolvedPath & { readonly dialect: ServerProfile },
 ): Promise<void> {
-  const seen = await find(finder, spot);
-  if (seen === undefined) throw operationError(spot, "notFound", { why: "there is no such file" });
-  if (dialect.times === "property") return await setEdited(finder, seen, { ...spot, modified });
+  const found = await stat(client, target);
+  if (found === undefined) throw operationError(target, "notFound", { why: "there is no such file" });
+  if (profile.times === "property") return await setEditTime(client, found, { ...target, modified });
   const seconds = Math.floor(modified / 1000);
-  const reply = await finder.link.done({
+  const response = await client.http.sendOk({
     method: "PROPPATCH",
-    uri: encodePath(spot.names),
+    uri: encodePath(target.serverPath),
     headers: { "content-type": 'application/xml; charset="utf-8"' },
     body: `<?xml version="1.0"?><D:propertyupdate xmlns:D="DAV:"><D:set><D:prop><D:lastmodified>${seconds}` +
       "</D:lastmodified></D:prop></D:set></D:propertyupdate>",
-  }, spot);
-  await reply.drop();
-  const now = (await find(finder, spot))?.entry;
+  }, target);
+  await response.discard();
+  const now = (await stat(client, target))?.entry;
   // A success reply proves nothing; the time that the server then shows does.
   if (now?.kind === "file" && now.modified === seconds * 1000) return;
-  throw operationError(spot, "unsupported", { why: "the server did not take the time" });
+  throw operationError(target, "unsupported", { why: "the server did not take the time" });
 }
 
 /** Returns the first wanted checksum that the server holds. */
-export async function serverChecksum(
-  finder: Finder,
+export async function fetchChecksum(
+  client: DavClient,
   entry: FileEntry,
-  { wanted, ...spot }: Spot & { readonly wanted: readonly string[] },
+  { wanted, ...target }: ResolvedPath & { readonly wanted: readonly string[] },
 ): Promise<Checksum | undefined> {
-  const seen = await find(finder, spot);
-  await mustMatch(finder, spot, { expect: entry, seen });
-  const sums = parseChecksums(seen?.response.props.checksums);
-  const found = wanted.map((name) => sums.find((sum) => sum.startsWith(`${name}:`)));
-  return found.find((sum) => sum !== undefined);
+  const found = await stat(client, target);
+  await assertUnchanged(client, target, { expect: entry, seen: found });
+  const sums = parseChecksums(found?.davResponse.props.checksums);
+  const matches = wanted.map((name) => sums.find((sum) => sum.startsWith(`${name}:`)));
+  return matches.find((sum) => sum !== undefined);
 }

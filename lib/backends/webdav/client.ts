@@ -1,6 +1,6 @@
 import { SyncError } from "../../core/errors.ts";
-import type { Target } from "../../core/backend.ts";
-import type { Http, Reply, Sending } from "../../http/client.ts";
+import type { ConnectContext } from "../../core/backend.ts";
+import type { HttpClient, HttpRequest, HttpResponse } from "../../http/client.ts";
 import { isLoopback } from "../../net/loopback.ts";
 import {
   type Authorizer,
@@ -8,16 +8,16 @@ import {
   type Challenge,
   chooseChallenge,
   type Credentials,
+  explainDowngrade,
   parseChallenges,
-  steppedDown,
   toAuthorizer,
 } from "./auth.ts";
-import { refusal } from "./errors.ts";
+import { toSyncError } from "./errors.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
-export interface LoginRules {
+export interface LoginOptions {
   /** "http://host:port", for messages. */
-  readonly shown: string;
+  readonly origin: string;
   readonly host: string;
   readonly secure: boolean;
   readonly user: string | undefined;
@@ -31,19 +31,19 @@ export interface LoginRules {
  * expired nonce is replaced only by one of the same kind. Credentials never go over plain HTTP to another machine
  * unless that was allowed, and no redirect is followed with them.
  */
-export class Link {
-  readonly #http: Http;
-  readonly #rules: LoginRules;
-  readonly #target: Target;
+export class AuthenticatedHttp {
+  readonly #http: HttpClient;
+  readonly #options: LoginOptions;
+  readonly #target: ConnectContext;
   #authorizer: Authorizer | undefined;
   /** The first challenge answered: no later challenge may ask for less. */
   #challenge: Challenge | undefined;
   #credentials: Promise<Credentials> | undefined;
   #isProven = false;
 
-  constructor(http: Http, rules: LoginRules, target: Target) {
+  constructor(http: HttpClient, options: LoginOptions, target: ConnectContext) {
     this.#http = http;
-    this.#rules = rules;
+    this.#options = options;
     this.#target = target;
   }
 
@@ -53,59 +53,65 @@ export class Link {
   }
 
   /** Sends a request and returns the reply, whatever its status except 401. Rejects with auth if the login fails. */
-  async send(sending: Sending, ask: OperationContext): Promise<Reply> {
+  async send(request: HttpRequest, context: OperationContext): Promise<HttpResponse> {
     for (let attempt = 1;; attempt++) {
       const used = this.#authorizer;
-      const reply = await this.#http.exchange(this.#signed(sending, used), ask);
-      if (reply.status !== 401) {
+      const response = await this.#http.send(this.#authorize(request, used), context);
+      if (response.status !== 401) {
         if (used !== undefined) this.#isProven = true;
-        return reply;
+        return response;
       }
-      await reply.drop();
-      if (this.#authorizer !== used && attempt <= ATTEMPTS) continue;
-      const challenges = parseChallenges(list(reply.headers["www-authenticate"]));
-      if (attempt > ATTEMPTS) throw refusal(ask, reply);
-      await this.#answer(challenges, { used, ask, reply });
+      await response.discard();
+      if (this.#authorizer !== used && attempt <= MAX_ATTEMPTS) continue;
+      const challenges = parseChallenges(toArray(response.headers["www-authenticate"]));
+      if (attempt > MAX_ATTEMPTS) throw toSyncError(context, response);
+      await this.#answerChallenge(challenges, { used, context, response });
     }
   }
 
   /** Sends a request like send(), but rejects unless the status is a success or in `also`. */
-  async done(sending: Sending, ask: OperationContext & { readonly also?: readonly number[] }): Promise<Reply> {
-    const reply = await this.send(sending, ask);
-    if (Math.floor(reply.status / 100) === 2 || ask.also?.includes(reply.status)) return reply;
-    await reply.drop();
-    throw refusal(ask, reply);
+  async sendOk(
+    request: HttpRequest,
+    context: OperationContext & { readonly acceptedStatuses?: readonly number[] },
+  ): Promise<HttpResponse> {
+    const response = await this.send(request, context);
+    if (Math.floor(response.status / 100) === 2 || context.acceptedStatuses?.includes(response.status)) return response;
+    await response.discard();
+    throw toSyncError(context, response);
   }
 
-  #signed(sending: Sending, authorizer: Authorizer | undefined): Sending {
-    if (authorizer === undefined) return sending;
-    const authorization = authorizer.header(sending.method, sending.uri);
-    return { ...sending, headers: { ...sending.headers, authorization } };
+  #authorize(request: HttpRequest, authorizer: Authorizer | undefined): HttpRequest {
+    if (authorizer === undefined) return request;
+    const authorization = authorizer.header(request.method, request.uri);
+    return { ...request, headers: { ...request.headers, authorization } };
   }
 
-  async #answer(challenges: readonly Challenge[], { used, ask, reply }: Answering): Promise<void> {
-    const { scheme, shown } = this.#rules;
+  async #answerChallenge(
+    challenges: readonly Challenge[],
+    { used, context, response }: ChallengeContext,
+  ): Promise<void> {
+    const { scheme, origin: shown } = this.#options;
     const before = this.#challenge;
     // The best challenge of the kind answered before: another kind beside it is no reason to refuse.
-    const same = challenges.filter((one) => before !== undefined && steppedDown(before, one) === undefined);
+    const same = challenges.filter((one) => before !== undefined && explainDowngrade(before, one) === undefined);
     const challenge = chooseChallenge(same.length > 0 ? same : challenges, scheme);
-    const lower = before === undefined || challenges.length === 0 ? undefined : steppedDown(before, challenge);
+    const lower = before === undefined || challenges.length === 0 ? undefined : explainDowngrade(before, challenge);
     if (lower !== undefined) {
       const why = `${shown} wants another login than the one that this session began with: ${lower}; ` +
         "the password was not sent again. Open a new session if you know that the server was changed";
-      throw operationError(ask, "auth", { why });
+      throw operationError(context, "auth", { why });
     }
     if (challenge === undefined) {
       const offered = challenges.map((one) => one.scheme).join(", ") || "nothing";
-      throw operationError(ask, "auth", {
+      throw operationError(context, "auth", {
         why: `${shown} offers no login that fits -Auth ${scheme ?? "Auto"}, but ${offered}`,
       });
     }
     const isStale = used?.scheme === "Digest" && challenge.params.get("nonce") !== used.nonce &&
       (challenge.params.get("stale")?.toLowerCase() === "true" || this.#isProven);
-    if (used !== undefined && !isStale) throw refusal(ask, reply);
-    this.#mustBeSafe(ask);
-    this.#credentials ??= this.#fetchCredentials(challenge, ask);
+    if (used !== undefined && !isStale) throw toSyncError(context, response);
+    this.#assertSecure(context);
+    this.#credentials ??= this.#fetchCredentials(challenge, context);
     const credentials = await this.#credentials;
     // Another request may have been challenged meanwhile: its answer is kept.
     if (this.#authorizer !== used) return;
@@ -113,46 +119,50 @@ export class Link {
     this.#authorizer = toAuthorizer(challenge, credentials);
   }
 
-  #mustBeSafe(ask: OperationContext): void {
-    const { secure, host, allowInsecure, shown } = this.#rules;
+  #assertSecure(context: OperationContext): void {
+    const { secure, host, allowInsecure, origin: shown } = this.#options;
     if (secure || allowInsecure || isLoopback(host)) return;
-    throw insecure(shown, ask.operation);
+    throw insecureLoginError(shown, context.operation);
   }
 
-  async #fetchCredentials({ scheme }: Challenge, ask: OperationContext): Promise<Credentials> {
-    const { user, shown } = this.#rules;
+  async #fetchCredentials({ scheme }: Challenge, context: OperationContext): Promise<Credentials> {
+    const { user, origin: shown } = this.#options;
     const isToken = scheme === "bearer";
-    const name = user ?? (isToken ? "" : await this.#target.ask(`User name for ${shown}: `, true));
+    const name = user ?? (isToken ? "" : await this.#target.prompt(`User name for ${shown}: `, true));
     if (name === undefined || (name === "" && !isToken)) {
-      throw operationError(ask, "auth", { why: `${shown} wants a login: write user@ before the host, or -UserName` });
+      throw operationError(context, "auth", {
+        why: `${shown} wants a login: write user@ before the host, or -UserName`,
+      });
     }
     const given = await this.#target.secret("password");
     if (given !== undefined) return { user: name, password: given };
     const what = isToken ? "Token" : `Password of ${name}`;
-    const typed = await this.#target.ask(`${what} at ${shown}: `, false);
+    const typed = await this.#target.prompt(`${what} at ${shown}: `, false);
     if (typed === undefined) {
-      throw operationError(ask, "auth", { why: `${shown} wants a password: give -PasswordFile or TANDEM_PASSWORD` });
+      throw operationError(context, "auth", {
+        why: `${shown} wants a password: give -PasswordFile or TANDEM_PASSWORD`,
+      });
     }
-    this.#target.keep("password", typed);
+    this.#target.keepSecret("password", typed);
     return { user: name, password: typed };
   }
 }
 
 /** Returns the refusal to send a password in clear text. */
-export function insecure(shown: string, operation: string): SyncError {
+export function insecureLoginError(shown: string, operation: string): SyncError {
   const message = `Refused to log in at ${shown}: the password would travel in clear; write davs://, or -AllowInsecure`;
   return new SyncError("refused", message, { operation });
 }
 
 /** One attempt for the challenge, one for a stale nonce, one for requests that ran concurrently with both. */
-const ATTEMPTS = 3;
+const MAX_ATTEMPTS = 3;
 
-interface Answering {
+interface ChallengeContext {
   readonly used: Authorizer | undefined;
-  readonly ask: OperationContext;
-  readonly reply: Reply;
+  readonly context: OperationContext;
+  readonly response: HttpResponse;
 }
 
-function list(value: string | string[] | undefined): readonly string[] {
+function toArray(value: string | string[] | undefined): readonly string[] {
   return value === undefined ? [] : typeof value === "string" ? [value] : value;
 }

@@ -1,26 +1,30 @@
 import type { SyncError } from "../../core/errors.ts";
 import { root } from "../../core/path.ts";
-import { type Answer, type Meaning, refused } from "../../http/errors.ts";
+import { type ResponseHead, responseToSyncError, type StatusMeaning } from "../../http/errors.ts";
 import type { OperationContext } from "../../core/operation.ts";
 
 /** Returns a reply without success as the error of its request. RFC 9110 section 15, RFC 4918 section 11. */
-export function refusal(ask: OperationContext, answer: Answer): SyncError {
-  return refused(ask, answer, meanings);
+export function toSyncError(context: OperationContext, answer: ResponseHead): SyncError {
+  return responseToSyncError(context, answer, STATUS_MEANINGS);
 }
 
 /**
  * Returns the refusal of a stat or a listing, which may be repeated. A transient refusal of the root means that the
  * whole server cannot be used; below the root it concerns one path, and ends no run.
  */
-export function lookRefusal(ask: OperationContext, answer: Answer): SyncError {
-  const kind = ask.path === root ? "connection" : "unexpected";
-  const [, why] = meanings[answer.status] ?? [];
-  const isPassing = why !== undefined && PASSING.includes(answer.status);
-  return refused(ask, answer, isPassing ? { ...meanings, [answer.status]: [kind, why, true] } : meanings);
+export function statToSyncError(context: OperationContext, answer: ResponseHead): SyncError {
+  const kind = context.path === root ? "connection" : "unexpected";
+  const [, why] = STATUS_MEANINGS[answer.status] ?? [];
+  const isPassing = why !== undefined && TRANSIENT_STATUSES.includes(answer.status);
+  return responseToSyncError(
+    context,
+    answer,
+    isPassing ? { ...STATUS_MEANINGS, [answer.status]: [kind, why, true] } : STATUS_MEANINGS,
+  );
 }
 
-const PASSING: readonly number[] = [408, 425, 429, 500, 502, 503, 504];
-const meanings: Readonly<Record<number, Meaning>> = {
+const TRANSIENT_STATUSES: readonly number[] = [408, 425, 429, 500, 502, 503, 504];
+const STATUS_MEANINGS: Readonly<Record<number, StatusMeaning>> = {
   400: ["unsupported", "the server does not understand the request (400)"],
   401: [
     "auth",

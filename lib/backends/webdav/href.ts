@@ -3,14 +3,14 @@ import { Buffer } from "node:buffer";
 /** The folder of a listing: the host, and the decoded names from the server's root on. */
 export interface HrefBase {
   readonly host: string;
-  readonly names: readonly string[];
+  readonly serverPath: readonly string[];
 }
 
 /**
  * The position of an href relative to a folder: the folder itself, a direct child (its name not yet checked), or
  * neither.
  */
-export type Placed = { readonly is: "self" } | { readonly is: "child"; readonly name: string } | {
+export type HrefPosition = { readonly is: "self" } | { readonly is: "child"; readonly name: string } | {
   readonly is: "foreign";
 };
 
@@ -20,20 +20,20 @@ export type Placed = { readonly is: "self" } | { readonly is: "child"; readonly 
  * refuses. Other hosts, parents and deeper paths are foreign; a relative href becomes a child whose name the check
  * refuses.
  */
-export function placeHref(href: string, base: HrefBase): Placed {
+export function locateHref(href: string, base: HrefBase): HrefPosition {
   const path = pathOf(href, base.host);
   if (path === undefined) return { is: "foreign" };
   if (!path.startsWith("/")) return { is: "child", name: `/${path}` };
   const names = path.split("/").filter((name) => name !== "").map(decode);
-  const isBelow = base.names.every((name, i) => names[i] === name);
+  const isBelow = base.serverPath.every((name, i) => names[i] === name);
   if (!isBelow) return { is: "foreign" };
-  if (names.length === base.names.length) return { is: "self" };
-  const name = names[base.names.length];
-  return names.length > base.names.length + 1 || name === undefined ? { is: "foreign" } : { is: "child", name };
+  if (names.length === base.serverPath.length) return { is: "self" };
+  const name = names[base.serverPath.length];
+  return names.length > base.serverPath.length + 1 || name === undefined ? { is: "foreign" } : { is: "child", name };
 }
 
 /** Splits a decoded absolute path, as in `place`, into its names. */
-export function namesOf(path: string): readonly string[] {
+export function splitPath(path: string): readonly string[] {
   return path.split("/").filter((name) => name !== "");
 }
 

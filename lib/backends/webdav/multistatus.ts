@@ -26,14 +26,14 @@ export interface DavProps {
  * The limits of a reply; larger replies are refused. `text`: characters of one value, or of one tag, comment or other
  * piece of markup.
  */
-export interface Bounds {
+export interface MultistatusLimits {
   readonly bytes: number;
   readonly depth: number;
   readonly responses: number;
   readonly text: number;
 }
 
-export const usualBounds: Bounds = { bytes: 64 << 20, depth: 32, responses: 5_000_000, text: 65_536 };
+export const DEFAULT_LIMITS: MultistatusLimits = { bytes: 64 << 20, depth: 32, responses: 5_000_000, text: 65_536 };
 
 /** The namespace of Tandem's own property. */
 export const OWN_NAMESPACE = "urn:tandem:sync";
@@ -43,25 +43,25 @@ export const OWN_NAMESPACE = "urn:tandem:sync";
  * that is not a complete multistatus within its bounds: invalid XML, a DOCTYPE, a custom entity, or a limit that is
  * exceeded.
  */
-export class Multistatus {
-  readonly #bounds: Bounds;
+export class MultistatusParser {
+  readonly #limits: MultistatusLimits;
   readonly #decoder = new TextDecoder();
   readonly #parser: SaxesParser<{ xmlns: true }>;
   /** The open elements, each as its path from the root. */
   readonly #open: string[] = [];
-  #found: DavResponse[] = [];
+  #responses: DavResponse[] = [];
   #count = 0;
   #bytes = 0;
   /** The position at which the current piece of markup began. */
-  #begun = 0;
+  #markupStart = 0;
   #isDone = false;
   #response = newResponse();
   #props: Props = {};
   #propStatus: number | undefined;
   #text: string | undefined;
 
-  constructor(bounds: Bounds = usualBounds) {
-    this.#bounds = bounds;
+  constructor(limits: MultistatusLimits = DEFAULT_LIMITS) {
+    this.#limits = limits;
     this.#parser = new SaxesParser({ xmlns: true, position: false });
     this.#parser.on("error", (error) => {
       throw new RangeError(`its XML is broken (${error.message.slice(0, 100)})`);
@@ -70,7 +70,7 @@ export class Multistatus {
       throw new RangeError("its XML has a DOCTYPE, which is refused");
     });
     const after = <A extends readonly unknown[]>(work: (...args: A) => void) => (...args: A) => {
-      this.#begun = this.#parser.position;
+      this.#markupStart = this.#parser.position;
       work(...args);
     };
     this.#parser.on("opentag", after((tag: SaxesTagNS) => this.#onOpen(tag)));
@@ -84,8 +84,8 @@ export class Multistatus {
   /** Parses the next bytes. Returns the responses that they completed. */
   push(bytes: Uint8Array): readonly DavResponse[] {
     this.#bytes += bytes.length;
-    if (this.#bytes > this.#bounds.bytes) {
-      throw new RangeError(`it is longer than ${this.#bounds.bytes >> 20} MiB; -MaxFolderListing allows more`);
+    if (this.#bytes > this.#limits.bytes) {
+      throw new RangeError(`it is longer than ${this.#limits.bytes >> 20} MiB; -MaxFolderListing allows more`);
     }
     return this.#write(this.#decoder.decode(bytes, { stream: true }));
   }
@@ -99,71 +99,71 @@ export class Multistatus {
   }
 
   #write(text: string): readonly DavResponse[] {
-    for (let at = 0; at < text.length; at += STEP) {
-      this.#parser.write(text.slice(at, at + STEP));
-      if (this.#parser.position - this.#begun > this.#bounds.text) {
-        throw new RangeError(`a tag, comment or text in it is longer than ${this.#bounds.text} characters`);
+    for (let at = 0; at < text.length; at += PARSE_STEP) {
+      this.#parser.write(text.slice(at, at + PARSE_STEP));
+      if (this.#parser.position - this.#markupStart > this.#limits.text) {
+        throw new RangeError(`a tag, comment or text in it is longer than ${this.#limits.text} characters`);
       }
     }
-    const found = this.#found;
-    if (found.length > 0) this.#found = [];
+    const found = this.#responses;
+    if (found.length > 0) this.#responses = [];
     return found;
   }
 
   #onOpen(tag: SaxesTagNS): void {
     const above = this.#open.at(-1);
     const name = nameOf(tag);
-    if (above === undefined && name !== ROOT) throw new RangeError("it is no multistatus");
+    if (above === undefined && name !== ROOT_PATH) throw new RangeError("it is no multistatus");
     // Elements at unknown places are not distinguished.
-    const path = above === undefined ? name : PLACES.get(above)?.get(name) ?? "";
-    if (this.#open.push(path) > this.#bounds.depth) throw new RangeError("its XML is nested too deep");
-    if (path === RESPONSE) this.#response = newResponse();
-    if (path === PROPSTAT) {
+    const path = above === undefined ? name : CHILD_PATHS.get(above)?.get(name) ?? "";
+    if (this.#open.push(path) > this.#limits.depth) throw new RangeError("its XML is nested too deep");
+    if (path === RESPONSE_PATH) this.#response = newResponse();
+    if (path === PROPSTAT_PATH) {
       this.#props = {};
       this.#propStatus = undefined;
     }
-    if (path === COLLECTION) this.#props.isFolder = true;
-    this.#text = TEXTS.has(path) ? "" : undefined;
+    if (path === COLLECTION_PATH) this.#props.isFolder = true;
+    this.#text = TEXT_PATHS.has(path) ? "" : undefined;
   }
 
   #onText(text: string): void {
     if (this.#text === undefined) return;
     this.#text += text;
-    if (this.#text.length > this.#bounds.text) throw new RangeError("a value in it is too long");
+    if (this.#text.length > this.#limits.text) throw new RangeError("a value in it is too long");
   }
 
   #onClose(): void {
     const path = this.#open.pop() ?? "";
     const text = this.#text?.trim();
     this.#text = undefined;
-    if (path === ROOT) this.#isDone = true;
-    else if (path === RESPONSE) this.#finish();
-    else if (path === PROPSTAT) this.#merge();
-    else if (text !== undefined) this.#keep(path, text);
+    if (path === ROOT_PATH) this.#isDone = true;
+    else if (path === RESPONSE_PATH) this.#finishResponse();
+    else if (path === PROPSTAT_PATH) this.#finishPropstat();
+    else if (text !== undefined) this.#setValue(path, text);
   }
 
-  #keep(path: string, text: string): void {
-    const key = VALUES[path];
-    if (path === `${RESPONSE} href`) this.#response.href ??= text;
-    else if (path === `${RESPONSE} status`) this.#response.status = statusOf(text);
-    else if (path === `${PROPSTAT} status`) this.#propStatus = statusOf(text);
+  #setValue(path: string, text: string): void {
+    const key = VALUE_KEYS[path];
+    if (path === `${RESPONSE_PATH} href`) this.#response.href ??= text;
+    else if (path === `${RESPONSE_PATH} status`) this.#response.status = statusOf(text);
+    else if (path === `${PROPSTAT_PATH} status`) this.#propStatus = statusOf(text);
     else if (key !== undefined && text !== "") this.#props[key] = text;
   }
 
   /** Adds the properties of a propstat with success. One without a status counts, because some servers leave it out. */
-  #merge(): void {
+  #finishPropstat(): void {
     if (this.#propStatus !== undefined && Math.floor(this.#propStatus / 100) !== 2) return;
     Object.assign(this.#response.props, this.#props);
     this.#response.known = true;
   }
 
-  #finish(): void {
-    if (++this.#count > this.#bounds.responses) {
-      throw new RangeError(`it holds more than ${this.#bounds.responses} entries`);
+  #finishResponse(): void {
+    if (++this.#count > this.#limits.responses) {
+      throw new RangeError(`it holds more than ${this.#limits.responses} entries`);
     }
     const { href, status, props, known } = this.#response;
     if (href === undefined) throw new RangeError("an entry in it has no name");
-    this.#found.push({
+    this.#responses.push({
       href,
       ...(status === undefined ? {} : { status }),
       props: { isFolder: false, ...props, known },
@@ -172,41 +172,41 @@ export class Multistatus {
 }
 
 /** The number of characters parsed at once. After each step the length of the current piece of markup is checked. */
-const STEP = 4096;
+const PARSE_STEP = 4096;
 
 type Props = { -readonly [K in Exclude<keyof DavProps, "known">]?: DavProps[K] };
 
-interface Making {
+interface ResponseBuilder {
   href: string | undefined;
   status: number | undefined;
   known: boolean;
   readonly props: Props;
 }
 
-const ROOT = "multistatus";
-const RESPONSE = `${ROOT} response`;
-const PROPSTAT = `${RESPONSE} propstat`;
-const COLLECTION = `${PROPSTAT} prop resourcetype collection`;
+const ROOT_PATH = "multistatus";
+const RESPONSE_PATH = `${ROOT_PATH} response`;
+const PROPSTAT_PATH = `${RESPONSE_PATH} propstat`;
+const COLLECTION_PATH = `${PROPSTAT_PATH} prop resourcetype collection`;
 const OWNCLOUD = "http://owncloud.org/ns";
 
-const VALUES: Readonly<Record<string, Exclude<keyof DavProps, "known" | "isFolder">>> = {
-  [`${PROPSTAT} prop getcontentlength`]: "length",
-  [`${PROPSTAT} prop getlastmodified`]: "modified",
-  [`${PROPSTAT} prop getetag`]: "etag",
-  [`${PROPSTAT} prop own:edited`]: "edited",
-  [`${PROPSTAT} prop oc:checksums oc:checksum`]: "checksums",
-  [`${PROPSTAT} prop oc:id`]: "fileId",
+const VALUE_KEYS: Readonly<Record<string, Exclude<keyof DavProps, "known" | "isFolder">>> = {
+  [`${PROPSTAT_PATH} prop getcontentlength`]: "length",
+  [`${PROPSTAT_PATH} prop getlastmodified`]: "modified",
+  [`${PROPSTAT_PATH} prop getetag`]: "etag",
+  [`${PROPSTAT_PATH} prop own:edited`]: "edited",
+  [`${PROPSTAT_PATH} prop oc:checksums oc:checksum`]: "checksums",
+  [`${PROPSTAT_PATH} prop oc:id`]: "fileId",
 };
 
-const TEXTS: ReadonlySet<string> = new Set([
-  ...[`${RESPONSE} href`, `${RESPONSE} status`, `${PROPSTAT} status`],
-  ...Object.keys(VALUES),
+const TEXT_PATHS: ReadonlySet<string> = new Set([
+  ...[`${RESPONSE_PATH} href`, `${RESPONSE_PATH} status`, `${PROPSTAT_PATH} status`],
+  ...Object.keys(VALUE_KEYS),
 ]);
 
 /** All known places: each path by the path of its parent and its name. */
-const PLACES: ReadonlyMap<string, ReadonlyMap<string, string>> = toPlaces([...TEXTS, COLLECTION]);
+const CHILD_PATHS: ReadonlyMap<string, ReadonlyMap<string, string>> = toChildPaths([...TEXT_PATHS, COLLECTION_PATH]);
 
-function toPlaces(paths: Iterable<string>): ReadonlyMap<string, ReadonlyMap<string, string>> {
+function toChildPaths(paths: Iterable<string>): ReadonlyMap<string, ReadonlyMap<string, string>> {
   const places = new Map<string, Map<string, string>>();
   for (const path of paths) {
     const names = path.split(" ");
@@ -219,7 +219,7 @@ function toPlaces(paths: Iterable<string>): ReadonlyMap<string, ReadonlyMap<stri
   return places;
 }
 
-function newResponse(): Making {
+function newResponse(): ResponseBuilder {
   return { href: undefined, status: undefined, known: false, props: {} };
 }
 

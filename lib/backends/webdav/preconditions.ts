@@ -1,7 +1,7 @@
 import type { Entry, FileEntry } from "../../core/entry.ts";
-import { mismatch } from "../shared/preconditions.ts";
-import { strongTag } from "./entry.ts";
-import { find, type Finder, type Seen, type Spot } from "./propfind.ts";
+import { describeMismatch } from "../shared/preconditions.ts";
+import { strongEtag } from "./entry.ts";
+import { type DavClient, type FoundEntry, type ResolvedPath, stat } from "./propfind.ts";
 import { operationError } from "../../core/operation.ts";
 
 /**
@@ -9,45 +9,46 @@ import { operationError } from "../../core/operation.ts";
  * An ETag that changes each time, as those of several servers behind one address do, does not identify a version, and
  * is ignored for the rest of the session.
  */
-export async function mustMatch(
-  finder: Finder,
-  spot: Spot,
-  { expect, seen }: { readonly expect: Expected; readonly seen: Seen | undefined },
+export async function assertUnchanged(
+  client: DavClient,
+  target: ResolvedPath,
+  { expect, seen: found }: { readonly expect: Expected; readonly seen: FoundEntry | undefined },
 ): Promise<void> {
-  const why = mismatch(known(finder, expect), known(finder, seen?.entry));
-  if (why === undefined || await isLoose(finder, spot, { expect, seen })) return;
-  throw operationError(spot, "changed", { why });
+  const why = describeMismatch(comparable(client, expect), comparable(client, found?.entry));
+  if (why === undefined || await hasUnstableEtag(client, target, { expect, seen: found })) return;
+  throw operationError(target, "changed", { why });
 }
 
 /** Returns the ETag for a precondition, unless this server's ETags do not identify a version. */
-export function conditionOf({ learned }: Finder, seen: Seen | undefined): string | undefined {
-  return learned.looseTags === true ? undefined : strongTag(seen?.response.props.etag);
+export function ifMatchEtag({ observed }: DavClient, found: FoundEntry | undefined): string | undefined {
+  return observed.unstableEtags === true ? undefined : strongEtag(found?.davResponse.props.etag);
 }
 
 type Expected = Entry | "absent";
 
 /** Whether the file's ETag changed again although size and time did not. Remembered for the session. */
-export async function isLoose(
-  finder: Finder,
-  spot: Spot,
-  { expect, seen }: { readonly expect: Expected; readonly seen: Seen | undefined },
+export async function hasUnstableEtag(
+  client: DavClient,
+  target: ResolvedPath,
+  { expect, seen: found }: { readonly expect: Expected; readonly seen: FoundEntry | undefined },
 ): Promise<boolean> {
-  if (finder.learned.looseTags === true || expect === "absent" || seen === undefined) return false;
-  const { entry } = seen;
+  if (client.observed.unstableEtags === true || expect === "absent" || found === undefined) return false;
+  const { entry } = found;
   const isTimed = entry.kind === "file" && entry.modified !== undefined;
-  if (!isTimed || mismatch(withoutTag(expect), withoutTag(entry)) !== undefined) return false;
-  const again = await find(finder, spot);
-  const isSame = again !== undefined && mismatch(withoutTag(entry), withoutTag(again.entry)) === undefined;
-  if (!isSame || again.response.props.etag === seen.response.props.etag) return false;
-  finder.learned.looseTags = true;
+  if (!isTimed || describeMismatch(withoutRevision(expect), withoutRevision(entry)) !== undefined) return false;
+  const again = await stat(client, target);
+  const isSame = again !== undefined &&
+    describeMismatch(withoutRevision(entry), withoutRevision(again.entry)) === undefined;
+  if (!isSame || again.davResponse.props.etag === found.davResponse.props.etag) return false;
+  client.observed.unstableEtags = true;
   return true;
 }
 
-function known<E extends Expected | undefined>({ learned }: Finder, entry: E): E | FileEntry {
-  return learned.looseTags === true ? withoutTag(entry) : entry;
+function comparable<E extends Expected | undefined>({ observed }: DavClient, entry: E): E | FileEntry {
+  return observed.unstableEtags === true ? withoutRevision(entry) : entry;
 }
 
-function withoutTag<E extends Expected | undefined>(entry: E): E | FileEntry {
+function withoutRevision<E extends Expected | undefined>(entry: E): E | FileEntry {
   if (entry === undefined || entry === "absent" || entry.kind !== "file") return entry;
   const { revision: _, ...rest }: FileEntry = entry;
   return rest;

@@ -2,7 +2,7 @@
  * A server's behaviour, as far as a single reply does not show it. Each value was observed on the server itself: Apache
  * 2.4 mod_dav_fs, nginx 1.22 with dav-ext, lighttpd 1.4, rclone 1.60 (Go's x/net/webdav).
  */
-export interface Dialect {
+export interface ServerProfile {
   /**
    * "direct": PUT itself is atomic and conditional, while MOVE over a file is not; "staged": PUT to a temporary name,
    * then MOVE.
@@ -12,7 +12,7 @@ export interface Dialect {
   readonly times: "property" | "header" | "none";
   readonly atomic: boolean;
   /** Whether MOVE leaves ETag and time unchanged. */
-  readonly keepsTags: boolean;
+  readonly keepsEtags: boolean;
   readonly checksums: boolean;
   /**
    * The effect of PUT with Content-Range: the file "grows" as bytes arrive, the server accepts complete "pieces" (if it
@@ -34,13 +34,13 @@ export interface ServerFacts {
  * Returns the profile of a server. Unknown servers are assumed to keep no times and to replace files in two steps;
  * nothing is written to find out.
  */
-export function dialectOf({ dav, allow, server, isOwncloud }: ServerFacts): Dialect {
+export function profileOf({ dav, allow, server, isOwncloud }: ServerFacts): ServerProfile {
   if (isOwncloud) {
     return {
       writes: "staged",
       times: "header",
       atomic: true,
-      keepsTags: false,
+      keepsEtags: false,
       checksums: true,
       ranges: "none",
       maxNameBytes: 250,
@@ -51,7 +51,7 @@ export function dialectOf({ dav, allow, server, isOwncloud }: ServerFacts): Dial
       writes: "direct",
       times: "property",
       atomic: true,
-      keepsTags: true,
+      keepsEtags: true,
       checksums: false,
       ranges: "grows",
       maxNameBytes: 255,
@@ -68,7 +68,7 @@ export function dialectOf({ dav, allow, server, isOwncloud }: ServerFacts): Dial
     writes: "staged",
     times,
     atomic: renames,
-    keepsTags: renames,
+    keepsEtags: renames,
     checksums: false,
     ranges: isLighttpd ? "pieces" : "none",
     maxNameBytes,

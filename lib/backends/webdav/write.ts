@@ -2,20 +2,20 @@ import { parentOf } from "../../core/path.ts";
 import type { Entry, FileEntry } from "../../core/entry.ts";
 import type { WriteOptions } from "../../core/backend.ts";
 import { statusOf } from "../../http/errors.ts";
-import { conditionOf, mustMatch } from "./preconditions.ts";
-import { find, type Finder, type Seen, type Spot } from "./propfind.ts";
+import { assertUnchanged, ifMatchEtag } from "./preconditions.ts";
+import { type DavClient, type FoundEntry, type ResolvedPath, stat } from "./propfind.ts";
 import { encodePath } from "./href.ts";
-import { canGoOn, isUnfit, isWorthKeeping, putParts } from "./partial_put.ts";
-import { type Draft, finish, mustBeWritten, put } from "./put.ts";
-import { removeTemp, tempNames } from "./temp_file.ts";
+import { canResume, isPartialPutRefused, isResumableError, putRanges } from "./partial_put.ts";
+import { assertWritten, finalize, type PendingWrite, putWhole } from "./put.ts";
+import { removeTemp, tempServerPath } from "./temp_file.ts";
 import { operationError } from "../../core/operation.ts";
 
 /** Writes the file by the safest method for this server. Returns the entry that the server then shows. */
-export async function writeFile(finder: Finder, draft: Draft): Promise<FileEntry> {
+export async function writeFile(client: DavClient, pending: PendingWrite): Promise<FileEntry> {
   try {
-    return await (await isResumable(finder, draft) ? writeResumable(finder, draft) : writeWhole(finder, draft));
+    return await (await usesRanges(client, pending) ? writeResumable(client, pending) : writeWhole(client, pending));
   } catch (error) {
-    throw await whyRefused(finder, error, draft);
+    throw await explainFailure(client, error, pending);
   }
 }
 
@@ -23,77 +23,79 @@ export async function writeFile(finder: Finder, draft: Draft): Promise<FileEntry
  * Returns the current target as the options expect it. Rejects with changed if it is not as expected, and with exists
  * if a file cannot replace it.
  */
-export async function lookFor(
-  finder: Finder,
-  spot: Spot & { readonly expect?: Entry | "absent" },
-): Promise<Seen | undefined> {
-  const seen = await find(finder, spot);
-  if (spot.expect !== undefined) await mustMatch(finder, spot, { expect: spot.expect, seen });
-  if (seen === undefined || seen.entry.kind === "file") return seen;
-  const what = seen.entry.kind === "dir" ? "a folder" : "something that must not be touched";
-  throw operationError(spot, "exists", { why: `${what} is there` });
+export async function statExpecting(
+  client: DavClient,
+  target: ResolvedPath & { readonly expect?: Entry | "absent" },
+): Promise<FoundEntry | undefined> {
+  const found = await stat(client, target);
+  if (target.expect !== undefined) await assertUnchanged(client, target, { expect: target.expect, seen: found });
+  if (found === undefined || found.entry.kind === "file") return found;
+  const what = found.entry.kind === "dir" ? "a folder" : "something that must not be touched";
+  throw operationError(target, "exists", { why: `${what} is there` });
 }
 
 /** The size above which the target is checked before the upload too. */
-const WORTH_LOOKING_FIRST = 1 << 20;
+const CHECK_FIRST_SIZE = 1 << 20;
 
 /**
  * Writes by PUT to the final name: the server replaces the file in one step after all bytes arrived, and checks the
  * precondition if there is an ETag.
  */
-async function writeDirect(finder: Finder, draft: Draft): Promise<FileEntry> {
-  const { options } = draft;
-  const seen = options.expect === "absent" ? undefined : await lookFor(finder, { ...draft, ...expecting(options) });
-  const tag = conditionOf(finder, seen);
+async function writeDirect(client: DavClient, pending: PendingWrite): Promise<FileEntry> {
+  const { options } = pending;
+  const found = options.expect === "absent"
+    ? undefined
+    : await statExpecting(client, { ...pending, ...expecting(options) });
+  const tag = ifMatchEtag(client, found);
   const headers: Record<string, string> = {
     ...(tag === undefined ? {} : { "if-match": tag }),
     ...(options.expect === "absent" ? { "if-none-match": "*" } : {}),
   };
-  await put(finder, draft, { names: draft.names, headers });
-  return await finish(finder, draft, draft.names);
+  await putWhole(client, pending, { serverPath: pending.serverPath, headers });
+  return await finalize(client, pending, pending.serverPath);
 }
 
-async function writeWhole(finder: Finder, draft: Draft): Promise<FileEntry> {
-  if (draft.dialect.writes === "direct") return await writeDirect(finder, draft);
-  const names = tempNames(draft);
-  const send = () => put(finder, draft, { names, headers: {} });
-  return await writeStaged(finder, draft, { names, send, isResumable: false });
+async function writeWhole(client: DavClient, pending: PendingWrite): Promise<FileEntry> {
+  if (pending.profile.writes === "direct") return await writeDirect(client, pending);
+  const serverPath = tempServerPath(pending);
+  const send = () => putWhole(client, pending, { serverPath, headers: {} });
+  return await writeStaged(client, pending, { names: serverPath, send, isResumable: false });
 }
 
 /**
  * Whether to write in resumable parts. If only PUT replaces a file atomically, only a new file may be moved into place.
  */
-async function isResumable(finder: Finder, draft: Draft): Promise<boolean> {
-  if (!canGoOn(draft) || draft.dialect.writes === "staged") return canGoOn(draft);
-  return await lookFor(finder, { ...draft, ...expecting(draft.options) }) === undefined;
+async function usesRanges(client: DavClient, pending: PendingWrite): Promise<boolean> {
+  if (!canResume(pending) || pending.profile.writes === "staged") return canResume(pending);
+  return await statExpecting(client, { ...pending, ...expecting(pending.options) }) === undefined;
 }
 
 /**
  * Writes in parts, so that a broken upload can be resumed. Writes the whole file at once if the server does not support
  * parts.
  */
-async function writeResumable(finder: Finder, draft: Draft): Promise<FileEntry> {
-  const { options, learned } = draft;
+async function writeResumable(client: DavClient, pending: PendingWrite): Promise<FileEntry> {
+  const { options, observed } = pending;
   let sent = 0;
   const onBytes = (bytes: number) => {
     sent += bytes;
     options.onBytes?.(bytes);
   };
-  const counted = { ...draft, options: { ...options, onBytes } };
-  const names = tempNames(draft);
+  const counted = { ...pending, options: { ...options, onBytes } };
+  const serverPath = tempServerPath(pending);
   try {
-    const send = () => putParts(finder, counted, names);
-    return await writeStaged(finder, counted, { names, send, isResumable: true });
+    const send = () => putRanges(client, counted, serverPath);
+    return await writeStaged(client, counted, { names: serverPath, send, isResumable: true });
   } catch (error) {
-    if (!isUnfit(error)) throw error;
+    if (!isPartialPutRefused(error)) throw error;
   }
   options.onBytes?.(-sent);
-  const written = await writeWhole(finder, draft);
-  learned.goesOn = false;
+  const written = await writeWhole(client, pending);
+  observed.acceptsRanges = false;
   return written;
 }
 
-interface Staging {
+interface StagedWrite {
   readonly names: readonly string[];
   readonly isResumable: boolean;
   /** Uploads the bytes to the temporary name. */
@@ -101,60 +103,66 @@ interface Staging {
 }
 
 /** Uploads to a temporary name, checks the size there, then moves the file to its final name by MOVE. */
-async function writeStaged(finder: Finder, draft: Draft, { names, send, isResumable }: Staging): Promise<FileEntry> {
-  const { options, dialect } = draft;
+async function writeStaged(
+  client: DavClient,
+  pending: PendingWrite,
+  { names: serverPath, send, isResumable }: StagedWrite,
+): Promise<FileEntry> {
+  const { options, profile } = pending;
   const { expect } = options;
-  const look = () => lookFor(finder, { ...draft, ...expecting(options) });
-  if (expect !== "absent" && options.size > WORTH_LOOKING_FIRST) await look();
+  const check = () => statExpecting(client, { ...pending, ...expecting(options) });
+  if (expect !== "absent" && options.size > CHECK_FIRST_SIZE) await check();
   try {
     await send();
-    const written = await finish(finder, draft, names);
-    const there = expect === "absent" ? undefined : await look();
-    await finder.link.done({
+    const written = await finalize(client, pending, serverPath);
+    const there = expect === "absent" ? undefined : await check();
+    await client.http.sendOk({
       method: "MOVE",
-      uri: encodePath(names),
+      uri: encodePath(serverPath),
       headers: {
-        destination: draft.origin + encodePath(draft.names),
+        destination: pending.origin + encodePath(pending.serverPath),
         // Over a folder MOVE would remove the folder's content: only a target that was seen to be a file is replaced.
         overwrite: there === undefined ? "F" : "T",
       },
-    }, draft).then((reply) => reply.drop());
-    return dialect.keepsTags ? written : await mustBeWritten(finder, draft, draft.names).then(({ entry }) => entry);
+    }, pending).then((response) => response.discard());
+    return profile.keepsEtags
+      ? written
+      : await assertWritten(client, pending, pending.serverPath).then(({ entry }) => entry);
   } catch (error) {
-    if (!isResumable || !isWorthKeeping(draft, error)) await removeTemp(finder, draft, names);
+    if (!isResumable || !isResumableError(pending, error)) await removeTemp(client, pending, serverPath);
     throw error;
   }
 }
 
-const UNCLEAR: readonly number[] = [400, 403, 404, 405, 409, 500];
+const UNCLEAR_STATUSES: readonly number[] = [400, 403, 404, 405, 409, 500];
 
 /**
  * Returns the error for a refused write. The status alone may not show the cause, so the parent folder and the target
  * are checked.
  */
-async function whyRefused(finder: Finder, error: unknown, draft: Draft): Promise<unknown> {
+async function explainFailure(client: DavClient, error: unknown, pending: PendingWrite): Promise<unknown> {
   const status = statusOf(error);
-  if (status === undefined || !UNCLEAR.includes(status) || draft.signal.aborted) return error;
-  const above = { ...draft, names: draft.names.slice(0, -1), path: parentOf(draft.path) };
+  if (status === undefined || !UNCLEAR_STATUSES.includes(status) || pending.signal.aborted) return error;
+  const above = { ...pending, names: pending.serverPath.slice(0, -1), path: parentOf(pending.path) };
   try {
-    const parent = (await find(finder, above))?.entry;
+    const parent = (await stat(client, above))?.entry;
     if (parent === undefined) {
-      return operationError(draft, "notFound", { why: "the folder above does not exist", cause: error });
+      return operationError(pending, "notFound", { why: "the folder above does not exist", cause: error });
     }
     if (parent.kind === "file") {
-      return operationError(draft, "exists", { why: "what stands above it is a file", cause: error });
+      return operationError(pending, "exists", { why: "what stands above it is a file", cause: error });
     }
-    if ((await find(finder, draft))?.entry.kind !== "dir") {
+    if ((await stat(client, pending))?.entry.kind !== "dir") {
       if (status !== 500) return error;
       const why = "the server could not store it (500): no right to write there, or no room; its log tells which";
-      return operationError(draft, "unexpected", { why, cause: error });
+      return operationError(pending, "unexpected", { why, cause: error });
     }
   } catch {
     // A stat that fails explains nothing: the original refusal is kept.
     return error;
   }
-  const kind = draft.options.expect === undefined ? "exists" : "changed";
-  return operationError(draft, kind, { why: "a folder is there", cause: error });
+  const kind = pending.options.expect === undefined ? "exists" : "changed";
+  return operationError(pending, kind, { why: "a folder is there", cause: error });
 }
 
 function expecting({ expect }: WriteOptions): { readonly expect?: Entry | "absent" } {

@@ -1,52 +1,56 @@
 import { badInput, type SyncError } from "../../core/errors.ts";
-import { findSlot, type Slot } from "./names.ts";
-import { isTruthWord, type Value } from "./values.ts";
-import { quoted } from "../command/suggest.ts";
+import { findSlot, type ParamSlot } from "./names.ts";
+import { type ArgumentValue, isBooleanWord } from "./values.ts";
+import { quote } from "../command/suggest.ts";
 
 /** One argument whose expressions are already resolved. */
-export type Given =
-  | { readonly kind: "named"; readonly name: string; readonly value?: Value }
-  | { readonly kind: "value"; readonly value: Value };
+export type ResolvedArgument =
+  | { readonly kind: "named"; readonly name: string; readonly value?: ArgumentValue }
+  | { readonly kind: "value"; readonly value: ArgumentValue };
 
 /** The value of each parameter that was given one, by parameter name. */
-export type Taken = ReadonlyMap<string, Value>;
+export type AssignedValues = ReadonlyMap<string, ArgumentValue>;
 
 /**
  * Assigns each argument to a parameter: named ones by name, the others to the free positions in order. Throws badInput.
  */
-export function take(command: string, slots: readonly Slot[], given: readonly Given[]): Taken {
-  const taken = new Map<string, Value>();
-  const loose: Loose[] = [];
-  const rest = [...given];
-  let behind: Slot | undefined;
+export function assignArguments(
+  command: string,
+  slots: readonly ParamSlot[],
+  args: readonly ResolvedArgument[],
+): AssignedValues {
+  const assigned = new Map<string, ArgumentValue>();
+  const positional: PositionalValue[] = [];
+  const rest = [...args];
+  let preceding: ParamSlot | undefined;
   for (let one = rest.shift(); one !== undefined; one = rest.shift()) {
     if (one.kind === "value") {
-      loose.push({ value: one.value, behind });
-      if (behind?.param.type.isSecret !== true) behind = undefined;
+      positional.push({ value: one.value, preceding });
+      if (preceding?.param.type.isSecret !== true) preceding = undefined;
       continue;
     }
-    behind = findSlot(slots, one.name, command);
-    if (taken.has(behind.name)) throw twice(command, behind.name);
-    taken.set(behind.name, one.value ?? valueOf(behind, rest));
+    preceding = findSlot(slots, one.name, command);
+    if (assigned.has(preceding.name)) throw givenTwiceError(command, preceding.name);
+    assigned.set(preceding.name, one.value ?? takeNamedValue(preceding, rest));
   }
-  place(command, slots, { taken, loose });
-  return taken;
+  assignPositional(command, slots, { assigned, positional });
+  return assigned;
 }
 
 /**
  * A value without a name, and the parameter directly before it (a secret one: anywhere before, because the value may be
  * the rest of the secret).
  */
-interface Loose {
-  readonly value: Value;
-  readonly behind: Slot | undefined;
+interface PositionalValue {
+  readonly value: ArgumentValue;
+  readonly preceding: ParamSlot | undefined;
 }
 
 /**
  * Returns the value of a named parameter. A switch needs none; any other parameter takes the next argument, and a list
  * also those joined by trailing commas.
  */
-function valueOf(slot: Slot, rest: Given[]): Value {
+function takeNamedValue(slot: ParamSlot, rest: ResolvedArgument[]): ArgumentValue {
   if (slot.param.type.isSwitch === true) return { kind: "value", value: true };
   const next = rest[0];
   if (next?.kind !== "value") {
@@ -70,7 +74,7 @@ function valueOf(slot: Slot, rest: Given[]): Value {
  * Joins a list in a program's arguments, `Time, Size`: a word that ends in a comma is joined with the next, if the
  * parameter takes a list.
  */
-function joinList(slot: Slot, first: Value, next: () => string | undefined): Value {
+function joinList(slot: ParamSlot, first: ArgumentValue, next: () => string | undefined): ArgumentValue {
   if (slot.param.type.isList !== true || first.kind !== "word") return first;
   let text = first.text;
   while (text.endsWith(",")) {
@@ -81,34 +85,34 @@ function joinList(slot: Slot, first: Value, next: () => string | undefined): Val
   return { kind: "word", text };
 }
 
-function place(
+function assignPositional(
   command: string,
-  slots: readonly Slot[],
-  { taken, loose }: { readonly taken: Map<string, Value>; readonly loose: Loose[] },
+  slots: readonly ParamSlot[],
+  { assigned, positional }: { readonly assigned: Map<string, ArgumentValue>; readonly positional: PositionalValue[] },
 ): void {
   const free = slots
-    .filter((slot) => slot.param.position !== undefined && !taken.has(slot.name))
+    .filter((slot) => slot.param.position !== undefined && !assigned.has(slot.name))
     .sort((a, b) => (a.param.position ?? 0) - (b.param.position ?? 0));
-  for (let one = loose.shift(); one !== undefined; one = loose.shift()) {
-    rejectTruth(one);
+  for (let one = positional.shift(); one !== undefined; one = positional.shift()) {
+    rejectBooleanWord(one);
     const slot = free.shift();
-    if (slot === undefined) throw misplaced(slots, taken) ?? tooMany(command, one);
+    if (slot === undefined) throw misplacedValueError(slots, assigned) ?? surplusValueError(command, one);
     const joined = joinList(slot, one.value, () => {
-      const more = loose[0]?.value;
+      const more = positional[0]?.value;
       if (more?.kind !== "word") return undefined;
-      loose.shift();
+      positional.shift();
       return more.text;
     });
-    taken.set(slot.name, joined);
+    assigned.set(slot.name, joined);
   }
 }
 
 /** Rejects `-Mirror $false`, a common mistake in PowerShell: it would set the switch and leave a positional word. */
-function rejectTruth({ value, behind }: Loose): void {
-  const isSwitch = behind?.param.type.isSwitch === true;
+function rejectBooleanWord({ value, preceding }: PositionalValue): void {
+  const isSwitch = preceding?.param.type.isSwitch === true;
   const plain = isSwitch && value.kind === "word" && /^(?:true|false|0|1)$/i.test(value.text);
-  if (!isTruthWord(value) && !plain) return;
-  const name = isSwitch ? behind?.name : "Name";
+  if (!isBooleanWord(value) && !plain) return;
+  const name = isSwitch ? preceding?.name : "Name";
   throw badInput(
     `A switch takes its value behind a colon: write -${name}:$false or -${name}:$true.` +
       (plain ? ` For a folder of that name write ./${value.text}.` : ""),
@@ -116,7 +120,7 @@ function rejectTruth({ value, behind }: Loose): void {
   );
 }
 
-function twice(command: string, name: string): SyncError {
+function givenTwiceError(command: string, name: string): SyncError {
   return badInput(`-${name} of ${command} is given twice. Give it once; a list takes a,b.`, "ParameterAlreadyBound");
 }
 
@@ -124,25 +128,28 @@ function twice(command: string, name: string): SyncError {
  * Returns the error for a positional word that is a value of a parameter that was not named: `Sync-Path Remote ./site
  * …`.
  */
-export function misplaced(slots: readonly Slot[], taken: ReadonlyMap<string, Value>): SyncError | undefined {
-  for (const value of taken.values()) {
+export function misplacedValueError(
+  slots: readonly ParamSlot[],
+  assigned: ReadonlyMap<string, ArgumentValue>,
+): SyncError | undefined {
+  for (const value of assigned.values()) {
     const word = value.kind === "word" ? value.text.toLowerCase() : undefined;
     const slot = slots.find(({ name, param }) =>
-      !taken.has(name) && param.type.values?.some((one) => one.toLowerCase() === word)
+      !assigned.has(name) && param.type.values?.some((one) => one.toLowerCase() === word)
     );
     if (slot === undefined || value.kind !== "word") continue;
     return badInput(
-      `${quoted(value.text)} stands where another value belongs: write -${slot.name} ${value.text}.`,
+      `${quote(value.text)} stands where another value belongs: write -${slot.name} ${value.text}.`,
       "PositionalParameterNotFound",
     );
   }
   return undefined;
 }
 
-function tooMany(command: string, { value, behind }: Loose): SyncError {
+function surplusValueError(command: string, { value, preceding }: PositionalValue): SyncError {
   const text = value.kind === "word" ? value.text : value.kind === "value" ? value.raw ?? value.value : undefined;
-  const isShown = typeof text === "string" && behind?.param.type.isSecret !== true;
-  const what = isShown ? quoted(text) : "A value";
+  const isShown = typeof text === "string" && preceding?.param.type.isSecret !== true;
+  const what = isShown ? quote(text) : "A value";
   return badInput(
     `${what} is one word too many: ${command} has no free position for it. ` +
       `Give it by name, or quote a value that holds blanks.`,

@@ -1,21 +1,21 @@
 import { badInput, type SyncError } from "../../core/errors.ts";
-import { findFull, fold, type Slot, slotsOf, unknownName } from "./names.ts";
-import { fromObject } from "./pipe_input.ts";
-import { type Given, misplaced, take, type Taken } from "./arguments.ts";
-import { convertFor, type Value } from "./values.ts";
-import { type Bound, type Command, type Common, type Params, piped } from "../command/command.ts";
+import { findByFullName, foldName, type ParamSlot, paramSlots, unknownParameterError } from "./names.ts";
+import { bindPipedObject } from "./pipe_input.ts";
+import { assignArguments, type AssignedValues, misplacedValueError, type ResolvedArgument } from "./arguments.ts";
+import { type ArgumentValue, convertValue } from "./values.ts";
+import { type Bound, type Command, type CommonValues, type Params, piped } from "../command/command.ts";
 
-export type { Given } from "./arguments.ts";
-export type { Value } from "./values.ts";
+export type { ResolvedArgument } from "./arguments.ts";
+export type { ArgumentValue } from "./values.ts";
 
 /**
  * Options of bind(). `as`: the typed name, possibly an alias with defaults. `piped`: objects will arrive. `report`:
  * missing parameters are listed, not thrown.
  */
 export interface BindOptions {
-  readonly as?: string;
+  readonly typedName?: string;
   readonly piped?: boolean;
-  readonly report?: boolean;
+  readonly listMissing?: boolean;
 }
 
 /**
@@ -24,7 +24,7 @@ export interface BindOptions {
  * known before a pipeline has run.
  */
 export interface Binding<P extends Params = Params> {
-  readonly common: Common;
+  readonly common: CommonValues;
   readonly outVariable: string | undefined;
   readonly bound: Bound<P>;
   readonly missing: readonly string[];
@@ -49,11 +49,11 @@ export interface Binding<P extends Params = Params> {
  */
 export function bind<P extends Params, Out>(
   command: Command<P, Out>,
-  given: readonly Given[],
+  args: readonly ResolvedArgument[],
   options: BindOptions = {},
 ): Binding<P> {
-  const slots = slotsOf(command.params);
-  return bindTaken(command, { ...options, slots, taken: take(command.name, slots, given) });
+  const slots = paramSlots(command.params);
+  return createBinding(command, { ...options, slots, assigned: assignArguments(command.name, slots, args) });
 }
 
 /**
@@ -65,22 +65,22 @@ export function bindOptions<P extends Params, Out>(
   given: Readonly<Record<string, unknown>>,
   options: BindOptions = {},
 ): Binding<P> {
-  const slots = slotsOf(command.params);
-  const taken = new Map<string, Value>();
+  const slots = paramSlots(command.params);
+  const assigned = new Map<string, ArgumentValue>();
   for (const [name, value] of Object.entries(given)) {
     if (value === undefined) continue;
-    const slot = findFull(slots, name);
-    if (slot === undefined) throw unknownName(slots, name, command.name);
-    if (taken.has(slot.name)) {
+    const slot = findByFullName(slots, name);
+    if (slot === undefined) throw unknownParameterError(slots, name, command.name);
+    if (assigned.has(slot.name)) {
       throw badInput(`${name} of ${command.name} is given twice. Give it once.`, "ParameterAlreadyBound");
     }
-    taken.set(slot.name, { kind: "value", value });
+    assigned.set(slot.name, { kind: "value", value });
   }
-  return bindTaken(command, { ...options, slots, taken });
+  return createBinding(command, { ...options, slots, assigned });
 }
 
 /** Returns the error for mandatory parameters without a value: each with its meaning and values. */
-export function missingParameters(command: Pick<Command, "name" | "params">, names: readonly string[]): SyncError {
+export function missingParametersError(command: Pick<Command, "name" | "params">, names: readonly string[]): SyncError {
   const lines = names.slice(0, 3).map((name) => {
     const param = command.params[name];
     return `-${name} <${param?.type.name.slice(0, 120)}>: ${param?.help}`.slice(
@@ -92,39 +92,39 @@ export function missingParameters(command: Pick<Command, "name" | "params">, nam
   return badInput(`${command.name} needs ${lines.join(" and ")}${more}`, "MissingMandatoryParameter");
 }
 
-interface Settled extends BindOptions {
-  readonly slots: readonly Slot[];
-  readonly taken: Taken;
+interface BindingInput extends BindOptions {
+  readonly slots: readonly ParamSlot[];
+  readonly assigned: AssignedValues;
 }
 
-function bindTaken<P extends Params, Out>(command: Command<P, Out>, settled: Settled): Binding<P> {
-  const { slots, taken } = settled;
-  const values = settle(command, settled);
+function createBinding<P extends Params, Out>(command: Command<P, Out>, input: BindingInput): Binding<P> {
+  const { slots, assigned } = input;
+  const values = resolveValues(command, input);
   const bound = Object.fromEntries(Object.keys(command.params).map((name) => [name, values.get(name)])) as Bound<P>;
   const missing = slots.filter((slot) => slot.param.mandatory === true && values.get(slot.name) === undefined);
-  const hint = misplaced(missing, taken);
+  const hint = misplacedValueError(missing, assigned);
   if (hint !== undefined) throw hint;
-  const due = missing.filter((slot) => settled.piped !== true || slot.param.fromPipe === undefined).map(nameOf);
-  if (due.length > 0 && settled.report !== true) throw missingParameters(command, due);
-  const open = slots.filter((slot) => slot.param.fromPipe !== undefined && !taken.has(slot.name));
-  const later = slots.filter((slot) => taken.get(slot.name)?.kind === "later");
-  const isKnown = later.every((slot) => slot.param.type.isObject === true || slot.common);
+  const unsupplied = missing.filter((slot) => input.piped !== true || slot.param.fromPipe === undefined).map(nameOf);
+  if (unsupplied.length > 0 && input.listMissing !== true) throw missingParametersError(command, unsupplied);
+  const open = slots.filter((slot) => slot.param.fromPipe !== undefined && !assigned.has(slot.name));
+  const pending = slots.filter((slot) => assigned.get(slot.name)?.kind === "later");
+  const isKnown = pending.every((slot) => slot.param.type.isObject === true || slot.common);
   return {
-    common: commonOf(values),
+    common: toCommonValues(values),
     outVariable: values.get("OutVariable") as string | undefined,
     bound,
     missing: missing.map(nameOf),
-    pending: later.map(nameOf),
+    pending: pending.map(nameOf),
     takesInput: open.length > 0,
     isKnown,
     check() {
       if (isKnown) command.check?.(bound);
     },
     async *each(input, { literal = false } = {}) {
-      for await (const given of input === undefined ? [{}] : objects(command.name, open, input)) {
+      for await (const given of input === undefined ? [{}] : bindObjects(command.name, open, input)) {
         const full = { ...bound, ...given, ...literal ? {} : { [piped]: new Set(Object.keys(given)) } } as Bound<P>;
         const lacking = missing.map(nameOf).filter((name) => full[name] === undefined);
-        if (lacking.length > 0) throw missingParameters(command, lacking);
+        if (lacking.length > 0) throw missingParametersError(command, lacking);
         command.check?.(full);
         yield full;
       }
@@ -132,23 +132,26 @@ function bindTaken<P extends Params, Out>(command: Command<P, Out>, settled: Set
   };
 }
 
-async function* objects(command: string, open: readonly Slot[], input: AsyncIterable<unknown>) {
-  for await (const object of input) yield fromObject(command, open, object);
+async function* bindObjects(command: string, open: readonly ParamSlot[], input: AsyncIterable<unknown>) {
+  for await (const object of input) yield bindPipedObject(command, open, object);
 }
 
 /** Returns the values: the argument, otherwise the alias's default, otherwise the fallback. */
-function settle(command: Pick<Command, "aliases">, { slots, taken, as }: Settled): ReadonlyMap<string, unknown> {
-  const typed = fold(as ?? "");
-  const defaults = command.aliases?.find((alias) => fold(alias.name) === typed)?.defaults ?? {};
+function resolveValues(
+  command: Pick<Command, "aliases">,
+  { slots, assigned, typedName: as }: BindingInput,
+): ReadonlyMap<string, unknown> {
+  const typed = foldName(as ?? "");
+  const defaults = command.aliases?.find((alias) => foldName(alias.name) === typed)?.defaults ?? {};
   return new Map(slots.map((slot) => {
-    const value = taken.get(slot.name);
-    if (value !== undefined) return [slot.name, convertFor(slot, value)];
-    const standing = slot.common ? undefined : defaults[slot.name];
-    return [slot.name, standing ?? slot.param.fallback];
+    const value = assigned.get(slot.name);
+    if (value !== undefined) return [slot.name, convertValue(slot, value)];
+    const aliasDefault = slot.common ? undefined : defaults[slot.name];
+    return [slot.name, aliasDefault ?? slot.param.fallback];
   }));
 }
 
-function commonOf(values: ReadonlyMap<string, unknown>): Common {
+function toCommonValues(values: ReadonlyMap<string, unknown>): CommonValues {
   return {
     whatIf: values.get("WhatIf") === true,
     confirm: values.get("Confirm") === true,
@@ -158,6 +161,6 @@ function commonOf(values: ReadonlyMap<string, unknown>): Common {
   };
 }
 
-function nameOf(slot: Slot): string {
+function nameOf(slot: ParamSlot): string {
   return slot.name;
 }

@@ -1,10 +1,10 @@
 import { badInput, type SyncError } from "../../core/errors.ts";
 import type { Param, Params } from "../command/command.ts";
-import { listed, nearest, quoted } from "../command/suggest.ts";
+import { closestMatch, formatList, quote } from "../command/suggest.ts";
 import { oneOf, text, toggle } from "../command/param_types.ts";
 
 /** A parameter under its own name; `common` ones belong to every command. */
-export interface Slot {
+export interface ParamSlot {
   readonly name: string;
   readonly param: Param<unknown>;
   readonly common: boolean;
@@ -26,12 +26,12 @@ export const commonParams = {
 } as const satisfies Params;
 
 /** Returns a command's own parameters, then the common ones that it does not define itself. */
-export function slotsOf(params: Params): readonly Slot[] {
+export function paramSlots(params: Params): readonly ParamSlot[] {
   const own = Object.entries(params).map(([name, param]) => ({ name, param, common: false }));
-  const taken = new Set(own.flatMap(spellings));
+  const taken = new Set(own.flatMap(foldedNames));
   const common = Object.entries(commonParams)
     .map(([name, param]) => ({ name, param, common: true }))
-    .filter((slot) => !taken.has(fold(slot.name)));
+    .filter((slot) => !taken.has(foldName(slot.name)));
   return [...own, ...common];
 }
 
@@ -40,19 +40,19 @@ export function slotsOf(params: Params): readonly Slot[] {
  * then an unambiguous abbreviation. Hidden parameters need their full name; so do `exact` ones, but they make an
  * abbreviation ambiguous, so that -Remo never means another parameter than the intended -Remove.
  */
-export function findSlot(slots: readonly Slot[], name: string, command: string): Slot {
-  const full = findFull(slots, name);
+export function findSlot(slots: readonly ParamSlot[], name: string, command: string): ParamSlot {
+  const full = findByFullName(slots, name);
   if (full !== undefined) return full;
-  const wanted = fold(name);
-  const begun = slots.filter((slot) =>
-    slot.param.hidden !== true && spellings(slot).some((one) => one.startsWith(wanted))
+  const wanted = foldName(name);
+  const candidates = slots.filter((slot) =>
+    slot.param.hidden !== true && foldedNames(slot).some((one) => one.startsWith(wanted))
   );
-  const [first] = begun;
-  if (wanted === "" || first === undefined) throw unknownName(slots, name, command);
-  if (begun.length > 1) {
-    const names = begun.map((slot) => `-${slot.name}`);
+  const [first] = candidates;
+  if (wanted === "" || first === undefined) throw unknownParameterError(slots, name, command);
+  if (candidates.length > 1) {
+    const names = candidates.map((slot) => `-${slot.name}`);
     throw badInput(
-      `-${shorten(name)} of ${command} could be ${listed(names)}. Write more of it.`,
+      `-${shorten(name)} of ${command} could be ${formatList(names)}. Write more of it.`,
       "AmbiguousParameter",
     );
   }
@@ -63,15 +63,16 @@ export function findSlot(slots: readonly Slot[], name: string, command: string):
 }
 
 /** Returns the parameter of that name or alias; abbreviations do not count. */
-export function findFull(slots: readonly Slot[], name: string): Slot | undefined {
-  const wanted = fold(name);
-  return slots.find((slot) => fold(slot.name) === wanted) ?? slots.find((slot) => spellings(slot).includes(wanted));
+export function findByFullName(slots: readonly ParamSlot[], name: string): ParamSlot | undefined {
+  const wanted = foldName(name);
+  return slots.find((slot) => foldName(slot.name) === wanted) ??
+    slots.find((slot) => foldedNames(slot).includes(wanted));
 }
 
 /** Returns the error for an unknown parameter name, with the closest match. */
-export function unknownName(slots: readonly Slot[], name: string, command: string): SyncError {
+export function unknownParameterError(slots: readonly ParamSlot[], name: string, command: string): SyncError {
   const visible = slots.filter((slot) => slot.param.hidden !== true);
-  const near = nearest(name, visible.flatMap((slot) => [slot.name, ...(slot.param.aliases ?? [])]));
+  const near = closestMatch(name, visible.flatMap((slot) => [slot.name, ...(slot.param.aliases ?? [])]));
   const hint = near === undefined ? "" : ` Did you mean -${near}?`;
   return badInput(
     `${command} has no parameter -${shorten(name)}.${hint} Get-Help ${command} lists them.`,
@@ -80,14 +81,14 @@ export function unknownName(slots: readonly Slot[], name: string, command: strin
 }
 
 /** Returns the name in lower case without hyphens, which is the same for all its spellings. */
-export function fold(name: string): string {
+export function foldName(name: string): string {
   return name.toLowerCase().replaceAll("-", "");
 }
 
-function spellings(slot: Pick<Slot, "name" | "param">): readonly string[] {
-  return [slot.name, ...(slot.param.aliases ?? [])].map(fold);
+function foldedNames(slot: Pick<ParamSlot, "name" | "param">): readonly string[] {
+  return [slot.name, ...(slot.param.aliases ?? [])].map(foldName);
 }
 
 function shorten(name: string): string {
-  return quoted(name, 40).slice(1, -1);
+  return quote(name, 40).slice(1, -1);
 }

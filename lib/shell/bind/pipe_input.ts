@@ -1,6 +1,6 @@
 import { badInput, SyncError } from "../../core/errors.ts";
-import { fold, type Slot } from "./names.ts";
-import { forParam } from "./values.ts";
+import { foldName, type ParamSlot } from "./names.ts";
+import { withParamName } from "./values.ts";
 
 /**
  * Returns the values that one piped object supplies to the parameters left open by the command line: the object itself
@@ -8,21 +8,25 @@ import { forParam } from "./values.ts";
  * case-insensitive, without $null ones. Throws badInput InputObjectNotBound if it supplies nothing,
  * CannotConvertArgument if a property has a wrong value.
  */
-export function fromObject(command: string, open: readonly Slot[], object: unknown): Readonly<Record<string, unknown>> {
+export function bindPipedObject(
+  command: string,
+  open: readonly ParamSlot[],
+  object: unknown,
+): Readonly<Record<string, unknown>> {
   for (const slot of open) {
     if (slot.param.fromPipe !== "value") continue;
-    const taken = tryConvert(slot, object);
-    if (taken !== undefined) return { [slot.name]: taken.value };
+    const converted = tryConvert(slot, object);
+    if (converted !== undefined) return { [slot.name]: converted.value };
   }
-  const given: Record<string, unknown> = {};
+  const values: Record<string, unknown> = {};
   for (const slot of open) {
     const value = propertyOf(object, slot);
-    if (value !== undefined) given[slot.name] = forParam(slot.name, () => slot.param.type.convert(value));
+    if (value !== undefined) values[slot.name] = withParamName(slot.name, () => slot.param.type.convert(value));
   }
-  if (Object.keys(given).length > 0) return given;
+  if (Object.keys(values).length > 0) return values;
   const wanted = open.map((slot) => `-${slot.name}`).join(", ");
   throw badInput(
-    `${command} can do nothing with ${describe(object)} from the pipe. ` +
+    `${command} can do nothing with ${describeObject(object)} from the pipe. ` +
       (wanted === "" ? "It takes no input here." : `It takes ${wanted.slice(0, 300)}.`),
     "InputObjectNotBound",
   );
@@ -32,7 +36,7 @@ export function fromObject(command: string, open: readonly Slot[], object: unkno
  * Converts the object, or returns undefined. An object of another type is no error here: it may supply properties
  * instead.
  */
-function tryConvert(slot: Slot, object: unknown): { readonly value: unknown } | undefined {
+function tryConvert(slot: ParamSlot, object: unknown): { readonly value: unknown } | undefined {
   if (object === null || object === undefined) return undefined;
   try {
     return { value: slot.param.type.convert(object) };
@@ -42,16 +46,16 @@ function tryConvert(slot: Slot, object: unknown): { readonly value: unknown } | 
   }
 }
 
-function propertyOf(object: unknown, slot: Slot): unknown {
+function propertyOf(object: unknown, slot: ParamSlot): unknown {
   if (typeof object !== "object" || object === null || Array.isArray(object)) return undefined;
-  const names = [slot.name, ...(slot.param.aliases ?? [])].map(fold);
+  const names = [slot.name, ...(slot.param.aliases ?? [])].map(foldName);
   for (const [key, value] of Object.entries(object)) {
-    if (value !== null && value !== undefined && names.includes(fold(key))) return value;
+    if (value !== null && value !== undefined && names.includes(foldName(key))) return value;
   }
   return undefined;
 }
 
-function describe(object: unknown): string {
+function describeObject(object: unknown): string {
   if (object === null || object === undefined) return "$null";
   if (Array.isArray(object)) return "a list";
   if (typeof object !== "object") return `a ${typeof object}`;

@@ -44,7 +44,7 @@ export interface Param<T> {
 
 export type Params = Readonly<Record<string, Param<unknown>>>;
 
-type Given<P> = P extends Param<infer T>
+type BoundValue<P> = P extends Param<infer T>
   ? P extends { readonly mandatory: true } | { readonly fallback: T } ? T : T | undefined
   : never;
 
@@ -53,14 +53,14 @@ export const piped: unique symbol = Symbol("piped");
 
 /** The bound parameters of a command: every parameter of its table, converted. */
 export type Bound<P extends Params> =
-  & { readonly [K in keyof P]: Given<P[K]> }
+  & { readonly [K in keyof P]: BoundValue<P[K]> }
   & { readonly [piped]?: ReadonlySet<string> };
 
 /** The same table for programs: localPath for LocalPath; mandatory and piped parameters are checked when bound. */
-export type Options<P extends Params> = { readonly [K in keyof P & string as Uncapitalize<K>]?: Given<P[K]> };
+export type Options<P extends Params> = { readonly [K in keyof P & string as Uncapitalize<K>]?: BoundValue<P[K]> };
 
 /** The parameters that every command takes: -WhatIf, -Confirm, -Verbose, -Quiet, -ErrorAction Stop. */
-export interface Common {
+export interface CommonValues {
   readonly whatIf: boolean;
   readonly confirm: boolean;
   readonly verbose: boolean;
@@ -72,12 +72,12 @@ export interface Common {
  * The context of a command. `stack` closes everything the pipeline opened. `ask` returns undefined if no user can be
  * asked. `emit` reports to progress and the report.
  */
-export interface Host {
+export interface CommandContext {
   readonly signal: AbortSignal;
   /** Aborted shortly after `signal`: operations that still run then are no longer awaited. */
   readonly abandon: AbortSignal;
   readonly stack: AsyncDisposableStack;
-  readonly common: Common;
+  readonly common: CommonValues;
   /** Reports an event to progress and the report; `run` is the run that the event belongs to. */
   emit(event: SyncEvent, run?: Run): void;
   /** Prints lines for the user on stderr, unchanged, before a question. */
@@ -88,12 +88,12 @@ export interface Host {
    * Records a result whose exit code counts for the process, whether the object is shown, piped on, or kept in a
    * variable.
    */
-  finished(result: { readonly ExitCode: number }): void;
+  addResult(result: { readonly ExitCode: number }): void;
   /**
    * Reports an error that does not end the command: it is shown and counted in the exit code, and the next object is
    * processed.
    */
-  fail(error: SyncError): void;
+  addError(error: SyncError): void;
   /** Whether a user can be asked. */
   readonly interactive: boolean;
   /** Hides the secrets in use in all output. */
@@ -101,9 +101,9 @@ export interface Host {
   /** The terminal's width in characters; undefined if there is none. */
   readonly columns: number | undefined;
   /** The name of this host. */
-  readonly machine: string;
-  ask<A extends string>(question: string, answers: readonly A[]): Promise<A | undefined>;
-  secret(prompt: string, echo?: boolean): Promise<string | undefined>;
+  readonly machineName: string;
+  choose<A extends string>(question: string, answers: readonly A[]): Promise<A | undefined>;
+  prompt(prompt: string, echo?: boolean): Promise<string | undefined>;
   now(): number;
   env(name: string): string | undefined;
 }
@@ -133,7 +133,7 @@ export interface Command<P extends Params = Params, Out = unknown> {
    * Runs the command. `each` yields one bound set per pipeline object, exactly one if nothing is piped. Yielded objects
    * go to the next stage or to the report.
    */
-  run(each: AsyncIterable<Bound<P>>, host: Host): AsyncIterable<Out>;
+  run(inputs: AsyncIterable<Bound<P>>, context: CommandContext): AsyncIterable<Out>;
 }
 
 /** A command with any parameters. */

@@ -1,17 +1,17 @@
 import { badInput, SyncError } from "../../core/errors.ts";
 import type { ParamType } from "./command.ts";
-import { listed, nearest, quoted } from "./suggest.ts";
+import { closestMatch, formatList, quote } from "./suggest.ts";
 
 /** A secret in the form that commands receive: fetched late, never printed. JSON and console show ***. */
 export type Secret = () => Promise<string>;
 
 /** A percentage or a count: "50%" as `{ share: 0.5 }`, "10" as `{ count: 10 }`. */
-export type Share = { readonly share: number } | { readonly count: number };
+export type CountOrPercent = { readonly share: number } | { readonly count: number };
 
 /**
  * Returns the error of every type: the wrong value and the expected format. The binder prepends the parameter's name.
  */
-export function cannotConvert(message: string): SyncError {
+export function conversionError(message: string): SyncError {
   return badInput(message, "CannotConvertArgument");
 }
 
@@ -21,7 +21,7 @@ export const text: ParamType<string> = {
   convert(value) {
     const word = toText(value, "text");
     if (word === "") {
-      throw cannotConvert("the value is empty; leave the parameter out, or check the variable it came from");
+      throw conversionError("the value is empty; leave the parameter out, or check the variable it came from");
     }
     return word;
   },
@@ -32,8 +32,8 @@ export const path: ParamType<string> = {
   name: "path",
   convert(value) {
     const word = toText(value, "a path");
-    if (word === "") throw cannotConvert('the path is empty; write "." for the current folder');
-    if (word.includes("\0")) throw cannotConvert("a path cannot hold a NUL character");
+    if (word === "") throw conversionError('the path is empty; write "." for the current folder');
+    if (word.includes("\0")) throw conversionError("a path cannot hold a NUL character");
     return word;
   },
 };
@@ -45,8 +45,8 @@ export const toggle: ParamType<boolean> = {
   convert(value) {
     if (typeof value === "boolean") return value;
     const word = toText(value, "$true or $false");
-    const known = TOGGLES.get(word.toLowerCase());
-    if (known === undefined) throw cannotConvert(`${quoted(word)} is neither on nor off; write $true or $false`);
+    const known = BOOLEAN_WORDS.get(word.toLowerCase());
+    if (known === undefined) throw conversionError(`${quote(word)} is neither on nor off; write $true or $false`);
     return known;
   },
 };
@@ -57,16 +57,18 @@ export function oneOf<const V extends readonly string[]>(...values: V): ParamTyp
     name: values.join("|"),
     values,
     convert(value) {
-      const word = toText(value, `one of ${listed(values)}`);
+      const word = toText(value, `one of ${formatList(values)}`);
       const folded = word.toLowerCase();
       const exact = values.find((one) => one.toLowerCase() === folded);
       if (exact !== undefined) return exact;
-      const begun = folded === "" ? [] : values.filter((one) => one.toLowerCase().startsWith(folded));
-      if (begun.length === 1 && begun[0] !== undefined) return begun[0];
-      if (begun.length > 1) throw cannotConvert(`${quoted(word)} could be ${begun.join(" or ")}; write more of it`);
-      const near = nearest(word, values);
+      const candidates = folded === "" ? [] : values.filter((one) => one.toLowerCase().startsWith(folded));
+      if (candidates.length === 1 && candidates[0] !== undefined) return candidates[0];
+      if (candidates.length > 1) {
+        throw conversionError(`${quote(word)} could be ${candidates.join(" or ")}; write more of it`);
+      }
+      const near = closestMatch(word, values);
       const hint = near === undefined ? "" : `; did you mean ${near}?`;
-      throw cannotConvert(`${quoted(word)} is none of ${listed(values, 20)}${hint}`);
+      throw conversionError(`${quote(word)} is none of ${formatList(values, 20)}${hint}`);
     },
   };
 }
@@ -91,7 +93,7 @@ export function number(min: number, max: number): ParamType<number> {
       const word = toText(value, wanted).trim();
       const number = /^[+-]?\d{1,16}$/.test(word) ? Number(word) : NaN;
       if (number >= min && number <= max) return number;
-      throw cannotConvert(`${quoted(word)} is not ${wanted}`);
+      throw conversionError(`${quote(word)} is not ${wanted}`);
     },
   };
 }
@@ -104,7 +106,7 @@ export const size: ParamType<number> = {
     const parts = /^(\d{1,15}(?:\.\d{1,9})?)\s*([KMGT]?)(?:i?B)?$/i.exec(word);
     const bytes = Math.round(Number(parts?.[1] ?? NaN) * 1024 ** " KMGT".indexOf((parts?.[2] || " ").toUpperCase()));
     if (Number.isSafeInteger(bytes)) return bytes;
-    throw cannotConvert(`${quoted(word)} is no size; write 4096, 10K, 1.5M or 1G`);
+    throw conversionError(`${quote(word)} is no size; write 4096, 10K, 1.5M or 1G`);
   },
 };
 
@@ -118,15 +120,15 @@ export const duration: ParamType<number> = { name: "duration", convert: (value) 
 export const positiveDuration: ParamType<number> = { name: "duration", convert: (value) => toMilliseconds(value, 1) };
 
 /** A percentage or a count: 50% or 10. */
-export const share: ParamType<Share> = {
+export const countOrPercent: ParamType<CountOrPercent> = {
   name: "N|P%",
   convert(value) {
-    if (isShare(value)) return value;
+    if (isCountOrPercent(value)) return value;
     const word = toText(value, "a count or a percentage").trim();
     const percent = /^(\d{1,3}(?:\.\d{1,6})?)%$/.exec(word);
     if (percent !== null && Number(percent[1]) <= 100) return { share: Number(percent[1]) / 100 };
     if (/^\d{1,15}$/.test(word)) return { count: Number(word) };
-    throw cannotConvert(`${quoted(word)} is neither a count nor a percentage; write 10 or 50%`);
+    throw conversionError(`${quote(word)} is neither a count nor a percentage; write 10 or 50%`);
   },
 };
 
@@ -135,9 +137,9 @@ export const secret: ParamType<Secret> = {
   name: "secret",
   isSecret: true,
   convert(value) {
-    if (typeof value === "string") return hidden(() => value);
-    if (typeof value === "function") return hidden(value as () => unknown);
-    throw cannotConvert("expected text or a secure string; the value given is neither");
+    if (typeof value === "string") return concealedSecret(() => value);
+    if (typeof value === "function") return concealedSecret(value as () => unknown);
+    throw conversionError("expected text or a secure string; the value given is neither");
   },
 };
 
@@ -148,11 +150,11 @@ export const fingerprints: ParamType<readonly string[]> = {
   convert(value) {
     const words = (Array.isArray(value) ? value : [value]).flatMap((one) => toText(one, "a fingerprint").split(";"));
     const pins = words.map((word) => word.trim()).filter((word) => word !== "");
-    if (pins.length === 0) throw cannotConvert("no fingerprint is given; write SHA256:… as the server shows it");
+    if (pins.length === 0) throw conversionError("no fingerprint is given; write SHA256:… as the server shows it");
     const bad = pins.find((pin) => !FINGERPRINT.test(pin));
     if (bad === undefined) return pins;
     const how = "write SHA256: and 43 characters, or hex digits, with colons or without";
-    throw cannotConvert(`${quoted(bad)} is no fingerprint; ${how}`);
+    throw conversionError(`${quote(bad)} is no fingerprint; ${how}`);
   },
 };
 
@@ -162,9 +164,9 @@ export const hashtable: ParamType<Readonly<Record<string, unknown>>> = {
   isObject: true,
   convert(value) {
     if (isPlainObject(value)) return value;
-    if (typeof value !== "string") throw cannotConvert("expected a hashtable such as @{ name = 'value' }");
+    if (typeof value !== "string") throw conversionError("expected a hashtable such as @{ name = 'value' }");
     rejectTypeName(value);
-    return value.trimStart().startsWith("{") ? fromJson(value) : fromPairs(value);
+    return value.trimStart().startsWith("{") ? parseJsonObject(value) : parsePairs(value);
   },
 };
 
@@ -175,12 +177,12 @@ export const anyObject: ParamType<object> = {
   convert(value) {
     if (typeof value === "object" && value !== null) return value;
     if (typeof value === "string") rejectTypeName(value);
-    throw cannotConvert("expected an object from a variable or the pipe");
+    throw conversionError("expected an object from a variable or the pipe");
   },
 };
 
 /** Returns a secret that JSON, inspect and string conversion show as ***. */
-export function hidden(reveal: () => unknown): Secret {
+export function concealedSecret(reveal: () => unknown): Secret {
   const conceal = () => "***";
   return Object.assign(async () => String(await reveal()), {
     toJSON: conceal,
@@ -190,7 +192,7 @@ export function hidden(reveal: () => unknown): Secret {
   });
 }
 
-const TOGGLES: ReadonlyMap<string, boolean> = new Map([
+const BOOLEAN_WORDS: ReadonlyMap<string, boolean> = new Map([
   ["$true", true],
   ["true", true],
   ["1", true],
@@ -198,7 +200,7 @@ const TOGGLES: ReadonlyMap<string, boolean> = new Map([
   ["false", false],
   ["0", false],
 ]);
-const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const MILLISECONDS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 // [type] [bits] MD5 pairs or SHA-256 in base64 (WinSCP's SessionOptions), a whole key line, or SHA-1 and SHA-256 digits
 // of a certificate, in the format of the messages of tls_trust.ts and of openssl.
 const FINGERPRINT = new RegExp(
@@ -211,17 +213,17 @@ const FINGERPRINT = new RegExp(
 function toText(value: unknown, wanted: string): string {
   if (typeof value === "string") return value;
   if (typeof value === "number" || typeof value === "boolean" || typeof value === "bigint") return String(value);
-  if (value === null || value === undefined) throw cannotConvert(`the value is $null; expected ${wanted}`);
-  if (Array.isArray(value)) throw cannotConvert(`expected ${wanted}, not a list of ${value.length}`);
-  throw cannotConvert(`expected ${wanted}, not an object`);
+  if (value === null || value === undefined) throw conversionError(`the value is $null; expected ${wanted}`);
+  if (Array.isArray(value)) throw conversionError(`expected ${wanted}, not a list of ${value.length}`);
+  throw conversionError(`expected ${wanted}, not an object`);
 }
 
 function toMilliseconds(value: unknown, min: number): number {
   const ms = typeof value === "number" ? value : parseDuration(toText(value, "a duration").trim());
   if (Number.isSafeInteger(ms) && ms >= min) return ms;
-  const shown = quoted(String(value));
-  if (ms === 0) throw cannotConvert(`${shown} is no time at all; write at least 1s`);
-  throw cannotConvert(`${shown} is no duration; write 90 (seconds), 500ms, 10s, 5m, 2h or 1d`);
+  const shown = quote(String(value));
+  if (ms === 0) throw conversionError(`${shown} is no time at all; write at least 1s`);
+  throw conversionError(`${shown} is no duration; write 90 (seconds), 500ms, 10s, 5m, 2h or 1d`);
 }
 
 function parseDuration(word: string): number {
@@ -229,10 +231,10 @@ function parseDuration(word: string): number {
   if (clock !== null) return ((Number(clock[1]) * 60 + Number(clock[2])) * 60 + Number(clock[3])) * 1000;
   const parts = /^(\d{1,12}(?:\.\d{1,9})?)\s*(ms|s|m|h|d)?$/i.exec(word);
   if (parts === null) return NaN;
-  return Math.round(Number(parts[1]) * (UNITS[(parts[2] ?? "s").toLowerCase()] ?? NaN));
+  return Math.round(Number(parts[1]) * (MILLISECONDS[(parts[2] ?? "s").toLowerCase()] ?? NaN));
 }
 
-function isShare(value: unknown): value is Share {
+function isCountOrPercent(value: unknown): value is CountOrPercent {
   if (!isPlainObject(value)) return false;
   const { share, count } = value;
   if (typeof share === "number") return share >= 0 && share <= 1;
@@ -246,26 +248,26 @@ function isPlainObject(value: unknown): value is Readonly<Record<string, unknown
 /** Rejects the type name that PowerShell passes to a program in place of an object. */
 function rejectTypeName(word: string): void {
   if (!/^System\.[\w.]+(\[\])?$/.test(word)) return;
-  throw cannotConvert(
-    `${quoted(word)} is a type's name: PowerShell cannot pass an object to a program; use -Command '…'`,
+  throw conversionError(
+    `${quote(word)} is a type's name: PowerShell cannot pass an object to a program; use -Command '…'`,
   );
 }
 
-function fromJson(word: string): Readonly<Record<string, unknown>> {
+function parseJsonObject(word: string): Readonly<Record<string, unknown>> {
   try {
     const value: unknown = JSON.parse(word);
     if (isPlainObject(value)) return value;
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
   }
-  throw cannotConvert('the value begins with "{" but is no JSON object');
+  throw conversionError('the value begins with "{" but is no JSON object');
 }
 
-function fromPairs(word: string): Readonly<Record<string, unknown>> {
+function parsePairs(word: string): Readonly<Record<string, unknown>> {
   const pairs = word.split(";").map((pair) => pair.trim()).filter((pair) => pair !== "");
   return Object.fromEntries(pairs.map((pair) => {
     const at = pair.indexOf("=");
-    if (at < 1) throw cannotConvert("expected name=value pairs with ; between them");
+    if (at < 1) throw conversionError("expected name=value pairs with ; between them");
     return [pair.slice(0, at).trim(), pair.slice(at + 1).trim()];
   }));
 }

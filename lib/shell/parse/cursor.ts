@@ -26,7 +26,7 @@ export function peek(cursor: Cursor, ahead = 0): string {
 }
 
 /** Whether `text` follows at the cursor. */
-export function sees(cursor: Cursor, text: string): boolean {
+export function follows(cursor: Cursor, text: string): boolean {
   return cursor.text.startsWith(text, cursor.at);
 }
 
@@ -42,7 +42,7 @@ export function readMatch(cursor: Cursor, pattern: RegExp): string {
 export function skipBlanks(cursor: Cursor): void {
   for (;;) {
     readMatch(cursor, /[^\S\r\n]+/uy);
-    if (sees(cursor, "<#")) skipBlockComment(cursor);
+    if (follows(cursor, "<#")) skipBlockComment(cursor);
     else if (peek(cursor) === "#") readMatch(cursor, /[^\r\n]*/y);
     else if (readMatch(cursor, /`(?:\r\n|\r|\n)/y) === "") return;
   }
@@ -54,7 +54,7 @@ export function skipLines(cursor: Cursor, separators = false): void {
 }
 
 /** Returns "line 1, column 8" for the cursor or an earlier offset. */
-export function placeOf(cursor: Cursor, at = cursor.at): string {
+export function positionOf(cursor: Cursor, at = cursor.at): string {
   const next = cursor.lines.findIndex((start) => start > at);
   const line = next < 0 ? cursor.lines.length : next;
   return `line ${line}, column ${at - (cursor.lines[line - 1] ?? 0) + 1}`;
@@ -64,17 +64,17 @@ export function placeOf(cursor: Cursor, at = cursor.at): string {
  * Returns the error for the token at the cursor: its position, the expected token and the kind of the actual one. Words
  * are not shown, because they may be secret.
  */
-export function expected(cursor: Cursor, wanted: string, at = cursor.at): SyncError {
+export function syntaxError(cursor: Cursor, wanted: string, at = cursor.at): SyncError {
   const next = cursor.text.charAt(at);
   const sign = /^[!-/:-@[-`{-~]$/.test(next) ? next : "more text";
   const found = next === "" ? "the end" : /[\r\n]/.test(next) ? "the end of the line" : sign;
-  return badInput(`${placeOf(cursor, at)}: expected ${wanted}, found ${found}.`, "ParserError");
+  return badInput(`${positionOf(cursor, at)}: expected ${wanted}, found ${found}.`, "ParserError");
 }
 
 /** Runs `read` one bracket deeper; throws badInput if brackets are nested too deeply. */
-export function deeper<T>(cursor: Cursor, read: () => T): T {
+export function nested<T>(cursor: Cursor, read: () => T): T {
   if (++cursor.depth > MAX_DEPTH) {
-    throw badInput(`${placeOf(cursor)}: brackets are nested deeper than ${MAX_DEPTH}.`, "ParserError");
+    throw badInput(`${positionOf(cursor)}: brackets are nested deeper than ${MAX_DEPTH}.`, "ParserError");
   }
   const value = read();
   cursor.depth--;
@@ -85,6 +85,6 @@ const MAX_DEPTH = 50;
 
 function skipBlockComment(cursor: Cursor): void {
   const end = cursor.text.indexOf("#>", cursor.at + 2);
-  if (end < 0) throw expected({ ...cursor, at: cursor.text.length }, "#> at the end of the comment");
+  if (end < 0) throw syntaxError({ ...cursor, at: cursor.text.length }, "#> at the end of the comment");
   cursor.at = end + 2;
 }

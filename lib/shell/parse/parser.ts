@@ -1,7 +1,7 @@
-import { type Cursor, expected, openCursor, peek, placeOf, readMatch, skipBlanks, skipLines } from "./cursor.ts";
+import { type Cursor, openCursor, peek, positionOf, readMatch, skipBlanks, skipLines, syntaxError } from "./cursor.ts";
 import type { Argument, Pipeline, Stage, Statement } from "./syntax.ts";
 import { parseList } from "./values.ts";
-import { emptyValue } from "./words.ts";
+import { missingValueError } from "./words.ts";
 
 export type * from "./syntax.ts";
 export { parseWords } from "./words.ts";
@@ -18,7 +18,7 @@ export function parse(text: string): readonly Statement[] {
   for (skipLines(cursor, true); peek(cursor) !== ""; skipLines(cursor, true)) {
     statements.push(parseStatement(cursor));
     skipBlanks(cursor);
-    if (!/^[;\r\n]?$/.test(peek(cursor))) throw expected(cursor, "| or ; or the end of the line");
+    if (!/^[;\r\n]?$/.test(peek(cursor))) throw syntaxError(cursor, "| or ; or the end of the line");
   }
   return statements;
 }
@@ -27,14 +27,14 @@ function parseStatement(cursor: Cursor): Statement {
   const start = cursor.at;
   const name = /^\$(\w+)[^\S\r\n]*=$/u.exec(readMatch(cursor, /\$\w+[^\S\r\n]*=(?!=)/uy))?.[1]?.toLowerCase();
   if (name === undefined) return { pipeline: parsePipeline(cursor) };
-  if (CONSTANTS.has(name)) throw expected(cursor, `another variable's name ($${name} cannot be changed)`, start);
+  if (CONSTANTS.has(name)) throw syntaxError(cursor, `another variable's name ($${name} cannot be changed)`, start);
   skipLines(cursor);
   return { assign: name, pipeline: parsePipeline(cursor) };
 }
 
 function parsePipeline(cursor: Cursor): Pipeline {
   const stages: Stage[] = [parseStage(cursor, true)];
-  while (seesBar(cursor)) {
+  while (advanceToBar(cursor)) {
     readMatch(cursor, /[|]/y);
     skipLines(cursor);
     stages.push(parseStage(cursor, false));
@@ -43,7 +43,7 @@ function parsePipeline(cursor: Cursor): Pipeline {
 }
 
 /** Whether a "|" follows; it may also begin the next line. */
-function seesBar(cursor: Cursor): boolean {
+function advanceToBar(cursor: Cursor): boolean {
   skipBlanks(cursor);
   if (peek(cursor) === "|") return true;
   const ahead = { ...cursor };
@@ -56,13 +56,13 @@ function seesBar(cursor: Cursor): boolean {
 function parseStage(cursor: Cursor, first: boolean): Stage {
   skipBlanks(cursor);
   if (/[$'"(@\d]/.test(peek(cursor))) {
-    if (!first) throw expected(cursor, "a command behind |");
+    if (!first) throw syntaxError(cursor, "a command behind |");
     return { kind: "value", value: parseList(cursor) };
   }
   const start = cursor.at;
   const name = readMatch(cursor, /[^\s|;(){}'"$,@#`<>&]+/uy);
-  if (name === "" || name.startsWith("-")) throw expected(cursor, first ? "a command" : "a command behind |", start);
-  if (!/^[\s|;)]?$/u.test(peek(cursor))) throw expected(cursor, `a blank behind the command ${name.slice(0, 40)}`);
+  if (name === "" || name.startsWith("-")) throw syntaxError(cursor, first ? "a command" : "a command behind |", start);
+  if (!/^[\s|;)]?$/u.test(peek(cursor))) throw syntaxError(cursor, `a blank behind the command ${name.slice(0, 40)}`);
   return { kind: "command", name, args: parseArguments(cursor) };
 }
 
@@ -81,15 +81,15 @@ function parseNamed(cursor: Cursor): Argument | undefined {
   if (found === "") return undefined;
   const [, name = "", sign] = /^(?:--?|[\u2013\u2014\u2015])(.*?)([:=]?)$/u.exec(found) ?? [];
   if (sign === "") {
-    if (!/^[\s|;)]?$/u.test(peek(cursor))) throw expected(cursor, `a blank behind -${name.slice(0, 40)}`);
+    if (!/^[\s|;)]?$/u.test(peek(cursor))) throw syntaxError(cursor, `a blank behind -${name.slice(0, 40)}`);
     return { kind: "named", name };
   }
-  if (/^[\s|;)]?$/u.test(peek(cursor))) throw emptyValue(name);
+  if (/^[\s|;)]?$/u.test(peek(cursor))) throw missingValueError(name);
   return { kind: "named", name, value: parseList(cursor) };
 }
 
 function parseSplat(cursor: Cursor): Argument | undefined {
-  const at = placeOf(cursor);
+  const at = positionOf(cursor);
   const name = readMatch(cursor, /@[\p{L}_]\w*(?=[\s|;)]|$)/uy).slice(1);
   return name === "" ? undefined : { kind: "splat", name: name.toLowerCase(), at };
 }
@@ -97,7 +97,7 @@ function parseSplat(cursor: Cursor): Argument | undefined {
 function parsePlain(cursor: Cursor): Argument {
   const ahead = { ...cursor };
   if (readMatch(ahead, /\d?[<>&]/y) !== "") {
-    throw expected(
+    throw syntaxError(
       cursor,
       "an argument (redirection and & belong to the shell outside; a mask such as '>1M' needs quotes)",
     );
@@ -112,10 +112,10 @@ function parsePlain(cursor: Cursor): Argument {
 function parsePipelines(cursor: Cursor): readonly Pipeline[] {
   const pipelines: Pipeline[] = [];
   for (skipLines(cursor, true); peek(cursor) !== ")"; skipLines(cursor, true)) {
-    if (peek(cursor) === "") throw expected(cursor, ")");
+    if (peek(cursor) === "") throw syntaxError(cursor, ")");
     pipelines.push(parsePipeline(cursor));
     skipBlanks(cursor);
-    if (!/^[;)\r\n]$/.test(peek(cursor))) throw expected(cursor, ")");
+    if (!/^[;)\r\n]$/.test(peek(cursor))) throw syntaxError(cursor, ")");
   }
   return pipelines;
 }

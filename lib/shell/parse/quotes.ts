@@ -1,4 +1,4 @@
-import { type Cursor, deeper, expected, peek, placeOf, readMatch, sees } from "./cursor.ts";
+import { type Cursor, follows, nested, peek, positionOf, readMatch, syntaxError } from "./cursor.ts";
 import type { Expression } from "./syntax.ts";
 
 /** Parses '…', in which '' is one quote and no other character is special. The cursor is at the opening quote. */
@@ -6,7 +6,7 @@ export function parseSingle(cursor: Cursor): string {
   const start = cursor.at;
   const found = readMatch(cursor, /'(?:[^']|'')*'/y);
   if (found === "") {
-    throw expected({ ...cursor, at: cursor.text.length }, `' for the one opened at ${placeOf(cursor, start)}`);
+    throw syntaxError({ ...cursor, at: cursor.text.length }, `' for the one opened at ${positionOf(cursor, start)}`);
   }
   return found.slice(1, -1).replaceAll("''", "'");
 }
@@ -17,17 +17,17 @@ export function parseSingle(cursor: Cursor): string {
  */
 export function parseDouble(cursor: Cursor): Expression {
   const start = cursor.at++;
-  const parts = new Parts();
+  const parts = new ExpressionBuilder();
   for (;;) {
     parts.add(readMatch(cursor, /[^"`$]+/y));
     if (readMatch(cursor, /""/y) !== "") parts.add('"');
     else if (peek(cursor) === '"') break;
     else if (peek(cursor) === "`") parts.add(parseEscape(cursor));
     else if (peek(cursor) === "$") parts.add(parseVariable(cursor) ?? readMatch(cursor, /\$/y));
-    else throw expected(cursor, `" for the one opened at ${placeOf(cursor, start)}`);
+    else throw syntaxError(cursor, `" for the one opened at ${positionOf(cursor, start)}`);
   }
   cursor.at++;
-  return parts.whole();
+  return parts.toExpression();
 }
 
 /** Parses a backtick and the escaped character: `n `t `r `0 `a `b `e `f `v `u{20AC}; any other character is itself. */
@@ -36,11 +36,11 @@ export function parseEscape(cursor: Cursor): string {
   if (code !== undefined) {
     const point = parseInt(code, 16);
     if (point <= 0x10ffff) return String.fromCodePoint(point);
-    throw expected(cursor, "a character up to 10FFFF in `u{…}");
+    throw syntaxError(cursor, "a character up to 10FFFF in `u{…}");
   }
   cursor.at++;
   const [letter] = readMatch(cursor, /[^]/uy);
-  if (letter === undefined) throw expected(cursor, "a character behind the backtick");
+  if (letter === undefined) throw syntaxError(cursor, "a character behind the backtick");
   return ESCAPES.get(letter) ?? letter;
 }
 
@@ -49,11 +49,11 @@ export function parseEscape(cursor: Cursor): string {
  * them.
  */
 export function parseVariable(cursor: Cursor): Expression | undefined {
-  const at = placeOf(cursor);
-  if (sees(cursor, "$(")) {
+  const at = positionOf(cursor);
+  if (follows(cursor, "$(")) {
     cursor.at += 2;
-    const pipelines = deeper(cursor, () => cursor.pipelines(cursor));
-    if (readMatch(cursor, /\)/y) === "") throw expected(cursor, ")");
+    const pipelines = nested(cursor, () => cursor.pipelines(cursor));
+    if (readMatch(cursor, /\)/y) === "") throw syntaxError(cursor, ")");
     return { kind: "pipeline", pipelines, always: false };
   }
   const found = readMatch(cursor, /\$(?:env:\w+|\w+|\{(?:env:)?[^{}\r\n]+\})/iuy);
@@ -67,7 +67,7 @@ export function parseVariable(cursor: Cursor): Expression | undefined {
 }
 
 /** A builder of one expression from pieces of text; adjacent texts are merged. */
-export class Parts {
+export class ExpressionBuilder {
   readonly #parts: Expression[] = [];
 
   add(part: string | Expression): void {
@@ -79,7 +79,7 @@ export class Parts {
   }
 
   /** Returns a single text as it is, anything else as parts to be joined. */
-  whole(): Expression {
+  toExpression(): Expression {
     const [first, ...more] = this.#parts;
     if (first === undefined) return { kind: "text", text: "" };
     return more.length === 0 && first.kind === "text" ? first : { kind: "joined", parts: [...this.#parts] };

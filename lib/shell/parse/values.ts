@@ -1,5 +1,15 @@
-import { parseDouble, parseEscape, parseSingle, parseVariable, Parts } from "./quotes.ts";
-import { type Cursor, deeper, expected, peek, placeOf, readMatch, sees, skipBlanks, skipLines } from "./cursor.ts";
+import { ExpressionBuilder, parseDouble, parseEscape, parseSingle, parseVariable } from "./quotes.ts";
+import {
+  type Cursor,
+  follows,
+  nested,
+  peek,
+  positionOf,
+  readMatch,
+  skipBlanks,
+  skipLines,
+  syntaxError,
+} from "./cursor.ts";
 import type { Expression } from "./syntax.ts";
 
 /** Parses one value, or several separated by commas (a line may end after a comma). The cursor is at the first. */
@@ -21,13 +31,13 @@ export function parseList(cursor: Cursor): Expression {
 
 function parseItem(cursor: Cursor): Expression {
   const next = peek(cursor);
-  if (next === "'") return closed(cursor, { kind: "text", text: parseSingle(cursor) });
-  if (next === '"') return closed(cursor, parseDouble(cursor));
+  if (next === "'") return assertValueEnds(cursor, { kind: "text", text: parseSingle(cursor) });
+  if (next === '"') return assertValueEnds(cursor, parseDouble(cursor));
   if (next === "(") return parseBracket(cursor, { opening: 1, always: false });
-  if (sees(cursor, "@(")) return parseBracket(cursor, { opening: 2, always: true });
-  if (sees(cursor, "@{")) return closed(cursor, deeper(cursor, () => parseTable(cursor)));
-  if (next === "{") return closed(cursor, { kind: "text", text: deeper(cursor, () => parseBlock(cursor)) });
-  if (/^@['"]/.test(next + peek(cursor, 1))) throw expected(cursor, "a value (here-strings are not read)");
+  if (follows(cursor, "@(")) return parseBracket(cursor, { opening: 2, always: true });
+  if (follows(cursor, "@{")) return assertValueEnds(cursor, nested(cursor, () => parseTable(cursor)));
+  if (next === "{") return assertValueEnds(cursor, { kind: "text", text: nested(cursor, () => parseBlock(cursor)) });
+  if (/^@['"]/.test(next + peek(cursor, 1))) throw syntaxError(cursor, "a value (here-strings are not read)");
   return parseWord(cursor);
 }
 
@@ -37,10 +47,10 @@ function parseBracket(
 ): Expression {
   cursor.at += opening;
   const start = cursor.at;
-  const pipelines = deeper(cursor, () => cursor.pipelines(cursor));
-  if (pipelines.length === 0 && !always) throw expected(cursor, "a command or a value", start);
+  const pipelines = nested(cursor, () => cursor.pipelines(cursor));
+  if (pipelines.length === 0 && !always) throw syntaxError(cursor, "a command or a value", start);
   cursor.at++;
-  return closed(cursor, parseProperties(cursor, { kind: "pipeline", pipelines, always }));
+  return assertValueEnds(cursor, parseProperties(cursor, { kind: "pipeline", pipelines, always }));
 }
 
 /**
@@ -49,28 +59,28 @@ function parseBracket(
  */
 function parseWord(cursor: Cursor): Expression {
   const start = cursor.at;
-  const parts = new Parts();
+  const parts = new ExpressionBuilder();
   const variable = peek(cursor) === "$" ? parseVariable(cursor) : undefined;
   if (variable !== undefined) {
     const value = parseProperties(cursor, variable);
-    if (atEnd(cursor)) return value;
+    if (isWordEnd(cursor)) return value;
     parts.add(value);
   }
-  while (!atEnd(cursor)) {
+  while (!isWordEnd(cursor)) {
     const next = peek(cursor);
-    if (next === "(") throw expected(cursor, "a blank before (; quote a word that holds brackets");
+    if (next === "(") throw syntaxError(cursor, "a blank before (; quote a word that holds brackets");
     if (next === "'") parts.add(parseSingle(cursor));
     else if (next === '"') parts.add(parseDouble(cursor));
     else if (next === "`") parts.add(parseEscape(cursor));
     else if (next === "$") parts.add(parseVariable(cursor) ?? readMatch(cursor, /\$/y));
     else parts.add(readMatch(cursor, cursor.depth > 0 ? /[^\s|;,(){}'"`$]+|\{/uy : /[^\s|;,()'"`$]+/uy));
   }
-  if (cursor.at === start) throw expected(cursor, "a value");
-  return parts.whole();
+  if (cursor.at === start) throw syntaxError(cursor, "a value");
+  return parts.toExpression();
 }
 
 /** Whether the word ends here. A "}" ends it only inside brackets, a backtick before the end of a line always. */
-function atEnd(cursor: Cursor): boolean {
+function isWordEnd(cursor: Cursor): boolean {
   const next = peek(cursor);
   if (next === "`") return /[\r\n]/.test(peek(cursor, 1));
   return next === "" || /[\s|;,)]/u.test(next) || (next === "}" && cursor.depth > 0);
@@ -79,7 +89,7 @@ function atEnd(cursor: Cursor): boolean {
 function parseProperties(cursor: Cursor, of: Expression): Expression {
   let value = of;
   for (;;) {
-    const at = placeOf(cursor);
+    const at = positionOf(cursor);
     const found = readMatch(cursor, /\.[\p{L}_]\w*|\[-?\d{1,9}\]/uy);
     if (found === "") return value;
     value = { kind: "property", of: value, name: found.replace(/^[.[]|\]$/g, ""), at };
@@ -95,16 +105,16 @@ function parseTable(cursor: Cursor): Expression {
     const name = peek(cursor) === "'"
       ? parseSingle(cursor)
       : readMatch(cursor, /[\w-]+|"[^"`$]*"/uy).replaceAll('"', "");
-    if (name === "") throw expected(cursor, "a name or }", start);
+    if (name === "") throw syntaxError(cursor, "a name or }", start);
     if (entries.some(([other]) => other.toLowerCase() === name.toLowerCase())) {
-      throw expected(cursor, `another name (${name.slice(0, 40)} is there already)`, start);
+      throw syntaxError(cursor, `another name (${name.slice(0, 40)} is there already)`, start);
     }
     skipBlanks(cursor);
-    if (readMatch(cursor, /=/y) === "") throw expected(cursor, `= behind ${name.slice(0, 40)}`);
+    if (readMatch(cursor, /=/y) === "") throw syntaxError(cursor, `= behind ${name.slice(0, 40)}`);
     skipLines(cursor);
     entries.push([name, parseList(cursor)]);
     skipBlanks(cursor);
-    if (!/^[;}\r\n]$/.test(peek(cursor))) throw expected(cursor, "; or }");
+    if (!/^[;}\r\n]$/.test(peek(cursor))) throw syntaxError(cursor, "; or }");
   }
   cursor.at++;
   return { kind: "table", entries };
@@ -117,10 +127,10 @@ function parseBlock(cursor: Cursor): string {
   do {
     readMatch(cursor, /[^{}'"]+/y);
     const next = peek(cursor);
-    if (next === "") throw expected(cursor, `} for the { at ${placeOf(cursor, start)}`);
+    if (next === "") throw syntaxError(cursor, `} for the { at ${positionOf(cursor, start)}`);
     if (next === "'") parseSingle(cursor);
     else if (next === '"') {
-      if (readMatch(cursor, /"(?:[^"`]|`[^]|"")*"/y) === "") throw expected(cursor, "a closed quote", cursor.at);
+      if (readMatch(cursor, /"(?:[^"`]|`[^]|"")*"/y) === "") throw syntaxError(cursor, "a closed quote", cursor.at);
     } else {
       depth += next === "{" ? 1 : -1;
       cursor.at++;
@@ -130,7 +140,7 @@ function parseBlock(cursor: Cursor): string {
 }
 
 /** Throws unless the value ends after a closing quote or bracket; otherwise two words would be joined unnoticed. */
-function closed(cursor: Cursor, value: Expression): Expression {
-  if (!/^[\s|;,)}`]?$/u.test(peek(cursor))) throw expected(cursor, "a blank behind the closing quote or bracket");
+function assertValueEnds(cursor: Cursor, value: Expression): Expression {
+  if (!/^[\s|;,)}`]?$/u.test(peek(cursor))) throw syntaxError(cursor, "a blank behind the closing quote or bracket");
   return value;
 }

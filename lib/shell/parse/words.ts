@@ -1,5 +1,5 @@
 import { badInput, type SyncError } from "../../core/errors.ts";
-import { printable } from "../../core/path.ts";
+import { escapeForDisplay } from "../../core/path.ts";
 import type { Argument, Statement } from "./syntax.ts";
 
 /**
@@ -15,7 +15,7 @@ export function parseWords(argv: readonly string[]): readonly Statement[] {
   const end = words.indexOf("--");
   const named = end < 0 ? words : words.slice(0, end);
   const rest = end < 0 ? [] : words.slice(end + 1);
-  const args = [...named.map(toArgument), ...rest.map((text): Argument => ({ kind: "value", value: word(text) }))];
+  const args = [...named.map(toArgument), ...rest.map((text): Argument => ({ kind: "value", value: toWord(text) }))];
   return [{ pipeline: [{ kind: "command", name, args }] }];
 }
 
@@ -30,8 +30,8 @@ export function splitName(word: string): { readonly name: string; readonly value
 }
 
 /** Returns the error for -Name: without a value, which results from $false or an unset variable in a shell. */
-export function emptyValue(name: string): SyncError {
-  const shown = printable(name.slice(0, 40));
+export function missingValueError(name: string): SyncError {
+  const shown = escapeForDisplay(name.slice(0, 40));
   return badInput(
     `-${shown} has a colon or = behind it, but no value. Write the value right there, in quotes where it begins with $: '-${shown}:$false'.`,
     "MissingArgument",
@@ -40,12 +40,12 @@ export function emptyValue(name: string): SyncError {
 
 function toArgument(text: string): Argument {
   const named = splitName(text);
-  if (named === undefined) return { kind: "value", value: word(text) };
+  if (named === undefined) return { kind: "value", value: toWord(text) };
   if (named.value === undefined) return { kind: "named", name: named.name };
-  if (named.value === "") throw emptyValue(named.name);
-  return { kind: "named", name: named.name, value: word(named.value) };
+  if (named.value === "") throw missingValueError(named.name);
+  return { kind: "named", name: named.name, value: toWord(named.value) };
 }
 
-function word(text: string): { readonly kind: "word"; readonly text: string } {
+function toWord(text: string): { readonly kind: "word"; readonly text: string } {
   return { kind: "word", text };
 }

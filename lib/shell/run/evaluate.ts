@@ -1,14 +1,20 @@
 import { badInput, type SyncError } from "../../core/errors.ts";
-import { bind, type Binding, type Given, missingParameters, type Value } from "../bind/binder.ts";
-import { fold } from "../bind/names.ts";
-import type { Command, Common, Host, Param } from "../command/command.ts";
-import { gathered, resolve, resolveArguments, type Scope } from "./resolve.ts";
+import {
+  type ArgumentValue,
+  bind,
+  type Binding,
+  missingParametersError,
+  type ResolvedArgument,
+} from "../bind/binder.ts";
+import { foldName } from "../bind/names.ts";
+import type { Command, CommandContext, CommonValues, Param } from "../command/command.ts";
+import { collapseOutputs, resolve, resolveArguments, type Scope } from "./resolve.ts";
 import type { CommandStage, Pipeline, Statement } from "../parse/syntax.ts";
 import { closeAfter, closeStack } from "./pipe.ts";
-import { nearest, quoted } from "../command/suggest.ts";
+import { closestMatch, quote } from "../command/suggest.ts";
 
 /** A mandatory parameter that a user at a terminal may still supply. */
-export interface Question {
+export interface ParamPrompt {
   readonly command: string;
   readonly name: string;
   readonly param: Param<unknown>;
@@ -19,15 +25,15 @@ export interface Question {
  * `ask`: absent if no user can be asked; returns undefined if the user does not answer. `input`: objects on standard
  * input, read only for a first command that wants them.
  */
-export interface World {
-  find(name: string): Command | undefined;
-  names(): readonly string[];
-  host(common: Common, stack: AsyncDisposableStack): Host;
+export interface ShellContext {
+  findCommand(name: string): Command | undefined;
+  commandNames(): readonly string[];
+  commandContext(common: CommonValues, stack: AsyncDisposableStack): CommandContext;
   help(command: Command): string;
   environment(name: string): string | undefined;
   readonly variables: Map<string, unknown>;
   readonly stack: AsyncDisposableStack;
-  ask?(question: Question): Promise<string | undefined>;
+  prompt?(question: ParamPrompt): Promise<string | undefined>;
   input?(): AsyncIterable<unknown>;
 }
 
@@ -37,46 +43,46 @@ export interface World {
  * after a failure; only if it assigned a closable object to a variable, that stays open until the world's stack is
  * closed. Throws SyncError.
  */
-export async function* evaluate(statements: readonly Statement[], world: World): AsyncGenerator<unknown> {
-  await checkStatements(statements, world);
-  for (const statement of statements) yield* runStatement(statement, world);
+export async function* evaluate(statements: readonly Statement[], shell: ShellContext): AsyncGenerator<unknown> {
+  await checkStatements(statements, shell);
+  for (const statement of statements) yield* runStatement(statement, shell);
 }
 
 /**
  * A command with its parameters, ready to run. `input`: standard input feeds it. `early`: its check can run before any
  * command. `lacking`: mandatory parameters that neither arguments nor the pipe can supply.
  */
-interface Ready {
+interface BoundStage {
   readonly command: Command;
-  readonly as: string;
-  readonly given: readonly Given[];
+  readonly typedName: string;
+  readonly args: readonly ResolvedArgument[];
   readonly binding: Binding;
-  readonly input: boolean;
-  readonly early: boolean;
-  readonly lacking: readonly string[];
+  readonly readsInput: boolean;
+  readonly checksEarly: boolean;
+  readonly unsupplied: readonly string[];
 }
 
-interface Setting {
-  readonly world: World;
+interface StageContext {
+  readonly world: ShellContext;
   readonly scope: Scope;
-  readonly feeder: Feeder;
+  readonly source: StageInput;
 }
 
 /** The input of a stage: nothing, values (which open nothing), or a command. */
-type Feeder = "nothing" | "values" | "command";
+type StageInput = "nothing" | "values" | "command";
 
-async function* runStatement({ assign, pipeline }: Statement, world: World): AsyncGenerator<unknown> {
+async function* runStatement({ assign, pipeline }: Statement, shell: ShellContext): AsyncGenerator<unknown> {
   const stack = new AsyncDisposableStack();
   const outputs: unknown[] = [];
   try {
-    const { flow, keeper, whole } = await startPipeline(pipeline, world, stack);
+    const { flow, keeper, whole } = await startPipeline(pipeline, shell, stack);
     const isKept = assign !== undefined || keeper;
     for await (const output of flow) {
       if (isKept) outputs.push(output);
       if (assign === undefined) yield output;
     }
-    if (assign !== undefined) setVariable(world, assign, whole === undefined ? gathered(outputs) : whole.value);
-    if (isKept && outputs.flat().some(isClosable)) world.stack.use(stack.move());
+    if (assign !== undefined) setVariable(shell, assign, whole === undefined ? collapseOutputs(outputs) : whole.value);
+    if (isKept && outputs.flat().some(isClosable)) shell.stack.use(stack.move());
   } catch (error) {
     throw await closeAfter(stack, error);
   } finally {
@@ -88,33 +94,35 @@ async function* runStatement({ assign, pipeline }: Statement, world: World): Asy
  * Binds every stage, then chains them; until then only pipelines in brackets have run. `keeper`: the last command has
  * -OutVariable, which is like an assignment; `whole`: a single value, which a variable takes as it is.
  */
-async function startPipeline(pipeline: Pipeline, world: World, stack: AsyncDisposableStack) {
-  const scope = liveScope(world, stack);
+async function startPipeline(pipeline: Pipeline, shell: ShellContext, stack: AsyncDisposableStack) {
+  const scope = liveScope(shell, stack);
   const starts: ((flow: AsyncIterable<unknown> | undefined) => AsyncIterable<unknown>)[] = [];
   const fromVariable: AsyncDisposable[] = [];
-  let keeper = false;
+  let keepsOutput = false;
   let keepOpen = pipeline.length === 1;
-  let whole: { readonly value: unknown } | undefined;
+  let singleValue: { readonly value: unknown } | undefined;
   for (const [index, stage] of pipeline.entries()) {
     if (stage.kind === "value") {
       const value = await resolve(stage.value, scope);
-      if (pipeline.length === 1 && value.kind === "value") whole = value;
+      if (pipeline.length === 1 && value.kind === "value") singleValue = value;
       if (value.kind === "value") fromVariable.push(...[value.value].flat().filter(isClosable));
       starts.push(() => items(value));
       continue;
     }
-    const bound = await bindStage(stage, { world, scope, feeder: feederOf(pipeline, index) });
+    const bound = await bindStage(stage, { world: shell, scope, source: inputOfStage(pipeline, index) });
     if (bound === undefined) continue;
-    if ("help" in bound) return { flow: items({ kind: "value", value: bound.help }), keeper, whole };
-    const { command, binding, input } = await askMissing(bound, world, index > 0);
+    if ("help" in bound) {
+      return { flow: items({ kind: "value", value: bound.help }), keeper: keepsOutput, whole: singleValue };
+    }
+    const { command, binding, readsInput: input } = await promptForMissing(bound, shell, index > 0);
     const { outVariable } = binding;
     keepOpen ||= binding.bound["KeepOpen"] === true;
-    keeper = outVariable !== undefined;
+    keepsOutput = outVariable !== undefined;
     starts.push((flow) => {
-      const objects = flow ?? (input ? world.input?.() : undefined);
-      const each = binding.each(objects, { literal: feederOf(pipeline, index) === "values" });
-      const output = command.run(each, world.host(binding.common, stack));
-      return outVariable === undefined ? output : remember(output, { world, name: outVariable });
+      const objects = flow ?? (input ? shell.input?.() : undefined);
+      const inputs = binding.each(objects, { literal: inputOfStage(pipeline, index) === "values" });
+      const output = command.run(inputs, shell.commandContext(binding.common, stack));
+      return outVariable === undefined ? output : captureOutput(output, { shell, name: outVariable });
     });
   }
   // An object piped in from a variable is closed with the pipeline, as in the WinSCP module, unless a command has
@@ -122,20 +130,22 @@ async function startPipeline(pipeline: Pipeline, world: World, stack: AsyncDispo
   if (!keepOpen) { for (const value of fromVariable) stack.use(value); }
   let flow: AsyncIterable<unknown> | undefined;
   for (const start of starts) flow = start(flow);
-  return { flow: flow ?? items({ kind: "value", value: [] }), keeper, whole };
+  return { flow: flow ?? items({ kind: "value", value: [] }), keeper: keepsOutput, whole: singleValue };
 }
 
 async function bindStage(
   stage: CommandStage,
-  { world, scope, feeder }: Setting,
-): Promise<Ready | { readonly help: string } | undefined> {
-  const command = world.find(stage.name);
-  if (command === undefined) throw unknownCommand(stage.name, world);
-  const given = await resolveArguments(stage.args, scope);
-  if (given === undefined) return undefined;
-  if (given.some((one) => one.kind === "named" && HELP.has(fold(one.name)))) return { help: world.help(command) };
-  const piped = feeder !== "nothing";
-  const binding = bind(command, given, { as: stage.name, piped, report: true });
+  { world: shell, scope, source }: StageContext,
+): Promise<BoundStage | { readonly help: string } | undefined> {
+  const command = shell.findCommand(stage.name);
+  if (command === undefined) throw unknownCommand(stage.name, shell);
+  const args = await resolveArguments(stage.args, scope);
+  if (args === undefined) return undefined;
+  if (args.some((one) => one.kind === "named" && HELP_NAMES.has(foldName(one.name)))) {
+    return { help: shell.help(command) };
+  }
+  const piped = source !== "nothing";
+  const binding = bind(command, args, { typedName: stage.name, piped, listMissing: true });
   if (piped && !binding.takesInput) {
     throw badInput(
       `${command.name} takes nothing from the pipe here. Put ; in place of |, or leave out what the pipe brings.`,
@@ -143,28 +153,36 @@ async function bindStage(
     );
   }
   const wantsInput = binding.isKnown ? command.wantsInput?.(binding.bound) === true : command.wantsInput !== undefined;
-  const input = !piped && world.input !== undefined && wantsInput;
-  const lacking = binding.missing.filter((name) => {
+  const readsInput = !piped && shell.input !== undefined && wantsInput;
+  const unsupplied = binding.missing.filter((name) => {
     const param = command.params[name];
-    if (param?.fromPipe === undefined || !(piped || input)) return true;
-    return feeder === "command" && param.early === true;
+    if (param?.fromPipe === undefined || !(piped || readsInput)) return true;
+    return source === "command" && param.early === true;
   });
-  return { command, as: stage.name, given, binding, input, early: !input && feeder !== "values", lacking };
+  return {
+    command,
+    typedName: stage.name,
+    args,
+    binding,
+    readsInput,
+    checksEarly: !readsInput && source !== "values",
+    unsupplied,
+  };
 }
 
-async function askMissing(ready: Ready, world: World, piped: boolean): Promise<Ready> {
-  const { command, lacking } = ready;
-  if (lacking.length === 0) return ready;
-  const given = [...ready.given];
-  for (const name of lacking) {
+async function promptForMissing(ready: BoundStage, shell: ShellContext, piped: boolean): Promise<BoundStage> {
+  const { command, unsupplied } = ready;
+  if (unsupplied.length === 0) return ready;
+  const args = [...ready.args];
+  for (const name of unsupplied) {
     const param = command.params[name];
-    const answer = param === undefined ? undefined : await world.ask?.({ command: command.name, name, param });
-    if (answer === undefined) throw missingParameters(command, lacking);
-    given.push({ kind: "named", name, value: { kind: "word", text: answer } });
+    const answer = param === undefined ? undefined : await shell.prompt?.({ command: command.name, name, param });
+    if (answer === undefined) throw missingParametersError(command, unsupplied);
+    args.push({ kind: "named", name, value: { kind: "word", text: answer } });
   }
-  const binding = bind(command, given, { as: ready.as, piped: piped || ready.input });
-  if (ready.early) binding.check();
-  return { ...ready, given, binding, lacking: [] };
+  const binding = bind(command, args, { typedName: ready.typedName, piped: piped || ready.readsInput });
+  if (ready.checksEarly) binding.check();
+  return { ...ready, args, binding, unsupplied: [] };
 }
 
 /**
@@ -172,58 +190,60 @@ async function askMissing(ready: Ready, world: World, piped: boolean): Promise<R
  * value that is not known yet. A command's check uses the values of the line, unless values or standard input, which
  * open nothing, supply the rest: then each object is checked.
  */
-async function checkStatements(statements: readonly Statement[], world: World): Promise<void> {
-  const set = new Map<string, Value>();
+async function checkStatements(statements: readonly Statement[], shell: ShellContext): Promise<void> {
+  const set = new Map<string, ArgumentValue>();
   const scope: Scope = {
-    ...liveScope(world, world.stack),
-    variable: (name) => set.get(name) ?? variableOf(world, name),
-    names: [...world.variables.keys(), ...statements.flatMap((one) => one.assign ?? [])],
+    ...liveScope(shell, shell.stack),
+    variable: (name) => set.get(name) ?? variableOf(shell, name),
+    names: [...shell.variables.keys(), ...statements.flatMap((one) => one.assign ?? [])],
     async run(pipelines) {
-      for (const pipeline of pipelines) await checkPipeline(pipeline, { world, scope }, set);
+      for (const pipeline of pipelines) await checkPipeline(pipeline, { world: shell, scope }, set);
       return undefined;
     },
   };
   for (const { assign, pipeline } of statements) {
-    const value = await checkPipeline(pipeline, { world, scope }, set);
+    const value = await checkPipeline(pipeline, { world: shell, scope }, set);
     if (assign !== undefined) set.set(assign, value);
   }
 }
 
 async function checkPipeline(
   pipeline: Pipeline,
-  { world, scope }: Pick<Setting, "world" | "scope">,
-  set: Map<string, Value>,
-): Promise<Value> {
+  { world: shell, scope }: Pick<StageContext, "world" | "scope">,
+  set: Map<string, ArgumentValue>,
+): Promise<ArgumentValue> {
   for (const [index, stage] of pipeline.entries()) {
     if (stage.kind === "value") {
       const value = await resolve(stage.value, scope);
       if (pipeline.length === 1) return value;
       continue;
     }
-    const bound = await bindStage(stage, { world, scope, feeder: feederOf(pipeline, index) });
+    const bound = await bindStage(stage, { world: shell, scope, source: inputOfStage(pipeline, index) });
     if (bound === undefined) continue;
     if ("help" in bound) break;
-    if (bound.lacking.length > 0 && world.ask === undefined) throw missingParameters(bound.command, bound.lacking);
-    if (bound.lacking.length === 0 && bound.early) bound.binding.check();
-    if (bound.binding.outVariable !== undefined) set.set(bound.binding.outVariable.toLowerCase(), LATER);
+    if (bound.unsupplied.length > 0 && shell.prompt === undefined) {
+      throw missingParametersError(bound.command, bound.unsupplied);
+    }
+    if (bound.unsupplied.length === 0 && bound.checksEarly) bound.binding.check();
+    if (bound.binding.outVariable !== undefined) set.set(bound.binding.outVariable.toLowerCase(), PENDING);
   }
-  return LATER;
+  return PENDING;
 }
 
-function feederOf(pipeline: Pipeline, index: number): Feeder {
+function inputOfStage(pipeline: Pipeline, index: number): StageInput {
   if (index === 0) return "nothing";
   return pipeline[index - 1]?.kind === "value" ? "values" : "command";
 }
 
-function liveScope(world: World, stack: AsyncDisposableStack): Scope {
+function liveScope(shell: ShellContext, stack: AsyncDisposableStack): Scope {
   return {
-    variable: (name) => variableOf(world, name),
-    names: world.variables.keys(),
-    environment: (name) => world.environment(name),
+    variable: (name) => variableOf(shell, name),
+    names: shell.variables.keys(),
+    environment: (name) => shell.environment(name),
     async run(pipelines) {
       const outputs: unknown[] = [];
       for (const pipeline of pipelines) {
-        const { flow } = await startPipeline(pipeline, world, stack);
+        const { flow } = await startPipeline(pipeline, shell, stack);
         for await (const output of flow) outputs.push(output);
       }
       return outputs;
@@ -231,28 +251,28 @@ function liveScope(world: World, stack: AsyncDisposableStack): Scope {
   };
 }
 
-function variableOf(world: World, name: string): Value | undefined {
-  return world.variables.has(name) ? { kind: "value", value: world.variables.get(name) } : undefined;
+function variableOf(shell: ShellContext, name: string): ArgumentValue | undefined {
+  return shell.variables.has(name) ? { kind: "value", value: shell.variables.get(name) } : undefined;
 }
 
-function setVariable(world: World, name: string, value: unknown): void {
-  world.variables.set(name.replace(/^\$/, "").toLowerCase(), value);
+function setVariable(shell: ShellContext, name: string, value: unknown): void {
+  shell.variables.set(name.replace(/^\$/, "").toLowerCase(), value);
 }
 
 /** Passes objects on and assigns them to a variable after the last one. */
-async function* remember(
+async function* captureOutput(
   flow: AsyncIterable<unknown>,
-  { world, name }: { readonly world: World; readonly name: string },
+  { shell, name }: { readonly shell: ShellContext; readonly name: string },
 ): AsyncGenerator<unknown> {
   const outputs: unknown[] = [];
   for await (const output of flow) {
     outputs.push(output);
     yield output;
   }
-  setVariable(world, name, gathered(outputs));
+  setVariable(shell, name, collapseOutputs(outputs));
 }
 
-async function* items(value: Value): AsyncGenerator<unknown> {
+async function* items(value: ArgumentValue): AsyncGenerator<unknown> {
   const whole = value.kind === "value" ? value.value : value.kind === "word" ? value.text : undefined;
   if (Array.isArray(whole)) yield* whole;
   else yield whole;
@@ -262,11 +282,11 @@ function isClosable(value: unknown): value is AsyncDisposable {
   return typeof value === "object" && value !== null && Symbol.asyncDispose in value;
 }
 
-function unknownCommand(name: string, world: World): SyncError {
-  const near = nearest(name, world.names());
+function unknownCommand(name: string, shell: ShellContext): SyncError {
+  const near = closestMatch(name, shell.commandNames());
   const hint = near === undefined ? "" : ` Did you mean ${near}?`;
-  return badInput(`${quoted(name)} is no command.${hint} Get-Command lists all.`, "CommandNotFound");
+  return badInput(`${quote(name)} is no command.${hint} Get-Command lists all.`, "CommandNotFound");
 }
 
-const HELP: ReadonlySet<string> = new Set(["?", "help"]);
-const LATER = { kind: "later" } as const satisfies Value;
+const HELP_NAMES: ReadonlySet<string> = new Set(["?", "help"]);
+const PENDING = { kind: "later" } as const satisfies ArgumentValue;

@@ -25,7 +25,7 @@ export function helpText(command: Command, options: HelpOptions = {}): string {
     .map(([title, lines]) =>
       `${title}\n${lines.map((line) => wrap(line, { width, indent: 4, hanging: 8 })).join("\n")}`
     );
-  const params = shown.map(([name, param]) => describe(name, param, width));
+  const params = shown.map(([name, param]) => describeParam(name, param, width));
   const common = Object.keys(commonParams).map((name) => `-${name}`).join(", ");
   const every = wrap(`Every command also takes ${common}.`, { width, indent: 4, hanging: 4 });
   parts.push(`PARAMETERS\n${[...params, every].join("\n\n")}`);
@@ -45,9 +45,9 @@ export function commandList(commands: readonly Command[], options: HelpOptions =
   }).join("\n") + "\n";
 }
 
-type Row = readonly [string, Param<unknown>];
+type ParamRow = readonly [string, Param<unknown>];
 
-function byPosition([, a]: Row, [, b]: Row): number {
+function byPosition([, a]: ParamRow, [, b]: ParamRow): number {
   return rank(a) - rank(b);
 }
 
@@ -55,7 +55,7 @@ function rank(param: Param<unknown>): number {
   return param.position ?? (param.mandatory === true ? 100 : 200);
 }
 
-function syntaxOf(name: string, rows: readonly Row[]): string {
+function syntaxOf(name: string, rows: readonly ParamRow[]): string {
   const words = rows.map(([param, { type, position, mandatory }]) => {
     const flag = position === undefined ? `-${param}` : `[-${param}]`;
     const value = type.isSwitch === true ? flag : `${flag} <${type.name.length > 40 ? "value" : type.name}>`;
@@ -64,7 +64,7 @@ function syntaxOf(name: string, rows: readonly Row[]): string {
   return [name, ...words, "[common parameters]"].join(" ");
 }
 
-function describe(name: string, param: Param<unknown>, width: number): string {
+function describeParam(name: string, param: Param<unknown>, width: number): string {
   const value = param.type.isSwitch === true ? "" : ` <${param.type.values === undefined ? param.type.name : "value"}>`;
   const facts = [
     ...(param.mandatory === true ? ["needed"] : []),
@@ -73,7 +73,7 @@ function describe(name: string, param: Param<unknown>, width: number): string {
     ...(param.exact === true ? ["written in full"] : []),
     ...(param.fromPipe === undefined ? [] : [param.fromPipe === "value" ? "from the pipe" : "from the pipe by name"]),
     ...(param.aliases === undefined ? [] : [`also ${param.aliases.map((alias) => `-${alias}`).join(", ")}`]),
-    ...(fallbackOf(param) === undefined ? [] : [`default ${fallbackOf(param)}`]),
+    ...(formatFallback(param) === undefined ? [] : [`default ${formatFallback(param)}`]),
   ];
   const values = param.type.values === undefined ? [] : [`Values: ${param.type.values.join(", ")}.`];
   const lines = [param.help, ...values, ...(facts.length === 0 ? [] : [`(${facts.join("; ")})`])];
@@ -82,7 +82,7 @@ function describe(name: string, param: Param<unknown>, width: number): string {
 }
 
 /** Returns a default to show in help: not of a secret, and not the "off" of a switch. */
-function fallbackOf({ fallback, type }: Param<unknown>): string | undefined {
+function formatFallback({ fallback, type }: Param<unknown>): string | undefined {
   if (fallback === undefined || type.isSecret === true || fallback === false) return undefined;
   if (typeof fallback === "string" || typeof fallback === "boolean") return String(fallback);
   if (type.name === "duration" && typeof fallback === "number") {
@@ -92,14 +92,14 @@ function fallbackOf({ fallback, type }: Param<unknown>): string | undefined {
   return Array.isArray(fallback) && fallback.every((one) => typeof one === "string") ? fallback.join(",") : undefined;
 }
 
-interface Wrapping {
+interface WrapOptions {
   readonly width: number;
   readonly indent: number;
   readonly hanging: number;
 }
 
 /** Wraps a line at blanks; a word longer than the line is not split. */
-function wrap(text: string, { width, indent: first, hanging }: Wrapping): string {
+function wrap(text: string, { width, indent: first, hanging }: WrapOptions): string {
   const lines: string[] = [];
   let line = " ".repeat(first) + (/^\S+ {2,}/.exec(text)?.[0] ?? "");
   let isEmpty = line.trim() === "";

@@ -1,6 +1,6 @@
 import { badInput, SyncError, toSyncError } from "../../core/errors.ts";
 import { bindOptions } from "../bind/binder.ts";
-import type { Command, Common, Host, Options, Params } from "../command/command.ts";
+import type { Command, CommandContext, CommonValues, Options, Params } from "../command/command.ts";
 
 /**
  * One step of pipe(). Everything that it opens is added to the stack. `check` throws badInput for wrong options, before
@@ -26,7 +26,7 @@ export interface CommonOptions {
 }
 
 /** Creates the context of a command's step. */
-export type MakeHost = (common: Common, stack: AsyncDisposableStack) => Host;
+export type CreateContext = (common: CommonValues, stack: AsyncDisposableStack) => CommandContext;
 
 type AnyStep = Step<never, unknown>;
 
@@ -83,7 +83,7 @@ export async function closeStack(stack: AsyncDisposableStack): Promise<void> {
   try {
     await stack.disposeAsync();
   } catch (error) {
-    throw toSyncError(innermost(error), "close what was opened");
+    throw toSyncError(innermostError(error), "close what was opened");
   }
 }
 
@@ -102,11 +102,11 @@ export async function closeAfter(stack: AsyncDisposableStack, error: unknown): P
  * Returns a command's step for programs that returns the command's single output object (wrong usage if there is none
  * or several).
  */
-export function asStep<P extends Params, Out>(
+export function createStep<P extends Params, Out>(
   command: Command<P, Out>,
-  makeHost: MakeHost,
+  createContext: CreateContext,
 ): (options?: Options<P> & CommonOptions) => Step<unknown, Out> {
-  const listStep = asListStep(command, makeHost);
+  const listStep = createListStep(command, createContext);
   return (options) => {
     const step = listStep(options);
     const run = async (input: unknown, stack: AsyncDisposableStack) => {
@@ -123,20 +123,20 @@ export function asStep<P extends Params, Out>(
  * Returns a command's step for programs that returns a list of all the command's output objects. A list as input counts
  * as its items.
  */
-export function asListStep<P extends Params, Out>(
+export function createListStep<P extends Params, Out>(
   command: Command<P, Out>,
-  makeHost: MakeHost,
+  createContext: CreateContext,
 ): (options?: Options<P> & CommonOptions) => Step<unknown, readonly Out[]> {
   return (options = {}) => {
     const run = async (input: unknown, stack: AsyncDisposableStack) => {
       const binding = bindOptions(command, options, { piped: input !== undefined });
       const outputs: Out[] = [];
-      const each = binding.each(input === undefined ? undefined : items(input));
-      const host = makeHost(binding.common, stack);
+      const inputs = binding.each(input === undefined ? undefined : items(input));
+      const context = createContext(binding.common, stack);
       try {
-        for await (const output of command.run(each, host)) outputs.push(output);
+        for await (const output of command.run(inputs, context)) outputs.push(output);
       } catch (error) {
-        throw error instanceof SyncError ? host.redactor.error(error) : error;
+        throw error instanceof SyncError ? context.redactor.redactError(error) : error;
       }
       return outputs;
     };
@@ -149,12 +149,12 @@ export function asListStep<P extends Params, Out>(
  * Returns an Opening for a function that opens something and adds it to the given stack. Awaited several times, it
  * opens once.
  */
-export function opening<T>(
+export function createOpening<T>(
   open: (stack: AsyncDisposableStack) => Promise<T>,
   check: () => void = () => {},
 ): Opening<T> {
   let opened: Promise<T> | undefined;
-  const alone = async () => {
+  const openAlone = async () => {
     check();
     const stack = new AsyncDisposableStack();
     try {
@@ -164,7 +164,7 @@ export function opening<T>(
     }
   };
   const step = (_: void, stack: AsyncDisposableStack) => open(stack);
-  const then: PromiseLike<T>["then"] = (done, failed) => (opened ??= alone()).then(done, failed);
+  const then: PromiseLike<T>["then"] = (done, failed) => (opened ??= openAlone()).then(done, failed);
   return Object.assign(step, { check, then });
 }
 
@@ -174,6 +174,6 @@ async function* items(input: unknown): AsyncGenerator<unknown> {
 }
 
 /** Returns the first of several errors thrown while closing. */
-function innermost(error: unknown): unknown {
-  return error instanceof SuppressedError ? innermost(error.suppressed) : error;
+function innermostError(error: unknown): unknown {
+  return error instanceof SuppressedError ? innermostError(error.suppressed) : error;
 }

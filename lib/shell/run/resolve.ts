@@ -1,20 +1,20 @@
 import { badInput } from "../../core/errors.ts";
-import type { Given, Value } from "../bind/binder.ts";
+import type { ArgumentValue, ResolvedArgument } from "../bind/binder.ts";
 import type { Argument, Expression, Pipeline } from "../parse/syntax.ts";
-import { listed, nearest, quoted } from "../command/suggest.ts";
+import { closestMatch, formatList, quote } from "../command/suggest.ts";
 
 /**
  * The context for resolving expressions. `run` returns the output of a pipeline in brackets; undefined if it is not
  * known before a command has run.
  */
 export interface Scope {
-  variable(name: string): Value | undefined;
+  variable(name: string): ArgumentValue | undefined;
   readonly names: Iterable<string>;
   environment(name: string): string | undefined;
   run(pipelines: readonly Pipeline[]): Promise<readonly unknown[] | undefined>;
 }
 
-const later = { kind: "later" } as const;
+const pending = { kind: "later" } as const;
 
 /**
  * Returns arguments with their expressions resolved and @name expanded to named ones; undefined if the value of @name
@@ -23,14 +23,14 @@ const later = { kind: "later" } as const;
 export async function resolveArguments(
   args: readonly Argument[],
   scope: Scope,
-): Promise<readonly Given[] | undefined> {
-  const given: Given[] = [];
+): Promise<readonly ResolvedArgument[] | undefined> {
+  const given: ResolvedArgument[] = [];
   for (const arg of args) {
     if (arg.kind === "value") given.push({ kind: "value", value: await resolve(arg.value, scope) });
     else if (arg.kind === "splat") {
       const table = variableOf(arg, scope);
       if (table.kind === "later") return undefined;
-      given.push(...spread(arg, table));
+      given.push(...expandSplat(arg, table));
     } else if (arg.value === undefined) given.push({ kind: "named", name: arg.name });
     else given.push({ kind: "named", name: arg.name, value: await resolve(arg.value, scope) });
   }
@@ -38,7 +38,7 @@ export async function resolveArguments(
 }
 
 /** Returns the value of an expression; "later" if it contains a pipeline that `scope.run` does not run. */
-export async function resolve(expression: Expression, scope: Scope): Promise<Value> {
+export async function resolve(expression: Expression, scope: Scope): Promise<ArgumentValue> {
   switch (expression.kind) {
     case "word":
       return { kind: "word", text: expression.text };
@@ -53,18 +53,20 @@ export async function resolve(expression: Expression, scope: Scope): Promise<Val
     case "property":
       return propertyOf(await resolve(expression.of, scope), expression);
     case "joined":
-      return all(expression.parts, scope, (values) => values.map(asText).join(""));
+      return resolveAll(expression.parts, scope, (values) => values.map(asText).join(""));
     case "list":
-      return withRaw(await all(expression.items, scope, (values) => values.flat()), expression.raw);
+      return withRaw(await resolveAll(expression.items, scope, (values) => values.flat()), expression.raw);
     case "table":
-      return all(
+      return resolveAll(
         expression.entries.map(([, value]) => value),
         scope,
         (values) => Object.fromEntries(expression.entries.map(([name], i) => [name, values[i]])),
       );
     case "pipeline": {
       const outputs = await scope.run(expression.pipelines);
-      return outputs === undefined ? later : { kind: "value", value: expression.always ? outputs : gathered(outputs) };
+      return outputs === undefined
+        ? pending
+        : { kind: "value", value: expression.always ? outputs : collapseOutputs(outputs) };
     }
     default:
       return expression satisfies never;
@@ -74,15 +76,15 @@ export async function resolve(expression: Expression, scope: Scope): Promise<Val
 /**
  * Returns the value that a variable gets from a pipeline's outputs: none is $null, one is itself, several are a list.
  */
-export function gathered(outputs: readonly unknown[]): unknown {
+export function collapseOutputs(outputs: readonly unknown[]): unknown {
   return outputs.length > 1 ? outputs : outputs.length === 0 ? null : outputs[0];
 }
 
-async function all(
+async function resolveAll(
   expressions: readonly Expression[],
   scope: Scope,
   make: (values: readonly unknown[]) => unknown,
-): Promise<Value> {
+): Promise<ArgumentValue> {
   const values: unknown[] = [];
   let isLater = false;
   for (const expression of expressions) {
@@ -90,33 +92,33 @@ async function all(
     if (value.kind === "later") isLater = true;
     values.push(value.kind === "word" ? value.text : value.kind === "value" ? value.value : undefined);
   }
-  return isLater ? later : { kind: "value", value: make(values) };
+  return isLater ? pending : { kind: "value", value: make(values) };
 }
 
-function withRaw(value: Value, raw: string | undefined): Value {
+function withRaw(value: ArgumentValue, raw: string | undefined): ArgumentValue {
   return value.kind === "value" && raw !== undefined ? { ...value, raw } : value;
 }
 
-function variableOf({ name, at }: { readonly name: string; readonly at: string }, scope: Scope): Value {
+function variableOf({ name, at }: { readonly name: string; readonly at: string }, scope: Scope): ArgumentValue {
   const value = scope.variable(name);
   if (value !== undefined) return value;
-  const near = nearest(name, scope.names);
+  const near = closestMatch(name, scope.names);
   const hint = near === undefined
     ? "Assign it first, or write '$' in single quotes for a dollar."
     : `Did you mean $${near}?`;
-  throw badInput(`${at}: the variable $${short(name)} is not set. ${hint}`, "VariableIsUndefined");
+  throw badInput(`${at}: the variable $${shorten(name)} is not set. ${hint}`, "VariableIsUndefined");
 }
 
-function envOf({ name, at }: { readonly name: string; readonly at: string }, scope: Scope): Value {
+function envOf({ name, at }: { readonly name: string; readonly at: string }, scope: Scope): ArgumentValue {
   const value = scope.environment(name);
   if (value !== undefined) return { kind: "value", value };
   throw badInput(
-    `${at}: the environment variable ${short(name)} is not set. Set it, or leave $env:${short(name)} out.`,
+    `${at}: the environment variable ${shorten(name)} is not set. Set it, or leave $env:${shorten(name)} out.`,
     "VariableIsUndefined",
   );
 }
 
-function propertyOf(of: Value, { name, at }: { readonly name: string; readonly at: string }): Value {
+function propertyOf(of: ArgumentValue, { name, at }: { readonly name: string; readonly at: string }): ArgumentValue {
   if (of.kind !== "value") return of;
   const { value } = of;
   if (/^-?\d+$/.test(name)) {
@@ -133,17 +135,23 @@ function propertyOf(of: Value, { name, at }: { readonly name: string; readonly a
   const keys = [...Object.keys(object), ...gettersOf(object)];
   const key = keys.find((one) => one === name) ?? keys.find((one) => one.toLowerCase() === name.toLowerCase());
   if (key !== undefined) return { kind: "value", value: (object as Readonly<Record<string, unknown>>)[key] };
-  const has = keys.length === 0 ? "" : ` It has ${listed(keys, 8)}.`;
+  const has = keys.length === 0 ? "" : ` It has ${formatList(keys, 8)}.`;
   throw badInput(
-    `${at}: the value has no property ${quoted(name)}.${has} For a text such as "$x.txt" write it in double quotes.`,
+    `${at}: the value has no property ${quote(name)}.${has} For a text such as "$x.txt" write it in double quotes.`,
     "PropertyNotFound",
   );
 }
 
-function spread({ name, at }: { readonly name: string; readonly at: string }, table: Value): readonly Given[] {
+function expandSplat(
+  { name, at }: { readonly name: string; readonly at: string },
+  table: ArgumentValue,
+): readonly ResolvedArgument[] {
   const value = table.kind === "value" ? table.value : undefined;
   if (typeof value !== "object" || value === null) {
-    throw badInput(`${at}: @${short(name)} needs a hashtable or a list in $${short(name)}.`, "CannotConvertArgument");
+    throw badInput(
+      `${at}: @${shorten(name)} needs a hashtable or a list in $${shorten(name)}.`,
+      "CannotConvertArgument",
+    );
   }
   if (Array.isArray(value)) return value.map((one) => ({ kind: "value", value: { kind: "value", value: one } }));
   return Object.entries(value).map(([key, one]) => ({
@@ -154,15 +162,15 @@ function spread({ name, at }: { readonly name: string; readonly at: string }, ta
 }
 
 /** The runtime's default text for an object. */
-const NAMELESS = String({});
+const DEFAULT_TEXT = String({});
 
 /** Returns a value as part of a text: a list separated by blanks, $null as nothing, an object by its own toString(). */
 function asText(value: unknown): string {
   if (value === null || value === undefined) return "";
   if (Array.isArray(value)) return value.map(asText).join(" ");
-  if (String(value) !== NAMELESS) return String(value);
+  if (String(value) !== DEFAULT_TEXT) return String(value);
   throw badInput(
-    `A text cannot hold an object that has ${listed(Object.keys(value), 8)}: name one of them, as in "$($x.Name)".`,
+    `A text cannot hold an object that has ${formatList(Object.keys(value), 8)}: name one of them, as in "$($x.Name)".`,
     "CannotConvertArgument",
   );
 }
@@ -173,6 +181,6 @@ function gettersOf(object: object): readonly string[] {
   return described.filter(([name, { get }]) => get !== undefined && !name.startsWith("__")).map(([name]) => name);
 }
 
-function short(name: string): string {
+function shorten(name: string): string {
   return name.slice(0, 60);
 }

@@ -1,25 +1,32 @@
-import type { Backend, Call } from "../../core/backend.ts";
+import type { Backend, CallOptions } from "../../core/backend.ts";
 import { SyncError, toSyncError } from "../../core/errors.ts";
-import { printable, type RelPath } from "../../core/path.ts";
+import { escapeForDisplay, type RelPath } from "../../core/path.ts";
 import { isInTrash } from "../../core/temp_name.ts";
-import { type Action, type FileEntry, type InTrash, type LinkEntry, type Side } from "../../core/entry.ts";
+import { type Action, type FileEntry, type LinkEntry, type Side, type TrashedVersion } from "../../core/entry.ts";
 import type { Outcome } from "./action_log.ts";
 import type { Remove } from "./phases.ts";
-import { type Away, awayWith, type KeepOptions, type PutAway, putInPlace, removeInRoot } from "./keep.ts";
-import { newTelling } from "./times.ts";
-import type { Owner } from "../common/temp_tag.ts";
+import {
+  type Backup,
+  backUpInPlace,
+  type BackupMethod,
+  type KeepOptions,
+  removeKeeping,
+  toBackupMethod,
+} from "./keep.ts";
+import { newTransferReport } from "./times.ts";
+import type { TempOwner } from "../common/temp_tag.ts";
 import { isInPlace, stagingPath, transfer, type TransferOptions } from "./transfer.ts";
 import type { Backends, Copy } from "../common/sides.ts";
-import { expectSame } from "../common/entry_check.ts";
+import { assertUnchanged } from "../common/entry_check.ts";
 
 /** `listedAt`: see TransferOptions. */
-export interface PerformOptions extends KeepOptions, Pick<TransferOptions, "listedAt"> {
-  readonly owners: Readonly<Record<Side, Owner>>;
+export interface ActionOptions extends KeepOptions, Pick<TransferOptions, "listedAt"> {
+  readonly owners: Readonly<Record<Side, TempOwner>>;
   onBytes(bytes: number): void;
 }
 
 /** Carries out one action after verifying that the entry is still what the plan saw. Rejects with a SyncError. */
-export async function perform(action: Action, sides: Backends, options: PerformOptions): Promise<Outcome> {
+export async function runAction(action: Action, sides: Backends, options: ActionOptions): Promise<Outcome> {
   const backend = sides[action.to];
   switch (action.do) {
     case "makeDir":
@@ -37,25 +44,25 @@ export async function perform(action: Action, sides: Backends, options: PerformO
   }
 }
 
-async function copy(action: Copy, sides: Backends, options: PerformOptions): Promise<Outcome> {
-  const { told, toOutcome } = newTelling(action, sides[action.to]);
+async function copy(action: Copy, sides: Backends, options: ActionOptions): Promise<Outcome> {
+  const { callbacks: told, toOutcome } = newTransferReport(action, sides[action.to]);
   const carrying: TransferOptions = { ...options, owner: options.owners[action.to], ...told };
-  const away = awayWith(action, sides, options);
+  const away = toBackupMethod(action, sides, options);
   if (away === undefined) {
     const entry = await transfer(action, sides, carrying);
     return entry === undefined ? { vanished: true } : toOutcome(entry);
   }
-  const early = await away.needsStaging() ? undefined : await putInPlace(away);
+  const early = await away.needsStaging() ? undefined : await backUpInPlace(away);
   const staging = early === undefined ? stagingPath(action, sides, carrying.owner) : undefined;
   const { entry, kept } = staging === undefined
-    ? await replaceKept(action, sides, { ...carrying, away: early ?? await away.put() })
-    : await exchange(action, sides, { ...carrying, away, staging });
+    ? await replaceKept(action, sides, { ...carrying, away: early ?? await away.create() })
+    : await replaceStaged(action, sides, { ...carrying, away, staging });
   return entry === undefined ? { vanished: true } : toOutcome(entry, kept);
 }
 
-interface Replaced {
+interface ReplacedFile {
   readonly entry: FileEntry | LinkEntry | undefined;
-  readonly kept?: InTrash | undefined;
+  readonly kept?: TrashedVersion | undefined;
 }
 
 /**
@@ -65,8 +72,8 @@ interface Replaced {
 async function replaceKept(
   action: Copy,
   sides: Backends,
-  { away, ...options }: TransferOptions & { readonly away: PutAway },
-): Promise<Replaced> {
+  { away, ...options }: TransferOptions & { readonly away: Backup },
+): Promise<ReplacedFile> {
   const { kept, undo } = away;
   let begun = false;
   const onBytes = (bytes: number) => {
@@ -86,18 +93,18 @@ async function replaceKept(
  * Writes the new content under a temporary name, then puts the old file away and renames the new one to its path: no
  * incomplete content is visible, and if a run is interrupted between the two steps the next one repairs it.
  */
-async function exchange(
+async function replaceStaged(
   action: Copy,
   sides: Backends,
-  { away, staging, ...options }: TransferOptions & { readonly away: Away; readonly staging: RelPath },
-): Promise<Replaced> {
+  { away, staging, ...options }: TransferOptions & { readonly away: BackupMethod; readonly staging: RelPath },
+): Promise<ReplacedFile> {
   const backend = sides[action.to];
   const { signal } = options;
   const staged = await transfer(action, sides, { ...options, place: { path: staging } });
   if (staged?.kind !== "file") return { entry: staged };
-  let putAway: PutAway | undefined;
+  let putAway: Backup | undefined;
   try {
-    putAway = await away.put();
+    putAway = await away.create();
     const expect = putAway.moved ? "absent" : action.replaces ?? "absent";
     await backend.rename?.(staging, action.path, { signal, expect });
   } catch (error) {
@@ -111,13 +118,13 @@ async function exchange(
 async function move(
   backend: Backend,
   { source, path }: Extract<Action, { readonly do: "move" }>,
-  call: Call,
+  call: CallOptions,
 ): Promise<FileEntry> {
   if (backend.rename === undefined) {
-    const message = `Cannot rename "${printable(source.path)}": ${backend.label} cannot rename; use -SkipMoves`;
+    const message = `Cannot rename "${escapeForDisplay(source.path)}": ${backend.label} cannot rename; use -SkipMoves`;
     throw new SyncError("unsupported", message, { operation: "move", path });
   }
-  await expectSame(backend, source, call);
+  await assertUnchanged(backend, source, call);
   await backend.rename(source.path, path, { signal: call.signal, expect: "absent" });
   return { ...source, path };
 }
@@ -125,12 +132,12 @@ async function move(
 async function touch(
   backend: Backend,
   { target, modified }: Extract<Action, { readonly do: "touch" }>,
-  call: Call,
+  call: CallOptions,
 ): Promise<Outcome> {
-  await expectSame(backend, target, call);
+  await assertUnchanged(backend, target, call);
   const warn = (why: string): Outcome => ({
     entry: target,
-    warnings: [`The time of "${printable(target.path)}" could not be set: ${why}`],
+    warnings: [`The time of "${escapeForDisplay(target.path)}" could not be set: ${why}`],
     isUntimed: true,
   });
   if (backend.setModified === undefined) return warn(`${backend.label} keeps no times`);
@@ -145,12 +152,12 @@ async function touch(
 }
 
 /** Removes the entry that the plan saw; a version to be kept is put into the trash first. */
-async function remove(backend: Backend, action: Remove, options: PerformOptions): Promise<Outcome> {
-  const { to, path, target, keep } = action;
+async function remove(backend: Backend, action: Remove, options: ActionOptions): Promise<Outcome> {
+  const { to, path, target, backupPath: keep } = action;
   const { trash } = options;
   const isKept = target.kind === "file" || target.kind === "link";
   if (trash === undefined || !isKept || (keep !== undefined && !isInTrash(keep))) {
-    await removeInRoot(backend, action, options);
+    await removeKeeping(backend, action, options);
     return {};
   }
   const { id, at, moved, undo } = await trash.keep(
@@ -163,5 +170,5 @@ async function remove(backend: Backend, action: Remove, options: PerformOptions)
     await undo(options);
     throw error;
   }
-  return { kept: { id, at } };
+  return { kept: { id, path: at } };
 }

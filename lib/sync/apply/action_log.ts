@@ -1,11 +1,11 @@
-import type { Call } from "../../core/backend.ts";
-import { endsAll, SyncError, toSyncError } from "../../core/errors.ts";
-import { parentOf, printable, type RelPath, root } from "../../core/path.ts";
-import type { Action, Entry, InTrash, Side, SyncEvent } from "../../core/entry.ts";
+import type { CallOptions } from "../../core/backend.ts";
+import { isFatal, SyncError, toSyncError } from "../../core/errors.ts";
+import { escapeForDisplay, parentOf, type RelPath, root } from "../../core/path.ts";
+import type { Action, Entry, Side, SyncEvent, TrashedVersion } from "../../core/entry.ts";
 import type { Backends } from "../common/sides.ts";
 
 /** `onError` "stop": start no further action after the first failure. */
-export interface AttemptsOptions extends Call {
+export interface ActionLogOptions extends CallOptions {
   readonly onError: "continue" | "stop";
   emit(event: SyncEvent): void;
 }
@@ -20,7 +20,7 @@ export type Outcome =
     readonly warnings?: readonly string[];
     readonly isOther?: true;
     readonly isUntimed?: true;
-    readonly kept?: InTrash;
+    readonly kept?: TrashedVersion;
   }
   | { readonly vanished: true }
   | { readonly pending: true };
@@ -30,19 +30,19 @@ export type Outcome =
  * held, or noted if its source vanished. Below a folder that could not be created, and after the server is lost,
  * actions fail without being tried.
  */
-export class Attempts {
+export class ActionLog {
   readonly #sides: Backends;
-  readonly #options: AttemptsOptions;
+  readonly #options: ActionLogOptions;
   readonly #stop = new AbortController();
   readonly #missing: Readonly<Record<Side, Map<RelPath, SyncError>>> = { local: new Map(), remote: new Map() };
-  readonly #full: Readonly<Record<Side, Set<RelPath>>> = { local: new Set(), remote: new Set() };
+  readonly #nonEmpty: Readonly<Record<Side, Set<RelPath>>> = { local: new Set(), remote: new Set() };
   #probe: Promise<void> | undefined;
   #lost: SyncError | undefined;
   #failures = 0;
   /** Aborted when no further action may start: by the caller, or by the first failure under "stop". */
   readonly signal: AbortSignal;
 
-  constructor(sides: Backends, options: AttemptsOptions) {
+  constructor(sides: Backends, options: ActionLogOptions) {
     this.#sides = sides;
     this.#options = options;
     this.signal = AbortSignal.any([options.signal, this.#stop.signal]);
@@ -66,7 +66,7 @@ export class Attempts {
    * Carries out the action, unless it is known to fail. Returns whether it is done or pending; never rejects.
    * `pending`: this is the continuation of a pending action.
    */
-  async attempt(action: Action, work: () => Promise<Outcome>, pending = { pending: false }): Promise<boolean> {
+  async run(action: Action, work: () => Promise<Outcome>, pending = { pending: false }): Promise<boolean> {
     await this.#probe;
     const hopeless = this.#lost ?? this.#blocked(action);
     if (hopeless !== undefined) return this.#fail(action, hopeless);
@@ -76,7 +76,7 @@ export class Attempts {
     } catch (error) {
       const why = toSyncError(error, action.do);
       this.#fail(action, why);
-      await this.#sound(why);
+      await this.#checkServer(why);
       return false;
     }
   }
@@ -87,7 +87,7 @@ export class Attempts {
     this.#options.emit({ type: "failed", action, error });
     if (action.do === "makeDir") this.#missing[action.to].set(action.path, error);
     if (action.do === "remove") {
-      for (let dir = parentOf(action.path); dir !== root; dir = parentOf(dir)) this.#full[action.to].add(dir);
+      for (let dir = parentOf(action.path); dir !== root; dir = parentOf(dir)) this.#nonEmpty[action.to].add(dir);
     }
     if (this.#options.onError === "stop" && !this.stopped) {
       this.#stop.abort(
@@ -110,17 +110,17 @@ export class Attempts {
       action,
       ...(outcome.entry === undefined ? {} : { result: outcome.entry }),
       ...(outcome.warnings === undefined || outcome.warnings.length === 0 ? {} : { warnings: outcome.warnings }),
-      ...(outcome.isOther === undefined ? {} : { isOther: true }),
-      ...(outcome.isUntimed === undefined ? {} : { isUntimed: true }),
-      ...(outcome.kept === undefined ? {} : { kept: outcome.kept }),
+      ...(outcome.isOther === undefined ? {} : { isNewerSource: true }),
+      ...(outcome.isUntimed === undefined ? {} : { isTimeUnset: true }),
+      ...(outcome.kept === undefined ? {} : { trashed: outcome.kept }),
     });
     return true;
   }
 
   #blocked(action: Action): SyncError | undefined {
     if (action.do === "remove") {
-      if (!this.#full[action.to].has(action.path)) return undefined;
-      const message = `Cannot remove "${printable(action.path)}": something in it could not be removed`;
+      if (!this.#nonEmpty[action.to].has(action.path)) return undefined;
+      const message = `Cannot remove "${escapeForDisplay(action.path)}": something in it could not be removed`;
       return new SyncError("changed", message, { operation: "remove", path: action.path });
     }
     const missing = this.#missing[action.to];
@@ -128,7 +128,9 @@ export class Attempts {
     for (let dir = parentOf(action.path); dir !== root; dir = parentOf(dir)) {
       const cause = missing.get(dir);
       if (cause === undefined) continue;
-      const message = `Cannot write "${printable(action.path)}": its folder "${printable(dir)}" could not be made`;
+      const message = `Cannot write "${escapeForDisplay(action.path)}": its folder "${
+        escapeForDisplay(dir)
+      }" could not be made`;
       return new SyncError(cause.kind, message, { operation: action.do, path: action.path, cause });
     }
     return undefined;
@@ -137,20 +139,20 @@ export class Attempts {
   /**
    * Checks both sides after a connection error before anything else is tried, so that a dead server costs one timeout.
    */
-  async #sound(why: SyncError): Promise<void> {
-    if (!endsAll(why.kind) || this.signal.aborted) return;
+  async #checkServer(why: SyncError): Promise<void> {
+    if (!isFatal(why.kind) || this.signal.aborted) return;
     if (why.kind === "auth" || why.kind === "hostKey") return this.#giveUp(why);
-    this.#probe ??= this.#askBoth();
+    this.#probe ??= this.#statBoth();
     await this.#probe;
   }
 
-  async #askBoth(): Promise<void> {
+  async #statBoth(): Promise<void> {
     const { local, remote } = this.#sides;
     try {
       await Promise.all([local.stat(root, this), remote.stat(root, this)]);
     } catch (error) {
       const why = toSyncError(error, "stat");
-      if (endsAll(why.kind) && !this.signal.aborted) this.#giveUp(why);
+      if (isFatal(why.kind) && !this.signal.aborted) this.#giveUp(why);
     } finally {
       this.#probe = undefined;
     }

@@ -1,23 +1,30 @@
 import type { SyncError } from "../../core/errors.ts";
 import { tempTag } from "../../core/temp_name.ts";
 import { type Plan, type Side, sides as bothSides, type SyncEvent } from "../../core/entry.ts";
-import { Attempts } from "./action_log.ts";
-import { type ApplyOptions, type Crew, doAll, heldBecause, hold, sideBySide } from "./executor.ts";
-import { Feed } from "./event_queue.ts";
-import { type Phases, toPhases } from "./phases.ts";
-import { Parents } from "../common/parent_check.ts";
+import { ActionLog } from "./action_log.ts";
 import {
-  type Aside,
-  clearAsides,
-  giveBack,
-  keepAside,
-  removeOwn,
-  stageAll,
-  swapAll,
-  takeOverAll,
+  type ApplyContext,
+  type ApplyOptions,
+  findHoldReason,
+  reportHeld,
+  runActions,
+  runLimited,
+} from "./executor.ts";
+import { EventQueue } from "./event_queue.ts";
+import { type Phases, toPhases } from "./phases.ts";
+import { ParentCheck } from "../common/parent_check.ts";
+import {
+  type AsideFile,
+  holdStaged,
+  noteAside,
+  removeAsides,
+  removeTempFile,
+  replaceDirs,
+  replaceFiles,
+  stageFiles,
 } from "./type_change.ts";
 import { unlinkFolders } from "./unlink.ts";
-import { Vanished } from "./vanished.ts";
+import { VanishedFiles } from "./vanished.ts";
 import type { Backends } from "../common/sides.ts";
 
 /**
@@ -47,21 +54,21 @@ export async function* apply(
   sides: Backends,
   options: ApplyOptions,
 ): AsyncGenerator<SyncEvent, ApplyEnd, void> {
-  const feed = new Feed();
-  const emit = (event: SyncEvent) => feed.push(event);
+  const queue = new EventQueue();
+  const emit = (event: SyncEvent) => queue.push(event);
   const quit = new AbortController();
   const signal = AbortSignal.any([options.signal, quit.signal]);
-  const attempts = new Attempts(sides, { signal, onError: options.onError, emit });
-  const [vanished, parents] = [new Vanished(sides, { signal }), new Parents(sides, { signal })];
-  const work = conduct(plan, { sides, options, attempts, emit, wanted: new Set(), vanished, parents }).finally(() =>
-    feed.close()
+  const actionLog = new ActionLog(sides, { signal, onError: options.onError, emit });
+  const [vanished, parents] = [new VanishedFiles(sides, { signal }), new ParentCheck(sides, { signal })];
+  const work = runPhases(plan, { sides, options, actionLog, emit, resumable: new Set(), vanished, parents }).finally(
+    () => queue.close(),
   );
   // The promise is awaited below, after the last event; until then a rejection must not count as unhandled.
   work.catch(() => {});
-  const abandon = () => feed.close();
+  const abandon = () => queue.close();
   options.abandon?.addEventListener("abort", abandon);
   try {
-    for (let events = await feed.next(); events !== undefined; events = await feed.next()) {
+    for (let events = await queue.next(); events !== undefined; events = await queue.next()) {
       for (const event of events) yield event;
     }
   } finally {
@@ -70,69 +77,72 @@ export async function* apply(
     if (options.abandon?.aborted !== true) await work;
   }
   return {
-    failures: attempts.failures,
+    failures: actionLog.failures,
     cancelled: options.signal.aborted,
-    stopped: attempts.stopped,
-    ...(attempts.lost === undefined ? {} : { lost: attempts.lost }),
+    stopped: actionLog.stopped,
+    ...(actionLog.lost === undefined ? {} : { lost: actionLog.lost }),
   };
 }
 
-async function conduct(plan: Plan, crew: Crew): Promise<void> {
+async function runPhases(plan: Plan, crew: ApplyContext): Promise<void> {
   const phases = toPhases(plan.actions);
-  for (const level of phases.folders) await doAll(level, crew);
-  await doAll(phases.keepers, crew);
-  await doAll(phases.transfers, crew);
-  const earlier = await sweep(crew);
-  const waiting = await stageAll(phases.takeovers, crew);
-  const asides = await swapAll(phases, crew);
-  const why = heldBecause(crew) ?? await takenOver(crew);
+  for (const level of phases.folders) await runActions(level, crew);
+  await runActions(phases.keepingCopies, crew);
+  await runActions(phases.transfers, crew);
+  const earlier = await removeLeftovers(crew);
+  const staged = await stageFiles(phases.dirsToFiles, crew);
+  const asides = await replaceFiles(phases, crew);
+  const why = findHoldReason(crew) ?? await findLockLoss(crew);
   if (why === undefined) {
-    await clearAsides(plan.held.length === 0 ? [...asides, ...earlier] : asides, crew);
-    await removeAll(await unlinkFolders(phases, crew), crew);
-    await takeOverAll(waiting, crew);
+    await removeAsides(plan.heldRemovals.length === 0 ? [...asides, ...earlier] : asides, crew);
+    await runRemovals(await unlinkFolders(phases, crew), crew);
+    await replaceDirs(staged, crew);
     return;
   }
-  hold([...phases.removals, ...phases.emptied.flat()], why, crew);
-  await giveBack(waiting, why, crew);
-  for (const aside of asides) keepAside(aside, why, crew);
+  reportHeld([...phases.fileRemovals, ...phases.folderRemovals.flat()], why, crew);
+  await holdStaged(staged, why, crew);
+  for (const aside of asides) noteAside(aside, why, crew);
 }
 
 /** Returns why nothing may be removed if another run has taken over the lock; otherwise undefined. */
-async function takenOver({ options }: Crew): Promise<string | undefined> {
+async function findLockLoss({ options }: ApplyContext): Promise<string | undefined> {
   return await options.stillHeld?.() === false ? "another run took over the lock of this pair" : undefined;
 }
 
 /** Removes files and links first, then folders from the deepest up. */
-async function removeAll({ removals, emptied }: Phases, crew: Crew): Promise<void> {
+async function runRemovals(
+  { fileRemovals: removals, folderRemovals: emptied }: Phases,
+  crew: ApplyContext,
+): Promise<void> {
   for (const level of [removals, ...emptied]) {
-    for (let at = 0; at < level.length; at += REMOVED_AT_ONCE) {
-      const why = await takenOver(crew);
-      if (why !== undefined) hold(level.slice(at), why, crew);
+    for (let at = 0; at < level.length; at += REMOVALS_PER_CHECK) {
+      const why = await findLockLoss(crew);
+      if (why !== undefined) reportHeld(level.slice(at), why, crew);
       if (why !== undefined) break;
-      crew.parents.forget();
-      const left = await doAll(level.slice(at, at + REMOVED_AT_ONCE), crew);
-      hold(left, heldBecause(crew) ?? "the run ended", crew);
+      crew.parents.clear();
+      const left = await runActions(level.slice(at, at + REMOVALS_PER_CHECK), crew);
+      reportHeld(left, findHoldReason(crew) ?? "the run ended", crew);
     }
   }
 }
 
 /** The number of removals between two checks of the lock. */
-const REMOVED_AT_ONCE = 256;
+const REMOVALS_PER_CHECK = 256;
 
 /**
  * Removes this pair's temporary files of an earlier run before this run creates new ones of the same names, except
  * those from which a transfer can be continued. Returns the files that an earlier run moved aside: they are removed
  * when removals are allowed.
  */
-async function sweep(crew: Crew): Promise<readonly Aside[]> {
-  const { options, attempts, wanted } = crew;
+async function removeLeftovers(crew: ApplyContext): Promise<readonly AsideFile[]> {
+  const { options, actionLog: attempts, resumable: wanted } = crew;
   const found = bothSides.flatMap((side) =>
     (options.leftovers?.[side] ?? []).map((path) => ({ side, path, from: path, tag: tempTag(path) ?? "" }))
   );
   const isAside = ({ side, tag }: { side: Side; tag: string }) => tag.startsWith(options.owners[side].aside);
   if (attempts.lost === undefined) {
-    await sideBySide(found.filter((one) => !isAside(one) && !wanted.has(one.tag)), crew, {
-      work: ({ side, path }) => removeOwn({ side, path }, crew),
+    await runLimited(found.filter((one) => !isAside(one) && !wanted.has(one.tag)), crew, {
+      work: ({ side, path }) => removeTempFile({ side, path }, crew),
     });
   }
   return found.filter(isAside);

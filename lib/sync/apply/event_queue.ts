@@ -1,7 +1,7 @@
 import type { SyncEvent } from "../../core/entry.ts";
 
 /** An event queue from concurrent actions to one consumer, in the order of the events. */
-export class Feed {
+export class EventQueue {
   #events: SyncEvent[] = [];
   #closed = false;
   #wake: () => void = () => {};

@@ -1,20 +1,20 @@
-import type { Call } from "../../core/backend.ts";
+import type { CallOptions } from "../../core/backend.ts";
 import type { RelPath } from "../../core/path.ts";
 import type { Action, Side, SyncEvent } from "../../core/entry.ts";
-import type { Attempts, Outcome } from "./action_log.ts";
-import type { Parents } from "../common/parent_check.ts";
-import { perform } from "./action.ts";
-import { drain, inOrder } from "../common/concurrency.ts";
-import { type Owner, toTag } from "../common/temp_tag.ts";
-import type { Place } from "./transfer.ts";
+import type { ActionLog, Outcome } from "./action_log.ts";
+import type { ParentCheck } from "../common/parent_check.ts";
+import { runAction } from "./action.ts";
+import { runConcurrently, takeInOrder } from "../common/concurrency.ts";
+import { type TempOwner, toTempTag } from "../common/temp_tag.ts";
+import type { WriteTarget } from "./transfer.ts";
 import type { Trash } from "../trash/trash.ts";
-import type { Vanished } from "./vanished.ts";
+import type { VanishedFiles } from "./vanished.ts";
 import type { Backends } from "../common/sides.ts";
 
 /** The options of apply(). */
-export interface ApplyOptions extends Call {
+export interface ApplyOptions extends CallOptions {
   /** The owners of this pair's temporary names on each side. */
-  readonly owners: Readonly<Record<Side, Owner>>;
+  readonly owners: Readonly<Record<Side, TempOwner>>;
   /** This pair's temporary files that a scan found, removed when they are no longer needed. */
   readonly leftovers?: Readonly<Record<Side, readonly RelPath[]>>;
   /** "stop": end the run at the first failure. */
@@ -33,13 +33,13 @@ export interface ApplyOptions extends Call {
 }
 
 /** The context of every step of apply(). `wanted`: tags of failed transfers that the next run may continue. */
-export interface Crew {
+export interface ApplyContext {
   readonly sides: Backends;
   readonly options: ApplyOptions;
-  readonly attempts: Attempts;
-  readonly wanted: Set<string>;
-  readonly vanished: Vanished;
-  readonly parents: Parents;
+  readonly actionLog: ActionLog;
+  readonly resumable: Set<string>;
+  readonly vanished: VanishedFiles;
+  readonly parents: ParentCheck;
   emit(event: SyncEvent): void;
 }
 
@@ -47,13 +47,13 @@ export interface Crew {
  * Carries out actions concurrently, started in this order. Returns those that were not started because the run was
  * cancelled or stopped.
  */
-export async function doAll(actions: readonly Action[], crew: Crew): Promise<readonly Action[]> {
+export async function runActions(actions: readonly Action[], crew: ApplyContext): Promise<readonly Action[]> {
   let begun = 0;
-  await sideBySide(actions, crew, {
-    weight: bytesOf,
+  await runLimited(actions, crew, {
+    weight: bytesInFlight,
     async work(action) {
       begun++;
-      await crew.attempts.attempt(action, () => performOne(action, crew));
+      await crew.actionLog.run(action, () => runInContext(action, crew));
     },
   });
   return actions.slice(begun);
@@ -63,12 +63,12 @@ export async function doAll(actions: readonly Action[], crew: Crew): Promise<rea
  * Calls perform() in this context: progress becomes events, and the remainder of a failed copy is recorded. `place`:
  * the target of a copy instead of its path.
  */
-export async function performOne(action: Action, crew: Crew, place?: Place): Promise<Outcome> {
-  const { sides, options, attempts, vanished } = crew;
+export async function runInContext(action: Action, crew: ApplyContext, place?: WriteTarget): Promise<Outcome> {
+  const { sides, options, actionLog: attempts, vanished } = crew;
   if (action.do === "copy") vanished.countTried();
-  if (action.do === "remove") await crew.parents.mustBeFolders(action.to, action.path);
+  if (action.do === "remove") await crew.parents.assertFolders(action.to, action.path);
   try {
-    const outcome = await perform(action, sides, {
+    const outcome = await runAction(action, sides, {
       signal: attempts.signal,
       owners: options.owners,
       ...(place === undefined ? {} : { place }),
@@ -76,24 +76,28 @@ export async function performOne(action: Action, crew: Crew, place?: Place): Pro
       ...(options.listedAt === undefined ? {} : { listedAt: options.listedAt }),
       onBytes: (bytes) => crew.emit({ type: "progress", action, bytes }),
     });
-    if (action.do === "copy" && "vanished" in outcome) await vanished.lookAgain(action);
+    if (action.do === "copy" && "vanished" in outcome) await vanished.confirmGone(action);
     return outcome;
   } catch (error) {
-    if (action.do === "copy") crew.wanted.add(toTag(options.owners[action.to], "partial", action.source));
+    if (action.do === "copy") crew.resumable.add(toTempTag(options.owners[action.to], "partial", action.source));
     throw error;
   }
 }
 
 /** The function that processes an item, and the number of bytes it has in flight meanwhile. */
-export interface Work<T> {
+export interface LimitedWork<T> {
   weight?(item: T): number;
   work(item: T): Promise<void>;
 }
 
 /** Processes items concurrently, limited by the remote backend's parallelism and by the bytes in flight. */
-export function sideBySide<T>(items: readonly T[], crew: Crew, { weight, work }: Work<T>): Promise<void> {
-  const { options, sides, attempts } = crew;
-  return drain(inOrder(items), work, {
+export function runLimited<T>(
+  items: readonly T[],
+  crew: ApplyContext,
+  { weight, work }: LimitedWork<T>,
+): Promise<void> {
+  const { options, sides, actionLog: attempts } = crew;
+  return runConcurrently(takeInOrder(items), work, {
     signal: attempts.signal,
     limit: Math.max(1, options.concurrency ?? sides.remote.traits.parallelFiles),
     budget: BYTES_IN_FLIGHT,
@@ -102,12 +106,12 @@ export function sideBySide<T>(items: readonly T[], crew: Crew, { weight, work }:
 }
 
 /** Returns the bytes that a copy has in flight, for a large file only the streamed part; 0 for every other action. */
-export function bytesOf(action: Action): number {
-  return action.do === "copy" && action.source.kind === "file" ? Math.min(action.source.size, BYTES_OF_ONE) : 0;
+export function bytesInFlight(action: Action): number {
+  return action.do === "copy" && action.source.kind === "file" ? Math.min(action.source.size, BYTES_PER_FILE) : 0;
 }
 
 /** Returns why nothing may be removed now; undefined if removals are allowed. */
-export function heldBecause({ options, attempts, vanished }: Crew): string | undefined {
+export function findHoldReason({ options, actionLog: attempts, vanished }: ApplyContext): string | undefined {
   if (attempts.signal.aborted && !attempts.stopped) return "the run was cancelled";
   if (attempts.stopped) return "the run stopped at a failure";
   if (attempts.lost !== undefined) return "the connection was lost";
@@ -117,11 +121,11 @@ export function heldBecause({ options, attempts, vanished }: Crew): string | und
 }
 
 /** Reports these actions as held. */
-export function hold(actions: readonly Action[], why: string, crew: Crew): void {
+export function reportHeld(actions: readonly Action[], why: string, crew: ApplyContext): void {
   for (const action of actions) crew.emit({ type: "held", action, why });
 }
 
 // The maximum number of bytes in flight, and the maximum for one file: large files are streamed, and four of them
 // saturate a connection.
 const BYTES_IN_FLIGHT = 64 * 1024 * 1024;
-const BYTES_OF_ONE = 16 * 1024 * 1024;
+const BYTES_PER_FILE = 16 * 1024 * 1024;

@@ -6,13 +6,13 @@ export type MakeDir = Extract<Action, { readonly do: "makeDir" }>;
 export type Remove = Extract<Action, { readonly do: "remove" }>;
 
 /** A folder that replaces a file or link, which is moved aside first. */
-export interface Swap {
+export interface FileToDir {
   readonly dir: MakeDir;
   readonly replaces: FileEntry | LinkEntry;
 }
 
 /** A file or link that replaces a folder: it is written under a temporary name, and renamed when the folder is gone. */
-export interface Takeover {
+export interface DirToFile {
   readonly copy: Copy;
   readonly replaces: DirEntry;
 }
@@ -22,27 +22,27 @@ export interface Phases {
   /** By depth, parents first. */
   readonly folders: readonly (readonly MakeDir[])[];
   /** Copies that keep a second copy of the file they replace; other copies may read that one. */
-  readonly keepers: readonly Copy[];
+  readonly keepingCopies: readonly Copy[];
   /** Copies, moves and touches whose target is free or contains what they replace. */
   readonly transfers: readonly Action[];
-  readonly takeovers: readonly Takeover[];
-  readonly swaps: readonly Swap[];
+  readonly dirsToFiles: readonly DirToFile[];
+  readonly filesToDirs: readonly FileToDir[];
   /** The content of the folders that swaps create: folders by depth, then the rest. */
-  readonly swapFolders: readonly (readonly MakeDir[])[];
-  readonly swapContent: readonly Action[];
+  readonly newDirFolders: readonly (readonly MakeDir[])[];
+  readonly newDirContent: readonly Action[];
   /** The removals of files and links. */
-  readonly removals: readonly Remove[];
+  readonly fileRemovals: readonly Remove[];
   /** The removals of folders by depth, deepest first. */
-  readonly emptied: readonly (readonly Remove[])[];
+  readonly folderRemovals: readonly (readonly Remove[])[];
 }
 
 /** Sorts a plan's actions into phases. Pure; keeps the plan's order within each list. */
 export function toPhases(actions: readonly Action[]): Phases {
-  const swapped = findSwaps(actions);
+  const swapped = findFilesToDirs(actions);
   const folders: MakeDir[] = [];
   const keepers: Copy[] = [];
   const transfers: Action[] = [];
-  const takeovers: Takeover[] = [];
+  const takeovers: DirToFile[] = [];
   const swapFolders: MakeDir[] = [];
   const swapContent: Action[] = [];
   const removals: Remove[] = [];
@@ -52,24 +52,24 @@ export function toPhases(actions: readonly Action[]): Phases {
       (action.target.kind === "dir" ? emptied : removals).push(action);
       continue;
     }
-    const swap = swapAbove(action, swapped);
+    const swap = fileToDirAbove(action, swapped);
     if (action.do === "makeDir") {
       if (swap?.dir !== action) (swap === undefined ? folders : swapFolders).push(action);
     } else if (swap !== undefined) swapContent.push(action);
     else if (action.do !== "copy") transfers.push(action);
     else if (action.replaces?.kind === "dir") takeovers.push({ copy: action, replaces: action.replaces });
-    else (action.keep === undefined ? transfers : keepers).push(action);
+    else (action.backupPath === undefined ? transfers : keepers).push(action);
   }
   return {
     folders: byDepth(folders),
-    keepers,
+    keepingCopies: keepers,
     transfers,
-    takeovers,
-    swaps: sides.flatMap((side) => [...swapped[side].values()]),
-    swapFolders: byDepth(swapFolders),
-    swapContent,
-    removals,
-    emptied: byDepth(emptied).toReversed(),
+    dirsToFiles: takeovers,
+    filesToDirs: sides.flatMap((side) => [...swapped[side].values()]),
+    newDirFolders: byDepth(swapFolders),
+    newDirContent: swapContent,
+    fileRemovals: removals,
+    folderRemovals: byDepth(emptied).toReversed(),
   };
 }
 
@@ -84,10 +84,10 @@ function byDepth<T extends Action>(actions: readonly T[]): readonly (readonly T[
   return levels.filter((level) => level.length > 0);
 }
 
-type Swaps = Readonly<Record<Side, Map<RelPath, Swap>>>;
+type FilesToDirs = Readonly<Record<Side, Map<RelPath, FileToDir>>>;
 
-function findSwaps(actions: readonly Action[]): Swaps {
-  const swaps: Swaps = { local: new Map(), remote: new Map() };
+function findFilesToDirs(actions: readonly Action[]): FilesToDirs {
+  const swaps: FilesToDirs = { local: new Map(), remote: new Map() };
   for (const dir of actions) {
     if (dir.do !== "makeDir") continue;
     const { replaces } = dir;
@@ -98,7 +98,7 @@ function findSwaps(actions: readonly Action[]): Swaps {
 }
 
 /** Returns the swap that creates the action's own path or a folder above it. */
-function swapAbove(action: Action, swaps: Swaps): Swap | undefined {
+function fileToDirAbove(action: Action, swaps: FilesToDirs): FileToDir | undefined {
   const bySide = swaps[action.to];
   if (bySide.size === 0) return undefined;
   for (let path = action.path; path !== root; path = parentOf(path)) {

@@ -1,26 +1,26 @@
 import type { Backend } from "../../core/backend.ts";
-import { printable } from "../../core/path.ts";
-import type { FileEntry, InTrash, LinkEntry } from "../../core/entry.ts";
+import { escapeForDisplay } from "../../core/path.ts";
+import type { FileEntry, LinkEntry, TrashedVersion } from "../../core/entry.ts";
 import type { Outcome } from "./action_log.ts";
 import { type TransferOptions } from "./transfer.ts";
 import type { Copy } from "../common/sides.ts";
-import { keepsTime } from "../common/entry_check.ts";
+import { hasSourceTime } from "../common/entry_check.ts";
 
 /** The callbacks of one transfer, and the outcome derived from them. */
-interface Telling {
-  readonly told: Required<Pick<TransferOptions, "onWarning" | "onOther">>;
-  toOutcome(entry: FileEntry | LinkEntry, kept?: InTrash): Outcome;
+interface TransferReport {
+  readonly callbacks: Required<Pick<TransferOptions, "onWarning" | "onOther">>;
+  toOutcome(entry: FileEntry | LinkEntry, kept?: TrashedVersion): Outcome;
 }
 
 /**
  * Returns the callbacks for one copy. They record warnings, whether another version was transferred, and whether the
  * time was kept.
  */
-export function newTelling({ path, source }: Copy, { label, traits }: Backend): Telling {
+export function newTransferReport({ path, source }: Copy, { label, traits }: Backend): TransferReport {
   const warnings: string[] = [];
   let [isUntimed, isOther] = [false, false];
   return {
-    told: {
+    callbacks: {
       onOther: () => void (isOther = true),
       onWarning(message, about) {
         warnings.push(message);
@@ -30,8 +30,8 @@ export function newTelling({ path, source }: Copy, { label, traits }: Backend): 
     toOutcome(entry, kept) {
       const takesTimes = traits.timeStep !== undefined && entry.kind === "file" && source.kind === "file";
       const isLost = takesTimes && !isUntimed && !isOther && entry.modified !== undefined &&
-        source.modified !== undefined && !keepsTime(entry, source, traits);
-      if (isLost) warnings.push(`${label} did not keep the time of "${printable(path)}"`);
+        source.modified !== undefined && !hasSourceTime(entry, source, traits);
+      if (isLost) warnings.push(`${label} did not keep the time of "${escapeForDisplay(path)}"`);
       return {
         entry,
         warnings,

@@ -1,28 +1,28 @@
 import { hash } from "node:crypto";
-import type { Backend, Body, Call } from "../../core/backend.ts";
+import type { Backend, Body, CallOptions } from "../../core/backend.ts";
 import { cancelled, SyncError, toSyncError } from "../../core/errors.ts";
-import { parentOf, printable, type RelPath } from "../../core/path.ts";
+import { escapeForDisplay, parentOf, type RelPath } from "../../core/path.ts";
 import { type Entry, type FileEntry, type LinkEntry, otherSide } from "../../core/entry.ts";
 import { tempPath } from "../../core/temp_name.ts";
-import { stepOf, YOUNG_MS } from "../common/criteria.ts";
-import { type Owner, toTag } from "../common/temp_tag.ts";
+import { RECENT_MS, stepOf } from "../common/criteria.ts";
+import { type TempOwner, toTempTag } from "../common/temp_tag.ts";
 import type { Backends, Copy } from "../common/sides.ts";
-import { isSame, keepsTime } from "../common/entry_check.ts";
+import { hasSourceTime, isSameEntry } from "../common/entry_check.ts";
 
 /** A write target. */
-export interface Place {
+export interface WriteTarget {
   readonly path: RelPath;
   readonly expect?: Entry | "absent";
 }
 
 /** `owner`: the owner of this pair's temporary names on the target side. */
-export interface TransferOptions extends Call {
-  readonly owner: Owner;
+export interface TransferOptions extends CallOptions {
+  readonly owner: TempOwner;
   /**
    * The write target and the expected entry there (any, if not given); by default the action's path and what it
    * replaces.
    */
-  readonly place?: Place;
+  readonly place?: WriteTarget;
   /** Reports the bytes since the last call; negative if a failed attempt is rolled back. */
   onBytes(bytes: number): void;
   /** The time at which the source was listed, in ms since the epoch. */
@@ -46,33 +46,33 @@ export async function transfer(
   sides: Backends,
   options: TransferOptions,
 ): Promise<FileEntry | LinkEntry | undefined> {
-  if (action.source.kind === "link") return await carryLink(action, action.source, { sides, options });
+  if (action.source.kind === "link") return await transferLink(action, action.source, { sides, options });
   let source = action.source;
   for (let attempt = 1;; attempt++) {
     let sent = 0;
     try {
       if (attempt > 1) options.onOther?.();
-      return await send(action, source, {
+      return await sendFile(action, source, {
         sides,
         options: { ...options, onBytes: (bytes) => (sent += bytes, options.onBytes(bytes)) },
       });
     } catch (error) {
       const why = toSyncError(error, "copy");
-      if (options.signal.aborted) throw cancelled(options.signal, `copy "${printable(source.path)}"`);
+      if (options.signal.aborted) throw cancelled(options.signal, `copy "${escapeForDisplay(source.path)}"`);
       if (why.kind !== "changed" && why.kind !== "notFound") throw why;
       // A half-written file cannot match the plan again; the next run completes it.
       if (sent !== 0 && isInPlace(action, options)) throw why;
       const now = await sides[otherSide(action.to)].stat(source.path, options);
       if (sent !== 0) options.onBytes(-sent);
       if (now === undefined) return undefined;
-      if (why.kind === "notFound" || now.kind !== "file" || isSame(now, source) || attempt > 1) throw why;
+      if (why.kind === "notFound" || now.kind !== "file" || isSameEntry(now, source) || attempt > 1) throw why;
       source = now;
     }
   }
 }
 
 /** Whether the content is written into the existing file. False if it is written under another name first. */
-export function isInPlace({ inPlace }: Copy, { place }: { readonly place?: Place }): boolean {
+export function isInPlace({ inPlace }: Copy, { place }: { readonly place?: WriteTarget }): boolean {
   return inPlace === true && place === undefined;
 }
 
@@ -80,13 +80,13 @@ export function isInPlace({ inPlace }: Copy, { place }: { readonly place?: Place
  * Returns the temporary path under which the new content can wait until its target is free; undefined if the backend
  * cannot rename.
  */
-export function stagingPath({ to, path, source }: Copy, sides: Backends, owner: Owner): RelPath | undefined {
+export function stagingPath({ to, path, source }: Copy, sides: Backends, owner: TempOwner): RelPath | undefined {
   const { rename, traits } = sides[to];
   if (rename === undefined || source.kind !== "file") return undefined;
-  return tempPath(path, toTag(owner, "partial", source), traits.maxNameBytes);
+  return tempPath(path, toTempTag(owner, "partial", source), traits.maxNameBytes);
 }
 
-async function send(
+async function sendFile(
   action: Copy,
   source: FileEntry,
   { sides, options }: { readonly sides: Backends; readonly options: TransferOptions },
@@ -100,10 +100,10 @@ async function send(
       ...(start === 0 ? {} : { offset: start }),
       ...(end === undefined ? {} : { length: end - start }),
     });
-  const { path, ...expecting } = placeOf(action, options);
+  const { path, ...expecting } = targetOf(action, options);
   const inPlace = isInPlace(action, options);
   let begun = 0;
-  const { modified, ahead } = await untold(from, source, options);
+  const { modified, ahead } = await sourceTime(from, source, options);
   let whole = ahead;
   let sent: Uint8Array | undefined;
   const bodyAhead: Body = async (start = 0, end) => {
@@ -116,20 +116,20 @@ async function send(
   const entry = await sides[action.to].write(path, bodyAhead, {
     signal,
     size: source.size,
-    tag: toTag(options.owner, "partial", source),
-    proofKey: options.owner.key,
+    tag: toTempTag(options.owner, "partial", source),
+    partialFileKey: options.owner.key,
     ...expecting,
     ...(inPlace ? { inPlace } : {}),
     ...(modified === undefined ? {} : { modified }),
     onBytes: (bytes) => (begun += Math.abs(bytes), options.onBytes(bytes)),
     onWarning: options.onWarning,
   }).catch((error) => {
-    throw inPlace && begun > 0 ? halfWritten(action, toSyncError(error, "copy")) : error;
+    throw inPlace && begun > 0 ? toPartialWriteError(action, toSyncError(error, "copy")) : error;
   });
-  if (entry.size === source.size) return proven(entry, sent, { source, to: sides[action.to], options });
+  if (entry.size === source.size) return withSentChecksum(entry, sent, { source, to: sides[action.to], options });
   throw new SyncError(
     "unexpected",
-    `"${printable(action.path)}" has ${entry.size} bytes on ${
+    `"${escapeForDisplay(action.path)}" has ${entry.size} bytes on ${
       sides[action.to].label
     } after a copy of ${source.size} bytes`,
     { operation: "copy", path: action.path },
@@ -140,7 +140,7 @@ async function send(
  * Returns the entry with the checksum of the sent content, if its time is too recent to distinguish it from a later
  * edit, or was set by the server.
  */
-function proven(
+function withSentChecksum(
   entry: FileEntry,
   sent: Uint8Array | undefined,
   { source, to, options }: { readonly source: FileEntry; readonly to: Backend; readonly options: TransferOptions },
@@ -148,13 +148,13 @@ function proven(
   if (sent === undefined || sent.length !== entry.size || entry.revision !== undefined) return entry;
   const { listedAt = -Infinity } = options;
   const isYoung = entry.modified !== undefined &&
-    Math.abs(listedAt - entry.modified) < Math.max(stepOf(entry, to.traits), YOUNG_MS);
-  if (keepsTime(entry, source, to.traits) && !isYoung) return entry;
+    Math.abs(listedAt - entry.modified) < Math.max(stepOf(entry, to.traits), RECENT_MS);
+  if (hasSourceTime(entry, source, to.traits) && !isYoung) return entry;
   return { ...entry, checksum: `sha256:${hash("sha256", sent, "hex")}` };
 }
 
-function halfWritten({ path }: Copy, { kind, message, facts }: SyncError): SyncError {
-  const state = `"${printable(path)}" is half old, half new until the next run makes it whole`;
+function toPartialWriteError({ path }: Copy, { kind, message, facts }: SyncError): SyncError {
+  const state = `"${escapeForDisplay(path)}" is half old, half new until the next run makes it whole`;
   return new SyncError(kind, `${message}; ${state}`, facts);
 }
 
@@ -162,13 +162,13 @@ function halfWritten({ path }: Copy, { kind, message, facts }: SyncError): SyncE
  * Returns the source's time. If a backend stores times and does not list them, the time comes with the content of a
  * small file, and from stat for a large one.
  */
-async function untold(
+async function sourceTime(
   from: Backend,
   source: FileEntry,
-  { signal }: Call,
+  { signal }: CallOptions,
 ): Promise<{ readonly modified: number | undefined; readonly ahead?: Uint8Array<ArrayBuffer> }> {
   if (source.modified !== undefined || from.traits.timeStep === undefined) return { modified: source.modified };
-  if (source.size > MOST_AHEAD) {
+  if (source.size > MAX_READ_AHEAD) {
     const now = await from.stat(source.path, { signal });
     return { modified: now?.kind === "file" ? now.modified : undefined };
   }
@@ -181,19 +181,19 @@ async function untold(
 }
 
 /** The maximum size of a file that is read before its target is prepared. */
-const MOST_AHEAD = 256 * 1024;
+const MAX_READ_AHEAD = 256 * 1024;
 
-async function carryLink(
+async function transferLink(
   action: Copy,
   source: LinkEntry,
   { sides, options }: { readonly sides: Backends; readonly options: TransferOptions },
 ): Promise<LinkEntry | undefined> {
   const facts = { operation: "copy", path: action.path };
-  const shown = `the link "${printable(source.path)}"`;
-  if (action.to === "local" && leadsOut(source)) {
+  const shown = `the link "${escapeForDisplay(source.path)}"`;
+  if (action.to === "local" && pointsOutside(source)) {
     throw new SyncError(
       "refused",
-      `Not made: ${shown} leads out of the folder, to "${printable(source.target)}"`,
+      `Not made: ${shown} leads out of the folder, to "${escapeForDisplay(source.target)}"`,
       facts,
     );
   }
@@ -203,17 +203,17 @@ async function carryLink(
   }
   const now = await sides[otherSide(action.to)].stat(source.path, options);
   if (now === undefined) return undefined;
-  if (!isSame(now, source)) throw new SyncError("changed", `${shown} has changed since it was listed`, facts);
-  const { path, ...expecting } = placeOf(action, options);
+  if (!isSameEntry(now, source)) throw new SyncError("changed", `${shown} has changed since it was listed`, facts);
+  const { path, ...expecting } = targetOf(action, options);
   return await target.makeLink(path, source.target, { signal: options.signal, ...expecting });
 }
 
-function placeOf(action: Copy, { place }: TransferOptions): Place {
+function targetOf(action: Copy, { place }: TransferOptions): WriteTarget {
   return place ?? { path: action.path, expect: action.replaces ?? "absent" };
 }
 
 /** Whether the link points outside the root. Such a link from a peer is never created here. */
-function leadsOut(link: LinkEntry): boolean {
+function pointsOutside(link: LinkEntry): boolean {
   if (/^[/\\]|^[A-Za-z]:/.test(link.target)) return true;
   const dir = parentOf(link.path);
   let depth = dir === "" ? 0 : dir.split("/").length;

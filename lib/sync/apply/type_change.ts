@@ -1,23 +1,31 @@
 import { toSyncError } from "../../core/errors.ts";
-import { printable, type RelPath } from "../../core/path.ts";
+import { escapeForDisplay, type RelPath } from "../../core/path.ts";
 import { tempPath } from "../../core/temp_name.ts";
 import { type FileEntry, otherSide, type Side } from "../../core/entry.ts";
 import type { Outcome } from "./action_log.ts";
-import { bytesOf, type Crew, doAll, heldBecause, hold, performOne, sideBySide } from "./executor.ts";
-import type { Phases, Swap, Takeover } from "./phases.ts";
-import { toTag } from "../common/temp_tag.ts";
+import {
+  type ApplyContext,
+  bytesInFlight,
+  findHoldReason,
+  reportHeld,
+  runActions,
+  runInContext,
+  runLimited,
+} from "./executor.ts";
+import type { DirToFile, FileToDir, Phases } from "./phases.ts";
+import { toTempTag } from "../common/temp_tag.ts";
 import { stagingPath } from "./transfer.ts";
-import { expectSame } from "../common/entry_check.ts";
+import { assertUnchanged } from "../common/entry_check.ts";
 
 /** A file or link that made room for a folder and is kept under a temporary name until removals are allowed. */
-export interface Aside {
+export interface AsideFile {
   readonly side: Side;
   readonly path: RelPath;
   readonly from: RelPath;
 }
 
 /** A takeover that is still to be carried out; `staged` is its new content, under a temporary name. */
-export interface Waiting extends Takeover {
+export interface StagedDirToFile extends DirToFile {
   readonly staged?: FileEntry;
 }
 
@@ -25,10 +33,13 @@ export interface Waiting extends Takeover {
  * Writes the content of files that will replace a folder under temporary names, if these can be renamed later. Returns
  * the takeovers that may continue; the others have failed.
  */
-export async function stageAll(takeovers: readonly Takeover[], crew: Crew): Promise<readonly Waiting[]> {
-  const waiting: Waiting[] = [];
-  await sideBySide(takeovers, crew, {
-    weight: ({ copy }) => bytesOf(copy),
+export async function stageFiles(
+  takeovers: readonly DirToFile[],
+  crew: ApplyContext,
+): Promise<readonly StagedDirToFile[]> {
+  const waiting: StagedDirToFile[] = [];
+  await runLimited(takeovers, crew, {
+    weight: ({ copy }) => bytesInFlight(copy),
     async work(takeover) {
       const { copy } = takeover;
       const path = stagingPath(copy, crew.sides, crew.options.owners[copy.to]);
@@ -36,8 +47,8 @@ export async function stageAll(takeovers: readonly Takeover[], crew: Crew): Prom
         waiting.push(takeover);
         return;
       }
-      await crew.attempts.attempt(copy, async () => {
-        const outcome = await performOne(copy, crew, { path });
+      await crew.actionLog.run(copy, async () => {
+        const outcome = await runInContext(copy, crew, { path });
         if (!("entry" in outcome) || outcome.entry?.kind !== "file") return outcome;
         waiting.push({ ...takeover, staged: outcome.entry });
         return { pending: true };
@@ -48,75 +59,82 @@ export async function stageAll(takeovers: readonly Takeover[], crew: Crew): Prom
 }
 
 /** Renames the staged content to the path of folders that are empty now. */
-export async function takeOverAll(waiting: readonly Waiting[], crew: Crew): Promise<void> {
+export async function replaceDirs(waiting: readonly StagedDirToFile[], crew: ApplyContext): Promise<void> {
   let begun = 0;
-  await sideBySide(waiting, crew, {
-    weight: ({ copy, staged }) => staged === undefined ? bytesOf(copy) : 0,
+  await runLimited(waiting, crew, {
+    weight: ({ copy, staged }) => staged === undefined ? bytesInFlight(copy) : 0,
     async work(takeover) {
       begun++;
       const { copy, staged } = takeover;
-      const done = await crew.attempts.attempt(copy, () => takeOver(takeover, crew), { pending: staged !== undefined });
-      if (!done) await discard(takeover, crew);
+      const done = await crew.actionLog.run(copy, () => replaceDir(takeover, crew), { pending: staged !== undefined });
+      if (!done) await removeStaged(takeover, crew);
     },
   });
-  await giveBack(waiting.slice(begun), heldBecause(crew) ?? "the run ended", crew);
+  await holdStaged(waiting.slice(begun), findHoldReason(crew) ?? "the run ended", crew);
 }
 
 /** Reports takeovers as held, and removes their staged content. */
-export async function giveBack(waiting: readonly Waiting[], why: string, crew: Crew): Promise<void> {
-  hold(waiting.map(({ copy }) => copy), why, crew);
-  for (const one of waiting) await discard(one, crew);
+export async function holdStaged(waiting: readonly StagedDirToFile[], why: string, crew: ApplyContext): Promise<void> {
+  reportHeld(waiting.map(({ copy }) => copy), why, crew);
+  for (const one of waiting) await removeStaged(one, crew);
 }
 
 /** Moves files aside, creates the folders that replace them, and fills these; all of it is held while removals are. */
-export async function swapAll(phases: Phases, crew: Crew): Promise<readonly Aside[]> {
-  const asides: Aside[] = [];
-  if (phases.swaps.length === 0) return asides;
-  const why = heldBecause(crew);
+export async function replaceFiles(phases: Phases, crew: ApplyContext): Promise<readonly AsideFile[]> {
+  const asides: AsideFile[] = [];
+  if (phases.filesToDirs.length === 0) return asides;
+  const why = findHoldReason(crew);
   if (why !== undefined) {
-    hold([...phases.swaps.map(({ dir }) => dir), ...phases.swapFolders.flat(), ...phases.swapContent], why, crew);
+    reportHeld(
+      [...phases.filesToDirs.map(({ dir }) => dir), ...phases.newDirFolders.flat(), ...phases.newDirContent],
+      why,
+      crew,
+    );
     return asides;
   }
-  await sideBySide(phases.swaps, crew, {
-    work: async (swap) => void await crew.attempts.attempt(swap.dir, () => swapOne(swap, asides, crew)),
+  await runLimited(phases.filesToDirs, crew, {
+    work: async (swap) => void await crew.actionLog.run(swap.dir, () => replaceFile(swap, asides, crew)),
   });
-  for (const level of phases.swapFolders) await doAll(level, crew);
-  await doAll(phases.swapContent, crew);
+  for (const level of phases.newDirFolders) await runActions(level, crew);
+  await runActions(phases.newDirContent, crew);
   return asides;
 }
 
 /** Removes the files that were moved aside, into the trash if there is one. */
-export async function clearAsides(asides: readonly Aside[], crew: Crew): Promise<void> {
-  await sideBySide(asides, crew, {
+export async function removeAsides(asides: readonly AsideFile[], crew: ApplyContext): Promise<void> {
+  await runLimited(asides, crew, {
     work: async (aside) => {
-      if (crew.options.trash === undefined) await removeOwn(aside, crew);
-      else await trashAside(aside, crew);
+      if (crew.options.trash === undefined) await removeTempFile(aside, crew);
+      else await trashAsideFile(aside, crew);
     },
   });
 }
 
-async function trashAside(aside: Aside, crew: Crew): Promise<void> {
+async function trashAsideFile(aside: AsideFile, crew: ApplyContext): Promise<void> {
   const { side, path, from } = aside;
   const backend = crew.sides[side];
   try {
-    const entry = await backend.stat(path, crew.attempts);
+    const entry = await backend.stat(path, crew.actionLog);
     if (entry?.kind !== "file" && entry?.kind !== "link") return;
     const loser = { side, entry, path: from, why: "overwritten", take: true, winner: otherSide(side) } as const;
-    const kept = await crew.options.trash?.keep(loser, crew.attempts);
-    if (kept?.moved === false) await backend.remove(entry, crew.attempts);
+    const kept = await crew.options.trash?.keep(loser, crew.actionLog);
+    if (kept?.moved === false) await backend.remove(entry, crew.actionLog);
   } catch (error) {
-    keepAside(aside, toSyncError(error, "keep").message, crew);
+    noteAside(aside, toSyncError(error, "keep").message, crew);
   }
 }
 
 /** Removes a temporary file of this pair. If it cannot be removed, a note is added and the next run removes it. */
-export async function removeOwn({ side, path }: Pick<Aside, "side" | "path">, crew: Crew): Promise<void> {
+export async function removeTempFile(
+  { side, path }: Pick<AsideFile, "side" | "path">,
+  crew: ApplyContext,
+): Promise<void> {
   const backend = crew.sides[side];
   try {
-    const entry = await backend.stat(path, crew.attempts);
-    if (entry?.kind === "file" || entry?.kind === "link") await backend.remove(entry, crew.attempts);
+    const entry = await backend.stat(path, crew.actionLog);
+    if (entry?.kind === "file" || entry?.kind === "link") await backend.remove(entry, crew.actionLog);
   } catch (error) {
-    const why = `the temporary file "${printable(path)}" is left to the next run: ${
+    const why = `the temporary file "${escapeForDisplay(path)}" is left to the next run: ${
       toSyncError(error, "remove").message
     }`;
     crew.emit({ type: "noted", note: { code: "leftover", path, side, why } });
@@ -124,62 +142,66 @@ export async function removeOwn({ side, path }: Pick<Aside, "side" | "path">, cr
 }
 
 /** Reports where a file is that made room for a folder, and that it stays for now. */
-export function keepAside({ side, path, from }: Aside, why: string, crew: Crew): void {
-  const message = `what "${printable(from)}" was before it became a folder stays as "${printable(path)}": ${why}`;
+export function noteAside({ side, path, from }: AsideFile, why: string, crew: ApplyContext): void {
+  const message = `what "${escapeForDisplay(from)}" was before it became a folder stays as "${
+    escapeForDisplay(path)
+  }": ${why}`;
   crew.emit({ type: "noted", note: { code: "aside", path: from, side, why: message } });
 }
 
-async function swapOne({ dir, replaces }: Swap, asides: Aside[], crew: Crew): Promise<Outcome> {
+async function replaceFile({ dir, replaces }: FileToDir, asides: AsideFile[], crew: ApplyContext): Promise<Outcome> {
   const backend = crew.sides[dir.to];
-  const call = crew.attempts;
+  const call = crew.actionLog;
   if (backend.rename === undefined) {
     const loser = { side: dir.to, entry: replaces, path: dir.path, why: "overwritten", take: true } as const;
     const kept = await crew.options.trash?.keep(loser, call);
     if (kept?.moved !== true) await backend.remove(replaces, call);
     return { entry: await backend.makeDir(dir.path, call) };
   }
-  await expectSame(backend, replaces, call);
-  const tag = toTag(crew.options.owners[dir.to], "aside", replaces);
+  await assertUnchanged(backend, replaces, call);
+  const tag = toTempTag(crew.options.owners[dir.to], "aside", replaces);
   const path = tempPath(dir.path, tag, backend.traits.maxNameBytes);
   await backend.rename(dir.path, path, call);
   try {
     // Another program may have written to the file in between; the file moved aside is removed later on.
-    if (backend.traits.atomicRename) await expectSame(backend, { ...replaces, path }, call);
+    if (backend.traits.atomicRename) await assertUnchanged(backend, { ...replaces, path }, call);
     const entry = await backend.makeDir(dir.path, call);
     asides.push({ side: dir.to, path, from: dir.path });
     return { entry };
   } catch (error) {
     await backend.rename(path, dir.path, { signal: crew.options.signal, expect: "absent" }).catch(() => {
-      keepAside({ side: dir.to, path, from: dir.path }, "it could not be put back", crew);
+      noteAside({ side: dir.to, path, from: dir.path }, "it could not be put back", crew);
     });
     throw error;
   }
 }
 
-async function takeOver({ copy, replaces, staged }: Waiting, crew: Crew): Promise<Outcome> {
+async function replaceDir({ copy, replaces, staged }: StagedDirToFile, crew: ApplyContext): Promise<Outcome> {
   const backend = crew.sides[copy.to];
-  await backend.remove(replaces, crew.attempts);
+  await backend.remove(replaces, crew.actionLog);
   let outcome: Outcome | undefined;
   try {
     outcome = staged === undefined
-      ? await performOne(copy, crew, { path: copy.path, expect: "absent" })
-      : await putStaged(staged, copy, crew);
+      ? await runInContext(copy, crew, { path: copy.path, expect: "absent" })
+      : await renameStaged(staged, copy, crew);
     return outcome;
   } finally {
     // The replacement failed: the folder is created again, as empty as it was.
-    if (outcome === undefined || "vanished" in outcome) await backend.makeDir(copy.path, crew.attempts).catch(() => {});
+    if (outcome === undefined || "vanished" in outcome) {
+      await backend.makeDir(copy.path, crew.actionLog).catch(() => {});
+    }
   }
 }
 
-async function putStaged(
+async function renameStaged(
   staged: FileEntry,
-  { to, path }: Waiting["copy"],
-  { sides, attempts }: Crew,
+  { to, path }: StagedDirToFile["copy"],
+  { sides, actionLog: attempts }: ApplyContext,
 ): Promise<Outcome> {
   await sides[to].rename?.(staged.path, path, { signal: attempts.signal, expect: "absent" });
   return { entry: { ...staged, path } };
 }
 
-async function discard({ copy, staged }: Waiting, crew: Crew): Promise<void> {
-  if (staged !== undefined) await removeOwn({ side: copy.to, path: staged.path }, crew);
+async function removeStaged({ copy, staged }: StagedDirToFile, crew: ApplyContext): Promise<void> {
+  if (staged !== undefined) await removeTempFile({ side: copy.to, path: staged.path }, crew);
 }

@@ -1,15 +1,15 @@
-import type { Call } from "../../core/backend.ts";
+import type { CallOptions } from "../../core/backend.ts";
 import { SyncError, toSyncError } from "../../core/errors.ts";
-import { printable, type RelPath } from "../../core/path.ts";
+import { escapeForDisplay, type RelPath } from "../../core/path.ts";
 import { otherSide, type Plan, type Side, type Snapshot } from "../../core/entry.ts";
-import { drain, inOrder } from "../common/concurrency.ts";
+import { runConcurrently, takeInOrder } from "../common/concurrency.ts";
 import { Relisting } from "../common/relisting.ts";
 import type { Backends, Copy } from "../common/sides.ts";
 import { countLeaves } from "../common/leaves.ts";
 import { endsRun } from "../common/ends_run.ts";
 
 /** `snapshot`: the listing of the remote side. */
-export interface ProbeOptions extends Call {
+export interface ProbeOptions extends CallOptions {
   readonly snapshot: Snapshot;
 }
 
@@ -23,7 +23,7 @@ export async function probeListing(plan: Plan, { remote }: Backends, options: Pr
   const copies = plan.actions.filter((action): action is Copy => {
     return action.do === "copy" && action.to === "local" && action.replaces === undefined;
   });
-  const count = Math.min(copies.length, PROBED);
+  const count = Math.min(copies.length, MAX_PROBES);
   const sample = Array.from({ length: count }, (_, i) => copies[Math.floor(i * copies.length / count)]?.source.path);
   const gone: RelPath[] = [];
   const probe = async (path: RelPath) => {
@@ -35,11 +35,14 @@ export async function probeListing(plan: Plan, { remote }: Backends, options: Pr
     }
   };
   const limit = Math.max(1, remote.traits.parallelFiles);
-  await drain(inOrder(sample.filter((path) => path !== undefined)), probe, { limit, signal: options.signal });
+  await runConcurrently(takeInOrder(sample.filter((path) => path !== undefined)), probe, {
+    limit,
+    signal: options.signal,
+  });
   const likely = gone.length === 0 ? 0 : gone.length / count * copies.length;
   if (likely * 2 <= countLeaves(options.snapshot)) return;
-  if (likely <= FEW && !await isShown(gone, new Relisting(remote, options))) return;
-  const names = gone.slice(0, SHOWN).map((path) => `"${printable(path)}"`).join(", ");
+  if (likely <= FEW && !await isListedAny(gone, new Relisting(remote, options))) return;
+  const names = gone.slice(0, SHOWN).map((path) => `"${escapeForDisplay(path)}"`).join(", ");
   const message =
     `The listing of ${remote.label} cannot be right: of ${count} files that it shows and that were looked at, ` +
     `${gone.length} are not there (${names}). Nothing was changed; run again, or look at the folder with another program.`;
@@ -47,12 +50,12 @@ export async function probeListing(plan: Plan, { remote }: Backends, options: Pr
 }
 
 /** A record of files that were gone when they were to be read. */
-export class Vanished {
+export class VanishedFiles {
   readonly #relistings: Readonly<Record<Side, Relisting>>;
   #gone = 0;
   #tried = 0;
 
-  constructor(sides: Backends, call: Call) {
+  constructor(sides: Backends, call: CallOptions) {
     this.#relistings = { local: new Relisting(sides.local, call), remote: new Relisting(sides.remote, call) };
   }
 
@@ -67,23 +70,23 @@ export class Vanished {
   }
 
   /** Counts a missing source. Rejects with notFound if the source is still listed although it cannot be read. */
-  async lookAgain({ to, source: { path } }: Copy): Promise<void> {
+  async confirmGone({ to, source: { path } }: Copy): Promise<void> {
     this.#gone++;
     if (await this.#relistings[otherSide(to)].find(path) === undefined) return;
     const message = `Cannot read "${
-      printable(path)
+      escapeForDisplay(path)
     }": the listing shows it, and the server says that it does not exist`;
     throw new SyncError("notFound", message, { operation: "copy", path });
   }
 }
 
 /** The number of names that are checked before a run changes anything. */
-const PROBED = 8;
+const MAX_PROBES = 8;
 /** The number of files that may vanish by coincidence between a listing and their transfers. */
 const FEW = 10;
 const SHOWN = 3;
 
-async function isShown(paths: readonly RelPath[], relisting: Relisting): Promise<boolean> {
+async function isListedAny(paths: readonly RelPath[], relisting: Relisting): Promise<boolean> {
   for (const path of paths) if (await relisting.find(path) !== undefined) return true;
   return false;
 }

@@ -1,10 +1,10 @@
-import type { Call } from "../../core/backend.ts";
+import type { CallOptions } from "../../core/backend.ts";
 
 /**
  * `limit`: the maximum number of concurrent items; `budget`: the maximum sum of their weights (a single item may exceed
  * it).
  */
-export interface DrainOptions<T> extends Call {
+export interface ConcurrencyOptions<T> extends CallOptions {
   readonly limit: number;
   readonly budget?: number;
   weight?(item: T): number;
@@ -16,10 +16,10 @@ export interface DrainOptions<T> extends Call {
  * is left or running. After the signal is aborted no item is started, and the promise resolves when the running ones
  * have ended. An item that rejects does not stop the others; the first error becomes the rejection at the end.
  */
-export function drain<T>(
+export function runConcurrently<T>(
   take: () => T | undefined,
   work: (item: T) => Promise<void>,
-  options: DrainOptions<T>,
+  options: ConcurrencyOptions<T>,
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const budget = options.budget ?? Infinity;
@@ -28,7 +28,7 @@ export function drain<T>(
   let load = 0;
   let head: T | undefined;
 
-  function pump(): void {
+  function startNext(): void {
     while (active < options.limit && !options.signal.aborted) {
       head ??= take();
       if (head === undefined) break;
@@ -41,7 +41,7 @@ export function drain<T>(
       work(item).catch((error) => void errors.push(error)).finally(() => {
         active--;
         load -= weight;
-        pump();
+        startNext();
       });
     }
     if (active > 0) return;
@@ -49,12 +49,12 @@ export function drain<T>(
     else resolve();
   }
 
-  pump();
+  startNext();
   return promise;
 }
 
 /** Returns a `take` function for drain() that returns the items one by one. */
-export function inOrder<T>(items: readonly T[]): () => T | undefined {
+export function takeInOrder<T>(items: readonly T[]): () => T | undefined {
   let next = 0;
   return () => items[next++];
 }

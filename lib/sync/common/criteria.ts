@@ -1,5 +1,5 @@
 import type { Traits } from "../../core/backend.ts";
-import type { Checksum, FileEntry, Mark, Reason, Side } from "../../core/entry.ts";
+import type { Checksum, FileEntry, Reason, Side, SideStamp } from "../../core/entry.ts";
 
 /** The result of one criterion for a pair. "unknown": it cannot decide, and the next criterion is applied. */
 export type Verdict = "same" | "localNewer" | "remoteNewer" | "differ" | "unknown";
@@ -84,19 +84,19 @@ export function compareTimes(
   if (local === undefined || remote === undefined) return "unknown";
   const apart = local - remote;
   const step = Math.max(steps.local, steps.remote);
-  if (Math.abs(apart) < Math.min(step, CLOSE_MS) || sameStamp(local, remote, step)) return "same";
+  if (Math.abs(apart) < Math.min(step, CLOSE_MS) || isSameTime(local, remote, step)) return "same";
   const intoUnit = steps.remote > steps.local ? apart : -apart;
   if (step > ZONE_MS && intoUnit >= 0 && intoUnit < step) return "same";
   return apart > 0 ? "localNewer" : "remoteNewer";
 }
 
 /** Whether the times of the two sides are so close that their difference proves nothing. */
-export function isClose(local: number | undefined, remote: number | undefined): boolean {
+export function areTimesClose(local: number | undefined, remote: number | undefined): boolean {
   return local !== undefined && remote !== undefined && Math.abs(local - remote) < CLOSE_MS;
 }
 
 /** Whether two times of the SAME side agree at its step. Two unknown times agree. */
-export function sameStamp(then: number | undefined, now: number | undefined, step: number): boolean {
+export function isSameTime(then: number | undefined, now: number | undefined, step: number): boolean {
   if (then === undefined || now === undefined) return then === now;
   return then === now || (step > 0 && Math.floor(then / step) === Math.floor(now / step));
 }
@@ -122,17 +122,17 @@ export function sameChecksum(a: Checksum | undefined, b: Checksum | undefined): 
  * The age in ms up to which a file counts as recent: it could have been written again without a visible change. A
  * longer time step counts instead.
  */
-export const YOUNG_MS = 2000;
+export const RECENT_MS = 2000;
 
 /** The lead in ms from which on a time was set explicitly: no clock is further ahead than any time zone. */
-const MOST_AHEAD_MS = 26 * 3_600_000;
+const MAX_AHEAD_MS = 26 * 3_600_000;
 
 /**
  * Whether the file could have been written again within `span` without a visible change. A time in the future comes
  * from a clock that is ahead, and may be its present time.
  */
 export function isRecent(modified: number, now: number, span: number): boolean {
-  return now - modified < span && modified - now < MOST_AHEAD_MS;
+  return now - modified < span && modified - now < MAX_AHEAD_MS;
 }
 
 /** The tolerance in ms for different clocks and for backends that round. */
@@ -142,7 +142,7 @@ const CLOSE_MS = 2000;
 const ZONE_MS = 900_000;
 
 /** Returns the mark of a file for history. */
-export function toMark({ size, modified, revision, fileId }: FileEntry): Mark {
+export function toSideStamp({ size, modified, revision, fileId }: FileEntry): SideStamp {
   return {
     size,
     ...(modified === undefined ? {} : { modified }),

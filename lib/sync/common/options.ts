@@ -48,16 +48,16 @@ export interface PlanOptions {
    * that read no remote file for it, and those that would be conflicts; "needed": those that the Checksum criterion
    * requires; "nothing": decide by the present facts (the second plan).
    */
-  readonly ask: "nothing" | "needed" | "free";
+  readonly checksumPolicy: "nothing" | "needed" | "free";
   /** The start of the listings, in ms since the epoch: a time that is hardly older proves little. */
   readonly listedAt: number;
   /**
    * Returns where a discarded version of `side` is kept in mode Both, relative to that side's root; undefined if it
    * cannot be kept. A conflict whose loser cannot be kept is resolved as KeepBoth.
    */
-  keepLosers(path: RelPath, side: Side): RelPath | undefined;
+  keepDiscarded(path: RelPath, side: Side): RelPath | undefined;
   /** Returns why the absence of a path that history knows is no deletion; undefined if it may be one. */
-  untraced(path: RelPath, side: Side): Untraced | undefined;
+  unprovenAbsence(path: RelPath, side: Side): UnprovenAbsence | undefined;
   /**
    * Returns a name for the local version under KeepBoth, in the same folder; `attempt` counts from 0 until a name is
    * free.
@@ -80,10 +80,10 @@ export function toPlanOptions(given: Partial<PlanOptions> & Pick<PlanOptions, "m
     moves: false,
     inPlace: false,
     removeDespiteFailures: false,
-    ask: "nothing",
+    checksumPolicy: "nothing",
     listedAt: Infinity,
-    keepLosers: () => undefined,
-    untraced: () => undefined,
+    keepDiscarded: () => undefined,
+    unprovenAbsence: () => undefined,
     conflictName: (path, attempt) => `${path} (conflict${attempt === 0 ? "" : ` ${attempt + 1}`})` as RelPath,
     ...given,
   };
@@ -96,7 +96,7 @@ export interface RootState {
   readonly defaulted?: boolean;
   readonly missing?: boolean;
   /** Whether a history of this pair exists, so that the root existed once. */
-  readonly known?: boolean;
+  readonly hasHistory?: boolean;
   /** Whether the root is on another volume than history records. */
   readonly moved?: boolean;
 }
@@ -110,7 +110,7 @@ export type GuardKey =
   | "-AllowAllChanged";
 
 /** The limits for the guards, as plain data. `allow`: the keys that were given. */
-export interface Limits {
+export interface SafetyLimits {
   readonly mode: Mode;
   readonly remove: boolean;
   readonly mirror: boolean;
@@ -122,7 +122,7 @@ export interface Limits {
 }
 
 /** The reason why a plan must not run. */
-export interface Danger {
+export interface SafetyIssue {
   readonly code:
     | "emptySource"
     | "emptiedRoot"
@@ -148,7 +148,7 @@ export interface Danger {
 }
 
 /** An absence without evidence of a deletion: a deletion makes the time of its folder later. */
-export interface Untraced {
+export interface UnprovenAbsence {
   /** The nearest folder that still exists. */
   readonly folder: RelPath;
   /** A clause with the reason and a hint. */

@@ -1,4 +1,4 @@
-import type { Backend, Call } from "../../core/backend.ts";
+import type { Backend, CallOptions } from "../../core/backend.ts";
 import { toSyncError } from "../../core/errors.ts";
 import { parentOf, type RelPath, root } from "../../core/path.ts";
 import type { Entry } from "../../core/entry.ts";
@@ -9,11 +9,11 @@ import type { Entry } from "../../core/entry.ts";
  */
 export class Relisting {
   readonly #backend: Backend;
-  readonly #call: Call;
+  readonly #call: CallOptions;
   readonly #key: (path: RelPath) => string;
-  readonly #folders = new Map<RelPath, Promise<Folder>>();
+  readonly #folders = new Map<RelPath, Promise<RelistedFolder>>();
 
-  constructor(backend: Backend, { signal, key = exact }: Call & { readonly key?: (path: RelPath) => string }) {
+  constructor(backend: Backend, { signal, key = exact }: CallOptions & { readonly key?: (path: RelPath) => string }) {
     this.#backend = backend;
     this.#call = { signal };
     this.#key = key;
@@ -31,8 +31,8 @@ export class Relisting {
     return exact.get(path) ?? keyed.get(this.#key(path));
   }
 
-  async #list(dir: RelPath): Promise<Folder> {
-    const found: Folder = { exact: new Map(), keyed: new Map() };
+  async #list(dir: RelPath): Promise<RelistedFolder> {
+    const found: RelistedFolder = { exact: new Map(), keyed: new Map() };
     try {
       for (const entry of await this.#backend.list(dir, this.#call)) {
         found.exact.set(entry.path, entry);
@@ -45,7 +45,7 @@ export class Relisting {
   }
 }
 
-interface Folder {
+interface RelistedFolder {
   readonly exact: Map<string, Entry>;
   readonly keyed: Map<string, Entry>;
 }

@@ -12,7 +12,7 @@ export interface RootFacts {
 export type Roots = Readonly<Partial<Record<Side, RootFacts>>>;
 
 /** The roots that do not exist and would have to be created. */
-export type Missing = Readonly<Record<Side, boolean>>;
+export type MissingRoots = Readonly<Record<Side, boolean>>;
 
 /** The entries of the roots, read before their content was listed. */
 export type RootEntries = Readonly<Partial<Record<Side, DirEntry>>>;

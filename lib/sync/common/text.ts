@@ -1,9 +1,9 @@
-import { printable } from "../../core/path.ts";
+import { escapeForDisplay } from "../../core/path.ts";
 import type { Entry } from "../../core/entry.ts";
 
 /** Returns the path in quotes, for messages. */
-export function quoted(path: string): string {
-  return `"${printable(path)}"`;
+export function quote(path: string): string {
+  return `"${escapeForDisplay(path)}"`;
 }
 
 /** Returns a count with its noun: "12 files", "1 file". */
@@ -12,7 +12,7 @@ export function countOf(count: number, thing: string): string {
 }
 
 /** Returns the kind of an entry in words, for messages. */
-export function kindOf(entry: Entry): string {
+export function describeKind(entry: Entry): string {
   if (entry.kind === "dir") return "a folder";
   return entry.kind === "link" ? "a link" : "a file";
 }

@@ -1,6 +1,6 @@
-import type { Backend, Call } from "../../core/backend.ts";
+import type { Backend, CallOptions } from "../../core/backend.ts";
 import { toSyncError } from "../../core/errors.ts";
-import { foldPath, parentOf, printable, type RelPath, root, unfit } from "../../core/path.ts";
+import { escapeForDisplay, explainUnstorableName, foldPath, parentOf, type RelPath, root } from "../../core/path.ts";
 import {
   type Action,
   type Entry,
@@ -11,16 +11,16 @@ import {
   sides as bothSides,
   type Snapshot,
 } from "../../core/entry.ts";
-import { type Doubt, withDoubts } from "./confirmed_plan.ts";
-import { drain, inOrder } from "../common/concurrency.ts";
+import { type Doubt, withoutDoubtful } from "./confirmed_plan.ts";
+import { runConcurrently, takeInOrder } from "../common/concurrency.ts";
 import { Relisting } from "../common/relisting.ts";
 import { type Spelling, toSpelling } from "./spelling.ts";
 import type { Backends } from "../common/sides.ts";
-import { isSame } from "../common/entry_check.ts";
+import { isSameEntry } from "../common/entry_check.ts";
 import { endsRun } from "../common/ends_run.ts";
 
 /** `snapshots`: the listings from which the plan was made. */
-export interface ConfirmOptions extends Call {
+export interface ConfirmOptions extends CallOptions {
   readonly snapshots: Readonly<Record<Side, Snapshot>>;
   readonly history: History | undefined;
   readonly removeDespiteFailures: boolean;
@@ -40,17 +40,17 @@ export async function confirmAbsences(plan: Plan, sides: Backends, options: Conf
     const spelling = toSpelling({ ...options, from, sides });
     const claims = plan.actions.flatMap((action) => toClaims(action, from));
     if (claims.length === 0) continue;
-    const listing: Listing = {
+    const listing: SideCheck = {
       backend: sides[from],
       side: from,
-      again: new Relisting(sides[from], { signal: options.signal, key: spelling.key ?? foldAll }),
+      relisting: new Relisting(sides[from], { signal: options.signal, key: spelling.key ?? foldPathFully }),
       others: options.snapshots[otherSide(from)],
       spelling,
       signal: options.signal,
     };
-    await judge(claims, listing, { listed: options.snapshots[from], doubts });
+    await checkClaims(claims, listing, { listed: options.snapshots[from], doubts });
   }
-  return doubts.size === 0 ? plan : withDoubts(plan, doubts, { ...options, sides });
+  return doubts.size === 0 ? plan : withoutDoubtful(plan, doubts, { ...options, sides });
 }
 
 /**
@@ -60,43 +60,43 @@ export async function confirmAbsences(plan: Plan, sides: Backends, options: Conf
 interface Claim {
   readonly action: Action;
   readonly path: RelPath;
-  readonly wants: "absent" | Entry["kind"];
+  readonly expected: "absent" | Entry["kind"];
 }
 
 /** A side that is checked again. */
-interface Listing extends Call {
+interface SideCheck extends CallOptions {
   readonly backend: Backend;
   readonly side: Side;
-  readonly again: Relisting;
+  readonly relisting: Relisting;
   /** The listing of the other side. */
   readonly others: Snapshot;
   readonly spelling: Spelling;
 }
 
-interface Judging {
+interface CheckState {
   /** The listing of the side itself. */
   readonly listed: Snapshot;
   readonly doubts: Map<Action, Doubt>;
 }
 
 /** The maximum number of paths that are checked one by one, or a tenth of the side if that is more. */
-const MOST_LOOKS = 1000;
-const MOST_AT_ONCE = 64;
-const MOST_CONTROLS = 4;
+const MAX_STATS = 1000;
+const MAX_CONCURRENT = 64;
+const MAX_CONTROLS = 4;
 
 function toClaims(action: Action, from: Side): readonly Claim[] {
   if (action.to !== otherSide(from)) return [];
   switch (action.do) {
     case "remove":
-      return [{ action, path: action.path, wants: "absent" }];
+      return [{ action, path: action.path, expected: "absent" }];
     case "move":
-      return [{ action, path: action.source.path, wants: "absent" }];
+      return [{ action, path: action.source.path, expected: "absent" }];
     case "copy":
       return action.replaces === undefined || action.replaces.kind === action.source.kind
         ? []
-        : [{ action, path: action.source.path, wants: action.source.kind }];
+        : [{ action, path: action.source.path, expected: action.source.kind }];
     case "makeDir":
-      return action.replaces === undefined ? [] : [{ action, path: action.path, wants: "dir" }];
+      return action.replaces === undefined ? [] : [{ action, path: action.path, expected: "dir" }];
     case "touch":
       return [];
     default:
@@ -104,27 +104,31 @@ function toClaims(action: Action, from: Side): readonly Claim[] {
   }
 }
 
-async function judge(claims: readonly Claim[], listing: Listing, { listed: own, doubts }: Judging): Promise<void> {
-  const blind = await findBlindness(claims, listing, own);
-  if (blind !== undefined) {
-    for (const { action, wants } of claims) if (wants === "absent") doubts.set(action, blind);
+async function checkClaims(
+  claims: readonly Claim[],
+  listing: SideCheck,
+  { listed: own, doubts }: CheckState,
+): Promise<void> {
+  const unreliable = await findUnreliableStat(claims, listing, own);
+  if (unreliable !== undefined) {
+    for (const { action, expected: wants } of claims) if (wants === "absent") doubts.set(action, unreliable);
     return;
   }
-  const areFew = claims.length <= Math.max(MOST_LOOKS, own.size / 10);
-  const chosen = areFew ? claims : sampleOf(claims);
-  await each(chosen, listing, async (claim) => {
-    const doubt = await look(claim, listing);
+  const checksAll = claims.length <= Math.max(MAX_STATS, own.size / 10);
+  const chosen = checksAll ? claims : sampleClaims(claims);
+  await forEachClaim(chosen, listing, async (claim) => {
+    const doubt = await checkClaim(claim, listing);
     if (doubt !== undefined) doubts.set(claim.action, doubt);
   });
-  if (areFew) return;
-  const left = claims.filter(({ action, wants }) => wants === "absent" && !doubts.has(action));
-  await each(left, listing, async (claim) => {
+  if (checksAll) return;
+  const left = claims.filter(({ action, expected: wants }) => wants === "absent" && !doubts.has(action));
+  await forEachClaim(left, listing, async (claim) => {
     try {
-      const listed = await spelledAgain(claim.path, listing);
+      const listed = await findRelisted(claim.path, listing);
       const isIt = listed !== undefined && (listing.spelling.key !== undefined || listed === claim.path);
-      if (isIt) doubts.set(claim.action, missed(listing.side));
+      if (isIt) doubts.set(claim.action, wronglyAbsent(listing.side));
     } catch (error) {
-      doubts.set(claim.action, await unknown(error, listing));
+      doubts.set(claim.action, await toDoubt(error, listing));
     }
   });
 }
@@ -133,21 +137,21 @@ async function judge(claims: readonly Claim[], listing: Listing, { listed: own, 
  * Checks known files first: if stat does not find a file that is listed, its answers prove no absence. Returns why this
  * side's answers cannot be believed; undefined if the sampled files are found.
  */
-async function findBlindness(
+async function findUnreliableStat(
   claims: readonly Claim[],
-  { backend, side, again, signal }: Listing,
+  { backend, side, relisting: again, signal }: SideCheck,
   listed: Snapshot,
 ): Promise<Doubt | undefined> {
-  for (const path of controlsOf(claims, listed)) {
+  for (const path of pickControls(claims, listed)) {
     try {
       if (await backend.stat(path, { signal }) !== undefined || await again.find(path) === undefined) continue;
       const why = `the ${side} side lists "${
-        printable(path)
+        escapeForDisplay(path)
       }" and says that it is not there: what it calls absent may be there too`;
       return { is: "wrong", why };
     } catch (error) {
       // An error is ignored here unless it ends the run: it is reported for the checked paths themselves.
-      await unknown(error, { backend, signal });
+      await toDoubt(error, { backend, signal });
     }
   }
   return undefined;
@@ -157,8 +161,8 @@ async function findBlindness(
  * Returns one listed file from each of a few folders in which something is to be removed; from any folder if those
  * contain none.
  */
-function controlsOf(claims: readonly Claim[], listed: Snapshot): readonly RelPath[] {
-  const folders = new Set(claims.flatMap(({ path, wants }) => wants === "absent" ? [parentOf(path)] : []));
+function pickControls(claims: readonly Claim[], listed: Snapshot): readonly RelPath[] {
+  const folders = new Set(claims.flatMap(({ path, expected: wants }) => wants === "absent" ? [parentOf(path)] : []));
   if (folders.size === 0) return [];
   const found = new Map<RelPath, RelPath>();
   let other: RelPath | undefined;
@@ -167,34 +171,34 @@ function controlsOf(claims: readonly Claim[], listed: Snapshot): readonly RelPat
     other ??= path;
     const dir = parentOf(path);
     if (folders.has(dir) && !found.has(dir)) found.set(dir, path);
-    if (found.size === MOST_CONTROLS) break;
+    if (found.size === MAX_CONTROLS) break;
   }
   return found.size > 0 || other === undefined ? [...found.values()] : [other];
 }
 
-function each(claims: readonly Claim[], { backend, signal }: Listing, work: (claim: Claim) => Promise<void>) {
-  const limit = Math.max(1, Math.min(MOST_AT_ONCE, backend.traits.parallelFiles));
-  return drain(inOrder(claims), work, { limit, signal });
+function forEachClaim(claims: readonly Claim[], { backend, signal }: SideCheck, work: (claim: Claim) => Promise<void>) {
+  const limit = Math.max(1, Math.min(MAX_CONCURRENT, backend.traits.parallelFiles));
+  return runConcurrently(takeInOrder(claims), work, { limit, signal });
 }
 
 /** Checks the path itself and returns why the claim is in doubt; undefined if it is confirmed. */
-async function look({ path, wants }: Claim, listing: Listing): Promise<Doubt | undefined> {
+async function checkClaim({ path, expected: wants }: Claim, listing: SideCheck): Promise<Doubt | undefined> {
   const { backend, side, spelling, others } = listing;
-  if (wants === "absent" && cannotBe(path, backend)) return undefined;
+  if (wants === "absent" && cannotHold(path, backend)) return undefined;
   try {
-    if (wants !== "absent") return await isOnly(wants, path, listing) ? undefined : otherKind(side);
-    const entry = await find(path, listing);
-    const listed = entry === undefined && spelling.key === undefined ? undefined : await spelledAgain(path, listing);
-    if (entry === undefined) return listed === undefined ? undefined : missed(side);
+    if (wants !== "absent") return await hasOnlyKind(wants, path, listing) ? undefined : wrongKind(side);
+    const entry = await statAnySpelling(path, listing);
+    const listed = entry === undefined && spelling.key === undefined ? undefined : await findRelisted(path, listing);
+    if (entry === undefined) return listed === undefined ? undefined : wronglyAbsent(side);
     // An empty folder under another spelling cannot be identified.
     if (listed === undefined || (listed !== entry.path && entry.kind === "dir")) {
       return { is: "hidden", why: `the ${side} side does not list it, and yet has it: it stays` };
     }
     const isRenamed = listed !== entry.path && others.get(listed) === undefined &&
-      await isOneFile(entry, listed, listing);
-    return isRenamed ? undefined : missed(side);
+      await isSameFile(entry, listed, listing);
+    return isRenamed ? undefined : wronglyAbsent(side);
   } catch (error) {
-    return await unknown(error, listing);
+    return await toDoubt(error, listing);
   }
 }
 
@@ -202,10 +206,10 @@ async function look({ path, wants }: Claim, listing: Listing): Promise<Doubt | u
  * Whether the side has the path as this kind under one spelling and as no other kind under another: a listing may have
  * lost one of two names that are one name on the other side.
  */
-async function isOnly(
+async function hasOnlyKind(
   kind: Entry["kind"],
   path: RelPath,
-  { backend, spelling, signal }: Listing,
+  { backend, spelling, signal }: SideCheck,
 ): Promise<boolean> {
   const kinds = new Set<Entry["kind"]>();
   for (const spelled of spelling.all(path)) {
@@ -215,7 +219,7 @@ async function isOnly(
   return kinds.size === 1 && kinds.has(kind);
 }
 
-async function find(path: RelPath, { backend, spelling, signal }: Listing): Promise<Entry | undefined> {
+async function statAnySpelling(path: RelPath, { backend, spelling, signal }: SideCheck): Promise<Entry | undefined> {
   for (const spelled of spelling.all(path)) {
     const entry = await backend.stat(spelled, { signal });
     if (entry !== undefined) return entry;
@@ -224,7 +228,7 @@ async function find(path: RelPath, { backend, spelling, signal }: Listing): Prom
 }
 
 /** Returns the path as a second listing spells it; undefined if that contains no match. */
-async function spelledAgain(path: RelPath, { again }: Listing): Promise<RelPath | undefined> {
+async function findRelisted(path: RelPath, { relisting: again }: SideCheck): Promise<RelPath | undefined> {
   let above: Entry | undefined = { kind: "dir", path: root };
   for (const name of path.split("/")) {
     // Only a folder can contain the next name.
@@ -238,47 +242,47 @@ async function spelledAgain(path: RelPath, { again }: Listing): Promise<RelPath 
  * Whether the server has renamed the file because it folds names although it does not report so: both spellings lead to
  * the same file, and the plan creates the new spelling.
  */
-async function isOneFile(entry: Entry, listed: RelPath, { backend, signal }: Listing): Promise<boolean> {
+async function isSameFile(entry: Entry, listed: RelPath, { backend, signal }: SideCheck): Promise<boolean> {
   if (entry.kind !== "file" || entry.modified === undefined) return false;
   const other = await backend.stat(listed, { signal });
-  return other?.kind === "file" && other.modified !== undefined && isSame(other, entry);
+  return other?.kind === "file" && other.modified !== undefined && isSameEntry(other, entry);
 }
 
 /** Returns a key for all spellings that some server may treat as one name. */
-function foldAll(path: RelPath): string {
+function foldPathFully(path: RelPath): string {
   return foldPath(path, { caseSensitive: false, normalizes: true });
 }
 
 /** Whether the backend cannot hold the name. */
-function cannotBe(path: RelPath, { traits }: Backend): boolean {
-  return path.split("/").some((name) => unfit(name, traits.names, traits.maxNameBytes) !== undefined);
+function cannotHold(path: RelPath, { traits }: Backend): boolean {
+  return path.split("/").some((name) => explainUnstorableName(name, traits.names, traits.maxNameBytes) !== undefined);
 }
 
-function missed(side: Side): Doubt {
+function wronglyAbsent(side: Side): Doubt {
   return { is: "wrong", why: `the listing of the ${side} side lacked it, and yet it is there: it was not removed` };
 }
 
-function otherKind(side: Side): Doubt {
+function wrongKind(side: Side): Doubt {
   return { is: "wrong", why: `on the ${side} side it is not what the listing said: it was not replaced` };
 }
 
 /** Rejects with an error that ends the run; any other error concerns one path and becomes a doubt. */
-async function unknown(error: unknown, { backend, signal }: Pick<Listing, "backend" | "signal">): Promise<Doubt> {
+async function toDoubt(error: unknown, { backend, signal }: Pick<SideCheck, "backend" | "signal">): Promise<Doubt> {
   const why = toSyncError(error, "look at");
   if (await endsRun(why, backend, { signal })) throw why;
-  return { is: "wrong", why: `whether it is gone cannot be told: ${printable(why.message)}` };
+  return { is: "wrong", why: `whether it is gone cannot be told: ${escapeForDisplay(why.message)}` };
 }
 
 /**
  * Selects the claims to check if there are many: all about kinds, then names that servers tend to hide, then an even
  * sample of the rest.
  */
-function sampleOf(claims: readonly Claim[]): readonly Claim[] {
-  const kinds = claims.filter(({ wants }) => wants !== "absent");
-  const absences = claims.filter(({ wants }) => wants === "absent");
-  const odd = absences.filter(({ path }) => isOdd(path)).slice(0, MOST_LOOKS / 2);
-  const rest = absences.filter(({ path }) => !isOdd(path));
-  const count = Math.min(rest.length, MOST_LOOKS - MOST_CONTROLS - odd.length);
+function sampleClaims(claims: readonly Claim[]): readonly Claim[] {
+  const kinds = claims.filter(({ expected: wants }) => wants !== "absent");
+  const absences = claims.filter(({ expected: wants }) => wants === "absent");
+  const odd = absences.filter(({ path }) => isOftenHidden(path)).slice(0, MAX_STATS / 2);
+  const rest = absences.filter(({ path }) => !isOftenHidden(path));
+  const count = Math.min(rest.length, MAX_STATS - MAX_CONTROLS - odd.length);
   const spread = Array.from({ length: count }, (_, i) => rest[Math.floor(i * rest.length / count)]);
   return [...kinds, ...odd, ...spread.filter((claim) => claim !== undefined)];
 }
@@ -287,9 +291,9 @@ function sampleOf(claims: readonly Claim[]): readonly Claim[] {
  * Whether the path contains a name that servers tend to hide: dot files, backups, Windows system files, long or
  * non-ASCII names.
  */
-function isOdd(path: RelPath): boolean {
-  return path.split("/").some((name) => ODD.test(name) || name.length > LONG);
+function isOftenHidden(path: RelPath): boolean {
+  return path.split("/").some((name) => OFTEN_HIDDEN.test(name) || name.length > LONG_NAME);
 }
 
-const ODD = /^[.~#_$]|[~#]$|\.(?:bak|tmp|swp|part)$|^(?:thumbs\.db|desktop\.ini)$|[^\x20-\x7e]/i;
-const LONG = 100;
+const OFTEN_HIDDEN = /^[.~#_$]|[~#]$|\.(?:bak|tmp|swp|part)$|^(?:thumbs\.db|desktop\.ini)$|[^\x20-\x7e]/i;
+const LONG_NAME = 100;

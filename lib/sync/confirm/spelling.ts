@@ -30,12 +30,12 @@ export function toSpelling({ from, sides, snapshots, history }: SpellingOptions)
   };
   if (rules.caseSensitive && !rules.normalizes) return { key: undefined, own: (path) => path, all: (path) => [path] };
   const key = (path: RelPath) => foldPath(path, rules);
-  let spelled: Map<string, RelPath> | undefined;
+  let spellings: Map<string, RelPath> | undefined;
   const own = (path: RelPath): RelPath => {
-    spelled ??= new Map(
+    spellings ??= new Map(
       [...from === "local" ? history ?? [] : [], ...snapshots[from]].map((one) => [key(one.path), one.path]),
     );
-    const known = spelled.get(key(path));
+    const known = spellings.get(key(path));
     if (known !== undefined || path === root) return known ?? root;
     const dir = own(parentOf(path));
     return (dir === root ? nameOf(path) : `${dir}/${nameOf(path)}`) as RelPath;

@@ -1,24 +1,24 @@
 import { type History, type Plan, type Side, sides as bothSides, type Snapshot } from "../../core/entry.ts";
-import { type Loss, sampleOf, toLoss } from "./losses.ts";
-import { findAllChanged, findEmptied, findLostRoots, findOpenRoots } from "./root_guards.ts";
-import type { Danger, Limits } from "../common/options.ts";
-import { countOf, quoted } from "../common/text.ts";
+import { countRemovals, type RemovalCount, samplePaths } from "./losses.ts";
+import { findAllChanged, findEmptied, findLostRoots, findRiskyRoots } from "./root_guards.ts";
+import type { SafetyIssue, SafetyLimits } from "../common/options.ts";
+import { countOf, quote } from "../common/text.ts";
 
 /**
  * Returns why this plan must not run. Pure. Each guard has a key of its own; a guard whose key is in `limits.allow` is
  * skipped. The guards count files and links, relative to their number before the run. A moved file does not count as
  * removed, a file replaced by another type does, and folders are not counted.
  */
-export function dangers(
+export function findSafetyIssues(
   plan: Plan,
   before: Readonly<Record<Side, Snapshot>>,
   history: History | undefined,
-  limits: Limits,
-): readonly Danger[] {
-  const losses = { local: toLoss(plan, before, "local"), remote: toLoss(plan, before, "remote") };
+  limits: SafetyLimits,
+): readonly SafetyIssue[] {
+  const losses = { local: countRemovals(plan, before, "local"), remote: countRemovals(plan, before, "remote") };
   const found = [
     ...findLostRoots(before, limits),
-    ...findOpenRoots(losses, limits),
+    ...findRiskyRoots(losses, limits),
     ...findEmptied(plan, losses, { before, history, limits }),
     ...findTooMany(losses, { history, limits }),
     ...findAllChanged(plan, { before, history, limits }),
@@ -27,44 +27,44 @@ export function dangers(
 }
 
 /** Describes a danger in one sentence for the user: counts, names, and both ways to continue. */
-export function describeDanger(danger: Danger): string {
+export function describeSafetyIssue(danger: SafetyIssue): string {
   const { why, sample, count, allowedBy, code } = danger;
   const more = count > sample.length ? ` and ${count - sample.length} more` : "";
-  const names = sample.length === 0 ? "" : ` (${sample.map(quoted).join(", ")}${more})`;
+  const names = sample.length === 0 ? "" : ` (${sample.map(quote).join(", ")}${more})`;
   const asked = allowedBy === undefined ? "" : `, or with ${allowedBy} if this is meant`;
-  return `${why}${names}; nothing was changed: ${WAYS[code]}${asked}`;
+  return `${why}${names}; nothing was changed: ${WAYS_ON[code]}${asked}`;
 }
 
 const FEW = 10;
-const WITHOUT = "run the same command without -Remove";
-const WAYS: Readonly<Record<Danger["code"], string>> = {
-  emptySource: WITHOUT,
+const WITHOUT_REMOVE = "run the same command without -Remove";
+const WAYS_ON: Readonly<Record<SafetyIssue["code"], string>> = {
+  emptySource: WITHOUT_REMOVE,
   emptiedRoot: "put back what was there",
   lostRoot: "connect or mount what holds it",
   broadRoot: "name a folder below it, or run the same command without -Remove and -Mirror",
   defaultedRoot: "write the folder out on the command line, or run the same command without -Remove",
-  tooMany: WITHOUT,
-  wrongFolder: `check both folders, ${WITHOUT}`,
+  tooMany: WITHOUT_REMOVE,
+  wrongFolder: `check both folders, ${WITHOUT_REMOVE}`,
   allChanged: "see whether a clock or a time zone was changed",
   noMarker: "mount what holds it, or put the marker there",
 };
 
-interface Judged {
+interface GuardFacts {
   readonly history: History | undefined;
-  readonly limits: Limits;
+  readonly limits: SafetyLimits;
 }
 
 function* findTooMany(
-  losses: Readonly<Record<Side, Loss>>,
-  { history, limits }: Judged,
-): Iterable<Danger> {
+  losses: Readonly<Record<Side, RemovalCount>>,
+  { history, limits }: GuardFacts,
+): Iterable<SafetyIssue> {
   for (const side of bothSides) {
     const { removed, before: total } = losses[side];
-    const found = excess(losses[side], { history, limits });
+    const found = findExcess(losses[side], { history, limits });
     if (found === undefined) continue;
     const why = `${removed.length} of ${countOf(total, "file")} on the ${side} side would be removed, ${found.why}`;
     const count = removed.length;
-    yield { code: found.code, side, count, total, sample: sampleOf(removed), allowedBy: "-MaxRemove 100%", why };
+    yield { code: found.code, side, count, total, sample: samplePaths(removed), allowedBy: "-MaxRemove 100%", why };
   }
 }
 
@@ -74,9 +74,9 @@ function* findTooMany(
  * limits are: more than ten removed, and the side left with fewer than half as many files as before; or, without
  * history, fewer than one in twenty of its names found in the source.
  */
-function excess(
-  { removed, before, after }: Loss,
-  { history, limits }: Judged,
+function findExcess(
+  { removed, before, after }: RemovalCount,
+  { history, limits }: GuardFacts,
 ): { readonly code: "tooMany" | "wrongFolder"; readonly why: string } | undefined {
   const count = removed.length;
   const { maxRemove, mode } = limits;

@@ -1,21 +1,21 @@
-import type { Backend, Call } from "../../core/backend.ts";
+import type { Backend, CallOptions } from "../../core/backend.ts";
 import { badInput, SyncError } from "../../core/errors.ts";
-import { printable, type RelPath, root, toRelPath } from "../../core/path.ts";
+import { escapeForDisplay, type RelPath, root, toRelPath } from "../../core/path.ts";
 import type { Entry, Side } from "../../core/entry.ts";
-import type { Limits, Mode } from "../common/options.ts";
+import type { Mode, SafetyLimits } from "../common/options.ts";
 import type { Backends } from "../common/sides.ts";
-import type { Missing, RootEntries } from "../common/roots.ts";
+import type { MissingRoots, RootEntries } from "../common/roots.ts";
 
 /** The options for checking the roots. `known`: whether there is a history of this pair. */
-export interface RootsOptions extends Call {
+export interface RootCheckOptions extends CallOptions {
   readonly mode: Mode;
   readonly remove: boolean;
-  readonly known: boolean;
+  readonly hasHistory: boolean;
   readonly allowMissing: boolean;
 }
 
-export interface Roots {
-  readonly missing: Missing;
+export interface CheckedRoots {
+  readonly missing: MissingRoots;
   readonly entries: RootEntries;
 }
 
@@ -23,15 +23,15 @@ export interface Roots {
  * Verifies that the roots are folders, that neither contains the other, and that the source exists. A missing source is
  * badInput, or refused if its absence could count as a deletion. A missing target is no error.
  */
-export async function checkRoots(sides: Backends, options: RootsOptions): Promise<Roots> {
-  refuseOverlap(sides);
-  const [local, remote] = await Promise.all([rootOf(sides.local, options), rootOf(sides.remote, options)]);
+export async function checkRoots(sides: Backends, options: RootCheckOptions): Promise<CheckedRoots> {
+  assertDisjoint(sides);
+  const [local, remote] = await Promise.all([statRoot(sides.local, options), statRoot(sides.remote, options)]);
   const missing = { local: local === undefined, remote: remote === undefined };
   const entries = { ...(local?.kind === "dir" ? { local } : {}), ...(remote?.kind === "dir" ? { remote } : {}) };
   const source = missingSource({ ...options, isStore: !sides.remote.traits.hasDirs }, missing);
   if (source === undefined) return { missing, entries };
-  const shown = describe(sides[source]);
-  if (!options.remove && !options.known) {
+  const shown = quoteRoot(sides[source]);
+  if (!options.remove && !options.hasHistory) {
     throw badInput(`The ${source} folder ${shown} does not exist, so there is nothing to copy from.`);
   }
   if (options.mode === "Both" && options.allowMissing) return { missing, entries };
@@ -47,8 +47,8 @@ export async function checkRoots(sides: Backends, options: RootsOptions): Promis
 export async function findMarker(
   name: string,
   sides: Backends,
-  options: Call & { readonly missing: Missing },
-): Promise<NonNullable<Limits["marker"]>> {
+  options: CallOptions & { readonly missing: MissingRoots },
+): Promise<NonNullable<SafetyLimits["marker"]>> {
   const path = markerPath(name);
   const has = async (side: Side) =>
     !options.missing[side] && await sides[side].stat(path, { signal: options.signal }) !== undefined;
@@ -63,44 +63,44 @@ export async function findMarker(
  * without content is empty, and is left to the guards for emptied sides.
  */
 function missingSource(
-  { mode, known, isStore }: RootsOptions & { readonly isStore: boolean },
-  missing: Missing,
+  { mode, hasHistory: known, isStore }: RootCheckOptions & { readonly isStore: boolean },
+  missing: MissingRoots,
 ): Side | undefined {
   if (mode === "Local") return missing.remote && !(isStore && known) ? "remote" : undefined;
   if (missing.local) return "local";
   return mode === "Both" && missing.remote && !isStore && known ? "remote" : undefined;
 }
 
-async function rootOf(backend: Backend, call: Call): Promise<Entry | undefined> {
+async function statRoot(backend: Backend, call: CallOptions): Promise<Entry | undefined> {
   const entry = await backend.stat(root, call);
-  if (entry?.kind === "file") throw badInput(`${describe(backend)} is a file: name a folder.`);
+  if (entry?.kind === "file") throw badInput(`${quoteRoot(backend)} is a file: name a folder.`);
   return entry;
 }
 
-function refuseOverlap({ local, remote }: Backends): void {
+function assertDisjoint({ local, remote }: Backends): void {
   const [here, there] = [diskPath(local), diskPath(remote)];
   if (here === undefined || there === undefined) return;
-  if (here === there) throw badInput(`Both sides are the same folder, ${describe(local)}.`);
+  if (here === there) throw badInput(`Both sides are the same folder, ${quoteRoot(local)}.`);
   if (!here.startsWith(there) && !there.startsWith(here)) return;
   const [inner, outer] = here.length > there.length ? [local, remote] : [remote, local];
-  throw badInput(`${describe(inner)} lies inside ${describe(outer)}: neither side may contain the other.`);
+  throw badInput(`${quoteRoot(inner)} lies inside ${quoteRoot(outer)}: neither side may contain the other.`);
 }
 
 /** Returns the path with a final separator, so that it is a prefix of another path only if it contains that path. */
-function diskPath({ place, traits }: Backend): string | undefined {
-  if (place.disk === undefined) return undefined;
-  const path = place.disk.replaceAll("\\", "/").replace(/\/*$/, "/");
+function diskPath({ root: place, traits }: Backend): string | undefined {
+  if (place.diskPath === undefined) return undefined;
+  const path = place.diskPath.replaceAll("\\", "/").replace(/\/*$/, "/");
   return traits.caseSensitive ? path : path.toLowerCase();
 }
 
-function describe({ place }: Backend): string {
-  return `"${printable(place.path)}"`;
+function quoteRoot({ root: place }: Backend): string {
+  return `"${escapeForDisplay(place.path)}"`;
 }
 
 function markerPath(name: string): RelPath {
   try {
     return toRelPath(name);
   } catch {
-    throw badInput(`-RequireMarker takes the name of a file in both roots, not "${printable(name)}".`);
+    throw badInput(`-RequireMarker takes the name of a file in both roots, not "${escapeForDisplay(name)}".`);
   }
 }

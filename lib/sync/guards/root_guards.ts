@@ -1,24 +1,24 @@
 import {
+  type BaseEntry,
   type FileEntry,
   type History,
-  type Known,
   otherSide,
   type Plan,
   type Side,
   sides as bothSides,
   type Snapshot,
 } from "../../core/entry.ts";
-import { type Loss, sampleOf } from "./losses.ts";
-import { sameChecksum, sameStamp } from "../common/criteria.ts";
-import type { Danger, Limits } from "../common/options.ts";
+import { type RemovalCount, samplePaths } from "./losses.ts";
+import { isSameTime, sameChecksum } from "../common/criteria.ts";
+import type { SafetyIssue, SafetyLimits } from "../common/options.ts";
 import type { RelPath } from "../../core/path.ts";
-import { countOf, quoted } from "../common/text.ts";
+import { countOf, quote } from "../common/text.ts";
 import { countLeaves } from "../common/leaves.ts";
 
 /** Finds roots that do not exist, or that are not proven to be the intended ones. */
-export function* findLostRoots(before: Readonly<Record<Side, Snapshot>>, limits: Limits): Iterable<Danger> {
+export function* findLostRoots(before: Readonly<Record<Side, Snapshot>>, limits: SafetyLimits): Iterable<SafetyIssue> {
   for (const side of bothSides) {
-    const { missing, known, moved } = limits.roots[side];
+    const { missing, hasHistory: known, moved } = limits.roots[side];
     const total = countLeaves(before[side]);
     const none = { side, count: 0, total, sample: [] };
     const isSource = limits.mode !== "Both" && side !== targetsOf(limits)[0];
@@ -30,17 +30,20 @@ export function* findLostRoots(before: Readonly<Record<Side, Snapshot>>, limits:
     }
     const { marker } = limits;
     if (marker === undefined || marker.present[side]) continue;
-    const why = `The root of the ${side} side does not hold ${quoted(marker.name)}, which -RequireMarker asks for`;
+    const why = `The root of the ${side} side does not hold ${quote(marker.name)}, which -RequireMarker asks for`;
     yield { code: "noMarker", ...none, allowedBy: undefined, why };
   }
 }
 
 /** Finds roots that are hardly meant to be emptied. */
-export function* findOpenRoots(losses: Readonly<Record<Side, Loss>>, limits: Limits): Iterable<Danger> {
+export function* findRiskyRoots(
+  losses: Readonly<Record<Side, RemovalCount>>,
+  limits: SafetyLimits,
+): Iterable<SafetyIssue> {
   for (const side of targetsOf(limits)) {
     const { broad, defaulted } = limits.roots[side];
     const { removed, before: total, actions } = losses[side];
-    const facts = { side, count: removed.length, total, sample: sampleOf(removed) };
+    const facts = { side, count: removed.length, total, sample: samplePaths(removed) };
     if (broad !== undefined && (limits.remove || limits.mirror)) {
       const words = [limits.remove ? "-Remove" : "", limits.mirror ? "-Mirror" : ""].filter((word) => word !== "");
       const why = `The root of the ${side} side is ${broad}, and ${
@@ -57,10 +60,10 @@ export function* findOpenRoots(losses: Readonly<Record<Side, Loss>>, limits: Lim
 }
 
 /** The facts for a guard that examines the whole tree. */
-export interface Judged {
+export interface TreeFacts {
   readonly before: Readonly<Record<Side, Snapshot>>;
   readonly history: History | undefined;
-  readonly limits: Limits;
+  readonly limits: SafetyLimits;
 }
 
 /**
@@ -69,22 +72,24 @@ export interface Judged {
  */
 export function* findEmptied(
   plan: Plan,
-  losses: Readonly<Record<Side, Loss>>,
-  { before, history, limits }: Judged,
-): Iterable<Danger> {
+  losses: Readonly<Record<Side, RemovalCount>>,
+  { before, history, limits }: TreeFacts,
+): Iterable<SafetyIssue> {
   const allowedBy = "-AllowEmptySource";
   if (limits.mode !== "Both") {
     const side: Side = limits.mode === "Local" ? "local" : "remote";
     const { removed, before: total, actions } = losses[side];
     const source = otherSide(side);
     // Removals that are held for lack of evidence count as well: every file of the source is gone.
-    const untraced = plan.notes.some(({ code }) => code === "untraced") ? plan.held.map(({ path }) => path) : [];
+    const untraced = plan.notes.some(({ code }) => code === "untraced")
+      ? plan.heldRemovals.map(({ path }) => path)
+      : [];
     if (!limits.remove || actions + untraced.length === 0 || countLeaves(before[source]) > 0) return;
     const gone = actions === 0 ? untraced : removed;
     const why = `The ${source} side holds no file, and ${gone.length} of ${
       countOf(total, "file")
     } on the ${side} side would go`;
-    yield { code: "emptySource", side, count: gone.length, total, sample: sampleOf(gone), allowedBy, why };
+    yield { code: "emptySource", side, count: gone.length, total, sample: samplePaths(gone), allowedBy, why };
     return;
   }
   if (bothSides.every((side) => losses[side].before > 0)) return;
@@ -93,7 +98,7 @@ export function* findEmptied(
   for (const side of bothSides) {
     if (losses[side].before > 0) continue;
     const why = `The ${side} side is empty, and held ${countOf(known.length, "file")} when it was last in step`;
-    yield { code: "emptiedRoot", side, count: known.length, total: 0, sample: sampleOf(known), allowedBy, why };
+    yield { code: "emptiedRoot", side, count: known.length, total: 0, sample: samplePaths(known), allowedBy, why };
   }
 }
 
@@ -101,20 +106,24 @@ export function* findEmptied(
  * Finds a side of which most files have another time and the old size, as after a time zone change or a touch of the
  * whole tree. Mode Both only.
  */
-export function* findAllChanged(plan: Plan, { before, history, limits }: Judged): Iterable<Danger> {
+export function* findAllChanged(plan: Plan, { before, history, limits }: TreeFacts): Iterable<SafetyIssue> {
   if (limits.mode !== "Both" || history === undefined) return;
-  if (plan.actions.length + plan.open.length + (plan.free?.length ?? 0) <= FEW) return;
+  if (plan.actions.length + plan.undecided.length + (plan.hashIfFree?.length ?? 0) <= FEW) return;
   // A corrected time does not count: the contents were proven equal.
-  const sent = new Set<RelPath>([...plan.open, ...(plan.free ?? []), ...plan.conflicts.map(({ path }) => path)]);
+  const sent = new Set<RelPath>([
+    ...plan.undecided,
+    ...(plan.hashIfFree ?? []),
+    ...plan.conflicts.map(({ path }) => path),
+  ]);
   for (const action of plan.actions) if (action.do === "copy") sent.add(action.source.path).add(action.path);
   for (const side of bothSides) {
     let common = 0;
-    const touched: Known["path"][] = [];
+    const touched: BaseEntry["path"][] = [];
     for (const known of history) {
       const entry = before[side].get(known.path);
       if (known.kind !== "file" || entry?.kind !== "file") continue;
       common++;
-      if (sent.has(entry.path) && isTouched(entry, known, side)) touched.push(known.path);
+      if (sent.has(entry.path) && hasOnlyTimeChanged(entry, known, side)) touched.push(known.path);
     }
     const count = touched.length;
     if (count <= FEW || count * 2 <= common) continue;
@@ -124,7 +133,7 @@ export function* findAllChanged(plan: Plan, { before, history, limits }: Judged)
       side,
       count,
       total: common,
-      sample: sampleOf(touched),
+      sample: samplePaths(touched),
       allowedBy: "-AllowAllChanged",
       why,
     };
@@ -133,15 +142,15 @@ export function* findAllChanged(plan: Plan, { before, history, limits }: Judged)
 
 const FEW = 10;
 
-function targetsOf({ mode }: Limits): readonly Side[] {
+function targetsOf({ mode }: SafetyLimits): readonly Side[] {
   if (mode === "Both") return bothSides;
   return mode === "Local" ? ["local"] : ["remote"];
 }
 
-function isTouched(entry: FileEntry, known: Known, side: Side): boolean {
+function hasOnlyTimeChanged(entry: FileEntry, known: BaseEntry, side: Side): boolean {
   const mark = known[side];
   if (mark === undefined || mark.size !== entry.size) return false;
   if (sameChecksum(entry.checksum, known.checksum) === true) return false;
   if (mark.revision !== undefined && mark.revision === entry.revision) return false;
-  return !sameStamp(mark.modified, entry.modified, entry.timeStep ?? 0);
+  return !isSameTime(mark.modified, entry.modified, entry.timeStep ?? 0);
 }

@@ -1,5 +1,5 @@
 import { comparePaths, type RelPath, toRelPath } from "../../core/path.ts";
-import { type Checksum, type Known, type Lesson, type Mark, type Side } from "../../core/entry.ts";
+import { type BaseEntry, type Checksum, type HistoryUpdate, type Side, type SideStamp } from "../../core/entry.ts";
 
 /**
  * Blocks of entries by the key of their first entry. `last`: the last block that begins at or before this key; `next`:
@@ -8,8 +8,8 @@ import { type Checksum, type Known, type Lesson, type Mark, type Side } from "..
 export interface BlockStore {
   last(key: string): { readonly first: string; readonly body: string } | undefined;
   next(key: string): string | undefined;
-  drop(first: string): void;
-  put(first: string, body: string): void;
+  remove(first: string): void;
+  add(first: string, body: string): void;
 }
 
 /**
@@ -19,15 +19,15 @@ export interface BlockStore {
  */
 export function toKey(path: RelPath): string {
   const key = path.replaceAll("/", "\u0001");
-  return EXOTIC.test(key) ? key.replace(EXOTICS, escaped) : key;
+  return EXOTIC.test(key) ? key.replace(EXOTICS, escapeUnit) : key;
 }
 
 /**
  * Returns a block of entries in path order as text. The text stores columns, which are parsed several times faster than
  * rows.
  */
-function packBlock(entries: readonly Known[]): string {
-  const rest: Record<number, Rest> = {};
+function packBlock(entries: readonly BaseEntry[]): string {
+  const rest: Record<number, RareFields> = {};
   entries.forEach(({ provisional, checksum, target, begun }, at) => {
     if ([provisional, checksum, target, begun].every((one) => one === undefined)) return;
     rest[at] = {
@@ -48,13 +48,13 @@ function packBlock(entries: readonly Known[]): string {
 }
 
 /** Parses a block that packBlock() made. Throws on anything else. */
-export function unpackBlock(text: string): readonly Known[] {
+export function unpackBlock(text: string): readonly BaseEntry[] {
   const { paths, kinds, local, remote, rest }: Block = JSON.parse(text);
   return paths.map((path, at) => {
     const kind = KINDS[kinds[at] ?? ""];
     if (kind === undefined) throw new TypeError(`no kind of entry is called "${kinds[at]}"`);
-    const here = toMark(local, at);
-    const there = toMark(remote, at);
+    const here = fromCells(local, at);
+    const there = fromCells(remote, at);
     return {
       path: at === 0 ? toRelPath(path) : path as RelPath,
       kind,
@@ -68,7 +68,7 @@ export function unpackBlock(text: string): readonly Known[] {
 /**
  * Rewrites the blocks that the lessons, given in path order, concern. Returns by how much the number of entries grew.
  */
-export function learnInto(store: BlockStore, lessons: readonly Lesson[]): number {
+export function applyUpdates(store: BlockStore, lessons: readonly HistoryUpdate[]): number {
   const keys = lessons.map(({ path }) => toKey(path));
   let more = 0;
   for (let at = 0, to = 0; at < lessons.length; at = to) {
@@ -78,9 +78,9 @@ export function learnInto(store: BlockStore, lessons: readonly Lesson[]): number
     const isOver = (other: string | undefined) => other === undefined || (end !== undefined && other >= end);
     for (to = at + 1; !isOver(keys[to]);) to++;
     const entries = block === undefined ? [] : unpackBlock(block.body);
-    const learned = learnAll(entries, lessons.slice(at, to));
-    if (block !== undefined) store.drop(block.first);
-    for (const cut of cutBlocks(learned)) if (cut[0] !== undefined) store.put(toKey(cut[0].path), packBlock(cut));
+    const learned = mergeUpdates(entries, lessons.slice(at, to));
+    if (block !== undefined) store.remove(block.first);
+    for (const cut of splitBlocks(learned)) if (cut[0] !== undefined) store.add(toKey(cut[0].path), packBlock(cut));
     more += learned.length - entries.length;
   }
   return more;
@@ -89,14 +89,14 @@ export function learnInto(store: BlockStore, lessons: readonly Lesson[]): number
 /**
  * Whether the path is between the first and the last of these entries, so that they contain its entry if there is one.
  */
-export function covers(entries: readonly Known[], path: RelPath): boolean {
+export function coversPath(entries: readonly BaseEntry[], path: RelPath): boolean {
   const [first, last] = [entries[0], entries.at(-1)];
   if (first === undefined || last === undefined) return false;
   return comparePaths(first.path, path) <= 0 && comparePaths(path, last.path) <= 0;
 }
 
 /** Returns the entry of the path by binary search in entries in path order. */
-export function find(entries: readonly Known[], path: RelPath): Known | undefined {
+export function findEntry(entries: readonly BaseEntry[], path: RelPath): BaseEntry | undefined {
   let low = 0;
   let high = entries.length - 1;
   while (low <= high) {
@@ -112,10 +112,10 @@ export function find(entries: readonly Known[], path: RelPath): Known | undefine
 }
 
 /** Returns the lessons in path order; of several lessons about one path the last one counts. */
-export function sortLessons(lessons: Iterable<Lesson>): readonly Lesson[] {
-  const given = Array.isArray(lessons) ? lessons as readonly Lesson[] : Array.from(lessons);
+export function sortUpdates(lessons: Iterable<HistoryUpdate>): readonly HistoryUpdate[] {
+  const given = Array.isArray(lessons) ? lessons as readonly HistoryUpdate[] : Array.from(lessons);
   if (given.every((one, at) => at === 0 || comparePaths(given[at - 1]?.path ?? "", one.path) < 0)) return given;
-  const last = new Map<RelPath, Lesson>();
+  const last = new Map<RelPath, HistoryUpdate>();
   for (const lesson of given) last.set(lesson.path, lesson);
   return [...last.values()].sort((a, b) => comparePaths(a.path, b.path));
 }
@@ -124,10 +124,10 @@ export function sortLessons(lessons: Iterable<Lesson>): readonly Lesson[] {
 const BLOCK = 256;
 
 /** Returns the entries with these lessons applied; both arguments and the result are in path order. */
-function learnAll(entries: readonly Known[], lessons: readonly Lesson[]): readonly Known[] {
-  const learned: Known[] = [];
+function mergeUpdates(entries: readonly BaseEntry[], lessons: readonly HistoryUpdate[]): readonly BaseEntry[] {
+  const learned: BaseEntry[] = [];
   let at = 0;
-  for (const { path, known } of lessons) {
+  for (const { path, base: known } of lessons) {
     for (let entry = entries[at]; entry !== undefined; entry = entries[++at]) {
       const order = comparePaths(entry.path, path);
       if (order > 0) break;
@@ -139,16 +139,16 @@ function learnAll(entries: readonly Known[], lessons: readonly Lesson[]): readon
 }
 
 /** Splits the entries into blocks of BLOCK entries if they exceed the limit of one block. */
-function cutBlocks(entries: readonly Known[]): readonly (readonly Known[])[] {
+function splitBlocks(entries: readonly BaseEntry[]): readonly (readonly BaseEntry[])[] {
   if (entries.length <= 2 * BLOCK) return entries.length === 0 ? [] : [entries];
-  const blocks: (readonly Known[])[] = [];
+  const blocks: (readonly BaseEntry[])[] = [];
   for (let at = 0; at < entries.length; at += BLOCK) blocks.push(entries.slice(at, at + BLOCK));
   return blocks;
 }
 
 type Cell = number | string | null;
 
-interface Rest {
+interface RareFields {
   readonly provisional?: Side | "both";
   readonly checksum?: Checksum;
   readonly target?: string;
@@ -164,26 +164,26 @@ interface Block {
   readonly kinds: string;
   readonly local: readonly Cell[];
   readonly remote: readonly Cell[];
-  readonly rest: Readonly<Record<number, Rest>>;
+  readonly rest: Readonly<Record<number, RareFields>>;
 }
 
-const KINDS: Readonly<Record<string, Known["kind"]>> = { f: "file", d: "dir", l: "link" };
+const KINDS: Readonly<Record<string, BaseEntry["kind"]>> = { f: "file", d: "dir", l: "link" };
 const CELLS = 4;
 const FIRST_EXOTIC = 0xd7ff;
 const SHIFT = 0x4000;
 const EXOTIC = /[\ud7ff-\uffff]/;
 const EXOTICS = /[\ud7ff-\uffff]/g;
 
-function escaped(unit: string): string {
+function escapeUnit(unit: string): string {
   return String.fromCharCode(FIRST_EXOTIC, SHIFT + unit.charCodeAt(0) - FIRST_EXOTIC);
 }
 
-function toCells(mark: Mark | undefined): readonly Cell[] {
+function toCells(mark: SideStamp | undefined): readonly Cell[] {
   if (mark === undefined) return [null, null, null, null];
   return [mark.size, mark.modified ?? null, mark.revision ?? null, mark.fileId ?? null];
 }
 
-function toMark(cells: readonly Cell[], at: number): Mark | undefined {
+function fromCells(cells: readonly Cell[], at: number): SideStamp | undefined {
   const from = at * CELLS;
   const size = cells[from];
   if (typeof size !== "number") return undefined;

@@ -2,26 +2,26 @@ import type { Traits } from "../../core/backend.ts";
 import { parentOf, type RelPath, root } from "../../core/path.ts";
 import {
   type Action,
+  type BaseEntry,
   type DirEntry,
   type Entry,
   type FileEntry,
   type History,
-  type Known,
-  type Lesson,
+  type HistoryUpdate,
   type LinkEntry,
-  type Mark,
   otherSide,
   type Plan,
   type Side,
   sides as bothSides,
+  type SideStamp,
   type Snapshot,
 } from "../../core/entry.ts";
-import { type Reading, recognize, toDoubted, toProvisional } from "./marks.ts";
+import { markRecentUnproven, markUnproven, recognizeWritten, type StampOrigin } from "./marks.ts";
 import type { RootFacts, Roots } from "../common/roots.ts";
-import { toMark } from "../common/criteria.ts";
+import { toSideStamp } from "../common/criteria.ts";
 
 /** The second listing of one side after the run. */
-export interface Seen {
+export interface RelistedSide {
   /** The written entries by path; present if a listing may differ from the result of a write. */
   readonly entries?: ReadonlyMap<RelPath, Entry>;
   /** The folders that were written to. */
@@ -29,7 +29,7 @@ export interface Seen {
 }
 
 /** All facts from which history is derived. */
-export interface Facts {
+export interface RunFacts {
   readonly plan: Plan;
   /** The results of actions; actions of the plan that are missing were not carried out. */
   readonly done: ReadonlyMap<Action, Entry | undefined>;
@@ -37,7 +37,7 @@ export interface Facts {
   /** Both sides as the plan saw them. */
   readonly before: Readonly<Record<Side, Snapshot>>;
   /** The second listings; missing for a side that was not listed again. */
-  readonly seen: Readonly<Partial<Record<Side, Seen>>>;
+  readonly seen: Readonly<Partial<Record<Side, RelistedSide>>>;
   readonly traits: Readonly<Record<Side, Traits>>;
   /** The start of the listings, in ms since the epoch. */
   readonly listedAt: number;
@@ -52,12 +52,14 @@ export interface Facts {
  * that one side lacks afterwards is removed from history, unless its removal is still pending. Failures, open conflicts
  * and excluded paths keep their history.
  */
-export function toLessons(facts: Facts): readonly Lesson[] {
+export function deriveUpdates(facts: RunFacts): readonly HistoryUpdate[] {
   const { plan, done } = facts;
   const judged = { facts, pending: findPending(facts) };
-  const lessons = plan.lessons.map((lesson) => ripen(lesson, judged)).filter((one) => one !== undefined);
+  const lessons = plan.historyUpdates.map((lesson) => finalizeUpdate(lesson, judged)).filter((one) =>
+    one !== undefined
+  );
   for (const action of plan.actions) {
-    lessons.push(...(done.has(action) ? learnDone(action, judged) : learnUndone(action, facts)));
+    lessons.push(...(done.has(action) ? updatesOfDone(action, judged) : updatesOfUndone(action, facts)));
   }
   return lessons;
 }
@@ -66,13 +68,13 @@ export function toLessons(facts: Facts): readonly Lesson[] {
  * Returns the facts about the roots to record: a root keeps its former time if its present one cannot be trusted.
  * `entries`: as listed.
  */
-export function toRoots(facts: Facts, entries: Readonly<Partial<Record<Side, DirEntry>>>, old: Roots): Roots {
+export function deriveRoots(facts: RunFacts, entries: Readonly<Partial<Record<Side, DirEntry>>>, old: Roots): Roots {
   const pending = findPending(facts);
   const roots: Partial<Record<Side, RootFacts>> = {};
   for (const side of bothSides) {
     const [entry, then] = [entries[side], old[side]];
     const kept = then?.modified === undefined ? undefined : { size: 0, modified: then.modified };
-    const mark = entry === undefined ? kept : folderMark(entry, kept, { facts, side, pending });
+    const mark = entry === undefined ? kept : folderStamp(entry, kept, { facts, side, pending });
     const id = entry?.fileId ?? then?.id;
     roots[side] = {
       ...(id === undefined ? {} : { id }),
@@ -83,18 +85,18 @@ export function toRoots(facts: Facts, entries: Readonly<Partial<Record<Side, Dir
 }
 
 /** Folders, by side, in which an entry is missing that history still knows: their times must not be recorded. */
-type Pending = Readonly<Record<Side, ReadonlySet<RelPath>>>;
+type PendingFolders = Readonly<Record<Side, ReadonlySet<RelPath>>>;
 
-interface Judged {
-  readonly facts: Facts;
-  readonly pending: Pending;
+interface DeriveState {
+  readonly facts: RunFacts;
+  readonly pending: PendingFolders;
 }
 
 /** The granularity of disk times in ms: disks count time in ticks, however many digits they show. */
 const TICK_MS = 10;
 
 /** Returns the listings before the run as the origin of a path's marks. */
-function readWith({ traits, listedAt, before }: Facts, path: RelPath): Reading {
+function stampOrigin({ traits, listedAt, before }: RunFacts, path: RelPath): StampOrigin {
   const entryOf = (side: Side) => {
     const entry = before[side].get(path);
     return entry?.kind === "file" ? { [side]: entry } : {};
@@ -103,9 +105,9 @@ function readWith({ traits, listedAt, before }: Facts, path: RelPath): Reading {
   return { traits, readAt: { local: listedAt, remote: listedAt }, entries };
 }
 
-function findPending({ plan, done, before }: Facts): Pending {
+function findPending({ plan, done, before }: RunFacts): PendingFolders {
   const found = { local: new Set<RelPath>(), remote: new Set<RelPath>() };
-  const miss = (path: RelPath) => {
+  const addMissing = (path: RelPath) => {
     for (const side of bothSides) {
       if (before[side].get(path) !== undefined) continue;
       let dir = parentOf(path);
@@ -113,8 +115,8 @@ function findPending({ plan, done, before }: Facts): Pending {
       found[side].add(dir);
     }
   };
-  for (const { path } of [...plan.held, ...plan.refusals, ...plan.conflicts]) miss(path);
-  for (const action of plan.actions) if (!done.has(action)) miss(action.path);
+  for (const { path } of [...plan.heldRemovals, ...plan.refusals, ...plan.conflicts]) addMissing(path);
+  for (const action of plan.actions) if (!done.has(action)) addMissing(action.path);
   return found;
 }
 
@@ -122,34 +124,37 @@ function findPending({ plan, done, before }: Facts): Pending {
  * Returns a lesson of the plan (the same object if possible, since there may be a million) with marks that are too
  * recent to be trusted set provisional or omitted. Returns undefined if nothing new remains.
  */
-function ripen(lesson: Lesson, judged: Judged): Lesson | undefined {
-  const { path, known } = lesson;
+function finalizeUpdate(lesson: HistoryUpdate, judged: DeriveState): HistoryUpdate | undefined {
+  const { path, base: known } = lesson;
   if (known?.kind === "file") {
-    const ripe = toProvisional(known, readWith(judged.facts, path));
-    return ripe === known ? lesson : { path, known: ripe };
+    const ripe = markRecentUnproven(known, stampOrigin(judged.facts, path));
+    return ripe === known ? lesson : { path, base: ripe };
   }
   if (known?.kind !== "dir") return lesson;
-  const ripe = toKnownDir(path, judged);
-  return isSameDir(ripe, judged.facts.history.get(path)) ? undefined : { path, known: ripe };
+  const ripe = toBaseDir(path, judged);
+  return isSameDir(ripe, judged.facts.history.get(path)) ? undefined : { path, base: ripe };
 }
 
-function learnDone(action: Action, judged: Judged): readonly Lesson[] {
+function updatesOfDone(action: Action, judged: DeriveState): readonly HistoryUpdate[] {
   const { to, path } = action;
   const { facts } = judged;
   switch (action.do) {
     case "remove":
-      return drop(facts, path);
+      return removeFromHistory(facts, path);
     case "makeDir":
-      if (facts.before[otherSide(to)].get(path)?.kind !== "dir") return drop(facts, path);
-      return [{ path, known: toKnownDir(path, judged) }];
+      if (facts.before[otherSide(to)].get(path)?.kind !== "dir") return removeFromHistory(facts, path);
+      return [{ path, base: toBaseDir(path, judged) }];
     case "copy":
       return action.source.kind === "link"
-        ? learnLink(action.source, { to, path, facts })
-        : learnCopy(action.source, { to, path, facts, action });
+        ? updatesOfLink(action.source, { to, path, facts })
+        : updatesOfCopy(action.source, { to, path, facts, action });
     case "move":
-      return [...drop(facts, action.source.path), ...learnMended(action.source, { to, path, facts, action })];
+      return [
+        ...removeFromHistory(facts, action.source.path),
+        ...updatesOfAligned(action.source, { to, path, facts, action }),
+      ];
     case "touch":
-      return learnMended(action.target, { to, path, facts, action }).map((lesson) => unsure(lesson, to));
+      return updatesOfAligned(action.target, { to, path, facts, action }).map((lesson) => asUnproven(lesson, to));
     default:
       return action satisfies never;
   }
@@ -159,36 +164,36 @@ function learnDone(action: Action, judged: Judged): readonly Lesson[] {
  * Marks the side as provisional: setting the time hides an edit made right before, so the next run compares the content
  * again.
  */
-function unsure({ path, known }: Lesson, side: Side): Lesson {
-  return { path, known: known === undefined ? undefined : toDoubted(known, side) };
+function asUnproven({ path, base: known }: HistoryUpdate, side: Side): HistoryUpdate {
+  return { path, base: known === undefined ? undefined : markUnproven(known, side) };
 }
 
 /**
  * Returns the lessons of an action that was not carried out: an entry that was to be created is removed from history,
  * so that its absence is no deletion; otherwise history keeps the entry.
  */
-function learnUndone(action: Action, facts: Facts): readonly Lesson[] {
+function updatesOfUndone(action: Action, facts: RunFacts): readonly HistoryUpdate[] {
   if (action.do === "remove" || action.do === "touch" || action.do === "move") return [];
-  return action.replaces === undefined ? drop(facts, action.path) : [];
+  return action.replaces === undefined ? removeFromHistory(facts, action.path) : [];
 }
 
-interface Where {
+interface UpdateTarget {
   readonly to: Side;
   readonly path: RelPath;
-  readonly facts: Facts;
+  readonly facts: RunFacts;
 }
 
-function learnLink(source: LinkEntry, { to, path, facts }: Where): readonly Lesson[] {
+function updatesOfLink(source: LinkEntry, { to, path, facts }: UpdateTarget): readonly HistoryUpdate[] {
   const seen = facts.seen[to]?.entries?.get(path);
   if (seen !== undefined && (seen.kind !== "link" || seen.target !== source.target)) return [];
   const name = to === "local" ? path : source.path;
-  return respell(facts, [path, source.path], { path: name, kind: "link", target: source.target });
+  return recordUnderName(facts, [path, source.path], { path: name, kind: "link", target: source.target });
 }
 
-function learnCopy(
+function updatesOfCopy(
   source: FileEntry,
-  { to, path, facts, action }: Where & { readonly action: Action },
-): readonly Lesson[] {
+  { to, path, facts, action }: UpdateTarget & { readonly action: Action },
+): readonly HistoryUpdate[] {
   const result = facts.done.get(action);
   if (result?.kind !== "file" || result.size !== source.size) return [];
   const listed = facts.seen[to]?.entries;
@@ -197,47 +202,49 @@ function learnCopy(
   const doneAt = facts.doneAt?.get(action) ?? facts.listedAt;
   const replaced = "replaces" in action && action.replaces?.kind === "file" ? action.replaces : undefined;
   const traits = facts.traits[to];
-  const found = recognize(seen, { result, source, replaced, traits, since: facts.listedAt, doneAt });
+  const found = recognizeWritten(seen, { result, source, replaced, traits, since: facts.listedAt, doneAt });
   if (found === undefined) return [];
-  const mine = toMark(found.entry);
-  const marks = to === "local" ? { local: mine, remote: toMark(source) } : { local: toMark(source), remote: mine };
+  const mine = toSideStamp(found.entry);
+  const marks = to === "local"
+    ? { local: mine, remote: toSideStamp(source) }
+    : { local: toSideStamp(source), remote: mine };
   const checksum = result.checksum ?? source.checksum;
   const name = to === "local" ? path : source.path;
-  const known: Known = { path: name, kind: "file", ...marks, ...(checksum === undefined ? {} : { checksum }) };
+  const known: BaseEntry = { path: name, kind: "file", ...marks, ...(checksum === undefined ? {} : { checksum }) };
   const entries = to === "local" ? { local: seen, remote: source } : { local: source, remote: seen };
   // The time of an upload is always recent, so a revision beside it is trusted.
   const isStamped = !found.isKept && found.entry.revision !== undefined;
   const readAt = { local: facts.listedAt, remote: facts.listedAt, [to]: isStamped ? Infinity : doneAt };
-  const ripe = toProvisional(known, { traits: facts.traits, readAt, entries });
-  return respell(facts, [path, source.path], found.isSure ? ripe : toDoubted(ripe, to));
+  const ripe = markRecentUnproven(known, { traits: facts.traits, readAt, entries });
+  return recordUnderName(facts, [path, source.path], found.isSure ? ripe : markUnproven(ripe, to));
 }
 
 /** Returns the lesson for proven equal content whose name or time was corrected. */
-function learnMended(
+function updatesOfAligned(
   target: FileEntry,
-  { to, path, facts, action }: Where & { readonly action: Action },
-): readonly Lesson[] {
+  { to, path, facts, action }: UpdateTarget & { readonly action: Action },
+): readonly HistoryUpdate[] {
   const across = facts.before[otherSide(to)].get(path);
   const listed = facts.seen[to]?.entries;
   const seen = listed === undefined ? facts.done.get(action) : listed.get(path);
   if (across?.kind !== "file" || seen?.kind !== "file") return [];
   if (seen.size !== target.size || across.size !== target.size) return [];
-  const [mine, theirs] = [toMark(seen), toMark(across)];
+  const [mine, theirs] = [toSideStamp(seen), toSideStamp(across)];
   const marks = to === "local" ? { local: mine, remote: theirs } : { local: theirs, remote: mine };
   const checksum = target.checksum ?? across.checksum ?? facts.history.get(target.path)?.checksum;
-  const known: Known = { path, kind: "file", ...marks, ...(checksum === undefined ? {} : { checksum }) };
-  return [{ path, known: toProvisional(known, readWith(facts, path)) }];
+  const known: BaseEntry = { path, kind: "file", ...marks, ...(checksum === undefined ? {} : { checksum }) };
+  return [{ path, base: markRecentUnproven(known, stampOrigin(facts, path)) }];
 }
 
-function toKnownDir(path: RelPath, judged: Judged): Known {
+function toBaseDir(path: RelPath, judged: DeriveState): BaseEntry {
   const { facts } = judged;
   const old = facts.history.get(path);
-  const marks: Partial<Record<Side, Mark>> = {};
+  const marks: Partial<Record<Side, SideStamp>> = {};
   for (const side of bothSides) {
     const { folders, entries } = facts.seen[side] ?? {};
     const entry = folders?.get(path) ?? entries?.get(path) ?? facts.before[side].get(path);
     const kept = old?.kind === "dir" ? old[side] : undefined;
-    const mark = entry?.kind === "dir" ? folderMark(entry, kept, { ...judged, side }) : kept;
+    const mark = entry?.kind === "dir" ? folderStamp(entry, kept, { ...judged, side }) : kept;
     if (mark !== undefined) marks[side] = mark;
   }
   return { path, kind: "dir", ...marks };
@@ -247,11 +254,11 @@ function toKnownDir(path: RelPath, judged: Judged): Known {
  * Returns the mark with the folder's time, by which a later absence in it can be told from a deletion. The former mark
  * is kept if the time is too recent, or if an entry that history knows is missing in the folder.
  */
-function folderMark(
+function folderStamp(
   { path, modified }: DirEntry,
-  kept: Mark | undefined,
-  { facts, side, pending }: Judged & { readonly side: Side },
-): Mark | undefined {
+  kept: SideStamp | undefined,
+  { facts, side, pending }: DeriveState & { readonly side: Side },
+): SideStamp | undefined {
   const { dirTimes, timeStep } = facts.traits[side];
   if (!dirTimes || modified === undefined || pending[side].has(path)) return kept;
   if (kept?.modified === modified) return kept;
@@ -259,16 +266,16 @@ function folderMark(
   return readAt - modified <= Math.max(timeStep ?? 0, TICK_MS) ? kept : { size: 0, modified };
 }
 
-function isSameDir(a: Known, b: Known | undefined): boolean {
+function isSameDir(a: BaseEntry, b: BaseEntry | undefined): boolean {
   return b?.kind === "dir" && bothSides.every((side) => a[side]?.modified === b[side]?.modified);
 }
 
 /** Removes the entries under other spellings from history and records this one. */
-function respell(facts: Facts, spellings: readonly RelPath[], known: Known): readonly Lesson[] {
-  const others = spellings.filter((path) => path !== known.path).flatMap((path) => drop(facts, path));
-  return [...others, { path: known.path, known }];
+function recordUnderName(facts: RunFacts, spellings: readonly RelPath[], known: BaseEntry): readonly HistoryUpdate[] {
+  const others = spellings.filter((path) => path !== known.path).flatMap((path) => removeFromHistory(facts, path));
+  return [...others, { path: known.path, base: known }];
 }
 
-function drop({ history }: Facts, path: RelPath): readonly Lesson[] {
-  return history.get(path) === undefined ? [] : [{ path, known: undefined }];
+function removeFromHistory({ history }: RunFacts, path: RelPath): readonly HistoryUpdate[] {
+  return history.get(path) === undefined ? [] : [{ path, base: undefined }];
 }

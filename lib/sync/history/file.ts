@@ -1,18 +1,25 @@
 import { dirname, join } from "node:path";
 import { SyncError } from "../../core/errors.ts";
 import {
-  absent,
+  assertOwn,
+  assertTrustedAncestors,
   flushFolder,
-  guardOwn,
-  guardWayTo,
-  isForeign,
+  ignoreNotFound,
+  isForeignStateError,
   makeOwnFolder,
   openOwn,
 } from "../../machine/own_files.ts";
-import { printable } from "../../core/path.ts";
-import type { History, Lesson } from "../../core/entry.ts";
-import { type Book, readBook, SIDECARS, toHistory, Unusable, writeBook } from "./sealed_file.ts";
-import { sortLessons } from "./blocks.ts";
+import { escapeForDisplay } from "../../core/path.ts";
+import type { History, HistoryUpdate } from "../../core/entry.ts";
+import {
+  type HistoryDatabase,
+  readDatabase,
+  SIDECARS,
+  toHistory,
+  UnusableHistory,
+  writeDatabase,
+} from "./sealed_file.ts";
+import { sortUpdates } from "./blocks.ts";
 import { type PairIdentity, pairName } from "./pair_id.ts";
 import type { Roots } from "../common/roots.ts";
 
@@ -28,11 +35,11 @@ export interface HistoryOptions {
 }
 
 /** The history of one pair. It is readable after note(), but not after save() or dispose. */
-export interface Remembered extends Disposable {
+export interface PairHistory extends Disposable {
   /** The entries; empty if there is no usable history. */
   readonly history: History;
   /** Whether an earlier run wrote this history. */
-  readonly known: boolean;
+  readonly exists: boolean;
   readonly roots: Roots;
   /**
    * Whether the history has no seal because an older version wrote it. Its marks are used, but no absence counts as a
@@ -47,12 +54,12 @@ export interface Remembered extends Disposable {
    */
   readonly frozen?: boolean;
   /** Writes these lessons before the plan is carried out, as durably as save(); the roots stay unchanged. */
-  note(lessons: readonly Lesson[]): Promise<void>;
+  saveAhead(lessons: readonly HistoryUpdate[]): Promise<void>;
   /**
    * Writes the lessons atomically and flushes them to the disk. Writes nothing if there is no change. Rejects with a
    * SyncError.
    */
-  save(lessons: Iterable<Lesson>, roots: Roots): Promise<void>;
+  save(lessons: Iterable<HistoryUpdate>, roots: Roots): Promise<void>;
 }
 
 /**
@@ -60,77 +67,79 @@ export interface Remembered extends Disposable {
  * is not used: it is renamed, never removed. A file that another user could have written is not used either, and is not
  * renamed. Rejects only if a file cannot be renamed.
  */
-export async function openHistory(options: HistoryOptions): Promise<Remembered> {
+export async function openHistory(options: HistoryOptions): Promise<PairHistory> {
   const path = join(options.folder, `${pairName(options.pair)}.sqlite`);
   try {
-    await guardWayTo(options.folder);
-    await guardOwn(options.folder, "folder");
+    await assertTrustedAncestors(options.folder);
+    await assertOwn(options.folder, "folder");
     if (!await exists(path)) return new HistoryFile(path, options, {});
-    return new HistoryFile(path, options, { book: await readBook(path, options) });
+    return new HistoryFile(path, options, { book: await readDatabase(path, options) });
   } catch (error) {
-    if (isForeign(error)) {
+    if (isForeignStateError(error)) {
       return new HistoryFile(path, options, { unusable: error.message.replace(/\.$/, ""), frozen: true });
     }
     if (isSystemError(error)) {
       return new HistoryFile(path, options, {
-        unusable: `"${printable(path)}" cannot be read: ${reasonOf(error)}`,
+        unusable: `"${escapeForDisplay(path)}" cannot be read: ${reasonOf(error)}`,
         frozen: true,
       });
     }
-    const unusable = error instanceof Unusable ? error.message : "it is damaged";
+    const unusable = error instanceof UnusableHistory ? error.message : "it is damaged";
     if (options.readOnly) return new HistoryFile(path, options, { unusable });
-    const aside = await putAside(path);
-    return new HistoryFile(path, options, { unusable: `${unusable}; it was put aside as "${printable(aside)}"` });
+    const aside = await moveAside(path);
+    return new HistoryFile(path, options, {
+      unusable: `${unusable}; it was put aside as "${escapeForDisplay(aside)}"`,
+    });
   }
 }
 
-interface Found {
-  readonly book?: Book;
+interface OpenedFile {
+  readonly book?: HistoryDatabase;
   readonly unusable?: string;
   readonly frozen?: boolean;
 }
 
-class HistoryFile implements Remembered {
+class HistoryFile implements PairHistory {
   readonly history: History;
-  readonly known: boolean;
+  readonly exists: boolean;
   readonly roots: Roots;
   readonly unsealed: boolean;
   readonly frozen: boolean;
   readonly unusable?: string;
   readonly #path: string;
   readonly #options: HistoryOptions;
-  #book: Book | undefined;
+  #book: HistoryDatabase | undefined;
   #isThere: boolean;
 
-  constructor(path: string, options: HistoryOptions, { book, unusable, frozen = false }: Found) {
+  constructor(path: string, options: HistoryOptions, { book, unusable, frozen = false }: OpenedFile) {
     this.#path = path;
     this.#options = options;
     this.#book = book;
-    this.known = book !== undefined;
-    this.#isThere = this.known;
+    this.exists = book !== undefined;
+    this.#isThere = this.exists;
     this.unsealed = book?.sealed === false;
     this.frozen = frozen;
     this.roots = book?.head.roots ?? {};
-    this.history = book === undefined ? nothing : toHistory(() => this.#book ?? book);
+    this.history = book === undefined ? emptyHistory : toHistory(() => this.#book ?? book);
     if (unusable !== undefined) this.unusable = unusable;
   }
 
-  async note(lessons: readonly Lesson[]): Promise<void> {
+  async saveAhead(lessons: readonly HistoryUpdate[]): Promise<void> {
     if (this.#options.readOnly || this.frozen || lessons.length === 0) return;
-    if (!this.#isThere && lessons.every(({ known }) => known === undefined)) return;
-    await this.#write(sortLessons(lessons), this.roots);
+    if (!this.#isThere && lessons.every(({ base: known }) => known === undefined)) return;
+    await this.#write(sortUpdates(lessons), this.roots);
     try {
-      this.#book = await readBook(this.#path, this.#options);
+      this.#book = await readDatabase(this.#path, this.#options);
     } catch (error) {
-      throw broken(this.#path, "read", error);
+      throw toHistoryError(this.#path, "read", error);
     }
   }
 
-  async save(lessons: Iterable<Lesson>, roots: Roots): Promise<void> {
+  async save(lessons: Iterable<HistoryUpdate>, roots: Roots): Promise<void> {
     if (this.#options.readOnly || this.frozen) return;
-    const sorted = sortLessons(lessons);
+    const sorted = sortUpdates(lessons);
     const isNew = sorted.length > 0 || JSON.stringify(roots) !== JSON.stringify(this.roots);
-    if (this.known && !this.unsealed && !isNew) return;
+    if (this.exists && !this.unsealed && !isNew) return;
     await this.#write(sorted, roots);
   }
 
@@ -138,20 +147,20 @@ class HistoryFile implements Remembered {
    * Flushes the content, renames the file, then flushes the folder: after a power failure either the old or the new
    * history exists.
    */
-  async #write(sorted: readonly Lesson[], roots: Roots): Promise<void> {
+  async #write(sorted: readonly HistoryUpdate[], roots: Roots): Promise<void> {
     this[Symbol.dispose]();
     const fresh = `${this.#path}.new`;
     try {
       await makeOwnFolder(dirname(this.#path));
-      for (const end of ["", ...SIDECARS]) await Deno.remove(`${fresh}${end}`).catch(absent);
-      await copyOwn(this.#isThere ? this.#path : undefined, fresh);
-      await writeBook(fresh, sorted, { ...this.#options, roots });
+      for (const end of ["", ...SIDECARS]) await Deno.remove(`${fresh}${end}`).catch(ignoreNotFound);
+      await copyOwnFile(this.#isThere ? this.#path : undefined, fresh);
+      await writeDatabase(fresh, sorted, { ...this.#options, roots });
       await flush(fresh);
       await Deno.rename(fresh, this.#path);
       this.#isThere = true;
       await flushFolder(dirname(this.#path));
     } catch (error) {
-      throw broken(this.#path, "write", error);
+      throw toHistoryError(this.#path, "write", error);
     }
   }
 
@@ -161,15 +170,15 @@ class HistoryFile implements Remembered {
   }
 }
 
-const nothing: History = { size: 0, get: () => undefined, [Symbol.iterator]: () => [][Symbol.iterator]() };
+const emptyHistory: History = { size: 0, get: () => undefined, [Symbol.iterator]: () => [][Symbol.iterator]() };
 const COPY_BYTES = 1 << 20;
 
 /** Copies a file of this user to a new one that only this user can read; without a source the new file is empty. */
-async function copyOwn(from: string | undefined, to: string): Promise<void> {
+async function copyOwnFile(from: string | undefined, to: string): Promise<void> {
   using file = await Deno.open(to, { write: true, createNew: true, mode: 0o600 });
   if (from === undefined) return;
   const handle = await openOwn(from);
-  if (handle === undefined) throw new Unusable("it is gone");
+  if (handle === undefined) throw new UnusableHistory("it is gone");
   try {
     const buffer = new Uint8Array(COPY_BYTES);
     for (;;) {
@@ -193,7 +202,7 @@ async function exists(path: string): Promise<boolean> {
 }
 
 /** Renames the file to the first free name of its kind and returns that name. */
-async function putAside(path: string): Promise<string> {
+async function moveAside(path: string): Promise<string> {
   try {
     for (let count = 1;; count++) {
       const aside = `${path}.unused-${count}`;
@@ -202,7 +211,7 @@ async function putAside(path: string): Promise<string> {
       return aside;
     }
   } catch (error) {
-    throw broken(path, "put aside", error);
+    throw toHistoryError(path, "put aside", error);
   }
 }
 
@@ -216,10 +225,12 @@ function isSystemError(error: unknown): boolean {
   return error instanceof Error && "code" in error && /^E[A-Z0-9]+$/.test(String(error.code));
 }
 
-function broken(path: string, what: string, cause: unknown): SyncError {
+function toHistoryError(path: string, what: string, cause: unknown): SyncError {
   if (cause instanceof SyncError) return cause;
   const kind = cause instanceof Deno.errors.PermissionDenied ? "denied" : "unexpected";
-  const message = `Cannot ${what} "${printable(path)}", where what both sides held is remembered: ${reasonOf(cause)}`;
+  const message = `Cannot ${what} "${escapeForDisplay(path)}", where what both sides held is remembered: ${
+    reasonOf(cause)
+  }`;
   return new SyncError(kind, message, { operation: what, cause });
 }
 

@@ -1,13 +1,13 @@
 import type { Traits } from "../../core/backend.ts";
-import { type FileEntry, type Known, type Side } from "../../core/entry.ts";
-import { isRecent, sameStamp, stepOf, YOUNG_MS } from "../common/criteria.ts";
-import { keepsTime } from "../common/entry_check.ts";
+import { type BaseEntry, type FileEntry, type Side } from "../../core/entry.ts";
+import { isRecent, isSameTime, RECENT_MS, stepOf } from "../common/criteria.ts";
+import { hasSourceTime } from "../common/entry_check.ts";
 
 /**
  * The origin of a file's marks. `readAt`: the time at which they were read, in ms since the epoch; `entries`: the files
  * as they were listed.
  */
-export interface Reading {
+export interface StampOrigin {
   readonly traits: Readonly<Record<Side, Traits>>;
   readonly readAt: Readonly<Record<Side, number>>;
   readonly entries: Readonly<Partial<Record<Side, FileEntry>>>;
@@ -17,8 +17,8 @@ export interface Reading {
  * Returns the entry with exactly those marks provisional whose times are so recent that other content could have the
  * same time.
  */
-export function toProvisional(known: Known, reading: Reading): Known {
-  const [local, remote] = [isYoung(known, reading, "local"), isYoung(known, reading, "remote")];
+export function markRecentUnproven(known: BaseEntry, reading: StampOrigin): BaseEntry {
+  const [local, remote] = [isRecentStamp(known, reading, "local"), isRecentStamp(known, reading, "remote")];
   if (!local && !remote && known.provisional === undefined) return known;
   const { provisional: _, ...rest } = known;
   if (!local && !remote) return rest;
@@ -26,13 +26,13 @@ export function toProvisional(known: Known, reading: Reading): Known {
 }
 
 /** Returns the entry with this side's mark provisional as well. */
-export function toDoubted(known: Known, side: Side): Known {
+export function markUnproven(known: BaseEntry, side: Side): BaseEntry {
   const { provisional = side } = known;
   return { ...known, provisional: provisional === side ? side : "both" };
 }
 
 /** A completed write: its result, its source, the file it replaced, and the time range in which it happened. */
-export interface Written {
+export interface WriteFacts {
   readonly replaced: FileEntry | undefined;
   readonly result: FileEntry;
   readonly source: FileEntry;
@@ -47,14 +47,14 @@ export interface Written {
  * revision; with only a server-set time an edit of the same moment would look the same. A weak revision that did not
  * change with the content is ignored.
  */
-export function recognize(
+export function recognizeWritten(
   seen: FileEntry,
-  { result, source, replaced, traits, since, doneAt }: Written,
+  { result, source, replaced, traits, since, doneAt }: WriteFacts,
 ): { readonly entry: FileEntry; readonly isSure: boolean; readonly isKept: boolean } | undefined {
-  const isKept = keepsTime(seen, source, traits);
+  const isKept = hasSourceTime(seen, source, traits);
   if (seen.size !== result.size) return undefined;
   const step = Math.max(stepOf(seen, traits), stepOf(result, traits));
-  const isSame = sameStamp(result.modified, seen.modified, step);
+  const isSame = isSameTime(result.modified, seen.modified, step);
   if (seen.revision !== undefined && result.revision !== undefined) {
     const isStale = traits.weakRevisions === true && replaced?.revision === seen.revision;
     if (seen.revision === result.revision && !isStale) return { entry: seen, isSure: true, isKept };
@@ -63,16 +63,16 @@ export function recognize(
     return { entry, isSure: false, isKept };
   }
   if (isSame && (isKept || seen.modified === undefined)) return { entry: seen, isSure: true, isKept };
-  const span = Math.max(step, YOUNG_MS);
+  const span = Math.max(step, RECENT_MS);
   const isOfThisRun = seen.modified !== undefined && seen.modified >= since - span && seen.modified <= doneAt + span;
   return isSame || isKept || isOfThisRun ? { entry: seen, isSure: false, isKept } : undefined;
 }
 
-function isYoung(known: Known, { traits, readAt, entries }: Reading, side: Side): boolean {
+function isRecentStamp(known: BaseEntry, { traits, readAt, entries }: StampOrigin, side: Side): boolean {
   const mark = known[side];
   if (mark?.modified === undefined) return false;
   if (mark.revision !== undefined && traits[side].weakRevisions !== true) return false;
   const entry = entries[side];
   const step = entry === undefined ? traits[side].timeStep ?? 0 : stepOf(entry, traits[side]);
-  return isRecent(mark.modified, readAt[side], Math.max(step, YOUNG_MS));
+  return isRecent(mark.modified, readAt[side], Math.max(step, RECENT_MS));
 }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { printable } from "../../core/path.ts";
+import { escapeForDisplay } from "../../core/path.ts";
 
 /**
  * The identity of a pair of roots; history, locks and trash belong to one identity. `machine`: this machine's id;
@@ -28,11 +28,11 @@ export function pairName({ machine, local, server, remote }: PairIdentity): stri
 /**
  * Describes how the pair in a state file differs from this one, for messages. Returns undefined if they are the same.
  */
-export function otherThan(now: PairIdentity, then: PairIdentity): string | undefined {
+export function describeOtherPair(now: PairIdentity, then: PairIdentity): string | undefined {
   if (then.machine !== now.machine) return "it was written by another machine";
-  if (then.local !== now.local) return `it belongs to the local folder "${printable(then.local)}"`;
+  if (then.local !== now.local) return `it belongs to the local folder "${escapeForDisplay(then.local)}"`;
   if (then.server !== now.server || then.remote !== now.remote) {
-    return `it belongs to the remote folder "${printable(then.remote)}" of ${printable(then.server)}`;
+    return `it belongs to the remote folder "${escapeForDisplay(then.remote)}" of ${escapeForDisplay(then.server)}`;
   }
   if (then.peer !== undefined && now.peer !== undefined && then.peer !== now.peer) {
     return "the server has another host key than when it was written";

@@ -1,21 +1,21 @@
 import { createHash, createHmac } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
-import { foreign, guardOwn, openOwn } from "../../machine/own_files.ts";
+import { assertOwn, foreignStateError, openOwn } from "../../machine/own_files.ts";
 import { toRelPath } from "../../core/path.ts";
-import { type History, type Known, type Lesson } from "../../core/entry.ts";
-import { type BlockStore, covers, find, learnInto, toKey, unpackBlock } from "./blocks.ts";
-import { otherThan, type PairIdentity } from "./pair_id.ts";
+import { type BaseEntry, type History, type HistoryUpdate } from "../../core/entry.ts";
+import { applyUpdates, type BlockStore, coversPath, findEntry, toKey, unpackBlock } from "./blocks.ts";
+import { describeOtherPair, type PairIdentity } from "./pair_id.ts";
 import type { Roots } from "../common/roots.ts";
 
 /** The pair of a history, and the key that seals it (32 bytes). */
-export interface BookOwner {
+export interface SealOptions {
   readonly pair: PairIdentity;
   readonly key: Uint8Array;
 }
 
 /** The header of a history. `size`: the number of entries. */
-export interface Head {
+export interface HistoryHeader {
   readonly format: number;
   readonly pair: PairIdentity;
   readonly roots: Roots;
@@ -26,16 +26,16 @@ export interface Head {
  * An open history file whose content has been checked. `sealed`: by this user's key; `find`: returns the block that may
  * contain a key.
  */
-export interface Book {
+export interface HistoryDatabase {
   readonly db: DatabaseSync;
-  readonly head: Head;
+  readonly head: HistoryHeader;
   readonly sealed: boolean;
-  readonly blocks: readonly (readonly Known[])[] | undefined;
-  find(key: string): readonly Known[];
+  readonly blocks: readonly (readonly BaseEntry[])[] | undefined;
+  find(key: string): readonly BaseEntry[];
 }
 
 /** The reason why the content of a history is not used, as a clause. */
-export class Unusable extends Error {}
+export class UnusableHistory extends Error {}
 
 /** The format version that is written. */
 export const FORMAT = 2;
@@ -47,13 +47,13 @@ export const SIDECARS = ["-journal", "-wal", "-shm"];
  * for this pair; with refused and id foreignState for a file of another user; with the system's error if it cannot be
  * read.
  */
-export async function readBook(path: string, { pair, key }: BookOwner): Promise<Book> {
+export async function readDatabase(path: string, { pair, key }: SealOptions): Promise<HistoryDatabase> {
   const { DatabaseSync } = await import("node:sqlite");
   const handle = await openOwn(path);
-  if (handle === undefined) throw new Unusable("it is gone");
+  if (handle === undefined) throw new UnusableHistory("it is gone");
   let db: DatabaseSync | undefined;
   try {
-    for (const end of SIDECARS) await guardOwn(`${path}${end}`, "file");
+    for (const end of SIDECARS) await assertOwn(`${path}${end}`, "file");
     // SQLite reads an immutable database without its journals, which could change the content.
     const url = new URL(pathToFileURL(path));
     url.searchParams.set("immutable", "1");
@@ -61,9 +61,9 @@ export async function readBook(path: string, { pair, key }: BookOwner): Promise<
     const { ino, dev } = await handle.stat();
     const now = await Deno.lstat(path);
     const isJudged = !now.isSymlink && (Deno.build.os === "windows" || (now.ino === ino && now.dev === dev));
-    const book = toBook(db, { pair, key });
+    const book = toDatabase(db, { pair, key });
     // A seal proves the content whichever file was opened; a run that ends meanwhile replaces the file.
-    if (!book.sealed && !isJudged) throw foreign(path, "was exchanged while it was opened");
+    if (!book.sealed && !isJudged) throw foreignStateError(path, "was exchanged while it was opened");
     return book;
   } catch (error) {
     db?.close();
@@ -74,16 +74,16 @@ export async function readBook(path: string, { pair, key }: BookOwner): Promise<
 }
 
 /** Returns the History of an open file. `now`: returns the file that is open at the moment. */
-export function toHistory(now: () => Book): History {
-  let [recent, from]: [readonly Known[], Book] = [[], now()];
+export function toHistory(now: () => HistoryDatabase): History {
+  let [recent, from]: [readonly BaseEntry[], HistoryDatabase] = [[], now()];
   return {
     get size() {
       return now().head.size;
     },
     get(path) {
       const book = now();
-      if (book !== from || !covers(recent, path)) [recent, from] = [book.find(toKey(path)), book];
-      return find(recent, path);
+      if (book !== from || !coversPath(recent, path)) [recent, from] = [book.find(toKey(path)), book];
+      return findEntry(recent, path);
     },
     *[Symbol.iterator]() {
       const { db, blocks } = now();
@@ -96,10 +96,10 @@ export function toHistory(now: () => Book): History {
  * Applies the lessons and seals the result. The file is empty or a copy of a history of this pair, which is checked
  * again. No other process sees it yet, so it needs no journal.
  */
-export async function writeBook(
+export async function writeDatabase(
   path: string,
-  lessons: readonly Lesson[],
-  { roots, pair, key }: BookOwner & { readonly roots: Roots },
+  lessons: readonly HistoryUpdate[],
+  { roots, pair, key }: SealOptions & { readonly roots: Roots },
 ): Promise<void> {
   const { DatabaseSync } = await import("node:sqlite");
   const db = new DatabaseSync(path);
@@ -108,8 +108,8 @@ export async function writeBook(
     db.exec("BEGIN");
     const isNew = db.prepare("SELECT name FROM sqlite_schema WHERE name = 'meta'").get() === undefined;
     if (isNew) db.exec(SCHEMA);
-    const before = isNew ? 0 : checkHead(db, { pair, key }).head.size;
-    const headText = JSON.stringify({ format: FORMAT, pair, roots, size: before + learnInto(toStore(db), lessons) });
+    const before = isNew ? 0 : checkHeader(db, { pair, key }).head.size;
+    const headText = JSON.stringify({ format: FORMAT, pair, roots, size: before + applyUpdates(toStore(db), lessons) });
     db.exec("DELETE FROM meta");
     const put = db.prepare("INSERT INTO meta VALUES (?, ?)");
     put.run("head", headText);
@@ -121,15 +121,15 @@ export async function writeBook(
 }
 
 /** The format before histories were sealed. Its checksum needs no key, so it does not authenticate the author. */
-const UNSEALED = 1;
+const UNSEALED_FORMAT = 1;
 /** The maximum number of entries that are kept in memory; larger histories are read from the file each time. */
-const KEPT = 50_000;
+const MAX_IN_MEMORY = 50_000;
 const SCHEMA = `CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE blocks (first TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;`;
 
-function toBook(db: DatabaseSync, owner: BookOwner): Book {
-  const { head, sealed } = checkHead(db, owner);
-  const blocks = head.size <= KEPT ? Array.from(readBlocks(db)) : undefined;
+function toDatabase(db: DatabaseSync, owner: SealOptions): HistoryDatabase {
+  const { head, sealed } = checkHeader(db, owner);
+  const blocks = head.size <= MAX_IN_MEMORY ? Array.from(readBlocks(db)) : undefined;
   // Without a seal every name is checked; a seal proves that the names were checked before they were written.
   if (!sealed) { for (const block of blocks ?? readBlocks(db)) for (const { path } of block) toRelPath(path); }
   const read = db.prepare("SELECT body FROM blocks WHERE first <= ? ORDER BY first DESC LIMIT 1");
@@ -141,31 +141,34 @@ function toBook(db: DatabaseSync, owner: BookOwner): Book {
 }
 
 /** Returns the header of a database after verifying its whole content. Throws Unusable. */
-function checkHead(db: DatabaseSync, { pair, key }: BookOwner): { readonly head: Head; readonly sealed: boolean } {
-  const headText = meta(db, "head");
-  const head: Head = JSON.parse(headText);
-  if (head.format !== FORMAT && head.format !== UNSEALED) {
-    throw new Unusable(`it is of format ${head.format}, and this version reads ${FORMAT}`);
+function checkHeader(
+  db: DatabaseSync,
+  { pair, key }: SealOptions,
+): { readonly head: HistoryHeader; readonly sealed: boolean } {
+  const headText = readMeta(db, "head");
+  const head: HistoryHeader = JSON.parse(headText);
+  if (head.format !== FORMAT && head.format !== UNSEALED_FORMAT) {
+    throw new UnusableHistory(`it is of format ${head.format}, and this version reads ${FORMAT}`);
   }
   const sealed = head.format === FORMAT;
-  const other = otherThan(pair, head.pair);
-  if (other !== undefined) throw new Unusable(other);
-  if (sealed && sealOf(db, headText, key) !== meta(db, "seal")) {
-    throw new Unusable("it is damaged, or was written with another key");
+  const other = describeOtherPair(pair, head.pair);
+  if (other !== undefined) throw new UnusableHistory(other);
+  if (sealed && sealOf(db, headText, key) !== readMeta(db, "seal")) {
+    throw new UnusableHistory("it is damaged, or was written with another key");
   }
-  if (!sealed && sumOf(db, headText) !== meta(db, "sum")) throw new Unusable("it is damaged");
+  if (!sealed && checksumOf(db, headText) !== readMeta(db, "sum")) throw new UnusableHistory("it is damaged");
   return { head, sealed };
 }
 
-function* readBlocks(db: DatabaseSync): Iterable<readonly Known[]> {
+function* readBlocks(db: DatabaseSync): Iterable<readonly BaseEntry[]> {
   for (const { body } of db.prepare("SELECT body FROM blocks ORDER BY first").iterate()) {
     if (typeof body === "string") yield unpackBlock(body);
   }
 }
 
-function meta(db: DatabaseSync, key: string): string {
+function readMeta(db: DatabaseSync, key: string): string {
   const { value } = db.prepare("SELECT value FROM meta WHERE key = ?").get(key) ?? {};
-  if (typeof value !== "string") throw new Unusable("it is damaged");
+  if (typeof value !== "string") throw new UnusableHistory("it is damaged");
   return value;
 }
 
@@ -176,7 +179,7 @@ function sealOf(db: DatabaseSync, head: string, key: Uint8Array): string {
   return seal.digest("hex");
 }
 
-function sumOf(db: DatabaseSync, head: string): string {
+function checksumOf(db: DatabaseSync, head: string): string {
   const hash = createHash("sha256").update(`${head}\n`);
   for (const { first, body } of rowsOf(db)) hash.update(`${first}\n${body}\n`);
   return hash.digest("hex");
@@ -184,7 +187,7 @@ function sumOf(db: DatabaseSync, head: string): string {
 
 function* rowsOf(db: DatabaseSync): Iterable<{ readonly first: string; readonly body: string }> {
   for (const { first, body } of db.prepare("SELECT first, body FROM blocks ORDER BY first").iterate()) {
-    if (typeof first !== "string" || typeof body !== "string") throw new Unusable("it is damaged");
+    if (typeof first !== "string" || typeof body !== "string") throw new UnusableHistory("it is damaged");
     yield { first, body };
   }
 }
@@ -203,7 +206,7 @@ function toStore(db: DatabaseSync): BlockStore {
       const { first } = next.get(key) ?? {};
       return typeof first === "string" ? first : undefined;
     },
-    drop: (first) => void drop.run(first),
-    put: (first, body) => void put.run(first, body),
+    remove: (first) => void drop.run(first),
+    add: (first, body) => void put.run(first, body),
   };
 }

@@ -1,15 +1,15 @@
 import {
+  type BaseEntry,
   type Entry,
   type History,
-  type Known,
-  type Lesson,
-  type Mark,
+  type HistoryUpdate,
   type Note,
   type Side,
   sides as bothSides,
+  type SideStamp,
   type Snapshot,
 } from "../../core/entry.ts";
-import type { Remembered } from "./file.ts";
+import type { PairHistory } from "./file.ts";
 import { countOf } from "../common/text.ts";
 import type { RootEntries } from "../common/roots.ts";
 
@@ -37,33 +37,33 @@ export function findZoneShifts(history: History, snapshots: Snapshots): readonly
  * Returns the history with the marks of these sides shifted; a mark that the listing still shows unchanged is kept.
  * save() writes the shifted marks too, so that the next run finds them equal.
  */
-export function alongShifts(
-  remembered: Remembered,
+export function applyShifts(
+  remembered: PairHistory,
   shifts: readonly ZoneShift[],
   { snapshots, rootEntries }: { readonly snapshots: Snapshots; readonly rootEntries: RootEntries },
-): Remembered {
+): PairHistory {
   const { history, roots } = remembered;
-  const entryAt = (side: Side, known: Known) => snapshots[side].get(known.path);
-  const move = (known: Known): Known =>
+  const entryAt = (side: Side, known: BaseEntry) => snapshots[side].get(known.path);
+  const move = (known: BaseEntry): BaseEntry =>
     shifts.reduce((moved, shift) => {
-      const mark = moveMark(moved[shift.side], entryAt(shift.side, known), shift);
+      const mark = shiftStamp(moved[shift.side], entryAt(shift.side, known), shift);
       return mark === moved[shift.side] ? moved : { ...moved, [shift.side]: mark };
     }, known);
   const told = new Set<string>();
-  function* lessons(): Iterable<Lesson> {
+  function* lessons(): Iterable<HistoryUpdate> {
     for (const known of history) {
       const moved = move(known);
-      if (moved !== known && !told.has(known.path)) yield { path: known.path, known: moved };
+      if (moved !== known && !told.has(known.path)) yield { path: known.path, base: moved };
     }
   }
   return {
     ...(remembered.unusable === undefined ? {} : { unusable: remembered.unusable }),
     ...(remembered.unsealed === undefined ? {} : { unsealed: remembered.unsealed }),
-    known: remembered.known,
+    exists: remembered.exists,
     roots: shifts.reduce((moved, shift) => {
       const facts = moved[shift.side];
       if (facts?.modified === undefined) return moved;
-      const mark = moveMark({ size: 0, modified: facts.modified }, rootEntries[shift.side], shift);
+      const mark = shiftStamp({ size: 0, modified: facts.modified }, rootEntries[shift.side], shift);
       return {
         ...moved,
         [shift.side]: { ...facts, ...(mark?.modified === undefined ? {} : { modified: mark.modified }) },
@@ -79,9 +79,9 @@ export function alongShifts(
         for (const known of history) yield move(known);
       },
     },
-    note: (noted) => {
+    saveAhead: (noted) => {
       for (const { path } of noted) told.add(path);
-      return remembered.note(noted);
+      return remembered.saveAhead(noted);
     },
     save: (learned, newRoots) => remembered.save([...lessons(), ...learned], newRoots),
     [Symbol.dispose]: () => remembered[Symbol.dispose](),
@@ -89,7 +89,7 @@ export function alongShifts(
 }
 
 /** Returns the note about a time zone change for the user. */
-export function noteShift({ side, ms, count }: ZoneShift): Note {
+export function toShiftNote({ side, ms, count }: ZoneShift): Note {
   const minutes = Math.abs(ms) / MINUTE_MS;
   const [hours, rest] = [Math.floor(minutes / 60), minutes % 60];
   const far = [hours === 0 ? "" : countOf(hours, "hour"), rest === 0 ? "" : `${rest} minutes`].filter((part) =>
@@ -107,20 +107,20 @@ const QUARTER_MS = 15 * MINUTE_MS;
 const WIDEST_MS = 26 * 60 * MINUTE_MS;
 const FEW = 10;
 /** The number of files after which the search stops unless at least a quarter of them has moved. */
-const FIRST = 256;
+const SAMPLE_SIZE = 256;
 
 function findShift(history: History, snapshot: Snapshot, side: Side): ZoneShift | undefined {
   const moved = new Map<number, number>();
   let common = 0;
   let unmoved = 0;
   for (const known of history) {
-    const by = movedBy(known, snapshot, side);
+    const by = timeDifference(known, snapshot, side);
     if (by === undefined) continue;
     common++;
     const isShift = by !== 0 && by % QUARTER_MS === 0 && Math.abs(by) <= WIDEST_MS;
     if (isShift) moved.set(by, (moved.get(by) ?? 0) + 1);
     else unmoved++;
-    if (common === FIRST && unmoved * 4 > FIRST * 3) return undefined;
+    if (common === SAMPLE_SIZE && unmoved * 4 > SAMPLE_SIZE * 3) return undefined;
   }
   for (const [ms, count] of moved) if (count > FEW && count * 2 > common) return { side, ms, count };
   return undefined;
@@ -130,7 +130,7 @@ function findShift(history: History, snapshot: Snapshot, side: Side): ZoneShift 
  * Returns by how many ms the file's time moved. Returns undefined if the path is not a file in both, has no time, has
  * another size, or has a revision.
  */
-function movedBy(known: Known, snapshot: Snapshot, side: Side): number | undefined {
+function timeDifference(known: BaseEntry, snapshot: Snapshot, side: Side): number | undefined {
   const mark = known[side];
   if (known.kind !== "file" || mark?.modified === undefined || mark.revision !== undefined) return undefined;
   const entry = snapshot.get(known.path);
@@ -138,7 +138,7 @@ function movedBy(known: Known, snapshot: Snapshot, side: Side): number | undefin
   return entry.modified - mark.modified;
 }
 
-function moveMark(mark: Mark | undefined, entry: Entry | undefined, { ms }: ZoneShift): Mark | undefined {
+function shiftStamp(mark: SideStamp | undefined, entry: Entry | undefined, { ms }: ZoneShift): SideStamp | undefined {
   if (mark?.modified === undefined) return mark;
   const shown = entry?.kind === "file" || entry?.kind === "dir" ? entry.modified : undefined;
   return shown === mark.modified ? mark : { ...mark, modified: mark.modified + ms };

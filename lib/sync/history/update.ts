@@ -1,18 +1,18 @@
-import type { Backend, Call } from "../../core/backend.ts";
+import type { Backend, CallOptions } from "../../core/backend.ts";
 import { toSyncError } from "../../core/errors.ts";
 import { parentOf, type RelPath, root } from "../../core/path.ts";
 import {
+  type BaseEntry,
   type DirEntry,
   type Entry,
-  type Known,
-  type Lesson,
+  type HistoryUpdate,
   type Note,
   type Side,
   sides as bothSides,
 } from "../../core/entry.ts";
 import { sameChecksum } from "../common/criteria.ts";
-import { drain, inOrder } from "../common/concurrency.ts";
-import { type Facts, type Seen, toLessons, toRoots } from "./derive.ts";
+import { runConcurrently, takeInOrder } from "../common/concurrency.ts";
+import { deriveRoots, deriveUpdates, type RelistedSide, type RunFacts } from "./derive.ts";
 import type { Backends } from "../common/sides.ts";
 import type { Roots } from "../common/roots.ts";
 
@@ -20,18 +20,18 @@ import type { Roots } from "../common/roots.ts";
  * `again`: whether the sides may be listed again; false after a run that was cancelled or lost its server. `roots`: as
  * recorded so far.
  */
-export interface SettleOptions extends Call {
-  readonly facts: Omit<Facts, "seen" | "traits" | "endedAt">;
+export interface UpdateOptions extends CallOptions {
+  readonly facts: Omit<RunFacts, "seen" | "traits" | "endedAt">;
   readonly rootEntries: Readonly<Partial<Record<Side, DirEntry>>>;
   readonly roots: Roots;
-  readonly again: boolean;
+  readonly mayRelist: boolean;
   /** Returns the current time in ms since the epoch. */
   now(): number;
 }
 
 /** The history update of a run, and notes for the user. */
-export interface Settled {
-  readonly lessons: readonly Lesson[];
+export interface UpdatedHistory {
+  readonly lessons: readonly HistoryUpdate[];
   readonly roots: Roots;
   readonly notes: readonly Note[];
 }
@@ -40,22 +40,22 @@ export interface Settled {
  * Lists again the folders that were written to and returns the history update of the run. Never rejects: entries in a
  * folder that cannot be listed are not recorded.
  */
-export async function settle(sides: Backends, options: SettleOptions): Promise<Settled> {
+export async function updateHistory(sides: Backends, options: UpdateOptions): Promise<UpdatedHistory> {
   const notes: Note[] = [];
-  const seen: Partial<Record<Side, Seen>> = {};
+  const seen: Partial<Record<Side, RelistedSide>> = {};
   const endedAt = options.now();
-  if (options.again) {
+  if (options.mayRelist) {
     for (const side of bothSides) {
-      const found = await lookAgain(sides[side], writtenPaths(options.facts.done, side), { ...options, side, notes });
+      const found = await relist(sides[side], writtenPaths(options.facts.done, side), { ...options, side, notes });
       if (found !== undefined) seen[side] = found;
     }
   }
   const traits = { local: sides.local.traits, remote: sides.remote.traits };
-  const facts: Facts = { ...options.facts, seen, traits, endedAt };
-  const rootEntries = { ...options.rootEntries, ...rootsOf(seen) };
-  const lessons = toLessons(facts);
-  const proven = options.again ? await prove(lessons, sides, options) : lessons;
-  return { lessons: proven, roots: toRoots(facts, rootEntries, options.roots), notes };
+  const facts: RunFacts = { ...options.facts, seen, traits, endedAt };
+  const rootEntries = { ...options.rootEntries, ...relistedRoots(seen) };
+  const lessons = deriveUpdates(facts);
+  const proven = options.mayRelist ? await addChecksums(lessons, sides, options) : lessons;
+  return { lessons: proven, roots: deriveRoots(facts, rootEntries, options.roots), notes };
 }
 
 const MAX_FOLDERS_AT_ONCE = 32;
@@ -68,16 +68,20 @@ const MAX_BYTES = 64 * 1024 * 1024;
  * Both sides are hashed if that needs no transfer; otherwise the local checksum stands for both, but only if a later
  * local edit would be visible. Entries that differ, or changed meanwhile, are not recorded.
  */
-async function prove(lessons: readonly Lesson[], sides: Backends, call: Call): Promise<readonly Lesson[]> {
-  const proven = new Map<Lesson, Lesson | undefined>();
+async function addChecksums(
+  lessons: readonly HistoryUpdate[],
+  sides: Backends,
+  call: CallOptions,
+): Promise<readonly HistoryUpdate[]> {
+  const proven = new Map<HistoryUpdate, HistoryUpdate | undefined>();
   let budget = MAX_BYTES;
-  const wanting = lessons.filter(({ known }) => {
+  const wanting = lessons.filter(({ base: known }) => {
     if (known?.provisional === undefined || known.checksum !== undefined || known.local === undefined) return false;
     budget -= known.local.size;
     return budget >= 0;
   });
-  const work = async (lesson: Lesson) => void proven.set(lesson, await proveOne(lesson, sides, call));
-  await drain(inOrder(wanting), work, { limit: MAX_FILES_AT_ONCE, signal: call.signal });
+  const work = async (lesson: HistoryUpdate) => void proven.set(lesson, await addChecksum(lesson, sides, call));
+  await runConcurrently(takeInOrder(wanting), work, { limit: MAX_FILES_AT_ONCE, signal: call.signal });
   return lessons.flatMap((lesson) => {
     if (!proven.has(lesson)) return [lesson];
     const one = proven.get(lesson);
@@ -85,19 +89,23 @@ async function prove(lessons: readonly Lesson[], sides: Backends, call: Call): P
   });
 }
 
-async function proveOne(lesson: Lesson, { local, remote }: Backends, { signal }: Call): Promise<Lesson | undefined> {
-  const { path, known } = lesson;
+async function addChecksum(
+  lesson: HistoryUpdate,
+  { local, remote }: Backends,
+  { signal }: CallOptions,
+): Promise<HistoryUpdate | undefined> {
+  const { path, base: known } = lesson;
   if (known?.local === undefined || known.remote === undefined) return lesson;
   try {
     const wanted = ["sha256"];
     const checksum = await local.checksum?.({ kind: "file", path, ...known.local }, wanted, { signal });
     if (checksum === undefined) return lesson;
-    const isNear = remote.place.disk !== undefined;
+    const isNear = remote.root.diskPath !== undefined;
     const theirs = isNear
       ? await remote.checksum?.({ kind: "file", path, ...known.remote }, wanted, { signal })
       : undefined;
-    if (theirs === undefined && !isOwnSure(known)) return lesson;
-    return sameChecksum(checksum, theirs) === false ? undefined : { path, known: { ...known, checksum } };
+    if (theirs === undefined && !isLocalCertain(known)) return lesson;
+    return sameChecksum(checksum, theirs) === false ? undefined : { path, base: { ...known, checksum } };
   } catch {
     // The file was replaced meanwhile: the next run compares both.
     return undefined;
@@ -108,16 +116,16 @@ async function proveOne(lesson: Lesson, { local, remote }: Backends, { signal }:
  * Whether the local file is certainly the one that was compared. Its time must be finer than a step in which two edits
  * could happen.
  */
-function isOwnSure({ local, provisional }: Known): boolean {
+function isLocalCertain({ local, provisional }: BaseEntry): boolean {
   const isDoubted = provisional === "local" || provisional === "both";
-  return !isDoubted || (local?.modified !== undefined && local.modified % WHOLE_MS !== 0);
+  return !isDoubted || (local?.modified !== undefined && local.modified % WHOLE_SECOND_MS !== 0);
 }
 
 /** The step of backends without fractions of a second. */
-const WHOLE_MS = 1000;
+const WHOLE_SECOND_MS = 1000;
 
 /** Returns the paths at which something was created, changed or removed on that side. */
-export function writtenPaths(done: Facts["done"], side: Side): ReadonlySet<RelPath> {
+export function writtenPaths(done: RunFacts["done"], side: Side): ReadonlySet<RelPath> {
   const paths = new Set<RelPath>();
   for (const action of done.keys()) {
     if (action.to !== side) continue;
@@ -128,14 +136,14 @@ export function writtenPaths(done: Facts["done"], side: Side): ReadonlySet<RelPa
 }
 
 /** Lists again the folders of the written paths. Returns undefined if nothing was written. */
-async function lookAgain(
+async function relist(
   backend: Backend,
   paths: ReadonlySet<RelPath>,
-  { signal, side, notes }: Call & { readonly side: Side; readonly notes: Note[] },
-): Promise<Seen | undefined> {
+  { signal, side, notes }: CallOptions & { readonly side: Side; readonly notes: Note[] },
+): Promise<RelistedSide | undefined> {
   if (paths.size === 0) return undefined;
   // On a disk the result of a write equals its listing.
-  const entries = backend.place.disk === undefined ? new Map<RelPath, Entry>() : undefined;
+  const entries = backend.root.diskPath === undefined ? new Map<RelPath, Entry>() : undefined;
   const folders = new Map<RelPath, DirEntry>();
   const written = new Set(Array.from(paths, (path) => parentOf(path)));
   const lookAt = async (dir: RelPath) => {
@@ -156,11 +164,11 @@ async function lookAgain(
     }
   };
   const limit = Math.max(1, Math.min(MAX_FOLDERS_AT_ONCE, backend.traits.parallelFiles));
-  await drain(inOrder([...written]), lookAt, { limit, signal });
+  await runConcurrently(takeInOrder([...written]), lookAt, { limit, signal });
   return { folders, ...(entries === undefined ? {} : { entries }) };
 }
 
-function rootsOf(seen: Readonly<Partial<Record<Side, Seen>>>): Readonly<Partial<Record<Side, DirEntry>>> {
+function relistedRoots(seen: Readonly<Partial<Record<Side, RelistedSide>>>): Readonly<Partial<Record<Side, DirEntry>>> {
   const found: Partial<Record<Side, DirEntry>> = {};
   for (const side of bothSides) {
     const entry = seen[side]?.folders.get(root);

@@ -1,28 +1,28 @@
 import { join } from "node:path";
-import type { Call } from "../../core/backend.ts";
+import type { CallOptions } from "../../core/backend.ts";
 import { cancelled, noStateFolder, SyncError } from "../../core/errors.ts";
-import { absent, makeOwnFolder, readOwnText } from "../../machine/own_files.ts";
-import { printable } from "../../core/path.ts";
+import { ignoreNotFound, makeOwnFolder, readOwnText } from "../../machine/own_files.ts";
+import { escapeForDisplay } from "../../core/path.ts";
 import {
-  busy,
+  busyError,
+  currentOwner,
+  EXPIRY_MS,
   isAlive,
   type Lock,
+  type LockContext,
   type LockOwner,
-  type LockWorld,
   MAX_LOCK_BYTES,
+  parseLockOwner,
   RENEW_MS,
-  SILENT_MS,
-  toOwner,
-  toSelf,
 } from "./owner.ts";
 
 /** `wait`: how many ms to wait for a lock that is held; `take`: take the lock over even if it is held. */
-export interface LockOptions extends Call {
+export interface LockOptions extends CallOptions {
   readonly folder: string;
   readonly pair: string;
   readonly wait: number;
-  readonly take: boolean;
-  readonly world: LockWorld;
+  readonly force: boolean;
+  readonly context: LockContext;
 }
 
 /**
@@ -34,35 +34,37 @@ export interface LockOptions extends Call {
  * never decrease, and only the holder of a higher number removes a lower one.
  */
 export async function takeLock(options: LockOptions): Promise<Lock> {
-  const { folder, pair, world } = options;
-  const self = await toSelf(world);
+  const { folder, pair, context: world } = options;
+  const self = await currentOwner(world);
   const until = world.now() + options.wait;
   try {
     await makeOwnFolder(folder);
     for (;;) {
-      const [highest = 0, ...lower] = await generations(options);
+      const [highest = 0, ...lower] = await lockNumbers(options);
       if (!Number.isSafeInteger(highest + 1)) {
-        throw refused(`"${printable(lockPath(options, highest))}" is damaged: remove it.`);
+        throw lockRefused(`"${escapeForDisplay(lockPath(options, highest))}" is damaged: remove it.`);
       }
       const holder = highest === 0 ? undefined : await readOwner(options, highest);
-      if (holder !== undefined && !options.take && !isFree(holder, self, world)) {
-        if (world.now() >= until) throw busy(holder);
+      if (holder !== undefined && !options.force && !canTakeOver(holder, self, world)) {
+        if (world.now() >= until) throw busyError(holder);
         await world.sleep(POLL_MS, options);
         if (options.signal.aborted) throw cancelled(options.signal, "wait for the other run");
         continue;
       }
-      if (!await make(options, highest + 1, self)) continue;
-      const [now] = await generations(options);
+      if (!await createLockFile(options, highest + 1, self)) continue;
+      const [now] = await lockNumbers(options);
       if (now !== highest + 1) {
         // This process was slow and created again a number that a later holder had already removed.
-        await Deno.remove(lockPath(options, highest + 1)).catch(absent);
+        await Deno.remove(lockPath(options, highest + 1)).catch(ignoreNotFound);
         continue;
       }
-      for (const old of [highest, ...lower]) if (old > 0) await Deno.remove(lockPath(options, old)).catch(absent);
-      return new HeldLock(options, highest + 1, self);
+      for (const old of [highest, ...lower]) {
+        if (old > 0) await Deno.remove(lockPath(options, old)).catch(ignoreNotFound);
+      }
+      return new OwnedLock(options, highest + 1, self);
     }
   } catch (error) {
-    throw error instanceof SyncError ? error : unusable(`${folder}/${pair}`, error);
+    throw error instanceof SyncError ? error : toLockError(`${folder}/${pair}`, error);
   }
 }
 
@@ -73,7 +75,7 @@ const POLL_MS = 1000;
  */
 const NUMBERED = /^\.([1-9]\d{0,15})\.lock$/;
 /** The system's error codes for a state folder that cannot be written. */
-const UNWRITABLE: ReadonlySet<string> = new Set(["EROFS", "EACCES", "EPERM", "ENOSPC", "EDQUOT"]);
+const UNWRITABLE_CODES: ReadonlySet<string> = new Set(["EROFS", "EACCES", "EPERM", "ENOSPC", "EDQUOT"]);
 /**
  * The number of reads, READ_AGAIN_MS apart, before an empty lock file is reported: a disk without hard links shows a
  * lock before its content is written.
@@ -81,7 +83,7 @@ const UNWRITABLE: ReadonlySet<string> = new Set(["EROFS", "EACCES", "EPERM", "EN
 const READS = 20;
 const READ_AGAIN_MS = 50;
 
-class HeldLock implements Lock {
+class OwnedLock implements Lock {
   readonly #options: LockOptions;
   readonly #number: number;
   readonly #self: LockOwner;
@@ -92,13 +94,13 @@ class HeldLock implements Lock {
     this.#options = options;
     this.#number = number;
     this.#self = self;
-    this.#stop = options.world.every(RENEW_MS, () => {
-      this.#renewal = this.#write({ lease: options.world.now() });
+    this.#stop = options.context.every(RENEW_MS, () => {
+      this.#renewal = this.#write({ lease: options.context.now() });
     });
   }
 
-  async stillHeld(): Promise<boolean> {
-    const [highest] = await generations(this.#options);
+  async isLockOwner(): Promise<boolean> {
+    const [highest] = await lockNumbers(this.#options);
     return highest === this.#number;
   }
 
@@ -115,8 +117,8 @@ class HeldLock implements Lock {
   async #write(change: Partial<LockOwner>): Promise<void> {
     const path = lockPath(this.#options, this.#number);
     try {
-      if (!await this.stillHeld()) return;
-      const beside = temporary(this.#options, this.#self);
+      if (!await this.isLockOwner()) return;
+      const beside = tempLockPath(this.#options, this.#self);
       await Deno.writeTextFile(beside, JSON.stringify({ ...this.#self, ...change }), { mode: 0o600 });
       await Deno.rename(beside, path);
     } catch {
@@ -126,7 +128,7 @@ class HeldLock implements Lock {
 }
 
 /** Returns the numbers of the pair's lock files, highest first. */
-async function generations({ folder, pair }: LockOptions): Promise<readonly number[]> {
+async function lockNumbers({ folder, pair }: LockOptions): Promise<readonly number[]> {
   const found: number[] = [];
   for await (const { name } of Deno.readDir(folder)) {
     const number = name.startsWith(`${pair}.`) ? NUMBERED.exec(name.slice(pair.length))?.[1] : undefined;
@@ -142,22 +144,24 @@ async function readOwner(options: LockOptions, number: number): Promise<LockOwne
     try {
       const text = await readOwnText(path, { limit: MAX_LOCK_BYTES });
       if (text === undefined) return undefined;
-      const owner = toOwner(text);
-      if (owner !== undefined || options.take) return owner;
+      const owner = parseLockOwner(text);
+      if (owner !== undefined || options.force) return owner;
     } catch (error) {
-      if (!options.take) throw error instanceof SyncError ? error : unreadable(path, error);
+      if (!options.force) throw error instanceof SyncError ? error : unreadable(path, error);
       return undefined;
     }
     if (count === READS) {
-      throw refused(`"${printable(path)}" does not say who works on this pair: if nobody does, use -BreakLock.`);
+      throw lockRefused(
+        `"${escapeForDisplay(path)}" does not say who works on this pair: if nobody does, use -BreakLock.`,
+      );
     }
-    await options.world.sleep(READ_AGAIN_MS, options);
+    await options.context.sleep(READ_AGAIN_MS, options);
   }
 }
 
-function isFree(holder: LockOwner, self: LockOwner, world: LockWorld): boolean {
-  if (holder.released === true || self.lease - holder.lease >= SILENT_MS) return true;
-  if (world.now() - holder.lease >= SILENT_MS) return true;
+function canTakeOver(holder: LockOwner, self: LockOwner, world: LockContext): boolean {
+  if (holder.released === true || self.lease - holder.lease >= EXPIRY_MS) return true;
+  if (world.now() - holder.lease >= EXPIRY_MS) return true;
   if (holder.host !== self.host) return false;
   if (holder.boot !== undefined && self.boot !== undefined && holder.boot !== self.boot) return true;
   return !(world.isAlive ?? isAlive)(holder.pid);
@@ -167,10 +171,10 @@ function isFree(holder: LockOwner, self: LockOwner, world: LockWorld): boolean {
  * Creates a lock file and returns false if another process was faster. The file appears with its complete content if
  * the disk supports hard links.
  */
-async function make(options: LockOptions, number: number, self: LockOwner): Promise<boolean> {
+async function createLockFile(options: LockOptions, number: number, self: LockOwner): Promise<boolean> {
   const path = lockPath(options, number);
-  const text = JSON.stringify({ ...self, lease: options.world.now() });
-  const beside = temporary(options, self);
+  const text = JSON.stringify({ ...self, lease: options.context.now() });
+  const beside = tempLockPath(options, self);
   try {
     await Deno.writeTextFile(beside, text, { mode: 0o600 });
     await Deno.link(beside, path).catch(async (error) => {
@@ -182,7 +186,7 @@ async function make(options: LockOptions, number: number, self: LockOwner): Prom
     if (error instanceof Deno.errors.AlreadyExists) return false;
     throw error;
   } finally {
-    await Deno.remove(beside).catch(absent);
+    await Deno.remove(beside).catch(ignoreNotFound);
   }
 }
 
@@ -194,29 +198,31 @@ function lockPath({ folder, pair }: LockOptions, number: number): string {
  * Returns the path of this process's temporary lock file. One run has one lock per pair, so the process id keeps the
  * files of two runs apart.
  */
-function temporary({ folder, pair }: LockOptions, { pid, start }: LockOwner): string {
+function tempLockPath({ folder, pair }: LockOptions, { pid, start }: LockOwner): string {
   return join(folder, `${pair}.${pid}-${start}.tmp`);
 }
 
-function refused(message: string): SyncError {
+function lockRefused(message: string): SyncError {
   return new SyncError("refused", message, { operation: "take the lock" });
 }
 
 /** The error for a lock that exists and cannot be read. It may be held, so the program must not continue on its own. */
 function unreadable(path: string, cause: unknown): SyncError {
   const why = cause instanceof Error ? cause.message : String(cause);
-  return refused(`"${printable(path)}" cannot be read (${why}): if no other run works on this pair, use -BreakLock.`);
+  return lockRefused(
+    `"${escapeForDisplay(path)}" cannot be read (${why}): if no other run works on this pair, use -BreakLock.`,
+  );
 }
 
 /**
  * The error for a lock that cannot be taken. If the state folder cannot be written it has id noStateFolder; other
  * causes are reported as they are.
  */
-function unusable(path: string, cause: unknown): SyncError {
+function toLockError(path: string, cause: unknown): SyncError {
   const why = cause instanceof Error ? cause.message : String(cause);
   const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
-  const message = `Cannot take the lock "${printable(path)}": ${why}`;
-  if (!UNWRITABLE.has(code)) return new SyncError("denied", message, { operation: "take the lock", cause });
+  const message = `Cannot take the lock "${escapeForDisplay(path)}": ${why}`;
+  if (!UNWRITABLE_CODES.has(code)) return new SyncError("denied", message, { operation: "take the lock", cause });
   return new SyncError("badInput", `${message}; set TANDEM_STATE to a folder you may write to.`, {
     operation: "take the lock",
     id: noStateFolder,

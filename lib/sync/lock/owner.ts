@@ -1,7 +1,7 @@
 import process from "node:process";
-import type { Call } from "../../core/backend.ts";
+import type { CallOptions } from "../../core/backend.ts";
 import { SyncError } from "../../core/errors.ts";
-import { printable } from "../../core/path.ts";
+import { escapeForDisplay } from "../../core/path.ts";
 
 /**
  * The holder of a lock. `boot`: identifies the boot of the machine to which its process id belongs; `start`, `lease`:
@@ -19,29 +19,29 @@ export interface LockOwner {
 }
 
 /** The clock, timers and facts about this machine that a lock uses. */
-export interface LockWorld {
+export interface LockContext {
   readonly host: string;
   readonly pid?: number;
   readonly boot?: string;
   now(): number;
   /** Calls `tick` every `ms` milliseconds until the returned function is called. Does not keep the process alive. */
   every(ms: number, tick: () => void): () => void;
-  sleep(ms: number, call: Call): Promise<void>;
+  sleep(ms: number, call: CallOptions): Promise<void>;
   isAlive?(pid: number): boolean;
 }
 
 /** An exclusive lock on a pair of roots. Disposing it releases the lock. */
 export interface Lock extends AsyncDisposable {
   /** Whether this run still holds the lock. Called before anything is overwritten or removed. */
-  stillHeld(): Promise<boolean>;
+  isLockOwner(): Promise<boolean>;
 }
 
 /** The interval between renewals, and the time without a renewal after which a lock counts as abandoned. */
 export const RENEW_MS = 60_000;
-export const SILENT_MS = 600_000;
+export const EXPIRY_MS = 600_000;
 
 /** Returns this process as a lock holder, starting now. */
-export async function toSelf(world: LockWorld): Promise<LockOwner> {
+export async function currentOwner(world: LockContext): Promise<LockOwner> {
   const boot = world.boot ?? await bootId();
   const now = world.now();
   return {
@@ -54,7 +54,7 @@ export async function toSelf(world: LockWorld): Promise<LockOwner> {
 }
 
 /** Parses a lock's text. Returns undefined if it is not valid, or contains values that no run writes. */
-export function toOwner(text: string): LockOwner | undefined {
+export function parseLockOwner(text: string): LockOwner | undefined {
   if (text.length > MAX_LOCK_BYTES) return undefined;
   try {
     const { host, boot, pid, start, lease, released } = JSON.parse(text);
@@ -88,10 +88,10 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-export function busy({ host, pid, start }: LockOwner): SyncError {
+export function busyError({ host, pid, start }: LockOwner): SyncError {
   const since = new Date(start).toISOString().slice(0, 19).replace("T", " ");
   const message =
-    `Another run works on this pair of folders: process ${pid} on ${printable(host)}, since ${since} UTC. ` +
+    `Another run works on this pair of folders: process ${pid} on ${escapeForDisplay(host)}, since ${since} UTC. ` +
     "Wait for it with -WaitLock 10m; if you know it is gone, take over with -BreakLock.";
   return new SyncError("busy", message, { operation: "take the lock" });
 }

@@ -1,26 +1,26 @@
-import type { Backend, Call, Content } from "../../core/backend.ts";
+import type { Backend, CallOptions, Content } from "../../core/backend.ts";
 import { badInput, cancelled, SyncError } from "../../core/errors.ts";
-import { printable, root, toRelPath } from "../../core/path.ts";
+import { escapeForDisplay, root, toRelPath } from "../../core/path.ts";
 import { tempPath } from "../../core/temp_name.ts";
 import type { FileEntry } from "../../core/entry.ts";
 import {
-  busy,
+  busyError,
+  currentOwner,
+  EXPIRY_MS,
   isAlive,
   type Lock,
+  type LockContext,
   type LockOwner,
-  type LockWorld,
   MAX_LOCK_BYTES,
+  parseLockOwner,
   RENEW_MS,
-  SILENT_MS,
-  toOwner,
-  toSelf,
 } from "./owner.ts";
 
 /** `wait`: how many ms to wait for a lock that is held; `take`: take the lock over even if it is held. */
-export interface RemoteLockOptions extends Call {
+export interface RemoteLockOptions extends CallOptions {
   readonly wait: number;
-  readonly take: boolean;
-  readonly world: LockWorld;
+  readonly force: boolean;
+  readonly context: LockContext;
 }
 
 /**
@@ -33,32 +33,32 @@ export interface RemoteLockOptions extends Call {
  * advisory: files are safe because each one is compared right before it is changed.
  */
 export async function takeRemoteLock(backend: Backend, options: RemoteLockOptions): Promise<Lock | undefined> {
-  const { world, signal } = options;
-  const self = await toSelf(world);
+  const { context: world, signal } = options;
+  const self = await currentOwner(world);
   const until = world.now() + options.wait;
   if (await backend.stat(root, options) === undefined) return undefined;
   for (let unread = 0;;) {
     if (signal.aborted) throw cancelled(signal, "wait for the other run");
     const began = world.now();
-    const entry = await find(backend, options);
-    if (entry !== undefined && !options.take) {
+    const entry = await findLockFile(backend, options);
+    if (entry !== undefined && !options.force) {
       const holder = await readHolder(backend, entry, options);
       if (holder === undefined) {
         if (++unread === READS) throw unreadable(backend);
         await world.sleep(READ_AGAIN_MS, options);
         continue;
       }
-      if (!await isFree({ holder, entry, self }, backend, options)) {
-        if (world.now() >= until) throw busy(holder);
+      if (!await canTakeOver({ holder, entry, self }, backend, options)) {
+        if (world.now() >= until) throw busyError(holder);
         await world.sleep(POLL_MS, options);
         continue;
       }
     }
-    const lock = new HeldLock(backend, self, options);
+    const lock = new OwnedLock(backend, self, options);
     if (!await lock.write({ lease: world.now() }, entry ?? "absent")) continue;
     try {
-      await world.sleep(Math.max(SETTLE_MS, 2 * (world.now() - began)), options);
-      if (await lock.stillHeld()) return lock.held();
+      await world.sleep(Math.max(CLAIM_WAIT_MS, 2 * (world.now() - began)), options);
+      if (await lock.isLockOwner()) return lock.startRenewal();
     } catch (error) {
       // Cancelled, or the connection was lost: a lock that was never used must not block other runs.
       await lock[Symbol.asyncDispose]();
@@ -73,7 +73,7 @@ const POLL_MS = 5000;
  * The minimum wait for another run that found no lock at the same moment; twice the time of the check and the write if
  * that is longer.
  */
-const SETTLE_MS = 500;
+const CLAIM_WAIT_MS = 500;
 /**
  * The number of reads, READ_AGAIN_MS apart, before an unreadable lock is reported: a server that does not replace files
  * atomically may show half a lock.
@@ -81,7 +81,7 @@ const SETTLE_MS = 500;
 const READS = 10;
 const READ_AGAIN_MS = 200;
 
-class HeldLock implements Lock {
+class OwnedLock implements Lock {
   readonly #backend: Backend;
   readonly #self: LockOwner;
   readonly #options: RemoteLockOptions;
@@ -95,8 +95,8 @@ class HeldLock implements Lock {
   }
 
   /** Starts the renewal and returns the lock. */
-  held(): this {
-    const { world } = this.#options;
+  startRenewal(): this {
+    const { context: world } = this.#options;
     this.#stop = world.every(RENEW_MS, () => {
       this.#renewal = this.#renew();
     });
@@ -116,8 +116,8 @@ class HeldLock implements Lock {
     }
   }
 
-  async stillHeld(): Promise<boolean> {
-    return await this.#mine() !== undefined;
+  async isLockOwner(): Promise<boolean> {
+    return await this.#ownEntry() !== undefined;
   }
 
   /** Stops the renewal and removes the lock file. A failure is ignored: without renewal the lock expires. */
@@ -127,15 +127,15 @@ class HeldLock implements Lock {
     // Also after a cancelled run, so that other runs need not wait for the lock to expire.
     const call = { signal: new AbortController().signal };
     try {
-      const entry = await this.#mine(call);
+      const entry = await this.#ownEntry(call);
       if (entry !== undefined) await this.#backend.remove(entry, call);
     } catch {
       return;
     }
   }
 
-  async #mine(call: Call = this.#options): Promise<FileEntry | undefined> {
-    const entry = await find(this.#backend, call);
+  async #ownEntry(call: CallOptions = this.#options): Promise<FileEntry | undefined> {
+    const entry = await findLockFile(this.#backend, call);
     const holder = entry && await readHolder(this.#backend, entry, call);
     const { host, pid, start } = this.#self;
     return holder?.host === host && holder.pid === pid && holder.start === start ? entry : undefined;
@@ -143,26 +143,28 @@ class HeldLock implements Lock {
 
   async #renew(): Promise<void> {
     try {
-      const entry = await this.#mine();
-      if (entry !== undefined) await this.write({ lease: this.#options.world.now() }, entry);
+      const entry = await this.#ownEntry();
+      if (entry !== undefined) await this.write({ lease: this.#options.context.now() }, entry);
     } catch {
       return;
     }
   }
 }
 
-async function find(backend: Backend, { signal }: Call): Promise<FileEntry | undefined> {
+async function findLockFile(backend: Backend, { signal }: CallOptions): Promise<FileEntry | undefined> {
   const entry = await backend.stat(PATH, { signal });
   if (entry === undefined || entry.kind === "file") return entry;
-  throw badInput(`"${PATH}" in "${printable(backend.place.path)}" is no file: remove it, or leave -RemoteLock out.`);
+  throw badInput(
+    `"${PATH}" in "${escapeForDisplay(backend.root.path)}" is no file: remove it, or leave -RemoteLock out.`,
+  );
 }
 
 /** Returns the holder of the lock, or undefined if the lock is damaged or was removed meanwhile. */
-async function readHolder(backend: Backend, entry: FileEntry, { signal }: Call): Promise<LockOwner | undefined> {
+async function readHolder(backend: Backend, entry: FileEntry, { signal }: CallOptions): Promise<LockOwner | undefined> {
   if (entry.size > MAX_LOCK_BYTES) return undefined;
   try {
-    const text = await readShort(await backend.read(PATH, { signal }));
-    return text === undefined ? undefined : toOwner(text);
+    const text = await readLimitedText(await backend.read(PATH, { signal }));
+    return text === undefined ? undefined : parseLockOwner(text);
   } catch (error) {
     if (error instanceof SyncError && (error.kind === "notFound" || error.kind === "changed")) return undefined;
     throw error;
@@ -172,7 +174,7 @@ async function readHolder(backend: Backend, entry: FileEntry, { signal }: Call):
 /**
  * Returns the content as text, or undefined if the server sends more than a lock can hold, whatever size it reported.
  */
-async function readShort(content: Content): Promise<string | undefined> {
+async function readLimitedText(content: Content): Promise<string | undefined> {
   const bytes = new Uint8Array(MAX_LOCK_BYTES);
   let size = 0;
   for await (const chunk of content instanceof Uint8Array ? [content] : content) {
@@ -184,12 +186,12 @@ async function readShort(content: Content): Promise<string | undefined> {
 }
 
 function unreadable(backend: Backend): SyncError {
-  const place = printable(backend.place.path);
+  const place = escapeForDisplay(backend.root.path);
   const message = `"${PATH}" in "${place}" does not say who works there: if nobody does, use -BreakLock.`;
   return new SyncError("refused", message, { operation: "take the lock" });
 }
 
-interface Standing {
+interface LockState {
   readonly holder: LockOwner;
   readonly entry: FileEntry;
   readonly self: LockOwner;
@@ -200,18 +202,18 @@ interface Standing {
  * ten minutes, by this machine's clock and, if the server reports modification times, also by the server's clock (the
  * holder's own clock may be wrong).
  */
-async function isFree(
-  { holder, entry, self }: Standing,
+async function canTakeOver(
+  { holder, entry, self }: LockState,
   backend: Backend,
   options: RemoteLockOptions,
 ): Promise<boolean> {
-  const { world, signal } = options;
+  const { context: world, signal } = options;
   const isHere = holder.host === self.host && holder.boot !== undefined && holder.boot === self.boot;
   if (isHere && !(world.isAlive ?? isAlive)(holder.pid)) return true;
-  if (world.now() - holder.lease < SILENT_MS) return false;
+  if (world.now() - holder.lease < EXPIRY_MS) return false;
   if (entry.modified === undefined) return true;
   const path = tempPath(PATH, self.start.toString(16).padStart(16, "0"));
   const probe = await backend.write(path, () => Promise.resolve(new Uint8Array()), { signal, size: 0 });
   await backend.remove(probe, { signal });
-  return probe.modified === undefined || probe.modified - entry.modified >= SILENT_MS;
+  return probe.modified === undefined || probe.modified - entry.modified >= EXPIRY_MS;
 }

@@ -1,7 +1,7 @@
 import { type Entry, otherSide, type Side, sides as bothSides } from "../../core/entry.ts";
-import { type Context, entriesOf, refuse, sidesFrom } from "./context.ts";
+import { entriesOf, type PlanContext, refuse, sourceFirst } from "./context.ts";
 import type { Row, Rows } from "./rows.ts";
-import { countOf, quoted } from "../common/text.ts";
+import { countOf, quote } from "../common/text.ts";
 import { isLeaf } from "../common/leaves.ts";
 
 /** Whether the row contains something that must not be touched or replaced on either side. */
@@ -13,15 +13,15 @@ export function isBlocked(row: Row): boolean {
  * Skips a blocked row and everything below it on both sides, and reports what is left unchanged. History keeps its
  * entries there.
  */
-export function passOver(context: Context, row: Row, rows: Rows): void {
-  const below = rows.below(row.key);
+export function skipBlocked(context: PlanContext, row: Row, rows: Rows): void {
+  const below = rows.takeBelow(row.key);
   if (row.clash !== undefined) refuseClash(context, row.clash, below);
   else noteOpaque(context, row, below);
 }
 
 /** Adds a refusal for one path and for each file below it on that side. */
 export function refuseWithContent(
-  context: Context,
+  context: PlanContext,
   entry: Entry,
   refused: {
     readonly side: Side;
@@ -35,20 +35,20 @@ export function refuseWithContent(
   for (const row of below) {
     for (const inside of entriesOf(row, side)) {
       if (!isLeaf(inside)) continue;
-      refuse(context, side, { path: inside.path, kind, why: `it lies in ${quoted(entry.path)}: ${why}` });
+      refuse(context, side, { path: inside.path, kind, why: `it lies in ${quote(entry.path)}: ${why}` });
     }
   }
 }
 
 function refuseClash(
-  context: Context,
+  context: PlanContext,
   clash: Readonly<Record<Side, readonly Entry[]>>,
   below: readonly Row[],
 ): void {
   for (const side of bothSides) {
     const [first, ...others] = clash[side];
     if (first === undefined || others.length === 0) continue;
-    const paths = [...new Set(clash[side].map((entry) => quoted(entry.path)))];
+    const paths = [...new Set(clash[side].map((entry) => quote(entry.path)))];
     const why = paths.length === 1
       ? `${paths[0]} is a file and a folder at once`
       : `${
@@ -63,21 +63,21 @@ function refuseClash(
  * Adds notes for links and special files if they prevent something. Unreadable folders were refused by survey()
  * already.
  */
-function noteOpaque(context: Context, row: Row, below: readonly Row[]): void {
+function noteOpaque(context: PlanContext, row: Row, below: readonly Row[]): void {
   const { mode, remove } = context.options;
   const source: Side = mode === "Local" ? "remote" : "local";
-  for (const side of sidesFrom(source)) {
+  for (const side of sourceFirst(source)) {
     const entry = row[side];
     if (entry?.kind !== "opaque" || entry.cause === "unreadable") continue;
     const across = otherSide(side);
     const opposite = row[across];
-    const idle = mode !== "Both" && side !== source && opposite === undefined && !remove;
-    if (!idle) {
-      const kept = countLeaves([row, ...below], across);
+    const isIrrelevant = mode !== "Both" && side !== source && opposite === undefined && !remove;
+    if (!isIrrelevant) {
+      const kept = countLeavesIn([row, ...below], across);
       const why = kept === 0
         ? `${entry.why}: skipped`
         : `${entry.why}: skipped, and ${countOf(kept, "file")} of the ${across} side in its place left alone`;
-      context.draft.notes.push({
+      context.builder.notes.push({
         code: entry.cause,
         path: entry.path,
         side,
@@ -89,7 +89,7 @@ function noteOpaque(context: Context, row: Row, below: readonly Row[]): void {
   }
 }
 
-function countLeaves(rows: readonly Row[], side: Side): number {
+function countLeavesIn(rows: readonly Row[], side: Side): number {
   let count = 0;
   for (const row of rows) for (const entry of entriesOf(row, side)) if (isLeaf(entry)) count++;
   return count;

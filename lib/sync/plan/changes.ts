@@ -1,15 +1,15 @@
 import {
+  type BaseEntry,
   type Checksum,
   type DirEntry,
   type FileEntry,
-  type Known,
   type LinkEntry,
-  type Mark,
   otherSide,
   type Side,
+  type SideStamp,
 } from "../../core/entry.ts";
-import { compareTimes, sameChecksum, sameStamp, stepOf, toMark } from "../common/criteria.ts";
-import type { Context } from "./context.ts";
+import { compareTimes, isSameTime, sameChecksum, stepOf, toSideStamp } from "../common/criteria.ts";
+import type { PlanContext } from "./context.ts";
 import type { Row } from "./rows.ts";
 
 /**
@@ -17,27 +17,27 @@ import type { Row } from "./rows.ts";
  * the content proven the same; "touched": another time or revision, the content unknown; "unsure": same marks, which
  * are no proof; "changed".
  */
-export type Since = "same" | "moved" | "touched" | "unsure" | "changed";
+export type ChangeState = "same" | "moved" | "touched" | "unsure" | "changed";
 
 /**
  * Returns how the file changed since the last run. It is compared with its own side only, at that side's time step, so
  * the two clocks need not agree. A side without a mark has changed.
  */
-export function since(context: Context, side: Side, entry: FileEntry, known: Known): Since {
+export function changeSince(context: PlanContext, side: Side, entry: FileEntry, known: BaseEntry): ChangeState {
   const mark = known[side];
   const proof = sameChecksum(entry.checksum, known.checksum);
   if (proof === false) return "changed";
   if (mark === undefined) return proof === true ? "moved" : "changed";
   if (entry.size !== mark.size) return "changed";
-  const stamp = stampOf(context, side, entry, mark);
+  const stamp = compareStamp(context, side, entry, mark);
   if (proof === true) return stamp === "same" ? "same" : "moved";
-  if (stamp === "same") return wantsChecksum(context) || isProvisional(known, side) ? "unsure" : "same";
-  if (wantsChecksum(context)) return "touched";
+  if (stamp === "same") return comparesChecksum(context) || isUnproven(known, side) ? "unsure" : "same";
+  if (comparesChecksum(context)) return "touched";
   return stamp === "time" && !comparesTime(context) ? "same" : "touched";
 }
 
 /** Whether the side's mark was too recent to be trusted when it was written. */
-export function isProvisional({ provisional }: Known, side: Side): boolean {
+export function isUnproven({ provisional }: BaseEntry, side: Side): boolean {
   return provisional === side || provisional === "both";
 }
 
@@ -45,24 +45,24 @@ export function isProvisional({ provisional }: Known, side: Side): boolean {
  * Returns the side whose file may be half old and half new, because a run was interrupted while it replaced the content
  * in place.
  */
-export function brokenSide(
-  context: Context,
+export function findPartialSide(
+  context: PlanContext,
   files: Readonly<Record<Side, FileEntry>>,
-  known: Known | undefined,
+  known: BaseEntry | undefined,
 ): Side | undefined {
   if (known?.kind !== "file" || known.begun === undefined) return undefined;
   if (sameChecksum(files.local.checksum, files.remote.checksum) === true) return undefined;
-  const found = since(context, known.begun, files[known.begun], known);
+  const found = changeSince(context, known.begun, files[known.begun], known);
   return found === "same" || found === "unsure" ? undefined : known.begun;
 }
 
 /** Whether the Checksum criterion is selected. */
-export function wantsChecksum(context: Context): boolean {
+export function comparesChecksum(context: PlanContext): boolean {
   return context.options.criteria.some((criterion) => criterion.needs === "checksum");
 }
 
 /** Whether the Time criterion is selected. */
-export function comparesTime(context: Context): boolean {
+export function comparesTime(context: PlanContext): boolean {
   return context.options.criteria.some((criterion) => criterion.name === "Time");
 }
 
@@ -70,10 +70,10 @@ export function comparesTime(context: Context): boolean {
  * Compares the two modification times. Returns "unknown" if a backend cannot keep times, since it then shows the time
  * of the upload.
  */
-export function editTimes(context: Context, local: FileEntry, remote: FileEntry): ReturnType<typeof compareTimes> {
+export function editTimes(context: PlanContext, local: FileEntry, remote: FileEntry): ReturnType<typeof compareTimes> {
   const { local: here, remote: there } = context.sides;
   if (here.traits.timeStep === undefined || there.traits.timeStep === undefined) return "unknown";
-  if (local.isArrival || remote.isArrival) return "unknown";
+  if (local.isUploadTime || remote.isUploadTime) return "unknown";
   const steps = { local: stepOf(local, here.traits), remote: stepOf(remote, there.traits) };
   return compareTimes(local.modified, remote.modified, steps);
 }
@@ -82,134 +82,152 @@ export function editTimes(context: Context, local: FileEntry, remote: FileEntry)
  * Whether two files have the same content, as far as that is known without reading them. Undefined if only a checksum
  * can decide.
  */
-export function sameContent(context: Context, local: FileEntry, remote: FileEntry): boolean | undefined {
+export function sameContent(context: PlanContext, local: FileEntry, remote: FileEntry): boolean | undefined {
   if (local.size !== remote.size) return false;
   const proof = sameChecksum(local.checksum, remote.checksum);
   if (proof !== undefined) return proof;
   if (comparesTime(context)) return editTimes(context, local, remote) === "same" ? true : undefined;
-  return wantsChecksum(context) ? undefined : true;
+  return comparesChecksum(context) ? undefined : true;
 }
 
 /** Records in history that both sides are equal, unless history says so already. */
-export function learn(context: Context, row: Row, checksum?: Checksum): void {
+export function recordEqual(context: PlanContext, row: Row, checksum?: Checksum): void {
   if (context.history === undefined) return;
-  const known = toKnown(context, row, checksum);
+  const known = toBaseEntry(context, row, checksum);
   if (known === undefined) return;
-  if (row.known !== undefined && row.known.path !== known.path) forget(context, row.known);
-  else if (row.known !== undefined && sameKnown(row.known, known)) return;
-  context.draft.lessons.push({ path: known.path, known });
+  if (row.base !== undefined && row.base.path !== known.path) removeFromHistory(context, row.base);
+  else if (row.base !== undefined && isSameBase(row.base, known)) return;
+  context.builder.historyUpdates.push({ path: known.path, base: known });
 }
 
 /**
  * Removes from history a path that one side lacks from now on, so that no later run takes the absence for a deletion.
  */
-export function forget(context: Context, known: Known | undefined): void {
-  if (known !== undefined) context.draft.lessons.push({ path: known.path, known: undefined });
+export function removeFromHistory(context: PlanContext, known: BaseEntry | undefined): void {
+  if (known !== undefined) context.builder.historyUpdates.push({ path: known.path, base: undefined });
 }
 
 /** Returns whether a side has an entry in these rows that history does not know. "ask": only a checksum can decide. */
-export function newContent(context: Context, side: Side, rows: readonly Row[]): "some" | "none" | "ask" {
+export function findNewContent(context: PlanContext, side: Side, rows: readonly Row[]): "some" | "none" | "ask" {
   let asked = false;
   for (const row of rows) {
     const entry = row[side];
     if (entry === undefined || entry.kind === "opaque") continue;
     // If the other side cannot hold empty folders, an empty folder in the block may be an old one.
-    const isOld = entry.kind === "dir" && row.known === undefined && row !== rows[0];
+    const isOld = entry.kind === "dir" && row.base === undefined && row !== rows[0];
     if (isOld && !context.sides[otherSide(side)].traits.hasDirs) continue;
-    const standing = standingOf(context, side, entry, row.known);
-    if (standing === "changed") return "some";
-    if (standing === "ask") asked = true;
+    const change = entryChange(context, side, entry, row.base);
+    if (change === "changed") return "some";
+    if (change === "ask") asked = true;
   }
   return asked ? "ask" : "none";
 }
 
 /** Returns how one entry changed, for `newContent`. "ask": a checksum can decide, and may be computed. */
-export function standingOf(
-  context: Context,
+export function entryChange(
+  context: PlanContext,
   side: Side,
   entry: DirEntry | FileEntry | LinkEntry,
-  known: Known | undefined,
+  known: BaseEntry | undefined,
 ): "same" | "changed" | "ask" {
   if (known === undefined || known.kind !== entry.kind) return "changed";
   if (entry.kind === "dir") return "same";
   if (entry.kind === "link") return known.target === entry.target ? "same" : "changed";
   // A file that may be half written is not new content. A file that was not written to, and was never equal, is new.
   if (known.begun === side) {
-    const isWhole = ["same", "unsure"].includes(since(context, side, entry, known));
+    const isWhole = ["same", "unsure"].includes(changeSince(context, side, entry, known));
     return isWhole && known[otherSide(side)] === undefined ? "changed" : "same";
   }
-  const found = since(context, side, entry, known);
+  const found = changeSince(context, side, entry, known);
   if (found === "same" || found === "moved") return "same";
   if (found === "changed") return "changed";
-  if (maySettle(context, known)) return "ask";
+  if (canCompareChecksum(context, known)) return "ask";
   if (found === "touched") return "changed";
   // Without a checksum in history, size and time are all that can be compared.
   const mark = known.checksum === undefined ? known[side] : undefined;
-  const looksSame = mark !== undefined && stampOf(context, side, entry, mark) === "same";
-  return looksSame || !wantsChecksum(context) ? "same" : "changed";
+  const looksSame = mark !== undefined && compareStamp(context, side, entry, mark) === "same";
+  return looksSame || !comparesChecksum(context) ? "same" : "changed";
 }
 
 /** Whether the file's checksum may be computed and history holds one to compare it with. */
-function maySettle(context: Context, known: Known): boolean {
+function canCompareChecksum(context: PlanContext, known: BaseEntry): boolean {
   if (known.checksum === undefined) return false;
-  return context.options.ask === "free" || (context.options.ask === "needed" && wantsChecksum(context));
+  return context.options.checksumPolicy === "free" ||
+    (context.options.checksumPolicy === "needed" && comparesChecksum(context));
 }
 
 /**
  * Compares the entry with its mark: by revision if both have one (by time as well if revisions are weak), otherwise by
  * time. Returns "same" or the property that changed.
  */
-export function stampOf(context: Context, side: Side, entry: FileEntry, mark: Mark): "same" | "time" | "revision" {
+export function compareStamp(
+  context: PlanContext,
+  side: Side,
+  entry: FileEntry,
+  mark: SideStamp,
+): "same" | "time" | "revision" {
   const { traits } = context.sides[side];
-  const isSameTime = () => sameStamp(mark.modified, entry.modified, stepOf(entry, traits));
-  if (entry.revision === undefined || mark.revision === undefined) return isSameTime() ? "same" : "time";
+  const hasSameTime = () => isSameTime(mark.modified, entry.modified, stepOf(entry, traits));
+  if (entry.revision === undefined || mark.revision === undefined) return hasSameTime() ? "same" : "time";
   const isSameRevision = entry.revision === mark.revision;
   if (traits.weakRevisions !== true) return isSameRevision ? "same" : "revision";
-  if (!isSameTime()) return "time";
-  return isSameRevision || context.loose[side] ? "same" : "revision";
+  if (!hasSameTime()) return "time";
+  return isSameRevision || context.volatileRevisions[side] ? "same" : "revision";
 }
 
 /** Returns the mark to record. A weak revision that changed although the file did not is omitted. */
-export function markOf(context: Context, side: Side, entry: FileEntry, known: Known | undefined): Mark {
-  const { revision, ...mark } = toMark(entry);
+export function stampToRecord(
+  context: PlanContext,
+  side: Side,
+  entry: FileEntry,
+  known: BaseEntry | undefined,
+): SideStamp {
+  const { revision, ...mark } = toSideStamp(entry);
   const { traits } = context.sides[side];
   const old = traits.weakRevisions === true ? known?.[side] : undefined;
-  const isStill = old?.size === mark.size && sameStamp(old.modified, mark.modified, stepOf(entry, traits));
+  const isStill = old?.size === mark.size && isSameTime(old.modified, mark.modified, stepOf(entry, traits));
   return revision === undefined || (isStill && old?.revision !== revision) ? mark : { ...mark, revision };
 }
 
-function toKnown(
-  context: Context,
-  { local, remote, known }: Row,
+function toBaseEntry(
+  context: PlanContext,
+  { local, remote, base: known }: Row,
   checksum: Checksum | undefined,
-): Known | undefined {
+): BaseEntry | undefined {
   if (local === undefined || remote === undefined) return undefined;
   const { sides } = context;
   const { path } = local;
   if (local.kind === "dir" && remote.kind === "dir") {
-    return { path, kind: "dir", ...folderMark("local", local, sides), ...folderMark("remote", remote, sides) };
+    return { path, kind: "dir", ...folderStamp("local", local, sides), ...folderStamp("remote", remote, sides) };
   }
   if (local.kind === "link") return { path, kind: "link", target: local.target };
   if (local.kind !== "file" || remote.kind !== "file") return undefined;
   const sum = local.checksum ?? remote.checksum ?? checksum;
-  const marks = { local: markOf(context, "local", local, known), remote: markOf(context, "remote", remote, known) };
+  const marks = {
+    local: stampToRecord(context, "local", local, known),
+    remote: stampToRecord(context, "remote", remote, known),
+  };
   return { path, kind: "file", ...marks, ...(sum === undefined ? {} : { checksum: sum }) };
 }
 
 /** Returns the folder's time as a mark, if the backend updates it when a name in the folder is added or removed. */
-function folderMark(side: Side, { modified }: DirEntry, sides: Context["sides"]): Partial<Record<Side, Mark>> {
+function folderStamp(
+  side: Side,
+  { modified }: DirEntry,
+  sides: PlanContext["sides"],
+): Partial<Record<Side, SideStamp>> {
   return modified === undefined || !sides[side].traits.dirTimes ? {} : { [side]: { size: 0, modified } };
 }
 
-function sameKnown(a: Known, b: Known): boolean {
+function isSameBase(a: BaseEntry, b: BaseEntry): boolean {
   if (a.kind !== b.kind || a.target !== b.target || a.provisional !== b.provisional || a.begun !== b.begun) {
     return false;
   }
   if (b.checksum !== undefined && a.checksum !== b.checksum) return false;
-  return sameMark(a, b, "local") && sameMark(a, b, otherSide("local"));
+  return isSameSideStamp(a, b, "local") && isSameSideStamp(a, b, otherSide("local"));
 }
 
-function sameMark(a: Known, b: Known, side: Side): boolean {
+function isSameSideStamp(a: BaseEntry, b: BaseEntry, side: Side): boolean {
   const [x, y] = [a[side], b[side]];
   if (a.kind === "dir") return y === undefined || x?.modified === y.modified;
   if (x === undefined || y === undefined) return x === y || a.kind !== "file";

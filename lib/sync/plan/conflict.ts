@@ -1,13 +1,13 @@
 import { nameOf, parentOf, type RelPath } from "../../core/path.ts";
 import { type FileEntry, otherSide, type Side } from "../../core/entry.ts";
-import { isClose } from "../common/criteria.ts";
-import type { Context } from "./context.ts";
+import { areTimesClose } from "../common/criteria.ts";
+import type { PlanContext } from "./context.ts";
 import { editTimes } from "./changes.ts";
-import { misfit } from "./names.ts";
+import { nameProblem } from "./names.ts";
 import type { Row, Rows } from "./rows.ts";
 
 /** Two versions of one name, neither of which supersedes the other. */
-export interface Contest {
+export interface ConflictPair {
   readonly row: Row;
   readonly rows: Rows;
   readonly local: FileEntry;
@@ -16,23 +16,23 @@ export interface Contest {
 }
 
 /** The maximum number of names tried for a conflict copy before the conflict is left open. */
-const MAX_ATTEMPTS = 1000;
+const MAX_NAMES = 1000;
 
 /**
  * Resolves a conflict by the policy. No version is lost: the loser is kept first. If it cannot be kept, or the policy
  * selects no winner, both versions are kept on both sides, the local one under another name.
  */
-export function settle(context: Context, contest: Contest): void {
+export function resolveConflict(context: PlanContext, contest: ConflictPair): void {
   if (context.options.conflict === "Skip") return leaveOpen(context, contest);
-  const winner = winnerOf(context, contest);
+  const winner = pickWinner(context, contest);
   if (winner === undefined) return keepBoth(context, contest);
   const to = otherSide(winner);
   const loser = contest[to];
-  const keep = context.options.keepLosers(loser.path, to);
+  const keep = context.options.keepDiscarded(loser.path, to);
   if (keep === undefined) return keepBoth(context, contest);
-  const { draft } = context;
+  const { builder: draft } = context;
   const { local, remote, why } = contest;
-  draft.conflicts.push({ path: local.path, local, remote, why, winner, kept: keep });
+  draft.conflicts.push({ path: local.path, local, remote, why, winner, backupPath: keep });
   draft.actions.push({
     do: "copy",
     to,
@@ -40,19 +40,22 @@ export function settle(context: Context, contest: Contest): void {
     why: "conflict",
     source: contest[winner],
     replaces: loser,
-    keep,
+    backupPath: keep,
   });
 }
 
 /** Leaves a conflict open in this run: nothing is changed, and history keeps its entries there and below. */
-export function leaveOpen(context: Context, { row, rows, why }: Omit<Contest, Side>): void {
-  rows.below(row.key);
+export function leaveOpen(context: PlanContext, { row, rows, why }: Omit<ConflictPair, Side>): void {
+  rows.takeBelow(row.key);
   const path = row.local?.path ?? row.remote?.path;
-  if (path !== undefined) context.draft.conflicts.push({ path, local: row.local, remote: row.remote, why });
+  if (path !== undefined) context.builder.conflicts.push({ path, local: row.local, remote: row.remote, why });
 }
 
 /** Returns the side whose version wins by the policy; undefined if both are kept, and under Skip. */
-export function winnerOf(context: Context, { local, remote }: Pick<Contest, "local" | "remote">): Side | undefined {
+export function pickWinner(
+  context: PlanContext,
+  { local, remote }: Pick<ConflictPair, "local" | "remote">,
+): Side | undefined {
   const { conflict } = context.options;
   if (conflict === "Local") return "local";
   if (conflict === "Remote") return "remote";
@@ -61,7 +64,7 @@ export function winnerOf(context: Context, { local, remote }: Pick<Contest, "loc
     return local.size > remote.size ? "local" : "remote";
   }
   // Two clocks may differ by this much.
-  if (conflict !== "Newest" || isClose(local.modified, remote.modified)) return undefined;
+  if (conflict !== "Newest" || areTimesClose(local.modified, remote.modified)) return undefined;
   const verdict = editTimes(context, local, remote);
   if (verdict === "localNewer") return "local";
   return verdict === "remoteNewer" ? "remote" : undefined;
@@ -71,16 +74,16 @@ export function winnerOf(context: Context, { local, remote }: Pick<Contest, "loc
  * Keeps both versions. The remote version keeps the name. The local one is renamed to a free name (the first action)
  * and copied to the remote side from there.
  */
-function keepBoth(context: Context, contest: Contest): void {
+function keepBoth(context: PlanContext, contest: ConflictPair): void {
   const { row, rows, local, remote, why } = contest;
   const name = freeName(context, local.path);
   if (name === undefined) {
     return leaveOpen(context, { row, rows, why: `${why}, and no name is free for a second copy` });
   }
-  const { draft } = context;
-  draft.conflicts.push({ path: local.path, local, remote, why, winner: "both", kept: name });
-  draft.given.add(context.names.key(name));
-  const loser = toKept(local, name);
+  const { builder: draft } = context;
+  draft.conflicts.push({ path: local.path, local, remote, why, winner: "both", backupPath: name });
+  draft.copyNames.add(context.names.key(name));
+  const loser = asKeptCopy(local, name);
   draft.actions.push({
     do: "copy",
     to: "local",
@@ -88,24 +91,26 @@ function keepBoth(context: Context, contest: Contest): void {
     why: "conflict",
     source: remote,
     replaces: local,
-    keep: name,
+    backupPath: name,
   });
   const path = joinName(parentOf(remote.path), name);
   draft.actions.push({ do: "copy", to: "remote", path, why: "conflict", source: loser });
 }
 
-function freeName(context: Context, path: RelPath): RelPath | undefined {
-  const { names, draft, options, sides } = context;
-  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+function freeName(context: PlanContext, path: RelPath): RelPath | undefined {
+  const { names, builder: draft, options, sides } = context;
+  for (let attempt = 0; attempt < MAX_NAMES; attempt++) {
     const name = options.conflictName(path, attempt);
-    if (names.taken(name) || draft.given.has(names.key(name))) continue;
-    if (misfit("local", name, sides) === undefined && misfit("remote", name, sides) === undefined) return name;
+    if (names.isTaken(name) || draft.copyNames.has(names.key(name))) continue;
+    if (nameProblem("local", name, sides) === undefined && nameProblem("remote", name, sides) === undefined) {
+      return name;
+    }
   }
   return undefined;
 }
 
 /** Returns the local version as it will be listed under its second name: another file, with another revision and id. */
-function toKept(local: FileEntry, path: RelPath): FileEntry {
+function asKeptCopy(local: FileEntry, path: RelPath): FileEntry {
   const { revision: _revision, fileId: _fileId, ...rest } = local;
   return { ...rest, path };
 }

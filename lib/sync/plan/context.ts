@@ -4,112 +4,112 @@ import {
   type Conflict,
   type Entry,
   type History,
-  type Lesson,
+  type HistoryUpdate,
   type Note,
   type Refusal,
   type Side,
   sides as bothSides,
 } from "../../core/entry.ts";
-import type { PlanOptions, PlanSide, Untraced } from "../common/options.ts";
-import { type Names, toNames, trashHolder } from "./names.ts";
-import { hasLooseRevisions } from "./revisions.ts";
+import type { PlanOptions, PlanSide, UnprovenAbsence } from "../common/options.ts";
+import { folderOfTrash, type NameMatcher, toNameMatcher } from "./names.ts";
+import { hasVolatileRevisions } from "./revisions.ts";
 import type { Row } from "./rows.ts";
-import { quoted } from "../common/text.ts";
+import { quote } from "../common/text.ts";
 
 /**
  * The result of one pass over a snapshot, by key of the folder. `unnamed`: folders with names that cannot be
  * synchronized; `stays`: folders that must not be removed.
  */
-export interface Survey {
+export interface FolderFacts {
   readonly unnamed: ReadonlySet<string>;
   readonly stays: ReadonlySet<string>;
   /** The first folder that could not be read. */
-  readonly unread: RelPath | undefined;
+  readonly unreadable: RelPath | undefined;
 }
 
 /** A plan under construction. */
-export interface Draft {
+export interface PlanBuilder {
   readonly actions: Action[];
   readonly conflicts: Conflict[];
   readonly refusals: Refusal[];
-  readonly held: Refusal[];
+  readonly heldRemovals: Refusal[];
   readonly notes: Note[];
-  readonly lessons: Lesson[];
-  readonly open: RelPath[];
+  readonly historyUpdates: HistoryUpdate[];
+  readonly undecided: RelPath[];
   readonly free: RelPath[];
   readonly doubtful: RelPath[];
-  readonly unsure: RelPath[];
+  readonly unproven: RelPath[];
   /** The names given to conflict copies in this plan, by key. */
-  readonly given: Set<string>;
+  readonly copyNames: Set<string>;
   /** Entries that are missing without evidence of a deletion, by side and folder. */
-  readonly untraced: Map<string, Missing>;
+  readonly unprovenAbsences: Map<string, AbsenceCount>;
   /** Counters, each reported in one note at the end. */
-  readonly counts: Record<Count, number>;
+  readonly counts: Record<CounterName, number>;
   /** Entries that history knows, that one side lacks, and that are restored there. */
-  readonly restoring: RelPath[];
+  readonly restored: RelPath[];
 }
 
-export type Count = "onlyThere" | "skippedNew" | "emptyFolders" | "restored" | "unproven";
+export type CounterName = "onlyThere" | "skippedNew" | "emptyFolders" | "restored" | "unproven";
 
 /** The shared state of all planning functions. */
-export interface Context {
+export interface PlanContext {
   readonly sides: Readonly<Record<Side, PlanSide>>;
   readonly history: History | undefined;
   readonly options: PlanOptions;
-  readonly names: Names;
-  readonly surveys: Readonly<Record<Side, Survey>>;
+  readonly names: NameMatcher;
+  readonly folderFacts: Readonly<Record<Side, FolderFacts>>;
   /** Sides whose revisions differ in each answer. */
-  readonly loose: Readonly<Record<Side, boolean>>;
-  readonly draft: Draft;
+  readonly volatileRevisions: Readonly<Record<Side, boolean>>;
+  readonly builder: PlanBuilder;
   /** The reason why nothing may be removed in this run; undefined if removals are allowed. */
-  readonly holding: string | undefined;
+  readonly removalBlock: string | undefined;
 }
 
-export function toContext(
+export function toPlanContext(
   sides: Readonly<Record<Side, PlanSide>>,
   history: History | undefined,
   options: PlanOptions,
-): Context {
-  const draft: Draft = {
+): PlanContext {
+  const builder: PlanBuilder = {
     actions: [],
     conflicts: [],
     refusals: [],
-    held: [],
+    heldRemovals: [],
     notes: [],
-    lessons: [],
-    open: [],
+    historyUpdates: [],
+    undecided: [],
     free: [],
     doubtful: [],
-    unsure: [],
-    given: new Set(),
-    untraced: new Map(),
+    unproven: [],
+    copyNames: new Set(),
+    unprovenAbsences: new Map(),
     counts: { onlyThere: 0, skippedNew: 0, emptyFolders: 0, restored: 0, unproven: 0 },
-    restoring: [],
+    restored: [],
   };
-  const names = toNames(sides);
-  const surveys = {
-    local: survey("local", sides.local, { names, draft }),
-    remote: survey("remote", sides.remote, { names, draft }),
+  const names = toNameMatcher(sides);
+  const folderFacts = {
+    local: findFolderFacts("local", sides.local, { names, draft: builder }),
+    remote: findFolderFacts("remote", sides.remote, { names, draft: builder }),
   };
-  const unread = surveys.local.unread ?? surveys.remote.unread;
-  const holding = unread === undefined || options.removeDespiteFailures
+  const unread = folderFacts.local.unreadable ?? folderFacts.remote.unreadable;
+  const removalBlock = unread === undefined || options.removeDespiteFailures
     ? undefined
-    : `${quoted(unread)} could not be read, and nothing is removed after a failed listing; ` +
+    : `${quote(unread)} could not be read, and nothing is removed after a failed listing; ` +
       "-RemoveDespiteFailures lets removals go on outside of it";
-  const loose = {
-    local: hasLooseRevisions("local", sides.local, history),
-    remote: hasLooseRevisions("remote", sides.remote, history),
+  const volatileRevisions = {
+    local: hasVolatileRevisions("local", sides.local, history),
+    remote: hasVolatileRevisions("remote", sides.remote, history),
   };
-  return { sides, history, options, names, surveys, loose, draft, holding };
+  return { sides, history, options, names, folderFacts, volatileRevisions, builder, removalBlock };
 }
 
 /** Excludes a path from the run and reports it as failed. */
-export function refuse(context: Context, side: Side, refusal: Omit<Refusal, "side">): void {
-  context.draft.refusals.push({ side, ...refusal });
+export function refuse(context: PlanContext, side: Side, refusal: Omit<Refusal, "side">): void {
+  context.builder.refusals.push({ side, ...refusal });
 }
 
 /** Adds a pair to a list of paths to compare by checksum, under each of its spellings. */
-export function askFor(list: RelPath[], row: Row): void {
+export function requestChecksum(list: RelPath[], row: Row): void {
   if (row.local !== undefined) list.push(row.local.path);
   if (row.remote !== undefined && row.remote.path !== row.local?.path) list.push(row.remote.path);
 }
@@ -130,25 +130,29 @@ export function entriesOf(row: Row, side: Side): readonly Entry[] {
  * Returns the fields of an action that keep the replaced or removed version, in mode Both; no fields in the other
  * modes.
  */
-export function keepOf(context: Context, loser: Entry, side: Side): { readonly keep?: RelPath } {
+export function keepFields(context: PlanContext, loser: Entry, side: Side): { readonly backupPath?: RelPath } {
   if (context.options.mode !== "Both") return {};
-  const keep = context.options.keepLosers(loser.path, side);
-  return keep === undefined ? {} : { keep };
+  const keep = context.options.keepDiscarded(loser.path, side);
+  return keep === undefined ? {} : { backupPath: keep };
 }
 
 /** Returns both sides, the source first. */
-export function sidesFrom(source: Side): readonly Side[] {
+export function sourceFirst(source: Side): readonly Side[] {
   return source === "local" ? bothSides : [...bothSides].reverse();
 }
 
 /** Finds the paths that fail before anything is written, in every mode, and the folders that must stay. */
-function survey(side: Side, given: PlanSide, { names, draft }: { names: Names; draft: Draft }): Survey {
+function findFolderFacts(
+  side: Side,
+  given: PlanSide,
+  { names, draft }: { names: NameMatcher; draft: PlanBuilder },
+): FolderFacts {
   const unnamed = new Set<string>();
   const stays = new Set<string>();
   let unread: RelPath | undefined;
   for (const dir of given.hidden ?? []) stays.add(names.key(dir));
   for (const entry of given.snapshot) {
-    const holder = trashHolder(entry.path);
+    const holder = folderOfTrash(entry.path);
     if (holder !== undefined) {
       stays.add(names.key(holder));
       continue;
@@ -165,11 +169,11 @@ function survey(side: Side, given: PlanSide, { names, draft }: { names: Names; d
       draft.refusals.push({ path, side, kind: "denied", why });
     }
   }
-  return { unnamed, stays, unread };
+  return { unnamed, stays, unreadable: unread };
 }
 
 /** Entries that are missing without evidence of a deletion, counted per folder. */
-export interface Missing extends Untraced {
+export interface AbsenceCount extends UnprovenAbsence {
   readonly side: Side;
   count: number;
 }

@@ -1,24 +1,24 @@
 import type { Traits } from "../../core/backend.ts";
-import { foldPath, parentOf, printable, type RelPath, root } from "../../core/path.ts";
+import { escapeForDisplay, foldPath, parentOf, type RelPath, root } from "../../core/path.ts";
 import {
+  type BaseEntry,
   type DirEntry,
   type Entry,
   type History,
-  type Known,
   otherSide,
   type Side,
   type Snapshot,
 } from "../../core/entry.ts";
 import { tempTarget } from "../../core/temp_name.ts";
-import type { Draft } from "./context.ts";
-import type { Untraced } from "../common/options.ts";
+import type { PlanBuilder } from "./context.ts";
+import type { UnprovenAbsence } from "../common/options.ts";
 import type { Roots } from "../common/roots.ts";
 
 /**
  * Both sides as listed and as recorded in history. `rootEntries`: the roots as they were listed; `leftovers`: temporary
  * files of this pair.
  */
-export interface TraceFacts {
+export interface EvidenceFacts {
   readonly snapshots: Readonly<Record<Side, Snapshot>>;
   readonly traits: Readonly<Record<Side, Traits>>;
   readonly rootEntries: Readonly<Partial<Record<Side, DirEntry>>>;
@@ -33,9 +33,9 @@ export interface TraceFacts {
  * later than recorded, so that side was restored from a backup or is not mounted. The function returns undefined if the
  * absence may be a deletion, also if folder times are no evidence.
  */
-export function toUntraced(facts: TraceFacts): (path: RelPath, side: Side) => Untraced | undefined {
+export function toAbsenceCheck(facts: EvidenceFacts): (path: RelPath, side: Side) => UnprovenAbsence | undefined {
   const { traits, rootEntries, roots } = facts;
-  const folders = toFolders(facts);
+  const folders = toFolderIndex(facts);
   const begun = { local: toTargets(facts.leftovers.local), remote: toTargets(facts.leftovers.remote) };
   return (path, side) => {
     if (begun[side].has(path)) {
@@ -43,42 +43,42 @@ export function toUntraced(facts: TraceFacts): (path: RelPath, side: Side) => Un
     }
     const [id, entry] = [roots[side]?.id, rootEntries[side]];
     if (id !== undefined && entry?.fileId !== undefined && id !== entry.fileId) {
-      return { folder: root, why: `it is another folder than in the last run: ${THINK}` };
+      return { folder: root, why: `it is another folder than in the last run: ${HINT}` };
     }
     if (!traits[side].dirTimes) return undefined;
     let folder = parentOf(path);
     while (folder !== root && folders.find(folder, side)?.kind !== "dir") folder = parentOf(folder);
     const found = folder === root ? entry : folders.find(folder, side);
     const now = found?.kind === "dir" ? found.modified : undefined;
-    const then = folder === root ? roots[side]?.modified : folders.recall(folder)?.[side]?.modified;
+    const then = folder === root ? roots[side]?.modified : folders.findBase(folder)?.[side]?.modified;
     if (now === undefined || then === undefined || now > then) return undefined;
     const state = now === then ? "nothing in it was deleted since the last run" : "it is older than in the last run";
-    return { folder, why: `${state}: ${THINK}` };
+    return { folder, why: `${state}: ${HINT}` };
   };
 }
 
 /** Returns the reason that applies to every absence while history has no seal. */
-export function unsealedAbsence(): Untraced {
+export function unsealedAbsence(): UnprovenAbsence {
   return { folder: root, why: "what the last run remembered carries no seal yet, being of an older version" };
 }
 
-const THINK = "was it restored from a backup, or is a disk not mounted?";
+const HINT = "was it restored from a backup, or is a disk not mounted?";
 
 function toTargets(leftovers: readonly RelPath[]): ReadonlySet<RelPath> {
   return new Set(leftovers.flatMap((path) => tempTarget(path) ?? []));
 }
 
-interface Folders {
+interface FolderIndex {
   find(folder: RelPath, side: Side): Entry | undefined;
-  recall(folder: RelPath): Known | undefined;
+  findBase(folder: RelPath): BaseEntry | undefined;
 }
 
 /** Indexes folders by name, under every spelling that the coarser side treats as the same name. */
-function toFolders({ snapshots, traits, history }: TraceFacts): Folders {
+function toFolderIndex({ snapshots, traits, history }: EvidenceFacts): FolderIndex {
   const caseSensitive = traits.local.caseSensitive && traits.remote.caseSensitive;
   const normalizes = traits.local.normalizes || traits.remote.normalizes;
   if (caseSensitive && !normalizes) {
-    return { find: (folder, side) => snapshots[side].get(folder), recall: (folder) => history.get(folder) };
+    return { find: (folder, side) => snapshots[side].get(folder), findBase: (folder) => history.get(folder) };
   }
   const key = (path: RelPath) => foldPath(path, { caseSensitive, normalizes });
   const byKey = <T extends { readonly kind: string; readonly path: RelPath }>(items: Iterable<T>) => {
@@ -89,13 +89,13 @@ function toFolders({ snapshots, traits, history }: TraceFacts): Folders {
     };
   };
   const sides = { local: byKey(snapshots.local), remote: byKey(snapshots.remote) };
-  return { find: (folder, side) => sides[side](folder), recall: byKey(history) };
+  return { find: (folder, side) => sides[side](folder), findBase: byKey(history) };
 }
 
 /** Counts files for the one note about their folder. */
-export function countUntraced(
-  { untraced }: Draft,
-  { folder, why }: Untraced,
+export function countUnprovenAbsence(
+  { unprovenAbsences: untraced }: PlanBuilder,
+  { folder, why }: UnprovenAbsence,
   more: { side: Side; count: number },
 ): void {
   const key = `${more.side} ${folder}`;
@@ -105,9 +105,9 @@ export function countUntraced(
 }
 
 /** Adds one note per folder. `restores`: the missing entries are restored from the other side. */
-export function noteUntraced({ untraced, notes }: Draft, restores: boolean): void {
+export function noteUnprovenAbsences({ unprovenAbsences: untraced, notes }: PlanBuilder, restores: boolean): void {
   for (const { folder, side, count, why } of untraced.values()) {
-    const where = folder === root ? "the root" : `"${printable(folder)}"`;
+    const where = folder === root ? "the root" : `"${escapeForDisplay(folder)}"`;
     const what = count === 1 ? "1 file is" : `${count} files are`;
     const end = restores
       ? `brought back from the ${otherSide(side)} side`

@@ -1,8 +1,8 @@
-import { type FileEntry, type Known, type Side, sides as bothSides } from "../../core/entry.ts";
-import { isClose, isRecent, sameChecksum, stepOf, YOUNG_MS } from "../common/criteria.ts";
-import type { Context } from "./context.ts";
-import { comparesTime, isProvisional, since, stampOf, wantsChecksum } from "./changes.ts";
-import { WORTH_READING } from "../common/worth.ts";
+import { type BaseEntry, type FileEntry, type Side, sides as bothSides } from "../../core/entry.ts";
+import { areTimesClose, isRecent, RECENT_MS, sameChecksum, stepOf } from "../common/criteria.ts";
+import type { PlanContext } from "./context.ts";
+import { changeSince, comparesChecksum, compareStamp, comparesTime, isUnproven } from "./changes.ts";
+import { CHEAP_READ_BYTES } from "../common/worth.ts";
 
 type Files = Readonly<Record<Side, FileEntry>>;
 
@@ -11,47 +11,47 @@ type Files = Readonly<Record<Side, FileEntry>>;
  * written, or only a weak revision changed), and whose content is not proven yet. Empty if contents are compared
  * anyway.
  */
-export function inDoubt(context: Context, files: Files, known: Known): readonly Side[] {
-  if (wantsChecksum(context) || !comparesTime(context)) return [];
+export function doubtfulSides(context: PlanContext, files: Files, known: BaseEntry): readonly Side[] {
+  if (comparesChecksum(context) || !comparesTime(context)) return [];
   if (sameChecksum(files.local.checksum, files.remote.checksum) !== undefined) return [];
-  return bothSides.filter((side) => isDoubted(context, side, files[side], known));
+  return bothSides.filter((side) => isDoubtful(context, side, files[side], known));
 }
 
 /** Whether one side's file is in doubt, as described at inDoubt(). */
-export function isDoubted(context: Context, side: Side, entry: FileEntry, known: Known): boolean {
-  const found = since(context, side, entry, known);
-  if (found === "unsure") return isProvisional(known, side);
-  return found === "touched" && hasOtherRevisionOnly(context, side, entry, known);
+export function isDoubtful(context: PlanContext, side: Side, entry: FileEntry, known: BaseEntry): boolean {
+  const found = changeSince(context, side, entry, known);
+  if (found === "unsure") return isUnproven(known, side);
+  return found === "touched" && hasOnlyRevisionChanged(context, side, entry, known);
 }
 
 /** Whether the side's file could have been edited without a visible change. */
-export function canHideEdit(context: Context, side: Side, entry: FileEntry, known: Known): boolean {
-  return isProvisional(known, side) || hasOtherRevisionOnly(context, side, entry, known);
+export function canHideEdit(context: PlanContext, side: Side, entry: FileEntry, known: BaseEntry): boolean {
+  return isUnproven(known, side) || hasOnlyRevisionChanged(context, side, entry, known);
 }
 
 /** Whether only the revision changed, on a backend with weak revisions. */
-function hasOtherRevisionOnly(context: Context, side: Side, entry: FileEntry, known: Known): boolean {
+function hasOnlyRevisionChanged(context: PlanContext, side: Side, entry: FileEntry, known: BaseEntry): boolean {
   const mark = known[side];
   return context.sides[side].traits.weakRevisions === true && mark?.size === entry.size &&
-    stampOf(context, side, entry, mark) === "revision";
+    compareStamp(context, side, entry, mark) === "revision";
 }
 
 /**
  * How a side's file changed since the last run. "still": not at all; "unknown": it changed, and no time shows the
  * direction.
  */
-export type Drift = "still" | "newer" | "older" | "unknown";
+export type EditDirection = "still" | "newer" | "older" | "unknown";
 
 /**
  * Returns how the file changed since the last run. It is compared with its own side only, at that side's time step.
  * Other content under the same time was written after the mark was.
  */
-export function driftOf(context: Context, side: Side, entry: FileEntry, known: Known): Drift {
+export function editDirection(context: PlanContext, side: Side, entry: FileEntry, known: BaseEntry): EditDirection {
   const mark = known[side];
   if (mark === undefined) return "unknown";
   const proof = sameChecksum(entry.checksum, known.checksum);
-  const isSameStamp = stampOf(context, side, entry, mark) === "same" ||
-    (proof !== false && hasOtherRevisionOnly(context, side, entry, known));
+  const isSameStamp = compareStamp(context, side, entry, mark) === "same" ||
+    (proof !== false && hasOnlyRevisionChanged(context, side, entry, known));
   if (isSameStamp) return proof === false || entry.size !== mark.size ? "newer" : "still";
   if (entry.modified === undefined || mark.modified === undefined || entry.modified === mark.modified) return "unknown";
   return entry.modified > mark.modified ? "newer" : "older";
@@ -61,22 +61,22 @@ export function driftOf(context: Context, side: Side, entry: FileEntry, known: K
  * Whether two equal times prove that neither file was edited. False if a time step is so long that two edits can have
  * the same time.
  */
-export function isFine(context: Context, files: Files): boolean {
-  return bothSides.every((side) => isFineOn(context, side, files[side]));
+export function haveFineTimes(context: PlanContext, files: Files): boolean {
+  return bothSides.every((side) => hasFineTime(context, side, files[side]));
 }
 
 /**
  * Whether the side's time step is so short that two edits never have the same time. False if the times are upload
  * times.
  */
-export function isFineOn(context: Context, side: Side, entry: FileEntry): boolean {
+export function hasFineTime(context: PlanContext, side: Side, entry: FileEntry): boolean {
   const { traits } = context.sides[side];
-  return traits.timeStep !== undefined && entry.isArrival !== true && stepOf(entry, traits) < COARSE_MS;
+  return traits.timeStep !== undefined && entry.isUploadTime !== true && stepOf(entry, traits) < COARSE_MS;
 }
 
 /** Counts a file whose doubtful sides are judged by their marks, for the note about it. */
-export function countUnproven(context: Context, files: Files, doubted: readonly Side[]): void {
-  if (doubted.some((side) => !isFineOn(context, side, files[side]))) context.draft.counts.unproven++;
+export function countUnproven(context: PlanContext, files: Files, doubted: readonly Side[]): void {
+  if (doubted.some((side) => !hasFineTime(context, side, files[side]))) context.builder.counts.unproven++;
 }
 
 /**
@@ -84,17 +84,17 @@ export function countUnproven(context: Context, files: Files, doubted: readonly 
  * listing would have the same time; "inexact": the finer side has a fraction that the coarser one cannot confirm.
  * Undefined if size and time are proof.
  */
-export function weaknessOf(context: Context, files: Files): "young" | "inexact" | undefined {
-  if (!comparesTime(context) || isFine(context, files)) return undefined;
+export function equalityWeakness(context: PlanContext, files: Files): "young" | "inexact" | undefined {
+  if (!comparesTime(context) || haveFineTimes(context, files)) return undefined;
   const isYoung = bothSides.some((side) => {
     const { modified } = files[side];
-    const span = Math.max(stepOf(files[side], context.sides[side].traits), YOUNG_MS);
+    const span = Math.max(stepOf(files[side], context.sides[side].traits), RECENT_MS);
     return modified !== undefined && isRecent(modified, context.options.listedAt, span);
   });
   if (isYoung) return "young";
   const { local, remote } = files;
-  if (local.modified === remote.modified || !isClose(local.modified, remote.modified)) return undefined;
-  return local.size <= WORTH_READING ? "inexact" : undefined;
+  if (local.modified === remote.modified || !areTimesClose(local.modified, remote.modified)) return undefined;
+  return local.size <= CHEAP_READ_BYTES ? "inexact" : undefined;
 }
 
 /** The time step from which on two edits by people may have the same time. */

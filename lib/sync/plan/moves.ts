@@ -1,8 +1,8 @@
-import { type Action, type FileEntry, type Known, otherSide, type Side } from "../../core/entry.ts";
-import { sameChecksum, sameStamp, stepOf } from "../common/criteria.ts";
-import type { Context } from "./context.ts";
-import { isFineOn } from "./doubt.ts";
-import { comparesTime, editTimes, isProvisional, since } from "./changes.ts";
+import { type Action, type BaseEntry, type FileEntry, otherSide, type Side } from "../../core/entry.ts";
+import { isSameTime, sameChecksum, stepOf } from "../common/criteria.ts";
+import type { PlanContext } from "./context.ts";
+import { hasFineTime } from "./doubt.ts";
+import { changeSince, comparesTime, editTimes, isUnproven } from "./changes.ts";
 
 type Copy = Extract<Action, { readonly do: "copy" }>;
 type Remove = Extract<Action, { readonly do: "remove" }>;
@@ -13,57 +13,61 @@ type Remove = Extract<Action, { readonly do: "remove" }>;
  * Empty files are never renamed. If times are compared, a file whose time changed is not renamed either. Each removal
  * is used for one new file, in path order.
  */
-export function joinMoves(context: Context): readonly Action[] {
-  const { actions } = context.draft;
-  const gone = new Map<string, Gone[]>();
+export function replaceByMoves(context: PlanContext): readonly Action[] {
+  const { actions } = context.builder;
+  const removed = new Map<string, RemovedFile[]>();
   for (const action of actions) {
     if (action.do !== "remove" || action.target.kind !== "file") continue;
     const known = context.history?.get(action.target.path);
-    for (const key of keysOfGone(context, action, known)) {
-      const same = gone.get(key);
-      if (same === undefined) gone.set(key, [{ action, known }]);
+    for (const key of removedKeys(context, action, known)) {
+      const same = removed.get(key);
+      if (same === undefined) removed.set(key, [{ action, known }]);
       else same.push({ action, known });
     }
   }
-  if (gone.size === 0) return actions;
-  const joined = new Map<Action, Action | undefined>();
+  if (removed.size === 0) return actions;
+  const replaced = new Map<Action, Action | undefined>();
   for (const action of actions) {
     if (action.do !== "copy" || action.why !== "new" || action.replaces !== undefined) continue;
-    const match = findGone(context, action, { gone, joined });
+    const match = findRemoved(context, action, { removed, replaced });
     if (match === undefined || match.target.kind !== "file") continue;
-    joined.set(match, undefined);
-    joined.set(action, { do: "move", to: action.to, path: action.path, why: "moved", source: match.target });
+    replaced.set(match, undefined);
+    replaced.set(action, { do: "move", to: action.to, path: action.path, why: "moved", source: match.target });
   }
   return actions.flatMap((action) => {
-    if (!joined.has(action)) return [action];
-    const instead = joined.get(action);
+    if (!replaced.has(action)) return [action];
+    const instead = replaced.get(action);
     return instead === undefined ? [] : [instead];
   });
 }
 
-interface Gone {
+interface RemovedFile {
   readonly action: Remove;
-  readonly known: Known | undefined;
+  readonly known: BaseEntry | undefined;
 }
 
-interface Search {
-  readonly gone: ReadonlyMap<string, readonly Gone[]>;
-  readonly joined: ReadonlyMap<Action, Action | undefined>;
+interface MoveSearch {
+  readonly removed: ReadonlyMap<string, readonly RemovedFile[]>;
+  readonly replaced: ReadonlyMap<Action, Action | undefined>;
 }
 
-function findGone(context: Context, copy: Copy, { gone, joined }: Search): Remove | undefined {
+function findRemoved(
+  context: PlanContext,
+  copy: Copy,
+  { removed: gone, replaced: joined }: MoveSearch,
+): Remove | undefined {
   const { source, to } = copy;
   if (source.kind !== "file" || source.size === 0) return undefined;
   const keys = [sumKey(to, source.checksum), idKey(to, source.fileId)];
   for (const key of keys) {
     for (const one of (key === undefined ? undefined : gone.get(key)) ?? []) {
-      if (!joined.has(one.action) && isSameFile(context, source, one)) return one.action;
+      if (!joined.has(one.action) && isMovedFile(context, source, one)) return one.action;
     }
   }
   return undefined;
 }
 
-function keysOfGone(context: Context, { target, to }: Remove, known: Known | undefined): readonly string[] {
+function removedKeys(context: PlanContext, { target, to }: Remove, known: BaseEntry | undefined): readonly string[] {
   if (target.kind !== "file") return [];
   const unchanged = known?.kind === "file" && isUnchanged(context, target, { side: to, known });
   const sum = sumKey(to, target.checksum ?? (unchanged ? known.checksum : undefined));
@@ -71,7 +75,7 @@ function keysOfGone(context: Context, { target, to }: Remove, known: Known | und
   return [sum, id].filter((key) => key !== undefined);
 }
 
-function isSameFile(context: Context, source: FileEntry, { action, known }: Gone): boolean {
+function isMovedFile(context: PlanContext, source: FileEntry, { action, known }: RemovedFile): boolean {
   const { target, to } = action;
   if (target.kind !== "file" || target.size !== source.size) return false;
   const [local, remote] = to === "local" ? [target, source] : [source, target];
@@ -84,13 +88,17 @@ function isSameFile(context: Context, source: FileEntry, { action, known }: Gone
   const mark = known?.[from];
   if (mark === undefined || mark.fileId === undefined || mark.fileId !== source.fileId) return false;
   const step = stepOf(source, context.sides[from].traits);
-  return mark.size === source.size && mark.modified !== undefined && sameStamp(mark.modified, source.modified, step);
+  return mark.size === source.size && mark.modified !== undefined && isSameTime(mark.modified, source.modified, step);
 }
 
-function isUnchanged(context: Context, target: FileEntry, { side, known }: { side: Side; known: Known }): boolean {
-  const found = since(context, side, target, known);
+function isUnchanged(
+  context: PlanContext,
+  target: FileEntry,
+  { side, known }: { side: Side; known: BaseEntry },
+): boolean {
+  const found = changeSince(context, side, target, known);
   if (found !== "unsure") return found === "same" || found === "moved";
-  return !isProvisional(known, side) || isFineOn(context, side, target);
+  return !isUnproven(known, side) || hasFineTime(context, side, target);
 }
 
 function sumKey(side: Side, checksum: string | undefined): string | undefined {

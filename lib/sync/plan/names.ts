@@ -1,4 +1,4 @@
-import { foldPath, nameOf, parentOf, type RelPath, unfit } from "../../core/path.ts";
+import { explainUnstorableName, foldPath, nameOf, parentOf, type RelPath } from "../../core/path.ts";
 import { type Side, sides as bothSides } from "../../core/entry.ts";
 import type { PlanSide } from "../common/options.ts";
 
@@ -7,26 +7,26 @@ import type { PlanSide } from "../common/options.ts";
  * folds case or Unicode forms, both are folded. If neither does, the key of a path is the path itself and no index is
  * built.
  */
-export interface Names {
+export interface NameMatcher {
   readonly folds: boolean;
   key(path: string): string;
   /** Records how a side spells a folder, for entries created below it. */
-  spell(side: Side, key: string, path: RelPath): void;
+  recordSpelling(side: Side, key: string, path: RelPath): void;
   /**
    * Returns the path on `side` for the entry with this key, called `path` on the other side: in the folder as that side
    * spells it.
    */
-  placeOn(side: Side, key: string, path: RelPath): RelPath;
+  pathOn(side: Side, key: string, path: RelPath): RelPath;
   /** Whether either side has an entry of this name. */
-  taken(path: RelPath): boolean;
+  isTaken(path: RelPath): boolean;
 }
 
-export function toNames(sides: Readonly<Record<Side, PlanSide>>): Names {
+export function toNameMatcher(sides: Readonly<Record<Side, PlanSide>>): NameMatcher {
   const rules = {
     caseSensitive: bothSides.every((side) => sides[side].traits.caseSensitive),
     normalizes: bothSides.some((side) => sides[side].traits.normalizes),
   };
-  if (rules.caseSensitive && !rules.normalizes) return exactNames(sides);
+  if (rules.caseSensitive && !rules.normalizes) return exactMatcher(sides);
   const key = (path: string) => {
     if (!ASCII.test(path)) return foldPath(path, rules);
     return rules.caseSensitive ? path : path.toLowerCase();
@@ -36,12 +36,12 @@ export function toNames(sides: Readonly<Record<Side, PlanSide>>): Names {
   return {
     folds: true,
     key,
-    spell: (side, folder, path) => void spelled[side].set(folder, path),
-    placeOn(side, of, path) {
+    recordSpelling: (side, folder, path) => void spelled[side].set(folder, path),
+    pathOn(side, of, path) {
       const folder = spelled[side].get(parentOf(of as RelPath)) ?? parentOf(path);
       return (folder === "" ? nameOf(path) : `${folder}/${nameOf(path)}`) as RelPath;
     },
-    taken(path) {
+    isTaken(path) {
       if (keys.size === 0) {
         for (const side of bothSides) for (const entry of sides[side].snapshot) keys.add(key(entry.path));
       }
@@ -51,26 +51,26 @@ export function toNames(sides: Readonly<Record<Side, PlanSide>>): Names {
 }
 
 /** Returns why `side` cannot hold a new entry of this name, as a clause; undefined if it can. */
-export function misfit(side: Side, path: RelPath, sides: Readonly<Record<Side, PlanSide>>): string | undefined {
+export function nameProblem(side: Side, path: RelPath, sides: Readonly<Record<Side, PlanSide>>): string | undefined {
   const { names, maxNameBytes } = sides[side].traits;
-  return unfit(nameOf(path), names, maxNameBytes);
+  return explainUnstorableName(nameOf(path), names, maxNameBytes);
 }
 
 /** Returns the folder that contains the trash folder named in the path; undefined if the path names no trash folder. */
-export function trashHolder(path: string): string | undefined {
+export function folderOfTrash(path: string): string | undefined {
   if (!path.includes(TRASH)) return undefined;
   const names = path.split("/");
   const at = names.indexOf(TRASH);
   return at < 0 ? undefined : names.slice(0, at).join("/");
 }
 
-function exactNames(sides: Readonly<Record<Side, PlanSide>>): Names {
+function exactMatcher(sides: Readonly<Record<Side, PlanSide>>): NameMatcher {
   return {
     folds: false,
     key: (path) => path,
-    spell: () => {},
-    placeOn: (_side, _key, path) => path,
-    taken: (path) => bothSides.some((side) => sides[side].snapshot.get(path) !== undefined),
+    recordSpelling: () => {},
+    pathOn: (_side, _key, path) => path,
+    isTaken: (path) => bothSides.some((side) => sides[side].snapshot.get(path) !== undefined),
   };
 }
 

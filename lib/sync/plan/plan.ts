@@ -1,10 +1,10 @@
 import { comparePaths, type RelPath } from "../../core/path.ts";
 import type { History, Plan, Side } from "../../core/entry.ts";
 import type { PlanOptions, PlanSide } from "../common/options.ts";
-import { planBoth } from "./two_way.ts";
-import { toContext } from "./context.ts";
+import { planTwoWay } from "./two_way.ts";
+import { toPlanContext } from "./context.ts";
 import { noteCounts } from "./create.ts";
-import { joinMoves } from "./moves.ts";
+import { replaceByMoves } from "./moves.ts";
 import { planOneWay } from "./one_way.ts";
 import { mergeRows } from "./rows.ts";
 
@@ -27,24 +27,24 @@ export function plan(
   history: History | undefined,
   options: PlanOptions,
 ): Plan {
-  const context = toContext(sides, history, options);
+  const context = toPlanContext(sides, history, options);
   const rows = mergeRows(sides, history, context.names);
-  if (options.mode === "Both") planBoth(context, rows);
+  if (options.mode === "Both") planTwoWay(context, rows);
   else planOneWay(context, rows, options.mode === "Local" ? "local" : "remote");
   noteCounts(context);
-  const { draft } = context;
+  const { builder: draft } = context;
   return {
-    actions: options.moves && options.remove ? joinMoves(context) : draft.actions,
+    actions: options.moves && options.remove ? replaceByMoves(context) : draft.actions,
     conflicts: draft.conflicts,
     refusals: draft.refusals.sort(byPath),
-    held: draft.held,
+    heldRemovals: draft.heldRemovals,
     notes: draft.notes.sort(byPath),
-    lessons: draft.lessons,
-    ...(draft.restoring.length === 0 ? {} : { restoring: draft.restoring }),
-    open: draft.open,
-    free: draft.free,
-    ...(draft.doubtful.length === 0 ? {} : { doubtful: draft.doubtful }),
-    ...(draft.unsure.length === 0 ? {} : { unsure: draft.unsure }),
+    historyUpdates: draft.historyUpdates,
+    ...(draft.restored.length === 0 ? {} : { restored: draft.restored }),
+    undecided: draft.undecided,
+    hashIfFree: draft.free,
+    ...(draft.doubtful.length === 0 ? {} : { possiblyEqual: draft.doubtful }),
+    ...(draft.unproven.length === 0 ? {} : { unproven: draft.unproven }),
   };
 }
 

@@ -1,12 +1,16 @@
 import type { History, Side } from "../../core/entry.ts";
-import { sameStamp, stepOf } from "../common/criteria.ts";
+import { isSameTime, stepOf } from "../common/criteria.ts";
 import type { PlanSide } from "../common/options.ts";
 
 /**
  * Whether the revisions of most files changed and nothing else did, on a backend with weak revisions. Then each answer
  * has its own revisions, and they are ignored.
  */
-export function hasLooseRevisions(side: Side, { snapshot, traits }: PlanSide, history: History | undefined): boolean {
+export function hasVolatileRevisions(
+  side: Side,
+  { snapshot, traits }: PlanSide,
+  history: History | undefined,
+): boolean {
   if (traits.weakRevisions !== true || history === undefined) return false;
   let common = 0;
   let moved = 0;
@@ -17,7 +21,7 @@ export function hasLooseRevisions(side: Side, { snapshot, traits }: PlanSide, hi
     if (entry?.kind !== "file" || entry.revision === undefined) continue;
     common++;
     if (entry.revision === mark.revision || entry.size !== mark.size) continue;
-    if (sameStamp(mark.modified, entry.modified, stepOf(entry, traits))) moved++;
+    if (isSameTime(mark.modified, entry.modified, stepOf(entry, traits))) moved++;
   }
   return moved > FEW && moved * 2 > common;
 }

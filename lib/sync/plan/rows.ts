@@ -1,7 +1,7 @@
 import { comparePaths, type RelPath } from "../../core/path.ts";
-import type { Entry, History, Known, Side } from "../../core/entry.ts";
+import type { BaseEntry, Entry, History, Side } from "../../core/entry.ts";
 import type { PlanSide } from "../common/options.ts";
-import { type Names, trashHolder } from "./names.ts";
+import { folderOfTrash, type NameMatcher } from "./names.ts";
 
 /**
  * One name on both sides and in history. `clash`: a side has several entries under this name; then the row has no
@@ -11,7 +11,7 @@ export interface Row {
   readonly key: string;
   readonly local: Entry | undefined;
   readonly remote: Entry | undefined;
-  readonly known: Known | undefined;
+  readonly base: BaseEntry | undefined;
   readonly clash: Readonly<Record<Side, readonly Entry[]>> | undefined;
 }
 
@@ -19,9 +19,9 @@ export interface Row {
 export interface Rows {
   next(): Row | undefined;
   /** Whether the next row is below the folder of this key. */
-  holds(key: string): boolean;
+  hasBelow(key: string): boolean;
   /** Consumes the rows below the folder of this key, right after its own row was read. */
-  below(key: string): Row[];
+  takeBelow(key: string): Row[];
 }
 
 /**
@@ -31,21 +31,25 @@ export interface Rows {
 export function mergeRows(
   sides: Readonly<Record<Side, PlanSide>>,
   history: History | undefined,
-  names: Names,
+  names: NameMatcher,
 ): Rows {
   const local = toStream(sides.local.snapshot, names, isPaired);
   const remote = toStream(sides.remote.snapshot, names, isPaired);
   const known = toStream(history ?? [], names, () => true);
   return toRows(() => {
-    const key = least(local.key, remote.key, known.key);
+    const key = leastKey(local.key, remote.key, known.key);
     if (key === undefined) return undefined;
-    const here = pull(local, key);
-    const there = pull(remote, key);
-    const row: Row = { key, local: here, remote: there, known: recall(known, key, [here, there]), clash: undefined };
+    const here = pullItem(local, key);
+    const there = pullItem(remote, key);
+    const row: Row = { key, local: here, remote: there, base: pullBase(known, key, [here, there]), clash: undefined };
     if (local.key === key || remote.key === key) {
-      return { ...row, ...NOBODY, clash: { local: rest(local, key, here), remote: rest(remote, key, there) } };
+      return {
+        ...row,
+        ...NO_ENTRIES,
+        clash: { local: pullRest(local, key, here), remote: pullRest(remote, key, there) },
+      };
     }
-    if (names.folds) spellFolders(row, names);
+    if (names.folds) recordFolderSpelling(row, names);
     return row;
   });
 }
@@ -73,8 +77,8 @@ function toRows(read: () => Row | undefined): Rows {
   const holds = (key: string) => ahead !== undefined && isBelow(ahead.key, key);
   return {
     next,
-    holds,
-    below(key) {
+    hasBelow: holds,
+    takeBelow(key) {
       const found: Row[] = [];
       while (holds(key)) {
         const row = next();
@@ -93,7 +97,7 @@ interface Stream<T> {
 
 function toStream<T extends { readonly path: RelPath }>(
   items: Iterable<T>,
-  names: Names,
+  names: NameMatcher,
   wanted: (item: T) => boolean,
 ): Stream<T> {
   const next = names.folds ? readFolded(items, names) : readExact(items);
@@ -108,9 +112,9 @@ function toStream<T extends { readonly path: RelPath }>(
   return stream;
 }
 
-type Read<T> = (into: Pick<Stream<T>, "key" | "item">) => void;
+type ReadNext<T> = (into: Pick<Stream<T>, "key" | "item">) => void;
 
-function readExact<T extends { readonly path: RelPath }>(items: Iterable<T>): Read<T> {
+function readExact<T extends { readonly path: RelPath }>(items: Iterable<T>): ReadNext<T> {
   const iterator = items[Symbol.iterator]();
   return (into) => {
     const step = iterator.next();
@@ -120,7 +124,7 @@ function readExact<T extends { readonly path: RelPath }>(items: Iterable<T>): Re
 }
 
 /** Reads the items in the order of their folded keys; names with the same key in the order of their own. */
-function readFolded<T extends { readonly path: RelPath }>(items: Iterable<T>, names: Names): Read<T> {
+function readFolded<T extends { readonly path: RelPath }>(items: Iterable<T>, names: NameMatcher): ReadNext<T> {
   const keyed = Array.from(items, (item) => ({ item, key: names.key(item.path) }));
   const compare = (a: Keyed<T>, b: Keyed<T>) => comparePaths(a.key, b.key) || comparePaths(a.item.path, b.item.path);
   if (!isSorted(keyed, compare)) keyed.sort(compare);
@@ -145,7 +149,7 @@ function isSorted<T>(items: readonly T[], compare: (a: T, b: T) => number): bool
   return true;
 }
 
-function pull<T>(stream: Stream<T>, key: string): T | undefined {
+function pullItem<T>(stream: Stream<T>, key: string): T | undefined {
   if (stream.key !== key) return undefined;
   const { item } = stream;
   stream.advance();
@@ -153,36 +157,36 @@ function pull<T>(stream: Stream<T>, key: string): T | undefined {
 }
 
 /** Returns the history entry of the key; of several spellings the one that is still in use. */
-function recall(known: Stream<Known>, key: string, found: readonly (Entry | undefined)[]): Known | undefined {
-  const first = pull(known, key);
-  const all = rest(known, key, first);
+function pullBase(known: Stream<BaseEntry>, key: string, found: readonly (Entry | undefined)[]): BaseEntry | undefined {
+  const first = pullItem(known, key);
+  const all = pullRest(known, key, first);
   return all.find(({ path }) => found.some((entry) => entry?.path === path)) ?? first;
 }
 
 /** Returns all items of one key, the first of which was read already. */
-function rest<T>(stream: Stream<T>, key: string, first: T | undefined): readonly T[] {
+function pullRest<T>(stream: Stream<T>, key: string, first: T | undefined): readonly T[] {
   const all = first === undefined ? [] : [first];
-  for (let item = pull(stream, key); item !== undefined; item = pull(stream, key)) all.push(item);
+  for (let item = pullItem(stream, key); item !== undefined; item = pullItem(stream, key)) all.push(item);
   return all;
 }
 
-const NOBODY = { local: undefined, remote: undefined };
+const NO_ENTRIES = { local: undefined, remote: undefined };
 
-function least(a: string | undefined, b: string | undefined, c: string | undefined): string | undefined {
-  return lower(lower(a, b), c);
+function leastKey(a: string | undefined, b: string | undefined, c: string | undefined): string | undefined {
+  return lowerKey(lowerKey(a, b), c);
 }
 
-function lower(a: string | undefined, b: string | undefined): string | undefined {
+function lowerKey(a: string | undefined, b: string | undefined): string | undefined {
   if (a === undefined) return b;
   if (b === undefined || a === b) return a;
   return comparePaths(a, b) < 0 ? a : b;
 }
 
 function isPaired(entry: Entry): boolean {
-  return !(entry.kind === "opaque" && entry.cause === "name") && trashHolder(entry.path) === undefined;
+  return !(entry.kind === "opaque" && entry.cause === "name") && folderOfTrash(entry.path) === undefined;
 }
 
-function spellFolders(row: Row, names: Names): void {
-  if (row.local?.kind === "dir") names.spell("local", row.key, row.local.path);
-  if (row.remote?.kind === "dir") names.spell("remote", row.key, row.remote.path);
+function recordFolderSpelling(row: Row, names: NameMatcher): void {
+  if (row.local?.kind === "dir") names.recordSpelling("local", row.key, row.local.path);
+  if (row.remote?.kind === "dir") names.recordSpelling("remote", row.key, row.remote.path);
 }

@@ -1,31 +1,31 @@
 import {
+  type BaseEntry,
   type FileEntry,
-  type Known,
   type LinkEntry,
   otherSide,
   type Reason,
   type Side,
   sides as bothSides,
 } from "../../core/entry.ts";
-import { isClose, sameChecksum } from "../common/criteria.ts";
-import { settle, winnerOf } from "./conflict.ts";
-import { askFor, type Context, keepOf, refuse } from "./context.ts";
-import { canHideEdit, countUnproven, driftOf, inDoubt, isFine, weaknessOf } from "./doubt.ts";
+import { areTimesClose, sameChecksum } from "../common/criteria.ts";
+import { pickWinner, resolveConflict } from "./conflict.ts";
+import { keepFields, type PlanContext, refuse, requestChecksum } from "./context.ts";
+import { canHideEdit, countUnproven, doubtfulSides, editDirection, equalityWeakness, haveFineTimes } from "./doubt.ts";
 import {
-  brokenSide,
+  changeSince,
+  type ChangeState,
+  comparesChecksum,
   comparesTime,
   editTimes,
-  isProvisional,
-  learn,
+  findPartialSide,
+  isUnproven,
+  recordEqual,
   sameContent,
-  type Since,
-  since,
-  wantsChecksum,
 } from "./changes.ts";
 import type { Row, Rows } from "./rows.ts";
 
 /** Both versions of one name. */
-export interface Versions<T> {
+export interface VersionPair<T> {
   readonly row: Row;
   readonly rows: Rows;
   readonly local: T;
@@ -33,54 +33,59 @@ export interface Versions<T> {
 }
 
 /** Plans a file that both sides have. */
-export function planFiles(context: Context, pair: Versions<FileEntry>): void {
+export function planFiles(context: PlanContext, pair: VersionPair<FileEntry>): void {
   const { row, local, remote } = pair;
-  const known = row.known?.kind === "file" ? row.known : undefined;
-  if (known === undefined) return reconcile(context, pair);
-  const broken = brokenSide(context, pair, known);
-  if (broken !== undefined) return propagate(context, pair, otherSide(broken));
+  const known = row.base?.kind === "file" ? row.base : undefined;
+  if (known === undefined) return planBothChanged(context, pair);
+  const broken = findPartialSide(context, pair, known);
+  if (broken !== undefined) return copyOver(context, pair, otherSide(broken));
   // Recorded before a first copy that never began: the two were never known to be equal.
-  if (known.begun !== undefined && known[otherSide(known.begun)] === undefined) return reconcile(context, pair);
+  if (known.begun !== undefined && known[otherSide(known.begun)] === undefined) return planBothChanged(context, pair);
   const equal = sameChecksum(local.checksum, remote.checksum);
-  const found = { local: since(context, "local", local, known), remote: since(context, "remote", remote, known) };
-  const doubted = inDoubt(context, pair, known);
-  const isStill = bothSides.every((side) => driftOf(context, side, pair[side], known) === "still");
+  const found = {
+    local: changeSince(context, "local", local, known),
+    remote: changeSince(context, "remote", remote, known),
+  };
+  const doubted = doubtfulSides(context, pair, known);
+  const isStill = bothSides.every((side) => editDirection(context, side, pair[side], known) === "still");
   // If the other side changed and history has no checksum, reading this side proves nothing.
   const isTelling = doubted.length > 0 && (isStill || known.checksum !== undefined);
-  if (isTelling && context.options.ask === "free" && !context.options.skipModified) {
-    return askFor(context.draft.unsure, row);
+  if (isTelling && context.options.checksumPolicy === "free" && !context.options.skipModified) {
+    return requestChecksum(context.builder.unproven, row);
   }
   countUnproven(context, pair, doubted);
   const [here, there] = bothSides.map((side) => {
-    if (isUntouchedBeside(pair, known, { side, found }) || doubted.includes(side)) return "same";
-    if (equal === false && isClearedByOther(context, pair, known, side)) return "same";
-    return resolve(context, found[side], equal);
+    if (isUnchangedBeside(pair, known, { side, found }) || doubted.includes(side)) return "same";
+    if (equal === false && isExplainedByOther(context, pair, known, side)) return "same";
+    return resolveChange(context, found[side], equal);
   });
   if (here === "same" && there === "same") {
-    const isSettled = doubted.length > 0 || known.begun !== undefined || isProven(context, pair, known);
-    return isSettled ? learn(context, row, known.checksum) : undefined;
+    const isSettled = doubted.length > 0 || known.begun !== undefined || areDoubtsCleared(context, pair, known);
+    return isSettled ? recordEqual(context, row, known.checksum) : undefined;
   }
-  if (here === "unsettled" || there === "unsettled") return refuseUnsettled(context, row);
+  if (here === "unsettled" || there === "unsettled") return refuseUndecided(context, row);
   const verdict = [here, there];
-  if (verdict.includes("ask")) return context.options.skipModified ? undefined : askFor(context.draft.open, row);
+  if (verdict.includes("ask")) {
+    return context.options.skipModified ? undefined : requestChecksum(context.builder.undecided, row);
+  }
   if (verdict.includes("askFree")) {
     const haveMoved = verdict.every((one) => one === "askFree" || one === "changed");
     const isHidden = haveMoved && sameContent(context, local, remote) === true;
-    return askFor(isHidden ? context.draft.unsure : context.draft.free, row);
+    return requestChecksum(isHidden ? context.builder.unproven : context.builder.free, row);
   }
   const changedHere = here === "changed";
   const changedThere = there === "changed";
-  if (changedHere && changedThere) return reconcile(context, pair);
+  if (changedHere && changedThere) return planBothChanged(context, pair);
   if (equal === true || (!changedHere && !changedThere)) {
     // Times that are unchanged since both sides were equal need no correction.
-    if (isStill) return learn(context, row, known.checksum);
-    return mend(context, pair, here === "same" ? "remote" : there === "same" ? "local" : undefined);
+    if (isStill) return recordEqual(context, row, known.checksum);
+    return alignTimes(context, pair, here === "same" ? "remote" : there === "same" ? "local" : undefined);
   }
-  propagate(context, pair, changedHere ? "local" : "remote");
+  copyOver(context, pair, changedHere ? "local" : "remote");
 }
 
 /** Whether a checksum proved that the marks which could hide an edit hid none. */
-function isProven(context: Context, pair: Versions<FileEntry>, known: Known): boolean {
+function areDoubtsCleared(context: PlanContext, pair: VersionPair<FileEntry>, known: BaseEntry): boolean {
   const doubted = bothSides.filter((side) => canHideEdit(context, side, pair[side], known));
   return doubted.length > 0 &&
     doubted.every((side) => sameChecksum(pair[side].checksum, known.checksum) === true);
@@ -90,99 +95,105 @@ function isProven(context: Context, pair: Versions<FileEntry>, known: Known): bo
  * Whether the other side alone explains the different contents: this side's file is unchanged by its marks, and the
  * other side's time or size changed, or only the other side's mark could hide an edit.
  */
-function isClearedByOther(context: Context, pair: Versions<FileEntry>, known: Known, side: Side): boolean {
-  if (wantsChecksum(context) || !comparesTime(context) || known.checksum !== undefined) return false;
-  if (driftOf(context, side, pair[side], known) !== "still") return false;
+function isExplainedByOther(context: PlanContext, pair: VersionPair<FileEntry>, known: BaseEntry, side: Side): boolean {
+  if (comparesChecksum(context) || !comparesTime(context) || known.checksum !== undefined) return false;
+  if (editDirection(context, side, pair[side], known) !== "still") return false;
   const other = otherSide(side);
-  if (driftOf(context, other, pair[other], known) !== "still") return true;
+  if (editDirection(context, other, pair[other], known) !== "still") return true;
   return canHideEdit(context, other, pair[other], known) && !canHideEdit(context, side, pair[side], known);
 }
 
-interface Standing {
+interface SideChange {
   readonly side: Side;
-  readonly found: Readonly<Record<Side, Since>>;
+  readonly found: Readonly<Record<Side, ChangeState>>;
 }
 
 /**
  * Whether this side is taken as unchanged: history has no checksum to compare with, and only the other side shows a
  * change.
  */
-function isUntouchedBeside({ local, remote }: Versions<FileEntry>, known: Known, { side, found }: Standing): boolean {
+function isUnchangedBeside(
+  { local, remote }: VersionPair<FileEntry>,
+  known: BaseEntry,
+  { side, found }: SideChange,
+): boolean {
   const other = found[otherSide(side)];
   const differ = local.size !== remote.size || sameChecksum(local.checksum, remote.checksum) === false;
   const isOtherChanged = other === "changed" || other === "touched";
   return differ && isOtherChanged && found[side] === "unsure" && known.checksum === undefined &&
-    !isProvisional(known, side);
+    !isUnproven(known, side);
 }
 
-type Resolved = "same" | "moved" | "changed" | "ask" | "askFree" | "unsettled";
+type Resolution = "same" | "moved" | "changed" | "ask" | "askFree" | "unsettled";
 
 /**
  * Decides an unproven state or requests a checksum. Without a checksum, equal marks mean "same" and other marks mean
  * "changed". `equal`: whether both sides' checksums are equal.
  */
-function resolve(context: Context, found: Since, equal: boolean | undefined): Resolved {
+function resolveChange(context: PlanContext, found: ChangeState, equal: boolean | undefined): Resolution {
   if (found === "same" || found === "moved" || found === "changed") return found;
   if (equal === true) return "moved";
   if (equal === false) return "changed";
-  const { ask, skipModified } = context.options;
-  if (wantsChecksum(context)) return ask === "nothing" ? "unsettled" : "ask";
+  const { checksumPolicy: ask, skipModified } = context.options;
+  if (comparesChecksum(context)) return ask === "nothing" ? "unsettled" : "ask";
   if (ask === "free" && !skipModified) return "askFree";
   return found === "unsure" ? "same" : "changed";
 }
 
 /** Plans two versions that history does not know. */
-function reconcile(context: Context, pair: Versions<FileEntry>): void {
+function planBothChanged(context: PlanContext, pair: VersionPair<FileEntry>): void {
   const { row, local, remote } = pair;
-  const { ask, skipModified } = context.options;
+  const { checksumPolicy: ask, skipModified } = context.options;
   const equal = sameContent(context, local, remote);
   const isProof = sameChecksum(local.checksum, remote.checksum) === true;
-  if (equal === true && isProof) return mend(context, pair, undefined);
-  const weakness = equal === true ? weaknessOf(context, pair) : undefined;
+  if (equal === true && isProof) return alignTimes(context, pair, undefined);
+  const weakness = equal === true ? equalityWeakness(context, pair) : undefined;
   // Two edits of files that were equal may have the same time at one clock step: then equal times prove little.
-  const wereInStep = equal === true && row.known?.kind === "file" && comparesTime(context);
-  const isHidden = wereInStep && !isFine(context, pair);
+  const wereInStep = equal === true && row.base?.kind === "file" && comparesTime(context);
+  const isHidden = wereInStep && !haveFineTimes(context, pair);
   if (wereInStep || (equal === true && weakness !== undefined)) {
-    const { unsure, free } = context.draft;
-    if (ask === "free" && !skipModified) return askFor(wereInStep || weakness === "young" ? unsure : free, row);
+    const { unproven: unsure, free } = context.builder;
+    if (ask === "free" && !skipModified) {
+      return requestChecksum(wereInStep || weakness === "young" ? unsure : free, row);
+    }
     if (!isHidden) countUnproven(context, pair, bothSides);
   }
-  if (equal === true && !isHidden) return learn(context, row);
-  if (skipModified) return skip(context, pair);
+  if (equal === true && !isHidden) return recordEqual(context, row);
+  if (skipModified) return skipPath(context, pair);
   if (equal === undefined || isHidden) {
-    if (wantsChecksum(context)) {
-      return ask === "nothing" ? refuseUnsettled(context, row) : askFor(context.draft.open, row);
+    if (comparesChecksum(context)) {
+      return ask === "nothing" ? refuseUndecided(context, row) : requestChecksum(context.builder.undecided, row);
     }
     if (ask === "free" && !isHidden) {
-      return askFor(context.draft[isCarriedTwice(context, pair) ? "doubtful" : "free"], row);
+      return requestChecksum(context.builder[transfersBoth(context, pair) ? "doubtful" : "free"], row);
     }
   }
-  const why = row.known === undefined ? "both sides have it, with other content" : "it changed on both sides";
-  settle(context, { ...pair, why });
+  const why = row.base === undefined ? "both sides have it, with other content" : "it changed on both sides";
+  resolveConflict(context, { ...pair, why });
 }
 
 /** Whether a conflict would transfer both versions. Reading one of them for a comparison then costs less. */
-function isCarriedTwice(context: Context, pair: Versions<FileEntry>): boolean {
-  return context.options.conflict !== "Skip" && winnerOf(context, pair) === undefined;
+function transfersBoth(context: PlanContext, pair: VersionPair<FileEntry>): boolean {
+  return context.options.conflict !== "Skip" && pickWinner(context, pair) === undefined;
 }
 
 /** Replaces one side's version by the other side's, which supersedes it. */
-export function propagate(context: Context, pair: Versions<FileEntry | LinkEntry>, from: Side): void {
-  if (context.options.skipModified) return skip(context, pair);
+export function copyOver(context: PlanContext, pair: VersionPair<FileEntry | LinkEntry>, from: Side): void {
+  if (context.options.skipModified) return skipPath(context, pair);
   const to = otherSide(from);
   const [source, target] = [pair[from], pair[otherSide(from)]];
-  const why = reasonFor(context, { source, target, from });
-  const kept = keepOf(context, target, to);
-  context.draft.actions.push({ do: "copy", to, path: target.path, why, source, replaces: target, ...kept });
+  const why = copyReason(context, { source, target, from });
+  const kept = keepFields(context, target, to);
+  context.builder.actions.push({ do: "copy", to, path: target.path, why, source, replaces: target, ...kept });
 }
 
-interface Superseding {
+interface CopyPair {
   readonly source: FileEntry | LinkEntry;
   readonly target: FileEntry | LinkEntry;
   readonly from: Side;
 }
 
-function reasonFor(context: Context, { source, target, from }: Superseding): Reason {
+function copyReason(context: PlanContext, { source, target, from }: CopyPair): Reason {
   if (source.kind !== "file" || target.kind !== "file") return "checksum";
   const [local, remote] = from === "local" ? [source, target] : [target, source];
   const verdict = editTimes(context, local, remote);
@@ -194,11 +205,15 @@ function reasonFor(context: Context, { source, target, from }: Superseding): Rea
  * Records proven equal content in history. Different times are corrected if possible: the time of the side `touched` is
  * set on the other; if it is unknown, the earlier time is taken for the time of the edit.
  */
-function mend(context: Context, { row, local, remote }: Versions<FileEntry>, touched: Side | undefined): void {
+function alignTimes(
+  context: PlanContext,
+  { row, local, remote }: VersionPair<FileEntry>,
+  touched: Side | undefined,
+): void {
   const verdict = editTimes(context, local, remote);
-  const isOne = verdict === "same" || verdict === "unknown" || isClose(local.modified, remote.modified);
+  const isOne = verdict === "same" || verdict === "unknown" || areTimesClose(local.modified, remote.modified);
   if (isOne || context.options.skipModified) {
-    return learn(context, row, row.known?.checksum);
+    return recordEqual(context, row, row.base?.checksum);
   }
   const earlier: Side = verdict === "localNewer" ? "remote" : "local";
   const from = touched ?? earlier;
@@ -206,10 +221,10 @@ function mend(context: Context, { row, local, remote }: Versions<FileEntry>, tou
   const [source, target] = from === "local" ? [local, remote] : [remote, local];
   if (source.modified === undefined) return;
   const { modified } = source;
-  context.draft.actions.push({ do: "touch", to, path: target.path, why: "newer", target, modified });
+  context.builder.actions.push({ do: "touch", to, path: target.path, why: "newer", target, modified });
 }
 
-function refuseUnsettled(context: Context, row: Row): void {
+function refuseUndecided(context: PlanContext, row: Row): void {
   const path = row.local?.path ?? row.remote?.path;
   if (path === undefined) return;
   const why = "its content could not be compared: the two sides give no checksum of one kind";
@@ -217,9 +232,13 @@ function refuseUnsettled(context: Context, row: Row): void {
 }
 
 /** Leaves a path and everything below it out of the plan; history keeps its entries. */
-export function skip(context: Context, { row, rows }: Omit<Versions<unknown>, Side>): void {
-  rows.below(row.key);
+export function skipPath(context: PlanContext, { row, rows }: Omit<VersionPair<unknown>, Side>): void {
+  rows.takeBelow(row.key);
   const path = row.local?.path ?? row.remote?.path;
   if (path === undefined) return;
-  context.draft.notes.push({ code: "skippedModified", path, why: "the sides differ, and modified files are skipped" });
+  context.builder.notes.push({
+    code: "skippedModified",
+    path,
+    why: "the sides differ, and modified files are skipped",
+  });
 }

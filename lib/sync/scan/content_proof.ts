@@ -1,11 +1,11 @@
-import type { Backend, Call, Proof } from "../../core/backend.ts";
-import { endsAll, SyncError, toSyncError } from "../../core/errors.ts";
-import { printable } from "../../core/path.ts";
+import type { Backend, CallOptions, EqualityProof } from "../../core/backend.ts";
+import { isFatal, SyncError, toSyncError } from "../../core/errors.ts";
+import { escapeForDisplay } from "../../core/path.ts";
 import type { FileEntry } from "../../core/entry.ts";
 
 /** `shown`: a file of `prover`; `held`: the file of the other backend, `reader`, whose content may be the same. */
-export interface Proving extends Call {
-  readonly held: FileEntry;
+export interface ProofOptions extends CallOptions {
+  readonly counterpart: FileEntry;
   readonly prover: Backend;
   readonly reader: Backend;
 }
@@ -15,18 +15,18 @@ export interface Proving extends Call {
  * equal. Sends no request to that backend. Returns undefined if the listing contains no such proof, if the sizes
  * differ, and if the held file cannot be read. Rejects when its server is lost, or cancelled.
  */
-export async function prove(
+export async function proveByListing(
   shown: FileEntry,
-  { held, prover, reader, signal }: Proving,
-): Promise<ReturnType<Proof["result"]> | undefined> {
+  { counterpart: held, prover, reader, signal }: ProofOptions,
+): Promise<ReturnType<EqualityProof["result"]> | undefined> {
   if (shown.size !== held.size) return undefined;
-  const proof = prover.proof?.(shown);
+  const proof = prover.equalityProof?.(shown);
   if (proof === undefined) return undefined;
   try {
-    await readWhole(held, reader, { signal, take: (bytes) => proof.take(bytes) });
+    await readVersion(held, reader, { signal, take: (bytes) => proof.take(bytes) });
   } catch (error) {
     const why = toSyncError(error, "checksum");
-    if (signal.aborted || endsAll(why.kind)) throw why;
+    if (signal.aborted || isFatal(why.kind)) throw why;
     return undefined;
   }
   return proof.result();
@@ -35,10 +35,10 @@ export async function prove(
 /**
  * Reads the content of the listed version in order. Rejects with changed if it is another version, and as read() does.
  */
-export async function readWhole(
+export async function readVersion(
   entry: FileEntry,
   backend: Backend,
-  { signal, take }: Call & { take(bytes: Uint8Array): void },
+  { signal, take }: CallOptions & { take(bytes: Uint8Array): void },
 ): Promise<void> {
   const content = await backend.read(entry.path, { signal, expect: entry });
   let bytes = 0;
@@ -47,6 +47,6 @@ export async function readWhole(
     take(chunk);
   }
   if (bytes === entry.size) return;
-  const message = `"${printable(entry.path)}" gave ${bytes} bytes, ${entry.size} were listed`;
+  const message = `"${escapeForDisplay(entry.path)}" gave ${bytes} bytes, ${entry.size} were listed`;
   throw new SyncError("changed", message, { operation: "checksum", path: entry.path });
 }

@@ -1,8 +1,8 @@
 import { toSyncError } from "../../core/errors.ts";
-import { nameOf, printable, type RelPath } from "../../core/path.ts";
-import { isSwapTag, tempTag, tempTarget } from "../../core/temp_name.ts";
+import { escapeForDisplay, nameOf, type RelPath } from "../../core/path.ts";
+import { isDisplacedTag, tempTag, tempTarget } from "../../core/temp_name.ts";
 import { type Entry, type FileEntry, type Side, sides as bothSides, type SyncEvent } from "../../core/entry.ts";
-import type { Backend, Call } from "../../core/backend.ts";
+import type { Backend, CallOptions } from "../../core/backend.ts";
 
 /**
  * The old version of a file that a killed run left under a temporary name, before the new version was renamed to the
@@ -17,7 +17,7 @@ export interface Displaced {
  * The result for the old versions that a scan found: entries under their own names, or leftovers if the new version
  * exists.
  */
-export interface Settled {
+export interface ResolvedDisplaced {
   readonly entries: readonly Entry[];
   readonly displaced: readonly Displaced[];
   readonly leftovers: readonly RelPath[];
@@ -29,50 +29,50 @@ export interface Settled {
  */
 export function isDisplaced(entry: Entry, partial: string): entry is FileEntry {
   const tag = entry.kind === "file" ? tempTag(entry.path) : undefined;
-  if (tag === undefined || !isSwapTag(tag, partial)) return false;
-  return new TextEncoder().encode(nameOf(entry.path)).length < LONGEST_SURE;
+  if (tag === undefined || !isDisplacedTag(tag, partial)) return false;
+  return new TextEncoder().encode(nameOf(entry.path)).length < MAX_UNSHORTENED;
 }
 
 /** Decides what the old versions are, by the other entries of the side. Pure. */
-export function settleDisplaced(asides: readonly FileEntry[], entries: readonly Entry[]): Settled {
-  if (asides.length === 0) return { entries: [], displaced: [], leftovers: [] };
+export function resolveDisplaced(oldVersions: readonly FileEntry[], entries: readonly Entry[]): ResolvedDisplaced {
+  if (oldVersions.length === 0) return { entries: [], displaced: [], leftovers: [] };
   const taken = new Set(entries.map((entry) => entry.path));
-  const given = new Set<RelPath>();
-  const settled = { entries: [] as Entry[], displaced: [] as Displaced[], leftovers: [] as RelPath[] };
-  for (const aside of asides) {
+  const restored = new Set<RelPath>();
+  const result = { entries: [] as Entry[], displaced: [] as Displaced[], leftovers: [] as RelPath[] };
+  for (const aside of oldVersions) {
     const to = tempTarget(aside.path);
     if (to === undefined || taken.has(to)) {
-      settled.leftovers.push(aside.path);
+      result.leftovers.push(aside.path);
       continue;
     }
-    if (given.has(to)) {
+    if (restored.has(to)) {
       const why = "it is one of several old versions of one file";
-      settled.entries.push({ kind: "opaque", path: aside.path, cause: "special", why });
+      result.entries.push({ kind: "opaque", path: aside.path, cause: "special", why });
       continue;
     }
-    given.add(to);
-    settled.entries.push({ ...aside, path: to });
-    settled.displaced.push({ from: aside.path, to });
+    restored.add(to);
+    result.entries.push({ ...aside, path: to });
+    result.displaced.push({ from: aside.path, to });
   }
-  return settled;
+  return result;
 }
 
 /** Renames the old versions back, as the plan assumes. A failure is noted; the actions of that file fail later. */
 export async function* restoreDisplaced(
   sides: Readonly<Record<Side, Backend>>,
   displaced: Readonly<Record<Side, readonly Displaced[]>>,
-  { signal }: Call,
+  { signal }: CallOptions,
 ): AsyncGenerator<SyncEvent, void, void> {
   for (const side of bothSides) {
     for (const { from, to } of displaced[side]) {
-      const name = printable(to);
+      const name = escapeForDisplay(to);
       let why = `"${name}" had been renamed to "${
-        printable(from)
+        escapeForDisplay(from)
       }" by a run that was interrupted; it has its name again`;
       try {
         await sides[side].rename?.(from, to, { signal, expect: "absent" });
       } catch (error) {
-        why = `The old version of "${name}" is still called "${printable(from)}": ${
+        why = `The old version of "${name}" is still called "${escapeForDisplay(from)}": ${
           toSyncError(error, "rename").message
         }`;
       }
@@ -85,4 +85,4 @@ export async function* restoreDisplaced(
  * The length in bytes of a temporary name below which the file's own name was certainly not shortened: names may have
  * 255.
  */
-const LONGEST_SURE = 250;
+const MAX_UNSHORTENED = 250;

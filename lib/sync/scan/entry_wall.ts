@@ -1,10 +1,10 @@
 import {
+  escapeForDisplay,
+  explainInvalidName,
   isChild,
   nameOf,
   type NameRules,
-  nameTrouble,
   parentOf,
-  printable,
   type RelPath,
   root,
 } from "../../core/path.ts";
@@ -13,7 +13,7 @@ import type { Entry } from "../../core/entry.ts";
 import { ListingTooLarge } from "../common/ends_run.ts";
 
 /** The limits of a listing. `maxBytes`: maximum memory; `label`: the side's, for messages. */
-export interface WallOptions {
+export interface ValidatorOptions {
   readonly maxBytes?: number | undefined;
   readonly label: string;
   readonly names: NameRules;
@@ -23,58 +23,62 @@ export interface WallOptions {
  * The validation of one side's listing, whichever backend it comes from. Every entry is checked: an entry whose name is
  * not one plain segment of the listed folder becomes opaque and is never opened.
  */
-export class ScanWall {
-  readonly #options: WallOptions;
+export class EntryValidator {
+  readonly #options: ValidatorOptions;
   readonly #maxBytes: number;
   /** Folders whose names are all checked. */
-  readonly #known = new Set<RelPath>([root]);
+  readonly #checkedFolders = new Set<RelPath>([root]);
   /** The folder of the last entry: most entries are in the same folder as the one before. */
-  #last: RelPath = root;
+  #lastFolder: RelPath = root;
   #bytes = 0;
   #entries = 0;
 
-  constructor(options: WallOptions) {
+  constructor(options: ValidatorOptions) {
     this.#options = options;
-    this.#maxBytes = options.maxBytes ?? USUAL_BYTES;
+    this.#maxBytes = options.maxBytes ?? DEFAULT_MAX_BYTES;
   }
 
   /** Checks an entry of one folder's listing. Throws if it is not in that folder. */
-  admitChild(entry: Entry, dir: RelPath): Entry {
+  checkChild(entry: Entry, dir: RelPath): Entry {
     if (!isChild(entry.path, dir)) {
-      throw new SyncError("unexpected", `its listing names "${printable(entry.path)}", which does not lie in it`, {
-        operation: "list",
-      });
+      throw new SyncError(
+        "unexpected",
+        `its listing names "${escapeForDisplay(entry.path)}", which does not lie in it`,
+        {
+          operation: "list",
+        },
+      );
     }
     this.#count(entry);
-    return this.#judged(entry, nameTrouble(nameOf(entry.path), this.#options.names));
+    return this.#toChecked(entry, explainInvalidName(nameOf(entry.path), this.#options.names));
   }
 
   /** Checks an entry of a recursive listing. */
-  admit(entry: Entry): Entry {
+  check(entry: Entry): Entry {
     this.#count(entry);
-    return this.#judged(entry, this.#trouble(entry.path));
+    return this.#toChecked(entry, this.#pathProblem(entry.path));
   }
 
-  #judged(entry: Entry, why: string | undefined): Entry {
+  #toChecked(entry: Entry, why: string | undefined): Entry {
     if (why === undefined || (entry.kind === "opaque" && entry.cause === "name")) return entry;
-    const path = (printable(entry.path).replaceAll("/", "\u2215") || "(empty)") as RelPath;
+    const path = (escapeForDisplay(entry.path).replaceAll("/", "\u2215") || "(empty)") as RelPath;
     return { kind: "opaque", path, cause: "name", why };
   }
 
-  #trouble(path: RelPath): string | undefined {
-    const why = nameTrouble(nameOf(path), this.#options.names);
+  #pathProblem(path: RelPath): string | undefined {
+    const why = explainInvalidName(nameOf(path), this.#options.names);
     if (why !== undefined) return why;
     const at = path.length - nameOf(path).length - 1;
-    if (at > 0 && at === this.#last.length && path.startsWith(this.#last)) return undefined;
+    if (at > 0 && at === this.#lastFolder.length && path.startsWith(this.#lastFolder)) return undefined;
     // The first name is empty, and the entry would appear to be in the root.
     if (at === 0) return "the name is empty";
     const dir = parentOf(path);
-    if (this.#known.has(dir)) {
-      this.#last = dir;
+    if (this.#checkedFolders.has(dir)) {
+      this.#lastFolder = dir;
       return undefined;
     }
-    const above = this.#trouble(dir);
-    if (above === undefined) this.#known.add(dir);
+    const above = this.#pathProblem(dir);
+    if (above === undefined) this.#checkedFolders.add(dir);
     return above;
   }
 
@@ -95,7 +99,7 @@ export class ScanWall {
 }
 
 const MIB = 1 << 20;
-const USUAL_BYTES = 1024 * MIB;
+const DEFAULT_MAX_BYTES = 1024 * MIB;
 /** The memory of an entry in bytes besides its path, as measured with Deno 2.9. */
 const ENTRY_BYTES = 160;
 /** The maximum number of entries, more than any disk holds. */

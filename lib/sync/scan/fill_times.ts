@@ -1,4 +1,4 @@
-import type { Call } from "../../core/backend.ts";
+import type { CallOptions } from "../../core/backend.ts";
 import { cancelled, toSyncError } from "../../core/errors.ts";
 import { foldPath, type RelPath } from "../../core/path.ts";
 import {
@@ -10,11 +10,11 @@ import {
   type Side,
   sides as bothSides,
 } from "../../core/entry.ts";
-import { overlay, type Snapshots } from "./hash_pairs.ts";
+import { type Snapshots, withChanges } from "./hash_pairs.ts";
 import type { PlanOptions } from "../common/options.ts";
-import { drain, inOrder } from "../common/concurrency.ts";
-import { prove } from "./content_proof.ts";
-import { WORTH_READING } from "../common/worth.ts";
+import { runConcurrently, takeInOrder } from "../common/concurrency.ts";
+import { proveByListing } from "./content_proof.ts";
+import { CHEAP_READ_BYTES } from "../common/worth.ts";
 import type { Backends } from "../common/sides.ts";
 import { endsRun } from "../common/ends_run.ts";
 
@@ -25,39 +25,39 @@ import { endsRun } from "../common/ends_run.ts";
  * small files are read, and files of any size if contents are to be compared anyway. A file whose stat fails becomes an
  * opaque entry. Rejects when the server is lost or the signal aborted.
  */
-export async function tellTimes(
+export async function fillTimes(
   snapshots: Snapshots,
   sides: Backends,
-  options: Call & Choices & { readonly history: History | undefined },
+  options: CallOptions & TimeChoices & { readonly history: History | undefined },
 ): Promise<Snapshots> {
   const { history, signal, mode, criteria } = options;
   if (mode !== "Both" && !criteria.some(({ name }) => name === "Time" || name === "Checksum")) return snapshots;
-  const most = criteria.some(({ needs }) => needs === "checksum") ? Infinity : WORTH_READING;
-  const found: Telling["found"] = { local: new Map(), remote: new Map() };
+  const maxBytes = criteria.some(({ needs }) => needs === "checksum") ? Infinity : CHEAP_READ_BYTES;
+  const found: FillOptions["found"] = { local: new Map(), remote: new Map() };
   await Promise.all(bothSides.map(async (side) => {
-    const untold = untoldOf(side, { snapshots, sides, history });
-    if (untold.length > 0) await tell(untold, side, { sides, signal, most, found });
+    const untimed = findUntimed(side, { snapshots, sides, history });
+    if (untimed.length > 0) await fillSide(untimed, side, { sides, signal, maxBytes, found });
   }));
-  return { local: overlay(snapshots.local, found.local), remote: overlay(snapshots.remote, found.remote) };
+  return { local: withChanges(snapshots.local, found.local), remote: withChanges(snapshots.remote, found.remote) };
 }
 
-export { WORTH_READING } from "../common/worth.ts";
+export { CHEAP_READ_BYTES } from "../common/worth.ts";
 
-type Choices = Pick<PlanOptions, "mode" | "criteria">;
+type TimeChoices = Pick<PlanOptions, "mode" | "criteria">;
 
-interface Known {
+interface TimeSources {
   readonly snapshots: Snapshots;
   readonly sides: Backends;
   readonly history: History | undefined;
 }
 
 /** A file without a time, and its counterpart on the other side. */
-interface Untold {
+interface UntimedFile {
   readonly entry: FileEntry;
-  readonly across: FileEntry;
+  readonly counterpart: FileEntry;
 }
 
-function untoldOf(side: Side, { snapshots, sides, history }: Known): readonly Untold[] {
+function findUntimed(side: Side, { snapshots, sides, history }: TimeSources): readonly UntimedFile[] {
   if (sides[side].traits.timeStep === undefined) return [];
   const across = snapshots[otherSide(side)];
   const rules = {
@@ -68,49 +68,53 @@ function untoldOf(side: Side, { snapshots, sides, history }: Known): readonly Un
   const folded = new Map<string, Entry>();
   if (folds) { for (const entry of across) folded.set(foldPath(entry.path, rules), entry); }
   const pairOf = (path: RelPath) => folds ? folded.get(foldPath(path, rules)) : across.get(path);
-  const untold: Untold[] = [];
+  const untimed: UntimedFile[] = [];
   for (const entry of snapshots[side]) {
     if (entry.kind !== "file" || entry.modified !== undefined) continue;
     const pair = pairOf(entry.path);
     if (pair?.kind !== "file") continue;
     const mark = history?.get(entry.path)?.[side];
     const isKnown = entry.revision !== undefined && mark?.revision === entry.revision && mark.size === entry.size;
-    if (!isKnown) untold.push({ entry, across: pair });
+    if (!isKnown) untimed.push({ entry, counterpart: pair });
   }
-  return untold;
+  return untimed;
 }
 
-interface Telling extends Call {
+interface FillOptions extends CallOptions {
   readonly sides: Backends;
   /** The maximum size of a file that is read to prove it equal. */
-  readonly most: number;
+  readonly maxBytes: number;
   readonly found: Readonly<Record<Side, Map<RelPath, Entry | Checksum>>>;
 }
 
-async function tell(untold: readonly Untold[], side: Side, { sides, signal, most, found }: Telling): Promise<void> {
+async function fillSide(
+  untold: readonly UntimedFile[],
+  side: Side,
+  { sides, signal, maxBytes: most, found }: FillOptions,
+): Promise<void> {
   const stop = new AbortController();
   const call = { signal: AbortSignal.any([signal, stop.signal]) };
-  const far = otherSide(side);
-  const prover = { prover: sides[side], reader: sides[far], signal: call.signal };
-  const isProven = async ({ entry, across }: Untold) => {
+  const counterSide = otherSide(side);
+  const prover = { prover: sides[side], reader: sides[counterSide], signal: call.signal };
+  const isProven = async ({ entry, counterpart: across }: UntimedFile) => {
     if (across.size > most) return false;
-    const proof = await prove(entry, { held: across, ...prover });
+    const proof = await proveByListing(entry, { counterpart: across, ...prover });
     if (proof?.isEqual !== true) return false;
     const { checksum } = proof;
     found[side].set(entry.path, checksum);
-    found[far].set(across.path, checksum);
+    found[counterSide].set(across.path, checksum);
     return true;
   };
-  const look = async ({ path }: FileEntry) => {
+  const fillByStat = async ({ path }: FileEntry) => {
     const entry = await sides[side].stat(path, call);
     if (entry?.kind === "file") found[side].set(path, entry);
   };
-  const work = async (one: Untold) => {
+  const work = async (one: UntimedFile) => {
     try {
-      if (!await isProven(one)) await look(one.entry);
+      if (!await isProven(one)) await fillByStat(one.entry);
     } catch (error) {
       const why = toSyncError(error, "look at");
-      if (await endsRun(why, sides[side], call) || await endsRun(why, sides[far], call)) {
+      if (await endsRun(why, sides[side], call) || await endsRun(why, sides[counterSide], call)) {
         stop.abort(why);
         throw why;
       }
@@ -119,6 +123,9 @@ async function tell(untold: readonly Untold[], side: Side, { sides, signal, most
       found[side].set(path, { kind: "opaque", path, cause: "unreadable", why: reason });
     }
   };
-  await drain(inOrder(untold), work, { limit: Math.max(1, sides[side].traits.parallelFiles), signal: call.signal });
+  await runConcurrently(takeInOrder(untold), work, {
+    limit: Math.max(1, sides[side].traits.parallelFiles),
+    signal: call.signal,
+  });
   if (signal.aborted) throw cancelled(signal, "look at times");
 }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Backend, Call } from "../../core/backend.ts";
+import type { Backend, CallOptions } from "../../core/backend.ts";
 import { cancelled, toSyncError } from "../../core/errors.ts";
 import { foldPath, type RelPath } from "../../core/path.ts";
 import {
@@ -12,13 +12,13 @@ import {
   sides as bothSides,
   type Snapshot,
 } from "../../core/entry.ts";
-import { drain, inOrder } from "../common/concurrency.ts";
-import { prove, readWhole } from "./content_proof.ts";
+import { runConcurrently, takeInOrder } from "../common/concurrency.ts";
+import { proveByListing, readVersion } from "./content_proof.ts";
 import type { Backends } from "../common/sides.ts";
 import { endsRun } from "../common/ends_run.ts";
 
 /** The options for comparing by checksum. */
-export interface DigestOptions extends Call {
+export interface HashOptions extends CallOptions {
   /** Whether remote files may be read if the server provides no checksum; otherwise their pairs stay undecided. */
   readonly readBack: boolean;
   /** Whether a file that cannot be read keeps its listed entry, without proof, instead of failing. */
@@ -33,7 +33,7 @@ export interface OpenPair {
 }
 
 /** A file that the other side lacks, and the algorithm of its checksum in history. */
-export interface LoneFile {
+export interface OneSidedFile {
   readonly side: Side;
   readonly entry: FileEntry;
   readonly algorithm: string;
@@ -51,7 +51,7 @@ export function toOpenPairs(open: readonly RelPath[], snapshots: Snapshots): rea
     const local = path && snapshots.local.get(path);
     if (path === undefined || local?.kind !== "file") continue;
     const same = snapshots.remote.get(path);
-    const remote = same ?? (isSpelling(path, next) ? snapshots.remote.get(next) : undefined);
+    const remote = same ?? (isOtherSpelling(path, next) ? snapshots.remote.get(next) : undefined);
     if (same === undefined && remote !== undefined) i++;
     if (remote?.kind === "file") pairs.push({ local, remote });
   }
@@ -62,22 +62,22 @@ export function toOpenPairs(open: readonly RelPath[], snapshots: Snapshots): rea
  * Returns the files of a plan's open paths without a counterpart: whether they are unchanged since the last run decides
  * about a deletion.
  */
-export function toLoneFiles(
+export function toOneSidedFiles(
   open: readonly RelPath[],
   snapshots: Snapshots,
   history: History | undefined,
-): readonly LoneFile[] {
+): readonly OneSidedFile[] {
   const paired = new Set(toOpenPairs(open, snapshots).flatMap(({ local, remote }) => [local.path, remote.path]));
-  const lone: LoneFile[] = [];
+  const oneSided: OneSidedFile[] = [];
   for (const path of new Set(open)) {
     const algorithm = algorithmOf(history?.get(path)?.checksum);
     if (algorithm === undefined || paired.has(path)) continue;
     for (const side of bothSides) {
       const entry = snapshots[side].get(path);
-      if (entry?.kind === "file") lone.push({ side, entry, algorithm });
+      if (entry?.kind === "file") oneSided.push({ side, entry, algorithm });
     }
   }
-  return lone;
+  return oneSided;
 }
 
 /** Returns the pairs whose remote file would have to be read, as far as that is known before the server is asked. */
@@ -90,27 +90,27 @@ export function toReadBack(pairs: readonly OpenPair[], remote: Backend): readonl
  * becomes an opaque entry: unreadable, or special if it vanished meanwhile. A failure never counts as equality. Rejects
  * when the server is lost or the signal aborted.
  */
-export async function digest(
+export async function hashPairs(
   pairs: readonly OpenPair[],
   sides: Backends,
-  options: DigestOptions & { readonly snapshots: Snapshots; readonly lone?: readonly LoneFile[] },
+  options: HashOptions & { readonly snapshots: Snapshots; readonly lone?: readonly OneSidedFile[] },
 ): Promise<Snapshots> {
   const found = { local: new Map<RelPath, Entry>(), remote: new Map<RelPath, Entry>() };
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
 
-  async function settle(one: OpenPair | LoneFile): Promise<void> {
+  async function hashOne(one: OpenPair | OneSidedFile): Promise<void> {
     try {
-      await ("side" in one ? settleLone(one) : settlePair(one));
+      await ("side" in one ? hashOneSided(one) : hashPair(one));
     } catch (error) {
       stop.abort(error);
       throw error;
     }
   }
 
-  async function settleLone({ side, entry, algorithm }: LoneFile): Promise<void> {
+  async function hashOneSided({ side, entry, algorithm }: OneSidedFile): Promise<void> {
     const wanted = [algorithm];
-    const known = await hashed(
+    const known = await withChecksum(
       entry,
       { ...options, backend: sides[side], signal },
       () =>
@@ -121,8 +121,8 @@ export async function digest(
     found[side].set(entry.path, known);
   }
 
-  async function settlePair(pair: OpenPair): Promise<void> {
-    const proof = await proofFor(pair, sides, { signal });
+  async function hashPair(pair: OpenPair): Promise<void> {
+    const proof = await findListingProof(pair, sides, { signal });
     if (proof?.isEqual === true) {
       for (const side of bothSides) found[side].set(pair[side].path, { ...pair[side], checksum: proof.checksum });
       return;
@@ -130,25 +130,25 @@ export async function digest(
     const mine = proof === undefined ? pair.local : { ...pair.local, checksum: proof.checksum };
     const asking = { ...options, signal, wanted: ALGORITHMS };
     const there = { ...options, backend: sides.remote, signal };
-    const remote = await hashed(pair.remote, there, () => remoteChecksum(pair.remote, sides.remote, asking));
+    const remote = await withChecksum(pair.remote, there, () => remoteChecksum(pair.remote, sides.remote, asking));
     if (remote.kind === "opaque") return void found.remote.set(remote.path, remote);
     const algorithm = algorithmOf(remote.checksum);
     if (algorithm === undefined) return;
     const here = { ...options, backend: sides.local, signal };
-    const local = await hashed(pair.local, here, () => localChecksum(mine, sides.local, { algorithm, signal }));
+    const local = await withChecksum(pair.local, here, () => localChecksum(mine, sides.local, { algorithm, signal }));
     found.local.set(local.path, local);
     found.remote.set(remote.path, remote);
   }
 
   const limit = options.concurrency ?? Math.min(MAX_FILES_AT_ONCE, sides.remote.traits.parallelFiles);
-  await drain(inOrder<OpenPair | LoneFile>([...pairs, ...options.lone ?? []]), settle, {
+  await runConcurrently(takeInOrder<OpenPair | OneSidedFile>([...pairs, ...options.lone ?? []]), hashOne, {
     limit: Math.max(1, limit),
     signal,
   });
   if (options.signal.aborted) throw cancelled(options.signal, "compare by checksum");
   return {
-    local: overlay(options.snapshots.local, found.local),
-    remote: overlay(options.snapshots.remote, found.remote),
+    local: withChanges(options.snapshots.local, found.local),
+    remote: withChanges(options.snapshots.remote, found.remote),
   };
 }
 
@@ -157,7 +157,7 @@ const ALGORITHMS = ["sha256", "sha512", "sha1", "md5"];
 const MAX_FILES_AT_ONCE = 32;
 
 /** Whether two consecutive paths in a plan's list are spellings of one name. */
-function isSpelling(path: RelPath, next: RelPath | undefined): next is RelPath {
+function isOtherSpelling(path: RelPath, next: RelPath | undefined): next is RelPath {
   const rules = { caseSensitive: false, normalizes: true };
   return next !== undefined && next !== path && foldPath(path, rules) === foldPath(next, rules);
 }
@@ -169,9 +169,9 @@ export function algorithmOf(checksum: Checksum | undefined): string | undefined 
 }
 
 /** Returns the entry with its checksum; unchanged if there is no checksum; opaque if hashing failed. */
-async function hashed(
+async function withChecksum(
   entry: FileEntry,
-  { backend, signal, isOptional = false }: Pick<DigestOptions, "signal" | "isOptional"> & { readonly backend: Backend },
+  { backend, signal, isOptional = false }: Pick<HashOptions, "signal" | "isOptional"> & { readonly backend: Backend },
   hash: () => Promise<Checksum | undefined>,
 ): Promise<FileEntry | OpaqueEntry> {
   const { path } = entry;
@@ -192,15 +192,15 @@ async function hashed(
 /**
  * Returns the proof of the remote listing for the local content; undefined if the listing contains a checksum itself.
  */
-async function proofFor({ local, remote }: OpenPair, sides: Backends, { signal }: Call) {
+async function findListingProof({ local, remote }: OpenPair, sides: Backends, { signal }: CallOptions) {
   if (algorithmOf(remote.checksum) !== undefined) return undefined;
-  return await prove(remote, { held: local, prover: sides.remote, reader: sides.local, signal });
+  return await proveByListing(remote, { counterpart: local, prover: sides.remote, reader: sides.local, signal });
 }
 
 async function remoteChecksum(
   entry: FileEntry,
   remote: Backend,
-  { wanted, readBack, signal }: DigestOptions & { readonly wanted: readonly string[] },
+  { wanted, readBack, signal }: HashOptions & { readonly wanted: readonly string[] },
 ): Promise<Checksum | undefined> {
   const isWanted = (sum: Checksum | undefined) => wanted.includes(algorithmOf(sum) ?? "");
   if (isWanted(entry.checksum)) return entry.checksum;
@@ -210,26 +210,30 @@ async function remoteChecksum(
   return readBack ? await contentHash(entry, remote, { algorithm, signal }) : undefined;
 }
 
-interface HashOptions extends Call {
+interface AlgorithmOptions extends CallOptions {
   readonly algorithm: string;
 }
 
-async function localChecksum(entry: FileEntry, local: Backend, options: HashOptions): Promise<Checksum> {
+async function localChecksum(entry: FileEntry, local: Backend, options: AlgorithmOptions): Promise<Checksum> {
   if (entry.checksum !== undefined && algorithmOf(entry.checksum) === options.algorithm) return entry.checksum;
   return await contentHash(entry, local, options);
 }
 
 /** Returns the checksum of the listed version of the file. */
-async function contentHash(entry: FileEntry, backend: Backend, { algorithm, signal }: HashOptions): Promise<Checksum> {
+async function contentHash(
+  entry: FileEntry,
+  backend: Backend,
+  { algorithm, signal }: AlgorithmOptions,
+): Promise<Checksum> {
   const hash = createHash(algorithm);
-  await readWhole(entry, backend, { signal, take: (bytes) => void hash.update(bytes) });
+  await readVersion(entry, backend, { signal, take: (bytes) => void hash.update(bytes) });
   return `${algorithm}:${hash.digest("hex")}`;
 }
 
 /**
  * Returns the snapshot with some entries replaced or completed by a checksum, with the same paths in the same order.
  */
-export function overlay(snapshot: Snapshot, changes: ReadonlyMap<RelPath, Entry | Checksum>): Snapshot {
+export function withChanges(snapshot: Snapshot, changes: ReadonlyMap<RelPath, Entry | Checksum>): Snapshot {
   if (changes.size === 0) return snapshot;
   const changed = (entry: Entry): Entry => {
     const change = changes.get(entry.path);

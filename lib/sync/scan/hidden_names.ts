@@ -1,5 +1,5 @@
-import type { Backend, Call } from "../../core/backend.ts";
-import { endsAll, toSyncError } from "../../core/errors.ts";
+import type { Backend, CallOptions } from "../../core/backend.ts";
+import { isFatal, toSyncError } from "../../core/errors.ts";
 import { nameOf, type RelPath, root, toRelPath } from "../../core/path.ts";
 import { tempPath } from "../../core/temp_name.ts";
 import {
@@ -14,18 +14,18 @@ import {
 import type { Mode } from "../common/options.ts";
 import type { Scan } from "./scan.ts";
 import { toSnapshot } from "./snapshot.ts";
-import type { Owner } from "../common/temp_tag.ts";
+import type { TempOwner } from "../common/temp_tag.ts";
 import type { Backends } from "../common/sides.ts";
 
 type Scans = Readonly<Record<Side, Scan>>;
 
 /** `owners`: the owners of this pair's temporary names on each side. */
-export interface HiddenOptions extends Call {
+export interface HiddenOptions extends CallOptions {
   readonly mode: Mode;
   readonly remove: boolean;
   readonly planOnly: boolean;
   readonly missing: Readonly<Record<Side, boolean>>;
-  readonly owners: Readonly<Record<Side, Owner>>;
+  readonly owners: Readonly<Record<Side, TempOwner>>;
   readonly history: History | undefined;
 }
 
@@ -36,27 +36,27 @@ export interface HiddenOptions extends Call {
  * no test is possible, they are added to the side that lacks them as entries of cause "hidden", in whose place nothing
  * is removed.
  */
-export async function settleHidden(sides: Backends, scans: Scans, options: HiddenOptions): Promise<Scans> {
-  let settled = scans;
+export async function resolveHiddenNames(sides: Backends, scans: Scans, options: HiddenOptions): Promise<Scans> {
+  let resolved = scans;
   for (const side of bothSides) {
-    const suspects = suspectsOf(side, sides, { scans, missing: options.missing });
+    const suspects = findSuspects(side, sides, { scans, missing: options.missing });
     if (suspects.length === 0) continue;
     const { signal } = options;
     const across = otherSide(side);
     const removable = toRemovable(suspects, side, options);
     const shows = sides[side].traits.showsDots ??
-      (await isAnyThere(sides[side], [...removable, ...suspects], { signal }) ? false : undefined) ??
-      (removable.length > 0 ? await tryOut(sides[side], side, options) : undefined);
-    if (shows === false) settled = { ...settled, [across]: withoutDots(scans[across]) };
+      (await existsAny(sides[side], [...removable, ...suspects], { signal }) ? false : undefined) ??
+      (removable.length > 0 ? await probeDotNames(sides[side], side, options) : undefined);
+    if (shows === false) resolved = { ...resolved, [across]: withUnreadableDots(scans[across]) };
     else if (shows === undefined && removable.length > 0) {
-      settled = { ...settled, [side]: withHidden(scans[side], removable) };
+      resolved = { ...resolved, [side]: withHidden(scans[side], removable) };
     }
   }
-  return settled;
+  return resolved;
 }
 
 /** Returns the plan with one note for all names whose absence is not certain. */
-export function gatherHidden(plan: Plan): Plan {
+export function mergeHiddenNotes(plan: Plan): Plan {
   const hidden = plan.notes.filter(({ code }) => code === "hidden");
   if (hidden.length === 0) return plan;
   const notes = bothSides.flatMap((side): Note[] => {
@@ -72,20 +72,20 @@ export function gatherHidden(plan: Plan): Plan {
 }
 
 /** The maximum number of names to check: a server hides all of them or none. */
-const MOST_LOOKS = 5;
-const HIDES = "the server hides names that begin with a dot, so that nobody can tell whether it is there";
+const MAX_STATS = 5;
+const HIDDEN_NAME = "the server hides names that begin with a dot, so that nobody can tell whether it is there";
 
 /** Returns the dot names that the other side has and this one does not list, without those inside another one. */
-function suspectsOf(
+function findSuspects(
   side: Side,
   sides: Backends,
   { scans, missing }: { readonly scans: Scans; readonly missing: HiddenOptions["missing"] },
 ): readonly RelPath[] {
   if (missing[side] || sides[side].traits.showsDots === true || scans[side].showsDots) return [];
-  return topDots(scans[otherSide(side)]).map(({ path }) => path);
+  return topDotNames(scans[otherSide(side)]).map(({ path }) => path);
 }
 
-function topDots({ snapshot, showsDots }: Scan): readonly Entry[] {
+function topDotNames({ snapshot, showsDots }: Scan): readonly Entry[] {
   if (!showsDots) return [];
   const found: Entry[] = [];
   let above = "";
@@ -109,9 +109,9 @@ function toRemovable(
   return mode === "Both" ? suspects.filter((path) => history?.get(path) !== undefined) : suspects;
 }
 
-async function isAnyThere(backend: Backend, paths: readonly RelPath[], call: Call): Promise<boolean> {
-  for (const path of new Set(paths.slice(0, MOST_LOOKS))) {
-    if (await harmless(backend.stat(path, call)) !== undefined) return true;
+async function existsAny(backend: Backend, paths: readonly RelPath[], call: CallOptions): Promise<boolean> {
+  for (const path of new Set(paths.slice(0, MAX_STATS))) {
+    if (await ignoreHarmless(backend.stat(path, call)) !== undefined) return true;
   }
   return false;
 }
@@ -120,7 +120,7 @@ async function isAnyThere(backend: Backend, paths: readonly RelPath[], call: Cal
  * Writes a temporary file and checks whether the listing shows it. Returns undefined if writing is not allowed, or
  * fails.
  */
-async function tryOut(
+async function probeDotNames(
   backend: Backend,
   side: Side,
   { mode, planOnly, owners, signal }: HiddenOptions,
@@ -129,37 +129,37 @@ async function tryOut(
   if (!isWritten || planOnly) return undefined;
   const path = tempPath(toRelPath("probe"), owners[side].partial + owners[side].partial, backend.traits.maxNameBytes);
   const content = () => Promise.resolve(new Uint8Array());
-  const probe = await harmless(backend.write(path, content, { signal, size: 0 }));
+  const probe = await ignoreHarmless(backend.write(path, content, { signal, size: 0 }));
   if (probe === undefined) return undefined;
-  const listed = await harmless(backend.list(root, { signal }));
-  await harmless(backend.remove(probe, { signal }));
+  const listed = await ignoreHarmless(backend.list(root, { signal }));
+  await ignoreHarmless(backend.remove(probe, { signal }));
   return listed?.some((entry) => entry.path === path);
 }
 
 /** Returns undefined if the work fails for a reason that does not end the run. */
-async function harmless<T>(work: Promise<T>): Promise<T | undefined> {
+async function ignoreHarmless<T>(work: Promise<T>): Promise<T | undefined> {
   try {
     return await work;
   } catch (error) {
-    if (endsAll(toSyncError(error, "look at").kind)) throw error;
+    if (isFatal(toSyncError(error, "look at").kind)) throw error;
     return undefined;
   }
 }
 
-function withoutDots(scan: Scan): Scan {
-  const tops = new Map(topDots(scan).map((entry) => [entry.path, entry]));
+function withUnreadableDots(scan: Scan): Scan {
+  const tops = new Map(topDotNames(scan).map((entry) => [entry.path, entry]));
   const entries: Entry[] = [];
   let above = "";
   for (const entry of scan.snapshot) {
     if (above !== "" && entry.path.startsWith(above)) continue;
     const isTop = tops.has(entry.path);
     above = isTop ? `${entry.path}/` : "";
-    entries.push(isTop ? { kind: "opaque", path: entry.path, cause: "unreadable", why: HIDES } : entry);
+    entries.push(isTop ? { kind: "opaque", path: entry.path, cause: "unreadable", why: HIDDEN_NAME } : entry);
   }
   return { ...scan, snapshot: toSnapshot(entries) };
 }
 
 function withHidden(scan: Scan, paths: readonly RelPath[]): Scan {
-  const hidden = paths.map((path): Entry => ({ kind: "opaque", path, cause: "hidden", why: HIDES }));
+  const hidden = paths.map((path): Entry => ({ kind: "opaque", path, cause: "hidden", why: HIDDEN_NAME }));
   return { ...scan, snapshot: toSnapshot([...scan.snapshot, ...hidden]) };
 }

@@ -1,20 +1,20 @@
-import type { Backend, Call } from "../../core/backend.ts";
-import { cancelled, endsAll, SyncError, toSyncError } from "../../core/errors.ts";
-import { parentOf, printable, type RelPath, root } from "../../core/path.ts";
+import type { Backend, CallOptions } from "../../core/backend.ts";
+import { cancelled, isFatal, SyncError, toSyncError } from "../../core/errors.ts";
+import { escapeForDisplay, parentOf, type RelPath, root } from "../../core/path.ts";
 import { tempTag } from "../../core/temp_name.ts";
 import type { DirEntry, Entry, FileEntry, OpaqueEntry, Snapshot } from "../../core/entry.ts";
-import { type Displaced, isDisplaced, settleDisplaced } from "./displaced.ts";
-import { drain } from "../common/concurrency.ts";
-import { ScanWall } from "./entry_wall.ts";
+import { type Displaced, isDisplaced, resolveDisplaced } from "./displaced.ts";
+import { runConcurrently } from "../common/concurrency.ts";
+import { EntryValidator } from "./entry_wall.ts";
 import { toSnapshot, toTree } from "./snapshot.ts";
-import type { Owner } from "../common/temp_tag.ts";
+import type { TempOwner } from "../common/temp_tag.ts";
 import { endsRun, ListingTooLarge } from "../common/ends_run.ts";
 
 /** The options of a scan. */
-export interface ScanOptions extends Call {
+export interface ScanOptions extends CallOptions {
   readonly links: "Skip" | "Keep";
   /** The owner of this pair's temporary names on this side. */
-  readonly owner: Owner;
+  readonly owner: TempOwner;
   /** The number of concurrent folder listings, by default the backend's value. */
   readonly concurrency?: number;
   /** The maximum memory of the listing in bytes: 1 GiB by default. */
@@ -43,10 +43,10 @@ export interface Scan {
  */
 export async function scan(backend: Backend, options: ScanOptions): Promise<Scan> {
   const { maxBytes } = options;
-  const wall = new ScanWall({ maxBytes, label: backend.label, names: backend.traits.names });
-  const found: Found = { entries: [], leftovers: [], asides: [], wall, showsDots: false };
+  const wall = new EntryValidator({ maxBytes, label: backend.label, names: backend.traits.names });
+  const found: ScanState = { entries: [], leftovers: [], oldVersions: [], validator: wall, showsDots: false };
   try {
-    if (!await walkTree(backend, found, options)) await listTree(backend, found, options);
+    if (!await listRecursively(backend, found, options)) await listFolders(backend, found, options);
   } catch (error) {
     throw options.signal.aborted
       ? cancelled(options.signal, `list ${backend.label}`)
@@ -54,17 +54,17 @@ export async function scan(backend: Backend, options: ScanOptions): Promise<Scan
   }
   if (options.signal.aborted) throw cancelled(options.signal, `list ${backend.label}`);
   const { showsDots } = found;
-  const { displaced, entries, leftovers } = settleDisplaced(found.asides, found.entries);
+  const { displaced, entries, leftovers } = resolveDisplaced(found.oldVersions, found.entries);
   const all = entries.length === 0 ? found.entries : [...found.entries, ...entries];
-  const snapshot = toTree(all) ?? toSnapshot(mend(all));
+  const snapshot = toTree(all) ?? toSnapshot(repairTree(all));
   return { snapshot, leftovers: [...found.leftovers, ...leftovers], displaced, showsDots };
 }
 
-interface Found {
+interface ScanState {
   readonly entries: Entry[];
   readonly leftovers: RelPath[];
-  readonly asides: FileEntry[];
-  readonly wall: ScanWall;
+  readonly oldVersions: FileEntry[];
+  readonly validator: EntryValidator;
   showsDots: boolean;
 }
 
@@ -85,7 +85,7 @@ const MAX_DEPTH = 1000;
 const MAX_LOST = 3;
 const MAX_FOLDERS_AT_ONCE = 64;
 
-async function listTree(backend: Backend, found: Found, options: ScanOptions): Promise<void> {
+async function listFolders(backend: Backend, found: ScanState, options: ScanOptions): Promise<void> {
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
   let lost = 0;
@@ -94,10 +94,10 @@ async function listTree(backend: Backend, found: Found, options: ScanOptions): P
   async function listOne({ entry, depth }: Folder): Promise<void> {
     if (depth > MAX_DEPTH) throw failure(`it lies more than ${MAX_DEPTH} folders deep`);
     const children = await backend.list(entry.path, { signal });
-    const checked = children.map((child) => found.wall.admitChild(child, entry.path));
+    const checked = children.map((child) => found.validator.checkChild(child, entry.path));
     if (entry.path !== root) found.entries.push(entry);
     for (const child of checked) {
-      const admitted = admit(child, found, options);
+      const admitted = filterOwnFiles(child, found, options);
       if (admitted?.kind === "dir") waiting.push({ entry: admitted, depth: depth + 1 });
       else if (admitted !== undefined) found.entries.push(admitted);
     }
@@ -109,7 +109,7 @@ async function listTree(backend: Backend, found: Found, options: ScanOptions): P
       await listOne(folder).catch(async (error) => {
         const why = toSyncError(error, "list");
         if (path === root || await endsRun(why, backend, { signal })) throw why;
-        if (endsAll(why.kind) && ++lost > MAX_LOST) throw why;
+        if (isFatal(why.kind) && ++lost > MAX_LOST) throw why;
         if (why.kind === "notFound" && await isGone(backend, path, { signal })) return;
         found.entries.push(unreadable(path, why.message));
       });
@@ -120,26 +120,26 @@ async function listTree(backend: Backend, found: Found, options: ScanOptions): P
   }
 
   const limit = options.concurrency ?? Math.min(MAX_FOLDERS_AT_ONCE, backend.traits.parallelFiles);
-  await drain(() => waiting.pop(), tryOne, { limit: Math.max(1, limit), signal });
+  await runConcurrently(() => waiting.pop(), tryOne, { limit: Math.max(1, limit), signal });
 }
 
 /**
  * Lists everything recursively in one listing. Returns false if the backend does not support that, and the folders must
  * be listed one by one.
  */
-async function walkTree(backend: Backend, found: Found, options: ScanOptions): Promise<boolean> {
+async function listRecursively(backend: Backend, found: ScanState, options: ScanOptions): Promise<boolean> {
   if (backend.walk === undefined) return false;
   const all: Entry[] = [];
   try {
     for await (const batch of backend.walk(root, options)) {
-      for (const entry of batch) if (entry.path !== root) all.push(found.wall.admit(entry));
+      for (const entry of batch) if (entry.path !== root) all.push(found.validator.check(entry));
     }
   } catch (error) {
     if (toSyncError(error, "list").kind === "unsupported") return false;
     throw error;
   }
   for (const entry of all) {
-    const admitted = admit(entry, found, options);
+    const admitted = filterOwnFiles(entry, found, options);
     if (admitted !== undefined) found.entries.push(admitted);
   }
   return true;
@@ -149,26 +149,26 @@ async function walkTree(backend: Backend, found: Found, options: ScanOptions): P
  * Returns the entries as a tree: of two entries with one path neither is kept, missing parent folders are added up to
  * the root, and nothing is below an entry that is not a folder.
  */
-function mend(entries: readonly Entry[]): readonly Entry[] {
+function repairTree(entries: readonly Entry[]): readonly Entry[] {
   const all = new Map<RelPath, Entry>();
-  for (const entry of entries) all.set(entry.path, join(all.get(entry.path), entry));
+  for (const entry of entries) all.set(entry.path, mergeEntries(all.get(entry.path), entry));
   // The loop also visits paths that are added here.
   for (const path of all.keys()) {
     const dir = parentOf(path);
-    const holder = all.get(dir);
-    if (dir === root || holder?.kind === "dir" || holder?.kind === "opaque") continue;
+    const parent = all.get(dir);
+    if (dir === root || parent?.kind === "dir" || parent?.kind === "opaque") continue;
     all.set(
       dir,
-      holder === undefined ? { kind: "dir", path: dir } : unreadable(dir, "it is a file and a folder at once"),
+      parent === undefined ? { kind: "dir", path: dir } : unreadable(dir, "it is a file and a folder at once"),
     );
   }
   const closed = new Set<RelPath>();
   for (const entry of all.values()) if (entry.kind === "opaque" && entry.cause !== "name") closed.add(entry.path);
-  return Array.from(all.values()).filter((entry) => closed.size === 0 || !hasAbove(entry.path, closed));
+  return Array.from(all.values()).filter((entry) => closed.size === 0 || !isBelowAny(entry.path, closed));
 }
 
 /** Combines two entries of one path. */
-function join(before: Entry | undefined, entry: Entry): Entry {
+function mergeEntries(before: Entry | undefined, entry: Entry): Entry {
   if (before === undefined) return entry;
   const bothUnnamed = isUnnamed(before) && isUnnamed(entry);
   const why = bothUnnamed ? "several names look like this one, none can be opened" : "the listing names it twice";
@@ -180,7 +180,7 @@ function isUnnamed(entry: Entry): entry is OpaqueEntry {
 }
 
 /** Returns the entry as the snapshot shows it; undefined for Tandem's own files. */
-function admit(entry: Entry, found: Found, options: ScanOptions): Entry | undefined {
+function filterOwnFiles(entry: Entry, found: ScanState, options: ScanOptions): Entry | undefined {
   const { path } = entry;
   if (path.charCodeAt(path.lastIndexOf("/") + 1) === DOT) found.showsDots = true;
   if (path.includes(".tandem-")) {
@@ -189,7 +189,7 @@ function admit(entry: Entry, found: Found, options: ScanOptions): Entry | undefi
     if (tag !== undefined) {
       const { partial, aside } = options.owner;
       if (isDisplaced(entry, partial)) {
-        found.asides.push(entry);
+        found.oldVersions.push(entry);
         return undefined;
       }
       if (entry.kind === "dir" || !(tag.startsWith(partial) || tag.startsWith(aside))) {
@@ -200,16 +200,16 @@ function admit(entry: Entry, found: Found, options: ScanOptions): Entry | undefi
     }
   }
   if (entry.kind !== "link" || options.links === "Keep") return entry;
-  return { kind: "opaque", path, cause: "link", why: `it is a link to "${printable(entry.target)}"` };
+  return { kind: "opaque", path, cause: "link", why: `it is a link to "${escapeForDisplay(entry.target)}"` };
 }
 
-function hasAbove(path: RelPath, dirs: ReadonlySet<RelPath>): boolean {
+function isBelowAny(path: RelPath, dirs: ReadonlySet<RelPath>): boolean {
   for (let dir = parentOf(path); dir !== root; dir = parentOf(dir)) if (dirs.has(dir)) return true;
   return false;
 }
 
 /** Whether a folder that was listed a moment ago is now proven absent. */
-async function isGone(backend: Backend, path: RelPath, call: Call): Promise<boolean> {
+async function isGone(backend: Backend, path: RelPath, call: CallOptions): Promise<boolean> {
   try {
     return await backend.stat(path, call) === undefined;
   } catch (error) {
@@ -228,11 +228,11 @@ function failure(message: string): SyncError {
 }
 
 /** Returns the error for a failed listing, depending on what exists at the root. */
-async function rootError(backend: Backend, error: unknown, call: Call): Promise<SyncError> {
+async function rootError(backend: Backend, error: unknown, call: CallOptions): Promise<SyncError> {
   const why = toSyncError(error, "list");
-  if (endsAll(why.kind) || why instanceof ListingTooLarge) return why;
+  if (isFatal(why.kind) || why instanceof ListingTooLarge) return why;
   const facts = { operation: "list", backend: backend.label, cause: why };
-  const place = `"${printable(backend.place.path)}" (${backend.label})`;
+  const place = `"${escapeForDisplay(backend.root.path)}" (${backend.label})`;
   const entry = await backend.stat(root, call).catch(() => why);
   if (entry === undefined) return new SyncError("notFound", `The folder ${place} does not exist`, facts);
   if (entry.kind === "file") {

@@ -19,7 +19,7 @@ export function toTree(entries: readonly Entry[]): Snapshot | undefined {
 function snapshotOf(sorted: readonly Entry[]): Snapshot {
   return {
     size: sorted.length,
-    get: (path) => find(sorted, path),
+    get: (path) => findEntry(sorted, path),
     [Symbol.iterator]: () => sorted[Symbol.iterator](),
   };
 }
@@ -79,7 +79,7 @@ function tieKey(entry: Entry): string {
   return entry.kind === "opaque" ? `${entry.kind} ${entry.cause} ${entry.why}` : entry.kind;
 }
 
-function find(sorted: readonly Entry[], path: RelPath): Entry | undefined {
+function findEntry(sorted: readonly Entry[], path: RelPath): Entry | undefined {
   let low = 0;
   let high = sorted.length - 1;
   while (low <= high) {

@@ -1,22 +1,22 @@
 import { dirname, join, posix } from "node:path";
-import type { Backend, Call } from "../../core/backend.ts";
-import { endsAll, toSyncError } from "../../core/errors.ts";
+import type { Backend, CallOptions } from "../../core/backend.ts";
+import { isFatal, toSyncError } from "../../core/errors.ts";
 import type { FileEntry, LinkEntry, Side } from "../../core/entry.ts";
 import { canMake, copyToDisk, isOneDisk, linkOnDisk, moveBackOnDisk, moveOnDisk, removeFromDisk } from "./disk.ts";
 import { toRunName, TRASH, trashesOf } from "./index.ts";
 import {
   duplicateOnServer,
-  findServerBin,
-  makeServerBin,
+  findServerTrash,
+  makeServerTrash,
   removeFromServer,
   renameOnServer,
-  type ServerBin,
+  type ServerTrashFolder,
 } from "./server.ts";
 import type { Backends } from "../common/sides.ts";
-import { expectSame } from "../common/entry_check.ts";
+import { assertUnchanged } from "../common/entry_check.ts";
 
 /** The options for choosing trash folders. */
-export interface BinOptions {
+export interface TrashFolderOptions {
   /** The folder for trash and index; undefined if this user has none: then both are in the local root. */
   readonly home: string | undefined;
   readonly pair: string;
@@ -31,13 +31,13 @@ export interface BinOptions {
  * The trash folder for discarded versions of one side in this run: a folder on the same disk, a folder on the server,
  * or a folder on this machine for copies. `base`: the trash folder that contains it.
  */
-export type Bin =
+export type TrashFolder =
   | { readonly kind: "disk" | "copy"; readonly base: string; readonly folder: string }
-  | ({ readonly kind: "server" } & ServerBin);
+  | ({ readonly kind: "server" } & ServerTrashFolder);
 
 /** A version to keep: `from`, its present path, and `at`, its path in the trash; both absolute. */
-export interface Spot {
-  readonly bin: Bin;
+export interface VersionPlace {
+  readonly bin: TrashFolder;
   readonly backend: Backend;
   readonly entry: FileEntry | LinkEntry;
   readonly from: string;
@@ -45,14 +45,14 @@ export interface Spot {
 }
 
 /** Returns the folder of the index and of copies on this machine. */
-export function homeOfTrash({ home, sides }: Pick<BinOptions, "home" | "sides">): string {
-  const { place } = sides.local;
-  return home ?? join(place.disk ?? place.path, TRASH);
+export function trashHome({ home, sides }: Pick<TrashFolderOptions, "home" | "sides">): string {
+  const { root: place } = sides.local;
+  return home ?? join(place.diskPath ?? place.path, TRASH);
 }
 
 /** Returns the trash folder for discarded versions of the local side. */
-export async function localBin({ home, sides, pair, start }: BinOptions): Promise<Bin> {
-  const { disk, path } = sides.local.place;
+export async function localTrashFolder({ home, sides, pair, start }: TrashFolderOptions): Promise<TrashFolder> {
+  const { diskPath: disk, path } = sides.local.root;
   const below = join(pair, toRunName(start, "local"));
   if (home !== undefined && (disk === undefined || await isOneDisk(home, disk))) {
     return { kind: disk === undefined ? "copy" : "disk", base: home, folder: join(home, below) };
@@ -67,9 +67,9 @@ export async function localBin({ home, sides, pair, start }: BinOptions): Promis
 }
 
 /** Returns the trash folder for discarded versions of the remote side. */
-export async function remoteBin(options: BinOptions, call: Call): Promise<Bin> {
+export async function remoteTrashFolder(options: TrashFolderOptions, call: CallOptions): Promise<TrashFolder> {
   const { home, sides, pair, start, remoteTrash } = options;
-  const { disk } = sides.remote.place;
+  const { diskPath: disk } = sides.remote.root;
   const run = toRunName(start, "remote");
   if (disk !== undefined) {
     if (home !== undefined && await isOneDisk(home, disk)) {
@@ -82,23 +82,27 @@ export async function remoteBin(options: BinOptions, call: Call): Promise<Bin> {
     }
   } else {
     const given = remoteTrash === undefined ? {} : { given: remoteTrash };
-    const bin = await findServerBin(sides.remote, { ...given, below: posix.join(pair, run), ...call });
-    if (bin !== undefined && (remoteTrash !== undefined || await canMakeOn(bin, call))) {
+    const bin = await findServerTrash(sides.remote, { ...given, below: posix.join(pair, run), ...call });
+    if (bin !== undefined && (remoteTrash !== undefined || await canMakeOnServer(bin, call))) {
       return { kind: "server", ...bin };
     }
   }
-  return { kind: "copy", base: homeOfTrash(options), folder: join(homeOfTrash(options), pair, run) };
+  return { kind: "copy", base: trashHome(options), folder: join(trashHome(options), pair, run) };
 }
 
 /** Returns the trash folder for a copy: the same folder on a disk; on this machine for a server. */
-export function copyBin(bin: Bin, side: Side, options: BinOptions): Bin {
+export function copyTrashFolder(bin: TrashFolder, side: Side, options: TrashFolderOptions): TrashFolder {
   if (bin.kind !== "server") return { ...bin, kind: "copy" };
-  const home = homeOfTrash(options);
+  const home = trashHome(options);
   return { kind: "copy", base: home, folder: join(home, options.pair, toRunName(options.start, side)) };
 }
 
 /** Keeps a version. Returns whether it was moved away from its place. */
-export async function put({ bin, backend, entry, from, at }: Spot, take: boolean, call: Call): Promise<boolean> {
+export async function keepVersion(
+  { bin, backend, entry, from, at }: VersionPlace,
+  take: boolean,
+  call: CallOptions,
+): Promise<boolean> {
   if (bin.kind === "server") {
     if (take) {
       await renameOnServer(bin, { from, to: at, ...call });
@@ -107,7 +111,7 @@ export async function put({ bin, backend, entry, from, at }: Spot, take: boolean
     await duplicateOnServer(bin, { from, to: at, size: entry.kind === "file" ? entry.size : 0, ...call });
     try {
       // If the file was edited in between, its present version is not in the trash.
-      await expectSame(backend, entry, call);
+      await assertUnchanged(backend, entry, call);
     } catch (error) {
       await removeFromServer(bin, at, call);
       throw error;
@@ -126,7 +130,7 @@ export async function put({ bin, backend, entry, from, at }: Spot, take: boolean
 }
 
 /** Undoes put(): moves the version back if it was moved, otherwise removes the copy. */
-export async function takeBack(spot: Spot, moved: boolean, call: Call): Promise<void> {
+export async function undoKeep(spot: VersionPlace, moved: boolean, call: CallOptions): Promise<void> {
   const { bin, from, at } = spot;
   if (bin.kind === "server") {
     if (moved) await renameOnServer(bin, { from: at, to: from, ...call });
@@ -140,20 +144,20 @@ export async function takeBack(spot: Spot, moved: boolean, call: Call): Promise<
 
 /** Calls `work` with the version's path in its root, through the open parent folder if the backend supports that. */
 async function inRoot<T>(
-  { backend, entry, from }: Pick<Spot, "backend" | "entry" | "from">,
+  { backend, entry, from }: Pick<VersionPlace, "backend" | "entry" | "from">,
   work: (at: string) => Promise<T>,
-  call: Call,
+  call: CallOptions,
 ): Promise<T> {
-  return backend.onDisk === undefined ? await work(from) : await backend.onDisk(entry.path, work, call);
+  return backend.withDiskPath === undefined ? await work(from) : await backend.withDiskPath(entry.path, work, call);
 }
 
-async function canMakeOn(bin: ServerBin, call: Call): Promise<boolean> {
+async function canMakeOnServer(bin: ServerTrashFolder, call: CallOptions): Promise<boolean> {
   try {
-    await makeServerBin(bin, call);
+    await makeServerTrash(bin, call);
     return true;
   } catch (error) {
     const why = toSyncError(error, "keep");
-    if (endsAll(why.kind)) throw why;
+    if (isFatal(why.kind)) throw why;
     return false;
   }
 }

@@ -1,19 +1,19 @@
 import { dirname } from "node:path";
-import type { Backend, Call, Content } from "../../core/backend.ts";
+import type { Backend, CallOptions, Content } from "../../core/backend.ts";
 import { SyncError, toSyncError } from "../../core/errors.ts";
-import { absent, codeOf, flushFolder } from "../../machine/own_files.ts";
-import { printable } from "../../core/path.ts";
+import { codeOf, flushFolder, ignoreNotFound } from "../../machine/own_files.ts";
+import { escapeForDisplay } from "../../core/path.ts";
 import type { FileEntry, LinkEntry } from "../../core/entry.ts";
-import { mustReach, reach, type TrashPlace } from "./reach.ts";
+import { requireTrashPath, type TrashPath, withTrashPath } from "./reach.ts";
 
 /** Creates the folder of a place in a trash folder, and missing folders above it, with mode 0700. */
-export async function makeTrash(place: TrashPlace): Promise<void> {
-  await reach(place, { make: true, what: `make the folder "${dirname(place.at)}"` }, () => Promise.resolve());
+export async function makeTrashFolder(place: TrashPath): Promise<void> {
+  await withTrashPath(place, { make: true, what: `make the folder "${dirname(place.at)}"` }, () => Promise.resolve());
 }
 
 /** Whether the folder of a place in a trash folder can be created. If so, it exists afterwards. */
-export async function canMake(place: TrashPlace): Promise<boolean> {
-  return await makeTrash(place).then(() => true, () => false);
+export async function canMake(place: TrashPath): Promise<boolean> {
+  return await makeTrashFolder(place).then(() => true, () => false);
 }
 
 /** Whether both paths are on one disk. A path that does not exist yet counts as its nearest existing folder. */
@@ -22,27 +22,27 @@ export async function isOneDisk(a: string, b: string): Promise<boolean> {
 }
 
 /** A version in a root on this machine (absolute path) and its place in a trash folder. */
-export interface IntoTrash {
+export interface MoveToTrash {
   readonly from: string;
-  readonly to: TrashPlace;
+  readonly to: TrashPath;
 }
 
 /**
  * Renames the version to a free name in the trash. Returns false if the two are on different disks. Rejects with
  * changed for another version.
  */
-export async function moveOnDisk(entry: FileEntry | LinkEntry, { from, to }: IntoTrash): Promise<boolean> {
-  return await mustReach(to, { make: true, what: `rename "${from}"` }, async (path) => {
-    await mustBeFree(path, to);
+export async function moveOnDisk(entry: FileEntry | LinkEntry, { from, to }: MoveToTrash): Promise<boolean> {
+  return await requireTrashPath(to, { make: true, what: `rename "${from}"` }, async (path) => {
+    await assertFree(path, to);
     try {
       await Deno.rename(from, path);
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) throw changed(entry);
-      if (isOtherDisk(error)) return false;
+      if (isOtherDiskError(error)) return false;
       throw error;
     }
     if (await isVersion(path, entry)) return true;
-    await putBack(path, from);
+    await moveBack(path, from);
     throw changed(entry);
   });
 }
@@ -51,8 +51,8 @@ export async function moveOnDisk(entry: FileEntry | LinkEntry, { from, to }: Int
  * Creates a hard link to the version in the trash. Returns false if the disk does not support that. Rejects with
  * changed for another version.
  */
-export async function linkOnDisk(entry: FileEntry | LinkEntry, { from, to }: IntoTrash): Promise<boolean> {
-  return await mustReach(to, { make: true, what: `write "${to.at}"` }, async (path) => {
+export async function linkOnDisk(entry: FileEntry | LinkEntry, { from, to }: MoveToTrash): Promise<boolean> {
+  return await requireTrashPath(to, { make: true, what: `write "${to.at}"` }, async (path) => {
     try {
       await Deno.link(from, path);
     } catch (error) {
@@ -70,9 +70,9 @@ export async function linkOnDisk(entry: FileEntry | LinkEntry, { from, to }: Int
 export async function copyToDisk(
   backend: Backend,
   entry: FileEntry | LinkEntry,
-  { to, signal }: Call & { readonly to: TrashPlace },
+  { to, signal }: CallOptions & { readonly to: TrashPath },
 ): Promise<void> {
-  await mustReach(to, { make: true, what: `write "${to.at}"` }, async (path) => {
+  await requireTrashPath(to, { make: true, what: `write "${to.at}"` }, async (path) => {
     if (entry.kind === "link") await Deno.symlink(entry.target, path);
     else await writeNew(path, entry, () => backend.read(entry.path, { signal, expect: entry }));
     await flushFolder(dirname(path));
@@ -80,18 +80,18 @@ export async function copyToDisk(
 }
 
 /** Renames a kept file back to its old path, if that is still free. */
-export async function moveBackOnDisk({ from, to }: { readonly from: TrashPlace; readonly to: string }): Promise<void> {
-  await mustReach(from, { make: false, what: `put back "${to}"` }, (path) => putBack(path, to));
+export async function moveBackOnDisk({ from, to }: { readonly from: TrashPath; readonly to: string }): Promise<void> {
+  await requireTrashPath(from, { make: false, what: `put back "${to}"` }, (path) => moveBack(path, to));
 }
 
 /** Removes a kept file, and those of the `up` folders above it that are then empty. An absent file is no error. */
-export async function removeFromDisk(place: TrashPlace, { up } = { up: 0 }): Promise<void> {
-  await reach(place, { make: false, what: `remove "${place.at}"` }, async (path) => {
+export async function removeFromDisk(place: TrashPath, { up } = { up: 0 }): Promise<void> {
+  await withTrashPath(place, { make: false, what: `remove "${place.at}"` }, async (path) => {
     try {
       await Deno.remove(path);
       for (let dir = dirname(path), left = up; left > 0; dir = dirname(dir), left--) await Deno.remove(dir);
     } catch (error) {
-      if (error instanceof Deno.errors.NotFound || isFull(error)) return;
+      if (error instanceof Deno.errors.NotFound || isNonEmptyError(error)) return;
       throw error;
     }
   });
@@ -99,27 +99,27 @@ export async function removeFromDisk(place: TrashPlace, { up } = { up: 0 }): Pro
 
 /** Returns the bytes from `from` to `to` (exclusive) of a kept file. */
 export async function readKept(
-  place: TrashPlace,
+  place: TrashPath,
   from = 0,
   to = Infinity,
 ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
-  return await mustReach(place, { make: false, what: `read "${place.at}"` }, async (path) => {
-    mustBeFile(place, await Deno.lstat(path));
+  return await requireTrashPath(place, { make: false, what: `read "${place.at}"` }, async (path) => {
+    assertFile(place, await Deno.lstat(path));
     const file = await Deno.open(path);
     await file.seek(from, Deno.SeekMode.Start);
-    return file.readable.pipeThrough(limit(to - from));
+    return file.readable.pipeThrough(limitBytes(to - from));
   });
 }
 
 /** Returns the present facts about a kept file; undefined if it is gone. */
-export async function lookAtKept(
-  place: TrashPlace,
+export async function statKept(
+  place: TrashPath,
 ): Promise<{ readonly size: number; readonly mode: number | null; readonly target?: string } | undefined> {
-  return await reach(place, { make: false, what: `look at "${place.at}"` }, async (path) => {
-    const info = await Deno.lstat(path).catch(absent);
+  return await withTrashPath(place, { make: false, what: `look at "${place.at}"` }, async (path) => {
+    const info = await Deno.lstat(path).catch(ignoreNotFound);
     if (info === undefined) return undefined;
     if (info.isSymlink) return { size: info.size, mode: info.mode, target: await Deno.readLink(path) };
-    mustBeFile(place, info);
+    assertFile(place, info);
     return { size: info.size, mode: info.mode };
   });
 }
@@ -150,13 +150,13 @@ async function writeNew(
   }
 }
 
-async function putBack(path: string, to: string): Promise<void> {
+async function moveBack(path: string, to: string): Promise<void> {
   try {
     await Deno.link(path, to);
     await Deno.remove(path);
   } catch (error) {
     if (error instanceof Deno.errors.AlreadyExists) throw error;
-    if (await Deno.lstat(to).catch(absent) !== undefined) throw error;
+    if (await Deno.lstat(to).catch(ignoreNotFound) !== undefined) throw error;
     await Deno.rename(path, to);
   }
 }
@@ -176,17 +176,17 @@ async function deviceOf(path: string): Promise<number> {
   }
 }
 
-async function mustBeFree(path: string, { at }: TrashPlace): Promise<void> {
-  if (await Deno.lstat(path).catch(absent) === undefined) return;
-  throw new SyncError("exists", `"${printable(at)}" is there already`, { operation: "keep" });
+async function assertFree(path: string, { at }: TrashPath): Promise<void> {
+  if (await Deno.lstat(path).catch(ignoreNotFound) === undefined) return;
+  throw new SyncError("exists", `"${escapeForDisplay(at)}" is there already`, { operation: "keep" });
 }
 
-function mustBeFile({ at }: TrashPlace, info: Deno.FileInfo): void {
+function assertFile({ at }: TrashPath, info: Deno.FileInfo): void {
   if (info.isFile) return;
-  throw new SyncError("refused", `"${printable(at)}" is no file any more.`, { operation: "restore" });
+  throw new SyncError("refused", `"${escapeForDisplay(at)}" is no file any more.`, { operation: "restore" });
 }
 
-function limit(bytes: number): TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>> {
+function limitBytes(bytes: number): TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>> {
   let left = bytes;
   return new TransformStream({
     transform(chunk, controller) {
@@ -197,15 +197,15 @@ function limit(bytes: number): TransformStream<Uint8Array<ArrayBuffer>, Uint8Arr
   });
 }
 
-function isOtherDisk(error: unknown): boolean {
+function isOtherDiskError(error: unknown): boolean {
   return codeOf(error) === "EXDEV";
 }
 
-function isFull(error: unknown): boolean {
+function isNonEmptyError(error: unknown): boolean {
   return ["ENOTEMPTY", "EEXIST", "EBUSY"].includes(codeOf(error) ?? "");
 }
 
 function changed({ path }: FileEntry | LinkEntry): SyncError {
-  const message = `"${printable(path)}" is not what was listed: it has changed; run again`;
+  const message = `"${escapeForDisplay(path)}" is not what was listed: it has changed; run again`;
   return new SyncError("changed", message, { operation: "keep", path });
 }

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { isAbsolute, join, posix, resolve, sep } from "node:path";
 import { type RelPath, toRelPath } from "../../core/path.ts";
 import type { Side } from "../../core/entry.ts";
-import type { TrashPlace } from "./reach.ts";
+import type { TrashPath } from "./reach.ts";
 
 /** A discarded version and its place in the trash. */
 export interface TrashItem {
@@ -15,7 +15,7 @@ export interface TrashItem {
   readonly size: number;
   /** The version's own time, in ms since the epoch. */
   readonly modified?: number;
-  readonly why: Loss;
+  readonly why: DiscardReason;
   readonly winner?: Side;
   /** The start of the run that discarded it, in ms since the epoch. */
   readonly when: number;
@@ -31,7 +31,7 @@ export interface TrashItem {
 }
 
 /** The reason why a version was discarded. */
-export type Loss = "conflict" | "overwritten" | "removed";
+export type DiscardReason = "conflict" | "overwritten" | "removed";
 
 /** Returns an id for an item, short enough to type. */
 export function toItemId(words: readonly string[]): string {
@@ -72,7 +72,7 @@ export function parseIndex(text: string, place: IndexPlace): IndexFacts {
   const items = new Map<string, TrashItem>();
   let refused = 0;
   for (const line of text.split("\n")) {
-    const found = line === "" ? undefined : parseLine(line);
+    const found = line === "" ? undefined : parseJsonLine(line);
     if (found === undefined) continue;
     const gone = fieldOf(found, "gone");
     const item = gone === undefined ? toItem(found, place) : undefined;
@@ -84,8 +84,8 @@ export function parseIndex(text: string, place: IndexPlace): IndexFacts {
 }
 
 /** Returns the place of a kept file on this machine. */
-export function placeOf({ at, path }: Pick<TrashItem, "at" | "path">): TrashPlace {
-  return { base: resolve(at, ...foldersOf(path), "..", ".."), at };
+export function toTrashPath({ at, path }: Pick<TrashItem, "at" | "path">): TrashPath {
+  return { base: resolve(at, ...parentSteps(path), "..", ".."), at };
 }
 
 /** Returns the number of folders above a kept file that belong to it: those of its path, the run's and the pair's. */
@@ -105,7 +105,7 @@ export function trashesOf(root: string): readonly [inside: string, beside: strin
  * Returns the items that are older than `days` days. Conflict losers are never overdue; they stay until the user clears
  * them.
  */
-export function overdue(items: readonly TrashItem[], days: number, now: number): readonly TrashItem[] {
+export function expired(items: readonly TrashItem[], days: number, now: number): readonly TrashItem[] {
   return items.filter(({ why, when }) => why !== "conflict" && now - when > days * DAY_MS);
 }
 
@@ -123,7 +123,7 @@ const MAX_TEXT = 65_536;
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 
 /** Parses a line. Returns undefined if it is not JSON because it was cut off. */
-function parseLine(line: string): unknown {
+function parseJsonLine(line: string): unknown {
   try {
     return JSON.parse(line) as unknown;
   } catch {
@@ -214,6 +214,6 @@ function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && Number(value) >= 0;
 }
 
-function foldersOf(path: RelPath): readonly string[] {
+function parentSteps(path: RelPath): readonly string[] {
   return path.split("/").map(() => "..");
 }

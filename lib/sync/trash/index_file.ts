@@ -1,16 +1,16 @@
 import { dirname, join } from "node:path";
-import { absent, appendOwn, flushFolder, guardOwn, readOwnText } from "../../machine/own_files.ts";
+import { appendOwn, assertOwn, flushFolder, ignoreNotFound, readOwnText } from "../../machine/own_files.ts";
 import { type IndexFacts, type IndexPlace, itemLine, parseIndex } from "./index.ts";
-import { reach } from "./reach.ts";
+import { withTrashPath } from "./reach.ts";
 
 /**
  * Verifies the files of a pair under a trash folder, if there are any. Rejects with refused if another user could have
  * written them.
  */
-export async function guardTrash({ home, pair }: IndexPlace): Promise<void> {
-  await guardOwn(home, "folder");
-  await guardOwn(join(home, pair), "folder");
-  await guardOwn(indexOf({ home, pair }), "file");
+export async function assertOwnTrash({ home, pair }: IndexPlace): Promise<void> {
+  await assertOwn(home, "folder");
+  await assertOwn(join(home, pair), "folder");
+  await assertOwn(indexPath({ home, pair }), "file");
 }
 
 /**
@@ -18,11 +18,11 @@ export async function guardTrash({ home, pair }: IndexPlace): Promise<void> {
  * first.
  */
 export async function appendLine(place: IndexPlace, line: string): Promise<void> {
-  const at = indexOf(place);
-  await reach(
+  const at = indexPath(place);
+  await withTrashPath(
     { base: place.home, at },
     { make: true, what: `write "${at}"` },
-    (path, lenient) => appendOwn(path, `\n${line}`, { lenient }),
+    (path, lenient) => appendOwn(path, `\n${line}`, { allowedMode: lenient }),
   );
 }
 
@@ -32,15 +32,15 @@ export async function readIndex(place: IndexPlace): Promise<IndexFacts> {
 }
 
 /** Rewrites an index if most of it is about removed items. No other process may write to it meanwhile. */
-export async function tidyIndex(place: IndexPlace): Promise<void> {
+export async function compactIndex(place: IndexPlace): Promise<void> {
   const text = await readText(place) ?? "";
   const { items, refused } = parseIndex(text, place);
   const left = items.map(itemLine).join("");
   if (refused > 0 || text.length <= 2 * left.length + MANY_GONE) return;
-  const at = indexOf(place);
-  await reach({ base: place.home, at }, { make: false, what: `write "${at}"` }, async (path) => {
+  const at = indexPath(place);
+  await withTrashPath({ base: place.home, at }, { make: false, what: `write "${at}"` }, async (path) => {
     const fresh = `${path}.new`;
-    await Deno.remove(fresh).catch(absent);
+    await Deno.remove(fresh).catch(ignoreNotFound);
     await writeWhole(fresh, new TextEncoder().encode(left));
     await Deno.rename(fresh, path);
     await flushFolder(dirname(path));
@@ -50,7 +50,7 @@ export async function tidyIndex(place: IndexPlace): Promise<void> {
 /** Returns the indexes in a trash folder. */
 export async function findIndexes(home: string): Promise<readonly IndexPlace[]> {
   const inside = { base: home, at: join(home, INDEX) };
-  const names = await reach(
+  const names = await withTrashPath(
     inside,
     { make: false, what: `list "${home}"` },
     (path) => Array.fromAsync(Deno.readDir(dirname(path)), ({ name }) => name),
@@ -65,16 +65,16 @@ const INDEX = ".jsonl";
 /** The number of characters about removed items up to which an index is not rewritten. */
 const MANY_GONE = 10_000;
 
-function indexOf({ home, pair }: IndexPlace): string {
+function indexPath({ home, pair }: IndexPlace): string {
   return join(home, `${pair}${INDEX}`);
 }
 
 async function readText(place: IndexPlace): Promise<string | undefined> {
-  const at = indexOf(place);
-  return await reach(
+  const at = indexPath(place);
+  return await withTrashPath(
     { base: place.home, at },
     { make: false, what: `read "${at}"` },
-    (path, lenient) => readOwnText(path, { lenient }),
+    (path, lenient) => readOwnText(path, { allowedMode: lenient }),
   );
 }
 

@@ -1,11 +1,11 @@
 import { dirname, posix } from "node:path";
-import type { Backend, Call } from "../../core/backend.ts";
+import type { Backend, CallOptions } from "../../core/backend.ts";
 import { SyncError } from "../../core/errors.ts";
-import { printable, type RelPath } from "../../core/path.ts";
+import { escapeForDisplay, type RelPath } from "../../core/path.ts";
 import { foldersAbove, makeParents } from "../common/parent_check.ts";
-import { lookAtKept, readKept, removeFromDisk } from "./disk.ts";
+import { readKept, removeFromDisk, statKept } from "./disk.ts";
 import { appendLine, findIndexes, readIndex } from "./index_file.ts";
-import { depthOf, goneLine, placeOf, type TrashItem } from "./index.ts";
+import { depthOf, goneLine, toTrashPath, type TrashItem } from "./index.ts";
 import { renameOnServer, statInTrash } from "./server.ts";
 
 /**
@@ -20,7 +20,9 @@ export async function listTrash(home: string, warn?: (message: string) => void):
     if (refused === 0) continue;
     const lines = refused === 1 ? "1 line" : `${refused} lines`;
     warn?.(
-      `The list of the trash "${printable(home)}" holds ${lines} that no run wrote so, in "${index.pair}.jsonl": ` +
+      `The list of the trash "${
+        escapeForDisplay(home)
+      }" holds ${lines} that no run wrote so, in "${index.pair}.jsonl": ` +
         "what they name may lie anywhere, and is left alone.",
     );
   }
@@ -28,7 +30,7 @@ export async function listTrash(home: string, warn?: (message: string) => void):
 }
 
 /** The options for an item of the trash. */
-export interface ItemOptions extends Call {
+export interface ItemOptions extends CallOptions {
   /** The trash folder whose index contains the item. */
   readonly home: string;
   /** A connection to its server, for items that are not on this machine. */
@@ -38,11 +40,11 @@ export interface ItemOptions extends Call {
 /** Removes an item permanently. Rejects with connection if it is on a server without a connection. */
 export async function clearItem(item: TrashItem, options: ItemOptions): Promise<void> {
   if (item.host === "server") {
-    const whole = await wholeOf(item, options);
+    const whole = await serverRoot(item, options);
     const entry = await statInTrash(whole, item.at, { ...options, depth: depthOf(item) });
     if (entry !== undefined) await whole.remove(entry, options);
-  } else await removeFromDisk(placeOf(item), { up: depthOf(item) });
-  await forget(item, options);
+  } else await removeFromDisk(toTrashPath(item), { up: depthOf(item) });
+  await recordRemoval(item, options);
 }
 
 /**
@@ -51,47 +53,51 @@ export async function clearItem(item: TrashItem, options: ItemOptions): Promise<
  */
 export async function restoreItem(item: TrashItem, options: ItemOptions & { readonly target: Backend }): Promise<void> {
   const { target, signal } = options;
-  await guardParents(target, item.path, options);
+  await assertParents(target, item.path, options);
   const there = await target.stat(item.path, options);
   if (there !== undefined) {
-    throw new SyncError("exists", `"${printable(item.path)}" is there again: -Force puts that one into the trash.`, {
-      operation: "restore",
-      path: item.path,
-    });
+    throw new SyncError(
+      "exists",
+      `"${escapeForDisplay(item.path)}" is there again: -Force puts that one into the trash.`,
+      {
+        operation: "restore",
+        path: item.path,
+      },
+    );
   }
   await makeParents(target, item.path, options);
   if (item.host === "server") {
-    const whole = await wholeOf(item, options);
-    if (await statInTrash(whole, item.at, { ...options, depth: depthOf(item) }) === undefined) throw gone(item);
-    await renameOnServer({ whole }, { from: item.at, to: posix.join(target.place.path, item.path), signal });
+    const whole = await serverRoot(item, options);
+    if (await statInTrash(whole, item.at, { ...options, depth: depthOf(item) }) === undefined) throw goneError(item);
+    await renameOnServer({ whole }, { from: item.at, to: posix.join(target.root.path, item.path), signal });
   } else {
-    await writeBack(item, target, options);
-    await removeFromDisk(placeOf(item), { up: depthOf(item) });
+    await restoreFromDisk(item, target, options);
+    await removeFromDisk(toTrashPath(item), { up: depthOf(item) });
   }
-  await forget(item, options);
+  await recordRemoval(item, options);
 }
 
 /**
  * Verifies that a path below a root stays inside that root: rejects with refused if a folder on the way is a link,
  * which would lead elsewhere, or not a folder.
  */
-export async function guardParents(target: Backend, path: RelPath, call: Call): Promise<void> {
+export async function assertParents(target: Backend, path: RelPath, call: CallOptions): Promise<void> {
   for (const dir of foldersAbove(path)) {
     const entry = await target.stat(dir, call);
     if (entry === undefined) return;
     if (entry.kind === "dir") continue;
-    const message = `"${printable(path)}" is not restored: "${
-      printable(dir)
+    const message = `"${escapeForDisplay(path)}" is not restored: "${
+      escapeForDisplay(dir)
     }" is no folder but a ${entry.kind}; move it away first.`;
     throw new SyncError("refused", message, { operation: "restore", path });
   }
 }
 
-async function writeBack(item: TrashItem, target: Backend, { signal }: Call): Promise<void> {
+async function restoreFromDisk(item: TrashItem, target: Backend, { signal }: CallOptions): Promise<void> {
   const { path, modified } = item;
-  const place = placeOf(item);
-  const found = await lookAtKept(place);
-  if (found === undefined) throw gone(item);
+  const place = toTrashPath(item);
+  const found = await statKept(place);
+  if (found === undefined) throw goneError(item);
   if (found.target !== undefined) {
     if (target.makeLink === undefined) {
       throw new SyncError("unsupported", `${target.label} has no links`, { operation: "restore", path });
@@ -108,16 +114,18 @@ async function writeBack(item: TrashItem, target: Backend, { signal }: Call): Pr
   });
 }
 
-function gone({ at }: TrashItem): SyncError {
-  return new SyncError("notFound", `"${printable(at)}" is gone, so it cannot be restored.`, { operation: "restore" });
+function goneError({ at }: TrashItem): SyncError {
+  return new SyncError("notFound", `"${escapeForDisplay(at)}" is gone, so it cannot be restored.`, {
+    operation: "restore",
+  });
 }
 
-async function forget({ id, pair }: TrashItem, { home }: ItemOptions): Promise<void> {
+async function recordRemoval({ id, pair }: TrashItem, { home }: ItemOptions): Promise<void> {
   await appendLine({ home, pair }, goneLine(id));
 }
 
-async function wholeOf({ at, session }: TrashItem, { server, signal }: ItemOptions): Promise<Backend> {
-  if (server !== undefined) return await server.at("/", { signal });
-  const message = `"${printable(dirname(at))}" lies on ${session}: pipe a session to it in, from New-Session.`;
+async function serverRoot({ at, session }: TrashItem, { server, signal }: ItemOptions): Promise<Backend> {
+  if (server !== undefined) return await server.withRoot("/", { signal });
+  const message = `"${escapeForDisplay(dirname(at))}" lies on ${session}: pipe a session to it in, from New-Session.`;
   throw new SyncError("connection", message, { operation: "reach the trash" });
 }

@@ -1,7 +1,7 @@
 import { posix } from "node:path";
-import type { Backend, Call } from "../../core/backend.ts";
+import type { Backend, CallOptions } from "../../core/backend.ts";
 import { SyncError } from "../../core/errors.ts";
-import { nameOf, parentOf, printable, type RelPath, root, toRelPath } from "../../core/path.ts";
+import { escapeForDisplay, nameOf, parentOf, type RelPath, root, toRelPath } from "../../core/path.ts";
 import type { Entry } from "../../core/entry.ts";
 import { TRASH } from "./index.ts";
 
@@ -9,7 +9,7 @@ import { TRASH } from "./index.ts";
  * A folder on the server for discarded versions, in the trash folder `base`. `whole`: the server's backend from its
  * root.
  */
-export interface ServerBin {
+export interface ServerTrashFolder {
   readonly whole: Backend;
   readonly base: string;
   readonly folder: string;
@@ -20,16 +20,16 @@ export interface ServerBin {
  * folder. Returns undefined if the server cannot rename, if its root cannot be addressed, or if the default would be
  * inside the root of the pair.
  */
-export async function findServerBin(
+export async function findServerTrash(
   remote: Backend,
-  { given, below, signal }: Call & { readonly given?: string; readonly below: string },
-): Promise<ServerBin | undefined> {
+  { given, below: toServerRelPath, signal }: CallOptions & { readonly given?: string; readonly below: string },
+): Promise<ServerTrashFolder | undefined> {
   if (remote.rename === undefined) return undefined;
-  const { place } = await remote.at(given ?? "~", { signal });
+  const { root: place } = await remote.withRoot(given ?? "~", { signal });
   const base = given === undefined ? posix.join(place.path, TRASH) : place.path;
-  if (given === undefined && isBelow(base, remote.place.path)) return undefined;
-  const whole = await remote.at("/", { signal });
-  return whole.place.path === "/" ? { whole, base, folder: posix.join(base, below) } : undefined;
+  if (given === undefined && isBelow(base, remote.root.path)) return undefined;
+  const whole = await remote.withRoot("/", { signal });
+  return whole.root.path === "/" ? { whole, base, folder: posix.join(base, toServerRelPath) } : undefined;
 }
 
 /**
@@ -37,7 +37,7 @@ export async function findServerBin(
  * supports modes. Rejects if that fails, and with refused if one of them is a link: kept versions must not leave the
  * trash folder.
  */
-export async function makeServerBin({ whole, base, folder }: ServerBin, call: Call): Promise<void> {
+export async function makeServerTrash({ whole, base, folder }: ServerTrashFolder, call: CallOptions): Promise<void> {
   const missing: RelPath[] = [];
   for (let dir = parentOf(below(base)); dir !== root; dir = parentOf(dir)) {
     if (await whole.stat(dir, call) !== undefined) break;
@@ -53,12 +53,16 @@ export async function makeServerBin({ whole, base, folder }: ServerBin, call: Ca
 /**
  * Creates a folder if it is missing; its parent exists. Rejects with refused if the name is that of a link or a file.
  */
-export async function makeServerFolder({ whole }: Pick<ServerBin, "whole">, folder: string, call: Call): Promise<void> {
+export async function makeServerFolder(
+  { whole }: Pick<ServerTrashFolder, "whole">,
+  folder: string,
+  call: CallOptions,
+): Promise<void> {
   const dir = below(folder);
   if (dir === root) return;
   const entry = await whole.stat(dir, call);
   if (entry?.kind === "dir") return;
-  if (entry !== undefined) throw noFolder(whole, folder);
+  if (entry !== undefined) throw noFolderError(whole, folder);
   await whole.makeDir(dir, call);
   if (nameOf(dir) === TRASH) await whole.setMode?.(dir, 0o700, call);
 }
@@ -70,7 +74,7 @@ export async function makeServerFolder({ whole }: Pick<ServerBin, "whole">, fold
 export async function statInTrash(
   whole: Backend,
   at: string,
-  { depth, signal }: Call & { readonly depth: number },
+  { depth, signal }: CallOptions & { readonly depth: number },
 ): Promise<Entry | undefined> {
   const path = below(at);
   const above: RelPath[] = [];
@@ -79,15 +83,15 @@ export async function statInTrash(
   for (const dir of nameOf(base) === TRASH ? [base, ...above] : above) {
     const entry = await whole.stat(dir, { signal });
     if (entry === undefined) return undefined;
-    if (entry.kind !== "dir") throw noFolder(whole, `/${dir}`);
+    if (entry.kind !== "dir") throw noFolderError(whole, `/${dir}`);
   }
   return await whole.stat(path, { signal });
 }
 
 /** Renames one absolute path to another, which must be free. */
 export async function renameOnServer(
-  { whole }: Pick<ServerBin, "whole">,
-  { from, to, signal }: Call & { readonly from: string; readonly to: string },
+  { whole }: Pick<ServerTrashFolder, "whole">,
+  { from, to, signal }: CallOptions & { readonly from: string; readonly to: string },
 ): Promise<void> {
   if (whole.rename === undefined) {
     throw new SyncError("unsupported", `${whole.label} cannot rename`, { operation: "keep" });
@@ -96,7 +100,7 @@ export async function renameOnServer(
 }
 
 /** Whether the server can keep a version while it stays in its place. */
-export function canDuplicate({ whole }: Pick<ServerBin, "whole">): boolean {
+export function canDuplicate({ whole }: Pick<ServerTrashFolder, "whole">): boolean {
   return whole.hardLink !== undefined || whole.copy !== undefined;
 }
 
@@ -106,8 +110,8 @@ export function canDuplicate({ whole }: Pick<ServerBin, "whole">): boolean {
  * file: then the copy is removed.
  */
 export async function duplicateOnServer(
-  { whole }: Pick<ServerBin, "whole">,
-  { from, to, size, signal }: Call & { readonly from: string; readonly to: string; readonly size: number },
+  { whole }: Pick<ServerTrashFolder, "whole">,
+  { from, to, size, signal }: CallOptions & { readonly from: string; readonly to: string; readonly size: number },
 ): Promise<void> {
   const options = { signal, expect: "absent" } as const;
   if (whole.hardLink !== undefined) return await whole.hardLink(below(from), below(to), options);
@@ -118,12 +122,16 @@ export async function duplicateOnServer(
   const kept = await whole.stat(below(to), { signal });
   if (kept?.kind === "file" && kept.size === size) return;
   if (kept !== undefined) await whole.remove(kept, { signal });
-  const message = `${whole.label} made no whole copy of "${printable(from)}"`;
+  const message = `${whole.label} made no whole copy of "${escapeForDisplay(from)}"`;
   throw new SyncError("unexpected", message, { operation: "keep" });
 }
 
 /** Removes a kept file. An absent file is no error. */
-export async function removeFromServer({ whole }: Pick<ServerBin, "whole">, at: string, call: Call): Promise<void> {
+export async function removeFromServer(
+  { whole }: Pick<ServerTrashFolder, "whole">,
+  at: string,
+  call: CallOptions,
+): Promise<void> {
   const entry = await whole.stat(below(at), call);
   if (entry !== undefined) await whole.remove(entry, call);
 }
@@ -133,7 +141,7 @@ export function below(absolute: string): RelPath {
   try {
     return toRelPath(absolute.replace(/^\/+/, ""));
   } catch {
-    const message = `"${printable(absolute)}" holds a name that cannot be written as a path`;
+    const message = `"${escapeForDisplay(absolute)}" holds a name that cannot be written as a path`;
     throw new SyncError("unsupported", message, { operation: "keep" });
   }
 }
@@ -142,9 +150,9 @@ function firstOf(path: string): string {
   return path.split("/", 1)[0] ?? "";
 }
 
-function noFolder(whole: Backend, folder: string): SyncError {
+function noFolderError(whole: Backend, folder: string): SyncError {
   const message = `"${
-    printable(folder)
+    escapeForDisplay(folder)
   }" on ${whole.label} is no folder: nothing is kept, restored or cleared through it`;
   return new SyncError("refused", message, { operation: "keep" });
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { farKind } from "../../support/far.ts";
-import { assertSame, makeFarPair, seen } from "../../support/far_pair.ts";
+import { remoteServerKind } from "../../support/far.ts";
+import { assertSame, contentWithoutServerFiles, makeRemotePair } from "../../support/far_pair.ts";
 import { assertCode, fill } from "../../support/pair.ts";
 import { serverTest } from "../../support/servers/install.ts";
 
@@ -23,7 +23,7 @@ const wanting: Readonly<Record<string, (authority: string) => readonly string[]>
 };
 
 for (const [name, lines] of Object.entries(wanting)) {
-  const kind = farKind(name);
+  const kind = remoteServerKind(name);
   serverTest(`Sync-Path over ${name} shows the server its own certificate, and is sent away without`, {
     server: kind.server,
   }, async () => {
@@ -33,12 +33,12 @@ for (const [name, lines] of Object.entries(wanting)) {
     await Deno.chmod(dir, 0o755);
     await makeCertificates(dir);
     const far = stack.use(await kind.start(lines(join(dir, "authority.pem"))));
-    const pair = stack.use(await makeFarPair(far));
+    const pair = stack.use(await makeRemotePair(far));
     await fill(pair.local, { "a": "1", "b/c": "2".repeat(300_000) });
     const without = await pair.sync("-Mode Remote");
     assertCode(without, 4);
     assert.doesNotMatch(without.stderr, /TlsHostCertificateFingerprint/);
-    assert.deepEqual(seen(pair.remote), {});
+    assert.deepEqual(contentWithoutServerFiles(pair.remote), {});
     const foreign = await pair.sync(`-Mode Remote -TlsClientCertificatePath ${join(dir, "mixed.pem")}`);
     assertCode(foreign, 2);
     assert.match(foreign.stderr, /not the certificate's/);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { farKinds, giveAll } from "../../support/far.ts";
-import { makeFarPair } from "../../support/far_pair.ts";
+import { chownAll, remoteServerKinds } from "../../support/far.ts";
+import { makeRemotePair } from "../../support/far_pair.ts";
 import { assertCode } from "../../support/pair.ts";
 import { serverTest } from "../../support/servers/install.ts";
 
@@ -14,12 +14,12 @@ function nameOf(index: number): string {
 }
 
 /** TLS, Digest and partial PUT change nothing in a listing that the smaller ones do not show. */
-for (const kind of farKinds.filter(({ name }) => /^(?:ftp|dav) (?!apache-digest|.* partial)/.test(name))) {
+for (const kind of remoteServerKinds.filter(({ name }) => /^(?:ftp|dav) (?!apache-digest|.* partial)/.test(name))) {
   serverTest(`Compare-Path sees 20,000 files in one folder over ${kind.name}, each as it is`, {
     server: kind.server,
   }, async () => {
     await using far = await kind.start([]);
-    await using pair = await makeFarPair(far);
+    await using pair = await makeRemotePair(far);
     for (const folder of [pair.local, pair.remote]) {
       await Deno.mkdir(`${folder}/many`);
       for (let index = 0; index < COUNT; index++) {
@@ -28,7 +28,7 @@ for (const kind of farKinds.filter(({ name }) => /^(?:ftp|dav) (?!apache-digest|
         Deno.utimeSync(path, SECONDS - index, SECONDS - index);
       }
     }
-    await giveAll(pair.remote);
+    await chownAll(pair.remote);
     // Three files are other than here: were any of the others unseen or wrong, they would differ too.
     Deno.removeSync(`${pair.remote}/many/${nameOf(7)}`);
     Deno.writeTextFileSync(`${pair.remote}/many/another`, "");

@@ -1,15 +1,21 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { type Far, type FarKind, farKinds, giveAll } from "../../support/far.ts";
-import { assertSame, type FarPair, makeFarPair, OWN_OF_APACHE, seen } from "../../support/far_pair.ts";
-import { age, assertCode, fill } from "../../support/pair.ts";
+import { chownAll, type RemoteServer, type RemoteServerKind, remoteServerKinds } from "../../support/far.ts";
+import {
+  APACHE_PROPERTIES,
+  assertSame,
+  contentWithoutServerFiles,
+  makeRemotePair,
+  type RemotePair,
+} from "../../support/far_pair.ts";
+import { assertCode, fill, setOldTime } from "../../support/pair.ts";
 import { serverTest } from "../../support/servers/install.ts";
 import { counts } from "../../support/tandem.ts";
 
 /** One use of the program on one server. */
 interface Cell {
   readonly name: string;
-  run(pair: FarPair, kind: FarKind, far: Far): Promise<void>;
+  run(pair: RemotePair, kind: RemoteServerKind, far: RemoteServer): Promise<void>;
 }
 
 const noise = new Uint8Array(300_000).map((_, index) => index * 7);
@@ -74,7 +80,7 @@ const cells: readonly Cell[] = [
       assertCode(ran, 0);
       assert.deepEqual(counts(ran), [1, 1, 2, 0, 0]);
       assertSame(pair);
-      assert.deepEqual(seen(pair.local), {
+      assert.deepEqual(contentWithoutServerFiles(pair.local), {
         ...{ "edited": "new and longer", "here": "h", "mine/": "", "mine/deep/": "" },
         ...{ ...same, "there": "edited there", "yours/": "" },
       });
@@ -105,7 +111,7 @@ const cells: readonly Cell[] = [
       // Names that begin with a dot are hidden there: a folder that looks empty may hold some, and DELETE would take them along.
       assertCode(folders, 1);
       assert.match(folders.stderr, /listings hide names that begin with a dot/);
-      assert.deepEqual(seen(pair.remote)["x/y/"], "");
+      assert.deepEqual(contentWithoutServerFiles(pair.remote)["x/y/"], "");
     },
   },
   {
@@ -137,7 +143,7 @@ const cells: readonly Cell[] = [
     name: "goes on with a large download that was killed",
     async run(pair) {
       await makeLarge(pair.remote);
-      await giveAll(pair.remote);
+      await chownAll(pair.remote);
       await killAt(pair, { words: "-Mode Local", below: pair.local });
       const left = identityOf(pair.local, leftoverIn(pair.local));
       await finish(pair, { words: "-Mode Local", to: pair.local, goesOn: false });
@@ -148,7 +154,7 @@ const cells: readonly Cell[] = [
     name: "believes nothing of a large download that was killed and altered",
     async run(pair) {
       await makeLarge(pair.remote);
-      await giveAll(pair.remote);
+      await chownAll(pair.remote);
       await killAt(pair, { words: "-Mode Local", below: pair.local });
       await mark(pair.local);
       await finish(pair, { words: "-Mode Local", to: pair.local, goesOn: false });
@@ -156,14 +162,14 @@ const cells: readonly Cell[] = [
   },
 ];
 
-for (const kind of farKinds) {
+for (const kind of remoteServerKinds) {
   serverTest(`Sync-Path over ${kind.name}`, { server: kind.server }, async (t) => {
-    await using far: Far = await kind.start();
+    await using far: RemoteServer = await kind.start();
     // Partial PUT is for large uploads alone: all else is as on the same server without.
     const all = kind.name.endsWith("partial PUT") ? cells.filter(({ name }) => name.includes("large upload")) : cells;
     for (const { name, run } of all) {
       await t.step(name, async () => {
-        await using pair = await makeFarPair(far);
+        await using pair = await makeRemotePair(far);
         await run(pair, kind, far);
       });
     }
@@ -175,12 +181,12 @@ async function makeLarge(folder: string): Promise<void> {
   const path = `${folder}/large`;
   await Deno.writeFile(path, new Uint8Array());
   await Deno.truncate(path, LARGE);
-  await age(path);
+  await setOldTime(path);
 }
 
 /** Starts a run and kills it as soon as a file below the folder has grown large. */
 async function killAt(
-  pair: FarPair,
+  pair: RemotePair,
   { words, below }: { readonly words: string; readonly below: string },
 ): Promise<void> {
   const child = pair.start(words);
@@ -232,12 +238,12 @@ function identityOf(folder: string, name: string): string {
 const MARK = 77;
 
 async function finish(
-  pair: FarPair,
+  pair: RemotePair,
   { words, to, goesOn }: { readonly words: string; readonly to: string; readonly goesOn: boolean },
 ): Promise<void> {
   const ran = await pair.sync(words);
   assertCode(ran, 0);
-  const names = Array.from(Deno.readDirSync(to), ({ name }) => name).filter((name) => name !== OWN_OF_APACHE);
+  const names = Array.from(Deno.readDirSync(to), ({ name }) => name).filter((name) => name !== APACHE_PROPERTIES);
   assert.deepEqual(names, ["large"]);
   const bytes = await Deno.readFile(`${to}/large`);
   assert.equal(bytes[0], goesOn ? MARK : 0);

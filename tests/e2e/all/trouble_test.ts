@@ -1,16 +1,19 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { type Far, farKind, giveAll } from "../../support/far.ts";
-import { assertSame, type FarPair, makeFarPair, seen } from "../../support/far_pair.ts";
-import { age, assertCode, fill } from "../../support/pair.ts";
+import { chownAll, type RemoteServer, remoteServerKind } from "../../support/far.ts";
+import { assertSame, contentWithoutServerFiles, makeRemotePair, type RemotePair } from "../../support/far_pair.ts";
+import { assertCode, fill, setOldTime } from "../../support/pair.ts";
 import { serverTest } from "../../support/servers/install.ts";
-import { type Ran, tandem } from "../../support/tandem.ts";
+import { type RunResult, tandem } from "../../support/tandem.ts";
 
 const isRoot = Deno.uid() === 0;
 const large = new Uint8Array(2 << 20).fill(65);
 
 /** Fails unless the run ended with this code and one sentence of this kind, without a stack or a secret. */
-function assertSaid(ran: Ran, { code, words, far }: { readonly code: number; readonly words: RegExp; far: Far }): void {
+function assertSaid(
+  ran: RunResult,
+  { code, words, far }: { readonly code: number; readonly words: RegExp; far: RemoteServer },
+): void {
   assertCode(ran, code);
   const told = ran.stderr.split("\n").filter((line) => words.test(line));
   assert.equal(told.length, 1, `not said once: ${ran.stderr}`);
@@ -20,12 +23,12 @@ function assertSaid(ran: Ran, { code, words, far }: { readonly code: number; rea
 }
 
 /** The paths that failed. */
-function failuresOf(ran: Ran): readonly string[] {
+function failuresOf(ran: RunResult): readonly string[] {
   return (ran.result().Failures as { Path: string }[]).map(({ Path }) => Path).sort();
 }
 
 /** Two files to send, one of them over an older one. */
-async function fillPair(pair: FarPair): Promise<void> {
+async function fillPair(pair: RemotePair): Promise<void> {
   await fill(pair.local, { "new": large, "old": "the newer one" });
   await pair.fillRemote({ "old": "older" });
 }
@@ -36,14 +39,14 @@ function trouble(
     readonly kinds: readonly string[];
     readonly config?: readonly string[];
     readonly ignore?: boolean;
-    run(far: Far, pair: FarPair): Promise<void>;
+    run(far: RemoteServer, pair: RemotePair): Promise<void>;
   },
 ): void {
-  for (const kind of kinds.map(farKind)) {
+  for (const kind of kinds.map(remoteServerKind)) {
     const ignore = rest.ignore === true;
     serverTest(`Sync-Path over ${kind.name} ${name}`, { server: kind.server, ignore }, async () => {
       await using far = await kind.start(config.length === 0 ? undefined : config);
-      await using pair = await makeFarPair(far);
+      await using pair = await makeRemotePair(far);
       await rest.run(far, pair);
     });
   }
@@ -53,14 +56,14 @@ trouble("with a certificate that nobody vouches for, or another than the pinned 
   kinds: ["ftpes vsftpd", "ftpes proftpd", "ftps proftpd", "davs apache over TLS"],
   async run(far, pair) {
     await fillPair(pair);
-    const before = seen(pair.remote);
+    const before = contentWithoutServerFiles(pair.remote);
     const [, pin = ""] = far.params;
     const other = pin.replace(/^../, pin.startsWith("00") ? "01" : "00");
     const words = /certificate.*-TlsHostCertificateFingerprint/;
     assertSaid(await pair.sync("-Mode Remote", []), { code: 4, words, far });
     const pinned = await pair.sync("-Mode Remote", ["-TlsHostCertificateFingerprint", other]);
     assertSaid(pinned, { code: 4, words: /not the pinned one; if it is right, add -Tls/, far });
-    assert.deepEqual(seen(pair.remote), before);
+    assert.deepEqual(contentWithoutServerFiles(pair.remote), before);
     assert.deepEqual(await far.mutations(), []);
     const [, printed = ""] = /-TlsHostCertificateFingerprint ([0-9a-f]+)/.exec(pinned.stderr.replace(/\s+/g, " ")) ??
       [];
@@ -102,7 +105,7 @@ trouble("with a wrong password exits 4 after one try", {
       far,
     });
     assert.ok(!(ran.stdout + ran.stderr).includes("a wrong one"));
-    assert.equal(seen(pair.remote)["old"], "older");
+    assert.equal(contentWithoutServerFiles(pair.remote)["old"], "older");
   },
 });
 
@@ -112,7 +115,7 @@ trouble("into a folder that its user may not write to fails both files, exits 1 
   async run(far, pair) {
     await fillPair(pair);
     await Deno.chown(pair.remote, 0, 0);
-    const before = seen(pair.remote);
+    const before = contentWithoutServerFiles(pair.remote);
     const ran = await pair.sync("-Mode Remote");
     assertSaid(ran, {
       code: 1,
@@ -120,7 +123,7 @@ trouble("into a folder that its user may not write to fails both files, exits 1 
       far,
     });
     assert.deepEqual(failuresOf(ran), ["new", "old"]);
-    assert.deepEqual(seen(pair.remote), before);
+    assert.deepEqual(contentWithoutServerFiles(pair.remote), before);
   },
 });
 
@@ -140,7 +143,7 @@ for (const [kind, config] of Object.entries(refusals)) {
       const ran = await pair.sync("-Mode Remote");
       assertSaid(ran, { code: 1, words: /Cannot write "new": /, far });
       assert.deepEqual(failuresOf(ran), ["new", "old"]);
-      assert.deepEqual(seen(pair.remote), { "old": "older" });
+      assert.deepEqual(contentWithoutServerFiles(pair.remote), { "old": "older" });
     },
   });
 }
@@ -157,11 +160,11 @@ trouble(
       try {
         await fill(pair.local, { "old": large });
         await pair.fillRemote({ "old": "older" });
-        await age(`${pair.remote}/old`, 5);
+        await setOldTime(`${pair.remote}/old`, 5);
         const ran = await pair.sync("-Mode Remote");
         assertSaid(ran, { code: 1, words: /Cannot write "old": .*(?:full|space|no room)/i, far });
         assert.deepEqual(failuresOf(ran), ["old"]);
-        assert.deepEqual(seen(pair.remote), { "old": "older" });
+        assert.deepEqual(contentWithoutServerFiles(pair.remote), { "old": "older" });
         mount("-o", "remount,size=8m", pair.remote);
         assertCode(await pair.sync("-Mode Remote"), 0);
         assertSame(pair);
@@ -181,7 +184,7 @@ for (const [kind, line] of [["ftp vsftpd", "max_per_ip=1"], ["ftp proftpd", "Max
       await fill(pair.local, many);
       assertCode(await pair.sync("-Mode Remote"), 0);
       assertSame(pair);
-      await giveAll(pair.remote);
+      await chownAll(pair.remote);
       using other = await Deno.connect({ hostname: "127.0.0.1", port: far.port });
       const say = async (line: string) => {
         await other.write(new TextEncoder().encode(line));
@@ -210,8 +213,8 @@ trouble("where somebody holds a lock on a file fails that file alone, keeps it, 
     const ran = await pair.sync("-Mode Remote");
     assertSaid(ran, { code: 1, words: /Cannot write "old": it is locked by somebody.*\(423\); a later run/, far });
     assert.deepEqual(failuresOf(ran), ["old"]);
-    const { new: sent, old, ...others } = seen(pair.remote);
-    assert.deepEqual([sent, old, others], [seen(pair.local)["new"], "older", {}]);
+    const { new: sent, old, ...others } = contentWithoutServerFiles(pair.remote);
+    assert.deepEqual([sent, old, others], [contentWithoutServerFiles(pair.local)["new"], "older", {}]);
     const unlock = await fetch(url, { method: "UNLOCK", headers: { ...headers, "lock-token": token } });
     await unlock.body?.cancel();
     assertCode(await pair.sync("-Mode Remote"), 0);
@@ -223,7 +226,7 @@ const LOCK = '<D:lockinfo xmlns:D="DAV:"><D:lockscope><D:exclusive/></D:lockscop
   "<D:locktype><D:write/></D:locktype><D:owner>somebody</D:owner></D:lockinfo>";
 
 /** The older file of the pair, as another client asks for it. */
-function requestTo({ address }: FarPair, far: Far) {
+function requestTo({ address }: RemotePair, far: RemoteServer) {
   const { username, host, pathname } = new URL(address);
   const login = Buffer.from(`${username}:${far.env.TANDEM_PASSWORD}`).toString("base64");
   return { url: `http://${host}${pathname}/old`, headers: { authorization: `Basic ${login}` } };

@@ -1,10 +1,18 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { pattern } from "../../support/content.ts";
-import { arrivedOf, fillMany, watchMany } from "../../support/many.ts";
-import { assertCode, assertSame, fill, leftoversOf, look, startPair, startProxiedPair } from "../../support/pair.ts";
+import { countArrived, watchManyFiles, writeManyFiles } from "../../support/many.ts";
+import {
+  assertCode,
+  assertSame,
+  fill,
+  leftoversOf,
+  readFolder,
+  startProxiedSftpPair,
+  startSftpPair,
+} from "../../support/pair.ts";
 import { serverTest } from "../../support/servers/install.ts";
-import { type Ran, tandem } from "../../support/tandem.ts";
+import { type RunResult, tandem } from "../../support/tandem.ts";
 
 const server = "sftp";
 const MiB = 1 << 20;
@@ -15,7 +23,7 @@ const ways = [
 ] as const;
 
 /** What a run that was interrupted said, and ms from the first signal to its end. */
-interface Stopped extends Pick<Ran, "code" | "stdout" | "stderr"> {
+interface Stopped extends Pick<RunResult, "code" | "stdout" | "stderr"> {
   readonly ms: number;
 }
 
@@ -45,20 +53,20 @@ for (const { mode, from, to, direction } of ways) {
       server,
     },
     async () => {
-      await using pair = await startProxiedPair({ requestLog: false, delay: 20 });
-      const many = fillMany(pair[from], 2000);
+      await using pair = await startProxiedSftpPair({ requestLog: false, delay: 20 });
+      const many = writeManyFiles(pair[from], 2000);
       await fill(pair[to], { "obsolete": "o" });
       const amid = Promise.withResolvers<void>();
       pair.proxy.after(900_000, amid.resolve, direction);
       const child = pair.start(`-Mode ${mode} -Remove`);
-      const watch = watchMany(pair[to], many);
+      const watch = watchManyFiles(pair[to], many);
       const { code, ms, stdout, stderr } = await interrupt(child, ["SIGINT"], amid.promise);
       await watch.stop();
       assert.equal(code, 130, stderr);
       assert.ok(ms < 10_000, `it took ${ms} ms`);
-      assert.equal(look(pair[to])["obsolete"], "o");
+      assert.equal(readFolder(pair[to])["obsolete"], "o");
       await Deno.remove(`${pair[to]}/obsolete`);
-      const { arrived } = arrivedOf(pair[to], many);
+      const { arrived } = countArrived(pair[to], many);
       const result = JSON.parse(stdout.split("\n")[0] ?? "");
       const told = mode === "Remote" ? result.UploadCount : result.DownloadCount;
       assert.deepEqual([result.Type, result.ExitCode, result.RemovalCount], ["SyncResult", 130, 0]);
@@ -71,7 +79,7 @@ for (const { mode, from, to, direction } of ways) {
   serverTest(`Sync-Path -Mode ${mode}, interrupted twice amid a large file, ends at once and leaves the old version`, {
     server,
   }, async () => {
-    await using pair = await startProxiedPair({ requestLog: false, delay: 20 });
+    await using pair = await startProxiedSftpPair({ requestLog: false, delay: 20 });
     await fill(pair[from], { "big": pattern(64 * MiB) });
     await fill(pair[to], { "big": "old" });
     const amid = Promise.withResolvers<void>();
@@ -80,10 +88,10 @@ for (const { mode, from, to, direction } of ways) {
     const { code, ms } = await interrupt(child, ["SIGINT", "SIGINT"], amid.promise);
     assert.equal(code, 130);
     assert.ok(ms < 10_000, `it took ${ms} ms`);
-    assert.equal(look(pair[to])["big"], "old");
+    assert.equal(readFolder(pair[to])["big"], "old");
     assertCode(await pair.sync(`-Mode ${mode} -Mirror`), 0);
     assertSame(pair);
-    assert.deepEqual(leftoversOf(look(pair[to])), []);
+    assert.deepEqual(leftoversOf(readFolder(pair[to])), []);
   });
 }
 
@@ -92,7 +100,7 @@ for (const signal of ["SIGTERM", "SIGHUP"] as const) {
     server,
     ignore: Deno.build.os === "windows",
   }, async () => {
-    await using pair = await startProxiedPair({ requestLog: false });
+    await using pair = await startProxiedSftpPair({ requestLog: false });
     await fill(pair.local, { "big": pattern(8 * MiB) });
     const amid = Promise.withResolvers<void>();
     pair.proxy.after(2 * MiB, () => {
@@ -102,14 +110,14 @@ for (const signal of ["SIGTERM", "SIGHUP"] as const) {
     const { code, ms, stderr } = await interrupt(pair.start("-Mode Remote"), [signal], amid.promise);
     assert.equal(code, 130, stderr);
     assert.ok(ms < 10_000, `it took ${ms} ms`);
-    assert.deepEqual(Object.keys(look(pair.remote)).filter((path) => path === "big"), []);
+    assert.deepEqual(Object.keys(readFolder(pair.remote)).filter((path) => path === "big"), []);
   });
 }
 
 serverTest("-Command runs statements in order, with variables, and keeps a named session until it is closed", {
   server,
 }, async () => {
-  await using pair = await startPair();
+  await using pair = await startSftpPair();
   await fill(pair.local, { "a": "1" });
   const run = (...statements: string[]) =>
     pair.run(["-Command", [`$l = '${pair.local}'; $r = "${pair.remote}"`, ...statements].join("; ")]);
@@ -133,7 +141,7 @@ serverTest("-Command runs statements in order, with variables, and keeps a named
 });
 
 serverTest("-Command - and -File read the commands from elsewhere", { server }, async () => {
-  await using pair = await startPair();
+  await using pair = await startSftpPair();
   await fill(pair.local, { "a": "1" });
   const script = `# a comment\nNew-Session ${pair.address} |\n  Sync-Path '${pair.local}' -Mode Remote\n`;
   assertCode(await pair.run(["-Command", "-"], { stdin: script }), 0);
@@ -161,7 +169,7 @@ Deno.test("-HostName takes a name alone, shows nothing of what else was written,
 serverTest("A run that changed something and then fails never ends with a code that promises nothing was changed", {
   server,
 }, async () => {
-  await using pair = await startPair();
+  await using pair = await startSftpPair();
   await fill(pair.local, { "a": "1" });
   const first = `New-Session ${pair.address} | Sync-Path '${pair.local}' -Mode Remote`;
   const wrong = "Sync-Path /nowhere sftp://u@127.0.0.1:1/x -Mode Remote";

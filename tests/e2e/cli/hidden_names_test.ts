@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { type DavManners, startDavStore } from "../../support/servers/dav_store.ts";
-import { assertCode, fill, look } from "../../support/pair.ts";
+import { type DavStoreOptions, startDavStore } from "../../support/servers/dav_store.ts";
+import { assertCode, fill, readFolder } from "../../support/pair.ts";
 import { tandem } from "../../support/tandem.ts";
 
 const isDot = (name: string) => name.startsWith(".");
 
 /** A folder of this machine and a server with these manners. */
-async function start(manners: DavManners) {
+async function start(manners: DavStoreOptions) {
   await using stack = new AsyncDisposableStack();
   const home = await Deno.makeTempDir({ prefix: "tandem-hidden-" });
   stack.defer(() => Deno.remove(home, { recursive: true }));
@@ -27,7 +27,7 @@ async function start(manners: DavManners) {
 for (const lock of [true, false]) {
   Deno.test(`Both -Remove keeps what a server hides, ${lock ? "also one that offers LOCK" : "whatever it offers"}`, async () => {
     const options = { dav: lock ? "1, 2" : "1", server: "whatever" };
-    const answer: DavManners["answer"] = ({ method }) =>
+    const answer: DavStoreOptions["answer"] = ({ method }) =>
       method === "OPTIONS"
         ? { status: 200, headers: { ...options, allow: "GET, PUT, DELETE, PROPFIND, MKCOL, MOVE" } }
         : undefined;
@@ -38,7 +38,7 @@ for (const lock of [true, false]) {
       const again = await pair.sync("-Mode Both -Remove");
       assertCode(again, 1);
       assert.match(again.stderr, /the server hides names that begin with a dot/);
-      const found = look(pair.local);
+      const found = readFolder(pair.local);
       assert.deepEqual([found[".git/HEAD"], found["d/.env"], found["a"]], ["ref", "secret", "1"]);
     }
     assert.ok(pair.server.files.has(".git/HEAD"));
@@ -52,7 +52,7 @@ Deno.test("Local -Remove keeps dot names where the server lists none, with one n
     await fill(pair.local, { ".env": "mine", "d/.x/y": "2", "d/.z": "3", "gone": "4" });
     const ran = await pair.sync("-Mode Local -Remove");
     assertCode(ran, 0);
-    const { ".env": env, "d/.x/y": deep, "d/.z": flat, gone, a } = look(pair.local);
+    const { ".env": env, "d/.x/y": deep, "d/.z": flat, gone, a } = readFolder(pair.local);
     assert.deepEqual([env, deep, flat, gone, a], ["mine", "2", "3", undefined, "1"]);
     assert.equal(ran.stderr.match(/whether it hides them cannot be told/g)?.length, 1, ran.stderr);
     assert.ok(!pair.server.asked.some(({ method }) => method === "PUT"));
@@ -65,7 +65,7 @@ Deno.test("Local -Remove keeps the names that a look finds though no listing sho
   pair.put(".env", "theirs");
   await fill(pair.local, { ".env": "mine", ".other": "2" });
   assertCode(await pair.sync("-Mode Local -Remove"), 1);
-  const { ".env": env, ".other": other } = look(pair.local);
+  const { ".env": env, ".other": other } = readFolder(pair.local);
   assert.deepEqual([env, other], ["mine", "2"]);
 });
 
@@ -75,7 +75,7 @@ Deno.test("Local -Remove removes dot names where the listing shows others", asyn
   pair.server.folders.add("d");
   await fill(pair.local, { ".env": "mine" });
   assertCode(await pair.sync("-Mode Local -Remove"), 0);
-  const { ".env": env, "d/.shown": shown } = look(pair.local);
+  const { ".env": env, "d/.shown": shown } = readFolder(pair.local);
   assert.deepEqual([env, shown], [undefined, "1"]);
 });
 
@@ -86,13 +86,13 @@ Deno.test("Both -Remove removes dot names that are gone from a server whose list
   pair.server.files.delete(".env");
   const ran = await pair.sync("-Mode Both -Remove");
   assertCode(ran, 0);
-  assert.equal(look(pair.local)[".env"], undefined);
+  assert.equal(readFolder(pair.local)[".env"], undefined);
   assert.deepEqual([...pair.server.files.keys()], ["a"]);
 });
 
 Deno.test("Both -Remove keeps dot names that a server took and now denies to have", async () => {
   let denies = false;
-  const answer: DavManners["answer"] = ({ path }) =>
+  const answer: DavStoreOptions["answer"] = ({ path }) =>
     denies && path.split("/").some(isDot) ? { status: 404 } : undefined;
   await using pair = await start({ hides: (name) => denies && isDot(name), answer });
   await fill(pair.local, { ".git/HEAD": "ref", "a": "1" });
@@ -100,7 +100,7 @@ Deno.test("Both -Remove keeps dot names that a server took and now denies to hav
   denies = true;
   const ran = await pair.sync("-Mode Both -Remove");
   assertCode(ran, 0);
-  assert.equal(look(pair.local)[".git/HEAD"], "ref");
+  assert.equal(readFolder(pair.local)[".git/HEAD"], "ref");
   assert.deepEqual((ran.result().Notes as { Code: string }[]).map(({ Code }) => Code), ["hidden"]);
 });
 

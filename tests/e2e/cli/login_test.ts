@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { assertCode, assertSame, fill, look, startPair } from "../../support/pair.ts";
+import { assertCode, assertSame, fill, readFolder, startSftpPair } from "../../support/pair.ts";
 import { serverTest } from "../../support/servers/install.ts";
 import { makeKey, startSshd } from "../../support/servers/sftp.ts";
 
@@ -8,7 +8,7 @@ const server = "sftp";
 serverTest("Sync-Path logs in with an encrypted key, and without its passphrase says what is missing", {
   server,
 }, async () => {
-  await using pair = await startPair();
+  await using pair = await startSftpPair();
   await fill(pair.local, { "a": "1" });
   const { dir, authorizedKeys, privateKeyPath } = pair.sshd;
   const line = await makeKey(`${dir}/locked`, "ed25519", "-N", "open sesame");
@@ -29,7 +29,7 @@ serverTest("Sync-Path logs in with a key that only the agent holds", {
   server,
   ignore: Deno.build.os === "windows",
 }, async () => {
-  await using pair = await startPair();
+  await using pair = await startSftpPair();
   await fill(pair.local, { "a": "1" });
   const { dir, privateKeyPath } = pair.sshd;
   const socket = `${dir}/agent`;
@@ -54,7 +54,7 @@ serverTest("Sync-Path logs in with a key that only the agent holds", {
 serverTest("Sync-Path goes through the jump host of ~/.ssh/config to a name that only the config knows", {
   server,
 }, async () => {
-  await using pair = await startPair();
+  await using pair = await startSftpPair();
   await using gate = await startSshd({ requestLog: false });
   await fill(pair.local, { "a": "1", "dir/b": "2" });
   const { sshd } = pair;
@@ -75,7 +75,7 @@ serverTest("Sync-Path holds back what lies beside folders and files of the serve
   server,
   ignore: Deno.uid() !== 0,
 }, async () => {
-  await using pair = await startPair({ password: "correct horse" });
+  await using pair = await startSftpPair({ password: "correct horse" });
   await fill(pair.remote, { "open/a": "1", "closed/b": "2", "closed file": "3" });
   await fill(pair.local, { "open/old": "o", "closed/old": "o", "closed file": "before" });
   for (const path of ["closed", "closed file"]) await Deno.chmod(`${pair.remote}/${path}`, 0o700);
@@ -83,13 +83,13 @@ serverTest("Sync-Path holds back what lies beside folders and files of the serve
   const ran = await pair.sync("-Mode Local -Remove -Mirror", { env });
   assertCode(ran, 1);
   assert.deepEqual([ran.result().FailureCount, ran.result().RemovalCount], [2, 0]);
-  assert.deepEqual(look(pair.local), {
+  assert.deepEqual(readFolder(pair.local), {
     ...{ "closed file": "before", "closed/": "", "closed/old": "o" },
     ...{ "open/": "", "open/a": "1", "open/old": "o" },
   });
   const despite = await pair.sync("-Mode Local -Remove -RemoveDespiteFailures", { env });
   assertCode(despite, 1);
-  assert.deepEqual(look(pair.local), {
+  assert.deepEqual(readFolder(pair.local), {
     ...{ "closed file": "before", "closed/": "", "closed/old": "o", "open/": "", "open/a": "1" },
   });
 });

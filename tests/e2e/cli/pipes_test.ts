@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { assertCode, assertSame, fill, look, type Pair, startPair } from "../../support/pair.ts";
+import { assertCode, assertSame, fill, readFolder, type SftpPair, startSftpPair } from "../../support/pair.ts";
 import { serverTest } from "../../support/servers/install.ts";
 import { bash, objectsOf } from "../../support/shell.ts";
 
@@ -10,8 +10,8 @@ const options = { server: "sftp", ignore: Deno.build.os === "windows" };
 const tree = { "a": "1", "dir/b": "2" };
 
 /** A pair with two files to upload, and a shell that stands beside its local folder. */
-async function scene(): Promise<Pair & { sh(line: string): ReturnType<typeof bash> }> {
-  const pair = await startPair();
+async function scene(): Promise<SftpPair & { sh(line: string): ReturnType<typeof bash> }> {
+  const pair = await startSftpPair();
   await fill(pair.local, tree);
   const work = { home: pair.sshd.home, cwd: pair.sshd.dir };
   const env = { A: pair.address, R: pair.remote };
@@ -50,7 +50,7 @@ serverTest(
         ran.stderr,
       );
     }
-    assert.deepEqual(Object.keys(look(pair.remote)).sort(), [
+    assert.deepEqual(Object.keys(readFolder(pair.remote)).sort(), [
       "one/",
       "one/a",
       "one/dir/",
@@ -82,7 +82,7 @@ serverTest(
     const empty =
       'mkdir empty; tandem New-Session "$A" | tandem Sync-Path empty "$R" -Mode Remote -Remove | tandem Close-Session';
     assert.deepEqual((await pair.sh(empty)).codes, [0, 3, 3]);
-    assert.deepEqual(look(pair.remote), { "x": "1" });
+    assert.deepEqual(readFolder(pair.remote), { "x": "1" });
   },
 );
 
@@ -153,10 +153,10 @@ serverTest(
       const { port, knownHosts } = pair.sshd;
       const made = await pair.run(["New-Session", pair.address], { env });
       await Deno.remove(knownHosts);
-      const words = ({ local, remote }: Pair) => ["Sync-Path", local, remote, "-Mode", "Remote"];
+      const words = ({ local, remote }: SftpPair) => ["Sync-Path", local, remote, "-Mode", "Remote"];
       assertCode(await pair.run(words(pair), { stdin: made.stdout, env }), 0);
       await pair.sshd[Symbol.asyncDispose]();
-      await using other = await startPair({ port });
+      await using other = await startSftpPair({ port });
       await fill(other.local, tree);
       const ran = await other.run(words(other), { stdin: made.stdout, env });
       assertCode(ran, 4);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { canary, canaryIn, everythingIn } from "../../support/canary.ts";
-import { assertSame, fill, startPair } from "../../support/pair.ts";
+import { findSecret, readEverything, secretCanary } from "../../support/canary.ts";
+import { assertSame, fill, startSftpPair } from "../../support/pair.ts";
 import { serverTest } from "../../support/servers/install.ts";
 import { onTerminal } from "../../support/terminal.ts";
 
@@ -8,16 +8,16 @@ import { onTerminal } from "../../support/terminal.ts";
 const options = { server: "sftp", ignore: Deno.uid() !== 0 || Deno.build.os !== "linux" };
 
 serverTest("A password typed at a terminal logs in, and the terminal never shows it", options, async () => {
-  await using pair = await startPair({ password: canary });
+  await using pair = await startSftpPair({ password: secretCanary });
   await Deno.remove(pair.sshd.privateKeyPath);
   await fill(pair.local, { "a": "1", "dir/b": "2" });
   const { user, port, root, home } = pair.sshd;
   const address = `sftp://${user}@127.0.0.1:${port}${root}`;
   const words = ["Sync-Path", pair.local, address, "-Mode", "Remote", "-Verbose"];
-  const ran = await onTerminal(words, { home, type: { after: /assword[^\r\n]*: ?$/, text: canary } });
+  const ran = await onTerminal(words, { home, type: { after: /assword[^\r\n]*: ?$/, text: secretCanary } });
   assert.equal(ran.code, 0, ran.shown);
   assert.match(ran.shown, /assword/);
-  assert.equal(canaryIn(ran.shown), undefined, ran.shown);
+  assert.equal(findSecret(ran.shown), undefined, ran.shown);
   assertSame(pair);
-  assert.equal(canaryIn(await everythingIn(home)), undefined);
+  assert.equal(findSecret(await readEverything(home)), undefined);
 });

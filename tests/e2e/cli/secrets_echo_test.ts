@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { canary, canaryIn } from "../../support/canary.ts";
-import { startRaw } from "../../support/servers/raw_http.ts";
+import { findSecret, secretCanary } from "../../support/canary.ts";
+import { startRawServer } from "../../support/servers/raw_http.ts";
 import { startSmallFtp } from "../../support/servers/small_ftp.ts";
 import { assertCode } from "../../support/pair.ts";
-import { type Ran, tandem } from "../../support/tandem.ts";
+import { type RunResult, tandem } from "../../support/tandem.ts";
 
 /** What servers and the proxies before them repeat of a login. */
 const echoes: readonly ((password: string) => string)[] = [
@@ -25,9 +25,9 @@ async function inFolder(run: (folder: string) => Promise<void>): Promise<void> {
   }
 }
 
-function assertHidden(ran: Ran, what: string): void {
-  assert.equal(canaryIn(ran.stderr), undefined, `${what}: ${ran.stderr}`);
-  assert.equal(canaryIn(ran.stdout), undefined, `${what}: ${ran.stdout}`);
+function assertHidden(ran: RunResult, what: string): void {
+  assert.equal(findSecret(ran.stderr), undefined, `${what}: ${ran.stderr}`);
+  assert.equal(findSecret(ran.stdout), undefined, `${what}: ${ran.stdout}`);
 }
 
 /** A login with user name and password; any password is accepted. */
@@ -38,7 +38,7 @@ function logsIn(command: string): string | undefined {
 
 for (const [index, echo] of echoes.entries()) {
   Deno.test(`A server that repeats the password gets it hidden in every output (form ${index + 1})`, async () => {
-    const said = echo(canary).replace(/[\r\n]/g, " ");
+    const said = echo(secretCanary).replace(/[\r\n]/g, " ");
     await inFolder(async (folder) => {
       await using refusing = await startSmallFtp({
         reply: (command) => command.startsWith("PASS") ? `530 No: ${said}\r\n` : logsIn(command),
@@ -50,7 +50,7 @@ for (const [index, echo] of echoes.entries()) {
         for (const [server, code] of [[refusing, 4], [failing, 1]] as const) {
           const address = `ftp://deploy@127.0.0.1:${server.port}/`;
           const words = ["Sync-Path", `${folder}/site`, address, "-Mode", "Remote", "-Verbose", "-ReconnectTime", "0"];
-          const ran = await tandem(["-OutputFormat", format, ...words], { env: { TANDEM_PASSWORD: canary } });
+          const ran = await tandem(["-OutputFormat", format, ...words], { env: { TANDEM_PASSWORD: secretCanary } });
           assertCode(ran, code);
           assertHidden(ran, format);
           assert.match(ran.stderr, /\[hidden\]/);
@@ -62,15 +62,17 @@ for (const [index, echo] of echoes.entries()) {
 
 Deno.test("A WebDAV server that repeats the password in its status line gets it hidden", async () => {
   await inFolder(async (folder) => {
-    await using server = startRaw(async (connection) => {
+    await using server = startRawServer(async (connection) => {
       for (;;) {
         if (await connection.request() === undefined) return;
-        await connection.send(`HTTP/1.1 403 not with ${canary.replace(/[^ -~]/g, "")}\r\nContent-Length: 0\r\n\r\n`);
+        await connection.send(
+          `HTTP/1.1 403 not with ${secretCanary.replace(/[^ -~]/g, "")}\r\nContent-Length: 0\r\n\r\n`,
+        );
       }
     });
     const address = `dav://deploy@127.0.0.1:${server.port}/`;
     const ran = await tandem(["Sync-Path", `${folder}/site`, address, "-Mode", "Remote", "-ReconnectTime", "0"], {
-      env: { TANDEM_PASSWORD: canary },
+      env: { TANDEM_PASSWORD: secretCanary },
     });
     assert.notEqual(ran.code, 0);
     assertHidden(ran, "status line");

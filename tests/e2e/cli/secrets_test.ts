@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { canary, canaryIn, everythingIn } from "../../support/canary.ts";
-import { assertCode, assertSame, fill, type Pair, startPair } from "../../support/pair.ts";
+import { findSecret, readEverything, secretCanary } from "../../support/canary.ts";
+import { assertCode, assertSame, fill, type SftpPair, startSftpPair } from "../../support/pair.ts";
 import { serverTest } from "../../support/servers/install.ts";
-import { type Ran, tandem } from "../../support/tandem.ts";
+import { type RunResult, tandem } from "../../support/tandem.ts";
 
 /** Only root can make the system user whose password sshd compares. */
 const options = { server: "sftp", ignore: Deno.uid() !== 0 };
@@ -17,48 +17,48 @@ interface Given {
 
 /** The ways a password is given; each has its file where it needs one. */
 const ways: Readonly<Record<string, (file: string) => Given>> = {
-  "-Password": () => ({ words: ["-Password", canary], env: {}, userInfo: "" }),
+  "-Password": () => ({ words: ["-Password", secretCanary], env: {}, userInfo: "" }),
   "-PasswordFile": (file) => ({ words: ["-PasswordFile", file], env: {}, userInfo: "" }),
-  "TANDEM_PASSWORD": () => ({ words: [], env: { TANDEM_PASSWORD: canary }, userInfo: "" }),
-  "the address": () => ({ words: [], env: {}, userInfo: `:${encodeURIComponent(canary)}` }),
+  "TANDEM_PASSWORD": () => ({ words: [], env: { TANDEM_PASSWORD: secretCanary }, userInfo: "" }),
+  "the address": () => ({ words: [], env: {}, userInfo: `:${encodeURIComponent(secretCanary)}` }),
 };
 
-function assertSecret(ran: Ran, what: string): void {
+function assertSecret(ran: RunResult, what: string): void {
   for (const [stream, text] of [["stdout", ran.stdout], ["stderr", ran.stderr]] as const) {
-    assert.equal(canaryIn(text), undefined, `${what}, ${stream}: ${text}`);
+    assert.equal(findSecret(text), undefined, `${what}, ${stream}: ${text}`);
   }
 }
 
 /** A pair whose server knows the password, and whose user has no key. */
-async function startWith(password: string): Promise<Pair> {
-  const pair = await startPair({ password });
+async function startWith(password: string): Promise<SftpPair> {
+  const pair = await startSftpPair({ password });
   await Deno.remove(pair.sshd.privateKeyPath);
   await fill(pair.local, { "a": "1", "dir/b": "2" });
   return pair;
 }
 
-async function giveOn(pair: Pair, way: string) {
+async function giveOn(pair: SftpPair, way: string) {
   const file = `${pair.sshd.dir}/password`;
-  await Deno.writeTextFile(file, `${canary}\n`);
+  await Deno.writeTextFile(file, `${secretCanary}\n`);
   const { words, env, userInfo } = ways[way]?.(file) ?? assert.fail(way);
   const { user, port, root } = pair.sshd;
   return { words, env, address: `sftp://${user}${userInfo}@127.0.0.1:${port}${root}` };
 }
 
 Deno.test("canaryIn() finds the canary in every disguise, and nothing else", () => {
-  const bytes = Buffer.from(`user:${canary}`);
+  const bytes = Buffer.from(`user:${secretCanary}`);
   const disguises = [
-    ...[canary, JSON.stringify(canary), encodeURIComponent(canary), canary.toUpperCase()],
+    ...[secretCanary, JSON.stringify(secretCanary), encodeURIComponent(secretCanary), secretCanary.toUpperCase()],
     ...[
       bytes.toString("base64"),
       bytes.toString("base64url"),
       bytes.subarray(1).toString("base64"),
       bytes.toString("hex"),
     ],
-    Buffer.from(canary, "utf16le").toString("latin1"),
+    Buffer.from(secretCanary, "utf16le").toString("latin1"),
   ];
-  for (const text of disguises) assert.notEqual(canaryIn(`before ${text} after`), undefined, text);
-  assert.equal(canaryIn("Kanarienhahn ***"), undefined);
+  for (const text of disguises) assert.notEqual(findSecret(`before ${text} after`), undefined, text);
+  assert.equal(findSecret("Kanarienhahn ***"), undefined);
 });
 
 for (const way of Object.keys(ways)) {
@@ -66,7 +66,7 @@ for (const way of Object.keys(ways)) {
     `A password by ${way} logs in and appears in no output, no ticket and no file of the program`,
     options,
     async () => {
-      await using pair = await startWith(canary);
+      await using pair = await startWith(secretCanary);
       const { words, env, address } = await giveOn(pair, way);
       for (const format of ["Auto", "Text", "Json", "JsonLines"]) {
         const sync = ["Sync-Path", pair.local, address, "-Mode", "Remote", "-Verbose", ...words];
@@ -84,7 +84,7 @@ for (const way of Object.keys(ways)) {
       });
       assertCode(used, 0);
       assertSecret(used, "the next process");
-      assert.equal(canaryIn(await everythingIn(pair.sshd.home)), undefined);
+      assert.equal(findSecret(await readEverything(pair.sshd.home)), undefined);
     },
   );
 
@@ -110,12 +110,12 @@ for (const way of Object.keys(ways)) {
       const nobody = await sync(address.replace(`:${pair.sshd.port}`, ":1"));
       assertCode(nobody, 4);
       assertSecret(nobody, "nobody listens");
-      for (const more of [["-Mode", "Both"], ["-Nonsense"], [canary], ["-Timeout", "soon"], ["-Mirror:maybe"]]) {
+      for (const more of [["-Mode", "Both"], ["-Nonsense"], [secretCanary], ["-Timeout", "soon"], ["-Mirror:maybe"]]) {
         const usage = await sync(address, ...more);
         assertCode(usage, 2);
-        if (!more.includes(canary)) assertSecret(usage, more.join(" "));
+        if (!more.includes(secretCanary)) assertSecret(usage, more.join(" "));
       }
-      assert.equal(canaryIn(await everythingIn(pair.sshd.home)), undefined);
+      assert.equal(findSecret(await readEverything(pair.sshd.home)), undefined);
       assert.deepEqual(await pair.sshd.mutations(), []);
     },
   );
@@ -162,7 +162,7 @@ serverTest("A run gives no process of its own the password, neither as an argume
   ...options,
   ignore: options.ignore || Deno.build.os !== "linux",
 }, async () => {
-  await using pair = await startWith(canary);
+  await using pair = await startWith(secretCanary);
   const { words } = await giveOn(pair, "-PasswordFile");
   const running = pair.start(`-Mode Remote ${words.join(" ")} -Connections 4`);
   const seen: string[] = [];
@@ -179,5 +179,5 @@ serverTest("A run gives no process of its own the password, neither as an argume
   }
   assert.equal((await ended).code, 0);
   assert.ok(seen.some((text) => text.includes("Sync-Path")));
-  assert.equal(canaryIn(seen.join("\n")), undefined);
+  assert.equal(findSecret(seen.join("\n")), undefined);
 });

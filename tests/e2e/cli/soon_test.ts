@@ -1,19 +1,19 @@
 import assert from "node:assert/strict";
-import { farKind, giveAll } from "../../support/far.ts";
-import { assertSame, makeFarPair } from "../../support/far_pair.ts";
-import { assertCode, type Pair, startPair } from "../../support/pair.ts";
+import { chownAll, remoteServerKind } from "../../support/far.ts";
+import { assertSame, makeRemotePair } from "../../support/far_pair.ts";
+import { assertCode, type SftpPair, startSftpPair } from "../../support/pair.ts";
 import { serverTest } from "../../support/servers/install.ts";
-import { counts, type Ran } from "../../support/tandem.ts";
+import { counts, type RunResult } from "../../support/tandem.ts";
 
-interface Folders extends Pick<Pair, "local" | "remote" | "idle"> {
-  sync(words: string): Promise<Ran>;
+interface Folders extends Pick<SftpPair, "local" | "remote" | "idle"> {
+  sync(words: string): Promise<RunResult>;
 }
 
 /** Saves a file of three bytes on one side, so many ms after the whole second. */
 async function save(folder: string, text: string, at: number): Promise<void> {
   await Deno.writeTextFile(`${folder}/f`, text);
   await Deno.utime(`${folder}/f`, at / 1000, at / 1000);
-  await giveAll(folder);
+  await chownAll(folder);
 }
 
 /** Saves the file twice within two seconds, a run behind each: the second version of the same length has to arrive, too. */
@@ -46,14 +46,14 @@ const ways = [
 for (const way of ways) {
   const what = `Sync-Path ${way.words} carries a save on the ${way.side} side that follows another within two seconds`;
   serverTest(`${what}: sftp`, { server: "sftp" }, async () => {
-    await using pair = await startPair();
+    await using pair = await startSftpPair();
     await saveTwice(pair, way);
   });
   for (const name of ["ftp vsftpd", "ftp pure-ftpd", "dav apache", "dav nginx"]) {
-    const kind = farKind(name);
+    const kind = remoteServerKind(name);
     serverTest(`${what}: ${name}`, { server: kind.server }, async () => {
       await using far = await kind.start();
-      await using pair = await makeFarPair(far);
+      await using pair = await makeRemotePair(far);
       await saveTwice(pair, way);
     });
   }

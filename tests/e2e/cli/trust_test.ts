@@ -1,18 +1,18 @@
 import assert from "node:assert/strict";
-import { assertCode, fill, look, type Pair, startPair } from "../../support/pair.ts";
+import { assertCode, fill, readFolder, type SftpPair, startSftpPair } from "../../support/pair.ts";
 import { serverTest } from "../../support/servers/install.ts";
 import type { Sshd } from "../../support/servers/sftp.ts";
-import type { Ran } from "../../support/tandem.ts";
+import type { RunResult } from "../../support/tandem.ts";
 
 const server = "sftp";
 const wrongPin = `SHA256:${"A".repeat(43)}`;
 
 /** Fails unless the run ended with exit 4 before any login was tried, in three lines at most, with nothing changed. */
-async function assertDistrusted(pair: Pair, ran: Ran): Promise<void> {
+async function assertDistrusted(pair: SftpPair, ran: RunResult): Promise<void> {
   assertCode(ran, 4);
   assert.ok(ran.stderr.trim().split("\n").length <= 3, ran.stderr);
   assert.deepEqual(await attempts(pair.sshd), []);
-  assert.deepEqual(look(pair.remote), {});
+  assert.deepEqual(readFolder(pair.remote), {});
   const [result] = ran.objects();
   assert.deepEqual([result?.ExitCode, result?.IsSuccess], [4, false]);
 }
@@ -22,8 +22,8 @@ async function attempts(sshd: Sshd): Promise<string[]> {
   return (await sshd.log()).split("\n").filter((line) => /^(Failed|Accepted|Postponed|Invalid|Partial)/.test(line));
 }
 
-async function start(known: boolean): Promise<Pair> {
-  const pair = await startPair({ known });
+async function start(known: boolean): Promise<SftpPair> {
+  const pair = await startSftpPair({ known });
   await fill(pair.local, { "a": "1" });
   return pair;
 }
@@ -57,7 +57,7 @@ serverTest("AcceptNew keeps a new key and never a changed one", { server }, asyn
   assertCode(await first.sync("-Mode Remote"), 0);
   const { port } = first.sshd;
   await first.sshd[Symbol.asyncDispose]();
-  await using second = await startPair({ port, known: false });
+  await using second = await startSftpPair({ port, known: false });
   await fill(second.local, { "a": "1" });
   await Deno.writeTextFile(second.sshd.knownHosts, known);
   for (const policy of ["AcceptNew", "Check"]) {

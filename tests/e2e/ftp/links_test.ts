@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { scan } from "../../../lib/sync/scan/scan.ts";
-import { toOwner } from "../../../lib/sync/common/temp_tag.ts";
+import { toTempOwner } from "../../../lib/sync/common/temp_tag.ts";
 import { fill } from "../../support/pair.ts";
 import { openTestFtp } from "../../support/ftp_target.ts";
 import {
@@ -61,7 +61,7 @@ for (const { name, server, config = [], start } of played) {
     await Deno.symlink("../..", join(far.disk, "d", "e", "back"));
     await Deno.symlink(".", join(far.disk, "d", "self"));
     await using backend = await openTestFtp(far);
-    const owner = toOwner(["test", "remote"]);
+    const owner = toTempOwner(["test", "remote"]);
     const { snapshot } = await scan(backend, { signal: new AbortController().signal, links: "Skip", owner });
     assert.ok(snapshot.size < 60, `${snapshot.size} entries`);
     assert.ok([...snapshot].some((one) => one.path === "d/e/f"));

@@ -3,12 +3,15 @@ import { join } from "node:path";
 import { assertCode, fill } from "../../support/pair.ts";
 import { ftpTree } from "../../support/servers/ftp_tree.ts";
 import { startSmallFtp } from "../../support/servers/small_ftp.ts";
-import { counts, type Ran, tandem } from "../../support/tandem.ts";
+import { counts, type RunResult, tandem } from "../../support/tandem.ts";
 
 const files = { "/report.txt": "hello", "/index.html": "site", "/sub/c": "x" };
 
 /** Runs Sync-Path between a folder of this test and a small server. */
-async function sync(dir: string, { port, words }: { readonly port: number; readonly words: string }): Promise<Ran> {
+async function sync(
+  dir: string,
+  { port, words }: { readonly port: number; readonly words: string },
+): Promise<RunResult> {
   const args = ["Sync-Path", join(dir, "local"), `ftp://127.0.0.1:${port}/`, ...words.split(" "), "-Connections", "1"];
   return await tandem(args, { home: dir });
 }

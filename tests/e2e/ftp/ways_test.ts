@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { farKind } from "../../support/far.ts";
-import { assertSame, makeFarPair } from "../../support/far_pair.ts";
+import { remoteServerKind } from "../../support/far.ts";
+import { assertSame, makeRemotePair } from "../../support/far_pair.ts";
 import { assertCode, fill } from "../../support/pair.ts";
 import { serverTest } from "../../support/servers/install.ts";
 import { counts, tandem } from "../../support/tandem.ts";
 
-const proftpd = farKind("ftpes proftpd");
-const vsftpd = farKind("ftp vsftpd");
+const proftpd = remoteServerKind("ftpes proftpd");
+const vsftpd = remoteServerKind("ftp vsftpd");
 
 serverTest(
   "Sync-Path -FtpSecure Auto speaks TLS with a server that offers it, and says nothing of a password in clear",
@@ -15,7 +15,7 @@ serverTest(
   },
   async () => {
     await using far = await proftpd.start(["TLSRequired on"]);
-    await using pair = await makeFarPair(far);
+    await using pair = await makeRemotePair(far);
     await fill(pair.local, { "a": "one" });
     const address = pair.address.replace(/^ftpes:/, "ftp:");
     const words = ["Sync-Path", pair.local, address, "-Mode", "Remote", "-FtpSecure", "Auto", ...far.params];
@@ -30,7 +30,7 @@ serverTest("Sync-Path remembers what it sent to an FTP server that sets no times
   server: vsftpd.server,
 }, async () => {
   await using far = await vsftpd.start(["mdtm_write=NO"]);
-  await using pair = await makeFarPair(far);
+  await using pair = await makeRemotePair(far);
   await fill(pair.local, { "a": "one", "dir/b": "two" });
   assertCode(await pair.sync("-Mode Remote"), 0);
   assertSame(pair);

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { shared } from "../../contract/shared.ts";
+import { sharedServer } from "../../contract/shared.ts";
 import { assertCode, fill } from "../../support/pair.ts";
-import { startS3Pair, startStore } from "../../support/s3_pair.ts";
+import { startS3Pair, startS3Store } from "../../support/s3_pair.ts";
 import { serverTest, skipsServer } from "../../support/servers/install.ts";
 import { counts, tandem } from "../../support/tandem.ts";
 
 const server = "s3";
-const running = shared(skipsServer(server), startStore);
+const running = sharedServer(skipsServer(server), startS3Store);
 
 serverTest("Sync-Path to gs: with an HMAC key speaks to the store as to S3, both ways", { server }, async () => {
   const store = running();

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { canary, everythingIn } from "../../support/canary.ts";
+import { readEverything, secretCanary } from "../../support/canary.ts";
 import { isSame } from "../../support/content.ts";
 import { type GcsPair, startGcsPair } from "../../support/gcs_pair.ts";
-import { age, assertCode, fill, look } from "../../support/pair.ts";
+import { assertCode, fill, readFolder, setOldTime } from "../../support/pair.ts";
 import { counts, tandem } from "../../support/tandem.ts";
 
 const big = "0123456789abcdef".repeat(200_000);
@@ -12,7 +12,7 @@ const long = { "goog-reserved-file-mtime": "1700000000" };
 /** The files of the local folder: path → content. A bucket knows no folders of their own. */
 function files(pair: GcsPair): Record<string, string> {
   const found: Record<string, string> = {};
-  for (const path of Object.keys(look(pair.local))) {
+  for (const path of Object.keys(readFolder(pair.local))) {
     if (!path.endsWith("/")) found[path] = Deno.readTextFileSync(`${pair.local}/${path}`);
   }
   return found;
@@ -24,12 +24,12 @@ Deno.test("Sync-Path -Mode Remote fills a bucket's folder, times and all, and th
   const ran = await pair.sync("-Mode Remote");
   assertCode(ran, 0);
   assert.deepEqual(counts(ran), [5, 0, 0, 0, 0]);
-  assert.deepEqual(pair.look(), tree);
+  assert.deepEqual(pair.objects(), tree);
   const { metadata, contentType } = pair.bucket.store.get("site/dir/deep/b.txt") ?? {};
   assert.equal(contentType, "text/plain; charset=utf-8");
   assert.equal(pair.bucket.store.get("site/big")?.contentType, "application/octet-stream");
   assert.deepEqual(metadata, { mtime: "2023-11-14T22:13:20Z", "goog-reserved-file-mtime": "1700000000" });
-  const made = pair.asked().map(({ what }) => what);
+  const made = pair.requests().map(({ what }) => what);
   assert.deepEqual(made.filter((what) => what === "insert").length, 4);
   assert.deepEqual([made.filter((what) => what === "begin").length, pair.bucket.uploads.open], [1, 0]);
   await pair.idle("-Mode Remote");
@@ -41,7 +41,7 @@ Deno.test("Sync-Path meets an equal bucket for the first time, and only lists", 
     await using pair = await startGcsPair();
     await fill(pair.local, tree);
     for (const [path, text] of Object.entries(tree)) pair.put(path, text, long);
-    pair.asked();
+    pair.requests();
     await pair.idle(`-Mode ${mode}`);
     await pair.idle(`-Mode ${mode} -Criteria Checksum`);
   }
@@ -53,11 +53,11 @@ Deno.test("Sync-Path -Criteria Checksum compares with a bucket by the hashes of 
   assertCode(await pair.sync("-Mode Remote"), 0);
   await pair.idle("-Mode Remote -Criteria Checksum");
   await Deno.writeTextFile(`${pair.local}/a.txt`, "eno");
-  await age(`${pair.local}/a.txt`);
+  await setOldTime(`${pair.local}/a.txt`);
   const ran = await pair.sync("-Mode Remote -Criteria Checksum");
   assertCode(ran, 0);
   assert.deepEqual(counts(ran), [1, 0, 0, 0, 0]);
-  assert.equal(pair.look()["a.txt"], "eno");
+  assert.equal(pair.objects()["a.txt"], "eno");
 });
 
 Deno.test("Sync-Path -Mode Local fetches what other tools left in a bucket, with the times they left", async () => {
@@ -69,7 +69,7 @@ Deno.test("Sync-Path -Mode Local fetches what other tools left in a bucket, with
   const ran = await pair.sync("-Mode Local");
   assertCode(ran, 0);
   assert.deepEqual(counts(ran), [0, 3, 0, 0, 0]);
-  assert.deepEqual(look(pair.local), {
+  assert.deepEqual(readFolder(pair.local), {
     "dir/": "",
     "dir/rclone": "r",
     "gcloud": "g",
@@ -88,12 +88,12 @@ Deno.test("Sync-Path -Remove removes from a bucket what the source lacks, and no
   for (const path of ["keep", "old", "dir/x", "dir/y/z"]) pair.put(path, path === "keep" ? "k" : path, long);
   const kept = await pair.sync("-Mode Remote");
   assert.deepEqual(counts(kept), [1, 0, 0, 0, 0]);
-  pair.asked();
+  pair.requests();
   const ran = await pair.sync("-Mode Remote -Remove");
   assertCode(ran, 0);
   assert.deepEqual(counts(ran), [0, 0, 3, 0, 0]);
-  assert.deepEqual(pair.look(), files(pair));
-  const deletions = pair.asked().filter(({ what }) => what === "delete");
+  assert.deepEqual(pair.objects(), files(pair));
+  const deletions = pair.requests().filter(({ what }) => what === "delete");
   assert.ok(deletions.every(({ query }) => query.has("ifGenerationMatch")), "each names the generation it means");
   await pair.idle("-Mode Remote -Remove");
 });
@@ -112,9 +112,9 @@ Deno.test("Sync-Path -Mode Both with a bucket carries edits and deletions both w
   const second = await pair.sync("-Mode Both -Remove");
   assertCode(second, 0);
   assert.deepEqual(counts(second), [1, 1, 2, 1, 0], second.stderr);
-  assert.deepEqual(pair.look(), { "both": "ours, later", "from there": "there", "two": "22" });
-  assert.deepEqual(files(pair), pair.look());
-  const kept = await everythingIn(pair.home);
+  assert.deepEqual(pair.objects(), { "both": "ours, later", "from there": "there", "two": "22" });
+  assert.deepEqual(files(pair), pair.objects());
+  const kept = await readEverything(pair.home);
   for (const text of ["theirs, earlier", "333"]) assert.ok(kept.includes(text), `"${text}" is lost`);
   await pair.idle("-Mode Both -Remove");
 });
@@ -126,8 +126,8 @@ Deno.test("Sync-Path -WhatIf and Compare-Path with a bucket only list", async ()
   for (const words of ["-Mode Remote -Remove -WhatIf", "Compare-Path -Mode Remote -Remove"]) {
     assertCode(await pair.sync(words), 0);
   }
-  assert.ok(pair.asked().every(({ what }) => what === "list"));
-  assert.deepEqual(pair.look(), { "old": "o" });
+  assert.ok(pair.requests().every(({ what }) => what === "list"));
+  assert.deepEqual(pair.objects(), { "old": "o" });
 });
 
 Deno.test("Keys that no path can carry are told as failures, never fetched and never removed (NM-10, SE-09)", async () => {
@@ -140,7 +140,7 @@ Deno.test("Keys that no path can carry are told as failures, never fetched and n
     "1024",
     long,
   );
-  const before = pair.look();
+  const before = pair.objects();
   const fetched = await pair.sync("-Mode Local");
   assertCode(fetched, 1);
   const found = files(pair);
@@ -150,7 +150,7 @@ Deno.test("Keys that no path can carry are told as failures, never fetched and n
   await Deno.mkdir(pair.local);
   await fill(pair.local, { "good": "g" });
   await pair.sync("-Mode Remote -Remove -MaxRemove 100%");
-  for (const path of odd) assert.equal(pair.look()[path], before[path], path);
+  for (const path of odd) assert.equal(pair.objects()[path], before[path], path);
 });
 
 Deno.test("A writer who is quicker by a moment is not overwritten, and the run says so (FL-08)", async () => {
@@ -161,7 +161,7 @@ Deno.test("A writer who is quicker by a moment is not overwritten, and the run s
   assertCode(ran, 1);
   const [failure] = ran.result().Failures as { Kind: string; Message: string }[];
   assert.match(failure?.Message ?? "", /not what it was/);
-  assert.deepEqual(pair.look(), {});
+  assert.deepEqual(pair.objects(), {});
 });
 
 Deno.test("What passes by itself is tried again: 429, 500, 503, a cut, a token that ends", async () => {
@@ -175,7 +175,7 @@ Deno.test("What passes by itself is tried again: 429, 500, 503, a cut, a token t
   pair.server.fail("list", { status: 503 });
   const ran = await pair.sync("-Mode Remote");
   assertCode(ran, 0);
-  assert.deepEqual(pair.look(), { "a": "1", "b": "2", "c": "3", "d": "4", "e": "5" });
+  assert.deepEqual(pair.objects(), { "a": "1", "b": "2", "c": "3", "d": "4", "e": "5" });
   assert.equal(pair.server.login.given, 2);
   await pair.idle("-Mode Remote");
 });
@@ -186,14 +186,14 @@ Deno.test("A run that is killed in the middle of a large upload shows nothing, a
   pair.put("large", old, long);
   const content = new Uint8Array(48 << 20).map((_, index) => index * 7 + (index >> 16));
   await fill(pair.local, { "large": content });
-  await age(`${pair.local}/large`, -5);
+  await setOldTime(`${pair.local}/large`, -5);
   const running = pair.start("-Mode Remote");
   const ended = running.output();
-  const hasBegun = () => pair.server.asked.some(({ what }) => what === "part");
+  const hasBegun = () => pair.server.requests.some(({ what }) => what === "part");
   while (!hasBegun()) await new Promise((resolve) => setTimeout(resolve, 5));
   running.kill("SIGKILL");
   await ended;
-  assert.deepEqual(pair.look(), { "large": old });
+  assert.deepEqual(pair.objects(), { "large": old });
   assertCode(await pair.sync("-Mode Remote"), 0);
   const stored = pair.bucket.store.get("site/large")?.bytes ?? new Uint8Array();
   assert.ok(isSame(stored, content));
@@ -210,9 +210,9 @@ Deno.test("Bytes that come damaged are discarded, and fetched anew (DL-06)", asy
   assertCode(first, 1);
   const [failure] = first.result().Failures as { Message: string }[];
   assert.match(failure?.Message ?? "", /damaged/);
-  assert.ok(Object.entries(files(pair)).every(([path, text]) => text === pair.look()[path]));
+  assert.ok(Object.entries(files(pair)).every(([path, text]) => text === pair.objects()[path]));
   assertCode(await pair.sync("-Mode Local"), 0);
-  assert.deepEqual(files(pair), pair.look());
+  assert.deepEqual(files(pair), pair.objects());
 });
 
 Deno.test("A listing that cannot be trusted removes nothing, on neither side", async () => {
@@ -224,7 +224,7 @@ Deno.test("A listing that cannot be trusted removes nothing, on neither side", a
     for (let i = 0; i < 2; i++) pair.server.fail("list", { body });
     const ran = await pair.sync("-Mode Both -Remove");
     assert.notEqual(ran.code, 0, body);
-    assert.deepEqual([files(pair), pair.look()], [{ "a": "1", "b": "2" }, { "a": "1", "b": "2" }]);
+    assert.deepEqual([files(pair), pair.objects()], [{ "a": "1", "b": "2" }, { "a": "1", "b": "2" }]);
   }
 });
 
@@ -264,16 +264,16 @@ Deno.test("No secret of a login appears in any output, in no ticket and in no fi
   }
   pair.server.fail("begin", { status: 403, reason: "forbidden" });
   pair.server.fail("part", { status: 403, reason: "forbidden" });
-  await Deno.writeTextFile(`${pair.local}/big`, `${big}${canary}`);
+  await Deno.writeTextFile(`${pair.local}/big`, `${big}${secretCanary}`);
   for (let i = 0; i < 2; i++) {
     const failed = await pair.sync("-Mode Remote -Verbose");
     assertCode(failed, 1);
     outputs.push(failed.stdout, failed.stderr);
   }
   await Deno.remove(pair.keyFile);
-  const said = [...outputs, await everythingIn(pair.home)].join("\n");
+  const said = [...outputs, await readEverything(pair.home)].join("\n");
   const { tokens, secret } = pair.server.login;
-  const uploads = pair.server.asked.map(({ query }) => query.get("upload_id")).filter((id) => id !== null);
+  const uploads = pair.server.requests.map(({ query }) => query.get("upload_id")).filter((id) => id !== null);
   assert.ok(uploads.length > 0 && tokens.length > 0);
   for (const one of [...tokens, ...uploads, ...secret.split("\n").filter((line) => line.length === 64)]) {
     assert.ok(!said.includes(one), `"${one}" is shown in ${said}`);

@@ -7,19 +7,19 @@ import {
   CreateMultipartUploadCommand,
   UploadPartCommand,
 } from "npm:@aws-sdk/client-s3@3.1169.0";
-import { shared } from "../../contract/shared.ts";
+import { sharedServer } from "../../contract/shared.ts";
 import { toRelPath } from "../../../lib/core/path.ts";
 import { collect, pattern, wholeBody } from "../../support/content.ts";
 import { assertCode, fill } from "../../support/pair.ts";
 import { startProxy } from "../../support/proxy.ts";
 import { openTestS3 } from "../../support/s3_target.ts";
-import { startS3Pair, startStore } from "../../support/s3_pair.ts";
+import { startS3Pair, startS3Store } from "../../support/s3_pair.ts";
 import { serverTest, skipsServer } from "../../support/servers/install.ts";
 import { counts } from "../../support/tandem.ts";
 
 const server = "s3";
 const MiB = 1 << 20;
-const running = shared(skipsServer(server), startStore);
+const running = sharedServer(skipsServer(server), startS3Store);
 
 function hash(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");

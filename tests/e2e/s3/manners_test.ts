@@ -5,16 +5,16 @@ import {
   ListObjectVersionsCommand,
   PutBucketVersioningCommand,
 } from "npm:@aws-sdk/client-s3@3.1169.0";
-import { shared } from "../../contract/shared.ts";
+import { sharedServer } from "../../contract/shared.ts";
 import { pattern } from "../../support/content.ts";
 import { assertCode, fill } from "../../support/pair.ts";
-import { startS3Pair, startStore } from "../../support/s3_pair.ts";
+import { startS3Pair, startS3Store } from "../../support/s3_pair.ts";
 import { makeBucket } from "../../support/s3_target.ts";
 import { serverTest, skipsServer } from "../../support/servers/install.ts";
 import { counts, tandem } from "../../support/tandem.ts";
 
 const server = "s3";
-const running = shared(skipsServer(server), startStore);
+const running = sharedServer(skipsServer(server), startS3Store);
 
 serverTest("-CacheControl, -StorageClass and -Acl are what the object has then, in one part and in several", {
   server,

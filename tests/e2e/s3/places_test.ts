@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { shared } from "../../contract/shared.ts";
+import { sharedServer } from "../../contract/shared.ts";
 import { assertCode, fill } from "../../support/pair.ts";
-import { type S3Pair, startS3Pair, startStore } from "../../support/s3_pair.ts";
+import { type S3Pair, startS3Pair, startS3Store } from "../../support/s3_pair.ts";
 import { serverTest, skipsServer } from "../../support/servers/install.ts";
-import { type Ran, tandem } from "../../support/tandem.ts";
+import { type RunResult, tandem } from "../../support/tandem.ts";
 
 const server = "s3";
-const running = shared(skipsServer(server), startStore);
+const running = sharedServer(skipsServer(server), startS3Store);
 
 /** Syncs to s3://bucket/prefix, which names no store, under this AWS configuration. */
 async function run(
@@ -14,7 +14,7 @@ async function run(
   env: Readonly<Record<string, string>>,
   config?: string,
   timeout = "15s",
-): Promise<Ran> {
+): Promise<RunResult> {
   const files = await Deno.makeTempDir({ dir: pair.dir });
   if (config !== undefined) await Deno.writeTextFile(`${files}/config`, config);
   const address = `s3://${running().bucket.name}/${pair.prefix.slice(0, -1)}`;

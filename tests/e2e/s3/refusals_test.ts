@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import { DeleteBucketPolicyCommand, PutBucketPolicyCommand } from "npm:@aws-sdk/client-s3@3.1169.0";
-import { shared } from "../../contract/shared.ts";
-import { canary, canaryIn, everythingIn } from "../../support/canary.ts";
+import { sharedServer } from "../../contract/shared.ts";
+import { findSecret, readEverything, secretCanary } from "../../support/canary.ts";
 import { assertCode, fill } from "../../support/pair.ts";
-import { startS3Pair, startStore, type Store } from "../../support/s3_pair.ts";
+import { type S3Store, startS3Pair, startS3Store } from "../../support/s3_pair.ts";
 import { serverTest, skipsServer } from "../../support/servers/install.ts";
-import { refusal, smallS3 } from "../../support/servers/small_s3.ts";
+import { errorResponse, startSmallS3 } from "../../support/servers/small_s3.ts";
 import { counts, tandem } from "../../support/tandem.ts";
 
 const server = "s3";
-const running = shared(skipsServer(server), startStore);
+const running = sharedServer(skipsServer(server), startS3Store);
 
 const region = { "x-amz-bucket-region": "eu-west-1" };
 const refusals: readonly (readonly [string, number, string, Record<string, string>, number, RegExp])[] = [
@@ -25,17 +25,17 @@ const refusals: readonly (readonly [string, number, string, Record<string, strin
 
 for (const [what, status, code, headers, exit, sentence] of refusals) {
   Deno.test(`Sync-Path says in one sentence what ${what} is (${code}), exit ${exit}, and shows no secret`, async () => {
-    await using store = smallS3(() => refusal(status, code, headers));
+    await using store = startSmallS3(() => errorResponse(status, code, headers));
     const dir = await Deno.makeTempDir({ prefix: "tandem-s3-refusal-" });
     await fill(`${dir}/local`, { "a": "1" });
-    const env = { AWS_ACCESS_KEY_ID: "AK", AWS_SECRET_ACCESS_KEY: canary, AWS_SESSION_TOKEN: canary };
+    const env = { AWS_ACCESS_KEY_ID: "AK", AWS_SECRET_ACCESS_KEY: secretCanary, AWS_SESSION_TOKEN: secretCanary };
     const words = ["Sync-Path", `${dir}/local`, `s3://127.0.0.1:${store.port}/b/x`, "-Mode", "Both", "-Verbose"];
     const ran = await tandem(words, { home: `${dir}/home`, env });
     assertCode(ran, exit);
     assert.match(ran.stderr, sentence);
     assert.equal(ran.stderr.match(/Cannot open/g)?.length, 1, ran.stderr);
-    for (const text of [ran.stdout, ran.stderr, await everythingIn(dir)]) {
-      assert.equal(canaryIn(text), undefined, text.slice(0, 2000));
+    for (const text of [ran.stdout, ran.stderr, await readEverything(dir)]) {
+      assert.equal(findSecret(text), undefined, text.slice(0, 2000));
       assert.doesNotMatch(text, /Signature=|X-Amz-|AWS4-HMAC/);
     }
     await Deno.remove(dir, { recursive: true });
@@ -74,7 +74,7 @@ serverTest("A bucket that may not be listed ends in one sentence, exit 1", { ser
 });
 
 /** Forbids everybody one thing in the bucket, until it is disposed. */
-async function denying({ bucket }: Store, Action: string, where: string): Promise<AsyncDisposable> {
+async function denying({ bucket }: S3Store, Action: string, where: string): Promise<AsyncDisposable> {
   const { client, name } = bucket;
   const Statement = [{ Effect: "Deny", Principal: "*", Action, Resource: `arn:aws:s3:::${name}${where}` }];
   const Policy = JSON.stringify({ Version: "2012-10-17", Statement });

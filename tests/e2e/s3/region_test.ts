@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { fill } from "../../support/pair.ts";
-import { smallS3 } from "../../support/servers/small_s3.ts";
+import { startSmallS3 } from "../../support/servers/small_s3.ts";
 import { tandem } from "../../support/tandem.ts";
 
 const config = "[default]\nregion = eu-north-1\n[profile other]\nregion = eu-south-1\n";
@@ -27,7 +27,7 @@ const cases: readonly (readonly [string, Given, string])[] = [
 
 for (const [what, { words = [], env = {}, files = {} }, region] of cases) {
   Deno.test(`Requests are signed for a region: ${what}`, async () => {
-    await using store = smallS3(() => undefined);
+    await using store = startSmallS3(() => undefined);
     const dir = await Deno.makeTempDir({ prefix: "tandem-s3-region-" });
     await fill(dir, {
       "local/a": "1",
@@ -36,7 +36,7 @@ for (const [what, { words = [], env = {}, files = {} }, region] of cases) {
     const address = `s3://127.0.0.1:${store.port}/b/x`;
     const sync = ["Sync-Path", `${dir}/local`, address, "-Mode", "Remote", "-WhatIf", ...words];
     await tandem(sync, { home: `${dir}/home`, env: { AWS_EC2_METADATA_DISABLED: "true", ...env } });
-    const signed = store.asked.map(({ headers }) => headers.get("authorization")?.split("/")[2]);
+    const signed = store.requests.map(({ headers }) => headers.get("authorization")?.split("/")[2]);
     assert.deepEqual([...new Set(signed)], [region]);
     await Deno.remove(dir, { recursive: true });
   });

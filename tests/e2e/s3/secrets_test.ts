@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
-import { shared } from "../../contract/shared.ts";
-import { canaryIn, everythingIn } from "../../support/canary.ts";
+import { sharedServer } from "../../contract/shared.ts";
+import { findSecret, readEverything } from "../../support/canary.ts";
 import { assertCode, fill } from "../../support/pair.ts";
-import { type S3Pair, startS3Pair, startStore } from "../../support/s3_pair.ts";
+import { type S3Pair, startS3Pair, startS3Store } from "../../support/s3_pair.ts";
 import { serverTest, skipsServer } from "../../support/servers/install.ts";
-import { type Ran, tandem } from "../../support/tandem.ts";
+import { type RunResult, tandem } from "../../support/tandem.ts";
 
 const server = "s3";
-const running = shared(skipsServer(server), startStore);
+const running = sharedServer(skipsServer(server), startS3Store);
 
 interface Given {
   readonly words?: readonly string[];
@@ -30,14 +30,16 @@ const ways: Readonly<Record<string, (key: string, secret: string, files: string)
   },
 };
 
-async function run(pair: S3Pair, command: readonly string[], { words = [], env = {} }: Given): Promise<Ran> {
+async function run(pair: S3Pair, command: readonly string[], { words = [], env = {} }: Given): Promise<RunResult> {
   const own = { AWS_REGION: "us-east-1", AWS_EC2_METADATA_DISABLED: "true", ...env };
   return await tandem([...command, ...words], { home: `${pair.dir}/home`, env: own });
 }
 
-async function assertSecret(pair: S3Pair, ran: Ran): Promise<void> {
-  for (const text of [ran.stdout, ran.stderr, await everythingIn(`${pair.dir}/home`), await everythingIn(pair.local)]) {
-    assert.equal(canaryIn(text), undefined, text.slice(0, 2000));
+async function assertSecret(pair: S3Pair, ran: RunResult): Promise<void> {
+  for (
+    const text of [ran.stdout, ran.stderr, await readEverything(`${pair.dir}/home`), await readEverything(pair.local)]
+  ) {
+    assert.equal(findSecret(text), undefined, text.slice(0, 2000));
   }
 }
 

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { HeadObjectCommand } from "npm:@aws-sdk/client-s3@3.1169.0";
-import { shared } from "../../contract/shared.ts";
-import { assertCode, fill, look } from "../../support/pair.ts";
-import { type S3Pair, startS3Pair, startStore } from "../../support/s3_pair.ts";
+import { sharedServer } from "../../contract/shared.ts";
+import { assertCode, fill, readFolder } from "../../support/pair.ts";
+import { type S3Pair, startS3Pair, startS3Store } from "../../support/s3_pair.ts";
 import { serverTest, skipsServer } from "../../support/servers/install.ts";
 import { counts } from "../../support/tandem.ts";
 
 const server = "s3";
-const running = shared(skipsServer(server), startStore);
+const running = sharedServer(skipsServer(server), startS3Store);
 const tree = { "a.html": "one", "empty": "", "dir/deep/b.txt": "two", "dir/\u00e4 +&%.txt": "three" };
 const LONG_AGO = 1_700_000_000_000;
 
@@ -57,7 +57,7 @@ serverTest("Sync-Path -Mode Local brings content and times to a new machine, wit
   const ran = await pair.sync("-Mode Local", there);
   assertCode(ran, 0);
   assert.deepEqual(counts(ran), [0, 4, 0, 0, 0]);
-  assert.deepEqual(look(elsewhere), look(pair.local));
+  assert.deepEqual(readFolder(elsewhere), readFolder(pair.local));
   assert.equal((await Deno.stat(`${elsewhere}/dir/deep/b.txt`)).mtime?.getTime(), LONG_AGO);
   assert.equal((await pair.requests())["HEAD"] ?? 0, 0);
   assertCode(await pair.sync("-Mode Local -FailIfNothing", there), 6);
@@ -79,7 +79,7 @@ for (const mode of ["Remote", "Local", "Both"]) {
       assertCode(ran, 0);
       assert.deepEqual(counts(ran), [0, 0, 0, 0, 0]);
       assert.deepEqual(Object.keys(await pair.requests()), ["GET"]);
-      assert.deepEqual(look(pair.local), await folderOf(pair));
+      assert.deepEqual(readFolder(pair.local), await folderOf(pair));
       await assertIdle(pair, `-Mode ${mode}`);
       // It is history now that tells an edit from a deletion, and an old file from a new one.
       await edit(`${pair.local}/a.html`, "edited here");
@@ -152,8 +152,8 @@ serverTest("Sync-Path -Mode Both carries edits and deletions both ways, and keep
     "both": "edited there, newer",
   };
   assert.deepEqual(await pair.objects(), expected);
-  assert.deepEqual(look(pair.local), { ...expected, "d/": "" });
-  const kept = Object.values(look(`${pair.dir}/home`));
+  assert.deepEqual(readFolder(pair.local), { ...expected, "d/": "" });
+  const kept = Object.values(readFolder(`${pair.dir}/home`));
   assert.ok(kept.includes("edited here, older"), "the loser is kept");
   await assertIdle(pair, "-Mode Both -Remove");
 });
@@ -167,7 +167,7 @@ serverTest("Sync-Path -Remove removes what the source lacks, in both directions"
   assert.deepEqual(await pair.objects(), { "a": "1" });
   await fill(pair.local, { "extra": "x", "e/f": "x" });
   assertCode(await pair.sync("-Mode Local -Remove -MaxRemove 5"), 0);
-  assert.deepEqual(look(pair.local), { "a": "1" });
+  assert.deepEqual(readFolder(pair.local), { "a": "1" });
 });
 
 serverTest("Sync-Path -WhatIf changes nothing in a bucket", { server }, async () => {
@@ -192,7 +192,7 @@ serverTest(
     await pair.put("good", "fine");
     const ran = await pair.sync("-Mode Local");
     assertCode(ran, 1);
-    assert.deepEqual(Object.entries(look(pair.local)).filter(([, text]) => text !== ""), [["good", "fine"]]);
+    assert.deepEqual(Object.entries(readFolder(pair.local)).filter(([, text]) => text !== ""), [["good", "fine"]]);
     const named = JSON.stringify(ran.result()["Failures"]);
     for (const part of ["a/\u2215b", "\u2215a", "w/(empty)", "a/.\u2215b", "a/..\u2215b", "d/..", "u000ab"]) {
       assert.ok(named.includes(part) || ran.stdout.includes(part), `${part} is not named: ${named}`);
@@ -208,7 +208,7 @@ serverTest("NM-11 an object beside a folder of its name is reported, and neither
   await pair.put("a/b", "below");
   await pair.put("c", "fine");
   assertCode(await pair.sync("-Mode Local"), 1);
-  assert.deepEqual(look(pair.local), { "c": "fine" });
+  assert.deepEqual(readFolder(pair.local), { "c": "fine" });
   assertCode(await pair.sync("-Mode Remote -Remove -Mirror -Force"), 1);
   assert.deepEqual(await pair.objects(), { "a": "file", "a/b": "below", "c": "fine" });
 });
@@ -224,7 +224,7 @@ serverTest("TM-07 an overwrite by a client that writes no times is seen, its mis
   const ran = await pair.sync("-Mode Both");
   assertCode(ran, 0);
   assert.deepEqual(counts(ran), [0, 1, 0, 0, 0]);
-  assert.deepEqual(look(pair.local), { "other": "54321", "same": "12345" });
+  assert.deepEqual(readFolder(pair.local), { "other": "54321", "same": "12345" });
 });
 
 serverTest("Sync-Path -Criteria Checksum compares by ETags, without reading an object", { server }, async () => {

@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import { pattern } from "../../support/content.ts";
 import { serverTest } from "../../support/servers/install.ts";
-import { arrivedOf, fillMany, watchMany } from "../../support/many.ts";
+import { countArrived, watchManyFiles, writeManyFiles } from "../../support/many.ts";
 import {
   assertCode,
   assertSame,
   fill,
   leftoversOf,
-  look,
-  type ProxiedPair,
-  startProxiedPair,
+  type ProxiedSftpPair,
+  readFolder,
+  startProxiedSftpPair,
 } from "../../support/pair.ts";
 
 const server = "sftp";
@@ -23,11 +23,11 @@ const ways = [
 
 /** How a link breaks; `back` lets new links through. */
 const breaks = [
-  { name: "cut", begin: ({ proxy }: ProxiedPair) => proxy.cut() },
-  { name: "reset", begin: ({ proxy }: ProxiedPair) => proxy.reset() },
+  { name: "cut", begin: ({ proxy }: ProxiedSftpPair) => proxy.cut() },
+  { name: "reset", begin: ({ proxy }: ProxiedSftpPair) => proxy.reset() },
   {
     name: "silent for a while",
-    begin({ proxy }: ProxiedPair) {
+    begin({ proxy }: ProxiedSftpPair) {
       proxy.silence();
       // What was under way is lost; the links stay open and say nothing. New ones are carried.
       setTimeout(() => {
@@ -43,8 +43,8 @@ for (const { mode, from, to, direction } of ways) {
     serverTest(`Sync-Path -Mode ${mode} reconnects and finishes after its links were ${name} twice`, {
       server,
     }, async () => {
-      await using pair = await startProxiedPair({ requestLog: false });
-      const many = fillMany(pair[from], 600);
+      await using pair = await startProxiedSftpPair({ requestLog: false });
+      const many = writeManyFiles(pair[from], 600);
       await fill(pair[from], { "large/big": pattern(24 * MiB) });
       await fill(pair[to], { "obsolete": "o" });
       const { made } = pair.proxy;
@@ -52,7 +52,7 @@ for (const { mode, from, to, direction } of ways) {
         pair.proxy.after(8 * MiB, () => begin(pair), direction);
         begin(pair);
       }, direction);
-      const watch = watchMany(pair[to], many);
+      const watch = watchManyFiles(pair[to], many);
       const ran = await pair.sync(`-Mode ${mode} -Remove`);
       await watch.stop();
       assertCode(ran, 0);
@@ -68,15 +68,15 @@ for (const { mode, from, to, direction } of ways) {
       server,
     },
     async () => {
-      await using pair = await startProxiedPair({ requestLog: false });
-      const many = fillMany(pair[from], 600);
+      await using pair = await startProxiedSftpPair({ requestLog: false });
+      const many = writeManyFiles(pair[from], 600);
       await fill(pair[to], { "obsolete": "o" });
       pair.proxy.after(400_000, () => pair.proxy.refuse(true), direction);
       const ran = await pair.sync(`-Mode ${mode} -Remove ${short}`);
       assert.equal(ran.code, 1, ran.stderr);
-      assert.equal(look(pair[to])["obsolete"], "o");
+      assert.equal(readFolder(pair[to])["obsolete"], "o");
       await Deno.remove(`${pair[to]}/obsolete`);
-      const { arrived } = arrivedOf(pair[to], many);
+      const { arrived } = countArrived(pair[to], many);
       const result = ran.result();
       assert.equal(result.RemovalCount, 0);
       const told = Number(mode === "Remote" ? result.UploadCount : result.DownloadCount);
@@ -90,19 +90,19 @@ for (const { mode, from, to, direction } of ways) {
   serverTest(`Sync-Path -Mode ${mode} ends in bounded time when the server falls silent for good`, {
     server,
   }, async () => {
-    await using pair = await startProxiedPair({ requestLog: false });
+    await using pair = await startProxiedSftpPair({ requestLog: false });
     await fill(pair[from], { "big": pattern(24 * MiB), "a": "1" });
     await fill(pair[to], { "obsolete": "o", "big": "old" });
     pair.proxy.after(6 * MiB, () => pair.proxy.silence(), direction);
     const ran = await pair.sync(`-Mode ${mode} -Remove -Mirror ${short}`);
     assert.equal(ran.code, 1, ran.stderr);
-    const found = look(pair[to]);
+    const found = readFolder(pair[to]);
     assert.deepEqual([found["obsolete"], found["big"]], ["o", "old"]);
     pair.proxy.silence(false);
     pair.proxy.cut();
     assertCode(await pair.sync(`-Mode ${mode} -Remove -Mirror`), 0);
     assertSame(pair);
-    assert.deepEqual(leftoversOf(look(pair[to])), []);
+    assert.deepEqual(leftoversOf(readFolder(pair[to])), []);
   });
 }
 
@@ -110,7 +110,7 @@ for (const bytes of [0, 20, 1500, 3200]) {
   serverTest(`Sync-Path exits 4 and touches nothing when the server falls silent after ${bytes} bytes of the login`, {
     server,
   }, async () => {
-    await using pair = await startProxiedPair();
+    await using pair = await startProxiedSftpPair();
     await fill(pair.local, { "a": "1" });
     if (bytes === 0) pair.proxy.silence();
     else pair.proxy.after(bytes, () => pair.proxy.silence(), "down");
@@ -123,7 +123,7 @@ for (const bytes of [0, 20, 1500, 3200]) {
 }
 
 serverTest("Sync-Path exits 4 when nobody listens, and says where", { server }, async () => {
-  await using pair = await startProxiedPair();
+  await using pair = await startProxiedSftpPair();
   await fill(pair.local, { "a": "1" });
   pair.proxy.refuse(true);
   const ran = await pair.sync(`-Mode Remote ${short}`);

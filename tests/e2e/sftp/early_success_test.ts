@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { connectSftp } from "../../../lib/ssh/connect.ts";
+import { connectSsh } from "../../../lib/ssh/connect.ts";
 import { SyncError } from "../../../lib/core/errors.ts";
 import { call, type Client, client, makeHome } from "../../support/ssh_client.ts";
 import { serverTest } from "../../support/servers/install.ts";
@@ -33,7 +33,7 @@ async function visitor(
 }
 
 async function untrusted(target: Client): Promise<SyncError> {
-  const error = await connectSftp(target, call).then(() => assert.fail("it connected"), (why) => why);
+  const error = await connectSsh(target, call).then(() => assert.fail("it connected"), (why) => why);
   assert.ok(error instanceof SyncError && error.kind === "hostKey", `${error}`);
   assert.deepEqual(target.fetched, []);
   return error;
@@ -62,7 +62,7 @@ for (const [how, script] of Object.entries(liars)) {
       ...(script.service && { service: (one) => one.count > 1 ? script.service?.(one) : one.accept() }),
     });
     await using ann = await visitor(server, { pin: server.hostKey });
-    const connector = await connectSftp(ann.target, call);
+    const connector = await connectSsh(ann.target, call);
     await using _first = await connector.connect(call);
     assert.equal(connector.peer, pinOf(server.hostKey));
     const before = server.received.length;

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
-import { assertCode, assertSame, fill, look, type Pair, startPair } from "../../support/pair.ts";
+import { assertCode, assertSame, fill, readFolder, type SftpPair, startSftpPair } from "../../support/pair.ts";
 import { serverTest } from "../../support/servers/install.ts";
 import { counts } from "../../support/tandem.ts";
 
 const server = { server: "sftp" };
 const files = Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`d${i % 3}/f${i}`, `content ${i}`]));
 
-async function inStep(): Promise<Pair> {
-  const pair = await startPair();
+async function inStep(): Promise<SftpPair> {
+  const pair = await startSftpPair();
   await fill(pair.local, files);
   assertCode(await pair.sync("-Mode Both -Remove"), 0);
   assertSame(pair);
@@ -20,7 +20,7 @@ serverTest("Sync-Path -Mode Both -Remove sends nothing for a touch over the whol
   const touched = await pair.sync("-Mode Both -Remove");
   assertCode(touched, 0);
   assert.deepEqual([counts(touched), touched.result().Bytes], [[0, 0, 0, 0, 0], 0], touched.stdout);
-  assert.deepEqual(Object.keys(look(pair.remote)).length, Object.keys(look(pair.local)).length);
+  assert.deepEqual(Object.keys(readFolder(pair.remote)).length, Object.keys(readFolder(pair.local)).length);
   await pair.idle("-Mode Both -Remove");
 });
 
@@ -75,13 +75,13 @@ for (
       await using pair = await inStep();
       assertCode(await pair.sync(`-Mode ${mode}`), 0);
       const other = source === "local" ? pair.remote : pair.local;
-      const before = look(other);
+      const before = readFolder(other);
       await Deno.remove(pair[source], { recursive: true });
       if (how === "empty") await Deno.mkdir(pair[source]);
       const ran = await pair.sync(`-Mode ${mode} -Remove`);
       // A local folder that a one-way run is to read, and that is not there, is a slip of the keyboard.
       assertCode(ran, how === "missing" && mode === "Remote" ? 2 : 3);
-      assert.deepEqual(look(other), before);
+      assert.deepEqual(readFolder(other), before);
     });
   }
 }

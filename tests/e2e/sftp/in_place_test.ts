@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { isSame, pattern } from "../../support/content.ts";
-import { assertCode, assertSame, fill, startPair, startProxiedPair } from "../../support/pair.ts";
+import { assertCode, assertSame, fill, startProxiedSftpPair, startSftpPair } from "../../support/pair.ts";
 import { serverTest } from "../../support/servers/install.ts";
 
 const server = "sftp";
@@ -14,7 +14,7 @@ for (const { mode, from, to, direction } of ways) {
   serverTest(`Sync-Path -Mode ${mode} -InPlace writes into the files that are there, and makes new ones as ever`, {
     server,
   }, async () => {
-    await using pair = await startPair();
+    await using pair = await startSftpPair();
     await fill(pair[from], { "grows": pattern(500_000), "shrinks": "s", "new": "n" });
     await fill(pair[to], { "grows": "g", "shrinks": pattern(3 * MiB, 2) });
     await Deno.link(`${pair[to]}/grows`, `${pair[to]}/other name`);
@@ -31,7 +31,7 @@ for (const { mode, from, to, direction } of ways) {
   serverTest(`Sync-Path -Mode ${mode} -InPlace, killed while it writes, is made whole by the next run`, {
     server,
   }, async () => {
-    await using pair = await startProxiedPair({ requestLog: false });
+    await using pair = await startProxiedSftpPair({ requestLog: false });
     await fill(pair[to], { "large": pattern(32 * MiB, 1) });
     await fill(pair[from], { "large": pattern(32 * MiB, 2) });
     const child = pair.start(`-Mode ${mode} -InPlace -Criteria Checksum`);

@@ -2,15 +2,15 @@ import assert from "node:assert/strict";
 import { pattern } from "../../support/content.ts";
 import { tempTag } from "../../../lib/core/temp_name.ts";
 import { serverTest } from "../../support/servers/install.ts";
-import { arrivedOf, fillMany, watchMany } from "../../support/many.ts";
+import { countArrived, watchManyFiles, writeManyFiles } from "../../support/many.ts";
 import {
   assertCode,
   assertSame,
   fill,
   leftoversOf,
-  look,
-  type ProxiedPair,
-  startProxiedPair,
+  type ProxiedSftpPair,
+  readFolder,
+  startProxiedSftpPair,
 } from "../../support/pair.ts";
 import { runs } from "../../support/runs.ts";
 
@@ -25,7 +25,7 @@ const ways = [
 
 /** Starts a run and kills Deno itself, without a chance to clean up, once so many bytes have come through. */
 async function kill(
-  pair: ProxiedPair,
+  pair: ProxiedSftpPair,
   { words, after, direction }: {
     readonly words: string;
     readonly after: number;
@@ -45,8 +45,8 @@ for (const { mode, from, to, direction } of ways) {
       server,
     },
     async () => {
-      await using pair = await startProxiedPair({ requestLog: false });
-      const many = fillMany(pair[from], 5000);
+      await using pair = await startProxiedSftpPair({ requestLog: false });
+      const many = writeManyFiles(pair[from], 5000);
       const wanted = runs(5, 30);
       const arrivals: number[] = [];
       for (let kills = 0; kills < wanted; kills++) {
@@ -57,21 +57,21 @@ for (const { mode, from, to, direction } of ways) {
           arrivals.push(0);
         }
         const left = many.bytes * (1 - (arrivals.at(-1) ?? 0) / many.files.size);
-        const watch = watchMany(pair[to], many);
+        const watch = watchManyFiles(pair[to], many);
         const after = Math.floor(20_000 + Math.random() * 0.5 * left);
         const killed = await kill(pair, { words: `-Mode ${mode}`, after, direction });
         assert.ok(killed, `not killed after ${after} bytes`);
         await watch.stop();
-        const { arrived } = arrivedOf(pair[to], many);
+        const { arrived } = countArrived(pair[to], many);
         assert.ok(arrived >= (arrivals.at(-1) ?? 0), "what has arrived stays");
         arrivals.push(arrived);
       }
       assert.ok(arrivals.some((arrived) => arrived > 0 && arrived < many.files.size), arrivals.join());
-      const watch = watchMany(pair[to], many);
+      const watch = watchManyFiles(pair[to], many);
       const ran = await pair.sync(`-Mode ${mode}`);
       await watch.stop();
       assertCode(ran, 0);
-      assert.deepEqual(arrivedOf(pair[to], many), { arrived: many.files.size, leftovers: [] });
+      assert.deepEqual(countArrived(pair[to], many), { arrived: many.files.size, leftovers: [] });
       assert.equal((await pair.sync(`-Mode ${mode} -FailIfNothing`)).code, 6);
     },
   );
@@ -80,11 +80,11 @@ for (const { mode, from, to, direction } of ways) {
     `Sync-Path -Mode ${mode}, killed amid a file of 64 MiB, goes on where it stopped`,
     { server },
     async () => {
-      await using pair = await startProxiedPair({ requestLog: false });
+      await using pair = await startProxiedSftpPair({ requestLog: false });
       await fill(pair[from], { "big": pattern(64 * MiB) });
       await fill(pair[to], { "big": "the old version" });
       assert.ok(await kill(pair, { words: `-Mode ${mode} -Mirror`, after: 56 * MiB, direction }));
-      const between = look(pair[to]);
+      const between = readFolder(pair[to]);
       assert.equal(between["big"], "the old version");
       const leftovers = leftoversOf(between);
       assert.equal(new Set(leftovers.map(tempTag)).size, 1);
@@ -101,11 +101,11 @@ for (const { mode, from, to, direction } of ways) {
   serverTest(`Sync-Path -Mode ${mode}, killed amid a file that changes before the next run, never mixes two versions`, {
     server,
   }, async () => {
-    await using pair = await startProxiedPair({ requestLog: false });
+    await using pair = await startProxiedSftpPair({ requestLog: false });
     const words = `-Mode ${mode} -Mirror`;
     await fill(pair[from], { "big": pattern(48 * MiB, 1) });
     assert.ok(await kill(pair, { words, after: 40 * MiB, direction }));
-    assert.deepEqual(Object.keys(look(pair[to])).filter((path) => path === "big"), []);
+    assert.deepEqual(Object.keys(readFolder(pair[to])).filter((path) => path === "big"), []);
     // Of the same size, its end alike, its time another: only the name of the leftover tells it from the first.
     const changed = pattern(48 * MiB, 1);
     changed.set(pattern(4 * MiB, 2), 1 * MiB);

@@ -1,29 +1,29 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { serverTest } from "../../support/servers/install.ts";
-import { arrivedOf, fillMany } from "../../support/many.ts";
-import { assertCode, look, startPair } from "../../support/pair.ts";
+import { countArrived, writeManyFiles } from "../../support/many.ts";
+import { assertCode, readFolder, startSftpPair } from "../../support/pair.ts";
 
 const server = "sftp";
 const MiB = 1 << 20;
 
 serverTest("Sync-Path carries 5,000 small files up and down, each byte for byte", { server }, async () => {
-  await using pair = await startPair({ requestLog: false });
-  const many = fillMany(pair.local, 5000);
+  await using pair = await startSftpPair({ requestLog: false });
+  const many = writeManyFiles(pair.local, 5000);
   const up = await pair.sync("-Mode Remote");
   assertCode(up, 0);
   assert.deepEqual([up.result().UploadCount, up.result().Bytes], [5000, many.bytes]);
-  assert.deepEqual(arrivedOf(pair.remote, many), { arrived: 5000, leftovers: [] });
+  assert.deepEqual(countArrived(pair.remote, many), { arrived: 5000, leftovers: [] });
   empty(pair.local);
   const down = await pair.sync("-Mode Local");
   assertCode(down, 0);
   assert.deepEqual([down.result().DownloadCount, down.result().Bytes], [5000, many.bytes]);
-  assert.deepEqual(arrivedOf(pair.local, many), { arrived: 5000, leftovers: [] });
+  assert.deepEqual(countArrived(pair.local, many), { arrived: 5000, leftovers: [] });
   assert.equal((await pair.sync("-Mode Both -FailIfNothing")).code, 6);
 });
 
 serverTest("Sync-Path carries a file of 512 MiB up and down with the same SHA-256", { server }, async () => {
-  await using pair = await startPair({ requestLog: false });
+  await using pair = await startSftpPair({ requestLog: false });
   const wanted = await writeLarge(`${pair.local}/large`, 512);
   assertCode(await pair.sync("-Mode Remote"), 0);
   assert.equal(await hashOf(`${pair.remote}/large`), wanted);
@@ -40,7 +40,7 @@ serverTest(
   "Sync-Path carries files of every size around the borders of a request and of a window",
   { server },
   async () => {
-    await using pair = await startPair({ requestLog: false });
+    await using pair = await startSftpPair({ requestLog: false });
     const borders = [1, 512, 32 * 1024, 64 * 1024, 255 * 1024, 256 * 1024, 261_120, MiB, 4 * MiB, 16 * MiB];
     const noise = randomBytes(17 * MiB);
     for (const border of borders) {
@@ -48,12 +48,12 @@ serverTest(
         await Deno.writeFile(`${pair.local}/${size}`, noise.subarray(size % 1000, size % 1000 + size));
       }
     }
-    const files = look(pair.local);
+    const files = readFolder(pair.local);
     assertCode(await pair.sync("-Mode Remote"), 0);
-    assert.deepEqual(look(pair.remote), files);
+    assert.deepEqual(readFolder(pair.remote), files);
     empty(pair.local);
     assertCode(await pair.sync("-Mode Local"), 0);
-    assert.deepEqual(look(pair.local), files);
+    assert.deepEqual(readFolder(pair.local), files);
   },
 );
 

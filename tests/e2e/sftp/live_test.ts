@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
 import { pattern } from "../../support/content.ts";
 import { serverTest } from "../../support/servers/install.ts";
-import { fillMany } from "../../support/many.ts";
+import { writeManyFiles } from "../../support/many.ts";
 import {
-  age,
   assertCode,
   assertSame,
   fill,
   leftoversOf,
-  look,
-  startPair,
-  startProxiedPair,
+  readFolder,
+  setOldTime,
+  startProxiedSftpPair,
+  startSftpPair,
 } from "../../support/pair.ts";
 import { openTestSftp } from "../../support/sftp_target.ts";
 import { toRelPath } from "../../../lib/core/path.ts";
@@ -23,7 +23,7 @@ const ways = [
 ] as const;
 
 serverTest("Backend.read() of a file that became shorter rejects with changed", { server }, async () => {
-  await using pair = await startPair({ requestLog: false });
+  await using pair = await startSftpPair({ requestLog: false });
   await using backend = await openTestSftp(pair.sshd);
   const call = { signal: new AbortController().signal };
   for (const size of [1, 5000, 200_000]) {
@@ -39,8 +39,8 @@ for (const { mode, from, to, direction } of ways) {
   serverTest(`Sync-Path -Mode ${mode} shows whole versions only while files vanish, change and appear under it`, {
     server,
   }, async () => {
-    await using pair = await startProxiedPair({ requestLog: false });
-    const many = fillMany(pair[from], 1000);
+    await using pair = await startProxiedSftpPair({ requestLog: false });
+    const many = writeManyFiles(pair[from], 1000);
     const names = Array.from(many.files.keys());
     const [vanishing, changing] = [names.slice(900), names.slice(800, 900)];
     const changed = new Map(changing.map((path, index) => [path, `changed ${index}`]));
@@ -52,7 +52,7 @@ for (const { mode, from, to, direction } of ways) {
     }, direction);
     const ran = await pair.sync(`-Mode ${mode}`);
     assert.ok(ran.code === 0 || ran.code === 1, ran.stderr);
-    const found = look(pair[to]);
+    const found = readFolder(pair[to]);
     assert.deepEqual(leftoversOf(found), []);
     for (const [path, bytes] of many.files) {
       const there = await Deno.readFile(`${pair[to]}/${path}`).catch(() => undefined);
@@ -66,11 +66,11 @@ for (const { mode, from, to, direction } of ways) {
   serverTest(`Sync-Path -Mode ${mode} overwrites and removes nothing that somebody changes after it was listed`, {
     server,
   }, async () => {
-    await using pair = await startProxiedPair({ requestLog: false });
-    fillMany(pair[from], 2000);
+    await using pair = await startProxiedSftpPair({ requestLog: false });
+    writeManyFiles(pair[from], 2000);
     await fill(pair[from], { "z/victim": "ours, newer" });
     await fill(pair[to], { "z/victim": "theirs, old", "z/obsolete": "old", "z/gone/in": "old" });
-    await age(`${pair[to]}/z/victim`, 5);
+    await setOldTime(`${pair[to]}/z/victim`, 5);
     pair.proxy.after(50_000, () => {
       Deno.writeTextFileSync(`${pair[to]}/z/victim`, "theirs, written amid the run");
       Deno.writeTextFileSync(`${pair[to]}/z/obsolete`, "written amid the run");
@@ -78,7 +78,7 @@ for (const { mode, from, to, direction } of ways) {
     }, direction);
     const ran = await pair.sync(`-Mode ${mode} -Remove -Mirror`);
     assertCode(ran, 1);
-    const found = look(pair[to]);
+    const found = readFolder(pair[to]);
     assert.deepEqual(
       [found["z/victim"], found["z/obsolete"], found["z/gone/appeared"]],
       ["theirs, written amid the run", "written amid the run", "made amid the run"],
@@ -90,13 +90,13 @@ for (const { mode, from, to, direction } of ways) {
   serverTest(`Sync-Path -Mode ${mode}, killed amid replacing files, leaves each its whole old or new version`, {
     server,
   }, async () => {
-    await using pair = await startProxiedPair({ requestLog: false });
-    const many = fillMany(pair[from], 1000);
+    await using pair = await startProxiedSftpPair({ requestLog: false });
+    const many = writeManyFiles(pair[from], 1000);
     const old = new Map(
       Array.from(many.files, ([path], index) => [path, pattern(1 + (index * 91) % 3000, index + 9999)]),
     );
     await fill(pair[to], Object.fromEntries(old));
-    for (const path of old.keys()) await age(`${pair[to]}/${path}`, 5);
+    for (const path of old.keys()) await setOldTime(`${pair[to]}/${path}`, 5);
     let replaced = 0;
     for (const share of [0.2, 0.4]) {
       const child = pair.start(`-Mode ${mode}`);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { serverTest } from "../../support/servers/install.ts";
-import { assertCode, assertSame, fill, look, startPair } from "../../support/pair.ts";
+import { assertCode, assertSame, fill, readFolder, startSftpPair } from "../../support/pair.ts";
 
 const server = "sftp";
 
@@ -40,7 +40,7 @@ for (const mode of ["Remote", "Local"] as const) {
   serverTest(`Sync-Path -Mode ${mode} carries every odd name as it is, removes it by that name, and is idle between`, {
     server,
   }, async () => {
-    await using pair = await startPair();
+    await using pair = await startSftpPair();
     const [from, to] = mode === "Remote" ? [pair.local, pair.remote] : [pair.remote, pair.local];
     await fill(from, { ...tree, ...folders, "stays": "s" });
     const ran = await pair.sync(`-Mode ${mode}`);
@@ -52,32 +52,32 @@ for (const mode of ["Remote", "Local"] as const) {
     await Deno.remove(`${from}/dirs`, { recursive: true });
     assertCode(await pair.sync(`-Mode ${mode} -Remove -MaxRemove 100%`), 0);
     assertSame(pair);
-    assert.equal(look(to)["stays"], "s");
+    assert.equal(readFolder(to)["stays"], "s");
   });
 }
 
 serverTest("Sync-Path takes two Unicode forms of one name for two files where both sides keep them apart", {
   server,
 }, async () => {
-  await using pair = await startPair();
+  await using pair = await startSftpPair();
   await fill(pair.local, { "caf\u00e9": "composed", "CAF\u00c9": "upper" });
   await fill(pair.remote, { "cafe\u0301": "decomposed" });
   assertCode(await pair.sync("-Mode Both"), 0);
   assertSame(pair);
-  assert.deepEqual(Object.values(look(pair.local)).sort(), ["composed", "decomposed", "upper"]);
+  assert.deepEqual(Object.values(readFolder(pair.local)).sort(), ["composed", "decomposed", "upper"]);
 });
 
 for (const mode of ["Remote", "Local"] as const) {
   serverTest(`Sync-Path -Mode ${mode} refuses a name with a newline, shows it safely, and carries the others`, {
     server,
   }, async () => {
-    await using pair = await startPair();
+    await using pair = await startSftpPair();
     const [from, to] = mode === "Remote" ? [pair.local, pair.remote] : [pair.remote, pair.local];
     await fill(from, { "good": "g", "bad\nname": "b", "bad\u001b[31m/in": "i", "dir/also\rbad": "c", "dir/good": "d" });
     await fill(to, { "old": "o" });
     const ran = await pair.sync(`-Mode ${mode} -Remove`);
     assertCode(ran, 1);
-    assert.deepEqual(look(to), { "dir/": "", "dir/good": "d", "good": "g", "old": "o" });
+    assert.deepEqual(readFolder(to), { "dir/": "", "dir/good": "d", "good": "g", "old": "o" });
     assert.deepEqual([ran.result().FailureCount, ran.result().HeldRemovals], [3, 1]);
     // deno-lint-ignore no-control-regex
     assert.match(ran.stderr, /^[^\x00-\x09\x0b-\x1f\x7f-\x9f]*$/);
@@ -94,21 +94,21 @@ for (const mode of ["Remote", "Local"] as const) {
 serverTest("Sync-Path tells names that are no Unicode, holds removals beside them, and carries the others", {
   server,
 }, async () => {
-  await using pair = await startPair();
+  await using pair = await startSftpPair();
   await fill(pair.remote, { "good": "g", "sub/fine": "f" });
   await fill(pair.local, { "sub/only here": "o" });
   const make = `cd '${pair.remote}' && : > "$(printf 'bad\\377')" && : > "$(printf 'sub/bad\\376')"`;
   assert.ok((await new Deno.Command("sh", { args: ["-c", make] }).output()).success);
   const ran = await pair.sync("-Mode Local -Remove");
   assertCode(ran, 1);
-  assert.deepEqual(look(pair.local), { "good": "g", "sub/": "", "sub/fine": "f", "sub/only here": "o" });
+  assert.deepEqual(readFolder(pair.local), { "good": "g", "sub/": "", "sub/fine": "f", "sub/only here": "o" });
   assert.equal(ran.result().FailureCount, 2);
 });
 
 serverTest("Sync-Path skips links and pipes with a note each, and removes nothing in their place", {
   server,
 }, async () => {
-  await using pair = await startPair();
+  await using pair = await startSftpPair();
   await fill(pair.local, { "file": "f", "dir/in": "i", "old link": "was a file here" });
   await fill(pair.remote, { "to dir/in": "there", "to file": "there", "old link": "there" });
   await Deno.remove(`${pair.local}/old link`);
@@ -118,7 +118,7 @@ serverTest("Sync-Path skips links and pipes with a note each, and removes nothin
   assert.ok((await new Deno.Command("mkfifo", { args: [`${pair.local}/pipe`] }).output()).success);
   const ran = await pair.sync("-Mode Remote -Remove -Mirror");
   assertCode(ran, 0);
-  assert.deepEqual(look(pair.remote), {
+  assert.deepEqual(readFolder(pair.remote), {
     ...{ "dir/": "", "dir/in": "i", "file": "f" },
     ...{ "old link": "there", "to dir/": "", "to dir/in": "there", "to file": "there" },
   });
@@ -130,7 +130,7 @@ serverTest("Sync-Path skips links and pipes with a note each, and removes nothin
 });
 
 serverTest("Sync-Path -Mode Local writes through no link that stands on either side", { server }, async () => {
-  await using pair = await startPair();
+  await using pair = await startSftpPair();
   const outside = `${pair.sshd.dir}/outside`;
   await fill(outside, { "victim": "untouched", "dir/victim": "untouched" });
   await fill(pair.remote, { "a": "attack", "d/victim": "attack", "plain": "p" });
@@ -139,19 +139,19 @@ serverTest("Sync-Path -Mode Local writes through no link that stands on either s
   await Deno.symlink(`${outside}/victim`, `${pair.remote}/out`);
   const ran = await pair.sync("-Mode Local -Mirror -Remove");
   assertCode(ran, 0);
-  assert.deepEqual(look(outside), { "dir/": "", "dir/victim": "untouched", "victim": "untouched" });
-  assert.deepEqual(look(pair.local), {
+  assert.deepEqual(readFolder(outside), { "dir/": "", "dir/victim": "untouched", "victim": "untouched" });
+  assert.deepEqual(readFolder(pair.local), {
     ...{ "a": `-> ${outside}/victim`, "d": `-> ${outside}/dir`, "plain": "p" },
   });
 });
 
 serverTest("Sync-Path names a file in the way of a folder a failure, and carries the others", { server }, async () => {
-  await using pair = await startPair();
+  await using pair = await startSftpPair();
   await fill(pair.local, { "a/b": "in a folder", "sibling": "s" });
   await fill(pair.remote, { "a": "a file" });
   const ran = await pair.sync("-Mode Remote");
   assertCode(ran, 1);
-  assert.deepEqual(look(pair.remote), { "a": "a file", "sibling": "s" });
+  assert.deepEqual(readFolder(pair.remote), { "a": "a file", "sibling": "s" });
   assertCode(await pair.sync("-Mode Remote -Remove"), 0);
   assertSame(pair);
 });
@@ -159,16 +159,16 @@ serverTest("Sync-Path names a file in the way of a folder a failure, and carries
 serverTest("Sync-Path -Mode Local -Links Follow brings what a server's links point to, inside the folder or beyond", {
   server,
 }, async () => {
-  await using pair = await startPair();
+  await using pair = await startSftpPair();
   await fill(pair.remote, { "dir/in": "i", "plain": "p" });
   await fill(`${pair.remote}-beyond`, { "far": "f" });
   const links = { "to dir": "dir", "to file": "dir/../plain", "beyond": `${pair.remote}-beyond`, "dir/loop": ".." };
   for (const [path, to] of Object.entries(links)) await Deno.symlink(to, `${pair.remote}/${path}`);
   const inside = { "dir/": "", "dir/in": "i", "plain": "p", "to dir/": "", "to dir/in": "i", "to file": "p" };
   assertCode(await pair.sync("-Mode Local -Links Follow"), 0);
-  assert.deepEqual(look(pair.local), inside);
+  assert.deepEqual(readFolder(pair.local), inside);
   await pair.idle("-Mode Local -Links Follow");
   assertCode(await pair.sync("-Mode Local -Links Follow -AllowLinksOutside"), 0);
-  assert.deepEqual(look(pair.local), { ...inside, "beyond/": "", "beyond/far": "f" });
+  assert.deepEqual(readFolder(pair.local), { ...inside, "beyond/": "", "beyond/far": "f" });
   await Deno.remove(`${pair.remote}-beyond`, { recursive: true });
 });

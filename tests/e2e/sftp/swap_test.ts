@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
-import { age, assertCode, fill, look } from "../../support/pair.ts";
+import { assertCode, fill, readFolder, setOldTime } from "../../support/pair.ts";
 import { startSmallSftp } from "../../support/servers/small_sftp.ts";
-import { counts, type Ran, startTandem, tandem } from "../../support/tandem.ts";
+import { counts, type RunResult, startTandem, tandem } from "../../support/tandem.ts";
 
 const account = { user: "demo", password: "Canary-4711" };
 
 interface Pair {
   readonly local: string;
   readonly remote: string;
-  sync(words: string): Promise<Ran>;
+  sync(words: string): Promise<RunResult>;
   /** Starts a run and kills it when the old file has stepped aside and the new one does not have its name yet. */
   killBetween(words: string): Promise<void>;
 }
@@ -42,7 +42,7 @@ async function withPair(work: (pair: Pair) => Promise<void>): Promise<void> {
       const { signal, stderr } = await victim.output();
       victim = undefined;
       assert.equal(signal, "SIGKILL", new TextDecoder().decode(stderr));
-      const held = Object.entries(look(remote)).filter(([name]) => name !== "other");
+      const held = Object.entries(readFolder(remote)).filter(([name]) => name !== "other");
       assert.deepEqual(held.map(([, text]) => text).toSorted(), ["new content", "old"]);
       assert.ok(held.every(([name]) => name.startsWith(".f.tandem-")), "not between the two steps");
     },
@@ -60,16 +60,16 @@ for (const mode of ["Remote", "Both"]) {
     async fn() {
       await withPair(async ({ local, remote, sync, killBetween }) => {
         await fill(local, { "f": "old", "other": "o" });
-        await age(`${local}/f`, 60);
+        await setOldTime(`${local}/f`, 60);
         assertCode(await sync(`-Mode ${mode}`), 0);
         await Deno.writeTextFile(`${local}/f`, "new content");
         await killBetween(`-Mode ${mode}`);
         const ran = await sync(`-Mode ${mode} -Remove`);
         assertCode(ran, 0);
         assert.deepEqual(counts(ran), [1, 0, 0, 0, 0]);
-        assert.deepEqual(look(remote), { "f": "new content", "other": "o" });
+        assert.deepEqual(readFolder(remote), { "f": "new content", "other": "o" });
         assert.match(JSON.stringify(ran.result().Notes), /by a run that was interrupted; it has its name again/);
-        assert.deepEqual(look(local), { "f": "new content", "other": "o" });
+        assert.deepEqual(readFolder(local), { "f": "new content", "other": "o" });
         assert.deepEqual(counts(await sync(`-Mode ${mode} -Remove`)), [0, 0, 0, 0, 0]);
       });
     },
@@ -83,18 +83,18 @@ Deno.test({
   async fn() {
     await withPair(async ({ local, remote, sync, killBetween }) => {
       await fill(local, { "f": "old", "other": "o" });
-      await age(`${local}/f`, 60);
+      await setOldTime(`${local}/f`, 60);
       assertCode(await sync("-Mode Remote"), 0);
       await Deno.writeTextFile(`${local}/f`, "new content");
       await killBetween("-Mode Remote");
-      const before = look(remote);
+      const before = readFolder(remote);
       assertCode(await sync("-Mode Local -Remove -WhatIf"), 0);
-      assert.deepEqual(look(remote), before);
+      assert.deepEqual(readFolder(remote), before);
       const ran = await sync("-Mode Local -Remove");
       assertCode(ran, 0);
       assert.match(JSON.stringify(ran.result().Notes), /by a run that was interrupted; it has its name again/);
-      assert.equal(look(remote)["f"], "old");
-      assert.deepEqual(look(local), { "f": "new content", "other": "o" });
+      assert.equal(readFolder(remote)["f"], "old");
+      assert.deepEqual(readFolder(local), { "f": "new content", "other": "o" });
     });
   },
 });

@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { serverTest } from "../../support/servers/install.ts";
-import { age, assertCode, assertSame, fill, look, type Pair, stamp, startPair } from "../../support/pair.ts";
+import {
+  assertCode,
+  assertSame,
+  fill,
+  readFolder,
+  setOldTime,
+  type SftpPair,
+  stampFolder,
+  startSftpPair,
+} from "../../support/pair.ts";
 
 const server = "sftp";
 const big = new Uint8Array(300_000).map((_, index) => index * 7);
@@ -18,7 +27,7 @@ const nothing = { up: 0, down: 0, gone: 0, failed: 0, open: 0 };
 serverTest("Sync-Path -Mode Remote makes a tree, its empty folders and times, and then has nothing to do", {
   server,
 }, async () => {
-  await using pair = await startPair();
+  await using pair = await startSftpPair();
   await fill(pair.local, tree);
   const ran = await pair.sync("-Mode Remote");
   assertCode(ran, 0);
@@ -31,7 +40,7 @@ serverTest("Sync-Path -Mode Remote makes a tree, its empty folders and times, an
 });
 
 serverTest("Sync-Path makes the parents of a remote root that does not exist", { server }, async () => {
-  await using pair = await startPair();
+  await using pair = await startSftpPair();
   await fill(pair.local, tree);
   const ran = await pair.run(["Sync-Path", pair.local, `${pair.address}/not/there/yet`, "-Mode", "Remote"]);
   assertCode(ran, 0);
@@ -41,7 +50,7 @@ serverTest("Sync-Path makes the parents of a remote root that does not exist", {
 serverTest("Sync-Path -Mode Local downloads into a folder that does not exist yet, and then has nothing to do", {
   server,
 }, async () => {
-  await using pair = await startPair();
+  await using pair = await startSftpPair();
   await fill(pair.remote, tree);
   await Deno.remove(pair.local);
   const ran = await pair.sync("-Mode Local");
@@ -56,17 +65,17 @@ serverTest("Sync-Path -Mode Local downloads into a folder that does not exist ye
 serverTest("Sync-Path -Mode Both copies what is new on either side, makes both sides equal and loses no version", {
   server,
 }, async () => {
-  await using pair = await startPair();
+  await using pair = await startSftpPair();
   await fill(pair.local, { "here": "h", "same": "s", "ours": "ours, newer", "theirs": "theirs, old", "mine/": "" });
   await fill(pair.remote, { "there": "t", "same": "s", "ours": "ours, old", "theirs": "theirs, newer", "yours/": "" });
-  await age(`${pair.remote}/ours`, 5);
-  await age(`${pair.local}/theirs`, 5);
+  await setOldTime(`${pair.remote}/ours`, 5);
+  await setOldTime(`${pair.local}/theirs`, 5);
   const ran = await pair.sync("-Mode Both");
   assertCode(ran, 0);
   assertSame(pair);
-  const found = look(pair.local);
+  const found = readFolder(pair.local);
   assert.deepEqual([found["here"], found["there"], found["mine/"], found["yours/"]], ["h", "t", "", ""]);
-  const kept = Object.values({ ...look(pair.sshd.home), ...found });
+  const kept = Object.values({ ...readFolder(pair.sshd.home), ...found });
   for (const text of ["ours, newer", "ours, old", "theirs, newer", "theirs, old"]) {
     assert.ok(kept.includes(text), `"${text}" is lost`);
   }
@@ -76,22 +85,22 @@ serverTest("Sync-Path -Mode Both copies what is new on either side, makes both s
 serverTest("Sync-Path keeps a newer file of the side that changes, and takes the older one with -Mirror", {
   server,
 }, async () => {
-  await using pair = await startPair();
+  await using pair = await startSftpPair();
   await fill(pair.local, { "a": "local" });
   await fill(pair.remote, { "a": "remote, newer" });
-  await age(`${pair.local}/a`, 5);
+  await setOldTime(`${pair.local}/a`, 5);
   assertCode(await pair.sync("-Mode Remote"), 0);
-  assert.equal(look(pair.remote)["a"], "remote, newer");
+  assert.equal(readFolder(pair.remote)["a"], "remote, newer");
   assert.deepEqual(await pair.sshd.mutations(), []);
   assertCode(await pair.sync("-Mode Remote -Mirror"), 0);
-  assert.equal(look(pair.remote)["a"], "local");
+  assert.equal(readFolder(pair.remote)["a"], "local");
   await pair.idle("-Mode Remote -Mirror");
 });
 
 serverTest("Sync-Path -Remove removes files and folders that the source lacks, last, and says which", {
   server,
 }, async () => {
-  await using pair = await startPair();
+  await using pair = await startSftpPair();
   await fill(pair.local, { "keep": "k", "new": "n" });
   await fill(pair.remote, { "keep": "k", "old": "o", "dir/x/y": "1", "dir/z": "2", "hollow/": "" });
   const kept = await pair.sync("-Mode Remote");
@@ -108,7 +117,7 @@ serverTest("Sync-Path -Remove removes files and folders that the source lacks, l
 });
 
 serverTest("Sync-Path -Mode Local -Remove removes local files and folders", { server }, async () => {
-  await using pair = await startPair();
+  await using pair = await startSftpPair();
   await fill(pair.remote, { "keep": "k" });
   await fill(pair.local, { "keep": "k", "old": "o", "dir/x/y": "1" });
   const ran = await pair.sync("-Mode Local -Remove");
@@ -121,7 +130,7 @@ for (const mode of ["Remote", "Local"]) {
   serverTest(`Sync-Path -Mode ${mode} -Criteria Checksum finds other bytes of equal time and size`, {
     server,
   }, async () => {
-    await using pair = await startPair();
+    await using pair = await startSftpPair();
     await fill(pair.local, { "a": "12345", "b": "same", "big": big });
     await fill(pair.remote, { "a": "54321", "b": "same", "big": big.toReversed() });
     await pair.idle(`-Mode ${mode}`);
@@ -129,7 +138,7 @@ for (const mode of ["Remote", "Local"]) {
     assertCode(ran, 0);
     assert.deepEqual(counts(ran.result()), { ...nothing, [mode === "Remote" ? "up" : "down"]: 2 });
     assertSame(pair);
-    assert.equal(look(pair.local)["a"], mode === "Remote" ? "12345" : "54321");
+    assert.equal(readFolder(pair.local)["a"], mode === "Remote" ? "12345" : "54321");
     await pair.idle(`-Mode ${mode} -Criteria Checksum`);
   });
 }
@@ -137,28 +146,28 @@ for (const mode of ["Remote", "Local"]) {
 serverTest("Sync-Path -SkipNew and -SkipModified leave new, or modified, files alone, and the latter is said", {
   server,
 }, async () => {
-  await using pair = await startPair();
+  await using pair = await startSftpPair();
   await fill(pair.local, { "new": "n", "changed": "longer than before" });
   await fill(pair.remote, { "changed": "before" });
-  await age(`${pair.remote}/changed`, 5);
+  await setOldTime(`${pair.remote}/changed`, 5);
   const kept = await pair.sync("-Mode Remote -SkipNew -SkipModified");
   assertCode(kept, 1);
   assert.deepEqual((kept.result().Failures as { Path: string }[]).map(({ Path }) => Path), ["changed"]);
   assert.deepEqual(await pair.sshd.mutations(), []);
   assertCode(await pair.sync("-Mode Remote -SkipNew"), 0);
-  assert.deepEqual(look(pair.remote), { "changed": "longer than before" });
+  assert.deepEqual(readFolder(pair.remote), { "changed": "longer than before" });
   await fill(pair.remote, { "changed": "before" });
-  await age(`${pair.remote}/changed`, 5);
+  await setOldTime(`${pair.remote}/changed`, 5);
   assertCode(await pair.sync("-Mode Remote -SkipModified"), 1);
-  assert.deepEqual(look(pair.remote), { "changed": "before", "new": "n" });
+  assert.deepEqual(readFolder(pair.remote), { "changed": "before", "new": "n" });
 });
 
 /** A pair with something to do in every direction. */
-async function unequal(): Promise<Pair> {
-  const pair = await startPair();
+async function unequal(): Promise<SftpPair> {
+  const pair = await startSftpPair();
   await fill(pair.local, { "both": "local, newer", "here/a": "a" });
   await fill(pair.remote, { "both": "remote", "there/b": "b" });
-  await age(`${pair.remote}/both`, 5);
+  await setOldTime(`${pair.remote}/both`, 5);
   return pair;
 }
 
@@ -167,11 +176,11 @@ for (const words of ["-Mode Remote -Mirror -Remove", "-Mode Local -Mirror -Remov
     server,
   }, async () => {
     await using pair = await unequal();
-    const before = [stamp(pair.local), stamp(pair.remote), stamp(pair.sshd.home)];
+    const before = [stampFolder(pair.local), stampFolder(pair.remote), stampFolder(pair.sshd.home)];
     const planned = await pair.sync(`${words} -WhatIf`);
     assertCode(planned, 0);
     assert.deepEqual(await pair.sshd.mutations(), []);
-    assert.deepEqual([stamp(pair.local), stamp(pair.remote), stamp(pair.sshd.home)], before);
+    assert.deepEqual([stampFolder(pair.local), stampFolder(pair.remote), stampFolder(pair.sshd.home)], before);
     const done = await pair.sync(words);
     assertCode(done, 0);
     const [plan, result] = [planned.result(), done.result()];
@@ -191,7 +200,7 @@ for (const words of ["-Mode Remote -Mirror -Remove", "-Mode Local -Mirror -Remov
 
 serverTest("Compare-Path gives the plan line and one difference each, and changes nothing", { server }, async () => {
   await using pair = await unequal();
-  const before = [stamp(pair.local), stamp(pair.remote), stamp(pair.sshd.home)];
+  const before = [stampFolder(pair.local), stampFolder(pair.remote), stampFolder(pair.sshd.home)];
   const ran = await pair.sync("Compare-Path -Mode Remote -Remove");
   assertCode(ran, 0);
   const [plan, ...differences] = ran.objects();
@@ -211,14 +220,14 @@ serverTest("Compare-Path gives the plan line and one difference each, and change
     ...[12, 6],
   ]);
   assert.deepEqual(await pair.sshd.mutations(), []);
-  assert.deepEqual([stamp(pair.local), stamp(pair.remote), stamp(pair.sshd.home)], before);
+  assert.deepEqual([stampFolder(pair.local), stampFolder(pair.remote), stampFolder(pair.sshd.home)], before);
 });
 
 serverTest("Sync-Path works in an internal-sftp account that is locked into its folder", {
   server,
   ignore: Deno.uid() !== 0,
 }, async () => {
-  await using pair = await startPair({ chroot: true, password: "correct horse" });
+  await using pair = await startSftpPair({ chroot: true, password: "correct horse" });
   const env = { TANDEM_PASSWORD: "correct horse" };
   await fill(pair.local, tree);
   assertCode(await pair.sync("-Mode Remote -SshConfigFile none", { env }), 0);

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { type DavManners, startDavStore } from "../../support/servers/dav_store.ts";
-import { look } from "../../support/pair.ts";
+import { type DavStoreOptions, startDavStore } from "../../support/servers/dav_store.ts";
+import { readFolder } from "../../support/pair.ts";
 import { tandem } from "../../support/tandem.ts";
 
 /** Downloads a tree of three folders from a server that answers some listings with a status. */
-async function download(answer: NonNullable<DavManners["answer"]>) {
+async function download(answer: NonNullable<DavStoreOptions["answer"]>) {
   const home = await Deno.makeTempDir({ prefix: "tandem-passing-" });
   try {
     const local = join(home, "local");
@@ -16,7 +16,7 @@ async function download(answer: NonNullable<DavManners["answer"]>) {
       server.files.set(name, { bytes: new TextEncoder().encode(name), modified: 0, version: 1 });
     }
     const ran = await tandem(["Sync-Path", local, `dav://127.0.0.1:${server.port}/`, "-Mode", "Local"], { home });
-    return { ran, found: look(local) };
+    return { ran, found: readFolder(local) };
   } finally {
     await Deno.remove(home, { recursive: true });
   }

@@ -3,18 +3,18 @@ import { createHash } from "node:crypto";
 import { assertCode, fill } from "../../support/pair.ts";
 import {
   type Answers,
-  type Asked,
   fileProps,
   folderProps,
   multistatus,
+  type RecordedRequest,
   type SmallDav,
   startSmallDav,
 } from "../../support/servers/small_dav.ts";
-import { counts, type Ran, tandem } from "../../support/tandem.ts";
+import { counts, type RunResult, tandem } from "../../support/tandem.ts";
 
 const SECONDS = 1_600_000_000;
 
-type Trouble = (asked: Asked) => ReturnType<Answers> | undefined;
+type Trouble = (asked: RecordedRequest) => ReturnType<Answers> | undefined;
 
 /** A Nextcloud, as far as a run looks at it. `trouble`: what it answers instead. */
 function nextcloud(trouble: Trouble): Answers {
@@ -53,7 +53,7 @@ function nextcloud(trouble: Trouble): Answers {
 
 async function withNextcloud(
   trouble: Trouble,
-  work: (sync: () => Promise<Ran>, server: SmallDav) => Promise<void>,
+  work: (sync: () => Promise<RunResult>, server: SmallDav) => Promise<void>,
   files: Readonly<Record<string, string>> = { "a.txt": "content" },
 ): Promise<void> {
   await using stack = new AsyncDisposableStack();
@@ -89,7 +89,7 @@ for (const [status, words, kind] of troubles) {
     let isTroubled = true;
     const trouble: Trouble = ({ method }) =>
       isTroubled && method === "PUT" ? { status, body: "<d:error/>" } : undefined;
-    await withNextcloud(trouble, async (sync, { asked }) => {
+    await withNextcloud(trouble, async (sync, { requests: asked }) => {
       const ran = await sync();
       assertCode(ran, 1);
       assert.match(ran.stderr, words);
@@ -119,7 +119,7 @@ Deno.test("IN-08 Sync-Path to a Nextcloud that is busy every third time comes th
     return { status: passing[met.size % passing.length] ?? 503, headers: { "retry-after": "0" } };
   };
   const files = Object.fromEntries(Array.from({ length: 20 }, (_, index) => [`f${index}`, `content ${index}`]));
-  await withNextcloud(trouble, async (sync, { asked }) => {
+  await withNextcloud(trouble, async (sync, { requests: asked }) => {
     const ran = await sync();
     assertCode(ran, 0);
     assert.deepEqual(counts(ran), [20, 0, 0, 0, 0]);

@@ -3,7 +3,7 @@ import http from "node:http";
 import { folderProps, multistatus } from "./small_dav.ts";
 
 /** How the server differs from an ordinary one. */
-export interface DavManners {
+export interface DavStoreOptions {
   /** The ETag of a file; none without. `version`: how often it was written. */
   etag?(version: number): string | undefined;
   /** How getlastmodified is written; the form of HTTP without, none where it gives undefined. */
@@ -44,7 +44,7 @@ export interface DavFile {
 }
 
 /** Starts it. Files have their names as keys: "d/f". */
-export async function startDavStore(manners: DavManners = {}): Promise<DavStore> {
+export async function startDavStore(manners: DavStoreOptions = {}): Promise<DavStore> {
   const store = new Store(manners);
   const server = http.createServer((request, response) =>
     void store.handle(request, response).catch(() => response.destroy())
@@ -73,10 +73,10 @@ class Store {
   readonly files = new Map<string, DavFile>();
   readonly folders = new Set<string>([""]);
   readonly asked: DavRequest[] = [];
-  readonly #manners: DavManners;
+  readonly #manners: DavStoreOptions;
   #version = 0;
 
-  constructor(manners: DavManners) {
+  constructor(manners: DavStoreOptions) {
     this.#manners = manners;
   }
 

@@ -3,11 +3,11 @@ import http from "node:http";
 import { gunzipSync } from "node:zlib";
 import { GcsLogin } from "./gcs_login.ts";
 import { list, toRoute } from "./gcs_routes.ts";
-import { crc32cOf, describe, GcsRefusal, GcsStore, md5Of, select, type Stored } from "./gcs_store.ts";
+import { crc32cOf, GcsErrorResponse, GcsStore, md5Of, select, type Stored, toResource } from "./gcs_store.ts";
 import { type Description, GcsUploads } from "./gcs_uploads.ts";
 
 /** What a request was for, in one or two words: "list", "get", "media", "insert", "begin", "part", "status", "delete" … */
-export interface GcsAsked {
+export interface GcsRequest {
   readonly what: string;
   readonly name: string;
   readonly query: URLSearchParams;
@@ -33,7 +33,7 @@ export interface GcsServer extends AsyncDisposable {
   readonly endpoint: string;
   readonly login: GcsLogin;
   /** What was asked so far, log-ins left out. */
-  readonly asked: readonly GcsAsked[];
+  readonly requests: readonly GcsRequest[];
   /** The file of a service account that may log in. */
   keyFile(more?: Readonly<Record<string, unknown>>): string;
   /** A new bucket. */
@@ -54,7 +54,7 @@ export async function startGcs(
 ): Promise<GcsServer> {
   const login = new GcsLogin();
   const buckets = new Map<string, GcsBucket>();
-  const asked: GcsAsked[] = [];
+  const asked: GcsRequest[] = [];
   const faults: { readonly what: string; readonly fault: GcsFault }[] = [];
   const server = http.createServer((request, response) => {
     const url = new URL(request.url ?? "", `http://${request.headers.host}`);
@@ -76,7 +76,7 @@ export async function startGcs(
     port,
     endpoint: endpoint(),
     login,
-    asked,
+    requests: asked,
     keyFile: (more) => login.keyFile(`${endpoint()}/token`, more),
     makeBucket(name) {
       const store = new GcsStore();
@@ -105,7 +105,7 @@ interface Handled {
 }
 
 interface World {
-  note(one: GcsAsked): void;
+  note(one: GcsRequest): void;
   fault(what: string): GcsFault | undefined;
 }
 
@@ -134,23 +134,23 @@ class Handling {
     if (planned !== undefined && "status" in planned) {
       for await (const _ of request);
       const { status, reason = "fault", headers = {} } = planned;
-      return this.#refuse(new GcsRefusal(status, reason, "A fault of the test."), headers);
+      return this.#refuse(new GcsErrorResponse(status, reason, "A fault of the test."), headers);
     }
     if (planned !== undefined && "body" in planned) return this.#send(200, planned.body);
     if (planned !== undefined && "cut" in planned) this.#all.response.end = () => this.#all.response.destroy();
     this.#damaged = planned !== undefined && "damage" in planned;
     try {
       if (!this.#all.login.isGood(request.headers.authorization)) {
-        throw new GcsRefusal(401, "authError", "Invalid Credentials");
+        throw new GcsErrorResponse(401, "authError", "Invalid Credentials");
       }
       const found = this.#all.buckets.get(bucket);
-      if (found === undefined) throw new GcsRefusal(404, "notFound", "The specified bucket does not exist.");
+      if (found === undefined) throw new GcsErrorResponse(404, "notFound", "The specified bucket does not exist.");
       if (options.requesterPays === true && !url.searchParams.has("userProject")) {
-        throw new GcsRefusal(400, "userProjectMissing", "Bucket is a requester pays bucket but no user project.");
+        throw new GcsErrorResponse(400, "userProjectMissing", "Bucket is a requester pays bucket but no user project.");
       }
       await this.#answer(found, { what, name, then });
     } catch (error) {
-      if (!(error instanceof GcsRefusal)) throw error;
+      if (!(error instanceof GcsErrorResponse)) throw error;
       for await (const _ of request);
       this.#refuse(error, {});
     }
@@ -175,7 +175,7 @@ class Handling {
     const { request, url } = this.#all;
     const { searchParams: query } = url;
     const { store, uploads } = bucket;
-    const shown = (stored: Stored) => select(describe(bucket.name, stored), query.get("fields"));
+    const shown = (stored: Stored) => select(toResource(bucket.name, stored), query.get("fields"));
     switch (what) {
       case "list":
         return this.#send(
@@ -214,7 +214,7 @@ class Handling {
       case "rewrite":
         return this.#rewrite(bucket, store.need(name, sourceOf(query)), then);
       default:
-        throw new GcsRefusal(404, "notFound", "Not Found");
+        throw new GcsErrorResponse(404, "notFound", "Not Found");
     }
   }
 
@@ -232,7 +232,7 @@ class Handling {
     };
     const [, from, to] = /^bytes=(\d+)-(\d*)$/.exec(String(request.headers.range ?? "")) ?? [];
     if (from === undefined || isPlain) return this.#send(200, all, headers);
-    if (Number(from) >= all.length) throw new GcsRefusal(416, "requestedRangeNotSatisfiable", "Range");
+    if (Number(from) >= all.length) throw new GcsErrorResponse(416, "requestedRangeNotSatisfiable", "Range");
     const end = to === "" ? all.length : Math.min(all.length, Number(to) + 1);
     const range = { "content-range": `bytes ${from}-${end - 1}/${all.length}` };
     this.#send(206, all.subarray(Number(from), end), { ...headers, ...range });
@@ -241,7 +241,7 @@ class Handling {
   async #session({ uploads }: GcsBucket, shown: (stored: Stored) => unknown): Promise<void> {
     const { request, url } = this.#all;
     const answer = await uploads.take(url.searchParams.get("upload_id") ?? "", request);
-    if ("gone" in answer) throw new GcsRefusal(410, "gone", "The session is gone.");
+    if ("gone" in answer) throw new GcsErrorResponse(410, "gone", "The session is gone.");
     if ("stored" in answer) return this.#send(200, shown(answer.stored));
     this.#send(308, "", answer.at === 0 ? {} : { range: `bytes=0-${answer.at - 1}` });
   }
@@ -250,7 +250,7 @@ class Handling {
     const { url, options } = this.#all;
     const { searchParams: query } = url;
     const [, bucket, target] = /^\/rewriteTo\/b\/([^/]+)\/o\/(.+)$/.exec(then) ?? [];
-    if (bucket !== name || target === undefined) throw new GcsRefusal(404, "notFound", "Not Found");
+    if (bucket !== name || target === undefined) throw new GcsErrorResponse(404, "notFound", "Not Found");
     const done = Number(query.get("rewriteToken") ?? 0) + (options.rewrite ?? Infinity);
     if (done < source.bytes.length) {
       return this.#send(200, { kind: "storage#rewriteResponse", done: false, rewriteToken: String(done) });
@@ -263,7 +263,7 @@ class Handling {
     return Buffer.concat(await Array.fromAsync(this.#all.request as AsyncIterable<Uint8Array>));
   }
 
-  #refuse({ status, reason, message }: GcsRefusal, headers: Readonly<Record<string, string>>): void {
+  #refuse({ status, reason, message }: GcsErrorResponse, headers: Readonly<Record<string, string>>): void {
     const errors = [{ domain: "global", reason, message }];
     this.#send(status, { error: { code: status, message, errors } }, headers);
   }

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import type http from "node:http";
-import { describe, type GcsStore } from "./gcs_store.ts";
+import { type GcsStore, toResource } from "./gcs_store.ts";
 
 /** What a request is about. `what`: in a word; `name`: the object's, "" for none; `then`: what follows it in the path. */
 export interface Route {
@@ -61,7 +61,7 @@ export function list(
     }
     const stored = store.get(name);
     if (cut >= 0) prefixes.add(found);
-    else if (stored !== undefined) items.push(describe(bucket, stored));
+    else if (stored !== undefined) items.push(toResource(bucket, stored));
     last = found;
   }
   return page();

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { Crc32c } from "../../../lib/backends/shared/crc32c.ts";
 
 /** A refusal as the API words it: status, reason, and the sentence. */
-export class GcsRefusal extends Error {
+export class GcsErrorResponse extends Error {
   constructor(readonly status: number, readonly reason: string, message: string) {
     super(message);
   }
@@ -58,7 +58,7 @@ export class GcsStore {
   /** An object that is there and meets the conditions. */
   need(name: string, query: URLSearchParams): Stored {
     const found = this.#objects.get(name);
-    if (found === undefined) throw new GcsRefusal(404, "notFound", `No such object: ${name}`);
+    if (found === undefined) throw new GcsErrorResponse(404, "notFound", `No such object: ${name}`);
     mustHold(found, query, "read");
     return found;
   }
@@ -79,7 +79,7 @@ export class GcsStore {
 }
 
 /** An object as the API describes it. */
-export function describe(bucket: string, stored: Stored): Record<string, unknown> {
+export function toResource(bucket: string, stored: Stored): Record<string, unknown> {
   const { name, bytes, generation, metageneration, metadata, components, contentType, contentEncoding } = stored;
   const when = new Date(stored.updated).toISOString();
   return {
@@ -132,5 +132,5 @@ function mustHold(found: Stored | undefined, query: URLSearchParams, what: "read
   const isRight = (wanted: string | null, is: bigint | undefined) => wanted === null || wanted === String(is ?? 0n);
   const needsOne = what === "write" && metageneration !== null && found === undefined;
   if (!needsOne && isRight(generation, found?.generation) && isRight(metageneration, found?.metageneration)) return;
-  throw new GcsRefusal(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.");
+  throw new GcsErrorResponse(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.");
 }

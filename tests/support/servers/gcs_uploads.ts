@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
 import type http from "node:http";
-import { GcsRefusal, type GcsStore, type Incoming, md5Of, type Stored } from "./gcs_store.ts";
+import { GcsErrorResponse, type GcsStore, type Incoming, md5Of, type Stored } from "./gcs_store.ts";
 
 /** What the server says to a part of a session: the object once it is whole. */
 export type SessionAnswer = { readonly stored: Stored } | { readonly at: number } | { readonly gone: true };
@@ -46,7 +46,7 @@ export class GcsUploads {
     const parts = splitParts(body, boundary);
     const [first, second] = parts;
     if (parts.length !== 2 || first === undefined || second === undefined) {
-      throw new GcsRefusal(400, "badContent", "Malformed multipart body.");
+      throw new GcsErrorResponse(400, "badContent", "Malformed multipart body.");
     }
     const description: Description = JSON.parse(first.toString());
     return this.#finish(description, new Uint8Array(second), query);
@@ -55,7 +55,11 @@ export class GcsUploads {
   /** Gives the session's id. Conditions are looked at here, and again in the end. */
   begin(description: Description, total: number, query: URLSearchParams): string {
     if (query.get("ifGenerationMatch") === "0" && this.#store.get(nameOf(description, query)) !== undefined) {
-      throw new GcsRefusal(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.");
+      throw new GcsErrorResponse(
+        412,
+        "conditionNotMet",
+        "At least one of the pre-conditions you specified did not hold.",
+      );
     }
     const id = randomBytes(16).toString("hex");
     this.#sessions.set(id, { description, query, total, bytes: Buffer.alloc(0), coming: [] });
@@ -91,7 +95,7 @@ export class GcsUploads {
       Number(total) === session.total;
     const isLast = Number(to) + 1 === session.total;
     if (!isRight || (!isLast && bytes.length % STEP !== 0)) {
-      throw new GcsRefusal(400, "invalid", `Failed to parse Content-Range header: ${range}`);
+      throw new GcsErrorResponse(400, "invalid", `Failed to parse Content-Range header: ${range}`);
     }
     session.bytes = Buffer.concat([session.bytes, bytes]);
     if (!isLast) return { at: session.bytes.length };
@@ -104,7 +108,7 @@ export class GcsUploads {
   #finish(description: Description, bytes: Uint8Array<ArrayBuffer>, query: URLSearchParams): Stored {
     const { contentType, metadata, md5Hash } = description;
     if (md5Hash !== undefined && md5Hash !== md5Of(bytes)) {
-      throw new GcsRefusal(400, "invalid", "Provided MD5 hash doesn't match the calculated one.");
+      throw new GcsErrorResponse(400, "invalid", "Provided MD5 hash doesn't match the calculated one.");
     }
     const incoming: Incoming = {
       name: nameOf(description, query),
@@ -127,7 +131,7 @@ function nameOf({ name }: Description, query: URLSearchParams): string {
   const found = name ?? query.get("name") ?? "";
   const isRight = found !== "" && Buffer.byteLength(found) <= 1024 && !/[\r\n]/.test(found) && !/^\.\.?$/.test(found);
   if (isRight) return found;
-  throw new GcsRefusal(400, found === "" ? "required" : "invalid", "Required: a name that an object may have.");
+  throw new GcsErrorResponse(400, found === "" ? "required" : "invalid", "Required: a name that an object may have.");
 }
 
 /** The contents of the parts, without their headers. */

@@ -18,7 +18,7 @@ export interface RawServer extends AsyncDisposable {
 }
 
 /** Starts it. A script that returns closes its connection; one that throws because the client is gone is no error. */
-export function startRaw(script: (connection: RawConnection) => Promise<void>): RawServer {
+export function startRawServer(script: (connection: RawConnection) => Promise<void>): RawServer {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const open = new Set<Deno.Conn>();
   const scripts: Promise<void>[] = [];

@@ -5,30 +5,30 @@ import type { Installed, Recipe } from "./install.ts";
 export const recipes: Readonly<Record<string, Recipe>> = {
   sftp: { packages: ["openssh-server", "openssh-client"], probe: probeSshd },
   // It tells its version to the standard input, so all that is seen is that it starts.
-  ftp: { packages: ["vsftpd"], probe: answers("/usr/sbin/vsftpd", ["-v"], /^/) },
+  ftp: { packages: ["vsftpd"], probe: probeVersion("/usr/sbin/vsftpd", ["-v"], /^/) },
   proftpd: {
     packages: ["proftpd-core", "proftpd-mod-crypto"],
-    probe: answers("/usr/sbin/proftpd", ["--version"], /ProFTPD/),
+    probe: probeVersion("/usr/sbin/proftpd", ["--version"], /ProFTPD/),
   },
   pureftpd: {
     packages: ["pure-ftpd", "pure-ftpd-common"],
-    probe: answers("/usr/sbin/pure-ftpd", ["--help"], /pure-ftpd/i),
+    probe: probeVersion("/usr/sbin/pure-ftpd", ["--help"], /pure-ftpd/i),
   },
-  webdav: { packages: ["apache2"], probe: answers("/usr/sbin/apache2", ["-v"], /Apache/) },
+  webdav: { packages: ["apache2"], probe: probeVersion("/usr/sbin/apache2", ["-v"], /Apache/) },
   nginx: {
     packages: ["nginx-light", "libnginx-mod-http-dav-ext"],
-    probe: answers("/usr/sbin/nginx", ["-v"], /nginx/),
+    probe: probeVersion("/usr/sbin/nginx", ["-v"], /nginx/),
   },
   lighttpd: {
     packages: ["lighttpd", "lighttpd-mod-webdav"],
-    probe: answers("/usr/sbin/lighttpd", ["-v"], /lighttpd/),
+    probe: probeVersion("/usr/sbin/lighttpd", ["-v"], /lighttpd/),
   },
-  rclone: { packages: ["rclone"], probe: answers("/usr/bin/rclone", ["version"], /rclone/) },
+  rclone: { packages: ["rclone"], probe: probeVersion("/usr/bin/rclone", ["version"], /rclone/) },
   s3: { packages: ["radosgw", "ceph-mon", "ceph-osd"], probe: probeCeph },
 };
 
 /** A probe: the program answers these words with a text of this kind (a program that lacks a library does not). */
-export function answers(program: string, args: readonly string[], pattern: RegExp): Recipe["probe"] {
+export function probeVersion(program: string, args: readonly string[], pattern: RegExp): Recipe["probe"] {
   return (place) => {
     const { ran, text } = run(place, program, args);
     return ran && pattern.test(text) ? undefined : firstLine(text);
@@ -53,7 +53,7 @@ function probeSshd(place: Installed): string | undefined {
 /** Every program of a cluster has to run; they look for their plugins in the system's own folders. */
 function probeCeph(place: Installed): string | undefined {
   const programs = ["radosgw", "radosgw-admin", "ceph-mon", "ceph-osd", "ceph-authtool", "monmaptool", "ceph"];
-  const silent = programs.map((name) => answers(`/usr/bin/${name}`, ["--version"], /ceph version/)(place));
+  const silent = programs.map((name) => probeVersion(`/usr/bin/${name}`, ["--version"], /ceph version/)(place));
   return place.root === "" ? silent.find((why) => why !== undefined) : "it runs from the system's folders alone";
 }
 

@@ -3,7 +3,7 @@ import https from "node:https";
 import { setTimeout as wait } from "node:timers/promises";
 
 /** A request as the small server saw it. */
-export interface Asked {
+export interface RecordedRequest {
   readonly method: string;
   readonly path: string;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
@@ -11,7 +11,7 @@ export interface Asked {
 }
 
 /** What it answers; a text is a multistatus. */
-export type Answers = (asked: Asked) => string | {
+export type Answers = (asked: RecordedRequest) => string | {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string | readonly string[]>>;
   readonly body?: string;
@@ -22,12 +22,12 @@ export type Answers = (asked: Asked) => string | {
 /** A scripted WebDAV server on 127.0.0.1, for odd and hostile answers. */
 export interface SmallDav extends AsyncDisposable {
   readonly port: number;
-  readonly asked: readonly Asked[];
+  readonly requests: readonly RecordedRequest[];
 }
 
 /** Starts it; with `tls` it shows the certificate below. */
 export async function startSmallDav(answers: Answers, options: { readonly tls?: boolean } = {}): Promise<SmallDav> {
-  const asked: Asked[] = [];
+  const asked: RecordedRequest[] = [];
   const handle = async (request: http.IncomingMessage, response: http.ServerResponse) => {
     let body = "";
     for await (const part of request) body += String(part);
@@ -55,7 +55,7 @@ export async function startSmallDav(answers: Answers, options: { readonly tls?: 
   const address = server.address();
   return {
     port: address !== null && typeof address === "object" ? address.port : 0,
-    asked,
+    requests: asked,
     async [Symbol.asyncDispose]() {
       const closed = Promise.withResolvers<void>();
       server.close(() => closed.resolve());

@@ -3,7 +3,7 @@ import net from "node:net";
 import tls from "node:tls";
 
 /** One line of a scripted server's memory: what it was told, in order. */
-export type Told = readonly string[];
+export type ReplyLines = readonly string[];
 
 /** What the server does differently. `reply`: an answer to a command instead of its own; `listing`: what LIST or MLSD sends, and its last word. */
 export interface SmallFtpOptions {
@@ -36,7 +36,7 @@ export interface SmallTls {
 /** A scripted FTP server on 127.0.0.1 for odd and hostile answers; it lets everybody in and holds one flat set of files. */
 export interface SmallFtp extends AsyncDisposable {
   readonly port: number;
-  readonly told: Told;
+  readonly told: ReplyLines;
   readonly files: ReadonlyMap<string, string>;
 }
 

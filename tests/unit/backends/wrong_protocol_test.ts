@@ -3,9 +3,9 @@ import http from "node:http";
 import net from "node:net";
 import { root } from "../../../lib/core/path.ts";
 import type { SyncError } from "../../../lib/core/errors.ts";
-import { Http } from "../../../lib/http/client.ts";
+import { HttpClient } from "../../../lib/http/client.ts";
 import { openS3 } from "../../../lib/backends/s3/mod.ts";
-import { rejects } from "../../contract/rig.ts";
+import { assertRejects } from "../../contract/rig.ts";
 import { openSmallFtp } from "../../support/ftp_target.ts";
 import { s3Target } from "../../support/s3_target.ts";
 
@@ -44,14 +44,14 @@ function speaking({ greeting, answer }: Script): net.Server {
 const timeout = 60_000;
 
 async function ftpError(port: number, scheme: string): Promise<SyncError> {
-  return await rejects(openSmallFtp({ port }, { scheme, options: { Timeout: String(timeout) } }), "connection");
+  return await assertRejects(openSmallFtp({ port }, { scheme, options: { Timeout: String(timeout) } }), "connection");
 }
 
 const ask = { operation: "open", path: root, signal: new AbortController().signal };
 
 async function httpError(port: number, secure: boolean): Promise<SyncError> {
-  await using client = new Http({ host: "127.0.0.1", port, secure, pins: [], timeout, connections: 1 });
-  return await rejects(client.exchange({ method: "PROPFIND", uri: "/" }, ask), "connection");
+  await using client = new HttpClient({ host: "127.0.0.1", port, secure, pins: [], timeout, connections: 1 });
+  return await assertRejects(client.send({ method: "PROPFIND", uri: "/" }, ask), "connection");
 }
 
 const ssh = { greeting: "SSH-2.0-OpenSSH_9.6\r\n" };
@@ -127,7 +127,7 @@ Deno.test("another bad request stays one, with its content", async () => {
   await using server = await listening(
     http.createServer((_, response) => void response.writeHead(400).end("no such depth")),
   );
-  await using client = new Http({
+  await using client = new HttpClient({
     host: "127.0.0.1",
     port: server.port,
     secure: false,
@@ -136,15 +136,15 @@ Deno.test("another bad request stays one, with its content", async () => {
     connections: 1,
   });
   for (let i = 0; i < 2; i++) {
-    const reply = await client.exchange({ method: "PROPFIND", uri: "/" }, ask);
+    const reply = await client.send({ method: "PROPFIND", uri: "/" }, ask);
     assert.equal(reply.status, 400);
-    assert.equal(new TextDecoder().decode(await reply.collect(100)), "no such depth");
+    assert.equal(new TextDecoder().decode(await reply.readAll(100)), "no such depth");
   }
 });
 
 Deno.test("s3: at an SSH server's port is told so at once", async () => {
   await using server = await listening(speaking(ssh));
   const target = s3Target({ port: server.port, accessKey: "AK", secretKey: "SK" }, { bucket: "b" });
-  const error = await rejects(openS3(target, { signal: ask.signal }), "connection");
+  const error = await assertRejects(openS3(target, { signal: ask.signal }), "connection");
   assert.match(error.message, /an SSH server answers on this port/);
 });

@@ -5,10 +5,10 @@ import { tempTag } from "../../../lib/core/temp_name.ts";
 import type { Entry } from "../../../lib/core/entry.ts";
 import { collect, isSame, pattern } from "../../support/content.ts";
 import { faulty } from "../../support/faulty.ts";
-import { over } from "../../support/over.ts";
+import { withOverrides } from "../../support/over.ts";
 import { noWrite } from "../../support/watch.ts";
 import { failure, NOON, ran, signal, textOf, texts } from "../sync/rig.ts";
-import type { Remembered } from "../../../lib/sync/history/file.ts";
+import type { PairHistory } from "../../../lib/sync/history/file.ts";
 import { notebook } from "./tw_rig.ts";
 import { disks, memories, outcomeOf, put, quiet, watchDurability } from "./rig.ts";
 
@@ -20,7 +20,7 @@ Deno.test("DL-01 run() downloads a deep tree with its times, and makes folders a
   const remote = memories({ remote: { "one": "1", "d/hollow": null } }).remote;
   put(remote, "d/e/big", pattern(5 * 1024 * 1024 + 1), NOON - 7000);
   put(remote, "d/empty", "");
-  const local = await pair.local.backend.at("new/root", { signal });
+  const local = await pair.local.backend.withRoot("new/root", { signal });
   await ran({ local, remote }, plain);
   const disk = `${pair.local.disk}/new/root`;
   assert.ok(isSame(await Deno.readFile(`${disk}/d/e/big`), pattern(5 * 1024 * 1024 + 1)));
@@ -81,7 +81,7 @@ Deno.test("DL-05 run() brings a file that grew since the listing in its present 
 Deno.test("DL-05 run() cuts off no file whose server sends more than it lists", async () => {
   const sides = memories({ local: { "a": "old" }, remote: { "a": "newer" } });
   const read = () => Promise.resolve(new TextEncoder().encode("newer and longer"));
-  const { events } = await ran({ local: sides.local, remote: over(sides.remote, { read }) }, mirror);
+  const { events } = await ran({ local: sides.local, remote: withOverrides(sides.remote, { read }) }, mirror);
   assert.equal(failure(events).kind, "changed");
   assert.equal(await textOf(sides.local, "a"), "old");
 });
@@ -90,7 +90,7 @@ Deno.test("DL-07 run() on a full disk keeps the old version, removes nothing, an
   const sides = memories({ local: { "a": "old", "gone": "x" }, remote: { "b": "2" } });
   put(sides.remote, "a", pattern(1024 * 1024));
   const full = new SyncError("full", "no space left on the disk", { operation: "write", path: toRelPath("a") });
-  const local = over(sides.local, {
+  const local = withOverrides(sides.local, {
     async write(inner, path, body, options) {
       if (path !== "a") return await inner.write(path, body, options);
       await collect(await body(0, 600_000));
@@ -119,7 +119,7 @@ Deno.test("DL-11 run() from a server that tells no times writes none that never 
     const { modified: _modified, ...rest } = entry;
     return rest as E;
   };
-  const silent = over(remote, {
+  const silent = withOverrides(remote, {
     traits: { ...remote.traits, timeStep: undefined },
     stat: async (inner, path, call) => timeless(await inner.stat(path, call)),
     walk: undefined,
@@ -142,7 +142,7 @@ Deno.test("DL-12 run() replaces a large file by an empty one, and lists it", asy
 Deno.test("DL-12 run() brings the content of a file that is listed as empty and is not", async () => {
   const sides = memories({ local: { "a": "old" }, remote: { "a": "content" } });
   const empty = <E extends Entry | undefined>(entry: E): E => entry?.kind === "file" ? { ...entry, size: 0 } : entry;
-  const remote = over(sides.remote, {
+  const remote = withOverrides(sides.remote, {
     walk: undefined,
     list: async (inner, dir, call) => (await inner.list(dir, call)).map(empty),
   });
@@ -156,11 +156,11 @@ Deno.test("DL-08 run() has the folders it wrote to on the disk before history sa
   using disk = watchDurability();
   const book = notebook().open();
   const saved: string[] = [];
-  const save: Remembered["save"] = async (lessons, roots) => {
+  const save: PairHistory["save"] = async (lessons, roots) => {
     saved.push(disk.order.join(" "));
     await book.save(lessons, roots);
   };
-  await ran({ local: pair.local.backend, remote }, { ...plain, concurrency: 1, remembered: { ...book, save } });
+  await ran({ local: pair.local.backend, remote }, { ...plain, concurrency: 1, pairHistory: { ...book, save } });
   assert.deepEqual(saved, ["sync rename sync rename sync sync"]);
 });
 
@@ -168,9 +168,9 @@ Deno.test("DL-08 run() remembers nothing where a folder cannot be brought to the
   await using pair = await disks();
   const { remote } = memories({ remote: { "a": "1" } });
   const full = new SyncError("full", "no room", { operation: "flush" });
-  const local = over(pair.local.backend, { flush: () => Promise.reject(full) });
+  const local = withOverrides(pair.local.backend, { flush: () => Promise.reject(full) });
   const book = notebook();
-  await ran({ local, remote }, { ...plain, remembered: book.open() });
+  await ran({ local, remote }, { ...plain, pairHistory: book.open() });
   assert.equal(book.known.size, 0);
 });
 

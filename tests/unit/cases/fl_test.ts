@@ -4,7 +4,7 @@ import type { Backend } from "../../../lib/core/backend.ts";
 import { toRelPath } from "../../../lib/core/path.ts";
 import { isSame, pattern } from "../../support/content.ts";
 import { faulty } from "../../support/faulty.ts";
-import { over } from "../../support/over.ts";
+import { withOverrides } from "../../support/over.ts";
 import { failure, NOON, ran, signal, textOf, texts } from "../sync/rig.ts";
 import { type Disks, disks, memories, outcomeOf, put, quiet } from "./rig.ts";
 
@@ -13,7 +13,7 @@ const size = 1_000_000;
 
 /** The backend, where `act` happens each time right after a content was opened and again after its first chunk. */
 function disturbed(inner: Backend, path: string, act: () => Promise<void>): Backend {
-  return over(inner, {
+  return withOverrides(inner, {
     async read(real, at, options) {
       const content = await real.read(at, options);
       if (at !== path || content instanceof Uint8Array) return content;

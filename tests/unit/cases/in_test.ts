@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { stack } from "../../../lib/backends/layers/stack.ts";
+import { addLayers } from "../../../lib/backends/layers/stack.ts";
 import { SyncError } from "../../../lib/core/errors.ts";
 import { toRelPath } from "../../../lib/core/path.ts";
 import { tempPath } from "../../../lib/core/temp_name.ts";
 import { openHistory } from "../../../lib/sync/history/file.ts";
-import { toOwner, toTag } from "../../../lib/sync/common/temp_tag.ts";
+import { toTempOwner, toTempTag } from "../../../lib/sync/common/temp_tag.ts";
 import { Crash, faulty, linkLost } from "../../support/faulty.ts";
-import { over } from "../../support/over.ts";
+import { withOverrides } from "../../support/over.ts";
 import { noWrite } from "../../support/watch.ts";
 import { fileAt, plant, rejection, signal, textOf, texts, usual } from "../sync/rig.ts";
 import { changes, memories, outcomeOf, quiet, watchDurability } from "./rig.ts";
@@ -20,7 +20,7 @@ Deno.test("IN-03 run() that ended before its history was written finds equal con
   const book = notebook();
   const full = new SyncError("full", "no room for the history", { operation: "save" });
   const broken = { ...book.open(), save: () => Promise.reject(full) };
-  const { notes } = await both(sides, book, { remembered: broken });
+  const { notes } = await both(sides, book, { pairHistory: broken });
   assert.ok(notes.includes("unremembered"), notes.join());
   assert.equal(book.known.size, 0);
   assert.deepEqual(await both({ local: noWrite(sides.local), remote: noWrite(sides.remote) }, book), quiet);
@@ -35,7 +35,7 @@ Deno.test("IN-03 run() changes nothing where it cannot be written that what come
   const full = new SyncError("full", "no room for the history", { operation: "save" });
   const broken = { ...book.open(), note: () => Promise.reject(full) };
   const guarded = { local: noWrite(sides.local), remote: noWrite(sides.remote) };
-  await assert.rejects(both(guarded, book, { remembered: broken }), { kind: "refused", message: /no room/ });
+  await assert.rejects(both(guarded, book, { pairHistory: broken }), { kind: "refused", message: /no room/ });
 });
 
 Deno.test("IN-04 save() has the history on the disk before it takes the old one's place, and its name there after", async () => {
@@ -45,7 +45,7 @@ Deno.test("IN-04 save() has the history on the disk before it takes the old one'
     using history = await openHistory({ folder, pair, key: new Uint8Array(32), readOnly: false });
     using disk = watchDurability();
     const path = toRelPath("a");
-    await history.save([{ path, known: { path, kind: "dir" } }], {});
+    await history.save([{ path, base: { path, kind: "dir" } }], {});
     assert.deepEqual(disk.order, ["sync", "rename", "sync"]);
   } finally {
     await Deno.remove(folder, { recursive: true });
@@ -56,7 +56,7 @@ Deno.test("IN-09 run() carries each change out once when the replies to all of t
   const sides = memories({ local: { "a": "1", "d/b": "2" }, remote: { "a": "old!", "old/x": "3" } });
   const faults = ["write", "makeDir", "remove"].map((on) => ({ on: on as "write", times: 1, lost: linkLost() }));
   const inner = changes(sides.remote);
-  const remote = stack(faulty(inner.backend, { faults }), { retry: { sleep: () => Promise.resolve() } });
+  const remote = addLayers(faulty(inner.backend, { faults }), { retry: { sleep: () => Promise.resolve() } });
   const { failures } = await outcomeOf({ local: sides.local, remote }, mirror);
   assert.deepEqual(failures, []);
   assert.deepEqual(await texts(sides.remote), await texts(sides.local));
@@ -85,7 +85,7 @@ Deno.test("IN-14 run() whose lock is taken over while it removes stops removing"
 Deno.test("IN-19 run() whose last rename fails leaves the old version, and no temporary file", async () => {
   const sides = memories({ local: { "a": "mine" }, remote: { "a": "theirs" } });
   const locked = new SyncError("denied", "423 Locked", { operation: "rename" });
-  const local = over(sides.local, { rename: () => Promise.reject(locked) });
+  const local = withOverrides(sides.local, { rename: () => Promise.reject(locked) });
   const { failures } = await both({ local, remote: sides.remote }, notebook(), { conflict: "KeepBoth" });
   assert.ok(failures.includes("a"));
   assert.deepEqual(await texts(sides.local), { "a": "mine" });
@@ -96,7 +96,7 @@ Deno.test("IN-20 run() removes leftovers of its own from where it writes alone, 
   const sides = memories({ local: { "a": "1" }, remote: {} });
   const words = (side: string) => [usual.owner, "memory", "/", "memory", "/", side];
   const source = await fileAt(sides.local, "a");
-  const own = (side: string) => tempPath(toRelPath("x"), toTag(toOwner(words(side)), "partial", source));
+  const own = (side: string) => tempPath(toRelPath("x"), toTempTag(toTempOwner(words(side)), "partial", source));
   const users = ["x.tandem-0011223344556677", ".x.tandem-0011", ".x.tandem-00112233445566zz"];
   plant(sides.local, { [own("local")]: "half", ...Object.fromEntries(users.map((name) => [name, "user's"])) });
   plant(sides.remote, { [own("remote")]: "half" });
@@ -120,7 +120,7 @@ Deno.test("IN-21 run() ended among its removals is finished by the next, and not
   const crash = new Crash(7);
   const dead = { ...book.open(), save: () => Promise.resolve() };
   const ended = { local: faulty(sides.local, { crash }), remote: faulty(sides.remote, { crash }) };
-  await both(ended, book, { remembered: dead, allow: ["-MaxRemove 100%"] });
+  await both(ended, book, { pairHistory: dead, allow: ["-MaxRemove 100%"] });
   assert.equal(Object.keys(await texts(sides.remote)).length, 16);
   await both(sides, book, { allow: ["-MaxRemove 100%"] });
   assert.deepEqual([await texts(sides.remote), await texts(sides.local)], [{ "stays": "s" }, { "stays": "s" }]);
@@ -141,7 +141,7 @@ Deno.test("IN-18 run() that the server stops trusting removes nothing, and asks 
 Deno.test("IN-18 run() rejects before any change when the server stops trusting us while it lists", async () => {
   const sides = memories({ local: { "a": "1" }, remote: { "d/x": "4" } });
   const expired = new SyncError("auth", "530 session expired", { operation: "list" });
-  const remote = faulty(over(noWrite(sides.remote), { walk: undefined }), {
+  const remote = faulty(withOverrides(noWrite(sides.remote), { walk: undefined }), {
     faults: [{ on: "list", path: "d", error: expired }],
   });
   assert.equal((await rejection(outcomeOf({ local: sides.local, remote }, mirror))).kind, "auth");

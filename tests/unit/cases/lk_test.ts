@@ -4,7 +4,7 @@ import { toRelPath } from "../../../lib/core/path.ts";
 import type { Entry } from "../../../lib/core/entry.ts";
 import { freshDisk } from "../../support/disk.ts";
 import { faulty } from "../../support/faulty.ts";
-import { over } from "../../support/over.ts";
+import { withOverrides } from "../../support/over.ts";
 import { noWrite } from "../../support/watch.ts";
 import { SyncError } from "../../../lib/core/errors.ts";
 import { ran, signal, textOf, texts } from "../sync/rig.ts";
@@ -148,7 +148,7 @@ for (const links of ["Skip", "Keep"] as const) {
     const { remote } = memories({ remote: { "x/file": "attack", "good": "g" } });
     const link: Entry = { kind: "link", path: toRelPath("x"), target: place.disk };
     for (const walks of [true, false]) {
-      const hostile = over(remote, {
+      const hostile = withOverrides(remote, {
         stat: async (inner, path, call) => path === "x" ? link : await inner.stat(path, call),
         ...(walks ? {} : { walk: undefined }),
         list: async (inner, dir, call) => [...dir === "" ? [link] : [], ...await inner.list(dir, call)],
@@ -235,7 +235,9 @@ Deno.test("LK-10 run() takes no bit of a peer's mode, and a replaced file keeps 
 Deno.test("LK-11 run() removes nothing where a folder of the source could not be read", async () => {
   const sides = memories({ local: { "d/x": "1", "a": "1" }, remote: { "d/x": "1", "d/only": "2", "e": "3" } });
   const denied = new SyncError("denied", "EACCES", { operation: "list" });
-  const local = faulty(over(sides.local, { walk: undefined }), { faults: [{ on: "list", path: "d", error: denied }] });
+  const local = faulty(withOverrides(sides.local, { walk: undefined }), {
+    faults: [{ on: "list", path: "d", error: denied }],
+  });
   const outcome = await outcomeOf({ local, remote: sides.remote }, up);
   assert.deepEqual(outcome, { ...quiet, failures: ["d"], held: ["e"], actions: ["copy remote a"] });
   const despite = await outcomeOf({ local, remote: sides.remote }, { ...up, removeDespiteFailures: true });
@@ -262,6 +264,6 @@ Deno.test("LK-13 run() sees no change in a mode alone", async () => {
     const sides = { local: noWrite(pair.sides.local), remote: noWrite(pair.sides.remote) };
     assert.deepEqual(await outcomeOf(sides, { mode, mirror: mode !== "Both" }), quiet);
   }
-  await using again = await pair.sides.remote.at(".", { signal });
+  await using again = await pair.sides.remote.withRoot(".", { signal });
   assert.deepEqual(await texts(again), { "script": "s" });
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { SyncError } from "../../../lib/core/errors.ts";
 import { faulty } from "../../support/faulty.ts";
-import { over } from "../../support/over.ts";
+import { withOverrides } from "../../support/over.ts";
 import { noRemove, noWrite } from "../../support/watch.ts";
 import { NOON, ran, rejection, type Texts, texts } from "../sync/rig.ts";
 import { changes, memories, outcomeOf, put, quiet } from "./rig.ts";
@@ -40,7 +40,7 @@ for (const side of ["local", "remote"] as const) {
     const tree = { "d/x": "1", "keep": "k" };
     const sides = memories({ local: { ...tree, "new": "n" }, remote: { ...tree, "d/y": "2", "old": "3" } });
     const faults = [{ on: "list", path: "d", error: denied }] as const;
-    const blind = { ...sides, [side]: faulty(over(sides[side], { walk: undefined }), { faults }) };
+    const blind = { ...sides, [side]: faulty(withOverrides(sides[side], { walk: undefined }), { faults }) };
     const outcome = await outcomeOf(blind, mirror);
     assert.deepEqual(outcome, { ...quiet, failures: ["d"], held: ["old"], actions: ["copy remote new"] });
     assert.equal((await texts(sides.remote))["d/y"], "2");

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { toRelPath } from "../../../lib/core/path.ts";
 import type { Entry } from "../../../lib/core/entry.ts";
-import { over } from "../../support/over.ts";
+import { withOverrides } from "../../support/over.ts";
 import { noWrite } from "../../support/watch.ts";
 import { NOON, plant, ran, signal, texts } from "../sync/rig.ts";
 import { type Disks, disks, memories, outcomeOf, quiet } from "./rig.ts";
@@ -170,7 +170,7 @@ Deno.test("NM-11 run() fails a name that is a file and a folder at once, and car
   const sides = memories({ local: { "a": "mine" }, remote: { "a/b": "1", "c": "2" } });
   const file: Entry = { kind: "file", path: toRelPath("a"), size: 3, modified: NOON };
   for (const walks of [true, false]) {
-    const remote = over(sides.remote, {
+    const remote = withOverrides(sides.remote, {
       list: async (inner, dir, call) => [...dir === "" ? [file] : [], ...await inner.list(dir, call)],
       walk: walks
         ? async function* (inner, dir, call) {

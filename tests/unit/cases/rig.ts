@@ -57,7 +57,7 @@ export async function outcomeOf(sides: Backends, options: Partial<RunOptions> = 
   return {
     failures: [...plan.refusals.map(({ path }) => path), ...of("failed").map(({ path }) => path)].sort(),
     notes: [...plan.notes, ...noted].map(({ code, path }) => path === undefined ? code : `${code} ${path}`).sort(),
-    held: [...plan.held.map(({ path }) => path), ...of("held").map(({ path }) => path)].sort(),
+    held: [...plan.heldRemovals.map(({ path }) => path), ...of("held").map(({ path }) => path)].sort(),
     conflicts: plan.conflicts.filter(({ winner }) => winner === undefined).map(({ path }) => path),
     actions: of("done").map((action) => `${action.do} ${action.to} ${action.path}`).sort(),
   };

@@ -24,7 +24,7 @@ Deno.test("TW-10 run() that is ended while it brings a folder back takes nothing
     const local = faulty(pair.sides.local, { crash: new Crash(at, { isDone: true }) });
     const book = pair.book.open();
     await both({ local, remote: pair.sides.remote }, pair.book, {
-      remembered: { ...book, note: book.note, save: () => Promise.resolve() },
+      pairHistory: { ...book, saveAhead: book.saveAhead, save: () => Promise.resolve() },
     }).catch(() => undefined);
     await pair.sync();
     await assertInStep(pair, { "d": null, "d/x": "edited", "d/y": "2", "z": "3" });
@@ -77,20 +77,20 @@ for (const side of ["local", "remote"] as const) {
 
   Deno.test(`TW-24 run() refuses when the ${side} root is gone or a file`, async () => {
     const pair = await inStep({ "a": "1", "root/b": "2" });
-    const roots = { local: await pair.sides.local.at("root", { signal }), remote: pair.sides.remote };
+    const roots = { local: await pair.sides.local.withRoot("root", { signal }), remote: pair.sides.remote };
     const book = notebook();
-    await outcomeOf({ ...roots, remote: await roots.remote.at("root", { signal }) }, {
+    await outcomeOf({ ...roots, remote: await roots.remote.withRoot("root", { signal }) }, {
       mode: "Remote",
       mirror: false,
       remove: false,
-      remembered: book.open(),
+      pairHistory: book.open(),
     });
     for (const how of ["gone", "file"]) {
       await remove(pair.sides[side], "root");
       if (how === "file") put(pair.sides[side], "root", "a file");
       const sides = {
-        local: noWrite(await pair.sides.local.at("root", { signal })),
-        remote: noWrite(await pair.sides.remote.at("root", { signal })),
+        local: noWrite(await pair.sides.local.withRoot("root", { signal })),
+        remote: noWrite(await pair.sides.remote.withRoot("root", { signal })),
       };
       assert.equal((await rejection(both(sides, book))).kind, how === "gone" ? "refused" : "badInput");
       if (how === "gone") plant(pair.sides[side], { "root/b": "2" });

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import type { MemoryBackend } from "../../../lib/backends/memory/mod.ts";
 import { type RelPath, toRelPath } from "../../../lib/core/path.ts";
-import type { Remembered } from "../../../lib/sync/history/file.ts";
-import type { Known } from "../../../lib/core/entry.ts";
+import type { PairHistory } from "../../../lib/sync/history/file.ts";
+import type { BaseEntry } from "../../../lib/core/entry.ts";
 import { toHistory } from "../../support/interpret.ts";
-import { learnAll } from "../../support/simulation_memory.ts";
+import { applyUpdates } from "../../support/simulation_memory.ts";
 import { signal, type Texts, texts } from "../sync/rig.ts";
 import { memories, type Outcome, outcomeOf, quiet } from "./rig.ts";
 import type { Backends } from "../../../lib/sync/common/sides.ts";
@@ -13,26 +13,26 @@ import type { RunOptions } from "../../../lib/sync/run_options.ts";
 
 /** What is remembered of a pair, in memory, from run to run. */
 export interface Notebook {
-  readonly known: Map<RelPath, Known>;
+  readonly known: Map<RelPath, BaseEntry>;
   /** What the next run is given. */
-  open(): Remembered;
+  open(): PairHistory;
 }
 
 export function notebook(): Notebook {
-  const known = new Map<RelPath, Known>();
+  const known = new Map<RelPath, BaseEntry>();
   const state: { roots: Roots; isKnown: boolean } = { roots: {}, isKnown: false };
   return {
     known,
     open: () => ({
       history: toHistory(known.values()),
-      known: state.isKnown,
+      exists: state.isKnown,
       roots: state.roots,
-      note(lessons) {
-        learnAll(known, lessons);
+      saveAhead(lessons) {
+        applyUpdates(known, lessons);
         return Promise.resolve();
       },
       save(lessons, roots) {
-        learnAll(known, lessons);
+        applyUpdates(known, lessons);
         Object.assign(state, { roots, isKnown: true });
         return Promise.resolve();
       },
@@ -43,7 +43,7 @@ export function notebook(): Notebook {
 
 /** A run in Both that lets deletions travel, with what the notebook remembers. */
 export function both(sides: Backends, book: Notebook, options: Partial<RunOptions> = {}): Promise<Outcome> {
-  return outcomeOf(sides, { mode: "Both", mirror: false, remove: true, remembered: book.open(), ...options });
+  return outcomeOf(sides, { mode: "Both", mirror: false, remove: true, pairHistory: book.open(), ...options });
 }
 
 /** Two sides that hold the same and know it. */

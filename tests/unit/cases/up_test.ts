@@ -19,7 +19,7 @@ async function deep(dials = {}) {
   for (const [path, size] of Object.entries(sizes)) put(local, path, pattern(size, size));
   local.plant({ kind: "dir", path: toRelPath("d/hollow") });
   const whole = memory(dials);
-  return { local, whole, remote: await whole.at("a/b", { signal }) };
+  return { local, whole, remote: await whole.withRoot("a/b", { signal }) };
 }
 
 Deno.test("UP-01 run() uploads a deep tree into a root that is missing, and nothing else happens there", async () => {
@@ -116,7 +116,7 @@ for (const remove of [false, true]) {
   Deno.test(`UP-11 run() without a source changes nothing, -Remove ${remove ? "on" : "off"}`, async () => {
     const sides = memories({ remote: { "a": "1" } });
     const denied = new SyncError("denied", "no right to look", { operation: "list" });
-    const local = await sides.local.at("not/there", { signal });
+    const local = await sides.local.withRoot("not/there", { signal });
     const locked = faulty(sides.local, { faults: [{ on: ["list", "walk"], path: root, error: denied }] });
     const remote = noWrite(sides.remote);
     const options = { ...plain, remove };

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { variableOf } from "../../../cmd/shared/connection_params.ts";
+import { passwordVariableOf } from "../../../cmd/shared/connection_params.ts";
 
 Deno.test("variableOf() names a variable of its own for every host", () => {
   const names: Readonly<Record<string, string | undefined>> = {
@@ -15,7 +15,7 @@ Deno.test("variableOf() names a variable of its own for every host", () => {
     "": undefined,
     "münchen": undefined,
   };
-  for (const [host, name] of Object.entries(names)) assert.equal(variableOf(host), name, host);
+  for (const [host, name] of Object.entries(names)) assert.equal(passwordVariableOf(host), name, host);
   const alike = ["a-b.com", "a.b.com", "a.b-com", "a--b.com", "a.b", "a-b"];
-  assert.equal(new Set(alike.map(variableOf)).size, alike.length);
+  assert.equal(new Set(alike.map(passwordVariableOf)).size, alike.length);
 });

@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import {
+  checkName,
   comparePaths,
+  escapeForDisplay,
+  explainUnstorableName,
   foldPath,
-  gate,
   isWithin,
   nameOf,
   parentOf,
-  printable,
   root,
   toRelPath,
-  unfit,
 } from "../../../lib/core/path.ts";
 
 const dir = toRelPath("a/b");
@@ -41,11 +41,11 @@ const refused: readonly (readonly [string, string])[] = [
 ];
 for (const [what, name] of refused) {
   Deno.test(`gate() refuses ${what}`, () => {
-    const gated = gate(dir, name);
+    const gated = checkName(dir, name);
     assert.ok(!gated.ok);
     assert.ok(gated.why.length > 0);
-    assert.equal(printable(gated.shown), gated.shown);
-    assert.ok(gated.shown.startsWith("a/b/") && gated.shown.split("/").length === 3);
+    assert.equal(escapeForDisplay(gated.displayPath), gated.displayPath);
+    assert.ok(gated.displayPath.startsWith("a/b/") && gated.displayPath.split("/").length === 3);
   });
   Deno.test(`toRelPath() refuses ${what}`, () => {
     if (name === "") return assert.equal(toRelPath(name), root);
@@ -75,8 +75,8 @@ for (
   ]
 ) {
   Deno.test(`gate() lets ${JSON.stringify(name)} through as one segment, decoding nothing`, () => {
-    assert.deepEqual(gate(dir, name), { ok: true, path: `a/b/${name}` });
-    assert.deepEqual(gate(root, name), { ok: true, path: name });
+    assert.deepEqual(checkName(dir, name), { ok: true, path: `a/b/${name}` });
+    assert.deepEqual(checkName(root, name), { ok: true, path: name });
   });
 }
 
@@ -89,8 +89,8 @@ const unfitForWindows: readonly string[] = [
 ];
 for (const name of unfitForWindows) {
   Deno.test(`unfit() keeps ${JSON.stringify(name)} off Windows and lets it onto POSIX`, () => {
-    assert.ok(unfit(name, "windows") !== undefined);
-    assert.equal(unfit(name, "posix"), undefined);
+    assert.ok(explainUnstorableName(name, "windows") !== undefined);
+    assert.equal(explainUnstorableName(name, "posix"), undefined);
   });
 }
 for (
@@ -114,15 +114,16 @@ for (
     "com\u2074",
   ]
 ) {
-  Deno.test(`unfit() lets ${JSON.stringify(name)} onto Windows`, () => assert.equal(unfit(name, "windows"), undefined));
+  Deno.test(`unfit() lets ${JSON.stringify(name)} onto Windows`, () =>
+    assert.equal(explainUnstorableName(name, "windows"), undefined));
 }
 
 Deno.test("unfit() counts UTF-8 bytes, up to the limit and no further", () => {
-  assert.equal(unfit("\u00e9".repeat(127) + "x", "posix"), undefined);
-  assert.equal(unfit("\u00e9".repeat(128), "posix"), "the name is longer than 255 bytes");
-  assert.equal(unfit("x".repeat(143), "posix", 143), undefined);
-  assert.equal(unfit("x".repeat(144), "posix", 143), "the name is longer than 143 bytes");
-  assert.equal(unfit("\u{1f600}".repeat(64), "windows"), "the name is longer than 255 bytes");
+  assert.equal(explainUnstorableName("\u00e9".repeat(127) + "x", "posix"), undefined);
+  assert.equal(explainUnstorableName("\u00e9".repeat(128), "posix"), "the name is longer than 255 bytes");
+  assert.equal(explainUnstorableName("x".repeat(143), "posix", 143), undefined);
+  assert.equal(explainUnstorableName("x".repeat(144), "posix", 143), "the name is longer than 143 bytes");
+  assert.equal(explainUnstorableName("\u{1f600}".repeat(64), "windows"), "the name is longer than 255 bytes");
 });
 
 Deno.test("parentOf() and nameOf() take a path apart", () => {
@@ -184,14 +185,14 @@ Deno.test("foldPath() agrees for every character with its own upper, lower, comp
 });
 
 Deno.test("printable() shows what a terminal or a log could act on, and nothing else", () => {
-  assert.equal(printable("\x1b[31m\r\n"), "\\u001b[31m\\u000d\\u000a");
+  assert.equal(escapeForDisplay("\x1b[31m\r\n"), "\\u001b[31m\\u000d\\u000a");
   assert.equal(
-    printable("a\x9bb\u2028c\u202ed\u2066e\u061cf\ufeff"),
+    escapeForDisplay("a\x9bb\u2028c\u202ed\u2066e\u061cf\ufeff"),
     "a\\u009bb\\u2028c\\u202ed\\u2066e\\u061cf\\ufeff",
   );
-  assert.equal(printable("a\ud800b"), "a\ufffdb");
+  assert.equal(escapeForDisplay("a\ud800b"), "a\ufffdb");
   assert.equal(
-    printable("caf\u00e9 \u4e16\u754c \u{1f600} ::error %0A"),
+    escapeForDisplay("caf\u00e9 \u4e16\u754c \u{1f600} ::error %0A"),
     "caf\u00e9 \u4e16\u754c \u{1f600} ::error %0A",
   );
 });

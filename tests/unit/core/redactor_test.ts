@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import fc from "npm:fast-check@4.10.2";
 import { SyncError } from "../../../lib/core/errors.ts";
-import { printable, toRelPath } from "../../../lib/core/path.ts";
+import { escapeForDisplay, toRelPath } from "../../../lib/core/path.ts";
 import { Redactor } from "../../../lib/core/redactor.ts";
-import { canary, canaryIn } from "../../support/canary.ts";
+import { findSecret, secretCanary } from "../../support/canary.ts";
 import { runs, seeded } from "../../support/runs.ts";
 
 function redactorOf(...secrets: string[]): Redactor {
@@ -24,7 +24,7 @@ function hexOf(byte: string): string {
 /** The ways in which servers and libraries repeat what they were sent. */
 const disguises: Readonly<Record<string, (secret: string) => string>> = {
   clear: (secret) => secret,
-  printable: (secret) => printable(secret),
+  printable: (secret) => escapeForDisplay(secret),
   json: (secret) => JSON.stringify(secret),
   "json in json": (secret) => JSON.stringify(JSON.stringify(secret)),
   "json in ascii": (secret) =>
@@ -61,9 +61,9 @@ const disguises: Readonly<Record<string, (secret: string) => string>> = {
 
 for (const [name, disguise] of Object.entries(disguises)) {
   Deno.test(`Redactor hides a secret in the form: ${name}`, () => {
-    const text = `530 Login incorrect: ${disguise(canary)} (try again)`;
-    const clean = redactorOf(canary).redact(text);
-    assert.equal(canaryIn(clean), undefined, clean);
+    const text = `530 Login incorrect: ${disguise(secretCanary)} (try again)`;
+    const clean = redactorOf(secretCanary).redact(text);
+    assert.equal(findSecret(clean), undefined, clean);
     assert.match(clean, /^530 Login incorrect: .*\[hidden\].* \(try again\)$/);
   });
 }
@@ -94,10 +94,14 @@ Deno.test("Redactor hides a short secret only as a word of its own", () => {
 });
 
 Deno.test("Redactor.error() redacts the message and then drops the cause, which holds the same words", () => {
-  const redactor = redactorOf(canary);
+  const redactor = redactorOf(secretCanary);
   const path = toRelPath("dir/a");
-  const error = new SyncError("auth", `no: ${canary}`, { operation: "open", path, cause: new Error(canary) });
-  const clean = redactor.error(error);
+  const error = new SyncError("auth", `no: ${secretCanary}`, {
+    operation: "open",
+    path,
+    cause: new Error(secretCanary),
+  });
+  const clean = redactor.redactError(error);
   assert.deepEqual([clean.kind, clean.message, clean.cause, clean.facts.path], [
     "auth",
     "no: [hidden]",
@@ -105,7 +109,7 @@ Deno.test("Redactor.error() redacts the message and then drops the cause, which 
     path,
   ]);
   const harmless = new SyncError("auth", "no", { operation: "open" });
-  assert.equal(redactor.error(harmless), harmless);
+  assert.equal(redactor.redactError(harmless), harmless);
 });
 
 Deno.test("Redactor.event() redacts what an event tells, and keeps its paths", () => {
@@ -113,12 +117,12 @@ Deno.test("Redactor.event() redacts what an event tells, and keeps its paths", (
   const path = toRelPath("hunter22.txt");
   const action = { do: "makeDir", to: "local", path, why: "new" } as const;
   const error = new SyncError("denied", "550 hunter22", { operation: "read" });
-  const failed = redactor.event({ type: "failed", action, error });
+  const failed = redactor.redactEvent({ type: "failed", action, error });
   assert.ok(failed.type === "failed" && failed.error.message === "550 [hidden]" && failed.action.path === path);
-  const noted = redactor.event({ type: "noted", note: { code: "x", path, why: "says hunter22" } });
+  const noted = redactor.redactEvent({ type: "noted", note: { code: "x", path, why: "says hunter22" } });
   assert.deepEqual(noted, { type: "noted", note: { code: "x", path, why: "says [hidden]" } });
-  const held = redactor.event({ type: "held", action, why: "hunter22" });
+  const held = redactor.redactEvent({ type: "held", action, why: "hunter22" });
   assert.deepEqual(held, { type: "held", action, why: "[hidden]" });
-  const done = redactor.event({ type: "done", action, warnings: ["no time: hunter22"] });
+  const done = redactor.redactEvent({ type: "done", action, warnings: ["no time: hunter22"] });
   assert.deepEqual(done, { type: "done", action, warnings: ["no time: [hidden]"] });
 });

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import http from "node:http";
-import { Http } from "../../../lib/http/client.ts";
+import { HttpClient } from "../../../lib/http/client.ts";
 import { root } from "../../../lib/core/path.ts";
-import { rejects } from "../../contract/rig.ts";
+import { assertRejects } from "../../contract/rig.ts";
 
 const ask = { operation: "test", path: root, signal: new AbortController().signal };
 
@@ -32,15 +32,15 @@ async function startServer() {
   };
 }
 
-function connect(port: number): Http {
-  return new Http({ host: "127.0.0.1", port, secure: false, pins: [], timeout: 10_000, connections: 1 });
+function connect(port: number): HttpClient {
+  return new HttpClient({ host: "127.0.0.1", port, secure: false, pins: [], timeout: 10_000, connections: 1 });
 }
 
 Deno.test("exchange() sends a request once, though the connection it reused breaks", async () => {
   await using server = await startServer();
   await using client = connect(server.port);
-  for (let i = 0; i < 2; i++) await (await client.exchange({ method: "GET", uri: "/" }, ask)).drop();
-  await rejects(client.exchange({ method: "POST", uri: "/lost", body: "once" }, ask), "connection");
+  for (let i = 0; i < 2; i++) await (await client.send({ method: "GET", uri: "/" }, ask)).discard();
+  await assertRejects(client.send({ method: "POST", uri: "/lost", body: "once" }, ask), "connection");
   assert.deepEqual(server.got, ["GET / ", "GET / ", "POST /lost once"]);
 });
 
@@ -48,5 +48,5 @@ Deno.test("exchange() after dispose rejects", async () => {
   await using server = await startServer();
   const client = connect(server.port);
   await client[Symbol.asyncDispose]();
-  await rejects(client.exchange({ method: "GET", uri: "/" }, ask), "connection");
+  await assertRejects(client.send({ method: "GET", uri: "/" }, ask), "connection");
 });

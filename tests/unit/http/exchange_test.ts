@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import type { Sending } from "../../../lib/http/client.ts";
-import { rejects } from "../../contract/rig.ts";
+import type { HttpRequest } from "../../../lib/http/client.ts";
+import { assertRejects } from "../../contract/rig.ts";
 import { ask, connect, get, textOf } from "../../support/raw_http_client.ts";
-import { type RawConnection, startRaw } from "../../support/servers/raw_http.ts";
+import { type RawConnection, startRawServer } from "../../support/servers/raw_http.ts";
 
 /** Says the same to every request, on every connection. */
 function saying(text: string): (connection: RawConnection) => Promise<void> {
@@ -18,7 +18,7 @@ function sayingOnce(text: string): (connection: RawConnection) => Promise<void> 
   };
 }
 
-function upload(...parts: readonly string[]): Sending {
+function upload(...parts: readonly string[]): HttpRequest {
   const all = parts.map((part) => new TextEncoder().encode(part));
   const size = all.reduce((sum, part) => sum + part.length, 0);
   return { method: "PUT", uri: "/", body: { size, open: () => Promise.resolve(ReadableStream.from(all)) } };
@@ -33,7 +33,7 @@ for (
 ) {
   Deno.test(`exchange() reads a content ${name}, and its connection serves the next request`, async () => {
     const before = name.includes("100") ? "HTTP/1.1 100 Continue\r\n\r\n" : "";
-    await using server = startRaw(saying(`${before}HTTP/1.1 200 OK\r\n${reply}`));
+    await using server = startRawServer(saying(`${before}HTTP/1.1 200 OK\r\n${reply}`));
     await using client = connect(server);
     assert.equal(await textOf(client), "hello");
     assert.equal(await textOf(client), "hello");
@@ -42,7 +42,7 @@ for (
 }
 
 Deno.test("exchange() reads a content that ends with its connection", async () => {
-  await using server = startRaw(sayingOnce("HTTP/1.1 200 OK\r\n\r\nhello"));
+  await using server = startRawServer(sayingOnce("HTTP/1.1 200 OK\r\n\r\nhello"));
   await using client = connect(server);
   assert.equal(await textOf(client), "hello");
   assert.equal(await textOf(client), "hello");
@@ -71,9 +71,9 @@ for (
   ] as const
 ) {
   Deno.test(`exchange() rejects ${name} with connection`, async () => {
-    await using server = startRaw(sayingOnce(reply));
+    await using server = startRawServer(sayingOnce(reply));
     await using client = connect(server);
-    await rejects(textOf(client), "connection");
+    await assertRejects(textOf(client), "connection");
   });
 }
 
@@ -90,36 +90,36 @@ for (
   ] as const
 ) {
   Deno.test(`exchange() rejects a reply whose ${what} never end`, async () => {
-    await using server = startRaw(async (connection) => {
+    await using server = startRawServer(async (connection) => {
       if (await connection.request() === undefined) return;
       await connection.send(first);
       for (;;) await connection.send(piece);
     });
     await using client = connect(server, { timeout: 60_000 });
-    await rejects(textOf(client), "connection");
+    await assertRejects(textOf(client), "connection");
   });
 }
 
 Deno.test("a timeout names the parameter that allows more time", async () => {
-  await using server = startRaw(async (connection) => {
+  await using server = startRawServer(async (connection) => {
     await connection.request();
     await connection.more();
   });
   await using client = connect(server, { timeout: 200 });
-  const error = await rejects(textOf(client), "timeout");
+  const error = await assertRejects(textOf(client), "timeout");
   assert.match(error.message, /-Timeout/);
 });
 
 Deno.test("collect() rejects a content that is longer than allowed", async () => {
-  await using server = startRaw(saying("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n123456789"));
+  await using server = startRawServer(saying("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n123456789"));
   await using client = connect(server);
-  const reply = await client.exchange(get, ask);
-  await rejects(reply.collect(8), "unexpected");
+  const reply = await client.send(get, ask);
+  await assertRejects(reply.readAll(8), "unexpected");
 });
 
 Deno.test("exchange() never takes what came behind a reply for the next one", async () => {
   const forged = "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nforged";
-  await using server = startRaw(async (connection) => {
+  await using server = startRawServer(async (connection) => {
     await connection.request();
     const honest = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ntrue";
     await connection.send(connection.number === 1 ? honest + forged : honest);
@@ -133,7 +133,7 @@ Deno.test("exchange() never takes what came behind a reply for the next one", as
 
 Deno.test("exchange() does not use a connection that the server ended meanwhile", async () => {
   const ended = Promise.withResolvers<void>();
-  await using server = startRaw(async (connection) => {
+  await using server = startRawServer(async (connection) => {
     await connection.request();
     await connection.send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
     if (connection.number > 1) return void await connection.request();
@@ -141,16 +141,16 @@ Deno.test("exchange() does not use a connection that the server ended meanwhile"
     ended.resolve();
   });
   await using client = connect(server);
-  await (await client.exchange(get, ask)).drop();
+  await (await client.send(get, ask)).discard();
   await ended.promise;
-  const reply = await client.exchange({ method: "POST", uri: "/", body: "x" }, ask).catch(() => undefined);
+  const reply = await client.send({ method: "POST", uri: "/", body: "x" }, ask).catch(() => undefined);
   // Whether the end was seen in time or not: what may change something is sent once.
   assert.ok(server.count <= 2);
-  await reply?.drop();
+  await reply?.discard();
 });
 
 Deno.test("exchange() sends again what changes nothing, where the server ended the connection before it came", async () => {
-  await using server = startRaw(async (connection) => {
+  await using server = startRawServer(async (connection) => {
     await connection.request();
     await connection.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
     // The second request on the first connection is read and not answered.
@@ -165,7 +165,7 @@ Deno.test("exchange() sends again what changes nothing, where the server ended t
 });
 
 Deno.test("exchange() tells what the server says before everything was sent, and leaves that connection", async () => {
-  await using server = startRaw(async (connection) => {
+  await using server = startRawServer(async (connection) => {
     await connection.request();
     await connection.send("HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\n\r\n");
     while (await connection.more() !== undefined);
@@ -173,15 +173,15 @@ Deno.test("exchange() tells what the server says before everything was sent, and
   await using client = connect(server);
   const endless = new ReadableStream<Uint8Array<ArrayBuffer>>({ pull: (c) => c.enqueue(new Uint8Array(64 * 1024)) });
   const body = { size: Number.MAX_SAFE_INTEGER, open: () => Promise.resolve(endless) };
-  const reply = await client.exchange({ method: "PUT", uri: "/", body }, ask);
-  await reply.drop();
+  const reply = await client.send({ method: "PUT", uri: "/", body }, ask);
+  await reply.discard();
   assert.equal(reply.status, 413);
-  await (await client.exchange(get, ask)).drop();
+  await (await client.send(get, ask)).discard();
   assert.equal(server.count, 2);
 });
 
 Deno.test("exchange() rejects a body of another size than it was said to have, and lets its source go", async () => {
-  await using server = startRaw(async (connection) => {
+  await using server = startRawServer(async (connection) => {
     while (await connection.more() !== undefined);
   });
   await using client = connect(server);
@@ -193,19 +193,19 @@ Deno.test("exchange() rejects a body of another size than it was said to have, a
       cancel: () => void (isLeft = true),
     });
     const body = { size, open: () => Promise.resolve(source) };
-    await rejects(client.exchange({ method: "PUT", uri: "/", body }, ask), "changed");
+    await assertRejects(client.send({ method: "PUT", uri: "/", body }, ask), "changed");
     assert.equal(isLeft, size === 4);
   }
 });
 
 Deno.test("exchange() sends a streamed body whole, in one request", async () => {
   let got = "";
-  await using server = startRaw(async (connection) => {
+  await using server = startRawServer(async (connection) => {
     while (!got.endsWith("end")) got += new TextDecoder().decode(await connection.more());
     await connection.send("HTTP/1.1 201 Made\r\ncontent-length: 0\r\n\r\n");
   });
   await using client = connect(server);
-  const reply = await client.exchange(upload("a".repeat(300_000), "", "end"), ask);
+  const reply = await client.send(upload("a".repeat(300_000), "", "end"), ask);
   assert.equal(reply.status, 201);
   const [head = "", body] = got.split("\r\n\r\n");
   assert.match(head, /content-length: 300003/);
@@ -214,31 +214,31 @@ Deno.test("exchange() sends a streamed body whole, in one request", async () => 
 
 Deno.test("exchange() gives up on a server that says nothing, or stops in the middle", async () => {
   for (const said of ["", "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhel"]) {
-    await using server = startRaw(async (connection) => {
+    await using server = startRawServer(async (connection) => {
       await connection.request();
       await connection.send(said);
       await connection.request();
     });
     await using client = connect(server, { timeout: 200 });
-    await rejects(textOf(client), "timeout");
+    await assertRejects(textOf(client), "timeout");
   }
 });
 
 Deno.test("a content is cancelled in the middle, and one that nobody reads is not fetched", async () => {
   let sent = 0;
-  await using server = startRaw(async (connection) => {
+  await using server = startRawServer(async (connection) => {
     await connection.request();
     await connection.send("HTTP/1.1 200 OK\r\ncontent-length: 1073741824\r\n\r\n");
     for (const part = new Uint8Array(1 << 20); sent < 1 << 30; sent += part.length) await connection.send(part);
   });
   await using client = connect(server);
   const stop = new AbortController();
-  const reply = await client.exchange(get, { ...ask, signal: stop.signal });
-  await reply.fill(new Uint8Array(1000));
+  const reply = await client.send(get, { ...ask, signal: stop.signal });
+  await reply.read(new Uint8Array(1000));
   await new Promise((resolve) => setTimeout(resolve, 300));
   // Buffers of both systems are all that fills up meanwhile.
   assert.ok(sent < 1 << 28, `${sent} bytes`);
-  const next = reply.collect(2 ** 31);
+  const next = reply.readAll(2 ** 31);
   stop.abort();
-  await rejects(next, "cancelled");
+  await assertRejects(next, "cancelled");
 });

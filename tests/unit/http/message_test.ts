@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import fc from "npm:fast-check@4.10.2";
 import { SyncError } from "../../../lib/core/errors.ts";
-import { formatRequest, framingOf, type Head, parseHead, staysOpen } from "../../../lib/http/message.ts";
+import { formatRequest, framingOf, keepsAlive, type ParsedHead, parseHead } from "../../../lib/http/message.ts";
 import { runs } from "../../support/runs.ts";
 
-function head(lines: readonly string[], status = 200): Head {
+function head(lines: readonly string[], status = 200): ParsedHead {
   return parseHead([`HTTP/1.1 ${status} Fine`, ...lines].join("\r\n"));
 }
 
@@ -120,10 +120,10 @@ Deno.test("framingOf() throws where two ends are told, or none that is clear", (
 Deno.test("staysOpen() believes the version and the server's word", () => {
   const length = { by: "length", length: 1 } as const;
   const old = (lines: string) => parseHead(`HTTP/1.0 200 Fine\r\n${lines}`);
-  assert.ok(staysOpen(head([]), length));
-  assert.ok(!staysOpen(head(["connection: Close"]), length));
-  assert.ok(!staysOpen(head(["connection: foo, close"]), length));
-  assert.ok(!staysOpen(head([]), { by: "close" }));
-  assert.ok(!staysOpen(old("a: b"), length));
-  assert.ok(staysOpen(old("connection: keep-alive"), length));
+  assert.ok(keepsAlive(head([]), length));
+  assert.ok(!keepsAlive(head(["connection: Close"]), length));
+  assert.ok(!keepsAlive(head(["connection: foo, close"]), length));
+  assert.ok(!keepsAlive(head([]), { by: "close" }));
+  assert.ok(!keepsAlive(old("a: b"), length));
+  assert.ok(keepsAlive(old("connection: keep-alive"), length));
 });

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { homeOfAccount, nameOfAccount } from "../../../lib/machine/account.ts";
+import { accountHome, accountName } from "../../../lib/machine/account.ts";
 
 const isRoot = Deno.build.os !== "windows" && Deno.uid() === 0;
 
 Deno.test("homeOfAccount() and nameOfAccount() tell what the user database knows", () => {
-  assert.equal(typeof homeOfAccount(), "string");
-  assert.equal(typeof nameOfAccount(), "string");
+  assert.equal(typeof accountHome(), "string");
+  assert.equal(typeof accountName(), "string");
 });
 
 Deno.test({

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import fc from "npm:fast-check@4.10.2";
-import { CHUNK, pour, streamOf } from "../../../lib/net/byte_stream.ts";
-import { rejects } from "../../contract/rig.ts";
+import { CHUNK_SIZE, forEachChunk, toByteStream } from "../../../lib/net/byte_stream.ts";
+import { assertRejects } from "../../contract/rig.ts";
 import { runs } from "../../support/runs.ts";
 
 const { signal } = new AbortController();
@@ -12,8 +12,8 @@ const pouring = { signal, operation: "test" };
 function stream(pieces: readonly Uint8Array[]) {
   const left = [...pieces];
   let isLeft = false;
-  const content = streamOf({
-    fill(into) {
+  const content = toByteStream({
+    pull(into) {
       const [piece] = left;
       if (piece === undefined) return Promise.resolve(undefined);
       const part = piece.subarray(0, into.length);
@@ -22,7 +22,7 @@ function stream(pieces: readonly Uint8Array[]) {
       else left[0] = piece.subarray(part.length);
       return Promise.resolve(into.subarray(0, part.length));
     },
-    leave: () => void (isLeft = true),
+    cancel: () => void (isLeft = true),
   });
   return { content, isLeft: () => isLeft };
 }
@@ -33,16 +33,16 @@ function bytesOf(text: string): Uint8Array {
 
 async function poured(content: ReadableStream<Uint8Array<ArrayBuffer>>, recycles: boolean): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
-  await pour(content, (bytes) => {
+  await forEachChunk(content, (bytes) => {
     // What is taken must be used up before this resolves: its memory is used again.
     parts.push(bytes.slice());
     return Promise.resolve();
-  }, { ...pouring, recycles });
+  }, { ...pouring, reusesBuffer: recycles });
   return new Uint8Array(await new Blob(parts as BlobPart[]).arrayBuffer());
 }
 
 Deno.test("pour() gives all bytes in order, whether memory is used again or not", async () => {
-  const sizes = fc.array(fc.nat({ max: 2 * CHUNK }).filter((size) => size > 0), { maxLength: 4 });
+  const sizes = fc.array(fc.nat({ max: 2 * CHUNK_SIZE }).filter((size) => size > 0), { maxLength: 4 });
   await fc.assert(
     fc.asyncProperty(sizes, fc.boolean(), async (lengths, recycles) => {
       const pieces = lengths.map((length, i) => new Uint8Array(length).fill(i + 1));
@@ -59,7 +59,7 @@ Deno.test("pour() that recycles uses one memory for all chunks; without, each ch
   for (const recycles of [true, false]) {
     const seen: Uint8Array[] = [];
     const take = (bytes: Uint8Array) => Promise.resolve(void seen.push(bytes));
-    await pour(stream(pieces).content, take, { ...pouring, recycles });
+    await forEachChunk(stream(pieces).content, take, { ...pouring, reusesBuffer: recycles });
     const kept = seen.map((bytes) => new TextDecoder().decode(bytes));
     // Memory that was handed on is empty for who held it before.
     assert.deepEqual(kept, recycles ? ["", "", ""] : ["one", "two", "six"]);
@@ -73,21 +73,28 @@ Deno.test("pour() takes a stream that brings its own memory though it would recy
 
 Deno.test("pour() lets the source go when what takes the bytes fails, or when it is cancelled", async () => {
   const failing = stream([bytesOf("one"), bytesOf("two")]);
-  const failed = pour(failing.content, () => Promise.reject(new Error("full")), { ...pouring, recycles: true });
+  const failed = forEachChunk(failing.content, () => Promise.reject(new Error("full")), {
+    ...pouring,
+    reusesBuffer: true,
+  });
   await assert.rejects(failed, /full/);
   assert.ok(failing.isLeft());
   const stop = new AbortController();
-  const endless = streamOf({ fill: () => new Promise(() => {}), leave: () => void (left = true) });
+  const endless = toByteStream({ pull: () => new Promise(() => {}), cancel: () => void (left = true) });
   let left = false;
-  const never = pour(endless, () => Promise.resolve(), { signal: stop.signal, operation: "test", recycles: true });
+  const never = forEachChunk(endless, () => Promise.resolve(), {
+    signal: stop.signal,
+    operation: "test",
+    reusesBuffer: true,
+  });
   stop.abort();
-  await rejects(never, "cancelled");
+  await assertRejects(never, "cancelled");
   assert.ok(left);
 });
 
 Deno.test("pour() rejects with what the source rejects with", async () => {
   for (const recycles of [true, false]) {
-    const broken = streamOf({ fill: () => Promise.reject(new Error("gone")), leave: () => {} });
-    await assert.rejects(pour(broken, () => Promise.resolve(), { ...pouring, recycles }), /gone/);
+    const broken = toByteStream({ pull: () => Promise.reject(new Error("gone")), cancel: () => {} });
+    await assert.rejects(forEachChunk(broken, () => Promise.resolve(), { ...pouring, reusesBuffer: recycles }), /gone/);
   }
 });

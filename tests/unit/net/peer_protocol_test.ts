@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import {
-  demandsTls,
-  peerProtocol,
-  type WantedProtocol,
-  wrongPeer,
-  wrongProtocol,
+  detectProtocol,
+  type ExpectedProtocol,
+  explainWrongPeer,
+  explainWrongProtocol,
+  requiresTls,
 } from "../../../lib/net/peer_protocol.ts";
 
 const bytes = (text: string) => Uint8Array.from(text, (char) => char.charCodeAt(0));
@@ -36,12 +36,12 @@ for (
   ] as const
 ) {
   Deno.test(`peerProtocol() of ${JSON.stringify(first)} is ${protocol}`, () => {
-    assert.equal(peerProtocol(bytes(first)), protocol);
+    assert.equal(detectProtocol(bytes(first)), protocol);
   });
 }
 
 Deno.test("wrongProtocol() says nothing of the protocol that was wanted, nor of an unknown one", () => {
-  const right: Readonly<Record<WantedProtocol, string>> = {
+  const right: Readonly<Record<ExpectedProtocol, string>> = {
     ssh: "SSH-2.0-x\r\n",
     ftp: "220 x\r\n",
     ftps: "\x16\x03\x03",
@@ -49,22 +49,22 @@ Deno.test("wrongProtocol() says nothing of the protocol that was wanted, nor of 
     https: "\x15\x03\x03",
   };
   for (const [wanted, text] of Object.entries(right)) {
-    assert.equal(wrongProtocol(bytes(text), wanted as WantedProtocol), undefined);
-    assert.equal(wrongProtocol(bytes("hello\r\n"), wanted as WantedProtocol), undefined);
-    const others = Object.values(right).map((other) => wrongProtocol(bytes(other), wanted as WantedProtocol));
+    assert.equal(explainWrongProtocol(bytes(text), wanted as ExpectedProtocol), undefined);
+    assert.equal(explainWrongProtocol(bytes("hello\r\n"), wanted as ExpectedProtocol), undefined);
+    const others = Object.values(right).map((other) => explainWrongProtocol(bytes(other), wanted as ExpectedProtocol));
     assert.ok(others.filter((one) => one !== undefined).length >= 3, wanted);
   }
 });
 
 Deno.test("wrongPeer() names the server's protocol and the scheme to write instead", () => {
-  assert.match(wrongPeer("SSH", "ftp"), /^an SSH server answers on this port: .*sftp:\/\//);
-  assert.match(wrongPeer("FTP", "ftps"), /^an FTP server answers without TLS: write ftpes:\/\//);
-  assert.match(wrongPeer("FTP", "http"), /^an FTP server answers .*write ftp:\/\//);
-  assert.match(wrongPeer("HTTP", "https"), /^an HTTP server answers without TLS: write dav:\/\//);
-  assert.match(wrongPeer("HTTP", "ssh"), /^an HTTP server answers .*dav:\/\//);
-  assert.match(wrongPeer("TLS", "ftp"), /expects TLS on this port: write ftps:\/\//);
-  assert.match(wrongPeer("TLS", "http"), /expects TLS on this port: write davs:\/\/ .*https:\/\//);
-  assert.match(wrongPeer("POP3", "ssh"), /^a POP3 server answers on this port: check the port$/);
+  assert.match(explainWrongPeer("SSH", "ftp"), /^an SSH server answers on this port: .*sftp:\/\//);
+  assert.match(explainWrongPeer("FTP", "ftps"), /^an FTP server answers without TLS: write ftpes:\/\//);
+  assert.match(explainWrongPeer("FTP", "http"), /^an FTP server answers .*write ftp:\/\//);
+  assert.match(explainWrongPeer("HTTP", "https"), /^an HTTP server answers without TLS: write dav:\/\//);
+  assert.match(explainWrongPeer("HTTP", "ssh"), /^an HTTP server answers .*dav:\/\//);
+  assert.match(explainWrongPeer("TLS", "ftp"), /expects TLS on this port: write ftps:\/\//);
+  assert.match(explainWrongPeer("TLS", "http"), /expects TLS on this port: write davs:\/\/ .*https:\/\//);
+  assert.match(explainWrongPeer("POP3", "ssh"), /^a POP3 server answers on this port: check the port$/);
 });
 
 Deno.test("demandsTls() knows the sentence of nginx, Apache, Go and Tomcat, and no other bad request", () => {
@@ -75,6 +75,6 @@ Deno.test("demandsTls() knows the sentence of nginx, Apache, Go and Tomcat, and 
       "Client sent an HTTP request to an HTTPS server.\n",
       "Bad Request\r\nThis combination of host and port requires TLS.\r\n",
     ]
-  ) assert.ok(demandsTls(text), text);
-  assert.ok(!demandsTls("Bad Request: the depth is not supported"));
+  ) assert.ok(requiresTls(text), text);
+  assert.ok(!requiresTls("Bad Request: the depth is not supported"));
 });

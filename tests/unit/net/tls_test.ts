@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import tls from "node:tls";
-import type { Target } from "../../../lib/core/backend.ts";
+import type { ConnectContext } from "../../../lib/core/backend.ts";
 import { parseTlsPins, readTlsPins } from "../../../lib/net/tls.ts";
 import { startTls } from "../../../lib/net/tls_transport.ts";
 import { SyncError } from "../../../lib/core/errors.ts";
@@ -27,7 +27,7 @@ async function refusal(
   });
   const connection = await Deno.connect({ hostname: "127.0.0.1", port: server.addr.port });
   const trust = { host, pins: parseTlsPins(pins) };
-  const wire = startTls(connection, { trust, timeout: 5_000, wanted: "https" });
+  const wire = startTls(connection, { trust, timeout: 5_000, expected: "https" });
   const error = await wire.end().then(() => undefined, (error) => error);
   wire.destroy();
   await answering;
@@ -189,13 +189,13 @@ Deno.test("parseTlsPins() names what is malformed", () => {
 
 Deno.test("readTlsPins() takes those of the address and of the parameter, and warns of SHA-1 alone", () => {
   const warnings: string[] = [];
-  const target = (pin: string): Target => ({
+  const target = (pin: string): ConnectContext => ({
     address: { scheme: "davs", host: name, path: "/", pins: ["AB".repeat(32)] },
     options: { TlsHostCertificateFingerprint: pin },
     secret: () => Promise.resolve(undefined),
-    ask: () => Promise.resolve(undefined),
-    keep: () => {},
-    conceal: () => {},
+    prompt: () => Promise.resolve(undefined),
+    keepSecret: () => {},
+    hideSecret: () => {},
     warn: (message) => void warnings.push(message),
     env: () => undefined,
     readOnly: true,

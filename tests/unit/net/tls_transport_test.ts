@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
-import { type Connection, startTls, type TlsSettings } from "../../../lib/net/tls_transport.ts";
+import { type RawConnection, startTls, type TlsSettings } from "../../../lib/net/tls_transport.ts";
 import { parseTlsPins } from "../../../lib/net/tls.ts";
-import { rejects } from "../../contract/rig.ts";
+import { assertRejects } from "../../contract/rig.ts";
 import { testCertificate } from "../../support/servers/small_dav.ts";
 
 const trust = { host: "127.0.0.1", pins: parseTlsPins([testCertificate.fingerprint]) };
@@ -17,7 +17,7 @@ async function serve(script: (conn: Deno.TlsConn) => Promise<void>) {
   });
   const tcp = await Deno.connect({ hostname: "127.0.0.1", port: server.addr.port });
   const seen = { read: 0 };
-  const connection: Connection = {
+  const connection: RawConnection = {
     read: async (into) => {
       const count = await tcp.read(into);
       seen.read += count ?? 0;
@@ -28,7 +28,7 @@ async function serve(script: (conn: Deno.TlsConn) => Promise<void>) {
     close: () => tcp.close(),
   };
   const start = (more: Partial<TlsSettings> = {}) =>
-    startTls(connection, { trust, timeout: 5_000, wanted: "https", ...more });
+    startTls(connection, { trust, timeout: 5_000, expected: "https", ...more });
   return {
     seen,
     start,
@@ -75,7 +75,7 @@ for (const version of versions) {
       got += count;
     }
     assert.equal(got, whole);
-    assert.equal(wire.isTold?.(), true);
+    assert.equal(wire.endedCleanly?.(), true);
     wire.destroy();
   });
 }
@@ -90,7 +90,7 @@ Deno.test("a peer that ends while nobody reads loses nothing, however late the r
     got += count;
   }
   assert.equal(got, 8 * MIB);
-  assert.equal(wire.isTold?.(), true);
+  assert.equal(wire.endedCleanly?.(), true);
   wire.destroy();
 });
 
@@ -105,7 +105,7 @@ Deno.test("a peer that sends a byte now and then is given up, and -Timeout is na
   const drain = async () => {
     for (let reads = 0; reads < 300; reads++) await wire.read(new Uint8Array(64));
   };
-  const error = await rejects(drain().finally(() => wire.destroy()), "timeout");
+  const error = await assertRejects(drain().finally(() => wire.destroy()), "timeout");
   assert.match(error.message, /^only \d+ bytes came in 0.4 s; -Timeout waits longer$/);
 });
 
@@ -127,11 +127,11 @@ Deno.test("a peer that is silent is given up after -Timeout, unless the reader i
     await over;
   });
   const wire = server.start({ timeout: 300 });
-  const patient = wire.read(new Uint8Array(1), { patient: true });
+  const patient = wire.read(new Uint8Array(1), { untimed: true });
   const first = await Promise.race([patient.catch(() => "given up"), pause(700).then(() => "waits")]);
   assert.equal(first, "waits");
   wire.destroy();
-  await rejects(patient, "connection");
+  await assertRejects(patient, "connection");
   resolve();
 });
 
@@ -141,8 +141,8 @@ Deno.test("nothing is sent to a peer that is not the pinned one", async () => {
     heard += await conn.read(new Uint8Array(10)) ?? 0;
   });
   const wire = server.start({ trust: { host: "127.0.0.1", pins: ["0".repeat(64)] } });
-  await rejects(wire.write(new Uint8Array(10)), "hostKey");
-  await rejects(wire.read(new Uint8Array(10)), "hostKey");
+  await assertRejects(wire.write(new Uint8Array(10)), "hostKey");
+  await assertRejects(wire.read(new Uint8Array(10)), "hostKey");
   await server.served;
   assert.equal(heard, 0);
 });
@@ -162,8 +162,8 @@ for (
       conn.close();
     });
     const connection = await Deno.connect({ hostname: "127.0.0.1", port: server.addr.port });
-    const wire = startTls(connection, { trust, timeout: 60_000, wanted: "https" });
-    const error = await rejects(wire.read(new Uint8Array(1)), "connection");
+    const wire = startTls(connection, { trust, timeout: 60_000, expected: "https" });
+    const error = await assertRejects(wire.read(new Uint8Array(1)), "connection");
     assert.match(error.message, why);
     assert.equal(error.facts.transient, undefined);
     await serving;

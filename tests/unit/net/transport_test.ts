@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
-import { dialWire, LeastRate } from "../../../lib/net/transport.ts";
+import { dialTransport, MinimumRate } from "../../../lib/net/transport.ts";
 import { SyncError } from "../../../lib/core/errors.ts";
-import { rejects } from "../../contract/rig.ts";
+import { assertRejects } from "../../contract/rig.ts";
 
 /** A server that is served by the script, once. */
 function serve(script: (conn: Deno.Conn) => Promise<void>) {
@@ -29,24 +29,24 @@ const drips = async (conn: Deno.Conn) => {
 
 Deno.test("without TLS too, a peer that sends a byte now and then is given up", async () => {
   await using server = serve(drips);
-  const wire = await dialWire(server.peer, 400);
+  const wire = await dialTransport(server.peer, 400);
   const drain = async () => {
     for (let reads = 0; reads < 300; reads++) await wire.read(new Uint8Array(64));
   };
-  const error = await rejects(drain().finally(() => wire.destroy()), "timeout");
+  const error = await assertRejects(drain().finally(() => wire.destroy()), "timeout");
   assert.match(error.message, /^only \d+ bytes came in 0.4 s; -Timeout waits longer$/);
 });
 
 Deno.test("a patient reader takes a trickle", async () => {
   await using server = serve(drips);
-  const wire = await dialWire(server.peer, 200);
-  for (let i = 0; i < 25; i++) await wire.read(new Uint8Array(1), { patient: true });
+  const wire = await dialTransport(server.peer, 200);
+  for (let i = 0; i < 25; i++) await wire.read(new Uint8Array(1), { untimed: true });
   wire.destroy();
 });
 
 Deno.test("a reader that comes late is not taken for a slow peer without TLS either", async () => {
   await using server = serve(async (conn) => void await conn.write(new Uint8Array(20)));
-  const wire = await dialWire(server.peer, 200);
+  const wire = await dialTransport(server.peer, 200);
   for (let i = 0; i < 20; i++) {
     assert.equal(await wire.read(new Uint8Array(1)), 1);
     await pause(20);
@@ -57,15 +57,15 @@ Deno.test("a reader that comes late is not taken for a slow peer without TLS eit
 Deno.test("a peer that is silent is given up in words that name -Timeout", async () => {
   const { promise: over, resolve } = Promise.withResolvers<void>();
   await using server = serve(() => over);
-  const wire = await dialWire(server.peer, 200);
-  const error = await rejects(wire.read(new Uint8Array(1)), "timeout");
+  const wire = await dialTransport(server.peer, 200);
+  const error = await assertRejects(wire.read(new Uint8Array(1)), "timeout");
   assert.equal(error.message, "no byte came in 0.2 s; -Timeout waits longer");
-  await rejects(wire.read(new Uint8Array(1)), "timeout");
+  await assertRejects(wire.read(new Uint8Array(1)), "timeout");
   resolve();
 });
 
 Deno.test("LeastRate wants 256 bytes of each stretch of waiting, and begins a new one when they came", () => {
-  const rate = new LeastRate(1000);
+  const rate = new MinimumRate(1000);
   rate.count(999, 0);
   rate.count(1, 256);
   rate.count(999, 255);

@@ -34,7 +34,15 @@ export function makeDir(path: string): Action & { readonly do: "makeDir" } {
 }
 
 export function planned(plan: Partial<Plan>): SyncEvent {
-  const empty: Plan = { actions: [], conflicts: [], refusals: [], held: [], notes: [], lessons: [], open: [] };
+  const empty: Plan = {
+    actions: [],
+    conflicts: [],
+    refusals: [],
+    heldRemovals: [],
+    notes: [],
+    historyUpdates: [],
+    undecided: [],
+  };
   return { type: "planned", plan: { ...empty, ...plan } };
 }
 

@@ -4,12 +4,12 @@ import { toRelPath } from "../../../lib/core/path.ts";
 import { arrayLayout, type Layout, lineLayout, objectLayout, textLayout } from "../../../lib/report/layouts.ts";
 import { toDifference, toErrorRecord, toPlanLine } from "../../../lib/report/records.ts";
 import { startResult } from "../../../lib/report/result.ts";
-import { paintWhen } from "../../../lib/report/text.ts";
+import { makePaint } from "../../../lib/report/text.ts";
 import type { Action, SyncEvent } from "../../../lib/core/entry.ts";
 import { done, download, failed, file, makeDir, noon, planned, removal, run, upload } from "./given.ts";
 
 const error = toErrorRecord(new SyncError("auth", "Denied", { operation: "log in" }));
-const plain = paintWhen(false);
+const plain = makePaint(false);
 
 /** What the layout writes for a value, in one text. */
 function show(layout: Layout, value: unknown): string {

@@ -161,7 +161,7 @@ Deno.test("Progress yields the terminal until it may resume, and is gone after s
   const { progress, written, after } = terminal;
   progress.add({ type: "scanned", side: "local", entries: 5 });
   after(100);
-  await progress.yield();
+  await progress.hide();
   assert.equal(written.at(-1), "\r\u001b[K");
   after(100);
   assert.equal(written.at(-1), "\r\u001b[K");
@@ -172,7 +172,7 @@ Deno.test("Progress yields the terminal until it may resume, and is gone after s
   assert.equal(terminal.isTicking, false);
   const { length } = written;
   await progress.stop();
-  await progress.yield();
+  await progress.hide();
   assert.equal(written.length, length);
 });
 

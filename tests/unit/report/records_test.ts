@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { SyncError } from "../../../lib/core/errors.ts";
 import { root, toRelPath } from "../../../lib/core/path.ts";
-import { nameAction, placeOf, toDifference, toErrorRecord, toIso, toPlanLine } from "../../../lib/report/records.ts";
+import { actionName, fileNameOf, toDifference, toErrorRecord, toIso, toPlanLine } from "../../../lib/report/records.ts";
 import type { Action } from "../../../lib/core/entry.ts";
 import { download, file, makeDir, noon, removal, run, upload } from "./given.ts";
 
@@ -50,14 +50,14 @@ Deno.test("nameAction() tells direction, and new from update", () => {
     modified: noon,
   };
   const names = [
-    nameAction(upload("a")),
-    nameAction({ ...upload("a"), replaces: file("a") }),
-    nameAction(download("a")),
-    nameAction({ ...download("a"), replaces: file("a") }),
-    nameAction(removal("a")),
-    nameAction({ ...removal("a"), to: "local" }),
-    nameAction(touch),
-    nameAction({ do: "move", to: "local", path: toRelPath("n"), why: "moved", source: file("o") }),
+    actionName(upload("a")),
+    actionName({ ...upload("a"), replaces: file("a") }),
+    actionName(download("a")),
+    actionName({ ...download("a"), replaces: file("a") }),
+    actionName(removal("a")),
+    actionName({ ...removal("a"), to: "local" }),
+    actionName(touch),
+    actionName({ do: "move", to: "local", path: toRelPath("n"), why: "moved", source: file("o") }),
   ];
   assert.deepEqual(names, [
     "UploadNew",
@@ -74,17 +74,17 @@ Deno.test("nameAction() tells direction, and new from update", () => {
 Deno.test("placeOf() writes each side's paths as that side does", () => {
   const at = (localPath: string, remotePath: string) => ({ ...run, localPath, remotePath });
   const path = toRelPath("a/b");
-  assert.equal(placeOf(at("/", "/"), "local", path), "/a/b");
-  assert.equal(placeOf(at("/l/", "/r"), "local", path), "/l/a/b");
-  assert.equal(placeOf(at("/l", "/r/"), "remote", path), "/r/a/b");
-  assert.equal(placeOf(at("C:\\lDir\\", "/"), "local", path), "C:\\lDir\\a\\b");
-  assert.equal(placeOf(at("C:\\lDir", "/"), "local", path), "C:\\lDir\\a\\b");
-  assert.equal(placeOf(at("\\\\nas\\share", "/"), "local", path), "\\\\nas\\share\\a\\b");
-  assert.equal(placeOf(at("/l", "/r"), "local", root), "/l");
+  assert.equal(fileNameOf(at("/", "/"), "local", path), "/a/b");
+  assert.equal(fileNameOf(at("/l/", "/r"), "local", path), "/l/a/b");
+  assert.equal(fileNameOf(at("/l", "/r/"), "remote", path), "/r/a/b");
+  assert.equal(fileNameOf(at("C:\\lDir\\", "/"), "local", path), "C:\\lDir\\a\\b");
+  assert.equal(fileNameOf(at("C:\\lDir", "/"), "local", path), "C:\\lDir\\a\\b");
+  assert.equal(fileNameOf(at("\\\\nas\\share", "/"), "local", path), "\\\\nas\\share\\a\\b");
+  assert.equal(fileNameOf(at("/l", "/r"), "local", root), "/l");
 });
 
 Deno.test("placeOf() keeps a backslash that ends a POSIX folder's name", () => {
-  assert.equal(placeOf({ ...run, localPath: "/odd\\" }, "local", toRelPath("a")), "/odd\\/a");
+  assert.equal(fileNameOf({ ...run, localPath: "/odd\\" }, "local", toRelPath("a")), "/odd\\/a");
 });
 
 Deno.test("toPlanLine() says where the differences belong", () => {

@@ -89,7 +89,7 @@ Deno.test("startResult() has exit code 1 for an open conflict", () => {
 Deno.test("startResult() counts removals held by the plan and by the run, with the reasons once", () => {
   const held = { path: toRelPath("h"), side: "remote", kind: "refused", why: "a folder could not be read" } as const;
   const result = resultOf([
-    planned({ held: [held, { ...held, path: toRelPath("i") }] }),
+    planned({ heldRemovals: [held, { ...held, path: toRelPath("i") }] }),
     { type: "held", action: removal("j"), why: "a file failed" },
   ]);
   assert.deepEqual([result.HeldRemovals, result.HeldReasons], [3, ["a folder could not be read", "a file failed"]]);
@@ -183,7 +183,7 @@ Deno.test("startResult() has one warning for all the times that a place does not
     type: "done",
     action: upload(path),
     warnings: [`The server refused to set the time of "${path}"`],
-    isUntimed: true,
+    isTimeUnset: true,
   });
   const of = (...events: readonly SyncEvent[]) => resultOf(events).Warnings;
   assert.deepEqual(of(untimed("a")), ['"a": The server refused to set the time of "a"']);

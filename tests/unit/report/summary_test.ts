@@ -49,8 +49,8 @@ Deno.test("summarize() says under -WhatIf that nothing was changed", () => {
 });
 
 const plan = (actions: Plan["actions"]): Plan => ({
-  ...{ actions, conflicts: [], refusals: [], held: [] },
-  ...{ notes: [], lessons: [], open: [] },
+  ...{ actions, conflicts: [], refusals: [], heldRemovals: [] },
+  ...{ notes: [], historyUpdates: [], undecided: [] },
 });
 
 Deno.test("describeFirstRun() counts what is on one side only, and says nothing where nothing is", () => {

@@ -4,17 +4,17 @@ import { toRelPath } from "../../../lib/core/path.ts";
 import { startResult } from "../../../lib/report/result.ts";
 import { viewFailures } from "../../../lib/report/table.ts";
 import {
-  disarmed,
-  errorLines,
+  escapeBuildCommands,
+  escapeForTerminal,
   formatBytes,
   formatClock,
   formatCount,
   formatDuration,
-  paintWhen,
+  makePaint,
   plural,
-  sentence,
   shorten,
-  shown,
+  toErrorLines,
+  toLine,
 } from "../../../lib/report/text.ts";
 import { loadWidth, roughWidth } from "../../../lib/report/width.ts";
 
@@ -90,7 +90,7 @@ Deno.test("loadWidth() counts wide, joined and combining characters as a termina
 });
 
 Deno.test("shown() leaves nothing that a terminal or a build server obeys", () => {
-  const text = shown("\u001b]0;x\u0007 \u009b31m \r\n\u202e ##vso[x] ##[error]");
+  const text = escapeForTerminal("\u001b]0;x\u0007 \u009b31m \r\n\u202e ##vso[x] ##[error]");
   // deno-lint-ignore no-control-regex
   assert.equal(/[\u0000-\u001f\u007f-\u009f\u202e]|##\[|##vso/.test(text), false);
   assert.match(text, /\\u001b/);
@@ -101,12 +101,12 @@ Deno.test("shown() and disarmed() leave no line that is a command to a build ser
   const obeyed = /(?:^|[\r\n])\s*::|##(?:\[|vso\[|teamcity\[)/;
   for (const command of commands) {
     assert.match(command, obeyed);
-    assert.doesNotMatch(shown(command), obeyed);
+    assert.doesNotMatch(escapeForTerminal(command), obeyed);
     const lines = `Failures:\n  ${command}\r${command}\n`;
-    assert.doesNotMatch(disarmed(lines), obeyed);
-    assert.equal(disarmed(lines).split(/[\r\n]/).length, lines.split(/[\r\n]/).length);
+    assert.doesNotMatch(escapeBuildCommands(lines), obeyed);
+    assert.equal(escapeBuildCommands(lines).split(/[\r\n]/).length, lines.split(/[\r\n]/).length);
   }
-  assert.equal(disarmed("std::vector ## a #[derive]"), "std::vector ## a #[derive]");
+  assert.equal(escapeBuildCommands("std::vector ## a #[derive]"), "std::vector ## a #[derive]");
 });
 
 Deno.test("viewFailures() gives no line that begins with a command to GitHub", () => {
@@ -122,33 +122,33 @@ Deno.test("viewFailures() gives no line that begins with a command to GitHub", (
 
 Deno.test("sentence() is one line of less than 580 bytes that keeps beginning and end", () => {
   const name = "\u65e5".repeat(5000);
-  const line = sentence(`Cannot write "${name}":\r\n  the disk is full; free some room`);
+  const line = toLine(`Cannot write "${name}":\r\n  the disk is full; free some room`);
   assert.ok(bytesOf(line) < 580);
   assert.match(line, /^Cannot write "\u65e5+\u2026\u65e5+": the disk is full; free some room$/);
 });
 
 Deno.test("sentence() leaves a message that fits alone, fingerprints too", () => {
   const line = `The key is SHA256:${"A".repeat(43)}: add -SshHostKeyFingerprint "SHA256:${"A".repeat(43)}".`;
-  assert.equal(sentence(line), line);
+  assert.equal(toLine(line), line);
 });
 
 Deno.test("sentence() bounds a message of many short words", () => {
-  const line = sentence("many words ".repeat(1000));
+  const line = toLine("many words ".repeat(1000));
   assert.ok(bytesOf(line) < 580);
   assert.match(line, /^many words .*\u2026.* words$/);
 });
 
 Deno.test("errorLines() gives three lines at most, within the bytes in all", () => {
-  const lines = errorLines(`one\n\ntwo\nthree ${"x".repeat(900)}\nfour`);
+  const lines = toErrorLines(`one\n\ntwo\nthree ${"x".repeat(900)}\nfour`);
   assert.equal(lines.length, 3);
   assert.ok(bytesOf(lines.join("\n")) < 580);
   assert.deepEqual(lines.slice(0, 2), ["one", "two"]);
   const long = "many words ".repeat(50);
-  assert.ok(bytesOf(errorLines(`${long}\n${long}\n${long}`).join("\n")) < 580);
-  assert.ok(bytesOf(errorLines("y ".repeat(5000), 1800).join("\n")) < 1800);
+  assert.ok(bytesOf(toErrorLines(`${long}\n${long}\n${long}`).join("\n")) < 580);
+  assert.ok(bytesOf(toErrorLines("y ".repeat(5000), 1800).join("\n")) < 1800);
 });
 
 Deno.test("paintWhen() colours only when asked to", () => {
-  assert.equal(paintWhen(false)("red", "x"), "x");
-  assert.equal(paintWhen(true)("red", "x"), "\u001b[31mx\u001b[39m");
+  assert.equal(makePaint(false)("red", "x"), "x");
+  assert.equal(makePaint(true)("red", "x"), "\u001b[31mx\u001b[39m");
 });

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { SyncError } from "../../../lib/core/errors.ts";
-import type { SessionPassport } from "../../../lib/session/session.ts";
-import { openTicket, sealTicket, ticketAddress } from "../../../lib/session/session_token.ts";
-import type { Ticket } from "../../../lib/core/session_record.ts";
+import type { PortableSession } from "../../../lib/session/session.ts";
+import { sealedAddress, sealSession, unsealSession } from "../../../lib/session/session_token.ts";
+import type { SealedSession } from "../../../lib/core/session_record.ts";
 
 const key = new Uint8Array(32).fill(7);
 const otherKey = new Uint8Array(32).fill(8);
@@ -10,18 +10,18 @@ const made = Date.UTC(2026, 10, 21, 12, 0, 0);
 const minutes = 60_000;
 const password = "p\u00e4ss word/+=?&\u4e16";
 
-const passport: SessionPassport = {
-  reach: {
+const passport: PortableSession = {
+  spec: {
     address: { scheme: "sftp", user: "deploy", host: "web1", port: 2222, path: "/var/www", pins: [] },
     options: { SshPrivateKeyPath: "/home/me/.ssh/id", ReconnectTime: "120000" },
   },
-  peer: "SHA256:abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG",
+  fingerprint: "SHA256:abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG",
   secrets: new Map([["password", password], ["SshPrivateKeyPassphrase", "geheim"]]),
 };
 
-const seal = (given = passport, lifetime = 10 * minutes) => sealTicket(given, key, { now: made, lifetime });
-const sent = (ticket: Ticket): Record<string, unknown> => JSON.parse(JSON.stringify(ticket));
-const open = (ticket: unknown, now = made + minutes) => openTicket(ticket, key, { now });
+const seal = (given = passport, lifetime = 10 * minutes) => sealSession(given, key, { now: made, lifetime });
+const sent = (ticket: SealedSession): Record<string, unknown> => JSON.parse(JSON.stringify(ticket));
+const open = (ticket: unknown, now = made + minutes) => unsealSession(ticket, key, { now });
 
 function kindOf(act: () => unknown): string {
   try {
@@ -35,8 +35,8 @@ function kindOf(act: () => unknown): string {
 
 Deno.test("openTicket() gives back how to reach the server, and its secrets", async () => {
   const opened = open(sent(seal()));
-  assert.deepEqual(opened.reach.options, passport.reach.options);
-  assert.deepEqual(opened.reach.address, { ...passport.reach.address, pins: [passport.peer] });
+  assert.deepEqual(opened.spec.options, passport.spec.options);
+  assert.deepEqual(opened.spec.address, { ...passport.spec.address, pins: [passport.fingerprint] });
   assert.equal(await opened.secret("password"), password);
   assert.equal(await opened.secret("SshPrivateKeyPassphrase"), "geheim");
   assert.equal(await opened.secret("other"), undefined);
@@ -44,9 +44,9 @@ Deno.test("openTicket() gives back how to reach the server, and its secrets", as
 
 Deno.test("openTicket() keeps what an address lacks lacking", () => {
   const address = { scheme: "file", host: "", path: "/mnt/backup", pins: ["SHA256:mine"] };
-  const opened = open(sent(seal({ reach: { address, options: {} }, peer: undefined, secrets: new Map() })));
-  assert.deepEqual(opened.reach, { address, options: {} });
-  assert.equal(opened.peer, undefined);
+  const opened = open(sent(seal({ spec: { address, options: {} }, fingerprint: undefined, secrets: new Map() })));
+  assert.deepEqual(opened.spec, { address, options: {} });
+  assert.equal(opened.fingerprint, undefined);
 });
 
 Deno.test("openTicket() pins the verified host key, and the wish to accept any key ends there", () => {
@@ -55,9 +55,9 @@ Deno.test("openTicket() pins the verified host key, and the wish to accept any k
     GiveUpSecurityAndAcceptAnySshHostKey: "true",
     A: "b",
   };
-  const opened = open(sent(seal({ ...passport, reach: { ...passport.reach, options } })));
-  assert.deepEqual(opened.reach.options, { A: "b" });
-  assert.deepEqual(opened.reach.address.pins, [passport.peer]);
+  const opened = open(sent(seal({ ...passport, spec: { ...passport.spec, options } })));
+  assert.deepEqual(opened.spec.options, { A: "b" });
+  assert.deepEqual(opened.spec.address.pins, [passport.fingerprint]);
 });
 
 Deno.test("sealTicket() writes no secret in any spelling", () => {
@@ -81,7 +81,7 @@ Deno.test("sealTicket() carries no Secret when the login took none, and is seale
   const ticket = seal({ ...passport, secrets: new Map() });
   assert.equal("Secret" in ticket, false);
   assert.equal(kindOf(() => open({ ...sent(ticket), HostKey: "SHA256:other" })), "auth");
-  assert.deepEqual(open(sent(ticket)).reach.options, passport.reach.options);
+  assert.deepEqual(open(sent(ticket)).spec.options, passport.spec.options);
 });
 
 Deno.test("sealTicket() does not tell how long a password is", () => {
@@ -132,7 +132,7 @@ Deno.test("openTicket() reads the fields in any order", () => {
 
 Deno.test("openTicket() refuses a session of another user or machine", () => {
   assert.throws(
-    () => openTicket(sent(seal()), otherKey, { now: made }),
+    () => unsealSession(sent(seal()), otherKey, { now: made }),
     (error: SyncError) =>
       error.kind === "auth" && error.facts.id === "SessionNotSealedHere" && /New-Session/.test(error.message),
   );
@@ -183,7 +183,7 @@ for (const [what, damage] of Object.entries(damages)) {
   Deno.test(`ticketAddress() and openTicket() take no session with ${what}`, () => {
     const ticket = sent(seal());
     damage(ticket);
-    assert.equal(kindOf(() => ticketAddress(ticket)), "badInput");
+    assert.equal(kindOf(() => sealedAddress(ticket)), "badInput");
     assert.equal(kindOf(() => open(ticket)), "badInput");
   });
 }

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { noStateFolder, SyncError } from "../../../lib/core/errors.ts";
 import { foreignState } from "../../../lib/machine/own_files.ts";
-import { openState, readSecretFile, stateFolder } from "../../../lib/session/state_folder.ts";
+import { openStateFolder, readSecretFile, stateFolderPath } from "../../../lib/session/state_folder.ts";
 
 const isWindows = Deno.build.os === "windows";
 function placeOn(os: string, variables: Readonly<Record<string, string>>, home?: string): string {
-  return stateFolder({ os, env: (name) => variables[name], home: () => home });
+  return stateFolderPath({ os, env: (name) => variables[name], home: () => home });
 }
 
 async function inFolder(test: (folder: string) => Promise<void>): Promise<void> {
@@ -18,7 +18,7 @@ async function inFolder(test: (folder: string) => Promise<void>): Promise<void> 
 }
 
 function openAt(folder: string, options: { readonly readOnly?: boolean; readonly machine?: string } = {}) {
-  return openState({
+  return openStateFolder({
     env: (name) => name === "TANDEM_STATE" ? folder : undefined,
     machine: () => Promise.resolve(options.machine),
     readOnly: options.readOnly ?? false,
@@ -58,7 +58,7 @@ Deno.test("stateFolder() asks the system for the home that the environment lacks
 Deno.test("stateFolder() asks the system last, so that a user without an account entry needs only HOME", () => {
   const home = (): string => assert.fail("the user database was asked");
   assert.equal(
-    stateFolder({ os: "linux", env: (name) => name === "HOME" ? "/h" : undefined, home }),
+    stateFolderPath({ os: "linux", env: (name) => name === "HOME" ? "/h" : undefined, home }),
     "/h/.local/state/tandem",
   );
 });
@@ -143,7 +143,7 @@ for (const kind of ["a link", "a pipe"] as const) {
 
 Deno.test("mustBeWritable() leaves nothing behind", async () => {
   await inFolder(async (folder) => {
-    await (await openAt(folder)).mustBeWritable();
+    await (await openAt(folder)).assertWritable();
     assert.deepEqual([...Deno.readDirSync(folder)], []);
   });
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { badInput, SyncError } from "../../../lib/core/errors.ts";
-import type { Given } from "../../../lib/shell/bind/binder.ts";
+import type { ResolvedArgument } from "../../../lib/shell/bind/binder.ts";
 import { defineCommand, type ParamType } from "../../../lib/shell/command/command.ts";
 import { parseWords } from "../../../lib/shell/parse/parser.ts";
 import {
@@ -65,12 +65,14 @@ export const sync = defineCommand({
 });
 
 /** A program's arguments as the binder takes them. */
-export function given(argv: readonly string[]): Given[] {
+export function given(argv: readonly string[]): ResolvedArgument[] {
   const stage = parseWords(["x", ...argv])[0]?.pipeline[0];
   assert.ok(stage?.kind === "command");
-  return stage.args.map((arg): Given => {
+  return stage.args.map((arg): ResolvedArgument => {
     if (arg.kind === "splat" || (arg.value !== undefined && arg.value.kind !== "word")) return assert.fail();
-    return arg.kind === "named" && arg.value === undefined ? { kind: "named", name: arg.name } : arg as Given;
+    return arg.kind === "named" && arg.value === undefined
+      ? { kind: "named", name: arg.name }
+      : arg as ResolvedArgument;
   });
 }
 

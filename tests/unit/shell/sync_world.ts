@@ -1,6 +1,11 @@
 import { badInput, SyncError } from "../../../lib/core/errors.ts";
-import { type Command, defineCommand, type Host, type ParamType } from "../../../lib/shell/command/command.ts";
-import { evaluate, type Question, type World } from "../../../lib/shell/run/evaluate.ts";
+import {
+  type Command,
+  type CommandContext,
+  defineCommand,
+  type ParamType,
+} from "../../../lib/shell/command/command.ts";
+import { evaluate, type ParamPrompt, type ShellContext } from "../../../lib/shell/run/evaluate.ts";
 import { parse } from "../../../lib/shell/parse/parser.ts";
 import { anyObject, listOf, oneOf, text, toggle } from "../../../lib/shell/command/param_types.ts";
 
@@ -34,7 +39,7 @@ export interface Asked {
 /** Three commands, and a world that writes down what they do. */
 export function makeWorld({ answers, input }: Asked = {}) {
   const log: string[] = [];
-  const questions: Question[] = [];
+  const questions: ParamPrompt[] = [];
   const open = defineCommand({
     name: "New-Session",
     summary: "Opens.",
@@ -93,19 +98,19 @@ export function makeWorld({ answers, input }: Asked = {}) {
   });
   const commands: readonly Command[] = [open, sync, list];
   const stack = new AsyncDisposableStack();
-  const world: World = {
-    find: (name) =>
+  const world: ShellContext = {
+    findCommand: (name) =>
       commands.find((one) =>
         [one, ...one.aliases ?? []].some((known) => known.name.toLowerCase() === name.toLowerCase())
       ),
-    names: () => commands.map((one) => one.name),
-    host: (common, stack) => ({ common, stack }) as unknown as Host,
+    commandNames: () => commands.map((one) => one.name),
+    commandContext: (common, stack) => ({ common, stack }) as unknown as CommandContext,
     help: (command) => `help of ${command.name}`,
     environment: (name) => name === "USER" ? "me" : undefined,
     variables: new Map(),
     stack,
     ...(answers === undefined ? {} : {
-      ask: (question: Question) => {
+      prompt: (question: ParamPrompt) => {
         questions.push(question);
         return Promise.resolve(answers[question.name]);
       },

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { needsStrict, offers, usableCiphers, usableMacs } from "../../../lib/ssh/algorithms.ts";
+import { needsStrict, offeredAlgorithms, usableCiphers, usableMacs } from "../../../lib/ssh/algorithms.ts";
 
 const CHACHA = "chacha20-poly1305@openssh.com";
 
@@ -12,7 +12,7 @@ interface Offer {
 }
 
 function offer(options: { legacy?: boolean; strict?: boolean; hostKeyTypes?: readonly string[] } = {}): Offer {
-  return offers({ legacy: false, strict: true, hostKeyTypes: [], ...options }) as Offer;
+  return offeredAlgorithms({ legacy: false, strict: true, hostKeyTypes: [], ...options }) as Offer;
 }
 
 Deno.test("usableCiphers() puts chacha20 first, and leaves it out where key exchange is not strict", () => {

@@ -1,40 +1,40 @@
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
 import type { KeyFile } from "../../../lib/ssh/key_files.ts";
-import { Logins, type LoginSetup } from "../../../lib/ssh/auth_methods.ts";
+import { type AuthOptions, AuthSequence } from "../../../lib/ssh/auth_methods.ts";
 
 const { privateKey } = generateKeyPairSync("ed25519");
 const text = String(privateKey.export({ type: "pkcs8", format: "pem" }));
 
 function key(path: string, explicit = false): KeyFile {
-  return { path, text, explicit, encrypted: false };
+  return { path, text, isExplicit: explicit, isEncrypted: false };
 }
 
 function setup(
-  more: Partial<LoginSetup> & { readonly password?: string; ask?(): string | undefined } = {},
-): LoginSetup {
+  more: Partial<AuthOptions> & { readonly password?: string; ask?(): string | undefined } = {},
+): AuthOptions {
   return {
-    shown: "ann@web1",
-    given: true,
+    account: "ann@web1",
+    isDestination: true,
     files: { keys: [], skipped: [], publicKeys: [] },
     agent: undefined,
     agentKeys: undefined,
-    refused: [],
-    world: {
+    disabledMethods: [],
+    context: {
       secret: (name) => Promise.resolve(name === "password" ? more.password : undefined),
-      ask: () => Promise.resolve(more.ask?.()),
-      keep: () => {},
+      prompt: () => Promise.resolve(more.ask?.()),
+      keepSecret: () => {},
     },
     ...more,
   };
 }
 
-function files(...keys: readonly KeyFile[]): LoginSetup["files"] {
+function files(...keys: readonly KeyFile[]): AuthOptions["files"] {
   return { keys, skipped: [], publicKeys: [] };
 }
 
 /** The methods that a server sees which refuses everything, and the final message. */
-async function refuseAll(logins: Logins, methods: readonly string[]): Promise<[string[], string]> {
+async function refuseAll(logins: AuthSequence, methods: readonly string[]): Promise<[string[], string]> {
   const seen: string[] = [];
   try {
     for (let offered: readonly string[] | undefined;; offered = methods) {
@@ -48,7 +48,9 @@ async function refuseAll(logins: Logins, methods: readonly string[]): Promise<[s
 }
 
 Deno.test("Logins offers the named key, the given password, the agent, then the other keys", async () => {
-  const logins = new Logins(setup({ files: files(key("a"), key("named", true)), password: "x", agent: "/agent" }));
+  const logins = new AuthSequence(
+    setup({ files: files(key("a"), key("named", true)), password: "x", agent: "/agent" }),
+  );
   const [seen, message] = await refuseAll(logins, ["publickey", "password"]);
   assert.deepEqual(seen, ["publickey", "password", "agent", "publickey"]);
   assert.match(
@@ -58,31 +60,33 @@ Deno.test("Logins offers the named key, the given password, the agent, then the 
 });
 
 Deno.test("Logins asks what a server takes before it sends a password", async () => {
-  const [seen] = await refuseAll(new Logins(setup({ password: "x", agent: "/agent" })), ["publickey"]);
+  const [seen] = await refuseAll(new AuthSequence(setup({ password: "x", agent: "/agent" })), ["publickey"]);
   assert.deepEqual(seen, ["none", "agent"]);
 });
 
 Deno.test("Logins lets a key go first without a question where no password was given", async () => {
-  const [seen] = await refuseAll(new Logins(setup({ files: files(key("a")) })), ["publickey"]);
+  const [seen] = await refuseAll(new AuthSequence(setup({ files: files(key("a")) })), ["publickey"]);
   assert.deepEqual(seen, ["publickey"]);
 });
 
 Deno.test("Logins leaves out the methods that the configuration refuses", async () => {
-  const logins = new Logins(setup({ files: files(key("a")), agent: "/agent", password: "x", refused: ["publickey"] }));
+  const logins = new AuthSequence(
+    setup({ files: files(key("a")), agent: "/agent", password: "x", disabledMethods: ["publickey"] }),
+  );
   assert.deepEqual((await refuseAll(logins, ["publickey", "password"]))[0], ["none", "password"]);
 });
 
 Deno.test("Logins asks a person three times and no more", async () => {
-  const logins = new Logins(setup({ ask: () => "typed" }));
+  const logins = new AuthSequence(setup({ ask: () => "typed" }));
   assert.deepEqual((await refuseAll(logins, ["password"]))[0], ["none", "password", "password", "password"]);
 });
 
 Deno.test("Logins goes on with what a second factor allows, and gives both again on a further link", async () => {
-  const logins = new Logins(setup({ files: files(key("a")), password: "x" }));
+  const logins = new AuthSequence(setup({ files: files(key("a")), password: "x" }));
   assert.equal((await logins.authenticate(undefined, false)).method, "none");
   assert.equal((await logins.authenticate(["publickey"], false)).method, "publickey");
   assert.equal((await logins.authenticate(["password"], true)).method, "password");
-  logins.succeed();
+  logins.onSuccess();
   const again = logins.replay();
   assert.equal((await again(undefined, false)).method, "publickey");
   assert.equal((await again(["password"], true)).method, "password");
@@ -90,15 +94,15 @@ Deno.test("Logins goes on with what a second factor allows, and gives both again
 });
 
 Deno.test("Logins goes on behind the login over which a server hung up", async () => {
-  const logins = new Logins(setup({ files: files(key("a")), agent: "/agent" }));
+  const logins = new AuthSequence(setup({ files: files(key("a")), agent: "/agent" }));
   assert.equal((await logins.authenticate(undefined, false)).method, "agent");
-  assert.equal(logins.hungUp(), true);
+  assert.equal(logins.onDisconnect(), true);
   assert.equal((await logins.authenticate(undefined, false)).method, "publickey");
 });
 
 Deno.test("Logins does not dial again for a server that hangs up between two factors", async () => {
-  const logins = new Logins(setup({ files: files(key("a"), key("b")) }));
+  const logins = new AuthSequence(setup({ files: files(key("a"), key("b")) }));
   await logins.authenticate(undefined, false);
   await logins.authenticate(["publickey"], true);
-  assert.equal(logins.hungUp(), false);
+  assert.equal(logins.onDisconnect(), false);
 });

@@ -31,7 +31,7 @@ Deno.test("resolveSshConfig() gives ssh's defaults where nothing is configured",
   const found = await settings("", { host: "web1" });
   assert.deepEqual([found.hostName, found.user, found.port], ["web1", "ann", 22]);
   assert.equal(found.identityFiles, undefined);
-  assert.deepEqual([found.proxyJump, found.notes, found.refused], [[], [], []]);
+  assert.deepEqual([found.proxyJump, found.notes, found.disabledMethods], [[], [], []]);
 });
 
 Deno.test("resolveSshConfig() follows an alias, and the first value of a keyword counts", async () => {
@@ -126,7 +126,7 @@ Deno.test("resolveSshConfig() takes whichever of ProxyJump and ProxyCommand come
 
 Deno.test("resolveSshConfig() notes the methods that are switched off", async () => {
   const found = await settings("PubkeyAuthentication no\nPasswordAuthentication NO\n", { host: "web1" });
-  assert.deepEqual(found.refused, ["publickey", "password"]);
+  assert.deepEqual(found.disabledMethods, ["publickey", "password"]);
 });
 
 Deno.test("resolveSshConfig() has no say about StrictHostKeyChecking", async () => {

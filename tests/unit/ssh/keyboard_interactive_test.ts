@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { asksForPassword, interactiveLogin, type Said } from "../../../lib/ssh/keyboard_interactive.ts";
+import { asksForPassword, type GivenAnswers, keyboardInteractive } from "../../../lib/ssh/keyboard_interactive.ts";
 
 for (
   const prompt of [
@@ -31,19 +31,19 @@ for (
 }
 
 interface Heard {
-  readonly said: Said;
+  readonly said: GivenAnswers;
   readonly questions: string[];
   answer(...prompts: readonly (readonly [string, boolean])[]): Promise<readonly string[]>;
 }
 
 function hear(password: string | undefined, answers: readonly (string | undefined)[]): Heard {
-  const said: Said = { password: undefined, oneTime: false };
+  const said: GivenAnswers = { password: undefined, hasOneTimeCode: false };
   const questions: string[] = [];
-  const login = interactiveLogin({
-    shown: "ann@web1",
+  const login = keyboardInteractive({
+    account: "ann@web1",
     password,
-    ask: (prompt) => Promise.resolve(answers[questions.push(prompt) - 1]),
-    unanswered: (question) => new Error(`open: ${question}`),
+    prompt: (prompt) => Promise.resolve(answers[questions.push(prompt) - 1]),
+    noAnswerError: (question) => new Error(`open: ${question}`),
   }, said);
   assert.ok(login.method === "keyboard-interactive");
   return {
@@ -63,7 +63,7 @@ Deno.test("interactiveLogin() gives a password once, then asks", async () => {
 Deno.test("interactiveLogin() never gives the password where it would be shown", async () => {
   const heard = hear("secret", ["shown"]);
   assert.deepEqual(await heard.answer(["Password: ", true]), ["shown"]);
-  assert.deepEqual([heard.said.password, heard.said.oneTime], [undefined, true]);
+  assert.deepEqual([heard.said.password, heard.said.hasOneTimeCode], [undefined, true]);
 });
 
 Deno.test("interactiveLogin() answers a round without questions", async () => {

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import fc from "npm:fast-check@4.10.2";
 import {
+  checkHostKey,
   describeKey,
   fingerprint,
   formatKnownHost,
-  judgeHostKey,
   keyType,
   knownKeyTypes,
   matchesPatterns,
@@ -26,7 +26,7 @@ const [ed25519, ecdsa, rsa] = [ED25519, ECDSA, RSA].map((text) => new Uint8Array
 const web1 = { host: "web1.example.com", port: 22 };
 
 function verdict(text: string, name: { host: string; port: number; exact?: boolean }, key: Uint8Array): string {
-  return judgeHostKey(parseKnownHosts(text, "known_hosts"), name, key).verdict;
+  return checkHostKey(parseKnownHosts(text, "known_hosts"), name, key).verdict;
 }
 
 Deno.test("judgeHostKey() knows a host by its plain name, its address and a list of both", () => {
@@ -85,9 +85,9 @@ Deno.test("judgeHostKey() makes no key known by a certificate authority", () => 
 
 Deno.test("judgeHostKey() calls a host changed that is known only by keys of other types", () => {
   const known = parseKnownHosts(`web1.example.com ssh-rsa ${RSA}\n`, "kh");
-  const judged = judgeHostKey(known, web1, ed25519);
+  const judged = checkHostKey(known, web1, ed25519);
   assert.equal(judged.verdict, "changed");
-  assert.deepEqual(judged.known.map(({ file, line }) => [file, line]), [["kh", 1]]);
+  assert.deepEqual(judged.lines.map(({ file, line }) => [file, line]), [["kh", 1]]);
 });
 
 Deno.test("judgeHostKey() takes any one of several keys", () => {
@@ -115,9 +115,9 @@ Deno.test("parseKnownHosts() leaves out what is malformed and keeps the lines af
     `|1|broken ssh-ed25519 ${ED25519}`,
   ];
   const known = parseKnownHosts([...bad, `  web1.example.com\tssh-rsa  ${RSA}\r`].join("\n"), "kh");
-  assert.equal(judgeHostKey(known, web1, rsa).verdict, "same");
-  assert.equal(judgeHostKey(known, web1, ed25519).verdict, "changed");
-  assert.equal(judgeHostKey(known, web1, rsa).known[0]?.line, bad.length + 1);
+  assert.equal(checkHostKey(known, web1, rsa).verdict, "same");
+  assert.equal(checkHostKey(known, web1, ed25519).verdict, "changed");
+  assert.equal(checkHostKey(known, web1, rsa).lines[0]?.line, bad.length + 1);
 });
 
 Deno.test("parseKnownHosts() takes any text without throwing", () => {

@@ -6,7 +6,7 @@ import { MessageFilter } from "../../../lib/ssh/messages.ts";
 import { SyncError } from "../../../lib/core/errors.ts";
 import type { RawScript } from "../../support/servers/raw_ssh.ts";
 import { connected, ended, refused } from "../../support/raw_ssh_link.ts";
-import type { Login } from "../../../lib/ssh/types.ts";
+import type { AuthMethod } from "../../../lib/ssh/types.ts";
 
 const SERVICE_REQUEST = 5;
 const USERAUTH_REQUEST = 50;
@@ -14,7 +14,7 @@ const INFO_RESPONSE = 61;
 
 const success = 52;
 const wrongKey = new SyncError("hostKey", "not the pinned one", { operation: "check the host key" });
-const interactive: Login = { method: "keyboard-interactive", answer: () => Promise.resolve(["secret"]) };
+const interactive: AuthMethod = { method: "keyboard-interactive", answer: () => Promise.resolve(["secret"]) };
 
 Deno.test("dial() sends nothing before the host key is verified, and hands it on with the link", async () => {
   await connected({ takes: 150, login: (client) => client.succeed() }, ({ link, server }) => {
@@ -140,7 +140,7 @@ Deno.test("dial() refuses a success behind a failure: it answers no login", asyn
 
 Deno.test("dial() refuses a success while a question of the server is open, and gives no answer any more", async () => {
   let asked = 0;
-  const method: Login = {
+  const method: AuthMethod = {
     method: "keyboard-interactive",
     async answer() {
       asked++;
@@ -277,7 +277,7 @@ Deno.test("MessageFilter.verify() throws where no host key was shown, and its ho
   assert.throws(() => filter.hostKey, { kind: "hostKey" });
   await assert.rejects(filter.verify(() => Promise.resolve()), { kind: "hostKey" });
   const other = new MessageFilter({ ...protocol }, { host: "h", port: 22 }, () => {});
-  other.sees(new Uint8Array());
+  other.acceptsKey(new Uint8Array());
   await assert.rejects(other.verify(() => Promise.resolve()), { kind: "hostKey" });
 });
 

@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { describeKey, fingerprint } from "../../../lib/ssh/known_hosts.ts";
 import { runs } from "../../support/runs.ts";
-import { publicKeyOf, readKey } from "../../../lib/ssh/private_key.ts";
+import { parsePrivateKey, publicKeyOf } from "../../../lib/ssh/private_key.ts";
 
 const PASSPHRASE = "correct horse";
 const ENCRYPTED = `-----BEGIN OPENSSH PRIVATE KEY-----
@@ -18,10 +18,10 @@ I+1vWYdt+okhbc5Q==
 const ENCRYPTED_PUBLIC = "AAAAC3NzaC1lZDI1NTE5AAAAIGveB725Irn7YWgIeeIuXzGoQxPNQaeDXNIsJgJ9O4Ha";
 
 Deno.test("readKey() opens an encrypted OpenSSH key with its passphrase alone", () => {
-  const right = readKey(ENCRYPTED, PASSPHRASE);
+  const right = parsePrivateKey(ENCRYPTED, PASSPHRASE);
   assert.ok(right.key !== undefined);
   assert.equal(Buffer.from(right.key.publicKey).toString("base64"), ENCRYPTED_PUBLIC);
-  assert.ok(readKey(right.key.privateKey).key !== undefined, "it is still encrypted");
+  assert.ok(parsePrivateKey(right.key.privateKey).key !== undefined, "it is still encrypted");
   assert.deepEqual(outcome(ENCRYPTED), [true, "it is encrypted, and no passphrase was given"]);
   assert.deepEqual(outcome(ENCRYPTED, "wrong"), [true, "its passphrase is wrong"]);
 });
@@ -48,7 +48,7 @@ for (const [described, generate] of pairs) {
     const encrypted = String(
       privateKey.export({ type: "pkcs8", format: "pem", cipher: "aes-256-cbc", passphrase: PASSPHRASE }),
     );
-    for (const read of [readKey(plain), readKey(encrypted, PASSPHRASE)]) {
+    for (const read of [parsePrivateKey(plain), parsePrivateKey(encrypted, PASSPHRASE)]) {
       assert.ok(read.key !== undefined, "why" in read ? read.why : "");
       assert.equal(describeKey(read.key.publicKey), described);
       assert.equal(fingerprint(read.key.publicKey), wanted);
@@ -64,7 +64,7 @@ Deno.test("readKey() gives ECDSA keys a private number as long as the curve", ()
     const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
     const d = Buffer.from(privateKey.export({ format: "jwk" }).d ?? "", "base64url");
     const mpint = d[0] !== undefined && d[0] > 127 ? Buffer.concat([Buffer.alloc(1), d]) : d;
-    const read = readKey(
+    const read = parsePrivateKey(
       openSsh("none", blobOf(publicKey), fields("ecdsa-sha2-nistp256", ...ecFields(publicKey), mpint)),
     );
     assert.ok(read.key !== undefined, "why" in read ? read.why : "");
@@ -81,7 +81,7 @@ Deno.test("readKey() reads PKCS#1 and SEC1, P-521 too", () => {
     [ec.publicKey, String(ec.privateKey.export({ type: "sec1", format: "pem" }))],
   ] as const;
   for (const [publicKey, text] of texts) {
-    const read = readKey(text);
+    const read = parsePrivateKey(text);
     assert.ok(read.key !== undefined, "why" in read ? read.why : "");
     assert.equal(fingerprint(read.key.publicKey), fingerprint(blobOf(publicKey)));
   }
@@ -122,13 +122,13 @@ Deno.test("readKey() refuses a key whose text was cut off, and never throws", ()
   );
   for (const text of [plain, ENCRYPTED]) {
     for (const share of [0.2, 0.5, 0.9, 0.97]) {
-      assert.equal(readKey(text.slice(0, Math.floor(text.length * share)), PASSPHRASE).key, undefined);
+      assert.equal(parsePrivateKey(text.slice(0, Math.floor(text.length * share)), PASSPHRASE).key, undefined);
     }
   }
 });
 
 function outcome(text: string, passphrase?: string): [boolean, string] {
-  const read = readKey(text, passphrase);
+  const read = parsePrivateKey(text, passphrase);
   assert.ok(read.key === undefined, "the key was read");
   return [read.wanted, read.why];
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { memory } from "../../../lib/backends/memory/mod.ts";
 import { SyncError } from "../../../lib/core/errors.ts";
-import { entries, folder, paths, put, rejects, text } from "../../contract/rig.ts";
+import { assertRejects, entries, folder, paths, put, text } from "../../contract/rig.ts";
 import { Crash, faulty, linkLost } from "../../support/faulty.ts";
 import { tree } from "../../support/tree.ts";
 
@@ -12,13 +12,13 @@ Deno.test("faulty() fails the calls that its fault names, and no others", async 
   const backend = faulty(place, { faults: [{ on: "read", path: "a", nth: 2, times: 1, error: denied }] });
   assert.equal(await text(backend, "a"), "1");
   assert.equal(await text(backend, "b"), "2");
-  await rejects(text(backend, "a"), "denied");
+  await assertRejects(text(backend, "a"), "denied");
   assert.equal(await text(backend, "a"), "1");
 });
 
 Deno.test("faulty() loses a reply after the change was made", async () => {
   const place = memory();
-  await rejects(put(faulty(place, { faults: [{ on: "write", lost: linkLost() }] }), "f", "x"), "connection");
+  await assertRejects(put(faulty(place, { faults: [{ on: "write", lost: linkLost() }] }), "f", "x"), "connection");
   assert.equal(await text(place, "f"), "x");
 });
 
@@ -29,13 +29,13 @@ Deno.test("faulty() cuts contents and listings", async () => {
   });
   assert.equal(await text(backend, "a"), "123");
   assert.equal((await entries(backend)).length, 2);
-  await rejects(entries(backend), "denied");
+  await assertRejects(entries(backend), "denied");
 });
 
 Deno.test("faulty() lets somebody else act just before a call", async () => {
   const place = memory();
   const backend = faulty(place, { faults: [{ on: "makeDir", before: async () => void await put(place, "d", "x") }] });
-  await rejects(folder(backend, "d"), "exists");
+  await assertRejects(folder(backend, "d"), "exists");
 });
 
 Deno.test("Crash stops all that share it at its numbered change, done or not", async () => {
@@ -47,9 +47,9 @@ Deno.test("Crash stops all that share it at its numbered change, done or not", a
     await put(a, "1", "x");
     await put(b, "2", "x");
     assert.deepEqual(await paths(a), ["1"]);
-    await rejects(put(a, "3", "x"), "unexpected");
-    await rejects(paths(b), "unexpected");
-    await rejects(put(b, "4", "x"), "unexpected");
+    await assertRejects(put(a, "3", "x"), "unexpected");
+    await assertRejects(paths(b), "unexpected");
+    await assertRejects(put(b, "4", "x"), "unexpected");
     assert.deepEqual(await paths(places[0]), isDone ? ["1", "3"] : ["1"]);
     assert.deepEqual(await paths(places[1]), ["2"]);
   }

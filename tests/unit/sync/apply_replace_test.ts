@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { toRelPath } from "../../../lib/core/path.ts";
-import { toTag } from "../../../lib/sync/common/temp_tag.ts";
+import { toTempTag } from "../../../lib/sync/common/temp_tag.ts";
 import { tempPath } from "../../../lib/core/temp_name.ts";
 import type { Action } from "../../../lib/core/entry.ts";
-import { over } from "../../support/over.ts";
+import { withOverrides } from "../../support/over.ts";
 import {
   applied,
   brief,
@@ -49,7 +49,7 @@ Deno.test("apply() leaves the file in its place while something else failed", as
 Deno.test("apply() keeps the file aside while the folder in its place is not filled", async () => {
   const sides = pair({ "p/q": "1", "p/r": "2" }, { "p": "old" });
   const seen = await entryAt(sides.remote, "p");
-  const remote = over(sides.remote, {
+  const remote = withOverrides(sides.remote, {
     write: (inner, path, ...rest) => path === "p/q" ? Promise.reject(new Error("no room")) : inner.write(path, ...rest),
   });
   const { events } = await applied([makeDir("p", seen), ...await uploads(sides, "p/q", "p/r")], {
@@ -113,7 +113,7 @@ Deno.test("apply() keeps the loser of a conflict before its place is taken", asy
   const kept = toRelPath("a (conflict)");
   const { fileId: _fileId, ...second } = { ...mine, path: kept };
   const { end } = await applied([
-    { do: "copy", to: "local", path: mine.path, why: "conflict", source: theirs, replaces: mine, keep: kept },
+    { do: "copy", to: "local", path: mine.path, why: "conflict", source: theirs, replaces: mine, backupPath: kept },
     { do: "copy", to: "remote", path: kept, why: "conflict", source: second },
   ], sides);
   assert.equal(end.failures, 0);
@@ -133,7 +133,7 @@ for (const lacks of [["rename"], ["rename", "copy"]] as const) {
         why: "conflict",
         source: mine,
         replaces: theirs,
-        keep: toRelPath("k/a"),
+        backupPath: toRelPath("k/a"),
       },
     ], sides);
     assert.deepEqual(await texts(sides.remote), { "a": "mine", "k": null, "k/a": "theirs" });
@@ -145,7 +145,15 @@ Deno.test("apply() keeps a loser only as the plan saw it", async () => {
   const [mine, theirs] = [await fileAt(sides.local, "a"), await fileAt(sides.remote, "a")];
   plant(sides.local, { "a": "changed" }, NOON + 1000);
   const { events } = await applied([
-    { do: "copy", to: "local", path: mine.path, why: "conflict", source: theirs, replaces: mine, keep: toRelPath("k") },
+    {
+      do: "copy",
+      to: "local",
+      path: mine.path,
+      why: "conflict",
+      source: theirs,
+      replaces: mine,
+      backupPath: toRelPath("k"),
+    },
   ], sides);
   assert.deepEqual(brief(events), ["failed copy a"]);
   assert.deepEqual(await texts(sides.local), { "a": "changed" });
@@ -153,15 +161,15 @@ Deno.test("apply() keeps a loser only as the plan saw it", async () => {
 
 Deno.test("apply() puts away what is to be kept instead of removing it", async () => {
   const sides = pair({}, { "a": "old" });
-  await applied([{ ...remove(await entryAt(sides.remote, "a")), keep: toRelPath("kept/a") } as Action], sides);
+  await applied([{ ...remove(await entryAt(sides.remote, "a")), backupPath: toRelPath("kept/a") } as Action], sides);
   assert.deepEqual(await texts(sides.remote), { "kept": null, "kept/a": "old" });
 });
 
 Deno.test("apply() removes leftovers of our own, but for what a failed transfer may be continued from", async () => {
   const sides = pair({ "a": "1", "b": "2" }, { "a": "came meanwhile" });
   const [a, b] = await uploads(sides, "a", "b");
-  const useless = tempPath(toRelPath("x"), toTag(owners.remote, "partial", await fileAt(sides.local, "b")));
-  const wanted = tempPath(toRelPath("a"), toTag(owners.remote, "partial", await fileAt(sides.local, "a")));
+  const useless = tempPath(toRelPath("x"), toTempTag(owners.remote, "partial", await fileAt(sides.local, "b")));
+  const wanted = tempPath(toRelPath("a"), toTempTag(owners.remote, "partial", await fileAt(sides.local, "a")));
   plant(sides.remote, { [useless]: "half", [wanted]: "half" });
   assert.ok(a !== undefined && b !== undefined);
   const leftovers = { local: [], remote: [toRelPath(useless), toRelPath(wanted)] };

@@ -1,7 +1,17 @@
 import assert from "node:assert/strict";
 import type { RelPath } from "../../../lib/core/path.ts";
 import { openHistory } from "../../../lib/sync/history/file.ts";
-import { all, fileOf, known, learn, open, pair, saved, unsealHistory, within } from "../../support/history_files.ts";
+import {
+  all,
+  fileOf,
+  known,
+  open,
+  pair,
+  recordUpdates,
+  saveUpdates,
+  unsealHistory,
+  withHistoryFolder,
+} from "../../support/history_files.ts";
 
 const damages: Readonly<Record<string, (bytes: Uint8Array) => Uint8Array>> = {
   "that is empty": () => new Uint8Array(),
@@ -11,30 +21,30 @@ const damages: Readonly<Record<string, (bytes: Uint8Array) => Uint8Array>> = {
 };
 for (const [what, damage] of Object.entries(damages)) {
   Deno.test(`openHistory() puts a file aside ${what}, and goes on without`, () =>
-    within(async (folder) => {
-      await saved(folder, learn(...Array.from({ length: 600 }, (_, i) => known(`f${i}`))));
+    withHistoryFolder(async (folder) => {
+      await saveUpdates(folder, recordUpdates(...Array.from({ length: 600 }, (_, i) => known(`f${i}`))));
       const file = await fileOf(folder);
       const bytes = damage(await Deno.readFile(file));
       await Deno.writeFile(file, bytes);
       {
         using looking = await open(folder, {}, true);
-        assert.deepEqual([looking.known, all(looking), looking.unusable], [false, [], "it is damaged"]);
+        assert.deepEqual([looking.exists, all(looking), looking.unusable], [false, [], "it is damaged"]);
         assert.deepEqual(await Deno.readFile(file), bytes);
       }
       using history = await open(folder);
-      assert.equal(history.known, false);
+      assert.equal(history.exists, false);
       assert.match(history.unusable ?? "", /^it is damaged; it was put aside as ".*\.unused-1"$/);
       assert.deepEqual(await Deno.readFile(`${file}.unused-1`), bytes);
-      await history.save(learn(known("a")), {});
+      await history.save(recordUpdates(known("a")), {});
       using again = await open(folder);
       assert.deepEqual(all(again), [known("a")]);
     }));
 }
 
 Deno.test("openHistory() believes no file of which one byte is another", () =>
-  within(async (folder) => {
+  withHistoryFolder(async (folder) => {
     const entries = Array.from({ length: 40 }, (_, i) => known(`folder/file ${i}`));
-    await saved(folder, learn(...entries));
+    await saveUpdates(folder, recordUpdates(...entries));
     const file = await fileOf(folder);
     const good = await Deno.readFile(file);
     using whole = await open(folder);
@@ -45,15 +55,15 @@ Deno.test("openHistory() believes no file of which one byte is another", () =>
       bad[at] = (bad[at] ?? 0) ^ 0x10;
       await Deno.writeFile(file, bad);
       using history = await open(folder, {}, true);
-      if (history.known) assert.deepEqual([at, all(history)], [at, before]);
+      if (history.exists) assert.deepEqual([at, all(history)], [at, before]);
       else refused++;
     }
     assert.ok(refused > 50, `${refused} refused`);
   }));
 
 Deno.test("openHistory() does not use a file of a newer format, and keeps it", () =>
-  within(async (folder) => {
-    await saved(folder, learn(known("a")));
+  withHistoryFolder(async (folder) => {
+    await saveUpdates(folder, recordUpdates(known("a")));
     const file = await fileOf(folder);
     const { DatabaseSync } = await import("node:sqlite");
     const db = new DatabaseSync(file);
@@ -99,16 +109,16 @@ for (const [what, change] of Object.entries(foreignFiles)) {
     name: `openHistory() does not use a file ${what}, leaves it alone and writes none`,
     ignore: Deno.build.os === "windows",
     fn: () =>
-      within(async (folder) => {
-        await saved(folder, learn(known("a")));
+      withHistoryFolder(async (folder) => {
+        await saveUpdates(folder, recordUpdates(known("a")));
         await change(await fileOf(folder), folder);
         const before = Array.from(Deno.readDirSync(folder), ({ name }) => name).sort();
         for (const readOnly of [true, false]) {
           using history = await open(folder, {}, readOnly);
-          assert.deepEqual([history.known, history.frozen, all(history), history.roots], [false, true, [], {}]);
+          assert.deepEqual([history.exists, history.frozen, all(history), history.roots], [false, true, [], {}]);
           assert.match(history.unusable ?? "", /so what it holds is not trusted: .*[^.]$/);
-          await history.note(learn(known("b")));
-          await history.save(learn(known("b")), {});
+          await history.saveAhead(recordUpdates(known("b")));
+          await history.save(recordUpdates(known("b")), {});
         }
         assert.deepEqual(Array.from(Deno.readDirSync(folder), ({ name }) => name).sort(), before);
       }),
@@ -116,10 +126,10 @@ for (const [what, change] of Object.entries(foreignFiles)) {
 }
 
 Deno.test("openHistory() believes no content that this user's key does not seal", () =>
-  within(async (folder) => {
-    await saved(folder, learn(known("a"), known("b")));
+  withHistoryFolder(async (folder) => {
+    await saveUpdates(folder, recordUpdates(known("a"), known("b")));
     using other = await openHistory({ folder, pair, key: new Uint8Array(32).fill(8), readOnly: true });
-    assert.deepEqual([other.known, all(other)], [false, []]);
+    assert.deepEqual([other.exists, all(other)], [false, []]);
     assert.match(other.unusable ?? "", /another key/);
     const file = await fileOf(folder);
     const good = await Deno.readFile(file);
@@ -138,13 +148,13 @@ Deno.test("openHistory() believes no content that this user's key does not seal"
       db.exec(forgery);
       db.close();
       using history = await open(folder, {}, true);
-      assert.deepEqual([forgery, history.known, all(history)], [forgery, false, []]);
+      assert.deepEqual([forgery, history.exists, all(history)], [forgery, false, []]);
     }
   }));
 
 Deno.test("openHistory() reads no journal that lies beside a file", () =>
-  within(async (folder) => {
-    await saved(folder, learn(known("a")));
+  withHistoryFolder(async (folder) => {
+    await saveUpdates(folder, recordUpdates(known("a")));
     const file = await fileOf(folder);
     for (const end of ["-journal", "-wal", "-shm"]) await Deno.writeTextFile(`${file}${end}`, "junk", { mode: 0o600 });
     using history = await open(folder);
@@ -152,49 +162,49 @@ Deno.test("openHistory() reads no journal that lies beside a file", () =>
   }));
 
 Deno.test("openHistory() tells that a file of an older version carries no seal, and save() seals it though nothing is new", () =>
-  within(async (folder) => {
-    await saved(folder, learn(known("a")));
+  withHistoryFolder(async (folder) => {
+    await saveUpdates(folder, recordUpdates(known("a")));
     unsealHistory(await fileOf(folder));
     {
       using history = await open(folder);
-      assert.deepEqual([history.known, history.unsealed, all(history)], [true, true, [known("a")]]);
+      assert.deepEqual([history.exists, history.unsealed, all(history)], [true, true, [known("a")]]);
       await history.save([], history.roots);
     }
     using sealed = await open(folder);
-    assert.deepEqual([sealed.known, sealed.unsealed, all(sealed)], [true, false, [known("a")]]);
+    assert.deepEqual([sealed.exists, sealed.unsealed, all(sealed)], [true, false, [known("a")]]);
   }));
 
 Deno.test("openHistory() takes no name that could not have passed the gate from a file without a seal", () =>
-  within(async (folder) => {
-    await saved(folder, learn(known("a"), known("b/x")));
+  withHistoryFolder(async (folder) => {
+    await saveUpdates(folder, recordUpdates(known("a"), known("b/x")));
     const { DatabaseSync } = await import("node:sqlite");
     const db = new DatabaseSync(await fileOf(folder));
     db.exec(`UPDATE blocks SET body = replace(body, 'b/x', '../x')`);
     db.close();
     unsealHistory(await fileOf(folder));
     using history = await open(folder, {}, true);
-    assert.deepEqual([history.known, all(history)], [false, []]);
+    assert.deepEqual([history.exists, all(history)], [false, []]);
   }));
 
 Deno.test("save() seals nothing that was put in the place of what was read", () =>
-  within(async (folder) => {
-    await saved(folder, learn(known("a")));
+  withHistoryFolder(async (folder) => {
+    await saveUpdates(folder, recordUpdates(known("a")));
     const file = await fileOf(folder);
     await Deno.copyFile(file, `${folder}/mine`);
     using forger = await openHistory({ folder, pair, key: new Uint8Array(32), readOnly: false });
-    await forger.save(learn(known("forged")), {});
+    await forger.save(recordUpdates(known("forged")), {});
     await Deno.rename(file, `${folder}/forged`);
     await Deno.rename(`${folder}/mine`, file);
     using history = await open(folder);
     await Deno.copyFile(`${folder}/forged`, file);
-    await assert.rejects(history.save(learn(known("b")), {}), { name: "SyncError" });
+    await assert.rejects(history.save(recordUpdates(known("b")), {}), { name: "SyncError" });
     using after = await open(folder, {}, true);
-    assert.equal(after.known, false);
+    assert.equal(after.exists, false);
   }));
 
 Deno.test("openHistory() counts a file that was cut anywhere as none unless all of it can be proven, and never fails for it", () =>
-  within(async (folder) => {
-    await saved(folder, learn(...Array.from({ length: 300 }, (_, i) => known(`folder/file ${i}`))));
+  withHistoryFolder(async (folder) => {
+    await saveUpdates(folder, recordUpdates(...Array.from({ length: 300 }, (_, i) => known(`folder/file ${i}`))));
     using uncut = await open(folder);
     const whole = all(uncut);
     let refused = 0;
@@ -204,8 +214,8 @@ Deno.test("openHistory() counts a file that was cut anywhere as none unless all 
     for (const length of [...lengths, good.length - 1]) {
       await Deno.writeFile(file, good.subarray(0, length));
       using history = await open(folder, {}, true);
-      assert.deepEqual([length, history.frozen, all(history)], [length, false, history.known ? whole : []]);
-      if (!history.known) refused++;
+      assert.deepEqual([length, history.frozen, all(history)], [length, false, history.exists ? whole : []]);
+      if (!history.exists) refused++;
     }
     assert.ok(refused > 360, `${refused} refused`);
   }));
@@ -214,11 +224,11 @@ Deno.test({
   name: "save() writes a file and folders for this user alone, whatever the umask",
   ignore: Deno.build.os === "windows",
   fn: () =>
-    within(async (folder) => {
+    withHistoryFolder(async (folder) => {
       const before = Deno.umask(0);
       try {
-        await saved(folder, learn(known("a")));
-        await saved(folder, learn(known("b")));
+        await saveUpdates(folder, recordUpdates(known("a")));
+        await saveUpdates(folder, recordUpdates(known("b")));
       } finally {
         Deno.umask(before);
       }

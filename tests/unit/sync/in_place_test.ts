@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import type { Backend } from "../../../lib/core/backend.ts";
 import { SyncError } from "../../../lib/core/errors.ts";
 import { toRelPath } from "../../../lib/core/path.ts";
-import { perform, type PerformOptions } from "../../../lib/sync/apply/action.ts";
+import { type ActionOptions, runAction } from "../../../lib/sync/apply/action.ts";
 import { transfer } from "../../../lib/sync/apply/transfer.ts";
 import { PairTrash } from "../../../lib/sync/trash/trash.ts";
 import { listTrash } from "../../../lib/sync/trash/restore.ts";
 import { type Disk, freshDisk } from "../../support/disk.ts";
-import { over } from "../../support/over.ts";
+import { withOverrides } from "../../support/over.ts";
 import { memory } from "../../../lib/backends/memory/mod.ts";
 import { fileAt, owners, plant, rejection, signal } from "./rig.ts";
 import type { Copy } from "../../../lib/sync/common/sides.ts";
@@ -20,9 +20,9 @@ Deno.test("perform() in place with a trash keeps a copy of what it replaces, and
   await Deno.writeTextFile(`${scene.place.disk}/a`, "old");
   await Deno.link(`${scene.place.disk}/a`, `${scene.place.disk}/other`);
   const { ino } = await Deno.lstat(`${scene.place.disk}/a`);
-  const outcome = await perform(await scene.copy(), scene.sides, scene.options);
+  const outcome = await runAction(await scene.copy(), scene.sides, scene.options);
   assert.ok("kept" in outcome && outcome.kept !== undefined);
-  assert.equal(await Deno.readTextFile(outcome.kept.at), "old");
+  assert.equal(await Deno.readTextFile(outcome.kept.path), "old");
   assert.equal((await Deno.lstat(`${scene.place.disk}/a`)).ino, ino);
   assert.equal(await Deno.readTextFile(`${scene.place.disk}/other`), "the new version");
   const [item] = await listTrash(scene.home);
@@ -34,7 +34,7 @@ Deno.test("perform() in place keeps the old version in the trash when it breaks 
     await using scene = await newScene();
     await Deno.writeTextFile(`${scene.place.disk}/a`, "old");
     const remote = breaking(scene.sides.remote, at);
-    const error = await rejection(perform(await scene.copy(), { ...scene.sides, remote }, scene.options));
+    const error = await rejection(runAction(await scene.copy(), { ...scene.sides, remote }, scene.options));
     assert.equal(error.kind, "connection");
     assert.equal(/half old, half new/.test(error.message), at > 0);
     const items = await listTrash(scene.home);
@@ -48,13 +48,13 @@ Deno.test("perform() in place with a trash leaves an edit that came after the li
   await using scene = await newScene();
   await Deno.writeTextFile(`${scene.place.disk}/a`, "old");
   const action = await scene.copy();
-  const remote = over(scene.sides.remote, {
+  const remote = withOverrides(scene.sides.remote, {
     read: async (inner, path, options) => {
       await Deno.writeTextFile(`${scene.place.disk}/a`, "an edit");
       return await inner.read(path, options);
     },
   });
-  assert.equal((await rejection(perform(action, { ...scene.sides, remote }, scene.options))).kind, "changed");
+  assert.equal((await rejection(runAction(action, { ...scene.sides, remote }, scene.options))).kind, "changed");
   assert.equal(await Deno.readTextFile(`${scene.place.disk}/a`), "an edit");
   assert.deepEqual(await listTrash(scene.home), []);
 });
@@ -77,7 +77,7 @@ interface Scene extends AsyncDisposable {
   readonly place: Disk;
   readonly home: string;
   readonly sides: { readonly local: Backend; readonly remote: Backend };
-  readonly options: PerformOptions;
+  readonly options: ActionOptions;
   copy(): Promise<Copy>;
 }
 
@@ -119,7 +119,7 @@ function breaking(
   at: number,
   why = () => Promise.resolve(new SyncError("connection", "The link is gone", { operation: "read" })),
 ): Backend {
-  return over(inner, {
+  return withOverrides(inner, {
     read: (): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> => {
       let told = 0;
       return Promise.resolve(

@@ -7,7 +7,7 @@ import { apply, type ApplyEnd } from "../../../lib/sync/apply/apply.ts";
 import { chooseCriteria } from "../../../lib/sync/common/criteria.ts";
 import type { ApplyOptions } from "../../../lib/sync/apply/executor.ts";
 import { run, type RunEnd } from "../../../lib/sync/run.ts";
-import { toOwner } from "../../../lib/sync/common/temp_tag.ts";
+import { toTempOwner } from "../../../lib/sync/common/temp_tag.ts";
 import type { Action, Entry, FileEntry, Plan, SyncEvent } from "../../../lib/core/entry.ts";
 import { collect } from "../../support/content.ts";
 import type { Backends } from "../../../lib/sync/common/sides.ts";
@@ -15,7 +15,7 @@ import type { RunOptions } from "../../../lib/sync/run_options.ts";
 
 /** A signal that nobody aborts. */
 export const signal = new AbortController().signal;
-export const owners = { local: toOwner(["test", "local"]), remote: toOwner(["test", "remote"]) };
+export const owners = { local: toTempOwner(["test", "local"]), remote: toTempOwner(["test", "remote"]) };
 export const NOON = Date.UTC(2026, 5, 1, 12);
 
 /** A tree as text: a file's content by its path, null for a folder, "-> target" for a link. */
@@ -66,7 +66,16 @@ export async function fileAt(backend: Backend, path: string): Promise<FileEntry>
 }
 
 export function toPlan(actions: readonly Action[], more: Partial<Plan> = {}): Plan {
-  return { actions, conflicts: [], refusals: [], held: [], notes: [], lessons: [], open: [], ...more };
+  return {
+    actions,
+    conflicts: [],
+    refusals: [],
+    heldRemovals: [],
+    notes: [],
+    historyUpdates: [],
+    undecided: [],
+    ...more,
+  };
 }
 
 /** What a generator of events gave, and how it ended. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { memory, type MemoryDials } from "../../../lib/backends/memory/mod.ts";
 import type { Plan, Side, SyncEvent } from "../../../lib/core/entry.ts";
-import { over } from "../../support/over.ts";
+import { withOverrides } from "../../support/over.ts";
 import { noWrite } from "../../support/watch.ts";
 import { plant, ran, rejection, type Texts, texts } from "./rig.ts";
 
@@ -34,23 +34,23 @@ Deno.test("run() goes on in spite of a danger when its key was given, or the use
   await ran(allowed, { allow: ["-AllowEmptySource"] });
   assert.deepEqual(await texts(allowed.remote), {});
   const asked = pair({}, { "a": "1" });
-  await ran(asked, { ask: (dangers) => Promise.resolve(dangers[0]?.code === "emptySource") });
+  await ran(asked, { allowIssues: (dangers) => Promise.resolve(dangers[0]?.code === "emptySource") });
   assert.deepEqual(await texts(asked.remote), {});
   const denied = pair({}, { "a": "1" });
-  assert.equal((await rejection(ran(denied, { ask: () => Promise.resolve(false) }))).kind, "refused");
+  assert.equal((await rejection(ran(denied, { allowIssues: () => Promise.resolve(false) }))).kind, "refused");
   assert.deepEqual(await texts(denied.remote), { "a": "1" });
 });
 
 Deno.test("run() does not ask under planOnly, nor about what no key allows", async () => {
   const ask = () => assert.fail("it asked");
   const sides = pair({}, { "a": "1" });
-  assert.equal((await rejection(ran(sides, { planOnly: true, ask }))).kind, "refused");
-  assert.equal((await rejection(ran(sides, { marker: "marker", ask }))).kind, "refused");
+  assert.equal((await rejection(ran(sides, { planOnly: true, allowIssues: ask }))).kind, "refused");
+  assert.equal((await rejection(ran(sides, { marker: "marker", allowIssues: ask }))).kind, "refused");
 });
 
 Deno.test("run() refuses a broad root for -Remove and -Mirror without -AllowRoot", async () => {
   const sides = pair({ "a": "1" }, {});
-  const remote = over(sides.remote, { place: { path: "/", broad: "the login folder" } });
+  const remote = withOverrides(sides.remote, { root: { path: "/", risk: "the login folder" } });
   const error = await rejection(ran({ local: sides.local, remote }, { remove: false }));
   assert.match(error.message, /the login folder.*-AllowRoot/s);
   await ran({ local: sides.local, remote }, { remove: false, allow: ["-AllowRoot"] });

@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { memory } from "../../../lib/backends/memory/mod.ts";
 import { SyncError } from "../../../lib/core/errors.ts";
 import { faulty } from "../../support/faulty.ts";
-import { over } from "../../support/over.ts";
-import { newMemory, recall } from "../../support/simulation_memory.ts";
+import { withOverrides } from "../../support/over.ts";
+import { newMemory, openHistory } from "../../support/simulation_memory.ts";
 import { fileAt, plant, ran, signal, texts } from "./rig.ts";
 
 /** A folder of a store: it is there as long as it holds something. */
 function folderOfStore() {
-  return over(memory({ hasDirs: false }), {
+  return withOverrides(memory({ hasDirs: false }), {
     async stat(inner, path, call) {
       const isEmpty = path === "" && (await inner.list(path, call)).length === 0;
       return isEmpty ? undefined : await inner.stat(path, call);
@@ -20,14 +20,14 @@ function folderOfStore() {
 for (const mode of ["Remote", "Both", "Local"] as const) {
   Deno.test(`run() in ${mode} takes a store's folder that is known and holds nothing any more for an empty one`, async () => {
     const known = newMemory();
-    const remembered = () => recall(known, () => false);
+    const remembered = () => openHistory(known, () => false);
     const sides = { local: memory(), remote: folderOfStore() };
     plant(sides.local, { "a": "1", "b": "2" });
     const full = new SyncError("full", "no space", { operation: "write" });
     const failing = faulty(sides.remote, { faults: [{ on: "write", error: full }] });
-    await ran({ local: sides.local, remote: failing }, { mode: "Remote", remembered: remembered() });
+    await ran({ local: sides.local, remote: failing }, { mode: "Remote", pairHistory: remembered() });
     assert.equal(known.isKnown, true);
-    const { end } = await ran(sides, { mode, mirror: false, remove: false, remembered: remembered() });
+    const { end } = await ran(sides, { mode, mirror: false, remove: false, pairHistory: remembered() });
     assert.ok(end.outcome === "applied" && end.applied.failures === 0);
     assert.deepEqual(await texts(sides.remote), mode === "Local" ? {} : { "a": "1", "b": "2" });
   });
@@ -36,7 +36,7 @@ for (const mode of ["Remote", "Both", "Local"] as const) {
 Deno.test("run() in Both brings the removal of the last object along, and goes on from there", async () => {
   const known = newMemory();
   const sides = { local: memory(), remote: folderOfStore() };
-  const options = () => ({ mode: "Both", mirror: false, remembered: recall(known, () => false) }) as const;
+  const options = () => ({ mode: "Both", mirror: false, remembered: openHistory(known, () => false) }) as const;
   plant(sides.local, { "a": "1" });
   await ran(sides, options());
   await sides.local.remove(await fileAt(sides.local, "a"), { signal });
@@ -50,7 +50,7 @@ Deno.test("run() in Both with -Remove begins in a place of a store that nobody h
   const local = memory();
   plant(local, { "a": "1" });
   const store = memory({ hasDirs: false });
-  const remote = over(store, {
+  const remote = withOverrides(store, {
     stat: (inner, path, call) => path === "" ? Promise.resolve(undefined) : inner.stat(path, call),
   });
   await ran({ local, remote }, { mode: "Both", remove: true, mirror: false });

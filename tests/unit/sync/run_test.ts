@@ -4,8 +4,8 @@ import { chooseCriteria } from "../../../lib/sync/common/criteria.ts";
 import type { Mode } from "../../../lib/sync/common/options.ts";
 import { tempPath } from "../../../lib/core/temp_name.ts";
 import type { Plan, Side, SyncEvent } from "../../../lib/core/entry.ts";
-import { over } from "../../support/over.ts";
-import { newMemory, recall } from "../../support/simulation_memory.ts";
+import { withOverrides } from "../../support/over.ts";
+import { newMemory, openHistory } from "../../support/simulation_memory.ts";
 import { listOnce, noWrite, recorded } from "../../support/watch.ts";
 import { brief, failure, fileAt, NOON, plant, ran, rejection, signal, type Texts, texts, usual } from "./rig.ts";
 
@@ -30,7 +30,7 @@ function plannedBy(events: readonly SyncEvent[]): Plan {
 function absent(dials: MemoryDials = {}) {
   let made = false;
   const inner = memory(dials);
-  return over(inner, {
+  return withOverrides(inner, {
     stat: (backend, path, call) => path === "" && !made ? Promise.resolve(undefined) : backend.stat(path, call),
     makeDir(backend, path, call) {
       made ||= path === "";
@@ -119,16 +119,16 @@ for (const remove of [false, true]) {
   Deno.test(`run() in Both misses a remote root that an earlier run has seen, -Remove ${remove ? "on" : "off"}`, async () => {
     const local = memory();
     plant(local, { "a": "1" });
-    const remembered = recall({ ...newMemory(), isKnown: true }, () => false);
+    const remembered = openHistory({ ...newMemory(), isKnown: true }, () => false);
     const sides = { local: noWrite(local), remote: noWrite(absent()) };
-    const error = await rejection(ran(sides, { mode: "Both", remove, mirror: false, remembered }));
+    const error = await rejection(ran(sides, { mode: "Both", remove, mirror: false, pairHistory: remembered }));
     assert.deepEqual([error.kind, error.message.includes("-AllowMissingRoot")], ["refused", true]);
     assert.match(error.message, /The remote folder .* does not exist: is a disk unplugged/);
   });
 }
 
 Deno.test("run() refuses a root that is a file", async () => {
-  const local = over(memory(), { stat: (_inner, path) => Promise.resolve({ kind: "file", path, size: 1 }) });
+  const local = withOverrides(memory(), { stat: (_inner, path) => Promise.resolve({ kind: "file", path, size: 1 }) });
   const error = await rejection(ran({ local, remote: noWrite(memory()) }));
   assert.equal(error.kind, "badInput");
   assert.match(error.message, /is a file/);
@@ -144,7 +144,7 @@ const overlaps: readonly [string, string, boolean][] = [
 ];
 for (const [here, across, isOverlap] of overlaps) {
   Deno.test(`run() ${isOverlap ? "refuses" : "takes"} ${here} and ${across} on one disk`, async () => {
-    const at = (disk: string) => over(memory(), { place: { path: disk, disk } });
+    const at = (disk: string) => withOverrides(memory(), { root: { path: disk, diskPath: disk } });
     const work = ran({ local: at(here), remote: at(across) }, { remove: false });
     if (isOverlap) assert.equal((await rejection(work)).kind, "badInput");
     else await work;
@@ -202,7 +202,7 @@ Deno.test("run() in Both keeps both versions of a conflict on both sides", async
 
 Deno.test("run() rejects with the scan's error, and stops the other scan", async () => {
   const sides = pair({ "a": "1" }, {});
-  const remote = over(sides.remote, { walk: undefined, list: () => assert.fail("listed") });
+  const remote = withOverrides(sides.remote, { walk: undefined, list: () => assert.fail("listed") });
   const error = await rejection(ran({ local: sides.local, remote }));
   assert.equal(error.kind, "unexpected");
 });
@@ -240,7 +240,7 @@ Deno.test("run() leaves what appears during it to the next run", async () => {
 Deno.test("run() removes what a broken run of the same pair left, and nothing of another pair", async () => {
   const sides = pair({ "a": "1" }, {});
   let half = "";
-  const remote = over(sides.remote, {
+  const remote = withOverrides(sides.remote, {
     write(_inner, path, _body, { tag = "" }) {
       half = tempPath(path, tag);
       plant(sides.remote, { [half]: "1" });
@@ -259,7 +259,7 @@ Deno.test("run() lists both sides at the same time", async () => {
   const begun: string[] = [];
   const gate = Promise.withResolvers<void>();
   const waiting = (name: string) =>
-    over(memory({ lacks: ["walk"] }), {
+    withOverrides(memory({ lacks: ["walk"] }), {
       async list(inner, path, call) {
         begun.push(name);
         if (begun.length === 2) gate.resolve();
@@ -273,7 +273,7 @@ Deno.test("run() lists both sides at the same time", async () => {
 
 Deno.test("run() tells what its places caution against, once a side", async () => {
   const sides = pair({ "a": "1" }, {});
-  const remote = over(sides.remote, { caution: () => "others can change it" });
+  const remote = withOverrides(sides.remote, { securityWarning: () => "others can change it" });
   const { events } = await ran({ local: sides.local, remote }, { mode: "Remote" });
   const notes = events.flatMap((event) => event.type === "noted" ? [[event.note.side, event.note.why]] : []);
   assert.deepEqual(notes, [["remote", "others can change it"]]);

@@ -5,7 +5,7 @@ import type { Mode } from "../../../lib/sync/common/options.ts";
 import { SyncError } from "../../../lib/core/errors.ts";
 import { run } from "../../../lib/sync/run.ts";
 import { faulty } from "../../support/faulty.ts";
-import { newMemory, recall } from "../../support/simulation_memory.ts";
+import { newMemory, openHistory } from "../../support/simulation_memory.ts";
 import type { SyncEvent } from "../../../lib/core/entry.ts";
 import { fileAt, NOON, plant, type Texts, texts, usual } from "./rig.ts";
 
@@ -42,14 +42,14 @@ function pairOf(
         mirror: false,
         ...more,
         now,
-        remembered: recall(known, () => false),
+        pairHistory: openHistory(known, () => false),
       });
       let step = await running.next();
       for (; step.done !== true; step = await running.next()) events.push(step.value);
       const done = events.flatMap((event) => event.type === "done" ? [event] : []);
       return {
         actions: done.map(({ action }) => `${action.do} ${action.to} ${action.path}`).sort(),
-        untimed: done.filter(({ isUntimed }) => isUntimed === true).length,
+        untimed: done.filter(({ isTimeUnset: isUntimed }) => isUntimed === true).length,
         conflicts: step.value.plan.conflicts.length,
         refusals: step.value.plan.refusals.length,
         notes: step.value.plan.notes.map(({ code }) => code),

@@ -3,13 +3,13 @@ import type { Backend, Content } from "../../../lib/core/backend.ts";
 import { SyncError } from "../../../lib/core/errors.ts";
 import { toRelPath } from "../../../lib/core/path.ts";
 import { PairTrash } from "../../../lib/sync/trash/trash.ts";
-import type { Kept, Loser } from "../../../lib/sync/trash/trash.ts";
+import type { DiscardedVersion, KeptVersion } from "../../../lib/sync/trash/trash.ts";
 import { listTrash } from "../../../lib/sync/trash/restore.ts";
 import { canLockFolder, lockFolder } from "../../support/lock_folder.ts";
-import { over } from "../../support/over.ts";
+import { withOverrides } from "../../support/over.ts";
 import { canMount, mountBind, mountSmall } from "../../support/small_disk.ts";
 import { readDisk, readTree, tree } from "../../support/tree.ts";
-import { call, start, type TrashScene, within } from "../../support/trash_scene.ts";
+import { call, start, type TrashScene, withTrashScene } from "../../support/trash_scene.ts";
 
 const hasMounts = await canMount();
 const canLock = await canLockFolder();
@@ -22,14 +22,14 @@ async function keptIn(home: string): Promise<readonly string[]> {
   );
 }
 
-async function keep({ trash }: TrashScene, loser: Omit<Loser, "path" | "why">): Promise<Kept> {
+async function keep({ trash }: TrashScene, loser: Omit<DiscardedVersion, "path" | "why">): Promise<KeptVersion> {
   return await trash.keep({ ...loser, path: loser.entry.path, why: loser.take ? "removed" : "overwritten" }, call);
 }
 
 /** A remote without renames, so that what loses is copied to this machine. */
 function copying(read?: (content: Content) => Content): Backend {
   const inner = tree({ "r": { size: large } }).memory({ lacks: ["rename"] });
-  return over(inner, {
+  return withOverrides(inner, {
     read: async (place, path, how) => {
       const content = await place.read(path, how);
       return read === undefined ? content : read(content);
@@ -53,7 +53,7 @@ for (const [what, { kind, spoil }] of Object.entries(disks)) {
     name: `keep() rejects where the trash's disk is ${what}, and nothing is left of what was begun`,
     ignore: !hasMounts,
     fn: () =>
-      within(async (scene) => {
+      withTrashScene(async (scene) => {
         await Deno.mkdir(scene.home, { recursive: true });
         await using disk = await mountSmall(scene.home, 65_536);
         await spoil(disk);
@@ -71,7 +71,7 @@ Deno.test({
   name: "keep() rejects where the trash allows no new name, and the file stays",
   ignore: !canLock,
   fn: () =>
-    within(async (scene) => {
+    withTrashScene(async (scene) => {
       await Deno.mkdir(`${scene.home}/p`, { recursive: true, mode: 0o700 });
       await using _lock = await lockFolder(`${scene.home}/p`);
       for (const take of [true, false]) {
@@ -82,7 +82,7 @@ Deno.test({
 });
 
 Deno.test("keep() keeps nothing that its list cannot name, and the file stays", () =>
-  within(async (scene) => {
+  withTrashScene(async (scene) => {
     await Deno.mkdir(`${scene.home}/p.jsonl`, { recursive: true, mode: 0o700 });
     for (const take of [true, false]) {
       await assert.rejects(keep(scene, { side: "local", entry: await scene.entry("a"), take }), { name: "SyncError" });
@@ -103,7 +103,7 @@ const cuts: Readonly<Record<string, (content: Content) => Content>> = {
 };
 for (const [what, cut] of Object.entries(cuts)) {
   Deno.test(`keep() rejects where the copy ${what}, and nothing is left of it`, () =>
-    within(async (scene) => {
+    withTrashScene(async (scene) => {
       for (const take of [true, false]) {
         const entry = await scene.entry("r", "remote");
         await assert.rejects(keep(scene, { side: "remote", entry, take }), { name: "SyncError" });
@@ -116,7 +116,7 @@ Deno.test({
   name: "keep() copies where a rename within one disk fails, whole or not at all",
   ignore: !hasMounts,
   fn: () =>
-    within(async (scene) => {
+    withTrashScene(async (scene) => {
       await Deno.mkdir(scene.home, { recursive: true, mode: 0o700 });
       const elsewhere = await Deno.makeTempDir({ prefix: "tandem-bound-" });
       try {
@@ -124,7 +124,7 @@ Deno.test({
         await using _mount = await mountBind(elsewhere, scene.home);
         const kept = await keep(scene, { side: "local", entry: await scene.entry("a"), take: true });
         assert.deepEqual([kept.moved, await Deno.readTextFile(kept.at)], [false, "old"]);
-        const local = over(scene.local, {
+        const local = withOverrides(scene.local, {
           read: async (inner, ...args) => {
             const content = await inner.read(...args);
             return content instanceof Uint8Array ? content.subarray(1) : content.pipeThrough(first(1));
@@ -152,36 +152,36 @@ Deno.test("keep() rejects where a server's trash is full, and the file stays", a
   const full = () => Promise.reject(new SyncError("full", "The disk is full", { operation: "write" }));
   const server = tree({ "home/r": "remote", "login/": {} }).memory();
   const rooted = (inner: Backend): Backend =>
-    over(inner, {
+    withOverrides(inner, {
       rename: full,
       copy: full,
-      at: async (_, folder, how) => rooted(await inner.at(folder === "~" ? "/login" : folder, how)),
+      withRoot: async (_, folder, how) => rooted(await inner.withRoot(folder === "~" ? "/login" : folder, how)),
     });
-  await within(async (scene) => {
+  await withTrashScene(async (scene) => {
     for (const take of [true, false]) {
       const entry = await scene.entry("r", "remote");
       await assert.rejects(keep(scene, { side: "remote", entry, take }), { kind: "full" });
     }
     assert.deepEqual(await listTrash(scene.home), []);
     assert.equal((await readTree(scene.remote))["r"], "remote");
-  }, { remote: rooted(await server.at("/home", call)) });
+  }, { remote: rooted(await server.withRoot("/home", call)) });
 });
 
 Deno.test("keep() rejects where a server's copy is cut short, and nothing is left of it", async () => {
   const server = tree({ "home/r": "remote", "login/": {} }).memory();
   const rooted = (inner: Backend): Backend =>
-    over(inner, {
+    withOverrides(inner, {
       copy: async (place, _, to, { signal }) =>
         void await place.write(to, () => Promise.resolve(new Uint8Array(3)), { signal, size: 3 }),
-      at: async (_, folder, how) => rooted(await inner.at(folder === "~" ? "/login" : folder, how)),
+      withRoot: async (_, folder, how) => rooted(await inner.withRoot(folder === "~" ? "/login" : folder, how)),
     });
-  await within(async (scene) => {
+  await withTrashScene(async (scene) => {
     const entry = await scene.entry("r", "remote");
     await assert.rejects(keep(scene, { side: "remote", entry, take: false }), { message: /no whole copy/ });
     assert.deepEqual(await listTrash(scene.home), []);
     const files = Object.keys(await readTree(server)).filter((path) => !path.endsWith("/"));
     assert.deepEqual(files, ["home/r"]);
-  }, { remote: rooted(await server.at("/home", call)) });
+  }, { remote: rooted(await server.withRoot("/home", call)) });
 });
 
 function first(bytes: number): TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>> {

@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { dirname } from "node:path";
 import { toRelPath } from "../../../lib/core/path.ts";
 import { PairTrash } from "../../../lib/sync/trash/trash.ts";
-import { clearItem, guardParents, listTrash, restoreItem } from "../../../lib/sync/trash/restore.ts";
-import { over } from "../../support/over.ts";
+import { assertParents, clearItem, listTrash, restoreItem } from "../../../lib/sync/trash/restore.ts";
+import { withOverrides } from "../../support/over.ts";
 import { canMount, mountSmall } from "../../support/small_disk.ts";
 import { readDisk, readTree, tree } from "../../support/tree.ts";
-import { call, start, type TrashScene, within } from "../../support/trash_scene.ts";
+import { call, start, type TrashScene, withTrashScene } from "../../support/trash_scene.ts";
 
 const ignore = Deno.build.os === "windows";
 const runName = "2026-11-21 103205.000 local";
@@ -32,7 +32,7 @@ for (const level of levels) {
     name: `clearItem(), restoreItem(), prune() and keep() go through no link in the place of the trash's "${level}"`,
     ignore,
     fn: () =>
-      within(async (scene) => {
+      withTrashScene(async (scene) => {
         const { home, root, local, trash } = scene;
         const at = await keptDeep(scene);
         const [item] = await listTrash(home);
@@ -61,7 +61,7 @@ Deno.test({
   name: "restoreItem() writes through no link in the root, and says which folder it is",
   ignore,
   fn: () =>
-    within(async (scene) => {
+    withTrashScene(async (scene) => {
       const { home, root, local } = scene;
       await keptDeep(scene);
       const [item] = await listTrash(home);
@@ -71,7 +71,7 @@ Deno.test({
         await Deno.writeTextFile(`${outside}/victim/b`, "victim");
         const refused = { kind: "refused", message: /"d\/b" is not restored: "d" is no folder but a link/ };
         await assert.rejects(restoreItem(item, { home, target: local, ...call }), refused);
-        await assert.rejects(guardParents(local, item.path, call), refused);
+        await assert.rejects(assertParents(local, item.path, call), refused);
         await Deno.remove(`${outside}/victim/b`);
         await assert.rejects(restoreItem(item, { home, target: local, ...call }), refused);
         assert.deepEqual(await readDisk(outside), { "victim/": {} });
@@ -86,7 +86,7 @@ Deno.test({
   name: "keep() leaves a trash folder alone that is a link in the root, and the file stays",
   ignore,
   fn: () =>
-    within(async ({ root, local, remote, entry }) => {
+    withTrashScene(async ({ root, local, remote, entry }) => {
       const outside = await Deno.makeTempDir({ prefix: "tandem-outside-" });
       try {
         await Deno.symlink(outside, `${root}/.tandem-trash`);
@@ -106,7 +106,7 @@ Deno.test({
   name: "keep() copies to the state folder's trash where the one in the root is a link",
   ignore: !await canMount(),
   fn: () =>
-    within(async ({ home, root, trash, entry }) => {
+    withTrashScene(async ({ home, root, trash, entry }) => {
       await Deno.mkdir(home, { recursive: true });
       await using _disk = await mountSmall(home, 65_536);
       await Deno.symlink(home, `${root}/.tandem-trash`);
@@ -122,7 +122,7 @@ Deno.test({
   name: "restoreItem() takes nothing from the trash that is no file any more",
   ignore,
   fn: () =>
-    within(async (scene) => {
+    withTrashScene(async (scene) => {
       const at = await keptDeep(scene);
       const [item] = await listTrash(scene.home);
       assert.ok(item !== undefined);
@@ -136,21 +136,21 @@ Deno.test("clearItem() and restoreItem() go through no link in a server's trash,
   const trashed = "login/.tandem-trash/p/2026-11-21 103205.000 remote";
   for (const folder of ["login/.tandem-trash", "login/.tandem-trash/p", trashed, `${trashed}/d`]) {
     const server = tree({ "home/d/r": "remote", "login/": {} }).memory();
-    const remote = await server.at("/home", call);
+    const remote = await server.withRoot("/home", call);
     // A folder that turned into a link to one that holds the same.
     const turned = { path: "" };
-    const whole = await remote.at("/", call);
+    const whole = await remote.withRoot("/", call);
     const stat: typeof whole.stat = async (path, how) => {
       const found = await whole.stat(path, how);
       return path === turned.path && found !== undefined ? { kind: "link", path, target: "/elsewhere" } : found;
     };
-    const reached = over(remote, {
-      at: async (inner, to, how) =>
+    const reached = withOverrides(remote, {
+      withRoot: async (inner, to, how) =>
         to === "/"
-          ? over(whole, { stat: (_, ...args) => stat(...args) })
-          : await inner.at(to === "~" ? "/login" : to, how),
+          ? withOverrides(whole, { stat: (_, ...args) => stat(...args) })
+          : await inner.withRoot(to === "~" ? "/login" : to, how),
     });
-    await within(async ({ home, trash, entry }) => {
+    await withTrashScene(async ({ home, trash, entry }) => {
       const r = await entry("d/r", "remote");
       const loser = { side: "remote", entry: r, path: r.path, why: "removed", take: true } as const;
       const kept = await trash.keep(loser, call);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import type { FileEntry } from "../../../../lib/core/entry.ts";
 import { root, toRelPath } from "../../../../lib/core/path.ts";
-import { call, paths, put, rejects } from "../../../contract/rig.ts";
+import { assertRejects, call, paths, put } from "../../../contract/rig.ts";
 import { openSmallFtp } from "../../../support/ftp_target.ts";
 import { type SmallFtp, startSmallFtp } from "../../../support/servers/small_ftp.ts";
 
@@ -107,7 +107,7 @@ for (const [name, more, answer, wanted] of hashes) {
     await using backend = await openSmallFtp(server);
     assert.equal(await backend.checksum?.(entry, ["sha256", "sha1"], call), `sha256:${hex}`);
     assert.deepEqual(server.told.filter((one) => /HASH|XSHA/.test(one)), wanted);
-    await rejects(Promise.resolve(backend.checksum?.({ ...entry, size: 6 }, ["sha256"], call)), "changed");
+    await assertRejects(Promise.resolve(backend.checksum?.({ ...entry, size: 6 }, ["sha256"], call)), "changed");
   });
 }
 
@@ -118,7 +118,7 @@ for (const count of [98, 1_000, 10_000]) {
     Deno.test(`MD-13 a listing of ${count} entries is none with "${last.slice(-28)}" behind it`, async () => {
       await using server = await startSmallFtp({ listing: lines(count), afterListing: last });
       await using backend = await openSmallFtp(server);
-      await rejects(backend.list(root, call), "connection");
+      await assertRejects(backend.list(root, call), "connection");
     });
   }
 }
@@ -127,7 +127,7 @@ for (const count of [98, 1_000, 10_000]) {
   Deno.test(`MD-13 a listing of ${count} entries is none where the connection breaks before the last word`, async () => {
     await using server = await startSmallFtp({ listing: lines(count), breaksOff: true });
     await using backend = await openSmallFtp(server);
-    await rejects(backend.list(root, call), "connection");
+    await assertRejects(backend.list(root, call), "connection");
   });
 }
 
@@ -152,7 +152,7 @@ for (const [security, clear] of [["Auto", true], ["Explicit", false]] as const) 
       warn: (message) => void warnings.push(message),
     });
     if (clear) await (await opened)[Symbol.asyncDispose]();
-    else await rejects(opened, "connection");
+    else await assertRejects(opened, "connection");
     assert.deepEqual(server.told.slice(0, 2), clear ? ["AUTH TLS", "USER me"] : ["AUTH TLS"]);
     assert.equal(warnings.filter((one) => /in clear/.test(one)).length, clear ? 1 : 0);
   });
@@ -262,5 +262,5 @@ Deno.test("setModified() rejects with unsupported where the server takes a time 
   await using backend = await openSmallFtp(server);
   await backend.setModified?.(toRelPath("a"), THEN + 300, call);
   await using liar = await openSmallFtp(server);
-  await rejects(Promise.resolve(liar.setModified?.(toRelPath("b"), THEN - HOUR, call)), "unsupported");
+  await assertRejects(Promise.resolve(liar.setModified?.(toRelPath("b"), THEN - HOUR, call)), "unsupported");
 });

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import net from "node:net";
-import type { Call } from "../../../../lib/core/backend.ts";
-import { FtpLink } from "../../../../lib/backends/ftp/control_connection.ts";
+import type { CallOptions } from "../../../../lib/core/backend.ts";
+import { ControlConnection } from "../../../../lib/backends/ftp/control_connection.ts";
 import { FtpPool } from "../../../../lib/backends/ftp/pool.ts";
-import { lost } from "../../../../lib/net/transport.ts";
+import { networkError } from "../../../../lib/net/transport.ts";
 import { SyncError } from "../../../../lib/core/errors.ts";
 
 /** A server that greets and answers each command by `answer`, whose pieces are sent apart. */
@@ -31,8 +31,8 @@ async function serve(answer: (command: string) => readonly string[], greeting = 
   const settings = { host: "127.0.0.1", port: address.port, timeout: 1000, trust: { host: "127.0.0.1", pins: [] } };
   return {
     commands,
-    connect: async ({ signal }: Call = { signal: new AbortController().signal }) =>
-      (await FtpLink.connect(settings, { implicit: false, newest: false, signal })).link,
+    connect: async ({ signal }: CallOptions = { signal: new AbortController().signal }) =>
+      (await ControlConnection.connect(settings, { implicit: false, newest: false, signal })).link,
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => server.close(resolve));
@@ -43,7 +43,7 @@ async function serve(answer: (command: string) => readonly string[], greeting = 
 Deno.test("FtpLink puts together replies that come in pieces", async () => {
   await using server = await serve(() => ["25", "0-Start\r\n size=1", "23; /f\r\n250", " End\r\n"]);
   const link = await server.connect();
-  assert.deepEqual(await link.ask("MLST /f"), { code: 250, text: "250-Start\n size=123; /f\n250 End" });
+  assert.deepEqual(await link.sendCommand("MLST /f"), { code: 250, text: "250-Start\n size=123; /f\n250 End" });
   link.close();
 });
 
@@ -51,7 +51,7 @@ Deno.test("FtpLink gives replies to commands sent side by side in their order", 
   await using server = await serve((command) => [`200 ${command}\r\n`]);
   const link = await server.connect();
   link.pipelines = true;
-  const replies = await link.batch(["A", "B", "C"]);
+  const replies = await link.sendCommands(["A", "B", "C"]);
   assert.deepEqual(replies.map((one) => one.text), ["200 A", "200 B", "200 C"]);
   link.close();
 });
@@ -62,7 +62,7 @@ Deno.test("FtpLink ends a connection whose answers are out of step", async () =>
   );
   const link = await server.connect();
   link.pipelines = true;
-  const [first, second] = [link.ask("LIST"), link.ask("SIZE f")];
+  const [first, second] = [link.sendCommand("LIST"), link.sendCommand("SIZE f")];
   assert.equal((await first).code, 226);
   await assert.rejects(second, /out of step/);
   assert.ok(link.closed);
@@ -81,9 +81,12 @@ Deno.test("FtpLink sends no control character", async () => {
   await using server = await serve(() => ["200 ok\r\n"]);
   const link = await server.connect();
   for (const name of ["x\r\nDELE y", "x\0", "x\u007f", "x\u0100"]) {
-    await assert.rejects(link.ask(`RETR ${name}`), (error) => error instanceof SyncError && error.kind === "badInput");
+    await assert.rejects(
+      link.sendCommand(`RETR ${name}`),
+      (error) => error instanceof SyncError && error.kind === "badInput",
+    );
   }
-  await link.ask("NOOP");
+  await link.sendCommand("NOOP");
   assert.deepEqual(server.commands, ["NOOP"]);
   link.close();
 });
@@ -91,21 +94,21 @@ Deno.test("FtpLink sends no control character", async () => {
 Deno.test("FtpLink gives up on a server that does not answer", async () => {
   await using server = await serve(() => []);
   const link = await server.connect();
-  await assert.rejects(link.ask("NOOP"), (error) => error instanceof SyncError && error.kind === "timeout");
+  await assert.rejects(link.sendCommand("NOOP"), (error) => error instanceof SyncError && error.kind === "timeout");
   assert.ok(link.closed);
 });
 
 Deno.test("FtpLink gives up on a reply without end", async () => {
   await using server = await serve(() => [`250-${"x".repeat(70_000)}`]);
   const link = await server.connect();
-  await assert.rejects(link.ask("NOOP"), (error) => error instanceof SyncError && error.kind === "connection");
+  await assert.rejects(link.sendCommand("NOOP"), (error) => error instanceof SyncError && error.kind === "connection");
 });
 
 Deno.test("FtpLink ends with 421 as busy, which may pass", async () => {
   await using server = await serve(() => ["421 Timeout\r\n"]);
   const link = await server.connect();
-  assert.equal((await link.ask("NOOP")).code, 421);
-  await assert.rejects(link.ask("NOOP"), (error) => error instanceof SyncError && error.kind === "busy");
+  assert.equal((await link.sendCommand("NOOP")).code, 421);
+  await assert.rejects(link.sendCommand("NOOP"), (error) => error instanceof SyncError && error.kind === "busy");
 });
 
 Deno.test("FtpPool is content with the connections a server allows", async () => {
@@ -113,16 +116,16 @@ Deno.test("FtpPool is content with the connections a server allows", async () =>
   let dials = 0;
   const connect = async () => {
     dials++;
-    if (dials > 1) throw lost("busy", "421 too many connections");
+    if (dials > 1) throw networkError("busy", "421 too many connections");
     return await server.connect();
   };
   const call = { signal: new AbortController().signal, operation: "test" };
   await using pool = new FtpPool(await server.connect(), { connect, connections: 8, reconnectTime: 0, timeout: 5000 });
-  const work = Array.from({ length: 12 }, () => pool.use(call, (link) => link.ask("NOOP")));
+  const work = Array.from({ length: 12 }, () => pool.use(call, (link) => link.sendCommand("NOOP")));
   const replies = await Promise.all(work);
   assert.equal(replies.length, 12);
   const before = dials;
-  await Promise.all(Array.from({ length: 12 }, () => pool.use(call, (link) => link.ask("NOOP"))));
+  await Promise.all(Array.from({ length: 12 }, () => pool.use(call, (link) => link.sendCommand("NOOP"))));
   assert.equal(dials, before, "it asks for no more connections");
 });
 
@@ -164,8 +167,8 @@ Deno.test("FtpPool gives a turn that comes to one who is cancelled to the next o
 Deno.test("FtpLink ends a connection on which a reply comes that nothing asked for", async () => {
   await using server = await serve((command) => command === "SIZE f" ? ["213 1\r\n213 2\r\n"] : ["200 ok\r\n"]);
   const link = await server.connect();
-  assert.equal((await link.ask("SIZE f")).text, "213 1");
-  await assert.rejects(link.ask("SIZE g"), /out of step/);
+  assert.equal((await link.sendCommand("SIZE f")).text, "213 1");
+  await assert.rejects(link.sendCommand("SIZE g"), /out of step/);
 });
 
 for (
@@ -177,7 +180,10 @@ for (
   Deno.test(`FtpLink gives up on a reply of ${what} without end before its time is over`, async () => {
     await using server = await serve(() => Array(4).fill(piece));
     const link = await server.connect();
-    await assert.rejects(link.ask("NOOP"), (error) => error instanceof SyncError && error.kind === "connection");
+    await assert.rejects(
+      link.sendCommand("NOOP"),
+      (error) => error instanceof SyncError && error.kind === "connection",
+    );
     await new Promise((resolve) => setTimeout(resolve, 100));
   });
 }
@@ -185,5 +191,5 @@ for (
 Deno.test("FtpLink names -Timeout where a server is silent, also in the middle of a reply", async () => {
   await using server = await serve(() => Array(20).fill("250-slowly\r\n"));
   const link = await server.connect();
-  await assert.rejects(link.ask("NOOP"), /no answer in 1 s.*-Timeout/);
+  await assert.rejects(link.sendCommand("NOOP"), /no answer in 1 s.*-Timeout/);
 });

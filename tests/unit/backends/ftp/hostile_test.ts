@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { root, toRelPath } from "../../../../lib/core/path.ts";
 import type { FileEntry } from "../../../../lib/core/entry.ts";
-import { call, paths, put, rejects } from "../../../contract/rig.ts";
+import { assertRejects, call, paths, put } from "../../../contract/rig.ts";
 import { collect } from "../../../support/content.ts";
 import { openSmallFtp } from "../../../support/ftp_target.ts";
 import { startSmallFtp } from "../../../support/servers/small_ftp.ts";
@@ -14,14 +14,14 @@ for (
   Deno.test(`MD-13 list() over FTP is no listing when the server says "${last.slice(0, 12)}"`, async () => {
     await using server = await startSmallFtp({ listing: `type=file;size=1;${old} a\r\n`, afterListing: last });
     await using backend = await openSmallFtp(server);
-    await rejects(backend.list(root, call), "connection");
+    await assertRejects(backend.list(root, call), "connection");
   });
 }
 
 Deno.test("MD-13 list() over FTP rejects a listing that ends in the middle of a line", async () => {
   await using server = await startSmallFtp({ listing: `type=file;size=1;${old} a\r\ntype=file;size=1;${old} b` });
   await using backend = await openSmallFtp(server);
-  await rejects(backend.list(root, call), "connection");
+  await assertRejects(backend.list(root, call), "connection");
 });
 
 Deno.test("NM-13 names of LIST keep their blanks and arrows", async () => {
@@ -46,7 +46,7 @@ Deno.test("NM-14 names of a Latin-1 server go there as they came; without -Encod
 
 Deno.test("SE-06 a server that offers no TLS, or none for data, hears no password", async () => {
   await using server = await startSmallFtp({ reply: (command) => command === "AUTH TLS" ? "502 no\r\n" : undefined });
-  await rejects(openSmallFtp(server, { scheme: "ftpes" }), "connection");
+  await assertRejects(openSmallFtp(server, { scheme: "ftpes" }), "connection");
   assert.deepEqual(server.told, ["AUTH TLS"]);
 });
 
@@ -72,8 +72,8 @@ Deno.test("SE-11 no name with a line break reaches the wire", async () => {
   await using backend = await openSmallFtp(server);
   for (const name of ["x\r\nDELE y", "x\nDELE y", "x\u0000y"]) {
     const path = name as ReturnType<typeof toRelPath>;
-    await rejects(backend.stat(path, call), "badInput");
-    await rejects(backend.remove({ kind: "file", path, size: 1 }, call), "badInput");
+    await assertRejects(backend.stat(path, call), "badInput");
+    await assertRejects(backend.remove({ kind: "file", path, size: 1 }, call), "badInput");
   }
   assert.ok(!server.told.some((line) => line.startsWith("DELE")), server.told.join("; "));
 });
@@ -81,7 +81,7 @@ Deno.test("SE-11 no name with a line break reaches the wire", async () => {
 for (const [what, reply] of [["line", "2".repeat(1 << 20)], ["reply", "211-go on\r\n".repeat(200_000)]] as const) {
   Deno.test(`SE-13 a ${what} without end ends the connection`, async () => {
     await using server = await startSmallFtp({ reply: (command) => command === "FEAT" ? reply : undefined });
-    await rejects(openSmallFtp(server), "connection", "timeout");
+    await assertRejects(openSmallFtp(server), "connection", "timeout");
   });
 }
 
@@ -107,7 +107,7 @@ Deno.test("VP-02 a 226 for fewer bytes than were sent is no success, and what wa
   await using server = await startSmallFtp({ keeps: 3 });
   await using backend = await openSmallFtp(server);
   await put(backend, "a", "old");
-  const error = await rejects(put(backend, "a", "longer"), "changed");
+  const error = await assertRejects(put(backend, "a", "longer"), "changed");
   assert.match(error.message, /holds 3 bytes after 6 bytes were sent/);
   assert.deepEqual([...server.files], [["/a", "old"]]);
 });
@@ -120,7 +120,7 @@ Deno.test("read() of a range that the server breaks off is no shorter range", as
   await using backend = await openSmallFtp(server);
   const expect: FileEntry = { kind: "file", path: toRelPath("a"), size };
   const read = async () => await collect(await backend.read(expect.path, { ...call, expect, length: 600_000 }));
-  assert.match((await rejects(read(), "changed")).message, /ended at byte 300000/);
+  assert.match((await assertRejects(read(), "changed")).message, /ended at byte 300000/);
 });
 
 Deno.test("a server that begins no transfer in the middle of a file leaves no connection and no source open", async () => {
@@ -133,7 +133,7 @@ Deno.test("a server that begins no transfer in the middle of a file leaves no co
   await using server = await startSmallFtp({ holds: { "/a": "x".repeat(1_000_000) }, features, reply });
   await using backend = await openSmallFtp(server);
   const expect: FileEntry = { kind: "file", path: toRelPath("a"), size: 1_000_000 };
-  await rejects(backend.read(expect.path, { ...call, expect, offset: 100 }), "unsupported");
+  await assertRejects(backend.read(expect.path, { ...call, expect, offset: 100 }), "unsupported");
   let isLeft = false;
   const source = new ReadableStream<Uint8Array<ArrayBuffer>>({ cancel: () => void (isLeft = true) });
   const write = backend.write(toRelPath("b"), () => Promise.resolve(source), {
@@ -141,7 +141,7 @@ Deno.test("a server that begins no transfer in the middle of a file leaves no co
     size: left + 1,
     tag: "0123456789abcdef",
   });
-  await rejects(write, "unsupported");
+  await assertRejects(write, "unsupported");
   assert.ok(isLeft);
 });
 
@@ -160,7 +160,7 @@ for (const [what, listing, message] of listings) {
   Deno.test(`list() over FTP takes no listing of ${what} without end`, async () => {
     await using server = await startSmallFtp({ listing });
     await using backend = await openSmallFtp(server);
-    const error = await rejects(backend.list(root, call), "unexpected");
+    const error = await assertRejects(backend.list(root, call), "unexpected");
     assert.match(error.message, message);
     assert.notEqual(error.facts.transient, true, "it is not asked for again");
   });
@@ -174,7 +174,7 @@ for (const size of [5, 300_000]) {
     await using backend = await openSmallFtp(server);
     const expect: FileEntry = { kind: "file", path: toRelPath("a"), size };
     const read = async () => await collect(await backend.read(expect.path, { ...call, expect }));
-    assert.match((await rejects(read(), "changed")).message, /sends more than the \d+ bytes it was listed with/);
+    assert.match((await assertRejects(read(), "changed")).message, /sends more than the \d+ bytes it was listed with/);
     await backend.stat(expect.path, call);
   });
 }
@@ -196,7 +196,7 @@ Deno.test("stat() over FTP does not call absent what a listing with lines that c
   await using server = await startSmallFtp({ features: ["SIZE", "UTF8"], listing, reply });
   await using backend = await openSmallFtp(server);
   assert.equal((await backend.stat(toRelPath("a"), call))?.kind, "file");
-  assert.match((await rejects(backend.stat(toRelPath("b"), call), "unexpected")).message, /it may be there/);
+  assert.match((await assertRejects(backend.stat(toRelPath("b"), call), "unexpected")).message, /it may be there/);
 });
 
 /** A server without MLST whose listings show "a" alone. `size`, `cwd`: its replies for all other names. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Backend } from "../../../../lib/core/backend.ts";
 import { type RelPath, root, toRelPath } from "../../../../lib/core/path.ts";
 import type { DirEntry, Entry, FileEntry } from "../../../../lib/core/entry.ts";
-import { call, rejects } from "../../../contract/rig.ts";
+import { assertRejects, call } from "../../../contract/rig.ts";
 import { openSmallFtp } from "../../../support/ftp_target.ts";
 import { ftpTree, type FtpTreeOptions } from "../../../support/servers/ftp_tree.ts";
 import { startSmallFtp } from "../../../support/servers/small_ftp.ts";
@@ -16,7 +16,7 @@ async function open(options: Omit<FtpTreeOptions, "files"> & Partial<FtpTreeOpti
   const tree = ftpTree({ files: elsewhere, ...options });
   const server = stack.use(await startSmallFtp(tree.options));
   const whole = stack.use(await openSmallFtp(server, { options: { Connections: "1" } }));
-  const backend = await whole.at("/root", call);
+  const backend = await whole.withRoot("/root", call);
   const life = stack.move();
   return { tree, server, backend, whole, [Symbol.asyncDispose]: () => life.disposeAsync() };
 }
@@ -48,12 +48,12 @@ Deno.test("remove() and rename() over FTP leave alone what lies in a folder that
   await using setup = await open({ links: { "/root/l": "/away" }, listShowsLinks: true });
   const { backend, tree, server } = setup;
   assert.equal((await backend.list(toRelPath("l"), call)).length, 2);
-  const error = await rejects(backend.remove(linked, call), "refused");
+  const error = await assertRejects(backend.remove(linked, call), "refused");
   assert.match(error.message, /"\/root\/l" is a link, and what it points to is left alone/);
   const rename = Promise.resolve(backend.rename?.(linked.path, toRelPath("taken"), { ...call, expect: "absent" }));
-  await rejects(rename, "refused");
-  await rejects(backend.remove(folder, call), "refused");
-  await rejects(Promise.resolve(backend.removeLink?.(folder, call)), "refused");
+  await assertRejects(rename, "refused");
+  await assertRejects(backend.remove(folder, call), "refused");
+  await assertRejects(Promise.resolve(backend.removeLink?.(folder, call)), "refused");
   assert.deepEqual([...tree.files.keys()], Object.keys(elsewhere));
   assert.deepEqual([...tree.links.keys()], ["/root/l"]);
   assert.equal(server.told.filter((one) => one.startsWith("LIST")).length, 1, "one LIST for a folder");
@@ -73,7 +73,7 @@ Deno.test("remove() over FTP goes on in folders that are none, and asks LIST for
 Deno.test("a root that the user named may be a link over FTP: what is in it can be removed", async () => {
   await using setup = await open({ links: { "/www": "/root" }, listShowsLinks: true });
   const { whole, tree } = setup;
-  const backend = await whole.at("/www", call);
+  const backend = await whole.withRoot("/www", call);
   await backend.remove({ kind: "file", path: toRelPath("d/f"), size: 1, modified: then }, call);
   assert.ok(!tree.files.has("/root/d/f"));
 });

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import fc from "npm:fast-check@4.10.2";
-import { Lines } from "../../../../lib/backends/ftp/line_splitter.ts";
+import { LineSplitter } from "../../../../lib/backends/ftp/line_splitter.ts";
 import {
   DAY,
   formatTime,
-  type Listed,
-  listLines,
+  listParser,
   MINUTE,
+  type ParsedListing,
   parseTime,
 } from "../../../../lib/backends/ftp/listing_parser.ts";
 import { root } from "../../../../lib/core/path.ts";
@@ -15,16 +15,16 @@ import { runs } from "../../../support/runs.ts";
 const now = Date.UTC(2026, 10, 22, 12, 0);
 const settings = { dir: root, spelling: "utf8" as const, clock: { now, zone: 0 } };
 
-function parseList(lines: readonly string[], given = settings): Listed {
-  const listing = listLines(given);
-  for (const line of lines) listing.take(line);
+function parseList(lines: readonly string[], given = settings): ParsedListing {
+  const listing = listParser(given);
+  for (const line of lines) listing.addLine(line);
   return listing.result();
 }
 
 /** The lines of bytes that come so many at a time, and whether they were whole. */
 function linesOf(bytes: Uint8Array, piece = bytes.length): readonly string[] {
   const found: string[] = [];
-  const lines = new Lines((line) => found.push(line));
+  const lines = new LineSplitter((line) => found.push(line));
   for (let i = 0; i < bytes.length; i += Math.max(1, piece)) lines.take(bytes.subarray(i, i + piece));
   return lines.finish() ? found : [...found, "(cut)"];
 }
@@ -130,7 +130,7 @@ Deno.test("Lines puts lines together however they come, and tells one that is cu
 
 Deno.test("Lines takes no endless line, and no two kinds of ends", () => {
   const piece = new Uint8Array(1 << 16).fill(120);
-  const lines = new Lines(() => {});
+  const lines = new LineSplitter(() => {});
   assert.throws(() => {
     for (;;) lines.take(piece);
   }, RangeError);

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
-import { factsCommand, mlsdLines, parseMlst } from "../../../../lib/backends/ftp/mlsd_parser.ts";
-import type { Listed, ListSettings } from "../../../../lib/backends/ftp/listing_parser.ts";
+import { mlsdParser, optsMlstCommand, parseMlst } from "../../../../lib/backends/ftp/mlsd_parser.ts";
+import type { ListSettings, ParsedListing } from "../../../../lib/backends/ftp/listing_parser.ts";
 import { root, toRelPath } from "../../../../lib/core/path.ts";
 
 const settings: ListSettings = { dir: root, spelling: "utf8" };
 
-function parseMlsd(lines: readonly string[], given = settings): Listed {
-  const listing = mlsdLines(given);
-  for (const line of lines) listing.take(line);
+function parseMlsd(lines: readonly string[], given = settings): ParsedListing {
+  const listing = mlsdParser(given);
+  for (const line of lines) listing.addLine(line);
   return listing.result();
 }
 
@@ -104,7 +104,7 @@ Deno.test("factsCommand() asks for the facts that are used where others come by 
     ["", undefined],
     [undefined, undefined],
   ] as const;
-  for (const [offered, command] of cases) assert.equal(factsCommand(offered), command, offered);
+  for (const [offered, command] of cases) assert.equal(optsMlstCommand(offered), command, offered);
 });
 
 Deno.test("parseMlst() reads the facts of one path, whatever the server calls it", () => {

@@ -1,28 +1,34 @@
 import assert from "node:assert/strict";
-import { epsvPort, featuresOf, kindOf, pasvPort, pwdFolder } from "../../../../lib/backends/ftp/reply.ts";
+import {
+  errorKindOf,
+  parseEpsvPort,
+  parseFeatures,
+  parsePasvPort,
+  parsePwdFolder,
+} from "../../../../lib/backends/ftp/reply.ts";
 
 Deno.test("epsvPort() reads the port, whatever stands around it", () => {
-  assert.equal(epsvPort({ code: 229, text: "229 Entering Extended Passive Mode (|||6446|)" }), 6446);
-  assert.equal(epsvPort({ code: 229, text: "229 (!!!1!)" }), 1);
+  assert.equal(parseEpsvPort({ code: 229, text: "229 Entering Extended Passive Mode (|||6446|)" }), 6446);
+  assert.equal(parseEpsvPort({ code: 229, text: "229 (!!!1!)" }), 1);
   for (const text of ["229 (|||0|)", "229 (|||65536|)", "229 (|||a|)", "229 ok"]) {
-    assert.equal(epsvPort({ code: 229, text }), undefined, text);
+    assert.equal(parseEpsvPort({ code: 229, text }), undefined, text);
   }
 });
 
 Deno.test("pasvPort() reads the port and ignores the host", () => {
-  assert.equal(pasvPort({ code: 227, text: "227 Entering Passive Mode (10,9,8,7,4,1)" }), 1025);
-  assert.equal(pasvPort({ code: 227, text: "227 Entering Passive Mode (10,9,8,7,256,1)" }), undefined);
-  assert.equal(pasvPort({ code: 425, text: "425 (1,2,3,4,5,6)" }), undefined);
+  assert.equal(parsePasvPort({ code: 227, text: "227 Entering Passive Mode (10,9,8,7,4,1)" }), 1025);
+  assert.equal(parsePasvPort({ code: 227, text: "227 Entering Passive Mode (10,9,8,7,256,1)" }), undefined);
+  assert.equal(parsePasvPort({ code: 425, text: "425 (1,2,3,4,5,6)" }), undefined);
 });
 
 Deno.test("pwdFolder() reads doubled quotes as one", () => {
-  assert.equal(pwdFolder({ code: 257, text: '257 "/a ""b"" c" is the folder "x"' }), '/a "b" c');
-  assert.equal(pwdFolder({ code: 550, text: '550 "/a"' }), undefined);
+  assert.equal(parsePwdFolder({ code: 257, text: '257 "/a ""b"" c" is the folder "x"' }), '/a "b" c');
+  assert.equal(parsePwdFolder({ code: 550, text: '550 "/a"' }), undefined);
 });
 
 Deno.test("featuresOf() tells SITE commands apart", () => {
   const text = "211-Features:\n MLST type*;size*;\n SITE UTIME\n SITE MKDIR\nREST STREAM\n211 End";
-  const found = featuresOf({ code: 211, text });
+  const found = parseFeatures({ code: 211, text });
   assert.deepEqual([...found.keys()], ["MLST", "SITE UTIME", "SITE MKDIR", "REST"]);
   assert.equal(found.get("MLST"), "type*;size*;");
 });
@@ -44,5 +50,5 @@ const kinds: readonly (readonly [number, string, string])[] = [
 ];
 
 for (const [code, text, kind] of kinds) {
-  Deno.test(`kindOf() calls "${text}" ${kind}`, () => assert.equal(kindOf({ code, text }), kind));
+  Deno.test(`kindOf() calls "${text}" ${kind}`, () => assert.equal(errorKindOf({ code, text }), kind));
 }

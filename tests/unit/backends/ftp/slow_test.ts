@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
-import { pour } from "../../../../lib/net/byte_stream.ts";
+import { forEachChunk } from "../../../../lib/net/byte_stream.ts";
 import { root, toRelPath } from "../../../../lib/core/path.ts";
 import type { FileEntry } from "../../../../lib/core/entry.ts";
-import { call, rejects } from "../../../contract/rig.ts";
+import { assertRejects, call } from "../../../contract/rig.ts";
 import { openSmallFtp, openTestFtp } from "../../../support/ftp_target.ts";
 import { startVsftpd } from "../../../support/servers/ftp.ts";
 import { serverTest } from "../../../support/servers/install.ts";
@@ -17,10 +17,10 @@ serverTest("over FTPS a reader that comes late gets the whole file, and its end"
   await Deno.truncate(`${server.disk}/large`, size);
   await using backend = await openTestFtp(server, { tls: "explicit", options: { Timeout: "6000" } });
   let got = 0;
-  await pour(await backend.read(toRelPath("large"), call), async ({ length }) => {
+  await forEachChunk(await backend.read(toRelPath("large"), call), async ({ length }) => {
     if (got === 0) await pause(2_000);
     got += length;
-  }, { ...call, operation: "read", recycles: true });
+  }, { ...call, operation: "read", reusesBuffer: true });
   assert.equal(got, size);
 });
 
@@ -53,7 +53,7 @@ async function startDripping(verb: string) {
 Deno.test("a listing that drips is given up once, and the server is not waited for again", async () => {
   await using server = await startDripping("MLSD");
   await using backend = await openSmallFtp(server, { options: { Timeout: "500" } });
-  const error = await rejects(backend.list(root, call), "timeout");
+  const error = await assertRejects(backend.list(root, call), "timeout");
   assert.match(error.message, /only \d+ bytes came in 0.5 s; -Timeout waits longer/);
 });
 
@@ -61,5 +61,5 @@ Deno.test("a small file that drips is given up too", async () => {
   await using server = await startDripping("RETR");
   await using backend = await openSmallFtp(server, { options: { Timeout: "500" } });
   const expect: FileEntry = { kind: "file", path: toRelPath("a"), size: 10_000 };
-  await rejects(backend.read(expect.path, { ...call, expect }), "timeout");
+  await assertRejects(backend.read(expect.path, { ...call, expect }), "timeout");
 });

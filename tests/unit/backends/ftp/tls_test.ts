@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import net from "node:net";
 import tls from "node:tls";
 import type { Backend } from "../../../../lib/core/backend.ts";
-import { lost } from "../../../../lib/net/transport.ts";
-import { foreignCertificate } from "../../../../lib/backends/ftp/foreign_certificate.ts";
+import { networkError } from "../../../../lib/net/transport.ts";
+import { toCertificateError } from "../../../../lib/backends/ftp/foreign_certificate.ts";
 import { root, toRelPath } from "../../../../lib/core/path.ts";
 import type { FileEntry } from "../../../../lib/core/entry.ts";
-import { call, paths, put, rejects, text } from "../../../contract/rig.ts";
+import { assertRejects, call, paths, put, text } from "../../../contract/rig.ts";
 import { lacksOpenssl, makeAuthority } from "../../../support/certificates.ts";
 import { collect } from "../../../support/content.ts";
 import { openSmallFtp } from "../../../support/ftp_target.ts";
@@ -42,7 +42,7 @@ Deno.test("SE-07 a foreign certificate on the data connection alone is refused, 
     ]
   ) {
     await using backend = await openSmallFtp(server, pinned);
-    const error = await rejects(work(backend), "hostKey");
+    const error = await assertRejects(work(backend), "hostKey");
     assert.match(error.message, /on the data connection, .*not the pinned one/);
   }
   assert.deepEqual([...server.files], []);
@@ -50,14 +50,14 @@ Deno.test("SE-07 a foreign certificate on the data connection alone is refused, 
 
 Deno.test("foreignCertificate() names the call of a refusal by the runtime, and leaves other errors alone", () => {
   const ask = { ...call, operation: "list", path: root };
-  const named = foreignCertificate(new Error("invalid peer certificate: UnknownIssuer"), ask);
+  const named = toCertificateError(new Error("invalid peer certificate: UnknownIssuer"), ask);
   assert.equal(named?.kind, "hostKey");
   assert.match(
     named?.message ?? "",
     /^Cannot list "\.": on the data connection, the server's certificate is not trusted/,
   );
-  for (const other of [undefined, new Error("it broke"), lost("connection", "it broke")]) {
-    assert.equal(foreignCertificate(other, ask), undefined);
+  for (const other of [undefined, new Error("it broke"), networkError("connection", "it broke")]) {
+    assert.equal(toCertificateError(other, ask), undefined);
   }
 });
 
@@ -78,14 +78,14 @@ Deno.test("a file that was cut, by a connection that ends without a word of TLS,
     isLonger = false;
     assert.equal((await read(file(length))).length, length);
     isLonger = true;
-    await rejects(read(file(length + 1)), "changed");
+    await assertRejects(read(file(length + 1)), "changed");
   }
 });
 
 Deno.test("a listing whose data connection ends without a word of TLS is none: it may have been cut at any line", async () => {
   await using server = await startSmallFtp({ listing: line.repeat(50), tls: { ...own, cuts: true } });
   await using backend = await openSmallFtp(server, pinned);
-  const error = await rejects(backend.list(root, call), "connection");
+  const error = await assertRejects(backend.list(root, call), "connection");
   assert.match(error.message, /the data connection was cut/);
 });
 
@@ -101,13 +101,13 @@ for (const by of ["address", "parameter"] as const) {
   Deno.test(`SE-07 a fingerprint from the ${by} makes -FtpSecure Auto insist on TLS: no login in clear`, async () => {
     await using server = await startSmallFtp({ reply: (command) => command === "AUTH TLS" ? "502 no\r\n" : undefined });
     const opened = openSmallFtp(server, { user: "me", ...given, ...options({ FtpSecure: "Auto" }) });
-    assert.match((await rejects(opened, "connection")).message, /offers no TLS/);
+    assert.match((await assertRejects(opened, "connection")).message, /offers no TLS/);
     assert.deepEqual(server.told, ["AUTH TLS"]);
   });
 
   Deno.test(`SE-07 a fingerprint from the ${by} without TLS is refused before anything is connected`, async () => {
     await using server = await startSmallFtp(asking);
-    const error = await rejects(openSmallFtp(server, { user: "me", ...given, ...options({}) }), "badInput");
+    const error = await assertRejects(openSmallFtp(server, { user: "me", ...given, ...options({}) }), "badInput");
     assert.match(error.message, /only shown over TLS/);
     assert.deepEqual(server.told, []);
   });

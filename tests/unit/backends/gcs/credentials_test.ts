@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { openGcs } from "../../../../lib/backends/gcs/mod.ts";
 import { parseCredentials } from "../../../../lib/backends/gcs/credentials.ts";
-import { Tokens } from "../../../../lib/backends/gcs/access_tokens.ts";
+import { AccessTokens } from "../../../../lib/backends/gcs/access_tokens.ts";
 import { SyncError } from "../../../../lib/core/errors.ts";
 import { root } from "../../../../lib/core/path.ts";
-import { call, rejects } from "../../../contract/rig.ts";
+import { assertRejects, call } from "../../../contract/rig.ts";
 import { gcsTarget, type GcsTargetOptions } from "../../../support/gcs_target.ts";
 import { type GcsServer, startGcs } from "../../../support/servers/gcs.ts";
 import { GcsLogin, REFRESH } from "../../../support/servers/gcs_login.ts";
@@ -57,21 +57,21 @@ Deno.test("openGcs() finds credentials as Google's programs do: the parameter, t
 Deno.test("openGcs() says what to give where no credentials are found", async () => {
   await using server = await startGcs();
   const target = gcsTarget(server, { env: { HOME: "/nonexistent", GCE_METADATA_HOST: "127.0.0.1:1" } });
-  const error = await rejects(openGcs(target, call), "auth");
+  const error = await assertRejects(openGcs(target, call), "auth");
   assert.match(error.message, /-KeyFile.*GOOGLE_APPLICATION_CREDENTIALS.*gcloud/);
 });
 
 Deno.test("openGcs() names a file of credentials that is missing", async () => {
   await using server = await startGcs();
   for (const more of [{ options: { KeyFile: "/no/key" } }, { env: { GOOGLE_APPLICATION_CREDENTIALS: "/no/key" } }]) {
-    const error = await rejects(openGcs(gcsTarget(server, more), call), "badInput");
+    const error = await assertRejects(openGcs(gcsTarget(server, more), call), "badInput");
     assert.match(error.message, /"\/no\/key"/);
   }
 });
 
 Deno.test("parseCredentials() refuses what cannot log in, and shows nothing of it", () => {
   const good = JSON.parse(new GcsLogin().keyFile("https://oauth2.googleapis.com/token"));
-  assert.match(parseCredentials(`\ufeff${JSON.stringify(good)}`, "f").who, /ci@project/);
+  assert.match(parseCredentials(`\ufeff${JSON.stringify(good)}`, "f").account, /ci@project/);
   const wrong: readonly unknown[] = [
     ...["secret-word", [], { secret: "secret-word" }, { ...good, private_key: "secret-word" }],
     { ...good, client_email: undefined },
@@ -104,15 +104,15 @@ Deno.test("A service account's claim is signed, for its endpoint alone, and over
 
 Deno.test("Tokens are fetched once for all who wait, kept while they are good, and fetched anew before they end", async () => {
   await using server = await startGcs();
-  const tokens = new Tokens(parseCredentials(server.keyFile(), "f"), { timeout: 5000, conceal: () => {} });
+  const tokens = new AccessTokens(parseCredentials(server.keyFile(), "f"), { timeout: 5000, conceal: () => {} });
   const many = await Promise.all(Array.from({ length: 10 }, () => tokens.get(ask)));
   assert.deepEqual([new Set(many).size, server.login.given], [1, 1]);
   await tokens.get(ask);
   assert.equal(server.login.given, 1);
-  await tokens.drop("another");
+  await tokens.invalidate("another");
   await tokens.get(ask);
   assert.equal(server.login.given, 1);
-  await tokens.drop(many[0] ?? "");
+  await tokens.invalidate(many[0] ?? "");
   await tokens.get(ask);
   assert.equal(server.login.given, 2);
 });
@@ -128,7 +128,7 @@ Deno.test("A token that is refused is fetched once more, and then the login has 
     assert.deepEqual(await backend.list(root, call), []);
     assert.equal(server.login.given, 2);
     for (let i = 0; i < 2; i++) server.fail("list", { status: 401, reason: "authError" });
-    await rejects(backend.list(root, call), "auth");
+    await assertRejects(backend.list(root, call), "auth");
   } finally {
     await Deno.remove(file);
   }
@@ -136,10 +136,10 @@ Deno.test("A token that is refused is fetched once more, and then the login has 
 
 Deno.test("Tokens wait for nobody who is gone", async () => {
   await using server = await startGcs();
-  const tokens = new Tokens(parseCredentials(server.keyFile(), "f"), { timeout: 5000, conceal: () => {} });
+  const tokens = new AccessTokens(parseCredentials(server.keyFile(), "f"), { timeout: 5000, conceal: () => {} });
   const stop = new AbortController();
   const work = tokens.get({ ...ask, signal: stop.signal });
   stop.abort();
-  await rejects(work, "cancelled");
+  await assertRejects(work, "cancelled");
   await tokens.get(ask);
 });

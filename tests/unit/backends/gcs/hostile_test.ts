@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { type Api, parsed, type Query, type Spot } from "../../../../lib/backends/gcs/client.ts";
-import { children, walk } from "../../../../lib/backends/gcs/stat.ts";
+import { type GcsClient, type ObjectContext, parseReply, type Query } from "../../../../lib/backends/gcs/client.ts";
+import { list, walk } from "../../../../lib/backends/gcs/stat.ts";
 import type { GcsObject, GcsPage } from "../../../../lib/backends/gcs/object.ts";
 import { readObject } from "../../../../lib/backends/gcs/read.ts";
-import type { Reply } from "../../../../lib/http/client.ts";
-import { Budget } from "../../../../lib/http/parallel_download.ts";
+import type { HttpResponse } from "../../../../lib/http/client.ts";
+import { PieceLimit } from "../../../../lib/http/parallel_download.ts";
 import { SyncError } from "../../../../lib/core/errors.ts";
 import { root, toRelPath } from "../../../../lib/core/path.ts";
 import type { FileEntry } from "../../../../lib/core/entry.ts";
 import { collect, utf8 } from "../../../support/content.ts";
 
-const spot: Spot = { signal: new AbortController().signal, operation: "list", path: root, key: "" };
+const spot: ObjectContext = { signal: new AbortController().signal, operation: "list", path: root, key: "" };
 const object = (name: string): GcsObject => ({ name, size: 1, generation: "1", metageneration: "1" });
 
 async function rejection(work: Promise<unknown>): Promise<SyncError> {
@@ -21,9 +21,9 @@ async function rejection(work: Promise<unknown>): Promise<SyncError> {
 }
 
 /** A client whose listings are these pages, by number. */
-function paged(page: (number: number) => GcsPage): Api {
+function paged(page: (number: number) => GcsPage): GcsClient {
   let count = 0;
-  return { page: (_query: Query, _ask: Spot) => Promise.resolve(page(count++)) } as unknown as Api;
+  return { page: (_query: Query, _ask: ObjectContext) => Promise.resolve(page(count++)) } as unknown as GcsClient;
 }
 
 const endless: readonly (readonly [string, (number: number) => GcsPage, RegExp])[] = [
@@ -39,7 +39,7 @@ const endless: readonly (readonly [string, (number: number) => GcsPage, RegExp])
 
 for (const [name, page, message] of endless) {
   Deno.test(`children() and walk() end at ${name}`, async () => {
-    assert.match((await rejection(children(paged(page), spot))).message, message);
+    assert.match((await rejection(list(paged(page), spot))).message, message);
     assert.match((await rejection(Array.fromAsync(walk(paged(page), spot)))).message, message);
   });
 }
@@ -52,24 +52,24 @@ Deno.test("children() ends at a folder whose names take more than 64 MiB", async
     );
     return { items, prefixes: [], next: `t${n}` };
   };
-  assert.match((await rejection(children(paged(page), spot))).message, /more than 64 MiB/);
+  assert.match((await rejection(list(paged(page), spot))).message, /more than 64 MiB/);
 });
 
 /** A reply with this content, whatever its headers say. */
-function reply(content: string, headers: Record<string, string> = {}): Reply {
+function reply(content: string, headers: Record<string, string> = {}): HttpResponse {
   let left = utf8(content);
   return {
     status: 200,
     headers: { "content-length": String(content.length), ...headers },
-    fill: (into) => {
+    read: (into) => {
       const part = left.subarray(0, into.length);
       left = left.subarray(part.length);
       into.set(part);
       return Promise.resolve(part.length === 0 ? undefined : into.subarray(0, part.length));
     },
-    leave: () => {},
-    collect: () => Promise.resolve(left),
-    drop: () => Promise.resolve(),
+    abandon: () => {},
+    readAll: () => Promise.resolve(left),
+    discard: () => Promise.resolve(),
     chunks: async function* () {},
   };
 }
@@ -82,20 +82,27 @@ const nested: Readonly<Record<string, string>> = {
 
 for (const [name, text] of Object.entries(nested)) {
   Deno.test(`parsed() refuses ${name}`, async () => {
-    assert.match((await rejection(parsed(reply(text), spot, (value) => value))).message, /cannot be understood/);
+    assert.match((await rejection(parseReply(reply(text), spot, (value) => value))).message, /cannot be understood/);
   });
 }
 
 Deno.test("parsed() counts no brackets in texts", async () => {
   const value = { a: '[{"\\'.repeat(100), b: [["x"]] };
-  assert.deepEqual(await parsed(reply(JSON.stringify(value)), spot, (found) => found), value);
+  assert.deepEqual(await parseReply(reply(JSON.stringify(value)), spot, (found) => found), value);
 });
 
 function reading(content: string, expect: FileEntry, headers: Record<string, string> = {}) {
-  const api = { uri: () => "/", done: () => Promise.resolve(reply(content, headers)) } as unknown as Api;
+  const api = { uri: () => "/", done: () => Promise.resolve(reply(content, headers)) } as unknown as GcsClient;
   let unchecked = 0;
   const onUnchecked = () => void unchecked++;
-  const work = readObject(api, { ...spot, path: expect.path, key: "f", expect, budget: new Budget(1), onUnchecked });
+  const work = readObject(api, {
+    ...spot,
+    path: expect.path,
+    key: "f",
+    expect,
+    pieces: new PieceLimit(1),
+    onUnchecked,
+  });
   return { work, unchecked: () => unchecked };
 }
 

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { keyOf, rootKey, spell, spellFolder } from "../../../../lib/backends/gcs/keys.ts";
+import { keyOf, parseKey, parsePrefix, resolveRootKey } from "../../../../lib/backends/gcs/keys.ts";
 import { parseObject } from "../../../../lib/backends/gcs/object.ts";
 import { root, toRelPath } from "../../../../lib/core/path.ts";
 
 function spelled(key: string, size = 1) {
   const object = parseObject({ name: key, size: String(size), generation: "1", metageneration: "1" });
-  const { dirs, entry } = spell(root, key, object);
+  const { dirs, entry } = parseKey(root, key, object);
   return [...dirs, ...(entry === undefined ? [] : [`${entry.kind} ${entry.path}`])];
 }
 
@@ -27,19 +27,19 @@ Deno.test("spell() leaves the tree where a key can be no path (NM-10)", () => {
   assert.deepEqual(spelled("../x"), ["opaque .."]);
   assert.deepEqual(spelled("a/line\nbreak"), ["a", "opaque a/line\\u000abreak"]);
   assert.deepEqual(spelled("//", 0), ["opaque (empty)"]);
-  assert.equal(spellFolder(root, "/").kind, "opaque");
-  assert.deepEqual(spellFolder(toRelPath("d"), "e/"), { kind: "dir", path: "d/e" });
+  assert.equal(parsePrefix(root, "/").kind, "opaque");
+  assert.deepEqual(parsePrefix(toRelPath("d"), "e/"), { kind: "dir", path: "d/e" });
 });
 
 Deno.test("rootKey() finds folders of a bucket, and none with an empty name", () => {
-  assert.equal(rootKey("", ""), "");
-  assert.equal(rootKey("", "/"), "");
-  assert.equal(rootKey("", "/a/b/"), "a/b");
-  assert.equal(rootKey("a/b", "c"), "a/b/c");
-  assert.equal(rootKey("a/b", "/c"), "c");
-  assert.equal(rootKey("a/b", "../c/."), "a/c");
-  assert.equal(rootKey("a", "../../.."), "");
-  for (const wrong of ["//a", "/a//b", "a//"]) assert.equal(rootKey("", wrong), undefined, wrong);
+  assert.equal(resolveRootKey("", ""), "");
+  assert.equal(resolveRootKey("", "/"), "");
+  assert.equal(resolveRootKey("", "/a/b/"), "a/b");
+  assert.equal(resolveRootKey("a/b", "c"), "a/b/c");
+  assert.equal(resolveRootKey("a/b", "/c"), "c");
+  assert.equal(resolveRootKey("a/b", "../c/."), "a/c");
+  assert.equal(resolveRootKey("a", "../../.."), "");
+  for (const wrong of ["//a", "/a//b", "a//"]) assert.equal(resolveRootKey("", wrong), undefined, wrong);
 });
 
 Deno.test("keyOf() puts a path below the root's key", () => {

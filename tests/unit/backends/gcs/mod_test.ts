@@ -3,7 +3,18 @@ import { gzipSync } from "node:zlib";
 import type { Backend } from "../../../../lib/core/backend.ts";
 import { openGcs } from "../../../../lib/backends/gcs/mod.ts";
 import { root, toRelPath } from "../../../../lib/core/path.ts";
-import { call, entries, entry, file, get, paths, put, rejects, sameBytes, text } from "../../../contract/rig.ts";
+import {
+  assertRejects,
+  assertSameBytes,
+  call,
+  entries,
+  entry,
+  file,
+  get,
+  paths,
+  put,
+  text,
+} from "../../../contract/rig.ts";
 import { collect, pattern, utf8, wholeBody } from "../../../support/content.ts";
 import { gcsTarget, openTestGcs } from "../../../support/gcs_target.ts";
 import { type GcsBucket, type GcsServer, startGcs } from "../../../support/servers/gcs.ts";
@@ -36,14 +47,14 @@ Deno.test("openGcs() refuses what is wrong before it connects", async () => {
     return openGcs({ ...target, address: { ...target.address, ...address } }, call);
   };
   for (const Endpoint of ["nonsense", "ftp://h", "http://h/path", "https://u:p@h", "https://h?x=1"]) {
-    await rejects(open({ options: { Endpoint } }), "badInput");
+    await assertRejects(open({ options: { Endpoint } }), "badInput");
   }
   for (const Endpoint of ["http://storage.example", "http://10.0.0.1:80"]) {
-    assert.match((await rejects(open({ options: { Endpoint } }), "refused")).message, /-AllowInsecure/);
+    assert.match((await assertRejects(open({ options: { Endpoint } }), "refused")).message, /-AllowInsecure/);
   }
-  await rejects(open({ path: "/a//b" }), "badInput");
-  await rejects(open({}, { user: "me" }), "badInput");
-  await rejects(open({}, { port: 443 }), "badInput");
+  await assertRejects(open({ path: "/a//b" }), "badInput");
+  await assertRejects(open({}, { user: "me" }), "badInput");
+  await assertRejects(open({}, { port: 443 }), "badInput");
 });
 
 for (
@@ -65,7 +76,7 @@ for (
     await withBucket(async (backend, { store }, server) => {
       const headers = { "retry-after": "7", "location": "http://127.0.0.1:1/?token=secret-word" };
       server.fail("insert", { status, reason, headers });
-      const error = await rejects(put(backend, "f", "x"), kind);
+      const error = await assertRejects(put(backend, "f", "x"), kind);
       assert.deepEqual([error.facts.transient, error.facts.retryAfter], [transient, transient && 7000]);
       assert.ok(!error.message.includes("secret-word"));
       assert.deepEqual(store.names(), []);
@@ -80,7 +91,7 @@ Deno.test("A bucket that lets those pay who ask is asked in the name of a projec
   }, { requesterPays: true });
   await using server = await startGcs({ requesterPays: true });
   server.makeBucket("bucket");
-  assert.match((await rejects(openTestGcs(server), "denied")).message, /-UserProject/);
+  assert.match((await assertRejects(openTestGcs(server), "denied")).message, /-UserProject/);
 });
 
 Deno.test("list() and walk() take page after page, each name once", async () => {
@@ -109,7 +120,7 @@ Deno.test("walk() that has begun comes through what passes by itself, and reject
       return found;
     };
     assert.equal((await walk(3)).length, 9);
-    await rejects(walk(4), "busy");
+    await assertRejects(walk(4), "busy");
   }, { page: 3 });
 });
 
@@ -132,7 +143,7 @@ Deno.test("remove() takes the marker of an empty folder, and never one of a fold
     plant(bucket, "d/", new Uint8Array());
     plant(bucket, "d/f");
     const dir = await entry(backend, "d");
-    await rejects(backend.remove(dir, call), "changed");
+    await assertRejects(backend.remove(dir, call), "changed");
     await backend.remove(await file(backend, "d/f"), call);
     await backend.remove(dir, call);
     await backend.remove(dir, call);
@@ -150,7 +161,7 @@ Deno.test("An empty page is not the end: what follows it is seen, also where one
     assert.equal(dir.kind, "dir");
     server.fail("list", { body });
     assert.deepEqual(await walked(backend), ["dir d", "file d/f"]);
-    await rejects(backend.remove(dir, call), "changed");
+    await assertRejects(backend.remove(dir, call), "changed");
     assert.equal(bucket.store.names().length, 2);
   }, { page: 1 });
 });
@@ -159,12 +170,12 @@ Deno.test("walk() rejects a listing that begins again and again, or names what l
   await withBucket(async (backend, _bucket, server) => {
     const body = JSON.stringify({ kind: "storage#objects", nextPageToken: "t" });
     for (let i = 0; i < 3; i++) server.fail("list", { body });
-    await rejects(walked(backend), "unexpected");
+    await assertRejects(walked(backend), "unexpected");
   });
   await withBucket(async (backend, _bucket, server) => {
     const item = { name: "elsewhere", size: "1", generation: "1", metageneration: "1" };
     server.fail("list", { body: JSON.stringify({ kind: "storage#objects", items: [item] }) });
-    await rejects(walked(backend, "d"), "unexpected");
+    await assertRejects(walked(backend, "d"), "unexpected");
   });
 });
 
@@ -173,7 +184,7 @@ Deno.test("read() of what is stored compressed gives the bytes as they are store
     const bytes = new Uint8Array(gzipSync(utf8("plain ".repeat(1000))));
     store.put({ name: "f.gz", bytes, contentEncoding: "gzip" }, new URLSearchParams());
     const expect = await file(backend, "f.gz");
-    sameBytes(await collect(await backend.read(toRelPath("f.gz"), { ...call, expect })), bytes);
+    assertSameBytes(await collect(await backend.read(toRelPath("f.gz"), { ...call, expect })), bytes);
   });
 });
 
@@ -188,9 +199,9 @@ for (const [what, size] of [["small", 1000], ["larger", 3 << 20], ["in pieces", 
         const expect = await file(backend, "f");
         assert.equal(expect.checksum === undefined, components !== undefined);
         const read = async () => await collect(await backend.read(toRelPath("f"), { ...call, expect }));
-        sameBytes(await read(), bytes);
+        assertSameBytes(await read(), bytes);
         server.fail("media", { damage: true });
-        const { facts } = await rejects(read(), "unexpected");
+        const { facts } = await assertRejects(read(), "unexpected");
         assert.equal(facts.transient, what === "small" ? true : undefined);
       });
     });
@@ -209,7 +220,7 @@ Deno.test("read() of a file that is replaced between its pieces rejects with cha
     const drain = async () => {
       while (!(await reader.read()).done);
     };
-    await rejects(drain(), "changed");
+    await assertRejects(drain(), "changed");
   });
 });
 
@@ -217,13 +228,13 @@ Deno.test("write() into folders that are known asks for nothing but the upload",
   await withBucket(async (backend, bucket, server) => {
     plant(bucket, "a/b/old");
     await walked(backend);
-    const before = server.asked.length;
+    const before = server.requests.length;
     for (const name of ["a/b/new", "a/b/newer", "top"]) {
       await backend.write(toRelPath(name), wholeBody("x"), { ...call, size: 1, expect: "absent" });
     }
-    assert.deepEqual(server.asked.slice(before).map(({ what }) => what), ["insert", "insert", "insert"]);
+    assert.deepEqual(server.requests.slice(before).map(({ what }) => what), ["insert", "insert", "insert"]);
     const folder = backend.write(toRelPath("a/b"), wholeBody("x"), { ...call, size: 1, expect: "absent" });
-    await rejects(folder, "changed");
+    await assertRejects(folder, "changed");
   });
 });
 
@@ -232,7 +243,7 @@ Deno.test("write() may take the place of a folder that this session has emptied"
     await put(backend, "d/e/f", "x");
     await backend.remove(await file(backend, "d/e/f"), call);
     await backend.write(toRelPath("d"), wholeBody("file"), { ...call, size: 4, expect: "absent" });
-    await rejects(put(backend, "d/e/f", "x"), "exists");
+    await assertRejects(put(backend, "d/e/f", "x"), "exists");
     assert.equal(await text(backend, "d"), "file");
   });
 });
@@ -242,7 +253,7 @@ Deno.test("write() of a name that is too long for a bucket says so before anythi
     const name = `${"é".repeat(250)}/${"d".repeat(260)}/${"f".repeat(262)}`;
     await put(backend, name, "x");
     assert.equal(new TextEncoder().encode(bucket.store.names()[0]).length, 1024);
-    await rejects(put(backend, `${name}1`, "x"), "unsupported");
+    await assertRejects(put(backend, `${name}1`, "x"), "unsupported");
   });
 });
 
@@ -251,8 +262,8 @@ Deno.test("copy() of a large file goes on until the server is done, and takes it
     const bytes = pattern(3 << 20, 3);
     const before = await put(backend, "a", bytes, 1_600_000_000_000);
     await backend.copy?.(toRelPath("a"), toRelPath("d/b"), { ...call, expect: "absent" });
-    assert.equal(server.asked.filter(({ what }) => what === "rewrite").length, 3);
-    sameBytes(bucket.store.get("d/b")?.bytes ?? new Uint8Array(), bytes);
+    assert.equal(server.requests.filter(({ what }) => what === "rewrite").length, 3);
+    assertSameBytes(bucket.store.get("d/b")?.bytes ?? new Uint8Array(), bytes);
     assert.equal((await file(backend, "d/b")).modified, before.modified);
   }, { rewrite: 1 << 20 });
 });
@@ -270,9 +281,9 @@ Deno.test("remove() spares what was replaced at the last moment", async () => {
   await withBucket(async (backend, bucket, server) => {
     const known = await put(backend, "f", "x");
     server.fail("delete", { status: 412, reason: "conditionNotMet" });
-    await rejects(backend.remove(known, call), "changed");
+    await assertRejects(backend.remove(known, call), "changed");
     assert.equal(bucket.store.names().length, 1);
-    const [asked] = server.asked.filter(({ what }) => what === "delete");
+    const [asked] = server.requests.filter(({ what }) => what === "delete");
     assert.equal(asked?.query.get("ifGenerationMatch"), known.revision);
   });
 });
@@ -280,12 +291,12 @@ Deno.test("remove() spares what was replaced at the last moment", async () => {
 Deno.test("at() shows a folder of the bucket, and what lies beside it stays out", async () => {
   await withBucket(async (backend, bucket) => {
     for (const name of ["site/a", "site2/b", "site.txt", "sit"]) plant(bucket, name);
-    const site = await backend.at("/site", call);
+    const site = await backend.withRoot("/site", call);
     assert.deepEqual([await paths(site), await walked(site)], [["a"], ["file a"]]);
     assert.equal((await site.stat(root, call))?.kind, "dir");
-    assert.equal(await (await backend.at("site/none", call)).stat(root, call), undefined);
-    assert.equal((await (await backend.at("sit", call)).stat(root, call))?.kind, "file");
-    await rejects(backend.at("/site//x", call), "badInput");
+    assert.equal(await (await backend.withRoot("site/none", call)).stat(root, call), undefined);
+    assert.equal((await (await backend.withRoot("sit", call)).stat(root, call))?.kind, "file");
+    await assertRejects(backend.withRoot("/site//x", call), "badInput");
     assert.equal((await get(site, "a")).length, 1);
   });
 });
@@ -294,7 +305,7 @@ Deno.test("read() rejects when the server refuses a part that the file has", asy
   await withBucket(async (backend, _bucket, server) => {
     const expect = await put(backend, "a", utf8("bytes"));
     server.fail("media", { status: 416, reason: "requestedRangeNotSatisfiable" });
-    await rejects(backend.read(expect.path, { ...call, expect, offset: 2 }), "unexpected");
+    await assertRejects(backend.read(expect.path, { ...call, expect, offset: 2 }), "unexpected");
     assert.equal(await text(backend, "a"), "bytes");
   });
 });

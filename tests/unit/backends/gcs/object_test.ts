@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { formatEdited, parseObject, parsePage, toFileEntry } from "../../../../lib/backends/gcs/object.ts";
+import { formatMtime, parseObject, parsePage, toFileEntry } from "../../../../lib/backends/gcs/object.ts";
 import { toRelPath } from "../../../../lib/core/path.ts";
 
 const plain = { name: "a/b", size: "7", generation: "1700000000000001", metageneration: "2" };
@@ -40,15 +40,15 @@ Deno.test("parseObject() reads the times that rclone, gsutil, gcloud, gcsfuse an
 });
 
 Deno.test("formatEdited() writes a time as rclone and gsutil do, and parseObject() reads it back", () => {
-  assert.deepEqual(formatEdited(1_700_000_000_000), {
+  assert.deepEqual(formatMtime(1_700_000_000_000), {
     "mtime": "2023-11-14T22:13:20Z",
     "goog-reserved-file-mtime": "1700000000",
   });
-  assert.equal(formatEdited(1_700_000_000_123.456).mtime, "2023-11-14T22:13:20.123456Z");
+  assert.equal(formatMtime(1_700_000_000_123.456).mtime, "2023-11-14T22:13:20.123456Z");
   for (const time of [0, -1, -1234.567, 1_700_000_001_234.5, 3_345_678_901_000, 253_402_300_799_999]) {
-    assert.equal(editedOf(formatEdited(time))[0], time);
+    assert.equal(editedOf(formatMtime(time))[0], time);
   }
-  assert.deepEqual(formatEdited(9e15), {});
+  assert.deepEqual(formatMtime(9e15), {});
 });
 
 Deno.test("parseObject() takes names such as __proto__ and constructor for names (SE-15)", () => {

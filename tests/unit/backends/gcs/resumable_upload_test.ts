@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Backend } from "../../../../lib/core/backend.ts";
 import { SyncError } from "../../../../lib/core/errors.ts";
 import { toRelPath } from "../../../../lib/core/path.ts";
-import { call, get, paths, rejects, sameBytes } from "../../../contract/rig.ts";
+import { assertRejects, assertSameBytes, call, get, paths } from "../../../contract/rig.ts";
 import { pattern, streamBody, wholeBody } from "../../../support/content.ts";
 import { openTestGcs } from "../../../support/gcs_target.ts";
 import { type Proxy, startProxy } from "../../../support/proxy.ts";
@@ -34,16 +34,16 @@ async function withBucket(work: (world: World) => Promise<void>): Promise<void> 
       await backend.write(f, streamBody(bytes), { ...call, size: bytes.length, expect: "absent", onBytes });
       return told;
     },
-    asked: (what) => server.asked.filter((one) => one.what === what).length,
+    asked: (what) => server.requests.filter((one) => one.what === what).length,
   });
 }
 
 Deno.test("write() of a large file begins one session, sends the end with the hash, and leaves nothing open", async () => {
   await withBucket(async ({ server, bucket, write, asked }) => {
     assert.equal(await write(), bytes.length);
-    sameBytes(bucket.store.get("f")?.bytes ?? new Uint8Array(), bytes);
+    assertSameBytes(bucket.store.get("f")?.bytes ?? new Uint8Array(), bytes);
     assert.deepEqual([asked("begin"), asked("part"), asked("status"), bucket.uploads.open], [1, 2, 0, 0]);
-    const [first, last] = server.asked.filter(({ what }) => what === "part");
+    const [first, last] = server.requests.filter(({ what }) => what === "part");
     assert.equal(first?.headers["content-range"], `bytes 0-${(7 << 20) - 1}/${bytes.length}`);
     assert.match(String(last?.headers["x-goog-hash"]), /^md5=/);
   });
@@ -53,9 +53,9 @@ Deno.test("write() whose link breaks goes on where the server is, and tells ever
   await withBucket(async ({ server, bucket, proxy, write, asked }) => {
     proxy.after(3 << 20, () => proxy.cut());
     assert.equal(await write(), bytes.length);
-    sameBytes(bucket.store.get("f")?.bytes ?? new Uint8Array(), bytes);
+    assertSameBytes(bucket.store.get("f")?.bytes ?? new Uint8Array(), bytes);
     assert.deepEqual([asked("begin"), asked("status")], [1, 1]);
-    const second = server.asked.filter(({ what }) => what === "part")[1];
+    const second = server.requests.filter(({ what }) => what === "part")[1];
     const [, from] = /^bytes (\d+)-/.exec(String(second?.headers["content-range"])) ?? [];
     assert.ok(Number(from) > 0, "what the server had was not sent again");
   });
@@ -66,17 +66,17 @@ for (const what of ["begin", "part", "status"]) {
     await withBucket(async ({ server, bucket, backend, write }) => {
       if (what === "status") server.fail("part", { status: 503 });
       server.fail(what, { status: 503 });
-      if (what === "begin") await rejects(write(), "busy");
+      if (what === "begin") await assertRejects(write(), "busy");
       assert.equal(await write(), bytes.length);
       assert.equal(bucket.store.names().length, 1);
-      sameBytes(await get(backend, "f"), bytes);
+      assertSameBytes(await get(backend, "f"), bytes);
     });
   });
 }
 
 Deno.test("write() whose last reply is lost learns that the file is whole", async () => {
   await withBucket(async ({ server, bucket, write, asked }) => {
-    const parts = () => server.asked.filter((one) => one.what === "part").length;
+    const parts = () => server.requests.filter((one) => one.what === "part").length;
     server.fail("part", { status: 500 });
     server.fail("part", { status: 500 });
     server.fail("part", { status: 500 });
@@ -90,7 +90,7 @@ Deno.test("write() gives a session up that the server has forgotten, for the nex
   await withBucket(async ({ server, bucket, write }) => {
     server.fail("part", { status: 503 });
     server.fail("status", { status: 410, reason: "gone" });
-    const error = await rejects(write(), "unexpected");
+    const error = await assertRejects(write(), "unexpected");
     assert.equal(error.facts.transient, true);
     assert.deepEqual(bucket.store.names(), []);
     await write();
@@ -101,7 +101,7 @@ Deno.test("write() that is refused in the end replaces nothing and says so, the 
   await withBucket(async ({ server, bucket, write, asked }) => {
     for (const [status, kind] of [[412, "changed"], [400, "unexpected"], [403, "denied"]] as const) {
       server.fail("part", { status });
-      await rejects(write(), kind);
+      await assertRejects(write(), kind);
     }
     assert.deepEqual([bucket.store.names(), bucket.uploads.open, asked("abandon")], [[], 0, 3]);
   });
@@ -111,7 +111,7 @@ Deno.test("write() whose token ends meanwhile sends the part anew, and tells eve
   await withBucket(async ({ server, bucket, write }) => {
     server.fail("part", { status: 401, reason: "authError" });
     assert.equal(await write(), bytes.length);
-    sameBytes(bucket.store.get("f")?.bytes ?? new Uint8Array(), bytes);
+    assertSameBytes(bucket.store.get("f")?.bytes ?? new Uint8Array(), bytes);
   });
 });
 
@@ -119,7 +119,7 @@ Deno.test("write() whose end the server took in part goes on", async () => {
   await withBucket(async ({ server, bucket, write }) => {
     server.fail("part", { status: 308, headers: { range: "bytes=0-262143" } });
     assert.equal(await write(), bytes.length);
-    sameBytes(bucket.store.get("f")?.bytes ?? new Uint8Array(), bytes);
+    assertSameBytes(bucket.store.get("f")?.bytes ?? new Uint8Array(), bytes);
   });
 });
 
@@ -131,7 +131,7 @@ Deno.test("write() removes at once what is not what was sent, should a server no
       return { body: JSON.stringify({ ...shown, md5Hash: "kAFQmDzST7DWlj99KOF/cg==" }) };
     };
     server.fail("insert", other(3));
-    await rejects(backend.write(f, wholeBody("abd"), { ...call, size: 3, expect: "absent" }), "unexpected");
+    await assertRejects(backend.write(f, wholeBody("abd"), { ...call, size: 3, expect: "absent" }), "unexpected");
     assert.deepEqual([bucket.store.names(), asked("delete")], [[], 1]);
   });
 });
@@ -143,7 +143,7 @@ Deno.test("write() loses to a writer who was quicker, though its session was beg
         if (offset === 64 * 1024) bucket.store.put({ name: "f", bytes: new Uint8Array(3) }, new URLSearchParams());
       },
     });
-    await rejects(backend.write(f, body, { ...call, size: bytes.length, expect: "absent" }), "changed");
+    await assertRejects(backend.write(f, body, { ...call, size: bytes.length, expect: "absent" }), "changed");
     assert.equal(bucket.store.get("f")?.bytes.length, 3);
   });
 });
@@ -155,7 +155,7 @@ Deno.test("write() whose source fails half way leaves no session and no object",
         if (offset >= 2 << 20) throw new SyncError("denied", "Cannot read on", { operation: "test" });
       },
     });
-    await rejects(backend.write(f, body, { ...call, size: bytes.length }), "denied");
+    await assertRejects(backend.write(f, body, { ...call, size: bytes.length }), "denied");
     assert.deepEqual([await paths(backend), bucket.uploads.open], [[], 0]);
   });
 });
@@ -163,7 +163,7 @@ Deno.test("write() whose source fails half way leaves no session and no object",
 Deno.test("write() follows no session to another server", async () => {
   await withBucket(async ({ server, bucket, write }) => {
     server.fail("begin", { status: 200, headers: { location: "http://127.0.0.1:1/upload?upload_id=secret-word" } });
-    const { message } = await rejects(write(), "refused");
+    const { message } = await assertRejects(write(), "refused");
     assert.ok(!message.includes("secret-word"));
     assert.deepEqual(bucket.store.names(), []);
   });

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import type { Backend, Content, ReadOptions } from "../../../../lib/core/backend.ts";
-import { pour, streamOf } from "../../../../lib/net/byte_stream.ts";
-import { resumed } from "../../../../lib/backends/layers/resuming_stream.ts";
+import { forEachChunk, toByteStream } from "../../../../lib/net/byte_stream.ts";
+import { resumeWhenBroken } from "../../../../lib/backends/layers/resuming_stream.ts";
 import { toRelPath } from "../../../../lib/core/path.ts";
 import type { FileEntry } from "../../../../lib/core/entry.ts";
 import { memory } from "../../../../lib/backends/memory/mod.ts";
-import { over } from "../../../support/over.ts";
+import { withOverrides } from "../../../support/over.ts";
 
 const path = toRelPath("f");
 const { signal } = new AbortController();
@@ -34,20 +34,20 @@ function content(kind: Kind, from: number, breaksAt: number): Content {
       },
     }, { highWaterMark: 0 });
   }
-  return streamOf({
-    fill(into) {
+  return toByteStream({
+    pull(into) {
       const part = next(into.length);
       into.set(part);
       return Promise.resolve(part.length === 0 ? undefined : into.subarray(0, part.length));
     },
-    leave: () => {},
+    cancel: () => {},
   });
 }
 
 /** Reads with a first content that breaks, and goes on with one of another form. */
 async function readAcross(first: Kind, then: Kind) {
   const asked: ReadOptions[] = [];
-  const inner: Backend = over(memory(), {
+  const inner: Backend = withOverrides(memory(), {
     read: (_inner, _path, options) => {
       asked.push(options);
       return Promise.resolve(content(then, options.offset ?? 0, Infinity));
@@ -55,17 +55,17 @@ async function readAcross(first: Kind, then: Kind) {
   });
   const pauses: number[] = [];
   const options = { signal, expect };
-  const whole = resumed(content(first, 0, 10_000), {
+  const whole = resumeWhenBroken(content(first, 0, 10_000), {
     inner,
     path,
     options,
-    pause: (_, made) => Promise.resolve(void pauses.push(made)),
+    waitBeforeRetry: (_, made) => Promise.resolve(void pauses.push(made)),
   });
   const parts: string[] = [];
-  await pour(whole, (bytes) => Promise.resolve(void parts.push(new TextDecoder().decode(bytes))), {
+  await forEachChunk(whole, (bytes) => Promise.resolve(void parts.push(new TextDecoder().decode(bytes))), {
     signal,
     operation: "test",
-    recycles: true,
+    reusesBuffer: true,
   });
   return { text: parts.join(""), asked, pauses };
 }
@@ -82,17 +82,20 @@ for (const first of ["fills", "brings"] as const) {
 }
 
 Deno.test("resumed() gives up when it is not to be opened again", async () => {
-  const whole = resumed(content("fills", 0, 10_000), {
+  const whole = resumeWhenBroken(content("fills", 0, 10_000), {
     inner: memory(),
     path,
     options: { signal, expect },
-    pause: (error) => Promise.reject(error),
+    waitBeforeRetry: (error) => Promise.reject(error),
   });
-  const taking = pour(whole, () => Promise.resolve(), { signal, operation: "test", recycles: true });
+  const taking = forEachChunk(whole, () => Promise.resolve(), { signal, operation: "test", reusesBuffer: true });
   await assert.rejects(taking, /broken/);
 });
 
 Deno.test("resumed() leaves a content alone that nobody could compare", () => {
   const given = content("fills", 0, Infinity);
-  assert.equal(resumed(given, { inner: memory(), path, options: { signal }, pause: () => Promise.resolve() }), given);
+  assert.equal(
+    resumeWhenBroken(given, { inner: memory(), path, options: { signal }, waitBeforeRetry: () => Promise.resolve() }),
+    given,
+  );
 });

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import type { Backend } from "../../../../lib/core/backend.ts";
-import { limit, log, type LogLine, stack } from "../../../../lib/backends/layers/stack.ts";
+import { addLayers, limit, log, type LogLine } from "../../../../lib/backends/layers/stack.ts";
 import { memory } from "../../../../lib/backends/memory/mod.ts";
 import { retry, type RetryOptions } from "../../../../lib/backends/layers/retry.ts";
 import { SyncError } from "../../../../lib/core/errors.ts";
 import { root, toRelPath } from "../../../../lib/core/path.ts";
-import { call, file, folder, get, paths, put, rejects, sameBytes, text } from "../../../contract/rig.ts";
+import { assertRejects, assertSameBytes, call, file, folder, get, paths, put, text } from "../../../contract/rig.ts";
 import { pattern, streamBody, wholeBody } from "../../../support/content.ts";
 import { type Fault, faulty, linkLost } from "../../../support/faulty.ts";
 import { tree } from "../../../support/tree.ts";
@@ -22,14 +22,14 @@ Deno.test("retry() makes a call again that failed for a reason that passes", asy
 
 Deno.test("retry() gives up after its attempts, with the last error", async () => {
   const { backend, waits } = retried(memory(), [{ on: "write", error: linkLost() }]);
-  await rejects(put(backend, "f", "x"), "connection");
+  await assertRejects(put(backend, "f", "x"), "connection");
   assert.deepEqual(waits, [100, 200, 400]);
 });
 
 Deno.test("retry() does not repeat what no attempt can mend", async () => {
   const denied = new SyncError("denied", "No", { operation: "write" });
   const { backend, waits } = retried(memory(), [{ on: "write", error: denied }]);
-  await rejects(put(backend, "f", "x"), "denied");
+  await assertRejects(put(backend, "f", "x"), "denied");
   assert.deepEqual(waits, []);
 });
 
@@ -57,7 +57,7 @@ Deno.test("retry() that is cancelled while it waits rejects with cancelled", asy
       return Promise.reject(signal.reason);
     },
   });
-  await rejects(backend.stat(f, { signal: stop.signal }), "cancelled");
+  await assertRejects(backend.stat(f, { signal: stop.signal }), "cancelled");
 });
 
 Deno.test("retry() repeats a listing", async () => {
@@ -71,7 +71,7 @@ Deno.test("retry() repeats a walk that breaks off before its first entries, and 
       { on: "walk", times: 1, truncate, broken: linkLost() },
     ]);
     const walked = Array.fromAsync(backend.walk?.(root, call) ?? []);
-    if (found === undefined) await rejects(walked, "connection");
+    if (found === undefined) await assertRejects(walked, "connection");
     else assert.deepEqual((await walked).flat().map((one) => one.path).sort(), found);
   }
 });
@@ -95,7 +95,7 @@ Deno.test("retry() of a write whose reply was lost does not take another's file 
   } as const;
   const { backend } = retried(place, [{ ...theirs, error: linkLost() }]);
   const options = { ...call, size: 3, modified: 1_600_000_000_000, expect: "absent" as const };
-  await rejects(backend.write(f, wholeBody("abc"), options), "changed");
+  await assertRejects(backend.write(f, wholeBody("abc"), options), "changed");
   assert.equal(await text(place, "f"), "oth");
 });
 
@@ -151,7 +151,7 @@ Deno.test("retry() reads on behind the last byte when an expected file breaks of
   const { backend } = retried(watched.backend, []);
   const content = await backend.read(f, { ...call, expect: known });
   const found = new Uint8Array(await new Response(content as ReadableStream).arrayBuffer());
-  sameBytes(found, bytes);
+  assertSameBytes(found, bytes);
   assert.equal(watched.calls.length, 3);
 });
 
@@ -162,14 +162,14 @@ Deno.test("retry() does not go on reading a file that is another now", async () 
   const { backend } = retried(broken, []);
   const content = await backend.read(f, { ...call, expect: known });
   await put(place, "f", pattern(900_001, 4));
-  await rejects(new Response(content as ReadableStream).arrayBuffer(), "changed");
+  await assertRejects(new Response(content as ReadableStream).arrayBuffer(), "changed");
 });
 
 Deno.test("retry() leaves a broken content alone where nothing tells whether the file is still the same", async () => {
   const place = memory();
   await put(place, "f", pattern(900_000, 3));
   const broken = faulty(place, { faults: [{ on: "read", times: 1, truncate: 300_000, broken: linkLost() }] });
-  await rejects(get(retried(broken, []).backend, "f"), "connection");
+  await assertRejects(get(retried(broken, []).backend, "f"), "connection");
 });
 
 Deno.test("limit() lets so many calls at once, in order of arrival, and all in the end", async () => {
@@ -192,7 +192,7 @@ Deno.test("limit() lets a call that is cancelled while it waits go, and keeps it
   const second = backend.stat(toRelPath("a"), { signal: stop.signal });
   const third = text(backend, "a");
   stop.abort();
-  await rejects(second, "cancelled");
+  await assertRejects(second, "cancelled");
   gate.resolve();
   assert.deepEqual([await first, await third], ["1", "1"]);
 });
@@ -218,7 +218,7 @@ Deno.test("log() writes a line for each call that has ended", async () => {
   const backend = log({ write: (line) => void lines.push(line), now: () => time++ })(tree({ a: "1" }).memory());
   await text(backend, "a");
   await paths(backend);
-  await rejects(text(backend, "absent"), "notFound");
+  await assertRejects(text(backend, "absent"), "notFound");
   assert.deepEqual(
     lines.map(({ operation, path, ms, entries, error }) => [operation, path, ms, entries, error?.kind]),
     [
@@ -238,7 +238,7 @@ Deno.test("stack() lets a waiting retry hold no place, and logs a call once", as
     waiting.resolve();
     return woken.promise;
   };
-  const backend = stack(broken, { limit: 1, retry: { sleep }, log: (line) => void lines.push(line) });
+  const backend = addLayers(broken, { limit: 1, retry: { sleep }, log: (line) => void lines.push(line) });
   const first = text(backend, "a");
   await waiting.promise;
   assert.equal((await file(backend, "a")).size, 1);
@@ -249,14 +249,14 @@ Deno.test("stack() lets a waiting retry hold no place, and logs a call once", as
 
 Deno.test("stack() keeps what the backend is and can, behind at() too", async () => {
   const place = tree({ "d/a": "1" }).memory({ lacks: ["copy", "setMode", "walk"], timeStep: 2000 });
-  const inner = await stack(place, { limit: 1 }).at("d", call);
+  const inner = await addLayers(place, { limit: 1 }).withRoot("d", call);
   assert.deepEqual(await paths(inner), ["a"]);
   assert.equal(inner.traits, place.traits);
-  assert.equal(inner.place.path, "/d");
+  assert.equal(inner.root.path, "/d");
   const methods = ["rename", "copy", "makeLink", "setModified", "setMode", "checksum", "walk"] as const;
   assert.deepEqual(methods.filter((method) => inner[method] === undefined), ["copy", "setMode", "walk"]);
   await place[Symbol.asyncDispose]();
-  await rejects(paths(inner));
+  await assertRejects(paths(inner));
 });
 
 function retried(inner: Backend, faults: readonly Fault[], options: Partial<RetryOptions> = {}) {

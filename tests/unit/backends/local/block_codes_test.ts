@@ -5,7 +5,7 @@ import { toRelPath } from "../../../../lib/core/path.ts";
 import { tempPath } from "../../../../lib/core/temp_name.ts";
 import { pattern, streamBody } from "../../../support/content.ts";
 import { type Disk, freshDisk } from "../../../support/disk.ts";
-import { call, get, paths, rejects, sameBytes } from "../../../contract/rig.ts";
+import { assertRejects, assertSameBytes, call, get, paths } from "../../../contract/rig.ts";
 
 const MiB = 1 << 20;
 const tag = "0123456789abcdef";
@@ -76,7 +76,7 @@ Deno.test({
     await Deno.writeFile(`${place.disk}/${temp}`, planted);
     await Deno.chown(`${place.disk}/${temp}`, 4242, 4242);
     assert.deepEqual(await go(place), { from: 0, left: [temp, "f"] });
-    sameBytes(await Deno.readFile(`${place.disk}/${temp}`), planted);
+    assertSameBytes(await Deno.readFile(`${place.disk}/${temp}`), planted);
     assert.equal((await Deno.lstat(`${place.disk}/f`)).uid, Deno.uid());
   },
 });
@@ -91,7 +91,7 @@ Deno.test("write() takes up no leftover that others can write to, or that has an
   await Deno.link(`${place.disk}/${temp}`, `${place.disk}/other`);
   assert.deepEqual(await go(place), { from: 0, left: ["f", "other"] });
   const other = await Deno.readFile(`${place.disk}/other`);
-  sameBytes(other, content.subarray(0, other.length));
+  assertSameBytes(other, content.subarray(0, other.length));
 });
 
 Deno.test({
@@ -132,7 +132,7 @@ Deno.test("write() goes on though its codes cannot be kept", async () => {
 
 Deno.test("write() keeps no codes beside a file that is there", async () => {
   await using place = await freshDisk();
-  await place.backend.write(f, streamBody(content), { ...call, size: content.length, tag, proofKey });
+  await place.backend.write(f, streamBody(content), { ...call, size: content.length, tag, partialFileKey: proofKey });
   assert.deepEqual(await paths(place.backend), ["f"]);
 });
 
@@ -145,7 +145,7 @@ async function broken(options: { readonly tag?: string; readonly proofKey?: stri
     },
   });
   const write = { ...call, size: content.length, tag, proofKey, ...options };
-  await rejects(place.backend.write(f, body, write), "connection");
+  await assertRejects(place.backend.write(f, body, write), "connection");
   assert.equal((await paths(place.backend)).length, 2, "the leftover and its codes are there");
   return place;
 }
@@ -158,8 +158,8 @@ async function go({ disk }: Disk): Promise<{ readonly from: number; readonly lef
     if (to === undefined) asked.push(from);
     return streamBody(content)(from, to);
   };
-  await backend.write(f, body, { ...call, size: content.length, tag, proofKey });
-  sameBytes(await get(backend, "f"), content);
+  await backend.write(f, body, { ...call, size: content.length, tag, partialFileKey: proofKey });
+  assertSameBytes(await get(backend, "f"), content);
   return { from: asked[0] ?? content.length, left: await paths(backend) };
 }
 

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers";
-import { isOpenToOthers, look, newPace } from "../../../../lib/backends/local/disk.ts";
+import { canOthersChange, newDiskScheduler, statNames } from "../../../../lib/backends/local/disk.ts";
 import { root } from "../../../../lib/core/path.ts";
 import { freshDisk } from "../../../support/disk.ts";
 
 Deno.test("newPace() calls on this thread while calls are quick", async () => {
-  const pace = newPace(() => 0);
+  const pace = newDiskScheduler(() => 0);
   const made = [];
   for (let i = 0; i < 100; i++) made.push(await pace(() => "here", () => Promise.resolve("pool")));
   assert.ok(made.every((where) => where === "here"));
@@ -13,7 +13,7 @@ Deno.test("newPace() calls on this thread while calls are quick", async () => {
 
 Deno.test("newPace() goes to the pool after a slow call, tries again, and stays longer each time", async () => {
   let time = 0;
-  const pace = newPace(() => time);
+  const pace = newDiskScheduler(() => time);
   const made: string[] = [];
   for (let i = 0; i < 300; i++) {
     const slow = () => {
@@ -28,7 +28,7 @@ Deno.test("newPace() goes to the pool after a slow call, tries again, and stays 
 
 Deno.test("newPace() lets other work have its turn", async () => {
   let time = 0;
-  const pace = newPace(() => time);
+  const pace = newDiskScheduler(() => time);
   let isTurn = false;
   setImmediate(() => void (isTurn = true));
   for (let i = 0; i < 10; i++) await pace(() => void (time += 1), () => Promise.resolve());
@@ -38,7 +38,7 @@ Deno.test("newPace() lets other work have its turn", async () => {
 });
 
 Deno.test("newPace() gives errors as they are, from both", async () => {
-  const pace = newPace(() => 0);
+  const pace = newDiskScheduler(() => 0);
   const fail = () => {
     throw new RangeError("x");
   };
@@ -50,9 +50,9 @@ Deno.test("look() shows what cannot be looked at as unreadable, and leaves out w
   await Deno.writeTextFile(`${place.disk}/f`, "x");
   const name = "x".repeat(300);
   for (const clock of [() => 0, alwaysSlow()]) {
-    const pace = newPace(clock);
+    const pace = newDiskScheduler(clock);
     await pace(() => {}, () => Promise.resolve());
-    const found = await look(pace, root, `${place.disk}/`, ["f", "vanished", name]);
+    const found = await statNames(pace, root, `${place.disk}/`, ["f", "vanished", name]);
     assert.deepEqual(found.map((entry) => [entry.kind, entry.path]), [["file", "f"], ["opaque", name]]);
     assert.ok(found[1]?.kind === "opaque" && found[1].cause === "unreadable");
   }
@@ -67,7 +67,7 @@ Deno.test("isOpenToOthers() tells whether others than root can change a folder",
     [0, 0, 0o41777, true],
     [1000, 1000, 0o40700, true],
   ];
-  for (const [uid, gid, mode, is] of rows) assert.equal(isOpenToOthers({ uid, gid, mode }), is, mode.toString(8));
+  for (const [uid, gid, mode, is] of rows) assert.equal(canOthersChange({ uid, gid, mode }), is, mode.toString(8));
 });
 
 /** A clock by which every call is slow. */

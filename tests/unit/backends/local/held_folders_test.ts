@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import type { Backend } from "../../../../lib/core/backend.ts";
 import { openLocal } from "../../../../lib/backends/local/mod.ts";
-import { LocalRoot, newOpening } from "../../../../lib/backends/local/root.ts";
+import { LocalRoot, newDiskSession } from "../../../../lib/backends/local/root.ts";
 import { posix } from "node:path";
 import { root, toRelPath } from "../../../../lib/core/path.ts";
 import { tempPath } from "../../../../lib/core/temp_name.ts";
 import { pattern, streamBody, wholeBody } from "../../../support/content.ts";
 import { freshDisk } from "../../../support/disk.ts";
-import { call, file, folder, get, paths, put, rejects, text } from "../../../contract/rig.ts";
+import { assertRejects, call, file, folder, get, paths, put, text } from "../../../contract/rig.ts";
 
 const d = toRelPath("d");
 const f = toRelPath("f");
@@ -27,15 +27,15 @@ Deno.test({
     {
       using held = await at.hold(d, "write");
       await swapForLink(`${place.disk}/d`, outside.disk);
-      await Deno.writeTextFile(held.at("made"), "x");
-      await Deno.rename(held.at("made"), held.at("renamed"));
-      await assert.rejects(Deno.remove(held.at("theirs")), Deno.errors.NotFound);
+      await Deno.writeTextFile(held.pathTo("made"), "x");
+      await Deno.rename(held.pathTo("made"), held.pathTo("renamed"));
+      await assert.rejects(Deno.remove(held.pathTo("theirs")), Deno.errors.NotFound);
       assert.deepEqual(Array.from(Deno.readDirSync(held.folder), ({ name }) => name), ["renamed"]);
-      await rejects(held.mustStay(), "refused");
+      await assertRejects(held.assertUnmoved(), "refused");
     }
     assert.deepEqual(await paths(outside.backend), ["theirs"]);
     assert.equal(await text(place.backend, "was/renamed"), "x");
-    at.opening.life.abort();
+    at.session.lifetime.abort();
   },
 });
 
@@ -48,28 +48,28 @@ for (const handles of ways) {
     const at = await newRoot(place.disk, handles);
     {
       using held = await at.hold(d, "write");
-      await held.mustStay();
+      await held.assertUnmoved();
       await Deno.rename(`${place.disk}/d`, `${place.disk}/was`);
-      await rejects(held.mustStay(), "notFound");
+      await assertRejects(held.assertUnmoved(), "notFound");
       await Deno.mkdir(`${place.disk}/d`);
-      await rejects(held.mustStay(), "changed");
+      await assertRejects(held.assertUnmoved(), "changed");
       await Deno.remove(`${place.disk}/d`);
       await Deno.symlink("was", `${place.disk}/d`);
-      await rejects(held.mustStay(), "refused");
+      await assertRejects(held.assertUnmoved(), "refused");
     }
-    at.opening.life.abort();
+    at.session.lifetime.abort();
   });
 
   Deno.test(`a root whose folders are ${how} is the one that was found first: another in its place is not worked on`, async () => {
     await using place = await freshDisk();
     await Deno.mkdir(`${place.disk}/root/d`, { recursive: true });
     await Deno.mkdir(`${place.disk}/other/d`, { recursive: true });
-    await using backend = await openLocal(`${place.disk}/root`, { ...call, handles });
+    await using backend = await openLocal(`${place.disk}/root`, { ...call, holdFolders: handles });
     await put(backend, "d/f", "mine");
     await put(backend, "f", "mine");
     await Deno.writeTextFile(`${place.disk}/other/d/f`, "secret");
     await Deno.rename(`${place.disk}/root`, `${place.disk}/was`);
-    await rejects(get(backend, "d/f"), "notFound");
+    await assertRejects(get(backend, "d/f"), "notFound");
     for (const swap of [() => Deno.rename(`${place.disk}/other`, `${place.disk}/root`), linkToOther]) {
       await swap();
       await worksNowhere(backend);
@@ -86,7 +86,7 @@ for (const handles of ways) {
   Deno.test(`a folder below a link that came meanwhile is refused by every operation (${how})`, async () => {
     await using place = await freshDisk();
     await using outside = await freshDisk();
-    await using backend = await openLocal(place.disk, { ...call, handles });
+    await using backend = await openLocal(place.disk, { ...call, holdFolders: handles });
     await folder(backend, "d");
     await put(backend, "f", "mine");
     const known = await put(backend, "d/f", "x");
@@ -110,7 +110,7 @@ for (const handles of ways) {
       () => backend.flush?.([d], call),
     ];
     const before = await Deno.lstat(`${outside.disk}/f`);
-    for (const one of calls) await rejects((async () => await one())(), "refused");
+    for (const one of calls) await assertRejects((async () => await one())(), "refused");
     const after = await Deno.lstat(`${outside.disk}/f`);
     assert.deepEqual([after.mode, after.mtime, after.ino], [before.mode, before.mtime, before.ino]);
     assert.deepEqual(await paths(outside.backend), ["f"]);
@@ -124,7 +124,7 @@ Deno.test("read() gives no byte of another file that has the size and the time o
   await Deno.writeTextFile(`${place.disk}/other`, "root");
   await Deno.utime(`${place.disk}/other`, 1_700_000_000, 1_700_000_000);
   await Deno.rename(`${place.disk}/other`, `${place.disk}/f`);
-  await rejects(place.backend.read(f, { ...call, expect }), "changed");
+  await assertRejects(place.backend.read(f, { ...call, expect }), "changed");
 });
 
 Deno.test("write() sets no mode through a link that took its temporary file's name, and puts no other file in place", async () => {
@@ -141,7 +141,7 @@ Deno.test("write() sets no mode through a link that took its temporary file's na
         await Deno.chmod(`${place.disk}/f`, 0o600);
       },
     });
-    await rejects(place.backend.write(f, body, { ...call, size: 5000, tag, mode: 0o644 }), "changed");
+    await assertRejects(place.backend.write(f, body, { ...call, size: 5000, tag, mode: 0o644 }), "changed");
     assert.equal(((await Deno.lstat(`${place.disk}/victim`)).mode ?? 0) & 0o777, 0o644);
     assert.equal(await text(place.backend, "f"), "old");
   }
@@ -156,7 +156,7 @@ Deno.test("write() leaves nothing outside when its folder is swapped for a link,
       chunk: 1000,
       before: (offset) => offset === at ? swapForLink(`${place.disk}/d`, outside.disk) : undefined,
     });
-    await rejects(place.backend.write(toRelPath("d/f"), body, { ...call, size: 5000, tag }), "refused");
+    await assertRejects(place.backend.write(toRelPath("d/f"), body, { ...call, size: 5000, tag }), "refused");
     assert.deepEqual(await paths(place.backend, "was"), [], "the temporary file is removed where it was made");
     await Deno.remove(`${place.disk}/d`);
     await Deno.remove(`${place.disk}/was`);
@@ -173,7 +173,7 @@ Deno.test({
     await folder(place.backend, "d");
     await put(place.backend, "d/f", "mine");
     await put(outside.backend, "f", "theirs");
-    await place.backend.onDisk?.(toRelPath("d/f"), async (at) => {
+    await place.backend.withDiskPath?.(toRelPath("d/f"), async (at) => {
       await swapForLink(`${place.disk}/d`, outside.disk);
       await Deno.rename(at, `${place.disk}/kept`);
     }, call);
@@ -186,24 +186,24 @@ Deno.test("stat() and list() of a root that comes and goes tell what is there", 
   await using place = await freshDisk();
   await using backend = await openLocal(`${place.disk}/root`, call);
   assert.equal(await backend.stat(f, call), undefined);
-  await rejects(backend.list(root, call), "notFound");
+  await assertRejects(backend.list(root, call), "notFound");
   await backend.makeDir(root, call);
   await put(backend, "f", "x");
   assert.equal((await file(backend, "f")).size, 1);
   await Deno.remove(`${place.disk}/root`, { recursive: true });
   assert.equal(await backend.stat(f, call), undefined);
-  await rejects(backend.list(root, call), "notFound");
+  await assertRejects(backend.list(root, call), "notFound");
 });
 
 async function worksNowhere(backend: Backend): Promise<void> {
-  await rejects(backend.list(root, call), "changed", "refused");
-  await rejects(get(backend, "d/f"), "changed", "refused");
-  await rejects(backend.write(toRelPath("d/new"), wholeBody("x"), { ...call, size: 1 }), "changed", "refused");
-  await rejects(backend.write(toRelPath("new"), wholeBody("x"), { ...call, size: 1 }), "changed", "refused");
+  await assertRejects(backend.list(root, call), "changed", "refused");
+  await assertRejects(get(backend, "d/f"), "changed", "refused");
+  await assertRejects(backend.write(toRelPath("d/new"), wholeBody("x"), { ...call, size: 1 }), "changed", "refused");
+  await assertRejects(backend.write(toRelPath("new"), wholeBody("x"), { ...call, size: 1 }), "changed", "refused");
 }
 
 async function newRoot(disk: string, handles = true): Promise<LocalRoot> {
-  return await LocalRoot.at(newOpening(posix, { handles }), "/", disk);
+  return await LocalRoot.open(newDiskSession(posix, { holdFolders: handles }), "/", disk);
 }
 
 async function swapForLink(path: string, target: string): Promise<void> {

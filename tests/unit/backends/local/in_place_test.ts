@@ -4,7 +4,7 @@ import type { Body } from "../../../../lib/core/backend.ts";
 import { toRelPath } from "../../../../lib/core/path.ts";
 import { pattern, wholeBody } from "../../../support/content.ts";
 import { freshDisk } from "../../../support/disk.ts";
-import { call, file, get, paths, put, rejects, sameBytes, text } from "../../../contract/rig.ts";
+import { assertRejects, assertSameBytes, call, file, get, paths, put, text } from "../../../contract/rig.ts";
 
 const f = toRelPath("f");
 
@@ -34,7 +34,7 @@ Deno.test("write() in place leaves an edit that came after the listing, up to th
         return content === "" ? new Blob([]).stream() : new TextEncoder().encode(content);
       };
       const options = { ...call, size: content.length, expect, inPlace: true };
-      await rejects(place.backend.write(f, body, options), "changed");
+      await assertRejects(place.backend.write(f, body, options), "changed");
       assert.equal(await text(place.backend, "f"), now, how);
     }
   }
@@ -45,7 +45,7 @@ Deno.test("write() in place touches no other file that has the size and the time
   const expect = await put(place.backend, "f", "old", 1_600_000_000_000);
   await put(place.backend, "other", "its", 1_600_000_000_000);
   await Deno.rename(`${place.disk}/other`, `${place.disk}/f`);
-  await rejects(place.backend.write(f, wholeBody("new"), { ...call, size: 3, expect, inPlace: true }), "changed");
+  await assertRejects(place.backend.write(f, wholeBody("new"), { ...call, size: 3, expect, inPlace: true }), "changed");
   assert.equal(await text(place.backend, "f"), "its");
 });
 
@@ -60,7 +60,7 @@ Deno.test("write() in place keeps the file itself, its other names and its mode,
     const options = { ...call, size: bytes.length, modified: 1_600_000_000_123, expect, inPlace: true };
     const entry = await place.backend.write(f, wholeBody(bytes), options);
     assert.deepEqual([entry.size, entry.modified, entry.fileId], [bytes.length, 1_600_000_000_123, old.fileId]);
-    for (const name of ["f", "other"]) sameBytes(await get(place.backend, name), bytes);
+    for (const name of ["f", "other"]) assertSameBytes(await get(place.backend, name), bytes);
   }
   const after = await Deno.stat(`${place.disk}/f`);
   assert.deepEqual([after.ino, after.mode, after.nlink], [before.ino, before.mode, 2]);
@@ -72,13 +72,17 @@ Deno.test("write() in place touches no other file than the one that is expected,
   const expect = await put(place.backend, "f", "old");
   const write = (size = 3) => place.backend.write(f, wholeBody("new"), { ...call, size, expect, inPlace: true });
   await Deno.writeTextFile(`${place.disk}/f`, "another");
-  await rejects(write(), "changed");
+  await assertRejects(write(), "changed");
   await Deno.remove(`${place.disk}/f`);
-  await rejects(write(), "changed");
+  await assertRejects(write(), "changed");
   await Deno.writeTextFile(`${place.disk}/victim`, "old");
   await Deno.symlink("victim", `${place.disk}/f`);
-  await rejects(write(), "changed");
-  await rejects(place.backend.write(f, wholeBody("new"), { ...call, size: 3, inPlace: true }), "notFound", "exists");
+  await assertRejects(write(), "changed");
+  await assertRejects(
+    place.backend.write(f, wholeBody("new"), { ...call, size: 3, inPlace: true }),
+    "notFound",
+    "exists",
+  );
   assert.equal(await text(place.backend, "victim"), "old");
 });
 
@@ -86,7 +90,7 @@ Deno.test("write() in place rejects when its source gives more or less than it s
   await using place = await freshDisk();
   for (const size of [2, 4]) {
     const expect = await put(place.backend, "f", "old and long");
-    await rejects(place.backend.write(f, wholeBody("new"), { ...call, size, expect, inPlace: true }), "changed");
+    await assertRejects(place.backend.write(f, wholeBody("new"), { ...call, size, expect, inPlace: true }), "changed");
   }
 });
 
@@ -105,7 +109,7 @@ Deno.test({
       return Promise.resolve(new ReadableStream<Uint8Array<ArrayBuffer>>());
     };
     const expect = await file(place.backend, "f");
-    await rejects(place.backend.write(f, body, { ...call, size: 3, expect, inPlace: true }));
+    await assertRejects(place.backend.write(f, body, { ...call, size: 3, expect, inPlace: true }));
     running.kill();
     await running.status;
     assert.equal(asked, 0);

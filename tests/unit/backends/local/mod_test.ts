@@ -1,20 +1,20 @@
 import assert from "node:assert/strict";
-import type { Target } from "../../../../lib/core/backend.ts";
+import type { ConnectContext } from "../../../../lib/core/backend.ts";
 import { openFile, openLocal } from "../../../../lib/backends/local/mod.ts";
 import { root, toRelPath } from "../../../../lib/core/path.ts";
 import { pattern } from "../../../support/content.ts";
 import { freshDisk } from "../../../support/disk.ts";
-import { call, entries, file, folder, get, paths, put, rejects } from "../../../contract/rig.ts";
+import { assertRejects, call, entries, file, folder, get, paths, put } from "../../../contract/rig.ts";
 
 const f = toRelPath("f");
 
 Deno.test("openLocal() takes a folder seen from the current one, and one that is absent", async () => {
   await using place = await freshDisk();
   const here = await openLocal(".", call);
-  assert.equal(here.place.path, Deno.cwd());
+  assert.equal(here.root.path, Deno.cwd());
   const absent = await openLocal(`${place.disk}/not/yet`, call);
   assert.equal(await absent.stat(root, call), undefined);
-  assert.equal(absent.place.disk, `${await Deno.realPath(place.disk)}/not/yet`);
+  assert.equal(absent.root.diskPath, `${await Deno.realPath(place.disk)}/not/yet`);
 });
 
 Deno.test("openLocal() follows a root that is a link, and tells its real path", async () => {
@@ -26,8 +26,8 @@ Deno.test("openLocal() follows a root that is a link, and tells its real path", 
   await put(backend, "d/f", "x");
   assert.deepEqual(await paths(backend, "d"), ["d/f"]);
   assert.equal((await backend.stat(root, call))?.kind, "dir");
-  assert.equal(backend.place.path, `${place.disk}/door`);
-  assert.equal(backend.place.disk, `${await Deno.realPath(place.disk)}/real`);
+  assert.equal(backend.root.path, `${place.disk}/door`);
+  assert.equal(backend.root.diskPath, `${await Deno.realPath(place.disk)}/real`);
 });
 
 Deno.test("openLocal() tells the disk's root and the home folder as broad, through links too", async () => {
@@ -35,17 +35,17 @@ Deno.test("openLocal() tells the disk's root and the home folder as broad, throu
   await Deno.mkdir(`${place.disk}/home`);
   await Deno.symlink("home", `${place.disk}/door`);
   const home = `${place.disk}/home`;
-  assert.equal((await openLocal("/", call)).place.broad, "a disk's root");
-  assert.equal((await openLocal(`${place.disk}/door`, { ...call, home })).place.broad, "your home folder");
-  assert.equal((await openLocal(`${home}/site`, { ...call, home })).place.broad, undefined);
+  assert.equal((await openLocal("/", call)).root.risk, "a disk's root");
+  assert.equal((await openLocal(`${place.disk}/door`, { ...call, home })).root.risk, "your home folder");
+  assert.equal((await openLocal(`${home}/site`, { ...call, home })).root.risk, undefined);
 });
 
 Deno.test("openFile() opens the path of its address and takes HOME from the target", async () => {
   await using place = await freshDisk();
   const backend = await openFile(fileTarget(place.disk, place.disk), call);
   assert.equal(backend.label, `file://${place.disk}`);
-  assert.equal(backend.place.broad, "your home folder");
-  await rejects(openFile(fileTarget("", "/"), call), "badInput");
+  assert.equal(backend.root.risk, "your home folder");
+  await assertRejects(openFile(fileTarget("", "/"), call), "badInput");
 });
 
 Deno.test("list() shows names that pass no gate as opaque and printable", async () => {
@@ -60,18 +60,18 @@ Deno.test("list() and read() and remove() do not go behind a link inside the roo
   await using outside = await freshDisk();
   const known = await put(outside.backend, "f", "secret");
   await Deno.symlink(outside.disk, `${place.disk}/door`);
-  await rejects(paths(place.backend, "door"), "refused");
-  await rejects(get(place.backend, "door/f"), "refused");
-  await rejects(place.backend.stat(toRelPath("door/f"), call), "refused");
-  await rejects(place.backend.remove({ ...known, path: toRelPath("door/f") }, call), "refused");
-  await rejects(folder(place.backend, "door/d"), "refused");
+  await assertRejects(paths(place.backend, "door"), "refused");
+  await assertRejects(get(place.backend, "door/f"), "refused");
+  await assertRejects(place.backend.stat(toRelPath("door/f"), call), "refused");
+  await assertRejects(place.backend.remove({ ...known, path: toRelPath("door/f") }, call), "refused");
+  await assertRejects(folder(place.backend, "door/d"), "refused");
   assert.deepEqual(await paths(outside.backend), ["f"]);
 });
 
 Deno.test("read() of a link rejects and gives nothing of its target", async () => {
   await using place = await freshDisk();
   await Deno.symlink("/etc/passwd", `${place.disk}/f`);
-  await rejects(get(place.backend, "f"), "refused");
+  await assertRejects(get(place.backend, "f"), "refused");
 });
 
 Deno.test("read() of a file that changes after its first bytes rejects with changed at the end", async () => {
@@ -83,7 +83,7 @@ Deno.test("read() of a file that changes after its first bytes rejects with chan
   const reader = content.getReader();
   await reader.read();
   await Deno.utime(`${place.disk}/f`, 1, 1);
-  await rejects(drained(reader), "changed");
+  await assertRejects(drained(reader), "changed");
 });
 
 Deno.test("read() of a file that shrinks meanwhile rejects with changed", async () => {
@@ -94,7 +94,7 @@ Deno.test("read() of a file that shrinks meanwhile rejects with changed", async 
   const reader = content.getReader();
   await reader.read();
   await Deno.truncate(`${place.disk}/f`, 300_000);
-  await rejects(drained(reader), "changed");
+  await assertRejects(drained(reader), "changed");
 });
 
 Deno.test("read() of a stream ends when the backend is closed", async () => {
@@ -103,7 +103,7 @@ Deno.test("read() of a stream ends when the backend is closed", async () => {
   const content = await place.backend.read(f, call);
   assert.ok(content instanceof ReadableStream);
   await place.backend[Symbol.asyncDispose]();
-  await rejects(drained(content.getReader()), "cancelled");
+  await assertRejects(drained(content.getReader()), "cancelled");
 });
 
 Deno.test("setMode() sets no setuid, setgid or sticky bit", async () => {
@@ -119,7 +119,7 @@ Deno.test("remove() refuses an opaque entry", async () => {
   assert.ok(made.success);
   const [pipe] = await entries(place.backend);
   assert.ok(pipe !== undefined);
-  await rejects(place.backend.remove(pipe, call), "refused");
+  await assertRejects(place.backend.remove(pipe, call), "refused");
   assert.equal((await entries(place.backend)).length, 1);
 });
 
@@ -128,7 +128,7 @@ Deno.test("rename() refuses to leave the root through a link", async () => {
   await using outside = await freshDisk();
   await put(place.backend, "f", "x");
   await Deno.symlink(outside.disk, `${place.disk}/door`);
-  await rejects((async () => await place.backend.rename?.(f, toRelPath("door/f"), call))(), "refused");
+  await assertRejects((async () => await place.backend.rename?.(f, toRelPath("door/f"), call))(), "refused");
   assert.deepEqual(await paths(outside.backend), []);
 });
 
@@ -139,10 +139,10 @@ Deno.test({
     await using place = await freshDisk();
     await folder(place.backend, "d");
     for (const dir of [root, toRelPath("d")]) await place.backend.list(dir, call);
-    assert.equal(place.backend.caution?.(), undefined);
+    assert.equal(place.backend.securityWarning?.(), undefined);
     await Deno.chmod(`${place.disk}/d`, 0o777);
     for (const dir of [root, toRelPath("d")]) await place.backend.list(dir, call);
-    assert.match(place.backend.caution?.() ?? "", /rights of root.*tandem-local-[^"]*\/d"/);
+    assert.match(place.backend.securityWarning?.() ?? "", /rights of root.*tandem-local-[^"]*\/d"/);
   },
 });
 
@@ -150,16 +150,16 @@ async function drained(reader: ReadableStreamDefaultReader<Uint8Array>): Promise
   while (!(await reader.read()).done);
 }
 
-function fileTarget(path: string, home: string): Target {
+function fileTarget(path: string, home: string): ConnectContext {
   return {
     address: { scheme: "file", host: "", path, pins: [] },
     options: {},
     secret: () => Promise.resolve(undefined),
-    ask: () => Promise.resolve(undefined),
-    keep: () => {},
+    prompt: () => Promise.resolve(undefined),
+    keepSecret: () => {},
     warn: () => {},
     env: (name) => name === "HOME" ? home : undefined,
-    conceal: () => {},
+    hideSecret: () => {},
     readOnly: false,
   };
 }

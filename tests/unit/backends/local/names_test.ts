@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { posix, win32 } from "node:path";
 import type { Address } from "../../../../lib/core/backend.ts";
-import { addressFolder, broadPlace, diskPath, resolveFolder } from "../../../../lib/backends/local/names.ts";
+import { addressFolder, diskPath, explainRisk, resolveFolder } from "../../../../lib/backends/local/names.ts";
 import { SyncError } from "../../../../lib/core/errors.ts";
 import { root, toRelPath } from "../../../../lib/core/path.ts";
 
@@ -120,6 +120,6 @@ for (
   ] as const
 ) {
   Deno.test(`broadPlace() of ${real} at home in ${home ?? "no place"} is ${broad ?? "ordinary"}`, () => {
-    assert.equal(broadPlace(flavour, real, home), broad);
+    assert.equal(explainRisk(flavour, real, home), broad);
   });
 }

@@ -6,7 +6,7 @@ import { toRelPath } from "../../../../lib/core/path.ts";
 import { tempPath } from "../../../../lib/core/temp_name.ts";
 import { pattern, streamBody, wholeBody } from "../../../support/content.ts";
 import { freshDisk } from "../../../support/disk.ts";
-import { call, file, folder, get, paths, put, rejects, sameBytes, text } from "../../../contract/rig.ts";
+import { assertRejects, assertSameBytes, call, file, folder, get, paths, put, text } from "../../../contract/rig.ts";
 
 const tag = "0123456789abcdef";
 const f = toRelPath("f");
@@ -73,7 +73,7 @@ Deno.test("write() shows the old content until the new one is complete", async (
   });
   await place.backend.write(f, body, { ...call, size: 50_000 });
   assert.deepEqual(seen, new Set(["old"]));
-  sameBytes(await get(place.backend, "f"), pattern(50_000));
+  assertSameBytes(await get(place.backend, "f"), pattern(50_000));
 });
 
 Deno.test("write() sees a file that came while it was writing, and leaves it", async () => {
@@ -84,7 +84,7 @@ Deno.test("write() sees a file that came while it was writing, and leaves it", a
       if (offset === 3000) await Deno.writeTextFile(`${place.disk}/f`, "theirs");
     },
   });
-  await rejects(place.backend.write(f, body, { ...call, size: 5000, expect: "absent" }), "changed");
+  await assertRejects(place.backend.write(f, body, { ...call, size: 5000, expect: "absent" }), "changed");
   assert.equal(await text(place.backend, "f"), "theirs");
   assert.deepEqual(await paths(place.backend), ["f"]);
 });
@@ -101,7 +101,7 @@ Deno.test("write() refuses when its folder becomes a link while it is writing", 
       await Deno.symlink(outside.disk, `${place.disk}/d`);
     },
   });
-  await rejects(place.backend.write(toRelPath("d/f"), body, { ...call, size: 5000 }), "refused");
+  await assertRejects(place.backend.write(toRelPath("d/f"), body, { ...call, size: 5000 }), "refused");
   assert.deepEqual(await paths(outside.backend), []);
 });
 
@@ -117,7 +117,7 @@ Deno.test("write() with a tag keeps 1 MiB and more of a broken transfer, and ask
     return streamBody(bytes)(from, to);
   };
   await place.backend.write(f, body, { ...call, size: bytes.length, tag, onBytes: (count) => void (told += count) });
-  sameBytes(await get(place.backend, "f"), bytes);
+  assertSameBytes(await get(place.backend, "f"), bytes);
   assert.deepEqual(ranges, [(2 << 20) - 65_536, 2 << 20]);
   assert.equal(told, bytes.length);
   assert.deepEqual(await paths(place.backend), ["f"]);
@@ -134,7 +134,7 @@ Deno.test("write() starts anew where the leftover's end is not the source's", as
   const bytes = pattern(3 << 20, 5);
   await Deno.writeFile(`${place.disk}/${tempPath(f, tag)}`, pattern(2 << 20, 6));
   await place.backend.write(f, streamBody(bytes), { ...call, size: bytes.length, tag });
-  sameBytes(await get(place.backend, "f"), bytes);
+  assertSameBytes(await get(place.backend, "f"), bytes);
 });
 
 Deno.test("write() starts anew where the leftover is older than the machine's start", async () => {
@@ -146,7 +146,7 @@ Deno.test("write() starts anew where the leftover is older than the machine's st
   await Deno.writeFile(temp, leftover);
   await Deno.utime(temp, 1000, 1000);
   await place.backend.write(f, streamBody(bytes), { ...call, size: bytes.length, tag });
-  sameBytes(await get(place.backend, "f"), bytes);
+  assertSameBytes(await get(place.backend, "f"), bytes);
 });
 
 Deno.test("write() does not go on in a leftover that has another name too", async () => {
@@ -156,8 +156,8 @@ Deno.test("write() does not go on in a leftover that has another name too", asyn
   await put(outside.backend, "victim", bytes.slice(0, 2 << 20), Date.now());
   await Deno.link(`${outside.disk}/victim`, `${place.disk}/${tempPath(f, tag)}`);
   await place.backend.write(f, streamBody(bytes), { ...call, size: bytes.length, tag });
-  sameBytes(await get(place.backend, "f"), bytes);
-  sameBytes(await get(outside.backend, "victim"), bytes.subarray(0, 2 << 20));
+  assertSameBytes(await get(place.backend, "f"), bytes);
+  assertSameBytes(await get(outside.backend, "victim"), bytes.subarray(0, 2 << 20));
 });
 
 Deno.test("write() takes another name of its owner where a folder, a link or a pipe has its temporary name, and leaves that", async () => {
@@ -172,7 +172,7 @@ Deno.test("write() takes another name of its owner where a folder, a link or a p
       },
     });
     await place.backend.write(f, body, { ...call, size: 5000, tag });
-    sameBytes(await get(place.backend, "f"), pattern(5000));
+    assertSameBytes(await get(place.backend, "f"), pattern(5000));
     assert.equal(await text(place.backend, "victim"), "theirs");
     assert.deepEqual(await paths(place.backend), [tempPath(f, tag), "f", "victim"]);
     const own = [...names].filter((name) => name.startsWith(`.f.tandem-${tag.slice(0, 8)}`));
@@ -183,7 +183,7 @@ Deno.test("write() takes another name of its owner where a folder, a link or a p
 Deno.test("write() without durable does the same", async () => {
   await using place = await freshDisk({ durable: false });
   await put(place.backend, "f", pattern(300_000));
-  sameBytes(await get(place.backend, "f"), pattern(300_000));
+  assertSameBytes(await get(place.backend, "f"), pattern(300_000));
   assert.deepEqual(await paths(place.backend), ["f"]);
 });
 
@@ -197,7 +197,7 @@ Deno.test({
     try {
       await using tiny = await openLocal(`${place.disk}/tiny`, call);
       await put(tiny, "f", "old");
-      const error = await rejects(put(tiny, "f", pattern(1 << 20)), "full");
+      const error = await assertRejects(put(tiny, "f", pattern(1 << 20)), "full");
       assert.match(error.message, /Cannot write ".*tiny\/f": the disk is full/);
       assert.equal(await text(tiny, "f"), "old");
       assert.deepEqual(await paths(tiny), ["f"]);
@@ -214,7 +214,7 @@ async function breakAt(backend: Backend, bytes: Uint8Array<ArrayBuffer>, at: num
       if (offset >= at) throw new SyncError("connection", "The link is gone", { operation: "test" });
     },
   });
-  await rejects(backend.write(f, body, { ...call, size: bytes.length, tag }), "connection");
+  await assertRejects(backend.write(f, body, { ...call, size: bytes.length, tag }), "connection");
 }
 
 async function plantFolder(path: string): Promise<void> {

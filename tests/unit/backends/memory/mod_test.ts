@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { memory } from "../../../../lib/backends/memory/mod.ts";
 import { root, toRelPath } from "../../../../lib/core/path.ts";
-import { call, entries, file, folder, get, paths, put, rejects, text } from "../../../contract/rig.ts";
+import { assertRejects, call, entries, file, folder, get, paths, put, text } from "../../../contract/rig.ts";
 import { pattern, wholeBody } from "../../../support/content.ts";
 
 const f = toRelPath("f");
@@ -46,9 +46,9 @@ Deno.test("memory() without folders makes them with the first file and drops the
 });
 
 Deno.test("memory() holds no name that its rules refuse", async () => {
-  await rejects(put(memory({ names: "windows" }), "nul.txt", "x"), "unsupported");
-  await rejects(put(memory({ maxNameBytes: 100 }), "x".repeat(101), "x"), "unsupported");
-  await rejects(folder(memory({ names: "windows" }), "a:b"), "unsupported");
+  await assertRejects(put(memory({ names: "windows" }), "nul.txt", "x"), "unsupported");
+  await assertRejects(put(memory({ maxNameBytes: 100 }), "x".repeat(101), "x"), "unsupported");
+  await assertRejects(folder(memory({ names: "windows" }), "a:b"), "unsupported");
 });
 
 Deno.test("memory() that cannot replace in one step shows the name absent in between", async () => {
@@ -75,7 +75,7 @@ Deno.test("memory() gives every written content an id and a revision of its own"
   const second = await put(backend, "f", "x");
   assert.notEqual(first.revision, second.revision);
   assert.notEqual(first.fileId, second.fileId);
-  await rejects(backend.write(f, wholeBody("y"), { ...call, size: 1, expect: first }), "changed");
+  await assertRejects(backend.write(f, wholeBody("y"), { ...call, size: 1, expect: first }), "changed");
 });
 
 Deno.test("memory() lists in one order for each seed, whatever the order of making", async () => {
@@ -96,9 +96,9 @@ Deno.test("MemoryBackend.operations notes every change of every client, and no r
   const other = backend.client();
   await folder(backend, "d");
   await put(other, "d/f", "x");
-  await rejects(put(other, "absent/f", "x"), "notFound");
+  await assertRejects(put(other, "absent/f", "x"), "notFound");
   await folder(other, "d");
-  const inner = await other.at("d", call);
+  const inner = await other.withRoot("d", call);
   await inner.remove(await file(inner, "f"), call);
   assert.deepEqual(backend.operations, [
     { do: "makeDir", path: "d" },
@@ -112,7 +112,7 @@ Deno.test("MemoryBackend.client() lives on when the first one is closed", async 
   const other = backend.client();
   await put(backend, "f", "x");
   await backend[Symbol.asyncDispose]();
-  await rejects(text(backend, "f"));
+  await assertRejects(text(backend, "f"));
   assert.equal(await text(other, "f"), "x");
 });
 
@@ -133,7 +133,7 @@ Deno.test("memory() reads what was there when the read began, and rejects at the
   const expect = await put(backend, "f", pattern(400_000));
   const content = await backend.read(f, { ...call, expect });
   await put(backend, "f", "another");
-  await rejects(new Response(content as ReadableStream).arrayBuffer(), "changed");
+  await assertRejects(new Response(content as ReadableStream).arrayBuffer(), "changed");
 });
 
 Deno.test("memory() makes every call wait for its latency", async () => {

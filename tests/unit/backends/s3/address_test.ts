@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { parseAddress } from "../../../../lib/core/address.ts";
 import { protocols } from "../../../../lib/backends/mod.ts";
-import { toBucketPlace } from "../../../../lib/backends/s3/address.ts";
+import { parseBucketAddress } from "../../../../lib/backends/s3/address.ts";
 import { SyncError } from "../../../../lib/core/errors.ts";
 
 const place = (text: string, options: Record<string, string> = {}) =>
-  toBucketPlace(parseAddress(text, protocols).address, options);
+  parseBucketAddress(parseAddress(text, protocols).address, options);
 
 const rows: readonly (readonly [string, Record<string, string>, Partial<ReturnType<typeof place>>])[] = [
   ["s3://site", {}, { bucket: "site", path: "/", endpoint: undefined, region: undefined, label: "s3://site" }],

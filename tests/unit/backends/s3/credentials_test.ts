@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { findLogin } from "../../../../lib/backends/s3/credentials.ts";
-import type { StoreOptions } from "../../../../lib/backends/s3/types.ts";
+import type { S3ClientOptions } from "../../../../lib/backends/s3/types.ts";
 import { SyncError } from "../../../../lib/core/errors.ts";
 import { root } from "../../../../lib/core/path.ts";
 
@@ -8,11 +8,14 @@ const ask = { signal: new AbortController().signal, operation: "open", path: roo
 const keys = { AWS_ACCESS_KEY_ID: "AK", AWS_SECRET_ACCESS_KEY: "SK" };
 
 /** What findLogin() makes of these options, with a home that holds nothing. */
-async function found(given: Partial<StoreOptions>, env: Readonly<Record<string, string>>): Promise<readonly unknown[]> {
+async function found(
+  given: Partial<S3ClientOptions>,
+  env: Readonly<Record<string, string>>,
+): Promise<readonly unknown[]> {
   const manners = { storageClass: undefined, acl: undefined, cacheControl: undefined, encryption: undefined };
   const login = await findLogin({
     ...{ endpoint: undefined, region: undefined, bucket: "site", pathStyle: false, profile: undefined },
-    ...{ credentials: undefined, timeout: 1000, connections: 1, manners: { ...manners, requesterPays: false } },
+    ...{ credentials: undefined, timeout: 1000, connections: 1, objectOptions: { ...manners, requesterPays: false } },
     ...given,
     conceal: () => {},
     env: (name) => ({ HOME: "/nowhere", ...env })[name],
@@ -62,7 +65,7 @@ Deno.test("findLogin() refuses an endpoint of the environment that is no address
 });
 
 Deno.test("findLogin() asks the SDK for Amazon's places that it does not know itself", async () => {
-  const at = async (given: Partial<StoreOptions>, env = {}) => (await found({ credentials: own, ...given }, env))[0];
+  const at = async (given: Partial<S3ClientOptions>, env = {}) => (await found({ credentials: own, ...given }, env))[0];
   assert.equal(await at({ region: "us-iso-east-1" }), "https://site.s3.us-iso-east-1.c2s.ic.gov/");
   await assert.rejects(at({ region: "us-east-1", bucket: "site--use1-az4--x-s3" }), (error) => {
     assert.ok(error instanceof SyncError && error.kind === "unsupported", `${error}`);

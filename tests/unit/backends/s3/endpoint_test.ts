@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { type Asked, toBucketUrl, toEndpoint } from "../../../../lib/backends/s3/endpoint.ts";
+import { type BucketUrlOptions, toBucketUrl, toEndpoint } from "../../../../lib/backends/s3/endpoint.ts";
 
-const usual: Asked = { endpoint: undefined, region: "eu-west-1", bucket: "site", pathStyle: false };
+const usual: BucketUrlOptions = { endpoint: undefined, region: "eu-west-1", bucket: "site", pathStyle: false };
 
-const rows: readonly (readonly [string, Partial<Asked>, string | undefined])[] = [
+const rows: readonly (readonly [string, Partial<BucketUrlOptions>, string | undefined])[] = [
   ["Amazon's own", {}, "https://site.s3.eu-west-1.amazonaws.com/"],
   ["Amazon's own in China", { region: "cn-north-1" }, "https://site.s3.cn-north-1.amazonaws.com.cn/"],
   ["Amazon's own for the government", { region: "us-gov-west-1" }, "https://site.s3.us-gov-west-1.amazonaws.com/"],

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import fc from "npm:fast-check@4.10.2";
-import { proofOf } from "../../../../lib/backends/s3/etag_proof.ts";
+import { etagProof } from "../../../../lib/backends/s3/etag_proof.ts";
 import { toRelPath } from "../../../../lib/core/path.ts";
 import { pattern } from "../../../support/content.ts";
 import { runs, seeded } from "../../../support/runs.ts";
@@ -34,7 +34,7 @@ function proven(
   etag: string,
   { partSize = 8 * MIB, size = bytes.length, step = 65_537 }: { partSize?: number; size?: number; step?: number } = {},
 ) {
-  const proof = proofOf({ kind: "file", path: toRelPath("f"), size, revision: etag }, partSize);
+  const proof = etagProof({ kind: "file", path: toRelPath("f"), size, revision: etag }, partSize);
   for (let at = 0; at < bytes.length; at += step) proof?.take(bytes.subarray(at, at + step));
   return proof?.result();
 }
@@ -54,7 +54,7 @@ Deno.test("proofOf() proves nothing by what is no ETag of content", () => {
   for (const etag of ["", "x", `${"0".repeat(31)}-1`, `${"0".repeat(32)}-0`, `${"0".repeat(32)}-x`, "0".repeat(64)]) {
     assert.equal(proven(pattern(10), etag), undefined, etag);
   }
-  assert.equal(proofOf({ kind: "file", path: toRelPath("f"), size: 10 }, MIB), undefined);
+  assert.equal(etagProof({ kind: "file", path: toRelPath("f"), size: 10 }, MIB), undefined);
 });
 
 for (const partSize of [MIB, 2 * MIB]) {

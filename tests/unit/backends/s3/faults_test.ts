@@ -3,7 +3,7 @@ import { retry } from "../../../../lib/backends/layers/retry.ts";
 import { type ErrorKind, exitCodes, SyncError } from "../../../../lib/core/errors.ts";
 import { root, toRelPath } from "../../../../lib/core/path.ts";
 import { collect, pattern, wholeBody } from "../../../support/content.ts";
-import { listing, refusal, smallS3 } from "../../../support/servers/small_s3.ts";
+import { errorResponse, listResponse, startSmallS3 } from "../../../support/servers/small_s3.ts";
 
 const call = { signal: new AbortController().signal };
 const f = toRelPath("f");
@@ -32,7 +32,7 @@ const refusals: readonly (readonly [number, string, Record<string, string>, Erro
 for (const [status, code, headers, kind, message] of refusals) {
   const where = Object.values(headers).map((region) => ` of a bucket in ${region}`).join();
   Deno.test(`openS3() says in one sentence what ${status} ${code}${where} means: ${kind}`, async () => {
-    await using server = smallS3(() => refusal(status, code, headers));
+    await using server = startSmallS3(() => errorResponse(status, code, headers));
     const error = await rejection(server.open());
     assert.equal(error.kind, kind, error.message);
     assert.match(error.message, message);
@@ -44,9 +44,9 @@ for (const [status, code, headers, kind, message] of refusals) {
 
 Deno.test("a store that asks for fewer requests is left alone for as long as it says", async () => {
   let calls = 0;
-  await using server = smallS3(({ line }) => {
+  await using server = startSmallS3(({ line }) => {
     if (line !== "HEAD /b/f" || ++calls > 1) return undefined;
-    return refusal(503, "SlowDown", { "retry-after": "7" });
+    return errorResponse(503, "SlowDown", { "retry-after": "7" });
   });
   await using backend = await server.open();
   const { kind, facts } = await rejection(backend.stat(f, call));
@@ -55,25 +55,27 @@ Deno.test("a store that asks for fewer requests is left alone for as long as it 
 });
 
 Deno.test("SE-16 no request follows a redirect, so that no signature goes elsewhere", async () => {
-  await using elsewhere = smallS3(() => undefined);
-  await using server = smallS3(() =>
+  await using elsewhere = startSmallS3(() => undefined);
+  await using server = startSmallS3(() =>
     new Response(null, { status: 307, headers: { location: `http://127.0.0.1:${elsewhere.port}/b/` } })
   );
   await rejection(server.open());
-  assert.deepEqual([server.asked.length, elsewhere.asked.length], [1, 0]);
+  assert.deepEqual([server.requests.length, elsewhere.requests.length], [1, 0]);
 });
 
 Deno.test("SE-18 an error shows no token, no signature and no query", async () => {
-  await using server = smallS3(() => refusal(403, "AccessDenied"));
+  await using server = startSmallS3(() => errorResponse(403, "AccessDenied"));
   const error = await rejection(server.open({ Timeout: "5000" }));
   const told = `${error.message} ${error.stack} ${Deno.inspect(error)}`;
-  assert.ok(server.asked[0]?.headers.get("authorization")?.includes("Signature="));
+  assert.ok(server.requests[0]?.headers.get("authorization")?.includes("Signature="));
   for (const secret of ["SK", "Signature", "X-Amz", "list-type"]) assert.ok(!told.includes(secret), secret);
 });
 
 for (const more of ["<IsTruncated>true</IsTruncated>", "<IsTruncated>true</IsTruncated><NextContinuationToken/>"]) {
   Deno.test(`walk() rejects where a page says that more follows and not how: ${more}`, async () => {
-    await using server = smallS3(({ query }) => query.has("max-keys") ? undefined : listing(["a", "b"], more));
+    await using server = startSmallS3(({ query }) =>
+      query.has("max-keys") ? undefined : listResponse(["a", "b"], more)
+    );
     await using backend = await server.open();
     assert.match((await rejection(Array.fromAsync(backend.walk?.(root, call) ?? []))).message, /broke off its listing/);
     assert.match((await rejection(backend.list(root, call))).message, /broke off its listing/);
@@ -83,7 +85,7 @@ for (const more of ["<IsTruncated>true</IsTruncated>", "<IsTruncated>true</IsTru
 for (const word of ["True", "1", "", "yes"]) {
   Deno.test(`walk() takes no page for the last one that says "${word}" of whether more follows (C7)`, async () => {
     const more = `<IsTruncated>${word}</IsTruncated><NextContinuationToken>x</NextContinuationToken>`;
-    await using server = smallS3(({ query }) => query.has("max-keys") ? undefined : listing(["a"], more));
+    await using server = startSmallS3(({ query }) => query.has("max-keys") ? undefined : listResponse(["a"], more));
     await using backend = await server.open();
     assert.match((await rejection(Array.fromAsync(backend.walk?.(root, call) ?? []))).message, /is no listing/);
     assert.match((await rejection(backend.list(root, call))).message, /is no listing/);
@@ -101,9 +103,9 @@ for (
 ) {
   Deno.test(`a listing of data/ with ${elsewhere} in it is believed nowhere`, async () => {
     const body = `<ListBucketResult><IsTruncated>false</IsTruncated>${elsewhere}</ListBucketResult>`;
-    await using server = smallS3(({ query }) => query.has("max-keys") ? undefined : new Response(body));
+    await using server = startSmallS3(({ query }) => query.has("max-keys") ? undefined : new Response(body));
     await using bucket = await server.open();
-    const backend = await bucket.at("/data", call);
+    const backend = await bucket.withRoot("/data", call);
     const walked = Array.fromAsync(backend.walk?.(root, call) ?? []);
     assert.match((await rejection(walked)).message, /lists what lies elsewhere/);
     assert.match((await rejection(backend.list(root, call))).message, /lists what lies elsewhere/);
@@ -113,18 +115,18 @@ for (
 Deno.test("a look at a folder ends where the store answers with one empty page again and again", async () => {
   let pages = 0;
   const more = "<IsTruncated>true</IsTruncated><NextContinuationToken>x</NextContinuationToken>";
-  await using server = smallS3(({ query }) =>
-    query.get("prefix") === "x/" ? listing([], ++pages < 20 ? more : undefined) : undefined
+  await using server = startSmallS3(({ query }) =>
+    query.get("prefix") === "x/" ? listResponse([], ++pages < 20 ? more : undefined) : undefined
   );
   await using backend = await server.open();
   assert.match((await rejection(backend.stat(toRelPath("x"), call))).message, /broke off its listing/);
 });
 
 Deno.test("walk() rejects when a later page fails, and gives no part as the whole", async () => {
-  await using server = smallS3(({ query }) => {
+  await using server = startSmallS3(({ query }) => {
     if (query.has("max-keys")) return undefined;
-    if (query.has("start-after")) return refusal(403, "AccessDenied");
-    return listing(["a"], "<IsTruncated>true</IsTruncated><NextContinuationToken>x</NextContinuationToken>");
+    if (query.has("start-after")) return errorResponse(403, "AccessDenied");
+    return listResponse(["a"], "<IsTruncated>true</IsTruncated><NextContinuationToken>x</NextContinuationToken>");
   });
   await using backend = await server.open();
   assert.equal((await rejection(Array.fromAsync(backend.walk?.(root, call) ?? []))).kind, "denied");
@@ -132,7 +134,7 @@ Deno.test("walk() rejects when a later page fails, and gives no part as the whol
 
 Deno.test("walk() takes a page that is no XML for a failure, never for an empty bucket", async () => {
   for (const body of ["", "<html>login</html>", "<ListBucketResult><Contents>"]) {
-    await using server = smallS3(({ query }) => query.has("max-keys") ? undefined : new Response(body));
+    await using server = startSmallS3(({ query }) => query.has("max-keys") ? undefined : new Response(body));
     await using backend = await server.open();
     await rejection(Array.fromAsync(backend.walk?.(root, call) ?? []));
   }
@@ -141,7 +143,7 @@ Deno.test("walk() takes a page that is no XML for a failure, never for an empty 
 Deno.test("DL-06 content that has not the ETag's MD5 is thrown away and fetched once more", async () => {
   const wanted = "the right content";
   let damaged = 1;
-  await using server = smallS3(({ line }) => {
+  await using server = startSmallS3(({ line }) => {
     if (line !== "GET /b/f") return undefined;
     const text = damaged-- > 0 ? wanted.replace("r", "R") : wanted;
     return new Response(text, { headers: { etag: ETAG } });
@@ -157,7 +159,7 @@ Deno.test("DL-06 content that has not the ETag's MD5 is thrown away and fetched 
 
 Deno.test("DL-06 a large content that has not the ETag's MD5 ends in an error, not in a file", async () => {
   const bytes = pattern(600_000);
-  await using server = smallS3(({ line }) =>
+  await using server = startSmallS3(({ line }) =>
     line === "GET /b/f" ? new Response(bytes, { headers: { etag: ETAG } }) : undefined
   );
   await using backend = await server.open();
@@ -168,7 +170,7 @@ Deno.test("VP-06 an ETag of parts or of an encrypted object is no MD5, neither f
   for (
     const headers of [{ etag: ETAG.replace(/"$/, '-3"') }, { etag: ETAG, "x-amz-server-side-encryption": "aws:kms" }]
   ) {
-    await using server = smallS3(({ line }) =>
+    await using server = startSmallS3(({ line }) =>
       line.endsWith(" /b/f")
         ? new Response(line.startsWith("HEAD") ? null : "other", { headers: { ...headers, "content-length": "5" } })
         : undefined
@@ -180,12 +182,12 @@ Deno.test("VP-06 an ETag of parts or of an encrypted object is no MD5, neither f
 });
 
 Deno.test("write() takes 200 with an error inside for the failure of an upload, and leaves no parts", async () => {
-  await using server = smallS3(({ line, query }) => {
+  await using server = startSmallS3(({ line, query }) => {
     if (line === "POST /b/f" && query.has("uploads")) {
       return new Response("<InitiateMultipartUploadResult><UploadId>u1</UploadId></InitiateMultipartUploadResult>");
     }
     if (line === "PUT /b/f") return new Response(null, { headers: { etag: '"p-1"' } });
-    if (line === "POST /b/f") return refusal(200, "AccessDenied");
+    if (line === "POST /b/f") return errorResponse(200, "AccessDenied");
     if (line === "DELETE /b/f") return new Response(null, { status: 204 });
     return undefined;
   });
@@ -195,11 +197,11 @@ Deno.test("write() takes 200 with an error inside for the failure of an upload, 
     backend.write(f, wholeBody(bytes), { ...call, size: bytes.length, tag: "0011223344556677" }),
   );
   assert.equal(error.kind, "denied", error.message);
-  assert.deepEqual(server.asked.at(-1)?.line, "DELETE /b/f");
+  assert.deepEqual(server.requests.at(-1)?.line, "DELETE /b/f");
 });
 
 Deno.test("write() notices that the store has stored something else", async () => {
-  await using server = smallS3(({ line }) =>
+  await using server = startSmallS3(({ line }) =>
     line === "PUT /b/f" ? new Response(null, { headers: { etag: ETAG } }) : undefined
   );
   await using backend = await server.open();
@@ -209,7 +211,7 @@ Deno.test("write() notices that the store has stored something else", async () =
 
 Deno.test("write() looks before each write where the store ignores conditions", async () => {
   const objects = new Set<string>();
-  await using server = smallS3(({ line }) => {
+  await using server = startSmallS3(({ line }) => {
     const [method, path = ""] = line.split(" ");
     if (method === "HEAD" && objects.has(path)) return new Response(null, { headers: { etag: '"x-1"' } });
     if (method !== "PUT") return undefined;
@@ -223,7 +225,7 @@ Deno.test("write() looks before each write where the store ignores conditions", 
   await write("b");
   objects.add("/b/c");
   assert.equal((await rejection(write("c"))).kind, "changed");
-  const lines = server.asked.map(({ line }) => line);
+  const lines = server.requests.map(({ line }) => line);
   assert.ok(lines.indexOf("HEAD /b/b") < lines.indexOf("PUT /b/b"));
   assert.ok(!lines.includes("PUT /b/c"));
 });

@@ -5,8 +5,8 @@ import { parseXml } from "../../../../lib/backends/s3/xml.ts";
 import { root, toRelPath } from "../../../../lib/core/path.ts";
 import type { FileEntry } from "../../../../lib/core/entry.ts";
 import { collect, utf8 } from "../../../support/content.ts";
-import { startRaw } from "../../../support/servers/raw_http.ts";
-import { listing, refusal, smallS3 } from "../../../support/servers/small_s3.ts";
+import { startRawServer } from "../../../support/servers/raw_http.ts";
+import { errorResponse, listResponse, startSmallS3 } from "../../../support/servers/small_s3.ts";
 import { openS3 } from "../../../../lib/backends/s3/mod.ts";
 import { s3Target } from "../../../support/s3_target.ts";
 
@@ -25,16 +25,16 @@ async function rejection(work: Promise<unknown>): Promise<SyncError> {
 for (const [status, code] of [[503, "SlowDown"], [500, "InternalError"], [429, "TooManyRequests"]] as const) {
   Deno.test(`walk() and list() ask again for a later page that a store refuses with ${status}`, async () => {
     const failed = new Set<string>();
-    await using server = smallS3(({ query }) => {
+    await using server = startSmallS3(({ query }) => {
       if (query.has("max-keys")) return undefined;
       const token = `${query.get("continuation-token")} ${query.get("start-after")} ${query.get("delimiter")}`;
       const isFirst = !query.has("continuation-token") && !query.has("start-after");
       if (!isFirst && !failed.has(token)) {
         failed.add(token);
-        return refusal(status, code);
+        return errorResponse(status, code);
       }
-      if (query.get("continuation-token") === "t") return listing(["b"]);
-      return query.has("start-after") ? listing(["b"]) : listing(["a"], more("t"));
+      if (query.get("continuation-token") === "t") return listResponse(["b"]);
+      return query.has("start-after") ? listResponse(["b"]) : listResponse(["a"], more("t"));
     });
     await using backend = await server.open();
     const found = (await Array.fromAsync(backend.walk?.(root, call) ?? [])).flat();
@@ -46,7 +46,9 @@ for (const [status, code] of [[503, "SlowDown"], [500, "InternalError"], [429, "
 
 Deno.test("list() and walk() end at pages without a key that never end", async () => {
   let pages = 0;
-  await using server = smallS3(({ query }) => query.has("max-keys") ? undefined : listing([], more(`t${pages++}`)));
+  await using server = startSmallS3(({ query }) =>
+    query.has("max-keys") ? undefined : listResponse([], more(`t${pages++}`))
+  );
   await using backend = await server.open();
   for (const work of [() => backend.list(root, call), () => Array.fromAsync(backend.walk?.(root, call) ?? [])]) {
     assert.match((await rejection(work())).message, /comes to no end: 1000 pages in a row hold nothing/);
@@ -55,8 +57,8 @@ Deno.test("list() and walk() end at pages without a key that never end", async (
 
 Deno.test("list() ends at tokens that come again", async () => {
   let pages = 0;
-  await using server = smallS3(({ query }) => {
-    return query.has("max-keys") ? undefined : listing([`k${pages}`], more(`t${pages++ % 3}`));
+  await using server = startSmallS3(({ query }) => {
+    return query.has("max-keys") ? undefined : listResponse([`k${pages}`], more(`t${pages++ % 3}`));
   });
   await using backend = await server.open();
   assert.match((await rejection(backend.list(root, call))).message, /begins again and again/);
@@ -64,10 +66,10 @@ Deno.test("list() ends at tokens that come again", async () => {
 
 Deno.test("list() ends at a folder whose names take more than 64 MiB", async () => {
   let pages = 0;
-  await using server = smallS3(({ query }) => {
+  await using server = startSmallS3(({ query }) => {
     if (query.has("max-keys")) return undefined;
     const keys = Array.from({ length: 1000 }, (_, i) => `${"x".repeat(1000)}${i}`);
-    return listing(keys, more(`t${pages++}`));
+    return listResponse(keys, more(`t${pages++}`));
   });
   await using backend = await server.open();
   assert.match((await rejection(backend.list(root, call))).message, /more than 64 MiB/);
@@ -75,7 +77,9 @@ Deno.test("list() ends at a folder whose names take more than 64 MiB", async () 
 });
 
 Deno.test("list() refuses a key that is longer than any store's", async () => {
-  await using server = smallS3(({ query }) => query.has("max-keys") ? undefined : listing(["d/".repeat(30_000)]));
+  await using server = startSmallS3(({ query }) =>
+    query.has("max-keys") ? undefined : listResponse(["d/".repeat(30_000)])
+  );
   await using backend = await server.open();
   assert.match((await rejection(backend.list(root, call))).message, /more than 4096 characters/);
 });
@@ -99,7 +103,7 @@ Deno.test("parseXml() refuses elements without end", () => {
 /** A store that answers every GET of an object so, byte for byte, and its HEAD with this ETag. */
 function rawStore(answer: string, head: { readonly etag?: string; readonly size: number }) {
   const etag = head.etag === undefined ? "" : `etag: "${head.etag}"\r\n`;
-  return startRaw(async (connection) => {
+  return startRawServer(async (connection) => {
     for (let request = await connection.request(); request !== undefined; request = await connection.request()) {
       if (request.startsWith("HEAD")) {
         await connection.send(`HTTP/1.1 200 OK\r\ncontent-length: ${head.size}\r\n${etag}\r\n`);

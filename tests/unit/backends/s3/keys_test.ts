@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
-import { KeyReader, type Listed, toPrefix } from "../../../../lib/backends/s3/keys.ts";
+import { KeyParser, type ListedObject, toPrefix } from "../../../../lib/backends/s3/keys.ts";
 import { toRelPath } from "../../../../lib/core/path.ts";
 import { toSnapshot } from "../../../../lib/sync/scan/snapshot.ts";
 import type { Entry } from "../../../../lib/core/entry.ts";
 
-function read(keys: readonly (string | Listed)[], prefix = ""): readonly Entry[] {
-  const reader = new KeyReader(prefix);
-  return keys.flatMap((one) => [...reader.read(typeof one === "string" ? { key: one, size: 1, etag: "e" } : one)]);
+function read(keys: readonly (string | ListedObject)[], prefix = ""): readonly Entry[] {
+  const reader = new KeyParser(prefix);
+  return keys.flatMap((
+    one,
+  ) => [...reader.parseObject(typeof one === "string" ? { key: one, size: 1, etag: "e" } : one)]);
 }
 
 const brief = (entries: readonly Entry[]) =>

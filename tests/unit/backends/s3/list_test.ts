@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import fc from "npm:fast-check@4.10.2";
 import { compareKeys } from "../../../../lib/backends/shared/page_limit.ts";
 import { root } from "../../../../lib/core/path.ts";
-import { type Asked, smallS3 } from "../../../support/servers/small_s3.ts";
+import { type RecordedRequest, startSmallS3 } from "../../../support/servers/small_s3.ts";
 
 const call = { signal: new AbortController().signal };
 const byBytes = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b));
@@ -11,7 +11,7 @@ const byBytes = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.
 /** Answers ListObjectsV2 for these keys as a store does, in pages of `most`. */
 function lister(keys: readonly string[], most: number) {
   const sorted = keys.toSorted(byBytes);
-  return ({ line, query }: Asked): Response | undefined => {
+  return ({ line, query }: RecordedRequest): Response | undefined => {
     if (line !== "GET /b/") return undefined;
     const [prefix, delimiter] = [query.get("prefix") ?? "", query.get("delimiter")];
     const after = query.get("continuation-token") ?? query.get("start-after") ?? "";
@@ -38,7 +38,7 @@ function lister(keys: readonly string[], most: number) {
 }
 
 async function walked(keys: readonly string[], most: number): Promise<readonly string[]> {
-  await using server = smallS3(lister(keys, most));
+  await using server = startSmallS3(lister(keys, most));
   await using backend = await server.open();
   const found = (await Array.fromAsync(backend.walk?.(root, call) ?? [])).flat();
   // A key with the name of a folder is none that a path can carry.
@@ -85,7 +85,7 @@ Deno.test("compareKeys() orders as UTF-8 bytes do", () => {
 
 /** A store that gives these pages, one after the other, whatever else it is asked. */
 function paged(...pages: readonly (readonly string[])[]) {
-  return ({ line, query }: Asked): Response | undefined => {
+  return ({ line, query }: RecordedRequest): Response | undefined => {
     if (line !== "GET /b/" || query.get("delimiter") !== null) return undefined;
     const at = Number(query.get("continuation-token") ?? "0");
     const isMore = at + 1 < pages.length;
@@ -99,14 +99,14 @@ function paged(...pages: readonly (readonly string[])[]) {
 }
 
 Deno.test("walk() takes a page without keys for no end of a listing (C7)", async () => {
-  await using server = smallS3(paged([], [], ["a", "b"]));
+  await using server = startSmallS3(paged([], [], ["a", "b"]));
   await using backend = await server.open();
   const found = (await Array.fromAsync(backend.walk?.(root, call) ?? [])).flat();
   assert.deepEqual(found.map(({ path }) => path as string), ["a", "b"]);
 });
 
 Deno.test("walk() rejects a listing whose keys come in another order than that of their bytes (C7)", async () => {
-  await using server = smallS3(paged(["b", "a"]));
+  await using server = startSmallS3(paged(["b", "a"]));
   await using backend = await server.open();
   await assert.rejects(Array.fromAsync(backend.walk?.(root, call) ?? []), { kind: "unexpected", message: /order/ });
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { contentType } from "../../../../lib/backends/shared/mime.ts";
-import { formatTime, looksLikeMd5, parseTime } from "../../../../lib/backends/s3/metadata.ts";
+import { formatMtime, looksLikeMd5, parseMtime } from "../../../../lib/backends/s3/metadata.ts";
 import { toRelPath } from "../../../../lib/core/path.ts";
 
 const times: readonly (readonly [number, string])[] = [
@@ -15,8 +15,8 @@ const times: readonly (readonly [number, string])[] = [
 
 for (const [ms, text] of times) {
   Deno.test(`formatTime() writes ${ms} ms as ${text}, and parseTime() reads it`, () => {
-    assert.equal(formatTime(ms), text);
-    const read = parseTime({ mtime: text });
+    assert.equal(formatMtime(ms), text);
+    const read = parseMtime({ mtime: text });
     assert.ok(read !== undefined && Math.abs(read - ms) < 0.001, `${read}`);
   });
 }
@@ -35,7 +35,7 @@ const metadata: readonly (readonly [string, Record<string, string>, number | und
 
 for (const [tool, given, expected] of metadata) {
   Deno.test(`parseTime() reads what ${tool} writes: ${JSON.stringify(given).slice(0, 60)}`, () => {
-    assert.equal(parseTime(given), expected);
+    assert.equal(parseMtime(given), expected);
   });
 }
 

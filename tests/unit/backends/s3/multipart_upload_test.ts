@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { SyncError } from "../../../../lib/core/errors.ts";
 import { toRelPath } from "../../../../lib/core/path.ts";
 import { pattern, wholeBody } from "../../../support/content.ts";
-import { refusal, smallS3 } from "../../../support/servers/small_s3.ts";
+import { errorResponse, startSmallS3 } from "../../../support/servers/small_s3.ts";
 
 const call = { signal: new AbortController().signal };
 const DAY_MS = 86_400_000;
@@ -20,7 +20,7 @@ function storeWith(left: readonly Left[], writer: string | undefined) {
   const uploads = [...left];
   const dropped: string[] = [];
   const timeOf = ({ days }: Left) => days === undefined ? "" : new Date(Date.now() - days * DAY_MS).toISOString();
-  const server = smallS3(({ line, query }) => {
+  const server = startSmallS3(({ line, query }) => {
     if (line === "GET /b/" && query.has("uploads")) {
       const all = uploads.map((one) =>
         `<Upload><Key>f</Key><UploadId>${one.id}</UploadId>` +
@@ -93,8 +93,8 @@ async function begunBeside(
   const part = 5 << 20;
   const sum = createHash("md5").update(pattern(SIZE).subarray(0, part)).digest("hex");
   let isBreaking = breaks;
-  await using server = smallS3(({ line, query }) => {
-    if (isBreaking && line === "PUT /b/f") return refusal(500, "InternalError");
+  await using server = startSmallS3(({ line, query }) => {
+    if (isBreaking && line === "PUT /b/f") return errorResponse(500, "InternalError");
     if (line === "GET /b/" && query.has("uploads")) {
       if (isBreaking) return new Response("<L/>");
       const one = `<Key>f</Key><UploadId>${name}</UploadId><StorageClass>${storageClass}</StorageClass>`;
@@ -114,7 +114,7 @@ async function begunBeside(
   if (breaks) await assert.rejects(write());
   isBreaking = false;
   await write();
-  return server.asked.flatMap(({ line, query }) =>
+  return server.requests.flatMap(({ line, query }) =>
     line === "POST /b/f" ? [query.has("uploads") ? "begin" : query.get("uploadId") ?? ""] : []
   );
 }
@@ -147,10 +147,12 @@ async function replacing(strict: "compares" | "refuses") {
   let etag = "expected";
   let looks = 0;
   const ends: (string | null)[] = [];
-  await using server = smallS3(({ line, query, headers }) => {
+  await using server = startSmallS3(({ line, query, headers }) => {
     const match = headers.get("if-match");
     if (line === "PUT /b/small") {
-      return match === '"s"' ? new Response(null, { headers: { etag: '"s"' } }) : refusal(412, "PreconditionFailed");
+      return match === '"s"'
+        ? new Response(null, { headers: { etag: '"s"' } })
+        : errorResponse(412, "PreconditionFailed");
     }
     if (line === "HEAD /b/small") return new Response(null, { headers: { etag: '"s"', "content-length": "1" } });
     if (line === "POST /b/f" && query.has("uploads")) return new Response("<U><UploadId>new</UploadId></U>");
@@ -158,7 +160,9 @@ async function replacing(strict: "compares" | "refuses") {
     if (line === "DELETE /b/f") return new Response(null, { status: 204 });
     if (line === "POST /b/f") {
       ends.push(match);
-      if (match !== null && (strict === "refuses" || match !== `"${etag}"`)) return refusal(412, "PreconditionFailed");
+      if (match !== null && (strict === "refuses" || match !== `"${etag}"`)) {
+        return errorResponse(412, "PreconditionFailed");
+      }
       return new Response("<C><ETag>x</ETag></C>");
     }
     if (line !== "HEAD /b/f") return undefined;
@@ -188,7 +192,7 @@ Deno.test("write() in parts goes by its own look where a store takes no If-Match
 
 Deno.test("write() in parts takes the ETag of what is encrypted with a key of the user's for nobody else's", async () => {
   const sealed = { "x-amz-server-side-encryption": "aws:kms", "content-length": `${SIZE}` };
-  await using server = smallS3(({ line, query }) => {
+  await using server = startSmallS3(({ line, query }) => {
     if (line === "POST /b/f") return new Response(query.has("uploads") ? "<U><UploadId>new</UploadId></U>" : "<C/>");
     if (line === "PUT /b/f") return new Response(null, { headers: { ...sealed, etag: `"${"1".repeat(32)}"` } });
     return line === "HEAD /b/f"
@@ -202,7 +206,7 @@ Deno.test("write() in parts takes the ETag of what is encrypted with a key of th
 
 Deno.test("write() takes what somebody else puts there while an upload's time is set for no object of its own", async () => {
   let isCopied = false;
-  await using server = smallS3(({ line, query, headers }) => {
+  await using server = startSmallS3(({ line, query, headers }) => {
     if (line === "POST /b/f") return new Response(query.has("uploads") ? "<U><UploadId>new</UploadId></U>" : "<C/>");
     if (line === "HEAD /b/f") {
       const shown = isCopied ? { etag: '"theirs"', "x-amz-meta-mtime": "2" } : { etag: '"ours"' };

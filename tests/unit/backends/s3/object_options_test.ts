@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { isAmazon, mustBeKnown, toManners } from "../../../../lib/backends/s3/object_options.ts";
+import { assertKnownStorageClass, isAmazon, parseObjectOptions } from "../../../../lib/backends/s3/object_options.ts";
 import { root, toRelPath } from "../../../../lib/core/path.ts";
 import { pattern, wholeBody } from "../../../support/content.ts";
-import { type Asked, listing, refusal, smallS3 } from "../../../support/servers/small_s3.ts";
+import { errorResponse, listResponse, type RecordedRequest, startSmallS3 } from "../../../support/servers/small_s3.ts";
 
 const call = { signal: new AbortController().signal };
 const f = toRelPath("f");
@@ -16,7 +16,7 @@ const options = {
 };
 
 /** Of a request: what the options ask for. */
-function manners({ headers }: Asked): Readonly<Record<string, string | null>> {
+function manners({ headers }: RecordedRequest): Readonly<Record<string, string | null>> {
   const names = {
     class: "x-amz-storage-class",
     acl: "x-amz-acl",
@@ -29,8 +29,8 @@ function manners({ headers }: Asked): Readonly<Record<string, string | null>> {
 
 /** A server that takes everything, and has one object. */
 function obliging() {
-  return smallS3(({ line, query }) => {
-    if (line === "GET /b/") return listing();
+  return startSmallS3(({ line, query }) => {
+    if (line === "GET /b/") return listResponse();
     if (line === "HEAD /b/f") {
       return new Response(null, {
         headers: { etag: '"x-2"', "cache-control": "max-age=60", "content-length": "6291456" },
@@ -62,7 +62,7 @@ Deno.test("write() of a small file says all that the options ask of an object", 
   await using server = obliging();
   await using backend = await server.open(options);
   await backend.write(f, wholeBody("x"), { ...call, size: 1, modified: 0 });
-  const put = server.asked.find(({ line }) => line === "PUT /b/f");
+  const put = server.requests.find(({ line }) => line === "PUT /b/f");
   assert.deepEqual(put && manners(put), ALL);
 });
 
@@ -71,9 +71,9 @@ Deno.test("write() in parts says it where the upload begins, and of its parts on
   await using backend = await server.open(options);
   const bytes = pattern(6 << 20);
   await backend.write(f, wholeBody(bytes), { ...call, size: bytes.length });
-  const begun = server.asked.find(({ line, query }) => line === "POST /b/f" && query.has("uploads"));
+  const begun = server.requests.find(({ line, query }) => line === "POST /b/f" && query.has("uploads"));
   assert.deepEqual(begun && manners(begun), ALL);
-  const parts = server.asked.filter(({ query }) => query.has("partNumber"));
+  const parts = server.requests.filter(({ query }) => query.has("partNumber"));
   assert.equal(parts.length, 2);
   for (const part of parts) assert.deepEqual(manners(part), { ...NONE, payer: "requester" });
 });
@@ -82,7 +82,7 @@ Deno.test("setModified() keeps what the object has, and says the rest anew", asy
   await using server = obliging();
   await using backend = await server.open(options);
   await backend.setModified?.(f, 0, call);
-  const copy = server.asked.find(({ line }) => line === "PUT /b/f");
+  const copy = server.requests.find(({ line }) => line === "PUT /b/f");
   assert.deepEqual(copy && manners(copy), { ...ALL, cache: "max-age=60" });
 });
 
@@ -94,10 +94,10 @@ Deno.test("-RequesterPays goes with every request, and without options nothing d
     await backend.stat(f, call);
     await backend.write(f, wholeBody("x"), { ...call, size: 1, modified: 0 });
     await backend.remove({ kind: "file", path: f, size: 6 << 20 }, call);
-    const methods = new Set(server.asked.map(({ line }) => line.slice(0, line.indexOf(" "))));
+    const methods = new Set(server.requests.map(({ line }) => line.slice(0, line.indexOf(" "))));
     assert.deepEqual([...methods].toSorted(), ["DELETE", "GET", "HEAD", "PUT"]);
-    for (const asked of server.asked) assert.equal(manners(asked)["payer"], payer, asked.line);
-    const put = server.asked.find(({ line }) => line === "PUT /b/f");
+    for (const asked of server.requests) assert.equal(manners(asked)["payer"], payer, asked.line);
+    const put = server.requests.find(({ line }) => line === "PUT /b/f");
     assert.deepEqual(put && manners(put), payer === null ? { ...NONE, payer } : ALL);
   }
 });
@@ -109,20 +109,26 @@ Deno.test("toManners() refuses what no header carries", () => {
       "",
     ], ["StorageClass", "A B"]] as const
   ) {
-    assert.throws(() => toManners({ [name]: value }), { kind: "badInput", message: new RegExp(`^-${name} is one `) });
+    assert.throws(() => parseObjectOptions({ [name]: value }), {
+      kind: "badInput",
+      message: new RegExp(`^-${name} is one `),
+    });
   }
-  assert.equal(toManners({ CacheControl: "no-cache, max-age=0" }).cacheControl, "no-cache, max-age=0");
+  assert.equal(parseObjectOptions({ CacheControl: "no-cache, max-age=0" }).cacheControl, "no-cache, max-age=0");
 });
 
 Deno.test("mustBeKnown() refuses a storage class that Amazon does not have, and lets other stores name theirs", () => {
-  const manners = toManners({ StorageClass: "standard_ia" });
+  const manners = parseObjectOptions({ StorageClass: "standard_ia" });
   for (const endpoint of [undefined, new URL("https://s3.eu-west-1.amazonaws.com")]) {
     assert.ok(isAmazon(endpoint));
-    assert.throws(() => mustBeKnown(manners, endpoint), { kind: "badInput", message: /takes STANDARD, STANDARD_IA/ });
-    mustBeKnown(toManners(options), endpoint);
-    mustBeKnown(toManners({}), endpoint);
+    assert.throws(() => assertKnownStorageClass(manners, endpoint), {
+      kind: "badInput",
+      message: /takes STANDARD, STANDARD_IA/,
+    });
+    assertKnownStorageClass(parseObjectOptions(options), endpoint);
+    assertKnownStorageClass(parseObjectOptions({}), endpoint);
   }
-  mustBeKnown(manners, new URL("https://fra1.digitaloceanspaces.com"));
+  assertKnownStorageClass(manners, new URL("https://fra1.digitaloceanspaces.com"));
 });
 
 for (
@@ -132,7 +138,7 @@ for (
   ]] as const
 ) {
   Deno.test(`write() says in one sentence what 400 ${code} means`, async () => {
-    await using server = smallS3(({ line }) => line === "PUT /b/f" ? refusal(400, code) : undefined);
+    await using server = startSmallS3(({ line }) => line === "PUT /b/f" ? errorResponse(400, code) : undefined);
     await using backend = await server.open(options);
     await assert.rejects(backend.write(f, wholeBody("x"), { ...call, size: 1, modified: 0 }), {
       kind: "badInput",

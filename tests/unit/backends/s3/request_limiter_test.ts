@@ -1,23 +1,26 @@
 import assert from "node:assert/strict";
-import { stack } from "../../../../lib/backends/layers/stack.ts";
-import { Refusal, type Refused, toSyncError } from "../../../../lib/backends/s3/errors.ts";
-import { Pace } from "../../../../lib/backends/s3/request_limiter.ts";
+import { addLayers } from "../../../../lib/backends/layers/stack.ts";
+import { type ErrorReply, ErrorReplyError, toSyncError } from "../../../../lib/backends/s3/errors.ts";
+import { RequestLimiter } from "../../../../lib/backends/s3/request_limiter.ts";
 import { root, toRelPath } from "../../../../lib/core/path.ts";
-import { refusal, smallS3 } from "../../../support/servers/small_s3.ts";
+import { errorResponse, startSmallS3 } from "../../../support/servers/small_s3.ts";
 import { operationError } from "../../../../lib/core/operation.ts";
 
 const signal = new AbortController().signal;
 const ask = { operation: "look at", path: root, signal };
 
 /** What a request rejects with when a store answers so. */
-function refused({ status, code }: Pick<Refused, "status"> & Partial<Pick<Refused, "code">>): Error {
-  return toSyncError(ask, new Refusal({ status, code, message: "no", region: undefined, retryAfter: undefined }));
+function refused({ status, code }: Pick<ErrorReply, "status"> & Partial<Pick<ErrorReply, "code">>): Error {
+  return toSyncError(
+    ask,
+    new ErrorReplyError({ status, code, message: "no", region: undefined, retryAfter: undefined }),
+  );
 }
 
 const slowDown = () => refused({ status: 503, code: "SlowDown" });
 
 /** Requests that are answered when the test says so. */
-function requests(pace: Pace, count: number) {
+function requests(pace: RequestLimiter, count: number) {
   const waiting: PromiseWithResolvers<void>[] = [];
   const ended = Array.from({ length: count }, () =>
     pace.run(ask, () => {
@@ -45,7 +48,7 @@ function tick(): Promise<void> {
 }
 
 Deno.test("Pace lets so many go at once, half as many once the store asks for fewer, never none", async () => {
-  const pace = new Pace(8);
+  const pace = new RequestLimiter(8);
   const all = requests(pace, 40);
   assert.equal(await all.active(), 8);
   // Eight refusals of one moment are one wish.
@@ -59,7 +62,7 @@ Deno.test("Pace lets so many go at once, half as many once the store asks for fe
 });
 
 Deno.test("Pace lets one more go for a hundred that were answered, and no more than at first", async () => {
-  const pace = new Pace(4);
+  const pace = new RequestLimiter(4);
   const all = requests(pace, 1000);
   assert.equal(await all.refuseAll(), 2);
   for (const [answers, next] of [[49, 2], [1, 3], [33, 3], [1, 4], [60, 4]] as const) {
@@ -72,7 +75,7 @@ Deno.test("Pace lets one more go for a hundred that were answered, and no more t
 });
 
 Deno.test("Pace takes no other refusal for a wish for fewer", async () => {
-  const pace = new Pace(4);
+  const pace = new RequestLimiter(4);
   const all = requests(pace, 20);
   assert.equal(await all.refuseAll(refused({ status: 409, code: "OperationAborted" })), 4);
   assert.equal(await all.refuseAll(refused({ status: 500, code: "InternalError" })), 4);
@@ -83,7 +86,7 @@ Deno.test("Pace takes no other refusal for a wish for fewer", async () => {
 });
 
 Deno.test("Pace forgets who is cancelled while waiting", async () => {
-  const pace = new Pace(1);
+  const pace = new RequestLimiter(1);
   const stop = new AbortController();
   const first = Promise.withResolvers<void>();
   const running = pace.run(ask, () => first.promise);
@@ -98,7 +101,7 @@ Deno.test("Pace forgets who is cancelled while waiting", async () => {
 Deno.test("A store that says SlowDown gets half the requests at once from then on, and every call succeeds", async () => {
   let [active, most, refusals] = [0, 0, 0];
   const full = Promise.withResolvers<void>();
-  await using server = smallS3(async ({ line }) => {
+  await using server = startSmallS3(async ({ line }) => {
     if (!line.startsWith("HEAD")) return undefined;
     active++;
     most = Math.max(most, active);
@@ -110,15 +113,15 @@ Deno.test("A store that says SlowDown gets half the requests at once from then o
     else await new Promise((resolve) => setTimeout(resolve, 5));
     active--;
     if (refusals === CONNECTIONS && isFirstWave) most = 0;
-    return isFirstWave ? refusal(503, "SlowDown") : undefined;
+    return isFirstWave ? errorResponse(503, "SlowDown") : undefined;
   });
   await using bare = await server.open({ Connections: `${CONNECTIONS}` });
-  const backend = stack(bare, { retry: { sleep: () => Promise.resolve() } });
+  const backend = addLayers(bare, { retry: { sleep: () => Promise.resolve() } });
   const before = CONNECTIONS;
   await Promise.all(Array.from({ length: 80 }, (_, i) => backend.stat(toRelPath(`f${i}`), { signal })));
   assert.equal(refusals, before);
   assert.ok(most <= before / 2, `${most} at once after ${before} were too many`);
-  assert.equal(server.asked.filter(({ line }) => line.startsWith("HEAD")).length, 80 + before);
+  assert.equal(server.requests.filter(({ line }) => line.startsWith("HEAD")).length, 80 + before);
 });
 
 const CONNECTIONS = 16;

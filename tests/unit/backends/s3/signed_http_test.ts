@@ -5,8 +5,8 @@ import { SyncError } from "../../../../lib/core/errors.ts";
 import { root, toRelPath } from "../../../../lib/core/path.ts";
 import { pattern, wholeBody } from "../../../support/content.ts";
 import { s3Target } from "../../../support/s3_target.ts";
-import { startRaw } from "../../../support/servers/raw_http.ts";
-import { listing, refusal, smallS3 } from "../../../support/servers/small_s3.ts";
+import { startRawServer } from "../../../support/servers/raw_http.ts";
+import { errorResponse, listResponse, startSmallS3 } from "../../../support/servers/small_s3.ts";
 
 const call = { signal: new AbortController().signal };
 const f = toRelPath("f");
@@ -19,7 +19,7 @@ async function rejection(work: Promise<unknown>): Promise<SyncError> {
 
 Deno.test("a look at an object leaves its connection for the next request, whatever length it tells", async () => {
   const ports = new Set<number>();
-  await using server = smallS3(({ line, port }) => {
+  await using server = startSmallS3(({ line, port }) => {
     ports.add(port);
     return line === "HEAD /b/f"
       ? new Response(null, { headers: { "content-length": "5000000", etag: '"e-2"' } })
@@ -35,7 +35,7 @@ Deno.test("a look at an object leaves its connection for the next request, whate
 
 Deno.test("stat() takes an object whose size the store does not tell for no empty one", async () => {
   const page = "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>";
-  await using server = startRaw(async ({ request, send }) => {
+  await using server = startRawServer(async ({ request, send }) => {
     for (let asked = await request(); asked !== undefined; asked = await request()) {
       const isHead = asked.startsWith("HEAD /b/f ");
       await send(
@@ -53,12 +53,12 @@ Deno.test("stat() takes an object whose size the store does not tell for no empt
 });
 
 Deno.test("write() signs a small body where nothing hides it, and of a large one its MD5", async () => {
-  await using server = smallS3(({ line }) => line === "PUT /b/f" ? new Response() : undefined);
+  await using server = startSmallS3(({ line }) => line === "PUT /b/f" ? new Response() : undefined);
   await using backend = await server.open();
   for (const size of [0, 1000, 256 * 1024, 256 * 1024 + 1]) {
     const bytes = pattern(size);
     await backend.write(f, wholeBody(bytes), { ...call, size, modified: 1500 });
-    const headers = server.asked.at(-1)?.headers;
+    const headers = server.requests.at(-1)?.headers;
     const sum = createHash("sha256").update(bytes).digest("hex");
     assert.equal(headers?.get("x-amz-content-sha256"), size > 256 * 1024 ? "UNSIGNED-PAYLOAD" : sum);
     assert.equal(headers.get("content-md5"), createHash("md5").update(bytes).digest("base64"));
@@ -71,18 +71,18 @@ Deno.test("write() signs a small body where nothing hides it, and of a large one
 });
 
 Deno.test("what users ask of everything that is written goes with it, and the agreement to pay with every request", async () => {
-  await using server = smallS3(({ line }) => line === "PUT /b/f" ? new Response() : undefined);
+  await using server = startSmallS3(({ line }) => line === "PUT /b/f" ? new Response() : undefined);
   await using backend = await server.open({
     ...{ StorageClass: "STANDARD_IA", Acl: "public-read", CacheControl: "max-age=60" },
     ...{ ServerSideEncryption: "AES256", RequesterPays: "true" },
   });
   await backend.write(f, wholeBody(pattern(3)), { ...call, size: 3, modified: 0, expect: "absent" });
-  const put = server.asked.find(({ line }) => line.startsWith("PUT"))?.headers;
+  const put = server.requests.find(({ line }) => line.startsWith("PUT"))?.headers;
   assert.deepEqual(
     ["x-amz-storage-class", "x-amz-acl", "cache-control", "x-amz-server-side-encryption"].map((one) => put?.get(one)),
     ["STANDARD_IA", "public-read", "max-age=60", "AES256"],
   );
-  for (const { headers } of server.asked) assert.equal(headers.get("x-amz-request-payer"), "requester");
+  for (const { headers } of server.requests) assert.equal(headers.get("x-amz-request-payer"), "requester");
 });
 
 Deno.test("setModified() says again what the object had, and what it had beside the time", async () => {
@@ -93,7 +93,7 @@ Deno.test("setModified() says again what the object had, and what it had beside 
     "x-amz-meta-a": "b",
     "x-amz-meta-mtime": "1",
   };
-  await using server = smallS3(({ line }) => {
+  await using server = startSmallS3(({ line }) => {
     if (line === "HEAD /b/f%20%C3%BC") return new Response(null, { headers: { ...had, etag: '"e"' } });
     return line === "PUT /b/f%20%C3%BC"
       ? new Response("<CopyObjectResult><ETag>x</ETag></CopyObjectResult>")
@@ -101,7 +101,7 @@ Deno.test("setModified() says again what the object had, and what it had beside 
   });
   await using backend = await server.open({ StorageClass: "STANDARD" });
   await backend.setModified?.(toRelPath("f ü"), 2000, call);
-  const copy = server.asked.find(({ line }) => line.startsWith("PUT"))?.headers;
+  const copy = server.requests.find(({ line }) => line.startsWith("PUT"))?.headers;
   const wanted = {
     ...had,
     "x-amz-meta-mtime": "2",
@@ -114,15 +114,15 @@ Deno.test("setModified() says again what the object had, and what it had beside 
 
 for (
   const [name, body, kind] of [
-    ["an error", refusal(200, "AccessDenied"), "denied"],
-    ["a failure that passes", refusal(200, "InternalError"), "connection"],
-    ["a failure of no known name", refusal(200, "SomethingNew"), "connection"],
+    ["an error", errorResponse(200, "AccessDenied"), "denied"],
+    ["a failure that passes", errorResponse(200, "InternalError"), "connection"],
+    ["a failure of no known name", errorResponse(200, "SomethingNew"), "connection"],
     ["nothing", new Response(""), "connection"],
     ["half an answer", new Response("<CopyObjectResult><ETag>"), "unexpected"],
   ] as const
 ) {
   Deno.test(`setModified() takes success with ${name} behind it for no success`, async () => {
-    await using server = smallS3(({ line }) =>
+    await using server = startSmallS3(({ line }) =>
       line === "HEAD /b/f" ? new Response(null, { headers: { etag: '"e"' } }) : line === "PUT /b/f" ? body : undefined
     );
     await using backend = await server.open();
@@ -131,11 +131,11 @@ for (
 }
 
 Deno.test("walk() gives keys as they are called, and refuses a page whose sizes or XML make no sense", async () => {
-  let page = listing(
+  let page = listResponse(
     ["%FF", "a%2Bb+c%25", "%C3%BC"],
     "<EncodingType>url</EncodingType><IsTruncated>false</IsTruncated>",
   );
-  await using server = smallS3(({ query }) => query.has("max-keys") ? undefined : page);
+  await using server = startSmallS3(({ query }) => query.has("max-keys") ? undefined : page);
   await using backend = await server.open();
   const walked = async () => (await Array.fromAsync(backend.walk?.(root, call) ?? [])).flat();
   assert.deepEqual((await walked()).map(({ path, kind }) => [path, kind]), [

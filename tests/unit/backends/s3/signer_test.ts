@@ -1,5 +1,13 @@
 import assert from "node:assert/strict";
-import { EMPTY, sha256, type Signed, Signer, toPath, toQuery, UNSIGNED } from "../../../../lib/backends/s3/signer.ts";
+import {
+  EMPTY,
+  encodePath,
+  encodeQuery,
+  sha256,
+  type SignableRequest,
+  Signer,
+  UNSIGNED,
+} from "../../../../lib/backends/s3/signer.ts";
 import type { Credentials } from "../../../../lib/backends/s3/types.ts";
 
 /** Those of "Amazon S3 API Reference, Signature Calculations for the Authorization Header". */
@@ -11,7 +19,7 @@ const examples = new Signer("us-east-1");
 const day = Date.UTC(2013, 4, 24);
 const host = "examplebucket.s3.amazonaws.com";
 
-const documented: Readonly<Record<string, readonly [Signed, string, string]>> = {
+const documented: Readonly<Record<string, readonly [SignableRequest, string, string]>> = {
   "GET of a range": [
     { method: "GET", path: "/test.txt", query: "", headers: { range: "bytes=0-9", host }, payload: EMPTY },
     "host;range;x-amz-content-sha256;x-amz-date",
@@ -20,7 +28,7 @@ const documented: Readonly<Record<string, readonly [Signed, string, string]>> = 
   "PUT of an object": [
     {
       method: "PUT",
-      path: toPath("/test$file.text"),
+      path: encodePath("/test$file.text"),
       query: "",
       headers: { host, date: "Fri, 24 May 2013 00:00:00 GMT", "x-amz-storage-class": "REDUCED_REDUNDANCY" },
       payload: sha256("Welcome to Amazon S3."),
@@ -29,12 +37,12 @@ const documented: Readonly<Record<string, readonly [Signed, string, string]>> = 
     "98ad721746da40c64f1a55b78f14c238d841ea1380cd77a1b5971af0ece108bd",
   ],
   "GET of a subresource": [
-    { method: "GET", path: "/", query: toQuery({ lifecycle: "" }), headers: { host }, payload: EMPTY },
+    { method: "GET", path: "/", query: encodeQuery({ lifecycle: "" }), headers: { host }, payload: EMPTY },
     "host;x-amz-content-sha256;x-amz-date",
     "fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543",
   ],
   "GET of a listing": [
-    { method: "GET", path: "/", query: toQuery({ prefix: "J", "max-keys": 2 }), headers: { host }, payload: EMPTY },
+    { method: "GET", path: "/", query: encodeQuery({ prefix: "J", "max-keys": 2 }), headers: { host }, payload: EMPTY },
     "host;x-amz-content-sha256;x-amz-date",
     "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7",
   ],
@@ -54,9 +62,9 @@ for (const [name, [request, signedHeaders, signature]] of Object.entries(documen
 }
 
 /** Nasty requests, each with the signature that botocore 1.43.11 (S3SigV4Auth) gives it. */
-const nasty: Readonly<Record<string, readonly [Omit<Signed, "headers">, Record<string, string>, string]>> = {
+const nasty: Readonly<Record<string, readonly [Omit<SignableRequest, "headers">, Record<string, string>, string]>> = {
   "a key of blanks, signs and other scripts": [
-    { method: "GET", path: `/${toPath("a b/ü+%#?&=~-._ é!'()*$,:;@[]/世界/😀")}`, query: "", payload: EMPTY },
+    { method: "GET", path: `/${encodePath("a b/ü+%#?&=~-._ é!'()*$,:;@[]/世界/😀")}`, query: "", payload: EMPTY },
     {},
     "50f9dbbc7511c81ed1beab2f229fc234d0346aafa317ae39667ae753e3613a08",
   ],
@@ -64,7 +72,7 @@ const nasty: Readonly<Record<string, readonly [Omit<Signed, "headers">, Record<s
     {
       method: "GET",
       path: "/",
-      query: toQuery({
+      query: encodeQuery({
         "list-type": 2,
         prefix: "a b/ü+&",
         delimiter: "/",
@@ -83,14 +91,14 @@ const nasty: Readonly<Record<string, readonly [Omit<Signed, "headers">, Record<s
     {
       method: "PUT",
       path: "/k",
-      query: toQuery({ uploadId: "2~ab+c/", partNumber: 7 }),
+      query: encodeQuery({ uploadId: "2~ab+c/", partNumber: 7 }),
       payload: sha256(new TextEncoder().encode("hello")),
     },
     { "content-md5": "1B2M2Y8AsgTpgAmY7PhCfg==" },
     "b0666f92f8b1ba531d6591123b439978f8d2357dfd5ff45ecef8d99d8450ec44",
   ],
   "the beginning of an upload": [
-    { method: "POST", path: "/k", query: toQuery({ uploads: "" }), payload: EMPTY },
+    { method: "POST", path: "/k", query: encodeQuery({ uploads: "" }), payload: EMPTY },
     {},
     "4f40b2a99893ba1fd9098460d2d19d770638c367c853733b4ae0625a1f5d4e52",
   ],
@@ -103,7 +111,7 @@ const own: Credentials = {
   secretAccessKey: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
 };
 
-function signatureOf(request: Omit<Signed, "headers">, headers: Record<string, string>, from = own): string {
+function signatureOf(request: Omit<SignableRequest, "headers">, headers: Record<string, string>, from = own): string {
   const signed = { ...request, headers: { ...headers, host: "b.s3.eu-west-1.amazonaws.com" } };
   return signer.sign(signed, from, now)["authorization"]?.split("Signature=")[1] ?? "";
 }
@@ -115,7 +123,7 @@ for (const [name, [request, headers, signature]] of Object.entries(nasty)) {
 }
 
 Deno.test("Signer signs the token of a temporary key, and a body that stays unsigned, as botocore does", () => {
-  const path = `/${toPath("a b/ü+%#?&=~-._ é!'()*$,:;@[]/世界/😀")}`;
+  const path = `/${encodePath("a b/ü+%#?&=~-._ é!'()*$,:;@[]/世界/😀")}`;
   const headers = {
     "content-type": "text/plain",
     "content-md5": "1B2M2Y8AsgTpgAmY7PhCfg==",
@@ -140,14 +148,14 @@ Deno.test("Signer derives its key anew for another day and for another secret", 
 });
 
 Deno.test("Signer takes blanks around and within a header's value as servers do", () => {
-  const request: Omit<Signed, "headers"> = { method: "PUT", path: "/k", query: "", payload: EMPTY };
+  const request: Omit<SignableRequest, "headers"> = { method: "PUT", path: "/k", query: "", payload: EMPTY };
   const meant = signatureOf(request, { "x-amz-meta-a": "a b c" });
   assert.equal(signatureOf(request, { "x-amz-meta-a": "  a  b \t c " }), meant);
   assert.notEqual(signatureOf(request, { "x-amz-meta-a": "a bc" }), meant);
 });
 
 Deno.test("Signer takes no byte of another script for a blank", () => {
-  const request: Omit<Signed, "headers"> = { method: "PUT", path: "/k", query: "", payload: EMPTY };
+  const request: Omit<SignableRequest, "headers"> = { method: "PUT", path: "/k", query: "", payload: EMPTY };
   const of = (value: string) => signatureOf(request, { "x-amz-meta-a": value });
   assert.notEqual(of("voil\u00c3\u00a0 b"), of("voil\u00c3 b"));
   assert.notEqual(of("voil\u00c3\u00a0"), of("voil\u00c3"));
@@ -160,6 +168,6 @@ Deno.test("sha256() takes the characters of a header for bytes", () => {
 });
 
 Deno.test("toQuery() sorts by encoded names and leaves out what is undefined", () => {
-  assert.equal(toQuery({ b: 1, a: "x y", "a-b": "", A: "+", c: undefined }), "A=%2B&a=x%20y&a-b=&b=1");
-  assert.equal(toQuery({}), "");
+  assert.equal(encodeQuery({ b: 1, a: "x y", "a-b": "", A: "+", c: undefined }), "A=%2B&a=x%20y&a-b=&b=1");
+  assert.equal(encodeQuery({}), "");
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { openS3 } from "../../../../lib/backends/s3/mod.ts";
 import { SyncError } from "../../../../lib/core/errors.ts";
-import { rejects } from "../../../contract/rig.ts";
+import { assertRejects } from "../../../contract/rig.ts";
 import { s3Target } from "../../../support/s3_target.ts";
 
 const call = { signal: new AbortController().signal };
@@ -35,11 +35,11 @@ Deno.test("SE-05 a store whose certificate nobody vouches for hears nothing of u
   const pinned = (pin: string, more = {}) => {
     return { ...target, options: { ...target.options, ...more, TlsHostCertificateFingerprint: pin } };
   };
-  const other = await rejects(openS3(pinned("0".repeat(64)), call), "hostKey");
+  const other = await assertRejects(openS3(pinned("0".repeat(64)), call), "hostKey");
   assert.match(other.message, /not the pinned one/);
   assert.equal(requests, 0);
   const clear = { Endpoint: `http://127.0.0.1:${port}` };
-  assert.match((await rejects(openS3(pinned(printed, clear), call), "badInput")).message, /only shown over TLS/);
-  await rejects(openS3(pinned(printed), call), "denied");
+  assert.match((await assertRejects(openS3(pinned(printed, clear), call), "badInput")).message, /only shown over TLS/);
+  await assertRejects(openS3(pinned(printed), call), "denied");
   assert.ok(requests > 0);
 });

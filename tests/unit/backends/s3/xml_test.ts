@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "npm:fast-check@4.10.2";
-import { type Element, escapeXml, parseXml, textOf } from "../../../../lib/backends/s3/xml.ts";
+import { childText, escapeXml, parseXml, type XmlElement } from "../../../../lib/backends/s3/xml.ts";
 
 Deno.test("parseXml() reads elements, text, entities, CDATA and namespaces, and passes over the rest", () => {
   const root = parseXml(
@@ -14,8 +14,8 @@ Deno.test("parseXml() reads elements, text, entities, CDATA and namespaces, and 
     ["Empty", ""],
     ["Empty", ""],
   ]);
-  assert.equal(textOf(root, "Key"), "a&b <>\"'é😀");
-  assert.equal(textOf(root, "Other"), undefined);
+  assert.equal(childText(root, "Key"), "a&b <>\"'é😀");
+  assert.equal(childText(root, "Other"), undefined);
 });
 
 const refused: Readonly<Record<string, string>> = {
@@ -47,13 +47,13 @@ for (const [name, xml] of Object.entries(refused)) {
 }
 
 Deno.test("parseXml() gives back every tree that was written, and refuses what is cut off", () => {
-  const grown = (depth: number): fc.Arbitrary<Element> =>
+  const grown = (depth: number): fc.Arbitrary<XmlElement> =>
     fc.record({
       name: fc.constantFrom("Key", "Contents", "ns-1.x_y", "é"),
       text: fc.string({ unit: "binary", maxLength: 12 }),
       below: depth === 0 ? fc.constant([]) : fc.array(grown(depth - 1), { maxLength: 3 }),
     }, { noNullPrototype: true });
-  const written = ({ name, text, below }: Element): string =>
+  const written = ({ name, text, below }: XmlElement): string =>
     `<${name}>${escapeXml(text)}${below.map(written).join("")}</${name}>`;
   fc.assert(fc.property(grown(3), fc.nat(), (element, cut) => {
     const xml = written(element);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Backend, Body, ProtocolOption } from "../../../../lib/core/backend.ts";
 import { parseSums } from "../../../../lib/backends/sftp/remote_checksum.ts";
-import { toSeen } from "../../../../lib/backends/sftp/stat.ts";
+import { parseStat } from "../../../../lib/backends/sftp/stat.ts";
 import { sftpOptions } from "../../../../lib/backends/sftp/options.ts";
 import { SyncError } from "../../../../lib/core/errors.ts";
 import { root, toRelPath } from "../../../../lib/core/path.ts";
@@ -35,25 +35,25 @@ async function entries(backend: Backend) {
 }
 
 test("at() takes absolute, relative and login-folder forms", {}, async ({ server, backend }) => {
-  const login = (await backend.at("~", call)).place.path;
-  assert.equal((await backend.at("/~/", call)).place.path, login);
-  assert.equal((await backend.at("~/no/such", call)).place.path, `${login === "/" ? "" : login}/no/such`);
-  assert.equal((await backend.at(`/${server.root}/`, call)).place.path, server.root);
-  assert.equal((await backend.at("sub/../other", call)).place.path, `${server.root}/other`);
-  assert.equal((await backend.at("", call)).place.path, server.root);
+  const login = (await backend.withRoot("~", call)).root.path;
+  assert.equal((await backend.withRoot("/~/", call)).root.path, login);
+  assert.equal((await backend.withRoot("~/no/such", call)).root.path, `${login === "/" ? "" : login}/no/such`);
+  assert.equal((await backend.withRoot(`/${server.root}/`, call)).root.path, server.root);
+  assert.equal((await backend.withRoot("sub/../other", call)).root.path, `${server.root}/other`);
+  assert.equal((await backend.withRoot("", call)).root.path, server.root);
 });
 
 test("at() follows links to the real path, also above what is absent", {}, async ({ server, backend }) => {
   await Deno.mkdir(`${server.disk}/real`);
   await Deno.symlink("real", `${server.disk}/door`);
-  assert.equal((await backend.at("door", call)).place.path, `${server.root}/real`);
-  assert.equal((await backend.at("door/new", call)).place.path, `${server.root}/real/new`);
+  assert.equal((await backend.withRoot("door", call)).root.path, `${server.root}/real`);
+  assert.equal((await backend.withRoot("door/new", call)).root.path, `${server.root}/real/new`);
 });
 
 test("place.broad names the login folder and the root above it", {}, async ({ backend }) => {
-  assert.equal((await backend.at("~", call)).place.broad, "the login folder");
-  assert.equal((await backend.at("/", call)).place.broad, "the server's root folder");
-  assert.equal(backend.place.broad, undefined);
+  assert.equal((await backend.withRoot("~", call)).root.risk, "the login folder");
+  assert.equal((await backend.withRoot("/", call)).root.risk, "the server's root folder");
+  assert.equal(backend.root.risk, undefined);
 });
 
 test(
@@ -63,7 +63,7 @@ test(
     const { backend } = rig;
     const entry = await backend.write(name, wholeBody("abc"), { ...call, size: 3 });
     assert.equal(await backend.checksum?.(entry, ["sha256"], call), undefined);
-    assert.equal((await backend.at("/", call)).place.broad, undefined);
+    assert.equal((await backend.withRoot("/", call)).root.risk, undefined);
     assert.deepEqual((await entries(backend)).map(({ path }) => path), ["f"]);
   },
 );
@@ -112,17 +112,17 @@ test("write() replaces by one rename, and sends nothing else that changes", {}, 
 });
 
 Deno.test("toSeen() masks the mode and refuses impossible sizes and unknown types", () => {
-  assert.deepEqual(toSeen(name, { mode: 0o106755, size: 3, mtime: 5 }), {
+  assert.deepEqual(parseStat(name, { mode: 0o106755, size: 3, mtime: 5 }), {
     kind: "file",
     path: "f",
     size: 3,
     modified: 5000,
     mode: 0o755,
   });
-  assert.equal(toSeen(name, { mode: 0o100644, size: 2 ** 60 }).kind, "opaque");
-  assert.equal(toSeen(name, { mode: 0o100644 }).kind, "opaque");
-  assert.equal(toSeen(name, { size: 3 }).kind, "opaque");
-  const pipe = toSeen(name, { mode: 0o010644, size: 0 });
+  assert.equal(parseStat(name, { mode: 0o100644, size: 2 ** 60 }).kind, "opaque");
+  assert.equal(parseStat(name, { mode: 0o100644 }).kind, "opaque");
+  assert.equal(parseStat(name, { size: 3 }).kind, "opaque");
+  const pipe = parseStat(name, { mode: 0o010644, size: 0 });
   assert.ok(pipe.kind === "opaque" && pipe.cause === "special");
 });
 

@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import type { Backend } from "../../../../lib/core/backend.ts";
-import { stack } from "../../../../lib/backends/layers/stack.ts";
-import { listFolder } from "../../../../lib/backends/sftp/list.ts";
+import { addLayers } from "../../../../lib/backends/layers/stack.ts";
+import { list } from "../../../../lib/backends/sftp/list.ts";
 import type { Pool } from "../../../../lib/backends/sftp/pool.ts";
 import { readFile } from "../../../../lib/backends/sftp/read.ts";
-import { Wire } from "../../../../lib/backends/sftp/client.ts";
+import { SftpClient } from "../../../../lib/backends/sftp/client.ts";
 import type { SftpRequests } from "../../../../lib/ssh/channels.ts";
 import { SyncError } from "../../../../lib/core/errors.ts";
 import { root, toRelPath } from "../../../../lib/core/path.ts";
@@ -39,7 +39,7 @@ async function withServer(
     const target = { port: server.port, user: "ann", root: "/", home: disk, fingerprint: server.fingerprint };
     const more = { password: account.password, options: { Timeout: "10000", ReconnectTime: "2000" } };
     await using opened = await openTestSftp(target, more);
-    await run({ disk, server, backend: stack(opened, { retry: { delay: 10 } }) });
+    await run({ disk, server, backend: addLayers(opened, { retry: { delay: 10 } }) });
   } finally {
     await Deno.remove(disk, { recursive: true });
   }
@@ -188,7 +188,7 @@ test("list() of a folder whose names are repeated for ever, or never end, is ref
 });
 
 /** A wire whose server answers what `requests` says, and is heard all the time. */
-function fakeWire(requests: Partial<SftpRequests>): Wire {
+function fakeClient(requests: Partial<SftpRequests>): SftpClient {
   const close: SftpRequests["close"] = (_handle, done) => done(undefined, undefined);
   const channel = {
     requests: { close, ...requests } as SftpRequests,
@@ -197,35 +197,41 @@ function fakeWire(requests: Partial<SftpRequests>): Wire {
     maxWrite: 1 << 15,
     software: "fake",
     closed: new AbortController().signal,
-    heard: () => performance.now(),
+    lastReceived: () => performance.now(),
   };
-  return new Wire(channel, { timeout: 50, abandon: () => {} });
+  return new SftpClient(channel, { timeout: 50, abort: () => {} });
 }
 
 Deno.test("listFolder() of a server that drips names ends with timeout, naming -Timeout", async () => {
   let answers = 0;
-  const wire = fakeWire({
+  const wire = fakeClient({
     opendir: (_path, done) => done(undefined, Buffer.from("h")),
     readdir: (_handle, _options, done) => {
       const filename = `f${Math.floor(answers++ / 30)}`;
       setTimeout(() => done(undefined, [{ filename, longname: "", attrs: { mode: 0o100644, size: 1 } }]), 200);
     },
   });
-  const listing = listFolder(wire, { ...call, operation: "list", path: root, at: "/", isFolder: Promise.resolve() });
+  const listing = list(wire, {
+    ...call,
+    operation: "list",
+    path: root,
+    serverPath: "/",
+    folderCheck: Promise.resolve(),
+  });
   assert.match((await rejects(listing, "timeout")).message, /-Timeout/);
   // What was asked ahead is answered before the test ends.
   await new Promise((resolve) => setTimeout(resolve, 500));
 });
 
 Deno.test("readFile() of a server that drips bytes ends with timeout, naming -Timeout", async () => {
-  const wire = fakeWire({
+  const wire = fakeClient({
     lstat: (_path, done) => done(undefined, { mode: 0o100644, size: 100 }),
     open: (_path, _flags, _attributes, done) => done(undefined, Buffer.from("h")),
     read: (_handle, _into, _at, _length, _from, done) => void setTimeout(() => done(undefined, 1), 100),
   });
-  const pool = { wire: () => Promise.resolve(wire) } as unknown as Pool;
+  const pool = { client: () => Promise.resolve(wire) } as unknown as Pool;
   const path = toRelPath("f");
-  const reading = { ...call, operation: "read", path, at: "/f", checkParent: () => Promise.resolve() };
+  const reading = { ...call, operation: "read", path, serverPath: "/f", checkParent: () => Promise.resolve() };
   assert.match((await rejects(readFile(pool, reading), "timeout")).message, /-Timeout/);
   await new Promise((resolve) => setTimeout(resolve, 100));
 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mismatch } from "../../../../lib/backends/shared/preconditions.ts";
+import { describeMismatch } from "../../../../lib/backends/shared/preconditions.ts";
 import { toRelPath } from "../../../../lib/core/path.ts";
 import type { Entry, FileEntry } from "../../../../lib/core/entry.ts";
 
@@ -19,7 +19,7 @@ const same: readonly (readonly [string, Entry | "absent", Entry | undefined])[] 
   ["the same link", link, { ...link }],
 ];
 for (const [what, expect, found] of same) {
-  Deno.test(`mismatch() takes ${what}`, () => assert.equal(mismatch(expect, found), undefined));
+  Deno.test(`mismatch() takes ${what}`, () => assert.equal(describeMismatch(expect, found), undefined));
 }
 
 const other: readonly (readonly [string, Entry | "absent", Entry | undefined])[] = [
@@ -34,5 +34,5 @@ const other: readonly (readonly [string, Entry | "absent", Entry | undefined])[]
   ["a link to elsewhere", link, { ...link, target: "b" }],
 ];
 for (const [what, expect, found] of other) {
-  Deno.test(`mismatch() refuses ${what}`, () => assert.equal(typeof mismatch(expect, found), "string"));
+  Deno.test(`mismatch() refuses ${what}`, () => assert.equal(typeof describeMismatch(expect, found), "string"));
 }

@@ -3,18 +3,18 @@ import { createHash } from "node:crypto";
 import type { Backend } from "../../../../lib/core/backend.ts";
 import { openWebdav } from "../../../../lib/backends/webdav/mod.ts";
 import { isLoopback } from "../../../../lib/net/loopback.ts";
-import { Http } from "../../../../lib/http/client.ts";
-import { insecure, Link } from "../../../../lib/backends/webdav/client.ts";
+import { HttpClient } from "../../../../lib/http/client.ts";
+import { AuthenticatedHttp, insecureLoginError } from "../../../../lib/backends/webdav/client.ts";
 import { root, toRelPath } from "../../../../lib/core/path.ts";
 import { openSession } from "../../../../lib/session/session.ts";
-import { call, rejects } from "../../../contract/rig.ts";
+import { assertRejects, call } from "../../../contract/rig.ts";
 import { wholeBody } from "../../../support/content.ts";
 import {
   type Answers,
-  type Asked,
   fileProps,
   folderProps,
   multistatus,
+  type RecordedRequest,
   startSmallDav,
   testCertificate,
 } from "../../../support/servers/small_dav.ts";
@@ -28,11 +28,11 @@ const home = multistatus(["/", folderProps]);
 async function withServer(
   answers: Answers,
   options: DavTargetOptions & { readonly tls?: boolean },
-  work: (backend: Backend, asked: readonly Asked[]) => Promise<unknown>,
+  work: (backend: Backend, asked: readonly RecordedRequest[]) => Promise<unknown>,
 ): Promise<void> {
   await using server = await startSmallDav(answers, options.tls === undefined ? {} : { tls: options.tls });
   await using backend = await openWebdav(davTarget({ ...login, port: server.port }, options), call);
-  await work(backend, server.asked);
+  await work(backend, server.requests);
 }
 
 function list(backend: Backend) {
@@ -78,7 +78,7 @@ Deno.test("a Digest nonce that grows stale during an upload is replaced, and the
       fileProps(5),
     ]);
   };
-  const target = (asked: Asked) => {
+  const target = (asked: RecordedRequest) => {
     const answer = answers(asked);
     return typeof answer === "string" ? answer.replaceAll("/temp", asked.path) : answer;
   };
@@ -114,7 +114,7 @@ for (
       await list(backend);
       [wants, isLater] = [later, true];
       const before = asked.length;
-      const error = await rejects(list(backend), "auth");
+      const error = await assertRejects(list(backend), "auth");
       assert.match(error.message, /this session began with/);
       // The request itself, with the answer that it had; nothing after the lesser challenge.
       assert.equal(asked.length, before + 1);
@@ -132,19 +132,19 @@ Deno.test("a session that logged in by Digest answers no Basic in another proces
   await using server = await startSmallDav(answers);
   const { address, options, ...world } = davTarget({ ...login, port: server.port });
   await using session = await openSession({ address, options }, world, call);
-  const { reach } = session.passport();
+  const { spec: reach } = session.toPortable();
   assert.deepEqual(reach.options, { Auth: "Digest" });
   await (await openSession(reach, world, call))[Symbol.asyncDispose]();
   challenge = "Basic realm=r";
-  await rejects(openSession(reach, world, call), "auth");
-  assert.ok(server.asked.every(({ headers }) => !String(headers.authorization).startsWith("Basic")));
+  await assertRejects(openSession(reach, world, call), "auth");
+  assert.ok(server.requests.every(({ headers }) => !String(headers.authorization).startsWith("Basic")));
 });
 
 Deno.test("a session that needed no login settles none for other processes", async () => {
   await using server = await startSmallDav(() => home);
   const { address, options, ...world } = davTarget({ ...login, port: server.port });
   await using session = await openSession({ address, options }, world, call);
-  assert.deepEqual(session.passport().reach, { address, options });
+  assert.deepEqual(session.toPortable().spec, { address, options });
 });
 
 Deno.test("requests that are challenged side by side answer one challenge, the first", async () => {
@@ -154,22 +154,22 @@ Deno.test("requests that are challenged side by side answer one challenge, the f
     return { status: 401, headers: { "www-authenticate": wants.shift() ?? "Basic realm=r" }, after: 20 };
   };
   await using server = await startSmallDav(answers);
-  await using http = new Http({ ...{ host: "127.0.0.1", port: server.port }, ...plain });
+  await using http = new HttpClient({ ...{ host: "127.0.0.1", port: server.port }, ...plain });
   const target = davTarget({ ...login, port: server.port });
-  const rules = { shown: "it", host: "127.0.0.1", secure: false, user: "me", scheme: undefined, allowInsecure: false };
-  const link = new Link(http, rules, target);
+  const rules = { origin: "it", host: "127.0.0.1", secure: false, user: "me", scheme: undefined, allowInsecure: false };
+  const link = new AuthenticatedHttp(http, rules, target);
   const ask = { ...call, operation: "open", path: root };
-  const both = [1, 2].map(async () => (await link.send({ method: "PROPFIND", uri: "/" }, ask)).drop());
+  const both = [1, 2].map(async () => (await link.send({ method: "PROPFIND", uri: "/" }, ask)).discard());
   await Promise.all(both);
-  const sent = server.asked.flatMap(({ headers }) => headers.authorization ?? []);
+  const sent = server.requests.flatMap(({ headers }) => headers.authorization ?? []);
   assert.ok(sent.length === 2 && sent.every((one) => String(one).startsWith("Digest ")), sent.join());
 });
 
 Deno.test("openWebdav() tells a wrong password from one try", async () => {
   await using server = await startSmallDav(() => ({ status: 401, headers: { "www-authenticate": "Basic realm=x" } }));
-  const error = await rejects(openWebdav(davTarget({ ...login, port: server.port }), call), "auth");
+  const error = await assertRejects(openWebdav(davTarget({ ...login, port: server.port }), call), "auth");
   assert.ok(!error.message.includes("secret-word"));
-  assert.equal(server.asked.length, 2);
+  assert.equal(server.requests.length, 2);
 });
 
 Deno.test("no redirect is followed, and the other server never hears of us", async () => {
@@ -182,19 +182,19 @@ Deno.test("no redirect is followed, and the other server never hears of us", asy
   };
   await withServer(answers, {}, async (backend) => {
     isOpen = true;
-    const error = await rejects(list(backend), "refused");
+    const error = await assertRejects(list(backend), "refused");
     assert.ok(!error.message.includes("token"));
-    await rejects(backend.read(toRelPath("f"), call));
-    await rejects(backend.write(toRelPath("f"), wholeBody("x"), { ...call, size: 1 }), "refused");
+    await assertRejects(backend.read(toRelPath("f"), call));
+    await assertRejects(backend.write(toRelPath("f"), wholeBody("x"), { ...call, size: 1 }), "refused");
   });
-  assert.equal(other.asked.length, 0);
+  assert.equal(other.requests.length, 0);
 });
 
 Deno.test("openWebdav() refuses to send a password over http to another machine before it connects", async () => {
   const target = davTarget({ ...login, port: 80 }, { host: "web1.invalid" });
-  const error = await rejects(openWebdav(target, call), "refused");
+  const error = await assertRejects(openWebdav(target, call), "refused");
   assert.match(error.message, /-AllowInsecure/);
-  assert.match(insecure("http://h", "open").message, /davs:/);
+  assert.match(insecureLoginError("http://h", "open").message, /davs:/);
 });
 
 Deno.test("a password goes over http to another machine only with -AllowInsecure, though the address names no user", async () => {
@@ -203,10 +203,10 @@ Deno.test("a password goes over http to another machine only with -AllowInsecure
   await using server = await startSmallDav(answers);
   const open = (options: Readonly<Record<string, string>>) => {
     const target = davTarget({ ...login, port: server.port }, { host: "0.0.0.0", user: "", options });
-    return openWebdav({ ...target, ask: () => Promise.resolve("me") }, call);
+    return openWebdav({ ...target, prompt: () => Promise.resolve("me") }, call);
   };
-  await rejects(open({}), "refused");
-  assert.ok(server.asked.every(({ headers }) => headers.authorization === undefined));
+  await assertRejects(open({}), "refused");
+  assert.ok(server.requests.every(({ headers }) => headers.authorization === undefined));
   await using backend = await open({ AllowInsecure: "true" });
   await list(backend);
 });
@@ -236,7 +236,7 @@ for (
     };
     await withServer(answers, {}, async (backend, asked) => {
       const write = backend.write(toRelPath("f"), wholeBody("x"), { ...call, size: 1, expect: "absent" });
-      const { facts } = await rejects(write, kind);
+      const { facts } = await assertRejects(write, kind);
       assert.equal(facts.transient, transient);
       assert.equal(facts.retryAfter, transient === true ? 7000 : undefined);
       assert.ok(asked.some(({ method }) => method === "DELETE"));
@@ -248,7 +248,7 @@ Deno.test("list() rejects a listing that does not name its folder: it must not l
   let isOpen = false;
   await withServer(() => isOpen ? multistatus(["http://elsewhere/", folderProps]) : home, {}, async (backend) => {
     isOpen = true;
-    await rejects(list(backend), "unexpected");
+    await assertRejects(list(backend), "unexpected");
   });
 });
 
@@ -257,7 +257,7 @@ Deno.test("list() rejects HTML, a DOCTYPE and a listing that ends too early", as
     let isOpen = false;
     await withServer(() => isOpen ? body : home, {}, async (backend) => {
       isOpen = true;
-      await rejects(list(backend), "unexpected");
+      await assertRejects(list(backend), "unexpected");
     });
   }
 });
@@ -284,8 +284,8 @@ Deno.test("write() to an ownCloud sends time and hash along, and checksum() asks
 
 Deno.test("a certificate that nobody vouches for is refused, and taken with its fingerprint", async () => {
   const tls = { tls: true, scheme: "davs", user: "" } as const;
-  await rejects(withServer(() => home, tls, list), "hostKey");
+  await assertRejects(withServer(() => home, tls, list), "hostKey");
   const pinned = (pin: string) => ({ ...tls, options: { TlsHostCertificateFingerprint: pin } });
   await withServer(() => home, pinned(testCertificate.fingerprint), list);
-  await rejects(withServer(() => home, pinned("0".repeat(64)), list), "hostKey");
+  await assertRejects(withServer(() => home, pinned("0".repeat(64)), list), "hostKey");
 });

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import fc from "npm:fast-check@4.10.2";
-import { formatEdited, parseChecksums, toChild, toEntry } from "../../../../lib/backends/webdav/entry.ts";
-import { encodePath, placeHref } from "../../../../lib/backends/webdav/href.ts";
+import { formatEditTime, parseChecksums, toChild, toEntry } from "../../../../lib/backends/webdav/entry.ts";
+import { encodePath, locateHref } from "../../../../lib/backends/webdav/href.ts";
 import type { DavProps } from "../../../../lib/backends/webdav/multistatus.ts";
 import { toRelPath } from "../../../../lib/core/path.ts";
 import { runs } from "../../../support/runs.ts";
 
-const base = { host: "web1", names: ["dav", "a b"] };
+const base = { host: "web1", serverPath: ["dav", "a b"] };
 const dir = toRelPath("d");
 const props: DavProps = {
   known: true,
@@ -86,8 +86,8 @@ Deno.test("placeHref() finds every name again that encodePath() wrote", () => {
   );
   fc.assert(
     fc.property(fc.array(name, { minLength: 1, maxLength: 4 }), (names) => {
-      const parents = { host: "h", names: names.slice(0, -1) };
-      assert.deepEqual(placeHref(encodePath(names), parents), { is: "child", name: names.at(-1) });
+      const parents = { host: "h", serverPath: names.slice(0, -1) };
+      assert.deepEqual(locateHref(encodePath(names), parents), { is: "child", name: names.at(-1) });
     }),
     { numRuns: runs(300, 10_000) },
   );
@@ -118,12 +118,12 @@ Deno.test("toEntry() shows the server's time with its step of a second", () => {
 Deno.test("toEntry() takes the server's time for that of an arrival where times of edits lie in our own property", () => {
   const timeOf = (edited?: string) => {
     const found = toEntry(dir, { href: "", props: { ...props, ...(edited === undefined ? {} : { edited }) } }, {
-      ownTimes: true,
+      hasEditTimes: true,
     });
-    return found.kind === "file" ? [found.modified, found.isArrival] : [];
+    return found.kind === "file" ? [found.modified, found.isUploadTime] : [];
   };
   assert.deepEqual(timeOf(), [Date.parse(props.modified ?? ""), true]);
-  assert.deepEqual(timeOf(formatEdited(1234, props)), [1234, undefined]);
+  assert.deepEqual(timeOf(formatEditTime(1234, props)), [1234, undefined]);
 });
 
 Deno.test("toEntry() takes no weak ETag for a revision", () => {
@@ -132,7 +132,7 @@ Deno.test("toEntry() takes no weak ETag for a revision", () => {
 });
 
 Deno.test("toEntry() shows our own time, also once a weak ETag has become strong", () => {
-  const edited = formatEdited(1600000000123.5, { ...props, etag: 'W/"5-66"' });
+  const edited = formatEditTime(1600000000123.5, { ...props, etag: 'W/"5-66"' });
   const found = toEntry(dir, { href: "", props: { ...props, edited } });
   assert.ok(found.kind === "file");
   assert.deepEqual([found.modified, found.timeStep], [1600000000123.5, undefined]);
@@ -146,7 +146,7 @@ for (
   ] as const
 ) {
   Deno.test(`toEntry() forgets our own time where the file has ${what} since`, () => {
-    const edited = formatEdited(1600000000000, props);
+    const edited = formatEditTime(1600000000000, props);
     const found = toEntry(dir, { href: "", props: { ...props, ...change, edited } });
     assert.ok(found.kind === "file" && found.modified !== 1600000000000 && found.timeStep === 1000);
   });

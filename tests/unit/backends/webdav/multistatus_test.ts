@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import fc from "npm:fast-check@4.10.2";
 import {
-  type Bounds,
   type DavResponse,
-  Multistatus,
-  usualBounds,
+  DEFAULT_LIMITS,
+  type MultistatusLimits,
+  MultistatusParser,
 } from "../../../../lib/backends/webdav/multistatus.ts";
 import { runs } from "../../../support/runs.ts";
 
@@ -21,9 +21,12 @@ const APACHE = `<?xml version="1.0" encoding="utf-8"?>
 <ns1:edited>1600000000123.5 5 1795333455000 "5-66"</ns1:edited></D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat>
 </D:response></D:multistatus>`;
 
-function read(text: string | Uint8Array, options: { chunk?: number; bounds?: Partial<Bounds> } = {}): DavResponse[] {
+function read(
+  text: string | Uint8Array,
+  options: { chunk?: number; bounds?: Partial<MultistatusLimits> } = {},
+): DavResponse[] {
   const bytes = typeof text === "string" ? new TextEncoder().encode(text) : text;
-  const reader = new Multistatus({ ...usualBounds, ...options.bounds });
+  const reader = new MultistatusParser({ ...DEFAULT_LIMITS, ...options.bounds });
   const { chunk = bytes.length || 1 } = options;
   const found: DavResponse[] = [];
   for (let at = 0; at < bytes.length; at += chunk) found.push(...reader.push(bytes.subarray(at, at + chunk)));

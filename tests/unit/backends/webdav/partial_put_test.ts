@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import type { Backend, Body, Content, WriteOptions } from "../../../../lib/core/backend.ts";
 import { toRelPath } from "../../../../lib/core/path.ts";
 import { tempPath } from "../../../../lib/core/temp_name.ts";
-import { call, rejects } from "../../../contract/rig.ts";
+import { assertRejects, call } from "../../../contract/rig.ts";
 import { inMemory } from "../../../support/far.ts";
 import { ensureServer, serverTest } from "../../../support/servers/install.ts";
 import { type DavKind, davRecipe, type DavServer, startDav } from "../../../support/servers/webdav.ts";
@@ -144,7 +144,7 @@ for (const [name, kind] of Object.entries(kinds)) {
       rig.told += bytes;
       if (rig.told > 38 * MiB) stop.abort();
     };
-    await rejects(rig.write({ signal: stop.signal, onBytes }), "cancelled");
+    await assertRejects(rig.write({ signal: stop.signal, onBytes }), "cancelled");
     if (kind.kind === "apache") await ended(rig, 2);
     assert.deepEqual(rig.names(), [temp]);
     rig.asked.length = 0;
@@ -160,11 +160,11 @@ for (const [name, kind] of Object.entries(kinds)) {
       if (!isThere) Deno.writeTextFileSync(`${rig.server.disk}/${f}`, "somebody else's");
       isThere = true;
     };
-    await rejects(rig.write({ onBytes }), "changed");
+    await assertRejects(rig.write({ onBytes }), "changed");
     assert.equal(await Deno.readTextFile(`${rig.server.disk}/${f}`), "somebody else's");
     assert.deepEqual(rig.names(), [f]);
     rig.asked.length = 0;
-    await rejects(rig.write(), "changed");
+    await assertRejects(rig.write(), "changed");
     assert.equal(await Deno.readTextFile(`${rig.server.disk}/${f}`), "somebody else's");
   });
 }

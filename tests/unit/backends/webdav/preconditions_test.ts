@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import type { Backend } from "../../../../lib/core/backend.ts";
 import { openWebdav } from "../../../../lib/backends/webdav/mod.ts";
 import { toRelPath } from "../../../../lib/core/path.ts";
-import { call, file, put, rejects, text } from "../../../contract/rig.ts";
+import { assertRejects, call, file, put, text } from "../../../contract/rig.ts";
 import { collect } from "../../../support/content.ts";
-import { type DavManners, type DavStore, startDavStore } from "../../../support/servers/dav_store.ts";
+import { type DavStore, type DavStoreOptions, startDavStore } from "../../../support/servers/dav_store.ts";
 import { davTarget } from "../../../support/webdav_target.ts";
 
 const f = toRelPath("f");
 
-async function withStore(manners: DavManners, work: (backend: Backend, server: DavStore) => Promise<void>) {
+async function withStore(manners: DavStoreOptions, work: (backend: Backend, server: DavStore) => Promise<void>) {
   await using server = await startDavStore(manners);
   await using backend = await openWebdav(davTarget({ user: "", password: "", root: "/", port: server.port }), call);
   await work(backend, server);
@@ -20,7 +20,7 @@ Deno.test("read() does not take a strong ETag that stays after a change for the 
     await put(backend, "f", "before");
     const expect = await file(backend, "f");
     server.files.set("f", { bytes: new TextEncoder().encode("BEFORE"), modified: Date.UTC(2026, 0, 1), version: 9 });
-    await rejects(backend.read(f, { ...call, expect }).then(collect), "changed");
+    await assertRejects(backend.read(f, { ...call, expect }).then(collect), "changed");
   });
 });
 
@@ -43,7 +43,7 @@ Deno.test("an ETag that moved with the file still tells that it was replaced", a
     const expect = await file(backend, "f");
     const { bytes, modified } = server.files.get("f") ?? assert.fail();
     server.files.set("f", { bytes, modified, version: 99 });
-    await rejects(backend.read(f, { ...call, expect }).then(collect), "changed");
-    await rejects(backend.remove(expect, call), "changed");
+    await assertRejects(backend.read(f, { ...call, expect }).then(collect), "changed");
+    await assertRejects(backend.remove(expect, call), "changed");
   });
 });

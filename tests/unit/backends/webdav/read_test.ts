@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { FileEntry } from "../../../../lib/core/entry.ts";
 import { openWebdav } from "../../../../lib/backends/webdav/mod.ts";
 import { toRelPath } from "../../../../lib/core/path.ts";
-import { call, file, rejects } from "../../../contract/rig.ts";
+import { assertRejects, call, file } from "../../../contract/rig.ts";
 import { collect } from "../../../support/content.ts";
 import { startDavStore } from "../../../support/servers/dav_store.ts";
 import {
@@ -55,7 +55,10 @@ async function readAll(serving: Serving, range: { readonly offset?: number; read
   );
   const expect: FileEntry = { kind: "file", path: f, size: SIZE, revision: '"1"' };
   const bytes = await collect(await backend.read(f, { ...call, expect, ...range }));
-  return { text: new TextDecoder().decode(bytes), gets: server.asked.filter(({ method }) => method === "GET").length };
+  return {
+    text: new TextDecoder().decode(bytes),
+    gets: server.requests.filter(({ method }) => method === "GET").length,
+  };
 }
 
 Deno.test("read() puts the pieces of a large file together in order", async () => {
@@ -77,11 +80,11 @@ Deno.test("read() takes the whole where the server knows no ranges", async () =>
 });
 
 Deno.test("read() never mixes two versions of a file", async () => {
-  await rejects(readAll({ tag: (from) => from === 0 ? '"1"' : '"2"' }).catch(unwrapped), "changed");
+  await assertRejects(readAll({ tag: (from) => from === 0 ? '"1"' : '"2"' }).catch(unwrapped), "changed");
 });
 
 Deno.test("read() rejects a piece that is too short", async () => {
-  await rejects(readAll({ short: 1 }).catch(unwrapped), "changed");
+  await assertRejects(readAll({ short: 1 }).catch(unwrapped), "changed");
 });
 
 for (
@@ -106,7 +109,7 @@ for (
       call,
     );
     const expect: FileEntry = { kind: "file", path: f, size: 100, revision: '"1"' };
-    await rejects(backend.read(f, { ...call, expect, ...range }), "unexpected");
+    await assertRejects(backend.read(f, { ...call, expect, ...range }), "unexpected");
   });
 }
 
@@ -129,7 +132,7 @@ for (const size of [100, 600_000]) {
     server.files.set("f", { bytes: new Uint8Array(size), modified: 0, version: 1 });
     await using backend = await openWebdav(davTarget({ user: "", password: "", root: "/", port: server.port }), call);
     const expect = await file(backend, "f");
-    await rejects(backend.read(f, { ...call, expect }).then(collect).catch(unwrapped), "changed");
+    await assertRejects(backend.read(f, { ...call, expect }).then(collect).catch(unwrapped), "changed");
     assert.ok(sent < 64 << 20, `${sent} bytes were sent`);
   });
 }

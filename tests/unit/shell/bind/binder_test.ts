@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { badInput, SyncError } from "../../../../lib/core/errors.ts";
-import { bind, type BindOptions, bindOptions, type Given } from "../../../../lib/shell/bind/binder.ts";
+import { bind, type BindOptions, bindOptions, type ResolvedArgument } from "../../../../lib/shell/bind/binder.ts";
 import { type Command, defineCommand, type ParamType } from "../../../../lib/shell/command/command.ts";
 import { path, text } from "../../../../lib/shell/command/param_types.ts";
 import { complaint, given, sync } from "../sync_command.ts";
@@ -9,7 +9,7 @@ const read = (argv: readonly string[], options?: BindOptions) => bind(sync, give
 
 /** The bound parameters that are not what they are without arguments. */
 function told(argv: readonly string[], options?: BindOptions): Record<string, unknown> {
-  const plain = bind(sync, [], { report: true }).bound as Readonly<Record<string, unknown>>;
+  const plain = bind(sync, [], { listMissing: true }).bound as Readonly<Record<string, unknown>>;
   return Object.fromEntries(
     Object.entries(read(argv, options).bound).filter(([name, value]) => {
       try {
@@ -119,9 +119,9 @@ Deno.test("bind() never shows a secret or what stands behind it", async () => {
 });
 
 Deno.test("bind() gives the alias's defaults the place of fallbacks and of mandatory", () => {
-  assert.deepEqual(told([], { as: "sync-winscppath" }), { Mode: "Local", RemotePath: "/" });
-  assert.deepEqual(told(["-Mode", "Both"], { as: "Sync-WinSCPPath" }), { Mode: "Both", RemotePath: "/" });
-  assert.equal(complaint(() => read([], { as: "Sync-Directory" })).facts.id, "MissingMandatoryParameter");
+  assert.deepEqual(told([], { typedName: "sync-winscppath" }), { Mode: "Local", RemotePath: "/" });
+  assert.deepEqual(told(["-Mode", "Both"], { typedName: "Sync-WinSCPPath" }), { Mode: "Both", RemotePath: "/" });
+  assert.equal(complaint(() => read([], { typedName: "Sync-Directory" })).facts.id, "MissingMandatoryParameter");
 });
 
 Deno.test("bind() names every mandatory parameter that is missing", () => {
@@ -148,20 +148,20 @@ Deno.test("bind() lets a command's own parameter stand before a common one", () 
 });
 
 Deno.test("bind() keeps a list as one text for a parameter that takes text, if it was written as one word", () => {
-  const list = (raw?: string): Given => ({
+  const list = (raw?: string): ResolvedArgument => ({
     kind: "named",
     name: "FileMask",
     value: { kind: "value", value: ["a", "b"], ...(raw === undefined ? {} : { raw }) },
   });
-  assert.equal(bind(sync, [list("a,b")], { report: true }).bound.FileMask, "a,b");
+  assert.equal(bind(sync, [list("a,b")], { listMissing: true }).bound.FileMask, "a,b");
   assert.match(
-    complaint(() => bind(sync, [list()], { report: true })).message,
+    complaint(() => bind(sync, [list()], { listMissing: true })).message,
     /-FileMask: expected text, not a list of 2/,
   );
 });
 
 Deno.test("bind() runs the check unless it would look into a value that is not known yet", () => {
-  const later = (name: string): Given => ({ kind: "named", name, value: { kind: "later" } });
+  const later = (name: string): ResolvedArgument => ({ kind: "named", name, value: { kind: "later" } });
   const words = given(["-Mode", "Both", "-Mirror"]);
   assert.throws(() => bind(sync, words).check(), SyncError);
   assert.throws(() => bind(sync, [...words, later("Session")]).check(), SyncError);

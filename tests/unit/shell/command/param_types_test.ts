@@ -3,17 +3,17 @@ import { SyncError } from "../../../../lib/core/errors.ts";
 import type { ParamType } from "../../../../lib/shell/command/command.ts";
 import {
   anyObject,
+  concealedSecret,
+  countOrPercent,
   duration,
   fingerprints,
   hashtable,
-  hidden,
   listOf,
   number,
   oneOf,
   path,
   positiveDuration,
   secret,
-  share,
   size,
   text,
   toggle,
@@ -91,19 +91,19 @@ const cases: readonly Case[] = [
   ["duration", duration, NaN],
   ["positiveDuration", positiveDuration, "1s", 1000],
   ["positiveDuration", positiveDuration, "0"],
-  ["share", share, "50%", { share: 0.5 }],
-  ["share", share, "12.5%", { share: 0.125 }],
-  ["share", share, "100%", { share: 1 }],
-  ["share", share, "0", { count: 0 }],
-  ["share", share, 10, { count: 10 }],
-  ["share", share, { share: 0.25 }, { share: 0.25 }],
-  ["share", share, { count: 2 }, { count: 2 }],
-  ["share", share, "101%"],
-  ["share", share, "50%%"],
-  ["share", share, "-1"],
-  ["share", share, "1e9"],
-  ["share", share, "abc"],
-  ["share", share, { share: 2 }],
+  ["share", countOrPercent, "50%", { share: 0.5 }],
+  ["share", countOrPercent, "12.5%", { share: 0.125 }],
+  ["share", countOrPercent, "100%", { share: 1 }],
+  ["share", countOrPercent, "0", { count: 0 }],
+  ["share", countOrPercent, 10, { count: 10 }],
+  ["share", countOrPercent, { share: 0.25 }, { share: 0.25 }],
+  ["share", countOrPercent, { count: 2 }, { count: 2 }],
+  ["share", countOrPercent, "101%"],
+  ["share", countOrPercent, "50%%"],
+  ["share", countOrPercent, "-1"],
+  ["share", countOrPercent, "1e9"],
+  ["share", countOrPercent, "abc"],
+  ["share", countOrPercent, { share: 2 }],
   ["fingerprints", fingerprints, `ssh-rsa 1024 ${md5}`, [`ssh-rsa 1024 ${md5}`]],
   ["fingerprints", fingerprints, `ssh-rsa-1024-${md5.replaceAll(":", "-")}`, [
     `ssh-rsa-1024-${md5.replaceAll(":", "-")}`,
@@ -172,7 +172,14 @@ Deno.test("anyObject gives the very object", () => {
 });
 
 Deno.test("secret gives a function that tells, and shows itself as ***", async () => {
-  for (const given of ["hunter2", () => "hunter2", () => Promise.resolve("hunter2"), hidden(() => "hunter2")]) {
+  for (
+    const given of [
+      "hunter2",
+      () => "hunter2",
+      () => Promise.resolve("hunter2"),
+      concealedSecret(() => "hunter2"),
+    ]
+  ) {
     const made = secret.convert(given);
     assert.equal(await made(), "hunter2");
     const views = [JSON.stringify({ made }), String(made), `${made}`, Deno.inspect({ made }), Deno.inspect(made)];

@@ -1,10 +1,18 @@
 import assert from "node:assert/strict";
 import { badInput, SyncError } from "../../../../lib/core/errors.ts";
-import { defineCommand, type Host } from "../../../../lib/shell/command/command.ts";
-import { asListStep, asStep, opening, pipe, type Step, withStack } from "../../../../lib/shell/run/pipe.ts";
+import { type CommandContext, defineCommand } from "../../../../lib/shell/command/command.ts";
+import {
+  createListStep,
+  createOpening,
+  createStep,
+  pipe,
+  type Step,
+  withStack,
+} from "../../../../lib/shell/run/pipe.ts";
 import { anyObject, oneOf, text } from "../../../../lib/shell/command/param_types.ts";
 
-const makeHost = (common: Host["common"], stack: AsyncDisposableStack) => ({ common, stack }) as unknown as Host;
+const makeHost = (common: CommandContext["common"], stack: AsyncDisposableStack) =>
+  ({ common, stack }) as unknown as CommandContext;
 
 /** A thing that writes into `log` when it is opened and closed. */
 function thing(log: string[], name: string, stack: AsyncDisposableStack): string {
@@ -28,7 +36,7 @@ const say = defineCommand({
     for await (const { Word, Input } of each) yield { Word, Input, whatIf: host.common.whatIf };
   },
 });
-const sayIt = asStep(say, makeHost);
+const sayIt = createStep(say, makeHost);
 
 Deno.test("pipe() hands each step what the one before gave", async () => {
   const result = await pipe(() => 1, (n: number) => Promise.resolve(n + 1), (n) => `${n}!`);
@@ -52,7 +60,7 @@ Deno.test("pipe() closes what was opened when a step fails, and throws that step
 
 Deno.test("pipe() checks every step's options before the first step runs", async () => {
   const log: string[] = [];
-  const open = opening((stack) => Promise.resolve({ name: thing(log, "a", stack) }));
+  const open = createOpening((stack) => Promise.resolve({ name: thing(log, "a", stack) }));
   await assert.rejects(pipe(open, sayIt({ word: "maybe" as "no" })), /-Word: "maybe"/);
   await assert.rejects(pipe(open, sayIt({ word: "no", note: "x" })), /no takes no note/);
   await assert.rejects(pipe(open, sayIt()), /needs -Word/);
@@ -93,13 +101,13 @@ Deno.test("asStep() gives the one object of a command, with its input and common
 Deno.test("asStep() refuses several objects, asListStep() gives them", async () => {
   const two = [{ a: 1 }, { a: 2 }];
   await assert.rejects(pipe(() => two, sayIt({ word: "yes" })), /2 objects/);
-  const list = await pipe(() => two, asListStep(say, makeHost)({ word: "yes" }));
+  const list = await pipe(() => two, createListStep(say, makeHost)({ word: "yes" }));
   assert.deepEqual(list.map((one) => one.Input), two);
 });
 
 Deno.test("opening() opens nothing before it is run or awaited, and once however often it is awaited", async () => {
   const log: string[] = [];
-  const made = opening((stack) => Promise.resolve(thing(log, "a", stack)));
+  const made = createOpening((stack) => Promise.resolve(thing(log, "a", stack)));
   assert.deepEqual(log, []);
   assert.equal(await made, "a");
   assert.equal(await made, "a");
@@ -108,7 +116,7 @@ Deno.test("opening() opens nothing before it is run or awaited, and once however
 
 Deno.test("opening() closes what was opened when it fails by itself", async () => {
   const log: string[] = [];
-  const made = opening((stack) => {
+  const made = createOpening((stack) => {
     thing(log, "a", stack);
     return Promise.reject(badInput("refused"));
   });
@@ -118,7 +126,7 @@ Deno.test("opening() closes what was opened when it fails by itself", async () =
 
 Deno.test("opening() runs its check before it opens", async () => {
   const log: string[] = [];
-  const made = opening((stack) => Promise.resolve(thing(log, "a", stack)), () => {
+  const made = createOpening((stack) => Promise.resolve(thing(log, "a", stack)), () => {
     throw badInput("wrong options");
   });
   await assert.rejects(Promise.resolve(made), /wrong options/);

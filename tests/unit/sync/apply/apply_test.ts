@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { toRelPath } from "../../../../lib/core/path.ts";
-import { toTag } from "../../../../lib/sync/common/temp_tag.ts";
+import { toTempTag } from "../../../../lib/sync/common/temp_tag.ts";
 import { tempPath } from "../../../../lib/core/temp_name.ts";
 import type { Action, SyncEvent } from "../../../../lib/core/entry.ts";
-import { over } from "../../../support/over.ts";
+import { withOverrides } from "../../../support/over.ts";
 import {
   applied,
   brief,
@@ -55,7 +55,7 @@ Deno.test("apply() keeps as many files in flight as asked for, and no more", asy
   const names = Array.from({ length: 9 }, (_, i) => `f${i}`);
   const sides = pair(Object.fromEntries(names.map((name) => [name, name])));
   let [now, most] = [0, 0];
-  const remote = over(sides.remote, {
+  const remote = withOverrides(sides.remote, {
     async write(inner, ...rest) {
       most = Math.max(most, ++now);
       await new Promise((resolve) => setTimeout(resolve, 1));
@@ -72,7 +72,7 @@ Deno.test("apply() begins no more large files than fit into what may be in fligh
   const names = Array.from({ length: 6 }, (_, i) => `f${i}`);
   const sides = pair({});
   let [now, most] = [0, 0];
-  const remote = over(sides.remote, {
+  const remote = withOverrides(sides.remote, {
     async write(_inner, path, _body, { size }) {
       most = Math.max(most, ++now);
       await new Promise((resolve) => setTimeout(resolve, 1));
@@ -171,7 +171,7 @@ Deno.test("apply() mends a time, and warns where it cannot", async () => {
   const again = { ...touch, target: await fileAt(sides.remote, "a"), modified: NOON };
   const { events, end } = await applied([again], {
     local: sides.local,
-    remote: over(sides.remote, { setModified: undefined }),
+    remote: withOverrides(sides.remote, { setModified: undefined }),
   });
   assert.ok(events.at(-1)?.type === "done" && end.failures === 0);
   assert.match(JSON.stringify(events.at(-1)), /could not be set/);
@@ -206,14 +206,14 @@ Deno.test("apply() renames what moved, unless it changed meanwhile", async () =>
 
 Deno.test("apply() removes a file that an earlier run moved aside only when removals may happen", async () => {
   const sides = pair({ "a": "1" }, { "a": "came meanwhile" });
-  const aside = tempPath(toRelPath("p"), toTag(owners.remote, "aside", await fileAt(sides.local, "a")));
+  const aside = tempPath(toRelPath("p"), toTempTag(owners.remote, "aside", await fileAt(sides.local, "a")));
   plant(sides.remote, { [aside]: "old" });
   const leftovers = { local: [], remote: [toRelPath(aside)] };
   await applied(await uploads(sides, "a"), sides, { leftovers });
   assert.ok(aside in await texts(sides.remote));
   await applied([], sides, {
     leftovers,
-    plan: { held: [{ path: toRelPath("x"), kind: "refused", why: "a folder could not be read" }] },
+    plan: { heldRemovals: [{ path: toRelPath("x"), kind: "refused", why: "a folder could not be read" }] },
   });
   assert.ok(aside in await texts(sides.remote));
   await applied([], sides, { leftovers });
@@ -226,7 +226,7 @@ Deno.test("apply() ends its work when nobody listens any more", async () => {
   const seen: SyncEvent[] = [];
   const { apply } = await import("../../../../lib/sync/apply/apply.ts");
   const options = { signal: new AbortController().signal, owners, onError: "continue", removeDespiteFailures: false };
-  const plan = { actions, conflicts: [], refusals: [], held: [], notes: [], lessons: [], open: [] };
+  const plan = { actions, conflicts: [], refusals: [], heldRemovals: [], notes: [], historyUpdates: [], undecided: [] };
   for await (const event of apply(plan, sides, { ...options, onError: "continue", concurrency: 1 })) {
     seen.push(event);
     if (event.type === "done") break;
@@ -240,7 +240,7 @@ Deno.test("apply() ends its work when nobody listens any more", async () => {
 Deno.test("apply() removes nothing below a folder that became a link since it was listed", async () => {
   const sides = pair({}, { "d/e/x": "1", "d/y": "2", "z": "3" });
   const targets = await Promise.all(["d/e/x", "d/y", "z"].map((path) => fileAt(sides.remote, path)));
-  const remote = over(sides.remote, {
+  const remote = withOverrides(sides.remote, {
     stat: (inner, path, call) => {
       const link = { kind: "link", path, target: "elsewhere" } as const;
       return path === "d/e" ? Promise.resolve(link) : inner.stat(path, call);

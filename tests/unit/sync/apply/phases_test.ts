@@ -19,7 +19,7 @@ const copy = (path: string, more: { replaces?: FileEntry | DirEntry; keep?: stri
   why: "new",
   source: file(path),
   ...(more.replaces === undefined ? {} : { replaces: more.replaces }),
-  ...(more.keep === undefined ? {} : { keep: toRelPath(more.keep) }),
+  ...(more.keep === undefined ? {} : { backupPath: toRelPath(more.keep) }),
 });
 const remove = (target: FileEntry | DirEntry): Action => ({
   do: "remove",
@@ -33,7 +33,7 @@ function paths(actions: readonly Action[]): readonly string[] {
   return actions.map((action) => action.path);
 }
 
-function levels(list: Phases["folders"] | Phases["emptied"]): readonly (readonly string[])[] {
+function levels(list: Phases["folders"] | Phases["folderRemovals"]): readonly (readonly string[])[] {
   return list.map(paths);
 }
 
@@ -48,26 +48,26 @@ Deno.test("toPhases() groups folders by depth, parents first, and removes them t
     makeDir("d"),
   ]);
   assert.deepEqual(levels(phases.folders), [["a", "d"], ["a/b"], ["a/b/c"]]);
-  assert.deepEqual(levels(phases.emptied), [["x/y"], ["x"]]);
-  assert.deepEqual(paths(phases.removals), ["x/y/z"]);
+  assert.deepEqual(levels(phases.folderRemovals), [["x/y"], ["x"]]);
+  assert.deepEqual(paths(phases.fileRemovals), ["x/y/z"]);
 });
 
 Deno.test("toPhases() takes what goes into a folder that replaces a file out of the ordinary order", () => {
   const phases = toPhases([makeDir("p", file("p")), makeDir("p/q"), copy("p/q/r"), copy("pq"), copy("s")]);
-  assert.deepEqual(phases.swaps.map((swap) => swap.dir.path), ["p"]);
-  assert.deepEqual(levels(phases.swapFolders), [["p/q"]]);
-  assert.deepEqual(paths(phases.swapContent), ["p/q/r"]);
+  assert.deepEqual(phases.filesToDirs.map((swap) => swap.dir.path), ["p"]);
+  assert.deepEqual(levels(phases.newDirFolders), [["p/q"]]);
+  assert.deepEqual(paths(phases.newDirContent), ["p/q/r"]);
   assert.deepEqual(paths(phases.transfers), ["pq", "s"]);
   assert.deepEqual(phases.folders, []);
 });
 
 Deno.test("toPhases() sets a file apart that takes a folder's place", () => {
   const phases = toPhases([copy("d", { replaces: dir("d") }), copy("e")]);
-  assert.deepEqual(phases.takeovers.map((one) => one.copy.path), ["d"]);
+  assert.deepEqual(phases.dirsToFiles.map((one) => one.copy.path), ["d"]);
   assert.deepEqual(paths(phases.transfers), ["e"]);
 });
 
 Deno.test("toPhases() puts copies first that keep a copy of what they replace", () => {
   const phases = toPhases([copy("a"), copy("b", { replaces: file("b"), keep: "b (conflict)" })]);
-  assert.deepEqual([paths(phases.keepers), paths(phases.transfers)], [["b"], ["a"]]);
+  assert.deepEqual([paths(phases.keepingCopies), paths(phases.transfers)], [["b"], ["a"]]);
 });

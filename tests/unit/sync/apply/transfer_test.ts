@@ -4,10 +4,10 @@ import { SyncError } from "../../../../lib/core/errors.ts";
 import { toRelPath } from "../../../../lib/core/path.ts";
 import { transfer, type TransferOptions } from "../../../../lib/sync/apply/transfer.ts";
 import type { Entry, FileEntry } from "../../../../lib/core/entry.ts";
-import { over } from "../../../support/over.ts";
+import { withOverrides } from "../../../support/over.ts";
 import { fileAt, NOON, owners, plant, rejection, signal, textOf, texts } from "../rig.ts";
 import type { Copy } from "../../../../lib/sync/common/sides.ts";
-import { isSame } from "../../../../lib/sync/common/entry_check.ts";
+import { isSameEntry } from "../../../../lib/sync/common/entry_check.ts";
 
 const options: TransferOptions = { signal, owner: owners.remote, onBytes: () => {}, onWarning: () => {} };
 
@@ -114,7 +114,7 @@ Deno.test("transfer() of a source that changes while it is read takes back its b
   plant(inner, { "a": "x".repeat(600_000) });
   const seen = await fileAt(inner, "a");
   let reads = 0;
-  const local = over(inner, {
+  const local = withOverrides(inner, {
     async read(backend, path, readOptions) {
       if (++reads > 1) return await backend.read(path, readOptions);
       plant(inner, { "a": "y".repeat(500_000) }, NOON + 60_000);
@@ -138,7 +138,7 @@ Deno.test("transfer() of a source that never rests fails as changed and leaves n
   plant(inner, { "a": "v0" });
   const seen = await fileAt(inner, "a");
   let version = 0;
-  const local = over(inner, {
+  const local = withOverrides(inner, {
     read(backend, path, readOptions) {
       plant(inner, { "a": `v${++version}` }, NOON + version * 60_000);
       return backend.read(path, readOptions);
@@ -152,7 +152,7 @@ Deno.test("transfer() of a source that never rests fails as changed and leaves n
 Deno.test("transfer() believes no write that shows another size", async () => {
   const [local, inner] = [memory(), memory()];
   plant(local, { "a": "hello" });
-  const remote = over(inner, {
+  const remote = withOverrides(inner, {
     write: async (backend, ...rest) => ({ ...await backend.write(...rest), size: 3 }),
   });
   const error = await rejection(transfer(copy(await fileAt(local, "a")), { local, remote }, options));
@@ -163,7 +163,7 @@ Deno.test("transfer() rejects with cancelled when the signal is aborted, whateve
   const [local, inner] = [memory(), memory()];
   plant(local, { "a": "hello" });
   const stop = new AbortController();
-  const remote = over(inner, {
+  const remote = withOverrides(inner, {
     write() {
       stop.abort();
       return Promise.reject(new SyncError("changed", "odd", { operation: "write" }));
@@ -220,10 +220,10 @@ Deno.test("transfer() says so where the target has no links", async () => {
 Deno.test("isSame() compares what both entries tell", () => {
   const file: FileEntry = { kind: "file", path: toRelPath("a"), size: 3, modified: 5000, fileId: "1", revision: "r" };
   const { fileId: _fileId, revision: _revision, modified: _modified, ...bare } = file;
-  assert.ok(isSame(file, bare) && isSame(file, { ...file }));
+  assert.ok(isSameEntry(file, bare) && isSameEntry(file, { ...file }));
   for (const other of [{ size: 4 }, { modified: 5001 }, { fileId: "2" }, { revision: "s" }]) {
-    assert.ok(!isSame({ ...file, ...other }, file), JSON.stringify(other));
+    assert.ok(!isSameEntry({ ...file, ...other }, file), JSON.stringify(other));
   }
-  assert.ok(isSame({ ...file, modified: 60_000, timeStep: 60_000 }, file));
-  assert.ok(!isSame(file, { kind: "dir", path: file.path }));
+  assert.ok(isSameEntry({ ...file, modified: 60_000, timeStep: 60_000 }, file));
+  assert.ok(!isSameEntry(file, { kind: "dir", path: file.path }));
 });

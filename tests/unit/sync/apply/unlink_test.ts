@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { SyncError } from "../../../../lib/core/errors.ts";
 import { toRelPath } from "../../../../lib/core/path.ts";
 import type { DirEntry } from "../../../../lib/core/entry.ts";
-import { over } from "../../../support/over.ts";
+import { withOverrides } from "../../../support/over.ts";
 import { applied, brief, entryAt, failure, fileAt, pair, remove, texts, upload } from "../rig.ts";
 
 const there = { "l/x": "1", "l/in/y": "2", "d/z": "3" };
@@ -14,7 +14,7 @@ async function removals(sides: ReturnType<typeof pair>, ...paths: readonly strin
 Deno.test("apply() asks for a folder that goes whole whether it is a link, before anything in it is removed", async () => {
   const sides = pair({}, there);
   const asked: string[] = [];
-  const remote = over(sides.remote, {
+  const remote = withOverrides(sides.remote, {
     removeLink: (_inner, { path }: DirEntry) => {
       asked.push(path);
       assert.deepEqual(sides.remote.operations, []);
@@ -35,7 +35,7 @@ Deno.test("apply() asks for a folder that goes whole whether it is a link, befor
 Deno.test("apply() asks for each folder in a folder that goes, from the top down, but for none behind a link", async () => {
   const sides = pair({}, { "a/l/in/x": "1", "a/b/y": "2" });
   const asked: string[] = [];
-  const remote = over(sides.remote, {
+  const remote = withOverrides(sides.remote, {
     removeLink: (_inner, { path }: DirEntry) => {
       asked.push(path);
       return Promise.resolve(path === "a/l");
@@ -50,7 +50,7 @@ Deno.test("apply() asks for each folder in a folder that goes, from the top down
 Deno.test("apply() leaves a link that is to be left alone with all that seems to be in it: one failure", async () => {
   const sides = pair({}, there);
   const refused = new SyncError("refused", "it is a link", { operation: "remove" });
-  const remote = over(sides.remote, { removeLink: () => Promise.reject(refused) });
+  const remote = withOverrides(sides.remote, { removeLink: () => Promise.reject(refused) });
   const { events } = await applied(await removals(sides, "l", "l/x", "l/in", "l/in/y"), { local: sides.local, remote });
   assert.equal(failure(events), refused);
   assert.deepEqual(brief(events), ["failed remove l", "held remove l/x", "held remove l/in/y", "held remove l/in"]);
@@ -59,7 +59,7 @@ Deno.test("apply() leaves a link that is to be left alone with all that seems to
 
 Deno.test("apply() asks no link of a folder from which only some files go, nor where a backend has no such links", async () => {
   const sides = pair({}, there);
-  const remote = over(sides.remote, { removeLink: () => Promise.reject(new Error("not asked")) });
+  const remote = withOverrides(sides.remote, { removeLink: () => Promise.reject(new Error("not asked")) });
   await applied(await removals(sides, "l/x"), { local: sides.local, remote });
   await applied(await removals(sides, "d", "d/z"), sides);
   assert.deepEqual(await texts(sides.remote), { "l": null, "l/in": null, "l/in/y": "2" });
@@ -67,7 +67,7 @@ Deno.test("apply() asks no link of a folder from which only some files go, nor w
 
 Deno.test("apply() removes a link in a file's place, and none of what it points to", async () => {
   const sides = pair({ "l": "file" }, { "l/x": "1" });
-  const remote = over(sides.remote, {
+  const remote = withOverrides(sides.remote, {
     removeLink: (_inner, { path }: DirEntry) => {
       assert.equal(path, "l");
       assert.deepEqual(sides.remote.operations.map((one) => one.do), ["write"]);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { drain, inOrder } from "../../../../lib/sync/common/concurrency.ts";
+import { runConcurrently, takeInOrder } from "../../../../lib/sync/common/concurrency.ts";
 
 const never = new AbortController().signal;
 
@@ -34,7 +34,7 @@ function turn(): Promise<void> {
 
 Deno.test("drain() begins items in order, at most as many at once as allowed", async () => {
   const gates = new Gates();
-  const all = drain(inOrder([1, 2, 3, 4]), gates.work, { limit: 2, signal: never });
+  const all = runConcurrently(takeInOrder([1, 2, 3, 4]), gates.work, { limit: 2, signal: never });
   assert.deepEqual(gates.begun, [1, 2]);
   await gates.end(2);
   assert.deepEqual(gates.begun, [1, 2, 3]);
@@ -47,7 +47,7 @@ Deno.test("drain() begins items in order, at most as many at once as allowed", a
 
 Deno.test("drain() keeps the weights at work within the budget, but lets one heavy item pass alone", async () => {
   const gates = new Gates();
-  const all = drain(inOrder([6, 5, 99, 1]), gates.work, {
+  const all = runConcurrently(takeInOrder([6, 5, 99, 1]), gates.work, {
     limit: 10,
     budget: 10,
     weight: (item) => item,
@@ -66,7 +66,7 @@ Deno.test("drain() keeps the weights at work within the budget, but lets one hea
 Deno.test("drain() goes on with what work has added", async () => {
   const waiting = [3];
   const seen: number[] = [];
-  await drain(() => waiting.pop(), async (item) => {
+  await runConcurrently(() => waiting.pop(), async (item) => {
     await turn();
     seen.push(item);
     if (item > 0) waiting.push(item - 1);
@@ -76,7 +76,7 @@ Deno.test("drain() goes on with what work has added", async () => {
 
 Deno.test("drain() lets the others go on when one rejects, and rejects with it at the end", async () => {
   const gates = new Gates();
-  const all = drain(inOrder([1, 2, 3]), gates.work, { limit: 2, signal: never });
+  const all = runConcurrently(takeInOrder([1, 2, 3]), gates.work, { limit: 2, signal: never });
   const rejected = assert.rejects(all, /first/);
   await gates.fail(1, new Error("first"));
   assert.deepEqual(gates.begun, [1, 2, 3]);
@@ -89,7 +89,9 @@ Deno.test("drain() begins nothing once aborted and resolves when the begun work 
   const gates = new Gates();
   const stop = new AbortController();
   let done = false;
-  const all = drain(inOrder([1, 2, 3]), gates.work, { limit: 2, signal: stop.signal }).then(() => void (done = true));
+  const all = runConcurrently(takeInOrder([1, 2, 3]), gates.work, { limit: 2, signal: stop.signal }).then(() =>
+    void (done = true)
+  );
   stop.abort();
   await gates.end(1);
   assert.deepEqual([gates.begun, done], [[1, 2], false]);
@@ -99,5 +101,5 @@ Deno.test("drain() begins nothing once aborted and resolves when the begun work 
 });
 
 Deno.test("drain() of nothing resolves", async () => {
-  await drain(inOrder([]), () => assert.fail("there is no work"), { limit: 1, signal: never });
+  await runConcurrently(takeInOrder([]), () => assert.fail("there is no work"), { limit: 1, signal: never });
 });

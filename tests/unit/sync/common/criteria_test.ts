@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { toRelPath } from "../../../../lib/core/path.ts";
 import {
+  areTimesClose,
   chooseCriteria,
   compareTimes,
   criteria,
-  isClose,
+  isSameTime,
   sameChecksum,
-  sameStamp,
 } from "../../../../lib/sync/common/criteria.ts";
 import type { Checksum, FileEntry } from "../../../../lib/core/entry.ts";
 import { ableTraits } from "../../../support/interpret.ts";
@@ -27,9 +27,12 @@ for (const step of [1, 1000, 2000]) {
 }
 
 Deno.test("isClose() finds less than two seconds between two clocks to prove nothing", () => {
-  assert.deepEqual([isClose(noon, noon + 1999), isClose(noon + 2000, noon), isClose(noon, undefined)], [
-    ...[true, false, false],
-  ]);
+  assert.deepEqual(
+    [areTimesClose(noon, noon + 1999), areTimesClose(noon + 2000, noon), areTimesClose(noon, undefined)],
+    [
+      ...[true, false, false],
+    ],
+  );
 });
 
 Deno.test("compareTimes() sees one time within a unit of the coarser side", () => {
@@ -65,10 +68,10 @@ Deno.test("compareTimes() handles times before 1970 and after 2038", () => {
 });
 
 Deno.test("sameStamp() compares one place with itself exactly", () => {
-  assert.equal(sameStamp(noon, noon + 1, 1), false);
-  assert.equal(sameStamp(noon, noon + 1, 1000), true);
-  assert.equal(sameStamp(undefined, undefined, 1), true);
-  assert.equal(sameStamp(undefined, noon, 1), false);
+  assert.equal(isSameTime(noon, noon + 1, 1), false);
+  assert.equal(isSameTime(noon, noon + 1, 1000), true);
+  assert.equal(isSameTime(undefined, undefined, 1), true);
+  assert.equal(isSameTime(undefined, noon, 1), false);
 });
 
 Deno.test("sameChecksum() compares sums of one algorithm only", () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Backend } from "../../../../lib/core/backend.ts";
-import { type Around, decorate } from "../../../../lib/backends/layers/decorator.ts";
+import { type CallHandlers, decorate } from "../../../../lib/backends/layers/decorator.ts";
 import { root } from "../../../../lib/core/path.ts";
 import { call } from "../../../contract/rig.ts";
 import { pair, ran, texts } from "../rig.ts";
@@ -8,12 +8,12 @@ import { listing, ways, without } from "./lying_listing.ts";
 
 /** A backend that finds nothing by a look but its root. */
 function blind(inner: Backend): Backend {
-  const around: Around = {
-    one: async (attempt) => {
+  const around: CallHandlers = {
+    call: async (attempt) => {
       const isLook = attempt.operation === "stat" && attempt.path !== root;
       return isLook ? undefined as Awaited<ReturnType<typeof attempt.run>> : await attempt.run();
     },
-    many: ({ run }) => run(),
+    walk: ({ run }) => run(),
   };
   return decorate(inner, around);
 }
@@ -34,13 +34,13 @@ for (const options of ways) {
 Deno.test("run() removes what a control that vanished meanwhile says nothing about", async () => {
   const sides = pair({ "a": "1", "c": "2" }, { "a": "1", "b": "2", "c": "2" });
   const local = decorate(sides.local, {
-    one: async (attempt) => {
+    call: async (attempt) => {
       const isLook = attempt.operation === "stat" && attempt.path !== root;
       const [entry] = isLook ? (await sides.local.list(root, call)).filter(({ path }) => path === "a") : [];
       if (entry !== undefined) await sides.local.remove(entry, call);
       return await attempt.run();
     },
-    many: ({ run }) => run(),
+    walk: ({ run }) => run(),
   });
   const { end } = await ran({ local, remote: sides.remote }, { mode: "Remote" });
   assert.deepEqual(end.plan.refusals, []);

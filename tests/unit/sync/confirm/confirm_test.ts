@@ -3,11 +3,11 @@ import { decorate } from "../../../../lib/backends/layers/decorator.ts";
 import { memory, type MemoryBackend } from "../../../../lib/backends/memory/mod.ts";
 import { SyncError } from "../../../../lib/core/errors.ts";
 import { toRelPath } from "../../../../lib/core/path.ts";
-import { withDoubts } from "../../../../lib/sync/confirm/confirmed_plan.ts";
+import { withoutDoubtful } from "../../../../lib/sync/confirm/confirmed_plan.ts";
 import { toSnapshot } from "../../../../lib/sync/scan/snapshot.ts";
 import type { Action, Entry } from "../../../../lib/core/entry.ts";
 import { faulty } from "../../../support/faulty.ts";
-import { newMemory, recall } from "../../../support/simulation_memory.ts";
+import { newMemory, openHistory } from "../../../support/simulation_memory.ts";
 import { noRemove, noWrite, recorded } from "../../../support/watch.ts";
 import { pair, plant, ran, rejection, texts, toPlan } from "../rig.ts";
 import { listing, planOf, ways, without } from "./lying_listing.ts";
@@ -20,7 +20,7 @@ for (const options of ways) {
     const { events, end } = await ran({ local, remote: sides.remote }, options);
     assert.deepEqual(planOf(events).refusals.map(({ path }) => path), ["b"]);
     const held = options.removeDespiteFailures === true ? [] : ["old"];
-    assert.deepEqual(end.plan.held.map(({ path }) => path), held);
+    assert.deepEqual(end.plan.heldRemovals.map(({ path }) => path), held);
     const left = await texts(sides.remote);
     assert.equal(left["b"], "2");
     assert.equal(left["old"], held.length > 0 ? "4" : undefined);
@@ -33,7 +33,7 @@ Deno.test("run() plans the same under planOnly, and changes nothing", async () =
     local: noWrite(listing(sides.local, without("b"), 1)),
     remote: noWrite(sides.remote),
   }, { planOnly: true });
-  assert.deepEqual([end.plan.actions, end.plan.refusals.length, end.plan.held.length], [[], 1, 1]);
+  assert.deepEqual([end.plan.actions, end.plan.refusals.length, end.plan.heldRemovals.length], [[], 1, 1]);
 });
 
 Deno.test("run() leaves a name alone that the other side hides, says so once, and removes the rest", async () => {
@@ -89,16 +89,16 @@ Deno.test("run() in Both takes no listing's gap for a deletion", async () => {
   // Without folders' times nothing else tells a deletion from a gap.
   const sides = pair({ "a": "1", "b": "2", "c": "3" }, { "a": "1", "b": "2", "c": "3" }, { dirTimes: false });
   const known = newMemory();
-  const remembered = () => recall(known, () => false);
-  await ran(sides, { mode: "Both", mirror: false, remembered: remembered() });
+  const remembered = () => openHistory(known, () => false);
+  await ran(sides, { mode: "Both", mirror: false, pairHistory: remembered() });
   const remote = listing(sides.remote, without("b"), 1);
   const { end } = await ran({ local: noRemove(sides.local), remote }, {
     mode: "Both",
     mirror: false,
-    remembered: remembered(),
+    pairHistory: remembered(),
   });
   assert.deepEqual(end.plan.refusals.map(({ path }) => path), ["b"]);
-  const after = await ran(sides, { mode: "Both", mirror: false, remembered: remembered() });
+  const after = await ran(sides, { mode: "Both", mirror: false, pairHistory: remembered() });
   assert.deepEqual(after.end.plan.actions, []);
 });
 
@@ -108,7 +108,7 @@ Deno.test("run() does not remove what it cannot ask for", async () => {
   const local = faulty(sides.local, { faults: [{ on: "stat", path: "old", error: denied }] });
   const { end } = await ran({ local, remote: noRemove(sides.remote) });
   assert.match(end.plan.refusals[0]?.why ?? "", /no right to look/);
-  assert.deepEqual(end.plan.held.map(({ path }) => path), ["other"]);
+  assert.deepEqual(end.plan.heldRemovals.map(({ path }) => path), ["other"]);
 });
 
 Deno.test("run() rejects with nothing changed when the server is lost while absences are confirmed", async () => {
@@ -138,13 +138,13 @@ Deno.test("run() follows a server that folds names without saying so from one sp
   plant(sides.local, { "readme": "1", "b": "2" });
   plant(sides.remote, { "README": "1", "b": "2" });
   const folding = decorate(sides.remote, {
-    one: async (attempt) => {
+    call: async (attempt) => {
       const result = await attempt.run();
       if (attempt.operation !== "stat" || attempt.path !== "readme") return result;
       const entry = await sides.remote.stat("README" as Entry["path"], attempt);
       return { ...entry, path: attempt.path } as typeof result;
     },
-    many: ({ run }) => run(),
+    walk: ({ run }) => run(),
   });
   const { end } = await ran({ local: sides.local, remote: folding }, { mode: "Local" });
   assert.deepEqual(end.plan.refusals, []);
@@ -208,7 +208,7 @@ Deno.test("withDoubts() leaves a folder that holds something that stays, and fai
   const snapshots = { local: toSnapshot([]), remote: toSnapshot([]) };
   const doubts = new Map([[inside, { is: "hidden", why: "it stays" } as const]]);
   const options = { sides, snapshots, history: undefined, removeDespiteFailures: false };
-  const { actions, refusals, held } = withDoubts(toPlan([folder, inside]), doubts, options);
+  const { actions, refusals, heldRemovals: held } = withoutDoubtful(toPlan([folder, inside]), doubts, options);
   assert.deepEqual([actions, refusals, held], [[], [], []]);
 });
 
@@ -255,11 +255,11 @@ Deno.test("run() takes a file for a failure that is listed and cannot be read, a
     ],
   });
   const gone = decorate(remote, {
-    one: async (attempt) => {
+    call: async (attempt) => {
       const result = await attempt.run();
       return attempt.operation === "stat" && attempt.path === "b" ? undefined as typeof result : result;
     },
-    many: ({ run }) => run(),
+    walk: ({ run }) => run(),
   });
   const { events, end } = await ran({ local: noRemove(sides.local), remote: gone }, { mode: "Local" });
   assert.ok(end.outcome === "applied" && end.applied.failures === 1);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Backend } from "../../../../lib/core/backend.ts";
-import { type Around, decorate } from "../../../../lib/backends/layers/decorator.ts";
+import { type CallHandlers, decorate } from "../../../../lib/backends/layers/decorator.ts";
 import type { Entry, SyncEvent } from "../../../../lib/core/entry.ts";
 import type { RunOptions } from "../../../../lib/sync/run_options.ts";
 
@@ -8,12 +8,12 @@ import type { RunOptions } from "../../../../lib/sync/run_options.ts";
 export function listing(inner: Backend, change: (entry: Entry) => readonly Entry[], times = Infinity): Backend {
   let left = times;
   const changed = (entries: readonly Entry[]) => left-- > 0 ? entries.flatMap(change) : entries;
-  const around: Around = {
-    one: async (attempt) => {
+  const around: CallHandlers = {
+    call: async (attempt) => {
       const result = await attempt.run();
       return attempt.operation === "list" ? changed(result as readonly Entry[]) as typeof result : result;
     },
-    many: async function* ({ run }) {
+    walk: async function* ({ run }) {
       for await (const batch of run()) yield changed(batch);
     },
   };

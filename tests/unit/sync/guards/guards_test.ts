@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
-import { dangers, describeDanger } from "../../../../lib/sync/guards/guards.ts";
-import type { Danger, GuardKey, Limits, Mode } from "../../../../lib/sync/common/options.ts";
-import type { Known } from "../../../../lib/core/entry.ts";
+import { describeSafetyIssue, findSafetyIssues } from "../../../../lib/sync/guards/guards.ts";
+import type { GuardKey, Mode, SafetyIssue, SafetyLimits } from "../../../../lib/sync/common/options.ts";
+import type { BaseEntry } from "../../../../lib/core/entry.ts";
 import { toHistory } from "../../../support/interpret.ts";
 import { knownAs, type Listing, listing, planFor, START, sumOf } from "../../../support/planning.ts";
 
-interface Run extends Partial<Omit<Limits, "mode" | "remove" | "mirror">> {
+interface Run extends Partial<Omit<SafetyLimits, "mode" | "remove" | "mirror">> {
   readonly mode?: Mode;
   readonly remove?: boolean;
   readonly mirror?: boolean;
   readonly local?: Listing;
   readonly remote?: Listing;
-  readonly known?: readonly Known[];
+  readonly known?: readonly BaseEntry[];
   readonly moves?: boolean;
 }
 
@@ -22,7 +22,7 @@ function check(
   const made = planFor(known === undefined ? given : { ...given, known });
   const before = { local: listing(local), remote: listing(remote) };
   const history = known === undefined ? undefined : toHistory(known);
-  return dangers(made, before, history, {
+  return findSafetyIssues(made, before, history, {
     mode,
     remove,
     mirror,
@@ -32,7 +32,7 @@ function check(
   });
 }
 
-const codes = (found: readonly Danger[]) => found.map(({ code, side }) => `${code} ${side}`);
+const codes = (found: readonly SafetyIssue[]) => found.map(({ code, side }) => `${code} ${side}`);
 
 function files(prefix: string, count: number): Listing {
   return Object.fromEntries(Array.from({ length: count }, (_, i) => [`${prefix}${i}`, {}]));
@@ -176,11 +176,12 @@ Deno.test("dangers() never removes from a root that nobody named", () => {
 });
 
 Deno.test("dangers() takes a missing root that was known for a disk that is not mounted", () => {
-  const run = (remote: Limits["roots"]["remote"]) => codes(check({ local: { a: {} }, roots: { local: {}, remote } }));
-  assert.deepEqual(run({ missing: true, known: true }), ["lostRoot remote"]);
+  const run = (remote: SafetyLimits["roots"]["remote"]) =>
+    codes(check({ local: { a: {} }, roots: { local: {}, remote } }));
+  assert.deepEqual(run({ missing: true, hasHistory: true }), ["lostRoot remote"]);
   assert.deepEqual(run({ missing: true, moved: true }), ["lostRoot remote"]);
   assert.deepEqual(run({ missing: true }), []);
-  assert.deepEqual(run({ known: true }), []);
+  assert.deepEqual(run({ hasHistory: true }), []);
 });
 
 Deno.test("dangers() refuses a missing source with -Remove", () => {
@@ -213,7 +214,7 @@ Deno.test("TW-22 dangers() refuses Both when most files of a side changed their 
 const keyed: readonly (readonly [GuardKey, Run])[] = [
   ["-AllowEmptySource", { remote: { a: {} } }],
   ["-AllowRoot", { roots: { local: {}, remote: { broad: "a disk's root" } } }],
-  ["-AllowMissingRoot", { roots: { local: {}, remote: { missing: true, known: true } } }],
+  ["-AllowMissingRoot", { roots: { local: {}, remote: { missing: true, hasHistory: true } } }],
   ["-MaxRemove 100%", { maxRemove: { count: 0 }, local: { a: {} }, remote: { a: {}, b: {} } }],
 ];
 
@@ -229,7 +230,7 @@ for (const [key, run] of keyed) {
 Deno.test("describeDanger() gives counts, ten names, and both ways on", () => {
   const [found] = check({ local: files("k", 5), remote: { ...files("k", 5), ...files("x", 12) } });
   assert.equal(
-    found === undefined ? "" : describeDanger(found),
+    found === undefined ? "" : describeSafetyIssue(found),
     '12 of 17 files on the remote side would be removed, which would leave it 5 files, fewer than half ("x0", "x1", "x10", "x11", ' +
       '"x2", "x3", "x4", "x5", "x6", "x7" and 2 more); nothing was changed: run the same command without -Remove, or with ' +
       "-MaxRemove 100% if this is meant",
@@ -238,10 +239,10 @@ Deno.test("describeDanger() gives counts, ten names, and both ways on", () => {
 
 Deno.test("describeDanger() shows names that could act on a terminal as text", () => {
   const [found] = check({ maxRemove: { count: 0 }, local: { a: {} }, remote: { a: {}, "x\u202ey": {} } });
-  assert.match(found === undefined ? "" : describeDanger(found), /"x\\u202ey"/);
+  assert.match(found === undefined ? "" : describeSafetyIssue(found), /"x\\u202ey"/);
 });
 
 Deno.test("describeDanger() names no key where none opens", () => {
   const [found] = check({ marker: { name: ".m", present: { local: true, remote: false } } });
-  assert.doesNotMatch(found === undefined ? "" : describeDanger(found), /if this is meant/);
+  assert.doesNotMatch(found === undefined ? "" : describeSafetyIssue(found), /if this is meant/);
 });

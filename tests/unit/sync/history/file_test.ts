@@ -1,34 +1,43 @@
 import assert from "node:assert/strict";
 import { toRelPath } from "../../../../lib/core/path.ts";
-import type { Known } from "../../../../lib/core/entry.ts";
-import { all, drop, fileOf, known, learn, open, saved, within } from "../../../support/history_files.ts";
+import type { BaseEntry } from "../../../../lib/core/entry.ts";
+import {
+  all,
+  fileOf,
+  known,
+  open,
+  recordUpdates,
+  removalUpdate,
+  saveUpdates,
+  withHistoryFolder,
+} from "../../../support/history_files.ts";
 
 Deno.test("openHistory() knows nothing at first, and writes nothing for that", () =>
-  within(async (folder) => {
+  withHistoryFolder(async (folder) => {
     using history = await open(folder);
-    assert.deepEqual([history.known, history.unusable, all(history), history.roots], [false, undefined, [], {}]);
+    assert.deepEqual([history.exists, history.unusable, all(history), history.roots], [false, undefined, [], {}]);
     await assert.rejects(Deno.stat(folder), Deno.errors.NotFound);
   }));
 
 Deno.test("openHistory() gives back what was saved, as it was", () =>
-  within(async (folder) => {
+  withHistoryFolder(async (folder) => {
     const entries = [
       known("a", { provisional: "both", checksum: "sha256:00" }),
       known("d", { kind: "dir", local: { size: 0, modified: 7 }, remote: { size: 0 } }),
       { path: toRelPath("d/l"), kind: "link" as const, target: "../a" },
       known("e", { local: { size: 0 } }),
     ];
-    await saved(folder, learn(...entries));
+    await saveUpdates(folder, recordUpdates(...entries));
     using history = await open(folder);
     assert.deepEqual(all(history), entries);
-    assert.deepEqual([history.known, history.history.size], [true, 4]);
+    assert.deepEqual([history.exists, history.history.size], [true, 4]);
     assert.deepEqual(history.roots, { local: { id: "i", modified: 5 } });
     assert.deepEqual(history.history.get(toRelPath("d/l")), entries[2]);
     assert.equal(history.history.get(toRelPath("d/k")), undefined);
   }));
 
 Deno.test("openHistory() gives entries in path order, whatever characters the names have", () =>
-  within(async (folder) => {
+  withHistoryFolder(async (folder) => {
     const names = [
       "a",
       "a/b",
@@ -42,7 +51,7 @@ Deno.test("openHistory() gives entries in path order, whatever characters the na
       "a/é",
       "a/\ufffc/x",
     ];
-    await saved(folder, learn(...names.map((name) => known(name))));
+    await saveUpdates(folder, recordUpdates(...names.map((name) => known(name))));
     using history = await open(folder);
     const order = [
       "a",
@@ -69,11 +78,15 @@ function compare(a: string, b: string): number {
 }
 
 Deno.test("save() changes, adds and drops entries among many", () =>
-  within(async (folder) => {
+  withHistoryFolder(async (folder) => {
     const many = Array.from({ length: 3000 }, (_, i) => known(`d${i % 7}/file ${String(i).padStart(5, "0")}`));
-    await saved(folder, learn(...many));
+    await saveUpdates(folder, recordUpdates(...many));
     const changed = known("d3/file 00003", { checksum: "md5:1" });
-    await saved(folder, [drop("d0/file 00000"), ...learn(changed, known("zz"), known("a")), drop("nobody")]);
+    await saveUpdates(folder, [
+      removalUpdate("d0/file 00000"),
+      ...recordUpdates(changed, known("zz"), known("a")),
+      removalUpdate("nobody"),
+    ]);
     using history = await open(folder);
     const paths = many.map(({ path }) => path as string).filter((path) => path !== "d0/file 00000");
     assert.deepEqual(all(history).map(({ path }) => path), [...paths, "zz", "a"].sort(compare));
@@ -81,104 +94,104 @@ Deno.test("save() changes, adds and drops entries among many", () =>
   }));
 
 Deno.test("note() drops paths at once, and what is left can be read and saved", () =>
-  within(async (folder) => {
-    await saved(folder, learn(known("a"), known("b"), known("c/d")));
+  withHistoryFolder(async (folder) => {
+    await saveUpdates(folder, recordUpdates(known("a"), known("b"), known("c/d")));
     using history = await open(folder);
-    await history.note([drop("b"), drop("nobody")]);
+    await history.saveAhead([removalUpdate("b"), removalUpdate("nobody")]);
     using other = await open(folder);
     for (const one of [history, other]) assert.deepEqual(all(one).map(({ path }) => path), ["a", "c/d"]);
     assert.deepEqual([history.history.get(toRelPath("b")), history.history.size], [undefined, 2]);
-    await history.save(learn(known("e")), history.roots);
+    await history.save(recordUpdates(known("e")), history.roots);
     using last = await open(folder);
     assert.deepEqual(all(last).map(({ path }) => path), ["a", "c/d", "e"]);
     assert.deepEqual(last.roots, { local: { id: "i", modified: 5 } });
   }));
 
 Deno.test("note() writes nothing to forget where nothing is known, or may be written", () =>
-  within(async (folder) => {
+  withHistoryFolder(async (folder) => {
     using none = await open(folder);
-    await none.note([drop("a")]);
+    await none.saveAhead([removalUpdate("a")]);
     await assert.rejects(Deno.stat(folder), Deno.errors.NotFound);
-    await saved(folder, learn(known("a")));
+    await saveUpdates(folder, recordUpdates(known("a")));
     using looking = await open(folder, {}, true);
-    await looking.note([drop("a")]);
+    await looking.saveAhead([removalUpdate("a")]);
     using history = await open(folder);
     assert.equal(history.history.size, 1);
   }));
 
 Deno.test("note() writes what was begun before anything else is known, and save() keeps it", () =>
-  within(async (folder) => {
+  withHistoryFolder(async (folder) => {
     using first = await open(folder);
     const begun = known("a", { begun: "remote" });
-    await first.note(learn(begun));
+    await first.saveAhead(recordUpdates(begun));
     using killed = await open(folder);
     assert.deepEqual(all(killed), [begun]);
-    await first.save(learn(known("b")), {});
+    await first.save(recordUpdates(known("b")), {});
     using last = await open(folder);
     assert.deepEqual(all(last), [begun, known("b")]);
   }));
 
 Deno.test("save() leaves the file's bytes alone when nothing is new", () =>
-  within(async (folder) => {
-    await saved(folder, learn(known("a")));
+  withHistoryFolder(async (folder) => {
+    await saveUpdates(folder, recordUpdates(known("a")));
     const file = await fileOf(folder);
     const before = await Deno.stat(file);
-    await saved(folder, []);
+    await saveUpdates(folder, []);
     assert.deepEqual((await Deno.stat(file)).mtime, before.mtime);
   }));
 
 Deno.test("save() writes nothing where nothing may be written", () =>
-  within(async (folder) => {
-    await saved(folder, learn(known("a")));
+  withHistoryFolder(async (folder) => {
+    await saveUpdates(folder, recordUpdates(known("a")));
     using looking = await open(folder, {}, true);
-    await looking.save([drop("a")], {});
+    await looking.save([removalUpdate("a")], {});
     using history = await open(folder);
     assert.equal(history.history.size, 1);
   }));
 
 Deno.test("save() keeps the old history when it breaks", () =>
-  within(async (folder) => {
-    await saved(folder, learn(known("a")));
+  withHistoryFolder(async (folder) => {
+    await saveUpdates(folder, recordUpdates(known("a")));
     using history = await open(folder);
     const broken = {
       path: toRelPath("b"),
-      get known(): Known {
+      get base(): BaseEntry {
         throw new Error("cut");
       },
     };
     await assert.rejects(history.save([broken], {}), { name: "SyncError" });
     using after = await open(folder);
     assert.deepEqual(all(after), [known("a")]);
-    await saved(folder, learn(known("c")));
+    await saveUpdates(folder, recordUpdates(known("c")));
     using later = await open(folder);
     assert.equal(later.history.size, 2);
   }));
 
 Deno.test("openHistory() keeps pairs apart", () =>
-  within(async (folder) => {
-    await saved(folder, learn(known("a")));
+  withHistoryFolder(async (folder) => {
+    await saveUpdates(folder, recordUpdates(known("a")));
     for (const other of [{ machine: "n" }, { local: "/elsewhere" }, { server: "sftp://u@web2" }, { remote: "/" }]) {
       using history = await open(folder, other);
-      assert.deepEqual([history.known, history.unusable], [false, undefined]);
+      assert.deepEqual([history.exists, history.unusable], [false, undefined]);
     }
     using same = await open(folder);
-    assert.equal(same.known, true);
+    assert.equal(same.exists, true);
   }));
 
 Deno.test("openHistory() does not use what was written for another host key, and says so", () =>
-  within(async (folder) => {
-    await saved(folder, learn(known("a")));
+  withHistoryFolder(async (folder) => {
+    await saveUpdates(folder, recordUpdates(known("a")));
     using history = await open(folder, { peer: "SHA256:b" });
-    assert.equal(history.known, false);
+    assert.equal(history.exists, false);
     assert.match(history.unusable ?? "", /host key.*put aside/);
   }));
 
 Deno.test("openHistory() does not use a file that was copied from another pair", () =>
-  within(async (folder) => {
-    await saved(folder, learn(known("a")));
+  withHistoryFolder(async (folder) => {
+    await saveUpdates(folder, recordUpdates(known("a")));
     const mine = await fileOf(folder);
     using other = await open(folder, { local: "/elsewhere" });
-    await other.save(learn(known("b")), {});
+    await other.save(recordUpdates(known("b")), {});
     const files = Array.from(Deno.readDirSync(folder), ({ name }) => `${folder}/${name}`);
     const theirs = files.find((file) => file !== mine) ?? "";
     await Deno.copyFile(theirs, mine);

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { toRelPath } from "../../../../lib/core/path.ts";
 import { toSnapshot } from "../../../../lib/sync/scan/snapshot.ts";
-import { findZoneShifts, noteShift } from "../../../../lib/sync/history/time_zone_shift.ts";
-import type { Entry, Known } from "../../../../lib/core/entry.ts";
+import { findZoneShifts, toShiftNote } from "../../../../lib/sync/history/time_zone_shift.ts";
+import type { BaseEntry, Entry } from "../../../../lib/core/entry.ts";
 import { toHistory } from "../../../support/interpret.ts";
 
 const HOUR = 3_600_000;
@@ -19,7 +19,7 @@ interface Given {
 /** The shifts found where so many files of the remote side moved, others did not, and others have another size too. */
 function shiftsOf({ by, moved, unmoved = 0, resized = 0, revision }: Given) {
   const entries: Entry[] = [];
-  const known: Known[] = [];
+  const known: BaseEntry[] = [];
   for (let i = 0; i < moved + unmoved + resized; i++) {
     const path = toRelPath(`f${i}`);
     const then = { size: 3, modified: NOON + i * 1000, ...(revision === undefined ? {} : { revision }) };
@@ -54,7 +54,7 @@ for (const [what, given, expected] of cases) {
 }
 
 Deno.test("noteShift() tells how far and which way", () => {
-  const why = (ms: number) => noteShift({ side: "remote", ms, count: 12 }).why;
+  const why = (ms: number) => toShiftNote({ side: "remote", ms, count: 12 }).why;
   assert.match(why(HOUR), /^The times of 12 files on the remote side all moved 1 hour forward: /);
   assert.match(why(-5.75 * HOUR), / all moved 5 hours 45 minutes back: /);
 });

@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
 import { toRelPath } from "../../../../lib/core/path.ts";
-import { type Facts, toLessons, toRoots } from "../../../../lib/sync/history/derive.ts";
+import { deriveRoots, deriveUpdates, type RunFacts } from "../../../../lib/sync/history/derive.ts";
 import { toSnapshot } from "../../../../lib/sync/scan/snapshot.ts";
 import type {
   Action,
+  BaseEntry,
   DirEntry,
   Entry,
   FileEntry,
-  Known,
-  Lesson,
-  Mark,
+  HistoryUpdate,
   Plan,
   Side,
+  SideStamp,
 } from "../../../../lib/core/entry.ts";
 import { ableTraits, toHistory } from "../../../support/interpret.ts";
 import type { Roots } from "../../../../lib/sync/common/roots.ts";
@@ -26,8 +26,8 @@ const file = (path: string, more: Partial<FileEntry> = {}): FileEntry => ({
   ...more,
 });
 const dir = (path: string, modified = old): DirEntry => ({ kind: "dir", path: toRelPath(path), modified });
-const mark = (size = 3, modified = old): Mark => ({ size, modified });
-const known = (path: string, more: Partial<Known> = {}): Known => ({
+const mark = (size = 3, modified = old): SideStamp => ({ size, modified });
+const known = (path: string, more: Partial<BaseEntry> = {}): BaseEntry => ({
   path: toRelPath(path),
   kind: "file",
   local: mark(),
@@ -53,17 +53,17 @@ const removal = (path: string, to: Side = "remote"): Action => ({
 interface Setting {
   readonly plan?: Partial<Plan>;
   readonly actions?: readonly (readonly [Action, "done" | "undone", Entry?])[];
-  readonly known?: readonly Known[];
+  readonly known?: readonly BaseEntry[];
   readonly local?: readonly Entry[];
   readonly remote?: readonly Entry[];
-  readonly seen?: Facts["seen"];
+  readonly seen?: RunFacts["seen"];
   readonly timeStep?: number;
 }
 
 function facts(
   { plan, actions = [], known: before = [], local = [], remote = [], seen = {}, timeStep = 1 }: Setting,
-): Facts {
-  const none = { conflicts: [], refusals: [], held: [], notes: [], lessons: [], open: [] };
+): RunFacts {
+  const none = { conflicts: [], refusals: [], heldRemovals: [], notes: [], historyUpdates: [], undecided: [] };
   const done = actions.filter(([, end]) => end === "done").map(([action, , result]) => [action, result] as const);
   const traits = { ...ableTraits, dirTimes: true, timeStep };
   return {
@@ -78,7 +78,7 @@ function facts(
   };
 }
 
-const learned = (setting: Setting): readonly Lesson[] => toLessons(facts(setting));
+const learned = (setting: Setting): readonly HistoryUpdate[] => deriveUpdates(facts(setting));
 const listing = (...entries: readonly Entry[]) => ({
   remote: { entries: new Map(entries.map((entry) => [entry.path, entry])), folders: new Map() },
 });
@@ -136,71 +136,71 @@ Deno.test("toLessons() learns nothing of a source that was another one when it w
 
 Deno.test("toLessons() remembers the time that a place shows in spite of the one that was asked for, to be settled by content", () => {
   const [lesson] = learned({ actions: [[upload("a"), "done", file("a", { modified: old + 60_000 })]] });
-  assert.deepEqual([lesson?.known?.remote, lesson?.known?.provisional], [mark(3, old + 60_000), "remote"]);
+  assert.deepEqual([lesson?.base?.remote, lesson?.base?.provisional], [mark(3, old + 60_000), "remote"]);
 });
 
 Deno.test("toLessons() goes by the listing where the answer to the write told another time", () => {
   const seen = file("a", { modified: listedAt + 500 });
   const [lesson] = learned({ actions: [[upload("a"), "done", file("a", { modified: 0 })]], seen: listing(seen) });
-  assert.deepEqual([lesson?.known?.remote, lesson?.known?.provisional], [mark(3, listedAt + 500), "remote"]);
+  assert.deepEqual([lesson?.base?.remote, lesson?.base?.provisional], [mark(3, listedAt + 500), "remote"]);
 });
 
 Deno.test("toLessons() goes by the step of each entry, where a listing is coarser than its place", () => {
   const young = file("a", { modified: listedAt - 30_000, timeStep: 60_000 });
   const [lesson] = learned({ actions: [[upload("a"), "done", young]], seen: listing(young) });
-  assert.equal(lesson?.known?.provisional, "remote");
+  assert.equal(lesson?.base?.provisional, "remote");
 });
 
 Deno.test("toLessons() remembers the time of an upload where a place keeps no other", () => {
   const result = file("a", { modified: listedAt + 400 });
   const [lesson] = learned({ actions: [[upload("a"), "done", result]], seen: listing(result) });
-  assert.deepEqual([lesson?.known?.local, lesson?.known?.remote], [mark(), mark(3, listedAt + 400)]);
-  assert.equal(lesson?.known?.provisional, "remote");
+  assert.deepEqual([lesson?.base?.local, lesson?.base?.remote], [mark(), mark(3, listedAt + 400)]);
+  assert.equal(lesson?.base?.provisional, "remote");
 });
 
 for (const [age, provisional] of [[1999, "both"], [2000, undefined]] as const) {
   Deno.test(`toLessons() trusts a time ${age} ms old ${provisional === undefined ? "" : "only provisionally"}`, () => {
     const young = file("a", { modified: listedAt - age });
     const [lesson] = learned({ actions: [[upload("a", { source: young }), "done", young]] });
-    assert.equal(lesson?.known?.provisional, provisional);
+    assert.equal(lesson?.base?.provisional, provisional);
   });
 }
 
 Deno.test("toLessons() goes by the place's step where that is coarser", () => {
   const young = file("a", { modified: listedAt - 30_000 });
   const setting = { actions: [[upload("a", { source: young }), "done", young]], timeStep: 60_000 } as const;
-  assert.equal(learned(setting)[0]?.known?.provisional, "remote");
+  assert.equal(learned(setting)[0]?.base?.provisional, "remote");
 });
 
 Deno.test("toLessons() doubts no mark that has a revision", () => {
   const young = file("a", { modified: listedAt, revision: "r" });
   const [lesson] = learned({ actions: [[upload("a", { source: young }), "done", young]] });
-  assert.equal(lesson?.known?.provisional, undefined);
+  assert.equal(lesson?.base?.provisional, undefined);
 });
 
 Deno.test("toLessons() adopts what the plan found equal, and no folder's time that is too young", () => {
-  const lessons = [{ path: toRelPath("d"), known: { path: toRelPath("d"), kind: "dir" as const } }];
+  const lessons = [{ path: toRelPath("d"), base: { path: toRelPath("d"), kind: "dir" as const } }];
   const both = { local: [dir("d")], remote: [dir("d", listedAt - 1)] };
-  assert.deepEqual(learned({ plan: { lessons }, ...both }), [{
+  assert.deepEqual(learned({ plan: { historyUpdates: lessons }, ...both }), [{
     path: "d",
-    known: { path: "d", kind: "dir", local: { size: 0, modified: old } },
+    base: { path: "d", kind: "dir", local: { size: 0, modified: old } },
   }]);
   const before = [known("d", { kind: "dir", local: { size: 0, modified: old }, remote: { size: 0, modified: 5 } })];
-  assert.deepEqual(learned({ plan: { lessons }, ...both, known: before }), []);
+  assert.deepEqual(learned({ plan: { historyUpdates: lessons }, ...both, known: before }), []);
 });
 
 Deno.test("toLessons() keeps a folder's time while something is missing in it that is known", () => {
-  const lessons = [{ path: toRelPath("d"), known: { path: toRelPath("d"), kind: "dir" as const } }];
+  const lessons = [{ path: toRelPath("d"), base: { path: toRelPath("d"), kind: "dir" as const } }];
   const then = { size: 0, modified: 5 };
   const setting = {
-    plan: { lessons },
+    plan: { historyUpdates: lessons },
     actions: [[removal("d/x"), "undone"]],
     known: [known("d", { kind: "dir", local: then, remote: then }), known("d/x")],
     local: [dir("d")],
     remote: [dir("d"), file("d/x")],
   } as const;
   const [lesson] = learned(setting);
-  assert.deepEqual([lesson?.known?.local, lesson?.known?.remote], [then, { size: 0, modified: old }]);
+  assert.deepEqual([lesson?.base?.local, lesson?.base?.remote], [then, { size: 0, modified: old }]);
 });
 
 Deno.test("toLessons() moves what is known of a file that was renamed", () => {
@@ -231,7 +231,7 @@ Deno.test("toLessons() learns the time that was set right", () => {
   const target = file("a", { modified: old - 9000, checksum: "sha256:0" });
   const action: Action = { do: "touch", to: "remote", path: target.path, why: "newer", target, modified: old };
   const [lesson] = learned({ actions: [[action, "done", file("a")]], local: [file("a")], remote: [target] });
-  assert.deepEqual([lesson?.known?.local, lesson?.known?.remote, lesson?.known?.checksum], [
+  assert.deepEqual([lesson?.base?.local, lesson?.base?.remote, lesson?.base?.checksum], [
     mark(),
     mark(),
     "sha256:0",
@@ -241,13 +241,13 @@ Deno.test("toLessons() learns the time that was set right", () => {
 Deno.test("toLessons() forgets another spelling of what it learns", () => {
   const action = upload("A", { source: file("a") });
   const lessons = learned({ actions: [[action, "done", file("A")]], known: [known("A")] });
-  assert.deepEqual(lessons.map(({ path, known }) => [path, known?.path]), [["A", undefined], ["a", "a"]]);
+  assert.deepEqual(lessons.map(({ path, base: known }) => [path, known?.path]), [["A", undefined], ["a", "a"]]);
 });
 
 Deno.test("toRoots() remembers each root's id, and its time once that can be trusted", () => {
   const roots: Roots = { local: { id: "1", modified: 5 }, remote: { id: "2" } };
   const entries = { local: { ...dir("", listedAt), fileId: "3" }, remote: dir("") };
-  assert.deepEqual(toRoots(facts({}), entries, roots), {
+  assert.deepEqual(deriveRoots(facts({}), entries, roots), {
     local: { id: "3", modified: 5 },
     remote: { id: "2", modified: old },
   });

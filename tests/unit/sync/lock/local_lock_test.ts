@@ -22,9 +22,9 @@ class Machine {
       folder: this.folder,
       pair: "pair",
       wait: more.wait ?? 0,
-      take: more.take ?? false,
+      force: more.take ?? false,
       signal,
-      world: {
+      context: {
         host: more.host ?? "web1",
         boot: more.boot ?? "boot1",
         pid,
@@ -61,14 +61,14 @@ Deno.test("takeLock() refuses a second run at once, and says who works", () =>
   within(async (machine) => {
     await using lock = await machine.take(1);
     await assert.rejects(machine.take(2), { kind: "busy", message: /process 1 on web1.*-WaitLock.*-BreakLock/ });
-    assert.equal(await lock.stillHeld(), true);
+    assert.equal(await lock.isLockOwner(), true);
   }));
 
 Deno.test("takeLock() is free again when the lock was given back", () =>
   within(async (machine) => {
     await (await machine.take(1))[Symbol.asyncDispose]();
     await using lock = await machine.take(2);
-    assert.deepEqual([await lock.stillHeld(), machine.owners().length], [true, 1]);
+    assert.deepEqual([await lock.isLockOwner(), machine.owners().length], [true, 1]);
   }));
 
 Deno.test("takeLock() gives one of many that come at once the lock, also over a stale one", () =>
@@ -79,7 +79,7 @@ Deno.test("takeLock() gives one of many that come at once the lock, also over a 
     const held = taken.filter((one) => one.status === "fulfilled");
     assert.equal(held.length, 1);
     for (const one of taken) if (one.status === "rejected") assert.equal(one.reason.kind, "busy");
-    assert.equal(await held[0]?.value.stillHeld(), true);
+    assert.equal(await held[0]?.value.isLockOwner(), true);
   }));
 
 const stale: Readonly<Record<string, (machine: Machine) => Parameters<Machine["take"]>[1]>> = {
@@ -97,9 +97,9 @@ for (const [what, change] of Object.entries(stale)) {
       const old = await machine.take(1);
       const { take: _, ...where } = change(machine) ?? {};
       await using lock = await machine.take(2, { ...where, take: what === "by hand" });
-      assert.deepEqual([await old.stillHeld(), await lock.stillHeld()], [false, true]);
+      assert.deepEqual([await old.isLockOwner(), await lock.isLockOwner()], [false, true]);
       await old[Symbol.asyncDispose]();
-      assert.equal(await lock.stillHeld(), true);
+      assert.equal(await lock.isLockOwner(), true);
       await assert.rejects(machine.take(3, where), { kind: "busy" });
     }));
 }
@@ -121,7 +121,7 @@ Deno.test("takeLock() keeps its lease fresh", () =>
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     await assert.rejects(machine.take(2, { host: "web2" }), { kind: "busy" });
-    assert.equal(await lock.stillHeld(), true);
+    assert.equal(await lock.isLockOwner(), true);
   }));
 
 Deno.test("takeLock() waits as long as it was told", () =>
@@ -139,7 +139,7 @@ Deno.test("takeLock() refuses a lock that nobody can read, and takes it by hand"
     await Deno.writeTextFile(`${machine.folder}/${file?.name}`, "");
     await assert.rejects(machine.take(2), { kind: "refused", message: /-BreakLock/ });
     await using lock = await machine.take(2, { take: true });
-    assert.equal(await lock.stillHeld(), true);
+    assert.equal(await lock.isLockOwner(), true);
   }));
 
 const silly = { host: "web1", pid: 2, start: 1, lease: 1 };
@@ -172,7 +172,7 @@ Deno.test("takeLock() reads no more of a lock than a lock can hold", () =>
       JSON.stringify({ ...silly, released: true }).padEnd(8192),
     );
     await using lock = await machine.take(2);
-    assert.equal(await lock.stillHeld(), true);
+    assert.equal(await lock.isLockOwner(), true);
   }));
 
 Deno.test("takeLock() ends over a number that has no next one, and passes over one that is written otherwise", () =>

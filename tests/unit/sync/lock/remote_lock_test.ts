@@ -4,7 +4,7 @@ import { decorate } from "../../../../lib/backends/layers/decorator.ts";
 import type { Backend } from "../../../../lib/core/backend.ts";
 import { toRelPath } from "../../../../lib/core/path.ts";
 import { takeRemoteLock } from "../../../../lib/sync/lock/remote_lock.ts";
-import { over } from "../../../support/over.ts";
+import { withOverrides } from "../../../support/over.ts";
 import { signal, texts } from "../rig.ts";
 
 const MINUTE = 60_000;
@@ -24,8 +24,8 @@ function world() {
     return takeRemoteLock(more.on ?? backend, {
       signal,
       wait: more.wait ?? 0,
-      take: more.take ?? false,
-      world: {
+      force: more.take ?? false,
+      context: {
         host: more.host ?? "web1",
         boot: more.boot ?? "boot1",
         pid,
@@ -53,7 +53,7 @@ Deno.test("takeRemoteLock() keeps a second run out, and says who works", async (
     kind: "busy",
     message: /process 1 on web1.*-WaitLock.*-BreakLock/,
   });
-  assert.equal(await first?.stillHeld(), true);
+  assert.equal(await first?.isLockOwner(), true);
   assert.deepEqual(Object.keys(await texts(backend)), [".tandem-lock"]);
 });
 
@@ -62,12 +62,12 @@ Deno.test("takeRemoteLock() leaves nothing behind once it is given back", async 
   await (await take(1))?.[Symbol.asyncDispose]();
   assert.deepEqual(await texts(backend), {});
   await using second = await take(2);
-  assert.equal(await second?.stillHeld(), true);
+  assert.equal(await second?.isLockOwner(), true);
 });
 
 Deno.test("takeRemoteLock() takes nothing where the root does not exist yet", async () => {
   const { take, backend } = world();
-  assert.equal(await take(1, { on: await backend.at("new", { signal }) }), undefined);
+  assert.equal(await take(1, { on: await backend.withRoot("new", { signal }) }), undefined);
 });
 
 Deno.test("takeRemoteLock() takes over from a process of this machine that is gone", async () => {
@@ -75,9 +75,9 @@ Deno.test("takeRemoteLock() takes over from a process of this machine that is go
   const first = await take(1);
   alive.delete(1);
   await using second = await take(2);
-  assert.deepEqual([await first?.stillHeld(), await second?.stillHeld()], [false, true]);
+  assert.deepEqual([await first?.isLockOwner(), await second?.isLockOwner()], [false, true]);
   await first?.[Symbol.asyncDispose]();
-  assert.equal(await second?.stillHeld(), true, "the first took it away");
+  assert.equal(await second?.isLockOwner(), true, "the first took it away");
 });
 
 for (const more of [{ host: "web2" }, { boot: "boot2" }]) {
@@ -88,7 +88,7 @@ for (const more of [{ host: "web2" }, { boot: "boot2" }]) {
     await assert.rejects(take(2, more), { kind: "busy" });
     clock.ms += 11 * MINUTE;
     await using second = await take(2, more);
-    assert.equal(await second?.stillHeld(), true);
+    assert.equal(await second?.isLockOwner(), true);
   });
 }
 
@@ -101,7 +101,7 @@ Deno.test("takeRemoteLock() takes no lock from a holder whose clock is slow, or 
   await new Promise((resolve) => setTimeout(resolve, 5));
   clock.ms += 9 * MINUTE;
   await assert.rejects(take(2, { host: "web2" }), { kind: "busy" });
-  assert.equal(await first?.stillHeld(), true);
+  assert.equal(await first?.isLockOwner(), true);
 });
 
 Deno.test("takeRemoteLock() waits as long as it was told", async () => {
@@ -112,13 +112,13 @@ Deno.test("takeRemoteLock() waits as long as it was told", async () => {
   assert.ok(clock.ms - start >= 30_000);
   const second = take(3, { wait: 30_000 });
   await first?.[Symbol.asyncDispose]();
-  assert.equal(await (await second)?.stillHeld(), true);
+  assert.equal(await (await second)?.isLockOwner(), true);
 });
 
 Deno.test("takeRemoteLock() gives one of many that come at once the lock, also where a server compares nothing", async () => {
   for (const compares of [true, false]) {
     const { take, backend } = world();
-    const plain = decorate(backend, { one: ({ run }) => run(), many: ({ run }) => run() });
+    const plain = decorate(backend, { call: ({ run }) => run(), walk: ({ run }) => run() });
     const careless: Backend = {
       ...plain,
       write: (path, body, { expect, ...options }) =>
@@ -127,7 +127,7 @@ Deno.test("takeRemoteLock() gives one of many that come at once the lock, also w
     const taken = await Promise.allSettled(Array.from({ length: 5 }, (_, i) => take(i + 1, { on: careless })));
     const held = taken.flatMap((one) => one.status === "fulfilled" ? [one.value] : []);
     assert.equal(held.length, 1, `compares: ${compares}`);
-    assert.equal(await held[0]?.stillHeld(), true);
+    assert.equal(await held[0]?.isLockOwner(), true);
   }
 });
 
@@ -137,7 +137,7 @@ Deno.test("takeRemoteLock() refuses a lock that nobody can read, and takes it by
   await assert.rejects(take(1), { kind: "refused", message: /-BreakLock/ });
   assert.equal((await texts(backend))[".tandem-lock"], "mine");
   await using lock = await take(1, { take: true });
-  assert.equal(await lock?.stillHeld(), true);
+  assert.equal(await lock?.isLockOwner(), true);
 });
 
 Deno.test("takeRemoteLock() reads no more of a lock than a lock can hold, whatever size the server tells", async () => {
@@ -152,7 +152,7 @@ Deno.test("takeRemoteLock() reads no more of a lock than a lock can hold, whatev
         else controller.enqueue(new Uint8Array(1024));
       },
     });
-  const lying = over(backend, { read: () => Promise.resolve(endless()) });
+  const lying = withOverrides(backend, { read: () => Promise.resolve(endless()) });
   await assert.rejects(take(1, { on: lying }), { kind: "refused", message: /-BreakLock/ });
   assert.ok(sent < 200_000, `${sent} bytes were read`);
 });

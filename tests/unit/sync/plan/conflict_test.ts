@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { type RelPath, toRelPath } from "../../../../lib/core/path.ts";
 import type { ConflictPolicy } from "../../../../lib/sync/common/options.ts";
-import { inShort, knownAs, type Listing, planFor, type Setting, START } from "../../../support/planning.ts";
+import { knownAs, type Listing, planFor, type PlanInput, START, summarizeActions } from "../../../support/planning.ts";
 
-const trash: NonNullable<Setting["keepLosers"]> = (path) => toRelPath(`.tandem-trash/${path}`);
-const both = (given: Omit<Setting, "mode">) => planFor({ mode: "Both", keepLosers: trash, ...given });
+const trash: NonNullable<PlanInput["keepDiscarded"]> = (path) => toRelPath(`.tandem-trash/${path}`);
+const both = (given: Omit<PlanInput, "mode">) => planFor({ mode: "Both", keepDiscarded: trash, ...given });
 const at = (seconds: number, size = 5) => ({ f: { modified: START + seconds * 1000, size } });
 
 const policies: readonly (readonly [ConflictPolicy, local: Listing, remote: Listing, winner: string])[] = [
@@ -30,7 +30,7 @@ for (const [conflict, local, remote, winner] of policies) {
       both: ["copy local f conflict", "copy remote f (conflict) conflict"],
       undefined: [],
     };
-    assert.deepEqual(inShort(made.actions), actions[winner as keyof typeof actions]);
+    assert.deepEqual(summarizeActions(made.actions), actions[winner as keyof typeof actions]);
   });
 }
 
@@ -40,14 +40,14 @@ Deno.test("plan() settles as KeepBoth where a time is no time of an edit", () =>
 });
 
 Deno.test("plan() settles as KeepBoth where the loser cannot be kept", () => {
-  const made = both({ keepLosers: () => undefined, local: at(60, 6), remote: at(30, 9) });
-  assert.deepEqual(made.conflicts.map(({ winner, kept }) => [winner, kept]), [["both", "f (conflict)"]]);
+  const made = both({ keepDiscarded: () => undefined, local: at(60, 6), remote: at(30, 9) });
+  assert.deepEqual(made.conflicts.map(({ winner, backupPath: kept }) => [winner, kept]), [["both", "f (conflict)"]]);
 });
 
 Deno.test("TW-05 plan() keeps the local version under its new name before it is replaced, and sends it from there", () => {
   const made = both({ conflict: "KeepBoth", local: at(60, 6), remote: at(30, 9) });
   const [first, second] = made.actions;
-  assert.equal(first?.do === "copy" && first.keep, "f (conflict)");
+  assert.equal(first?.do === "copy" && first.backupPath, "f (conflict)");
   assert.equal(second?.do === "copy" && second.source.path, "f (conflict)");
   assert.equal(second?.do === "copy" && second.source.kind === "file" && second.source.size, 6);
 });
@@ -56,21 +56,21 @@ Deno.test("TW-07 plan() takes the next free name for a conflict copy, free on bo
   const local = { ...at(60, 6), "f (conflict)": {} };
   const remote = { ...at(30, 9), "f (conflict)": {}, "f (conflict 2)": {} };
   const made = both({ conflict: "KeepBoth", local, remote });
-  assert.equal(made.conflicts[0]?.kept, "f (conflict 3)");
+  assert.equal(made.conflicts[0]?.backupPath, "f (conflict 3)");
 });
 
 Deno.test("plan() gives two conflict copies two names", () => {
   const conflictName = (_path: RelPath, attempt: number) => toRelPath(`copy ${attempt}`);
   const sides = { local: { a: { size: 1 }, b: { size: 1 } }, remote: { a: { size: 2 }, b: { size: 2 } } };
   const made = both({ conflict: "KeepBoth", conflictName, ...sides });
-  assert.deepEqual(made.conflicts.map(({ kept }) => kept), ["copy 0", "copy 1"]);
+  assert.deepEqual(made.conflicts.map(({ backupPath: kept }) => kept), ["copy 0", "copy 1"]);
 });
 
 Deno.test("plan() gives a conflict copy no name that is taken in another spelling", () => {
   const conflictName = (_path: RelPath, attempt: number) => toRelPath(attempt === 0 ? "COPY" : "copy 2");
   const local = { ...at(60, 6), copy: {} };
   const made = both({ conflict: "KeepBoth", conflictName, local, remote: at(30, 9), traits: { caseSensitive: false } });
-  assert.equal(made.conflicts[0]?.kept, "copy 2");
+  assert.equal(made.conflicts[0]?.backupPath, "copy 2");
 });
 
 Deno.test("plan() leaves a conflict open when no name is free for the copy", () => {
@@ -86,10 +86,13 @@ Deno.test("plan() leaves links that both sides turned elsewhere as an open confl
 Deno.test("plan() puts the remote copy beside the remote file as that side spells its folder", () => {
   const sides = { local: { "Dir/f": { size: 6 } }, remote: { "dir/f": {} } };
   const made = both({ conflict: "KeepBoth", ...sides, traits: { caseSensitive: false } });
-  assert.deepEqual(inShort(made.actions), ["copy local Dir/f conflict", "copy remote dir/f (conflict) conflict"]);
+  assert.deepEqual(summarizeActions(made.actions), [
+    "copy local Dir/f conflict",
+    "copy remote dir/f (conflict) conflict",
+  ]);
 });
 
 Deno.test("plan() keeps what history knew of an open conflict", () => {
   const made = both({ conflict: "Skip", known: knownAs("f/", "f/x"), local: at(60, 6), remote: at(30, 9) });
-  assert.deepEqual([made.actions, made.lessons], [[], []]);
+  assert.deepEqual([made.actions, made.historyUpdates], [[], []]);
 });

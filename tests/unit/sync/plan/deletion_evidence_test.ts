@@ -1,21 +1,21 @@
 import assert from "node:assert/strict";
 import { toRelPath } from "../../../../lib/core/path.ts";
-import { toUntraced, type TraceFacts } from "../../../../lib/sync/plan/deletion_evidence.ts";
+import { type EvidenceFacts, toAbsenceCheck } from "../../../../lib/sync/plan/deletion_evidence.ts";
 import { toSnapshot } from "../../../../lib/sync/scan/snapshot.ts";
 import { tempPath } from "../../../../lib/core/temp_name.ts";
-import type { DirEntry, Known } from "../../../../lib/core/entry.ts";
+import type { BaseEntry, DirEntry } from "../../../../lib/core/entry.ts";
 import { ableTraits, toHistory } from "../../../support/interpret.ts";
-import { inShort, knownAs, notesOf, planFor } from "../../../support/planning.ts";
+import { knownAs, notesOf, planFor, summarizeActions } from "../../../support/planning.ts";
 
 const dir = (path: string, modified: number): DirEntry => ({ kind: "dir", path: toRelPath(path), modified });
-const known = (path: string, modified: number): Known => {
+const known = (path: string, modified: number): BaseEntry => {
   const mark = { size: 0, modified };
   return { path: toRelPath(path), kind: "dir", local: mark, remote: mark };
 };
 
-function untraced(path: string, given: Partial<TraceFacts>) {
+function untraced(path: string, given: Partial<EvidenceFacts>) {
   const traits = { ...ableTraits, dirTimes: true };
-  const facts: TraceFacts = {
+  const facts: EvidenceFacts = {
     snapshots: { local: toSnapshot([]), remote: toSnapshot([]) },
     traits: { local: traits, remote: traits },
     rootEntries: {},
@@ -24,7 +24,7 @@ function untraced(path: string, given: Partial<TraceFacts>) {
     leftovers: { local: [], remote: [] },
     ...given,
   };
-  return toUntraced(facts)(toRelPath(path), "local")?.folder;
+  return toAbsenceCheck(facts)(toRelPath(path), "local")?.folder;
 }
 
 const now = (...entries: readonly DirEntry[]) => ({ local: toSnapshot(entries), remote: toSnapshot([]) });
@@ -81,7 +81,7 @@ Deno.test("plan() brings back in Both what is missing without a trace, with one 
     remote: { "d/a": {}, "d/b": {}, "d/c": {} },
     ...without,
   });
-  assert.deepEqual(inShort(made.actions), ["copy local d/a restored", "copy local d/b restored"]);
+  assert.deepEqual(summarizeActions(made.actions), ["copy local d/a restored", "copy local d/b restored"]);
   const notes = made.notes.filter(({ code }) => code === "untraced");
   assert.deepEqual(notes.map(({ count, side }) => [count, side]), [[2, "local"]]);
   assert.match(notes[0]?.why ?? "", /"d" on the local side/);
@@ -96,6 +96,8 @@ Deno.test("plan() holds one-way removals of what is missing without a trace, and
     remote: { "a": {}, "b": {}, "c": {} },
     ...without,
   });
-  assert.deepEqual([inShort(made.actions), made.held.map(({ path }) => path)], [["remove remote b gone"], ["a"]]);
+  assert.deepEqual([summarizeActions(made.actions), made.heldRemovals.map(({ path }) => path)], [[
+    "remove remote b gone",
+  ], ["a"]]);
   assert.ok(notesOf(made).includes("untraced"));
 });

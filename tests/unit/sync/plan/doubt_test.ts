@@ -1,13 +1,21 @@
 import assert from "node:assert/strict";
 import { toRelPath } from "../../../../lib/core/path.ts";
-import type { Known, Side } from "../../../../lib/core/entry.ts";
-import { inShort, knownAs, notesOf, planFor, type Setting, START, sumOf } from "../../../support/planning.ts";
+import type { BaseEntry, Side } from "../../../../lib/core/entry.ts";
+import {
+  knownAs,
+  notesOf,
+  planFor,
+  type PlanInput,
+  START,
+  summarizeActions,
+  sumOf,
+} from "../../../support/planning.ts";
 
 const at = (ms: number, more: object = {}) => ({ f: { modified: START + ms, ...more } });
-const young = (provisional: Known["provisional"], more: Partial<Known> = {}): readonly Known[] =>
+const young = (provisional: BaseEntry["provisional"], more: Partial<BaseEntry> = {}): readonly BaseEntry[] =>
   knownAs("f").map((one) => ({ ...one, ...more, ...(provisional === undefined ? {} : { provisional }) }));
 const second = { traits: { timeStep: 1000 } };
-const trash: NonNullable<Setting["keepLosers"]> = (path) => toRelPath(`.tandem-trash/${path}`);
+const trash: NonNullable<PlanInput["keepDiscarded"]> = (path) => toRelPath(`.tandem-trash/${path}`);
 
 for (const [mode, from] of [["Remote", "local"], ["Local", "remote"]] as const) {
   for (const provisional of [undefined, "local", "remote", "both"] as const) {
@@ -15,7 +23,7 @@ for (const [mode, from] of [["Remote", "local"], ["Local", "remote"]] as const) 
     Deno.test(`plan() in ${mode} carries a source that is 1 s later than its own mark, ${mark}`, () => {
       const sides = { local: at(0), remote: at(0), [from]: at(1000) };
       const made = planFor({ mode, known: young(provisional), ...second, ...sides });
-      assert.deepEqual(inShort(made.actions), [`copy ${from === "local" ? "remote" : "local"} f newer`]);
+      assert.deepEqual(summarizeActions(made.actions), [`copy ${from === "local" ? "remote" : "local"} f newer`]);
     });
   }
 
@@ -26,7 +34,8 @@ for (const [mode, from] of [["Remote", "local"], ["Local", "remote"]] as const) 
 
   Deno.test(`plan() in ${mode} asks for the content of what looks as it was by a mark that was too young`, () => {
     const asked = (provisional: Side) =>
-      planFor({ mode, ask: "free", known: young(provisional), ...second, local: at(0), remote: at(0) }).unsure;
+      planFor({ mode, checksumPolicy: "free", known: young(provisional), ...second, local: at(0), remote: at(0) })
+        .unproven;
     assert.deepEqual([asked("local"), asked("remote")], [["f"], ["f"]]);
   });
 
@@ -42,10 +51,12 @@ for (const [mode, from] of [["Remote", "local"], ["Local", "remote"]] as const) 
     const known = young(to, { checksum: sumOf("x") });
     const made = planFor({ mode, known, ...second, ...sides });
     assert.deepEqual([made.actions, notesOf(made)], [[], ["keptNewer f"]]);
-    const after = made.lessons.flatMap(({ known }) => known === undefined ? [] : [known]);
+    const after = made.historyUpdates.flatMap(({ base: known }) => known === undefined ? [] : [known]);
     assert.deepEqual(after.map((one) => [one[to], one.provisional]), [[undefined, undefined]]);
-    const next = planFor({ mode, ask: "free", known: after, ...second, local: at(0), remote: at(0) });
-    assert.deepEqual([next.unsure, next.free, notesOf(next), next.lessons], [undefined, [], ["keptNewer f"], []]);
+    const next = planFor({ mode, checksumPolicy: "free", known: after, ...second, local: at(0), remote: at(0) });
+    assert.deepEqual([next.unproven, next.hashIfFree, notesOf(next), next.historyUpdates], [undefined, [], [
+      "keptNewer f",
+    ], []]);
     assert.equal(planFor({ mode, mirror: true, known, ...second, ...sides }).actions.length, 1);
   });
 }
@@ -55,7 +66,11 @@ Deno.test("plan() settles a young mark whose content is proven, and says where n
     const sum = { checksum: sumOf("x") };
     const known = young("both", sum);
     const proven = planFor({ mode, known, ...second, local: at(0, sum), remote: at(0, sum) });
-    assert.deepEqual([proven.actions, notesOf(proven), proven.lessons.map(({ known }) => known?.provisional)], [
+    assert.deepEqual([
+      proven.actions,
+      notesOf(proven),
+      proven.historyUpdates.map(({ base: known }) => known?.provisional),
+    ], [
       ...[[], [], [undefined]],
     ]);
     const unproven = planFor({ mode, known, ...second, local: at(0), remote: at(0) });
@@ -64,28 +79,28 @@ Deno.test("plan() settles a young mark whose content is proven, and says where n
 });
 
 Deno.test("plan() takes two edits of what was in step, of one size and second, for a conflict unless their contents are one", () => {
-  const both = (given: Partial<Setting>) =>
-    planFor({ mode: "Both", keepLosers: trash, known: young(undefined), ...second, ...given });
+  const both = (given: Partial<PlanInput>) =>
+    planFor({ mode: "Both", keepDiscarded: trash, known: young(undefined), ...second, ...given });
   const sides = { local: at(9300), remote: at(9000) };
-  assert.deepEqual(both({ ask: "free", ...sides }).unsure, ["f"]);
+  assert.deepEqual(both({ checksumPolicy: "free", ...sides }).unproven, ["f"]);
   assert.deepEqual(both(sides).conflicts.map(({ winner }) => winner), ["both"]);
   const sum = { checksum: sumOf("x") };
   const one = both({ local: at(9300, sum), remote: at(9000, sum) });
-  assert.deepEqual([one.conflicts, one.actions, one.lessons.length], [[], [], 1]);
+  assert.deepEqual([one.conflicts, one.actions, one.historyUpdates.length], [[], [], 1]);
 });
 
 Deno.test("plan() asks at the first contact where equal times prove little: young ones, and those of which one side tells a fraction", () => {
   const asked = (local: object, listedAt = Infinity) => {
     const made = planFor({
       mode: "Both",
-      ask: "free",
+      checksumPolicy: "free",
       known: [],
       listedAt,
       ...second,
       local: { f: local },
       remote: at(0),
     });
-    return [made.unsure ?? [], made.free];
+    return [made.unproven ?? [], made.hashIfFree];
   };
   assert.deepEqual(asked({ modified: START }), [[], []]);
   assert.deepEqual(asked({ modified: START + 300 }), [[], ["f"]]);
@@ -94,30 +109,37 @@ Deno.test("plan() asks at the first contact where equal times prove little: youn
 
 const tagged = (revision: string, more: object = {}) => ({ modified: START, revision, ...more });
 const weak = { traits: { timeStep: 1000, weakRevisions: true } };
-const withTag = (path: string): Known => {
+const withTag = (path: string): BaseEntry => {
   const mark = { size: 5, modified: START };
   return { path: toRelPath(path), kind: "file", local: mark, remote: { ...mark, revision: "1" } };
 };
 
 Deno.test("plan() believes a weak revision that stays only where size and time stay too", () => {
-  const down = (remote: object, traits: Setting["traits"]) =>
+  const down = (remote: object, traits: PlanInput["traits"]) =>
     planFor({ mode: "Local", known: [withTag("f")], local: at(0), remote: { f: remote }, ...(traits && { traits }) });
   const edited = tagged("1", { modified: START + 5000 });
-  assert.deepEqual(inShort(down(edited, weak.traits).actions), ["copy local f newer"]);
-  assert.deepEqual(inShort(down(edited, { timeStep: 1000 }).actions), []);
-  assert.deepEqual(inShort(down(tagged("1"), weak.traits).actions), []);
+  assert.deepEqual(summarizeActions(down(edited, weak.traits).actions), ["copy local f newer"]);
+  assert.deepEqual(summarizeActions(down(edited, { timeStep: 1000 }).actions), []);
+  assert.deepEqual(summarizeActions(down(tagged("1"), weak.traits).actions), []);
 });
 
 Deno.test("plan() reads a file once whose weak revision alone moved, and goes by its time from then on", () => {
   for (const mode of ["Local", "Remote", "Both"] as const) {
     const given = { mode, known: [withTag("f")], local: at(0), remote: { f: tagged("2") }, ...weak };
-    assert.deepEqual(planFor({ ask: "free", ...given }).unsure, ["f"], mode);
+    assert.deepEqual(planFor({ checksumPolicy: "free", ...given }).unproven, ["f"], mode);
     const sum = { checksum: sumOf("x") };
     const proven = planFor({ ...given, local: at(0, sum), remote: { f: tagged("2", sum) } });
-    const after = proven.lessons.flatMap(({ known }) => known === undefined ? [] : [known]);
+    const after = proven.historyUpdates.flatMap(({ base: known }) => known === undefined ? [] : [known]);
     assert.deepEqual([proven.actions, after.map(({ remote }) => remote?.revision)], [[], [undefined]]);
-    const next = planFor({ mode, ask: "free", known: after, local: at(0), remote: { f: tagged("3") }, ...weak });
-    assert.deepEqual([next.unsure, next.actions, next.lessons], [undefined, [], []]);
+    const next = planFor({
+      mode,
+      checksumPolicy: "free",
+      known: after,
+      local: at(0),
+      remote: { f: tagged("3") },
+      ...weak,
+    });
+    assert.deepEqual([next.unproven, next.actions, next.historyUpdates], [undefined, [], []]);
   }
 });
 
@@ -126,7 +148,7 @@ Deno.test("plan() takes revisions that all moved at once, and nothing else, for 
   const listing = (more: object) => Object.fromEntries(names.map((name) => [name, { modified: START, ...more }]));
   for (const mode of ["Local", "Remote", "Both"] as const) {
     const given = { mode, known: names.map(withTag), local: listing({}), remote: listing({ revision: "2" }) };
-    const made = planFor({ ask: "free", ...given, ...weak });
-    assert.deepEqual([made.unsure, made.free, made.actions], [undefined, [], []], mode);
+    const made = planFor({ checksumPolicy: "free", ...given, ...weak });
+    assert.deepEqual([made.unproven, made.hashIfFree, made.actions], [undefined, [], []], mode);
   }
 });

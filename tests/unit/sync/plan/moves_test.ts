@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { toRelPath } from "../../../../lib/core/path.ts";
-import type { Known } from "../../../../lib/core/entry.ts";
-import { inShort, knownAs, planFor, type Setting, START, sumOf } from "../../../support/planning.ts";
+import type { BaseEntry } from "../../../../lib/core/entry.ts";
+import { knownAs, planFor, type PlanInput, START, summarizeActions, sumOf } from "../../../support/planning.ts";
 
-const moves = (given: Omit<Setting, "mode"> & { readonly mode?: Setting["mode"] }) =>
-  inShort(planFor({ mode: "Remote", remove: true, moves: true, ...given }).actions);
+const moves = (given: Omit<PlanInput, "mode"> & { readonly mode?: PlanInput["mode"] }) =>
+  summarizeActions(planFor({ mode: "Remote", remove: true, moves: true, ...given }).actions);
 const x = { checksum: sumOf("x") };
 
 Deno.test("TW-14 plan() renames a file whose content is proven by a checksum", () => {
@@ -35,7 +35,7 @@ Deno.test("plan() uses each old name for one new name", () => {
   assert.deepEqual(made, ["move remote c moved", "copy remote d new"]);
 });
 
-const known: Known = {
+const known: BaseEntry = {
   path: toRelPath("a"),
   kind: "file",
   local: { size: 5, modified: START, fileId: "1:7" },

@@ -1,24 +1,24 @@
 import assert from "node:assert/strict";
-import { trashHolder } from "../../../../lib/sync/plan/names.ts";
-import { inShort, planFor, refusalsOf, type Setting } from "../../../support/planning.ts";
+import { folderOfTrash } from "../../../../lib/sync/plan/names.ts";
+import { planFor, type PlanInput, refusalsOf, summarizeActions } from "../../../support/planning.ts";
 
-const up = (given: Omit<Setting, "mode">) => planFor({ mode: "Remote", ...given });
+const up = (given: Omit<PlanInput, "mode">) => planFor({ mode: "Remote", ...given });
 const blind = { caseSensitive: false };
 
 Deno.test("plan() takes spellings for one file when either side does, and keeps the target's", () => {
   const given = { local: { "Dir/A.txt": { size: 6 } }, remote: { "dir/a.TXT": {} } };
-  assert.deepEqual(inShort(up({ ...given, traits: blind }).actions), ["copy remote dir/a.TXT size"]);
-  assert.deepEqual(inShort(up({ ...given, localTraits: blind }).actions), ["copy remote dir/a.TXT size"]);
+  assert.deepEqual(summarizeActions(up({ ...given, traits: blind }).actions), ["copy remote dir/a.TXT size"]);
+  assert.deepEqual(summarizeActions(up({ ...given, localTraits: blind }).actions), ["copy remote dir/a.TXT size"]);
 });
 
 Deno.test("plan() keeps spellings apart where both sides do", () => {
   const made = up({ local: { "A": {} }, remote: { "a": {} } });
-  assert.deepEqual(inShort(made.actions), ["copy remote A new"]);
+  assert.deepEqual(summarizeActions(made.actions), ["copy remote A new"]);
 });
 
 Deno.test("plan() puts new files into the folder as the target spells it", () => {
   const made = up({ local: { "Dir/Sub/new": {}, "Dir/Sub/More/x": {} }, remote: { "dir/sub/old": {} }, traits: blind });
-  assert.deepEqual(inShort(made.actions), [
+  assert.deepEqual(summarizeActions(made.actions), [
     "makeDir remote dir/sub/More new",
     "copy remote dir/sub/More/x new",
     "copy remote dir/sub/new new",
@@ -34,7 +34,7 @@ Deno.test("NM-06 plan() fails both of two names that are one there, and removes 
     traits: blind,
   });
   assert.deepEqual(refusalsOf(made), ["local A.txt exists", "local a.txt exists"]);
-  assert.deepEqual(inShort(made.actions), ["copy remote b new", "remove remote c gone"]);
+  assert.deepEqual(summarizeActions(made.actions), ["copy remote b new", "remove remote c gone"]);
   assert.match(made.refusals[0]?.why ?? "", /"A\.txt" and "a\.txt"/);
 });
 
@@ -75,13 +75,13 @@ Deno.test("plan() removes neither of two names of the target that are one here",
 Deno.test("NM-11 plan() fails a name that is a file and a folder on one side", () => {
   const remote = { "a/": {}, "a": {}, "a/b": {}, "c": {} };
   const made = planFor({ mode: "Local", remove: true, local: { "a": {} }, remote });
-  assert.deepEqual(inShort(made.actions), ["copy local c new"]);
+  assert.deepEqual(summarizeActions(made.actions), ["copy local c new"]);
   assert.deepEqual(refusalsOf(made), ["remote a exists", "remote a exists", "remote a/b exists"]);
 });
 
 Deno.test("NM-07 plan() refuses names that the target cannot hold, with all below, before anything is written", () => {
   const made = up({ local: { "a:b/c/d": {}, "con": {}, "ok.": {}, "fine": {} }, traits: { names: "windows" } });
-  assert.deepEqual(inShort(made.actions), ["copy remote fine new"]);
+  assert.deepEqual(summarizeActions(made.actions), ["copy remote fine new"]);
   assert.deepEqual(refusalsOf(made), [
     "local a:b badInput",
     "local a:b/c/d badInput",
@@ -99,11 +99,11 @@ Deno.test("NM-08 plan() refuses a name that is too long for the target", () => {
 
 Deno.test("plan() does not judge names that the target holds already", () => {
   const made = up({ local: { "a:b": { size: 6 } }, remote: { "a:b": {} }, traits: { names: "windows" } });
-  assert.deepEqual(inShort(made.actions), ["copy remote a:b size"]);
+  assert.deepEqual(summarizeActions(made.actions), ["copy remote a:b size"]);
 });
 
 Deno.test("trashHolder() finds the folder that holds the reserved name, and no lookalike", () => {
-  assert.equal(trashHolder(".tandem-trash"), "");
-  assert.equal(trashHolder("a.tandem-trash/b/.tandem-trash/c"), "a.tandem-trash/b");
-  assert.equal(trashHolder("a.tandem-trash/b"), undefined);
+  assert.equal(folderOfTrash(".tandem-trash"), "");
+  assert.equal(folderOfTrash("a.tandem-trash/b/.tandem-trash/c"), "a.tandem-trash/b");
+  assert.equal(folderOfTrash("a.tandem-trash/b"), undefined);
 });

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import type { Plan } from "../../../../lib/core/entry.ts";
-import { inShort, knownAs, notesOf, planFor, refusalsOf, type Setting } from "../../../support/planning.ts";
+import { knownAs, notesOf, planFor, type PlanInput, refusalsOf, summarizeActions } from "../../../support/planning.ts";
 
-const up = (given: Omit<Setting, "mode">): Plan => planFor({ mode: "Remote", ...given });
-const heldOf = ({ held }: Plan) => held.map(({ side, path }) => `${side} ${path}`);
+const up = (given: Omit<PlanInput, "mode">): Plan => planFor({ mode: "Remote", ...given });
+const heldOf = ({ heldRemovals: held }: Plan) => held.map(({ side, path }) => `${side} ${path}`);
 
 /** What is on one side only, in each mode. */
 const oneSided:
-  readonly (readonly [Pick<Setting, "mode" | "remove">, where: "local" | "remote", expected: readonly string[]])[] = [
+  readonly (readonly [Pick<PlanInput, "mode" | "remove">, where: "local" | "remote", expected: readonly string[]])[] = [
     [{ mode: "Remote" }, "local", ["makeDir remote d new", "copy remote d/f new"]],
     [{ mode: "Remote", remove: true }, "local", ["makeDir remote d new", "copy remote d/f new"]],
     [{ mode: "Local" }, "local", []],
@@ -25,7 +25,7 @@ const oneSided:
 for (const [choice, where, expected] of oneSided) {
   const name = `${choice.mode}${choice.remove ? " -Remove" : ""}, only ${where}`;
   Deno.test(`plan() handles a folder and a file on one side: ${name}`, () => {
-    assert.deepEqual(inShort(planFor({ ...choice, [where]: { "d/f": {} } }).actions), expected);
+    assert.deepEqual(summarizeActions(planFor({ ...choice, [where]: { "d/f": {} } }).actions), expected);
   });
 }
 
@@ -35,36 +35,39 @@ Deno.test("plan() counts what it keeps on the target only", () => {
 });
 
 Deno.test("plan() makes empty folders too", () => {
-  assert.deepEqual(inShort(up({ local: { "d/e/": {} } }).actions), ["makeDir remote d new", "makeDir remote d/e new"]);
+  assert.deepEqual(summarizeActions(up({ local: { "d/e/": {} } }).actions), [
+    "makeDir remote d new",
+    "makeDir remote d/e new",
+  ]);
 });
 
 Deno.test("UP-01 plan() says once how many empty folders a place without folders cannot hold", () => {
   const made = up({ local: { "d/e/": {}, "f/": {}, "g/h": {} }, traits: { hasDirs: false } });
-  assert.deepEqual(inShort(made.actions), ["copy remote g/h new"]);
+  assert.deepEqual(summarizeActions(made.actions), ["copy remote g/h new"]);
   assert.deepEqual(made.notes.map(({ code, count }) => [code, count]), [["emptyFolders", 2]]);
 });
 
 Deno.test("plan() skips new files and folders under -SkipNew, and counts the files", () => {
   const made = up({ skipNew: true, local: { "d/a": {}, b: {}, c: { size: 6 } }, remote: { c: {} } });
-  assert.deepEqual(inShort(made.actions), ["copy remote c size"]);
+  assert.deepEqual(summarizeActions(made.actions), ["copy remote c size"]);
   assert.deepEqual(made.notes.map(({ code, count }) => [code, count]), [["skippedNew", 2]]);
 });
 
 Deno.test("UP-14 plan() does not put a folder in the place of a file", () => {
   const made = up({ local: { "a/b": {}, "a/c/d": {}, e: {} }, remote: { a: {} } });
-  assert.deepEqual(inShort(made.actions), ["copy remote e new"]);
+  assert.deepEqual(summarizeActions(made.actions), ["copy remote e new"]);
   assert.deepEqual(refusalsOf(made), ["local a exists", "local a/b exists", "local a/c/d exists"]);
 });
 
 Deno.test("DL-09 plan() does not put a file in the place of a folder", () => {
   const made = planFor({ mode: "Local", local: { "d/x": {} }, remote: { d: {}, e: {} } });
-  assert.deepEqual(inShort(made.actions), ["copy local e new"]);
+  assert.deepEqual(summarizeActions(made.actions), ["copy local e new"]);
   assert.deepEqual(refusalsOf(made), ["remote d exists"]);
 });
 
 Deno.test("plan() replaces a folder by a file under -Remove, and names all that goes with it", () => {
   const made = up({ remove: true, local: { d: {} }, remote: { "d/x": {}, "d/y/z": {} } });
-  assert.deepEqual(inShort(made.actions), [
+  assert.deepEqual(summarizeActions(made.actions), [
     "copy remote d new",
     "remove remote d/x gone",
     "remove remote d/y gone",
@@ -75,7 +78,7 @@ Deno.test("plan() replaces a folder by a file under -Remove, and names all that 
 
 Deno.test("plan() replaces a file by a folder under -Remove", () => {
   const made = up({ remove: true, local: { "d/x": {} }, remote: { d: {} } });
-  assert.deepEqual(inShort(made.actions), ["makeDir remote d new", "copy remote d/x new"]);
+  assert.deepEqual(summarizeActions(made.actions), ["makeDir remote d new", "copy remote d/x new"]);
   assert.equal(made.actions[0]?.do === "makeDir" && made.actions[0].replaces?.kind, "file");
 });
 
@@ -91,13 +94,13 @@ Deno.test("plan() leaves another type alone under -SkipModified", () => {
 
 Deno.test("LK-11 plan() leaves all alone where the source could not be read, and says so once", () => {
   const made = up({ local: { d: { opaque: "unreadable" }, e: {} }, remote: { "d/x/y": {} } });
-  assert.deepEqual(inShort(made.actions), ["copy remote e new"]);
+  assert.deepEqual(summarizeActions(made.actions), ["copy remote e new"]);
   assert.deepEqual(refusalsOf(made), ["local d denied"]);
 });
 
 Deno.test("plan() writes nothing where the target could not be read", () => {
   const made = up({ local: { "d/x/y": {}, e: {} }, remote: { d: { opaque: "unreadable" } } });
-  assert.deepEqual(inShort(made.actions), ["copy remote e new"]);
+  assert.deepEqual(summarizeActions(made.actions), ["copy remote e new"]);
   assert.deepEqual(refusalsOf(made), ["remote d denied"]);
 });
 
@@ -105,13 +108,13 @@ Deno.test("MD-03 plan() holds every removal after a failed listing", () => {
   const made = up({ remove: true, local: { d: { opaque: "unreadable" } }, remote: { "d/x": {}, "e/f": {}, g: {} } });
   assert.deepEqual(made.actions, []);
   assert.deepEqual(heldOf(made), ["remote e", "remote e/f", "remote g"]);
-  assert.match(made.held[0]?.why ?? "", /"d" could not be read.*-RemoveDespiteFailures/);
+  assert.match(made.heldRemovals[0]?.why ?? "", /"d" could not be read.*-RemoveDespiteFailures/);
 });
 
 Deno.test("plan() removes outside of what could not be read with -RemoveDespiteFailures", () => {
   const local = { d: { opaque: "unreadable" } } as const;
   const made = up({ remove: true, removeDespiteFailures: true, local, remote: { "d/x": {}, g: {} } });
-  assert.deepEqual(inShort(made.actions), ["remove remote g gone"]);
+  assert.deepEqual(summarizeActions(made.actions), ["remove remote g gone"]);
 });
 
 Deno.test("plan() replaces no folder by a file after a failed listing", () => {
@@ -122,13 +125,13 @@ Deno.test("plan() replaces no folder by a file after a failed listing", () => {
 Deno.test("LK-08 plan() notes links and special files once each, and removes nothing in their place", () => {
   const local = { l: { opaque: "link" }, p: { opaque: "special" } } as const;
   const made = up({ remove: true, local, remote: { "l/x": {}, p: {}, q: {} } });
-  assert.deepEqual(inShort(made.actions), ["remove remote q gone"]);
+  assert.deepEqual(summarizeActions(made.actions), ["remove remote q gone"]);
   assert.deepEqual(made.notes.map(({ code, path, count }) => [code, path, count]), [["link", "l", 1], [
     "special",
     "p",
     1,
   ]]);
-  assert.deepEqual([made.refusals, made.held], [[], []]);
+  assert.deepEqual([made.refusals, made.heldRemovals], [[], []]);
 });
 
 Deno.test("LK-05 plan() writes nothing through a link of the target", () => {
@@ -149,7 +152,7 @@ Deno.test("plan() notes a link that both sides have only once", () => {
 
 Deno.test("plan() keeps a folder that holds something that stays, and removes the rest of it", () => {
   const made = up({ remove: true, remote: { "d/e/l": { opaque: "link" }, "d/e/x": {}, "d/y/z": {} } });
-  assert.deepEqual(inShort(made.actions), [
+  assert.deepEqual(summarizeActions(made.actions), [
     "remove remote d/e/x gone",
     "remove remote d/y gone",
     "remove remote d/y/z gone",
@@ -158,18 +161,18 @@ Deno.test("plan() keeps a folder that holds something that stays, and removes th
 
 Deno.test("MD-08 plan() keeps the folders that hold something excluded", () => {
   const made = up({ remove: true, remote: { "d/e/x": {}, "f/": {} }, hidden: { remote: ["d/e"] } });
-  assert.deepEqual(inShort(made.actions), ["remove remote d/e/x gone", "remove remote f gone"]);
+  assert.deepEqual(summarizeActions(made.actions), ["remove remote d/e/x gone", "remove remote f gone"]);
 });
 
 Deno.test("plan() sees no trash, at any depth, and keeps the folder that holds it", () => {
   const trash = { ".tandem-trash/a": {}, "d/.tandem-trash/b": {}, "d/x": {}, "my.tandem-trash/c": {} };
-  assert.deepEqual(inShort(up({ local: trash }).actions), [
+  assert.deepEqual(summarizeActions(up({ local: trash }).actions), [
     "makeDir remote d new",
     "copy remote d/x new",
     "makeDir remote my.tandem-trash new",
     "copy remote my.tandem-trash/c new",
   ]);
-  assert.deepEqual(inShort(up({ remove: true, remote: trash }).actions), [
+  assert.deepEqual(summarizeActions(up({ remove: true, remote: trash }).actions), [
     "remove remote d/x gone",
     "remove remote my.tandem-trash gone",
     "remove remote my.tandem-trash/c gone",
@@ -186,18 +189,21 @@ Deno.test("plan() fails a name that is no Unicode, and removes nothing beside it
 
 Deno.test("plan() keeps a folder of the target that holds a name it cannot give", () => {
   const made = up({ remove: true, remote: { "d/\ufffd": { opaque: "name" }, "d/x": {} } });
-  assert.deepEqual(inShort(made.actions), ["remove remote d/x gone"]);
+  assert.deepEqual(summarizeActions(made.actions), ["remove remote d/x gone"]);
 });
 
 Deno.test("plan() keeps empty folders where the source can hold none", () => {
   const given = { mode: "Local", remove: true, traits: { hasDirs: false } } as const;
   const made = planFor({ ...given, local: { "d/e/": {}, "f/x": {} } });
-  assert.deepEqual(inShort(made.actions), ["remove local f gone", "remove local f/x gone"]);
+  assert.deepEqual(summarizeActions(made.actions), ["remove local f gone", "remove local f/x gone"]);
 });
 
 Deno.test("plan() forgets what a one-way run leaves on one side only", () => {
   const made = up({ known: knownAs("a", "b", "c"), skipNew: true, local: { b: {} }, remote: { c: {} } });
-  assert.deepEqual(made.lessons.map(({ path, known }) => [path, known]), [["a", undefined], ["b", undefined], [
+  assert.deepEqual(made.historyUpdates.map(({ path, base: known }) => [path, known]), [["a", undefined], [
+    "b",
+    undefined,
+  ], [
     "c",
     undefined,
   ]]);
@@ -211,7 +217,7 @@ Deno.test("plan() prints as JSON", () => {
 Deno.test("plan() takes the shown form of a name for nothing but a report", () => {
   const shown = { "a\\u0001": { opaque: "name" } } as const;
   const made = planFor({ mode: "Local", local: shown, remote: { "a\\u0001": {} } });
-  assert.deepEqual([inShort(made.actions), refusalsOf(made)], [["copy local a\\u0001 new"], [
+  assert.deepEqual([summarizeActions(made.actions), refusalsOf(made)], [["copy local a\\u0001 new"], [
     "local a\\u0001 badInput",
   ]]);
 });
@@ -222,7 +228,11 @@ Deno.test("plan() takes a name that begins like a folder's for something else", 
     local: { "a b": { size: 6 }, "a.c": {} },
     remote: { "a/x": {}, "a b": {}, "a.c": {} },
   });
-  assert.deepEqual(inShort(made.actions), ["remove remote a gone", "remove remote a/x gone", "copy remote a b size"]);
+  assert.deepEqual(summarizeActions(made.actions), [
+    "remove remote a gone",
+    "remove remote a/x gone",
+    "copy remote a b size",
+  ]);
 });
 
 Deno.test("plan() replaces a folder of any number of files", () => {

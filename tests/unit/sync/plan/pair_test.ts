@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { toRelPath } from "../../../../lib/core/path.ts";
-import type { Known, Side } from "../../../../lib/core/entry.ts";
+import type { BaseEntry, Side } from "../../../../lib/core/entry.ts";
 import {
-  inShort,
   knownAs,
   notesOf,
   planFor,
+  type PlanInput,
   refusalsOf,
-  type Setting,
   START,
+  summarizeActions,
   sumOf,
 } from "../../../support/planning.ts";
 
@@ -64,7 +64,7 @@ for (const [mode, criteria, mirror, cells] of table) {
   });
 }
 
-const pair = (given: Omit<Setting, "mode"> & { readonly mode?: Setting["mode"] }) =>
+const pair = (given: Omit<PlanInput, "mode"> & { readonly mode?: PlanInput["mode"] }) =>
   planFor({ mode: "Remote", ...given });
 
 Deno.test("plan() replaces exactly what the listing showed", () => {
@@ -74,25 +74,27 @@ Deno.test("plan() replaces exactly what the listing showed", () => {
 });
 
 Deno.test("UP-04 plan() sends a file of other size though its time was set back", () => {
-  assert.deepEqual(inShort(pair({ local: { f: { size: 6 } }, remote: { f: {} } }).actions), ["copy remote f size"]);
+  assert.deepEqual(summarizeActions(pair({ local: { f: { size: 6 } }, remote: { f: {} } }).actions), [
+    "copy remote f size",
+  ]);
 });
 
 Deno.test("UP-09 plan() says that -Mirror replaces a newer file", () => {
   const made = pair({ mirror: true, local: { f: {} }, remote: { f: { modified: START + 9000 } } });
-  assert.deepEqual(inShort(made.actions), ["copy remote f newer"]);
+  assert.deepEqual(summarizeActions(made.actions), ["copy remote f newer"]);
   assert.deepEqual(notesOf(made), ["replacedNewer f"]);
 });
 
 Deno.test("UP-10 plan() leaves a differing file alone under -SkipModified, and says so", () => {
   const made = pair({ skipModified: true, local: { f: { size: 6 }, g: {}, h: {} }, remote: { f: {} } });
-  assert.deepEqual(inShort(made.actions), ["copy remote g new", "copy remote h new"]);
+  assert.deepEqual(summarizeActions(made.actions), ["copy remote g new", "copy remote h new"]);
   assert.deepEqual(made.refusals.map(({ path, kind }) => `${kind} ${path}`), ["exists f"]);
 });
 
 Deno.test("plan() passes an unknown time on to the size", () => {
-  const remote = { f: { modified: undefined } } as unknown as NonNullable<Setting["remote"]>;
-  assert.deepEqual(inShort(pair({ local: { f: {} }, remote }).actions), []);
-  assert.deepEqual(inShort(pair({ local: { f: { size: 6 } }, remote }).actions), ["copy remote f size"]);
+  const remote = { f: { modified: undefined } } as unknown as NonNullable<PlanInput["remote"]>;
+  assert.deepEqual(summarizeActions(pair({ local: { f: {} }, remote }).actions), []);
+  assert.deepEqual(summarizeActions(pair({ local: { f: { size: 6 } }, remote }).actions), ["copy remote f size"]);
 });
 
 Deno.test("plan() compares times at the step of the coarser listing", () => {
@@ -103,23 +105,23 @@ Deno.test("plan() compares times at the step of the coarser listing", () => {
 });
 
 Deno.test("plan() asks for checksums where time and size did not decide", () => {
-  const made = pair({ criteria: "Time,Checksum", ask: "needed", local: { f: {} }, remote: { f: {} } });
-  assert.deepEqual([made.open, made.actions], [["f"], []]);
+  const made = pair({ criteria: "Time,Checksum", checksumPolicy: "needed", local: { f: {} }, remote: { f: {} } });
+  assert.deepEqual([made.undecided, made.actions], [["f"], []]);
 });
 
 Deno.test("plan() asks for no checksum where sizes differ", () => {
-  const made = pair({ criteria: "Checksum", ask: "needed", local: { f: { size: 6 } }, remote: { f: {} } });
-  assert.deepEqual([made.open, inShort(made.actions)], [[], ["copy remote f checksum"]]);
+  const made = pair({ criteria: "Checksum", checksumPolicy: "needed", local: { f: { size: 6 } }, remote: { f: {} } });
+  assert.deepEqual([made.undecided, summarizeActions(made.actions)], [[], ["copy remote f checksum"]]);
 });
 
 Deno.test("UP-06 plan() sends other bytes of equal size and time under Checksum only", () => {
   const sides = { local: { f: { checksum: sumOf("x") } }, remote: { f: { checksum: sumOf("y") } } };
   assert.deepEqual(pair({ criteria: "Either", ...sides }).actions, []);
-  assert.deepEqual(inShort(pair({ criteria: "Checksum", ...sides }).actions), ["copy remote f checksum"]);
+  assert.deepEqual(summarizeActions(pair({ criteria: "Checksum", ...sides }).actions), ["copy remote f checksum"]);
 });
 
 Deno.test("plan() fails a file whose checksum cannot be had", () => {
-  const made = pair({ criteria: "Checksum", ask: "nothing", local: { f: {} }, remote: { f: {} } });
+  const made = pair({ criteria: "Checksum", checksumPolicy: "nothing", local: { f: {} }, remote: { f: {} } });
   assert.deepEqual([refusalsOf(made), made.actions], [["remote f unsupported"], []]);
 });
 
@@ -127,16 +129,16 @@ Deno.test("UP-05 plan() only sets the time of a touched file whose content is pr
   const local = { f: { modified: START + 9000, checksum: sumOf("x") } };
   for (const criteria of ["Either", "Time", "Time,Checksum", "Checksum"]) {
     const made = pair({ criteria, local, remote: { f: { checksum: sumOf("x") } } });
-    assert.deepEqual(inShort(made.actions), ["touch remote f newer"], criteria);
+    assert.deepEqual(summarizeActions(made.actions), ["touch remote f newer"], criteria);
     assert.equal(made.actions[0]?.do === "touch" && made.actions[0].modified, START + 9000);
   }
 });
 
 Deno.test("plan() asks for a free checksum before a transfer that only a time causes", () => {
   const given = { local: { f: { modified: START + 9000 } }, remote: { f: {} } };
-  const asking = pair({ ask: "free", ...given });
-  assert.deepEqual([asking.free, asking.open, asking.actions], [["f"], [], []]);
-  assert.deepEqual(inShort(pair({ ask: "needed", ...given }).actions), ["copy remote f newer"]);
+  const asking = pair({ checksumPolicy: "free", ...given });
+  assert.deepEqual([asking.hashIfFree, asking.undecided, asking.actions], [["f"], [], []]);
+  assert.deepEqual(summarizeActions(pair({ checksumPolicy: "needed", ...given }).actions), ["copy remote f newer"]);
 });
 
 Deno.test("plan() sets no time where none can be kept", () => {
@@ -153,11 +155,11 @@ Deno.test("plan() does not take an upload time for a newer edit under -Mirror", 
 
 Deno.test("plan() sends a file that was edited since it was uploaded, whatever times the server keeps", () => {
   const made = pair({ local: { f: { modified: START + 9000 } }, remote: { f: {} }, traits: { timeStep: undefined } });
-  assert.deepEqual(inShort(made.actions), ["copy remote f newer"]);
+  assert.deepEqual(summarizeActions(made.actions), ["copy remote f newer"]);
 });
 
 Deno.test("plan() takes the remembered time for a server that keeps none", () => {
-  const known: Known = {
+  const known: BaseEntry = {
     path: toRelPath("f"),
     kind: "file",
     local: { size: 5, modified: START },
@@ -167,54 +169,54 @@ Deno.test("plan() takes the remembered time for a server that keeps none", () =>
   const down = (local: number) => planFor({ mode: "Local", known: [known], local: { f: { modified: local } }, remote });
   assert.deepEqual(down(START).actions, []);
   const up = pair({ known: [known], local: { f: { modified: START + 1 } }, remote });
-  assert.deepEqual(inShort(up.actions), ["copy remote f newer"]);
+  assert.deepEqual(summarizeActions(up.actions), ["copy remote f newer"]);
 });
 
 Deno.test("plan() asks for both spellings of a pair", () => {
   const made = pair({
     criteria: "Checksum",
-    ask: "needed",
+    checksumPolicy: "needed",
     local: { "A.txt": {} },
     remote: { "a.txt": {} },
     traits: { caseSensitive: false },
   });
-  assert.deepEqual(made.open, ["A.txt", "a.txt"]);
+  assert.deepEqual(made.undecided, ["A.txt", "a.txt"]);
 });
 
 Deno.test("plan() learns what a one-way run found equal, once", () => {
   const given = { local: { f: {} }, remote: { f: {} } };
-  assert.deepEqual(pair(given).lessons, []);
+  assert.deepEqual(pair(given).historyUpdates, []);
   const first = pair({ known: [], ...given });
-  assert.deepEqual(first.lessons.map(({ path, known }) => [path, known?.kind]), [["f", "file"]]);
-  assert.deepEqual(pair({ known: knownAs("f"), ...given }).lessons, []);
+  assert.deepEqual(first.historyUpdates.map(({ path, base: known }) => [path, known?.kind]), [["f", "file"]]);
+  assert.deepEqual(pair({ known: knownAs("f"), ...given }).historyUpdates, []);
 });
 
 Deno.test("plan() learns nothing of a pair that only looks settled", () => {
   const made = pair({ known: [], criteria: "Time", local: { f: { size: 6 } }, remote: { f: {} } });
-  assert.deepEqual([made.actions, made.lessons], [[], []]);
+  assert.deepEqual([made.actions, made.historyUpdates], [[], []]);
 });
 
 Deno.test("plan() replaces a link that points elsewhere", () => {
   const sides = { local: { l: { link: "x" } }, remote: { l: { link: "y" } } };
-  assert.deepEqual(inShort(pair(sides).actions), ["copy remote l checksum"]);
+  assert.deepEqual(summarizeActions(pair(sides).actions), ["copy remote l checksum"]);
   assert.deepEqual(pair({ criteria: "None", ...sides }).actions, []);
   assert.deepEqual(pair({ local: { l: { link: "x" } }, remote: { l: { link: "x" } } }).actions, []);
 });
 
 Deno.test("plan() asks for no checksum that sizes make needless", () => {
-  const made = pair({ ask: "free", local: { f: { size: 6, modified: START + 9000 } }, remote: { f: {} } });
-  assert.deepEqual([made.free, inShort(made.actions)], [[], ["copy remote f newer"]]);
+  const made = pair({ checksumPolicy: "free", local: { f: { size: 6, modified: START + 9000 } }, remote: { f: {} } });
+  assert.deepEqual([made.hashIfFree, summarizeActions(made.actions)], [[], ["copy remote f newer"]]);
 });
 
 const changed = { size: 7, modified: START + 60_000 };
-const begun = (side: Side) => knownAs("f").map((known): Known => ({ ...known, begun: side }));
+const begun = (side: Side) => knownAs("f").map((known): BaseEntry => ({ ...known, begun: side }));
 
 Deno.test("plan() makes a file whole that a run left half written in place, though it is the newer one", () => {
   const given = { known: begun("remote"), local: { f: {} }, remote: { f: changed } };
   const made = planFor({ mode: "Remote", inPlace: true, ...given });
-  assert.deepEqual(inShort(made.actions), ["copy remote f checksum"]);
+  assert.deepEqual(summarizeActions(made.actions), ["copy remote f checksum"]);
   assert.equal(made.actions[0]?.do === "copy" && made.actions[0].inPlace, true);
-  assert.deepEqual(inShort(planFor({ mode: "Both", ...given }).actions), ["copy remote f size"]);
+  assert.deepEqual(summarizeActions(planFor({ mode: "Both", ...given }).actions), ["copy remote f size"]);
 });
 
 Deno.test("plan() never takes a half-written file for a source", () => {
@@ -230,7 +232,7 @@ Deno.test("plan() never takes a half-written file for a source", () => {
 
 Deno.test("plan() lets no half-written file come back that was deleted on the other side", () => {
   const made = planFor({ mode: "Both", remove: true, known: begun("remote"), remote: { f: changed } });
-  assert.deepEqual(inShort(made.actions), ["remove remote f gone"]);
+  assert.deepEqual(summarizeActions(made.actions), ["remove remote f gone"]);
 });
 
 Deno.test("plan() forgets that a file was begun which looks as it did before, or is proven to be whole", () => {
@@ -244,27 +246,35 @@ Deno.test("plan() forgets that a file was begun which looks as it did before, or
       remote: { f: { ...changed, size: 5, ...sum } },
     });
     assert.deepEqual(asBefore.actions, []);
-    assert.deepEqual([asBefore.lessons.length, asBefore.lessons[0]?.known?.begun], [1, undefined], mode);
+    assert.deepEqual([asBefore.historyUpdates.length, asBefore.historyUpdates[0]?.base?.begun], [1, undefined], mode);
     assert.ok(proven.actions.every((action) => action.do === "touch"), mode);
   }
 });
 
 Deno.test("plan() asks for a free checksum where a time tells only when the file came there", () => {
-  const asked = pair({ ask: "free", local: { f: {} }, remote: { f: { modified: START + 9000, isArrival: true } } });
-  assert.deepEqual([inShort(asked.actions), asked.free], [[], ["f"]]);
-  const edited = pair({ ask: "free", local: { f: { modified: START + 9000 } }, remote: { f: { isArrival: true } } });
-  assert.deepEqual(inShort(edited.actions), []);
-  assert.deepEqual(edited.free, ["f"]);
+  const asked = pair({
+    checksumPolicy: "free",
+    local: { f: {} },
+    remote: { f: { modified: START + 9000, isUploadTime: true } },
+  });
+  assert.deepEqual([summarizeActions(asked.actions), asked.hashIfFree], [[], ["f"]]);
+  const edited = pair({
+    checksumPolicy: "free",
+    local: { f: { modified: START + 9000 } },
+    remote: { f: { isUploadTime: true } },
+  });
+  assert.deepEqual(summarizeActions(edited.actions), []);
+  assert.deepEqual(edited.hashIfFree, ["f"]);
 });
 
 for (const [sum, done] of [["md5:1", []], ["md5:2", ["copy remote f checksum"]]] as const) {
   Deno.test(`plan() believes a checksum rather than the time of an arrival: ${done.length} copies`, () => {
     const made = pair({
-      ask: "nothing",
+      checksumPolicy: "nothing",
       local: { f: { checksum: "md5:1" } },
-      remote: { f: { modified: START + 9000, isArrival: true, checksum: sum } },
+      remote: { f: { modified: START + 9000, isUploadTime: true, checksum: sum } },
     });
-    assert.deepEqual(inShort(made.actions), done);
+    assert.deepEqual(summarizeActions(made.actions), done);
     assert.deepEqual(notesOf(made), []);
   });
 }
@@ -275,13 +285,13 @@ Deno.test("plan() replaces nothing under -Mirror because it came there later, un
     g: { modified: START + 9000, isArrival: true },
   } as const;
   const made = pair({ mirror: true, local: { f: {}, g: { size: 6 } }, remote });
-  assert.deepEqual(inShort(made.actions), ["copy remote g size"]);
+  assert.deepEqual(summarizeActions(made.actions), ["copy remote g size"]);
 });
 
 Deno.test("plan() takes nothing for a deletion, or for an edit, because a first copy in place was noted that never began", () => {
   const known = begun("remote").map(({ local: _, ...rest }) => rest);
   const gone = planFor({ mode: "Both", remove: true, known, remote: { f: {} } });
-  assert.deepEqual(inShort(gone.actions), ["copy local f restored"]);
+  assert.deepEqual(summarizeActions(gone.actions), ["copy local f restored"]);
   const both = planFor({ mode: "Both", conflict: "Skip", known, local: { f: { size: 9 } }, remote: { f: {} } });
   assert.deepEqual([both.actions, both.conflicts.length], [[], 1]);
 });

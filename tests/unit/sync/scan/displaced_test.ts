@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { toRelPath } from "../../../../lib/core/path.ts";
-import { isDisplaced, settleDisplaced } from "../../../../lib/sync/scan/displaced.ts";
-import { swapTag, tempPath } from "../../../../lib/core/temp_name.ts";
+import { isDisplaced, resolveDisplaced } from "../../../../lib/sync/scan/displaced.ts";
+import { displacedTag, tempPath } from "../../../../lib/core/temp_name.ts";
 import type { FileEntry } from "../../../../lib/core/entry.ts";
 
 const partial = "0123abcd";
 const tag = `${partial}00112233`;
 const file = (path: string, size = 1): FileEntry => ({ kind: "file", path: toRelPath(path), size, modified: 5 });
-const aside = (path: string) => file(tempPath(toRelPath(path), swapTag(tag)));
+const aside = (path: string) => file(tempPath(toRelPath(path), displacedTag(tag)));
 
 Deno.test("isDisplaced() knows the old versions of this pair alone", () => {
   assert.ok(isDisplaced(aside("d/f"), partial));
@@ -18,12 +18,12 @@ Deno.test("isDisplaced() knows the old versions of this pair alone", () => {
 });
 
 Deno.test("settleDisplaced() shows an old version under its own name unless the new one is there", () => {
-  assert.deepEqual(settleDisplaced([aside("d/f")], [file("d/g")]), {
+  assert.deepEqual(resolveDisplaced([aside("d/f")], [file("d/g")]), {
     entries: [file("d/f")],
     displaced: [{ from: aside("d/f").path, to: "d/f" }],
     leftovers: [],
   });
-  assert.deepEqual(settleDisplaced([aside("d/f")], [file("d/f", 9)]), {
+  assert.deepEqual(resolveDisplaced([aside("d/f")], [file("d/f", 9)]), {
     entries: [],
     displaced: [],
     leftovers: [aside("d/f").path],
@@ -31,8 +31,8 @@ Deno.test("settleDisplaced() shows an old version under its own name unless the 
 });
 
 Deno.test("settleDisplaced() gives one of two old versions the name, and leaves the other alone", () => {
-  const other = file(tempPath(toRelPath("f"), swapTag(`${partial}44556677`)));
-  const settled = settleDisplaced([aside("f"), other], []);
+  const other = file(tempPath(toRelPath("f"), displacedTag(`${partial}44556677`)));
+  const settled = resolveDisplaced([aside("f"), other], []);
   assert.deepEqual(settled.entries.map(({ kind, path }) => [kind, path]), [["file", "f"], ["opaque", other.path]]);
   assert.deepEqual(settled.leftovers, []);
 });

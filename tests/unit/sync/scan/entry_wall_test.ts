@@ -3,12 +3,12 @@ import type { Backend } from "../../../../lib/core/backend.ts";
 import { memory } from "../../../../lib/backends/memory/mod.ts";
 import { type RelPath, toRelPath } from "../../../../lib/core/path.ts";
 import { type Scan, scan, type ScanOptions } from "../../../../lib/sync/scan/scan.ts";
-import { toOwner } from "../../../../lib/sync/common/temp_tag.ts";
+import { toTempOwner } from "../../../../lib/sync/common/temp_tag.ts";
 import type { Entry, FileEntry } from "../../../../lib/core/entry.ts";
-import { over } from "../../../support/over.ts";
+import { withOverrides } from "../../../support/over.ts";
 import { rejection } from "../rig.ts";
 
-const owner = toOwner(["test"]);
+const owner = toTempOwner(["test"]);
 const signal = new AbortController().signal;
 
 function file(path: string): FileEntry {
@@ -21,7 +21,7 @@ function dir(path: string): Entry {
 
 /** A backend whose folders list exactly this. */
 function listing(folders: Readonly<Record<string, readonly Entry[]>>): Backend {
-  return over(memory({ lacks: ["walk"] }), { list: (_inner, dir) => Promise.resolve(folders[dir] ?? []) });
+  return withOverrides(memory({ lacks: ["walk"] }), { list: (_inner, dir) => Promise.resolve(folders[dir] ?? []) });
 }
 
 function scanned(backend: Backend, options: Partial<ScanOptions> = {}): Promise<Scan> {
@@ -40,7 +40,7 @@ for (const name of ["..", ".", "", "a\0b", "x\u001b[31m", "\ud800"]) {
       const path = (folder === "" ? name : `${folder}/${name}`) as RelPath;
       const bad: Entry = { kind: "file", path, size: 1 };
       const listed = listing({ "": folder === "" ? [bad, file("ok")] : [dir("d")], "d": [bad, file("d/ok")] });
-      const walked = over(memory(), {
+      const walked = withOverrides(memory(), {
         async *walk() {
           yield [bad, file(folder === "" ? "ok" : "d/ok")];
         },
@@ -59,7 +59,7 @@ for (const name of ["..", ".", "", "a\0b", "x\u001b[31m", "\ud800"]) {
 
 for (const path of ["/a", "/etc/passwd", "a/../../b", "a//b", "./a"]) {
   Deno.test(`scan() opens nothing by the path ${path} of a listing of everything`, async () => {
-    const backend = over(memory(), {
+    const backend = withOverrides(memory(), {
       async *walk() {
         yield [{ kind: "file", path: path as RelPath, size: 1 }, file("ok")];
       },
@@ -72,20 +72,22 @@ for (const path of ["/a", "/etc/passwd", "a/../../b", "a//b", "./a"]) {
 
 Deno.test("scan() takes a backslash for no part of a name on Windows, and for one elsewhere", async () => {
   const entries = [file("ok"), { ...file("x"), path: "a\\b" as RelPath }];
-  const posix = over(memory({ lacks: ["walk"] }), { list: () => Promise.resolve(entries) });
+  const posix = withOverrides(memory({ lacks: ["walk"] }), { list: () => Promise.resolve(entries) });
   assert.deepEqual(shown(await scanned(posix)), { "a\\b": "file", "ok": "file" });
-  const windows = over(memory({ lacks: ["walk"], names: "windows" }), { list: () => Promise.resolve(entries) });
+  const windows = withOverrides(memory({ lacks: ["walk"], names: "windows" }), {
+    list: () => Promise.resolve(entries),
+  });
   assert.deepEqual(Object.values(shown(await scanned(windows))).sort(), ["file", "name"]);
 });
 
 Deno.test("scan() ends at names that take more memory than they may, and names the parameter", async () => {
-  const endless = over(memory({ lacks: ["walk"] }), {
+  const endless = withOverrides(memory({ lacks: ["walk"] }), {
     list: (_inner, path) => {
       const names = Array.from({ length: 100 }, (_, i) => `${"x".repeat(200)}${i}`);
       return Promise.resolve(names.map((name) => dir(path === "" ? name : `${path}/${name}`)));
     },
   });
-  const pages = over(memory(), {
+  const pages = withOverrides(memory(), {
     async *walk() {
       for (let page = 0;; page++) yield Array.from({ length: 100 }, (_, i) => file(`k${page}-${i}`));
     },

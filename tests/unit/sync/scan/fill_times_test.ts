@@ -7,18 +7,18 @@ import { root } from "../../../../lib/core/path.ts";
 import { chooseCriteria } from "../../../../lib/sync/common/criteria.ts";
 import type { Mode } from "../../../../lib/sync/common/options.ts";
 import { toSnapshot } from "../../../../lib/sync/scan/snapshot.ts";
-import { tellTimes, WORTH_READING } from "../../../../lib/sync/scan/fill_times.ts";
+import { CHEAP_READ_BYTES, fillTimes } from "../../../../lib/sync/scan/fill_times.ts";
 import { transfer } from "../../../../lib/sync/apply/transfer.ts";
-import type { Entry, History, Known } from "../../../../lib/core/entry.ts";
+import type { BaseEntry, Entry, History } from "../../../../lib/core/entry.ts";
 import { collect } from "../../../support/content.ts";
-import { type Changes, over } from "../../../support/over.ts";
+import { type Overrides, withOverrides } from "../../../support/over.ts";
 import { fileAt, NOON, owners, plant, signal } from "../rig.ts";
 
 /** A place that keeps times and does not list them, as buckets do. */
 function bucket(): { readonly inner: MemoryBackend; readonly backend: Backend; readonly looks: string[] } {
   const inner = memory({ revisions: true });
   const looks: string[] = [];
-  const backend = over(inner, {
+  const backend = withOverrides(inner, {
     list: async (own, dir, call) => (await own.list(dir, call)).map(untimed),
     stat: (own, path, call) => (looks.push(path), own.stat(path, call)),
     read: async (own, path, options) => {
@@ -40,7 +40,7 @@ function untimed(entry: Entry): Entry {
 async function told(
   local: Backend,
   remote: Backend,
-  known: readonly Known[] = [],
+  known: readonly BaseEntry[] = [],
   { mode = "Remote", criteria = "Either" }: { readonly mode?: Mode; readonly criteria?: string } = {},
 ) {
   const snapshots = {
@@ -53,7 +53,7 @@ async function told(
     [Symbol.iterator]: () => known[Symbol.iterator](),
   };
   const options = { history, signal, mode, criteria: chooseCriteria([criteria]) };
-  const { remote: found } = await tellTimes(snapshots, { local, remote }, options);
+  const { remote: found } = await fillTimes(snapshots, { local, remote }, options);
   return Object.fromEntries(
     Array.from(found, (entry) => {
       const what = entry.kind === "file" ? entry.modified ?? entry.checksum : entry.kind;
@@ -76,7 +76,7 @@ Deno.test("tellTimes() looks at no version that history knows, and at every othe
   const { inner, backend, looks } = bucket();
   plant(local, { "a": "x", "b": "x" });
   plant(inner, { "a": "x", "b": "x" });
-  const known: Known[] = [];
+  const known: BaseEntry[] = [];
   for (const name of ["a", "b"]) {
     const { path, size, revision } = await fileAt(inner, name);
     known.push({ path, kind: "file", remote: { size, ...(revision === undefined ? {} : { revision }) } });
@@ -96,8 +96,8 @@ Deno.test("tellTimes() finds the other spelling of a name where a side folds nam
 });
 
 /** What an object of these bytes would have for an ETag proves them. */
-const proving: Partial<Changes> = {
-  proof: (_, { revision }) => {
+const proving: Partial<Overrides> = {
+  equalityProof: (_, { revision }) => {
     const hash = createHash("md5");
     return {
       take: (bytes) => void hash.update(bytes),
@@ -116,7 +116,7 @@ function hashing(inner: MemoryBackend, backend: Backend, { sealed = "" } = {}): 
     const bytes = await collect(await own.read(entry.path, { signal }));
     return { ...entry, revision: createHash("md5").update(bytes).digest("hex") };
   };
-  return over(backend, {
+  return withOverrides(backend, {
     ...proving,
     list: async (own, dir, call) =>
       await Promise.all((await own.list(dir, call)).map((entry) => revised(inner, entry))),
@@ -138,7 +138,7 @@ Deno.test("tellTimes() asks nothing of what a listing proves to be equal, and ev
 Deno.test("tellTimes() reads no large file to prove it equal, unless contents are compared anyway", async () => {
   const local = memory();
   const { inner, backend, looks } = bucket();
-  const text = "x".repeat(WORTH_READING + 1);
+  const text = "x".repeat(CHEAP_READ_BYTES + 1);
   plant(local, { "f": text });
   plant(inner, { "f": text });
   const remote = hashing(inner, backend);
@@ -154,9 +154,9 @@ Deno.test("tellTimes() asks for the time where the file at hand cannot be read, 
   plant(local, { "f": "x" });
   plant(inner, { "f": "x" });
   const failing = (kind: "denied" | "connection") =>
-    over(local, { read: () => Promise.reject(new SyncError(kind, "no", { operation: "read" })) });
+    withOverrides(local, { read: () => Promise.reject(new SyncError(kind, "no", { operation: "read" })) });
   assert.deepEqual(await told(failing("denied"), hashing(inner, backend)), { f: NOON });
-  const lost = over(failing("connection"), {
+  const lost = withOverrides(failing("connection"), {
     stat: () => Promise.reject(new SyncError("connection", "no", { operation: "look at" })),
   });
   await assert.rejects(told(lost, hashing(inner, backend)), { kind: "connection" });
@@ -179,11 +179,11 @@ Deno.test("tellTimes() makes opaque what cannot be looked at, and ends when the 
   plant(local, { "a": "x" });
   plant(inner, { "a": "x" });
   const failing = (kind: "denied" | "connection") =>
-    over(backend, { stat: () => Promise.reject(new SyncError(kind, "no", { operation: "look at" })) });
+    withOverrides(backend, { stat: () => Promise.reject(new SyncError(kind, "no", { operation: "look at" })) });
   assert.deepEqual(await told(local, failing("denied")), { a: "opaque" });
   await assert.rejects(told(local, failing("connection")), { kind: "connection" });
   // One path over which the server breaks off is no more than that.
-  const once = over(backend, {
+  const once = withOverrides(backend, {
     stat: (inner, path, call) => path === "a" ? failing("connection").stat(path, call) : inner.stat(path, call),
   });
   assert.deepEqual(await told(local, once), { a: "opaque" });

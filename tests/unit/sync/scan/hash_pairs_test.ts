@@ -4,15 +4,15 @@ import { memory } from "../../../../lib/backends/memory/mod.ts";
 import { SyncError } from "../../../../lib/core/errors.ts";
 import { toRelPath } from "../../../../lib/core/path.ts";
 import {
-  digest,
-  type DigestOptions,
+  type HashOptions,
+  hashPairs,
   type OpenPair,
   toOpenPairs,
   toReadBack,
 } from "../../../../lib/sync/scan/hash_pairs.ts";
 import { toSnapshot } from "../../../../lib/sync/scan/snapshot.ts";
 import type { Checksum, Entry, FileEntry } from "../../../../lib/core/entry.ts";
-import { over } from "../../../support/over.ts";
+import { withOverrides } from "../../../support/over.ts";
 import { fileAt, NOON, plant, rejection, signal } from "../rig.ts";
 import type { Backends } from "../../../../lib/sync/common/sides.ts";
 
@@ -27,13 +27,13 @@ function pair(local: string, remote: string, dials: Parameters<typeof memory>[0]
   return sides;
 }
 
-async function digested(sides: Backends, options: Partial<DigestOptions> = {}) {
+async function digested(sides: Backends, options: Partial<HashOptions> = {}) {
   const pairs: OpenPair[] = [{ local: await fileAt(sides.local, "a"), remote: await fileAt(sides.remote, "a") }];
   const snapshots = {
     local: toSnapshot([...pairs].map((one) => one.local)),
     remote: toSnapshot(pairs.map((one) => one.remote)),
   };
-  const found = await digest(pairs, sides, { signal, readBack: true, ...options, snapshots });
+  const found = await hashPairs(pairs, sides, { signal, readBack: true, ...options, snapshots });
   return { local: entryOf(found.local), remote: entryOf(found.remote) };
 }
 
@@ -47,7 +47,7 @@ function checksumOf(entry: Entry | undefined): string | undefined {
 
 /** Reads nothing here. */
 function unread(backend: ReturnType<typeof memory>) {
-  return over(backend, { read: () => assert.fail("it was read back") });
+  return withOverrides(backend, { read: () => assert.fail("it was read back") });
 }
 
 Deno.test("digest() takes the checksum that the server makes, and hashes the local content", async () => {
@@ -58,7 +58,7 @@ Deno.test("digest() takes the checksum that the server makes, and hashes the loc
 
 Deno.test("digest() hashes the local content as the server's listing did", async () => {
   const sides = pair("mine", "their");
-  const remote = over(unread(sides.remote), {
+  const remote = withOverrides(unread(sides.remote), {
     checksum: () => assert.fail("it was asked"),
     stat: async (inner, ...rest) => ({ ...await inner.stat(...rest) as FileEntry, checksum: "md5:00" }),
   });
@@ -81,8 +81,8 @@ for (const [what, remote, isEqual] of [["proves", "same", true], ["does not prov
   Deno.test(`digest() asks for no checksum where a listing proves the content: it ${what} "${remote}"`, async () => {
     const sides = pair("same", remote);
     const asked: string[] = [];
-    const far = over(unread(sides.remote), {
-      proof: () => {
+    const far = withOverrides(unread(sides.remote), {
+      equalityProof: () => {
         const taken: string[] = [];
         return {
           take: (bytes) => void taken.push(new TextDecoder().decode(bytes)),
@@ -95,7 +95,9 @@ for (const [what, remote, isEqual] of [["proves", "same", true], ["does not prov
       },
     });
     const read: string[] = [];
-    const local = over(sides.local, { read: (inner, path, options) => (read.push(path), inner.read(path, options)) });
+    const local = withOverrides(sides.local, {
+      read: (inner, path, options) => (read.push(path), inner.read(path, options)),
+    });
     const found = await digested({ local, remote: far });
     assert.deepEqual([checksumOf(found.local), checksumOf(found.remote)], [sum("md5", "same"), sum("md5", remote)]);
     assert.deepEqual([read, asked], [["a"], isEqual ? [] : ["a"]]);
@@ -105,7 +107,7 @@ for (const [what, remote, isEqual] of [["proves", "same", true], ["does not prov
 Deno.test("digest() makes what cannot be read opaque, never equal", async () => {
   const sides = pair("same", "same", { lacks: ["checksum"] });
   const denied = new SyncError("denied", "no right", { operation: "read" });
-  const remote = over(sides.remote, { read: () => Promise.reject(denied) });
+  const remote = withOverrides(sides.remote, { read: () => Promise.reject(denied) });
   const found = await digested({ local: sides.local, remote });
   assert.ok(found.remote?.kind === "opaque" && found.remote.cause === "unreadable");
   assert.match(found.remote.why, /no right/);
@@ -113,7 +115,7 @@ Deno.test("digest() makes what cannot be read opaque, never equal", async () => 
 
 Deno.test("digest() believes no content that is shorter than listed", async () => {
   const sides = pair("same", "same", { lacks: ["checksum"] });
-  const remote = over(sides.remote, { read: () => Promise.resolve(new Uint8Array(2)) });
+  const remote = withOverrides(sides.remote, { read: () => Promise.resolve(new Uint8Array(2)) });
   const found = await digested({ local: sides.local, remote });
   assert.ok(found.remote?.kind === "opaque" && found.remote.cause === "unreadable");
 });
@@ -122,7 +124,7 @@ Deno.test("digest() leaves a file alone that vanished", async () => {
   const sides = pair("same", "same");
   const gone = new SyncError("notFound", "gone", { operation: "read" });
   const found = await digested({
-    local: over(sides.local, { read: () => Promise.reject(gone) }),
+    local: withOverrides(sides.local, { read: () => Promise.reject(gone) }),
     remote: sides.remote,
   });
   assert.ok(found.local?.kind === "opaque" && found.local.cause === "special");
@@ -131,10 +133,13 @@ Deno.test("digest() leaves a file alone that vanished", async () => {
 Deno.test("digest() rejects when the server is lost", async () => {
   const sides = pair("same", "same");
   const lost = new SyncError("connection", "gone", { operation: "checksum" });
-  const remote = over(sides.remote, { checksum: () => Promise.reject(lost), stat: () => Promise.reject(lost) });
+  const remote = withOverrides(sides.remote, {
+    checksum: () => Promise.reject(lost),
+    stat: () => Promise.reject(lost),
+  });
   assert.equal((await rejection(digested({ local: sides.local, remote }))).kind, "connection");
   // One file over which the server breaks off is no more than that.
-  await digested({ local: sides.local, remote: over(sides.remote, { checksum: () => Promise.reject(lost) }) });
+  await digested({ local: sides.local, remote: withOverrides(sides.remote, { checksum: () => Promise.reject(lost) }) });
 });
 
 Deno.test("digest() rejects with cancelled once the signal is aborted", async () => {

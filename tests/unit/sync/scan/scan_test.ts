@@ -4,13 +4,13 @@ import { memory } from "../../../../lib/backends/memory/mod.ts";
 import { type ErrorKind, SyncError } from "../../../../lib/core/errors.ts";
 import { type RelPath, toRelPath } from "../../../../lib/core/path.ts";
 import { type Scan, scan, type ScanOptions } from "../../../../lib/sync/scan/scan.ts";
-import { toOwner, toTag } from "../../../../lib/sync/common/temp_tag.ts";
+import { toTempOwner, toTempTag } from "../../../../lib/sync/common/temp_tag.ts";
 import { tempPath } from "../../../../lib/core/temp_name.ts";
 import type { Entry, FileEntry } from "../../../../lib/core/entry.ts";
-import { over } from "../../../support/over.ts";
+import { withOverrides } from "../../../support/over.ts";
 
-const owner = toOwner(["test"]);
-const stranger = toOwner(["stranger"]);
+const owner = toTempOwner(["test"]);
+const stranger = toTempOwner(["stranger"]);
 const signal = new AbortController().signal;
 
 function file(path: string, size = 1): FileEntry {
@@ -33,7 +33,7 @@ function holding(...entries: readonly Entry[]): Backend {
 
 /** A backend whose folders list exactly this. */
 function listing(folders: Readonly<Record<string, readonly Entry[] | SyncError>>): Backend {
-  return over(memory({ lacks: ["walk"] }), {
+  return withOverrides(memory({ lacks: ["walk"] }), {
     list: (_inner, dir) => {
       const found = folders[dir] ?? new SyncError("notFound", `no ${dir}`, { operation: "list" });
       return found instanceof SyncError ? Promise.reject(found) : Promise.resolve(found);
@@ -89,7 +89,7 @@ Deno.test("scan() gives a folder that cannot be read as unreadable, with nothing
 });
 
 Deno.test("scan() takes nothing from a listing that fails half way", async () => {
-  const backend = over(holding(dir("a"), file("a/x"), file("a/y")), {
+  const backend = withOverrides(holding(dir("a"), file("a/x"), file("a/y")), {
     async list(inner, dir, call) {
       const found = await inner.list(dir, call);
       if (dir === "a") throw broken("unexpected");
@@ -100,7 +100,7 @@ Deno.test("scan() takes nothing from a listing that fails half way", async () =>
 });
 
 Deno.test("scan() leaves a folder out that is proven to be gone when its turn comes", async () => {
-  const backend = over(listing({ "": [dir("a"), file("b")] }), { stat: () => Promise.resolve(undefined) });
+  const backend = withOverrides(listing({ "": [dir("a"), file("b")] }), { stat: () => Promise.resolve(undefined) });
   assert.deepEqual(shown(await scanned(backend)), { "b": "file" });
 });
 
@@ -111,7 +111,7 @@ Deno.test("scan() believes no notFound of a folder that is still there", async (
 for (const kind of ["connection", "timeout", "auth", "hostKey"] as const) {
   Deno.test(`scan() rejects when a folder fails with ${kind} and the root gives no sign of life`, async () => {
     const folders = listing({ "": [dir("a"), dir("b")], "a": broken(kind), "b": [] });
-    const backend = over(folders, { stat: () => Promise.reject(broken(kind)) });
+    const backend = withOverrides(folders, { stat: () => Promise.reject(broken(kind)) });
     assert.equal((await rejection(scanned(backend))).kind, kind);
   });
 }
@@ -130,15 +130,15 @@ Deno.test("scan() rejects where one folder after the other loses the link", asyn
 });
 
 Deno.test("scan() tells a root apart that is absent, denied, or a file", async () => {
-  const absent = over(listing({}), { stat: () => Promise.resolve(undefined) });
+  const absent = withOverrides(listing({}), { stat: () => Promise.resolve(undefined) });
   assert.equal((await rejection(scanned(absent))).kind, "notFound");
   const denied = listing({ "": broken("denied", "no right to look") });
   const error = await rejection(
-    scanned(over(denied, { stat: () => Promise.resolve({ kind: "dir", path: "" as RelPath }) })),
+    scanned(withOverrides(denied, { stat: () => Promise.resolve({ kind: "dir", path: "" as RelPath }) })),
   );
   assert.equal(error.kind, "denied");
   assert.match(error.message, /no right to look/);
-  const isFile = over(denied, { stat: () => Promise.resolve({ ...file("x"), path: "" as RelPath }) });
+  const isFile = withOverrides(denied, { stat: () => Promise.resolve({ ...file("x"), path: "" as RelPath }) });
   assert.equal((await rejection(scanned(isFile))).kind, "badInput");
 });
 
@@ -151,16 +151,16 @@ Deno.test("scan() skips links by default and keeps them under Keep", async () =>
 });
 
 Deno.test("scan() gives temporary files of our own as leftovers, and nowhere else", async () => {
-  const partial = tempPath(toRelPath("a/x"), toTag(owner, "partial", file("a/x")));
-  const aside = tempPath(toRelPath("y"), toTag(owner, "aside", file("y")));
+  const partial = tempPath(toRelPath("a/x"), toTempTag(owner, "partial", file("a/x")));
+  const aside = tempPath(toRelPath("y"), toTempTag(owner, "aside", file("y")));
   const found = await scanned(holding(file("a/x"), file(partial), file(aside)));
   assert.deepEqual(shown(found), { "a": "dir", "a/x": "file" });
   assert.deepEqual([...found.leftovers].sort(), [aside, partial].sort());
 });
 
 Deno.test("scan() leaves temporary names of others alone, and folders of such a name", async () => {
-  const theirs = tempPath(toRelPath("x"), toTag(stranger, "partial", file("x")));
-  const folder = tempPath(toRelPath("f"), toTag(owner, "partial", file("f")));
+  const theirs = tempPath(toRelPath("x"), toTempTag(stranger, "partial", file("x")));
+  const folder = tempPath(toRelPath("f"), toTempTag(owner, "partial", file("f")));
   const found = await scanned(holding(file(theirs), file(`${folder}/inside`)));
   assert.deepEqual(shown(found), { [theirs]: "special", [folder]: "special" });
   assert.deepEqual(found.leftovers, []);
@@ -189,7 +189,7 @@ Deno.test("scan() believes no entry that does not lie in the folder that lists i
 });
 
 Deno.test("scan() completes the folders that walk() does not name, and closes a name that is file and folder", async () => {
-  const backend = over(memory(), {
+  const backend = withOverrides(memory(), {
     async *walk() {
       yield [file("a/b/c"), file("f")];
       yield [file("f/below")];
@@ -199,7 +199,7 @@ Deno.test("scan() completes the folders that walk() does not name, and closes a 
 });
 
 Deno.test("scan() rejects when walk() fails half way", async () => {
-  const backend = over(holding(file("a")), {
+  const backend = withOverrides(holding(file("a")), {
     async *walk() {
       yield [file("a")];
       throw broken("unexpected", "page 2 is missing");
@@ -215,7 +215,7 @@ Deno.test("scan() works on folders 300 levels deep", async () => {
 });
 
 Deno.test("scan() stops at folders without end", async () => {
-  const endless = over(memory({ lacks: ["walk"] }), {
+  const endless = withOverrides(memory({ lacks: ["walk"] }), {
     list: (_inner, path) => Promise.resolve([dir(path === "" ? "d" : `${path}/d`)]),
   });
   const found = await scanned(endless);
@@ -226,7 +226,7 @@ Deno.test("scan() stops at folders without end", async () => {
 Deno.test("scan() lists folders side by side, as many as it may", async () => {
   const folders = Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`d${i}`, []]));
   let [now, most] = [0, 0];
-  const backend = over(listing({ "": Object.keys(folders).map(dir), ...folders }), {
+  const backend = withOverrides(listing({ "": Object.keys(folders).map(dir), ...folders }), {
     async list(inner, path, call) {
       most = Math.max(most, ++now);
       await new Promise((resolve) => setTimeout(resolve, 1));
@@ -241,7 +241,7 @@ Deno.test("scan() lists folders side by side, as many as it may", async () => {
 Deno.test("scan() rejects with cancelled once the signal is aborted, and begins nothing more", async () => {
   const stop = new AbortController();
   const lists: string[] = [];
-  const backend = over(listing({ "": [dir("a"), dir("b")], "a": [], "b": [] }), {
+  const backend = withOverrides(listing({ "": [dir("a"), dir("b")], "a": [], "b": [] }), {
     async list(inner, path, call) {
       lists.push(path);
       const found = await inner.list(path, call);

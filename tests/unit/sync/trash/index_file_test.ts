@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import fc from "npm:fast-check@4.10.2";
 import { toRelPath } from "../../../../lib/core/path.ts";
-import { appendLine, readIndex, tidyIndex } from "../../../../lib/sync/trash/index_file.ts";
+import { appendLine, compactIndex, readIndex } from "../../../../lib/sync/trash/index_file.ts";
 import {
   goneLine,
   itemLine,
   parseIndex,
-  placeOf,
   toRunName,
+  toTrashPath,
   type TrashItem,
 } from "../../../../lib/sync/trash/index.ts";
 
@@ -140,7 +140,7 @@ Deno.test("parseIndex() believes no place outside of a trash folder, whatever a 
         const tail = `/${pair}/${toRunName(found.when, found.side)}/${toRelPath(found.path)}`;
         assert.ok(found.at.endsWith(tail) && !found.at.split("/").includes(".."), found.at);
         if (found.host === "server") continue;
-        const { base } = placeOf(found);
+        const { base } = toTrashPath(found);
         assert.ok(base === home || base.endsWith("/.tandem-trash"), base);
       }
     }),
@@ -179,10 +179,10 @@ Deno.test("tidyIndex() drops what is no more, and nothing as long as a line is r
     }
     await appendLine(index, forged({ path: "../victim" }));
     const full = await Deno.readTextFile(file);
-    await tidyIndex(index);
+    await compactIndex(index);
     assert.equal(await Deno.readTextFile(file), full);
     await Deno.writeTextFile(file, full.replace("../victim", "x").replace(forged({ path: "x" }), ""));
-    await tidyIndex(index);
+    await compactIndex(index);
     assert.deepEqual(await readIndex(index), { items: [here], refused: 0 });
     assert.equal((await Deno.readTextFile(file)).split("\n").length, 2);
   }));

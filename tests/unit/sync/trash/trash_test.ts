@@ -5,14 +5,14 @@ import { toRelPath } from "../../../../lib/core/path.ts";
 import { PairTrash } from "../../../../lib/sync/trash/trash.ts";
 import { linkOnDisk, moveOnDisk } from "../../../../lib/sync/trash/disk.ts";
 import { listTrash, restoreItem } from "../../../../lib/sync/trash/restore.ts";
-import { over } from "../../../support/over.ts";
-import { call, start, within } from "../../../support/trash_scene.ts";
+import { withOverrides } from "../../../support/over.ts";
+import { call, start, withTrashScene } from "../../../support/trash_scene.ts";
 import { readDisk, readTree, tree } from "../../../support/tree.ts";
 
 const day = 86_400_000;
 
 Deno.test("keep() takes a removed file away and keeps it under its own path", () =>
-  within(async ({ home, root, trash, entry }) => {
+  withTrashScene(async ({ home, root, trash, entry }) => {
     const path = toRelPath("d/b");
     const kept = await trash.keep({ side: "local", entry: await entry("d/b"), path, why: "removed", take: true }, call);
     assert.deepEqual([kept.moved, kept.at], [true, `${home}/p/2026-11-21 103205.000 local/d/b`]);
@@ -23,7 +23,7 @@ Deno.test("keep() takes a removed file away and keeps it under its own path", ()
   }));
 
 Deno.test("keep() leaves a file that will be overwritten in its place", () =>
-  within(async ({ root, trash, entry }) => {
+  withTrashScene(async ({ root, trash, entry }) => {
     const a = await entry("a");
     const kept = await trash.keep({ side: "local", entry: a, path: a.path, why: "conflict", take: false }, call);
     assert.equal(kept.moved, false);
@@ -35,12 +35,14 @@ Deno.test("keep() leaves a file that will be overwritten in its place", () =>
 Deno.test("keep() leaves a server's file in its place where the server can copy, and takes it away where it cannot", async () => {
   for (const lacks of [[], ["copy"]] as const) {
     const server = tree({ "home/r": "remote", "login/": {} }).memory({ lacks });
-    const remote = await server.at("/home", call);
-    const reached = over(remote, { at: (inner, folder, how) => inner.at(folder === "~" ? "/login" : folder, how) });
-    await within(async ({ trash, entry }) => {
+    const remote = await server.withRoot("/home", call);
+    const reached = withOverrides(remote, {
+      withRoot: (inner, folder, how) => inner.withRoot(folder === "~" ? "/login" : folder, how),
+    });
+    await withTrashScene(async ({ trash, entry }) => {
       const r = await entry("r", "remote");
       const loser = { side: "remote", entry: r, path: r.path, why: "overwritten", take: false } as const;
-      assert.equal(await trash.moves(loser, call), lacks.length === 1);
+      assert.equal(await trash.mustMove(loser, call), lacks.length === 1);
       const kept = await trash.keep(loser, call);
       assert.equal(kept.moved, lacks.length === 1);
       assert.equal((await remote.stat(r.path, call))?.kind, kept.moved ? undefined : "file");
@@ -57,18 +59,18 @@ Deno.test("keep() leaves a server's file in its place where the server can copy,
 
 Deno.test("keep() leaves what a server's trash holds alone when the same place is wanted again, or the file changes meanwhile", async () => {
   const server = tree({ "home/r": "remote", "login/": {} }).memory();
-  const remote = await server.at("/home", call);
+  const remote = await server.withRoot("/home", call);
   const edit = { now: () => Promise.resolve() };
   const whole = async () => {
-    const inner = await remote.at("/", call);
-    return over(inner, { copy: async (_, ...args) => (await inner.copy?.(...args), await edit.now()) });
+    const inner = await remote.withRoot("/", call);
+    return withOverrides(inner, { copy: async (_, ...args) => (await inner.copy?.(...args), await edit.now()) });
   };
-  const reached = over(remote, {
-    at: async (inner, folder, how) =>
-      folder === "/" ? await whole() : await inner.at(folder === "~" ? "/login" : folder, how),
+  const reached = withOverrides(remote, {
+    withRoot: async (inner, folder, how) =>
+      folder === "/" ? await whole() : await inner.withRoot(folder === "~" ? "/login" : folder, how),
   });
   const kept = async () => Object.entries(await readTree(server)).filter(([path]) => path.startsWith("login/"));
-  await within(async ({ trash, entry }) => {
+  await withTrashScene(async ({ trash, entry }) => {
     const r = await entry("r", "remote");
     const loser = { side: "remote", entry: r, path: r.path, why: "overwritten", take: false } as const;
     await trash.keep(loser, call);
@@ -87,23 +89,23 @@ Deno.test("keep() takes a server's file away from the second on where the server
   const server = tree({ "home/r": "remote", "login/": {} }).memory({ lacks: ["copy"] });
   const none = () => Promise.reject(new SyncError("unsupported", "no second names", { operation: "hardLink" }));
   const rooted = (inner: Backend): Backend =>
-    over(inner, {
+    withOverrides(inner, {
       hardLink: none,
-      at: async (_, folder, how) => rooted(await inner.at(folder === "~" ? "/login" : folder, how)),
+      withRoot: async (_, folder, how) => rooted(await inner.withRoot(folder === "~" ? "/login" : folder, how)),
     });
-  await within(async ({ trash, entry, remote }) => {
+  await withTrashScene(async ({ trash, entry, remote }) => {
     const r = await entry("r", "remote");
     const loser = { side: "remote", entry: r, path: r.path, why: "overwritten", take: false } as const;
-    assert.equal(await trash.moves(loser, call), false);
+    assert.equal(await trash.mustMove(loser, call), false);
     await assert.rejects(trash.keep(loser, call), { kind: "unsupported" });
     assert.equal((await remote.stat(r.path, call))?.kind, "file");
-    assert.equal(await trash.moves(loser, call), true);
+    assert.equal(await trash.mustMove(loser, call), true);
     assert.equal((await trash.keep(loser, call)).moved, true);
-  }, { remote: rooted(await server.at("/home", call)) });
+  }, { remote: rooted(await server.withRoot("/home", call)) });
 });
 
 Deno.test("keep() copies a remote file to this machine where the server has no place for it", () =>
-  within(async ({ home, remote, trash, entry }) => {
+  withTrashScene(async ({ home, remote, trash, entry }) => {
     const r = await entry("r", "remote");
     const kept = await trash.keep({ side: "remote", entry: r, path: r.path, why: "removed", take: true }, call);
     assert.deepEqual([kept.moved, kept.at.startsWith(`${home}/p/`)], [false, true]);
@@ -112,7 +114,7 @@ Deno.test("keep() copies a remote file to this machine where the server has no p
   }, { lacks: ["rename"] }));
 
 Deno.test("keep() keeps nothing that is not what was listed", () =>
-  within(async ({ home, root, trash, entry }) => {
+  withTrashScene(async ({ home, root, trash, entry }) => {
     const a = await entry("a");
     await Deno.writeTextFile(`${root}/a`, "another");
     for (const take of [true, false]) {
@@ -124,7 +126,7 @@ Deno.test("keep() keeps nothing that is not what was listed", () =>
   }));
 
 Deno.test("keep() rejects where the trash cannot be written, and the file stays", () =>
-  within(async ({ home, root, trash, entry }) => {
+  withTrashScene(async ({ home, root, trash, entry }) => {
     await Deno.mkdir(home, { recursive: true });
     await Deno.writeTextFile(`${home}/p`, "in the way");
     const a = await entry("a");
@@ -134,7 +136,7 @@ Deno.test("keep() rejects where the trash cannot be written, and the file stays"
   }));
 
 Deno.test("undo() gives back what was kept for nothing", () =>
-  within(async ({ home, root, trash, entry }) => {
+  withTrashScene(async ({ home, root, trash, entry }) => {
     const before = await readDisk(root, { times: true });
     for (const take of [true, false]) {
       const a = await entry("a");
@@ -146,7 +148,7 @@ Deno.test("undo() gives back what was kept for nothing", () =>
   }));
 
 Deno.test("keep() keeps losers in the local root where there is no other folder", () =>
-  within(async ({ root, local, remote, entry }) => {
+  withTrashScene(async ({ root, local, remote, entry }) => {
     const trash = new PairTrash({ home: undefined, pair: "p", sides: { local, remote }, start, session: "s" });
     const a = await entry("a");
     const kept = await trash.keep({ side: "local", entry: a, path: a.path, why: "removed", take: true }, call);
@@ -155,7 +157,7 @@ Deno.test("keep() keeps losers in the local root where there is no other folder"
   }));
 
 Deno.test("prune() removes what is old enough, but no loser of a conflict, and leaves no empty folders", () =>
-  within(async ({ home, trash, entry }) => {
+  withTrashScene(async ({ home, trash, entry }) => {
     const [a, b] = [await entry("a"), await entry("d/b")];
     await trash.keep({ side: "local", entry: a, path: a.path, why: "conflict", take: true }, call);
     const gone = await trash.keep({ side: "local", entry: b, path: b.path, why: "removed", take: true }, call);
@@ -167,7 +169,7 @@ Deno.test("prune() removes what is old enough, but no loser of a conflict, and l
   }));
 
 Deno.test("restoreItem() brings a file back with its time, over nothing that is there", () =>
-  within(async ({ home, root, local, trash, entry }) => {
+  withTrashScene(async ({ home, root, local, trash, entry }) => {
     const before = await readDisk(root, { times: true });
     const b = await entry("d/b");
     await trash.keep({ side: "local", entry: b, path: b.path, why: "removed", take: true }, call);
@@ -182,7 +184,7 @@ Deno.test("restoreItem() brings a file back with its time, over nothing that is 
   }));
 
 Deno.test("keep() keeps both sides' losers of one path apart", () =>
-  within(async ({ home, root, remote, trash, entry }) => {
+  withTrashScene(async ({ home, root, remote, trash, entry }) => {
     await Deno.writeTextFile(`${root}/r`, "local");
     const [mine, theirs] = [await entry("r"), await entry("r", "remote")];
     await trash.keep({ side: "local", entry: mine, path: mine.path, why: "removed", take: true }, call);
@@ -193,7 +195,7 @@ Deno.test("keep() keeps both sides' losers of one path apart", () =>
 
 for (const [name, act] of [["moveOnDisk", moveOnDisk], ["linkOnDisk", linkOnDisk]] as const) {
   Deno.test(`${name}() leaves a version alone that took the place of the one that was listed`, () =>
-    within(async ({ root, entry }) => {
+    withTrashScene(async ({ root, entry }) => {
       const a = await entry("a");
       await Deno.writeTextFile(`${root}/a`, "edited at the last moment");
       await assert.rejects(act(a, { from: `${root}/a`, to: { base: root, at: `${root}/kept` } }), { kind: "changed" });
