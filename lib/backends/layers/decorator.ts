@@ -207,7 +207,7 @@ function decorateOptional(inner: Backend, around: CallHandlers): OptionalMethods
     }),
     ...(proof && { equalityProof: proof }),
     ...(onDisk && { withDiskPath: onDisk }),
-    ...(caution && { caution }),
+    ...(caution && { securityWarning: caution }),
     ...(walk && {
       walk: (path, { signal }) => many({ operation: "walk", path, signal, run: () => walk(path, { signal }) }),
     }),

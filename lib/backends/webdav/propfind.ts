@@ -162,7 +162,7 @@ async function* readMultistatus(
 
 async function isBelowFile(client: DavClient, target: ResolvedPath): Promise<boolean> {
   if (target.serverPath.length < 2) return false;
-  const parent = { ...target, names: target.serverPath.slice(0, -1), path: parentOf(target.path) };
+  const parent = { ...target, serverPath: target.serverPath.slice(0, -1), path: parentOf(target.path) };
   const found = await stat(client, parent);
   return found === undefined || found.entry.kind === "file";
 }

@@ -24,7 +24,7 @@ export async function removeTemp(
   serverPath: readonly string[],
 ): Promise<void> {
   const { signal } = new AbortController();
-  const target = { ...pending, names: serverPath, signal, also: [404, 409, 410] };
+  const target = { ...pending, serverPath, signal, acceptedStatuses: [404, 409, 410] };
   let left: unknown;
   for (const wait of pending.profile.atomic ? [0] : RECHECK_DELAYS_MS) {
     if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));

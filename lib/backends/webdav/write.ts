@@ -143,7 +143,7 @@ const UNCLEAR_STATUSES: readonly number[] = [400, 403, 404, 405, 409, 500];
 async function explainFailure(client: DavClient, error: unknown, pending: PendingWrite): Promise<unknown> {
   const status = statusOf(error);
   if (status === undefined || !UNCLEAR_STATUSES.includes(status) || pending.signal.aborted) return error;
-  const above = { ...pending, names: pending.serverPath.slice(0, -1), path: parentOf(pending.path) };
+  const above = { ...pending, serverPath: pending.serverPath.slice(0, -1), path: parentOf(pending.path) };
   try {
     const parent = (await stat(client, above))?.entry;
     if (parent === undefined) {

@@ -36,7 +36,7 @@ for (const mode of ["Remote", "Both", "Local"] as const) {
 Deno.test("run() in Both brings the removal of the last object along, and goes on from there", async () => {
   const known = newMemory();
   const sides = { local: memory(), remote: folderOfStore() };
-  const options = () => ({ mode: "Both", mirror: false, remembered: openHistory(known, () => false) }) as const;
+  const options = () => ({ mode: "Both", mirror: false, pairHistory: openHistory(known, () => false) }) as const;
   plant(sides.local, { "a": "1" });
   await ran(sides, options());
   await sides.local.remove(await fileAt(sides.local, "a"), { signal });

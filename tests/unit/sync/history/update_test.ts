@@ -88,7 +88,7 @@ Deno.test("toLessons() learns a file that arrived by what its side lists, and by
   const lessons = learned({ actions: [[upload("a"), "done", result]], seen: listing(result) });
   assert.deepEqual(lessons, [{
     path: "a",
-    known: { path: "a", kind: "file", local: mark(), remote: { size: 3, modified: old - 500, revision: "r1" } },
+    base: { path: "a", kind: "file", local: mark(), remote: { size: 3, modified: old - 500, revision: "r1" } },
   }]);
 });
 
@@ -99,7 +99,7 @@ Deno.test("toLessons() learns nothing of a failure", () => {
 
 Deno.test("toLessons() drops a path that one side still lacks, since nobody may take that for a deletion later", () => {
   const lessons = learned({ actions: [[upload("a"), "undone"]], known: [known("a")] });
-  assert.deepEqual(lessons, [{ path: "a", known: undefined }]);
+  assert.deepEqual(lessons, [{ path: "a", base: undefined }]);
 });
 
 Deno.test("toLessons() keeps what it knows of a removal that is still to come", () => {
@@ -108,7 +108,7 @@ Deno.test("toLessons() keeps what it knows of a removal that is still to come", 
 
 Deno.test("toLessons() drops what was removed", () => {
   const lessons = learned({ actions: [[removal("a"), "done"]], known: [known("a")] });
-  assert.deepEqual(lessons, [{ path: "a", known: undefined }]);
+  assert.deepEqual(lessons, [{ path: "a", base: undefined }]);
 });
 
 const foreign: Readonly<Record<string, FileEntry | undefined>> = {
@@ -213,10 +213,10 @@ Deno.test("toLessons() moves what is known of a file that was renamed", () => {
     remote: [source],
   });
   assert.deepEqual(lessons, [
-    { path: "a", known: undefined },
+    { path: "a", base: undefined },
     {
       path: "b",
-      known: {
+      base: {
         path: "b",
         kind: "file",
         local: mark(),

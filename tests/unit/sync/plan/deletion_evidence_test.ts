@@ -70,7 +70,7 @@ Deno.test("toUntraced() says nothing where folders' times tell nothing", () => {
   assert.equal(untraced("d/x", { snapshots: now(dir("d", 100)) }), undefined);
 });
 
-const without = { untraced: () => ({ folder: toRelPath("d"), why: "it is older" }) };
+const without = { unprovenAbsence: () => ({ folder: toRelPath("d"), why: "it is older" }) };
 
 Deno.test("plan() brings back in Both what is missing without a trace, with one note for its folder", () => {
   const made = planFor({

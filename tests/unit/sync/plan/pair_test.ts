@@ -281,8 +281,8 @@ for (const [sum, done] of [["md5:1", []], ["md5:2", ["copy remote f checksum"]]]
 
 Deno.test("plan() replaces nothing under -Mirror because it came there later, unless its size is another", () => {
   const remote = {
-    f: { modified: START + 9000, isArrival: true },
-    g: { modified: START + 9000, isArrival: true },
+    f: { modified: START + 9000, isUploadTime: true },
+    g: { modified: START + 9000, isUploadTime: true },
   } as const;
   const made = pair({ mirror: true, local: { f: {}, g: { size: 6 } }, remote });
   assert.deepEqual(summarizeActions(made.actions), ["copy remote g size"]);
