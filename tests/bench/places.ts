@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { APACHE_PROPERTIES } from "../support/far_pair.ts";
+import { APACHE_PROPERTIES } from "../support/targets/remote_pair.ts";
 import { type DataName, makeData } from "./data.ts";
 
 /** Folders of one run on this disk: the data, and what the works read and write. */

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { ListObjectsV2Command, PutObjectCommand } from "npm:@aws-sdk/client-s3@3.1169.0";
-import { type Bucket, makeBucket } from "../support/s3_target.ts";
+import { type Bucket, makeBucket } from "../support/targets/s3_target.ts";
 import { type S3Server, startS3 } from "../support/servers/s3.ts";
 import type { Arena, Cell, Contestant, Store } from "./contest.ts";
 import { rclone, tandem, versionOf, type Way } from "./contestants.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Backend } from "../../lib/core/backend.ts";
 import { root, toRelPath } from "../../lib/core/path.ts";
 import { collect, isSame, pattern, streamBody, wholeBody } from "../support/content.ts";
-import { assertRejects, call, type Case, entry, folder, get, paths, put, text, withDeadline } from "./rig.ts";
+import { assertRejects, call, type Case, entry, folder, get, paths, put, text, withDeadline } from "./assertions.ts";
 
 /** Cancelling, concurrency, the end of a backend and of its link. */
 export const lifeCases: readonly Case[] = [

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { root, toRelPath } from "../../lib/core/path.ts";
-import { assertRejects, call, type Case, entries, entry, file, folder, paths, put } from "./rig.ts";
+import { assertRejects, call, type Case, entries, entry, file, folder, paths, put } from "./assertions.ts";
 
 /** What list(), stat() and at() promise. */
 export const listCases: readonly Case[] = [

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { explainUnstorableName, nameOf, toRelPath } from "../../lib/core/path.ts";
-import { call, type Case, entries, entry, folder, paths, put, text } from "./rig.ts";
+import { call, type Case, entries, entry, folder, paths, put, text } from "./assertions.ts";
 
 const nasty: readonly string[] = [
   "two  blanks",

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { root, toRelPath } from "../../lib/core/path.ts";
 import { pattern } from "../support/content.ts";
-import { assertRejects, call, type Case, entry, file, folder, get, link, paths, put, text } from "./rig.ts";
+import { assertRejects, call, type Case, entry, file, folder, get, link, paths, put, text } from "./assertions.ts";
 
 /** What the optional methods promise where they are present. */
 export const optionalCases: readonly Case[] = [

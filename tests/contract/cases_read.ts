@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Body } from "../../lib/core/backend.ts";
 import { toRelPath } from "../../lib/core/path.ts";
 import { collect, pattern, streamBody } from "../support/content.ts";
-import { assertRejects, assertSameBytes, call, type Case, file, folder, get, put, text } from "./rig.ts";
+import { assertRejects, assertSameBytes, call, type Case, file, folder, get, put, text } from "./assertions.ts";
 
 /** What read() promises. */
 export const readCases: readonly Case[] = [

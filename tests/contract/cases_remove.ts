@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { root, toRelPath } from "../../lib/core/path.ts";
-import { assertRejects, call, type Case, entry, file, folder, link, paths, put, text } from "./rig.ts";
+import { assertRejects, call, type Case, entry, file, folder, link, paths, put, text } from "./assertions.ts";
 
 /** What makeDir() and remove() promise. */
 export const removeCases: readonly Case[] = [

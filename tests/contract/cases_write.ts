@@ -3,7 +3,19 @@ import { tempPath } from "../../lib/core/temp_name.ts";
 import { SyncError } from "../../lib/core/errors.ts";
 import { toRelPath } from "../../lib/core/path.ts";
 import { isSame, pattern, streamBody, wholeBody } from "../support/content.ts";
-import { assertRejects, assertSameBytes, call, type Case, entry, file, folder, get, paths, put, text } from "./rig.ts";
+import {
+  assertRejects,
+  assertSameBytes,
+  call,
+  type Case,
+  entry,
+  file,
+  folder,
+  get,
+  paths,
+  put,
+  text,
+} from "./assertions.ts";
 
 const tag = "00112233445566aa";
 

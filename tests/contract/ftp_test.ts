@@ -1,4 +1,4 @@
-import { openTestFtp } from "../support/ftp_target.ts";
+import { openTestFtp } from "../support/targets/ftp_target.ts";
 import { startProxy } from "../support/proxy.ts";
 import { skipsServer } from "../support/servers/install.ts";
 import {

@@ -1,5 +1,5 @@
 import { startProxy } from "../support/proxy.ts";
-import { openTestGcs } from "../support/gcs_target.ts";
+import { openTestGcs } from "../support/targets/gcs_target.ts";
 import { startGcs } from "../support/servers/gcs.ts";
 import { noFolders } from "./no_folders.ts";
 import { sharedServer } from "./shared.ts";

@@ -2,8 +2,8 @@ import { openWebdav } from "../../lib/backends/webdav/mod.ts";
 import { root } from "../../lib/core/path.ts";
 import { startProxy } from "../support/proxy.ts";
 import { startDavStore } from "../support/servers/dav_store.ts";
-import { davTarget } from "../support/webdav_target.ts";
-import { call } from "./rig.ts";
+import { davTarget } from "../support/targets/webdav_target.ts";
+import { call } from "./assertions.ts";
 import { sharedServer } from "./shared.ts";
 import { conform } from "./suite.ts";
 

@@ -1,5 +1,5 @@
 import { startProxy } from "../support/proxy.ts";
-import { makeBucket, openTestS3 } from "../support/s3_target.ts";
+import { makeBucket, openTestS3 } from "../support/targets/s3_target.ts";
 import { skipsServer } from "../support/servers/install.ts";
 import { startS3 } from "../support/servers/s3.ts";
 import { noFolders } from "./no_folders.ts";

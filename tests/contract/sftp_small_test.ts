@@ -1,5 +1,5 @@
 import { startProxy } from "../support/proxy.ts";
-import { openTestSftp } from "../support/sftp_target.ts";
+import { openTestSftp } from "../support/targets/sftp_target.ts";
 import { ownFolder, type ServedFolder, sharedServer } from "./shared.ts";
 import { conform } from "./suite.ts";
 

@@ -1,7 +1,7 @@
 import { startProxy } from "../support/proxy.ts";
 import { skipsServer } from "../support/servers/install.ts";
 import { startSshd } from "../support/servers/sftp.ts";
-import { openTestSftp } from "../support/sftp_target.ts";
+import { openTestSftp } from "../support/targets/sftp_target.ts";
 import { ownFolder, sharedServer } from "./shared.ts";
 import { conform } from "./suite.ts";
 

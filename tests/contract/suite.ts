@@ -6,7 +6,7 @@ import { nameCases } from "./cases_names.ts";
 import { optionalCases } from "./cases_optional.ts";
 import { readCases } from "./cases_read.ts";
 import { removeCases } from "./cases_remove.ts";
-import { type Case, type Fixture, optionalMethods, withDeadline } from "./rig.ts";
+import { type Case, type Fixture, optionalMethods, withDeadline } from "./assertions.ts";
 import { writeCases } from "./cases_write.ts";
 
 /** A backend rooted at an empty folder that exists. */

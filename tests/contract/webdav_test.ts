@@ -1,9 +1,9 @@
 import { startProxy } from "../support/proxy.ts";
 import { skipsServer } from "../support/servers/install.ts";
 import { type DavKind, davRecipe, startDav } from "../support/servers/webdav.ts";
-import { openTestDav } from "../support/webdav_target.ts";
+import { openTestDav } from "../support/targets/webdav_target.ts";
 import { root } from "../../lib/core/path.ts";
-import { call } from "./rig.ts";
+import { call } from "./assertions.ts";
 import { sharedServer } from "./shared.ts";
 import { conform } from "./suite.ts";
 

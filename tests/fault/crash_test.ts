@@ -3,7 +3,7 @@ import fc from "npm:fast-check@4.10.2";
 import { memory, type OptionalMethod } from "../../lib/backends/memory/mod.ts";
 import { Crash, faulty } from "../support/faulty.ts";
 import { runs } from "../support/runs.ts";
-import { NOON, plant, ran, type Texts, texts } from "../unit/sync/rig.ts";
+import { NOON, plant, ran, type Texts, texts } from "../unit/sync/fixtures.ts";
 
 /** What somebody does to one thing of a tree: removes it, changes its content, or makes a folder of a file and a file of a folder. */
 interface Edit {

@@ -12,10 +12,10 @@ import {
   syncOnce,
   syncUntilStable,
   userEdit,
-} from "../support/simulation.ts";
-import { pairKey } from "../support/simulation_checks.ts";
-import { contentsOf } from "../support/simulation_edits.ts";
-import { anyQuietSync, anyStory, type Story } from "../support/simulation_story.ts";
+} from "../support/simulation/simulation.ts";
+import { pairKey } from "../support/simulation/checks.ts";
+import { contentsOf } from "../support/simulation/edits.ts";
+import { anyQuietSync, anyStory, type Story } from "../support/simulation/story.ts";
 
 const numRuns = runs(300, 10_000, 10_000);
 const checks = { numRuns, ...seeded(20_260_101) };

@@ -10,9 +10,9 @@ import {
   type SyncRun,
   syncUntilStable,
   userEdit,
-} from "../support/simulation.ts";
-import { pairKey } from "../support/simulation_checks.ts";
-import { anyDeceivedSync, anyStory, type Sync } from "../support/simulation_story.ts";
+} from "../support/simulation/simulation.ts";
+import { pairKey } from "../support/simulation/checks.ts";
+import { anyDeceivedSync, anyStory, type Sync } from "../support/simulation/story.ts";
 
 const checks = { numRuns: runs(600, 20_000, 20_000), ...seeded(20_260_202) };
 const story = anyStory({ troubled: false, quiet: true });

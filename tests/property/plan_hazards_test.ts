@@ -4,7 +4,7 @@ import { isWithin, parentOf, type RelPath } from "../../lib/core/path.ts";
 import type { Action, OpaqueEntry, Plan, Side } from "../../lib/core/entry.ts";
 import { interpret, type Tree } from "../support/interpret.ts";
 import { anyOptions, checks, historyOf, planTrees } from "../support/plans.ts";
-import { anyPath, anyStory, treesOf } from "../support/trees.ts";
+import { anyPath, anyStory, treesOf } from "../support/trees/edited_trees.ts";
 
 Deno.test("plan() does nothing at or below what must not be touched, and removes nothing beside a name that cannot be given", () => {
   fc.assert(

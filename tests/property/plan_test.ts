@@ -15,7 +15,7 @@ import {
 } from "../../lib/core/entry.ts";
 import { ableTraits, interpret, remember, toHistory, type Tree } from "../support/interpret.ts";
 import { anyMode, anyOptions, checks, historyOf, planTrees } from "../support/plans.ts";
-import { anyPath, anyStory, outline, treesOf } from "../support/trees.ts";
+import { anyPath, anyStory, outline, treesOf } from "../support/trees/edited_trees.ts";
 
 /** Options that are the same from either side. */
 const threeWay = toPlanOptions({ mode: "Both", remove: true, conflict: "Skip" });

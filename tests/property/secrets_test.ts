@@ -11,7 +11,7 @@ import type { CommandContext } from "../../lib/shell/command/command.ts";
 import { evaluate, type ShellContext } from "../../lib/shell/run/evaluate.ts";
 import { helpText } from "../../lib/shell/run/help.ts";
 import { parse } from "../../lib/shell/parse/parser.ts";
-import { findSecret } from "../support/canary.ts";
+import { findSecret } from "../support/secret_leaks.ts";
 import { runs, seeded } from "../support/runs.ts";
 
 /** Letters first, which no escape can hide, then what passwords are made of. */

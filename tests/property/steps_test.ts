@@ -1,7 +1,7 @@
 import fc from "npm:fast-check@4.10.2";
 import { runs, seeded } from "../support/runs.ts";
-import { playSteps } from "../support/steps.ts";
-import { anyStepsStory } from "../support/steps_story.ts";
+import { playSteps } from "../support/simulation/steps.ts";
+import { anyStepsStory } from "../support/simulation/steps_story.ts";
 
 const checks = { numRuns: runs(1000, 100_000, 10_000), ...seeded(20_261_130) };
 

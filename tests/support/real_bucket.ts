@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { assertCode, fill, readFolder, setOldTime } from "./pair.ts";
+import { assertCode, fill, readFolder, setOldTime } from "./targets/sftp_pair.ts";
 import { counts, tandem } from "./tandem.ts";
 
 /** Where a real bucket is, and what logs in there. */

@@ -5,7 +5,7 @@ import type { MemoryDials } from "../../lib/backends/memory/mod.ts";
 import { toRelPath } from "../../lib/core/path.ts";
 import { PairTrash } from "../../lib/sync/trash/trash.ts";
 import type { FileEntry, Side } from "../../lib/core/entry.ts";
-import { tree } from "./tree.ts";
+import { tree } from "./trees/tree.ts";
 
 /** A call without end. */
 export const call = { signal: new AbortController().signal };

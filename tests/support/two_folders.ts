@@ -1,5 +1,5 @@
 import { type RunResult, tandem } from "./tandem.ts";
-import { readDisk, tree, type TreeLiteral } from "./tree.ts";
+import { readDisk, tree, type TreeLiteral } from "./trees/tree.ts";
 
 /** Two folders and a state folder of their own. */
 export interface TwoFolders extends AsyncDisposable {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { remoteServerKind } from "../../support/far.ts";
-import { assertSame, contentWithoutServerFiles, makeRemotePair } from "../../support/far_pair.ts";
-import { assertCode, fill } from "../../support/pair.ts";
+import { remoteServerKind } from "../../support/targets/remote_server.ts";
+import { assertSame, contentWithoutServerFiles, makeRemotePair } from "../../support/targets/remote_pair.ts";
+import { assertCode, fill } from "../../support/targets/sftp_pair.ts";
 import { serverTest } from "../../support/servers/install.ts";
 
 /**

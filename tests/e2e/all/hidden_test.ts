@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { remoteServerKind } from "../../support/far.ts";
-import { contentWithoutServerFiles, makeRemotePair } from "../../support/far_pair.ts";
-import { assertCode, fill } from "../../support/pair.ts";
+import { remoteServerKind } from "../../support/targets/remote_server.ts";
+import { contentWithoutServerFiles, makeRemotePair } from "../../support/targets/remote_pair.ts";
+import { assertCode, fill } from "../../support/targets/sftp_pair.ts";
 import { serverTest } from "../../support/servers/install.ts";
 
 const nginx = remoteServerKind("dav nginx");

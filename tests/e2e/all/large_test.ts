@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { chownAll, remoteServerKinds } from "../../support/far.ts";
-import { makeRemotePair } from "../../support/far_pair.ts";
-import { assertCode } from "../../support/pair.ts";
+import { chownAll, remoteServerKinds } from "../../support/targets/remote_server.ts";
+import { makeRemotePair } from "../../support/targets/remote_pair.ts";
+import { assertCode } from "../../support/targets/sftp_pair.ts";
 import { serverTest } from "../../support/servers/install.ts";
 
 const COUNT = 20_000;

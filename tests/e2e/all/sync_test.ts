@@ -1,14 +1,19 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { chownAll, type RemoteServer, type RemoteServerKind, remoteServerKinds } from "../../support/far.ts";
+import {
+  chownAll,
+  type RemoteServer,
+  type RemoteServerKind,
+  remoteServerKinds,
+} from "../../support/targets/remote_server.ts";
 import {
   APACHE_PROPERTIES,
   assertSame,
   contentWithoutServerFiles,
   makeRemotePair,
   type RemotePair,
-} from "../../support/far_pair.ts";
-import { assertCode, fill, setOldTime } from "../../support/pair.ts";
+} from "../../support/targets/remote_pair.ts";
+import { assertCode, fill, setOldTime } from "../../support/targets/sftp_pair.ts";
 import { serverTest } from "../../support/servers/install.ts";
 import { counts } from "../../support/tandem.ts";
 

@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { chownAll, type RemoteServer, remoteServerKind } from "../../support/far.ts";
-import { assertSame, contentWithoutServerFiles, makeRemotePair, type RemotePair } from "../../support/far_pair.ts";
-import { assertCode, fill, setOldTime } from "../../support/pair.ts";
+import { chownAll, type RemoteServer, remoteServerKind } from "../../support/targets/remote_server.ts";
+import {
+  assertSame,
+  contentWithoutServerFiles,
+  makeRemotePair,
+  type RemotePair,
+} from "../../support/targets/remote_pair.ts";
+import { assertCode, fill, setOldTime } from "../../support/targets/sftp_pair.ts";
 import { serverTest } from "../../support/servers/install.ts";
 import { type RunResult, tandem } from "../../support/tandem.ts";
 

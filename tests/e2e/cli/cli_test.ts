@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { pattern } from "../../support/content.ts";
-import { countArrived, watchManyFiles, writeManyFiles } from "../../support/many.ts";
+import { countArrived, watchManyFiles, writeManyFiles } from "../../support/trees/many_files.ts";
 import {
   assertCode,
   assertSame,
@@ -10,7 +10,7 @@ import {
   readFolder,
   startProxiedSftpPair,
   startSftpPair,
-} from "../../support/pair.ts";
+} from "../../support/targets/sftp_pair.ts";
 import { serverTest } from "../../support/servers/install.ts";
 import { type RunResult, tandem } from "../../support/tandem.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type DavStoreOptions, startDavStore } from "../../support/servers/dav_store.ts";
-import { assertCode, fill, readFolder } from "../../support/pair.ts";
+import { assertCode, fill, readFolder } from "../../support/targets/sftp_pair.ts";
 import { tandem } from "../../support/tandem.ts";
 
 const isDot = (name: string) => name.startsWith(".");

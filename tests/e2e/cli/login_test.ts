@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { assertCode, assertSame, fill, readFolder, startSftpPair } from "../../support/pair.ts";
+import { assertCode, assertSame, fill, readFolder, startSftpPair } from "../../support/targets/sftp_pair.ts";
 import { serverTest } from "../../support/servers/install.ts";
 import { makeKey, startSshd } from "../../support/servers/sftp.ts";
 

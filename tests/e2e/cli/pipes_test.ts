@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { assertCode, assertSame, fill, readFolder, type SftpPair, startSftpPair } from "../../support/pair.ts";
+import {
+  assertCode,
+  assertSame,
+  fill,
+  readFolder,
+  type SftpPair,
+  startSftpPair,
+} from "../../support/targets/sftp_pair.ts";
 import { serverTest } from "../../support/servers/install.ts";
 import { bash, objectsOf } from "../../support/shell.ts";
 

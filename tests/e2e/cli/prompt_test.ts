@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { findSecret, readEverything, secretCanary } from "../../support/canary.ts";
-import { assertSame, fill, startSftpPair } from "../../support/pair.ts";
+import { findSecret, readEverything, secretCanary } from "../../support/secret_leaks.ts";
+import { assertSame, fill, startSftpPair } from "../../support/targets/sftp_pair.ts";
 import { serverTest } from "../../support/servers/install.ts";
 import { onTerminal } from "../../support/terminal.ts";
 

@@ -1,4 +1,4 @@
-import { assertCode, fill, startSftpPair } from "../../support/pair.ts";
+import { assertCode, fill, startSftpPair } from "../../support/targets/sftp_pair.ts";
 import { serverTest } from "../../support/servers/install.ts";
 
 const server = { server: "sftp" };

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { findSecret, secretCanary } from "../../support/canary.ts";
+import { findSecret, secretCanary } from "../../support/secret_leaks.ts";
 import { startRawServer } from "../../support/servers/raw_http.ts";
 import { startSmallFtp } from "../../support/servers/small_ftp.ts";
-import { assertCode } from "../../support/pair.ts";
+import { assertCode } from "../../support/targets/sftp_pair.ts";
 import { type RunResult, tandem } from "../../support/tandem.ts";
 
 /** What servers and the proxies before them repeat of a login. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { findSecret, readEverything, secretCanary } from "../../support/canary.ts";
-import { assertCode, assertSame, fill, type SftpPair, startSftpPair } from "../../support/pair.ts";
+import { findSecret, readEverything, secretCanary } from "../../support/secret_leaks.ts";
+import { assertCode, assertSame, fill, type SftpPair, startSftpPair } from "../../support/targets/sftp_pair.ts";
 import { serverTest } from "../../support/servers/install.ts";
 import { type RunResult, tandem } from "../../support/tandem.ts";
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { assertCode, fill, readFolder, type SftpPair, startSftpPair } from "../../support/pair.ts";
+import { assertCode, fill, readFolder, type SftpPair, startSftpPair } from "../../support/targets/sftp_pair.ts";
 import { serverTest } from "../../support/servers/install.ts";
 import type { Sshd } from "../../support/servers/sftp.ts";
 import type { RunResult } from "../../support/tandem.ts";

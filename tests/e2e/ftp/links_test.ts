@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { scan } from "../../../lib/sync/scan/scan.ts";
 import { toTempOwner } from "../../../lib/sync/common/temp_tag.ts";
-import { fill } from "../../support/pair.ts";
-import { openTestFtp } from "../../support/ftp_target.ts";
+import { fill } from "../../support/targets/sftp_pair.ts";
+import { openTestFtp } from "../../support/targets/ftp_target.ts";
 import {
   type FtpServer,
   type FtpServerOptions,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { assertCode, fill } from "../../support/pair.ts";
+import { assertCode, fill } from "../../support/targets/sftp_pair.ts";
 import { ftpTree } from "../../support/servers/ftp_tree.ts";
 import { startSmallFtp } from "../../support/servers/small_ftp.ts";
 import { counts, type RunResult, tandem } from "../../support/tandem.ts";

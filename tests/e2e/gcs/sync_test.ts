@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { readEverything, secretCanary } from "../../support/canary.ts";
+import { readEverything, secretCanary } from "../../support/secret_leaks.ts";
 import { isSame } from "../../support/content.ts";
-import { type GcsPair, startGcsPair } from "../../support/gcs_pair.ts";
-import { assertCode, fill, readFolder, setOldTime } from "../../support/pair.ts";
+import { type GcsPair, startGcsPair } from "../../support/targets/gcs_pair.ts";
+import { assertCode, fill, readFolder, setOldTime } from "../../support/targets/sftp_pair.ts";
 import { counts, tandem } from "../../support/tandem.ts";
 
 const big = "0123456789abcdef".repeat(200_000);

@@ -10,10 +10,10 @@ import {
 import { sharedServer } from "../../contract/shared.ts";
 import { toRelPath } from "../../../lib/core/path.ts";
 import { collect, pattern, wholeBody } from "../../support/content.ts";
-import { assertCode, fill } from "../../support/pair.ts";
+import { assertCode, fill } from "../../support/targets/sftp_pair.ts";
 import { startProxy } from "../../support/proxy.ts";
-import { openTestS3 } from "../../support/s3_target.ts";
-import { startS3Pair, startS3Store } from "../../support/s3_pair.ts";
+import { openTestS3 } from "../../support/targets/s3_target.ts";
+import { startS3Pair, startS3Store } from "../../support/targets/s3_pair.ts";
 import { serverTest, skipsServer } from "../../support/servers/install.ts";
 import { counts } from "../../support/tandem.ts";
 

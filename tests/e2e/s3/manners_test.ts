@@ -7,9 +7,9 @@ import {
 } from "npm:@aws-sdk/client-s3@3.1169.0";
 import { sharedServer } from "../../contract/shared.ts";
 import { pattern } from "../../support/content.ts";
-import { assertCode, fill } from "../../support/pair.ts";
-import { startS3Pair, startS3Store } from "../../support/s3_pair.ts";
-import { makeBucket } from "../../support/s3_target.ts";
+import { assertCode, fill } from "../../support/targets/sftp_pair.ts";
+import { startS3Pair, startS3Store } from "../../support/targets/s3_pair.ts";
+import { makeBucket } from "../../support/targets/s3_target.ts";
 import { serverTest, skipsServer } from "../../support/servers/install.ts";
 import { counts, tandem } from "../../support/tandem.ts";
 

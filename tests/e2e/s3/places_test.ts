@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { sharedServer } from "../../contract/shared.ts";
-import { assertCode, fill } from "../../support/pair.ts";
-import { type S3Pair, startS3Pair, startS3Store } from "../../support/s3_pair.ts";
+import { assertCode, fill } from "../../support/targets/sftp_pair.ts";
+import { type S3Pair, startS3Pair, startS3Store } from "../../support/targets/s3_pair.ts";
 import { serverTest, skipsServer } from "../../support/servers/install.ts";
 import { type RunResult, tandem } from "../../support/tandem.ts";
 

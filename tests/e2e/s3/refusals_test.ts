@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { DeleteBucketPolicyCommand, PutBucketPolicyCommand } from "npm:@aws-sdk/client-s3@3.1169.0";
 import { sharedServer } from "../../contract/shared.ts";
-import { findSecret, readEverything, secretCanary } from "../../support/canary.ts";
-import { assertCode, fill } from "../../support/pair.ts";
-import { type S3Store, startS3Pair, startS3Store } from "../../support/s3_pair.ts";
+import { findSecret, readEverything, secretCanary } from "../../support/secret_leaks.ts";
+import { assertCode, fill } from "../../support/targets/sftp_pair.ts";
+import { type S3Store, startS3Pair, startS3Store } from "../../support/targets/s3_pair.ts";
 import { serverTest, skipsServer } from "../../support/servers/install.ts";
 import { errorResponse, startSmallS3 } from "../../support/servers/small_s3.ts";
 import { counts, tandem } from "../../support/tandem.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { fill } from "../../support/pair.ts";
+import { fill } from "../../support/targets/sftp_pair.ts";
 import { startSmallS3 } from "../../support/servers/small_s3.ts";
 import { tandem } from "../../support/tandem.ts";
 

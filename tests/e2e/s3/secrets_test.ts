@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { sharedServer } from "../../contract/shared.ts";
-import { findSecret, readEverything } from "../../support/canary.ts";
-import { assertCode, fill } from "../../support/pair.ts";
-import { type S3Pair, startS3Pair, startS3Store } from "../../support/s3_pair.ts";
+import { findSecret, readEverything } from "../../support/secret_leaks.ts";
+import { assertCode, fill } from "../../support/targets/sftp_pair.ts";
+import { type S3Pair, startS3Pair, startS3Store } from "../../support/targets/s3_pair.ts";
 import { serverTest, skipsServer } from "../../support/servers/install.ts";
 import { type RunResult, tandem } from "../../support/tandem.ts";
 

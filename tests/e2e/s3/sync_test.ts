@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { HeadObjectCommand } from "npm:@aws-sdk/client-s3@3.1169.0";
 import { sharedServer } from "../../contract/shared.ts";
-import { assertCode, fill, readFolder } from "../../support/pair.ts";
-import { type S3Pair, startS3Pair, startS3Store } from "../../support/s3_pair.ts";
+import { assertCode, fill, readFolder } from "../../support/targets/sftp_pair.ts";
+import { type S3Pair, startS3Pair, startS3Store } from "../../support/targets/s3_pair.ts";
 import { serverTest, skipsServer } from "../../support/servers/install.ts";
 import { counts } from "../../support/tandem.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { pattern } from "../../support/content.ts";
 import { serverTest } from "../../support/servers/install.ts";
-import { countArrived, watchManyFiles, writeManyFiles } from "../../support/many.ts";
+import { countArrived, watchManyFiles, writeManyFiles } from "../../support/trees/many_files.ts";
 import {
   assertCode,
   assertSame,
@@ -10,7 +10,7 @@ import {
   type ProxiedSftpPair,
   readFolder,
   startProxiedSftpPair,
-} from "../../support/pair.ts";
+} from "../../support/targets/sftp_pair.ts";
 
 const server = "sftp";
 const MiB = 1 << 20;

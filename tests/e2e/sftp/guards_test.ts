@@ -9,7 +9,7 @@ import {
   type SftpPair,
   stampFolder,
   startSftpPair,
-} from "../../support/pair.ts";
+} from "../../support/targets/sftp_pair.ts";
 
 const server = "sftp";
 const dozen = Object.fromEntries(Array.from({ length: 12 }, (_, index) => [`old/${index}`, `${index}`]));

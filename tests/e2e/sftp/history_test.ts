@@ -1,5 +1,12 @@
 import assert from "node:assert/strict";
-import { assertCode, assertSame, fill, readFolder, type SftpPair, startSftpPair } from "../../support/pair.ts";
+import {
+  assertCode,
+  assertSame,
+  fill,
+  readFolder,
+  type SftpPair,
+  startSftpPair,
+} from "../../support/targets/sftp_pair.ts";
 import { serverTest } from "../../support/servers/install.ts";
 import { counts } from "../../support/tandem.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { isSame, pattern } from "../../support/content.ts";
-import { assertCode, assertSame, fill, startProxiedSftpPair, startSftpPair } from "../../support/pair.ts";
+import { assertCode, assertSame, fill, startProxiedSftpPair, startSftpPair } from "../../support/targets/sftp_pair.ts";
 import { serverTest } from "../../support/servers/install.ts";
 
 const server = "sftp";

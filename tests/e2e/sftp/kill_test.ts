@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { pattern } from "../../support/content.ts";
 import { tempTag } from "../../../lib/core/temp_name.ts";
 import { serverTest } from "../../support/servers/install.ts";
-import { countArrived, watchManyFiles, writeManyFiles } from "../../support/many.ts";
+import { countArrived, watchManyFiles, writeManyFiles } from "../../support/trees/many_files.ts";
 import {
   assertCode,
   assertSame,
@@ -11,7 +11,7 @@ import {
   type ProxiedSftpPair,
   readFolder,
   startProxiedSftpPair,
-} from "../../support/pair.ts";
+} from "../../support/targets/sftp_pair.ts";
 import { runs } from "../../support/runs.ts";
 
 const server = "sftp";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { serverTest } from "../../support/servers/install.ts";
-import { countArrived, writeManyFiles } from "../../support/many.ts";
-import { assertCode, readFolder, startSftpPair } from "../../support/pair.ts";
+import { countArrived, writeManyFiles } from "../../support/trees/many_files.ts";
+import { assertCode, readFolder, startSftpPair } from "../../support/targets/sftp_pair.ts";
 
 const server = "sftp";
 const MiB = 1 << 20;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { pattern } from "../../support/content.ts";
 import { serverTest } from "../../support/servers/install.ts";
-import { writeManyFiles } from "../../support/many.ts";
+import { writeManyFiles } from "../../support/trees/many_files.ts";
 import {
   assertCode,
   assertSame,
@@ -11,8 +11,8 @@ import {
   setOldTime,
   startProxiedSftpPair,
   startSftpPair,
-} from "../../support/pair.ts";
-import { openTestSftp } from "../../support/sftp_target.ts";
+} from "../../support/targets/sftp_pair.ts";
+import { openTestSftp } from "../../support/targets/sftp_target.ts";
 import { toRelPath } from "../../../lib/core/path.ts";
 
 const server = "sftp";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { serverTest } from "../../support/servers/install.ts";
-import { assertCode, assertSame, fill, readFolder, startSftpPair } from "../../support/pair.ts";
+import { assertCode, assertSame, fill, readFolder, startSftpPair } from "../../support/targets/sftp_pair.ts";
 
 const server = "sftp";
 

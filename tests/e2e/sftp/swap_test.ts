@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { assertCode, fill, readFolder, setOldTime } from "../../support/pair.ts";
+import { assertCode, fill, readFolder, setOldTime } from "../../support/targets/sftp_pair.ts";
 import { startSmallSftp } from "../../support/servers/small_sftp.ts";
 import { counts, type RunResult, startTandem, tandem } from "../../support/tandem.ts";
 

@@ -9,7 +9,7 @@ import {
   type SftpPair,
   stampFolder,
   startSftpPair,
-} from "../../support/pair.ts";
+} from "../../support/targets/sftp_pair.ts";
 
 const server = "sftp";
 const big = new Uint8Array(300_000).map((_, index) => index * 7);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type DavStoreOptions, startDavStore } from "../../support/servers/dav_store.ts";
-import { readFolder } from "../../support/pair.ts";
+import { readFolder } from "../../support/targets/sftp_pair.ts";
 import { tandem } from "../../support/tandem.ts";
 
 /** Downloads a tree of three folders from a server that answers some listings with a status. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { assertCode, fill } from "../../support/pair.ts";
+import { assertCode, fill } from "../../support/targets/sftp_pair.ts";
 import {
   type Answers,
   fileProps,

@@ -1,6 +1,6 @@
 import { openS3 } from "../../../lib/backends/s3/mod.ts";
 import type { Backend } from "../../../lib/core/backend.ts";
-import { s3Target } from "../s3_target.ts";
+import { s3Target } from "../targets/s3_target.ts";
 
 /** A request as the small server sees it: "GET /bucket/key", its query, its headers. */
 export interface RecordedRequest {

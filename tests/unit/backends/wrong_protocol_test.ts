@@ -5,9 +5,9 @@ import { root } from "../../../lib/core/path.ts";
 import type { SyncError } from "../../../lib/core/errors.ts";
 import { HttpClient } from "../../../lib/http/client.ts";
 import { openS3 } from "../../../lib/backends/s3/mod.ts";
-import { assertRejects } from "../../contract/rig.ts";
-import { openSmallFtp } from "../../support/ftp_target.ts";
-import { s3Target } from "../../support/s3_target.ts";
+import { assertRejects } from "../../contract/assertions.ts";
+import { openSmallFtp } from "../../support/targets/ftp_target.ts";
+import { s3Target } from "../../support/targets/s3_target.ts";
 
 /** What a server that is no FTP or web server says: at once, or to the first line it gets. */
 interface Script {

@@ -4,7 +4,7 @@ import fc from "npm:fast-check@4.10.2";
 import { SyncError } from "../../../lib/core/errors.ts";
 import { escapeForDisplay, toRelPath } from "../../../lib/core/path.ts";
 import { Redactor } from "../../../lib/core/redactor.ts";
-import { findSecret, secretCanary } from "../../support/canary.ts";
+import { findSecret, secretCanary } from "../../support/secret_leaks.ts";
 import { runs, seeded } from "../../support/runs.ts";
 
 function redactorOf(...secrets: string[]): Redactor {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import http from "node:http";
 import { HttpClient } from "../../../lib/http/client.ts";
 import { root } from "../../../lib/core/path.ts";
-import { assertRejects } from "../../contract/rig.ts";
+import { assertRejects } from "../../contract/assertions.ts";
 
 const ask = { operation: "test", path: root, signal: new AbortController().signal };
 

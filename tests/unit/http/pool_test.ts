@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { HttpClient } from "../../../lib/http/client.ts";
-import { assertRejects } from "../../contract/rig.ts";
+import { assertRejects } from "../../contract/assertions.ts";
 import { ask, connect, get, textOf } from "../../support/raw_http_client.ts";
 import { startRawServer } from "../../support/servers/raw_http.ts";
 

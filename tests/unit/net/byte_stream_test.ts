@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import fc from "npm:fast-check@4.10.2";
 import { CHUNK_SIZE, forEachChunk, toByteStream } from "../../../lib/net/byte_stream.ts";
-import { assertRejects } from "../../contract/rig.ts";
+import { assertRejects } from "../../contract/assertions.ts";
 import { runs } from "../../support/runs.ts";
 
 const { signal } = new AbortController();

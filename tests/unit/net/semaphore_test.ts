@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { WaitQueue } from "../../../lib/net/semaphore.ts";
 import { SyncError } from "../../../lib/core/errors.ts";
-import { assertRejects } from "../../contract/rig.ts";
+import { assertRejects } from "../../contract/assertions.ts";
 
 const { signal } = new AbortController();
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
 import { type RawConnection, startTls, type TlsSettings } from "../../../lib/net/tls_transport.ts";
 import { parseTlsPins } from "../../../lib/net/tls.ts";
-import { assertRejects } from "../../contract/rig.ts";
+import { assertRejects } from "../../contract/assertions.ts";
 import { testCertificate } from "../../support/servers/small_dav.ts";
 
 const trust = { host: "127.0.0.1", pins: parseTlsPins([testCertificate.fingerprint]) };

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
 import { dialTransport, MinimumRate } from "../../../lib/net/transport.ts";
 import { SyncError } from "../../../lib/core/errors.ts";
-import { assertRejects } from "../../contract/rig.ts";
+import { assertRejects } from "../../contract/assertions.ts";
 
 /** A server that is served by the script, once. */
 function serve(script: (conn: Deno.Conn) => Promise<void>) {

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { memory } from "../../../lib/backends/memory/mod.ts";
 import { SyncError } from "../../../lib/core/errors.ts";
-import { assertRejects, entries, folder, paths, put, text } from "../../contract/rig.ts";
+import { assertRejects, entries, folder, paths, put, text } from "../../contract/assertions.ts";
 import { Crash, faulty, linkLost } from "../../support/faulty.ts";
-import { tree } from "../../support/tree.ts";
+import { tree } from "../../support/trees/tree.ts";
 
 const denied = new SyncError("denied", "No", { operation: "test" });
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { toRelPath } from "../../../lib/core/path.ts";
-import { readDisk, readTree, tree, usualTime } from "../../support/tree.ts";
+import { readDisk, readTree, tree, usualTime } from "../../support/trees/tree.ts";
 
 const literal = {
   "a.txt": "x",

@@ -3,7 +3,7 @@ import { toRelPath } from "../../../lib/core/path.ts";
 import { toTempTag } from "../../../lib/sync/common/temp_tag.ts";
 import { tempPath } from "../../../lib/core/temp_name.ts";
 import type { Action } from "../../../lib/core/entry.ts";
-import { withOverrides } from "../../support/over.ts";
+import { withOverrides } from "../../support/stacked.ts";
 import {
   applied,
   brief,
@@ -18,7 +18,7 @@ import {
   texts,
   upload,
   uploads,
-} from "./rig.ts";
+} from "./fixtures.ts";
 
 Deno.test("apply() puts a folder in the place of a file, and the file is gone at the end", async () => {
   const sides = pair({ "p/q/r": "new" }, { "p": "old" });

@@ -7,9 +7,9 @@ import { transfer } from "../../../lib/sync/apply/transfer.ts";
 import { PairTrash } from "../../../lib/sync/trash/trash.ts";
 import { listTrash } from "../../../lib/sync/trash/restore.ts";
 import { type Disk, freshDisk } from "../../support/disk.ts";
-import { withOverrides } from "../../support/over.ts";
+import { withOverrides } from "../../support/stacked.ts";
 import { memory } from "../../../lib/backends/memory/mod.ts";
-import { fileAt, owners, plant, rejection, signal } from "./rig.ts";
+import { fileAt, owners, plant, rejection, signal } from "./fixtures.ts";
 import type { Copy } from "../../../lib/sync/common/sides.ts";
 
 const a = toRelPath("a");

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { memory, type MemoryDials } from "../../../lib/backends/memory/mod.ts";
 import type { Plan, Side, SyncEvent } from "../../../lib/core/entry.ts";
-import { withOverrides } from "../../support/over.ts";
-import { noWrite } from "../../support/watch.ts";
-import { plant, ran, rejection, type Texts, texts } from "./rig.ts";
+import { withOverrides } from "../../support/stacked.ts";
+import { noWrite } from "../../support/backend_assertions.ts";
+import { plant, ran, rejection, type Texts, texts } from "./fixtures.ts";
 
 function pair(here: Texts, there: Texts, dials: Partial<Record<Side, MemoryDials>> = {}) {
   const [local, remote] = [memory(dials.local), memory(dials.remote)];

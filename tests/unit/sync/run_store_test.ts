@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { memory } from "../../../lib/backends/memory/mod.ts";
 import { SyncError } from "../../../lib/core/errors.ts";
 import { faulty } from "../../support/faulty.ts";
-import { withOverrides } from "../../support/over.ts";
-import { newMemory, openHistory } from "../../support/simulation_memory.ts";
-import { fileAt, plant, ran, signal, texts } from "./rig.ts";
+import { withOverrides } from "../../support/stacked.ts";
+import { newMemory, openHistory } from "../../support/simulation/history.ts";
+import { fileAt, plant, ran, signal, texts } from "./fixtures.ts";
 
 /** A folder of a store: it is there as long as it holds something. */
 function folderOfStore() {

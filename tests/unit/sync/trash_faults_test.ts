@@ -6,9 +6,9 @@ import { PairTrash } from "../../../lib/sync/trash/trash.ts";
 import type { DiscardedVersion, KeptVersion } from "../../../lib/sync/trash/trash.ts";
 import { listTrash } from "../../../lib/sync/trash/restore.ts";
 import { canLockFolder, lockFolder } from "../../support/lock_folder.ts";
-import { withOverrides } from "../../support/over.ts";
+import { withOverrides } from "../../support/stacked.ts";
 import { canMount, mountBind, mountSmall } from "../../support/small_disk.ts";
-import { readDisk, readTree, tree } from "../../support/tree.ts";
+import { readDisk, readTree, tree } from "../../support/trees/tree.ts";
 import { call, start, type TrashScene, withTrashScene } from "../../support/trash_scene.ts";
 
 const hasMounts = await canMount();

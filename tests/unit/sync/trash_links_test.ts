@@ -3,9 +3,9 @@ import { dirname } from "node:path";
 import { toRelPath } from "../../../lib/core/path.ts";
 import { PairTrash } from "../../../lib/sync/trash/trash.ts";
 import { assertParents, clearItem, listTrash, restoreItem } from "../../../lib/sync/trash/restore.ts";
-import { withOverrides } from "../../support/over.ts";
+import { withOverrides } from "../../support/stacked.ts";
 import { canMount, mountSmall } from "../../support/small_disk.ts";
-import { readDisk, readTree, tree } from "../../support/tree.ts";
+import { readDisk, readTree, tree } from "../../support/trees/tree.ts";
 import { call, start, type TrashScene, withTrashScene } from "../../support/trash_scene.ts";
 
 const ignore = Deno.build.os === "windows";

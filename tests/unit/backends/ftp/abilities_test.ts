@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import type { FileEntry } from "../../../../lib/core/entry.ts";
 import { root, toRelPath } from "../../../../lib/core/path.ts";
-import { assertRejects, call, paths, put } from "../../../contract/rig.ts";
-import { openSmallFtp } from "../../../support/ftp_target.ts";
+import { assertRejects, call, paths, put } from "../../../contract/assertions.ts";
+import { openSmallFtp } from "../../../support/targets/ftp_target.ts";
 import { type SmallFtp, startSmallFtp } from "../../../support/servers/small_ftp.ts";
 
 const MLST = "MLST type*;size*;modify*;";

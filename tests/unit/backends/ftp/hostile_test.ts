@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { root, toRelPath } from "../../../../lib/core/path.ts";
 import type { FileEntry } from "../../../../lib/core/entry.ts";
-import { assertRejects, call, paths, put } from "../../../contract/rig.ts";
+import { assertRejects, call, paths, put } from "../../../contract/assertions.ts";
 import { collect } from "../../../support/content.ts";
-import { openSmallFtp } from "../../../support/ftp_target.ts";
+import { openSmallFtp } from "../../../support/targets/ftp_target.ts";
 import { startSmallFtp } from "../../../support/servers/small_ftp.ts";
 
 const old = "modify=20231114221320;";

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import type { Backend } from "../../../../lib/core/backend.ts";
 import { type RelPath, root, toRelPath } from "../../../../lib/core/path.ts";
 import type { DirEntry, Entry, FileEntry } from "../../../../lib/core/entry.ts";
-import { assertRejects, call } from "../../../contract/rig.ts";
-import { openSmallFtp } from "../../../support/ftp_target.ts";
+import { assertRejects, call } from "../../../contract/assertions.ts";
+import { openSmallFtp } from "../../../support/targets/ftp_target.ts";
 import { ftpTree, type FtpTreeOptions } from "../../../support/servers/ftp_tree.ts";
 import { startSmallFtp } from "../../../support/servers/small_ftp.ts";
 

@@ -5,8 +5,8 @@ import { parseCredentials } from "../../../../lib/backends/gcs/credentials.ts";
 import { AccessTokens } from "../../../../lib/backends/gcs/access_tokens.ts";
 import { SyncError } from "../../../../lib/core/errors.ts";
 import { root } from "../../../../lib/core/path.ts";
-import { assertRejects, call } from "../../../contract/rig.ts";
-import { gcsTarget, type GcsTargetOptions } from "../../../support/gcs_target.ts";
+import { assertRejects, call } from "../../../contract/assertions.ts";
+import { gcsTarget, type GcsTargetOptions } from "../../../support/targets/gcs_target.ts";
 import { type GcsServer, startGcs } from "../../../support/servers/gcs.ts";
 import { GcsLogin, REFRESH } from "../../../support/servers/gcs_login.ts";
 

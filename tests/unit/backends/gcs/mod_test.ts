@@ -14,9 +14,9 @@ import {
   paths,
   put,
   text,
-} from "../../../contract/rig.ts";
+} from "../../../contract/assertions.ts";
 import { collect, pattern, utf8, wholeBody } from "../../../support/content.ts";
-import { gcsTarget, openTestGcs } from "../../../support/gcs_target.ts";
+import { gcsTarget, openTestGcs } from "../../../support/targets/gcs_target.ts";
 import { type GcsBucket, type GcsServer, startGcs } from "../../../support/servers/gcs.ts";
 
 type Options = Parameters<typeof startGcs>[0];

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import type { Backend } from "../../../../lib/core/backend.ts";
 import { SyncError } from "../../../../lib/core/errors.ts";
 import { toRelPath } from "../../../../lib/core/path.ts";
-import { assertRejects, assertSameBytes, call, get, paths } from "../../../contract/rig.ts";
+import { assertRejects, assertSameBytes, call, get, paths } from "../../../contract/assertions.ts";
 import { pattern, streamBody, wholeBody } from "../../../support/content.ts";
-import { openTestGcs } from "../../../support/gcs_target.ts";
+import { openTestGcs } from "../../../support/targets/gcs_target.ts";
 import { type Proxy, startProxy } from "../../../support/proxy.ts";
 import { type GcsBucket, type GcsServer, startGcs } from "../../../support/servers/gcs.ts";
 

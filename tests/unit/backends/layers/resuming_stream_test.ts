@@ -5,7 +5,7 @@ import { resumeWhenBroken } from "../../../../lib/backends/layers/resuming_strea
 import { toRelPath } from "../../../../lib/core/path.ts";
 import type { FileEntry } from "../../../../lib/core/entry.ts";
 import { memory } from "../../../../lib/backends/memory/mod.ts";
-import { withOverrides } from "../../../support/over.ts";
+import { withOverrides } from "../../../support/stacked.ts";
 
 const path = toRelPath("f");
 const { signal } = new AbortController();

@@ -5,11 +5,21 @@ import { memory } from "../../../../lib/backends/memory/mod.ts";
 import { retry, type RetryOptions } from "../../../../lib/backends/layers/retry.ts";
 import { SyncError } from "../../../../lib/core/errors.ts";
 import { root, toRelPath } from "../../../../lib/core/path.ts";
-import { assertRejects, assertSameBytes, call, file, folder, get, paths, put, text } from "../../../contract/rig.ts";
+import {
+  assertRejects,
+  assertSameBytes,
+  call,
+  file,
+  folder,
+  get,
+  paths,
+  put,
+  text,
+} from "../../../contract/assertions.ts";
 import { pattern, streamBody, wholeBody } from "../../../support/content.ts";
 import { type Fault, faulty, linkLost } from "../../../support/faulty.ts";
-import { tree } from "../../../support/tree.ts";
-import { atMost, recorded } from "../../../support/watch.ts";
+import { tree } from "../../../support/trees/tree.ts";
+import { atMost, recorded } from "../../../support/backend_assertions.ts";
 
 const f = toRelPath("f");
 

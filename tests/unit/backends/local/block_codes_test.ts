@@ -5,7 +5,7 @@ import { toRelPath } from "../../../../lib/core/path.ts";
 import { tempPath } from "../../../../lib/core/temp_name.ts";
 import { pattern, streamBody } from "../../../support/content.ts";
 import { type Disk, freshDisk } from "../../../support/disk.ts";
-import { assertRejects, assertSameBytes, call, get, paths } from "../../../contract/rig.ts";
+import { assertRejects, assertSameBytes, call, get, paths } from "../../../contract/assertions.ts";
 
 const MiB = 1 << 20;
 const tag = "0123456789abcdef";

@@ -7,7 +7,7 @@ import { root, toRelPath } from "../../../../lib/core/path.ts";
 import { tempPath } from "../../../../lib/core/temp_name.ts";
 import { pattern, streamBody, wholeBody } from "../../../support/content.ts";
 import { freshDisk } from "../../../support/disk.ts";
-import { assertRejects, call, file, folder, get, paths, put, text } from "../../../contract/rig.ts";
+import { assertRejects, call, file, folder, get, paths, put, text } from "../../../contract/assertions.ts";
 
 const d = toRelPath("d");
 const f = toRelPath("f");

@@ -4,7 +4,7 @@ import type { Body } from "../../../../lib/core/backend.ts";
 import { toRelPath } from "../../../../lib/core/path.ts";
 import { pattern, wholeBody } from "../../../support/content.ts";
 import { freshDisk } from "../../../support/disk.ts";
-import { assertRejects, assertSameBytes, call, file, get, paths, put, text } from "../../../contract/rig.ts";
+import { assertRejects, assertSameBytes, call, file, get, paths, put, text } from "../../../contract/assertions.ts";
 
 const f = toRelPath("f");
 

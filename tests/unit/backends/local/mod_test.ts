@@ -4,7 +4,7 @@ import { openFile, openLocal } from "../../../../lib/backends/local/mod.ts";
 import { root, toRelPath } from "../../../../lib/core/path.ts";
 import { pattern } from "../../../support/content.ts";
 import { freshDisk } from "../../../support/disk.ts";
-import { assertRejects, call, entries, file, folder, get, paths, put } from "../../../contract/rig.ts";
+import { assertRejects, call, entries, file, folder, get, paths, put } from "../../../contract/assertions.ts";
 
 const f = toRelPath("f");
 

@@ -6,7 +6,17 @@ import { toRelPath } from "../../../../lib/core/path.ts";
 import { tempPath } from "../../../../lib/core/temp_name.ts";
 import { pattern, streamBody, wholeBody } from "../../../support/content.ts";
 import { freshDisk } from "../../../support/disk.ts";
-import { assertRejects, assertSameBytes, call, file, folder, get, paths, put, text } from "../../../contract/rig.ts";
+import {
+  assertRejects,
+  assertSameBytes,
+  call,
+  file,
+  folder,
+  get,
+  paths,
+  put,
+  text,
+} from "../../../contract/assertions.ts";
 
 const tag = "0123456789abcdef";
 const f = toRelPath("f");

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { memory } from "../../../../lib/backends/memory/mod.ts";
 import { root, toRelPath } from "../../../../lib/core/path.ts";
-import { assertRejects, call, entries, file, folder, get, paths, put, text } from "../../../contract/rig.ts";
+import { assertRejects, call, entries, file, folder, get, paths, put, text } from "../../../contract/assertions.ts";
 import { pattern, wholeBody } from "../../../support/content.ts";
 
 const f = toRelPath("f");

@@ -237,7 +237,7 @@ Deno.test("a store that says nothing ends every call in bounded time", async () 
   const accepting = (async () => {
     for await (const link of silent) links.push(link);
   })();
-  const { s3Target } = await import("../../../support/s3_target.ts");
+  const { s3Target } = await import("../../../support/targets/s3_target.ts");
   const { openS3 } = await import("../../../../lib/backends/s3/mod.ts");
   const target = s3Target({ port: silent.addr.port, accessKey: "AK", secretKey: "SK" }, {
     bucket: "b",

@@ -8,7 +8,7 @@ import { collect, utf8 } from "../../../support/content.ts";
 import { startRawServer } from "../../../support/servers/raw_http.ts";
 import { errorResponse, listResponse, startSmallS3 } from "../../../support/servers/small_s3.ts";
 import { openS3 } from "../../../../lib/backends/s3/mod.ts";
-import { s3Target } from "../../../support/s3_target.ts";
+import { s3Target } from "../../../support/targets/s3_target.ts";
 
 const call = { signal: new AbortController().signal };
 const f = toRelPath("f");

@@ -4,7 +4,7 @@ import { openS3 } from "../../../../lib/backends/s3/mod.ts";
 import { SyncError } from "../../../../lib/core/errors.ts";
 import { root, toRelPath } from "../../../../lib/core/path.ts";
 import { pattern, wholeBody } from "../../../support/content.ts";
-import { s3Target } from "../../../support/s3_target.ts";
+import { s3Target } from "../../../support/targets/s3_target.ts";
 import { startRawServer } from "../../../support/servers/raw_http.ts";
 import { errorResponse, listResponse, startSmallS3 } from "../../../support/servers/small_s3.ts";
 

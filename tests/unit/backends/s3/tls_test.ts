@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { openS3 } from "../../../../lib/backends/s3/mod.ts";
 import { SyncError } from "../../../../lib/core/errors.ts";
-import { assertRejects } from "../../../contract/rig.ts";
-import { s3Target } from "../../../support/s3_target.ts";
+import { assertRejects } from "../../../contract/assertions.ts";
+import { s3Target } from "../../../support/targets/s3_target.ts";
 
 const call = { signal: new AbortController().signal };
 const isMissing = await new Deno.Command("openssl", { args: ["version"] }).output().then(() => false, () => true);

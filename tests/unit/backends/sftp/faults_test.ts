@@ -7,7 +7,7 @@ import { isSame, pattern, streamBody, wholeBody } from "../../../support/content
 import { type Proxy, startProxy } from "../../../support/proxy.ts";
 import { serverTest } from "../../../support/servers/install.ts";
 import { type Sshd, startSshd } from "../../../support/servers/sftp.ts";
-import { openTestSftp } from "../../../support/sftp_target.ts";
+import { openTestSftp } from "../../../support/targets/sftp_target.ts";
 
 const call = { signal: new AbortController().signal };
 const tag = "00112233445566aa";

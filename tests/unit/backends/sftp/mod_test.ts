@@ -8,7 +8,7 @@ import { root, toRelPath } from "../../../../lib/core/path.ts";
 import { wholeBody } from "../../../support/content.ts";
 import { serverTest } from "../../../support/servers/install.ts";
 import { type Sshd, type SshdOptions, startSshd } from "../../../support/servers/sftp.ts";
-import { openTestSftp } from "../../../support/sftp_target.ts";
+import { openTestSftp } from "../../../support/targets/sftp_target.ts";
 
 const call = { signal: new AbortController().signal };
 const name = toRelPath("f");

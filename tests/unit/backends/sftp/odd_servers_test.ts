@@ -12,7 +12,7 @@ import { SyncError } from "../../../../lib/core/errors.ts";
 import { root, toRelPath } from "../../../../lib/core/path.ts";
 import { pattern, wholeBody } from "../../../support/content.ts";
 import { type SmallSftp, type SmallSftpOptions, startSmallSftp } from "../../../support/servers/small_sftp.ts";
-import { openTestSftp } from "../../../support/sftp_target.ts";
+import { openTestSftp } from "../../../support/targets/sftp_target.ts";
 
 const call = { signal: new AbortController().signal };
 const account = { user: "ann", password: "secret" };

@@ -7,7 +7,7 @@ import { HttpClient } from "../../../../lib/http/client.ts";
 import { AuthenticatedHttp, insecureLoginError } from "../../../../lib/backends/webdav/client.ts";
 import { root, toRelPath } from "../../../../lib/core/path.ts";
 import { openSession } from "../../../../lib/session/session.ts";
-import { assertRejects, call } from "../../../contract/rig.ts";
+import { assertRejects, call } from "../../../contract/assertions.ts";
 import { wholeBody } from "../../../support/content.ts";
 import {
   type Answers,
@@ -18,7 +18,7 @@ import {
   startSmallDav,
   testCertificate,
 } from "../../../support/servers/small_dav.ts";
-import { davTarget, type DavTargetOptions } from "../../../support/webdav_target.ts";
+import { davTarget, type DavTargetOptions } from "../../../support/targets/webdav_target.ts";
 
 const login = { user: "me", password: "secret-word", root: "/" };
 const plain = { secure: false, pins: [], timeout: 5000, connections: 4 };

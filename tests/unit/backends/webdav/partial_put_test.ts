@@ -3,11 +3,11 @@ import { Buffer } from "node:buffer";
 import type { Backend, Body, Content, WriteOptions } from "../../../../lib/core/backend.ts";
 import { toRelPath } from "../../../../lib/core/path.ts";
 import { tempPath } from "../../../../lib/core/temp_name.ts";
-import { assertRejects, call } from "../../../contract/rig.ts";
-import { inMemory } from "../../../support/far.ts";
+import { assertRejects, call } from "../../../contract/assertions.ts";
+import { inMemory } from "../../../support/targets/remote_server.ts";
 import { ensureServer, serverTest } from "../../../support/servers/install.ts";
 import { type DavKind, davRecipe, type DavServer, startDav } from "../../../support/servers/webdav.ts";
-import { openTestDav } from "../../../support/webdav_target.ts";
+import { openTestDav } from "../../../support/targets/webdav_target.ts";
 
 const MiB = 1 << 20;
 const SIZE = 40 * MiB + 123;

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import type { Backend } from "../../../../lib/core/backend.ts";
 import { openWebdav } from "../../../../lib/backends/webdav/mod.ts";
 import { toRelPath } from "../../../../lib/core/path.ts";
-import { assertRejects, call, file, put, text } from "../../../contract/rig.ts";
+import { assertRejects, call, file, put, text } from "../../../contract/assertions.ts";
 import { collect } from "../../../support/content.ts";
 import { type DavStore, type DavStoreOptions, startDavStore } from "../../../support/servers/dav_store.ts";
-import { davTarget } from "../../../support/webdav_target.ts";
+import { davTarget } from "../../../support/targets/webdav_target.ts";
 
 const f = toRelPath("f");
 

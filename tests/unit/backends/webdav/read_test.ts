@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { FileEntry } from "../../../../lib/core/entry.ts";
 import { openWebdav } from "../../../../lib/backends/webdav/mod.ts";
 import { toRelPath } from "../../../../lib/core/path.ts";
-import { assertRejects, call, file } from "../../../contract/rig.ts";
+import { assertRejects, call, file } from "../../../contract/assertions.ts";
 import { collect } from "../../../support/content.ts";
 import { startDavStore } from "../../../support/servers/dav_store.ts";
 import {
@@ -12,7 +12,7 @@ import {
   multistatus,
   startSmallDav,
 } from "../../../support/servers/small_dav.ts";
-import { davTarget } from "../../../support/webdav_target.ts";
+import { davTarget } from "../../../support/targets/webdav_target.ts";
 
 const SIZE = 13_000_001;
 const TEXT = Array.from({ length: Math.ceil(SIZE / 8) }, (_, i) => String(i).padStart(8, "0")).join("").slice(0, SIZE);

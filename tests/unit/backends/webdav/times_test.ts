@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { openWebdav } from "../../../../lib/backends/webdav/mod.ts";
 import { root } from "../../../../lib/core/path.ts";
-import { call } from "../../../contract/rig.ts";
+import { call } from "../../../contract/assertions.ts";
 import { startDavStore } from "../../../support/servers/dav_store.ts";
-import { davTarget } from "../../../support/webdav_target.ts";
+import { davTarget } from "../../../support/targets/webdav_target.ts";
 
 for (
   const [what, time, warnings] of [

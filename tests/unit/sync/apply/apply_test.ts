@@ -3,7 +3,7 @@ import { toRelPath } from "../../../../lib/core/path.ts";
 import { toTempTag } from "../../../../lib/sync/common/temp_tag.ts";
 import { tempPath } from "../../../../lib/core/temp_name.ts";
 import type { Action, SyncEvent } from "../../../../lib/core/entry.ts";
-import { withOverrides } from "../../../support/over.ts";
+import { withOverrides } from "../../../support/stacked.ts";
 import {
   applied,
   brief,
@@ -19,7 +19,7 @@ import {
   texts,
   upload,
   uploads,
-} from "../rig.ts";
+} from "../fixtures.ts";
 
 Deno.test("apply() makes folders before what they hold, and removes what they hold before them", async () => {
   const sides = pair({ "a/b/c": "1" }, { "x/y/z": "2" });

@@ -4,8 +4,8 @@ import { SyncError } from "../../../../lib/core/errors.ts";
 import { toRelPath } from "../../../../lib/core/path.ts";
 import { transfer, type TransferOptions } from "../../../../lib/sync/apply/transfer.ts";
 import type { Entry, FileEntry } from "../../../../lib/core/entry.ts";
-import { withOverrides } from "../../../support/over.ts";
-import { fileAt, NOON, owners, plant, rejection, signal, textOf, texts } from "../rig.ts";
+import { withOverrides } from "../../../support/stacked.ts";
+import { fileAt, NOON, owners, plant, rejection, signal, textOf, texts } from "../fixtures.ts";
 import type { Copy } from "../../../../lib/sync/common/sides.ts";
 import { isSameEntry } from "../../../../lib/sync/common/entry_check.ts";
 

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { SyncError } from "../../../../lib/core/errors.ts";
 import { toRelPath } from "../../../../lib/core/path.ts";
 import type { DirEntry } from "../../../../lib/core/entry.ts";
-import { withOverrides } from "../../../support/over.ts";
-import { applied, brief, entryAt, failure, fileAt, pair, remove, texts, upload } from "../rig.ts";
+import { withOverrides } from "../../../support/stacked.ts";
+import { applied, brief, entryAt, failure, fileAt, pair, remove, texts, upload } from "../fixtures.ts";
 
 const there = { "l/x": "1", "l/in/y": "2", "d/z": "3" };
 

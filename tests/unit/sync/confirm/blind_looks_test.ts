@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import type { Backend } from "../../../../lib/core/backend.ts";
 import { type CallHandlers, decorate } from "../../../../lib/backends/layers/decorator.ts";
 import { root } from "../../../../lib/core/path.ts";
-import { call } from "../../../contract/rig.ts";
-import { pair, ran, texts } from "../rig.ts";
+import { call } from "../../../contract/assertions.ts";
+import { pair, ran, texts } from "../fixtures.ts";
 import { listing, ways, without } from "./lying_listing.ts";
 
 /** A backend that finds nothing by a look but its root. */

@@ -7,9 +7,9 @@ import { withoutDoubtful } from "../../../../lib/sync/confirm/confirmed_plan.ts"
 import { toSnapshot } from "../../../../lib/sync/scan/snapshot.ts";
 import type { Action, Entry } from "../../../../lib/core/entry.ts";
 import { faulty } from "../../../support/faulty.ts";
-import { newMemory, openHistory } from "../../../support/simulation_memory.ts";
-import { noRemove, noWrite, recorded } from "../../../support/watch.ts";
-import { pair, plant, ran, rejection, texts, toPlan } from "../rig.ts";
+import { newMemory, openHistory } from "../../../support/simulation/history.ts";
+import { noRemove, noWrite, recorded } from "../../../support/backend_assertions.ts";
+import { pair, plant, ran, rejection, texts, toPlan } from "../fixtures.ts";
 import { listing, planOf, ways, without } from "./lying_listing.ts";
 
 for (const options of ways) {

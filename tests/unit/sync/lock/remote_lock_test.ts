@@ -4,8 +4,8 @@ import { decorate } from "../../../../lib/backends/layers/decorator.ts";
 import type { Backend } from "../../../../lib/core/backend.ts";
 import { toRelPath } from "../../../../lib/core/path.ts";
 import { takeRemoteLock } from "../../../../lib/sync/lock/remote_lock.ts";
-import { withOverrides } from "../../../support/over.ts";
-import { signal, texts } from "../rig.ts";
+import { withOverrides } from "../../../support/stacked.ts";
+import { signal, texts } from "../fixtures.ts";
 
 const MINUTE = 60_000;
 const path = toRelPath(".tandem-lock");

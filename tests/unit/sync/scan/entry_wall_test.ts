@@ -5,8 +5,8 @@ import { type RelPath, toRelPath } from "../../../../lib/core/path.ts";
 import { type Scan, scan, type ScanOptions } from "../../../../lib/sync/scan/scan.ts";
 import { toTempOwner } from "../../../../lib/sync/common/temp_tag.ts";
 import type { Entry, FileEntry } from "../../../../lib/core/entry.ts";
-import { withOverrides } from "../../../support/over.ts";
-import { rejection } from "../rig.ts";
+import { withOverrides } from "../../../support/stacked.ts";
+import { rejection } from "../fixtures.ts";
 
 const owner = toTempOwner(["test"]);
 const signal = new AbortController().signal;

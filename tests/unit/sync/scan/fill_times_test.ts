@@ -11,8 +11,8 @@ import { CHEAP_READ_BYTES, fillTimes } from "../../../../lib/sync/scan/fill_time
 import { transfer } from "../../../../lib/sync/apply/transfer.ts";
 import type { BaseEntry, Entry, History } from "../../../../lib/core/entry.ts";
 import { collect } from "../../../support/content.ts";
-import { type Overrides, withOverrides } from "../../../support/over.ts";
-import { fileAt, NOON, owners, plant, signal } from "../rig.ts";
+import { type Overrides, withOverrides } from "../../../support/stacked.ts";
+import { fileAt, NOON, owners, plant, signal } from "../fixtures.ts";
 
 /** A place that keeps times and does not list them, as buckets do. */
 function bucket(): { readonly inner: MemoryBackend; readonly backend: Backend; readonly looks: string[] } {

@@ -12,8 +12,8 @@ import {
 } from "../../../../lib/sync/scan/hash_pairs.ts";
 import { toSnapshot } from "../../../../lib/sync/scan/snapshot.ts";
 import type { Checksum, Entry, FileEntry } from "../../../../lib/core/entry.ts";
-import { withOverrides } from "../../../support/over.ts";
-import { fileAt, NOON, plant, rejection, signal } from "../rig.ts";
+import { withOverrides } from "../../../support/stacked.ts";
+import { fileAt, NOON, plant, rejection, signal } from "../fixtures.ts";
 import type { Backends } from "../../../../lib/sync/common/sides.ts";
 
 function sum(algorithm: string, text: string): string {

@@ -7,7 +7,7 @@ import { type Scan, scan, type ScanOptions } from "../../../../lib/sync/scan/sca
 import { toTempOwner, toTempTag } from "../../../../lib/sync/common/temp_tag.ts";
 import { tempPath } from "../../../../lib/core/temp_name.ts";
 import type { Entry, FileEntry } from "../../../../lib/core/entry.ts";
-import { withOverrides } from "../../../support/over.ts";
+import { withOverrides } from "../../../support/stacked.ts";
 
 const owner = toTempOwner(["test"]);
 const stranger = toTempOwner(["stranger"]);

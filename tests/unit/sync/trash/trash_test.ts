@@ -5,9 +5,9 @@ import { toRelPath } from "../../../../lib/core/path.ts";
 import { PairTrash } from "../../../../lib/sync/trash/trash.ts";
 import { linkOnDisk, moveOnDisk } from "../../../../lib/sync/trash/disk.ts";
 import { listTrash, restoreItem } from "../../../../lib/sync/trash/restore.ts";
-import { withOverrides } from "../../../support/over.ts";
+import { withOverrides } from "../../../support/stacked.ts";
 import { call, start, withTrashScene } from "../../../support/trash_scene.ts";
-import { readDisk, readTree, tree } from "../../../support/tree.ts";
+import { readDisk, readTree, tree } from "../../../support/trees/tree.ts";
 
 const day = 86_400_000;
 

@@ -1,0 +1,96 @@
+import type { Mutant } from "./list.ts";
+
+/** Sabotages of the trash: of its list, of the way to it, and of what counts as kept there. */
+export const mutantsOfTrash: readonly Mutant[] = [
+  {
+    name: "a path of the trash's list is any text",
+    file: "lib/sync/trash/index.ts",
+    old: "? toRelPath(value) : undefined;",
+    new: "? value as RelPath : undefined;",
+    tests: ["tests/unit/sync/trash/index_file_test.ts"],
+  },
+  {
+    name: "a line of the trash's list names any pair",
+    file: "lib/sync/trash/index.ts",
+    old: "|| pair !== place.pair ||",
+    new: '|| typeof pair !== "string" ||',
+    tests: ["tests/unit/sync/trash/index_file_test.ts", "tests/e2e/cli/trash_test.ts"],
+  },
+  {
+    name: "a line of the trash's list names any place",
+    file: "lib/sync/trash/index.ts",
+    old: "return at.endsWith(`${sep}${tail}`) ? join(home, tail) : undefined;",
+    new: "return at;",
+    tests: ["tests/unit/sync/trash/index_file_test.ts", "tests/e2e/cli/trash_test.ts"],
+  },
+  {
+    name: "a trash folder may be a link",
+    file: "lib/sync/trash/reach.ts",
+    old: "constants.O_DIRECTORY | constants.O_NOFOLLOW",
+    new: "constants.O_DIRECTORY",
+    tests: ["tests/unit/sync/trash_links_test.ts"],
+  },
+  {
+    name: "a folder in the trash may be a link",
+    file: "lib/sync/trash/reach.ts",
+    old: "if (info !== undefined) assertOwn(shown, info, lenient);",
+    new: "",
+    tests: ["tests/unit/sync/trash_links_test.ts"],
+  },
+  {
+    name: "a server's trash is reached through links",
+    file: "lib/sync/trash/server.ts",
+    old: 'if (entry.kind !== "dir") throw noFolderError(whole, `/${dir}`);',
+    new: "",
+    tests: ["tests/unit/sync/trash_links_test.ts"],
+  },
+  {
+    name: "a version is restored through a link",
+    file: "lib/sync/trash/restore.ts",
+    old: 'if (entry.kind === "dir") continue;',
+    new: 'if (entry.kind === "dir" || entry.kind === "link") continue;',
+    tests: ["tests/unit/sync/trash_links_test.ts", "tests/e2e/cli/trash_test.ts"],
+  },
+  {
+    name: "-Force keeps what lies behind a link",
+    file: "cmd/restore_trash_item.ts",
+    old: "  await assertParents(target, item.path, { signal });\n",
+    new: "",
+    tests: ["tests/e2e/cli/trash_test.ts"],
+  },
+  {
+    name: "half a copy counts as kept",
+    file: "lib/sync/trash/disk.ts",
+    old: "if (bytes !== size) throw",
+    new: "if (bytes > size) throw",
+    tests: ["tests/unit/sync/trash_faults_test.ts"],
+  },
+  {
+    name: "half a copy on a server counts as kept",
+    file: "lib/sync/trash/server.ts",
+    old: 'if (kept?.kind === "file" && kept.size === size) return;',
+    new: 'if (kept?.kind === "file" && kept.size <= size) return;',
+    tests: ["tests/unit/sync/trash_faults_test.ts"],
+  },
+  {
+    name: "a copy that broke off stays in the trash",
+    file: "lib/sync/trash/disk.ts",
+    old: "    await Deno.remove(path);\n    throw error;\n  }\n}\n\nasync function moveBack",
+    new: "    throw error;\n  }\n}\n\nasync function moveBack",
+    tests: ["tests/unit/sync/trash_faults_test.ts"],
+  },
+  {
+    name: "what no list names counts as kept",
+    file: "lib/sync/trash/trash.ts",
+    old: "      await undoKeep(spot, moved, { signal });\n      throw error;",
+    new: "      return;",
+    tests: ["tests/unit/sync/trash_faults_test.ts"],
+  },
+  {
+    name: "a trash that others may write to is used",
+    file: "cmd/shared/pair_state.ts",
+    old: "if (home !== undefined && keeps) await assertOwnTrash({ home, pair: pairName(pair) });",
+    new: "",
+    tests: ["tests/e2e/cli/trash_test.ts"],
+  },
+];

@@ -1,0 +1,40 @@
+import type { Backend, ConnectContext } from "../../../lib/core/backend.ts";
+import { openGcs } from "../../../lib/backends/gcs/mod.ts";
+import type { GcsServer } from "../servers/gcs.ts";
+
+export interface GcsTargetOptions {
+  /** Another port than the server's own: a proxy's. */
+  readonly port?: number;
+  readonly bucket?: string;
+  readonly path?: string;
+  readonly options?: Readonly<Record<string, string>>;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** What opens a bucket of the test server, as a user would write it; the credentials come with `options` or `env`. */
+export function gcsTarget(server: Pick<GcsServer, "port">, more: GcsTargetOptions = {}): ConnectContext {
+  const { port = server.port, bucket = "bucket", path = "", options = {}, env = {} } = more;
+  return {
+    address: { scheme: "gs", host: bucket, path, pins: [] },
+    options: { Endpoint: `http://127.0.0.1:${port}`, ...options },
+    secret: () => Promise.resolve(undefined),
+    prompt: () => Promise.resolve(undefined),
+    keepSecret: () => {},
+    warn: () => {},
+    env: (name) => env[name],
+    hideSecret: () => {},
+    readOnly: false,
+  };
+}
+
+/** Opens a bucket with the account that the server knows, its key in a file as long as that takes. */
+export async function openTestGcs(server: GcsServer, more: GcsTargetOptions = {}): Promise<Backend> {
+  const file = await Deno.makeTempFile({ prefix: "tandem-key-", suffix: ".json" });
+  try {
+    await Deno.writeTextFile(file, server.keyFile());
+    const target = gcsTarget(server, { ...more, options: { KeyFile: file, ...more.options } });
+    return await openGcs(target, { signal: new AbortController().signal });
+  } finally {
+    await Deno.remove(file);
+  }
+}

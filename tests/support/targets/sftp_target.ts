@@ -1,0 +1,38 @@
+import { openSftp } from "../../../lib/backends/sftp/mod.ts";
+import type { Backend, ConnectContext } from "../../../lib/core/backend.ts";
+import type { Sshd } from "../servers/sftp.ts";
+
+/** What of a test server a client needs. */
+export type TestServer = Pick<Sshd, "port" | "user" | "root" | "home" | "fingerprint">;
+
+export interface TargetOptions {
+  /** Another port than the server's own: a proxy's. */
+  readonly port?: number;
+  readonly path?: string;
+  readonly password?: string;
+  readonly options?: Readonly<Record<string, string>>;
+}
+
+/** What opens the test server, as a user would write it. */
+function sftpTarget(
+  server: TestServer,
+  more: TargetOptions = {},
+): ConnectContext {
+  const { port = server.port, path = server.root, password, options = {} } = more;
+  return {
+    address: { scheme: "sftp", user: server.user, host: "127.0.0.1", port, path, pins: [] },
+    options: { SshHostKeyFingerprint: server.fingerprint, SshConfigFile: "none", SshAgent: "none", ...options },
+    secret: (name) => Promise.resolve(name === "password" ? password : undefined),
+    prompt: () => Promise.resolve(undefined),
+    keepSecret: () => {},
+    warn: () => {},
+    env: (name) => (name === "HOME" ? server.home : undefined),
+    hideSecret: () => {},
+    readOnly: false,
+  };
+}
+
+/** Opens a backend on the test server. */
+export async function openTestSftp(server: TestServer, more: TargetOptions = {}): Promise<Backend> {
+  return await openSftp(sftpTarget(server, more), { signal: new AbortController().signal });
+}

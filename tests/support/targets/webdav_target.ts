@@ -1,0 +1,39 @@
+import type { Backend, ConnectContext } from "../../../lib/core/backend.ts";
+import { openWebdav } from "../../../lib/backends/webdav/mod.ts";
+import type { DavServer } from "../servers/webdav.ts";
+
+export interface DavTargetOptions {
+  readonly scheme?: string;
+  readonly host?: string;
+  /** Another port than the server's own: a proxy's. */
+  readonly port?: number;
+  readonly path?: string;
+  readonly user?: string;
+  readonly password?: string;
+  readonly options?: Readonly<Record<string, string>>;
+}
+
+/** What opens the test server, as a user would write it. */
+export function davTarget(
+  server: Pick<DavServer, "port" | "user" | "password" | "root">,
+  more: DavTargetOptions = {},
+): ConnectContext {
+  const { scheme = "dav", host = "127.0.0.1", port = server.port, path = server.root, user = server.user } = more;
+  const { password = server.password, options = {} } = more;
+  return {
+    address: { scheme, ...(user === "" ? {} : { user }), host, port, path, pins: [] },
+    options,
+    secret: (name) => Promise.resolve(name === "password" ? password : undefined),
+    prompt: () => Promise.resolve(undefined),
+    keepSecret: () => {},
+    warn: () => {},
+    env: () => undefined,
+    hideSecret: () => {},
+    readOnly: false,
+  };
+}
+
+/** Opens a backend on the test server. */
+export async function openTestDav(server: DavServer, more: DavTargetOptions = {}): Promise<Backend> {
+  return await openWebdav(davTarget(server, more), { signal: new AbortController().signal });
+}
