@@ -1,11 +1,11 @@
 import { type DifferenceRecord, type PlanRecord, toDifference, toPlanLine } from "../lib/report/records.ts";
 import { type CommandContext, defineCommand } from "../lib/shell/command/command.ts";
 import { run } from "../lib/sync/run.ts";
-import type { Plan } from "../lib/core/entry.ts";
 import { openPairState } from "./shared/pair_state.ts";
 import { needsSession, openPair, type PairJob, prepareJobs } from "./shared/folder_pair.ts";
 import { type BoundRun, toPairStateOptions, toRunOptions } from "./shared/run_options.ts";
 import { checkSync, syncParams } from "./shared/sync_params.ts";
+import type { Plan } from "../lib/core/plan.ts";
 
 export const comparePathCommand = defineCommand({
   name: "Compare-Path",

@@ -5,12 +5,12 @@ import type { Session } from "../lib/session/session.ts";
 import { type Bound, type CommandContext, defineCommand, type Params } from "../lib/shell/command/command.ts";
 import { toggle } from "../lib/shell/command/param_types.ts";
 import { run } from "../lib/sync/run.ts";
-import type { SyncEvent } from "../lib/core/entry.ts";
 import { openPairState } from "./shared/pair_state.ts";
 import { needsSession, type OpenPair, openPair, type PairJob, prepareJobs } from "./shared/folder_pair.ts";
 import { sessionOrResult, type SessionSource } from "./shared/session_param.ts";
 import { toPairStateOptions, toRunOptions } from "./shared/run_options.ts";
 import { checkSync, syncParams } from "./shared/sync_params.ts";
+import type { SyncEvent } from "../lib/core/plan.ts";
 
 const params = {
   ...syncParams,

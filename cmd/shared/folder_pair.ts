@@ -4,7 +4,7 @@ import { badInput, SyncError } from "../../lib/core/errors.ts";
 import { root } from "../../lib/core/path.ts";
 import type { Session } from "../../lib/session/session.ts";
 import type { CommandContext } from "../../lib/shell/command/command.ts";
-import type { Run, Side } from "../../lib/core/entry.ts";
+import type { Side } from "../../lib/core/entry.ts";
 import {
   type BoundLogin,
   describeConnection,
@@ -14,6 +14,7 @@ import {
 } from "./connection_params.ts";
 import type { SessionSource } from "./session_param.ts";
 import { type BoundSync, sourceOf, type SyncMode, toMode } from "./sync_params.ts";
+import type { Run } from "../../lib/core/plan.ts";
 
 /** The bound parameters that name the two roots. */
 export type BoundPair = BoundSync & BoundLogin & { readonly Session: SessionSource | undefined };

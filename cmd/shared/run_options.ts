@@ -9,10 +9,10 @@ import { openStateFolder } from "../../lib/session/state_folder.ts";
 import { describeSafetyIssue } from "../../lib/sync/guards/guards.ts";
 import { chooseCriteria } from "../../lib/sync/common/criteria.ts";
 import type { ConflictPolicy, GuardKey } from "../../lib/sync/common/options.ts";
-import type { Plan } from "../../lib/core/entry.ts";
 import type { BoundState, PairState, PairStateOptions } from "./pair_state.ts";
 import type { BoundPair, OpenPair, PairJob } from "./folder_pair.ts";
 import type { RunOptions } from "../../lib/sync/run_options.ts";
+import type { Plan } from "../../lib/core/plan.ts";
 
 /** The bound parameters of a run, in addition to those that name its pair. */
 export interface BoundRun extends BoundPair, BoundState {

@@ -1,11 +1,12 @@
-import type { Protocol } from "../core/backend.ts";
 import { ftpOptions } from "./ftp/options.ts";
 import { gcsOptions } from "./gcs/options.ts";
 import { s3Options } from "./s3/options.ts";
 import { sftpOptions } from "./sftp/options.ts";
 import { webdavOptions } from "./webdav/options.ts";
+import type { Protocol } from "../core/protocol.ts";
 
-export type { Address, Backend, Protocol, ProtocolOption } from "../core/backend.ts";
+export type { Backend } from "../core/backend.ts";
+export type { Address, Protocol, ProtocolOption } from "../core/protocol.ts";
 export { followLinks } from "./layers/follow_links.ts";
 export { openLocal } from "./local/mod.ts";
 

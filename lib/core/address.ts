@@ -1,7 +1,7 @@
-import type { Address, Protocol } from "./backend.ts";
 import { badInput, type SyncError } from "./errors.ts";
 import { closestMatch } from "./closest_match.ts";
 import { escapeForDisplay } from "./path.ts";
+import type { Address, Protocol } from "./protocol.ts";
 
 /** The fields of a protocol table row that the address parser needs. */
 export type SchemeRow = Pick<Protocol, "schemes" | "local" | "buckets">;

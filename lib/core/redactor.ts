@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { SyncError } from "./errors.ts";
-import type { SyncEvent } from "./entry.ts";
+import type { SyncEvent } from "./plan.ts";
 
 /**
  * Hides the secrets of a run in every text that leaves the program: as they are, percent-encoded, in base64 (also inside a longer

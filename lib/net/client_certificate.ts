@@ -2,7 +2,7 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { badInput } from "../core/errors.ts";
 import { escapeForDisplay } from "../core/path.ts";
-import type { ConnectContext, ProtocolOption } from "../core/backend.ts";
+import type { ConnectContext, ProtocolOption } from "../core/protocol.ts";
 
 /** A TLS client certificate and its private key, both in PEM. */
 export interface ClientCertificate {

@@ -4,9 +4,9 @@ import { isIP } from "node:net";
 import tls from "node:tls";
 import { badInput, SyncError } from "../core/errors.ts";
 import { escapeForDisplay } from "../core/path.ts";
-import type { ConnectContext } from "../core/backend.ts";
 import type { ClientCertificate } from "./client_certificate.ts";
 import { certificateHosts } from "./tls_names.ts";
+import type { ConnectContext } from "../core/protocol.ts";
 
 /**
  * The trust settings of a TLS server. If there are `pins`, only they decide; otherwise the certificate's chain and name

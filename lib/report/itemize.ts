@@ -1,15 +1,6 @@
 import type { SyncError } from "../core/errors.ts";
 import { isInTrash } from "../core/temp_name.ts";
-import {
-  type Action,
-  type Conflict,
-  otherSide,
-  type Plan,
-  type Refusal,
-  type Run,
-  type SyncEvent,
-  type TrashedVersion,
-} from "../core/entry.ts";
+import { otherSide } from "../core/entry.ts";
 import {
   type ConflictRecord,
   type FailureRecord,
@@ -29,6 +20,7 @@ import {
   toFileRecord,
   toIso,
 } from "./records.ts";
+import type { Action, Conflict, Plan, Refusal, Run, SyncEvent, TrashedVersion } from "../core/plan.ts";
 
 /**
  * Returns a function that returns the items which each event of a run, in order, adds to the result's lists. It stores

@@ -1,7 +1,7 @@
-import type { Action, Note, Plan, SyncEvent } from "../core/entry.ts";
 import { isDirectory } from "./records.ts";
 import { escapeForTerminal, formatBytes, formatClock, formatCount, shorten } from "./text.ts";
 import { isAscii, loadWidth, type MeasureWidth, roughWidth } from "./width.ts";
+import type { Action, Note, Plan, SyncEvent } from "../core/plan.ts";
 
 /** A clock: `every` calls `tick` each `ms` until the function it returned is called. */
 export interface Ticker {

@@ -1,6 +1,7 @@
 import { categories, type ErrorKind, exitCodes, type SyncError } from "../core/errors.ts";
 import type { RelPath } from "../core/path.ts";
-import { type Action, type Conflict, type Entry, otherSide, type Refusal, type Run, type Side } from "../core/entry.ts";
+import { type Entry, otherSide, type Side } from "../core/entry.ts";
+import type { Action, Conflict, Refusal, Run } from "../core/plan.ts";
 
 /** The name of an action: the six of WinSCP's SynchronizationAction, and those that only Tandem has. */
 export type ActionName =

@@ -1,5 +1,4 @@
 import type { SyncError } from "../core/errors.ts";
-import type { Run, SyncEvent } from "../core/entry.ts";
 import { makeItemizer } from "./itemize.ts";
 import type { ItemRecord } from "./items.ts";
 import {
@@ -18,6 +17,7 @@ import { summarize } from "./summary.ts";
 import { viewFailures } from "./table.ts";
 import { makePaint, type Paint, plural, toErrorLines, toLine } from "./text.ts";
 import { formatNote, verboseLines } from "./verbose.ts";
+import type { Run, SyncEvent } from "../core/plan.ts";
 
 /** Values of -OutputFormat. */
 export const outputFormats = ["Auto", "Text", "Json", "JsonLines"] as const;

@@ -1,5 +1,4 @@
 import { exitCodes, type SyncError } from "../core/errors.ts";
-import type { Action, Note, Run, SyncEvent } from "../core/entry.ts";
 import {
   type ConflictRecord,
   type FailureRecord,
@@ -12,6 +11,7 @@ import {
 } from "./items.ts";
 import { makeItemizer, toFailure } from "./itemize.ts";
 import { toIso } from "./records.ts";
+import type { Action, Note, Run, SyncEvent } from "../core/plan.ts";
 
 /** Information about a run that is no failure, such as a skipped symlink. Count: the number of paths it stands for. */
 export interface NoteRecord {

@@ -1,6 +1,6 @@
-import type { Plan } from "../core/entry.ts";
 import type { SyncResult } from "./result.ts";
 import { formatBytes, formatCount, formatDuration, plural } from "./text.ts";
+import type { Plan } from "../core/plan.ts";
 
 /**
  * Returns one sentence about a run: "3 files uploaded (12.4 MB), 1 removed, 2 failed, in 4.2 s". Undefined if nothing

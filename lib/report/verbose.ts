@@ -1,7 +1,7 @@
-import type { Action, Note, Run, SyncEvent } from "../core/entry.ts";
 import { actionName, fileNameOf } from "./records.ts";
 import { formatActionName } from "./table.ts";
 import { escapeForTerminal, formatBytes, formatCount, shorten, toLine } from "./text.ts";
+import type { Action, Note, Run, SyncEvent } from "../core/plan.ts";
 
 /** Returns the lines of -Verbose for an event: a line per action, skipped path and listing. */
 export function verboseLines(event: SyncEvent, run: Run): readonly string[] {

@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
-import type { Address, Backend, CallOptions, ConnectContext, Protocol } from "../core/backend.ts";
+import type { Backend, CallOptions } from "../core/backend.ts";
 import { addLayers } from "../backends/layers/stack.ts";
 import { findProtocol, protocols } from "../backends/mod.ts";
 import { badInput } from "../core/errors.ts";
+import type { Address, ConnectContext, Protocol } from "../core/protocol.ts";
 
 /**
  * The connection spec of a server: plain data without secrets. `options` are keyed by ProtocolOption.name, durations in

@@ -1,9 +1,9 @@
 import { Buffer } from "node:buffer";
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
-import type { Address } from "../core/backend.ts";
 import { badInput, SyncError } from "../core/errors.ts";
 import type { ConnectionSpec, PortableSession } from "./session.ts";
 import type { SealedSession } from "../core/session_record.ts";
+import type { Address } from "../core/protocol.ts";
 
 /** The content of an opened ticket. `reach` pins the host key that the first process verified. */
 export interface UnsealedSession {

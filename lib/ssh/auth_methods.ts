@@ -1,8 +1,8 @@
 import { SyncError } from "../core/errors.ts";
-import type { ConnectContext } from "../core/backend.ts";
 import { type KeyFile, type KeyFiles, unlock } from "./key_files.ts";
 import { type GivenAnswers, keyboardInteractive } from "./keyboard_interactive.ts";
 import type { AuthMethod } from "./types.ts";
+import type { ConnectContext } from "../core/protocol.ts";
 
 /**
  * The credentials that a login may use. `shown`: "user@host". `given`: the command's password and passphrase are for

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { badInput, SyncError } from "../core/errors.ts";
-import type { ConnectContext } from "../core/backend.ts";
 import type { ConfigFiles } from "./config.ts";
+import type { ConnectContext } from "../core/protocol.ts";
 
 /**
  * Reads the text of a small file; returns undefined if it is absent. Rejects with denied if it cannot be read:

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { accountName } from "../machine/account.ts";
 import { badInput } from "../core/errors.ts";
-import type { CallOptions, ConnectContext } from "../core/backend.ts";
+import type { CallOptions } from "../core/backend.ts";
 import { fingerprint } from "./known_hosts.ts";
 import { type ConfigLine, type JumpHost, loadSshConfig, resolveSshConfig, type SshSettings } from "./config.ts";
 import { configFiles, homeOf, systemSshDir } from "./config_files.ts";
@@ -10,6 +10,7 @@ import { loadKeyFiles } from "./key_files.ts";
 import { type AuthOptions, AuthSequence } from "./auth_methods.ts";
 import { createVerifier, readTrustRule, type TrustRule } from "./host_key_policy.ts";
 import type { SshConnection, SshConnector } from "./types.ts";
+import type { ConnectContext } from "../core/protocol.ts";
 
 /**
  * Resolves the server by the address and ssh's configuration, verifies its host key and logs in, through jump hosts if

@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { dirname } from "node:path";
 import { badInput, SyncError } from "../core/errors.ts";
-import type { ConnectContext } from "../core/backend.ts";
 import { type HostKeyPin, matchesPin, parsePins } from "./host_key_pins.ts";
 import {
   checkHostKey,
@@ -15,6 +14,7 @@ import {
   parseKnownHosts,
 } from "./known_hosts.ts";
 import { readFileIfPresent } from "./config_files.ts";
+import type { ConnectContext } from "../core/protocol.ts";
 
 export type HostKeyPolicy = "Check" | "AcceptNew" | "GiveUpSecurityAndAcceptAny";
 

@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { badInput } from "../core/errors.ts";
-import type { ConnectContext } from "../core/backend.ts";
 import { modeOf, readFileIfPresent } from "./config_files.ts";
 import { parsePrivateKey, publicKeyOf, type UsableKey } from "./private_key.ts";
+import type { ConnectContext } from "../core/protocol.ts";
 
 /**
  * A private key file to log in with. `explicit`: the user named it in the command. `encrypted`: it has a passphrase.

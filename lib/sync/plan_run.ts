@@ -1,6 +1,6 @@
 import { badInput } from "../core/errors.ts";
 import { trashPath } from "../core/temp_name.ts";
-import { type Note, type Plan, type Side, sides as bothSides, type SyncEvent } from "../core/entry.ts";
+import { type Side, sides as bothSides } from "../core/entry.ts";
 import { hashPairs, type OpenPair, toOneSidedFiles, toOpenPairs, toReadBack } from "./scan/hash_pairs.ts";
 import { toPlanOptions } from "./common/options.ts";
 import { plan } from "./plan/plan.ts";
@@ -12,6 +12,7 @@ import { fillTimes } from "./scan/fill_times.ts";
 import type { Backends } from "./common/sides.ts";
 import type { RootEntries } from "./common/roots.ts";
 import type { RunOptions } from "./run_options.ts";
+import type { Note, Plan, SyncEvent } from "../core/plan.ts";
 
 /** The listings of both sides. */
 export type Scans = Readonly<Record<Side, Scan>>;

@@ -1,22 +1,15 @@
 import type { CallOptions } from "../core/backend.ts";
 import { SyncError, toSyncError } from "../core/errors.ts";
 import { parentOf } from "../core/path.ts";
-import {
-  type Action,
-  type Entry,
-  type HistoryUpdate,
-  type Plan,
-  type Side,
-  sides as bothSides,
-  type Snapshot,
-  type SyncEvent,
-} from "../core/entry.ts";
+import { type Entry, type Side, sides as bothSides, type Snapshot } from "../core/entry.ts";
 import type { ApplyEnd } from "./apply/apply.ts";
 import type { PairHistory } from "./history/file.ts";
 import { updateHistory, writtenPaths } from "./history/update.ts";
 import type { Backends } from "./common/sides.ts";
 import type { RootEntries } from "./common/roots.ts";
 import { toSideStamp } from "./common/criteria.ts";
+import type { HistoryUpdate } from "../core/history.ts";
+import type { Action, Plan, SyncEvent } from "../core/plan.ts";
 
 /** The outcomes of actions and their end times, in ms since the epoch. */
 export interface ActionResults {

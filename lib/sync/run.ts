@@ -1,6 +1,6 @@
 import { cancelled, SyncError, toSyncError } from "../core/errors.ts";
 import { escapeForDisplay, root } from "../core/path.ts";
-import { type Plan, type Side, sides as bothSides, type Snapshot, type SyncEvent } from "../core/entry.ts";
+import { type Side, sides as bothSides, type Snapshot } from "../core/entry.ts";
 import { apply, type ApplyEnd } from "./apply/apply.ts";
 import { describeSafetyIssue, findSafetyIssues } from "./guards/guards.ts";
 import { confirmAbsences } from "./confirm/confirm.ts";
@@ -18,6 +18,7 @@ import { restoreDisplaced } from "./scan/displaced.ts";
 import type { Backends } from "./common/sides.ts";
 import type { MissingRoots, RootEntries } from "./common/roots.ts";
 import type { RunOptions } from "./run_options.ts";
+import type { Plan, SyncEvent } from "../core/plan.ts";
 
 /** The outcome of a run: only planned (planOnly), declined by the user, or carried out with the result `applied`. */
 export type RunEnd =

@@ -1,10 +1,11 @@
 import type { CallOptions } from "../core/backend.ts";
-import type { Plan, Side } from "../core/entry.ts";
+import type { Side } from "../core/entry.ts";
 import type { ApplyOptions } from "./apply/executor.ts";
 import type { PairHistory } from "./history/file.ts";
 import type { PlanOptions, SafetyIssue, SafetyLimits } from "./common/options.ts";
 import type { ScanOptions } from "./scan/scan.ts";
 import type { PairTrash, Trash } from "./trash/trash.ts";
+import type { Plan } from "../core/plan.ts";
 
 type PlanChoices = Pick<
   PlanOptions,

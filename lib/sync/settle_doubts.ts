@@ -1,5 +1,5 @@
 import type { RelPath } from "../core/path.ts";
-import { type BaseEntry, type History, type Side, sides as bothSides } from "../core/entry.ts";
+import { type Side, sides as bothSides } from "../core/entry.ts";
 import {
   algorithmOf,
   type OneSidedFile,
@@ -8,6 +8,7 @@ import {
   toOneSidedFiles,
   toOpenPairs,
 } from "./scan/hash_pairs.ts";
+import type { BaseEntry, History } from "../core/history.ts";
 
 /**
  * Files whose content must be read because their marks could hide an edit: single files to compare with the checksum in

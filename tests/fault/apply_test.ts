@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import type { Backend } from "../../lib/core/backend.ts";
 import { memory } from "../../lib/backends/memory/mod.ts";
 import { SyncError } from "../../lib/core/errors.ts";
-import type { Action, SyncEvent } from "../../lib/core/entry.ts";
 import { faulty, linkLost } from "../support/faulty.ts";
 import { withOverrides } from "../support/stacked.ts";
 import { applied, brief, entryAt, failure, fileAt, plant, remove, texts, upload } from "../unit/sync/fixtures.ts";
+import type { Action, SyncEvent } from "../../lib/core/plan.ts";
 
 const names = Array.from({ length: 20 }, (_, i) => `f${String(i).padStart(2, "0")}`);
 

@@ -4,18 +4,12 @@ import { isWithin, type RelPath } from "../../lib/core/path.ts";
 import { toPlanOptions } from "../../lib/sync/common/options.ts";
 import { plan } from "../../lib/sync/plan/plan.ts";
 import { toSnapshot } from "../../lib/sync/scan/snapshot.ts";
-import {
-  type Action,
-  type BaseEntry,
-  type Entry,
-  type History,
-  otherSide,
-  type Plan,
-  type Side,
-} from "../../lib/core/entry.ts";
+import { type Entry, otherSide, type Side } from "../../lib/core/entry.ts";
 import { ableTraits, interpret, remember, toHistory, type Tree } from "../support/interpret.ts";
 import { anyMode, anyOptions, checks, historyOf, planTrees } from "../support/plans.ts";
 import { anyPath, anyStory, outline, treesOf } from "../support/trees/edited_trees.ts";
+import type { BaseEntry, History } from "../../lib/core/history.ts";
+import type { Action, Plan } from "../../lib/core/plan.ts";
 
 /** Options that are the same from either side. */
 const threeWay = toPlanOptions({ mode: "Both", remove: true, conflict: "Skip" });

@@ -3,7 +3,7 @@ import { DatabaseSync } from "node:sqlite";
 import { toRelPath } from "../../lib/core/path.ts";
 import { openHistory, type PairHistory } from "../../lib/sync/history/file.ts";
 import type { PairIdentity } from "../../lib/sync/history/pair_id.ts";
-import type { BaseEntry, HistoryUpdate } from "../../lib/core/entry.ts";
+import type { BaseEntry, HistoryUpdate } from "../../lib/core/history.ts";
 
 export const pair: PairIdentity = {
   machine: "m",

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import type { Address, CallOptions, ConnectContext } from "../../lib/core/backend.ts";
+import type { CallOptions } from "../../lib/core/backend.ts";
 import { connectSsh } from "../../lib/ssh/connect.ts";
 import { type ErrorKind, SyncError } from "../../lib/core/errors.ts";
 import type { Sshd } from "./servers/sftp.ts";
 import type { SshConnection, SshConnector } from "../../lib/ssh/types.ts";
+import type { Address, ConnectContext } from "../../lib/core/protocol.ts";
 
 /** How a test logs in, as a user would say it. `ask`: what a person answers, undefined where there is no terminal. */
 export interface ClientOptions {

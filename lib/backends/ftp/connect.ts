@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { badInput, SyncError } from "../../core/errors.ts";
 import { isIP } from "node:net";
-import type { CallOptions, ConnectContext } from "../../core/backend.ts";
+import type { CallOptions } from "../../core/backend.ts";
 import { optsMlstCommand } from "./mlsd_parser.ts";
 import { ControlConnection, type ControlSettings } from "./control_connection.ts";
 import type { PathEncoding } from "./listing_parser.ts";
@@ -14,6 +14,7 @@ import {
 } from "../../net/client_certificate.ts";
 import { NETWORK_OPERATION, networkError } from "../../net/transport.ts";
 import { explainUntrusted } from "../../net/net_error.ts";
+import type { ConnectContext } from "../../core/protocol.ts";
 
 export type Security = "None" | "Auto" | "Implicit" | "Explicit";
 

@@ -8,7 +8,6 @@ import type {
   Body,
   CallOptions,
   Content,
-  OpenProtocol,
   Precondition,
   ReadOptions,
   Traits,
@@ -25,6 +24,7 @@ import { childOf, type FtpSession, type PathContext, withConnection } from "./se
 import { chooseTimeSetter, initialTimes } from "./times.ts";
 import { writeFile } from "./write.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
+import type { OpenProtocol } from "../../core/protocol.ts";
 
 /** Connects to an FTP server and logs in. Rejects with connection, timeout, auth, hostKey or badInput. */
 export const openFtp: OpenProtocol = async (target, call) => {

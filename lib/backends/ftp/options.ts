@@ -1,5 +1,5 @@
-import type { ProtocolOption } from "../../core/backend.ts";
 import { clientCertificateOptions } from "../../net/client_certificate.ts";
+import type { ProtocolOption } from "../../core/protocol.ts";
 
 /**
  * The options that FTP adds to New-Session, Sync-Path and Compare-Path. -Timeout is common to all protocols and is

@@ -1,6 +1,6 @@
 import { badInput, SyncError } from "../../core/errors.ts";
 import { escapeForDisplay, root } from "../../core/path.ts";
-import type { CallOptions, ConnectContext } from "../../core/backend.ts";
+import type { CallOptions } from "../../core/backend.ts";
 import { GcsClient, type ObjectContext } from "./client.ts";
 import { findCredentials } from "./credentials.ts";
 import { KnownFolders } from "./known_folders.ts";
@@ -14,6 +14,7 @@ import { isLoopback } from "../../net/loopback.ts";
 import { connectWithRetry } from "../../net/knock.ts";
 import { once, uncheckedDownloadsWarning } from "../shared/object_store_traits.ts";
 import type { BucketClient } from "./types.ts";
+import type { ConnectContext } from "../../core/protocol.ts";
 
 /** An open bucket, and the key of the session's start folder. */
 export interface Bucket extends BucketClient, AsyncDisposable {

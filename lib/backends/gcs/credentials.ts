@@ -3,9 +3,9 @@ import { createPrivateKey, type KeyObject, sign } from "node:crypto";
 import { join } from "node:path";
 import { badInput, SyncError } from "../../core/errors.ts";
 import { escapeForDisplay } from "../../core/path.ts";
-import type { ConnectContext } from "../../core/backend.ts";
 import { stringField, toRecord } from "./object.ts";
 import { isLoopback } from "../../net/loopback.ts";
+import type { ConnectContext } from "../../core/protocol.ts";
 
 /** The credentials, and the request that fetches a token. Secrets stay inside. */
 export interface Credentials {

@@ -6,9 +6,7 @@ import type {
   BackendRoot,
   Body,
   CallOptions,
-  ConnectContext,
   Content,
-  OpenProtocol,
   Precondition,
   ReadOptions,
   Traits,
@@ -23,6 +21,7 @@ import { readObject } from "./read.ts";
 import { writeObject } from "./write.ts";
 import { sessionClosed } from "../../http/exchange.ts";
 import { objectStoreTraits } from "../shared/object_store_traits.ts";
+import type { ConnectContext, OpenProtocol } from "../../core/protocol.ts";
 
 /**
  * Opens a bucket of Google Cloud Storage: over its JSON API, or with an HMAC key over the S3 protocol. Authenticates

@@ -1,5 +1,5 @@
-import type { ProtocolOption } from "../../core/backend.ts";
 import { keyOptions } from "../s3/options.ts";
+import type { ProtocolOption } from "../../core/protocol.ts";
 
 /**
  * The options that Google Cloud Storage adds to New-Session, Sync-Path and Compare-Path. -Timeout belongs to every

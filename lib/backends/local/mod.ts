@@ -9,7 +9,6 @@ import type {
   BackendRoot,
   Body,
   CallOptions,
-  ConnectContext,
   Content,
   Precondition,
   ReadOptions,
@@ -24,6 +23,7 @@ import { readFile } from "./read.ts";
 import { LocalRoot, newDiskSession } from "./root.ts";
 import { newTempPath, writeFile } from "./write.ts";
 import type { LocalOptions } from "./types.ts";
+import type { ConnectContext } from "../../core/protocol.ts";
 
 /** Opens a folder on a disk of this machine, absolute or relative to the current folder. It need not exist. Rejects with badInput for an unusable folder name. */
 export async function openLocal(folder: string, options: LocalOptions & CallOptions): Promise<Backend> {

@@ -1,7 +1,7 @@
 import type { PlatformPath } from "node:path";
 import { badInput, SyncError } from "../../core/errors.ts";
 import { escapeForDisplay, explainUnstorableName, type RelPath } from "../../core/path.ts";
-import type { Address } from "../../core/backend.ts";
+import type { Address } from "../../core/protocol.ts";
 
 /** node:path of one system: `posix` or `win32`. */
 export type PathRules = PlatformPath;

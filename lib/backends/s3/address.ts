@@ -1,8 +1,8 @@
 import { posix } from "node:path";
 import { badInput, SyncError } from "../../core/errors.ts";
 import { escapeForDisplay } from "../../core/path.ts";
-import type { Address } from "../../core/backend.ts";
 import { isLoopback } from "../../net/loopback.ts";
+import type { Address } from "../../core/protocol.ts";
 
 /** A bucket's endpoint, region, name and start folder, as the address and the options name them. */
 export interface BucketAddress {

@@ -6,10 +6,8 @@ import type {
   BackendRoot,
   Body,
   CallOptions,
-  ConnectContext,
   Content,
   EqualityProof,
-  OpenProtocol,
   Precondition,
   ReadOptions,
   Traits,
@@ -34,6 +32,7 @@ import { writeObject } from "./write.ts";
 import { PieceLimit } from "../../http/parallel_download.ts";
 import { objectStoreTraits, once, uncheckedDownloadsWarning } from "../shared/object_store_traits.ts";
 import { operationError } from "../../core/operation.ts";
+import type { ConnectContext, OpenProtocol } from "../../core/protocol.ts";
 
 /**
  * A bucket to open and its label. `path`: the start folder, "/" or "/a/b"; `options`: those for http: and part sizes.

@@ -1,4 +1,4 @@
-import type { ProtocolOption } from "../../core/backend.ts";
+import type { ProtocolOption } from "../../core/protocol.ts";
 
 /** The options for an access key and its secret, which S3-compatible stores accept too. */
 export const keyOptions = [

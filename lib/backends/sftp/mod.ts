@@ -5,9 +5,7 @@ import type {
   BackendRoot,
   Body,
   CallOptions,
-  ConnectContext,
   Content,
-  OpenProtocol,
   Precondition,
   ReadOptions,
   Traits,
@@ -30,6 +28,7 @@ import { overwriteInPlace } from "./overwrite.ts";
 import { writeFile } from "./write.ts";
 import type { OperationContext } from "../../core/operation.ts";
 import type { SshConnector } from "../../ssh/types.ts";
+import type { ConnectContext, OpenProtocol } from "../../core/protocol.ts";
 
 /**
  * Connects to an SFTP server: verifies the host key, authenticates, and opens one connection. Rejects with connection,

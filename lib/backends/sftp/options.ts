@@ -1,4 +1,4 @@
-import type { ProtocolOption } from "../../core/backend.ts";
+import type { ProtocolOption } from "../../core/protocol.ts";
 
 /**
  * The options that SFTP adds to New-Session, Sync-Path and Compare-Path. -Timeout is common to all protocols and is

@@ -1,5 +1,4 @@
 import { SyncError } from "../../core/errors.ts";
-import type { ConnectContext } from "../../core/backend.ts";
 import type { HttpClient, HttpRequest, HttpResponse } from "../../http/client.ts";
 import { isLoopback } from "../../net/loopback.ts";
 import {
@@ -14,6 +13,7 @@ import {
 } from "./auth.ts";
 import { toSyncError } from "./errors.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
+import type { ConnectContext } from "../../core/protocol.ts";
 
 export interface LoginOptions {
   /** "http://host:port", for messages. */

@@ -1,6 +1,6 @@
 import { badInput, type SyncError } from "../../core/errors.ts";
 import { escapeForDisplay, root } from "../../core/path.ts";
-import type { CallOptions, ConnectContext } from "../../core/backend.ts";
+import type { CallOptions } from "../../core/backend.ts";
 import { HttpClient } from "../../http/client.ts";
 import { statusOf } from "../../http/errors.ts";
 import { PieceLimit } from "../../http/parallel_download.ts";
@@ -15,6 +15,7 @@ import { encodePath, splitPath } from "./href.ts";
 import { AuthenticatedHttp, insecureLoginError } from "./client.ts";
 import { statToSyncError } from "./errors.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
+import type { ConnectContext } from "../../core/protocol.ts";
 
 /** An open server: its address, its behaviour, and the start folder. */
 export interface DavConnection extends AsyncDisposable {

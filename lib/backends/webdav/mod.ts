@@ -8,7 +8,6 @@ import type {
   Body,
   CallOptions,
   Content,
-  OpenProtocol,
   Precondition,
   ReadOptions,
   Traits,
@@ -21,6 +20,7 @@ import { list, type ResolvedPath, stat } from "./propfind.ts";
 import { splitPath } from "./href.ts";
 import { readFile } from "./read.ts";
 import { writeFile } from "./write.ts";
+import type { OpenProtocol } from "../../core/protocol.ts";
 
 /**
  * Connects to a WebDAV server (RFC 4918): verifies the certificate, logs in, and finds out the server's features.

@@ -1,6 +1,6 @@
 import type { SyncError } from "../../core/errors.ts";
 import type { Redactor } from "../../core/redactor.ts";
-import type { Run, SyncEvent } from "../../core/entry.ts";
+import type { Run, SyncEvent } from "../../core/plan.ts";
 
 /**
  * A type of parameters. It converts a word, or an object from a variable or the pipe, to a value; throws badInput

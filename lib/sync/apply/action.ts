@@ -2,7 +2,7 @@ import type { Backend, CallOptions } from "../../core/backend.ts";
 import { SyncError, toSyncError } from "../../core/errors.ts";
 import { escapeForDisplay, type RelPath } from "../../core/path.ts";
 import { isInTrash } from "../../core/temp_name.ts";
-import { type Action, type FileEntry, type LinkEntry, type Side, type TrashedVersion } from "../../core/entry.ts";
+import { type FileEntry, type LinkEntry, type Side } from "../../core/entry.ts";
 import type { Outcome } from "./action_log.ts";
 import type { Remove } from "./phases.ts";
 import {
@@ -18,6 +18,7 @@ import type { TempOwner } from "../common/temp_tag.ts";
 import { isInPlace, stagingPath, transfer, type TransferOptions } from "./transfer.ts";
 import type { Backends, Copy } from "../common/sides.ts";
 import { assertUnchanged } from "../common/entry_check.ts";
+import type { Action, TrashedVersion } from "../../core/plan.ts";
 
 /** `listedAt`: see TransferOptions. */
 export interface ActionOptions extends KeepOptions, Pick<TransferOptions, "listedAt"> {

@@ -1,8 +1,9 @@
 import type { CallOptions } from "../../core/backend.ts";
 import { isFatal, SyncError, toSyncError } from "../../core/errors.ts";
 import { escapeForDisplay, parentOf, type RelPath, root } from "../../core/path.ts";
-import type { Action, Entry, Side, SyncEvent, TrashedVersion } from "../../core/entry.ts";
+import type { Entry, Side } from "../../core/entry.ts";
 import type { Backends } from "../common/sides.ts";
+import type { Action, SyncEvent, TrashedVersion } from "../../core/plan.ts";
 
 /** `onError` "stop": start no further action after the first failure. */
 export interface ActionLogOptions extends CallOptions {

@@ -1,6 +1,6 @@
 import type { SyncError } from "../../core/errors.ts";
 import { tempTag } from "../../core/temp_name.ts";
-import { type Plan, type Side, sides as bothSides, type SyncEvent } from "../../core/entry.ts";
+import { type Side, sides as bothSides } from "../../core/entry.ts";
 import { ActionLog } from "./action_log.ts";
 import {
   type ApplyContext,
@@ -26,6 +26,7 @@ import {
 import { unlinkFolders } from "./unlink.ts";
 import { VanishedFiles } from "./vanished.ts";
 import type { Backends } from "../common/sides.ts";
+import type { Plan, SyncEvent } from "../../core/plan.ts";
 
 /**
  * The end of a plan's execution. `lost`: the connection to the server was lost and the remaining actions were not

@@ -1,4 +1,4 @@
-import type { SyncEvent } from "../../core/entry.ts";
+import type { SyncEvent } from "../../core/plan.ts";
 
 /** An event queue from concurrent actions to one consumer, in the order of the events. */
 export class EventQueue {

@@ -1,6 +1,6 @@
 import type { CallOptions } from "../../core/backend.ts";
 import type { RelPath } from "../../core/path.ts";
-import type { Action, Side, SyncEvent } from "../../core/entry.ts";
+import type { Side } from "../../core/entry.ts";
 import type { ActionLog, Outcome } from "./action_log.ts";
 import type { ParentCheck } from "../common/parent_check.ts";
 import { runAction } from "./action.ts";
@@ -10,6 +10,7 @@ import type { WriteTarget } from "./transfer.ts";
 import type { Trash } from "../trash/trash.ts";
 import type { VanishedFiles } from "./vanished.ts";
 import type { Backends } from "../common/sides.ts";
+import type { Action, SyncEvent } from "../../core/plan.ts";
 
 /** The options of apply(). */
 export interface ApplyOptions extends CallOptions {

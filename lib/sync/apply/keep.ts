@@ -2,13 +2,14 @@ import type { Backend, CallOptions } from "../../core/backend.ts";
 import { SyncError } from "../../core/errors.ts";
 import { escapeForDisplay, type RelPath } from "../../core/path.ts";
 import { isInTrash } from "../../core/temp_name.ts";
-import { type FileEntry, otherSide, type TrashedVersion } from "../../core/entry.ts";
+import { type FileEntry, otherSide } from "../../core/entry.ts";
 import type { Remove } from "./phases.ts";
 import { makeParents } from "../common/parent_check.ts";
 import { isInPlace, type WriteTarget } from "./transfer.ts";
 import type { DiscardedVersion, Trash } from "../trash/trash.ts";
 import type { Backends, Copy } from "../common/sides.ts";
 import { assertUnchanged } from "../common/entry_check.ts";
+import type { TrashedVersion } from "../../core/plan.ts";
 
 /** `place`: the target of a copy instead of its path; `trash`: keeps versions that are overwritten or removed. */
 export interface KeepOptions extends CallOptions {

@@ -1,6 +1,7 @@
 import { parentOf, type RelPath, root } from "../../core/path.ts";
-import { type Action, type DirEntry, type FileEntry, type LinkEntry, type Side, sides } from "../../core/entry.ts";
+import { type DirEntry, type FileEntry, type LinkEntry, type Side, sides } from "../../core/entry.ts";
 import type { Copy } from "../common/sides.ts";
+import type { Action } from "../../core/plan.ts";
 
 export type MakeDir = Extract<Action, { readonly do: "makeDir" }>;
 export type Remove = Extract<Action, { readonly do: "remove" }>;

@@ -1,10 +1,11 @@
 import type { Backend } from "../../core/backend.ts";
 import { escapeForDisplay } from "../../core/path.ts";
-import type { FileEntry, LinkEntry, TrashedVersion } from "../../core/entry.ts";
+import type { FileEntry, LinkEntry } from "../../core/entry.ts";
 import type { Outcome } from "./action_log.ts";
 import { type TransferOptions } from "./transfer.ts";
 import type { Copy } from "../common/sides.ts";
 import { hasSourceTime } from "../common/entry_check.ts";
+import type { TrashedVersion } from "../../core/plan.ts";
 
 /** The callbacks of one transfer, and the outcome derived from them. */
 interface TransferReport {

@@ -1,12 +1,13 @@
 import type { CallOptions } from "../../core/backend.ts";
 import { SyncError, toSyncError } from "../../core/errors.ts";
 import { escapeForDisplay, type RelPath } from "../../core/path.ts";
-import { otherSide, type Plan, type Side, type Snapshot } from "../../core/entry.ts";
+import { otherSide, type Side, type Snapshot } from "../../core/entry.ts";
 import { runConcurrently, takeInOrder } from "../common/concurrency.ts";
 import { Relisting } from "../common/relisting.ts";
 import type { Backends, Copy } from "../common/sides.ts";
 import { countLeaves } from "../common/leaves.ts";
 import { endsRun } from "../common/ends_run.ts";
+import type { Plan } from "../../core/plan.ts";
 
 /** `snapshot`: the listing of the remote side. */
 export interface ProbeOptions extends CallOptions {

@@ -1,5 +1,7 @@
 import type { Traits } from "../../core/backend.ts";
-import type { Checksum, FileEntry, Reason, Side, SideStamp } from "../../core/entry.ts";
+import type { Checksum, FileEntry, Side } from "../../core/entry.ts";
+import type { SideStamp } from "../../core/history.ts";
+import type { Reason } from "../../core/plan.ts";
 
 /** The result of one criterion for a pair. "unknown": it cannot decide, and the next criterion is applied. */
 export type Verdict = "same" | "localNewer" | "remoteNewer" | "differ" | "unknown";

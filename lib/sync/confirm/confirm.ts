@@ -1,16 +1,7 @@
 import type { Backend, CallOptions } from "../../core/backend.ts";
 import { toSyncError } from "../../core/errors.ts";
 import { escapeForDisplay, explainUnstorableName, foldPath, parentOf, type RelPath, root } from "../../core/path.ts";
-import {
-  type Action,
-  type Entry,
-  type History,
-  otherSide,
-  type Plan,
-  type Side,
-  sides as bothSides,
-  type Snapshot,
-} from "../../core/entry.ts";
+import { type Entry, otherSide, type Side, sides as bothSides, type Snapshot } from "../../core/entry.ts";
 import { type Doubt, withoutDoubtful } from "./confirmed_plan.ts";
 import { runConcurrently, takeInOrder } from "../common/concurrency.ts";
 import { Relisting } from "../common/relisting.ts";
@@ -18,6 +9,8 @@ import { type Spelling, toSpelling } from "./spelling.ts";
 import type { Backends } from "../common/sides.ts";
 import { isSameEntry } from "../common/entry_check.ts";
 import { endsRun } from "../common/ends_run.ts";
+import type { History } from "../../core/history.ts";
+import type { Action, Plan } from "../../core/plan.ts";
 
 /** `snapshots`: the listings from which the plan was made. */
 export interface ConfirmOptions extends CallOptions {

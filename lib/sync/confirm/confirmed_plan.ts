@@ -1,18 +1,11 @@
 import { parentOf, type RelPath, root } from "../../core/path.ts";
-import {
-  type Action,
-  type History,
-  type Note,
-  otherSide,
-  type Plan,
-  type Refusal,
-  type Side,
-  type Snapshot,
-} from "../../core/entry.ts";
+import { otherSide, type Side, type Snapshot } from "../../core/entry.ts";
 import { toSpelling } from "./spelling.ts";
 import type { Backends } from "../common/sides.ts";
 import { quote } from "../common/text.ts";
 import { isLeaf } from "../common/leaves.ts";
+import type { History } from "../../core/history.ts";
+import type { Action, Note, Plan, Refusal } from "../../core/plan.ts";
 
 /**
  * The reason why an action must not be carried out: "wrong" if its listing was wrong, "hidden" if the other side has a

@@ -1,6 +1,7 @@
 import { foldPath, nameOf, parentOf, type RelPath, root } from "../../core/path.ts";
-import { type History, type Side, sides as bothSides, type Snapshot } from "../../core/entry.ts";
+import { type Side, sides as bothSides, type Snapshot } from "../../core/entry.ts";
 import type { Backends } from "../common/sides.ts";
+import type { History } from "../../core/history.ts";
 
 /** `from`: the side whose spelling is wanted. History has the local side's spelling. */
 export interface SpellingOptions {

@@ -1,8 +1,10 @@
-import { type History, type Plan, type Side, sides as bothSides, type Snapshot } from "../../core/entry.ts";
+import { type Side, sides as bothSides, type Snapshot } from "../../core/entry.ts";
 import { countRemovals, type RemovalCount, samplePaths } from "./losses.ts";
 import { findAllChanged, findEmptied, findLostRoots, findRiskyRoots } from "./root_guards.ts";
 import type { SafetyIssue, SafetyLimits } from "../common/options.ts";
 import { countOf, quote } from "../common/text.ts";
+import type { History } from "../../core/history.ts";
+import type { Plan } from "../../core/plan.ts";
 
 /**
  * Returns why this plan must not run. Pure. Each guard has a key of its own; a guard whose key is in `limits.allow` is

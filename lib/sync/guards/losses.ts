@@ -1,6 +1,7 @@
 import type { RelPath } from "../../core/path.ts";
-import type { Action, Plan, Side, Snapshot } from "../../core/entry.ts";
+import type { Side, Snapshot } from "../../core/entry.ts";
 import { countLeaves, isLeaf } from "../common/leaves.ts";
+import type { Action, Plan } from "../../core/plan.ts";
 
 /**
  * The removals of a plan on one side. `removed`: files and links, in path order; `after`: the number that the side has

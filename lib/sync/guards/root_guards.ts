@@ -1,19 +1,12 @@
-import {
-  type BaseEntry,
-  type FileEntry,
-  type History,
-  otherSide,
-  type Plan,
-  type Side,
-  sides as bothSides,
-  type Snapshot,
-} from "../../core/entry.ts";
+import { type FileEntry, otherSide, type Side, sides as bothSides, type Snapshot } from "../../core/entry.ts";
 import { type RemovalCount, samplePaths } from "./losses.ts";
 import { isSameTime, sameChecksum } from "../common/criteria.ts";
 import type { SafetyIssue, SafetyLimits } from "../common/options.ts";
 import type { RelPath } from "../../core/path.ts";
 import { countOf, quote } from "../common/text.ts";
 import { countLeaves } from "../common/leaves.ts";
+import type { BaseEntry, History } from "../../core/history.ts";
+import type { Plan } from "../../core/plan.ts";
 
 /** Finds roots that do not exist, or that are not proven to be the intended ones. */
 export function* findLostRoots(before: Readonly<Record<Side, Snapshot>>, limits: SafetyLimits): Iterable<SafetyIssue> {

@@ -1,5 +1,6 @@
 import { comparePaths, type RelPath, toRelPath } from "../../core/path.ts";
-import { type BaseEntry, type Checksum, type HistoryUpdate, type Side, type SideStamp } from "../../core/entry.ts";
+import { type Checksum, type Side } from "../../core/entry.ts";
+import type { BaseEntry, HistoryUpdate, SideStamp } from "../../core/history.ts";
 
 /**
  * Blocks of entries by the key of their first entry. `last`: the last block that begins at or before this key; `next`:

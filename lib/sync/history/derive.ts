@@ -1,24 +1,20 @@
 import type { Traits } from "../../core/backend.ts";
 import { parentOf, type RelPath, root } from "../../core/path.ts";
 import {
-  type Action,
-  type BaseEntry,
   type DirEntry,
   type Entry,
   type FileEntry,
-  type History,
-  type HistoryUpdate,
   type LinkEntry,
   otherSide,
-  type Plan,
   type Side,
   sides as bothSides,
-  type SideStamp,
   type Snapshot,
 } from "../../core/entry.ts";
 import { markRecentUnproven, markUnproven, recognizeWritten, type StampOrigin } from "./marks.ts";
 import type { RootFacts, Roots } from "../common/roots.ts";
 import { toSideStamp } from "../common/criteria.ts";
+import type { BaseEntry, History, HistoryUpdate, SideStamp } from "../../core/history.ts";
+import type { Action, Plan } from "../../core/plan.ts";
 
 /** The second listing of one side after the run. */
 export interface RelistedSide {

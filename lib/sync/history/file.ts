@@ -10,7 +10,6 @@ import {
   openOwn,
 } from "../../machine/own_files.ts";
 import { escapeForDisplay } from "../../core/path.ts";
-import type { History, HistoryUpdate } from "../../core/entry.ts";
 import {
   type HistoryDatabase,
   readDatabase,
@@ -22,6 +21,7 @@ import {
 import { sortUpdates } from "./blocks.ts";
 import { type PairIdentity, pairName } from "./pair_id.ts";
 import type { Roots } from "../common/roots.ts";
+import type { History, HistoryUpdate } from "../../core/history.ts";
 
 /** The options for opening a history. */
 export interface HistoryOptions {

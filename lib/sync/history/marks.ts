@@ -1,7 +1,8 @@
 import type { Traits } from "../../core/backend.ts";
-import { type BaseEntry, type FileEntry, type Side } from "../../core/entry.ts";
+import { type FileEntry, type Side } from "../../core/entry.ts";
 import { isRecent, isSameTime, RECENT_MS, stepOf } from "../common/criteria.ts";
 import { hasSourceTime } from "../common/entry_check.ts";
+import type { BaseEntry } from "../../core/history.ts";
 
 /**
  * The origin of a file's marks. `readAt`: the time at which they were read, in ms since the epoch; `entries`: the files

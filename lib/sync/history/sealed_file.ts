@@ -3,10 +3,10 @@ import type { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
 import { assertOwn, foreignStateError, openOwn } from "../../machine/own_files.ts";
 import { toRelPath } from "../../core/path.ts";
-import { type BaseEntry, type History, type HistoryUpdate } from "../../core/entry.ts";
 import { applyUpdates, type BlockStore, coversPath, findEntry, toKey, unpackBlock } from "./blocks.ts";
 import { describeOtherPair, type PairIdentity } from "./pair_id.ts";
 import type { Roots } from "../common/roots.ts";
+import type { BaseEntry, History, HistoryUpdate } from "../../core/history.ts";
 
 /** The pair of a history, and the key that seals it (32 bytes). */
 export interface SealOptions {

@@ -1,17 +1,9 @@
-import {
-  type BaseEntry,
-  type Entry,
-  type History,
-  type HistoryUpdate,
-  type Note,
-  type Side,
-  sides as bothSides,
-  type SideStamp,
-  type Snapshot,
-} from "../../core/entry.ts";
+import { type Entry, type Side, sides as bothSides, type Snapshot } from "../../core/entry.ts";
 import type { PairHistory } from "./file.ts";
 import { countOf } from "../common/text.ts";
 import type { RootEntries } from "../common/roots.ts";
+import type { BaseEntry, History, HistoryUpdate, SideStamp } from "../../core/history.ts";
+import type { Note } from "../../core/plan.ts";
 
 /**
  * A time zone change of one side: history's times are `ms` less than those of the present listing, in `count` files.

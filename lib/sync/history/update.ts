@@ -1,20 +1,14 @@
 import type { Backend, CallOptions } from "../../core/backend.ts";
 import { toSyncError } from "../../core/errors.ts";
 import { parentOf, type RelPath, root } from "../../core/path.ts";
-import {
-  type BaseEntry,
-  type DirEntry,
-  type Entry,
-  type HistoryUpdate,
-  type Note,
-  type Side,
-  sides as bothSides,
-} from "../../core/entry.ts";
+import { type DirEntry, type Entry, type Side, sides as bothSides } from "../../core/entry.ts";
 import { sameChecksum } from "../common/criteria.ts";
 import { runConcurrently, takeInOrder } from "../common/concurrency.ts";
 import { deriveRoots, deriveUpdates, type RelistedSide, type RunFacts } from "./derive.ts";
 import type { Backends } from "../common/sides.ts";
 import type { Roots } from "../common/roots.ts";
+import type { BaseEntry, HistoryUpdate } from "../../core/history.ts";
+import type { Note } from "../../core/plan.ts";
 
 /**
  * `again`: whether the sides may be listed again; false after a run that was cancelled or lost its server. `roots`: as

@@ -1,16 +1,15 @@
 import {
-  type BaseEntry,
   type Checksum,
   type DirEntry,
   type FileEntry,
   type LinkEntry,
   otherSide,
   type Side,
-  type SideStamp,
 } from "../../core/entry.ts";
 import { compareTimes, isSameTime, sameChecksum, stepOf, toSideStamp } from "../common/criteria.ts";
 import type { PlanContext } from "./context.ts";
 import type { Row } from "./rows.ts";
+import type { BaseEntry, SideStamp } from "../../core/history.ts";
 
 /**
  * How a file changed since the last run, compared with its own side only. "same"; "moved": another time or revision,

@@ -1,20 +1,12 @@
 import { parentOf, type RelPath } from "../../core/path.ts";
-import {
-  type Action,
-  type Conflict,
-  type Entry,
-  type History,
-  type HistoryUpdate,
-  type Note,
-  type Refusal,
-  type Side,
-  sides as bothSides,
-} from "../../core/entry.ts";
+import { type Entry, type Side, sides as bothSides } from "../../core/entry.ts";
 import type { PlanOptions, PlanSide, UnprovenAbsence } from "../common/options.ts";
 import { folderOfTrash, type NameMatcher, toNameMatcher } from "./names.ts";
 import { hasVolatileRevisions } from "./revisions.ts";
 import type { Row } from "./rows.ts";
 import { quote } from "../common/text.ts";
+import type { History, HistoryUpdate } from "../../core/history.ts";
+import type { Action, Conflict, Note, Refusal } from "../../core/plan.ts";
 
 /**
  * The result of one pass over a snapshot, by key of the folder. `unnamed`: folders with names that cannot be

@@ -1,4 +1,4 @@
-import { otherSide, type Reason, type Side } from "../../core/entry.ts";
+import { otherSide, type Side } from "../../core/entry.ts";
 import { isBlocked, refuseWithContent, skipBlocked } from "./blocked.ts";
 import { keepFields, type PlanContext, refuse } from "./context.ts";
 import { removeFromHistory } from "./changes.ts";
@@ -8,6 +8,7 @@ import type { Row, Rows } from "./rows.ts";
 import { noteUnprovenAbsences } from "./deletion_evidence.ts";
 import { countOf, describeKind, quote } from "../common/text.ts";
 import { isLeaf } from "../common/leaves.ts";
+import type { Reason } from "../../core/plan.ts";
 
 /** Creates on side `to` a row that only the other side has. Refuses it, with its content, if the name does not fit. */
 export function createRow(

@@ -1,18 +1,11 @@
 import type { Traits } from "../../core/backend.ts";
 import { escapeForDisplay, foldPath, parentOf, type RelPath, root } from "../../core/path.ts";
-import {
-  type BaseEntry,
-  type DirEntry,
-  type Entry,
-  type History,
-  otherSide,
-  type Side,
-  type Snapshot,
-} from "../../core/entry.ts";
+import { type DirEntry, type Entry, otherSide, type Side, type Snapshot } from "../../core/entry.ts";
 import { tempTarget } from "../../core/temp_name.ts";
 import type { PlanBuilder } from "./context.ts";
 import type { UnprovenAbsence } from "../common/options.ts";
 import type { Roots } from "../common/roots.ts";
+import type { BaseEntry, History } from "../../core/history.ts";
 
 /**
  * Both sides as listed and as recorded in history. `rootEntries`: the roots as they were listed; `leftovers`: temporary

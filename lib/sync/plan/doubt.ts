@@ -1,8 +1,9 @@
-import { type BaseEntry, type FileEntry, type Side, sides as bothSides } from "../../core/entry.ts";
+import { type FileEntry, type Side, sides as bothSides } from "../../core/entry.ts";
 import { areTimesClose, isRecent, RECENT_MS, sameChecksum, stepOf } from "../common/criteria.ts";
 import type { PlanContext } from "./context.ts";
 import { changeSince, comparesChecksum, compareStamp, comparesTime, isUnproven } from "./changes.ts";
 import { CHEAP_READ_BYTES } from "../common/worth.ts";
+import type { BaseEntry } from "../../core/history.ts";
 
 type Files = Readonly<Record<Side, FileEntry>>;
 

@@ -1,8 +1,10 @@
-import { type Action, type BaseEntry, type FileEntry, otherSide, type Side } from "../../core/entry.ts";
+import { type FileEntry, otherSide, type Side } from "../../core/entry.ts";
 import { isSameTime, sameChecksum, stepOf } from "../common/criteria.ts";
 import type { PlanContext } from "./context.ts";
 import { hasFineTime } from "./doubt.ts";
 import { changeSince, comparesTime, editTimes, isUnproven } from "./changes.ts";
+import type { BaseEntry } from "../../core/history.ts";
+import type { Action } from "../../core/plan.ts";
 
 type Copy = Extract<Action, { readonly do: "copy" }>;
 type Remove = Extract<Action, { readonly do: "remove" }>;

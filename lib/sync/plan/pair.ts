@@ -1,12 +1,4 @@
-import {
-  type BaseEntry,
-  type FileEntry,
-  type LinkEntry,
-  otherSide,
-  type Reason,
-  type Side,
-  sides as bothSides,
-} from "../../core/entry.ts";
+import { type FileEntry, type LinkEntry, otherSide, type Side, sides as bothSides } from "../../core/entry.ts";
 import { areTimesClose, compareTimes, sameChecksum, stepOf, type Verdict } from "../common/criteria.ts";
 import { type PlanContext, refuse, requestChecksum } from "./context.ts";
 import { canHideEdit, countUnproven, doubtfulSides, editDirection, equalityWeakness, haveFineTimes } from "./doubt.ts";
@@ -21,6 +13,8 @@ import {
 } from "./changes.ts";
 import type { Row } from "./rows.ts";
 import { quote } from "../common/text.ts";
+import type { BaseEntry } from "../../core/history.ts";
+import type { Reason } from "../../core/plan.ts";
 
 /** A name that is a file on both sides, and the side to change. */
 export interface FilePair {

@@ -1,5 +1,5 @@
 import { comparePaths, type RelPath } from "../../core/path.ts";
-import type { History, Plan, Side } from "../../core/entry.ts";
+import type { Side } from "../../core/entry.ts";
 import type { PlanOptions, PlanSide } from "../common/options.ts";
 import { planTwoWay } from "./two_way.ts";
 import { toPlanContext } from "./context.ts";
@@ -7,6 +7,8 @@ import { noteCounts } from "./create.ts";
 import { replaceByMoves } from "./moves.ts";
 import { planOneWay } from "./one_way.ts";
 import { mergeRows } from "./rows.ts";
+import type { History } from "../../core/history.ts";
+import type { Plan } from "../../core/plan.ts";
 
 /**
  * Returns the plan of a run. Pure: equal input yields an equal plan; there is no disk, network or clock access.

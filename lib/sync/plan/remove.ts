@@ -1,10 +1,11 @@
-import { type Action, type Entry, otherSide, type Side } from "../../core/entry.ts";
+import { type Entry, otherSide, type Side } from "../../core/entry.ts";
 import { isBlocked, skipBlocked } from "./blocked.ts";
 import { entriesOf, folderOf, keepFields, type PlanContext } from "./context.ts";
 import { removeFromHistory } from "./changes.ts";
 import { replay, type Row } from "./rows.ts";
 import { countUnprovenAbsence } from "./deletion_evidence.ts";
 import { isLeaf } from "../common/leaves.ts";
+import type { Action } from "../../core/plan.ts";
 
 /**
  * Plans the removal from `side` of what the other side lacks: the row, and everything below it, in path order (the plan

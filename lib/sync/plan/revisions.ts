@@ -1,6 +1,7 @@
-import type { History, Side } from "../../core/entry.ts";
+import type { Side } from "../../core/entry.ts";
 import { isSameTime, stepOf } from "../common/criteria.ts";
 import type { PlanSide } from "../common/options.ts";
+import type { History } from "../../core/history.ts";
 
 /**
  * Whether the revisions of most files changed and nothing else did, on a backend with weak revisions. Then each answer

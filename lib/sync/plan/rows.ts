@@ -1,7 +1,8 @@
 import { comparePaths, type RelPath } from "../../core/path.ts";
-import type { BaseEntry, Entry, History, Side } from "../../core/entry.ts";
+import type { Entry, Side } from "../../core/entry.ts";
 import type { PlanSide } from "../common/options.ts";
 import { folderOfTrash, type NameMatcher } from "./names.ts";
+import type { BaseEntry, History } from "../../core/history.ts";
 
 /**
  * One name on both sides and in history. `clash`: a side has several entries under this name; then the row has no

@@ -1,12 +1,4 @@
-import {
-  type BaseEntry,
-  type FileEntry,
-  type LinkEntry,
-  otherSide,
-  type Reason,
-  type Side,
-  sides as bothSides,
-} from "../../core/entry.ts";
+import { type FileEntry, type LinkEntry, otherSide, type Side, sides as bothSides } from "../../core/entry.ts";
 import { areTimesClose, sameChecksum } from "../common/criteria.ts";
 import { pickWinner, resolveConflict } from "./conflict.ts";
 import { keepFields, type PlanContext, refuse, requestChecksum } from "./context.ts";
@@ -23,6 +15,8 @@ import {
   sameContent,
 } from "./changes.ts";
 import type { Row, Rows } from "./rows.ts";
+import type { BaseEntry } from "../../core/history.ts";
+import type { Reason } from "../../core/plan.ts";
 
 /** Both versions of one name. */
 export interface VersionPair<T> {

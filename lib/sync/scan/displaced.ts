@@ -1,8 +1,9 @@
 import { toSyncError } from "../../core/errors.ts";
 import { escapeForDisplay, nameOf, type RelPath } from "../../core/path.ts";
 import { isDisplacedTag, tempTag, tempTarget } from "../../core/temp_name.ts";
-import { type Entry, type FileEntry, type Side, sides as bothSides, type SyncEvent } from "../../core/entry.ts";
+import { type Entry, type FileEntry, type Side, sides as bothSides } from "../../core/entry.ts";
 import type { Backend, CallOptions } from "../../core/backend.ts";
+import type { SyncEvent } from "../../core/plan.ts";
 
 /**
  * The old version of a file that a killed run left under a temporary name, before the new version was renamed to the

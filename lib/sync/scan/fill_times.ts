@@ -5,7 +5,6 @@ import {
   type Checksum,
   type Entry,
   type FileEntry,
-  type History,
   otherSide,
   type Side,
   sides as bothSides,
@@ -17,6 +16,7 @@ import { proveByListing } from "./content_proof.ts";
 import { CHEAP_READ_BYTES } from "../common/worth.ts";
 import type { Backends } from "../common/sides.ts";
 import { endsRun } from "../common/ends_run.ts";
+import type { History } from "../../core/history.ts";
 
 /**
  * Returns the snapshots with the times that a backend stores but does not list (S3: they are in each object's

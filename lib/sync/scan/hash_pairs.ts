@@ -6,7 +6,6 @@ import {
   type Checksum,
   type Entry,
   type FileEntry,
-  type History,
   type OpaqueEntry,
   type Side,
   sides as bothSides,
@@ -16,6 +15,7 @@ import { runConcurrently, takeInOrder } from "../common/concurrency.ts";
 import { proveByListing, readVersion } from "./content_proof.ts";
 import type { Backends } from "../common/sides.ts";
 import { endsRun } from "../common/ends_run.ts";
+import type { History } from "../../core/history.ts";
 
 /** The options for comparing by checksum. */
 export interface HashOptions extends CallOptions {

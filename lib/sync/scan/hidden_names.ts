@@ -2,20 +2,14 @@ import type { Backend, CallOptions } from "../../core/backend.ts";
 import { isFatal, toSyncError } from "../../core/errors.ts";
 import { nameOf, type RelPath, root, toRelPath } from "../../core/path.ts";
 import { tempPath } from "../../core/temp_name.ts";
-import {
-  type Entry,
-  type History,
-  type Note,
-  otherSide,
-  type Plan,
-  type Side,
-  sides as bothSides,
-} from "../../core/entry.ts";
+import { type Entry, otherSide, type Side, sides as bothSides } from "../../core/entry.ts";
 import type { Mode } from "../common/options.ts";
 import type { Scan } from "./scan.ts";
 import { toSnapshot } from "./snapshot.ts";
 import type { TempOwner } from "../common/temp_tag.ts";
 import type { Backends } from "../common/sides.ts";
+import type { History } from "../../core/history.ts";
+import type { Note, Plan } from "../../core/plan.ts";
 
 type Scans = Readonly<Record<Side, Scan>>;
 

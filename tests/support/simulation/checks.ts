@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { foldPath, type RelPath } from "../../../lib/core/path.ts";
 import type { RunEnd } from "../../../lib/sync/run.ts";
-import { type Action, otherSide, type Side, sides as bothSides } from "../../../lib/core/entry.ts";
+import { otherSide, type Side, sides as bothSides } from "../../../lib/core/entry.ts";
 import { isOwnName, type SimulationState, sourceOf, type SyncRun, versionKey } from "./simulation.ts";
 import type { Contents } from "./edits.ts";
+import type { Action } from "../../../lib/core/plan.ts";
 
 /** No version is lost (P1), and what was written meanwhile is still there (P13). One-way runs without a trash may take what the target alone holds. */
 export function assertKept(world: SimulationState, { sync, before, after, injected }: SyncRun): void {

@@ -1,8 +1,8 @@
 import type { RelPath } from "../../../lib/core/path.ts";
 import type { PairHistory } from "../../../lib/sync/history/file.ts";
-import type { BaseEntry, HistoryUpdate } from "../../../lib/core/entry.ts";
 import { toHistory } from "../interpret.ts";
 import type { Roots } from "../../../lib/sync/common/roots.ts";
+import type { BaseEntry, HistoryUpdate } from "../../../lib/core/history.ts";
 
 /** What is remembered of the pair, as a run that ended well left it. */
 export interface HistoryMemory {

@@ -5,7 +5,7 @@ import { foldPath } from "../../../lib/core/path.ts";
 import { chooseCriteria } from "../../../lib/sync/common/criteria.ts";
 import type { GuardKey } from "../../../lib/sync/common/options.ts";
 import { run, type RunEnd } from "../../../lib/sync/run.ts";
-import { otherSide, type Side, type SyncEvent } from "../../../lib/core/entry.ts";
+import { otherSide, type Side } from "../../../lib/core/entry.ts";
 import { assertKept, assertReport, assertRest, assertSourceUntouched, assertUnchanged } from "./checks.ts";
 import { applyEdit, type Contents, contentsOf, type UserEdit } from "./edits.ts";
 import { type HistoryMemory, newMemory, openHistory } from "./history.ts";
@@ -15,6 +15,7 @@ import { injectTrouble } from "./trouble.ts";
 import { noWrite } from "../backend_assertions.ts";
 import type { Backends } from "../../../lib/sync/common/sides.ts";
 import type { RunOptions } from "../../../lib/sync/run_options.ts";
+import type { SyncEvent } from "../../../lib/core/plan.ts";
 
 /** Two trees in memory, two users, and what history and the users know. */
 export interface SimulationState {

@@ -5,12 +5,13 @@ import { decorate } from "../../../lib/backends/layers/decorator.ts";
 import { toRelPath } from "../../../lib/core/path.ts";
 import { chooseCriteria } from "../../../lib/sync/common/criteria.ts";
 import { run } from "../../../lib/sync/run.ts";
-import { type Side, sides as bothSides, type SyncEvent } from "../../../lib/core/entry.ts";
+import { type Side, sides as bothSides } from "../../../lib/core/entry.ts";
 import { utf8, wholeBody } from "../content.ts";
 import { contentsOf } from "./edits.ts";
 import { type HistoryMemory, newMemory, openHistory } from "./history.ts";
 import { memoryTrash } from "./trash.ts";
 import type { Moment, StepRun, StepsStory } from "./steps_story.ts";
+import type { SyncEvent } from "../../../lib/core/plan.ts";
 
 /** Two places, one clock behind both, and all that is known of them. */
 interface StepsWorld {

@@ -1,6 +1,7 @@
-import type { Backend, ConnectContext } from "../../../lib/core/backend.ts";
+import type { Backend } from "../../../lib/core/backend.ts";
 import { openFtp } from "../../../lib/backends/ftp/mod.ts";
 import type { FtpServer, FtpTls } from "../servers/ftp.ts";
+import type { ConnectContext } from "../../../lib/core/protocol.ts";
 
 export interface FtpTargetOptions {
   readonly tls?: FtpTls;

@@ -1,6 +1,7 @@
-import type { Backend, ConnectContext } from "../../../lib/core/backend.ts";
+import type { Backend } from "../../../lib/core/backend.ts";
 import { openGcs } from "../../../lib/backends/gcs/mod.ts";
 import type { GcsServer } from "../servers/gcs.ts";
+import type { ConnectContext } from "../../../lib/core/protocol.ts";
 
 export interface GcsTargetOptions {
   /** Another port than the server's own: a proxy's. */

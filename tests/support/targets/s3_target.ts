@@ -1,7 +1,8 @@
 import { CreateBucketCommand, type ObjectCannedACL, PutObjectCommand, S3Client } from "npm:@aws-sdk/client-s3@3.1169.0";
-import type { Backend, ConnectContext } from "../../../lib/core/backend.ts";
+import type { Backend } from "../../../lib/core/backend.ts";
 import { openS3 } from "../../../lib/backends/s3/mod.ts";
 import type { S3Server } from "../servers/s3.ts";
+import type { ConnectContext } from "../../../lib/core/protocol.ts";
 
 export interface S3TargetOptions {
   readonly bucket: string;

@@ -1,6 +1,7 @@
 import { openSftp } from "../../../lib/backends/sftp/mod.ts";
-import type { Backend, ConnectContext } from "../../../lib/core/backend.ts";
+import type { Backend } from "../../../lib/core/backend.ts";
 import type { Sshd } from "../servers/sftp.ts";
+import type { ConnectContext } from "../../../lib/core/protocol.ts";
 
 /** What of a test server a client needs. */
 export type TestServer = Pick<Sshd, "port" | "user" | "root" | "home" | "fingerprint">;

@@ -1,6 +1,7 @@
-import type { Backend, ConnectContext } from "../../../lib/core/backend.ts";
+import type { Backend } from "../../../lib/core/backend.ts";
 import { openWebdav } from "../../../lib/backends/webdav/mod.ts";
 import type { DavServer } from "../servers/webdav.ts";
+import type { ConnectContext } from "../../../lib/core/protocol.ts";
 
 export interface DavTargetOptions {
   readonly scheme?: string;

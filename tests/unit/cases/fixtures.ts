@@ -1,12 +1,12 @@
 import type { Backend } from "../../../lib/core/backend.ts";
 import { memory, type MemoryBackend, type MemoryDials } from "../../../lib/backends/memory/mod.ts";
 import { toRelPath } from "../../../lib/core/path.ts";
-import type { SyncEvent } from "../../../lib/core/entry.ts";
 import { type Disk, freshDisk } from "../../support/disk.ts";
 import { recorded } from "../../support/backend_assertions.ts";
 import { NOON, plant, ran, type Texts } from "../sync/fixtures.ts";
 import type { Backends } from "../../../lib/sync/common/sides.ts";
 import type { RunOptions } from "../../../lib/sync/run_options.ts";
+import type { SyncEvent } from "../../../lib/core/plan.ts";
 
 /** Two trees in memory, planted with these texts; the remote one as the dials say. */
 export function memories(

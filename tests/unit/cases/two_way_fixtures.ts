@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import type { MemoryBackend } from "../../../lib/backends/memory/mod.ts";
 import { type RelPath, toRelPath } from "../../../lib/core/path.ts";
 import type { PairHistory } from "../../../lib/sync/history/file.ts";
-import type { BaseEntry } from "../../../lib/core/entry.ts";
 import { toHistory } from "../../support/interpret.ts";
 import { applyUpdates } from "../../support/simulation/history.ts";
 import { signal, type Texts, texts } from "../sync/fixtures.ts";
@@ -10,6 +9,7 @@ import { memories, type Outcome, outcomeOf, quiet } from "./fixtures.ts";
 import type { Backends } from "../../../lib/sync/common/sides.ts";
 import type { Roots } from "../../../lib/sync/common/roots.ts";
 import type { RunOptions } from "../../../lib/sync/run_options.ts";
+import type { BaseEntry } from "../../../lib/core/history.ts";
 
 /** What is remembered of a pair, in memory, from run to run. */
 export interface Notebook {

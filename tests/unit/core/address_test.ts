@@ -7,8 +7,8 @@ import {
   rejectLookalike,
   type SchemeRow,
 } from "../../../lib/core/address.ts";
-import type { Address } from "../../../lib/core/backend.ts";
 import { SyncError } from "../../../lib/core/errors.ts";
+import type { Address } from "../../../lib/core/protocol.ts";
 
 const rows: readonly SchemeRow[] = [
   { schemes: ["file"], local: true },

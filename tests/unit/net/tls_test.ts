@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import tls from "node:tls";
-import type { ConnectContext } from "../../../lib/core/backend.ts";
 import { parseTlsPins, readTlsPins } from "../../../lib/net/tls.ts";
 import { startTls } from "../../../lib/net/tls_transport.ts";
 import { SyncError } from "../../../lib/core/errors.ts";
@@ -12,6 +11,7 @@ import {
   type TestAuthority,
   type TestCertificate,
 } from "../../support/certificates.ts";
+import type { ConnectContext } from "../../../lib/core/protocol.ts";
 
 const name = "files.example.test";
 

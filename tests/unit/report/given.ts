@@ -1,6 +1,7 @@
 import type { SyncError } from "../../../lib/core/errors.ts";
 import { toRelPath } from "../../../lib/core/path.ts";
-import type { Action, FileEntry, Plan, Run, SyncEvent } from "../../../lib/core/entry.ts";
+import type { FileEntry } from "../../../lib/core/entry.ts";
+import type { Action, Plan, Run, SyncEvent } from "../../../lib/core/plan.ts";
 
 /** Noon of a day, in ms. */
 export const noon = Date.UTC(2026, 10, 21, 12, 0, 0);

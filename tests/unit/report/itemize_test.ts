@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { SyncError } from "../../../lib/core/errors.ts";
 import { toRelPath } from "../../../lib/core/path.ts";
 import { makeItemizer } from "../../../lib/report/itemize.ts";
-import type { Action, Conflict } from "../../../lib/core/entry.ts";
 import { done, download, failed, file, makeDir, planned, removal, run, upload } from "./given.ts";
+import type { Action, Conflict } from "../../../lib/core/plan.ts";
 
 const changed = new SyncError("changed", "It is not what was listed", { operation: "compare" });
 

@@ -5,8 +5,8 @@ import { arrayLayout, type Layout, lineLayout, objectLayout, textLayout } from "
 import { toDifference, toErrorRecord, toPlanLine } from "../../../lib/report/records.ts";
 import { startResult } from "../../../lib/report/result.ts";
 import { makePaint } from "../../../lib/report/text.ts";
-import type { Action, SyncEvent } from "../../../lib/core/entry.ts";
 import { done, download, failed, file, makeDir, noon, planned, removal, run, upload } from "./given.ts";
+import type { Action, SyncEvent } from "../../../lib/core/plan.ts";
 
 const error = toErrorRecord(new SyncError("auth", "Denied", { operation: "log in" }));
 const plain = makePaint(false);

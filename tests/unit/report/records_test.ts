@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { SyncError } from "../../../lib/core/errors.ts";
 import { root, toRelPath } from "../../../lib/core/path.ts";
 import { actionName, fileNameOf, toDifference, toErrorRecord, toIso, toPlanLine } from "../../../lib/report/records.ts";
-import type { Action } from "../../../lib/core/entry.ts";
 import { download, file, makeDir, noon, removal, run, upload } from "./given.ts";
+import type { Action } from "../../../lib/core/plan.ts";
 
 Deno.test("toDifference() says what is there on both sides of an update", () => {
   const action: Action = { ...upload("a/b.txt", 5), why: "newer", replaces: file("a/b.txt", 4, noon - 1000) };

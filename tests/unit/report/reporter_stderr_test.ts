@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { SyncError } from "../../../lib/core/errors.ts";
 import { toDifference, toPlanLine } from "../../../lib/report/records.ts";
-import type { SyncEvent } from "../../../lib/core/entry.ts";
 import { done, planned, run, upload } from "./given.ts";
 import { events, type Given, given, tell } from "./streams.ts";
+import type { SyncEvent } from "../../../lib/core/plan.ts";
 
 const lost = new SyncError("connection", "The server went away", { operation: "write" });
 Deno.test("makeReporter() says one sentence on stderr and what failed, and nothing under -Quiet", async () => {

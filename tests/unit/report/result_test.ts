@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { SyncError } from "../../../lib/core/errors.ts";
 import { toRelPath } from "../../../lib/core/path.ts";
 import { exitCode, startResult } from "../../../lib/report/result.ts";
-import type { Action, SyncEvent } from "../../../lib/core/entry.ts";
 import { done, download, failed, file, makeDir, noon, planned, removal, run, upload } from "./given.ts";
+import type { Action, SyncEvent } from "../../../lib/core/plan.ts";
 
 const lost = new SyncError("connection", "The server went away", { operation: "write" });
 const denied = new SyncError("denied", "No", { operation: "write" });

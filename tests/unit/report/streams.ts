@@ -2,8 +2,8 @@ import { SyncError } from "../../../lib/core/errors.ts";
 import { toRelPath } from "../../../lib/core/path.ts";
 import { makeReporter, type OutputFormat } from "../../../lib/report/reporter.ts";
 import { startResult } from "../../../lib/report/result.ts";
-import type { Run, SyncEvent } from "../../../lib/core/entry.ts";
 import { done, failed, noon, planned, removal, run, upload } from "./given.ts";
+import type { Run, SyncEvent } from "../../../lib/core/plan.ts";
 
 /** Which streams are terminals. */
 export interface Given {

@@ -3,8 +3,8 @@ import { SyncError } from "../../../lib/core/errors.ts";
 import { toRelPath } from "../../../lib/core/path.ts";
 import { startResult } from "../../../lib/report/result.ts";
 import { describeFirstRun, describePlan, summarize } from "../../../lib/report/summary.ts";
-import type { Plan, SyncEvent } from "../../../lib/core/entry.ts";
 import { done, download, failed, makeDir, noon, planned, removal, run, upload } from "./given.ts";
+import type { Plan, SyncEvent } from "../../../lib/core/plan.ts";
 
 const denied = new SyncError("denied", "No", { operation: "write" });
 

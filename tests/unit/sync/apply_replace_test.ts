@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { toRelPath } from "../../../lib/core/path.ts";
 import { toTempTag } from "../../../lib/sync/common/temp_tag.ts";
 import { tempPath } from "../../../lib/core/temp_name.ts";
-import type { Action } from "../../../lib/core/entry.ts";
 import { withOverrides } from "../../support/stacked.ts";
 import {
   applied,
@@ -19,6 +18,7 @@ import {
   upload,
   uploads,
 } from "./fixtures.ts";
+import type { Action } from "../../../lib/core/plan.ts";
 
 Deno.test("apply() puts a folder in the place of a file, and the file is gone at the end", async () => {
   const sides = pair({ "p/q/r": "new" }, { "p": "old" });

@@ -8,10 +8,11 @@ import { chooseCriteria } from "../../../lib/sync/common/criteria.ts";
 import type { ApplyOptions } from "../../../lib/sync/apply/executor.ts";
 import { run, type RunEnd } from "../../../lib/sync/run.ts";
 import { toTempOwner } from "../../../lib/sync/common/temp_tag.ts";
-import type { Action, Entry, FileEntry, Plan, SyncEvent } from "../../../lib/core/entry.ts";
+import type { Entry, FileEntry } from "../../../lib/core/entry.ts";
 import { collect } from "../../support/content.ts";
 import type { Backends } from "../../../lib/sync/common/sides.ts";
 import type { RunOptions } from "../../../lib/sync/run_options.ts";
+import type { Action, Plan, SyncEvent } from "../../../lib/core/plan.ts";
 
 /** A signal that nobody aborts. */
 export const signal = new AbortController().signal;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import type { Plan } from "../../../lib/core/entry.ts";
 import { knownAs, planFor, type PlanInput, START, summarizeActions } from "../../support/planning.ts";
+import type { Plan } from "../../../lib/core/plan.ts";
 
 const both = (given: Omit<PlanInput, "mode">): Plan => planFor({ mode: "Both", ...given });
 const later = { modified: START + 9000 };

@@ -3,11 +3,12 @@ import { memory, type MemoryDials } from "../../../lib/backends/memory/mod.ts";
 import { chooseCriteria } from "../../../lib/sync/common/criteria.ts";
 import type { Mode } from "../../../lib/sync/common/options.ts";
 import { tempPath } from "../../../lib/core/temp_name.ts";
-import type { Plan, Side, SyncEvent } from "../../../lib/core/entry.ts";
+import type { Side } from "../../../lib/core/entry.ts";
 import { withOverrides } from "../../support/stacked.ts";
 import { newMemory, openHistory } from "../../support/simulation/history.ts";
 import { listOnce, noWrite, recorded } from "../../support/backend_assertions.ts";
 import { brief, failure, fileAt, NOON, plant, ran, rejection, signal, type Texts, texts, usual } from "./fixtures.ts";
+import type { Plan, SyncEvent } from "../../../lib/core/plan.ts";
 
 function pair(here: Texts, there: Texts, dials: Partial<Record<Side, MemoryDials>> = {}) {
   const [local, remote] = [memory(dials.local), memory(dials.remote)];

@@ -6,8 +6,8 @@ import { SyncError } from "../../../lib/core/errors.ts";
 import { run } from "../../../lib/sync/run.ts";
 import { faulty } from "../../support/faulty.ts";
 import { newMemory, openHistory } from "../../support/simulation/history.ts";
-import type { SyncEvent } from "../../../lib/core/entry.ts";
 import { fileAt, NOON, plant, type Texts, texts, usual } from "./fixtures.ts";
+import type { SyncEvent } from "../../../lib/core/plan.ts";
 
 const DAY = 86_400_000;
 const tree = { "a": "one", "b": "two", "d/c": "three" };

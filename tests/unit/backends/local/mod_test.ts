@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import type { ConnectContext } from "../../../../lib/core/backend.ts";
 import { openFile, openLocal } from "../../../../lib/backends/local/mod.ts";
 import { root, toRelPath } from "../../../../lib/core/path.ts";
 import { pattern } from "../../../support/content.ts";
 import { freshDisk } from "../../../support/disk.ts";
 import { assertRejects, call, entries, file, folder, get, paths, put } from "../../../contract/assertions.ts";
+import type { ConnectContext } from "../../../../lib/core/protocol.ts";
 
 const f = toRelPath("f");
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { posix, win32 } from "node:path";
-import type { Address } from "../../../../lib/core/backend.ts";
 import { addressFolder, diskPath, explainRisk, resolveFolder } from "../../../../lib/backends/local/names.ts";
 import { SyncError } from "../../../../lib/core/errors.ts";
 import { root, toRelPath } from "../../../../lib/core/path.ts";
+import type { Address } from "../../../../lib/core/protocol.ts";
 
 const isBadInput = (error: unknown) => error instanceof SyncError && error.kind === "badInput";
 const isUnsupported = (error: unknown) => error instanceof SyncError && error.kind === "unsupported";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Backend, Body, ProtocolOption } from "../../../../lib/core/backend.ts";
+import type { Backend, Body } from "../../../../lib/core/backend.ts";
 import { parseSums } from "../../../../lib/backends/sftp/remote_checksum.ts";
 import { parseStat } from "../../../../lib/backends/sftp/stat.ts";
 import { sftpOptions } from "../../../../lib/backends/sftp/options.ts";
@@ -9,6 +9,7 @@ import { wholeBody } from "../../../support/content.ts";
 import { serverTest } from "../../../support/servers/install.ts";
 import { type Sshd, type SshdOptions, startSshd } from "../../../support/servers/sftp.ts";
 import { openTestSftp } from "../../../support/targets/sftp_target.ts";
+import type { ProtocolOption } from "../../../../lib/core/protocol.ts";
 
 const call = { signal: new AbortController().signal };
 const name = toRelPath("f");

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { toRelPath } from "../../../../lib/core/path.ts";
 import { toTempTag } from "../../../../lib/sync/common/temp_tag.ts";
 import { tempPath } from "../../../../lib/core/temp_name.ts";
-import type { Action, SyncEvent } from "../../../../lib/core/entry.ts";
 import { withOverrides } from "../../../support/stacked.ts";
 import {
   applied,
@@ -20,6 +19,7 @@ import {
   upload,
   uploads,
 } from "../fixtures.ts";
+import type { Action, SyncEvent } from "../../../../lib/core/plan.ts";
 
 Deno.test("apply() makes folders before what they hold, and removes what they hold before them", async () => {
   const sides = pair({ "a/b/c": "1" }, { "x/y/z": "2" });

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { toRelPath } from "../../../../lib/core/path.ts";
 import { type Phases, toPhases } from "../../../../lib/sync/apply/phases.ts";
-import type { Action, DirEntry, FileEntry } from "../../../../lib/core/entry.ts";
+import type { DirEntry, FileEntry } from "../../../../lib/core/entry.ts";
+import type { Action } from "../../../../lib/core/plan.ts";
 
 const dir = (path: string): DirEntry => ({ kind: "dir", path: toRelPath(path) });
 const file = (path: string): FileEntry => ({ kind: "file", path: toRelPath(path), size: 1 });

@@ -5,12 +5,13 @@ import { SyncError } from "../../../../lib/core/errors.ts";
 import { toRelPath } from "../../../../lib/core/path.ts";
 import { withoutDoubtful } from "../../../../lib/sync/confirm/confirmed_plan.ts";
 import { toSnapshot } from "../../../../lib/sync/scan/snapshot.ts";
-import type { Action, Entry } from "../../../../lib/core/entry.ts";
+import type { Entry } from "../../../../lib/core/entry.ts";
 import { faulty } from "../../../support/faulty.ts";
 import { newMemory, openHistory } from "../../../support/simulation/history.ts";
 import { noRemove, noWrite, recorded } from "../../../support/backend_assertions.ts";
 import { pair, plant, ran, rejection, texts, toPlan } from "../fixtures.ts";
 import { listing, planOf, ways, without } from "./lying_listing.ts";
+import type { Action } from "../../../../lib/core/plan.ts";
 
 for (const options of ways) {
   const name = options.removeDespiteFailures === true ? " with removeDespiteFailures" : "";

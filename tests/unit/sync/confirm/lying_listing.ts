@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import type { Backend } from "../../../../lib/core/backend.ts";
 import { type CallHandlers, decorate } from "../../../../lib/backends/layers/decorator.ts";
-import type { Entry, SyncEvent } from "../../../../lib/core/entry.ts";
+import type { Entry } from "../../../../lib/core/entry.ts";
 import type { RunOptions } from "../../../../lib/sync/run_options.ts";
+import type { SyncEvent } from "../../../../lib/core/plan.ts";
 
 /** A backend whose listings are changed; `times`: only so many of them. */
 export function listing(inner: Backend, change: (entry: Entry) => readonly Entry[], times = Infinity): Backend {

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { toRelPath } from "../../../../lib/core/path.ts";
-import type { BaseEntry } from "../../../../lib/core/entry.ts";
 import {
   all,
   fileOf,
@@ -11,6 +10,7 @@ import {
   saveUpdates,
   withHistoryFolder,
 } from "../../../support/history_files.ts";
+import type { BaseEntry } from "../../../../lib/core/history.ts";
 
 Deno.test("openHistory() knows nothing at first, and writes nothing for that", () =>
   withHistoryFolder(async (folder) => {

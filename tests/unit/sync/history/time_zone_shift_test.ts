@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { toRelPath } from "../../../../lib/core/path.ts";
 import { toSnapshot } from "../../../../lib/sync/scan/snapshot.ts";
 import { findZoneShifts, toShiftNote } from "../../../../lib/sync/history/time_zone_shift.ts";
-import type { BaseEntry, Entry } from "../../../../lib/core/entry.ts";
+import type { Entry } from "../../../../lib/core/entry.ts";
 import { toHistory } from "../../../support/interpret.ts";
+import type { BaseEntry } from "../../../../lib/core/history.ts";
 
 const HOUR = 3_600_000;
 const NOON = Date.UTC(2026, 5, 1, 12);

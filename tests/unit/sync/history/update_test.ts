@@ -2,19 +2,11 @@ import assert from "node:assert/strict";
 import { toRelPath } from "../../../../lib/core/path.ts";
 import { deriveRoots, deriveUpdates, type RunFacts } from "../../../../lib/sync/history/derive.ts";
 import { toSnapshot } from "../../../../lib/sync/scan/snapshot.ts";
-import type {
-  Action,
-  BaseEntry,
-  DirEntry,
-  Entry,
-  FileEntry,
-  HistoryUpdate,
-  Plan,
-  Side,
-  SideStamp,
-} from "../../../../lib/core/entry.ts";
+import type { DirEntry, Entry, FileEntry, Side } from "../../../../lib/core/entry.ts";
 import { ableTraits, toHistory } from "../../../support/interpret.ts";
 import type { Roots } from "../../../../lib/sync/common/roots.ts";
+import type { BaseEntry, HistoryUpdate, SideStamp } from "../../../../lib/core/history.ts";
+import type { Action, Plan } from "../../../../lib/core/plan.ts";
 
 const listedAt = 1_800_000_000_000;
 const old = listedAt - 3_600_000;

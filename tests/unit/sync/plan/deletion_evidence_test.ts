@@ -3,9 +3,10 @@ import { toRelPath } from "../../../../lib/core/path.ts";
 import { type EvidenceFacts, toAbsenceCheck } from "../../../../lib/sync/plan/deletion_evidence.ts";
 import { toSnapshot } from "../../../../lib/sync/scan/snapshot.ts";
 import { tempPath } from "../../../../lib/core/temp_name.ts";
-import type { BaseEntry, DirEntry } from "../../../../lib/core/entry.ts";
+import type { DirEntry } from "../../../../lib/core/entry.ts";
 import { ableTraits, toHistory } from "../../../support/interpret.ts";
 import { knownAs, notesOf, planFor, summarizeActions } from "../../../support/planning.ts";
+import type { BaseEntry } from "../../../../lib/core/history.ts";
 
 const dir = (path: string, modified: number): DirEntry => ({ kind: "dir", path: toRelPath(path), modified });
 const known = (path: string, modified: number): BaseEntry => {

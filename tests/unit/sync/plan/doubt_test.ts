@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { toRelPath } from "../../../../lib/core/path.ts";
-import type { BaseEntry, Side } from "../../../../lib/core/entry.ts";
+import type { Side } from "../../../../lib/core/entry.ts";
 import {
   knownAs,
   notesOf,
@@ -10,6 +10,7 @@ import {
   summarizeActions,
   sumOf,
 } from "../../../support/planning.ts";
+import type { BaseEntry } from "../../../../lib/core/history.ts";
 
 const at = (ms: number, more: object = {}) => ({ f: { modified: START + ms, ...more } });
 const young = (provisional: BaseEntry["provisional"], more: Partial<BaseEntry> = {}): readonly BaseEntry[] =>

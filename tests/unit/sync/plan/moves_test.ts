@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { toRelPath } from "../../../../lib/core/path.ts";
-import type { BaseEntry } from "../../../../lib/core/entry.ts";
 import { knownAs, planFor, type PlanInput, START, summarizeActions, sumOf } from "../../../support/planning.ts";
+import type { BaseEntry } from "../../../../lib/core/history.ts";
 
 const moves = (given: Omit<PlanInput, "mode"> & { readonly mode?: PlanInput["mode"] }) =>
   summarizeActions(planFor({ mode: "Remote", remove: true, moves: true, ...given }).actions);

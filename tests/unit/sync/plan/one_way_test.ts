@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import type { Plan } from "../../../../lib/core/entry.ts";
 import { knownAs, notesOf, planFor, type PlanInput, refusalsOf, summarizeActions } from "../../../support/planning.ts";
+import type { Plan } from "../../../../lib/core/plan.ts";
 
 const up = (given: Omit<PlanInput, "mode">): Plan => planFor({ mode: "Remote", ...given });
 const heldOf = ({ heldRemovals: held }: Plan) => held.map(({ side, path }) => `${side} ${path}`);

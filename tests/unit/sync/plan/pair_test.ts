@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { toRelPath } from "../../../../lib/core/path.ts";
-import type { BaseEntry, Side } from "../../../../lib/core/entry.ts";
+import type { Side } from "../../../../lib/core/entry.ts";
 import {
   knownAs,
   notesOf,
@@ -11,6 +11,7 @@ import {
   summarizeActions,
   sumOf,
 } from "../../../support/planning.ts";
+import type { BaseEntry } from "../../../../lib/core/history.ts";
 
 /**
  * What a one-way run does with a file of both sides. Columns: local newer, sizes equal or not; local older; same time. "C" copies,

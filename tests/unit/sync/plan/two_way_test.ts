@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { toRelPath } from "../../../../lib/core/path.ts";
 import type { ConflictPolicy } from "../../../../lib/sync/common/options.ts";
-import type { BaseEntry, Checksum, Plan } from "../../../../lib/core/entry.ts";
+import type { Checksum } from "../../../../lib/core/entry.ts";
 import {
   knownAs,
   notesOf,
@@ -12,6 +12,8 @@ import {
   summarizeActions,
   sumOf,
 } from "../../../support/planning.ts";
+import type { BaseEntry } from "../../../../lib/core/history.ts";
+import type { Plan } from "../../../../lib/core/plan.ts";
 
 const both = (given: Omit<PlanInput, "mode">): Plan => planFor({ mode: "Both", ...given });
 const trash: NonNullable<PlanInput["keepDiscarded"]> = (path, side) => toRelPath(`.tandem-trash/${side}/${path}`);

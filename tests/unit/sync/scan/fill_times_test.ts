@@ -9,10 +9,11 @@ import type { Mode } from "../../../../lib/sync/common/options.ts";
 import { toSnapshot } from "../../../../lib/sync/scan/snapshot.ts";
 import { CHEAP_READ_BYTES, fillTimes } from "../../../../lib/sync/scan/fill_times.ts";
 import { transfer } from "../../../../lib/sync/apply/transfer.ts";
-import type { BaseEntry, Entry, History } from "../../../../lib/core/entry.ts";
+import type { Entry } from "../../../../lib/core/entry.ts";
 import { collect } from "../../../support/content.ts";
 import { type Overrides, withOverrides } from "../../../support/stacked.ts";
 import { fileAt, NOON, owners, plant, signal } from "../fixtures.ts";
+import type { BaseEntry, History } from "../../../../lib/core/history.ts";
 
 /** A place that keeps times and does not list them, as buckets do. */
 function bucket(): { readonly inner: MemoryBackend; readonly backend: Backend; readonly looks: string[] } {
