@@ -10,8 +10,8 @@ export interface SideStamp {
 }
 
 /**
- * The history of one path. `begun` names the side on which an in-place replacement of the content had started when this
- * was recorded: the content there may be half old, half new, unless the file still matches its mark. `provisional`
+ * The history of one path. `partialSide` names the side on which an in-place replacement of the content had started when this
+ * was recorded: the content there may be half old, half new, unless the file still matches its stamp. `unprovenSide`
  * names the side whose mark was too recent to be trusted when it was written. Marks of a folder hold only its time
  * (their size is 0), and only if that was old enough to reveal a later deletion in the folder.
  */
@@ -20,10 +20,10 @@ export interface BaseEntry {
   readonly kind: "file" | "dir" | "link";
   readonly local?: SideStamp;
   readonly remote?: SideStamp;
-  readonly provisional?: Side | "both";
+  readonly unprovenSide?: Side | "both";
   readonly checksum?: Checksum;
   readonly target?: string;
-  readonly begun?: Side;
+  readonly partialSide?: Side;
 }
 
 /** The paths that were equal on both sides after the last successful run, in path order. */

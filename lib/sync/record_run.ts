@@ -94,7 +94,7 @@ export async function recordInPlace({ actions }: Plan, remembered: PairHistory |
     const path = to === "local" ? action.path : source.path;
     const known = remembered?.history.get(path);
     const marks = known?.kind === "file" ? known : { path, kind: "file" } as const;
-    return [{ path, base: { ...marks, [to]: toSideStamp(replaces), begun: to } }];
+    return [{ path, base: { ...marks, [to]: toSideStamp(replaces), partialSide: to } }];
   });
   if (lessons.length === 0) return;
   if (remembered === undefined) {

@@ -59,14 +59,14 @@ export function selectDoubts(
  * Returns the sides for which comparing the file with history's checksum is sufficient: the doubtful sides if the sizes
  * differ, or the local side if the remote file is certainly unchanged.
  */
-function sidesToHash(files: OpenPair, { provisional, ...known }: BaseEntry): readonly Side[] {
+function sidesToHash(files: OpenPair, { unprovenSide, ...known }: BaseEntry): readonly Side[] {
   if (files.local.size !== files.remote.size) {
     return bothSides.filter((side) =>
-      provisional === side || provisional === "both" || known[side]?.revision !== files[side].revision
+      unprovenSide === side || unprovenSide === "both" || known[side]?.revision !== files[side].revision
     );
   }
   const { remote } = known;
-  const isSure = provisional === "local" && remote !== undefined && remote.modified === files.remote.modified &&
+  const isSure = unprovenSide === "local" && remote !== undefined && remote.modified === files.remote.modified &&
     remote.revision === files.remote.revision;
   return isSure ? ["local"] : [];
 }

@@ -29,11 +29,11 @@ export function toKey(path: RelPath): string {
  */
 function packBlock(entries: readonly BaseEntry[]): string {
   const rest: Record<number, RareFields> = {};
-  entries.forEach(({ provisional, checksum, target, begun }, at) => {
-    if ([provisional, checksum, target, begun].every((one) => one === undefined)) return;
+  entries.forEach(({ unprovenSide, checksum, target, partialSide }, at) => {
+    if ([unprovenSide, checksum, target, partialSide].every((one) => one === undefined)) return;
     rest[at] = {
-      ...(begun === undefined ? {} : { begun }),
-      ...(provisional === undefined ? {} : { provisional }),
+      ...(partialSide === undefined ? {} : { begun: partialSide }),
+      ...(unprovenSide === undefined ? {} : { provisional: unprovenSide }),
       ...(checksum === undefined ? {} : { checksum }),
       ...(target === undefined ? {} : { target }),
     };
@@ -61,7 +61,7 @@ export function unpackBlock(text: string): readonly BaseEntry[] {
       kind,
       ...(here === undefined ? {} : { local: here }),
       ...(there === undefined ? {} : { remote: there }),
-      ...rest[at],
+      ...fromRareFields(rest[at]),
     };
   });
 }
@@ -149,6 +149,7 @@ function splitBlocks(entries: readonly BaseEntry[]): readonly (readonly BaseEntr
 
 type Cell = number | string | null;
 
+/** Fields that few entries have, under the keys they have on the disk. */
 interface RareFields {
   readonly provisional?: Side | "both";
   readonly checksum?: Checksum;
@@ -177,6 +178,14 @@ const EXOTICS = /[\ud7ff-\uffff]/g;
 
 function escapeUnit(unit: string): string {
   return String.fromCharCode(FIRST_EXOTIC, SHIFT + unit.charCodeAt(0) - FIRST_EXOTIC);
+}
+
+function fromRareFields({ begun, provisional, ...rest }: RareFields = {}): Partial<BaseEntry> {
+  return {
+    ...rest,
+    ...(begun === undefined ? {} : { partialSide: begun }),
+    ...(provisional === undefined ? {} : { unprovenSide: provisional }),
+  };
 }
 
 function toCells(mark: SideStamp | undefined): readonly Cell[] {

@@ -20,16 +20,16 @@ export interface StampOrigin {
  */
 export function markRecentUnproven(known: BaseEntry, reading: StampOrigin): BaseEntry {
   const [local, remote] = [isRecentStamp(known, reading, "local"), isRecentStamp(known, reading, "remote")];
-  if (!local && !remote && known.provisional === undefined) return known;
-  const { provisional: _, ...rest } = known;
+  if (!local && !remote && known.unprovenSide === undefined) return known;
+  const { unprovenSide: _, ...rest } = known;
   if (!local && !remote) return rest;
-  return { ...rest, provisional: local && remote ? "both" : local ? "local" : "remote" };
+  return { ...rest, unprovenSide: local && remote ? "both" : local ? "local" : "remote" };
 }
 
 /** Returns the entry with this side's mark provisional as well. */
 export function markUnproven(known: BaseEntry, side: Side): BaseEntry {
-  const { provisional = side } = known;
-  return { ...known, provisional: provisional === side ? side : "both" };
+  const { unprovenSide: provisional = side } = known;
+  return { ...known, unprovenSide: provisional === side ? side : "both" };
 }
 
 /** A completed write: its result, its source, the file it replaced, and the time range in which it happened. */

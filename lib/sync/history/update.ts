@@ -70,7 +70,7 @@ async function addChecksums(
   const proven = new Map<HistoryUpdate, HistoryUpdate | undefined>();
   let budget = MAX_BYTES;
   const wanting = lessons.filter(({ base: known }) => {
-    if (known?.provisional === undefined || known.checksum !== undefined || known.local === undefined) return false;
+    if (known?.unprovenSide === undefined || known.checksum !== undefined || known.local === undefined) return false;
     budget -= known.local.size;
     return budget >= 0;
   });
@@ -110,7 +110,7 @@ async function addChecksum(
  * Whether the local file is certainly the one that was compared. Its time must be finer than a step in which two edits
  * could happen.
  */
-function isLocalCertain({ local, provisional }: BaseEntry): boolean {
+function isLocalCertain({ local, unprovenSide: provisional }: BaseEntry): boolean {
   const isDoubted = provisional === "local" || provisional === "both";
   return !isDoubted || (local?.modified !== undefined && local.modified % WHOLE_SECOND_MS !== 0);
 }

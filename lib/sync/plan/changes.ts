@@ -36,7 +36,7 @@ export function changeSince(context: PlanContext, side: Side, entry: FileEntry, 
 }
 
 /** Whether the side's mark was too recent to be trusted when it was written. */
-export function isUnproven({ provisional }: BaseEntry, side: Side): boolean {
+export function isUnproven({ unprovenSide: provisional }: BaseEntry, side: Side): boolean {
   return provisional === side || provisional === "both";
 }
 
@@ -49,10 +49,10 @@ export function findPartialSide(
   files: Readonly<Record<Side, FileEntry>>,
   known: BaseEntry | undefined,
 ): Side | undefined {
-  if (known?.kind !== "file" || known.begun === undefined) return undefined;
+  if (known?.kind !== "file" || known.partialSide === undefined) return undefined;
   if (sameChecksum(files.local.checksum, files.remote.checksum) === true) return undefined;
-  const found = changeSince(context, known.begun, files[known.begun], known);
-  return found === "same" || found === "unsure" ? undefined : known.begun;
+  const found = changeSince(context, known.partialSide, files[known.partialSide], known);
+  return found === "same" || found === "unsure" ? undefined : known.partialSide;
 }
 
 /** Whether the Checksum criterion is selected. */
@@ -133,7 +133,7 @@ export function entryChange(
   if (entry.kind === "dir") return "same";
   if (entry.kind === "link") return known.target === entry.target ? "same" : "changed";
   // A file that may be half written is not new content. A file that was not written to, and was never equal, is new.
-  if (known.begun === side) {
+  if (known.partialSide === side) {
     const isWhole = ["same", "unsure"].includes(changeSince(context, side, entry, known));
     return isWhole && known[otherSide(side)] === undefined ? "changed" : "same";
   }
@@ -219,7 +219,9 @@ function folderStamp(
 }
 
 function isSameBase(a: BaseEntry, b: BaseEntry): boolean {
-  if (a.kind !== b.kind || a.target !== b.target || a.provisional !== b.provisional || a.begun !== b.begun) {
+  if (
+    a.kind !== b.kind || a.target !== b.target || a.unprovenSide !== b.unprovenSide || a.partialSide !== b.partialSide
+  ) {
     return false;
   }
   if (b.checksum !== undefined && a.checksum !== b.checksum) return false;

@@ -272,7 +272,7 @@ function hasEditTime(context: PlanContext, side: Side, entry: FileEntry): boolea
 
 function recordPair(context: PlanContext, { row, local, remote }: FilePair): void {
   const known = row.base?.kind === "file" ? row.base : undefined;
-  const isStill = known !== undefined && known.begun === undefined &&
+  const isStill = known !== undefined && known.partialSide === undefined &&
     bothSides.every((side) => editDirection(context, side, side === "local" ? local : remote, known) === "still");
   if (!isStill) {
     if (sameContent(context, local, remote) === true) recordEqual(context, row);
@@ -287,7 +287,7 @@ function recordPair(context: PlanContext, { row, local, remote }: FilePair): voi
  */
 function recordKeptApart(context: PlanContext, { row, to, ...files }: FilePair): void {
   const known = row.base?.kind === "file" ? row.base : undefined;
-  if (context.history === undefined || known?.begun !== undefined) return;
+  if (context.history === undefined || known?.partialSide !== undefined) return;
   const isApart = sameChecksum(files.local.checksum, files.remote.checksum) === false;
   const haveMoved = known === undefined ||
     bothSides.every((side) => editDirection(context, side, files[side], known) !== "still");
@@ -301,8 +301,8 @@ function recordKeptApart(context: PlanContext, { row, to, ...files }: FilePair):
   const isHidden = mark?.size === files[to].size && compareStamp(context, to, files[to], mark) !== "time";
   const isDoubted = known[from] !== undefined && canHideEdit(context, from, files[from], known) &&
     editDirection(context, from, files[from], known) === "still";
-  const { provisional, [to]: _, ...rest } = known;
-  if (provisional === undefined && !isHidden && !isDoubted) return;
+  const { unprovenSide, [to]: _, ...rest } = known;
+  if (unprovenSide === undefined && !isHidden && !isDoubted) return;
   const source = isDoubted ? { [from]: stampToRecord(context, from, files[from], known) } : {};
   const target = isHidden || mark === undefined ? {} : { [to]: mark };
   context.builder.historyUpdates.push({ path: known.path, base: { ...rest, ...source, ...target } });

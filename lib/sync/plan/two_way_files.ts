@@ -34,7 +34,9 @@ export function planFiles(context: PlanContext, pair: VersionPair<FileEntry>): v
   const broken = findPartialSide(context, pair, known);
   if (broken !== undefined) return copyOver(context, pair, otherSide(broken));
   // Recorded before a first copy that never began: the two were never known to be equal.
-  if (known.begun !== undefined && known[otherSide(known.begun)] === undefined) return planBothChanged(context, pair);
+  if (known.partialSide !== undefined && known[otherSide(known.partialSide)] === undefined) {
+    return planBothChanged(context, pair);
+  }
   const equal = sameChecksum(local.checksum, remote.checksum);
   const found = {
     local: changeSince(context, "local", local, known),
@@ -54,7 +56,7 @@ export function planFiles(context: PlanContext, pair: VersionPair<FileEntry>): v
     return resolveChange(context, found[side], equal);
   });
   if (here === "same" && there === "same") {
-    const isSettled = doubted.length > 0 || known.begun !== undefined || areDoubtsCleared(context, pair, known);
+    const isSettled = doubted.length > 0 || known.partialSide !== undefined || areDoubtsCleared(context, pair, known);
     return isSettled ? recordEqual(context, row, known.checksum) : undefined;
   }
   if (here === "unsettled" || there === "unsettled") return refuseUndecided(context, row);

@@ -22,7 +22,7 @@ Deno.test("openHistory() knows nothing at first, and writes nothing for that", (
 Deno.test("openHistory() gives back what was saved, as it was", () =>
   withHistoryFolder(async (folder) => {
     const entries = [
-      known("a", { provisional: "both", checksum: "sha256:00" }),
+      known("a", { unprovenSide: "both", checksum: "sha256:00" }),
       known("d", { kind: "dir", local: { size: 0, modified: 7 }, remote: { size: 0 } }),
       { path: toRelPath("d/l"), kind: "link" as const, target: "../a" },
       known("e", { local: { size: 0 } }),
@@ -122,7 +122,7 @@ Deno.test("note() writes nothing to forget where nothing is known, or may be wri
 Deno.test("note() writes what was begun before anything else is known, and save() keeps it", () =>
   withHistoryFolder(async (folder) => {
     using first = await open(folder);
-    const begun = known("a", { begun: "remote" });
+    const begun = known("a", { partialSide: "remote" });
     await first.saveAhead(recordUpdates(begun));
     using killed = await open(folder);
     assert.deepEqual(all(killed), [begun]);

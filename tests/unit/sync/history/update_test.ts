@@ -128,46 +128,46 @@ Deno.test("toLessons() learns nothing of a source that was another one when it w
 
 Deno.test("toLessons() remembers the time that a place shows in spite of the one that was asked for, to be settled by content", () => {
   const [lesson] = learned({ actions: [[upload("a"), "done", file("a", { modified: old + 60_000 })]] });
-  assert.deepEqual([lesson?.base?.remote, lesson?.base?.provisional], [mark(3, old + 60_000), "remote"]);
+  assert.deepEqual([lesson?.base?.remote, lesson?.base?.unprovenSide], [mark(3, old + 60_000), "remote"]);
 });
 
 Deno.test("toLessons() goes by the listing where the answer to the write told another time", () => {
   const seen = file("a", { modified: listedAt + 500 });
   const [lesson] = learned({ actions: [[upload("a"), "done", file("a", { modified: 0 })]], seen: listing(seen) });
-  assert.deepEqual([lesson?.base?.remote, lesson?.base?.provisional], [mark(3, listedAt + 500), "remote"]);
+  assert.deepEqual([lesson?.base?.remote, lesson?.base?.unprovenSide], [mark(3, listedAt + 500), "remote"]);
 });
 
 Deno.test("toLessons() goes by the step of each entry, where a listing is coarser than its place", () => {
   const young = file("a", { modified: listedAt - 30_000, timeStep: 60_000 });
   const [lesson] = learned({ actions: [[upload("a"), "done", young]], seen: listing(young) });
-  assert.equal(lesson?.base?.provisional, "remote");
+  assert.equal(lesson?.base?.unprovenSide, "remote");
 });
 
 Deno.test("toLessons() remembers the time of an upload where a place keeps no other", () => {
   const result = file("a", { modified: listedAt + 400 });
   const [lesson] = learned({ actions: [[upload("a"), "done", result]], seen: listing(result) });
   assert.deepEqual([lesson?.base?.local, lesson?.base?.remote], [mark(), mark(3, listedAt + 400)]);
-  assert.equal(lesson?.base?.provisional, "remote");
+  assert.equal(lesson?.base?.unprovenSide, "remote");
 });
 
 for (const [age, provisional] of [[1999, "both"], [2000, undefined]] as const) {
   Deno.test(`toLessons() trusts a time ${age} ms old ${provisional === undefined ? "" : "only provisionally"}`, () => {
     const young = file("a", { modified: listedAt - age });
     const [lesson] = learned({ actions: [[upload("a", { source: young }), "done", young]] });
-    assert.equal(lesson?.base?.provisional, provisional);
+    assert.equal(lesson?.base?.unprovenSide, provisional);
   });
 }
 
 Deno.test("toLessons() goes by the place's step where that is coarser", () => {
   const young = file("a", { modified: listedAt - 30_000 });
   const setting = { actions: [[upload("a", { source: young }), "done", young]], timeStep: 60_000 } as const;
-  assert.equal(learned(setting)[0]?.base?.provisional, "remote");
+  assert.equal(learned(setting)[0]?.base?.unprovenSide, "remote");
 });
 
 Deno.test("toLessons() doubts no mark that has a revision", () => {
   const young = file("a", { modified: listedAt, revision: "r" });
   const [lesson] = learned({ actions: [[upload("a", { source: young }), "done", young]] });
-  assert.equal(lesson?.base?.provisional, undefined);
+  assert.equal(lesson?.base?.unprovenSide, undefined);
 });
 
 Deno.test("toLessons() adopts what the plan found equal, and no folder's time that is too young", () => {

@@ -13,8 +13,8 @@ import {
 import type { BaseEntry } from "../../../../lib/core/history.ts";
 
 const at = (ms: number, more: object = {}) => ({ f: { modified: START + ms, ...more } });
-const young = (provisional: BaseEntry["provisional"], more: Partial<BaseEntry> = {}): readonly BaseEntry[] =>
-  knownAs("f").map((one) => ({ ...one, ...more, ...(provisional === undefined ? {} : { provisional }) }));
+const young = (provisional: BaseEntry["unprovenSide"], more: Partial<BaseEntry> = {}): readonly BaseEntry[] =>
+  knownAs("f").map((one) => ({ ...one, ...more, ...(provisional === undefined ? {} : { unprovenSide: provisional }) }));
 const second = { traits: { timeStep: 1000 } };
 const trash: NonNullable<PlanInput["keepDiscarded"]> = (path) => toRelPath(`.tandem-trash/${path}`);
 
@@ -53,7 +53,7 @@ for (const [mode, from] of [["Remote", "local"], ["Local", "remote"]] as const) 
     const made = planFor({ mode, known, ...second, ...sides });
     assert.deepEqual([made.actions, notesOf(made)], [[], ["keptNewer f"]]);
     const after = made.historyUpdates.flatMap(({ base: known }) => known === undefined ? [] : [known]);
-    assert.deepEqual(after.map((one) => [one[to], one.provisional]), [[undefined, undefined]]);
+    assert.deepEqual(after.map((one) => [one[to], one.unprovenSide]), [[undefined, undefined]]);
     const next = planFor({ mode, checksumPolicy: "free", known: after, ...second, local: at(0), remote: at(0) });
     assert.deepEqual([next.unproven, next.hashIfFree, notesOf(next), next.historyUpdates], [undefined, [], [
       "keptNewer f",
@@ -70,7 +70,7 @@ Deno.test("plan() settles a young mark whose content is proven, and says where n
     assert.deepEqual([
       proven.actions,
       notesOf(proven),
-      proven.historyUpdates.map(({ base: known }) => known?.provisional),
+      proven.historyUpdates.map(({ base: known }) => known?.unprovenSide),
     ], [
       ...[[], [], [undefined]],
     ]);

@@ -210,7 +210,7 @@ Deno.test("plan() asks for no checksum that sizes make needless", () => {
 });
 
 const changed = { size: 7, modified: START + 60_000 };
-const begun = (side: Side) => knownAs("f").map((known): BaseEntry => ({ ...known, begun: side }));
+const begun = (side: Side) => knownAs("f").map((known): BaseEntry => ({ ...known, partialSide: side }));
 
 Deno.test("plan() makes a file whole that a run left half written in place, though it is the newer one", () => {
   const given = { known: begun("remote"), local: { f: {} }, remote: { f: changed } };
@@ -247,7 +247,11 @@ Deno.test("plan() forgets that a file was begun which looks as it did before, or
       remote: { f: { ...changed, size: 5, ...sum } },
     });
     assert.deepEqual(asBefore.actions, []);
-    assert.deepEqual([asBefore.historyUpdates.length, asBefore.historyUpdates[0]?.base?.begun], [1, undefined], mode);
+    assert.deepEqual(
+      [asBefore.historyUpdates.length, asBefore.historyUpdates[0]?.base?.partialSide],
+      [1, undefined],
+      mode,
+    );
     assert.ok(proven.actions.every((action) => action.do === "touch"), mode);
   }
 });

@@ -161,7 +161,7 @@ Deno.test("TM-03 plan() sees no change in a listing that grew coarser", () => {
 });
 
 Deno.test("TM-10 plan() asks for the checksum of a file whose mark was too young", () => {
-  const known = withSum(sumOf("x")).map((one) => ({ ...one, provisional: "local" as const }));
+  const known = withSum(sumOf("x")).map((one) => ({ ...one, unprovenSide: "local" as const }));
   const remote = { f: {} };
   assert.deepEqual(both({ known, checksumPolicy: "free", local: { f: {} }, remote }).unproven, ["f"]);
   const same = both({ known, local: { f: { checksum: sumOf("x") } }, remote });
