@@ -3,7 +3,7 @@ import { accountHome, accountName } from "../../../lib/machine/account.ts";
 
 const isRoot = Deno.build.os !== "windows" && Deno.uid() === 0;
 
-Deno.test("homeOfAccount() and nameOfAccount() tell what the user database knows", () => {
+Deno.test("accountHome() and accountName() tell what the user database knows", () => {
   assert.equal(typeof accountHome(), "string");
   assert.equal(typeof accountName(), "string");
 });
@@ -39,9 +39,9 @@ Deno.test({
 });
 
 const PROGRAM = `
-import { homeOfAccount, nameOfAccount } from "./lib/machine/account.ts";
-import { openState } from "./lib/session/state_folder.ts";
-const state = await openState({ env: (name) => Deno.env.get(name) });
-const home = homeOfAccount();
-console.log(nameOfAccount(), home === undefined || home.startsWith("/"), state.folder, (await state.machineId()).length);
+import { accountHome, accountName } from "./lib/machine/account.ts";
+import { openStateFolder } from "./lib/session/state_folder.ts";
+const state = await openStateFolder({ env: (name) => Deno.env.get(name) });
+const home = accountHome();
+console.log(accountName(), home === undefined || home.startsWith("/"), state.folder, (await state.machineId()).length);
 `;

@@ -12,7 +12,7 @@ const tag = "0123456789abcdef";
 const f = toRelPath("f");
 const temp = tempPath(f, tag);
 const seals = tempPath(toRelPath("seals.f"), tag);
-const proofKey = "a secret of this user";
+const partialFileKey = "a secret of this user";
 const content = pattern(4 * MiB, 5);
 const canChown = Deno.build.os !== "windows" && Deno.uid() === 0;
 
@@ -23,7 +23,7 @@ Deno.test("write() goes on behind what another process has left, as far as its c
 
 Deno.test("write() believes nothing of a leftover whose codes were made with another secret, or that has none", async () => {
   {
-    await using place = await broken({ proofKey: "the secret of another" });
+    await using place = await broken({ partialFileKey: "the secret of another" });
     assert.deepEqual(await go(place), { from: 0, left: ["f"] });
   }
   await using place = await broken();
@@ -132,19 +132,19 @@ Deno.test("write() goes on though its codes cannot be kept", async () => {
 
 Deno.test("write() keeps no codes beside a file that is there", async () => {
   await using place = await freshDisk();
-  await place.backend.write(f, streamBody(content), { ...call, size: content.length, tag, partialFileKey: proofKey });
+  await place.backend.write(f, streamBody(content), { ...call, size: content.length, tag, partialFileKey });
   assert.deepEqual(await paths(place.backend), ["f"]);
 });
 
 /** A folder with 3 MiB and a bit of a write that broke. */
-async function broken(options: { readonly tag?: string; readonly proofKey?: string } = {}): Promise<Disk> {
+async function broken(options: { readonly tag?: string; readonly partialFileKey?: string } = {}): Promise<Disk> {
   const place = await freshDisk();
   const body = streamBody(content, {
     before: (offset) => {
       if (offset > 3 * MiB + 1000) throw new SyncError("connection", "The link is gone", { operation: "test" });
     },
   });
-  const write = { ...call, size: content.length, tag, proofKey, ...options };
+  const write = { ...call, size: content.length, tag, partialFileKey, ...options };
   await assertRejects(place.backend.write(f, body, write), "connection");
   assert.equal((await paths(place.backend)).length, 2, "the leftover and its codes are there");
   return place;
@@ -158,7 +158,7 @@ async function go({ disk }: Disk): Promise<{ readonly from: number; readonly lef
     if (to === undefined) asked.push(from);
     return streamBody(content)(from, to);
   };
-  await backend.write(f, body, { ...call, size: content.length, tag, partialFileKey: proofKey });
+  await backend.write(f, body, { ...call, size: content.length, tag, partialFileKey });
   assertSameBytes(await get(backend, "f"), content);
   return { from: asked[0] ?? content.length, left: await paths(backend) };
 }
