@@ -26,16 +26,16 @@ export class AccessTokens {
    * Returns the token to send now. Rejects with auth if the credentials are refused, with connection or timeout if the
    * server does not answer.
    */
-  async get(ask: OperationContext): Promise<string> {
+  async get(context: OperationContext): Promise<string> {
     for (;;) {
       const isNew = this.#current === undefined;
-      const fetching = this.#current ??= this.#fetch(ask);
+      const fetching = this.#current ??= this.#fetch(context);
       try {
-        const token = await rejectOnAbort(fetching, ask);
+        const token = await rejectOnAbort(fetching, context);
         if (isNew || Date.now() < token.renewAt) return token.value();
         this.#forget(fetching);
       } catch (error) {
-        if (!ask.signal.aborted) this.#forget(fetching);
+        if (!context.signal.aborted) this.#forget(fetching);
         throw error;
       }
     }
@@ -53,19 +53,19 @@ export class AccessTokens {
   }
 
   /** Fetches a token for all calls that wait for it, so no single caller's signal aborts it. */
-  async #fetch(ask: OperationContext): Promise<Token> {
+  async #fetch(context: OperationContext): Promise<Token> {
     const { account: who, request } = this.#credentials;
-    const { url, headers, body, expectedHeader: proof } = request(Date.now());
+    const { url, headers, body, expectedHeader: check } = request(Date.now());
     const secure = url.protocol === "https:";
     await using http = new HttpClient({
       host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
       port: Number(url.port) || (secure ? 443 : 80),
       secure,
-      timeout: proof === undefined ? this.#timeout : Math.min(this.#timeout, METADATA_TIMEOUT_MS),
+      timeout: check === undefined ? this.#timeout : Math.min(this.#timeout, METADATA_TIMEOUT_MS),
       connections: 1,
     });
     const { signal } = new AbortController();
-    const asked = { ...ask, signal };
+    const asked = { ...context, signal };
     try {
       const reply = await http.send({
         method: body === undefined ? "GET" : "POST",
@@ -74,22 +74,22 @@ export class AccessTokens {
         ...(body === undefined ? {} : { body }),
       }, asked);
       const said = new TextDecoder().decode(await reply.readAll(MAX_REPLY_BYTES));
-      const isProven = proof === undefined || reply.headers[proof[0]] === proof[1];
+      const isProven = check === undefined || reply.headers[check[0]] === check[1];
       if (reply.status === 200 && isProven) {
-        const token = parseToken(said, ask);
+        const token = parseToken(said, context);
         this.#conceal(token.value());
         return token;
       }
       if (reply.status >= 500) {
-        throw operationError(ask, "busy", {
+        throw operationError(context, "busy", {
           why: `${hostOf(url)} gives no token now (${reply.status})`,
           transient: true,
         });
       }
-      throw operationError(ask, "auth", { why: `${hostOf(url)} does not accept ${who}${oauthReason(said)}` });
+      throw operationError(context, "auth", { why: `${hostOf(url)} does not accept ${who}${oauthReason(said)}` });
     } catch (error) {
-      if (proof === undefined) throw error;
-      throw operationError(ask, "auth", { why: NO_CREDENTIALS, cause: error });
+      if (check === undefined) throw error;
+      throw operationError(context, "auth", { why: NO_CREDENTIALS, cause: error });
     }
   }
 }
@@ -108,7 +108,7 @@ interface Token {
   value(): string;
 }
 
-function parseToken(said: string, ask: OperationContext): Token {
+function parseToken(said: string, context: OperationContext): Token {
   try {
     const fields = toRecord(JSON.parse(said), "it");
     const value = stringField(fields, "access_token");
@@ -120,7 +120,7 @@ function parseToken(said: string, ask: OperationContext): Token {
   } catch {
     // The reply may contain a secret, so it is not shown.
   }
-  throw operationError(ask, "auth", { why: "the reply of the login server holds no token" });
+  throw operationError(context, "auth", { why: "the reply of the login server holds no token" });
 }
 
 /** Returns the error code of OAuth (RFC 6749, section 5.2): ": invalid_grant". */

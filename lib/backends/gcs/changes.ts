@@ -13,53 +13,53 @@ import type { BucketClient } from "./types.ts";
  * Checks that no file is at the path. Nothing is created: a folder exists as soon as an object in it does. Rejects with
  * exists if a file is there or above.
  */
-export async function makeFolder(tree: BucketClient, spot: ObjectContext): Promise<DirEntry> {
-  if (spot.key === "") await stat(tree.client, spot);
-  else if (await tree.client.getMetadata(spot) !== undefined) {
-    throw operationError(spot, "exists", { why: "a file is there" });
+export async function makeFolder(bucket: BucketClient, context: ObjectContext): Promise<DirEntry> {
+  if (context.key === "") await stat(bucket.client, context);
+  else if (await bucket.client.getMetadata(context) !== undefined) {
+    throw operationError(context, "exists", { why: "a file is there" });
   }
-  await assertFoldersAbove(tree, spot);
-  return { kind: "dir", path: spot.path };
+  await assertFoldersAbove(bucket, context);
+  return { kind: "dir", path: context.path };
 }
 
 /** Removes a file, or the marker of an empty folder, if it is still the expected entry. */
 export async function removeEntry(
-  { client: api, folders }: BucketClient,
+  { client, folders }: BucketClient,
   entry: Entry,
-  spot: ObjectContext,
+  context: ObjectContext,
 ): Promise<void> {
-  if (entry.kind === "opaque") throw operationError(spot, "refused", { why: entry.why });
-  const seen = await stat(api, spot);
+  if (entry.kind === "opaque") throw operationError(context, "refused", { why: entry.why });
+  const seen = await stat(client, context);
   if (seen === undefined) return;
   const why = describeMismatch(entry, seen.entry);
-  if (why !== undefined) throw operationError(spot, "changed", { why });
-  const object = seen.object ?? await findFolderMarker(api, spot);
+  if (why !== undefined) throw operationError(context, "changed", { why });
+  const object = seen.object ?? await findFolderMarker(client, context);
   if (object === undefined) return;
   const { name, generation, metageneration } = object;
   const conditions = { ifGenerationMatch: generation, ifMetagenerationMatch: metageneration };
-  const reply = await api.sendForSuccess({ method: "DELETE", uri: api.uri(name, conditions) }, {
-    ...spot,
+  const reply = await client.sendForSuccess({ method: "DELETE", uri: client.uri(name, conditions) }, {
+    ...context,
     also: [404],
   });
   await reply.discard();
-  if (seen.object === undefined) folders.remove(spot.key);
+  if (seen.object === undefined) folders.remove(context.key);
 }
 
 /** Copies a file within the bucket on the server, with its mtime. */
 export async function copyObject(
-  tree: BucketClient,
+  bucket: BucketClient,
   from: ObjectContext,
   to: ObjectContext & Precondition,
 ): Promise<void> {
-  const { client: api } = tree;
-  const { generation } = (await requireFile(api, from)).object;
-  const conditions = await conditionsOf(tree, to, to);
+  const { client } = bucket;
+  const { generation } = (await requireFile(client, from)).object;
+  const conditions = await conditionsOf(bucket, to, to);
   let token: string | undefined;
   do {
     const query = { ...conditions, ifSourceGenerationMatch: generation, rewriteToken: token };
-    const reply = await api.sendForSuccess({
+    const reply = await client.sendForSuccess({
       method: "POST",
-      uri: api.uri(from.key, { ...query, fields: "done,rewriteToken" }, api.rewriteTo(to.key)),
+      uri: client.uri(from.key, { ...query, fields: "done,rewriteToken" }, client.rewriteTo(to.key)),
       body: "",
     }, to);
     token = await parseReply(reply, to, (value) => {
@@ -69,50 +69,50 @@ export async function copyObject(
       throw new RangeError("it does not say how far the copy is");
     });
   } while (token !== undefined);
-  recordFolders(tree.folders, to);
+  recordFolders(bucket.folders, to);
 }
 
 /** Sets the mtime of a file; its bytes and its generation stay. */
-export async function setTime(api: GcsClient, modified: number, spot: ObjectContext): Promise<void> {
-  const { generation, metageneration } = (await requireFile(api, spot)).object;
+export async function setTime(client: GcsClient, modified: number, context: ObjectContext): Promise<void> {
+  const { generation, metageneration } = (await requireFile(client, context)).object;
   const query = { ifGenerationMatch: generation, ifMetagenerationMatch: metageneration, fields: "name" };
-  const reply = await api.sendForSuccess({
+  const reply = await client.sendForSuccess({
     method: "PATCH",
-    uri: api.uri(spot.key, query),
+    uri: client.uri(context.key, query),
     headers: { "content-type": "application/json; charset=UTF-8" },
     body: JSON.stringify({ metadata: formatMtime(modified) }),
-  }, spot);
+  }, context);
   await reply.discard();
 }
 
 /** Returns the MD5 that the server stores, if it is wanted and available. */
 export async function serverChecksum(
-  api: GcsClient,
+  client: GcsClient,
   entry: FileEntry,
-  { wanted, ...spot }: ObjectContext & { readonly wanted: readonly string[] },
+  { wanted, ...context }: ObjectContext & { readonly wanted: readonly string[] },
 ): Promise<Checksum | undefined> {
-  const seen = await stat(api, spot);
+  const seen = await stat(client, context);
   const why = describeMismatch(entry, seen?.entry);
-  if (why !== undefined) throw operationError(spot, "changed", { why });
+  if (why !== undefined) throw operationError(context, "changed", { why });
   const md5 = seen?.object?.md5;
   return md5 !== undefined && wanted.includes("md5") ? `md5:${md5}` : undefined;
 }
 
-async function requireFile(api: GcsClient, spot: ObjectContext): Promise<Required<StatResult>> {
-  const { entry, object } = await stat(api, spot) ?? {};
+async function requireFile(client: GcsClient, context: ObjectContext): Promise<Required<StatResult>> {
+  const { entry, object } = await stat(client, context) ?? {};
   if (entry !== undefined && object !== undefined) return { entry, object };
   const kind = entry === undefined ? "notFound" : "refused";
-  throw operationError(spot, kind, { why: entry === undefined ? "there is no such file" : "it is a folder" });
+  throw operationError(context, kind, { why: entry === undefined ? "there is no such file" : "it is a folder" });
 }
 
 /**
  * Returns the marker ("d/") of a folder that contains nothing else; undefined if there is none. Rejects with changed if
  * the folder contains more.
  */
-async function findFolderMarker(api: GcsClient, spot: ObjectContext): Promise<GcsObject | undefined> {
-  const prefix = prefixOf(spot.key);
-  const [first, second] = await listFirst(api, spot, 2);
+async function findFolderMarker(client: GcsClient, context: ObjectContext): Promise<GcsObject | undefined> {
+  const prefix = prefixOf(context.key);
+  const [first, second] = await listFirst(client, context, 2);
   if (first === undefined) return undefined;
   if (second === undefined && prefix !== "" && first.name === prefix && first.size === 0) return first;
-  throw operationError(spot, "changed", { why: "the folder is not empty" });
+  throw operationError(context, "changed", { why: "the folder is not empty" });
 }

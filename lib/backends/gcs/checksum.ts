@@ -43,11 +43,11 @@ export class ContentCheck {
    * Checks the hash after the last byte. Throws unexpected if the bytes are not those of the object; `again`: whether a
    * retry may fetch all of them again.
    */
-  assertMatches(ask: OperationContext, again: boolean): void {
+  assertMatches(context: OperationContext, again: boolean): void {
     const md5 = this.#md5?.digest("base64");
     if (md5 === this.#hashes.md5 && this.#isCrcEqual()) return;
     const why = "its bytes came damaged: they do not have the hash that the server tells";
-    throw operationError(ask, "unexpected", { why, transient: again });
+    throw operationError(context, "unexpected", { why, transient: again });
   }
 
   #isCrcEqual(): boolean {

@@ -77,14 +77,14 @@ export class GcsClient {
   }
 
   /** Returns the reply, whatever its status except 401. Rejects with auth if the server refuses a fresh token too. */
-  async send(sending: HttpRequest, ask: OperationContext): Promise<HttpResponse> {
+  async send(pending: HttpRequest, context: OperationContext): Promise<HttpResponse> {
     for (let attempt = 1;; attempt++) {
-      const token = await this.#tokens.get(ask);
-      const headers = { ...sending.headers, authorization: `Bearer ${token}` };
-      const { body, takeBack } = countBytes(sending.body);
-      const reply = await this.#http.send({ ...sending, headers, ...(body === undefined ? {} : { body }) }, ask);
+      const token = await this.#tokens.get(context);
+      const headers = { ...pending.headers, authorization: `Bearer ${token}` };
+      const { body, takeBack } = countBytes(pending.body);
+      const reply = await this.#http.send({ ...pending, headers, ...(body === undefined ? {} : { body }) }, context);
       if (reply.status !== 401) return reply;
-      const error = await this.toError(reply, ask);
+      const error = await this.toError(reply, context);
       await this.#tokens.invalidate(token);
       takeBack();
       if (attempt > 1) throw error;
@@ -93,52 +93,52 @@ export class GcsClient {
 
   /** Does the same, but rejects for every status except success and those in `also`. */
   async sendForSuccess(
-    sending: HttpRequest,
-    ask: OperationContext & { readonly also?: readonly number[] },
+    pending: HttpRequest,
+    context: OperationContext & { readonly also?: readonly number[] },
   ): Promise<HttpResponse> {
-    const reply = await this.send(sending, ask);
-    if (Math.floor(reply.status / 100) === 2 || ask.also?.includes(reply.status)) return reply;
-    throw await this.toError(reply, ask);
+    const reply = await this.send(pending, context);
+    if (Math.floor(reply.status / 100) === 2 || context.also?.includes(reply.status)) return reply;
+    throw await this.toError(reply, context);
   }
 
   /** Returns the error of an error reply; reads its body. */
-  async toError(reply: HttpResponse, ask: OperationContext): Promise<Error> {
-    return toSyncError(ask, reply, await readReason(reply));
+  async toError(reply: HttpResponse, context: OperationContext): Promise<Error> {
+    return toSyncError(context, reply, await readReason(reply));
   }
 
   /** Returns one object; undefined if it is absent (or the bucket is). */
-  async getMetadata(ask: ObjectContext): Promise<GcsObject | undefined> {
-    const uri = this.uri(ask.key, { fields: OBJECT_FIELDS });
-    const reply = await this.sendForSuccess({ method: "GET", uri }, { ...ask, also: [404] });
+  async getMetadata(context: ObjectContext): Promise<GcsObject | undefined> {
+    const uri = this.uri(context.key, { fields: OBJECT_FIELDS });
+    const reply = await this.sendForSuccess({ method: "GET", uri }, { ...context, also: [404] });
     if (reply.status === 404) return void await reply.discard();
-    return await parseReply(reply, ask, parseObject);
+    return await parseReply(reply, context, parseObject);
   }
 
   /** Returns one page of a listing. Rejects with notFound if the bucket is absent. */
-  async listPage(query: Query, ask: OperationContext): Promise<GcsPage> {
+  async listPage(query: Query, context: OperationContext): Promise<GcsPage> {
     const uri = this.uri(undefined, { ...query, fields: PAGE_FIELDS });
-    const reply = await this.send({ method: "GET", uri }, ask);
-    if (reply.status === 200) return await parseReply(reply, ask, parsePage);
-    if (reply.status !== 404) throw await this.toError(reply, ask);
+    const reply = await this.send({ method: "GET", uri }, context);
+    if (reply.status === 200) return await parseReply(reply, context, parsePage);
+    if (reply.status !== 404) throw await this.toError(reply, context);
     await reply.discard();
-    throw this.missingBucketError(ask);
+    throw this.missingBucketError(context);
   }
 
   /**
    * Removes an object that an upload stored with other bytes than were sent, exactly that generation, and returns the
    * error to reject with.
    */
-  async removeDamaged({ name, generation }: GcsObject, ask: OperationContext): Promise<Error> {
+  async removeDamaged({ name, generation }: GcsObject, context: OperationContext): Promise<Error> {
     const uri = this.uri(name, { ifGenerationMatch: generation });
-    const reply = await this.sendForSuccess({ method: "DELETE", uri }, { ...ask, also: [404, 412] });
+    const reply = await this.sendForSuccess({ method: "DELETE", uri }, { ...context, also: [404, 412] });
     await reply.discard();
-    return operationError(ask, "unexpected", {
+    return operationError(context, "unexpected", {
       why: "the bucket held other bytes than those that were sent; they were removed",
     });
   }
 
-  missingBucketError(ask: OperationContext): Error {
-    return operationError(ask, "notFound", { why: `there is no bucket "${this.#options.bucket}"` });
+  missingBucketError(context: OperationContext): Error {
+    return operationError(context, "notFound", { why: `there is no bucket "${this.#options.bucket}"` });
   }
 
   #path(key: string | undefined): string {
@@ -172,7 +172,7 @@ function countBytes(body: HttpRequest["body"]): { readonly body: HttpRequest["bo
 /** Returns the parsed JSON of a reply. Rejects with unexpected if it is malformed or too large. */
 export async function parseReply<T>(
   reply: HttpResponse,
-  ask: OperationContext,
+  context: OperationContext,
   parse: (value: unknown) => T,
 ): Promise<T> {
   const text = new TextDecoder().decode(await reply.readAll(MAX_JSON_BYTES));
@@ -180,7 +180,10 @@ export async function parseReply<T>(
     return parse(parseJson(text));
   } catch (error) {
     const why = error instanceof RangeError ? error.message : "it is no JSON";
-    throw operationError(ask, "unexpected", { why: `the server's reply cannot be understood: ${why}`, cause: error });
+    throw operationError(context, "unexpected", {
+      why: `the server's reply cannot be understood: ${why}`,
+      cause: error,
+    });
   }
 }
 

@@ -31,11 +31,11 @@ export interface Bucket extends BucketClient, AsyncDisposable {
  * Authenticates and lists one name, so that wrong credentials or a missing bucket are reported at once. Writes nothing.
  */
 export async function connectGcs(target: ConnectContext, call: CallOptions): Promise<Bucket> {
-  const rules = parseSettings(target);
-  const { label, bucket, start, origin, timeout, connections, pins } = rules;
+  const settings = parseSettings(target);
+  const { label, bucket, start, origin, timeout, connections, pins } = settings;
   const credentials = await findCredentials(target);
   const http = new HttpClient({ ...toHttpEndpoint(origin), pins, timeout, connections });
-  const api = new GcsClient(
+  const client = new GcsClient(
     http,
     new AccessTokens(credentials, { timeout, conceal: (secret) => target.hideSecret(secret) }),
     {
@@ -45,14 +45,20 @@ export async function connectGcs(target: ConnectContext, call: CallOptions): Pro
     },
   );
   try {
-    const ask: ObjectContext = { signal: call.signal, operation: "open", path: root, displayName: label, key: start };
-    await connectWithRetry(() => hasChildren(api, ask), ask);
+    const context: ObjectContext = {
+      signal: call.signal,
+      operation: "open",
+      path: root,
+      displayName: label,
+      key: start,
+    };
+    await connectWithRetry(() => hasChildren(client, context), context);
   } catch (error) {
     await http[Symbol.asyncDispose]();
     throw error;
   }
   return {
-    ...{ client: api, label, rootKey: start, connections },
+    ...{ client, label, rootKey: start, connections },
     folders: new KnownFolders(),
     pieces: new PieceLimit(PIECES_AHEAD),
     warnUnchecked: once(() => target.warn(uncheckedDownloadsWarning(label))),

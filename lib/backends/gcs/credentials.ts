@@ -146,10 +146,10 @@ function userLogin({ id, secret, refresh, url }: UserLogin): Credentials {
 function metadataServer(host: string): Credentials {
   const url = new URL("http://localhost/computeMetadata/v1/instance/service-accounts/default/token");
   url.host = host;
-  const proof = ["metadata-flavor", "Google"] as const;
+  const check = ["metadata-flavor", "Google"] as const;
   return {
     account: "the machine's own account",
-    request: () => ({ url, headers: { [proof[0]]: proof[1] }, expectedHeader: proof }),
+    request: () => ({ url, headers: { [check[0]]: check[1] }, expectedHeader: check }),
   };
 }
 

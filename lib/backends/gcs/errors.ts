@@ -6,9 +6,9 @@ import type { OperationContext } from "../../core/operation.ts";
  * Returns the error of a request from a reply that is no success. `reason`: the reason that the server sends besides
  * the status, if any.
  */
-export function toSyncError(ask: OperationContext, answer: ResponseHead, reason?: string): SyncError {
+export function toSyncError(context: OperationContext, answer: ResponseHead, reason?: string): SyncError {
   const special = reason === undefined || !Object.hasOwn(reasons, reason) ? undefined : reasons[reason];
-  return responseToSyncError(ask, answer, special === undefined ? meanings : { [answer.status]: special });
+  return responseToSyncError(context, answer, special === undefined ? meanings : { [answer.status]: special });
 }
 
 /** Cloud Storage JSON API, "HTTP status and error codes". */

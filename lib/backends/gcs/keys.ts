@@ -23,22 +23,22 @@ export function parseKey(dir: RelPath, rest: string, object: GcsObject): ParsedK
   const last = segments.pop() ?? "";
   let at = dir;
   for (const segment of segments) {
-    const gated = checkName(at, segment);
-    if (!gated.ok) return { dirs, entry: opaqueEntry(gated.displayPath, gated.why) };
-    at = gated.path;
+    const check = checkName(at, segment);
+    if (!check.ok) return { dirs, entry: opaqueEntry(check.displayPath, check.why) };
+    at = check.path;
     dirs.push(at);
   }
   if (last === "" && object.size === 0) return { dirs };
-  const gated = checkName(at, last);
-  if (gated.ok) return { dirs, entry: toFileEntry(gated.path, object) };
-  const why = last === "" ? "the object's name ends in a slash, and yet it has content" : gated.why;
-  return { dirs, entry: opaqueEntry(gated.displayPath, why) };
+  const checked = checkName(at, last);
+  if (checked.ok) return { dirs, entry: toFileEntry(checked.path, object) };
+  const why = last === "" ? "the object's name ends in a slash, and yet it has content" : checked.why;
+  return { dirs, entry: opaqueEntry(checked.displayPath, why) };
 }
 
 /** Returns the folder that a listing reports as a prefix: "name/" below `dir`. */
 export function parsePrefix(dir: RelPath, rest: string): Entry {
-  const gated = checkName(dir, rest.replace(/\/$/, ""));
-  return gated.ok ? { kind: "dir", path: gated.path } : opaqueEntry(gated.displayPath, gated.why);
+  const check = checkName(dir, rest.replace(/\/$/, ""));
+  return check.ok ? { kind: "dir", path: check.path } : opaqueEntry(check.displayPath, check.why);
 }
 
 /**

@@ -65,9 +65,9 @@ class Gcs implements Backend {
   }
 
   async withRoot(folder: string, call: CallOptions): Promise<Backend> {
-    const ask = this.#context("open the folder", root, call);
-    if (call.signal.aborted) throw cancelled(call.signal, ask.operation);
-    if (this.#bucket.client.isClosed) throw sessionClosed(ask);
+    const context = this.#context("open the folder", root, call);
+    if (call.signal.aborted) throw cancelled(call.signal, context.operation);
+    if (this.#bucket.client.isClosed) throw sessionClosed(context);
     const at = resolveRootKey(this.#rootKey, folder);
     if (at !== undefined) return await Promise.resolve(new Gcs(this.#bucket, { at, owns: false }));
     throw badInput(
@@ -93,8 +93,13 @@ class Gcs implements Backend {
   }
 
   async read(path: RelPath, options: ReadOptions): Promise<Content> {
-    const { client: api, pieces: budget, warnUnchecked: onUnchecked } = this.#bucket;
-    return await readObject(api, { ...options, ...this.#context("read", path, options), pieces: budget, onUnchecked });
+    const { client, pieces, warnUnchecked: onUnchecked } = this.#bucket;
+    return await readObject(client, {
+      ...options,
+      ...this.#context("read", path, options),
+      pieces,
+      onUnchecked,
+    });
   }
 
   async write(path: RelPath, body: Body, options: WriteOptions): Promise<FileEntry> {

@@ -23,13 +23,13 @@ export type ReadRequest = ObjectContext & Pick<ReadOptions, "offset" | "length" 
  * Returns the content or a range of it: small ones from memory, large ones as a stream. All requests name the expected
  * generation, so that all bytes belong to one version; a whole content is compared with its hash.
  */
-export async function readObject(api: GcsClient, reading: ReadRequest): Promise<Content> {
-  const { offset = 0, length, expect } = reading;
+export async function readObject(client: GcsClient, request: ReadRequest): Promise<Content> {
+  const { offset = 0, length, expect } = request;
   if (length === 0 || (expect !== undefined && offset >= expect.size)) {
-    await assertExpected(api, reading);
+    await assertExpected(client, request);
     return new Uint8Array();
   }
-  const generation = expect === undefined ? undefined : expect.revision ?? await assertExpected(api, reading);
+  const generation = expect === undefined ? undefined : expect.revision ?? await assertExpected(client, request);
   const end = Math.min(expect?.size ?? Infinity, offset + (length ?? Infinity));
   const isLarge = end !== Infinity && end - offset > PARALLEL_BYTES;
   const part: ByteRange = {
@@ -37,20 +37,20 @@ export async function readObject(api: GcsClient, reading: ReadRequest): Promise<
     from: offset,
     to: isLarge ? offset + PIECE_SIZE : offset === 0 && length === undefined ? undefined : end,
   };
-  const reply = await getRange(api, reading, part);
+  const reply = await getRange(client, request, part);
   try {
-    if (reply.status === 416) return await emptyContent(api, reply, reading);
-    if (reply.status === 404) throw await missingFileError(api, reply, reading);
-    const size = sizeOf(reply, part, reading);
+    if (reply.status === 416) return await emptyContent(client, reply, request);
+    if (reply.status === 404) throw await missingFileError(client, reply, request);
+    const size = sizeOf(reply, part, request);
     if (expect !== undefined && !isLarge && size !== end - offset) {
-      throw operationError(reading, "changed", { why: `the server sends ${size} bytes of ${end - offset}` });
+      throw operationError(request, "changed", { why: `the server sends ${size} bytes of ${end - offset}` });
     }
     const isWhole = offset === 0 && (length === undefined || length >= (expect?.size ?? Infinity));
     const hashes = isWhole ? hashesOf(reply, expect) : noHashes;
-    if (isWhole && hashes === noHashes) reading.onUnchecked?.();
-    const proof = new ContentCheck(hashes);
-    if (isLarge) return readInParallel(api, { ...reading, reply, check: proof, generation, end });
-    return await toContent(reply, { ...reading, size, proof });
+    if (isWhole && hashes === noHashes) request.onUnchecked?.();
+    const check = new ContentCheck(hashes);
+    if (isLarge) return readInParallel(client, { ...request, reply, check, generation, end });
+    return await toContent(reply, { ...request, size, proof: check });
   } catch (error) {
     await reply.discard();
     throw error;
@@ -71,17 +71,17 @@ interface ByteRange {
 }
 
 async function getRange(
-  api: GcsClient,
-  reading: ReadRequest,
+  client: GcsClient,
+  request: ReadRequest,
   { generation, from, to }: ByteRange,
 ): Promise<HttpResponse> {
   const range = to === undefined ? {} : { range: `bytes=${from}-${to === Infinity ? "" : to - 1}` };
-  return await api.sendForSuccess({
+  return await client.sendForSuccess({
     method: "GET",
-    uri: api.uri(reading.key, { alt: "media", ifGenerationMatch: generation }),
+    uri: client.uri(request.key, { alt: "media", ifGenerationMatch: generation }),
     // Without it an object that is stored compressed would be sent decompressed, and longer than it is listed.
     headers: { ...range, "accept-encoding": "gzip" },
-  }, { ...reading, also: [404, 416] });
+  }, { ...request, also: [404, 416] });
 }
 
 /** Returns the hash that the listing reports, otherwise the one that came with the content. */
@@ -93,17 +93,17 @@ function hashesOf({ headers }: HttpResponse, expect: ReadRequest["expect"]): Con
 }
 
 /** Returns the number of bytes in the reply, which must be that of the part. */
-function sizeOf({ status, headers }: HttpResponse, { from, to }: ByteRange, reading: ReadRequest): number {
+function sizeOf({ status, headers }: HttpResponse, { from, to }: ByteRange, request: ReadRequest): number {
   const length = headers["content-length"];
-  const { expect } = reading;
+  const { expect } = request;
   if (to === undefined && status === 200 && length !== undefined) {
     if (expect === undefined || Number(length) === expect.size) return Number(length);
-    throw operationError(reading, "changed", { why: `the server sends ${length} bytes, ${expect.size} are listed` });
+    throw operationError(request, "changed", { why: `the server sends ${length} bytes, ${expect.size} are listed` });
   }
   const [, first, last] = /^bytes (\d+)-(\d+)\/\d+$/.exec(String(headers["content-range"] ?? "")) ?? [];
   const most = to === undefined ? 0 : to;
   if (status === 206 && Number(first) === from && Number(last) < most) return Number(last) + 1 - from;
-  throw operationError(reading, "unexpected", { why: "the server sends another part than the one it was asked for" });
+  throw operationError(request, "unexpected", { why: "the server sends another part than the one it was asked for" });
 }
 
 interface ParallelRead extends ReadRequest {
@@ -113,28 +113,31 @@ interface ParallelRead extends ReadRequest {
   readonly end: number;
 }
 
-function readInParallel(api: GcsClient, { reply, check: proof, generation, end, ...reading }: ParallelRead): Content {
-  const from = reading.offset ?? 0;
+function readInParallel(
+  client: GcsClient,
+  { reply, check, generation, end, ...request }: ParallelRead,
+): Content {
+  const from = request.offset ?? 0;
   const whole = async (one: HttpResponse, size: number, { memory }: PieceBuffer) => {
     const bytes = await one.readAll(PIECE_SIZE, memory);
     if (bytes.length === size) return bytes;
-    throw operationError(reading, "changed", { why: `it gave ${bytes.length} of ${size} bytes of a piece` });
+    throw operationError(request, "changed", { why: `it gave ${bytes.length} of ${size} bytes of a piece` });
   };
   const chunks = openChunkReader(
     parallelDownload({
       from,
       to: end,
-      signal: reading.signal,
-      pieceLimit: reading.pieces,
+      signal: request.signal,
+      pieceLimit: request.pieces,
       first: (room) => whole(reply, Math.min(PIECE_SIZE, end - from), room),
       piece: async (range, room) => {
         const part: ByteRange = { generation, ...range };
-        const one = await getRange(api, { ...reading, signal: room.signal }, part);
+        const one = await getRange(client, { ...request, signal: room.signal }, part);
         if (one.status === 404 || one.status === 416) {
           await one.discard();
-          throw operationError(reading, "changed", { why: "it was replaced while it was read" });
+          throw operationError(request, "changed", { why: "it was replaced while it was read" });
         }
-        sizeOf(one, part, reading);
+        sizeOf(one, part, request);
         return await whole(one, range.to - range.from, room);
       },
       finish: () => Promise.resolve(),
@@ -142,8 +145,8 @@ function readInParallel(api: GcsClient, { reply, check: proof, generation, end, 
     { reusesBuffer: true },
   );
   return checkedStream({
-    ...reading,
-    check: proof,
+    ...request,
+    check,
     size: end - from,
     next: (into) => chunks.next(into),
     leave: () => chunks.cancel(),
@@ -152,19 +155,19 @@ function readInParallel(api: GcsClient, { reply, check: proof, generation, end, 
 
 async function toContent(
   reply: HttpResponse,
-  { size, proof, ...reading }: ReadRequest & { readonly size: number; readonly proof: ContentCheck },
+  { size, proof: check, ...request }: ReadRequest & { readonly size: number; readonly proof: ContentCheck },
 ): Promise<Content> {
   if (size <= SMALL) {
     const bytes = await reply.readAll(size);
-    if (bytes.length !== size) throw truncatedError(reading, bytes.length, size);
-    proof.update(bytes);
-    proof.assertMatches(reading, true);
+    if (bytes.length !== size) throw truncatedError(request, bytes.length, size);
+    check.update(bytes);
+    check.assertMatches(request, true);
     return bytes;
   }
   return checkedStream({
-    ...reading,
+    ...request,
     size,
-    check: proof,
+    check,
     next: (into) => reply.read(into),
     leave: () => reply.abandon(),
   });
@@ -182,58 +185,58 @@ interface CheckedSource extends ObjectContext {
  * earlier bytes.
  */
 function checkedStream(
-  { size, check: proof, next, leave, ...spot }: CheckedSource,
+  { size, check, next, leave, ...context }: CheckedSource,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
   let given = 0;
   return toByteStream({
     pull: async (into) => {
-      if (spot.signal.aborted) {
+      if (context.signal.aborted) {
         await leave();
-        throw cancelled(spot.signal, spot.operation);
+        throw cancelled(context.signal, context.operation);
       }
       const bytes = await next(into);
       given += bytes?.length ?? 0;
       if (given > size) {
         await leave();
-        throw operationError(spot, "changed", { why: `the server sends more than the ${size} bytes it has` });
+        throw operationError(context, "changed", { why: `the server sends more than the ${size} bytes it has` });
       }
-      if (bytes !== undefined) proof.update(bytes);
-      else if (given < size) throw truncatedError(spot, given, size);
-      else proof.assertMatches(spot, false);
+      if (bytes !== undefined) check.update(bytes);
+      else if (given < size) throw truncatedError(context, given, size);
+      else check.assertMatches(context, false);
       return bytes;
     },
     cancel: leave,
   });
 }
 
-function truncatedError(spot: ObjectContext, given: number, size: number): Error {
-  return operationError(spot, "connection", { why: `it ended after ${given} of ${size} bytes` });
+function truncatedError(context: ObjectContext, given: number, size: number): Error {
+  return operationError(context, "connection", { why: `it ended after ${given} of ${size} bytes` });
 }
 
-async function emptyContent(api: GcsClient, reply: HttpResponse, reading: ReadRequest): Promise<Content> {
+async function emptyContent(client: GcsClient, reply: HttpResponse, request: ReadRequest): Promise<Content> {
   await reply.discard();
-  await assertExpected(api, reading);
-  if (reading.expect === undefined) return new Uint8Array();
-  throw operationError(reading, "unexpected", { why: "the server does not give a part that the file has (416)" });
+  await assertExpected(client, request);
+  if (request.expect === undefined) return new Uint8Array();
+  throw operationError(request, "unexpected", { why: "the server does not give a part that the file has (416)" });
 }
 
 /** Checks that the object is the expected one and returns its generation. */
-async function assertExpected(api: GcsClient, reading: ReadRequest): Promise<string | undefined> {
-  const { expect } = reading;
-  const found = (await stat(api, reading))?.entry;
-  if (found === undefined) throw operationError(reading, "notFound", { why: "there is no such file" });
-  if (found.kind !== "file") throw operationError(reading, "refused", { why: "it is a folder" });
+async function assertExpected(client: GcsClient, request: ReadRequest): Promise<string | undefined> {
+  const { expect } = request;
+  const found = (await stat(client, request))?.entry;
+  if (found === undefined) throw operationError(request, "notFound", { why: "there is no such file" });
+  if (found.kind !== "file") throw operationError(request, "refused", { why: "it is a folder" });
   const why = expect === undefined ? undefined : describeMismatch(expect, found);
-  if (why !== undefined) throw operationError(reading, "changed", { why });
+  if (why !== undefined) throw operationError(request, "changed", { why });
   return found.revision;
 }
 
-async function missingFileError(api: GcsClient, reply: HttpResponse, reading: ReadRequest): Promise<Error> {
+async function missingFileError(client: GcsClient, reply: HttpResponse, request: ReadRequest): Promise<Error> {
   await reply.discard();
-  const found = await stat(api, reading);
-  if (found === undefined) return operationError(reading, "notFound", { why: "there is no such file" });
+  const found = await stat(client, request);
+  if (found === undefined) return operationError(request, "notFound", { why: "there is no such file" });
   const isFolder = found.entry.kind === "dir";
-  return operationError(reading, isFolder ? "refused" : "changed", {
+  return operationError(request, isFolder ? "refused" : "changed", {
     why: isFolder ? "it is a folder" : "it was replaced meanwhile",
   });
 }

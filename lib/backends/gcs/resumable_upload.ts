@@ -20,8 +20,8 @@ export interface ResumableWrite extends PendingWrite {
  * that the server rejects damaged bytes before anything is replaced. After a broken connection it resumes at the
  * server's offset.
  */
-export async function uploadResumable(api: GcsClient, sending: ResumableWrite): Promise<GcsObject> {
-  const session = new ResumableUpload(api, sending, await startUpload(api, sending));
+export async function uploadResumable(client: GcsClient, pending: ResumableWrite): Promise<GcsObject> {
+  const session = new ResumableUpload(client, pending, await startUpload(client, pending));
   try {
     return await session.run();
   } catch (error) {
@@ -40,22 +40,25 @@ const CANCEL_TIMEOUT_MS = 2000;
  * Starts the upload and returns the session's URL. The URL is never shown, because anyone who has it can continue the
  * upload.
  */
-async function startUpload(api: GcsClient, { resource, conditions, options, ...ask }: ResumableWrite): Promise<string> {
-  const reply = await api.sendForSuccess({
+async function startUpload(
+  client: GcsClient,
+  { resource, conditions, options, ...context }: ResumableWrite,
+): Promise<string> {
+  const reply = await client.sendForSuccess({
     method: "POST",
-    uri: api.uploadUri({ uploadType: "resumable", fields: OBJECT_FIELDS, ...conditions }),
+    uri: client.uploadUri({ uploadType: "resumable", fields: OBJECT_FIELDS, ...conditions }),
     headers: {
       "content-type": "application/json; charset=UTF-8",
       "x-upload-content-type": resource.contentType,
       "x-upload-content-length": String(options.size),
     },
     body: JSON.stringify(resource),
-  }, { ...ask, also: [404] });
+  }, { ...context, also: [404] });
   await reply.discard();
-  if (reply.status === 404) throw api.missingBucketError(ask);
-  const uri = api.sameOriginUri(String(reply.headers.location ?? ""));
+  if (reply.status === 404) throw client.missingBucketError(context);
+  const uri = client.sameOriginUri(String(reply.headers.location ?? ""));
   if (uri !== undefined) return uri;
-  throw operationError(ask, "refused", { why: "the server wants the upload elsewhere, which is not followed" });
+  throw operationError(context, "refused", { why: "the server wants the upload elsewhere, which is not followed" });
 }
 
 /** The server's progress: the number of bytes it has, or the finished object. */
@@ -73,11 +76,11 @@ class ResumableUpload {
   #md5: string | undefined;
   #isForgotten = false;
 
-  constructor(api: GcsClient, sending: ResumableWrite, uri: string) {
-    this.#api = api;
-    this.#write = sending;
+  constructor(client: GcsClient, pending: ResumableWrite, uri: string) {
+    this.#api = client;
+    this.#write = pending;
     this.#uri = uri;
-    this.#end = Math.floor((sending.options.size - 1) / STEP_BYTES) * STEP_BYTES;
+    this.#end = Math.floor((pending.options.size - 1) / STEP_BYTES) * STEP_BYTES;
   }
 
   async run(): Promise<GcsObject> {
@@ -109,8 +112,8 @@ class ResumableUpload {
     const stop = new AbortController();
     const timer = setTimeout(() => stop.abort(), CANCEL_TIMEOUT_MS);
     try {
-      const ask = { ...this.#write, signal: stop.signal };
-      const reply = await this.#api.send({ method: "DELETE", uri: this.#uri }, ask);
+      const context = { ...this.#write, signal: stop.signal };
+      const reply = await this.#api.send({ method: "DELETE", uri: this.#uri }, context);
       await reply.discard();
     } catch {
       // The failure that ended the upload is reported, not this one.
@@ -262,10 +265,10 @@ function isTransient(error: unknown): error is SyncError {
 export async function readExactly(
   content: Content,
   size: number,
-  spot: ObjectContext,
+  context: ObjectContext,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const wrong = (given: string) =>
-    operationError(spot, "changed", { why: `its source gave ${given} than the ${size} bytes it was listed with` });
+    operationError(context, "changed", { why: `its source gave ${given} than the ${size} bytes it was listed with` });
   if (content instanceof Uint8Array && content.length === size) return content;
   const bytes = new Uint8Array(size);
   let at = 0;
@@ -274,7 +277,7 @@ export async function readExactly(
     bytes.set(chunk, at);
     at += chunk.length;
     return Promise.resolve();
-  }, spot);
+  }, context);
   if (at < size) throw wrong(`only ${at}`);
   return bytes;
 }

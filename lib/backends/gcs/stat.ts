@@ -17,26 +17,32 @@ export interface StatResult {
 }
 
 /** Returns the entry at a key; undefined if there is none. */
-export async function stat(api: GcsClient, spot: ObjectContext): Promise<StatResult | undefined> {
+export async function stat(client: GcsClient, context: ObjectContext): Promise<StatResult | undefined> {
   // A root is usually a folder.
-  if (spot.path === root && await hasChildren(api, spot)) return { entry: { kind: "dir", path: root } };
-  const object = spot.key === "" ? undefined : await api.getMetadata(spot);
-  if (object !== undefined) return { entry: toFileEntry(spot.path, object), object };
-  return spot.path !== root && await hasChildren(api, spot) ? { entry: { kind: "dir", path: spot.path } } : undefined;
+  if (context.path === root && await hasChildren(client, context)) return { entry: { kind: "dir", path: root } };
+  const object = context.key === "" ? undefined : await client.getMetadata(context);
+  if (object !== undefined) return { entry: toFileEntry(context.path, object), object };
+  return context.path !== root && await hasChildren(client, context)
+    ? { entry: { kind: "dir", path: context.path } }
+    : undefined;
 }
 
 /** Whether names begin with "key/". A bucket that exists is a folder, also when it is empty. */
-export async function hasChildren(api: GcsClient, spot: ObjectContext): Promise<boolean> {
-  const [first] = await listFirst(api, spot, 1);
-  return spot.key === "" || first !== undefined;
+export async function hasChildren(client: GcsClient, context: ObjectContext): Promise<boolean> {
+  const [first] = await listFirst(client, context, 1);
+  return context.key === "" || first !== undefined;
 }
 
 /**
  * Returns the first objects whose names begin with "key/", at most `most`. A page may be empty although others follow.
  */
-export async function listFirst(api: GcsClient, spot: ObjectContext, most: number): Promise<readonly GcsObject[]> {
+export async function listFirst(
+  client: GcsClient,
+  context: ObjectContext,
+  most: number,
+): Promise<readonly GcsObject[]> {
   const found: GcsObject[] = [];
-  for await (const { items } of listPages(api, { prefix: prefixOf(spot.key), maxResults: most }, spot)) {
+  for await (const { items } of listPages(client, { prefix: prefixOf(context.key), maxResults: most }, context)) {
     found.push(...items);
     if (found.length >= most) break;
   }
@@ -44,36 +50,36 @@ export async function listFirst(api: GcsClient, spot: ObjectContext, most: numbe
 }
 
 /** Lists the children of a folder. Rejects with notFound if nothing is below the key. */
-export async function list(api: GcsClient, spot: ObjectContext): Promise<readonly Entry[]> {
-  const prefix = prefixOf(spot.key);
+export async function list(client: GcsClient, context: ObjectContext): Promise<readonly Entry[]> {
+  const prefix = prefixOf(context.key);
   const found: Entry[] = [];
-  let isThere = spot.key === "";
+  let isThere = context.key === "";
   for await (
-    const { items, prefixes } of listPages(api, { prefix, delimiter: "/", maxBytes: MAX_FOLDER_BYTES }, spot)
+    const { items, prefixes } of listPages(client, { prefix, delimiter: "/", maxBytes: MAX_FOLDER_BYTES }, context)
   ) {
     isThere ||= items.length > 0 || prefixes.length > 0;
     for (const object of items) {
-      const { entry } = parseKey(spot.path, object.name.slice(prefix.length), object);
+      const { entry } = parseKey(context.path, object.name.slice(prefix.length), object);
       if (entry !== undefined) found.push(entry);
     }
-    for (const name of prefixes) found.push(parsePrefix(spot.path, name.slice(prefix.length)));
+    for (const name of prefixes) found.push(parsePrefix(context.path, name.slice(prefix.length)));
   }
-  if (!isThere) throw operationError(spot, "notFound", { why: "there is no such folder" });
+  if (!isThere) throw operationError(context, "notFound", { why: "there is no such folder" });
   return found;
 }
 
 /**
  * Yields everything below a folder, page by page of a flat listing; its folders are those in the paths of the objects.
  */
-export async function* walk(api: GcsClient, spot: ObjectContext): AsyncGenerator<readonly Entry[]> {
-  const prefix = prefixOf(spot.key);
+export async function* walk(client: GcsClient, context: ObjectContext): AsyncGenerator<readonly Entry[]> {
+  const prefix = prefixOf(context.key);
   const known = new Set<RelPath>();
-  let isThere = spot.key === "";
-  for await (const { items } of listPages(api, { prefix }, spot)) {
+  let isThere = context.key === "";
+  for await (const { items } of listPages(client, { prefix }, context)) {
     isThere ||= items.length > 0;
     const batch: Entry[] = [];
     for (const object of items) {
-      const { dirs, entry } = parseKey(spot.path, object.name.slice(prefix.length), object);
+      const { dirs, entry } = parseKey(context.path, object.name.slice(prefix.length), object);
       for (const path of dirs) {
         if (known.has(path)) continue;
         known.add(path);
@@ -86,7 +92,7 @@ export async function* walk(api: GcsClient, spot: ObjectContext): AsyncGenerator
     }
     yield batch;
   }
-  if (!isThere) throw operationError(spot, "notFound", { why: "there is no such folder" });
+  if (!isThere) throw operationError(context, "notFound", { why: "there is no such folder" });
 }
 
 /**
@@ -94,26 +100,28 @@ export async function* walk(api: GcsClient, spot: ObjectContext): AsyncGenerator
  * end.
  */
 async function* listPages(
-  api: GcsClient,
+  client: GcsClient,
   { maxBytes, ...query }: Query & { readonly prefix: string; readonly maxBytes?: number },
-  spot: ObjectContext,
+  context: ObjectContext,
 ): AsyncGenerator<GcsPage> {
-  const bound = new PageLimit(spot, maxBytes === undefined ? {} : { maxBytes });
+  const bound = new PageLimit(context, maxBytes === undefined ? {} : { maxBytes });
   let token: string | undefined;
   let last = "";
   do {
     const asked = { maxResults: PAGE_SIZE, ...query, pageToken: token };
     // A walk that has begun is not restarted, so each page is retried by itself.
     const page =
-      await (token === undefined ? api.listPage(asked, spot) : withRetry(() => api.listPage(asked, spot), spot));
+      await (token === undefined
+        ? client.listPage(asked, context)
+        : withRetry(() => client.listPage(asked, context), context));
     const names = [...page.items.map(({ name }) => name), ...page.prefixes];
     if (!names.every((name) => name.startsWith(query.prefix))) {
-      throw operationError(spot, "unexpected", { why: "the listing names objects that lie elsewhere" });
+      throw operationError(context, "unexpected", { why: "the listing names objects that lie elsewhere" });
     }
     bound.addPage(names, page.next);
     const first = page.items[0]?.name;
     if (first !== undefined && last !== "" && compareKeys(first, last) <= 0) {
-      throw operationError(spot, "unexpected", { why: "the listing names again what it named before" });
+      throw operationError(context, "unexpected", { why: "the listing names again what it named before" });
     }
     last = page.items.at(-1)?.name ?? last;
     yield page;

@@ -17,30 +17,30 @@ import type { BucketClient, ObjectResource, PendingWrite } from "./types.ts";
  * Writes the object, which replaces the old one atomically after all bytes have arrived and are verified. Returns its
  * entry as the bucket reports it.
  */
-export async function writeObject(tree: BucketClient, draft: PendingWrite): Promise<FileEntry> {
-  const { options, key } = draft;
-  if (key === "") throw operationError(draft, "exists", { why: "the bucket itself is no file" });
+export async function writeObject(bucket: BucketClient, pending: PendingWrite): Promise<FileEntry> {
+  const { options, key } = pending;
+  if (key === "") throw operationError(pending, "exists", { why: "the bucket itself is no file" });
   if (Buffer.byteLength(key) > MAX_KEY_BYTES) {
-    throw operationError(draft, "unsupported", {
+    throw operationError(pending, "unsupported", {
       why: `its name in the bucket would be longer than ${MAX_KEY_BYTES} bytes`,
     });
   }
-  const conditions = await conditionsOf(tree, draft, options);
+  const conditions = await conditionsOf(bucket, pending, options);
   const resource: ObjectResource = {
     name: key,
-    contentType: contentType(draft.path) ?? "application/octet-stream",
+    contentType: contentType(pending.path) ?? "application/octet-stream",
     ...(options.modified === undefined ? {} : { metadata: formatMtime(options.modified) }),
   };
   const object = options.size > ONE_REQUEST_BYTES
-    ? await uploadResumable(tree.client, { ...draft, resource, conditions })
-    : await uploadWhole(tree.client, draft, { resource, conditions });
+    ? await uploadResumable(bucket.client, { ...pending, resource, conditions })
+    : await uploadWhole(bucket.client, pending, { resource, conditions });
   if (object.size !== options.size) {
-    throw operationError(draft, "changed", {
+    throw operationError(pending, "changed", {
       why: `the bucket holds ${object.size} bytes after ${options.size} were written`,
     });
   }
-  recordFolders(tree.folders, draft);
-  return toFileEntry(draft.path, object);
+  recordFolders(bucket.folders, pending);
+  return toFileEntry(pending.path, object);
 }
 
 /**
@@ -49,17 +49,17 @@ export async function writeObject(tree: BucketClient, draft: PendingWrite): Prom
  * no listing reported a folder there.
  */
 export async function conditionsOf(
-  tree: BucketClient,
-  spot: ObjectContext,
+  bucket: BucketClient,
+  context: ObjectContext,
   { expect }: Precondition,
 ): Promise<Conditions> {
-  await assertFoldersAbove(tree, spot);
-  if (expect === "absent" && !tree.folders.has(spot.key)) return { ifGenerationMatch: "0" };
-  const seen = await stat(tree.client, spot);
+  await assertFoldersAbove(bucket, context);
+  if (expect === "absent" && !bucket.folders.has(context.key)) return { ifGenerationMatch: "0" };
+  const seen = await stat(bucket.client, context);
   const why = expect === undefined ? undefined : describeMismatch(expect, seen?.entry);
-  if (why !== undefined) throw operationError(spot, "changed", { why });
-  if (seen?.entry.kind === "dir") throw operationError(spot, "exists", { why: "a folder is there" });
-  tree.folders.remove(spot.key);
+  if (why !== undefined) throw operationError(context, "changed", { why });
+  if (seen?.entry.kind === "dir") throw operationError(context, "exists", { why: "a folder is there" });
+  bucket.folders.remove(context.key);
   if (expect === undefined) return {};
   if (seen?.object === undefined) return { ifGenerationMatch: "0" };
   const { generation, metageneration } = seen.object;
@@ -67,10 +67,13 @@ export async function conditionsOf(
 }
 
 /** Rejects with exists if a folder above the key, from the bucket down, is a file. */
-export async function assertFoldersAbove({ client: api, folders }: BucketClient, spot: ObjectContext): Promise<void> {
-  for (let key = parentKey(spot.key); !folders.has(key); key = parentKey(key)) {
-    const object = await api.getMetadata({ ...spot, key });
-    if (object !== undefined) throw operationError(spot, "exists", { why: "what stands above it is a file" });
+export async function assertFoldersAbove(
+  { client, folders }: BucketClient,
+  context: ObjectContext,
+): Promise<void> {
+  for (let key = parentKey(context.key); !folders.has(key); key = parentKey(key)) {
+    const object = await client.getMetadata({ ...context, key });
+    if (object !== undefined) throw operationError(context, "exists", { why: "what stands above it is a file" });
   }
 }
 
@@ -93,12 +96,12 @@ interface ObjectUpload {
  * Sends metadata and content in one request (multipart/related); the server rejects bytes that do not match the hash.
  */
 async function uploadWhole(
-  api: GcsClient,
-  draft: PendingWrite,
+  client: GcsClient,
+  pending: PendingWrite,
   { resource, conditions }: ObjectUpload,
 ): Promise<GcsObject> {
-  const { options } = draft;
-  const bytes = await readExactly(await awaitContent(draft.body(), draft), options.size, draft);
+  const { options } = pending;
+  const bytes = await readExactly(await awaitContent(pending.body(), pending), options.size, pending);
   const md5 = createHash("md5").update(bytes).digest();
   const boundary = randomBytes(16).toString("hex");
   const head = `--${boundary}\r\ncontent-type: application/json; charset=UTF-8\r\n\r\n` +
@@ -107,24 +110,24 @@ async function uploadWhole(
     }\r\n--${boundary}\r\ncontent-type: ${resource.contentType}\r\n\r\n`;
   const parts = [Buffer.from(head), bytes, Buffer.from(`\r\n--${boundary}--\r\n`)];
   const whole = new Uint8Array(Buffer.concat(parts));
-  const reply = await api.sendForSuccess({
+  const reply = await client.sendForSuccess({
     method: "POST",
-    uri: api.uploadUri({ uploadType: "multipart", fields: OBJECT_FIELDS, ...conditions }),
+    uri: client.uploadUri({ uploadType: "multipart", fields: OBJECT_FIELDS, ...conditions }),
     headers: { "content-type": `multipart/related; boundary=${boundary}` },
     body: {
       size: whole.length,
       open: () => Promise.resolve(whole),
       onBytes: (sent) => options.onBytes?.(Math.sign(sent) * options.size),
     },
-  }, { ...draft, also: [404] });
+  }, { ...pending, also: [404] });
   if (reply.status === 404) {
     await reply.discard();
-    throw api.missingBucketError(draft);
+    throw client.missingBucketError(pending);
   }
-  const object = await parseReply(reply, draft, parseObject);
+  const object = await parseReply(reply, pending, parseObject);
   // The server has compared it too; an emulator may not.
   if (object.md5 === undefined || object.md5 === md5.toString("hex")) return object;
-  throw await api.removeDamaged(object, draft);
+  throw await client.removeDamaged(object, pending);
 }
 
 function parentKey(key: string): string {

@@ -10,35 +10,35 @@ import { formatMtime, looksLikeMd5 } from "./metadata.ts";
 import { operationError } from "../../core/operation.ts";
 
 /** Checks that no file has the folder's name. Nothing is created: a folder exists as soon as an object in it does. */
-export async function makeFolder(store: S3Client, spot: ObjectContext): Promise<DirEntry> {
-  const key = keyOf(spot);
-  const facts = key === "" ? undefined : await store.head(key, spot);
-  if (facts !== undefined) throw operationError(spot, "exists", { why: "a file is there" });
-  return { kind: "dir", path: spot.path };
+export async function makeFolder(client: S3Client, context: ObjectContext): Promise<DirEntry> {
+  const key = keyOf(context);
+  const facts = key === "" ? undefined : await client.head(key, context);
+  if (facts !== undefined) throw operationError(context, "exists", { why: "a file is there" });
+  return { kind: "dir", path: context.path };
 }
 
 /**
  * Removes the object, or the marker of an empty folder. Returns whether the content is kept as an older version, hidden
  * by a delete marker.
  */
-export async function removeEntry(store: S3Client, entry: Entry, spot: ObjectContext): Promise<boolean> {
+export async function removeEntry(client: S3Client, entry: Entry, context: ObjectContext): Promise<boolean> {
   if (entry.kind === "dir") {
-    await removeFolderMarker(store, spot);
+    await removeFolderMarker(client, context);
     return false;
   }
-  const key = keyOf(spot);
-  const facts = await store.head(key, spot);
+  const key = keyOf(context);
+  const facts = await client.head(key, context);
   if (facts === undefined) return false;
   const why = describeMismatch(entry, toFileEntry(entry.path, facts));
-  if (why !== undefined) throw operationError(spot, "changed", { why });
-  return await store.remove(key, spot);
+  if (why !== undefined) throw operationError(context, "changed", { why });
+  return await client.remove(key, context);
 }
 
 /** Sets the mtime by copying the object onto itself; the request states all other metadata again. */
-export async function setTime(store: S3Client, modified: number, spot: ObjectContext): Promise<void> {
-  const facts = await store.head(keyOf(spot), spot);
-  if (facts === undefined) throw operationError(spot, "notFound", { why: "there is no such object" });
-  await copyWithTime(store, facts, { spot, modified });
+export async function setTime(client: S3Client, modified: number, context: ObjectContext): Promise<void> {
+  const facts = await client.head(keyOf(context), context);
+  if (facts === undefined) throw operationError(context, "notFound", { why: "there is no such object" });
+  await copyWithTime(client, facts, { context, modified });
 }
 
 /**
@@ -46,64 +46,64 @@ export async function setTime(store: S3Client, modified: number, spot: ObjectCon
  * none.
  */
 export async function copyWithTime(
-  store: S3Client,
+  client: S3Client,
   facts: ObjectFacts,
-  { spot, modified }: { readonly spot: ObjectContext; readonly modified: number },
+  { context, modified }: { readonly context: ObjectContext; readonly modified: number },
 ): Promise<string | undefined> {
   if (facts.size > MAX_COPY_BYTES) {
-    throw operationError(spot, "unsupported", {
+    throw operationError(context, "unsupported", {
       why: "the store cannot copy more than 5 GiB, so its time stays as it is",
     });
   }
   const anew = { ...facts, metadata: { ...facts.metadata, mtime: formatMtime(modified) } };
-  const key = keyOf(spot);
-  return await store.copy(key, key, spot, { ifMatch: facts.etag, anew });
+  const key = keyOf(context);
+  return await client.copy(key, key, context, { ifMatch: facts.etag, anew });
 }
 
 /** Copies an object with its content and all its metadata. */
 export async function copyObject(
-  store: S3Client,
+  client: S3Client,
   from: ObjectContext,
   { to, expect }: Precondition & { readonly to: ObjectContext },
 ): Promise<void> {
-  const facts = await store.head(keyOf(from), from);
+  const facts = await client.head(keyOf(from), from);
   if (facts === undefined) throw operationError(from, "notFound", { why: "there is no such object" });
   if (facts.size > MAX_COPY_BYTES) {
     throw operationError(from, "unsupported", { why: "the store cannot copy more than 5 GiB in one step" });
   }
-  if (expect !== undefined) await assertExpected(store, to, expect);
-  await store.copy(keyOf(from), keyOf(to), to, { ifMatch: facts.etag });
+  if (expect !== undefined) await assertExpected(client, to, expect);
+  await client.copy(keyOf(from), keyOf(to), to, { ifMatch: facts.etag });
 }
 
 /**
  * Returns the content's MD5 if the object's ETag is one: an object of one part, not encrypted with a key of the user's.
  */
 export async function serverChecksum(
-  store: S3Client,
+  client: S3Client,
   entry: FileEntry,
-  { wanted, ...spot }: ObjectContext & { readonly wanted: readonly string[] },
+  { wanted, ...context }: ObjectContext & { readonly wanted: readonly string[] },
 ): Promise<Checksum | undefined> {
-  const facts = await store.head(keyOf(spot), spot);
-  if (facts === undefined) throw operationError(spot, "notFound", { why: "there is no such object" });
+  const facts = await client.head(keyOf(context), context);
+  if (facts === undefined) throw operationError(context, "notFound", { why: "there is no such object" });
   const why = describeMismatch(entry, toFileEntry(entry.path, facts));
-  if (why !== undefined) throw operationError(spot, "changed", { why });
-  const { etag, isEtagOpaque: isSealed } = facts;
-  return wanted.includes("md5") && !isSealed && looksLikeMd5(etag) ? `md5:${etag.toLowerCase()}` : undefined;
+  if (why !== undefined) throw operationError(context, "changed", { why });
+  const { etag, isEtagOpaque } = facts;
+  return wanted.includes("md5") && !isEtagOpaque && looksLikeMd5(etag) ? `md5:${etag.toLowerCase()}` : undefined;
 }
 
 /** "Amazon S3 API Reference, CopyObject". */
 const MAX_COPY_BYTES = 5 * 2 ** 30;
 
-async function removeFolderMarker(store: S3Client, spot: ObjectContext): Promise<void> {
-  const folder = prefixOf(spot);
-  const { objects } = await store.list(folder, spot, { most: 2 });
+async function removeFolderMarker(client: S3Client, context: ObjectContext): Promise<void> {
+  const folder = prefixOf(context);
+  const { objects } = await client.list(folder, context, { most: 2 });
   if (objects.some((object) => object.key !== folder || object.size > 0)) {
-    throw operationError(spot, "changed", { why: "the folder holds something" });
+    throw operationError(context, "changed", { why: "the folder holds something" });
   }
   if (objects.length === 0) {
-    const found = spot.path === root ? undefined : await stat(store, spot);
-    if (found?.kind === "file") throw operationError(spot, "changed", { why: "a file is there now" });
+    const found = context.path === root ? undefined : await stat(client, context);
+    if (found?.kind === "file") throw operationError(context, "changed", { why: "a file is there now" });
     return;
   }
-  await store.remove(folder, spot);
+  await client.remove(folder, context);
 }

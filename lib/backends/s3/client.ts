@@ -37,8 +37,8 @@ import { childText } from "./xml.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
 /** Determines the bucket's URL and its credentials; sends nothing to the bucket yet. See findLogin. */
-export async function openS3Client(options: S3ClientOptions, ask: OperationContext): Promise<S3Client> {
-  return new S3Client(options, await findLogin(options, ask));
+export async function openS3Client(options: S3ClientOptions, context: OperationContext): Promise<S3Client> {
+  return new S3Client(options, await findLogin(options, context));
 }
 
 /**
@@ -72,7 +72,7 @@ export class S3Client implements AsyncDisposable {
     return this.#http.isClosed;
   }
 
-  async list(prefix: string, ask: OperationContext, page: PageOptions = {}): Promise<Page> {
+  async list(prefix: string, context: OperationContext, page: PageOptions = {}): Promise<Page> {
     const query = {
       "list-type": 2,
       // Without it a key that contains a control character makes the XML invalid.
@@ -83,39 +83,39 @@ export class S3Client implements AsyncDisposable {
       "start-after": page.after,
       "max-keys": page.most,
     };
-    return await this.#http.sendForXml(this.#withPayer({ method: "GET", query }), ask, (found) => {
+    return await this.#http.sendForXml(this.#withPayer({ method: "GET", query }), context, (found) => {
       const why = explainBadPage(found, page);
-      if (why !== undefined) throw operationError(ask, "unexpected", { why });
+      if (why !== undefined) throw operationError(context, "unexpected", { why });
       const below = toPage(found);
       if (isWithinPrefix(prefix, below)) return below;
-      throw operationError(ask, "unexpected", {
+      throw operationError(context, "unexpected", {
         why: "the store lists what lies elsewhere than where it was asked for",
       });
     });
   }
 
   /** Returns undefined if there is no such object. */
-  async head(key: string, ask: OperationContext): Promise<ObjectFacts | undefined> {
+  async head(key: string, context: OperationContext): Promise<ObjectFacts | undefined> {
     try {
-      const reply = await this.#sendForHeaders({ method: "HEAD", key }, ask);
+      const reply = await this.#sendForHeaders({ method: "HEAD", key }, context);
       if (headerOf(reply, "content-length") !== undefined) return toFacts(reply);
     } catch (error) {
       if (errorReplyOf(error)?.status === 404) return undefined;
       throw error;
     }
     // If the size were assumed to be 0, the entry would describe another file.
-    throw operationError(ask, "unexpected", { why: "the store does not tell its size" });
+    throw operationError(context, "unexpected", { why: "the store does not tell its size" });
   }
 
   /** Returns the object, or its range from..to (`to` exclusive). */
   async get(
     key: string,
-    ask: OperationContext,
+    context: OperationContext,
     { from, to, ifMatch }: { readonly from?: number; readonly to?: number; readonly ifMatch?: string } = {},
   ): Promise<Download> {
     const range = from === undefined ? undefined : `bytes=${from}-${to === undefined ? "" : to - 1}`;
     const headers = { range, "if-match": quoteEtag(ifMatch) };
-    const reply = await this.#http.send(this.#withPayer({ method: "GET", key, headers }), ask);
+    const reply = await this.#http.send(this.#withPayer({ method: "GET", key, headers }), context);
     const [, first, last, total] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(headerOf(reply, "content-range") ?? "") ?? [];
     const facts = toFacts(reply);
     const length = first === undefined ? facts.size : Number(last) + 1 - Number(first);
@@ -132,18 +132,18 @@ export class S3Client implements AsyncDisposable {
   async put(
     key: string,
     bytes: Uint8Array<ArrayBuffer>,
-    ask: OperationContext,
+    context: OperationContext,
     made: NewObject & BodyOptions,
   ): Promise<WriteReply> {
     const headers = { ...this.#newObjectHeaders(made), ...toConditionHeaders(made), "content-md5": made.md5 };
     return toWriteReply(
-      await this.#sendForHeaders({ method: "PUT", key, headers, body: bytes, ...progressOf(made) }, ask),
+      await this.#sendForHeaders({ method: "PUT", key, headers, body: bytes, ...progressOf(made) }, context),
     );
   }
 
   /** Returns whether a delete marker now hides the object, which means that the bucket keeps versions. */
-  async remove(key: string, ask: OperationContext): Promise<boolean> {
-    const reply = await this.#sendForHeaders({ method: "DELETE", key }, ask);
+  async remove(key: string, context: OperationContext): Promise<boolean> {
+    const reply = await this.#sendForHeaders({ method: "DELETE", key }, context);
     return headerOf(reply, "x-amz-delete-marker") === "true";
   }
 
@@ -154,7 +154,7 @@ export class S3Client implements AsyncDisposable {
   async copy(
     from: string,
     to: string,
-    ask: OperationContext,
+    context: OperationContext,
     { ifMatch, anew }: { readonly ifMatch?: string | undefined; readonly anew?: ObjectFacts },
   ): Promise<string | undefined> {
     const headers = {
@@ -166,10 +166,14 @@ export class S3Client implements AsyncDisposable {
       "x-amz-copy-source-if-match": quoteEtag(ifMatch),
     };
     const request = { method: "PUT", key: to, headers, body: "" };
-    return await this.#http.sendForXml(this.#withPayer(request), ask, (found) => unquoteEtag(childText(found, "ETag")));
+    return await this.#http.sendForXml(
+      this.#withPayer(request),
+      context,
+      (found) => unquoteEtag(childText(found, "ETag")),
+    );
   }
 
-  async createUpload(key: string, ask: OperationContext, made: NewObject): Promise<string> {
+  async createUpload(key: string, context: OperationContext, made: NewObject): Promise<string> {
     const request = {
       method: "POST",
       key,
@@ -177,23 +181,27 @@ export class S3Client implements AsyncDisposable {
       headers: this.#newObjectHeaders(made),
       body: "",
     };
-    const id = await this.#http.sendForXml(this.#withPayer(request), ask, (found) => childText(found, "UploadId"));
+    const id = await this.#http.sendForXml(this.#withPayer(request), context, (found) => childText(found, "UploadId"));
     if (id !== undefined) return id;
-    throw operationError(ask, "unexpected", { why: "the store gave its upload no name" });
+    throw operationError(context, "unexpected", { why: "the store gave its upload no name" });
   }
 
   /** Returns the unfinished uploads of exactly this key. */
-  async uploads(key: string, ask: OperationContext): Promise<readonly UnfinishedUpload[]> {
+  async uploads(key: string, context: OperationContext): Promise<readonly UnfinishedUpload[]> {
     const request = { method: "GET", query: { uploads: "", prefix: key } };
-    return await this.#http.sendForXml(this.#withPayer(request), ask, (found) => toUploads(found, key));
+    return await this.#http.sendForXml(this.#withPayer(request), context, (found) => toUploads(found, key));
   }
 
-  async listParts(key: string, id: string, ask: OperationContext): Promise<readonly ListedPart[]> {
+  async listParts(key: string, id: string, context: OperationContext): Promise<readonly ListedPart[]> {
     const all: ListedPart[] = [];
     let marker: string | undefined;
     for (;;) {
       const query = { uploadId: id, "part-number-marker": marker };
-      const { parts, next } = await this.#http.sendForXml(this.#withPayer({ method: "GET", key, query }), ask, toParts);
+      const { parts, next } = await this.#http.sendForXml(
+        this.#withPayer({ method: "GET", key, query }),
+        context,
+        toParts,
+      );
       all.push(...parts);
       if (next === undefined || next === marker) return all;
       marker = next;
@@ -203,13 +211,13 @@ export class S3Client implements AsyncDisposable {
   async uploadPart(
     key: string,
     bytes: Uint8Array<ArrayBuffer>,
-    ask: OperationContext,
+    context: OperationContext,
     part: BodyOptions & { readonly id: string; readonly number: number },
   ): Promise<WriteReply> {
     const query = { partNumber: part.number, uploadId: part.id };
     const headers = { "content-md5": part.md5 };
     return toWriteReply(
-      await this.#sendForHeaders({ method: "PUT", key, query, headers, body: bytes, ...progressOf(part) }, ask),
+      await this.#sendForHeaders({ method: "PUT", key, query, headers, body: bytes, ...progressOf(part) }, context),
     );
   }
 
@@ -217,18 +225,18 @@ export class S3Client implements AsyncDisposable {
   async completeUpload(
     key: string,
     parts: readonly Pick<ListedPart, "number" | "etag">[],
-    ask: OperationContext,
+    context: OperationContext,
     { id, ...condition }: Condition & { readonly id: string },
   ): Promise<void> {
     const headers = { ...toConditionHeaders(condition), "content-type": "application/xml" };
     const request = { method: "POST", key, query: { uploadId: id }, headers, body: completeUploadXml(parts) };
-    await this.#slowHttp.sendForXml(this.#withPayer(request), ask, () => {});
+    await this.#slowHttp.sendForXml(this.#withPayer(request), context, () => {});
   }
 
-  async abortUpload(key: string, id: string, ask: OperationContext): Promise<void> {
+  async abortUpload(key: string, id: string, context: OperationContext): Promise<void> {
     // After a cancel the user should not wait for a store that does not answer.
-    const signal = AbortSignal.any([ask.signal, AbortSignal.timeout(ABORT_TIMEOUT_MS)]);
-    await this.#sendForHeaders({ method: "DELETE", key, query: { uploadId: id } }, { ...ask, signal });
+    const signal = AbortSignal.any([context.signal, AbortSignal.timeout(ABORT_TIMEOUT_MS)]);
+    await this.#sendForHeaders({ method: "DELETE", key, query: { uploadId: id } }, { ...context, signal });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -236,8 +244,8 @@ export class S3Client implements AsyncDisposable {
   }
 
   /** Sends a request whose reply consists of headers only. */
-  async #sendForHeaders(request: S3Request, ask: OperationContext): Promise<HttpResponse> {
-    return await this.#http.sendForHeaders(this.#withPayer(request), ask);
+  async #sendForHeaders(request: S3Request, context: OperationContext): Promise<HttpResponse> {
+    return await this.#http.sendForHeaders(this.#withPayer(request), context);
   }
 
   #withPayer(request: S3Request): S3Request {

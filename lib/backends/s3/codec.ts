@@ -79,11 +79,11 @@ export function toParts(
 
 /** Returns the XML body of CompleteMultipartUpload. */
 export function completeUploadXml(parts: readonly Pick<ListedPart, "number" | "etag">[]): string {
-  const told = parts.map(({ number, etag }) =>
+  const items = parts.map(({ number, etag }) =>
     `<Part><PartNumber>${number}</PartNumber><ETag>${escapeXml(`"${etag}"`)}</ETag></Part>`
   );
   const name = "CompleteMultipartUpload";
-  return `<${name} xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${told.join("")}</${name}>`;
+  return `<${name} xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${items.join("")}</${name}>`;
 }
 
 /** Parses the headers of a reply to HEAD or GET. */
@@ -94,13 +94,13 @@ export function toFacts(answer: ResponseHead): ObjectFacts {
     if (name.startsWith(METADATA_PREFIX)) metadata[name.slice(METADATA_PREFIX.length)] = headerOf(answer, name) ?? "";
     else if (RESTATED.has(name)) headers[name] = headerOf(answer, name) ?? "";
   }
-  const { etag, isEtagOpaque: isSealed } = toWriteReply(answer);
+  const { etag, isEtagOpaque } = toWriteReply(answer);
   return {
     size: Number(headerOf(answer, "content-length") ?? 0),
     etag,
     arrived: parseDate(headerOf(answer, "last-modified")),
     metadata,
-    isEtagOpaque: isSealed,
+    isEtagOpaque,
     headers,
   };
 }
@@ -109,9 +109,9 @@ export function toFacts(answer: ResponseHead): ObjectFacts {
  * Parses the headers of a reply to a write. If the object is encrypted with a key of the user's, its ETag is no MD5.
  */
 export function toWriteReply(answer: ResponseHead): WriteReply {
-  const isSealed = headerOf(answer, "x-amz-server-side-encryption")?.startsWith("aws:kms") === true ||
+  const isEtagOpaque = headerOf(answer, "x-amz-server-side-encryption")?.startsWith("aws:kms") === true ||
     headerOf(answer, "x-amz-server-side-encryption-customer-algorithm") !== undefined;
-  return { etag: unquoteEtag(headerOf(answer, "etag")), isEtagOpaque: isSealed };
+  return { etag: unquoteEtag(headerOf(answer, "etag")), isEtagOpaque };
 }
 
 /** Parses an error reply. `xml`: its body, empty if it has none; a body that cannot be parsed counts as empty. */

@@ -40,20 +40,20 @@ export interface ConditionalWrite<T> {
  * just before the write.
  */
 export async function writeConditionally<T>(
-  { client: store, support: honours, context: spot, expect, write }: ConditionalWrite<T>,
+  { client, support, context, expect, write }: ConditionalWrite<T>,
 ): Promise<T> {
   if (expect === undefined) return await write({});
-  const look = () => assertExpected(store, spot, expect);
+  const look = () => assertExpected(client, context, expect);
   if (expect === "absent") {
-    if (honours.ifNoneMatch !== "yes") await look();
-    return await write(honours.ifNoneMatch === "no" ? {} : { ifNoneMatch: true });
+    if (support.ifNoneMatch !== "yes") await look();
+    return await write(support.ifNoneMatch === "no" ? {} : { ifNoneMatch: true });
   }
   const ifMatch = expect.kind === "file" ? expect.revision : undefined;
   // The mtime can differ although the ETag, which belongs to the content, is the same.
   const isTold = ifMatch !== undefined && expect.kind === "file" && expect.modified === undefined;
-  if (!isTold || honours.ifMatch === undefined || honours.ifMatch === "no") await look();
-  if (ifMatch === undefined || honours.ifMatch === "no") return await write({});
-  if (honours.ifMatch !== undefined) return await write({ ifMatch, bare: honours.ifMatch === "bare" });
+  if (!isTold || support.ifMatch === undefined || support.ifMatch === "no") await look();
+  if (ifMatch === undefined || support.ifMatch === "no") return await write({});
+  if (support.ifMatch !== undefined) return await write({ ifMatch, bare: support.ifMatch === "bare" });
   try {
     return await write({ ifMatch });
   } catch (error) {
@@ -61,7 +61,7 @@ export async function writeConditionally<T>(
     // Some stores compare the quotes too: the check a moment ago found the expected ETag.
     await look();
     const written = await write({ ifMatch, bare: true });
-    honours.ifMatch = "bare";
+    support.ifMatch = "bare";
     return written;
   }
 }
@@ -78,11 +78,15 @@ export function supportedCondition(
 }
 
 /** Throws changed unless the expected entry is there now. */
-export async function assertExpected(store: S3Client, spot: ObjectContext, expect: Entry | "absent"): Promise<void> {
-  const { operation, path, prefix } = spot;
-  const facts = await store.head(keyOf(spot), spot);
+export async function assertExpected(
+  client: S3Client,
+  context: ObjectContext,
+  expect: Entry | "absent",
+): Promise<void> {
+  const { operation, path, prefix } = context;
+  const facts = await client.head(keyOf(context), context);
   const isFolder = facts === undefined && expect !== "absent" && expect.kind === "dir";
-  const found = facts === undefined ? isFolder ? await stat(store, spot) : undefined : toFileEntry(path, facts);
+  const found = facts === undefined ? isFolder ? await stat(client, context) : undefined : toFileEntry(path, facts);
   assertUnchanged({ expect }, found, { operation, shown: path || prefix, backend: "s3" });
 }
 
@@ -92,19 +96,19 @@ export async function assertExpected(store: S3Client, spot: ObjectContext, expec
  * preceded by a check.
  */
 export async function probeSupport(
-  honours: ConditionalWriteSupport,
+  support: ConditionalWriteSupport,
   expect: Entry | "absent" | undefined,
   again: (condition: Condition) => Promise<unknown>,
 ): Promise<void> {
-  if (expect === undefined || honours.isProbing) return;
-  honours.isProbing = true;
-  if (expect === "absent" && honours.ifNoneMatch === undefined) {
-    honours.ifNoneMatch = await isRejected(again({ ifNoneMatch: true }));
-  } else if (expect !== "absent" && honours.ifMatch === undefined) {
+  if (expect === undefined || support.isProbing) return;
+  support.isProbing = true;
+  if (expect === "absent" && support.ifNoneMatch === undefined) {
+    support.ifNoneMatch = await isRejected(again({ ifNoneMatch: true }));
+  } else if (expect !== "absent" && support.ifMatch === undefined) {
     const isReal = await isRejected(again({ ifMatch: IMPOSSIBLE_ETAG }));
-    honours.ifMatch = isReal === undefined ? undefined : isReal === "yes" ? "quoted" : "no";
+    support.ifMatch = isReal === undefined ? undefined : isReal === "yes" ? "quoted" : "no";
   }
-  honours.isProbing = false;
+  support.isProbing = false;
 }
 
 /** An ETag that no object has. */

@@ -13,18 +13,18 @@ export interface Login {
   /** The region that requests are signed for. */
   readonly region: string;
   /** Returns the credentials that are valid now. */
-  credentials(ask: OperationContext): Credentials | Promise<Credentials>;
+  credentials(context: OperationContext): Credentials | Promise<Credentials>;
 }
 
 /**
  * Reads the options and the environment. If they leave anything open, the AWS SDK resolves it: it knows ~/.aws, SSO,
  * roles and all of Amazon's endpoints. Rejects with auth, badInput, unsupported, connection or timeout.
  */
-export async function findLogin(options: S3ClientOptions, ask: OperationContext): Promise<Login> {
+export async function findLogin(options: S3ClientOptions, context: OperationContext): Promise<Login> {
   try {
-    return await loginFromEnvironment(options) ?? await loginFromSdk(options, ask);
+    return await loginFromEnvironment(options) ?? await loginFromSdk(options, context);
   } catch (error) {
-    throw toSyncError(ask, error);
+    throw toSyncError(context, error);
   }
 }
 
@@ -89,7 +89,7 @@ function mayExist(error: unknown): boolean {
  * Lets the SDK prepare a request that is never sent. Imported only here, because the import adds a tenth of a second to
  * the start.
  */
-async function loginFromSdk(options: S3ClientOptions, ask: OperationContext): Promise<Login> {
+async function loginFromSdk(options: S3ClientOptions, callContext: OperationContext): Promise<Login> {
   const { HeadBucketCommand, S3Client } = await import("npm:@aws-sdk/client-s3@3.1169.0");
   const { endpoint, profile, credentials, bucket } = options;
   const given = {
@@ -105,18 +105,20 @@ async function loginFromSdk(options: S3ClientOptions, ask: OperationContext): Pr
     place = context.endpointV2;
     return Promise.resolve({ output: { $metadata: {} }, response: undefined });
   }, { step: "build", priority: "high" });
-  await withTimeout(client.send(new HeadBucketCommand({ Bucket: bucket })), ask, options.timeout);
+  await withTimeout(client.send(new HeadBucketCommand({ Bucket: bucket })), callContext, options.timeout);
   const scheme = (place?.properties?.["authSchemes"] as readonly AuthScheme[] | undefined)?.[0];
   if (place === undefined || scheme?.name !== "sigv4" || scheme.signingName !== "s3") {
-    throw operationError(ask, "unsupported", { why: "a bucket of this kind takes another login than buckets do" });
+    throw operationError(callContext, "unsupported", {
+      why: "a bucket of this kind takes another login than buckets do",
+    });
   }
   const url = new URL(place.url);
   if (!url.pathname.endsWith("/")) url.pathname += "/";
   return {
     url,
     region: scheme.signingRegion ?? region,
-    credentials: async (ask) => {
-      const found = await withTimeout(client.config.credentials(), ask, options.timeout);
+    credentials: async (context) => {
+      const found = await withTimeout(client.config.credentials(), context, options.timeout);
       for (const secret of [found.secretAccessKey, found.sessionToken]) if (secret) options.conceal(secret);
       return found;
     },
@@ -127,18 +129,18 @@ async function loginFromSdk(options: S3ClientOptions, ask: OperationContext): Pr
  * Limits the time of a credential provider (a program or a service), which may hang. Rejects with cancelled, and with
  * timeout after `timeout` ms.
  */
-async function withTimeout<T>(work: Promise<T>, ask: OperationContext, timeout: number): Promise<T> {
+async function withTimeout<T>(work: Promise<T>, context: OperationContext, timeout: number): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
-  const stop = () => reject(cancelled(ask.signal, ask.operation));
-  const late = () => reject(operationError(ask, "timeout", { why: "nobody gave credentials in time" }));
+  const stop = () => reject(cancelled(context.signal, context.operation));
+  const late = () => reject(operationError(context, "timeout", { why: "nobody gave credentials in time" }));
   const timer = setTimeout(late, timeout);
-  ask.signal.addEventListener("abort", stop);
+  context.signal.addEventListener("abort", stop);
   try {
-    if (ask.signal.aborted) stop();
+    if (context.signal.aborted) stop();
     return await Promise.race([work, promise]);
   } finally {
     clearTimeout(timer);
-    ask.signal.removeEventListener("abort", stop);
+    context.signal.removeEventListener("abort", stop);
   }
 }
 

@@ -26,9 +26,9 @@ export class ErrorReplyError extends Error {
  * Returns the SyncError for a failure of the store, the network, TLS, or the credential provider. A SyncError is
  * returned as it is.
  */
-export function toSyncError(ask: OperationContext, error: unknown): SyncError {
+export function toSyncError(context: OperationContext, error: unknown): SyncError {
   if (error instanceof SyncError) return error;
-  if (error instanceof ErrorReplyError) return fromErrorReply(ask, error);
+  if (error instanceof ErrorReplyError) return fromErrorReply(context, error);
   const name = error instanceof Error ? error.name : "";
   // A credential provider can be a service of its own, and can refuse the request.
   const isLogin = error instanceof Error && "$fault" in error;
@@ -36,15 +36,15 @@ export function toSyncError(ask: OperationContext, error: unknown): SyncError {
     const why = `no credentials: give -AccessKey and -SecretKey, -Profile, or set AWS_ACCESS_KEY_ID (${
       shortMessage(error)
     })`;
-    return operationError(ask, "auth", { why, cause: error });
+    return operationError(context, "auth", { why, cause: error });
   }
   if (name === "TimeoutError") {
-    return operationError(ask, "timeout", {
+    return operationError(context, "timeout", {
       why: "the store did not answer in time; -Timeout allows more",
       cause: error,
     });
   }
-  return toNetError(ask, error);
+  return toNetError(context, error);
 }
 
 /** Returns the error reply that caused a SyncError; undefined if the store sent none. */
@@ -64,14 +64,14 @@ function shortMessage(error: unknown): string {
   return error instanceof Error ? escapeForDisplay(error.message).slice(0, 200) : "";
 }
 
-function fromErrorReply(ask: OperationContext, cause: ErrorReplyError): SyncError {
+function fromErrorReply(context: OperationContext, cause: ErrorReplyError): SyncError {
   const { code = "", status, region, retryAfter } = cause.reply;
   // Amazon names the bucket's region in every error reply to a listing; there it is relevant only if the code does not
   // explain the error.
   const isElsewhere = status === 400 && region !== undefined && codes[code] === undefined;
   if (status === 301 || status === 307 || WRONG_REGION.has(code) || isElsewhere) {
     const way = region === undefined ? "name its region with -Region" : `write -Region ${escapeForDisplay(region)}`;
-    return operationError(ask, "connection", {
+    return operationError(context, "connection", {
       why: `the bucket lies in another region: ${way}`,
       cause,
       transient: false,
@@ -79,7 +79,7 @@ function fromErrorReply(ask: OperationContext, cause: ErrorReplyError): SyncErro
   }
   const [kind, why, passes = false] = meaningOf(cause.reply) ?? unknownMeaning(cause.reply);
   const detail: FailureDetail = { why, cause, transient: passes };
-  return operationError(ask, kind, passes && retryAfter !== undefined ? { ...detail, retryAfter } : detail);
+  return operationError(context, kind, passes && retryAfter !== undefined ? { ...detail, retryAfter } : detail);
 }
 
 function meaningOf({ code = "", status }: ErrorReply): Meaning | undefined {

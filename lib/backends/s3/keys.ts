@@ -34,11 +34,11 @@ export class KeyParser {
     if (last === "" && size === 0) {
       return folder.why === undefined || name === "" ? undefined : yield opaqueEntry(folder, name);
     }
-    const gated = folder.why === undefined ? checkName(folder.path, last) : undefined;
-    if (gated?.ok === true) {
-      return yield { kind: "file", path: gated.path, size, ...(etag === undefined ? {} : { revision: etag }) };
+    const checked = folder.why === undefined ? checkName(folder.path, last) : undefined;
+    if (checked?.ok === true) {
+      return yield { kind: "file", path: checked.path, size, ...(etag === undefined ? {} : { revision: etag }) };
     }
-    const why = last === "" ? "an object with content has the name of a folder" : gated?.why;
+    const why = last === "" ? "an object with content has the name of a folder" : checked?.why;
     yield opaqueEntry({ ...folder, ...(why === undefined ? {} : { why }) }, name);
   }
 
@@ -79,12 +79,12 @@ interface Folder {
 }
 
 function childFolder(above: RelPath, name: string): Folder {
-  const gated = checkName(above, name);
-  return gated.ok ? { path: gated.path } : { path: above, why: gated.why };
+  const checked = checkName(above, name);
+  return checked.ok ? { path: checked.path } : { path: above, why: checked.why };
 }
 
 function opaqueEntry({ path, why = "" }: Folder, name: string): OpaqueEntry {
   const rest = path === root ? name : name.slice(path.length + 1);
-  const gated = checkName(path, rest);
-  return { kind: "opaque", path: gated.ok ? gated.path : gated.displayPath, cause: "name", why };
+  const checked = checkName(path, rest);
+  return { kind: "opaque", path: checked.ok ? checked.path : checked.displayPath, cause: "name", why };
 }

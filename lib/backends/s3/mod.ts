@@ -84,18 +84,18 @@ async function openBucket(target: BucketTarget, call: CallOptions): Promise<Back
     assertTlsForPins(client.endpoint, target.pins);
     assertKnownStorageClass(target.objectOptions, client.endpoint);
     await connectWithRetry(() => client.list(context.prefix, context, { most: 1 }), context);
-    const room = new ByteSemaphore(Math.max(UPLOAD_MEMORY, partSize));
-    const desk: UploadContext = {
+    const memory = new ByteSemaphore(Math.max(UPLOAD_MEMORY, partSize));
+    const uploads: UploadContext = {
       client,
       support: initialSupport(client.endpoint),
-      memory: room,
+      memory,
       partSize,
       begunHere: new Set(),
     };
     const { label } = target;
-    const tellOfMarkers = once(() => target.warn(versionsWarning(label)));
-    const tellOfUnchecked = once(() => target.warn(uncheckedDownloadsWarning(label)));
-    const bucket = { desk, budget: new PieceLimit(PIECES_AHEAD), label, tellOfMarkers, tellOfUnchecked };
+    const warnOfVersions = once(() => target.warn(versionsWarning(label)));
+    const warnUnchecked = once(() => target.warn(uncheckedDownloadsWarning(label)));
+    const bucket = { uploads, pieces: new PieceLimit(PIECES_AHEAD), label, warnOfVersions, warnUnchecked };
     return new S3(bucket, { path: target.path, owns: true });
   } catch (error) {
     await client[Symbol.asyncDispose]();
@@ -115,13 +115,13 @@ const UPLOAD_MEMORY = 64 * MIB;
 const PIECES_AHEAD = 16;
 
 interface Bucket {
-  readonly desk: UploadContext;
-  readonly budget: PieceLimit;
+  readonly uploads: UploadContext;
+  readonly pieces: PieceLimit;
   readonly label: string;
   /** Reports a removal in a bucket that keeps versions. */
-  tellOfMarkers(): void;
+  warnOfVersions(): void;
   /** Reports a read whose content could not be compared with anything. */
-  tellOfUnchecked(): void;
+  warnUnchecked(): void;
 }
 
 /** Returns the warning about a removal in a bucket that keeps versions. */
@@ -138,21 +138,21 @@ class S3 implements Backend {
   readonly #owns: boolean;
   readonly #prefix: string;
 
-  constructor(shared: Bucket, { path, owns }: { readonly path: string; readonly owns: boolean }) {
-    this.label = shared.label;
+  constructor(bucket: Bucket, { path, owns }: { readonly path: string; readonly owns: boolean }) {
+    this.label = bucket.label;
     this.root = { path };
-    this.traits = objectStoreTraits(shared.desk.client.options.connections);
-    this.#bucket = shared;
-    this.#client = shared.desk.client;
+    this.traits = objectStoreTraits(bucket.uploads.client.options.connections);
+    this.#bucket = bucket;
+    this.#client = bucket.uploads.client;
     this.#owns = owns;
     this.#prefix = toPrefix(path);
   }
 
   async withRoot(folder: string, call: CallOptions): Promise<Backend> {
-    const spot = this.#context("open the folder", root, call);
-    if (call.signal.aborted) throw cancelled(call.signal, spot.operation);
+    const context = this.#context("open the folder", root, call);
+    if (call.signal.aborted) throw cancelled(call.signal, context.operation);
     if (this.#client.isClosed) {
-      throw operationError(spot, "connection", { why: "the session was closed", transient: false });
+      throw operationError(context, "connection", { why: "the session was closed", transient: false });
     }
     const path = resolveFolder(this.root.path, folder);
     return await Promise.resolve(new S3(this.#bucket, { path, owns: false }));
@@ -167,12 +167,12 @@ class S3 implements Backend {
   }
 
   async read(path: RelPath, options: ReadOptions): Promise<Content> {
-    const { budget, tellOfUnchecked: onUnchecked } = this.#bucket;
-    return await readObject(this.#client, { ...options, ...this.#context("read", path, options), onUnchecked }, budget);
+    const { pieces, warnUnchecked: onUnchecked } = this.#bucket;
+    return await readObject(this.#client, { ...options, ...this.#context("read", path, options), onUnchecked }, pieces);
   }
 
   async write(path: RelPath, body: Body, options: WriteOptions): Promise<FileEntry> {
-    return await writeObject(this.#bucket.desk, { context: this.#context("write", path, options), body, options });
+    return await writeObject(this.#bucket.uploads, { context: this.#context("write", path, options), body, options });
   }
 
   async makeDir(path: RelPath, call: CallOptions): Promise<DirEntry> {
@@ -180,7 +180,9 @@ class S3 implements Backend {
   }
 
   async remove(entry: Entry, call: CallOptions): Promise<void> {
-    if (await removeEntry(this.#client, entry, this.#context("remove", entry.path, call))) this.#bucket.tellOfMarkers();
+    if (await removeEntry(this.#client, entry, this.#context("remove", entry.path, call))) {
+      this.#bucket.warnOfVersions();
+    }
   }
 
   async copy(from: RelPath, to: RelPath, options: CallOptions & Precondition): Promise<void> {
@@ -197,7 +199,7 @@ class S3 implements Backend {
   }
 
   equalityProof(entry: FileEntry): EqualityProof | undefined {
-    return etagProof(entry, this.#bucket.desk.partSize);
+    return etagProof(entry, this.#bucket.uploads.partSize);
   }
 
   walk(dir: RelPath, call: CallOptions): AsyncIterable<readonly Entry[]> {

@@ -26,32 +26,34 @@ import { operationError } from "../../core/operation.ts";
  * next attempt if the write has a tag; after any other failure they are removed. Parts of our own that have not been
  * continued for a week are removed.
  */
-export async function uploadInParts(desk: UploadContext, writing: PendingWrite): Promise<FileEntry> {
-  const { context: spot, options } = writing;
-  const { client: store } = desk;
-  const key = keyOf(spot);
-  const sending: MultipartWrite = { ...writing, uploads: desk, partSize: partSizeFor(options.size, desk.partSize) };
-  if (options.expect !== undefined) await assertExpected(store, spot, options.expect);
-  const { resumable: found, stale } = options.tag === undefined
-    ? NO_EARLIER_UPLOADS
-    : await findEarlierUploads(sending);
+export async function uploadInParts(uploads: UploadContext, pending: PendingWrite): Promise<FileEntry> {
+  const { context, options } = pending;
+  const { client } = uploads;
+  const key = keyOf(context);
+  const upload: MultipartWrite = {
+    ...pending,
+    uploads,
+    partSize: partSizeFor(options.size, uploads.partSize),
+  };
+  if (options.expect !== undefined) await assertExpected(client, context, options.expect);
+  const { resumable: found, stale } = options.tag === undefined ? NO_EARLIER_UPLOADS : await findEarlierUploads(upload);
   let sent: readonly StoredPart[] = [];
-  const id = found?.id ?? await store.createUpload(key, spot, toNewObject(writing));
-  desk.begunHere.add(id);
+  const id = found?.id ?? await client.createUpload(key, context, toNewObject(pending));
+  uploads.begunHere.add(id);
   try {
-    if (stale.length > 0) await removeStale(sending, { id, stale });
-    const parts = await uploadMissingParts(sending, id, found?.parts ?? new Map());
-    await completeUpload(sending, id, parts);
-    desk.begunHere.delete(id);
+    if (stale.length > 0) await removeStale(upload, { id, stale });
+    const parts = await uploadMissingParts(upload, id, found?.parts ?? new Map());
+    await completeUpload(upload, id, parts);
+    uploads.begunHere.delete(id);
     sent = parts;
   } catch (error) {
-    if (!isResumable(error, sending)) {
-      desk.begunHere.delete(id);
-      await abortQuietly(store, key, { id, sending });
+    if (!isResumable(error, upload)) {
+      uploads.begunHere.delete(id);
+      await abortQuietly(client, key, { id, pending: upload });
     }
     throw error;
   }
-  return await confirmedEntry(sending, sent);
+  return await confirmedEntry(upload, sent);
 }
 
 /** Parts of one file in transfer at once. */
@@ -79,14 +81,14 @@ interface EarlierUploads {
 const NO_EARLIER_UPLOADS: EarlierUploads = { resumable: undefined, stale: [] };
 
 /** Finds an unfinished upload of this key in which every part is the source's own, and the abandoned others. */
-async function findEarlierUploads(sending: MultipartWrite): Promise<EarlierUploads> {
-  const { context: spot, uploads: { client: store } } = sending;
+async function findEarlierUploads(pending: MultipartWrite): Promise<EarlierUploads> {
+  const { context, uploads: { client } } = pending;
   let found: ResumableUpload | undefined;
   const stale: UnfinishedUpload[] = [];
-  for (const upload of await listUnfinished(sending)) {
-    const parts = await store.listParts(keyOf(spot), upload.id, spot);
+  for (const upload of await listUnfinished(pending)) {
+    const parts = await client.listParts(keyOf(context), upload.id, context);
     if (
-      found === undefined && parts.length > 0 && hasSameOptions(upload, sending) && await areSourceParts(parts, sending)
+      found === undefined && parts.length > 0 && hasSameOptions(upload, pending) && await areSourceParts(parts, pending)
     ) {
       found = { id: upload.id, parts: new Map(parts.map(({ number, etag }) => [number, etag])) };
       continue;
@@ -103,14 +105,14 @@ async function findEarlierUploads(sending: MultipartWrite): Promise<EarlierUploa
  * upload.
  */
 async function removeStale(
-  sending: MultipartWrite,
+  pending: MultipartWrite,
   { id, stale }: Pick<EarlierUploads, "stale"> & { readonly id: string },
 ) {
-  const { context: spot, uploads: { client: store } } = sending;
-  const uploads = await listUnfinished(sending).catch(() => []);
+  const { context, uploads: { client } } = pending;
+  const uploads = await listUnfinished(pending).catch(() => []);
   const mine = uploads.find((upload) => upload.id === id)?.by;
   if (mine === undefined) return;
-  for (const { id, by } of stale) if (by === mine) await abortQuietly(store, keyOf(spot), { id, sending });
+  for (const { id, by } of stale) if (by === mine) await abortQuietly(client, keyOf(context), { id, pending });
 }
 
 /**
@@ -118,10 +120,10 @@ async function removeStale(
  * permitted to.
  */
 async function listUnfinished(
-  { context: spot, uploads: { client: store } }: MultipartWrite,
+  { context, uploads: { client } }: MultipartWrite,
 ): ReturnType<S3Client["uploads"]> {
   try {
-    const uploads = await store.uploads(keyOf(spot), spot);
+    const uploads = await client.uploads(keyOf(context), context);
     return uploads.toSorted((a, b) => b.begun - a.begun);
   } catch (error) {
     if (error instanceof SyncError && (error.kind === "denied" || error.kind === "unsupported")) return [];
@@ -135,21 +137,23 @@ async function listUnfinished(
  */
 function hasSameOptions(
   { id, storageClass }: UnfinishedUpload,
-  { uploads: { begunHere: begun, client: store } }: MultipartWrite,
+  { uploads: { begunHere: begun, client } }: MultipartWrite,
 ): boolean {
-  const { objectOptions: manners } = store.options;
+  const { objectOptions } = client.options;
   if (begun.has(id)) return true;
-  if ([manners.acl, manners.cacheControl, manners.encryption].some((one) => one !== undefined)) return false;
-  return manners.storageClass === undefined || manners.storageClass === storageClass;
+  if ([objectOptions.acl, objectOptions.cacheControl, objectOptions.encryption].some((one) => one !== undefined)) {
+    return false;
+  }
+  return objectOptions.storageClass === undefined || objectOptions.storageClass === storageClass;
 }
 
 /** Whether every stored part equals the source's bytes at its position. An ETag that is no MD5 proves nothing. */
-async function areSourceParts(parts: readonly ListedPart[], sending: MultipartWrite): Promise<boolean> {
+async function areSourceParts(parts: readonly ListedPart[], pending: MultipartWrite): Promise<boolean> {
   for (const { number, size, etag } of parts) {
-    const { from, to } = rangeOf(number, sending);
+    const { from, to } = rangeOf(number, pending);
     if (size !== to - from || size <= 0 || !looksLikeMd5(etag)) return false;
-    using _ = await sending.uploads.memory.acquire(size, sending.context);
-    if (md5(await readExactly(() => sending.body(from, to), size, sending.context)) !== etag.toLowerCase()) {
+    using _ = await pending.uploads.memory.acquire(size, pending.context);
+    if (md5(await readExactly(() => pending.body(from, to), size, pending.context)) !== etag.toLowerCase()) {
       return false;
     }
   }
@@ -165,13 +169,13 @@ function rangeOf(
 }
 
 /** Sends the missing parts and returns the ETags of all parts, in order. The first failure ends the others. */
-async function uploadMissingParts(sending: MultipartWrite, id: string, have: Map<number, string>) {
-  const { options, partSize, context: spot } = sending;
+async function uploadMissingParts(pending: MultipartWrite, id: string, have: Map<number, string>) {
+  const { options, partSize, context } = pending;
   const count = Math.ceil(options.size / partSize);
   const stop = new AbortController();
-  const signal = AbortSignal.any([spot.signal, stop.signal]);
+  const signal = AbortSignal.any([context.signal, stop.signal]);
   const counted = countBytes(options.onBytes);
-  for (const number of have.keys()) counted.onBytes(rangeOf(number, sending).to - rangeOf(number, sending).from);
+  for (const number of have.keys()) counted.onBytes(rangeOf(number, pending).to - rangeOf(number, pending).from);
   const etags = new Map(have);
   let next = 1;
   const work = async () => {
@@ -179,7 +183,10 @@ async function uploadMissingParts(sending: MultipartWrite, id: string, have: Map
       const number = next++;
       if (etags.has(number)) continue;
       try {
-        etags.set(number, await uploadPart({ ...sending, context: { ...spot, signal } }, { id, number, ...counted }));
+        etags.set(
+          number,
+          await uploadPart({ ...pending, context: { ...context, signal } }, { id, number, ...counted }),
+        );
       } catch (error) {
         stop.abort(error);
         throw error;
@@ -189,7 +196,7 @@ async function uploadMissingParts(sending: MultipartWrite, id: string, have: Map
   const ended = await Promise.allSettled(Array.from({ length: Math.min(PARALLEL_PARTS, count) }, work));
   if (ended.some((one) => one.status === "rejected")) {
     counted.takeBack();
-    throw spot.signal.aborted ? firstFailure(ended) : stop.signal.reason;
+    throw context.signal.aborted ? firstFailure(ended) : stop.signal.reason;
   }
   return Array.from({ length: count }, (_, i) => ({ number: i + 1, etag: etags.get(i + 1) ?? "" }));
 }
@@ -204,17 +211,22 @@ interface PartUpload {
   onBytes(bytes: number): void;
 }
 
-async function uploadPart(sending: MultipartWrite, { id, number, onBytes }: PartUpload): Promise<string> {
-  const { context: spot, uploads: desk, options, body } = sending;
-  const { from, to } = rangeOf(number, sending);
-  using _ = await desk.memory.acquire(to - from, spot);
+async function uploadPart(pending: MultipartWrite, { id, number, onBytes }: PartUpload): Promise<string> {
+  const { context, uploads, options, body } = pending;
+  const { from, to } = rangeOf(number, pending);
+  using _ = await uploads.memory.acquire(to - from, context);
   // The last part is requested to the end: if the source has grown, it returns more bytes.
-  const bytes = await readExactly(() => to === options.size ? body(from) : body(from, to), to - from, spot);
+  const bytes = await readExactly(() => to === options.size ? body(from) : body(from, to), to - from, context);
   const sum = createHash("md5").update(bytes).digest("hex");
-  const stored = await desk.client.uploadPart(keyOf(spot), bytes, spot, { id, number, onBytes, md5: hexToBase64(sum) });
-  assertUndamaged(stored, sum, spot);
+  const stored = await uploads.client.uploadPart(keyOf(context), bytes, context, {
+    id,
+    number,
+    onBytes,
+    md5: hexToBase64(sum),
+  });
+  assertUndamaged(stored, sum, context);
   if (stored.etag !== undefined) return stored.etag;
-  throw operationError(spot, "unexpected", { why: `the store gave part ${number} no mark` });
+  throw operationError(context, "unexpected", { why: `the store gave part ${number} no mark` });
 }
 
 /**
@@ -222,41 +234,41 @@ async function uploadPart(sending: MultipartWrite, { id, number, onBytes }: Part
  * supports one.
  */
 async function completeUpload(
-  { context: spot, uploads: desk, options }: MultipartWrite,
+  { context, uploads, options }: MultipartWrite,
   id: string,
   parts: readonly StoredPart[],
 ): Promise<void> {
-  const { client: store, support: honours } = desk;
+  const { client, support } = uploads;
   const { expect } = options;
-  const look = async () => expect === undefined ? undefined : await assertExpected(store, spot, expect);
-  const condition = supportedCondition(honours, expect);
+  const look = async () => expect === undefined ? undefined : await assertExpected(client, context, expect);
+  const condition = supportedCondition(support, expect);
   await look();
   try {
-    await store.completeUpload(keyOf(spot), parts, spot, { id, ...condition });
+    await client.completeUpload(keyOf(context), parts, context, { id, ...condition });
   } catch (error) {
     const isDenial = error instanceof SyncError && error.kind === "changed" && error.facts.transient !== true;
     if (condition.ifMatch === undefined || !isDenial) throw error;
     // A store may compare differently here than for a single PUT: if the entry is still the expected one, it was not
     // changed.
     await look();
-    await store.completeUpload(keyOf(spot), parts, spot, { id });
+    await client.completeUpload(keyOf(context), parts, context, { id });
   }
 }
 
 /** Whether the next attempt may resume from the parts stored now. */
-function isResumable(error: unknown, { options, context: spot }: MultipartWrite): boolean {
+function isResumable(error: unknown, { options, context }: MultipartWrite): boolean {
   if (options.tag === undefined) return false;
-  return spot.signal.aborted || (error instanceof SyncError && error.facts.transient === true);
+  return context.signal.aborted || (error instanceof SyncError && error.facts.transient === true);
 }
 
 /** Removes the upload's parts. A failure is ignored: the error that led here matters more. */
 async function abortQuietly(
-  store: S3Client,
+  client: S3Client,
   key: string,
-  { id, sending }: { readonly id: string; readonly sending: MultipartWrite },
+  { id, pending }: { readonly id: string; readonly pending: MultipartWrite },
 ): Promise<void> {
-  const ask = { ...sending.context, signal: new AbortController().signal };
-  await store.abortUpload(key, id, ask).catch(() => undefined);
+  const context = { ...pending.context, signal: new AbortController().signal };
+  await client.abortUpload(key, id, context).catch(() => undefined);
 }
 
 /**
@@ -264,32 +276,32 @@ async function abortQuietly(
  * its beginning.
  */
 async function confirmedEntry(
-  { context: spot, uploads: { client: store }, options }: MultipartWrite,
+  { context, uploads: { client }, options }: MultipartWrite,
   parts: readonly StoredPart[],
 ): Promise<FileEntry> {
-  const key = keyOf(spot);
-  const facts = await store.head(key, spot);
-  if (facts === undefined) throw operationError(spot, "changed", { why: "it is gone again" });
+  const key = keyOf(context);
+  const facts = await client.head(key, context);
+  if (facts === undefined) throw operationError(context, "changed", { why: "it is gone again" });
   if (facts.size !== options.size) {
-    throw operationError(spot, "changed", { why: `it has ${facts.size} bytes now, ${options.size} were sent` });
+    throw operationError(context, "changed", { why: `it has ${facts.size} bytes now, ${options.size} were sent` });
   }
   // With a key of the user's an ETag proves nothing.
   const mine = facts.isEtagOpaque ? undefined : multipartEtag(parts);
   // Another ETag of this form means other content, written by another client right afterwards; an ETag of another form
   // proves nothing.
   if (mine !== undefined && /^[0-9a-f]{32}-\d+$/i.test(facts.etag ?? "") && facts.etag?.toLowerCase() !== mine) {
-    throw operationError(spot, "changed", { why: "somebody else replaced it right after" });
+    throw operationError(context, "changed", { why: "somebody else replaced it right after" });
   }
   const { modified } = options;
-  if (modified === undefined || parseMtime(facts.metadata) === modified) return toFileEntry(spot.path, facts);
+  if (modified === undefined || parseMtime(facts.metadata) === modified) return toFileEntry(context.path, facts);
   try {
-    const copied = await copyWithTime(store, facts, { spot, modified });
-    const now = await store.head(key, spot);
-    if (now !== undefined && (copied === undefined || copied === now.etag)) return toFileEntry(spot.path, now);
-    throw operationError(spot, "changed", { why: "somebody else replaced it right after its time was set" });
+    const copied = await copyWithTime(client, facts, { context, modified });
+    const now = await client.head(key, context);
+    if (now !== undefined && (copied === undefined || copied === now.etag)) return toFileEntry(context.path, now);
+    throw operationError(context, "changed", { why: "somebody else replaced it right after its time was set" });
   } catch (error) {
-    if (!(error instanceof SyncError) || spot.signal.aborted) throw error;
+    if (!(error instanceof SyncError) || context.signal.aborted) throw error;
     options.onWarning?.(error.message);
-    return toFileEntry(spot.path, facts);
+    return toFileEntry(context.path, facts);
   }
 }

@@ -35,14 +35,18 @@ export function assertKnownStorageClass({ storageClass }: ObjectOptions, endpoin
  * Returns the error of a write. If a store calls the request invalid without a reason, the most likely cause is an
  * option, so the error names the options.
  */
-export function explainRejectedOptions(error: unknown, manners: ObjectOptions, ask: OperationContext): unknown {
+export function explainRejectedOptions(
+  error: unknown,
+  objectOptions: ObjectOptions,
+  context: OperationContext,
+): unknown {
   const refused = errorReplyOf(error);
   const asked = OPTION_NAMES.flatMap(([option, name]) =>
-    manners[name] === undefined ? [] : [`${option} ${manners[name]}`]
+    objectOptions[name] === undefined ? [] : [`${option} ${objectOptions[name]}`]
   );
   if (refused?.code === undefined || !VAGUE_CODES.has(refused.code) || asked.length === 0) return error;
   const why = `the store says ${refused.code}; it may not take ${asked.join(", ")}`;
-  return operationError(ask, "badInput", { why, cause: error });
+  return operationError(context, "badInput", { why, cause: error });
 }
 
 /** Whether this is Amazon S3. `endpoint`: undefined if none was given. */

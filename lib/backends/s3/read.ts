@@ -25,29 +25,33 @@ export type ReadRequest = ObjectContext & Pick<ReadOptions, "offset" | "length" 
  * Returns the content or a range of it: small ones from memory, large ones as a stream. Rejects if the content does not
  * match the MD5 in the ETag: the ETag of the reply, or that of the listing if the reply has none.
  */
-export async function readObject(store: S3Client, reading: ReadRequest, budget: PieceLimit): Promise<Content> {
-  const { offset = 0, length, expect } = reading;
+export async function readObject(client: S3Client, request: ReadRequest, pieces: PieceLimit): Promise<Content> {
+  const { offset = 0, length, expect } = request;
   if (length === 0 || (expect !== undefined && offset > 0 && offset >= expect.size)) {
-    return await emptyContent(store, reading);
+    return await emptyContent(client, request);
   }
   const end = Math.min(expect?.size ?? 0, offset + (length ?? Infinity));
   const isLarge = end - offset > PARALLEL_BYTES;
   const to = isLarge ? offset + PIECE_SIZE : length === undefined ? undefined : offset + length;
   const isRange = offset > 0 || to !== undefined;
-  const download = await getRange(store, reading, isRange ? { from: offset, ...(to === undefined ? {} : { to }) } : {});
-  if (download === undefined) return await emptyContent(store, reading);
+  const download = await getRange(
+    client,
+    request,
+    isRange ? { from: offset, ...(to === undefined ? {} : { to }) } : {},
+  );
+  if (download === undefined) return await emptyContent(client, request);
   try {
-    assertExpected(download, { ...reading, offset, to });
-    const { modified } = toFileEntry(reading.path, download.facts);
-    if (modified !== undefined) reading.onModified?.(modified);
+    assertExpected(download, { ...request, offset, to });
+    const { modified } = toFileEntry(request.path, download.facts);
+    if (modified !== undefined) request.onModified?.(modified);
     const check = etagCheck(download, { expect, isWhole: offset === 0 && (length ?? Infinity) >= download.facts.size });
-    if (check === undefined && download.facts.etag === undefined) await assertSameVersion(store, reading);
+    if (check === undefined && download.facts.etag === undefined) await assertSameVersion(client, request);
     if (isLarge && download.length <= PIECE_SIZE) {
-      return readInParallel(store, download, { ...reading, from: offset, to: end, budget, check });
+      return readInParallel(client, download, { ...request, from: offset, to: end, budget: pieces, check });
     }
-    if (download.length <= SMALL) return await readWhole(download, { ...reading, check });
+    if (download.length <= SMALL) return await readWhole(download, { ...request, check });
     const source: StreamSource = { pull: (into) => download.fill(into), cancel: () => download.drop() };
-    return checkedStream(source, { ...reading, check, size: download.length });
+    return checkedStream(source, { ...request, check, size: download.length });
   } catch (error) {
     download.drop();
     throw error;
@@ -62,46 +66,46 @@ const SMALL = 256 * 1024;
 
 /** Returns undefined if the range begins after the end. */
 async function getRange(
-  store: S3Client,
-  reading: ReadRequest,
+  client: S3Client,
+  request: ReadRequest,
   range: { readonly from?: number; readonly to?: number },
 ): Promise<Download | undefined> {
-  const ifMatch = reading.expect?.revision;
+  const ifMatch = request.expect?.revision;
   try {
-    return await store.get(keyOf(reading), reading, { ...range, ...(ifMatch === undefined ? {} : { ifMatch }) });
+    return await client.get(keyOf(request), request, { ...range, ...(ifMatch === undefined ? {} : { ifMatch }) });
   } catch (error) {
-    if (errorReplyOf(error)?.status === 416 && reading.expect === undefined) return undefined;
+    if (errorReplyOf(error)?.status === 416 && request.expect === undefined) return undefined;
     throw error;
   }
 }
 
 function assertExpected(
   { facts, from, length }: Download,
-  reading: ReadRequest & { readonly offset: number; readonly to: number | undefined },
+  request: ReadRequest & { readonly offset: number; readonly to: number | undefined },
 ): void {
-  const { expect, path, offset, to } = reading;
+  const { expect, path, offset, to } = request;
   const why = expect === undefined ? undefined : describeMismatch(expect, toFileEntry(path, facts));
-  if (why !== undefined) throw operationError(reading, "changed", { why });
+  if (why !== undefined) throw operationError(request, "changed", { why });
   // A store without range support sends the whole object.
   const isWhole = offset === 0 && length === facts.size && length === expect?.size;
   if (from === offset && (isWhole || length === Math.min(to ?? Infinity, facts.size) - offset)) return;
-  throw operationError(reading, "unexpected", { why: "the store sends another part than the one it was asked for" });
+  throw operationError(request, "unexpected", { why: "the store sends another part than the one it was asked for" });
 }
 
 /** Checks the version if the reply does not state it: the object's current version must be the expected one. */
-async function assertSameVersion(store: S3Client, reading: ReadRequest): Promise<void> {
-  const { expect, onUnchecked } = reading;
-  const facts = expect?.revision === undefined ? undefined : await store.head(keyOf(reading), reading);
+async function assertSameVersion(client: S3Client, request: ReadRequest): Promise<void> {
+  const { expect, onUnchecked } = request;
+  const facts = expect?.revision === undefined ? undefined : await client.head(keyOf(request), request);
   if (facts?.etag === undefined) return onUnchecked?.();
-  if (facts.etag !== expect?.revision) throw operationError(reading, "changed", { why: "it was replaced meanwhile" });
+  if (facts.etag !== expect?.revision) throw operationError(request, "changed", { why: "it was replaced meanwhile" });
 }
 
-async function emptyContent(store: S3Client, reading: ReadRequest): Promise<Content> {
-  const found = await stat(store, reading);
-  if (found === undefined) throw operationError(reading, "notFound", { why: "there is no such object" });
-  if (found.kind !== "file") throw operationError(reading, "refused", { why: "it is no file" });
-  const why = reading.expect === undefined ? undefined : describeMismatch(reading.expect, found);
-  if (why !== undefined) throw operationError(reading, "changed", { why });
+async function emptyContent(client: S3Client, request: ReadRequest): Promise<Content> {
+  const found = await stat(client, request);
+  if (found === undefined) throw operationError(request, "notFound", { why: "there is no such object" });
+  if (found.kind !== "file") throw operationError(request, "refused", { why: "it is no file" });
+  const why = request.expect === undefined ? undefined : describeMismatch(request.expect, found);
+  if (why !== undefined) throw operationError(request, "changed", { why });
   return new Uint8Array();
 }
 
@@ -115,9 +119,9 @@ function etagCheck(
   { facts }: Download,
   { isWhole, expect }: { readonly isWhole: boolean; readonly expect: ReadRequest["expect"] | undefined },
 ): ContentCheck | undefined {
-  const { isEtagOpaque: isSealed } = facts;
+  const { isEtagOpaque } = facts;
   const etag = facts.etag ?? expect?.revision;
-  if (!isWhole || isSealed || !looksLikeMd5(etag)) return undefined;
+  if (!isWhole || isEtagOpaque || !looksLikeMd5(etag)) return undefined;
   const hash = createHash("md5");
   return { take: (bytes) => void hash.update(bytes), isRight: () => hash.digest("hex") === etag.toLowerCase() };
 }
@@ -126,61 +130,61 @@ interface CheckedRead extends ReadRequest {
   readonly check: ContentCheck | undefined;
 }
 
-async function readWhole(download: Download, taking: CheckedRead): Promise<Uint8Array<ArrayBuffer>> {
-  const whole = await collectAll(download, taking);
-  taking.check?.take(whole);
+async function readWhole(download: Download, request: CheckedRead): Promise<Uint8Array<ArrayBuffer>> {
+  const whole = await collectAll(download, request);
+  request.check?.take(whole);
   // No bytes have been handed over yet: a retry may fetch them undamaged.
-  if (taking.check?.isRight() === false) throw operationError(taking, "connection", { why: DAMAGED });
+  if (request.check?.isRight() === false) throw operationError(request, "connection", { why: DAMAGED });
   return whole;
 }
 
 /** Returns all bytes of a download, exactly as many as expected. */
 async function collectAll(
   download: Download,
-  reading: ReadRequest,
+  request: ReadRequest,
   memory?: Uint8Array<ArrayBuffer>,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const whole = await download.collect(memory);
-  assertComplete(whole.length, { ...reading, size: download.length });
+  assertComplete(whole.length, { ...request, size: download.length });
   return whole;
 }
 
 /** Reads the pieces in order, several of them at once. */
 function readInParallel(
-  store: S3Client,
+  client: S3Client,
   first: Download,
-  { budget, from, to, ...taking }: CheckedRead & {
+  { budget: pieces, from, to, ...request }: CheckedRead & {
     readonly budget: PieceLimit;
     readonly from: number;
     readonly to: number;
   },
 ): Content {
   const fetched: ParallelDownloadOptions["piece"] = async (range, { signal, memory }) => {
-    const piece = await getRange(store, { ...taking, signal }, range);
+    const piece = await getRange(client, { ...request, signal }, range);
     if (piece === undefined || piece.facts.etag !== first.facts.etag || piece.facts.size !== first.facts.size) {
       piece?.drop();
-      throw operationError(taking, "changed", { why: "it was replaced while it was read" });
+      throw operationError(request, "changed", { why: "it was replaced while it was read" });
     }
-    return await collectAll(piece, taking, memory);
+    return await collectAll(piece, request, memory);
   };
   const content = parallelDownload({
     from,
     to,
-    pieceLimit: budget,
-    signal: taking.signal,
-    first: ({ memory }) => collectAll(first, taking, memory),
+    pieceLimit: pieces,
+    signal: request.signal,
+    first: ({ memory }) => collectAll(first, request, memory),
     piece: fetched,
     finish: () => Promise.resolve(),
   });
-  if (taking.check === undefined) return content;
+  if (request.check === undefined) return content;
   const chunks = openChunkReader(content, { reusesBuffer: true });
   const source: StreamSource = { pull: (into) => chunks.next(into), cancel: () => chunks.cancel() };
-  return checkedStream(source, { ...taking, size: to - from });
+  return checkedStream(source, { ...request, size: to - from });
 }
 
 /** Returns the content as a stream, and compares it after its last byte with what the store states. */
-function checkedStream(source: StreamSource, taking: CheckedRead & { readonly size: number }): Content {
-  const { signal, operation, check } = taking;
+function checkedStream(source: StreamSource, request: CheckedRead & { readonly size: number }): Content {
+  const { signal, operation, check } = request;
   let given = 0;
   return toByteStream({
     pull: async (into) => {
@@ -190,14 +194,14 @@ function checkedStream(source: StreamSource, taking: CheckedRead & { readonly si
       }
       const bytes = await source.pull(into);
       given += bytes?.length ?? 0;
-      if (given > taking.size) {
+      if (given > request.size) {
         await source.cancel();
-        throw operationError(taking, "changed", { why: `the store sends more than the ${taking.size} bytes it has` });
+        throw operationError(request, "changed", { why: `the store sends more than the ${request.size} bytes it has` });
       }
       if (bytes !== undefined) check?.take(bytes);
       else {
-        assertComplete(given, taking);
-        assertChecksum(taking);
+        assertComplete(given, request);
+        assertChecksum(request);
       }
       return bytes;
     },
@@ -205,14 +209,14 @@ function checkedStream(source: StreamSource, taking: CheckedRead & { readonly si
   });
 }
 
-function assertComplete(given: number, reading: ReadRequest & { readonly size: number }): void {
-  if (given === reading.size) return;
-  throw operationError(reading, "connection", { why: `it ended after ${given} of ${reading.size} bytes` });
+function assertComplete(given: number, request: ReadRequest & { readonly size: number }): void {
+  if (given === request.size) return;
+  throw operationError(request, "connection", { why: `it ended after ${given} of ${request.size} bytes` });
 }
 
 /** Throws an error that is not retryable: the bytes were handed over already, and the receiver discards them. */
-function assertChecksum(taking: CheckedRead): void {
-  if (taking.check?.isRight() === false) throw operationError(taking, "changed", { why: DAMAGED });
+function assertChecksum(request: CheckedRead): void {
+  if (request.check?.isRight() === false) throw operationError(request, "changed", { why: DAMAGED });
 }
 
 const DAMAGED = "what came does not have the checksum that the store tells";

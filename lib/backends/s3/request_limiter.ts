@@ -26,10 +26,10 @@ export class RequestLimiter {
    * Runs the request once a slot is free, in order of arrival, and returns its result. A request must not wait for
    * another one. Rejects as it does, and with cancelled.
    */
-  async run<T>(ask: OperationContext, request: () => Promise<T>): Promise<T> {
-    if (ask.signal.aborted) throw cancelled(ask.signal, ask.operation);
+  async run<T>(context: OperationContext, request: () => Promise<T>): Promise<T> {
+    if (context.signal.aborted) throw cancelled(context.signal, context.operation);
     if (this.#active < this.#limit) this.#active++;
-    else await this.#queue.wait(ask);
+    else await this.#queue.wait(context);
     const age = this.#halvings;
     try {
       const result = await request();

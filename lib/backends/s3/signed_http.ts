@@ -63,14 +63,14 @@ export class SignedHttp implements AsyncDisposable {
    * Returns the reply to a successful request. Rejects with the store's error, and with connection, timeout, hostKey,
    * auth or cancelled.
    */
-  async send(request: S3Request, ask: OperationContext): Promise<HttpResponse> {
-    return await this.#limiter.run(ask, () => this.#exchange(request, ask));
+  async send(request: S3Request, context: OperationContext): Promise<HttpResponse> {
+    return await this.#limiter.run(context, () => this.#exchange(request, context));
   }
 
   /** Does the same for a reply whose body carries no information. */
-  async sendForHeaders(request: S3Request, ask: OperationContext): Promise<HttpResponse> {
-    return await this.#limiter.run(ask, async () => {
-      const reply = await this.#exchange(request, ask);
+  async sendForHeaders(request: S3Request, context: OperationContext): Promise<HttpResponse> {
+    return await this.#limiter.run(context, async () => {
+      const reply = await this.#exchange(request, context);
       await reply.discard();
       return reply;
     });
@@ -80,26 +80,26 @@ export class SignedHttp implements AsyncDisposable {
    * Returns the parsed XML of the reply. Some requests are answered with a success status, followed by an error in the
    * body.
    */
-  async sendForXml<T>(request: S3Request, ask: OperationContext, parse: (root: XmlElement) => T): Promise<T> {
-    return await this.#limiter.run(ask, () => this.#sendForXml(request, ask, parse));
+  async sendForXml<T>(request: S3Request, context: OperationContext, parse: (root: XmlElement) => T): Promise<T> {
+    return await this.#limiter.run(context, () => this.#sendForXml(request, context, parse));
   }
 
-  async #sendForXml<T>(request: S3Request, ask: OperationContext, parse: (root: XmlElement) => T): Promise<T> {
-    const reply = await this.#exchange(request, ask);
+  async #sendForXml<T>(request: S3Request, context: OperationContext, parse: (root: XmlElement) => T): Promise<T> {
+    const reply = await this.#exchange(request, context);
     const xml = await readText(reply, MAX_XML_BYTES);
-    if (xml === "") throw operationError(ask, "connection", { why: "the store broke off its answer" });
+    if (xml === "") throw operationError(context, "connection", { why: "the store broke off its answer" });
     try {
       const root = parseXml(xml);
       if (root.name !== "Error") return parse(root);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
-      throw operationError(ask, "unexpected", {
+      throw operationError(context, "unexpected", {
         why: `the store's answer cannot be understood: ${error.message}`,
         cause: error,
       });
     }
     throw toSyncError(
-      ask,
+      context,
       new ErrorReplyError(toErrorReply({ headers: reply.headers, status: LATE_ERROR_STATUS }, xml)),
     );
   }
@@ -108,19 +108,19 @@ export class SignedHttp implements AsyncDisposable {
     await this.#http[Symbol.asyncDispose]();
   }
 
-  async #exchange(request: S3Request, ask: OperationContext): Promise<HttpResponse> {
+  async #exchange(request: S3Request, context: OperationContext): Promise<HttpResponse> {
     try {
-      const reply = await this.#http.send(await this.#signed(request, ask), ask);
+      const reply = await this.#http.send(await this.#signed(request, context), context);
       if (reply.status >= 200 && reply.status < 300) return reply;
-      throw new ErrorReplyError(toErrorReply(reply, await readErrorBody(reply, ask)));
+      throw new ErrorReplyError(toErrorReply(reply, await readErrorBody(reply, context)));
     } catch (error) {
-      throw toSyncError(ask, error);
+      throw toSyncError(context, error);
     }
   }
 
   async #signed(
     { method, key, query = {}, headers = {}, body, onBytes }: S3Request,
-    ask: OperationContext,
+    context: OperationContext,
   ): Promise<HttpRequest> {
     const path = this.#login.url.pathname + (key === undefined ? "" : encodePath(key));
     const parameters = encodeQuery(query);
@@ -131,7 +131,7 @@ export class SignedHttp implements AsyncDisposable {
       headers: { ...own, host: this.#host },
       payload: this.#payloadOf(body),
     };
-    Object.assign(own, this.#signer.sign(signing, await this.#login.credentials(ask), Date.now()));
+    Object.assign(own, this.#signer.sign(signing, await this.#login.credentials(context), Date.now()));
     return {
       method,
       uri: parameters === "" ? path : `${path}?${parameters}`,
@@ -161,11 +161,11 @@ const MAX_ERROR_BYTES = 1 << 16;
 const CHUNK_BYTES = 256 * 1024;
 
 /** Returns the body of an error reply. */
-async function readErrorBody(reply: HttpResponse, ask: OperationContext): Promise<string> {
+async function readErrorBody(reply: HttpResponse, context: OperationContext): Promise<string> {
   try {
     return await readText(reply, MAX_ERROR_BYTES);
   } catch (error) {
-    if (ask.signal.aborted) throw error;
+    if (context.signal.aborted) throw error;
     // The status alone explains the error.
     return "";
   }

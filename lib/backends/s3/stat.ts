@@ -44,18 +44,18 @@ export function toFileEntry(
  * Returns the entry at this path: an object, otherwise a folder that keys imply. A bucket is a folder, also when it is
  * empty.
  */
-export async function stat(store: S3Client, spot: ObjectContext): Promise<Entry | undefined> {
-  const { path } = spot;
-  const folder = prefixOf(spot);
-  if (path === root && (folder === "" || await hasChildren(store, spot))) return { kind: "dir", path };
-  const facts = await store.head(keyOf(spot), spot);
+export async function stat(client: S3Client, context: ObjectContext): Promise<Entry | undefined> {
+  const { path } = context;
+  const folder = prefixOf(context);
+  if (path === root && (folder === "" || await hasChildren(client, context))) return { kind: "dir", path };
+  const facts = await client.head(keyOf(context), context);
   if (facts !== undefined) return toFileEntry(path, facts);
-  return path !== root && await hasChildren(store, spot) ? { kind: "dir", path } : undefined;
+  return path !== root && await hasChildren(client, context) ? { kind: "dir", path } : undefined;
 }
 
 /** Whether any key is in the folder at this path, a marker of the folder itself included. */
-async function hasChildren(store: S3Client, spot: ObjectContext): Promise<boolean> {
-  for await (const page of listPages(store, spot, { most: 1, isEager: false })) {
+async function hasChildren(client: S3Client, context: ObjectContext): Promise<boolean> {
+  for await (const page of listPages(client, context, { most: 1, isEager: false })) {
     if (page.objects.length + page.prefixes.length > 0) return true;
   }
   return false;
@@ -65,18 +65,20 @@ async function hasChildren(store: S3Client, spot: ObjectContext): Promise<boolea
  * Lists the direct children of the folder. Rejects with notFound if there are none, unless the folder is the bucket
  * itself.
  */
-export async function list(store: S3Client, spot: ObjectContext): Promise<readonly Entry[]> {
-  const folder = prefixOf(spot);
-  const reader = new KeyParser(spot.prefix);
+export async function list(client: S3Client, context: ObjectContext): Promise<readonly Entry[]> {
+  const folder = prefixOf(context);
+  const reader = new KeyParser(context.prefix);
   const found: Entry[] = [];
   let isEmpty = true;
-  for await (const { objects, prefixes } of listPages(store, spot, { delimiter: "/", maxBytes: MAX_FOLDER_BYTES })) {
+  for await (
+    const { objects, prefixes } of listPages(client, context, { delimiter: "/", maxBytes: MAX_FOLDER_BYTES })
+  ) {
     isEmpty &&= objects.length + prefixes.length === 0;
     for (const object of objects) found.push(...reader.parseObject(object));
     for (const prefix of prefixes) found.push(...reader.parsePrefix(prefix));
   }
-  if (isEmpty && folder !== "") throw await missingFolderError(store, spot);
-  const { path } = spot;
+  if (isEmpty && folder !== "") throw await missingFolderError(client, context);
+  const { path } = context;
   return withoutClashes(found.filter((entry) => entry.path.length > path.length && isChildOf(entry.path, path)));
 }
 
@@ -91,14 +93,16 @@ export interface ListingOptions extends Pick<PageOptions, "delimiter" | "after" 
  * failure is transient, because no layer restarts a listing that has begun.
  */
 export async function* listPages(
-  store: S3Client,
-  spot: ObjectContext,
+  client: S3Client,
+  context: ObjectContext,
   { maxBytes, isEager = true, ...from }: ListingOptions = {},
 ): AsyncGenerator<Page, void, void> {
-  const bound = new PageLimit(spot, maxBytes === undefined ? {} : { maxBytes });
+  const bound = new PageLimit(context, maxBytes === undefined ? {} : { maxBytes });
   const of = (token?: string) => {
-    const ask = () => store.list(prefixOf(spot), spot, token === undefined ? from : { ...from, token });
-    return withHandledRejection(token === undefined && from.after === undefined ? ask() : withRetry(ask, spot));
+    const requestPage = () => client.list(prefixOf(context), context, token === undefined ? from : { ...from, token });
+    return withHandledRejection(
+      token === undefined && from.after === undefined ? requestPage() : withRetry(requestPage, context),
+    );
   };
   for (let coming: ReturnType<typeof of> | undefined = of(); coming !== undefined;) {
     const page: Page = await coming;
@@ -116,10 +120,10 @@ function withHandledRejection<T>(work: Promise<T>): Promise<T> {
 }
 
 /** Returns the error of a folder that does not exist. */
-export async function missingFolderError(store: S3Client, spot: ObjectContext): Promise<Error> {
-  const facts = await store.head(keyOf(spot), spot);
-  if (facts === undefined) return operationError(spot, "notFound", { why: "there is no such folder" });
-  return operationError(spot, "refused", { why: "it is a file" });
+export async function missingFolderError(client: S3Client, context: ObjectContext): Promise<Error> {
+  const facts = await client.head(keyOf(context), context);
+  if (facts === undefined) return operationError(context, "notFound", { why: "there is no such folder" });
+  return operationError(context, "refused", { why: "it is a file" });
 }
 
 function isChildOf(path: RelPath, dir: RelPath): boolean {

@@ -30,11 +30,11 @@ export interface PendingWrite {
 }
 
 /** Returns the metadata and content type of the new object. */
-export function toNewObject({ context: spot, options }: PendingWrite): Pick<NewObject, "metadata" | "contentType"> {
+export function toNewObject({ context, options }: PendingWrite): Pick<NewObject, "metadata" | "contentType"> {
   const { modified } = options;
   return {
     metadata: modified === undefined ? {} : { mtime: formatMtime(modified) },
-    contentType: contentType(spot.path),
+    contentType: contentType(context.path),
   };
 }
 
@@ -42,11 +42,11 @@ export function toNewObject({ context: spot, options }: PendingWrite): Pick<NewO
 export async function readExactly(
   open: () => ReturnType<Body>,
   size: number,
-  ask: OperationContext,
+  context: OperationContext,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const content = await awaitContent(open(), ask);
+  const content = await awaitContent(open(), context);
   const wrong = () =>
-    operationError(ask, "changed", { why: `its source does not have the ${size} bytes it had when listed` });
+    operationError(context, "changed", { why: `its source does not have the ${size} bytes it had when listed` });
   if (content instanceof Uint8Array) {
     if (content.length !== size) throw wrong();
     return content;
@@ -58,7 +58,7 @@ export async function readExactly(
     bytes.set(chunk, at);
     at += chunk.length;
     return Promise.resolve();
-  }, ask);
+  }, context);
   if (at < size) throw wrong();
   return bytes;
 }
@@ -79,12 +79,12 @@ export function countBytes(onBytes: WriteOptions["onBytes"]) {
 
 /** Throws a retryable connection error if the ETag shows that the store did not store what was sent. */
 export function assertUndamaged(
-  { etag, isEtagOpaque: isSealed }: WriteReply,
+  { etag, isEtagOpaque }: WriteReply,
   sum: string,
-  ask: OperationContext,
+  context: OperationContext,
 ): void {
-  if (isSealed || !looksLikeMd5(etag) || etag.toLowerCase() === sum) return;
-  throw operationError(ask, "connection", { why: "what the store has is not what was sent" });
+  if (isEtagOpaque || !looksLikeMd5(etag) || etag.toLowerCase() === sum) return;
+  throw operationError(context, "connection", { why: "what the store has is not what was sent" });
 }
 
 /** Converts an MD5 from hex to base64, as Content-MD5 carries it. */

@@ -125,8 +125,8 @@ export const mutantsOfStore: readonly Mutant[] = [
   {
     name: "store: a later page is asked for once",
     file: "lib/backends/s3/stat.ts",
-    old: "? ask() : withRetry(ask, spot)",
-    new: "? ask() : ask()",
+    old: "? requestPage() : withRetry(requestPage, context)",
+    new: "? requestPage() : requestPage()",
     tests: [s3],
   },
   {
@@ -146,15 +146,15 @@ export const mutantsOfStore: readonly Mutant[] = [
   {
     name: "store: an upload in parts is read without its version",
     file: "lib/backends/s3/read.ts",
-    old: 'if (facts.etag !== expect?.revision) throw operationError(reading, "changed"',
-    new: 'if (facts.etag === "") throw operationError(reading, "changed"',
+    old: 'if (facts.etag !== expect?.revision) throw operationError(request, "changed"',
+    new: 'if (facts.etag === "") throw operationError(request, "changed"',
     tests: [s3],
   },
   {
     name: "store: content that nothing checks is not told of",
     file: "lib/backends/gcs/read.ts",
-    old: "if (isWhole && hashes === noHashes) reading.onUnchecked?.();",
-    new: "if (!isWhole && hashes === noHashes) reading.onUnchecked?.();",
+    old: "if (isWhole && hashes === noHashes) request.onUnchecked?.();",
+    new: "if (!isWhole && hashes === noHashes) request.onUnchecked?.();",
     tests: [gcs],
   },
   {
