@@ -177,7 +177,7 @@ export class S3Client implements AsyncDisposable {
     const request = {
       method: "POST",
       key,
-      query: { listUploads: "" },
+      query: { uploads: "" },
       headers: this.#newObjectHeaders(made),
       body: "",
     };
@@ -187,7 +187,7 @@ export class S3Client implements AsyncDisposable {
   }
 
   /** Returns the unfinished uploads of exactly this key. */
-  async uploads(key: string, context: OperationContext): Promise<readonly UnfinishedUpload[]> {
+  async listUploads(key: string, context: OperationContext): Promise<readonly UnfinishedUpload[]> {
     const request = { method: "GET", query: { uploads: "", prefix: key } };
     return await this.#http.sendForXml(this.#withPayer(request), context, (found) => toUploads(found, key));
   }

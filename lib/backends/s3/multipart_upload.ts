@@ -121,9 +121,9 @@ async function removeStale(
  */
 async function listUnfinished(
   { context, uploads: { client } }: MultipartWrite,
-): ReturnType<S3Client["uploads"]> {
+): ReturnType<S3Client["listUploads"]> {
   try {
-    const uploads = await client.uploads(keyOf(context), context);
+    const uploads = await client.listUploads(keyOf(context), context);
     return uploads.toSorted((a, b) => b.begun - a.begun);
   } catch (error) {
     if (error instanceof SyncError && (error.kind === "denied" || error.kind === "unsupported")) return [];
