@@ -136,7 +136,7 @@ export const ftpTargets: readonly FuzzTarget[] = [
 
 /** Reads a listing that comes in pieces, and checks that all of it lies in its folder. */
 function readListing(bytes: Uint8Array, begin: (settings: ListSettings) => ListingParser) {
-  const listing = begin({ dir, spelling: bytes.length % 2 === 0 ? "utf8" : "latin1" });
+  const listing = begin({ dir, encoding: bytes.length % 2 === 0 ? "utf8" : "latin1" });
   const lines = new LineSplitter((line) => listing.addLine(line));
   takeInPieces(lines, bytes);
   if (!lines.finish()) return "cut";

@@ -13,40 +13,40 @@ import { operationError } from "../../core/operation.ts";
 /**
  * Creates a folder, for the root its parents too. An existing folder is fine; anything else there rejects with exists.
  */
-export async function makeDir(site: FtpSession, doing: PathContext): Promise<DirEntry> {
-  assertKeepsName(site, doing);
-  return await withConnection(site, doing, async (link) => {
-    const found = await makeOneDir(link, site, doing);
+export async function makeDir(session: FtpSession, context: PathContext): Promise<DirEntry> {
+  assertKeepsName(session, context);
+  return await withConnection(session, context, async (control) => {
+    const found = await makeOneDir(control, session, context);
     if (found.kind === "dir") return found;
-    throw operationError(doing, "exists", { why: "something that is no folder is there" });
+    throw operationError(context, "exists", { why: "something that is no folder is there" });
   });
 }
 
 /** Removes a file or an empty folder if it still matches the entry. An absent one is fine. */
-export async function remove(site: FtpSession, entry: Entry, doing: PathContext): Promise<void> {
+export async function remove(session: FtpSession, entry: Entry, context: PathContext): Promise<void> {
   if (entry.kind === "opaque" || entry.kind === "link") {
-    throw operationError(doing, "refused", { why: entry.kind === "opaque" ? entry.why : "it is a link" });
+    throw operationError(context, "refused", { why: entry.kind === "opaque" ? entry.why : "it is a link" });
   }
-  await withConnection(site, doing, async (link) => {
-    await site.learned.linkedFolders.assertNoLinkAbove({
-      control: link,
-      session: site,
-      context: doing,
+  await withConnection(session, context, async (control) => {
+    await session.learned.linkedFolders.assertNoLinkAbove({
+      control,
+      session,
+      context,
       isFolder: entry.kind === "dir",
     });
-    const found = await stat(link, site, { ...doing, precise: entry.kind === "dir" });
-    if (found === undefined && site.hasMlst) return;
+    const found = await stat(control, session, { ...context, precise: entry.kind === "dir" });
+    if (found === undefined && session.hasMlst) return;
     // Without MLST only a listing distinguishes an absent path from another kind.
-    const there = found ?? await stat(link, site, { ...doing, precise: true });
+    const there = found ?? await stat(control, session, { ...context, precise: true });
     if (there === undefined) return;
-    assertUnchanged(there, { ...doing, expect: entry });
-    const reply = await link.sendCommand(`${entry.kind === "dir" ? "RMD" : "DELE"} ${encodePath(site, doing)}`);
+    assertUnchanged(there, { ...context, expect: entry });
+    const reply = await control.sendCommand(`${entry.kind === "dir" ? "RMD" : "DELE"} ${encodePath(session, context)}`);
     if (reply.code < 300) return;
-    const after = await stat(link, site, { ...doing, precise: true });
+    const after = await stat(control, session, { ...context, precise: true });
     if (after === undefined) return;
-    const refused = toSyncError(doing, reply);
+    const refused = toSyncError(context, reply);
     if (entry.kind === "dir" && (refused.kind === "unexpected" || refused.kind === "changed")) {
-      throw operationError(doing, "changed", { why: "the folder is not empty", cause: refused });
+      throw operationError(context, "changed", { why: "the folder is not empty", cause: refused });
     }
     throw refused;
   });
@@ -56,16 +56,16 @@ export async function remove(site: FtpSession, entry: Entry, doing: PathContext)
  * Removes a link that listings show as a folder, never its target. Returns false for a folder: DELE removes links and
  * refuses folders. Rejects with refused when LIST shows that it is a link.
  */
-export async function removeLink(site: FtpSession, doing: PathContext): Promise<boolean> {
-  return await withConnection(site, doing, async (link) => {
-    await site.learned.linkedFolders.assertNoLinkAbove({
-      control: link,
-      session: site,
-      context: doing,
+export async function removeLink(session: FtpSession, context: PathContext): Promise<boolean> {
+  return await withConnection(session, context, async (control) => {
+    await session.learned.linkedFolders.assertNoLinkAbove({
+      control,
+      session,
+      context,
       isFolder: true,
     });
-    if ((await link.sendCommand(`DELE ${encodePath(site, doing)}`)).code >= 300) return false;
-    return await stat(link, site, { ...doing, precise: true }) === undefined;
+    if ((await control.sendCommand(`DELE ${encodePath(session, context)}`)).code >= 300) return false;
+    return await stat(control, session, { ...context, precise: true }) === undefined;
   });
 }
 
@@ -73,96 +73,104 @@ export async function removeLink(site: FtpSession, doing: PathContext): Promise<
  * Renames a file or folder, in one step if the server can. Rejects with notFound when the source is absent, and with
  * changed when the target is not as expected.
  */
-export async function rename(site: FtpSession, from: PathContext, to: PathContext & Precondition): Promise<void> {
-  assertKeepsName(site, to);
-  await withConnection(site, from, async (link) => {
-    await site.learned.linkedFolders.assertNoLinkAbove({
-      control: link,
-      session: site,
+export async function rename(session: FtpSession, from: PathContext, to: PathContext & Precondition): Promise<void> {
+  assertKeepsName(session, to);
+  await withConnection(session, from, async (control) => {
+    await session.learned.linkedFolders.assertNoLinkAbove({
+      control,
+      session,
       context: from,
       isFolder: false,
     });
-    const source = await stat(link, site, { ...from, precise: true });
+    const source = await stat(control, session, { ...from, precise: true });
     if (source === undefined) throw operationError(from, "notFound", { why: "there is no such file or folder" });
-    const target = await stat(link, site, { ...to, precise: true });
+    const target = await stat(control, session, { ...to, precise: true });
     assertUnchanged(target, to);
     if (target !== undefined && target.kind !== "file") {
       throw operationError(to, "exists", { why: "something is there" });
     }
-    const reply = await renameOnServer(link, site, { from, to });
+    const reply = await renameOnServer(control, session, { from, to });
     if (reply.code >= 300) throw toSyncError(to, reply);
   });
 }
 
 /** Sets the time of a file or folder, never through a link. */
-export async function setModified(site: FtpSession, modified: number, doing: PathContext): Promise<void> {
-  await withConnection(site, doing, async (link) => {
-    await assertFileOrDir(link, site, doing);
-    const command = timeCommand(site, doing, modified);
-    const reply = command === undefined ? undefined : await link.sendCommand(command);
-    if (reply !== undefined && reply.code < 300) return await assertTimeKept(link, site, { ...doing, modified });
-    if (await tryOtherSetters(link, site, { doing, modified })) return;
+export async function setModified(session: FtpSession, modified: number, context: PathContext): Promise<void> {
+  await withConnection(session, context, async (control) => {
+    await assertFileOrDir(control, session, context);
+    const command = timeCommand(session, context, modified);
+    const reply = command === undefined ? undefined : await control.sendCommand(command);
+    if (reply !== undefined && reply.code < 300) {
+      return await assertTimeKept(control, session, { ...context, modified });
+    }
+    if (await tryOtherSetters(control, session, { context, modified })) return;
     throw reply === undefined
-      ? operationError(doing, "unsupported", { why: "the server sets no such times" })
-      : toSyncError(doing, reply);
+      ? operationError(context, "unsupported", { why: "the server sets no such times" })
+      : toSyncError(context, reply);
   });
 }
 
 /** Rejects if the server accepted the time but kept another one, as some do. */
 async function assertTimeKept(
-  link: ControlConnection,
-  site: FtpSession,
-  doing: PathContext & { readonly modified: number },
+  control: ControlConnection,
+  session: FtpSession,
+  context: PathContext & { readonly modified: number },
 ): Promise<void> {
-  if (site.learned.keepsTimes) return;
-  const found = await stat(link, site, doing);
+  if (session.learned.keepsTimes) return;
+  const found = await stat(control, session, context);
   if (found?.kind !== "file" || found.modified === undefined) return;
-  if (Math.abs(found.modified - doing.modified) > COARSEST_STEP_MS) {
-    throw operationError(doing, "unsupported", { why: "the server took the time and keeps another one" });
+  if (Math.abs(found.modified - context.modified) > COARSEST_STEP_MS) {
+    throw operationError(context, "unsupported", { why: "the server took the time and keeps another one" });
   }
-  site.learned.keepsTimes = Math.floor(doing.modified / 1000) * 1000 === found.modified;
+  session.learned.keepsTimes = Math.floor(context.modified / 1000) * 1000 === found.modified;
 }
 
 /** The time step of FAT, the coarsest of all file systems. */
 const COARSEST_STEP_MS = 2000;
 
 /** Sets the rwx bits of a file or folder, never through a link. */
-export async function setMode(site: FtpSession, mode: number, doing: PathContext): Promise<void> {
-  await withConnection(site, doing, async (link) => {
-    await assertFileOrDir(link, site, doing);
-    const reply = await link.sendCommand(
-      `SITE CHMOD ${(mode & 0o777).toString(8).padStart(3, "0")} ${encodePath(site, doing)}`,
+export async function setMode(session: FtpSession, mode: number, context: PathContext): Promise<void> {
+  await withConnection(session, context, async (control) => {
+    await assertFileOrDir(control, session, context);
+    const reply = await control.sendCommand(
+      `SITE CHMOD ${(mode & 0o777).toString(8).padStart(3, "0")} ${encodePath(session, context)}`,
     );
-    if (reply.code >= 300) throw toSyncError(doing, reply);
+    if (reply.code >= 300) throw toSyncError(context, reply);
   });
 }
 
-async function assertFileOrDir(link: ControlConnection, site: FtpSession, doing: PathContext): Promise<void> {
-  const found = await stat(link, site, { ...doing, precise: true });
-  if (found === undefined) throw operationError(doing, "notFound", { why: "there is no such file or folder" });
+async function assertFileOrDir(control: ControlConnection, session: FtpSession, context: PathContext): Promise<void> {
+  const found = await stat(control, session, { ...context, precise: true });
+  if (found === undefined) throw operationError(context, "notFound", { why: "there is no such file or folder" });
   if (found.kind !== "file" && found.kind !== "dir") {
-    throw operationError(doing, "refused", { why: "it is no file or folder" });
+    throw operationError(context, "refused", { why: "it is no file or folder" });
   }
 }
 
 /** Creates one folder and returns the entry that exists afterwards, even after a refusal, whose text proves little. */
-async function makeOneDir(link: ControlConnection, site: FtpSession, doing: PathContext): Promise<Entry> {
-  const reply = await link.sendCommand(`MKD ${encodePath(site, doing)}`);
-  if (reply.code < 300) return await stat(link, site, { ...doing, precise: true }) ?? removedAtOnce(doing);
-  const found = await stat(link, site, { ...doing, precise: true });
+async function makeOneDir(control: ControlConnection, session: FtpSession, context: PathContext): Promise<Entry> {
+  const reply = await control.sendCommand(`MKD ${encodePath(session, context)}`);
+  if (reply.code < 300) return await stat(control, session, { ...context, precise: true }) ?? removedAtOnce(context);
+  const found = await stat(control, session, { ...context, precise: true });
   if (found !== undefined) return found;
-  const above = { ...doing, path: doing.path === root ? root : parentOf(doing.path), at: serverParentOf(doing.at) };
-  const parent = await stat(link, site, { ...above, precise: true });
-  if (parent === undefined && doing.path === root && doing.at !== "/") {
-    const made = await makeOneDir(link, site, above);
-    if (made.kind === "dir") return await makeOneDir(link, site, doing);
+  const above = {
+    ...context,
+    path: context.path === root ? root : parentOf(context.path),
+    serverPath: serverParentOf(context.serverPath),
+  };
+  const parent = await stat(control, session, { ...above, precise: true });
+  if (parent === undefined && context.path === root && context.serverPath !== "/") {
+    const made = await makeOneDir(control, session, above);
+    if (made.kind === "dir") return await makeOneDir(control, session, context);
   }
-  if (parent === undefined) throw operationError(doing, "notFound", { why: "the folder that is to hold it is absent" });
+  if (parent === undefined) {
+    throw operationError(context, "notFound", { why: "the folder that is to hold it is absent" });
+  }
   throw parent.kind === "dir"
-    ? toSyncError(doing, reply)
-    : operationError(doing, "exists", { why: "what is to hold it is no folder" });
+    ? toSyncError(context, reply)
+    : operationError(context, "exists", { why: "what is to hold it is no folder" });
 }
 
-function removedAtOnce(doing: PathContext): never {
-  throw operationError(doing, "changed", { why: "it was removed at once" });
+function removedAtOnce(context: PathContext): never {
+  throw operationError(context, "changed", { why: "it was removed at once" });
 }

@@ -10,7 +10,7 @@ import { networkError } from "../../net/transport.ts";
  * of the connection.
  */
 export function hashCommands(
-  { abilities: { features } }: Pick<FtpSession, "abilities">,
+  { profile: { features } }: Pick<FtpSession, "profile">,
 ): readonly (readonly [string, string])[] {
   const own = COMMANDS.filter(([, command]) => features.has(command));
   const offered = (features.get("HASH") ?? "").split(";").map((one) => one.replace("*", "").trim().toUpperCase());
@@ -25,18 +25,18 @@ export function hashCommands(
  * has none. Rejects with changed when the file is not the expected one.
  */
 export async function hashFile(
-  site: FtpSession,
+  session: FtpSession,
   wanted: readonly string[],
-  doing: PathContext & { readonly entry: FileEntry },
+  context: PathContext & { readonly entry: FileEntry },
 ): Promise<Checksum | undefined> {
-  const all = hashCommands(site);
+  const all = hashCommands(session);
   const chosen = wanted.flatMap((one) => all.filter(([algorithm]) => algorithm === one)).at(0);
   if (chosen === undefined) return undefined;
   const [algorithm, command] = chosen;
-  return await withConnection(site, doing, async (link) => {
-    const hex = await requestHash(link, site, { doing, command, length: HEX_LENGTHS[algorithm] ?? 0 });
-    const after = parseStat(site, doing, await link.sendCommands(statCommands(site, doing)));
-    assertUnchanged(after, { ...doing, expect: doing.entry });
+  return await withConnection(session, context, async (control) => {
+    const hex = await requestHash(control, session, { context, command, length: HEX_LENGTHS[algorithm] ?? 0 });
+    const after = parseStat(session, context, await control.sendCommands(statCommands(session, context)));
+    assertUnchanged(after, { ...context, expect: context.entry });
     return hex === undefined ? undefined : `${algorithm}:${hex}` as const;
   });
 }
@@ -57,25 +57,26 @@ const HASHED_PER_MS = 2_000;
 const NO_CHECKSUM_IN_TIME = "no checksum came; leave -Criteria Checksum out where the server hashes so slowly";
 
 async function requestHash(
-  link: ControlConnection,
-  site: FtpSession,
-  { doing, command, length }: {
-    readonly doing: PathContext & { readonly entry: FileEntry };
+  control: ControlConnection,
+  session: FtpSession,
+  { context, command, length }: {
+    readonly context: PathContext & { readonly entry: FileEntry };
     readonly command: string;
     readonly length: number;
   },
 ): Promise<string | undefined> {
-  const path = encodePath(site, doing);
+  const path = encodePath(session, context);
   const [, name] = /^HASH (.+)$/.exec(command) ?? [];
-  if (name !== undefined && (await link.sendCommand(`OPTS HASH ${name}`)).code >= 300) return undefined;
+  if (name !== undefined && (await control.sendCommand(`OPTS HASH ${name}`)).code >= 300) return undefined;
   const timer = setTimeout(
-    () => link.close(networkError("timeout", NO_CHECKSUM_IN_TIME)),
-    HASH_MS + doing.entry.size / HASHED_PER_MS,
+    () => control.close(networkError("timeout", NO_CHECKSUM_IN_TIME)),
+    HASH_MS + context.entry.size / HASHED_PER_MS,
   );
-  const reply = await link.sendCommand(`${name === undefined ? command : "HASH"} ${path}`, { patient: true }).finally(
-    () => clearTimeout(timer),
-  );
-  if (isAbsent(reply.text)) throw toSyncError(doing, reply);
+  const reply = await control.sendCommand(`${name === undefined ? command : "HASH"} ${path}`, { untimed: true })
+    .finally(
+      () => clearTimeout(timer),
+    );
+  if (isAbsent(reply.text)) throw toSyncError(context, reply);
   if (reply.code >= 300) return undefined;
   // Only a word of exactly this length is the hash. A name may hold hex digits too, but comes last.
   return new RegExp(`(?<![0-9a-f])[0-9a-f]{${length}}(?![0-9a-f])`, "i").exec(reply.text.slice(4))?.[0].toLowerCase();

@@ -24,24 +24,24 @@ export interface PendingWrite extends WriteContext {
 
 /** Renames the temporary file to the target, in one step if the server renames over an existing file. */
 export async function commit(
-  link: ControlConnection,
-  site: FtpSession,
-  { draft, found }: { readonly draft: PendingWrite; readonly found: Entry | undefined },
+  control: ControlConnection,
+  session: FtpSession,
+  { write, found }: { readonly write: PendingWrite; readonly found: Entry | undefined },
 ): Promise<void> {
-  const reply = await renameOnServer(link, site, { from: draft.temp, to: draft });
+  const reply = await renameOnServer(control, session, { from: write.temp, to: write });
   if (reply.code < 300) return;
-  if (found === undefined || reply.code === 421) throw await explainWriteRefusal(link, site, { draft, reply });
-  await replaceInSteps(link, site, draft);
+  if (found === undefined || reply.code === 421) throw await explainWriteRefusal(control, session, { write, reply });
+  await replaceInSteps(control, session, write);
 }
 
 /** Sends RNFR and RNTO. Returns the reply that counts. */
 export async function renameOnServer(
-  link: ControlConnection,
-  site: FtpSession,
+  control: ControlConnection,
+  session: FtpSession,
   { from, to }: { readonly from: PathContext; readonly to: PathContext },
 ): Promise<Reply> {
-  const [source, target] = [encodePath(site, from), encodePath(site, to)];
-  const [first, second] = await link.sendCommands([`RNFR ${source}`, `RNTO ${target}`]);
+  const [source, target] = [encodePath(session, from), encodePath(session, to)];
+  const [first, second] = await control.sendCommands([`RNFR ${source}`, `RNTO ${target}`]);
   return first.code === 350 ? second : first;
 }
 
@@ -49,28 +49,28 @@ export async function renameOnServer(
  * Replaces the target on servers that cannot rename over a file: moves the old file away, renames the new one, then
  * deletes the old one. Moves the old file back if the rename fails.
  */
-async function replaceInSteps(link: ControlConnection, site: FtpSession, draft: PendingWrite): Promise<void> {
-  const { temp, serverParent: dir, path } = draft;
+async function replaceInSteps(control: ControlConnection, session: FtpSession, write: PendingWrite): Promise<void> {
+  const { temp, serverParent: dir, path } = write;
   const aside = {
     ...temp,
-    at: childOf(dir, nameOf(tempPath(path, displacedTag(draft.options.tag ?? randomBytes(8).toString("hex"))))),
+    serverPath: childOf(dir, nameOf(tempPath(path, displacedTag(write.options.tag ?? randomBytes(8).toString("hex"))))),
   };
-  const stepped = await renameOnServer(link, site, { from: draft, to: aside });
-  if (stepped.code >= 300) throw await explainWriteRefusal(link, site, { draft, reply: stepped });
-  const placed = await renameOnServer(link, site, { from: temp, to: draft });
+  const stepped = await renameOnServer(control, session, { from: write, to: aside });
+  if (stepped.code >= 300) throw await explainWriteRefusal(control, session, { write, reply: stepped });
+  const placed = await renameOnServer(control, session, { from: temp, to: write });
   if (placed.code >= 300) {
-    const undone = await renameOnServer(link, site, { from: aside, to: draft });
-    if (undone.code < 300) throw await explainWriteRefusal(link, site, { draft, reply: placed });
+    const undone = await renameOnServer(control, session, { from: aside, to: write });
+    if (undone.code < 300) throw await explainWriteRefusal(control, session, { write, reply: placed });
     throw new SyncError(
       "unexpected",
-      `Cannot write "${escapeForDisplay(path)}": its old content is left at "${aside.at}"`,
+      `Cannot write "${escapeForDisplay(path)}": its old content is left at "${aside.serverPath}"`,
       {
-        operation: draft.operation,
+        operation: write.operation,
         path,
       },
     );
   }
-  await link.sendCommand(`DELE ${encodePath(site, aside)}`);
+  await control.sendCommand(`DELE ${encodePath(session, aside)}`);
 }
 
 /**
@@ -78,19 +78,19 @@ async function replaceInSteps(link: ControlConnection, site: FtpSession, draft: 
  * decides.
  */
 export async function explainWriteRefusal(
-  link: ControlConnection,
-  site: FtpSession,
-  { draft, reply }: { readonly draft: PendingWrite; readonly reply: Reply },
+  control: ControlConnection,
+  session: FtpSession,
+  { write, reply }: { readonly write: PendingWrite; readonly reply: Reply },
 ): Promise<Error> {
-  const refused = toSyncError(draft, reply);
+  const refused = toSyncError(write, reply);
   if (refused.kind !== "unexpected" && refused.kind !== "denied" && refused.kind !== "notFound") return refused;
-  const above = { ...draft, path: parentOf(draft.path), at: draft.serverParent };
-  const parent = await stat(link, site, { ...above, precise: true });
+  const above = { ...write, path: parentOf(write.path), serverPath: write.serverParent };
+  const parent = await stat(control, session, { ...above, precise: true });
   if (parent?.kind === "dir") {
-    return refused.kind === "notFound" ? operationError(draft, "changed", { why: serverMessage(reply) }) : refused;
+    return refused.kind === "notFound" ? operationError(write, "changed", { why: serverMessage(reply) }) : refused;
   }
   if (parent === undefined) {
-    return operationError(draft, "notFound", { why: "the folder that is to hold it is absent", cause: refused });
+    return operationError(write, "notFound", { why: "the folder that is to hold it is absent", cause: refused });
   }
-  return operationError(draft, "exists", { why: "what is to hold it is no folder", cause: refused });
+  return operationError(write, "exists", { why: "what is to hold it is no folder", cause: refused });
 }

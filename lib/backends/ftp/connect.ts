@@ -42,7 +42,7 @@ export interface FtpConnector {
   /** Opens a logged-in connection. */
   connect(call: CallOptions): Promise<ControlConnection>;
   /** Opens the first connection and finds out the server's features. */
-  connectFirst(call: CallOptions): Promise<{ readonly link: ControlConnection; readonly abilities: ServerProfile }>;
+  connectFirst(call: CallOptions): Promise<{ readonly control: ControlConnection; readonly profile: ServerProfile }>;
 }
 
 /** Parses the options. Rejects with badInput for values that are not supported. */
@@ -75,30 +75,30 @@ export async function toConnector(target: ConnectContext): Promise<FtpConnector>
   const host = isIP(address.host) === 6 ? `[${address.host}]` : address.host;
   const at = port === (security === "Implicit" ? 990 : 21) ? host : `${host}:${port}`;
   const label = `${scheme}://${address.user === undefined ? "" : `${address.user}@`}${at}`;
-  const spelling = options.Encoding === "Latin1" ? "latin1" as const : "utf8" as const;
+  const encoding = options.Encoding === "Latin1" ? "latin1" as const : "utf8" as const;
   const entering: LoginContext = {
     target,
     settings,
     security,
     user,
     label,
-    encoding: spelling,
+    encoding,
     state: { allowTls13: false, hasWarned: false, requiresTls: security === "Explicit" || pins.length > 0 },
   };
   return {
     label,
-    encoding: spelling,
+    encoding,
     timeout,
     connect: (call) => connectAndLogIn(entering, call),
     connectFirst: async (call) => {
-      const link = await connectAndLogIn(entering, call);
+      const control = await connectAndLogIn(entering, call);
       try {
-        const abilities = await readProfile(link, label);
-        const facts = optsMlstCommand(abilities.features.get("MLST"));
-        if (facts !== undefined && (await link.sendCommand(facts)).code < 300) entering.state.facts = facts;
-        return { link, abilities };
+        const profile = await readProfile(control, label);
+        const facts = optsMlstCommand(profile.features.get("MLST"));
+        if (facts !== undefined && (await control.sendCommand(facts)).code < 300) entering.state.facts = facts;
+        return { control, profile };
       } catch (error) {
-        link.close();
+        control.close();
         throw error;
       }
     },
@@ -106,13 +106,13 @@ export async function toConnector(target: ConnectContext): Promise<FtpConnector>
 }
 
 /** Encodes text for the connection, one character per byte. */
-export function encodeText(text: string, spelling: PathEncoding): string {
-  return spelling === "latin1" ? text : Buffer.from(text, "utf8").toString("latin1");
+export function encodeText(text: string, encoding: PathEncoding): string {
+  return encoding === "latin1" ? text : Buffer.from(text, "utf8").toString("latin1");
 }
 
 /** Decodes text received over the connection. */
-export function decodeText(text: string, spelling: PathEncoding): string {
-  return spelling === "latin1" ? text : Buffer.from(text, "latin1").toString("utf8");
+export function decodeText(text: string, encoding: PathEncoding): string {
+  return encoding === "latin1" ? text : Buffer.from(text, "latin1").toString("utf8");
 }
 
 interface LoginContext {
@@ -149,20 +149,20 @@ async function connectAndLogIn(entering: LoginContext, { signal }: CallOptions):
   signal.addEventListener("abort", stop);
   try {
     const implicit = security === "Implicit";
-    const { link, greeting } = await ControlConnection.connect(settings, {
+    const { control, greeting } = await ControlConnection.connect(settings, {
       implicit,
-      newest: state.allowTls13,
+      allowTls13: state.allowTls13,
       signal,
     });
-    opened = link;
+    opened = control;
     assertAccepted(greeting, label, "greets with a refusal");
-    link.greeting = greeting.text;
-    if (security === "Explicit" || security === "Auto") await upgradeToTls(link, entering);
-    await logIn(link, entering);
-    link.delaysReplies = /vsftpd/i.test(greeting.text);
-    link.pipelines = /vsftpd|proftpd|pure-ftpd/i.test(greeting.text);
-    await prepare(link, entering);
-    return link;
+    control.greeting = greeting.text;
+    if (security === "Explicit" || security === "Auto") await upgradeToTls(control, entering);
+    await logIn(control, entering);
+    control.delaysReplies = /vsftpd/i.test(greeting.text);
+    control.pipelines = /vsftpd|proftpd|pure-ftpd/i.test(greeting.text);
+    await prepare(control, entering);
+    return control;
   } catch (error) {
     opened?.close();
     if (signal.aborted) throw new SyncError("cancelled", "Cancelled: connect", { operation: "connect" });
@@ -176,10 +176,10 @@ async function connectAndLogIn(entering: LoginContext, { signal }: CallOptions):
   }
 }
 
-async function upgradeToTls(link: ControlConnection, { label, state }: LoginContext): Promise<void> {
-  const reply = await link.sendCommand("AUTH TLS");
+async function upgradeToTls(control: ControlConnection, { label, state }: LoginContext): Promise<void> {
+  const reply = await control.sendCommand("AUTH TLS");
   if (reply.code === 234 || reply.code === 334) {
-    await link.startTls(state.allowTls13);
+    await control.startTls(state.allowTls13);
     state.requiresTls = true;
     return;
   }
@@ -191,19 +191,19 @@ async function upgradeToTls(link: ControlConnection, { label, state }: LoginCont
 }
 
 async function logIn(
-  link: ControlConnection,
-  { target, user, label, encoding: spelling, state }: LoginContext,
+  control: ControlConnection,
+  { target, user, label, encoding, state }: LoginContext,
 ): Promise<void> {
   const start = performance.now();
-  let reply = await link.sendCommand(`USER ${encodeText(user, spelling)}`);
-  link.highLatency = performance.now() - start > HIGH_LATENCY_MS;
+  let reply = await control.sendCommand(`USER ${encodeText(user, encoding)}`);
+  control.highLatency = performance.now() - start > HIGH_LATENCY_MS;
   if (reply.code === 331) {
     const password = await readPassword(target, user);
-    if (!link.isSecure && user !== "anonymous" && !state.hasWarned) {
+    if (!control.isSecure && user !== "anonymous" && !state.hasWarned) {
       state.hasWarned = true;
       target.warn(`The password goes to "${label}" in clear; -FtpSecure Explicit encrypts it where the server can`);
     }
-    reply = await link.sendCommand(`PASS ${encodeText(password, spelling)}`);
+    reply = await control.sendCommand(`PASS ${encodeText(password, encoding)}`);
   }
   if (reply.code === 230 || reply.code === 202) return;
   if (reply.code === 332) {
@@ -236,20 +236,20 @@ async function readPassword(target: ConnectContext, user: string): Promise<strin
   return typed;
 }
 
-async function prepare(link: ControlConnection, { label, state: { facts } }: LoginContext): Promise<void> {
-  if (link.isSecure) {
-    const [, prot] = await link.sendCommands(["PBSZ 0", "PROT P"]);
+async function prepare(control: ControlConnection, { label, state: { facts } }: LoginContext): Promise<void> {
+  if (control.isSecure) {
+    const [, prot] = await control.sendCommands(["PBSZ 0", "PROT P"]);
     if (prot.code !== 200) {
       const why = `"${label}" encrypts no data connections: ${serverMessage(prot)}`;
       throw new SyncError("connection", why, { operation: "connect" });
     }
   }
-  const [type] = await link.sendCommands(["TYPE I", "OPTS UTF8 ON", ...(facts === undefined ? [] : [facts])]);
+  const [type] = await control.sendCommands(["TYPE I", "OPTS UTF8 ON", ...(facts === undefined ? [] : [facts])]);
   assertAccepted(type, label, "refuses binary transfers");
 }
 
-async function readProfile(link: ControlConnection, label: string): Promise<ServerProfile> {
-  const [feat, pwd, help, system] = await link.sendCommands(["FEAT", "PWD", "SITE HELP", "SYST"]);
+async function readProfile(control: ControlConnection, label: string): Promise<ServerProfile> {
+  const [feat, pwd, help, system] = await control.sendCommands(["FEAT", "PWD", "SITE HELP", "SYST"]);
   const features = parseFeatures(feat);
   const home = parsePwdFolder(pwd);
   // deno-lint-ignore no-control-regex
@@ -261,14 +261,14 @@ async function readProfile(link: ControlConnection, label: string): Promise<Serv
   // A server that can set times reports about setting; others take the time for a part of the name.
   const probe = features.has("MFMT") || !features.has("MDTM")
     ? undefined
-    : await link.sendCommand("MDTM 20200101000000 /.tandem-is-not-there");
-  const peer = link.fingerprint;
+    : await control.sendCommand("MDTM 20200101000000 /.tandem-is-not-there");
+  const peer = control.fingerprint;
   return {
     features,
     siteHelp: help.code < 300 ? help.text.toUpperCase() : "",
     home,
     setsByMdtm: probe !== undefined && /\bset\b/i.test(probe.text) && !isAbsent(probe.text),
-    acceptsAnyTlsSession: /vsftpd|pure-ftpd/i.test(link.greeting),
+    acceptsAnyTlsSession: /vsftpd|pure-ftpd/i.test(control.greeting),
     isUnix: system.code === 215 && /unix/i.test(system.text),
     peer: peer === undefined ? undefined : `SHA256:${peer}`,
   };

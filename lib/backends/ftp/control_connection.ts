@@ -64,31 +64,31 @@ export class ControlConnection {
   /** Connects, over TLS from the first byte if `implicit`. Returns the greeting too. `newest`: TLS 1.3 is allowed. */
   static async connect(
     settings: ControlSettings,
-    { implicit, newest, signal }: {
+    { implicit, allowTls13, signal }: {
       readonly implicit: boolean;
-      readonly newest: boolean;
+      readonly allowTls13: boolean;
       readonly signal: AbortSignal;
     },
-  ): Promise<{ readonly link: ControlConnection; readonly greeting: Reply }> {
+  ): Promise<{ readonly control: ControlConnection; readonly greeting: Reply }> {
     const socket = await dial(settings, { timeout: settings.timeout, signal });
-    let link: ControlConnection | undefined;
-    let stirring: ReturnType<typeof setTimeout> | undefined;
+    let control: ControlConnection | undefined;
+    let noopTimer: ReturnType<typeof setTimeout> | undefined;
     const stop = () => {
-      link?.close();
+      control?.close();
       socket.destroy();
     };
     signal.addEventListener("abort", stop);
     try {
-      const ready = implicit ? await startImplicitTls(socket, { ...settings, allowTls13: newest }) : socket;
-      const made = link = new ControlConnection(ready, settings);
-      made.#allowTls13 = newest;
+      const ready = implicit ? await startImplicitTls(socket, { ...settings, allowTls13 }) : socket;
+      const made = control = new ControlConnection(ready, settings);
+      made.#allowTls13 = allowTls13;
       const greeting = made.#expectReply();
       // One handler for all later replies: a handler for each command costs a stack trace each.
       made.#ftp.handle(undefined, (reply) => made.#onReply(reply)).catch(() => {});
-      stirring = setTimeout(() => made.#sendNoop(), Math.min(GREETING_WAIT_MS, settings.timeout / 2));
-      return { link: made, greeting: await greeting };
+      noopTimer = setTimeout(() => made.#sendNoop(), Math.min(GREETING_WAIT_MS, settings.timeout / 2));
+      return { control: made, greeting: await greeting };
     } finally {
-      clearTimeout(stirring);
+      clearTimeout(noopTimer);
       signal.removeEventListener("abort", stop);
     }
   }
@@ -109,19 +109,19 @@ export class ControlConnection {
 
   /** Whether the connection is open and no reply is outstanding, so that it can be reused. */
   get isIdle(): boolean {
-    return !this.closed && this.#pending.every(({ isDiscarded: idle }) => idle === true);
+    return !this.closed && this.#pending.every(({ isDiscarded }) => isDiscarded === true);
   }
 
   /** Upgrades the connection to TLS. Data that came in clear text before is discarded. */
-  async startTls(newest: boolean): Promise<void> {
+  async startTls(allowTls13: boolean): Promise<void> {
     const { socket } = this.#ftp;
     socket.removeAllListeners("data");
-    this.#allowTls13 = newest;
-    this.#attach(await startTlsOnSocket(socket, { ...this.#settings, allowTls13: newest }));
+    this.#allowTls13 = allowTls13;
+    this.#attach(await startTlsOnSocket(socket, { ...this.#settings, allowTls13 }));
   }
 
   /** Sends one command. Rejects when the connection breaks or the reply times out. */
-  async sendCommand(command: string, options: { readonly patient?: boolean } = {}): Promise<Reply> {
+  async sendCommand(command: string, options: { readonly untimed?: boolean } = {}): Promise<Reply> {
     const [reply] = this.#send([command], options);
     return await (reply ?? Promise.reject(networkError("connection", "the connection is closed")));
   }
@@ -236,7 +236,7 @@ export class ControlConnection {
    * Writes commands to the socket; all commands of callers pass here. They are written as bytes, because text over TLS
    * does not keep its encoding.
    */
-  #send(commands: readonly string[], { patient = false, ahead = false } = {}): readonly Promise<Reply>[] {
+  #send(commands: readonly string[], { untimed = false, ahead = false } = {}): readonly Promise<Reply>[] {
     if (this.#closed !== undefined) throw this.#closed;
     // deno-lint-ignore no-control-regex
     if (commands.some((one) => /[\u0000-\u001f\u007f]|[^\u0000-\u00ff]/.test(one))) {
@@ -245,16 +245,16 @@ export class ControlConnection {
     }
     // The reply to the port requested ahead does not keep the connection busy.
     const replies = commands.map((command, index) =>
-      this.#expectReply({ patient, idle: ahead && index === 0, forPort: /^(?:EPSV|PASV)$/.test(command) })
+      this.#expectReply({ untimed, isDiscarded: ahead && index === 0, isForPort: /^(?:EPSV|PASV)$/.test(command) })
     );
     for (const one of replies) one.catch(() => {});
     this.#ftp.socket.write(toLatin1(commands.map((one) => `${one}\r\n`).join("")));
     return replies;
   }
 
-  #expectReply({ patient = false, idle = false, forPort = false } = {}): Promise<Reply> {
+  #expectReply({ untimed = false, isDiscarded = false, isForPort = false } = {}): Promise<Reply> {
     const { promise, resolve, reject } = Promise.withResolvers<Reply>();
-    this.#pending.push({ resolve, reject, untimed: patient, isDiscarded: idle, isForPort: forPort });
+    this.#pending.push({ resolve, reject, untimed, isDiscarded, isForPort });
     this.#updateReplyTimeout();
     return promise;
   }

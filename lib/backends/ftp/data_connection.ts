@@ -21,11 +21,16 @@ export interface DataSettings {
 export async function dialData(
   peer: Peer,
   control: unknown,
-  { timeout, trust, allowTls13: newest, session }: DataSettings,
+  { timeout, trust, allowTls13, session }: DataSettings,
 ): Promise<Transport> {
   if (!(control instanceof tls.TLSSocket)) return await dialTransport(peer, timeout);
   const known = control.getSession() ?? session;
   const connection = await dialTcp(peer, timeout);
   const resuming = known === undefined ? {} : { session: Buffer.from(known) };
-  return startTls(connection, { trust, timeout, expected: "ftps", options: { ...tlsVersions(newest), ...resuming } });
+  return startTls(connection, {
+    trust,
+    timeout,
+    expected: "ftps",
+    options: { ...tlsVersions(allowTls13), ...resuming },
+  });
 }

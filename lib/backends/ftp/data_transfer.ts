@@ -7,7 +7,7 @@ import { networkError, type Transport } from "../../net/transport.ts";
 
 /** A command whose result comes on a data connection. */
 export interface DownloadOptions {
-  readonly doing: PathContext;
+  readonly context: PathContext;
   readonly command: string;
   /** The offset of the first byte. */
   readonly from?: number;
@@ -35,12 +35,12 @@ export interface TransferReplies {
 
 /** Opens a data connection for a transfer that begins at this byte. The transfer command must come next. */
 export async function openDataConnection(
-  link: ControlConnection,
-  start: { doing: PathContext; from: number },
+  control: ControlConnection,
+  start: { context: PathContext; from: number },
 ): Promise<Transport> {
-  const data = await link.openData();
+  const data = await control.openData();
   try {
-    if (start.from > 0) await sendRest(link, start);
+    if (start.from > 0) await sendRest(control, start);
     return data;
   } catch (error) {
     data.destroy();
@@ -53,33 +53,34 @@ export async function openDataConnection(
  * after it takes precedence over that error.
  */
 export async function download(
-  link: ControlConnection,
-  { doing, command, from = 0, nextCommands: next = [], needsCloseNotify: witnessed = false, ...given }: DownloadOptions,
+  control: ControlConnection,
+  { context, command, from = 0, nextCommands: next = [], needsCloseNotify: witnessed = false, ...given }:
+    DownloadOptions,
   sink: Sink,
 ): Promise<TransferReplies> {
-  const { signal, operation } = doing;
-  const data = await (given.data ?? link.openData());
+  const { signal, operation } = context;
+  const data = await (given.data ?? control.openData());
   const stop = () => data.destroy();
   signal.addEventListener("abort", stop);
   try {
-    if (from > 0) await sendRest(link, { doing, from });
-    const pending = link.sendCommand(command, { patient: true });
+    if (from > 0) await sendRest(control, { context, from });
+    const pending = control.sendCommand(command, { untimed: true });
     // A refusal comes without data, and some servers then do not close the data connection.
     pending.then((reply) => reply.code >= 300 && data.destroy(), () => data.destroy());
     const broken = await receiveAll(data, { sink, witnessed });
     // A server that has stopped sending would cost the timeout twice.
     if (broken?.isOurs === true || (broken?.error instanceof SyncError && broken.error.kind === "timeout")) {
-      await abortTransfer(link, data, pending);
+      await abortTransfer(control, data, pending);
       throw broken.error;
     }
     // Destroyed at once: vsftpd waits until the end of its connection is acknowledged, which takes 40 ms if nothing is
     // sent back.
     data.destroy();
-    const foreign = toCertificateError(broken?.error, doing);
+    const foreign = toCertificateError(broken?.error, context);
     if (foreign !== undefined) throw foreign;
-    if (broken !== undefined) link.armTimeout();
+    if (broken !== undefined) control.armTimeout();
     const { reply, replies } = broken === undefined
-      ? await link.finishTransfer(pending, next)
+      ? await control.finishTransfer(pending, next)
       : { reply: await pending, replies: [] };
     if (signal.aborted) throw cancelled(signal, operation);
     if (reply.code < 300 && broken !== undefined) throw broken.error;
@@ -94,9 +95,13 @@ export async function download(
  * Aborts a transfer and waits up to LET_GO_MS for its final reply, without which the connection cannot be used again.
  * Pure-FTPd sends none; then the pool opens another connection.
  */
-export async function abortTransfer(link: ControlConnection, data: Transport, pending: Promise<Reply>): Promise<void> {
+export async function abortTransfer(
+  control: ControlConnection,
+  data: Transport,
+  pending: Promise<Reply>,
+): Promise<void> {
   data.destroy();
-  link.armTimeout();
+  control.armTimeout();
   const { promise, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, ABORT_MS);
   await Promise.race([pending.catch(() => undefined), promise]);
@@ -106,9 +111,12 @@ export async function abortTransfer(link: ControlConnection, data: Transport, pe
 const ABORT_MS = 500;
 
 /** Sends REST, so that the next transfer begins at this byte. It must be the last command before the transfer. */
-async function sendRest(link: ControlConnection, { doing, from }: { doing: PathContext; from: number }): Promise<void> {
-  const reply = await link.sendCommand(`REST ${from}`);
-  if (reply.code !== 350) throw toSyncError(doing, reply);
+async function sendRest(
+  control: ControlConnection,
+  { context, from }: { context: PathContext; from: number },
+): Promise<void> {
+  const reply = await control.sendCommand(`REST ${from}`);
+  if (reply.code !== 350) throw toSyncError(context, reply);
 }
 
 /**

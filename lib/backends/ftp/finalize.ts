@@ -26,19 +26,19 @@ export interface FinalChecks {
 }
 
 export function toFinalChecks(
-  site: FtpSession,
-  { draft, before }: { readonly draft: PendingWrite; readonly before: Entry | undefined },
+  session: FtpSession,
+  { write, before }: { readonly write: PendingWrite; readonly before: Entry | undefined },
 ): FinalChecks {
-  const { options, temp } = draft;
-  const mode = modeFor(site, { before, options });
-  const time = options.modified === undefined ? undefined : timeCommand(site, temp, options.modified);
-  const isKnown = time !== undefined && site.learned.keepsTimes;
+  const { options, temp } = write;
+  const mode = modeFor(session, { before, options });
+  const time = options.modified === undefined ? undefined : timeCommand(session, temp, options.modified);
+  const isKnown = time !== undefined && session.learned.keepsTimes;
   return {
-    write: draft,
-    mode: mode === undefined ? [] : [`SITE CHMOD ${mode.toString(8).padStart(3, "0")} ${encodePath(site, temp)}`],
+    write,
+    mode: mode === undefined ? [] : [`SITE CHMOD ${mode.toString(8).padStart(3, "0")} ${encodePath(session, temp)}`],
     time: time === undefined ? [] : [time],
-    written: isKnown ? existsCommands(site, temp) : statCommands(site, temp),
-    target: options.expect === "absent" ? existsCommands(site, draft) : statCommands(site, draft),
+    written: isKnown ? existsCommands(session, temp) : statCommands(session, temp),
+    target: options.expect === "absent" ? existsCommands(session, write) : statCommands(session, write),
   };
 }
 
@@ -49,47 +49,47 @@ export function checkCommands({ mode, time, written, target }: FinalChecks): rea
 
 /** Checks the replies for time and mode, the size on the server, and the current target; then renames. */
 export async function finalize(
-  link: ControlConnection,
-  site: FtpSession,
-  { replies, ...settling }: FinalChecks & { readonly replies: readonly Reply[] },
+  control: ControlConnection,
+  session: FtpSession,
+  { replies, ...checks }: FinalChecks & { readonly replies: readonly Reply[] },
 ): Promise<FileEntry> {
-  const { write: draft, mode, time } = settling;
-  const { signal, operation, options, temp } = draft;
+  const { write, mode, time } = checks;
+  const { signal, operation, options, temp } = write;
   const left = [...replies];
   const [chmodded] = left.splice(0, mode.length);
   const [timed] = left.splice(0, time.length);
-  const spot = { ...temp, path: draft.path };
-  let written = parseStat(site, spot, left.splice(0, settling.written.length));
-  const found = parseStat(site, draft, left);
-  if (chmodded !== undefined && chmodded.code >= 300) warn(draft, "mode");
-  if (timed !== undefined && timed.code < 300) written = withKnownTime(site, { written, draft });
+  const tempContext = { ...temp, path: write.path };
+  let written = parseStat(session, tempContext, left.splice(0, checks.written.length));
+  const found = parseStat(session, write, left);
+  if (chmodded !== undefined && chmodded.code >= 300) warn(write, "mode");
+  if (timed !== undefined && timed.code < 300) written = withKnownTime(session, { written, write });
   else if (timed !== undefined && options.modified !== undefined) {
-    const isSet = await tryOtherSetters(link, site, { doing: temp, modified: options.modified });
-    if (!isSet) recordTimeRefusal(site, timed);
-    if (!isSet) warn(draft, "time");
+    const isSet = await tryOtherSetters(control, session, { context: temp, modified: options.modified });
+    if (!isSet) recordTimeRefusal(session, timed);
+    if (!isSet) warn(write, "time");
     // Otherwise the stat at hand already holds the time.
-    if (isSet || site.learned.keepsTimes) {
-      written = parseStat(site, spot, await link.sendCommands(statCommands(site, temp)));
+    if (isSet || session.learned.keepsTimes) {
+      written = parseStat(session, tempContext, await control.sendCommands(statCommands(session, temp)));
     }
-  } else if (options.modified !== undefined && site.learned.timesRefused > 0) warn(draft, "time");
+  } else if (options.modified !== undefined && session.learned.timeRefusals > 0) warn(write, "time");
   if (signal.aborted) throw cancelled(signal, operation);
   if (written?.kind !== "file" || written.size !== options.size) {
     const now = written?.kind === "file" ? `${written.size} bytes` : "no file";
-    throw operationError(draft, "changed", { why: `the server holds ${now} after ${options.size} bytes were sent` });
+    throw operationError(write, "changed", { why: `the server holds ${now} after ${options.size} bytes were sent` });
   }
-  assertReplaceable(found, draft);
-  await commit(link, site, { draft, found });
+  assertReplaceable(found, write);
+  await commit(control, session, { write, found });
   return written;
 }
 
 /** Rejects unless the target is as expected and can be replaced by a file. */
-export function assertReplaceable(found: Entry | undefined, draft: PendingWrite): void {
-  const { options, ...ask } = draft;
-  assertUnchanged(found, { ...ask, ...(options.expect === undefined ? {} : { expect: options.expect }) });
+export function assertReplaceable(found: Entry | undefined, write: PendingWrite): void {
+  const { options, ...context } = write;
+  assertUnchanged(found, { ...context, ...(options.expect === undefined ? {} : { expect: options.expect }) });
   if (found === undefined || found.kind === "file") return;
   if (found.kind === "link" && options.expect !== undefined) return;
   const what = { dir: "a folder", link: "a link", opaque: "something that must not be touched" }[found.kind];
-  throw operationError(ask, "exists", { why: `${what} is there` });
+  throw operationError(context, "exists", { why: `${what} is there` });
 }
 
 /**
@@ -97,29 +97,29 @@ export function assertReplaceable(found: Entry | undefined, draft: PendingWrite)
  * server's MDTM is unreliable.
  */
 function withKnownTime(
-  site: FtpSession,
-  { written, draft }: { readonly written: Entry | undefined; readonly draft: PendingWrite },
+  session: FtpSession,
+  { written, write }: { readonly written: Entry | undefined; readonly write: PendingWrite },
 ): Entry | undefined {
-  const { modified } = draft.options;
+  const { modified } = write.options;
   if (written?.kind !== "file" || modified === undefined) return written;
-  const { learned } = site;
+  const { learned } = session;
   const set = Math.floor(modified / 1000) * 1000;
   if (written.modified === set) learned.keepsTimes = true;
   if (written.modified === undefined && learned.keepsTimes) return { ...written, modified: set };
-  if (!site.hasMlst && !learned.keepsTimes && written.modified !== undefined) {
-    checkMdtm(site, { shown: written.modified, set });
+  if (!session.hasMlst && !learned.keepsTimes && written.modified !== undefined) {
+    checkMdtm(session, { shown: written.modified, set });
   }
-  if (!learned.mdtmLies) return written;
-  warn(draft, "time");
+  if (!learned.mdtmUnreliable) return written;
+  warn(write, "time");
   const { modified: _untrue, ...rest } = written;
   return rest;
 }
 
 function modeFor(
-  site: FtpSession,
+  session: FtpSession,
   { before, options }: { readonly before: Entry | undefined; readonly options: WriteOptions },
 ): number | undefined {
-  if (!site.hasChmod) return undefined;
+  if (!session.hasChmod) return undefined;
   const kept = before?.kind === "file" ? before.mode : undefined;
   const wanted = kept ?? options.mode;
   return wanted === undefined ? undefined : wanted & 0o777;

@@ -6,10 +6,10 @@ import { explainUntrusted, isUntrustedCertificate } from "../../net/net_error.ts
  * Returns the operation's error if the certificate of a data connection was refused, otherwise undefined. The server's
  * own reply would be misleading.
  */
-export function toCertificateError(error: unknown, ask: OperationContext): SyncError | undefined {
+export function toCertificateError(error: unknown, context: OperationContext): SyncError | undefined {
   if (error instanceof SyncError ? error.kind !== "hostKey" : !isUntrustedCertificate(error)) return undefined;
   const why = error instanceof SyncError
     ? error.message
     : explainUntrusted(error instanceof Error ? error.message : "");
-  return operationError(ask, "hostKey", { why: `on the data connection, ${why}`, cause: error });
+  return operationError(context, "hostKey", { why: `on the data connection, ${why}`, cause: error });
 }

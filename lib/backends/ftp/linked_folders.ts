@@ -20,18 +20,22 @@ import { operationError } from "../../core/operation.ts";
  * Lists the children of one folder. Rejects when the listing ends early, with notFound when the folder is absent, and
  * with denied when it cannot be read.
  */
-export async function list(link: ControlConnection, site: FtpSession, doing: PathContext): Promise<FetchedListing> {
-  const found = await readListing(link, site, doing);
+export async function list(
+  control: ControlConnection,
+  session: FtpSession,
+  context: PathContext,
+): Promise<FetchedListing> {
+  const found = await readListing(control, session, context);
   return {
     ...found,
-    entries: await site.learned.linkedFolders.markLinks(found, { control: link, session: site, context: doing }),
+    entries: await session.learned.linkedFolders.markLinks(found, { control, session, context }),
   };
 }
 
 /** The identity of a listed folder. */
 interface FolderIdentity {
   readonly unique: string | undefined;
-  readonly print: string;
+  readonly fingerprint: string;
 }
 
 /**
@@ -46,35 +50,38 @@ export class LinkedFolderIndex implements LinkedFolders {
   readonly #roots = new Set<string>();
 
   /** Adds a folder that the user chose as a root. The folders above it were the user's choice too, and may be links. */
-  addRoot(at: string): void {
-    this.#roots.add(at);
+  addRoot(serverPath: string): void {
+    this.#roots.add(serverPath);
   }
 
   /** Whether a listing showed a link there. */
-  isLink(at: string): boolean {
-    return this.#links.has(at);
+  isLink(serverPath: string): boolean {
+    return this.#links.has(serverPath);
   }
 
-  isListed(at: string): boolean {
-    return this.#identities.has(at);
+  isListed(serverPath: string): boolean {
+    return this.#identities.has(serverPath);
   }
 
   /**
    * Returns the entries of a listing. A folder that leads back to one of its ancestors becomes a link; rejects with
    * refused when the listed folder itself is such a link.
    */
-  async markLinks({ entries, uniques, print }: FolderListing, asking: FtpOperation): Promise<readonly Entry[]> {
-    const { at, path } = asking.context;
-    const seen = { unique: uniques.get(path), print };
-    if (print !== "" && !this.#identities.has(at)) await this.#assertNoLoop(seen, asking);
-    this.#identities.set(at, seen);
+  async markLinks(
+    { entries, uniques, fingerprint }: FolderListing,
+    operation: FtpOperation,
+  ): Promise<readonly Entry[]> {
+    const { serverPath, path } = operation.context;
+    const seen = { unique: uniques.get(path), fingerprint };
+    if (fingerprint !== "" && !this.#identities.has(serverPath)) await this.#assertNoLoop(seen, operation);
+    this.#identities.set(serverPath, seen);
     const learned: Entry[] = [];
     for (const entry of entries) {
-      const known = entry.kind === "dir" && await this.#isLinkToAncestor(entry.path, uniques.get(entry.path), asking)
+      const known = entry.kind === "dir" && await this.#isLinkToAncestor(entry.path, uniques.get(entry.path), operation)
         ? opaqueLink(entry.path)
         : entry;
       learned.push(known);
-      const child = childOf(at, serverNameOf(entry.path));
+      const child = childOf(serverPath, serverNameOf(entry.path));
       if (known.kind === "opaque" && known.cause === "link") this.#links.add(child);
       else if (this.#links.size > 0) this.#links.delete(child);
     }
@@ -82,14 +89,14 @@ export class LinkedFolderIndex implements LinkedFolders {
   }
 
   /** Rejects with refused when LIST shows an ancestor of the path as a link, or the path itself if `isFolder`. */
-  async assertNoLinkAbove({ isFolder, ...asking }: FtpOperation & { readonly isFolder: boolean }): Promise<void> {
-    const { context: doing } = asking;
-    const chain = [...(isFolder ? [doing.at] : []), ...ancestorsOf(doing.at)];
+  async assertNoLinkAbove({ isFolder, ...operation }: FtpOperation & { readonly isFolder: boolean }): Promise<void> {
+    const { context } = operation;
+    const chain = [...(isFolder ? [context.serverPath] : []), ...ancestorsOf(context.serverPath)];
     const top = Math.max(...chain.map((one) => this.#roots.has(one) ? one.length : 0));
     for (const folder of chain.filter(({ length }) => length > top).reverse()) {
-      if (!await this.#isListedAsLink(folder, asking)) continue;
+      if (!await this.#isListedAsLink(folder, operation)) continue;
       const why = `"${escapeForDisplay(folder)}" is a link, and what it points to is left alone`;
-      throw operationError(doing, "refused", { why });
+      throw operationError(context, "refused", { why });
     }
   }
 
@@ -97,42 +104,42 @@ export class LinkedFolderIndex implements LinkedFolders {
   async #isLinkToAncestor(
     path: RelPath,
     unique: string | undefined,
-    { control: link, session: site, context: doing }: FtpOperation,
+    { control, session, context }: FtpOperation,
   ): Promise<boolean> {
     if (unique === undefined) return false;
-    const above = [doing.at, ...ancestorsOf(doing.at)].map((one) => this.#identities.get(one));
+    const above = [context.serverPath, ...ancestorsOf(context.serverPath)].map((one) => this.#identities.get(one));
     const same = above.find((seen) => seen?.unique === unique);
     if (same === undefined) return false;
     const inner = await undefinedIfRefused(
-      readListing(link, site, { ...doing, path, at: childOf(doing.at, serverNameOf(path)) }),
+      readListing(control, session, { ...context, path, serverPath: childOf(context.serverPath, serverNameOf(path)) }),
     );
-    return inner?.print === same.print;
+    return inner?.fingerprint === same.fingerprint;
   }
 
   /**
    * Rejects a folder that seems to be a link to one of its ancestors, for servers without UNIQUE facts. A listing equal
    * to that of an ancestor counts if LIST shows a link, and always after a few repeats.
    */
-  async #assertNoLoop({ unique, print }: FolderIdentity, asking: FtpOperation): Promise<void> {
-    const { context: doing } = asking;
-    const same = ancestorsOf(doing.at).map((one) => this.#identities.get(one)).filter((seen) =>
-      seen?.print === print && (unique === undefined || seen.unique === undefined || seen.unique === unique)
+  async #assertNoLoop({ unique, fingerprint }: FolderIdentity, operation: FtpOperation): Promise<void> {
+    const { context } = operation;
+    const same = ancestorsOf(context.serverPath).map((one) => this.#identities.get(one)).filter((seen) =>
+      seen?.fingerprint === fingerprint && (unique === undefined || seen.unique === undefined || seen.unique === unique)
     );
     if (same.length === 0) return;
-    if (same.length < MAX_REPEATS && !await this.#isListedAsLink(doing.at, asking)) return;
+    if (same.length < MAX_REPEATS && !await this.#isListedAsLink(context.serverPath, operation)) return;
     const why =
       "its listing is that of a folder above it: it seems to be a link that leads back there; leave it out, or remove it";
-    throw operationError(doing, "refused", { why });
+    throw operationError(context, "refused", { why });
   }
 
-  async #isListedAsLink(at: string, { control: link, session: site, context: doing }: FtpOperation): Promise<boolean> {
-    const holder = serverParentOf(at);
+  async #isListedAsLink(serverPath: string, { control, session, context }: FtpOperation): Promise<boolean> {
+    const holder = serverParentOf(serverPath);
     const known = await this.#linksByFolder.get(holder)?.catch(() => undefined);
-    if (known !== undefined) return known.has(at);
-    const asked = listLinks(link, site, { ...doing, path: root, at: holder });
+    if (known !== undefined) return known.has(serverPath);
+    const asked = listLinks(control, session, { ...context, path: root, serverPath: holder });
     this.#linksByFolder.set(holder, asked);
     asked.catch(() => this.#linksByFolder.delete(holder));
-    return (await asked).has(at);
+    return (await asked).has(serverPath);
   }
 }
 
@@ -143,10 +150,14 @@ const MAX_REPEATS = 4;
  * Returns the links that LIST shows in a folder. Returns none if the server refuses LIST or writes it in an unknown
  * format.
  */
-async function listLinks(link: ControlConnection, site: FtpSession, doing: PathContext): Promise<ReadonlySet<string>> {
-  const entries = (await undefinedIfRefused(readPlainListing(link, site, doing)))?.entries ?? [];
+async function listLinks(
+  control: ControlConnection,
+  session: FtpSession,
+  context: PathContext,
+): Promise<ReadonlySet<string>> {
+  const entries = (await undefinedIfRefused(readPlainListing(control, session, context)))?.entries ?? [];
   const links = entries.filter((one) => one.kind === "opaque" && one.cause === "link");
-  return new Set(links.map(({ path }) => childOf(doing.at, serverNameOf(path))));
+  return new Set(links.map(({ path }) => childOf(context.serverPath, serverNameOf(path))));
 }
 
 /** Returns undefined after a refusal, which proves nothing. Rejects when the connection is lost. */
@@ -162,8 +173,8 @@ async function undefinedIfRefused(reading: Promise<FetchedListing>): Promise<Fet
 const REFUSAL_KINDS: readonly string[] = ["denied", "notFound", "unsupported", "unexpected", "refused"];
 
 /** Returns the ancestors of a path, the nearest first, "/" last. */
-function ancestorsOf(at: string): readonly string[] {
+function ancestorsOf(serverPath: string): readonly string[] {
   const above: string[] = [];
-  for (let folder = at; folder !== "/";) above.push(folder = serverParentOf(folder));
+  for (let folder = serverPath; folder !== "/";) above.push(folder = serverParentOf(folder));
   return above;
 }

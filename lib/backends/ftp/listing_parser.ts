@@ -16,7 +16,7 @@ export interface ParsedListing {
   /** The number of lines that could not be parsed with certainty. Any name may have been in them. */
   readonly unread: number;
   /** A hash of all entries without the folder's own name; "" if no folder is among them. */
-  readonly print: string;
+  readonly fingerprint: string;
 }
 
 /** One parsed line of a listing. `isSelf`: the line is that of the folder itself or of its parent. */
@@ -28,7 +28,7 @@ export interface Line {
 
 export interface ListSettings {
   readonly dir: RelPath;
-  readonly spelling: PathEncoding;
+  readonly encoding: PathEncoding;
 }
 
 /**
@@ -97,7 +97,13 @@ export class ListingParser {
     if (unread > this.#parsedCount) throw this.#unknownFormat();
     const entries = Array.from(this.#entries.values());
     if (unread > 0) entries.push(opaqueLines(this.#unreadable, this.#settings.dir));
-    return { entries, here: this.#showsSelf, lines: this.#parsedCount + unread, unread, print: this.#fingerprint() };
+    return {
+      entries,
+      here: this.#showsSelf,
+      lines: this.#parsedCount + unread,
+      unread,
+      fingerprint: this.#fingerprint(),
+    };
   }
 
   #fingerprint(): string {
@@ -254,12 +260,12 @@ function civilToMs({ year, month, day, hours, minutes }: CivilTime): number | un
   return parseTime(text.join(""));
 }
 
-export function toEntry(raw: string, { dir, spelling }: ListSettings, make: (path: RelPath) => Entry): Entry {
+export function toEntry(raw: string, { dir, encoding }: ListSettings, make: (path: RelPath) => Entry): Entry {
   if (raw.length > MAX_NAME_BYTES) {
     const gated = checkName(dir, `${raw.slice(0, 64)}…`);
     return opaqueName(gated.ok ? gated.path : gated.displayPath, `the name is longer than ${MAX_NAME_BYTES} bytes`);
   }
-  const isPlain = spelling === "latin1" || /^[ -~]*$/.test(raw);
+  const isPlain = encoding === "latin1" || /^[ -~]*$/.test(raw);
   const gated = checkName(dir, isPlain ? raw : Buffer.from(raw, "latin1").toString("utf8"));
   return gated.ok ? make(gated.path) : opaqueName(gated.displayPath, gated.why);
 }

@@ -30,31 +30,31 @@ import type { OpenProtocol } from "../../core/protocol.ts";
 export const openFtp: OpenProtocol = async (target, call) => {
   const { address, options } = target;
   const login = await toConnector(target);
-  const { link, abilities } = await login.connectFirst(call);
+  const { control, profile } = await login.connectFirst(call);
   // The runtime keeps one TLS session for each host name. Servers that compare the sessions of data and control
   // connection therefore get one connection only.
-  const isPicky = link.isSecure && !abilities.acceptsAnyTlsSession;
+  const isPicky = control.isSecure && !profile.acceptsAnyTlsSession;
   const connections = isPicky
     ? 1
-    : numberOption(options.Connections, link.highLatency ? HIGH_LATENCY_CONNECTIONS : CONNECTIONS);
+    : numberOption(options.Connections, control.highLatency ? HIGH_LATENCY_CONNECTIONS : CONNECTIONS);
   const reconnectTime = numberOption(options.ReconnectTime, RECONNECT_MS);
-  const pool = new FtpPool(link, {
+  const pool = new FtpPool(control, {
     connect: (inner) => login.connect(inner),
     timeout: login.timeout,
     connections,
     reconnectTime,
   });
-  const hasMlst = abilities.features.has("MLST");
-  const setter = chooseTimeSetter({ abilities });
-  const site: FtpSession = {
+  const hasMlst = profile.features.has("MLST");
+  const setter = chooseTimeSetter({ profile });
+  const session: FtpSession = {
     label: login.label,
     pool,
-    abilities,
+    profile,
     encoding: login.encoding,
     hasMlst,
-    hasChmod: hasMlst && /\bCHMOD\b/.test(abilities.siteHelp),
-    altersTrailingBlanks: /PURE-FTPD/.test(abilities.siteHelp),
-    stat: (link, doing) => stat(link, site, doing),
+    hasChmod: hasMlst && /\bCHMOD\b/.test(profile.siteHelp),
+    altersTrailingBlanks: /PURE-FTPD/.test(profile.siteHelp),
+    stat: (control, context) => stat(control, session, context),
     learned: {
       ...initialTimes(setter),
       usesListAll: true,
@@ -69,19 +69,19 @@ export const openFtp: OpenProtocol = async (target, call) => {
     caseSensitive: true,
     normalizes: false,
     hasDirs: true,
-    atomicWrite: abilities.isUnix,
-    atomicRename: abilities.isUnix,
+    atomicWrite: profile.isUnix,
+    atomicRename: profile.isUnix,
     maxConnections: connections,
     parallelFiles: connections,
     names: "posix",
     maxNameBytes: 255,
     get showsDots() {
-      return site.learned.showsDots;
+      return session.learned.showsDots;
     },
   };
   try {
-    const home = decodeText(abilities.home, login.encoding);
-    return new FtpBackend({ session: site, traits, home }, {
+    const home = decodeText(profile.home, login.encoding);
+    return new FtpBackend({ session, traits, home }, {
       place: resolveRoot(address.path, { from: home, home }),
       owns: true,
     });
@@ -119,25 +119,25 @@ class FtpBackend implements Backend {
   readonly #owns: boolean;
 
   constructor(server: ServerState, { place, owns }: { readonly place: BackendRoot; readonly owns: boolean }) {
-    const { session: site } = server;
-    this.label = site.label;
+    const { session } = server;
+    this.label = session.label;
     this.traits = server.traits;
     this.root = place;
-    site.learned.linkedFolders.addRoot(place.path);
-    if (site.abilities.peer !== undefined) this.fingerprint = site.abilities.peer;
+    session.learned.linkedFolders.addRoot(place.path);
+    if (session.profile.peer !== undefined) this.fingerprint = session.profile.peer;
     this.#server = server;
-    this.#session = site;
+    this.#session = session;
     this.#owns = owns;
     if (server.traits.timeStep !== undefined) {
       this.setModified = (path, modified, call) =>
-        setModified(site, modified, this.#context("set the time of", path, call));
+        setModified(session, modified, this.#context("set the time of", path, call));
     }
-    if (site.hasChmod) {
-      this.setMode = (path, mode, call) => setMode(site, mode, this.#context("set the mode of", path, call));
+    if (session.hasChmod) {
+      this.setMode = (path, mode, call) => setMode(session, mode, this.#context("set the mode of", path, call));
     }
-    if (hashCommands(site).length > 0) {
+    if (hashCommands(session).length > 0) {
       this.checksum = (entry, wanted, call) =>
-        hashFile(site, wanted, { ...this.#context("hash", entry.path, call), entry });
+        hashFile(session, wanted, { ...this.#context("hash", entry.path, call), entry });
     }
   }
 
@@ -150,13 +150,21 @@ class FtpBackend implements Backend {
   }
 
   async list(dir: RelPath, call: CallOptions): Promise<readonly Entry[]> {
-    const doing = this.#context("list", dir, call);
-    return await withConnection(this.#session, doing, async (link) => (await list(link, this.#session, doing)).entries);
+    const context = this.#context("list", dir, call);
+    return await withConnection(
+      this.#session,
+      context,
+      async (control) => (await list(control, this.#session, context)).entries,
+    );
   }
 
   async stat(path: RelPath, call: CallOptions): Promise<Entry | undefined> {
-    const doing = this.#context("look at", path, call);
-    return await withConnection(this.#session, doing, (link) => stat(link, this.#session, { ...doing, precise: true }));
+    const context = this.#context("look at", path, call);
+    return await withConnection(
+      this.#session,
+      context,
+      (control) => stat(control, this.#session, { ...context, precise: true }),
+    );
   }
 
   async read(path: RelPath, options: ReadOptions): Promise<Content> {
@@ -164,8 +172,12 @@ class FtpBackend implements Backend {
   }
 
   async write(path: RelPath, body: Body, options: WriteOptions): Promise<FileEntry> {
-    const doing = this.#context("write", path, options);
-    return await writeFile(this.#session, body, { ...doing, serverParent: this.#serverPath(parentOf(path)), options });
+    const context = this.#context("write", path, options);
+    return await writeFile(this.#session, body, {
+      ...context,
+      serverParent: this.#serverPath(parentOf(path)),
+      options,
+    });
   }
 
   async makeDir(path: RelPath, call: CallOptions): Promise<DirEntry> {
@@ -196,7 +208,7 @@ class FtpBackend implements Backend {
   }
 
   #context(operation: string, path: RelPath, { signal }: CallOptions): PathContext {
-    return { operation, path, signal, at: this.#serverPath(path) };
+    return { operation, path, signal, serverPath: this.#serverPath(path) };
   }
 }
 
@@ -205,10 +217,10 @@ class FtpBackend implements Backend {
  * `from`.
  */
 function resolveRoot(folder: string, { from, home }: { readonly from: string; readonly home: string }): BackendRoot {
-  const ask: OperationContext = { signal: new AbortController().signal, operation: "open", path: root };
+  const context: OperationContext = { signal: new AbortController().signal, operation: "open", path: root };
   // deno-lint-ignore no-control-regex
   if (/[\u0000-\u001f\u007f]/.test(folder)) {
-    throw operationError(ask, "badInput", { why: `"${escapeForDisplay(folder)}" holds a control character` });
+    throw operationError(context, "badInput", { why: `"${escapeForDisplay(folder)}" holds a control character` });
   }
   const [, , below] = /^(\/?~(?:\/|$))(.*)$/s.exec(folder) ?? [];
   const joined = below === undefined ? posix.resolve(from, folder) : posix.join(home, below);

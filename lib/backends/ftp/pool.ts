@@ -44,13 +44,13 @@ export class FtpPool implements AsyncDisposable {
    */
   async use<T>(
     call: CallOptions & { readonly operation: string },
-    work: (link: ControlConnection) => Promise<T>,
+    work: (control: ControlConnection) => Promise<T>,
   ): Promise<T> {
-    const link = await this.lease(call);
+    const control = await this.lease(call);
     try {
-      return await this.#nested.run(() => work(link));
+      return await this.#nested.run(() => work(control));
     } finally {
-      this.release(link);
+      this.release(control);
     }
   }
 
@@ -63,8 +63,8 @@ export class FtpPool implements AsyncDisposable {
         this.#queue.wakeNext();
         throw cancelled(signal, operation);
       }
-      const link = this.#takeIdle();
-      if (link !== undefined) return link;
+      const control = this.#takeIdle();
+      if (control !== undefined) return control;
       const isNested = this.#nested.isNested;
       if (isNested || this.#all.size + this.#opening < this.#limit) {
         const fresh = await this.#open({ signal, operation });
@@ -76,28 +76,28 @@ export class FtpPool implements AsyncDisposable {
     }
   }
 
-  release(link: ControlConnection): void {
-    if (link.isIdle && this.#all.size <= Math.max(1, this.#options.connections)) this.#idle.push(link);
+  release(control: ControlConnection): void {
+    if (control.isIdle && this.#all.size <= Math.max(1, this.#options.connections)) this.#idle.push(control);
     else {
-      link.close();
-      this.#all.delete(link);
+      control.close();
+      this.#all.delete(control);
     }
     this.#queue.wakeNext();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort(closedError());
-    for (const link of this.#all) link.close(closedError());
+    for (const control of this.#all) control.close(closedError());
     this.#all.clear();
     this.#idle.length = 0;
     this.#queue.wakeAll();
     return Promise.resolve();
   }
 
-  #add(link: ControlConnection): ControlConnection {
-    this.#all.add(link);
-    link.onProgress = () => this.#queue.noteProgress();
-    return link;
+  #add(control: ControlConnection): ControlConnection {
+    this.#all.add(control);
+    control.onProgress = () => this.#queue.noteProgress();
+    return control;
   }
 
   #stallTimeout(): StallTimeout {
@@ -108,9 +108,9 @@ export class FtpPool implements AsyncDisposable {
   }
 
   #takeIdle(): ControlConnection | undefined {
-    for (let link = this.#idle.pop(); link !== undefined; link = this.#idle.pop()) {
-      if (link.isIdle) return link;
-      this.#all.delete(link);
+    for (let control = this.#idle.pop(); control !== undefined; control = this.#idle.pop()) {
+      if (control.isIdle) return control;
+      this.#all.delete(control);
     }
     return undefined;
   }
@@ -125,12 +125,12 @@ export class FtpPool implements AsyncDisposable {
     try {
       for (let pause = FIRST_PAUSE_MS;; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
         try {
-          const link = await this.#options.connect({ signal: both });
+          const control = await this.#options.connect({ signal: both });
           if (this.#closing.signal.aborted) {
-            link.close();
+            control.close();
             throw closedError();
           }
-          return this.#add(link);
+          return this.#add(control);
         } catch (error) {
           if (this.#closing.signal.aborted) throw closedError();
           if (signal.aborted) throw cancelled(signal, operation);

@@ -24,9 +24,9 @@ export interface PendingReply {
  * Returns a refusal as the error of a call. If the code is ambiguous, the text of the reply decides, in the wording of
  * the common servers.
  */
-export function toSyncError(ask: OperationContext, reply: Reply): SyncError {
+export function toSyncError(context: OperationContext, reply: Reply): SyncError {
   const kind = errorKindOf(reply);
-  return operationError(ask, kind, { why: `${probableCause(kind, reply)}${serverMessage(reply)}` });
+  return operationError(context, kind, { why: `${probableCause(kind, reply)}${serverMessage(reply)}` });
 }
 
 /**

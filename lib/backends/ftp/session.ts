@@ -15,22 +15,22 @@ export type TimeSetter = "MFMT" | "MDTM" | "UTIME" | "none";
 export interface FtpSession {
   readonly label: string;
   readonly pool: FtpPool;
-  readonly abilities: ServerProfile;
+  readonly profile: ServerProfile;
   readonly encoding: PathEncoding;
   readonly hasMlst: boolean;
   readonly hasChmod: boolean;
   /** Whether the server alters blanks at the end of a name. */
   readonly altersTrailingBlanks: boolean;
   /** Returns what exists there now; see stat(). */
-  stat(link: ControlConnection, doing: PathContext & { readonly precise?: boolean }): Promise<Entry | undefined>;
+  stat(control: ControlConnection, context: PathContext & { readonly precise?: boolean }): Promise<Entry | undefined>;
   readonly learned: {
     setter: TimeSetter;
     /** Whether a time that was set was shown again unchanged. If so, later ones are trusted without a stat. */
     keepsTimes: boolean;
     /** The number of refused attempts to set a time, while none has succeeded. */
-    timesRefused: number;
+    timeRefusals: number;
     /** Whether MDTM is unreliable, for example returns one time for all files. */
-    mdtmLies: boolean;
+    mdtmUnreliable: boolean;
     /** The MDTM of the last file written, and when that value was first shown. */
     lastMdtm: { readonly shown: number; readonly at: number } | undefined;
     /** Whether listings use "LIST -a": false after a server refused "-a" or took it for a name. */
@@ -57,61 +57,63 @@ export interface FtpOperation {
 export interface FolderListing {
   readonly entries: readonly Entry[];
   readonly uniques: ReadonlyMap<RelPath, string>;
-  readonly print: string;
+  readonly fingerprint: string;
 }
 
 /** The links of a server that its listings may show as folders; see linked_folders.ts. */
 export interface LinkedFolders {
-  addRoot(at: string): void;
-  isLink(at: string): boolean;
-  isListed(at: string): boolean;
-  markLinks(found: FolderListing, asking: FtpOperation): Promise<readonly Entry[]>;
-  assertNoLinkAbove(asking: FtpOperation & { readonly isFolder: boolean }): Promise<void>;
+  addRoot(serverPath: string): void;
+  isLink(serverPath: string): boolean;
+  isListed(serverPath: string): boolean;
+  markLinks(found: FolderListing, operation: FtpOperation): Promise<readonly Entry[]>;
+  assertNoLinkAbove(operation: FtpOperation & { readonly isFolder: boolean }): Promise<void>;
 }
 
 /** A path as callers know it, and as the server names it. */
 export interface ResolvedPath {
   readonly path: RelPath;
-  readonly at: string;
+  readonly serverPath: string;
 }
 
 export type PathContext = OperationContext & ResolvedPath;
 
 /** Returns the path in the server's encoding. Rejects with badInput if the encoding cannot represent the name. */
-export function encodePath(site: FtpSession, { at, ...ask }: PathContext): string {
-  const text = encodeText(at, site.encoding);
+export function encodePath(session: FtpSession, { serverPath, ...context }: PathContext): string {
+  const text = encodeText(serverPath, session.encoding);
   // deno-lint-ignore no-control-regex
-  if (decodeText(text, site.encoding) === at && !/[^\u0000-\u00ff]/.test(text)) return text;
-  throw operationError(ask, "badInput", { why: "the server's spelling cannot write this name: try -Encoding Utf8" });
+  if (decodeText(text, session.encoding) === serverPath && !/[^\u0000-\u00ff]/.test(text)) return text;
+  throw operationError(context, "badInput", {
+    why: "the server's spelling cannot write this name: try -Encoding Utf8",
+  });
 }
 
 /** Runs `work` on a connection. Errors of the connection become errors of the operation. */
 export async function withConnection<T>(
-  site: FtpSession,
-  doing: PathContext,
-  work: (link: ControlConnection) => Promise<T>,
+  session: FtpSession,
+  context: PathContext,
+  work: (control: ControlConnection) => Promise<T>,
 ): Promise<T> {
   try {
-    return await site.pool.use(doing, work);
+    return await session.pool.use(context, work);
   } catch (error) {
-    throw asOperationError(error, doing);
+    throw asOperationError(error, context);
   }
 }
 
 /** Returns an error of the connection as an error of the operation; other errors unchanged. */
-export function asOperationError(error: unknown, ask: OperationContext): unknown {
+export function asOperationError(error: unknown, context: OperationContext): unknown {
   if (!(error instanceof SyncError) || error.facts.operation !== NETWORK_OPERATION) return error;
-  return operationError(ask, error.kind, { why: error.message, cause: error });
+  return operationError(context, error.kind, { why: error.message, cause: error });
 }
 
 /** Returns the parent folder of a server path; "/" for "/". */
-export function serverParentOf(at: string): string {
-  return at.slice(0, at.lastIndexOf("/")) || "/";
+export function serverParentOf(serverPath: string): string {
+  return serverPath.slice(0, serverPath.lastIndexOf("/")) || "/";
 }
 
 /** Returns the last name of a path. */
-export function serverNameOf(at: string): string {
-  return at.slice(at.lastIndexOf("/") + 1);
+export function serverNameOf(serverPath: string): string {
+  return serverPath.slice(serverPath.lastIndexOf("/") + 1);
 }
 
 /** Returns the server path of a child. */

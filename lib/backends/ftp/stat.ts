@@ -11,14 +11,14 @@ import { root } from "../../core/path.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
 /** Returns the stat commands for a path; lookedAt() parses their replies. */
-export function statCommands(site: FtpSession, doing: PathContext): readonly string[] {
-  const path = encodePath(site, doing);
-  return site.hasMlst ? [`MLST ${path}`] : [`SIZE ${path}`, `MDTM ${path}`];
+export function statCommands(session: FtpSession, context: PathContext): readonly string[] {
+  const path = encodePath(session, context);
+  return session.hasMlst ? [`MLST ${path}`] : [`SIZE ${path}`, `MDTM ${path}`];
 }
 
 /** Returns the command that checks, after all bytes came, whether a file is unchanged; stillAt() parses its reply. */
-export function recheckCommands(site: FtpSession, doing: PathContext): readonly string[] {
-  return statCommands(site, doing).slice(-1);
+export function recheckCommands(session: FtpSession, context: PathContext): readonly string[] {
+  return statCommands(session, context).slice(-1);
 }
 
 /**
@@ -26,42 +26,42 @@ export function recheckCommands(site: FtpSession, doing: PathContext): readonly 
  * another stat follows.
  */
 export async function recheck(
-  link: ControlConnection,
-  site: FtpSession,
-  { replies, size, ...doing }: PathContext & { readonly size: number; readonly replies: readonly Reply[] },
+  control: ControlConnection,
+  session: FtpSession,
+  { replies, size, ...context }: PathContext & { readonly size: number; readonly replies: readonly Reply[] },
 ): Promise<Entry | undefined> {
   const [reply] = replies;
-  if (reply === undefined || reply.code >= 300) return await stat(link, site, doing);
+  if (reply === undefined || reply.code >= 300) return await stat(control, session, context);
   const given = { code: 213, text: `213 ${size}` };
-  return parseStat(site, doing, site.hasMlst ? replies : [given, reply]);
+  return parseStat(session, context, session.hasMlst ? replies : [given, reply]);
 }
 
 /** Returns the command that checks whether a path exists; lookedAt() parses its reply. */
-export function existsCommands(site: FtpSession, doing: PathContext): readonly string[] {
-  return statCommands(site, doing).slice(0, 1);
+export function existsCommands(session: FtpSession, context: PathContext): readonly string[] {
+  return statCommands(session, context).slice(0, 1);
 }
 
 /** Parses the replies to lookCommands(). Without MLST they report files only, and everything else seems absent. */
-export function parseStat(site: FtpSession, doing: PathContext, replies: readonly Reply[]): Entry | undefined {
+export function parseStat(session: FtpSession, context: PathContext, replies: readonly Reply[]): Entry | undefined {
   const [first, second] = replies;
   if (first === undefined) return undefined;
-  if (first.code === 421) throw toSyncError(doing, first);
-  if (!site.hasMlst) {
+  if (first.code === 421) throw toSyncError(context, first);
+  if (!session.hasMlst) {
     const size = first.code === 213 ? /^213 (\d{1,16})/.exec(first.text)?.[1] : undefined;
     if (size === undefined) return undefined;
-    const isTold = second?.code === 213 && !site.learned.mdtmLies;
+    const isTold = second?.code === 213 && !session.learned.mdtmUnreliable;
     const modified = isTold ? parseTime(second.text.slice(4).trim()) : undefined;
-    return { kind: "file", path: doing.path, size: Number(size), ...(modified === undefined ? {} : { modified }) };
+    return { kind: "file", path: context.path, size: Number(size), ...(modified === undefined ? {} : { modified }) };
   }
   if (first.code < 300) {
-    if (site.learned.linkedFolders.isLink(doing.at)) return opaqueLink(doing.path);
-    const found = parseMlst(first.text, doing.path);
+    if (session.learned.linkedFolders.isLink(context.serverPath)) return opaqueLink(context.path);
+    const found = parseMlst(first.text, context.path);
     if (found !== undefined) return found;
-    throw operationError(doing, "unexpected", { why: "the server's answer to MLST cannot be understood" });
+    throw operationError(context, "unexpected", { why: "the server's answer to MLST cannot be understood" });
   }
-  if (isDenied(first.text) && !isAbsent(first.text)) throw toSyncError(doing, first);
+  if (isDenied(first.text) && !isAbsent(first.text)) throw toSyncError(context, first);
   if (first.code === 550 || first.code === 501 || first.code === 553) return undefined;
-  throw toSyncError(doing, first);
+  throw toSyncError(context, first);
 }
 
 /**
@@ -69,15 +69,15 @@ export function parseStat(site: FtpSession, doing: PathContext, replies: readonl
  * costs a listing.
  */
 export async function stat(
-  link: ControlConnection,
-  site: FtpSession,
-  doing: PathContext & { readonly precise?: boolean },
+  control: ControlConnection,
+  session: FtpSession,
+  context: PathContext & { readonly precise?: boolean },
 ): Promise<Entry | undefined> {
-  const replies = await link.sendCommands(statCommands(site, doing));
-  const found = parseStat(site, doing, replies);
-  if (doing.precise !== true) return found;
-  if (site.hasMlst) return found === undefined ? undefined : await detectLink(link, site, { doing, found });
-  return await statWithoutMlst(link, site, { context: doing, found, replies });
+  const replies = await control.sendCommands(statCommands(session, context));
+  const found = parseStat(session, context, replies);
+  if (context.precise !== true) return found;
+  if (session.hasMlst) return found === undefined ? undefined : await detectLink(control, session, { context, found });
+  return await statWithoutMlst(control, session, { context, found, replies });
 }
 
 interface StatResult {
@@ -91,26 +91,26 @@ interface StatResult {
  * exists if the server reports its size or CWD enters it: a listing that lost a name must not make it absent.
  */
 async function statWithoutMlst(
-  link: ControlConnection,
-  site: FtpSession,
-  { context: doing, found, replies }: StatResult,
+  control: ControlConnection,
+  session: FtpSession,
+  { context, found, replies }: StatResult,
 ): Promise<Entry | undefined> {
-  const isEntered = found === undefined && await isFolder(link, site, doing);
-  const shown: Entry | undefined = isEntered ? { kind: "dir", path: doing.path } : found;
-  if (found === undefined && (doing.at === "/" || doing.path === root)) return shown;
-  const above = { ...doing, path: root, at: serverParentOf(doing.at) };
-  if (shown === undefined && !(await isFolder(link, site, above))) return undefined;
-  const { entries, unread } = await list(link, site, above);
-  const listed = entries.find((one) => one.path === serverNameOf(doing.at));
+  const isEntered = found === undefined && await isFolder(control, session, context);
+  const shown: Entry | undefined = isEntered ? { kind: "dir", path: context.path } : found;
+  if (found === undefined && (context.serverPath === "/" || context.path === root)) return shown;
+  const above = { ...context, path: root, serverPath: serverParentOf(context.serverPath) };
+  if (shown === undefined && !(await isFolder(control, session, above))) return undefined;
+  const { entries, unread } = await list(control, session, above);
+  const listed = entries.find((one) => one.path === serverNameOf(context.serverPath));
   if (listed?.kind === "file" && found?.kind === "file") return found;
-  if (listed !== undefined) return { ...listed, path: doing.path };
+  if (listed !== undefined) return { ...listed, path: context.path };
   if (shown !== undefined) return shown;
   if (unread > 0) {
-    throw operationError(doing, "unexpected", {
+    throw operationError(context, "unexpected", {
       why: "the listing of its folder has lines that cannot be read, so that it may be there",
     });
   }
-  assertAbsent(site, doing, replies);
+  assertAbsent(session, context, replies);
   return undefined;
 }
 
@@ -118,35 +118,35 @@ async function statWithoutMlst(
  * Rejects if the replies to SIZE and MDTM leave open whether the path exists: "450 Try again", "550 Permission denied",
  * a time without a size, or "500" from a server that announced SIZE.
  */
-function assertAbsent({ abilities }: FtpSession, doing: PathContext, [size, time]: readonly Reply[]): void {
+function assertAbsent({ profile }: FtpSession, context: PathContext, [size, time]: readonly Reply[]): void {
   if (size === undefined) return;
-  const isFault = size.code < 510 && (size.code < 500 || abilities.features.has("SIZE"));
+  const isFault = size.code < 510 && (size.code < 500 || profile.features.has("SIZE"));
   const isOpen = (isFault && size.code !== 501) || (isDenied(size.text) && !isAbsent(size.text));
-  if (isOpen) throw toSyncError(doing, size);
+  if (isOpen) throw toSyncError(context, size);
   if (time?.code === 213) {
-    throw operationError(doing, "unexpected", { why: "the server tells its time, and yet no size" });
+    throw operationError(context, "unexpected", { why: "the server tells its time, and yet no size" });
   }
 }
 
 /** Returns a link if the folder's listing shows one: for MLST some servers report the link's target. */
 async function detectLink(
-  link: ControlConnection,
-  site: FtpSession,
-  { doing, found }: { readonly doing: PathContext; readonly found: Entry },
+  control: ControlConnection,
+  session: FtpSession,
+  { context, found }: { readonly context: PathContext; readonly found: Entry },
 ): Promise<Entry> {
-  const { linkedFolders: folders } = site.learned;
-  const holder = serverParentOf(doing.at);
-  if (doing.path === root || found.kind === "opaque" || folders.isListed(holder)) return found;
-  await list(link, site, { ...doing, path: root, at: holder });
-  return folders.isLink(doing.at) ? opaqueLink(doing.path) : found;
+  const { linkedFolders: folders } = session.learned;
+  const holder = serverParentOf(context.serverPath);
+  if (context.path === root || found.kind === "opaque" || folders.isListed(holder)) return found;
+  await list(control, session, { ...context, path: root, serverPath: holder });
+  return folders.isLink(context.serverPath) ? opaqueLink(context.path) : found;
 }
 
-async function isFolder(link: ControlConnection, site: FtpSession, doing: PathContext): Promise<boolean> {
-  return (await link.sendCommand(`CWD ${encodePath(site, doing)}`)).code < 300;
+async function isFolder(control: ControlConnection, session: FtpSession, context: PathContext): Promise<boolean> {
+  return (await control.sendCommand(`CWD ${encodePath(session, context)}`)).code < 300;
 }
 
 /** Rejects with kind "changed" unless `found` is as expected. */
-export function assertUnchanged(found: Entry | undefined, ask: OperationContext & Precondition): void {
-  const why = ask.expect === undefined ? undefined : describeMismatch(ask.expect, found);
-  if (why !== undefined) throw operationError(ask, "changed", { why });
+export function assertUnchanged(found: Entry | undefined, context: OperationContext & Precondition): void {
+  const why = context.expect === undefined ? undefined : describeMismatch(context.expect, found);
+  if (why !== undefined) throw operationError(context, "changed", { why });
 }

@@ -4,8 +4,8 @@ import type { Reply } from "./reply.ts";
 import { encodePath, type FtpSession, type PathContext, type TimeSetter } from "./session.ts";
 
 /** Returns the command that sets times on this server, judged by its features. */
-export function chooseTimeSetter(site: Pick<FtpSession, "abilities">): TimeSetter {
-  const { features, siteHelp: help, setsByMdtm } = site.abilities;
+export function chooseTimeSetter(session: Pick<FtpSession, "profile">): TimeSetter {
+  const { features, siteHelp: help, setsByMdtm } = session.profile;
   if (features.has("MFMT")) return "MFMT";
   if (setsByMdtm) return "MDTM";
   return features.has("SITE UTIME") || /\bUTIME\b/.test(help) ? "UTIME" : "none";
@@ -13,7 +13,7 @@ export function chooseTimeSetter(site: Pick<FtpSession, "abilities">): TimeSette
 
 /** Returns the initial knowledge about a server's times. */
 export function initialTimes(setter: TimeSetter) {
-  return { setter, keepsTimes: false, timesRefused: 0, mdtmLies: false, lastMdtm: undefined };
+  return { setter, keepsTimes: false, timeRefusals: 0, mdtmUnreliable: false, lastMdtm: undefined };
 }
 
 /**
@@ -22,8 +22,8 @@ export function initialTimes(setter: TimeSetter) {
  */
 export function recordTimeRefusal({ learned }: FtpSession, { code }: Reply): void {
   if (learned.keepsTimes) return;
-  learned.timesRefused += code === 500 || code === 502 || code === 504 ? MAX_TIME_REFUSALS : 1;
-  if (learned.timesRefused >= MAX_TIME_REFUSALS) learned.setter = "none";
+  learned.timeRefusals += code === 500 || code === 502 || code === 504 ? MAX_TIME_REFUSALS : 1;
+  if (learned.timeRefusals >= MAX_TIME_REFUSALS) learned.setter = "none";
 }
 
 const MAX_TIME_REFUSALS = 3;
@@ -40,7 +40,7 @@ export function checkMdtm(
   const { lastMdtm } = learned;
   const isFar = Math.abs(shown - now) > MAX_ZONE_MS && Math.abs(shown - set) > MAX_ZONE_MS;
   const standsStill = lastMdtm?.shown === shown && now - lastMdtm.at > STOPPED_CLOCK_MS;
-  learned.mdtmLies = isFar || (standsStill && shown !== set);
+  learned.mdtmUnreliable = isFar || (standsStill && shown !== set);
   if (lastMdtm?.shown !== shown) learned.lastMdtm = { shown, at: now };
 }
 
@@ -50,8 +50,8 @@ const STOPPED_CLOCK_MS = 3000;
 export const MAX_ZONE_MS = 26 * 3_600_000;
 
 /** Returns the command that sets a time, or undefined if the server has none or none can represent this time. */
-export function timeCommand(site: FtpSession, doing: PathContext, modified: number): string | undefined {
-  return formatTimeCommand(site.learned.setter, { time: formatTime(modified), path: encodePath(site, doing) });
+export function timeCommand(session: FtpSession, context: PathContext, modified: number): string | undefined {
+  return formatTimeCommand(session.learned.setter, { time: formatTime(modified), path: encodePath(session, context) });
 }
 
 /**
@@ -59,17 +59,17 @@ export function timeCommand(site: FtpSession, doing: PathContext, modified: numb
  * none does.
  */
 export async function tryOtherSetters(
-  link: ControlConnection,
-  site: FtpSession,
-  { doing, modified }: { readonly doing: PathContext; readonly modified: number },
+  control: ControlConnection,
+  session: FtpSession,
+  { context, modified }: { readonly context: PathContext; readonly modified: number },
 ): Promise<boolean> {
-  const [time, path] = [formatTime(modified), encodePath(site, doing)];
-  const { learned } = site;
-  const others = SETTERS.filter((one) => one !== learned.setter && isOffered(site, one));
+  const [time, path] = [formatTime(modified), encodePath(session, context)];
+  const { learned } = session;
+  const others = SETTERS.filter((one) => one !== learned.setter && isOffered(session, one));
   for (const setter of others) {
     const command = formatTimeCommand(setter, { time, path });
-    if (command === undefined || (await link.sendCommand(command)).code >= 300) continue;
-    const shown = await link.sendCommand(`MDTM ${path}`);
+    if (command === undefined || (await control.sendCommand(command)).code >= 300) continue;
+    const shown = await control.sendCommand(`MDTM ${path}`);
     if (shown.code !== 213 || parseTime(shown.text.slice(4).trim()) !== parseTime(time ?? "")) continue;
     learned.setter = setter;
     learned.keepsTimes = true;
@@ -80,10 +80,10 @@ export async function tryOtherSetters(
 
 const SETTERS: readonly TimeSetter[] = ["MFMT", "MDTM", "UTIME"];
 
-function isOffered({ abilities }: FtpSession, setter: TimeSetter): boolean {
-  if (setter === "MFMT") return abilities.features.has("MFMT");
-  if (setter === "MDTM") return abilities.setsByMdtm;
-  return abilities.features.has("SITE UTIME") || /\bUTIME\b/.test(abilities.siteHelp);
+function isOffered({ profile }: FtpSession, setter: TimeSetter): boolean {
+  if (setter === "MFMT") return profile.features.has("MFMT");
+  if (setter === "MDTM") return profile.setsByMdtm;
+  return profile.features.has("SITE UTIME") || /\bUTIME\b/.test(profile.siteHelp);
 }
 
 function formatTimeCommand(

@@ -22,37 +22,37 @@ import { operationError } from "../../core/operation.ts";
  * and then come a last stat of the target and the rename. A large upload resumes from the leftover of a failed write of
  * the same tag.
  */
-export async function writeFile(site: FtpSession, body: Body, writing: WriteContext): Promise<FileEntry> {
+export async function writeFile(session: FtpSession, body: Body, writing: WriteContext): Promise<FileEntry> {
   const { options, path, signal, operation } = writing;
-  assertKeepsName(site, writing);
+  assertKeepsName(session, writing);
   const temp = childOf(writing.serverParent, nameOf(tempPath(path, options.tag ?? randomBytes(8).toString("hex"))));
-  const draft: PendingWrite = { ...writing, temp: { ...writing, at: temp } };
+  const write: PendingWrite = { ...writing, temp: { ...writing, serverPath: temp } };
   // Small sources are read before a connection is taken, so that no connection is held while the other side is slow.
   const small = options.size <= SMALL
     ? await readExactly(await awaitContent(body(), { signal, operation }), { ...writing, size: options.size })
     : undefined;
   let isBegun = false;
   try {
-    return await withConnection(site, writing, async (link) => {
-      const before = await statTarget(link, site, draft);
-      const from = small === undefined ? await resumeOffset(link, site, draft) : 0;
+    return await withConnection(session, writing, async (control) => {
+      const before = await statTarget(control, session, write);
+      const from = small === undefined ? await resumeOffset(control, session, write) : 0;
       const content = small ?? await awaitContent(body(from, options.size), { signal, operation });
       isBegun = true;
-      const settling = toFinalChecks(site, { draft, before });
-      const replies = await upload(link, site, { write: draft, content, from, nextCommands: checkCommands(settling) });
-      return await finalize(link, site, { ...settling, replies });
+      const checks = toFinalChecks(session, { write, before });
+      const replies = await upload(control, session, { write, content, from, nextCommands: checkCommands(checks) });
+      return await finalize(control, session, { ...checks, replies });
     });
   } catch (error) {
     // Only after the connection was released: there may be no other.
-    if (isBegun) await cleanUp(site, { draft, error });
+    if (isBegun) await cleanUp(session, { write, error });
     throw error;
   }
 }
 
 /** Rejects names that the server would alter: the file would be sent again in every run. */
-export function assertKeepsName(site: FtpSession, doing: PathContext): void {
-  if (!site.altersTrailingBlanks || !doing.at.endsWith(" ")) return;
-  throw operationError(doing, "unsupported", { why: "this server alters a blank at the end of a name" });
+export function assertKeepsName(session: FtpSession, context: PathContext): void {
+  if (!session.altersTrailingBlanks || !context.serverPath.endsWith(" ")) return;
+  throw operationError(context, "unsupported", { why: "this server alters a blank at the end of a name" });
 }
 
 /** The largest file that is held in memory. */
@@ -64,30 +64,34 @@ const RESUMABLE: readonly ErrorKind[] = ["connection", "timeout", "busy", "cance
 const OVERLAP = 1 << 20;
 
 /** Returns the target before the first byte is sent. It is checked again before it is replaced. */
-async function statTarget(link: ControlConnection, site: FtpSession, draft: PendingWrite): Promise<Entry | undefined> {
-  const { expect, size } = draft.options;
+async function statTarget(
+  control: ControlConnection,
+  session: FtpSession,
+  write: PendingWrite,
+): Promise<Entry | undefined> {
+  const { expect, size } = write.options;
   if (size <= SMALL && (expect === "absent" || expect?.kind === "file")) {
     return expect === "absent" ? undefined : expect;
   }
-  const found = await stat(link, site, draft);
-  assertReplaceable(found, draft);
+  const found = await stat(control, session, write);
+  assertReplaceable(found, write);
   return found;
 }
 
 /** Returns the byte from which a large upload resumes; 0 without a usable leftover. */
 async function resumeOffset(
-  link: ControlConnection,
-  site: FtpSession,
+  control: ControlConnection,
+  session: FtpSession,
   { temp, options }: PendingWrite,
 ): Promise<number> {
-  if (options.tag === undefined || !site.abilities.features.has("REST")) return 0;
-  const found = await stat(link, site, temp);
+  if (options.tag === undefined || !session.profile.features.has("REST")) return 0;
+  const found = await stat(control, session, temp);
   if (found === undefined) return 0;
   if (found.kind !== "file") {
     throw operationError(temp, "exists", { why: "something stands in the way of its temporary name" });
   }
   if (found.size <= options.size && found.size >= WORTH_KEEPING) return found.size - OVERLAP;
-  await link.sendCommand(`DELE ${encodePath(site, temp)}`);
+  await control.sendCommand(`DELE ${encodePath(session, temp)}`);
   return 0;
 }
 
@@ -100,25 +104,29 @@ interface UploadOptions {
 }
 
 /** Sends the bytes to the temporary name. Returns the replies to the next commands. */
-async function upload(link: ControlConnection, site: FtpSession, uploading: UploadOptions): Promise<readonly Reply[]> {
-  const { write: draft, content, from, nextCommands: next } = uploading;
-  const data = await openDataConnection(link, { doing: draft.temp, from }).catch(async (error) => {
+async function upload(
+  control: ControlConnection,
+  session: FtpSession,
+  uploading: UploadOptions,
+): Promise<readonly Reply[]> {
+  const { write, content, from, nextCommands: next } = uploading;
+  const data = await openDataConnection(control, { context: write.temp, from }).catch(async (error) => {
     if (!(content instanceof Uint8Array)) await content.cancel().catch(() => {});
     throw error;
   });
   try {
-    const pending = link.sendCommand(`STOR ${encodePath(site, draft.temp)}`, { patient: true });
+    const pending = control.sendCommand(`STOR ${encodePath(session, write.temp)}`, { untimed: true });
     // Some servers close the data connection with a refusal, others leave it open.
     pending.then((reply) => reply.code >= 300 && data.destroy(), () => data.destroy());
     const failed = await send(data, uploading);
-    const foreign = toCertificateError(failed?.error, draft);
+    const foreign = toCertificateError(failed?.error, write);
     if (foreign !== undefined) throw foreign;
-    if (failed !== undefined) link.armTimeout();
+    if (failed !== undefined) control.armTimeout();
     const { reply, replies } = failed === undefined
-      ? await link.finishTransfer(pending, next)
+      ? await control.finishTransfer(pending, next)
       : { reply: await pending, replies: [] };
     if (failed !== undefined && !(reply.code >= 400 && failed.isWire)) throw failed.error;
-    if (reply.code >= 300) throw await explainWriteRefusal(link, site, { draft, reply });
+    if (reply.code >= 300) throw await explainWriteRefusal(control, session, { write, reply });
     return replies;
   } finally {
     data.destroy();
@@ -128,22 +136,22 @@ async function upload(link: ControlConnection, site: FtpSession, uploading: Uplo
 /** Sends the content. Returns the error that stopped it, or undefined; the server's final reply is due in any case. */
 async function send(
   data: Transport,
-  { write: draft, content, from }: UploadOptions,
+  { write, content, from }: UploadOptions,
 ): Promise<{ readonly error: unknown; readonly isWire: boolean } | undefined> {
-  const { signal, operation, options } = draft;
+  const { signal, operation, options } = write;
   let at = from;
   let isWire = false;
   if (from > 0) options.onBytes?.(from);
   try {
     await forEachChunk(content, async (bytes) => {
       at += bytes.length;
-      if (at > options.size) throw wrongSizeError(draft, { given: at, size: options.size });
+      if (at > options.size) throw wrongSizeError(write, { given: at, size: options.size });
       isWire = true;
       await data.write(bytes);
       isWire = false;
       options.onBytes?.(bytes.length);
     }, { signal, operation, reusesBuffer: true });
-    if (at < options.size) throw wrongSizeError(draft, { given: at, size: options.size });
+    if (at < options.size) throw wrongSizeError(write, { given: at, size: options.size });
     isWire = true;
     await data.end();
     return undefined;
@@ -158,17 +166,17 @@ async function send(
  * lost.
  */
 async function cleanUp(
-  site: FtpSession,
-  { draft, error }: { readonly draft: PendingWrite; readonly error: unknown },
+  session: FtpSession,
+  { write, error }: { readonly write: PendingWrite; readonly error: unknown },
 ): Promise<void> {
-  const { temp, options } = draft;
-  const { kind } = toSyncError(error, draft.operation);
+  const { temp, options } = write;
+  const { kind } = toSyncError(error, write.operation);
   if (options.tag !== undefined && options.size >= WORTH_KEEPING && RESUMABLE.includes(kind)) return;
   if (kind === "connection" || kind === "timeout") return;
   const signal = AbortSignal.timeout(CLEANUP_MS);
   try {
-    const path = encodePath(site, temp);
-    await site.pool.use({ signal, operation: "clean up" }, (link) => link.sendCommand(`DELE ${path}`));
+    const path = encodePath(session, temp);
+    await session.pool.use({ signal, operation: "clean up" }, (control) => control.sendCommand(`DELE ${path}`));
   } catch (why) {
     options.onWarning?.(`A temporary file was left behind: ${why instanceof Error ? why.message : why}`);
   }

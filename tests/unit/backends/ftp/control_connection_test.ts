@@ -32,7 +32,7 @@ async function serve(answer: (command: string) => readonly string[], greeting = 
   return {
     commands,
     connect: async ({ signal }: CallOptions = { signal: new AbortController().signal }) =>
-      (await ControlConnection.connect(settings, { implicit: false, newest: false, signal })).link,
+      (await ControlConnection.connect(settings, { implicit: false, allowTls13: false, signal })).control,
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => server.close(resolve));

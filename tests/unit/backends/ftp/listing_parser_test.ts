@@ -13,7 +13,7 @@ import { root } from "../../../../lib/core/path.ts";
 import { runs } from "../../../support/runs.ts";
 
 const now = Date.UTC(2026, 10, 22, 12, 0);
-const settings = { dir: root, spelling: "utf8" as const, clock: { now, zone: 0 } };
+const settings = { dir: root, encoding: "utf8" as const, clock: { now, zone: 0 } };
 
 function parseList(lines: readonly string[], given = settings): ParsedListing {
   const listing = listParser(given);

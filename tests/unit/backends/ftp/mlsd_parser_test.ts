@@ -3,7 +3,7 @@ import { mlsdParser, optsMlstCommand, parseMlst } from "../../../../lib/backends
 import type { ListSettings, ParsedListing } from "../../../../lib/backends/ftp/listing_parser.ts";
 import { root, toRelPath } from "../../../../lib/core/path.ts";
 
-const settings: ListSettings = { dir: root, spelling: "utf8" };
+const settings: ListSettings = { dir: root, encoding: "utf8" };
 
 function parseMlsd(lines: readonly string[], given = settings): ParsedListing {
   const listing = mlsdParser(given);
@@ -22,7 +22,7 @@ Deno.test("parseMlsd() reads files, folders and links, and drops the folder itse
     "type=unknown;size=0; pipe",
     "type=file; no size",
   ];
-  const { entries, here } = parseMlsd(lines, { dir: toRelPath("d"), spelling: "utf8" });
+  const { entries, here } = parseMlsd(lines, { dir: toRelPath("d"), encoding: "utf8" });
   assert.ok(here);
   assert.deepEqual(entries.map((one) => [one.path, one.kind === "opaque" ? one.cause : one.kind]), [
     ["d/ leading", "file"],
@@ -49,7 +49,7 @@ Deno.test("parseMlsd() lets no name out of its folder", () => {
 });
 
 Deno.test("parseMlsd() reads names as Latin-1 where the server writes them so", () => {
-  const [found] = parseMlsd(["type=file;size=1; \u00fc"], { ...settings, spelling: "latin1" }).entries;
+  const [found] = parseMlsd(["type=file;size=1; \u00fc"], { ...settings, encoding: "latin1" }).entries;
   assert.equal(found?.path, "\u00fc");
 });
 
