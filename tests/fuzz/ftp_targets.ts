@@ -1,16 +1,14 @@
 import assert from "node:assert/strict";
 import { mlsdParser, optsMlstCommand, parseMlst } from "../../lib/backends/ftp/mlsd_parser.ts";
-import { LineSplitter } from "../../lib/backends/ftp/line_splitter.ts";
-import { type ListingParser, listParser, type ListSettings, parseTime } from "../../lib/backends/ftp/listing_parser.ts";
 import {
-  errorKindOf,
-  parseEpsvPort,
-  parseFeatures,
-  parsePasvPort,
-  parsePwdFolder,
-  serverMessage,
-  toSyncError,
-} from "../../lib/backends/ftp/reply.ts";
+  LineSplitter,
+  type ListingParser,
+  type ListSettings,
+  parseTime,
+} from "../../lib/backends/ftp/listing_parser.ts";
+import { listParser } from "../../lib/backends/ftp/ls_parser.ts";
+import { errorKindOf, serverMessage, toSyncError } from "../../lib/backends/ftp/errors.ts";
+import { parseEpsvPort, parseFeatures, parsePasvPort, parsePwdFolder } from "../../lib/backends/ftp/replies.ts";
 import { CloseNotifyDetector } from "../../lib/net/close_notify.ts";
 import { SyncError } from "../../lib/core/errors.ts";
 import { isChild, toRelPath } from "../../lib/core/path.ts";

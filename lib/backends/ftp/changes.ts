@@ -3,10 +3,10 @@ import type { DirEntry, Entry } from "../../core/entry.ts";
 import type { Precondition } from "../../core/backend.ts";
 import type { ControlConnection } from "./control_connection.ts";
 import { assertUnchanged, stat } from "./stat.ts";
-import { toSyncError } from "./reply.ts";
+import { toSyncError } from "./errors.ts";
 import { encodePath, type FtpSession, type PathContext, serverParentOf, withConnection } from "./session.ts";
 import { timeCommand, tryOtherSetters } from "./times.ts";
-import { renameOnServer } from "./commit.ts";
+import { renameOnServer } from "./finalize.ts";
 import { assertKeepsName } from "./write.ts";
 import { operationError } from "../../core/operation.ts";
 

@@ -1,7 +1,7 @@
 import type { Checksum, FileEntry } from "../../core/entry.ts";
 import type { ControlConnection } from "./control_connection.ts";
 import { assertUnchanged, parseStat, statCommands } from "./stat.ts";
-import { isAbsent, toSyncError } from "./reply.ts";
+import { isAbsent, toSyncError } from "./errors.ts";
 import { encodePath, type FtpSession, type PathContext, withConnection } from "./session.ts";
 import { networkError } from "../../net/transport.ts";
 

@@ -1,11 +1,11 @@
-import { Buffer } from "node:buffer";
 import { badInput, SyncError } from "../../core/errors.ts";
 import { isIP } from "node:net";
 import type { CallOptions } from "../../core/backend.ts";
 import { optsMlstCommand } from "./mlsd_parser.ts";
 import { ControlConnection, type ControlSettings } from "./control_connection.ts";
-import type { PathEncoding } from "./listing_parser.ts";
-import { errorKindOf, isAbsent, parseFeatures, parsePwdFolder, type Reply, serverMessage } from "./reply.ts";
+import { encodeText, type PathEncoding } from "./listing_parser.ts";
+import { errorKindOf, isAbsent, serverMessage } from "./errors.ts";
+import { parseFeatures, parsePwdFolder, type Reply } from "./replies.ts";
 import { readTlsPins } from "../../net/tls.ts";
 import {
   CLIENT_CERTIFICATE_ADVICE,
@@ -103,16 +103,6 @@ export async function toConnector(target: ConnectContext): Promise<FtpConnector>
       }
     },
   };
-}
-
-/** Encodes text for the connection, one character per byte. */
-export function encodeText(text: string, encoding: PathEncoding): string {
-  return encoding === "latin1" ? text : Buffer.from(text, "utf8").toString("latin1");
-}
-
-/** Decodes text received over the connection. */
-export function decodeText(text: string, encoding: PathEncoding): string {
-  return encoding === "latin1" ? text : Buffer.from(text, "latin1").toString("utf8");
 }
 
 interface LoginContext {

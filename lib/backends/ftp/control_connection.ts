@@ -3,8 +3,7 @@ import tls from "node:tls";
 // @ts-types="npm:basic-ftp@6.2.3"
 import { FTPContext, FTPError, type FTPResponse } from "npm:basic-ftp@6.2.3";
 import { SyncError } from "../../core/errors.ts";
-import { parseEpsvPort, parsePasvPort, type PendingReply, type Reply } from "./reply.ts";
-import { dialData } from "./data_connection.ts";
+import { parseEpsvPort, parsePasvPort, type Reply, ReplyQueue } from "./replies.ts";
 import {
   deliverWholeLines,
   dial,
@@ -14,9 +13,8 @@ import {
   startTlsOnSocket,
 } from "../../net/tcp.ts";
 import { toLatin1 } from "../../net/latin1.ts";
-import { withProgress } from "./progress.ts";
 import { fingerprintOf, type TlsTrust } from "../../net/tls.ts";
-import { NETWORK_OPERATION, networkError, timeoutError, type Transport, Watchdog } from "../../net/transport.ts";
+import { NETWORK_OPERATION, networkError, type Peer, timeoutError } from "../../net/transport.ts";
 
 export interface ControlSettings {
   readonly host: string;
@@ -26,12 +24,24 @@ export interface ControlSettings {
   readonly trust: TlsTrust;
 }
 
+/** The address of a data connection. */
+export interface DataEndpoint {
+  readonly peer: Peer;
+  readonly timeout: number;
+  /** Undefined if the control connection has no TLS. */
+  readonly tls?: {
+    readonly trust: TlsTrust;
+    readonly allowTls13: boolean;
+    /** The session of the control connection: vsftpd and ProFTPD require that the data connection resumes it. */
+    readonly session: Uint8Array | undefined;
+  };
+}
+
 /** One control connection. Replies come in order. A refusal is a reply; only a broken connection rejects. One character per byte. */
 export class ControlConnection {
   readonly #ftp: FTPContext;
   readonly #settings: ControlSettings;
-  readonly #pending: PendingReply[] = [];
-  readonly #replyTimeout: Watchdog;
+  readonly #replies: ReplyQueue;
   #closed: SyncError | undefined;
   #hasEpsv = true;
   #allowTls13 = false;
@@ -57,7 +67,7 @@ export class ControlConnection {
     this.#settings = settings;
     this.#ftp = new FTPContext(0, "latin1");
     const { timeout } = settings;
-    this.#replyTimeout = new Watchdog(timeout, () => this.close(timeoutError("no answer", timeout)));
+    this.#replies = new ReplyQueue(timeout, () => this.close(timeoutError("no answer", timeout)));
     this.#attach(socket);
   }
 
@@ -82,7 +92,7 @@ export class ControlConnection {
       const ready = implicit ? await startImplicitTls(socket, { ...settings, allowTls13 }) : socket;
       const made = control = new ControlConnection(ready, settings);
       made.#allowTls13 = allowTls13;
-      const greeting = made.#expectReply();
+      const greeting = made.#replies.expect();
       // One handler for all later replies: a handler for each command costs a stack trace each.
       made.#ftp.handle(undefined, (reply) => made.#onReply(reply)).catch(() => {});
       noopTimer = setTimeout(() => made.#sendNoop(), Math.min(GREETING_WAIT_MS, settings.timeout / 2));
@@ -109,7 +119,7 @@ export class ControlConnection {
 
   /** Whether the connection is open and no reply is outstanding, so that it can be reused. */
   get isIdle(): boolean {
-    return !this.closed && this.#pending.every(({ isDiscarded }) => isDiscarded === true);
+    return !this.closed && this.#replies.isIdle;
   }
 
   /** Upgrades the connection to TLS. Data that came in clear text before is discarded. */
@@ -160,36 +170,32 @@ export class ControlConnection {
     return { reply, replies: await Promise.all(following) };
   }
 
-  /**
-   * Opens a data connection to the host of the control connection. Rejects with the server's reply if it offers none.
-   */
-  async openData(): Promise<Transport> {
-    return withProgress(await this.#openData(), () => this.onProgress());
-  }
-
-  async #openData(): Promise<Transport> {
+  /** Returns the address of the next data connection. Rejects with the server's reply if it offers none. */
+  async requestDataEndpoint(): Promise<DataEndpoint> {
     const ahead = this.#nextPort;
     this.#nextPort = undefined;
     const isFresh = ahead !== undefined && performance.now() < ahead.until;
     const port = (isFresh ? await ahead.port : undefined) ?? await this.#requestPort();
-    const { socket, tlsSessionStore: session } = this.#ftp;
+    const { socket, tlsSessionStore } = this.#ftp;
     const host = socket.remoteAddress;
     if (host === undefined) throw this.#closed ?? networkError("connection", "the connection is closed");
-    return await dialData({ host, port }, socket, { ...this.#settings, allowTls13: this.#allowTls13, session });
+    const { timeout, trust } = this.#settings;
+    const peer = { host, port };
+    if (!(socket instanceof tls.TLSSocket)) return { peer, timeout };
+    const session = socket.getSession() ?? tlsSessionStore;
+    return { peer, timeout, tls: { trust, allowTls13: this.#allowTls13, session } };
   }
 
   /** Arms the reply timeout: the transfer's data is complete, so the final reply is due. */
   armTimeout(): void {
-    for (const waiter of this.#pending) waiter.untimed = false;
-    this.#updateReplyTimeout();
+    this.#replies.armTimeout();
   }
 
   close(why = networkError("connection", "the connection is closed")): void {
     if (this.#closed !== undefined) return;
     this.#closed = why;
-    this.#replyTimeout[Symbol.dispose]();
     this.#ftp.close();
-    for (const waiter of this.#pending.splice(0)) waiter.reject(why);
+    this.#replies.rejectAll(why);
   }
 
   /** Sends the request for the port of the next data connection, and the commands after it. */
@@ -223,12 +229,12 @@ export class ControlConnection {
    * came at once.
    */
   #flushReplies(count: number): void {
-    if (this.delaysReplies && count >= 2 && this.#pending.length > 0 && !this.closed) this.#sendNoop();
+    if (this.delaysReplies && count >= 2 && this.#replies.size > 0 && !this.closed) this.#sendNoop();
   }
 
   /** Sends a NOOP whose reply is discarded. */
   #sendNoop(): void {
-    this.#pending.push({ resolve: () => {}, reject: () => {}, untimed: false, isDiscarded: true });
+    void this.#replies.expect({ isDiscarded: true });
     this.#ftp.socket.write(toLatin1("NOOP\r\n"));
   }
 
@@ -245,25 +251,10 @@ export class ControlConnection {
     }
     // The reply to the port requested ahead does not keep the connection busy.
     const replies = commands.map((command, index) =>
-      this.#expectReply({ untimed, isDiscarded: ahead && index === 0, isForPort: /^(?:EPSV|PASV)$/.test(command) })
+      this.#replies.expect({ untimed, isDiscarded: ahead && index === 0, isForPort: /^(?:EPSV|PASV)$/.test(command) })
     );
-    for (const one of replies) one.catch(() => {});
     this.#ftp.socket.write(toLatin1(commands.map((one) => `${one}\r\n`).join("")));
     return replies;
-  }
-
-  #expectReply({ untimed = false, isDiscarded = false, isForPort = false } = {}): Promise<Reply> {
-    const { promise, resolve, reject } = Promise.withResolvers<Reply>();
-    this.#pending.push({ resolve, reject, untimed, isDiscarded, isForPort });
-    this.#updateReplyTimeout();
-    return promise;
-  }
-
-  /** Starts or stops the timeout for the first pending reply. */
-  #updateReplyTimeout(): void {
-    const [first] = this.#pending;
-    if (first === undefined || first.untimed) this.#replyTimeout.stop();
-    else this.#replyTimeout.start();
   }
 
   #onReply(reply: Error | FTPResponse): void {
@@ -281,16 +272,9 @@ export class ControlConnection {
     }
     if (answer.code < 200) return;
     this.#preliminaryReplies = 0;
-    const first = this.#pending.shift();
-    const isPort = answer.code === 227 || answer.code === 229;
-    if (answer.code !== 421 && (first === undefined || (isPort && first.isForPort !== true))) {
-      // One reply too many: from here on each reply would be matched with the wrong command.
-      const why = networkError("connection", "the server's answers are out of step with what it was asked");
-      first?.reject(why);
-      return this.close(why);
+    if (!this.#replies.resolveNext(answer)) {
+      return this.close(networkError("connection", "the server's answers are out of step with what it was asked"));
     }
-    this.#updateReplyTimeout();
-    first?.resolve(answer);
     if (answer.code === 421) {
       this.close(networkError("busy", `the server ends the connection: ${answer.text.slice(0, 200)}`));
     }

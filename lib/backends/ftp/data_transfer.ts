@@ -1,9 +1,12 @@
+import { Buffer } from "node:buffer";
 import { cancelled, SyncError } from "../../core/errors.ts";
 import type { ControlConnection } from "./control_connection.ts";
-import { type Reply, toSyncError } from "./reply.ts";
+import { toCertificateError, toSyncError } from "./errors.ts";
+import type { Reply } from "./replies.ts";
 import type { PathContext } from "./session.ts";
-import { toCertificateError } from "./foreign_certificate.ts";
-import { networkError, type Transport } from "../../net/transport.ts";
+import { tlsVersions } from "../../net/tcp.ts";
+import { startTls } from "../../net/tls_transport.ts";
+import { dialTcp, dialTransport, networkError, type Transport } from "../../net/transport.ts";
 
 /** A command whose result comes on a data connection. */
 export interface DownloadOptions {
@@ -33,12 +36,45 @@ export interface TransferReplies {
   readonly replies: readonly Reply[];
 }
 
+/**
+ * Opens a data connection, over TLS if the control connection is, and with its TLS session. The server starts TLS only
+ * after the transfer command, so the handshake is not awaited here.
+ */
+export async function dialDataConnection(control: ControlConnection): Promise<Transport> {
+  const { peer, timeout, tls } = await control.requestDataEndpoint();
+  const onProgress = () => control.onProgress();
+  if (tls === undefined) return withProgress(await dialTransport(peer, timeout), onProgress);
+  const { trust, allowTls13, session } = tls;
+  const connection = await dialTcp(peer, timeout);
+  const resumed = session === undefined ? {} : { session: Buffer.from(session) };
+  const options = { ...tlsVersions(allowTls13), ...resumed };
+  return withProgress(startTls(connection, { trust, timeout, expected: "ftps", options }), onProgress);
+}
+
+/** Returns the transport with a call of `onProgress` after each read and write. */
+function withProgress(transport: Transport, onProgress: () => void): Transport {
+  return {
+    read: async (into, reading) => {
+      const count = await transport.read(into, reading);
+      onProgress();
+      return count;
+    },
+    write: async (bytes) => {
+      await transport.write(bytes);
+      onProgress();
+    },
+    end: () => transport.end(),
+    destroy: () => transport.destroy(),
+    ...(transport.endedCleanly === undefined ? {} : { endedCleanly: transport.endedCleanly }),
+  };
+}
+
 /** Opens a data connection for a transfer that begins at this byte. The transfer command must come next. */
 export async function openDataConnection(
   control: ControlConnection,
   start: { context: PathContext; from: number },
 ): Promise<Transport> {
-  const data = await control.openData();
+  const data = await dialDataConnection(control);
   try {
     if (start.from > 0) await sendRest(control, start);
     return data;
@@ -54,12 +90,11 @@ export async function openDataConnection(
  */
 export async function download(
   control: ControlConnection,
-  { context, command, from = 0, nextCommands: next = [], needsCloseNotify: witnessed = false, ...given }:
-    DownloadOptions,
+  { context, command, from = 0, nextCommands = [], needsCloseNotify = false, ...given }: DownloadOptions,
   sink: Sink,
 ): Promise<TransferReplies> {
   const { signal, operation } = context;
-  const data = await (given.data ?? control.openData());
+  const data = await (given.data ?? dialDataConnection(control));
   const stop = () => data.destroy();
   signal.addEventListener("abort", stop);
   try {
@@ -67,7 +102,7 @@ export async function download(
     const pending = control.sendCommand(command, { untimed: true });
     // A refusal comes without data, and some servers then do not close the data connection.
     pending.then((reply) => reply.code >= 300 && data.destroy(), () => data.destroy());
-    const broken = await receiveAll(data, { sink, witnessed });
+    const broken = await receiveAll(data, { sink, needsCloseNotify });
     // A server that has stopped sending would cost the timeout twice.
     if (broken?.isOurs === true || (broken?.error instanceof SyncError && broken.error.kind === "timeout")) {
       await abortTransfer(control, data, pending);
@@ -80,7 +115,7 @@ export async function download(
     if (foreign !== undefined) throw foreign;
     if (broken !== undefined) control.armTimeout();
     const { reply, replies } = broken === undefined
-      ? await control.finishTransfer(pending, next)
+      ? await control.finishTransfer(pending, nextCommands)
       : { reply: await pending, replies: [] };
     if (signal.aborted) throw cancelled(signal, operation);
     if (reply.code < 300 && broken !== undefined) throw broken.error;
@@ -92,7 +127,7 @@ export async function download(
 }
 
 /**
- * Aborts a transfer and waits up to LET_GO_MS for its final reply, without which the connection cannot be used again.
+ * Aborts a transfer and waits up to ABORT_MS for its final reply, without which the connection cannot be used again.
  * Pure-FTPd sends none; then the pool opens another connection.
  */
 export async function abortTransfer(
@@ -125,7 +160,7 @@ async function sendRest(
  */
 async function receiveAll(
   data: Transport,
-  { sink, witnessed }: { readonly sink: Sink; readonly witnessed: boolean },
+  { sink, needsCloseNotify }: { readonly sink: Sink; readonly needsCloseNotify: boolean },
 ): Promise<{ readonly error: unknown; readonly isOurs: boolean } | undefined> {
   let isOurs = false;
   try {
@@ -136,7 +171,7 @@ async function receiveAll(
       sink.onRead(count);
       isOurs = false;
     }
-    if (witnessed && data.endedCleanly?.() === false) {
+    if (needsCloseNotify && data.endedCleanly?.() === false) {
       throw networkError("connection", "the data connection was cut: TLS did not tell its end");
     }
     return undefined;

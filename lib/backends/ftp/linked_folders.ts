@@ -16,22 +16,6 @@ import {
 } from "./session.ts";
 import { operationError } from "../../core/operation.ts";
 
-/**
- * Lists the children of one folder. Rejects when the listing ends early, with notFound when the folder is absent, and
- * with denied when it cannot be read.
- */
-export async function list(
-  control: ControlConnection,
-  session: FtpSession,
-  context: PathContext,
-): Promise<FetchedListing> {
-  const found = await readListing(control, session, context);
-  return {
-    ...found,
-    entries: await session.learned.linkedFolders.markLinks(found, { control, session, context }),
-  };
-}
-
 /** The identity of a listed folder. */
 interface FolderIdentity {
   readonly unique: string | undefined;

@@ -1,12 +1,13 @@
 import { nameOf, type RelPath } from "../../core/path.ts";
 import { SyncError } from "../../core/errors.ts";
 import type { Entry, FileEntry } from "../../core/entry.ts";
-import { download, type DownloadOptions } from "./data_transfer.ts";
+import { dialDataConnection, download, type DownloadOptions } from "./data_transfer.ts";
 import { mlsdParser } from "./mlsd_parser.ts";
-import { LineSplitter } from "./line_splitter.ts";
 import type { ControlConnection } from "./control_connection.ts";
-import { DAY, listParser, MINUTE, type ParsedListing, parseTime } from "./listing_parser.ts";
-import { isAbsent, type Reply, serverMessage, toSyncError } from "./reply.ts";
+import { DAY, LineSplitter, MINUTE, type ParsedListing, parseTime } from "./listing_parser.ts";
+import { listParser } from "./ls_parser.ts";
+import { isAbsent, serverMessage, toSyncError } from "./errors.ts";
+import type { Reply } from "./replies.ts";
 import { childOf, encodePath, type FtpSession, type PathContext } from "./session.ts";
 import { MAX_ZONE_MS } from "./times.ts";
 import type { Transport } from "../../net/transport.ts";
@@ -18,9 +19,22 @@ export interface FetchedListing extends ParsedListing {
 }
 
 /**
- * Lists one folder. Rejects when the listing ends early, with notFound when the folder is absent, and with denied when
- * it cannot be read.
+ * Lists the children of one folder. Rejects when the listing ends early, with notFound when the folder is absent, and
+ * with denied when it cannot be read.
  */
+export async function list(
+  control: ControlConnection,
+  session: FtpSession,
+  context: PathContext,
+): Promise<FetchedListing> {
+  const found = await readListing(control, session, context);
+  return {
+    ...found,
+    entries: await session.learned.linkedFolders.markLinks(found, { control, session, context }),
+  };
+}
+
+/** Lists one folder as the server shows it: by MLSD if there is MLST, otherwise by LIST. */
 export async function readListing(
   control: ControlConnection,
   session: FtpSession,
@@ -38,7 +52,7 @@ export async function readPlainListing(
 ): Promise<FetchedListing> {
   const entering = control.sendCommand(`CWD ${encodePath(session, context)}`);
   // Opened in the same round trip where that saves one.
-  const data = control.highLatency && control.pipelines ? control.openData() : undefined;
+  const data = control.highLatency && control.pipelines ? dialDataConnection(control) : undefined;
   data?.catch(() => {});
   const letGo = () => void data?.then((opened) => opened.destroy(), () => {});
   const entered = await entering.catch((error) => {

@@ -6,6 +6,16 @@ import type { Entry, OpaqueEntry } from "../../core/entry.ts";
 /** The encoding of names on a server. */
 export type PathEncoding = "utf8" | "latin1";
 
+/** Encodes text for the connection, one character per byte. */
+export function encodeText(text: string, encoding: PathEncoding): string {
+  return encoding === "latin1" ? text : Buffer.from(text, "utf8").toString("latin1");
+}
+
+/** Decodes text received over the connection. */
+export function decodeText(text: string, encoding: PathEncoding): string {
+  return encoding === "latin1" ? text : Buffer.from(text, "latin1").toString("utf8");
+}
+
 /** The parsed content of a listing. */
 export interface ParsedListing {
   readonly entries: readonly Entry[];
@@ -20,7 +30,7 @@ export interface ParsedListing {
 }
 
 /** One parsed line of a listing. `isSelf`: the line is that of the folder itself or of its parent. */
-export interface Line {
+export interface ParsedLine {
   readonly name: string;
   readonly isSelf?: boolean;
   make(path: RelPath): Entry;
@@ -29,15 +39,6 @@ export interface Line {
 export interface ListSettings {
   readonly dir: RelPath;
   readonly encoding: PathEncoding;
-}
-
-/**
- * The clock to read LIST times with, which are local times without a zone. `now`: ms since the epoch; `zone`: ms the
- * server's clock is ahead of UTC.
- */
-export interface Clock {
-  readonly now: number;
-  readonly zone: number;
 }
 
 /** The time step, in ms, of an entry that shows minutes, or only the day. */
@@ -52,7 +53,7 @@ export const DAY = 86_400_000;
  */
 export class ListingParser {
   readonly #settings: ListSettings;
-  readonly #parseLine: (line: string) => Line | undefined;
+  readonly #parseLine: (line: string) => ParsedLine | undefined;
   readonly #entries = new Map<string, Entry>();
   readonly #unreadable: string[] = [];
   #isHeader: ((line: string) => boolean) | undefined;
@@ -61,7 +62,11 @@ export class ListingParser {
   #parsedCount = 0;
 
   /** `isHead`: whether a first line is a header, provided that other lines can be parsed. */
-  constructor(settings: ListSettings, read: (line: string) => Line | undefined, isHead?: (line: string) => boolean) {
+  constructor(
+    settings: ListSettings,
+    read: (line: string) => ParsedLine | undefined,
+    isHead?: (line: string) => boolean,
+  ) {
     this.#settings = settings;
     this.#parseLine = read;
     this.#isHeader = isHead;
@@ -132,19 +137,6 @@ function opaqueLines([first = "", ...others]: readonly string[], dir: RelPath): 
   return { kind: "opaque", path: gated.ok ? gated.path : gated.displayPath, cause: "name", why };
 }
 
-/** Parses the lines of a LIST as Unix (ls -l) or DOS writes it. The total that ls puts first is no entry. */
-export function listParser({ clock, ...settings }: ListSettings & { readonly clock: Clock }): ListingParser {
-  return new ListingParser(settings, (line) => parseUnix(line, clock) ?? parseDos(line, clock), isTotalLine);
-}
-
-/**
- * Whether the line is ls's "total 12", in any language: a word and a number of blocks. No line of an entry looks like
- * that.
- */
-function isTotalLine(line: string): boolean {
-  return /^\S+:?\s+\d[\d.,]*[KMGT]?\s*$/i.test(line);
-}
-
 /** Parses "20260131235959.123" in UTC as ms since the epoch. Returns undefined for any other text. */
 export function parseTime(text: string): number | undefined {
   const parts = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\.\d+)?$/.exec(text);
@@ -167,106 +159,16 @@ export function formatTime(ms: number): string | undefined {
   return date.toISOString().replace(/\.\d+Z$/, "").replace(/\D/g, "").padStart(14, "0");
 }
 
-/**
- * Parses "-rw-r--r--  1 owner group  1234 Nov 22 07:48 name", with or without the link count and the group. Owner and
- * group may both contain blanks ("Domain Users").
- */
-function parseUnix(line: string, clock: Clock): Line | undefined {
-  const parts = UNIX.exec(line);
-  if (parts === null) return undefined;
-  const [, type = "", rights = "", digits = "", when = "", rest = ""] = parts;
-  const time = parseUnixTime(when, clock);
-  if (time === undefined) return undefined;
-  if (type === "l") {
-    // With a second arrow it is ambiguous which one ends the name.
-    const [name = "", , ...more] = rest.split(" -> ");
-    return more.length > 0 ? undefined : { name, make: opaqueLink };
-  }
-  const mode = parseMode(rights);
-  if (type === "d") return { name: rest, make: (path) => ({ kind: "dir", path, mode }) };
-  if (type !== "-") return { name: rest, make: opaqueSpecial };
-  const size = parseSize(digits);
-  if (size === undefined) return undefined;
-  return { name: rest, make: (path) => ({ kind: "file", path, size, ...time, mode }) };
-}
-
-/** Parses "11-22-26  07:48AM  <DIR>  name" and "2026-11-22  07:48  1,234  name". */
-function parseDos(line: string, clock: Clock): Line | undefined {
-  const parts = DOS.exec(line);
-  if (parts === null) return undefined;
-  const [, first = "", second = "", third = "", hour = "", minute = "", half, what = "", name = ""] = parts;
-  const [y, m, d] = first.length === 4 ? [first, second, third] : [third, first, second];
-  const year = y.length === 4 ? Number(y) : Number(y) + (Number(y) < 70 ? 2000 : 1900);
-  const hours = half === undefined ? Number(hour) : Number(hour) % 12 + (half.toUpperCase() === "P" ? 12 : 0);
-  const modified = civilToMs({ year, month: Number(m), day: Number(d), hours, minutes: Number(minute) });
-  if (modified === undefined) return undefined;
-  if (/^<DIR>$/i.test(what)) return { name, make: (path) => ({ kind: "dir", path }) };
-  if (what.startsWith("<")) return { name, make: opaqueLink };
-  const size = parseSize(what.replaceAll(",", ""));
-  if (size === undefined) return undefined;
-  return { name, make: (path) => ({ kind: "file", path, size, modified: modified - clock.zone, timeStep: MINUTE }) };
-}
-
-const UNIX =
-  /^([-bcdlpsD])([-rwxsStTlL]{9})[.+@]?\s+(?:\d+\s+)?(?:\S+\s+){1,8}?(\d+|\d+,\s*\d+)\s+([A-Za-z]{3}\s+\d{1,2}\s+(?:\d{1,2}:\d\d(?::\d\d)?|\d{4})|\d{1,2}\s+[A-Za-z]{3}\s+(?:\d{1,2}:\d\d|\d{4})|\d{4}-\d\d-\d\d\s+\d\d:\d\d(?::\d\d)?)\s(.+)$/s;
-const DOS =
-  /^(\d{2}|\d{4})[-/.](\d{2})[-/.](\d{2}|\d{4})\s+(\d{1,2}):(\d{2})(?:\s*([AP])M?)?\s+(<[A-Za-z]+>|[\d,]+)\s+(.+)$/is;
-const MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 /** A limit above the longest name that any file system allows. */
 const MAX_NAME_BYTES = 1024;
 
-function parseUnixTime(
-  when: string,
-  clock: Clock,
-): { readonly modified: number; readonly timeStep: number } | undefined {
-  const words = when.split(/\s+/);
-  const iso = /^(\d{4})-(\d\d)-(\d\d)$/.exec(words[0] ?? "");
-  if (iso !== null) {
-    const [hours = NaN, minutes = NaN, seconds = 0] = (words[1] ?? "").split(":").map(Number);
-    const at = civilToMs({ year: Number(iso[1]), month: Number(iso[2]), day: Number(iso[3]), hours, minutes });
-    return at === undefined ? undefined : { modified: at + seconds * 1000 - clock.zone, timeStep: MINUTE };
-  }
-  const [first = "", second = "", last = ""] = words;
-  const [name, date] = /^\d/.test(first) ? [second, first] : [first, second];
-  const [month, day] = [MONTHS.indexOf(name.toLowerCase()) + 1, Number(date)];
-  if (month === 0) return undefined;
-  if (!last.includes(":")) {
-    const at = civilToMs({ year: Number(last), month, day, hours: 0, minutes: 0 });
-    return at === undefined ? undefined : { modified: at - clock.zone, timeStep: DAY };
-  }
-  const [hours = NaN, minutes = NaN] = last.split(":").map(Number);
-  const there = clock.now + clock.zone;
-  // Without a year it is the latest such day; a clock that is a little ahead shows tomorrow.
-  const latest = new Date(there).getUTCFullYear() + 1;
-  for (let year = latest; year > latest - 10; year--) {
-    const at = civilToMs({ year, month, day, hours, minutes });
-    if (at !== undefined && at <= there + DAY) return { modified: at - clock.zone, timeStep: MINUTE };
-  }
-  return undefined;
-}
-
-interface CivilTime {
-  readonly year: number;
-  readonly month: number;
-  readonly day: number;
-  readonly hours: number;
-  readonly minutes: number;
-}
-
-function civilToMs({ year, month, day, hours, minutes }: CivilTime): number | undefined {
-  const text = [String(year).padStart(4, "0"), month, day, hours, minutes, 0].map((one) =>
-    String(one).padStart(2, "0")
-  );
-  return parseTime(text.join(""));
-}
-
-export function toEntry(raw: string, { dir, encoding }: ListSettings, make: (path: RelPath) => Entry): Entry {
+function toEntry(raw: string, { dir, encoding }: ListSettings, make: (path: RelPath) => Entry): Entry {
   if (raw.length > MAX_NAME_BYTES) {
     const gated = checkName(dir, `${raw.slice(0, 64)}…`);
     return opaqueName(gated.ok ? gated.path : gated.displayPath, `the name is longer than ${MAX_NAME_BYTES} bytes`);
   }
   const isPlain = encoding === "latin1" || /^[ -~]*$/.test(raw);
-  const gated = checkName(dir, isPlain ? raw : Buffer.from(raw, "latin1").toString("utf8"));
+  const gated = checkName(dir, isPlain ? raw : decodeText(raw, encoding));
   return gated.ok ? make(gated.path) : opaqueName(gated.displayPath, gated.why);
 }
 
@@ -296,6 +198,47 @@ export function parseSize(digits: string | undefined): number | undefined {
   return Number.isSafeInteger(size) ? size : undefined;
 }
 
-function parseMode(rights: string): number {
-  return [...rights].reduce((mode, letter) => mode * 2 + (/[-ST]/.test(letter) ? 0 : 1), 0);
+/** A limit above the longest line of a listing: a name of 1,024 bytes after its facts. */
+const MAX_LINE = 1 << 16;
+
+/**
+ * Splits incoming bytes into lines and passes each to `onLine` without its line ending. If any line ends in CRLF, all
+ * do, and a lone line feed belongs to a name. If no CRLF came within the first 64 KiB, lines end in line feeds. Throws
+ * a RangeError on a longer line, and when both line endings are mixed: either reading may be right.
+ */
+export class LineSplitter {
+  readonly #onLine: (line: string) => void;
+  #rest = "";
+  #end: "\r\n" | "\n" | undefined;
+
+  constructor(onLine: (line: string) => void) {
+    this.#onLine = onLine;
+  }
+
+  take(bytes: Uint8Array): void {
+    this.#rest += toText(bytes);
+    if (this.#end === undefined && this.#rest.includes("\r\n")) this.#end = "\r\n";
+    if (this.#end === undefined && this.#rest.length > MAX_LINE) this.#end = "\n";
+    if (this.#end !== undefined) this.#split(this.#end);
+    if (this.#rest.length > MAX_LINE) throw new RangeError(`one of its lines is longer than ${MAX_LINE} bytes`);
+  }
+
+  /** Passes on the remaining lines. Returns false if the input ended in the middle of a line. */
+  finish(): boolean {
+    if (this.#end === undefined) this.#split("\n");
+    return this.#rest === "";
+  }
+
+  #split(end: "\r\n" | "\n"): void {
+    const lines = this.#rest.split(end);
+    this.#rest = lines.pop() ?? "";
+    for (const line of lines) {
+      if (end === "\n" && line.endsWith("\r")) throw new RangeError("its lines end now in CRLF, now in LF");
+      if (line !== "") this.#onLine(line);
+    }
+  }
+}
+
+function toText({ buffer, byteOffset, byteLength }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, byteLength).toString("latin1");
 }

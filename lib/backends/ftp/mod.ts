@@ -14,9 +14,11 @@ import type {
   WriteOptions,
 } from "../../core/backend.ts";
 import { makeDir, remove, removeLink, rename, setMode, setModified } from "./changes.ts";
-import { LinkedFolderIndex, list } from "./linked_folders.ts";
+import { LinkedFolderIndex } from "./linked_folders.ts";
+import { list } from "./list.ts";
 import { hashCommands, hashFile } from "./checksum.ts";
-import { decodeText, toConnector } from "./connect.ts";
+import { toConnector } from "./connect.ts";
+import { decodeText } from "./listing_parser.ts";
 import { stat } from "./stat.ts";
 import { FtpPool } from "./pool.ts";
 import { readFile } from "./read.ts";

@@ -1,9 +1,9 @@
 import type { Entry } from "../../core/entry.ts";
 import type { RelPath } from "../../core/path.ts";
 import { SyncError } from "../../core/errors.ts";
-import { decodeText, encodeText, type ServerProfile } from "./connect.ts";
+import type { ServerProfile } from "./connect.ts";
 import type { ControlConnection } from "./control_connection.ts";
-import type { PathEncoding } from "./listing_parser.ts";
+import { decodeText, encodeText, type PathEncoding } from "./listing_parser.ts";
 import type { FtpPool } from "./pool.ts";
 import { NETWORK_OPERATION } from "../../net/transport.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";

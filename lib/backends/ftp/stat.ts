@@ -1,11 +1,12 @@
 import type { Entry } from "../../core/entry.ts";
 import type { Precondition } from "../../core/backend.ts";
 import { describeMismatch } from "../shared/preconditions.ts";
-import { list } from "./linked_folders.ts";
+import { list } from "./list.ts";
 import type { ControlConnection } from "./control_connection.ts";
 import { parseMlst } from "./mlsd_parser.ts";
 import { opaqueLink, parseTime } from "./listing_parser.ts";
-import { isAbsent, isDenied, type Reply, toSyncError } from "./reply.ts";
+import { isAbsent, isDenied, toSyncError } from "./errors.ts";
+import type { Reply } from "./replies.ts";
 import { encodePath, type FtpSession, type PathContext, serverNameOf, serverParentOf } from "./session.ts";
 import { root } from "../../core/path.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";

@@ -1,6 +1,6 @@
 import type { ControlConnection } from "./control_connection.ts";
 import { formatTime, parseTime } from "./listing_parser.ts";
-import type { Reply } from "./reply.ts";
+import type { Reply } from "./replies.ts";
 import { encodePath, type FtpSession, type PathContext, type TimeSetter } from "./session.ts";
 
 /** Returns the command that sets times on this server, judged by its features. */

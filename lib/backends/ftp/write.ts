@@ -9,11 +9,11 @@ import { readExactly, wrongSizeError } from "../shared/read_exactly.ts";
 import { openDataConnection } from "./data_transfer.ts";
 import type { ControlConnection } from "./control_connection.ts";
 import { stat } from "./stat.ts";
-import { explainWriteRefusal, type PendingWrite, type WriteContext } from "./commit.ts";
-import { type Reply } from "./reply.ts";
+import { explainWriteRefusal, type PendingWrite, type WriteContext } from "./finalize.ts";
+import type { Reply } from "./replies.ts";
 import { assertReplaceable, checkCommands, finalize, toFinalChecks } from "./finalize.ts";
 import { childOf, encodePath, type FtpSession, type PathContext, withConnection } from "./session.ts";
-import { toCertificateError } from "./foreign_certificate.ts";
+import { toCertificateError } from "./errors.ts";
 import type { Transport } from "../../net/transport.ts";
 import { operationError } from "../../core/operation.ts";
 

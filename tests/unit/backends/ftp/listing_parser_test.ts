@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import fc from "npm:fast-check@4.10.2";
-import { LineSplitter } from "../../../../lib/backends/ftp/line_splitter.ts";
 import {
   DAY,
   formatTime,
-  listParser,
+  LineSplitter,
   MINUTE,
   type ParsedListing,
   parseTime,
 } from "../../../../lib/backends/ftp/listing_parser.ts";
+import { listParser } from "../../../../lib/backends/ftp/ls_parser.ts";
 import { root } from "../../../../lib/core/path.ts";
 import { runs } from "../../../support/runs.ts";
 
@@ -81,7 +81,7 @@ Deno.test("parseList() takes the zone of the server off", () => {
 
 Deno.test("parseList() leaves out the folder itself and says that it was there", () => {
   const lines = ["total 8", "drwxr-xr-x 2 u g 4096 Nov 22 07:48 .", "drwxr-xr-x 2 u g 4096 Nov 22 07:48 .."];
-  assert.deepEqual(parseList(lines), { entries: [], here: true, lines: 2, unread: 0, print: "" });
+  assert.deepEqual(parseList(lines), { entries: [], here: true, lines: 2, unread: 0, fingerprint: "" });
 });
 
 const file = "-rw-r--r-- 1 u g 5 Nov 22 06:30 f";

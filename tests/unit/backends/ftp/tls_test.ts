@@ -3,7 +3,7 @@ import net from "node:net";
 import tls from "node:tls";
 import type { Backend } from "../../../../lib/core/backend.ts";
 import { networkError } from "../../../../lib/net/transport.ts";
-import { toCertificateError } from "../../../../lib/backends/ftp/foreign_certificate.ts";
+import { toCertificateError } from "../../../../lib/backends/ftp/errors.ts";
 import { root, toRelPath } from "../../../../lib/core/path.ts";
 import type { FileEntry } from "../../../../lib/core/entry.ts";
 import { assertRejects, call, paths, put, text } from "../../../contract/assertions.ts";

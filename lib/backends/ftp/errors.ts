@@ -1,24 +1,9 @@
-import { type OperationContext, operationError } from "../../core/operation.ts";
 import { Buffer } from "node:buffer";
 import { type ErrorKind, SyncError } from "../../core/errors.ts";
+import { type OperationContext, operationError } from "../../core/operation.ts";
 import { escapeForDisplay } from "../../core/path.ts";
-
-/** A final reply of the server. `text` holds every line, one character per byte. */
-export interface Reply {
-  readonly code: number;
-  readonly text: string;
-}
-
-/** A pending reply. `patient`: a transfer is running, and its data connection is watched instead. */
-export interface PendingReply {
-  readonly resolve: (reply: Reply) => void;
-  readonly reject: (error: SyncError) => void;
-  untimed: boolean;
-  /** Whether the reply is discarded. */
-  readonly isDiscarded?: boolean;
-  /** Whether the command asked for a port. */
-  readonly isForPort?: boolean;
-}
+import { explainUntrusted, isUntrustedCertificate } from "../../net/net_error.ts";
+import type { Reply } from "./replies.ts";
 
 /**
  * Returns a refusal as the error of a call. If the code is ambiguous, the text of the reply decides, in the wording of
@@ -76,40 +61,14 @@ export function serverMessage({ code, text }: Reply): string {
   return `the server says "${words}"`;
 }
 
-/** Returns the port of "229 … (|||6446|)", or undefined if there is none. RFC 2428. */
-export function parseEpsvPort({ code, text }: Reply): number | undefined {
-  return code === 229 ? parsePort(/\(([!-~])\1\1(\d{1,5})\1\)/.exec(text)?.[2]) : undefined;
-}
-
 /**
- * Returns the port of "227 … (h1,h2,h3,h4,p1,p2)". The host in it is ignored: data connections go to the host of the
- * control connection.
+ * Returns the operation's error if the certificate of a data connection was refused, otherwise undefined. The server's
+ * own reply would be misleading.
  */
-export function parsePasvPort({ code, text }: Reply): number | undefined {
-  if (code !== 227) return undefined;
-  const [, high, low] = /\d{1,3},\d{1,3},\d{1,3},\d{1,3},(\d{1,3}),(\d{1,3})(?!\d)/.exec(text) ?? [];
-  return parsePort(high === undefined ? undefined : String(Number(high) * 256 + Number(low)));
-}
-
-/** Returns the folder of `257 "/a ""quoted"" one" is …`, or undefined if there is none. */
-export function parsePwdFolder({ code, text }: Reply): string | undefined {
-  return code === 257 ? /"((?:[^"]|"")*)"/.exec(text)?.[1]?.replaceAll('""', '"') : undefined;
-}
-
-/** Parses the reply to FEAT: feature names in capitals, each with the rest of its line. */
-export function parseFeatures({ code, text }: Reply): ReadonlyMap<string, string> {
-  const features = new Map<string, string>();
-  if (code >= 300) return features;
-  for (const line of text.split("\n").slice(1, -1)) {
-    const [, name = "", more = ""] = /^\s*(\S+)\s*(.*)$/.exec(line) ?? [];
-    // SITE UTIME and SITE CHMOD are one feature each.
-    const [, sub = ""] = /^(\S+)/.exec(more) ?? [];
-    features.set(name.toUpperCase() === "SITE" ? `SITE ${sub.toUpperCase()}` : name.toUpperCase(), more);
-  }
-  return features;
-}
-
-function parsePort(digits: string | undefined): number | undefined {
-  const port = Number(digits);
-  return Number.isInteger(port) && port > 0 && port < 65536 ? port : undefined;
+export function toCertificateError(error: unknown, context: OperationContext): SyncError | undefined {
+  if (error instanceof SyncError ? error.kind !== "hostKey" : !isUntrustedCertificate(error)) return undefined;
+  const why = error instanceof SyncError
+    ? error.message
+    : explainUntrusted(error instanceof Error ? error.message : "");
+  return operationError(context, "hostKey", { why: `on the data connection, ${why}`, cause: error });
 }

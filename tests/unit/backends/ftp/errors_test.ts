@@ -1,11 +1,6 @@
 import assert from "node:assert/strict";
-import {
-  errorKindOf,
-  parseEpsvPort,
-  parseFeatures,
-  parsePasvPort,
-  parsePwdFolder,
-} from "../../../../lib/backends/ftp/reply.ts";
+import { errorKindOf } from "../../../../lib/backends/ftp/errors.ts";
+import { parseEpsvPort, parseFeatures, parsePasvPort, parsePwdFolder } from "../../../../lib/backends/ftp/replies.ts";
 
 Deno.test("epsvPort() reads the port, whatever stands around it", () => {
   assert.equal(parseEpsvPort({ code: 229, text: "229 Entering Extended Passive Mode (|||6446|)" }), 6446);

@@ -1,0 +1,118 @@
+import type { SyncError } from "../../core/errors.ts";
+import { Watchdog } from "../../net/transport.ts";
+
+/** A final reply of the server. `text` holds every line, one character per byte. */
+export interface Reply {
+  readonly code: number;
+  readonly text: string;
+}
+
+/** A command whose reply is awaited. */
+interface PendingReply {
+  readonly resolve: (reply: Reply) => void;
+  readonly reject: (error: SyncError) => void;
+  /** Whether the reply has no time limit: a transfer is running, and its data connection is watched instead. */
+  untimed: boolean;
+  /** Whether the reply is discarded. */
+  readonly isDiscarded: boolean;
+  /** Whether the command asked for a port. */
+  readonly isForPort: boolean;
+}
+
+/** The replies that are awaited, in the order of their commands, with one time limit for the first of them. */
+export class ReplyQueue {
+  readonly #pending: PendingReply[] = [];
+  readonly #watchdog: Watchdog;
+
+  constructor(timeout: number, onTimeout: () => void) {
+    this.#watchdog = new Watchdog(timeout, onTimeout);
+  }
+
+  /** Whether every awaited reply is discarded, so that the connection can be reused. */
+  get isIdle(): boolean {
+    return this.#pending.every(({ isDiscarded }) => isDiscarded);
+  }
+
+  get size(): number {
+    return this.#pending.length;
+  }
+
+  /** Appends a command; resolves with its reply. */
+  expect({ untimed = false, isDiscarded = false, isForPort = false } = {}): Promise<Reply> {
+    const { promise, resolve, reject } = Promise.withResolvers<Reply>();
+    promise.catch(() => {});
+    this.#pending.push({ resolve, reject, untimed, isDiscarded, isForPort });
+    this.#updateWatchdog();
+    return promise;
+  }
+
+  /** Starts the time limit of all awaited replies. */
+  armTimeout(): void {
+    for (const one of this.#pending) one.untimed = false;
+    this.#updateWatchdog();
+  }
+
+  /**
+   * Passes a reply to the first command. Returns false, and passes nothing, if no command expects it: each later reply
+   * would be matched with the wrong command. 421 comes without being asked for.
+   */
+  resolveNext(reply: Reply): boolean {
+    const [first] = this.#pending;
+    const isPort = reply.code === 227 || reply.code === 229;
+    if (reply.code !== 421 && (first === undefined || (isPort && !first.isForPort))) return false;
+    this.#pending.shift();
+    this.#updateWatchdog();
+    first?.resolve(reply);
+    return true;
+  }
+
+  /** Rejects all awaited replies. */
+  rejectAll(why: SyncError): void {
+    this.#watchdog[Symbol.dispose]();
+    for (const one of this.#pending.splice(0)) one.reject(why);
+  }
+
+  #updateWatchdog(): void {
+    const [first] = this.#pending;
+    if (first === undefined || first.untimed) this.#watchdog.stop();
+    else this.#watchdog.start();
+  }
+}
+
+/** Returns the port of "229 … (|||6446|)", or undefined if there is none. RFC 2428. */
+export function parseEpsvPort({ code, text }: Reply): number | undefined {
+  return code === 229 ? parsePort(/\(([!-~])\1\1(\d{1,5})\1\)/.exec(text)?.[2]) : undefined;
+}
+
+/**
+ * Returns the port of "227 … (h1,h2,h3,h4,p1,p2)". The host in it is ignored: data connections go to the host of the
+ * control connection.
+ */
+export function parsePasvPort({ code, text }: Reply): number | undefined {
+  if (code !== 227) return undefined;
+  const [, high, low] = /\d{1,3},\d{1,3},\d{1,3},\d{1,3},(\d{1,3}),(\d{1,3})(?!\d)/.exec(text) ?? [];
+  return parsePort(high === undefined ? undefined : String(Number(high) * 256 + Number(low)));
+}
+
+/** Returns the folder of `257 "/a ""quoted"" one" is …`, or undefined if there is none. */
+export function parsePwdFolder({ code, text }: Reply): string | undefined {
+  return code === 257 ? /"((?:[^"]|"")*)"/.exec(text)?.[1]?.replaceAll('""', '"') : undefined;
+}
+
+/** Parses the reply to FEAT: feature names in capitals, each with the rest of its line. */
+export function parseFeatures({ code, text }: Reply): ReadonlyMap<string, string> {
+  const features = new Map<string, string>();
+  if (code >= 300) return features;
+  for (const line of text.split("\n").slice(1, -1)) {
+    const [, name = "", more = ""] = /^\s*(\S+)\s*(.*)$/.exec(line) ?? [];
+    // SITE UTIME and SITE CHMOD are one feature each.
+    const [, sub = ""] = /^(\S+)/.exec(more) ?? [];
+    features.set(name.toUpperCase() === "SITE" ? `SITE ${sub.toUpperCase()}` : name.toUpperCase(), more);
+  }
+  return features;
+}
+
+function parsePort(digits: string | undefined): number | undefined {
+  const port = Number(digits);
+  return Number.isInteger(port) && port > 0 && port < 65536 ? port : undefined;
+}
