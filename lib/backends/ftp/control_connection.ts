@@ -3,7 +3,7 @@ import tls from "node:tls";
 // @ts-types="npm:basic-ftp@6.2.3"
 import { FTPContext, FTPError, type FTPResponse } from "npm:basic-ftp@6.2.3";
 import { SyncError } from "../../core/errors.ts";
-import { parseEpsvPort, parsePasvPort, type Reply, ReplyQueue } from "./replies.ts";
+import { explainSilence, parseEpsvPort, parsePasvPort, type Reply, ReplyQueue, StrayLines } from "./replies.ts";
 import {
   deliverWholeLines,
   dial,
@@ -14,7 +14,7 @@ import {
 } from "../../net/tcp.ts";
 import { toLatin1 } from "../../net/latin1.ts";
 import { fingerprintOf, type TlsTrust } from "../../net/tls.ts";
-import { NETWORK_OPERATION, networkError, type Peer, timeoutError } from "../../net/transport.ts";
+import { NETWORK_OPERATION, networkError, type Peer } from "../../net/transport.ts";
 
 export interface ControlSettings {
   readonly host: string;
@@ -42,6 +42,7 @@ export class ControlConnection {
   readonly #ftp: FTPContext;
   readonly #settings: ControlSettings;
   readonly #replies: ReplyQueue;
+  #strayLines = new StrayLines();
   #closed: SyncError | undefined;
   #hasEpsv = true;
   #allowTls13 = false;
@@ -67,7 +68,7 @@ export class ControlConnection {
     this.#settings = settings;
     this.#ftp = new FTPContext(0, "latin1");
     const { timeout } = settings;
-    this.#replies = new ReplyQueue(timeout, () => this.close(timeoutError("no answer", timeout)));
+    this.#replies = new ReplyQueue(timeout, () => this.close(explainSilence(this.#strayLines, timeout)));
     this.#attach(socket);
   }
 
@@ -284,6 +285,8 @@ export class ControlConnection {
     socket.removeAllListeners("error");
     this.#ftp.socket = socket;
     this.#ftp.socket.setNoDelay(true);
+    const strayLines = this.#strayLines = new StrayLines();
+    socket.on("data", (lines: string) => strayLines.push(lines));
     deliverWholeLines(socket, (why) => this.close(why));
   }
 }

@@ -61,6 +61,7 @@ export const openFtp: OpenProtocol = async (target, call) => {
       ...initialTimes(setter),
       usesListAll: true,
       showsDots: undefined,
+      unanswered: new Set(),
       zoneOffset: undefined,
       linkedFolders: new LinkedFolderIndex(),
     },

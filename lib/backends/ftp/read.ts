@@ -31,7 +31,7 @@ export async function readFile(session: FtpSession, reading: ReadContext): Promi
     return await readLarge(control, session, range);
   } catch (error) {
     session.pool.release(control);
-    throw asOperationError(error, reading);
+    throw asOperationError(session, error, reading);
   }
 }
 
@@ -117,7 +117,7 @@ async function readLarge(control: ControlConnection, session: FtpSession, range:
       } catch (error) {
         const why = await pendingRefusal(control, session, { range, pending, error });
         await finish();
-        throw signal.aborted ? cancelled(signal, operation) : asOperationError(why, range);
+        throw signal.aborted ? cancelled(signal, operation) : asOperationError(session, why, range);
       }
     },
     cancel: finish,

@@ -1,10 +1,49 @@
-import type { SyncError } from "../../core/errors.ts";
-import { Watchdog } from "../../net/transport.ts";
+import { SyncError } from "../../core/errors.ts";
+import { escapeForDisplay } from "../../core/path.ts";
+import { NETWORK_OPERATION, Watchdog } from "../../net/transport.ts";
 
 /** A final reply of the server. `text` holds every line, one character per byte. */
 export interface Reply {
   readonly code: number;
   readonly text: string;
+}
+
+/** The error of a command to which the server sent no final reply in time. */
+export class NoReply extends SyncError {
+  constructor(readonly seconds: number) {
+    super("timeout", `no answer in ${seconds} s; -Timeout waits longer`, {
+      operation: NETWORK_OPERATION,
+      transient: true,
+    });
+  }
+}
+
+/** A detector of lines that belong to no reply. The library skips them, so that only a timeout would show. */
+export class StrayLines {
+  /** The last such line since the last reply. */
+  last: string | undefined;
+  #openCode: string | undefined;
+
+  /** Takes whole lines. */
+  push(text: string): void {
+    for (const line of text.split(/\r?\n/)) {
+      if (this.#openCode !== undefined) {
+        if (line === this.#openCode || line.startsWith(`${this.#openCode} `)) this.#openCode = undefined;
+        continue;
+      }
+      if (line.trim() === "") continue;
+      const [, code, end] = /^(\d{3})( |-|$)/.exec(line) ?? [];
+      this.last = code === undefined ? line.slice(0, 100) : undefined;
+      if (end === "-") this.#openCode = code;
+    }
+  }
+}
+
+/** Returns the error of a server that sent no final reply within `timeout` ms, or something that is no reply. */
+export function explainSilence({ last }: StrayLines, timeout: number): SyncError {
+  if (last === undefined) return new NoReply(timeout / 1000);
+  const why = `the server answers "${escapeForDisplay(last)}", which is no FTP reply`;
+  return new SyncError("unexpected", why, { operation: NETWORK_OPERATION });
 }
 
 /** A command whose reply is awaited. */

@@ -5,6 +5,7 @@ import type { ServerProfile } from "./connect.ts";
 import type { ControlConnection } from "./control_connection.ts";
 import { decodeText, encodeText, type PathEncoding } from "./listing_parser.ts";
 import type { FtpPool } from "./pool.ts";
+import { NoReply } from "./replies.ts";
 import { NETWORK_OPERATION } from "../../net/transport.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
@@ -37,6 +38,8 @@ export interface FtpSession {
     usesListAll: boolean;
     /** Whether a listing showed a name with a leading dot, including the folder's own ".". */
     showsDots: boolean | undefined;
+    /** The operations, with their paths, whose last attempt got no final reply. */
+    readonly unanswered: Set<string>;
     /** ms the server's listings are ahead of UTC; undefined until a file showed it. */
     zoneOffset: number | undefined;
     readonly linkedFolders: LinkedFolders;
@@ -93,17 +96,36 @@ export async function withConnection<T>(
   context: PathContext,
   work: (control: ControlConnection) => Promise<T>,
 ): Promise<T> {
+  const { unanswered } = session.learned;
   try {
-    return await session.pool.use(context, work);
+    const result = await session.pool.use(context, work);
+    if (unanswered.size > 0) unanswered.delete(operationKey(context));
+    return result;
   } catch (error) {
-    throw asOperationError(error, context);
+    throw asOperationError(session, error, context);
   }
 }
 
-/** Returns an error of the connection as an error of the operation; other errors unchanged. */
-export function asOperationError(error: unknown, context: OperationContext): unknown {
+/**
+ * Returns an error of the connection as an error of the operation; other errors unchanged. A reply that does not come
+ * for the second time, on another connection that answered the login, is not waited for again: it concerns this path.
+ */
+export function asOperationError({ learned }: FtpSession, error: unknown, context: PathContext): unknown {
   if (!(error instanceof SyncError) || error.facts.operation !== NETWORK_OPERATION) return error;
+  if (error instanceof NoReply) {
+    const key = operationKey(context);
+    if (learned.unanswered.has(key)) {
+      const why = `the server sent no reply to it in ${error.seconds} s, twice, and answered other commands; ` +
+        "-Timeout waits longer";
+      return operationError(context, "timeout", { why, cause: error, transient: false });
+    }
+    learned.unanswered.add(key);
+  }
   return operationError(context, error.kind, { why: error.message, cause: error });
+}
+
+function operationKey({ operation, serverPath }: PathContext): string {
+  return `${operation} ${serverPath}`;
 }
 
 /** Returns the parent folder of a server path; "/" for "/". */
