@@ -28,24 +28,20 @@ export async function remove(session: FtpSession, entry: Entry, context: PathCon
     throw operationError(context, "refused", { why: entry.kind === "opaque" ? entry.why : "it is a link" });
   }
   await withConnection(session, context, async (control) => {
-    await session.learned.linkedFolders.assertNoLinkAbove({
-      control,
-      session,
-      context,
-      isFolder: entry.kind === "dir",
-    });
-    const found = await stat(control, session, { ...context, precise: entry.kind === "dir" });
+    const isFolder = entry.kind === "dir";
+    await session.learned.linkedFolders.assertNoLinkAbove({ control, session, context, isFolder });
+    const found = await stat(control, session, { ...context, precise: isFolder });
     if (found === undefined && session.hasMlst) return;
     // Without MLST only a listing distinguishes an absent path from another kind.
     const there = found ?? await stat(control, session, { ...context, precise: true });
     if (there === undefined) return;
     assertUnchanged(there, { ...context, expect: entry });
-    const reply = await control.sendCommand(`${entry.kind === "dir" ? "RMD" : "DELE"} ${encodePath(session, context)}`);
+    const reply = await control.sendCommand(`${isFolder ? "RMD" : "DELE"} ${encodePath(session, context)}`);
     if (reply.code < 300) return;
     const after = await stat(control, session, { ...context, precise: true });
     if (after === undefined) return;
     const refused = toSyncError(context, reply);
-    if (entry.kind === "dir" && (refused.kind === "unexpected" || refused.kind === "changed")) {
+    if (isFolder && (refused.kind === "unexpected" || refused.kind === "changed")) {
       throw operationError(context, "changed", { why: "the folder is not empty", cause: refused });
     }
     throw refused;
@@ -58,12 +54,7 @@ export async function remove(session: FtpSession, entry: Entry, context: PathCon
  */
 export async function removeLink(session: FtpSession, context: PathContext): Promise<boolean> {
   return await withConnection(session, context, async (control) => {
-    await session.learned.linkedFolders.assertNoLinkAbove({
-      control,
-      session,
-      context,
-      isFolder: true,
-    });
+    await session.learned.linkedFolders.assertNoLinkAbove({ control, session, context, isFolder: true });
     if ((await control.sendCommand(`DELE ${encodePath(session, context)}`)).code >= 300) return false;
     return await stat(control, session, { ...context, precise: true }) === undefined;
   });
@@ -76,12 +67,7 @@ export async function removeLink(session: FtpSession, context: PathContext): Pro
 export async function rename(session: FtpSession, from: PathContext, to: PathContext & Precondition): Promise<void> {
   assertKeepsName(session, to);
   await withConnection(session, from, async (control) => {
-    await session.learned.linkedFolders.assertNoLinkAbove({
-      control,
-      session,
-      context: from,
-      isFolder: false,
-    });
+    await session.learned.linkedFolders.assertNoLinkAbove({ control, session, context: from, isFolder: false });
     const source = await stat(control, session, { ...from, precise: true });
     if (source === undefined) throw operationError(from, "notFound", { why: "there is no such file or folder" });
     const target = await stat(control, session, { ...to, precise: true });

@@ -238,8 +238,8 @@ export const mutantsOfWork: readonly Mutant[] = [
   {
     name: "a listing that was cut is taken for whole",
     file: "lib/backends/ftp/data_transfer.ts",
-    old: "if (witnessed && data.endedCleanly?.() === false) {",
-    new: "if (witnessed && data.endedCleanly?.() === undefined && isOurs) {",
+    old: "if (needsCloseNotify && data.endedCleanly?.() === false) {",
+    new: "if (needsCloseNotify && data.endedCleanly?.() === undefined && isOurs) {",
     tests: ["tests/unit/backends/ftp/tls_test.ts"],
   },
   {
