@@ -8,7 +8,8 @@ import { opaqueLink, parseTime } from "./listing_parser.ts";
 import { isAbsent, isDenied, toSyncError } from "./errors.ts";
 import type { Reply } from "./replies.ts";
 import { encodePath, type FtpSession, type PathContext, serverNameOf, serverParentOf } from "./session.ts";
-import { root } from "../../core/path.ts";
+import { escapeForDisplay, nameOf, parentOf, root } from "../../core/path.ts";
+import { SyncError } from "../../core/errors.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
 /** Returns the stat commands for a path; lookedAt() parses their replies. */
@@ -77,8 +78,42 @@ export async function stat(
   const replies = await control.sendCommands(statCommands(session, context));
   const found = parseStat(session, context, replies);
   if (context.precise !== true) return found;
-  if (session.hasMlst) return found === undefined ? undefined : await detectLink(control, session, { context, found });
-  return await statWithoutMlst(control, session, { context, found, replies });
+  const precise = !session.hasMlst
+    ? await statWithoutMlst(control, session, { context, found, replies })
+    : found === undefined
+    ? undefined
+    : await detectLink(control, session, { context, found });
+  if (precise === undefined) await assertNotTrimmed(control, session, context);
+  return precise;
+}
+
+/**
+ * Rejects if a path that the server calls absent has a name with outer blanks and the listing shows it without them:
+ * some servers trim names, in listings and in commands. A listing that shows other names with such blanks proves that
+ * this server does not.
+ */
+async function assertNotTrimmed(control: ControlConnection, session: FtpSession, context: PathContext): Promise<void> {
+  let { path, serverPath } = context;
+  for (; path !== root; path = parentOf(path), serverPath = serverParentOf(serverPath)) {
+    const name = nameOf(path);
+    if (name === name.trim()) continue;
+    const above = { ...context, path: root, serverPath: serverParentOf(serverPath) };
+    const entries = await list(control, session, above).then(({ entries }) => entries, toNoneIfAbsent);
+    const names = entries.map((entry) => nameOf(entry.path));
+    if (names.some((one) => keepsBlanksLike(one, name)) || !names.includes(name.trim())) continue;
+    const why = `the server lists "${escapeForDisplay(name.trim())}", and may trim blanks of names: it may be there`;
+    throw operationError(context, "unexpected", { why });
+  }
+}
+
+/** Whether a listed name has outer blanks on each side on which `name` has some. */
+function keepsBlanksLike(listed: string, name: string): boolean {
+  return (!name.startsWith(" ") || listed.startsWith(" ")) && (!name.endsWith(" ") || listed.endsWith(" "));
+}
+
+function toNoneIfAbsent(error: unknown): readonly Entry[] {
+  if (error instanceof SyncError && error.kind === "notFound") return [];
+  throw error;
 }
 
 interface StatResult {

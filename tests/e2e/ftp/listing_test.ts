@@ -80,3 +80,24 @@ for (const [name, listShowsLinks] of [["that LIST shows", true], ["that no listi
     });
   });
 }
+
+for (const trims of ["listings", "always"] as const) {
+  for (const where of ["a name", "a folder above it"]) {
+    Deno.test(`Sync-Path -Mode Local -Remove -RemoveDespiteFailures keeps what a server has whose ${trims} lose blanks of ${where}`, async () => {
+      const held = where === "a name" ? ["report "] : ["notes /report"];
+      const there = Object.fromEntries([...held.map((name) => [`/${name}`, "hello"]), ["/also", "x"]]);
+      const tree = ftpTree({ files: there, links: {}, trims });
+      await using server = await startSmallFtp(tree.options);
+      await inFolder(async (dir) => {
+        await fill(join(dir, "local"), { ...Object.fromEntries(held.map((name) => [name, "hello"])), also: "x" });
+        const ran = await sync(dir, {
+          port: server.port,
+          words: "-Mode Local -Remove -RemoveDespiteFailures -MaxRemove 100%",
+        });
+        for (const name of held) {
+          assert.equal(await Deno.readTextFile(join(dir, "local", name)), "hello", `${ran.stdout} ${ran.stderr}`);
+        }
+      });
+    });
+  }
+}

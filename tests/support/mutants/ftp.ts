@@ -6,6 +6,7 @@ const foldersTest = "tests/unit/backends/ftp/linked_folders_test.ts";
 const abilitiesTest = "tests/unit/backends/ftp/abilities_test.ts";
 const hostileTest = "tests/unit/backends/ftp/hostile_test.ts";
 const linkTest = "tests/unit/backends/ftp/control_connection_test.ts";
+const noReplyTest = "tests/unit/backends/ftp/no_reply_test.ts";
 const unlinkTest = "tests/unit/sync/apply/unlink_test.ts";
 const endToEnd = "tests/e2e/ftp/listing_test.ts";
 
@@ -227,5 +228,19 @@ export const mutantsOfFtp: readonly Mutant[] = [
     old: "if (Math.abs(ahead) > MAX_ZONE_MS + MINUTE) return void (learned.mdtmUnreliable = true);",
     new: "",
     tests: [abilitiesTest],
+  },
+  {
+    name: "a name that a server trims is absent",
+    file: "lib/backends/ftp/stat.ts",
+    old: "if (precise === undefined) await assertNotTrimmed(control, session, context);",
+    new: "",
+    tests: [hostileTest, endToEnd],
+  },
+  {
+    name: "a line that is no reply is passed over",
+    file: "lib/backends/ftp/replies.ts",
+    old: "this.last = code === undefined ? line.slice(0, 100) : undefined;",
+    new: "this.last = undefined;",
+    tests: [noReplyTest],
   },
 ];

@@ -12,6 +12,8 @@ export interface FtpTreeOptions {
   readonly unique?: boolean;
   /** LIST shows links as links; as what they point to by default. */
   readonly listShowsLinks?: boolean;
+  /** Listings show names without their outer blanks; "always": names in commands are taken without them too. */
+  readonly trims?: "listings" | "always";
 }
 
 /** What the server holds now. */
@@ -53,6 +55,11 @@ export function ftpTree(options: FtpTreeOptions): FtpTree {
     return [...new Set(all.filter((one) => one !== "/" && posix.dirname(one) === folder))].sort();
   }
 
+  function shownName(path: string): string {
+    const name = posix.basename(path);
+    return options.trims === undefined ? name : name.trim();
+  }
+
   function factsOf(path: string): string {
     const at = real(path);
     const content = files.get(at);
@@ -63,7 +70,7 @@ export function ftpTree(options: FtpTreeOptions): FtpTree {
 
   function lineOf(path: string): string {
     const target = links.get(path);
-    const name = posix.basename(path);
+    const name = shownName(path);
     if (target !== undefined && options.listShowsLinks === true) {
       return `lrwxrwxrwx 1 u g 1 Nov 14 2023 ${name} -> ${target}`;
     }
@@ -78,12 +85,14 @@ export function ftpTree(options: FtpTreeOptions): FtpTree {
     if (verb === "MLSD") yield `${factsOf(folder).replace("type=dir", "type=cdir")} ${path}\r\n`;
     if (verb === "LIST -a") yield "drwxr-xr-x 1 u g 4096 Nov 14 2023 .\r\n";
     for (const child of childrenOf(folder)) {
-      yield verb === "MLSD" ? `${factsOf(child)} ${posix.basename(child)}\r\n` : `${lineOf(child)}\r\n`;
+      const line = verb === "MLSD" ? `${factsOf(child)} ${shownName(child)}` : lineOf(child);
+      yield `${line}\r\n`;
     }
   }
 
   function reply(command: string): string | undefined {
-    const [, verb = "", path = ""] = /^(\S+) ?(.*)$/.exec(command) ?? [];
+    const [, verb = "", given = ""] = /^(\S+) ?(.*)$/.exec(command) ?? [];
+    const path = options.trims === "always" ? given.trim() : given;
     const isThere = path !== "" && exists(real(path));
     switch (verb) {
       case "CWD":

@@ -239,3 +239,14 @@ Deno.test("stat() over FTP without MLST calls absent what neither the listing no
   await using _backend = backend;
   assert.equal(await backend.stat(toRelPath("b"), call), undefined);
 });
+
+for (const [other, isAbsent] of [["x", false], [" x", false], ["x ", true]] as const) {
+  Deno.test(`stat() over FTP calls "report " ${isAbsent ? "" : "not "}absent beside "report" and "${other}"`, async () => {
+    const listing = ["report", other].map((name) => `type=file;size=1;${old} ${name}\r\n`).join("");
+    await using server = await startSmallFtp({ listing });
+    await using backend = await openSmallFtp(server);
+    const found = backend.stat(toRelPath("report "), call);
+    if (isAbsent) assert.equal(await found, undefined);
+    else assert.match((await assertRejects(found, "unexpected")).message, /may trim blanks of names: it may be there/);
+  });
+}
