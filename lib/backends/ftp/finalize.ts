@@ -9,7 +9,7 @@ import type { ControlConnection } from "./control_connection.ts";
 import { serverMessage, toSyncError } from "./errors.ts";
 import type { Reply } from "./replies.ts";
 import { childOf, encodePath, type FtpSession, type PathContext } from "./session.ts";
-import { assertUnchanged, existsCommands, parseStat, stat, statCommands } from "./stat.ts";
+import { assertUnchanged, existsCommands, fillTime, parseStat, stat, statCommands } from "./stat.ts";
 import { checkMdtm, recordTimeRefusal, timeCommand, tryOtherSetters } from "./times.ts";
 
 /** A file to be written. */
@@ -73,7 +73,11 @@ export async function finalize(
   const [chmodded] = left.splice(0, mode.length);
   const [timed] = left.splice(0, time.length);
   const tempContext = { ...temp, path: write.path };
-  let written = parseStat(session, tempContext, left.splice(0, checks.written.length));
+  const seen = left.splice(0, checks.written.length);
+  let written = parseStat(session, tempContext, seen);
+  if (!session.learned.keepsTimes) {
+    written = await fillTime(control, session, { context: tempContext, found: written, replies: seen });
+  }
   const found = parseStat(session, write, left);
   if (chmodded !== undefined && chmodded.code >= 300) warn(write, "mode");
   if (timed !== undefined && timed.code < 300) written = withKnownTime(session, { written, write });
@@ -120,7 +124,7 @@ function withKnownTime(
   const set = Math.floor(modified / 1000) * 1000;
   if (written.modified === set) learned.keepsTimes = true;
   if (written.modified === undefined && learned.keepsTimes) return { ...written, modified: set };
-  if (!session.hasMlst && !learned.keepsTimes && written.modified !== undefined) {
+  if ((!session.hasMlst || learned.mlstLacksTimes) && !learned.keepsTimes && written.modified !== undefined) {
     checkMdtm(session, { shown: written.modified, set });
   }
   if (!learned.mdtmUnreliable) return written;

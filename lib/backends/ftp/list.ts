@@ -142,11 +142,16 @@ async function fetchListing(
     if (!lines.finish()) throw cutShort(context, "the listing broke off in the middle of a line");
     const found = listing.result();
     assertComplete(reply, found, context);
+    if (command.startsWith("MLSD") && found.entries.some(isUntimed)) session.learned.mlstLacksTimes = true;
     return { ...found, uniques };
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw operationError(context, "unexpected", { why: `its listing cannot be used: ${error.message}` });
   }
+}
+
+function isUntimed(entry: Entry): boolean {
+  return entry.kind === "file" && entry.modified === undefined;
 }
 
 /**

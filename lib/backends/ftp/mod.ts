@@ -67,7 +67,10 @@ export const openFtp: OpenProtocol = async (target, call) => {
     },
   };
   const traits: Traits = {
-    timeStep: setter === "none" ? undefined : 1000,
+    get timeStep() {
+      const isHidden = session.learned.mlstLacksTimes && !profile.features.has("MDTM");
+      return setter === "none" || isHidden ? undefined : 1000;
+    },
     dirTimes: false,
     caseSensitive: true,
     normalizes: false,

@@ -32,6 +32,8 @@ export interface FtpSession {
     timeRefusals: number;
     /** Whether MDTM is unreliable, for example returns one time for all files. */
     mdtmUnreliable: boolean;
+    /** Whether MLSD and MLST show files without a time; then MDTM is asked for it. */
+    mlstLacksTimes: boolean;
     /** The MDTM of the last file written, and when that value was first shown. */
     lastMdtm: { readonly shown: number; readonly at: number } | undefined;
     /** Whether listings use "LIST -a": false after a server refused "-a" or took it for a name. */

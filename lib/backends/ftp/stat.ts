@@ -1,4 +1,4 @@
-import type { Entry } from "../../core/entry.ts";
+import type { Entry, FileEntry } from "../../core/entry.ts";
 import type { Precondition } from "../../core/backend.ts";
 import { describeMismatch } from "../shared/preconditions.ts";
 import { list } from "./list.ts";
@@ -12,15 +12,22 @@ import { escapeForDisplay, nameOf, parentOf, root } from "../../core/path.ts";
 import { SyncError } from "../../core/errors.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
-/** Returns the stat commands for a path; lookedAt() parses their replies. */
+/** Returns the stat commands for a path; parseStat() parses their replies. */
 export function statCommands(session: FtpSession, context: PathContext): readonly string[] {
   const path = encodePath(session, context);
-  return session.hasMlst ? [`MLST ${path}`] : [`SIZE ${path}`, `MDTM ${path}`];
+  if (!session.hasMlst) return [`SIZE ${path}`, `MDTM ${path}`];
+  return needsMdtm(session) ? [`MLST ${path}`, `MDTM ${path}`] : [`MLST ${path}`];
 }
 
-/** Returns the command that checks, after all bytes came, whether a file is unchanged; stillAt() parses its reply. */
+/** Whether times come from MDTM although the server has MLST, whose replies lack them. */
+function needsMdtm({ learned, profile }: FtpSession): boolean {
+  return learned.mlstLacksTimes && !learned.mdtmUnreliable && profile.features.has("MDTM");
+}
+
+/** Returns the commands that check, after all bytes came, whether a file is unchanged; recheck() parses the replies. */
 export function recheckCommands(session: FtpSession, context: PathContext): readonly string[] {
-  return statCommands(session, context).slice(-1);
+  const commands = statCommands(session, context);
+  return session.hasMlst ? commands : commands.slice(-1);
 }
 
 /**
@@ -38,12 +45,12 @@ export async function recheck(
   return parseStat(session, context, session.hasMlst ? replies : [given, reply]);
 }
 
-/** Returns the command that checks whether a path exists; lookedAt() parses its reply. */
+/** Returns the command that checks whether a path exists; parseStat() parses its reply. */
 export function existsCommands(session: FtpSession, context: PathContext): readonly string[] {
   return statCommands(session, context).slice(0, 1);
 }
 
-/** Parses the replies to lookCommands(). Without MLST they report files only, and everything else seems absent. */
+/** Parses the replies to statCommands(). Without MLST they report files only, and everything else seems absent. */
 export function parseStat(session: FtpSession, context: PathContext, replies: readonly Reply[]): Entry | undefined {
   const [first, second] = replies;
   if (first === undefined) return undefined;
@@ -51,19 +58,25 @@ export function parseStat(session: FtpSession, context: PathContext, replies: re
   if (!session.hasMlst) {
     const size = first.code === 213 ? /^213 (\d{1,16})/.exec(first.text)?.[1] : undefined;
     if (size === undefined) return undefined;
-    const isTold = second?.code === 213 && !session.learned.mdtmUnreliable;
-    const modified = isTold ? parseTime(second.text.slice(4).trim()) : undefined;
-    return { kind: "file", path: context.path, size: Number(size), ...(modified === undefined ? {} : { modified }) };
+    return withMdtm(session, { kind: "file", path: context.path, size: Number(size) }, second);
   }
   if (first.code < 300) {
     if (session.learned.linkedFolders.isLink(context.serverPath)) return opaqueLink(context.path);
     const found = parseMlst(first.text, context.path);
+    if (found?.kind === "file" && found.modified === undefined) return withMdtm(session, found, second);
     if (found !== undefined) return found;
     throw operationError(context, "unexpected", { why: "the server's answer to MLST cannot be understood" });
   }
   if (isDenied(first.text) && !isAbsent(first.text)) throw toSyncError(context, first);
   if (first.code === 550 || first.code === 501 || first.code === 553) return undefined;
   throw toSyncError(context, first);
+}
+
+/** Returns the file with the time in a reply to MDTM, if there is one that can be believed. */
+function withMdtm({ learned }: FtpSession, file: FileEntry, reply: Reply | undefined): FileEntry {
+  const isTold = reply?.code === 213 && !learned.mdtmUnreliable;
+  const modified = isTold ? parseTime(reply.text.slice(4).trim()) : undefined;
+  return modified === undefined ? file : { ...file, modified };
 }
 
 /**
@@ -76,7 +89,7 @@ export async function stat(
   context: PathContext & { readonly precise?: boolean },
 ): Promise<Entry | undefined> {
   const replies = await control.sendCommands(statCommands(session, context));
-  const found = parseStat(session, context, replies);
+  const found = await fillTime(control, session, { context, found: parseStat(session, context, replies), replies });
   if (context.precise !== true) return found;
   const precise = !session.hasMlst
     ? await statWithoutMlst(control, session, { context, found, replies })
@@ -116,7 +129,19 @@ function toNoneIfAbsent(error: unknown): readonly Entry[] {
   throw error;
 }
 
-interface StatResult {
+/** Adds the time by MDTM to the first file whose MLST reply lacks it; statCommands() asks for both from then on. */
+export async function fillTime(
+  control: ControlConnection,
+  session: FtpSession,
+  { context, found, replies }: StatResult,
+): Promise<Entry | undefined> {
+  if (!session.hasMlst || found?.kind !== "file" || found.modified !== undefined || replies.length > 1) return found;
+  session.learned.mlstLacksTimes = true;
+  if (!needsMdtm(session)) return found;
+  return withMdtm(session, found, await control.sendCommand(`MDTM ${encodePath(session, context)}`));
+}
+
+export interface StatResult {
   readonly context: PathContext;
   readonly found: Entry | undefined;
   readonly replies: readonly Reply[];

@@ -13,7 +13,14 @@ export function chooseTimeSetter(session: Pick<FtpSession, "profile">): TimeSett
 
 /** Returns the initial knowledge about a server's times. */
 export function initialTimes(setter: TimeSetter) {
-  return { setter, keepsTimes: false, timeRefusals: 0, mdtmUnreliable: false, lastMdtm: undefined };
+  return {
+    setter,
+    keepsTimes: false,
+    timeRefusals: 0,
+    mdtmUnreliable: false,
+    mlstLacksTimes: false,
+    lastMdtm: undefined,
+  };
 }
 
 /**

@@ -101,3 +101,28 @@ for (const trims of ["listings", "always"] as const) {
     });
   }
 }
+
+Deno.test("Sync-Path -Mode Both to a server whose MLSD has no times takes an edit of either side, and sees no conflict", async () => {
+  const tree = ftpTree({ files, links: {}, modify: "none" });
+  await using server = await startSmallFtp(tree.options);
+  await inFolder(async (dir) => {
+    await fill(join(dir, "local"), files);
+    const run = async () => {
+      const ran = await sync(dir, { port: server.port, words: "-Mode Both" });
+      assertCode(ran, 0);
+      assert.equal(ran.result().ConflictCount, 0);
+      return counts(ran);
+    };
+    await Deno.utime(join(dir, "local", "report.txt"), 1_700_000_000, 1_700_000_000);
+    await run();
+    assert.deepEqual(await run(), [0, 0, 0, 0, 0]);
+    await Deno.writeTextFile(join(dir, "local", "report.txt"), "hallo");
+    await run();
+    assert.equal(tree.files.get("/report.txt"), "hallo");
+    tree.files.set("/index.html", "etis");
+    tree.times.set("/index.html", "20250101000000");
+    await run();
+    assert.equal(await Deno.readTextFile(join(dir, "local", "index.html")), "etis");
+    assert.deepEqual(await run(), [0, 0, 0, 0, 0]);
+  });
+});

@@ -6,6 +6,7 @@ const foldersTest = "tests/unit/backends/ftp/linked_folders_test.ts";
 const abilitiesTest = "tests/unit/backends/ftp/abilities_test.ts";
 const hostileTest = "tests/unit/backends/ftp/hostile_test.ts";
 const linkTest = "tests/unit/backends/ftp/control_connection_test.ts";
+const mlsdTimesTest = "tests/unit/backends/ftp/mlsd_times_test.ts";
 const noReplyTest = "tests/unit/backends/ftp/no_reply_test.ts";
 const unlinkTest = "tests/unit/sync/apply/unlink_test.ts";
 const endToEnd = "tests/e2e/ftp/listing_test.ts";
@@ -242,5 +243,12 @@ export const mutantsOfFtp: readonly Mutant[] = [
     old: "this.last = code === undefined ? line.slice(0, 100) : undefined;",
     new: "this.last = undefined;",
     tests: [noReplyTest],
+  },
+  {
+    name: "a time that MLST lacks is not asked for",
+    file: "lib/backends/ftp/stat.ts",
+    old: '  return learned.mlstLacksTimes && !learned.mdtmUnreliable && profile.features.has("MDTM");',
+    new: "  return false;",
+    tests: [mlsdTimesTest],
   },
 ];

@@ -12,6 +12,10 @@ export interface FtpTreeOptions {
   readonly unique?: boolean;
   /** LIST shows links as links; as what they point to by default. */
   readonly listShowsLinks?: boolean;
+  /** Whether MLSD and MLST have the modify fact: "announced" by FEAT, and never sent. */
+  readonly modify?: "sent" | "announced" | "none";
+  /** MDTM and MFMT; with modify facts neither by default. */
+  readonly mdtm?: boolean;
   /** Listings show names without their outer blanks; "always": names in commands are taken without them too. */
   readonly trims?: "listings" | "always";
 }
@@ -20,6 +24,8 @@ export interface FtpTreeOptions {
 export interface FtpTree {
   readonly files: Map<string, string>;
   readonly links: Map<string, string>;
+  /** Times by path, as MFMT sets them and MDTM shows them. */
+  readonly times: Map<string, string>;
   readonly options: Pick<SmallFtpOptions, "reply" | "features" | "holds"> & {
     listing(command: string): Iterable<string>;
   };
@@ -33,7 +39,9 @@ export function ftpTree(options: FtpTreeOptions): FtpTree {
   const files = new Map(Object.entries(options.files));
   const links = new Map(Object.entries(options.links));
   const folders = new Set(["/", ...[...files.keys()].flatMap(parentsOf)]);
-  let here = "/";
+  const { modify = "sent", mdtm = modify !== "sent" } = options;
+  const times = new Map<string, string>();
+  let [here, from] = ["/", ""];
 
   function real(path: string, { followLast = true } = {}): string {
     const parts = path.split("/").filter((part) => part !== "");
@@ -65,7 +73,8 @@ export function ftpTree(options: FtpTreeOptions): FtpTree {
     const content = files.get(at);
     const facts = content === undefined ? "type=dir;" : `type=file;size=${content.length};`;
     const unique = options.unique === true ? `unique=${at};` : "";
-    return `${facts}modify=20231114221320;${unique}${options.facts ?? ""}`;
+    const time = modify === "sent" ? "modify=20231114221320;" : "";
+    return `${facts}${time}${unique}${options.facts ?? ""}`;
   }
 
   function lineOf(path: string): string {
@@ -100,6 +109,19 @@ export function ftpTree(options: FtpTreeOptions): FtpTree {
         return isThere ? "250 there\r\n" : "550 No such folder\r\n";
       case "MLST":
         return isThere ? `250-One\r\n ${factsOf(path)} ${path}\r\n250 End\r\n` : "550 No such file\r\n";
+      case "MDTM":
+      case "MFMT": {
+        if (!mdtm) return "502 no\r\n";
+        const [, time, file = path] = /^(\d{14}) (.+)$/.exec(path) ?? [];
+        if (time !== undefined) times.set(file, time);
+        return `213 ${times.get(file) ?? "20231114221320"}\r\n`;
+      }
+      case "RNFR":
+        from = path;
+        return undefined;
+      case "RNTO":
+        times.set(path, times.get(from) ?? "20231114221320");
+        return undefined;
       case "SIZE":
         return `213 ${files.get(real(path))?.length ?? 0}\r\n`;
       case "DELE": {
@@ -116,8 +138,9 @@ export function ftpTree(options: FtpTreeOptions): FtpTree {
     }
   }
 
-  const all = ["UTF8", "SIZE", `MLST type*;size*;modify*;${options.unique === true ? "unique*;" : ""}`];
-  return { files, links, options: { reply, listing, features: all, holds: options.files } };
+  const facts = `type*;size*;${modify === "none" ? "" : "modify*;"}${options.unique === true ? "unique*;" : ""}`;
+  const all = ["UTF8", "SIZE", `MLST ${facts}`, ...(mdtm ? ["MDTM", "MFMT"] : [])];
+  return { files, links, times, options: { reply, listing, features: all, holds: files } };
 }
 
 function parentsOf(path: string): readonly string[] {

@@ -16,8 +16,8 @@ export interface SmallFtpOptions {
   readonly pasvHost?: string;
   /** Bytes that STOR keeps of each upload. */
   readonly keeps?: number;
-  /** Files by their paths. */
-  readonly holds?: Readonly<Record<string, string>>;
+  /** Files by their paths; a map is used itself. */
+  readonly holds?: Readonly<Record<string, string>> | Map<string, string>;
   /** FEAT's lines. */
   readonly features?: readonly string[];
   /** Implicit TLS. */
@@ -45,7 +45,8 @@ type OnSocket = (socket: net.Socket) => void;
 /** Starts it. */
 export async function startSmallFtp(options: SmallFtpOptions = {}): Promise<SmallFtp> {
   const told: string[] = [];
-  const files = new Map(Object.entries(options.holds ?? {}));
+  const { holds = {} } = options;
+  const files = holds instanceof Map ? holds : new Map(Object.entries(holds));
   const open = new Set<net.Socket>();
   const servers: net.Server[] = [];
   const listen = async (onSocket: OnSocket, { isPlain = false } = {}): Promise<number> => {
