@@ -1,4 +1,8 @@
 import type { Checksum, FileEntry } from "../../core/entry.ts";
+import { createHash } from "node:crypto";
+import type { Body } from "../../core/backend.ts";
+import { SyncError } from "../../core/errors.ts";
+import { awaitContent, forEachChunk } from "../../net/byte_stream.ts";
 import type { ControlConnection } from "./control_connection.ts";
 import { assertUnchanged, parseStat, statCommands } from "./stat.ts";
 import { isAbsent, toSyncError } from "./errors.ts";
@@ -39,6 +43,39 @@ export async function hashFile(
     assertUnchanged(after, { ...context, expect: context.entry });
     return hex === undefined ? undefined : `${algorithm}:${hex}` as const;
   });
+}
+
+/** The part of a file that an interrupted write left behind, and the source that must begin with the same bytes. */
+export interface KeptPart {
+  readonly temp: PathContext;
+  readonly entry: FileEntry;
+  readonly body: Body;
+}
+
+/**
+ * Whether the source begins with the kept part, by the server's hash of it. True as well if the server computes none,
+ * or once was too slow: its secret name and its size are the only evidence then.
+ */
+export async function isPrefixOfSource(
+  control: ControlConnection,
+  session: FtpSession,
+  { temp, entry, body }: KeptPart,
+): Promise<boolean> {
+  const { learned } = session;
+  const [chosen] = hashCommands(session);
+  if (chosen === undefined || learned.hashesTooSlowly) return true;
+  const [algorithm, command] = chosen;
+  const asked = requestHash(control, session, {
+    context: { ...temp, entry },
+    command,
+    length: HEX_LENGTHS[algorithm] ?? 0,
+  });
+  asked.catch((error) => learned.hashesTooSlowly ||= error instanceof SyncError && error.kind === "timeout");
+  const hash = createHash(algorithm);
+  const content = await awaitContent(body(0, entry.size), temp);
+  await forEachChunk(content, (bytes) => Promise.resolve(void hash.update(bytes)), { ...temp, reusesBuffer: true });
+  const own = hash.digest("hex");
+  return (await asked ?? own) === own;
 }
 
 const COMMANDS = [

@@ -61,6 +61,7 @@ export const openFtp: OpenProtocol = async (target, call) => {
       ...initialTimes(setter),
       usesListAll: true,
       showsDots: undefined,
+      hashesTooSlowly: false,
       unanswered: new Set(),
       zoneOffset: undefined,
       linkedFolders: new LinkedFolderIndex(),

@@ -40,6 +40,8 @@ export interface FtpSession {
     usesListAll: boolean;
     /** Whether a listing showed a name with a leading dot, including the folder's own ".". */
     showsDots: boolean | undefined;
+    /** Whether the hash of a kept part did not come in time. */
+    hashesTooSlowly: boolean;
     /** The operations, with their paths, whose last attempt got no final reply. */
     readonly unanswered: Set<string>;
     /** ms the server's listings are ahead of UTC; undefined until a file showed it. */

@@ -9,9 +9,17 @@ import { readExactly, wrongSizeError } from "../shared/read_exactly.ts";
 import { openDataConnection } from "./data_transfer.ts";
 import type { ControlConnection } from "./control_connection.ts";
 import { stat } from "./stat.ts";
-import { explainWriteRefusal, type PendingWrite, type WriteContext } from "./finalize.ts";
 import type { Reply } from "./replies.ts";
-import { assertReplaceable, checkCommands, finalize, toFinalChecks } from "./finalize.ts";
+import {
+  assertReplaceable,
+  checkCommands,
+  explainWriteRefusal,
+  finalize,
+  type PendingWrite,
+  toFinalChecks,
+  type WriteContext,
+} from "./finalize.ts";
+import { isPrefixOfSource } from "./checksum.ts";
 import { childOf, encodePath, type FtpSession, type PathContext, withConnection } from "./session.ts";
 import { toCertificateError } from "./errors.ts";
 import type { Transport } from "../../net/transport.ts";
@@ -35,7 +43,7 @@ export async function writeFile(session: FtpSession, body: Body, writing: WriteC
   try {
     return await withConnection(session, writing, async (control) => {
       const before = await statTarget(control, session, write);
-      const from = small === undefined ? await resumeOffset(control, session, write) : 0;
+      const from = small === undefined ? await resumeOffset(control, session, { write, body }) : 0;
       const content = small ?? await awaitContent(body(from, options.size), { signal, operation });
       isBegun = true;
       const checks = toFinalChecks(session, { write, before });
@@ -82,7 +90,7 @@ async function statTarget(
 async function resumeOffset(
   control: ControlConnection,
   session: FtpSession,
-  { temp, options }: PendingWrite,
+  { write: { temp, options }, body }: { readonly write: PendingWrite; readonly body: Body },
 ): Promise<number> {
   if (options.tag === undefined || !session.profile.features.has("REST")) return 0;
   const found = await stat(control, session, temp);
@@ -90,7 +98,9 @@ async function resumeOffset(
   if (found.kind !== "file") {
     throw operationError(temp, "exists", { why: "something stands in the way of its temporary name" });
   }
-  if (found.size <= options.size && found.size >= WORTH_KEEPING) return found.size - OVERLAP;
+  const isUsable = found.size <= options.size && found.size >= WORTH_KEEPING &&
+    await isPrefixOfSource(control, session, { temp, entry: found, body });
+  if (isUsable) return found.size - OVERLAP;
   await control.sendCommand(`DELE ${encodePath(session, temp)}`);
   return 0;
 }

@@ -8,6 +8,7 @@ const hostileTest = "tests/unit/backends/ftp/hostile_test.ts";
 const linkTest = "tests/unit/backends/ftp/control_connection_test.ts";
 const mlsdTimesTest = "tests/unit/backends/ftp/mlsd_times_test.ts";
 const noReplyTest = "tests/unit/backends/ftp/no_reply_test.ts";
+const resumeTest = "tests/unit/backends/ftp/resume_test.ts";
 const unlinkTest = "tests/unit/sync/apply/unlink_test.ts";
 const endToEnd = "tests/e2e/ftp/listing_test.ts";
 
@@ -250,5 +251,12 @@ export const mutantsOfFtp: readonly Mutant[] = [
     old: '  return learned.mlstLacksTimes && !learned.mdtmUnreliable && profile.features.has("MDTM");',
     new: "  return false;",
     tests: [mlsdTimesTest],
+  },
+  {
+    name: "a leftover is continued whatever it holds",
+    file: "lib/backends/ftp/checksum.ts",
+    old: "return (await asked ?? own) === own;",
+    new: "return true;",
+    tests: [resumeTest],
   },
 ];

@@ -91,7 +91,7 @@ interface Serving {
 function serve(control: net.Socket, { options, told, files, listen }: Serving): void {
   const { features = ["MLST type*;size*;modify*;", "UTF8", "MFMT", "SIZE", "MDTM"] } = options;
   let data = Promise.withResolvers<net.Socket>();
-  let from = "";
+  let [from, offset] = ["", 0];
   const say = (line: string) => control.write(`${line}\r\n`, "latin1");
   if (options.greets !== false) say("220 small");
 
@@ -120,8 +120,11 @@ function serve(control: net.Socket, { options, told, files, listen }: Serving): 
         await send(listingFor(command), options.breaksOff === true ? undefined : options.afterListing ?? "226 done");
         if (options.breaksOff === true) control.destroy();
         return;
+      case "REST":
+        offset = Number(rest);
+        return void say("350 from there");
       case "RETR":
-        return await send(files.get(rest) ?? "", "226 done");
+        return await send((files.get(rest) ?? "").slice(takeOffset()), "226 done");
       case "STOR":
         return await take(rest);
       case "MLST":
@@ -164,10 +167,16 @@ function serve(control: net.Socket, { options, told, files, listen }: Serving): 
     if (last !== undefined) say(last);
   }
 
+  function takeOffset(): number {
+    const taken = offset;
+    offset = 0;
+    return taken;
+  }
+
   async function take(path: string): Promise<void> {
     say("150 go on");
     const socket = await data.promise;
-    const parts: string[] = [];
+    const parts = [(files.get(path) ?? "").slice(0, takeOffset())];
     for await (const part of socket) parts.push(part.toString("latin1"));
     files.set(path, parts.join("").slice(0, options.keeps ?? Infinity));
     say("226 got it");
