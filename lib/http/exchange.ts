@@ -1,6 +1,6 @@
 import { cancelled } from "../core/errors.ts";
 import type { Content } from "../core/backend.ts";
-import { CHUNK_SIZE, forEachChunk } from "../net/byte_stream.ts";
+import { CHUNK_SIZE, forEachChunk, wrongSizeError } from "../net/byte_stream.ts";
 import type { ContentReader, HttpConnection } from "./connection.ts";
 import { framingOf, keepsAlive, type ParsedHead } from "./message.ts";
 import { networkToSyncError, type ResponseHead } from "./errors.ts";
@@ -124,7 +124,7 @@ export class Exchange {
     const { context } = this.#options;
     const size = upload?.size ?? (content instanceof Uint8Array ? content.length : 0);
     if (content instanceof Uint8Array && content.length !== size) {
-      throw wrongSize(context, { size, given: content.length });
+      throw wrongSizeError(context, { size, given: content.length });
     }
     if (content === undefined || (content instanceof Uint8Array && content.length <= SINGLE_WRITE_SIZE)) {
       upload?.onBytes?.(size);
@@ -148,7 +148,7 @@ export class Exchange {
     if (this.#isOver) stop.abort(EXCHANGE_OVER);
     let sent = 0;
     const onChunk = async (bytes: Uint8Array<ArrayBuffer>) => {
-      if (sent + bytes.length > size) throw wrongSize(context, { size, given: Infinity });
+      if (sent + bytes.length > size) throw wrongSizeError(context, { size, given: Infinity });
       sent += bytes.length;
       upload?.onBytes?.(bytes.length);
       for (let at = 0; at < bytes.length && !stop.signal.aborted; at += CHUNK_SIZE) {
@@ -157,7 +157,7 @@ export class Exchange {
     };
     try {
       await forEachChunk(content, onChunk, { signal: stop.signal, operation: context.operation, reusesBuffer: true });
-      if (sent < size) throw wrongSize(context, { size, given: sent });
+      if (sent < size) throw wrongSizeError(context, { size, given: sent });
     } catch (error) {
       // The early reply explains more than the failure to send the rest.
       if (!stop.signal.aborted) throw error;
@@ -275,17 +275,6 @@ const SINGLE_WRITE_SIZE = 64 * 1024;
 /** Returns the error of every call after the session was closed. */
 export function sessionClosed(context: OperationContext): Error {
   return operationError(context, "connection", { why: "the session is closed", transient: false });
-}
-
-/** Returns the error of a source that returned another number of bytes than its listed size. */
-function wrongSize(
-  context: OperationContext,
-  { size, given }: { readonly size: number; readonly given: number },
-): Error {
-  const much = given > size ? "more" : `only ${given}`;
-  return operationError(context, "changed", {
-    why: `its source gave ${much} than the ${size} bytes it was listed with`,
-  });
 }
 
 function concat(head: Uint8Array, content: Uint8Array): Uint8Array {

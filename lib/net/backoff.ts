@@ -1,20 +1,7 @@
-import { cancelled, SyncError } from "../core/errors.ts";
-import type { StreamOptions } from "./byte_stream.ts";
+import { SyncError } from "../core/errors.ts";
+import { type Cancellable, delay } from "./abort.ts";
 
-/** Resolves after `ms`; rejects with cancelled as soon as the signal is aborted. */
-export async function delay(ms: number, { signal, operation }: StreamOptions): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const stop = () => resolve();
-  const timer = setTimeout(stop, ms);
-  signal.addEventListener("abort", stop);
-  if (signal.aborted) stop();
-  await promise;
-  clearTimeout(timer);
-  signal.removeEventListener("abort", stop);
-  if (signal.aborted) throw cancelled(signal, operation);
-}
-
-export interface RetryOptions extends StreamOptions {
+export interface RetryOptions extends Cancellable {
   /** Whether to retry after this transient failure. By default after every one. */
   isRetryable?(error: SyncError): boolean;
 }

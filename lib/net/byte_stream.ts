@@ -1,11 +1,10 @@
 import { cancelled } from "../core/errors.ts";
 import type { Content } from "../core/backend.ts";
+import { type OperationContext, operationError } from "../core/operation.ts";
+import { type Cancellable, unlessAborted } from "./abort.ts";
 
 /** The options of reading a content: its signal, its operation, and the reuse of memory. */
-export interface StreamOptions {
-  readonly signal: AbortSignal;
-  /** For the error message of a cancellation. */
-  readonly operation: string;
+export interface StreamOptions extends Cancellable {
   /** Whether the memory of a chunk is reused for the next one once `take` has resolved. */
   readonly reusesBuffer?: boolean;
 }
@@ -96,19 +95,17 @@ function tryByobReader(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Readabl
  * Waits for the content; rejects with kind "cancelled" as soon as the signal is aborted. A content that arrives later
  * is cancelled.
  */
-export async function awaitContent(content: Promise<Content>, { signal, operation }: StreamOptions): Promise<Content> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const stop = () => {
-    reject(cancelled(signal, operation));
-    content.then((late) => late instanceof Uint8Array ? undefined : late.cancel()).catch(() => undefined);
-  };
-  signal.addEventListener("abort", stop);
+export async function awaitContent(content: Promise<Content>, context: Cancellable): Promise<Content> {
   try {
-    if (signal.aborted) stop();
-    return await Promise.race([content, promise]);
-  } finally {
-    signal.removeEventListener("abort", stop);
+    return await unlessAborted(content, context);
+  } catch (error) {
+    if (context.signal.aborted) content.then(discardContent).catch(() => undefined);
+    throw error;
   }
+}
+
+async function discardContent(content: Content): Promise<void> {
+  if (!(content instanceof Uint8Array)) await content.cancel();
 }
 
 /**
@@ -140,4 +137,37 @@ export async function forEachChunk(
     signal.removeEventListener("abort", stop);
   }
   if (signal.aborted) throw cancelled(signal, operation);
+}
+
+/** Reads a content that must have exactly `size` bytes. Rejects with kind "changed" if it has another size. */
+export async function readExactly(
+  content: Promise<Content>,
+  { size, ...context }: OperationContext & { readonly size: number },
+): Promise<Uint8Array<ArrayBuffer>> {
+  const source = await awaitContent(content, context);
+  if (source instanceof Uint8Array) {
+    if (source.length === size) return source;
+    throw wrongSizeError(context, { given: source.length, size });
+  }
+  const all = new Uint8Array(size);
+  let at = 0;
+  await forEachChunk(source, (bytes) => {
+    if (at + bytes.length > size) throw wrongSizeError(context, { given: at + bytes.length, size });
+    all.set(bytes, at);
+    at += bytes.length;
+    return Promise.resolve();
+  }, context);
+  if (at < size) throw wrongSizeError(context, { given: at, size });
+  return all;
+}
+
+/** Returns the error of a source that returned another number of bytes than its listed size. */
+export function wrongSizeError(
+  context: OperationContext,
+  { given, size }: { readonly given: number; readonly size: number },
+): Error {
+  const what = given > size ? "more" : `only ${given}`;
+  return operationError(context, "changed", {
+    why: `its source gave ${what} than the ${size} bytes it was listed with`,
+  });
 }

@@ -4,8 +4,7 @@ import { nameOf } from "../../core/path.ts";
 import { tempPath } from "../../core/temp_name.ts";
 import type { Entry, FileEntry } from "../../core/entry.ts";
 import type { Body, Content } from "../../core/backend.ts";
-import { awaitContent, forEachChunk } from "../../net/byte_stream.ts";
-import { readExactly, wrongSizeError } from "../shared/read_exactly.ts";
+import { awaitContent, forEachChunk, readExactly, wrongSizeError } from "../../net/byte_stream.ts";
 import { openDataConnection } from "./data_transfer.ts";
 import type { ControlConnection } from "./control_connection.ts";
 import { stat } from "./stat.ts";
@@ -36,9 +35,7 @@ export async function writeFile(session: FtpSession, body: Body, writing: WriteC
   const temp = childOf(writing.serverParent, nameOf(tempPath(path, options.tag ?? randomBytes(8).toString("hex"))));
   const write: PendingWrite = { ...writing, temp: { ...writing, serverPath: temp } };
   // Small sources are read before a connection is taken, so that no connection is held while the other side is slow.
-  const small = options.size <= SMALL
-    ? await readExactly(await awaitContent(body(), { signal, operation }), { ...writing, size: options.size })
-    : undefined;
+  const small = options.size <= SMALL ? await readExactly(body(), { ...writing, size: options.size }) : undefined;
   let isBegun = false;
   try {
     return await withConnection(session, writing, async (control) => {

@@ -1,9 +1,9 @@
-import { cancelled } from "../../core/errors.ts";
 import { escapeForDisplay } from "../../core/path.ts";
 import type { Credentials } from "./credentials.ts";
 import { stringField, toRecord } from "./object.ts";
 import { HttpClient } from "../../http/client.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
+import { unlessAborted } from "../../net/abort.ts";
 
 /** Access tokens of one set of credentials: fetched when first needed, and again before they expire. */
 export class AccessTokens {
@@ -31,7 +31,7 @@ export class AccessTokens {
       const isNew = this.#current === undefined;
       const fetching = this.#current ??= this.#fetch(context);
       try {
-        const token = await rejectOnAbort(fetching, context);
+        const token = await unlessAborted(fetching, context);
         if (isNew || Date.now() < token.renewAt) return token.value();
         this.#forget(fetching);
       } catch (error) {
@@ -137,16 +137,4 @@ function oauthReason(said: string): string {
 
 function hostOf(url: URL): string {
   return escapeForDisplay(url.host).slice(0, 100);
-}
-
-async function rejectOnAbort<T>(work: Promise<T>, { signal, operation }: OperationContext): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const stop = () => reject(cancelled(signal, operation));
-  signal.addEventListener("abort", stop);
-  try {
-    if (signal.aborted) stop();
-    return await Promise.race([work, promise]);
-  } finally {
-    signal.removeEventListener("abort", stop);
-  }
 }

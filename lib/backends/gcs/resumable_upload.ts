@@ -1,13 +1,13 @@
 import { createHash, type Hash } from "node:crypto";
 import { SyncError } from "../../core/errors.ts";
 import type { Content } from "../../core/backend.ts";
-import { awaitContent, forEachChunk } from "../../net/byte_stream.ts";
-import { type Conditions, type GcsClient, type ObjectContext, parseReply } from "./client.ts";
+import { awaitContent, forEachChunk, readExactly } from "../../net/byte_stream.ts";
+import { type Conditions, type GcsClient, parseReply } from "./client.ts";
 import { type GcsObject, OBJECT_FIELDS, parseObject } from "./object.ts";
 import type { HttpResponse } from "../../http/client.ts";
-import { delay } from "../../net/backoff.ts";
 import { operationError } from "../../core/operation.ts";
 import type { ObjectResource, PendingWrite } from "./types.ts";
+import { delay } from "../../net/abort.ts";
 
 /** The upload of a large file. */
 export interface ResumableWrite extends PendingWrite {
@@ -154,7 +154,7 @@ class ResumableUpload {
 
   async #sendEnd(at: number, hash: Hash): Promise<GcsObject> {
     const { size } = this.#write.options;
-    const bytes = await readExactly(await this.#content(at, size), size - at, this.#write);
+    const bytes = await readExactly(this.#content(at, size), { ...this.#write, size: size - at });
     const md5 = hash.copy().update(bytes).digest();
     this.#md5 = md5.toString("hex");
     const reply = await this.#put({
@@ -259,25 +259,4 @@ function storedBytes({ headers }: HttpResponse): number {
 
 function isTransient(error: unknown): error is SyncError {
   return error instanceof SyncError && error.facts.transient === true;
-}
-
-/** Returns all bytes; rejects with changed if there are more or fewer than `size`. */
-export async function readExactly(
-  content: Content,
-  size: number,
-  context: ObjectContext,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const wrong = (given: string) =>
-    operationError(context, "changed", { why: `its source gave ${given} than the ${size} bytes it was listed with` });
-  if (content instanceof Uint8Array && content.length === size) return content;
-  const bytes = new Uint8Array(size);
-  let at = 0;
-  await forEachChunk(content, (chunk) => {
-    if (at + chunk.length > size) throw wrong("more");
-    bytes.set(chunk, at);
-    at += chunk.length;
-    return Promise.resolve();
-  }, context);
-  if (at < size) throw wrong(`only ${at}`);
-  return bytes;
 }

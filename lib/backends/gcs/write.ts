@@ -2,16 +2,16 @@ import { Buffer } from "node:buffer";
 import { createHash, randomBytes } from "node:crypto";
 import type { FileEntry } from "../../core/entry.ts";
 import type { Precondition } from "../../core/backend.ts";
-import { awaitContent } from "../../net/byte_stream.ts";
 import { describeMismatch } from "../shared/preconditions.ts";
 import { type Conditions, type GcsClient, type ObjectContext, parseReply } from "./client.ts";
 import { stat } from "./stat.ts";
 import type { KnownFolders } from "./known_folders.ts";
 import { formatMtime, type GcsObject, OBJECT_FIELDS, parseObject, toFileEntry } from "./object.ts";
-import { readExactly, uploadResumable } from "./resumable_upload.ts";
+import { uploadResumable } from "./resumable_upload.ts";
 import { contentType } from "../shared/mime.ts";
 import { operationError } from "../../core/operation.ts";
 import type { BucketClient, ObjectResource, PendingWrite } from "./types.ts";
+import { readExactly } from "../../net/byte_stream.ts";
 
 /**
  * Writes the object, which replaces the old one atomically after all bytes have arrived and are verified. Returns its
@@ -101,7 +101,7 @@ async function uploadWhole(
   { resource, conditions }: ObjectUpload,
 ): Promise<GcsObject> {
   const { options } = pending;
-  const bytes = await readExactly(await awaitContent(pending.body(), pending), options.size, pending);
+  const bytes = await readExactly(pending.body(), { ...pending, size: options.size });
   const md5 = createHash("md5").update(bytes).digest();
   const boundary = randomBytes(16).toString("hex");
   const head = `--${boundary}\r\ncontent-type: application/json; charset=UTF-8\r\n\r\n` +

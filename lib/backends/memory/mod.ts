@@ -14,7 +14,7 @@ import type {
   Traits,
   WriteOptions,
 } from "../../core/backend.ts";
-import { readBody } from "./content.ts";
+import { readExactly } from "../../net/byte_stream.ts";
 import { type Revisions, shuffled } from "./nodes.ts";
 import { makeTimeRule, type TimeDials, type TimeKeeping } from "./times.ts";
 import { type MemoryOperation, MemoryTree } from "./tree.ts";
@@ -181,7 +181,10 @@ class MemoryFolder implements Backend {
     const { tree } = this.#state;
     const full = this.#treePath(path);
     tree.assertWritable(full, options);
-    const bytes = await readBody(body, options, full);
+    const { signal, size, onBytes } = options;
+    // A copy, because the caller keeps the memory of its content.
+    const bytes = (await readExactly(body(), { signal, operation: "write", path: full, size })).slice();
+    onBytes?.(size);
     if (!this.traits.atomicWrite) {
       tree.assertWritable(full, options);
       const mode = tree.hide(full) ?? options.mode;

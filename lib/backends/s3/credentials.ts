@@ -1,10 +1,11 @@
 import { join } from "node:path";
 import { accountHome } from "../../machine/account.ts";
-import { badInput, cancelled } from "../../core/errors.ts";
+import { badInput } from "../../core/errors.ts";
 import { toSyncError } from "./errors.ts";
 import { toBucketUrl } from "./endpoint.ts";
 import type { Credentials, S3ClientOptions } from "./types.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
+import { unlessAborted } from "../../net/abort.ts";
 
 /** A bucket's URL, signing region and credentials. */
 export interface Login {
@@ -130,17 +131,13 @@ async function loginFromSdk(options: S3ClientOptions, callContext: OperationCont
  * timeout after `timeout` ms.
  */
 async function withTimeout<T>(work: Promise<T>, context: OperationContext, timeout: number): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const stop = () => reject(cancelled(context.signal, context.operation));
+  const { promise: over, reject } = Promise.withResolvers<never>();
   const late = () => reject(operationError(context, "timeout", { why: "nobody gave credentials in time" }));
   const timer = setTimeout(late, timeout);
-  context.signal.addEventListener("abort", stop);
   try {
-    if (context.signal.aborted) stop();
-    return await Promise.race([work, promise]);
+    return await unlessAborted(Promise.race([work, over]), context);
   } finally {
     clearTimeout(timer);
-    context.signal.removeEventListener("abort", stop);
   }
 }
 

@@ -13,11 +13,11 @@ import {
   countBytes,
   hexToBase64,
   type PendingWrite,
-  readExactly,
   toNewObject,
   type UploadContext,
 } from "./upload_body.ts";
 import { operationError } from "../../core/operation.ts";
+import { readExactly } from "../../net/byte_stream.ts";
 
 /**
  * Sends a large file as a multipart upload, several parts at once. If an earlier attempt of this host or another left
@@ -153,7 +153,7 @@ async function areSourceParts(parts: readonly ListedPart[], pending: MultipartWr
     const { from, to } = rangeOf(number, pending);
     if (size !== to - from || size <= 0 || !looksLikeMd5(etag)) return false;
     using _ = await pending.uploads.memory.acquire(size, pending.context);
-    if (md5(await readExactly(() => pending.body(from, to), size, pending.context)) !== etag.toLowerCase()) {
+    if (md5(await readExactly(pending.body(from, to), { ...pending.context, size })) !== etag.toLowerCase()) {
       return false;
     }
   }
@@ -216,7 +216,7 @@ async function uploadPart(pending: MultipartWrite, { id, number, onBytes }: Part
   const { from, to } = rangeOf(number, pending);
   using _ = await uploads.memory.acquire(to - from, context);
   // The last part is requested to the end: if the source has grown, it returns more bytes.
-  const bytes = await readExactly(() => to === options.size ? body(from) : body(from, to), to - from, context);
+  const bytes = await readExactly(to === options.size ? body(from) : body(from, to), { ...context, size: to - from });
   const sum = createHash("md5").update(bytes).digest("hex");
   const stored = await uploads.client.uploadPart(keyOf(context), bytes, context, {
     id,

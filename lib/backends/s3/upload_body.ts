@@ -1,6 +1,5 @@
 import { Buffer } from "node:buffer";
 import type { Body, WriteOptions } from "../../core/backend.ts";
-import { awaitContent, forEachChunk } from "../../net/byte_stream.ts";
 import type { S3Client } from "./client.ts";
 import type { NewObject, WriteReply } from "./types.ts";
 import type { ConditionalWriteSupport } from "./conditional_write.ts";
@@ -36,31 +35,6 @@ export function toNewObject({ context, options }: PendingWrite): Pick<NewObject,
     metadata: modified === undefined ? {} : { mtime: formatMtime(modified) },
     contentType: contentType(context.path),
   };
-}
-
-/** Reads exactly `size` bytes; rejects with changed if there are more or fewer. */
-export async function readExactly(
-  open: () => ReturnType<Body>,
-  size: number,
-  context: OperationContext,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const content = await awaitContent(open(), context);
-  const wrong = () =>
-    operationError(context, "changed", { why: `its source does not have the ${size} bytes it had when listed` });
-  if (content instanceof Uint8Array) {
-    if (content.length !== size) throw wrong();
-    return content;
-  }
-  const bytes = new Uint8Array(size);
-  let at = 0;
-  await forEachChunk(content, (chunk) => {
-    if (at + chunk.length > size) return Promise.reject(wrong());
-    bytes.set(chunk, at);
-    at += chunk.length;
-    return Promise.resolve();
-  }, context);
-  if (at < size) throw wrong();
-  return bytes;
 }
 
 /** Counts the bytes reported as sent, and subtracts them when they have to be sent again. */

@@ -1,20 +1,14 @@
 import { createHash } from "node:crypto";
 import type { FileEntry } from "../../core/entry.ts";
 import type { WriteOptions } from "../../core/backend.ts";
-import {
-  assertUndamaged,
-  countBytes,
-  type PendingWrite,
-  readExactly,
-  toNewObject,
-  type UploadContext,
-} from "./upload_body.ts";
+import { assertUndamaged, countBytes, type PendingWrite, toNewObject, type UploadContext } from "./upload_body.ts";
 import type { BodyOptions, NewObject } from "./types.ts";
 import { probeSupport, writeConditionally } from "./conditional_write.ts";
 import { keyOf, toFileEntry } from "./stat.ts";
 import { explainRejectedOptions } from "./object_options.ts";
 import { uploadInParts } from "./multipart_upload.ts";
 import { operationError } from "../../core/operation.ts";
+import { readExactly } from "../../net/byte_stream.ts";
 
 /**
  * Writes an object: in one request, or as a parallel multipart upload if it is larger than one part. Either way readers
@@ -34,7 +28,7 @@ const MAX_PROBE_BYTES = 64 * 1024;
 async function uploadWhole(uploads: UploadContext, pending: PendingWrite): Promise<FileEntry> {
   const { options, context } = pending;
   using _ = await uploads.memory.acquire(options.size, context);
-  const bytes = await readExactly(() => pending.body(), options.size, context);
+  const bytes = await readExactly(pending.body(), { ...context, size: options.size });
   const made = toNewObject(pending);
   const sum = createHash("md5").update(bytes).digest();
   const put = async (condition: object, onBytes?: WriteOptions["onBytes"]) => {

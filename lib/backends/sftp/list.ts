@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { checkName, type RelPath } from "../../core/path.ts";
 import type { Entry } from "../../core/entry.ts";
-import { markHandled } from "./read_exactly.ts";
+import { markHandled } from "./content_chunks.ts";
 import { childOf, parseStat, type StatEntry, withLinkTarget } from "./stat.ts";
 import type { Handle } from "./handles.ts";
 import type { SftpClient } from "./client.ts";

@@ -1,7 +1,8 @@
 import type { FileEntry } from "../../core/entry.ts";
 import type { Body } from "../../core/backend.ts";
 import { describeMismatch } from "../shared/preconditions.ts";
-import { abortable, chunksOf, sizeMismatch } from "./read_exactly.ts";
+import { chunksOf } from "./content_chunks.ts";
+import { awaitContent, wrongSizeError } from "../../net/byte_stream.ts";
 import { parseStat, stat, statExpecting } from "./stat.ts";
 import type { Pool } from "./pool.ts";
 import { type PendingWrite, statWritten } from "./temp_file.ts";
@@ -24,7 +25,7 @@ export async function overwriteInPlace(pool: Pool, body: Body, context: WriteCon
     throw operationError(context, "changed", { why: "there is no file whose content could be replaced" });
   }
   const pending: PendingWrite = { ...context, temp: at, mode: undefined };
-  const content = await abortable(body(), context);
+  const content = await awaitContent(body(), context);
   const handle = await client.open(at, WRITE, context);
   try {
     const unacked = new Set<Promise<void>>();
@@ -41,7 +42,7 @@ export async function overwriteInPlace(pool: Pool, body: Body, context: WriteCon
     };
     let size = 0;
     for await (const chunk of chunksOf(content, context)) {
-      if (size + chunk.length > options.size) throw sizeMismatch({ ...context, size: options.size }, Infinity);
+      if (size + chunk.length > options.size) throw wrongSizeError(context, { given: Infinity, size: options.size });
       if (size === 0) await assertUntouched();
       for (let from = 0; from < chunk.length; from += client.maxWrite) {
         const piece = chunk.subarray(from, from + client.maxWrite);
@@ -54,7 +55,7 @@ export async function overwriteInPlace(pool: Pool, body: Body, context: WriteCon
       options.onBytes?.(chunk.length);
     }
     await Promise.all(unacked);
-    if (size < options.size) throw sizeMismatch({ ...context, size: options.size }, size);
+    if (size < options.size) throw wrongSizeError(context, { given: size, size: options.size });
     if (size === 0) await assertUntouched();
     if (found.size > size) await client.fsetstat(handle, { size }, context);
     await setAttributes(client, handle, pending);

@@ -2,7 +2,8 @@ import { Buffer } from "node:buffer";
 import { nameOf } from "../../core/path.ts";
 import { tempPath } from "../../core/temp_name.ts";
 import type { Body, Content } from "../../core/backend.ts";
-import { abortable, chunksOf, readExactly, sizeMismatch } from "./read_exactly.ts";
+import { chunksOf } from "./content_chunks.ts";
+import { awaitContent, readExactly, wrongSizeError } from "../../net/byte_stream.ts";
 import { stat } from "./stat.ts";
 import { leastLoaded, type Pool } from "./pool.ts";
 import { createTemp, type PendingWrite, randomTag, removeTemp } from "./temp_file.ts";
@@ -67,15 +68,17 @@ export class ParallelUpload {
     const { options } = pending;
     this.#startedAt = performance.now();
     options.onBytes?.(this.#from);
-    const content = await abortable(this.#from === 0 ? body() : body(this.#from), pending);
+    const content = await awaitContent(this.#from === 0 ? body() : body(this.#from), pending);
     for await (const piece of this.#pieces(content)) {
-      if (this.#next + piece.length > options.size) throw sizeMismatch({ ...pending, size: options.size }, Infinity);
+      if (this.#next + piece.length > options.size) {
+        throw wrongSizeError(pending, { given: Infinity, size: options.size });
+      }
       while (!this.#hasRoom(piece.length)) await this.#waitForProgress();
       this.#sendPiece(piece);
     }
     while (this.#unacked.size > 0) await this.#waitForProgress();
     if (this.#failed !== undefined) throw this.#failed.error;
-    if (this.#next < options.size) throw sizeMismatch({ ...pending, size: options.size }, this.#next);
+    if (this.#next < options.size) throw wrongSizeError(pending, { given: this.#next, size: options.size });
     this.#close(this.handle);
   }
 
@@ -217,7 +220,7 @@ async function resumeLeftover(
   const remoteTail = Buffer.alloc(COMPARED_BYTES);
   const from = kept - COMPARED_BYTES;
   const count = await client.read(handle, { into: remoteTail, at: 0, length: COMPARED_BYTES, from }, pending);
-  const localTail = await readExactly(await abortable(body(from, kept), pending), { ...pending, size: COMPARED_BYTES });
+  const localTail = await readExactly(body(from, kept), { ...pending, size: COMPARED_BYTES });
   const attributes = await client.fstat(handle, pending);
   if (count === COMPARED_BYTES && remoteTail.equals(localTail) && attributes.size === found.size) return [handle, kept];
   client.closeInBackground(handle);

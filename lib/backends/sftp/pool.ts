@@ -1,9 +1,10 @@
 import { setTimeout as wait } from "node:timers/promises";
 import process from "node:process";
-import { cancelled, SyncError, toSyncError } from "../../core/errors.ts";
+import { SyncError, toSyncError } from "../../core/errors.ts";
 import type { CallOptions } from "../../core/backend.ts";
 import { SftpClient } from "./client.ts";
 import type { SshConnection, SshConnector } from "../../ssh/types.ts";
+import { unlessAborted } from "../../net/abort.ts";
 
 export interface PoolOptions {
   /** ms without any answer after which a connection counts as dead. */
@@ -132,13 +133,7 @@ export class Pool implements AsyncDisposable {
   /** Shares one connection attempt among all waiting calls. Each call may be cancelled on its own. */
   #shareAttempt(call: CallOptions, start: () => Promise<SftpClient>): Promise<SftpClient> {
     this.#connecting ??= start().finally(() => this.#connecting = undefined);
-    const { signal } = call;
-    return new Promise((resolve, reject) => {
-      const leave = () => reject(cancelled(signal, "connect"));
-      if (signal.aborted) return leave();
-      signal.addEventListener("abort", leave);
-      this.#connecting?.then(resolve, reject).finally(() => signal.removeEventListener("abort", leave));
-    });
+    return unlessAborted(this.#connecting, { ...call, operation: "connect" });
   }
 
   async #reconnect(): Promise<SftpClient> {

@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { cancelled, SyncError } from "../../core/errors.ts";
 import type { FileEntry } from "../../core/entry.ts";
 import type { Content, ReadOptions } from "../../core/backend.ts";
-import { markHandled } from "./read_exactly.ts";
+import { markHandled } from "./content_chunks.ts";
 import { assertUnchanged, type ResolvedPath, stat, statExpecting } from "./stat.ts";
 import { leastLoaded, type Pool } from "./pool.ts";
 import type { Handle } from "./handles.ts";

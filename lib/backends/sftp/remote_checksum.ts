@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { SyncError } from "../../core/errors.ts";
 import type { Checksum } from "../../core/entry.ts";
-import { abortable } from "./read_exactly.ts";
+import { unlessAborted } from "../../net/abort.ts";
 import { runCommand } from "./remote_command.ts";
 import type { Pool } from "./pool.ts";
 import type { OperationContext } from "../../core/operation.ts";
@@ -26,14 +26,14 @@ export class RemoteChecksums {
     context: OperationContext & { readonly size: number },
   ): Promise<Checksum | undefined> {
     this.#isSupported ??= this.#probe();
-    if (!(await abortable(this.#isSupported, context))) return undefined;
+    if (!(await unlessAborted(this.#isSupported, context))) return undefined;
     const { promise, resolve, reject } = Promise.withResolvers<Checksum | undefined>();
     this.#queue.push({ serverPath, size: context.size, resolve, reject });
     if (!this.#running) {
       this.#running = true;
       queueMicrotask(() => this.#runBatches());
     }
-    return await abortable(promise, context);
+    return await unlessAborted(promise, context);
   }
 
   /** Whether the account can run commands, and its sha256sum returns the expected hash. */

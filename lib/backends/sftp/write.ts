@@ -3,7 +3,7 @@ import { escapeForDisplay, nameOf } from "../../core/path.ts";
 import { tempPath } from "../../core/temp_name.ts";
 import type { FileEntry } from "../../core/entry.ts";
 import type { Body, WriteOptions } from "../../core/backend.ts";
-import { abortable, readExactly } from "./read_exactly.ts";
+import { readExactly } from "../../net/byte_stream.ts";
 import { childOf, type ResolvedPath } from "./stat.ts";
 import type { Pool } from "./pool.ts";
 import { startUpload } from "./parallel_upload.ts";
@@ -57,7 +57,7 @@ const RESUMABLE_ERRORS: readonly ErrorKind[] = ["connection", "timeout", "cancel
 
 async function writeSmall(client: SftpClient, body: Body, pending: PendingWrite): Promise<FileEntry> {
   const { options, signal } = pending;
-  const bytes = await readExactly(await abortable(body(), pending), { ...pending, size: options.size });
+  const bytes = await readExactly(body(), { ...pending, size: options.size });
   const handle = await createTemp(client, pending);
   try {
     const unacked: Promise<void>[] = [];

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { Buffer } from "node:buffer";
 import fc from "npm:fast-check@4.10.2";
-import { CHUNK_SIZE, forEachChunk, toByteStream } from "../../../lib/net/byte_stream.ts";
+import { Buffer } from "node:buffer";
+import { CHUNK_SIZE, forEachChunk, readExactly, toByteStream } from "../../../lib/net/byte_stream.ts";
 import { assertRejects } from "../../contract/assertions.ts";
 import { runs } from "../../support/runs.ts";
+import { toRelPath } from "../../../lib/core/path.ts";
 
 const { signal } = new AbortController();
 const pouring = { signal, operation: "test" };
@@ -97,4 +98,33 @@ Deno.test("pour() rejects with what the source rejects with", async () => {
     const broken = toByteStream({ pull: () => Promise.reject(new Error("gone")), cancel: () => {} });
     await assert.rejects(forEachChunk(broken, () => Promise.resolve(), { ...pouring, reusesBuffer: recycles }), /gone/);
   }
+});
+
+Deno.test("readExactly() takes a content of the listed size only, whole or in pieces", async () => {
+  const options = { signal, operation: "write", path: toRelPath("a") };
+  const bytes = new Uint8Array(bytesOf("abcdef"));
+  const pieces = () => [bytesOf("abc"), bytesOf("def")];
+  assert.equal(await readExactly(Promise.resolve(bytes), { ...options, size: 6 }), bytes);
+  assert.deepEqual(await readExactly(Promise.resolve(stream(pieces()).content), { ...options, size: 6 }), bytes);
+  for (const size of [0, 5, 7]) {
+    const { content, isLeft } = stream(pieces());
+    const error = await assertRejects(readExactly(Promise.resolve(content), { ...options, size }), "changed");
+    assert.match(error.message, size < 6 ? /^Cannot write "a": .*more than the/ : /only 6 than the 7 bytes/);
+    assert.equal(isLeft(), size < 6);
+    await assertRejects(readExactly(Promise.resolve(bytes), { ...options, size }), "changed");
+  }
+});
+
+Deno.test("readExactly() ends with the signal, and leaves a content that comes later", async () => {
+  const stop = new AbortController();
+  const coming = Promise.withResolvers<ReadableStream<Uint8Array<ArrayBuffer>>>();
+  const options = { signal: stop.signal, operation: "write", path: toRelPath("a"), size: 3 };
+  const reading = readExactly(coming.promise, options);
+  stop.abort();
+  await assertRejects(reading, "cancelled");
+  const { content, isLeft } = stream([bytesOf("abc")]);
+  coming.resolve(content);
+  await coming.promise;
+  await new Promise((resolve) => setTimeout(resolve));
+  assert.ok(isLeft());
 });

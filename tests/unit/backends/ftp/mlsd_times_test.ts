@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { root, toRelPath } from "../../../../lib/core/path.ts";
-import { call, put } from "../../../contract/rig.ts";
-import { openSmallFtp } from "../../../support/ftp_target.ts";
+import { call, put } from "../../../contract/assertions.ts";
+import { openSmallFtp } from "../../../support/targets/ftp_target.ts";
 import { ftpTree } from "../../../support/servers/ftp_tree.ts";
 import { startSmallFtp } from "../../../support/servers/small_ftp.ts";
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { addLayers } from "../../../../lib/backends/layers/stack.ts";
 import { toRelPath } from "../../../../lib/core/path.ts";
-import { assertRejects, call } from "../../../contract/rig.ts";
-import { openSmallFtp } from "../../../support/ftp_target.ts";
+import { assertRejects, call } from "../../../contract/assertions.ts";
+import { openSmallFtp } from "../../../support/targets/ftp_target.ts";
 import { type SmallFtp, startSmallFtp } from "../../../support/servers/small_ftp.ts";
 
 const options = { options: { Timeout: "400" } };

@@ -3,8 +3,8 @@ import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { toRelPath } from "../../../../lib/core/path.ts";
 import { tempPath } from "../../../../lib/core/temp_name.ts";
-import { call } from "../../../contract/rig.ts";
-import { openSmallFtp } from "../../../support/ftp_target.ts";
+import { call } from "../../../contract/assertions.ts";
+import { openSmallFtp } from "../../../support/targets/ftp_target.ts";
 import { startSmallFtp } from "../../../support/servers/small_ftp.ts";
 
 const tag = "00112233445566aa";
