@@ -1,4 +1,4 @@
-import { formatAddress, isAddress, parseAddress } from "../../lib/core/address.ts";
+import { formatAddress, isAddress } from "../../lib/core/address.ts";
 import { type Address, type Protocol, type ProtocolOption, protocols } from "../../lib/backends/mod.ts";
 import { badInput } from "../../lib/core/errors.ts";
 import { escapeForDisplay } from "../../lib/core/path.ts";
@@ -30,6 +30,7 @@ import {
   toggle,
 } from "../../lib/shell/command/param_types.ts";
 import { credential } from "./credential.ts";
+import { parseAddress } from "../../lib/core/address_parser.ts";
 
 /** The protocols' own parameters, with the types they would have if they were written out here. */
 type OptionRow = (typeof protocols)[number]["options"][number];

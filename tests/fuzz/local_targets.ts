@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { isIP } from "node:net";
-import { formatAddress, parseAddress, redactAddress, rejectLookalike } from "../../lib/core/address.ts";
+import { formatAddress, redactAddress, rejectLookalike } from "../../lib/core/address.ts";
 import { protocols } from "../../lib/backends/mod.ts";
 import { SyncError } from "../../lib/core/errors.ts";
 import { toRelPath } from "../../lib/core/path.ts";
@@ -11,6 +11,7 @@ import { parseLockOwner } from "../../lib/sync/lock/owner.ts";
 import { goneLine, itemLine, parseIndex, toRunName, type TrashItem } from "../../lib/sync/trash/index.ts";
 import { sealedAddress, sealSession, unsealSession } from "../../lib/session/session_token.ts";
 import type { FuzzTarget } from "./target.ts";
+import { parseAddress } from "../../lib/core/address_parser.ts";
 
 const isSyncError = (error: unknown) => error instanceof SyncError;
 const key = new Uint8Array(32).fill(7);

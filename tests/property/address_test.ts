@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import fc from "npm:fast-check@4.10.2";
-import { formatAddress, isAddress, parseAddress, rejectLookalike, type SchemeRow } from "../../lib/core/address.ts";
+import { formatAddress, isAddress, rejectLookalike } from "../../lib/core/address.ts";
 import { SyncError } from "../../lib/core/errors.ts";
 import { runs } from "../support/runs.ts";
 import type { Address } from "../../lib/core/protocol.ts";
+import { parseAddress, type SchemeRow } from "../../lib/core/address_parser.ts";
 
 const rows: readonly SchemeRow[] = [
   { schemes: ["file"], local: true },

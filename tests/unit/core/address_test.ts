@@ -1,14 +1,8 @@
 import assert from "node:assert/strict";
-import {
-  formatAddress,
-  isAddress,
-  parseAddress,
-  redactAddress,
-  rejectLookalike,
-  type SchemeRow,
-} from "../../../lib/core/address.ts";
+import { formatAddress, isAddress, redactAddress, rejectLookalike } from "../../../lib/core/address.ts";
 import { SyncError } from "../../../lib/core/errors.ts";
 import type { Address } from "../../../lib/core/protocol.ts";
+import { parseAddress, type SchemeRow } from "../../../lib/core/address_parser.ts";
 
 const rows: readonly SchemeRow[] = [
   { schemes: ["file"], local: true },

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { parseAddress } from "../../../../lib/core/address.ts";
 import { protocols } from "../../../../lib/backends/mod.ts";
 import { parseBucketAddress } from "../../../../lib/backends/s3/address.ts";
 import { SyncError } from "../../../../lib/core/errors.ts";
+import { parseAddress } from "../../../../lib/core/address_parser.ts";
 
 const place = (text: string, options: Record<string, string> = {}) =>
   parseBucketAddress(parseAddress(text, protocols).address, options);
