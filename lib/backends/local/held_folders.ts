@@ -4,9 +4,9 @@ import { cancelled, type ErrorKind, SyncError } from "../../core/errors.ts";
 import { parentOf, type RelPath, root } from "../../core/path.ts";
 import { DESCRIPTOR_FOLDER, isAbsence, lstat, lstatLater, lstatNow } from "./disk.ts";
 import { codeOf } from "./errors.ts";
-import { IdleFolders } from "./idle.ts";
+import { IdleFolders } from "./idle_folders.ts";
 import { diskPath, withSeparator } from "./names.ts";
-import type { DiskSession } from "./types.ts";
+import type { DiskSession } from "./session.ts";
 
 /** A folder in use by one operation: the root or one below it. */
 export interface HeldFolder extends Disposable {

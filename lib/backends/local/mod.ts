@@ -1,9 +1,5 @@
-import fs from "node:fs";
 import { createHash, getHashes, hash } from "node:crypto";
 import { posix, win32 } from "node:path";
-import { badInput, SyncError } from "../../core/errors.ts";
-import { escapeForDisplay, nameOf, type RelPath, root } from "../../core/path.ts";
-import type { Checksum, DirEntry, Entry, FileEntry, LinkEntry } from "../../core/entry.ts";
 import type {
   Backend,
   BackendRoot,
@@ -15,15 +11,18 @@ import type {
   Traits,
   WriteOptions,
 } from "../../core/backend.ts";
-import { assertUnchanged, describeMismatch } from "../shared/preconditions.ts";
-import { canOthersChange, isAbsence, setMode, statNames } from "./disk.ts";
-import { codeOf } from "./errors.ts";
+import type { Checksum, DirEntry, Entry, FileEntry } from "../../core/entry.ts";
+import { badInput, SyncError } from "../../core/errors.ts";
+import { escapeForDisplay, type RelPath } from "../../core/path.ts";
+import type { ConnectContext } from "../../core/protocol.ts";
+import { flush, makeDir, makeLink, remove, rename, setMode, setModified } from "./changes.ts";
+import { canOthersChange } from "./disk.ts";
+import { list } from "./list.ts";
 import { addressFolder, type PathRules } from "./names.ts";
 import { readFile } from "./read.ts";
-import { LocalRoot, newDiskSession } from "./root.ts";
-import { newTempPath, writeFile } from "./write.ts";
-import type { LocalOptions } from "./types.ts";
-import type { ConnectContext } from "../../core/protocol.ts";
+import { isNotFound, LocalRoot } from "./root.ts";
+import { type LocalOptions, newDiskSession } from "./session.ts";
+import { writeFile } from "./write.ts";
 
 /** Opens a folder on a disk of this machine, absolute or relative to the current folder. It need not exist. Rejects with badInput for an unusable folder name. */
 export async function openLocal(folder: string, options: LocalOptions & CallOptions): Promise<Backend> {
@@ -59,9 +58,6 @@ const traits: Traits = {
   maxNameBytes: 255,
   showsDots: true,
 };
-/** Names processed between two checks of the signal. */
-const BATCH = 64;
-
 class LocalFolder implements Backend {
   readonly label: string;
   readonly traits = traits;
@@ -81,9 +77,9 @@ class LocalFolder implements Backend {
     this.#isOpener = isOpener;
     // Windows has no such modes, and links need a privilege that few users have.
     if (isWindows) return;
-    if (at.durable) this.flush = (dirs, call) => this.#flush(dirs, call);
-    this.setMode = (path, mode, call) => this.#setMode(path, mode, call);
-    this.makeLink = (path, target, options) => this.#makeLink(path, target, options);
+    if (at.durable) this.flush = (dirs, call) => flush(at, dirs, call);
+    this.setMode = (path, mode, call) => setMode(at, path, mode, call);
+    this.makeLink = (path, target, options) => makeLink(at, path, target, options);
   }
 
   async withRoot(folder: string, call: CallOptions): Promise<Backend> {
@@ -93,27 +89,12 @@ class LocalFolder implements Backend {
   }
 
   async list(dir: RelPath, call: CallOptions): Promise<readonly Entry[]> {
-    const at = this.#root;
-    return await at.runOperation("list", dir, async () => {
-      at.assertActive("list", call);
-      using held = await at.hold(dir, "list");
-      const { folder } = held;
-      if (isRoot && this.#riskyFolder === undefined && canOthersChange(await Deno.stat(folder))) {
-        this.#riskyFolder = at.full(dir);
-      }
-      const names = await at.schedule(
-        () => Array.from(Deno.readDirSync(folder), (found) => found.name),
-        async () => (await Array.fromAsync(Deno.readDir(folder))).map((found) => found.name),
-      );
-      const found: Entry[] = [];
-      for (let i = 0; i < names.length; i += BATCH) {
-        at.assertActive("list", call);
-        for (const entry of await statNames(at.schedule, dir, held.pathTo(""), names.slice(i, i + BATCH))) {
-          found.push(entry);
-        }
-      }
-      await held.verifyAfterwards();
-      return found;
+    return await list(this.#root, dir, {
+      ...call,
+      onFolder: async (folder) => {
+        if (!isRoot || this.#riskyFolder !== undefined) return;
+        if (canOthersChange(await Deno.stat(folder))) this.#riskyFolder = this.#root.full(dir);
+      },
     });
   }
 
@@ -124,7 +105,7 @@ class LocalFolder implements Backend {
       try {
         return await at.withEntryPath(path, operation, (full) => at.stat(path, full));
       } catch (error) {
-        if (isAbsence(error) || (error instanceof SyncError && error.kind === "notFound")) return undefined;
+        if (isNotFound(error)) return undefined;
         throw error;
       }
     });
@@ -151,55 +132,15 @@ class LocalFolder implements Backend {
   }
 
   async makeDir(path: RelPath, call: CallOptions): Promise<DirEntry> {
-    const [at, operation] = [this.#root, "make the folder"];
-    return await at.runOperation(operation, path, async () => {
-      at.assertActive(operation, call);
-      return await at.withEntryPath(path, operation, async (full) => {
-        const recursive = path === root;
-        try {
-          await at.schedule(() => Deno.mkdirSync(full, { recursive }), () => Deno.mkdir(full, { recursive }));
-        } catch (error) {
-          if (codeOf(error) !== "EEXIST") throw error;
-        }
-        const made = await at.stat(path, full);
-        if (made?.kind === "dir") return made;
-        throw at.error("exists", "something that is no folder is there", { operation, path });
-      });
-    });
+    return await makeDir(this.#root, path, call);
   }
 
   async remove(entry: Entry, call: CallOptions): Promise<void> {
-    const [at, operation] = [this.#root, "remove"];
-    const { path } = entry;
-    await at.runOperation(operation, path, async () => {
-      at.assertActive(operation, call);
-      if (entry.kind === "opaque") throw at.error("refused", entry.why, { operation, path });
-      try {
-        await at.withEntryPath(path, operation, async (full) => {
-          const found = await at.stat(path, full);
-          if (found === undefined) return;
-          const why = describeMismatch(entry, found);
-          if (why !== undefined) throw at.error("changed", why, { operation, path });
-          if (found.kind === "dir") await at.schedule(() => fs.rmdirSync(full), () => fs.promises.rmdir(full));
-          else await at.schedule(() => fs.unlinkSync(full), () => fs.promises.unlink(full));
-        });
-      } catch (error) {
-        if (!isAbsence(error) && !(error instanceof SyncError && error.kind === "notFound")) throw error;
-      }
-    });
+    await remove(this.#root, entry, call);
   }
 
   async rename(from: RelPath, to: RelPath, options: CallOptions & Precondition): Promise<void> {
-    const [at, operation] = [this.#root, "rename"];
-    await at.runOperation(operation, from, async () => {
-      at.assertActive(operation, options);
-      await at.withEntryPath(from, operation, (source) =>
-        at.withEntryPath(to, operation, async (target) => {
-          const found = await at.stat(to, target);
-          assertUnchanged(options, found, { operation: "rename to", shown: at.full(to), backend: "file" });
-          await at.schedule(() => Deno.renameSync(source, target), () => Deno.rename(source, target));
-        }));
-    });
+    await rename(this.#root, { from, to }, options);
   }
 
   async copy(from: RelPath, to: RelPath, options: CallOptions & Precondition): Promise<void> {
@@ -213,29 +154,8 @@ class LocalFolder implements Backend {
     await this.write(to, body, { ...options, size, ...kept });
   }
 
-  async #flush(dirs: readonly RelPath[], call: CallOptions): Promise<void> {
-    const at = this.#root;
-    for (const dir of dirs) {
-      await at.runOperation("flush", dir, async () => {
-        at.assertActive("flush", call);
-        try {
-          using held = await at.hold(dir, "flush");
-          using folder = await Deno.open(held.folder);
-          await folder.sync();
-        } catch (error) {
-          if (!isAbsence(error) && !(error instanceof SyncError && error.kind === "notFound")) throw error;
-        }
-      });
-    }
-  }
-
   async setModified(path: RelPath, modified: number, call: CallOptions): Promise<void> {
-    const operation = "set the time of";
-    await this.#root.withFilePath(path, { operation, ...call }, async (full) => {
-      // For times before 1970, this call, the only one that does not follow links, accepts only whole seconds.
-      const time = new Date(modified < 0 ? Math.floor(modified / 1000) * 1000 : modified);
-      await this.#root.schedule(() => fs.lutimesSync(full, time, time), () => fs.promises.lutimes(full, time, time));
-    });
+    await setModified(this.#root, path, modified, call);
   }
 
   securityWarning(): string | undefined {
@@ -265,38 +185,5 @@ class LocalFolder implements Backend {
     const closed = new SyncError("cancelled", `"${this.label}" was closed`, { operation: "close" });
     if (this.#isOpener) this.#root.session.lifetime.abort(closed);
     return Promise.resolve();
-  }
-
-  async #setMode(path: RelPath, mode: number, call: CallOptions): Promise<void> {
-    const operation = "set the mode of";
-    const doing = { operation, path, diskPath: this.#root.full(path) };
-    await this.#root.withFilePath(
-      path,
-      { operation, ...call },
-      (full, info) => setMode({ diskPath: full, context: doing }, { mode, info }),
-    );
-  }
-
-  async #makeLink(path: RelPath, target: string, options: CallOptions & Precondition): Promise<LinkEntry> {
-    const [at, operation] = [this.#root, "make the link"];
-    return await at.runOperation(operation, path, async () => {
-      at.assertActive(operation, options);
-      return await at.withEntryPath(path, operation, async (full) => {
-        const found = await at.stat(path, full);
-        assertUnchanged(options, found, { operation, shown: at.full(path), backend: "file" });
-        if (found?.kind === "dir" || found?.kind === "opaque") {
-          throw at.error("exists", "it is taken", { operation, path });
-        }
-        if (found === undefined) await Deno.symlink(target, full);
-        else await this.#replaceWithLink(path, full, target);
-        return { kind: "link", path, target };
-      });
-    });
-  }
-
-  async #replaceWithLink(path: RelPath, full: string, target: string): Promise<void> {
-    const temp = full.slice(0, -nameOf(path).length) + nameOf(newTempPath(path));
-    await Deno.symlink(target, temp);
-    await Deno.rename(temp, full);
   }
 }

@@ -1,27 +1,12 @@
-import { randomBytes } from "node:crypto";
 import { cancelled, type ErrorKind, SyncError } from "../../core/errors.ts";
 import { nameOf, parentOf, type RelPath, root } from "../../core/path.ts";
 import type { Entry } from "../../core/entry.ts";
 import type { BackendRoot, CallOptions } from "../../core/backend.ts";
-import { type DiskScheduler, isAbsence, lastingIdOf, lstat, newDiskScheduler, stat, toEntry } from "./disk.ts";
+import { type DiskScheduler, isAbsence, lastingIdOf, lstat, stat, toEntry } from "./disk.ts";
 import { type HeldFolder, HeldFolders } from "./held_folders.ts";
 import { codeOf, type DiskContext, diskError, toSyncError } from "./errors.ts";
-import { diskPath, explainRisk, type PathRules, resolveFolder } from "./names.ts";
-import type { DiskSession, LocalOptions } from "./types.ts";
-
-/** Returns the state that all roots of one opening share. */
-export function newDiskSession(flavour: PathRules, options: LocalOptions): DiskSession {
-  const umask = flavour.sep === "/" ? Deno.umask() : 0;
-  const proofKey = randomBytes(32).toString("hex");
-  return {
-    ...options,
-    flavour,
-    umask,
-    partialFileKey: proofKey,
-    schedule: newDiskScheduler(),
-    lifetime: new AbortController(),
-  };
-}
+import { diskPath, explainRisk, resolveFolder } from "./names.ts";
+import type { DiskSession } from "./session.ts";
 
 /**
  * A root on the disk: it resolves paths, returns entries, and holds the folders for operations, none of them reached
@@ -153,6 +138,11 @@ export class LocalRoot {
   #contextOf(operation: string, path: RelPath): DiskContext {
     return { operation, path, diskPath: path === root ? this.folder : this.full(path) };
   }
+}
+
+/** Whether the error says that the entry, or a folder above it, does not exist. */
+export function isNotFound(error: unknown): boolean {
+  return isAbsence(error) || (error instanceof SyncError && error.kind === "notFound");
 }
 
 /** Returns the real path of the nearest existing ancestor, with the rest as written. */

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import type { Backend } from "../../../../lib/core/backend.ts";
 import { openLocal } from "../../../../lib/backends/local/mod.ts";
-import { LocalRoot, newDiskSession } from "../../../../lib/backends/local/root.ts";
+import { LocalRoot } from "../../../../lib/backends/local/root.ts";
+import { newDiskSession } from "../../../../lib/backends/local/session.ts";
 import { posix } from "node:path";
 import { root, toRelPath } from "../../../../lib/core/path.ts";
 import { tempPath } from "../../../../lib/core/temp_name.ts";
