@@ -1,6 +1,7 @@
-import { memory, type MemoryDials } from "../../lib/backends/memory/mod.ts";
+import { memory } from "../../lib/backends/memory/mod.ts";
 import { noFolders } from "./no_folders.ts";
 import { conform, type Conformance } from "./suite.ts";
+import type { MemoryDials } from "../../lib/backends/memory/options.ts";
 
 play("memory", {});
 play("memory with a slow, seeded clock of two seconds", { timeStep: 2000, seed: 7, latency: 0.01, revisions: true });

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import fc from "npm:fast-check@4.10.2";
-import { memory, type OptionalMethod } from "../../lib/backends/memory/mod.ts";
+import { memory } from "../../lib/backends/memory/mod.ts";
 import { Crash, faulty } from "../support/faulty.ts";
 import { runs } from "../support/runs.ts";
 import { NOON, plant, ran, type Texts, texts } from "../unit/sync/fixtures.ts";
+import type { OptionalMethod } from "../../lib/backends/memory/options.ts";
 
 /** What somebody does to one thing of a tree: removes it, changes its content, or makes a folder of a file and a file of a folder. */
 interface Edit {

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { memory, type MemoryDials } from "../../lib/backends/memory/mod.ts";
+import { memory } from "../../lib/backends/memory/mod.ts";
 import { SyncError } from "../../lib/core/errors.ts";
 import { Crash, faulty } from "../support/faulty.ts";
 import { noRemove, noWrite } from "../support/backend_assertions.ts";
 import { brief, NOON, plant, ran, rejection, type Texts, texts } from "../unit/sync/fixtures.ts";
 import type { RunOptions } from "../../lib/sync/run_options.ts";
+import type { MemoryDials } from "../../lib/backends/memory/options.ts";
 
 const here: Texts = {
   "a": "new",

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import type { Backend } from "../../lib/core/backend.ts";
 import { openLocal } from "../../lib/backends/local/mod.ts";
-import type { MemoryDials } from "../../lib/backends/memory/mod.ts";
 import { toRelPath } from "../../lib/core/path.ts";
 import { PairTrash } from "../../lib/sync/trash/trash.ts";
 import type { FileEntry, Side } from "../../lib/core/entry.ts";
 import { tree } from "./trees/tree.ts";
+import type { MemoryDials } from "../../lib/backends/memory/options.ts";
 
 /** A call without end. */
 export const call = { signal: new AbortController().signal };

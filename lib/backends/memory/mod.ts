@@ -15,28 +15,12 @@ import type {
   WriteOptions,
 } from "../../core/backend.ts";
 import { readExactly } from "../../net/byte_stream.ts";
-import { type Revisions, shuffled } from "./nodes.ts";
-import { makeTimeRule, type TimeDials, type TimeKeeping } from "./times.ts";
+import { shuffled } from "./nodes.ts";
+import { defaultTraits, type MemoryDials, type OptionalMethod, type TimeKeeping } from "./options.ts";
+import { makeTimeRule } from "./times.ts";
 import { type MemoryOperation, MemoryTree } from "./tree.ts";
 
-/** The simulated properties of the tree. The defaults are a fast, exact, case-sensitive disk. */
-export interface MemoryDials extends Partial<Traits>, TimeDials {
-  /** The latency of every call in ms. */
-  readonly latency?: number;
-  /** The seed of the order of listings. */
-  readonly seed?: number;
-  /** The clock, in ms since the epoch; by default it advances one second at each read. */
-  now?(): number;
-  sleep?(ms: number): Promise<void>;
-  readonly modes?: boolean;
-  readonly fileIds?: boolean;
-  readonly revisions?: Revisions;
-  /** Optional methods that this backend lacks. */
-  readonly lacks?: readonly OptionalMethod[];
-}
-
-export type OptionalMethod = "rename" | "copy" | "makeLink" | "setModified" | "setMode" | "checksum" | "walk";
-
+/** A backend in memory, and what a test sees of it. */
 export interface MemoryBackend extends Backend {
   /** Every change made through any client of this tree, in order. */
   readonly operations: readonly MemoryOperation[];
@@ -50,7 +34,7 @@ export interface MemoryBackend extends Backend {
 export function memory(dials: MemoryDials = {}): MemoryBackend {
   const { latency = 0, seed, now, sleep, modes = true, fileIds = true, revisions = false, lacks = [], ...more } = dials;
   const { times = "kept", clockOff = 0, roundsUp = false, ...given } = more;
-  const traits: Traits = { ...usualTraits, ...given };
+  const traits: Traits = { ...defaultTraits, ...given };
   let tick = START;
   const clock = now ?? (() => tick += 1000);
   const itsNow = () => clock() + clockOff;
@@ -68,21 +52,6 @@ export function memory(dials: MemoryDials = {}): MemoryBackend {
 const START = Date.UTC(2026, 0, 1);
 const SMALL = 256 * 1024;
 const CHUNK = 64 * 1024;
-const usualTraits: Traits = {
-  timeStep: 1,
-  dirTimes: true,
-  caseSensitive: true,
-  normalizes: false,
-  hasDirs: true,
-  atomicWrite: true,
-  atomicRename: true,
-  maxConnections: 16,
-  parallelFiles: 16,
-  names: "posix",
-  maxNameBytes: 255,
-  showsDots: true,
-};
-
 interface MemoryState {
   readonly tree: MemoryTree;
   readonly times: TimeKeeping;

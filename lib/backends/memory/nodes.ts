@@ -1,13 +1,8 @@
 import { createHash } from "node:crypto";
 import type { DirEntry, Entry, FileEntry } from "../../core/entry.ts";
 import type { Precondition, Traits } from "../../core/backend.ts";
+import type { Revisions } from "./options.ts";
 import type { TimeRule } from "./times.ts";
-
-/**
- * Whether files have revisions, and how reliable these are: "stale" ones survive a change, "loose" ones differ in each
- * reply.
- */
-export type Revisions = boolean | "stale" | "loose";
 
 /** The rules of a tree: how names are compared, what its listings report, and its clock (ms since the epoch). */
 export interface TreeRules {

@@ -1,21 +1,5 @@
 import type { Traits } from "../../core/backend.ts";
-
-/**
- * The handling of a requested file time by the simulated server. "refused": the request fails; "ignored": it succeeds
- * without effect; in both cases the file keeps the time of its last write. "moved": a rename sets the file's time to
- * the current time, also the rename that ends a write.
- */
-export type TimeKeeping = "kept" | "refused" | "ignored" | "moved";
-
-/**
- * The storage of times. `clockOff`: the ms by which the server's clock is ahead; `roundsUp`: times are rounded up to
- * the time step instead of down.
- */
-export interface TimeDials {
-  readonly times?: TimeKeeping;
-  readonly clockOff?: number;
-  readonly roundsUp?: boolean;
-}
+import type { TimeDials } from "./options.ts";
 
 /** An event that may change a file's time: it was written, its time was set, or it was renamed. */
 export type TimeEvent = "written" | "set" | "renamed";

@@ -1,7 +1,7 @@
 import fc from "npm:fast-check@4.10.2";
-import type { MemoryDials, OptionalMethod } from "../../../lib/backends/memory/mod.ts";
 import type { ConflictPolicy, Mode } from "../../../lib/sync/common/options.ts";
 import type { Side } from "../../../lib/core/entry.ts";
+import type { MemoryDials, OptionalMethod } from "../../../lib/backends/memory/options.ts";
 
 /** One run over the pair. */
 export interface StepRun {

@@ -1,8 +1,8 @@
 import fc from "npm:fast-check@4.10.2";
-import type { MemoryDials, OptionalMethod } from "../../../lib/backends/memory/mod.ts";
 import type { ConflictPolicy, Mode } from "../../../lib/sync/common/options.ts";
 import type { Side } from "../../../lib/core/entry.ts";
 import type { Lies } from "../lying.ts";
+import type { MemoryDials, OptionalMethod } from "../../../lib/backends/memory/options.ts";
 
 /** What goes wrong in a run; numbers are counted modulo what there is. */
 export type Trouble =

@@ -1,10 +1,11 @@
 import type { Backend } from "../../../lib/core/backend.ts";
 import { openLocal } from "../../../lib/backends/local/mod.ts";
-import { memory, type MemoryBackend, type MemoryDials } from "../../../lib/backends/memory/mod.ts";
+import { memory, type MemoryBackend } from "../../../lib/backends/memory/mod.ts";
 import { parentOf, type RelPath, root, toRelPath } from "../../../lib/core/path.ts";
 import { toSnapshot } from "../../../lib/sync/scan/snapshot.ts";
 import type { Entry, FileEntry, OpaqueEntry, Snapshot } from "../../../lib/core/entry.ts";
 import { collect, pattern, utf8 } from "../content.ts";
+import type { MemoryDials } from "../../../lib/backends/memory/options.ts";
 
 /** A file with facts: `text` or else `size` bytes that depend on the path alone. */
 export type FileLiteral = Partial<Omit<FileEntry, "kind" | "path">> & { readonly text?: string };

@@ -1,5 +1,5 @@
 import type { Backend } from "../../../lib/core/backend.ts";
-import { memory, type MemoryBackend, type MemoryDials } from "../../../lib/backends/memory/mod.ts";
+import { memory, type MemoryBackend } from "../../../lib/backends/memory/mod.ts";
 import { toRelPath } from "../../../lib/core/path.ts";
 import { type Disk, freshDisk } from "../../support/disk.ts";
 import { recorded } from "../../support/backend_assertions.ts";
@@ -7,6 +7,7 @@ import { NOON, plant, ran, type Texts } from "../sync/fixtures.ts";
 import type { Backends } from "../../../lib/sync/common/sides.ts";
 import type { RunOptions } from "../../../lib/sync/run_options.ts";
 import type { SyncEvent } from "../../../lib/core/plan.ts";
+import type { MemoryDials } from "../../../lib/backends/memory/options.ts";
 
 /** Two trees in memory, planted with these texts; the remote one as the dials say. */
 export function memories(

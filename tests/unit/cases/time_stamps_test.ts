@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import type { MemoryDials } from "../../../lib/backends/memory/mod.ts";
 import { chooseCriteria } from "../../../lib/sync/common/criteria.ts";
 import { noWrite } from "../../support/backend_assertions.ts";
 import { NOON, ran, textOf, texts } from "../sync/fixtures.ts";
 import { disks, memories, outcomeOf, put, quiet } from "./fixtures.ts";
 import { both, notebook, remove } from "./two_way_fixtures.ts";
+import type { MemoryDials } from "../../../lib/backends/memory/options.ts";
 
 const up = { mode: "Remote", remove: false } as const;
 

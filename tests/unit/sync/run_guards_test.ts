@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { memory, type MemoryDials } from "../../../lib/backends/memory/mod.ts";
+import { memory } from "../../../lib/backends/memory/mod.ts";
 import type { Side } from "../../../lib/core/entry.ts";
 import { withOverrides } from "../../support/stacked.ts";
 import { noWrite } from "../../support/backend_assertions.ts";
 import { plant, ran, rejection, type Texts, texts } from "./fixtures.ts";
 import type { Plan, SyncEvent } from "../../../lib/core/plan.ts";
+import type { MemoryDials } from "../../../lib/backends/memory/options.ts";
 
 function pair(here: Texts, there: Texts, dials: Partial<Record<Side, MemoryDials>> = {}) {
   const [local, remote] = [memory(dials.local), memory(dials.remote)];

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { memory, type MemoryDials } from "../../../lib/backends/memory/mod.ts";
+import { memory } from "../../../lib/backends/memory/mod.ts";
 import { chooseCriteria } from "../../../lib/sync/common/criteria.ts";
 import type { Mode } from "../../../lib/sync/common/options.ts";
 import { tempPath } from "../../../lib/core/temp_name.ts";
@@ -9,6 +9,7 @@ import { newMemory, openHistory } from "../../support/simulation/history.ts";
 import { listOnce, noWrite, recorded } from "../../support/backend_assertions.ts";
 import { brief, failure, fileAt, NOON, plant, ran, rejection, signal, type Texts, texts, usual } from "./fixtures.ts";
 import type { Plan, SyncEvent } from "../../../lib/core/plan.ts";
+import type { MemoryDials } from "../../../lib/backends/memory/options.ts";
 
 function pair(here: Texts, there: Texts, dials: Partial<Record<Side, MemoryDials>> = {}) {
   const [local, remote] = [memory(dials.local), memory(dials.remote)];

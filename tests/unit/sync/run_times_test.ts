@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Backend } from "../../../lib/core/backend.ts";
-import { memory, type MemoryBackend, type MemoryDials } from "../../../lib/backends/memory/mod.ts";
+import { memory, type MemoryBackend } from "../../../lib/backends/memory/mod.ts";
 import type { Mode } from "../../../lib/sync/common/options.ts";
 import { SyncError } from "../../../lib/core/errors.ts";
 import { run } from "../../../lib/sync/run.ts";
@@ -8,6 +8,7 @@ import { faulty } from "../../support/faulty.ts";
 import { newMemory, openHistory } from "../../support/simulation/history.ts";
 import { fileAt, NOON, plant, type Texts, texts, usual } from "./fixtures.ts";
 import type { SyncEvent } from "../../../lib/core/plan.ts";
+import type { MemoryDials } from "../../../lib/backends/memory/options.ts";
 
 const DAY = 86_400_000;
 const tree = { "a": "one", "b": "two", "d/c": "three" };
