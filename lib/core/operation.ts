@@ -21,15 +21,25 @@ export interface FailureDetail {
 
 /** Returns the error of a call: "Cannot write "a/b": why". */
 export function operationError(context: OperationContext, kind: ErrorKind, detail: FailureDetail): SyncError {
-  const { operation, path, displayName: shown } = context;
+  const { operation, path, displayName } = context;
   const { why, cause, retryAfter, transient = TRANSIENT.has(kind) } = detail;
-  return new SyncError(kind, `Cannot ${operation} ${shown ?? `"${escapeForDisplay(path) || "."}"`}: ${why}`, {
+  return new SyncError(kind, `Cannot ${operation} ${displayName ?? `"${escapeForDisplay(path) || "."}"`}: ${why}`, {
     operation,
-    ...(shown === undefined ? { path } : {}),
+    ...(displayName === undefined ? { path } : {}),
     ...(transient ? { transient } : {}),
     ...(retryAfter === undefined ? {} : { retryAfter }),
     ...(cause === undefined ? {} : { cause }),
   });
+}
+
+/**
+ * Returns the reason of a failed call without the words that operationError() puts before it, for a message that names
+ * the place itself.
+ */
+export function failureReason({ message, facts }: SyncError): string {
+  const opening = `Cannot ${facts.operation} "`;
+  const end = message.indexOf('": ', opening.length);
+  return message.startsWith(opening) && end >= 0 ? message.slice(end + 3) : message;
 }
 
 const TRANSIENT: ReadonlySet<ErrorKind> = new Set(["connection", "timeout", "busy"]);

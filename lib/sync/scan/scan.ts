@@ -1,5 +1,6 @@
 import type { Backend, CallOptions } from "../../core/backend.ts";
 import { cancelled, isFatal, SyncError, toSyncError } from "../../core/errors.ts";
+import { failureReason } from "../../core/operation.ts";
 import { escapeForDisplay, parentOf, type RelPath, root } from "../../core/path.ts";
 import { tempTag } from "../../core/temp_name.ts";
 import type { DirEntry, Entry, FileEntry, OpaqueEntry, Snapshot } from "../../core/entry.ts";
@@ -238,5 +239,5 @@ async function rootError(backend: Backend, error: unknown, call: CallOptions): P
   if (entry.kind === "file") {
     return new SyncError("badInput", `${place} is a file: name a folder`, facts);
   }
-  return new SyncError(why.kind, `Cannot list ${place}: ${why.message}`, facts);
+  return new SyncError(why.kind, `Cannot list ${place}: ${failureReason(why)}`, facts);
 }

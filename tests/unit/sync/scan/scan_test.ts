@@ -132,12 +132,12 @@ Deno.test("scan() rejects where one folder after the other loses the link", asyn
 Deno.test("scan() tells a root apart that is absent, denied, or a file", async () => {
   const absent = withOverrides(listing({}), { stat: () => Promise.resolve(undefined) });
   assert.equal((await rejection(scanned(absent))).kind, "notFound");
-  const denied = listing({ "": broken("denied", "no right to look") });
+  const denied = listing({ "": broken("denied", 'Cannot list ".": no right to look') });
   const error = await rejection(
     scanned(withOverrides(denied, { stat: () => Promise.resolve({ kind: "dir", path: "" as RelPath }) })),
   );
   assert.equal(error.kind, "denied");
-  assert.match(error.message, /no right to look/);
+  assert.match(error.message, /^Cannot list "\/" \(\w+\): no right to look$/);
   const isFile = withOverrides(denied, { stat: () => Promise.resolve({ ...file("x"), path: "" as RelPath }) });
   assert.equal((await rejection(scanned(isFile))).kind, "badInput");
 });
