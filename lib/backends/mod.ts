@@ -60,8 +60,7 @@ export const protocols = [
 ] as const satisfies readonly Protocol[];
 
 /** Returns the row of a scheme ("sftp", without the colon, in any case); undefined for an unknown one. */
-export function findProtocol(scheme: string): Protocol | undefined {
+export function findProtocol(scheme: string, rows: readonly Protocol[] = protocols): Protocol | undefined {
   const wanted = scheme.toLowerCase();
-  const rows: readonly Protocol[] = protocols;
   return rows.find((row) => row.schemes.includes(wanted));
 }

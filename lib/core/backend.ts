@@ -108,6 +108,8 @@ export interface EqualityProof {
 export interface BackendRoot {
   readonly path: string;
   readonly risk?: string;
+  /** Whether the backend knows that the root may be emptied although it is the server's: a bucket, a share, the only folder of a locked-in account. */
+  readonly isOrdinary?: boolean;
   readonly diskPath?: string;
 }
 

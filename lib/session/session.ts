@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { Backend, CallOptions } from "../core/backend.ts";
+import { markServerRoot } from "../backends/layers/server_root.ts";
 import { addLayers } from "../backends/layers/stack.ts";
 import { findProtocol, protocols } from "../backends/mod.ts";
 import { badInput } from "../core/errors.ts";
@@ -33,12 +34,18 @@ export class Session implements AsyncDisposable {
   lifetime = 600_000;
   #remote: Backend | undefined;
   readonly #secrets: ReadonlyMap<string, string>;
+  readonly #protocol: Protocol;
 
-  constructor(remote: Backend, reach: ConnectionSpec, secrets: ReadonlyMap<string, string>) {
+  constructor(
+    remote: Backend,
+    reach: ConnectionSpec,
+    { secrets, protocol }: { readonly secrets: ReadonlyMap<string, string>; readonly protocol: Protocol },
+  ) {
     this.#remote = remote;
     this.label = remote.label;
     this.spec = reach;
     this.#secrets = secrets;
+    this.#protocol = protocol;
   }
 
   get isOpen(): boolean {
@@ -61,8 +68,7 @@ export class Session implements AsyncDisposable {
    * it is the default of -RemotePath.
    */
   get hasPath(): boolean {
-    const { scheme, path } = this.spec.address;
-    return path !== "" || findProtocol(scheme)?.buckets === true;
+    return this.spec.address.path !== "" || this.#protocol.buckets === true;
   }
 
   toPortable(): PortableSession {
@@ -78,12 +84,22 @@ export class Session implements AsyncDisposable {
   }
 }
 
+/** The options of openSession(). `protocols`: the protocol table, by default Tandem's own; a program may add rows. */
+export interface OpenOptions extends CallOptions {
+  readonly protocols?: readonly Protocol[];
+}
+
 /**
  * Connects, authenticates the server and logs in. Rejects with connection, timeout, auth, hostKey or badInput, and then
  * leaves nothing open.
  */
-export async function openSession(reach: ConnectionSpec, world: SessionContext, call: CallOptions): Promise<Session> {
-  const open = await requireProtocol(reach.address.scheme).load();
+export async function openSession(
+  reach: ConnectionSpec,
+  world: SessionContext,
+  options: OpenOptions,
+): Promise<Session> {
+  const protocol = requireProtocol(reach.address.scheme, options.protocols);
+  const open = await protocol.load();
   const used = new Map<string, string>();
   const target: ConnectContext = {
     ...world,
@@ -96,14 +112,15 @@ export async function openSession(reach: ConnectionSpec, world: SessionContext, 
     },
     keepSecret: (name, value) => void used.set(name, value),
   };
-  const backend = await open(target, call);
-  return new Session(addLayers(backend), reach, used);
+  const backend = addLayers(await open(target, { signal: options.signal }));
+  const remote = protocol.local === true ? backend : markServerRoot(backend);
+  return new Session(remote, reach, { secrets: used, protocol });
 }
 
 /** Returns the protocol table row of a scheme; throws badInput for an unknown one. */
-export function requireProtocol(scheme: string): Protocol {
-  const protocol = findProtocol(scheme);
+export function requireProtocol(scheme: string, rows: readonly Protocol[] = protocols): Protocol {
+  const protocol = findProtocol(scheme, rows);
   if (protocol !== undefined) return protocol;
-  const known = protocols.flatMap((row) => row.schemes).map((name) => `${name}:`);
+  const known = rows.flatMap((row) => row.schemes).map((name) => `${name}:`);
   throw badInput(`The scheme "${scheme}:" is not known; known are ${known.join(", ")}.`);
 }

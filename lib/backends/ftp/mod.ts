@@ -234,7 +234,7 @@ function resolveRoot(folder: string, { from, home }: { readonly from: string; re
   const path = joined.replace(/^\/+/, "/").replace(/(?<=.)\/+$/, "");
   if (path === home && home !== "/") return { path, risk: "the login folder" };
   if (path === "/" && home !== "/") return { path, risk: "the server's root folder" };
-  return { path };
+  return { path, isOrdinary: true };
 }
 
 function numberOption(text: string | undefined, fallback: number): number {

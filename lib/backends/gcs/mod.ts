@@ -57,7 +57,7 @@ class Gcs implements Backend {
 
   constructor(bucket: Bucket, { at, owns }: { readonly at: string; readonly owns: boolean }) {
     this.label = bucket.label;
-    this.root = { path: `/${at}` };
+    this.root = { path: `/${at}`, isOrdinary: true };
     this.traits = objectStoreTraits(bucket.connections);
     this.#bucket = bucket;
     this.#rootKey = at;

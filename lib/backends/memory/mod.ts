@@ -92,7 +92,7 @@ class MemoryFolder implements Backend {
 
   constructor(world: MemoryState, view: ClientView) {
     this.traits = world.tree.rules.traits;
-    this.root = { path: `/${view.root}` };
+    this.root = { path: `/${view.root}`, isOrdinary: true };
     this.#state = world;
     this.#view = view;
     const has = (method: OptionalMethod) => !world.lacks.includes(method);

@@ -140,7 +140,7 @@ class S3 implements Backend {
 
   constructor(bucket: Bucket, { path, owns }: { readonly path: string; readonly owns: boolean }) {
     this.label = bucket.label;
-    this.root = { path };
+    this.root = { path, isOrdinary: true };
     this.traits = objectStoreTraits(bucket.uploads.client.options.connections);
     this.#bucket = bucket;
     this.#client = bucket.uploads.client;

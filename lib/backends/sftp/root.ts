@@ -29,7 +29,7 @@ export async function resolveRoot(
   ]);
   if (path === home && home !== "/") return { path, risk: "the login folder" };
   if (path === "/" && home !== "/") return { path, risk: "the server's root folder" };
-  return { path };
+  return { path, isOrdinary: true };
 }
 
 function toAbsolute(folder: string, { from, home }: { readonly from: string; readonly home: string }): string {

@@ -43,7 +43,8 @@ class WebdavBackend implements Backend {
 
   constructor(connection: DavConnection, { path, owns }: { readonly path: string; readonly owns: boolean }) {
     this.label = connection.label;
-    this.root = { path };
+    // A collection that a server offers is a share.
+    this.root = { path, isOrdinary: true };
     this.traits = traitsOf(connection);
     this.#connection = connection;
     this.#owns = owns;

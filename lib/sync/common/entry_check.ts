@@ -2,7 +2,7 @@ import type { Backend, CallOptions, Traits } from "../../core/backend.ts";
 import type { Entry, FileEntry } from "../../core/entry.ts";
 import { RECENT_MS, stepOf } from "./criteria.ts";
 import { SyncError } from "../../core/errors.ts";
-import { escapeForDisplay } from "../../core/path.ts";
+import { escapeForDisplay, isChild, type RelPath } from "../../core/path.ts";
 
 /**
  * Whether the present entry is the one seen before. Files are compared by size, time (at the coarser step), revision
@@ -27,6 +27,14 @@ export function hasSourceTime(entry: FileEntry, source: FileEntry, traits: Trait
 
 function agreeIfKnown<T>(a: T | undefined, b: T | undefined, same: (a: T, b: T) => boolean): boolean {
   return a === undefined || b === undefined || same(a, b);
+}
+
+/** Rejects a listing that names an entry of another folder than the listed one, whichever backend it comes from. */
+export function assertChild(entry: Entry, dir: RelPath): void {
+  if (isChild(entry.path, dir)) return;
+  throw new SyncError("unexpected", `its listing names "${escapeForDisplay(entry.path)}", which does not lie in it`, {
+    operation: "list",
+  });
 }
 
 /** Returns the present entry if it is unchanged; otherwise rejects with changed. */

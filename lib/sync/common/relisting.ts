@@ -2,6 +2,7 @@ import type { Backend, CallOptions } from "../../core/backend.ts";
 import { toSyncError } from "../../core/errors.ts";
 import { parentOf, type RelPath, root } from "../../core/path.ts";
 import type { Entry } from "../../core/entry.ts";
+import { assertChild } from "./entry_check.ts";
 
 /**
  * A second listing of single folders of one side; each folder is listed once. `key`: returns one key for all spellings
@@ -35,6 +36,7 @@ export class Relisting {
     const found: RelistedFolder = { exact: new Map(), keyed: new Map() };
     try {
       for (const entry of await this.#backend.list(dir, this.#call)) {
+        assertChild(entry, dir);
         found.exact.set(entry.path, entry);
         if (this.#key !== exact) found.keyed.set(this.#key(entry.path), entry);
       }

@@ -1,15 +1,15 @@
 import {
   escapeForDisplay,
   explainInvalidName,
-  isChild,
   nameOf,
   type NameRules,
   parentOf,
   type RelPath,
   root,
 } from "../../core/path.ts";
-import { SyncError } from "../../core/errors.ts";
+import type { SyncError } from "../../core/errors.ts";
 import type { Entry } from "../../core/entry.ts";
+import { assertChild } from "../common/entry_check.ts";
 import { ListingTooLarge } from "../common/ends_run.ts";
 
 /** The limits of a listing. `maxBytes`: maximum memory; `label`: the side's, for messages. */
@@ -40,15 +40,7 @@ export class EntryValidator {
 
   /** Checks an entry of one folder's listing. Throws if it is not in that folder. */
   checkChild(entry: Entry, dir: RelPath): Entry {
-    if (!isChild(entry.path, dir)) {
-      throw new SyncError(
-        "unexpected",
-        `its listing names "${escapeForDisplay(entry.path)}", which does not lie in it`,
-        {
-          operation: "list",
-        },
-      );
-    }
+    assertChild(entry, dir);
     this.#count(entry);
     return this.#toChecked(entry, explainInvalidName(nameOf(entry.path), this.#options.names));
   }

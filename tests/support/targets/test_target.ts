@@ -1,0 +1,27 @@
+import type { Address, ConnectContext } from "../../../lib/core/protocol.ts";
+
+/** What a test gives besides the address. `password`: the one that the user would type. */
+export interface TestTargetOptions {
+  readonly options?: Readonly<Record<string, string>> | undefined;
+  readonly password?: string | undefined;
+  readonly env?: Readonly<Record<string, string>>;
+  warn?(message: string): void;
+}
+
+/** Returns what a protocol is opened with, as for a user without a terminal: "scheme://127.0.0.1" and what the address says otherwise. */
+export function testTarget(
+  address: Partial<Address> & Pick<Address, "scheme">,
+  { options = {}, password, env = {}, warn = () => {} }: TestTargetOptions = {},
+): ConnectContext {
+  return {
+    address: { host: "127.0.0.1", path: "", pins: [], ...address },
+    options,
+    secret: (name) => Promise.resolve(name === "password" ? password : undefined),
+    prompt: () => Promise.resolve(undefined),
+    keepSecret: () => {},
+    hideSecret: () => {},
+    warn,
+    env: (name) => env[name],
+    readOnly: false,
+  };
+}
