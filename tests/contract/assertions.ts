@@ -18,19 +18,38 @@ export const optionalMethods = [
   "walk",
 ] as const;
 
-/** What a case works on. */
+/** What a case works on. The optional members are what a test's server or line can be made to do. */
 export interface Fixture {
   readonly backend: Backend;
+  /** Cuts the line for good. */
   cut?(): void | Promise<void>;
+  /** Keeps the line open and carries nothing any more. */
+  silence?(): void | Promise<void>;
+  /** Makes the server answer everything with "busy, come back later": 503, or its protocol's like. */
+  busy?(): void | Promise<void>;
+  /** Makes the server keep fewer bytes of each file than it is sent, and call that a success. */
+  keepShort?(): void | Promise<void>;
+  /** Makes the server list these names in the root, beside the real ones, as it would list any. */
+  listNames?(names: readonly string[]): void | Promise<void>;
+  /** The root as a folder of this machine's disk, so that cases can plant links, pipes and odd names there. */
   readonly disk?: string;
+  /** A secret this backend was opened with; it may stand in no label. */
   readonly secret?: string;
 }
 
-/** One promise of the contract. `method`: only where the backend has it; `needs`: only where fresh() gives it. */
-export interface Case {
+/** The means that not every test's server has. */
+export type Means = "cut" | "silence" | "busy" | "keepShort" | "listNames" | "disk";
+
+/** How a backend is to be opened. `timeout`: its -Timeout in ms. */
+export interface FreshOptions {
+  readonly timeout?: number;
+}
+
+/** One promise of the contract. `method`: only if the backend has it; `needs`: only if fresh() gives it. */
+export interface Case extends FreshOptions {
   readonly name: string;
   readonly method?: (typeof optionalMethods)[number];
-  readonly needs?: "cut" | "disk";
+  readonly needs?: Means;
   run(rig: Fixture): Promise<void>;
 }
 

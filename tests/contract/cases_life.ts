@@ -196,7 +196,7 @@ export const lifeCases: readonly Case[] = [
 ];
 
 /** One attempt of every method, on the file "f" and new names. */
-function calls(backend: Backend, signal: AbortSignal): readonly (readonly [string, () => Promise<unknown>])[] {
+export function calls(backend: Backend, signal: AbortSignal): readonly (readonly [string, () => Promise<unknown>])[] {
   const [f, other] = [toRelPath("f"), toRelPath("other")];
   const all: readonly (readonly [string, (() => Promise<unknown>) | undefined])[] = [
     ["at", () => backend.withRoot("x", { signal })],

@@ -1,5 +1,4 @@
 import { openTestFtp } from "../support/targets/ftp_target.ts";
-import { startProxy } from "../support/proxy.ts";
 import { skipsServer } from "../support/servers/install.ts";
 import {
   type FtpServer,
@@ -9,6 +8,7 @@ import {
   startPureftpd,
   startVsftpd,
 } from "../support/servers/ftp.ts";
+import { throughProxy } from "../support/targets/through_proxy.ts";
 import { ownFolder, sharedServer } from "./shared.ts";
 import { conform, type Conformance } from "./suite.ts";
 
@@ -66,25 +66,21 @@ function play(name: string, { server, start, tls = "none", delay = 0, connection
     name,
     ...rest,
     ignore,
-    gives: ["cut", "disk"],
-    async fresh() {
+    gives: ["cut", "silence", "disk"],
+    async fresh({ timeout = 10_000 } = {}) {
       await using stack = new AsyncDisposableStack();
       const site = running();
       const folder = await ownFolder(site, stack);
-      const proxy = stack.use(await startProxy(site.port, { delay }));
       const options = {
-        Timeout: "10000",
+        Timeout: String(timeout),
         ReconnectTime: "2000",
         ...(connections === undefined ? {} : { Connections: String(connections) }),
       };
-      const backend = stack.use(await openTestFtp(site, { tls, port: proxy.port, path: folder.root, options }));
-      const life = stack.move();
+      const open = (port: number) => openTestFtp(site, { tls, port, path: folder.root, options });
       return {
-        backend,
+        ...await throughProxy(site.port, open, { stack, delay }),
         disk: folder.disk,
         ...(site.password === undefined ? {} : { secret: site.password }),
-        cut: () => proxy.refuse(true),
-        [Symbol.asyncDispose]: () => life.disposeAsync(),
       };
     },
   });

@@ -3,5 +3,5 @@ import { conform } from "./suite.ts";
 
 const local = { lacks: ["hardLink", "walk"], gives: ["disk"] } as const;
 
-conform({ name: "local", ...local, fresh: freshDisk });
+conform({ name: "local", ...local, fresh: () => freshDisk() });
 conform({ name: "local, folders compared", ...local, fresh: () => freshDisk({ handles: false }) });

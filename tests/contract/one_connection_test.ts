@@ -1,7 +1,7 @@
 import { openWebdav } from "../../lib/backends/webdav/mod.ts";
 import { root } from "../../lib/core/path.ts";
-import { startProxy } from "../support/proxy.ts";
 import { startDavStore } from "../support/servers/dav_store.ts";
+import { throughProxy } from "../support/targets/through_proxy.ts";
 import { davTarget } from "../support/targets/webdav_target.ts";
 import { call } from "./assertions.ts";
 import { sharedServer } from "./shared.ts";
@@ -14,17 +14,16 @@ for (const [name, getHeaders] of [["", "marks"], [" whose replies to GET tell no
   conform({
     name: `webdav over one connection${name}`,
     lacks: ["hardLink", "makeLink", "flush", "setModified", "setMode", "checksum", "walk"],
-    gives: ["cut"],
-    async fresh() {
-      await using stack = new AsyncDisposableStack();
-      const proxy = stack.use(await startProxy(running().port));
-      const target = davTarget({ user: "", password: "", root: `/${crypto.randomUUID()}`, port: proxy.port }, {
-        options: { Timeout: "3000", Connections: "1" },
-      });
-      const backend = stack.use(await openWebdav(target, call));
-      await backend.makeDir(root, call);
-      const life = stack.move();
-      return { backend, cut: () => proxy.refuse(true), [Symbol.asyncDispose]: () => life.disposeAsync() };
+    gives: ["cut", "silence", "busy", "keepShort"],
+    async fresh({ timeout = 3000 } = {}) {
+      const server = running();
+      const login = { user: "", password: "", root: `/${crypto.randomUUID()}` };
+      const options = { Timeout: String(timeout), Connections: "1" };
+      const open = (port: number) => openWebdav(davTarget({ ...login, port }, { options }), call);
+      const proxied = await throughProxy(server.port, open);
+      await proxied.backend.makeDir(root, call);
+      server.keptBytes = Infinity;
+      return { ...proxied, busy: proxied.answer503, keepShort: () => void (server.keptBytes = 1000) };
     },
   });
 }

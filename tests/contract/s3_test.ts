@@ -1,7 +1,7 @@
-import { startProxy } from "../support/proxy.ts";
 import { makeBucket, openTestS3 } from "../support/targets/s3_target.ts";
 import { skipsServer } from "../support/servers/install.ts";
 import { startS3 } from "../support/servers/s3.ts";
+import { throughProxy } from "../support/targets/through_proxy.ts";
 import { noFolders } from "./no_folders.ts";
 import { sharedServer } from "./shared.ts";
 import { conform } from "./suite.ts";
@@ -25,28 +25,28 @@ function play(name: string, more: Readonly<Record<string, string>>): void {
     name,
     ignore,
     lacks: ["rename", "hardLink", "makeLink", "setMode", "flush"],
-    gives: ["cut"],
+    gives: ["cut", "silence", "busy", "listNames"],
     known: {
       ...noFolders,
       "write() below a file rejects and leaves the file": beside,
       "write() over a folder rejects and leaves what it holds": beside,
       "write() takes over no leftover that is longer than the source": "nothing is written under a temporary name",
     },
-    async fresh() {
-      await using stack = new AsyncDisposableStack();
+    async fresh({ timeout = 10_000 } = {}) {
       const { server, bucket } = running();
       const path = `/${crypto.randomUUID()}/own`;
       // Marks the folder, so that it is there though it is empty.
       await bucket.put(`${path.slice(1)}/`, "");
-      const proxy = stack.use(await startProxy(server.port));
-      const options = { Timeout: "10000", ...more };
-      const backend = stack.use(await openTestS3(server, { bucket: bucket.name, port: proxy.port, path, options }));
-      const life = stack.move();
+      const options = { Timeout: String(timeout), ...more };
+      const open = (port: number) => openTestS3(server, { bucket: bucket.name, port, path, options });
+      const proxied = await throughProxy(server.port, open);
       return {
-        backend,
+        ...proxied,
         secret: server.secretKey,
-        cut: () => proxy.refuse(true),
-        [Symbol.asyncDispose]: () => life.disposeAsync(),
+        busy: proxied.answer503,
+        async listNames(names) {
+          for (const name of names) await bucket.put(`${path.slice(1)}/${name}`, "x");
+        },
       };
     },
   });

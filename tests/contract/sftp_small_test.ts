@@ -1,5 +1,5 @@
-import { startProxy } from "../support/proxy.ts";
 import { openTestSftp } from "../support/targets/sftp_target.ts";
+import { throughProxy } from "../support/targets/through_proxy.ts";
 import { ownFolder, type ServedFolder, sharedServer } from "./shared.ts";
 import { conform } from "./suite.ts";
 
@@ -15,7 +15,7 @@ function play(name: string, more: Readonly<Record<string, string>>): void {
   conform({
     name,
     lacks: ["copy", "hardLink", "flush", "walk"],
-    gives: ["cut", "disk"],
+    gives: ["cut", "silence", "disk"],
     known: {
       "write() never goes through a link planted under its temporary name": noLinks,
       "write() never goes through a link at its path": noLinks,
@@ -25,27 +25,15 @@ function play(name: string, more: Readonly<Record<string, string>>): void {
       "remove() below a folder that is a link never reaches what it points to": noLinks,
       "makeLink() makes a link that stat() and list() tell with its target": noLinks,
     },
-    async fresh() {
+    async fresh({ timeout = 10_000 } = {}) {
       await using stack = new AsyncDisposableStack();
       const server = running();
       const { disk, root } = await ownFolder(server, stack);
-      const proxy = stack.use(await startProxy(server.port));
-      const backend = stack.use(
-        await openTestSftp({ ...server, ...account, home: disk }, {
-          port: proxy.port,
-          path: root,
-          password: account.password,
-          options: { Timeout: "10000", ReconnectTime: "2000", ...more },
-        }),
-      );
-      const life = stack.move();
-      return {
-        backend,
-        disk,
-        secret: account.password,
-        cut: () => proxy.refuse(true),
-        [Symbol.asyncDispose]: () => life.disposeAsync(),
-      };
+      const options = { Timeout: String(timeout), ReconnectTime: "2000", ...more };
+      const { password } = account;
+      const open = (port: number) =>
+        openTestSftp({ ...server, ...account, home: disk }, { port, path: root, password, options });
+      return { ...await throughProxy(server.port, open, { stack }), disk, secret: password };
     },
   });
 }

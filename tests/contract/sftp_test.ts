@@ -1,7 +1,7 @@
-import { startProxy } from "../support/proxy.ts";
 import { skipsServer } from "../support/servers/install.ts";
 import { startSshd } from "../support/servers/sftp.ts";
 import { openTestSftp } from "../support/targets/sftp_target.ts";
+import { throughProxy } from "../support/targets/through_proxy.ts";
 import { ownFolder, sharedServer } from "./shared.ts";
 import { conform } from "./suite.ts";
 
@@ -12,20 +12,13 @@ conform({
   name: "sftp",
   ignore,
   lacks: ["copy", "flush"],
-  gives: ["cut", "disk"],
-  async fresh() {
+  gives: ["cut", "silence", "disk"],
+  async fresh({ timeout = 10_000 } = {}) {
     await using stack = new AsyncDisposableStack();
     const server = running();
     const { disk, root } = await ownFolder(server, stack);
-    const proxy = stack.use(await startProxy(server.port));
-    const options = { Timeout: "10000", ReconnectTime: "2000" };
-    const backend = stack.use(await openTestSftp(server, { port: proxy.port, path: root, options }));
-    const life = stack.move();
-    return {
-      backend,
-      disk,
-      cut: () => proxy.refuse(true),
-      [Symbol.asyncDispose]: () => life.disposeAsync(),
-    };
+    const options = { Timeout: String(timeout), ReconnectTime: "2000" };
+    const open = (port: number) => openTestSftp(server, { port, path: root, options });
+    return { ...await throughProxy(server.port, open, { stack }), disk };
   },
 });

@@ -1,34 +1,27 @@
 import assert from "node:assert/strict";
-import type { Backend } from "../../lib/core/backend.ts";
+import { doubtCases } from "./cases_doubt.ts";
 import { lifeCases } from "./cases_life.ts";
 import { listCases } from "./cases_list.ts";
 import { nameCases } from "./cases_names.ts";
 import { optionalCases } from "./cases_optional.ts";
 import { readCases } from "./cases_read.ts";
 import { removeCases } from "./cases_remove.ts";
-import { type Case, type Fixture, optionalMethods, withDeadline } from "./assertions.ts";
+import { checked } from "./checked.ts";
+import { type Case, type Fixture, type FreshOptions, type Means, optionalMethods, withDeadline } from "./assertions.ts";
 import { writeCases } from "./cases_write.ts";
 
-/** A backend rooted at an empty folder that exists. */
-export interface Fresh extends AsyncDisposable {
-  readonly backend: Backend;
-  /** Cuts the link for good; cases that need it are skipped without. */
-  cut?(): void | Promise<void>;
-  /** The root as a folder of this machine's disk, so that cases can plant links, pipes and odd names there. */
-  readonly disk?: string;
-  /** A secret this backend was opened with; it may stand in no label. */
-  readonly secret?: string;
-}
+/** A backend rooted at an empty folder that exists, and what its test's server can be made to do. */
+export interface Fresh extends Fixture, AsyncDisposable {}
 
 export interface Conformance {
   readonly name: string;
-  fresh(): Promise<Fresh>;
+  fresh(options?: FreshOptions): Promise<Fresh>;
   /** Cases that this backend cannot pass, with the reason. They are run all the same, and fail when they pass. */
   readonly known?: Readonly<Record<string, string>>;
   /** The optional methods this backend has not. Compared with the truth. */
   readonly lacks?: readonly (typeof optionalMethods)[number][];
-  /** What a fresh() gives besides the backend, so that the cases that need it are registered. */
-  readonly gives?: readonly ("cut" | "disk")[];
+  /** What a fresh() gives besides the backend, so that the cases that need it are registered. "silence": only if it opens with the -Timeout that it is asked for. */
+  readonly gives?: readonly Means[];
   /** The server is missing: every case is reported as ignored. */
   readonly ignore?: boolean;
   /** ms that one case may take. */
@@ -44,9 +37,10 @@ export const cases: readonly Case[] = [
   ...nameCases,
   ...optionalCases,
   ...lifeCases,
+  ...doubtCases,
 ];
 
-/** Registers one test a case. A case whose optional method is in `lacks`, or whose cut or disk is not in `gives`, is reported as ignored. */
+/** Registers one test a case. A case whose optional method is in `lacks`, or whose means are not in `gives`, is reported as ignored. */
 export function conform(conformance: Conformance): void {
   const { known = {}, lacks = [] } = conformance;
   const names = new Set(cases.map((one) => one.name));
@@ -57,38 +51,54 @@ export function conform(conformance: Conformance): void {
     name: `${conformance.name}: has exactly the optional methods it declares`,
     ignore: conformance.ignore ?? false,
     fn: () =>
-      run(conformance, ({ backend }) => {
-        const absent = optionalMethods.filter((method) => backend[method] === undefined);
-        assert.deepEqual(absent, optionalMethods.filter((method) => lacks.includes(method)));
-        return Promise.resolve();
+      run(conformance, {
+        run({ backend }) {
+          const absent = optionalMethods.filter((method) => backend[method] === undefined);
+          assert.deepEqual(absent, optionalMethods.filter((method) => lacks.includes(method)));
+          return Promise.resolve();
+        },
       }),
   });
 }
 
+/** Runs every case that applies, and returns why the others failed, by their names: what registered tests would report. */
+export async function failuresOf(conformance: Conformance): Promise<ReadonlyMap<string, Error>> {
+  const failures = new Map<string, Error>();
+  for (const one of cases) {
+    if (!applies(conformance, one)) continue;
+    const isKnown = conformance.known?.[one.name] !== undefined;
+    await (isKnown ? assertFails(conformance, one) : run(conformance, one)).catch((error) =>
+      failures.set(one.name, error)
+    );
+  }
+  return failures;
+}
+
+function applies({ lacks = [], gives = [] }: Conformance, { method, needs }: Case): boolean {
+  return (method === undefined || !lacks.includes(method)) && (needs === undefined || gives.includes(needs));
+}
+
 function register(conformance: Conformance, one: Case, reason: string | undefined): void {
-  const { ignore = false, lacks = [], gives = [] } = conformance;
-  const unmet = one.method !== undefined && lacks.includes(one.method) ||
-    one.needs !== undefined && !gives.includes(one.needs);
   const name = `${conformance.name}: ${one.name}${reason === undefined ? "" : ` (known: ${reason})`}`;
   const leaks = reason === undefined;
   Deno.test({
     name,
-    ignore: ignore || unmet,
+    ignore: conformance.ignore === true || !applies(conformance, one),
     sanitizeOps: leaks,
     sanitizeResources: leaks,
-    fn: () => reason === undefined ? run(conformance, one.run) : assertFails(conformance, one),
+    fn: () => reason === undefined ? run(conformance, one) : assertFails(conformance, one),
   });
 }
 
-async function run(conformance: Conformance, work: (rig: Fixture) => Promise<void>): Promise<void> {
-  await using fresh = await conformance.fresh();
-  await withDeadline(conformance.deadline ?? 60_000, work({ ...fresh, backend: fresh.backend }));
+async function run(conformance: Conformance, { run, timeout }: Pick<Case, "run" | "timeout">): Promise<void> {
+  await using fresh = await conformance.fresh(timeout === undefined ? {} : { timeout });
+  await withDeadline(conformance.deadline ?? 60_000, run({ ...fresh, backend: checked(fresh.backend) }));
 }
 
 async function assertFails(conformance: Conformance, one: Case): Promise<void> {
   let passed = true;
   try {
-    await run(conformance, one.run);
+    await run(conformance, one);
   } catch {
     passed = false;
   }

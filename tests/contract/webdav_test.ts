@@ -1,7 +1,7 @@
-import { startProxy } from "../support/proxy.ts";
 import { skipsServer } from "../support/servers/install.ts";
 import { type DavKind, davRecipe, startDav } from "../support/servers/webdav.ts";
 import { openTestDav } from "../support/targets/webdav_target.ts";
+import { throughProxy } from "../support/targets/through_proxy.ts";
 import { root } from "../../lib/core/path.ts";
 import { call } from "./assertions.ts";
 import { sharedServer } from "./shared.ts";
@@ -52,23 +52,16 @@ for (const { kind, keepsTimes, known } of kinds) {
       "checksum",
       "walk",
     ],
-    gives: ["cut"],
+    gives: ["cut", "silence", "busy"],
     ...(known === undefined ? {} : { known }),
-    async fresh() {
-      await using stack = new AsyncDisposableStack();
+    async fresh({ timeout = 10_000 } = {}) {
       const server = running();
       const path = `${server.root}${crypto.randomUUID()}`;
-      const proxy = stack.use(await startProxy(server.port));
-      const backend = stack.use(await openTestDav(server, { port: proxy.port, path, options: { Timeout: "10000" } }));
+      const options = { Timeout: String(timeout) };
+      const proxied = await throughProxy(server.port, (port) => openTestDav(server, { port, path, options }));
       // By the server itself: rclone does not see at once what others do to its folder.
-      await backend.makeDir(root, call);
-      const life = stack.move();
-      return {
-        backend,
-        secret: server.password,
-        cut: () => proxy.refuse(true),
-        [Symbol.asyncDispose]: () => life.disposeAsync(),
-      };
+      await proxied.backend.makeDir(root, call);
+      return { ...proxied, secret: server.password, busy: proxied.answer503 };
     },
   });
 }

@@ -27,6 +27,8 @@ export interface Proxy extends AsyncDisposable {
   refuse(refused: boolean): void;
   /** Keeps links open and carries nothing any more; `false` carries what comes from then on. */
   silence(silent?: boolean): void;
+  /** Answers whatever clients send from now on with this text, and closes; the server hears nothing of it. */
+  answer(text: string): void;
   /** Calls back once, when so many more bytes came from that direction; they are carried, later ones only if the callback lets them. */
   after(bytes: number, then: () => void, direction?: Direction): void;
 }
@@ -36,7 +38,7 @@ export async function startProxy(targetPort: number, options: ProxyOptions = {})
   const links = new Set<Link>();
   /** Those whose sockets are not closed yet. */
   const open = new Set<Link>();
-  const state = { made: 0, refused: false, silent: false };
+  const state: State = { made: 0, refused: false, silent: false, answer: undefined };
   const meters: Record<Direction, Meter> = { up: newMeter(), down: newMeter() };
   const server = net.createServer({ noDelay: true }, (client) => {
     state.made++;
@@ -48,8 +50,8 @@ export async function startProxy(targetPort: number, options: ProxyOptions = {})
     links.add(link);
     open.add(link);
     const carried = { delay: options.delay ?? 0, state };
-    carry(client, target, { ...carried, meter: meters.up });
-    carry(target, client, { ...carried, meter: meters.down });
+    carry(client, target, { ...carried, meter: meters.up, isClient: true });
+    carry(target, client, { ...carried, meter: meters.down, isClient: false });
     target.on("close", () => {
       links.delete(link);
       open.delete(link);
@@ -91,6 +93,9 @@ export async function startProxy(targetPort: number, options: ProxyOptions = {})
     silence(silent = true) {
       state.silent = silent;
     },
+    answer(text) {
+      state.answer = text;
+    },
     after(bytes, then, direction = "up") {
       const meter = meters[direction];
       meter.at = meter.bytes + bytes;
@@ -117,10 +122,19 @@ interface Meter {
   then(): void;
 }
 
+interface State {
+  made: number;
+  refused: boolean;
+  silent: boolean;
+  /** What clients get instead of the server's answers. */
+  answer: string | undefined;
+}
+
 interface Carrying {
   readonly delay: number;
   readonly meter: Meter;
-  readonly state: { readonly silent: boolean };
+  readonly state: Readonly<State>;
+  readonly isClient: boolean;
 }
 
 function closing(socket: net.Socket): Promise<void> {
@@ -134,7 +148,7 @@ function newMeter(): Meter {
 }
 
 /** Carries what one socket sends to the other, each chunk `delay` ms after it came. */
-function carry(from: net.Socket, to: net.Socket, { delay, meter, state }: Carrying): void {
+function carry(from: net.Socket, to: net.Socket, { delay, meter, state, isClient }: Carrying): void {
   const queue: { readonly due: number; readonly bytes: Buffer }[] = [];
   const timers = new Set<ReturnType<typeof setTimeout>>();
   let isOver = false;
@@ -158,6 +172,7 @@ function carry(from: net.Socket, to: net.Socket, { delay, meter, state }: Carryi
   };
   from.on("data", (bytes: Buffer) => {
     meter.bytes += bytes.length;
+    if (isClient && state.answer !== undefined) return void from.end(state.answer);
     if (!state.silent && !to.destroyed) {
       if (delay === 0) write(to, bytes, from);
       else if (queue.push({ due: performance.now() + delay, bytes }) === 1) later(flush, delay);

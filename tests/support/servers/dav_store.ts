@@ -35,6 +35,8 @@ export interface DavStore extends AsyncDisposable {
   readonly files: Map<string, DavFile>;
   readonly folders: Set<string>;
   readonly asked: readonly DavRequest[];
+  /** The number of bytes that are kept of each file that is sent. */
+  keptBytes: number;
 }
 
 export interface DavFile {
@@ -58,6 +60,12 @@ export async function startDavStore(manners: DavStoreOptions = {}): Promise<DavS
     files: store.files,
     folders: store.folders,
     asked: store.asked,
+    get keptBytes() {
+      return store.keptBytes;
+    },
+    set keptBytes(count) {
+      store.keptBytes = count;
+    },
     async [Symbol.asyncDispose]() {
       const closed = Promise.withResolvers<void>();
       server.close(() => closed.resolve());
@@ -73,6 +81,7 @@ class Store {
   readonly files = new Map<string, DavFile>();
   readonly folders = new Set<string>([""]);
   readonly asked: DavRequest[] = [];
+  keptBytes = Infinity;
   readonly #manners: DavStoreOptions;
   #version = 0;
 
@@ -185,7 +194,8 @@ class Store {
     const had = this.files.has(path);
     if (had && headers["if-none-match"] === "*") return answer(412);
     if (!this.#matches(path, headers["if-match"])) return answer(412);
-    this.files.set(path, { bytes, modified: Math.floor(Date.now() / 1000) * 1000, version: ++this.#version });
+    const kept = bytes.subarray(0, this.keptBytes);
+    this.files.set(path, { bytes: kept, modified: Math.floor(Date.now() / 1000) * 1000, version: ++this.#version });
     answer(had ? 204 : 201);
   }
 

@@ -1,0 +1,4 @@
+import { conform } from "../contract/suite.ts";
+import { exampleConformance } from "./fresh.ts";
+
+conform(exampleConformance);
