@@ -41,6 +41,12 @@ export class ExampleStore implements AsyncDisposable {
     );
   }
 
+  /** Writes a file as another client of the store does. Its folder must exist. */
+  put(path: string, text: string): void {
+    const bytes = new TextEncoder().encode(text);
+    this.#nodes.set(`/${path}`, { bytes, modified: Date.now(), version: ++this.#version });
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#http[Symbol.asyncDispose]();
   }
