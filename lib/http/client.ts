@@ -11,6 +11,7 @@ import { type StallTimeout, WaitQueue } from "../net/semaphore.ts";
 import { dialTransport, type Transport } from "../net/transport.ts";
 import { dialTls } from "../net/tls_transport.ts";
 import { type OperationContext, operationError } from "../core/operation.ts";
+import { formatHostPort } from "../net/host.ts";
 
 export type { HttpResponse, RequestBody } from "./exchange.ts";
 
@@ -119,17 +120,15 @@ export class HttpClient implements AsyncDisposable {
   }
 
   #encode({ method, uri, headers, body }: HttpRequest): EncodedRequest {
-    const { host, port, secure } = this.#endpoint;
+    const { secure } = this.#endpoint;
     const content = typeof body === "string" ? new TextEncoder().encode(body) : undefined;
     const upload = typeof body === "object" ? body : undefined;
     const size = upload?.size ?? content?.length;
-    const standard = port === (secure ? 443 : 80);
-    const shown = host.includes(":") ? `[${host}]` : host;
     const head = formatRequest({
       method,
       uri,
       headers: {
-        "host": standard ? shown : `${shown}:${port}`,
+        "host": formatHostPort(this.#endpoint, secure ? 443 : 80),
         "user-agent": "Tandem",
         "accept-encoding": "identity",
         ...(size === undefined ? {} : { "content-length": String(size) }),

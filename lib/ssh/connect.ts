@@ -11,6 +11,7 @@ import { type AuthOptions, AuthSequence } from "./auth_methods.ts";
 import { createVerifier, readTrustRule, type TrustRule } from "./host_key_policy.ts";
 import type { SshConnection, SshConnector } from "./types.ts";
 import type { ConnectContext } from "../core/protocol.ts";
+import { labelOf } from "../net/host.ts";
 
 /**
  * Resolves the server by the address and ssh's configuration, verifies its host key and logs in, through jump hosts if
@@ -31,7 +32,10 @@ export async function connectSsh(target: ConnectContext, call: CallOptions): Pro
   const first = await route.connect(call);
   return new RouteConnector(route, {
     first,
-    label: labelOf(address.host, settings),
+    label: labelOf(
+      { scheme: "sftp", host: address.host, user: encodeURIComponent(settings.user), port: settings.port },
+      22,
+    ),
     host: settings.hostName.toLowerCase(),
   });
 }
@@ -196,10 +200,4 @@ function expandHome(path: string, home: string | undefined): string {
 
 function pickDefined(user: string | undefined, port: number | undefined): Omit<JumpHost, "host"> {
   return { ...(user === undefined ? {} : { user }), ...(port === undefined ? {} : { port }) };
-}
-
-/** Returns the label, "sftp://deploy@web1:2222", with the host as the user wrote it. */
-function labelOf(host: string, { user, port }: SshSettings): string {
-  const shown = host.includes(":") ? `[${host}]` : host;
-  return `sftp://${encodeURIComponent(user)}@${shown}${port === 22 ? "" : `:${port}`}`;
 }

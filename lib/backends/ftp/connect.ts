@@ -1,5 +1,4 @@
 import { badInput, SyncError } from "../../core/errors.ts";
-import { isIP } from "node:net";
 import type { CallOptions } from "../../core/backend.ts";
 import { optsMlstCommand } from "./mlsd_parser.ts";
 import { ControlConnection, type ControlSettings } from "./control_connection.ts";
@@ -15,6 +14,7 @@ import {
 import { NETWORK_OPERATION, networkError } from "../../net/transport.ts";
 import { explainUntrusted } from "../../net/net_error.ts";
 import type { ConnectContext } from "../../core/protocol.ts";
+import { labelOf } from "../../net/host.ts";
 
 export type Security = "None" | "Auto" | "Implicit" | "Explicit";
 
@@ -72,9 +72,7 @@ export async function toConnector(target: ConnectContext): Promise<FtpConnector>
   const settings: ControlSettings = { host: address.host, port, timeout, trust };
   const scheme = security === "Implicit" ? "ftps" : security === "Explicit" ? "ftpes" : "ftp";
   const user = address.user ?? "anonymous";
-  const host = isIP(address.host) === 6 ? `[${address.host}]` : address.host;
-  const at = port === (security === "Implicit" ? 990 : 21) ? host : `${host}:${port}`;
-  const label = `${scheme}://${address.user === undefined ? "" : `${address.user}@`}${at}`;
+  const label = labelOf({ ...address, scheme, port }, security === "Implicit" ? 990 : 21);
   const encoding = options.Encoding === "Latin1" ? "latin1" as const : "utf8" as const;
   const entering: LoginContext = {
     target,

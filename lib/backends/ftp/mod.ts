@@ -27,6 +27,7 @@ import { chooseTimeSetter, initialTimes } from "./times.ts";
 import { writeFile } from "./write.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 import type { OpenProtocol } from "../../core/protocol.ts";
+import { numberOption } from "../shared/options.ts";
 
 /** Connects to an FTP server and logs in. Rejects with connection, timeout, auth, hostKey or badInput. */
 export const openFtp: OpenProtocol = async (target, call) => {
@@ -235,9 +236,4 @@ function resolveRoot(folder: string, { from, home }: { readonly from: string; re
   if (path === home && home !== "/") return { path, risk: "the login folder" };
   if (path === "/" && home !== "/") return { path, risk: "the server's root folder" };
   return { path, isOrdinary: true };
-}
-
-function numberOption(text: string | undefined, fallback: number): number {
-  const number = text === undefined || text === "" ? NaN : Number(text);
-  return Number.isFinite(number) && number >= 0 ? number : fallback;
 }

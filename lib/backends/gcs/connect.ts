@@ -10,7 +10,7 @@ import { AccessTokens } from "./access_tokens.ts";
 import { HttpClient } from "../../http/client.ts";
 import { PieceLimit } from "../../http/parallel_download.ts";
 import { assertTlsForPins, readTlsPins } from "../../net/tls.ts";
-import { isLoopback } from "../../net/loopback.ts";
+import { isLoopback } from "../../net/host.ts";
 import { connectWithRetry } from "../../net/knock.ts";
 import { once, uncheckedDownloadsWarning } from "../shared/object_store_traits.ts";
 import type { BucketClient } from "./types.ts";

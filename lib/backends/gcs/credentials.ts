@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { badInput, SyncError } from "../../core/errors.ts";
 import { escapeForDisplay } from "../../core/path.ts";
 import { stringField, toRecord } from "./object.ts";
-import { isLoopback } from "../../net/loopback.ts";
 import type { ConnectContext } from "../../core/protocol.ts";
+import { isLoopback } from "../../net/host.ts";
 
 /** The credentials, and the request that fetches a token. Secrets stay inside. */
 export interface Credentials {

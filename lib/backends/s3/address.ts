@@ -1,8 +1,8 @@
 import { posix } from "node:path";
 import { badInput, SyncError } from "../../core/errors.ts";
 import { escapeForDisplay } from "../../core/path.ts";
-import { isLoopback } from "../../net/loopback.ts";
 import type { Address } from "../../core/protocol.ts";
+import { formatHostPort, isLoopback } from "../../net/host.ts";
 
 /** A bucket's endpoint, region, name and start folder, as the address and the options name them. */
 export interface BucketAddress {
@@ -81,8 +81,7 @@ const KNOWN_STORES =
  */
 function endpointFromHost({ host, port }: Address): string | undefined {
   if (port === undefined && !KNOWN_STORES.test(host) && !isIpAddress(host) && host !== "localhost") return undefined;
-  const bare = host.includes(":") ? `[${host}]` : host;
-  return `${isLoopback(host) ? "http" : "https"}://${bare}${port === undefined ? "" : `:${port}`}`;
+  return `${isLoopback(host) ? "http" : "https"}://${formatHostPort({ host, port })}`;
 }
 
 function isIpAddress(host: string): boolean {

@@ -33,6 +33,7 @@ import { PieceLimit } from "../../http/parallel_download.ts";
 import { objectStoreTraits, once, uncheckedDownloadsWarning } from "../shared/object_store_traits.ts";
 import { operationError } from "../../core/operation.ts";
 import type { ConnectContext, OpenProtocol } from "../../core/protocol.ts";
+import { numberOption } from "../shared/options.ts";
 
 /**
  * A bucket to open and its label. `path`: the start folder, "/" or "/a/b"; `options`: those for http: and part sizes.
@@ -228,9 +229,4 @@ async function requestedCredentials({ address, options, secret }: ConnectContext
   }
   const sessionToken = await secret("SessionToken");
   return { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) };
-}
-
-function numberOption(text: string | undefined, fallback: number): number {
-  const number = text === undefined || text === "" ? NaN : Number(text);
-  return Number.isFinite(number) && number >= 0 ? number : fallback;
 }

@@ -29,6 +29,7 @@ import { writeFile } from "./write.ts";
 import type { OperationContext } from "../../core/operation.ts";
 import type { SshConnector } from "../../ssh/types.ts";
 import type { ConnectContext, OpenProtocol } from "../../core/protocol.ts";
+import { numberOption } from "../shared/options.ts";
 
 /**
  * Connects to an SFTP server: verifies the host key, authenticates, and opens one connection. Rejects with connection,
@@ -45,9 +46,9 @@ async function openSftpOver(
   call: CallOptions,
 ): Promise<Backend> {
   const pool = new Pool(connector, {
-    timeout: numberOf(options.Timeout, TIMEOUT_MS),
-    reconnectTime: numberOf(options.ReconnectTime, RECONNECT_MS),
-    connections: numberOf(options.Connections, CONNECTIONS),
+    timeout: numberOption(options.Timeout, TIMEOUT_MS),
+    reconnectTime: numberOption(options.ReconnectTime, RECONNECT_MS),
+    connections: numberOption(options.Connections, CONNECTIONS),
   });
   try {
     await pool.open(call);
@@ -55,7 +56,7 @@ async function openSftpOver(
     const home = loginFolder(client, call);
     const [place] = await Promise.all([resolveRoot(client, address.path, { ...call, home }), home]);
     const profile: ServerProfile = {};
-    const traits = traitsOf(client, numberOf(options.Connections, CONNECTIONS), profile);
+    const traits = traitsOf(client, numberOption(options.Connections, CONNECTIONS), profile);
     const capabilities = { runsCommands: client.software.startsWith("OpenSSH"), hardLinks: client.supports(HARD_LINK) };
     const session = { connector, pool, home, checksums: new RemoteChecksums(pool), traits, profile, ...capabilities };
     return new SftpBackend(session, { place, owns: true });
@@ -257,9 +258,4 @@ function traitsOf(client: SftpClient, connections: number, profile: ServerProfil
       return profile.showsDots;
     },
   };
-}
-
-function numberOf(text: string | undefined, fallback: number): number {
-  const number = text === undefined || text === "" ? NaN : Number(text);
-  return Number.isFinite(number) && number >= 0 ? number : fallback;
 }

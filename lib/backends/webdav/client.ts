@@ -1,6 +1,6 @@
 import { SyncError } from "../../core/errors.ts";
 import type { HttpClient, HttpRequest, HttpResponse } from "../../http/client.ts";
-import { isLoopback } from "../../net/loopback.ts";
+import { isLoopback } from "../../net/host.ts";
 import {
   type Authorizer,
   type AuthScheme,

@@ -6,7 +6,7 @@ import { statusOf } from "../../http/errors.ts";
 import { PieceLimit } from "../../http/parallel_download.ts";
 import { readTlsPins } from "../../net/tls.ts";
 import { connectWithRetry } from "../../net/knock.ts";
-import { isLoopback } from "../../net/loopback.ts";
+import { formatHostPort, isLoopback, labelOf } from "../../net/host.ts";
 import { readClientCertificate } from "../../net/client_certificate.ts";
 import type { AuthScheme } from "./auth.ts";
 import { profileOf, type ServerProfile } from "./server_profile.ts";
@@ -16,6 +16,7 @@ import { AuthenticatedHttp, insecureLoginError } from "./client.ts";
 import { statToSyncError } from "./errors.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 import type { ConnectContext } from "../../core/protocol.ts";
+import { numberOption } from "../shared/options.ts";
 
 /** An open server: its address, its behaviour, and the start folder. */
 export interface DavConnection extends AsyncDisposable {
@@ -107,11 +108,10 @@ function parseTarget(target: ConnectContext) {
   const scheme = options["Auth"] === undefined || options["Auth"] === "Auto"
     ? undefined
     : options["Auth"] as AuthScheme;
-  const bare = host.includes(":") ? `[${host}]` : host;
-  const shown = port === (secure ? 443 : 80) ? bare : `${bare}:${port}`;
-  const login = user === undefined ? "" : `${encodeURIComponent(user)}@`;
+  const defaultPort = secure ? 443 : 80;
+  const server = { host, port, scheme: secure ? "davs" : "dav", user: user && encodeURIComponent(user) };
   const allowInsecure = options["AllowInsecure"] === "true";
-  const origin = `${secure ? "https" : "http"}://${shown}`;
+  const origin = `${secure ? "https" : "http"}://${formatHostPort(server, defaultPort)}`;
   if (user !== undefined && !secure && !allowInsecure && !isLoopback(host)) throw insecureLoginError(origin, "open");
   return {
     host,
@@ -122,10 +122,10 @@ function parseTarget(target: ConnectContext) {
     scheme,
     allowInsecure,
     origin,
-    timeout: numberOf(options["Timeout"], TIMEOUT_MS),
-    connections: Math.max(1, numberOf(options["Connections"], CONNECTIONS)),
-    maxListingBytes: Math.max(1, numberOf(options["MaxFolderListing"], LISTING_MIB)) * MIB,
-    label: `${secure ? "davs" : "dav"}://${login}${shown}`,
+    timeout: numberOption(options["Timeout"], TIMEOUT_MS),
+    connections: Math.max(1, numberOption(options["Connections"], CONNECTIONS)),
+    maxListingBytes: Math.max(1, numberOption(options["MaxFolderListing"], LISTING_MIB)) * MIB,
+    label: labelOf(server, defaultPort),
     start: rootPath ?? (address.path === "" ? "/" : address.path),
   };
 }
@@ -188,9 +188,4 @@ function notWebdavError(
   return operationError(context, "unsupported", {
     why: `no WebDAV is spoken at ${escapeForDisplay(uri)} (status ${status})`,
   });
-}
-
-function numberOf(text: string | undefined, fallback: number): number {
-  const number = text === undefined || text === "" ? NaN : Number(text);
-  return Number.isFinite(number) && number >= 0 ? number : fallback;
 }

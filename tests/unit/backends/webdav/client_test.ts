@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import type { Backend } from "../../../../lib/core/backend.ts";
 import { openWebdav } from "../../../../lib/backends/webdav/mod.ts";
-import { isLoopback } from "../../../../lib/net/loopback.ts";
+import { isLoopback } from "../../../../lib/net/host.ts";
 import { HttpClient } from "../../../../lib/http/client.ts";
 import { AuthenticatedHttp, insecureLoginError } from "../../../../lib/backends/webdav/client.ts";
 import { root, toRelPath } from "../../../../lib/core/path.ts";
