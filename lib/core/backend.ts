@@ -41,6 +41,9 @@ export interface Precondition {
   readonly expect?: Entry | "absent";
 }
 
+/** The largest file, or range of one, in bytes that is read and written as one array. */
+export const SMALL_FILE_BYTES = 256 * 1024;
+
 /** A file's bytes: small ones whole, large ones as a stream. */
 export type Content = Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>>;
 

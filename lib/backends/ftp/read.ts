@@ -1,6 +1,6 @@
 import { cancelled } from "../../core/errors.ts";
 import type { FileEntry } from "../../core/entry.ts";
-import type { Content, ReadOptions } from "../../core/backend.ts";
+import { type Content, type ReadOptions, SMALL_FILE_BYTES } from "../../core/backend.ts";
 import { toByteStream } from "../../net/byte_stream.ts";
 import { abortTransfer, download, openDataConnection } from "./data_transfer.ts";
 import type { ControlConnection } from "./control_connection.ts";
@@ -23,7 +23,7 @@ export async function readFile(session: FtpSession, reading: ReadContext): Promi
   const from = Math.min(reading.offset ?? 0, expect.size);
   const to = Math.min(expect.size, from + (reading.length ?? Infinity));
   const range: ReadRange = { ...reading, expect, from, to };
-  if (to - from <= SMALL && expect.size - to <= SMALL) {
+  if (to - from <= SMALL_FILE_BYTES && expect.size - to <= SMALL_FILE_BYTES) {
     return await withConnection(session, reading, (control) => readSmall(control, session, range));
   }
   const control = await session.pool.lease(reading);
@@ -34,9 +34,6 @@ export async function readFile(session: FtpSession, reading: ReadContext): Promi
     throw asOperationError(session, error, reading);
   }
 }
-
-/** The largest file that is read as a whole. */
-const SMALL = 256 * 1024;
 
 interface ReadRange extends PathContext {
   readonly expect: FileEntry;

@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { type ErrorKind, toSyncError } from "../../core/errors.ts";
+import { toSyncError } from "../../core/errors.ts";
 import { nameOf } from "../../core/path.ts";
 import { tempPath } from "../../core/temp_name.ts";
 import type { Entry, FileEntry } from "../../core/entry.ts";
-import type { Body, Content } from "../../core/backend.ts";
+import { type Body, type Content, SMALL_FILE_BYTES } from "../../core/backend.ts";
 import { awaitContent, forEachChunk, readExactly, wrongSizeError } from "../../net/byte_stream.ts";
 import { openDataConnection } from "./data_transfer.ts";
 import type { ControlConnection } from "./control_connection.ts";
@@ -23,6 +23,7 @@ import { childOf, encodePath, type FtpSession, type PathContext, withConnection 
 import { toCertificateError } from "./errors.ts";
 import type { Transport } from "../../net/transport.ts";
 import { operationError } from "../../core/operation.ts";
+import { isResumableFailure, MIN_RESUME_BYTES, resumeOffset } from "../shared/upload_resume.ts";
 
 /**
  * Writes a file atomically: the bytes go to a temporary name beside the target, size, time and mode are checked there,
@@ -35,12 +36,14 @@ export async function writeFile(session: FtpSession, body: Body, writing: WriteC
   const temp = childOf(writing.serverParent, nameOf(tempPath(path, options.tag ?? randomBytes(8).toString("hex"))));
   const write: PendingWrite = { ...writing, temp: { ...writing, serverPath: temp } };
   // Small sources are read before a connection is taken, so that no connection is held while the other side is slow.
-  const small = options.size <= SMALL ? await readExactly(body(), { ...writing, size: options.size }) : undefined;
+  const small = options.size <= SMALL_FILE_BYTES
+    ? await readExactly(body(), { ...writing, size: options.size })
+    : undefined;
   let isBegun = false;
   try {
     return await withConnection(session, writing, async (control) => {
       const before = await statTarget(control, session, write);
-      const from = small === undefined ? await resumeOffset(control, session, { write, body }) : 0;
+      const from = small === undefined ? await findLeftover(control, session, { write, body }) : 0;
       const content = small ?? await awaitContent(body(from, options.size), { signal, operation });
       isBegun = true;
       const checks = toFinalChecks(session, { write, before });
@@ -60,14 +63,6 @@ export function assertKeepsName(session: FtpSession, context: PathContext): void
   throw operationError(context, "unsupported", { why: "this server alters a blank at the end of a name" });
 }
 
-/** The largest file that is held in memory. */
-const SMALL = 256 * 1024;
-/** The number of bytes worth keeping for the next write of the same tag, and the failures after which they are kept. */
-const WORTH_KEEPING = 24 << 20;
-const RESUMABLE: readonly ErrorKind[] = ["connection", "timeout", "busy", "cancelled"];
-/** The end of a failed write's leftover is not trusted and is sent again. */
-const OVERLAP = 1 << 20;
-
 /** Returns the target before the first byte is sent. It is checked again before it is replaced. */
 async function statTarget(
   control: ControlConnection,
@@ -75,7 +70,7 @@ async function statTarget(
   write: PendingWrite,
 ): Promise<Entry | undefined> {
   const { expect, size } = write.options;
-  if (size <= SMALL && (expect === "absent" || expect?.kind === "file")) {
+  if (size <= SMALL_FILE_BYTES && (expect === "absent" || expect?.kind === "file")) {
     return expect === "absent" ? undefined : expect;
   }
   const found = await stat(control, session, write);
@@ -84,7 +79,7 @@ async function statTarget(
 }
 
 /** Returns the byte from which a large upload resumes; 0 without a usable leftover. */
-async function resumeOffset(
+async function findLeftover(
   control: ControlConnection,
   session: FtpSession,
   { write: { temp, options }, body }: { readonly write: PendingWrite; readonly body: Body },
@@ -95,9 +90,8 @@ async function resumeOffset(
   if (found.kind !== "file") {
     throw operationError(temp, "exists", { why: "something stands in the way of its temporary name" });
   }
-  const isUsable = found.size <= options.size && found.size >= WORTH_KEEPING &&
-    await isPrefixOfSource(control, session, { temp, entry: found, body });
-  if (isUsable) return found.size - OVERLAP;
+  const from = resumeOffset(found.size, options.size);
+  if (from !== undefined && await isPrefixOfSource(control, session, { temp, entry: found, body })) return from;
   await control.sendCommand(`DELE ${encodePath(session, temp)}`);
   return 0;
 }
@@ -178,7 +172,7 @@ async function cleanUp(
 ): Promise<void> {
   const { temp, options } = write;
   const { kind } = toSyncError(error, write.operation);
-  if (options.tag !== undefined && options.size >= WORTH_KEEPING && RESUMABLE.includes(kind)) return;
+  if (options.tag !== undefined && options.size >= MIN_RESUME_BYTES && isResumableFailure(kind)) return;
   if (kind === "connection" || kind === "timeout") return;
   const signal = AbortSignal.timeout(CLEANUP_MS);
   try {

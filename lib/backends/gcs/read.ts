@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { cancelled } from "../../core/errors.ts";
-import type { Content, ReadOptions } from "../../core/backend.ts";
+import { type Content, type ReadOptions, SMALL_FILE_BYTES } from "../../core/backend.ts";
 import { describeMismatch } from "../shared/preconditions.ts";
 import type { GcsClient, ObjectContext } from "./client.ts";
 import { stat } from "./stat.ts";
@@ -59,8 +59,6 @@ export async function readObject(client: GcsClient, request: ReadRequest): Promi
 
 /** The size from which a file is read in pieces, several of them in parallel. */
 const PARALLEL_BYTES = 2 * PIECE_SIZE;
-/** The size up to which a file is held in memory. */
-const SMALL = 256 * 1024;
 const noHashes: ContentHashes = {};
 
 /** `to` exclusive; the whole object without it. */
@@ -157,7 +155,7 @@ async function toContent(
   reply: HttpResponse,
   { size, proof: check, ...request }: ReadRequest & { readonly size: number; readonly proof: ContentCheck },
 ): Promise<Content> {
-  if (size <= SMALL) {
+  if (size <= SMALL_FILE_BYTES) {
     const bytes = await reply.readAll(size);
     if (bytes.length !== size) throw truncatedError(request, bytes.length, size);
     check.update(bytes);

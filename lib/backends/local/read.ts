@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import { promisify } from "node:util";
 import { cancelled, type SyncError } from "../../core/errors.ts";
-import type { Content, ReadOptions } from "../../core/backend.ts";
+import { type Content, type ReadOptions, SMALL_FILE_BYTES } from "../../core/backend.ts";
 import { toByteStream } from "../../net/byte_stream.ts";
 import { assertUnchanged } from "../shared/preconditions.ts";
 import { type DiskScheduler, fileIdOf, lstat, type ResolvedPath, SAFE_OPEN, statOpen, toEntry } from "./disk.ts";
@@ -32,13 +32,11 @@ export async function readFile(
   const length = Math.max(0, Math.min(options.length ?? Infinity, info.size - offset));
   const file = new OpenFile(schedule, { context: doing, diskPath: full, info, isExact: options.expect !== undefined });
   await file.open();
-  if (length <= SMALL) return await file.readWhole(offset, length);
+  if (length <= SMALL_FILE_BYTES) return await file.readWhole(offset, length);
   await file.verify();
   return file.stream({ offset, length, signals: [options.signal, options.life] });
 }
 
-/** The largest file in bytes that is read whole. */
-const SMALL = 256 * 1024;
 const OPEN_FLAGS = fs.constants.O_RDONLY | SAFE_OPEN;
 const openOnPool = promisify(fs.open);
 

@@ -8,6 +8,7 @@ import { type DiskScheduler, fileIdOf, isOfUser, lstat, openSameFile, removeOwn,
 import { codeOf, type DiskContext, diskError, toSyncError } from "./errors.ts";
 import type { HeldFolder } from "./held_folders.ts";
 import { BLOCK, BlockCodes } from "./block_codes.ts";
+import { isResumableFailure } from "../shared/upload_resume.ts";
 
 /** The input of a draft. `mode`: the final rwx bits of the file. */
 export interface PendingWriteOptions {
@@ -133,7 +134,7 @@ export class PendingWrite {
   async abandon(failure: SyncError): Promise<void> {
     const [file, seals] = [this.#file, this.#codes];
     this.#file = undefined;
-    const isResumable = RESUMABLE.includes(failure.kind);
+    const isResumable = isResumableFailure(failure.kind);
     file?.close();
     seals?.close();
     if (!this.#isCreated || (isResumable && seals !== undefined && seals.bytes > 0)) return;
@@ -248,7 +249,6 @@ export class PendingWrite {
 const TAIL = 64 * 1024;
 /** The write bits of group and others. */
 const OTHERS_WRITE = 0o022;
-const RESUMABLE: readonly string[] = ["connection", "timeout", "busy", "cancelled"];
 
 /** Whether it is a regular file of this user without other hard links, to which others cannot write. */
 function isOwnFile(info: Deno.FileInfo): boolean {

@@ -3,16 +3,17 @@ import { posix } from "node:path";
 import { cancelled, SyncError } from "../../core/errors.ts";
 import { type RelPath, root, toRelPath } from "../../core/path.ts";
 import type { Checksum, DirEntry, Entry, FileEntry, LinkEntry } from "../../core/entry.ts";
-import type {
-  Backend,
-  BackendRoot,
-  Body,
-  CallOptions,
-  Content,
-  Precondition,
-  ReadOptions,
-  Traits,
-  WriteOptions,
+import {
+  type Backend,
+  type BackendRoot,
+  type Body,
+  type CallOptions,
+  type Content,
+  type Precondition,
+  type ReadOptions,
+  SMALL_FILE_BYTES,
+  type Traits,
+  type WriteOptions,
 } from "../../core/backend.ts";
 import { readExactly } from "../../net/byte_stream.ts";
 import { shuffled } from "./nodes.ts";
@@ -50,7 +51,6 @@ export function memory(dials: MemoryDials = {}): MemoryBackend {
 }
 
 const START = Date.UTC(2026, 0, 1);
-const SMALL = 256 * 1024;
 const CHUNK = 64 * 1024;
 interface MemoryState {
   readonly tree: MemoryTree;
@@ -131,7 +131,7 @@ class MemoryFolder implements Backend {
     const bytes = this.#state.tree.bytes(full);
     const start = options.offset ?? 0;
     const end = Math.min(bytes.length, start + (options.length ?? Infinity));
-    if (end - start <= SMALL) return bytes.slice(start, end);
+    if (end - start <= SMALL_FILE_BYTES) return bytes.slice(start, end);
     let at = start;
     return new ReadableStream<Uint8Array<ArrayBuffer>>({
       pull: async (controller) => {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { cancelled } from "../../core/errors.ts";
-import type { Content, ReadOptions } from "../../core/backend.ts";
+import { type Content, type ReadOptions, SMALL_FILE_BYTES } from "../../core/backend.ts";
 import { openChunkReader, type StreamSource, toByteStream } from "../../net/byte_stream.ts";
 import { describeMismatch } from "../shared/preconditions.ts";
 import type { S3Client } from "./client.ts";
@@ -49,7 +49,7 @@ export async function readObject(client: S3Client, request: ReadRequest, pieces:
     if (isLarge && download.length <= PIECE_SIZE) {
       return readInParallel(client, download, { ...request, from: offset, to: end, budget: pieces, check });
     }
-    if (download.length <= SMALL) return await readWhole(download, { ...request, check });
+    if (download.length <= SMALL_FILE_BYTES) return await readWhole(download, { ...request, check });
     const source: StreamSource = { pull: (into) => download.fill(into), cancel: () => download.drop() };
     return checkedStream(source, { ...request, check, size: download.length });
   } catch (error) {
@@ -60,9 +60,6 @@ export async function readObject(client: S3Client, request: ReadRequest, pieces:
 
 /** The size from which a file is read in pieces. */
 const PARALLEL_BYTES = 2 * PIECE_SIZE;
-
-/** The size up to which a file is held in memory. */
-const SMALL = 256 * 1024;
 
 /** Returns undefined if the range begins after the end. */
 async function getRange(

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { cancelled, SyncError } from "../../core/errors.ts";
 import type { FileEntry } from "../../core/entry.ts";
-import type { Content, ReadOptions } from "../../core/backend.ts";
+import { type Content, type ReadOptions, SMALL_FILE_BYTES } from "../../core/backend.ts";
 import { markHandled } from "./content_chunks.ts";
 import { assertUnchanged, type ResolvedPath, stat, statExpecting } from "./stat.ts";
 import { leastLoaded, type Pool } from "./pool.ts";
@@ -36,8 +36,6 @@ export async function readFile(pool: Pool, context: ReadContext): Promise<Conten
   return new ParallelDownload(pool, { wire: client, handle }, range).stream();
 }
 
-/** The largest file that is read as a whole. */
-const SMALL_FILE_BYTES = 256 * 1024;
 /** The limit of bytes requested ahead on one connection, and in all streams of a pool together. */
 const MAX_REQUESTED = 4 << 20;
 const MAX_REQUESTED_ALL = 48 << 20;

@@ -1,8 +1,8 @@
-import { cancelled, type ErrorKind, toSyncError } from "../../core/errors.ts";
+import { cancelled, toSyncError } from "../../core/errors.ts";
 import { escapeForDisplay, nameOf } from "../../core/path.ts";
 import { tempPath } from "../../core/temp_name.ts";
 import type { FileEntry } from "../../core/entry.ts";
-import type { Body, WriteOptions } from "../../core/backend.ts";
+import { type Body, SMALL_FILE_BYTES, type WriteOptions } from "../../core/backend.ts";
 import { readExactly } from "../../net/byte_stream.ts";
 import { childOf, type ResolvedPath } from "./stat.ts";
 import type { Pool } from "./pool.ts";
@@ -22,6 +22,7 @@ import type { Handle } from "./handles.ts";
 import type { SftpClient } from "./client.ts";
 import type { RawAttributes } from "../../ssh/channels.ts";
 import type { OperationContext } from "../../core/operation.ts";
+import { isResumableFailure, MIN_RESUME_BYTES } from "../shared/upload_resume.ts";
 
 /** The last second that SFTP version 3 can represent, in 2106. */
 export const MAX_SECONDS = 0xffff_ffff;
@@ -48,12 +49,6 @@ export async function writeFile(pool: Pool, body: Body, context: WriteContext): 
   if (options.size <= SMALL_FILE_BYTES) return await writeSmall(client, body, pending);
   return await writeLarge(pool, body, pending);
 }
-
-/** The largest file that is held in memory and sent without waiting for answers in between. */
-const SMALL_FILE_BYTES = 256 * 1024;
-/** The number of bytes worth keeping for the next write of the same tag, and the failures after which they are kept. */
-const MIN_RESUME_BYTES = 24 << 20;
-const RESUMABLE_ERRORS: readonly ErrorKind[] = ["connection", "timeout", "cancelled"];
 
 async function writeSmall(client: SftpClient, body: Body, pending: PendingWrite): Promise<FileEntry> {
   const { options, signal } = pending;
@@ -88,8 +83,9 @@ async function writeLarge(pool: Pool, body: Body, pending: PendingWrite): Promis
     upload.stop();
     client.closeInBackground(upload.handle);
     const known = toSyncError(error, pending.operation);
-    const keep = pending.options.tag !== undefined && RESUMABLE_ERRORS.includes(known.kind) &&
-      upload.firstUnacked >= MIN_RESUME_BYTES;
+    // Here "busy" means that the server may have mixed up files: what it holds is then not trusted.
+    const isResumable = isResumableFailure(known.kind) && known.kind !== "busy";
+    const keep = pending.options.tag !== undefined && isResumable && upload.firstUnacked >= MIN_RESUME_BYTES;
     if (!keep) await removeTemp(client, pending);
     throw await explainRefusal(client, known, pending);
   }

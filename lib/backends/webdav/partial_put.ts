@@ -1,19 +1,20 @@
-import { type ErrorKind, toSyncError } from "../../core/errors.ts";
+import { toSyncError } from "../../core/errors.ts";
 import { statusOf } from "../../http/errors.ts";
 import { type DavClient, stat } from "./propfind.ts";
 import { encodePath } from "./href.ts";
 import type { PendingWrite } from "./put.ts";
 import { operationError } from "../../core/operation.ts";
+import { isResumableFailure, MIN_RESUME_BYTES, resumeOffset } from "../shared/upload_resume.ts";
 
 /** Whether the next write of the same tag can resume a failed upload of this file. */
 export function canResume({ options, profile, observed }: PendingWrite): boolean {
   return profile.ranges !== "none" && observed.acceptsRanges !== false && options.tag !== undefined &&
-    options.size >= WORTH_KEEPING;
+    options.size >= MIN_RESUME_BYTES;
 }
 
 /** Whether the leftover of a failed write is worth keeping for the next one. */
 export function isResumableError(pending: PendingWrite, error: unknown): boolean {
-  return RESUMABLE.includes(toSyncError(error, pending.operation).kind);
+  return isResumableFailure(toSyncError(error, pending.operation).kind);
 }
 
 /** Whether the failure means only that this server requires a file in one request, at its final name. */
@@ -32,30 +33,26 @@ export async function putRanges(
   serverPath: readonly string[],
 ): Promise<void> {
   const { options, profile } = pending;
-  const from = await resumeOffset(client, { ...pending, serverPath });
+  const from = await findLeftover(client, { ...pending, serverPath });
   if (from > 0) options.onBytes?.(from);
   if (profile.ranges === "grows") return await putRest(client, { ...pending, serverPath }, from);
   await putPieces(client, { ...pending, serverPath }, from);
 }
 
-/** The number of bytes worth keeping, and the failures after which they are kept. */
-const WORTH_KEEPING = 24 << 20;
-const RESUMABLE: readonly ErrorKind[] = ["connection", "timeout", "busy", "cancelled"];
-/** The end of a failed write's leftover is not trusted and is sent again. */
-const OVERLAP = 1 << 20;
 const PIECE_SIZE = 32 << 20;
 const REFUSED_STATUSES: readonly number[] = [400, 403, 404, 405, 409, 411, 413, 415, 416, 501];
 
 class PartialPutRefused extends Error {}
 
 /** Returns the byte from which the upload resumes; 0 without a usable leftover. */
-async function resumeOffset(client: DavClient, pending: PendingWrite): Promise<number> {
+async function findLeftover(client: DavClient, pending: PendingWrite): Promise<number> {
   const found = (await stat(client, pending))?.entry;
   if (found === undefined) return 0;
   if (found.kind !== "file") {
     throw operationError(pending, "exists", { why: "something stands in the way of its temporary name" });
   }
-  if (found.size >= WORTH_KEEPING && found.size <= pending.options.size) return found.size - OVERLAP;
+  const from = resumeOffset(found.size, pending.options.size);
+  if (from !== undefined) return from;
   const gone = await client.http.sendOk({ method: "DELETE", uri: encodePath(pending.serverPath) }, {
     ...pending,
     acceptedStatuses: [404, 410],

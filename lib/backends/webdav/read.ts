@@ -1,5 +1,5 @@
 import { cancelled } from "../../core/errors.ts";
-import type { Content, ReadOptions } from "../../core/backend.ts";
+import { type Content, type ReadOptions, SMALL_FILE_BYTES } from "../../core/backend.ts";
 import { CHUNK_SIZE, toByteStream } from "../../net/byte_stream.ts";
 import type { HttpResponse } from "../../http/client.ts";
 import { parallelDownload, PIECE_SIZE, type PieceBuffer } from "../../http/parallel_download.ts";
@@ -122,9 +122,6 @@ const PARALLEL_MIN_SIZE = 2 * PIECE_SIZE;
 /** The ms until a reply begins above which latency counts as high. */
 const HIGH_LATENCY_MS = 100;
 
-/** The largest file that is held in memory. */
-const SMALL = 256 * 1024;
-
 /** The position of the requested bytes in a reply. Values are undefined if neither reply nor caller knows a length. */
 interface SentRange {
   /** The number of bytes in the reply before the requested ones. */
@@ -213,8 +210,8 @@ interface RangeRead extends PendingRead, SentRange {
 async function toContent(response: HttpResponse, request: RangeRead): Promise<Content> {
   const { skip, take } = request;
   // A server without range support sends more than was requested.
-  const isLong = Number(response.headers["content-length"] ?? 0) > SMALL;
-  if (take === undefined || isLong || skip + take > SMALL) return toStream(response, request);
+  const isLong = Number(response.headers["content-length"] ?? 0) > SMALL_FILE_BYTES;
+  if (take === undefined || isLong || skip + take > SMALL_FILE_BYTES) return toStream(response, request);
   const whole = await readUpTo(response, skip + take, request);
   if (!request.isProven) await request.check();
   const part = skip === 0 ? whole : whole.slice(skip);
