@@ -1,5 +1,6 @@
 import { cancelled } from "../core/errors.ts";
 import { toByteStream } from "../net/byte_stream.ts";
+import type { Semaphore } from "../net/semaphore.ts";
 
 /** The buffer for a piece: reused memory, one byte larger than a piece. */
 export interface PieceBuffer {
@@ -14,32 +15,13 @@ export interface ParallelDownloadOptions {
   readonly to: number;
   readonly signal: AbortSignal;
   /** The limit of pieces that all files of a server share. */
-  readonly pieceLimit: PieceLimit;
+  readonly pieceLimit: Semaphore;
   /** Reads the first piece, which was already requested. */
   first(buffer: PieceBuffer): Promise<Uint8Array<ArrayBuffer>>;
   /** Fetches the piece from..to; rejects when the file is no longer the same. */
   piece(range: { readonly from: number; readonly to: number }, buffer: PieceBuffer): Promise<Uint8Array<ArrayBuffer>>;
   /** Called after the last byte; rejects if the file is no longer the same. */
   finish(): Promise<void>;
-}
-
-/** The number of pieces in transit, held in memory, beyond the one that each file always has. */
-export class PieceLimit {
-  #free: number;
-
-  constructor(pieces: number) {
-    this.#free = pieces;
-  }
-
-  tryAcquire(): boolean {
-    if (this.#free <= 0) return false;
-    this.#free--;
-    return true;
-  }
-
-  release(): void {
-    this.#free++;
-  }
 }
 
 /** Size of a piece in bytes. */

@@ -1,4 +1,5 @@
 import { cancelled } from "../core/errors.ts";
+import type { Cancellable } from "./abort.ts";
 import type { CallOptions } from "../core/backend.ts";
 
 /** The limit of a pool's time without progress while callers wait for a permit. */
@@ -71,5 +72,37 @@ export class WaitQueue {
     };
     timer = setTimeout(check, timeout);
     return { [Symbol.dispose]: () => clearTimeout(timer) };
+  }
+}
+
+/** A counting semaphore. Permits are given in order of arrival. */
+export class Semaphore {
+  #free: number;
+  readonly #queue = new WaitQueue();
+
+  constructor(permits: number) {
+    this.#free = permits;
+  }
+
+  /** Runs the work once there is a permit. Rejects as it does, and with cancelled while it waits. */
+  async use<T>(work: () => Promise<T>, caller: Cancellable): Promise<T> {
+    if (caller.signal.aborted) throw cancelled(caller.signal, caller.operation);
+    if (!this.tryAcquire()) await this.#queue.wait(caller);
+    try {
+      return await work();
+    } finally {
+      this.release();
+    }
+  }
+
+  /** Takes a permit until release(). Returns false if there is none. */
+  tryAcquire(): boolean {
+    if (this.#free <= 0) return false;
+    this.#free--;
+    return true;
+  }
+
+  release(): void {
+    if (!this.#queue.wakeNext()) this.#free++;
   }
 }

@@ -1,10 +1,10 @@
-import { setTimeout as wait } from "node:timers/promises";
 import { cancelled, SyncError, toSyncError } from "../../core/errors.ts";
 import type { CallOptions } from "../../core/backend.ts";
 import type { ControlConnection } from "./control_connection.ts";
 import { NestedCalls } from "../../net/nested_calls.ts";
 import { type StallTimeout, WaitQueue } from "../../net/semaphore.ts";
 import { NETWORK_OPERATION, networkError } from "../../net/transport.ts";
+import { RECONNECT_BACKOFF, withRetry } from "../../net/backoff.ts";
 
 export interface FtpPoolOptions {
   /** Opens a logged-in connection. */
@@ -119,39 +119,32 @@ export class FtpPool implements AsyncDisposable {
   async #open(
     { signal, operation }: CallOptions & { readonly operation: string },
   ): Promise<ControlConnection | undefined> {
-    const end = performance.now() + this.#options.reconnectTime;
     const both = AbortSignal.any([signal, this.#closing.signal]);
+    const retries = { ...RECONNECT_BACKOFF, attempts: Infinity, within: this.#options.reconnectTime };
+    // While others are open they have to do.
+    const isRetryable = () => this.#all.size === 0;
     this.#opening++;
     try {
-      for (let pause = FIRST_PAUSE_MS;; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
-        try {
-          const control = await this.#options.connect({ signal: both });
-          if (this.#closing.signal.aborted) {
-            control.close();
-            throw closedError();
-          }
-          return this.#add(control);
-        } catch (error) {
-          if (this.#closing.signal.aborted) throw closedError();
-          if (signal.aborted) throw cancelled(signal, operation);
-          const known = toSyncError(error, "connect");
-          if (this.#all.size > 0) {
-            this.#limit = this.#all.size;
-            return undefined;
-          }
-          if (known.facts.transient !== true || performance.now() + pause > end) throw known;
-          await wait(pause, undefined, { signal: both }).catch(() => {});
-        }
-      }
+      return await withRetry(() => this.#connect(both), { ...retries, signal: both, operation, isRetryable });
+    } catch (error) {
+      if (this.#closing.signal.aborted) throw closedError();
+      if (signal.aborted) throw cancelled(signal, operation);
+      if (this.#all.size === 0) throw toSyncError(error, "connect");
+      this.#limit = this.#all.size;
+      return undefined;
     } finally {
       this.#opening--;
       this.#queue.wakeNext();
     }
   }
-}
 
-const FIRST_PAUSE_MS = 250;
-const LONGEST_PAUSE_MS = 5_000;
+  async #connect(signal: AbortSignal): Promise<ControlConnection> {
+    const control = await this.#options.connect({ signal });
+    if (!this.#closing.signal.aborted) return this.#add(control);
+    control.close();
+    throw closedError();
+  }
+}
 
 function closedError(): SyncError {
   const { kind, message } = networkError("connection", "The connection is closed");

@@ -8,13 +8,13 @@ import { hasChildren } from "./stat.ts";
 import { resolveRootKey } from "./keys.ts";
 import { AccessTokens } from "./access_tokens.ts";
 import { HttpClient } from "../../http/client.ts";
-import { PieceLimit } from "../../http/parallel_download.ts";
 import { assertTlsForPins, readTlsPins } from "../../net/tls.ts";
 import { isLoopback } from "../../net/host.ts";
-import { connectWithRetry } from "../../net/knock.ts";
+import { connectWithRetry } from "../../net/backoff.ts";
 import { once, uncheckedDownloadsWarning } from "../shared/object_store_traits.ts";
 import type { BucketClient } from "./types.ts";
 import type { ConnectContext } from "../../core/protocol.ts";
+import { Semaphore } from "../../net/semaphore.ts";
 
 /** An open bucket, and the key of the session's start folder. */
 export interface Bucket extends BucketClient, AsyncDisposable {
@@ -22,7 +22,7 @@ export interface Bucket extends BucketClient, AsyncDisposable {
   readonly label: string;
   readonly rootKey: string;
   readonly connections: number;
-  readonly pieces: PieceLimit;
+  readonly pieces: Semaphore;
   /** Reports a read whose content could not be compared with anything. */
   warnUnchecked(): void;
 }
@@ -60,7 +60,7 @@ export async function connectGcs(target: ConnectContext, call: CallOptions): Pro
   return {
     ...{ client, label, rootKey: start, connections },
     folders: new KnownFolders(),
-    pieces: new PieceLimit(PIECES_AHEAD),
+    pieces: new Semaphore(PIECES_AHEAD),
     warnUnchecked: once(() => target.warn(uncheckedDownloadsWarning(label))),
     [Symbol.asyncDispose]: () => http[Symbol.asyncDispose](),
   };

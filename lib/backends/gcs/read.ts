@@ -7,15 +7,16 @@ import { stat } from "./stat.ts";
 import { ContentCheck, type ContentHashes, parseHashes } from "./checksum.ts";
 import { openChunkReader, toByteStream } from "../../net/byte_stream.ts";
 import type { HttpResponse } from "../../http/client.ts";
-import { parallelDownload, PIECE_SIZE, type PieceBuffer, type PieceLimit } from "../../http/parallel_download.ts";
+import { parallelDownload, PIECE_SIZE, type PieceBuffer } from "../../http/parallel_download.ts";
 import { operationError } from "../../core/operation.ts";
+import type { Semaphore } from "../../net/semaphore.ts";
 
 /**
  * The parameters of a read. `budget`: the limit that all large files of a session share; `onUnchecked`: called for a
  * whole content without a checksum.
  */
 export type ReadRequest = ObjectContext & Pick<ReadOptions, "offset" | "length" | "expect"> & {
-  readonly pieces: PieceLimit;
+  readonly pieces: Semaphore;
   onUnchecked?(): void;
 };
 

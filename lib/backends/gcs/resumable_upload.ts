@@ -8,6 +8,7 @@ import type { HttpResponse } from "../../http/client.ts";
 import { operationError } from "../../core/operation.ts";
 import type { ObjectResource, PendingWrite } from "./types.ts";
 import { delay } from "../../net/abort.ts";
+import { backoffDelay } from "../../net/backoff.ts";
 
 /** The upload of a large file. */
 export interface ResumableWrite extends PendingWrite {
@@ -33,7 +34,7 @@ export async function uploadResumable(client: GcsClient, pending: ResumableWrite
 /** Every part but the last is a multiple of this (Cloud Storage, "Resumable uploads"). */
 const STEP_BYTES = 256 * 1024;
 const MAX_FAILURES = 4;
-const FIRST_WAIT_MS = 250;
+const BACKOFF = { firstDelay: 250, maxDelay: 5_000 };
 const CANCEL_TIMEOUT_MS = 2000;
 
 /**
@@ -97,7 +98,7 @@ class ResumableUpload {
         if (!isTransient(error) || this.#isForgotten) throw error;
         failures += error.kind === "timeout" ? 2 : 1;
         if (failures > MAX_FAILURES) throw error;
-        await delay(FIRST_WAIT_MS * 2 ** (failures - 1), this.#write);
+        await delay(backoffDelay(failures, BACKOFF), this.#write);
         progress = undefined;
       }
     }

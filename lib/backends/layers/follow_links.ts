@@ -1,4 +1,4 @@
-import { SyncError, toSyncError } from "../../core/errors.ts";
+import { isFatal, SyncError, toSyncError } from "../../core/errors.ts";
 import { checkName, escapeForDisplay, isWithin, parentOf, type RelPath, root } from "../../core/path.ts";
 import type { Checksum, DirEntry, Entry, FileEntry, LinkEntry, OpaqueEntry } from "../../core/entry.ts";
 import type { Backend, BackendRoot, CallOptions, Content, ReadOptions, Traits } from "../../core/backend.ts";
@@ -125,7 +125,7 @@ class LinkFollowingBackend implements Backend {
     const dir = this.#treePath(parentOf(path));
     const resolved = await this.#resolve({ dir, target, hops: 0 }, call).catch((error): OpaqueEntry => {
       const { kind, message } = toSyncError(error, "follow");
-      if (FATAL.has(kind)) throw error;
+      if (isFatal(kind)) throw error;
       return { kind: "opaque", path, cause: "unreadable", why: message };
     });
     if (typeof resolved === "string") return opaque(link, resolved);
@@ -183,7 +183,6 @@ class LinkFollowingBackend implements Backend {
 
 const NOWHERE = "it leads nowhere";
 const OUTSIDE = "it leads out of the folder, and -AllowLinksOutside was not given";
-const FATAL: ReadonlySet<string> = new Set(["connection", "timeout", "auth", "hostKey", "cancelled"]);
 
 function opaque({ path, target }: LinkEntry, why: string): OpaqueEntry {
   return { kind: "opaque", path, cause: "link", why: `it is a link to "${escapeForDisplay(target)}": ${why}` };

@@ -3,19 +3,11 @@ import type { Entry } from "../../core/entry.ts";
 import type { Layer } from "../../core/backend.ts";
 import { type BackendCall, type CallHandlers, decorate, type WalkCall } from "./decorator.ts";
 import { resumeWhenBroken } from "./resuming_stream.ts";
+import { type Backoff, backoffDelay } from "../../net/backoff.ts";
 
-export interface RetryOptions {
+export interface RetryOptions extends Required<Backoff> {
   /** The most attempts of a call. */
   readonly attempts: number;
-  /** ms before the second attempt; doubled each time. */
-  readonly delay: number;
-  /** ms that no wait exceeds, unless the server asks for more. */
-  readonly maxDelay: number;
-  /**
-   * Returns a random number from 0 to below 1: half of each wait is random (jitter), so that many clients do not retry
-   * at once.
-   */
-  random(): number;
   /** Resolves after `ms`; rejects with the signal's reason when it is aborted. */
   sleep(ms: number, signal: AbortSignal): Promise<void>;
 }
@@ -83,7 +75,8 @@ async function waitBeforeRetry(
 ): Promise<void> {
   if (!(error instanceof SyncError) || error.facts.transient !== true || made >= options.attempts) throw error;
   if (signal.aborted) throw cancelled(signal, operation);
-  const wait = Math.min(options.maxDelay, options.delay * 2 ** (made - 1)) * (0.5 + options.random() / 2);
+  // A server that asks for more gets more than maxDelay.
+  const wait = backoffDelay(made, options);
   try {
     await options.sleep(Math.max(wait, error.facts.retryAfter ?? 0), signal);
   } catch (reason) {

@@ -1,9 +1,10 @@
-import { cancelled, SyncError, toSyncError } from "../../core/errors.ts";
+import { SyncError, toSyncError } from "../../core/errors.ts";
 import type { Entry } from "../../core/entry.ts";
 import type { Backend, Layer } from "../../core/backend.ts";
 import { type CallHandlers, decorate, type Operation, type WalkCall } from "./decorator.ts";
 import { retry, type RetryOptions } from "./retry.ts";
-import { WaitQueue } from "../../net/semaphore.ts";
+import { Semaphore } from "../../net/semaphore.ts";
+import { delay } from "../../net/abort.ts";
 
 /**
  * The log entry of one finished call. `ms`: from the call to its result, retries and waiting included; a walk ends with
@@ -42,7 +43,7 @@ export function addLayers(backend: Backend, options: StackOptions = {}): Backend
  * between may need permits itself.
  */
 export function limit(count: number): Layer {
-  const [writes, others] = [new Permits(count), new Permits(count)];
+  const [writes, others] = [new Semaphore(count), new Semaphore(count)];
   const around: CallHandlers = {
     call: ({ operation, signal, run }) =>
       (operation === "write" || operation === "copy" ? writes : others).use(run, { operation, signal }),
@@ -85,24 +86,17 @@ export function log(options: { write(line: LogLine): void; now?(): number }): La
   return (inner) => decorate(inner, around);
 }
 
-const defaultRetry: RetryOptions = { attempts: 5, delay: 300, maxDelay: 10_000, random: Math.random, sleep };
-
-/** Resolves after `ms`; rejects when the signal is aborted. */
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const stop = () => reject(cancelled(signal, "wait"));
-  if (signal.aborted) stop();
-  const timer = setTimeout(resolve, ms);
-  signal.addEventListener("abort", stop);
-  return promise.finally(() => {
-    clearTimeout(timer);
-    signal.removeEventListener("abort", stop);
-  });
-}
+const defaultRetry: RetryOptions = {
+  attempts: 5,
+  firstDelay: 300,
+  maxDelay: 10_000,
+  random: Math.random,
+  sleep: (ms, signal) => delay(ms, { signal, operation: "wait" }),
+};
 
 async function* walkWithPermits(
   { operation, signal, run }: WalkCall,
-  places: Permits,
+  places: Semaphore,
 ): AsyncIterable<readonly Entry[]> {
   const iterator = run()[Symbol.asyncIterator]();
   try {
@@ -113,31 +107,5 @@ async function* walkWithPermits(
     }
   } finally {
     await iterator.return?.();
-  }
-}
-
-interface Caller {
-  readonly operation: string;
-  readonly signal: AbortSignal;
-}
-
-/** A counting semaphore. */
-class Permits {
-  #free: number;
-  readonly #queue = new WaitQueue();
-
-  constructor(count: number) {
-    this.#free = count;
-  }
-
-  async use<T>(work: () => Promise<T>, caller: Caller): Promise<T> {
-    if (caller.signal.aborted) throw cancelled(caller.signal, caller.operation);
-    if (this.#free > 0) this.#free--;
-    else await this.#queue.wait(caller);
-    try {
-      return await work();
-    } finally {
-      if (!this.#queue.wakeNext()) this.#free++;
-    }
   }
 }

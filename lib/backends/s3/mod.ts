@@ -21,7 +21,7 @@ import { initialSupport } from "./conditional_write.ts";
 import { list, type ObjectContext, stat } from "./stat.ts";
 import { toPrefix } from "./keys.ts";
 import { assertKnownStorageClass, parseObjectOptions } from "./object_options.ts";
-import { connectWithRetry } from "../../net/knock.ts";
+import { connectWithRetry } from "../../net/backoff.ts";
 import { assertTlsForPins, readTlsPins } from "../../net/tls.ts";
 import { assertSecure, parseBucketAddress, resolveFolder } from "./address.ts";
 import { etagProof } from "./etag_proof.ts";
@@ -29,11 +29,11 @@ import { readObject } from "./read.ts";
 import { ByteSemaphore } from "../../net/byte_semaphore.ts";
 import { walk } from "./list.ts";
 import { writeObject } from "./write.ts";
-import { PieceLimit } from "../../http/parallel_download.ts";
 import { objectStoreTraits, once, uncheckedDownloadsWarning } from "../shared/object_store_traits.ts";
 import { operationError } from "../../core/operation.ts";
 import type { ConnectContext, OpenProtocol } from "../../core/protocol.ts";
 import { numberOption } from "../shared/options.ts";
+import { Semaphore } from "../../net/semaphore.ts";
 
 /**
  * A bucket to open and its label. `path`: the start folder, "/" or "/a/b"; `options`: those for http: and part sizes.
@@ -96,7 +96,7 @@ async function openBucket(target: BucketTarget, call: CallOptions): Promise<Back
     const { label } = target;
     const warnOfVersions = once(() => target.warn(versionsWarning(label)));
     const warnUnchecked = once(() => target.warn(uncheckedDownloadsWarning(label)));
-    const bucket = { uploads, pieces: new PieceLimit(PIECES_AHEAD), label, warnOfVersions, warnUnchecked };
+    const bucket = { uploads, pieces: new Semaphore(PIECES_AHEAD), label, warnOfVersions, warnUnchecked };
     return new S3(bucket, { path: target.path, owns: true });
   } catch (error) {
     await client[Symbol.asyncDispose]();
@@ -117,7 +117,7 @@ const PIECES_AHEAD = 16;
 
 interface Bucket {
   readonly uploads: UploadContext;
-  readonly pieces: PieceLimit;
+  readonly pieces: Semaphore;
   readonly label: string;
   /** Reports a removal in a bucket that keeps versions. */
   warnOfVersions(): void;

@@ -8,13 +8,9 @@ import type { Download } from "./types.ts";
 import { errorReplyOf } from "./errors.ts";
 import { keyOf, type ObjectContext, stat, toFileEntry } from "./stat.ts";
 import { looksLikeMd5 } from "./metadata.ts";
-import {
-  parallelDownload,
-  type ParallelDownloadOptions,
-  PIECE_SIZE,
-  type PieceLimit,
-} from "../../http/parallel_download.ts";
+import { parallelDownload, type ParallelDownloadOptions, PIECE_SIZE } from "../../http/parallel_download.ts";
 import { operationError } from "../../core/operation.ts";
+import type { Semaphore } from "../../net/semaphore.ts";
 
 export type ReadRequest = ObjectContext & Pick<ReadOptions, "offset" | "length" | "expect" | "onModified"> & {
   /** Called for content that cannot be compared with anything, neither an ETag nor a checksum. */
@@ -25,7 +21,7 @@ export type ReadRequest = ObjectContext & Pick<ReadOptions, "offset" | "length" 
  * Returns the content or a range of it: small ones from memory, large ones as a stream. Rejects if the content does not
  * match the MD5 in the ETag: the ETag of the reply, or that of the listing if the reply has none.
  */
-export async function readObject(client: S3Client, request: ReadRequest, pieces: PieceLimit): Promise<Content> {
+export async function readObject(client: S3Client, request: ReadRequest, pieces: Semaphore): Promise<Content> {
   const { offset = 0, length, expect } = request;
   if (length === 0 || (expect !== undefined && offset > 0 && offset >= expect.size)) {
     return await emptyContent(client, request);
@@ -151,7 +147,7 @@ function readInParallel(
   client: S3Client,
   first: Download,
   { budget: pieces, from, to, ...request }: CheckedRead & {
-    readonly budget: PieceLimit;
+    readonly budget: Semaphore;
     readonly from: number;
     readonly to: number;
   },

@@ -1,10 +1,10 @@
-import { setTimeout as wait } from "node:timers/promises";
 import process from "node:process";
 import { SyncError, toSyncError } from "../../core/errors.ts";
 import type { CallOptions } from "../../core/backend.ts";
 import { SftpClient } from "./client.ts";
 import type { SshConnection, SshConnector } from "../../ssh/types.ts";
 import { unlessAborted } from "../../net/abort.ts";
+import { RECONNECT_BACKOFF, withRetry } from "../../net/backoff.ts";
 
 export interface PoolOptions {
   /** ms without any answer after which a connection counts as dead. */
@@ -138,19 +138,15 @@ export class Pool implements AsyncDisposable {
 
   async #reconnect(): Promise<SftpClient> {
     const { reconnectTime } = this.#options;
-    const end = performance.now() + reconnectTime;
     if (reconnectTime <= 0) throw this.#finalError = permanentLossError("-ReconnectTime 0 forbids to dial again");
-    for (let backoff = FIRST_BACKOFF_MS;; backoff = Math.min(backoff * 2, MAX_BACKOFF_MS)) {
-      try {
-        return await this.#connect();
-      } catch (error) {
-        if (this.#closing.signal.aborted) throw this.#finalError ?? closedError();
-        const known = toSyncError(error, "connect");
-        if (known.facts.transient !== true || performance.now() + backoff > end) {
-          throw this.#finalError = permanentLossError(known.message, known);
-        }
-        await wait(backoff, undefined, { signal: this.#closing.signal }).catch(() => {});
-      }
+    const { signal } = this.#closing;
+    const retries = { ...RECONNECT_BACKOFF, attempts: Infinity, within: reconnectTime, signal, operation: "connect" };
+    try {
+      return await withRetry(() => this.#connect(), retries);
+    } catch (error) {
+      if (signal.aborted) throw this.#finalError ?? closedError();
+      const known = toSyncError(error, "connect");
+      throw this.#finalError = permanentLossError(known.message, known);
     }
   }
 
@@ -232,8 +228,6 @@ const BUSY_REQUESTS = 24;
 const BUSY_MS = 150;
 /** The number of requests in flight that each connection is meant for. */
 const REQUESTS_PER_CONNECTION = 64;
-const FIRST_BACKOFF_MS = 250;
-const MAX_BACKOFF_MS = 5_000;
 const BYTES_PER_REQUEST = 16_384;
 
 function closedError(): SyncError {

@@ -3,9 +3,8 @@ import { escapeForDisplay, root } from "../../core/path.ts";
 import type { CallOptions } from "../../core/backend.ts";
 import { HttpClient } from "../../http/client.ts";
 import { statusOf } from "../../http/errors.ts";
-import { PieceLimit } from "../../http/parallel_download.ts";
 import { readTlsPins } from "../../net/tls.ts";
-import { connectWithRetry } from "../../net/knock.ts";
+import { connectWithRetry } from "../../net/backoff.ts";
 import { formatHostPort, isLoopback, labelOf } from "../../net/host.ts";
 import { readClientCertificate } from "../../net/client_certificate.ts";
 import type { AuthScheme } from "./auth.ts";
@@ -17,6 +16,7 @@ import { statToSyncError } from "./errors.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 import type { ConnectContext } from "../../core/protocol.ts";
 import { numberOption } from "../shared/options.ts";
+import { Semaphore } from "../../net/semaphore.ts";
 
 /** An open server: its address, its behaviour, and the start folder. */
 export interface DavConnection extends AsyncDisposable {
@@ -49,7 +49,7 @@ export async function connectWebdav(target: ConnectContext, call: CallOptions): 
     const http = new AuthenticatedHttp(httpClient, { ...options, origin }, target);
     const names = splitPath(start);
     const context: OperationContext = { signal: call.signal, operation: "open", path: root, displayName: label };
-    const pieceLimit = new PieceLimit(MAX_PIECES);
+    const pieceLimit = new Semaphore(MAX_PIECES);
     const observed: ObservedBehaviour = {};
     const onNoTimes = () => target.warn(noTimesWarning(label));
     const first: DavClient = {

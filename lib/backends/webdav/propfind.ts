@@ -3,13 +3,13 @@ import { nameOf, parentOf, type RelPath } from "../../core/path.ts";
 import type { Entry } from "../../core/entry.ts";
 import type { HttpResponse } from "../../http/client.ts";
 import { networkToSyncError } from "../../http/errors.ts";
-import type { PieceLimit } from "../../http/parallel_download.ts";
 import { toChild, toEntry } from "./entry.ts";
 import { encodePath, type HrefBase, locateHref } from "./href.ts";
 import type { AuthenticatedHttp } from "./client.ts";
 import { statToSyncError } from "./errors.ts";
 import { type DavResponse, DEFAULT_LIMITS, MultistatusParser, OWN_NAMESPACE } from "./multistatus.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
+import type { Semaphore } from "../../net/semaphore.ts";
 
 /** A path as callers know it, and its names from the server's root on. */
 export interface ResolvedPath extends OperationContext {
@@ -35,7 +35,7 @@ export interface DavClient {
    */
   readonly hasEditTimes: boolean;
   /** The shared limit of pieces of parallel downloads. */
-  readonly pieceLimit: PieceLimit;
+  readonly pieceLimit: Semaphore;
   readonly observed: ObservedBehaviour;
   /** The highest number of bytes of a listing. */
   readonly maxListingBytes: number;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { WaitQueue } from "../../../lib/net/semaphore.ts";
+import { Semaphore, WaitQueue } from "../../../lib/net/semaphore.ts";
 import { SyncError } from "../../../lib/core/errors.ts";
 import { assertRejects } from "../../contract/assertions.ts";
 
@@ -38,4 +38,34 @@ Deno.test("wait() ends at a standstill, and lasts while something moves", async 
   clearInterval(moving);
   await assertRejects(waiting, "timeout");
   assert.equal(turns.wakeNext(), false);
+});
+
+Deno.test("Semaphore runs as much work at once as it has permits, in order, and gives them back after a failure", async () => {
+  const semaphore = new Semaphore(2);
+  const begun: number[] = [];
+  const gates = [0, 1, 2, 3].map(() => Promise.withResolvers<void>());
+  const running = gates.map((gate, nth) =>
+    semaphore.use(() => {
+      begun.push(nth);
+      return gate.promise;
+    }, { signal, operation: "test" })
+  );
+  assert.deepEqual(begun, [0, 1]);
+  assert.equal(semaphore.tryAcquire(), false);
+  const failed = assertRejects(running[1] ?? Promise.resolve(), "full");
+  gates[1]?.reject(new SyncError("full", "x", { operation: "test" }));
+  await failed;
+  for (const gate of gates) gate.resolve();
+  await Promise.allSettled(running);
+  assert.deepEqual(begun, [0, 1, 2, 3]);
+  assert.ok(semaphore.tryAcquire() && semaphore.tryAcquire() && !semaphore.tryAcquire());
+  semaphore.release();
+  assert.ok(semaphore.tryAcquire());
+});
+
+Deno.test("Semaphore starts no work for a caller whose signal is aborted", async () => {
+  const semaphore = new Semaphore(1);
+  const never = () => Promise.reject(new Error("started"));
+  await assertRejects(semaphore.use(never, { signal: AbortSignal.abort(), operation: "test" }), "cancelled");
+  assert.ok(semaphore.tryAcquire());
 });

@@ -5,11 +5,11 @@ import { list, walk } from "../../../../lib/backends/gcs/stat.ts";
 import type { GcsObject, GcsPage } from "../../../../lib/backends/gcs/object.ts";
 import { readObject } from "../../../../lib/backends/gcs/read.ts";
 import type { HttpResponse } from "../../../../lib/http/client.ts";
-import { PieceLimit } from "../../../../lib/http/parallel_download.ts";
 import { SyncError } from "../../../../lib/core/errors.ts";
 import { root, toRelPath } from "../../../../lib/core/path.ts";
 import type { FileEntry } from "../../../../lib/core/entry.ts";
 import { collect, utf8 } from "../../../support/content.ts";
+import { Semaphore } from "../../../../lib/net/semaphore.ts";
 
 const spot: ObjectContext = { signal: new AbortController().signal, operation: "list", path: root, key: "" };
 const object = (name: string): GcsObject => ({ name, size: 1, generation: "1", metageneration: "1" });
@@ -100,7 +100,7 @@ function reading(content: string, expect: FileEntry, headers: Record<string, str
     path: expect.path,
     key: "f",
     expect,
-    pieces: new PieceLimit(1),
+    pieces: new Semaphore(1),
     onUnchecked,
   });
   return { work, unchecked: () => unchecked };

@@ -275,7 +275,7 @@ function retried(inner: Backend, faults: readonly Fault[], options: Partial<Retr
     waits.push(ms);
     return Promise.resolve();
   };
-  const usual = { attempts: 4, delay: 100, maxDelay: 10_000, random: () => 1, sleep };
+  const usual = { attempts: 4, firstDelay: 100, maxDelay: 10_000, random: () => 1, sleep };
   const backend = retry({ ...usual, ...options })(faults.length === 0 ? inner : faulty(inner, { faults }));
   return { backend, waits };
 }

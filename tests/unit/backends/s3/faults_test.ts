@@ -151,7 +151,7 @@ Deno.test("DL-06 content that has not the ETag's MD5 is thrown away and fetched 
   await using backend = await server.open();
   assert.equal((await rejection(backend.read(f, call))).facts.transient, true);
   damaged = 2;
-  const patient = retry({ attempts: 5, delay: 0, maxDelay: 0, random: () => 0, sleep: () => Promise.resolve() })(
+  const patient = retry({ attempts: 5, firstDelay: 0, maxDelay: 0, random: () => 0, sleep: () => Promise.resolve() })(
     backend,
   );
   assert.equal(new TextDecoder().decode(await collect(await patient.read(f, call))), wanted);

@@ -39,7 +39,7 @@ async function withServer(
     const target = { port: server.port, user: "ann", root: "/", home: disk, fingerprint: server.fingerprint };
     const more = { password: account.password, options: { Timeout: "10000", ReconnectTime: "2000" } };
     await using opened = await openTestSftp(target, more);
-    await run({ disk, server, backend: addLayers(opened, { retry: { delay: 10 } }) });
+    await run({ disk, server, backend: addLayers(opened, { retry: { firstDelay: 10 } }) });
   } finally {
     await Deno.remove(disk, { recursive: true });
   }
