@@ -18,14 +18,16 @@ export async function makeDir(session: FtpSession, context: PathContext): Promis
   return await withConnection(session, context, async (control) => {
     const found = await makeOneDir(control, session, context);
     if (found.kind === "dir") return found;
-    throw operationError(context, "exists", { why: "something that is no folder is there" });
+    throw operationError(context, "exists", { why: "something that is not a folder exists there" });
   });
 }
 
 /** Removes a file or an empty folder if it still matches the entry. An absent one is fine. */
 export async function remove(session: FtpSession, entry: Entry, context: PathContext): Promise<void> {
   if (entry.kind === "opaque" || entry.kind === "link") {
-    throw operationError(context, "refused", { why: entry.kind === "opaque" ? entry.why : "it is a link" });
+    throw operationError(context, "refused", {
+      why: entry.kind === "opaque" ? entry.why : "it is a link, and links are left alone",
+    });
   }
   await withConnection(session, context, async (control) => {
     const isFolder = entry.kind === "dir";
@@ -73,7 +75,7 @@ export async function rename(session: FtpSession, from: PathContext, to: PathCon
     const target = await stat(control, session, { ...to, precise: true });
     assertUnchanged(target, to);
     if (target !== undefined && target.kind !== "file") {
-      throw operationError(to, "exists", { why: "something is there" });
+      throw operationError(to, "exists", { why: "something exists there already" });
     }
     const reply = await renameOnServer(control, session, { from, to });
     if (reply.code >= 300) throw toSyncError(to, reply);
@@ -91,7 +93,7 @@ export async function setModified(session: FtpSession, modified: number, context
     }
     if (await tryOtherSetters(control, session, { context, modified })) return;
     throw reply === undefined
-      ? operationError(context, "unsupported", { why: "the server sets no such times" })
+      ? operationError(context, "unsupported", { why: "the server cannot set this time" })
       : toSyncError(context, reply);
   });
 }
@@ -106,7 +108,7 @@ async function assertTimeKept(
   const found = await stat(control, session, context);
   if (found?.kind !== "file" || found.modified === undefined) return;
   if (Math.abs(found.modified - context.modified) > COARSEST_STEP_MS) {
-    throw operationError(context, "unsupported", { why: "the server took the time and keeps another one" });
+    throw operationError(context, "unsupported", { why: "the server accepted the time, but shows another one" });
   }
   session.learned.keepsTimes = Math.floor(context.modified / 1000) * 1000 === found.modified;
 }
@@ -129,7 +131,7 @@ async function assertFileOrDir(control: ControlConnection, session: FtpSession, 
   const found = await stat(control, session, { ...context, precise: true });
   if (found === undefined) throw operationError(context, "notFound", { why: "there is no such file or folder" });
   if (found.kind !== "file" && found.kind !== "dir") {
-    throw operationError(context, "refused", { why: "it is no file or folder" });
+    throw operationError(context, "refused", { why: "it is not a file or folder" });
   }
 }
 
@@ -150,13 +152,13 @@ async function makeOneDir(control: ControlConnection, session: FtpSession, conte
     if (made.kind === "dir") return await makeOneDir(control, session, context);
   }
   if (parent === undefined) {
-    throw operationError(context, "notFound", { why: "the folder that is to hold it is absent" });
+    throw operationError(context, "notFound", { why: "its parent folder does not exist" });
   }
   throw parent.kind === "dir"
     ? toSyncError(context, reply)
-    : operationError(context, "exists", { why: "what is to hold it is no folder" });
+    : operationError(context, "exists", { why: "its parent is not a folder" });
 }
 
 function removedAtOnce(context: PathContext): never {
-  throw operationError(context, "changed", { why: "it was removed at once" });
+  throw operationError(context, "changed", { why: "it was removed right after it was created" });
 }

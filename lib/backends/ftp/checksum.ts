@@ -91,7 +91,8 @@ const HEX_LENGTHS: Readonly<Record<string, number>> = { sha256: 64, sha512: 128,
 /** The longest wait for a hash: one minute, plus the time at 2 MB a second. */
 const HASH_MS = 60_000;
 const HASHED_PER_MS = 2_000;
-const NO_CHECKSUM_IN_TIME = "no checksum came; leave -Criteria Checksum out where the server hashes so slowly";
+const NO_CHECKSUM_IN_TIME =
+  "the server sent no checksum in time: leave -Criteria Checksum out for a server that hashes so slowly";
 
 async function requestHash(
   control: ControlConnection,

@@ -1,4 +1,4 @@
-import { badInput, SyncError } from "../../core/errors.ts";
+import { badInput, type ErrorFacts, type ErrorKind, SyncError } from "../../core/errors.ts";
 import type { CallOptions } from "../../core/backend.ts";
 import { optsMlstCommand } from "./mlsd_parser.ts";
 import { ControlConnection, type ControlSettings } from "./control_connection.ts";
@@ -50,7 +50,7 @@ export async function toConnector(target: ConnectContext): Promise<FtpConnector>
   const { address, options } = target;
   if (options.FtpMode === "Active") {
     throw badInput(
-      "-FtpMode Active is not offered, for no firewall lets a server connect back: leave -FtpMode out, or write -FtpMode Passive.",
+      "-FtpMode Active is not supported, because firewalls let no server connect back: leave -FtpMode out, or write -FtpMode Passive.",
     );
   }
   const security = securityOf(target);
@@ -59,13 +59,13 @@ export async function toConnector(target: ConnectContext): Promise<FtpConnector>
   const pins = readTlsPins(target);
   if (pins.length > 0 && security === "None") {
     throw badInput(
-      "A certificate is only shown over TLS: write ftpes:// or -FtpSecure Explicit with its fingerprint, or leave the fingerprint out.",
+      "A fingerprint can be checked only over TLS: write ftpes:// or -FtpSecure Explicit, or leave the fingerprint out.",
     );
   }
   const client = await readClientCertificate(target);
   if (client !== undefined && security === "None") {
     throw badInput(
-      "A certificate is only shown over TLS: write ftpes:// or -FtpSecure with -TlsClientCertificatePath.",
+      "-TlsClientCertificatePath can be used only over TLS: write ftpes:// or -FtpSecure Explicit, or leave it out.",
     );
   }
   const trust = { host: address.host, pins, ...(client === undefined ? {} : { client }) };
@@ -123,7 +123,7 @@ function securityOf({ address, options }: ConnectContext): Security {
   const scheme = address.scheme.toLowerCase();
   const said = scheme === "ftps" ? "Implicit" : scheme === "ftpes" ? "Explicit" : undefined;
   if (said !== undefined && wanted !== undefined && wanted !== said) {
-    throw badInput(`"${scheme}:" means -FtpSecure ${said}, and -FtpSecure ${wanted} was given: leave one of them out`);
+    throw badInput(`"${scheme}:" means -FtpSecure ${said}, but -FtpSecure ${wanted} is given: leave one of them out`);
   }
   return said ?? wanted ?? "None";
 }
@@ -143,7 +143,7 @@ async function connectAndLogIn(entering: LoginContext, { signal }: CallOptions):
       signal,
     });
     opened = control;
-    assertAccepted(greeting, label, "greets with a refusal");
+    assertAccepted(greeting, label, "refuses the connection");
     control.greeting = greeting.text;
     if (security === "Explicit" || security === "Auto") await upgradeToTls(control, entering);
     await logIn(control, entering);
@@ -172,10 +172,9 @@ async function upgradeToTls(control: ControlConnection, { label, state }: LoginC
     return;
   }
   if (!state.requiresTls) return;
-  const why = `Cannot connect to "${label}": it offers no TLS, ${
-    serverMessage(reply)
-  }; -FtpSecure None would send the password in clear`;
-  throw new SyncError("connection", why, { operation: "connect" });
+  const why = `the server offers no TLS: ${serverMessage(reply)}; ` +
+    "-FtpSecure None would send the password in clear text";
+  throw connectError("connection", label, why);
 }
 
 async function logIn(
@@ -189,19 +188,20 @@ async function logIn(
     const password = await readPassword(target, user);
     if (!control.isSecure && user !== "anonymous" && !state.hasWarned) {
       state.hasWarned = true;
-      target.warn(`The password goes to "${label}" in clear; -FtpSecure Explicit encrypts it where the server can`);
+      target.warn(
+        `The password goes to "${label}" in clear text; -FtpSecure Explicit encrypts it if the server supports TLS`,
+      );
     }
     reply = await control.sendCommand(`PASS ${encodeText(password, encoding)}`);
   }
   if (reply.code === 230 || reply.code === 202) return;
   if (reply.code === 332) {
-    throw new SyncError("unsupported", `"${label}" asks for an account, which Tandem cannot give`, {
-      operation: "log in",
-    });
+    const why = "the server asks for an account (ACCT), which is not supported";
+    throw new SyncError("unsupported", `Cannot log in to "${label}": ${why}`, { operation: "log in" });
   }
   const kind = errorKindOf(reply);
-  if (kind === "busy") throw tooManyConnections(label, reply);
-  const check = "check the user name, and the password that -PasswordFile or TANDEM_PASSWORD gives";
+  if (kind === "busy") throw tooManyConnections(reply);
+  const check = "check the user name, and the password in -PasswordFile or TANDEM_PASSWORD";
   throw new SyncError("auth", `Cannot log in to "${label}": ${serverMessage(reply)}; ${check}`, {
     operation: "log in",
   });
@@ -216,9 +216,8 @@ async function readPassword(target: ConnectContext, user: string): Promise<strin
   if (known !== undefined) return known;
   const typed = await target.prompt(`Password of ${user}: `, false);
   if (typed === undefined) {
-    throw new SyncError("auth", `A password is needed for "${user}": -PasswordFile, or TANDEM_PASSWORD`, {
-      operation: "log in",
-    });
+    const why = `Cannot log in as "${user}" without a password: give it with -PasswordFile or TANDEM_PASSWORD`;
+    throw new SyncError("auth", why, { operation: "log in" });
   }
   target.keepSecret("password", typed);
   return typed;
@@ -228,8 +227,8 @@ async function prepare(control: ControlConnection, { label, state: { facts } }: 
   if (control.isSecure) {
     const [, prot] = await control.sendCommands(["PBSZ 0", "PROT P"]);
     if (prot.code !== 200) {
-      const why = `"${label}" encrypts no data connections: ${serverMessage(prot)}`;
-      throw new SyncError("connection", why, { operation: "connect" });
+      const why = `the server encrypts no data connections: ${serverMessage(prot)}`;
+      throw connectError("connection", label, why);
     }
   }
   const [type] = await control.sendCommands(["TYPE I", "OPTS UTF8 ON", ...(facts === undefined ? [] : [facts])]);
@@ -242,9 +241,7 @@ async function readProfile(control: ControlConnection, label: string): Promise<S
   const home = parsePwdFolder(pwd);
   // deno-lint-ignore no-control-regex
   if (home === undefined || !home.startsWith("/") || /[\u0000-\u001f\u007f]/.test(home)) {
-    throw new SyncError("unsupported", `"${label}" tells no login folder: ${serverMessage(pwd)}`, {
-      operation: "connect",
-    });
+    throw connectError("unsupported", label, `the server reports no login folder: ${serverMessage(pwd)}`);
   }
   // A server that can set times reports about setting; others take the time for a part of the name.
   const probe = features.has("MFMT") || !features.has("MDTM")
@@ -264,31 +261,30 @@ async function readProfile(control: ControlConnection, label: string): Promise<S
 
 function assertAccepted(reply: Reply, label: string, what: string): void {
   if (reply.code < 300) return;
-  if (errorKindOf(reply) === "busy") throw tooManyConnections(label, reply);
-  throw new SyncError("connection", `"${label}" ${what}: ${serverMessage(reply)}`, { operation: "connect" });
+  if (errorKindOf(reply) === "busy") throw tooManyConnections(reply);
+  throw connectError("connection", label, `the server ${what}: ${serverMessage(reply)}`);
 }
 
-function tooManyConnections(label: string, reply: Reply): SyncError {
-  return networkError(
-    "busy",
-    `"${label}" takes no more connections: ${serverMessage(reply)}; try again when others have left`,
-  );
+function tooManyConnections(reply: Reply): SyncError {
+  return networkError("busy", `the server accepts no more connections: ${serverMessage(reply)}; try again later`);
+}
+
+/** Returns an error of the first connection or of a further one: "Cannot connect to "ftp://host": why". */
+function connectError(kind: ErrorKind, label: string, why: string, facts: Partial<ErrorFacts> = {}): SyncError {
+  return new SyncError(kind, `Cannot connect to "${label}": ${why}`, { ...facts, operation: "connect" });
 }
 
 function withLabel(error: unknown, label: string): SyncError {
-  if (!(error instanceof SyncError)) {
-    const why = error instanceof Error ? error.message : String(error);
-    if (isClientCertificateRejected(why)) {
-      return new SyncError("auth", `Cannot connect to "${label}": ${CLIENT_CERTIFICATE_ADVICE}`, {
-        operation: "connect",
-        cause: error,
-      });
-    }
-    const kind = /certificate|unknownissuer|notvalidforname|self.signed|expired/i.test(why) ? "hostKey" : "connection";
-    const told = kind === "hostKey" ? explainUntrusted(why) : why;
-    return new SyncError(kind, `Cannot connect to "${label}": ${told}`, { operation: "connect", cause: error });
+  if (error instanceof SyncError) {
+    const { kind, facts, message } = error;
+    return facts.operation === NETWORK_OPERATION
+      ? connectError(kind, label, message, { ...facts, cause: error })
+      : error;
   }
-  if (error.facts.operation !== NETWORK_OPERATION) return error;
-  const message = error.message.startsWith('"') ? error.message : `Cannot connect to "${label}": ${error.message}`;
-  return new SyncError(error.kind, message, { ...error.facts, operation: "connect", cause: error });
+  const why = error instanceof Error ? error.message : String(error);
+  if (isClientCertificateRejected(why)) return connectError("auth", label, CLIENT_CERTIFICATE_ADVICE, { cause: error });
+  const isUntrusted = /certificate|unknownissuer|notvalidforname|self.signed|expired/i.test(why);
+  return isUntrusted
+    ? connectError("hostKey", label, explainUntrusted(why), { cause: error })
+    : connectError("connection", label, why, { cause: error });
 }

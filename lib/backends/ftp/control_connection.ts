@@ -3,6 +3,7 @@ import tls from "node:tls";
 // @ts-types="npm:basic-ftp@6.2.3"
 import { FTPContext, FTPError, type FTPResponse } from "npm:basic-ftp@6.2.3";
 import { SyncError } from "../../core/errors.ts";
+import { serverMessage } from "./errors.ts";
 import { explainSilence, parseEpsvPort, parsePasvPort, type Reply, ReplyQueue, StrayLines } from "./replies.ts";
 import {
   deliverWholeLines,
@@ -214,14 +215,14 @@ export class ControlConnection {
       const port = parseEpsvPort(reply);
       if (port !== undefined) return port;
       if (reply.code === 421 || reply.code === 425) {
-        throw networkError("busy", `the server opens no data connection: ${reply.text}`);
+        throw networkError("busy", `the server opens no data connection: ${serverMessage(reply)}`);
       }
       this.#hasEpsv = false;
     }
     const reply = await this.sendCommand("PASV");
     const port = parsePasvPort(reply);
     if (port !== undefined) return port;
-    throw networkError("connection", `the server opens no data connection: ${reply.text.slice(0, 200)}`);
+    throw networkError("connection", `the server opens no data connection: ${serverMessage(reply)}`);
   }
 
   /**
@@ -247,7 +248,7 @@ export class ControlConnection {
     if (this.#closed !== undefined) throw this.#closed;
     // deno-lint-ignore no-control-regex
     if (commands.some((one) => /[\u0000-\u001f\u007f]|[^\u0000-\u00ff]/.test(one))) {
-      const why = "A name with a control character cannot be sent over FTP";
+      const why = "FTP cannot transfer a name with a control character";
       throw new SyncError("badInput", why, { operation: NETWORK_OPERATION });
     }
     // The reply to the port requested ahead does not keep the connection busy.
@@ -269,15 +270,15 @@ export class ControlConnection {
     this.#hasReplied = true;
     this.onProgress();
     if (answer.code < 200 && ++this.#preliminaryReplies > MAX_PRELIMINARY) {
-      this.close(networkError("connection", "the server's replies never end"));
+      this.close(networkError("connection", "the server sends preliminary replies without end"));
     }
     if (answer.code < 200) return;
     this.#preliminaryReplies = 0;
     if (!this.#replies.resolveNext(answer)) {
-      return this.close(networkError("connection", "the server's answers are out of step with what it was asked"));
+      return this.close(networkError("connection", "the server's replies are out of step with the commands"));
     }
     if (answer.code === 421) {
-      this.close(networkError("busy", `the server ends the connection: ${answer.text.slice(0, 200)}`));
+      this.close(networkError("busy", `the server ends the connection: ${serverMessage(answer)}`));
     }
   }
 

@@ -172,7 +172,7 @@ async function receiveAll(
       isOurs = false;
     }
     if (needsCloseNotify && data.endedCleanly?.() === false) {
-      throw networkError("connection", "the data connection was cut: TLS did not tell its end");
+      throw networkError("connection", "the data connection was cut: TLS did not report its end");
     }
     return undefined;
   } catch (error) {

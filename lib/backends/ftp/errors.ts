@@ -21,7 +21,7 @@ export function toSyncError(context: OperationContext, reply: Reply): SyncError 
 function probableCause(kind: ErrorKind, { code, text }: Reply): string {
   if (kind === "full" && code === 451) return "its disk or quota seems to be full, ";
   const isBare = code === 553 && /could not create file/i.test(text);
-  return isBare ? "no right to write there, or a name that it does not take, " : "";
+  return isBare ? "it has no right to write there or does not accept the name, " : "";
 }
 
 /** Returns the error kind of a refusal. */
@@ -56,9 +56,9 @@ export function isDenied(text: string): boolean {
 export function serverMessage({ code, text }: Reply): string {
   const words = escapeForDisplay(Buffer.from(text, "latin1").toString("utf8")).replace(/\\u000a/g, " ").slice(0, 300);
   if (code === 522) {
-    return `the server insists on the TLS session of the control connection and was not given it (${words})`;
+    return `the server requires each data connection to resume the TLS session of the control connection (${words})`;
   }
-  return `the server says "${words}"`;
+  return `the server answered "${words}"`;
 }
 
 /**

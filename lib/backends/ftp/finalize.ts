@@ -107,7 +107,7 @@ export function assertReplaceable(found: Entry | undefined, write: PendingWrite)
   if (found === undefined || found.kind === "file") return;
   if (found.kind === "link" && options.expect !== undefined) return;
   const what = { dir: "a folder", link: "a link", opaque: "something that must not be touched" }[found.kind];
-  throw operationError(context, "exists", { why: `${what} is there` });
+  throw operationError(context, "exists", { why: `${what} exists there` });
 }
 
 /**
@@ -192,7 +192,9 @@ async function replaceInSteps(control: ControlConnection, session: FtpSession, w
     if (undone.code < 300) throw await explainWriteRefusal(control, session, { write, reply: placed });
     throw new SyncError(
       "unexpected",
-      `Cannot write "${escapeForDisplay(path)}": its old content is left at "${aside.serverPath}"`,
+      `Cannot write "${escapeForDisplay(path)}": its rename failed halfway, and its old content is at "${
+        escapeForDisplay(aside.serverPath)
+      }": rename that back`,
       {
         operation: write.operation,
         path,
@@ -219,7 +221,7 @@ export async function explainWriteRefusal(
     return refused.kind === "notFound" ? operationError(write, "changed", { why: serverMessage(reply) }) : refused;
   }
   if (parent === undefined) {
-    return operationError(write, "notFound", { why: "the folder that is to hold it is absent", cause: refused });
+    return operationError(write, "notFound", { why: "its parent folder does not exist", cause: refused });
   }
-  return operationError(write, "exists", { why: "what is to hold it is no folder", cause: refused });
+  return operationError(write, "exists", { why: "its parent is not a folder", cause: refused });
 }

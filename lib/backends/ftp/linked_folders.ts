@@ -112,7 +112,7 @@ export class LinkedFolderIndex implements LinkedFolders {
     if (same.length === 0) return;
     if (same.length < MAX_REPEATS && !await this.#isListedAsLink(context.serverPath, operation)) return;
     const why =
-      "its listing is that of a folder above it: it seems to be a link that leads back there; leave it out, or remove it";
+      "its listing equals that of a folder above it, so it seems to be a link that leads back there: exclude it, or remove it";
     throw operationError(context, "refused", { why });
   }
 

@@ -126,7 +126,7 @@ async function fetchListing(
   const took = (count: number) => {
     size += count;
     if (size > MAX_LISTING_BYTES) {
-      throw new RangeError(`it has more than ${MAX_LISTING_BYTES >> 20} MiB, as no folder has`);
+      throw new RangeError(`it has more than ${MAX_LISTING_BYTES >> 20} MiB`);
     }
     lines.take(memory.subarray(0, count));
   };
@@ -139,7 +139,7 @@ async function fetchListing(
       throw operationError(context, "unsupported", { why: serverMessage(reply) });
     }
     if (reply.code >= 300) throw await explainListRefusal(control, session, { context, reply });
-    if (!lines.finish()) throw cutShort(context, "the listing broke off in the middle of a line");
+    if (!lines.finish()) throw cutShort(context, "the listing ends in the middle of a line");
     const found = listing.result();
     assertComplete(reply, found, context);
     if (command.startsWith("MLSD") && found.entries.some(isUntimed)) session.learned.mlstLacksTimes = true;
@@ -180,7 +180,7 @@ async function explainListRefusal(
   if (isAbsent(reply.text) && !/file existence/.test(reply.text)) return toSyncError(context, reply);
   const found = await session.stat(control, { ...context, precise: true });
   if (found === undefined) return operationError(context, "notFound", { why: "there is no such folder" });
-  if (found.kind !== "dir") return operationError(context, "refused", { why: "it is no folder" });
+  if (found.kind !== "dir") return operationError(context, "refused", { why: "it is not a folder" });
   return operationError(context, "denied", { why: serverMessage(reply) });
 }
 

@@ -122,7 +122,7 @@ export class ListingParser {
   }
 
   #unknownFormat(): RangeError {
-    return new RangeError(`"${escapeForDisplay(this.#unreadable[0] ?? "")}" is no line of a listing`);
+    return new RangeError(`"${escapeForDisplay(this.#unreadable[0] ?? "")}" is not a line of any known listing format`);
   }
 }
 
@@ -185,11 +185,11 @@ function opaqueName(path: RelPath, why: string): OpaqueEntry {
 
 /** Returns the opaque entry of a link. Links are never touched, because FTP reports no reliable target. */
 export function opaqueLink(path: RelPath): OpaqueEntry {
-  return { kind: "opaque", path, cause: "link", why: "it is a link, which FTP cannot tell the target of" };
+  return { kind: "opaque", path, cause: "link", why: "it is a link, whose target FTP does not report" };
 }
 
 export function opaqueSpecial(path: RelPath): OpaqueEntry {
-  return { kind: "opaque", path, cause: "special", why: "it is no file, folder or link" };
+  return { kind: "opaque", path, cause: "special", why: "it is not a file, folder or link" };
 }
 
 export function parseSize(digits: string | undefined): number | undefined {
@@ -233,7 +233,7 @@ export class LineSplitter {
     const lines = this.#rest.split(end);
     this.#rest = lines.pop() ?? "";
     for (const line of lines) {
-      if (end === "\n" && line.endsWith("\r")) throw new RangeError("its lines end now in CRLF, now in LF");
+      if (end === "\n" && line.endsWith("\r")) throw new RangeError("some of its lines end in CRLF, others in LF");
       if (line !== "") this.#onLine(line);
     }
   }

@@ -122,7 +122,7 @@ function entryFromFacts(path: RelPath, facts: ReadonlyMap<string, string>): Entr
   if (type !== "file") return opaqueSpecial(path);
   const size = parseSize(facts.get("size"));
   if (size === undefined) {
-    return { kind: "opaque", path, cause: "unreadable", why: "the server tells no possible size" };
+    return { kind: "opaque", path, cause: "unreadable", why: "the server reports no valid size" };
   }
   const modified = parseTime(facts.get("modify") ?? "");
   return { kind: "file", path, size, ...(modified === undefined ? {} : { modified }), ...mode };

@@ -228,7 +228,7 @@ function resolveRoot(folder: string, { from, home }: { readonly from: string; re
   const context: OperationContext = { signal: new AbortController().signal, operation: "open", path: root };
   // deno-lint-ignore no-control-regex
   if (/[\u0000-\u001f\u007f]/.test(folder)) {
-    throw operationError(context, "badInput", { why: `"${escapeForDisplay(folder)}" holds a control character` });
+    throw operationError(context, "badInput", { why: `"${escapeForDisplay(folder)}" contains a control character` });
   }
   const [, , below] = /^(\/?~(?:\/|$))(.*)$/s.exec(folder) ?? [];
   const joined = below === undefined ? posix.resolve(from, folder) : posix.join(home, below);

@@ -10,13 +10,13 @@ export const ftpOptions = [
     name: "FtpSecure",
     kind: "text",
     values: ["None", "Auto", "Implicit", "Explicit"],
-    help: "TLS: Auto takes it when the server offers it, Explicit insists, Implicit speaks TLS from the first byte.",
+    help: "TLS: Auto uses it if the server offers it, Explicit requires it, Implicit begins with it.",
   },
   {
     name: "FtpMode",
     kind: "text",
     values: ["Passive", "Active"],
-    help: "Passive: this machine opens the data connections. Active is not offered.",
+    help: "Passive: this machine opens the data connections. Active is not supported.",
   },
   {
     name: "TlsHostCertificateFingerprint",
@@ -28,7 +28,7 @@ export const ftpOptions = [
     name: "Encoding",
     kind: "text",
     values: ["Utf8", "Latin1"],
-    help: "How the server spells names; Utf8 by default.",
+    help: "The server's encoding of names, Utf8 by default.",
   },
   {
     name: "ReconnectTime",
@@ -38,7 +38,6 @@ export const ftpOptions = [
   {
     name: "Connections",
     kind: "number",
-    help:
-      "How many connections may be open side by side, 8 by default, 12 far away; fewer are used when the server refuses more.",
+    help: "The highest number of connections, 8 by default, 12 at high latency; fewer if the server refuses more.",
   },
 ] as const satisfies readonly ProtocolOption[];

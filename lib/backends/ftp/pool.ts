@@ -70,7 +70,10 @@ export class FtpPool implements AsyncDisposable {
         const fresh = await this.#open({ signal, operation });
         if (fresh !== undefined) return fresh;
         if (isNested) {
-          throw networkError("busy", "the server allows no further connection, which a copy on the same server needs");
+          throw networkError(
+            "busy",
+            "the server allows no further connection, but a copy on the same server needs one",
+          );
         }
       } else await this.#queue.wait({ signal, operation }, this.#stallTimeout());
     }
@@ -102,7 +105,7 @@ export class FtpPool implements AsyncDisposable {
 
   #stallTimeout(): StallTimeout {
     const { timeout } = this.#options;
-    const why = `every connection is in use, and no byte moved on it for ${timeout / 1000} s; ` +
+    const why = `every connection is in use, and no byte moved on any for ${timeout / 1000} s; ` +
       "-Timeout allows more time, -Connections more of them";
     return { timeout, error: () => networkError("timeout", why) };
   }
@@ -147,6 +150,6 @@ export class FtpPool implements AsyncDisposable {
 }
 
 function closedError(): SyncError {
-  const { kind, message } = networkError("connection", "The connection is closed");
+  const { kind, message } = networkError("connection", "the connection is closed");
   return new SyncError(kind, message, { operation: NETWORK_OPERATION });
 }

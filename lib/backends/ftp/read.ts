@@ -5,7 +5,7 @@ import { toByteStream } from "../../net/byte_stream.ts";
 import { abortTransfer, download, openDataConnection } from "./data_transfer.ts";
 import type { ControlConnection } from "./control_connection.ts";
 import { assertUnchanged, recheck, recheckCommands, stat } from "./stat.ts";
-import { toSyncError } from "./errors.ts";
+import { serverMessage, toSyncError } from "./errors.ts";
 import type { Reply } from "./replies.ts";
 import { asOperationError, encodePath, type FtpSession, type PathContext, withConnection } from "./session.ts";
 import type { Transport } from "../../net/transport.ts";
@@ -45,7 +45,9 @@ async function statFile(control: ControlConnection, session: FtpSession, reading
   const found = await stat(control, session, { ...reading, precise: true });
   if (found === undefined) throw operationError(reading, "notFound", { why: "there is no such file" });
   if (found.kind === "file") return found;
-  throw operationError(reading, "refused", { why: found.kind === "dir" ? "it is a folder" : "it is no regular file" });
+  throw operationError(reading, "refused", {
+    why: found.kind === "dir" ? "it is a folder" : "it is not a regular file",
+  });
 }
 
 async function readSmall(
@@ -165,8 +167,8 @@ async function explainReadRefusal(
   if (reply.code !== 550 && reply.code !== 553) return toSyncError(range, reply);
   const found = await stat(control, session, { ...range, precise: true });
   if (found === undefined) return operationError(range, "notFound", { why: "there is no such file" });
-  if (found.kind !== "file") return operationError(range, "refused", { why: "it is no regular file" });
-  return operationError(range, "denied", { why: reply.text.slice(0, 200) });
+  if (found.kind !== "file") return operationError(range, "refused", { why: "it is not a regular file" });
+  return operationError(range, "denied", { why: serverMessage(reply) });
 }
 
 function endedEarly(range: ReadRange, at: number): Error {

@@ -90,7 +90,7 @@ export function encodePath(session: FtpSession, { serverPath, ...context }: Path
   // deno-lint-ignore no-control-regex
   if (decodeText(text, session.encoding) === serverPath && !/[^\u0000-\u00ff]/.test(text)) return text;
   throw operationError(context, "badInput", {
-    why: "the server's spelling cannot write this name: try -Encoding Utf8",
+    why: "the server's encoding cannot represent this name: try -Encoding Utf8",
   });
 }
 

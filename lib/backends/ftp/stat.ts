@@ -65,7 +65,7 @@ export function parseStat(session: FtpSession, context: PathContext, replies: re
     const found = parseMlst(first.text, context.path);
     if (found?.kind === "file" && found.modified === undefined) return withMdtm(session, found, second);
     if (found !== undefined) return found;
-    throw operationError(context, "unexpected", { why: "the server's answer to MLST cannot be understood" });
+    throw operationError(context, "unexpected", { why: "the server's reply to MLST cannot be parsed" });
   }
   if (isDenied(first.text) && !isAbsent(first.text)) throw toSyncError(context, first);
   if (first.code === 550 || first.code === 501 || first.code === 553) return undefined;
@@ -114,7 +114,7 @@ async function assertNotTrimmed(control: ControlConnection, session: FtpSession,
     const entries = await list(control, session, above).then(({ entries }) => entries, toNoneIfAbsent);
     const names = entries.map((entry) => nameOf(entry.path));
     if (names.some((one) => keepsBlanksLike(one, name)) || !names.includes(name.trim())) continue;
-    const why = `the server lists "${escapeForDisplay(name.trim())}", and may trim blanks of names: it may be there`;
+    const why = `the server lists "${escapeForDisplay(name.trim())}", and may trim blanks of names: it may exist`;
     throw operationError(context, "unexpected", { why });
   }
 }
@@ -168,7 +168,7 @@ async function statWithoutMlst(
   if (shown !== undefined) return shown;
   if (unread > 0) {
     throw operationError(context, "unexpected", {
-      why: "the listing of its folder has lines that cannot be read, so that it may be there",
+      why: "the listing of its folder has lines that cannot be read: it may exist",
     });
   }
   assertAbsent(session, context, replies);
@@ -185,7 +185,7 @@ function assertAbsent({ profile }: FtpSession, context: PathContext, [size, time
   const isOpen = (isFault && size.code !== 501) || (isDenied(size.text) && !isAbsent(size.text));
   if (isOpen) throw toSyncError(context, size);
   if (time?.code === 213) {
-    throw operationError(context, "unexpected", { why: "the server tells its time, and yet no size" });
+    throw operationError(context, "unexpected", { why: "the server reports its time, but no size" });
   }
 }
 

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { toSyncError } from "../../core/errors.ts";
-import { nameOf } from "../../core/path.ts";
+import { escapeForDisplay, nameOf } from "../../core/path.ts";
 import { tempPath } from "../../core/temp_name.ts";
 import type { Entry, FileEntry } from "../../core/entry.ts";
 import { type Body, type Content, SMALL_FILE_BYTES } from "../../core/backend.ts";
@@ -60,7 +60,7 @@ export async function writeFile(session: FtpSession, body: Body, writing: WriteC
 /** Rejects names that the server would alter: the file would be sent again in every run. */
 export function assertKeepsName(session: FtpSession, context: PathContext): void {
   if (!session.altersTrailingBlanks || !context.serverPath.endsWith(" ")) return;
-  throw operationError(context, "unsupported", { why: "this server alters a blank at the end of a name" });
+  throw operationError(context, "unsupported", { why: "this server changes a blank at the end of a name: rename it" });
 }
 
 /** Returns the target before the first byte is sent. It is checked again before it is replaced. */
@@ -88,7 +88,9 @@ async function findLeftover(
   const found = await stat(control, session, temp);
   if (found === undefined) return 0;
   if (found.kind !== "file") {
-    throw operationError(temp, "exists", { why: "something stands in the way of its temporary name" });
+    throw operationError(temp, "exists", {
+      why: `"${escapeForDisplay(temp.serverPath)}", its temporary name, is not a file: remove it`,
+    });
   }
   const from = resumeOffset(found.size, options.size);
   if (from !== undefined && await isPrefixOfSource(control, session, { temp, entry: found, body })) return from;

@@ -201,7 +201,7 @@ for (const [kind, line] of [["ftp vsftpd", "max_per_ip=1"], ["ftp proftpd", "Max
       await say(`PASS ${far.env.TANDEM_PASSWORD ?? ""}\r\n`);
       await fill(pair.local, { "more": "m" });
       const ran = await pair.sync("-Mode Remote -ReconnectTime 0");
-      assertSaid(ran, { code: 5, words: /takes no more connections/, far });
+      assertSaid(ran, { code: 5, words: /accepts no more connections/, far });
     },
   });
 }

@@ -108,7 +108,7 @@ for (const by of ["address", "parameter"] as const) {
   Deno.test(`SE-07 a fingerprint from the ${by} without TLS is refused before anything is connected`, async () => {
     await using server = await startSmallFtp(asking);
     const error = await assertRejects(openSmallFtp(server, { user: "me", ...given, ...options({}) }), "badInput");
-    assert.match(error.message, /only shown over TLS/);
+    assert.match(error.message, /can be checked only over TLS: write ftpes:/);
     assert.deepEqual(server.told, []);
   });
 }
