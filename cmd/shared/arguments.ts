@@ -1,3 +1,4 @@
+import config from "../../deno.json" with { type: "json" };
 import { badInput } from "../../lib/core/errors.ts";
 import { type OutputFormat, outputFormats } from "../../lib/report/reporter.ts";
 import { parse, parseWords, type Statement } from "../../lib/shell/parse/parser.ts";
@@ -10,8 +11,8 @@ export interface ProgramArguments {
   readonly source: { readonly statements: readonly Statement[] } | "input" | { readonly path: string };
 }
 
-/** The version of Tandem. */
-export const version = "0.1.0";
+/** The version of Tandem, which deno.json alone names. */
+export const { version } = config;
 
 /**
  * Parses the program's arguments: options of the shell first (-OutputFormat, -Command, -File, -Help, -Version), then a

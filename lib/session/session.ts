@@ -48,7 +48,8 @@ export class Session implements AsyncDisposable {
     this.#protocol = protocol;
   }
 
-  get isOpen(): boolean {
+  /** Whether it is still open. Scripts of the WinSCP module read it as $s.Opened. */
+  get opened(): boolean {
     return this.#remote !== undefined;
   }
 

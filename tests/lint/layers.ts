@@ -48,7 +48,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   "lib/shell/parse": ["lib/core"],
   "lib/shell/bind": ["lib/core", "lib/shell/command"],
   "lib/shell/run": ["lib/core", "lib/shell/command", "lib/shell/parse", "lib/shell/bind"],
-  "cmd/shared": forCommands,
+  "cmd/shared": [...forCommands, "deno.json"],
   "cmd": forCommands,
 };
 /** What may be imported of a protocol's folder from outside of it. */
