@@ -31,6 +31,7 @@ async function* comparePair<W extends BoundRun>(
     await using state = await openPairState(sides, toPairStateOptions(job, pair, context));
     for await (const event of run(sides, await toRunOptions(job, pair, { context, state }))) {
       if (event.type === "planned") plan = event.plan;
+      context.observe(context.redactor.redactEvent(event), pair.run);
     }
     if (plan === undefined) return;
     yield toPlanLine(pair.run, { Actions: plan.actions.length, Conflicts: plan.conflicts.length });

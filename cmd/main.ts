@@ -10,6 +10,7 @@ import { evaluate, type ShellContext } from "../lib/shell/run/evaluate.ts";
 import { helpText } from "../lib/shell/run/help.ts";
 import { parse, type Statement } from "../lib/shell/parse/parser.ts";
 import { commandNames, findCommand } from "./get_help.ts";
+import { ABORT_GRACE_MS } from "./shared/program_context.ts";
 import { parseProgramArguments, type ProgramArguments } from "./shared/arguments.ts";
 import { commands } from "./mod.ts";
 import { toSealedSession } from "./shared/session_output.ts";
@@ -61,9 +62,6 @@ interface ProgramState {
   readonly signal: AbortSignal;
   readonly abandon: AbortSignal;
 }
-
-/** The time in ms that running operations may take to end after Ctrl-C. */
-const ABORT_GRACE_MS = 1_500;
 
 function parseArguments(argv: readonly string[]): ProgramArguments | SyncError {
   try {
@@ -148,6 +146,7 @@ function createCommandContext(
     common,
     redactor,
     emit: (event, run) => reporter.event(event, { run, quiet: common.quiet, verbose: common.verbose }),
+    observe: () => {},
     warn: (message) => void reporter.warn(message),
     show: (text) => void reporter.pause().then(() => sinks.err(`${redactor.redact(text)}\n`)),
     addResult: (result) => void outcome.results.add(result),

@@ -21,7 +21,7 @@ const params = {
     mandatory: true,
     position: 0,
     fromPipe: "value",
-    help: "What to restore: Ids of Get-TrashItem.",
+    help: "The items to restore: Ids of Get-TrashItem.",
   },
   Force: {
     type: toggle,

@@ -57,7 +57,7 @@ const rows: readonly Protocol[] = protocols;
 export const loginParams = {
   HostName: { type: text, aliases: ["ComputerName"], help: "The server, instead of an address." },
   PortNumber: { type: number(1, 65_535), help: "The server's port; the protocol's own by default." },
-  UserName: { type: text, help: "Who logs in." },
+  UserName: { type: text, help: "The user that logs in." },
   Protocol: {
     type: oneOf(...rows.flatMap((row) => row.names)),
     help: "The protocol of -HostName; Sftp by default.",

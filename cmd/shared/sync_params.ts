@@ -43,7 +43,7 @@ export const syncParams = {
     mandatory: true,
     early: true,
     fromPipe: "property",
-    help: "Which side changes: Local (download), Remote (upload), Both.",
+    help: "The side that changes: Local (download), Remote (upload), Both.",
   },
   Session: {
     type: sessionInput,
@@ -66,7 +66,7 @@ export const syncParams = {
     help: "Remove what the source lacks.",
   },
   Criteria: {
-    type: listOf(oneOf("None", ...criteria.map((criterion) => criterion.name), "Either")),
+    type: listOf(oneOf(...criteria.map((criterion) => criterion.name))),
     fallback: ["Either"],
     fromPipe: "property",
     help: "How files differ: None, Time, Size, Either (time and size), Checksum; several with commas.",

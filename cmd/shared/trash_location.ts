@@ -8,22 +8,31 @@ import { type BoundLogin, openSessionFor } from "./connection_params.ts";
 import { openStateForReading, trashFolderOf } from "./pair_state.ts";
 import type { SessionSource } from "./session_param.ts";
 
-/**
- * An output object of Get-TrashItem: one kept version. Kept: the file that holds it; Winner: the side whose version
- * replaced it.
- */
+/** An output object of Get-TrashItem: one kept version. */
 export interface TrashRecord {
+  /** The type of the record. */
   readonly Type: "TrashItem";
+  /** The id by which other commands name it. */
   readonly Id: string;
+  /** The path below both roots, with "/" between its names. */
   readonly Path: string;
+  /** The side it comes from. */
   readonly Side: "Local" | "Remote";
+  /** The reason why it was discarded. */
   readonly Why: "Conflict" | "Overwritten" | "Removed";
+  /** The side whose version replaced it; null if none did. */
   readonly Winner: "Local" | "Remote" | null;
+  /** The time when it was discarded, ISO 8601 in UTC. */
   readonly When: string;
+  /** The length in bytes. */
   readonly Length: number;
+  /** Its mtime, ISO 8601 in UTC; null if it is not known. */
   readonly LastWriteTime: string | null;
+  /** The root that the path is below. */
   readonly Root: string;
+  /** The label of the session of that run. */
   readonly Session: string;
+  /** The full path of the file that holds it. */
   readonly Kept: string;
 }
 

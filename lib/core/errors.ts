@@ -1,6 +1,24 @@
 import type { RelPath } from "./path.ts";
 
-/** The kind of an error, the only property of it that code may branch on. The list is closed. */
+/**
+ * The kind of an error, the only property of it that code may branch on. The list is closed.
+ *
+ * - `notFound`: a file, folder or bucket does not exist.
+ * - `exists`: something is there that must not be overwritten.
+ * - `denied`: the rights of the user who is logged in do not suffice.
+ * - `auth`: the login failed.
+ * - `hostKey`: the host key or certificate is not trusted; nothing was sent.
+ * - `unsupported`: the server or the protocol cannot do this.
+ * - `connection`: the server cannot be reached, broke the connection off, or is overloaded.
+ * - `timeout`: the server did not answer in time.
+ * - `busy`: another run holds the lock of this pair of folders.
+ * - `full`: the disk, the quota or the size limit is reached.
+ * - `changed`: a file changed while it was worked on; nothing was overwritten.
+ * - `badInput`: wrong usage: an option, an address, a combination.
+ * - `refused`: a guard stopped the run before anything was changed.
+ * - `cancelled`: the run was interrupted, or its signal was aborted.
+ * - `unexpected`: everything else, with its cause.
+ */
 export type ErrorKind =
   | "notFound"
   | "exists"
@@ -18,17 +36,21 @@ export type ErrorKind =
   | "cancelled"
   | "unexpected";
 
-/**
- * The details of an error beside its message: `retryAfter` in ms, `id` a PowerShell error id such as
- * NamedParameterNotFound.
- */
+/** The details of an error beside its message. */
 export interface ErrorFacts {
+  /** The operation that failed, a verb and a noun: "read the command". */
   readonly operation: string;
+  /** The path that it concerns. */
   readonly path?: RelPath;
+  /** The label of the backend. */
   readonly backend?: string;
+  /** Whether the same operation may succeed later. */
   readonly transient?: boolean;
+  /** The time in ms after which the server wants to be asked again. */
   readonly retryAfter?: number;
+  /** A PowerShell error id such as NamedParameterNotFound. */
   readonly id?: string;
+  /** The error that led to this one. */
   readonly cause?: unknown;
 }
 
@@ -36,10 +58,18 @@ export interface ErrorFacts {
  * The only error type that a backend, a command or the binder throws. The message is for users and contains no secret.
  */
 export class SyncError extends Error {
+  /** The name of the class. */
   override readonly name = "SyncError";
+  /** The kind of the error. */
+  readonly kind: ErrorKind;
+  /** Its details. */
+  readonly facts: ErrorFacts;
 
-  constructor(readonly kind: ErrorKind, message: string, readonly facts: ErrorFacts) {
+  /** Makes an error with a sentence for users. */
+  constructor(kind: ErrorKind, message: string, facts: ErrorFacts) {
     super(message, facts.cause === undefined ? undefined : { cause: facts.cause });
+    this.kind = kind;
+    this.facts = facts;
   }
 }
 

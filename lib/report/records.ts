@@ -16,33 +16,45 @@ export type ActionName =
   | "TouchRemote"
   | "TouchLocal";
 
-/**
- * One side of a difference or conflict. Times are ISO 8601 in UTC, lengths bytes; null if the side does not report
- * them.
- */
+/** One side of a difference or conflict. */
 export interface FileRecord {
+  /** The full path, in the syntax of its side. */
   readonly FileName: string;
+  /** The mtime, ISO 8601 in UTC; null if the side reports none. */
   readonly LastWriteTime: string | null;
+  /** The length in bytes; null if it is no file. */
   readonly Length: number | null;
 }
 
 /** An output object of Compare-Path: one path. */
 export interface DifferenceRecord {
+  /** The type of the record. */
   readonly Type: "Difference";
+  /** The change that a run would make; Conflict if it would make none. */
   readonly Action: ActionName | "Conflict";
+  /** The path below both roots, with "/" between its names. */
   readonly Path: string;
+  /** Whether it is about a folder. */
   readonly IsDirectory: boolean;
+  /** The reason of the change, one word, or that of the conflict. */
   readonly Reason: string;
+  /** The local side; null if nothing is there. */
   readonly Local: FileRecord | null;
+  /** The remote side; null if nothing is there. */
   readonly Remote: FileRecord | null;
 }
 
 /** The first line of Compare-Path: the folders that its differences belong to. */
 export interface PlanRecord {
+  /** The type of the record. */
   readonly Type: "Plan";
+  /** The local root. */
   readonly LocalPath: string;
+  /** The remote root. */
   readonly RemotePath: string;
-  readonly Mode: Run["mode"];
+  /** The side that would change. */
+  readonly Mode: "Local" | "Remote" | "Both";
+  /** The label of the session. */
   readonly Session: string;
 }
 

@@ -93,6 +93,7 @@ async function shownBy(line: string, format: (typeof outputFormats)[number]): Pr
       ...{ signal, abandon: signal, stack: own, common, interactive: false, columns: 80, machineName: "here" },
       redactor: new Redactor(),
       emit: (event, run) => reporter.event(event, { run, quiet: common.quiet, verbose: common.verbose }),
+      observe: () => {},
       show: sink,
       warn: (message) => void reporter.warn(message),
       addResult: () => {},

@@ -69,7 +69,7 @@ export const s3Options = [
       "bucket-owner-read",
       "bucket-owner-full-control",
     ],
-    help: "Who may read what is written; the bucket's own rules by default.",
+    help: "The canned ACL of what is written; the bucket's own rules by default.",
   },
   {
     name: "CacheControl",

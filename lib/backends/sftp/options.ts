@@ -26,7 +26,7 @@ export const sftpOptions = [
     name: "SshHostKeyPolicy",
     kind: "text",
     values: ["Check", "AcceptNew", "GiveUpSecurityAndAcceptAny"],
-    help: "What happens with a host key that is not known yet. Check asks at a terminal and refuses elsewhere.",
+    help: "Policy for a host key that is not known yet. Check asks at a terminal and refuses elsewhere.",
   },
   {
     name: "GiveUpSecurityAndAcceptAnySshHostKey",

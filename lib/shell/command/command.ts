@@ -56,9 +56,6 @@ export type Bound<P extends Params> =
   & { readonly [K in keyof P]: BoundValue<P[K]> }
   & { readonly [piped]?: ReadonlySet<string> };
 
-/** The same table for programs: localPath for LocalPath; mandatory and piped parameters are checked when bound. */
-export type Options<P extends Params> = { readonly [K in keyof P & string as Uncapitalize<K>]?: BoundValue<P[K]> };
-
 /** The parameters that every command takes: -WhatIf, -Confirm, -Verbose, -Quiet, -ErrorAction Stop. */
 export interface CommonValues {
   readonly whatIf: boolean;
@@ -80,6 +77,8 @@ export interface CommandContext {
   readonly common: CommonValues;
   /** Reports an event to progress and the report; `run` is the run that the event belongs to. */
   emit(event: SyncEvent, run?: Run): void;
+  /** Reports an event of a comparison, which a program may follow; the report shows the plan instead. */
+  observe(event: SyncEvent, run: Run): void;
   /** Prints lines for the user on stderr, unchanged, before a question. */
   show(text: string): void;
   /** Prints one sentence on stderr that does not change the exit code. */

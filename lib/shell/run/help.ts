@@ -82,7 +82,7 @@ function describeParam(name: string, param: Param<unknown>, width: number): stri
 }
 
 /** Returns a default to show in help: not of a secret, and not the "off" of a switch. */
-function formatFallback({ fallback, type }: Param<unknown>): string | undefined {
+export function formatFallback({ fallback, type }: Param<unknown>): string | undefined {
   if (fallback === undefined || type.isSecret === true || fallback === false) return undefined;
   if (typeof fallback === "string" || typeof fallback === "boolean") return String(fallback);
   if (type.name === "duration" && typeof fallback === "number") {

@@ -1,13 +1,12 @@
 import { badInput, SyncError, toSyncError } from "../../core/errors.ts";
-import { bindOptions } from "../bind/binder.ts";
-import type { Command, CommandContext, CommonValues, Options, Params } from "../command/command.ts";
+import { type Binding, bindOptions } from "../bind/binder.ts";
+import type { Command, CommandContext, CommonValues, Params } from "../command/command.ts";
 
-/**
- * One step of pipe(). Everything that it opens is added to the stack. `check` throws badInput for wrong options, before
- * anything runs.
- */
+/** One step of pipe(). */
 export interface Step<In, Out> {
+  /** Runs the step with the result of the step before it; what it opens goes onto the stack. */
   (input: In, stack: AsyncDisposableStack): Promise<Out> | Out;
+  /** Throws badInput for wrong options. */
   readonly check?: () => void;
 }
 
@@ -17,16 +16,25 @@ export interface Step<In, Out> {
  */
 export type Opening<T> = Step<void, T> & PromiseLike<T>;
 
-/** The options that programs may pass to any command in addition to its own. */
-export interface CommonOptions {
-  readonly whatIf?: boolean;
-  readonly verbose?: boolean;
-  readonly quiet?: boolean;
-  readonly errorAction?: "Continue" | "Stop";
+/**
+ * The context of a command's step. `end` is called when the command is over; it rejects with the error of one of the
+ * program's own functions if that ended the command.
+ */
+export interface StepContext extends CommandContext {
+  end?(): Promise<void>;
 }
 
 /** Creates the context of a command's step. */
-export type CreateContext = (common: CommonValues, stack: AsyncDisposableStack) => CommandContext;
+export type CreateContext = (common: CommonValues, stack: AsyncDisposableStack) => StepContext;
+
+/** A program's options of a command, by the names of its parameters in camelCase; the binder checks them. */
+export type StepOptions = Readonly<Record<string, unknown>>;
+
+/** Returns a function that makes steps of one command: createStep or createListStep. */
+export type StepFactory<P extends Params, Out, Result> = (
+  command: Command<P, Out>,
+  createContext: CreateContext,
+) => (options?: StepOptions) => Step<unknown, Result>;
 
 type AnyStep = Step<never, unknown>;
 
@@ -35,9 +43,13 @@ type AnyStep = Step<never, unknown>;
  * runs. All that the steps opened is closed in reverse order before the promise settles, also after a failure.
  */
 export function pipe<A>(first: Step<void, A>): Promise<A>;
+/** Runs two steps. */
 export function pipe<A, B>(first: Step<void, A>, second: Step<A, B>): Promise<B>;
+/** Runs three steps. */
 export function pipe<A, B, C>(first: Step<void, A>, second: Step<A, B>, third: Step<B, C>): Promise<C>;
+/** Runs four steps. */
 export function pipe<A, B, C, D>(a: Step<void, A>, b: Step<A, B>, c: Step<B, C>, d: Step<C, D>): Promise<D>;
+/** Runs five steps. */
 export function pipe<A, B, C, D, E>(
   a: Step<void, A>,
   b: Step<A, B>,
@@ -45,6 +57,7 @@ export function pipe<A, B, C, D, E>(
   d: Step<C, D>,
   e: Step<D, E>,
 ): Promise<E>;
+/** Runs six steps. */
 export function pipe<A, B, C, D, E, F>(
   a: Step<void, A>,
   b: Step<A, B>,
@@ -105,7 +118,7 @@ export async function closeAfter(stack: AsyncDisposableStack, error: unknown): P
 export function createStep<P extends Params, Out>(
   command: Command<P, Out>,
   createContext: CreateContext,
-): (options?: Options<P> & CommonOptions) => Step<unknown, Out> {
+): (options?: StepOptions) => Step<unknown, Out> {
   const listStep = createListStep(command, createContext);
   return (options) => {
     const step = listStep(options);
@@ -126,22 +139,23 @@ export function createStep<P extends Params, Out>(
 export function createListStep<P extends Params, Out>(
   command: Command<P, Out>,
   createContext: CreateContext,
-): (options?: Options<P> & CommonOptions) => Step<unknown, readonly Out[]> {
+): (options?: StepOptions) => Step<unknown, readonly Out[]> {
   return (options = {}) => {
+    let known: Binding<P> | undefined;
+    // The check and the run share what was bound, so that an address is parsed once.
+    const binding = () => known ??= bindOptions(command, options, { piped: true });
     const run = async (input: unknown, stack: AsyncDisposableStack) => {
-      const binding = bindOptions(command, options, { piped: input !== undefined });
-      const outputs: Out[] = [];
-      const inputs = binding.each(input === undefined ? undefined : items(input));
-      const context = createContext(binding.common, stack);
+      const inputs = binding().each(input === undefined ? undefined : items(input));
+      const context = createContext(binding().common, stack);
       try {
-        for await (const output of command.run(inputs, context)) outputs.push(output);
+        return await Array.fromAsync(command.run(inputs, context));
       } catch (error) {
         throw error instanceof SyncError ? context.redactor.redactError(error) : error;
+      } finally {
+        await context.end?.();
       }
-      return outputs;
     };
-    const check = () => bindOptions(command, options, { piped: true }).check();
-    return Object.assign(run, { check });
+    return Object.assign(run, { check: () => binding().check() });
   };
 }
 

@@ -1,0 +1,113 @@
+import type { LoginName, ProgramOptions, SecretText } from "./program_options.ts";
+
+// Written by `deno task options` from the parameter tables; a test compares the two.
+
+/** The address of a server and the login: parameters of New-Session, Sync-Path and Compare-Path. */
+export interface ConnectionOptions extends ProgramOptions {
+  /** The server, instead of an address. */
+  readonly hostName?: string;
+  /** The server's port; the protocol's own by default. */
+  readonly portNumber?: number;
+  /** The user that logs in. */
+  readonly userName?: string;
+  /** The protocol of -HostName; Sftp by default. */
+  readonly protocol?: "File" | "Sftp" | "Scp" | "Ftp" | "Webdav" | "Gcs" | "S3" | "Spaces" | "R2";
+  /** User name and password: an object of Get-Credential, or user:password. */
+  readonly credential?: LoginName;
+  /**
+   * The password. It shows in the list of processes: -PasswordFile or TANDEM_PASSWORD (TANDEM_PASSWORD_WEB1 for the
+   * host web1 alone) do not.
+   */
+  readonly password?: SecretText;
+  /** A file whose first line is the password. */
+  readonly passwordFile?: string;
+  /** How long to wait for the server: 15s by default. Milliseconds, or a text such as 10s. */
+  readonly timeout?: number | string;
+  /** A private key file to log in with, before the keys of the agent and of ~/.ssh. */
+  readonly sshPrivateKeyPath?: string;
+  /** The passphrase of an encrypted private key; asked for at a terminal when it is missing. */
+  readonly sshPrivateKeyPassphrase?: SecretText;
+  /** The host key that must answer: "SHA256:…", one of several; then no known hosts are read. */
+  readonly sshHostKeyFingerprint?: string | readonly string[];
+  /** Policy for a host key that is not known yet. Check asks at a terminal and refuses elsewhere. */
+  readonly sshHostKeyPolicy?: "Check" | "AcceptNew" | "GiveUpSecurityAndAcceptAny";
+  /** Takes any host key: whoever stands between reads and changes everything. */
+  readonly giveUpSecurityAndAcceptAnySshHostKey?: boolean;
+  /**
+   * The ssh_config to read host aliases, users, keys and jump hosts from; ~/.ssh/config by default, "none" for none.
+   */
+  readonly sshConfigFile?: string;
+  /** The socket of an SSH agent, SSH_AUTH_SOCK by default; "none" for none. */
+  readonly sshAgent?: string;
+  /** Agrees to SHA-1 and CBC too, for servers that know nothing newer. */
+  readonly allowLegacyAlgorithms?: boolean;
+  /**
+   * How long a broken connection is dialled again before the run gives up, 2m by default, 0 for never. Milliseconds, or
+   * a text such as 10s.
+   */
+  readonly reconnectTime?: number | string;
+  /** How many connections may be open side by side. */
+  readonly connections?: number;
+  /** TLS: Auto takes it when the server offers it, Explicit insists, Implicit speaks TLS from the first byte. */
+  readonly ftpSecure?: "None" | "Auto" | "Implicit" | "Explicit";
+  /** Passive: this machine opens the data connections. Active is not offered. */
+  readonly ftpMode?: "Passive" | "Active";
+  /** The SHA-256 fingerprint of the certificate that must answer, one of several; it decides alone. */
+  readonly tlsHostCertificateFingerprint?: string | readonly string[];
+  /** A PEM file with the certificate and the private key that log this side in over TLS. */
+  readonly tlsClientCertificatePath?: string;
+  /** How the server spells names; Utf8 by default. */
+  readonly encoding?: "Utf8" | "Latin1";
+  /** Speaks TLS, as davs: and https: do. */
+  readonly secure?: boolean;
+  /** The folder to start in when the address names none: "/remote.php/dav/files/me". */
+  readonly rootPath?: string;
+  /** How to log in. Auto takes the best that the server offers; with Bearer the password is the token. */
+  readonly auth?: "Auto" | "Basic" | "Digest" | "Bearer";
+  /** Lets content travel over http: to another machine, where everybody on the way can read it. */
+  readonly allowInsecure?: boolean;
+  /** How many MiB the listing of one folder may have, 64 by default; beyond that the server is not believed. */
+  readonly maxFolderListing?: number;
+  /**
+   * The JSON file of a service account, or of gcloud's login; GOOGLE_APPLICATION_CREDENTIALS, gcloud's own file and the
+   * machine's account otherwise.
+   */
+  readonly keyFile?: string;
+  /**
+   * The access key that logs in, with -SecretKey; else the environment, ~/.aws, SSO or this machine's role does. For
+   * gs: an HMAC key.
+   */
+  readonly accessKey?: string;
+  /** The secret of that key; -PasswordFile and TANDEM_PASSWORD give it too, and show in no list of processes. */
+  readonly secretKey?: SecretText;
+  /** The project that pays, where a bucket lets those pay who ask. */
+  readonly userProject?: string;
+  /** The store that holds the bucket, where it is not Amazon's: "https://minio.example:9000". */
+  readonly endpoint?: string;
+  /** The region of the bucket; AWS_REGION or the profile's by default, us-east-1 where none is known. */
+  readonly region?: string;
+  /** Writes the bucket into the path instead of the host name, as most stores of one's own want it. */
+  readonly pathStyle?: boolean;
+  /** The profile of ~/.aws/config and ~/.aws/credentials that logs in. */
+  readonly profile?: string;
+  /** The token of a temporary key. */
+  readonly sessionToken?: SecretText;
+  /** MiB of the parts that larger files are sent in, 8 by default, 5 at least. */
+  readonly partSize?: number;
+  /** The storage class of what is written: STANDARD_IA, GLACIER_IR … */
+  readonly storageClass?: string;
+  /** The canned ACL of what is written; the bucket's own rules by default. */
+  readonly acl?:
+    | "private"
+    | "public-read"
+    | "public-read-write"
+    | "authenticated-read"
+    | "bucket-owner-read"
+    | "bucket-owner-full-control";
+  /** How long browsers may keep what is written: "max-age=3600". */
+  readonly cacheControl?: string;
+  /** How the store encrypts what is written; as the bucket says by default. */
+  readonly serverSideEncryption?: "AES256" | "aws:kms" | "aws:kms:dsse";
+  /** Agrees to pay for the requests to somebody else's bucket. */
+  readonly requesterPays?: boolean;
+}
