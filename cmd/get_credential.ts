@@ -8,7 +8,12 @@ export const getCredentialCommand = defineCommand({
   summary: "Asks for a user name and a password, and keeps them in one object.",
   examples: ["$c = Get-Credential deploy; New-Session -HostName web1 -Credential $c"],
   params: {
-    UserName: { type: text, aliases: ["Credential"], position: 0, help: "The user that logs in; asked for at the terminal." },
+    UserName: {
+      type: text,
+      aliases: ["Credential"],
+      position: 0,
+      help: "The user that logs in; asked for at the terminal.",
+    },
     Password: { type: secret, help: "The password; else TANDEM_PASSWORD, else asked for at the terminal." },
   },
   async *run(inputs, context): AsyncIterable<Credential> {

@@ -241,14 +241,16 @@ function passwordFromEnvironment(
 }
 
 /**
- * Returns TANDEM_PASSWORD_WEB1_EXAMPLE_COM for "web1.example.com": "." becomes "_", "-" becomes "__", ":" of an IPv6
- * address "___", so that no two hosts share a variable. Undefined for a name that no host can have (RFC 1123, section
+ * Returns TANDEM_PASSWORD_WEB1_EXAMPLE_COM for "web1.example.com": "." becomes "_", "-" becomes "__"; ":" of an IPv6
+ * address becomes "___" and "::" five of them: odd numbers, which hyphens cannot make, so that no two hosts share a
+ * variable. Undefined for a name that no host can have (RFC 1123, section
  * 2.1).
  */
 export function passwordVariableOf(host: string): string | undefined {
   const isName = /^(?!-)[a-z0-9-]+(?<!-)(?:\.(?!-)[a-z0-9-]+(?<!-))*$/i.test(host) || /^[0-9a-f:.]+$/i.test(host);
   if (!isName) return undefined;
-  const spelled = host.toUpperCase().replaceAll("-", "__").replaceAll(":", "___").replaceAll(".", "_");
+  const spelled = host.toUpperCase().replaceAll("-", "__").replaceAll("::", "_____").replaceAll(":", "___")
+    .replaceAll(".", "_");
   return `TANDEM_PASSWORD_${spelled}`;
 }
 
