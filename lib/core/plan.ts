@@ -64,6 +64,8 @@ export interface Note {
   readonly side?: Side;
   readonly count?: number;
   readonly why: string;
+  /** The error behind it, if the run counts as failed for it. */
+  readonly error?: SyncError;
 }
 
 /**

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { SyncError } from "./errors.ts";
-import type { SyncEvent } from "./plan.ts";
+import type { Note, Plan, SyncEvent } from "./plan.ts";
 
 /**
  * Hides the secrets of a run in every text that leaves the program: as they are, percent-encoded, in base64 (also inside a longer
@@ -43,9 +43,9 @@ export class Redactor {
       case "planned": {
         const { plan } = event;
         const { refusals, heldRemovals: held, notes, conflicts } = plan;
-        const told = {
+        const told: Partial<Plan> = {
           refusals: refusals.map(reason),
-          held: held.map(reason),
+          heldRemovals: held.map(reason),
           notes: notes.map(reason),
           conflicts: conflicts.map(reason),
         };
@@ -59,7 +59,7 @@ export class Redactor {
       case "held":
         return reason(event);
       case "noted":
-        return { ...event, note: reason(event.note) };
+        return { ...event, note: this.#redactNote(reason(event.note)) };
       case "scanned":
       case "started":
       case "progress":
@@ -67,6 +67,10 @@ export class Redactor {
       default:
         return event satisfies never;
     }
+  }
+
+  #redactNote(note: Note): Note {
+    return note.error === undefined ? note : { ...note, error: this.redactError(note.error) };
   }
 }
 

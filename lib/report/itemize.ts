@@ -48,11 +48,12 @@ export function makeItemizer(run: Run): (event: SyncEvent) => readonly ItemRecor
         return itemize(event.action, event.warnings ?? [], event.trashed);
       case "failed":
         return failedItems(event.action, { run, error: event.error });
+      case "noted":
+        return event.note.error === undefined ? [] : [toFailure(event.note.error)];
       case "scanned":
       case "started":
       case "progress":
       case "held":
-      case "noted":
         return [];
       default:
         return event satisfies never;

@@ -166,7 +166,7 @@ export class ResultBuilder {
       case "held":
         return this.#addHeldRemoval(event.why);
       case "noted":
-        return this.#addNote(event.note);
+        return event.note.error === undefined ? this.#addNote(event.note) : undefined;
       case "scanned":
       case "progress":
       case "failed":

@@ -130,7 +130,7 @@ export function eventTranslator(run: Run): (event: SyncEvent) => readonly RunEve
       case "held":
         return [{ type: "held", ...subject(event.action), reason: event.why }];
       case "noted":
-        return [{ type: "note", note: toNoteRecord(event.note) }];
+        return event.note.error === undefined ? [{ type: "note", note: toNoteRecord(event.note) }] : items;
       case "done":
         return [{ type: "done", ...subject(event.action), warnings: event.warnings ?? [] }, ...items];
       case "failed":

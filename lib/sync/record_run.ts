@@ -105,9 +105,15 @@ export async function recordInPlace({ actions }: Plan, remembered: PairHistory |
   await remembered.saveAhead(lessons);
 }
 
-function unrecordedNote(error: unknown): SyncEvent {
-  const { message } = toSyncError(error, "remember");
-  return { type: "noted", note: { code: "unremembered", count: 1, why: message } };
+/**
+ * Returns the note of a history that could not be written. It counts as a failure: another run would otherwise rely on
+ * what this one was to record.
+ */
+function unrecordedNote(thrown: unknown): SyncEvent {
+  const { kind, message, facts } = toSyncError(thrown, "remember");
+  const why = `The history of this pair could not be written: ${message.replace(/[.\s]*$/, ".")} ` +
+    "The files are in place; run the same command again once the cause is gone, so that it is written.";
+  return { type: "noted", note: { code: "unremembered", why, error: new SyncError(kind, why, facts) } };
 }
 
 /** Flushes the folders that were written to: history must not claim names that a power failure can still undo. */
@@ -121,8 +127,8 @@ async function flushFolders(sides: Backends, done: AppliedRun["done"]): Promise<
 }
 
 /**
- * Writes to history what is now equal on both sides. A failed write is reported as a note; the next run then uses the
- * older history, which loses no data.
+ * Writes to history what is now equal on both sides. A failed write is reported as a failure of the run; the next one
+ * then uses the older history, which loses no data.
  */
 export async function* recordRun(
   sides: Backends,

@@ -33,7 +33,7 @@ Deno.test("IN-03 run() changes nothing where it cannot be written that what come
   await both(sides, book);
   await sides.remote.remove(await fileAt(sides.remote, "a"), { signal });
   const full = new SyncError("full", "no room for the history", { operation: "save" });
-  const broken = { ...book.open(), note: () => Promise.reject(full) };
+  const broken = { ...book.open(), saveAhead: () => Promise.reject(full) };
   const guarded = { local: noWrite(sides.local), remote: noWrite(sides.remote) };
   await assert.rejects(both(guarded, book, { pairHistory: broken }), { kind: "refused", message: /no room/ });
 });

@@ -178,3 +178,27 @@ Deno.test("Wrong options of any step fail before the first one runs", async () =
   );
   assert.deepEqual((await program.both())[1], {});
 });
+
+for (const mode of ["Remote", "Both"] as const) {
+  Deno.test(`A history that cannot be written after a run of mode ${mode} is a failure, exit 1, and the next run mends it`, async () => {
+    await using program = await testProgram(files);
+    const history = `${program.state}/history`;
+    const items: string[] = [];
+    const result = await pipe(program.syncPath({
+      mode,
+      onEvent(event) {
+        if (event.type === "item" && event.item.Type === "Failure") items.push(event.item.Message);
+        if (event.type === "planned") Deno.writeTextFileSync(history, "no folder");
+      },
+    }));
+    assert.deepEqual([result.ExitCode, result.IsSuccess, result.UploadCount], [1, false, 60]);
+    assert.deepEqual(result.Failures.map(({ Message }) => Message), items);
+    assert.match(
+      items.join(),
+      /^The history of this pair could not be written: .+ The files are in place; run the same/,
+    );
+    await Deno.remove(history);
+    const again = await pipe(program.syncPath({ mode }));
+    assert.deepEqual([again.ExitCode, again.UploadCount, again.FailureCount], [0, 0, 0]);
+  });
+}

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import fc from "npm:fast-check@4.10.2";
+import type { Plan } from "../../../lib/core/plan.ts";
 import { SyncError } from "../../../lib/core/errors.ts";
 import { escapeForDisplay, toRelPath } from "../../../lib/core/path.ts";
 import { Redactor } from "../../../lib/core/redactor.ts";
@@ -125,4 +126,20 @@ Deno.test("Redactor.event() redacts what an event tells, and keeps its paths", (
   assert.deepEqual(held, { type: "held", action, why: "[hidden]" });
   const done = redactor.redactEvent({ type: "done", action, warnings: ["no time: hunter22"] });
   assert.deepEqual(done, { type: "done", action, warnings: ["no time: [hidden]"] });
+  const failedNote = redactor.redactEvent({ type: "noted", note: { code: "x", why: "hunter22", error } });
+  assert.ok(failedNote.type === "noted" && failedNote.note.error?.message === "550 [hidden]");
+});
+
+Deno.test("Redactor.redactEvent() redacts every reason of a plan", () => {
+  const redactor = redactorOf("hunter22");
+  const reason = { path: toRelPath("a"), side: "local", why: "says hunter22" } as const;
+  const plan: Plan = {
+    ...{ actions: [], historyUpdates: [], undecided: [] },
+    conflicts: [{ path: reason.path, why: reason.why, local: undefined, remote: undefined }],
+    refusals: [{ ...reason, kind: "denied" }],
+    heldRemovals: [{ ...reason, kind: "refused" }],
+    notes: [{ code: "x", ...reason }],
+  };
+  const planned = redactor.redactEvent({ type: "planned", plan });
+  assert.ok(!JSON.stringify(planned).includes("hunter22"), JSON.stringify(planned));
 });
