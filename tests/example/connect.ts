@@ -2,7 +2,7 @@ import { posix } from "node:path";
 import type { CallOptions } from "../../lib/core/backend.ts";
 import { root } from "../../lib/core/path.ts";
 import { HttpClient } from "../../lib/http/client.ts";
-import { connectWithRetry } from "../../lib/net/knock.ts";
+import { connectWithRetry } from "../../lib/net/backoff.ts";
 import { ExampleClient } from "./client.ts";
 import { stat } from "./stat.ts";
 import type { ConnectContext } from "../../lib/core/protocol.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { syncPathCommand } from "../../cmd/sync_path.ts";
 import { protocols } from "../../lib/backends/mod.ts";
-import { parseAddress } from "../../lib/core/address.ts";
+import { parseAddress } from "../../lib/core/address_parser.ts";
 import type { SyncResult } from "../../lib/report/result.ts";
 import { openSession } from "../../lib/session/session.ts";
 import { createStep, pipe } from "../../lib/shell/run/pipe.ts";

@@ -18,6 +18,7 @@ export function testHost(
     stack,
     common: { whatIf: false, confirm: false, verbose: false, quiet: false, stopOnError: false, ...common },
     emit: () => {},
+    observe: () => {},
     show: () => {},
     warn: (message) => void warnings.push(message),
     addResult: () => {},

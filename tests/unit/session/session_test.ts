@@ -40,6 +40,6 @@ Deno.test("openSession() leaves other folders, ordinary roots and the backend's 
 
 Deno.test("openSession() opens a protocol of the table it is given, and names the known ones otherwise", async () => {
   await using session = await openWith(tableWith({ path: "/www" }, { buckets: true }));
-  assert.ok(session.isOpen && session.hasPath);
+  assert.ok(session.opened && session.hasPath);
   await assert.rejects(openWith(protocols), /"odd:" is not known; known are file:, sftp:/);
 });
