@@ -23,7 +23,7 @@ export function rejectLookalike(word: string): void {
   const [, scheme, rest] = /^(sftp|scp|ssh|ftps?|ftpes|davs?|webdavs?|https?|s3|gs):\/?(?!\/)(.*)$/is.exec(word) ?? [];
   if (scheme !== undefined && rest !== undefined) {
     throw badInput(
-      `${quoteRedacted(word)} is no address: did you mean ${scheme.toLowerCase()}://${hideLogin(rest)}?`,
+      `${quoteRedacted(word)} is not an address: did you mean ${scheme.toLowerCase()}://${hideLogin(rest)}?`,
       invalidAddress,
     );
   }
@@ -35,7 +35,7 @@ export function rejectLookalike(word: string): void {
   const meant = escapeForDisplay(`sftp://${place}`).slice(0, 200);
   const message = `${
     quoteRedacted(word)
-  } is no path: did you mean ${meant}? Write ./ before a name that holds a colon.`;
+  } is not a path: did you mean ${meant}? Write ./ before a name that contains a colon.`;
   throw badInput(message, invalidAddress);
 }
 

@@ -71,13 +71,13 @@ function parseRemote({ text, scheme, rest, buckets }: RemoteText): ParsedAddress
 function rejectStrayCharacters(text: string, authority: string, path: string): void {
   const at = authority.indexOf("@");
   const advice = "write %40 for @, %2F for / and %3A for :, or use -PasswordFile";
-  if (at !== authority.lastIndexOf("@")) throw badAddress(text, "more than one @ stands before the path", advice);
+  if (at !== authority.lastIndexOf("@")) throw badAddress(text, "there is more than one @ before the path", advice);
   if (!path.includes("@")) return;
   const beforeAt = at < 0 ? authority.replace(/^\[[^\]]*\]/, "") : authority.slice(0, at);
   if (!/[:;]/.test(beforeAt)) return;
   const what = at < 0
-    ? "an @ stands behind the first /"
-    : "a password or pin stands before the host, and an @ in the path";
+    ? "there is an @ after the first /"
+    : "there is a password or fingerprint before the host, and an @ in the path";
   throw badAddress(text, what, advice);
 }
 
@@ -102,7 +102,7 @@ function parseLogin(text: string, raw: string): Login {
 function parsePin(text: string, fact: string, secret: boolean): string {
   const [, name, value] = /^([a-z][a-z0-9-]*)=(.*)$/is.exec(fact) ?? [];
   if (name === undefined || value === undefined || (secret && !/^(?:fingerprint|x-.*)$/i.test(name))) {
-    throw badAddress(text, 'what stands behind ";" is no fingerprint=…', "write %3B for a ; in a name or password");
+    throw badAddress(text, 'the text after ";" is not fingerprint=…', "write %3B for a ; in a name or password");
   }
   if (name.toLowerCase() !== "fingerprint") {
     const option = name.replace(/^x-/i, "").replace(/(?:^|-)([a-z])/gi, (_, letter: string) => letter.toUpperCase());
@@ -134,11 +134,11 @@ function parseHostPort(
     if (after !== "" && !after.startsWith(":")) throw badAddress(text, 'only ":port" may follow "]"', "write [::1]:22");
     return withPort(parseIpv6(text, inner), after === "" ? undefined : parsePort(text, after.slice(1), known));
   }
-  if (place.startsWith("[")) throw badAddress(text, '"]" is missing behind the IPv6 address', "write [::1]:22");
+  if (place.startsWith("[")) throw badAddress(text, '"]" is missing after the IPv6 address', "write [::1]:22");
   const colon = place.indexOf(":");
   if (colon !== place.lastIndexOf(":")) {
     const advice = isIpv6(place) ? `write [${place}]` : "write an IPv6 address in brackets, user:password before @";
-    throw badAddress(text, `more than one ":" stands in the ${what}`, advice);
+    throw badAddress(text, `the ${what} contains more than one ":"`, advice);
   }
   const host = decode(text, colon < 0 ? place : place.slice(0, colon), `${what} name`);
   const port = colon < 0 ? undefined : parsePort(text, place.slice(colon + 1), known);
@@ -147,7 +147,7 @@ function parseHostPort(
   }
   const why = explainBadHost(host, buckets && port === undefined);
   if (why !== undefined) {
-    throw badAddress(text, `the ${what} ${escapeForDisplay(host).slice(0, 60)} ${why}`, "check its spelling");
+    throw badAddress(text, `the ${what} "${escapeForDisplay(host).slice(0, 60)}" ${why}`, "check its spelling");
   }
   return withPort(host, port);
 }
@@ -158,20 +158,20 @@ function withPort(host: string, port: number | undefined): { readonly host: stri
 
 function explainBadHost(host: string, bucket: boolean): string | undefined {
   const bad = BAD_HOST.exec(host)?.[0] ?? CONTROL.exec(host)?.[0];
-  if (bad !== undefined) return `holds ${JSON.stringify(bad)}`;
+  if (bad !== undefined) return `contains ${JSON.stringify(bad)}`;
   if (host.startsWith("-")) return 'begins with "-"';
   if (host.startsWith(".") || host.includes("..")) return "has an empty label";
   if (host.length > 253) return "is longer than 253 characters";
-  if (bucket && /\p{Lu}/u.test(host)) return "holds a capital; bucket names have none";
+  if (bucket && /\p{Lu}/u.test(host)) return "contains a capital letter; bucket names have none";
   const numbers = host.split(".");
   const isIpv4 = numbers.length === 4 && numbers.every((part) => /^\d+$/.test(part));
-  return isIpv4 && numbers.some((part) => Number(part) > 255) ? "is no IPv4 address" : undefined;
+  return isIpv4 && numbers.some((part) => Number(part) > 255) ? "is not an IPv4 address" : undefined;
 }
 
 function parseIpv6(text: string, raw: string): string {
   const host = decode(text, raw, "IPv6 address");
   if (isIpv6(host)) return host;
-  throw badAddress(text, "what stands in [ ] is no IPv6 address", "write [2001:db8::1], a zone as %25eth0");
+  throw badAddress(text, "the text in [ ] is not an IPv6 address", "write [2001:db8::1], a zone as %25eth0");
 }
 
 function isIpv6(host: string): boolean {
@@ -184,16 +184,16 @@ function parsePort(text: string, raw: string, known: boolean): number {
   if (port >= 1 && port <= 65535) return port;
   if (raw === "") throw badAddress(text, 'the port after ":" is missing', "write host:22, or leave the colon out");
   const named = known ? `the port ${JSON.stringify(escapeForDisplay(raw).slice(0, 20))}` : 'the port after ":"';
-  throw badAddress(text, `${named} is no number from 1 to 65535`, "write host:22 (user:password goes before @host)");
+  throw badAddress(text, `${named} is not a number from 1 to 65535`, "write host:22 (user:password goes before @host)");
 }
 
 function parsePath(text: string, raw: string): string {
   if (/%2f/i.test(raw)) {
-    throw badAddress(text, "the path holds %2F", "a name cannot hold a slash; write / between folders");
+    throw badAddress(text, "the path contains %2F", "a name cannot hold a slash; write / between folders");
   }
   const path = decode(text, raw, "path");
   if (path.split("/").some((name) => name === "." || name === "..")) {
-    throw badAddress(text, 'the path holds a "." or ".." of its own', "write the folder itself");
+    throw badAddress(text, 'the path contains "." or ".." as a name', "write the folder itself");
   }
   return path;
 }
@@ -204,10 +204,10 @@ function parseFile(scheme: string, rest: string, text: string): Address {
   const raw = authority === undefined ? rest : after ?? "";
   const advice = "write file:///folder, file:C:/folder or file://server/share";
   if (/^[a-z]:?$/i.test(host)) {
-    throw badAddress(text, "a drive stands where a server is expected", `write file:///${host[0]}:/`);
+    throw badAddress(text, "there is a drive where a server is expected", `write file:///${host[0]}:/`);
   }
   if (host !== "" && explainBadHost(host, false) !== undefined) {
-    throw badAddress(text, "the server is no host name", advice);
+    throw badAddress(text, "the server is not a host name", advice);
   }
   const path = parsePath(text, raw).replace(/^\/+([a-z]:(?:[/\\]|$))/i, "$1");
   if (!/^(?:\/|[a-z]:[/\\])/i.test(path)) throw badAddress(text, "the path is missing or not absolute", advice);
@@ -216,17 +216,19 @@ function parseFile(scheme: string, rest: string, text: string): Address {
 
 /** Decodes %XX once. The raw text is never shown: it may be a password. */
 function decode(text: string, raw: string, part: string): string {
-  if (/%(?![0-9a-f]{2})/i.test(raw)) throw badAddress(text, `the ${part} holds a % that is no %XX`, "write %25 for %");
+  if (/%(?![0-9a-f]{2})/i.test(raw)) {
+    throw badAddress(text, `the ${part} contains a % that does not begin a %XX`, "write %25 for %");
+  }
   let decoded: string;
   try {
     decoded = decodeURIComponent(raw);
   } catch (error) {
     if (!(error instanceof URIError)) throw error;
-    throw badAddress(text, `the ${part} holds %XX that are no UTF-8`, "write names in UTF-8");
+    throw badAddress(text, `the ${part} contains %XX that are not UTF-8`, "write names in UTF-8");
   }
-  if (CONTROL.test(decoded)) throw badAddress(text, `the ${part} holds a control character`, "leave it out");
+  if (CONTROL.test(decoded)) throw badAddress(text, `the ${part} contains a control character`, "leave it out");
   if (decoded.includes("\ufffd") || !decoded.isWellFormed()) {
-    throw badAddress(text, `the ${part} is no valid Unicode`, "write it anew");
+    throw badAddress(text, `the ${part} is not valid Unicode`, "type it again");
   }
   return decoded;
 }

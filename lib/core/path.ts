@@ -28,7 +28,7 @@ export function checkName(dir: RelPath, name: string): NameCheck {
 
 /** Returns why the text is not a valid name of one entry in a folder, as a clause; undefined if it is valid. */
 export function explainInvalidName(name: string, rules: NameRules): string | undefined {
-  if (rules === "windows" && name.includes("\\")) return "the name holds a backslash";
+  if (rules === "windows" && name.includes("\\")) return "the name contains a backslash";
   return explainUnsafeName(name);
 }
 
@@ -40,7 +40,7 @@ export function toRelPath(text: string): RelPath {
   if (text === "") return root;
   for (const name of text.split("/")) {
     const why = explainUnsafeName(name);
-    if (why !== undefined) throw new RangeError(`"${escapeForDisplay(text)}" is no path: ${why}`);
+    if (why !== undefined) throw new RangeError(`"${escapeForDisplay(text)}" is not a path: ${why}`);
   }
   return text as RelPath;
 }
@@ -130,10 +130,10 @@ const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 
 function explainUnsafeName(name: string): string | undefined {
   if (name === "") return "the name is empty";
-  if (name === "." || name === "..") return `"${name}" is no name of its own`;
-  if (name.includes("/")) return "the name holds a slash";
-  if (CONTROL.test(name)) return "the name holds a control character";
-  if (name.includes("\ufffd") || !name.isWellFormed()) return "the name is no valid Unicode";
+  if (name === "." || name === "..") return `"${name}" is not a name of an entry`;
+  if (name.includes("/")) return "the name contains a slash";
+  if (CONTROL.test(name)) return "the name contains a control character";
+  if (name.includes("\ufffd") || !name.isWellFormed()) return "the name is not valid Unicode";
   return undefined;
 }
 

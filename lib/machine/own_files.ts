@@ -35,7 +35,7 @@ export function explainDistrust(
   { kind, isSecret = false, allowedMode: lenient = 0 }: OwnershipOptions & { readonly kind: "file" | "folder" },
 ): string | undefined {
   if (info.isSymlink) return "is a link";
-  if (kind === "file" ? !info.isFile : !info.isDirectory) return `is no ${kind}`;
+  if (kind === "file" ? !info.isFile : !info.isDirectory) return `is not a ${kind}`;
   if (Deno.build.os === "windows") return undefined;
   if (info.uid !== Deno.uid()) return `belongs to another user (user id ${info.uid})`;
   const mode = (info.mode ?? 0) & 0o777;
@@ -148,10 +148,10 @@ export async function assertTrustedAncestors(folder: string): Promise<void> {
     }
     const { mode, uid } = info.isSymlink ? await Deno.stat(above) : info;
     if (uid !== null && uid !== 0 && uid !== Deno.uid() && uid !== UNMAPPED) {
-      throw foreignStateError(above, `belongs to another user (user id ${uid}), who can exchange what it holds`);
+      throw foreignStateError(above, `belongs to another user (user id ${uid}), who can replace its content`);
     }
     if (((mode ?? 0) & 0o1002) === 0o002) {
-      throw foreignStateError(above, `lets every user exchange what it holds (mode ${octal((mode ?? 0) & 0o1777)})`);
+      throw foreignStateError(above, `lets every user replace its content (mode ${octal((mode ?? 0) & 0o1777)})`);
     }
   }
 }
@@ -183,7 +183,7 @@ export async function assertWritable(folder: string): Promise<void> {
 
 /** Returns the error of a file or folder that is not this user's own; `why` is a clause. */
 export function foreignStateError(path: string, why: string): SyncError {
-  const message = `"${escapeForDisplay(path)}" ${why}, so what it holds is not trusted: ${ADVICE}.`;
+  const message = `"${escapeForDisplay(path)}" ${why}, so its content is not trusted: ${ADVICE}.`;
   return new SyncError("refused", message, { operation: "open the state folder", id: foreignState });
 }
 

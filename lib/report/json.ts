@@ -75,14 +75,16 @@ function* objectOf(text: string, line: number): Iterable<object> {
   if (text.trim() === "") return;
   const value = parseJson(text, `Line ${line} of the input`);
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return yield value;
-  throw badInput(`Line ${line} of the input holds no object: write one JSON object a line.`);
+  throw badInput(`Line ${line} of the input contains no object: write one JSON object per line.`);
 }
 
 function* elementsOf(text: string): Iterable<object> {
   const values = parseJson(text, "The input");
-  if (!Array.isArray(values)) throw badInput("The input holds no objects: write one JSON object a line.");
+  if (!Array.isArray(values)) throw badInput("The input contains no objects: write one JSON object per line.");
   for (const [index, value] of values.entries()) {
-    if (typeof value !== "object" || value === null) throw badInput(`Element ${index + 1} of the input is no object.`);
+    if (typeof value !== "object" || value === null) {
+      throw badInput(`Element ${index + 1} of the input is not an object.`);
+    }
     yield value;
   }
 }
@@ -92,7 +94,7 @@ function parseJson(text: string, where: string): unknown {
     return JSON.parse(text);
   } catch (cause) {
     if (!(cause instanceof SyntaxError)) throw cause;
-    throw badInput(`${where} is no JSON: write one JSON object a line, as Tandem's commands do on a pipe.`);
+    throw badInput(`${where} is not JSON: write one JSON object per line, as Tandem's commands do on a pipe.`);
   }
 }
 

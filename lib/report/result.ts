@@ -232,7 +232,7 @@ export class ResultBuilder {
   #timeWarnings(): readonly string[] {
     if (this.#timeWarningCount < 2) return this.#timeWarningCount === 0 ? [] : [this.#firstTimeWarning];
     const others = this.#timeWarningCount === 2 ? "1 other file" : `${this.#timeWarningCount - 1} other files`;
-    return [`${this.#firstTimeWarning}; the same happened to ${others}. What they hold is right`];
+    return [`${this.#firstTimeWarning}; the same happened to ${others}. Their content is correct`];
   }
 
   #addItem(item: ItemRecord): void {

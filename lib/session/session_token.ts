@@ -138,7 +138,7 @@ function expiredError(ticket: SealedSession, late: number): SyncError {
   const made = age < 120 ? `${age} seconds` : `${Math.round(age / 60)} minutes`;
   return new SyncError(
     "auth",
-    `The session in the input was made ${made} ago and has expired; make it anew, or let it live longer with ` +
+    `The session in the input was made ${made} ago and has expired; make a new one, or give it a longer life with ` +
       "New-Session -SessionLifetime 1h.",
     { operation: "open the session", id: "SessionExpired" },
   );

@@ -80,7 +80,7 @@ export function stateFolderPath(options: StateFolderOptions & { readonly os: str
   const given = env("TANDEM_STATE");
   if (given) {
     if (path.isAbsolute(given)) return path.resolve(given);
-    throw badInput(`TANDEM_STATE is "${given}", which is no full path: write it from the root on.`, noStateFolder);
+    throw badInput(`TANDEM_STATE is "${given}", which is not a full path: begin it at the root.`, noStateFolder);
   }
   if (os === "windows") {
     const data = env("LOCALAPPDATA");
@@ -112,7 +112,7 @@ export async function readSecretFile(path: string): Promise<string> {
     const [line = ""] = new TextDecoder("utf-8", { fatal: true }).decode(bytes).split(/\r?\n/, 1);
     if (line !== "") return line;
   } catch (cause) {
-    throw secretFileError(path, cause instanceof TypeError ? "it is no UTF-8 text" : explainCause(cause));
+    throw secretFileError(path, cause instanceof TypeError ? "it is not UTF-8 text" : explainCause(cause));
   }
   throw secretFileError(path, "its first line is empty");
 }
@@ -269,7 +269,7 @@ function explainCause(cause: unknown): string {
     case "EDQUOT":
       return "the disk is full";
     case "ENOTDIR":
-      return "a part of the path is no folder";
+      return "a part of the path is not a folder";
     case "EISDIR":
       return "it is a folder";
     default:

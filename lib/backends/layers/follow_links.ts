@@ -132,7 +132,7 @@ class LinkFollowingBackend implements Backend {
     if ("kind" in resolved) return { ...resolved, path };
     const { path: at, entry } = resolved;
     if (entry.kind === "dir" && this.#contains(at, parentOf(path))) {
-      return opaque(link, "it leads to a folder that holds it");
+      return opaque(link, "it leads to a folder that contains it");
     }
     this.#links.set(path, at);
     return { ...entry, path };
@@ -151,7 +151,7 @@ class LinkFollowingBackend implements Backend {
     { dir, target, hops }: { readonly dir: RelPath; readonly target: string; readonly hops: number },
     call: CallOptions,
   ): Promise<LinkTarget | OpaqueEntry | string> {
-    if (hops > MAX_HOPS) return "it leads round in a circle";
+    if (hops > MAX_HOPS) return "it leads to itself";
     const { tree } = this.#scope;
     const below = belowRoot(target, tree.root);
     if (below === OUTSIDE) return OUTSIDE;
@@ -181,7 +181,7 @@ class LinkFollowingBackend implements Backend {
   }
 }
 
-const NOWHERE = "it leads nowhere";
+const NOWHERE = "its target does not exist";
 const OUTSIDE = "it leads out of the folder, and -AllowLinksOutside was not given";
 
 function opaque({ path, target }: LinkEntry, why: string): OpaqueEntry {
@@ -219,8 +219,6 @@ function joinName(dir: RelPath, name: string): RelPath {
 }
 
 function readOnlyError(operation: string, path: RelPath): SyncError {
-  const message = `Cannot ${operation} "${
-    escapeForDisplay(path)
-  }": links are followed where files come from, never where they go`;
+  const message = `Cannot ${operation} "${escapeForDisplay(path)}": links are followed on the source side only`;
   return new SyncError("refused", message, { operation, path });
 }

@@ -22,7 +22,7 @@ export async function makeDir(disk: LocalRoot, path: RelPath, call: CallOptions)
       }
       const made = await disk.stat(path, full);
       if (made?.kind === "dir") return made;
-      throw disk.error("exists", "something that is no folder is there", { operation, path });
+      throw disk.error("exists", "something that is not a folder exists there", { operation, path });
     });
   });
 }

@@ -245,7 +245,7 @@ function assertSameFile(fd: number, info: Deno.FileInfo, context: DiskContext): 
   throw diskError("changed", REPLACED, context);
 }
 
-const REPLACED = "another file took its place";
+const REPLACED = "another file replaced it";
 /** ms of calls on this thread before other work runs. */
 const TURN_MS = 12;
 /** A batch of calls is slow when it takes longer than this, and as long again for each call. */
@@ -298,6 +298,6 @@ function toLink(path: RelPath, diskPath: string): Entry {
   } catch {
     return opaque(path, "unreadable", "it was a link that changed while it was looked at");
   }
-  if (target.includes("\ufffd")) return opaque(path, "link", "its target is no valid Unicode");
+  if (target.includes("\ufffd")) return opaque(path, "link", "its target is not valid Unicode");
   return { kind: "link", path, target };
 }

@@ -48,7 +48,7 @@ export function codeOf(error: unknown): string | undefined {
 const FULL = "the disk is full; free some space and run again";
 const KNOWN: Readonly<Record<string, readonly [ErrorKind, string]>> = {
   ENOENT: ["notFound", "it does not exist"],
-  EEXIST: ["exists", "something of that name is there already"],
+  EEXIST: ["exists", "something of that name exists already"],
   EACCES: ["denied", "permission denied"],
   EPERM: ["denied", "the system does not permit it"],
   EROFS: ["denied", "the disk is read-only"],
@@ -66,7 +66,7 @@ const KNOWN: Readonly<Record<string, readonly [ErrorKind, string]>> = {
   EAGAIN: ["busy", "it is locked"],
   EXDEV: ["unsupported", "the two places are on different disks"],
   ENAMETOOLONG: ["unsupported", "the name is too long for this disk"],
-  EINVAL: ["unsupported", "the disk does not take it"],
+  EINVAL: ["unsupported", "the disk does not accept it"],
   ENOTSUP: ["unsupported", "the disk cannot do that"],
   EOPNOTSUPP: ["unsupported", "the disk cannot do that"],
   ENOSYS: ["unsupported", "the disk cannot do that"],

@@ -236,8 +236,8 @@ interface RootFolder {
   readonly fd?: number;
 }
 
-const REPLACED = "another folder took its place while it was worked on";
-const LINK_IN_PATH = "it lies behind a link, and links are not followed";
+const REPLACED = "another folder replaced it meanwhile";
+const LINK_IN_PATH = "its path contains a link, and links are not followed";
 /**
  * O_PATH, which node:fs does not define: a folder that can be entered need not be readable. The value is the same on
  * all common Linux architectures.

@@ -161,7 +161,7 @@ class LocalFolder implements Backend {
   securityWarning(): string | undefined {
     if (this.#riskyFolder === undefined) return undefined;
     const folder = escapeForDisplay(this.#riskyFolder);
-    return `This run has the rights of root, and other users can change "${folder}": what they put there is carried with those rights. Run it as their user where that is possible.`;
+    return `This run has the rights of root, and other users can change "${folder}": their files are copied with those rights. Run it as their user if possible.`;
   }
 
   async withDiskPath<T>(path: RelPath, work: (at: string) => Promise<T>, call: CallOptions): Promise<T> {

@@ -70,7 +70,7 @@ export function withSeparator(flavour: PathRules, folder: string): string {
 }
 
 function explainAmbiguousFolder(flavour: PathRules, folder: string): string | undefined {
-  if (folder.includes("\0")) return "it holds a NUL";
+  if (folder.includes("\0")) return "it contains a NUL";
   if (flavour.sep === "/") return undefined;
   if (/^[\\/]{2}[?.][\\/]/.test(folder)) return "it is a device path; write the drive or the share itself";
   if (/^[A-Za-z]:(?![\\/])/.test(folder) && folder.length > 2) {

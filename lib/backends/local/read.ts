@@ -23,10 +23,10 @@ export async function readFile(
   assertUnchanged(options, found, { operation: "read", shown, backend: "file" });
   if (info === undefined) throw diskError("notFound", "it does not exist", doing);
   if (info.isDirectory) throw diskError("changed", "a folder is where a file was expected", doing);
-  if (!info.isFile) throw diskError("refused", "it is no regular file", doing);
+  if (!info.isFile) throw diskError("refused", "it is not a regular file", doing);
   const { fileId } = options.expect ?? {};
   if (fileId !== undefined && fileId !== fileIdOf(info)) {
-    throw diskError("changed", "another file took its place", doing);
+    throw diskError("changed", "another file replaced it", doing);
   }
   const offset = options.offset ?? 0;
   const length = Math.max(0, Math.min(options.length ?? Infinity, info.size - offset));
@@ -85,7 +85,7 @@ class OpenFile {
     try {
       const now = await statOpen(this.#schedule, fd, full);
       if (now !== undefined && fileIdOf(now) !== fileIdOf(info)) {
-        throw diskError("changed", "another file took its place", doing);
+        throw diskError("changed", "another file replaced it", doing);
       }
       if (isExact && now !== undefined && !isUnchanged(now, info)) throw this.#modifiedError();
     } catch (error) {

@@ -132,7 +132,7 @@ export class LocalRoot {
   noFileError(isAbsent: boolean, facts: { readonly operation: string; readonly path: RelPath }): SyncError {
     return isAbsent
       ? this.error("notFound", "it does not exist", facts)
-      : this.error("refused", "it is no regular file", facts);
+      : this.error("refused", "it is not a regular file", facts);
   }
 
   #contextOf(operation: string, path: RelPath): DiskContext {

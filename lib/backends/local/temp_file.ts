@@ -43,7 +43,7 @@ export function setTime(
   if (modified === undefined) return;
   const time = new Date(modified);
   try {
-    if (Number.isNaN(time.getTime())) throw new RangeError("no disk can hold this time");
+    if (Number.isNaN(time.getTime())) throw new RangeError("no disk can store this time");
     file.utimeSync(time, time);
   } catch (error) {
     onWarning?.(toSyncError(error, { operation: "set the time of", diskPath: shown }).message, "time");

@@ -74,7 +74,7 @@ async function writeInPlace(target: FileTarget, body: Body): Promise<FileEntry> 
   if (
     typeof expect === "object" && expect.kind === "file" && (expect.fileId ?? fileIdOf(before)) !== fileIdOf(before)
   ) {
-    throw diskError("changed", "another file took its place", doing);
+    throw diskError("changed", "another file replaced it", doing);
   }
   const stamp = editStamp(full);
   const file = openSameFile({ diskPath: full, context: doing }, before, { read: false });

@@ -53,7 +53,7 @@ export class MemoryTree {
   list(path: RelPath): Entry[] {
     const node = this.#find(path);
     if (node === undefined) throw this.#error("notFound", "list", { path, why: "it does not exist" });
-    if (node.kind !== "dir") throw this.#error("changed", "list", { path, why: "it is no folder" });
+    if (node.kind !== "dir") throw this.#error("changed", "list", { path, why: "it is not a folder" });
     return [...node.children.values()].filter((child) => !this.#isEmptyPrefix(child)).map((child) =>
       this.#child(path, child)
     );
@@ -62,7 +62,7 @@ export class MemoryTree {
   bytes(path: RelPath): Uint8Array<ArrayBuffer> {
     const node = this.#find(path);
     if (node === undefined) throw this.#error("notFound", "read", { path, why: "it does not exist" });
-    if (node.kind !== "file") throw this.#error("changed", "read", { path, why: "it is no file" });
+    if (node.kind !== "file") throw this.#error("changed", "read", { path, why: "it is not a file" });
     return node.bytes;
   }
 
@@ -72,7 +72,7 @@ export class MemoryTree {
     this.assertExpected(path, options, "write");
     const old = this.#find(path);
     if (old?.kind === "dir" || (old?.kind === "other" && old.entry.kind === "opaque")) {
-      throw this.#error("exists", "write", { path, why: "something that is no file is there" });
+      throw this.#error("exists", "write", { path, why: "something that is not a file exists there" });
     }
     return dir;
   }
@@ -103,7 +103,7 @@ export class MemoryTree {
     const old = this.#find(path);
     if (old?.kind === "dir") return this.#dirEntry(path, old);
     if (old !== undefined) {
-      throw this.#error("exists", "make the folder", { path, why: "something that is no folder is there" });
+      throw this.#error("exists", "make the folder", { path, why: "something that is not a folder exists there" });
     }
     if (deep && path !== root) this.makeDir(parentOf(path), { deep });
     const dir = this.#parent(path, "make the folder");
@@ -164,7 +164,7 @@ export class MemoryTree {
     const node = this.#find(path);
     if (node === undefined) throw this.#error("notFound", operation, { path, why: "it does not exist" });
     const isFit = node.kind === "file" || (node.kind === "dir" && path !== root && !isTime);
-    if (!isFit) throw this.#error("refused", operation, { path, why: "it is no file" });
+    if (!isFit) throw this.#error("refused", operation, { path, why: "it is not a file" });
     const changed = "modified" in change
       ? { modified: this.rules.fileTime("set", { asked: change.modified, had: node.modified }) }
       : { mode: change.mode & 0o777 };
@@ -219,7 +219,7 @@ export class MemoryTree {
     if (found?.kind === "dir") return found;
     if (found !== undefined) {
       const isLink = found.kind === "other" && found.entry.kind === "link";
-      throw this.#error(isLink ? "refused" : "changed", operation, { path, why: "its folder is no folder" });
+      throw this.#error(isLink ? "refused" : "changed", operation, { path, why: "its folder is not a folder" });
     }
     if (hasDirs) throw this.#error("notFound", operation, { path, why: "its folder does not exist" });
     const made = newDir(nameOf(at), this.rules.now());

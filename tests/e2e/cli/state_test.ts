@@ -47,7 +47,7 @@ for (const [what, change] of Object.entries(foreignHistories)) {
       await Deno.remove(`${pair.b}/k1`);
       const refused = await pair.sync("-Remove");
       assert.deepEqual([refused.code, counts(refused)], [3, [0, 0, 0, 0, 1]], refused.stderr);
-      assert.match(refused.stderr, /so what it holds is not trusted/);
+      assert.match(refused.stderr, /so its content is not trusted/);
       const kept = await pair.sync();
       assert.deepEqual([kept.code, counts(kept)], [0, [1, 0, 0, 0, 0]], kept.stderr);
       assert.match(kept.stderr, /nothing counts as deleted/);
@@ -135,7 +135,7 @@ for (const [what, change] of Object.entries(foreignStates)) {
       for (const mode of ["Both", "Remote"]) {
         const ran = await pair.run("Sync-Path", pair.a, `file://${pair.b}`, "-Mode", mode);
         assert.deepEqual([ran.code, counts(ran)], [3, [0, 0, 0, 0, 1]], ran.stderr);
-        assert.match(ran.stderr, /so what it holds is not trusted/);
+        assert.match(ran.stderr, /so its content is not trusted/);
       }
       assert.deepEqual((await pair.both())[1]["new"], undefined);
     },

@@ -76,7 +76,7 @@ Deno.test("readObjects() names the line or element that holds no object", async 
   await rejects(read('{"a":1}\nnull\n'), /^Line 2 /);
   await rejects(read('{"a":1}\n[]\n'), /^Line 2 /);
   await rejects(read('[{"a":1},5]'), /^Element 2 /);
-  await rejects(read("[1"), /no JSON/);
+  await rejects(read("[1"), /not JSON/);
 });
 
 Deno.test("readObjects() reads no line, and no array, without end", async () => {
@@ -87,7 +87,7 @@ Deno.test("readObjects() reads no line, and no array, without end", async () => 
 Deno.test("readObjects() refuses bytes that are no text", async () => {
   await rejects(read(new Uint8Array([0x7b, 0xff, 0x7d])), /UTF-8/);
   await rejects(read(new Uint8Array([0xc3])), /UTF-8/);
-  await rejects(read(utf16('{"a":1}', true)), /no JSON/);
+  await rejects(read(utf16('{"a":1}', true)), /not JSON/);
 });
 
 Deno.test("readObjects() reads a long line that comes in small pieces", async () => {

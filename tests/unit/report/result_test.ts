@@ -189,6 +189,6 @@ Deno.test("startResult() has one warning for all the times that a place does not
   assert.deepEqual(of(untimed("a")), ['"a": The server refused to set the time of "a"']);
   assert.deepEqual(of(untimed("a"), done(upload("m"), ["no mode"]), untimed("b"), untimed("c")), [
     '"m": no mode',
-    '"a": The server refused to set the time of "a"; the same happened to 2 other files. What they hold is right',
+    '"a": The server refused to set the time of "a"; the same happened to 2 other files. Their content is correct',
   ]);
 });

@@ -116,7 +116,7 @@ for (const [what, change] of Object.entries(foreignFiles)) {
         for (const readOnly of [true, false]) {
           using history = await open(folder, {}, readOnly);
           assert.deepEqual([history.exists, history.frozen, all(history), history.roots], [false, true, [], {}]);
-          assert.match(history.unusable ?? "", /so what it holds is not trusted: .*[^.]$/);
+          assert.match(history.unusable ?? "", /so its content is not trusted: .*[^.]$/);
           await history.saveAhead(recordUpdates(known("b")));
           await history.save(recordUpdates(known("b")), {});
         }
