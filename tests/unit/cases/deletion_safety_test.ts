@@ -96,7 +96,7 @@ Deno.test("MD-07 run() counts what was renamed on the source as removed where no
 
 Deno.test("MD-12 run() refuses a root that nobody means to empty without its key", async () => {
   const sides = memories({ local: { "a": "1" }, remote: { "b": "2" } });
-  const remote = { ...noWrite(sides.remote), place: { path: "/", broad: "a disk's root" } };
+  const remote = { ...noWrite(sides.remote), root: { path: "/", risk: "a disk's root" } };
   const error = await rejection(ran({ local: sides.local, remote }, mirror));
   assert.deepEqual([error.kind, /a disk's root.*-AllowRoot/s.test(error.message)], ["refused", true]);
 });
