@@ -2,6 +2,7 @@ import type { Backend } from "../../../lib/core/backend.ts";
 import { openFtp } from "../../../lib/backends/ftp/mod.ts";
 import type { FtpServer, FtpTls } from "../servers/ftp.ts";
 import type { ConnectContext } from "../../../lib/core/protocol.ts";
+import { testTarget } from "./test_target.ts";
 
 export interface FtpTargetOptions {
   readonly tls?: FtpTls;
@@ -19,17 +20,12 @@ function ftpTarget(server: FtpServer, more: FtpTargetOptions = {}): ConnectConte
   const { tls = "none", port = server.port, path = server.root, password = server.password, options = {} } = more;
   const scheme = { none: "ftp", explicit: "ftpes", implicit: "ftps" }[tls];
   const user = server.user === undefined ? {} : { user: server.user };
-  return {
-    address: { scheme, ...user, host: "127.0.0.1", port, path, pins: [] },
-    options: { ...(tls === "none" ? {} : { TlsHostCertificateFingerprint: server.fingerprint }), ...options },
-    secret: (name) => Promise.resolve(name === "password" ? password : undefined),
-    prompt: () => Promise.resolve(undefined),
-    keepSecret: () => {},
+  const pin: Record<string, string> = tls === "none" ? {} : { TlsHostCertificateFingerprint: server.fingerprint };
+  return testTarget({ scheme, ...user, port, path }, {
+    password,
+    options: { ...pin, ...options },
     warn: (message) => more.warn?.(message),
-    env: () => undefined,
-    hideSecret: () => {},
-    readOnly: false,
-  };
+  });
 }
 
 /** Opens a backend on the test server. */
@@ -51,15 +47,10 @@ export async function openSmallFtp(
   { port }: { readonly port: number },
   { user, scheme = "ftp", pins = [], options = {}, warn = () => {} }: SmallFtpUser = {},
 ): Promise<Backend> {
-  return await openFtp({
-    address: { scheme, ...(user === undefined ? {} : { user }), host: "127.0.0.1", port, path: "/", pins },
+  const target = testTarget({ scheme, ...(user === undefined ? {} : { user }), port, path: "/", pins }, {
     options: { Timeout: "2000", ReconnectTime: "0", ...options },
-    secret: () => Promise.resolve("the password"),
-    prompt: () => Promise.resolve(undefined),
-    keepSecret: () => {},
+    password: "the password",
     warn,
-    env: () => undefined,
-    hideSecret: () => {},
-    readOnly: false,
-  }, { signal: new AbortController().signal });
+  });
+  return await openFtp(target, { signal: new AbortController().signal });
 }

@@ -2,6 +2,7 @@ import type { Backend } from "../../../lib/core/backend.ts";
 import { openGcs } from "../../../lib/backends/gcs/mod.ts";
 import type { GcsServer } from "../servers/gcs.ts";
 import type { ConnectContext } from "../../../lib/core/protocol.ts";
+import { testTarget } from "./test_target.ts";
 
 export interface GcsTargetOptions {
   /** Another port than the server's own: a proxy's. */
@@ -15,17 +16,10 @@ export interface GcsTargetOptions {
 /** What opens a bucket of the test server, as a user would write it; the credentials come with `options` or `env`. */
 export function gcsTarget(server: Pick<GcsServer, "port">, more: GcsTargetOptions = {}): ConnectContext {
   const { port = server.port, bucket = "bucket", path = "", options = {}, env = {} } = more;
-  return {
-    address: { scheme: "gs", host: bucket, path, pins: [] },
+  return testTarget({ scheme: "gs", host: bucket, path }, {
     options: { Endpoint: `http://127.0.0.1:${port}`, ...options },
-    secret: () => Promise.resolve(undefined),
-    prompt: () => Promise.resolve(undefined),
-    keepSecret: () => {},
-    warn: () => {},
-    env: (name) => env[name],
-    hideSecret: () => {},
-    readOnly: false,
-  };
+    env,
+  });
 }
 
 /** Opens a bucket with the account that the server knows, its key in a file as long as that takes. */

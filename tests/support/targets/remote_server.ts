@@ -29,7 +29,8 @@ export interface RemoteServer extends AsyncDisposable {
 /** One more kind of server, which tests can start. `server`: its recipe. `noUploadResume`: why a broken upload cannot go on where it broke. */
 export interface RemoteServerKind {
   readonly name: string;
-  readonly protocol: "ftp" | "webdav";
+  /** The protocol's folder in lib/backends/. */
+  readonly protocol: string;
   readonly server: string;
   readonly noUploadResume?: string;
   /** `config`: as the starters of the server take it. */

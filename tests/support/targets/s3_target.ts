@@ -3,6 +3,7 @@ import type { Backend } from "../../../lib/core/backend.ts";
 import { openS3 } from "../../../lib/backends/s3/mod.ts";
 import type { S3Server } from "../servers/s3.ts";
 import type { ConnectContext } from "../../../lib/core/protocol.ts";
+import { testTarget } from "./test_target.ts";
 
 export interface S3TargetOptions {
   readonly bucket: string;
@@ -22,17 +23,10 @@ export function s3Target(
 ): ConnectContext {
   const { bucket, path = "", port = server.port, options = {} } = more;
   const { accessKey = server.accessKey, secretKey = server.secretKey } = more;
-  return {
-    address: { scheme: "s3", host: "127.0.0.1", port, path: `/${bucket}${path}`, pins: [] },
+  return testTarget({ scheme: "s3", port, path: `/${bucket}${path}` }, {
     options: { AccessKey: accessKey, Region: "us-east-1", ...options },
-    secret: (name) => Promise.resolve(name === "SecretKey" ? secretKey : undefined),
-    prompt: () => Promise.resolve(undefined),
-    keepSecret: () => {},
-    warn: () => {},
-    env: () => undefined,
-    hideSecret: () => {},
-    readOnly: false,
-  };
+    secrets: { SecretKey: secretKey },
+  });
 }
 
 /** Opens a backend on the test server. */

@@ -2,6 +2,7 @@ import { openSftp } from "../../../lib/backends/sftp/mod.ts";
 import type { Backend } from "../../../lib/core/backend.ts";
 import type { Sshd } from "../servers/sftp.ts";
 import type { ConnectContext } from "../../../lib/core/protocol.ts";
+import { testTarget } from "./test_target.ts";
 
 /** What of a test server a client needs. */
 export type TestServer = Pick<Sshd, "port" | "user" | "root" | "home" | "fingerprint">;
@@ -20,17 +21,11 @@ function sftpTarget(
   more: TargetOptions = {},
 ): ConnectContext {
   const { port = server.port, path = server.root, password, options = {} } = more;
-  return {
-    address: { scheme: "sftp", user: server.user, host: "127.0.0.1", port, path, pins: [] },
+  return testTarget({ scheme: "sftp", user: server.user, port, path }, {
     options: { SshHostKeyFingerprint: server.fingerprint, SshConfigFile: "none", SshAgent: "none", ...options },
-    secret: (name) => Promise.resolve(name === "password" ? password : undefined),
-    prompt: () => Promise.resolve(undefined),
-    keepSecret: () => {},
-    warn: () => {},
-    env: (name) => (name === "HOME" ? server.home : undefined),
-    hideSecret: () => {},
-    readOnly: false,
-  };
+    password,
+    env: { HOME: server.home },
+  });
 }
 
 /** Opens a backend on the test server. */

@@ -4,6 +4,8 @@ import type { Address, ConnectContext } from "../../../lib/core/protocol.ts";
 export interface TestTargetOptions {
   readonly options?: Readonly<Record<string, string>> | undefined;
   readonly password?: string | undefined;
+  /** Other secrets by their names. */
+  readonly secrets?: Readonly<Record<string, string>>;
   readonly env?: Readonly<Record<string, string>>;
   warn?(message: string): void;
 }
@@ -11,12 +13,12 @@ export interface TestTargetOptions {
 /** Returns what a protocol is opened with, as for a user without a terminal: "scheme://127.0.0.1" and what the address says otherwise. */
 export function testTarget(
   address: Partial<Address> & Pick<Address, "scheme">,
-  { options = {}, password, env = {}, warn = () => {} }: TestTargetOptions = {},
+  { options = {}, password, secrets = {}, env = {}, warn = () => {} }: TestTargetOptions = {},
 ): ConnectContext {
   return {
     address: { host: "127.0.0.1", path: "", pins: [], ...address },
     options,
-    secret: (name) => Promise.resolve(name === "password" ? password : undefined),
+    secret: (name) => Promise.resolve(name === "password" ? password : secrets[name]),
     prompt: () => Promise.resolve(undefined),
     keepSecret: () => {},
     hideSecret: () => {},

@@ -2,6 +2,7 @@ import type { Backend } from "../../../lib/core/backend.ts";
 import { openWebdav } from "../../../lib/backends/webdav/mod.ts";
 import type { DavServer } from "../servers/webdav.ts";
 import type { ConnectContext } from "../../../lib/core/protocol.ts";
+import { testTarget } from "./test_target.ts";
 
 export interface DavTargetOptions {
   readonly scheme?: string;
@@ -21,17 +22,7 @@ export function davTarget(
 ): ConnectContext {
   const { scheme = "dav", host = "127.0.0.1", port = server.port, path = server.root, user = server.user } = more;
   const { password = server.password, options = {} } = more;
-  return {
-    address: { scheme, ...(user === "" ? {} : { user }), host, port, path, pins: [] },
-    options,
-    secret: (name) => Promise.resolve(name === "password" ? password : undefined),
-    prompt: () => Promise.resolve(undefined),
-    keepSecret: () => {},
-    warn: () => {},
-    env: () => undefined,
-    hideSecret: () => {},
-    readOnly: false,
-  };
+  return testTarget({ scheme, ...(user === "" ? {} : { user }), host, port, path }, { options, password });
 }
 
 /** Opens a backend on the test server. */
