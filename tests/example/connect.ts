@@ -6,6 +6,8 @@ import { connectWithRetry } from "../../lib/net/backoff.ts";
 import { ExampleClient } from "./client.ts";
 import { stat } from "./stat.ts";
 import type { ConnectContext } from "../../lib/core/protocol.ts";
+import { numberOption } from "../../lib/backends/shared/options.ts";
+import { labelOf } from "../../lib/net/host.ts";
 
 /** An open server. `start`: the folder of the address. */
 export interface ExampleServer {
@@ -21,16 +23,16 @@ export async function connectExample(
   call: CallOptions,
 ): Promise<ExampleServer> {
   const { host, port = DEFAULT_PORT } = address;
-  const connections = Number(options["Connections"] ?? 4);
-  const timeout = Number(options["Timeout"] ?? 15_000);
-  const label = `example://${host}:${port}`;
+  const connections = Math.max(1, numberOption(options["Connections"], 4));
+  const timeout = numberOption(options["Timeout"], 15_000);
+  const label = labelOf(address, DEFAULT_PORT);
   const start = posix.resolve("/", address.path);
   const client = new ExampleClient(
     new HttpClient({ host, port, secure: false, timeout, connections }),
     await secret("password"),
   );
   try {
-    const hello = { signal: call.signal, operation: "open", path: root, shown: label, serverPath: "/" };
+    const hello = { signal: call.signal, operation: "open", path: root, displayName: label, serverPath: "/" };
     await connectWithRetry(() => stat(client, hello), hello);
     return { client, label, start, connections };
   } catch (error) {
