@@ -4,6 +4,7 @@ import { escapeForDisplay, parentOf, type RelPath, root } from "../../core/path.
 import type { Entry, Side } from "../../core/entry.ts";
 import type { Backends } from "../common/sides.ts";
 import type { Action, SyncEvent, TrashedVersion } from "../../core/plan.ts";
+import { failureReason } from "../../core/operation.ts";
 
 /** `onError` "stop": start no further action after the first failure. */
 export interface ActionLogOptions extends CallOptions {
@@ -160,8 +161,9 @@ export class ActionLog {
   }
 
   #giveUp(why: SyncError): void {
-    const message =
-      `Not tried: the connection to ${this.#sides.remote.label} is lost (${why.message}); run again once it is back`;
+    const message = `Not tried: the connection to ${this.#sides.remote.label} is lost (${
+      failureReason(why)
+    }); run again once it is back`;
     this.#lost ??= new SyncError(why.kind, message, { operation: "reach the server", cause: why });
   }
 }

@@ -11,6 +11,7 @@ import { isSameEntry } from "../common/entry_check.ts";
 import { endsRun } from "../common/ends_run.ts";
 import type { History } from "../../core/history.ts";
 import type { Action, Plan } from "../../core/plan.ts";
+import { failureReason } from "../../core/operation.ts";
 
 /** `snapshots`: the listings from which the plan was made. */
 export interface ConfirmOptions extends CallOptions {
@@ -263,7 +264,7 @@ function wrongKind(side: Side): Doubt {
 async function toDoubt(error: unknown, { backend, signal }: Pick<SideCheck, "backend" | "signal">): Promise<Doubt> {
   const why = toSyncError(error, "look at");
   if (await endsRun(why, backend, { signal })) throw why;
-  return { is: "wrong", why: `whether it is gone cannot be told: ${escapeForDisplay(why.message)}` };
+  return { is: "wrong", why: `whether it is gone cannot be told: ${escapeForDisplay(failureReason(why))}` };
 }
 
 /**

@@ -17,6 +17,7 @@ import { CHEAP_READ_BYTES } from "../common/worth.ts";
 import type { Backends } from "../common/sides.ts";
 import { endsRun } from "../common/ends_run.ts";
 import type { History } from "../../core/history.ts";
+import { failureReason } from "../../core/operation.ts";
 
 /**
  * Returns the snapshots with the times that a backend stores but does not list (S3: they are in each object's
@@ -119,7 +120,7 @@ async function fillSide(
         throw why;
       }
       const { path } = one.entry;
-      const reason = `its time could not be told: ${why.message}`;
+      const reason = `its time could not be told: ${failureReason(why)}`;
       found[side].set(path, { kind: "opaque", path, cause: "unreadable", why: reason });
     }
   };

@@ -16,6 +16,7 @@ import { proveByListing, readVersion } from "./content_proof.ts";
 import type { Backends } from "../common/sides.ts";
 import { endsRun } from "../common/ends_run.ts";
 import type { History } from "../../core/history.ts";
+import { failureReason } from "../../core/operation.ts";
 
 /** The options for comparing by checksum. */
 export interface HashOptions extends CallOptions {
@@ -185,7 +186,7 @@ async function withChecksum(
     if (why.kind === "notFound") {
       return { kind: "opaque", path, cause: "special", why: "it vanished while it was compared" };
     }
-    return { kind: "opaque", path, cause: "unreadable", why: `its checksum could not be told: ${why.message}` };
+    return { kind: "opaque", path, cause: "unreadable", why: `its checksum could not be told: ${failureReason(why)}` };
   }
 }
 

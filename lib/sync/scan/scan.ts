@@ -112,7 +112,7 @@ async function listFolders(backend: Backend, found: ScanState, options: ScanOpti
         if (path === root || await endsRun(why, backend, { signal })) throw why;
         if (isFatal(why.kind) && ++lost > MAX_LOST) throw why;
         if (why.kind === "notFound" && await isGone(backend, path, { signal })) return;
-        found.entries.push(unreadable(path, why.message));
+        found.entries.push(unreadable(path, `it cannot be listed: ${failureReason(why)}`));
       });
     } catch (error) {
       stop.abort(error);

@@ -20,6 +20,7 @@ import { type DiscardReason, expired, goneLine, type IndexPlace, itemLine, toIte
 import { clearItem } from "./restore.ts";
 import { canDuplicate, makeServerFolder, makeServerTrash, type ServerTrashFolder } from "./server.ts";
 import { assertUnchanged } from "../common/entry_check.ts";
+import { failureReason } from "../../core/operation.ts";
 
 /** A version to discard. */
 export interface DiscardedVersion {
@@ -93,9 +94,9 @@ export class PairTrash implements Trash {
       const why = toSyncError(error, "keep");
       if (why.kind === "changed" || isFatal(why.kind)) throw why;
       const fate = loser.why === "removed" ? "removed" : "overwritten";
-      const message = `Not ${fate}: "${
-        escapeForDisplay(loser.path)
-      }" cannot be kept in the trash before (${why.message})`;
+      const message = `Not ${fate}: "${escapeForDisplay(loser.path)}" cannot be kept in the trash before (${
+        failureReason(why)
+      })`;
       throw new SyncError(why.kind, message, { operation: "keep", path: loser.path, cause: why });
     }
   }

@@ -15,7 +15,7 @@ export const mutantsOfPlans: readonly Mutant[] = [
   {
     name: "a folder that cannot be read looks empty",
     file: "lib/sync/scan/scan.ts",
-    old: "found.entries.push(unreadable(path, why.message));",
+    old: "found.entries.push(unreadable(path, `it cannot be listed: ${failureReason(why)}`));",
     new: 'found.entries.push({ kind: "dir", path });',
     tests: ["tests/unit/sync/scan/scan_test.ts", faults],
   },
