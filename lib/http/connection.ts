@@ -106,7 +106,7 @@ export class HttpConnection {
       // Interim replies such as "100 Continue" precede the reply.
       if (head.status >= 200 || head.status === 101) return head;
     }
-    throw new Error(`the server sent more than ${MAX_INTERIM} answers that announce another one`);
+    throw new Error(`the server sent more than ${MAX_INTERIM} interim replies before the final one`);
   }
 
   /** Reads up to the mark and returns the text before it; undefined if the connection ends first. */
@@ -126,10 +126,10 @@ export class HttpConnection {
         seen -= this.#start;
         this.#start = 0;
       }
-      if (this.#end === BUFFER_SIZE) throw new Error("the server's answer has too long headers");
+      if (this.#end === BUFFER_SIZE) throw new Error("the headers of the server's reply are too long");
       const count = await this.#transport.read(this.#buffer.subarray(this.#end), { untimed });
       if (count === undefined && this.#end === 0) return undefined;
-      if (count === undefined) throw new Error("the server's answer broke off in its headers");
+      if (count === undefined) throw new Error("the server's reply ended within its headers");
       this.#end += count;
       // Servers of other protocols may send first, and would never send the mark.
       const why = untimed && this.exchangeCount === 0
@@ -166,11 +166,11 @@ export class HttpConnection {
     const nextChunk = async () => {
       const line = await this.#readUntil("\r\n", { untimed: false });
       const [, digits] = /^([0-9A-Fa-f]{1,12})[ \t]*(?:;.*)?$/.exec(line ?? "") ?? [];
-      if (digits === undefined) throw new Error("the reply's chunks cannot be understood");
+      if (digits === undefined) throw new Error("the chunks of the reply are malformed");
       left = parseInt(digits, 16);
       // Chunk extensions are ignored, and must not be larger than the content.
       extensionBytes += (line?.length ?? 0) - digits.length;
-      if (extensionBytes > BUFFER_SIZE) throw new Error("the reply has too much beside the content of its chunks");
+      if (extensionBytes > BUFFER_SIZE) throw new Error("the chunk extensions of the reply are too long");
       if (left > 0) return;
       isOver = true;
       // Trailers after the content are ignored, but they must end.
@@ -178,7 +178,7 @@ export class HttpConnection {
         const trailer = await this.#readUntil("\r\n", { untimed: false });
         if (trailer === "") return;
         length += trailer?.length ?? Infinity;
-        if (length > BUFFER_SIZE) throw new Error("the reply has no clear end behind its last chunk");
+        if (length > BUFFER_SIZE) throw new Error("the trailers of the reply are too long");
       }
     };
     return async (into) => {
@@ -188,7 +188,7 @@ export class HttpConnection {
       if (count === undefined) throw new Error("the reply ended in the middle of a chunk");
       left -= count;
       if (left === 0 && await this.#readUntil("\r\n", { untimed: false }) !== "") {
-        throw new Error("the reply's chunks cannot be understood");
+        throw new Error("the chunks of the reply are malformed");
       }
       return count;
     };

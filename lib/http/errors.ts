@@ -26,7 +26,10 @@ export function responseToSyncError(
   const cause = new HttpStatusError(status);
   if (status >= 300 && status < 400) {
     const to = originOf(firstValue(headers.location));
-    return operationError(context, "refused", { why: `the server sends it on${to}, which is not followed`, cause });
+    return operationError(context, "refused", {
+      why: `the server redirects${to}, and redirects are not followed`,
+      cause,
+    });
   }
   const [kind, why, passes = false] = meanings[status] ?? ["unexpected", `the server answered with status ${status}`];
   const wait = passes ? parseRetryAfter(firstValue(headers["retry-after"])) : undefined;

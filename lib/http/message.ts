@@ -30,7 +30,7 @@ export function formatRequest(
     isPlain &&= TOKEN.test(name) && !FORBIDDEN_IN_VALUE.test(value);
     text += `${name}: ${value}\r\n`;
   }
-  if (!isPlain) throw badInput("A request over HTTP cannot carry control characters, or a blank in its address");
+  if (!isPlain) throw badInput("A request over HTTP cannot contain control characters, or a space in its address");
   return toLatin1(`${text}\r\n`);
 }
 
@@ -38,12 +38,12 @@ export function formatRequest(
 export function parseHead(text: string): ParsedHead {
   const [first = "", ...lines] = text.split("\r\n");
   const [, version, status] = /^HTTP\/(1\.[01]) (\d{3})(?: .*)?$/.exec(first) ?? [];
-  if (version === undefined) throw new Error("what came is no answer of a web server");
+  if (version === undefined) throw new Error("the server did not answer in HTTP");
   const headers: Record<string, string | undefined> = Object.create(null);
   for (const line of lines) {
     const at = line.indexOf(":");
     const name = line.slice(0, at).toLowerCase();
-    if (at < 1 || !TOKEN.test(name)) throw new Error("the server's answer has a malformed header");
+    if (at < 1 || !TOKEN.test(name)) throw new Error("the server's reply has a malformed header");
     // Only blanks and tabs: another character that trim() removes may be the last byte of a letter.
     const value = line.slice(at + 1).replace(/^[ \t]+|[ \t]+$/g, "");
     const before = headers[name];
@@ -61,13 +61,15 @@ export function framingOf(method: string, { status, headers }: ParsedHead): Fram
   const coding = headers["transfer-encoding"]?.toLowerCase();
   const length = headers["content-length"];
   if (coding !== undefined) {
-    if (coding !== "chunked" || length !== undefined) throw new Error("the server's answer has no clear end");
+    if (coding !== "chunked" || length !== undefined) {
+      throw new Error("the server's reply contradicts itself about its end");
+    }
     return { by: "chunks" };
   }
   if (length === undefined) return { by: "close" };
   const [one, ...others] = length.split(/ *, */);
   if (one === undefined || !/^\d{1,15}$/.test(one) || others.some((other) => other !== one)) {
-    throw new Error("the server's answer has no clear length");
+    throw new Error("the server's reply contradicts itself about its length");
   }
   return { by: "length", length: Number(one) };
 }

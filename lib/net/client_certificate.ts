@@ -65,7 +65,7 @@ export function isClientCertificateRejected(message: string): boolean {
 
 /** The error text for that case. */
 export const CLIENT_CERTIFICATE_ADVICE =
-  "the server wants a certificate of this side that it knows: give -TlsClientCertificatePath";
+  "the server requires a client certificate that it knows: give -TlsClientCertificatePath";
 
 async function readPassphrase(target: ConnectContext, path: string): Promise<string> {
   const name = "SshPrivateKeyPassphrase";

@@ -44,7 +44,9 @@ export function readTlsPins({ address, options, warn }: ConnectContext): readonl
 /** Throws badInput if there are fingerprints but the endpoint has no certificate. */
 export function assertTlsForPins({ protocol }: URL, pins: readonly string[] = []): void {
   if (pins.length === 0 || protocol === "https:") return;
-  throw badInput("A certificate is only shown over TLS: write https:// in -Endpoint, or leave its fingerprint out.");
+  throw badInput(
+    "Only a server over TLS has a certificate: write https:// in -Endpoint, or leave its fingerprint out.",
+  );
 }
 
 /**
@@ -107,7 +109,7 @@ function explainUntrustedChain({ authorized, authorizationError: error }: tls.TL
   if (authorized) return undefined;
   return /SELF_SIGNED/.test(String(error))
     ? "it is self-signed"
-    : `no authority of this machine vouches for it, ${error}`;
+    : `no authority that this machine trusts issued it (${error})`;
 }
 
 function untrustedError({ host, pins }: TlsTrust, why: string, fingerprint?: string): SyncError {

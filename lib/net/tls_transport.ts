@@ -204,7 +204,9 @@ class TlsTransport implements Transport {
     });
     socket.on("close", () => {
       if (!this.#isReady) this.#fail(this.#handshakeError(networkError("connection", NO_TLS)));
-      else if (!this.#isEnded) this.#fail(networkError("connection", "the connection broke off"));
+      else if (!this.#isEnded) {
+        this.#fail(networkError("connection", "the server closed the connection before the end"));
+      }
     });
     socket.on("data", (part: Buffer<ArrayBufferLike>) => {
       this.#parts.push(part);

@@ -23,7 +23,7 @@ export function objectStoreTraits(connections: number): Traits {
 
 /** Returns the warning for a store that sends neither ETag nor checksum with a content. */
 export function uncheckedDownloadsWarning(label: string): string {
-  return `${label} tells neither ETag nor checksum of what it sends: only the sizes of downloads were compared.`;
+  return `${label} sends neither ETag nor checksum with its contents: only the sizes of downloads were compared.`;
 }
 
 /** Returns a function that runs the work on its first call only. */

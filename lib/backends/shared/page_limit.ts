@@ -25,15 +25,15 @@ export class PageLimit {
     for (const name of names) this.#bytes += name.length;
     if (this.#bytes > this.#maxBytes) throw this.#endlessError(`its names take more than ${this.#maxBytes >> 20} MiB`);
     if (next === undefined) return;
-    if (next.length > MAX_TOKEN) throw this.#endlessError("the mark of its next page is too long");
-    if (this.#tokens.has(next)) throw this.#endlessError("it begins again and again");
+    if (next.length > MAX_TOKEN) throw this.#endlessError("the token of its next page is too long");
+    if (this.#tokens.has(next)) throw this.#endlessError("it repeats a page");
     this.#tokens.add(next);
     this.#empty = names.length === 0 ? this.#empty + 1 : 0;
     if (this.#empty > MAX_EMPTY_PAGES) throw this.#endlessError(`${MAX_EMPTY_PAGES} pages in a row hold nothing`);
   }
 
   #endlessError(why: string): Error {
-    return operationError(this.#context, "unexpected", { why: `the listing comes to no end: ${why}` });
+    return operationError(this.#context, "unexpected", { why: `the listing does not end: ${why}` });
   }
 }
 

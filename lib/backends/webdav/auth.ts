@@ -58,8 +58,8 @@ export function toAuthorizer({ scheme, params }: Challenge, credentials: Credent
  * may have sent it to get the password.
  */
 export function explainDowngrade(before: Challenge, now: Challenge | undefined): string | undefined {
-  if (now === undefined) return "it offers no login any more that could be answered";
-  if (now.scheme !== before.scheme) return `it asks for ${now.scheme} now, for ${before.scheme} before`;
+  if (now === undefined) return "it no longer offers a login that can be answered";
+  if (now.scheme !== before.scheme) return `it asks for ${now.scheme} now and asked for ${before.scheme} before`;
   if (rankOf(now) < rankOf(before)) return "it asks for a weaker form of digest than before";
   return now.params.get("realm") === before.params.get("realm") ? undefined : "it names another realm than before";
 }

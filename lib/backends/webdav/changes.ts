@@ -136,7 +136,7 @@ export async function setModified(
   const now = (await stat(client, target))?.entry;
   // A success reply proves nothing; the time that the server then shows does.
   if (now?.kind === "file" && now.modified === seconds * 1000) return;
-  throw operationError(target, "unsupported", { why: "the server did not take the time" });
+  throw operationError(target, "unsupported", { why: "the server did not store the time" });
 }
 
 /** Returns the first wanted checksum that the server holds. */

@@ -97,14 +97,14 @@ export class AuthenticatedHttp {
     const challenge = chooseChallenge(same.length > 0 ? same : challenges, scheme);
     const lower = before === undefined || challenges.length === 0 ? undefined : explainDowngrade(before, challenge);
     if (lower !== undefined) {
-      const why = `${shown} wants another login than the one that this session began with: ${lower}; ` +
+      const why = `${shown} asks for another login than the one that this session began with: ${lower}; ` +
         "the password was not sent again. Open a new session if you know that the server was changed";
       throw operationError(context, "auth", { why });
     }
     if (challenge === undefined) {
       const offered = challenges.map((one) => one.scheme).join(", ") || "nothing";
       throw operationError(context, "auth", {
-        why: `${shown} offers no login that fits -Auth ${scheme ?? "Auto"}, but ${offered}`,
+        why: `${shown} offers no login that fits -Auth ${scheme ?? "Auto"}; it offers ${offered}`,
       });
     }
     const isStale = used?.scheme === "Digest" && challenge.params.get("nonce") !== used.nonce &&
@@ -131,7 +131,7 @@ export class AuthenticatedHttp {
     const name = user ?? (isToken ? "" : await this.#target.prompt(`User name for ${shown}: `, true));
     if (name === undefined || (name === "" && !isToken)) {
       throw operationError(context, "auth", {
-        why: `${shown} wants a login: write user@ before the host, or -UserName`,
+        why: `${shown} requires a login: write user@ before the host, or -UserName`,
       });
     }
     const given = await this.#target.secret("password");
@@ -140,7 +140,7 @@ export class AuthenticatedHttp {
     const typed = await this.#target.prompt(`${what} at ${shown}: `, false);
     if (typed === undefined) {
       throw operationError(context, "auth", {
-        why: `${shown} wants a password: give -PasswordFile or TANDEM_PASSWORD`,
+        why: `${shown} requires a password: give -PasswordFile or TANDEM_PASSWORD`,
       });
     }
     this.#target.keepSecret("password", typed);
@@ -150,7 +150,8 @@ export class AuthenticatedHttp {
 
 /** Returns the refusal to send a password in clear text. */
 export function insecureLoginError(shown: string, operation: string): SyncError {
-  const message = `Refused to log in at ${shown}: the password would travel in clear; write davs://, or -AllowInsecure`;
+  const message =
+    `Refused to log in to "${shown}": the password would be sent in clear text; write davs://, or -AllowInsecure`;
   return new SyncError("refused", message, { operation });
 }
 

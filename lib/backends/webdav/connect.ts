@@ -41,7 +41,9 @@ export async function connectWebdav(target: ConnectContext, call: CallOptions): 
   const options = parseTarget(target);
   const certificate = await readClientCertificate(target);
   if (certificate !== undefined && !options.secure) {
-    throw badInput("A certificate is only shown over TLS: write davs:// or -Secure with -TlsClientCertificatePath.");
+    throw badInput(
+      "A client certificate is only sent over TLS: write davs:// or -Secure with -TlsClientCertificatePath.",
+    );
   }
   const httpClient = new HttpClient({ ...options, ...(certificate === undefined ? {} : { client: certificate }) });
   try {
@@ -96,7 +98,7 @@ function parseTarget(target: ConnectContext) {
   const port = address.port ?? (secure ? 443 : 80);
   const pins = readTlsPins(target);
   if (pins.length > 0 && !secure) {
-    throw badInput("A certificate is only shown over TLS: write davs:// or -Secure with its fingerprint.");
+    throw badInput("Only a server over TLS has a certificate: write davs:// or -Secure with its fingerprint.");
   }
   const rootPath = options["RootPath"];
   if (rootPath !== undefined && address.path !== "") {
@@ -164,8 +166,8 @@ async function discover(client: DavClient, names: readonly string[], context: Op
 }
 
 function noTimesWarning(label: string): string {
-  return `${label} tells no time of its files that can be read, so that only their sizes are compared: ` +
-    "a change that keeps the size is not seen. -Criteria Checksum reads the files and compares their contents.";
+  return `${label} reports no readable time of its files, so only their sizes are compared: ` +
+    "a change that keeps the size is missed. -Criteria Checksum compares the contents.";
 }
 
 function notWebdavError(
@@ -173,7 +175,9 @@ function notWebdavError(
   { status, location, uri }: { readonly status: number; readonly location: string; readonly uri: string },
 ): Error {
   if (status === 403) {
-    return operationError(context, "denied", { why: `the server lets this user not into ${escapeForDisplay(uri)}` });
+    return operationError(context, "denied", {
+      why: `the server does not let this user into "${escapeForDisplay(uri)}"`,
+    });
   }
   if (status >= 500) {
     return operationError(context, "connection", { why: `the server failed with status ${status}`, transient: false });
@@ -186,6 +190,6 @@ function notWebdavError(
     });
   }
   return operationError(context, "unsupported", {
-    why: `no WebDAV is spoken at ${escapeForDisplay(uri)} (status ${status})`,
+    why: `the server does not speak WebDAV at "${escapeForDisplay(uri)}" (status ${status}): check the path`,
   });
 }

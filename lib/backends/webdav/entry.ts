@@ -21,11 +21,13 @@ interface TimeSource {
 
 /** Converts a response to the entry of a known path. */
 export function toEntry(path: RelPath, { status, props }: DavResponse, times: TimeSource = {}): Entry {
-  if (status !== undefined && Math.floor(status / 100) !== 2) return unreadableEntry(path, `the server says ${status}`);
-  if (!props.known) return unreadableEntry(path, "the server tells nothing about it");
+  if (status !== undefined && Math.floor(status / 100) !== 2) {
+    return unreadableEntry(path, `the server answers with status ${status}`);
+  }
+  if (!props.known) return unreadableEntry(path, "the server reports no properties of it");
   if (props.isFolder) return { kind: "dir", path };
   const size = props.length !== undefined && /^\d{1,16}$/.test(props.length) ? Number(props.length) : NaN;
-  if (!Number.isSafeInteger(size)) return unreadableEntry(path, "the server tells no possible size");
+  if (!Number.isSafeInteger(size)) return unreadableEntry(path, "the server reports no valid size");
   const revision = strongEtag(props.etag);
   const checksum = bestChecksum(props.checksums);
   return {

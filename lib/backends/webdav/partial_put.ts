@@ -49,7 +49,7 @@ async function findLeftover(client: DavClient, pending: PendingWrite): Promise<n
   const found = (await stat(client, pending))?.entry;
   if (found === undefined) return 0;
   if (found.kind !== "file") {
-    throw operationError(pending, "exists", { why: "something stands in the way of its temporary name" });
+    throw operationError(pending, "exists", { why: "its temporary name is taken by something that is no file" });
   }
   const from = resumeOffset(found.size, pending.options.size);
   if (from !== undefined) return from;

@@ -75,7 +75,7 @@ export async function stat(client: DavClient, target: ResolvedPath): Promise<Fou
   }
   if (match === undefined) {
     throw operationError(target, "unexpected", {
-      why: "the server answers for another path than the one it was asked for",
+      why: "the server answers for another path than the requested one",
     });
   }
   return match.status === 404 ? undefined : { entry: toEntry(target.path, match, client), davResponse: match };

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { toSyncError } from "../../core/errors.ts";
 import { escapeForDisplay } from "../../core/path.ts";
 import type { FileEntry } from "../../core/entry.ts";
 import type { Body, Content, WriteOptions } from "../../core/backend.ts";
@@ -9,7 +10,7 @@ import { formatEditTime } from "./entry.ts";
 import { type DavClient, type FoundEntry, type ObservedBehaviour, type ResolvedPath, stat } from "./propfind.ts";
 import { encodePath } from "./href.ts";
 import { OWN_NAMESPACE } from "./multistatus.ts";
-import { operationError } from "../../core/operation.ts";
+import { failureReason, operationError } from "../../core/operation.ts";
 
 /** A file being written. `origin`: "https://host:port", for the targets of MOVE. */
 export interface PendingWrite extends ResolvedPath {
@@ -90,7 +91,7 @@ export async function putWhole(
   }, pending);
   await response.discard();
   if (profile.times === "header" && options.modified !== undefined && response.headers["x-oc-mtime"] !== "accepted") {
-    options.onWarning?.(`The server did not take the time of "${escapeForDisplay(pending.path)}"`, "time");
+    options.onWarning?.(`The server did not store the time of "${escapeForDisplay(pending.path)}"`, "time");
   }
 }
 
@@ -114,8 +115,8 @@ export async function finalize(
   } catch (error) {
     if (statusOf(error) === undefined && pending.signal.aborted) throw error;
     onWarning?.(
-      `The time of "${escapeForDisplay(pending.path)}" could not be kept: ${
-        error instanceof Error ? error.message : ""
+      `The time of "${escapeForDisplay(pending.path)}" could not be stored: ${
+        failureReason(toSyncError(error, pending.operation))
       }`,
       "time",
     );

@@ -65,7 +65,7 @@ function readInParallel(
 ): Content {
   const marks = versionOf(first);
   const wrong = (given: number, size: number) =>
-    operationError(request, "changed", { why: `it gave ${given} of ${size} bytes of a piece` });
+    operationError(request, "changed", { why: `the server sent ${given} of the ${size} bytes of a range` });
   const whole = async (response: HttpResponse, size: number, { memory }: PieceBuffer) => {
     const bytes = await response.readAll(PIECE_SIZE, memory);
     if (bytes.length === size) return bytes;
@@ -144,7 +144,7 @@ function parseRange({ status, headers }: HttpResponse, request: PendingRead): Se
   const total = all === "*" ? request.expect?.size : Number(all);
   const end = Math.min(total ?? Number(to) + 1, offset + length);
   if (Number(from) !== offset || Number(to) + 1 !== end) {
-    throw operationError(request, "unexpected", { why: "the server sends another part than the one it was asked for" });
+    throw operationError(request, "unexpected", { why: "the server sends another range than the requested one" });
   }
   return { skip: 0, take: end - offset, total };
 }
@@ -179,7 +179,7 @@ async function assertFileUnchanged(client: DavClient, request: PendingRead): Pro
   const found = await stat(client, request);
   const entry = found?.entry;
   if (entry === undefined) throw operationError(request, "notFound", { why: "there is no such file" });
-  if (entry.kind !== "file") throw operationError(request, "refused", { why: "it is no file" });
+  if (entry.kind !== "file") throw operationError(request, "refused", { why: "it is not a file" });
   if (expect !== undefined) await assertUnchanged(client, request, { expect, seen: found });
 }
 
@@ -187,7 +187,7 @@ async function emptyRange(client: DavClient, response: HttpResponse, request: Pe
   await response.discard();
   await assertFileUnchanged(client, request);
   if (request.expect === undefined) return new Uint8Array();
-  throw operationError(request, "unexpected", { why: "the server does not give a part that the file has (416)" });
+  throw operationError(request, "unexpected", { why: "the server refuses a range that the file has (416)" });
 }
 
 async function readError(client: DavClient, response: HttpResponse, request: PendingRead): Promise<Error> {

@@ -1,10 +1,12 @@
 import { randomBytes } from "node:crypto";
-import { parentOf } from "../../core/path.ts";
+import { toSyncError } from "../../core/errors.ts";
+import { escapeForDisplay, parentOf } from "../../core/path.ts";
 import { tempPath } from "../../core/temp_name.ts";
 import { statusOf } from "../../http/errors.ts";
 import { type DavClient, stat } from "./propfind.ts";
 import { encodePath } from "./href.ts";
 import type { PendingWrite } from "./put.ts";
+import { failureReason } from "../../core/operation.ts";
 
 /** Returns the path of the temporary file as names from the server's root on. */
 export function tempServerPath({ serverPath, path, options, profile }: PendingWrite): readonly string[] {
@@ -39,7 +41,10 @@ export async function removeTemp(
     }
   }
   if (left === undefined) return;
-  pending.options.onWarning?.(`A temporary file was left behind: ${left instanceof Error ? left.message : left}`);
+  const reason = failureReason(toSyncError(left, pending.operation));
+  pending.options.onWarning?.(
+    `The temporary file of "${escapeForDisplay(pending.path)}" could not be removed: ${reason}`,
+  );
 }
 
 const RECHECK_DELAYS_MS: readonly number[] = [0, 50, 200, 500];

@@ -150,11 +150,11 @@ async function explainFailure(client: DavClient, error: unknown, pending: Pendin
       return operationError(pending, "notFound", { why: "the folder above does not exist", cause: error });
     }
     if (parent.kind === "file") {
-      return operationError(pending, "exists", { why: "what stands above it is a file", cause: error });
+      return operationError(pending, "exists", { why: "the folder above is a file", cause: error });
     }
     if ((await stat(client, pending))?.entry.kind !== "dir") {
       if (status !== 500) return error;
-      const why = "the server could not store it (500): no right to write there, or no room; its log tells which";
+      const why = "the server could not store it (500): check its rights and its free space; its log shows the cause";
       return operationError(pending, "unexpected", { why, cause: error });
     }
   } catch {

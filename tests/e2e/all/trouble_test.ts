@@ -216,7 +216,11 @@ trouble("where somebody holds a lock on a file fails that file alone, keeps it, 
     await lock.body?.cancel();
     assert.ok(lock.ok && token !== "", `no lock: ${lock.status}`);
     const ran = await pair.sync("-Mode Remote");
-    assertSaid(ran, { code: 1, words: /Cannot write "old": it is locked by somebody.*\(423\); a later run/, far });
+    assertSaid(ran, {
+      code: 1,
+      words: /Cannot write "old": another client holds a lock on it \(423\); a later run/,
+      far,
+    });
     assert.deepEqual(failuresOf(ran), ["old"]);
     const { new: sent, old, ...others } = contentWithoutServerFiles(pair.remote);
     assert.deepEqual([sent, old, others], [contentWithoutServerFiles(pair.local)["new"], "older", {}]);

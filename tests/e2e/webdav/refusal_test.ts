@@ -79,7 +79,7 @@ const troubles = [
   ],
   [
     423,
-    /^ *Cannot write "a\.txt": it is locked by somebody who works on it \(423\); a later run tries again/m,
+    /^ *Cannot write "a\.txt": another client holds a lock on it \(423\); a later run tries again/m,
     "Busy",
   ],
 ] as const;
