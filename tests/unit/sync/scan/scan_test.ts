@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import type { Backend } from "../../../../lib/core/backend.ts";
 import { memory } from "../../../../lib/backends/memory/mod.ts";
 import { type ErrorKind, SyncError } from "../../../../lib/core/errors.ts";
-import { type RelPath, toRelPath } from "../../../../lib/core/path.ts";
+import { operationError } from "../../../../lib/core/operation.ts";
+import { type RelPath, root, toRelPath } from "../../../../lib/core/path.ts";
 import { type Scan, scan, type ScanOptions } from "../../../../lib/sync/scan/scan.ts";
 import { toTempOwner, toTempTag } from "../../../../lib/sync/common/temp_tag.ts";
 import { tempPath } from "../../../../lib/core/temp_name.ts";
@@ -140,6 +141,17 @@ Deno.test("scan() tells a root apart that is absent, denied, or a file", async (
   assert.match(error.message, /^Cannot list "\/" \(\w+\): no right to look$/);
   const isFile = withOverrides(denied, { stat: () => Promise.resolve({ ...file("x"), path: "" as RelPath }) });
   assert.equal((await rejection(scanned(isFile))).kind, "badInput");
+});
+
+Deno.test("scan() names a root that cannot be listed once, whatever the backend calls it", async () => {
+  const context = { signal: new AbortController().signal, operation: "list", path: root };
+  const why = "the server's listing is odd";
+  const backend = withOverrides(listing({ "": [] }), {
+    list: () => Promise.reject(operationError(context, "unexpected", { why })),
+    stat: () => Promise.resolve({ kind: "dir", path: root }),
+  });
+  const error = await rejection(scanned(backend));
+  assert.equal(error.message, `Cannot list "${backend.root.path}" (${backend.label}): ${why}`);
 });
 
 Deno.test("scan() skips links by default and keeps them under Keep", async () => {
