@@ -141,12 +141,27 @@ function opaqueLines([first = "", ...others]: readonly string[], dir: RelPath): 
 export function parseTime(text: string): number | undefined {
   const parts = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\.\d+)?$/.exec(text);
   if (parts === null) return undefined;
-  const [, year, month, day, hour, minute, second, part] = parts;
-  const [y, m, d] = [Number(year), Number(month), Number(day)];
-  const time = Date.UTC(y, m - 1, d, Number(hour), Number(minute), Number(second));
-  const date = new Date(time);
-  if (date.getUTCMonth() !== m - 1 || date.getUTCDate() !== d || Number(hour) > 23) return undefined;
-  return time + (part === undefined ? 0 : Math.floor(Number(part) * 1000));
+  const [year = NaN, month = NaN, day = NaN, hours = NaN, minutes = NaN, seconds] = parts.slice(1, 7).map(Number);
+  const time = utcToMs({ year, month, day, hours, minutes, seconds });
+  return time === undefined ? undefined : time + Math.floor(Number(parts[7] ?? 0) * 1000);
+}
+
+/** A date and a time of day, in UTC or in a server's own zone. */
+export interface CivilTime {
+  readonly year: number;
+  /** From 1 to 12. */
+  readonly month: number;
+  readonly day: number;
+  readonly hours: number;
+  readonly minutes: number;
+  readonly seconds?: number | undefined;
+}
+
+/** Returns ms since the epoch of a time in UTC, or undefined for a day or an hour that does not exist. */
+export function utcToMs({ year, month, day, hours, minutes, seconds = 0 }: CivilTime): number | undefined {
+  const time = Date.UTC(year, month - 1, day, hours, minutes, seconds);
+  const isDay = hours <= 23 && new Date(time).getUTCMonth() === month - 1;
+  return isDay && new Date(time).getUTCDate() === day ? time : undefined;
 }
 
 /**

@@ -7,7 +7,7 @@ import {
   opaqueSpecial,
   type ParsedLine,
   parseSize,
-  parseTime,
+  utcToMs,
 } from "./listing_parser.ts";
 
 /**
@@ -63,7 +63,7 @@ function parseDos(line: string, clock: Clock): ParsedLine | undefined {
   const [y, m, d] = first.length === 4 ? [first, second, third] : [third, first, second];
   const year = y.length === 4 ? Number(y) : Number(y) + (Number(y) < 70 ? 2000 : 1900);
   const hours = half === undefined ? Number(hour) : Number(hour) % 12 + (half.toUpperCase() === "P" ? 12 : 0);
-  const modified = civilToMs({ year, month: Number(m), day: Number(d), hours, minutes: Number(minute) });
+  const modified = utcToMs({ year, month: Number(m), day: Number(d), hours, minutes: Number(minute) });
   if (modified === undefined) return undefined;
   if (/^<DIR>$/i.test(what)) return { name, make: (path) => ({ kind: "dir", path }) };
   if (what.startsWith("<")) return { name, make: opaqueLink };
@@ -85,7 +85,7 @@ function parseUnixTime(
   const iso = /^(\d{4})-(\d\d)-(\d\d)$/.exec(words[0] ?? "");
   if (iso !== null) {
     const [hours = NaN, minutes = NaN, seconds = 0] = (words[1] ?? "").split(":").map(Number);
-    const at = civilToMs({ year: Number(iso[1]), month: Number(iso[2]), day: Number(iso[3]), hours, minutes });
+    const at = utcToMs({ year: Number(iso[1]), month: Number(iso[2]), day: Number(iso[3]), hours, minutes });
     return at === undefined ? undefined : { modified: at + seconds * 1000 - clock.zone, timeStep: MINUTE };
   }
   const [first = "", second = "", last = ""] = words;
@@ -93,7 +93,7 @@ function parseUnixTime(
   const [month, day] = [MONTHS.indexOf(name.toLowerCase()) + 1, Number(date)];
   if (month === 0) return undefined;
   if (!last.includes(":")) {
-    const at = civilToMs({ year: Number(last), month, day, hours: 0, minutes: 0 });
+    const at = utcToMs({ year: Number(last), month, day, hours: 0, minutes: 0 });
     return at === undefined ? undefined : { modified: at - clock.zone, timeStep: DAY };
   }
   const [hours = NaN, minutes = NaN] = last.split(":").map(Number);
@@ -101,25 +101,10 @@ function parseUnixTime(
   // Without a year it is the latest such day; a clock that is a little ahead shows tomorrow.
   const latest = new Date(there).getUTCFullYear() + 1;
   for (let year = latest; year > latest - 10; year--) {
-    const at = civilToMs({ year, month, day, hours, minutes });
+    const at = utcToMs({ year, month, day, hours, minutes });
     if (at !== undefined && at <= there + DAY) return { modified: at - clock.zone, timeStep: MINUTE };
   }
   return undefined;
-}
-
-interface CivilTime {
-  readonly year: number;
-  readonly month: number;
-  readonly day: number;
-  readonly hours: number;
-  readonly minutes: number;
-}
-
-function civilToMs({ year, month, day, hours, minutes }: CivilTime): number | undefined {
-  const text = [String(year).padStart(4, "0"), month, day, hours, minutes, 0].map((one) =>
-    String(one).padStart(2, "0")
-  );
-  return parseTime(text.join(""));
 }
 
 function parseMode(rights: string): number {
