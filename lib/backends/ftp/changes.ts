@@ -11,7 +11,7 @@ import { assertKeepsName } from "./write.ts";
 import { operationError } from "../../core/operation.ts";
 
 /**
- * Creates a folder, for the root its parents too. An existing folder is fine; anything else there rejects with exists.
+ * Creates a folder, for the root its parents too. An existing folder is fine; for anything else that exists there it rejects with exists.
  */
 export async function makeDir(session: FtpSession, context: PathContext): Promise<DirEntry> {
   assertKeepsName(session, context);
@@ -52,7 +52,7 @@ export async function remove(session: FtpSession, entry: Entry, context: PathCon
 
 /**
  * Removes a link that listings show as a folder, never its target. Returns false for a folder: DELE removes links and
- * refuses folders. Rejects with refused when LIST shows that it is a link.
+ * refuses folders. Rejects with refused if LIST shows that it is a link.
  */
 export async function removeLink(session: FtpSession, context: PathContext): Promise<boolean> {
   return await withConnection(session, context, async (control) => {

@@ -65,17 +65,17 @@ export async function isPrefixOfSource(
   const [chosen] = hashCommands(session);
   if (chosen === undefined || learned.hashesTooSlowly) return true;
   const [algorithm, command] = chosen;
-  const asked = requestHash(control, session, {
+  const pendingHash = requestHash(control, session, {
     context: { ...temp, entry },
     command,
     length: HEX_LENGTHS[algorithm] ?? 0,
   });
-  asked.catch((error) => learned.hashesTooSlowly ||= error instanceof SyncError && error.kind === "timeout");
+  pendingHash.catch((error) => learned.hashesTooSlowly ||= error instanceof SyncError && error.kind === "timeout");
   const hash = createHash(algorithm);
   const content = await awaitContent(body(0, entry.size), temp);
   await forEachChunk(content, (bytes) => Promise.resolve(void hash.update(bytes)), { ...temp, reusesBuffer: true });
   const own = hash.digest("hex");
-  return (await asked ?? own) === own;
+  return (await pendingHash ?? own) === own;
 }
 
 const COMMANDS = [

@@ -23,7 +23,7 @@ export interface ServerProfile {
   readonly features: ReadonlyMap<string, string>;
   /** The text of SITE HELP, in capitals. */
   readonly siteHelp: string;
-  /** The login folder, as the server spells it. */
+  /** The login folder in the server's encoding. */
   readonly home: string;
   /** Whether MDTM with a time sets it. */
   readonly setsByMdtm: boolean;
@@ -74,7 +74,7 @@ export async function toConnector(target: ConnectContext): Promise<FtpConnector>
   const user = address.user ?? "anonymous";
   const label = labelOf({ ...address, scheme, port }, security === "Implicit" ? 990 : 21);
   const encoding = options.Encoding === "Latin1" ? "latin1" as const : "utf8" as const;
-  const entering: LoginContext = {
+  const login: LoginContext = {
     target,
     settings,
     security,
@@ -87,13 +87,13 @@ export async function toConnector(target: ConnectContext): Promise<FtpConnector>
     label,
     encoding,
     timeout,
-    connect: (call) => connectAndLogIn(entering, call),
+    connect: (call) => connectAndLogIn(login, call),
     connectFirst: async (call) => {
-      const control = await connectAndLogIn(entering, call);
+      const control = await connectAndLogIn(login, call);
       try {
         const profile = await readProfile(control, label);
         const facts = optsMlstCommand(profile.features.get("MLST"));
-        if (facts !== undefined && (await control.sendCommand(facts)).code < 300) entering.state.facts = facts;
+        if (facts !== undefined && (await control.sendCommand(facts)).code < 300) login.state.facts = facts;
         return { control, profile };
       } catch (error) {
         control.close();
@@ -110,12 +110,18 @@ interface LoginContext {
   readonly user: string;
   readonly label: string;
   readonly encoding: PathEncoding;
-  /**
-   * `facts`: the OPTS MLST command that each connection sends. `insists`: whether to refuse to log in without TLS. It
-   * is set with Explicit and with fingerprints, and with Auto from the first connection that has TLS on: a man in the
-   * middle could remove the server's offer of TLS.
-   */
-  readonly state: { allowTls13: boolean; hasWarned: boolean; requiresTls: boolean; facts?: string };
+  readonly state: {
+    allowTls13: boolean;
+    /** Whether the user was warned that the password goes in clear text. */
+    hasWarned: boolean;
+    /**
+     * Whether to refuse to log in without TLS. It is set with Explicit and with fingerprints, and with Auto after the
+     * first connection with TLS: a man in the middle could remove the server's offer of TLS.
+     */
+    requiresTls: boolean;
+    /** The OPTS MLST command that each connection sends. */
+    facts?: string;
+  };
 }
 
 function securityOf({ address, options }: ConnectContext): Security {
@@ -129,8 +135,8 @@ function securityOf({ address, options }: ConnectContext): Security {
 }
 
 /** Connects and logs in. If the server does not support TLS 1.2, tries again with 1.3. */
-async function connectAndLogIn(entering: LoginContext, { signal }: CallOptions): Promise<ControlConnection> {
-  const { settings, security, label, state } = entering;
+async function connectAndLogIn(login: LoginContext, { signal }: CallOptions): Promise<ControlConnection> {
+  const { settings, security, label, state } = login;
   if (signal.aborted) throw new SyncError("cancelled", "Cancelled: connect", { operation: "connect" });
   let opened: ControlConnection | undefined;
   const stop = () => opened?.close();
@@ -145,18 +151,18 @@ async function connectAndLogIn(entering: LoginContext, { signal }: CallOptions):
     opened = control;
     assertAccepted(greeting, label, "refuses the connection");
     control.greeting = greeting.text;
-    if (security === "Explicit" || security === "Auto") await upgradeToTls(control, entering);
-    await logIn(control, entering);
+    if (security === "Explicit" || security === "Auto") await upgradeToTls(control, login);
+    await logIn(control, login);
     control.delaysReplies = /vsftpd/i.test(greeting.text);
     control.pipelines = /vsftpd|proftpd|pure-ftpd/i.test(greeting.text);
-    await prepare(control, entering);
+    await prepare(control, login);
     return control;
   } catch (error) {
     opened?.close();
     if (signal.aborted) throw new SyncError("cancelled", "Cancelled: connect", { operation: "connect" });
     if (!state.allowTls13 && error instanceof Error && /protocol.?version|alert 70/i.test(error.message)) {
       state.allowTls13 = true;
-      return await connectAndLogIn(entering, { signal });
+      return await connectAndLogIn(login, { signal });
     }
     throw withLabel(error, label);
   } finally {

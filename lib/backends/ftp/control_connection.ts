@@ -49,7 +49,7 @@ export class ControlConnection {
   #allowTls13 = false;
   #hasReplied = false;
   #preliminaryReplies = 0;
-  /** The port of a data connection that was requested ahead, and until when it is used. */
+  /** The port of the next data connection, requested in advance, and the time until which it is used. */
   #nextPort: { readonly port: Promise<number | undefined>; readonly until: number } | undefined;
   /** Whether commands may be pipelined. True for servers that are known to read one line after the other. */
   pipelines = false;
@@ -73,7 +73,7 @@ export class ControlConnection {
     this.#attach(socket);
   }
 
-  /** Connects, over TLS from the first byte if `implicit`. Returns the greeting too. `newest`: TLS 1.3 is allowed. */
+  /** Connects, over TLS from the first byte if `implicit`. Returns the greeting too. */
   static async connect(
     settings: ControlSettings,
     { implicit, allowTls13, signal }: {
@@ -204,7 +204,7 @@ export class ControlConnection {
   #sendWithPort(commands: readonly string[]): readonly Promise<Reply>[] {
     const [port, ...replies] = this.#send([this.#hasEpsv ? "EPSV" : "NOOP", ...commands], { ahead: true });
     if (this.#hasEpsv && port !== undefined) {
-      this.#nextPort = { port: port.then(parseEpsvPort, () => undefined), until: performance.now() + AHEAD_MS };
+      this.#nextPort = { port: port.then(parseEpsvPort, () => undefined), until: performance.now() + NEXT_PORT_MS };
     }
     return replies;
   }
@@ -251,7 +251,7 @@ export class ControlConnection {
       const why = "FTP cannot transfer a name with a control character";
       throw new SyncError("badInput", why, { operation: NETWORK_OPERATION });
     }
-    // The reply to the port requested ahead does not keep the connection busy.
+    // The reply to a port requested in advance does not keep the connection busy.
     const replies = commands.map((command, index) =>
       this.#replies.expect({ untimed, isDiscarded: ahead && index === 0, isForPort: /^(?:EPSV|PASV)$/.test(command) })
     );
@@ -293,5 +293,5 @@ export class ControlConnection {
 }
 
 const MAX_PRELIMINARY = 1000;
-/** How long a port requested ahead is used: servers close a port to which no client connects. */
-const AHEAD_MS = 5_000;
+/** How long a port requested in advance is used: servers close a port to which no client connects. */
+const NEXT_PORT_MS = 5_000;

@@ -8,7 +8,7 @@ import { tlsVersions } from "../../net/tcp.ts";
 import { startTls } from "../../net/tls_transport.ts";
 import { dialTcp, dialTransport, networkError, type Transport } from "../../net/transport.ts";
 
-/** A command whose result comes on a data connection. */
+/** A command whose result is sent on a data connection. */
 export interface DownloadOptions {
   readonly context: PathContext;
   readonly command: string;

@@ -56,7 +56,7 @@ export function toFinalChecks(
   };
 }
 
-/** Returns all commands, in the order in which settle() reads the replies. */
+/** Returns all commands, in the order in which finalize() reads the replies. */
 export function checkCommands({ mode, time, written, target }: FinalChecks): readonly string[] {
   return [...mode, ...time, ...written, ...target];
 }
@@ -177,23 +177,23 @@ export async function renameOnServer(
  */
 async function replaceInSteps(control: ControlConnection, session: FtpSession, write: PendingWrite): Promise<void> {
   const { temp, serverParent, path } = write;
-  const aside = {
+  const displaced = {
     ...temp,
     serverPath: childOf(
       serverParent,
       nameOf(tempPath(path, displacedTag(write.options.tag ?? randomBytes(8).toString("hex")))),
     ),
   };
-  const stepped = await renameOnServer(control, session, { from: write, to: aside });
+  const stepped = await renameOnServer(control, session, { from: write, to: displaced });
   if (stepped.code >= 300) throw await explainWriteRefusal(control, session, { write, reply: stepped });
   const placed = await renameOnServer(control, session, { from: temp, to: write });
   if (placed.code >= 300) {
-    const undone = await renameOnServer(control, session, { from: aside, to: write });
+    const undone = await renameOnServer(control, session, { from: displaced, to: write });
     if (undone.code < 300) throw await explainWriteRefusal(control, session, { write, reply: placed });
     throw new SyncError(
       "unexpected",
       `Cannot write "${escapeForDisplay(path)}": its rename failed halfway, and its old content is at "${
-        escapeForDisplay(aside.serverPath)
+        escapeForDisplay(displaced.serverPath)
       }": rename that back`,
       {
         operation: write.operation,
@@ -201,7 +201,7 @@ async function replaceInSteps(control: ControlConnection, session: FtpSession, w
       },
     );
   }
-  await control.sendCommand(`DELE ${encodePath(session, aside)}`);
+  await control.sendCommand(`DELE ${encodePath(session, displaced)}`);
 }
 
 /**

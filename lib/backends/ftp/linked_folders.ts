@@ -25,7 +25,7 @@ interface FolderIdentity {
 /**
  * The links that listings showed on a server, by the server's own names. A server may show a link as its target
  * (ProFTPD with ShowSymlinks off, Pure-FTPd with -b). Such links are detected when it matters: a child folder that is
- * one of its own ancestors is a link, and before anything in a folder is removed, LIST is asked for links.
+ * one of its own ancestors is a link, and before anything in a folder is removed, LIST is read for links.
  */
 export class LinkedFolderIndex implements LinkedFolders {
   readonly #links = new Set<string>();
@@ -38,7 +38,7 @@ export class LinkedFolderIndex implements LinkedFolders {
     this.#roots.add(serverPath);
   }
 
-  /** Whether a listing showed a link there. */
+  /** Whether a listing showed a link at the path. */
   isLink(serverPath: string): boolean {
     return this.#links.has(serverPath);
   }
@@ -49,7 +49,7 @@ export class LinkedFolderIndex implements LinkedFolders {
 
   /**
    * Returns the entries of a listing. A folder that leads back to one of its ancestors becomes a link; rejects with
-   * refused when the listed folder itself is such a link.
+   * refused if the listed folder itself is such a link.
    */
   async markLinks(
     { entries, uniques, fingerprint }: FolderListing,
@@ -72,7 +72,7 @@ export class LinkedFolderIndex implements LinkedFolders {
     return learned;
   }
 
-  /** Rejects with refused when LIST shows an ancestor of the path as a link, or the path itself if `isFolder`. */
+  /** Rejects with refused if LIST shows an ancestor of the path as a link, or the path itself if `isFolder`. */
   async assertNoLinkAbove({ isFolder, ...operation }: FtpOperation & { readonly isFolder: boolean }): Promise<void> {
     const { context } = operation;
     const chain = [...(isFolder ? [context.serverPath] : []), ...ancestorsOf(context.serverPath)];
@@ -127,7 +127,7 @@ export class LinkedFolderIndex implements LinkedFolders {
   }
 }
 
-/** The number of equal ancestors that proves a link: equal folders may be nested, but hardly so deep. */
+/** The number of equal ancestors that proves a link: equal folders may be nested, but rarely so deep. */
 const MAX_REPEATS = 4;
 
 /**

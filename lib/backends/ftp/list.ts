@@ -51,7 +51,7 @@ export async function readPlainListing(
   context: PathContext,
 ): Promise<FetchedListing> {
   const entering = control.sendCommand(`CWD ${encodePath(session, context)}`);
-  // Opened in the same round trip where that saves one.
+  // Opened in the same round trip at high latency.
   const data = control.highLatency && control.pipelines ? dialDataConnection(control) : undefined;
   data?.catch(() => {});
   const letGo = () => void data?.then((opened) => opened.destroy(), () => {});

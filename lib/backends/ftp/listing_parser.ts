@@ -160,8 +160,8 @@ export interface CivilTime {
 /** Returns ms since the epoch of a time in UTC, or undefined for a day or an hour that does not exist. */
 export function utcToMs({ year, month, day, hours, minutes, seconds = 0 }: CivilTime): number | undefined {
   const time = Date.UTC(year, month - 1, day, hours, minutes, seconds);
-  const isDay = hours <= 23 && new Date(time).getUTCMonth() === month - 1;
-  return isDay && new Date(time).getUTCDate() === day ? time : undefined;
+  const date = new Date(time);
+  return hours <= 23 && date.getUTCMonth() === month - 1 && date.getUTCDate() === day ? time : undefined;
 }
 
 /**
@@ -198,7 +198,7 @@ function opaqueName(path: RelPath, why: string): OpaqueEntry {
   return { kind: "opaque", path, cause: "name", why };
 }
 
-/** Returns the opaque entry of a link. Links are never touched, because FTP reports no reliable target. */
+/** Returns the opaque entry of a link. Links are never changed, because FTP reports no reliable target. */
 export function opaqueLink(path: RelPath): OpaqueEntry {
   return { kind: "opaque", path, cause: "link", why: "it is a link, whose target FTP does not report" };
 }

@@ -32,28 +32,28 @@ import { numberOption } from "../shared/options.ts";
 /** Connects to an FTP server and logs in. Rejects with connection, timeout, auth, hostKey or badInput. */
 export const openFtp: OpenProtocol = async (target, call) => {
   const { address, options } = target;
-  const login = await toConnector(target);
-  const { control, profile } = await login.connectFirst(call);
+  const connector = await toConnector(target);
+  const { control, profile } = await connector.connectFirst(call);
   // The runtime keeps one TLS session for each host name. Servers that compare the sessions of data and control
   // connection therefore get one connection only.
-  const isPicky = control.isSecure && !profile.acceptsAnyTlsSession;
-  const connections = isPicky
+  const needsOneConnection = control.isSecure && !profile.acceptsAnyTlsSession;
+  const connections = needsOneConnection
     ? 1
     : numberOption(options.Connections, control.highLatency ? HIGH_LATENCY_CONNECTIONS : CONNECTIONS);
   const reconnectTime = numberOption(options.ReconnectTime, RECONNECT_MS);
   const pool = new FtpPool(control, {
-    connect: (inner) => login.connect(inner),
-    timeout: login.timeout,
+    connect: (inner) => connector.connect(inner),
+    timeout: connector.timeout,
     connections,
     reconnectTime,
   });
   const hasMlst = profile.features.has("MLST");
   const setter = chooseTimeSetter({ profile });
   const session: FtpSession = {
-    label: login.label,
+    label: connector.label,
     pool,
     profile,
-    encoding: login.encoding,
+    encoding: connector.encoding,
     hasMlst,
     hasChmod: hasMlst && /\bCHMOD\b/.test(profile.siteHelp),
     altersTrailingBlanks: /PURE-FTPD/.test(profile.siteHelp),
@@ -88,7 +88,7 @@ export const openFtp: OpenProtocol = async (target, call) => {
     },
   };
   try {
-    const home = decodeText(profile.home, login.encoding);
+    const home = decodeText(profile.home, connector.encoding);
     return new FtpBackend({ session, traits, home }, {
       place: resolveRoot(address.path, { from: home, home }),
       owns: true,

@@ -17,21 +17,21 @@ export type ReadContext = PathContext & Pick<ReadOptions, "offset" | "length" | 
  * Reads a file or a range of it: a small one as a whole, a large one as a stream. Checks the number of bytes and, after
  * the last one, that the file is unchanged.
  */
-export async function readFile(session: FtpSession, reading: ReadContext): Promise<Content> {
-  const expect = reading.expect ??
-    await withConnection(session, reading, (control) => statFile(control, session, reading));
-  const from = Math.min(reading.offset ?? 0, expect.size);
-  const to = Math.min(expect.size, from + (reading.length ?? Infinity));
-  const range: ReadRange = { ...reading, expect, from, to };
+export async function readFile(session: FtpSession, context: ReadContext): Promise<Content> {
+  const expect = context.expect ??
+    await withConnection(session, context, (control) => statFile(control, session, context));
+  const from = Math.min(context.offset ?? 0, expect.size);
+  const to = Math.min(expect.size, from + (context.length ?? Infinity));
+  const range: ReadRange = { ...context, expect, from, to };
   if (to - from <= SMALL_FILE_BYTES && expect.size - to <= SMALL_FILE_BYTES) {
-    return await withConnection(session, reading, (control) => readSmall(control, session, range));
+    return await withConnection(session, context, (control) => readSmall(control, session, range));
   }
-  const control = await session.pool.lease(reading);
+  const control = await session.pool.lease(context);
   try {
     return await readLarge(control, session, range);
   } catch (error) {
     session.pool.release(control);
-    throw asOperationError(session, error, reading);
+    throw asOperationError(session, error, context);
   }
 }
 
@@ -41,11 +41,11 @@ interface ReadRange extends PathContext {
   readonly to: number;
 }
 
-async function statFile(control: ControlConnection, session: FtpSession, reading: ReadContext): Promise<FileEntry> {
-  const found = await stat(control, session, { ...reading, precise: true });
-  if (found === undefined) throw operationError(reading, "notFound", { why: "there is no such file" });
+async function statFile(control: ControlConnection, session: FtpSession, context: ReadContext): Promise<FileEntry> {
+  const found = await stat(control, session, { ...context, precise: true });
+  if (found === undefined) throw operationError(context, "notFound", { why: "there is no such file" });
   if (found.kind === "file") return found;
-  throw operationError(reading, "refused", {
+  throw operationError(context, "refused", {
     why: found.kind === "dir" ? "it is a folder" : "it is not a regular file",
   });
 }

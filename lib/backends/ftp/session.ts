@@ -20,19 +20,19 @@ export interface FtpSession {
   readonly encoding: PathEncoding;
   readonly hasMlst: boolean;
   readonly hasChmod: boolean;
-  /** Whether the server alters blanks at the end of a name. */
+  /** Whether the server changes blanks at the end of a name. */
   readonly altersTrailingBlanks: boolean;
-  /** Returns what exists there now; see stat(). */
+  /** Returns the current entry, or undefined if there is none; see stat.ts. */
   stat(control: ControlConnection, context: PathContext & { readonly precise?: boolean }): Promise<Entry | undefined>;
   readonly learned: {
     setter: TimeSetter;
-    /** Whether a time that was set was shown again unchanged. If so, later ones are trusted without a stat. */
+    /** Whether a time that was set was once reported unchanged. If so, later ones are trusted without a stat. */
     keepsTimes: boolean;
     /** The number of refused attempts to set a time, while none has succeeded. */
     timeRefusals: number;
     /** Whether MDTM is unreliable, for example returns one time for all files. */
     mdtmUnreliable: boolean;
-    /** Whether MLSD and MLST show files without a time; then MDTM is asked for it. */
+    /** Whether MLSD and MLST show files without a time; then MDTM is sent for it. */
     mlstLacksTimes: boolean;
     /** The MDTM of the last file written, and when that value was first shown. */
     lastMdtm: { readonly shown: number; readonly at: number } | undefined;
@@ -44,7 +44,7 @@ export interface FtpSession {
     hashesTooSlowly: boolean;
     /** The operations, with their paths, whose last attempt got no final reply. */
     readonly unanswered: Set<string>;
-    /** ms the server's listings are ahead of UTC; undefined until a file showed it. */
+    /** ms the server's listings are ahead of UTC; undefined until a file's MDTM showed it. */
     zoneOffset: number | undefined;
     readonly linkedFolders: LinkedFolders;
   };
@@ -57,13 +57,12 @@ export interface FtpOperation {
   readonly context: PathContext;
 }
 
-/**
- * The part of a listing that tells folders apart. `uniques`: the UNIQUE facts of the folder and of the folders in it;
- * `print`: a hash that is equal for equal content.
- */
+/** The part of a listing that distinguishes folders. */
 export interface FolderListing {
   readonly entries: readonly Entry[];
+  /** The UNIQUE facts of the folder and of the folders in it. */
   readonly uniques: ReadonlyMap<RelPath, string>;
+  /** A hash that is equal for equal content. */
   readonly fingerprint: string;
 }
 

@@ -80,7 +80,7 @@ function withMdtm({ learned }: FtpSession, file: FileEntry, reply: Reply | undef
 }
 
 /**
- * Returns the current entry, or undefined if there is none. `precise`: tells folders and links apart, even if that
+ * Returns the current entry, or undefined if there is none. `precise`: distinguishes folders and links, even if that
  * costs a listing.
  */
 export async function stat(
@@ -129,7 +129,7 @@ function toNoneIfAbsent(error: unknown): readonly Entry[] {
   throw error;
 }
 
-/** Adds the time by MDTM to the first file whose MLST reply lacks it; statCommands() asks for both from then on. */
+/** Adds the time by MDTM to the first file whose MLST reply lacks it; statCommands() returns both from then on. */
 export async function fillTime(
   control: ControlConnection,
   session: FtpSession,

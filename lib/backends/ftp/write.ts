@@ -30,18 +30,18 @@ import { isResumableFailure, MIN_RESUME_BYTES, resumeOffset } from "../shared/up
  * and then come a last stat of the target and the rename. A large upload resumes from the leftover of a failed write of
  * the same tag.
  */
-export async function writeFile(session: FtpSession, body: Body, writing: WriteContext): Promise<FileEntry> {
-  const { options, path, signal, operation } = writing;
-  assertKeepsName(session, writing);
-  const temp = childOf(writing.serverParent, nameOf(tempPath(path, options.tag ?? randomBytes(8).toString("hex"))));
-  const write: PendingWrite = { ...writing, temp: { ...writing, serverPath: temp } };
+export async function writeFile(session: FtpSession, body: Body, context: WriteContext): Promise<FileEntry> {
+  const { options, path, signal, operation } = context;
+  assertKeepsName(session, context);
+  const temp = childOf(context.serverParent, nameOf(tempPath(path, options.tag ?? randomBytes(8).toString("hex"))));
+  const write: PendingWrite = { ...context, temp: { ...context, serverPath: temp } };
   // Small sources are read before a connection is taken, so that no connection is held while the other side is slow.
   const small = options.size <= SMALL_FILE_BYTES
-    ? await readExactly(body(), { ...writing, size: options.size })
+    ? await readExactly(body(), { ...context, size: options.size })
     : undefined;
   let isBegun = false;
   try {
-    return await withConnection(session, writing, async (control) => {
+    return await withConnection(session, context, async (control) => {
       const before = await statTarget(control, session, write);
       const from = small === undefined ? await findLeftover(control, session, { write, body }) : 0;
       const content = small ?? await awaitContent(body(from, options.size), { signal, operation });

@@ -255,7 +255,7 @@ export const mutantsOfFtp: readonly Mutant[] = [
   {
     name: "a leftover is continued whatever it holds",
     file: "lib/backends/ftp/checksum.ts",
-    old: "return (await asked ?? own) === own;",
+    old: "return (await pendingHash ?? own) === own;",
     new: "return true;",
     tests: [resumeTest],
   },

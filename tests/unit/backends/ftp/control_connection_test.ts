@@ -40,14 +40,14 @@ async function serve(answer: (command: string) => readonly string[], greeting = 
   };
 }
 
-Deno.test("FtpLink puts together replies that come in pieces", async () => {
+Deno.test("ControlConnection puts together replies that come in pieces", async () => {
   await using server = await serve(() => ["25", "0-Start\r\n size=1", "23; /f\r\n250", " End\r\n"]);
   const link = await server.connect();
   assert.deepEqual(await link.sendCommand("MLST /f"), { code: 250, text: "250-Start\n size=123; /f\n250 End" });
   link.close();
 });
 
-Deno.test("FtpLink gives replies to commands sent side by side in their order", async () => {
+Deno.test("ControlConnection gives replies to commands sent side by side in their order", async () => {
   await using server = await serve((command) => [`200 ${command}\r\n`]);
   const link = await server.connect();
   link.pipelines = true;
@@ -56,7 +56,7 @@ Deno.test("FtpLink gives replies to commands sent side by side in their order", 
   link.close();
 });
 
-Deno.test("FtpLink ends a connection whose answers are out of step", async () => {
+Deno.test("ControlConnection ends a connection whose answers are out of step", async () => {
   await using server = await serve((command) =>
     command === "LIST" ? ["226 one\r\n229 (|||2121|)\r\n"] : ["200 ok\r\n"]
   );
@@ -68,7 +68,7 @@ Deno.test("FtpLink ends a connection whose answers are out of step", async () =>
   assert.ok(link.closed);
 });
 
-Deno.test("FtpLink.connect() that is cancelled does not wait for the greeting", async () => {
+Deno.test("ControlConnection.connect() that is cancelled does not wait for the greeting", async () => {
   await using server = await serve(() => [], "220-soon\r\n");
   const stop = new AbortController();
   const connecting = server.connect({ signal: stop.signal });
@@ -77,7 +77,7 @@ Deno.test("FtpLink.connect() that is cancelled does not wait for the greeting", 
   await assert.rejects(connecting, /closed|given up/);
 });
 
-Deno.test("FtpLink sends no control character", async () => {
+Deno.test("ControlConnection sends no control character", async () => {
   await using server = await serve(() => ["200 ok\r\n"]);
   const link = await server.connect();
   for (const name of ["x\r\nDELE y", "x\0", "x\u007f", "x\u0100"]) {
@@ -91,20 +91,20 @@ Deno.test("FtpLink sends no control character", async () => {
   link.close();
 });
 
-Deno.test("FtpLink gives up on a server that does not answer", async () => {
+Deno.test("ControlConnection gives up on a server that does not answer", async () => {
   await using server = await serve(() => []);
   const link = await server.connect();
   await assert.rejects(link.sendCommand("NOOP"), (error) => error instanceof SyncError && error.kind === "timeout");
   assert.ok(link.closed);
 });
 
-Deno.test("FtpLink gives up on a reply without end", async () => {
+Deno.test("ControlConnection gives up on a reply without end", async () => {
   await using server = await serve(() => [`250-${"x".repeat(70_000)}`]);
   const link = await server.connect();
   await assert.rejects(link.sendCommand("NOOP"), (error) => error instanceof SyncError && error.kind === "connection");
 });
 
-Deno.test("FtpLink ends with 421 as busy, which may pass", async () => {
+Deno.test("ControlConnection ends with 421 as busy, which may pass", async () => {
   await using server = await serve(() => ["421 Timeout\r\n"]);
   const link = await server.connect();
   assert.equal((await link.sendCommand("NOOP")).code, 421);
@@ -164,7 +164,7 @@ Deno.test("FtpPool gives a turn that comes to one who is cancelled to the next o
   assert.equal(await next, link);
 });
 
-Deno.test("FtpLink ends a connection on which a reply comes that nothing asked for", async () => {
+Deno.test("ControlConnection ends a connection on which a reply comes that nothing asked for", async () => {
   await using server = await serve((command) => command === "SIZE f" ? ["213 1\r\n213 2\r\n"] : ["200 ok\r\n"]);
   const link = await server.connect();
   assert.equal((await link.sendCommand("SIZE f")).text, "213 1");
@@ -177,7 +177,7 @@ for (
     "150 soon\r\n".repeat(400),
   ]] as const
 ) {
-  Deno.test(`FtpLink gives up on a reply of ${what} without end before its time is over`, async () => {
+  Deno.test(`ControlConnection gives up on a reply of ${what} without end before its time is over`, async () => {
     await using server = await serve(() => Array(4).fill(piece));
     const link = await server.connect();
     await assert.rejects(
@@ -188,7 +188,7 @@ for (
   });
 }
 
-Deno.test("FtpLink names -Timeout where a server is silent, also in the middle of a reply", async () => {
+Deno.test("ControlConnection names -Timeout where a server is silent, also in the middle of a reply", async () => {
   await using server = await serve(() => Array(20).fill("250-slowly\r\n"));
   const link = await server.connect();
   await assert.rejects(link.sendCommand("NOOP"), /no answer in 1 s.*-Timeout/);

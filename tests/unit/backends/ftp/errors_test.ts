@@ -45,5 +45,5 @@ const kinds: readonly (readonly [number, string, string])[] = [
 ];
 
 for (const [code, text, kind] of kinds) {
-  Deno.test(`kindOf() calls "${text}" ${kind}`, () => assert.equal(errorKindOf({ code, text }), kind));
+  Deno.test(`errorKindOf() calls "${text}" ${kind}`, () => assert.equal(errorKindOf({ code, text }), kind));
 }

@@ -122,13 +122,13 @@ Deno.test("a name that a listing gives twice with different facts is none to be 
   }
 });
 
-Deno.test("Lines puts lines together however they come, and tells one that is cut", () => {
+Deno.test("LineSplitter puts lines together however they come, and tells one that is cut", () => {
   const text = new TextEncoder().encode("one\r\ntwo\r\n\r\nthree");
   for (const piece of [1, 2, 4, 5, 100]) assert.deepEqual(linesOf(text, piece), ["one", "two", "(cut)"]);
   assert.deepEqual(linesOf(new TextEncoder().encode("one\ntwo\n"), 2), ["one", "two"]);
 });
 
-Deno.test("Lines takes no endless line, and no two kinds of ends", () => {
+Deno.test("LineSplitter takes no endless line, and no two kinds of ends", () => {
   const piece = new Uint8Array(1 << 16).fill(120);
   const lines = new LineSplitter(() => {});
   assert.throws(() => {
@@ -138,7 +138,7 @@ Deno.test("Lines takes no endless line, and no two kinds of ends", () => {
   assert.throws(() => linesOf(new TextEncoder().encode(`${long}b\r\n`), 1000), RangeError);
 });
 
-Deno.test("Lines keeps a lone line feed inside a name where lines end in CRLF", () => {
+Deno.test("LineSplitter keeps a lone line feed inside a name where lines end in CRLF", () => {
   assert.deepEqual(linesOf(new TextEncoder().encode("a\nb\r\nc\r\n")), ["a\nb", "c"]);
 });
 

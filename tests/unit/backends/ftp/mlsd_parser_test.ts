@@ -94,7 +94,7 @@ Deno.test("parseMlsd() throws a RangeError where most lines have no facts", () =
   assert.throws(() => parseMlsd([" type=file;size=1; a"]), RangeError);
 });
 
-Deno.test("factsCommand() asks for the facts that are used where others come by default", () => {
+Deno.test("optsMlstCommand() asks for the facts that are used where others come by default", () => {
   const cases = [
     ["type*;size*;modify*;UNIX.mode*;UNIX.groupname*;unique*;", "OPTS MLST type;size;modify;UNIX.mode;unique;"],
     ["Type;Size;Modify;Perm;", "OPTS MLST Type;Size;Modify;"],

@@ -48,7 +48,7 @@ Deno.test("SE-07 a foreign certificate on the data connection alone is refused, 
   assert.deepEqual([...server.files], []);
 });
 
-Deno.test("foreignCertificate() names the call of a refusal by the runtime, and leaves other errors alone", () => {
+Deno.test("toCertificateError() names the call of a refusal by the runtime, and leaves other errors alone", () => {
   const ask = { ...call, operation: "list", path: root };
   const named = toCertificateError(new Error("invalid peer certificate: UnknownIssuer"), ask);
   assert.equal(named?.kind, "hostKey");
