@@ -17,7 +17,8 @@ export type Entry = FileEntry | DirEntry | LinkEntry | OpaqueEntry;
  * reports none; `timeStep` in ms if this listing is coarser than the backend's; `isArrival`: the time is that of the
  * upload, not of the last edit, although the server could store that too; `revision`: ETag, generation or version:
  * equal values mean equal bytes; `checksum` only if the listing contains it at no cost, otherwise by checksum();
- * `mode`: the rwx bits; `fileId`: device and inode.
+ * `mode`: the rwx bits; `fileId`: device and inode; `changeTime`: the time of the last change of content, name or
+ * metadata (ctime) in ms, which no program can set back; only disks list it.
  */
 export interface FileEntry {
   readonly kind: "file";
@@ -30,6 +31,7 @@ export interface FileEntry {
   readonly checksum?: Checksum;
   readonly mode?: number;
   readonly fileId?: string;
+  readonly changeTime?: number;
 }
 
 /** A folder. `fileId`: only for a root on a disk; distinguishes it from another folder at the same path. */

@@ -7,13 +7,15 @@ export interface SideStamp {
   readonly modified?: number;
   readonly revision?: string;
   readonly fileId?: string;
+  readonly changeTime?: number;
 }
 
 /**
- * The history of one path. `partialSide` names the side on which an in-place replacement of the content had started when this
- * was recorded: the content there may be half old, half new, unless the file still matches its stamp. `unprovenSide`
- * names the side whose mark was too recent to be trusted when it was written. Marks of a folder hold only its time
- * (their size is 0), and only if that was old enough to reveal a later deletion in the folder.
+ * The history of one path. `partialSide` names the side on which an in-place replacement of the content had started
+ * when this was recorded: the content there may be half old, half new, unless the file still matches its stamp.
+ * `unprovenSide` names the side whose stamp was too recent to be trusted when it was written; `provableFrom` is the time
+ * in ms, by this machine's clock, from which equal content proves the stamp of a side with another clock. Stamps of a
+ * folder hold only its time (their size is 0), and only if that was old enough to reveal a later deletion in the folder.
  */
 export interface BaseEntry {
   readonly path: RelPath;
@@ -21,6 +23,7 @@ export interface BaseEntry {
   readonly local?: SideStamp;
   readonly remote?: SideStamp;
   readonly unprovenSide?: Side | "both";
+  readonly provableFrom?: number;
   readonly checksum?: Checksum;
   readonly target?: string;
   readonly partialSide?: Side;

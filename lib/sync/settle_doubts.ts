@@ -1,3 +1,4 @@
+import { isReplaced } from "./common/criteria.ts";
 import type { RelPath } from "../core/path.ts";
 import { type Side, sides as bothSides } from "../core/entry.ts";
 import {
@@ -61,13 +62,16 @@ export function selectDoubts(
  */
 function sidesToHash(files: OpenPair, { unprovenSide, ...known }: BaseEntry): readonly Side[] {
   if (files.local.size !== files.remote.size) {
-    return bothSides.filter((side) =>
-      unprovenSide === side || unprovenSide === "both" || known[side]?.revision !== files[side].revision
-    );
+    return bothSides.filter((side) => {
+      const mark = known[side];
+      return unprovenSide === side || unprovenSide === "both" || mark?.revision !== files[side].revision ||
+        (mark !== undefined && isReplaced(files[side], mark));
+    });
   }
   const { remote } = known;
-  const isSure = unprovenSide === "local" && remote !== undefined && remote.modified === files.remote.modified &&
-    remote.revision === files.remote.revision;
+  const isSure = (unprovenSide ?? "local") === "local" && remote !== undefined &&
+    remote.modified === files.remote.modified && remote.revision === files.remote.revision &&
+    !isReplaced(files.remote, remote);
   return isSure ? ["local"] : [];
 }
 

@@ -92,11 +92,13 @@ export function isAbsence(error: unknown): boolean {
 
 /** Converts the result of lstat to an entry; `full` is the disk path at which a link's target is read. */
 export function toEntry(path: RelPath, info: Deno.FileInfo, diskPath: string): Entry {
-  const { mtime, mode, ino } = info;
+  const { mtime, ctime, mode, ino } = info;
   if (mtime === null || mode === null || ino === null) return toPlainEntry(path, info, diskPath);
   const modified = mtime.getTime();
   if (info.isFile) {
-    return { kind: "file", path, size: info.size, modified, mode: mode & 0o777, fileId: `${info.dev}:${ino}` };
+    const changed = ctime === null ? {} : { changeTime: ctime.getTime() };
+    const fileId = `${info.dev}:${ino}`;
+    return { kind: "file", path, size: info.size, modified, mode: mode & 0o777, fileId, ...changed };
   }
   if (info.isDirectory) return { kind: "dir", path, modified, mode: mode & 0o777 };
   return info.isSymlink ? toLink(path, diskPath) : opaque(path, "special", "it is a pipe, a socket or a device");

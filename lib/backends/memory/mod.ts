@@ -34,14 +34,14 @@ export interface MemoryBackend extends Backend {
 /** Returns an in-memory tree: the same calls in the same order return the same results. */
 export function memory(dials: MemoryDials = {}): MemoryBackend {
   const { latency = 0, seed, now, sleep, modes = true, fileIds = true, revisions = false, lacks = [], ...more } = dials;
-  const { times = "kept", clockOff = 0, roundsUp = false, ...given } = more;
+  const { changeTimes = false, times = "kept", clockOff = 0, roundsUp = false, ...given } = more;
   const traits: Traits = { ...defaultTraits, ...given };
   let tick = START;
   const clock = now ?? (() => tick += 1000);
   const itsNow = () => clock() + clockOff;
   const stamp = makeTimeRule(traits, { times, roundsUp }, itsNow);
   const state: MemoryState = {
-    tree: new MemoryTree({ traits, modes, fileIds, revisions, fileTime: stamp, now: itsNow }),
+    tree: new MemoryTree({ traits, modes, fileIds, changeTimes, revisions, fileTime: stamp, now: itsNow }),
     times,
     lacks,
     seed,

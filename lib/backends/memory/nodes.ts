@@ -9,6 +9,7 @@ export interface TreeRules {
   readonly traits: Traits;
   readonly modes: boolean;
   readonly fileIds: boolean;
+  readonly changeTimes: boolean;
   readonly revisions: Revisions;
   readonly fileTime: TimeRule;
   now(): number;
@@ -28,6 +29,8 @@ export interface FileNode {
   readonly name: string;
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly modified: number;
+  /** The time of the last write, rename or change of its metadata. */
+  readonly changed: number;
   readonly mode: number;
   readonly id: string;
   readonly revision: string;
@@ -70,6 +73,7 @@ export function toNode(
     name,
     bytes,
     modified: entry.modified ?? now,
+    changed: entry.changeTime ?? now,
     mode: entry.mode ?? 0o644,
     id: entry.fileId ?? `memory:${count}`,
     revision: entry.revision ?? `r${count}`,

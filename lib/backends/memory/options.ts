@@ -14,6 +14,8 @@ export interface MemoryDials extends Partial<Traits>, TimeDials {
   readonly modes?: boolean;
   /** Whether listings report device and inode; true by default. */
   readonly fileIds?: boolean;
+  /** Whether listings contain the time of each file's last change, which no program can set. */
+  readonly changeTimes?: boolean;
   /** Whether listings report revisions; false by default. */
   readonly revisions?: Revisions;
   /** Optional methods that this backend lacks. */

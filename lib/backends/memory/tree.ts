@@ -88,6 +88,7 @@ export class MemoryTree {
       name: old?.name ?? nameOf(path),
       bytes,
       modified: this.rules.fileTime("written", { asked: writing.modified, had: before?.modified }),
+      changed: this.#changeTime(),
       mode: before?.mode ?? (writing.mode ?? 0o644) & 0o777,
       id: `memory:${count}`,
       revision: `r${count}`,
@@ -140,7 +141,11 @@ export class MemoryTree {
     this.#delete(from);
     // In a store without folders, a folder that became empty is absent now.
     const moved = node.kind === "file"
-      ? { ...node, modified: this.rules.fileTime("renamed", { asked: undefined, had: node.modified }) }
+      ? {
+        ...node,
+        modified: this.rules.fileTime("renamed", { asked: undefined, had: node.modified }),
+        changed: this.#changeTime(),
+      }
       : node;
     this.#put(this.#parent(to, "rename to"), { ...moved, name: nameOf(to) });
     this.operations.push({ do: "rename", path: from, to });
@@ -168,7 +173,8 @@ export class MemoryTree {
     const changed = "modified" in change
       ? { modified: this.rules.fileTime("set", { asked: change.modified, had: node.modified }) }
       : { mode: change.mode & 0o777 };
-    this.#parent(path, operation).children.set(this.#key(node.name), { ...node, ...changed });
+    const now = node.kind === "file" ? { changed: this.#changeTime() } : {};
+    this.#parent(path, operation).children.set(this.#key(node.name), { ...node, ...changed, ...now });
     this.operations.push({ do: isTime ? "setModified" : "setMode", path });
   }
 
@@ -278,17 +284,22 @@ export class MemoryTree {
     }
   }
 
-  #fileEntry(path: RelPath, { bytes, modified, mode, id, revision }: FileNode): FileEntry {
-    const { modes, fileIds, revisions } = this.rules;
+  #fileEntry(path: RelPath, { bytes, modified, changed, mode, id, revision }: FileNode): FileEntry {
+    const { modes, fileIds, changeTimes, revisions } = this.rules;
     const ofAll = revisions === "stale" ? "r" : revision;
     const shown = revisions === "loose" ? `${revision} ${++this.#answers}` : ofAll;
     const more = { ...(modes && { mode }), ...(fileIds && { fileId: id }), ...(revisions && { revision: shown }) };
-    return { kind: "file", path, size: bytes.length, modified, ...more };
+    return { kind: "file", path, size: bytes.length, modified, ...more, ...(changeTimes && { changeTime: changed }) };
   }
 
   #dirEntry(path: RelPath, { modified, mode }: DirNode): DirEntry {
     const { traits, modes } = this.rules;
     return { kind: "dir", path, ...(traits.dirTimes && { modified }), ...(modes && { mode }) };
+  }
+
+  /** Returns the time of a change now. The clock is read only if listings contain that time: each reading may advance it. */
+  #changeTime(): number {
+    return this.rules.changeTimes ? this.rules.now() : 0;
   }
 
   #error(kind: ErrorKind, operation: string, { path, why }: { path: RelPath; why: string }): SyncError {

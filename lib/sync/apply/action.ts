@@ -113,7 +113,7 @@ async function replaceStaged(
     await backend.remove(staged, options);
     throw error;
   }
-  return { entry: { ...staged, path: action.path }, kept: putAway.kept };
+  return { entry: { ...sinceChanged(staged), path: action.path }, kept: putAway.kept };
 }
 
 async function move(
@@ -127,7 +127,12 @@ async function move(
   }
   await assertUnchanged(backend, source, call);
   await backend.rename(source.path, path, { signal: call.signal, expect: "absent" });
-  return { ...source, path };
+  return { ...sinceChanged(source), path };
+}
+
+/** Returns a file's entry after a change of its name or time: its change time is another one then, not known yet. */
+function sinceChanged({ changeTime: _, ...entry }: FileEntry): FileEntry {
+  return entry;
 }
 
 async function touch(
@@ -144,7 +149,7 @@ async function touch(
   if (backend.setModified === undefined) return warn(`${backend.label} keeps no times`);
   try {
     await backend.setModified(target.path, modified, call);
-    return { entry: { ...target, modified } };
+    return { entry: { ...sinceChanged(target), modified } };
   } catch (error) {
     const why = toSyncError(error, "touch");
     if (why.kind === "denied" || why.kind === "unsupported") return warn(why.message);

@@ -127,7 +127,7 @@ export function sameChecksum(a: Checksum | undefined, b: Checksum | undefined): 
 export const RECENT_MS = 2000;
 
 /** The lead in ms from which on a time was set explicitly: no clock is further ahead than any time zone. */
-const MAX_AHEAD_MS = 26 * 3_600_000;
+export const MAX_AHEAD_MS = 26 * 3_600_000;
 
 /**
  * Whether the file could have been written again within `span` without a visible change. A time in the future comes
@@ -144,11 +144,22 @@ const CLOSE_MS = 2000;
 const ZONE_MS = 900_000;
 
 /** Returns the mark of a file for history. */
-export function toSideStamp({ size, modified, revision, fileId }: FileEntry): SideStamp {
+export function toSideStamp({ size, modified, revision, fileId, changeTime }: FileEntry): SideStamp {
   return {
     size,
     ...(modified === undefined ? {} : { modified }),
     ...(revision === undefined ? {} : { revision }),
     ...(fileId === undefined ? {} : { fileId }),
+    ...(changeTime === undefined ? {} : { changeTime }),
   };
+}
+
+/**
+ * Whether a file of the recorded size and time was nevertheless changed or replaced since: its change time differs, or,
+ * if the disk lists none, its file id. A swap by rename and an edit whose time was set back look like that, and so do
+ * chmod, hard links and a restored backup. Only the content can tell them apart.
+ */
+export function isReplaced(entry: FileEntry, mark: SideStamp): boolean {
+  if (entry.changeTime !== undefined && mark.changeTime !== undefined) return entry.changeTime !== mark.changeTime;
+  return entry.fileId !== undefined && mark.fileId !== undefined && entry.fileId !== mark.fileId;
 }

@@ -29,11 +29,12 @@ export function toKey(path: RelPath): string {
  */
 function packBlock(entries: readonly BaseEntry[]): string {
   const rest: Record<number, RareFields> = {};
-  entries.forEach(({ unprovenSide, checksum, target, partialSide }, at) => {
+  entries.forEach(({ unprovenSide, provableFrom, checksum, target, partialSide }, at) => {
     if ([unprovenSide, checksum, target, partialSide].every((one) => one === undefined)) return;
     rest[at] = {
       ...(partialSide === undefined ? {} : { begun: partialSide }),
       ...(unprovenSide === undefined ? {} : { provisional: unprovenSide }),
+      ...(unprovenSide === undefined || provableFrom === undefined ? {} : { provableFrom }),
       ...(checksum === undefined ? {} : { checksum }),
       ...(target === undefined ? {} : { target }),
     };
@@ -43,6 +44,7 @@ function packBlock(entries: readonly BaseEntry[]): string {
     kinds: entries.map(({ kind }) => kind.slice(0, 1)).join(""),
     local: entries.flatMap(({ local }) => toCells(local)),
     remote: entries.flatMap(({ remote }) => toCells(remote)),
+    ...toChangeTimes(entries),
     rest,
   };
   return JSON.stringify(block);
@@ -50,12 +52,12 @@ function packBlock(entries: readonly BaseEntry[]): string {
 
 /** Parses a block that packBlock() made. Throws on anything else. */
 export function unpackBlock(text: string): readonly BaseEntry[] {
-  const { paths, kinds, local, remote, rest }: Block = JSON.parse(text);
+  const { paths, kinds, local, remote, localChanged, remoteChanged, rest }: Block = JSON.parse(text);
   return paths.map((path, at) => {
     const kind = KINDS[kinds[at] ?? ""];
     if (kind === undefined) throw new TypeError(`no kind of entry is called "${kinds[at]}"`);
-    const here = fromCells(local, at);
-    const there = fromCells(remote, at);
+    const here = fromCells(local, at, localChanged);
+    const there = fromCells(remote, at, remoteChanged);
     return {
       path: at === 0 ? toRelPath(path) : path as RelPath,
       kind,
@@ -152,6 +154,7 @@ type Cell = number | string | null;
 /** Fields that few entries have, under the keys they have on the disk. */
 interface RareFields {
   readonly provisional?: Side | "both";
+  readonly provableFrom?: number;
   readonly checksum?: Checksum;
   readonly target?: string;
   readonly begun?: Side;
@@ -159,13 +162,16 @@ interface RareFields {
 
 /**
  * A block's columns. `local`, `remote`: four cells per entry, size, modified, revision and fileId; a size of null means
- * no mark.
+ * no mark. `localChanged`, `remoteChanged`: one change time per entry, missing if the side lists none; older versions
+ * neither write nor read these two.
  */
 interface Block {
   readonly paths: readonly string[];
   readonly kinds: string;
   readonly local: readonly Cell[];
   readonly remote: readonly Cell[];
+  readonly localChanged?: readonly Cell[];
+  readonly remoteChanged?: readonly Cell[];
   readonly rest: Readonly<Record<number, RareFields>>;
 }
 
@@ -193,17 +199,29 @@ function toCells(mark: SideStamp | undefined): readonly Cell[] {
   return [mark.size, mark.modified ?? null, mark.revision ?? null, mark.fileId ?? null];
 }
 
-function fromCells(cells: readonly Cell[], at: number): SideStamp | undefined {
+/** Returns the columns of change times, as far as there are any. */
+function toChangeTimes(entries: readonly BaseEntry[]): Pick<Block, "localChanged" | "remoteChanged"> {
+  const column = (side: Side) => entries.map((entry) => entry[side]?.changeTime ?? null);
+  const [local, remote] = [column("local"), column("remote")];
+  return {
+    ...(local.some((time) => time !== null) ? { localChanged: local } : {}),
+    ...(remote.some((time) => time !== null) ? { remoteChanged: remote } : {}),
+  };
+}
+
+function fromCells(cells: readonly Cell[], at: number, changeTimes: readonly Cell[] = []): SideStamp | undefined {
   const from = at * CELLS;
   const size = cells[from];
   if (typeof size !== "number") return undefined;
   const modified = cells[from + 1];
   const revision = cells[from + 2];
   const fileId = cells[from + 3];
+  const changeTime = changeTimes[at];
   return {
     size,
     ...(typeof modified === "number" ? { modified } : {}),
     ...(typeof revision === "string" ? { revision } : {}),
     ...(typeof fileId === "string" ? { fileId } : {}),
+    ...(typeof changeTime === "number" ? { changeTime } : {}),
   };
 }

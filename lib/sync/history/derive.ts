@@ -10,7 +10,7 @@ import {
   sides as bothSides,
   type Snapshot,
 } from "../../core/entry.ts";
-import { markRecentUnproven, markUnproven, recognizeWritten, type StampOrigin } from "./marks.ts";
+import { markRecentUnproven, markUnproven, type OtherClock, recognizeWritten, type StampOrigin } from "./marks.ts";
 import type { RootFacts, Roots } from "../common/roots.ts";
 import { toSideStamp } from "../common/criteria.ts";
 import type { BaseEntry, History, HistoryUpdate, SideStamp } from "../../core/history.ts";
@@ -35,6 +35,10 @@ export interface RunFacts {
   /** The second listings; missing for a side that was not listed again. */
   readonly seen: Readonly<Partial<Record<Side, RelistedSide>>>;
   readonly traits: Readonly<Record<Side, Traits>>;
+  /** The sides whose files' times are set by another clock than this machine's. */
+  readonly otherClocks?: readonly Side[];
+  /** The entries of the roots as they were listed. */
+  readonly rootEntries?: Readonly<Partial<Record<Side, DirEntry>>>;
   /** The start of the listings, in ms since the epoch. */
   readonly listedAt: number;
   /** The end of the last action, in ms since the epoch. */
@@ -50,7 +54,7 @@ export interface RunFacts {
  */
 export function deriveUpdates(facts: RunFacts): readonly HistoryUpdate[] {
   const { plan, done } = facts;
-  const judged = { facts, pending: findPending(facts) };
+  const judged = { facts, pending: findPending(facts), clocks: toClocks(facts) };
   const lessons = plan.historyUpdates.map((lesson) => finalizeUpdate(lesson, judged)).filter((one) =>
     one !== undefined
   );
@@ -86,19 +90,46 @@ type PendingFolders = Readonly<Record<Side, ReadonlySet<RelPath>>>;
 interface DeriveState {
   readonly facts: RunFacts;
   readonly pending: PendingFolders;
+  readonly clocks: Clocks;
+}
+
+type Clocks = NonNullable<StampOrigin["clocks"]>;
+
+/** Returns the clocks of the sides that have another one, each read from the folders' times when it is first needed. */
+function toClocks({ otherClocks = [], before, seen, rootEntries, listedAt, endedAt }: RunFacts): Clocks {
+  const clockOf = (side: Side): OtherClock => {
+    let [isRead, latest]: [boolean, number | undefined] = [false, undefined];
+    const take = (entry: Entry | undefined) => {
+      if (entry?.kind === "dir" && entry.modified !== undefined) latest = Math.max(latest ?? -Infinity, entry.modified);
+    };
+    return {
+      listedAt,
+      endedAt,
+      get latest() {
+        if (isRead) return latest;
+        isRead = true;
+        take(rootEntries?.[side]);
+        for (const entry of before[side]) take(entry);
+        for (const entry of seen[side]?.folders.values() ?? []) take(entry);
+        return latest;
+      },
+    };
+  };
+  return Object.fromEntries(otherClocks.map((side) => [side, clockOf(side)]));
 }
 
 /** The granularity of disk times in ms: disks count time in ticks, however many digits they show. */
 const TICK_MS = 10;
 
 /** Returns the listings before the run as the origin of a path's marks. */
-function stampOrigin({ traits, listedAt, before }: RunFacts, path: RelPath): StampOrigin {
+function stampOrigin({ facts, clocks }: DeriveState, path: RelPath): StampOrigin {
+  const { traits, listedAt, before, history } = facts;
   const entryOf = (side: Side) => {
     const entry = before[side].get(path);
     return entry?.kind === "file" ? { [side]: entry } : {};
   };
   const entries = { ...entryOf("local"), ...entryOf("remote") };
-  return { traits, readAt: { local: listedAt, remote: listedAt }, entries };
+  return { traits, readAt: { local: listedAt, remote: listedAt }, entries, clocks, before: history.get(path) };
 }
 
 function findPending({ plan, done, before }: RunFacts): PendingFolders {
@@ -123,7 +154,7 @@ function findPending({ plan, done, before }: RunFacts): PendingFolders {
 function finalizeUpdate(lesson: HistoryUpdate, judged: DeriveState): HistoryUpdate | undefined {
   const { path, base: known } = lesson;
   if (known?.kind === "file") {
-    const ripe = markRecentUnproven(known, stampOrigin(judged.facts, path));
+    const ripe = markRecentUnproven(known, stampOrigin(judged, path));
     return ripe === known ? lesson : { path, base: ripe };
   }
   if (known?.kind !== "dir") return lesson;
@@ -143,14 +174,14 @@ function updatesOfDone(action: Action, judged: DeriveState): readonly HistoryUpd
     case "copy":
       return action.source.kind === "link"
         ? updatesOfLink(action.source, { to, path, facts })
-        : updatesOfCopy(action.source, { to, path, facts, action });
+        : updatesOfCopy(action.source, { to, path, judged, action });
     case "move":
       return [
         ...removeFromHistory(facts, action.source.path),
-        ...updatesOfAligned(action.source, { to, path, facts, action }),
+        ...updatesOfAligned(action.source, { to, path, judged, action }),
       ];
     case "touch":
-      return updatesOfAligned(action.target, { to, path, facts, action }).map((lesson) => asUnproven(lesson, to));
+      return updatesOfAligned(action.target, { to, path, judged, action }).map((lesson) => asUnproven(lesson, to));
     default:
       return action satisfies never;
   }
@@ -176,10 +207,12 @@ function updatesOfUndone(action: Action, facts: RunFacts): readonly HistoryUpdat
 interface UpdateTarget {
   readonly to: Side;
   readonly path: RelPath;
-  readonly facts: RunFacts;
 }
 
-function updatesOfLink(source: LinkEntry, { to, path, facts }: UpdateTarget): readonly HistoryUpdate[] {
+function updatesOfLink(
+  source: LinkEntry,
+  { to, path, facts }: UpdateTarget & { readonly facts: RunFacts },
+): readonly HistoryUpdate[] {
   const seen = facts.seen[to]?.entries?.get(path);
   if (seen !== undefined && (seen.kind !== "link" || seen.target !== source.target)) return [];
   const name = to === "local" ? path : source.path;
@@ -188,8 +221,9 @@ function updatesOfLink(source: LinkEntry, { to, path, facts }: UpdateTarget): re
 
 function updatesOfCopy(
   source: FileEntry,
-  { to, path, facts, action }: UpdateTarget & { readonly action: Action },
+  { to, path, judged, action }: UpdateTarget & { readonly judged: DeriveState; readonly action: Action },
 ): readonly HistoryUpdate[] {
+  const { facts, clocks } = judged;
   const result = facts.done.get(action);
   if (result?.kind !== "file" || result.size !== source.size) return [];
   const listed = facts.seen[to]?.entries;
@@ -211,15 +245,20 @@ function updatesOfCopy(
   // The time of an upload is always recent, so a revision beside it is trusted.
   const isStamped = !found.isKept && found.entry.revision !== undefined;
   const readAt = { local: facts.listedAt, remote: facts.listedAt, [to]: isStamped ? Infinity : doneAt };
-  const ripe = markRecentUnproven(known, { traits: facts.traits, readAt, entries });
+  const before = facts.history.get(name) ?? facts.history.get(to === "local" ? source.path : path);
+  const ripe = markRecentUnproven(known, {
+    ...{ traits: facts.traits, readAt, entries, clocks, before },
+    ...(found.isKept ? { written: to } : {}),
+  });
   return recordUnderName(facts, [path, source.path], found.isSure ? ripe : markUnproven(ripe, to));
 }
 
 /** Returns the lesson for proven equal content whose name or time was corrected. */
 function updatesOfAligned(
   target: FileEntry,
-  { to, path, facts, action }: UpdateTarget & { readonly action: Action },
+  { to, path, judged, action }: UpdateTarget & { readonly judged: DeriveState; readonly action: Action },
 ): readonly HistoryUpdate[] {
+  const { facts } = judged;
   const across = facts.before[otherSide(to)].get(path);
   const listed = facts.seen[to]?.entries;
   const seen = listed === undefined ? facts.done.get(action) : listed.get(path);
@@ -229,7 +268,7 @@ function updatesOfAligned(
   const marks = to === "local" ? { local: mine, remote: theirs } : { local: theirs, remote: mine };
   const checksum = target.checksum ?? across.checksum ?? facts.history.get(target.path)?.checksum;
   const known: BaseEntry = { path, kind: "file", ...marks, ...(checksum === undefined ? {} : { checksum }) };
-  return [{ path, base: markRecentUnproven(known, stampOrigin(facts, path)) }];
+  return [{ path, base: markRecentUnproven(known, stampOrigin(judged, path)) }];
 }
 
 function toBaseDir(path: RelPath, judged: DeriveState): BaseEntry {
@@ -253,7 +292,7 @@ function toBaseDir(path: RelPath, judged: DeriveState): BaseEntry {
 function folderStamp(
   { path, modified }: DirEntry,
   kept: SideStamp | undefined,
-  { facts, side, pending }: DeriveState & { readonly side: Side },
+  { facts, side, pending }: Omit<DeriveState, "clocks"> & { readonly side: Side },
 ): SideStamp | undefined {
   const { dirTimes, timeStep } = facts.traits[side];
   if (!dirTimes || modified === undefined || pending[side].has(path)) return kept;

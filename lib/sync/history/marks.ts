@@ -1,17 +1,32 @@
 import type { Traits } from "../../core/backend.ts";
-import { type FileEntry, type Side } from "../../core/entry.ts";
-import { isRecent, isSameTime, RECENT_MS, stepOf } from "../common/criteria.ts";
+import { type FileEntry, type Side, sides as bothSides } from "../../core/entry.ts";
+import { isRecent, isSameTime, MAX_AHEAD_MS, RECENT_MS, sameChecksum, stepOf } from "../common/criteria.ts";
 import { hasSourceTime } from "../common/entry_check.ts";
-import type { BaseEntry } from "../../core/history.ts";
+import type { BaseEntry, SideStamp } from "../../core/history.ts";
+
+/**
+ * The clock of a side that is not this machine's, and may be wrong by any amount. `latest`: the latest time that the
+ * server itself has set (of a folder), so that its clock has passed it; `listedAt`, `endedAt`: the start of the listings
+ * and the end of the run by this machine's clock.
+ */
+export interface OtherClock {
+  readonly latest: number | undefined;
+  readonly listedAt: number;
+  readonly endedAt: number;
+}
 
 /**
  * The origin of a file's marks. `readAt`: the time at which they were read, in ms since the epoch; `entries`: the files
- * as they were listed.
+ * as they were listed; `clocks`: of the sides that have another clock than this machine; `before`: the entry that
+ * history has so far; `written`: the side to which this run wrote the file.
  */
 export interface StampOrigin {
   readonly traits: Readonly<Record<Side, Traits>>;
   readonly readAt: Readonly<Record<Side, number>>;
   readonly entries: Readonly<Partial<Record<Side, FileEntry>>>;
+  readonly clocks?: Readonly<Partial<Record<Side, OtherClock>>>;
+  readonly before?: BaseEntry | undefined;
+  readonly written?: Side;
 }
 
 /**
@@ -19,11 +34,13 @@ export interface StampOrigin {
  * same time.
  */
 export function markRecentUnproven(known: BaseEntry, reading: StampOrigin): BaseEntry {
-  const [local, remote] = [isRecentStamp(known, reading, "local"), isRecentStamp(known, reading, "remote")];
-  if (!local && !remote && known.unprovenSide === undefined) return known;
-  const { unprovenSide: _, ...rest } = known;
-  if (!local && !remote) return rest;
-  return { ...rest, unprovenSide: local && remote ? "both" : local ? "local" : "remote" };
+  const [here, there] = bothSides.map((side) => provenFrom(known, reading, side));
+  if (here === undefined && there === undefined && known.unprovenSide === undefined) return known;
+  const { unprovenSide: _, provableFrom: _from, ...rest } = known;
+  if (here === undefined && there === undefined) return rest;
+  const unprovenSide = there === undefined ? "local" : here === undefined ? "remote" : "both";
+  const from = Math.max(here ?? -Infinity, there ?? -Infinity);
+  return { ...rest, unprovenSide, ...(Number.isFinite(from) ? { provableFrom: from } : {}) };
 }
 
 /** Returns the entry with this side's mark provisional as well. */
@@ -69,11 +86,58 @@ export function recognizeWritten(
   return isSame || isKept || isOfThisRun ? { entry: seen, isSure: false, isKept } : undefined;
 }
 
-function isRecentStamp(known: BaseEntry, { traits, readAt, entries }: StampOrigin, side: Side): boolean {
+/**
+ * Returns the time by this machine's clock from which equal content proves the mark, or -Infinity if any later run may
+ * prove it; undefined if the mark is proven already.
+ */
+function provenFrom(known: BaseEntry, reading: StampOrigin, side: Side): number | undefined {
   const mark = known[side];
-  if (mark?.modified === undefined) return false;
-  if (mark.revision !== undefined && traits[side].weakRevisions !== true) return false;
+  const { traits, readAt, entries, clocks } = reading;
+  if (mark?.modified === undefined || readAt[side] === Infinity) return undefined;
+  if (mark.revision !== undefined && traits[side].weakRevisions !== true) return undefined;
   const entry = entries[side];
   const step = entry === undefined ? traits[side].timeStep ?? 0 : stepOf(entry, traits[side]);
-  return isRecent(mark.modified, readAt[side], Math.max(step, RECENT_MS));
+  const span = Math.max(step, RECENT_MS);
+  const clock = clocks?.[side];
+  if (clock === undefined) {
+    // A change time that is old shows any later edit, whatever the file's own time is.
+    const isYoung = isRecent(mark.modified, readAt[side], span) &&
+      (mark.changeTime === undefined || isRecent(mark.changeTime, readAt[side], span));
+    return isYoung ? -Infinity : undefined;
+  }
+  return provenFromBy(clock, { ...mark, modified: mark.modified }, { known, reading, side, span });
+}
+
+/**
+ * Returns the same for a side with another clock. A time proves content if that clock had moved on by a step when the
+ * content was read. It has if the server has set a later time itself. Otherwise it has one step after this run, in which
+ * it had reached the file's time; if this run set that time, the clock may still have to reach it.
+ */
+function provenFromBy(
+  { latest, listedAt, endedAt }: OtherClock,
+  mark: SideStamp & { readonly modified: number },
+  { known, reading: { before, written }, side, span }: {
+    readonly known: BaseEntry;
+    readonly reading: StampOrigin;
+    readonly side: Side;
+    readonly span: number;
+  },
+): number | undefined {
+  const old = before?.[side];
+  const isOld = old !== undefined && isSameMark(old, mark) &&
+    sameChecksum(before?.checksum, known.checksum) !== false;
+  if (isOld && before !== undefined) {
+    const isUnproven = before.unprovenSide === side || before.unprovenSide === "both";
+    const from = before.provableFrom ?? -Infinity;
+    return isUnproven && listedAt < from ? from : undefined;
+  }
+  if (latest !== undefined && mark.modified + span <= latest) return undefined;
+  const isSet = written === side;
+  // A time of days ago that nothing shows to be new: no clock is that wrong, and a first run may find a million of them.
+  if ((old === undefined || isSet) && Math.abs(endedAt - mark.modified) >= MAX_AHEAD_MS) return undefined;
+  return endedAt + span + (isSet ? Math.max(0, mark.modified - (latest ?? endedAt)) : 0);
+}
+
+function isSameMark(a: SideStamp, b: SideStamp): boolean {
+  return a.size === b.size && a.modified === b.modified && a.revision === b.revision;
 }

@@ -15,7 +15,7 @@ import type { Note } from "../../core/plan.ts";
  * recorded so far.
  */
 export interface UpdateOptions extends CallOptions {
-  readonly facts: Omit<RunFacts, "seen" | "traits" | "endedAt">;
+  readonly facts: Omit<RunFacts, "seen" | "traits" | "endedAt" | "otherClocks" | "rootEntries">;
   readonly rootEntries: Readonly<Partial<Record<Side, DirEntry>>>;
   readonly roots: Roots;
   readonly mayRelist: boolean;
@@ -45,8 +45,10 @@ export async function updateHistory(sides: Backends, options: UpdateOptions): Pr
     }
   }
   const traits = { local: sides.local.traits, remote: sides.remote.traits };
-  const facts: RunFacts = { ...options.facts, seen, traits, endedAt };
   const rootEntries = { ...options.rootEntries, ...relistedRoots(seen) };
+  // A disk of this machine has its clock; so has the local side, whatever backend it is.
+  const otherClocks = sides.remote.root.diskPath === undefined ? ["remote"] as const : [];
+  const facts: RunFacts = { ...options.facts, seen, traits, endedAt, otherClocks, rootEntries };
   const lessons = deriveUpdates(facts);
   const proven = options.mayRelist ? await addChecksums(lessons, sides, options) : lessons;
   return { lessons: proven, roots: deriveRoots(facts, rootEntries, options.roots), notes };

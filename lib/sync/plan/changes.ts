@@ -5,8 +5,9 @@ import {
   type LinkEntry,
   otherSide,
   type Side,
+  sides as bothSides,
 } from "../../core/entry.ts";
-import { compareTimes, isSameTime, sameChecksum, stepOf, toSideStamp } from "../common/criteria.ts";
+import { compareTimes, isReplaced, isSameTime, sameChecksum, stepOf, toSideStamp } from "../common/criteria.ts";
 import type { PlanContext } from "./context.ts";
 import type { Row } from "./rows.ts";
 import type { BaseEntry, SideStamp } from "../../core/history.ts";
@@ -30,9 +31,23 @@ export function changeSince(context: PlanContext, side: Side, entry: FileEntry, 
   if (entry.size !== mark.size) return "changed";
   const stamp = compareStamp(context, side, entry, mark);
   if (proof === true) return stamp === "same" ? "same" : "moved";
-  if (stamp === "same") return comparesChecksum(context) || isUnproven(known, side) ? "unsure" : "same";
+  if (stamp === "same") return comparesChecksum(context) || isUnsure(known, side, entry) ? "unsure" : "same";
   if (comparesChecksum(context)) return "touched";
   return stamp === "time" && !comparesTime(context) ? "same" : "touched";
+}
+
+/** Whether the file looks as its mark says, and its content may be another nevertheless. */
+export function isUnsure(known: BaseEntry, side: Side, entry: FileEntry): boolean {
+  const mark = known[side];
+  return isUnproven(known, side) || (mark !== undefined && isReplaced(entry, mark));
+}
+
+/** Whether a mark lacks the change time that its file now has, as those of older versions do. */
+export function lacksChangeTime(known: BaseEntry, files: Readonly<Record<Side, FileEntry>>): boolean {
+  return bothSides.some((side) => {
+    const mark = known[side];
+    return mark !== undefined && mark.changeTime === undefined && files[side].changeTime !== undefined;
+  });
 }
 
 /** Whether the side's mark was too recent to be trusted when it was written. */
@@ -232,5 +247,6 @@ function isSameSideStamp(a: BaseEntry, b: BaseEntry, side: Side): boolean {
   const [x, y] = [a[side], b[side]];
   if (a.kind === "dir") return y === undefined || x?.modified === y.modified;
   if (x === undefined || y === undefined) return x === y || a.kind !== "file";
-  return x.size === y.size && x.modified === y.modified && x.revision === y.revision && x.fileId === y.fileId;
+  return x.size === y.size && x.modified === y.modified && x.revision === y.revision && x.fileId === y.fileId &&
+    x.changeTime === y.changeTime;
 }

@@ -111,7 +111,7 @@ function freeName(context: PlanContext, path: RelPath): RelPath | undefined {
 
 /** Returns the local version as it will be listed under its second name: another file, with another revision and id. */
 function asKeptCopy(local: FileEntry, path: RelPath): FileEntry {
-  const { revision: _revision, fileId: _fileId, ...rest } = local;
+  const { revision: _revision, fileId: _fileId, changeTime: _changeTime, ...rest } = local;
   return { ...rest, path };
 }
 

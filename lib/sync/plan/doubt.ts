@@ -1,7 +1,7 @@
 import { type FileEntry, type Side, sides as bothSides } from "../../core/entry.ts";
 import { areTimesClose, isRecent, RECENT_MS, sameChecksum, stepOf } from "../common/criteria.ts";
 import type { PlanContext } from "./context.ts";
-import { changeSince, comparesChecksum, compareStamp, comparesTime, isUnproven } from "./changes.ts";
+import { changeSince, comparesChecksum, compareStamp, comparesTime, isUnsure } from "./changes.ts";
 import { CHEAP_READ_BYTES } from "../common/worth.ts";
 import type { BaseEntry } from "../../core/history.ts";
 
@@ -9,7 +9,7 @@ type Files = Readonly<Record<Side, FileEntry>>;
 
 /**
  * Returns the sides whose file has the marks known to history, although these marks could hide an edit (too recent when
- * written, or only a weak revision changed), and whose content is not proven yet. Empty if contents are compared
+ * written, only a weak revision changed, or another file is in its place), and whose content is not proven yet. Empty if contents are compared
  * anyway.
  */
 export function doubtfulSides(context: PlanContext, files: Files, known: BaseEntry): readonly Side[] {
@@ -21,13 +21,13 @@ export function doubtfulSides(context: PlanContext, files: Files, known: BaseEnt
 /** Whether one side's file is in doubt, as described at inDoubt(). */
 export function isDoubtful(context: PlanContext, side: Side, entry: FileEntry, known: BaseEntry): boolean {
   const found = changeSince(context, side, entry, known);
-  if (found === "unsure") return isUnproven(known, side);
+  if (found === "unsure") return isUnsure(known, side, entry);
   return found === "touched" && hasOnlyRevisionChanged(context, side, entry, known);
 }
 
 /** Whether the side's file could have been edited without a visible change. */
 export function canHideEdit(context: PlanContext, side: Side, entry: FileEntry, known: BaseEntry): boolean {
-  return isUnproven(known, side) || hasOnlyRevisionChanged(context, side, entry, known);
+  return isUnsure(known, side, entry) || hasOnlyRevisionChanged(context, side, entry, known);
 }
 
 /** Whether only the revision changed, on a backend with weak revisions. */

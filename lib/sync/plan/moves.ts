@@ -1,5 +1,5 @@
 import { type FileEntry, otherSide, type Side } from "../../core/entry.ts";
-import { isSameTime, sameChecksum, stepOf } from "../common/criteria.ts";
+import { isReplaced, isSameTime, sameChecksum, stepOf } from "../common/criteria.ts";
 import type { PlanContext } from "./context.ts";
 import { hasFineTime } from "./doubt.ts";
 import { changeSince, comparesTime, editTimes, isUnproven } from "./changes.ts";
@@ -100,6 +100,8 @@ function isUnchanged(
 ): boolean {
   const found = changeSince(context, side, target, known);
   if (found !== "unsure") return found === "same" || found === "moved";
+  const mark = known[side];
+  if (mark !== undefined && isReplaced(target, mark)) return false;
   return !isUnproven(known, side) || hasFineTime(context, side, target);
 }
 

@@ -7,6 +7,7 @@ import {
   comparesTime,
   editTimes,
   findPartialSide,
+  lacksChangeTime,
   recordEqual,
   sameContent,
   stampToRecord,
@@ -276,7 +277,10 @@ function recordPair(context: PlanContext, { row, local, remote }: FilePair): voi
     bothSides.every((side) => editDirection(context, side, side === "local" ? local : remote, known) === "still");
   if (!isStill) {
     if (sameContent(context, local, remote) === true) recordEqual(context, row);
-  } else if (bothSides.some((side) => canHideEdit(context, side, side === "local" ? local : remote, known))) {
+  } else if (
+    lacksChangeTime(known, { local, remote }) ||
+    bothSides.some((side) => canHideEdit(context, side, side === "local" ? local : remote, known))
+  ) {
     recordEqual(context, row, known.checksum);
   }
 }

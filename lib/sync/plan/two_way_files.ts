@@ -11,6 +11,7 @@ import {
   editTimes,
   findPartialSide,
   isUnproven,
+  lacksChangeTime,
   recordEqual,
   sameContent,
 } from "./changes.ts";
@@ -56,7 +57,8 @@ export function planFiles(context: PlanContext, pair: VersionPair<FileEntry>): v
     return resolveChange(context, found[side], equal);
   });
   if (here === "same" && there === "same") {
-    const isSettled = doubted.length > 0 || known.partialSide !== undefined || areDoubtsCleared(context, pair, known);
+    const isSettled = doubted.length > 0 || known.partialSide !== undefined || areDoubtsCleared(context, pair, known) ||
+      lacksChangeTime(known, pair);
     return isSettled ? recordEqual(context, row, known.checksum) : undefined;
   }
   if (here === "unsettled" || there === "unsettled") return refuseUndecided(context, row);

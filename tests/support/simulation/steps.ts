@@ -17,6 +17,8 @@ import type { SyncEvent } from "../../../lib/core/plan.ts";
 interface StepsWorld {
   readonly sides: Readonly<Record<Side, MemoryBackend>>;
   readonly clock: { ms: number };
+  /** By how many ms the remote side's clock is ahead. */
+  readonly clockOff: number;
   readonly memory: HistoryMemory;
   readonly trash: Set<string>;
   /** Contents by side that no user has superseded where they were written. */
@@ -47,6 +49,7 @@ export async function playSteps({ dials, moments, last }: StepsStory): Promise<v
   const world: StepsWorld = {
     sides: { local: memory({ ...dials.local, now }), remote: memory({ ...dials.remote, now }) },
     clock,
+    clockOff: dials.remote.clockOff ?? 0,
     memory: newMemory(),
     trash: new Set(),
     live: new Map(),
@@ -76,14 +79,21 @@ async function happen(world: StepsWorld, moment: Moment): Promise<void> {
     await runOnce(world, moment.run);
     return;
   }
+  if (moment.do === "putBack") {
+    const before = await world.sides.local.stat(FILE, call);
+    if (before?.kind === "file" && before.modified !== undefined) await save(world, "local", false, before.modified);
+    return;
+  }
   const chosen = moment.side === "both" ? bothSides : [moment.side];
   for (const side of chosen) await save(world, side, moment.isLonger);
 }
 
-async function save(world: StepsWorld, side: Side, isLonger: boolean): Promise<void> {
+/** `modified`: the file's time, if it is not that of the save. */
+async function save(world: StepsWorld, side: Side, isLonger: boolean, modified?: number): Promise<void> {
   const letter = String.fromCharCode(65 + world.saves++);
   const content = isLonger ? `${letter}${letter}` : letter;
-  const options = { ...call, size: content.length, modified: world.clock.ms };
+  const off = side === "remote" ? world.clockOff : 0;
+  const options = { ...call, size: content.length, modified: modified ?? world.clock.ms + off };
   await world.sides[side].write(FILE, wholeBody(utf8(content)), options);
   world.live.set(side, content);
 }

@@ -179,6 +179,7 @@ const diskDials: fc.Arbitrary<MemoryDials> = fc.record({
   normalizes: fc.nat(3).map((n) => n === 0),
   dirTimes: fc.boolean(),
   fileIds: fc.boolean(),
+  changeTimes: fc.boolean(),
   seed: fc.nat(9),
   lacks: fc.constantFrom<readonly OptionalMethod[]>([], ["walk"], ["copy", "checksum"]),
 });

@@ -6,9 +6,11 @@ import { SyncError } from "../../../lib/core/errors.ts";
 import { run } from "../../../lib/sync/run.ts";
 import { faulty } from "../../support/faulty.ts";
 import { newMemory, openHistory } from "../../support/simulation/history.ts";
-import { fileAt, NOON, plant, type Texts, texts, usual } from "./fixtures.ts";
 import type { SyncEvent } from "../../../lib/core/plan.ts";
 import type { MemoryDials } from "../../../lib/backends/memory/options.ts";
+import { decorate } from "../../../lib/backends/layers/decorator.ts";
+import { toRelPath } from "../../../lib/core/path.ts";
+import { fileAt, NOON, plant, signal, type Texts, texts, usual } from "./fixtures.ts";
 
 const DAY = 86_400_000;
 const tree = { "a": "one", "b": "two", "d/c": "three" };
@@ -16,8 +18,10 @@ const tree = { "a": "one", "b": "two", "d/c": "three" };
 /** A pair on one clock, its history, and runs over it. */
 function pairOf(
   dials: MemoryDials,
-  { local = {}, remote = {}, front = (backend) => backend }: {
+  { local = {}, remote = {}, front = (backend) => backend, disk = {} }: {
     readonly local?: Texts;
+    /** What the local disk is like. */
+    readonly disk?: MemoryDials;
     readonly remote?: Texts;
     /** The remote side as runs see it. */
     readonly front?: (backend: Backend) => Backend;
@@ -25,7 +29,7 @@ function pairOf(
 ) {
   const clock = { ms: NOON };
   const now = () => clock.ms++;
-  const sides = { local: memory({ now }), remote: memory({ ...dials, now }) };
+  const sides = { local: memory({ ...disk, now }), remote: memory({ ...dials, now }) };
   plant(sides.local, local, NOON - DAY);
   plant(sides.remote, remote, NOON - DAY);
   const known = newMemory();
@@ -57,6 +61,17 @@ function pairOf(
       };
     },
   };
+}
+
+/** The backend, each content that is read reported. */
+function counting(inner: Backend, count: () => void): Backend {
+  return decorate(inner, {
+    call({ operation, run: work }) {
+      if (operation === "read") count();
+      return work();
+    },
+    walk: ({ run: work }) => work(),
+  });
 }
 
 async function timesOf(backend: MemoryBackend): Promise<readonly (number | undefined)[]> {
@@ -162,9 +177,9 @@ Deno.test("run() in Both carries a second save of the same second to a server wi
   assert.deepEqual(await texts(sides.remote), { "a": "two" });
 });
 
-for (const ahead of [0, 90_000, 5 * 3_600_000]) {
+for (const ahead of [0, 90_000, 5 * 3_600_000, -2000, -90_000, -5 * 3_600_000]) {
   for (const timeStep of [1000, 60_000]) {
-    Deno.test(`run() carries a second edit within a step of ${timeStep} ms from a server whose clock is ${ahead} ms ahead`, async () => {
+    Deno.test(`run() carries a second edit within a step of ${timeStep} ms from a server whose clock is off by ${ahead} ms`, async () => {
       const { sides, sync, clock } = pairOf({ timeStep, clockOff: ahead, lacks: ["checksum"] }, { local: tree });
       await sync("Both");
       for (const mode of ["Local", "Both"] as const) {
@@ -178,6 +193,44 @@ for (const ahead of [0, 90_000, 5 * 3_600_000]) {
     });
   }
 }
+
+for (
+  const [what, disk] of [["file ids", { fileIds: true }], ["change times", {
+    fileIds: false,
+    changeTimes: true,
+  }]] as const
+) {
+  Deno.test(`run() carries an edit whose time was set back, and files that were swapped, on a disk with ${what}`, async () => {
+    const [dials, places] = [{ timeStep: 1000, lacks: ["checksum"] }, { local: tree, disk }] as const;
+    for (const mode of ["Remote", "Both"] as const) {
+      const { sides, sync } = pairOf(dials, places);
+      await sync(mode);
+      plant(sides.local, { "a": "ONE" }, NOON - DAY);
+      assert.deepEqual((await sync(mode)).actions, ["copy remote a"]);
+      const [a, b, swap] = [toRelPath("a"), toRelPath("b"), toRelPath("swap")];
+      for (const [from, to] of [[a, swap], [b, a], [swap, b]] as const) {
+        await sides.local.rename?.(from, to, { signal });
+      }
+      assert.deepEqual((await sync(mode)).actions, ["copy remote a", "copy remote b"]);
+      assert.deepEqual((await sync(mode)).actions, []);
+      assert.deepEqual(await texts(sides.remote), await texts(sides.local));
+    }
+  });
+}
+
+Deno.test("run() compares files once whose modes alone changed, and reads nothing from then on", async () => {
+  let reads = 0;
+  const front = (backend: Backend) => counting(backend, () => void reads++);
+  const disk = { changeTimes: true };
+  const { sides, sync } = pairOf({ timeStep: 1000, lacks: ["checksum"] }, { local: tree, disk, front });
+  for (let i = 0; i < 3; i++) await sync("Both");
+  for (const path of Object.keys(tree)) await sides.local.setMode?.(toRelPath(path), 0o600, { signal });
+  reads = 0;
+  for (const expected of [3, 3, 3]) {
+    const { actions, notes } = await sync("Both");
+    assert.deepEqual([actions, notes, reads], [[], [], expected]);
+  }
+});
 
 Deno.test("run() one way replaces no later edit whose time lies before that of our upload", async () => {
   const { sides, sync, clock } = pairOf({ timeStep: 1000, times: "refused", lacks: ["checksum"] }, { local: tree });

@@ -22,15 +22,16 @@ Deno.test("openHistory() knows nothing at first, and writes nothing for that", (
 Deno.test("openHistory() gives back what was saved, as it was", () =>
   withHistoryFolder(async (folder) => {
     const entries = [
-      known("a", { unprovenSide: "both", checksum: "sha256:00" }),
+      known("a", { unprovenSide: "both", provableFrom: 9, checksum: "sha256:00" }),
       known("d", { kind: "dir", local: { size: 0, modified: 7 }, remote: { size: 0 } }),
       { path: toRelPath("d/l"), kind: "link" as const, target: "../a" },
       known("e", { local: { size: 0 } }),
+      known("f", { local: { size: 0, changeTime: 8 } }),
     ];
     await saveUpdates(folder, recordUpdates(...entries));
     using history = await open(folder);
     assert.deepEqual(all(history), entries);
-    assert.deepEqual([history.exists, history.history.size], [true, 4]);
+    assert.deepEqual([history.exists, history.history.size], [true, 5]);
     assert.deepEqual(history.roots, { local: { id: "i", modified: 5 } });
     assert.deepEqual(history.history.get(toRelPath("d/l")), entries[2]);
     assert.equal(history.history.get(toRelPath("d/k")), undefined);

@@ -50,10 +50,12 @@ interface Setting {
   readonly remote?: readonly Entry[];
   readonly seen?: RunFacts["seen"];
   readonly timeStep?: number;
+  readonly otherClocks?: readonly Side[];
 }
 
 function facts(
-  { plan, actions = [], known: before = [], local = [], remote = [], seen = {}, timeStep = 1 }: Setting,
+  { plan, actions = [], known: before = [], local = [], remote = [], seen = {}, timeStep = 1, otherClocks = [] }:
+    Setting,
 ): RunFacts {
   const none = { conflicts: [], refusals: [], heldRemovals: [], notes: [], historyUpdates: [], undecided: [] };
   const done = actions.filter(([, end]) => end === "done").map(([action, , result]) => [action, result] as const);
@@ -65,6 +67,7 @@ function facts(
     before: { local: toSnapshot(local), remote: toSnapshot(remote) },
     seen,
     traits: { local: { ...traits, timeStep: 1 }, remote: traits },
+    otherClocks,
     listedAt,
     endedAt: listedAt + 1000,
   };
@@ -82,6 +85,42 @@ Deno.test("toLessons() learns a file that arrived by what its side lists, and by
     path: "a",
     base: { path: "a", kind: "file", local: mark(), remote: { size: 3, modified: old - 500, revision: "r1" } },
   }]);
+});
+
+const behind = { otherClocks: ["remote"], timeStep: 1000 } as const;
+const download = (path: string): Action => ({ ...upload(path), to: "local" });
+const provenFrom = (given: Setting) => learned(given).map(({ base }) => [base?.unprovenSide, base?.provableFrom]);
+
+Deno.test("deriveUpdates() trusts a server's time if a folder's time shows that its clock has passed it, and otherwise a step later", () => {
+  const arrived = { actions: [[download("a"), "done", file("a")]], ...behind } as const;
+  assert.deepEqual(provenFrom(arrived), [["remote", listedAt + 3000]]);
+  assert.deepEqual(provenFrom({ ...arrived, remote: [dir("d", old + 1999)] }), [["remote", listedAt + 3000]]);
+  assert.deepEqual(provenFrom({ ...arrived, remote: [dir("d", old + 2000)] }), [[undefined, undefined]]);
+  assert.deepEqual(provenFrom({ ...arrived, otherClocks: [] }), [[undefined, undefined]]);
+});
+
+Deno.test("deriveUpdates() waits for a slow clock to reach a time that the run itself set", () => {
+  const sent = { actions: [[upload("a"), "done", file("a")]], ...behind, seen: listing(file("a")) } as const;
+  assert.deepEqual(provenFrom(sent), [["remote", listedAt + 3000]]);
+  assert.deepEqual(provenFrom({ ...sent, remote: [dir("d", old - 5000)] }), [["remote", listedAt + 8000]]);
+});
+
+Deno.test("deriveUpdates() asks for days-old times of files that are new to history no more, but for those of changed files", () => {
+  const aged = file("a", { modified: old - 9 * 86_400_000 });
+  const copy: Action = { do: "copy", to: "local", path: aged.path, why: "new", source: aged };
+  const arrived = { actions: [[copy, "done", aged]], ...behind } as const;
+  assert.deepEqual(provenFrom(arrived), [[undefined, undefined]]);
+  assert.deepEqual(provenFrom({ ...arrived, known: [known("a")] }), [["remote", listedAt + 3000]]);
+});
+
+Deno.test("deriveUpdates() trusts the time of an unproven file once its content was compared late enough", () => {
+  const compared = (provableFrom: number) => {
+    const before = known("a", { unprovenSide: "remote", provableFrom });
+    const plan = { historyUpdates: [{ path: before.path, base: known("a") }] };
+    return provenFrom({ ...behind, plan, known: [before] });
+  };
+  assert.deepEqual(compared(listedAt + 1), [["remote", listedAt + 1]]);
+  assert.deepEqual(compared(listedAt), [[undefined, undefined]]);
 });
 
 Deno.test("toLessons() learns nothing of a failure", () => {

@@ -13,17 +13,21 @@ import {
 import type { BaseEntry } from "../../../../lib/core/history.ts";
 
 const at = (ms: number, more: object = {}) => ({ f: { modified: START + ms, ...more } });
-const young = (provisional: BaseEntry["unprovenSide"], more: Partial<BaseEntry> = {}): readonly BaseEntry[] =>
-  knownAs("f").map((one) => ({ ...one, ...more, ...(provisional === undefined ? {} : { unprovenSide: provisional }) }));
+const young = (unprovenSide: BaseEntry["unprovenSide"], more: Partial<BaseEntry> = {}): readonly BaseEntry[] =>
+  knownAs("f").map((one) => ({
+    ...one,
+    ...more,
+    ...(unprovenSide === undefined ? {} : { unprovenSide }),
+  }));
 const second = { traits: { timeStep: 1000 } };
 const trash: NonNullable<PlanInput["keepDiscarded"]> = (path) => toRelPath(`.tandem-trash/${path}`);
 
 for (const [mode, from] of [["Remote", "local"], ["Local", "remote"]] as const) {
-  for (const provisional of [undefined, "local", "remote", "both"] as const) {
-    const mark = provisional === undefined ? "old marks" : `young marks: ${provisional}`;
+  for (const unprovenSide of [undefined, "local", "remote", "both"] as const) {
+    const mark = unprovenSide === undefined ? "old marks" : `young marks: ${unprovenSide}`;
     Deno.test(`plan() in ${mode} carries a source that is 1 s later than its own mark, ${mark}`, () => {
       const sides = { local: at(0), remote: at(0), [from]: at(1000) };
-      const made = planFor({ mode, known: young(provisional), ...second, ...sides });
+      const made = planFor({ mode, known: young(unprovenSide), ...second, ...sides });
       assert.deepEqual(summarizeActions(made.actions), [`copy ${from === "local" ? "remote" : "local"} f newer`]);
     });
   }
@@ -34,8 +38,8 @@ for (const [mode, from] of [["Remote", "local"], ["Local", "remote"]] as const) 
   });
 
   Deno.test(`plan() in ${mode} asks for the content of what looks as it was by a mark that was too young`, () => {
-    const asked = (provisional: Side) =>
-      planFor({ mode, checksumPolicy: "free", known: young(provisional), ...second, local: at(0), remote: at(0) })
+    const asked = (unprovenSide: Side) =>
+      planFor({ mode, checksumPolicy: "free", known: young(unprovenSide), ...second, local: at(0), remote: at(0) })
         .unproven;
     assert.deepEqual([asked("local"), asked("remote")], [["f"], ["f"]]);
   });
@@ -106,6 +110,24 @@ Deno.test("plan() asks at the first contact where equal times prove little: youn
   assert.deepEqual(asked({ modified: START }), [[], []]);
   assert.deepEqual(asked({ modified: START + 300 }), [[], ["f"]]);
   assert.deepEqual(asked({ modified: START }, START + 1500), [["f"], []]);
+});
+
+Deno.test("plan() asks for the content of a file of the same size and time that was replaced or changed, and remembers its new state", () => {
+  const recorded = (stamp: object) =>
+    knownAs("f").map((one) => ({ ...one, local: { size: 5, modified: START, ...stamp } }));
+  for (const mode of ["Remote", "Local", "Both"] as const) {
+    const plans = (before: object, now: object) => {
+      const given = { mode, known: recorded(before), ...second, local: at(0, now), remote: at(0) };
+      const [asked, settled] = [planFor({ checksumPolicy: "free", ...given }), planFor(given)];
+      return [asked.unproven ?? [], settled.actions, settled.historyUpdates.map(({ base }) => base?.local)];
+    };
+    const stamp = (more: object) => [{ size: 5, modified: START, ...more }];
+    assert.deepEqual(plans({ fileId: "1:1" }, { fileId: "1:2" }), [["f"], [], stamp({ fileId: "1:2" })], mode);
+    assert.deepEqual(plans({ changeTime: 1 }, { changeTime: 2 }), [["f"], [], stamp({ changeTime: 2 })], mode);
+    const same = { fileId: "1:2", changeTime: 1 };
+    assert.deepEqual(plans({ fileId: "1:1", changeTime: 1 }, same), [[], [], []], mode);
+    assert.deepEqual(plans({}, { changeTime: 1 }), [[], [], stamp({ changeTime: 1 })], mode);
+  }
 });
 
 const tagged = (revision: string, more: object = {}) => ({ modified: START, revision, ...more });

@@ -75,3 +75,10 @@ Deno.test("plan() does not rename a file that was touched on its way, so that it
   assert.deepEqual(moves({ local: { b: touched }, remote: { a: x } }), ["remove remote a gone", "copy remote b new"]);
   assert.deepEqual(moves({ criteria: "Size", local: { b: touched }, remote: { a: x } }), ["move remote b moved"]);
 });
+
+Deno.test("plan() renames no file that was changed since, though its size and time are what history holds", () => {
+  const held = { ...known, remote: { size: 5, modified: START, changeTime: 1 }, ...x };
+  const given = (changeTime: number) => ({ known: [held], local: { b: x }, remote: { a: { changeTime } } });
+  assert.deepEqual(moves(given(1)), ["move remote b moved"]);
+  assert.deepEqual(moves(given(2)), ["remove remote a gone", "copy remote b new"]);
+});
