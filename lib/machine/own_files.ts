@@ -4,6 +4,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { SyncError } from "../core/errors.ts";
 import { escapeForDisplay } from "../core/path.ts";
+import { isPrivateGroup, UNMAPPED } from "./account.ts";
 
 /** The error id of a state file or folder that another user owns or may write to, or that is a link; kind refused. */
 export const foreignState = "ForeignState";
@@ -146,12 +147,17 @@ export async function assertTrustedAncestors(folder: string): Promise<void> {
     if (info.isSymlink && info.uid !== 0 && info.uid !== Deno.uid()) {
       throw foreignStateError(above, `is a link of another user (user id ${info.uid})`);
     }
-    const { mode, uid } = info.isSymlink ? await Deno.stat(above) : info;
+    const { mode, uid, gid } = info.isSymlink ? await Deno.stat(above) : info;
     if (uid !== null && uid !== 0 && uid !== Deno.uid() && uid !== UNMAPPED) {
       throw foreignStateError(above, `belongs to another user (user id ${uid}), who can replace its content`);
     }
+    // In a sticky folder each user may rename only what is their own.
     if (((mode ?? 0) & 0o1002) === 0o002) {
       throw foreignStateError(above, `lets every user replace its content (mode ${octal((mode ?? 0) & 0o1777)})`);
+    }
+    if (((mode ?? 0) & 0o1020) === 0o020 && gid !== null && !await isPrivateGroup(gid)) {
+      const bits = octal((mode ?? 0) & 0o1777);
+      throw foreignStateError(above, `lets the group of id ${gid} exchange what it holds (mode ${bits})`);
     }
   }
 }
@@ -192,8 +198,6 @@ export function isForeignStateError(error: unknown): error is SyncError {
   return error instanceof SyncError && error.facts.id === foreignState;
 }
 
-/** In a container: a user outside of it, such as the machine's root, who owns the folders around (user_namespaces(7)). */
-const UNMAPPED = 65_534;
 const WRITABLE = 0o022;
 const READABLE = 0o077;
 const PROBE_BYTES = 4096;

@@ -61,6 +61,20 @@ export const mutantsOfState: readonly Mutant[] = [
     tests: [state],
   },
   {
+    name: "a group may exchange the folders that lead to the state folder",
+    file: "lib/machine/own_files.ts",
+    old: "if (((mode ?? 0) & 0o1020) === 0o020 &&",
+    new: "if (((mode ?? 0) & 0o1020) === 0o1000 &&",
+    tests: ["tests/unit/sync/history_trust_test.ts"],
+  },
+  {
+    name: "a group with other members passes for the user's own",
+    file: "lib/machine/account.ts",
+    old: "return isOwn && [...members, ...primary].every((name) => name === account.name);",
+    new: "return isOwn;",
+    tests: ["tests/unit/machine/account_test.ts"],
+  },
+  {
     name: "a link of another user leads to the state folder",
     file: "lib/machine/own_files.ts",
     old: "if (info.isSymlink && info.uid !== 0 && info.uid !== Deno.uid()) {",

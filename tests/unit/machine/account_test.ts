@@ -1,11 +1,30 @@
 import assert from "node:assert/strict";
-import { accountHome, accountName } from "../../../lib/machine/account.ts";
+import { accountHome, accountName, isPrivateGroup } from "../../../lib/machine/account.ts";
 
 const isRoot = Deno.build.os !== "windows" && Deno.uid() === 0;
 
 Deno.test("accountHome() and accountName() tell what the user database knows", () => {
   assert.equal(typeof accountHome(), "string");
   assert.equal(typeof accountName(), "string");
+});
+
+Deno.test("isPrivateGroup() takes a group for the user's own if no other user is in it, and root's", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "tandem-groups-" });
+  try {
+    const [groups, users] = [`${folder}/group`, `${folder}/passwd`];
+    await Deno.writeTextFile(groups, "ann:x:1000:\nbob:x:1001:bob,eve\nstaff:x:50:ann\nlone:x:60:\nsam:x:1003:\n");
+    await Deno.writeTextFile(users, "ann:x:1000:1000::/:\nsam:x:1003:1003::/:\nold:x:9:1003::/:\n");
+    const isOwn = (gid: number, name: string, uid: number) => isPrivateGroup(gid, { uid, name, groups, users });
+    assert.deepEqual(await Promise.all([0, 65_534, 1000, 50, 60, 7].map((gid) => isOwn(gid, "ann", 1000))), [
+      ...[true, true, true, false, false, false],
+    ]);
+    assert.equal(await isOwn(1001, "bob", 1001), false, "another member");
+    assert.equal(await isOwn(1003, "sam", 1003), false, "another user's primary group");
+    assert.equal(await isOwn(7007, "sam", 7007), true, "of a directory service");
+    assert.equal(await isPrivateGroup(50, { uid: 50, name: "ann", groups: `${folder}/none`, users }), true);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
 
 Deno.test({

@@ -99,6 +99,10 @@ const foreignFiles: Readonly<Record<string, (file: string, folder: string) => Pr
   "beside which a journal is a link": (file) => Deno.symlink(file, `${file}-journal`),
   ...(Deno.uid() === 0
     ? {
+      "below a folder whose names a group may exchange": async (_: string, folder: string) => {
+        await Deno.chown(`${folder}/..`, null, 12345);
+        await Deno.chmod(`${folder}/..`, 0o775);
+      },
       "of another user": (file: string) => Deno.chown(file, 12345, 12345),
       "in a folder of another user": (_: string, folder: string) => Deno.chown(folder, 12345, 12345),
     }
