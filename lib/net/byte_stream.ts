@@ -139,15 +139,22 @@ export async function forEachChunk(
   if (signal.aborted) throw cancelled(signal, operation);
 }
 
-/** Reads a content that must have exactly `size` bytes. Rejects with kind "changed" if it has another size. */
+/**
+ * Reads a content that must have exactly `size` bytes. Rejects with kind "changed" if it has another size. `onBytes`:
+ * called with the number of bytes of each chunk.
+ */
 export async function readExactly(
   content: Promise<Content>,
-  { size, ...context }: OperationContext & { readonly size: number },
+  { size, onBytes, ...context }: OperationContext & {
+    readonly size: number;
+    onBytes?: ((bytes: number) => void) | undefined;
+  },
 ): Promise<Uint8Array<ArrayBuffer>> {
   const source = await awaitContent(content, context);
   if (source instanceof Uint8Array) {
-    if (source.length === size) return source;
-    throw wrongSizeError(context, { given: source.length, size });
+    if (source.length !== size) throw wrongSizeError(context, { given: source.length, size });
+    onBytes?.(size);
+    return source;
   }
   const all = new Uint8Array(size);
   let at = 0;
@@ -155,6 +162,7 @@ export async function readExactly(
     if (at + bytes.length > size) throw wrongSizeError(context, { given: at + bytes.length, size });
     all.set(bytes, at);
     at += bytes.length;
+    onBytes?.(bytes.length);
     return Promise.resolve();
   }, context);
   if (at < size) throw wrongSizeError(context, { given: at, size });

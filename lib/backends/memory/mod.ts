@@ -152,8 +152,7 @@ class MemoryFolder implements Backend {
     tree.assertWritable(full, options);
     const { signal, size, onBytes } = options;
     // A copy, because the caller keeps the memory of its content.
-    const bytes = (await readExactly(body(), { signal, operation: "write", path: full, size })).slice();
-    onBytes?.(size);
+    const bytes = (await readExactly(body(), { signal, operation: "write", path: full, size, onBytes })).slice();
     if (!this.traits.atomicWrite) {
       tree.assertWritable(full, options);
       const mode = tree.hide(full) ?? options.mode;
