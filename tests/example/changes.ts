@@ -4,7 +4,7 @@ import { root } from "../../lib/core/path.ts";
 import type { ExampleClient, ResolvedPath } from "./client.ts";
 import { precondition } from "./write.ts";
 
-/** Creates a folder, for the root its parents too. An existing one is no error. */
+/** Creates a folder, for the root its parents too. An existing one is not an error. */
 export async function makeDir(client: ExampleClient, target: ResolvedPath): Promise<DirEntry> {
   const isMissing = target.path === root && target.serverPath !== "/";
   const response = await client.send({ method: "PUT", query: "dir", also: isMissing ? [404] : [] }, target);
@@ -16,7 +16,7 @@ export async function makeDir(client: ExampleClient, target: ResolvedPath): Prom
   return { kind: "dir", path: target.path };
 }
 
-/** Removes a file or an empty folder if it still is the one in the entry. What is absent is no error. */
+/** Removes a file or an empty folder if it still is the one in the entry. An absent entry is not an error. */
 export async function removeEntry(client: ExampleClient, entry: Entry, target: ResolvedPath): Promise<void> {
   const isDir = entry.kind === "dir";
   const response = await client.send({

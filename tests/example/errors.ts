@@ -7,7 +7,7 @@ export function toSyncError(context: OperationContext, answer: ResponseHead): Sy
   return responseToSyncError(context, answer, meanings);
 }
 
-/** What each status means: the kind, a clause for the message, and whether the request may be made again. */
+/** The meaning of each status: the kind, a clause for the message, and whether the request may be made again. */
 const meanings: Readonly<Record<number, StatusMeaning>> = {
   401: ["auth", "the server does not accept the password"],
   403: ["denied", "permission denied"],

@@ -6,9 +6,19 @@
 const stages = ["common", "scan", "plan", "guards", "confirm", "apply", "history", "lock", "trash"].map((name) =>
   `lib/sync/${name}`
 );
-const protocols = ["local", "memory", "sftp", "ftp", "webdav", "s3", "gcs"].map((name) => `lib/backends/${name}`);
 const shellParts = ["command", "parse", "bind", "run"].map((name) => `lib/shell/${name}`);
 const forProtocols = ["lib/core", "lib/net", "lib/backends/shared"];
+/** One row a protocol. */
+const protocolArrows: Readonly<Record<string, readonly string[]>> = {
+  "lib/backends/local": forProtocols,
+  "lib/backends/memory": forProtocols,
+  "lib/backends/sftp": [...forProtocols, "lib/ssh"],
+  "lib/backends/ftp": forProtocols,
+  "lib/backends/webdav": [...forProtocols, "lib/http"],
+  "lib/backends/s3": [...forProtocols, "lib/http", "lib/machine"],
+  "lib/backends/gcs": [...forProtocols, "lib/http", "lib/backends/s3"],
+};
+const protocols = Object.keys(protocolArrows);
 const forStages = ["lib/core", "lib/sync/common"];
 const forCommands = [
   ...["lib/core", "lib/machine", "lib/backends/mod.ts", "lib/session", "lib/report", "cmd/shared"],
@@ -25,13 +35,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   "lib/ssh": ["lib/core", "lib/net", "lib/machine"],
   "lib/backends/shared": ["lib/core", "lib/net"],
   "lib/backends/layers": forProtocols,
-  "lib/backends/local": forProtocols,
-  "lib/backends/memory": forProtocols,
-  "lib/backends/sftp": [...forProtocols, "lib/ssh"],
-  "lib/backends/ftp": forProtocols,
-  "lib/backends/webdav": [...forProtocols, "lib/http"],
-  "lib/backends/s3": [...forProtocols, "lib/http", "lib/machine"],
-  "lib/backends/gcs": [...forProtocols, "lib/http", "lib/backends/s3"],
+  ...protocolArrows,
   "lib/backends": ["lib/core", "lib/backends/layers", ...protocols],
   "lib/session": ["lib/core", "lib/machine", "lib/backends", "lib/backends/layers"],
   "lib/sync/common": ["lib/core"],
