@@ -1,5 +1,5 @@
 import { SyncError, toSyncError } from "../lib/core/errors.ts";
-import { startResult, type SyncResult } from "../lib/report/result.ts";
+import { type SyncResult } from "../lib/report/result.ts";
 import { describeFirstRun } from "../lib/report/summary.ts";
 import type { Session } from "../lib/session/session.ts";
 import { type Bound, type CommandContext, defineCommand, type Params } from "../lib/shell/command/command.ts";
@@ -11,6 +11,7 @@ import { sessionOrResult, type SessionSource } from "./shared/session_param.ts";
 import { toPairStateOptions, toRunOptions } from "./shared/run_options.ts";
 import { checkSync, syncParams } from "./shared/sync_params.ts";
 import type { SyncEvent } from "../lib/core/plan.ts";
+import { startResult } from "../lib/report/result_builder.ts";
 
 const params = {
   ...syncParams,

@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import { setImmediate } from "node:timers/promises";
-import { checkName, type RelPath } from "../../core/path.ts";
+import type { RelPath } from "../../core/path.ts";
 import type { Entry, OpaqueEntry } from "../../core/entry.ts";
 import { codeOf, type DiskContext, diskError } from "./errors.ts";
 
@@ -210,34 +210,6 @@ export const SAFE_OPEN = (fs.constants.O_NOFOLLOW ?? 0) | (fs.constants.O_NONBLO
 /** Linux's folder of links to the open files of the process. */
 export const DESCRIPTOR_FOLDER = "/proc/self/fd/";
 
-/**
- * Returns the entries of some names of one folder, without those that vanished meanwhile. `prefix`: the folder on the
- * disk, with its separator.
- */
-export async function statNames(
-  schedule: DiskScheduler,
-  dir: RelPath,
-  prefix: string,
-  names: readonly string[],
-): Promise<Entry[]> {
-  const found = await schedule(
-    () => names.map((name) => lstatOrError(() => Deno.lstatSync(prefix + name))),
-    () => Promise.all(names.map((name) => Deno.lstat(prefix + name).catch(toError))),
-    names.length,
-  );
-  const entries: Entry[] = [];
-  for (const [i, name] of names.entries()) {
-    const info = found[i];
-    const gated = checkName(dir, name);
-    if (!gated.ok) entries.push(opaque(gated.displayPath, "name", gated.why));
-    else if (info !== undefined && !(info instanceof Error)) entries.push(toEntry(gated.path, info, prefix + name));
-    else if (!isAbsence(info)) {
-      entries.push(opaque(gated.path, "unreadable", `it cannot be looked at (${codeOf(info) ?? "unknown error"})`));
-    }
-  }
-  return entries;
-}
-
 export function opaque(path: RelPath, cause: OpaqueEntry["cause"], why: string): OpaqueEntry {
   return { kind: "opaque", path, cause, why };
 }
@@ -267,14 +239,6 @@ function toPlainEntry(path: RelPath, info: Deno.FileInfo, diskPath: string): Ent
   return info.isSymlink ? toLink(path, diskPath) : opaque(path, "special", "it is a pipe, a socket or a device");
 }
 
-function lstatOrError(info: () => Deno.FileInfo): Deno.FileInfo | Error {
-  try {
-    return info();
-  } catch (error) {
-    return toError(error);
-  }
-}
-
 /**
  * Runs work whose errors have no stack trace: the absence of each new file is an error, and its stack costs more than
  * the call.
@@ -287,10 +251,6 @@ function withoutStackTrace<T>(work: () => T): T {
   } finally {
     Error.stackTraceLimit = stackTraceLimit;
   }
-}
-
-function toError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }
 
 function toLink(path: RelPath, diskPath: string): Entry {

@@ -153,7 +153,7 @@ export const mutantsOfPlan: readonly Mutant[] = [
   },
   {
     name: "each time that is not kept is a warning of its own",
-    file: "lib/report/result.ts",
+    file: "lib/report/result_builder.ts",
     old: "if (isUntimed !== true) this.#warnings.push(...told);",
     new: "if (isUntimed !== false) this.#warnings.push(...told);",
     tests: ["tests/unit/report/result_test.ts"],

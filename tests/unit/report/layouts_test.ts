@@ -3,10 +3,10 @@ import { SyncError } from "../../../lib/core/errors.ts";
 import { toRelPath } from "../../../lib/core/path.ts";
 import { arrayLayout, type Layout, lineLayout, objectLayout, textLayout } from "../../../lib/report/layouts.ts";
 import { toDifference, toErrorRecord, toPlanLine } from "../../../lib/report/records.ts";
-import { startResult } from "../../../lib/report/result.ts";
 import { makePaint } from "../../../lib/report/text.ts";
 import { done, download, failed, file, makeDir, noon, planned, removal, run, upload } from "./given.ts";
 import type { Action, SyncEvent } from "../../../lib/core/plan.ts";
+import { startResult } from "../../../lib/report/result_builder.ts";
 
 const error = toErrorRecord(new SyncError("auth", "Denied", { operation: "log in" }));
 const plain = makePaint(false);

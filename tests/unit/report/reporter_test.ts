@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { SyncError } from "../../../lib/core/errors.ts";
-import { startResult } from "../../../lib/report/result.ts";
 import { done, noon, run, upload } from "./given.ts";
 import { events, given, tell } from "./streams.ts";
+import { startResult } from "../../../lib/report/result_builder.ts";
 
 const lost = new SyncError("connection", "The server went away", { operation: "write" });
 Deno.test("makeReporter() writes the list view at a terminal and JSON lines on a pipe under Auto", async () => {

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { SyncError } from "../../../lib/core/errors.ts";
 import { toRelPath } from "../../../lib/core/path.ts";
-import { exitCode, startResult } from "../../../lib/report/result.ts";
+import { exitCode } from "../../../lib/report/result.ts";
 import { done, download, failed, file, makeDir, noon, planned, removal, run, upload } from "./given.ts";
 import type { Action, SyncEvent } from "../../../lib/core/plan.ts";
+import { startResult } from "../../../lib/report/result_builder.ts";
 
 const lost = new SyncError("connection", "The server went away", { operation: "write" });
 const denied = new SyncError("denied", "No", { operation: "write" });

@@ -1,9 +1,9 @@
 import { SyncError } from "../../../lib/core/errors.ts";
 import { toRelPath } from "../../../lib/core/path.ts";
 import { makeReporter, type OutputFormat } from "../../../lib/report/reporter.ts";
-import { startResult } from "../../../lib/report/result.ts";
 import { done, failed, noon, planned, removal, run, upload } from "./given.ts";
 import type { Run, SyncEvent } from "../../../lib/core/plan.ts";
+import { startResult } from "../../../lib/report/result_builder.ts";
 
 /** Which streams are terminals. */
 export interface Given {

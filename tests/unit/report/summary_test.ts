@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { SyncError } from "../../../lib/core/errors.ts";
 import { toRelPath } from "../../../lib/core/path.ts";
-import { startResult } from "../../../lib/report/result.ts";
 import { describeFirstRun, describePlan, summarize } from "../../../lib/report/summary.ts";
 import { done, download, failed, makeDir, noon, planned, removal, run, upload } from "./given.ts";
 import type { Plan, SyncEvent } from "../../../lib/core/plan.ts";
+import { startResult } from "../../../lib/report/result_builder.ts";
 
 const denied = new SyncError("denied", "No", { operation: "write" });
 

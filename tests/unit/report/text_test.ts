@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { SyncError } from "../../../lib/core/errors.ts";
 import { toRelPath } from "../../../lib/core/path.ts";
-import { startResult } from "../../../lib/report/result.ts";
 import { viewFailures } from "../../../lib/report/table.ts";
 import {
   escapeBuildCommands,
@@ -17,6 +16,7 @@ import {
   toLine,
 } from "../../../lib/report/text.ts";
 import { loadWidth, roughWidth } from "../../../lib/report/width.ts";
+import { startResult } from "../../../lib/report/result_builder.ts";
 
 const bytesOf = (text: string) => new TextEncoder().encode(text).length;
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers";
-import { canOthersChange, newDiskScheduler, statNames } from "../../../../lib/backends/local/disk.ts";
+import { canOthersChange, newDiskScheduler } from "../../../../lib/backends/local/disk.ts";
+import { statNames } from "../../../../lib/backends/local/list.ts";
 import { root } from "../../../../lib/core/path.ts";
 import { freshDisk } from "../../../support/disk.ts";
 
