@@ -6,8 +6,6 @@ import { connectWithRetry } from "../../lib/net/backoff.ts";
 import { ExampleClient } from "./client.ts";
 import { stat } from "./stat.ts";
 import type { ConnectContext } from "../../lib/core/protocol.ts";
-import { numberOption } from "../../lib/backends/shared/options.ts";
-import { labelOf } from "../../lib/net/host.ts";
 
 /** An open server. `start`: the folder of the address. */
 export interface ExampleServer {
