@@ -5,13 +5,13 @@ import type { Checksum, DirEntry, Entry, FileEntry } from "../../core/entry.ts";
 import type { Precondition } from "../../core/backend.ts";
 import type { ServerProfile } from "./server_profile.ts";
 import { parseChecksums } from "./entry.ts";
-import { assertUnchanged, hasUnstableEtag, ifMatchEtag } from "./preconditions.ts";
-import { type DavClient, type FoundEntry, list, type ResolvedPath, stat } from "./propfind.ts";
 import { encodePath } from "./href.ts";
 import { toSyncError } from "./errors.ts";
 import { setEditTime } from "./put.ts";
-import { statExpecting } from "./write.ts";
 import { operationError } from "../../core/operation.ts";
+import type { DavClient, FoundEntry, ResolvedPath } from "./client.ts";
+import { list } from "./list.ts";
+import { assertUnchanged, hasUnstableEtag, ifMatchEtag, stat, statExpecting } from "./stat.ts";
 
 /** Creates a folder, for the root its parents too. */
 export async function makeDir(client: DavClient, target: ResolvedPath): Promise<DirEntry> {
@@ -43,7 +43,7 @@ export async function removeEntry(
 ): Promise<void> {
   const found = await stat(client, target);
   if (found === undefined) return;
-  await assertUnchanged(client, target, { expect: entry, seen: found });
+  await assertUnchanged(client, target, { expect: entry, found });
   const isFolder = entry.kind === "dir";
   if (isFolder) await assertEmpty(client, target);
   const tag = isFolder ? undefined : ifMatchEtag(client, found);
@@ -54,7 +54,7 @@ export async function removeEntry(
   }, { ...target, acceptedStatuses: tag === undefined ? [404, 410] : [404, 410, 412] });
   await response.discard();
   if (response.status === 412) {
-    if (await hasUnstableEtag(client, target, { expect: entry, seen: found })) {
+    if (await hasUnstableEtag(client, target, { expect: entry, found })) {
       return await removeEntry(client, entry, target);
     }
     throw toSyncError(target, response);
@@ -146,7 +146,7 @@ export async function fetchChecksum(
   { wanted, ...target }: ResolvedPath & { readonly wanted: readonly string[] },
 ): Promise<Checksum | undefined> {
   const found = await stat(client, target);
-  await assertUnchanged(client, target, { expect: entry, seen: found });
+  await assertUnchanged(client, target, { expect: entry, found });
   const sums = parseChecksums(found?.davResponse.props.checksums);
   const matches = wanted.map((name) => sums.find((sum) => sum.startsWith(`${name}:`)));
   return matches.find((sum) => sum !== undefined);

@@ -9,14 +9,15 @@ import { formatHostPort, isLoopback, labelOf } from "../../net/host.ts";
 import { readClientCertificate } from "../../net/client_certificate.ts";
 import type { AuthScheme } from "./auth.ts";
 import { profileOf, type ServerProfile } from "./server_profile.ts";
-import { type DavClient, type ObservedBehaviour, stat } from "./propfind.ts";
 import { encodePath, splitPath } from "./href.ts";
-import { AuthenticatedHttp, insecureLoginError } from "./client.ts";
+import { AuthenticatedHttp, insecureLoginError } from "./authenticated_http.ts";
 import { statToSyncError } from "./errors.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 import type { ConnectContext } from "../../core/protocol.ts";
 import { numberOption } from "../shared/options.ts";
 import { Semaphore } from "../../net/semaphore.ts";
+import type { DavClient, ObservedBehaviour } from "./client.ts";
+import { stat } from "./stat.ts";
 
 /** An open server: its address, its behaviour, and the start folder. */
 export interface DavConnection extends AsyncDisposable {

@@ -16,11 +16,13 @@ import type {
 import { sessionClosed } from "../../http/exchange.ts";
 import { fetchChecksum, makeDir, moveEntry, removeEntry, setModified } from "./changes.ts";
 import { connectWebdav, type DavConnection } from "./connect.ts";
-import { list, type ResolvedPath, stat } from "./propfind.ts";
 import { splitPath } from "./href.ts";
 import { readFile } from "./read.ts";
 import { writeFile } from "./write.ts";
 import type { OpenProtocol } from "../../core/protocol.ts";
+import type { ResolvedPath } from "./client.ts";
+import { list } from "./list.ts";
+import { stat } from "./stat.ts";
 
 /**
  * Connects to a WebDAV server (RFC 4918): verifies the certificate, logs in, and finds out the server's features.

@@ -1,10 +1,11 @@
 import { toSyncError } from "../../core/errors.ts";
 import { statusOf } from "../../http/errors.ts";
-import { type DavClient, stat } from "./propfind.ts";
 import { encodePath } from "./href.ts";
 import type { PendingWrite } from "./put.ts";
 import { operationError } from "../../core/operation.ts";
 import { isResumableFailure, MIN_RESUME_BYTES, resumeOffset } from "../shared/upload_resume.ts";
+import type { DavClient } from "./client.ts";
+import { stat } from "./stat.ts";
 
 /** Whether the next write of the same tag can resume a failed upload of this file. */
 export function canResume({ options, profile, observed }: PendingWrite): boolean {

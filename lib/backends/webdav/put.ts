@@ -7,10 +7,11 @@ import type { RequestBody } from "../../http/client.ts";
 import { statusOf } from "../../http/errors.ts";
 import type { ServerProfile } from "./server_profile.ts";
 import { formatEditTime } from "./entry.ts";
-import { type DavClient, type FoundEntry, type ObservedBehaviour, type ResolvedPath, stat } from "./propfind.ts";
 import { encodePath } from "./href.ts";
 import { OWN_NAMESPACE } from "./multistatus.ts";
 import { failureReason, operationError } from "../../core/operation.ts";
+import type { DavClient, FoundEntry, ObservedBehaviour, ResolvedPath } from "./client.ts";
+import { stat } from "./stat.ts";
 
 /** A file being written. `origin`: "https://host:port", for the targets of MOVE. */
 export interface PendingWrite extends ResolvedPath {

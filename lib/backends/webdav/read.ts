@@ -5,11 +5,11 @@ import type { HttpResponse } from "../../http/client.ts";
 import { parallelDownload, PIECE_SIZE, type PieceBuffer } from "../../http/parallel_download.ts";
 import { parseDate } from "../../http/date.ts";
 import { strongEtag } from "./entry.ts";
-import { assertUnchanged } from "./preconditions.ts";
-import { type DavClient, type ResolvedPath, stat } from "./propfind.ts";
 import { encodePath } from "./href.ts";
 import { toSyncError } from "./errors.ts";
 import { operationError } from "../../core/operation.ts";
+import type { DavClient, ResolvedPath } from "./client.ts";
+import { assertUnchanged, stat } from "./stat.ts";
 
 export interface PendingRead extends ResolvedPath, Pick<ReadOptions, "offset" | "length" | "expect"> {}
 
@@ -180,7 +180,7 @@ async function assertFileUnchanged(client: DavClient, request: PendingRead): Pro
   const entry = found?.entry;
   if (entry === undefined) throw operationError(request, "notFound", { why: "there is no such file" });
   if (entry.kind !== "file") throw operationError(request, "refused", { why: "it is not a file" });
-  if (expect !== undefined) await assertUnchanged(client, request, { expect, seen: found });
+  if (expect !== undefined) await assertUnchanged(client, request, { expect, found });
 }
 
 async function emptyRange(client: DavClient, response: HttpResponse, request: PendingRead): Promise<Content> {

@@ -1,14 +1,16 @@
-import { parentOf } from "../../core/path.ts";
+import { randomBytes } from "node:crypto";
+import { toSyncError } from "../../core/errors.ts";
+import { escapeForDisplay, parentOf } from "../../core/path.ts";
+import { tempPath } from "../../core/temp_name.ts";
 import type { Entry, FileEntry } from "../../core/entry.ts";
 import type { WriteOptions } from "../../core/backend.ts";
 import { statusOf } from "../../http/errors.ts";
-import { assertUnchanged, ifMatchEtag } from "./preconditions.ts";
-import { type DavClient, type FoundEntry, type ResolvedPath, stat } from "./propfind.ts";
 import { encodePath } from "./href.ts";
 import { canResume, isPartialPutRefused, isResumableError, putRanges } from "./partial_put.ts";
 import { assertWritten, finalize, type PendingWrite, putWhole } from "./put.ts";
-import { removeTemp, tempServerPath } from "./temp_file.ts";
-import { operationError } from "../../core/operation.ts";
+import { failureReason, operationError } from "../../core/operation.ts";
+import type { DavClient } from "./client.ts";
+import { ifMatchEtag, stat, statExpecting } from "./stat.ts";
 
 /** Writes the file by the safest method for this server. Returns the entry that the server then shows. */
 export async function writeFile(client: DavClient, pending: PendingWrite): Promise<FileEntry> {
@@ -17,21 +19,6 @@ export async function writeFile(client: DavClient, pending: PendingWrite): Promi
   } catch (error) {
     throw await explainFailure(client, error, pending);
   }
-}
-
-/**
- * Returns the current target as the options expect it. Rejects with changed if it is not as expected, and with exists
- * if a file cannot replace it.
- */
-export async function statExpecting(
-  client: DavClient,
-  target: ResolvedPath & { readonly expect?: Entry | "absent" },
-): Promise<FoundEntry | undefined> {
-  const found = await stat(client, target);
-  if (target.expect !== undefined) await assertUnchanged(client, target, { expect: target.expect, seen: found });
-  if (found === undefined || found.entry.kind === "file") return found;
-  const what = found.entry.kind === "dir" ? "a folder" : "something that must not be touched";
-  throw operationError(target, "exists", { why: `${what} is there` });
 }
 
 /** The size above which the target is checked before the upload too. */
@@ -168,3 +155,44 @@ async function explainFailure(client: DavClient, error: unknown, pending: Pendin
 function expecting({ expect }: WriteOptions): { readonly expect?: Entry | "absent" } {
   return expect === undefined ? {} : { expect };
 }
+
+/** Returns the path of the temporary file as names from the server's root on. */
+function tempServerPath({ serverPath, path, options, profile }: PendingWrite): readonly string[] {
+  const { tag = randomBytes(8).toString("hex") } = options;
+  const name = tempPath(path, tag, profile.maxNameBytes).slice(parentOf(path).length).replace(/^\//, "");
+  return [...serverPath.slice(0, -1), name];
+}
+
+/**
+ * Removes the temporary file after a failure. Warns if it is left behind. A server that writes while it receives may
+ * still be writing when the upload is broken off, and refuse to remove the file or create it again, so the path is
+ * checked repeatedly.
+ */
+async function removeTemp(
+  client: DavClient,
+  pending: PendingWrite,
+  serverPath: readonly string[],
+): Promise<void> {
+  const { signal } = new AbortController();
+  const target = { ...pending, serverPath, signal, acceptedStatuses: [404, 409, 410] };
+  let left: unknown;
+  for (const wait of pending.profile.atomic ? [0] : RECHECK_DELAYS_MS) {
+    if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
+    try {
+      left = undefined;
+      if (wait > 0 && await stat(client, target) === undefined) continue;
+      const response = await client.http.sendOk({ method: "DELETE", uri: encodePath(serverPath) }, target);
+      await response.discard();
+    } catch (error) {
+      left = error;
+      if (statusOf(error) === undefined) break;
+    }
+  }
+  if (left === undefined) return;
+  const reason = failureReason(toSyncError(left, pending.operation));
+  pending.options.onWarning?.(
+    `The temporary file of "${escapeForDisplay(pending.path)}" could not be removed: ${reason}`,
+  );
+}
+
+const RECHECK_DELAYS_MS: readonly number[] = [0, 50, 200, 500];

@@ -1,9 +1,9 @@
 import type { Mutant } from "./list.ts";
 
 const oneConnection = "tests/contract/one_connection_test.ts";
-const link = "tests/unit/backends/webdav/client_test.ts";
+const link = "tests/unit/backends/webdav/authenticated_http_test.ts";
 const turns = "tests/unit/net/semaphore_test.ts";
-const expecting = "tests/unit/backends/webdav/preconditions_test.ts";
+const expecting = "tests/unit/backends/webdav/stat_test.ts";
 const hidden = "tests/e2e/cli/hidden_names_test.ts";
 
 /** Sabotages of WebDAV and HTTP: logins, hidden names, waits for connections, ETags, bounds. */
@@ -45,14 +45,14 @@ export const mutantsOfDav: readonly Mutant[] = [
   },
   {
     name: "dav: a login is remembered by its last challenge",
-    file: "lib/backends/webdav/client.ts",
+    file: "lib/backends/webdav/authenticated_http.ts",
     old: "this.#challenge ??= challenge;",
     new: "this.#challenge = undefined;",
     tests: [link],
   },
   {
     name: "dav: a challenge overrules the answer that another request gave meanwhile",
-    file: "lib/backends/webdav/client.ts",
+    file: "lib/backends/webdav/authenticated_http.ts",
     old: "if (this.#authorizer !== used) return;",
     new: "if (this.#authorizer === challenge as unknown) return;",
     tests: [link],
@@ -144,7 +144,7 @@ export const mutantsOfDav: readonly Mutant[] = [
   },
   {
     name: "dav: an ETag that is another in each answer is believed",
-    file: "lib/backends/webdav/preconditions.ts",
+    file: "lib/backends/webdav/stat.ts",
     old: "client.observed.unstableEtags = true;",
     new: "client.observed.unstableEtags = false;",
     tests: [expecting],

@@ -4,7 +4,7 @@ import type { Backend } from "../../../../lib/core/backend.ts";
 import { openWebdav } from "../../../../lib/backends/webdav/mod.ts";
 import { isLoopback } from "../../../../lib/net/host.ts";
 import { HttpClient } from "../../../../lib/http/client.ts";
-import { AuthenticatedHttp, insecureLoginError } from "../../../../lib/backends/webdav/client.ts";
+import { AuthenticatedHttp, insecureLoginError } from "../../../../lib/backends/webdav/authenticated_http.ts";
 import { root, toRelPath } from "../../../../lib/core/path.ts";
 import { openSession } from "../../../../lib/session/session.ts";
 import { assertRejects, call } from "../../../contract/assertions.ts";

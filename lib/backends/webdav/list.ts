@@ -1,0 +1,59 @@
+import type { SyncError } from "../../core/errors.ts";
+import { nameOf } from "../../core/path.ts";
+import type { Entry } from "../../core/entry.ts";
+import type { HttpResponse } from "../../http/client.ts";
+import { toChild, toEntry } from "./entry.ts";
+import { encodePath } from "./href.ts";
+import { type DavClient, hrefBase, propfind, readMultistatus, type ResolvedPath } from "./client.ts";
+import { statToSyncError } from "./errors.ts";
+import type { DavResponse } from "./multistatus.ts";
+import { BELOW_FILE_STATUSES, stat } from "./stat.ts";
+import { operationError } from "../../core/operation.ts";
+
+/** Lists the children of a folder completely, or rejects. */
+export async function list(client: DavClient, target: ResolvedPath): Promise<readonly Entry[]> {
+  const response = await propfind(client, target, { depth: 1, uri: encodePath(target.serverPath, "folder") });
+  if (response.status !== 207) {
+    await response.discard();
+    throw await listError(client, target, response);
+  }
+  const base = hrefBase(client, target);
+  const found: Entry[] = [];
+  let self: DavResponse | undefined;
+  for await (const davResponse of readMultistatus(response, target, client)) {
+    const child = toChild(target.path, davResponse, { ...base, hasEditTimes: client.hasEditTimes });
+    if (child === "self") self = davResponse;
+    else if (child !== undefined) {
+      found.push(child);
+      if (nameOf(child.path).startsWith(".")) client.observed.showsDots = true;
+    }
+  }
+  // A listing that does not name its folder may belong to another path, or to none at all.
+  if (self === undefined) {
+    throw operationError(target, "unexpected", { why: "the listing does not name the folder itself" });
+  }
+  if (self.status === 404) throw operationError(target, "notFound", { why: "there is no such folder" });
+  const own = toEntry(target.path, self, client);
+  if (own.kind === "opaque") throw operationError(target, "denied", { why: own.why });
+  if (own.kind !== "dir") throw operationError(target, "refused", { why: "it is a file" });
+  observeTimes(client, found);
+  return found;
+}
+
+function observeTimes({ observed, onNoTimes }: DavClient, entries: readonly Entry[]): void {
+  const files = observed.listsTimes === true ? [] : entries.filter((entry) => entry.kind === "file");
+  if (files.length === 0) return;
+  const isFirst = observed.listsTimes === undefined;
+  observed.listsTimes = files.some(({ modified }) => modified !== undefined);
+  if (isFirst && !observed.listsTimes) onNoTimes();
+}
+
+async function listError(client: DavClient, target: ResolvedPath, response: HttpResponse): Promise<SyncError> {
+  if (response.status === 404 || response.status === 410) {
+    return operationError(target, "notFound", { why: "there is no such folder" });
+  }
+  const isAbsent = BELOW_FILE_STATUSES.includes(response.status) && await stat(client, target) === undefined;
+  return isAbsent
+    ? operationError(target, "notFound", { why: "there is no such folder" })
+    : statToSyncError(target, response);
+}
