@@ -17,7 +17,7 @@ export interface RequestBody {
   onBytes?(bytes: number): void;
 }
 
-/** A reply whose content must be consumed: by fill() to its end, collect(), chunks() or drop(). */
+/** A reply whose content must be consumed: by read() to its end, readAll(), chunks() or discard(). */
 export interface HttpResponse extends ResponseHead {
   /**
    * Reads the next bytes of the content into the memory and returns them; undefined at the end. Rejects if it ends too
@@ -27,7 +27,7 @@ export interface HttpResponse extends ResponseHead {
   /** Discards the rest of the content and closes the connection. */
   abandon(): void;
   /**
-   * Reads the whole content; rejects beyond `most` bytes, and if it ends too early. Uses `memory` if that is given and
+   * Reads the whole content; rejects beyond `maxBytes` bytes, and if it ends too early. Uses `memory` if that is given and
    * large enough.
    */
   readAll(maxBytes: number, memory?: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>>;

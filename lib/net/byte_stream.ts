@@ -5,7 +5,7 @@ import { type Cancellable, unlessAborted } from "./abort.ts";
 
 /** The options of reading a content: its signal, its operation, and the reuse of memory. */
 export interface StreamOptions extends Cancellable {
-  /** Whether the memory of a chunk is reused for the next one once `take` has resolved. */
+  /** Whether the memory of a chunk is reused for the next one once `onChunk` has resolved. */
   readonly reusesBuffer?: boolean;
 }
 
@@ -22,7 +22,7 @@ export const CHUNK_SIZE = 256 * 1024;
 
 /**
  * Returns a stream that reads from its source only on demand. The bytes go directly into the memory of a reader that
- * supplies some (pour() with `recycles`): to allocate memory for each chunk of a large file takes more time than to
+ * supplies some (forEachChunk() with `reusesBuffer`): to allocate memory for each chunk of a large file takes more time than to
  * fetch it.
  */
 export function toByteStream({ pull, cancel }: StreamSource): ReadableStream<Uint8Array<ArrayBuffer>> {
@@ -38,7 +38,7 @@ export function toByteStream({ pull, cancel }: StreamSource): ReadableStream<Uin
       if (bytes !== undefined && view === undefined) return controller.enqueue(bytes);
       if (bytes !== undefined) return controller.byobRequest?.respondWithNewView(bytes);
       controller.close();
-      // `fill` may have transferred the reader's memory without returning it.
+      // `pull` may have transferred the reader's memory without returning it.
       controller.byobRequest?.respondWithNewView(new Uint8Array(new ArrayBuffer(byteLength), byteOffset, 0));
     },
     cancel: () => cancel(),
@@ -57,7 +57,7 @@ export interface ChunkReader {
   cancel(reason?: unknown): Promise<void>;
 }
 
-/** Returns a reader of the stream; `recycles`: it fills the caller's memory, if the stream supports that. */
+/** Returns a reader of the stream; `reusesBuffer`: it fills the caller's memory, if the stream supports that. */
 export function openChunkReader(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
   { reusesBuffer }: { readonly reusesBuffer: boolean },
@@ -109,7 +109,7 @@ async function discardContent(content: Content): Promise<void> {
 }
 
 /**
- * Passes the bytes to `take`, chunk after chunk. Rejects with the error of the source or of `take`, and with kind
+ * Passes the bytes to `onChunk`, chunk after chunk. Rejects with the error of the source or of `onChunk`, and with kind
  * "cancelled" as soon as the signal is aborted, even if the source would never return another byte; the source is then
  * cancelled.
  */

@@ -11,15 +11,15 @@ export interface StallTimeout {
 }
 
 /**
- * A FIFO wait queue. With a `standstill` no wait is endless: it may last for as long as the holders make progress
- * (progress()), but it rejects after `timeout` without any. That also ends a cycle of waits.
+ * A FIFO wait queue. With a stall timeout no wait is endless: it may last for as long as the holders make progress
+ * (noteProgress()), but it rejects after `timeout` without any. That also ends a cycle of waits.
  */
 export class WaitQueue {
   readonly #waiting = new Set<() => void>();
   #lastProgress = 0;
 
   /**
-   * Waits in the queue and resolves when woken. Rejects with cancelled, or at a standstill, and then leaves the queue.
+   * Waits in the queue and resolves when woken. Rejects with cancelled, or after a stall, and then leaves the queue.
    */
   async wait(
     { signal, operation }: CallOptions & { readonly operation: string },
@@ -57,7 +57,7 @@ export class WaitQueue {
     while (this.wakeNext());
   }
 
-  /** Records that a holder made progress, which restarts the standstill timeout. */
+  /** Records that a holder made progress, which restarts the stall timeout. */
   noteProgress(): void {
     if (this.#waiting.size > 0) this.#lastProgress = performance.now();
   }

@@ -36,7 +36,7 @@ export function dial(
 }
 
 /**
- * Returns the TLS versions for a control connection and its data connections. `newest`: also 1.3; servers that require
+ * Returns the TLS versions for a control connection and its data connections. `allowTls13`: also 1.3; servers that require
  * a resumed session work best without it.
  */
 export function tlsVersions(allowTls13: boolean): tls.ConnectionOptions {
@@ -122,7 +122,7 @@ const MAX_GREETING = 1024;
 const MAX_LINE = 1 << 16;
 
 /**
- * Passes only complete lines to the client library, which treats every chunk as complete lines. `refuse` is called with
+ * Passes only complete lines to the client library, which treats every chunk as complete lines. `onRefused` is called with
  * the error if the peer is not an FTP server, or if a reply is too long.
  */
 export function deliverWholeLines(socket: net.Socket, onRefused: (error: SyncError) => void): void {

@@ -7,7 +7,7 @@ import { describeNetError } from "./net_error.ts";
 export interface Transport {
   /**
    * Reads the next bytes to the start of the memory and returns their number; undefined at the end. Rejects if the
-   * connection breaks, or if too few bytes arrive in time; `patient`: without that time limit.
+   * connection breaks, or if too few bytes arrive in time; `untimed`: without that time limit.
    */
   read(into: Uint8Array<ArrayBuffer>, options?: { readonly untimed: boolean }): Promise<number | undefined>;
   /**
@@ -166,7 +166,7 @@ export class Watchdog {
 }
 
 /**
- * A Wire over the runtime's own sockets, which read into reused memory; those of node:net allocate memory for each
+ * A transport over the runtime's own sockets, which read into reused memory; those of node:net allocate memory for each
  * chunk.
  */
 class TcpTransport implements Transport {

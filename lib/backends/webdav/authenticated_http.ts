@@ -69,7 +69,7 @@ export class AuthenticatedHttp {
     }
   }
 
-  /** Sends a request like send(), but rejects unless the status is a success or in `also`. */
+  /** Sends a request like send(), but rejects unless the status is a success or in `acceptedStatuses`. */
   async sendOk(
     request: HttpRequest,
     context: OperationContext & { readonly acceptedStatuses?: readonly number[] },

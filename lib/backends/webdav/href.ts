@@ -32,7 +32,7 @@ export function locateHref(href: string, base: HrefBase): HrefPosition {
   return names.length > base.serverPath.length + 1 || name === undefined ? { is: "foreign" } : { is: "child", name };
 }
 
-/** Splits a decoded absolute path, as in `place`, into its names. */
+/** Splits a decoded absolute path, as in a root, into its names. */
 export function splitPath(path: string): readonly string[] {
   return path.split("/").filter((name) => name !== "");
 }
@@ -58,7 +58,7 @@ function decode(segment: string): string {
   try {
     return decodeURIComponent(segment);
   } catch {
-    // The bytes are no UTF-8, or a % stands alone: keeps the readable part, marked as invalid Unicode.
+    // The bytes are not UTF-8, or a % has no digits: keeps the readable part, marked as invalid Unicode.
     const bytes = segment.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)));
     return `${Buffer.from(bytes, "latin1").toString()}\ufffd`;
   }

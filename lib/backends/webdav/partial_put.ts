@@ -26,7 +26,7 @@ export function isPartialPutRefused(error: unknown): boolean {
 /**
  * Sends the file by PUT with Content-Range (RFC 9110, section 14.5) to the temporary name, and resumes from a leftover
  * of a failed write of the same tag. A server that ignores the header is detected by the file's size; then it rejects
- * with an error that isUnfit() recognizes.
+ * with an error that isPartialPutRefused() recognizes.
  */
 export async function putRanges(
   client: DavClient,

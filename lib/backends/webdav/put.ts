@@ -23,7 +23,7 @@ export interface PendingWrite extends ResolvedPath {
 }
 
 /**
- * Writes the edit time into Tandem's own property. `seen`: the version it belongs to. Rejects if the server refuses.
+ * Writes the edit time into Tandem's own property. `found`: the version it belongs to. Rejects if the server refuses.
  */
 export async function setEditTime(
   client: DavClient,

@@ -221,22 +221,22 @@ async function toContent(response: HttpResponse, request: RangeRead): Promise<Co
   return part;
 }
 
-/** Returns up to `most` bytes of the reply. Rejects with changed if a whole file is longer than it was listed. */
+/** Returns up to `maxBytes` bytes of the reply. Rejects with changed if a whole file is longer than it was listed. */
 async function readUpTo(
   response: HttpResponse,
-  maxListingBytes: number,
+  maxBytes: number,
   request: PendingRead,
 ): Promise<Uint8Array<ArrayBuffer>> {
   // One byte more, to detect that more comes.
-  const memory = new Uint8Array(maxListingBytes + 1);
+  const memory = new Uint8Array(maxBytes + 1);
   for (let at = 0;;) {
     const part = await response.read(memory.subarray(at));
     if (part === undefined) return memory.subarray(0, at);
     at += part.length;
-    if (at <= maxListingBytes) continue;
+    if (at <= maxBytes) continue;
     response.abandon();
-    assertNotLonger(maxListingBytes, request);
-    return memory.subarray(0, maxListingBytes);
+    assertNotLonger(maxBytes, request);
+    return memory.subarray(0, maxBytes);
   }
 }
 

@@ -164,7 +164,7 @@ function tempServerPath({ serverPath, path, options, profile }: PendingWrite): r
 }
 
 /**
- * Removes the temporary file after a failure. Warns if it is left behind. A server that writes while it receives may
+ * Removes the temporary file after a failure. Warns if that fails. A server that writes while it receives may
  * still be writing when the upload is broken off, and refuse to remove the file or create it again, so the path is
  * checked repeatedly.
  */
