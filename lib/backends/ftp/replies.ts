@@ -26,6 +26,7 @@ export class StrayLines {
 
   /** Takes whole lines. */
   push(text: string): void {
+    if (this.#openCode === undefined && SINGLE_LINES.test(text)) return void (this.last = undefined);
     for (const line of text.split(/\r?\n/)) {
       if (this.#openCode !== undefined) {
         if (line === this.#openCode || line.startsWith(`${this.#openCode} `)) this.#openCode = undefined;
@@ -38,6 +39,9 @@ export class StrayLines {
     }
   }
 }
+
+/** Replies of one line each, as most are: they need not be split. */
+const SINGLE_LINES = /^(?:\d{3} [^\n]*\n)+$/;
 
 /** Returns the error of a server that sent no final reply within `timeout` ms, or something that is no reply. */
 export function explainSilence({ last }: StrayLines, timeout: number): SyncError {

@@ -5,7 +5,7 @@ import { assertRejects, call } from "../../../contract/assertions.ts";
 import { openSmallFtp } from "../../../support/targets/ftp_target.ts";
 import { type SmallFtp, startSmallFtp } from "../../../support/servers/small_ftp.ts";
 
-const options = { options: { Timeout: "400" } };
+const options = { options: { Timeout: "1000" } };
 
 function count({ told }: SmallFtp, command: string): number {
   return told.filter((one) => one === command).length;
@@ -28,7 +28,7 @@ Deno.test("a final reply that never comes for one path is waited for twice, not 
   await using server = await startSmallFtp({ holds: { "/a": "x", "/b": "y" }, reply });
   await using backend = addLayers(await openSmallFtp(server, options), { retry: { sleep: () => Promise.resolve() } });
   const error = await assertRejects(backend.stat(toRelPath("a"), call), "timeout");
-  assert.match(error.message, /the server sent no reply to it in 0.4 s, twice, and answered other commands/);
+  assert.match(error.message, /the server sent no reply to it in 1 s, twice, and answered other commands/);
   assert.equal(count(server, "MLST /a"), 2);
   assert.equal((await backend.stat(toRelPath("b"), call))?.kind, "file");
 });
