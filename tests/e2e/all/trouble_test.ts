@@ -85,7 +85,7 @@ Deno.test("Sync-Path refuses active mode with exit 2 before it connects, and say
       env: {},
     });
     assertCode(ran, 2);
-    assert.match(ran.stderr, /-FtpMode Active is not offered.*write -FtpMode Passive/);
+    assert.match(ran.stderr, /-FtpMode Active is not supported.*write -FtpMode Passive/);
   } finally {
     await Deno.remove(home, { recursive: true });
   }
