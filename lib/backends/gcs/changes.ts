@@ -1,13 +1,13 @@
 import type { Checksum, DirEntry, Entry, FileEntry } from "../../core/entry.ts";
 import type { Precondition } from "../../core/backend.ts";
 import { describeMismatch } from "../shared/preconditions.ts";
-import { type GcsClient, type ObjectContext, parseReply } from "./client.ts";
-import { listFirst, stat, type StatResult } from "./stat.ts";
+import { type BucketClient, type GcsClient, type ObjectContext, parseReply } from "./client.ts";
+import { listFirst } from "./list.ts";
+import { stat, type StatResult } from "./stat.ts";
 import { prefixOf } from "./keys.ts";
 import { formatMtime, type GcsObject, stringField, toRecord } from "./object.ts";
 import { assertFoldersAbove, conditionsOf, recordFolders } from "./write.ts";
 import { operationError } from "../../core/operation.ts";
-import type { BucketClient } from "./types.ts";
 
 /**
  * Checks that no file is at the path. Nothing is created: a folder exists as soon as an object in it does. Rejects with

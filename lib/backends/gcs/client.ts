@@ -9,6 +9,8 @@ import {
   toRecord,
 } from "./object.ts";
 import { toSyncError } from "./errors.ts";
+import type { Body, WriteOptions } from "../../core/backend.ts";
+import type { KnownFolders } from "./keys.ts";
 import type { AccessTokens } from "./access_tokens.ts";
 import type { HttpClient, HttpRequest, HttpResponse } from "../../http/client.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
@@ -25,6 +27,26 @@ export interface Conditions {
 /** An operation and its object's key in the bucket: "" for the bucket itself. */
 export interface ObjectContext extends OperationContext {
   readonly key: string;
+}
+
+/** A file that is being written. */
+export interface PendingWrite extends ObjectContext {
+  readonly options: WriteOptions;
+  readonly body: Body;
+}
+
+/** A client of the bucket, and the folders known to exist. */
+export interface BucketClient {
+  readonly client: GcsClient;
+  readonly folders: KnownFolders;
+}
+
+/** The metadata of an object in an upload request. */
+export interface ObjectResource {
+  readonly name: string;
+  readonly contentType: string;
+  readonly metadata?: Readonly<Record<string, string>>;
+  readonly md5Hash?: string;
 }
 
 /** `origin`: "https://host", the origin of all requests. */

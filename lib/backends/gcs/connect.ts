@@ -1,20 +1,18 @@
 import { badInput, SyncError } from "../../core/errors.ts";
 import { escapeForDisplay, root } from "../../core/path.ts";
 import type { CallOptions } from "../../core/backend.ts";
-import { GcsClient, type ObjectContext } from "./client.ts";
+import type { ConnectContext } from "../../core/protocol.ts";
+import { type BucketClient, GcsClient, type ObjectContext } from "./client.ts";
 import { findCredentials } from "./credentials.ts";
-import { KnownFolders } from "./known_folders.ts";
+import { KnownFolders, resolveRootKey } from "./keys.ts";
 import { hasChildren } from "./stat.ts";
-import { resolveRootKey } from "./keys.ts";
 import { AccessTokens } from "./access_tokens.ts";
 import { HttpClient } from "../../http/client.ts";
 import { assertTlsForPins, readTlsPins } from "../../net/tls.ts";
 import { isLoopback } from "../../net/host.ts";
 import { connectWithRetry } from "../../net/backoff.ts";
-import { once, uncheckedDownloadsWarning } from "../shared/object_store_traits.ts";
-import type { BucketClient } from "./types.ts";
-import type { ConnectContext } from "../../core/protocol.ts";
 import { Semaphore } from "../../net/semaphore.ts";
+import { once, uncheckedDownloadsWarning } from "../shared/object_store_traits.ts";
 
 /** An open bucket, and the key of the session's start folder. */
 export interface Bucket extends BucketClient, AsyncDisposable {

@@ -15,7 +15,8 @@ import type {
 import type { ObjectContext } from "./client.ts";
 import { copyObject, makeFolder, removeEntry, serverChecksum, setTime } from "./changes.ts";
 import { type Bucket, connectGcs, ENDPOINT } from "./connect.ts";
-import { list, stat, walk } from "./stat.ts";
+import { list, walk } from "./list.ts";
+import { stat } from "./stat.ts";
 import { keyOf, resolveRootKey } from "./keys.ts";
 import { readObject } from "./read.ts";
 import { writeObject } from "./write.ts";

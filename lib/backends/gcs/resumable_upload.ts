@@ -2,13 +2,12 @@ import { createHash, type Hash } from "node:crypto";
 import { SyncError } from "../../core/errors.ts";
 import type { Content } from "../../core/backend.ts";
 import { awaitContent, forEachChunk, readExactly } from "../../net/byte_stream.ts";
-import { type Conditions, type GcsClient, parseReply } from "./client.ts";
+import { type Conditions, type GcsClient, type ObjectResource, parseReply, type PendingWrite } from "./client.ts";
 import { type GcsObject, OBJECT_FIELDS, parseObject } from "./object.ts";
 import type { HttpResponse } from "../../http/client.ts";
-import { operationError } from "../../core/operation.ts";
-import type { ObjectResource, PendingWrite } from "./types.ts";
 import { delay } from "../../net/abort.ts";
 import { backoffDelay } from "../../net/backoff.ts";
+import { operationError } from "../../core/operation.ts";
 
 /** The upload of a large file. */
 export interface ResumableWrite extends PendingWrite {

@@ -3,15 +3,22 @@ import { createHash, randomBytes } from "node:crypto";
 import type { FileEntry } from "../../core/entry.ts";
 import type { Precondition } from "../../core/backend.ts";
 import { describeMismatch } from "../shared/preconditions.ts";
-import { type Conditions, type GcsClient, type ObjectContext, parseReply } from "./client.ts";
+import {
+  type BucketClient,
+  type Conditions,
+  type GcsClient,
+  type ObjectContext,
+  type ObjectResource,
+  parseReply,
+  type PendingWrite,
+} from "./client.ts";
 import { stat } from "./stat.ts";
-import type { KnownFolders } from "./known_folders.ts";
+import type { KnownFolders } from "./keys.ts";
 import { formatMtime, type GcsObject, OBJECT_FIELDS, parseObject, toFileEntry } from "./object.ts";
 import { uploadResumable } from "./resumable_upload.ts";
 import { contentType } from "../shared/mime.ts";
-import { operationError } from "../../core/operation.ts";
-import type { BucketClient, ObjectResource, PendingWrite } from "./types.ts";
 import { readExactly } from "../../net/byte_stream.ts";
+import { operationError } from "../../core/operation.ts";
 
 /**
  * Writes the object, which replaces the old one atomically after all bytes have arrived and are verified. Returns its

@@ -5,8 +5,10 @@ import { describeMismatch } from "../shared/preconditions.ts";
 import type { S3Client } from "./client.ts";
 import type { ObjectFacts } from "./types.ts";
 import { assertExpected } from "./conditional_write.ts";
-import { keyOf, type ObjectContext, prefixOf, stat, toFileEntry } from "./stat.ts";
-import { formatMtime, looksLikeMd5 } from "./metadata.ts";
+import { keyOf, type ObjectContext, prefixOf } from "./keys.ts";
+import { stat, toFileEntry } from "./stat.ts";
+import { formatMtime } from "./codec.ts";
+import { looksLikeMd5 } from "./etag.ts";
 import { operationError } from "../../core/operation.ts";
 
 /** Checks that no file has the folder's name. Nothing is created: a folder exists as soon as an object in it does. */

@@ -1,6 +1,6 @@
 import type { HttpResponse } from "../../http/client.ts";
 import { errorReplyOf } from "./errors.ts";
-import { toEndpoint } from "./endpoint.ts";
+import { toEndpoint } from "./address.ts";
 import { type S3Request, SignedHttp } from "./signed_http.ts";
 import { findLogin, type Login } from "./credentials.ts";
 import { RequestLimiter } from "./request_limiter.ts";

@@ -13,6 +13,29 @@ export function toConditionHeaders({ ifMatch, bare, ifNoneMatch }: Condition): R
   };
 }
 
+/** Returns an mtime in the format that rclone writes to x-amz-meta-mtime: seconds since the epoch, with nanoseconds. */
+export function formatMtime(ms: number): string {
+  const seconds = Math.floor(Math.abs(ms) / 1000);
+  const nanos = Math.min(999_999_999, Math.round((Math.abs(ms) - seconds * 1000) * 1e6));
+  const text = `${seconds}.${String(nanos).padStart(9, "0")}`.replace(/\.?0+$/, "");
+  return ms < 0 ? `-${text}` : text;
+}
+
+/**
+ * Returns the mtime in ms that a tool stored in an object's metadata: "mtime" of rclone and s3fs in seconds, s3cmd's
+ * attributes, gcloud's reserved name. Undefined if none can be parsed.
+ */
+export function parseMtime(metadata: Readonly<Record<string, string>>): number | undefined {
+  const s3cmd = /(?:^|\/)mtime:(-?\d+(?:\.\d+)?)(?:\/|$)/.exec(metadata["s3cmd-attrs"] ?? "")?.[1];
+  for (const text of [metadata["mtime"], s3cmd, metadata["goog-reserved-file-mtime"]]) {
+    const [, sign, seconds, fraction = ""] = /^(-?)(\d{1,12})(?:\.(\d+))?$/.exec(text ?? "") ?? [];
+    if (seconds === undefined) continue;
+    const ms = Number(seconds) * 1000 + Number(fraction.padEnd(9, "0").slice(0, 9)) / 1e6;
+    return sign === "-" ? -ms : ms;
+  }
+  return undefined;
+}
+
 /** Returns metadata as headers. */
 export function toMetadataHeaders(metadata: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(metadata).map(([name, value]) => [METADATA_PREFIX + name, value]));

@@ -4,7 +4,8 @@ import { assertUnchanged } from "../shared/preconditions.ts";
 import { isAmazon } from "./object_options.ts";
 import type { S3Client } from "./client.ts";
 import type { Condition } from "./types.ts";
-import { keyOf, type ObjectContext, stat, toFileEntry } from "./stat.ts";
+import { keyOf, type ObjectContext } from "./keys.ts";
+import { stat, toFileEntry } from "./stat.ts";
 
 /**
  * A store's support for If-None-Match and If-Match on writes. If a store ignores them, a request before the write has

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { accountHome } from "../../machine/account.ts";
 import { badInput } from "../../core/errors.ts";
 import { toSyncError } from "./errors.ts";
-import { toBucketUrl } from "./endpoint.ts";
+import { toBucketUrl } from "./address.ts";
 import type { Credentials, S3ClientOptions } from "./types.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 import { unlessAborted } from "../../net/abort.ts";

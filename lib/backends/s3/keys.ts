@@ -1,5 +1,21 @@
 import { checkName, type RelPath, root } from "../../core/path.ts";
 import type { DirEntry, Entry, OpaqueEntry } from "../../core/entry.ts";
+import type { OperationContext } from "../../core/operation.ts";
+
+/** The context of an operation. `prefix` is the root's: "" or "a/b/". */
+export interface ObjectContext extends OperationContext {
+  readonly prefix: string;
+}
+
+/** Returns the key of the file at this path. */
+export function keyOf({ prefix, path }: ObjectContext): string {
+  return path === root ? prefix.replace(/\/$/, "") : prefix + path;
+}
+
+/** Returns the prefix of the keys in the folder at this path. */
+export function prefixOf({ prefix, path }: ObjectContext): string {
+  return path === root ? prefix : `${prefix}${path}/`;
+}
 
 /** One object of a listing. `etag` has no quotes. */
 export interface ListedObject {

@@ -1,11 +1,32 @@
+import { type RelPath, root } from "../../core/path.ts";
 import type { Entry } from "../../core/entry.ts";
 import type { S3Client } from "./client.ts";
-import { listPages, missingFolderError, type ObjectContext, prefixOf } from "./stat.ts";
-import { compareKeys } from "../shared/page_limit.ts";
+import type { Page, PageOptions } from "./types.ts";
+import { keyOf, KeyParser, type ListedObject, type ObjectContext, prefixOf, withoutClashes } from "./keys.ts";
+import { compareKeys, MAX_FOLDER_BYTES, PageLimit, type PageLimitOptions } from "../shared/page_limit.ts";
 import { withRetry } from "../../net/backoff.ts";
-import type { Page } from "./types.ts";
-import { KeyParser, type ListedObject } from "./keys.ts";
 import { operationError } from "../../core/operation.ts";
+
+/**
+ * Lists the direct children of the folder. Rejects with notFound if there are none, unless the folder is the bucket
+ * itself.
+ */
+export async function list(client: S3Client, context: ObjectContext): Promise<readonly Entry[]> {
+  const folder = prefixOf(context);
+  const reader = new KeyParser(context.prefix);
+  const found: Entry[] = [];
+  let isEmpty = true;
+  for await (
+    const { objects, prefixes } of listPages(client, context, { delimiter: "/", maxBytes: MAX_FOLDER_BYTES })
+  ) {
+    isEmpty &&= objects.length + prefixes.length === 0;
+    for (const object of objects) found.push(...reader.parseObject(object));
+    for (const prefix of prefixes) found.push(...reader.parsePrefix(prefix));
+  }
+  if (isEmpty && folder !== "") throw await missingFolderError(client, context);
+  const { path } = context;
+  return withoutClashes(found.filter((entry) => entry.path.length > path.length && isChildOf(entry.path, path)));
+}
 
 /**
  * Lists everything below the folder, in batches. The pages of a listing are sequential, so if there is more than one
@@ -109,4 +130,52 @@ async function* merge<T>(sources: readonly AsyncGenerator<T, void, void>[]): Asy
     for (const work of coming.values()) work.catch(() => undefined);
     await Promise.allSettled(sources.map((source) => source.return()));
   }
+}
+
+/** The start of a listing, and its bounds. */
+export interface ListingOptions extends Pick<PageOptions, "delimiter" | "after" | "most">, PageLimitOptions {
+  /** Whether the next page is requested while the current one is processed. */
+  readonly isEager?: boolean;
+}
+
+/**
+ * Yields every page of a listing. `after`: the key after which it begins. A page after the first one is retried if its
+ * failure is transient, because no layer restarts a listing that has begun.
+ */
+export async function* listPages(
+  client: S3Client,
+  context: ObjectContext,
+  { maxBytes, isEager = true, ...from }: ListingOptions = {},
+): AsyncGenerator<Page, void, void> {
+  const bound = new PageLimit(context, maxBytes === undefined ? {} : { maxBytes });
+  const of = (token?: string) => {
+    const requestPage = () => client.list(prefixOf(context), context, token === undefined ? from : { ...from, token });
+    return withHandledRejection(
+      token === undefined && from.after === undefined ? requestPage() : withRetry(requestPage, context),
+    );
+  };
+  for (let coming: ReturnType<typeof of> | undefined = of(); coming !== undefined;) {
+    const page: Page = await coming;
+    bound.addPage([...page.objects.map(({ key }) => key), ...page.prefixes], page.next);
+    coming = page.next === undefined || !isEager ? undefined : of(page.next);
+    yield page;
+    if (!isEager && page.next !== undefined) coming = of(page.next);
+  }
+}
+
+/** Keeps a rejection from being reported as unhandled until the promise is awaited. */
+function withHandledRejection<T>(work: Promise<T>): Promise<T> {
+  work.catch(() => undefined);
+  return work;
+}
+
+/** Returns the error of a folder that does not exist. */
+export async function missingFolderError(client: S3Client, context: ObjectContext): Promise<Error> {
+  const facts = await client.head(keyOf(context), context);
+  if (facts === undefined) return operationError(context, "notFound", { why: "there is no such folder" });
+  return operationError(context, "refused", { why: "it is a file" });
+}
+
+function isChildOf(path: RelPath, dir: RelPath): boolean {
+  return path.indexOf("/", dir === root ? 0 : dir.length + 1) < 0;
 }

@@ -4,9 +4,10 @@ import type { FileEntry } from "../../core/entry.ts";
 import type { S3Client } from "./client.ts";
 import type { ListedPart, UnfinishedUpload } from "./types.ts";
 import { assertExpected, supportedCondition } from "./conditional_write.ts";
-import { keyOf, toFileEntry } from "./stat.ts";
-import { looksLikeMd5, md5, parseMtime } from "./metadata.ts";
-import { multipartEtag, partSizeFor, type StoredPart } from "./multipart_parts.ts";
+import { keyOf } from "./keys.ts";
+import { toFileEntry } from "./stat.ts";
+import { parseMtime } from "./codec.ts";
+import { looksLikeMd5, md5, multipartEtag, partSizeFor, type StoredPart } from "./etag.ts";
 import { copyWithTime } from "./changes.ts";
 import {
   assertUndamaged,
@@ -15,7 +16,7 @@ import {
   type PendingWrite,
   toNewObject,
   type UploadContext,
-} from "./upload_body.ts";
+} from "./write.ts";
 import { operationError } from "../../core/operation.ts";
 import { readExactly } from "../../net/byte_stream.ts";
 
@@ -30,11 +31,7 @@ export async function uploadInParts(uploads: UploadContext, pending: PendingWrit
   const { context, options } = pending;
   const { client } = uploads;
   const key = keyOf(context);
-  const upload: MultipartWrite = {
-    ...pending,
-    uploads,
-    partSize: partSizeFor(options.size, uploads.partSize),
-  };
+  const upload: MultipartWrite = { ...pending, uploads, partSize: partSizeFor(options.size, uploads.partSize) };
   if (options.expect !== undefined) await assertExpected(client, context, options.expect);
   const { resumable: found, stale } = options.tag === undefined ? NO_EARLIER_UPLOADS : await findEarlierUploads(upload);
   let sent: readonly StoredPart[] = [];
@@ -49,7 +46,7 @@ export async function uploadInParts(uploads: UploadContext, pending: PendingWrit
   } catch (error) {
     if (!isResumable(error, upload)) {
       uploads.begunHere.delete(id);
-      await abortQuietly(client, key, { id, pending: upload });
+      await abortQuietly(upload, id);
     }
     throw error;
   }
@@ -108,11 +105,10 @@ async function removeStale(
   pending: MultipartWrite,
   { id, stale }: Pick<EarlierUploads, "stale"> & { readonly id: string },
 ) {
-  const { context, uploads: { client } } = pending;
   const uploads = await listUnfinished(pending).catch(() => []);
   const mine = uploads.find((upload) => upload.id === id)?.by;
   if (mine === undefined) return;
-  for (const { id, by } of stale) if (by === mine) await abortQuietly(client, keyOf(context), { id, pending });
+  for (const { id, by } of stale) if (by === mine) await abortQuietly(pending, id);
 }
 
 /**
@@ -137,14 +133,12 @@ async function listUnfinished(
  */
 function hasSameOptions(
   { id, storageClass }: UnfinishedUpload,
-  { uploads: { begunHere: begun, client } }: MultipartWrite,
+  { uploads: { begunHere, client } }: MultipartWrite,
 ): boolean {
-  const { objectOptions } = client.options;
-  if (begun.has(id)) return true;
-  if ([objectOptions.acl, objectOptions.cacheControl, objectOptions.encryption].some((one) => one !== undefined)) {
-    return false;
-  }
-  return objectOptions.storageClass === undefined || objectOptions.storageClass === storageClass;
+  if (begunHere.has(id)) return true;
+  const { acl, cacheControl, encryption, storageClass: wanted } = client.options.objectOptions;
+  if ([acl, cacheControl, encryption].some((one) => one !== undefined)) return false;
+  return wanted === undefined || wanted === storageClass;
 }
 
 /** Whether every stored part equals the source's bytes at its position. An ETag that is no MD5 proves nothing. */
@@ -153,9 +147,8 @@ async function areSourceParts(parts: readonly ListedPart[], pending: MultipartWr
     const { from, to } = rangeOf(number, pending);
     if (size !== to - from || size <= 0 || !looksLikeMd5(etag)) return false;
     using _ = await pending.uploads.memory.acquire(size, pending.context);
-    if (md5(await readExactly(pending.body(from, to), { ...pending.context, size })) !== etag.toLowerCase()) {
-      return false;
-    }
+    const bytes = await readExactly(pending.body(from, to), { ...pending.context, size });
+    if (md5(bytes) !== etag.toLowerCase()) return false;
   }
   return true;
 }
@@ -183,10 +176,8 @@ async function uploadMissingParts(pending: MultipartWrite, id: string, have: Map
       const number = next++;
       if (etags.has(number)) continue;
       try {
-        etags.set(
-          number,
-          await uploadPart({ ...pending, context: { ...context, signal } }, { id, number, ...counted }),
-        );
+        const part = { ...pending, context: { ...context, signal } };
+        etags.set(number, await uploadPart(part, { id, number, ...counted }));
       } catch (error) {
         stop.abort(error);
         throw error;
@@ -196,13 +187,9 @@ async function uploadMissingParts(pending: MultipartWrite, id: string, have: Map
   const ended = await Promise.allSettled(Array.from({ length: Math.min(PARALLEL_PARTS, count) }, work));
   if (ended.some((one) => one.status === "rejected")) {
     counted.takeBack();
-    throw context.signal.aborted ? firstFailure(ended) : stop.signal.reason;
+    throw context.signal.aborted ? ended.find((one) => one.status === "rejected")?.reason : stop.signal.reason;
   }
   return Array.from({ length: count }, (_, i) => ({ number: i + 1, etag: etags.get(i + 1) ?? "" }));
-}
-
-function firstFailure(ended: readonly PromiseSettledResult<void>[]): unknown {
-  return ended.find((one) => one.status === "rejected")?.reason;
 }
 
 interface PartUpload {
@@ -218,12 +205,8 @@ async function uploadPart(pending: MultipartWrite, { id, number, onBytes }: Part
   // The last part is requested to the end: if the source has grown, it returns more bytes.
   const bytes = await readExactly(to === options.size ? body(from) : body(from, to), { ...context, size: to - from });
   const sum = createHash("md5").update(bytes).digest("hex");
-  const stored = await uploads.client.uploadPart(keyOf(context), bytes, context, {
-    id,
-    number,
-    onBytes,
-    md5: hexToBase64(sum),
-  });
+  const part = { id, number, onBytes, md5: hexToBase64(sum) };
+  const stored = await uploads.client.uploadPart(keyOf(context), bytes, context, part);
   assertUndamaged(stored, sum, context);
   if (stored.etag !== undefined) return stored.etag;
   throw operationError(context, "unexpected", { why: `the store gave part ${number} no mark` });
@@ -262,13 +245,9 @@ function isResumable(error: unknown, { options, context }: MultipartWrite): bool
 }
 
 /** Removes the upload's parts. A failure is ignored: the error that led here matters more. */
-async function abortQuietly(
-  client: S3Client,
-  key: string,
-  { id, pending }: { readonly id: string; readonly pending: MultipartWrite },
-): Promise<void> {
-  const context = { ...pending.context, signal: new AbortController().signal };
-  await client.abortUpload(key, id, context).catch(() => undefined);
+async function abortQuietly({ context, uploads }: MultipartWrite, id: string): Promise<void> {
+  const detached = { ...context, signal: new AbortController().signal };
+  await uploads.client.abortUpload(keyOf(context), id, detached).catch(() => undefined);
 }
 
 /**

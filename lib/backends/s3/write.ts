@@ -1,31 +1,43 @@
+import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import type { FileEntry } from "../../core/entry.ts";
-import type { WriteOptions } from "../../core/backend.ts";
-import { assertUndamaged, countBytes, type PendingWrite, toNewObject, type UploadContext } from "./upload_body.ts";
-import type { BodyOptions, NewObject } from "./types.ts";
-import { probeSupport, writeConditionally } from "./conditional_write.ts";
-import { keyOf, toFileEntry } from "./stat.ts";
-import { explainRejectedOptions } from "./object_options.ts";
-import { uploadInParts } from "./multipart_upload.ts";
-import { operationError } from "../../core/operation.ts";
+import type { Body, WriteOptions } from "../../core/backend.ts";
 import { readExactly } from "../../net/byte_stream.ts";
+import type { S3Client } from "./client.ts";
+import type { BodyOptions, NewObject, WriteReply } from "./types.ts";
+import { type ConditionalWriteSupport, probeSupport, writeConditionally } from "./conditional_write.ts";
+import { keyOf, type ObjectContext } from "./keys.ts";
+import { toFileEntry } from "./stat.ts";
+import { formatMtime } from "./codec.ts";
+import { looksLikeMd5 } from "./etag.ts";
+import { contentType } from "../shared/mime.ts";
+import type { ByteSemaphore } from "../../net/byte_semaphore.ts";
+import { type OperationContext, operationError } from "../../core/operation.ts";
 
 /**
- * Writes an object: in one request, or as a parallel multipart upload if it is larger than one part. Either way readers
- * see the old or the new object at every instant.
+ * The state that all writes to a store share. `partSize` in bytes; `begun`: the multipart uploads that this session
+ * began and did not finish.
  */
-export async function writeObject(uploads: UploadContext, pending: PendingWrite): Promise<FileEntry> {
-  try {
-    return await (pending.options.size > uploads.partSize ? uploadInParts : uploadWhole)(uploads, pending);
-  } catch (error) {
-    throw explainRejectedOptions(error, uploads.client.options.objectOptions, pending.context);
-  }
+export interface UploadContext {
+  readonly client: S3Client;
+  readonly support: ConditionalWriteSupport;
+  readonly memory: ByteSemaphore;
+  readonly partSize: number;
+  readonly begunHere: Set<string>;
 }
 
-/** The largest file that is written a second time to probe the store's support for preconditions. */
-const MAX_PROBE_BYTES = 64 * 1024;
+/** One write in progress. */
+export interface PendingWrite {
+  readonly context: ObjectContext;
+  readonly body: Body;
+  readonly options: WriteOptions;
+}
 
-async function uploadWhole(uploads: UploadContext, pending: PendingWrite): Promise<FileEntry> {
+/**
+ * Writes an object in one request. Readers see the old or the new object at every instant. If the store's support for
+ * preconditions is unknown, a small write is repeated under one that does not hold.
+ */
+export async function uploadWhole(uploads: UploadContext, pending: PendingWrite): Promise<FileEntry> {
   const { options, context } = pending;
   using _ = await uploads.memory.acquire(options.size, context);
   const bytes = await readExactly(pending.body(), { ...context, size: options.size });
@@ -70,3 +82,44 @@ async function uploadWhole(uploads: UploadContext, pending: PendingWrite): Promi
     arrived: undefined,
   });
 }
+
+/** Returns the metadata and content type of the new object. */
+export function toNewObject({ context, options }: PendingWrite): Pick<NewObject, "metadata" | "contentType"> {
+  const { modified } = options;
+  return {
+    metadata: modified === undefined ? {} : { mtime: formatMtime(modified) },
+    contentType: contentType(context.path),
+  };
+}
+
+/** Counts the bytes reported as sent, and subtracts them when they have to be sent again. */
+export function countBytes(onBytes: WriteOptions["onBytes"]) {
+  let told = 0;
+  return {
+    onBytes: (bytes: number) => {
+      told += bytes;
+      onBytes?.(bytes);
+    },
+    takeBack: () => {
+      if (told > 0) onBytes?.(-told);
+    },
+  };
+}
+
+/** Throws a retryable connection error if the ETag shows that the store did not store what was sent. */
+export function assertUndamaged(
+  { etag, isEtagOpaque }: WriteReply,
+  sum: string,
+  context: OperationContext,
+): void {
+  if (isEtagOpaque || !looksLikeMd5(etag) || etag.toLowerCase() === sum) return;
+  throw operationError(context, "connection", { why: "what the store has is not what was sent" });
+}
+
+/** Converts an MD5 from hex to base64, as Content-MD5 carries it. */
+export function hexToBase64(hex: string): string {
+  return Buffer.from(hex, "hex").toString("base64");
+}
+
+/** The largest file that is written a second time to probe the store's support for preconditions. */
+const MAX_PROBE_BYTES = 64 * 1024;

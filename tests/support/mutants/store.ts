@@ -124,7 +124,7 @@ export const mutantsOfStore: readonly Mutant[] = [
   },
   {
     name: "store: a later page is asked for once",
-    file: "lib/backends/s3/stat.ts",
+    file: "lib/backends/s3/list.ts",
     old: "? requestPage() : withRetry(requestPage, context)",
     new: "? requestPage() : requestPage()",
     tests: [s3],

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { type GcsClient, type ObjectContext, parseReply, type Query } from "../../../../lib/backends/gcs/client.ts";
-import { list, walk } from "../../../../lib/backends/gcs/stat.ts";
+import { list, walk } from "../../../../lib/backends/gcs/list.ts";
 import type { GcsObject, GcsPage } from "../../../../lib/backends/gcs/object.ts";
 import { readObject } from "../../../../lib/backends/gcs/read.ts";
 import type { HttpResponse } from "../../../../lib/http/client.ts";
@@ -23,7 +23,7 @@ async function rejection(work: Promise<unknown>): Promise<SyncError> {
 /** A client whose listings are these pages, by number. */
 function paged(page: (number: number) => GcsPage): GcsClient {
   let count = 0;
-  return { page: (_query: Query, _ask: ObjectContext) => Promise.resolve(page(count++)) } as unknown as GcsClient;
+  return { listPage: (_query: Query, _ask: ObjectContext) => Promise.resolve(page(count++)) } as unknown as GcsClient;
 }
 
 const endless: readonly (readonly [string, (number: number) => GcsPage, RegExp])[] = [
@@ -92,7 +92,10 @@ Deno.test("parsed() counts no brackets in texts", async () => {
 });
 
 function reading(content: string, expect: FileEntry, headers: Record<string, string> = {}) {
-  const api = { uri: () => "/", done: () => Promise.resolve(reply(content, headers)) } as unknown as GcsClient;
+  const api = {
+    uri: () => "/",
+    sendForSuccess: () => Promise.resolve(reply(content, headers)),
+  } as unknown as GcsClient;
   let unchecked = 0;
   const onUnchecked = () => void unchecked++;
   const work = readObject(api, {

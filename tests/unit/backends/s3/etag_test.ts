@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import fc from "npm:fast-check@4.10.2";
-import { etagProof } from "../../../../lib/backends/s3/etag_proof.ts";
+import { etagProof, looksLikeMd5, multipartEtag } from "../../../../lib/backends/s3/etag.ts";
 import { toRelPath } from "../../../../lib/core/path.ts";
 import { pattern } from "../../../support/content.ts";
 import { runs, seeded } from "../../../support/runs.ts";
@@ -100,4 +100,21 @@ Deno.test("proofOf() is not misled by an object whose one part was sent in parts
   const bytes = pattern(100);
   assert.equal(proven(bytes, etagOf([bytes]))?.isEqual, true);
   assert.equal(proven(bytes, hex(md5(md5(bytes))))?.isEqual, false);
+});
+
+Deno.test("VP-06 the ETag of parts is never taken for an MD5", () => {
+  assert.ok(looksLikeMd5("5289df737df57326fcdd22597afb1fac"));
+  for (const etag of ["5289df737df57326fcdd22597afb1fac-3", "", undefined, "x".repeat(32)]) {
+    assert.ok(!looksLikeMd5(etag));
+  }
+});
+
+const [a, b] = ["0cc175b9c0f1b6a831c399e269772661", "92eb5ffee6ae2fec3ad71c777531578f"];
+
+Deno.test("multipartEtag() is the MD5 of the parts' MD5s, and their number", () => {
+  const parts = [{ number: 1, etag: a }, { number: 2, etag: b }];
+  // printf a | md5sum | xxd -r -p, the same of b, both into md5sum.
+  assert.equal(multipartEtag(parts), "96e024ba2074fe77e8e965ba43a704be-2");
+  assert.equal(multipartEtag([...parts, { number: 3, etag: "no sum" }]), undefined);
+  assert.equal(multipartEtag([]), undefined);
 });

@@ -1,8 +1,46 @@
 import { createHash, type Hash } from "node:crypto";
 import type { FileEntry } from "../../core/entry.ts";
 import type { EqualityProof } from "../../core/backend.ts";
-import { looksLikeMd5 } from "./metadata.ts";
-import { partSizeFor } from "./multipart_parts.ts";
+
+/** Returns the MD5 of these bytes in hex, which is the ETag of an object of one part. */
+export function md5(bytes: Uint8Array): string {
+  return createHash("md5").update(bytes).digest("hex");
+}
+
+/**
+ * Whether this is the ETag of an object of one part; it is the content's MD5 unless encrypted with a key of the user's.
+ */
+export function looksLikeMd5(etag: string | undefined): etag is string {
+  return etag !== undefined && /^[0-9a-f]{32}$/i.test(etag);
+}
+
+/** One stored part. */
+export interface StoredPart {
+  readonly number: number;
+  readonly etag: string;
+}
+
+/**
+ * Returns the bytes of each part but the last: the requested size, or more if a file would otherwise have more parts
+ * than a store accepts.
+ */
+export function partSizeFor(size: number, wanted: number): number {
+  return Math.max(wanted, Math.ceil(size / MAX_PARTS / MIB) * MIB);
+}
+
+/**
+ * Returns the ETag of a multipart object at Amazon and compatible stores: the MD5 of the parts' MD5s, and the number of
+ * parts. Undefined if the parts' ETags are no MD5s.
+ */
+export function multipartEtag(parts: readonly StoredPart[]): string | undefined {
+  if (parts.length === 0 || !parts.every(({ etag }) => looksLikeMd5(etag))) return undefined;
+  const hash = createHash("md5");
+  for (const { etag } of parts) hash.update(etag, "hex");
+  return `${hash.digest("hex")}-${parts.length}`;
+}
+
+/** The limit of parts: at most 10,000 ("Amazon S3 multipart upload limits"). */
+const MAX_PARTS = 10_000;
 
 /**
  * Returns a comparison of content with an object's listed ETag: the MD5 of the content, or the MD5 of its parts' MD5s

@@ -1,7 +1,5 @@
 import assert from "node:assert/strict";
-import { contentType } from "../../../../lib/backends/shared/mime.ts";
-import { formatMtime, looksLikeMd5, parseMtime } from "../../../../lib/backends/s3/metadata.ts";
-import { toRelPath } from "../../../../lib/core/path.ts";
+import { formatMtime, parseMtime } from "../../../../lib/backends/s3/codec.ts";
 
 const times: readonly (readonly [number, string])[] = [
   [1_700_000_000_000, "1700000000"],
@@ -14,7 +12,7 @@ const times: readonly (readonly [number, string])[] = [
 ];
 
 for (const [ms, text] of times) {
-  Deno.test(`formatTime() writes ${ms} ms as ${text}, and parseTime() reads it`, () => {
+  Deno.test(`formatMtime() writes ${ms} ms as ${text}, and parseMtime() reads it`, () => {
     assert.equal(formatMtime(ms), text);
     const read = parseMtime({ mtime: text });
     assert.ok(read !== undefined && Math.abs(read - ms) < 0.001, `${read}`);
@@ -34,26 +32,7 @@ const metadata: readonly (readonly [string, Record<string, string>, number | und
 ];
 
 for (const [tool, given, expected] of metadata) {
-  Deno.test(`parseTime() reads what ${tool} writes: ${JSON.stringify(given).slice(0, 60)}`, () => {
+  Deno.test(`parseMtime() reads what ${tool} writes: ${JSON.stringify(given).slice(0, 60)}`, () => {
     assert.equal(parseMtime(given), expected);
   });
 }
-
-Deno.test("VP-06 the ETag of parts is never taken for an MD5", () => {
-  assert.ok(looksLikeMd5("5289df737df57326fcdd22597afb1fac"));
-  for (const etag of ["5289df737df57326fcdd22597afb1fac-3", "", undefined, "x".repeat(32)]) {
-    assert.ok(!looksLikeMd5(etag));
-  }
-});
-
-Deno.test("contentType() goes by the ending, texts are UTF-8, and what is not known stays unsaid", () => {
-  const types = ["index.html", "a/B.JPG", "data.json", "x.unknown-ending", "README", "page.css"];
-  assert.deepEqual(types.map((name) => contentType(toRelPath(name))), [
-    "text/html; charset=utf-8",
-    "image/jpeg",
-    "application/json",
-    undefined,
-    undefined,
-    "text/css; charset=utf-8",
-  ]);
-});
