@@ -67,7 +67,7 @@ export function toPage(found: XmlElement): Page {
   const decoded = childText(found, "EncodingType") === "url" ? decodeKey : (text: string) => text;
   const objects: ListedObject[] = [];
   const prefixes: string[] = [];
-  for (const one of found.below) {
+  for (const one of found.children) {
     if (one.name === "Contents") objects.push(toListedObject(one, decoded));
     else if (one.name === "CommonPrefixes") prefixes.push(decoded(childText(one, "Prefix") ?? ""));
   }
@@ -77,10 +77,10 @@ export function toPage(found: XmlElement): Page {
 
 /** Parses a list of unfinished uploads and returns those of exactly this key. */
 export function toUploads(found: XmlElement, key: string): readonly UnfinishedUpload[] {
-  return found.below.flatMap((one) => {
+  return found.children.flatMap((one) => {
     const id = one.name === "Upload" && childText(one, "Key") === key ? childText(one, "UploadId") : undefined;
     if (id === undefined) return [];
-    const initiator = one.below.find(({ name }) => name === "Initiator");
+    const initiator = one.children.find(({ name }) => name === "Initiator");
     const begun = parseDate(childText(one, "Initiated")) ?? 0;
     return [{ id, begun, by: initiator && childText(initiator, "ID"), storageClass: childText(one, "StorageClass") }];
   });
@@ -90,7 +90,7 @@ export function toUploads(found: XmlElement, key: string): readonly UnfinishedUp
 export function toParts(
   found: XmlElement,
 ): { readonly parts: readonly ListedPart[]; readonly next: string | undefined } {
-  const parts = found.below.filter(({ name }) => name === "Part").map((one) => ({
+  const parts = found.children.filter(({ name }) => name === "Part").map((one) => ({
     number: parseCount(childText(one, "PartNumber")),
     size: parseCount(childText(one, "Size")),
     etag: unquoteEtag(childText(one, "ETag")) ?? "",
@@ -186,11 +186,11 @@ const RESTATED = new Set([
   "x-amz-website-redirect-location",
 ]);
 
-function toListedObject({ below }: XmlElement, decoded: (text: string) => string): ListedObject {
+function toListedObject({ children }: XmlElement, decoded: (text: string) => string): ListedObject {
   let key = "";
   let size: number | undefined;
   let etag: string | undefined;
-  for (const { name, text } of below) {
+  for (const { name, text } of children) {
     if (name === "Key") key = decoded(text);
     else if (name === "Size") size = parseCount(text);
     else if (name === "ETag") etag = unquoteEtag(text);

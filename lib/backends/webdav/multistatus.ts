@@ -1,4 +1,4 @@
-import { SaxesParser, type SaxesTagNS } from "npm:saxes@6.0.0";
+import { XmlParser } from "../shared/xml.ts";
 
 /** One response of a multistatus, unchecked, as it was sent. `status` applies to the whole response. */
 export interface DavResponse {
@@ -46,14 +46,12 @@ export const OWN_NAMESPACE = "urn:tandem:sync";
 export class MultistatusParser {
   readonly #limits: MultistatusLimits;
   readonly #decoder = new TextDecoder();
-  readonly #parser: SaxesParser<{ xmlns: true }>;
+  readonly #parser: XmlParser;
   /** The open elements, each as its path from the root. */
   readonly #open: string[] = [];
   #responses: DavResponse[] = [];
   #count = 0;
   #bytes = 0;
-  /** The position at which the current piece of markup began. */
-  #markupStart = 0;
   #isDone = false;
   #response = newResponse();
   #props: Props = {};
@@ -62,23 +60,11 @@ export class MultistatusParser {
 
   constructor(limits: MultistatusLimits = DEFAULT_LIMITS) {
     this.#limits = limits;
-    this.#parser = new SaxesParser({ xmlns: true, position: false });
-    this.#parser.on("error", (error) => {
-      throw new RangeError(`its XML is broken (${error.message.slice(0, 100)})`);
-    });
-    this.#parser.on("doctype", () => {
-      throw new RangeError("its XML has a DOCTYPE, which is refused");
-    });
-    const after = <A extends readonly unknown[]>(work: (...args: A) => void) => (...args: A) => {
-      this.#markupStart = this.#parser.position;
-      work(...args);
-    };
-    this.#parser.on("opentag", after((tag: SaxesTagNS) => this.#onOpen(tag)));
-    this.#parser.on("closetag", after(() => this.#onClose()));
-    this.#parser.on("text", after((text: string) => this.#onText(text)));
-    this.#parser.on("cdata", after((text: string) => this.#onText(text)));
-    this.#parser.on("comment", after(() => {}));
-    this.#parser.on("processinginstruction", after(() => {}));
+    this.#parser = new XmlParser({
+      onOpen: (name, namespace) => this.#onOpen(toName(name, namespace)),
+      onText: (text) => this.#onText(text),
+      onClose: () => this.#onClose(),
+    }, limits);
   }
 
   /** Parses the next bytes. Returns the responses that they completed. */
@@ -93,30 +79,24 @@ export class MultistatusParser {
   /** Ends the input. Throws if the multistatus is not complete. */
   end(): readonly DavResponse[] {
     const last = this.#write(this.#decoder.decode());
-    this.#parser.close();
+    this.#parser.end();
     if (!this.#isDone) throw new RangeError("it is no multistatus");
     return last;
   }
 
   #write(text: string): readonly DavResponse[] {
-    for (let at = 0; at < text.length; at += PARSE_STEP) {
-      this.#parser.write(text.slice(at, at + PARSE_STEP));
-      if (this.#parser.position - this.#markupStart > this.#limits.text) {
-        throw new RangeError(`a tag, comment or text in it is longer than ${this.#limits.text} characters`);
-      }
-    }
+    this.#parser.write(text);
     const found = this.#responses;
     if (found.length > 0) this.#responses = [];
     return found;
   }
 
-  #onOpen(tag: SaxesTagNS): void {
+  #onOpen(name: string): void {
     const above = this.#open.at(-1);
-    const name = nameOf(tag);
     if (above === undefined && name !== ROOT_PATH) throw new RangeError("it is no multistatus");
     // Elements at unknown places are not distinguished.
     const path = above === undefined ? name : CHILD_PATHS.get(above)?.get(name) ?? "";
-    if (this.#open.push(path) > this.#limits.depth) throw new RangeError("its XML is nested too deep");
+    this.#open.push(path);
     if (path === RESPONSE_PATH) this.#response = newResponse();
     if (path === PROPSTAT_PATH) {
       this.#props = {};
@@ -171,9 +151,6 @@ export class MultistatusParser {
   }
 }
 
-/** The number of characters parsed at once. After each step the length of the current piece of markup is checked. */
-const PARSE_STEP = 4096;
-
 type Props = { -readonly [K in Exclude<keyof DavProps, "known">]?: DavProps[K] };
 
 interface ResponseBuilder {
@@ -223,10 +200,10 @@ function newResponse(): ResponseBuilder {
   return { href: undefined, status: undefined, known: false, props: {} };
 }
 
-function nameOf({ uri, local }: SaxesTagNS): string {
-  if (uri === "DAV:") return local;
-  if (uri === OWN_NAMESPACE) return `own:${local}`;
-  return uri === OWNCLOUD ? `oc:${local}` : "?";
+function toName(name: string, namespace: string): string {
+  if (namespace === "DAV:") return name;
+  if (namespace === OWN_NAMESPACE) return `own:${name}`;
+  return namespace === OWNCLOUD ? `oc:${name}` : "?";
 }
 
 /** Parses "HTTP/1.1 404 Not Found". Returns 500 for anything else. */
