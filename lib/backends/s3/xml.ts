@@ -35,8 +35,8 @@ export function escapeXml(text: string): string {
 }
 
 /** The characters outside of the production Char of XML 1.0, and references to them. */
-// deno-lint-ignore no-control-regex
 const FORBIDDEN =
+  // deno-lint-ignore no-control-regex
   /[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]|&#(?:0*(?:[0-8]|1[124-9]|2\d|3[01])|x0*(?:[0-8bcef]|1[\da-f]));/gi;
 
 const LIMITS = { depth: 16, text: 65_536 };
