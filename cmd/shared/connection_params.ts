@@ -131,7 +131,7 @@ export async function openSessionFor(
   const { host: name } = spec.address;
   const isForeign = ADDRESS_PARAMS.some((param) => bound[piped]?.has(param));
   const secret = (wanted: string) => findSecret(bound, wanted, { password, context, name, isForeign });
-  return await openSession(spec, toSessionContext(context, secret), context);
+  return await openSession(spec, { ...toSessionContext(context, secret), isAddressPiped: isForeign }, context);
 }
 
 /** The parameters that may hold an address. */

@@ -13,6 +13,8 @@ export interface Address {
 /** The input for opening a connection. Secrets are functions, called only when needed. `options` are keyed by ProtocolOption.name. */
 export interface ConnectContext {
   readonly address: Address;
+  /** Whether the address came out of the pipe: another program wrote it, not the user. */
+  readonly isAddressPiped?: boolean;
   readonly options: Readonly<Record<string, string>>;
   /** Returns a secret by name: "password", or a secret option's name ("SshPrivateKeyPassphrase"); undefined if not given. */
   secret(name: string): Promise<string | undefined>;

@@ -16,7 +16,10 @@ export interface ConnectionSpec {
 }
 
 /** The parts of Target that opening a session uses. */
-export type SessionContext = Pick<ConnectContext, "secret" | "prompt" | "hideSecret" | "warn" | "env" | "readOnly">;
+export type SessionContext = Pick<
+  ConnectContext,
+  "secret" | "prompt" | "hideSecret" | "warn" | "env" | "readOnly" | "isAddressPiped"
+>;
 
 /** The data passed to another process: the connection spec, the server's fingerprint, and the secrets of this login. */
 export interface PortableSession {

@@ -106,6 +106,18 @@ export function assertSecure(endpoint: URL, options: Readonly<Record<string, str
   );
 }
 
+/**
+ * Whether the host belongs to Amazon S3 itself. Amazon's customers have hosts below amazonaws.com too, for example
+ * their functions and virtual machines.
+ */
+export function isAmazonS3(host: string): boolean {
+  return AMAZON_S3.test(host);
+}
+
+/** "Amazon Simple Storage Service endpoints and quotas", also with a bucket in front. */
+const AMAZON_S3 =
+  /(?:^|\.)s3(?:-accelerate|-fips)?(?:\.dualstack)?(?:[.-][a-z]{2}(?:-[a-z]+)+-\d{1,2})?\.amazonaws\.com(?:\.cn)?$/i;
+
 /** Host names of known stores, which are never bucket names. */
 const KNOWN_STORES =
   /(?:^|\.)(?:amazonaws\.com(?:\.cn)?|digitaloceanspaces\.com|r2\.cloudflarestorage\.com|storage\.googleapis\.com|backblazeb2\.com|wasabisys\.com)$/i;

@@ -1,5 +1,5 @@
 import { badInput } from "../../core/errors.ts";
-import { root } from "../../core/path.ts";
+import { escapeForDisplay, root } from "../../core/path.ts";
 import type { CallOptions } from "../../core/backend.ts";
 import type { ConnectContext } from "../../core/protocol.ts";
 import type { UploadContext } from "./write.ts";
@@ -10,7 +10,7 @@ import { type ObjectContext, toPrefix } from "./keys.ts";
 import { assertKnownStorageClass, parseObjectOptions } from "./object_options.ts";
 import { connectWithRetry } from "../../net/backoff.ts";
 import { assertTlsForPins, readTlsPins } from "../../net/tls.ts";
-import { assertSecure, parseBucketAddress } from "./address.ts";
+import { assertSecure, isAmazonS3, parseBucketAddress } from "./address.ts";
 import { ByteSemaphore } from "../../net/byte_semaphore.ts";
 import { Semaphore } from "../../net/semaphore.ts";
 import { numberOption } from "../shared/options.ts";
@@ -37,10 +37,12 @@ export async function connectS3(target: ConnectContext, call: CallOptions): Prom
   const { options } = target;
   const address = parseBucketAddress(target.address, options);
   const { label, path } = address;
+  const credentials = await requestedCredentials(target);
+  if (credentials === undefined) assertOwnAddress(target, address.endpoint);
   const clientOptions = {
     ...address,
     profile: options["Profile"],
-    credentials: await requestedCredentials(target),
+    credentials,
     timeout: numberOption(options["Timeout"], TIMEOUT_MS),
     connections: Math.max(1, numberOption(options["Connections"], CONNECTIONS)),
     pins: readTlsPins(target),
@@ -86,6 +88,20 @@ const PIECES_AHEAD = 16;
 /** Returns the warning about a removal in a bucket that keeps versions. */
 function versionsWarning(label: string): string {
   return `${label} keeps versions: what is removed stays there behind a delete marker, until a lifecycle rule ends it.`;
+}
+
+/**
+ * Throws badInput if the keys of the environment, of ~/.aws or of this machine would go to a store that a piped address
+ * names: the program that wrote it could collect them. Amazon's own hosts may get them.
+ */
+function assertOwnAddress({ isAddressPiped, options }: ConnectContext, endpoint: string | undefined): void {
+  if (isAddressPiped !== true || endpoint === undefined || options["Endpoint"] !== undefined) return;
+  const { host, hostname } = new URL(endpoint);
+  if (isAmazonS3(hostname)) return;
+  throw badInput(
+    `The keys of the environment are not sent to "${escapeForDisplay(host)}", which the pipe named and no command ` +
+      "line: type the address on the command line, or give -AccessKey and -SecretKey.",
+  );
 }
 
 /**
