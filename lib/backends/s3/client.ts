@@ -188,7 +188,7 @@ export class S3Client implements AsyncDisposable {
 
   /** Returns the unfinished uploads of exactly this key. */
   async listUploads(key: string, context: OperationContext): Promise<readonly UnfinishedUpload[]> {
-    const request = { method: "GET", query: { uploads: "", prefix: key } };
+    const request = { method: "GET", query: { uploads: "", prefix: key, "encoding-type": "url" } };
     return await this.#http.sendForXml(this.#withPayer(request), context, (found) => toUploads(found, key));
   }
 

@@ -64,7 +64,7 @@ export function isWithinPrefix(prefix: string, { objects, prefixes }: Page): boo
 
 /** Parses a page of a listing. */
 export function toPage(found: XmlElement): Page {
-  const decoded = childText(found, "EncodingType") === "url" ? decodeKey : (text: string) => text;
+  const decoded = keyDecoder(found);
   const objects: ListedObject[] = [];
   const prefixes: string[] = [];
   for (const one of found.children) {
@@ -77,8 +77,11 @@ export function toPage(found: XmlElement): Page {
 
 /** Parses a list of unfinished uploads and returns those of exactly this key. */
 export function toUploads(found: XmlElement, key: string): readonly UnfinishedUpload[] {
+  const decoded = keyDecoder(found);
   return found.children.flatMap((one) => {
-    const id = one.name === "Upload" && childText(one, "Key") === key ? childText(one, "UploadId") : undefined;
+    const id = one.name === "Upload" && decoded(childText(one, "Key") ?? "") === key
+      ? childText(one, "UploadId")
+      : undefined;
     if (id === undefined) return [];
     const initiator = one.children.find(({ name }) => name === "Initiator");
     const begun = parseDate(childText(one, "Initiated")) ?? 0;
@@ -209,6 +212,11 @@ function parseErrorBody(xml: string): XmlElement | undefined {
     // The status alone explains the error.
     return undefined;
   }
+}
+
+/** Returns the function that reads the keys of this reply. A store may ignore the encoding that it was asked for. */
+function keyDecoder(found: XmlElement): (text: string) => string {
+  return childText(found, "EncodingType") === "url" ? decodeKey : (text) => text;
 }
 
 /**

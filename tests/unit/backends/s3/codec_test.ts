@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { formatMtime, parseMtime } from "../../../../lib/backends/s3/codec.ts";
+import { formatMtime, parseMtime, toUploads } from "../../../../lib/backends/s3/codec.ts";
+import { parseXml } from "../../../../lib/backends/s3/xml.ts";
 
 const times: readonly (readonly [number, string])[] = [
   [1_700_000_000_000, "1700000000"],
@@ -36,3 +37,12 @@ for (const [tool, given, expected] of metadata) {
     assert.equal(parseMtime(given), expected);
   });
 }
+
+Deno.test("toUploads() finds a key that XML cannot hold where the store encodes it, and any key where it does not", () => {
+  const upload = (key: string) => `<Upload><Key>${key}</Key><UploadId>u</UploadId></Upload>`;
+  const listed = (key: string, xml: string) => toUploads(parseXml(`<L>${xml}</L>`), key).map(({ id }) => id);
+  const url = "<EncodingType>url</EncodingType>";
+  assert.deepEqual(listed("a\u0001 +b", `${url}${upload("a%01+%2Bb")}`), ["u"]);
+  assert.deepEqual(listed("a%01", upload("a%01")), ["u"]);
+  assert.deepEqual(listed("a", `${url}${upload("b")}`), []);
+});
