@@ -32,7 +32,10 @@ export async function findLogin(options: S3ClientOptions, context: OperationCont
 /** The region if none is configured. */
 const DEFAULT_REGION = "us-east-1";
 
-/** Reads the environment as the SDK does. Returns undefined if the SDK would read further sources. */
+/**
+ * Reads the environment as the SDK does, and leaves a search for credentials to its provider. Returns undefined if the
+ * SDK would read further sources for the region or the endpoint.
+ */
 async function loginFromEnvironment(options: S3ClientOptions): Promise<Login | undefined> {
   const { bucket, pathStyle } = options;
   const env = (name: string) => options.env(name) || undefined;
@@ -40,14 +43,42 @@ async function loginFromEnvironment(options: S3ClientOptions): Promise<Login | u
   const credentials = options.credentials ?? (profile === undefined ? keyFromEnvironment(env) : undefined);
   const endpoint = options.endpoint ?? endpointFromEnvironment(env);
   const named = options.region ?? env("AWS_REGION");
-  if (credentials === undefined) return undefined;
   if (named === undefined || endpoint === undefined) {
     if (profile !== undefined || SDK_ONLY_VARIABLES.some((name) => env(name) !== undefined)) return undefined;
     if (await hasConfigFiles(env)) return undefined;
   }
   const region = named ?? DEFAULT_REGION;
   const url = toBucketUrl({ endpoint, region, bucket, pathStyle });
-  return url === undefined ? undefined : { url, region, credentials: () => credentials };
+  if (url === undefined) return undefined;
+  return {
+    url,
+    region,
+    credentials: credentials === undefined ? await sdkProvider(options, region) : () => credentials,
+  };
+}
+
+/**
+ * Returns the SDK's search for credentials: ~/.aws, SSO, a role of the container or of the machine. The provider alone
+ * is imported in half the time of the SDK's client.
+ */
+async function sdkProvider(options: S3ClientOptions, region: string): Promise<Login["credentials"]> {
+  const { defaultProvider } = await import("npm:@aws-sdk/credential-provider-node@3.972.97");
+  const { profile } = options;
+  const search = defaultProvider({
+    ...(profile === undefined ? {} : { profile }),
+    clientConfig: { region },
+    logger: silent,
+  });
+  return hidingSecrets(search, options);
+}
+
+/** Limits the time of each search, and registers the secrets that it finds. */
+function hidingSecrets(search: () => Promise<Credentials>, options: S3ClientOptions): Login["credentials"] {
+  return async (context) => {
+    const { accessKeyId, secretAccessKey, sessionToken } = await withTimeout(search(), context, options.timeout);
+    for (const secret of [secretAccessKey, sessionToken]) if (secret) options.conceal(secret);
+    return { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) };
+  };
 }
 
 type Env = (name: string) => string | undefined;
@@ -118,11 +149,7 @@ async function loginFromSdk(options: S3ClientOptions, callContext: OperationCont
   return {
     url,
     region: scheme.signingRegion ?? region,
-    credentials: async (context) => {
-      const found = await withTimeout(client.config.credentials(), context, options.timeout);
-      for (const secret of [found.secretAccessKey, found.sessionToken]) if (secret) options.conceal(secret);
-      return found;
-    },
+    credentials: hidingSecrets(() => client.config.credentials(), options),
   };
 }
 

@@ -16,8 +16,8 @@ async function found(
   const login = await findLogin({
     ...{ endpoint: undefined, region: undefined, bucket: "site", pathStyle: false, profile: undefined },
     ...{ credentials: undefined, timeout: 1000, connections: 1, objectOptions: { ...manners, requesterPays: false } },
-    ...given,
     conceal: () => {},
+    ...given,
     env: (name) => ({ HOME: "/nowhere", ...env })[name],
   }, ask);
   return [login.url.href, login.region, await login.credentials(ask)];
@@ -72,4 +72,32 @@ Deno.test("findLogin() asks the SDK for Amazon's places that it does not know it
     assert.match(error.message, /another login/);
     return true;
   });
+});
+
+Deno.test("findLogin() takes the keys of a profile where region and endpoint are given", async () => {
+  const folder = await Deno.makeTempDir();
+  const before = Deno.env.get("AWS_SHARED_CREDENTIALS_FILE");
+  try {
+    const file = `${folder}/credentials`;
+    await Deno.writeTextFile(
+      file,
+      "[p]\naws_access_key_id = AKP\naws_secret_access_key = SKP\naws_session_token = TP\n",
+    );
+    Deno.env.set("AWS_SHARED_CREDENTIALS_FILE", file);
+    const hidden: string[] = [];
+    const given = {
+      ...{ profile: "p", region: "auto", endpoint: "https://s.example" },
+      conceal: (secret: string) => void hidden.push(secret),
+    };
+    assert.deepEqual(await found(given, keys), [
+      "https://site.s.example/",
+      "auto",
+      { accessKeyId: "AKP", secretAccessKey: "SKP", sessionToken: "TP" },
+    ]);
+    assert.deepEqual(hidden, ["SKP", "TP"]);
+  } finally {
+    if (before === undefined) Deno.env.delete("AWS_SHARED_CREDENTIALS_FILE");
+    else Deno.env.set("AWS_SHARED_CREDENTIALS_FILE", before);
+    await Deno.remove(folder, { recursive: true });
+  }
 });
