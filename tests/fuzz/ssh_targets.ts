@@ -4,7 +4,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { parsePins } from "../../lib/ssh/host_key_pins.ts";
 import { checkHostKey, knownKeyTypes, parseKnownHosts } from "../../lib/ssh/known_hosts.ts";
 import { FindReader } from "../../lib/backends/sftp/remote_find.ts";
-import { parseSums } from "../../lib/backends/sftp/remote_checksum.ts";
+import { parseSums } from "../../lib/backends/sftp/checksum.ts";
 import { loadSshConfig, parseJumps, resolveSshConfig } from "../../lib/ssh/config.ts";
 import { parsePrivateKey, publicKeyOf } from "../../lib/ssh/private_key.ts";
 import { MessageFilter, type RawProtocol } from "../../lib/ssh/messages.ts";

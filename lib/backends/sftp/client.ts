@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { cancelled } from "../../core/errors.ts";
-import { type Handle, OpenHandles } from "./handles.ts";
-import { type ClientOptions, PendingRequests, TIMEOUTS_PER_OPERATION } from "./pending_requests.ts";
+import { type Handle, OpenHandles } from "./requests.ts";
+import { type ClientOptions, PendingRequests, TIMEOUTS_PER_OPERATION } from "./requests.ts";
 import { END_OF_FILE, NO_SUCH_FILE, statusOf, toLostError, toSyncError } from "./errors.ts";
 import type { Done, RawAttributes, RawName, SftpChannel, SftpRequests, StatVfs } from "../../ssh/channels.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";

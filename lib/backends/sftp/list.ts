@@ -1,9 +1,8 @@
 import { Buffer } from "node:buffer";
 import { checkName, type RelPath } from "../../core/path.ts";
 import type { Entry } from "../../core/entry.ts";
-import { markHandled } from "./content_chunks.ts";
 import { childOf, parseStat, type StatEntry, withLinkTarget } from "./stat.ts";
-import type { Handle } from "./handles.ts";
+import { type Handle, markHandled } from "./requests.ts";
 import type { SftpClient } from "./client.ts";
 import type { RawAttributes, RawName } from "../../ssh/channels.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";

@@ -11,89 +11,26 @@ import type {
   Traits,
   WriteOptions,
 } from "../../core/backend.ts";
-import { removeEntry, renameEntry, setEntryMode, setEntryTime } from "./changes.ts";
+import { makeDir, makeHardLink, makeSymlink, removeEntry, renameEntry, setEntryMode, setEntryTime } from "./changes.ts";
 import { connectSsh } from "../../ssh/connect.ts";
-import { childOf, stat, statExpecting } from "./stat.ts";
-import { ParentCheck } from "./parent_check.ts";
+import { openSession, resolveRoot, type SftpSession } from "./connect.ts";
+import { childOf, ParentCheck, type PathContext, stat, statExpecting } from "./stat.ts";
 import { walk } from "./remote_find.ts";
-import { RemoteChecksums } from "./remote_checksum.ts";
 import { list } from "./list.ts";
-import { HARD_LINK, makeDir, makeHardLink, makeSymlink } from "./create.ts";
-import { loginFolder, resolveRoot } from "./root.ts";
-import { Pool } from "./pool.ts";
+import type { Pool } from "./pool.ts";
 import { readFile } from "./read.ts";
-import { POSIX_RENAME } from "./temp_file.ts";
-import type { SftpClient } from "./client.ts";
-import { overwriteInPlace } from "./overwrite.ts";
-import { writeFile } from "./write.ts";
+import { overwriteInPlace, writeFile } from "./write.ts";
 import type { OperationContext } from "../../core/operation.ts";
-import type { SshConnector } from "../../ssh/types.ts";
-import type { ConnectContext, OpenProtocol } from "../../core/protocol.ts";
-import { numberOption } from "../shared/options.ts";
+import type { OpenProtocol } from "../../core/protocol.ts";
 
 /**
  * Connects to an SFTP server: verifies the host key, authenticates, and opens one connection. Rejects with connection,
  * timeout, auth, hostKey or badInput.
  */
 export const openSftp: OpenProtocol = async (target, call) => {
-  return await openSftpOver(await connectSsh(target, call), target, call);
+  const { session, root } = await openSession(await connectSsh(target, call), target, call);
+  return new SftpBackend(session, { root, ownsPool: true });
 };
-
-/** Opens the backend over the connections of the given connector. */
-async function openSftpOver(
-  connector: SshConnector,
-  { address, options }: Pick<ConnectContext, "address" | "options">,
-  call: CallOptions,
-): Promise<Backend> {
-  const pool = new Pool(connector, {
-    timeout: numberOption(options.Timeout, TIMEOUT_MS),
-    reconnectTime: numberOption(options.ReconnectTime, RECONNECT_MS),
-    connections: numberOption(options.Connections, CONNECTIONS),
-  });
-  try {
-    await pool.open(call);
-    const client = await pool.client(call);
-    const home = loginFolder(client, call);
-    const [place] = await Promise.all([resolveRoot(client, address.path, { ...call, home }), home]);
-    const profile: ServerProfile = {};
-    const traits = traitsOf(client, numberOption(options.Connections, CONNECTIONS), profile);
-    const capabilities = { runsCommands: client.software.startsWith("OpenSSH"), hardLinks: client.supports(HARD_LINK) };
-    const session = { connector, pool, home, checksums: new RemoteChecksums(pool), traits, profile, ...capabilities };
-    return new SftpBackend(session, { place, owns: true });
-  } catch (error) {
-    await pool[Symbol.asyncDispose]();
-    throw error;
-  }
-}
-
-const TIMEOUT_MS = 15_000;
-const RECONNECT_MS = 120_000;
-const CONNECTIONS = 4;
-const PARALLEL_FILES = 256;
-
-/** The state shared by all backends of one server. */
-interface SftpSession {
-  readonly connector: SshConnector;
-  readonly pool: Pool;
-  readonly home: Promise<string>;
-  readonly checksums: RemoteChecksums;
-  /**
-   * Whether commands are run. Servers other than OpenSSH may misread a command, or run it on another file system than
-   * the SFTP server's.
-   */
-  readonly runsCommands: boolean;
-  readonly hardLinks: boolean;
-  readonly traits: Traits;
-  readonly profile: ServerProfile;
-}
-
-/**
- * The server's behaviour, as found during the session. `showsDots`: its listings leave out no name that begins with a
- * dot.
- */
-interface ServerProfile {
-  showsDots?: boolean;
-}
 
 class SftpBackend implements Backend {
   readonly label: string;
@@ -107,22 +44,22 @@ class SftpBackend implements Backend {
   readonly #ownsPool: boolean;
   readonly #parentCheck = new ParentCheck((path) => this.#toServerPath(path));
 
-  constructor(server: SftpSession, { place, owns }: { readonly place: BackendRoot; readonly owns: boolean }) {
-    this.label = server.connector.label;
-    this.fingerprint = server.connector.peer;
-    this.root = place;
-    this.traits = server.traits;
-    this.#session = server;
-    this.#pool = server.pool;
-    this.#ownsPool = owns;
-    if (server.hardLinks) this.hardLink = (from, to, options) => this.#hardLink(from, to, options);
-    if (server.runsCommands) this.walk = (dir, call) => this.#walk(dir, call);
+  constructor(session: SftpSession, { root, ownsPool }: { readonly root: BackendRoot; readonly ownsPool: boolean }) {
+    this.label = session.connector.label;
+    this.fingerprint = session.connector.peer;
+    this.root = root;
+    this.traits = session.traits;
+    this.#session = session;
+    this.#pool = session.pool;
+    this.#ownsPool = ownsPool;
+    if (session.hardLinks) this.hardLink = (from, to, options) => this.#hardLink(from, to, options);
+    if (session.runsCommands) this.walk = (dir, call) => this.#walk(dir, call);
   }
 
   async withRoot(folder: string, call: CallOptions): Promise<Backend> {
     const client = await this.#pool.client(call);
-    const place = await resolveRoot(client, folder, { ...call, from: this.root.path, home: this.#session.home });
-    return new SftpBackend(this.#session, { place, owns: false });
+    const root = await resolveRoot(client, folder, { ...call, from: this.root.path, home: this.#session.home });
+    return new SftpBackend(this.#session, { root, ownsPool: false });
   }
 
   async list(dir: RelPath, call: CallOptions): Promise<readonly Entry[]> {
@@ -155,11 +92,11 @@ class SftpBackend implements Backend {
   }
 
   async write(path: RelPath, body: Body, options: WriteOptions): Promise<FileEntry> {
-    const spot = this.#resolve("write", path, options);
-    const writing = { ...spot, dir: this.#toServerPath(parentOf(path)), options };
+    const resolved = this.#resolve("write", path, options);
+    const context = { ...resolved, dir: this.#toServerPath(parentOf(path)), options };
     return options.inPlace === true
-      ? await overwriteInPlace(this.#pool, body, writing)
-      : await writeFile(this.#pool, body, writing);
+      ? await overwriteInPlace(this.#pool, body, context)
+      : await writeFile(this.#pool, body, context);
   }
 
   async makeDir(path: RelPath, call: CallOptions): Promise<DirEntry> {
@@ -183,9 +120,9 @@ class SftpBackend implements Backend {
   }
 
   async makeLink(path: RelPath, target: string, options: CallOptions & Precondition): Promise<LinkEntry> {
-    const spot = this.#resolve("make the link", path, options);
+    const resolved = this.#resolve("make the link", path, options);
     return await makeSymlink(this.#pool, target, {
-      ...spot,
+      ...resolved,
       ...pickExpected(options),
       dir: this.#toServerPath(parentOf(path)),
     });
@@ -201,9 +138,9 @@ class SftpBackend implements Backend {
 
   async checksum(entry: FileEntry, wanted: readonly string[], call: CallOptions): Promise<Checksum | undefined> {
     if (!wanted.includes("sha256")) return undefined;
-    const spot = this.#resolve("hash", entry.path, call);
-    const sum = await this.#session.checksums.sha256(spot.serverPath, { ...spot, size: entry.size });
-    await statExpecting(await this.#pool.client(spot), spot.serverPath, { ...spot, expect: entry });
+    const resolved = this.#resolve("hash", entry.path, call);
+    const sum = await this.#session.checksums.sha256(resolved.serverPath, { ...resolved, size: entry.size });
+    await statExpecting(await this.#pool.client(resolved), resolved.serverPath, { ...resolved, expect: entry });
     return sum;
   }
 
@@ -216,7 +153,7 @@ class SftpBackend implements Backend {
     return path === root ? this.root.path : childOf(this.root.path, path);
   }
 
-  #resolve(operation: string, path: RelPath, call: CallOptions): OperationContext & PathContext {
+  #resolve(operation: string, path: RelPath, call: CallOptions): PathContext {
     const context = operationContext(operation, path, call);
     return {
       ...context,
@@ -226,36 +163,10 @@ class SftpBackend implements Backend {
   }
 }
 
-interface PathContext {
-  readonly serverPath: string;
-  checkParent(client: SftpClient): Promise<void>;
-}
-
 function operationContext(operation: string, path: RelPath, { signal }: CallOptions): OperationContext {
   return { operation, path, signal };
 }
 
 function pickExpected({ expect }: Precondition): Precondition {
   return expect === undefined ? {} : { expect };
-}
-
-function traitsOf(client: SftpClient, connections: number, profile: ServerProfile): Traits {
-  const atomic = client.supports(POSIX_RENAME);
-  return {
-    timeStep: 1000,
-    dirTimes: true,
-    caseSensitive: true,
-    normalizes: false,
-    hasDirs: true,
-    atomicWrite: atomic,
-    atomicRename: atomic,
-    inPlace: true,
-    maxConnections: connections,
-    parallelFiles: PARALLEL_FILES,
-    names: "posix",
-    maxNameBytes: 255,
-    get showsDots() {
-      return profile.showsDots;
-    },
-  };
 }

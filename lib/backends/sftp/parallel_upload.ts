@@ -1,13 +1,12 @@
 import { Buffer } from "node:buffer";
 import { nameOf } from "../../core/path.ts";
 import { tempPath } from "../../core/temp_name.ts";
-import type { Body, Content } from "../../core/backend.ts";
-import { chunksOf } from "./content_chunks.ts";
-import { awaitContent, readExactly, wrongSizeError } from "../../net/byte_stream.ts";
+import type { Body } from "../../core/backend.ts";
+import { awaitContent, forEachChunk, readExactly, wrongSizeError } from "../../net/byte_stream.ts";
 import { stat } from "./stat.ts";
 import { leastLoaded, type Pool } from "./pool.ts";
 import { createTemp, type PendingWrite, randomTag, removeTemp } from "./temp_file.ts";
-import type { Handle } from "./handles.ts";
+import type { Handle } from "./requests.ts";
 import { type SftpClient, WRITE } from "./client.ts";
 import { operationError } from "../../core/operation.ts";
 
@@ -37,6 +36,9 @@ export class ParallelUpload {
   /** Offset and length of unanswered WRITEs, in ascending order. */
   readonly #unacked = new Map<number, number>();
   readonly #from: number;
+  /** Small chunks that are sent as one piece once they are large enough together. */
+  #joined: Uint8Array[] = [];
+  #joinedBytes = 0;
   #next: number;
   #unackedBytes = 0;
   #acknowledged = 0;
@@ -69,13 +71,8 @@ export class ParallelUpload {
     this.#startedAt = performance.now();
     options.onBytes?.(this.#from);
     const content = await awaitContent(this.#from === 0 ? body() : body(this.#from), pending);
-    for await (const piece of this.#pieces(content)) {
-      if (this.#next + piece.length > options.size) {
-        throw wrongSizeError(pending, { given: Infinity, size: options.size });
-      }
-      while (!this.#hasRoom(piece.length)) await this.#waitForProgress();
-      this.#sendPiece(piece);
-    }
+    await forEachChunk(content, (chunk) => this.#sendChunk(chunk), pending);
+    if (this.#joinedBytes > 0) await this.#sendWhenRoom(this.#takeJoined());
     while (this.#unacked.size > 0) await this.#waitForProgress();
     if (this.#failed !== undefined) throw this.#failed.error;
     if (this.#next < options.size) throw wrongSizeError(pending, { given: this.#next, size: options.size });
@@ -87,26 +84,34 @@ export class ParallelUpload {
     this.#close(undefined);
   }
 
-  /** Iterates over the content in pieces: splits large chunks and joins small ones. */
-  async *#pieces(content: Content): AsyncGenerator<Uint8Array> {
-    let joined: Uint8Array[] = [];
-    let bytes = 0;
-    for await (const chunk of chunksOf(content, this.#options.pending)) {
-      if (chunk.length < SMALL_PIECE || bytes > 0) {
-        joined.push(chunk);
-        bytes += chunk.length;
-        if (bytes < SMALL_PIECE) continue;
-      }
-      const whole = bytes > 0 ? Buffer.concat(joined, bytes) : chunk;
-      joined = [];
-      bytes = 0;
-      for (let at = 0; at < whole.length;) {
-        const piece = whole.subarray(at, at + this.#pieceBytes());
-        at += piece.length;
-        yield piece;
-      }
+  /** Sends a chunk in pieces: splits a large one and joins small ones. */
+  async #sendChunk(chunk: Uint8Array): Promise<void> {
+    if (chunk.length < SMALL_PIECE || this.#joinedBytes > 0) {
+      this.#joined.push(chunk);
+      this.#joinedBytes += chunk.length;
+      if (this.#joinedBytes < SMALL_PIECE) return;
     }
-    if (bytes > 0) yield Buffer.concat(joined, bytes);
+    const whole = this.#joinedBytes > 0 ? this.#takeJoined() : chunk;
+    for (let at = 0; at < whole.length;) {
+      const piece = whole.subarray(at, at + this.#pieceBytes());
+      at += piece.length;
+      await this.#sendWhenRoom(piece);
+    }
+  }
+
+  #takeJoined(): Uint8Array {
+    const whole = Buffer.concat(this.#joined, this.#joinedBytes);
+    this.#joined = [];
+    this.#joinedBytes = 0;
+    return whole;
+  }
+
+  async #sendWhenRoom(piece: Uint8Array): Promise<void> {
+    const { pending } = this.#options;
+    const { size } = pending.options;
+    if (this.#next + piece.length > size) throw wrongSizeError(pending, { given: Infinity, size });
+    while (!this.#hasRoom(piece.length)) await this.#waitForProgress();
+    this.#sendPiece(piece);
   }
 
   /**
@@ -220,7 +225,10 @@ async function resumeLeftover(
   const remoteTail = Buffer.alloc(COMPARED_BYTES);
   const from = kept - COMPARED_BYTES;
   const count = await client.read(handle, { into: remoteTail, at: 0, length: COMPARED_BYTES, from }, pending);
-  const localTail = await readExactly(body(from, kept), { ...pending, size: COMPARED_BYTES });
+  const localTail = await readExactly(body(from, kept), {
+    ...pending,
+    size: COMPARED_BYTES,
+  });
   const attributes = await client.fstat(handle, pending);
   if (count === COMPARED_BYTES && remoteTail.equals(localTail) && attributes.size === found.size) return [handle, kept];
   client.closeInBackground(handle);

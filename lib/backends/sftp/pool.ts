@@ -6,6 +6,12 @@ import type { SshConnection, SshConnector } from "../../ssh/types.ts";
 import { unlessAborted } from "../../net/abort.ts";
 import { RECONNECT_BACKOFF, withRetry } from "../../net/backoff.ts";
 
+/** `input`: the command's standard input; `onText`: receives its output in pieces, decoded as UTF-8. */
+export interface CommandOptions extends CallOptions {
+  readonly input: string;
+  onText(text: string): void;
+}
+
 export interface PoolOptions {
   /** ms without any answer after which a connection counts as dead. */
   readonly timeout: number;
@@ -72,11 +78,22 @@ export class Pool implements AsyncDisposable {
     return [...this.#connections.keys()];
   }
 
-  /** Returns the SSH connection below an SFTP channel, for commands. Reconnects if there is none. */
-  async connection(call: CallOptions): Promise<SshConnection> {
-    const connection = this.#connections.get(await this.client(call));
+  /**
+   * Runs a command on the server, for accounts that have a shell. Returns its exit code. Reconnects if there is no
+   * connection. Rejects with unsupported if no command can be run, and otherwise when the connection ends or the signal
+   * is aborted.
+   */
+  async runCommand(command: string, options: CommandOptions): Promise<number> {
+    const connection = this.#connections.get(await this.client(options));
     if (connection === undefined) throw closedError();
-    return connection;
+    const execution = await connection.exec(command, options);
+    execution.stderr.resume();
+    const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+    execution.stdout.on("data", (data: Uint8Array) => options.onText(decoder.decode(data, { stream: true })));
+    execution.stdin.end(options.input);
+    const code = await execution.exit;
+    if (connection.closed.aborted) throw connection.closed.reason;
+    return code;
   }
 
   /** Opens further connections in the background until there are `wanted`, within the limit and if they help. */

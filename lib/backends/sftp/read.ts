@@ -2,17 +2,13 @@ import { Buffer } from "node:buffer";
 import { cancelled, SyncError } from "../../core/errors.ts";
 import type { FileEntry } from "../../core/entry.ts";
 import { type Content, type ReadOptions, SMALL_FILE_BYTES } from "../../core/backend.ts";
-import { markHandled } from "./content_chunks.ts";
-import { assertUnchanged, type ResolvedPath, stat, statExpecting } from "./stat.ts";
+import { assertUnchanged, type PathContext, type ResolvedPath, stat, statExpecting } from "./stat.ts";
 import { leastLoaded, type Pool } from "./pool.ts";
-import type { Handle } from "./handles.ts";
+import { type Handle, markHandled } from "./requests.ts";
 import { READ, type SftpClient } from "./client.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
-export type ReadContext = OperationContext & ResolvedPath & Pick<ReadOptions, "offset" | "length" | "expect"> & {
-  /** Rejects unless the parent folders are real folders. */
-  checkParent(wire: SftpClient): Promise<void>;
-};
+export type ReadContext = PathContext & Pick<ReadOptions, "offset" | "length" | "expect">;
 
 /**
  * Reads a file or a range of it: a small one as a whole, in two round trips, a large one as a stream over all

@@ -2,7 +2,6 @@ import { cancelled, SyncError } from "../../core/errors.ts";
 import { checkName, type RelPath, root } from "../../core/path.ts";
 import type { Entry } from "../../core/entry.ts";
 import { describeMismatch } from "../shared/preconditions.ts";
-import { runCommand } from "./remote_command.ts";
 import { childOf, parseStat, stat } from "./stat.ts";
 import type { Pool } from "./pool.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
@@ -181,7 +180,7 @@ async function runFind(pool: Pool, reader: FindReader, options: FindOptions): Pr
     if (reader.isBroken) stop.abort();
   };
   try {
-    const code = await runCommand(pool, COMMAND, { input: `${options.serverPath}\0`, onText, signal });
+    const code = await pool.runCommand(COMMAND, { input: `${options.serverPath}\0`, onText, signal });
     if (code !== 0 && !signal.aborted) throw await explainExit(pool, code, options);
   } catch (error) {
     if (!stop.signal.aborted || options.signal.aborted) throw error;

@@ -3,20 +3,18 @@ import { SyncError } from "../../core/errors.ts";
 import { displacedTag, tempPath } from "../../core/temp_name.ts";
 import type { Entry, FileEntry } from "../../core/entry.ts";
 import type { WriteOptions } from "../../core/backend.ts";
-import { parseStat, type ResolvedPath, stat, statExpecting } from "./stat.ts";
+import { parseStat, type PathContext, type ResolvedPath, stat, statExpecting } from "./stat.ts";
 import { FAILURE, NO_SUCH_FILE, statusOf } from "./errors.ts";
-import type { Handle } from "./handles.ts";
+import type { Handle } from "./requests.ts";
 import { CREATE, EXCLUSIVE, type SftpClient, WRITE } from "./client.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
 /** A file being written: its target, and its temporary name beside that. */
-export interface PendingWrite extends OperationContext, ResolvedPath {
+export interface PendingWrite extends PathContext {
   readonly temp: string;
   readonly options: WriteOptions;
   /** The rwx bits of the finished file; undefined: the server's default for new files. */
   readonly mode: number | undefined;
-  /** Checks the parent folders. Rejects if one is absent, a link or no folder. */
-  checkParent(client: SftpClient): Promise<void>;
 }
 
 /** Returns the context without its signal: cleaning up continues although the call was cancelled. */

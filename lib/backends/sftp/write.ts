@@ -3,8 +3,10 @@ import { escapeForDisplay, nameOf } from "../../core/path.ts";
 import { tempPath } from "../../core/temp_name.ts";
 import type { FileEntry } from "../../core/entry.ts";
 import { type Body, SMALL_FILE_BYTES, type WriteOptions } from "../../core/backend.ts";
-import { readExactly } from "../../net/byte_stream.ts";
-import { childOf, type ResolvedPath } from "./stat.ts";
+import { awaitContent, forEachChunk, readExactly, wrongSizeError } from "../../net/byte_stream.ts";
+import { describeMismatch } from "../shared/preconditions.ts";
+import { isResumableFailure, MIN_RESUME_BYTES } from "../shared/upload_resume.ts";
+import { childOf, parseStat, type PathContext, stat, statExpecting } from "./stat.ts";
 import type { Pool } from "./pool.ts";
 import { startUpload } from "./parallel_upload.ts";
 import { statusOf } from "./errors.ts";
@@ -18,20 +20,19 @@ import {
   resolveMode,
   statWritten,
 } from "./temp_file.ts";
-import type { Handle } from "./handles.ts";
-import type { SftpClient } from "./client.ts";
+import type { Handle } from "./requests.ts";
+import { type SftpClient, WRITE } from "./client.ts";
 import type { RawAttributes } from "../../ssh/channels.ts";
-import type { OperationContext } from "../../core/operation.ts";
-import { isResumableFailure, MIN_RESUME_BYTES } from "../shared/upload_resume.ts";
+import { operationError } from "../../core/operation.ts";
 
 /** The last second that SFTP version 3 can represent, in 2106. */
 export const MAX_SECONDS = 0xffff_ffff;
 
-export type WriteContext = OperationContext & ResolvedPath & Pick<PendingWrite, "checkParent"> & {
+export interface WriteContext extends PathContext {
   readonly options: WriteOptions;
   /** The server path of the parent folder. */
   readonly dir: string;
-};
+}
 
 /**
  * Writes a file atomically: the bytes go to a temporary name beside the target, created exclusively. Time and mode are
@@ -165,3 +166,66 @@ function toSftpTimes(modified: number, { path, options }: Pick<PendingWrite, "pa
   }
   return { atime: mtime, mtime };
 }
+
+/**
+ * Overwrites a file in place: it keeps its inode, and so its owner, its ACL and its other names. Old and new content
+ * mix until it is done. Right before its first byte is sent, after the source has answered, the file is compared again
+ * by its path and by its handle, so that an edit made meanwhile is not lost.
+ */
+export async function overwriteInPlace(pool: Pool, body: Body, context: WriteContext): Promise<FileEntry> {
+  const { serverPath: at, options, signal } = context;
+  const client = await pool.client(context);
+  await context.checkParent(client);
+  const { expect } = options;
+  const found = await statExpecting(client, at, { ...context, ...(expect === undefined ? {} : { expect }) });
+  if (found?.kind !== "file") {
+    throw operationError(context, "changed", { why: "there is no file whose content could be replaced" });
+  }
+  const pending: PendingWrite = { ...context, temp: at, mode: undefined };
+  const content = await awaitContent(body(), context);
+  const handle = await client.open(at, WRITE, context);
+  try {
+    const unacked = new Set<Promise<void>>();
+    const assertUntouched = async () => {
+      const [current, open] = await Promise.all([
+        stat(client, at, context),
+        client.fstat(handle, context),
+        context.checkParent(client),
+      ]);
+      const opened = parseStat(context.path, open);
+      const why = describeMismatch(found, current) ??
+        describeMismatch(found, opened.kind === "link" ? undefined : opened);
+      if (why !== undefined) throw operationError(context, "changed", { why });
+    };
+    let size = 0;
+    await forEachChunk(content, async (chunk) => {
+      if (chunk.length === 0) return;
+      if (size + chunk.length > options.size) {
+        throw wrongSizeError(context, { given: Infinity, size: options.size });
+      }
+      if (size === 0) await assertUntouched();
+      for (let from = 0; from < chunk.length; from += client.maxWrite) {
+        const piece = chunk.subarray(from, from + client.maxWrite);
+        const sent = client.write(handle, piece, { ...context, to: size + from });
+        unacked.add(sent);
+        sent.then(() => unacked.delete(sent), () => {});
+        if (unacked.size >= MAX_UNACKED_WRITES) await Promise.race(unacked);
+      }
+      size += chunk.length;
+      options.onBytes?.(chunk.length);
+    }, context);
+    await Promise.all(unacked);
+    if (size < options.size) throw wrongSizeError(context, { given: size, size: options.size });
+    if (size === 0) await assertUntouched();
+    if (found.size > size) await client.fsetstat(handle, { size }, context);
+    await setAttributes(client, handle, pending);
+    await client.close(handle, { ...context, signal });
+    return await statWritten(client, pending);
+  } catch (error) {
+    client.closeInBackground(handle);
+    throw error;
+  }
+}
+
+/** The limit of unanswered WRITEs: 2 MiB of them, as much as a channel's window holds. */
+const MAX_UNACKED_WRITES = 64;

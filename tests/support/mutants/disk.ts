@@ -177,7 +177,7 @@ export const mutantsOfDisk: readonly Mutant[] = [
   },
   {
     name: "in place: an edit after the listing is overwritten over SFTP",
-    file: "lib/backends/sftp/overwrite.ts",
+    file: "lib/backends/sftp/write.ts",
     old: "      if (size === 0) await assertUntouched();\n",
     new: "",
     tests: ["tests/unit/backends/sftp/mod_test.ts"],

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Backend, Body } from "../../../../lib/core/backend.ts";
-import { parseSums } from "../../../../lib/backends/sftp/remote_checksum.ts";
+import { parseSums } from "../../../../lib/backends/sftp/checksum.ts";
 import { parseStat } from "../../../../lib/backends/sftp/stat.ts";
 import { sftpOptions } from "../../../../lib/backends/sftp/options.ts";
 import { SyncError } from "../../../../lib/core/errors.ts";

@@ -1,7 +1,125 @@
 import type { Buffer } from "node:buffer";
-import { SyncError } from "../../core/errors.ts";
+import { cancelled, SyncError } from "../../core/errors.ts";
 import { WaitQueue } from "../../net/semaphore.ts";
+import { toLostError } from "./errors.ts";
+import type { SftpChannel } from "../../ssh/channels.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
+
+/** Returns the request unchanged, marked as handled: a failure is reported when it is awaited, not before. */
+export function markHandled<T>(request: Promise<T>): Promise<T> {
+  request.catch(() => {});
+  return request;
+}
+
+export interface ClientOptions {
+  /** ms without any answer after which the connection counts as dead. */
+  readonly timeout: number;
+  /** Closes the connection. */
+  abort(why: SyncError): void;
+}
+
+export interface PendingRequest {
+  readonly context: OperationContext;
+  readonly since: number;
+  reject(error: SyncError): void;
+}
+
+/**
+ * The pending requests of one channel. Each is rejected when the channel ends (connection), when its signal is aborted
+ * (cancelled), or when nothing is received for `timeout` ms while answers are due (timeout); in the last case the whole
+ * connection is closed.
+ */
+export class PendingRequests {
+  readonly #channel: SftpChannel;
+  readonly #options: ClientOptions;
+  readonly #requests = new Set<PendingRequest>();
+  readonly #signals = new Map<AbortSignal, WatchedSignal>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(channel: SftpChannel, options: ClientOptions) {
+    this.#channel = channel;
+    this.#options = options;
+    channel.closed.addEventListener("abort", () => this.#rejectAll(), { once: true });
+  }
+
+  get size(): number {
+    return this.#requests.size;
+  }
+
+  add(pending: PendingRequest): void {
+    this.#requests.add(pending);
+    this.#timer ??= setTimeout(() => this.#checkTimeouts(), this.#options.timeout / 4);
+    const { signal } = pending.context;
+    const watched = this.#signals.get(signal);
+    if (watched !== undefined) {
+      watched.count++;
+      return;
+    }
+    const listener = () => this.#cancel(signal);
+    this.#signals.set(signal, { count: 1, listener });
+    signal.addEventListener("abort", listener);
+  }
+
+  /** Removes a request. Returns false if it was settled before. */
+  remove(pending: PendingRequest): boolean {
+    if (!this.#requests.delete(pending)) return false;
+    const { signal } = pending.context;
+    const watched = this.#signals.get(signal);
+    if (watched !== undefined && --watched.count === 0) {
+      this.#signals.delete(signal);
+      signal.removeEventListener("abort", watched.listener);
+    }
+    return true;
+  }
+
+  #cancel(signal: AbortSignal): void {
+    for (const pending of [...this.#requests]) {
+      if (pending.context.signal !== signal) continue;
+      this.remove(pending);
+      pending.reject(cancelled(signal, pending.context.operation));
+    }
+  }
+
+  #rejectAll(): void {
+    clearTimeout(this.#timer);
+    for (const pending of [...this.#requests]) {
+      this.remove(pending);
+      pending.reject(toLostError(pending.context, this.#channel.closed.reason));
+    }
+  }
+
+  /** Checks the timeouts. The oldest request comes first in the set. */
+  #checkTimeouts(): void {
+    this.#timer = undefined;
+    const { timeout } = this.#options;
+    const now = performance.now();
+    for (const pending of this.#requests) {
+      if (now - Math.max(pending.since, this.#channel.lastReceived()) > timeout) {
+        const why = `no answer in ${timeout / 1000} s (-Timeout)`;
+        return this.#options.abort(operationError(pending.context, "timeout", { why }));
+      }
+      if (now - pending.since < timeout * TIMEOUTS_PER_OPERATION) break;
+      this.remove(pending);
+      pending.reject(
+        operationError(pending.context, "timeout", {
+          why: `no answer in ${(timeout * TIMEOUTS_PER_OPERATION) / 1000} s, 20 times -Timeout`,
+        }),
+      );
+    }
+    if (this.#requests.size > 0) this.#timer = setTimeout(() => this.#checkTimeouts(), timeout / 4);
+  }
+}
+
+interface WatchedSignal {
+  count: number;
+  readonly listener: () => void;
+}
+
+/**
+ * The number of timeouts that one request may take while others are answered: it may wait behind much data on a slow
+ * network.
+ */
+export const TIMEOUTS_PER_OPERATION = 20;
 
 /** An open file or folder of one channel, as the server names it. */
 export type Handle = Buffer;

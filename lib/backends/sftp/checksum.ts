@@ -2,7 +2,6 @@ import { createHash } from "node:crypto";
 import { SyncError } from "../../core/errors.ts";
 import type { Checksum } from "../../core/entry.ts";
 import { unlessAborted } from "../../net/abort.ts";
-import { runCommand } from "./remote_command.ts";
 import type { Pool } from "./pool.ts";
 import type { OperationContext } from "../../core/operation.ts";
 
@@ -79,7 +78,7 @@ export class RemoteChecksums {
       if (output.length > MAX_OUTPUT) stop.abort();
     };
     try {
-      await runCommand(this.#pool, command, { signal: stop.signal, input, onText });
+      await this.#pool.runCommand(command, { signal: stop.signal, input, onText });
       return output;
     } catch (error) {
       if (!stop.signal.aborted) throw error;

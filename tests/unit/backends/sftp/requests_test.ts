@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { setTimeout as wait } from "node:timers/promises";
-import { type Handle, OpenHandles } from "../../../../lib/backends/sftp/handles.ts";
+import { type Handle, OpenHandles } from "../../../../lib/backends/sftp/requests.ts";
 import { root } from "../../../../lib/core/path.ts";
 
 const ask = { signal: new AbortController().signal, operation: "read", path: root };

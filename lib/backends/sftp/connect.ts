@@ -1,0 +1,150 @@
+import { posix } from "node:path";
+import { escapeForDisplay, root as rootPath } from "../../core/path.ts";
+import type { BackendRoot, CallOptions, Traits } from "../../core/backend.ts";
+import { numberOption } from "../shared/options.ts";
+import { HARD_LINK } from "./changes.ts";
+import { RemoteChecksums } from "./checksum.ts";
+import type { SftpClient } from "./client.ts";
+import { Pool } from "./pool.ts";
+import { POSIX_RENAME } from "./temp_file.ts";
+import { type OperationContext, operationError } from "../../core/operation.ts";
+import type { ConnectContext } from "../../core/protocol.ts";
+import type { SshConnector } from "../../ssh/types.ts";
+
+/** The state shared by all backends of one server. */
+export interface SftpSession {
+  readonly connector: SshConnector;
+  readonly pool: Pool;
+  readonly home: Promise<string>;
+  readonly checksums: RemoteChecksums;
+  /**
+   * Whether commands are run. Servers other than OpenSSH may misread a command, or run it on another file system than
+   * the SFTP server's.
+   */
+  readonly runsCommands: boolean;
+  readonly hardLinks: boolean;
+  readonly traits: Traits;
+  readonly profile: ServerProfile;
+}
+
+/**
+ * The server's behaviour, as found during the session. `showsDots`: its listings leave out no name that begins with a
+ * dot.
+ */
+interface ServerProfile {
+  showsDots?: boolean;
+}
+
+/** Opens the first SFTP connection of the connector. Returns the session, and the root that the address names. */
+export async function openSession(
+  connector: SshConnector,
+  { address, options }: Pick<ConnectContext, "address" | "options">,
+  call: CallOptions,
+): Promise<{ readonly session: SftpSession; readonly root: BackendRoot }> {
+  const pool = new Pool(connector, {
+    timeout: numberOption(options.Timeout, TIMEOUT_MS),
+    reconnectTime: numberOption(options.ReconnectTime, RECONNECT_MS),
+    connections: numberOption(options.Connections, CONNECTIONS),
+  });
+  try {
+    await pool.open(call);
+    const client = await pool.client(call);
+    const home = loginFolder(client, call);
+    const [root] = await Promise.all([resolveRoot(client, address.path, { ...call, home }), home]);
+    const profile: ServerProfile = {};
+    const traits = traitsOf(client, numberOption(options.Connections, CONNECTIONS), profile);
+    const capabilities = { runsCommands: client.software.startsWith("OpenSSH"), hardLinks: client.supports(HARD_LINK) };
+    const session = { connector, pool, home, checksums: new RemoteChecksums(pool), traits, profile, ...capabilities };
+    return { session, root };
+  } catch (error) {
+    await pool[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** Returns the server path of the login folder. */
+async function loginFolder(client: SftpClient, call: CallOptions): Promise<string> {
+  const context: OperationContext = { signal: call.signal, operation: "find the login folder", path: rootPath };
+  return requireAbsolute(await client.realpath(".", context), context);
+}
+
+/**
+ * Resolves a folder: "/x" and "//x" are absolute, "~", "~/x" and "/~/x" start at the login folder, and all others at
+ * `from`. Links are followed in the part of the path that exists; the absent part is kept as written.
+ */
+export async function resolveRoot(
+  client: SftpClient,
+  folder: string,
+  options: CallOptions & { readonly from?: string; readonly home: Promise<string> },
+): Promise<BackendRoot> {
+  const { from, signal } = options;
+  const context: OperationContext = {
+    signal,
+    operation: `open the folder "${escapeForDisplay(folder)}"`,
+    path: rootPath,
+  };
+  const needsHome = !folder.startsWith("/") || folder.startsWith("/~");
+  const start = needsHome ? await options.home : "/";
+  const [path, home] = await Promise.all([
+    resolveExisting(client, toAbsolute(folder, { from: from ?? start, home: start }), context),
+    options.home,
+  ]);
+  if (path === home && home !== "/") return { path, risk: "the login folder" };
+  if (path === "/" && home !== "/") return { path, risk: "the server's root folder" };
+  return { path, isOrdinary: true };
+}
+
+function toAbsolute(folder: string, { from, home }: { readonly from: string; readonly home: string }): string {
+  const [, , below] = /^(\/?~(?:\/|$))(.*)$/s.exec(folder) ?? [];
+  const path = below === undefined ? posix.resolve(from, folder) : posix.join(home, below);
+  return path.replace(/^\/+/, "/").replace(/(?<=.)\/+$/, "");
+}
+
+/** Returns the real path of the nearest existing folder, followed by the rest unchanged. */
+async function resolveExisting(client: SftpClient, path: string, context: OperationContext): Promise<string> {
+  if (path === "/") return path;
+  // Requested together; the result of realpath for an absent path differs from server to server.
+  const [found, real] = await Promise.allSettled([client.stat(path, context), client.realpath(path, context)]);
+  if (found.status === "rejected") throw found.reason;
+  if (found.value !== undefined) {
+    if (real.status === "rejected") throw real.reason;
+    return requireAbsolute(real.value, context);
+  }
+  const parent = await resolveExisting(client, posix.dirname(path), context);
+  return posix.join(parent, posix.basename(path));
+}
+
+/** Checks a path that a server reported, because it becomes part of every later request. */
+function requireAbsolute(path: string, context: OperationContext): string {
+  // deno-lint-ignore no-control-regex
+  if (path.startsWith("/") && !/[\u0000-\u001f\u007f\ufffd]/.test(path)) return path.replace(/(?<=.)\/+$/, "");
+  throw operationError(context, "unsupported", {
+    why: `the server calls it "${escapeForDisplay(path)}", which is no absolute path`,
+  });
+}
+
+function traitsOf(client: SftpClient, connections: number, profile: ServerProfile): Traits {
+  const atomic = client.supports(POSIX_RENAME);
+  return {
+    timeStep: 1000,
+    dirTimes: true,
+    caseSensitive: true,
+    normalizes: false,
+    hasDirs: true,
+    atomicWrite: atomic,
+    atomicRename: atomic,
+    inPlace: true,
+    maxConnections: connections,
+    parallelFiles: PARALLEL_FILES,
+    names: "posix",
+    maxNameBytes: 255,
+    get showsDots() {
+      return profile.showsDots;
+    },
+  };
+}
+
+const TIMEOUT_MS = 15_000;
+const RECONNECT_MS = 120_000;
+const CONNECTIONS = 4;
+const PARALLEL_FILES = 256;
