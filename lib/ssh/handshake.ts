@@ -2,12 +2,10 @@ import { Buffer } from "node:buffer";
 import type { Duplex, Readable } from "node:stream";
 import type * as ssh2 from "npm:@types/ssh2@1.15.6";
 import { cancelled } from "../core/errors.ts";
-import { limitAgent } from "./agent.ts";
+import { detectProtocol, explainWrongProtocol } from "../net/peer_protocol.ts";
 import { needsStrict, offeredAlgorithms } from "./algorithms.ts";
 import { authError, connectionError, loginTimeoutError, permanentConnectionError } from "./errors.ts";
-import { watchGreeting } from "./greeting.ts";
 import { MessageFilter, type RawProtocol } from "./messages.ts";
-import { PausableDeadline } from "./write_batching.ts";
 import type { AuthMethod, DialOptions } from "./types.ts";
 
 export interface HandshakeOptions {
@@ -133,4 +131,93 @@ function toLibraryAuth(
     default:
       return login satisfies never;
   }
+}
+
+/** A deadline that pauses while the user is prompted. */
+class PausableDeadline {
+  readonly #onEnd: () => void;
+  #remaining: number;
+  #since = 0;
+  #isStopped = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** `left` in ms; `onEnd` is called when it expires. */
+  constructor(remaining: number, onEnd: () => void) {
+    this.#remaining = remaining;
+    this.#onEnd = onEnd;
+  }
+
+  /** Resumes the countdown, with `more` ms added. */
+  resume(extra: number): void {
+    this.pause();
+    if (this.#isStopped) return;
+    this.#remaining += extra;
+    this.#since = performance.now();
+    this.#timer = setTimeout(this.#onEnd, this.#remaining);
+  }
+
+  /** Ends it permanently: a prompt that resolves later does not resume it. */
+  stop(): void {
+    this.pause();
+    this.#isStopped = true;
+  }
+
+  pause(): void {
+    if (this.#timer === undefined) return;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#remaining = Math.max(1, this.#remaining - (performance.now() - this.#since));
+  }
+}
+
+/**
+ * Inspects the server's first bytes in parallel with the client library, which waits for "SSH-" until its deadline.
+ * Calls `onRefused` once if they belong to another protocol, or if too much precedes the identification (RFC 4253,
+ * section 4.2, allows lines there). Must be called before the library reads from the stream.
+ */
+export function watchGreeting(stream: Duplex, onRefused: (why: string) => void): void {
+  let first = Buffer.alloc(0);
+  // Paused: otherwise this listener would start the flow of bytes before the library listens too.
+  stream.pause();
+  const inspect = (data: Uint8Array) => {
+    first = Buffer.concat([first, data]);
+    const explanation = explainWrongProtocol(first, "ssh");
+    const isSsh = detectProtocol(first) === "SSH" || first.includes("\nSSH-");
+    const isTooLong = first.length > MAX_GREETING;
+    if (isSsh || isTooLong || explanation !== undefined) stream.off("data", inspect);
+    if (isSsh) return;
+    if (explanation !== undefined) return onRefused(explanation);
+    if (isTooLong) onRefused(`the server sent ${MAX_GREETING >> 10} KiB without an SSH identification`);
+  };
+  stream.on("data", inspect);
+}
+
+const MAX_GREETING = 64 * 1024;
+
+/** The part of the client library's agent that is used here: the list of its keys. */
+interface Agent<Key> {
+  getIdentities(done: (error?: Error | null, keys?: Key[]) => void): void;
+}
+
+/** Limits the agent to these public keys, in this order, as IdentitiesOnly requires. Without `keys` it offers all. */
+export function limitAgent<Key, A extends Agent<Key>>(
+  agent: A & Agent<Key>,
+  keys: readonly Uint8Array[] | undefined,
+): A {
+  if (keys === undefined) return agent;
+  const all = agent.getIdentities.bind(agent);
+  agent.getIdentities = (done) =>
+    all((error, held) => {
+      if (held === undefined) return done(error);
+      done(error, keys.flatMap((wanted) => held.filter((key) => Buffer.compare(rawKey(key), wanted) === 0)));
+    });
+  return agent;
+}
+
+/** Returns the raw public key of an agent's list entry, in any of the forms that the client library uses. */
+function rawKey(key: unknown): Uint8Array {
+  if (key instanceof Uint8Array) return key;
+  if (typeof key !== "object" || key === null) return new Uint8Array();
+  if ("getPublicSSH" in key && typeof key.getPublicSSH === "function") return key.getPublicSSH();
+  return "pubKey" in key ? rawKey(key.pubKey) : new Uint8Array();
 }

@@ -81,43 +81,6 @@ export function batchWrites(stream: Duplex): void {
   });
 }
 
-/** A deadline that pauses while the user is prompted. */
-export class PausableDeadline {
-  readonly #onEnd: () => void;
-  #remaining: number;
-  #since = 0;
-  #isStopped = false;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-
-  /** `left` in ms; `onEnd` is called when it expires. */
-  constructor(remaining: number, onEnd: () => void) {
-    this.#remaining = remaining;
-    this.#onEnd = onEnd;
-  }
-
-  /** Resumes the countdown, with `more` ms added. */
-  resume(extra: number): void {
-    this.pause();
-    if (this.#isStopped) return;
-    this.#remaining += extra;
-    this.#since = performance.now();
-    this.#timer = setTimeout(this.#onEnd, this.#remaining);
-  }
-
-  /** Ends it permanently: a prompt that resolves later does not resume it. */
-  stop(): void {
-    this.pause();
-    this.#isStopped = true;
-  }
-
-  pause(): void {
-    if (this.#timer === undefined) return;
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.#remaining = Math.max(1, this.#remaining - (performance.now() - this.#since));
-  }
-}
-
 const OPERATION = "connect";
 const TRANSIENT = { operation: OPERATION, transient: true } as const;
 const MAX_BATCH_BYTES = 128 * 1024;
