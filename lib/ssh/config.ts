@@ -1,21 +1,6 @@
-import { dirname, isAbsolute, join } from "node:path";
-import SSHConfig from "npm:ssh-config@5.3.0";
 import { badInput } from "../core/errors.ts";
-import { matchesPatterns } from "./known_hosts.ts";
-
-/** One keyword of an ssh_config file, in lower case; `inner` are the lines below a Host or Match, or those of an included file. */
-export interface ConfigLine {
-  readonly keyword: string;
-  readonly values: readonly string[];
-  readonly inner: readonly ConfigLine[];
-}
-
-/** The file access of loadSshConfig(): a missing file reads as undefined, a missing folder lists nothing. */
-export interface ConfigFiles {
-  readonly home: string | undefined;
-  read(path: string): Promise<string | undefined>;
-  list(dir: string): Promise<readonly string[]>;
-}
+import { type ConfigLine, expandPath, malformed } from "./config_parser.ts";
+import { matchesPatternList, matchesPatterns } from "./known_hosts.ts";
 
 /** The destination to resolve: the host as the user wrote it, and the values that override the config. */
 export interface ConfigQuery {
@@ -33,11 +18,12 @@ export interface JumpHost {
   readonly port?: number;
 }
 
-/** The settings of one host, tokens and `~` expanded. Times in ms. `identityFiles` undefined: ssh's default ones. */
+/** The settings of one host, with tokens and `~` expanded. Times in ms. */
 export interface SshSettings {
   readonly hostName: string;
   readonly user: string;
   readonly port: number;
+  /** Undefined: ssh's default files. */
   readonly identityFiles: readonly string[] | undefined;
   readonly identitiesOnly: boolean;
   readonly identityAgent: string | undefined;
@@ -45,6 +31,8 @@ export interface SshSettings {
   readonly proxyCommand: string | undefined;
   readonly userKnownHosts: readonly string[] | undefined;
   readonly globalKnownHosts: readonly string[] | undefined;
+  /** The file of host keys that are refused, whatever the known hosts say. */
+  readonly revokedHostKeys: string | undefined;
   readonly hashKnownHosts: boolean;
   readonly hostKeyAlias: string | undefined;
   readonly connectTimeout: number | undefined;
@@ -55,20 +43,18 @@ export interface SshSettings {
   readonly notes: readonly string[];
 }
 
-/** Reads an ssh_config file and all files it includes, for any host. Throws badInput for a malformed one. */
-export async function loadSshConfig(path: string, files: ConfigFiles): Promise<readonly ConfigLine[]> {
-  return await loadFile(path, files, { baseDir: dirname(path), includedBy: [] });
-}
-
-/** Resolves the settings of one host: the first value of a keyword applies, identity files accumulate (ssh_config(5)). Runs no command. */
+/**
+ * Resolves the settings of one host: the first value of a keyword applies, identity files accumulate (ssh_config(5)).
+ * Runs no command. Throws badInput for a value that ssh would refuse.
+ */
 export function resolveSshConfig(lines: readonly ConfigLine[], query: ConfigQuery): SshSettings {
   const collector = new SettingsCollector(query);
   collector.collect(lines);
   const first = (keyword: string) => collector.values.get(keyword)?.[0];
-  const hostName = expand(first("hostname") ?? query.host, { "%": "%", h: query.host, n: query.host });
+  const hostName = expand(first("hostname") ?? query.host, { "%": "%", h: query.host, n: query.host }).toLowerCase();
   const port = query.port ?? portOf(first("port")) ?? 22;
   const user = query.user ?? first("user") ?? query.localUser;
-  const alias = first("hostkeyalias");
+  const alias = first("hostkeyalias")?.toLowerCase();
   const tokens = {
     "%": "%",
     h: hostName,
@@ -83,6 +69,7 @@ export function resolveSshConfig(lines: readonly ConfigLine[], query: ConfigQuer
   const paths = (keyword: string) => collector.values.get(keyword)?.filter((text) => text !== "none").map(toPath);
   const agent = first("identityagent");
   const command = first("proxycommand");
+  const revoked = first("revokedhostkeys");
   return {
     hostName,
     user,
@@ -94,16 +81,19 @@ export function resolveSshConfig(lines: readonly ConfigLine[], query: ConfigQuer
     proxyCommand: command === "none" ? undefined : command,
     userKnownHosts: paths("userknownhostsfile"),
     globalKnownHosts: paths("globalknownhostsfile"),
+    revokedHostKeys: revoked === undefined || revoked.toLowerCase() === "none" ? undefined : toPath(revoked),
     hashKnownHosts: isYes(first("hashknownhosts")),
     hostKeyAlias: alias,
     connectTimeout: toMs(first("connecttimeout")),
     keepAlive: toMs(first("serveraliveinterval")),
-    disabledMethods: METHODS.flatMap(([keyword, method]) => first(keyword)?.toLowerCase() === "no" ? [method] : []),
+    disabledMethods: METHODS.flatMap(([keyword, method]) => isNo(first(keyword)) ? [method] : []),
     notes: collector.notes,
   };
 }
 
-/** Parses the hops of a ProxyJump value, nearest first: "[user@]host[:port]" or "ssh://…", with commas; "none" has none. */
+/**
+ * Parses the hops of a ProxyJump value, nearest first: "[user@]host[:port]" or "ssh://…", with commas; "none" has none.
+ */
 export function parseJumps(text: string | undefined): readonly JumpHost[] {
   if (text === undefined || text.toLowerCase() === "none") return [];
   return text.split(",").map((hop) => {
@@ -116,80 +106,36 @@ export function parseJumps(text: string | undefined): readonly JumpHost[] {
   });
 }
 
-const MAX_DEPTH = 16;
-
 const METHODS = [
   ["pubkeyauthentication", "publickey"],
   ["passwordauthentication", "password"],
   ["kbdinteractiveauthentication", "keyboard-interactive"],
-  ["challengeresponseauthentication", "keyboard-interactive"],
 ] as const;
 
-/** The position of an included file. `base`: the folder of the first file, to which every Include is relative; `within`: the files that include this one. */
-interface IncludeChain {
-  readonly baseDir: string;
-  readonly includedBy: readonly string[];
-}
+/** Other names of a keyword: the first value counts, whatever the name. */
+const ALIASES: Readonly<Record<string, string>> = {
+  challengeresponseauthentication: "kbdinteractiveauthentication",
+  skeyauthentication: "kbdinteractiveauthentication",
+  tisauthentication: "kbdinteractiveauthentication",
+};
 
-async function loadFile(
-  path: string,
-  files: ConfigFiles,
-  { baseDir, includedBy }: IncludeChain,
-): Promise<readonly ConfigLine[]> {
-  // Checked before the depth: a file that includes itself twice would be read 2^16 times.
-  if (includedBy.includes(path)) throw badInput(`"${path}" includes itself; remove that Include.`);
-  if (includedBy.length > MAX_DEPTH) {
-    throw badInput(`"${path}" is included more than ${MAX_DEPTH} deep; remove an Include.`);
-  }
-  const text = await files.read(path);
-  if (text === undefined) return [];
-  const include = async (pattern: string) => {
-    const found: ConfigLine[] = [];
-    for (const one of await expandGlob(pattern, baseDir, files)) {
-      found.push(...await loadFile(one, files, { baseDir, includedBy: [...includedBy, path] }));
-    }
-    return found;
-  };
-  return await Promise.all(parseLines(text, path).map((line) => withIncludes(line, include)));
-}
-
-function parseLines(text: string, path: string): readonly ConfigLine[] {
-  try {
-    return toLines(SSHConfig.parse(text));
-  } catch (error) {
-    throw badInput(`Cannot understand "${path}": ${error instanceof Error ? error.message : error}; correct it first.`);
-  }
-}
-
-function toLines(config: SSHConfig): readonly ConfigLine[] {
-  return config.flatMap((line): ConfigLine[] => {
-    if (!("param" in line)) return [];
-    const values = typeof line.value === "string" ? [line.value] : line.value.map(({ val }) => val);
-    const keyword = line.param.toLowerCase();
-    if (/\s/.test(keyword)) throw new Error(`"${line.param.trim()}" has no value`);
-    return [{ keyword, values, inner: "config" in line ? toLines(line.config) : [] }];
-  });
-}
-
-async function withIncludes(
-  line: ConfigLine,
-  include: (pattern: string) => Promise<readonly ConfigLine[]>,
-): Promise<ConfigLine> {
-  if (line.keyword !== "include") {
-    return { ...line, inner: await Promise.all(line.inner.map((one) => withIncludes(one, include))) };
-  }
-  return { ...line, inner: (await Promise.all(line.values.map(include))).flat() };
-}
-
-/** Lists the files of an Include: relative to the first file's folder, `*` and `?` in the last part only, sorted by name. */
-async function expandGlob(pattern: string, baseDir: string, files: ConfigFiles): Promise<readonly string[]> {
-  const full = expandPath(pattern, { home: files.home, env: () => undefined });
-  const path = isAbsolute(full) ? full : join(baseDir, full);
-  const [dir, name] = [dirname(path), path.slice(dirname(path).length).replace(/^[/\\]/, "")];
-  if (!/[*?]/.test(name)) return [path];
-  const names = (await files.list(dir)).filter((one) => !one.startsWith(".") && matchesPatterns([name], one));
-  return names.sort().map((one) => join(dir, one));
-}
+/** The keywords used here that take several arguments; further arguments of others are refused, as ssh does. */
+const LISTS: readonly string[] = ["userknownhostsfile", "globalknownhostsfile"];
+const SINGLE: readonly string[] = [
+  "hostname",
+  "user",
+  "port",
+  "identityfile",
+  "identitiesonly",
+  "identityagent",
+  "proxyjump",
+  "revokedhostkeys",
+  "hashknownhosts",
+  "hostkeyalias",
+  "connecttimeout",
+  "serveraliveinterval",
+  ...METHODS.map(([keyword]) => keyword),
+];
 
 /** Collects values while walking the lines in order; a Host or Match that does not apply hides its lines. */
 class SettingsCollector {
@@ -204,7 +150,8 @@ class SettingsCollector {
   collect(lines: readonly ConfigLine[]): void {
     for (const line of lines) {
       if (line.keyword === "host") {
-        if (matchesPatterns(line.values, this.#query.host)) this.collect(line.inner);
+        // With regard to the case of letters, unlike Match.
+        if (matchesPatternList(line.values, this.#query.host)) this.collect(line.inner);
       } else if (line.keyword === "match") {
         if (this.#matches(line.values)) this.collect(line.inner);
       } else if (line.keyword === "include") this.collect(line.inner);
@@ -212,28 +159,39 @@ class SettingsCollector {
     }
   }
 
-  #record({ keyword, values }: ConfigLine): void {
+  #record(line: ConfigLine): void {
+    const { values, origin } = line;
+    const keyword = ALIASES[line.keyword] ?? line.keyword;
+    if (SINGLE.includes(keyword) && values.length > 1) {
+      throw malformed(origin, `"${line.keyword}" takes one value, but it has ${values.length}`);
+    }
+    if ((SINGLE.includes(keyword) || LISTS.includes(keyword)) && values.includes("")) {
+      throw malformed(origin, `"${line.keyword}" has an empty value`);
+    }
     const before = this.values.get(keyword);
     if (keyword === "identityfile") {
-      this.values.set(keyword, [...(before ?? []), ...values]);
+      this.values.set(keyword, [...new Set([...(before ?? []), ...values])]);
       return;
     }
-    // The first of the two keywords overrides the other.
-    const alternative = keyword === "proxyjump" ? "proxycommand" : keyword === "proxycommand" ? "proxyjump" : undefined;
-    if (before !== undefined || (alternative !== undefined && this.values.has(alternative))) return;
-    this.values.set(keyword, keyword === "proxycommand" ? [values.join(" ")] : values);
+    // The first of the two keywords overrides the other; "ProxyJump none" leaves the choice to a ProxyCommand.
+    const isJumpSet = (this.values.get("proxyjump")?.[0] ?? "none").toLowerCase() !== "none";
+    const isOverridden = keyword === "proxyjump" ? this.values.has("proxycommand") : isJumpSet;
+    if (before !== undefined || (/^proxy(?:jump|command)$/.test(keyword) && isOverridden)) return;
+    this.values.set(keyword, values);
   }
 
-  /** Whether a Match block applies. `Match exec` would run a command, and other criteria are unknown here: such a block does not apply, which is noted. */
+  /**
+   * Whether a Match block applies. `Match exec` would run a command, and other criteria are unknown here: such a block
+   * does not apply, which is noted.
+   */
   #matches(values: readonly string[]): boolean {
-    const words = [...values];
     const unknown: string[] = [];
     let applies = true;
-    for (let word = words.shift(); word !== undefined; word = words.shift()) {
+    for (let at = 0; at + 1 < values.length; at += 2) {
+      const word = values[at] ?? "";
       const negated = word.startsWith("!");
       const criterion = (negated ? word.slice(1) : word).toLowerCase();
-      const argument = ["all", "canonical", "final"].includes(criterion) ? "" : words.shift() ?? "";
-      const result = this.#criterion(criterion, argument.split(","));
+      const result = this.#criterion(criterion, (values[at + 1] ?? "").split(","));
       if (result === undefined) unknown.push(criterion);
       else applies &&= result !== negated;
     }
@@ -254,9 +212,9 @@ class SettingsCollector {
       case "originalhost":
         return matchesPatterns(patterns, host);
       case "user":
-        return matchesPatterns(patterns, user ?? this.values.get("user")?.[0] ?? localUser);
+        return matchesPatternList(patterns, user ?? this.values.get("user")?.[0] ?? localUser);
       case "localuser":
-        return matchesPatterns(patterns, localUser);
+        return matchesPatternList(patterns, localUser);
       default:
         return undefined;
     }
@@ -265,13 +223,6 @@ class SettingsCollector {
 
 function expand(text: string, tokens: Readonly<Record<string, string>>): string {
   return text.replace(/%(.)/g, (whole, token: string) => Object.hasOwn(tokens, token) ? tokens[token] ?? whole : whole);
-}
-
-function expandPath(text: string, { home, env }: Pick<ConfigQuery, "home" | "env">): string {
-  const filled = text.replace(/\$\{(\w+)\}/g, (whole, name: string) => env(name) ?? whole);
-  const named = /^\$(\w+)$/.exec(filled)?.[1];
-  if (named !== undefined) return env(named) ?? filled;
-  return home !== undefined && /^~(?=[/\\]|$)/.test(filled) ? join(home, filled.slice(1)) : filled;
 }
 
 function portOf(text: string | undefined): number | undefined {
@@ -283,6 +234,10 @@ function portOf(text: string | undefined): number | undefined {
 
 function isYes(text: string | undefined): boolean {
   return /^(yes|true)$/i.test(text ?? "");
+}
+
+function isNo(text: string | undefined): boolean {
+  return /^(no|false)$/i.test(text ?? "");
 }
 
 /** Parses a time of ssh_config, "90" or "1m30s", to ms; returns undefined if absent or malformed. */

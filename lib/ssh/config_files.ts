@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { badInput, SyncError } from "../core/errors.ts";
-import type { ConfigFiles } from "./config.ts";
+import type { ConfigFiles } from "./config_parser.ts";
 import type { ConnectContext } from "../core/protocol.ts";
 
 /**

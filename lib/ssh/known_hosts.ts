@@ -148,11 +148,15 @@ function hashName(name: string, salt: Uint8Array): string {
   return createHmac("sha1", salt).update(name).digest("base64");
 }
 
-/** Whether the text matches ssh's pattern list: one negated match rejects the whole list. */
+/** Whether the text matches ssh's pattern list, whatever the case of letters. */
 export function matchesPatterns(patterns: readonly string[], text: string): boolean {
-  const matching = (pattern: string) => matchesPattern(pattern.toLowerCase(), text.toLowerCase());
-  if (patterns.some((pattern) => pattern.startsWith("!") && matching(pattern.slice(1)))) return false;
-  return patterns.some((pattern) => !pattern.startsWith("!") && matching(pattern));
+  return matchesPatternList(patterns.map((pattern) => pattern.toLowerCase()), text.toLowerCase());
+}
+
+/** Whether the text matches ssh's pattern list: one negated match rejects the whole list. */
+export function matchesPatternList(patterns: readonly string[], text: string): boolean {
+  if (patterns.some((pattern) => pattern.startsWith("!") && matchesPattern(pattern.slice(1), text))) return false;
+  return patterns.some((pattern) => !pattern.startsWith("!") && matchesPattern(pattern, text));
 }
 
 /**

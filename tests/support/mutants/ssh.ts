@@ -21,6 +21,13 @@ export const mutantsOfSsh: readonly Mutant[] = [
     tests: ["tests/unit/ssh/config_files_test.ts"],
   },
   {
+    name: "ssh configuration: the patterns of Host match whatever the case of letters",
+    file: "lib/ssh/config.ts",
+    old: "if (matchesPatternList(line.values, this.#query.host))",
+    new: "if (matchesPatterns(line.values, this.#query.host))",
+    tests: ["tests/unit/ssh/config_test.ts"],
+  },
+  {
     name: "ssh: the login service is requested before the host key is verified",
     file: filter,
     old: "protocol.service = (name) => this.#requestService = () => service(name);",

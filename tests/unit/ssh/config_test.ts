@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { type ConfigFiles, loadSshConfig, parseJumps, resolveSshConfig } from "../../../lib/ssh/config.ts";
+import { parseJumps, resolveSshConfig } from "../../../lib/ssh/config.ts";
+import { type ConfigFiles, loadSshConfig } from "../../../lib/ssh/config_parser.ts";
 import { SyncError } from "../../../lib/core/errors.ts";
 
 const home = "/home/ann";
@@ -233,4 +234,49 @@ function pick({ user, port }: { readonly user: string; readonly port: number }):
 
 function isBadInput(error: unknown): boolean {
   return error instanceof SyncError && error.kind === "badInput";
+}
+
+Deno.test("loadSshConfig() splits arguments as ssh does: both quotes, backslashes, and # at the start of a word only", async () => {
+  const config = `
+Host "web1" # web2
+  User 'o"ne'
+  IdentityFile /k/a\\ b
+  IdentityFile "/k/#1"   # a comment
+  IdentityFile '/k/it is'
+  HostKeyAlias farm#2
+User = in"si"de
+`;
+  const found = await settings(config, { host: "web1" });
+  assert.deepEqual(found.identityFiles, ["/k/a b", "/k/#1", "/k/it is"]);
+  assert.deepEqual([found.user, found.hostKeyAlias], [`o"ne`, "farm#2"]);
+  assert.equal((await settings(config, { host: "web2" })).user, "ann");
+});
+
+Deno.test("resolveSshConfig() compares the patterns of Host with regard to case, those of Match without, as ssh does", async () => {
+  const config = "Host WEB1\n  Port 2201\nMatch originalhost WEB1\n  User deploy\n";
+  assert.deepEqual(pick(await settings(config, { host: "web1" })), ["deploy", 22]);
+  const upper = await settings(`HostKeyAlias Farm\n${config}`, { host: "WEB1" });
+  assert.deepEqual([upper.port, upper.hostName, upper.hostKeyAlias], [2201, "web1", "farm"]);
+});
+
+Deno.test("resolveSshConfig() lists an identity file once, however often it is named", async () => {
+  const found = await settings("Host web1\n IdentityFile ~/a\nHost *\n IdentityFile ~/b\n IdentityFile ~/a\n", {
+    host: "web1",
+  });
+  assert.deepEqual(found.identityFiles, ["/home/ann/a", "/home/ann/b"]);
+});
+
+Deno.test("resolveSshConfig() lets a ProxyCommand count behind ProxyJump none", async () => {
+  const found = await settings("ProxyJump none\nProxyCommand nc %h %p\n", { host: "web1" });
+  assert.deepEqual([found.proxyJump, found.proxyCommand], [[], "nc %h %p"]);
+});
+
+for (const text of ["HostName a b\n", "IdentityFile ~/a ~/b\n", 'User ""\n']) {
+  Deno.test(`resolveSshConfig() refuses ${JSON.stringify(text)}, naming the line`, async () => {
+    await assert.rejects(settings(text, { host: "web1" }), (error) => {
+      assert.ok(isBadInput(error));
+      assert.match(String(error), /"\/home\/ann\/\.ssh\/config" line 1/);
+      return true;
+    });
+  });
 }
