@@ -89,14 +89,15 @@ async function openContext(target: ConnectContext): Promise<LoginContext> {
 
 /** Reads the user's configuration, then the system's; a file that the user names replaces both, as with ssh -F. */
 async function readConfig(target: ConnectContext, home: string | undefined): Promise<readonly ConfigLine[]> {
-  const files = configFiles(home);
   const configPath = target.options["SshConfigFile"];
   if (configPath?.toLowerCase() === "none") return [];
   if (configPath !== undefined) {
     const path = expandHome(configPath, home);
+    const files = configFiles(home, { warn: (message) => target.warn(message) });
     if (await files.read(path) === undefined) throw badInput(`-SshConfigFile "${configPath}" does not exist.`);
-    return await loadSshConfig(path, files);
+    return await loadSshConfig(path, files, home === undefined ? undefined : join(home, ".ssh"));
   }
+  const files = configFiles(home);
   const user = home === undefined ? [] : await loadSshConfig(join(home, ".ssh", "config"), files);
   return [...user, ...await loadSshConfig(join(systemSshDir((name) => target.env(name)), "ssh_config"), files)];
 }
@@ -150,6 +151,7 @@ async function prepareHop(
       user: userFiles,
       system: settings.globalKnownHosts ?? ["ssh_known_hosts", "ssh_known_hosts2"].map((name) => join(system, name)),
       hash: settings.hashKnownHosts,
+      revoked: settings.revokedHostKeys,
     },
     context: target,
   });

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { dirname } from "node:path";
+import { Buffer } from "node:buffer";
 import { badInput, SyncError } from "../core/errors.ts";
 import { type HostKeyPin, matchesPin, parsePins } from "./host_key_pins.ts";
 import {
@@ -11,6 +12,7 @@ import {
   type HostVerdict,
   type KnownHost,
   knownKeyTypes,
+  parseKeyList,
   parseKnownHosts,
 } from "./known_hosts.ts";
 import { readFileIfPresent } from "./config_files.ts";
@@ -29,6 +31,8 @@ export interface KnownHostsFiles {
   readonly user: readonly string[];
   readonly system: readonly string[];
   readonly hash: boolean;
+  /** The file of keys that are refused for every host (RevokedHostKeys of ssh_config). */
+  readonly revoked: string | undefined;
 }
 
 /** The trust settings of one host: `shown` is the host as the user wrote it, `name` the one in the known hosts. */
@@ -68,8 +72,35 @@ export function readTrustRule({ address, options }: Pick<ConnectContext, "addres
   return { pins, policy };
 }
 
-/** Reads the known hosts before any connection. Rejects if a known_hosts file cannot be read. */
+/**
+ * Reads the known hosts and the revoked keys before any connection. Rejects if a file of known hosts cannot be read, and
+ * if the revoked keys cannot: as with ssh, no host is trusted then.
+ */
 export async function createVerifier(options: VerifierOptions): Promise<HostKeyVerifier> {
+  const { revoked: path } = options.files;
+  const revoked = path === undefined ? [] : parseKeyList(await readRevoked(path), path);
+  const verifier = await chooseVerifier(options);
+  const verify = async (key: Uint8Array) => {
+    if (revoked.some((one) => Buffer.compare(one, key) === 0)) {
+      const message = `The host key of ${options.displayHost}, ${
+        describeWithFingerprint(key)
+      }, is revoked in "${path}"`;
+      throw hostKeyError(`${message} (RevokedHostKeys of the SSH configuration); do not log in.`);
+    }
+    await verifier.verify(key);
+  };
+  return { ...verifier, verify };
+}
+
+async function readRevoked(path: string): Promise<string> {
+  const text = await readFileIfPresent(path);
+  if (text !== undefined) return text;
+  throw badInput(
+    `RevokedHostKeys "${path}" in the SSH configuration does not exist, so no host key can be trusted; correct it.`,
+  );
+}
+
+async function chooseVerifier(options: VerifierOptions): Promise<HostKeyVerifier> {
   const { pins, policy } = options.trustRule;
   if (pins.length > 0) {
     const keyTypes = pins.flatMap((pin) => pin.type ?? []);

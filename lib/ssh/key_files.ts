@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import { badInput } from "../core/errors.ts";
-import { modeOf, readFileIfPresent } from "./config_files.ts";
+import { badInput, SyncError } from "../core/errors.ts";
+import { readFileIfPresent, readSshFile } from "./config_files.ts";
 import { parsePrivateKey, publicKeyOf, type UsableKey } from "./private_key.ts";
 import type { ConnectContext } from "../core/protocol.ts";
 
@@ -10,6 +10,8 @@ import type { ConnectContext } from "../core/protocol.ts";
 export interface KeyFile {
   readonly path: string;
   readonly text: string;
+  /** Its rwx bits, 0 if the system has none. */
+  readonly mode: number;
   readonly isExplicit: boolean;
   readonly isEncrypted: boolean;
 }
@@ -48,9 +50,9 @@ export async function loadKeyFiles(sources: KeySources, warn: ConnectContext["wa
       if (configured !== undefined || file !== ABSENT) skipped.push(`key "${path}": ${file}`);
       continue;
     }
-    const mode = await modeOf(path);
-    if ((mode & 0o077) !== 0) {
-      warn(`The private key "${path}" is open to others (mode ${mode.toString(8)}): chmod 600 it, as ssh demands.`);
+    if ((file.mode & 0o077) !== 0) {
+      const mode = file.mode.toString(8);
+      warn(`The private key "${path}" is open to others (mode ${mode}): chmod 600 it, as ssh demands.`);
     }
     keys.push(file);
   }
@@ -77,13 +79,19 @@ export async function unlock(
 /** ssh's default key files, without those for security keys, strongest first. */
 const DEFAULT_KEYS = ["id_ed25519", "id_ecdsa", "id_rsa"];
 const ABSENT = "the file does not exist";
+const NOT_REGULAR = "it is no regular file";
 
 async function readKeyFile(path: string, explicit: boolean): Promise<KeyFile | string> {
-  const text = await readFileIfPresent(path);
-  if (text === undefined) return ABSENT;
+  const found = await readSshFile(path).catch((error: unknown) => {
+    if (error instanceof SyncError && error.kind === "badInput") return NOT_REGULAR;
+    throw error;
+  });
+  if (found === undefined) return ABSENT;
+  if (typeof found === "string") return found;
+  const { text, mode } = found;
   const outcome = parsePrivateKey(text);
   if (outcome.key === undefined && !outcome.wanted) return outcome.why;
-  return { path, text, isExplicit: explicit, isEncrypted: outcome.key === undefined };
+  return { path, text, mode, isExplicit: explicit, isEncrypted: outcome.key === undefined };
 }
 
 /** Returns the public key of a private one, to recognise it among the agent's. */

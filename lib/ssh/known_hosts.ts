@@ -1,5 +1,6 @@
 import { createHash, createHmac } from "node:crypto";
 import { Buffer } from "node:buffer";
+import { badInput } from "../core/errors.ts";
 
 /** One usable line of a known_hosts file. `hosts` is its pattern list as written, `key` the raw key. */
 export interface KnownHost {
@@ -39,6 +40,23 @@ export function parseKnownHosts(text: string, file: string): readonly KnownHost[
     if (keyType(key) !== type) return [];
     const kind = marker === undefined ? undefined : marker === "@revoked" ? "revoked" : "cert-authority";
     return [{ file, line: index + 1, marker: kind, hosts, type, key } satisfies KnownHost];
+  });
+}
+
+/**
+ * Parses a list of public keys, "ssh-ed25519 AAAA… comment" in each line (RevokedHostKeys). Throws badInput for the
+ * binary format and for a line that holds no key: a key that is overlooked would be trusted.
+ */
+export function parseKeyList(text: string, file: string): readonly Uint8Array[] {
+  if (text.startsWith("SSHKRL\n")) {
+    throw badInput(`"${file}" is a binary list of revoked keys (KRL), which is not supported; list public keys in it.`);
+  }
+  return text.split("\n").flatMap((line, index) => {
+    const [type = "", base64 = ""] = line.trim().split(/[ \t]+/);
+    if (type === "" || type.startsWith("#")) return [];
+    const key = new Uint8Array(Buffer.from(base64, "base64"));
+    if (keyType(key) === type) return [key];
+    throw badInput(`"${file}" line ${index + 1} holds no public key; write "ssh-ed25519 AAAA…", or remove the line.`);
   });
 }
 

@@ -9,16 +9,23 @@ export const mutantsOfSsh: readonly Mutant[] = [
   {
     name: "a configuration of ssh may be another user's",
     file: "lib/ssh/config_files.ts",
-    old: "if (text !== undefined && !await isTrusted(path)) {",
-    new: "if (text === undefined && !await isTrusted(path)) {",
+    old: "if (!isTrusted(file)) throw badInput",
+    new: "if (!isTrusted(file) && file.text === '') throw badInput",
     tests: ["tests/unit/ssh/config_files_test.ts"],
   },
   {
     name: "a configuration of ssh may be written by its group",
     file: "lib/ssh/config_files.ts",
-    old: "await modeOf(path) & 0o022",
-    new: "await modeOf(path) & 0o002",
+    old: "(file.mode & 0o022) !== 0",
+    new: "(file.mode & 0o002) !== 0",
     tests: ["tests/unit/ssh/config_files_test.ts"],
+  },
+  {
+    name: "ssh: a revoked host key is trusted where it is pinned or known",
+    file: "lib/ssh/host_key_policy.ts",
+    old: "revoked.some((one) => Buffer.compare(one, key) === 0)",
+    new: "revoked.some((one) => one === key)",
+    tests: ["tests/unit/ssh/host_key_policy_test.ts"],
   },
   {
     name: "ssh configuration: the patterns of Host match whatever the case of letters",

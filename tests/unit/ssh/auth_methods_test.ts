@@ -7,7 +7,7 @@ const { privateKey } = generateKeyPairSync("ed25519");
 const text = String(privateKey.export({ type: "pkcs8", format: "pem" }));
 
 function key(path: string, explicit = false): KeyFile {
-  return { path, text, isExplicit: explicit, isEncrypted: false };
+  return { path, text, mode: 0o600, isExplicit: explicit, isEncrypted: false };
 }
 
 function setup(

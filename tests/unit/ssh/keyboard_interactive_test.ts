@@ -69,7 +69,7 @@ Deno.test("interactiveLogin() never gives the password where it would be shown",
 Deno.test("interactiveLogin() answers a round without questions", async () => {
   const heard = hear("secret", []);
   assert.deepEqual(await heard.answer(), []);
-  assert.deepEqual(heard.said, { password: undefined, oneTime: false });
+  assert.deepEqual(heard.said, { password: undefined, hasOneTimeCode: false });
 });
 
 Deno.test("interactiveLogin() rejects with the question that nobody answers", async () => {
