@@ -88,7 +88,7 @@ export class AuthSequence {
       const step = methods === undefined || partial ? this.#accepted[index++] : undefined;
       if (step !== undefined) return Promise.resolve(step.repeat());
       return Promise.reject(
-        loginError(`${this.#options.account} refused on a further connection what it had taken before.`),
+        loginError(`${this.#options.account} refused a login on a further connection that it accepted on the first.`),
       );
     };
   }
@@ -209,7 +209,7 @@ export class AuthSequence {
       noAnswerError: (question) => this.#failure(`the server asks "${question}" and there is no terminal to answer at`),
     }, answers);
     const once = () =>
-      loginError(`${account} wants a one-time answer for each connection; Tandem goes on with the first.`);
+      loginError(`${account} requires a one-time code for each connection; Tandem continues with the first one.`);
     const again = () => {
       const repeat = {
         account,
@@ -233,7 +233,7 @@ export class AuthSequence {
       this.#refused.length > 0 ? `it refused ${[...new Set(this.#refused)].join(", ")}` : "there was nothing to try",
       ...(open === undefined ? [] : [open]),
       ...(this.#skipped.length > 0 ? [`not tried: ${this.#skipped.join("; ")}`] : []),
-      ...(this.#methods === undefined ? [] : [`the server takes ${this.#methods.join(", ")}`]),
+      ...(this.#methods === undefined ? [] : [`the server accepts ${this.#methods.join(", ")}`]),
     ];
     const wayOut = this.#options.isDestination
       ? "give -SshPrivateKeyPath, -PasswordFile or a key in the agent"

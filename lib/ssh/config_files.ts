@@ -79,9 +79,9 @@ export function configFiles(
         return file.text;
       }
       if ((file.mode & 0o022) !== 0) {
-        throw badInput(`"${path}" can be written by others, so ssh would not follow it either: chmod go-w it.`);
+        throw badInput(`"${path}" can be written by others, so it is not read, as by ssh; run chmod go-w on it.`);
       }
-      if (!isTrusted(file)) throw badInput(`"${path}" ${FOREIGN}, so ssh would not follow it either: chown it.`);
+      if (!isTrusted(file)) throw badInput(`"${path}" ${FOREIGN}, so it is not read, as by ssh; run chown on it.`);
       return file.text;
     },
     async list(dir) {

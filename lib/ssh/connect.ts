@@ -106,7 +106,9 @@ function settingsOf(context: LoginContext, hop: JumpHost): { readonly settings: 
   const { target, home, localUser, config } = context;
   const settings = resolveSshConfig(config, { ...hop, localUser, home, env: (name) => target.env(name) });
   for (const note of settings.notes) context.notes.add(note);
-  if (settings.user === "") throw badInput(`Who logs in at ${hop.host}? Write sftp://user@${hop.host}, or -UserName.`);
+  if (settings.user === "") {
+    throw badInput(`The user for ${hop.host} is not known; write sftp://user@${hop.host}, or -UserName.`);
+  }
   return { settings, shown: `${settings.user}@${hop.host}` };
 }
 
@@ -118,7 +120,7 @@ function jumpHostsTo(context: LoginContext, hop: JumpHost, seen: readonly string
   const { proxyJump, proxyCommand } = settingsOf(context, hop).settings;
   if (proxyCommand !== undefined) {
     throw badInput(
-      `The SSH configuration wants a ProxyCommand for ${hop.host}, which is not run; write ProxyJump host instead, or -SshConfigFile none.`,
+      `The SSH configuration sets a ProxyCommand for ${hop.host}, which is not run; use ProxyJump instead, or -SshConfigFile none.`,
     );
   }
   const [first] = proxyJump;

@@ -36,7 +36,7 @@ export async function performHandshake(handshake: HandshakeOptions): Promise<Uin
     deadline.pause();
     const method = await options.authenticate(methods ?? undefined, partial ?? false);
     if (method === undefined) {
-      throw authError(options, `it takes ${methods?.join(", ") ?? "nothing that is left to try"}`);
+      throw authError(options, `it accepts ${methods?.join(", ") ?? "nothing that is left to try"}`);
     }
     deadline.resume(method.method === "agent" ? AGENT_CONFIRM_MS : 0);
     next(toLibraryAuth(method, { user, deadline, reject, createAgent: handshake.createAgent }));
@@ -46,7 +46,10 @@ export async function performHandshake(handshake: HandshakeOptions): Promise<Uin
     // After these errors the library makes the next login attempt.
     if (error.level !== "agent" && error.level !== "client-authentication") reject(connectionError(options, error));
   });
-  client.on("change password", () => reject(authError(options, "the server wants a new password to be set first")));
+  client.on(
+    "change password",
+    () => reject(authError(options, "the server requires a new password; set it with ssh first")),
+  );
   signal.addEventListener("abort", onAbort);
   if (signal.aborted) onAbort();
   deadline.resume(0);

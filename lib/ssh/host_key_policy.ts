@@ -64,10 +64,10 @@ export function readTrustRule({ address, options }: Pick<ConnectContext, "addres
   const any = options["GiveUpSecurityAndAcceptAnySshHostKey"] === "true";
   const policy = any ? "GiveUpSecurityAndAcceptAny" : options["SshHostKeyPolicy"] ?? "Check";
   if (policy !== "Check" && policy !== "AcceptNew" && policy !== "GiveUpSecurityAndAcceptAny") {
-    throw badInput(`-SshHostKeyPolicy "${policy}" is not known: Check, AcceptNew or GiveUpSecurityAndAcceptAny.`);
+    throw badInput(`-SshHostKeyPolicy "${policy}" is not valid; write Check, AcceptNew or GiveUpSecurityAndAcceptAny.`);
   }
   if (pins.length > 0 && policy !== "Check") {
-    throw badInput(`A host key fingerprint decides alone: leave ${policy} or the fingerprint out.`);
+    throw badInput(`A host key fingerprint decides alone; remove ${policy} or the fingerprint.`);
   }
   return { pins, policy };
 }
@@ -130,7 +130,7 @@ function acceptAny({ displayHost, context }: VerifierOptions, key: Uint8Array): 
   context.warn(
     `The host key of ${displayHost} is not checked (${
       describeWithFingerprint(key)
-    }): whoever stands between reads and changes everything.`,
+    }): an attacker in between can read and change everything.`,
   );
   return Promise.resolve();
 }
@@ -142,7 +142,7 @@ function verifyPin({ trustRule: rule, displayHost, context }: VerifierOptions, k
     return Promise.reject(hostKeyError(
       `The host key of ${displayHost} is not the pinned one: it shows ${
         describeWithFingerprint(key)
-      }, wanted is ${expected}; ` +
+      }, expected is ${expected}; ` +
         "find out why before you change -SshHostKeyFingerprint.",
     ));
   }
@@ -195,7 +195,7 @@ function isUnknownHost(
         .join(", ");
       throw hostKeyError(
         `The host key of ${displayHost} has changed: it shows ${describeWithFingerprint(key)}, but ${held}; ` +
-          "if the server was set up anew, correct the file, else somebody stands between.",
+          "if the server was reinstalled, correct the file; otherwise an attacker may intercept the connection.",
       );
     }
     default:
@@ -214,7 +214,7 @@ async function addToKnownHosts(options: VerifierOptions, key: Uint8Array): Promi
   const file = files.user[0];
   if (context.readOnly) return;
   if (file === undefined) {
-    return context.warn(`The host key of ${displayHost} is not kept: there is no file for known hosts.`);
+    return context.warn(`The host key of ${displayHost} is not stored: no known_hosts file is configured.`);
   }
   if (!isUnknownHost(checkHostKey(await readKnown(files), name, key), options, key)) return;
   await appendLine(file, formatKnownHost(name, key, files.hash ? randomBytes(20) : undefined));

@@ -52,7 +52,7 @@ export async function loadKeyFiles(sources: KeySources, warn: ConnectContext["wa
     }
     if ((file.mode & 0o077) !== 0) {
       const mode = file.mode.toString(8);
-      warn(`The private key "${path}" is open to others (mode ${mode}): chmod 600 it, as ssh demands.`);
+      warn(`The private key "${path}" can be read by others (mode ${mode}); run chmod 600 on it, as ssh requires.`);
     }
     keys.push(file);
   }

@@ -168,7 +168,7 @@ export class MessageFilter {
   #unexpected(type: number): SyncError {
     const what = NAMES[type] ?? `message ${type}`;
     if (this.#verifiedKey === undefined) return this.#untrusted(`sent ${what} before its host key was verified`);
-    const why = `the server sent ${what}, which answers nothing that was asked`;
+    const why = `the server sent ${what}, which answers no request`;
     return permanentConnectionError(this.#options, why);
   }
 

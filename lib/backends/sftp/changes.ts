@@ -50,7 +50,7 @@ export async function renameEntry(pool: Pool, from: PathContext, to: PathContext
 export async function setEntryTime(pool: Pool, modified: number, context: PathContext): Promise<void> {
   const mtime = Math.floor(modified / 1000);
   if (mtime < 0 || mtime > MAX_SECONDS) {
-    throw operationError(context, "unsupported", { why: "SFTP carries times from 1970 to 2106 only" });
+    throw operationError(context, "unsupported", { why: "SFTP represents times from 1970 to 2106 only" });
   }
   await setPathAttributes(pool, { atime: mtime, mtime }, context);
 }
@@ -109,13 +109,13 @@ export async function makeSymlink(
 ): Promise<LinkEntry> {
   const { serverPath: at, path, expect } = context;
   if (target === "" || target.includes("\0")) {
-    throw operationError(context, "badInput", { why: "a link needs a target" });
+    throw operationError(context, "badInput", { why: "the target of a link must not be empty" });
   }
   const client = await pool.client(context);
   await context.checkParent(client);
   const found = await statExpecting(client, at, context);
   if (found === undefined) await makeNewLink(client, target, context);
-  else if (expect === undefined) throw operationError(context, "exists", { why: "something is there" });
+  else if (expect === undefined) throw operationError(context, "exists", { why: "an entry of that name exists" });
   else await replaceWithLink(client, target, context);
   return { kind: "link", path, target };
 }
@@ -131,13 +131,13 @@ export async function makeHardLink(pool: Pool, from: PathContext, to: PathContex
   if (source === undefined) throw operationError(from, "notFound", { why: "there is no such file" });
   if (source.kind !== "file") throw operationError(from, "refused", { why: "it is no regular file" });
   assertUnchanged(target, to);
-  if (target !== undefined) throw operationError(to, "exists", { why: "something is there" });
+  if (target !== undefined) throw operationError(to, "exists", { why: "an entry of that name exists" });
   try {
     await client.hardlink(from.serverPath, to.serverPath, to);
   } catch (error) {
     const status = statusOf(error);
     if (status !== FAILURE && status !== OP_UNSUPPORTED) throw error;
-    throw operationError(to, "unsupported", { why: "the server's disk gives a file no second name", cause: error });
+    throw operationError(to, "unsupported", { why: "the server's disk has no hard links", cause: error });
   }
 }
 
@@ -163,8 +163,8 @@ async function makeOneDir(client: SftpClient, serverPath: string, context: Opera
   const refused = await made;
   const found = early ?? await stat(client, serverPath, context);
   if (found?.kind === "dir") return found;
-  if (found !== undefined) throw operationError(context, "exists", { why: "something that is no folder is there" });
-  throw refused?.error ?? operationError(context, "changed", { why: "it was removed at once" });
+  if (found !== undefined) throw operationError(context, "exists", { why: "it exists and is no folder" });
+  throw refused?.error ?? operationError(context, "changed", { why: "it was removed while it was created" });
 }
 
 async function makeNewLink(client: SftpClient, target: string, context: PathContext & Precondition): Promise<void> {
@@ -176,7 +176,7 @@ async function makeNewLink(client: SftpClient, target: string, context: PathCont
     const found: Entry | undefined = await stat(client, context.serverPath, context);
     if (found === undefined) throw error;
     assertUnchanged(found, context);
-    throw operationError(context, "exists", { why: "something is there", cause: error });
+    throw operationError(context, "exists", { why: "an entry of that name exists", cause: error });
   }
 }
 

@@ -119,7 +119,7 @@ function requireAbsolute(path: string, context: OperationContext): string {
   // deno-lint-ignore no-control-regex
   if (path.startsWith("/") && !/[\u0000-\u001f\u007f\ufffd]/.test(path)) return path.replace(/(?<=.)\/+$/, "");
   throw operationError(context, "unsupported", {
-    why: `the server calls it "${escapeForDisplay(path)}", which is no absolute path`,
+    why: `the server reports it as "${escapeForDisplay(path)}", which is no absolute path`,
   });
 }
 

@@ -18,7 +18,8 @@ export function statusOf(error: unknown): number | undefined {
 /** Returns the loss of the connection as the error of a request. */
 export function toLostError(context: OperationContext, reason: unknown): SyncError {
   const kind = reason instanceof SyncError ? reason.kind : "connection";
-  const why = reason instanceof Error ? reason.message : String(reason);
+  const message = reason instanceof Error ? reason.message : String(reason);
+  const why = message.replace(/^The /, "the ");
   return operationError(context, kind, { why, cause: reason });
 }
 
@@ -35,7 +36,7 @@ export function toSyncError(context: OperationContext, error: NonNullable<RawErr
     return operationError(context, "busy", { why: "the server allows no more open files", cause: error });
   }
   const known = STATUS_MEANINGS[error.code];
-  const [kind, why] = known ?? ["unexpected", `the server says "${escapeForDisplay(error.message).slice(0, 200)}"`];
+  const [kind, why] = known ?? ["unexpected", `the server reports "${escapeForDisplay(error.message).slice(0, 200)}"`];
   return operationError(context, kind, { why, cause: error });
 }
 
@@ -47,7 +48,7 @@ const STATUS_MEANINGS: Readonly<Record<number, readonly [ErrorKind, string]>> = 
   7: ["connection", "the server lost its connection to its files"],
   8: ["unsupported", "the server does not support it"],
   11: ["exists", "it exists"],
-  12: ["denied", "the place is write-protected"],
+  12: ["denied", "the file system is read-only"],
   14: ["full", "the disk is full"],
   15: ["full", "the quota is used up"],
   18: ["changed", "the folder is not empty"],

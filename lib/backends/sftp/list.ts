@@ -94,7 +94,7 @@ class ListingLimit {
     }
     const seconds = (performance.now() - this.#startedAt) / 1000;
     if (seconds * 1000 <= this.#wire.operationTimeout || allNames >= seconds) return;
-    const why = `its listing brought only ${allNames} names in ${Math.round(seconds)} s, 20 times -Timeout`;
+    const why = `its listing returned only ${allNames} names in ${Math.round(seconds)} s, 20 times -Timeout`;
     throw operationError(this.#ask, "timeout", { why });
   }
 

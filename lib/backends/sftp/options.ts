@@ -31,7 +31,7 @@ export const sftpOptions = [
   {
     name: "GiveUpSecurityAndAcceptAnySshHostKey",
     kind: "toggle",
-    help: "Takes any host key: whoever stands between reads and changes everything.",
+    help: "Accepts any host key: an attacker in between can read and change everything.",
   },
   {
     name: "SshConfigFile",
@@ -47,16 +47,17 @@ export const sftpOptions = [
   {
     name: "AllowLegacyAlgorithms",
     kind: "toggle",
-    help: "Agrees to SHA-1 and CBC too, for servers that know nothing newer.",
+    help: "Also allows SHA-1 and CBC, for servers that support nothing newer.",
   },
   {
     name: "ReconnectTime",
     kind: "duration",
-    help: "How long a broken connection is dialled again before the run gives up, 2m by default, 0 for never.",
+    help:
+      "The time in which a lost connection may be restored before the run ends, 2m by default; 0 to never reconnect.",
   },
   {
     name: "Connections",
     kind: "number",
-    help: "How many connections may be open side by side, 4 by default; fewer are used when the server refuses more.",
+    help: "The number of concurrent connections, 4 by default; fewer are used if the server refuses more.",
   },
 ] as const satisfies readonly ProtocolOption[];

@@ -155,7 +155,7 @@ export class Pool implements AsyncDisposable {
 
   async #reconnect(): Promise<SftpClient> {
     const { reconnectTime } = this.#options;
-    if (reconnectTime <= 0) throw this.#finalError = permanentLossError("-ReconnectTime 0 forbids to dial again");
+    if (reconnectTime <= 0) throw this.#finalError = permanentLossError("-ReconnectTime 0 forbids to reconnect");
     const { signal } = this.#closing;
     const retries = { ...RECONNECT_BACKOFF, attempts: Infinity, within: reconnectTime, signal, operation: "connect" };
     try {
@@ -252,7 +252,7 @@ function closedError(): SyncError {
 }
 
 function permanentLossError(why: string, cause?: unknown): SyncError {
-  return new SyncError("connection", `The connection was lost and does not come back: ${why}`, {
+  return new SyncError("connection", `The connection was lost and could not be restored: ${why}`, {
     operation: "connect",
     ...(cause === undefined ? {} : { cause }),
   });

@@ -21,7 +21,7 @@ export async function walk(pool: Pool, options: FindOptions): Promise<readonly E
   const reader = new FindReader(options.path);
   await runFind(pool, reader, options);
   const found = reader.end();
-  if (found === undefined) throw unproven(options, "find did not come to its end");
+  if (found === undefined) throw unproven(options, "the output of find is incomplete");
   await compareSample(pool, found, options);
   return found.entries;
 }
@@ -188,8 +188,8 @@ async function runFind(pool: Pool, reader: FindReader, options: FindOptions): Pr
     clearTimeout(timer);
   }
   if (options.signal.aborted) throw cancelled(options.signal, options.operation);
-  if (reader.isBroken) throw unproven(options, "find printed what it never prints");
-  if (stop.signal.aborted) throw unproven(options, `find said nothing for ${SILENCE_TIMEOUT_MS / 1000} s`);
+  if (reader.isBroken) throw unproven(options, "find printed unexpected output");
+  if (stop.signal.aborted) throw unproven(options, `find printed nothing for ${SILENCE_TIMEOUT_MS / 1000} s`);
 }
 
 async function explainExit(pool: Pool, code: number, options: FindOptions): Promise<SyncError> {
@@ -213,7 +213,7 @@ async function compareSample(pool: Pool, { self, entries }: FindResult, options:
     const current = await stat(client, isSelf ? options.serverPath : serverPathOf(entry.path, options), context);
     const sameTime = entry.kind !== "dir" || current?.kind !== "dir" || entry.modified === current.modified;
     if (describeMismatch(entry, current) !== undefined || !sameTime) {
-      throw unproven(options, `over SFTP "${entry.path}" is another`);
+      throw unproven(options, `SFTP shows "${entry.path}" differently`);
     }
   }));
 }

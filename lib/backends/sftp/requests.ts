@@ -95,8 +95,10 @@ export class PendingRequests {
     const now = performance.now();
     for (const pending of this.#requests) {
       if (now - Math.max(pending.since, this.#channel.lastReceived()) > timeout) {
+        // Each pending request puts its own operation before this reason.
         const why = `no answer in ${timeout / 1000} s (-Timeout)`;
-        return this.#options.abort(operationError(pending.context, "timeout", { why }));
+        const { operation } = pending.context;
+        return this.#options.abort(new SyncError("timeout", why, { operation, transient: true }));
       }
       if (now - pending.since < timeout * TIMEOUTS_PER_OPERATION) break;
       this.remove(pending);
@@ -218,7 +220,7 @@ export class OpenHandles {
   assertNotShared(handle: Handle, context: OperationContext): void {
     if (!this.#shared.has(handle)) return;
     throw operationError(context, "busy", {
-      why: "the server gave one handle to two open files; one at a time is opened now",
+      why: "the server returned one handle for two open files; from now on one at a time is opened",
     });
   }
 

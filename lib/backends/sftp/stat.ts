@@ -30,7 +30,7 @@ export function parseStat(path: RelPath, attributes: RawAttributes): StatEntry {
   switch (mode === undefined ? undefined : mode & TYPE_MASK) {
     case FILE:
       if (size === undefined || !Number.isSafeInteger(size)) {
-        return { kind: "opaque", path, cause: "unreadable", why: "the server tells no possible size" };
+        return { kind: "opaque", path, cause: "unreadable", why: "the server reports no valid size" };
       }
       return { kind: "file", path, size, ...modified, ...rwx };
     case DIR:
@@ -38,7 +38,7 @@ export function parseStat(path: RelPath, attributes: RawAttributes): StatEntry {
     case LINK:
       return { kind: "link", path };
     case undefined:
-      return { kind: "opaque", path, cause: "unreadable", why: "the server does not tell what it is" };
+      return { kind: "opaque", path, cause: "unreadable", why: "the server does not report its type" };
     default:
       return { kind: "opaque", path, cause: "special", why: "it is a device, a pipe or a socket" };
   }
@@ -58,7 +58,7 @@ export async function withLinkTarget(
     return { kind: "opaque", path, cause: "link", why: "it is a link whose target is no valid Unicode" };
   } catch (error) {
     if (client.closed.aborted || context.signal.aborted) throw error;
-    return { kind: "opaque", path, cause: "link", why: "it is a link whose target the server does not tell" };
+    return { kind: "opaque", path, cause: "link", why: "it is a link whose target the server does not report" };
   }
 }
 

@@ -80,7 +80,7 @@ async function replaceLeftover(client: SftpClient, pending: PendingWrite, error:
   const found = await stat(client, pending.temp, pending);
   if (found === undefined) throw await explainRefusal(client, error, pending);
   if (found.kind !== "file") {
-    throw operationError(pending, "exists", { why: "something stands in the way of its temporary name" });
+    throw operationError(pending, "exists", { why: "its temporary name is taken by something that is no file" });
   }
   await client.unlink(pending.temp, pending);
   return await openTemp(client, pending);
@@ -161,8 +161,8 @@ function assertReplaceable(
 ): void {
   if (found === undefined || found.kind === "file") return;
   if (found.kind === "link" && options.expect !== undefined) return;
-  const what = { dir: "a folder", link: "a link", opaque: "something that must not be touched" }[found.kind];
-  throw operationError(context, "exists", { why: `${what} is there` });
+  const what = { dir: "a folder", link: "a link", opaque: "an entry that must not be touched" }[found.kind];
+  throw operationError(context, "exists", { why: `${what} of that name exists` });
 }
 
 /**
@@ -181,11 +181,15 @@ async function replaceInSteps(client: SftpClient, pending: PendingWrite): Promis
     await client.rename(temp, at, uncancelled);
   } catch (error) {
     await client.rename(backup, at, uncancelled).catch((undo) => {
-      throw new SyncError("unexpected", `Cannot write "${pending.path}": its old content is left at "${backup}"`, {
-        operation: pending.operation,
-        path: pending.path,
-        cause: undo,
-      });
+      throw new SyncError(
+        "unexpected",
+        `Cannot write "${pending.path}": its old content is at "${backup}" and could not be moved back; rename it.`,
+        {
+          operation: pending.operation,
+          path: pending.path,
+          cause: undo,
+        },
+      );
     });
     throw error;
   }

@@ -160,7 +160,9 @@ function toSftpTimes(modified: number, { path, options }: Pick<PendingWrite, "pa
   const mtime = Math.min(Math.max(wanted, 0), MAX_SECONDS);
   if (mtime !== wanted) {
     options.onWarning?.(
-      `The time of "${escapeForDisplay(path)}" lies outside 1970 to 2106, which SFTP cannot carry; the nearest was set`,
+      `The time of "${
+        escapeForDisplay(path)
+      }" is outside 1970 to 2106, which SFTP cannot represent; the nearest one was set`,
       "time",
     );
   }

@@ -88,7 +88,7 @@ serverTest("connectSftp() names what it tried when nothing fits", { server }, as
   await using stranger = await makeHome({ known_hosts: await Deno.readTextFile(sshd.knownHosts) });
   await makeKey(join(stranger.home, ".ssh", "id_ed25519"), "ed25519");
   const error = await loginFails(client({ ...sshd, ...stranger }), "auth");
-  assert.match(error.message, /refused key ".*id_ed25519"; the server takes publickey; give -SshPrivateKeyPath/);
+  assert.match(error.message, /refused key ".*id_ed25519"; the server accepts publickey; give -SshPrivateKeyPath/);
 });
 
 serverTest("connectSftp() refuses a key file that is absent or useless before it connects", { server }, async () => {
@@ -109,7 +109,7 @@ serverTest("connectSftp() warns of a key that others can read", { server }, asyn
   const ann = client(sshd);
   await login(ann);
   assert.equal(ann.warnings.length, 1);
-  assert.match(ann.warnings[0] ?? "", /id_ed25519" is open to others \(mode 644\)/);
+  assert.match(ann.warnings[0] ?? "", /id_ed25519" can be read by others \(mode 644\)/);
 });
 
 serverTest("connectSftp() logs in with the agent's keys, unless there is to be none", { server }, async () => {

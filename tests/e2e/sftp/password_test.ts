@@ -95,7 +95,7 @@ Deno.test("connectSftp() asks a person for a one-time code, without what could s
   const connector = await login(ann, 1);
   assert.deepEqual(ann.questions, ["(ann@127.0.0.1) Bank  [2JVerification code:"]);
   assert.deepEqual([...ann.kept], []);
-  await assert.rejects(async () => await connector.connect(call), /one-time answer/);
+  await assert.rejects(async () => await connector.connect(call), /one-time code/);
   assert.deepEqual(asking.tried, [`answers ${password}`, "answers 123456"]);
 });
 

@@ -55,7 +55,7 @@ Deno.test("Logins offers the named key, the given password, the agent, then the 
   assert.deepEqual(seen, ["publickey", "password", "agent", "publickey"]);
   assert.match(
     message,
-    /refused key "named", the given password, the agent's keys, key "a"; the server takes publickey, password/,
+    /refused key "named", the given password, the agent's keys, key "a"; the server accepts publickey, password/,
   );
 });
 

@@ -92,6 +92,7 @@ test("list() from a server that falls silent ends with timeout", silent, async (
   proxy.silence();
   const error = await rejects(listed(backend), "timeout");
   assert.equal(error.facts.transient, true);
+  assert.match(error.message, /^Cannot list "\.": no answer in [\d.]+ s \(-Timeout\)$/);
 });
 
 test("read() from a server that falls silent half way ends with timeout", silent, async (rig) => {
