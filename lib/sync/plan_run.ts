@@ -24,10 +24,10 @@ export async function* planRun(
   options: RunOptions & { readonly rootEntries: RootEntries; readonly listedAt: number },
 ): AsyncGenerator<SyncEvent, Plan, void> {
   const stamp = { host: options.host, now: options.now() };
-  const { pairHistory: remembered, rootEntries } = options;
+  const { pairHistory, rootEntries } = options;
   const listed = { local: scans.local.snapshot, remote: scans.remote.snapshot };
   const { mode, criteria, mirror, remove, skipNew, skipModified, conflict, removeDespiteFailures } = options;
-  const filling = { mode, criteria, history: remembered?.history, signal: options.signal };
+  const filling = { mode, criteria, history: pairHistory?.history, signal: options.signal };
   const before = await fillTimes(listed, sides, filling);
   const traits = { local: sides.local.traits, remote: sides.remote.traits };
   const changed = mode === "Both" ? bothSides : [mode === "Local" ? "local" : "remote"] as const;
@@ -38,13 +38,13 @@ export async function* planRun(
     listedAt: options.listedAt,
     inPlace: options.inPlace ?? false,
     ...(options.trash === undefined ? {} : { keepDiscarded: trashPath }),
-    ...(remembered === undefined ? {} : {
-      unprovenAbsence: mode === "Both" && remembered.unsealed === true ? unsealedAbsence : toAbsenceCheck({
+    ...(pairHistory === undefined ? {} : {
+      unprovenAbsence: mode === "Both" && pairHistory.unsealed === true ? unsealedAbsence : toAbsenceCheck({
         snapshots: before,
         traits,
         rootEntries,
-        history: remembered.history,
-        roots: remembered.roots,
+        history: pairHistory.history,
+        roots: pairHistory.roots,
         leftovers: { local: scans.local.leftovers, remote: scans.remote.leftovers },
       }),
     }),

@@ -66,10 +66,10 @@ export interface RecordOptions extends CallOptions {
  */
 export async function dropRestored(
   { restored: restoring = [] }: Plan,
-  remembered: PairHistory | undefined,
+  pairHistory: PairHistory | undefined,
 ): Promise<void> {
   try {
-    await remembered?.saveAhead(restoring.map((path) => ({ path, base: undefined })));
+    await pairHistory?.saveAhead(restoring.map((path) => ({ path, base: undefined })));
   } catch (error) {
     const { message } = toSyncError(error, "remember");
     throw new SyncError(
@@ -86,23 +86,23 @@ export async function dropRestored(
  * interrupted half way leaves such a file half old and half new, and the next run has to know. Rejects if history
  * cannot be written: then nothing may be replaced in place.
  */
-export async function recordInPlace({ actions }: Plan, remembered: PairHistory | undefined): Promise<void> {
-  const lessons = actions.flatMap((action): HistoryUpdate[] => {
+export async function recordInPlace({ actions }: Plan, pairHistory: PairHistory | undefined): Promise<void> {
+  const updates = actions.flatMap((action): HistoryUpdate[] => {
     if (action.do !== "copy" || action.inPlace !== true || action.replaces?.kind !== "file") return [];
     const { to, replaces, source } = action;
     // History keys a pair by its local spelling.
     const path = to === "local" ? action.path : source.path;
-    const known = remembered?.history.get(path);
-    const marks = known?.kind === "file" ? known : { path, kind: "file" } as const;
+    const base = pairHistory?.history.get(path);
+    const marks = base?.kind === "file" ? base : { path, kind: "file" } as const;
     return [{ path, base: { ...marks, [to]: toSideStamp(replaces), partialSide: to } }];
   });
-  if (lessons.length === 0) return;
-  if (remembered === undefined) {
+  if (updates.length === 0) return;
+  if (pairHistory === undefined) {
     throw new SyncError("refused", "Nothing is replaced in place without a history to remember it in.", {
       operation: "sync",
     });
   }
-  await remembered.saveAhead(lessons);
+  await pairHistory.saveAhead(updates);
 }
 
 /**
@@ -133,9 +133,9 @@ async function flushFolders(sides: Backends, done: AppliedRun["done"]): Promise<
 export async function* recordRun(
   sides: Backends,
   { plan, before, done, doneAt, applied, listedAt, rootEntries }: AppliedRun,
-  { pairHistory: remembered, signal, now }: RecordOptions,
+  { pairHistory, signal, now }: RecordOptions,
 ): AsyncGenerator<SyncEvent, void, void> {
-  const { history, roots } = remembered;
+  const { history, roots } = pairHistory;
   const settled = await updateHistory(sides, {
     facts: { plan, done, doneAt, history, before, listedAt },
     rootEntries,
@@ -147,7 +147,7 @@ export async function* recordRun(
   for (const note of settled.notes) yield { type: "noted", note };
   try {
     await flushFolders(sides, done);
-    await remembered.save(settled.lessons, settled.roots);
+    await pairHistory.save(settled.lessons, settled.roots);
   } catch (error) {
     yield unrecordedNote(error);
   }

@@ -80,9 +80,9 @@ async function* synchronize(sides: Backends, options: RunOptions): AsyncGenerato
   if (options.planOnly) return { outcome: "planned", plan: made };
   if (options.approve !== undefined && !await options.approve(made)) return { outcome: "declined", plan: made };
   if (signal.aborted) throw cancelled(signal, "carry out the plan");
-  const { pairHistory: remembered, now } = runOptions;
-  await dropRestored(made, remembered);
-  await recordInPlace(made, remembered);
+  const { pairHistory, now } = runOptions;
+  await dropRestored(made, pairHistory);
+  await recordInPlace(made, pairHistory);
   for (const side of bothSides) if (missing[side]) await sides[side].makeDir(root, { signal });
   yield* restoreDisplaced(sides, { local: scans.local.displaced, remote: scans.remote.displaced }, { signal });
   const ends: ActionResults = { done: new Map(), doneAt: new Map() };
@@ -105,9 +105,9 @@ async function* synchronize(sides: Backends, options: RunOptions): AsyncGenerato
     }),
     now,
   );
-  if (remembered !== undefined) {
+  if (pairHistory !== undefined) {
     const carried = { plan: made, before: snapshots, ...ends, applied, listedAt, rootEntries };
-    yield* recordRun(sides, carried, { pairHistory: remembered, signal, now });
+    yield* recordRun(sides, carried, { pairHistory, signal, now });
   }
   if (!applied.cancelled && applied.lost === undefined) yield* pruneTrash(options);
   return { outcome: "applied", plan: made, applied };
@@ -118,13 +118,13 @@ async function* applyZoneShifts(
   options: RunOptions,
   { scans, rootEntries }: { readonly scans: Scans; readonly rootEntries: RootEntries },
 ): AsyncGenerator<SyncEvent, RunOptions, void> {
-  const { pairHistory: remembered } = options;
-  if (remembered === undefined) return options;
+  const { pairHistory } = options;
+  if (pairHistory === undefined) return options;
   const snapshots = { local: scans.local.snapshot, remote: scans.remote.snapshot };
-  const shifts = findZoneShifts(remembered.history, snapshots);
+  const shifts = findZoneShifts(pairHistory.history, snapshots);
   if (shifts.length === 0) return options;
   for (const shift of shifts) yield { type: "noted", note: toShiftNote(shift) };
-  return { ...options, pairHistory: applyShifts(remembered, shifts, { snapshots, rootEntries }) };
+  return { ...options, pairHistory: applyShifts(pairHistory, shifts, { snapshots, rootEntries }) };
 }
 
 /** Reports the cautions of the backends themselves, one note per side. */
@@ -185,13 +185,13 @@ function findIssues(
     readonly marker: SafetyLimits["marker"] | undefined;
   },
 ): readonly SafetyIssue[] {
-  const { mode, remove, mirror, allow, maxRemove, pairHistory: remembered } = options;
+  const { mode, remove, mirror, allow, maxRemove, pairHistory } = options;
   const rootState = (side: Side): RootState => ({
     ...(sides[side].root.risk === undefined ? {} : { broad: sides[side].root.risk }),
     defaulted: options.defaulted?.includes(side) ?? false,
     // An object store has no empty folders, so a prefix without objects is not a missing root.
     missing: missing[side] && sides[side].traits.hasDirs,
-    hasHistory: remembered?.exists ?? false,
+    hasHistory: pairHistory?.exists ?? false,
   });
   const limits: SafetyLimits = {
     mode,
@@ -202,11 +202,11 @@ function findIssues(
     ...(maxRemove === undefined ? {} : { maxRemove }),
     ...(marker === undefined ? {} : { marker }),
   };
-  return findSafetyIssues(made, snapshots, remembered?.history, limits);
+  return findSafetyIssues(made, snapshots, pairHistory?.history, limits);
 }
 
 function canBeAllowed(found: readonly SafetyIssue[], { planOnly, allowIssues: ask }: RunOptions): boolean {
-  return !planOnly && ask !== undefined && found.every((danger) => danger.allowedBy !== undefined);
+  return !planOnly && ask !== undefined && found.every((issue) => issue.allowedBy !== undefined);
 }
 
 /** Throws refused if there are dangers, unless each of them can be allowed by a key and the user confirms. */

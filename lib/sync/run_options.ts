@@ -57,7 +57,7 @@ export interface RunOptions extends PlanChoices, CallOptions {
   /**
    * Whether the plan may run in spite of these dangers. Not called for dangers that no key allows, nor under planOnly.
    */
-  allowIssues?(dangers: readonly SafetyIssue[]): Promise<boolean>;
+  allowIssues?(issues: readonly SafetyIssue[]): Promise<boolean>;
   /** Whether the whole plan may be carried out; called before anything is changed (-Confirm). */
   approve?(plan: Plan): Promise<boolean>;
   /** Returns the current time in ms since the epoch. */

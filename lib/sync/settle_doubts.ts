@@ -34,9 +34,9 @@ export function selectDoubts(
   const lone: OneSidedFile[] = [];
   const pairs: OpenPair[] = [];
   for (const pair of toOpenPairs(unsure, snapshots)) {
-    const known = history?.get(pair.local.path) ?? history?.get(pair.remote.path);
-    const algorithm = algorithmOf(known?.checksum);
-    const sides = known === undefined || algorithm === undefined ? [] : sidesToHash(pair, known);
+    const base = history?.get(pair.local.path) ?? history?.get(pair.remote.path);
+    const algorithm = algorithmOf(base?.checksum);
+    const sides = base === undefined || algorithm === undefined ? [] : sidesToHash(pair, base);
     if (algorithm !== undefined && sides.length > 0) {
       if (afford(sides, pair)) lone.push(...sides.map((side) => ({ side, entry: pair[side], algorithm })));
     } else if (pair.local.size === pair.remote.size && afford(bothSides, pair)) pairs.push(pair);
@@ -60,15 +60,15 @@ export function selectDoubts(
  * Returns the sides for which comparing the file with history's checksum is sufficient: the doubtful sides if the sizes
  * differ, or the local side if the remote file is certainly unchanged.
  */
-function sidesToHash(files: OpenPair, { unprovenSide, ...known }: BaseEntry): readonly Side[] {
+function sidesToHash(files: OpenPair, { unprovenSide, ...base }: BaseEntry): readonly Side[] {
   if (files.local.size !== files.remote.size) {
     return bothSides.filter((side) => {
-      const mark = known[side];
-      return unprovenSide === side || unprovenSide === "both" || mark?.revision !== files[side].revision ||
-        (mark !== undefined && isReplaced(files[side], mark));
+      const stamp = base[side];
+      return unprovenSide === side || unprovenSide === "both" || stamp?.revision !== files[side].revision ||
+        (stamp !== undefined && isReplaced(files[side], stamp));
     });
   }
-  const { remote } = known;
+  const { remote } = base;
   const isSure = (unprovenSide ?? "local") === "local" && remote !== undefined &&
     remote.modified === files.remote.modified && remote.revision === files.remote.revision &&
     !isReplaced(files.remote, remote);

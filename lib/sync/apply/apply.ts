@@ -85,24 +85,24 @@ export async function* apply(
   };
 }
 
-async function runPhases(plan: Plan, crew: ApplyContext): Promise<void> {
+async function runPhases(plan: Plan, context: ApplyContext): Promise<void> {
   const phases = toPhases(plan.actions);
-  for (const level of phases.folders) await runActions(level, crew);
-  await runActions(phases.keepingCopies, crew);
-  await runActions(phases.transfers, crew);
-  const earlier = await removeLeftovers(crew);
-  const staged = await stageFiles(phases.dirsToFiles, crew);
-  const asides = await replaceFiles(phases, crew);
-  const why = findHoldReason(crew) ?? await findLockLoss(crew);
+  for (const level of phases.folders) await runActions(level, context);
+  await runActions(phases.keepingCopies, context);
+  await runActions(phases.transfers, context);
+  const earlier = await removeLeftovers(context);
+  const staged = await stageFiles(phases.dirsToFiles, context);
+  const asides = await replaceFiles(phases, context);
+  const why = findHoldReason(context) ?? await findLockLoss(context);
   if (why === undefined) {
-    await removeAsides(plan.heldRemovals.length === 0 ? [...asides, ...earlier] : asides, crew);
-    await runRemovals(await unlinkFolders(phases, crew), crew);
-    await replaceDirs(staged, crew);
+    await removeAsides(plan.heldRemovals.length === 0 ? [...asides, ...earlier] : asides, context);
+    await runRemovals(await unlinkFolders(phases, context), context);
+    await replaceDirs(staged, context);
     return;
   }
-  reportHeld([...phases.fileRemovals, ...phases.folderRemovals.flat()], why, crew);
-  await holdStaged(staged, why, crew);
-  for (const aside of asides) noteAside(aside, why, crew);
+  reportHeld([...phases.fileRemovals, ...phases.folderRemovals.flat()], why, context);
+  await holdStaged(staged, why, context);
+  for (const aside of asides) noteAside(aside, why, context);
 }
 
 /** Returns why nothing may be removed if another run has taken over the lock; otherwise undefined. */
@@ -113,16 +113,16 @@ async function findLockLoss({ options }: ApplyContext): Promise<string | undefin
 /** Removes files and links first, then folders from the deepest up. */
 async function runRemovals(
   { fileRemovals: removals, folderRemovals: emptied }: Phases,
-  crew: ApplyContext,
+  context: ApplyContext,
 ): Promise<void> {
   for (const level of [removals, ...emptied]) {
     for (let at = 0; at < level.length; at += REMOVALS_PER_CHECK) {
-      const why = await findLockLoss(crew);
-      if (why !== undefined) reportHeld(level.slice(at), why, crew);
+      const why = await findLockLoss(context);
+      if (why !== undefined) reportHeld(level.slice(at), why, context);
       if (why !== undefined) break;
-      crew.parents.clear();
-      const left = await runActions(level.slice(at, at + REMOVALS_PER_CHECK), crew);
-      reportHeld(left, findHoldReason(crew) ?? "the run ended", crew);
+      context.parents.clear();
+      const left = await runActions(level.slice(at, at + REMOVALS_PER_CHECK), context);
+      reportHeld(left, findHoldReason(context) ?? "the run ended", context);
     }
   }
 }
@@ -135,15 +135,15 @@ const REMOVALS_PER_CHECK = 256;
  * those from which a transfer can be continued. Returns the files that an earlier run moved aside: they are removed
  * when removals are allowed.
  */
-async function removeLeftovers(crew: ApplyContext): Promise<readonly AsideFile[]> {
-  const { options, actionLog: attempts, resumable: wanted } = crew;
+async function removeLeftovers(context: ApplyContext): Promise<readonly AsideFile[]> {
+  const { options, actionLog, resumable: wanted } = context;
   const found = bothSides.flatMap((side) =>
     (options.leftovers?.[side] ?? []).map((path) => ({ side, path, from: path, tag: tempTag(path) ?? "" }))
   );
   const isAside = ({ side, tag }: { side: Side; tag: string }) => tag.startsWith(options.owners[side].aside);
-  if (attempts.lost === undefined) {
-    await runLimited(found.filter((one) => !isAside(one) && !wanted.has(one.tag)), crew, {
-      work: ({ side, path }) => removeTempFile({ side, path }, crew),
+  if (actionLog.lost === undefined) {
+    await runLimited(found.filter((one) => !isAside(one) && !wanted.has(one.tag)), context, {
+      work: ({ side, path }) => removeTempFile({ side, path }, context),
     });
   }
   return found.filter(isAside);

@@ -48,13 +48,13 @@ export interface ApplyContext {
  * Carries out actions concurrently, started in this order. Returns those that were not started because the run was
  * cancelled or stopped.
  */
-export async function runActions(actions: readonly Action[], crew: ApplyContext): Promise<readonly Action[]> {
+export async function runActions(actions: readonly Action[], context: ApplyContext): Promise<readonly Action[]> {
   let begun = 0;
-  await runLimited(actions, crew, {
+  await runLimited(actions, context, {
     weight: bytesInFlight,
     async work(action) {
       begun++;
-      await crew.actionLog.run(action, () => runInContext(action, crew));
+      await context.actionLog.run(action, () => runInContext(action, context));
     },
   });
   return actions.slice(begun);
@@ -64,23 +64,23 @@ export async function runActions(actions: readonly Action[], crew: ApplyContext)
  * Calls perform() in this context: progress becomes events, and the remainder of a failed copy is recorded. `place`:
  * the target of a copy instead of its path.
  */
-export async function runInContext(action: Action, crew: ApplyContext, place?: WriteTarget): Promise<Outcome> {
-  const { sides, options, actionLog: attempts, vanished } = crew;
+export async function runInContext(action: Action, context: ApplyContext, place?: WriteTarget): Promise<Outcome> {
+  const { sides, options, actionLog, vanished } = context;
   if (action.do === "copy") vanished.countTried();
-  if (action.do === "remove") await crew.parents.assertFolders(action.to, action.path);
+  if (action.do === "remove") await context.parents.assertFolders(action.to, action.path);
   try {
     const outcome = await runAction(action, sides, {
-      signal: attempts.signal,
+      signal: actionLog.signal,
       owners: options.owners,
       ...(place === undefined ? {} : { place }),
       ...(options.trash === undefined ? {} : { trash: options.trash }),
       ...(options.listedAt === undefined ? {} : { listedAt: options.listedAt }),
-      onBytes: (bytes) => crew.emit({ type: "progress", action, bytes }),
+      onBytes: (bytes) => context.emit({ type: "progress", action, bytes }),
     });
     if (action.do === "copy" && "vanished" in outcome) await vanished.confirmGone(action);
     return outcome;
   } catch (error) {
-    if (action.do === "copy") crew.resumable.add(toTempTag(options.owners[action.to], "partial", action.source));
+    if (action.do === "copy") context.resumable.add(toTempTag(options.owners[action.to], "partial", action.source));
     throw error;
   }
 }
@@ -94,12 +94,12 @@ export interface LimitedWork<T> {
 /** Processes items concurrently, limited by the remote backend's parallelism and by the bytes in flight. */
 export function runLimited<T>(
   items: readonly T[],
-  crew: ApplyContext,
+  context: ApplyContext,
   { weight, work }: LimitedWork<T>,
 ): Promise<void> {
-  const { options, sides, actionLog: attempts } = crew;
+  const { options, sides, actionLog } = context;
   return runConcurrently(takeInOrder(items), work, {
-    signal: attempts.signal,
+    signal: actionLog.signal,
     limit: Math.max(1, options.concurrency ?? sides.remote.traits.parallelFiles),
     budget: BYTES_IN_FLIGHT,
     ...(weight === undefined ? {} : { weight }),
@@ -112,18 +112,18 @@ export function bytesInFlight(action: Action): number {
 }
 
 /** Returns why nothing may be removed now; undefined if removals are allowed. */
-export function findHoldReason({ options, actionLog: attempts, vanished }: ApplyContext): string | undefined {
-  if (attempts.signal.aborted && !attempts.stopped) return "the run was cancelled";
-  if (attempts.stopped) return "the run stopped at a failure";
-  if (attempts.lost !== undefined) return "the connection was lost";
+export function findHoldReason({ options, actionLog, vanished }: ApplyContext): string | undefined {
+  if (actionLog.signal.aborted && !actionLog.stopped) return "the run was cancelled";
+  if (actionLog.stopped) return "the run stopped at a failure";
+  if (actionLog.lost !== undefined) return "the connection was lost";
   if (vanished.areMost) return "most files vanished before they were copied, so that the listing cannot be right";
-  if (options.removeDespiteFailures || attempts.failures === 0) return undefined;
-  return attempts.failures === 1 ? "something else failed" : `${attempts.failures} other things failed`;
+  if (options.removeDespiteFailures || actionLog.failures === 0) return undefined;
+  return actionLog.failures === 1 ? "something else failed" : `${actionLog.failures} other things failed`;
 }
 
 /** Reports these actions as held. */
-export function reportHeld(actions: readonly Action[], why: string, crew: ApplyContext): void {
-  for (const action of actions) crew.emit({ type: "held", action, why });
+export function reportHeld(actions: readonly Action[], why: string, context: ApplyContext): void {
+  for (const action of actions) context.emit({ type: "held", action, why });
 }
 
 // The maximum number of bytes in flight, and the maximum for one file: large files are streamed, and four of them

@@ -35,20 +35,20 @@ export interface StagedDirToFile extends DirToFile {
  */
 export async function stageFiles(
   takeovers: readonly DirToFile[],
-  crew: ApplyContext,
+  context: ApplyContext,
 ): Promise<readonly StagedDirToFile[]> {
   const waiting: StagedDirToFile[] = [];
-  await runLimited(takeovers, crew, {
+  await runLimited(takeovers, context, {
     weight: ({ copy }) => bytesInFlight(copy),
     async work(takeover) {
       const { copy } = takeover;
-      const path = stagingPath(copy, crew.sides, crew.options.owners[copy.to]);
+      const path = stagingPath(copy, context.sides, context.options.owners[copy.to]);
       if (path === undefined) {
         waiting.push(takeover);
         return;
       }
-      await crew.actionLog.run(copy, async () => {
-        const outcome = await runInContext(copy, crew, { path });
+      await context.actionLog.run(copy, async () => {
+        const outcome = await runInContext(copy, context, { path });
         if (!("entry" in outcome) || outcome.entry?.kind !== "file") return outcome;
         waiting.push({ ...takeover, staged: outcome.entry });
         return { pending: true };
@@ -59,107 +59,113 @@ export async function stageFiles(
 }
 
 /** Renames the staged content to the path of folders that are empty now. */
-export async function replaceDirs(waiting: readonly StagedDirToFile[], crew: ApplyContext): Promise<void> {
+export async function replaceDirs(waiting: readonly StagedDirToFile[], context: ApplyContext): Promise<void> {
   let begun = 0;
-  await runLimited(waiting, crew, {
+  await runLimited(waiting, context, {
     weight: ({ copy, staged }) => staged === undefined ? bytesInFlight(copy) : 0,
     async work(takeover) {
       begun++;
       const { copy, staged } = takeover;
-      const done = await crew.actionLog.run(copy, () => replaceDir(takeover, crew), { pending: staged !== undefined });
-      if (!done) await removeStaged(takeover, crew);
+      const done = await context.actionLog.run(copy, () => replaceDir(takeover, context), {
+        pending: staged !== undefined,
+      });
+      if (!done) await removeStaged(takeover, context);
     },
   });
-  await holdStaged(waiting.slice(begun), findHoldReason(crew) ?? "the run ended", crew);
+  await holdStaged(waiting.slice(begun), findHoldReason(context) ?? "the run ended", context);
 }
 
 /** Reports takeovers as held, and removes their staged content. */
-export async function holdStaged(waiting: readonly StagedDirToFile[], why: string, crew: ApplyContext): Promise<void> {
-  reportHeld(waiting.map(({ copy }) => copy), why, crew);
-  for (const one of waiting) await removeStaged(one, crew);
+export async function holdStaged(
+  waiting: readonly StagedDirToFile[],
+  why: string,
+  context: ApplyContext,
+): Promise<void> {
+  reportHeld(waiting.map(({ copy }) => copy), why, context);
+  for (const one of waiting) await removeStaged(one, context);
 }
 
 /** Moves files aside, creates the folders that replace them, and fills these; all of it is held while removals are. */
-export async function replaceFiles(phases: Phases, crew: ApplyContext): Promise<readonly AsideFile[]> {
+export async function replaceFiles(phases: Phases, context: ApplyContext): Promise<readonly AsideFile[]> {
   const asides: AsideFile[] = [];
   if (phases.filesToDirs.length === 0) return asides;
-  const why = findHoldReason(crew);
+  const why = findHoldReason(context);
   if (why !== undefined) {
     reportHeld(
       [...phases.filesToDirs.map(({ dir }) => dir), ...phases.newDirFolders.flat(), ...phases.newDirContent],
       why,
-      crew,
+      context,
     );
     return asides;
   }
-  await runLimited(phases.filesToDirs, crew, {
-    work: async (swap) => void await crew.actionLog.run(swap.dir, () => replaceFile(swap, asides, crew)),
+  await runLimited(phases.filesToDirs, context, {
+    work: async (swap) => void await context.actionLog.run(swap.dir, () => replaceFile(swap, asides, context)),
   });
-  for (const level of phases.newDirFolders) await runActions(level, crew);
-  await runActions(phases.newDirContent, crew);
+  for (const level of phases.newDirFolders) await runActions(level, context);
+  await runActions(phases.newDirContent, context);
   return asides;
 }
 
 /** Removes the files that were moved aside, into the trash if there is one. */
-export async function removeAsides(asides: readonly AsideFile[], crew: ApplyContext): Promise<void> {
-  await runLimited(asides, crew, {
+export async function removeAsides(asides: readonly AsideFile[], context: ApplyContext): Promise<void> {
+  await runLimited(asides, context, {
     work: async (aside) => {
-      if (crew.options.trash === undefined) await removeTempFile(aside, crew);
-      else await trashAsideFile(aside, crew);
+      if (context.options.trash === undefined) await removeTempFile(aside, context);
+      else await trashAsideFile(aside, context);
     },
   });
 }
 
-async function trashAsideFile(aside: AsideFile, crew: ApplyContext): Promise<void> {
+async function trashAsideFile(aside: AsideFile, context: ApplyContext): Promise<void> {
   const { side, path, from } = aside;
-  const backend = crew.sides[side];
+  const backend = context.sides[side];
   try {
-    const entry = await backend.stat(path, crew.actionLog);
+    const entry = await backend.stat(path, context.actionLog);
     if (entry?.kind !== "file" && entry?.kind !== "link") return;
     const loser = { side, entry, path: from, why: "overwritten", take: true, winner: otherSide(side) } as const;
-    const kept = await crew.options.trash?.keep(loser, crew.actionLog);
-    if (kept?.moved === false) await backend.remove(entry, crew.actionLog);
+    const kept = await context.options.trash?.keep(loser, context.actionLog);
+    if (kept?.moved === false) await backend.remove(entry, context.actionLog);
   } catch (error) {
-    noteAside(aside, toSyncError(error, "keep").message, crew);
+    noteAside(aside, toSyncError(error, "keep").message, context);
   }
 }
 
 /** Removes a temporary file of this pair. If it cannot be removed, a note is added and the next run removes it. */
 export async function removeTempFile(
   { side, path }: Pick<AsideFile, "side" | "path">,
-  crew: ApplyContext,
+  context: ApplyContext,
 ): Promise<void> {
-  const backend = crew.sides[side];
+  const backend = context.sides[side];
   try {
-    const entry = await backend.stat(path, crew.actionLog);
-    if (entry?.kind === "file" || entry?.kind === "link") await backend.remove(entry, crew.actionLog);
+    const entry = await backend.stat(path, context.actionLog);
+    if (entry?.kind === "file" || entry?.kind === "link") await backend.remove(entry, context.actionLog);
   } catch (error) {
     const why = `the temporary file "${escapeForDisplay(path)}" is left to the next run: ${
       toSyncError(error, "remove").message
     }`;
-    crew.emit({ type: "noted", note: { code: "leftover", path, side, why } });
+    context.emit({ type: "noted", note: { code: "leftover", path, side, why } });
   }
 }
 
 /** Reports where a file is that made room for a folder, and that it stays for now. */
-export function noteAside({ side, path, from }: AsideFile, why: string, crew: ApplyContext): void {
+export function noteAside({ side, path, from }: AsideFile, why: string, context: ApplyContext): void {
   const message = `what "${escapeForDisplay(from)}" was before it became a folder stays as "${
     escapeForDisplay(path)
   }": ${why}`;
-  crew.emit({ type: "noted", note: { code: "aside", path: from, side, why: message } });
+  context.emit({ type: "noted", note: { code: "aside", path: from, side, why: message } });
 }
 
-async function replaceFile({ dir, replaces }: FileToDir, asides: AsideFile[], crew: ApplyContext): Promise<Outcome> {
-  const backend = crew.sides[dir.to];
-  const call = crew.actionLog;
+async function replaceFile({ dir, replaces }: FileToDir, asides: AsideFile[], context: ApplyContext): Promise<Outcome> {
+  const backend = context.sides[dir.to];
+  const call = context.actionLog;
   if (backend.rename === undefined) {
     const loser = { side: dir.to, entry: replaces, path: dir.path, why: "overwritten", take: true } as const;
-    const kept = await crew.options.trash?.keep(loser, call);
+    const kept = await context.options.trash?.keep(loser, call);
     if (kept?.moved !== true) await backend.remove(replaces, call);
     return { entry: await backend.makeDir(dir.path, call) };
   }
   await assertUnchanged(backend, replaces, call);
-  const tag = toTempTag(crew.options.owners[dir.to], "aside", replaces);
+  const tag = toTempTag(context.options.owners[dir.to], "aside", replaces);
   const path = tempPath(dir.path, tag, backend.traits.maxNameBytes);
   await backend.rename(dir.path, path, call);
   try {
@@ -169,26 +175,26 @@ async function replaceFile({ dir, replaces }: FileToDir, asides: AsideFile[], cr
     asides.push({ side: dir.to, path, from: dir.path });
     return { entry };
   } catch (error) {
-    await backend.rename(path, dir.path, { signal: crew.options.signal, expect: "absent" }).catch(() => {
-      noteAside({ side: dir.to, path, from: dir.path }, "it could not be put back", crew);
+    await backend.rename(path, dir.path, { signal: context.options.signal, expect: "absent" }).catch(() => {
+      noteAside({ side: dir.to, path, from: dir.path }, "it could not be put back", context);
     });
     throw error;
   }
 }
 
-async function replaceDir({ copy, replaces, staged }: StagedDirToFile, crew: ApplyContext): Promise<Outcome> {
-  const backend = crew.sides[copy.to];
-  await backend.remove(replaces, crew.actionLog);
+async function replaceDir({ copy, replaces, staged }: StagedDirToFile, context: ApplyContext): Promise<Outcome> {
+  const backend = context.sides[copy.to];
+  await backend.remove(replaces, context.actionLog);
   let outcome: Outcome | undefined;
   try {
     outcome = staged === undefined
-      ? await runInContext(copy, crew, { path: copy.path, expect: "absent" })
-      : await renameStaged(staged, copy, crew);
+      ? await runInContext(copy, context, { path: copy.path, expect: "absent" })
+      : await renameStaged(staged, copy, context);
     return outcome;
   } finally {
     // The replacement failed: the folder is created again, as empty as it was.
     if (outcome === undefined || "vanished" in outcome) {
-      await backend.makeDir(copy.path, crew.actionLog).catch(() => {});
+      await backend.makeDir(copy.path, context.actionLog).catch(() => {});
     }
   }
 }
@@ -196,12 +202,12 @@ async function replaceDir({ copy, replaces, staged }: StagedDirToFile, crew: App
 async function renameStaged(
   staged: FileEntry,
   { to, path }: StagedDirToFile["copy"],
-  { sides, actionLog: attempts }: ApplyContext,
+  { sides, actionLog }: ApplyContext,
 ): Promise<Outcome> {
-  await sides[to].rename?.(staged.path, path, { signal: attempts.signal, expect: "absent" });
+  await sides[to].rename?.(staged.path, path, { signal: actionLog.signal, expect: "absent" });
   return { entry: { ...staged, path } };
 }
 
-async function removeStaged({ copy, staged }: StagedDirToFile, crew: ApplyContext): Promise<void> {
-  if (staged !== undefined) await removeTempFile({ side: copy.to, path: staged.path }, crew);
+async function removeStaged({ copy, staged }: StagedDirToFile, context: ApplyContext): Promise<void> {
+  if (staged !== undefined) await removeTempFile({ side: copy.to, path: staged.path }, context);
 }

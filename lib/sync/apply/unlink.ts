@@ -15,7 +15,7 @@ interface RemovedFolder {
  * such listings. Returns the phases without the removals of that content, since it is no longer in the tree. A link
  * that must stay is one failure, and the removals of its apparent content are held.
  */
-export async function unlinkFolders(phases: Phases, crew: ApplyContext): Promise<Phases> {
+export async function unlinkFolders(phases: Phases, context: ApplyContext): Promise<Phases> {
   const removals = [...phases.fileRemovals, ...phases.folderRemovals.flat()];
   const finished = new Set<Remove>();
   const ends: RemovedFolder[] = [];
@@ -23,15 +23,15 @@ export async function unlinkFolders(phases: Phases, crew: ApplyContext): Promise
     ends.some((end) => end.side === side && isWithin(entry.path, end.entry.path));
   // From the top down: nothing behind a link is checked.
   for (const level of levels(phases)) {
-    await runLimited(level.filter((whole) => !isFinished(whole)), crew, {
+    await runLimited(level.filter((whole) => !isFinished(whole)), context, {
       async work(whole) {
-        const end = await removeIfLink(whole, crew);
+        const end = await removeIfLink(whole, context);
         if (end === false) return;
         ends.push(whole);
         const { side, entry } = whole;
         const within = removals.filter(({ to, path }) => to === side && isWithin(path, entry.path));
         for (const action of within) finished.add(action);
-        await endRemovals(within, { end, path: entry.path, crew });
+        await endRemovals(within, { end, path: entry.path, crew: context });
       },
     });
   }
@@ -55,14 +55,14 @@ interface LinkEnd {
  * Ends the removals in a folder that was a link: done if the link was removed, otherwise held because the folder's own
  * removal failed.
  */
-async function endRemovals(within: readonly Remove[], { end, path, crew }: LinkEnd): Promise<void> {
+async function endRemovals(within: readonly Remove[], { end, path, crew: context }: LinkEnd): Promise<void> {
   if (end === true) {
-    for (const action of within) await crew.actionLog.run(action, () => Promise.resolve({}));
+    for (const action of within) await context.actionLog.run(action, () => Promise.resolve({}));
     return;
   }
   const own = within.find((action) => action.path === path);
-  if (own !== undefined) await crew.actionLog.run(own, () => Promise.reject(end));
-  reportHeld(within.filter((action) => action !== own), end.message, crew);
+  if (own !== undefined) await context.actionLog.run(own, () => Promise.reject(end));
+  reportHeld(within.filter((action) => action !== own), end.message, context);
 }
 
 /** Returns the folders that are removed as a whole by depth, topmost first: each of them may be a link. */
@@ -80,10 +80,10 @@ function levels({ folderRemovals: emptied, dirsToFiles: takeovers }: Phases): re
  */
 async function removeIfLink(
   { side, entry }: RemovedFolder,
-  { sides, actionLog: attempts }: ApplyContext,
+  { sides, actionLog }: ApplyContext,
 ): Promise<boolean | SyncError> {
   try {
-    return await sides[side].removeLink?.(entry, attempts) ?? false;
+    return await sides[side].removeLink?.(entry, actionLog) ?? false;
   } catch (error) {
     const why = toSyncError(error, "remove");
     return why.kind === "refused" ? why : false;

@@ -65,7 +65,7 @@ export const criteria: readonly CriterionChoice[] = [
 export function chooseCriteria(names: readonly string[]): readonly Criterion[] {
   const wanted = new Set<Criterion>();
   for (const name of names) {
-    const choice = criteria.find((known) => known.name.toLowerCase() === name.toLowerCase());
+    const choice = criteria.find((one) => one.name.toLowerCase() === name.toLowerCase());
     if (choice === undefined) throw new RangeError(`"${name}" is no criterion`);
     for (const part of choice.parts) wanted.add(part);
   }
@@ -159,7 +159,7 @@ export function toSideStamp({ size, modified, revision, fileId, changeTime }: Fi
  * if the disk lists none, its file id. A swap by rename and an edit whose time was set back look like that, and so do
  * chmod, hard links and a restored backup. Only the content can tell them apart.
  */
-export function isReplaced(entry: FileEntry, mark: SideStamp): boolean {
-  if (entry.changeTime !== undefined && mark.changeTime !== undefined) return entry.changeTime !== mark.changeTime;
-  return entry.fileId !== undefined && mark.fileId !== undefined && entry.fileId !== mark.fileId;
+export function isReplaced(entry: FileEntry, stamp: SideStamp): boolean {
+  if (entry.changeTime !== undefined && stamp.changeTime !== undefined) return entry.changeTime !== stamp.changeTime;
+  return entry.fileId !== undefined && stamp.fileId !== undefined && entry.fileId !== stamp.fileId;
 }

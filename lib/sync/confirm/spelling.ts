@@ -36,8 +36,8 @@ export function toSpelling({ from, sides, snapshots, history }: SpellingOptions)
     spellings ??= new Map(
       [...from === "local" ? history ?? [] : [], ...snapshots[from]].map((one) => [key(one.path), one.path]),
     );
-    const known = spellings.get(key(path));
-    if (known !== undefined || path === root) return known ?? root;
+    const spelled = spellings.get(key(path));
+    if (spelled !== undefined || path === root) return spelled ?? root;
     const dir = own(parentOf(path));
     return (dir === root ? nameOf(path) : `${dir}/${nameOf(path)}`) as RelPath;
   };

@@ -29,8 +29,8 @@ export function findSafetyIssues(
 }
 
 /** Describes a danger in one sentence for the user: counts, names, and both ways to continue. */
-export function describeSafetyIssue(danger: SafetyIssue): string {
-  const { why, sample, count, allowedBy, code } = danger;
+export function describeSafetyIssue(issue: SafetyIssue): string {
+  const { why, sample, count, allowedBy, code } = issue;
   const more = count > sample.length ? ` and ${count - sample.length} more` : "";
   const names = sample.length === 0 ? "" : ` (${sample.map(quote).join(", ")}${more})`;
   const asked = allowedBy === undefined ? "" : `, or with ${allowedBy} if this is meant`;

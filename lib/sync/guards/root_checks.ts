@@ -63,12 +63,12 @@ export async function findMarker(
  * without content is empty, and is left to the guards for emptied sides.
  */
 function missingSource(
-  { mode, hasHistory: known, isStore }: RootCheckOptions & { readonly isStore: boolean },
+  { mode, hasHistory, isStore }: RootCheckOptions & { readonly isStore: boolean },
   missing: MissingRoots,
 ): Side | undefined {
-  if (mode === "Local") return missing.remote && !(isStore && known) ? "remote" : undefined;
+  if (mode === "Local") return missing.remote && !(isStore && hasHistory) ? "remote" : undefined;
   if (missing.local) return "local";
-  return mode === "Both" && missing.remote && !isStore && known ? "remote" : undefined;
+  return mode === "Both" && missing.remote && !isStore && hasHistory ? "remote" : undefined;
 }
 
 async function statRoot(backend: Backend, call: CallOptions): Promise<Entry | undefined> {

@@ -11,13 +11,13 @@ import type { Plan } from "../../core/plan.ts";
 /** Finds roots that do not exist, or that are not proven to be the intended ones. */
 export function* findLostRoots(before: Readonly<Record<Side, Snapshot>>, limits: SafetyLimits): Iterable<SafetyIssue> {
   for (const side of bothSides) {
-    const { missing, hasHistory: known, moved } = limits.roots[side];
+    const { missing, hasHistory, moved } = limits.roots[side];
     const total = countLeaves(before[side]);
     const none = { side, count: 0, total, sample: [] };
     const isSource = limits.mode !== "Both" && side !== targetsOf(limits)[0];
-    const matters = known === true || moved === true || (isSource && limits.remove);
+    const matters = hasHistory === true || moved === true || (isSource && limits.remove);
     if (missing === true && matters) {
-      const past = known === true ? "was there in an earlier run" : "may lie on a disk that is not mounted";
+      const past = hasHistory === true ? "was there in an earlier run" : "may lie on a disk that is not mounted";
       const why = `The root of the ${side} side is missing, and ${past}`;
       yield { code: "lostRoot", ...none, allowedBy: "-AllowMissingRoot", why };
     }
@@ -86,12 +86,20 @@ export function* findEmptied(
     return;
   }
   if (bothSides.every((side) => losses[side].before > 0)) return;
-  const known = Array.from(history ?? []).filter(({ kind }) => kind !== "dir").map(({ path }) => path);
-  if (known.length < 2) return;
+  const recorded = Array.from(history ?? []).filter(({ kind }) => kind !== "dir").map(({ path }) => path);
+  if (recorded.length < 2) return;
   for (const side of bothSides) {
     if (losses[side].before > 0) continue;
-    const why = `The ${side} side is empty, and held ${countOf(known.length, "file")} when it was last in step`;
-    yield { code: "emptiedRoot", side, count: known.length, total: 0, sample: samplePaths(known), allowedBy, why };
+    const why = `The ${side} side is empty, and held ${countOf(recorded.length, "file")} when it was last in step`;
+    yield {
+      code: "emptiedRoot",
+      side,
+      count: recorded.length,
+      total: 0,
+      sample: samplePaths(recorded),
+      allowedBy,
+      why,
+    };
   }
 }
 
@@ -112,11 +120,11 @@ export function* findAllChanged(plan: Plan, { before, history, limits }: TreeFac
   for (const side of bothSides) {
     let common = 0;
     const touched: BaseEntry["path"][] = [];
-    for (const known of history) {
-      const entry = before[side].get(known.path);
-      if (known.kind !== "file" || entry?.kind !== "file") continue;
+    for (const base of history) {
+      const entry = before[side].get(base.path);
+      if (base.kind !== "file" || entry?.kind !== "file") continue;
       common++;
-      if (sent.has(entry.path) && hasOnlyTimeChanged(entry, known, side)) touched.push(known.path);
+      if (sent.has(entry.path) && hasOnlyTimeChanged(entry, base, side)) touched.push(base.path);
     }
     const count = touched.length;
     if (count <= FEW || count * 2 <= common) continue;
@@ -140,10 +148,10 @@ function targetsOf({ mode }: SafetyLimits): readonly Side[] {
   return mode === "Local" ? ["local"] : ["remote"];
 }
 
-function hasOnlyTimeChanged(entry: FileEntry, known: BaseEntry, side: Side): boolean {
-  const mark = known[side];
-  if (mark === undefined || mark.size !== entry.size) return false;
-  if (sameChecksum(entry.checksum, known.checksum) === true) return false;
-  if (mark.revision !== undefined && mark.revision === entry.revision) return false;
-  return !isSameTime(mark.modified, entry.modified, entry.timeStep ?? 0);
+function hasOnlyTimeChanged(entry: FileEntry, base: BaseEntry, side: Side): boolean {
+  const stamp = base[side];
+  if (stamp === undefined || stamp.size !== entry.size) return false;
+  if (sameChecksum(entry.checksum, base.checksum) === true) return false;
+  if (stamp.revision !== undefined && stamp.revision === entry.revision) return false;
+  return !isSameTime(stamp.modified, entry.modified, entry.timeStep ?? 0);
 }

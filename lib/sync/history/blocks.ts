@@ -71,17 +71,17 @@ export function unpackBlock(text: string): readonly BaseEntry[] {
 /**
  * Rewrites the blocks that the lessons, given in path order, concern. Returns by how much the number of entries grew.
  */
-export function applyUpdates(store: BlockStore, lessons: readonly HistoryUpdate[]): number {
-  const keys = lessons.map(({ path }) => toKey(path));
+export function applyUpdates(store: BlockStore, updates: readonly HistoryUpdate[]): number {
+  const keys = updates.map(({ path }) => toKey(path));
   let more = 0;
-  for (let at = 0, to = 0; at < lessons.length; at = to) {
+  for (let at = 0, to = 0; at < updates.length; at = to) {
     const key = keys[at] ?? "";
     const block = store.last(key);
     const end = store.next(key);
     const isOver = (other: string | undefined) => other === undefined || (end !== undefined && other >= end);
     for (to = at + 1; !isOver(keys[to]);) to++;
     const entries = block === undefined ? [] : unpackBlock(block.body);
-    const learned = mergeUpdates(entries, lessons.slice(at, to));
+    const learned = mergeUpdates(entries, updates.slice(at, to));
     if (block !== undefined) store.remove(block.first);
     for (const cut of splitBlocks(learned)) if (cut[0] !== undefined) store.add(toKey(cut[0].path), packBlock(cut));
     more += learned.length - entries.length;
@@ -115,11 +115,11 @@ export function findEntry(entries: readonly BaseEntry[], path: RelPath): BaseEnt
 }
 
 /** Returns the lessons in path order; of several lessons about one path the last one counts. */
-export function sortUpdates(lessons: Iterable<HistoryUpdate>): readonly HistoryUpdate[] {
-  const given = Array.isArray(lessons) ? lessons as readonly HistoryUpdate[] : Array.from(lessons);
+export function sortUpdates(updates: Iterable<HistoryUpdate>): readonly HistoryUpdate[] {
+  const given = Array.isArray(updates) ? updates as readonly HistoryUpdate[] : Array.from(updates);
   if (given.every((one, at) => at === 0 || comparePaths(given[at - 1]?.path ?? "", one.path) < 0)) return given;
   const last = new Map<RelPath, HistoryUpdate>();
-  for (const lesson of given) last.set(lesson.path, lesson);
+  for (const update of given) last.set(update.path, update);
   return [...last.values()].sort((a, b) => comparePaths(a.path, b.path));
 }
 
@@ -127,16 +127,16 @@ export function sortUpdates(lessons: Iterable<HistoryUpdate>): readonly HistoryU
 const BLOCK = 256;
 
 /** Returns the entries with these lessons applied; both arguments and the result are in path order. */
-function mergeUpdates(entries: readonly BaseEntry[], lessons: readonly HistoryUpdate[]): readonly BaseEntry[] {
+function mergeUpdates(entries: readonly BaseEntry[], updates: readonly HistoryUpdate[]): readonly BaseEntry[] {
   const learned: BaseEntry[] = [];
   let at = 0;
-  for (const { path, base: known } of lessons) {
+  for (const { path, base } of updates) {
     for (let entry = entries[at]; entry !== undefined; entry = entries[++at]) {
       const order = comparePaths(entry.path, path);
       if (order > 0) break;
       if (order < 0) learned.push(entry);
     }
-    if (known !== undefined) learned.push(known);
+    if (base !== undefined) learned.push(base);
   }
   return [...learned, ...entries.slice(at)];
 }
@@ -194,9 +194,9 @@ function fromRareFields({ begun, provisional, ...rest }: RareFields = {}): Parti
   };
 }
 
-function toCells(mark: SideStamp | undefined): readonly Cell[] {
-  if (mark === undefined) return [null, null, null, null];
-  return [mark.size, mark.modified ?? null, mark.revision ?? null, mark.fileId ?? null];
+function toCells(stamp: SideStamp | undefined): readonly Cell[] {
+  if (stamp === undefined) return [null, null, null, null];
+  return [stamp.size, stamp.modified ?? null, stamp.revision ?? null, stamp.fileId ?? null];
 }
 
 /** Returns the columns of change times, as far as there are any. */

@@ -54,14 +54,12 @@ export interface RunFacts {
  */
 export function deriveUpdates(facts: RunFacts): readonly HistoryUpdate[] {
   const { plan, done } = facts;
-  const judged = { facts, pending: findPending(facts), clocks: toClocks(facts) };
-  const lessons = plan.historyUpdates.map((lesson) => finalizeUpdate(lesson, judged)).filter((one) =>
-    one !== undefined
-  );
+  const state = { facts, pending: findPending(facts), clocks: toClocks(facts) };
+  const updates = plan.historyUpdates.map((update) => finalizeUpdate(update, state)).filter((one) => one !== undefined);
   for (const action of plan.actions) {
-    lessons.push(...(done.has(action) ? updatesOfDone(action, judged) : updatesOfUndone(action, facts)));
+    updates.push(...(done.has(action) ? updatesOfDone(action, state) : updatesOfUndone(action, facts)));
   }
-  return lessons;
+  return updates;
 }
 
 /**
@@ -74,11 +72,11 @@ export function deriveRoots(facts: RunFacts, entries: Readonly<Partial<Record<Si
   for (const side of bothSides) {
     const [entry, then] = [entries[side], old[side]];
     const kept = then?.modified === undefined ? undefined : { size: 0, modified: then.modified };
-    const mark = entry === undefined ? kept : folderStamp(entry, kept, { facts, side, pending });
+    const stamp = entry === undefined ? kept : folderStamp(entry, kept, { facts, side, pending });
     const id = entry?.fileId ?? then?.id;
     roots[side] = {
       ...(id === undefined ? {} : { id }),
-      ...(mark?.modified === undefined ? {} : { modified: mark.modified }),
+      ...(stamp?.modified === undefined ? {} : { modified: stamp.modified }),
     };
   }
   return roots;
@@ -151,37 +149,37 @@ function findPending({ plan, done, before }: RunFacts): PendingFolders {
  * Returns a lesson of the plan (the same object if possible, since there may be a million) with marks that are too
  * recent to be trusted set provisional or omitted. Returns undefined if nothing new remains.
  */
-function finalizeUpdate(lesson: HistoryUpdate, judged: DeriveState): HistoryUpdate | undefined {
-  const { path, base: known } = lesson;
-  if (known?.kind === "file") {
-    const ripe = markRecentUnproven(known, stampOrigin(judged, path));
-    return ripe === known ? lesson : { path, base: ripe };
+function finalizeUpdate(update: HistoryUpdate, state: DeriveState): HistoryUpdate | undefined {
+  const { path, base } = update;
+  if (base?.kind === "file") {
+    const ripe = markRecentUnproven(base, stampOrigin(state, path));
+    return ripe === base ? update : { path, base: ripe };
   }
-  if (known?.kind !== "dir") return lesson;
-  const ripe = toBaseDir(path, judged);
-  return isSameDir(ripe, judged.facts.history.get(path)) ? undefined : { path, base: ripe };
+  if (base?.kind !== "dir") return update;
+  const ripe = toBaseDir(path, state);
+  return isSameDir(ripe, state.facts.history.get(path)) ? undefined : { path, base: ripe };
 }
 
-function updatesOfDone(action: Action, judged: DeriveState): readonly HistoryUpdate[] {
+function updatesOfDone(action: Action, state: DeriveState): readonly HistoryUpdate[] {
   const { to, path } = action;
-  const { facts } = judged;
+  const { facts } = state;
   switch (action.do) {
     case "remove":
       return removeFromHistory(facts, path);
     case "makeDir":
       if (facts.before[otherSide(to)].get(path)?.kind !== "dir") return removeFromHistory(facts, path);
-      return [{ path, base: toBaseDir(path, judged) }];
+      return [{ path, base: toBaseDir(path, state) }];
     case "copy":
       return action.source.kind === "link"
         ? updatesOfLink(action.source, { to, path, facts })
-        : updatesOfCopy(action.source, { to, path, judged, action });
+        : updatesOfCopy(action.source, { to, path, state, action });
     case "move":
       return [
         ...removeFromHistory(facts, action.source.path),
-        ...updatesOfAligned(action.source, { to, path, judged, action }),
+        ...updatesOfAligned(action.source, { to, path, state, action }),
       ];
     case "touch":
-      return updatesOfAligned(action.target, { to, path, judged, action }).map((lesson) => asUnproven(lesson, to));
+      return updatesOfAligned(action.target, { to, path, state, action }).map((update) => asUnproven(update, to));
     default:
       return action satisfies never;
   }
@@ -191,8 +189,8 @@ function updatesOfDone(action: Action, judged: DeriveState): readonly HistoryUpd
  * Marks the side as provisional: setting the time hides an edit made right before, so the next run compares the content
  * again.
  */
-function asUnproven({ path, base: known }: HistoryUpdate, side: Side): HistoryUpdate {
-  return { path, base: known === undefined ? undefined : markUnproven(known, side) };
+function asUnproven({ path, base }: HistoryUpdate, side: Side): HistoryUpdate {
+  return { path, base: base === undefined ? undefined : markUnproven(base, side) };
 }
 
 /**
@@ -221,9 +219,9 @@ function updatesOfLink(
 
 function updatesOfCopy(
   source: FileEntry,
-  { to, path, judged, action }: UpdateTarget & { readonly judged: DeriveState; readonly action: Action },
+  { to, path, state, action }: UpdateTarget & { readonly state: DeriveState; readonly action: Action },
 ): readonly HistoryUpdate[] {
-  const { facts, clocks } = judged;
+  const { facts, clocks } = state;
   const result = facts.done.get(action);
   if (result?.kind !== "file" || result.size !== source.size) return [];
   const listed = facts.seen[to]?.entries;
@@ -235,18 +233,18 @@ function updatesOfCopy(
   const found = recognizeWritten(seen, { result, source, replaced, traits, since: facts.listedAt, doneAt });
   if (found === undefined) return [];
   const mine = toSideStamp(found.entry);
-  const marks = to === "local"
+  const stamps = to === "local"
     ? { local: mine, remote: toSideStamp(source) }
     : { local: toSideStamp(source), remote: mine };
   const checksum = result.checksum ?? source.checksum;
   const name = to === "local" ? path : source.path;
-  const known: BaseEntry = { path: name, kind: "file", ...marks, ...(checksum === undefined ? {} : { checksum }) };
+  const base: BaseEntry = { path: name, kind: "file", ...stamps, ...(checksum === undefined ? {} : { checksum }) };
   const entries = to === "local" ? { local: seen, remote: source } : { local: source, remote: seen };
   // The time of an upload is always recent, so a revision beside it is trusted.
   const isStamped = !found.isKept && found.entry.revision !== undefined;
   const readAt = { local: facts.listedAt, remote: facts.listedAt, [to]: isStamped ? Infinity : doneAt };
   const before = facts.history.get(name) ?? facts.history.get(to === "local" ? source.path : path);
-  const ripe = markRecentUnproven(known, {
+  const ripe = markRecentUnproven(base, {
     ...{ traits: facts.traits, readAt, entries, clocks, before },
     ...(found.isKept ? { written: to } : {}),
   });
@@ -256,33 +254,33 @@ function updatesOfCopy(
 /** Returns the lesson for proven equal content whose name or time was corrected. */
 function updatesOfAligned(
   target: FileEntry,
-  { to, path, judged, action }: UpdateTarget & { readonly judged: DeriveState; readonly action: Action },
+  { to, path, state, action }: UpdateTarget & { readonly state: DeriveState; readonly action: Action },
 ): readonly HistoryUpdate[] {
-  const { facts } = judged;
+  const { facts } = state;
   const across = facts.before[otherSide(to)].get(path);
   const listed = facts.seen[to]?.entries;
   const seen = listed === undefined ? facts.done.get(action) : listed.get(path);
   if (across?.kind !== "file" || seen?.kind !== "file") return [];
   if (seen.size !== target.size || across.size !== target.size) return [];
   const [mine, theirs] = [toSideStamp(seen), toSideStamp(across)];
-  const marks = to === "local" ? { local: mine, remote: theirs } : { local: theirs, remote: mine };
+  const stamps = to === "local" ? { local: mine, remote: theirs } : { local: theirs, remote: mine };
   const checksum = target.checksum ?? across.checksum ?? facts.history.get(target.path)?.checksum;
-  const known: BaseEntry = { path, kind: "file", ...marks, ...(checksum === undefined ? {} : { checksum }) };
-  return [{ path, base: markRecentUnproven(known, stampOrigin(judged, path)) }];
+  const base: BaseEntry = { path, kind: "file", ...stamps, ...(checksum === undefined ? {} : { checksum }) };
+  return [{ path, base: markRecentUnproven(base, stampOrigin(state, path)) }];
 }
 
-function toBaseDir(path: RelPath, judged: DeriveState): BaseEntry {
-  const { facts } = judged;
+function toBaseDir(path: RelPath, state: DeriveState): BaseEntry {
+  const { facts } = state;
   const old = facts.history.get(path);
-  const marks: Partial<Record<Side, SideStamp>> = {};
+  const stamps: Partial<Record<Side, SideStamp>> = {};
   for (const side of bothSides) {
     const { folders, entries } = facts.seen[side] ?? {};
     const entry = folders?.get(path) ?? entries?.get(path) ?? facts.before[side].get(path);
     const kept = old?.kind === "dir" ? old[side] : undefined;
-    const mark = entry?.kind === "dir" ? folderStamp(entry, kept, { ...judged, side }) : kept;
-    if (mark !== undefined) marks[side] = mark;
+    const stamp = entry?.kind === "dir" ? folderStamp(entry, kept, { ...state, side }) : kept;
+    if (stamp !== undefined) stamps[side] = stamp;
   }
-  return { path, kind: "dir", ...marks };
+  return { path, kind: "dir", ...stamps };
 }
 
 /**
@@ -306,9 +304,9 @@ function isSameDir(a: BaseEntry, b: BaseEntry | undefined): boolean {
 }
 
 /** Removes the entries under other spellings from history and records this one. */
-function recordUnderName(facts: RunFacts, spellings: readonly RelPath[], known: BaseEntry): readonly HistoryUpdate[] {
-  const others = spellings.filter((path) => path !== known.path).flatMap((path) => removeFromHistory(facts, path));
-  return [...others, { path: known.path, base: known }];
+function recordUnderName(facts: RunFacts, spellings: readonly RelPath[], base: BaseEntry): readonly HistoryUpdate[] {
+  const others = spellings.filter((path) => path !== base.path).flatMap((path) => removeFromHistory(facts, path));
+  return [...others, { path: base.path, base }];
 }
 
 function removeFromHistory({ history }: RunFacts, path: RelPath): readonly HistoryUpdate[] {

@@ -54,12 +54,12 @@ export interface PairHistory extends Disposable {
    */
   readonly frozen?: boolean;
   /** Writes these lessons before the plan is carried out, as durably as save(); the roots stay unchanged. */
-  saveAhead(lessons: readonly HistoryUpdate[]): Promise<void>;
+  saveAhead(updates: readonly HistoryUpdate[]): Promise<void>;
   /**
    * Writes the lessons atomically and flushes them to the disk. Writes nothing if there is no change. Rejects with a
    * SyncError.
    */
-  save(lessons: Iterable<HistoryUpdate>, roots: Roots): Promise<void>;
+  save(updates: Iterable<HistoryUpdate>, roots: Roots): Promise<void>;
 }
 
 /**
@@ -124,10 +124,10 @@ class HistoryFile implements PairHistory {
     if (unusable !== undefined) this.unusable = unusable;
   }
 
-  async saveAhead(lessons: readonly HistoryUpdate[]): Promise<void> {
-    if (this.#options.readOnly || this.frozen || lessons.length === 0) return;
-    if (!this.#isThere && lessons.every(({ base: known }) => known === undefined)) return;
-    await this.#write(sortUpdates(lessons), this.roots);
+  async saveAhead(updates: readonly HistoryUpdate[]): Promise<void> {
+    if (this.#options.readOnly || this.frozen || updates.length === 0) return;
+    if (!this.#isThere && updates.every(({ base }) => base === undefined)) return;
+    await this.#write(sortUpdates(updates), this.roots);
     try {
       this.#book = await readDatabase(this.#path, this.#options);
     } catch (error) {
@@ -135,9 +135,9 @@ class HistoryFile implements PairHistory {
     }
   }
 
-  async save(lessons: Iterable<HistoryUpdate>, roots: Roots): Promise<void> {
+  async save(updates: Iterable<HistoryUpdate>, roots: Roots): Promise<void> {
     if (this.#options.readOnly || this.frozen) return;
-    const sorted = sortUpdates(lessons);
+    const sorted = sortUpdates(updates);
     const isNew = sorted.length > 0 || JSON.stringify(roots) !== JSON.stringify(this.roots);
     if (this.exists && !this.unsealed && !isNew) return;
     await this.#write(sorted, roots);

@@ -33,10 +33,10 @@ export interface StampOrigin {
  * Returns the entry with exactly those marks provisional whose times are so recent that other content could have the
  * same time.
  */
-export function markRecentUnproven(known: BaseEntry, reading: StampOrigin): BaseEntry {
-  const [here, there] = bothSides.map((side) => provenFrom(known, reading, side));
-  if (here === undefined && there === undefined && known.unprovenSide === undefined) return known;
-  const { unprovenSide: _, provableFrom: _from, ...rest } = known;
+export function markRecentUnproven(base: BaseEntry, origin: StampOrigin): BaseEntry {
+  const [here, there] = bothSides.map((side) => provenFrom(base, origin, side));
+  if (here === undefined && there === undefined && base.unprovenSide === undefined) return base;
+  const { unprovenSide: _, provableFrom: _from, ...rest } = base;
   if (here === undefined && there === undefined) return rest;
   const unprovenSide = there === undefined ? "local" : here === undefined ? "remote" : "both";
   const from = Math.max(here ?? -Infinity, there ?? -Infinity);
@@ -44,9 +44,9 @@ export function markRecentUnproven(known: BaseEntry, reading: StampOrigin): Base
 }
 
 /** Returns the entry with this side's mark provisional as well. */
-export function markUnproven(known: BaseEntry, side: Side): BaseEntry {
-  const { unprovenSide: provisional = side } = known;
-  return { ...known, unprovenSide: provisional === side ? side : "both" };
+export function markUnproven(base: BaseEntry, side: Side): BaseEntry {
+  const { unprovenSide: provisional = side } = base;
+  return { ...base, unprovenSide: provisional === side ? side : "both" };
 }
 
 /** A completed write: its result, its source, the file it replaced, and the time range in which it happened. */
@@ -90,22 +90,22 @@ export function recognizeWritten(
  * Returns the time by this machine's clock from which equal content proves the mark, or -Infinity if any later run may
  * prove it; undefined if the mark is proven already.
  */
-function provenFrom(known: BaseEntry, reading: StampOrigin, side: Side): number | undefined {
-  const mark = known[side];
-  const { traits, readAt, entries, clocks } = reading;
-  if (mark?.modified === undefined || readAt[side] === Infinity) return undefined;
-  if (mark.revision !== undefined && traits[side].weakRevisions !== true) return undefined;
+function provenFrom(base: BaseEntry, origin: StampOrigin, side: Side): number | undefined {
+  const stamp = base[side];
+  const { traits, readAt, entries, clocks } = origin;
+  if (stamp?.modified === undefined || readAt[side] === Infinity) return undefined;
+  if (stamp.revision !== undefined && traits[side].weakRevisions !== true) return undefined;
   const entry = entries[side];
   const step = entry === undefined ? traits[side].timeStep ?? 0 : stepOf(entry, traits[side]);
   const span = Math.max(step, RECENT_MS);
   const clock = clocks?.[side];
   if (clock === undefined) {
     // A change time that is old shows any later edit, whatever the file's own time is.
-    const isYoung = isRecent(mark.modified, readAt[side], span) &&
-      (mark.changeTime === undefined || isRecent(mark.changeTime, readAt[side], span));
+    const isYoung = isRecent(stamp.modified, readAt[side], span) &&
+      (stamp.changeTime === undefined || isRecent(stamp.changeTime, readAt[side], span));
     return isYoung ? -Infinity : undefined;
   }
-  return provenFromBy(clock, { ...mark, modified: mark.modified }, { known, reading, side, span });
+  return provenFromBy(clock, { ...stamp, modified: stamp.modified }, { base, reading: origin, side, span });
 }
 
 /**
@@ -115,27 +115,27 @@ function provenFrom(known: BaseEntry, reading: StampOrigin, side: Side): number 
  */
 function provenFromBy(
   { latest, listedAt, endedAt }: OtherClock,
-  mark: SideStamp & { readonly modified: number },
-  { known, reading: { before, written }, side, span }: {
-    readonly known: BaseEntry;
+  stamp: SideStamp & { readonly modified: number },
+  { base, reading: { before, written }, side, span }: {
+    readonly base: BaseEntry;
     readonly reading: StampOrigin;
     readonly side: Side;
     readonly span: number;
   },
 ): number | undefined {
   const old = before?.[side];
-  const isOld = old !== undefined && isSameMark(old, mark) &&
-    sameChecksum(before?.checksum, known.checksum) !== false;
+  const isOld = old !== undefined && isSameMark(old, stamp) &&
+    sameChecksum(before?.checksum, base.checksum) !== false;
   if (isOld && before !== undefined) {
     const isUnproven = before.unprovenSide === side || before.unprovenSide === "both";
     const from = before.provableFrom ?? -Infinity;
     return isUnproven && listedAt < from ? from : undefined;
   }
-  if (latest !== undefined && mark.modified + span <= latest) return undefined;
+  if (latest !== undefined && stamp.modified + span <= latest) return undefined;
   const isSet = written === side;
   // A time of days ago that nothing shows to be new: no clock is that wrong, and a first run may find a million of them.
-  if ((old === undefined || isSet) && Math.abs(endedAt - mark.modified) >= MAX_AHEAD_MS) return undefined;
-  return endedAt + span + (isSet ? Math.max(0, mark.modified - (latest ?? endedAt)) : 0);
+  if ((old === undefined || isSet) && Math.abs(endedAt - stamp.modified) >= MAX_AHEAD_MS) return undefined;
+  return endedAt + span + (isSet ? Math.max(0, stamp.modified - (latest ?? endedAt)) : 0);
 }
 
 function isSameMark(a: SideStamp, b: SideStamp): boolean {

@@ -98,7 +98,7 @@ export function toHistory(now: () => HistoryDatabase): History {
  */
 export async function writeDatabase(
   path: string,
-  lessons: readonly HistoryUpdate[],
+  updates: readonly HistoryUpdate[],
   { roots, pair, key }: SealOptions & { readonly roots: Roots },
 ): Promise<void> {
   const { DatabaseSync } = await import("node:sqlite");
@@ -109,7 +109,7 @@ export async function writeDatabase(
     const isNew = db.prepare("SELECT name FROM sqlite_schema WHERE name = 'meta'").get() === undefined;
     if (isNew) db.exec(SCHEMA);
     const before = isNew ? 0 : checkHeader(db, { pair, key }).head.size;
-    const headText = JSON.stringify({ format: FORMAT, pair, roots, size: before + applyUpdates(toStore(db), lessons) });
+    const headText = JSON.stringify({ format: FORMAT, pair, roots, size: before + applyUpdates(toStore(db), updates) });
     db.exec("DELETE FROM meta");
     const put = db.prepare("INSERT INTO meta VALUES (?, ?)");
     put.run("head", headText);

@@ -30,53 +30,53 @@ export function findZoneShifts(history: History, snapshots: Snapshots): readonly
  * save() writes the shifted marks too, so that the next run finds them equal.
  */
 export function applyShifts(
-  remembered: PairHistory,
+  pairHistory: PairHistory,
   shifts: readonly ZoneShift[],
   { snapshots, rootEntries }: { readonly snapshots: Snapshots; readonly rootEntries: RootEntries },
 ): PairHistory {
-  const { history, roots } = remembered;
-  const entryAt = (side: Side, known: BaseEntry) => snapshots[side].get(known.path);
-  const move = (known: BaseEntry): BaseEntry =>
+  const { history, roots } = pairHistory;
+  const entryAt = (side: Side, base: BaseEntry) => snapshots[side].get(base.path);
+  const move = (base: BaseEntry): BaseEntry =>
     shifts.reduce((moved, shift) => {
-      const mark = shiftStamp(moved[shift.side], entryAt(shift.side, known), shift);
-      return mark === moved[shift.side] ? moved : { ...moved, [shift.side]: mark };
-    }, known);
+      const stamp = shiftStamp(moved[shift.side], entryAt(shift.side, base), shift);
+      return stamp === moved[shift.side] ? moved : { ...moved, [shift.side]: stamp };
+    }, base);
   const told = new Set<string>();
-  function* lessons(): Iterable<HistoryUpdate> {
-    for (const known of history) {
-      const moved = move(known);
-      if (moved !== known && !told.has(known.path)) yield { path: known.path, base: moved };
+  function* updates(): Iterable<HistoryUpdate> {
+    for (const base of history) {
+      const moved = move(base);
+      if (moved !== base && !told.has(base.path)) yield { path: base.path, base: moved };
     }
   }
   return {
-    ...(remembered.unusable === undefined ? {} : { unusable: remembered.unusable }),
-    ...(remembered.unsealed === undefined ? {} : { unsealed: remembered.unsealed }),
-    exists: remembered.exists,
+    ...(pairHistory.unusable === undefined ? {} : { unusable: pairHistory.unusable }),
+    ...(pairHistory.unsealed === undefined ? {} : { unsealed: pairHistory.unsealed }),
+    exists: pairHistory.exists,
     roots: shifts.reduce((moved, shift) => {
       const facts = moved[shift.side];
       if (facts?.modified === undefined) return moved;
-      const mark = shiftStamp({ size: 0, modified: facts.modified }, rootEntries[shift.side], shift);
+      const stamp = shiftStamp({ size: 0, modified: facts.modified }, rootEntries[shift.side], shift);
       return {
         ...moved,
-        [shift.side]: { ...facts, ...(mark?.modified === undefined ? {} : { modified: mark.modified }) },
+        [shift.side]: { ...facts, ...(stamp?.modified === undefined ? {} : { modified: stamp.modified }) },
       };
     }, roots),
     history: {
       size: history.size,
       get: (path) => {
-        const known = history.get(path);
-        return known && move(known);
+        const base = history.get(path);
+        return base && move(base);
       },
       *[Symbol.iterator]() {
-        for (const known of history) yield move(known);
+        for (const base of history) yield move(base);
       },
     },
     saveAhead: (noted) => {
       for (const { path } of noted) told.add(path);
-      return remembered.saveAhead(noted);
+      return pairHistory.saveAhead(noted);
     },
-    save: (learned, newRoots) => remembered.save([...lessons(), ...learned], newRoots),
-    [Symbol.dispose]: () => remembered[Symbol.dispose](),
+    save: (learned, newRoots) => pairHistory.save([...updates(), ...learned], newRoots),
+    [Symbol.dispose]: () => pairHistory[Symbol.dispose](),
   };
 }
 
@@ -105,8 +105,8 @@ function findShift(history: History, snapshot: Snapshot, side: Side): ZoneShift 
   const moved = new Map<number, number>();
   let common = 0;
   let unmoved = 0;
-  for (const known of history) {
-    const by = timeDifference(known, snapshot, side);
+  for (const base of history) {
+    const by = timeDifference(base, snapshot, side);
     if (by === undefined) continue;
     common++;
     const isShift = by !== 0 && by % QUARTER_MS === 0 && Math.abs(by) <= WIDEST_MS;
@@ -122,16 +122,16 @@ function findShift(history: History, snapshot: Snapshot, side: Side): ZoneShift 
  * Returns by how many ms the file's time moved. Returns undefined if the path is not a file in both, has no time, has
  * another size, or has a revision.
  */
-function timeDifference(known: BaseEntry, snapshot: Snapshot, side: Side): number | undefined {
-  const mark = known[side];
-  if (known.kind !== "file" || mark?.modified === undefined || mark.revision !== undefined) return undefined;
-  const entry = snapshot.get(known.path);
-  if (entry?.kind !== "file" || entry.modified === undefined || entry.size !== mark.size) return undefined;
-  return entry.modified - mark.modified;
+function timeDifference(base: BaseEntry, snapshot: Snapshot, side: Side): number | undefined {
+  const stamp = base[side];
+  if (base.kind !== "file" || stamp?.modified === undefined || stamp.revision !== undefined) return undefined;
+  const entry = snapshot.get(base.path);
+  if (entry?.kind !== "file" || entry.modified === undefined || entry.size !== stamp.size) return undefined;
+  return entry.modified - stamp.modified;
 }
 
-function shiftStamp(mark: SideStamp | undefined, entry: Entry | undefined, { ms }: ZoneShift): SideStamp | undefined {
-  if (mark?.modified === undefined) return mark;
+function shiftStamp(stamp: SideStamp | undefined, entry: Entry | undefined, { ms }: ZoneShift): SideStamp | undefined {
+  if (stamp?.modified === undefined) return stamp;
   const shown = entry?.kind === "file" || entry?.kind === "dir" ? entry.modified : undefined;
-  return shown === mark.modified ? mark : { ...mark, modified: mark.modified + ms };
+  return shown === stamp.modified ? stamp : { ...stamp, modified: stamp.modified + ms };
 }

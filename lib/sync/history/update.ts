@@ -49,8 +49,8 @@ export async function updateHistory(sides: Backends, options: UpdateOptions): Pr
   // A disk of this machine has its clock; so has the local side, whatever backend it is.
   const otherClocks = sides.remote.root.diskPath === undefined ? ["remote"] as const : [];
   const facts: RunFacts = { ...options.facts, seen, traits, endedAt, otherClocks, rootEntries };
-  const lessons = deriveUpdates(facts);
-  const proven = options.mayRelist ? await addChecksums(lessons, sides, options) : lessons;
+  const updates = deriveUpdates(facts);
+  const proven = options.mayRelist ? await addChecksums(updates, sides, options) : updates;
   return { lessons: proven, roots: deriveRoots(facts, rootEntries, options.roots), notes };
 }
 
@@ -65,43 +65,43 @@ const MAX_BYTES = 64 * 1024 * 1024;
  * local edit would be visible. Entries that differ, or changed meanwhile, are not recorded.
  */
 async function addChecksums(
-  lessons: readonly HistoryUpdate[],
+  updates: readonly HistoryUpdate[],
   sides: Backends,
   call: CallOptions,
 ): Promise<readonly HistoryUpdate[]> {
   const proven = new Map<HistoryUpdate, HistoryUpdate | undefined>();
   let budget = MAX_BYTES;
-  const wanting = lessons.filter(({ base: known }) => {
-    if (known?.unprovenSide === undefined || known.checksum !== undefined || known.local === undefined) return false;
-    budget -= known.local.size;
+  const wanting = updates.filter(({ base }) => {
+    if (base?.unprovenSide === undefined || base.checksum !== undefined || base.local === undefined) return false;
+    budget -= base.local.size;
     return budget >= 0;
   });
-  const work = async (lesson: HistoryUpdate) => void proven.set(lesson, await addChecksum(lesson, sides, call));
+  const work = async (update: HistoryUpdate) => void proven.set(update, await addChecksum(update, sides, call));
   await runConcurrently(takeInOrder(wanting), work, { limit: MAX_FILES_AT_ONCE, signal: call.signal });
-  return lessons.flatMap((lesson) => {
-    if (!proven.has(lesson)) return [lesson];
-    const one = proven.get(lesson);
+  return updates.flatMap((update) => {
+    if (!proven.has(update)) return [update];
+    const one = proven.get(update);
     return one === undefined ? [] : [one];
   });
 }
 
 async function addChecksum(
-  lesson: HistoryUpdate,
+  update: HistoryUpdate,
   { local, remote }: Backends,
   { signal }: CallOptions,
 ): Promise<HistoryUpdate | undefined> {
-  const { path, base: known } = lesson;
-  if (known?.local === undefined || known.remote === undefined) return lesson;
+  const { path, base } = update;
+  if (base?.local === undefined || base.remote === undefined) return update;
   try {
     const wanted = ["sha256"];
-    const checksum = await local.checksum?.({ kind: "file", path, ...known.local }, wanted, { signal });
-    if (checksum === undefined) return lesson;
+    const checksum = await local.checksum?.({ kind: "file", path, ...base.local }, wanted, { signal });
+    if (checksum === undefined) return update;
     const isNear = remote.root.diskPath !== undefined;
     const theirs = isNear
-      ? await remote.checksum?.({ kind: "file", path, ...known.remote }, wanted, { signal })
+      ? await remote.checksum?.({ kind: "file", path, ...base.remote }, wanted, { signal })
       : undefined;
-    if (theirs === undefined && !isLocalCertain(known)) return lesson;
-    return sameChecksum(checksum, theirs) === false ? undefined : { path, base: { ...known, checksum } };
+    if (theirs === undefined && !isLocalCertain(base)) return update;
+    return sameChecksum(checksum, theirs) === false ? undefined : { path, base: { ...base, checksum } };
   } catch {
     // The file was replaced meanwhile: the next run compares both.
     return undefined;

@@ -23,30 +23,30 @@ export type ChangeState = "same" | "moved" | "touched" | "unsure" | "changed";
  * Returns how the file changed since the last run. It is compared with its own side only, at that side's time step, so
  * the two clocks need not agree. A side without a mark has changed.
  */
-export function changeSince(context: PlanContext, side: Side, entry: FileEntry, known: BaseEntry): ChangeState {
-  const mark = known[side];
-  const proof = sameChecksum(entry.checksum, known.checksum);
+export function changeSince(context: PlanContext, side: Side, entry: FileEntry, base: BaseEntry): ChangeState {
+  const stamp = base[side];
+  const proof = sameChecksum(entry.checksum, base.checksum);
   if (proof === false) return "changed";
-  if (mark === undefined) return proof === true ? "moved" : "changed";
-  if (entry.size !== mark.size) return "changed";
-  const stamp = compareStamp(context, side, entry, mark);
-  if (proof === true) return stamp === "same" ? "same" : "moved";
-  if (stamp === "same") return comparesChecksum(context) || isUnsure(known, side, entry) ? "unsure" : "same";
+  if (stamp === undefined) return proof === true ? "moved" : "changed";
+  if (entry.size !== stamp.size) return "changed";
+  const found = compareStamp(context, side, entry, stamp);
+  if (proof === true) return found === "same" ? "same" : "moved";
+  if (found === "same") return comparesChecksum(context) || isUnsure(base, side, entry) ? "unsure" : "same";
   if (comparesChecksum(context)) return "touched";
-  return stamp === "time" && !comparesTime(context) ? "same" : "touched";
+  return found === "time" && !comparesTime(context) ? "same" : "touched";
 }
 
 /** Whether the file looks as its mark says, and its content may be another nevertheless. */
-export function isUnsure(known: BaseEntry, side: Side, entry: FileEntry): boolean {
-  const mark = known[side];
-  return isUnproven(known, side) || (mark !== undefined && isReplaced(entry, mark));
+export function isUnsure(base: BaseEntry, side: Side, entry: FileEntry): boolean {
+  const stamp = base[side];
+  return isUnproven(base, side) || (stamp !== undefined && isReplaced(entry, stamp));
 }
 
 /** Whether a mark lacks the change time that its file now has, as those of older versions do. */
-export function lacksChangeTime(known: BaseEntry, files: Readonly<Record<Side, FileEntry>>): boolean {
+export function lacksChangeTime(base: BaseEntry, files: Readonly<Record<Side, FileEntry>>): boolean {
   return bothSides.some((side) => {
-    const mark = known[side];
-    return mark !== undefined && mark.changeTime === undefined && files[side].changeTime !== undefined;
+    const stamp = base[side];
+    return stamp !== undefined && stamp.changeTime === undefined && files[side].changeTime !== undefined;
   });
 }
 
@@ -62,12 +62,12 @@ export function isUnproven({ unprovenSide: provisional }: BaseEntry, side: Side)
 export function findPartialSide(
   context: PlanContext,
   files: Readonly<Record<Side, FileEntry>>,
-  known: BaseEntry | undefined,
+  base: BaseEntry | undefined,
 ): Side | undefined {
-  if (known?.kind !== "file" || known.partialSide === undefined) return undefined;
+  if (base?.kind !== "file" || base.partialSide === undefined) return undefined;
   if (sameChecksum(files.local.checksum, files.remote.checksum) === true) return undefined;
-  const found = changeSince(context, known.partialSide, files[known.partialSide], known);
-  return found === "same" || found === "unsure" ? undefined : known.partialSide;
+  const found = changeSince(context, base.partialSide, files[base.partialSide], base);
+  return found === "same" || found === "unsure" ? undefined : base.partialSide;
 }
 
 /** Whether the Checksum criterion is selected. */
@@ -107,18 +107,18 @@ export function sameContent(context: PlanContext, local: FileEntry, remote: File
 /** Records in history that both sides are equal, unless history says so already. */
 export function recordEqual(context: PlanContext, row: Row, checksum?: Checksum): void {
   if (context.history === undefined) return;
-  const known = toBaseEntry(context, row, checksum);
-  if (known === undefined) return;
-  if (row.base !== undefined && row.base.path !== known.path) removeFromHistory(context, row.base);
-  else if (row.base !== undefined && isSameBase(row.base, known)) return;
-  context.builder.historyUpdates.push({ path: known.path, base: known });
+  const base = toBaseEntry(context, row, checksum);
+  if (base === undefined) return;
+  if (row.base !== undefined && row.base.path !== base.path) removeFromHistory(context, row.base);
+  else if (row.base !== undefined && isSameBase(row.base, base)) return;
+  context.builder.historyUpdates.push({ path: base.path, base });
 }
 
 /**
  * Removes from history a path that one side lacks from now on, so that no later run takes the absence for a deletion.
  */
-export function removeFromHistory(context: PlanContext, known: BaseEntry | undefined): void {
-  if (known !== undefined) context.builder.historyUpdates.push({ path: known.path, base: undefined });
+export function removeFromHistory(context: PlanContext, base: BaseEntry | undefined): void {
+  if (base !== undefined) context.builder.historyUpdates.push({ path: base.path, base: undefined });
 }
 
 /** Returns whether a side has an entry in these rows that history does not know. "ask": only a checksum can decide. */
@@ -142,30 +142,30 @@ export function entryChange(
   context: PlanContext,
   side: Side,
   entry: DirEntry | FileEntry | LinkEntry,
-  known: BaseEntry | undefined,
+  base: BaseEntry | undefined,
 ): "same" | "changed" | "ask" {
-  if (known === undefined || known.kind !== entry.kind) return "changed";
+  if (base === undefined || base.kind !== entry.kind) return "changed";
   if (entry.kind === "dir") return "same";
-  if (entry.kind === "link") return known.target === entry.target ? "same" : "changed";
+  if (entry.kind === "link") return base.target === entry.target ? "same" : "changed";
   // A file that may be half written is not new content. A file that was not written to, and was never equal, is new.
-  if (known.partialSide === side) {
-    const isWhole = ["same", "unsure"].includes(changeSince(context, side, entry, known));
-    return isWhole && known[otherSide(side)] === undefined ? "changed" : "same";
+  if (base.partialSide === side) {
+    const isWhole = ["same", "unsure"].includes(changeSince(context, side, entry, base));
+    return isWhole && base[otherSide(side)] === undefined ? "changed" : "same";
   }
-  const found = changeSince(context, side, entry, known);
+  const found = changeSince(context, side, entry, base);
   if (found === "same" || found === "moved") return "same";
   if (found === "changed") return "changed";
-  if (canCompareChecksum(context, known)) return "ask";
+  if (canCompareChecksum(context, base)) return "ask";
   if (found === "touched") return "changed";
   // Without a checksum in history, size and time are all that can be compared.
-  const mark = known.checksum === undefined ? known[side] : undefined;
-  const looksSame = mark !== undefined && compareStamp(context, side, entry, mark) === "same";
+  const stamp = base.checksum === undefined ? base[side] : undefined;
+  const looksSame = stamp !== undefined && compareStamp(context, side, entry, stamp) === "same";
   return looksSame || !comparesChecksum(context) ? "same" : "changed";
 }
 
 /** Whether the file's checksum may be computed and history holds one to compare it with. */
-function canCompareChecksum(context: PlanContext, known: BaseEntry): boolean {
-  if (known.checksum === undefined) return false;
+function canCompareChecksum(context: PlanContext, base: BaseEntry): boolean {
+  if (base.checksum === undefined) return false;
   return context.options.checksumPolicy === "free" ||
     (context.options.checksumPolicy === "needed" && comparesChecksum(context));
 }
@@ -178,12 +178,12 @@ export function compareStamp(
   context: PlanContext,
   side: Side,
   entry: FileEntry,
-  mark: SideStamp,
+  stamp: SideStamp,
 ): "same" | "time" | "revision" {
   const { traits } = context.sides[side];
-  const hasSameTime = () => isSameTime(mark.modified, entry.modified, stepOf(entry, traits));
-  if (entry.revision === undefined || mark.revision === undefined) return hasSameTime() ? "same" : "time";
-  const isSameRevision = entry.revision === mark.revision;
+  const hasSameTime = () => isSameTime(stamp.modified, entry.modified, stepOf(entry, traits));
+  if (entry.revision === undefined || stamp.revision === undefined) return hasSameTime() ? "same" : "time";
+  const isSameRevision = entry.revision === stamp.revision;
   if (traits.weakRevisions !== true) return isSameRevision ? "same" : "revision";
   if (!hasSameTime()) return "time";
   return isSameRevision || context.volatileRevisions[side] ? "same" : "revision";
@@ -194,18 +194,18 @@ export function stampToRecord(
   context: PlanContext,
   side: Side,
   entry: FileEntry,
-  known: BaseEntry | undefined,
+  base: BaseEntry | undefined,
 ): SideStamp {
-  const { revision, ...mark } = toSideStamp(entry);
+  const { revision, ...stamp } = toSideStamp(entry);
   const { traits } = context.sides[side];
-  const old = traits.weakRevisions === true ? known?.[side] : undefined;
-  const isStill = old?.size === mark.size && isSameTime(old.modified, mark.modified, stepOf(entry, traits));
-  return revision === undefined || (isStill && old?.revision !== revision) ? mark : { ...mark, revision };
+  const old = traits.weakRevisions === true ? base?.[side] : undefined;
+  const isStill = old?.size === stamp.size && isSameTime(old.modified, stamp.modified, stepOf(entry, traits));
+  return revision === undefined || (isStill && old?.revision !== revision) ? stamp : { ...stamp, revision };
 }
 
 function toBaseEntry(
   context: PlanContext,
-  { local, remote, base: known }: Row,
+  { local, remote, base }: Row,
   checksum: Checksum | undefined,
 ): BaseEntry | undefined {
   if (local === undefined || remote === undefined) return undefined;
@@ -217,11 +217,11 @@ function toBaseEntry(
   if (local.kind === "link") return { path, kind: "link", target: local.target };
   if (local.kind !== "file" || remote.kind !== "file") return undefined;
   const sum = local.checksum ?? remote.checksum ?? checksum;
-  const marks = {
-    local: stampToRecord(context, "local", local, known),
-    remote: stampToRecord(context, "remote", remote, known),
+  const stamps = {
+    local: stampToRecord(context, "local", local, base),
+    remote: stampToRecord(context, "remote", remote, base),
   };
-  return { path, kind: "file", ...marks, ...(sum === undefined ? {} : { checksum: sum }) };
+  return { path, kind: "file", ...stamps, ...(sum === undefined ? {} : { checksum: sum }) };
 }
 
 /** Returns the folder's time as a mark, if the backend updates it when a name in the folder is added or removed. */

@@ -30,10 +30,10 @@ export function resolveConflict(context: PlanContext, contest: ConflictPair): vo
   const loser = contest[to];
   const keep = context.options.keepDiscarded(loser.path, to);
   if (keep === undefined) return keepBoth(context, contest);
-  const { builder: draft } = context;
+  const { builder } = context;
   const { local, remote, why } = contest;
-  draft.conflicts.push({ path: local.path, local, remote, why, winner, backupPath: keep });
-  draft.actions.push({
+  builder.conflicts.push({ path: local.path, local, remote, why, winner, backupPath: keep });
+  builder.actions.push({
     do: "copy",
     to,
     path: loser.path,
@@ -80,11 +80,11 @@ function keepBoth(context: PlanContext, contest: ConflictPair): void {
   if (name === undefined) {
     return leaveOpen(context, { row, rows, why: `${why}, and no name is free for a second copy` });
   }
-  const { builder: draft } = context;
-  draft.conflicts.push({ path: local.path, local, remote, why, winner: "both", backupPath: name });
-  draft.copyNames.add(context.names.key(name));
+  const { builder } = context;
+  builder.conflicts.push({ path: local.path, local, remote, why, winner: "both", backupPath: name });
+  builder.copyNames.add(context.names.key(name));
   const loser = asKeptCopy(local, name);
-  draft.actions.push({
+  builder.actions.push({
     do: "copy",
     to: "local",
     path: local.path,
@@ -94,14 +94,14 @@ function keepBoth(context: PlanContext, contest: ConflictPair): void {
     backupPath: name,
   });
   const path = joinName(parentOf(remote.path), name);
-  draft.actions.push({ do: "copy", to: "remote", path, why: "conflict", source: loser });
+  builder.actions.push({ do: "copy", to: "remote", path, why: "conflict", source: loser });
 }
 
 function freeName(context: PlanContext, path: RelPath): RelPath | undefined {
-  const { names, builder: draft, options, sides } = context;
+  const { names, builder, options, sides } = context;
   for (let attempt = 0; attempt < MAX_NAMES; attempt++) {
     const name = options.conflictName(path, attempt);
-    if (names.isTaken(name) || draft.copyNames.has(names.key(name))) continue;
+    if (names.isTaken(name) || builder.copyNames.has(names.key(name))) continue;
     if (nameProblem("local", name, sides) === undefined && nameProblem("remote", name, sides) === undefined) {
       return name;
     }

@@ -137,7 +137,7 @@ export function sourceFirst(source: Side): readonly Side[] {
 function findFolderFacts(
   side: Side,
   given: PlanSide,
-  { names, draft }: { names: NameMatcher; draft: PlanBuilder },
+  { names, draft: builder }: { names: NameMatcher; draft: PlanBuilder },
 ): FolderFacts {
   const unnamed = new Set<string>();
   const stays = new Set<string>();
@@ -155,10 +155,10 @@ function findFolderFacts(
       const folder = names.key(parentOf(path));
       unnamed.add(folder);
       stays.add(folder);
-      draft.refusals.push({ path, side, kind: "badInput", why });
+      builder.refusals.push({ path, side, kind: "badInput", why });
     } else if (cause === "unreadable") {
       unread ??= path;
-      draft.refusals.push({ path, side, kind: "denied", why });
+      builder.refusals.push({ path, side, kind: "denied", why });
     }
   }
   return { unnamed, stays, unreadable: unread };

@@ -18,7 +18,7 @@ export function createRow(
 ): void {
   const source = row[otherSide(to)];
   if (source === undefined || source.kind === "opaque") return;
-  const { names, sides, builder: draft } = context;
+  const { names, sides, builder } = context;
   const path = names.pathOn(to, row.key, source.path);
   const unfit = nameProblem(to, path, sides);
   if (unfit !== undefined) {
@@ -32,12 +32,12 @@ export function createRow(
     return;
   }
   if (source.kind !== "dir") {
-    draft.actions.push({ do: "copy", to, path, why, source });
+    builder.actions.push({ do: "copy", to, path, why, source });
     return;
   }
   names.recordSpelling(to, row.key, path);
-  if (sides[to].traits.hasDirs) draft.actions.push({ do: "makeDir", to, path, why });
-  else if (!rows.hasBelow(row.key)) draft.counts.emptyFolders++;
+  if (sides[to].traits.hasDirs) builder.actions.push({ do: "makeDir", to, path, why });
+  else if (!rows.hasBelow(row.key)) builder.counts.emptyFolders++;
 }
 
 /**
@@ -66,7 +66,7 @@ export function replaceType(context: PlanContext, row: Row, { to, rows }: { to: 
   const source = row[otherSide(to)];
   const target = row[to];
   if (source === undefined || target === undefined || source.kind === "opaque") return;
-  const { builder: draft, removalBlock: holding } = context;
+  const { builder, removalBlock: holding } = context;
   const below = target.kind === "dir" ? rows.takeBelow(row.key) : [];
   const removals = holding === undefined ? removalsBelow(context, row, { side: to, below }) : undefined;
   if (removals === undefined) {
@@ -78,14 +78,14 @@ export function replaceType(context: PlanContext, row: Row, { to, rows }: { to: 
   const path = target.path;
   const kept = target.kind === "dir" ? undefined : keepFields(context, target, to);
   const placed = { to, path, why: "new", replaces: target } as const;
-  if (source.kind !== "dir") draft.actions.push({ do: "copy", ...placed, source, ...kept });
+  if (source.kind !== "dir") builder.actions.push({ do: "copy", ...placed, source, ...kept });
   else {
     context.names.recordSpelling(to, row.key, path);
-    draft.actions.push({ do: "makeDir", ...placed });
+    builder.actions.push({ do: "makeDir", ...placed });
   }
-  for (const removal of removals) draft.actions.push(removal);
-  for (const { base: known, ...inside } of below) {
-    if (inside[to] === undefined && inside.clash === undefined) removeFromHistory(context, known);
+  for (const removal of removals) builder.actions.push(removal);
+  for (const { base, ...inside } of below) {
+    if (inside[to] === undefined && inside.clash === undefined) removeFromHistory(context, base);
   }
 }
 
@@ -106,12 +106,12 @@ export function refuseType(context: PlanContext, row: Row, { to, rows }: { to: S
 
 /** Adds the notes that stand for many paths each. */
 export function noteCounts(context: PlanContext): void {
-  const { builder: draft, options } = context;
-  noteUnprovenAbsences(draft, options.mode === "Both");
-  const { onlyThere, skippedNew, emptyFolders, restored, unproven } = draft.counts;
+  const { builder, options } = context;
+  noteUnprovenAbsences(builder, options.mode === "Both");
+  const { onlyThere, skippedNew, emptyFolders, restored, unproven } = builder.counts;
   const to: Side = options.mode === "Local" ? "local" : "remote";
   const say = (code: string, count: number, why: string) => {
-    if (count > 0) draft.notes.push({ code, count, why, ...(options.mode === "Both" ? {} : { side: to }) });
+    if (count > 0) builder.notes.push({ code, count, why, ...(options.mode === "Both" ? {} : { side: to }) });
   };
   const there = `${countOf(onlyThere, "file")} exist${onlyThere === 1 ? "s" : ""} only on the ${to} side`;
   say("onlyThere", onlyThere, `${there}: kept; -Remove removes what the other side lacks`);

@@ -92,9 +92,9 @@ export function countUnprovenAbsence(
   more: { side: Side; count: number },
 ): void {
   const key = `${more.side} ${folder}`;
-  const known = untraced.get(key);
-  if (known === undefined) untraced.set(key, { folder, why, ...more });
-  else known.count += more.count;
+  const counted = untraced.get(key);
+  if (counted === undefined) untraced.set(key, { folder, why, ...more });
+  else counted.count += more.count;
 }
 
 /** Adds one note per folder. `restores`: the missing entries are restored from the other side. */

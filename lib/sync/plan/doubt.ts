@@ -12,29 +12,29 @@ type Files = Readonly<Record<Side, FileEntry>>;
  * written, only a weak revision changed, or another file is in its place), and whose content is not proven yet. Empty if contents are compared
  * anyway.
  */
-export function doubtfulSides(context: PlanContext, files: Files, known: BaseEntry): readonly Side[] {
+export function doubtfulSides(context: PlanContext, files: Files, base: BaseEntry): readonly Side[] {
   if (comparesChecksum(context) || !comparesTime(context)) return [];
   if (sameChecksum(files.local.checksum, files.remote.checksum) !== undefined) return [];
-  return bothSides.filter((side) => isDoubtful(context, side, files[side], known));
+  return bothSides.filter((side) => isDoubtful(context, side, files[side], base));
 }
 
 /** Whether one side's file is in doubt, as described at inDoubt(). */
-export function isDoubtful(context: PlanContext, side: Side, entry: FileEntry, known: BaseEntry): boolean {
-  const found = changeSince(context, side, entry, known);
-  if (found === "unsure") return isUnsure(known, side, entry);
-  return found === "touched" && hasOnlyRevisionChanged(context, side, entry, known);
+export function isDoubtful(context: PlanContext, side: Side, entry: FileEntry, base: BaseEntry): boolean {
+  const found = changeSince(context, side, entry, base);
+  if (found === "unsure") return isUnsure(base, side, entry);
+  return found === "touched" && hasOnlyRevisionChanged(context, side, entry, base);
 }
 
 /** Whether the side's file could have been edited without a visible change. */
-export function canHideEdit(context: PlanContext, side: Side, entry: FileEntry, known: BaseEntry): boolean {
-  return isUnsure(known, side, entry) || hasOnlyRevisionChanged(context, side, entry, known);
+export function canHideEdit(context: PlanContext, side: Side, entry: FileEntry, base: BaseEntry): boolean {
+  return isUnsure(base, side, entry) || hasOnlyRevisionChanged(context, side, entry, base);
 }
 
 /** Whether only the revision changed, on a backend with weak revisions. */
-function hasOnlyRevisionChanged(context: PlanContext, side: Side, entry: FileEntry, known: BaseEntry): boolean {
-  const mark = known[side];
-  return context.sides[side].traits.weakRevisions === true && mark?.size === entry.size &&
-    compareStamp(context, side, entry, mark) === "revision";
+function hasOnlyRevisionChanged(context: PlanContext, side: Side, entry: FileEntry, base: BaseEntry): boolean {
+  const stamp = base[side];
+  return context.sides[side].traits.weakRevisions === true && stamp?.size === entry.size &&
+    compareStamp(context, side, entry, stamp) === "revision";
 }
 
 /**
@@ -47,15 +47,17 @@ export type EditDirection = "still" | "newer" | "older" | "unknown";
  * Returns how the file changed since the last run. It is compared with its own side only, at that side's time step.
  * Other content under the same time was written after the mark was.
  */
-export function editDirection(context: PlanContext, side: Side, entry: FileEntry, known: BaseEntry): EditDirection {
-  const mark = known[side];
-  if (mark === undefined) return "unknown";
-  const proof = sameChecksum(entry.checksum, known.checksum);
-  const isSameStamp = compareStamp(context, side, entry, mark) === "same" ||
-    (proof !== false && hasOnlyRevisionChanged(context, side, entry, known));
-  if (isSameStamp) return proof === false || entry.size !== mark.size ? "newer" : "still";
-  if (entry.modified === undefined || mark.modified === undefined || entry.modified === mark.modified) return "unknown";
-  return entry.modified > mark.modified ? "newer" : "older";
+export function editDirection(context: PlanContext, side: Side, entry: FileEntry, base: BaseEntry): EditDirection {
+  const stamp = base[side];
+  if (stamp === undefined) return "unknown";
+  const proof = sameChecksum(entry.checksum, base.checksum);
+  const isSameStamp = compareStamp(context, side, entry, stamp) === "same" ||
+    (proof !== false && hasOnlyRevisionChanged(context, side, entry, base));
+  if (isSameStamp) return proof === false || entry.size !== stamp.size ? "newer" : "still";
+  if (entry.modified === undefined || stamp.modified === undefined || entry.modified === stamp.modified) {
+    return "unknown";
+  }
+  return entry.modified > stamp.modified ? "newer" : "older";
 }
 
 /**

@@ -20,11 +20,11 @@ export function replaceByMoves(context: PlanContext): readonly Action[] {
   const removed = new Map<string, RemovedFile[]>();
   for (const action of actions) {
     if (action.do !== "remove" || action.target.kind !== "file") continue;
-    const known = context.history?.get(action.target.path);
-    for (const key of removedKeys(context, action, known)) {
+    const base = context.history?.get(action.target.path);
+    for (const key of removedKeys(context, action, base)) {
       const same = removed.get(key);
-      if (same === undefined) removed.set(key, [{ action, known }]);
-      else same.push({ action, known });
+      if (same === undefined) removed.set(key, [{ action, base }]);
+      else same.push({ action, base });
     }
   }
   if (removed.size === 0) return actions;
@@ -45,7 +45,7 @@ export function replaceByMoves(context: PlanContext): readonly Action[] {
 
 interface RemovedFile {
   readonly action: Remove;
-  readonly known: BaseEntry | undefined;
+  readonly base: BaseEntry | undefined;
 }
 
 interface MoveSearch {
@@ -69,40 +69,41 @@ function findRemoved(
   return undefined;
 }
 
-function removedKeys(context: PlanContext, { target, to }: Remove, known: BaseEntry | undefined): readonly string[] {
+function removedKeys(context: PlanContext, { target, to }: Remove, base: BaseEntry | undefined): readonly string[] {
   if (target.kind !== "file") return [];
-  const unchanged = known?.kind === "file" && isUnchanged(context, target, { side: to, known });
-  const sum = sumKey(to, target.checksum ?? (unchanged ? known.checksum : undefined));
-  const id = unchanged ? idKey(to, known[otherSide(to)]?.fileId) : undefined;
+  const unchanged = base?.kind === "file" && isUnchanged(context, target, { side: to, base });
+  const sum = sumKey(to, target.checksum ?? (unchanged ? base.checksum : undefined));
+  const id = unchanged ? idKey(to, base[otherSide(to)]?.fileId) : undefined;
   return [sum, id].filter((key) => key !== undefined);
 }
 
-function isMovedFile(context: PlanContext, source: FileEntry, { action, known }: RemovedFile): boolean {
+function isMovedFile(context: PlanContext, source: FileEntry, { action, base }: RemovedFile): boolean {
   const { target, to } = action;
   if (target.kind !== "file" || target.size !== source.size) return false;
   const [local, remote] = to === "local" ? [target, source] : [source, target];
   const times = comparesTime(context) ? editTimes(context, local, remote) : "same";
   if (times === "localNewer" || times === "remoteNewer") return false;
-  if (sameChecksum(source.checksum, target.checksum ?? known?.checksum) !== undefined) {
-    return sameChecksum(source.checksum, target.checksum ?? known?.checksum) === true;
+  if (sameChecksum(source.checksum, target.checksum ?? base?.checksum) !== undefined) {
+    return sameChecksum(source.checksum, target.checksum ?? base?.checksum) === true;
   }
   const from = otherSide(to);
-  const mark = known?.[from];
-  if (mark === undefined || mark.fileId === undefined || mark.fileId !== source.fileId) return false;
+  const stamp = base?.[from];
+  if (stamp === undefined || stamp.fileId === undefined || stamp.fileId !== source.fileId) return false;
   const step = stepOf(source, context.sides[from].traits);
-  return mark.size === source.size && mark.modified !== undefined && isSameTime(mark.modified, source.modified, step);
+  return stamp.size === source.size && stamp.modified !== undefined &&
+    isSameTime(stamp.modified, source.modified, step);
 }
 
 function isUnchanged(
   context: PlanContext,
   target: FileEntry,
-  { side, known }: { side: Side; known: BaseEntry },
+  { side, base }: { side: Side; base: BaseEntry },
 ): boolean {
-  const found = changeSince(context, side, target, known);
+  const found = changeSince(context, side, target, base);
   if (found !== "unsure") return found === "same" || found === "moved";
-  const mark = known[side];
-  if (mark !== undefined && isReplaced(target, mark)) return false;
-  return !isUnproven(known, side) || hasFineTime(context, side, target);
+  const stamp = base[side];
+  if (stamp !== undefined && isReplaced(target, stamp)) return false;
+  return !isUnproven(base, side) || hasFineTime(context, side, target);
 }
 
 function sumKey(side: Side, checksum: string | undefined): string | undefined {

@@ -59,12 +59,12 @@ function planNew(context: PlanContext, row: Row, { to, rows }: RowTarget): void 
 }
 
 function planOtherType(context: PlanContext, row: Row, { to, rows }: RowTarget): void {
-  const { options, builder: draft } = context;
+  const { options, builder } = context;
   const target = row[to];
   if (target !== undefined && (options.skipModified || (options.skipNew && row[otherSide(to)]?.kind === "dir"))) {
     rows.takeBelow(row.key);
     const why = "it is of another type on the other side, and such changes are skipped";
-    draft.notes.push({ code: "skippedModified", path: target.path, side: to, why });
+    builder.notes.push({ code: "skippedModified", path: target.path, side: to, why });
   } else if (options.remove) replaceType(context, row, { to, rows });
   else refuseType(context, row, { to, rows });
 }

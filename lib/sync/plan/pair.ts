@@ -27,7 +27,7 @@ export interface FilePair {
 
 /** Plans one file of a one-way run: the first criterion, in their order, that finds a difference decides. */
 export function planPair(context: PlanContext, pair: FilePair): void {
-  const { builder: draft, options } = context;
+  const { builder, options } = context;
   const { row, to } = pair;
   const target = pair[to];
   const source = pair[otherSide(to)];
@@ -37,25 +37,30 @@ export function planPair(context: PlanContext, pair: FilePair): void {
       `a run was ended while it wrote into it, and it may be half old, half new: bring it from the ${to} side first`;
     return refuse(context, broken, { path: source.path, kind: "changed", why });
   }
-  const known = row.base?.kind === "file" ? row.base : undefined;
-  const doubted = broken === undefined && known !== undefined ? doubtfulSides(context, pair, known) : [];
+  const base = row.base?.kind === "file" ? row.base : undefined;
+  const doubted = broken === undefined && base !== undefined ? doubtfulSides(context, pair, base) : [];
   // A source that was edited since the last run is copied, whatever happened to a target in doubt.
-  const isEdited = known !== undefined && editDirection(context, otherSide(to), source, known) !== "still";
+  const isEdited = base !== undefined && editDirection(context, otherSide(to), source, base) !== "still";
   if (doubted.length > 0 && !isEdited) {
-    if (options.checksumPolicy === "free" && !options.skipModified) return requestChecksum(draft.unproven, row);
+    if (options.checksumPolicy === "free" && !options.skipModified) return requestChecksum(builder.unproven, row);
     countUnproven(context, pair, doubted);
   }
   const found: PairDecision = broken === to ? { is: "copy", why: "checksum", overNewer: false } : decide(context, pair);
   if (options.skipModified && found.is === "touch") return;
   if (options.skipModified && found.is === "copy") {
     // A refusal: with -SkipModified every file that would be overwritten is reported, and the run is no full success.
-    draft.refusals.push({ path: target.path, side: to, kind: "exists", why: "it differs, and -SkipModified keeps it" });
+    builder.refusals.push({
+      path: target.path,
+      side: to,
+      kind: "exists",
+      why: "it differs, and -SkipModified keeps it",
+    });
     return;
   }
-  if (found.is === "ask") return requestChecksum(draft.undecided, row);
-  if (found.is === "askFree") return requestChecksum(draft.free, row);
-  if (found.is === "askUnsure") return requestChecksum(draft.unproven, row);
-  if (found.is === "askBack") return requestChecksum(draft.doubtful, row);
+  if (found.is === "ask") return requestChecksum(builder.undecided, row);
+  if (found.is === "askFree") return requestChecksum(builder.free, row);
+  if (found.is === "askUnsure") return requestChecksum(builder.unproven, row);
+  if (found.is === "askBack") return requestChecksum(builder.doubtful, row);
   if (found.is === "unsettled") {
     const why = "its content could not be compared: the two sides give no checksum of one kind";
     return refuse(context, to, { path: target.path, kind: "unsupported", why });
@@ -63,11 +68,11 @@ export function planPair(context: PlanContext, pair: FilePair): void {
   if (found.is === "copy") {
     if (found.overNewer) addNote(context, pair, "replacedNewer", `the newer file on the ${to} side is replaced`);
     const how = options.inPlace ? { inPlace: true } as const : {};
-    draft.actions.push({ do: "copy", to, path: target.path, why: found.why, source, replaces: target, ...how });
+    builder.actions.push({ do: "copy", to, path: target.path, why: found.why, source, replaces: target, ...how });
     return;
   }
   if (found.is === "touch" && source.modified !== undefined) {
-    draft.actions.push({ do: "touch", to, path: target.path, why: "newer", target, modified: source.modified });
+    builder.actions.push({ do: "touch", to, path: target.path, why: "newer", target, modified: source.modified });
     return;
   }
   if (found.is === "keepNewer") {
@@ -125,8 +130,8 @@ function decide(context: PlanContext, pair: FilePair): PairDecision {
 /** Applies the Time criterion. Returns undefined if it finds no difference, or cannot decide. */
 function decideByTime(context: PlanContext, pair: FilePair): PairDecision | undefined {
   const { row, local, remote, to } = pair;
-  const known = row.base?.kind === "file" ? row.base : undefined;
-  const own = known === undefined ? undefined : compareWithBase(context, pair, known);
+  const base = row.base?.kind === "file" ? row.base : undefined;
+  const own = base === undefined ? undefined : compareWithBase(context, pair, base);
   if (own === "same") return undefined;
   if (own !== undefined && own !== "differ") return applyTimeVerdict(context, pair, { verdict: own, isOwn: true });
   const verdict = compareSides(context, pair);
@@ -172,14 +177,14 @@ function decideBothEdited(context: PlanContext, pair: FilePair, verdict: Verdict
  * Returns which side was edited since the last run, each compared with itself only (a server may not keep times, and
  * the clocks need not agree). "differ": both sides. A side without a mark was edited as well.
  */
-function compareWithBase(context: PlanContext, pair: FilePair, known: BaseEntry): Verdict {
+function compareWithBase(context: PlanContext, pair: FilePair, base: BaseEntry): Verdict {
   const { local, remote, to } = pair;
   const from = otherSide(to);
   const drift = {
-    local: editDirection(context, "local", local, known),
-    remote: editDirection(context, "remote", remote, known),
+    local: editDirection(context, "local", local, base),
+    remote: editDirection(context, "remote", remote, base),
   };
-  if (drift.local === "still" && drift.remote === "still") return findHiddenEdit(context, { local, remote, to }, known);
+  if (drift.local === "still" && drift.remote === "still") return findHiddenEdit(context, { local, remote, to }, base);
   if (drift[to] === "still") return drift[from] === "older" ? NEWER[to] : NEWER[from];
   if (drift[from] !== "still") return "differ";
   // The mark of a target may be the time of our upload: a later edit than the source's can lie before it.
@@ -187,8 +192,8 @@ function compareWithBase(context: PlanContext, pair: FilePair, known: BaseEntry)
 }
 
 /** Decides a pair with unchanged marks: different contents are an edit hidden by a mark, the source's if possible. */
-function findHiddenEdit(context: PlanContext, { to, ...files }: Omit<FilePair, "row">, known: BaseEntry): Verdict {
-  const suspects = bothSides.filter((side) => canHideEdit(context, side, files[side], known));
+function findHiddenEdit(context: PlanContext, { to, ...files }: Omit<FilePair, "row">, base: BaseEntry): Verdict {
+  const suspects = bothSides.filter((side) => canHideEdit(context, side, files[side], base));
   if (suspects.length === 0 || sameChecksum(files.local.checksum, files.remote.checksum) !== false) return "same";
   return suspects.includes(otherSide(to)) ? NEWER[otherSide(to)] : NEWER[to];
 }
@@ -272,16 +277,16 @@ function hasEditTime(context: PlanContext, side: Side, entry: FileEntry): boolea
 }
 
 function recordPair(context: PlanContext, { row, local, remote }: FilePair): void {
-  const known = row.base?.kind === "file" ? row.base : undefined;
-  const isStill = known !== undefined && known.partialSide === undefined &&
-    bothSides.every((side) => editDirection(context, side, side === "local" ? local : remote, known) === "still");
+  const base = row.base?.kind === "file" ? row.base : undefined;
+  const isStill = base !== undefined && base.partialSide === undefined &&
+    bothSides.every((side) => editDirection(context, side, side === "local" ? local : remote, base) === "still");
   if (!isStill) {
     if (sameContent(context, local, remote) === true) recordEqual(context, row);
   } else if (
-    lacksChangeTime(known, { local, remote }) ||
-    bothSides.some((side) => canHideEdit(context, side, side === "local" ? local : remote, known))
+    lacksChangeTime(base, { local, remote }) ||
+    bothSides.some((side) => canHideEdit(context, side, side === "local" ? local : remote, base))
   ) {
-    recordEqual(context, row, known.checksum);
+    recordEqual(context, row, base.checksum);
   }
 }
 
@@ -290,26 +295,26 @@ function recordPair(context: PlanContext, { row, local, remote }: FilePair): voi
  * differs under the same mark loses its mark and counts as edited, and files proven different have no marks.
  */
 function recordKeptApart(context: PlanContext, { row, to, ...files }: FilePair): void {
-  const known = row.base?.kind === "file" ? row.base : undefined;
-  if (context.history === undefined || known?.partialSide !== undefined) return;
+  const base = row.base?.kind === "file" ? row.base : undefined;
+  if (context.history === undefined || base?.partialSide !== undefined) return;
   const isApart = sameChecksum(files.local.checksum, files.remote.checksum) === false;
-  const haveMoved = known === undefined ||
-    bothSides.every((side) => editDirection(context, side, files[side], known) !== "still");
+  const haveMoved = base === undefined ||
+    bothSides.every((side) => editDirection(context, side, files[side], base) !== "still");
   if (isApart && haveMoved) {
-    const path = known?.path ?? files.local.path;
+    const path = base?.path ?? files.local.path;
     return void context.builder.historyUpdates.push({ path, base: { path, kind: "file" } });
   }
-  if (known === undefined) return;
-  const mark = known[to];
+  if (base === undefined) return;
+  const stamp = base[to];
   const from = otherSide(to);
-  const isHidden = mark?.size === files[to].size && compareStamp(context, to, files[to], mark) !== "time";
-  const isDoubted = known[from] !== undefined && canHideEdit(context, from, files[from], known) &&
-    editDirection(context, from, files[from], known) === "still";
-  const { unprovenSide, [to]: _, ...rest } = known;
+  const isHidden = stamp?.size === files[to].size && compareStamp(context, to, files[to], stamp) !== "time";
+  const isDoubted = base[from] !== undefined && canHideEdit(context, from, files[from], base) &&
+    editDirection(context, from, files[from], base) === "still";
+  const { unprovenSide, [to]: _, ...rest } = base;
   if (unprovenSide === undefined && !isHidden && !isDoubted) return;
-  const source = isDoubted ? { [from]: stampToRecord(context, from, files[from], known) } : {};
-  const target = isHidden || mark === undefined ? {} : { [to]: mark };
-  context.builder.historyUpdates.push({ path: known.path, base: { ...rest, ...source, ...target } });
+  const source = isDoubted ? { [from]: stampToRecord(context, from, files[from], base) } : {};
+  const target = isHidden || stamp === undefined ? {} : { [to]: stamp };
+  context.builder.historyUpdates.push({ path: base.path, base: { ...rest, ...source, ...target } });
 }
 
 function addNote(context: PlanContext, pair: FilePair, code: string, why: string): void {

@@ -34,19 +34,19 @@ export function plan(
   if (options.mode === "Both") planTwoWay(context, rows);
   else planOneWay(context, rows, options.mode === "Local" ? "local" : "remote");
   noteCounts(context);
-  const { builder: draft } = context;
+  const { builder } = context;
   return {
-    actions: options.moves && options.remove ? replaceByMoves(context) : draft.actions,
-    conflicts: draft.conflicts,
-    refusals: draft.refusals.sort(byPath),
-    heldRemovals: draft.heldRemovals,
-    notes: draft.notes.sort(byPath),
-    historyUpdates: draft.historyUpdates,
-    ...(draft.restored.length === 0 ? {} : { restored: draft.restored }),
-    undecided: draft.undecided,
-    hashIfFree: draft.free,
-    ...(draft.doubtful.length === 0 ? {} : { possiblyEqual: draft.doubtful }),
-    ...(draft.unproven.length === 0 ? {} : { unproven: draft.unproven }),
+    actions: options.moves && options.remove ? replaceByMoves(context) : builder.actions,
+    conflicts: builder.conflicts,
+    refusals: builder.refusals.sort(byPath),
+    heldRemovals: builder.heldRemovals,
+    notes: builder.notes.sort(byPath),
+    historyUpdates: builder.historyUpdates,
+    ...(builder.restored.length === 0 ? {} : { restored: builder.restored }),
+    undecided: builder.undecided,
+    hashIfFree: builder.free,
+    ...(builder.doubtful.length === 0 ? {} : { possiblyEqual: builder.doubtful }),
+    ...(builder.unproven.length === 0 ? {} : { unproven: builder.unproven }),
   };
 }
 

@@ -17,7 +17,7 @@ export function removeBlock(
   row: Row,
   { side, below }: { side: Side; below: readonly Row[] },
 ): void {
-  const { builder: draft, removalBlock: holding } = context;
+  const { builder, removalBlock: holding } = context;
   const across = otherSide(side);
   const all = [row, ...below];
   const why = context.folderFacts[across].unnamed.has(folderOf(row.key))
@@ -36,23 +36,23 @@ export function removeBlock(
     if (
       target === undefined || (target.kind === "dir" && !canRemoveFolder(context, one.key, { side, stays: staying }))
     ) continue;
-    if (why === undefined) draft.actions.push(toRemoval(context, target, side));
-    else draft.heldRemovals.push({ path: target.path, side, kind: "refused", why });
+    if (why === undefined) builder.actions.push(toRemoval(context, target, side));
+    else builder.heldRemovals.push({ path: target.path, side, kind: "refused", why });
   }
 }
 
 /** Returns why what the other side lacks is no deletion there. In mode Both that was checked before. */
 function unprovenAbsenceIn(
-  { options, builder: draft }: PlanContext,
+  { options, builder }: PlanContext,
   rows: readonly Row[],
   side: Side,
 ): string | undefined {
-  const known = rows[0]?.base;
-  if (options.mode === "Both" || known === undefined) return undefined;
+  const base = rows[0]?.base;
+  if (options.mode === "Both" || base === undefined) return undefined;
   const across = otherSide(side);
-  const untraced = options.unprovenAbsence(known.path, across);
+  const untraced = options.unprovenAbsence(base.path, across);
   if (untraced === undefined) return undefined;
-  countUnprovenAbsence(draft, untraced, { side: across, count: rows.filter((row) => isLeaf(row[side])).length });
+  countUnprovenAbsence(builder, untraced, { side: across, count: rows.filter((row) => isLeaf(row[side])).length });
   return `nothing shows that it was deleted on the ${across} side`;
 }
 

@@ -15,14 +15,14 @@ export function hasVolatileRevisions(
   if (traits.weakRevisions !== true || history === undefined) return false;
   let common = 0;
   let moved = 0;
-  for (const known of history) {
-    const mark = known[side];
-    if (known.kind !== "file" || mark?.revision === undefined) continue;
-    const entry = snapshot.get(known.path);
+  for (const base of history) {
+    const stamp = base[side];
+    if (base.kind !== "file" || stamp?.revision === undefined) continue;
+    const entry = snapshot.get(base.path);
     if (entry?.kind !== "file" || entry.revision === undefined) continue;
     common++;
-    if (entry.revision === mark.revision || entry.size !== mark.size) continue;
-    if (isSameTime(mark.modified, entry.modified, stepOf(entry, traits))) moved++;
+    if (entry.revision === stamp.revision || entry.size !== stamp.size) continue;
+    if (isSameTime(stamp.modified, entry.modified, stepOf(entry, traits))) moved++;
   }
   return moved > FEW && moved * 2 > common;
 }

@@ -36,13 +36,13 @@ export function mergeRows(
 ): Rows {
   const local = toStream(sides.local.snapshot, names, isPaired);
   const remote = toStream(sides.remote.snapshot, names, isPaired);
-  const known = toStream(history ?? [], names, () => true);
+  const bases = toStream(history ?? [], names, () => true);
   return toRows(() => {
-    const key = leastKey(local.key, remote.key, known.key);
+    const key = leastKey(local.key, remote.key, bases.key);
     if (key === undefined) return undefined;
     const here = pullItem(local, key);
     const there = pullItem(remote, key);
-    const row: Row = { key, local: here, remote: there, base: pullBase(known, key, [here, there]), clash: undefined };
+    const row: Row = { key, local: here, remote: there, base: pullBase(bases, key, [here, there]), clash: undefined };
     if (local.key === key || remote.key === key) {
       return {
         ...row,
@@ -158,9 +158,9 @@ function pullItem<T>(stream: Stream<T>, key: string): T | undefined {
 }
 
 /** Returns the history entry of the key; of several spellings the one that is still in use. */
-function pullBase(known: Stream<BaseEntry>, key: string, found: readonly (Entry | undefined)[]): BaseEntry | undefined {
-  const first = pullItem(known, key);
-  const all = pullRest(known, key, first);
+function pullBase(bases: Stream<BaseEntry>, key: string, found: readonly (Entry | undefined)[]): BaseEntry | undefined {
+  const first = pullItem(bases, key);
+  const all = pullRest(bases, key, first);
   return all.find(({ path }) => found.some((entry) => entry?.path === path)) ?? first;
 }
 

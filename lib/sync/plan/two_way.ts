@@ -37,11 +37,11 @@ export function planTwoWay(context: PlanContext, rows: Rows): void {
  * folder restores the whole folder.
  */
 function planOneSided(context: PlanContext, row: Row, { on, rows }: { on: Side; rows: Rows }): void {
-  const { options, builder: draft } = context;
+  const { options, builder } = context;
   const to = otherSide(on);
   if (row.base === undefined) {
     if (!options.skipNew) createRow(context, row, { to, rows, why: "new" });
-    else if (isLeaf(row[on])) draft.counts.skippedNew++;
+    else if (isLeaf(row[on])) builder.counts.skippedNew++;
     return;
   }
   const below = rows.takeBelow(row.key);
@@ -49,7 +49,7 @@ function planOneSided(context: PlanContext, row: Row, { on, rows }: { on: Side; 
   const found = options.remove ? findNewContent(context, on, block) : "some";
   if (found === "ask") return requestChecksums(context, block, on);
   const untraced = found === "none" ? options.unprovenAbsence(row.base.path, to) : undefined;
-  if (untraced !== undefined) countUnprovenAbsence(draft, untraced, { side: to, count: countLeavesOn(block, on) });
+  if (untraced !== undefined) countUnprovenAbsence(builder, untraced, { side: to, count: countLeavesOn(block, on) });
   else if (found === "none") return removeBlock(context, row, { side: on, below });
   if (isUnsupportedEmptyFolder(context, row, { to, block })) return;
   createAll(context, replay(block), to);

@@ -30,36 +30,36 @@ export interface VersionPair<T> {
 /** Plans a file that both sides have. */
 export function planFiles(context: PlanContext, pair: VersionPair<FileEntry>): void {
   const { row, local, remote } = pair;
-  const known = row.base?.kind === "file" ? row.base : undefined;
-  if (known === undefined) return planBothChanged(context, pair);
-  const broken = findPartialSide(context, pair, known);
+  const base = row.base?.kind === "file" ? row.base : undefined;
+  if (base === undefined) return planBothChanged(context, pair);
+  const broken = findPartialSide(context, pair, base);
   if (broken !== undefined) return copyOver(context, pair, otherSide(broken));
   // Recorded before a first copy that never began: the two were never known to be equal.
-  if (known.partialSide !== undefined && known[otherSide(known.partialSide)] === undefined) {
+  if (base.partialSide !== undefined && base[otherSide(base.partialSide)] === undefined) {
     return planBothChanged(context, pair);
   }
   const equal = sameChecksum(local.checksum, remote.checksum);
   const found = {
-    local: changeSince(context, "local", local, known),
-    remote: changeSince(context, "remote", remote, known),
+    local: changeSince(context, "local", local, base),
+    remote: changeSince(context, "remote", remote, base),
   };
-  const doubted = doubtfulSides(context, pair, known);
-  const isStill = bothSides.every((side) => editDirection(context, side, pair[side], known) === "still");
+  const doubted = doubtfulSides(context, pair, base);
+  const isStill = bothSides.every((side) => editDirection(context, side, pair[side], base) === "still");
   // If the other side changed and history has no checksum, reading this side proves nothing.
-  const isTelling = doubted.length > 0 && (isStill || known.checksum !== undefined);
+  const isTelling = doubted.length > 0 && (isStill || base.checksum !== undefined);
   if (isTelling && context.options.checksumPolicy === "free" && !context.options.skipModified) {
     return requestChecksum(context.builder.unproven, row);
   }
   countUnproven(context, pair, doubted);
   const [here, there] = bothSides.map((side) => {
-    if (isUnchangedBeside(pair, known, { side, found }) || doubted.includes(side)) return "same";
-    if (equal === false && isExplainedByOther(context, pair, known, side)) return "same";
+    if (isUnchangedBeside(pair, base, { side, found }) || doubted.includes(side)) return "same";
+    if (equal === false && isExplainedByOther(context, pair, base, side)) return "same";
     return resolveChange(context, found[side], equal);
   });
   if (here === "same" && there === "same") {
-    const isSettled = doubted.length > 0 || known.partialSide !== undefined || areDoubtsCleared(context, pair, known) ||
-      lacksChangeTime(known, pair);
-    return isSettled ? recordEqual(context, row, known.checksum) : undefined;
+    const isSettled = doubted.length > 0 || base.partialSide !== undefined || areDoubtsCleared(context, pair, base) ||
+      lacksChangeTime(base, pair);
+    return isSettled ? recordEqual(context, row, base.checksum) : undefined;
   }
   if (here === "unsettled" || there === "unsettled") return refuseUndecided(context, row);
   const verdict = [here, there];
@@ -76,29 +76,29 @@ export function planFiles(context: PlanContext, pair: VersionPair<FileEntry>): v
   if (changedHere && changedThere) return planBothChanged(context, pair);
   if (equal === true || (!changedHere && !changedThere)) {
     // Times that are unchanged since both sides were equal need no correction.
-    if (isStill) return recordEqual(context, row, known.checksum);
+    if (isStill) return recordEqual(context, row, base.checksum);
     return alignTimes(context, pair, here === "same" ? "remote" : there === "same" ? "local" : undefined);
   }
   copyOver(context, pair, changedHere ? "local" : "remote");
 }
 
 /** Whether a checksum proved that the marks which could hide an edit hid none. */
-function areDoubtsCleared(context: PlanContext, pair: VersionPair<FileEntry>, known: BaseEntry): boolean {
-  const doubted = bothSides.filter((side) => canHideEdit(context, side, pair[side], known));
+function areDoubtsCleared(context: PlanContext, pair: VersionPair<FileEntry>, base: BaseEntry): boolean {
+  const doubted = bothSides.filter((side) => canHideEdit(context, side, pair[side], base));
   return doubted.length > 0 &&
-    doubted.every((side) => sameChecksum(pair[side].checksum, known.checksum) === true);
+    doubted.every((side) => sameChecksum(pair[side].checksum, base.checksum) === true);
 }
 
 /**
  * Whether the other side alone explains the different contents: this side's file is unchanged by its marks, and the
  * other side's time or size changed, or only the other side's mark could hide an edit.
  */
-function isExplainedByOther(context: PlanContext, pair: VersionPair<FileEntry>, known: BaseEntry, side: Side): boolean {
-  if (comparesChecksum(context) || !comparesTime(context) || known.checksum !== undefined) return false;
-  if (editDirection(context, side, pair[side], known) !== "still") return false;
+function isExplainedByOther(context: PlanContext, pair: VersionPair<FileEntry>, base: BaseEntry, side: Side): boolean {
+  if (comparesChecksum(context) || !comparesTime(context) || base.checksum !== undefined) return false;
+  if (editDirection(context, side, pair[side], base) !== "still") return false;
   const other = otherSide(side);
-  if (editDirection(context, other, pair[other], known) !== "still") return true;
-  return canHideEdit(context, other, pair[other], known) && !canHideEdit(context, side, pair[side], known);
+  if (editDirection(context, other, pair[other], base) !== "still") return true;
+  return canHideEdit(context, other, pair[other], base) && !canHideEdit(context, side, pair[side], base);
 }
 
 interface SideChange {
@@ -112,14 +112,14 @@ interface SideChange {
  */
 function isUnchangedBeside(
   { local, remote }: VersionPair<FileEntry>,
-  known: BaseEntry,
+  base: BaseEntry,
   { side, found }: SideChange,
 ): boolean {
   const other = found[otherSide(side)];
   const differ = local.size !== remote.size || sameChecksum(local.checksum, remote.checksum) === false;
   const isOtherChanged = other === "changed" || other === "touched";
-  return differ && isOtherChanged && found[side] === "unsure" && known.checksum === undefined &&
-    !isUnproven(known, side);
+  return differ && isOtherChanged && found[side] === "unsure" && base.checksum === undefined &&
+    !isUnproven(base, side);
 }
 
 type Resolution = "same" | "moved" | "changed" | "ask" | "askFree" | "unsettled";

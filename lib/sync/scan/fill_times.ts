@@ -74,8 +74,8 @@ function findUntimed(side: Side, { snapshots, sides, history }: TimeSources): re
     if (entry.kind !== "file" || entry.modified !== undefined) continue;
     const pair = pairOf(entry.path);
     if (pair?.kind !== "file") continue;
-    const mark = history?.get(entry.path)?.[side];
-    const isKnown = entry.revision !== undefined && mark?.revision === entry.revision && mark.size === entry.size;
+    const stamp = history?.get(entry.path)?.[side];
+    const isKnown = entry.revision !== undefined && stamp?.revision === entry.revision && stamp.size === entry.size;
     if (!isKnown) untimed.push({ entry, counterpart: pair });
   }
   return untimed;

@@ -111,7 +111,7 @@ export async function hashPairs(
 
   async function hashOneSided({ side, entry, algorithm }: OneSidedFile): Promise<void> {
     const wanted = [algorithm];
-    const known = await withChecksum(
+    const result = await withChecksum(
       entry,
       { ...options, backend: sides[side], signal },
       () =>
@@ -119,7 +119,7 @@ export async function hashPairs(
           ? localChecksum(entry, sides.local, { algorithm, signal })
           : remoteChecksum(entry, sides.remote, { ...options, signal, wanted }),
     );
-    found[side].set(entry.path, known);
+    found[side].set(entry.path, result);
   }
 
   async function hashPair(pair: OpenPair): Promise<void> {

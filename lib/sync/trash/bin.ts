@@ -82,46 +82,46 @@ export async function remoteTrashFolder(options: TrashFolderOptions, call: CallO
     }
   } else {
     const given = remoteTrash === undefined ? {} : { given: remoteTrash };
-    const bin = await findServerTrash(sides.remote, { ...given, below: posix.join(pair, run), ...call });
-    if (bin !== undefined && (remoteTrash !== undefined || await canMakeOnServer(bin, call))) {
-      return { kind: "server", ...bin };
+    const folder = await findServerTrash(sides.remote, { ...given, below: posix.join(pair, run), ...call });
+    if (folder !== undefined && (remoteTrash !== undefined || await canMakeOnServer(folder, call))) {
+      return { kind: "server", ...folder };
     }
   }
   return { kind: "copy", base: trashHome(options), folder: join(trashHome(options), pair, run) };
 }
 
 /** Returns the trash folder for a copy: the same folder on a disk; on this machine for a server. */
-export function copyTrashFolder(bin: TrashFolder, side: Side, options: TrashFolderOptions): TrashFolder {
-  if (bin.kind !== "server") return { ...bin, kind: "copy" };
+export function copyTrashFolder(folder: TrashFolder, side: Side, options: TrashFolderOptions): TrashFolder {
+  if (folder.kind !== "server") return { ...folder, kind: "copy" };
   const home = trashHome(options);
   return { kind: "copy", base: home, folder: join(home, options.pair, toRunName(options.start, side)) };
 }
 
 /** Keeps a version. Returns whether it was moved away from its place. */
 export async function keepVersion(
-  { bin, backend, entry, from, at }: VersionPlace,
+  { bin: folder, backend, entry, from, at }: VersionPlace,
   take: boolean,
   call: CallOptions,
 ): Promise<boolean> {
-  if (bin.kind === "server") {
+  if (folder.kind === "server") {
     if (take) {
-      await renameOnServer(bin, { from, to: at, ...call });
+      await renameOnServer(folder, { from, to: at, ...call });
       return true;
     }
-    await duplicateOnServer(bin, { from, to: at, size: entry.kind === "file" ? entry.size : 0, ...call });
+    await duplicateOnServer(folder, { from, to: at, size: entry.kind === "file" ? entry.size : 0, ...call });
     try {
       // If the file was edited in between, its present version is not in the trash.
       await assertUnchanged(backend, entry, call);
     } catch (error) {
-      await removeFromServer(bin, at, call);
+      await removeFromServer(folder, at, call);
       throw error;
     }
     return false;
   }
-  const to = { base: bin.base, at };
+  const to = { base: folder.base, at };
   const keep = take ? moveOnDisk : linkOnDisk;
   if (
-    bin.kind === "disk" && await inRoot({ backend, entry, from }, (found) => keep(entry, { from: found, to }), call)
+    folder.kind === "disk" && await inRoot({ backend, entry, from }, (found) => keep(entry, { from: found, to }), call)
   ) {
     return take;
   }
@@ -131,13 +131,13 @@ export async function keepVersion(
 
 /** Undoes put(): moves the version back if it was moved, otherwise removes the copy. */
 export async function undoKeep(spot: VersionPlace, moved: boolean, call: CallOptions): Promise<void> {
-  const { bin, from, at } = spot;
-  if (bin.kind === "server") {
-    if (moved) await renameOnServer(bin, { from: at, to: from, ...call });
-    else await removeFromServer(bin, at, call);
+  const { bin: folder, from, at } = spot;
+  if (folder.kind === "server") {
+    if (moved) await renameOnServer(folder, { from: at, to: from, ...call });
+    else await removeFromServer(folder, at, call);
     return;
   }
-  const place = { base: bin.base, at };
+  const place = { base: folder.base, at };
   if (moved) await inRoot(spot, (to) => moveBackOnDisk({ from: place, to }), call);
   else await removeFromDisk(place);
 }
@@ -151,9 +151,9 @@ async function inRoot<T>(
   return backend.withDiskPath === undefined ? await work(from) : await backend.withDiskPath(entry.path, work, call);
 }
 
-async function canMakeOnServer(bin: ServerTrashFolder, call: CallOptions): Promise<boolean> {
+async function canMakeOnServer(folder: ServerTrashFolder, call: CallOptions): Promise<boolean> {
   try {
-    await makeServerTrash(bin, call);
+    await makeServerTrash(folder, call);
     return true;
   } catch (error) {
     const why = toSyncError(error, "keep");

@@ -50,13 +50,13 @@ export interface KeptVersion {
 /** The storage for versions before they are overwritten or removed. */
 export interface Trash {
   /** Whether keeping a version moves it away from its place, so that its replacement must be ready before. */
-  mustMove(loser: Pick<DiscardedVersion, "side" | "entry" | "inPlace">, call: CallOptions): Promise<boolean>;
+  mustMove(version: Pick<DiscardedVersion, "side" | "entry" | "inPlace">, call: CallOptions): Promise<boolean>;
   /**
    * Keeps a version. Rejects with unsupported if it turns out that the version must be moved for this (moves() returns
    * true from then on), and otherwise if the version cannot be kept or differs from the listing: then it must not be
    * overwritten or removed.
    */
-  keep(loser: DiscardedVersion, call: CallOptions): Promise<KeptVersion>;
+  keep(version: DiscardedVersion, call: CallOptions): Promise<KeptVersion>;
 }
 
 /** `session`: the server's label. */
@@ -83,21 +83,21 @@ export class PairTrash implements Trash {
     return inPlace !== true && this.#mustMoveFrom(await this.#trashFolder(side, call), entry);
   }
 
-  #mustMoveFrom(bin: TrashFolder, entry: DiscardedVersion["entry"]): boolean {
-    return bin.kind === "server" && !(this.#duplicates && entry.kind === "file" && canDuplicate(bin));
+  #mustMoveFrom(folder: TrashFolder, entry: DiscardedVersion["entry"]): boolean {
+    return folder.kind === "server" && !(this.#duplicates && entry.kind === "file" && canDuplicate(folder));
   }
 
-  async keep(loser: DiscardedVersion, call: CallOptions): Promise<KeptVersion> {
+  async keep(version: DiscardedVersion, call: CallOptions): Promise<KeptVersion> {
     try {
-      return await this.#keep(loser, call);
+      return await this.#keep(version, call);
     } catch (error) {
       const why = toSyncError(error, "keep");
       if (why.kind === "changed" || isFatal(why.kind)) throw why;
-      const fate = loser.why === "removed" ? "removed" : "overwritten";
-      const message = `Not ${fate}: "${escapeForDisplay(loser.path)}" cannot be kept in the trash before (${
+      const fate = version.why === "removed" ? "removed" : "overwritten";
+      const message = `Not ${fate}: "${escapeForDisplay(version.path)}" cannot be kept in the trash before (${
         failureReason(why)
       })`;
-      throw new SyncError(why.kind, message, { operation: "keep", path: loser.path, cause: why });
+      throw new SyncError(why.kind, message, { operation: "keep", path: version.path, cause: why });
     }
   }
 
@@ -114,38 +114,38 @@ export class PairTrash implements Trash {
     return { home: trashHome(this.#options), pair: this.#options.pair };
   }
 
-  async #keep(loser: DiscardedVersion, call: CallOptions): Promise<KeptVersion> {
-    const { side, entry, path } = loser;
+  async #keep(version: DiscardedVersion, call: CallOptions): Promise<KeptVersion> {
+    const { side, entry, path } = version;
     const backend = this.#options.sides[side];
     const found = await this.#trashFolder(side, call);
-    const bin = loser.inPlace === true ? copyTrashFolder(found, side, this.#options) : found;
+    const folder = version.inPlace === true ? copyTrashFolder(found, side, this.#options) : found;
     await assertUnchanged(backend, entry, call);
-    const joined = bin.kind === "server" ? posix.join : join;
-    const spot: VersionPlace = {
-      bin,
+    const joined = folder.kind === "server" ? posix.join : join;
+    const place: VersionPlace = {
+      bin: folder,
       backend,
       entry,
       from: joined(backend.root.diskPath ?? backend.root.path, ...entry.path.split("/")),
-      at: joined(bin.folder, ...path.split("/")),
+      at: joined(folder.folder, ...path.split("/")),
     };
-    const item = this.#toItem(loser, spot);
-    await this.#makeFolder(bin, spot.at, call);
+    const item = this.#toItem(version, place);
+    await this.#makeFolder(folder, place.at, call);
     // A move is recorded in the index before it happens: a crash in between must not leave a version that no index
     // names.
-    const moves = loser.take || this.#mustMoveFrom(bin, entry);
-    const isEarly = moves && bin.kind !== "copy";
+    const moves = version.take || this.#mustMoveFrom(folder, entry);
+    const isEarly = moves && folder.kind !== "copy";
     if (isEarly) await this.#appendLine(itemLine(item));
     try {
-      const moved = await keepVersion(spot, moves, call);
-      if (!isEarly) await this.#recordOrUndo(item, { spot, moved, ...call });
+      const moved = await keepVersion(place, moves, call);
+      if (!isEarly) await this.#recordOrUndo(item, { spot: place, moved, ...call });
       const undo = async (back: CallOptions) => {
-        await undoKeep(spot, moved, back);
+        await undoKeep(place, moved, back);
         await this.#appendLine(goneLine(item.id));
       };
-      return { id: item.id, at: spot.at, moved, undo };
+      return { id: item.id, at: place.at, moved, undo };
     } catch (error) {
       if (isEarly) await this.#appendLine(goneLine(item.id));
-      else if (bin.kind === "server" && toSyncError(error, "keep").kind === "unsupported") this.#duplicates = false;
+      else if (folder.kind === "server" && toSyncError(error, "keep").kind === "unsupported") this.#duplicates = false;
       throw error;
     }
   }
@@ -153,17 +153,17 @@ export class PairTrash implements Trash {
   /** Records the item in the index. If that fails, the version is taken back into its place. */
   async #recordOrUndo(
     item: TrashItem,
-    { spot, moved, signal }: CallOptions & { readonly spot: VersionPlace; readonly moved: boolean },
+    { spot: place, moved, signal }: CallOptions & { readonly spot: VersionPlace; readonly moved: boolean },
   ): Promise<void> {
     try {
       await this.#appendLine(itemLine(item));
     } catch (error) {
-      await undoKeep(spot, moved, { signal });
+      await undoKeep(place, moved, { signal });
       throw error;
     }
   }
 
-  #toItem({ side, entry, path, why, winner }: DiscardedVersion, { bin, at }: VersionPlace): TrashItem {
+  #toItem({ side, entry, path, why, winner }: DiscardedVersion, { bin: folder, at }: VersionPlace): TrashItem {
     const { pair, start, session, sides } = this.#options;
     const { diskPath: disk, path: root } = sides[side].root;
     return {
@@ -180,7 +180,7 @@ export class PairTrash implements Trash {
       session,
       root,
       ...(disk === undefined ? {} : { disk }),
-      host: bin.kind === "server" ? "server" : "disk",
+      host: folder.kind === "server" ? "server" : "disk",
       at,
     };
   }

@@ -164,8 +164,8 @@ export const mutantsOfFtp: readonly Mutant[] = [
   {
     name: "no folder is asked for a link before it is emptied",
     file: "lib/sync/apply/apply.ts",
-    old: "await runRemovals(await unlinkFolders(phases, crew), crew);",
-    new: "await runRemovals(phases, crew);",
+    old: "await runRemovals(await unlinkFolders(phases, context), context);",
+    new: "await runRemovals(phases, context);",
     tests: [unlinkTest, endToEnd],
   },
   {

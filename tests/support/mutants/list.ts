@@ -99,15 +99,15 @@ export const mutantsOfPlans: readonly Mutant[] = [
   {
     name: "removals go on after one failure",
     file: "lib/sync/apply/executor.ts",
-    old: "attempts.failures === 0) return undefined;",
-    new: "attempts.failures <= 1) return undefined;",
+    old: "actionLog.failures === 0) return undefined;",
+    new: "actionLog.failures <= 1) return undefined;",
     tests: ["tests/unit/sync/apply/apply_test.ts", "tests/unit/cases/deletion_safety_test.ts"],
   },
   {
     name: "removals go on after the run was cancelled",
     file: "lib/sync/apply/executor.ts",
-    old: "if (attempts.signal.aborted && !attempts.stopped)",
-    new: "if (attempts.signal.aborted && attempts.stopped)",
+    old: "if (actionLog.signal.aborted && !actionLog.stopped)",
+    new: "if (actionLog.signal.aborted && actionLog.stopped)",
     tests: ["tests/unit/sync/apply/apply_test.ts", "tests/fault/apply_test.ts"],
   },
   {
@@ -166,8 +166,8 @@ export const mutantsOfPlans: readonly Mutant[] = [
   {
     name: "removals come before what is brought",
     file: "lib/sync/apply/apply.ts",
-    old: "  await runActions(phases.transfers, crew);\n",
-    new: "  await runRemovals(phases, crew);\n  await runActions(phases.transfers, crew);\n",
+    old: "  await runActions(phases.transfers, context);\n",
+    new: "  await runRemovals(phases, context);\n  await runActions(phases.transfers, context);\n",
     tests: ["tests/unit/sync/apply/apply_test.ts", "tests/unit/cases/deletion_safety_test.ts"],
   },
   {
@@ -192,14 +192,14 @@ export const mutantsOfPlans: readonly Mutant[] = [
   {
     name: "removals are not held after a failed listing",
     file: "lib/sync/plan/remove.ts",
-    old: "if (why === undefined) draft.actions.push(toRemoval(context, target, side));",
-    new: "if (why !== null) draft.actions.push(toRemoval(context, target, side));",
+    old: "if (why === undefined) builder.actions.push(toRemoval(context, target, side));",
+    new: "if (why !== null) builder.actions.push(toRemoval(context, target, side));",
     tests: ["tests/unit/sync/plan/one_way_test.ts", "tests/unit/cases/deletion_safety_test.ts"],
   },
   {
     name: "another size is no change since history was written",
     file: "lib/sync/plan/changes.ts",
-    old: 'if (entry.size !== mark.size) return "changed";',
+    old: 'if (entry.size !== stamp.size) return "changed";',
     new: 'if (entry.size < 0) return "changed";',
     tests: ["tests/unit/sync/plan/two_way_test.ts", engine],
   },
@@ -234,8 +234,8 @@ export const mutantsOfPlans: readonly Mutant[] = [
   {
     name: "a conflict copy takes a name that is taken",
     file: "lib/sync/plan/conflict.ts",
-    old: "if (names.isTaken(name) || draft.copyNames.has(names.key(name))) continue;",
-    new: "if (draft.copyNames.has(names.key(name))) continue;",
+    old: "if (names.isTaken(name) || builder.copyNames.has(names.key(name))) continue;",
+    new: "if (builder.copyNames.has(names.key(name))) continue;",
     tests: ["tests/unit/sync/plan/conflict_test.ts", "tests/unit/cases/two_way_test.ts"],
   },
   {

@@ -147,8 +147,8 @@ export const mutantsOfState: readonly Mutant[] = [
   {
     name: "an absence is a deletion by a history without a seal",
     file: "lib/sync/plan_run.ts",
-    old: 'mode === "Both" && remembered.unsealed === true ? unsealedAbsence',
-    new: 'mode === "Both" && remembered.unsealed === undefined ? unsealedAbsence',
+    old: 'mode === "Both" && pairHistory.unsealed === true ? unsealedAbsence',
+    new: 'mode === "Both" && pairHistory.unsealed === undefined ? unsealedAbsence',
     tests: ["tests/e2e/cli/state_test.ts"],
   },
   {

@@ -90,7 +90,7 @@ export const mutantsOfStore: readonly Mutant[] = [
   {
     name: "store: what lies below a folder that became a link is removed",
     file: "lib/sync/apply/executor.ts",
-    old: '  if (action.do === "remove") await crew.parents.assertFolders(action.to, action.path);\n',
+    old: '  if (action.do === "remove") await context.parents.assertFolders(action.to, action.path);\n',
     new: "",
     tests: ["tests/unit/sync/apply/apply_test.ts"],
   },

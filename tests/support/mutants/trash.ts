@@ -82,7 +82,7 @@ export const mutantsOfTrash: readonly Mutant[] = [
   {
     name: "what no list names counts as kept",
     file: "lib/sync/trash/trash.ts",
-    old: "      await undoKeep(spot, moved, { signal });\n      throw error;",
+    old: "      await undoKeep(place, moved, { signal });\n      throw error;",
     new: "      return;",
     tests: ["tests/unit/sync/trash_faults_test.ts"],
   },

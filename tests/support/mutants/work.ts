@@ -21,8 +21,8 @@ export const mutantsOfWork: readonly Mutant[] = [
   {
     name: "history records what was planned, done or not",
     file: "lib/sync/history/derive.ts",
-    old: "(done.has(action) ? updatesOfDone(action, judged) : updatesOfUndone(action, facts))",
-    new: "(done.size >= 0 ? updatesOfDone(action, judged) : updatesOfUndone(action, facts))",
+    old: "(done.has(action) ? updatesOfDone(action, state) : updatesOfUndone(action, facts))",
+    new: "(done.size >= 0 ? updatesOfDone(action, state) : updatesOfUndone(action, facts))",
     tests: ["tests/unit/sync/history/update_test.ts", "tests/unit/cases/two_way_test.ts", engine],
   },
   {
@@ -147,8 +147,8 @@ export const mutantsOfWork: readonly Mutant[] = [
   {
     name: "a lock that is taken over while it removes is not noticed",
     file: "lib/sync/apply/apply.ts",
-    old: "      const why = await findLockLoss(crew);\n",
-    new: "      const why = at === 0 ? await findLockLoss(crew) : undefined;\n",
+    old: "      const why = await findLockLoss(context);\n",
+    new: "      const why = at === 0 ? await findLockLoss(context) : undefined;\n",
     tests: ["tests/unit/cases/interruption_test.ts"],
   },
   {
@@ -161,15 +161,15 @@ export const mutantsOfWork: readonly Mutant[] = [
   {
     name: "a server's loser leaves its place though the server can copy",
     file: "lib/sync/trash/trash.ts",
-    old: "const moves = loser.take || this.#mustMoveFrom(bin, entry);",
-    new: 'const moves = loser.take || bin.kind === "server";',
+    old: "const moves = version.take || this.#mustMoveFrom(folder, entry);",
+    new: 'const moves = version.take || folder.kind === "server";',
     tests: ["tests/unit/sync/trash/trash_test.ts"],
   },
   {
     name: "what comes back stays known while it is on its way",
     file: "lib/sync/record_run.ts",
-    old: "await remembered?.saveAhead(restoring.map((path) => ({ path, base: undefined })));",
-    new: "await remembered?.saveAhead(restoring.flatMap(() => []));",
+    old: "await pairHistory?.saveAhead(restoring.map((path) => ({ path, base: undefined })));",
+    new: "await pairHistory?.saveAhead(restoring.flatMap(() => []));",
     tests: ["tests/unit/cases/two_way_folders_test.ts", "tests/fault/crash_test.ts"],
   },
   {
@@ -182,8 +182,8 @@ export const mutantsOfWork: readonly Mutant[] = [
   {
     name: "marks that moved with the zone are not written",
     file: "lib/sync/history/time_zone_shift.ts",
-    old: "remembered.save([...lessons(), ...learned], newRoots)",
-    new: "remembered.save(learned, newRoots)",
+    old: "pairHistory.save([...updates(), ...learned], newRoots)",
+    new: "pairHistory.save(learned, newRoots)",
     tests: ["tests/unit/cases/time_stamps_test.ts"],
   },
   {
@@ -217,7 +217,7 @@ export const mutantsOfWork: readonly Mutant[] = [
   {
     name: "what is replaced in place is written down afterwards",
     file: "lib/sync/run.ts",
-    old: "  await recordInPlace(made, remembered);\n",
+    old: "  await recordInPlace(made, pairHistory);\n",
     new: "",
     tests: ["tests/e2e/sftp/in_place_test.ts"],
   },
