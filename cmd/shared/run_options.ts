@@ -66,7 +66,7 @@ export async function toRunOptions<W extends BoundRun>(
     maxListing: bound.MaxListing,
     ...(bound.RequireMarker === undefined ? {} : { marker: bound.RequireMarker }),
     ...(state.history === undefined ? {} : { pairHistory: state.history }),
-    stillHeld: async () => (await Promise.all(state.locks.map((lock) => lock.isLockOwner()))).every(Boolean),
+    isLockOwner: async () => (await Promise.all(state.locks.map((lock) => lock.isLockOwner()))).every(Boolean),
     ...(state.trash === undefined ? {} : { trash: state.trash, trashDays: bound.TrashDays }),
     defaulted: pair.defaulted,
     noReadBack: bound.NoReadBack,

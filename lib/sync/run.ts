@@ -100,7 +100,7 @@ async function* synchronize(sides: Backends, options: RunOptions): AsyncGenerato
       ...(options.concurrency === undefined ? {} : { concurrency: options.concurrency }),
       ...(options.abandon === undefined ? {} : { abandon: options.abandon }),
       ...(options.trash === undefined ? {} : { trash: options.trash }),
-      ...(options.stillHeld === undefined ? {} : { stillHeld: options.stillHeld }),
+      ...(options.isLockOwner === undefined ? {} : { isLockOwner: options.isLockOwner }),
       listedAt,
     }),
     now,
@@ -187,7 +187,7 @@ function findIssues(
 ): readonly SafetyIssue[] {
   const { mode, remove, mirror, allow, maxRemove, pairHistory } = options;
   const rootState = (side: Side): RootState => ({
-    ...(sides[side].root.risk === undefined ? {} : { broad: sides[side].root.risk }),
+    ...(sides[side].root.risk === undefined ? {} : { risk: sides[side].root.risk }),
     defaulted: options.defaulted?.includes(side) ?? false,
     // An object store has no empty folders, so a prefix without objects is not a missing root.
     missing: missing[side] && sides[side].traits.hasDirs,

@@ -51,7 +51,7 @@ export interface RunOptions extends PlanChoices, CallOptions {
   readonly trash?: Trash & Pick<PairTrash, "prune">;
   /** The number of days that discarded versions stay in the trash, conflict losers excepted; unlimited if not given. */
   readonly trashDays?: number;
-  stillHeld?: ApplyOptions["stillHeld"];
+  isLockOwner?: ApplyOptions["isLockOwner"];
   /** See ApplyOptions. */
   readonly abandon?: AbortSignal;
   /**

@@ -80,7 +80,7 @@ const edgeFiles = [
   "lib/sync/lock/owner.ts",
   "lib/sync/trash/disk.ts",
   "lib/sync/trash/index_file.ts",
-  "lib/sync/trash/reach.ts",
+  "lib/sync/trash/trash_path.ts",
 ];
 const pureModules = ["path", "crypto", "util", "buffer", "stream"];
 const worldNames = ["Deno", "process", "globalThis", "fetch", "WebSocket", "Worker", "localStorage"];

@@ -12,7 +12,7 @@ import {
   type KeepOptions,
   removeKeeping,
   toBackupMethod,
-} from "./keep.ts";
+} from "./backup.ts";
 import { newTransferReport } from "./times.ts";
 import type { TempOwner } from "../common/temp_tag.ts";
 import { isInPlace, stagingPath, transfer, type TransferOptions } from "./transfer.ts";
@@ -101,7 +101,7 @@ async function replaceStaged(
 ): Promise<ReplacedFile> {
   const backend = sides[action.to];
   const { signal } = options;
-  const staged = await transfer(action, sides, { ...options, place: { path: staging } });
+  const staged = await transfer(action, sides, { ...options, target: { path: staging } });
   if (staged?.kind !== "file") return { entry: staged };
   let putAway: Backup | undefined;
   try {

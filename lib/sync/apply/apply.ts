@@ -107,7 +107,7 @@ async function runPhases(plan: Plan, context: ApplyContext): Promise<void> {
 
 /** Returns why nothing may be removed if another run has taken over the lock; otherwise undefined. */
 async function findLockLoss({ options }: ApplyContext): Promise<string | undefined> {
-  return await options.stillHeld?.() === false ? "another run took over the lock of this pair" : undefined;
+  return await options.isLockOwner?.() === false ? "another run took over the lock of this pair" : undefined;
 }
 
 /** Removes files and links first, then folders from the deepest up. */

@@ -30,7 +30,7 @@ export interface ApplyOptions extends CallOptions {
   /** The start of the plan's listings, in ms since the epoch. */
   readonly listedAt?: number;
   /** Whether this run still holds the lock and may remove anything. */
-  stillHeld?(): Promise<boolean>;
+  isLockOwner?(): Promise<boolean>;
 }
 
 /** The context of every step of apply(). `wanted`: tags of failed transfers that the next run may continue. */
@@ -61,10 +61,10 @@ export async function runActions(actions: readonly Action[], context: ApplyConte
 }
 
 /**
- * Calls perform() in this context: progress becomes events, and the remainder of a failed copy is recorded. `place`:
+ * Calls perform() in this context: progress becomes events, and the remainder of a failed copy is recorded. `target`:
  * the target of a copy instead of its path.
  */
-export async function runInContext(action: Action, context: ApplyContext, place?: WriteTarget): Promise<Outcome> {
+export async function runInContext(action: Action, context: ApplyContext, target?: WriteTarget): Promise<Outcome> {
   const { sides, options, actionLog, vanished } = context;
   if (action.do === "copy") vanished.countTried();
   if (action.do === "remove") await context.parents.assertFolders(action.to, action.path);
@@ -72,7 +72,7 @@ export async function runInContext(action: Action, context: ApplyContext, place?
     const outcome = await runAction(action, sides, {
       signal: actionLog.signal,
       owners: options.owners,
-      ...(place === undefined ? {} : { place }),
+      ...(target === undefined ? {} : { target }),
       ...(options.trash === undefined ? {} : { trash: options.trash }),
       ...(options.listedAt === undefined ? {} : { listedAt: options.listedAt }),
       onBytes: (bytes) => context.emit({ type: "progress", action, bytes }),

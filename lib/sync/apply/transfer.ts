@@ -22,7 +22,7 @@ export interface TransferOptions extends CallOptions {
    * The write target and the expected entry there (any, if not given); by default the action's path and what it
    * replaces.
    */
-  readonly place?: WriteTarget;
+  readonly target?: WriteTarget;
   /** Reports the bytes since the last call; negative if a failed attempt is rolled back. */
   onBytes(bytes: number): void;
   /** The time at which the source was listed, in ms since the epoch. */
@@ -72,8 +72,8 @@ export async function transfer(
 }
 
 /** Whether the content is written into the existing file. False if it is written under another name first. */
-export function isInPlace({ inPlace }: Copy, { place }: { readonly place?: WriteTarget }): boolean {
-  return inPlace === true && place === undefined;
+export function isInPlace({ inPlace }: Copy, { target }: { readonly target?: WriteTarget }): boolean {
+  return inPlace === true && target === undefined;
 }
 
 /**
@@ -208,8 +208,8 @@ async function transferLink(
   return await target.makeLink(path, source.target, { signal: options.signal, ...expecting });
 }
 
-function targetOf(action: Copy, { place }: TransferOptions): WriteTarget {
-  return place ?? { path: action.path, expect: action.replaces ?? "absent" };
+function targetOf(action: Copy, { target }: TransferOptions): WriteTarget {
+  return target ?? { path: action.path, expect: action.replaces ?? "absent" };
 }
 
 /** Whether the link points outside the root. Such a link from a peer is never created here. */

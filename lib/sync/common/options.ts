@@ -89,9 +89,9 @@ export function toPlanOptions(given: Partial<PlanOptions> & Pick<PlanOptions, "m
   };
 }
 
-/** The facts about a root before the plan is made. `broad`: why emptying it is hardly intended ("the login folder"). */
+/** The facts about a root before the plan is made. `risk`: why emptying it is hardly intended ("the login folder"). */
 export interface RootState {
-  readonly broad?: string;
+  readonly risk?: string;
   /** Whether the user did not name this root. */
   readonly defaulted?: boolean;
   readonly missing?: boolean;

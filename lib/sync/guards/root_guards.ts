@@ -34,12 +34,12 @@ export function* findRiskyRoots(
   limits: SafetyLimits,
 ): Iterable<SafetyIssue> {
   for (const side of targetsOf(limits)) {
-    const { broad, defaulted } = limits.roots[side];
+    const { risk, defaulted } = limits.roots[side];
     const { removed, before: total, actions } = losses[side];
     const facts = { side, count: removed.length, total, sample: samplePaths(removed) };
-    if (broad !== undefined && (limits.remove || limits.mirror)) {
+    if (risk !== undefined && (limits.remove || limits.mirror)) {
       const words = [limits.remove ? "-Remove" : "", limits.mirror ? "-Mirror" : ""].filter((word) => word !== "");
-      const why = `The root of the ${side} side is ${broad}, and ${
+      const why = `The root of the ${side} side is ${risk}, and ${
         words.join(" and ")
       } would make it like another folder`;
       yield { code: "broadRoot", ...facts, allowedBy: "-AllowRoot", why };

@@ -10,7 +10,7 @@ import {
   sides as bothSides,
   type Snapshot,
 } from "../../core/entry.ts";
-import { markRecentUnproven, markUnproven, type OtherClock, recognizeWritten, type StampOrigin } from "./marks.ts";
+import { markRecentUnproven, markUnproven, type OtherClock, recognizeWritten, type StampOrigin } from "./stamps.ts";
 import type { RootFacts, Roots } from "../common/roots.ts";
 import { toSideStamp } from "../common/criteria.ts";
 import type { BaseEntry, History, HistoryUpdate, SideStamp } from "../../core/history.ts";

@@ -6,7 +6,7 @@ import { tempTag } from "../../core/temp_name.ts";
 import type { DirEntry, Entry, FileEntry, OpaqueEntry, Snapshot } from "../../core/entry.ts";
 import { type Displaced, isDisplaced, resolveDisplaced } from "./displaced.ts";
 import { runConcurrently } from "../common/concurrency.ts";
-import { EntryValidator } from "./entry_wall.ts";
+import { EntryValidator } from "./entry_validator.ts";
 import { toSnapshot, toTree } from "./snapshot.ts";
 import type { TempOwner } from "../common/temp_tag.ts";
 import { endsRun, ListingTooLarge } from "../common/ends_run.ts";

@@ -4,7 +4,7 @@ import { SyncError, toSyncError } from "../../core/errors.ts";
 import { codeOf, flushFolder, ignoreNotFound } from "../../machine/own_files.ts";
 import { escapeForDisplay } from "../../core/path.ts";
 import type { FileEntry, LinkEntry } from "../../core/entry.ts";
-import { requireTrashPath, type TrashPath, withTrashPath } from "./reach.ts";
+import { requireTrashPath, type TrashPath, withTrashPath } from "./trash_path.ts";
 
 /** Creates the folder of a place in a trash folder, and missing folders above it, with mode 0700. */
 export async function makeTrashFolder(place: TrashPath): Promise<void> {

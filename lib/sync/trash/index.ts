@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { isAbsolute, join, posix, resolve, sep } from "node:path";
 import { type RelPath, toRelPath } from "../../core/path.ts";
 import type { Side } from "../../core/entry.ts";
-import type { TrashPath } from "./reach.ts";
+import type { TrashPath } from "./trash_path.ts";
 
 /** A discarded version and its place in the trash. */
 export interface TrashItem {

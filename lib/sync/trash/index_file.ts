@@ -1,7 +1,7 @@
 import { dirname, join } from "node:path";
 import { appendOwn, assertOwn, flushFolder, ignoreNotFound, readOwnText } from "../../machine/own_files.ts";
 import { type IndexFacts, type IndexPlace, itemLine, parseIndex } from "./index.ts";
-import { withTrashPath } from "./reach.ts";
+import { withTrashPath } from "./trash_path.ts";
 
 /**
  * Verifies the files of a pair under a trash folder, if there are any. Rejects with refused if another user could have

@@ -40,9 +40,9 @@ export interface ItemOptions extends CallOptions {
 /** Removes an item permanently. Rejects with connection if it is on a server without a connection. */
 export async function clearItem(item: TrashItem, options: ItemOptions): Promise<void> {
   if (item.host === "server") {
-    const whole = await serverRoot(item, options);
-    const entry = await statInTrash(whole, item.at, { ...options, depth: depthOf(item) });
-    if (entry !== undefined) await whole.remove(entry, options);
+    const server = await serverRootOf(item, options);
+    const entry = await statInTrash(server, item.at, { ...options, depth: depthOf(item) });
+    if (entry !== undefined) await server.remove(entry, options);
   } else await removeFromDisk(toTrashPath(item), { up: depthOf(item) });
   await recordRemoval(item, options);
 }
@@ -67,9 +67,13 @@ export async function restoreItem(item: TrashItem, options: ItemOptions & { read
   }
   await makeParents(target, item.path, options);
   if (item.host === "server") {
-    const whole = await serverRoot(item, options);
-    if (await statInTrash(whole, item.at, { ...options, depth: depthOf(item) }) === undefined) throw goneError(item);
-    await renameOnServer({ whole }, { from: item.at, to: posix.join(target.root.path, item.path), signal });
+    const server = await serverRootOf(item, options);
+    if (await statInTrash(server, item.at, { ...options, depth: depthOf(item) }) === undefined) throw goneError(item);
+    await renameOnServer({ serverRoot: server }, {
+      from: item.at,
+      to: posix.join(target.root.path, item.path),
+      signal,
+    });
   } else {
     await restoreFromDisk(item, target, options);
     await removeFromDisk(toTrashPath(item), { up: depthOf(item) });
@@ -124,7 +128,7 @@ async function recordRemoval({ id, pair }: TrashItem, { home }: ItemOptions): Pr
   await appendLine({ home, pair }, goneLine(id));
 }
 
-async function serverRoot({ at, session }: TrashItem, { server, signal }: ItemOptions): Promise<Backend> {
+async function serverRootOf({ at, session }: TrashItem, { server, signal }: ItemOptions): Promise<Backend> {
   if (server !== undefined) return await server.withRoot("/", { signal });
   const message = `"${escapeForDisplay(dirname(at))}" lies on ${session}: pipe a session to it in, from New-Session.`;
   throw new SyncError("connection", message, { operation: "reach the trash" });

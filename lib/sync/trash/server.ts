@@ -6,11 +6,11 @@ import type { Entry } from "../../core/entry.ts";
 import { TRASH } from "./index.ts";
 
 /**
- * A folder on the server for discarded versions, in the trash folder `base`. `whole`: the server's backend from its
+ * A folder on the server for discarded versions, in the trash folder `base`. `serverRoot`: the server's backend from its
  * root.
  */
 export interface ServerTrashFolder {
-  readonly whole: Backend;
+  readonly serverRoot: Backend;
   readonly base: string;
   readonly folder: string;
 }
@@ -22,14 +22,14 @@ export interface ServerTrashFolder {
  */
 export async function findServerTrash(
   remote: Backend,
-  { given, below: toServerRelPath, signal }: CallOptions & { readonly given?: string; readonly below: string },
+  { given, below, signal }: CallOptions & { readonly given?: string; readonly below: string },
 ): Promise<ServerTrashFolder | undefined> {
   if (remote.rename === undefined) return undefined;
   const { root: place } = await remote.withRoot(given ?? "~", { signal });
   const base = given === undefined ? posix.join(place.path, TRASH) : place.path;
   if (given === undefined && isBelow(base, remote.root.path)) return undefined;
-  const whole = await remote.withRoot("/", { signal });
-  return whole.root.path === "/" ? { whole, base, folder: posix.join(base, toServerRelPath) } : undefined;
+  const serverRoot = await remote.withRoot("/", { signal });
+  return serverRoot.root.path === "/" ? { serverRoot, base, folder: posix.join(base, below) } : undefined;
 }
 
 /**
@@ -37,15 +37,18 @@ export async function findServerTrash(
  * supports modes. Rejects if that fails, and with refused if one of them is a link: kept versions must not leave the
  * trash folder.
  */
-export async function makeServerTrash({ whole, base, folder }: ServerTrashFolder, call: CallOptions): Promise<void> {
+export async function makeServerTrash(
+  { serverRoot, base, folder }: ServerTrashFolder,
+  call: CallOptions,
+): Promise<void> {
   const missing: RelPath[] = [];
-  for (let dir = parentOf(below(base)); dir !== root; dir = parentOf(dir)) {
-    if (await whole.stat(dir, call) !== undefined) break;
+  for (let dir = parentOf(toServerRelPath(base)); dir !== root; dir = parentOf(dir)) {
+    if (await serverRoot.stat(dir, call) !== undefined) break;
     missing.unshift(dir);
   }
-  for (const dir of missing) await whole.makeDir(dir, call);
+  for (const dir of missing) await serverRoot.makeDir(dir, call);
   for (let dir = base;; dir = posix.join(dir, firstOf(posix.relative(dir, folder)))) {
-    await makeServerFolder({ whole }, dir, call);
+    await makeServerFolder({ serverRoot }, dir, call);
     if (dir === folder) return;
   }
 }
@@ -54,17 +57,17 @@ export async function makeServerTrash({ whole, base, folder }: ServerTrashFolder
  * Creates a folder if it is missing; its parent exists. Rejects with refused if the name is that of a link or a file.
  */
 export async function makeServerFolder(
-  { whole }: Pick<ServerTrashFolder, "whole">,
+  { serverRoot }: Pick<ServerTrashFolder, "serverRoot">,
   folder: string,
   call: CallOptions,
 ): Promise<void> {
-  const dir = below(folder);
+  const dir = toServerRelPath(folder);
   if (dir === root) return;
-  const entry = await whole.stat(dir, call);
+  const entry = await serverRoot.stat(dir, call);
   if (entry?.kind === "dir") return;
-  if (entry !== undefined) throw noFolderError(whole, folder);
-  await whole.makeDir(dir, call);
-  if (nameOf(dir) === TRASH) await whole.setMode?.(dir, 0o700, call);
+  if (entry !== undefined) throw noFolderError(serverRoot, folder);
+  await serverRoot.makeDir(dir, call);
+  if (nameOf(dir) === TRASH) await serverRoot.setMode?.(dir, 0o700, call);
 }
 
 /**
@@ -72,36 +75,36 @@ export async function makeServerFolder(
  * refused if one of them is a link and not a folder: nothing outside of the trash may be removed or restored.
  */
 export async function statInTrash(
-  whole: Backend,
+  serverRoot: Backend,
   at: string,
   { depth, signal }: CallOptions & { readonly depth: number },
 ): Promise<Entry | undefined> {
-  const path = below(at);
+  const path = toServerRelPath(at);
   const above: RelPath[] = [];
   for (let dir = parentOf(path); dir !== root && above.length < depth; dir = parentOf(dir)) above.unshift(dir);
   const base = above[0] === undefined ? root : parentOf(above[0]);
   for (const dir of nameOf(base) === TRASH ? [base, ...above] : above) {
-    const entry = await whole.stat(dir, { signal });
+    const entry = await serverRoot.stat(dir, { signal });
     if (entry === undefined) return undefined;
-    if (entry.kind !== "dir") throw noFolderError(whole, `/${dir}`);
+    if (entry.kind !== "dir") throw noFolderError(serverRoot, `/${dir}`);
   }
-  return await whole.stat(path, { signal });
+  return await serverRoot.stat(path, { signal });
 }
 
 /** Renames one absolute path to another, which must be free. */
 export async function renameOnServer(
-  { whole }: Pick<ServerTrashFolder, "whole">,
+  { serverRoot }: Pick<ServerTrashFolder, "serverRoot">,
   { from, to, signal }: CallOptions & { readonly from: string; readonly to: string },
 ): Promise<void> {
-  if (whole.rename === undefined) {
-    throw new SyncError("unsupported", `${whole.label} cannot rename`, { operation: "keep" });
+  if (serverRoot.rename === undefined) {
+    throw new SyncError("unsupported", `${serverRoot.label} cannot rename`, { operation: "keep" });
   }
-  await whole.rename(below(from), below(to), { signal, expect: "absent" });
+  await serverRoot.rename(toServerRelPath(from), toServerRelPath(to), { signal, expect: "absent" });
 }
 
 /** Whether the server can keep a version while it stays in its place. */
-export function canDuplicate({ whole }: Pick<ServerTrashFolder, "whole">): boolean {
-  return whole.hardLink !== undefined || whole.copy !== undefined;
+export function canDuplicate({ serverRoot }: Pick<ServerTrashFolder, "serverRoot">): boolean {
+  return serverRoot.hardLink !== undefined || serverRoot.copy !== undefined;
 }
 
 /**
@@ -110,34 +113,36 @@ export function canDuplicate({ whole }: Pick<ServerTrashFolder, "whole">): boole
  * file: then the copy is removed.
  */
 export async function duplicateOnServer(
-  { whole }: Pick<ServerTrashFolder, "whole">,
+  { serverRoot }: Pick<ServerTrashFolder, "serverRoot">,
   { from, to, size, signal }: CallOptions & { readonly from: string; readonly to: string; readonly size: number },
 ): Promise<void> {
   const options = { signal, expect: "absent" } as const;
-  if (whole.hardLink !== undefined) return await whole.hardLink(below(from), below(to), options);
-  if (whole.copy === undefined) {
-    throw new SyncError("unsupported", `${whole.label} cannot copy`, { operation: "keep" });
+  if (serverRoot.hardLink !== undefined) {
+    return await serverRoot.hardLink(toServerRelPath(from), toServerRelPath(to), options);
   }
-  await whole.copy(below(from), below(to), options);
-  const kept = await whole.stat(below(to), { signal });
+  if (serverRoot.copy === undefined) {
+    throw new SyncError("unsupported", `${serverRoot.label} cannot copy`, { operation: "keep" });
+  }
+  await serverRoot.copy(toServerRelPath(from), toServerRelPath(to), options);
+  const kept = await serverRoot.stat(toServerRelPath(to), { signal });
   if (kept?.kind === "file" && kept.size === size) return;
-  if (kept !== undefined) await whole.remove(kept, { signal });
-  const message = `${whole.label} made no whole copy of "${escapeForDisplay(from)}"`;
+  if (kept !== undefined) await serverRoot.remove(kept, { signal });
+  const message = `${serverRoot.label} made no whole copy of "${escapeForDisplay(from)}"`;
   throw new SyncError("unexpected", message, { operation: "keep" });
 }
 
 /** Removes a kept file. An absent file is no error. */
 export async function removeFromServer(
-  { whole }: Pick<ServerTrashFolder, "whole">,
+  { serverRoot }: Pick<ServerTrashFolder, "serverRoot">,
   at: string,
   call: CallOptions,
 ): Promise<void> {
-  const entry = await whole.stat(below(at), call);
-  if (entry !== undefined) await whole.remove(entry, call);
+  const entry = await serverRoot.stat(toServerRelPath(at), call);
+  if (entry !== undefined) await serverRoot.remove(entry, call);
 }
 
 /** Converts an absolute path into one below the server's root; throws for a name that a path cannot contain. */
-export function below(absolute: string): RelPath {
+export function toServerRelPath(absolute: string): RelPath {
   try {
     return toRelPath(absolute.replace(/^\/+/, ""));
   } catch {
@@ -150,10 +155,10 @@ function firstOf(path: string): string {
   return path.split("/", 1)[0] ?? "";
 }
 
-function noFolderError(whole: Backend, folder: string): SyncError {
+function noFolderError(serverRoot: Backend, folder: string): SyncError {
   const message = `"${
     escapeForDisplay(folder)
-  }" on ${whole.label} is no folder: nothing is kept, restored or cleared through it`;
+  }" on ${serverRoot.label} is no folder: nothing is kept, restored or cleared through it`;
   return new SyncError("refused", message, { operation: "keep" });
 }
 

@@ -13,7 +13,7 @@ import {
   trashHome,
   undoKeep,
   type VersionPlace,
-} from "./bin.ts";
+} from "./trash_folder.ts";
 import { makeTrashFolder } from "./disk.ts";
 import { appendLine, compactIndex, readIndex } from "./index_file.ts";
 import { type DiscardReason, expired, goneLine, type IndexPlace, itemLine, toItemId, type TrashItem } from "./index.ts";

@@ -184,7 +184,7 @@ export const mutantsOfDisk: readonly Mutant[] = [
   },
   {
     name: "in place: the trash keeps a second name of the file that is overwritten",
-    file: "lib/sync/apply/keep.ts",
+    file: "lib/sync/apply/backup.ts",
     old: "inPlace: isInPlace(action, options), winner",
     new: "inPlace: false, winner",
     tests: inPlace,

@@ -127,8 +127,8 @@ export const mutantsOfPlans: readonly Mutant[] = [
   {
     name: "the target is not compared before it is overwritten",
     file: "lib/sync/apply/transfer.ts",
-    old: 'return place ?? { path: action.path, expect: action.replaces ?? "absent" };',
-    new: "return place ?? { path: action.path };",
+    old: 'return target ?? { path: action.path, expect: action.replaces ?? "absent" };',
+    new: "return target ?? { path: action.path };",
     tests: ["tests/unit/sync/apply/transfer_test.ts", faults, "tests/unit/cases/changes_in_flight_test.ts"],
   },
   {
@@ -173,8 +173,8 @@ export const mutantsOfPlans: readonly Mutant[] = [
   {
     name: "a lock that was taken over is not noticed",
     file: "lib/sync/apply/apply.ts",
-    old: "await options.stillHeld?.() === false",
-    new: "await options.stillHeld?.() === undefined && false",
+    old: "await options.isLockOwner?.() === false",
+    new: "await options.isLockOwner?.() === undefined && false",
     tests: [
       "tests/unit/sync/apply/apply_test.ts",
       "tests/unit/sync/run_test.ts",

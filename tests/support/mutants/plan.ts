@@ -55,21 +55,21 @@ export const mutantsOfPlan: readonly Mutant[] = [
   },
   {
     name: "files are read again, though folders' times show that the server's clock has moved on",
-    file: "lib/sync/history/marks.ts",
+    file: "lib/sync/history/stamps.ts",
     old: "if (latest !== undefined && stamp.modified + span <= latest) return undefined;",
     new: "",
     tests: ["tests/unit/sync/history/update_test.ts"],
   },
   {
     name: "a mark is proven before the server's clock can have moved on",
-    file: "lib/sync/history/marks.ts",
+    file: "lib/sync/history/stamps.ts",
     old: "return isUnproven && listedAt < from ? from : undefined;",
     new: "return undefined;",
     tests: ["tests/unit/sync/history/update_test.ts", steps],
   },
   {
     name: "a slow clock is not waited for where the run itself set the time",
-    file: "lib/sync/history/marks.ts",
+    file: "lib/sync/history/stamps.ts",
     old: "(isSet ? Math.max(0, stamp.modified - (latest ?? endedAt)) : 0)",
     new: "0",
     tests: ["tests/unit/sync/history/update_test.ts", steps],
@@ -104,7 +104,7 @@ export const mutantsOfPlan: readonly Mutant[] = [
   },
   {
     name: "an upload is only remembered where its time was kept",
-    file: "lib/sync/history/marks.ts",
+    file: "lib/sync/history/stamps.ts",
     old: "return isSame || isKept || isOfThisRun ?",
     new: "return isKept ?",
     tests: ["tests/unit/sync/history/update_test.ts", "tests/unit/sync/run_times_test.ts"],

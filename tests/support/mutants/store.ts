@@ -3,7 +3,7 @@ import type { Mutant } from "./list.ts";
 const confirm = "tests/unit/sync/confirm/confirm_test.ts";
 const listings = "tests/property/listing_test.ts";
 const scan = "tests/unit/sync/scan/scan_test.ts";
-const wall = "tests/unit/sync/scan/entry_wall_test.ts";
+const wall = "tests/unit/sync/scan/entry_validator_test.ts";
 const store = "tests/unit/sync/run_store_test.ts";
 const s3 = "tests/unit/backends/s3/hostile_test.ts";
 const gcs = "tests/unit/backends/gcs/hostile_test.ts";
@@ -96,14 +96,14 @@ export const mutantsOfStore: readonly Mutant[] = [
   },
   {
     name: "store: a name of a listing may lead out of its folder",
-    file: "lib/sync/scan/entry_wall.ts",
+    file: "lib/sync/scan/entry_validator.ts",
     old: "return this.#toChecked(entry, explainInvalidName(nameOf(entry.path), this.#options.names));",
     new: "return entry;",
     tests: [wall],
   },
   {
     name: "store: a listing takes all the memory there is",
-    file: "lib/sync/scan/entry_wall.ts",
+    file: "lib/sync/scan/entry_validator.ts",
     old: "if (this.#bytes <= this.#maxBytes) return;",
     new: "if (this.#bytes <= 64 * this.#maxBytes) return;",
     tests: [wall],

@@ -25,14 +25,14 @@ export const mutantsOfTrash: readonly Mutant[] = [
   },
   {
     name: "a trash folder may be a link",
-    file: "lib/sync/trash/reach.ts",
+    file: "lib/sync/trash/trash_path.ts",
     old: "constants.O_DIRECTORY | constants.O_NOFOLLOW",
     new: "constants.O_DIRECTORY",
     tests: ["tests/unit/sync/trash_links_test.ts"],
   },
   {
     name: "a folder in the trash may be a link",
-    file: "lib/sync/trash/reach.ts",
+    file: "lib/sync/trash/trash_path.ts",
     old: "if (info !== undefined) assertOwn(shown, info, lenient);",
     new: "",
     tests: ["tests/unit/sync/trash_links_test.ts"],
@@ -40,7 +40,7 @@ export const mutantsOfTrash: readonly Mutant[] = [
   {
     name: "a server's trash is reached through links",
     file: "lib/sync/trash/server.ts",
-    old: 'if (entry.kind !== "dir") throw noFolderError(whole, `/${dir}`);',
+    old: 'if (entry.kind !== "dir") throw noFolderError(serverRoot, `/${dir}`);',
     new: "",
     tests: ["tests/unit/sync/trash_links_test.ts"],
   },

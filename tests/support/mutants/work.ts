@@ -27,7 +27,7 @@ export const mutantsOfWork: readonly Mutant[] = [
   },
   {
     name: "history believes whatever is listed after the run",
-    file: "lib/sync/history/marks.ts",
+    file: "lib/sync/history/stamps.ts",
     old: "if (seen.size !== result.size) return undefined;",
     new: "if (seen.size >= 0) return { entry: seen, isSure: true, isKept };",
     tests: ["tests/unit/sync/history/update_test.ts", engine],

@@ -66,7 +66,7 @@ Deno.test("IN-09 run() carries each change out once when the replies to all of t
 
 Deno.test("IN-14 run() whose lock was taken over removes nothing, and leaves what would make room", async () => {
   const sides = memories({ local: { "a": "1", "p/q": "2" }, remote: { "old": "3", "p": "a file" } });
-  const outcome = await outcomeOf(sides, { ...mirror, stillHeld: () => Promise.resolve(false) });
+  const outcome = await outcomeOf(sides, { ...mirror, isLockOwner: () => Promise.resolve(false) });
   assert.ok(outcome.held.includes("old") && outcome.actions.includes("copy remote a"));
   assert.equal((await texts(sides.remote))["old"], "3");
 });
@@ -75,8 +75,8 @@ Deno.test("IN-14 run() whose lock is taken over while it removes stops removing"
   const old = Object.fromEntries(Array.from({ length: 600 }, (_, i) => [`old/${String(i).padStart(3, "0")}`, ""]));
   const sides = memories({ local: { "a": "1" }, remote: old });
   let looks = 0;
-  const stillHeld = () => Promise.resolve(++looks <= 2);
-  const outcome = await outcomeOf(sides, { ...mirror, stillHeld, allow: ["-MaxRemove 100%"] });
+  const isLockOwner = () => Promise.resolve(++looks <= 2);
+  const outcome = await outcomeOf(sides, { ...mirror, isLockOwner, allow: ["-MaxRemove 100%"] });
   const left = Object.keys(await texts(sides.remote)).filter((path) => path.startsWith("old/")).length;
   assert.ok(left > 0 && left < 600, `${left} are left`);
   assert.ok(outcome.held.includes("old/599") && outcome.held.includes("old"));

@@ -160,7 +160,7 @@ Deno.test("TW-23 dangers() refuses a side of Both that was full and is empty", (
 });
 
 Deno.test("MD-12 dangers() refuses broad roots with -Remove or -Mirror", () => {
-  const roots = { local: { broad: "the home folder" }, remote: { broad: "the login folder" } };
+  const roots = { local: { risk: "the home folder" }, remote: { risk: "the login folder" } };
   assert.deepEqual(codes(check({ roots })), ["broadRoot remote"]);
   assert.deepEqual(codes(check({ roots, remove: false, mirror: true })), ["broadRoot remote"]);
   assert.deepEqual(codes(check({ roots, remove: false })), []);
@@ -213,7 +213,7 @@ Deno.test("TW-22 dangers() refuses Both when most files of a side changed their 
 
 const keyed: readonly (readonly [GuardKey, Run])[] = [
   ["-AllowEmptySource", { remote: { a: {} } }],
-  ["-AllowRoot", { roots: { local: {}, remote: { broad: "a disk's root" } } }],
+  ["-AllowRoot", { roots: { local: {}, remote: { risk: "a disk's root" } } }],
   ["-AllowMissingRoot", { roots: { local: {}, remote: { missing: true, hasHistory: true } } }],
   ["-MaxRemove 100%", { maxRemove: { count: 0 }, local: { a: {} }, remote: { a: {}, b: {} } }],
 ];

@@ -11,9 +11,9 @@ import type { Backends, Copy } from "../common/sides.ts";
 import { assertUnchanged } from "../common/entry_check.ts";
 import type { TrashedVersion } from "../../core/plan.ts";
 
-/** `place`: the target of a copy instead of its path; `trash`: keeps versions that are overwritten or removed. */
+/** `target`: the target of a copy instead of its path; `trash`: keeps versions that are overwritten or removed. */
 export interface KeepOptions extends CallOptions {
-  readonly place?: WriteTarget;
+  readonly target?: WriteTarget;
   readonly trash?: Trash;
 }
 
