@@ -87,10 +87,10 @@ function toReadBackNote(pairs: readonly OpenPair[], { remote }: Backends, option
   const what = `${pairs.length} ${pairs.length === 1 ? "file" : "files"} (${bytes} bytes)`;
   if (options.noReadBack) {
     throw badInput(
-      `${remote.label} gives no checksums: comparing ${what} by content means reading them back, which -NoReadBack forbids. ` +
+      `${remote.label} offers no checksums: to compare ${what} by content they must be read back, and -NoReadBack forbids that. ` +
         "Leave -NoReadBack out, or choose other -Criteria.",
     );
   }
-  const why = `${remote.label} gives no checksums: ${what} are read back to compare them; -NoReadBack forbids it`;
+  const why = `${remote.label} offers no checksums: ${what} are read back to compare them; -NoReadBack forbids it`;
   return { code: "readBack", side: "remote", count: pairs.length, why };
 }

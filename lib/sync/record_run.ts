@@ -74,8 +74,8 @@ export async function dropRestored(
     const { message } = toSyncError(error, "remember");
     throw new SyncError(
       "refused",
-      "Nothing was changed: what comes back to a side has to be forgotten first, or a later run could take it for deleted, and " +
-        `that cannot be written. ${message}`,
+      "Nothing was changed: before files are brought back to a side, their history entries must be removed, or a later run " +
+        `could take the files for deleted, and the history cannot be written. ${message}`,
       { operation: "remember", cause: error },
     );
   }
@@ -98,9 +98,13 @@ export async function recordInPlace({ actions }: Plan, pairHistory: PairHistory 
   });
   if (updates.length === 0) return;
   if (pairHistory === undefined) {
-    throw new SyncError("refused", "Nothing is replaced in place without a history to remember it in.", {
-      operation: "sync",
-    });
+    throw new SyncError(
+      "refused",
+      "Cannot write in place: there is no history in which an interrupted write could be recorded.",
+      {
+        operation: "sync",
+      },
+    );
   }
   await pairHistory.saveAhead(updates);
 }

@@ -142,7 +142,7 @@ async function* pruneTrash({ trash, trashDays, now, signal }: RunOptions): Async
     await trash.prune(trashDays, now(), { signal });
   } catch (error) {
     const { message } = toSyncError(error, "prune");
-    yield { type: "noted", note: { code: "unpruned", count: 1, why: `The trash could not be tidied up: ${message}` } };
+    yield { type: "noted", note: { code: "unpruned", count: 1, why: `The trash could not be cleaned up: ${message}` } };
   }
 }
 

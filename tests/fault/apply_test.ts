@@ -51,7 +51,7 @@ for (const kind of ["connection", "timeout"] as const) {
     ]);
     assert.equal(told.at(-1), "held remove old");
     const last = events.findLast((event) => event.type === "failed");
-    assert.ok(last?.type === "failed" && /Not tried.*nobody answers/.test(last.error.message));
+    assert.ok(last?.type === "failed" && /Not started.*nobody answers/.test(last.error.message));
   });
 }
 

@@ -93,7 +93,7 @@ export class ActionLog {
     }
     if (this.#options.onError === "stop" && !this.stopped) {
       this.#stop.abort(
-        new SyncError("cancelled", "Given up: the run stops at its first failure", { operation: "stop" }),
+        new SyncError("cancelled", "The run stopped at its first failure", { operation: "stop" }),
       );
     }
     return false;
@@ -102,7 +102,7 @@ export class ActionLog {
   #end(action: Action, outcome: Outcome): boolean {
     if ("vanished" in outcome) {
       const path = "source" in action ? action.source.path : action.path;
-      const why = "it vanished before it was copied; its other copy stays";
+      const why = "it no longer existed when it was to be copied; the other side keeps its copy";
       this.#options.emit({ type: "noted", note: { code: "vanished", path, why } });
       return false;
     }
@@ -132,7 +132,7 @@ export class ActionLog {
       if (cause === undefined) continue;
       const message = `Cannot write "${escapeForDisplay(action.path)}": its folder "${
         escapeForDisplay(dir)
-      }" could not be made`;
+      }" could not be created`;
       return new SyncError(cause.kind, message, { operation: action.do, path: action.path, cause });
     }
     return undefined;
@@ -161,9 +161,9 @@ export class ActionLog {
   }
 
   #giveUp(why: SyncError): void {
-    const message = `Not tried: the connection to ${this.#sides.remote.label} is lost (${
+    const message = `Not started: the connection to ${this.#sides.remote.label} is lost (${
       failureReason(why)
-    }); run again once it is back`;
+    }); run again when the server can be reached`;
     this.#lost ??= new SyncError(why.kind, message, { operation: "reach the server", cause: why });
   }
 }

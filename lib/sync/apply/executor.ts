@@ -118,7 +118,7 @@ export function findHoldReason({ options, actionLog, vanished }: ApplyContext): 
   if (actionLog.lost !== undefined) return "the connection was lost";
   if (vanished.areMost) return "most files vanished before they were copied, so that the listing cannot be right";
   if (options.removeDespiteFailures || actionLog.failures === 0) return undefined;
-  return actionLog.failures === 1 ? "something else failed" : `${actionLog.failures} other things failed`;
+  return actionLog.failures === 1 ? "another action failed" : `${actionLog.failures} other actions failed`;
 }
 
 /** Reports these actions as held. */

@@ -193,13 +193,13 @@ async function transferLink(
   if (action.to === "local" && pointsOutside(source)) {
     throw new SyncError(
       "refused",
-      `Not made: ${shown} leads out of the folder, to "${escapeForDisplay(source.target)}"`,
+      `Cannot create ${shown}: it points outside of the folder, to "${escapeForDisplay(source.target)}"`,
       facts,
     );
   }
   const target = sides[action.to];
   if (target.makeLink === undefined) {
-    throw new SyncError("unsupported", `Cannot keep ${shown}: ${target.label} has no links`, facts);
+    throw new SyncError("unsupported", `Cannot create ${shown}: ${target.label} supports no links`, facts);
   }
   const now = await sides[otherSide(action.to)].stat(source.path, options);
   if (now === undefined) return undefined;

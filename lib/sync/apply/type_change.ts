@@ -149,7 +149,7 @@ export async function removeTempFile(
 
 /** Reports where a file is that made room for a folder, and that it stays for now. */
 export function noteAside({ side, path, from }: AsideFile, why: string, context: ApplyContext): void {
-  const message = `what "${escapeForDisplay(from)}" was before it became a folder stays as "${
+  const message = `the file "${escapeForDisplay(from)}", which became a folder, is kept as "${
     escapeForDisplay(path)
   }": ${why}`;
   context.emit({ type: "noted", note: { code: "aside", path: from, side, why: message } });

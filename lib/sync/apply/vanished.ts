@@ -44,9 +44,8 @@ export async function probeListing(plan: Plan, { remote }: Backends, options: Pr
   if (likely * 2 <= countLeaves(options.snapshot)) return;
   if (likely <= FEW && !await isListedAny(gone, new Relisting(remote, options))) return;
   const names = gone.slice(0, SHOWN).map((path) => `"${escapeForDisplay(path)}"`).join(", ");
-  const message =
-    `The listing of ${remote.label} cannot be right: of ${count} files that it shows and that were looked at, ` +
-    `${gone.length} are not there (${names}). Nothing was changed; run again, or look at the folder with another program.`;
+  const message = `The listing of ${remote.label} is wrong: ` +
+    `${gone.length} of ${count} listed files that were checked do not exist (${names}). Nothing was changed; run again, or check the folder with another program.`;
   throw new SyncError("refused", message, { operation: "list", backend: remote.label });
 }
 

@@ -32,9 +32,13 @@ function agreeIfKnown<T>(a: T | undefined, b: T | undefined, same: (a: T, b: T) 
 /** Rejects a listing that names an entry of another folder than the listed one, whichever backend it comes from. */
 export function assertChild(entry: Entry, dir: RelPath): void {
   if (isChild(entry.path, dir)) return;
-  throw new SyncError("unexpected", `its listing names "${escapeForDisplay(entry.path)}", which does not lie in it`, {
-    operation: "list",
-  });
+  throw new SyncError(
+    "unexpected",
+    `its listing contains "${escapeForDisplay(entry.path)}", which is not in that folder`,
+    {
+      operation: "list",
+    },
+  );
 }
 
 /** Returns the present entry if it is unchanged; otherwise rejects with changed. */

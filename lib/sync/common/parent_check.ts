@@ -41,7 +41,7 @@ export class ParentCheck {
       // A missing folder is no error: its content is removed already.
       if ((await looked)?.kind === "dir" || await looked === undefined) continue;
       const shown = `"${escapeForDisplay(path)}" on ${backend.label}`;
-      const message = `Cannot remove ${shown}: "${escapeForDisplay(dir)}" is no folder any more; run again`;
+      const message = `Cannot remove ${shown}: "${escapeForDisplay(dir)}" is no longer a folder; run again`;
       throw new SyncError("changed", message, { operation: "remove", path });
     }
   }

@@ -186,7 +186,7 @@ async function checkClaim({ path, expected: wants }: Claim, listing: SideCheck):
     if (entry === undefined) return listed === undefined ? undefined : wronglyAbsent(side);
     // An empty folder under another spelling cannot be identified.
     if (listed === undefined || (listed !== entry.path && entry.kind === "dir")) {
-      return { is: "hidden", why: `the ${side} side does not list it, and yet has it: it stays` };
+      return { is: "hidden", why: `the ${side} side has it although it does not list it: kept` };
     }
     const isRenamed = listed !== entry.path && others.get(listed) === undefined &&
       await isSameFile(entry, listed, listing);
@@ -253,18 +253,18 @@ function cannotHold(path: RelPath, { traits }: Backend): boolean {
 }
 
 function wronglyAbsent(side: Side): Doubt {
-  return { is: "wrong", why: `the listing of the ${side} side lacked it, and yet it is there: it was not removed` };
+  return { is: "wrong", why: `it exists on the ${side} side although the listing lacked it: not removed` };
 }
 
 function wrongKind(side: Side): Doubt {
-  return { is: "wrong", why: `on the ${side} side it is not what the listing said: it was not replaced` };
+  return { is: "wrong", why: `it is of another type on the ${side} side than the listing showed: not replaced` };
 }
 
 /** Rejects with an error that ends the run; any other error concerns one path and becomes a doubt. */
 async function toDoubt(error: unknown, { backend, signal }: Pick<SideCheck, "backend" | "signal">): Promise<Doubt> {
   const why = toSyncError(error, "look at");
   if (await endsRun(why, backend, { signal })) throw why;
-  return { is: "wrong", why: `whether it is gone cannot be told: ${escapeForDisplay(failureReason(why))}` };
+  return { is: "wrong", why: `its absence could not be confirmed: ${escapeForDisplay(failureReason(why))}` };
 }
 
 /**

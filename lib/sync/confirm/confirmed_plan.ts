@@ -31,7 +31,7 @@ export function withoutDoubtful(plan: Plan, doubts: ReadonlyMap<Action, Doubt>, 
   const first = Array.from(doubts).find(([, { is }]) => is === "wrong");
   const removalBlock = first === undefined || options.removeDespiteFailures
     ? undefined
-    : `${quote(pathOf(first[0]))} was missing from a listing though it is there; run again`;
+    : `${quote(pathOf(first[0]))} was missing from a listing although it exists; run again`;
   const staying = findKept(plan.actions, { doubts, isHolding: removalBlock !== undefined });
   const toCopy = moveToCopy(options);
   const actions: Action[] = [];
@@ -141,7 +141,7 @@ function toHiddenNotes(doubts: ReadonlyMap<Action, Doubt>): readonly Note[] {
     const paths = hidden.filter(([action]) => action.to === to).map(([action]) => pathOf(action));
     const side = otherSide(to);
     const shown = paths.slice(0, SHOWN).map(quote).join(", ") + (paths.length > SHOWN ? " …" : "");
-    const why = `the ${side} side has names that its listings do not show (${shown}): the ${to} copies are left alone`;
+    const why = `the ${side} side has names that its listings do not show (${shown}): the ${to} side keeps its copies`;
     return { code: "hiddenNames", side, count: paths.length, why };
   });
 }

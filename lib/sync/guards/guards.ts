@@ -41,14 +41,14 @@ const FEW = 10;
 const WITHOUT_REMOVE = "run the same command without -Remove";
 const WAYS_ON: Readonly<Record<SafetyIssue["code"], string>> = {
   emptySource: WITHOUT_REMOVE,
-  emptiedRoot: "put back what was there",
-  lostRoot: "connect or mount what holds it",
+  emptiedRoot: "restore its content",
+  lostRoot: "connect or mount its disk",
   broadRoot: "name a folder below it, or run the same command without -Remove and -Mirror",
   defaultedRoot: "write the folder out on the command line, or run the same command without -Remove",
   tooMany: WITHOUT_REMOVE,
   wrongFolder: `check both folders, ${WITHOUT_REMOVE}`,
   allChanged: "see whether a clock or a time zone was changed",
-  noMarker: "mount what holds it, or put the marker there",
+  noMarker: "mount its disk, or create the marker file",
 };
 
 interface GuardFacts {

@@ -35,7 +35,7 @@ export async function checkRoots(sides: Backends, options: RootCheckOptions): Pr
     throw badInput(`The ${source} folder ${shown} does not exist, so there is nothing to copy from.`);
   }
   if (options.mode === "Both" && options.allowMissing) return { missing, entries };
-  const way = options.mode === "Both" ? "; -AllowMissingRoot makes it anew" : "";
+  const way = options.mode === "Both" ? "; -AllowMissingRoot creates it" : "";
   throw new SyncError(
     "refused",
     `The ${source} folder ${shown} does not exist: is a disk unplugged? Nothing was changed${way}.`,
@@ -83,7 +83,7 @@ function assertDisjoint({ local, remote }: Backends): void {
   if (here === there) throw badInput(`Both sides are the same folder, ${quoteRoot(local)}.`);
   if (!here.startsWith(there) && !there.startsWith(here)) return;
   const [inner, outer] = here.length > there.length ? [local, remote] : [remote, local];
-  throw badInput(`${quoteRoot(inner)} lies inside ${quoteRoot(outer)}: neither side may contain the other.`);
+  throw badInput(`${quoteRoot(inner)} is inside ${quoteRoot(outer)}: neither side may contain the other.`);
 }
 
 /** Returns the path with a final separator, so that it is a prefix of another path only if it contains that path. */

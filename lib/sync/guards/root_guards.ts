@@ -17,13 +17,13 @@ export function* findLostRoots(before: Readonly<Record<Side, Snapshot>>, limits:
     const isSource = limits.mode !== "Both" && side !== targetsOf(limits)[0];
     const matters = hasHistory === true || moved === true || (isSource && limits.remove);
     if (missing === true && matters) {
-      const past = hasHistory === true ? "was there in an earlier run" : "may lie on a disk that is not mounted";
+      const past = hasHistory === true ? "existed in an earlier run" : "may be on a disk that is not mounted";
       const why = `The root of the ${side} side is missing, and ${past}`;
       yield { code: "lostRoot", ...none, allowedBy: "-AllowMissingRoot", why };
     }
     const { marker } = limits;
     if (marker === undefined || marker.present[side]) continue;
-    const why = `The root of the ${side} side does not hold ${quote(marker.name)}, which -RequireMarker asks for`;
+    const why = `The root of the ${side} side does not contain ${quote(marker.name)}, which -RequireMarker requires`;
     yield { code: "noMarker", ...none, allowedBy: undefined, why };
   }
 }
@@ -79,7 +79,7 @@ export function* findEmptied(
       : [];
     if (!limits.remove || actions + untraced.length === 0 || countLeaves(before[source]) > 0) return;
     const gone = actions === 0 ? untraced : removed;
-    const why = `The ${source} side holds no file, and ${gone.length} of ${
+    const why = `The ${source} side contains no file, and ${gone.length} of ${
       countOf(total, "file")
     } on the ${side} side would go`;
     yield { code: "emptySource", side, count: gone.length, total, sample: samplePaths(gone), allowedBy, why };
@@ -90,7 +90,9 @@ export function* findEmptied(
   if (recorded.length < 2) return;
   for (const side of bothSides) {
     if (losses[side].before > 0) continue;
-    const why = `The ${side} side is empty, and held ${countOf(recorded.length, "file")} when it was last in step`;
+    const why = `The ${side} side is empty, and contained ${
+      countOf(recorded.length, "file")
+    } when both sides were last equal`;
     yield {
       code: "emptiedRoot",
       side,

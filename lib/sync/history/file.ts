@@ -88,7 +88,7 @@ export async function openHistory(options: HistoryOptions): Promise<PairHistory>
     if (options.readOnly) return new HistoryFile(path, options, { unusable });
     const aside = await moveAside(path);
     return new HistoryFile(path, options, {
-      unusable: `${unusable}; it was put aside as "${escapeForDisplay(aside)}"`,
+      unusable: `${unusable}; the file was renamed to "${escapeForDisplay(aside)}"`,
     });
   }
 }
@@ -228,9 +228,7 @@ function isSystemError(error: unknown): boolean {
 function toHistoryError(path: string, what: string, cause: unknown): SyncError {
   if (cause instanceof SyncError) return cause;
   const kind = cause instanceof Deno.errors.PermissionDenied ? "denied" : "unexpected";
-  const message = `Cannot ${what} "${escapeForDisplay(path)}", where what both sides held is remembered: ${
-    reasonOf(cause)
-  }`;
+  const message = `Cannot ${what} the history "${escapeForDisplay(path)}": ${reasonOf(cause)}`;
   return new SyncError(kind, message, { operation: what, cause });
 }
 

@@ -89,7 +89,7 @@ export function toShiftNote({ side, ms, count }: ZoneShift): Note {
   );
   const why = `The times of ${countOf(count, "file")} on the ${side} side all moved ${far.join(" ")} ${
     ms > 0 ? "forward" : "back"
-  }: taken for another time zone of that side, nothing is transferred for it`;
+  }: this looks like another time zone of that side, so nothing is transferred because of it`;
   return { code: "zoneShift", side, count, why };
 }
 

@@ -152,7 +152,9 @@ async function readOwner(options: LockOptions, number: number): Promise<LockOwne
     }
     if (count === READS) {
       throw lockRefused(
-        `"${escapeForDisplay(path)}" does not say who works on this pair: if nobody does, use -BreakLock.`,
+        `"${
+          escapeForDisplay(path)
+        }" does not name the run that holds the lock: if no run works on this pair, use -BreakLock.`,
       );
     }
     await options.context.sleep(READ_AGAIN_MS, options);

@@ -155,7 +155,7 @@ async function findLockFile(backend: Backend, { signal }: CallOptions): Promise<
   const entry = await backend.stat(PATH, { signal });
   if (entry === undefined || entry.kind === "file") return entry;
   throw badInput(
-    `"${PATH}" in "${escapeForDisplay(backend.root.path)}" is no file: remove it, or leave -RemoteLock out.`,
+    `"${PATH}" in "${escapeForDisplay(backend.root.path)}" is not a file: remove it, or leave -RemoteLock out.`,
   );
 }
 
@@ -187,7 +187,8 @@ async function readLimitedText(content: Content): Promise<string | undefined> {
 
 function unreadable(backend: Backend): SyncError {
   const place = escapeForDisplay(backend.root.path);
-  const message = `"${PATH}" in "${place}" does not say who works there: if nobody does, use -BreakLock.`;
+  const message =
+    `"${PATH}" in "${place}" does not name the run that holds the lock: if no run works there, use -BreakLock.`;
   return new SyncError("refused", message, { operation: "take the lock" });
 }
 

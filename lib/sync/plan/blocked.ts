@@ -35,7 +35,7 @@ export function refuseWithContent(
   for (const row of below) {
     for (const inside of entriesOf(row, side)) {
       if (!isLeaf(inside)) continue;
-      refuse(context, side, { path: inside.path, kind, why: `it lies in ${quote(entry.path)}: ${why}` });
+      refuse(context, side, { path: inside.path, kind, why: `it is in ${quote(entry.path)}: ${why}` });
     }
   }
 }

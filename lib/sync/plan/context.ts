@@ -87,7 +87,7 @@ export function toPlanContext(
   const removalBlock = unread === undefined || options.removeDespiteFailures
     ? undefined
     : `${quote(unread)} could not be read, and nothing is removed after a failed listing; ` +
-      "-RemoveDespiteFailures lets removals go on outside of it";
+      "-RemoveDespiteFailures allows removals outside of it";
   const volatileRevisions = {
     local: hasVolatileRevisions("local", sides.local, history),
     remote: hasVolatileRevisions("remote", sides.remote, history),

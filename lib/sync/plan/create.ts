@@ -119,7 +119,7 @@ export function noteCounts(context: PlanContext): void {
   say(
     "emptyFolders",
     emptyFolders,
-    `${countOf(emptyFolders, "empty folder")} not made: there are no empty folders there`,
+    `${countOf(emptyFolders, "empty folder")} not created: the target keeps no empty folders`,
   );
   say(
     "unproven",

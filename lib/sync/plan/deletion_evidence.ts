@@ -32,7 +32,7 @@ export function toAbsenceCheck(facts: EvidenceFacts): (path: RelPath, side: Side
   const begun = { local: toTargets(facts.leftovers.local), remote: toTargets(facts.leftovers.remote) };
   return (path, side) => {
     if (begun[side].has(path)) {
-      return { folder: parentOf(path), why: "an earlier run broke off while it replaced it" };
+      return { folder: parentOf(path), why: "an earlier run was interrupted while it replaced the file" };
     }
     const [id, entry] = [roots[side]?.id, rootEntries[side]];
     if (id !== undefined && entry?.fileId !== undefined && id !== entry.fileId) {
@@ -52,7 +52,7 @@ export function toAbsenceCheck(facts: EvidenceFacts): (path: RelPath, side: Side
 
 /** Returns the reason that applies to every absence while history has no seal. */
 export function unsealedAbsence(): UnprovenAbsence {
-  return { folder: root, why: "what the last run remembered carries no seal yet, being of an older version" };
+  return { folder: root, why: "the history was written by an older version and has no seal yet" };
 }
 
 const HINT = "was it restored from a backup, or is a disk not mounted?";
@@ -105,9 +105,9 @@ export function noteUnprovenAbsences({ unprovenAbsences: untraced, notes }: Plan
     const end = restores
       ? `brought back from the ${otherSide(side)} side`
       : `not removed from the ${otherSide(side)} side`;
-    const text = `${what} missing in ${where} on the ${side} side, but ${why}${
-      why.endsWith("?") ? "" : "."
-    } What is missing is ${end}`;
+    const text = `${what} missing in ${where} on the ${side} side, but ${why}${why.endsWith("?") ? "" : "."} ${
+      count === 1 ? "It is" : "They are"
+    } ${end}`;
     notes.push({ code: "untraced", side, count, why: text });
   }
 }

@@ -34,7 +34,7 @@ export function planPair(context: PlanContext, pair: FilePair): void {
   const broken = findPartialSide(context, pair, row.base);
   if (broken === otherSide(to)) {
     const why =
-      `a run was ended while it wrote into it, and it may be half old, half new: bring it from the ${to} side first`;
+      `an earlier run was interrupted while it wrote into it, so it may be half old and half new: copy it from the ${to} side first`;
     return refuse(context, broken, { path: source.path, kind: "changed", why });
   }
   const base = row.base?.kind === "file" ? row.base : undefined;
@@ -62,7 +62,8 @@ export function planPair(context: PlanContext, pair: FilePair): void {
   if (found.is === "askUnsure") return requestChecksum(builder.unproven, row);
   if (found.is === "askBack") return requestChecksum(builder.doubtful, row);
   if (found.is === "unsettled") {
-    const why = "its content could not be compared: the two sides give no checksum of one kind";
+    const why =
+      "its content could not be compared: the two sides offer no checksum of the same algorithm; choose other -Criteria";
     return refuse(context, to, { path: target.path, kind: "unsupported", why });
   }
   if (found.is === "copy") {
@@ -79,7 +80,7 @@ export function planPair(context: PlanContext, pair: FilePair): void {
     const isEditTime = hasEditTime(context, otherSide(to), source);
     const why = isEditTime || NEWER[to] === compareSides(context, pair)
       ? `the file on the ${to} side is newer: kept`
-      : `both sides changed, and times on the ${otherSide(to)} side only tell when files came there: kept`;
+      : `both sides changed, and the ${otherSide(to)} side only shows when a file was uploaded: kept`;
     addNote(context, pair, "keptNewer", `${why}; -Mirror replaces it`);
     return recordKeptApart(context, pair);
   }

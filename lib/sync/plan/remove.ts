@@ -21,7 +21,7 @@ export function removeBlock(
   const across = otherSide(side);
   const all = [row, ...below];
   const why = context.folderFacts[across].unnamed.has(folderOf(row.key))
-    ? `it may be one of the names in its folder that the ${across} side cannot give; nothing beside them is removed`
+    ? `it may be one of the names in its folder that the ${across} side cannot list; nothing next to such names is removed`
     : holding ?? unprovenAbsenceIn(context, all, side);
   const unproven = unprovenFolders(context, all, side);
   const staying = foldersThatStay(context, all, { side, mayNotGo: unproven });

@@ -225,7 +225,8 @@ function alignTimes(
 function refuseUndecided(context: PlanContext, row: Row): void {
   const path = row.local?.path ?? row.remote?.path;
   if (path === undefined) return;
-  const why = "its content could not be compared: the two sides give no checksum of one kind";
+  const why =
+    "its content could not be compared: the two sides offer no checksum of the same algorithm; choose other -Criteria";
   refuse(context, "remote", { path, kind: "unsupported", why });
 }
 

@@ -47,6 +47,6 @@ export async function readVersion(
     take(chunk);
   }
   if (bytes === entry.size) return;
-  const message = `"${escapeForDisplay(entry.path)}" gave ${bytes} bytes, ${entry.size} were listed`;
+  const message = `"${escapeForDisplay(entry.path)}" has ${bytes} bytes, but ${entry.size} were listed; run again`;
   throw new SyncError("changed", message, { operation: "checksum", path: entry.path });
 }

@@ -120,7 +120,7 @@ async function fillSide(
         throw why;
       }
       const { path } = one.entry;
-      const reason = `its time could not be told: ${failureReason(why)}`;
+      const reason = `its time could not be read: ${failureReason(why)}`;
       found[side].set(path, { kind: "opaque", path, cause: "unreadable", why: reason });
     }
   };

@@ -186,7 +186,12 @@ async function withChecksum(
     if (why.kind === "notFound") {
       return { kind: "opaque", path, cause: "special", why: "it vanished while it was compared" };
     }
-    return { kind: "opaque", path, cause: "unreadable", why: `its checksum could not be told: ${failureReason(why)}` };
+    return {
+      kind: "opaque",
+      path,
+      cause: "unreadable",
+      why: `its checksum could not be determined: ${failureReason(why)}`,
+    };
   }
 }
 

@@ -58,8 +58,8 @@ export function mergeHiddenNotes(plan: Plan): Plan {
     if (own.length === 0) return [];
     const across = otherSide(side);
     const why =
-      `the ${side} side lists no name that begins with a dot, and whether it hides them cannot be told without ` +
-      `writing there: those of the ${across} side are left alone`;
+      `the ${side} side lists no name that begins with a dot, and only a write to it could show whether it hides them: ` +
+      `the ${across} side keeps those it has; remove by hand what is not wanted`;
     return [{ code: "hidden", side, count: own.reduce((sum, { count = 1 }) => sum + count, 0), why }];
   });
   return { ...plan, notes: [...plan.notes.filter(({ code }) => code !== "hidden"), ...notes] };
@@ -67,7 +67,7 @@ export function mergeHiddenNotes(plan: Plan): Plan {
 
 /** The maximum number of names to check: a server hides all of them or none. */
 const MAX_STATS = 5;
-const HIDDEN_NAME = "the server hides names that begin with a dot, so that nobody can tell whether it is there";
+const HIDDEN_NAME = "the server hides names that begin with a dot, so it may exist there";
 
 /** Returns the dot names that the other side has and this one does not list, without those inside another one. */
 function findSuspects(

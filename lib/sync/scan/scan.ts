@@ -93,7 +93,7 @@ async function listFolders(backend: Backend, found: ScanState, options: ScanOpti
   const waiting: Folder[] = [{ entry: { kind: "dir", path: root }, depth: 0 }];
 
   async function listOne({ entry, depth }: Folder): Promise<void> {
-    if (depth > MAX_DEPTH) throw failure(`it lies more than ${MAX_DEPTH} folders deep`);
+    if (depth > MAX_DEPTH) throw failure(`it is more than ${MAX_DEPTH} folders deep`);
     const children = await backend.list(entry.path, { signal });
     const checked = children.map((child) => found.validator.checkChild(child, entry.path));
     if (entry.path !== root) found.entries.push(entry);

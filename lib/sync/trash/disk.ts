@@ -141,7 +141,7 @@ async function writeNew(
       for (let at = 0; at < chunk.length;) at += await file.write(chunk.subarray(at));
       bytes += chunk.length;
     }
-    if (bytes !== size) throw new Error(`${bytes} bytes came of ${size}`);
+    if (bytes !== size) throw new Error(`the source has ${bytes} bytes instead of ${size}`);
     if (modified !== undefined && modified >= 0) await file.utime(modified / 1000, modified / 1000);
     await file.sync();
   } catch (error) {
@@ -178,12 +178,12 @@ async function deviceOf(path: string): Promise<number> {
 
 async function assertFree(path: string, { at }: TrashPath): Promise<void> {
   if (await Deno.lstat(path).catch(ignoreNotFound) === undefined) return;
-  throw new SyncError("exists", `"${escapeForDisplay(at)}" is there already`, { operation: "keep" });
+  throw new SyncError("exists", `"${escapeForDisplay(at)}" already exists`, { operation: "keep" });
 }
 
 function assertFile({ at }: TrashPath, info: Deno.FileInfo): void {
   if (info.isFile) return;
-  throw new SyncError("refused", `"${escapeForDisplay(at)}" is no file any more.`, { operation: "restore" });
+  throw new SyncError("refused", `"${escapeForDisplay(at)}" is no longer a file.`, { operation: "restore" });
 }
 
 function limitBytes(bytes: number): TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>> {

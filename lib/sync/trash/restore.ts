@@ -22,8 +22,8 @@ export async function listTrash(home: string, warn?: (message: string) => void):
     warn?.(
       `The list of the trash "${
         escapeForDisplay(home)
-      }" holds ${lines} that no run wrote so, in "${index.pair}.jsonl": ` +
-        "what they name may lie anywhere, and is left alone.",
+      }" contains ${lines} that no run wrote, in "${index.pair}.jsonl": ` +
+        "what they name may be anywhere, and is not touched.",
     );
   }
   return all.sort((a, b) => a.when - b.when);
@@ -58,7 +58,7 @@ export async function restoreItem(item: TrashItem, options: ItemOptions & { read
   if (there !== undefined) {
     throw new SyncError(
       "exists",
-      `"${escapeForDisplay(item.path)}" is there again: -Force puts that one into the trash.`,
+      `"${escapeForDisplay(item.path)}" exists again: -Force moves that one to the trash.`,
       {
         operation: "restore",
         path: item.path,
@@ -104,7 +104,7 @@ async function restoreFromDisk(item: TrashItem, target: Backend, { signal }: Cal
   if (found === undefined) throw goneError(item);
   if (found.target !== undefined) {
     if (target.makeLink === undefined) {
-      throw new SyncError("unsupported", `${target.label} has no links`, { operation: "restore", path });
+      throw new SyncError("unsupported", `${target.label} supports no links`, { operation: "restore", path });
     }
     await target.makeLink(path, found.target, { signal, expect: "absent" });
     return;
@@ -130,6 +130,8 @@ async function recordRemoval({ id, pair }: TrashItem, { home }: ItemOptions): Pr
 
 async function serverRootOf({ at, session }: TrashItem, { server, signal }: ItemOptions): Promise<Backend> {
   if (server !== undefined) return await server.withRoot("/", { signal });
-  const message = `"${escapeForDisplay(dirname(at))}" lies on ${session}: pipe a session to it in, from New-Session.`;
+  const message = `"${
+    escapeForDisplay(dirname(at))
+  }" is on ${session}: pipe a session to that server in, from New-Session.`;
   throw new SyncError("connection", message, { operation: "reach the trash" });
 }

@@ -107,7 +107,7 @@ Deno.test("Sync-Path -Mode Both takes a damaged history for none, says so, and r
   await Deno.remove(`${pair.a}/one`);
   const second = await pair.sync("-Remove");
   assert.deepEqual([second.code, counts(second)], [0, [0, 1, 0, 0, 0]]);
-  assert.match(second.stderr, /damaged.*put aside/);
+  assert.match(second.stderr, /damaged.*renamed to/);
   assert.equal((await namesIn(`${pair.state}/history`)).length, 2);
 });
 

@@ -33,7 +33,7 @@ for (const [what, damage] of Object.entries(damages)) {
       }
       using history = await open(folder);
       assert.equal(history.exists, false);
-      assert.match(history.unusable ?? "", /^it is damaged; it was put aside as ".*\.unused-1"$/);
+      assert.match(history.unusable ?? "", /^it is damaged; the file was renamed to ".*\.unused-1"$/);
       assert.deepEqual(await Deno.readFile(`${file}.unused-1`), bytes);
       await history.save(recordUpdates(known("a")), {});
       using again = await open(folder);
@@ -70,7 +70,7 @@ Deno.test("openHistory() does not use a file of a newer format, and keeps it", (
     db.exec(`UPDATE meta SET value = replace(value, '"format":2', '"format":3') WHERE key = 'head'`);
     db.close();
     using history = await open(folder);
-    assert.match(history.unusable ?? "", /format 3.*put aside/);
+    assert.match(history.unusable ?? "", /format 3.*renamed to/);
     assert.equal(history.history.get("a" as RelPath), undefined);
   }));
 

@@ -248,6 +248,6 @@ Deno.test("apply() removes nothing below a folder that became a link since it wa
   });
   const { events } = await applied(targets.map(remove), { local: sides.local, remote });
   assert.deepEqual(brief(events).toSorted(), ["done remove d/y", "done remove z", "failed remove d/e/x"]);
-  assert.match(failure(events).message, /"d\/e" is no folder any more/);
+  assert.match(failure(events).message, /"d\/e" is no longer a folder/);
   assert.equal((await texts(sides.remote))["d/e/x"], "1");
 });

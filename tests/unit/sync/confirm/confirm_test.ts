@@ -232,7 +232,7 @@ Deno.test("run() refuses, with nothing changed, where most of what is listed is 
       ran({ local: noWrite(sides.local), remote }, { mode: "Local", remove, maxRemove: { share: 1 } }),
     );
     assert.equal(error.kind, "refused");
-    assert.match(error.message, /cannot be right.*users; /);
+    assert.match(error.message, /is wrong.*users; /);
   }
 });
 

@@ -184,7 +184,7 @@ Deno.test("openHistory() does not use what was written for another host key, and
     await saveUpdates(folder, recordUpdates(known("a")));
     using history = await open(folder, { peer: "SHA256:b" });
     assert.equal(history.exists, false);
-    assert.match(history.unusable ?? "", /host key.*put aside/);
+    assert.match(history.unusable ?? "", /host key.*renamed to/);
   }));
 
 Deno.test("openHistory() does not use a file that was copied from another pair", () =>
