@@ -9,7 +9,7 @@ import type { CommandContext } from "../lib/shell/command/command.ts";
 import { evaluate, type ShellContext } from "../lib/shell/run/evaluate.ts";
 import { helpText } from "../lib/shell/run/help.ts";
 import { parse, type Statement } from "../lib/shell/parse/parser.ts";
-import { commandNames, findCommand } from "./get_help.ts";
+import { addressFacts, commandNames, findCommand } from "./get_help.ts";
 import { ABORT_GRACE_MS } from "./shared/program_context.ts";
 import { parseProgramArguments, type ProgramArguments } from "./shared/arguments.ts";
 import { commands } from "./mod.ts";
@@ -119,7 +119,7 @@ function createShellContext(
       options.onContext(context);
       return context;
     },
-    help: (command) => helpText(command, { width: columns() ?? 80 }),
+    help: (command, words) => helpText(command, { width: columns() ?? 80, ...addressFacts(words) }),
     environment: (name) => Deno.env.get(name),
     variables: new Map(),
     stack: options.stack,

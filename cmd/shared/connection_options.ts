@@ -46,17 +46,24 @@ export interface ConnectionOptions extends ProgramOptions {
    * a text such as 10s.
    */
   readonly reconnectTime?: number | string;
-  /** How many connections may be open side by side. */
+  /**
+   * Sftp: How many connections may be open side by side, 4 by default; fewer are used when the server refuses more.
+   * Ftp: The highest number of connections, 8 by default, 12 at high latency; fewer if the server refuses more. Webdav,
+   * Gcs, S3: How many connections may be open side by side.
+   */
   readonly connections?: number;
-  /** TLS: Auto takes it when the server offers it, Explicit insists, Implicit speaks TLS from the first byte. */
+  /** TLS: Auto uses it if the server offers it, Explicit requires it, Implicit begins with it. */
   readonly ftpSecure?: "None" | "Auto" | "Implicit" | "Explicit";
-  /** Passive: this machine opens the data connections. Active is not offered. */
+  /** Passive: this machine opens the data connections. Active is not supported. */
   readonly ftpMode?: "Passive" | "Active";
-  /** The SHA-256 fingerprint of the certificate that must answer, one of several; it decides alone. */
+  /**
+   * Ftp: The SHA-256 of the certificate that must answer, one of several; then no authority is asked. Webdav, Gcs, S3:
+   * The SHA-256 fingerprint of the certificate that must answer, one of several; it decides alone.
+   */
   readonly tlsHostCertificateFingerprint?: string | readonly string[];
   /** A PEM file with the certificate and the private key that log this side in over TLS. */
   readonly tlsClientCertificatePath?: string;
-  /** How the server spells names; Utf8 by default. */
+  /** The server's encoding of names, Utf8 by default. */
   readonly encoding?: "Utf8" | "Latin1";
   /** Speaks TLS, as davs: and https: do. */
   readonly secure?: boolean;
@@ -64,7 +71,11 @@ export interface ConnectionOptions extends ProgramOptions {
   readonly rootPath?: string;
   /** How to log in. Auto takes the best that the server offers; with Bearer the password is the token. */
   readonly auth?: "Auto" | "Basic" | "Digest" | "Bearer";
-  /** Lets content travel over http: to another machine, where everybody on the way can read it. */
+  /**
+   * Webdav: Lets a password travel over http: to another machine, where everybody on the way can read it. Gcs: Lets
+   * credentials travel over http: to another machine, where everybody on the way can read them. S3: Lets content travel
+   * over http: to another machine, where everybody on the way can read it.
+   */
   readonly allowInsecure?: boolean;
   /** How many MiB the listing of one folder may have, 64 by default; beyond that the server is not believed. */
   readonly maxFolderListing?: number;
@@ -82,7 +93,10 @@ export interface ConnectionOptions extends ProgramOptions {
   readonly secretKey?: SecretText;
   /** The project that pays, where a bucket lets those pay who ask. */
   readonly userProject?: string;
-  /** The store that holds the bucket, where it is not Amazon's: "https://minio.example:9000". */
+  /**
+   * Gcs: Another server than the provider's own: https://host, or http://127.0.0.1:4443 of an emulator. S3: The store
+   * that holds the bucket, where it is not Amazon's: "https://minio.example:9000".
+   */
   readonly endpoint?: string;
   /** The region of the bucket; AWS_REGION or the profile's by default, us-east-1 where none is known. */
   readonly region?: string;

@@ -1,7 +1,7 @@
 import { formatAddress, isAddress } from "../../lib/core/address.ts";
-import { type Address, type Protocol, type ProtocolOption, protocols } from "../../lib/backends/mod.ts";
-import { badInput } from "../../lib/core/errors.ts";
-import { escapeForDisplay } from "../../lib/core/path.ts";
+import { parseAddress, type ParsedAddress } from "../../lib/core/address_parser.ts";
+import { type Address, type Protocol, protocols } from "../../lib/backends/mod.ts";
+import { badInput, type SyncError } from "../../lib/core/errors.ts";
 import {
   type ConnectionSpec,
   openSession,
@@ -9,57 +9,34 @@ import {
   type Session,
   type SessionContext,
 } from "../../lib/session/session.ts";
-import { readSecretFile } from "../../lib/session/state_folder.ts";
 import {
+  type Bound,
   type CommandContext,
+  computed,
   type Param,
   type Params,
-  type ParamType,
   piped,
 } from "../../lib/shell/command/command.ts";
-import {
-  duration,
-  fingerprints,
-  number,
-  oneOf,
-  path,
-  positiveDuration,
-  type Secret,
-  secret,
-  text,
-  toggle,
-} from "../../lib/shell/command/param_types.ts";
+import { number, path, positiveDuration, secret, text } from "../../lib/shell/command/param_types.ts";
 import { credential } from "./credential.ts";
-import { parseAddress } from "../../lib/core/address_parser.ts";
-
-/** The protocols' own parameters, with the types they would have if they were written out here. */
-type OptionRow = (typeof protocols)[number]["options"][number];
-type ProtocolParams = {
-  readonly [O in OptionRow as O["name"]]: {
-    readonly type: ParamType<O extends { readonly values: readonly (infer V)[] } ? V : OptionValues[O["kind"]]>;
-    readonly help: string;
-    readonly aliases: readonly string[];
-  };
-};
-
-interface OptionValues {
-  readonly text: string;
-  readonly list: readonly string[];
-  readonly toggle: boolean;
-  readonly number: number;
-  readonly duration: number;
-  readonly secret: Secret;
-}
+import { findSecret } from "./password.ts";
+import { protocolName, protocolParams } from "./protocol_params.ts";
 
 const rows: readonly Protocol[] = protocols;
 
 /** The address and login parameters of New-Session, which Sync-Path and Compare-Path accept too. */
 export const loginParams = {
-  HostName: { type: text, aliases: ["ComputerName"], help: "The server, instead of an address." },
+  HostName: {
+    type: text,
+    aliases: ["ComputerName"],
+    replacesAddress: true,
+    help: "The server, instead of an address.",
+  },
   PortNumber: { type: number(1, 65_535), help: "The server's port; the protocol's own by default." },
   UserName: { type: text, help: "The user that logs in." },
   Protocol: {
-    type: oneOf(...rows.flatMap((row) => row.names)),
+    type: protocolName,
+    replacesAddress: true,
     help: "The protocol of -HostName; Sftp by default.",
   },
   Credential: { type: credential, help: "User name and password: an object of Get-Credential, or user:password." },
@@ -81,7 +58,7 @@ export type BoundLogin =
       : never;
   }
   & Readonly<Record<string, unknown>>
-  & { readonly [piped]?: ReadonlySet<string> };
+  & Pick<Bound<Params>, typeof piped | typeof computed>;
 
 /**
  * Returns the specification of the connection. `word` is an address; without it -HostName is required. Throws badInput
@@ -91,7 +68,7 @@ export function toConnectionSpec(
   bound: BoundLogin,
   text: string | undefined,
 ): ConnectionSpec & { readonly password: (() => string) | undefined } {
-  const parsed = text === undefined ? undefined : parseAddress(text, protocols);
+  const parsed = text === undefined ? undefined : parseOnce(bound, text);
   if (parsed === undefined && bound.HostName === undefined) {
     throw badInput(
       "Which server? Write an address such as sftp://user@host, or -HostName.",
@@ -109,6 +86,14 @@ export function toConnectionSpec(
     throw badInput("Give -Password or -PasswordFile, not both.", "AmbiguousParameterSet");
   }
   return { address, options, password: parsed?.password };
+}
+
+/** Parses an address once for a bound set and its copies. */
+function parseOnce(bound: BoundLogin, text: string): ParsedAddress {
+  const known = bound[computed] as Map<string, ParsedAddress> | undefined;
+  const parsed = known?.get(text) ?? parseAddress(text, protocols);
+  known?.set(text, parsed);
+  return parsed;
 }
 
 /** Returns the names of the login parameters that were given, to reject them if a session already exists. */
@@ -200,101 +185,26 @@ function addLogin(address: Address, bound: BoundLogin): Address {
   return { ...address, ...(user === undefined ? {} : { user }), ...(port === undefined ? {} : { port }) };
 }
 
-async function findSecret(
-  bound: BoundLogin,
-  name: string,
-  source: {
-    readonly password: (() => string) | undefined;
-    readonly context: CommandContext;
-    /** The server's name. */
-    readonly name: string;
-    /** Whether the address came out of the pipe: any program may have written it. */
-    readonly isForeign: boolean;
-  },
-): Promise<string | undefined> {
-  if (name !== "password") return await (bound[name] as Secret | undefined)?.();
-  const typed = await (bound.Password ?? bound.Credential?.password)?.();
-  if (typed !== undefined) return typed;
-  if (source.password !== undefined) return source.password();
-  if (bound.PasswordFile !== undefined) return await readSecretFile(bound.PasswordFile);
-  return passwordFromEnvironment(source.name, source);
-}
-
-/**
- * Returns the password in the environment for a host: TANDEM_PASSWORD_<HOST>, otherwise TANDEM_PASSWORD. The latter is
- * meant for the server that the command line names, so an address out of the pipe does not get it.
- */
-function passwordFromEnvironment(
-  name: string,
-  { context, isForeign }: { readonly context: CommandContext; readonly isForeign: boolean },
-): string | undefined {
-  const own = passwordVariableOf(name);
-  const bound = own === undefined ? undefined : context.env(own);
-  if (bound) return bound;
-  const general = context.env("TANDEM_PASSWORD") || undefined;
-  if (general === undefined || !isForeign) return general;
-  const advice = own === undefined ? "Pipe a session of New-Session in instead" : `Set ${own} for it`;
-  context.warn(
-    `TANDEM_PASSWORD is not sent to "${escapeForDisplay(name)}", which the pipe named and no command line. ${advice}.`,
-  );
-  return undefined;
-}
-
-/**
- * Returns TANDEM_PASSWORD_WEB1_EXAMPLE_COM for "web1.example.com": "." becomes "_", "-" becomes "__"; ":" of an IPv6
- * address becomes "___" and "::" five of them: odd numbers, which hyphens cannot make, so that no two hosts share a
- * variable. Undefined for a name that no host can have (RFC 1123, section
- * 2.1).
- */
-export function passwordVariableOf(host: string): string | undefined {
-  const isName = /^(?!-)[a-z0-9-]+(?<!-)(?:\.(?!-)[a-z0-9-]+(?<!-))*$/i.test(host) || /^[0-9a-f:.]+$/i.test(host);
-  if (!isName) return undefined;
-  const spelled = host.toUpperCase().replaceAll("-", "__").replaceAll("::", "_____").replaceAll(":", "___")
-    .replaceAll(".", "_");
-  return `TANDEM_PASSWORD_${spelled}`;
-}
-
 function protocolOptions(bound: BoundLogin, protocol: Protocol): Record<string, string> {
   const options: Record<string, string> = {};
   const own = new Set(protocol.options.map((option) => option.name));
   for (const option of rows.flatMap((row) => row.options)) {
     const value = bound[option.name];
-    if (value === undefined || option.kind === "secret") continue;
-    if (!own.has(option.name)) {
-      throw badInput(
-        `-${option.name} is no parameter of ${protocol.schemes[0]}: leave it out.`,
-        "NamedParameterNotFound",
-      );
-    }
+    if (value === undefined) continue;
+    if (!own.has(option.name)) throw foreignOption(option.name, protocol);
+    if (option.kind === "secret") continue;
     options[option.name] = Array.isArray(value) ? value.join(";") : String(value);
   }
   return options;
 }
 
-function protocolParams(): ProtocolParams {
-  const params: Record<string, Param<unknown>> = {};
-  for (const option of rows.flatMap((row) => row.options)) {
-    params[option.name] = { type: toParamType(option), help: option.help, aliases: option.aliases ?? [] };
-  }
-  return params as unknown as ProtocolParams;
-}
-
-function toParamType(option: ProtocolOption): Param<unknown>["type"] {
-  if (option.values !== undefined) return oneOf(...option.values);
-  switch (option.kind) {
-    case "text":
-      return text;
-    case "list":
-      return fingerprints;
-    case "toggle":
-      return toggle;
-    case "number":
-      return number(1, 1_000_000);
-    case "duration":
-      return duration;
-    case "secret":
-      return secret;
-    default:
-      return option.kind satisfies never;
-  }
+function foreignOption(name: string, protocol: Protocol): SyncError {
+  const owners = rows.filter((row) => row.options.some((option) => option.name === name)).map((row) => row.names[0]);
+  const [known, last] = [owners.slice(0, -1).join(", "), owners.at(-1)];
+  const list = known === "" ? last : `${known} and ${last}`;
+  return badInput(
+    `-${name} belongs to ${list}, and the server is reached by ${protocol.names[0]}: leave it out. ` +
+      `"Get-Help New-Session -Protocol ${protocol.names[0]}" lists what fits.`,
+    "NamedParameterNotFound",
+  );
 }

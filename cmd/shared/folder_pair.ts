@@ -1,4 +1,4 @@
-import { type Backend, followLinks, openLocal } from "../../lib/backends/mod.ts";
+import { type Backend, followLinks, openLocal, protocols } from "../../lib/backends/mod.ts";
 import { rejectLookalike } from "../../lib/core/address.ts";
 import { badInput, SyncError } from "../../lib/core/errors.ts";
 import { root } from "../../lib/core/path.ts";
@@ -118,7 +118,7 @@ async function toJob<W extends BoundPair>(bound: W, context: CommandContext): Pr
     );
   }
   if (needsSession(bound)) {
-    if (bound.RemotePath !== undefined) rejectLookalike(bound.RemotePath);
+    if (bound.RemotePath !== undefined) rejectLookalike(bound.RemotePath, protocols);
     throw badInput(
       "Which server? Write an address as RemotePath, such as sftp://user@host/path, or pipe a session in from New-Session.",
       "MissingMandatoryParameter",
@@ -162,7 +162,7 @@ async function checkLocal(local: Backend, { mode }: SyncMode, context: CommandCo
 
 function resolveLocalFolder(bound: BoundPair, context: CommandContext): string {
   const given = bound.LocalPath ?? ".";
-  rejectLookalike(given);
+  rejectLookalike(given, protocols);
   const address = bound.Session?.address ??
     (needsSession(bound) ? undefined : toConnectionSpec(bound, addressOf(bound)).address);
   const filled = given.replaceAll("${host}", address?.host ?? "");

@@ -1,6 +1,6 @@
 import { badInput } from "./errors.ts";
 import { escapeForDisplay } from "./path.ts";
-import type { Address } from "./protocol.ts";
+import type { Address, Protocol } from "./protocol.ts";
 
 /** Whether the argument is an address ("scheme://…", "file:…"). Disk paths such as C:\x, C:/x and \\server\share are not. */
 export function isAddress(word: string): boolean {
@@ -17,11 +17,14 @@ export function formatAddress(address: Address): string {
   return `${scheme}://${login}${place}${port === undefined ? "" : `:${port}`}${encodePath(address.path)}`;
 }
 
+/** The fields of a protocol table row that tell a server's schemes. */
+type ServerRow = Pick<Protocol, "schemes" | "local">;
+
 /** Throws badInput for scp-style arguments in place of an address: user@host:/path, name:path, sftp:host. */
-export function rejectLookalike(word: string): void {
+export function rejectLookalike(word: string, rows: readonly ServerRow[]): void {
   if (isAddress(word) || /^[a-z]:(?:[/\\]|[^@]*$)/i.test(word)) return;
-  const [, scheme, rest] = /^(sftp|scp|ssh|ftps?|ftpes|davs?|webdavs?|https?|s3|gs):\/?(?!\/)(.*)$/is.exec(word) ?? [];
-  if (scheme !== undefined && rest !== undefined) {
+  const [, scheme, rest] = /^([a-z][a-z0-9+.-]*):\/?(?!\/)(.*)$/is.exec(word) ?? [];
+  if (scheme !== undefined && rest !== undefined && isServerScheme(scheme, rows)) {
     throw badInput(
       `${quoteRedacted(word)} is not an address: did you mean ${scheme.toLowerCase()}://${hideLogin(rest)}?`,
       invalidAddress,
@@ -37,6 +40,11 @@ export function rejectLookalike(word: string): void {
     quoteRedacted(word)
   } is not a path: did you mean ${meant}? Write ./ before a name that contains a colon.`;
   throw badInput(message, invalidAddress);
+}
+
+/** Whether a protocol of a server has the scheme. */
+function isServerScheme(scheme: string, rows: readonly ServerRow[]): boolean {
+  return rows.some((row) => row.local !== true && row.schemes.includes(scheme.toLowerCase()));
 }
 
 /** Replaces everything before the last "@" (user, password, pins) of a text that may be an address; for messages. */

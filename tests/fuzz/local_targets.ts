@@ -52,7 +52,7 @@ export const localTargets: readonly FuzzTarget[] = [
     run(bytes) {
       const text = new TextDecoder().decode(bytes);
       redactAddress(text);
-      rejectLookalike(text);
+      rejectLookalike(text, protocols);
       const { address } = parseAddress(text, protocols);
       const again = parseAddress(formatAddress(address), protocols).address;
       assert.deepEqual(again, address);

@@ -3,7 +3,7 @@ import { findByFullName, foldName, type ParamSlot, paramSlots, unknownParameterE
 import { bindPipedObject } from "./pipe_input.ts";
 import { assignArguments, type AssignedValues, misplacedValueError, type ResolvedArgument } from "./arguments.ts";
 import { type ArgumentValue, convertValue } from "./values.ts";
-import { type Bound, type Command, type CommonValues, type Params, piped } from "../command/command.ts";
+import { type Bound, type Command, type CommonValues, computed, type Params, piped } from "../command/command.ts";
 
 export type { ResolvedArgument } from "./arguments.ts";
 export type { ArgumentValue } from "./values.ts";
@@ -100,7 +100,10 @@ interface BindingInput extends BindOptions {
 function createBinding<P extends Params, Out>(command: Command<P, Out>, input: BindingInput): Binding<P> {
   const { slots, assigned } = input;
   const values = resolveValues(command, input);
-  const bound = Object.fromEntries(Object.keys(command.params).map((name) => [name, values.get(name)])) as Bound<P>;
+  const bound = {
+    ...Object.fromEntries(Object.keys(command.params).map((name) => [name, values.get(name)])),
+    [computed]: new Map(),
+  } as Bound<P>;
   const missing = slots.filter((slot) => slot.param.mandatory === true && values.get(slot.name) === undefined);
   const hint = misplacedValueError(missing, assigned);
   if (hint !== undefined) throw hint;

@@ -40,8 +40,19 @@ export interface Param<T> {
    */
   readonly early?: boolean;
   readonly hidden?: boolean;
+  /** The protocols that it belongs to; absent: it belongs to none or to all. */
+  readonly protocols?: readonly ParamProtocol[];
+  /** Whether it names a server in place of an address. */
+  readonly replacesAddress?: boolean;
 }
 
+/** A protocol that a parameter belongs to: its names, as -Protocol takes them, and the parameter's help there. */
+export interface ParamProtocol {
+  readonly names: readonly string[];
+  readonly help: string;
+}
+
+/** The parameter table of a command, by the parameters' names. */
 export type Params = Readonly<Record<string, Param<unknown>>>;
 
 type BoundValue<P> = P extends Param<infer T>
@@ -51,10 +62,13 @@ type BoundValue<P> = P extends Param<infer T>
 /** The key under which a bound set names the parameters that a piped object supplied. */
 export const piped: unique symbol = Symbol("piped");
 
+/** The key under which a bound set and its copies share what was computed from them, by a text of the caller's choice. */
+export const computed: unique symbol = Symbol("computed");
+
 /** The bound parameters of a command: every parameter of its table, converted. */
 export type Bound<P extends Params> =
   & { readonly [K in keyof P]: BoundValue<P[K]> }
-  & { readonly [piped]?: ReadonlySet<string> };
+  & { readonly [piped]?: ReadonlySet<string>; readonly [computed]?: Map<string, unknown> };
 
 /** The parameters that every command takes: -WhatIf, -Confirm, -Verbose, -Quiet, -ErrorAction Stop. */
 export interface CommonValues {

@@ -1,9 +1,14 @@
 import { commonParams } from "../bind/names.ts";
 import type { Command, Param } from "../command/command.ts";
 
-/** Options of the help text. `width`: the maximum line length in characters; 80 by default, never below 40. */
+/** Options of the help text. */
 export interface HelpOptions {
+  /** The maximum line length in characters; 80 by default, never below 40. */
   readonly width?: number;
+  /** The only protocol whose parameters are explained; all of them by default. */
+  readonly protocol?: string | undefined;
+  /** Whether the command line holds an address: parameters that replace one are left out. */
+  readonly hasAddress?: boolean;
 }
 
 /**
@@ -13,11 +18,14 @@ export interface HelpOptions {
 export function helpText(command: Command, options: HelpOptions = {}): string {
   const width = Math.max(40, options.width ?? 80);
   const aliases = command.aliases?.map((alias) => alias.name) ?? [];
-  const shown = Object.entries(command.params).filter(([, param]) => param.hidden !== true).sort(byPosition);
+  const shown = Object.entries(command.params).filter(([, param]) =>
+    param.hidden !== true && !(options.hasAddress === true && param.replacesAddress === true)
+  ).sort(byPosition);
+  const general = shown.filter(([, param]) => param.protocols === undefined);
   const sections = [
     ["NAME", [command.name]],
     ["SYNOPSIS", [command.summary]],
-    ["SYNTAX", [syntaxOf(command.name, shown)]],
+    ["SYNTAX", [syntaxOf(command.name, general, shown.length > general.length)]],
     ["ALIASES", aliases.length === 0 ? [] : [aliases.join(", ")]],
     ["DESCRIPTION", command.notes ?? []],
   ] as const;
@@ -25,10 +33,14 @@ export function helpText(command: Command, options: HelpOptions = {}): string {
     .map(([title, lines]) =>
       `${title}\n${lines.map((line) => wrap(line, { width, indent: 4, hanging: 8 })).join("\n")}`
     );
-  const params = shown.map(([name, param]) => describeParam(name, param, width));
+  const params = general.map(([name, param]) => describeParam(name, param, width));
   const common = Object.keys(commonParams).map((name) => `-${name}`).join(", ");
   const every = wrap(`Every command also takes ${common}.`, { width, indent: 4, hanging: 4 });
   parts.push(`PARAMETERS\n${[...params, every].join("\n\n")}`);
+  for (const { names, rows } of protocolGroups(shown, options.protocol)) {
+    const lines = rows.map(([name, param]) => describeParam(name, param, width));
+    parts.push(`PARAMETERS OF ${names.join(", ").toUpperCase()}\n${lines.join("\n\n")}`);
+  }
   const examples = command.examples ?? [];
   if (examples.length > 0) parts.push(`EXAMPLES\n${examples.map((example) => indent(example, 4)).join("\n")}`);
   return parts.join("\n\n") + "\n";
@@ -55,13 +67,31 @@ function rank(param: Param<unknown>): number {
   return param.position ?? (param.mandatory === true ? 100 : 200);
 }
 
-function syntaxOf(name: string, rows: readonly ParamRow[]): string {
+/** Returns the parameters of each protocol, with the help that they have there. */
+function protocolGroups(
+  rows: readonly ParamRow[],
+  only: string | undefined,
+): readonly { readonly names: readonly string[]; readonly rows: readonly ParamRow[] }[] {
+  const groups = new Map<string, { readonly names: readonly string[]; readonly rows: ParamRow[] }>();
+  for (const [name, param] of rows) {
+    for (const { names, help } of param.protocols ?? []) {
+      if (only !== undefined && !names.includes(only)) continue;
+      const group = groups.get(names.join()) ?? { names, rows: [] };
+      group.rows.push([name, { ...param, help }]);
+      groups.set(names.join(), group);
+    }
+  }
+  return [...groups.values()];
+}
+
+function syntaxOf(name: string, rows: readonly ParamRow[], hasProtocols: boolean): string {
   const words = rows.map(([param, { type, position, mandatory }]) => {
     const flag = position === undefined ? `-${param}` : `[-${param}]`;
     const value = type.isSwitch === true ? flag : `${flag} <${type.name.length > 40 ? "value" : type.name}>`;
     return mandatory === true ? value : `[${value}]`;
   });
-  return [name, ...words, "[common parameters]"].join(" ");
+  const more = hasProtocols ? ["[parameters of the protocol]"] : [];
+  return [name, ...words, ...more, "[common parameters]"].join(" ");
 }
 
 function describeParam(name: string, param: Param<unknown>, width: number): string {
@@ -72,7 +102,7 @@ function describeParam(name: string, param: Param<unknown>, width: number): stri
     ...(param.type.isList === true ? ["several with commas"] : []),
     ...(param.exact === true ? ["written in full"] : []),
     ...(param.fromPipe === undefined ? [] : [param.fromPipe === "value" ? "from the pipe" : "from the pipe by name"]),
-    ...(param.aliases === undefined ? [] : [`also ${param.aliases.map((alias) => `-${alias}`).join(", ")}`]),
+    ...((param.aliases ?? []).length === 0 ? [] : [`also ${param.aliases?.map((alias) => `-${alias}`).join(", ")}`]),
     ...(formatFallback(param) === undefined ? [] : [`default ${formatFallback(param)}`]),
   ];
   const values = param.type.values === undefined ? [] : [`Values: ${param.type.values.join(", ")}.`];

@@ -7,7 +7,7 @@ const redactor = "tests/unit/core/redactor_test.ts";
 export const mutantsOfWords: readonly Mutant[] = [
   {
     name: "TANDEM_PASSWORD goes to an address out of the pipe",
-    file: "cmd/shared/connection_params.ts",
+    file: "cmd/shared/password.ts",
     old: "if (general === undefined || !isForeign) return general;",
     new: 'if (general === undefined || general !== "") return general;',
     tests: [echo],

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { passwordVariableOf } from "../../../cmd/shared/connection_params.ts";
+import { passwordVariableOf } from "../../../cmd/shared/password.ts";
 
 Deno.test("passwordVariableOf() names a variable of its own for every host", () => {
   const names: Readonly<Record<string, string | undefined>> = {

@@ -192,8 +192,8 @@ for (const text of secrets) {
 }
 
 Deno.test("rejectLookalike() never shows a password", () => {
-  assert.ok(!complaint(() => rejectLookalike("u:hunter2@h:/path")).includes("hunter2"));
-  assert.ok(!complaint(() => rejectLookalike("sftp:u:hunter2@h/path")).includes("hunter2"));
+  assert.ok(!complaint(() => rejectLookalike("u:hunter2@h:/path", rows)).includes("hunter2"));
+  assert.ok(!complaint(() => rejectLookalike("sftp:u:hunter2@h/path", rows)).includes("hunter2"));
 });
 
 Deno.test("isAddress() takes schemes and file:, and no disk path", () => {
@@ -207,13 +207,19 @@ Deno.test("isAddress() takes schemes and file:, and no disk path", () => {
 
 Deno.test("rejectLookalike() says what scp's forms are called here", () => {
   assert.match(
-    complaint(() => rejectLookalike("deploy@web1:/var/www")),
+    complaint(() => rejectLookalike("deploy@web1:/var/www", rows)),
     /did you mean sftp:\/\/deploy@web1\/var\/www\?/,
   );
-  assert.match(complaint(() => rejectLookalike("web1:site")), /did you mean sftp:\/\/web1\/site\?/);
-  assert.match(complaint(() => rejectLookalike("[::1]:site")), /did you mean sftp:\/\/\[::1\]\/site\?/);
-  assert.match(complaint(() => rejectLookalike("sftp:web1/x")), /did you mean sftp:\/\/web1\/x\?/);
-  assert.match(complaint(() => rejectLookalike("sftp:/web1/x")), /did you mean sftp:\/\/web1\/x\?/);
+  assert.match(complaint(() => rejectLookalike("web1:site", rows)), /did you mean sftp:\/\/web1\/site\?/);
+  assert.match(complaint(() => rejectLookalike("[::1]:site", rows)), /did you mean sftp:\/\/\[::1\]\/site\?/);
+  assert.match(complaint(() => rejectLookalike("sftp:web1/x", rows)), /did you mean sftp:\/\/web1\/x\?/);
+  assert.match(complaint(() => rejectLookalike("sftp:/web1/x", rows)), /did you mean sftp:\/\/web1\/x\?/);
+});
+
+Deno.test("rejectLookalike() knows the schemes of the protocol table, and no other", () => {
+  const table: readonly SchemeRow[] = [...rows, { schemes: ["example"] }];
+  assert.match(complaint(() => rejectLookalike("Example:box/x", table)), /did you mean example:\/\/box\/x\?/);
+  assert.match(complaint(() => rejectLookalike("example:box/x", rows)), /did you mean sftp:\/\/example\/box\/x\?/);
 });
 
 Deno.test("rejectLookalike() leaves paths and addresses alone", () => {
@@ -231,7 +237,7 @@ Deno.test("rejectLookalike() leaves paths and addresses alone", () => {
     "plain",
     "",
   ];
-  for (const path of paths) rejectLookalike(path);
+  for (const path of paths) rejectLookalike(path, rows);
 });
 
 Deno.test("formatAddress() writes the full form without secrets", () => {

@@ -66,3 +66,29 @@ Deno.test("commandList() shows one command a line in order, and wraps under the 
   assert.match(lines[2] ?? "", /^ {15}\S/);
   assert.ok(lines.every((line) => line.length <= 60));
 });
+
+Deno.test("helpText() shows the parameters of each protocol under its own heading, with the help that they have there", () => {
+  const [a, b] = [{ names: ["A"], help: "Of A." }, { names: ["B", "C"], help: "Of B." }];
+  const command = defineCommand({
+    name: "New-Session",
+    summary: "Opens.",
+    params: {
+      Both: { type: text, protocols: [a, b], help: "A: Of A. B: Of B." },
+      Address: { type: text, position: 0, help: "An address." },
+      OnlyB: { type: text, protocols: [{ names: ["B", "C"], help: "B alone." }], help: "B alone." },
+      HostName: { type: text, replacesAddress: true, help: "A host." },
+    },
+    async *run() {},
+  });
+  const headings = (help: string) => help.split("\n").filter((line) => /^(?:PARAMETERS| {4}-\w+ <)/.test(line));
+  const own = ["PARAMETERS", "    -Address <text>", "    -HostName <text>"];
+  const ofB = ["PARAMETERS OF B, C", "    -Both <text>", "    -OnlyB <text>"];
+  assert.deepEqual(headings(helpText(command)), [...own, "PARAMETERS OF A", "    -Both <text>", ...ofB]);
+  assert.deepEqual(headings(helpText(command, { protocol: "C" })), [...own, ...ofB]);
+  assert.deepEqual(headings(helpText(command, { protocol: "C", hasAddress: true })), [...own.slice(0, 2), ...ofB]);
+  assert.match(
+    helpText(command),
+    /^ {4}New-Session \[\[-Address\] <text>\] \[-HostName <text>\] \[parameters of the$/m,
+  );
+  assert.match(helpText(command, { protocol: "B" }), /-Both <text>\n {8}Of B\.\n\n/);
+});
