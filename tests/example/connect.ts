@@ -1,8 +1,10 @@
 import { posix } from "node:path";
+import { numberOption } from "../../lib/backends/shared/options.ts";
 import type { CallOptions } from "../../lib/core/backend.ts";
 import { root } from "../../lib/core/path.ts";
 import { HttpClient } from "../../lib/http/client.ts";
 import { connectWithRetry } from "../../lib/net/backoff.ts";
+import { labelOf } from "../../lib/net/host.ts";
 import { ExampleClient } from "./client.ts";
 import { stat } from "./stat.ts";
 import type { ConnectContext } from "../../lib/core/protocol.ts";
