@@ -1,19 +1,20 @@
 import type { NameRules, RelPath } from "./path.ts";
 import type { Checksum, DirEntry, Entry, FileEntry, LinkEntry } from "./entry.ts";
 
-/**
- * The capabilities of a backend, as data. `timeStep` in ms, undefined if times cannot be stored at all; `dirTimes`: a
- * folder's time changes when a name in it is added or removed; `normalizes`: é in NFC and NFD are one name; `hasDirs`:
- * empty folders exist; `atomicWrite`: a reader never sees the name absent or half written while it is replaced;
- * `names`: the naming rules; `maxNameBytes` in UTF-8 bytes.
- */
+/** The capabilities of a backend, as data. */
 export interface Traits {
+  /** The precision of stored times in ms; undefined if times cannot be stored at all. */
   readonly timeStep: number | undefined;
+  /** Whether a folder's time changes when a name in it is added or removed. */
   readonly dirTimes: boolean;
   readonly caseSensitive: boolean;
+  /** Whether é in NFC and in NFD are one name. */
   readonly normalizes: boolean;
+  /** Whether empty folders exist. */
   readonly hasDirs: boolean;
+  /** Whether a reader never sees the name absent or half written while it is replaced. */
   readonly atomicWrite: boolean;
+  /** Whether a rename replaces its target without a moment in which the name is absent. */
   readonly atomicRename: boolean;
   /** write() can replace the content of a file in place (WriteOptions.inPlace). */
   readonly inPlace?: true;
@@ -21,6 +22,7 @@ export interface Traits {
   /** The number of files that are worth transferring in parallel. */
   readonly parallelFiles: number;
   readonly names: NameRules;
+  /** The longest name in UTF-8 bytes. */
   readonly maxNameBytes: number;
   /** Whether listings show names that begin with a dot; undefined until a listing has shown it. It may become known at any time. */
   readonly showsDots?: boolean | undefined;
@@ -104,15 +106,15 @@ export interface EqualityProof {
   result(): { readonly checksum: Checksum; readonly isEqual: boolean };
 }
 
-/**
- * The root of a backend. `path`: as the server names it. `broad`: why a user is unlikely to want this folder emptied
- * ("the login folder"). `disk`: its real path if it is on a disk of this machine.
- */
+/** The root of a backend. */
 export interface BackendRoot {
+  /** As the server names it. */
   readonly path: string;
+  /** The reason why a user is unlikely to want this folder emptied: "the login folder". */
   readonly risk?: string;
   /** Whether the backend knows that the root may be emptied although it is the server's: a bucket, a share, the only folder of a locked-in account. */
   readonly isOrdinary?: boolean;
+  /** Its real path if it is on a disk of this machine. */
   readonly diskPath?: string;
 }
 

@@ -12,34 +12,40 @@ export function otherSide(side: Side): Side {
 /** One entry of a listing. */
 export type Entry = FileEntry | DirEntry | LinkEntry | OpaqueEntry;
 
-/**
- * `size` in bytes. `modified` in ms since the epoch (with fractions if the server reports them), absent if the server
- * reports none; `timeStep` in ms if this listing is coarser than the backend's; `isArrival`: the time is that of the
- * upload, not of the last edit, although the server could store that too; `revision`: ETag, generation or version:
- * equal values mean equal bytes; `checksum` only if the listing contains it at no cost, otherwise by checksum();
- * `mode`: the rwx bits; `fileId`: device and inode; `changeTime`: the time of the last change of content, name or
- * metadata (ctime) in ms, which no program can set back; only disks list it.
- */
+/** A regular file. */
 export interface FileEntry {
   readonly kind: "file";
   readonly path: RelPath;
+  /** In bytes. */
   readonly size: number;
+  /** In ms since the epoch, with fractions if the server reports them; absent if it reports no time. */
   readonly modified?: number;
+  /** In ms, if this listing is coarser than the backend's traits say. */
   readonly timeStep?: number;
+  /** The time is that of the upload, not of the last edit, although the server could store that too. */
   readonly isUploadTime?: true;
+  /** ETag, generation or version: equal values mean equal bytes. */
   readonly revision?: string;
+  /** Present only if the listing contains it at no cost; otherwise checksum() returns it. */
   readonly checksum?: Checksum;
+  /** The rwx bits. */
   readonly mode?: number;
+  /** Device and inode. */
   readonly fileId?: string;
+  /**
+   * The time of the last change of content, name or metadata (ctime) in ms, which no program can set back. Only disks list
+   * it.
+   */
   readonly changeTime?: number;
 }
 
-/** A folder. `fileId`: only for a root on a disk; distinguishes it from another folder at the same path. */
+/** A folder. */
 export interface DirEntry {
   readonly kind: "dir";
   readonly path: RelPath;
   readonly modified?: number;
   readonly mode?: number;
+  /** Present only for a root on a disk; distinguishes it from another folder at the same path. */
   readonly fileId?: string;
 }
 
@@ -50,14 +56,15 @@ export interface LinkEntry {
   readonly target: string;
 }
 
-/**
- * An entry that must not be touched. `cause` decides the report: link, special and hidden are notes, unreadable and
- * name are failures; "hidden" means that something may exist there although no listing shows it. The path of cause
- * "name" is for reports only and must never be opened.
- */
+/** An entry that must not be touched. */
 export interface OpaqueEntry {
   readonly kind: "opaque";
+  /** For cause "name" a path that is for reports only and must never be opened. */
   readonly path: RelPath;
+  /**
+   * Decides the report: link, special and hidden are notes, unreadable and name are failures. "hidden": something may
+   * exist there although no listing shows it.
+   */
   readonly cause: "link" | "special" | "hidden" | "unreadable" | "name";
   readonly why: string;
 }

@@ -10,22 +10,27 @@ export interface SideStamp {
   readonly changeTime?: number;
 }
 
-/**
- * The history of one path. `partialSide` names the side on which an in-place replacement of the content had started
- * when this was recorded: the content there may be half old, half new, unless the file still matches its stamp.
- * `unprovenSide` names the side whose stamp was too recent to be trusted when it was written; `provableFrom` is the time
- * in ms, by this machine's clock, from which equal content proves the stamp of a side with another clock. Stamps of a
- * folder hold only its time (their size is 0), and only if that was old enough to reveal a later deletion in the folder.
- */
+/** The history of one path. */
 export interface BaseEntry {
   readonly path: RelPath;
   readonly kind: "file" | "dir" | "link";
+  /**
+   * The stamp of a folder has only its time (the size is 0), and only if that was old enough to reveal a later deletion in
+   * the folder.
+   */
   readonly local?: SideStamp;
   readonly remote?: SideStamp;
+  /** The side whose stamp was too recent to be trusted when it was written. */
   readonly unprovenSide?: Side | "both";
+  /** The time in ms, by this machine's clock, from which equal content proves the stamp of a side with another clock. */
   readonly provableFrom?: number;
   readonly checksum?: Checksum;
+  /** The target of a link. */
   readonly target?: string;
+  /**
+   * The side on which a write in place had begun when this was recorded: the content there may be half old, half new,
+   * unless the file still matches its stamp.
+   */
   readonly partialSide?: Side;
 }
 
