@@ -228,4 +228,32 @@ export const mutantsOfState: readonly Mutant[] = [
     new: '    if (message !== "") return;\n    throw new SyncError(\n      "refused",\n      "Nothing was changed',
     tests: ["tests/unit/cases/interruption_test.ts"],
   },
+  {
+    name: "a server's root that its backend left unmarked counts as ordinary",
+    file: "lib/backends/layers/server_root.ts",
+    old: 'return { ...root, risk: "the server\'s root folder" };',
+    new: "return root;",
+    tests: ["tests/unit/session/session_test.ts"],
+  },
+  {
+    name: "another root of a session is not marked",
+    file: "lib/backends/layers/server_root.ts",
+    old: "withRoot: async (folder, call) => markServerRoot(await inner.withRoot(folder, call)),",
+    new: "withRoot: (folder, call) => inner.withRoot(folder, call),",
+    tests: ["tests/unit/session/session_test.ts"],
+  },
+  {
+    name: "a second listing may name entries of other folders",
+    file: "lib/sync/common/relisting.ts",
+    old: "assertChild(entry, dir);",
+    new: "if (entry.path === dir) assertChild(entry, dir);",
+    tests: ["tests/unit/sync/common/relisting_test.ts"],
+  },
+  {
+    name: "a scan takes entries that lie outside the listed folder",
+    file: "lib/sync/scan/entry_validator.ts",
+    old: "    assertChild(entry, dir);\n",
+    new: "    if (entry.path === dir) assertChild(entry, dir);\n",
+    tests: ["tests/unit/sync/scan/entry_validator_test.ts", "tests/contract/memory_test.ts"],
+  },
 ];
