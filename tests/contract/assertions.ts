@@ -18,7 +18,7 @@ export const optionalMethods = [
   "walk",
 ] as const;
 
-/** What a case works on. The optional members are what a test's server or line can be made to do. */
+/** The backend of one case. The optional members make the test's server or line misbehave. */
 export interface Fixture {
   readonly backend: Backend;
   /** Cuts the line for good. */
@@ -40,7 +40,7 @@ export interface Fixture {
 /** The means that not every test's server has. */
 export type Means = "cut" | "silence" | "busy" | "keepShort" | "listNames" | "disk";
 
-/** How a backend is to be opened. `timeout`: its -Timeout in ms. */
+/** The options with which a backend is opened. `timeout`: its -Timeout in ms. */
 export interface FreshOptions {
   readonly timeout?: number;
 }

@@ -25,7 +25,7 @@ export const hostileNames: readonly string[] = [
 
 const SILENCE_MS = 2000;
 
-/** What a backend must not take on trust: names, successes, absences and silence. */
+/** Cases of what a backend must check itself: names, successes, absences and silence. */
 export const doubtCases: readonly Case[] = [
   ...hostileNames.map((name): Case => ({
     name: `list() and walk() make no path of the name ${JSON.stringify(name)}`,

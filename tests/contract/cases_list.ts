@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { root, toRelPath } from "../../lib/core/path.ts";
 import { assertRejects, call, type Case, entries, entry, file, folder, paths, put } from "./assertions.ts";
 
-/** What list(), stat() and at() promise. */
+/** The cases of list(), stat() and withRoot(). */
 export const listCases: readonly Case[] = [
   {
     name: "list() of an empty root gives nothing",

@@ -28,7 +28,7 @@ const nasty: readonly string[] = [
   "n".repeat(200),
 ];
 
-/** What every backend does with names. */
+/** The cases of names. */
 export const nameCases: readonly Case[] = [
   ...nasty.map((name): Case => ({
     name: `a file and a folder may be called ${

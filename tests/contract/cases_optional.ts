@@ -4,7 +4,7 @@ import { root, toRelPath } from "../../lib/core/path.ts";
 import { pattern } from "../support/content.ts";
 import { assertRejects, call, type Case, entry, file, folder, get, link, paths, put, text } from "./assertions.ts";
 
-/** What the optional methods promise where they are present. */
+/** The cases of the optional methods, for backends that have them. */
 export const optionalCases: readonly Case[] = [
   {
     name: "rename() moves a file, with its time",

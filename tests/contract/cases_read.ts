@@ -4,7 +4,7 @@ import { toRelPath } from "../../lib/core/path.ts";
 import { collect, pattern, streamBody } from "../support/content.ts";
 import { assertRejects, assertSameBytes, call, type Case, file, folder, get, put, text } from "./assertions.ts";
 
-/** What read() promises. */
+/** The cases of read(). */
 export const readCases: readonly Case[] = [
   ...[0, 1, 65_535, 65_536, 65_537].map((size): Case => ({
     name: `read() gives back the ${size} bytes that write() was given`,

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { root, toRelPath } from "../../lib/core/path.ts";
 import { assertRejects, call, type Case, entry, file, folder, link, paths, put, text } from "./assertions.ts";
 
-/** What makeDir() and remove() promise. */
+/** The cases of makeDir() and remove(). */
 export const removeCases: readonly Case[] = [
   {
     name: "makeDir() makes a folder and gives its entry",

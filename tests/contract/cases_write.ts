@@ -19,7 +19,7 @@ import {
 
 const tag = "00112233445566aa";
 
-/** What write() promises. */
+/** The cases of write(). */
 export const writeCases: readonly Case[] = [
   {
     name: "write() over a longer file leaves no old tail",

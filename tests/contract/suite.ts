@@ -20,7 +20,7 @@ export interface Conformance {
   readonly known?: Readonly<Record<string, string>>;
   /** The optional methods this backend has not. Compared with the truth. */
   readonly lacks?: readonly (typeof optionalMethods)[number][];
-  /** What a fresh() gives besides the backend, so that the cases that need it are registered. "silence": only if it opens with the -Timeout that it is asked for. */
+  /** The means that fresh() gives besides the backend, so that the cases that need them are registered. "silence": only if it opens with the -Timeout in its options. */
   readonly gives?: readonly Means[];
   /** The server is missing: every case is reported as ignored. */
   readonly ignore?: boolean;

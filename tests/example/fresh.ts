@@ -1,4 +1,3 @@
-import { posix } from "node:path";
 import { root } from "../../lib/core/path.ts";
 import type { Conformance, Fresh } from "../contract/suite.ts";
 import { call } from "../contract/assertions.ts";
@@ -7,7 +6,7 @@ import { throughProxy } from "../support/targets/through_proxy.ts";
 import { openExample } from "./mod.ts";
 import { ExampleStore } from "./server.ts";
 
-/** What the contract suite is told of the example protocol. */
+/** The example protocol as the contract suite runs it. */
 export const exampleConformance: Conformance = {
   name: "example",
   lacks: ["rename", "copy", "hardLink", "makeLink", "setModified", "setMode", "flush", "checksum", "walk"],
@@ -24,7 +23,7 @@ export async function freshExample(
 ): Promise<Fresh & { readonly store: ExampleStore }> {
   await using stack = new AsyncDisposableStack();
   const store = stack.use(new ExampleStore({ password: PASSWORD }));
-  const address = { scheme: "example", path: posix.join("/", "folder") };
+  const address = { scheme: "example", path: "/folder" };
   const options = { Timeout: String(timeout) };
   const open = (port: number) => openExample(testTarget({ ...address, port }, { options, password: PASSWORD }), call);
   const proxied = stack.use(await throughProxy(store.port, open));

@@ -2,7 +2,7 @@ import { hostname } from "node:os";
 import { Redactor } from "../../lib/core/redactor.ts";
 import type { CommandContext, CommonValues } from "../../lib/shell/command/command.ts";
 
-/** What a command is run with in a test: no terminal, no signal, and only these environment variables. Warnings go to `warnings`. */
+/** Returns the context of a command in a test: no terminal, no signal, and only these environment variables. Warnings go to `warnings`. */
 export function testHost(
   { common = {}, env = {}, warnings = [], stack = new AsyncDisposableStack() }: {
     readonly common?: Partial<CommonValues>;

@@ -15,7 +15,7 @@ export interface FtpTargetOptions {
   warn?(message: string): void;
 }
 
-/** What opens the test server, as a user would write it; its certificate is pinned. */
+/** Returns the context that opens the test server, as a user would write it; its certificate is pinned. */
 function ftpTarget(server: FtpServer, more: FtpTargetOptions = {}): ConnectContext {
   const { tls = "none", port = server.port, path = server.root, password = server.password, options = {} } = more;
   const scheme = { none: "ftp", explicit: "ftpes", implicit: "ftps" }[tls];

@@ -21,9 +21,9 @@ export interface GcsPair extends AsyncDisposable {
   start(words: string): Deno.ChildProcess;
   /** Puts an object below the prefix as another tool would. */
   put(path: string, content: string, metadata?: Readonly<Record<string, string>>): void;
-  /** What lies below the prefix: path → content. */
+  /** The objects below the prefix: path → content. */
   objects(): FolderContent;
-  /** What was asked since the last call, log-ins left out. */
+  /** The requests since the last call, log-ins left out. */
   requests(): readonly GcsRequest[];
   /** Runs Sync-Path with these words and fails unless it only listed: no write, nothing asked of a single object, no file written here. */
   idle(words: string): Promise<void>;

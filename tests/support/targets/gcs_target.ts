@@ -13,7 +13,7 @@ export interface GcsTargetOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** What opens a bucket of the test server, as a user would write it; the credentials come with `options` or `env`. */
+/** Returns the context that opens a bucket of the test server, as a user would write it; the credentials come with `options` or `env`. */
 export function gcsTarget(server: Pick<GcsServer, "port">, more: GcsTargetOptions = {}): ConnectContext {
   const { port = server.port, bucket = "bucket", path = "", options = {}, env = {} } = more;
   return testTarget({ scheme: "gs", host: bucket, path }, {

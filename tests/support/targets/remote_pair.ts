@@ -67,10 +67,10 @@ export async function makeRemotePair(
   };
 }
 
-/** Where Apache keeps the properties of files; it shows it to nobody. */
+/** The folder in which Apache keeps the properties of files; no listing shows it. */
 export const APACHE_PROPERTIES = ".DAV";
 
-/** What a folder holds, without what Apache keeps there for itself. */
+/** Returns the content of a folder without Apache's own files. */
 export function contentWithoutServerFiles(folder: string): FolderContent {
   return Object.fromEntries(
     Object.entries(readFolder(folder)).filter(([path]) => !path.split("/").includes(APACHE_PROPERTIES)),

@@ -16,7 +16,7 @@ export interface S3TargetOptions {
   readonly options?: Readonly<Record<string, string>>;
 }
 
-/** What opens a bucket of the test server, as a user would write it: s3://127.0.0.1:port/bucket/prefix. */
+/** Returns the context that opens a bucket of the test server, as a user would write it: s3://127.0.0.1:port/bucket/prefix. */
 export function s3Target(
   server: Pick<S3Server, "port" | "accessKey" | "secretKey">,
   more: S3TargetOptions,
@@ -41,7 +41,7 @@ export interface Bucket extends Disposable {
   put(key: string, content: string, more?: PutMore): Promise<void>;
 }
 
-/** What an object of the tests is given. */
+/** The properties of an object that a test writes. */
 export interface PutMore {
   readonly metadata?: Record<string, string>;
   readonly acl?: ObjectCannedACL;

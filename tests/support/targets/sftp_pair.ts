@@ -12,7 +12,7 @@ export interface SftpPair extends AsyncDisposable {
   readonly remote: string;
   /** The remote folder as the program is told it. */
   readonly address: string;
-  /** Where the program keeps its state. */
+  /** The program's state folder. */
   readonly state: string;
   /** Runs Sync-Path over the pair with these words behind it; another command when the first word is its name. */
   sync(words: string, options?: RunOptions): Promise<RunResult>;
@@ -70,7 +70,7 @@ export async function setOldTime(path: string, hours = 0): Promise<void> {
   await Deno.utime(path, seconds, seconds);
 }
 
-/** What a folder of this disk holds, read without any code of the program. */
+/** Returns the content of a folder of this disk, read without any code of the program. */
 export function readFolder(folder: string): FolderContent {
   const found: [string, string][] = [];
   const visit = (dir: string, prefix: string) => {

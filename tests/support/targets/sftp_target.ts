@@ -4,7 +4,7 @@ import type { Sshd } from "../servers/sftp.ts";
 import type { ConnectContext } from "../../../lib/core/protocol.ts";
 import { testTarget } from "./test_target.ts";
 
-/** What of a test server a client needs. */
+/** The facts of a test server that a client needs. */
 export type TestServer = Pick<Sshd, "port" | "user" | "root" | "home" | "fingerprint">;
 
 export interface TargetOptions {
@@ -15,7 +15,7 @@ export interface TargetOptions {
   readonly options?: Readonly<Record<string, string>>;
 }
 
-/** What opens the test server, as a user would write it. */
+/** Returns the context that opens the test server, as a user would write it. */
 function sftpTarget(
   server: TestServer,
   more: TargetOptions = {},

@@ -1,6 +1,6 @@
 import type { Address, ConnectContext } from "../../../lib/core/protocol.ts";
 
-/** What a test gives besides the address. `password`: the one that the user would type. */
+/** The inputs of a test besides the address. `password`: the one that the user would type. */
 export interface TestTargetOptions {
   readonly options?: Readonly<Record<string, string>> | undefined;
   readonly password?: string | undefined;
@@ -10,7 +10,7 @@ export interface TestTargetOptions {
   warn?(message: string): void;
 }
 
-/** Returns what a protocol is opened with, as for a user without a terminal: "scheme://127.0.0.1" and what the address says otherwise. */
+/** Returns the context that opens a protocol for a user without a terminal. The host is 127.0.0.1 unless the address has another. */
 export function testTarget(
   address: Partial<Address> & Pick<Address, "scheme">,
   { options = {}, password, secrets = {}, env = {}, warn = () => {} }: TestTargetOptions = {},

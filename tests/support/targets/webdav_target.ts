@@ -15,7 +15,7 @@ export interface DavTargetOptions {
   readonly options?: Readonly<Record<string, string>>;
 }
 
-/** What opens the test server, as a user would write it. */
+/** Returns the context that opens the test server, as a user would write it. */
 export function davTarget(
   server: Pick<DavServer, "port" | "user" | "password" | "root">,
   more: DavTargetOptions = {},
