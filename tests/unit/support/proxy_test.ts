@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import net from "node:net";
 import { pattern } from "../../support/content.ts";
+import { startHttp } from "../../support/servers/http.ts";
 import { startProxy } from "../../support/proxy.ts";
 
 Deno.test("startProxy() carries every byte both ways and counts them", async () => {
@@ -133,3 +134,16 @@ async function readAll(client: Deno.Conn, count: number): Promise<Uint8Array<Arr
   }
   return bytes;
 }
+
+Deno.test("answer() replies in the server's place, and the server hears nothing of it", async () => {
+  await using server = startHttp(() => new Response("truth"));
+  await using proxy = await startProxy(server.port);
+  const get = async () => {
+    const response = await fetch(`http://127.0.0.1:${proxy.port}/`, { headers: { connection: "close" } });
+    return `${response.status} ${await response.text()}`;
+  };
+  assert.equal(await get(), "200 truth");
+  proxy.answer("HTTP/1.1 503 Busy\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+  assert.equal(await get(), "503 ");
+  assert.equal(server.requests.length, 1);
+});
