@@ -1,7 +1,8 @@
 import { Buffer } from "node:buffer";
 import { type Framing, type ParsedHead, parseHead } from "./message.ts";
 import { explainWrongPeer, explainWrongProtocol, requiresTls } from "../net/peer_protocol.ts";
-import { type Transport, wrongProtocolError } from "../net/transport.ts";
+import type { Transport } from "../net/transport.ts";
+import { wrongProtocolError } from "../net/net_error.ts";
 
 /**
  * A connection to a web server, used for one exchange after another. It reads at all times, so that it detects a server

@@ -1,9 +1,8 @@
 import { type OperationContext, operationError } from "../core/operation.ts";
 import { type ErrorKind, SyncError } from "../core/errors.ts";
 import { escapeForDisplay } from "../core/path.ts";
-import { describeNetError, explainUntrusted, isUntrustedCertificate } from "../net/net_error.ts";
+import { describeNetError, explainUntrusted, isUntrustedCertificate, NETWORK_OPERATION } from "../net/net_error.ts";
 import { CLIENT_CERTIFICATE_ADVICE, isClientCertificateRejected } from "../net/client_certificate.ts";
-import { NETWORK_OPERATION } from "../net/transport.ts";
 
 /** A reply's status and its headers in lower case. */
 export interface ResponseHead {

@@ -4,7 +4,8 @@ import { CHUNK_SIZE, forEachChunk, wrongSizeError } from "../net/byte_stream.ts"
 import type { ContentReader, HttpConnection } from "./connection.ts";
 import { framingOf, keepsAlive, type ParsedHead } from "./message.ts";
 import { networkToSyncError, type ResponseHead } from "./errors.ts";
-import { networkError, Watchdog } from "../net/transport.ts";
+import { networkError } from "../net/net_error.ts";
+import { Watchdog } from "../net/transport.ts";
 import { type OperationContext, operationError } from "../core/operation.ts";
 
 /**

@@ -1,3 +1,4 @@
+import { SyncError } from "../core/errors.ts";
 import { escapeForDisplay } from "../core/path.ts";
 
 /**
@@ -32,3 +33,27 @@ export function isUntrustedCertificate(error: unknown): boolean {
 }
 
 const CERTIFICATE_ERROR = /CERT|SELF_SIGNED|UNABLE_TO_(?:GET|VERIFY)|certificate|HostnameMismatch|NotValidForName/;
+
+/** The operation of errors that belong to no call yet: the caller replaces it. */
+export const NETWORK_OPERATION = "use the network";
+
+/** Returns a transient network error. */
+export function networkError(kind: "connection" | "timeout" | "busy", why: string, cause?: unknown): SyncError {
+  const facts = { operation: NETWORK_OPERATION, transient: true, ...(cause === undefined ? {} : { cause }) };
+  return new SyncError(kind, why, facts);
+}
+
+/** Returns the error of a peer that takes longer than -Timeout. */
+export function timeoutError(what: string, timeout: number): SyncError {
+  return networkError("timeout", `${what} in ${timeout / 1000} s; -Timeout waits longer`);
+}
+
+/** Returns the error of a peer with another protocol, which is not transient. */
+export function wrongProtocolError(why: string): SyncError {
+  return new SyncError("connection", why, { operation: NETWORK_OPERATION });
+}
+
+/** Returns what a failure of the network means, or the error's own message. */
+export function netMessageOf(error: unknown): string {
+  return describeNetError(error) ?? (error instanceof Error ? error.message : String(error));
+}

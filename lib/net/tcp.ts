@@ -1,20 +1,62 @@
-import { Buffer } from "node:buffer";
-import net from "node:net";
-import tls from "node:tls";
+import { lookup } from "node:dns/promises";
+import net, { isIP } from "node:net";
 import { SyncError } from "../core/errors.ts";
-import { describeNetError } from "./net_error.ts";
-import { toLatin1 } from "./latin1.ts";
-import { explainWrongProtocol } from "./peer_protocol.ts";
-import { tlsConnectionOptions, type TlsTrust, verifyPeer } from "./tls.ts";
-import { dialTcp, networkError, type Peer, timeoutError, wrongProtocolError } from "./transport.ts";
+import { describeNetError, netMessageOf, networkError, timeoutError } from "./net_error.ts";
 
-/** Connects within `timeout` ms; stops when the signal is aborted. */
-export function dial(
-  to: { readonly host: string; readonly port: number },
+export interface Peer {
+  /** An IP address, or a name that resolves to one. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Connects within `timeout` ms. Rejects with connection or timeout. */
+export async function dialTcp(peer: Peer, timeout: number): Promise<Deno.TcpConn> {
+  try {
+    const connection = await dialAnyAddress(peer, timeout);
+    connection.setNoDelay(true);
+    return connection;
+  } catch (error) {
+    throw error instanceof SyncError ? error : networkError("connection", netMessageOf(error), error);
+  }
+}
+
+/**
+ * Connects to any address of the host. A name may have several of which only one answers, so each gets a share of the
+ * timeout.
+ */
+async function dialAnyAddress({ host, port }: Peer, timeout: number): Promise<Deno.TcpConn> {
+  const addresses = isIP(host) === 0 ? (await lookup(host, { all: true })).map(({ address }) => address) : [host];
+  let last: unknown;
+  for (const hostname of addresses) {
+    try {
+      return await withTimeout(Deno.connect({ hostname, port }), timeout / addresses.length);
+    } catch (error) {
+      last = error;
+    }
+  }
+  throw last;
+}
+
+async function withTimeout(dialing: Promise<Deno.TcpConn>, timeout: number): Promise<Deno.TcpConn> {
+  const { promise: never, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(timeoutError("no answer", timeout)), timeout);
+  try {
+    return await Promise.race([dialing, never]);
+  } catch (error) {
+    dialing.then((connection) => connection.close(), () => undefined);
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Connects a socket of node:net within `timeout` ms, for client libraries that take one; stops when the signal is aborted. */
+export function dialSocket(
+  peer: Peer,
   { timeout, signal }: { readonly timeout: number; readonly signal?: AbortSignal },
 ): Promise<net.Socket> {
   const { promise, resolve, reject } = Promise.withResolvers<net.Socket>();
-  const socket = net.connect({ ...to, noDelay: true });
+  const socket = net.connect({ ...peer, noDelay: true });
   const timer = setTimeout(() => fail(timeoutError("no answer", timeout)), timeout);
   const fail = (error: unknown) => {
     clearTimeout(timer);
@@ -34,120 +76,3 @@ export function dial(
   });
   return promise;
 }
-
-/**
- * Returns the TLS versions for a control connection and its data connections. `allowTls13`: also 1.3; servers that require
- * a resumed session work best without it.
- */
-export function tlsVersions(allowTls13: boolean): tls.ConnectionOptions {
-  return { maxVersion: allowTls13 ? "TLSv1.3" : "TLSv1.2" };
-}
-
-/** Starts TLS on a connected socket and verifies the peer, within `timeout` ms. */
-export function startTlsOnSocket(
-  socket: net.Socket,
-  { trust, allowTls13, timeout }: { readonly trust: TlsTrust; readonly allowTls13: boolean; readonly timeout: number },
-): Promise<tls.TLSSocket> {
-  const { promise, resolve, reject } = Promise.withResolvers<tls.TLSSocket>();
-  const secured = tls.connect({ ...tlsConnectionOptions(trust), ...tlsVersions(allowTls13), socket });
-  const cleanUp = () => {
-    clearTimeout(timer);
-    secured.off("error", fail);
-    secured.off("close", onClose);
-    secured.on("error", () => {});
-  };
-  const fail = (error: unknown) => {
-    cleanUp();
-    secured.destroy();
-    socket.destroy();
-    reject(error);
-  };
-  const onClose = () => fail(networkError("connection", "the server closed the connection before TLS was agreed on"));
-  const timer = setTimeout(() => fail(timeoutError("TLS was not agreed on", timeout)), timeout);
-  secured.on("error", fail);
-  secured.on("close", onClose);
-  secured.once("secureConnect", () => {
-    try {
-      verifyPeer(secured, trust);
-    } catch (error) {
-      return fail(error);
-    }
-    cleanUp();
-    resolve(secured);
-  });
-  return promise;
-}
-
-/**
- * Starts TLS from the first byte (implicit TLS). If the server does not use TLS, the error names the protocol it uses.
- */
-export async function startImplicitTls(
-  socket: net.Socket,
-  settings: Peer & Parameters<typeof startTlsOnSocket>[1],
-): Promise<tls.TLSSocket> {
-  try {
-    return await startTlsOnSocket(socket, settings);
-  } catch (error) {
-    if (error instanceof SyncError && error.kind !== "connection") throw error;
-    const why = await probeProtocol(settings);
-    throw why === undefined ? error : wrongProtocolError(why);
-  }
-}
-
-/**
- * Returns the protocol of a port at which TLS failed, as the end of a sentence; undefined if the server does not send
- * first.
- */
-async function probeProtocol(peer: Peer): Promise<string | undefined> {
-  const connection = await dialTcp(peer, PROBE_TIMEOUT_MS).catch(() => undefined);
-  if (connection === undefined) return undefined;
-  const first = new Uint8Array(MAX_GREETING);
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const tooLong = new Promise<null>((resolve) => timer = setTimeout(() => resolve(null), PROBE_TIMEOUT_MS));
-  // A web server waits for a line; an FTP server sends its greeting before it reads one.
-  await connection.write(toLatin1("NOOP\r\n")).catch(() => 0);
-  const coming = connection.read(first).catch(() => null);
-  const count = await Promise.race([coming, tooLong]);
-  clearTimeout(timer);
-  connection.close();
-  await coming;
-  return explainWrongProtocol(first.subarray(0, count ?? 0), "ftps");
-}
-
-/** The time in ms to wait for a greeting: servers that send first do so immediately. */
-const PROBE_TIMEOUT_MS = 2_000;
-const MAX_GREETING = 1024;
-
-/** Longer than any line of a reply. */
-const MAX_LINE = 1 << 16;
-
-/**
- * Passes only complete lines to the client library, which treats every chunk as complete lines. `onRefused` is called with
- * the error if the peer is not an FTP server, or if a reply is too long.
- */
-export function deliverWholeLines(socket: net.Socket, onRefused: (error: SyncError) => void): void {
-  const listeners = socket.listeners("data");
-  socket.removeAllListeners("data");
-  let rest = "";
-  let isFirst = true;
-  socket.on("data", (chunk: string | Buffer) => {
-    const text = rest + (typeof chunk === "string" ? chunk : Buffer.from(chunk).toString("latin1"));
-    const end = text.lastIndexOf("\n") + 1;
-    rest = text.slice(end);
-    const why = isFirst ? explainWrongProtocol(Buffer.from(text, "latin1"), "ftp") : undefined;
-    if (why !== undefined) return onRefused(wrongProtocolError(why));
-    isFirst &&= end === 0;
-    if (rest.length > MAX_LINE) return onRefused(networkError("connection", "the server's reply is too long"));
-    if (end > 0) { for (const listener of listeners) listener.call(socket, text.slice(0, end)); }
-  });
-}
-
-/**
- * The time in ms to wait for the greeting, which an FTP server sends first. A server silent for longer is sent a NOOP:
- * a web server, or one that expects TLS, then answers immediately in its own protocol, and an FTP server answers after
- * its greeting.
- */
-export const GREETING_WAIT_MS = 2_000;
-/** The error of a connection that ended before any greeting. */
-export const NO_GREETING =
-  "the server closed the connection and said nothing: check the port; one that expects TLS at once is written ftps://";

@@ -6,16 +6,9 @@ import type { SyncError } from "../core/errors.ts";
 import { CloseNotifyDetector } from "./close_notify.ts";
 import { type ExpectedProtocol, explainWrongProtocol } from "./peer_protocol.ts";
 import { tlsConnectionOptions, type TlsTrust, verifyPeer } from "./tls.ts";
-import {
-  dialTcp,
-  MinimumRate,
-  networkError,
-  type Peer,
-  timeoutError,
-  type Transport,
-  Watchdog,
-  wrongProtocolError,
-} from "./transport.ts";
+import { dialTcp, type Peer } from "./tcp.ts";
+import { MinimumRate, type Transport, Watchdog } from "./transport.ts";
+import { networkError, timeoutError, wrongProtocolError } from "./net_error.ts";
 
 /** The settings of a TLS connection. No read or write on it may stall for longer than `timeout` ms. */
 export interface TlsSettings {

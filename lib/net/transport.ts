@@ -1,7 +1,6 @@
-import { lookup } from "node:dns/promises";
-import { isIP } from "node:net";
-import { SyncError } from "../core/errors.ts";
-import { describeNetError } from "./net_error.ts";
+import type { SyncError } from "../core/errors.ts";
+import { netMessageOf, networkError, timeoutError } from "./net_error.ts";
+import { dialTcp, type Peer } from "./tcp.ts";
 
 /** A byte connection without events: read() waits for bytes. At most one read and one write run at a time. */
 export interface Transport {
@@ -23,75 +22,9 @@ export interface Transport {
   readonly endedCleanly?: () => boolean;
 }
 
-export interface Peer {
-  /** An IP address, or a name that resolves to one. */
-  readonly host: string;
-  readonly port: number;
-}
-
 /** Opens a connection without TLS within `timeout` ms; no read or write on it may stall for longer. */
 export async function dialTransport(peer: Peer, timeout: number): Promise<Transport> {
   return new TcpTransport(await dialTcp(peer, timeout), timeout);
-}
-
-/** Connects within `timeout` ms. Rejects with connection or timeout. */
-export async function dialTcp(peer: Peer, timeout: number): Promise<Deno.TcpConn> {
-  try {
-    const connection = await dialAnyAddress(peer, timeout);
-    connection.setNoDelay(true);
-    return connection;
-  } catch (error) {
-    throw error instanceof SyncError ? error : networkError("connection", messageOf(error), error);
-  }
-}
-
-/**
- * Connects to any address of the host. A name may have several of which only one answers, so each gets a share of the
- * timeout.
- */
-async function dialAnyAddress({ host, port }: Peer, timeout: number): Promise<Deno.TcpConn> {
-  const addresses = isIP(host) === 0 ? (await lookup(host, { all: true })).map(({ address }) => address) : [host];
-  let last: unknown;
-  for (const hostname of addresses) {
-    try {
-      return await withTimeout(Deno.connect({ hostname, port }), timeout / addresses.length);
-    } catch (error) {
-      last = error;
-    }
-  }
-  throw last;
-}
-
-async function withTimeout(dialing: Promise<Deno.TcpConn>, timeout: number): Promise<Deno.TcpConn> {
-  const { promise: never, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(timeoutError("no answer", timeout)), timeout);
-  try {
-    return await Promise.race([dialing, never]);
-  } catch (error) {
-    dialing.then((connection) => connection.close(), () => undefined);
-    throw error;
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** The operation of errors that belong to no call yet: the caller replaces it. */
-export const NETWORK_OPERATION = "use the network";
-
-/** Returns a transient network error. */
-export function networkError(kind: "connection" | "timeout" | "busy", why: string, cause?: unknown): SyncError {
-  const facts = { operation: NETWORK_OPERATION, transient: true, ...(cause === undefined ? {} : { cause }) };
-  return new SyncError(kind, why, facts);
-}
-
-/** Returns the error of a peer that takes longer than -Timeout. */
-export function timeoutError(what: string, timeout: number): SyncError {
-  return networkError("timeout", `${what} in ${timeout / 1000} s; -Timeout waits longer`);
-}
-
-/** Returns the error of a peer with another protocol, which is not transient. */
-export function wrongProtocolError(why: string): SyncError {
-  return new SyncError("connection", why, { operation: NETWORK_OPERATION });
 }
 
 /**
@@ -232,14 +165,10 @@ class TcpTransport implements Transport {
     try {
       return await work();
     } catch (error) {
-      const why = this.#isDestroyed ? "the connection was given up" : `the connection broke: ${messageOf(error)}`;
+      const why = this.#isDestroyed ? "the connection was given up" : `the connection broke: ${netMessageOf(error)}`;
       throw this.#failure ??= networkError("connection", why, error);
     } finally {
       watchdog?.stop();
     }
   }
-}
-
-function messageOf(error: unknown): string {
-  return describeNetError(error) ?? (error instanceof Error ? error.message : String(error));
 }

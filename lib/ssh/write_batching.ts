@@ -1,9 +1,10 @@
-import { connect, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { Buffer } from "node:buffer";
-import { cancelled, SyncError } from "../core/errors.ts";
+import { cancelled, SyncError, toSyncError } from "../core/errors.ts";
 import type { CallOptions } from "../core/backend.ts";
-import { describeNetError } from "../net/net_error.ts";
+import { formatHostPort } from "../net/host.ts";
+import { dialSocket } from "../net/tcp.ts";
 
 export interface SocketOptions extends CallOptions {
   readonly host: string;
@@ -13,36 +14,19 @@ export interface SocketOptions extends CallOptions {
 }
 
 /** Opens a TCP connection without Nagle's delay. Rejects with connection or timeout, both transient, or cancelled. */
-export function openSocket(options: SocketOptions): Promise<Socket> {
-  const { host, port, signal, timeout } = options;
-  const place = `${host}:${port}`;
-  return new Promise((resolve, reject) => {
-    if (signal.aborted) return reject(cancelled(signal, OPERATION));
-    const socket = connect({ host, port, noDelay: true });
-    const timer = setTimeout(() => {
-      fail(
-        new SyncError("timeout", `Cannot connect to ${place}: no answer in ${timeout / 1000} s (-Timeout)`, TRANSIENT),
-      );
-    }, timeout);
-    const onAbort = () => fail(cancelled(signal, OPERATION));
-    const settle = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", onAbort);
-    };
-    const fail = (error: SyncError) => {
-      settle();
-      socket.on("error", () => {});
-      socket.destroy();
-      reject(error);
-    };
-    signal.addEventListener("abort", onAbort);
-    socket.once("error", (error) => fail(toConnectError(error, place)));
-    socket.once("connect", () => {
-      settle();
-      socket.removeAllListeners("error");
-      resolve(socket);
-    });
-  });
+export async function openSocket({ host, port, signal, timeout }: SocketOptions): Promise<Socket> {
+  if (signal.aborted) throw cancelled(signal, OPERATION);
+  try {
+    return await dialSocket({ host, port }, { timeout, signal });
+  } catch (error) {
+    if (signal.aborted) throw cancelled(signal, OPERATION);
+    const { kind, message, facts } = toSyncError(error, OPERATION);
+    const { cause = error } = facts;
+    // A name that does not exist will not exist in a moment either.
+    const transient = !(cause instanceof Error && "code" in cause && cause.code === "ENOTFOUND");
+    const why = `Cannot connect to ${formatHostPort({ host, port })}: ${message}`;
+    throw new SyncError(kind, why, { operation: OPERATION, transient, cause });
+  }
 }
 
 /**
@@ -82,15 +66,4 @@ export function batchWrites(stream: Duplex): void {
 }
 
 const OPERATION = "connect";
-const TRANSIENT = { operation: OPERATION, transient: true } as const;
 const MAX_BATCH_BYTES = 128 * 1024;
-
-function toConnectError(error: Error & { code?: string }, place: string): SyncError {
-  const why = describeNetError(error) ?? error.message;
-  const transient = error.code !== "ENOTFOUND";
-  return new SyncError("connection", `Cannot connect to ${place}: ${why}`, {
-    operation: OPERATION,
-    transient,
-    cause: error,
-  });
-}

@@ -7,7 +7,7 @@ import type { ControlConnection } from "./control_connection.ts";
 import { assertUnchanged, parseStat, statCommands } from "./stat.ts";
 import { isAbsent, toSyncError } from "./errors.ts";
 import { encodePath, type FtpSession, type PathContext, withConnection } from "./session.ts";
-import { networkError } from "../../net/transport.ts";
+import { networkError } from "../../net/net_error.ts";
 
 /**
  * Returns the hash commands of this server as [algorithm, command]. HASH comes last, because its algorithm is a state

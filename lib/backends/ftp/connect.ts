@@ -11,8 +11,7 @@ import {
   isClientCertificateRejected,
   readClientCertificate,
 } from "../../net/client_certificate.ts";
-import { NETWORK_OPERATION, networkError } from "../../net/transport.ts";
-import { explainUntrusted } from "../../net/net_error.ts";
+import { explainUntrusted, NETWORK_OPERATION, networkError } from "../../net/net_error.ts";
 import type { ConnectContext } from "../../core/protocol.ts";
 import { labelOf } from "../../net/host.ts";
 

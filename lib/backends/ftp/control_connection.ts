@@ -7,15 +7,15 @@ import { serverMessage } from "./errors.ts";
 import { explainSilence, parseEpsvPort, parsePasvPort, type Reply, ReplyQueue, StrayLines } from "./replies.ts";
 import {
   deliverWholeLines,
-  dial,
   GREETING_WAIT_MS,
   NO_GREETING,
   startImplicitTls,
   startTlsOnSocket,
-} from "../../net/tcp.ts";
+} from "./control_socket.ts";
+import { dialSocket, type Peer } from "../../net/tcp.ts";
 import { toLatin1 } from "../../net/latin1.ts";
 import { fingerprintOf, type TlsTrust } from "../../net/tls.ts";
-import { NETWORK_OPERATION, networkError, type Peer } from "../../net/transport.ts";
+import { NETWORK_OPERATION, networkError } from "../../net/net_error.ts";
 
 export interface ControlSettings {
   readonly host: string;
@@ -82,7 +82,7 @@ export class ControlConnection {
       readonly signal: AbortSignal;
     },
   ): Promise<{ readonly control: ControlConnection; readonly greeting: Reply }> {
-    const socket = await dial(settings, { timeout: settings.timeout, signal });
+    const socket = await dialSocket(settings, { timeout: settings.timeout, signal });
     let control: ControlConnection | undefined;
     let noopTimer: ReturnType<typeof setTimeout> | undefined;
     const stop = () => {

@@ -4,9 +4,11 @@ import type { ControlConnection } from "./control_connection.ts";
 import { toCertificateError, toSyncError } from "./errors.ts";
 import type { Reply } from "./replies.ts";
 import type { PathContext } from "./session.ts";
-import { tlsVersions } from "../../net/tcp.ts";
+import { tlsVersions } from "./control_socket.ts";
 import { startTls } from "../../net/tls_transport.ts";
-import { dialTcp, dialTransport, networkError, type Transport } from "../../net/transport.ts";
+import { dialTcp } from "../../net/tcp.ts";
+import { dialTransport, type Transport } from "../../net/transport.ts";
+import { networkError } from "../../net/net_error.ts";
 
 /** A command whose result is sent on a data connection. */
 export interface DownloadOptions {

@@ -3,7 +3,7 @@ import type { CallOptions } from "../../core/backend.ts";
 import type { ControlConnection } from "./control_connection.ts";
 import { NestedCalls } from "../../net/nested_calls.ts";
 import { type StallTimeout, WaitQueue } from "../../net/semaphore.ts";
-import { NETWORK_OPERATION, networkError } from "../../net/transport.ts";
+import { NETWORK_OPERATION, networkError } from "../../net/net_error.ts";
 import { RECONNECT_BACKOFF, withRetry } from "../../net/backoff.ts";
 
 export interface FtpPoolOptions {

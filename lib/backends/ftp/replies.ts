@@ -1,6 +1,7 @@
 import { SyncError } from "../../core/errors.ts";
 import { escapeForDisplay } from "../../core/path.ts";
-import { NETWORK_OPERATION, Watchdog } from "../../net/transport.ts";
+import { NETWORK_OPERATION } from "../../net/net_error.ts";
+import { Watchdog } from "../../net/transport.ts";
 
 /** A final reply of the server. `text` holds every line, one character per byte. */
 export interface Reply {

@@ -6,7 +6,7 @@ import type { ControlConnection } from "./control_connection.ts";
 import { decodeText, encodeText, type PathEncoding } from "./listing_parser.ts";
 import type { FtpPool } from "./pool.ts";
 import { NoReply } from "./replies.ts";
-import { NETWORK_OPERATION } from "../../net/transport.ts";
+import { NETWORK_OPERATION } from "../../net/net_error.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
 /** The command that sets a file's time: MFMT, MDTM with a time, or SITE UTIME; "none" after all were refused. */

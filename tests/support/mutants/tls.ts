@@ -196,6 +196,7 @@ export const mutantsOfTls: readonly Mutant[] = [
   {
     ...rate,
     name: "a timeout does not name its parameter",
+    file: "lib/net/net_error.ts",
     old: "`${what} in ${timeout / 1000} s; -Timeout waits longer`",
     new: "`${what} in ${timeout / 1000} s`",
   },

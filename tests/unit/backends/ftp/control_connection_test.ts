@@ -3,7 +3,7 @@ import net from "node:net";
 import type { CallOptions } from "../../../../lib/core/backend.ts";
 import { ControlConnection } from "../../../../lib/backends/ftp/control_connection.ts";
 import { FtpPool } from "../../../../lib/backends/ftp/pool.ts";
-import { networkError } from "../../../../lib/net/transport.ts";
+import { networkError } from "../../../../lib/net/net_error.ts";
 import { SyncError } from "../../../../lib/core/errors.ts";
 
 /** A server that greets and answers each command by `answer`, whose pieces are sent apart. */

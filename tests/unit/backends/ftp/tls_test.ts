@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import net from "node:net";
 import tls from "node:tls";
 import type { Backend } from "../../../../lib/core/backend.ts";
-import { networkError } from "../../../../lib/net/transport.ts";
+import { networkError } from "../../../../lib/net/net_error.ts";
 import { toCertificateError } from "../../../../lib/backends/ftp/errors.ts";
 import { root, toRelPath } from "../../../../lib/core/path.ts";
 import type { FileEntry } from "../../../../lib/core/entry.ts";
