@@ -10,6 +10,14 @@ export interface OperationContext extends CallOptions {
   readonly displayName?: string;
 }
 
+/**
+ * A path as callers know it and as the server names it, with the operation that it was resolved for. `ServerPath`: the
+ * form in which the protocol holds the server's path.
+ */
+export interface ResolvedPath<ServerPath = string> extends OperationContext {
+  readonly serverPath: ServerPath;
+}
+
 /** The reason of a failure. `transient`: whether a retry may help; by default for lost connections, timeouts and busy servers. */
 export interface FailureDetail {
   readonly why: string;

@@ -1,7 +1,7 @@
 import type { DirEntry, Entry } from "../../lib/core/entry.ts";
-import { operationError } from "../../lib/core/operation.ts";
+import { operationError, type ResolvedPath } from "../../lib/core/operation.ts";
 import { root } from "../../lib/core/path.ts";
-import type { ExampleClient, ResolvedPath } from "./client.ts";
+import type { ExampleClient } from "./client.ts";
 import { precondition } from "./write.ts";
 
 /** Creates a folder, for the root its parents too. An existing one is not an error. */

@@ -1,12 +1,7 @@
-import { type OperationContext, operationError } from "../../lib/core/operation.ts";
+import { type OperationContext, operationError, type ResolvedPath } from "../../lib/core/operation.ts";
 import type { RelPath } from "../../lib/core/path.ts";
 import type { HttpClient, HttpRequest, HttpResponse } from "../../lib/http/client.ts";
 import { toSyncError } from "./errors.ts";
-
-/** One operation and the server's path of its entry: "/photos/a.jpg". */
-export interface ResolvedPath extends OperationContext {
-  readonly serverPath: string;
-}
 
 /** A request about one entry. `query`: "stat", "list", "dir" or nothing for the content; `also`: statuses that are no error. */
 export interface EntryRequest extends Pick<HttpRequest, "body" | "headers"> {

@@ -1,7 +1,8 @@
 import type { Entry } from "../../lib/core/entry.ts";
 import { checkName } from "../../lib/core/path.ts";
-import { type ExampleClient, malformed, readJson, type ResolvedPath } from "./client.ts";
+import { type ExampleClient, malformed, readJson } from "./client.ts";
 import { isRecord, parseStat } from "./stat.ts";
+import type { ResolvedPath } from "../../lib/core/operation.ts";
 
 /** Lists one folder. A listing is whole or rejects: a part of one would look like deletions. */
 export async function list(client: ExampleClient, target: ResolvedPath): Promise<readonly Entry[]> {

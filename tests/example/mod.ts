@@ -14,7 +14,7 @@ import { cancelled } from "../../lib/core/errors.ts";
 import { type RelPath, root } from "../../lib/core/path.ts";
 import { sessionClosed } from "../../lib/http/exchange.ts";
 import { makeDir, removeEntry } from "./changes.ts";
-import { type ResolvedPath, toServerPath } from "./client.ts";
+import { toServerPath } from "./client.ts";
 import { connectExample, DEFAULT_PORT, type ExampleServer } from "./connect.ts";
 import { list } from "./list.ts";
 import { exampleOptions } from "./options.ts";
@@ -22,6 +22,7 @@ import { readFile } from "./read.ts";
 import { stat } from "./stat.ts";
 import { writeFile } from "./write.ts";
 import type { OpenProtocol, Protocol } from "../../lib/core/protocol.ts";
+import type { ResolvedPath } from "../../lib/core/operation.ts";
 
 /** Connects to an example server. Rejects with connection, timeout, auth or badInput. */
 export const openExample: OpenProtocol = async (context, call) => {

@@ -1,8 +1,8 @@
 import type { Content, ReadOptions } from "../../lib/core/backend.ts";
-import { operationError } from "../../lib/core/operation.ts";
+import { operationError, type ResolvedPath } from "../../lib/core/operation.ts";
 import { assertUnchanged } from "../../lib/backends/shared/preconditions.ts";
 import { toByteStream } from "../../lib/net/byte_stream.ts";
-import type { ExampleClient, ResolvedPath } from "./client.ts";
+import type { ExampleClient } from "./client.ts";
 import { stat } from "./stat.ts";
 
 /** Reads a file or a range of it: a small one as a whole, a large one as a stream. All bytes are of one version. */

@@ -1,7 +1,7 @@
 import type { DirEntry, FileEntry } from "../../lib/core/entry.ts";
-import type { OperationContext } from "../../lib/core/operation.ts";
+import type { OperationContext, ResolvedPath } from "../../lib/core/operation.ts";
 import type { RelPath } from "../../lib/core/path.ts";
-import { type ExampleClient, malformed, readJson, type ResolvedPath } from "./client.ts";
+import { type ExampleClient, malformed, readJson } from "./client.ts";
 
 /** Returns the entry at the path; undefined if it is absent. */
 export async function stat(client: ExampleClient, target: ResolvedPath): Promise<FileEntry | DirEntry | undefined> {

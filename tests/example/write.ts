@@ -1,8 +1,8 @@
 import type { FileEntry } from "../../lib/core/entry.ts";
 import type { Body, Precondition, WriteOptions } from "../../lib/core/backend.ts";
-import { operationError } from "../../lib/core/operation.ts";
+import { operationError, type ResolvedPath } from "../../lib/core/operation.ts";
 import { assertUnchanged } from "../../lib/backends/shared/preconditions.ts";
-import { type ExampleClient, malformed, readJson, type ResolvedPath } from "./client.ts";
+import { type ExampleClient, malformed, readJson } from "./client.ts";
 import { parseStat, stat } from "./stat.ts";
 
 /** Writes a file by one PUT: the server replaces it when the last byte has arrived, and not at all if some are missing. */

@@ -7,7 +7,7 @@ import { decodeText, encodeText, type PathEncoding } from "./listing_parser.ts";
 import type { FtpPool } from "./pool.ts";
 import { NoReply } from "./replies.ts";
 import { NETWORK_OPERATION } from "../../net/net_error.ts";
-import { type OperationContext, operationError } from "../../core/operation.ts";
+import { operationError, type ResolvedPath } from "../../core/operation.ts";
 
 /** The command that sets a file's time: MFMT, MDTM with a time, or SITE UTIME; "none" after all were refused. */
 export type TimeSetter = "MFMT" | "MDTM" | "UTIME" | "none";
@@ -75,13 +75,8 @@ export interface LinkedFolders {
   assertNoLinkAbove(operation: FtpOperation & { readonly isFolder: boolean }): Promise<void>;
 }
 
-/** A path as callers know it, and as the server names it. */
-export interface ResolvedPath {
-  readonly path: RelPath;
-  readonly serverPath: string;
-}
-
-export type PathContext = OperationContext & ResolvedPath;
+/** The path of an operation. */
+export type PathContext = ResolvedPath;
 
 /** Returns the path in the server's encoding. Rejects with badInput if the encoding cannot represent the name. */
 export function encodePath(session: FtpSession, { serverPath, ...context }: PathContext): string {

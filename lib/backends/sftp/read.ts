@@ -2,11 +2,11 @@ import { Buffer } from "node:buffer";
 import { cancelled, SyncError } from "../../core/errors.ts";
 import type { FileEntry } from "../../core/entry.ts";
 import { type Content, type ReadOptions, SMALL_FILE_BYTES } from "../../core/backend.ts";
-import { assertUnchanged, type PathContext, type ResolvedPath, stat, statExpecting } from "./stat.ts";
+import { assertUnchanged, type PathContext, stat, statExpecting } from "./stat.ts";
 import { leastLoaded, type Pool } from "./pool.ts";
 import { type Handle, markHandled } from "./requests.ts";
 import { READ, type SftpClient } from "./client.ts";
-import { type OperationContext, operationError } from "../../core/operation.ts";
+import { type OperationContext, operationError, type ResolvedPath } from "../../core/operation.ts";
 
 export type ReadContext = PathContext & Pick<ReadOptions, "offset" | "length" | "expect">;
 
@@ -38,7 +38,7 @@ const MAX_REQUESTED_ALL = 48 << 20;
 /** The number of remaining bytes that justifies each further connection. */
 const BYTES_PER_CONNECTION = 16 << 20;
 
-interface ReadRange extends OperationContext, ResolvedPath {
+interface ReadRange extends ResolvedPath {
   readonly expect: FileEntry;
   readonly from: number;
   readonly to: number;

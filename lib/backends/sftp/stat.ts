@@ -5,16 +5,10 @@ import { describeMismatch } from "../shared/preconditions.ts";
 import { FAILURE, statusOf } from "./errors.ts";
 import type { SftpClient } from "./client.ts";
 import type { RawAttributes } from "../../ssh/channels.ts";
-import { type OperationContext, operationError } from "../../core/operation.ts";
-
-/** A path as callers know it, and as the server names it. */
-export interface ResolvedPath {
-  readonly path: RelPath;
-  readonly serverPath: string;
-}
+import { type OperationContext, operationError, type ResolvedPath } from "../../core/operation.ts";
 
 /** The context of an operation on one path, with the check of the folders above it. */
-export interface PathContext extends OperationContext, ResolvedPath {
+export interface PathContext extends ResolvedPath {
   /** Checks the parent folders. Rejects if one is absent, a link or no folder. */
   checkParent(client: SftpClient): Promise<void>;
 }

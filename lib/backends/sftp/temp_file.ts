@@ -3,11 +3,11 @@ import { SyncError } from "../../core/errors.ts";
 import { displacedTag, tempPath } from "../../core/temp_name.ts";
 import type { Entry, FileEntry } from "../../core/entry.ts";
 import type { WriteOptions } from "../../core/backend.ts";
-import { parseStat, type PathContext, type ResolvedPath, stat, statExpecting } from "./stat.ts";
+import { parseStat, type PathContext, stat, statExpecting } from "./stat.ts";
 import { FAILURE, NO_SUCH_FILE, statusOf } from "./errors.ts";
 import type { Handle } from "./requests.ts";
 import { CREATE, EXCLUSIVE, type SftpClient, WRITE } from "./client.ts";
-import { type OperationContext, operationError } from "../../core/operation.ts";
+import { type OperationContext, operationError, type ResolvedPath } from "../../core/operation.ts";
 
 /** A file being written: its target, and its temporary name beside that. */
 export interface PendingWrite extends PathContext {
@@ -30,7 +30,7 @@ export function randomTag(): string {
 /** Returns the mode of the finished file. Rejects with changed or exists when the target is not as expected. */
 export async function resolveMode(
   client: SftpClient,
-  context: OperationContext & ResolvedPath,
+  context: ResolvedPath,
   options: WriteOptions,
 ): Promise<number | undefined> {
   const fresh = options.mode === undefined ? undefined : options.mode & 0o777;

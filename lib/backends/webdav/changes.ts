@@ -9,12 +9,12 @@ import { encodePath } from "./href.ts";
 import { toSyncError } from "./errors.ts";
 import { setEditTime } from "./put.ts";
 import { operationError } from "../../core/operation.ts";
-import type { DavClient, FoundEntry, ResolvedPath } from "./client.ts";
+import type { DavClient, FoundEntry, PathContext } from "./client.ts";
 import { list } from "./list.ts";
 import { assertUnchanged, hasUnstableEtag, ifMatchEtag, stat, statExpecting } from "./stat.ts";
 
 /** Creates a folder, for the root its parents too. */
-export async function makeDir(client: DavClient, target: ResolvedPath): Promise<DirEntry> {
+export async function makeDir(client: DavClient, target: PathContext): Promise<DirEntry> {
   const made: DirEntry = { kind: "dir", path: target.path };
   const response = await client.http.send({ method: "MKCOL", uri: encodePath(target.serverPath, "folder") }, target);
   await response.discard();
@@ -39,7 +39,7 @@ export async function makeDir(client: DavClient, target: ResolvedPath): Promise<
 export async function removeEntry(
   client: DavClient,
   entry: Entry,
-  target: ResolvedPath,
+  target: PathContext,
 ): Promise<void> {
   const found = await stat(client, target);
   if (found === undefined) return;
@@ -63,7 +63,7 @@ export async function removeEntry(
 }
 
 /** Rejects unless a folder is empty. DELETE removes a folder's whole content, so this check is the only protection. */
-async function assertEmpty(client: DavClient, target: ResolvedPath): Promise<void> {
+async function assertEmpty(client: DavClient, target: PathContext): Promise<void> {
   if ((await list(client, target)).length > 0) {
     throw operationError(target, "changed", { why: "the folder is not empty" });
   }
@@ -76,7 +76,7 @@ async function assertEmpty(client: DavClient, target: ResolvedPath): Promise<voi
  * Whether listings show names that begin with a dot. If that is not known yet, a temporary file is written into the
  * folder and listed.
  */
-async function listsDotNames(client: DavClient, target: ResolvedPath): Promise<boolean> {
+async function listsDotNames(client: DavClient, target: PathContext): Promise<boolean> {
   const { observed, http } = client;
   if (observed.showsDots !== undefined) return observed.showsDots;
   const name = nameOf(tempPath(toRelPath("probe"), randomBytes(8).toString("hex")));
@@ -92,13 +92,13 @@ async function listsDotNames(client: DavClient, target: ResolvedPath): Promise<b
 }
 
 /** The target of MOVE or COPY. */
-export interface MoveTarget extends ResolvedPath, Precondition {
+export interface MoveTarget extends PathContext, Precondition {
   readonly origin: string;
   readonly method: "MOVE" | "COPY";
 }
 
 /** Moves or copies a file, or moves a folder. Never replaces a folder: the server would remove its content. */
-export async function moveEntry(client: DavClient, from: ResolvedPath, to: MoveTarget): Promise<FoundEntry> {
+export async function moveEntry(client: DavClient, from: PathContext, to: MoveTarget): Promise<FoundEntry> {
   const source = await stat(client, from);
   if (source === undefined) throw operationError(from, "notFound", { why: "there is no such file or folder" });
   if (source.entry.kind === "opaque") throw operationError(from, "denied", { why: source.entry.why });
@@ -119,7 +119,7 @@ export async function moveEntry(client: DavClient, from: ResolvedPath, to: MoveT
 export async function setModified(
   client: DavClient,
   modified: number,
-  { dialect: profile, ...target }: ResolvedPath & { readonly dialect: ServerProfile },
+  { dialect: profile, ...target }: PathContext & { readonly dialect: ServerProfile },
 ): Promise<void> {
   const found = await stat(client, target);
   if (found === undefined) throw operationError(target, "notFound", { why: "there is no such file" });
@@ -143,7 +143,7 @@ export async function setModified(
 export async function fetchChecksum(
   client: DavClient,
   entry: FileEntry,
-  { wanted, ...target }: ResolvedPath & { readonly wanted: readonly string[] },
+  { wanted, ...target }: PathContext & { readonly wanted: readonly string[] },
 ): Promise<Checksum | undefined> {
   const found = await stat(client, target);
   await assertUnchanged(client, target, { expect: entry, found });

@@ -1,18 +1,14 @@
-import type { RelPath } from "../../core/path.ts";
 import type { Entry } from "../../core/entry.ts";
 import type { HttpResponse } from "../../http/client.ts";
 import { networkToSyncError } from "../../http/errors.ts";
 import type { HrefBase } from "./href.ts";
 import type { AuthenticatedHttp } from "./authenticated_http.ts";
 import { type DavResponse, DEFAULT_LIMITS, MultistatusParser, OWN_NAMESPACE } from "./multistatus.ts";
-import { type OperationContext, operationError } from "../../core/operation.ts";
+import { type OperationContext, operationError, type ResolvedPath } from "../../core/operation.ts";
 import type { Semaphore } from "../../net/semaphore.ts";
 
-/** A path as callers know it, and its names from the server's root on. */
-export interface ResolvedPath extends OperationContext {
-  readonly serverPath: readonly string[];
-  readonly path: RelPath;
-}
+/** The path of an operation. The server's path is held as names from its root on, not encoded. */
+export type PathContext = ResolvedPath<readonly string[]>;
 
 /** An entry, and the server's response for it. */
 export interface FoundEntry {
@@ -72,7 +68,7 @@ export async function propfind(
 }
 
 /** Returns the folder that the hrefs of a reply are relative to. */
-export function hrefBase({ host }: DavClient, { serverPath }: ResolvedPath): HrefBase {
+export function hrefBase({ host }: DavClient, { serverPath }: PathContext): HrefBase {
   return { host, serverPath };
 }
 

@@ -4,14 +4,14 @@ import type { Entry } from "../../core/entry.ts";
 import type { HttpResponse } from "../../http/client.ts";
 import { toChild, toEntry } from "./entry.ts";
 import { encodePath } from "./href.ts";
-import { type DavClient, hrefBase, propfind, readMultistatus, type ResolvedPath } from "./client.ts";
+import { type DavClient, hrefBase, type PathContext, propfind, readMultistatus } from "./client.ts";
 import { statToSyncError } from "./errors.ts";
 import type { DavResponse } from "./multistatus.ts";
 import { BELOW_FILE_STATUSES, stat } from "./stat.ts";
 import { operationError } from "../../core/operation.ts";
 
 /** Lists the children of a folder completely, or rejects. */
-export async function list(client: DavClient, target: ResolvedPath): Promise<readonly Entry[]> {
+export async function list(client: DavClient, target: PathContext): Promise<readonly Entry[]> {
   const response = await propfind(client, target, { depth: 1, uri: encodePath(target.serverPath, "folder") });
   if (response.status !== 207) {
     await response.discard();
@@ -48,7 +48,7 @@ function observeTimes({ observed, onNoTimes }: DavClient, entries: readonly Entr
   if (isFirst && !observed.listsTimes) onNoTimes();
 }
 
-async function listError(client: DavClient, target: ResolvedPath, response: HttpResponse): Promise<SyncError> {
+async function listError(client: DavClient, target: PathContext, response: HttpResponse): Promise<SyncError> {
   if (response.status === 404 || response.status === 410) {
     return operationError(target, "notFound", { why: "there is no such folder" });
   }

@@ -20,7 +20,7 @@ import { splitPath } from "./href.ts";
 import { readFile } from "./read.ts";
 import { writeFile } from "./write.ts";
 import type { OpenProtocol } from "../../core/protocol.ts";
-import type { ResolvedPath } from "./client.ts";
+import type { PathContext } from "./client.ts";
 import { list } from "./list.ts";
 import { stat } from "./stat.ts";
 
@@ -135,7 +135,7 @@ class WebdavBackend implements Backend {
     });
   }
 
-  #resolve(operation: string, path: RelPath, { signal }: CallOptions): ResolvedPath {
+  #resolve(operation: string, path: RelPath, { signal }: CallOptions): PathContext {
     return { operation, path, signal, serverPath: [...this.#serverPath, ...splitPath(path)] };
   }
 }

@@ -10,11 +10,11 @@ import { formatEditTime } from "./entry.ts";
 import { encodePath } from "./href.ts";
 import { OWN_NAMESPACE } from "./multistatus.ts";
 import { failureReason, operationError } from "../../core/operation.ts";
-import type { DavClient, FoundEntry, ObservedBehaviour, ResolvedPath } from "./client.ts";
+import type { DavClient, FoundEntry, ObservedBehaviour, PathContext } from "./client.ts";
 import { stat } from "./stat.ts";
 
 /** A file being written. `origin`: "https://host:port", for the targets of MOVE. */
-export interface PendingWrite extends ResolvedPath {
+export interface PendingWrite extends PathContext {
   readonly options: WriteOptions;
   readonly body: Body;
   readonly profile: ServerProfile;
@@ -28,7 +28,7 @@ export interface PendingWrite extends ResolvedPath {
 export async function setEditTime(
   client: DavClient,
   { davResponse }: FoundEntry,
-  { modified, ...target }: ResolvedPath & { readonly modified: number },
+  { modified, ...target }: PathContext & { readonly modified: number },
 ): Promise<void> {
   const value = formatEditTime(modified, davResponse.props);
   const edited = `<T:edited xmlns:T="${OWN_NAMESPACE}">${escapeXml(value)}</T:edited>`;

@@ -8,10 +8,10 @@ import { strongEtag } from "./entry.ts";
 import { encodePath } from "./href.ts";
 import { toSyncError } from "./errors.ts";
 import { operationError } from "../../core/operation.ts";
-import type { DavClient, ResolvedPath } from "./client.ts";
+import type { DavClient, PathContext } from "./client.ts";
 import { assertUnchanged, stat } from "./stat.ts";
 
-export interface PendingRead extends ResolvedPath, Pick<ReadOptions, "offset" | "length" | "expect"> {}
+export interface PendingRead extends PathContext, Pick<ReadOptions, "offset" | "length" | "expect"> {}
 
 /** Reads a file or a range of it: a small one as a whole, a large one as a stream. */
 export async function readFile(client: DavClient, request: PendingRead): Promise<Content> {
@@ -48,7 +48,7 @@ export async function readFile(client: DavClient, request: PendingRead): Promise
 /** Sends GET for a range, `to` exclusive, or for the whole file without `from`. */
 async function get(
   { http }: DavClient,
-  target: ResolvedPath,
+  target: PathContext,
   { from, to }: { readonly from: number | undefined; readonly to: number | undefined },
 ): Promise<HttpResponse> {
   const range = from === undefined ? {} : { headers: { range: `bytes=${from}-${to === undefined ? "" : to - 1}` } };

@@ -3,7 +3,7 @@ import type { Entry, FileEntry } from "../../core/entry.ts";
 import { describeMismatch } from "../shared/preconditions.ts";
 import { strongEtag, toEntry } from "./entry.ts";
 import { encodePath, locateHref } from "./href.ts";
-import { type DavClient, type FoundEntry, hrefBase, propfind, readMultistatus, type ResolvedPath } from "./client.ts";
+import { type DavClient, type FoundEntry, hrefBase, type PathContext, propfind, readMultistatus } from "./client.ts";
 import { statToSyncError } from "./errors.ts";
 import type { DavResponse } from "./multistatus.ts";
 import { operationError } from "../../core/operation.ts";
@@ -12,7 +12,7 @@ import { operationError } from "../../core/operation.ts";
 export const BELOW_FILE_STATUSES: readonly number[] = [400, 403, 405, 409];
 
 /** Returns the current entry, or undefined if there is none. Does not follow redirects. */
-export async function stat(client: DavClient, target: ResolvedPath): Promise<FoundEntry | undefined> {
+export async function stat(client: DavClient, target: PathContext): Promise<FoundEntry | undefined> {
   const response = await propfind(client, target, { depth: 0, uri: encodePath(target.serverPath) });
   if (response.status === 404 || response.status === 410) {
     await response.discard();
@@ -37,7 +37,7 @@ export async function stat(client: DavClient, target: ResolvedPath): Promise<Fou
   return match.status === 404 ? undefined : { entry: toEntry(target.path, match, client), davResponse: match };
 }
 
-async function isBelowFile(client: DavClient, target: ResolvedPath): Promise<boolean> {
+async function isBelowFile(client: DavClient, target: PathContext): Promise<boolean> {
   if (target.serverPath.length < 2) return false;
   const parent = { ...target, serverPath: target.serverPath.slice(0, -1), path: parentOf(target.path) };
   const found = await stat(client, parent);
@@ -51,7 +51,7 @@ async function isBelowFile(client: DavClient, target: ResolvedPath): Promise<boo
  */
 export async function assertUnchanged(
   client: DavClient,
-  target: ResolvedPath,
+  target: PathContext,
   { expect, found }: { readonly expect: Expected; readonly found: FoundEntry | undefined },
 ): Promise<void> {
   const why = describeMismatch(comparable(client, expect), comparable(client, found?.entry));
@@ -65,7 +65,7 @@ export async function assertUnchanged(
  */
 export async function statExpecting(
   client: DavClient,
-  target: ResolvedPath & { readonly expect?: Entry | "absent" },
+  target: PathContext & { readonly expect?: Entry | "absent" },
 ): Promise<FoundEntry | undefined> {
   const found = await stat(client, target);
   if (target.expect !== undefined) await assertUnchanged(client, target, { expect: target.expect, found });
@@ -84,7 +84,7 @@ type Expected = Entry | "absent";
 /** Whether the file's ETag changed again although size and time did not. Remembered for the session. */
 export async function hasUnstableEtag(
   client: DavClient,
-  target: ResolvedPath,
+  target: PathContext,
   { expect, found }: { readonly expect: Expected; readonly found: FoundEntry | undefined },
 ): Promise<boolean> {
   if (client.observed.unstableEtags === true || expect === "absent" || found === undefined) return false;
