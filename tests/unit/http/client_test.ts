@@ -36,7 +36,7 @@ function connect(port: number): HttpClient {
   return new HttpClient({ host: "127.0.0.1", port, secure: false, pins: [], timeout: 10_000, connections: 1 });
 }
 
-Deno.test("exchange() sends a request once, though the connection it reused breaks", async () => {
+Deno.test("send() sends a request once, though the connection it reused breaks", async () => {
   await using server = await startServer();
   await using client = connect(server.port);
   for (let i = 0; i < 2; i++) await (await client.send({ method: "GET", uri: "/" }, ask)).discard();
@@ -44,7 +44,7 @@ Deno.test("exchange() sends a request once, though the connection it reused brea
   assert.deepEqual(server.got, ["GET / ", "GET / ", "POST /lost once"]);
 });
 
-Deno.test("exchange() after dispose rejects", async () => {
+Deno.test("send() after dispose rejects", async () => {
   await using server = await startServer();
   const client = connect(server.port);
   await client[Symbol.asyncDispose]();

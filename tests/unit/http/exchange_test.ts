@@ -31,7 +31,7 @@ for (
     ["that waited for 100 Continue", "content-length: 5\r\n\r\nhello"],
   ] as const
 ) {
-  Deno.test(`exchange() reads a content ${name}, and its connection serves the next request`, async () => {
+  Deno.test(`send() reads a content ${name}, and its connection serves the next request`, async () => {
     const before = name.includes("100") ? "HTTP/1.1 100 Continue\r\n\r\n" : "";
     await using server = startRawServer(saying(`${before}HTTP/1.1 200 OK\r\n${reply}`));
     await using client = connect(server);
@@ -41,7 +41,7 @@ for (
   });
 }
 
-Deno.test("exchange() reads a content that ends with its connection", async () => {
+Deno.test("send() reads a content that ends with its connection", async () => {
   await using server = startRawServer(sayingOnce("HTTP/1.1 200 OK\r\n\r\nhello"));
   await using client = connect(server);
   assert.equal(await textOf(client), "hello");
@@ -70,7 +70,7 @@ for (
     ["nothing at all", ""],
   ] as const
 ) {
-  Deno.test(`exchange() rejects ${name} with connection`, async () => {
+  Deno.test(`send() rejects ${name} with connection`, async () => {
     await using server = startRawServer(sayingOnce(reply));
     await using client = connect(server);
     await assertRejects(textOf(client), "connection");
@@ -89,7 +89,7 @@ for (
     ["trailers", `x-one: ${"y".repeat(1000)}\r\n`, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n"],
   ] as const
 ) {
-  Deno.test(`exchange() rejects a reply whose ${what} never end`, async () => {
+  Deno.test(`send() rejects a reply whose ${what} never end`, async () => {
     await using server = startRawServer(async (connection) => {
       if (await connection.request() === undefined) return;
       await connection.send(first);
@@ -117,7 +117,7 @@ Deno.test("collect() rejects a content that is longer than allowed", async () =>
   await assertRejects(reply.readAll(8), "unexpected");
 });
 
-Deno.test("exchange() never takes what came behind a reply for the next one", async () => {
+Deno.test("send() never takes what came behind a reply for the next one", async () => {
   const forged = "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nforged";
   await using server = startRawServer(async (connection) => {
     await connection.request();
@@ -131,7 +131,7 @@ Deno.test("exchange() never takes what came behind a reply for the next one", as
   assert.equal(server.count, 2);
 });
 
-Deno.test("exchange() does not use a connection that the server ended meanwhile", async () => {
+Deno.test("send() does not use a connection that the server ended meanwhile", async () => {
   const ended = Promise.withResolvers<void>();
   await using server = startRawServer(async (connection) => {
     await connection.request();
@@ -149,7 +149,7 @@ Deno.test("exchange() does not use a connection that the server ended meanwhile"
   await reply?.discard();
 });
 
-Deno.test("exchange() sends again what changes nothing, where the server ended the connection before it came", async () => {
+Deno.test("send() sends again what changes nothing, where the server ended the connection before it came", async () => {
   await using server = startRawServer(async (connection) => {
     await connection.request();
     await connection.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
@@ -164,7 +164,7 @@ Deno.test("exchange() sends again what changes nothing, where the server ended t
   assert.equal(server.count, 2);
 });
 
-Deno.test("exchange() tells what the server says before everything was sent, and leaves that connection", async () => {
+Deno.test("send() tells what the server says before everything was sent, and leaves that connection", async () => {
   await using server = startRawServer(async (connection) => {
     await connection.request();
     await connection.send("HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\n\r\n");
@@ -180,7 +180,7 @@ Deno.test("exchange() tells what the server says before everything was sent, and
   assert.equal(server.count, 2);
 });
 
-Deno.test("exchange() rejects a body of another size than it was said to have, and lets its source go", async () => {
+Deno.test("send() rejects a body of another size than it was said to have, and lets its source go", async () => {
   await using server = startRawServer(async (connection) => {
     while (await connection.more() !== undefined);
   });
@@ -198,7 +198,7 @@ Deno.test("exchange() rejects a body of another size than it was said to have, a
   }
 });
 
-Deno.test("exchange() sends a streamed body whole, in one request", async () => {
+Deno.test("send() sends a streamed body whole, in one request", async () => {
   let got = "";
   await using server = startRawServer(async (connection) => {
     while (!got.endsWith("end")) got += new TextDecoder().decode(await connection.more());
@@ -212,7 +212,7 @@ Deno.test("exchange() sends a streamed body whole, in one request", async () => 
   assert.ok(body === `${"a".repeat(300_000)}end`);
 });
 
-Deno.test("exchange() gives up on a server that says nothing, or stops in the middle", async () => {
+Deno.test("send() gives up on a server that says nothing, or stops in the middle", async () => {
   for (const said of ["", "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhel"]) {
     await using server = startRawServer(async (connection) => {
       await connection.request();

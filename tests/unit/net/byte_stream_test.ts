@@ -7,7 +7,7 @@ import { runs } from "../../support/runs.ts";
 import { toRelPath } from "../../../lib/core/path.ts";
 
 const { signal } = new AbortController();
-const pouring = { signal, operation: "test" };
+const options = { signal, operation: "test" };
 
 /** A stream of these pieces, which tells whether it was left. */
 function stream(pieces: readonly Uint8Array[]) {
@@ -32,50 +32,50 @@ function bytesOf(text: string): Uint8Array {
   return new TextEncoder().encode(text);
 }
 
-async function poured(content: ReadableStream<Uint8Array<ArrayBuffer>>, recycles: boolean): Promise<Uint8Array> {
+async function collect(content: ReadableStream<Uint8Array<ArrayBuffer>>, recycles: boolean): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   await forEachChunk(content, (bytes) => {
     // What is taken must be used up before this resolves: its memory is used again.
     parts.push(bytes.slice());
     return Promise.resolve();
-  }, { ...pouring, reusesBuffer: recycles });
+  }, { ...options, reusesBuffer: recycles });
   return new Uint8Array(await new Blob(parts as BlobPart[]).arrayBuffer());
 }
 
-Deno.test("pour() gives all bytes in order, whether memory is used again or not", async () => {
+Deno.test("forEachChunk() gives all bytes in order, whether memory is used again or not", async () => {
   const sizes = fc.array(fc.nat({ max: 2 * CHUNK_SIZE }).filter((size) => size > 0), { maxLength: 4 });
   await fc.assert(
     fc.asyncProperty(sizes, fc.boolean(), async (lengths, recycles) => {
       const pieces = lengths.map((length, i) => new Uint8Array(length).fill(i + 1));
       const { content } = stream(pieces);
-      const whole = await poured(content, recycles);
+      const whole = await collect(content, recycles);
       assert.ok(Buffer.concat(pieces).equals(whole));
     }),
     { numRuns: runs(60, 2_000) },
   );
 });
 
-Deno.test("pour() that recycles uses one memory for all chunks; without, each chunk keeps its own", async () => {
+Deno.test("forEachChunk() that reuses its buffer uses one memory for all chunks; without, each chunk keeps its own", async () => {
   const pieces = ["one", "two", "six"].map(bytesOf);
   for (const recycles of [true, false]) {
     const seen: Uint8Array[] = [];
     const take = (bytes: Uint8Array) => Promise.resolve(void seen.push(bytes));
-    await forEachChunk(stream(pieces).content, take, { ...pouring, reusesBuffer: recycles });
+    await forEachChunk(stream(pieces).content, take, { ...options, reusesBuffer: recycles });
     const kept = seen.map((bytes) => new TextDecoder().decode(bytes));
     // Memory that was handed on is empty for who held it before.
     assert.deepEqual(kept, recycles ? ["", "", ""] : ["one", "two", "six"]);
   }
 });
 
-Deno.test("pour() takes a stream that brings its own memory though it would recycle", async () => {
+Deno.test("forEachChunk() takes a stream that brings its own memory though it would reuse its own", async () => {
   const content = ReadableStream.from(["a", "b"].map((text) => bytesOf(text) as Uint8Array<ArrayBuffer>));
-  assert.equal(new TextDecoder().decode(await poured(content, true)), "ab");
+  assert.equal(new TextDecoder().decode(await collect(content, true)), "ab");
 });
 
-Deno.test("pour() lets the source go when what takes the bytes fails, or when it is cancelled", async () => {
+Deno.test("forEachChunk() lets the source go when what takes the bytes fails, or when it is cancelled", async () => {
   const failing = stream([bytesOf("one"), bytesOf("two")]);
   const failed = forEachChunk(failing.content, () => Promise.reject(new Error("full")), {
-    ...pouring,
+    ...options,
     reusesBuffer: true,
   });
   await assert.rejects(failed, /full/);
@@ -93,10 +93,10 @@ Deno.test("pour() lets the source go when what takes the bytes fails, or when it
   assert.ok(left);
 });
 
-Deno.test("pour() rejects with what the source rejects with", async () => {
+Deno.test("forEachChunk() rejects with what the source rejects with", async () => {
   for (const recycles of [true, false]) {
     const broken = toByteStream({ pull: () => Promise.reject(new Error("gone")), cancel: () => {} });
-    await assert.rejects(forEachChunk(broken, () => Promise.resolve(), { ...pouring, reusesBuffer: recycles }), /gone/);
+    await assert.rejects(forEachChunk(broken, () => Promise.resolve(), { ...options, reusesBuffer: recycles }), /gone/);
   }
 });
 

@@ -19,7 +19,7 @@ const same: readonly (readonly [string, Entry | "absent", Entry | undefined])[] 
   ["the same link", link, { ...link }],
 ];
 for (const [what, expect, found] of same) {
-  Deno.test(`mismatch() takes ${what}`, () => assert.equal(describeMismatch(expect, found), undefined));
+  Deno.test(`describeMismatch() takes ${what}`, () => assert.equal(describeMismatch(expect, found), undefined));
 }
 
 const other: readonly (readonly [string, Entry | "absent", Entry | undefined])[] = [
@@ -34,5 +34,5 @@ const other: readonly (readonly [string, Entry | "absent", Entry | undefined])[]
   ["a link to elsewhere", link, { ...link, target: "b" }],
 ];
 for (const [what, expect, found] of other) {
-  Deno.test(`mismatch() refuses ${what}`, () => assert.equal(typeof describeMismatch(expect, found), "string"));
+  Deno.test(`describeMismatch() refuses ${what}`, () => assert.equal(typeof describeMismatch(expect, found), "string"));
 }

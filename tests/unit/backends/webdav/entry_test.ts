@@ -80,7 +80,7 @@ for (
   });
 }
 
-Deno.test("placeHref() finds every name again that encodePath() wrote", () => {
+Deno.test("locateHref() finds every name again that encodePath() wrote", () => {
   const name = fc.string({ minLength: 1, unit: "grapheme" }).filter((text) =>
     text.isWellFormed() && !text.includes("/")
   );
