@@ -76,8 +76,8 @@ export class HttpClient implements AsyncDisposable {
         throw error;
       });
       const isReused = connection.exchangeCount > 0;
-      const whole = { ...encoded, ...(content === undefined ? {} : { content }) };
-      const response = await this.#nested.run(() => this.#run(connection, whole, context));
+      const complete = { ...encoded, ...(content === undefined ? {} : { content }) };
+      const response = await this.#nested.run(() => this.#run(connection, complete, context));
       if (response !== undefined) return response;
       if (!isReused || !SAFE_METHODS.has(request.method)) {
         throw operationError(context, "connection", { why: "the server ended the connection without an answer" });

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { nameOf, parentOf, root, toRelPath } from "../../core/path.ts";
+import { nameOf, root, toRelPath } from "../../core/path.ts";
 import { tempPath } from "../../core/temp_name.ts";
 import type { Checksum, DirEntry, Entry, FileEntry } from "../../core/entry.ts";
 import type { Precondition } from "../../core/backend.ts";
@@ -9,7 +9,7 @@ import { encodePath } from "./href.ts";
 import { toSyncError } from "./errors.ts";
 import { setEditTime } from "./put.ts";
 import { operationError } from "../../core/operation.ts";
-import type { DavClient, FoundEntry, PathContext } from "./client.ts";
+import { type DavClient, type FoundEntry, parentTarget, type PathContext } from "./client.ts";
 import { list } from "./list.ts";
 import { assertUnchanged, hasUnstableEtag, ifMatchEtag, stat, statExpecting } from "./stat.ts";
 
@@ -26,12 +26,8 @@ export async function makeDir(client: DavClient, target: PathContext): Promise<D
     await makeDir(client, { ...target, serverPath: target.serverPath.slice(0, -1) });
     return await makeDir(client, target);
   }
-  const above = await stat(client, {
-    ...target,
-    serverPath: target.serverPath.slice(0, -1),
-    path: parentOf(target.path),
-  });
-  if (above === undefined) throw operationError(target, "notFound", { why: "the folder above does not exist" });
+  const parent = await stat(client, parentTarget(target));
+  if (parent === undefined) throw operationError(target, "notFound", { why: "the folder above does not exist" });
   throw toSyncError(target, response);
 }
 
@@ -83,11 +79,11 @@ async function listsDotNames(client: DavClient, target: PathContext): Promise<bo
   const uri = encodePath([...target.serverPath, name]);
   const written = await http.sendOk({ method: "PUT", uri, body: "" }, target);
   await written.discard();
-  const shown = await list(client, target).finally(async () => {
-    const gone = await http.sendOk({ method: "DELETE", uri }, { ...target, acceptedStatuses: [404, 410] });
-    await gone.discard();
+  const listed = await list(client, target).finally(async () => {
+    const removed = await http.sendOk({ method: "DELETE", uri }, { ...target, acceptedStatuses: [404, 410] });
+    await removed.discard();
   });
-  observed.showsDots = shown.some(({ path }) => nameOf(path) === name);
+  observed.showsDots = listed.some(({ path }) => nameOf(path) === name);
   return observed.showsDots;
 }
 
@@ -102,12 +98,12 @@ export async function moveEntry(client: DavClient, from: PathContext, to: MoveTa
   const source = await stat(client, from);
   if (source === undefined) throw operationError(from, "notFound", { why: "there is no such file or folder" });
   if (source.entry.kind === "opaque") throw operationError(from, "denied", { why: source.entry.why });
-  const there = await statExpecting(client, to);
-  const above = await stat(client, { ...to, serverPath: to.serverPath.slice(0, -1), path: parentOf(to.path) });
-  if (above === undefined) throw operationError(to, "notFound", { why: "the folder above does not exist" });
+  const existing = await statExpecting(client, to);
+  const parent = await stat(client, parentTarget(to));
+  if (parent === undefined) throw operationError(to, "notFound", { why: "the folder above does not exist" });
   const as = source.entry.kind === "dir" ? "folder" : "file";
   const { method, origin } = to;
-  const overwrite = there === undefined ? "F" : "T";
+  const overwrite = existing === undefined ? "F" : "T";
   const headers = { destination: origin + encodePath(to.serverPath, as), overwrite };
   const response = await client.http.sendOk({ method, uri: encodePath(from.serverPath, as), headers }, to);
   await response.discard();

@@ -1,3 +1,4 @@
+import { parentOf } from "../../core/path.ts";
 import type { Entry } from "../../core/entry.ts";
 import type { HttpResponse } from "../../http/client.ts";
 import { networkToSyncError } from "../../http/errors.ts";
@@ -9,6 +10,11 @@ import type { Semaphore } from "../../net/semaphore.ts";
 
 /** The path of an operation. The server's path is held as names from its root on, not encoded. */
 export type PathContext = ResolvedPath<readonly string[]>;
+
+/** Returns the folder above, for the same operation. */
+export function parentTarget<T extends PathContext>(target: T): T {
+  return { ...target, serverPath: target.serverPath.slice(0, -1), path: parentOf(target.path) };
+}
 
 /** An entry, and the server's response for it. */
 export interface FoundEntry {

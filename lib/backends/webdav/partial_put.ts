@@ -54,11 +54,11 @@ async function findLeftover(client: DavClient, pending: PendingWrite): Promise<n
   }
   const from = resumeOffset(found.size, pending.options.size);
   if (from !== undefined) return from;
-  const gone = await client.http.sendOk({ method: "DELETE", uri: encodePath(pending.serverPath) }, {
+  const removed = await client.http.sendOk({ method: "DELETE", uri: encodePath(pending.serverPath) }, {
     ...pending,
     acceptedStatuses: [404, 410],
   });
-  await gone.discard();
+  await removed.discard();
   return 0;
 }
 

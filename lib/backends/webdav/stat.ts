@@ -1,9 +1,16 @@
-import { parentOf } from "../../core/path.ts";
 import type { Entry, FileEntry } from "../../core/entry.ts";
 import { describeMismatch } from "../shared/preconditions.ts";
 import { strongEtag, toEntry } from "./entry.ts";
 import { encodePath, locateHref } from "./href.ts";
-import { type DavClient, type FoundEntry, hrefBase, type PathContext, propfind, readMultistatus } from "./client.ts";
+import {
+  type DavClient,
+  type FoundEntry,
+  hrefBase,
+  parentTarget,
+  type PathContext,
+  propfind,
+  readMultistatus,
+} from "./client.ts";
 import { statToSyncError } from "./errors.ts";
 import type { DavResponse } from "./multistatus.ts";
 import { operationError } from "../../core/operation.ts";
@@ -39,8 +46,7 @@ export async function stat(client: DavClient, target: PathContext): Promise<Foun
 
 async function isBelowFile(client: DavClient, target: PathContext): Promise<boolean> {
   if (target.serverPath.length < 2) return false;
-  const parent = { ...target, serverPath: target.serverPath.slice(0, -1), path: parentOf(target.path) };
-  const found = await stat(client, parent);
+  const found = await stat(client, parentTarget(target));
   return found === undefined || found.entry.kind === "file";
 }
 

@@ -9,7 +9,7 @@ import { encodePath } from "./href.ts";
 import { canResume, isPartialPutRefused, isResumableError, putRanges } from "./partial_put.ts";
 import { assertWritten, finalize, type PendingWrite, putWhole } from "./put.ts";
 import { failureReason, operationError } from "../../core/operation.ts";
-import type { DavClient } from "./client.ts";
+import { type DavClient, parentTarget } from "./client.ts";
 import { ifMatchEtag, stat, statExpecting } from "./stat.ts";
 
 /** Writes the file by the safest method for this server. Returns the entry that the server then shows. */
@@ -102,14 +102,14 @@ async function writeStaged(
   try {
     await send();
     const written = await finalize(client, pending, serverPath);
-    const there = expect === "absent" ? undefined : await check();
+    const existing = expect === "absent" ? undefined : await check();
     await client.http.sendOk({
       method: "MOVE",
       uri: encodePath(serverPath),
       headers: {
         destination: pending.origin + encodePath(pending.serverPath),
         // Over a folder MOVE would remove the folder's content: only a target that was seen to be a file is replaced.
-        overwrite: there === undefined ? "F" : "T",
+        overwrite: existing === undefined ? "F" : "T",
       },
     }, pending).then((response) => response.discard());
     return profile.keepsEtags
@@ -130,9 +130,8 @@ const UNCLEAR_STATUSES: readonly number[] = [400, 403, 404, 405, 409, 500];
 async function explainFailure(client: DavClient, error: unknown, pending: PendingWrite): Promise<unknown> {
   const status = statusOf(error);
   if (status === undefined || !UNCLEAR_STATUSES.includes(status) || pending.signal.aborted) return error;
-  const above = { ...pending, serverPath: pending.serverPath.slice(0, -1), path: parentOf(pending.path) };
   try {
-    const parent = (await stat(client, above))?.entry;
+    const parent = (await stat(client, parentTarget(pending)))?.entry;
     if (parent === undefined) {
       return operationError(pending, "notFound", { why: "the folder above does not exist", cause: error });
     }

@@ -124,8 +124,8 @@ export const mutantsOfDav: readonly Mutant[] = [
   {
     name: "dav: a trial file that the listing lacks proves nothing",
     file: "lib/backends/webdav/changes.ts",
-    old: "observed.showsDots = shown.some(({ path }) => nameOf(path) === name);",
-    new: "observed.showsDots = shown.some(({ path }) => nameOf(path) === name) || true;",
+    old: "observed.showsDots = listed.some(({ path }) => nameOf(path) === name);",
+    new: "observed.showsDots = listed.some(({ path }) => nameOf(path) === name) || true;",
     tests: [hidden],
   },
   {
