@@ -58,7 +58,8 @@ export const ftpTargets: readonly FuzzTarget[] = [
     run: (bytes) =>
       readListing(
         bytes,
-        (settings) => listParser({ ...settings, clock: { now: NOW, zone: bytes.length % 4 < 2 ? 0 : 19_800_000 } }),
+        (settings) =>
+          listParser({ ...settings, clock: { now: NOW, zoneOffset: bytes.length % 4 < 2 ? 0 : 19_800_000 } }),
       ),
     expects: isRange,
   },
@@ -138,7 +139,7 @@ function readListing(bytes: Uint8Array, begin: (settings: ListSettings) => Listi
   const lines = new LineSplitter((line) => listing.addLine(line));
   takeInPieces(lines, bytes);
   if (!lines.finish()) return "cut";
-  const { entries, lines: count, unread } = listing.result();
+  const { entries, lineCount: count, unreadableCount: unread } = listing.result();
   for (const entry of entries) {
     assert.ok(isChild(entry.path, dir), entry.path);
     if (entry.kind === "file") assert.ok(Number.isSafeInteger(entry.size) && entry.size >= 0, `size ${entry.size}`);

@@ -106,7 +106,7 @@ export async function download(
     pending.then((reply) => reply.code >= 300 && data.destroy(), () => data.destroy());
     const broken = await receiveAll(data, { sink, needsCloseNotify });
     // A server that has stopped sending would cost the timeout twice.
-    if (broken?.isOurs === true || (broken?.error instanceof SyncError && broken.error.kind === "timeout")) {
+    if (broken?.isSinkError === true || (broken?.error instanceof SyncError && broken.error.kind === "timeout")) {
       await abortTransfer(control, data, pending);
       throw broken.error;
     }
@@ -157,27 +157,27 @@ async function sendRest(
 }
 
 /**
- * Reads the data connection to its end. Returns the error that ended it early, or undefined; `isOurs`: the sink threw
+ * Reads the data connection to its end. Returns the error that ended it early, or undefined; `isSinkError`: the sink threw
  * it.
  */
 async function receiveAll(
   data: Transport,
   { sink, needsCloseNotify }: { readonly sink: Sink; readonly needsCloseNotify: boolean },
-): Promise<{ readonly error: unknown; readonly isOurs: boolean } | undefined> {
-  let isOurs = false;
+): Promise<{ readonly error: unknown; readonly isSinkError: boolean } | undefined> {
+  let isSinkError = false;
   try {
     for (;;) {
       const count = await data.read(sink.nextBuffer());
       if (count === undefined) break;
-      isOurs = true;
+      isSinkError = true;
       sink.onRead(count);
-      isOurs = false;
+      isSinkError = false;
     }
     if (needsCloseNotify && data.endedCleanly?.() === false) {
       throw networkError("connection", "the data connection was cut: TLS did not report its end");
     }
     return undefined;
   } catch (error) {
-    return { error, isOurs };
+    return { error, isSinkError };
   }
 }

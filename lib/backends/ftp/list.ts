@@ -44,7 +44,7 @@ export async function readListing(
   return await fetchListing(control, session, { context, command: `MLSD ${encodePath(session, context)}` });
 }
 
-/** Lists one folder by LIST, which shows links where MLSD may show their targets. */
+/** Lists one folder by LIST, which shows links even if MLSD shows their targets. */
 export async function readPlainListing(
   control: ControlConnection,
   session: FtpSession,
@@ -64,12 +64,12 @@ export async function readPlainListing(
     throw await explainListRefusal(control, session, { context, reply: entered });
   }
   const found = await fetchPlainListing(control, session, { context, data });
-  if (session.hasMlst || session.learned.zoneOffset !== undefined || found.lines === 0) return found;
+  if (session.hasMlst || session.learned.zoneOffset !== undefined || found.lineCount === 0) return found;
   await findZoneOffset(control, session, { context, entries: found.entries });
-  const { zoneOffset: zone = 0 } = session.learned;
-  if (zone === 0) return found;
+  const { zoneOffset = 0 } = session.learned;
+  if (zoneOffset === 0) return found;
   const entries = found.entries.map((one) =>
-    one.kind === "file" && one.modified !== undefined ? { ...one, modified: one.modified - zone } : one
+    one.kind === "file" && one.modified !== undefined ? { ...one, modified: one.modified - zoneOffset } : one
   );
   return { ...found, entries };
 }
@@ -93,12 +93,12 @@ async function fetchPlainListing(
   } catch (error) {
     if (!(error instanceof SyncError) || error.kind !== "unsupported") throw error;
   }
-  if (all?.here === true) {
+  if (all?.showsSelf === true) {
     if (!session.hasMlst) session.learned.showsDots = true;
     return all;
   }
   const plain = await fetchListing(control, session, { context, command: "LIST" });
-  if (all !== undefined && plain.lines <= all.lines) return all;
+  if (all !== undefined && plain.lineCount <= all.lineCount) return all;
   session.learned.usesListAll = false;
   return plain;
 }
@@ -119,7 +119,7 @@ async function fetchListing(
   const uniques = new Map<RelPath, string>();
   const listing = command.startsWith("MLSD")
     ? mlsdParser(settings, (path, unique) => uniques.set(path, unique))
-    : listParser({ ...settings, clock: { now: Date.now(), zone: session.learned.zoneOffset ?? 0 } });
+    : listParser({ ...settings, clock: { now: Date.now(), zoneOffset: session.learned.zoneOffset ?? 0 } });
   const lines = new LineSplitter((line) => listing.addLine(line));
   const memory = new Uint8Array(CHUNK);
   let size = 0;
@@ -160,7 +160,7 @@ function isUntimed(entry: Entry): boolean {
  */
 function assertComplete(reply: Reply, found: ParsedListing, context: PathContext): void {
   const [, told] = /(\d+) matches total/.exec(reply.text) ?? [];
-  const isShort = told !== undefined && Number(told) > found.lines;
+  const isShort = told !== undefined && Number(told) > found.lineCount;
   if (isShort || /truncated|incomplete|too many (?:files|matches|entries)/i.test(reply.text)) {
     throw cutShort(context, `the server cut the listing short: ${serverMessage(reply)}`);
   }
@@ -213,8 +213,8 @@ async function findZoneOffset(
   const ahead = first.modified - Math.floor(time / MINUTE) * MINUTE;
   // No time zone explains the difference, so one file is enough evidence.
   if (Math.abs(ahead) > MAX_ZONE_MS + MINUTE) return void (learned.mdtmUnreliable = true);
-  const zone = Math.round(ahead / QUARTER_HOUR) * QUARTER_HOUR;
-  if (Math.abs(ahead - zone) <= MINUTE && Math.abs(zone) <= MAX_ZONE_MS) learned.zoneOffset = zone;
+  const zoneOffset = Math.round(ahead / QUARTER_HOUR) * QUARTER_HOUR;
+  if (Math.abs(ahead - zoneOffset) <= MINUTE && Math.abs(zoneOffset) <= MAX_ZONE_MS) learned.zoneOffset = zoneOffset;
 }
 
 type TimedFile = FileEntry & { readonly modified: number };

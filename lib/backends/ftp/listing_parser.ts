@@ -20,18 +20,19 @@ export function decodeText(text: string, encoding: PathEncoding): string {
 export interface ParsedListing {
   readonly entries: readonly Entry[];
   /** Whether "." (MLSD: the line of the folder itself) was listed. */
-  readonly here: boolean;
+  readonly showsSelf: boolean;
   /** The number of lines that hold an entry, unreadable ones included. */
-  readonly lines: number;
+  readonly lineCount: number;
   /** The number of lines that could not be parsed with certainty. Any name may have been in them. */
-  readonly unread: number;
+  readonly unreadableCount: number;
   /** A hash of all entries without the folder's own name; "" if no folder is among them. */
   readonly fingerprint: string;
 }
 
-/** One parsed line of a listing. `isSelf`: the line is that of the folder itself or of its parent. */
+/** One parsed line of a listing. */
 export interface ParsedLine {
   readonly name: string;
+  /** Whether the line is that of the folder itself or of its parent. */
   readonly isSelf?: boolean;
   make(path: RelPath): Entry;
 }
@@ -104,9 +105,9 @@ export class ListingParser {
     if (unread > 0) entries.push(opaqueLines(this.#unreadable, this.#settings.dir));
     return {
       entries,
-      here: this.#showsSelf,
-      lines: this.#parsedCount + unread,
-      unread,
+      showsSelf: this.#showsSelf,
+      lineCount: this.#parsedCount + unread,
+      unreadableCount: unread,
       fingerprint: this.#fingerprint(),
     };
   }

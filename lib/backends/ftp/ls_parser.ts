@@ -10,16 +10,15 @@ import {
   utcToMs,
 } from "./listing_parser.ts";
 
-/**
- * The clock to read LIST times with, which are local times without a zone. `now`: ms since the epoch; `zone`: ms the
- * server's clock is ahead of UTC.
- */
+/** The clock to read LIST times with, which are local times without a zone. */
 export interface Clock {
+  /** ms since the epoch. */
   readonly now: number;
-  readonly zone: number;
+  /** ms the server's clock is ahead of UTC. */
+  readonly zoneOffset: number;
 }
 
-/** Parses the lines of a LIST as Unix (ls -l) or DOS writes it. The total that ls puts first is no entry. */
+/** Parses the lines of a LIST as Unix (ls -l) or DOS writes it. The total in the first line of ls is no entry. */
 export function listParser({ clock, ...settings }: ListSettings & { readonly clock: Clock }): ListingParser {
   return new ListingParser(settings, (line) => parseUnix(line, clock) ?? parseDos(line, clock), isTotalLine);
 }
@@ -69,7 +68,10 @@ function parseDos(line: string, clock: Clock): ParsedLine | undefined {
   if (what.startsWith("<")) return { name, make: opaqueLink };
   const size = parseSize(what.replaceAll(",", ""));
   if (size === undefined) return undefined;
-  return { name, make: (path) => ({ kind: "file", path, size, modified: modified - clock.zone, timeStep: MINUTE }) };
+  return {
+    name,
+    make: (path) => ({ kind: "file", path, size, modified: modified - clock.zoneOffset, timeStep: MINUTE }),
+  };
 }
 
 const UNIX =
@@ -86,7 +88,7 @@ function parseUnixTime(
   if (iso !== null) {
     const [hours = NaN, minutes = NaN, seconds = 0] = (words[1] ?? "").split(":").map(Number);
     const at = utcToMs({ year: Number(iso[1]), month: Number(iso[2]), day: Number(iso[3]), hours, minutes });
-    return at === undefined ? undefined : { modified: at + seconds * 1000 - clock.zone, timeStep: MINUTE };
+    return at === undefined ? undefined : { modified: at + seconds * 1000 - clock.zoneOffset, timeStep: MINUTE };
   }
   const [first = "", second = "", last = ""] = words;
   const [name, date] = /^\d/.test(first) ? [second, first] : [first, second];
@@ -94,15 +96,15 @@ function parseUnixTime(
   if (month === 0) return undefined;
   if (!last.includes(":")) {
     const at = utcToMs({ year: Number(last), month, day, hours: 0, minutes: 0 });
-    return at === undefined ? undefined : { modified: at - clock.zone, timeStep: DAY };
+    return at === undefined ? undefined : { modified: at - clock.zoneOffset, timeStep: DAY };
   }
   const [hours = NaN, minutes = NaN] = last.split(":").map(Number);
-  const there = clock.now + clock.zone;
+  const there = clock.now + clock.zoneOffset;
   // Without a year it is the latest such day; a clock that is a little ahead shows tomorrow.
   const latest = new Date(there).getUTCFullYear() + 1;
   for (let year = latest; year > latest - 10; year--) {
     const at = utcToMs({ year, month, day, hours, minutes });
-    if (at !== undefined && at <= there + DAY) return { modified: at - clock.zone, timeStep: MINUTE };
+    if (at !== undefined && at <= there + DAY) return { modified: at - clock.zoneOffset, timeStep: MINUTE };
   }
   return undefined;
 }

@@ -161,12 +161,12 @@ async function statWithoutMlst(
   if (found === undefined && (context.serverPath === "/" || context.path === root)) return shown;
   const above = { ...context, path: root, serverPath: serverParentOf(context.serverPath) };
   if (shown === undefined && !(await isFolder(control, session, above))) return undefined;
-  const { entries, unread } = await list(control, session, above);
+  const { entries, unreadableCount } = await list(control, session, above);
   const listed = entries.find((one) => one.path === serverNameOf(context.serverPath));
   if (listed?.kind === "file" && found?.kind === "file") return found;
   if (listed !== undefined) return { ...listed, path: context.path };
   if (shown !== undefined) return shown;
-  if (unread > 0) {
+  if (unreadableCount > 0) {
     throw operationError(context, "unexpected", {
       why: "the listing of its folder has lines that cannot be read: it may exist",
     });

@@ -37,7 +37,7 @@ const MAX_TIME_REFUSALS = 3;
 
 /**
  * Checks the MDTM of a file that was just written with the time `set`. A correct server shows the current time or the
- * time set, whatever its zone, and does not show one time for longer than STILL_MS.
+ * time set, whatever its zone, and does not show one time for longer than STOPPED_CLOCK_MS.
  */
 export function checkMdtm(
   { learned }: FtpSession,

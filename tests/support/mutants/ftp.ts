@@ -94,8 +94,8 @@ export const mutantsOfFtp: readonly Mutant[] = [
   {
     name: "what is not in a listing with unread lines is absent",
     file: "lib/backends/ftp/stat.ts",
-    old: "if (unread > 0) {",
-    new: "if (unread < 0) {",
+    old: "if (unreadableCount > 0) {",
+    new: "if (unreadableCount < 0) {",
     tests: [hostileTest],
   },
   {

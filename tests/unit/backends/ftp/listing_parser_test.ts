@@ -13,7 +13,7 @@ import { root } from "../../../../lib/core/path.ts";
 import { runs } from "../../../support/runs.ts";
 
 const now = Date.UTC(2026, 10, 22, 12, 0);
-const settings = { dir: root, encoding: "utf8" as const, clock: { now, zone: 0 } };
+const settings = { dir: root, encoding: "utf8" as const, clock: { now, zoneOffset: 0 } };
 
 function parseList(lines: readonly string[], given = settings): ParsedListing {
   const listing = listParser(given);
@@ -73,7 +73,7 @@ for (const [line, expected] of lists) {
 }
 
 Deno.test("parseList() takes the zone of the server off", () => {
-  const clock = { now, zone: -5 * 60 * MINUTE };
+  const clock = { now, zoneOffset: -5 * 60 * MINUTE };
   const [found] = parseList(["-rw-r--r-- 1 u g 5 Nov 22 06:30 f"], { ...settings, clock }).entries;
   assert.ok(found?.kind === "file");
   assert.equal(found.modified, at(2026, 10, 22, 11, 30));
@@ -81,7 +81,13 @@ Deno.test("parseList() takes the zone of the server off", () => {
 
 Deno.test("parseList() leaves out the folder itself and says that it was there", () => {
   const lines = ["total 8", "drwxr-xr-x 2 u g 4096 Nov 22 07:48 .", "drwxr-xr-x 2 u g 4096 Nov 22 07:48 .."];
-  assert.deepEqual(parseList(lines), { entries: [], here: true, lines: 2, unread: 0, fingerprint: "" });
+  assert.deepEqual(parseList(lines), {
+    entries: [],
+    showsSelf: true,
+    lineCount: 2,
+    unreadableCount: 0,
+    fingerprint: "",
+  });
 });
 
 const file = "-rw-r--r-- 1 u g 5 Nov 22 06:30 f";
@@ -96,7 +102,7 @@ for (
   ]
 ) {
   Deno.test(`parseList() drops no line like "${line}": nothing beside it may count as absent`, () => {
-    const { entries, unread } = parseList([file, line]);
+    const { entries, unreadableCount: unread } = parseList([file, line]);
     assert.equal(unread, 1);
     assert.deepEqual(entries.map((one) => one.kind === "opaque" ? one.cause : one.path), ["f", "name"]);
     assert.throws(() => parseList([line]), RangeError);
@@ -106,10 +112,10 @@ for (
 
 Deno.test("parseList() passes over the sum in any language, and takes no lone bare name for one", () => {
   for (const sum of ["total 8", "insgesamt 12", "итого 4,0K", "total: 3"]) {
-    const { entries, unread } = parseList([sum, file]);
+    const { entries, unreadableCount: unread } = parseList([sum, file]);
     assert.deepEqual([entries.length, unread], [1, 0], sum);
   }
-  assert.equal(parseList(["total 0"]).lines, 0);
+  assert.equal(parseList(["total 0"]).lineCount, 0);
   assert.throws(() => parseList(["report 2026"]), RangeError);
   assert.throws(() => parseList(["report 2026", "index.html"]), RangeError);
 });

@@ -22,7 +22,7 @@ Deno.test("parseMlsd() reads files, folders and links, and drops the folder itse
     "type=unknown;size=0; pipe",
     "type=file; no size",
   ];
-  const { entries, here } = parseMlsd(lines, { dir: toRelPath("d"), encoding: "utf8" });
+  const { entries, showsSelf: here } = parseMlsd(lines, { dir: toRelPath("d"), encoding: "utf8" });
   assert.ok(here);
   assert.deepEqual(entries.map((one) => [one.path, one.kind === "opaque" ? one.cause : one.kind]), [
     ["d/ leading", "file"],
@@ -64,7 +64,7 @@ const names: readonly (readonly [string, string])[] = [
 ];
 for (const [rest, name] of names) {
   Deno.test(`parseMlsd() finds the name "${name}" in "…;${rest}"`, () => {
-    const { entries, unread } = parseMlsd([factsOf + rest]);
+    const { entries, unreadableCount: unread } = parseMlsd([factsOf + rest]);
     assert.deepEqual([entries.map(({ path }) => path), unread], [[name], 0]);
   });
 }
@@ -82,7 +82,7 @@ const doubtful = [
 ];
 for (const rest of doubtful) {
   Deno.test(`parseMlsd() makes no name of "…;${rest}", and nothing beside it may count as absent`, () => {
-    const { entries, unread } = parseMlsd([`${factsOf} good`, factsOf + rest]);
+    const { entries, unreadableCount: unread } = parseMlsd([`${factsOf} good`, factsOf + rest]);
     assert.equal(unread, 1);
     assert.deepEqual(entries.map((one) => one.kind === "opaque" ? one.cause : one.path), ["good", "name"]);
     assert.throws(() => parseMlsd([factsOf + rest]), RangeError);
