@@ -64,7 +64,7 @@ export class MultistatusParser {
       onOpen: (name, namespace) => this.#onOpen(toName(name, namespace)),
       onText: (text) => this.#onText(text),
       onClose: () => this.#onClose(),
-    }, limits);
+    }, { ...limits, namespaces: true });
   }
 
   /** Parses the next bytes. Returns the responses that they completed. */

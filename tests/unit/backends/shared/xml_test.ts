@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
-import { XmlParser } from "../../../../lib/backends/shared/xml.ts";
+import { type XmlOptions, XmlParser } from "../../../../lib/backends/shared/xml.ts";
 
-const LIMITS = { depth: 3, text: 10_000 };
+const OPTIONS = { depth: 3, text: 10_000, namespaces: true };
 
 /** Feeds the pieces to a parser, and returns its events. */
-function eventsOf(pieces: readonly string[]): readonly string[] {
+function eventsOf(pieces: readonly string[], options: XmlOptions = OPTIONS): readonly string[] {
   const events: string[] = [];
   const parser = new XmlParser({
     onOpen: (name, namespace) => void events.push(`<${name} ${namespace}>`),
     onText: (text) => void events.push(text),
     onClose: () => void events.push("</>"),
-  }, LIMITS);
+  }, options);
   for (const piece of pieces) parser.write(piece);
   parser.end();
   return events;
@@ -21,6 +21,11 @@ Deno.test("XmlParser reports elements with their namespaces and their text, howe
   const expected = ["<a urn:d>", "<b >", "1 < 2", "</>", "<&>", "</>"];
   assert.deepEqual(eventsOf([xml]), expected);
   assert.deepEqual(eventsOf([...xml]), expected);
+});
+
+Deno.test("XmlParser reports names without their prefixes where namespaces are not resolved", () => {
+  const events = eventsOf([`<d:a xmlns:d="urn:d"><x:b/><c/></d:a>`], { ...OPTIONS, namespaces: false });
+  assert.deepEqual(events, ["<a >", "<b >", "</>", "<c >", "</>", "</>"]);
 });
 
 const rejected: Readonly<Record<string, readonly [string, RegExp]>> = {
