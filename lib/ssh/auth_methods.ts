@@ -5,7 +5,7 @@ import type { AuthMethod } from "./types.ts";
 import type { ConnectContext } from "../core/protocol.ts";
 
 /**
- * The credentials that a login may use. `shown`: "user@host". `given`: the command's password and passphrase are for
+ * The credentials that a login may use. `account`: "user@host". `isDestination`: the command's password and passphrase are for
  * this server, not for a jump host.
  */
 export interface AuthOptions {

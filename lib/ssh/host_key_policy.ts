@@ -35,7 +35,7 @@ export interface KnownHostsFiles {
   readonly revoked: string | undefined;
 }
 
-/** The trust settings of one host: `shown` is the host as the user wrote it, `name` the one in the known hosts. */
+/** The trust settings of one host: `displayHost` is the host as the user wrote it, `name` the one in the known hosts. */
 export interface VerifierOptions {
   readonly trustRule: TrustRule;
   readonly displayHost: string;

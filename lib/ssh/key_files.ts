@@ -4,15 +4,15 @@ import { readFileIfPresent, readSshFile } from "./config_files.ts";
 import { parsePrivateKey, publicKeyOf, type UsableKey } from "./private_key.ts";
 import type { ConnectContext } from "../core/protocol.ts";
 
-/**
- * A private key file to log in with. `explicit`: the user named it in the command. `encrypted`: it has a passphrase.
- */
+/** A private key file to log in with. */
 export interface KeyFile {
   readonly path: string;
   readonly text: string;
   /** Its rwx bits, 0 if the system has none. */
   readonly mode: number;
+  /** Whether the user named it in the command. */
   readonly isExplicit: boolean;
+  /** Whether it has a passphrase. */
   readonly isEncrypted: boolean;
 }
 
@@ -71,7 +71,7 @@ export async function unlock(
     const outcome = parsePrivateKey(file.text, passphrase);
     if (outcome.key !== undefined) return { key: outcome.key, passphrase };
     why = outcome.why;
-    if (!outcome.wanted) break;
+    if (!outcome.needsPassphrase) break;
   }
   return { why };
 }
@@ -90,7 +90,7 @@ async function readKeyFile(path: string, explicit: boolean): Promise<KeyFile | s
   if (typeof found === "string") return found;
   const { text, mode } = found;
   const outcome = parsePrivateKey(text);
-  if (outcome.key === undefined && !outcome.wanted) return outcome.why;
+  if (outcome.key === undefined && !outcome.needsPassphrase) return outcome.why;
   return { path, text, mode, isExplicit: explicit, isEncrypted: outcome.key === undefined };
 }
 

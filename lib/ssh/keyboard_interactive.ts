@@ -1,6 +1,6 @@
 import type { AuthMethod } from "./types.ts";
 
-/** The sources of answers in a keyboard-interactive login. `ask` returns undefined if there is no terminal. */
+/** The sources of answers in a keyboard-interactive login. `prompt` returns undefined if there is no terminal. */
 export interface AnswerSources {
   readonly account: string;
   /** A password to send once, if the server asks for one. */
@@ -10,7 +10,7 @@ export interface AnswerSources {
   noAnswerError(question: string): Error;
 }
 
-/** The answers of such a login: `password` can be sent again; `oneTime` is set if there were answers that cannot. */
+/** The answers of such a login: `password` can be sent again; `hasOneTimeCode` is set if there were answers that cannot. */
 export interface GivenAnswers {
   password: string | undefined;
   hasOneTimeCode: boolean;

@@ -11,12 +11,12 @@ export interface UsableKey {
 }
 
 /**
- * The result of reading a private key file. `wanted`: its passphrase is missing or wrong; `why` continues "the key
+ * The result of reading a private key file. `needsPassphrase`: its passphrase is missing or wrong; `why` continues "the key
  * cannot be used: ".
  */
 export type KeyResult =
   | { readonly key: UsableKey }
-  | { readonly key: undefined; readonly wanted: boolean; readonly why: string };
+  | { readonly key: undefined; readonly needsPassphrase: boolean; readonly why: string };
 
 /** Reads the text of a private key file: OpenSSH, PEM (PKCS#1, SEC1) and PKCS#8, encrypted or not. */
 export function parsePrivateKey(text: string, passphrase?: string): KeyResult {
@@ -168,9 +168,9 @@ function uint32(value: number): Buffer {
 
 function passphraseNeeded(given: string | undefined): KeyResult {
   const why = given === undefined ? "it is encrypted, and no passphrase was given" : "its passphrase is wrong";
-  return { key: undefined, wanted: true, why };
+  return { key: undefined, needsPassphrase: true, why };
 }
 
 function unusable(why: string): KeyResult {
-  return { key: undefined, wanted: false, why };
+  return { key: undefined, needsPassphrase: false, why };
 }

@@ -19,7 +19,7 @@ export class RemoteChecksums {
     this.#pool = pool;
   }
 
-  /** Returns the sha256 of the file with the server path `at`, or undefined if the server cannot compute it. */
+  /** Returns the sha256 of the file with the server path, or undefined if the server cannot compute it. */
   async sha256(
     serverPath: string,
     context: OperationContext & { readonly size: number },
@@ -41,7 +41,7 @@ export class RemoteChecksums {
     const expected = `${createHash("sha256").update(sample).digest("hex")} *-\0`;
     try {
       const command = "sha256sum -b -z && command -v xargs >/dev/null";
-      return await this.#run(command, { input: sample, patience: PROBE_TIMEOUT_MS }) === expected;
+      return await this.#run(command, { input: sample, timeout: PROBE_TIMEOUT_MS }) === expected;
     } catch (error) {
       if (error instanceof SyncError && error.kind === "unsupported") return false;
       this.#isSupported = undefined;
@@ -55,8 +55,8 @@ export class RemoteChecksums {
       try {
         const names = batch.map((one) => `${one.serverPath}\0`).join("");
         const bytes = batch.reduce((sum, one) => sum + one.size, 0);
-        const patience = BATCH_TIMEOUT_MS + bytes / MIN_BYTES_PER_MS;
-        const found = parseSums(await this.#run("xargs -0 sha256sum -b -z --", { input: names, patience }));
+        const timeout = BATCH_TIMEOUT_MS + bytes / MIN_BYTES_PER_MS;
+        const found = parseSums(await this.#run("xargs -0 sha256sum -b -z --", { input: names, timeout }));
         for (const { serverPath: at, resolve } of batch) resolve(found.get(at));
       } catch (error) {
         for (const { reject } of batch) reject(error);
@@ -66,12 +66,12 @@ export class RemoteChecksums {
   }
 
   /**
-   * Returns the output of a command within `patience` ms. Its exit code is ignored, because files that cannot be read
+   * Returns the output of a command within `timeout` ms. Its exit code is ignored, because files that cannot be read
    * leave gaps.
    */
-  async #run(command: string, { input, patience }: { input: string; patience: number }): Promise<string> {
+  async #run(command: string, { input, timeout }: { input: string; timeout: number }): Promise<string> {
     const stop = new AbortController();
-    const timer = setTimeout(() => stop.abort(), Math.min(patience, MAX_TIMER_MS));
+    const timer = setTimeout(() => stop.abort(), Math.min(timeout, MAX_TIMER_MS));
     let output = "";
     const onText = (text: string) => {
       output += text;

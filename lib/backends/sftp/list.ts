@@ -64,15 +64,15 @@ const LINKS_AT_ONCE = 64;
 
 /** The limits of one listing. A listing that never ends, repeats its names or arrives too slowly is refused. */
 class ListingLimit {
-  readonly #wire: SftpClient;
-  readonly #ask: OperationContext;
+  readonly #client: SftpClient;
+  readonly #context: OperationContext;
   readonly #startedAt = performance.now();
   #bytes = 0;
   #idleAnswers = 0;
 
   constructor(client: SftpClient, context: OperationContext) {
-    this.#wire = client;
-    this.#ask = context;
+    this.#client = client;
+    this.#context = context;
   }
 
   /**
@@ -93,13 +93,13 @@ class ListingLimit {
       throw this.#refusedError(`its listing repeats names and does not end (${MAX_IDLE_ANSWERS} answers)`);
     }
     const seconds = (performance.now() - this.#startedAt) / 1000;
-    if (seconds * 1000 <= this.#wire.operationTimeout || allNames >= seconds) return;
+    if (seconds * 1000 <= this.#client.operationTimeout || allNames >= seconds) return;
     const why = `its listing returned only ${allNames} names in ${Math.round(seconds)} s, 20 times -Timeout`;
-    throw operationError(this.#ask, "timeout", { why });
+    throw operationError(this.#context, "timeout", { why });
   }
 
   #refusedError(why: string): Error {
-    return operationError(this.#ask, "refused", { why });
+    return operationError(this.#context, "refused", { why });
   }
 }
 

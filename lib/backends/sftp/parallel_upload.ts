@@ -190,7 +190,7 @@ export class ParallelUpload {
   #close(but: Handle | undefined): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    for (const [wire, handle] of this.#handles) if (handle !== but) wire.closeInBackground(handle);
+    for (const [client, handle] of this.#handles) if (handle !== but) client.closeInBackground(handle);
   }
 }
 

@@ -29,7 +29,7 @@ export async function readFile(pool: Pool, context: ReadContext): Promise<Conten
     client.closeInBackground(handle);
     throw error;
   }
-  return new ParallelDownload(pool, { wire: client, handle }, range).stream();
+  return new ParallelDownload(pool, { client, handle }, range).stream();
 }
 
 /** The limit of bytes requested ahead on one connection, and in all streams of a pool together. */
@@ -96,7 +96,7 @@ async function readFully(
 }
 
 interface OpenFile {
-  readonly wire: SftpClient;
+  readonly client: SftpClient;
   readonly handle: Handle;
 }
 
@@ -114,7 +114,7 @@ class ParallelDownload {
   constructor(pool: Pool, first: OpenFile, range: ReadRange) {
     this.#pool = pool;
     this.#range = range;
-    this.#handles = new Map([[first.wire, first.handle]]);
+    this.#handles = new Map([[first.client, first.handle]]);
     this.#next = range.from;
   }
 

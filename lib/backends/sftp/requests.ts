@@ -143,7 +143,7 @@ export class OpenHandles {
   /** The known limit of handles open at once. */
   #limit = Infinity;
 
-  /** `closed`: aborted when the channel ends; `patience`: ms that a call waits for a free handle. */
+  /** `closed`: aborted when the channel ends; `timeout`: ms for which a call waits for a free handle. */
   constructor(closed: AbortSignal, timeout: number) {
     this.#closed = closed;
     this.#timeout = timeout;

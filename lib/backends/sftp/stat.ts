@@ -112,7 +112,7 @@ export class ParentCheck {
   readonly #toServerPath: (path: RelPath) => string;
   readonly #checks = new Map<RelPath, CachedCheck>();
 
-  /** `toAt`: returns the server path of a path. */
+  /** `toServerPath`: returns the server path of a path. */
   constructor(toServerPath: (path: RelPath) => string) {
     this.#toServerPath = toServerPath;
   }
@@ -170,15 +170,15 @@ export class ParentCheck {
   async #statFolder(
     client: SftpClient,
     dir: RelPath,
-    { context: ask, checkParent: check }: CheckOptions,
+    { context, checkParent }: CheckOptions,
   ): Promise<void> {
-    const [found] = await Promise.all([stat(client, this.#toServerPath(dir), ask), check(parentOf(dir))]);
+    const [found] = await Promise.all([stat(client, this.#toServerPath(dir), context), checkParent(parentOf(dir))]);
     if (found?.kind === "dir") return;
     if (found === undefined) {
-      throw operationError(ask, "notFound", { why: `there is no folder "${escapeForDisplay(dir)}"` });
+      throw operationError(context, "notFound", { why: `there is no folder "${escapeForDisplay(dir)}"` });
     }
     const what = found.kind === "file" ? "a file" : found.kind === "link" ? "a link" : "something else";
-    throw operationError(ask, "refused", { why: `"${escapeForDisplay(dir)}" is ${what}, not a folder` });
+    throw operationError(context, "refused", { why: `"${escapeForDisplay(dir)}" is ${what}, not a folder` });
   }
 }
 

@@ -126,19 +126,19 @@ export async function setAttributes(client: SftpClient, handle: Handle, pending:
   const rwx = mode === undefined ? {} : { mode };
   const all: RawAttributes = { ...rwx, ...times };
   if (Object.keys(all).length === 0) return;
-  if (await trySetAttributes(client, handle, { draft: pending, attributes: all })) return;
-  if (mode !== undefined && !(await trySetAttributes(client, handle, { draft: pending, attributes: rwx }))) {
+  if (await trySetAttributes(client, handle, { pending, attributes: all })) return;
+  if (mode !== undefined && !(await trySetAttributes(client, handle, { pending, attributes: rwx }))) {
     warnRefused(pending, "mode");
   }
   if (
-    options.modified !== undefined && !(await trySetAttributes(client, handle, { draft: pending, attributes: times }))
+    options.modified !== undefined && !(await trySetAttributes(client, handle, { pending, attributes: times }))
   ) warnRefused(pending, "time");
 }
 
 async function trySetAttributes(
   client: SftpClient,
   handle: Handle,
-  { draft: pending, attributes }: { readonly draft: PendingWrite; readonly attributes: RawAttributes },
+  { pending, attributes }: { readonly pending: PendingWrite; readonly attributes: RawAttributes },
 ): Promise<boolean> {
   try {
     await client.fsetstat(handle, attributes, pending);

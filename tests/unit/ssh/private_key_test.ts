@@ -130,7 +130,7 @@ Deno.test("readKey() refuses a key whose text was cut off, and never throws", ()
 function outcome(text: string, passphrase?: string): [boolean, string] {
   const read = parsePrivateKey(text, passphrase);
   assert.ok(read.key === undefined, "the key was read");
-  return [read.wanted, read.why];
+  return [read.needsPassphrase, read.why];
 }
 
 /** The raw public key, made from the numbers alone. */
