@@ -90,7 +90,7 @@ Deno.test("Logins goes on with what a second factor allows, and gives both again
   const again = logins.replay();
   assert.equal((await again(undefined, false)).method, "publickey");
   assert.equal((await again(["password"], true)).method, "password");
-  await assert.rejects(again(["password"], false), /refused on a further connection/);
+  await assert.rejects(again(["password"], false), /refused a login on a further connection/);
 });
 
 Deno.test("Logins goes on behind the login over which a server hung up", async () => {
