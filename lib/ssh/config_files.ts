@@ -12,17 +12,22 @@ export interface SshFile {
   readonly uid: number | undefined;
 }
 
-/** Reads the text of a small file; returns undefined if it is absent. Rejects as readSshFile() does. */
+/**
+ * Reads the text of a small file; returns undefined if it is absent. Rejects with denied if it cannot be read, because
+ * unreadable is not absent.
+ */
 export async function readFileIfPresent(path: string): Promise<string | undefined> {
-  return (await readSshFile(path))?.text;
+  const file = await readSshFile(path);
+  if (file !== "notRegular") return file?.text;
+  throw new SyncError("denied", `Cannot read "${path}": it is no regular file`, { operation: "read a file of ssh" });
 }
 
 /**
- * Reads a small file and its owner and mode; returns undefined if it is absent. Rejects with denied if it cannot be
- * read, because unreadable is not absent, and with badInput if it is no regular file: to open a pipe would wait for its
- * writer, and no signal could end that. The null device counts as an empty file.
+ * Reads a small file and its owner and mode; returns undefined if it is absent. A pipe is opened without waiting for
+ * its writer, since no signal could end that wait, and is not read. The null device counts as an empty file. Rejects
+ * with denied if it cannot be read.
  */
-export async function readSshFile(path: string): Promise<SshFile | undefined> {
+export async function readSshFile(path: string): Promise<SshFile | "notRegular" | undefined> {
   let handle: FileHandle | undefined;
   try {
     handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
@@ -35,9 +40,8 @@ export async function readSshFile(path: string): Promise<SshFile | undefined> {
     if (info.isCharacterDevice() && info.rdev === (await Deno.stat(NULL_DEVICE)).rdev) {
       return { text: "", mode: 0, uid: undefined };
     }
-    throw badInput(`Cannot read "${path}": it is no regular file; name the file itself.`);
+    return "notRegular";
   } catch (error) {
-    if (error instanceof SyncError) throw error;
     const code = error instanceof Error && "code" in error ? error.code : undefined;
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;
     const why = error instanceof Error ? error.message : String(error);
@@ -73,6 +77,7 @@ export function configFiles(
     async read(path) {
       const file = await readSshFile(path);
       if (file === undefined) return undefined;
+      if (file === "notRegular") throw badInput(`"${path}" is no regular file; name the configuration itself.`);
       if (named !== undefined) {
         const why = isTrusted(file) ? (file.mode & 0o002) !== 0 ? "can be written by everyone" : undefined : FOREIGN;
         if (why !== undefined) named.warn(`"${path}" ${why}, and it decides which host keys are trusted.`);

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { badInput, SyncError } from "../core/errors.ts";
+import { badInput } from "../core/errors.ts";
 import { readFileIfPresent, readSshFile } from "./config_files.ts";
 import { parsePrivateKey, publicKeyOf, type UsableKey } from "./private_key.ts";
 import type { ConnectContext } from "../core/protocol.ts";
@@ -79,15 +79,11 @@ export async function unlock(
 /** ssh's default key files, without those for security keys, strongest first. */
 const DEFAULT_KEYS = ["id_ed25519", "id_ecdsa", "id_rsa"];
 const ABSENT = "the file does not exist";
-const NOT_REGULAR = "it is no regular file";
 
 async function readKeyFile(path: string, explicit: boolean): Promise<KeyFile | string> {
-  const found = await readSshFile(path).catch((error: unknown) => {
-    if (error instanceof SyncError && error.kind === "badInput") return NOT_REGULAR;
-    throw error;
-  });
+  const found = await readSshFile(path);
   if (found === undefined) return ABSENT;
-  if (typeof found === "string") return found;
+  if (found === "notRegular") return "it is no regular file";
   const { text, mode } = found;
   const outcome = parsePrivateKey(text);
   if (outcome.key === undefined && !outcome.needsPassphrase) return outcome.why;

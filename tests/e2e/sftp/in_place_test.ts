@@ -41,7 +41,7 @@ for (const { mode, from, to, direction } of ways) {
     for (const seed of [1, 2]) assert.ok(!isSame(torn, pattern(32 * MiB, seed)), "it was killed too early or too late");
     const back = await pair.sync(`-Mode ${mode === "Remote" ? "Local" : "Remote"} -Mirror`);
     assertCode(back, 1);
-    assert.match(back.stdout, /half old, half new/);
+    assert.match(back.stdout, /half old and half new/);
     // It is the newer one, and yet it is not kept.
     assertCode(await pair.sync(`-Mode ${mode}`), 0);
     assertSame(pair);

@@ -87,8 +87,9 @@ Deno.test({
       assert.ok((await new Deno.Command("mkfifo", { args: [pipe] }).output()).success);
       for (const one of [pipe, path.slice(0, path.lastIndexOf("/"))]) {
         await assert.rejects(readFileIfPresent(one), (error) => {
-          return error instanceof SyncError && error.kind === "badInput" && /no regular file/.test(error.message);
+          return error instanceof SyncError && error.kind === "denied" && /no regular file/.test(error.message);
         });
+        await refuses(one, /is no regular file/);
       }
       const sources = { explicit: pipe, configured: undefined, home: undefined };
       await assert.rejects(
