@@ -49,7 +49,9 @@ export interface RunOptions extends PlanChoices, CallOptions {
   readonly pairHistory?: PairHistory;
   /** The trash for discarded versions. In mode Both a conflict can only have a winner if there is a trash. */
   readonly trash?: Trash & Pick<PairTrash, "prune">;
-  /** The number of days that discarded versions stay in the trash, conflict losers excepted; unlimited if not given. */
+  /**
+   * The number of days that discarded versions stay in the trash, those of conflicts excepted; unlimited if not given.
+   */
   readonly trashDays?: number;
   isLockOwner?: ApplyOptions["isLockOwner"];
   /** See ApplyOptions. */

@@ -12,8 +12,8 @@ import {
 import type { BaseEntry, History } from "../core/history.ts";
 
 /**
- * Files whose content must be read because their marks could hide an edit: single files to compare with the checksum in
- * history, and pairs to compare with each other.
+ * Files whose content must be read because their stamps could hide an edit: single files to compare with the checksum
+ * in history, and pairs to compare with each other.
  */
 export interface DoubtfulFiles {
   readonly oneSided: readonly OneSidedFile[];
@@ -22,8 +22,8 @@ export interface DoubtfulFiles {
 
 /**
  * Selects the files to read for a plan's unsure paths. If history holds a checksum, each side in doubt is compared with
- * it. The number of bytes and remote files is limited, since a mark is doubted only once: files beyond the limit are
- * judged by their marks, and the plan reports how many.
+ * it. The number of bytes and remote files is limited, since a stamp is doubted only once: files beyond the limit are
+ * judged by their stamps, and the plan reports how many.
  */
 export function selectDoubts(
   unsure: readonly RelPath[],

@@ -33,7 +33,7 @@ export interface ApplyOptions extends CallOptions {
   isLockOwner?(): Promise<boolean>;
 }
 
-/** The context of every step of apply(). `wanted`: tags of failed transfers that the next run may continue. */
+/** The context of every step of apply(). `resumable`: tags of failed transfers that the next run may continue. */
 export interface ApplyContext {
   readonly sides: Backends;
   readonly options: ApplyOptions;
@@ -61,7 +61,7 @@ export async function runActions(actions: readonly Action[], context: ApplyConte
 }
 
 /**
- * Calls perform() in this context: progress becomes events, and the remainder of a failed copy is recorded. `target`:
+ * Calls runAction() in this context: progress becomes events, and the remainder of a failed copy is recorded. `target`:
  * the target of a copy instead of its path.
  */
 export async function runInContext(action: Action, context: ApplyContext, target?: WriteTarget): Promise<Outcome> {

@@ -28,7 +28,7 @@ export interface Phases {
   readonly transfers: readonly Action[];
   readonly dirsToFiles: readonly DirToFile[];
   readonly filesToDirs: readonly FileToDir[];
-  /** The content of the folders that swaps create: folders by depth, then the rest. */
+  /** The content of the folders that replace files: folders by depth, then the rest. */
   readonly newDirFolders: readonly (readonly MakeDir[])[];
   readonly newDirContent: readonly Action[];
   /** The removals of files and links. */
@@ -98,7 +98,7 @@ function findFilesToDirs(actions: readonly Action[]): FilesToDirs {
   return swaps;
 }
 
-/** Returns the swap that creates the action's own path or a folder above it. */
+/** Returns the replacement of a file that creates the action's own path or a folder above it. */
 function fileToDirAbove(action: Action, swaps: FilesToDirs): FileToDir | undefined {
   const bySide = swaps[action.to];
   if (bySide.size === 0) return undefined;

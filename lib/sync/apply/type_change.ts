@@ -24,14 +24,14 @@ export interface AsideFile {
   readonly from: RelPath;
 }
 
-/** A takeover that is still to be carried out; `staged` is its new content, under a temporary name. */
+/** A replacement of a folder that is still to be carried out; `staged`: the new content under a temporary name. */
 export interface StagedDirToFile extends DirToFile {
   readonly staged?: FileEntry;
 }
 
 /**
  * Writes the content of files that will replace a folder under temporary names, if these can be renamed later. Returns
- * the takeovers that may continue; the others have failed.
+ * the replacements that may continue; the others have failed.
  */
 export async function stageFiles(
   takeovers: readonly DirToFile[],
@@ -75,7 +75,7 @@ export async function replaceDirs(waiting: readonly StagedDirToFile[], context: 
   await holdStaged(waiting.slice(begun), findHoldReason(context) ?? "the run ended", context);
 }
 
-/** Reports takeovers as held, and removes their staged content. */
+/** Reports replacements of folders as held, and removes their staged content. */
 export async function holdStaged(
   waiting: readonly StagedDirToFile[],
   why: string,

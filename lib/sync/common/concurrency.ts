@@ -53,7 +53,7 @@ export function runConcurrently<T>(
   return promise;
 }
 
-/** Returns a `take` function for drain() that returns the items one by one. */
+/** Returns a `take` function for runConcurrently() that returns the items one by one. */
 export function takeInOrder<T>(items: readonly T[]): () => T | undefined {
   let next = 0;
   return () => items[next++];

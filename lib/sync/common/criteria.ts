@@ -143,7 +143,7 @@ const CLOSE_MS = 2000;
 /** The granularity of time zone offsets, in ms. */
 const ZONE_MS = 900_000;
 
-/** Returns the mark of a file for history. */
+/** Returns the stamp of a file for history. */
 export function toSideStamp({ size, modified, revision, fileId, changeTime }: FileEntry): SideStamp {
   return {
     size,

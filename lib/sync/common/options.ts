@@ -53,7 +53,7 @@ export interface PlanOptions {
   readonly listedAt: number;
   /**
    * Returns where a discarded version of `side` is kept in mode Both, relative to that side's root; undefined if it
-   * cannot be kept. A conflict whose loser cannot be kept is resolved as KeepBoth.
+   * cannot be kept. A conflict whose discarded version cannot be kept is resolved as KeepBoth.
    */
   keepDiscarded(path: RelPath, side: Side): RelPath | undefined;
   /** Returns why the absence of a path that history knows is no deletion; undefined if it may be one. */

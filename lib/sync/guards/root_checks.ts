@@ -6,7 +6,7 @@ import type { Mode, SafetyLimits } from "../common/options.ts";
 import type { Backends } from "../common/sides.ts";
 import type { MissingRoots, RootEntries } from "../common/roots.ts";
 
-/** The options for checking the roots. `known`: whether there is a history of this pair. */
+/** The options for checking the roots. `hasHistory`: whether there is a history of this pair. */
 export interface RootCheckOptions extends CallOptions {
   readonly mode: Mode;
   readonly remove: boolean;

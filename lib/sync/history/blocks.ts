@@ -69,7 +69,7 @@ export function unpackBlock(text: string): readonly BaseEntry[] {
 }
 
 /**
- * Rewrites the blocks that the lessons, given in path order, concern. Returns by how much the number of entries grew.
+ * Rewrites the blocks that the updates, given in path order, concern. Returns by how much the number of entries grew.
  */
 export function applyUpdates(store: BlockStore, updates: readonly HistoryUpdate[]): number {
   const keys = updates.map(({ path }) => toKey(path));
@@ -114,7 +114,7 @@ export function findEntry(entries: readonly BaseEntry[], path: RelPath): BaseEnt
   return undefined;
 }
 
-/** Returns the lessons in path order; of several lessons about one path the last one counts. */
+/** Returns the updates in path order; of several updates about one path the last one counts. */
 export function sortUpdates(updates: Iterable<HistoryUpdate>): readonly HistoryUpdate[] {
   const given = Array.isArray(updates) ? updates as readonly HistoryUpdate[] : Array.from(updates);
   if (given.every((one, at) => at === 0 || comparePaths(given[at - 1]?.path ?? "", one.path) < 0)) return given;
@@ -126,7 +126,7 @@ export function sortUpdates(updates: Iterable<HistoryUpdate>): readonly HistoryU
 /** The number of entries per block. A block that exceeds twice as many is split. */
 const BLOCK = 256;
 
-/** Returns the entries with these lessons applied; both arguments and the result are in path order. */
+/** Returns the entries with these updates applied; both arguments and the result are in path order. */
 function mergeUpdates(entries: readonly BaseEntry[], updates: readonly HistoryUpdate[]): readonly BaseEntry[] {
   const learned: BaseEntry[] = [];
   let at = 0;
@@ -162,7 +162,7 @@ interface RareFields {
 
 /**
  * A block's columns. `local`, `remote`: four cells per entry, size, modified, revision and fileId; a size of null means
- * no mark. `localChanged`, `remoteChanged`: one change time per entry, missing if the side lists none; older versions
+ * no stamp. `localChanged`, `remoteChanged`: one change time per entry, missing if the side lists none; older versions
  * neither write nor read these two.
  */
 interface Block {

@@ -119,7 +119,7 @@ function toClocks({ otherClocks = [], before, seen, rootEntries, listedAt, ended
 /** The granularity of disk times in ms: disks count time in ticks, however many digits they show. */
 const TICK_MS = 10;
 
-/** Returns the listings before the run as the origin of a path's marks. */
+/** Returns the listings before the run as the origin of a path's stamps. */
 function stampOrigin({ facts, clocks }: DeriveState, path: RelPath): StampOrigin {
   const { traits, listedAt, before, history } = facts;
   const entryOf = (side: Side) => {
@@ -146,8 +146,8 @@ function findPending({ plan, done, before }: RunFacts): PendingFolders {
 }
 
 /**
- * Returns a lesson of the plan (the same object if possible, since there may be a million) with marks that are too
- * recent to be trusted set provisional or omitted. Returns undefined if nothing new remains.
+ * Returns an update of the plan (the same object if possible, since there may be a million) with stamps that are too
+ * recent to be trusted set unproven or omitted. Returns undefined if nothing new remains.
  */
 function finalizeUpdate(update: HistoryUpdate, state: DeriveState): HistoryUpdate | undefined {
   const { path, base } = update;
@@ -186,7 +186,7 @@ function updatesOfDone(action: Action, state: DeriveState): readonly HistoryUpda
 }
 
 /**
- * Marks the side as provisional: setting the time hides an edit made right before, so the next run compares the content
+ * Marks the side as unproven: setting the time hides an edit made right before, so the next run compares the content
  * again.
  */
 function asUnproven({ path, base }: HistoryUpdate, side: Side): HistoryUpdate {
@@ -194,7 +194,7 @@ function asUnproven({ path, base }: HistoryUpdate, side: Side): HistoryUpdate {
 }
 
 /**
- * Returns the lessons of an action that was not carried out: an entry that was to be created is removed from history,
+ * Returns the updates of an action that was not carried out: an entry that was to be created is removed from history,
  * so that its absence is no deletion; otherwise history keeps the entry.
  */
 function updatesOfUndone(action: Action, facts: RunFacts): readonly HistoryUpdate[] {
@@ -251,7 +251,7 @@ function updatesOfCopy(
   return recordUnderName(facts, [path, source.path], found.isSure ? ripe : markUnproven(ripe, to));
 }
 
-/** Returns the lesson for proven equal content whose name or time was corrected. */
+/** Returns the update for proven equal content whose name or time was corrected. */
 function updatesOfAligned(
   target: FileEntry,
   { to, path, state, action }: UpdateTarget & { readonly state: DeriveState; readonly action: Action },
@@ -284,8 +284,8 @@ function toBaseDir(path: RelPath, state: DeriveState): BaseEntry {
 }
 
 /**
- * Returns the mark with the folder's time, by which a later absence in it can be told from a deletion. The former mark
- * is kept if the time is too recent, or if an entry that history knows is missing in the folder.
+ * Returns the stamp with the folder's time, by which a later absence in it can be told from a deletion. The former
+ * stamp is kept if the time is too recent, or if an entry that history knows is missing in the folder.
  */
 function folderStamp(
   { path, modified }: DirEntry,

@@ -34,7 +34,7 @@ export interface HistoryOptions {
   readonly readOnly: boolean;
 }
 
-/** The history of one pair. It is readable after note(), but not after save() or dispose. */
+/** The history of one pair. It is readable after saveAhead(), but not after save() or dispose. */
 export interface PairHistory extends Disposable {
   /** The entries; empty if there is no usable history. */
   readonly history: History;
@@ -42,7 +42,7 @@ export interface PairHistory extends Disposable {
   readonly exists: boolean;
   readonly roots: Roots;
   /**
-   * Whether the history has no seal because an older version wrote it. Its marks are used, but no absence counts as a
+   * Whether the history has no seal because an older version wrote it. Its stamps are used, but no absence counts as a
    * deletion. save() seals it.
    */
   readonly unsealed?: boolean;
@@ -53,10 +53,10 @@ export interface PairHistory extends Disposable {
    * in this run.
    */
   readonly frozen?: boolean;
-  /** Writes these lessons before the plan is carried out, as durably as save(); the roots stay unchanged. */
+  /** Writes these updates before the plan is carried out, as durably as save(); the roots stay unchanged. */
   saveAhead(updates: readonly HistoryUpdate[]): Promise<void>;
   /**
-   * Writes the lessons atomically and flushes them to the disk. Writes nothing if there is no change. Rejects with a
+   * Writes the updates atomically and flushes them to the disk. Writes nothing if there is no change. Rejects with a
    * SyncError.
    */
   save(updates: Iterable<HistoryUpdate>, roots: Roots): Promise<void>;

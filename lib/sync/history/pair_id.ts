@@ -16,7 +16,7 @@ export interface PairIdentity {
 
 /**
  * Returns the name for all state of the pair, 32 hex digits. A server that answers with another key keeps the name: see
- * otherThan().
+ * describeOtherPair().
  */
 export function pairName({ machine, local, server, remote }: PairIdentity): string {
   return createHash("sha256").update(JSON.stringify(["pair", machine, local, server, remote])).digest("hex").slice(

@@ -93,7 +93,7 @@ export function toHistory(now: () => HistoryDatabase): History {
 }
 
 /**
- * Applies the lessons and seals the result. The file is empty or a copy of a history of this pair, which is checked
+ * Applies the updates and seals the result. The file is empty or a copy of a history of this pair, which is checked
  * again. No other process sees it yet, so it needs no journal.
  */
 export async function writeDatabase(

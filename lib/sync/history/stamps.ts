@@ -6,8 +6,8 @@ import type { BaseEntry, SideStamp } from "../../core/history.ts";
 
 /**
  * The clock of a side that is not this machine's, and may be wrong by any amount. `latest`: the latest time that the
- * server itself has set (of a folder), so that its clock has passed it; `listedAt`, `endedAt`: the start of the listings
- * and the end of the run by this machine's clock.
+ * server itself has set (of a folder), so that its clock has passed it; `listedAt`, `endedAt`: the start of the
+ * listings and the end of the run by this machine's clock.
  */
 export interface OtherClock {
   readonly latest: number | undefined;
@@ -16,8 +16,8 @@ export interface OtherClock {
 }
 
 /**
- * The origin of a file's marks. `readAt`: the time at which they were read, in ms since the epoch; `entries`: the files
- * as they were listed; `clocks`: of the sides that have another clock than this machine; `before`: the entry that
+ * The origin of a file's stamps. `readAt`: the time at which they were read, in ms since the epoch; `entries`: the
+ * files as they were listed; `clocks`: of the sides that have another clock than this machine; `before`: the entry that
  * history has so far; `written`: the side to which this run wrote the file.
  */
 export interface StampOrigin {
@@ -30,8 +30,8 @@ export interface StampOrigin {
 }
 
 /**
- * Returns the entry with exactly those marks provisional whose times are so recent that other content could have the
- * same time.
+ * Returns the entry with exactly those stamps unproven whose times are so recent that other content could have the same
+ * time.
  */
 export function markRecentUnproven(base: BaseEntry, origin: StampOrigin): BaseEntry {
   const [here, there] = bothSides.map((side) => provenFrom(base, origin, side));
@@ -43,7 +43,7 @@ export function markRecentUnproven(base: BaseEntry, origin: StampOrigin): BaseEn
   return { ...rest, unprovenSide, ...(Number.isFinite(from) ? { provableFrom: from } : {}) };
 }
 
-/** Returns the entry with this side's mark provisional as well. */
+/** Returns the entry with this side's stamp unproven as well. */
 export function markUnproven(base: BaseEntry, side: Side): BaseEntry {
   const { unprovenSide: provisional = side } = base;
   return { ...base, unprovenSide: provisional === side ? side : "both" };
@@ -87,8 +87,8 @@ export function recognizeWritten(
 }
 
 /**
- * Returns the time by this machine's clock from which equal content proves the mark, or -Infinity if any later run may
- * prove it; undefined if the mark is proven already.
+ * Returns the time by this machine's clock from which equal content proves the stamp, or -Infinity if any later run may
+ * prove it; undefined if the stamp is proven already.
  */
 function provenFrom(base: BaseEntry, origin: StampOrigin, side: Side): number | undefined {
   const stamp = base[side];
@@ -110,8 +110,8 @@ function provenFrom(base: BaseEntry, origin: StampOrigin, side: Side): number | 
 
 /**
  * Returns the same for a side with another clock. A time proves content if that clock had moved on by a step when the
- * content was read. It has if the server has set a later time itself. Otherwise it has one step after this run, in which
- * it had reached the file's time; if this run set that time, the clock may still have to reach it.
+ * content was read. It has if the server has set a later time itself. Otherwise it has one step after this run, in
+ * which it had reached the file's time; if this run set that time, the clock may still have to reach it.
  */
 function provenFromBy(
   { latest, listedAt, endedAt }: OtherClock,

@@ -26,8 +26,8 @@ export function findZoneShifts(history: History, snapshots: Snapshots): readonly
 }
 
 /**
- * Returns the history with the marks of these sides shifted; a mark that the listing still shows unchanged is kept.
- * save() writes the shifted marks too, so that the next run finds them equal.
+ * Returns the history with the stamps of these sides shifted; a stamp that the listing still shows unchanged is kept.
+ * save() writes the shifted stamps too, so that the next run finds them equal.
  */
 export function applyShifts(
   pairHistory: PairHistory,

@@ -11,7 +11,7 @@ import type { BaseEntry, HistoryUpdate } from "../../core/history.ts";
 import type { Note } from "../../core/plan.ts";
 
 /**
- * `again`: whether the sides may be listed again; false after a run that was cancelled or lost its server. `roots`: as
+ * `mayRelist`: whether the sides may be listed again; false after a run that was cancelled or lost its server. `roots`: as
  * recorded so far.
  */
 export interface UpdateOptions extends CallOptions {
@@ -60,9 +60,9 @@ const MAX_FILES_AT_ONCE = 8;
 const MAX_BYTES = 64 * 1024 * 1024;
 
 /**
- * Adds checksums to provisional entries, so that the next run does not take an edit of one side for an edit of both.
- * Both sides are hashed if that needs no transfer; otherwise the local checksum stands for both, but only if a later
- * local edit would be visible. Entries that differ, or changed meanwhile, are not recorded.
+ * Adds checksums to unproven entries, so that the next run does not take an edit of one side for an edit of both. Both
+ * sides are hashed if that needs no transfer; otherwise the local checksum stands for both, but only if a later local
+ * edit would be visible. Entries that differ, or changed meanwhile, are not recorded.
  */
 async function addChecksums(
   updates: readonly HistoryUpdate[],

@@ -16,7 +16,7 @@ import {
   RENEW_MS,
 } from "./owner.ts";
 
-/** `wait`: how many ms to wait for a lock that is held; `take`: take the lock over even if it is held. */
+/** `wait`: how many ms to wait for a lock that is held; `force`: take the lock over even if it is held. */
 export interface LockOptions extends CallOptions {
   readonly folder: string;
   readonly pair: string;
@@ -208,7 +208,7 @@ function lockRefused(message: string): SyncError {
   return new SyncError("refused", message, { operation: "take the lock" });
 }
 
-/** The error for a lock that exists and cannot be read. It may be held, so the program must not continue on its own. */
+/** The error for a lock that exists and cannot be read. Another run may hold it, so this one must not continue. */
 function unreadable(path: string, cause: unknown): SyncError {
   const why = cause instanceof Error ? cause.message : String(cause);
   return lockRefused(

@@ -16,7 +16,7 @@ import {
   RENEW_MS,
 } from "./owner.ts";
 
-/** `wait`: how many ms to wait for a lock that is held; `take`: take the lock over even if it is held. */
+/** `wait`: how many ms to wait for a lock that is held; `force`: take the lock over even if it is held. */
 export interface RemoteLockOptions extends CallOptions {
   readonly wait: number;
   readonly force: boolean;

@@ -60,8 +60,8 @@ function refuseClash(
 }
 
 /**
- * Adds notes for links and special files if they prevent something. Unreadable folders were refused by survey()
- * already.
+ * Adds notes for links and special files if they prevent something. Unreadable folders were refused by
+ * findFolderFacts() already.
  */
 function noteOpaque(context: PlanContext, row: Row, below: readonly Row[]): void {
   const { mode, remove } = context.options;

@@ -14,14 +14,14 @@ import type { BaseEntry, SideStamp } from "../../core/history.ts";
 
 /**
  * How a file changed since the last run, compared with its own side only. "same"; "moved": another time or revision,
- * the content proven the same; "touched": another time or revision, the content unknown; "unsure": same marks, which
+ * the content proven the same; "touched": another time or revision, the content unknown; "unsure": same stamps, which
  * are no proof; "changed".
  */
 export type ChangeState = "same" | "moved" | "touched" | "unsure" | "changed";
 
 /**
  * Returns how the file changed since the last run. It is compared with its own side only, at that side's time step, so
- * the two clocks need not agree. A side without a mark has changed.
+ * the two clocks need not agree. A side without a stamp has changed.
  */
 export function changeSince(context: PlanContext, side: Side, entry: FileEntry, base: BaseEntry): ChangeState {
   const stamp = base[side];
@@ -36,13 +36,13 @@ export function changeSince(context: PlanContext, side: Side, entry: FileEntry, 
   return found === "time" && !comparesTime(context) ? "same" : "touched";
 }
 
-/** Whether the file looks as its mark says, and its content may be another nevertheless. */
+/** Whether the file looks as its stamp says, and its content may be another nevertheless. */
 export function isUnsure(base: BaseEntry, side: Side, entry: FileEntry): boolean {
   const stamp = base[side];
   return isUnproven(base, side) || (stamp !== undefined && isReplaced(entry, stamp));
 }
 
-/** Whether a mark lacks the change time that its file now has, as those of older versions do. */
+/** Whether a stamp lacks the change time that its file now has, as those of older versions do. */
 export function lacksChangeTime(base: BaseEntry, files: Readonly<Record<Side, FileEntry>>): boolean {
   return bothSides.some((side) => {
     const stamp = base[side];
@@ -50,7 +50,7 @@ export function lacksChangeTime(base: BaseEntry, files: Readonly<Record<Side, Fi
   });
 }
 
-/** Whether the side's mark was too recent to be trusted when it was written. */
+/** Whether the side's stamp was too recent to be trusted when it was written. */
 export function isUnproven({ unprovenSide: provisional }: BaseEntry, side: Side): boolean {
   return provisional === side || provisional === "both";
 }
@@ -137,7 +137,7 @@ export function findNewContent(context: PlanContext, side: Side, rows: readonly 
   return asked ? "ask" : "none";
 }
 
-/** Returns how one entry changed, for `newContent`. "ask": a checksum can decide, and may be computed. */
+/** Returns how one entry changed, for `findNewContent`. "ask": a checksum can decide, and may be computed. */
 export function entryChange(
   context: PlanContext,
   side: Side,
@@ -171,7 +171,7 @@ function canCompareChecksum(context: PlanContext, base: BaseEntry): boolean {
 }
 
 /**
- * Compares the entry with its mark: by revision if both have one (by time as well if revisions are weak), otherwise by
+ * Compares the entry with its stamp: by revision if both have one (by time as well if revisions are weak), otherwise by
  * time. Returns "same" or the property that changed.
  */
 export function compareStamp(
@@ -189,7 +189,7 @@ export function compareStamp(
   return isSameRevision || context.volatileRevisions[side] ? "same" : "revision";
 }
 
-/** Returns the mark to record. A weak revision that changed although the file did not is omitted. */
+/** Returns the stamp to record. A weak revision that changed although the file did not is omitted. */
 export function stampToRecord(
   context: PlanContext,
   side: Side,
@@ -224,7 +224,7 @@ function toBaseEntry(
   return { path, kind: "file", ...stamps, ...(sum === undefined ? {} : { checksum: sum }) };
 }
 
-/** Returns the folder's time as a mark, if the backend updates it when a name in the folder is added or removed. */
+/** Returns the folder's time as a stamp, if the backend updates it when a name in the folder is added or removed. */
 function folderStamp(
   side: Side,
   { modified }: DirEntry,

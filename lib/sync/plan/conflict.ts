@@ -19,8 +19,8 @@ export interface ConflictPair {
 const MAX_NAMES = 1000;
 
 /**
- * Resolves a conflict by the policy. No version is lost: the loser is kept first. If it cannot be kept, or the policy
- * selects no winner, both versions are kept on both sides, the local one under another name.
+ * Resolves a conflict by the policy. No version is lost: the discarded one is kept first. If it cannot be kept, or the
+ * policy selects no winner, both versions are kept on both sides, the local one under another name.
  */
 export function resolveConflict(context: PlanContext, contest: ConflictPair): void {
   if (context.options.conflict === "Skip") return leaveOpen(context, contest);

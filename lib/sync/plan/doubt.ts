@@ -8,9 +8,9 @@ import type { BaseEntry } from "../../core/history.ts";
 type Files = Readonly<Record<Side, FileEntry>>;
 
 /**
- * Returns the sides whose file has the marks known to history, although these marks could hide an edit (too recent when
- * written, only a weak revision changed, or another file is in its place), and whose content is not proven yet. Empty if contents are compared
- * anyway.
+ * Returns the sides whose file has the stamps known to history, although these stamps could hide an edit (too recent
+ * when written, only a weak revision changed, or another file is in its place), and whose content is not proven yet.
+ * Empty if contents are compared anyway.
  */
 export function doubtfulSides(context: PlanContext, files: Files, base: BaseEntry): readonly Side[] {
   if (comparesChecksum(context) || !comparesTime(context)) return [];
@@ -18,7 +18,7 @@ export function doubtfulSides(context: PlanContext, files: Files, base: BaseEntr
   return bothSides.filter((side) => isDoubtful(context, side, files[side], base));
 }
 
-/** Whether one side's file is in doubt, as described at inDoubt(). */
+/** Whether one side's file is in doubt, as described at doubtfulSides(). */
 export function isDoubtful(context: PlanContext, side: Side, entry: FileEntry, base: BaseEntry): boolean {
   const found = changeSince(context, side, entry, base);
   if (found === "unsure") return isUnsure(base, side, entry);
@@ -45,7 +45,7 @@ export type EditDirection = "still" | "newer" | "older" | "unknown";
 
 /**
  * Returns how the file changed since the last run. It is compared with its own side only, at that side's time step.
- * Other content under the same time was written after the mark was.
+ * Other content under the same time was written after the stamp was.
  */
 export function editDirection(context: PlanContext, side: Side, entry: FileEntry, base: BaseEntry): EditDirection {
   const stamp = base[side];
@@ -77,7 +77,7 @@ export function hasFineTime(context: PlanContext, side: Side, entry: FileEntry):
   return traits.timeStep !== undefined && entry.isUploadTime !== true && stepOf(entry, traits) < COARSE_MS;
 }
 
-/** Counts a file whose doubtful sides are judged by their marks, for the note about it. */
+/** Counts a file whose doubtful sides are judged by their stamps, for the note about it. */
 export function countUnproven(context: PlanContext, files: Files, doubted: readonly Side[]): void {
   if (doubted.some((side) => !hasFineTime(context, side, files[side]))) context.builder.counts.unproven++;
 }

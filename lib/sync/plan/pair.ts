@@ -161,7 +161,7 @@ function decideBothEdited(context: PlanContext, pair: FilePair, verdict: Verdict
   const tellsEdit = hasEditTime(context, from, pair[from]);
   const isTold = verdict !== "same" && verdict !== "unknown" && tellsEdit && hasEditTime(context, to, pair[to]);
   if (!isTold && equal === true) return undefined;
-  // Files that were compared already and kept apart have no marks left.
+  // Files that were compared already and kept apart have no stamps left.
   const isNew = pair.row.base?.local !== undefined || pair.row.base?.remote !== undefined;
   if (
     isNew && !isTold && equal === undefined && local.size === remote.size && context.options.checksumPolicy === "free"
@@ -176,7 +176,7 @@ function decideBothEdited(context: PlanContext, pair: FilePair, verdict: Verdict
 
 /**
  * Returns which side was edited since the last run, each compared with itself only (a server may not keep times, and
- * the clocks need not agree). "differ": both sides. A side without a mark was edited as well.
+ * the clocks need not agree). "differ": both sides. A side without a stamp was edited as well.
  */
 function compareWithBase(context: PlanContext, pair: FilePair, base: BaseEntry): Verdict {
   const { local, remote, to } = pair;
@@ -188,11 +188,11 @@ function compareWithBase(context: PlanContext, pair: FilePair, base: BaseEntry):
   if (drift.local === "still" && drift.remote === "still") return findHiddenEdit(context, { local, remote, to }, base);
   if (drift[to] === "still") return drift[from] === "older" ? NEWER[to] : NEWER[from];
   if (drift[from] !== "still") return "differ";
-  // The mark of a target may be the time of our upload: a later edit than the source's can lie before it.
+  // The stamp of a target may be the time of our upload: a later edit than the source's can lie before it.
   return drift[to] === "older" && compareSides(context, pair) !== NEWER[to] ? NEWER[from] : NEWER[to];
 }
 
-/** Decides a pair with unchanged marks: different contents are an edit hidden by a mark, the source's if possible. */
+/** Decides a pair with unchanged stamps: different contents are an edit hidden by a stamp, the source's if possible. */
 function findHiddenEdit(context: PlanContext, { to, ...files }: Omit<FilePair, "row">, base: BaseEntry): Verdict {
   const suspects = bothSides.filter((side) => canHideEdit(context, side, files[side], base));
   if (suspects.length === 0 || sameChecksum(files.local.checksum, files.remote.checksum) !== false) return "same";
@@ -206,7 +206,7 @@ function compareSides({ sides }: PlanContext, { local, remote }: FilePair): Verd
 
 interface TimeVerdict {
   readonly verdict: Verdict;
-  /** Whether the sides were equal and marks changed since: then an upload time, too, is evidence of another file. */
+  /** Whether the sides were equal and stamps changed since: then an upload time, too, is evidence of another file. */
   readonly isOwn: boolean;
 }
 
@@ -293,7 +293,7 @@ function recordPair(context: PlanContext, { row, local, remote }: FilePair): voi
 
 /**
  * Updates history for files that are kept apart, so that they are not read again in each run: doubts end, a target that
- * differs under the same mark loses its mark and counts as edited, and files proven different have no marks.
+ * differs under the same stamp loses its stamp and counts as edited, and files proven different have no stamps.
  */
 function recordKeptApart(context: PlanContext, { row, to, ...files }: FilePair): void {
   const base = row.base?.kind === "file" ? row.base : undefined;

@@ -21,8 +21,8 @@ import type { Plan } from "../../core/plan.ts";
  *    another name.
  *
  * Actions are in path order, a folder before its content; removals too, so they are carried out from the end. The
- * actions of one conflict are adjacent, the one that keeps the loser first. `history` covers exactly what the masks
- * include; without a history nothing is recorded.
+ * actions of one conflict are adjacent, the one that keeps the discarded version first. `history` covers exactly what
+ * the masks include; without a history nothing is recorded.
  */
 export function plan(
   sides: Readonly<Record<Side, PlanSide>>,

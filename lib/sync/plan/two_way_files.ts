@@ -82,7 +82,7 @@ export function planFiles(context: PlanContext, pair: VersionPair<FileEntry>): v
   copyOver(context, pair, changedHere ? "local" : "remote");
 }
 
-/** Whether a checksum proved that the marks which could hide an edit hid none. */
+/** Whether a checksum proved that the stamps which could hide an edit hid none. */
 function areDoubtsCleared(context: PlanContext, pair: VersionPair<FileEntry>, base: BaseEntry): boolean {
   const doubted = bothSides.filter((side) => canHideEdit(context, side, pair[side], base));
   return doubted.length > 0 &&
@@ -90,8 +90,8 @@ function areDoubtsCleared(context: PlanContext, pair: VersionPair<FileEntry>, ba
 }
 
 /**
- * Whether the other side alone explains the different contents: this side's file is unchanged by its marks, and the
- * other side's time or size changed, or only the other side's mark could hide an edit.
+ * Whether the other side alone explains the different contents: this side's file is unchanged by its stamps, and the
+ * other side's time or size changed, or only the other side's stamp could hide an edit.
  */
 function isExplainedByOther(context: PlanContext, pair: VersionPair<FileEntry>, base: BaseEntry, side: Side): boolean {
   if (comparesChecksum(context) || !comparesTime(context) || base.checksum !== undefined) return false;
@@ -125,7 +125,7 @@ function isUnchangedBeside(
 type Resolution = "same" | "moved" | "changed" | "ask" | "askFree" | "unsettled";
 
 /**
- * Decides an unproven state or requests a checksum. Without a checksum, equal marks mean "same" and other marks mean
+ * Decides an unproven state or requests a checksum. Without a checksum, equal stamps mean "same" and other stamps mean
  * "changed". `equal`: whether both sides' checksums are equal.
  */
 function resolveChange(context: PlanContext, found: ChangeState, equal: boolean | undefined): Resolution {

@@ -3,7 +3,7 @@ import { isFatal, SyncError, toSyncError } from "../../core/errors.ts";
 import { escapeForDisplay } from "../../core/path.ts";
 import type { FileEntry } from "../../core/entry.ts";
 
-/** `shown`: a file of `prover`; `held`: the file of the other backend, `reader`, whose content may be the same. */
+/** `counterpart`: the file of the other backend, `reader`, whose content may be that of the listed file of `prover`. */
 export interface ProofOptions extends CallOptions {
   readonly counterpart: FileEntry;
   readonly prover: Backend;
@@ -11,9 +11,9 @@ export interface ProofOptions extends CallOptions {
 }
 
 /**
- * Reads the held file and returns its checksum, and whether the listing of the other backend proves that its file is
+ * Reads the counterpart and returns its checksum, and whether the listing of the other backend proves that its file is
  * equal. Sends no request to that backend. Returns undefined if the listing contains no such proof, if the sizes
- * differ, and if the held file cannot be read. Rejects when its server is lost, or cancelled.
+ * differ, and if the counterpart cannot be read. Rejects when its server is lost, or cancelled.
  */
 export async function proveByListing(
   shown: FileEntry,

@@ -102,8 +102,8 @@ export function trashesOf(root: string): readonly [inside: string, beside: strin
 }
 
 /**
- * Returns the items that are older than `days` days. Conflict losers are never overdue; they stay until the user clears
- * them.
+ * Returns the items that are older than `days` days. Discarded versions of conflicts never expire; they stay until the
+ * user clears them.
  */
 export function expired(items: readonly TrashItem[], days: number, now: number): readonly TrashItem[] {
   return items.filter(({ why, when }) => why !== "conflict" && now - when > days * DAY_MS);

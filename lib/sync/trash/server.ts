@@ -6,8 +6,8 @@ import type { Entry } from "../../core/entry.ts";
 import { TRASH } from "./index.ts";
 
 /**
- * A folder on the server for discarded versions, in the trash folder `base`. `serverRoot`: the server's backend from its
- * root.
+ * A folder on the server for discarded versions, in the trash folder `base`. `serverRoot`: the server's backend from
+ * its root.
  */
 export interface ServerTrashFolder {
   readonly serverRoot: Backend;

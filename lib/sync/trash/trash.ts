@@ -101,7 +101,7 @@ export class PairTrash implements Trash {
     }
   }
 
-  /** Removes versions that are older than `days` days, conflict losers excepted, and tidies the index. */
+  /** Removes versions that are older than `days` days, those of conflicts excepted, and compacts the index. */
   async prune(days: number, now: number, call: CallOptions): Promise<void> {
     const items = expired((await readIndex(this.#index)).items, days, now);
     for (const item of items) {

@@ -129,7 +129,7 @@ export async function keepVersion(
   return false;
 }
 
-/** Undoes put(): moves the version back if it was moved, otherwise removes the copy. */
+/** Undoes keepVersion(): moves the version back if it was moved, otherwise removes the copy. */
 export async function undoKeep(spot: VersionPlace, moved: boolean, call: CallOptions): Promise<void> {
   const { bin: folder, from, at } = spot;
   if (folder.kind === "server") {

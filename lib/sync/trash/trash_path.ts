@@ -58,7 +58,7 @@ export async function withTrashPath<T>(
   }
 }
 
-/** Does the same as reach(), but rejects with notFound if a folder is missing and `make` is false. */
+/** Does the same as withTrashPath(), but rejects with notFound if a folder is missing and `make` is false. */
 export async function requireTrashPath<T>(
   place: TrashPath,
   options: TrashPathOptions,
