@@ -151,7 +151,7 @@ export async function* recordRun(
   for (const note of settled.notes) yield { type: "noted", note };
   try {
     await flushFolders(sides, done);
-    await pairHistory.save(settled.lessons, settled.roots);
+    await pairHistory.save(settled.updates, settled.roots);
   } catch (error) {
     yield unrecordedNote(error);
   }

@@ -10,7 +10,8 @@ import {
   sides as bothSides,
   type Snapshot,
 } from "../../core/entry.ts";
-import { markRecentUnproven, markUnproven, type OtherClock, recognizeWritten, type StampOrigin } from "./stamps.ts";
+import { markRecentUnproven, markUnproven, recognizeWritten, type StampOrigin } from "./stamps.ts";
+import { type SideClocks, toClocks } from "./clocks.ts";
 import type { RootFacts, Roots } from "../common/roots.ts";
 import { toSideStamp } from "../common/criteria.ts";
 import type { BaseEntry, History, HistoryUpdate, SideStamp } from "../../core/history.ts";
@@ -54,7 +55,7 @@ export interface RunFacts {
  */
 export function deriveUpdates(facts: RunFacts): readonly HistoryUpdate[] {
   const { plan, done } = facts;
-  const state = { facts, pending: findPending(facts), clocks: toClocks(facts) };
+  const state = { facts, pending: findPending(facts), clocks: toClocks({ ...facts, folders: relistedFolders(facts) }) };
   const updates = plan.historyUpdates.map((update) => finalizeUpdate(update, state)).filter((one) => one !== undefined);
   for (const action of plan.actions) {
     updates.push(...(done.has(action) ? updatesOfDone(action, state) : updatesOfUndone(action, facts)));
@@ -88,32 +89,12 @@ type PendingFolders = Readonly<Record<Side, ReadonlySet<RelPath>>>;
 interface DeriveState {
   readonly facts: RunFacts;
   readonly pending: PendingFolders;
-  readonly clocks: Clocks;
+  readonly clocks: SideClocks;
 }
 
-type Clocks = NonNullable<StampOrigin["clocks"]>;
-
-/** Returns the clocks of the sides that have another one, each read from the folders' times when it is first needed. */
-function toClocks({ otherClocks = [], before, seen, rootEntries, listedAt, endedAt }: RunFacts): Clocks {
-  const clockOf = (side: Side): OtherClock => {
-    let [isRead, latest]: [boolean, number | undefined] = [false, undefined];
-    const take = (entry: Entry | undefined) => {
-      if (entry?.kind === "dir" && entry.modified !== undefined) latest = Math.max(latest ?? -Infinity, entry.modified);
-    };
-    return {
-      listedAt,
-      endedAt,
-      get latest() {
-        if (isRead) return latest;
-        isRead = true;
-        take(rootEntries?.[side]);
-        for (const entry of before[side]) take(entry);
-        for (const entry of seen[side]?.folders.values() ?? []) take(entry);
-        return latest;
-      },
-    };
-  };
-  return Object.fromEntries(otherClocks.map((side) => [side, clockOf(side)]));
+/** Returns the folders that were listed again, by side. */
+function relistedFolders({ seen }: RunFacts): Readonly<Partial<Record<Side, Iterable<DirEntry>>>> {
+  return { local: seen.local?.folders.values() ?? [], remote: seen.remote?.folders.values() ?? [] };
 }
 
 /** The granularity of disk times in ms: disks count time in ticks, however many digits they show. */

@@ -1,19 +1,9 @@
 import type { Traits } from "../../core/backend.ts";
 import { type FileEntry, type Side, sides as bothSides } from "../../core/entry.ts";
 import { isRecent, isSameTime, MAX_AHEAD_MS, RECENT_MS, sameChecksum, stepOf } from "../common/criteria.ts";
+import type { OtherClock, SideClocks } from "./clocks.ts";
 import { hasSourceTime } from "../common/entry_check.ts";
 import type { BaseEntry, SideStamp } from "../../core/history.ts";
-
-/**
- * The clock of a side that is not this machine's, and may be wrong by any amount. `latest`: the latest time that the
- * server itself has set (of a folder), so that its clock has passed it; `listedAt`, `endedAt`: the start of the
- * listings and the end of the run by this machine's clock.
- */
-export interface OtherClock {
-  readonly latest: number | undefined;
-  readonly listedAt: number;
-  readonly endedAt: number;
-}
 
 /**
  * The origin of a file's stamps. `readAt`: the time at which they were read, in ms since the epoch; `entries`: the
@@ -24,7 +14,7 @@ export interface StampOrigin {
   readonly traits: Readonly<Record<Side, Traits>>;
   readonly readAt: Readonly<Record<Side, number>>;
   readonly entries: Readonly<Partial<Record<Side, FileEntry>>>;
-  readonly clocks?: Readonly<Partial<Record<Side, OtherClock>>>;
+  readonly clocks?: SideClocks;
   readonly before?: BaseEntry | undefined;
   readonly written?: Side;
 }

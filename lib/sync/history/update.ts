@@ -11,8 +11,8 @@ import type { BaseEntry, HistoryUpdate } from "../../core/history.ts";
 import type { Note } from "../../core/plan.ts";
 
 /**
- * `mayRelist`: whether the sides may be listed again; false after a run that was cancelled or lost its server. `roots`: as
- * recorded so far.
+ * `mayRelist`: whether the sides may be listed again; false after a run that was cancelled or lost its server. `roots`:
+ * as recorded so far.
  */
 export interface UpdateOptions extends CallOptions {
   readonly facts: Omit<RunFacts, "seen" | "traits" | "endedAt" | "otherClocks" | "rootEntries">;
@@ -25,7 +25,7 @@ export interface UpdateOptions extends CallOptions {
 
 /** The history update of a run, and notes for the user. */
 export interface UpdatedHistory {
-  readonly lessons: readonly HistoryUpdate[];
+  readonly updates: readonly HistoryUpdate[];
   readonly roots: Roots;
   readonly notes: readonly Note[];
 }
@@ -51,7 +51,7 @@ export async function updateHistory(sides: Backends, options: UpdateOptions): Pr
   const facts: RunFacts = { ...options.facts, seen, traits, endedAt, otherClocks, rootEntries };
   const updates = deriveUpdates(facts);
   const proven = options.mayRelist ? await addChecksums(updates, sides, options) : updates;
-  return { lessons: proven, roots: deriveRoots(facts, rootEntries, options.roots), notes };
+  return { updates: proven, roots: deriveRoots(facts, rootEntries, options.roots), notes };
 }
 
 const MAX_FOLDERS_AT_ONCE = 32;
