@@ -31,7 +31,7 @@ export const clearTrashCommand = defineCommand({
       if (items.length === 0) continue;
       if (!bound.Force && !context.common.whatIf) {
         const question = `Remove ${items.length} kept ${items.length === 1 ? "version" : "versions"} for good?`;
-        if (!context.interactive) throw badInput(`${question} Nobody can be asked here: add -Force.`);
+        if (!context.interactive) throw badInput(`${question} There is no terminal to ask at: add -Force.`);
         if (await context.choose(question, ["No", "Yes"]) !== "Yes") continue;
       }
       const backends = new TrashBackends(bound, context);

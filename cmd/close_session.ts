@@ -35,9 +35,13 @@ export const closeSessionCommand = defineCommand({
     }
     // A command that was killed writes nothing, and must not be taken for one that succeeded.
     if (!received) {
-      throw new SyncError("connection", "Nothing came through the pipe: the command before this one gave no session.", {
-        operation: "read the session",
-      });
+      throw new SyncError(
+        "connection",
+        "No session came through the pipe: the command before this one returned none.",
+        {
+          operation: "read the session",
+        },
+      );
     }
   },
 });

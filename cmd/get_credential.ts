@@ -14,13 +14,16 @@ export const getCredentialCommand = defineCommand({
       position: 0,
       help: "The user that logs in; asked for at the terminal.",
     },
-    Password: { type: secret, help: "The password; else TANDEM_PASSWORD, else asked for at the terminal." },
+    Password: { type: secret, help: "The password; otherwise TANDEM_PASSWORD, otherwise asked for at the terminal." },
   },
   async *run(inputs, context): AsyncIterable<Credential> {
     for await (const { UserName, Password } of inputs) {
       const userName = UserName ?? await context.prompt("User name: ", true);
       if (userName === undefined || userName === "") {
-        throw badInput("Nobody can be asked here: write Get-Credential NAME.", "MissingMandatoryParameter");
+        throw badInput(
+          "There is no terminal to ask for the user name: write Get-Credential NAME.",
+          "MissingMandatoryParameter",
+        );
       }
       yield { userName, password: Password ?? await resolvePassword(context, userName) };
     }
@@ -31,7 +34,7 @@ async function resolvePassword(context: CommandContext, userName: string): Promi
   const password = context.env("TANDEM_PASSWORD") || await context.prompt(`Password for ${userName}: `);
   if (password !== undefined) return concealedSecret(() => password);
   throw badInput(
-    "Nobody can be asked for the password here: set the variable TANDEM_PASSWORD.",
+    "There is no terminal to ask for the password: set the variable TANDEM_PASSWORD.",
     "MissingMandatoryParameter",
   );
 }

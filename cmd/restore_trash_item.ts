@@ -44,7 +44,7 @@ export const restoreTrashItemCommand = defineCommand({
     const trashFolder = await requireTrashFolder(context);
     for await (const bound of inputs) {
       if (bound.Id === undefined) {
-        throw badInput("Which item? Write its Id, or pipe Get-TrashItem in.", "MissingMandatoryParameter");
+        throw badInput("No item is named: write its Id, or pipe Get-TrashItem in.", "MissingMandatoryParameter");
       }
       const backends = new TrashBackends(bound, context);
       for (const item of await findItems(trashFolder, bound.Id, context)) {

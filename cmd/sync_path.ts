@@ -16,8 +16,8 @@ import { startResult } from "../lib/report/result_builder.ts";
 const params = {
   ...syncParams,
   Session: { ...syncParams.Session, type: sessionOrResult },
-  FailOnConflict: { type: toggle, fallback: false, help: "Exit 1 though a conflict was settled." },
-  FailIfNothing: { type: toggle, fallback: false, help: "Exit 6 when nothing had to be done." },
+  FailOnConflict: { type: toggle, fallback: false, help: "Exit 1 even if a policy resolved all conflicts." },
+  FailIfNothing: { type: toggle, fallback: false, help: "Exit 6 if nothing had to be done." },
   KeepOpen: { type: toggle, fallback: false, help: "A session from a variable that is piped in stays open." },
   PassThru: { type: toggle, fallback: false, help: "Send the session on after the result." },
 } as const satisfies Params;

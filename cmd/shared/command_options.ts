@@ -26,11 +26,11 @@ export interface CompareOptions extends ConnectionOptions {
   readonly remove?: boolean;
   /** How files differ: None, Time, Size, Either (time and size), Checksum; several with commas. Default: Either. */
   readonly criteria?: readonly ("None" | "Time" | "Size" | "Either" | "Checksum")[];
-  /** Leave files alone that one side lacks. */
+  /** Leave files alone that only one side has. */
   readonly skipNew?: boolean;
   /** Leave files alone that differ. */
   readonly skipModified?: boolean;
-  /** Carry a renamed file anew instead of renaming it there too. */
+  /** Copy a renamed file again instead of renaming it on the other side too. */
   readonly skipMoves?: boolean;
   /** In Both: which version wins where both changed. Default: Newest. */
   readonly conflict?: "Newest" | "Local" | "Remote" | "Larger" | "KeepBoth" | "Skip";
@@ -49,17 +49,17 @@ export interface CompareOptions extends ConnectionOptions {
   readonly allowEmptySource?: boolean;
   /** -Remove and -Mirror may work on a home folder or a disk's root. */
   readonly allowRoot?: boolean;
-  /** A root that was there before may be made anew. */
+  /** A root that existed before may be created again. */
   readonly allowMissingRoot?: boolean;
   /** In Both: go on though most files of a side have another time. */
   readonly allowAllChanged?: boolean;
   /** Removals go on though files failed, outside folders that could not be listed. */
   readonly removeDespiteFailures?: boolean;
-  /** Go on only if this file lies in both roots. */
+  /** Go on only if this file exists in both roots. */
   readonly requireMarker?: string;
   /** With Checksum: never read remote files back to compare them. */
   readonly noReadBack?: boolean;
-  /** The folder in which is kept what both sides held after the last run. */
+  /** The folder of the history, which records what both sides held after the last run. */
   readonly historyPath?: string;
   /** Keep what is overwritten or removed in the trash, as Both does: see Get-TrashItem. */
   readonly recycle?: boolean;
@@ -86,9 +86,9 @@ export interface CompareOptions extends ConnectionOptions {
 
 /** The options of syncPath(): Sync-Path's parameters in camelCase. */
 export interface SyncOptions extends CompareOptions {
-  /** Exit 1 though a conflict was settled. */
+  /** Exit 1 even if a policy resolved all conflicts. */
   readonly failOnConflict?: boolean;
-  /** Exit 6 when nothing had to be done. */
+  /** Exit 6 if nothing had to be done. */
   readonly failIfNothing?: boolean;
 }
 

@@ -71,7 +71,7 @@ export function toConnectionSpec(
   const parsed = text === undefined ? undefined : parseOnce(bound, text);
   if (parsed === undefined && bound.HostName === undefined) {
     throw badInput(
-      "Which server? Write an address such as sftp://user@host, or -HostName.",
+      "No server is named: write an address such as sftp://user@host, or -HostName.",
       "MissingMandatoryParameter",
     );
   }

@@ -56,7 +56,7 @@ export async function prepareJobs<W extends BoundPair>(
   const jobs: PairJob<W>[] = [];
   for await (const bound of inputs) jobs.push(await toJob(bound, context));
   if (jobs.length === 0) {
-    throw new SyncError("connection", "No session came through the pipe: the command before this one gave none.", {
+    throw new SyncError("connection", "No session came through the pipe: the command before this one returned none.", {
       operation: "read the session",
     });
   }
@@ -120,7 +120,7 @@ async function toJob<W extends BoundPair>(bound: W, context: CommandContext): Pr
   if (needsSession(bound)) {
     if (bound.RemotePath !== undefined) rejectLookalike(bound.RemotePath, protocols);
     throw badInput(
-      "Which server? Write an address as RemotePath, such as sftp://user@host/path, or pipe a session in from New-Session.",
+      "No server is named: write an address as RemotePath, such as sftp://user@host/path, or pipe a session in from New-Session.",
       "MissingMandatoryParameter",
     );
   }
@@ -179,7 +179,7 @@ function resolveRemoteFolder(
   if (options.session.hasPath) return undefined;
   if (options.mode.mode === "Local" && !bound.Remove && !options.mode.mirror) return "/";
   throw badInput(
-    "Which remote folder? Write it as RemotePath, or in the address: sftp://user@host/path.",
+    "No remote folder is named: write it as RemotePath, or in the address: sftp://user@host/path.",
     "MissingMandatoryParameter",
   );
 }

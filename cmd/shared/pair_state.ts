@@ -129,7 +129,9 @@ async function takeLockOfRemote(remote: Backend, { bound, context }: PairStateOp
   });
   if (lock === undefined) {
     context.warn(
-      `"${escapeForDisplay(remote.root.path)}" does not exist yet: -RemoteLock keeps nobody else out of this run.`,
+      `"${
+        escapeForDisplay(remote.root.path)
+      }" does not exist yet, so -RemoteLock cannot keep other machines out of this run.`,
     );
   }
   return lock;
@@ -160,7 +162,7 @@ function requireNoStateError(error: unknown): SyncError {
 }
 
 function stateRequiredError(why: string): SyncError {
-  const message = "-Mode Both -Remove needs a state folder: which deletions may travel is remembered there. " +
+  const message = "-Mode Both -Remove needs a state folder: it records which deletions may travel. " +
     `${why} Or run the same command without -Remove.`;
   return new SyncError("refused", message, { operation: "open the state folder" });
 }
@@ -202,13 +204,13 @@ async function openPairHistory(
   if (mode === "Both" && bound.Remove && !context.common.whatIf) await assertStateWritable(folder);
   if (unusable !== undefined) {
     context.warn(
-      `What both sides held after the last run cannot be used, ${unusable}. ` +
-        "This is a first run: nothing counts as deleted.",
+      `The history of this pair cannot be used, ${unusable}. ` +
+        "This run counts as the first: nothing counts as deleted.",
     );
   }
   if (unsealed === true) {
     context.warn(
-      "What both sides held after the last run carries no seal, being of an older version: in this run nothing counts as deleted.",
+      "The history of this pair has no seal, because an older version wrote it: nothing counts as deleted in this run.",
     );
   }
   return history;

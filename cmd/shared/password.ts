@@ -47,7 +47,9 @@ function passwordFromEnvironment(
   if (general === undefined || !isForeign) return general;
   const advice = own === undefined ? "Pipe a session of New-Session in instead" : `Set ${own} for it`;
   context.warn(
-    `TANDEM_PASSWORD is not sent to "${escapeForDisplay(name)}", which the pipe named and no command line. ${advice}.`,
+    `TANDEM_PASSWORD is not sent to "${
+      escapeForDisplay(name)
+    }", because the pipe named it and no command line did. ${advice}.`,
   );
   return undefined;
 }

@@ -43,7 +43,7 @@ export async function toRunOptions<W extends BoundRun>(
 ): Promise<RunOptions> {
   const { bound, mode } = job;
   if (context.common.confirm && !context.interactive && !bound.Force) {
-    throw badInput("-Confirm needs a terminal to ask at: leave it out, or look at the plan with -WhatIf.");
+    throw badInput("-Confirm needs a terminal to ask at: leave it out, or read the plan with -WhatIf.");
   }
   const target = pair.sides[mode.mode === "Local" ? "local" : "remote"];
   if (bound.InPlace && target.traits.inPlace !== true) {

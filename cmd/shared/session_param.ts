@@ -1,9 +1,9 @@
 import type { Address } from "../../lib/backends/mod.ts";
-import { badInput } from "../../lib/core/errors.ts";
 import { openSession, Session } from "../../lib/session/session.ts";
 import { openStateFolder } from "../../lib/session/state_folder.ts";
 import { sealedAddress, unsealSession } from "../../lib/session/session_token.ts";
 import type { CommandContext, ParamType } from "../../lib/shell/command/command.ts";
+import { conversionError } from "../../lib/shell/command/param_types.ts";
 import { toSessionContext } from "./connection_params.ts";
 import type { SealedSession } from "../../lib/core/session_record.ts";
 
@@ -36,7 +36,7 @@ export const sessionInput: ParamType<SessionSource> = {
         close: () => Promise.resolve(),
       };
     }
-    throw badInput(`-Session takes a session of New-Session, not ${describeValue(value)}.`, "CannotConvertArgument");
+    throw conversionError(`expected a session of New-Session, not ${describeValue(value)}`);
   },
 };
 

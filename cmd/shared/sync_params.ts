@@ -71,9 +71,13 @@ export const syncParams = {
     fromPipe: "property",
     help: "How files differ: None, Time, Size, Either (time and size), Checksum; several with commas.",
   },
-  SkipNew: { type: toggle, fallback: false, help: "Leave files alone that one side lacks." },
+  SkipNew: { type: toggle, fallback: false, help: "Leave files alone that only one side has." },
   SkipModified: { type: toggle, fallback: false, help: "Leave files alone that differ." },
-  SkipMoves: { type: toggle, fallback: false, help: "Carry a renamed file anew instead of renaming it there too." },
+  SkipMoves: {
+    type: toggle,
+    fallback: false,
+    help: "Copy a renamed file again instead of renaming it on the other side too.",
+  },
   Conflict: {
     type: conflictType,
     fallback: "Newest",
@@ -112,7 +116,7 @@ export const syncParams = {
     type: toggle,
     exact: true,
     fallback: false,
-    help: "A root that was there before may be made anew.",
+    help: "A root that existed before may be created again.",
   },
   AllowAllChanged: {
     type: toggle,
@@ -126,9 +130,12 @@ export const syncParams = {
     fallback: false,
     help: "Removals go on though files failed, outside folders that could not be listed.",
   },
-  RequireMarker: { type: text, help: "Go on only if this file lies in both roots." },
+  RequireMarker: { type: text, help: "Go on only if this file exists in both roots." },
   NoReadBack: { type: toggle, fallback: false, help: "With Checksum: never read remote files back to compare them." },
-  HistoryPath: { type: path, help: "The folder in which is kept what both sides held after the last run." },
+  HistoryPath: {
+    type: path,
+    help: "The folder of the history, which records what both sides held after the last run.",
+  },
   Recycle: {
     type: toggle,
     fallback: false,
@@ -256,7 +263,7 @@ function checkLinks({ Links, AllowLinksOutside }: BoundSync, mode: SyncMode["mod
 function checkInPlace({ InPlace }: BoundSync, mode: SyncMode["mode"]): void {
   if (InPlace && mode === "Both") {
     throw badInput(
-      "-InPlace is for -Mode Local and -Mode Remote: in -Mode Both what loses has to keep its file.",
+      "-InPlace is for -Mode Local and -Mode Remote: in -Mode Both the losing version has to keep its file.",
       "CannotKeepInPlace",
     );
   }

@@ -1,7 +1,7 @@
 import { type Backend, openLocal } from "../../lib/backends/mod.ts";
 import { badInput, SyncError } from "../../lib/core/errors.ts";
 import type { CommandContext, ParamType } from "../../lib/shell/command/command.ts";
-import { listOf } from "../../lib/shell/command/param_types.ts";
+import { conversionError, listOf } from "../../lib/shell/command/param_types.ts";
 import type { TrashItem } from "../../lib/sync/trash/index.ts";
 import { listTrash } from "../../lib/sync/trash/restore.ts";
 import { type BoundLogin, openSessionFor } from "./connection_params.ts";
@@ -42,7 +42,7 @@ export const itemIds: ParamType<readonly string[]> = listOf<string>({
   convert(value) {
     if (typeof value === "string" && /^[0-9a-f]{4,}$/i.test(value)) return value.toLowerCase();
     if (typeof value === "object" && value !== null && "Id" in value && typeof value.Id === "string") return value.Id;
-    throw badInput("An item of the trash is named by its Id: see Get-TrashItem.", "CannotConvertArgument");
+    throw conversionError("expected an Id of Get-TrashItem, such as 3f9a1c");
   },
 });
 

@@ -57,7 +57,7 @@ function takeNamedValue(slot: ParamSlot, rest: ResolvedArgument[]): ArgumentValu
     const near = next === undefined ? "nothing follows" : "another parameter follows";
     throw badInput(
       `-${slot.name} needs a value, but ${near}. Write -${slot.name} <${slot.param.type.name}> ` +
-        `(-${slot.name}:value where the value begins with "-").`,
+        `(-${slot.name}:value if the value begins with "-").`,
       "MissingArgument",
     );
   }
@@ -114,7 +114,7 @@ function rejectBooleanWord({ value, preceding }: PositionalValue): void {
   if (!isBooleanWord(value) && !plain) return;
   const name = isSwitch ? preceding?.name : "Name";
   throw badInput(
-    `A switch takes its value behind a colon: write -${name}:$false or -${name}:$true.` +
+    `A switch takes its value after a colon: write -${name}:$false or -${name}:$true.` +
       (plain ? ` For a folder of that name write ./${value.text}.` : ""),
     "PositionalParameterNotFound",
   );
@@ -139,7 +139,7 @@ export function misplacedValueError(
     );
     if (slot === undefined || value.kind !== "word") continue;
     return badInput(
-      `${quote(value.text)} stands where another value belongs: write -${slot.name} ${value.text}.`,
+      `${quote(value.text)} is a value of -${slot.name}: write -${slot.name} ${value.text}.`,
       "PositionalParameterNotFound",
     );
   }

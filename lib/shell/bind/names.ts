@@ -14,7 +14,7 @@ export interface ParamSlot {
 export const commonParams = {
   WhatIf: { type: toggle, aliases: ["wi"], fallback: false, help: "Shows what would be done; changes nothing." },
   Confirm: { type: toggle, aliases: ["cf"], fallback: false, help: "Asks before anything is changed." },
-  Verbose: { type: toggle, aliases: ["vb"], fallback: false, help: "Tells more on standard error." },
+  Verbose: { type: toggle, aliases: ["vb"], fallback: false, help: "Shows more on standard error." },
   Quiet: { type: toggle, fallback: false, help: "No progress and no summary on standard error." },
   ErrorAction: {
     type: oneOf("Continue", "Stop", "SilentlyContinue", "Inquire", "Ignore"),
@@ -22,7 +22,7 @@ export const commonParams = {
     fallback: "Continue",
     help: "Stop ends the run at the first file that fails.",
   },
-  OutVariable: { type: text, aliases: ["ov"], help: "The variable that keeps what the command gives, too." },
+  OutVariable: { type: text, aliases: ["ov"], help: "A variable that gets the output of the command as well." },
 } as const satisfies Params;
 
 /** Returns a command's own parameters, then the common ones that it does not define itself. */

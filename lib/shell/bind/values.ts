@@ -48,6 +48,6 @@ export function isBooleanWord(value: ArgumentValue): boolean {
 
 function splitList(word: string): readonly string[] {
   const items = word.split(",").map((item) => item.trim());
-  if (items.length > 1 && items.includes("")) throw conversionError("a value is missing between or behind the commas");
+  if (items.length > 1 && items.includes("")) throw conversionError("a value is missing between or after the commas");
   return items;
 }

@@ -56,13 +56,13 @@ function advanceToBar(cursor: Cursor): boolean {
 function parseStage(cursor: Cursor, first: boolean): Stage {
   skipBlanks(cursor);
   if (/[$'"(@\d]/.test(peek(cursor))) {
-    if (!first) throw syntaxError(cursor, "a command behind |");
+    if (!first) throw syntaxError(cursor, "a command after |");
     return { kind: "value", value: parseList(cursor) };
   }
   const start = cursor.at;
   const name = readMatch(cursor, /[^\s|;(){}'"$,@#`<>&]+/uy);
-  if (name === "" || name.startsWith("-")) throw syntaxError(cursor, first ? "a command" : "a command behind |", start);
-  if (!/^[\s|;)]?$/u.test(peek(cursor))) throw syntaxError(cursor, `a blank behind the command ${name.slice(0, 40)}`);
+  if (name === "" || name.startsWith("-")) throw syntaxError(cursor, first ? "a command" : "a command after |", start);
+  if (!/^[\s|;)]?$/u.test(peek(cursor))) throw syntaxError(cursor, `a blank after the command ${name.slice(0, 40)}`);
   return { kind: "command", name, args: parseArguments(cursor) };
 }
 
@@ -81,7 +81,7 @@ function parseNamed(cursor: Cursor): Argument | undefined {
   if (found === "") return undefined;
   const [, name = "", sign] = /^(?:--?|[\u2013\u2014\u2015])(.*?)([:=]?)$/u.exec(found) ?? [];
   if (sign === "") {
-    if (!/^[\s|;)]?$/u.test(peek(cursor))) throw syntaxError(cursor, `a blank behind -${name.slice(0, 40)}`);
+    if (!/^[\s|;)]?$/u.test(peek(cursor))) throw syntaxError(cursor, `a blank after -${name.slice(0, 40)}`);
     return { kind: "named", name };
   }
   if (/^[\s|;)]?$/u.test(peek(cursor))) throw missingValueError(name);

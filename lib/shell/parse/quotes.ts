@@ -40,7 +40,7 @@ export function parseEscape(cursor: Cursor): string {
   }
   cursor.at++;
   const [letter] = readMatch(cursor, /[^]/uy);
-  if (letter === undefined) throw syntaxError(cursor, "a character behind the backtick");
+  if (letter === undefined) throw syntaxError(cursor, "a character after the backtick");
   return ESCAPES.get(letter) ?? letter;
 }
 

@@ -110,7 +110,7 @@ function parseTable(cursor: Cursor): Expression {
       throw syntaxError(cursor, `another name (${name.slice(0, 40)} is there already)`, start);
     }
     skipBlanks(cursor);
-    if (readMatch(cursor, /=/y) === "") throw syntaxError(cursor, `= behind ${name.slice(0, 40)}`);
+    if (readMatch(cursor, /=/y) === "") throw syntaxError(cursor, `= after ${name.slice(0, 40)}`);
     skipLines(cursor);
     entries.push([name, parseList(cursor)]);
     skipBlanks(cursor);
@@ -141,6 +141,6 @@ function parseBlock(cursor: Cursor): string {
 
 /** Throws unless the value ends after a closing quote or bracket; otherwise two words would be joined unnoticed. */
 function assertValueEnds(cursor: Cursor, value: Expression): Expression {
-  if (!/^[\s|;,)}`]?$/u.test(peek(cursor))) throw syntaxError(cursor, "a blank behind the closing quote or bracket");
+  if (!/^[\s|;,)}`]?$/u.test(peek(cursor))) throw syntaxError(cursor, "a blank after the closing quote or bracket");
   return value;
 }

@@ -33,7 +33,7 @@ export function splitName(word: string): { readonly name: string; readonly value
 export function missingValueError(name: string): SyncError {
   const shown = escapeForDisplay(name.slice(0, 40));
   return badInput(
-    `-${shown} has a colon or = behind it, but no value. Write the value right there, in quotes where it begins with $: '-${shown}:$false'.`,
+    `-${shown} is followed by a colon or =, but by no value. Write the value directly after it, in quotes if it begins with $: '-${shown}:$false'.`,
     "MissingArgument",
   );
 }

@@ -126,7 +126,7 @@ export function createStep<P extends Params, Out>(
       const [only, ...more] = await step(input, stack);
       if (only !== undefined && more.length === 0) return only;
       const count = only === undefined ? "nothing" : `${more.length + 1} objects`;
-      throw badInput(`${command.name} gave ${count} where one object was expected; give it exactly one input.`);
+      throw badInput(`${command.name} returned ${count}, and one object was expected; give it exactly one input.`);
     };
     return Object.assign(run, { check: () => step.check?.() });
   };

@@ -79,7 +79,7 @@ export async function bindStage(
   const binding = bind(command, args, { typedName: stage.name, piped, listMissing: true });
   if (piped && !binding.takesInput) {
     throw badInput(
-      `${command.name} takes nothing from the pipe here. Put ; in place of |, or leave out what the pipe brings.`,
+      `${command.name} takes nothing from the pipe here. Write ; instead of |, or leave out the command before it.`,
       "InputObjectNotBound",
     );
   }

@@ -78,7 +78,7 @@ Deno.test("Sync-Path removes nothing by a history without a seal, seals it, and 
   await Deno.remove(`${pair.b}/k1`);
   const first = await pair.sync("-Remove");
   assert.deepEqual([first.code, counts(first)], [0, [1, 0, 0, 0, 0]], first.stderr);
-  assert.match(first.stderr, /carries no seal.*nothing counts as deleted/);
+  assert.match(first.stderr, /has no seal.*nothing counts as deleted/);
   await new Promise((resolve) => setTimeout(resolve, 1100));
   await Deno.remove(`${pair.b}/k2`);
   const second = await pair.sync("-Remove");

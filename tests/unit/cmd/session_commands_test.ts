@@ -12,13 +12,13 @@ Deno.test("New-Session opens a session for each address, Close-Session closes it
 });
 
 const wrong: Readonly<Record<string, RegExp>> = {
-  "New-Session": /^Which server\? Write an address such as sftp:/,
+  "New-Session": /^No server is named: write an address such as sftp:/,
   "New-Session nope://h": /^The scheme "nope" is not known/,
   "New-Session sftp://h -HostName h": /^The address names the server and its protocol already/,
   "New-Session sftp://a@h -UserName b": /^The address says user "a", the parameter "b"/,
   "New-Session -HostName u@h": /^-HostName takes the name alone/,
   "New-Session sftp://h -Password a -PasswordFile b": /^Give -Password or -PasswordFile, not both/,
-  "Close-Session text": /^-Session: -Session takes a session of New-Session, not the text "text"/,
+  "Close-Session text": /^-Session: expected a session of New-Session, not the text "text"/,
 };
 for (const [line, message] of Object.entries(wrong)) {
   Deno.test(`Wrong usage before anything is opened: ${line}`, async () => {

@@ -28,7 +28,7 @@ Deno.test("Sync-Path -Confirm asks with the plan, and No changes nothing", async
 });
 
 const wrong: Readonly<Record<string, RegExp>> = {
-  "Sync-Path {}/local -Mode Remote": /^Which server\? Write an address as RemotePath/,
+  "Sync-Path {}/local -Mode Remote": /^No server is named: write an address as RemotePath/,
   "Sync-Path {}/none file://{}/remote -Mode Remote": /^The local folder ".*none" does not exist/,
   "Sync-Path {}/local/a file://{}/remote -Mode Remote": /is no folder/,
   "Sync-Path sftp://h/x {}/local -Mode Local": /^-LocalPath is a folder of this machine/,

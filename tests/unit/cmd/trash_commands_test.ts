@@ -39,7 +39,10 @@ Deno.test("Restore-TrashItem puts an item back; -WhatIf does not, nor does it ov
 Deno.test("Restore-TrashItem and Clear-Trash are wrong usage for an item that is not there", async () => {
   await using shell = await withRemoved();
   await assert.rejects(shell.run("Restore-TrashItem ffffffff"), { kind: "badInput", message: /no item "ffffffff"/ });
-  await assert.rejects(shell.run("Restore-TrashItem notanid"), { kind: "badInput", message: /named by its Id/ });
+  await assert.rejects(shell.run("Restore-TrashItem notanid"), {
+    kind: "badInput",
+    message: /expected an Id of Get-TrashItem/,
+  });
   await assert.rejects(shell.run("Restore-TrashItem"), { kind: "badInput" });
   await assert.rejects(shell.run("Clear-Trash ffffffff -Force"), { kind: "badInput" });
 });

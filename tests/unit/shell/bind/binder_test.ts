@@ -75,7 +75,7 @@ const bad: readonly (readonly [string, string, RegExp])[] = [
   ["-Mode Both a b c", "PositionalParameterNotFound", /"c" is one word too many/],
   ["-Mode Both -Mirror $false", "PositionalParameterNotFound", /-Mirror:\$false/],
   ["-Mode Both -Mirror false", "PositionalParameterNotFound", /\.\/false/],
-  ["-Mode Both $true", "PositionalParameterNotFound", /behind a colon/],
+  ["-Mode Both $true", "PositionalParameterNotFound", /after a colon/],
   ["-Mode Up", "CannotConvertArgument", /-Mode: "Up" is none of Local, Remote, Both/],
   ["-Mode Remotee", "CannotConvertArgument", /did you mean Remote\?/],
   ["-Mode Both -Remove:maybe", "CannotConvertArgument", /-Remove: "maybe" is neither on nor off/],

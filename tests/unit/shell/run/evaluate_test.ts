@@ -57,7 +57,7 @@ const wrong: readonly (readonly [string, string, RegExp])[] = [
   ["New-Session a -Credential (Get-List $x)", "VariableIsUndefined", /\$x/],
   ["New-Session a; Sync-Path @opts -Mode Local", "VariableIsUndefined", /\$opts/],
   ["New-Session a; $o = 'x'; Sync-Path @o", "CannotConvertArgument", /hashtable/],
-  ["New-Session a; 'x'.Length", "ParserError", /blank behind/],
+  ["New-Session a; 'x'.Length", "ParserError", /blank after/],
 ];
 
 for (const [line, id, message] of wrong) {
