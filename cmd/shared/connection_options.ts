@@ -31,7 +31,7 @@ export interface ConnectionOptions extends ProgramOptions {
   readonly sshHostKeyFingerprint?: string | readonly string[];
   /** Policy for a host key that is not known yet. Check asks at a terminal and refuses elsewhere. */
   readonly sshHostKeyPolicy?: "Check" | "AcceptNew" | "GiveUpSecurityAndAcceptAny";
-  /** Takes any host key: whoever stands between reads and changes everything. */
+  /** Accepts any host key: an attacker in between can read and change everything. */
   readonly giveUpSecurityAndAcceptAnySshHostKey?: boolean;
   /**
    * The ssh_config to read host aliases, users, keys and jump hosts from; ~/.ssh/config by default, "none" for none.
@@ -39,17 +39,18 @@ export interface ConnectionOptions extends ProgramOptions {
   readonly sshConfigFile?: string;
   /** The socket of an SSH agent, SSH_AUTH_SOCK by default; "none" for none. */
   readonly sshAgent?: string;
-  /** Agrees to SHA-1 and CBC too, for servers that know nothing newer. */
+  /** Also allows SHA-1 and CBC, for servers that support nothing newer. */
   readonly allowLegacyAlgorithms?: boolean;
   /**
-   * How long a broken connection is dialled again before the run gives up, 2m by default, 0 for never. Milliseconds, or
-   * a text such as 10s.
+   * Sftp: The time in which a lost connection may be restored before the run ends, 2m by default; 0 to never reconnect.
+   * Ftp: How long a broken connection is dialled again before the run gives up, 2m by default, 0 for never.
+   * Milliseconds, or a text such as 10s.
    */
   readonly reconnectTime?: number | string;
   /**
-   * Sftp: How many connections may be open side by side, 4 by default; fewer are used when the server refuses more.
-   * Ftp: The highest number of connections, 8 by default, 12 at high latency; fewer if the server refuses more. Webdav,
-   * Gcs, S3: How many connections may be open side by side.
+   * Sftp: The number of concurrent connections, 4 by default; fewer are used if the server refuses more. Ftp: The
+   * highest number of connections, 8 by default, 12 at high latency; fewer if the server refuses more. Webdav, Gcs, S3:
+   * How many connections may be open side by side.
    */
   readonly connections?: number;
   /** TLS: Auto uses it if the server offers it, Explicit requires it, Implicit begins with it. */
