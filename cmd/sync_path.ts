@@ -60,7 +60,7 @@ export const syncPathCommand = defineCommand({
   },
 });
 
-/** Yields the parameters of each run. Results of earlier runs in the pipe go to `passed`, to be passed on. */
+/** Yields the parameters of each run. Results of earlier runs in the pipe go to `earlier`, to be passed on. */
 async function* separateResults(
   inputs: AsyncIterable<BoundSyncPath>,
   earlier: object[],

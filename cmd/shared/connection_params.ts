@@ -61,7 +61,7 @@ export type BoundLogin =
   & Pick<Bound<Params>, typeof piped | typeof computed>;
 
 /**
- * Returns the specification of the connection. `word` is an address; without it -HostName is required. Throws badInput
+ * Returns the specification of the connection. `text` is an address; without it -HostName is required. Throws badInput
  * before anything is opened.
  */
 export function toConnectionSpec(
@@ -122,7 +122,7 @@ export async function openSessionFor(
 /** The parameters that may hold an address. */
 const ADDRESS_PARAMS = ["Address", "RemotePath"];
 
-/** Returns the host's services for a session, with secrets from `secret`. */
+/** Returns the services that a session takes from its command, with secrets from `secret`. */
 export function toSessionContext(context: CommandContext, secret: SessionContext["secret"]): SessionContext {
   const { redactor } = context;
   const concealed = (value: string | undefined) => {

@@ -28,9 +28,10 @@ export interface PairJob<W extends BoundPair> {
   readonly run: Run;
 }
 
-/** An open pair of roots. `own`: the session was opened for this pair, so it is closed with it. */
+/** An open pair of roots. */
 export interface OpenPair {
   readonly session: Session;
+  /** Whether the session was opened for this pair, and is closed with it. */
   readonly ownsSession: boolean;
   /** Both roots. The one that is only read resolves symlinks, if they are to be followed. */
   readonly sides: Readonly<Record<Side, Backend>>;

@@ -35,15 +35,13 @@ export interface PairStateOptions {
   readonly context: CommandContext;
 }
 
-/**
- * The state of one pair of roots that is kept between runs. `remembered` is missing if this user has no folder for
- * state.
- */
+/** The state of one pair of roots that is kept between runs. */
 export interface PairState extends AsyncDisposable {
+  /** Missing if this user has no folder for state. */
   readonly history?: PairHistory;
   /** In Both, and with -Recycle. */
   readonly trash?: PairTrash;
-  /** None if nothing is written; without the host's own lock if there is no state folder. */
+  /** None if nothing is written; without this machine's own lock if there is no state folder. */
   readonly locks: readonly Lock[];
 }
 

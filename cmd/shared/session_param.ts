@@ -57,12 +57,12 @@ function isResult(value: unknown): value is object {
 }
 
 async function openSealedSession(
-  ticket: SealedSession,
+  sealed: SealedSession,
   context: CommandContext,
 ): Promise<{ session: Session; own: boolean }> {
   const state = await openStateFolder({ env: context.env });
-  const { spec: reach, secret } = unsealSession(ticket, await state.sealingKey(), { now: context.now() });
-  return { session: await openSession(reach, toSessionContext(context, secret), context), own: true };
+  const { spec, secret } = unsealSession(sealed, await state.sealingKey(), { now: context.now() });
+  return { session: await openSession(spec, toSessionContext(context, secret), context), own: true };
 }
 
 function isSealedSession(value: unknown): value is SealedSession {

@@ -89,7 +89,7 @@ export async function findItems(
   });
 }
 
-/** Opens the backends that items need, once for all items of one server; the host's `stack` closes them. */
+/** Opens the backends that items need, once for all items of one server; the context's stack closes them. */
 export class TrashBackends {
   readonly #bound: BoundLogin & { readonly Session: SessionSource | undefined };
   readonly #context: CommandContext;

@@ -8,13 +8,13 @@ import { type Bound, type Command, type CommonValues, computed, type Params, pip
 export type { ResolvedArgument } from "./arguments.ts";
 export type { ArgumentValue } from "./values.ts";
 
-/**
- * Options of bind(). `as`: the typed name, possibly an alias with defaults. `piped`: objects will arrive. `report`:
- * missing parameters are listed, not thrown.
- */
+/** Options of bind(). */
 export interface BindOptions {
+  /** The command's name as it was typed, possibly an alias with defaults. */
   readonly typedName?: string;
+  /** Whether objects will arrive. */
   readonly piped?: boolean;
+  /** Whether missing parameters are listed, not thrown. */
   readonly listMissing?: boolean;
 }
 

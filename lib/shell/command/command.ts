@@ -20,25 +20,24 @@ export interface ParamType<T> {
   readonly isObject?: boolean;
 }
 
-/**
- * One parameter. `exact`: no abbreviation (-Remove, -Force, -Allow…). `fromPipe`: taken from a piped object itself
- * ("value") or from its property of that name ("property"). `hidden`: not in help (kept for scripts written for the
- * WinSCP module).
- */
+/** One parameter. */
 export interface Param<T> {
   readonly type: ParamType<T>;
   readonly help: string;
   readonly aliases?: readonly string[];
   readonly position?: number;
   readonly mandatory?: boolean;
+  /** Whether it takes no abbreviation: -Remove, -Force, -Allow… */
   readonly exact?: boolean;
   readonly fallback?: T;
+  /** Taken from a piped object itself ("value"), or from its property of that name ("property"). */
   readonly fromPipe?: "value" | "property";
   /**
    * Whether only values and standard input may supply it (with fromPipe), not the output of a command; a missing one is
    * then reported before anything runs.
    */
   readonly early?: boolean;
+  /** Whether help leaves it out: it is kept for scripts written for the WinSCP module. */
   readonly hidden?: boolean;
   /** The protocols that it belongs to; absent: it belongs to none or to all. */
   readonly protocols?: readonly ParamProtocol[];
@@ -79,14 +78,13 @@ export interface CommonValues {
   readonly stopOnError: boolean;
 }
 
-/**
- * The context of a command. `stack` closes everything the pipeline opened. `ask` returns undefined if no user can be
- * asked. `emit` reports to progress and the report.
- */
+/** The context of a command. */
 export interface CommandContext {
+  /** Aborted when the user or the program cancels the command. */
   readonly signal: AbortSignal;
   /** Aborted shortly after `signal`: operations that still run then are no longer awaited. */
   readonly abandon: AbortSignal;
+  /** Closes everything that the pipeline opened. */
   readonly stack: AsyncDisposableStack;
   readonly common: CommonValues;
   /** Reports an event to progress and the report; `run` is the run that the event belongs to. */
@@ -115,9 +113,13 @@ export interface CommandContext {
   readonly columns: number | undefined;
   /** The name of this host. */
   readonly machineName: string;
+  /** Asks the user for one of the answers; undefined if no user can be asked. */
   choose<A extends string>(question: string, answers: readonly A[]): Promise<A | undefined>;
+  /** Asks the user for a text, shown while it is typed if `echo`; undefined if no user can be asked. */
   prompt(prompt: string, echo?: boolean): Promise<string | undefined>;
+  /** The time in ms since the epoch. */
   now(): number;
+  /** Returns a variable of the environment. */
   env(name: string): string | undefined;
 }
 
@@ -143,7 +145,7 @@ export interface Command<P extends Params = Params, Out = unknown> {
   /** Throws badInput for an invalid combination of parameters; runs before anything is opened. */
   check?(bound: Bound<P>): void;
   /**
-   * Runs the command. `each` yields one bound set per pipeline object, exactly one if nothing is piped. Yielded objects
+   * Runs the command. `inputs` yields one bound set per pipeline object, exactly one if nothing is piped. Yielded objects
    * go to the next stage or to the report.
    */
   run(inputs: AsyncIterable<Bound<P>>, context: CommandContext): AsyncIterable<Out>;

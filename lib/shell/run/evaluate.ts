@@ -17,7 +17,7 @@ export type { ParamPrompt, ShellContext } from "./stage.ts";
 /**
  * Runs statements in order and yields their output. Every command, parameter and variable of ALL statements is resolved
  * and checked before the first one runs. Everything a pipeline opened is closed when it ends, in reverse order, also
- * after a failure; only if it assigned a closable object to a variable, that stays open until the world's stack is
+ * after a failure; only if it assigned a closable object to a variable, that stays open until the shell's stack is
  * closed. Throws SyncError.
  */
 export async function* evaluate(statements: readonly Statement[], shell: ShellContext): AsyncGenerator<unknown> {
@@ -30,13 +30,15 @@ async function* runStatement({ assign, pipeline }: Statement, shell: LineContext
   const stack = new AsyncDisposableStack();
   const outputs: unknown[] = [];
   try {
-    const { flow, keeper, whole } = await startPipeline(pipeline, shell, stack);
-    const isKept = assign !== undefined || keeper;
+    const { flow, keepsOutput, singleValue } = await startPipeline(pipeline, shell, stack);
+    const isKept = assign !== undefined || keepsOutput;
     for await (const output of flow) {
       if (isKept) outputs.push(output);
       if (assign === undefined) yield output;
     }
-    if (assign !== undefined) setVariable(shell, assign, whole === undefined ? collapseOutputs(outputs) : whole.value);
+    if (assign !== undefined) {
+      setVariable(shell, assign, singleValue === undefined ? collapseOutputs(outputs) : singleValue.value);
+    }
     if (isKept && outputs.flat().some(isClosable)) shell.stack.use(stack.move());
   } catch (error) {
     throw await closeAfter(stack, error);
@@ -46,8 +48,8 @@ async function* runStatement({ assign, pipeline }: Statement, shell: LineContext
 }
 
 /**
- * Binds every stage, then chains them; until then only pipelines in brackets have run. `keeper`: the last command has
- * -OutVariable, which is like an assignment; `whole`: a single value, which a variable takes as it is.
+ * Binds every stage, then chains them; until then only pipelines in brackets have run. `keepsOutput`: the last command has
+ * -OutVariable, which is like an assignment; `singleValue`: one value, which a variable takes as it is.
  */
 async function startPipeline(pipeline: Pipeline, shell: LineContext, stack: AsyncDisposableStack) {
   const scope = liveScope(shell, stack);
@@ -68,7 +70,7 @@ async function startPipeline(pipeline: Pipeline, shell: LineContext, stack: Asyn
       await bindStage(stage, { shell, scope, source: inputOfStage(pipeline, index) });
     if (bound === undefined) continue;
     if ("help" in bound) {
-      return { flow: items({ kind: "value", value: bound.help }), keeper: keepsOutput, whole: singleValue };
+      return { flow: items({ kind: "value", value: bound.help }), keepsOutput, singleValue };
     }
     const { command, binding, readsInput: input } = await promptForMissing(bound, shell, index > 0);
     const { outVariable } = binding;
@@ -86,7 +88,7 @@ async function startPipeline(pipeline: Pipeline, shell: LineContext, stack: Asyn
   if (!keepOpen) { for (const value of fromVariable) stack.use(value); }
   let flow: AsyncIterable<unknown> | undefined;
   for (const start of starts) flow = start(flow);
-  return { flow: flow ?? items({ kind: "value", value: [] }), keeper: keepsOutput, whole: singleValue };
+  return { flow: flow ?? items({ kind: "value", value: [] }), keepsOutput, singleValue };
 }
 
 /**
