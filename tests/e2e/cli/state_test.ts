@@ -86,7 +86,8 @@ Deno.test("Sync-Path removes nothing by a history without a seal, seals it, and 
 });
 
 Deno.test({
-  name: "Sync-Path removes nothing by a history that cannot be written, and goes on without -Remove",
+  name:
+    "Sync-Path removes nothing by a history that cannot be written; without -Remove it goes on, and the history is its failure",
   ignore: !canLock,
   fn: async () => {
     await using pair = await freshPair(files);
@@ -99,7 +100,8 @@ Deno.test({
     assert.match(refused.stderr, /needs a state folder.*-HistoryPath/);
     await Deno.writeTextFile(`${pair.a}/new`, "new");
     const oneWay = await pair.run("Sync-Path", pair.a, `file://${pair.b}`, "-Mode", "Remote", ...history);
-    assert.deepEqual([oneWay.code, counts(oneWay)], [0, [2, 0, 0, 0, 0]], oneWay.stderr);
+    assert.deepEqual([oneWay.code, counts(oneWay)], [1, [2, 0, 0, 0, 1]], oneWay.stderr);
+    assert.match(oneWay.stderr, /The history of this pair could not be written/);
   },
 });
 

@@ -193,6 +193,7 @@ for (const mode of ["Remote", "Both"] as const) {
     }));
     assert.deepEqual([result.ExitCode, result.IsSuccess, result.UploadCount], [1, false, 60]);
     assert.deepEqual(result.Failures.map(({ Message }) => Message), items);
+    assert.deepEqual(program.warnings, items);
     assert.match(
       items.join(),
       /^The history of this pair could not be written: .+ The files are in place; run the same/,
