@@ -34,7 +34,7 @@ Deno.test("Get-TrashItem, Restore-TrashItem and Clear-Trash believe no line that
     await Deno.writeTextFile(index, text + forge(changes));
     const listed = await pair.run("Get-TrashItem");
     assert.deepEqual([listed.code, listed.objects().map(({ Path }) => Path)], [0, ["d/one"]], listed.stderr);
-    assert.match(listed.stderr, /1 line that no run wrote so/);
+    assert.match(listed.stderr, /1 line that no run wrote, in/);
     for (const words of [["Restore-TrashItem", "ffffffffff"], ["Clear-Trash", "ffffffffff", "-Force"]]) {
       const ran = await pair.run(...words);
       assert.equal(ran.code, 2, ran.stderr);
