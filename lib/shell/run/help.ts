@@ -31,7 +31,9 @@ export function helpText(command: Command, options: HelpOptions = {}): string {
   ] as const;
   const parts = sections.filter(([, lines]) => lines.length > 0)
     .map(([title, lines]) =>
-      `${title}\n${lines.map((line) => wrap(line, { width, indent: 4, hanging: 8 })).join("\n")}`
+      `${title}\n${
+        lines.map((line) => wrap(line, { width, indent: 4, hanging: title === "SYNTAX" ? 8 : 4 })).join("\n")
+      }`
     );
   const params = general.map(([name, param]) => describeParam(name, param, width));
   const common = Object.keys(commonParams).map((name) => `-${name}`).join(", ");
