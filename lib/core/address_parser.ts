@@ -121,7 +121,7 @@ interface HostPortText {
   readonly text: string;
   readonly hostPort: string;
   readonly buckets: boolean;
-  /** Whether `place` is certainly host and port, not user and password without "@host". Only then messages show it. */
+  /** Whether `hostPort` is certainly host and port, not user and password without "@host". Only then messages show it. */
   readonly isCertain: boolean;
 }
 

@@ -121,7 +121,7 @@ export interface BackendRoot {
 /**
  * A folder on a disk or server. Every method may run concurrently with any other, rejects only with a SyncError, ends
  * in bounded time if the connection breaks, and rejects with kind "cancelled" once `signal` is aborted. Paths are
- * relative to the root, the folder given to `at`. Absence is a value (`stat`); to create an existing folder or to
+ * relative to the root, the folder given to `withRoot`. Absence is a value (`stat`); to create an existing folder or to
  * remove an absent entry is not an error. An optional method is present exactly if the server supports it. After
  * dispose every call rejects.
  */
@@ -143,7 +143,7 @@ export interface Backend extends AsyncDisposable {
   withRoot(folder: string, call: CallOptions): Promise<Backend>;
 
   /**
-   * Lists all children of one folder, in no order, never the folder itself. Each name passes gate() (a refused one is
+   * Lists all children of one folder, in no order, never the folder itself. Each name passes checkName() (a refused one is
    * an opaque entry of cause "name"). Links are LinkEntry if their target can be read, otherwise opaque. Rejects with
    * notFound if the folder is absent, with denied if it cannot be read.
    */
@@ -189,7 +189,7 @@ export interface Backend extends AsyncDisposable {
   /** Returns a warning, one sentence, about a risk found while listing folders that does not end the run. */
   securityWarning?(): string | undefined;
 
-  /** Runs `work` with the entry's real path on a disk of this machine: `at` contains no link, which stays true until the work ends. */
+  /** Runs `work` with the entry's real path on a disk of this machine: the path contains no link, which stays true until the work ends. */
   withDiskPath?<T>(path: RelPath, work: (at: string) => Promise<T>, call: CallOptions): Promise<T>;
 
   /** Flushes these folders to the disk: names added, removed or changed in them survive a power cut once it resolves. An absent folder is not an error. */

@@ -34,7 +34,7 @@ export function explainInvalidName(name: string, rules: NameRules): string | und
 
 /**
  * Returns the path of names that are known to be valid (a user's input, a test). Throws a RangeError for a name that
- * gate() refuses.
+ * checkName() refuses.
  */
 export function toRelPath(text: string): RelPath {
   if (text === "") return root;

@@ -116,7 +116,7 @@ export type SyncEvent =
     readonly type: "done";
     readonly action: Action;
     readonly result?: Entry;
-    /** What is not perfect although the transfer is good, such as a time that could not be set. */
+    /** Lesser failures of a good transfer, such as a time that could not be set. */
     readonly warnings?: readonly string[];
     /** The source was edited after the plan was made, and that newer version was transferred. */
     readonly isNewerSource?: true;

@@ -25,7 +25,7 @@ export function tempTarget(path: RelPath): RelPath | undefined {
 }
 
 /**
- * Returns the `keep` path of a version that is moved to the trash before it is replaced. No entry can have this path,
+ * Returns the backup path of a version that is moved to the trash before it is replaced. No entry can have this path,
  * since scans never list the name.
  */
 export function trashPath(path: RelPath): RelPath {

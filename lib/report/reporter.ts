@@ -46,7 +46,7 @@ export interface ReportOptions {
  */
 export interface Reporter {
   /** Reports an event of a run: progress, -Verbose, the lines of JsonLines. */
-  event(event: SyncEvent, manner?: ReportOptions): void;
+  event(event: SyncEvent, options?: ReportOptions): void;
   /** Writes a final object of the pipeline, or a text. Rejects with the error of standard output. */
   result(value: unknown, manner?: ReportOptions): Promise<void>;
   /** Writes a sentence on stderr that does not change the exit code. */

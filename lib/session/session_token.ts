@@ -5,11 +5,11 @@ import type { ConnectionSpec, PortableSession } from "./session.ts";
 import type { SealedSession } from "../core/session_record.ts";
 import type { Address } from "../core/protocol.ts";
 
-/** The content of an opened ticket. `reach` pins the host key that the first process verified. */
+/** The content of a sealed session. `spec` pins the host key that the first process verified. */
 export interface UnsealedSession {
   readonly spec: ConnectionSpec;
   readonly fingerprint: string | undefined;
-  /** Returns a secret by its name; undefined if the ticket has none. */
+  /** Returns a secret by its name; undefined if the session has none. */
   secret(name: string): Promise<string | undefined>;
 }
 
@@ -17,11 +17,11 @@ export interface UnsealedSession {
  * Seals a session with the key of this user on this machine (32 bytes). `now` in ms since the epoch, `lifetime` in ms.
  */
 export function sealSession(
-  passport: PortableSession,
+  session: PortableSession,
   key: Uint8Array,
   options: { readonly now: number; readonly lifetime: number },
 ): SealedSession {
-  const { spec: reach, fingerprint: peer, secrets } = passport;
+  const { spec: reach, fingerprint: peer, secrets } = session;
   const open = {
     Type: "Session",
     Version: 1,
@@ -40,23 +40,23 @@ export function sealSession(
 }
 
 /**
- * Opens a ticket from sealTicket(); `now` in ms since the epoch. Throws badInput for a value that is not a ticket, auth
+ * Opens a session from sealSession(); `now` in ms since the epoch. Throws badInput for a value that is not one, auth
  * for one that was changed, was sealed by another user or on another machine, or has expired.
  */
 export function unsealSession(value: unknown, key: Uint8Array, options: { readonly now: number }): UnsealedSession {
-  const ticket = parseSealedSession(value);
-  const secrets = unpackSecrets(decryptSecrets(ticket, key));
-  const late = options.now - Date.parse(ticket.Expires);
-  if (!(late < 0)) throw expiredError(ticket, late);
-  const peer = ticket.HostKey ?? undefined;
-  const address = toAddress(ticket.Address);
+  const sealed = parseSealedSession(value);
+  const secrets = unpackSecrets(decryptSecrets(sealed, key));
+  const late = options.now - Date.parse(sealed.Expires);
+  if (!(late < 0)) throw expiredError(sealed, late);
+  const peer = sealed.HostKey ?? undefined;
+  const address = toAddress(sealed.Address);
   const reach = peer === undefined
-    ? { address, options: ticket.Options }
-    : { address: { ...address, pins: [peer] }, options: withoutPolicy(ticket.Options) };
+    ? { address, options: sealed.Options }
+    : { address: { ...address, pins: [peer] }, options: withoutPolicy(sealed.Options) };
   return { spec: reach, fingerprint: peer, secret: (name) => Promise.resolve(secrets.get(name)) };
 }
 
-/** Returns the address of a ticket without opening it. Throws badInput for a value that is not a ticket. */
+/** Returns the address of a sealed session without opening it. Throws badInput for a value that is not one. */
 export function sealedAddress(value: unknown): Address {
   return toAddress(parseSealedSession(value).Address);
 }
@@ -96,8 +96,8 @@ function withoutPolicy(options: SealedSession["Options"]): SealedSession["Option
 }
 
 /** Returns all readable fields as associated data, in an order independent of the JSON text. */
-function associatedData(ticket: Omit<SealedSession, "Secret" | "Seal">): Uint8Array {
-  const { Version, Address: a, Options, HostKey, Created, Expires } = ticket;
+function associatedData(sealed: Omit<SealedSession, "Secret" | "Seal">): Uint8Array {
+  const { Version, Address: a, Options, HostKey, Created, Expires } = sealed;
   const address = [a.Scheme, a.UserName, a.HostName, a.PortNumber, a.Path, a.Pins];
   const options = Object.entries(Options).sort(([x], [y]) => (x < y ? -1 : 1));
   return Buffer.from(JSON.stringify(["Tandem session", Version, address, options, HostKey, Created, Expires]));
@@ -115,14 +115,14 @@ function unpackSecrets(bytes: Uint8Array): ReadonlyMap<string, string> {
   return new Map(JSON.parse(Buffer.from(bytes).toString()) as [string, string][]);
 }
 
-function decryptSecrets(ticket: SealedSession, key: Uint8Array): Uint8Array {
-  const seal = Buffer.from(ticket.Seal, "base64");
+function decryptSecrets(sealed: SealedSession, key: Uint8Array): Uint8Array {
+  const seal = Buffer.from(sealed.Seal, "base64");
   if (seal.length !== NONCE_BYTES + TAG_BYTES) throw malformedError("Seal");
   const decipher = createDecipheriv("aes-256-gcm", key, seal.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES });
-  decipher.setAAD(associatedData(ticket));
+  decipher.setAAD(associatedData(sealed));
   decipher.setAuthTag(seal.subarray(NONCE_BYTES));
   try {
-    return Buffer.concat([decipher.update(Buffer.from(ticket.Secret ?? "", "base64")), decipher.final()]);
+    return Buffer.concat([decipher.update(Buffer.from(sealed.Secret ?? "", "base64")), decipher.final()]);
   } catch (cause) {
     throw new SyncError(
       "auth",
@@ -133,8 +133,8 @@ function decryptSecrets(ticket: SealedSession, key: Uint8Array): Uint8Array {
   }
 }
 
-function expiredError(ticket: SealedSession, late: number): SyncError {
-  const age = Math.round((Date.parse(ticket.Expires) - Date.parse(ticket.Created) + late) / 1000);
+function expiredError(sealed: SealedSession, late: number): SyncError {
+  const age = Math.round((Date.parse(sealed.Expires) - Date.parse(sealed.Created) + late) / 1000);
   const made = age < 120 ? `${age} seconds` : `${Math.round(age / 60)} minutes`;
   return new SyncError(
     "auth",

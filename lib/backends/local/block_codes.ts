@@ -52,12 +52,12 @@ export class BlockCodes {
   }
 
   /** Returns the number of leading bytes of a partial file that its codes prove, and continues after them. */
-  async resume(draft: Deno.FsFile, info: Deno.FileInfo, size: number): Promise<number> {
+  async resume(file: Deno.FsFile, info: Deno.FileInfo, size: number): Promise<number> {
     this.begin(info);
     const codes = this.#read(Math.floor(size / BLOCK));
     let proven = 0;
     for (const code of codes) {
-      const crc = await this.#crcOf(draft, proven);
+      const crc = await this.#crcOf(file, proven);
       if (crc === undefined || this.#codeOf(proven, crc) !== code) break;
       proven++;
     }

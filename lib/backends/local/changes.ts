@@ -61,7 +61,7 @@ export async function rename(
     await disk.withEntryPath(from, operation, (source) =>
       disk.withEntryPath(to, operation, async (target) => {
         const found = await disk.stat(to, target);
-        assertUnchanged(options, found, { operation: "rename to", shown: disk.full(to), backend: "file" });
+        assertUnchanged(options, found, { operation: "rename to", shown: disk.diskPathOf(to), backend: "file" });
         await disk.schedule(() => Deno.renameSync(source, target), () => Deno.rename(source, target));
       }));
   });
@@ -80,7 +80,7 @@ export async function setModified(disk: LocalRoot, path: RelPath, modified: numb
 /** Sets the rwx bits of a regular file. */
 export async function setMode(disk: LocalRoot, path: RelPath, mode: number, call: CallOptions): Promise<void> {
   const operation = "set the mode of";
-  const context = { operation, path, diskPath: disk.full(path) };
+  const context = { operation, path, diskPath: disk.diskPathOf(path) };
   await disk.withFilePath(
     path,
     { operation, ...call },
@@ -100,7 +100,7 @@ export async function makeLink(
     disk.assertActive(operation, options);
     return await disk.withEntryPath(path, operation, async (full) => {
       const found = await disk.stat(path, full);
-      assertUnchanged(options, found, { operation, shown: disk.full(path), backend: "file" });
+      assertUnchanged(options, found, { operation, shown: disk.diskPathOf(path), backend: "file" });
       if (found?.kind === "dir" || found?.kind === "opaque") {
         throw disk.error("exists", "it is taken", { operation, path });
       }

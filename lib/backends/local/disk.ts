@@ -169,13 +169,13 @@ export async function removeOwn(schedule: DiskScheduler, diskPath: string): Prom
  * it.
  */
 export function setMode(
-  { diskPath: full, context: doing }: FileInUse,
+  { diskPath: full, context }: FileInUse,
   { mode, info }: { readonly mode: number; readonly info: Deno.FileInfo },
 ): void {
   const isReadable = ((info.mode ?? 0o400) & 0o400) !== 0;
   const fd = fs.openSync(full, (isReadable ? fs.constants.O_RDONLY : fs.constants.O_WRONLY) | SAFE_OPEN);
   try {
-    assertSameFile(fd, info, doing);
+    assertSameFile(fd, info, context);
     fs.fchmodSync(fd, mode & 0o777);
   } finally {
     fs.closeSync(fd);
@@ -184,13 +184,13 @@ export function setMode(
 
 /** Opens exactly the file that `info` describes for writing. Throws kind "changed" if another file replaced it. */
 export function openSameFile(
-  { diskPath: full, context: doing }: FileInUse,
+  { diskPath: full, context }: FileInUse,
   info: Deno.FileInfo,
   { read }: { readonly read: boolean },
 ): Deno.FsFile {
   const fd = fs.openSync(full, (read ? fs.constants.O_RDWR : fs.constants.O_WRONLY) | SAFE_OPEN);
   try {
-    assertSameFile(fd, info, doing);
+    assertSameFile(fd, info, context);
     // The runtime's own call to open a file follows links; the path of the descriptor contains none.
     const file = Deno.openSync(full.startsWith(DESCRIPTOR_FOLDER) ? `${DESCRIPTOR_FOLDER}${fd}` : full, {
       read,
@@ -201,7 +201,7 @@ export function openSameFile(
   } finally {
     fs.closeSync(fd);
   }
-  throw diskError("changed", REPLACED, doing);
+  throw diskError("changed", REPLACED, context);
 }
 
 /** Open flags that neither follow a link nor wait for a pipe that replaced the file meanwhile. Windows has neither. */

@@ -50,41 +50,41 @@ export class HeldFolders {
   readonly #idle = new IdleFolders();
   #base: Promise<RootFolder> | undefined;
 
-  constructor(ground: FoldersContext) {
-    this.#context = ground;
+  constructor(context: FoldersContext) {
+    this.#context = context;
   }
 
   /**
    * Holds a folder for one operation. Rejects with notFound if it is absent, with refused if its path contains a link.
    */
   async hold(dir: RelPath, operation: string): Promise<HeldFolder> {
-    const finding = { operation, path: dir };
-    const base = await this.#root(finding);
+    const target = { operation, path: dir };
+    const base = await this.#root(target);
     const { signal } = this.#context.session.lifetime;
     if (signal.aborted) throw cancelled(signal, operation);
     return base.fd === undefined
-      ? await this.#holdByPath(base, finding)
-      : await this.#holdByDescriptor({ ...base, fd: base.fd }, finding);
+      ? await this.#holdByPath(base, target)
+      : await this.#holdByDescriptor({ ...base, fd: base.fd }, target);
   }
 
-  async #root(finding: FolderOperation): Promise<RootFolder> {
+  async #root(target: FolderOperation): Promise<RootFolder> {
     try {
       return await (this.#base ??= this.#findBase());
     } catch (error) {
       this.#base = undefined;
       if (codeOf(error) !== "ENOENT") throw error;
-      throw this.#context.error("notFound", "the folder does not exist", { ...finding, path: root });
+      throw this.#context.error("notFound", "the folder does not exist", { ...target, path: root });
     }
   }
 
   async #findBase(): Promise<RootFolder> {
-    const { session: { schedule: pace, lifetime: life }, folder, holdFolders: handles } = this.#context;
-    const real = await pace(() => Deno.realPathSync(folder), () => Deno.realPath(folder));
-    if (!handles) return { real, id: await this.#idOf(real) };
-    const fd = await openFolder(pace, real);
+    const { session: { schedule, lifetime }, folder, holdFolders } = this.#context;
+    const real = await schedule(() => Deno.realPathSync(folder), () => Deno.realPath(folder));
+    if (!holdFolders) return { real, id: await this.#idOf(real) };
+    const fd = await openFolder(schedule, real);
     try {
-      if (await currentPath(pace, fd) === real) {
-        life.signal.addEventListener("abort", () => (fs.closeSync(fd), this.#idle.close()), { once: true });
+      if (await currentPath(schedule, fd) === real) {
+        lifetime.signal.addEventListener("abort", () => (fs.closeSync(fd), this.#idle.close()), { once: true });
         return { real, id: undefined, fd };
       }
     } catch (error) {
@@ -98,20 +98,20 @@ export class HeldFolders {
   }
 
   /** Opens the folder through the root's descriptor and verifies by its real path that no link redirected it. */
-  async #holdByDescriptor(base: RootFolder & { readonly fd: number }, finding: FolderOperation): Promise<HeldFolder> {
-    const { schedule: pace, flavour } = this.#context.session;
-    const { path: dir } = finding;
+  async #holdByDescriptor(base: RootFolder & { readonly fd: number }, target: FolderOperation): Promise<HeldFolder> {
+    const { schedule, flavour } = this.#context.session;
+    const { path: dir } = target;
     const wanted = diskPath(flavour, base.real, dir);
     const below = `${descriptorPath(base.fd)}/${dir === root ? "." : dir}`;
     const idle = this.#idle.take(dir);
     if (idle !== undefined) {
-      if (await currentPath(pace, idle) === wanted) return this.#toHeldFolder(idle, wanted, finding);
+      if (await currentPath(schedule, idle) === wanted) return this.#toHeldFolder(idle, wanted, target);
       fs.closeSync(idle);
     }
-    const found = await pace(() => tryOpen(below), () => tryOpenOnPool(below), 2);
-    if (found?.path === wanted) return this.#toHeldFolder(found.fd, wanted, finding);
+    const found = await schedule(() => tryOpen(below), () => tryOpenOnPool(below), 2);
+    if (found?.path === wanted) return this.#toHeldFolder(found.fd, wanted, target);
     if (found !== undefined) fs.closeSync(found.fd);
-    return await this.#descend(base, finding);
+    return await this.#descend(base, target);
   }
 
   /**
@@ -122,27 +122,27 @@ export class HeldFolders {
     base: RootFolder & { readonly fd: number },
     { operation, path: dir }: FolderOperation,
   ): Promise<HeldFolder> {
-    const { session: { schedule: pace }, error: fail } = this.#context;
-    if (await currentPath(pace, base.fd) !== base.real) {
-      const isGone = await lstat(pace, base.real) === undefined;
+    const { session: { schedule }, error: fail } = this.#context;
+    if (await currentPath(schedule, base.fd) !== base.real) {
+      const isGone = await lstat(schedule, base.real) === undefined;
       const why = isGone ? "the folder does not exist" : REPLACED;
       throw fail(isGone ? "notFound" : "changed", why, { operation, path: root });
     }
-    let fd = await openFolder(pace, `${descriptorPath(base.fd)}/.`);
+    let fd = await openFolder(schedule, `${descriptorPath(base.fd)}/.`);
     try {
       let at = root;
       for (const name of dir === root ? [] : dir.split("/")) {
         at = (at === root ? name : `${at}/${name}`) as RelPath;
         const above = fd;
         const full = `${descriptorPath(above)}/${name}`;
-        const info = await lstat(pace, full);
+        const info = await lstat(schedule, full);
         if (info === undefined) throw fail("notFound", "its folder does not exist", { operation, path: at });
         if (info.isSymlink) throw fail("refused", LINK_IN_PATH, { operation, path: at });
         // If a file is there, the system reports that itself.
-        fd = await openFolder(pace, full);
+        fd = await openFolder(schedule, full);
         fs.closeSync(above);
       }
-      return this.#toHeldFolder(fd, await currentPath(pace, fd), { operation, path: dir });
+      return this.#toHeldFolder(fd, await currentPath(schedule, fd), { operation, path: dir });
     } catch (error) {
       fs.closeSync(fd);
       throw error;
@@ -150,14 +150,14 @@ export class HeldFolders {
   }
 
   #toHeldFolder(fd: number, path: string, { operation, path: dir }: FolderOperation): HeldFolder {
-    const { session: { schedule: pace }, error: fail } = this.#context;
+    const { session: { schedule }, error: fail } = this.#context;
     const folder = descriptorPath(fd);
     const at = (name: string) => `${folder}/${name}`;
     return {
       folder,
       pathTo: at,
       assertUnmoved: async (...names) => {
-        const [real, found] = await pace(
+        const [real, found] = await schedule(
           () => [Deno.readLinkSync(folder), names.map((name) => lstatNow(at(name)))] as const,
           async () =>
             [await Deno.readLink(folder), await Promise.all(names.map((name) => lstatLater(at(name))))] as const,
@@ -173,17 +173,17 @@ export class HeldFolders {
     };
   }
 
-  /** Returns the folder by its path, without a descriptor; mustStay() compares it again. */
-  async #holdByPath(base: RootFolder, finding: FolderOperation): Promise<HeldFolder> {
+  /** Returns the folder by its path, without a descriptor; assertUnmoved() compares it again. */
+  async #holdByPath(base: RootFolder, target: FolderOperation): Promise<HeldFolder> {
     const { session: { flavour }, folder, error: fail } = this.#context;
-    const full = diskPath(flavour, folder, finding.path);
-    const id = await this.#verifiedId(base, finding);
+    const full = diskPath(flavour, folder, target.path);
+    const id = await this.#verifiedId(base, target);
     const prefix = withSeparator(flavour, full);
     const at = (name: string) => prefix + name;
-    const { schedule: pace } = this.#context.session;
+    const { schedule } = this.#context.session;
     const mustStay = async (...names: readonly string[]) => {
-      if (await this.#verifiedId(base, finding) !== id) throw fail("changed", REPLACED, finding);
-      return await Promise.all(names.map((name) => lstat(pace, at(name))));
+      if (await this.#verifiedId(base, target) !== id) throw fail("changed", REPLACED, target);
+      return await Promise.all(names.map((name) => lstat(schedule, at(name))));
     };
     return {
       folder: full,
@@ -199,11 +199,11 @@ export class HeldFolders {
    * replaced.
    */
   async #verifiedId(base: RootFolder, { operation, path: dir }: FolderOperation): Promise<string | undefined> {
-    const { session: { schedule: pace, flavour }, folder, error: fail } = this.#context;
+    const { session: { schedule, flavour }, folder, error: fail } = this.#context;
     const full = diskPath(flavour, folder, dir);
     let real: string;
     try {
-      real = await pace(() => Deno.realPathSync(full), () => Deno.realPath(full));
+      real = await schedule(() => Deno.realPathSync(full), () => Deno.realPath(full));
     } catch (error) {
       if (!isAbsence(error)) throw error;
       throw fail("notFound", dir === root ? "the folder does not exist" : "its folder does not exist", {
@@ -214,7 +214,7 @@ export class HeldFolders {
     if (real !== diskPath(flavour, base.real, dir)) {
       // Another spelling of the same folder (case, Unicode form), or a link.
       for (let at = dir; at !== root; at = parentOf(at)) {
-        const info = await lstat(pace, diskPath(flavour, folder, at));
+        const info = await lstat(schedule, diskPath(flavour, folder, at));
         if (info === undefined) throw fail("notFound", "its folder does not exist", { operation, path: at });
         if (info.isSymlink) throw fail("refused", LINK_IN_PATH, { operation, path: at });
       }

@@ -84,8 +84,8 @@ class LocalFolder implements Backend {
 
   async withRoot(folder: string, call: CallOptions): Promise<Backend> {
     this.#root.assertActive("open", call);
-    const { session: opening, folder: base } = this.#root;
-    return new LocalFolder(await LocalRoot.open(opening, base, folder), { label: this.label, isOpener: false });
+    const { session, folder: base } = this.#root;
+    return new LocalFolder(await LocalRoot.open(session, base, folder), { label: this.label, isOpener: false });
   }
 
   async list(dir: RelPath, call: CallOptions): Promise<readonly Entry[]> {
@@ -93,7 +93,7 @@ class LocalFolder implements Backend {
       ...call,
       onFolder: async (folder) => {
         if (!isRoot || this.#riskyFolder !== undefined) return;
-        if (canOthersChange(await Deno.stat(folder))) this.#riskyFolder = this.#root.full(dir);
+        if (canOthersChange(await Deno.stat(folder))) this.#riskyFolder = this.#root.diskPathOf(dir);
       },
     });
   }
@@ -119,7 +119,7 @@ class LocalFolder implements Backend {
       return await at.withEntryPath(
         path,
         "read",
-        (full) => readFile(at.schedule, { path, diskPath: full, shown: at.full(path) }, { ...options, life }),
+        (full) => readFile(at.schedule, { path, diskPath: full, shown: at.diskPathOf(path) }, { ...options, life }),
       );
     });
   }

@@ -17,20 +17,20 @@ export async function readFile(
   { path, diskPath: full, shown }: ResolvedPath & { readonly shown: string },
   options: ReadOptions & { readonly life: AbortSignal },
 ): Promise<Content> {
-  const doing: DiskContext = { operation: "read", path, diskPath: shown };
+  const context: DiskContext = { operation: "read", path, diskPath: shown };
   const info = await lstat(schedule, full);
   const found = info && toEntry(path, info, full);
   assertUnchanged(options, found, { operation: "read", shown, backend: "file" });
-  if (info === undefined) throw diskError("notFound", "it does not exist", doing);
-  if (info.isDirectory) throw diskError("changed", "a folder is where a file was expected", doing);
-  if (!info.isFile) throw diskError("refused", "it is not a regular file", doing);
+  if (info === undefined) throw diskError("notFound", "it does not exist", context);
+  if (info.isDirectory) throw diskError("changed", "a folder is where a file was expected", context);
+  if (!info.isFile) throw diskError("refused", "it is not a regular file", context);
   const { fileId } = options.expect ?? {};
   if (fileId !== undefined && fileId !== fileIdOf(info)) {
-    throw diskError("changed", "another file replaced it", doing);
+    throw diskError("changed", "another file replaced it", context);
   }
   const offset = options.offset ?? 0;
   const length = Math.max(0, Math.min(options.length ?? Infinity, info.size - offset));
-  const file = new OpenFile(schedule, { context: doing, diskPath: full, info, isExact: options.expect !== undefined });
+  const file = new OpenFile(schedule, { context, diskPath: full, info, isExact: options.expect !== undefined });
   await file.open();
   if (length <= SMALL_FILE_BYTES) return await file.readWhole(offset, length);
   await file.verify();
@@ -61,17 +61,17 @@ class OpenFile {
   #fd: number | undefined;
   #isReading = false;
 
-  constructor(pace: DiskScheduler, opening: OpenFileOptions) {
-    this.#schedule = pace;
-    this.#options = opening;
+  constructor(schedule: DiskScheduler, options: OpenFileOptions) {
+    this.#schedule = schedule;
+    this.#options = options;
   }
 
   async open(): Promise<void> {
-    const { diskPath: full, context: doing } = this.#options;
+    const { diskPath: full, context } = this.#options;
     try {
       this.#fd = await this.#schedule(() => fs.openSync(full, OPEN_FLAGS), () => openOnPool(full, OPEN_FLAGS));
     } catch (error) {
-      throw toSyncError(error, doing);
+      throw toSyncError(error, context);
     }
   }
 
@@ -80,17 +80,17 @@ class OpenFile {
    * byte is passed on before.
    */
   async verify(): Promise<void> {
-    const { diskPath: full, info, isExact, context: doing } = this.#options;
+    const { diskPath: full, info, isExact, context } = this.#options;
     const fd = this.#descriptor();
     try {
       const now = await statOpen(this.#schedule, fd, full);
       if (now !== undefined && fileIdOf(now) !== fileIdOf(info)) {
-        throw diskError("changed", "another file replaced it", doing);
+        throw diskError("changed", "another file replaced it", context);
       }
       if (isExact && now !== undefined && !isUnchanged(now, info)) throw this.#modifiedError();
     } catch (error) {
       this.#close();
-      throw toSyncError(error, doing);
+      throw toSyncError(error, context);
     }
   }
 
@@ -160,9 +160,9 @@ class OpenFile {
 
   /** Rejects if `isExact` and the file was changed since it was opened. Called after the last byte. */
   async #finish(): Promise<void> {
-    const { info, isExact, context: doing } = this.#options;
+    const { info, isExact, context } = this.#options;
     if (!isExact) return;
-    const now = await lstat(this.#schedule, doing.diskPath);
+    const now = await lstat(this.#schedule, context.diskPath);
     if (now?.isFile !== true || now.ino !== info.ino || !isUnchanged(now, info)) throw this.#modifiedError();
   }
 

@@ -18,24 +18,24 @@ export class LocalRoot {
   readonly root: BackendRoot;
   readonly #folders: HeldFolders;
 
-  private constructor(opening: DiskSession, folder: string, place: BackendRoot) {
-    this.session = opening;
+  private constructor(session: DiskSession, folder: string, backendRoot: BackendRoot) {
+    this.session = session;
     this.folder = folder;
-    this.root = place;
-    const handles = opening.holdFolders ?? Deno.build.os === "linux";
+    this.root = backendRoot;
+    const holdFolders = session.holdFolders ?? Deno.build.os === "linux";
     const error = (...args: Parameters<LocalRoot["error"]>) => this.error(...args);
-    this.#folders = new HeldFolders({ session: opening, folder, holdFolders: handles, error });
+    this.#folders = new HeldFolders({ session, folder, holdFolders, error });
   }
 
   /** Resolves a folder against `base`; it need not exist. Rejects with badInput for an unusable folder name. */
-  static async open(opening: DiskSession, base: string, folder: string): Promise<LocalRoot> {
-    const diskPath = resolveFolder(opening.flavour, base, folder);
-    const disk = await realPathOf(opening, diskPath);
-    const broad = explainRisk(opening.flavour, disk, await realHome(opening));
-    return new LocalRoot(opening, diskPath, {
+  static async open(session: DiskSession, base: string, folder: string): Promise<LocalRoot> {
+    const diskPath = resolveFolder(session.flavour, base, folder);
+    const disk = await realPathOf(session, diskPath);
+    const risk = explainRisk(session.flavour, disk, await realHome(session));
+    return new LocalRoot(session, diskPath, {
       path: diskPath,
       diskPath: disk,
-      ...(broad === undefined ? {} : { risk: broad }),
+      ...(risk === undefined ? {} : { risk }),
     });
   }
 
@@ -56,15 +56,15 @@ export class LocalRoot {
     return this.session.durable ?? true;
   }
 
-  full(path: RelPath): string {
+  diskPathOf(path: RelPath): string {
     return diskPath(this.session.flavour, this.folder, path);
   }
 
   /** Throws if this root was closed or the call cancelled. */
   assertActive(operation: string, { signal }: CallOptions): void {
     if (signal.aborted) throw cancelled(signal, operation);
-    const { signal: life } = this.session.lifetime;
-    if (life.aborted) throw cancelled(life, operation);
+    const { signal: lifetime } = this.session.lifetime;
+    if (lifetime.aborted) throw cancelled(lifetime, operation);
   }
 
   /** Runs the work and converts its errors to SyncErrors that name the path. */
@@ -82,7 +82,7 @@ export class LocalRoot {
 
   /**
    * Returns the entry at the path, without following a link (except for the root); undefined if absent. `full`: its
-   * disk path from inParent().
+   * disk path from withEntryPath().
    */
   async stat(path: RelPath, full: string): Promise<Entry | undefined> {
     if (path !== root) return await stat(this.schedule, { path, diskPath: full });
@@ -136,7 +136,7 @@ export class LocalRoot {
   }
 
   #contextOf(operation: string, path: RelPath): DiskContext {
-    return { operation, path, diskPath: path === root ? this.folder : this.full(path) };
+    return { operation, path, diskPath: path === root ? this.folder : this.diskPathOf(path) };
   }
 }
 
@@ -146,14 +146,16 @@ export function isNotFound(error: unknown): boolean {
 }
 
 /** Returns the real path of the nearest existing ancestor, with the rest as written. */
-async function realPathOf(session: DiskSession, full: string): Promise<string> {
-  const { flavour, schedule: pace } = session;
+async function realPathOf(session: DiskSession, folder: string): Promise<string> {
+  const { flavour, schedule } = session;
   try {
-    return await pace(() => Deno.realPathSync(full), () => Deno.realPath(full));
+    return await schedule(() => Deno.realPathSync(folder), () => Deno.realPath(folder));
   } catch (error) {
-    const parent = flavour.dirname(full);
-    if (parent === full || codeOf(error) === undefined) throw toSyncError(error, { operation: "open", diskPath: full });
-    return flavour.join(await realPathOf(session, parent), flavour.basename(full));
+    const parent = flavour.dirname(folder);
+    if (parent === folder || codeOf(error) === undefined) {
+      throw toSyncError(error, { operation: "open", diskPath: folder });
+    }
+    return flavour.join(await realPathOf(session, parent), flavour.basename(folder));
   }
 }
 

@@ -10,7 +10,7 @@ import type { HeldFolder } from "./held_folders.ts";
 import { BLOCK, BlockCodes } from "./block_codes.ts";
 import { isResumableFailure } from "../shared/upload_resume.ts";
 
-/** The input of a draft. `mode`: the final rwx bits of the file. */
+/** The input of a pending write. `mode`: the final rwx bits of the file. */
 export interface PendingWriteOptions {
   readonly folder: HeldFolder;
   readonly path: RelPath;
@@ -20,7 +20,7 @@ export interface PendingWriteOptions {
   readonly mode: number;
 }
 
-/** The part of LocalRoot that a draft uses. */
+/** The part of LocalRoot that a pending write uses. */
 export interface DiskSettings {
   readonly schedule: DiskScheduler;
   readonly durable: boolean;
@@ -67,10 +67,10 @@ export class PendingWrite {
   #isCreated = false;
   #size = 0;
 
-  constructor(disk: DiskSettings, drafting: PendingWriteOptions) {
-    const { path, folder: held, mode, options: { tag, size, partialFileKey: proofKey } } = drafting;
+  constructor(disk: DiskSettings, options: PendingWriteOptions) {
+    const { path, folder: held, mode, options: { tag, size, partialFileKey } } = options;
     this.#disk = disk;
-    this.#options = drafting;
+    this.#options = options;
     this.#writingMode = mode & ~disk.umask & ~OTHERS_WRITE;
     this.#name = nameOf(tempPath(path, tag ?? randomHex(8)));
     if (tag === undefined || size < BLOCK) return;
@@ -79,18 +79,18 @@ export class PendingWrite {
       schedule: disk.schedule,
       folder: held,
       name,
-      key: proofKey ?? disk.partialFileKey,
+      key: partialFileKey ?? disk.partialFileKey,
       tag,
     });
   }
 
   /** Creates the temporary file, or resumes the partial file of an interrupted write with the same tag. */
   async open(): Promise<void> {
-    const { context: doing, options: { tag } } = this.#options;
+    const { context, options: { tag } } = this.#options;
     try {
       await this.#create();
     } catch (error) {
-      if (codeOf(error) === "ENOENT") throw diskError("notFound", "its folder does not exist", doing);
+      if (codeOf(error) === "ENOENT") throw diskError("notFound", "its folder does not exist", context);
       if (codeOf(error) !== "EEXIST" || tag === undefined) throw error;
       if (await this.#resume()) return;
       await this.#codes?.remove();
@@ -102,11 +102,11 @@ export class PendingWrite {
     }
   }
 
-  /** Writes the content from the end of the draft on. */
+  /** Writes the content from the end of the temporary file on. */
   async fill(): Promise<void> {
-    const { body, context: doing, options: { signal, size } } = this.#options;
+    const { body, context, options: { signal, size } } = this.#options;
     if (this.#size === size && size > 0) return;
-    const pouring = { signal, operation: doing.operation };
+    const pouring = { signal, operation: context.operation };
     const content = await awaitContent(this.#size === 0 ? body() : body(this.#size), pouring);
     await forEachChunk(content, (bytes) => this.#append(bytes), { ...pouring, reusesBuffer: true });
     if (this.#size !== size) throw this.#sizeError(`it has ${this.#size} bytes`);
@@ -114,11 +114,11 @@ export class PendingWrite {
 
   /** Sets mode and time, flushes the file if required, and closes it. */
   async finish(): Promise<FinishedFile> {
-    const { options, mode, context: doing } = this.#options;
+    const { options, mode, context } = this.#options;
     const file = this.#openFile();
     const info = file.statSync();
-    if (mode !== this.#writingMode) setMode({ diskPath: this.#diskPath, context: doing }, { mode, info });
-    setTime(file, { shown: doing.diskPath, options });
+    if (mode !== this.#writingMode) setMode({ diskPath: this.#diskPath, context }, { mode, info });
+    setTime(file, { shown: context.diskPath, options });
     if (this.#disk.durable) await this.#disk.schedule(() => file.syncDataSync(), () => file.syncData());
     file.close();
     this.#file = undefined;
@@ -204,8 +204,8 @@ export class PendingWrite {
    * time.
    */
   async #hasSameTail(file: Deno.FsFile, size: number): Promise<boolean> {
-    const { body, context: doing, options: { signal } } = this.#options;
-    const pouring = { signal, operation: doing.operation };
+    const { body, context, options: { signal } } = this.#options;
+    const pouring = { signal, operation: context.operation };
     const wanted = await readWhole(await awaitContent(body(size - TAIL, size), pouring), TAIL, pouring);
     const found = new Uint8Array(TAIL);
     await file.seek(size - TAIL, Deno.SeekMode.Start);

@@ -19,7 +19,7 @@ import type { LocalRoot } from "./root.ts";
  * set, the target is checked a last time, and the file is renamed. All steps use the folder that was found first. On
  * failure the temporary file is removed, unless a `tag` was given, the cause was the connection or the user
  * (connection, timeout, busy, cancelled) and at least 1 MiB was written: then it stays, and the next write with that
- * tag resumes it, as far as it is a file of this user only, its codes prove its content (see Seals), and its last 64
+ * tag resumes it, as far as it is a file of this user only, its codes prove its content (see BlockCodes), and its last 64
  * KiB equal the source's.
  */
 export async function writeFile(
@@ -28,7 +28,7 @@ export async function writeFile(
   body: Body,
   options: WriteOptions,
 ): Promise<FileEntry> {
-  const context: DiskContext = { operation: "write", path, diskPath: disk.full(path) };
+  const context: DiskContext = { operation: "write", path, diskPath: disk.diskPathOf(path) };
   using folder = await disk.hold(parentOf(path), context.operation);
   const target: FileTarget = { disk, folder, context, options, path, diskPath: folder.pathTo(nameOf(path)) };
   if (options.inPlace === true) return await writeInPlace(target, body);
@@ -66,37 +66,37 @@ interface FileTarget extends ResolvedPath {
  * that a concurrent edit is not lost.
  */
 async function writeInPlace(target: FileTarget, body: Body): Promise<FileEntry> {
-  const { disk: at, folder: held, diskPath: full, context: doing, options } = target;
+  const { disk: at, folder: held, diskPath: full, context, options } = target;
   const before = await lstat(at.schedule, full);
   assertReplaceable(target, before);
-  if (before?.isFile !== true) throw diskError("notFound", "there is no file whose content could be replaced", doing);
+  if (before?.isFile !== true) throw diskError("notFound", "there is no file whose content could be replaced", context);
   const { expect } = options;
   if (
     typeof expect === "object" && expect.kind === "file" && (expect.fileId ?? fileIdOf(before)) !== fileIdOf(before)
   ) {
-    throw diskError("changed", "another file replaced it", doing);
+    throw diskError("changed", "another file replaced it", context);
   }
   const stamp = editStamp(full);
-  const file = openSameFile({ diskPath: full, context: doing }, before, { read: false });
+  const file = openSameFile({ diskPath: full, context }, before, { read: false });
   try {
-    const content = await awaitContent(body(), { signal: options.signal, operation: doing.operation });
+    const content = await awaitContent(body(), { signal: options.signal, operation: context.operation });
     const assertUntouched = async () => {
       const [now] = await held.assertUnmoved(nameOf(target.path));
       assertReplaceable(target, now);
-      if (editStamp(full) !== stamp) throw diskError("changed", "it was modified meanwhile", doing);
+      if (editStamp(full) !== stamp) throw diskError("changed", "it was modified meanwhile", context);
     };
     let size = 0;
     await forEachChunk(content, async (bytes) => {
-      if (size + bytes.length > options.size) throw diskError("changed", "its source became longer", doing);
+      if (size + bytes.length > options.size) throw diskError("changed", "its source became longer", context);
       if (size === 0) await assertUntouched();
       for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
       size += bytes.length;
       options.onBytes?.(bytes.length);
-    }, { signal: options.signal, operation: doing.operation, reusesBuffer: true });
-    if (size !== options.size) throw diskError("changed", `its source gave only ${size} bytes`, doing);
+    }, { signal: options.signal, operation: context.operation, reusesBuffer: true });
+    if (size !== options.size) throw diskError("changed", `its source gave only ${size} bytes`, context);
     if (size === 0) await assertUntouched();
     await file.truncate(size);
-    setTime(file, { shown: doing.diskPath, options });
+    setTime(file, { shown: context.diskPath, options });
     if (at.durable) await file.syncData();
   } finally {
     file.close();
@@ -115,13 +115,13 @@ function editStamp(full: string): string {
 
 /** Returns the entry as the disk now reports it; throws unless it is the file that was written. */
 function verifyWritten(
-  { path, diskPath: full, context: doing, options }: FileTarget,
+  { path, diskPath: full, context, options }: FileTarget,
   id: string | undefined,
   info: Deno.FileInfo | undefined,
 ): FileEntry {
   const entry = info && toEntry(path, info, full);
   if (entry?.kind === "file" && entry.size === options.size && entry.fileId === id) return entry;
-  throw diskError("changed", "it was replaced right after it was written", doing);
+  throw diskError("changed", "it was replaced right after it was written", context);
 }
 
 /**
@@ -136,16 +136,16 @@ async function chooseMode(target: FileTarget): Promise<number> {
 
 /** Throws unless the precondition holds and a file can replace the entry. Returns the mode of the existing file. */
 function assertReplaceable(
-  { path, diskPath: full, context: doing, options }: FileTarget,
+  { path, diskPath: full, context, options }: FileTarget,
   info: Deno.FileInfo | undefined,
 ): number | undefined {
   const found = info && toEntry(path, info, full);
-  assertUnchanged(options, found, { operation: "write", shown: doing.diskPath, backend: "file" });
+  assertUnchanged(options, found, { operation: "write", shown: context.diskPath, backend: "file" });
   if (found?.kind === "dir" || found?.kind === "opaque") {
     const why = found.kind === "dir"
       ? "a folder is there"
       : `something that must not be touched is there: ${found.why}`;
-    throw diskError("exists", why, doing);
+    throw diskError("exists", why, context);
   }
   return found?.kind === "file" ? found.mode : undefined;
 }
@@ -154,15 +154,15 @@ function assertReplaceable(
  * Checks the target a last time, renames the temporary file over it, and returns the entry as the disk now reports it.
  */
 async function commit(target: FileTarget, temp: FinishedFile, mode: number): Promise<FileEntry> {
-  const { disk: { schedule: pace }, folder: held, diskPath: full, context: doing, options } = target;
+  const { disk: { schedule }, folder: held, diskPath: full, context, options } = target;
   const [before, info] = await held.assertUnmoved(nameOf(target.path), temp.name);
   const kept = assertReplaceable(target, before);
   if (info === undefined || fileIdOf(info) !== temp.id) {
-    throw diskError("changed", "its temporary file was replaced by another program", doing);
+    throw diskError("changed", "its temporary file was replaced by another program", context);
   }
-  if (kept !== undefined && kept !== mode) setMode({ diskPath: temp.diskPath, context: doing }, { mode: kept, info });
-  if (options.signal.aborted) throw cancelled(options.signal, doing.operation);
-  const after = await pace(() => renameNow(temp.diskPath, full), () => renameLater(temp.diskPath, full), 2);
+  if (kept !== undefined && kept !== mode) setMode({ diskPath: temp.diskPath, context }, { mode: kept, info });
+  if (options.signal.aborted) throw cancelled(options.signal, context.operation);
+  const after = await schedule(() => renameNow(temp.diskPath, full), () => renameLater(temp.diskPath, full), 2);
   const entry = verifyWritten(target, temp.id, after);
   await held.verifyAfterwards();
   return entry;

@@ -10,15 +10,15 @@ export const mutantsOfDisk: readonly Mutant[] = [
   {
     name: "disk: a folder that was reached through a link is worked in",
     file: "lib/backends/local/held_folders.ts",
-    old: "if (found?.path === wanted) return this.#toHeldFolder(found.fd, wanted, finding);",
-    new: "if (found !== undefined) return this.#toHeldFolder(found.fd, found.path, finding);",
+    old: "if (found?.path === wanted) return this.#toHeldFolder(found.fd, wanted, target);",
+    new: "if (found !== undefined) return this.#toHeldFolder(found.fd, found.path, target);",
     tests: folders,
   },
   {
     name: "disk: an open folder is taken again wherever it lies by now",
     file: "lib/backends/local/held_folders.ts",
-    old: "if (await currentPath(pace, idle) === wanted) return",
-    new: "if (await currentPath(pace, idle) !== '') return",
+    old: "if (await currentPath(schedule, idle) === wanted) return",
+    new: "if (await currentPath(schedule, idle) !== '') return",
     tests: [...folders, "tests/contract/local_test.ts"],
   },
   {
@@ -31,8 +31,8 @@ export const mutantsOfDisk: readonly Mutant[] = [
   {
     name: "disk: a folder that is compared need not stay",
     file: "lib/backends/local/held_folders.ts",
-    old: "if (await this.#verifiedId(base, finding) !== id)",
-    new: "if (await this.#verifiedId(base, finding) === '')",
+    old: "if (await this.#verifiedId(base, target) !== id)",
+    new: "if (await this.#verifiedId(base, target) === '')",
     tests: folders,
   },
   {
