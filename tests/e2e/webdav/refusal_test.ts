@@ -74,7 +74,7 @@ const troubles = [
   [507, /^ *Cannot write "a\.txt": the disk or the quota of the server is full \(507\)$/m, "Full"],
   [
     413,
-    /^ *Cannot write "a\.txt": the server takes no file of this size \(413\); its limit for uploads/m,
+    /^ *Cannot write "a\.txt": the server accepts no file of this size \(413\): raise its limit/m,
     "Full",
   ],
   [
