@@ -18,9 +18,8 @@ export function parseXml(xml: string): XmlElement {
   try {
     return toTree(text);
   } catch (error) {
-    const permitted = text.replace(FORBIDDEN, "\ufffd");
-    if (permitted === text) throw error;
-    return toTree(permitted);
+    if (text.search(FORBIDDEN) < 0) throw error;
+    return toTree(text.replace(FORBIDDEN, "\ufffd"));
   }
 }
 

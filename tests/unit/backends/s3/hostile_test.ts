@@ -89,7 +89,7 @@ Deno.test("parseXml() resolves entities, and looks no further than the first bad
   // A regular expression would find all of them before the first is told.
   String.prototype.replace = () => assert.fail("the text is searched as a whole");
   try {
-    assert.throws(() => parseXml(`<a>${"&".repeat(8_000_000)}</a>`), /entity of its own/);
+    assert.throws(() => parseXml(`<a>${"&".repeat(8_000_000)}</a>`), /longer than 65536 characters/);
   } finally {
     String.prototype.replace = replace;
   }
@@ -174,5 +174,5 @@ Deno.test("read() of a large object takes no whole for one of its parts", async 
   await using backend = await open(server.port);
   const expect: FileEntry = { kind: "file", path: f, size, revision: "e" };
   const error = await rejection((async () => await collect(await backend.read(f, { ...call, expect })))());
-  assert.match(error.message, /another part/);
+  assert.match(error.message, /another range/);
 });
