@@ -66,7 +66,7 @@ export async function copyObject(
       const fields = toRecord(value, "it");
       const next = fields["done"] === true ? undefined : stringField(fields, "rewriteToken");
       if (fields["done"] === true || next !== undefined) return next;
-      throw new RangeError("it does not say how far the copy is");
+      throw new RangeError("it does not report the progress of the copy");
     });
   } while (token !== undefined);
   recordFolders(bucket.folders, to);

@@ -46,7 +46,7 @@ export class ContentCheck {
   assertMatches(context: OperationContext, again: boolean): void {
     const md5 = this.#md5?.digest("base64");
     if (md5 === this.#hashes.md5 && this.#isCrcEqual()) return;
-    const why = "its bytes came damaged: they do not have the hash that the server tells";
+    const why = "its bytes were damaged on the way: they do not have the hash that the server reports";
     throw operationError(context, "unexpected", { why, transient: again });
   }
 

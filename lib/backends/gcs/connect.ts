@@ -77,14 +77,14 @@ function parseSettings(target: ConnectContext) {
   const { host: bucket, user, port } = address;
   if (user !== undefined) {
     throw badInput(
-      "A gs: address names no user: write gs://bucket/folder; who logs in stands in the file of -KeyFile.",
+      "A gs: address takes no user: write gs://bucket/folder; the file of -KeyFile names the account.",
     );
   }
   if (port !== undefined) {
-    throw badInput("A gs: address names no port: write gs://bucket/folder, and another server with -Endpoint.");
+    throw badInput("A gs: address takes no port: write gs://bucket/folder, and another server with -Endpoint.");
   }
   if (address.pins.length > 0) {
-    throw badInput("A gs: address names no fingerprint: give -TlsHostCertificateFingerprint with -Endpoint.");
+    throw badInput("A gs: address takes no fingerprint: give -TlsHostCertificateFingerprint with -Endpoint.");
   }
   const start = resolveRootKey("", address.path);
   if (start === undefined) {
@@ -112,7 +112,7 @@ function parseEndpoint(text: string, allowInsecure: boolean): URL {
   const isPlain = url !== undefined && url.username === "" && url.password === "" && url.search === "" &&
     url.hash === "" && url.pathname === "/";
   if (url === undefined || !isPlain || !/^https?:$/.test(url.protocol)) {
-    throw badInput("-Endpoint takes https://host or https://host:port, nothing behind it and no login in it.");
+    throw badInput("-Endpoint takes https://host or https://host:port, without a path and without a login.");
   }
   if (url.protocol === "https:" || allowInsecure || isLoopback(toHttpEndpoint(url).host)) return url;
   const message = `Refused to log in at ${url.origin}: the credentials would travel in clear; write https://, ` +

@@ -19,15 +19,15 @@ const meanings: Readonly<Record<number, StatusMeaning>> = {
   404: ["notFound", "there is no such object or bucket"],
   405: ["unsupported", "the server does not allow this there (405)"],
   408: ["timeout", "the server waited too long for the request", true],
-  409: ["busy", "somebody else is changing it (409)", true],
+  409: ["busy", "another client changes it at the same time (409)", true],
   410: ["connection", "the upload's session is gone", true],
-  412: ["changed", "it is not what it was when it was listed"],
+  412: ["changed", "it changed since it was listed"],
   413: ["full", "the server takes no object of this size"],
   429: ["busy", "the server asks for fewer requests", true],
   500: ["busy", "the server failed (500)", true],
-  502: ["connection", "the server does not answer behind its front (502)", true],
+  502: ["connection", "the server behind the gateway does not answer (502)", true],
   503: ["busy", "the server is overloaded (503)", true],
-  504: ["timeout", "the server does not answer in time behind its front (504)", true],
+  504: ["timeout", "the server behind the gateway does not answer in time (504)", true],
 };
 
 const slow: StatusMeaning = ["busy", "the server asks for fewer requests", true];
@@ -36,7 +36,7 @@ const reasons: Readonly<Record<string, StatusMeaning>> = {
   rateLimitExceeded: slow,
   userRateLimitExceeded: slow,
   quotaExceeded: slow,
-  userProjectMissing: ["denied", "those who ask pay for this bucket: name a project with -UserProject"],
+  userProjectMissing: ["denied", "the caller pays for requests to this bucket: name a project with -UserProject"],
   accountDisabled: ["auth", "the account is disabled"],
   retentionPolicyNotMet: ["denied", "the bucket's retention policy keeps it"],
   objectUnderActiveHold: ["denied", "a hold keeps it"],

@@ -90,12 +90,12 @@ async function* listPages(
         : withRetry(() => client.listPage(asked, context), context));
     const names = [...page.items.map(({ name }) => name), ...page.prefixes];
     if (!names.every((name) => name.startsWith(query.prefix))) {
-      throw operationError(context, "unexpected", { why: "the listing names objects that lie elsewhere" });
+      throw operationError(context, "unexpected", { why: "the listing names objects outside of the requested prefix" });
     }
     bound.addPage(names, page.next);
     const first = page.items[0]?.name;
     if (first !== undefined && last !== "" && compareKeys(first, last) <= 0) {
-      throw operationError(context, "unexpected", { why: "the listing names again what it named before" });
+      throw operationError(context, "unexpected", { why: "the listing repeats names" });
     }
     last = page.items.at(-1)?.name ?? last;
     yield page;

@@ -102,7 +102,7 @@ function sizeOf({ status, headers }: HttpResponse, { from, to }: ByteRange, requ
   const [, first, last] = /^bytes (\d+)-(\d+)\/\d+$/.exec(String(headers["content-range"] ?? "")) ?? [];
   const most = to === undefined ? 0 : to;
   if (status === 206 && Number(first) === from && Number(last) < most) return Number(last) + 1 - from;
-  throw operationError(request, "unexpected", { why: "the server sends another part than the one it was asked for" });
+  throw operationError(request, "unexpected", { why: "the server sent another range than the requested one" });
 }
 
 interface ParallelRead extends ReadRequest {

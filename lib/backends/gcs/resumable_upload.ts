@@ -58,7 +58,9 @@ async function startUpload(
   if (reply.status === 404) throw client.missingBucketError(context);
   const uri = client.sameOriginUri(String(reply.headers.location ?? ""));
   if (uri !== undefined) return uri;
-  throw operationError(context, "refused", { why: "the server wants the upload elsewhere, which is not followed" });
+  throw operationError(context, "refused", {
+    why: "the server sends the upload to another host, which is not followed",
+  });
 }
 
 /** The server's progress: the number of bytes it has, or the finished object. */
@@ -210,7 +212,7 @@ class ResumableUpload {
     }
     await reply.discard();
     if (reply.status === 400) {
-      const why = "the server refuses the upload (400): its bytes may have come damaged";
+      const why = "the server refuses the upload (400): its bytes may have been damaged on the way";
       return operationError(this.#write, "unexpected", { why });
     }
     if (reply.status === 308) {

@@ -80,7 +80,7 @@ export async function assertFoldersAbove(
 ): Promise<void> {
   for (let key = parentKey(context.key); !folders.has(key); key = parentKey(key)) {
     const object = await client.getMetadata({ ...context, key });
-    if (object !== undefined) throw operationError(context, "exists", { why: "what stands above it is a file" });
+    if (object !== undefined) throw operationError(context, "exists", { why: "a folder above it is a file" });
   }
 }
 

@@ -101,7 +101,9 @@ export function assertSecure(endpoint: URL, options: Readonly<Record<string, str
   if (options["AllowInsecure"] === "true" || isLoopback(endpoint.hostname.replace(/^\[|\]$/g, ""))) return;
   throw new SyncError(
     "refused",
-    `Refused to use ${shorten(endpoint.origin)}: all content would travel in clear; write https://, or -AllowInsecure`,
+    `Refused to use ${
+      shorten(endpoint.origin)
+    }: all content would be readable on the network: write https://, or -AllowInsecure`,
     { operation: "open" },
   );
 }
@@ -163,7 +165,7 @@ function parseFolder(path: string): string {
   const bare = path.replace(/^\/|\/$/g, "");
   if (bare.split("/").some((name, _, all) => name === "" && all.length > 1)) {
     throw badInput(
-      `The path "${escapeForDisplay(path)}" holds an empty name: no folder can be called so.`,
+      `The path "${escapeForDisplay(path)}" has an empty name in it: write one slash between folders.`,
       "InvalidAddress",
     );
   }

@@ -100,7 +100,7 @@ async function removeFolderMarker(client: S3Client, context: ObjectContext): Pro
   const folder = prefixOf(context);
   const { objects } = await client.list(folder, context, { most: 2 });
   if (objects.some((object) => object.key !== folder || object.size > 0)) {
-    throw operationError(context, "changed", { why: "the folder holds something" });
+    throw operationError(context, "changed", { why: "the folder is not empty" });
   }
   if (objects.length === 0) {
     const found = context.path === root ? undefined : await stat(client, context);

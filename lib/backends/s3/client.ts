@@ -89,7 +89,7 @@ export class S3Client implements AsyncDisposable {
       const below = toPage(found);
       if (isWithinPrefix(prefix, below)) return below;
       throw operationError(context, "unexpected", {
-        why: "the store lists what lies elsewhere than where it was asked for",
+        why: "the store lists keys outside of the requested prefix",
       });
     });
   }
@@ -104,7 +104,7 @@ export class S3Client implements AsyncDisposable {
       throw error;
     }
     // If the size were assumed to be 0, the entry would describe another file.
-    throw operationError(context, "unexpected", { why: "the store does not tell its size" });
+    throw operationError(context, "unexpected", { why: "the store does not report its size" });
   }
 
   /** Returns the object, or its range from..to (`to` exclusive). */
@@ -183,7 +183,7 @@ export class S3Client implements AsyncDisposable {
     };
     const id = await this.#http.sendForXml(this.#withPayer(request), context, (found) => childText(found, "UploadId"));
     if (id !== undefined) return id;
-    throw operationError(context, "unexpected", { why: "the store gave its upload no name" });
+    throw operationError(context, "unexpected", { why: "the store returned no upload ID" });
   }
 
   /** Returns the unfinished uploads of exactly this key. */

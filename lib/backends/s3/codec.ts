@@ -47,10 +47,10 @@ export function toMetadataHeaders(metadata: Readonly<Record<string, string>>): R
  */
 export function explainBadPage(found: XmlElement, { token, most }: PageOptions): string | undefined {
   const isTruncated = childText(found, "IsTruncated") ?? "";
-  if (!/^(?:true|false)$/.test(isTruncated)) return "the store's answer is no listing";
+  if (!/^(?:true|false)$/.test(isTruncated)) return "the store's reply is no listing";
   if (isTruncated === "false" || (most !== undefined && token === undefined)) return undefined;
   const next = childText(found, "NextContinuationToken") || token;
-  return next === token ? "the store broke off its listing" : undefined;
+  return next === token ? "the store ended its listing early" : undefined;
 }
 
 /**
@@ -235,7 +235,7 @@ function decodeKey(text: string): string {
 function parseCount(text = "0"): number {
   const count = /^\d+$/.test(text) ? Number(text) : NaN;
   if (Number.isSafeInteger(count)) return count;
-  throw new RangeError("what should be a number in it is none");
+  throw new RangeError("a number in it is malformed");
 }
 
 function parseDate(text: string | undefined): number | undefined {

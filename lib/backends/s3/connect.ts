@@ -51,7 +51,7 @@ export async function connectS3(target: ConnectContext, call: CallOptions): Prom
     conceal: (secret: string) => target.hideSecret(secret),
   };
   const partSize = numberOption(options["PartSize"], PART_MIB) * MIB;
-  if (partSize < MIN_PART_MIB * MIB) throw badInput(`-PartSize is ${MIN_PART_MIB} MiB at least.`);
+  if (partSize < MIN_PART_MIB * MIB) throw badInput(`-PartSize must be at least ${MIN_PART_MIB} MiB.`);
   const context: ObjectContext = { ...call, operation: "open", path: root, prefix: toPrefix(path), displayName: label };
   const client = await openS3Client(clientOptions, context);
   try {
@@ -87,7 +87,7 @@ const PIECES_AHEAD = 16;
 
 /** Returns the warning about a removal in a bucket that keeps versions. */
 function versionsWarning(label: string): string {
-  return `${label} keeps versions: what is removed stays there behind a delete marker, until a lifecycle rule ends it.`;
+  return `${label} keeps versions: a removed file stays there as an older version until a lifecycle rule deletes it.`;
 }
 
 /**

@@ -98,7 +98,7 @@ function endpointFromEnvironment(env: Env): string | undefined {
   const name = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"].find((one) => env(one) !== undefined);
   const text = name === undefined ? undefined : env(name);
   if (text === undefined || /^https?:$/.test(URL.parse(text)?.protocol ?? "")) return text;
-  throw badInput(`${name} is no address of a store: "https://minio.example:9000".`);
+  throw badInput(`${name} must be the address of a store: "https://minio.example:9000".`);
 }
 
 async function hasConfigFiles(env: Env): Promise<boolean> {
@@ -141,7 +141,7 @@ async function loginFromSdk(options: S3ClientOptions, callContext: OperationCont
   const scheme = (place?.properties?.["authSchemes"] as readonly AuthScheme[] | undefined)?.[0];
   if (place === undefined || scheme?.name !== "sigv4" || scheme.signingName !== "s3") {
     throw operationError(callContext, "unsupported", {
-      why: "a bucket of this kind takes another login than buckets do",
+      why: "a bucket of this kind needs another login, which is not supported",
     });
   }
   const url = new URL(place.url);
@@ -159,7 +159,8 @@ async function loginFromSdk(options: S3ClientOptions, callContext: OperationCont
  */
 async function withTimeout<T>(work: Promise<T>, context: OperationContext, timeout: number): Promise<T> {
   const { promise: over, reject } = Promise.withResolvers<never>();
-  const late = () => reject(operationError(context, "timeout", { why: "nobody gave credentials in time" }));
+  const late = () =>
+    reject(operationError(context, "timeout", { why: "no credentials arrived in time; -Timeout allows more" }));
   const timer = setTimeout(late, timeout);
   try {
     return await unlessAborted(Promise.race([work, over]), context);

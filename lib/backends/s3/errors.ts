@@ -72,7 +72,7 @@ function fromErrorReply(context: OperationContext, cause: ErrorReplyError): Sync
   if (status === 301 || status === 307 || WRONG_REGION.has(code) || isElsewhere) {
     const way = region === undefined ? "name its region with -Region" : `write -Region ${escapeForDisplay(region)}`;
     return operationError(context, "connection", {
-      why: `the bucket lies in another region: ${way}`,
+      why: `the bucket is in another region: ${way}`,
       cause,
       transient: false,
     });
@@ -101,10 +101,10 @@ const WRONG_REGION = new Set(["PermanentRedirect", "TemporaryRedirect", "Authori
 type Meaning = readonly [ErrorKind, string, boolean?];
 
 const wrongKey: Meaning = ["auth", "the store does not know the access key"];
-const expired: Meaning = ["auth", "the token of the access key is not valid, or no longer: log in anew"];
+const expired: Meaning = ["auth", "the token of the access key is not valid or has expired: log in again"];
 const denied: Meaning = ["denied", "permission denied"];
 const missing: Meaning = ["notFound", "there is no such object"];
-const changed: Meaning = ["changed", "it is not what it was when it was listed"];
+const changed: Meaning = ["changed", "it changed since it was listed"];
 const slow: Meaning = ["busy", "the store asks for fewer requests", true];
 const damaged: Meaning = ["connection", "the content was damaged on its way", true];
 const failed: Meaning = ["connection", "the store failed", true];
@@ -112,7 +112,7 @@ const failed: Meaning = ["connection", "the store failed", true];
 /** Error codes of "Amazon S3 API Reference, Error responses", and those of S3-compatible stores. */
 const codes: Readonly<Record<string, Meaning>> = {
   InvalidAccessKeyId: wrongKey,
-  SignatureDoesNotMatch: ["auth", "the secret does not fit the access key"],
+  SignatureDoesNotMatch: ["auth", "the secret does not match the access key"],
   InvalidToken: expired,
   ExpiredToken: expired,
   TokenRefreshRequired: expired,
@@ -128,9 +128,9 @@ const codes: Readonly<Record<string, Meaning>> = {
   NoSuchKey: missing,
   NoSuchUpload: ["changed", "its unfinished upload is gone"],
   PreconditionFailed: changed,
-  ConditionalRequestConflict: ["changed", "somebody else writes it at the same time", true],
-  OperationAborted: ["busy", "somebody else changes it at the same time", true],
-  InvalidRange: ["changed", "it is shorter than it was when it was listed"],
+  ConditionalRequestConflict: ["changed", "another client writes it at the same time", true],
+  OperationAborted: ["busy", "another client changes it at the same time", true],
+  InvalidRange: ["changed", "it is shorter than when it was listed"],
   SlowDown: slow,
   ServiceUnavailable: slow,
   Throttling: slow,
@@ -160,9 +160,9 @@ const statuses: Readonly<Record<number, Meaning>> = {
   404: missing,
   405: ["unsupported", "the store does not allow this there (405)"],
   408: ["timeout", "the store waited too long for the request", true],
-  409: ["changed", "somebody else changes it at the same time", true],
+  409: ["changed", "another client changes it at the same time", true],
   412: changed,
-  416: ["changed", "it is shorter than it was when it was listed"],
+  416: ["changed", "it is shorter than when it was listed"],
   429: slow,
   501: ["unsupported", "the store cannot do this (501)"],
   502: failed,

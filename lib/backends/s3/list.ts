@@ -54,7 +54,7 @@ async function firstPage(client: S3Client, context: ObjectContext): Promise<Page
   for await (const page of listPages(client, context, { isEager: false })) {
     if (page.objects.length > 0 || page.next === undefined) return page;
   }
-  throw operationError(context, "unexpected", { why: "the store gave no page" });
+  throw operationError(context, "unexpected", { why: "the store returned no page" });
 }
 
 /**

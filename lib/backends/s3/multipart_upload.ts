@@ -209,7 +209,7 @@ async function uploadPart(pending: MultipartWrite, { id, number, onBytes }: Part
   const stored = await uploads.client.uploadPart(keyOf(context), bytes, context, part);
   assertUndamaged(stored, sum, context);
   if (stored.etag !== undefined) return stored.etag;
-  throw operationError(context, "unexpected", { why: `the store gave part ${number} no mark` });
+  throw operationError(context, "unexpected", { why: `the store returned no ETag for part ${number}` });
 }
 
 /**
@@ -260,7 +260,7 @@ async function confirmedEntry(
 ): Promise<FileEntry> {
   const key = keyOf(context);
   const facts = await client.head(key, context);
-  if (facts === undefined) throw operationError(context, "changed", { why: "it is gone again" });
+  if (facts === undefined) throw operationError(context, "changed", { why: "it does not exist any more" });
   if (facts.size !== options.size) {
     throw operationError(context, "changed", { why: `it has ${facts.size} bytes now, ${options.size} were sent` });
   }
@@ -269,7 +269,7 @@ async function confirmedEntry(
   // Another ETag of this form means other content, written by another client right afterwards; an ETag of another form
   // proves nothing.
   if (mine !== undefined && /^[0-9a-f]{32}-\d+$/i.test(facts.etag ?? "") && facts.etag?.toLowerCase() !== mine) {
-    throw operationError(context, "changed", { why: "somebody else replaced it right after" });
+    throw operationError(context, "changed", { why: "another client replaced it right after the upload" });
   }
   const { modified } = options;
   if (modified === undefined || parseMtime(facts.metadata) === modified) return toFileEntry(context.path, facts);
@@ -277,7 +277,7 @@ async function confirmedEntry(
     const copied = await copyWithTime(client, facts, { context, modified });
     const now = await client.head(key, context);
     if (now !== undefined && (copied === undefined || copied === now.etag)) return toFileEntry(context.path, now);
-    throw operationError(context, "changed", { why: "somebody else replaced it right after its time was set" });
+    throw operationError(context, "changed", { why: "another client replaced it right after its time was set" });
   } catch (error) {
     if (!(error instanceof SyncError) || context.signal.aborted) throw error;
     options.onWarning?.(error.message);

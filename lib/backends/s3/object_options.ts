@@ -45,7 +45,7 @@ export function explainRejectedOptions(
     objectOptions[name] === undefined ? [] : [`${option} ${objectOptions[name]}`]
   );
   if (refused?.code === undefined || !VAGUE_CODES.has(refused.code) || asked.length === 0) return error;
-  const why = `the store says ${refused.code}; it may not take ${asked.join(", ")}`;
+  const why = `the store says ${refused.code}; it may not accept ${asked.join(", ")}`;
   return operationError(context, "badInput", { why, cause: error });
 }
 

@@ -83,7 +83,7 @@ function assertExpected(
   // A store without range support sends the whole object.
   const isWhole = offset === 0 && length === facts.size && length === expect?.size;
   if (from === offset && (isWhole || length === Math.min(to ?? Infinity, facts.size) - offset)) return;
-  throw operationError(request, "unexpected", { why: "the store sends another part than the one it was asked for" });
+  throw operationError(request, "unexpected", { why: "the store sent another range than the requested one" });
 }
 
 /** Checks the version if the reply does not state it: the object's current version must be the expected one. */
@@ -213,4 +213,4 @@ function assertChecksum(request: CheckedRead): void {
   if (request.check?.isRight() === false) throw operationError(request, "changed", { why: DAMAGED });
 }
 
-const DAMAGED = "what came does not have the checksum that the store tells";
+const DAMAGED = "the received content does not have the checksum that the store reports";

@@ -87,14 +87,14 @@ export class SignedHttp implements AsyncDisposable {
   async #sendForXml<T>(request: S3Request, context: OperationContext, parse: (root: XmlElement) => T): Promise<T> {
     const reply = await this.#exchange(request, context);
     const xml = await readText(reply, MAX_XML_BYTES);
-    if (xml === "") throw operationError(context, "connection", { why: "the store broke off its answer" });
+    if (xml === "") throw operationError(context, "connection", { why: "the store sent an empty reply" });
     try {
       const root = parseXml(xml);
       if (root.name !== "Error") return parse(root);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
       throw operationError(context, "unexpected", {
-        why: `the store's answer cannot be understood: ${error.message}`,
+        why: `the store's reply cannot be parsed: ${error.message}`,
         cause: error,
       });
     }

@@ -69,7 +69,7 @@ export async function uploadWhole(uploads: UploadContext, pending: PendingWrite)
       // A write by another client in the meantime must not be lost to the probe.
       const now = await client.head(keyOf(context), context);
       if (stored.etag !== undefined && now?.etag === stored.etag) return await put(condition);
-      throw operationError(context, "busy", { why: "somebody else writes it", transient: false });
+      throw operationError(context, "busy", { why: "another client writes it", transient: false });
     });
   }
   // Without an mtime of its own the file has its upload time, which only the store knows.
@@ -113,7 +113,7 @@ export function assertUndamaged(
   context: OperationContext,
 ): void {
   if (isEtagOpaque || !looksLikeMd5(etag) || etag.toLowerCase() === sum) return;
-  throw operationError(context, "connection", { why: "what the store has is not what was sent" });
+  throw operationError(context, "connection", { why: "the store holds other bytes than were sent" });
 }
 
 /** Converts an MD5 from hex to base64, as Content-MD5 carries it. */

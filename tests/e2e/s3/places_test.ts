@@ -72,7 +72,7 @@ serverTest("Sync-Path waits for a program that gives the key no longer than -Tim
   await fill(pair.local, { "a": "1" });
   const config = `[profile own]\nendpoint_url = ${running().server.endpoint}\ncredential_process = sleep 30\n`;
   const ran = await run(pair, { AWS_PROFILE: "own", AWS_REGION: "us-east-1", PATH: "/usr/bin:/bin" }, config, "1s");
-  assert.match(ran.stderr, /Cannot open s3:[^\n]*: nobody gave credentials in time/);
+  assert.match(ran.stderr, /Cannot open s3:[^\n]*: no credentials arrived in time; -Timeout allows more/);
   assertCode(ran, 4);
 });
 

@@ -55,7 +55,7 @@ for (const [way, give] of Object.entries(ways)) {
     await assertSecret(pair, good);
     const wrong = await run(pair, sync, await give(accessKey, `${secretKey}x`, files));
     assertCode(wrong, 4);
-    assert.match(wrong.stderr, /the secret does not fit the access key/);
+    assert.match(wrong.stderr, /the secret does not match the access key/);
     await assertSecret(pair, wrong);
     const session = await run(pair, ["New-Session", pair.address], await give(accessKey, secretKey, files));
     assertCode(session, 0);

@@ -33,7 +33,7 @@ const endless: readonly (readonly [string, (number: number) => GcsPage, RegExp])
     (n) => ({ items: [object(`k${1000 + n}`)], prefixes: [], next: `t${n % 3}` }),
     /repeats a page/,
   ],
-  ["names that come again", (n) => ({ items: [object(`k${n % 2}`)], prefixes: [], next: `t${n}` }), /named before/],
+  ["names that come again", (n) => ({ items: [object(`k${n % 2}`)], prefixes: [], next: `t${n}` }), /repeats names/],
   ["a token of megabytes", () => ({ items: [object("k")], prefixes: [], next: "t".repeat(1 << 20) }), /too long/],
 ];
 

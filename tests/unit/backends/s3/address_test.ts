@@ -44,7 +44,7 @@ const wrong: readonly (readonly [string, Record<string, string>, string, RegExp]
   ["spaces://fra1", {}, "badInput", /Which space/],
   ["s3://b//x", {}, "badInput", /empty name/],
   ["s3://b/x//y", {}, "badInput", /empty name/],
-  ["s3://b/x", { Endpoint: "http://nas.example:9000" }, "refused", /in clear/],
+  ["s3://b/x", { Endpoint: "http://nas.example:9000" }, "refused", /readable on the network/],
   ["s3://b/x", { Endpoint: "ftp://nas.example" }, "badInput", /no https/],
   ["s3://b/x", { Endpoint: "https://user:secret@nas.example" }, "badInput", /address of a store alone/],
   ["spaces://fra1/b", { Endpoint: "https://x.example" }, "badInput", /leave -Endpoint out/],

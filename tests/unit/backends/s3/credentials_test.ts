@@ -58,7 +58,7 @@ Deno.test("findLogin() refuses an endpoint of the environment that is no address
   for (const AWS_ENDPOINT_URL_S3 of ["minio.example:9000", "nonsense", "ftp://x.example"]) {
     await assert.rejects(found({}, { ...keys, AWS_ENDPOINT_URL_S3 }), (error) => {
       assert.ok(error instanceof SyncError && error.kind === "badInput");
-      assert.match(error.message, /AWS_ENDPOINT_URL_S3 is no address/);
+      assert.match(error.message, /AWS_ENDPOINT_URL_S3 must be the address/);
       return true;
     });
   }

@@ -16,9 +16,9 @@ async function rejection(work: Promise<unknown>): Promise<SyncError> {
 
 const refusals: readonly (readonly [number, string, Record<string, string>, ErrorKind, RegExp])[] = [
   [403, "InvalidAccessKeyId", {}, "auth", /does not know the access key/],
-  [403, "SignatureDoesNotMatch", {}, "auth", /secret does not fit/],
-  [400, "ExpiredToken", {}, "auth", /log in anew/],
-  [400, "ExpiredToken", { "x-amz-bucket-region": "us-east-1" }, "auth", /log in anew/],
+  [403, "SignatureDoesNotMatch", {}, "auth", /secret does not match/],
+  [400, "ExpiredToken", {}, "auth", /log in again/],
+  [400, "ExpiredToken", { "x-amz-bucket-region": "us-east-1" }, "auth", /log in again/],
   [403, "RequestTimeTooSkewed", {}, "auth", /clock is wrong/],
   [403, "AccessDenied", {}, "denied", /permission denied/],
   [404, "NoSuchBucket", {}, "notFound", /no such bucket/],
@@ -77,8 +77,11 @@ for (const more of ["<IsTruncated>true</IsTruncated>", "<IsTruncated>true</IsTru
       query.has("max-keys") ? undefined : listResponse(["a", "b"], more)
     );
     await using backend = await server.open();
-    assert.match((await rejection(Array.fromAsync(backend.walk?.(root, call) ?? []))).message, /broke off its listing/);
-    assert.match((await rejection(backend.list(root, call))).message, /broke off its listing/);
+    assert.match(
+      (await rejection(Array.fromAsync(backend.walk?.(root, call) ?? []))).message,
+      /ended its listing early/,
+    );
+    assert.match((await rejection(backend.list(root, call))).message, /ended its listing early/);
   });
 }
 
@@ -107,8 +110,8 @@ for (
     await using bucket = await server.open();
     const backend = await bucket.withRoot("/data", call);
     const walked = Array.fromAsync(backend.walk?.(root, call) ?? []);
-    assert.match((await rejection(walked)).message, /lists what lies elsewhere/);
-    assert.match((await rejection(backend.list(root, call))).message, /lists what lies elsewhere/);
+    assert.match((await rejection(walked)).message, /lists keys outside of the requested prefix/);
+    assert.match((await rejection(backend.list(root, call))).message, /lists keys outside of the requested prefix/);
   });
 }
 
@@ -119,7 +122,7 @@ Deno.test("a look at a folder ends where the store answers with one empty page a
     query.get("prefix") === "x/" ? listResponse([], ++pages < 20 ? more : undefined) : undefined
   );
   await using backend = await server.open();
-  assert.match((await rejection(backend.stat(toRelPath("x"), call))).message, /broke off its listing/);
+  assert.match((await rejection(backend.stat(toRelPath("x"), call))).message, /ended its listing early/);
 });
 
 Deno.test("walk() rejects when a later page fails, and gives no part as the whole", async () => {

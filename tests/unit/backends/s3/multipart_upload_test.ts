@@ -222,5 +222,5 @@ Deno.test("write() takes what somebody else puts there while an upload's time is
   const options = { ...call, size: SIZE, modified: 2000, onWarning: (message: string) => void warnings.push(message) };
   const written = await backend.write(toRelPath("f"), wholeBody(pattern(SIZE)), options);
   assert.equal(written.revision, "ours");
-  assert.match(warnings.join(), /somebody else replaced it/);
+  assert.match(warnings.join(), /another client replaced it/);
 });
