@@ -15,7 +15,14 @@ const region = { "x-amz-bucket-region": "eu-west-1" };
 const refusals: readonly (readonly [string, number, string, Record<string, string>, number, RegExp])[] = [
   ["a wrong key", 403, "InvalidAccessKeyId", {}, 4, /: the store does not know the access key$/m],
   ["a wrong secret", 403, "SignatureDoesNotMatch", {}, 4, /: the secret does not match the access key$/m],
-  ["a token that ended", 400, "ExpiredToken", {}, 4, /: the token of the access key is not valid or has expired: log in again$/m],
+  [
+    "a token that ended",
+    400,
+    "ExpiredToken",
+    {},
+    4,
+    /: the token of the access key is not valid or has expired: log in again$/m,
+  ],
   ["a clock that is wrong", 403, "RequestTimeTooSkewed", {}, 4, /: this machine's clock is wrong by more than .*$/m],
   ["a wrong region", 301, "PermanentRedirect", region, 4, /another region: write -Region eu-west-1$/m],
   ["a wrong region", 400, "AuthorizationHeaderMalformed", region, 4, /another region: write -Region eu-west-1$/m],
