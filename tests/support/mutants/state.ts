@@ -256,4 +256,25 @@ export const mutantsOfState: readonly Mutant[] = [
     new: "    if (entry.path === dir) assertChild(entry, dir);\n",
     tests: ["tests/unit/sync/scan/entry_validator_test.ts", "tests/contract/memory_test.ts"],
   },
+  {
+    name: "a history that could not be written ends with exit 0",
+    file: "lib/report/itemize.ts",
+    old: "return event.note.error === undefined ? [] : [toFailure(event.note.error)];",
+    new: "return [];",
+    tests: ["tests/unit/cmd/program_test.ts"],
+  },
+  {
+    name: "a program's function that throws does not end the run",
+    file: "cmd/shared/program_context.ts",
+    old: "    this.#failure ??= { error };\n    this.#cancel();",
+    new: "    this.#failure ??= { error };",
+    tests: ["tests/unit/cmd/program_test.ts"],
+  },
+  {
+    name: "two hosts share a variable for their passwords",
+    file: "cmd/shared/password.ts",
+    old: '.replaceAll("::", "_____")',
+    new: "",
+    tests: ["tests/unit/cmd/login_test.ts"],
+  },
 ];
