@@ -12,7 +12,7 @@ import { operationError } from "../../core/operation.ts";
 import type { Semaphore } from "../../net/semaphore.ts";
 
 /**
- * The parameters of a read. `budget`: the limit that all large files of a session share; `onUnchecked`: called for a
+ * The parameters of a read. `pieces`: the limit that all large files of a session share; `onUnchecked`: called for a
  * whole content without a checksum.
  */
 export type ReadRequest = ObjectContext & Pick<ReadOptions, "offset" | "length" | "expect"> & {

@@ -5,7 +5,7 @@ import type { OperationContext } from "../../core/operation.ts";
 
 /**
  * Limits how many requests of a session run at once (AIMD). When the store asks for fewer, the limit becomes half of
- * the requests that run then; it is raised by one after every ANSWERED_FOR_ONE_MORE answers. Requests that began before
+ * the requests that run then; it is raised by one after every ANSWERS_PER_INCREASE replies. Requests that began before
  * the store asked carry no new information: together they halve it once.
  */
 export class RequestLimiter {

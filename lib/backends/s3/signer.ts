@@ -3,7 +3,7 @@ import { createHash, createHmac } from "node:crypto";
 import type { Credentials } from "./types.ts";
 
 /**
- * The signed fields of a request, in the form sent: the path percent-encoded, the query as toQuery() returns it, header
+ * The signed fields of a request, in the form sent: the path percent-encoded, the query as encodeQuery() returns it, header
  * names in lower case.
  */
 export interface SignableRequest {

@@ -16,7 +16,7 @@ export interface S3ClientOptions {
   readonly objectOptions: ObjectOptions;
   /** Returns an environment variable. */
   env(name: string): string | undefined;
-  /** Registers a secret that came with the credentials: see Target. */
+  /** Registers a secret that came with the credentials: see ConnectContext. */
   conceal(secret: string): void;
 }
 

@@ -15,7 +15,7 @@ import type { ByteSemaphore } from "../../net/byte_semaphore.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
 /**
- * The state that all writes to a store share. `partSize` in bytes; `begun`: the multipart uploads that this session
+ * The state that all writes to a store share. `partSize` in bytes; `begunHere`: the multipart uploads that this session
  * began and did not finish.
  */
 export interface UploadContext {
