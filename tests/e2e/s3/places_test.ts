@@ -91,7 +91,7 @@ serverTest("Sync-Path sends nothing in clear to a store that the AWS configurati
     ] as const
   ) {
     const ran = await run(pair, { ...keys(), ...env }, config);
-    assert.match(ran.stderr, /Refused to use http:\/\/nas\.example:9000: all content would travel in clear/);
+    assert.match(ran.stderr, /Refused to use http:\/\/nas\.example:9000: all content would be readable on the network/);
     assertCode(ran, 3);
   }
 });
