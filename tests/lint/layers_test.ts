@@ -4,6 +4,10 @@ import { fileURLToPath } from "node:url";
 import layers from "./layers.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
+/** The most lines of a file of lib and cmd. */
+const LONGEST = 300;
+/** The most files of a folder. */
+const FULLEST = 30;
 
 function refused(file: string, source: string): readonly string[] {
   return Deno.lint.runPlugin(layers, `${root}${file}`, source).map(({ id }) => id.slice("layers/".length));
@@ -162,6 +166,19 @@ Deno.test("no file imports itself by way of others, types included", async () =>
   }
   assert.deepEqual(findCycle(imports), undefined);
   assert.deepEqual(findCycle(new Map([["a", ["b"]], ["b", ["c"]], ["c", ["b"]]])), ["b", "c", "b"]);
+});
+
+Deno.test("no file is longer than 300 lines, no folder has more than 30 files", async () => {
+  const counts = new Map<string, number>();
+  const long: string[] = [];
+  for (const { file, text } of await sources("lib", "cmd", "mod.ts")) {
+    const folder = file.slice(0, Math.max(0, file.lastIndexOf("/")));
+    counts.set(folder, (counts.get(folder) ?? 0) + 1);
+    const lines = text.split("\n").length - 1;
+    if (lines > LONGEST) long.push(`${file}: ${lines} lines`);
+  }
+  assert.deepEqual(long, []);
+  assert.deepEqual([...counts].filter(([, count]) => count > FULLEST), []);
 });
 
 /** Returns one cycle of a graph, its first node again at the end. */

@@ -16,10 +16,10 @@ import {
   type WriteOptions,
 } from "../../core/backend.ts";
 import { readExactly } from "../../net/byte_stream.ts";
-import { shuffled } from "./nodes.ts";
+import { type MemoryOperation, shuffled } from "./nodes.ts";
 import { defaultTraits, type MemoryDials, type OptionalMethod, type TimeKeeping } from "./options.ts";
 import { makeTimeRule } from "./times.ts";
-import { type MemoryOperation, MemoryTree } from "./tree.ts";
+import { MemoryTree } from "./tree.ts";
 
 /** A backend in memory, and what a test sees of it. */
 export interface MemoryBackend extends Backend {

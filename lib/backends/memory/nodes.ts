@@ -3,6 +3,7 @@ import type { DirEntry, Entry, FileEntry } from "../../core/entry.ts";
 import type { Precondition, Traits } from "../../core/backend.ts";
 import type { Revisions } from "./options.ts";
 import type { TimeRule } from "./times.ts";
+import type { RelPath } from "../../core/path.ts";
 
 /** The rules of a tree: how names are compared, what its listings report, and its clock (ms since the epoch). */
 export interface TreeRules {
@@ -93,4 +94,22 @@ export function withoutLooseRevision(entry: Entry | undefined, revisions: Revisi
   if (entry?.kind !== "file" || revisions !== "loose") return entry;
   const { revision: _, ...rest } = entry;
   return rest;
+}
+
+/** One change in the journal, numbered by its index. Paths are relative to the top of the tree. */
+export interface MemoryOperation {
+  readonly do: "write" | "makeDir" | "remove" | "rename" | "makeLink" | "setModified" | "setMode";
+  readonly path: RelPath;
+  readonly to?: RelPath;
+}
+
+/** Returns the same key for all spellings of a name that are equal by the traits. */
+export function nameKey(name: string, { caseSensitive, normalizes }: Traits): string {
+  const composed = normalizes ? name.normalize("NFC") : name;
+  return caseSensitive ? composed : composed.toLowerCase().toUpperCase().toLowerCase();
+}
+
+/** Whether the node is a folder without a file in it, at any depth. */
+export function holdsNoFile(node: Node): boolean {
+  return node.kind === "dir" && [...node.children.values()].every(holdsNoFile);
 }

@@ -15,6 +15,9 @@ import { describeMismatch } from "../shared/preconditions.ts";
 import {
   type DirNode,
   type FileNode,
+  holdsNoFile,
+  type MemoryOperation,
+  nameKey,
   newDir,
   type NewFile,
   type Node,
@@ -22,13 +25,6 @@ import {
   type TreeRules,
   withoutLooseRevision,
 } from "./nodes.ts";
-
-/** One change in the journal, numbered by its index. Paths are relative to the top of the tree. */
-export interface MemoryOperation {
-  readonly do: "write" | "makeDir" | "remove" | "rename" | "makeLink" | "setModified" | "setMode";
-  readonly path: RelPath;
-  readonly to?: RelPath;
-}
 
 /**
  * A tree of files in memory. Every call is atomic: nothing happens between its check and its change. Throws SyncErrors.
@@ -80,7 +76,8 @@ export class MemoryTree {
   write(path: RelPath, bytes: Uint8Array<ArrayBuffer>, writing: NewFile): FileEntry {
     const dir = this.assertWritable(path, writing);
     const old = this.#find(path);
-    if (writing.tag !== undefined) this.#deleteLeftover(dir, tempPath(path, writing.tag));
+    const leftover = writing.tag === undefined ? undefined : this.#key(nameOf(tempPath(path, writing.tag)));
+    if (leftover !== undefined && dir.children.get(leftover)?.kind !== "dir") dir.children.delete(leftover);
     const before = old?.kind === "file" ? old : undefined;
     const count = ++this.#count;
     const node: FileNode = {
@@ -247,22 +244,14 @@ export class MemoryTree {
     if (isEmpty && !this.rules.traits.hasDirs) this.#delete(parentOf(path));
   }
 
-  #deleteLeftover(dir: DirNode, temp: RelPath): void {
-    const key = this.#key(nameOf(temp));
-    if (dir.children.get(key)?.kind !== "dir") dir.children.delete(key);
-  }
-
   /** Whether the node is a folder without files in a store that has folders only as prefixes of file paths. */
   #isEmptyPrefix(node: Node): boolean {
-    if (this.rules.traits.hasDirs || node.kind !== "dir" || node === this.#top) return false;
-    return [...node.children.values()].every((child) => this.#isEmptyPrefix(child));
+    return !this.rules.traits.hasDirs && node !== this.#top && holdsNoFile(node);
   }
 
   /** Returns the same key for all spellings of a name that are equal by the traits. */
   #key(name: string): string {
-    const { caseSensitive, normalizes } = this.rules.traits;
-    const composed = normalizes ? name.normalize("NFC") : name;
-    return caseSensitive ? composed : composed.toLowerCase().toUpperCase().toLowerCase();
+    return nameKey(name, this.rules.traits);
   }
 
   #entry(path: RelPath, node: Node): Entry {
