@@ -46,11 +46,14 @@ export function recordKeptApart(context: PlanContext, { row, to, ...files }: Fil
   const stamp = base[to];
   const from = otherSide(to);
   const isHidden = stamp?.size === files[to].size && compareStamp(context, to, files[to], stamp) !== "time";
-  const isDoubted = base[from] !== undefined && canHideEdit(context, from, files[from], base) &&
-    editDirection(context, from, files[from], base) === "still";
-  const { unprovenSide, provableFrom: _from, [to]: _, ...rest } = base;
-  if (unprovenSide === undefined && !isHidden && !isDoubted) return;
-  const source = isDoubted ? { [from]: stampToRecord(context, from, files[from], base) } : {};
+  const hidesEdit = base[from] !== undefined && canHideEdit(context, from, files[from], base);
+  const isDoubted = hidesEdit && editDirection(context, from, files[from], base) === "still";
+  // The source was edited under its stamp, as its content shows: without a stamp it counts as edited from now on.
+  const isEdited = hidesEdit && sameChecksum(files[from].checksum, base.checksum) === false;
+  const { unprovenSide, provableFrom: _from, [to]: _, [from]: old, ...rest } = base;
+  if (unprovenSide === undefined && !isHidden && !isDoubted && !isEdited) return;
+  const kept = isDoubted ? stampToRecord(context, from, files[from], base) : old;
+  const source = isEdited || kept === undefined ? {} : { [from]: kept };
   const target = isHidden || stamp === undefined ? {} : { [to]: stamp };
   context.builder.historyUpdates.push({ path: base.path, base: { ...rest, ...source, ...target } });
 }

@@ -44,6 +44,7 @@ export function anyStepsStory({ lies }: { readonly lies: boolean }): fc.Arbitrar
     timeStep: fc.constantFrom(...remoteSteps),
     lacks,
     clockOff: fc.constantFrom(0, 0, ...clocksOff),
+    fileIds: fc.constant(false),
     ...(lies
       ? {
         times: fc.constantFrom("kept", "refused", "ignored", "moved" as const),
