@@ -3,7 +3,7 @@ import { plan } from "../../lib/sync/plan/plan.ts";
 import { toPlanOptions } from "../../lib/sync/common/options.ts";
 import { toSnapshot } from "../../lib/sync/scan/snapshot.ts";
 import type { Entry } from "../../lib/core/entry.ts";
-import { ableTraits } from "../support/interpret.ts";
+import { ableTraits } from "../support/planning/interpret.ts";
 
 const filesPerFolder = 100;
 

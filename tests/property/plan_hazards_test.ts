@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import fc from "npm:fast-check@4.10.2";
 import { isWithin, parentOf, type RelPath } from "../../lib/core/path.ts";
 import type { OpaqueEntry, Side } from "../../lib/core/entry.ts";
-import { interpret, type Tree } from "../support/interpret.ts";
-import { anyOptions, checks, historyOf, planTrees } from "../support/plans.ts";
+import { interpret, type Tree } from "../support/planning/interpret.ts";
+import { anyOptions, checks, historyOf, planTrees } from "../support/planning/plans.ts";
 import { anyPath, anyStory, treesOf } from "../support/trees/edited_trees.ts";
 import type { Action, Plan } from "../../lib/core/plan.ts";
 

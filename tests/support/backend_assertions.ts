@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Backend } from "../../lib/core/backend.ts";
 import { type CallHandlers, decorate, type Operation } from "../../lib/backends/layers/decorator.ts";
-import { mutating } from "./operations.ts";
+import { mutating } from "./planning/operations.ts";
 
 /** Fails when something is removed: the call rejects with an AssertionError, and so does dispose. */
 export function noRemove(inner: Backend): Backend {

@@ -2,7 +2,7 @@ import type { Backend, Content } from "../../lib/core/backend.ts";
 import { type BackendCall, decorate, type Operation, type WalkCall } from "../../lib/backends/layers/decorator.ts";
 import { SyncError } from "../../lib/core/errors.ts";
 import type { Entry } from "../../lib/core/entry.ts";
-import { mutating } from "./operations.ts";
+import { mutating } from "./planning/operations.ts";
 
 /** Something that goes wrong. Which calls: `on` these operations, at this `path`, from the `nth` such call on (the first), `times` of them (all). */
 export interface Fault {

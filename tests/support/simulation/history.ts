@@ -1,6 +1,6 @@
 import type { RelPath } from "../../../lib/core/path.ts";
 import type { PairHistory } from "../../../lib/sync/history/file.ts";
-import { toHistory } from "../interpret.ts";
+import { toHistory } from "../planning/interpret.ts";
 import type { Roots } from "../../../lib/sync/common/roots.ts";
 import type { BaseEntry, HistoryUpdate } from "../../../lib/core/history.ts";
 

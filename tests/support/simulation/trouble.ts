@@ -10,7 +10,7 @@ import { lying } from "../lying.ts";
 import { type SimulationState, userEdit } from "./simulation.ts";
 import { textAt } from "./edits.ts";
 import type { Edit, Trouble } from "./story.ts";
-import { mutating } from "../operations.ts";
+import { mutating } from "../planning/operations.ts";
 import type { Backends } from "../../../lib/sync/common/sides.ts";
 
 /** Both sides as one run sees them. */

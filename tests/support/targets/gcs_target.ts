@@ -1,6 +1,7 @@
 import type { Backend } from "../../../lib/core/backend.ts";
 import { openGcs } from "../../../lib/backends/gcs/mod.ts";
-import type { GcsServer } from "../servers/gcs.ts";
+import { utf8 } from "../content.ts";
+import { type GcsBucket, type GcsServer, startGcs } from "../servers/gcs.ts";
 import type { ConnectContext } from "../../../lib/core/protocol.ts";
 import { testTarget } from "./test_target.ts";
 
@@ -32,4 +33,21 @@ export async function openTestGcs(server: GcsServer, more: GcsTargetOptions = {}
   } finally {
     await Deno.remove(file);
   }
+}
+
+/** Runs the work with an empty bucket of a Cloud Storage of its own. */
+export async function withBucket(
+  work: (backend: Backend, bucket: GcsBucket, server: GcsServer) => Promise<void>,
+  options: Parameters<typeof startGcs>[0] = {},
+): Promise<void> {
+  await using server = await startGcs(options);
+  const bucket = server.makeBucket("bucket");
+  const more = options.requesterPays === true ? { options: { UserProject: "p" } } : {};
+  await using backend = await openTestGcs(server, more);
+  await work(backend, bucket, server);
+}
+
+/** Puts an object into the bucket beside the backend. */
+export function plant({ store }: GcsBucket, name: string, bytes: Uint8Array<ArrayBuffer> = utf8("x")): void {
+  store.put({ name, bytes }, new URLSearchParams());
 }

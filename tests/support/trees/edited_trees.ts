@@ -1,8 +1,8 @@
 import fc from "npm:fast-check@4.10.2";
 import type { RelPath } from "../../../lib/core/path.ts";
 import type { Entry, Side } from "../../../lib/core/entry.ts";
-import type { Tree, TreeNode } from "../interpret.ts";
-import { START, sumOf } from "../planning.ts";
+import type { Tree, TreeNode } from "../planning/interpret.ts";
+import { START, sumOf } from "../planning/planning.ts";
 
 /** One thing a user does to a tree. Paths are positions among those that exist or could, so that shrinking stays meaningful. */
 export type Edit =

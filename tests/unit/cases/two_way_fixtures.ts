@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { MemoryBackend } from "../../../lib/backends/memory/mod.ts";
 import { type RelPath, toRelPath } from "../../../lib/core/path.ts";
 import type { PairHistory } from "../../../lib/sync/history/file.ts";
-import { toHistory } from "../../support/interpret.ts";
+import { toHistory } from "../../support/planning/interpret.ts";
 import { applyUpdates } from "../../support/simulation/history.ts";
 import { signal, type Texts, texts } from "../sync/fixtures.ts";
 import { memories, type Outcome, outcomeOf, quiet } from "./fixtures.ts";

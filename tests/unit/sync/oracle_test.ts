@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { checkRow, type OracleRow, type Shape } from "../../support/oracle.ts";
+import { checkRow, type OracleRow, type Shape } from "../../support/planning/oracle.ts";
 
 const row = (A: Shape, L: Shape, R: Shape, after: Partial<OracleRow>): OracleRow => ({
   ...{ A, L, R, L2: L, R2: R, A2: A, conflicts: [] },

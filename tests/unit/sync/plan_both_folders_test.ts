@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { knownAs, planFor, type PlanInput, START, summarizeActions } from "../../support/planning.ts";
+import { knownAs, planFor, type PlanInput, START, summarizeActions } from "../../support/planning/planning.ts";
 import type { Plan } from "../../../lib/core/plan.ts";
 
 const both = (given: Omit<PlanInput, "mode">): Plan => planFor({ mode: "Both", ...given });

@@ -16,25 +16,8 @@ import {
   text,
 } from "../../../contract/assertions.ts";
 import { collect, pattern, utf8, wholeBody } from "../../../support/content.ts";
-import { gcsTarget, openTestGcs } from "../../../support/targets/gcs_target.ts";
+import { gcsTarget, openTestGcs, plant, withBucket } from "../../../support/targets/gcs_target.ts";
 import { type GcsBucket, type GcsServer, startGcs } from "../../../support/servers/gcs.ts";
-
-type Options = Parameters<typeof startGcs>[0];
-
-async function withBucket(
-  work: (backend: Backend, bucket: GcsBucket, server: GcsServer) => Promise<void>,
-  options: Options = {},
-): Promise<void> {
-  await using server = await startGcs(options);
-  const bucket = server.makeBucket("bucket");
-  const more = options.requesterPays === true ? { options: { UserProject: "p" } } : {};
-  await using backend = await openTestGcs(server, more);
-  await work(backend, bucket, server);
-}
-
-function plant({ store }: GcsBucket, name: string, bytes: Uint8Array<ArrayBuffer> = utf8("x")): void {
-  store.put({ name, bytes }, new URLSearchParams());
-}
 
 async function walked(backend: Backend, dir = ""): Promise<string[]> {
   const found = (await Array.fromAsync(backend.walk?.(toRelPath(dir), call) ?? [])).flat();

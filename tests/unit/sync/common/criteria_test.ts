@@ -9,7 +9,7 @@ import {
   sameChecksum,
 } from "../../../../lib/sync/common/criteria.ts";
 import type { Checksum, FileEntry } from "../../../../lib/core/entry.ts";
-import { ableTraits } from "../../../support/interpret.ts";
+import { ableTraits } from "../../../support/planning/interpret.ts";
 
 const fine = { local: 1, remote: 1 };
 const minute = { local: 1, remote: 60_000 };

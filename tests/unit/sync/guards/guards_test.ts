@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describeSafetyIssue, findSafetyIssues } from "../../../../lib/sync/guards/guards.ts";
 import type { GuardKey, Mode, SafetyIssue, SafetyLimits } from "../../../../lib/sync/common/options.ts";
-import { toHistory } from "../../../support/interpret.ts";
-import { knownAs, type Listing, listing, planFor, START, sumOf } from "../../../support/planning.ts";
+import { toHistory } from "../../../support/planning/interpret.ts";
+import { knownAs, type Listing, listing, planFor, START, sumOf } from "../../../support/planning/planning.ts";
 import type { BaseEntry } from "../../../../lib/core/history.ts";
 
 interface Run extends Partial<Omit<SafetyLimits, "mode" | "remove" | "mirror">> {

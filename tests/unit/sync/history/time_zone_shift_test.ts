@@ -3,7 +3,7 @@ import { toRelPath } from "../../../../lib/core/path.ts";
 import { toSnapshot } from "../../../../lib/sync/scan/snapshot.ts";
 import { findZoneShifts, toShiftNote } from "../../../../lib/sync/history/time_zone_shift.ts";
 import type { Entry } from "../../../../lib/core/entry.ts";
-import { toHistory } from "../../../support/interpret.ts";
+import { toHistory } from "../../../support/planning/interpret.ts";
 import type { BaseEntry } from "../../../../lib/core/history.ts";
 
 const HOUR = 3_600_000;

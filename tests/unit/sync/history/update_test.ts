@@ -3,7 +3,7 @@ import { toRelPath } from "../../../../lib/core/path.ts";
 import { deriveRoots, deriveUpdates, type RunFacts } from "../../../../lib/sync/history/derive.ts";
 import { toSnapshot } from "../../../../lib/sync/scan/snapshot.ts";
 import type { DirEntry, Entry, FileEntry, Side } from "../../../../lib/core/entry.ts";
-import { ableTraits, toHistory } from "../../../support/interpret.ts";
+import { ableTraits, toHistory } from "../../../support/planning/interpret.ts";
 import type { Roots } from "../../../../lib/sync/common/roots.ts";
 import type { BaseEntry, HistoryUpdate, SideStamp } from "../../../../lib/core/history.ts";
 import type { Action, Plan } from "../../../../lib/core/plan.ts";

@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { type RelPath, toRelPath } from "../../../../lib/core/path.ts";
 import type { ConflictPolicy } from "../../../../lib/sync/common/options.ts";
-import { knownAs, type Listing, planFor, type PlanInput, START, summarizeActions } from "../../../support/planning.ts";
+import {
+  knownAs,
+  type Listing,
+  planFor,
+  type PlanInput,
+  START,
+  summarizeActions,
+} from "../../../support/planning/planning.ts";
 
 const trash: NonNullable<PlanInput["keepDiscarded"]> = (path) => toRelPath(`.tandem-trash/${path}`);
 const both = (given: Omit<PlanInput, "mode">) => planFor({ mode: "Both", keepDiscarded: trash, ...given });

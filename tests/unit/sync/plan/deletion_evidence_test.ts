@@ -4,8 +4,8 @@ import { type EvidenceFacts, toAbsenceCheck } from "../../../../lib/sync/plan/de
 import { toSnapshot } from "../../../../lib/sync/scan/snapshot.ts";
 import { tempPath } from "../../../../lib/core/temp_name.ts";
 import type { DirEntry } from "../../../../lib/core/entry.ts";
-import { ableTraits, toHistory } from "../../../support/interpret.ts";
-import { knownAs, notesOf, planFor, summarizeActions } from "../../../support/planning.ts";
+import { ableTraits, toHistory } from "../../../support/planning/interpret.ts";
+import { knownAs, notesOf, planFor, summarizeActions } from "../../../support/planning/planning.ts";
 import type { BaseEntry } from "../../../../lib/core/history.ts";
 
 const dir = (path: string, modified: number): DirEntry => ({ kind: "dir", path: toRelPath(path), modified });

@@ -9,7 +9,7 @@ import {
   START,
   summarizeActions,
   sumOf,
-} from "../../../support/planning.ts";
+} from "../../../support/planning/planning.ts";
 import type { BaseEntry } from "../../../../lib/core/history.ts";
 
 const at = (ms: number, more: object = {}) => ({ f: { modified: START + ms, ...more } });

@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { toRelPath } from "../../../../lib/core/path.ts";
-import { knownAs, planFor, type PlanInput, START, summarizeActions, sumOf } from "../../../support/planning.ts";
+import {
+  knownAs,
+  planFor,
+  type PlanInput,
+  START,
+  summarizeActions,
+  sumOf,
+} from "../../../support/planning/planning.ts";
 import type { BaseEntry } from "../../../../lib/core/history.ts";
 
 const moves = (given: Omit<PlanInput, "mode"> & { readonly mode?: PlanInput["mode"] }) =>

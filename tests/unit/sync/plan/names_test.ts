@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { folderOfTrash } from "../../../../lib/sync/plan/names.ts";
-import { planFor, type PlanInput, refusalsOf, summarizeActions } from "../../../support/planning.ts";
+import { planFor, type PlanInput, refusalsOf, summarizeActions } from "../../../support/planning/planning.ts";
 
 const up = (given: Omit<PlanInput, "mode">) => planFor({ mode: "Remote", ...given });
 const blind = { caseSensitive: false };

@@ -1,5 +1,12 @@
 import assert from "node:assert/strict";
-import { knownAs, notesOf, planFor, type PlanInput, refusalsOf, summarizeActions } from "../../../support/planning.ts";
+import {
+  knownAs,
+  notesOf,
+  planFor,
+  type PlanInput,
+  refusalsOf,
+  summarizeActions,
+} from "../../../support/planning/planning.ts";
 import type { Plan } from "../../../../lib/core/plan.ts";
 
 const up = (given: Omit<PlanInput, "mode">): Plan => planFor({ mode: "Remote", ...given });

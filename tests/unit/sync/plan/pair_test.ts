@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { toRelPath } from "../../../../lib/core/path.ts";
 import type { Side } from "../../../../lib/core/entry.ts";
-import { knownAs, notesOf, planFor, type PlanInput, refusalsOf, START } from "../../../support/planning.ts";
-import { summarizeActions, sumOf } from "../../../support/planning.ts";
+import { knownAs, notesOf, planFor, type PlanInput, refusalsOf, START } from "../../../support/planning/planning.ts";
+import { summarizeActions, sumOf } from "../../../support/planning/planning.ts";
 import type { BaseEntry } from "../../../../lib/core/history.ts";
 
 /**

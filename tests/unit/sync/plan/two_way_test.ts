@@ -11,7 +11,7 @@ import {
   START,
   summarizeActions,
   sumOf,
-} from "../../../support/planning.ts";
+} from "../../../support/planning/planning.ts";
 import type { BaseEntry } from "../../../../lib/core/history.ts";
 import type { Plan } from "../../../../lib/core/plan.ts";
 

@@ -1,4 +1,4 @@
-import type { Operation } from "../../lib/backends/layers/decorator.ts";
+import type { Operation } from "../../../lib/backends/layers/decorator.ts";
 
 /** The calls that change something. */
 export const mutating: readonly Operation[] = [

@@ -1,13 +1,13 @@
-import type { Traits } from "../../lib/core/backend.ts";
-import { type RelPath, toRelPath } from "../../lib/core/path.ts";
-import { chooseCriteria } from "../../lib/sync/common/criteria.ts";
-import { type PlanOptions, toPlanOptions } from "../../lib/sync/common/options.ts";
-import { plan } from "../../lib/sync/plan/plan.ts";
-import { toSnapshot } from "../../lib/sync/scan/snapshot.ts";
-import type { Checksum, Entry, FileEntry, OpaqueEntry, Side, Snapshot } from "../../lib/core/entry.ts";
+import type { Traits } from "../../../lib/core/backend.ts";
+import { type RelPath, toRelPath } from "../../../lib/core/path.ts";
+import { chooseCriteria } from "../../../lib/sync/common/criteria.ts";
+import { type PlanOptions, toPlanOptions } from "../../../lib/sync/common/options.ts";
+import { plan } from "../../../lib/sync/plan/plan.ts";
+import { toSnapshot } from "../../../lib/sync/scan/snapshot.ts";
+import type { Checksum, Entry, FileEntry, OpaqueEntry, Side, Snapshot } from "../../../lib/core/entry.ts";
 import { ableTraits, toHistory } from "./interpret.ts";
-import type { BaseEntry } from "../../lib/core/history.ts";
-import type { Action, Plan } from "../../lib/core/plan.ts";
+import type { BaseEntry } from "../../../lib/core/history.ts";
+import type { Action, Plan } from "../../../lib/core/plan.ts";
 
 /** A file by its facts, `{}` behind a name that ends in "/", a link, or something that must not be touched. */
 export type Literal =

@@ -1,8 +1,8 @@
-import { toRelPath } from "../../lib/core/path.ts";
-import type { RelPath } from "../../lib/core/path.ts";
-import { toPlanOptions } from "../../lib/sync/common/options.ts";
-import { plan } from "../../lib/sync/plan/plan.ts";
-import type { Entry } from "../../lib/core/entry.ts";
+import { toRelPath } from "../../../lib/core/path.ts";
+import type { RelPath } from "../../../lib/core/path.ts";
+import { toPlanOptions } from "../../../lib/sync/common/options.ts";
+import { plan } from "../../../lib/sync/plan/plan.ts";
+import type { Entry } from "../../../lib/core/entry.ts";
 import {
   ableTraits,
   interpret,
@@ -13,7 +13,7 @@ import {
   type Tree,
   type TreeNode,
 } from "./interpret.ts";
-import type { BaseEntry, History } from "../../lib/core/history.ts";
+import type { BaseEntry, History } from "../../../lib/core/history.ts";
 
 /** A shape at one name: null absent, "f:<content>" a file, "l:<target>" a link, an object a folder of shapes. */
 export type Shape = null | string | { readonly [name: string]: Shape };

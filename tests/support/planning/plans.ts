@@ -1,12 +1,12 @@
 import fc from "npm:fast-check@4.10.2";
-import type { RelPath } from "../../lib/core/path.ts";
-import { type PlanOptions, toPlanOptions } from "../../lib/sync/common/options.ts";
-import { plan } from "../../lib/sync/plan/plan.ts";
-import type { Side, Snapshot } from "../../lib/core/entry.ts";
+import type { RelPath } from "../../../lib/core/path.ts";
+import { type PlanOptions, toPlanOptions } from "../../../lib/sync/common/options.ts";
+import { plan } from "../../../lib/sync/plan/plan.ts";
+import type { Side, Snapshot } from "../../../lib/core/entry.ts";
 import { ableTraits, listTree, toHistory, toKnown, type Tree, type Trees } from "./interpret.ts";
-import { runs, seeded } from "./runs.ts";
-import type { BaseEntry, History } from "../../lib/core/history.ts";
-import type { Plan } from "../../lib/core/plan.ts";
+import { runs, seeded } from "../runs.ts";
+import type { BaseEntry, History } from "../../../lib/core/history.ts";
+import type { Plan } from "../../../lib/core/plan.ts";
 
 /** One seed by default; a long run looks elsewhere each time, and prints the seed of what it finds. */
 export const checks = { numRuns: runs(2000, 100_000, 100_000), ...seeded(20_260_101) };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import type { Traits } from "../../lib/core/backend.ts";
-import { parentOf, type RelPath, root, toRelPath } from "../../lib/core/path.ts";
-import { toSnapshot } from "../../lib/sync/scan/snapshot.ts";
+import type { Traits } from "../../../lib/core/backend.ts";
+import { parentOf, type RelPath, root, toRelPath } from "../../../lib/core/path.ts";
+import { toSnapshot } from "../../../lib/sync/scan/snapshot.ts";
 import {
   type Entry,
   type FileEntry,
@@ -9,9 +9,9 @@ import {
   type Side,
   sides as bothSides,
   type Snapshot,
-} from "../../lib/core/entry.ts";
-import type { BaseEntry, History } from "../../lib/core/history.ts";
-import type { Action, Plan } from "../../lib/core/plan.ts";
+} from "../../../lib/core/entry.ts";
+import type { BaseEntry, History } from "../../../lib/core/history.ts";
+import type { Action, Plan } from "../../../lib/core/plan.ts";
 
 /** Something on a side: what its listing shows, and the content that the planner does not see. */
 export interface TreeNode {
