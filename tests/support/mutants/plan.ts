@@ -82,6 +82,13 @@ export const mutantsOfPlan: readonly Mutant[] = [
     tests: ["tests/unit/sync/plan/moves_test.ts"],
   },
   {
+    name: "a source that was edited under its stamp is read in each run",
+    file: "lib/sync/plan/record_pair.ts",
+    old: "const isEdited = hidesEdit &&",
+    new: "const isEdited = !hidesEdit && hidesEdit &&",
+    tests: ["tests/unit/sync/plan/doubt_test.ts"],
+  },
+  {
     name: "two edits of one second are taken for one in Both",
     file: "lib/sync/plan/two_way_files.ts",
     old: "const isHidden = wereInStep && !haveFineTimes(context, pair);",

@@ -130,6 +130,18 @@ Deno.test("plan() asks for the content of a file of the same size and time that 
   }
 });
 
+Deno.test("plan() reads a source that was edited under its stamp once, if the target is newer and kept", () => {
+  const [x, y] = [{ checksum: sumOf("x") }, { checksum: sumOf("y") }];
+  const known = knownAs("f").map((one) => ({ ...one, ...x, local: { size: 5, modified: START, changeTime: 1 } }));
+  const newer = at(9000, { size: 6 });
+  const made = planFor({ mode: "Remote", known, ...second, local: at(0, { changeTime: 2, ...y }), remote: newer });
+  assert.deepEqual([made.actions, notesOf(made)], [[], ["keptNewer f"]]);
+  const after = made.historyUpdates.flatMap(({ base }) => base ?? []);
+  assert.deepEqual(after.map(({ local }) => local), [undefined]);
+  const next = { mode: "Remote", checksumPolicy: "free", known: after, ...second } as const;
+  assert.equal(planFor({ ...next, local: at(0, { changeTime: 2 }), remote: newer }).unproven, undefined);
+});
+
 const tagged = (revision: string, more: object = {}) => ({ modified: START, revision, ...more });
 const weak = { traits: { timeStep: 1000, weakRevisions: true } };
 const withTag = (path: string): BaseEntry => {
