@@ -17,7 +17,7 @@ import {
 } from "../../../contract/assertions.ts";
 import { collect, pattern, utf8, wholeBody } from "../../../support/content.ts";
 import { gcsTarget, openTestGcs, plant, withBucket } from "../../../support/targets/gcs_target.ts";
-import { type GcsBucket, type GcsServer, startGcs } from "../../../support/servers/gcs.ts";
+import { startGcs } from "../../../support/servers/gcs.ts";
 
 async function walked(backend: Backend, dir = ""): Promise<string[]> {
   const found = (await Array.fromAsync(backend.walk?.(toRelPath(dir), call) ?? [])).flat();
