@@ -119,6 +119,8 @@ const ALIASES: Readonly<Record<string, string>> = {
   tisauthentication: "kbdinteractiveauthentication",
 };
 
+const TIMES: readonly string[] = ["connecttimeout", "serveraliveinterval"];
+
 /** The keywords used here that take several arguments; further arguments of others are refused, as ssh does. */
 const LISTS: readonly string[] = ["userknownhostsfile", "globalknownhostsfile"];
 const SINGLE: readonly string[] = [
@@ -168,6 +170,8 @@ class SettingsCollector {
     if ((SINGLE.includes(keyword) || LISTS.includes(keyword)) && values.includes("")) {
       throw malformed(origin, `"${line.keyword}" has an empty value`);
     }
+    // To ssh a time of "none" is unset: a later line may set it.
+    if (TIMES.includes(keyword) && values[0] === "none") return;
     const before = this.values.get(keyword);
     if (keyword === "identityfile") {
       this.values.set(keyword, [...new Set([...(before ?? []), ...values])]);

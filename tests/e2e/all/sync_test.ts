@@ -136,12 +136,28 @@ const cells: readonly Cell[] = [
   },
   {
     name: "finishes a large upload that was killed, and goes on with it where the server can",
-    async run(pair, { noUploadResume }, far) {
+    async run(pair, { noUploadResume, provesLeftovers }, far) {
       await makeLarge(pair.local);
       await killAt(pair, { words: "-Mode Remote", below: `${far.disk}/..` });
+      if (provesLeftovers === true) {
+        const left = identityOf(pair.remote, leftoverIn(pair.remote));
+        await finish(pair, { words: "-Mode Remote", to: pair.remote, goesOn: false });
+        assert.equal(identityOf(pair.remote, "large"), left, "it was begun anew");
+        return;
+      }
       const goesOn = noUploadResume === undefined;
       if (goesOn) await mark(pair.remote);
       await finish(pair, { words: "-Mode Remote", to: pair.remote, goesOn });
+    },
+  },
+  {
+    name: "believes nothing of a large upload that was killed and altered, where the server can prove it",
+    async run(pair, { provesLeftovers }, far) {
+      if (provesLeftovers !== true) return;
+      await makeLarge(pair.local);
+      await killAt(pair, { words: "-Mode Remote", below: `${far.disk}/..` });
+      await mark(pair.remote);
+      await finish(pair, { words: "-Mode Remote", to: pair.remote, goesOn: false });
     },
   },
   {

@@ -160,7 +160,7 @@ Deno.test("A writer who is quicker by a moment is not overwritten, and the run s
   const ran = await pair.sync("-Mode Remote");
   assertCode(ran, 1);
   const [failure] = ran.result().Failures as { Kind: string; Message: string }[];
-  assert.match(failure?.Message ?? "", /not what it was/);
+  assert.match(failure?.Message ?? "", /it changed since it was listed/);
   assert.deepEqual(pair.objects(), {});
 });
 

@@ -46,7 +46,7 @@ for (
     ["-Acl everybody", /Acl.*private.*public-read/s],
     ["-ServerSideEncryption rot13", /ServerSideEncryption.*AES256.*aws:kms/s],
     ["-StorageClass a/b", /-StorageClass is one word/],
-    ["-PartSize 4", /-PartSize is 5 MiB at least/],
+    ["-PartSize 4", /-PartSize must be at least 5 MiB/],
   ] as const
 ) {
   serverTest(`A wrong value ends in one sentence, exit 2, before anything is sent: ${words}`, { server }, async () => {
@@ -68,7 +68,7 @@ for (const words of ["-StorageClass NOPE", "-ServerSideEncryption aws:kms"]) {
     const ran = await pair.sync(`-Mode Remote -PartSize 5 ${words}`);
     assertCode(ran, 1);
     const said = new RegExp(
-      `Cannot write "(large|small)": the store says Invalid[A-Za-z]+; it may not take ${words}$`,
+      `Cannot write "(large|small)": the store says Invalid[A-Za-z]+; it may not accept ${words}$`,
       "gm",
     );
     assert.deepEqual(
@@ -102,7 +102,8 @@ for (const isVersioned of [true, false]) {
     }
     await using pair = await startS3Pair({ ...running(), bucket });
     await fill(pair.local, { "a": "1", "b": "2", "d/c": "3" });
-    const sentence = /keeps versions: what is removed stays there behind a delete marker/g;
+    const sentence =
+      /keeps versions: a removed file stays there as an older version until a lifecycle rule deletes it/g;
     const up = await pair.sync("-Mode Remote");
     assertCode(up, 0);
     assert.equal(up.stderr.match(sentence), null);

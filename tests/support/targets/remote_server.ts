@@ -26,13 +26,16 @@ export interface RemoteServer extends AsyncDisposable {
   mutations(): Promise<readonly string[] | undefined>;
 }
 
-/** One more kind of server, which tests can start. `server`: its recipe. `noUploadResume`: why a broken upload cannot go on where it broke. */
+/** One more kind of server, which tests can start. `server`: its recipe. */
 export interface RemoteServerKind {
   readonly name: string;
   /** The protocol's folder in lib/backends/. */
   readonly protocol: string;
   readonly server: string;
+  /** Why a broken upload cannot go on where it broke. */
   readonly noUploadResume?: string;
+  /** Whether the server hashes what a broken upload left, so that an altered one is noticed. */
+  readonly provesLeftovers?: true;
   /** `config`: as the starters of the server take it. */
   start(config?: readonly string[]): Promise<RemoteServer>;
 }
@@ -52,13 +55,13 @@ const PARTIAL_PUT_CONFIG = ['webdav.opts = ("partial-put-copy-modify" => "enable
 /** Every server and every way to speak to it that the end-to-end tests go through. */
 export const remoteServerKinds: readonly RemoteServerKind[] = [
   ftp("vsftpd", { server: "ftp", tls: "none", start: startVsftpd }),
-  ftp("proftpd", { server: "proftpd", tls: "none", start: startProftpd }),
+  ftp("proftpd", { server: "proftpd", tls: "none", start: startProftpd, provesLeftovers: true }),
   ftp("pure-ftpd", { server: "pureftpd", tls: "none", start: startPureftpd }),
   ftp("vsftpd", { server: "ftp", tls: "explicit", start: startVsftpd }),
-  ftp("proftpd", { server: "proftpd", tls: "explicit", start: startProftpd }),
+  ftp("proftpd", { server: "proftpd", tls: "explicit", start: startProftpd, provesLeftovers: true }),
   ftp("pure-ftpd", { server: "pureftpd", tls: "explicit", start: startPureftpd }),
   ftp("vsftpd", { server: "ftp", tls: "implicit", start: startVsftpd }),
-  ftp("proftpd", { server: "proftpd", tls: "implicit", start: startProftpd }),
+  ftp("proftpd", { server: "proftpd", tls: "implicit", start: startProftpd, provesLeftovers: true }),
   dav("apache", { kind: "apache" }),
   dav("apache-digest", { kind: "apache-digest" }),
   dav("nginx", { kind: "nginx", noUploadResume: NO_PARTIAL_PUT }),
@@ -90,12 +93,16 @@ export async function chownAll(folder: string): Promise<void> {
 
 function ftp(
   name: string,
-  { server, tls, start }: { readonly server: string; readonly tls: FtpTls; readonly start: StartFtp },
+  { server, tls, start, ...kind }: Pick<RemoteServerKind, "server" | "provesLeftovers"> & {
+    readonly tls: FtpTls;
+    readonly start: StartFtp;
+  },
 ): RemoteServerKind {
   return {
     name: `${schemes[tls]} ${name}`,
     protocol: "ftp",
     server,
+    ...kind,
     async start(config = []) {
       const running = await start({ tls, config });
       const user = running.user === undefined ? "" : `${running.user}@`;
