@@ -10,7 +10,7 @@ export interface Traits {
   readonly caseSensitive: boolean;
   /** Whether é in NFC and in NFD are one name. */
   readonly normalizes: boolean;
-  /** Whether empty folders exist. */
+  /** Whether empty folders exist. Otherwise a folder exists while a file is below it, and makeDir() has no effect. */
   readonly hasDirs: boolean;
   /** Whether a reader never sees the name absent or half written while it is replaced. */
   readonly atomicWrite: boolean;
@@ -157,7 +157,8 @@ export interface Backend extends AsyncDisposable {
 
   /**
    * Replaces a file atomically: the path has its complete old or its complete new content at every instant
-   * (Traits.atomicWrite), also when this rejects. The parent must exist (notFound). Returns the entry as the server now
+   * (Traits.atomicWrite), also when this rejects. The parent must exist (notFound), unless Traits.hasDirs is false; a path
+   * below a file always rejects. Returns the entry as the server now
    * reports it, with its size checked. Never writes through a link.
    */
   write(path: RelPath, body: Body, options: WriteOptions): Promise<FileEntry>;

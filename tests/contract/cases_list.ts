@@ -105,7 +105,7 @@ export const listCases: readonly Case[] = [
     },
   },
   {
-    name: "at() is rooted at a relative folder",
+    name: "withRoot() is rooted at a relative folder",
     run: async ({ backend }) => {
       await folder(backend, "d");
       await folder(backend, "d/e");
@@ -116,7 +116,7 @@ export const listCases: readonly Case[] = [
     },
   },
   {
-    name: "at() is rooted at an absolute folder, as place names it",
+    name: "withRoot() is rooted at an absolute folder, as root.path names it",
     run: async ({ backend }) => {
       await folder(backend, "d");
       await put(backend, "d/f", "x");
@@ -128,7 +128,7 @@ export const listCases: readonly Case[] = [
     },
   },
   {
-    name: "at() may name a folder that is absent, which stat() tells",
+    name: "withRoot() may name a folder that is absent, which stat() tells",
     run: async ({ backend }) => {
       const inner = await backend.withRoot("not/yet", call);
       assert.equal(await inner.stat(root, call), undefined);
@@ -136,7 +136,7 @@ export const listCases: readonly Case[] = [
     },
   },
   {
-    name: "at() gives a backend whose dispose closes nothing",
+    name: "withRoot() gives a backend whose dispose closes nothing",
     run: async ({ backend }) => {
       await folder(backend, "d");
       const inner = await backend.withRoot("d", call);

@@ -3,7 +3,7 @@ export const noFolders: Readonly<Record<string, string>> = Object.fromEntries(
   [
     "list() of an empty folder gives nothing",
     "list() tells folders, files and their sizes",
-    "at() gives a backend whose dispose closes nothing",
+    "withRoot() gives a backend whose dispose closes nothing",
     "write() to a missing parent rejects with notFound",
     "write() over an empty folder rejects and leaves the folder",
     "write() that expects a folder rejects with changed when a file is there",

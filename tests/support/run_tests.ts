@@ -33,11 +33,15 @@ async function runTests(args: readonly string[]): Promise<number> {
 
   const skips = await Deno.makeTempFile({ prefix: "tandem-skips-" });
   try {
-    const runs = [await runDeno(["test", ...common, "--parallel", ...picked], skips)];
-    if (args.length === 0 && existsSync(new URL("mod.ts", root))) {
-      runs.push(await runDeno(["test", ...common, "--doc", "mod.ts"], skips));
+    const counts = await runDeno(["test", ...common, "--parallel", ...picked], skips);
+    if (args.length > 0 && counts.passed + counts.failed + counts.skipped === 0) {
+      say(
+        `No test ran: ${
+          args.join(" ")
+        }. A word picks test files by their path; one that no path holds picks tests by name.`,
+      );
     }
-    return report(runs, parseSkips(await Deno.readTextFile(skips)));
+    return report([counts], parseSkips(await Deno.readTextFile(skips)));
   } finally {
     await Deno.remove(skips);
   }
@@ -53,7 +57,7 @@ async function pick(args: readonly string[]): Promise<readonly string[]> {
     if (found.length === 0) names.push(arg);
     return found;
   });
-  const filter = names.length === 0 ? [] : [`--filter=/${names.map((name) => RegExp.escape(name)).join("|")}/`];
+  const filter = names.length === 0 ? [] : [`--filter=/${names.map((name) => RegExp.escape(name)).join("|")}/i`];
   const anyPath = picked.some((arg) => !arg.startsWith("-"));
   return [...filter, ...picked, ...(anyPath ? [] : ["tests/"])];
 }

@@ -124,7 +124,7 @@ trouble("into a folder that its user may not write to fails both files, exits 1 
     const ran = await pair.sync("-Mode Remote");
     assertSaid(ran, {
       code: 1,
-      words: /Cannot write "new": .*(?:permission denied|check its rights)/i,
+      words: /Cannot write "new": .*(?:permission denied|check its rights|no right to write)/i,
       far,
     });
     assert.deepEqual(failuresOf(ran), ["new", "old"]);

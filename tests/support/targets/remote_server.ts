@@ -52,7 +52,7 @@ export const inMemory: Pick<DavOptions, "parent"> = existsSync("/dev/shm") ? { p
 /** lighttpd takes parts of files only where it is told to. */
 const PARTIAL_PUT_CONFIG = ['webdav.opts = ("partial-put-copy-modify" => "enable")'];
 
-/** Every server and every way to speak to it that the end-to-end tests go through. */
+/** The FTP and WebDAV servers that the end-to-end tests go through; SFTP, S3 and GCS have pairs of their own. */
 export const remoteServerKinds: readonly RemoteServerKind[] = [
   ftp("vsftpd", { server: "ftp", tls: "none", start: startVsftpd }),
   ftp("proftpd", { server: "proftpd", tls: "none", start: startProftpd, provesLeftovers: true }),

@@ -271,7 +271,7 @@ Deno.test("remove() spares what was replaced at the last moment", async () => {
   });
 });
 
-Deno.test("at() shows a folder of the bucket, and what lies beside it stays out", async () => {
+Deno.test("withRoot() shows a folder of the bucket, and what lies beside it stays out", async () => {
   await withBucket(async (backend, bucket) => {
     for (const name of ["site/a", "site2/b", "site.txt", "sit"]) plant(bucket, name);
     const site = await backend.withRoot("/site", call);

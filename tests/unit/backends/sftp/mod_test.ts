@@ -35,7 +35,7 @@ async function entries(backend: Backend) {
   return await backend.list(root, call);
 }
 
-test("at() takes absolute, relative and login-folder forms", {}, async ({ server, backend }) => {
+test("withRoot() takes absolute, relative and login-folder forms", {}, async ({ server, backend }) => {
   const login = (await backend.withRoot("~", call)).root.path;
   assert.equal((await backend.withRoot("/~/", call)).root.path, login);
   assert.equal((await backend.withRoot("~/no/such", call)).root.path, `${login === "/" ? "" : login}/no/such`);
@@ -44,7 +44,7 @@ test("at() takes absolute, relative and login-folder forms", {}, async ({ server
   assert.equal((await backend.withRoot("", call)).root.path, server.root);
 });
 
-test("at() follows links to the real path, also above what is absent", {}, async ({ server, backend }) => {
+test("withRoot() follows links to the real path, also above what is absent", {}, async ({ server, backend }) => {
   await Deno.mkdir(`${server.disk}/real`);
   await Deno.symlink("real", `${server.disk}/door`);
   assert.equal((await backend.withRoot("door", call)).root.path, `${server.root}/real`);
