@@ -191,7 +191,7 @@ export const mutantsOfPlan: readonly Mutant[] = [
     file: "lib/sync/common/criteria.ts",
     old: "return now - modified < span && modified - now < MAX_AHEAD_MS;",
     new: "return Math.abs(now - modified) < span;",
-    tests: ["tests/unit/sync/run_times_test.ts"],
+    tests: ["tests/unit/sync/common/criteria_test.ts"],
   },
   {
     name: "a target that went back behind our upload is older than the source",

@@ -5,7 +5,9 @@ import {
   chooseCriteria,
   compareTimes,
   criteria,
+  isRecent,
   isSameTime,
+  MAX_AHEAD_MS,
   sameChecksum,
 } from "../../../../lib/sync/common/criteria.ts";
 import type { Checksum, FileEntry } from "../../../../lib/core/entry.ts";
@@ -110,4 +112,20 @@ Deno.test("the Checksum criterion needs no sum where sizes differ", () => {
   assert.equal(checksum?.compare(file(1), file(1), traits), "unknown");
   assert.equal(checksum?.compare(file(1, "md5:a"), file(1, "md5:b"), traits), "differ");
   assert.equal(checksum?.compare(file(1, "md5:a"), file(1, "md5:a"), traits), "same");
+});
+
+Deno.test("isRecent() counts a time of a clock that is ahead as its present, and one beyond every time zone as set", () => {
+  const now = 1_700_000_000_000;
+  const span = 2000;
+  for (
+    const [modified, recent] of [
+      [now - span, false],
+      [now - span + 1, true],
+      [now + 3 * 3_600_000, true],
+      [now + MAX_AHEAD_MS - 1, true],
+      [now + MAX_AHEAD_MS, false],
+    ] as const
+  ) {
+    assert.equal(isRecent(modified, now, span), recent, String(modified - now));
+  }
 });
