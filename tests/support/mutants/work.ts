@@ -184,7 +184,7 @@ export const mutantsOfWork: readonly Mutant[] = [
     file: "lib/sync/history/time_zone_shift.ts",
     old: "pairHistory.save([...updates(), ...learned], newRoots)",
     new: "pairHistory.save(learned, newRoots)",
-    tests: ["tests/unit/cases/time_stamps_test.ts"],
+    tests: ["tests/unit/sync/history/time_zone_shift_test.ts"],
   },
   {
     name: "the remote lock is held by whoever wrote it",

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { toRelPath } from "../../../../lib/core/path.ts";
 import { toSnapshot } from "../../../../lib/sync/scan/snapshot.ts";
-import { findZoneShifts, toShiftNote } from "../../../../lib/sync/history/time_zone_shift.ts";
+import { applyShifts, findZoneShifts, toShiftNote } from "../../../../lib/sync/history/time_zone_shift.ts";
 import type { Entry } from "../../../../lib/core/entry.ts";
 import { toHistory } from "../../../support/planning/interpret.ts";
-import type { BaseEntry } from "../../../../lib/core/history.ts";
+import type { BaseEntry, HistoryUpdate } from "../../../../lib/core/history.ts";
 
 const HOUR = 3_600_000;
 const NOON = Date.UTC(2026, 5, 1, 12);
@@ -58,4 +58,27 @@ Deno.test("noteShift() tells how far and which way", () => {
   const why = (ms: number) => toShiftNote({ side: "remote", ms, count: 12 }).why;
   assert.match(why(HOUR), /^The times of 12 files on the remote side all moved 1 hour forward: /);
   assert.match(why(-5.75 * HOUR), / all moved 5 hours 45 minutes back: /);
+});
+
+Deno.test("applyShifts() saves the moved stamps beside what the run has learned", async () => {
+  const then = { size: 3, modified: NOON };
+  const base: BaseEntry = { path: toRelPath("f"), kind: "file", local: then, remote: then };
+  const saved: HistoryUpdate[] = [];
+  const pairHistory = {
+    history: toHistory([base]),
+    exists: true,
+    roots: {},
+    saveAhead: () => Promise.resolve(),
+    save: (updates: Iterable<HistoryUpdate>) => Promise.resolve(void saved.push(...updates)),
+    [Symbol.dispose]: () => {},
+  };
+  const remote = toSnapshot([{ kind: "file", path: base.path, size: 3, modified: NOON + HOUR }]);
+  const shifts = [{ side: "remote", ms: HOUR, count: 12 }] as const;
+  const moved = applyShifts(pairHistory, shifts, { snapshots: { local: toSnapshot([]), remote }, rootEntries: {} });
+  const learned = { path: toRelPath("g"), base: undefined };
+  await moved.save([learned], {});
+  assert.deepEqual(saved, [
+    { path: "f", base: { ...base, remote: { size: 3, modified: NOON + HOUR } } },
+    learned,
+  ]);
 });
