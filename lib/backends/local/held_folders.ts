@@ -1,10 +1,9 @@
 import fs from "node:fs";
-import { promisify } from "node:util";
 import { cancelled, type ErrorKind, SyncError } from "../../core/errors.ts";
 import { parentOf, type RelPath, root } from "../../core/path.ts";
-import { DESCRIPTOR_FOLDER, isAbsence, lstat, lstatLater, lstatNow } from "./disk.ts";
+import { isAbsence, lstat, lstatLater, lstatNow } from "./disk.ts";
 import { codeOf } from "./errors.ts";
-import { IdleFolders } from "./idle_folders.ts";
+import { currentPath, descriptorPath, openFolder, OpenFolders, tryOpen } from "./open_folders.ts";
 import { diskPath, withSeparator } from "./names.ts";
 import type { DiskSession } from "./session.ts";
 
@@ -47,7 +46,7 @@ export interface FolderOperation {
  */
 export class HeldFolders {
   readonly #context: FoldersContext;
-  readonly #idle = new IdleFolders();
+  readonly #open = new OpenFolders();
   #base: Promise<RootFolder> | undefined;
 
   constructor(context: FoldersContext) {
@@ -84,7 +83,7 @@ export class HeldFolders {
     const fd = await openFolder(schedule, real);
     try {
       if (await currentPath(schedule, fd) === real) {
-        lifetime.signal.addEventListener("abort", () => (fs.closeSync(fd), this.#idle.close()), { once: true });
+        lifetime.signal.addEventListener("abort", () => (fs.closeSync(fd), this.#open.close()), { once: true });
         return { real, id: undefined, fd };
       }
     } catch (error) {
@@ -103,15 +102,20 @@ export class HeldFolders {
     const { path: dir } = target;
     const wanted = diskPath(flavour, base.real, dir);
     const below = `${descriptorPath(base.fd)}/${dir === root ? "." : dir}`;
-    const idle = this.#idle.take(dir);
-    if (idle !== undefined) {
-      if (await currentPath(schedule, idle) === wanted) return this.#toHeldFolder(idle, wanted, target);
-      fs.closeSync(idle);
+    const { folder, isNew } = this.#open.take(dir, () => tryOpen(schedule, below));
+    const release = () => this.#open.release(folder);
+    try {
+      const found = await folder.opened;
+      // Another operation has opened it, maybe long ago: it may have moved since.
+      const path = found === undefined || isNew ? found?.path : await currentPath(schedule, found.fd);
+      if (found !== undefined && path === wanted) return this.#toHeldFolder(found.fd, wanted, { target, release });
+    } catch (error) {
+      release();
+      throw error;
     }
-    const found = await schedule(() => tryOpen(below), () => tryOpenOnPool(below), 2);
-    if (found?.path === wanted) return this.#toHeldFolder(found.fd, wanted, target);
-    if (found !== undefined) fs.closeSync(found.fd);
-    return await this.#descend(base, target);
+    this.#open.forget(folder);
+    release();
+    return isNew ? await this.#descend(base, target) : await this.#holdByDescriptor(base, target);
   }
 
   /**
@@ -142,15 +146,22 @@ export class HeldFolders {
         fd = await openFolder(schedule, full);
         fs.closeSync(above);
       }
-      return this.#toHeldFolder(fd, await currentPath(schedule, fd), { operation, path: dir });
+      const [held, real] = [fd, await currentPath(schedule, fd)];
+      const target = { operation, path: dir };
+      return this.#toHeldFolder(held, real, { target, release: () => fs.closeSync(held) });
     } catch (error) {
       fs.closeSync(fd);
       throw error;
     }
   }
 
-  #toHeldFolder(fd: number, path: string, { operation, path: dir }: FolderOperation): HeldFolder {
+  #toHeldFolder(
+    fd: number,
+    path: string,
+    { target, release }: { readonly target: FolderOperation; release(): void },
+  ): HeldFolder {
     const { session: { schedule }, error: fail } = this.#context;
+    const { operation, path: dir } = target;
     const folder = descriptorPath(fd);
     const at = (name: string) => `${folder}/${name}`;
     return {
@@ -169,7 +180,7 @@ export class HeldFolders {
         throw fail("changed", REPLACED, { operation, path: dir });
       },
       verifyAfterwards: () => Promise.resolve(),
-      [Symbol.dispose]: () => this.#idle.release(dir, fd),
+      [Symbol.dispose]: release,
     };
   }
 
@@ -238,53 +249,3 @@ interface RootFolder {
 
 const REPLACED = "another folder replaced it meanwhile";
 const LINK_IN_PATH = "its path contains a link, and links are not followed";
-/**
- * O_PATH, which node:fs does not define: a folder that can be entered need not be readable. The value is the same on
- * all common Linux architectures.
- */
-const O_PATH = 0o10000000;
-const FOLDER = O_PATH | (fs.constants.O_DIRECTORY ?? 0) | (fs.constants.O_NOFOLLOW ?? 0);
-const openOnPool = promisify(fs.open);
-
-function openFolder(schedule: DiskSession["schedule"], path: string): Promise<number> {
-  return schedule(() => fs.openSync(path, FOLDER), () => openOnPool(path, FOLDER));
-}
-
-/** An opened folder and its real path. */
-interface OpenedFolder {
-  readonly fd: number;
-  readonly path: string;
-}
-
-/** Opens a folder; returns undefined on any error. */
-function tryOpen(below: string): OpenedFolder | undefined {
-  let fd: number | undefined;
-  try {
-    fd = fs.openSync(below, FOLDER);
-    return { fd, path: Deno.readLinkSync(descriptorPath(fd)) };
-  } catch {
-    if (fd !== undefined) fs.closeSync(fd);
-    return undefined;
-  }
-}
-
-async function tryOpenOnPool(below: string): Promise<OpenedFolder | undefined> {
-  let fd: number | undefined;
-  try {
-    fd = await openOnPool(below, FOLDER);
-    return { fd, path: await Deno.readLink(descriptorPath(fd)) };
-  } catch {
-    if (fd !== undefined) fs.closeSync(fd);
-    return undefined;
-  }
-}
-
-/** Returns the current path of an open folder as the kernel reports it, which contains no link. */
-function currentPath(schedule: DiskSession["schedule"], fd: number): Promise<string> {
-  const link = descriptorPath(fd);
-  return schedule(() => Deno.readLinkSync(link), () => Deno.readLink(link));
-}
-
-function descriptorPath(fd: number): string {
-  return `${DESCRIPTOR_FOLDER}${fd}`;
-}
