@@ -1,6 +1,6 @@
 import { formatAddress, isAddress } from "../../lib/core/address.ts";
 import { parseAddress, type ParsedAddress } from "../../lib/core/address_parser.ts";
-import { type Address, type Protocol, protocols } from "../../lib/backends/mod.ts";
+import { type Address, type Protocol, protocols, type ServerMemory } from "../../lib/backends/mod.ts";
 import { badInput, type SyncError } from "../../lib/core/errors.ts";
 import {
   type ConnectionSpec,
@@ -18,6 +18,8 @@ import {
   piped,
 } from "../../lib/shell/command/command.ts";
 import { number, path, positiveDuration, secret, text } from "../../lib/shell/command/param_types.ts";
+import { openServerMemory } from "../../lib/machine/server_memory.ts";
+import { openStateFolder } from "../../lib/session/state_folder.ts";
 import { credential } from "./credential.ts";
 import { findSecret } from "./password.ts";
 import { protocolName, protocolParams } from "./protocol_params.ts";
@@ -139,7 +141,19 @@ export function toSessionContext(context: CommandContext, secret: SessionContext
     warn: (message) => context.warn(redactor.redact(message)),
     env: (name) => SECRET_VARIABLE.test(name) ? concealed(context.env(name)) : context.env(name),
     readOnly: context.common.whatIf,
+    openServerMemory: (server) => openMemory(server, context),
   };
+}
+
+/** Opens the server's memory in the state folder; undefined if there is none, and the server is then learned anew. */
+async function openMemory(server: string, context: CommandContext): Promise<ServerMemory | undefined> {
+  const readOnly = context.common.whatIf;
+  try {
+    const { folder } = await openStateFolder({ env: context.env, readOnly });
+    return await openServerMemory({ path: `${folder}/servers.json`, server, readOnly, now: () => context.now() });
+  } catch {
+    return undefined;
+  }
 }
 
 /** Environment variables that hold a secret: AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN … */

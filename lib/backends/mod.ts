@@ -6,7 +6,7 @@ import { webdavOptions } from "./webdav/options.ts";
 import type { Protocol } from "../core/protocol.ts";
 
 export type { Backend } from "../core/backend.ts";
-export type { Address, Protocol, ProtocolOption } from "../core/protocol.ts";
+export type { Address, Protocol, ProtocolOption, ServerMemory } from "../core/protocol.ts";
 export { followLinks } from "./layers/follow_links.ts";
 export { openLocal } from "./local/mod.ts";
 

@@ -18,6 +18,8 @@ export interface Traits {
   readonly atomicRename: boolean;
   /** write() can replace the content of a file in place (WriteOptions.inPlace). */
   readonly inPlace?: true;
+  /** Whether write() writes new files under their final names: see WriteOptions.onDirectWrite. It may become true at any time. */
+  readonly directWrites?: boolean;
   readonly maxConnections: number;
   /** The number of files that are worth transferring in parallel. */
   readonly parallelFiles: number;
@@ -78,6 +80,11 @@ export interface WriteOptions extends CallOptions, Precondition {
    * Traits.inPlace is set.
    */
   readonly inPlace?: boolean;
+  /**
+   * Called, and awaited, before the first byte of a new file goes under its final name, on servers that refuse temporary
+   * names or renames: from then on the file may be half written.
+   */
+  onDirectWrite?(): Promise<void>;
   /**
    * 16 lower-case hex digits that identify the source's bytes, the pair of roots and this machine's user. A backend
    * that writes under a temporary name includes the tag in it (temp_name.ts); a partial file of an interrupted write

@@ -30,6 +30,16 @@ export interface ConnectContext {
   env(name: string): string | undefined;
   /** Whether writing on this machine is forbidden (-WhatIf): no known host is stored. */
   readonly readOnly: boolean;
+  /** What earlier runs learned about this server; undefined if no state is kept. */
+  readonly serverMemory?: ServerMemory | undefined;
+}
+
+/** Facts about one server and account that outlive a run. A fact may only choose a slower or more careful way. */
+export interface ServerMemory {
+  /** Returns a fact that was learned in the last 30 days. */
+  get(fact: string): string | undefined;
+  /** Keeps a fact. If it cannot be written, it lasts for this process. */
+  remember(fact: string, value: string): void;
 }
 
 /** A parameter that a protocol adds to New-Session, Sync-Path and Compare-Path. A list reaches Target.options joined with ";", a duration in ms. */

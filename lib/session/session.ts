@@ -4,7 +4,8 @@ import { markServerRoot } from "../backends/layers/server_root.ts";
 import { addLayers } from "../backends/layers/stack.ts";
 import { findProtocol, protocols } from "../backends/mod.ts";
 import { badInput } from "../core/errors.ts";
-import type { Address, ConnectContext, Protocol } from "../core/protocol.ts";
+import { formatAddress } from "../core/address.ts";
+import type { Address, ConnectContext, Protocol, ServerMemory } from "../core/protocol.ts";
 
 /**
  * The connection spec of a server: plain data without secrets. `options` are keyed by ProtocolOption.name, durations in
@@ -16,10 +17,15 @@ export interface ConnectionSpec {
 }
 
 /** The parts of Target that opening a session uses. */
-export type SessionContext = Pick<
-  ConnectContext,
-  "secret" | "prompt" | "hideSecret" | "warn" | "env" | "readOnly" | "isAddressPiped"
->;
+export type SessionContext =
+  & Pick<
+    ConnectContext,
+    "secret" | "prompt" | "hideSecret" | "warn" | "env" | "readOnly" | "isAddressPiped"
+  >
+  & {
+    /** Opens what earlier runs learned about a server: its address without a path. */
+    openServerMemory?(server: string): Promise<ServerMemory | undefined>;
+  };
 
 /** The data passed to another process: the connection spec, the server's fingerprint, and the secrets of this login. */
 export interface PortableSession {
@@ -105,8 +111,11 @@ export async function openSession(
   const protocol = requireProtocol(reach.address.scheme, options.protocols);
   const open = await protocol.load();
   const used = new Map<string, string>();
+  const { openServerMemory, ...context } = world;
+  const server = formatAddress({ ...reach.address, path: "", pins: [] });
   const target: ConnectContext = {
-    ...world,
+    ...context,
+    serverMemory: protocol.local === true ? undefined : await openServerMemory?.(server),
     address: reach.address,
     options: reach.options,
     async secret(name) {

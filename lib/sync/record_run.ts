@@ -8,6 +8,7 @@ import { updateHistory, writtenPaths } from "./history/update.ts";
 import type { Backends } from "./common/sides.ts";
 import type { RootEntries } from "./common/roots.ts";
 import { toSideStamp } from "./common/criteria.ts";
+import type { DirectWriteRecord } from "./direct_writes.ts";
 import type { HistoryUpdate } from "../core/history.ts";
 import type { Action, Plan, SyncEvent } from "../core/plan.ts";
 
@@ -51,6 +52,7 @@ export interface AppliedRun {
   readonly applied: ApplyEnd;
   readonly listedAt: number;
   readonly rootEntries: RootEntries;
+  readonly directWrites: DirectWriteRecord;
 }
 
 /** Options for updating history after a run. `now`: ms since the epoch. */
@@ -93,6 +95,8 @@ export async function recordInPlace({ actions }: Plan, pairHistory: PairHistory 
     // History keys a pair by its local spelling.
     const path = to === "local" ? action.path : source.path;
     const base = pairHistory?.history.get(path);
+    // Its stamp shows the last whole content, not what an interrupted write left.
+    if (base?.partialSide === to) return [];
     const marks = base?.kind === "file" ? base : { path, kind: "file" } as const;
     return [{ path, base: { ...marks, [to]: toSideStamp(replaces), partialSide: to } }];
   });
@@ -136,7 +140,7 @@ async function flushFolders(sides: Backends, done: AppliedRun["done"]): Promise<
  */
 export async function* recordRun(
   sides: Backends,
-  { plan, before, done, doneAt, applied, listedAt, rootEntries }: AppliedRun,
+  { plan, before, done, doneAt, applied, listedAt, rootEntries, directWrites }: AppliedRun,
   { pairHistory, signal, now }: RecordOptions,
 ): AsyncGenerator<SyncEvent, void, void> {
   const { history, roots } = pairHistory;
@@ -151,7 +155,8 @@ export async function* recordRun(
   for (const note of settled.notes) yield { type: "noted", note };
   try {
     await flushFolders(sides, done);
-    await pairHistory.save(settled.updates, settled.roots);
+    const unbegun = directWrites.updatesOfUnbegun();
+    await pairHistory.save(unbegun.length === 0 ? settled.updates : [...unbegun, ...settled.updates], settled.roots);
   } catch (error) {
     yield unrecordedNote(error);
   }

@@ -6,6 +6,7 @@ import { describeSafetyIssue, findSafetyIssues } from "./guards/guards.ts";
 import { confirmAbsences } from "./confirm/confirm.ts";
 import { mergeHiddenNotes, resolveHiddenNames } from "./scan/hidden_names.ts";
 import { type RootState, type SafetyIssue, type SafetyLimits } from "./common/options.ts";
+import { DirectWriteRecord } from "./direct_writes.ts";
 import { type ActionResults, dropRestored, recordInPlace, recordRun, tapEvents } from "./record_run.ts";
 import { planRun, type Scans } from "./plan_run.ts";
 import { checkRoots, findMarker } from "./guards/root_checks.ts";
@@ -85,6 +86,7 @@ async function* synchronize(sides: Backends, options: RunOptions): AsyncGenerato
   await recordInPlace(made, pairHistory);
   for (const side of bothSides) if (missing[side]) await sides[side].makeDir(root, { signal });
   yield* restoreDisplaced(sides, { local: scans.local.displaced, remote: scans.remote.displaced }, { signal });
+  const directWrites = new DirectWriteRecord(made, pairHistory);
   const ends: ActionResults = { done: new Map(), doneAt: new Map() };
   const applied = yield* tapEvents(
     ends,
@@ -101,12 +103,13 @@ async function* synchronize(sides: Backends, options: RunOptions): AsyncGenerato
       ...(options.abandon === undefined ? {} : { abandon: options.abandon }),
       ...(options.trash === undefined ? {} : { trash: options.trash }),
       ...(options.isLockOwner === undefined ? {} : { isLockOwner: options.isLockOwner }),
+      onDirectWrite: (action) => directWrites.begin(action),
       listedAt,
     }),
     now,
   );
   if (pairHistory !== undefined) {
-    const carried = { plan: made, before: snapshots, ...ends, applied, listedAt, rootEntries };
+    const carried = { plan: made, before: snapshots, ...ends, applied, listedAt, rootEntries, directWrites };
     yield* recordRun(sides, carried, { pairHistory, signal, now });
   }
   if (!applied.cancelled && applied.lost === undefined) yield* pruneTrash(options);

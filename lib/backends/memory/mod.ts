@@ -153,6 +153,7 @@ class MemoryFolder implements Backend {
     const { signal, size, onBytes } = options;
     // A copy, because the caller keeps the memory of its content.
     const bytes = (await readExactly(body(), { signal, operation: "write", path: full, size, onBytes })).slice();
+    if (this.traits.directWrites === true) return await this.#writeDirectly(full, bytes, options);
     if (!this.traits.atomicWrite) {
       tree.assertWritable(full, options);
       const mode = tree.hide(full) ?? options.mode;
@@ -162,6 +163,21 @@ class MemoryFolder implements Backend {
     }
     await this.#startCall("write", options);
     return this.#afterWrite(tree.write(full, bytes, options), options);
+  }
+
+  /** Writes under the final name: for a moment the file holds half of the content. */
+  async #writeDirectly(full: RelPath, bytes: Uint8Array<ArrayBuffer>, options: WriteOptions): Promise<FileEntry> {
+    const { tree } = this.#state;
+    if (options.inPlace !== true && tree.stat(full) !== undefined) {
+      throw new SyncError("unsupported", `Cannot replace "${full}": it cannot be renamed`, { operation: "write" });
+    }
+    await options.onDirectWrite?.();
+    await this.#startCall("write", options);
+    const { modified: _, ...half } = options;
+    tree.write(full, bytes.slice(0, bytes.length >> 1), half);
+    await this.#startCall("write", options);
+    const { expect: _expect, ...whole } = options;
+    return this.#afterWrite(tree.write(full, bytes, whole), options);
   }
 
   async makeDir(path: RelPath, call: CallOptions): Promise<DirEntry> {

@@ -21,7 +21,7 @@ import { assertUnchanged } from "../common/entry_check.ts";
 import type { Action, TrashedVersion } from "../../core/plan.ts";
 
 /** `listedAt`: see TransferOptions. */
-export interface ActionOptions extends KeepOptions, Pick<TransferOptions, "listedAt"> {
+export interface ActionOptions extends KeepOptions, Pick<TransferOptions, "listedAt" | "onDirectWrite"> {
   readonly owners: Readonly<Record<Side, TempOwner>>;
   onBytes(bytes: number): void;
 }

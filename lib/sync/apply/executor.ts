@@ -9,7 +9,7 @@ import { type TempOwner, toTempTag } from "../common/temp_tag.ts";
 import type { WriteTarget } from "./transfer.ts";
 import type { Trash } from "../trash/trash.ts";
 import type { VanishedFiles } from "./vanished.ts";
-import type { Backends } from "../common/sides.ts";
+import type { Backends, Copy } from "../common/sides.ts";
 import type { Action, SyncEvent } from "../../core/plan.ts";
 
 /** The options of apply(). */
@@ -29,6 +29,8 @@ export interface ApplyOptions extends CallOptions {
   readonly trash?: Trash;
   /** The start of the plan's listings, in ms since the epoch. */
   readonly listedAt?: number;
+  /** Awaited before the first byte of a new file is written under its final name. */
+  onDirectWrite?(action: Copy): Promise<void>;
   /** Whether this run still holds the lock and may remove anything. */
   isLockOwner?(): Promise<boolean>;
 }
@@ -75,6 +77,7 @@ export async function runInContext(action: Action, context: ApplyContext, target
       ...(target === undefined ? {} : { target }),
       ...(options.trash === undefined ? {} : { trash: options.trash }),
       ...(options.listedAt === undefined ? {} : { listedAt: options.listedAt }),
+      ...(options.onDirectWrite === undefined ? {} : { onDirectWrite: options.onDirectWrite }),
       onBytes: (bytes) => context.emit({ type: "progress", action, bytes }),
     });
     if (action.do === "copy" && "vanished" in outcome) await vanished.confirmGone(action);

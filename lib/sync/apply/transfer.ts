@@ -29,6 +29,8 @@ export interface TransferOptions extends CallOptions {
   readonly listedAt?: number;
   /** Reports that the transfer succeeded and something less important was rejected: one sentence; `about` names it. */
   onWarning(message: string, about?: "time"): void;
+  /** Awaited before the first byte of a new file is written under its final name. */
+  onDirectWrite?(action: Copy): Promise<void>;
   /** Reports that the source differs from the planned one: its present content is sent. */
   onOther?(): void;
 }
@@ -82,7 +84,7 @@ export function isInPlace({ inPlace }: Copy, { target }: { readonly target?: Wri
  */
 export function stagingPath({ to, path, source }: Copy, sides: Backends, owner: TempOwner): RelPath | undefined {
   const { rename, traits } = sides[to];
-  if (rename === undefined || source.kind !== "file") return undefined;
+  if (rename === undefined || traits.directWrites === true || source.kind !== "file") return undefined;
   return tempPath(path, toTempTag(owner, "partial", source), traits.maxNameBytes);
 }
 
@@ -123,6 +125,7 @@ async function sendFile(
     ...(modified === undefined ? {} : { modified }),
     onBytes: (bytes) => (begun += Math.abs(bytes), options.onBytes(bytes)),
     onWarning: options.onWarning,
+    onDirectWrite: async () => await options.onDirectWrite?.(action),
   }).catch((error) => {
     throw inPlace && begun > 0 ? toPartialWriteError(action, toSyncError(error, "copy")) : error;
   });

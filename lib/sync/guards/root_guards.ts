@@ -86,7 +86,8 @@ export function* findEmptied(
     return;
   }
   if (bothSides.every((side) => losses[side].before > 0)) return;
-  const recorded = Array.from(history ?? []).filter(({ kind }) => kind !== "dir").map(({ path }) => path);
+  const recorded = Array.from(history ?? []).filter((base) => base.kind !== "dir" && !isOnlyBegun(base))
+    .map(({ path }) => path);
   if (recorded.length < 2) return;
   for (const side of bothSides) {
     if (losses[side].before > 0) continue;
@@ -144,6 +145,11 @@ export function* findAllChanged(plan: Plan, { before, history, limits }: TreeFac
 }
 
 const FEW = 10;
+
+/** Whether the entry only records a write that had begun: both sides never had the file. */
+function isOnlyBegun(base: BaseEntry): boolean {
+  return base.partialSide !== undefined && base[otherSide(base.partialSide)] === undefined;
+}
 
 function targetsOf({ mode }: SafetyLimits): readonly Side[] {
   if (mode === "Both") return bothSides;

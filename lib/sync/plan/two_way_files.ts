@@ -33,7 +33,11 @@ export function planFiles(context: PlanContext, pair: VersionPair<FileEntry>): v
   const base = row.base?.kind === "file" ? row.base : undefined;
   if (base === undefined) return planBothChanged(context, pair);
   const broken = findPartialSide(context, pair, base);
-  if (broken !== undefined) return copyOver(context, pair, otherSide(broken));
+  if (broken !== undefined) {
+    // What is left of a write under the final name is completed where it is: it has no old content to protect.
+    const inPlace = context.sides[broken].traits.directWrites === true;
+    return copyOver(context, pair, otherSide(broken), inPlace ? { inPlace } : {});
+  }
   // Recorded before a first copy that never began: the two were never known to be equal.
   if (base.partialSide !== undefined && base[otherSide(base.partialSide)] === undefined) {
     return planBothChanged(context, pair);
@@ -176,13 +180,18 @@ function transfersBoth(context: PlanContext, pair: VersionPair<FileEntry>): bool
 }
 
 /** Replaces one side's version by the other side's, which supersedes it. */
-export function copyOver(context: PlanContext, pair: VersionPair<FileEntry | LinkEntry>, from: Side): void {
+export function copyOver(
+  context: PlanContext,
+  pair: VersionPair<FileEntry | LinkEntry>,
+  from: Side,
+  how: { readonly inPlace?: true } = {},
+): void {
   if (context.options.skipModified) return skipPath(context, pair);
   const to = otherSide(from);
   const [source, target] = [pair[from], pair[otherSide(from)]];
   const why = copyReason(context, { source, target, from });
   const kept = keepFields(context, target, to);
-  context.builder.actions.push({ do: "copy", to, path: target.path, why, source, replaces: target, ...kept });
+  context.builder.actions.push({ do: "copy", to, path: target.path, why, source, replaces: target, ...kept, ...how });
 }
 
 interface CopyPair {
