@@ -30,7 +30,7 @@ export interface ConnectContext {
   env(name: string): string | undefined;
   /** Whether writing on this machine is forbidden (-WhatIf): no known host is stored. */
   readonly readOnly: boolean;
-  /** What earlier runs learned about this server; undefined if no state is kept. */
+  /** The facts that earlier runs learned about this server; undefined if no state is kept. */
   readonly serverMemory?: ServerMemory | undefined;
 }
 

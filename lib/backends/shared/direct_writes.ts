@@ -14,7 +14,7 @@ export const noTempOption = {
 export interface RenameRefusal {
   /** The operation as the protocol names it: "RNTO", "MOVE", "RENAME". */
   readonly operation: string;
-  /** What the server said. */
+  /** The words of the server. */
   readonly serverMessage: string;
 }
 
