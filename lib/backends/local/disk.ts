@@ -129,10 +129,14 @@ export function lastingIdOf({ ino, dev, birthtime }: Deno.FileInfo): string {
  */
 export async function statOpen(schedule: DiskScheduler, fd: number, diskPath: string): Promise<Opened | undefined> {
   if (Deno.build.os === "windows") return undefined;
-  const link = `${DESCRIPTOR_FOLDER}${fd}`;
   return diskPath.startsWith(DESCRIPTOR_FOLDER)
-    ? await schedule(() => Deno.statSync(link), () => Deno.stat(link))
+    ? await schedule(() => statOpenNow(fd), () => Deno.stat(`${DESCRIPTOR_FOLDER}${fd}`))
     : fs.fstatSync(fd);
+}
+
+/** Returns the current state of an open file on this thread; on Linux only. */
+export function statOpenNow(fd: number): Deno.FileInfo {
+  return Deno.statSync(`${DESCRIPTOR_FOLDER}${fd}`);
 }
 
 type Opened = Pick<Deno.FileInfo, "dev" | "ino" | "size" | "mtime">;

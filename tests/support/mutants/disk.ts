@@ -217,4 +217,11 @@ export const mutantsOfDisk: readonly Mutant[] = [
     new: "if (sent < 0) throw why;",
     tests: inPlace,
   },
+  {
+    name: "a small file that another one replaced is read as the listed one",
+    file: "lib/backends/local/read.ts",
+    old: "return isListed ? bytes : undefined;",
+    new: "return isListed || now.isFile ? bytes : undefined;",
+    tests: ["tests/contract/local_test.ts"],
+  },
 ];
