@@ -11,16 +11,32 @@ export function tempPath(path: RelPath, tag: string, maxBytes = 255): RelPath {
   return (dir === "" ? `.${name}${suffix}` : `${dir}/.${name}${suffix}`) as RelPath;
 }
 
+/**
+ * Returns a temporary name without a leading dot, for servers that refuse dot names: `name.tandem-<tag>-<check>`. The
+ * check is computed from the rest of the name, so that no name that a user chose is taken for a temporary one.
+ */
+export function undottedTempPath(path: RelPath, tag: string, maxBytes = 255): RelPath {
+  const suffix = `${TEMP_INFIX}${tag}`;
+  const name = shorten(nameOf(path), maxBytes - suffix.length - CHECK_LENGTH - 1) + suffix;
+  const dir = parentOf(path);
+  const checked = `${name}-${checkOf(name)}`;
+  return (dir === "" ? checked : `${dir}/${checked}`) as RelPath;
+}
+
 /** Returns the tag of one of Tandem's temporary names; undefined for any other name. */
 export function tempTag(path: string): string | undefined {
-  return TEMP_NAME.exec(path)?.[1];
+  const dotted = TEMP_NAME.exec(path)?.[1];
+  if (dotted !== undefined) return dotted;
+  const [, name = "", tag, check] = UNDOTTED_TEMP_NAME.exec(path) ?? [];
+  return tag !== undefined && check === checkOf(name) ? tag : undefined;
 }
 
 /** Returns the target path of a temporary name; a name that was too long returns a shortened one. */
 export function tempTarget(path: RelPath): RelPath | undefined {
   if (tempTag(path) === undefined) return undefined;
   const dir = parentOf(path);
-  const name = nameOf(path).slice(1).replace(/\.tandem-[0-9a-f]{16}$/, "");
+  const own = nameOf(path);
+  const name = (TEMP_NAME.test(own) ? own.slice(1) : own).replace(/\.tandem-[0-9a-f]{16}(?:-[0-9a-f]{8})?$/, "");
   return (dir === "" ? name : `${dir}/${name}`) as RelPath;
 }
 
@@ -57,6 +73,15 @@ const DISPLACED = 0x73776170;
 const TRASH_PREFIX = ".tandem-trash/";
 const TEMP_INFIX = ".tandem-";
 const TEMP_NAME = /(?:^|\/)\.[^/]+\.tandem-([0-9a-f]{16})$/;
+const UNDOTTED_TEMP_NAME = /(?:^|\/)([^/]+\.tandem-([0-9a-f]{16}))-([0-9a-f]{8})$/;
+const CHECK_LENGTH = 8;
+
+/** Returns 8 hex digits computed from a name: its 32-bit FNV-1a hash. */
+function checkOf(name: string): string {
+  let hash = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(name)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
+  return hash.toString(16).padStart(CHECK_LENGTH, "0");
+}
 
 /** Cuts whole code points off the end until the name fits. */
 function shorten(name: string, maxBytes: number): string {

@@ -34,6 +34,13 @@ export const mutantsOfPlans: readonly Mutant[] = [
     tests: ["tests/unit/sync/scan/scan_test.ts", "tests/unit/cases/names_test.ts"],
   },
   {
+    name: "a user's file is taken for a temporary file without a dot",
+    file: "lib/core/temp_name.ts",
+    old: "tag !== undefined && check === checkOf(name) ? tag : undefined",
+    new: "tag",
+    tests: ["tests/unit/core/temp_name_test.ts"],
+  },
+  {
     name: "a temporary name of another run counts as one of our own",
     file: "lib/sync/scan/scan.ts",
     old: 'if (entry.kind === "dir" || !(tag.startsWith(partial) || tag.startsWith(aside))) {',
