@@ -3,8 +3,9 @@ import type { CallOptions } from "../../core/backend.ts";
 import { optsMlstCommand } from "./mlsd_parser.ts";
 import { ControlConnection, type ControlSettings } from "./control_connection.ts";
 import { encodeText, type PathEncoding } from "./listing_parser.ts";
-import { errorKindOf, isAbsent, serverMessage } from "./errors.ts";
-import { parseFeatures, parsePwdFolder, type Reply } from "./replies.ts";
+import { errorKindOf, serverMessage } from "./errors.ts";
+import { readProfile, type ServerProfile } from "./profile.ts";
+import type { Reply } from "./replies.ts";
 import { readTlsPins } from "../../net/tls.ts";
 import {
   CLIENT_CERTIFICATE_ADVICE,
@@ -16,23 +17,6 @@ import type { ConnectContext } from "../../core/protocol.ts";
 import { labelOf } from "../../net/host.ts";
 
 export type Security = "None" | "Auto" | "Implicit" | "Explicit";
-
-/** A server's features, found at the first login. */
-export interface ServerProfile {
-  readonly features: ReadonlyMap<string, string>;
-  /** The text of SITE HELP, in capitals. */
-  readonly siteHelp: string;
-  /** The login folder in the server's encoding. */
-  readonly home: string;
-  /** Whether MDTM with a time sets it. */
-  readonly setsByMdtm: boolean;
-  /** Whether data connections may resume the TLS session of any connection of this client. */
-  readonly acceptsAnyTlsSession: boolean;
-  /** Whether the server's system is Unix, so that a rename over an existing file is atomic. */
-  readonly isUnix: boolean;
-  /** The fingerprint of the server's certificate, "SHA256:…" in hex; undefined without TLS. */
-  readonly peer: string | undefined;
-}
 
 export interface FtpConnector {
   readonly label: string;
@@ -90,7 +74,7 @@ export async function toConnector(target: ConnectContext): Promise<FtpConnector>
     connectFirst: async (call) => {
       const control = await connectAndLogIn(login, call);
       try {
-        const profile = await readProfile(control, label);
+        const profile = await readProfile(control);
         const facts = optsMlstCommand(profile.features.get("MLST"));
         if (facts !== undefined && (await control.sendCommand(facts)).code < 300) login.state.facts = facts;
         return { control, profile };
@@ -238,30 +222,6 @@ async function prepare(control: ControlConnection, { label, state: { facts } }: 
   }
   const [type] = await control.sendCommands(["TYPE I", "OPTS UTF8 ON", ...(facts === undefined ? [] : [facts])]);
   assertAccepted(type, label, "refuses binary transfers");
-}
-
-async function readProfile(control: ControlConnection, label: string): Promise<ServerProfile> {
-  const [feat, pwd, help, system] = await control.sendCommands(["FEAT", "PWD", "SITE HELP", "SYST"]);
-  const features = parseFeatures(feat);
-  const home = parsePwdFolder(pwd);
-  // deno-lint-ignore no-control-regex
-  if (home === undefined || !home.startsWith("/") || /[\u0000-\u001f\u007f]/.test(home)) {
-    throw connectError("unsupported", label, `the server reports no login folder: ${serverMessage(pwd)}`);
-  }
-  // A server that can set times reports about setting; others take the time for a part of the name.
-  const probe = features.has("MFMT") || !features.has("MDTM")
-    ? undefined
-    : await control.sendCommand("MDTM 20200101000000 /.tandem-is-not-there");
-  const peer = control.fingerprint;
-  return {
-    features,
-    siteHelp: help.code < 300 ? help.text.toUpperCase() : "",
-    home,
-    setsByMdtm: probe !== undefined && /\bset\b/i.test(probe.text) && !isAbsent(probe.text),
-    acceptsAnyTlsSession: /vsftpd|pure-ftpd/i.test(control.greeting),
-    isUnix: system.code === 215 && /unix/i.test(system.text),
-    peer: peer === undefined ? undefined : `SHA256:${peer}`,
-  };
 }
 
 function assertAccepted(reply: Reply, label: string, what: string): void {

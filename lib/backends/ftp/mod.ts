@@ -90,7 +90,7 @@ export const openFtp: OpenProtocol = async (target, call) => {
   try {
     const home = decodeText(profile.home, connector.encoding);
     return new FtpBackend({ session, traits, home }, {
-      place: resolveRoot(address.path, { from: home, home }),
+      place: resolveRoot(address.path, { from: home, home, knowsHome: profile.knowsHome }),
       owns: true,
     });
   } catch (error) {
@@ -152,7 +152,8 @@ class FtpBackend implements Backend {
   withRoot(folder: string, { signal }: CallOptions): Promise<Backend> {
     if (signal.aborted) return Promise.reject(cancelled(signal, "open a folder"));
     return this.#session.pool.use({ signal, operation: "open a folder" }, () => {
-      const place = resolveRoot(folder, { from: this.root.path, home: this.#server.home });
+      const { home, session: { profile: { knowsHome } } } = this.#server;
+      const place = resolveRoot(folder, { from: this.root.path, home, knowsHome });
       return Promise.resolve(new FtpBackend(this.#server, { place, owns: false }));
     });
   }
@@ -224,7 +225,10 @@ class FtpBackend implements Backend {
  * Resolves a folder: "/x" and "//x" are absolute, "~", "~/x" and "/~/x" start at the login folder, and all others at
  * `from`.
  */
-function resolveRoot(folder: string, { from, home }: { readonly from: string; readonly home: string }): BackendRoot {
+function resolveRoot(
+  folder: string,
+  { from, home, knowsHome }: { readonly from: string; readonly home: string; readonly knowsHome: boolean },
+): BackendRoot {
   const context: OperationContext = { signal: new AbortController().signal, operation: "open", path: root };
   // deno-lint-ignore no-control-regex
   if (/[\u0000-\u001f\u007f]/.test(folder)) {
@@ -234,6 +238,6 @@ function resolveRoot(folder: string, { from, home }: { readonly from: string; re
   const joined = below === undefined ? posix.resolve(from, folder) : posix.join(home, below);
   const path = joined.replace(/^\/+/, "/").replace(/(?<=.)\/+$/, "");
   if (path === home && home !== "/") return { path, risk: "the login folder" };
-  if (path === "/" && home !== "/") return { path, risk: "the server's root folder" };
+  if (path === "/" && (home !== "/" || !knowsHome)) return { path, risk: "the server's root folder" };
   return { path, isOrdinary: true };
 }

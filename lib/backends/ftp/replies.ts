@@ -138,10 +138,20 @@ export function parsePasvPort({ code, text }: Reply): number | undefined {
   return parsePort(high === undefined ? undefined : String(Number(high) * 256 + Number(low)));
 }
 
-/** Returns the folder of `257 "/a ""quoted"" one" is …`, or undefined if there is none. */
+/**
+ * Returns the folder of `257 "/a ""quoted"" one" is …`, also without quotes or with odd ones; undefined if there is none
+ * that is absolute in the form of Unix. "C:/" is none: such servers count from "/" all the same.
+ */
 export function parsePwdFolder({ code, text }: Reply): string | undefined {
-  return code === 257 ? /"((?:[^"]|"")*)"/.exec(text)?.[1]?.replaceAll('""', '"') : undefined;
+  if (code !== 257) return undefined;
+  const quoted = /"((?:[^"]|"")*)"/.exec(text)?.[1]?.replaceAll('""', '"');
+  const folder = quoted?.startsWith("/") === true ? quoted : ODD_PWD.exec(text.slice(4))?.[1];
+  // deno-lint-ignore no-control-regex
+  return folder === undefined || /[\u0000-\u001f\u007f]/.test(folder) ? undefined : folder;
 }
+
+/** A folder within odd quotes, or without any if nothing but the usual words follow. */
+const ODD_PWD = /^\s*["'`]*(\/[^"'`\s]*)["'`]*(?:\s+(?:is|as)\b.*|\s*[.]?)$/i;
 
 /** Parses the reply to FEAT: feature names in capitals, each with the rest of its line. */
 export function parseFeatures({ code, text }: Reply): ReadonlyMap<string, string> {

@@ -1,7 +1,7 @@
 import type { Entry } from "../../core/entry.ts";
 import type { RelPath } from "../../core/path.ts";
 import { SyncError } from "../../core/errors.ts";
-import type { ServerProfile } from "./connect.ts";
+import type { ServerProfile } from "./profile.ts";
 import type { ControlConnection } from "./control_connection.ts";
 import { decodeText, encodeText, type PathEncoding } from "./listing_parser.ts";
 import type { FtpPool } from "./pool.ts";

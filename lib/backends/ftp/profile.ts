@@ -1,0 +1,44 @@
+import type { ControlConnection } from "./control_connection.ts";
+import { isAbsent } from "./errors.ts";
+import { parseFeatures, parsePwdFolder } from "./replies.ts";
+
+/** A server's features, found at the first login. */
+export interface ServerProfile {
+  readonly features: ReadonlyMap<string, string>;
+  /** The text of SITE HELP, in capitals. */
+  readonly siteHelp: string;
+  /** The login folder in the server's encoding; "/" if the server does not report it, or in no usable form. */
+  readonly home: string;
+  /** Whether the server reported the login folder. */
+  readonly knowsHome: boolean;
+  /** Whether MDTM with a time sets it. */
+  readonly setsByMdtm: boolean;
+  /** Whether data connections may resume the TLS session of any connection of this client. */
+  readonly acceptsAnyTlsSession: boolean;
+  /** Whether the server's system is Unix, so that a rename over an existing file is atomic. */
+  readonly isUnix: boolean;
+  /** The fingerprint of the server's certificate, "SHA256:…" in hex; undefined without TLS. */
+  readonly peer: string | undefined;
+}
+
+/** Asks a server, after the first login, what it can do. */
+export async function readProfile(control: ControlConnection): Promise<ServerProfile> {
+  const [feat, pwd, help, system] = await control.sendCommands(["FEAT", "PWD", "SITE HELP", "SYST"]);
+  const features = parseFeatures(feat);
+  const home = parsePwdFolder(pwd);
+  // A server that can set times reports about setting; others take the time for a part of the name.
+  const probe = features.has("MFMT") || !features.has("MDTM")
+    ? undefined
+    : await control.sendCommand("MDTM 20200101000000 /.tandem-is-not-there");
+  const peer = control.fingerprint;
+  return {
+    features,
+    siteHelp: help.code < 300 ? help.text.toUpperCase() : "",
+    home: home ?? "/",
+    knowsHome: home !== undefined,
+    setsByMdtm: probe !== undefined && /\bset\b/i.test(probe.text) && !isAbsent(probe.text),
+    acceptsAnyTlsSession: /vsftpd|pure-ftpd/i.test(control.greeting),
+    isUnix: system.code === 215 && /unix/i.test(system.text),
+    peer: peer === undefined ? undefined : `SHA256:${peer}`,
+  };
+}
