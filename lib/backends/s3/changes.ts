@@ -4,6 +4,7 @@ import type { Precondition } from "../../core/backend.ts";
 import { describeMismatch } from "../shared/preconditions.ts";
 import type { S3Client } from "./client.ts";
 import type { ObjectFacts } from "./types.ts";
+import { mayRefusePrecondition } from "./errors.ts";
 import { assertExpected } from "./conditional_write.ts";
 import { keyOf, type ObjectContext, prefixOf } from "./keys.ts";
 import { stat, toFileEntry } from "./stat.ts";
@@ -58,8 +59,7 @@ export async function copyWithTime(
     });
   }
   const anew = { ...facts, metadata: { ...facts.metadata, mtime: formatMtime(modified) } };
-  const key = keyOf(context);
-  return await client.copy(key, key, context, { ifMatch: facts.etag, anew });
+  return await copyUnchanged(client, facts, { from: context, to: context, anew });
 }
 
 /** Copies an object with its content and all its metadata. */
@@ -74,7 +74,32 @@ export async function copyObject(
     throw operationError(from, "unsupported", { why: "the store cannot copy more than 5 GiB in one step" });
   }
   if (expect !== undefined) await assertExpected(client, to, expect);
-  await client.copy(keyOf(from), keyOf(to), to, { ifMatch: facts.etag });
+  await copyUnchanged(client, facts, { from, to });
+}
+
+interface CopyTarget {
+  readonly from: ObjectContext;
+  readonly to: ObjectContext;
+  readonly anew?: ObjectFacts;
+}
+
+/**
+ * Copies the object that these facts describe, and none that replaced it: by a precondition, or by a check just before
+ * if the store refuses it.
+ */
+async function copyUnchanged(
+  client: S3Client,
+  { etag }: ObjectFacts,
+  { from, to, ...headers }: CopyTarget,
+): Promise<string | undefined> {
+  try {
+    return await client.copy(keyOf(from), keyOf(to), to, { ifMatch: etag, ...headers });
+  } catch (error) {
+    if (etag === undefined || !mayRefusePrecondition(error)) throw error;
+    const now = await client.head(keyOf(from), from);
+    if (now?.etag !== etag) throw operationError(from, "changed", { why: "it was replaced meanwhile" });
+    return await client.copy(keyOf(from), keyOf(to), to, headers);
+  }
 }
 
 /**

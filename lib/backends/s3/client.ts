@@ -1,5 +1,5 @@
 import type { HttpResponse } from "../../http/client.ts";
-import { errorReplyOf } from "./errors.ts";
+import { errorReplyOf, mayRefusePrecondition } from "./errors.ts";
 import { toEndpoint } from "./address.ts";
 import { type S3Request, SignedHttp } from "./signed_http.ts";
 import { findLogin, type Login } from "./credentials.ts";
@@ -52,6 +52,7 @@ export class S3Client implements AsyncDisposable {
   readonly #http: SignedHttp;
   /** For requests that a store may take minutes to answer. */
   readonly #slowHttp: SignedHttp;
+  #refusesIfMatch = false;
 
   constructor(options: S3ClientOptions, login: Login) {
     const { bucket, timeout, connections } = options;
@@ -114,8 +115,11 @@ export class S3Client implements AsyncDisposable {
     { from, to, ifMatch }: { readonly from?: number; readonly to?: number; readonly ifMatch?: string } = {},
   ): Promise<Download> {
     const range = from === undefined ? undefined : `bytes=${from}-${to === undefined ? "" : to - 1}`;
-    const headers = { range, "if-match": quoteEtag(ifMatch) };
-    const reply = await this.#http.send(this.#withPayer({ method: "GET", key, headers }), context);
+    const reply = await this.#sendUnlessRefused(
+      this.#refusesIfMatch ? undefined : quoteEtag(ifMatch),
+      (match) =>
+        this.#http.send(this.#withPayer({ method: "GET", key, headers: { range, "if-match": match } }), context),
+    );
     const [, first, last, total] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(headerOf(reply, "content-range") ?? "") ?? [];
     const facts = toFacts(reply);
     const length = first === undefined ? facts.size : Number(last) + 1 - Number(first);
@@ -241,6 +245,21 @@ export class S3Client implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([this.#http, this.#slowHttp].map((link) => link[Symbol.asyncDispose]()));
+  }
+
+  /**
+   * Sends a read under If-Match, and without it if the store refuses that: the reader compares the ETag of the reply in
+   * any case.
+   */
+  async #sendUnlessRefused<T>(match: string | undefined, send: (match: string | undefined) => Promise<T>): Promise<T> {
+    try {
+      return await send(match);
+    } catch (error) {
+      if (match === undefined || !mayRefusePrecondition(error)) throw error;
+      const reply = await send(undefined);
+      this.#refusesIfMatch = true;
+      return reply;
+    }
   }
 
   /** Sends a request whose reply consists of headers only. */

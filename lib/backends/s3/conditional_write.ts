@@ -3,6 +3,7 @@ import type { Entry } from "../../core/entry.ts";
 import { assertUnchanged } from "../shared/preconditions.ts";
 import { isAmazon } from "./object_options.ts";
 import type { S3Client } from "./client.ts";
+import { mayRefusePrecondition } from "./errors.ts";
 import type { Condition } from "./types.ts";
 import { keyOf, type ObjectContext } from "./keys.ts";
 import { stat, toFileEntry } from "./stat.ts";
@@ -15,16 +16,24 @@ export interface ConditionalWriteSupport {
   ifNoneMatch: "yes" | "no" | undefined;
   ifMatch: "quoted" | "bare" | "no" | undefined;
   isProbing: boolean;
+  /** Reports that the store refuses preconditions. */
+  readonly warnRefused: () => void;
 }
 
 /**
  * Returns what is known about a store. Amazon S3 has supported both since November 2024; for any other store the first
  * writes find it out.
  */
-export function initialSupport(endpoint: URL | undefined): ConditionalWriteSupport {
+export function initialSupport(endpoint: URL | undefined, warnRefused: () => void): ConditionalWriteSupport {
   return isAmazon(endpoint)
-    ? { ifNoneMatch: "yes", ifMatch: "quoted", isProbing: false }
-    : { ifNoneMatch: undefined, ifMatch: undefined, isProbing: false };
+    ? { ifNoneMatch: "yes", ifMatch: "quoted", isProbing: false, warnRefused }
+    : { ifNoneMatch: undefined, ifMatch: undefined, isProbing: false, warnRefused };
+}
+
+/** Returns the warning about a store that refuses preconditions. */
+export function refusedPreconditionsWarning(label: string): string {
+  return `${label} refuses If-Match and If-None-Match: what is there is compared just before each write instead, so ` +
+    "what another program writes in that moment is replaced.";
 }
 
 /** A write that can be repeated under another precondition; each call starts it again. */
@@ -47,22 +56,47 @@ export async function writeConditionally<T>(
   const look = () => assertExpected(client, context, expect);
   if (expect === "absent") {
     if (support.ifNoneMatch !== "yes") await look();
-    return await write(support.ifNoneMatch === "no" ? {} : { ifNoneMatch: true });
+    if (support.ifNoneMatch === "no") return await write({});
+    return await writeUnlessRefused({ support, condition: { ifNoneMatch: true }, look, write });
   }
   const ifMatch = expect.kind === "file" ? expect.revision : undefined;
   // The mtime can differ although the ETag, which belongs to the content, is the same.
   const isTold = ifMatch !== undefined && expect.kind === "file" && expect.modified === undefined;
   if (!isTold || support.ifMatch === undefined || support.ifMatch === "no") await look();
   if (ifMatch === undefined || support.ifMatch === "no") return await write({});
-  if (support.ifMatch !== undefined) return await write({ ifMatch, bare: support.ifMatch === "bare" });
+  const bare = support.ifMatch === "bare";
   try {
-    return await write({ ifMatch });
+    return await writeUnlessRefused({ support, condition: { ifMatch, bare }, look, write });
   } catch (error) {
-    if (!(error instanceof SyncError) || error.kind !== "changed") throw error;
+    if (support.ifMatch !== undefined || !(error instanceof SyncError) || error.kind !== "changed") throw error;
     // Some stores compare the quotes too: the check a moment ago found the expected ETag.
     await look();
     const written = await write({ ifMatch, bare: true });
     support.ifMatch = "bare";
+    return written;
+  }
+}
+
+/**
+ * Writes under the precondition. If the store refuses the precondition itself, it is replaced by a check, for all
+ * further writes too.
+ */
+export async function writeUnlessRefused<T>(
+  { support, condition, look, write }: Pick<ConditionalWrite<T>, "support" | "write"> & {
+    readonly condition: Condition;
+    look(): Promise<void>;
+  },
+): Promise<T> {
+  try {
+    return await write(condition);
+  } catch (error) {
+    if (!mayRefusePrecondition(error)) throw error;
+    await look();
+    // If something else was refused, this is refused as well, and teaches nothing.
+    const written = await write({});
+    if (condition.ifNoneMatch === true) support.ifNoneMatch = "no";
+    else support.ifMatch = "no";
+    support.warnRefused();
     return written;
   }
 }

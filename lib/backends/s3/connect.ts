@@ -5,7 +5,7 @@ import type { ConnectContext } from "../../core/protocol.ts";
 import type { UploadContext } from "./write.ts";
 import { openS3Client } from "./client.ts";
 import type { Credentials } from "./types.ts";
-import { initialSupport } from "./conditional_write.ts";
+import { initialSupport, refusedPreconditionsWarning } from "./conditional_write.ts";
 import { type ObjectContext, toPrefix } from "./keys.ts";
 import { assertKnownStorageClass, parseObjectOptions } from "./object_options.ts";
 import { connectWithRetry } from "../../net/backoff.ts";
@@ -59,7 +59,7 @@ export async function connectS3(target: ConnectContext, call: CallOptions): Prom
     assertTlsForPins(client.endpoint, clientOptions.pins);
     assertKnownStorageClass(clientOptions.objectOptions, client.endpoint);
     await connectWithRetry(() => client.list(context.prefix, context, { most: 1 }), context);
-    const support = initialSupport(client.endpoint);
+    const support = initialSupport(client.endpoint, once(() => target.warn(refusedPreconditionsWarning(label))));
     const memory = new ByteSemaphore(Math.max(UPLOAD_MEMORY, partSize));
     return {
       uploads: { client, support, memory, partSize, begunHere: new Set() },

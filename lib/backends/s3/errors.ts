@@ -54,6 +54,17 @@ export function errorReplyOf(error: unknown): ErrorReply | undefined {
     : undefined;
 }
 
+/**
+ * Whether the store may have refused the request for its precondition: it does not implement something, or answers 400
+ * with no code that explains it.
+ */
+export function mayRefusePrecondition(error: unknown): boolean {
+  const refused = errorReplyOf(error);
+  if (refused === undefined) return false;
+  const { code = "", status } = refused;
+  return status === 501 || code === "NotImplemented" || (status === 400 && codes[code] === undefined);
+}
+
 /** Whether the store asked for fewer requests. */
 export function isSlowDown(error: SyncError): boolean {
   const refused = errorReplyOf(error);

@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import { SyncError } from "../../core/errors.ts";
 import type { FileEntry } from "../../core/entry.ts";
 import type { S3Client } from "./client.ts";
-import type { ListedPart, UnfinishedUpload } from "./types.ts";
-import { assertExpected, supportedCondition } from "./conditional_write.ts";
+import type { Condition, ListedPart, UnfinishedUpload } from "./types.ts";
+import { assertExpected, supportedCondition, writeUnlessRefused } from "./conditional_write.ts";
 import { keyOf } from "./keys.ts";
 import { toFileEntry } from "./stat.ts";
 import { parseMtime } from "./codec.ts";
@@ -225,16 +225,18 @@ async function completeUpload(
   const { expect } = options;
   const look = async () => expect === undefined ? undefined : await assertExpected(client, context, expect);
   const condition = supportedCondition(support, expect);
+  const complete = (only: Condition) => client.completeUpload(keyOf(context), parts, context, { id, ...only });
   await look();
   try {
-    await client.completeUpload(keyOf(context), parts, context, { id, ...condition });
+    if (Object.keys(condition).length === 0) await complete({});
+    else await writeUnlessRefused({ support, condition, look, write: complete });
   } catch (error) {
     const isDenial = error instanceof SyncError && error.kind === "changed" && error.facts.transient !== true;
     if (condition.ifMatch === undefined || !isDenial) throw error;
     // A store may compare differently here than for a single PUT: if the entry is still the expected one, it was not
     // changed.
     await look();
-    await client.completeUpload(keyOf(context), parts, context, { id });
+    await complete({});
   }
 }
 

@@ -130,6 +130,20 @@ export const mutantsOfStore: readonly Mutant[] = [
     tests: [s3],
   },
   {
+    name: "store: a condition that a store refuses is replaced by nothing",
+    file: "lib/backends/s3/conditional_write.ts",
+    old: "    await look();\n    // If something else was refused",
+    new: "    // If something else was refused",
+    tests: ["tests/unit/backends/s3/conditional_write_test.ts"],
+  },
+  {
+    name: "store: a copy without a condition takes whatever is there",
+    file: "lib/backends/s3/changes.ts",
+    old: "if (now?.etag !== etag) throw operationError(from,",
+    new: "if (now === undefined) throw operationError(from,",
+    tests: ["tests/unit/backends/s3/conditional_write_test.ts"],
+  },
+  {
     name: "store: an empty prefix that is known is a lost root",
     file: "lib/sync/run.ts",
     old: "missing: missing[side] && sides[side].traits.hasDirs,",
