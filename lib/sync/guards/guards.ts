@@ -38,6 +38,8 @@ export function describeSafetyIssue(issue: SafetyIssue): string {
 }
 
 const FEW = 10;
+/** The number of files from which on half of a side is much, in mode Both. */
+const SMALL = 5;
 const WITHOUT_REMOVE = "run the same command without -Remove";
 const WAYS_ON: Readonly<Record<SafetyIssue["code"], string>> = {
   emptySource: WITHOUT_REMOVE,
@@ -72,7 +74,7 @@ function* findTooMany(
 
 /**
  * Compares the removals of a side with the limits. A limit given by the user is exact and may be reached. Otherwise, in
- * mode Both: more than half and more than ten. In one-way modes a deployment may rename most files each time, so the
+ * mode Both: more than half of five files or more. In one-way modes a deployment may rename most files each time, so the
  * limits are: more than ten removed, and the side left with fewer than half as many files as before; or, without
  * history, fewer than one in twenty of its names found in the source.
  */
@@ -90,8 +92,10 @@ function findExcess(
     const why = `more than -MaxRemove ${Number((maxRemove.share * 100).toFixed(6))}%`;
     return count - allowed > before * ROUNDING ? { code: "tooMany", why } : undefined;
   }
+  if (mode === "Both") {
+    return before >= SMALL && count * 2 > before ? { code: "tooMany", why: "more than half" } : undefined;
+  }
   if (count <= FEW) return undefined;
-  if (mode === "Both") return count * 2 > before ? { code: "tooMany", why: "more than half" } : undefined;
   if (after * 2 < before) {
     return { code: "tooMany", why: `which would leave it ${countOf(after, "file")}, fewer than half` };
   }

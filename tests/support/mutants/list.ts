@@ -57,8 +57,15 @@ export const mutantsOfPlans: readonly Mutant[] = [
   {
     name: "half of a side counts as more than half",
     file: "lib/sync/guards/guards.ts",
-    old: "return count * 2 > before ?",
-    new: "return count * 2 >= before ?",
+    old: "&& count * 2 > before ?",
+    new: "&& count * 2 >= before ?",
+    tests: ["tests/unit/sync/guards/guards_test.ts"],
+  },
+  {
+    name: "half of a small folder may go in mode Both",
+    file: "lib/sync/guards/guards.ts",
+    old: "return before >= SMALL &&",
+    new: "return before > 2 * SMALL &&",
     tests: ["tests/unit/sync/guards/guards_test.ts"],
   },
   {

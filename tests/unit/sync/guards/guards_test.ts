@@ -124,7 +124,7 @@ Deno.test("dangers() counts neither folders nor what moves", () => {
   assert.deepEqual(check({ maxRemove: { count: 0 }, moves: true, local: { "b": x }, remote: { "a": x } }), []);
 });
 
-Deno.test("dangers() judges Both by half of a side and more than ten", () => {
+Deno.test("dangers() judges Both by half of a side that holds five files or more", () => {
   const run = (kept: number, gone: number) => {
     const known = knownAs(...Object.keys({ ...files("k", kept), ...files("g", gone) }));
     return codes(
@@ -133,7 +133,11 @@ Deno.test("dangers() judges Both by half of a side and more than ten", () => {
   };
   assert.deepEqual(run(11, 11), []);
   assert.deepEqual(run(10, 11), ["tooMany remote"]);
-  assert.deepEqual(run(1, 10), []);
+  assert.deepEqual(run(1, 10), ["tooMany remote"]);
+  assert.deepEqual(run(2, 3), ["tooMany remote"]);
+  assert.deepEqual(run(3, 2), []);
+  assert.deepEqual(run(3, 3), []);
+  assert.deepEqual(run(1, 3), []);
 });
 
 Deno.test("MD-04 dangers() takes a source without a file for a disk that is not mounted", () => {
