@@ -33,7 +33,7 @@ export interface CompareOptions extends ConnectionOptions {
   /** Copy a renamed file again instead of renaming it on the other side too. */
   readonly skipMoves?: boolean;
   /** In Both: which version wins where both changed. Default: Newest. */
-  readonly conflict?: "Newest" | "Local" | "Remote" | "Larger" | "KeepBoth" | "Skip";
+  readonly conflict?: "Newest" | "Oldest" | "Older" | "Local" | "Remote" | "Larger" | "Smaller" | "KeepBoth" | "Skip";
   /** Symbolic links: leave alone, carry as links, or follow on the side that is read (not in Both). Default: Skip. */
   readonly links?: "Skip" | "Keep" | "Follow";
   /** -Links Follow may lead out of the folder. */

@@ -19,7 +19,7 @@ export interface BoundRun extends BoundPair, BoundState {
   readonly SkipNew: boolean;
   readonly SkipModified: boolean;
   readonly SkipMoves: boolean;
-  readonly Conflict: ConflictPolicy;
+  readonly Conflict: ConflictPolicy | "Older";
   readonly MaxRemove: CountOrPercent | undefined;
   readonly MaxListing: number;
   readonly AllowEmptySource: boolean;
@@ -56,7 +56,7 @@ export async function toRunOptions<W extends BoundRun>(
     remove: bound.Remove,
     skipNew: bound.SkipNew,
     skipModified: bound.SkipModified,
-    conflict: bound.Conflict,
+    conflict: bound.Conflict === "Older" ? "Oldest" : bound.Conflict,
     moves: !bound.SkipMoves,
     // A followed symlink is reported as its target; on the other side symlinks are left alone.
     links: bound.Links === "Keep" ? "Keep" : "Skip",

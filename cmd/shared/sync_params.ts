@@ -25,7 +25,8 @@ import { sessionInput } from "./session_param.ts";
 const modes = ["Local", "Remote", "Both", "Download", "Upload", "Bidirectional"] as const;
 
 const modeType = oneOf(...modes);
-const conflictType = oneOf("Newest", "Local", "Remote", "Larger", "KeepBoth", "Skip");
+/** Values of -Conflict. Older is another word for Oldest. */
+const conflictType = oneOf("Newest", "Oldest", "Older", "Local", "Remote", "Larger", "Smaller", "KeepBoth", "Skip");
 const linksType = oneOf("Skip", "Keep", "Follow");
 
 /** The parameters that Sync-Path and Compare-Path share: the pair of folders and the comparison. */

@@ -37,7 +37,7 @@ Deno.test("plan() brings both sides in step where nothing conflicts, and then fi
 });
 
 Deno.test("plan() loses no version that no user superseded, and comes to rest (P1)", () => {
-  const policy = fc.constantFrom("Newest", "Local", "Remote", "Larger", "KeepBoth" as const);
+  const policy = fc.constantFrom("Newest", "Oldest", "Local", "Remote", "Larger", "Smaller", "KeepBoth" as const);
   fc.assert(
     fc.property(anyStory, policy, fc.boolean(), fc.boolean(), (story, conflict, knows, remove) => {
       const { base, ...trees } = treesOf(story);

@@ -10,7 +10,7 @@ export type Mode = "Local" | "Remote" | "Both";
  * The policy that selects the winner of a conflict. Ties and unknown times are resolved as KeepBoth. Skip leaves the
  * conflict open.
  */
-export type ConflictPolicy = "Newest" | "Local" | "Remote" | "Larger" | "KeepBoth" | "Skip";
+export type ConflictPolicy = "Newest" | "Oldest" | "Local" | "Remote" | "Larger" | "Smaller" | "KeepBoth" | "Skip";
 
 /**
  * One scanned side. `hidden`: folders that contain something excluded by the masks, so they are never removed or

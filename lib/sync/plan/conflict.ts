@@ -59,15 +59,16 @@ export function pickWinner(
   const { conflict } = context.options;
   if (conflict === "Local") return "local";
   if (conflict === "Remote") return "remote";
-  if (conflict === "Larger") {
+  if (conflict === "Larger" || conflict === "Smaller") {
     if (local.size === remote.size) return undefined;
-    return local.size > remote.size ? "local" : "remote";
+    return (local.size > remote.size) === (conflict === "Larger") ? "local" : "remote";
   }
+  if (conflict !== "Newest" && conflict !== "Oldest") return undefined;
   // Two clocks may differ by this much.
-  if (conflict !== "Newest" || areTimesClose(local.modified, remote.modified)) return undefined;
+  if (areTimesClose(local.modified, remote.modified)) return undefined;
   const verdict = editTimes(context, local, remote);
-  if (verdict === "localNewer") return "local";
-  return verdict === "remoteNewer" ? "remote" : undefined;
+  if (verdict !== "localNewer" && verdict !== "remoteNewer") return undefined;
+  return (verdict === "localNewer") === (conflict === "Newest") ? "local" : "remote";
 }
 
 /**

@@ -68,6 +68,19 @@ Deno.test("Sync-Path -Mode Both gives a conflict to the newest, and Restore-Tras
   assert.deepEqual([a["one"], b["one"]], ["here", "here"]);
 });
 
+Deno.test("Sync-Path -Mode Both gives a conflict to the older or the smaller version where that is asked", async () => {
+  await using pair = await freshPair(files);
+  await pair.sync();
+  for (const [word, at] of [["Older", 5], ["oldest", 20], ["Smaller", 40]] as const) {
+    await write(`${pair.a}/one`, `here ${word}`, at);
+    await write(`${pair.b}/one`, `there, later ${word}`, at + 5);
+    const ran = await pair.sync("-Conflict", word);
+    assert.deepEqual([ran.code, counts(ran)], [0, [1, 0, 0, 1, 0]], ran.stderr);
+    const [a, b] = await pair.both();
+    assert.deepEqual([a["one"], b["one"]], [`here ${word}`, `here ${word}`]);
+  }
+});
+
 Deno.test("Sync-Path -Mode Both keeps what an edit of one side replaces, without a word of conflict", async () => {
   await using pair = await freshPair(files);
   await pair.sync();

@@ -98,8 +98,8 @@ export const mutantsOfPlan: readonly Mutant[] = [
   {
     name: "a time less than two seconds newer wins a conflict",
     file: "lib/sync/plan/conflict.ts",
-    old: 'if (conflict !== "Newest" || areTimesClose(local.modified, remote.modified)) return undefined;',
-    new: 'if (conflict !== "Newest") return undefined;',
+    old: "  if (areTimesClose(local.modified, remote.modified)) return undefined;\n",
+    new: "",
     tests: ["tests/unit/sync/plan/conflict_test.ts"],
   },
   {

@@ -19,7 +19,7 @@ export const anyOptions = fc.record({
   mirror: fc.boolean(),
   skipNew: fc.boolean(),
   skipModified: fc.boolean(),
-  conflict: fc.constantFrom("Newest", "Larger", "Skip" as const),
+  conflict: fc.constantFrom("Newest", "Oldest", "Larger", "Smaller", "Skip" as const),
   moves: fc.boolean(),
 }).map((given) => toPlanOptions({ ...given, keepDiscarded: trash }));
 

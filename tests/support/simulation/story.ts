@@ -117,7 +117,16 @@ const usualSync = {
   remove: fc.boolean(),
   skipNew: fc.nat(7).map((n) => n === 0),
   skipModified: fc.nat(7).map((n) => n === 0),
-  conflict: fc.constantFrom<ConflictPolicy>("Newest", "Local", "Remote", "Larger", "KeepBoth", "Skip"),
+  conflict: fc.constantFrom<ConflictPolicy>(
+    "Newest",
+    "Oldest",
+    "Local",
+    "Remote",
+    "Larger",
+    "Smaller",
+    "KeepBoth",
+    "Skip",
+  ),
   checksum: fc.nat(3).map((n) => n === 0),
   concurrency: fc.integer({ min: 1, max: 4 }),
   careful: fc.nat(3).map((n) => n === 0),
@@ -132,7 +141,7 @@ const quietSync = {
   remove: fc.constant(true),
   skipNew: fc.constant(false),
   skipModified: fc.constant(false),
-  conflict: fc.constantFrom<ConflictPolicy>("Newest", "Local", "Remote", "Larger", "KeepBoth"),
+  conflict: fc.constantFrom<ConflictPolicy>("Newest", "Oldest", "Local", "Remote", "Larger", "Smaller", "KeepBoth"),
   careful: fc.constant(false),
 };
 

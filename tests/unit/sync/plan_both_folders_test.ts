@@ -31,7 +31,7 @@ Deno.test("TW-12 plan() replaces an unchanged file by a folder, with and without
 });
 
 Deno.test("TW-13 plan() leaves a changed file against a folder as an open conflict, whatever the policy", () => {
-  for (const conflict of ["Newest", "Local", "Remote", "Larger", "KeepBoth", "Skip"] as const) {
+  for (const conflict of ["Newest", "Oldest", "Local", "Remote", "Larger", "Smaller", "KeepBoth", "Skip"] as const) {
     const made = both({ conflict, known: knownAs("p"), local: { "p/x": {} }, remote: { p: later } });
     assert.deepEqual([made.actions, made.historyUpdates], [[], []]);
     assert.deepEqual(made.conflicts.map(({ path, winner }) => [path, winner]), [["p", undefined]]);

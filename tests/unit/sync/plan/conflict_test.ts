@@ -18,11 +18,17 @@ const policies: readonly (readonly [ConflictPolicy, local: Listing, remote: List
   ["Newest", at(60, 6), at(30, 9), "local"],
   ["Newest", at(30, 9), at(60, 6), "remote"],
   ["Newest", at(30, 9), at(31, 6), "both"],
+  ["Oldest", at(60, 6), at(30, 9), "remote"],
+  ["Oldest", at(30, 9), at(60, 6), "local"],
+  ["Oldest", at(30, 9), at(31, 6), "both"],
   ["Local", at(30, 6), at(60, 9), "local"],
   ["Remote", at(60, 9), at(30, 6), "remote"],
   ["Larger", at(30, 9), at(60, 6), "local"],
   ["Larger", at(60, 6), at(30, 9), "remote"],
   ["Larger", at(60, 6), at(30, 6), "both"],
+  ["Smaller", at(30, 9), at(60, 6), "remote"],
+  ["Smaller", at(60, 6), at(30, 9), "local"],
+  ["Smaller", at(60, 6), at(30, 6), "both"],
   ["KeepBoth", at(60, 6), at(30, 9), "both"],
   ["Skip", at(60, 6), at(30, 9), "undefined"],
 ];
@@ -41,10 +47,12 @@ for (const [conflict, local, remote, winner] of policies) {
   });
 }
 
-Deno.test("plan() settles as KeepBoth where a time is no time of an edit", () => {
-  const made = both({ local: at(60, 6), remote: at(30, 9), traits: { timeStep: undefined } });
-  assert.deepEqual(made.conflicts.map(({ winner }) => winner), ["both"]);
-});
+for (const conflict of ["Newest", "Oldest"] as const) {
+  Deno.test(`plan() settles ${conflict} as KeepBoth where a time is no time of an edit`, () => {
+    const made = both({ conflict, local: at(60, 6), remote: at(30, 9), traits: { timeStep: undefined } });
+    assert.deepEqual(made.conflicts.map(({ winner }) => winner), ["both"]);
+  });
+}
 
 Deno.test("plan() settles as KeepBoth where the loser cannot be kept", () => {
   const made = both({ keepDiscarded: () => undefined, local: at(60, 6), remote: at(30, 9) });

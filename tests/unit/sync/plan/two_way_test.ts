@@ -66,8 +66,10 @@ Deno.test("TW-02 plan() asks for the content of equal sizes that a conflict woul
     });
     return [doubtful, free];
   };
-  for (const conflict of ["KeepBoth", "Larger"] as const) assert.deepEqual(asked(conflict), [["f"], []]);
-  for (const conflict of ["Newest", "Local", "Remote", "Skip"] as const) assert.deepEqual(asked(conflict), [[], ["f"]]);
+  for (const conflict of ["KeepBoth", "Larger", "Smaller"] as const) assert.deepEqual(asked(conflict), [["f"], []]);
+  for (const conflict of ["Newest", "Oldest", "Local", "Remote", "Skip"] as const) {
+    assert.deepEqual(asked(conflict), [[], ["f"]]);
+  }
   assert.deepEqual(asked("Newest", { traits: { timeStep: undefined } }), [["f"], []]);
 });
 
