@@ -55,8 +55,8 @@ export interface CompareOptions extends ConnectionOptions {
   readonly allowAllChanged?: boolean;
   /** Removals go on though files failed, outside folders that could not be listed. */
   readonly removeDespiteFailures?: boolean;
-  /** Go on only if this file exists in both roots. */
-  readonly requireMarker?: string;
+  /** Go on only if this file exists below both roots, such as .marker or photos/.marker; several with commas. */
+  readonly requireMarker?: string | readonly string[];
   /** With Checksum: never read remote files back to compare them. */
   readonly noReadBack?: boolean;
   /** The folder of the history, which records what both sides held after the last run. */

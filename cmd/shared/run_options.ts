@@ -27,7 +27,7 @@ export interface BoundRun extends BoundPair, BoundState {
   readonly AllowMissingRoot: boolean;
   readonly AllowAllChanged: boolean;
   readonly RemoveDespiteFailures: boolean;
-  readonly RequireMarker: string | undefined;
+  readonly RequireMarker: readonly string[] | undefined;
   readonly NoReadBack: boolean;
   readonly Force: boolean;
 }
@@ -64,7 +64,7 @@ export async function toRunOptions<W extends BoundRun>(
     allow: allowedGuards(bound),
     ...(bound.MaxRemove === undefined ? {} : { maxRemove: bound.MaxRemove }),
     maxListing: bound.MaxListing,
-    ...(bound.RequireMarker === undefined ? {} : { marker: bound.RequireMarker }),
+    ...(bound.RequireMarker === undefined ? {} : { markers: bound.RequireMarker }),
     ...(state.history === undefined ? {} : { pairHistory: state.history }),
     isLockOwner: async () => (await Promise.all(state.locks.map((lock) => lock.isLockOwner()))).every(Boolean),
     ...(state.trash === undefined ? {} : { trash: state.trash, trashDays: bound.TrashDays }),

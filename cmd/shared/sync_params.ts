@@ -131,7 +131,10 @@ export const syncParams = {
     fallback: false,
     help: "Removals go on though files failed, outside folders that could not be listed.",
   },
-  RequireMarker: { type: text, help: "Go on only if this file exists in both roots." },
+  RequireMarker: {
+    type: listOf(text),
+    help: "Go on only if this file exists below both roots, such as .marker or photos/.marker; several with commas.",
+  },
   NoReadBack: { type: toggle, fallback: false, help: "With Checksum: never read remote files back to compare them." },
   HistoryPath: {
     type: path,

@@ -9,7 +9,7 @@ import { type RootState, type SafetyIssue, type SafetyLimits } from "./common/op
 import { DirectWriteRecord } from "./direct_writes.ts";
 import { type ActionResults, dropRestored, recordInPlace, recordRun, tapEvents } from "./record_run.ts";
 import { planRun, type Scans } from "./plan_run.ts";
-import { checkRoots, findMarker } from "./guards/root_checks.ts";
+import { checkRoots, findMarkers } from "./guards/root_checks.ts";
 import { type Scan, scan } from "./scan/scan.ts";
 import { toSnapshot } from "./scan/snapshot.ts";
 import { type TempOwner, toTempOwner } from "./common/temp_tag.ts";
@@ -53,9 +53,9 @@ async function* synchronize(sides: Backends, options: RunOptions): AsyncGenerato
     allowMissing: options.allow.includes("-AllowMissingRoot"),
   });
   const { signal } = options;
-  const marker = options.marker === undefined
+  const markers = options.markers === undefined
     ? undefined
-    : await findMarker(options.marker, sides, { signal, missing });
+    : await findMarkers(options.markers, sides, { signal, missing });
   const owners = toTempOwners(sides, options);
   const scans = await scanBoth(sides, { options, owners, missing });
   for (const side of bothSides) yield { type: "scanned", side, entries: scans[side].snapshot.size };
@@ -68,7 +68,7 @@ async function* synchronize(sides: Backends, options: RunOptions): AsyncGenerato
   const raw = mergeHiddenNotes(yield* planRun(sides, settled, { ...runOptions, rootEntries, listedAt }));
   const snapshots = { local: settled.local.snapshot, remote: settled.remote.snapshot };
   const listed = { local: scans.local.snapshot, remote: scans.remote.snapshot };
-  const found = findIssues(raw, listed, { options: runOptions, sides, missing, marker });
+  const found = findIssues(raw, listed, { options: runOptions, sides, missing, markers });
   const isRefused = found.length > 0 && !canBeAllowed(found, runOptions);
   const made = isRefused ? raw : await confirmAbsences(raw, sides, {
     ...runOptions,
@@ -181,11 +181,11 @@ async function scanBoth(
 function findIssues(
   made: Plan,
   snapshots: Readonly<Record<Side, Snapshot>>,
-  { options, sides, missing, marker }: {
+  { options, sides, missing, markers }: {
     readonly options: RunOptions;
     readonly sides: Backends;
     readonly missing: MissingRoots;
-    readonly marker: SafetyLimits["marker"] | undefined;
+    readonly markers: SafetyLimits["markers"] | undefined;
   },
 ): readonly SafetyIssue[] {
   const { mode, remove, mirror, allow, maxRemove, pairHistory } = options;
@@ -203,7 +203,7 @@ function findIssues(
     allow,
     roots: { local: rootState("local"), remote: rootState("remote") },
     ...(maxRemove === undefined ? {} : { maxRemove }),
-    ...(marker === undefined ? {} : { marker }),
+    ...(markers === undefined ? {} : { markers }),
   };
   return findSafetyIssues(made, snapshots, pairHistory?.history, limits);
 }

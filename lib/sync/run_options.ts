@@ -27,8 +27,8 @@ export interface RunOptions extends PlanChoices, CallOptions {
   readonly allow: SafetyLimits["allow"];
   /** The limit for the guard against too many removals. */
   readonly maxRemove?: SafetyLimits["maxRemove"];
-  /** The name of a file that must exist in both roots. */
-  readonly marker?: string;
+  /** The paths of files that must exist below both roots. */
+  readonly markers?: readonly string[];
   /** The sides whose root the user did not name. */
   readonly defaulted?: readonly Side[];
   /** Whether reading a remote file to compare it is forbidden. */

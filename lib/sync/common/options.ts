@@ -118,7 +118,7 @@ export interface SafetyLimits {
   readonly maxRemove?: { readonly share: number } | { readonly count: number };
   readonly allow: readonly GuardKey[];
   readonly roots: Readonly<Record<Side, RootState>>;
-  readonly marker?: { readonly name: string; readonly present: Readonly<Record<Side, boolean>> };
+  readonly markers?: readonly { readonly name: string; readonly present: Readonly<Record<Side, boolean>> }[];
 }
 
 /** The reason why a plan must not run. */

@@ -43,17 +43,19 @@ export async function checkRoots(sides: Backends, options: RootCheckOptions): Pr
   );
 }
 
-/** Checks whether the marker exists in both roots. Throws badInput for an invalid name. */
-export async function findMarker(
-  name: string,
+/** Checks which of the markers exist below both roots. Throws badInput for an invalid path. */
+export async function findMarkers(
+  names: readonly string[],
   sides: Backends,
   options: CallOptions & { readonly missing: MissingRoots },
-): Promise<NonNullable<SafetyLimits["marker"]>> {
-  const path = markerPath(name);
-  const has = async (side: Side) =>
+): Promise<NonNullable<SafetyLimits["markers"]>> {
+  const paths = names.map(markerPath);
+  const has = async (side: Side, path: RelPath) =>
     !options.missing[side] && await sides[side].stat(path, { signal: options.signal }) !== undefined;
-  const [local, remote] = await Promise.all([has("local"), has("remote")]);
-  return { name, present: { local, remote } };
+  return await Promise.all(paths.map(async (path) => {
+    const [local, remote] = await Promise.all([has("local", path), has("remote", path)]);
+    return { name: path, present: { local, remote } };
+  }));
 }
 
 /**
@@ -101,6 +103,10 @@ function markerPath(name: string): RelPath {
   try {
     return toRelPath(name);
   } catch {
-    throw badInput(`-RequireMarker takes the name of a file in both roots, not "${escapeForDisplay(name)}".`);
+    throw badInput(
+      `-RequireMarker takes the path of a file below both roots, such as ".marker" or "photos/.marker", not "${
+        escapeForDisplay(name)
+      }".`,
+    );
   }
 }

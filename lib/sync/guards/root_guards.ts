@@ -21,10 +21,11 @@ export function* findLostRoots(before: Readonly<Record<Side, Snapshot>>, limits:
       const why = `The root of the ${side} side is missing, and ${past}`;
       yield { code: "lostRoot", ...none, allowedBy: "-AllowMissingRoot", why };
     }
-    const { marker } = limits;
-    if (marker === undefined || marker.present[side]) continue;
-    const why = `The root of the ${side} side does not contain ${quote(marker.name)}, which -RequireMarker requires`;
-    yield { code: "noMarker", ...none, allowedBy: undefined, why };
+    for (const { name, present } of limits.markers ?? []) {
+      if (present[side]) continue;
+      const why = `The root of the ${side} side does not contain ${quote(name)}, which -RequireMarker requires`;
+      yield { code: "noMarker", ...none, allowedBy: undefined, why };
+    }
   }
 }
 

@@ -58,11 +58,31 @@ Deno.test("MD-04 run() refuses an empty source but for its key", async () => {
 
 Deno.test("MD-05 run() refuses a root without its marker, and names it", async () => {
   const sides = memories({ local: { "a": "1" }, remote: { "a": "1", "ok": "", "b": "2" } });
-  const options = { ...mirror, marker: "ok" };
+  const options = { ...mirror, markers: ["ok"] };
   const error = await rejection(ran({ local: sides.local, remote: noWrite(sides.remote) }, options));
   assert.deepEqual([error.kind, /local side.*"ok"/.test(error.message)], ["refused", true]);
   put(sides.local, "ok", "");
   assert.deepEqual((await outcomeOf(sides, options)).actions, ["remove remote b"]);
+});
+
+Deno.test("MD-05 run() wants each of several markers, in folders below both roots too", async () => {
+  const sides = memories({
+    local: { "ok": "", "d/e/ok": "" },
+    remote: { "ok": "", "d/e/ok": "", "f/x": "1" },
+  });
+  const markers = ["ok", "d/e/ok"];
+  assert.deepEqual((await outcomeOf(sides, { ...mirror, markers })).failures, []);
+  const error = await rejection(
+    ran({ local: sides.local, remote: noWrite(sides.remote) }, { ...mirror, markers: [...markers, "f/ok", "d/ok"] }),
+  );
+  assert.equal(error.kind, "refused");
+  for (const side of ["local", "remote"]) {
+    for (const name of ["f/ok", "d/ok"]) {
+      assert.match(error.message, new RegExp(`${side} side does not contain "${name}"`));
+    }
+  }
+  const bad = await rejection(ran(sides, { ...mirror, markers: ["../ok"] }));
+  assert.deepEqual([bad.kind, /"\.\.\/ok"/.test(bad.message)], ["badInput", true]);
 });
 
 for (

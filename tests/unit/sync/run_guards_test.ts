@@ -47,7 +47,7 @@ Deno.test("run() does not ask under planOnly, nor about what no key allows", asy
   const ask = () => assert.fail("it asked");
   const sides = pair({}, { "a": "1" });
   assert.equal((await rejection(ran(sides, { planOnly: true, allowIssues: ask }))).kind, "refused");
-  assert.equal((await rejection(ran(sides, { marker: "marker", allowIssues: ask }))).kind, "refused");
+  assert.equal((await rejection(ran(sides, { markers: ["marker"], allowIssues: ask }))).kind, "refused");
 });
 
 Deno.test("run() refuses a broad root for -Remove and -Mirror without -AllowRoot", async () => {
@@ -68,11 +68,11 @@ Deno.test("run() never removes from a root that nobody named", async () => {
 
 Deno.test("run() wants the marker in both roots", async () => {
   const sides = pair({ "mark": "", "a": "1" }, { "mark": "" });
-  await ran(sides, { marker: "mark", remove: false });
+  await ran(sides, { markers: ["mark"], remove: false });
   assert.deepEqual(await texts(sides.remote), { "mark": "", "a": "1" });
-  const error = await rejection(ran(pair({ "mark": "" }, { "b": "" }), { marker: "mark" }));
+  const error = await rejection(ran(pair({ "mark": "" }, { "b": "" }), { markers: ["mark"] }));
   assert.match(error.message, /"mark"/);
-  assert.equal((await rejection(ran(sides, { marker: "../x" }))).kind, "badInput");
+  assert.equal((await rejection(ran(sides, { markers: ["../x"] }))).kind, "badInput");
 });
 
 Deno.test("run() asks for the plan as a whole, and does nothing on no", async () => {
