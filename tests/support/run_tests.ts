@@ -89,7 +89,7 @@ async function runDeno(args: readonly string[], skips: string): Promise<Counts> 
   const child = new Deno.Command(Deno.execPath(), {
     args: [...args],
     cwd: root,
-    env: { TANDEM_SKIPS: skips },
+    env: { TANDEM_SKIPS: skips, ...(Deno.args.includes("servers") ? { TANDEM_SERVERS: "all" } : {}) },
     stdin: "null",
     stdout: "piped",
   }).spawn();

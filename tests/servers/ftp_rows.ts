@@ -1,0 +1,47 @@
+import { type RemoteServer, remoteServerKind } from "../support/targets/remote_server.ts";
+import { type Expectation, type MatrixServer, type Row, works } from "./row.ts";
+
+/** vsftpd's listings show the day alone of a file older than half a year. */
+const roughTimes: Expectation = {
+  kind: "degraded",
+  how: "a download takes the time that the listing shows: the day alone for files older than half a year",
+  losesTimes: true,
+};
+const noBackslash: Expectation = { kind: "degraded", how: "names that hold a backslash are refused", unfit: /\\/ };
+
+export const ftpRows: readonly Row[] = [
+  { ...known("vsftpd", "ftp vsftpd", { expects: roughTimes }), isQuick: true },
+  known("vsftpd, explicit TLS", "ftpes vsftpd", { expects: roughTimes }),
+  known("vsftpd, implicit TLS", "ftps vsftpd", { expects: roughTimes }),
+  known("ProFTPD", "ftp proftpd"),
+  known("ProFTPD, explicit TLS", "ftpes proftpd"),
+  known("Pure-FTPd", "ftp pure-ftpd", { expects: noBackslash }),
+  known("Pure-FTPd, explicit TLS", "ftpes pure-ftpd", { expects: noBackslash }),
+];
+
+function known(
+  name: string,
+  kind: string,
+  more: { readonly config?: readonly string[]; readonly expects?: Expectation } = {},
+): Row {
+  const { server, start } = remoteServerKind(kind);
+  return {
+    protocol: "FTP",
+    name,
+    recipes: [server],
+    expects: more.expects ?? works,
+    start: async () => fromRemoteServer(await start(more.config)),
+  };
+}
+
+/** A server of the end-to-end tests as one of the table. */
+export function fromRemoteServer(server: RemoteServer): MatrixServer {
+  return {
+    port: server.port,
+    root: server.root.replace(/\/$/, ""),
+    disk: server.disk,
+    env: server.env,
+    login: (path, port) => ({ address: server.address(path, port), params: server.params }),
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
+}

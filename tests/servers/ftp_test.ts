@@ -1,0 +1,3 @@
+import { testServers } from "./matrix.ts";
+
+testServers("FTP");

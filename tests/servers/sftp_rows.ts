@@ -1,0 +1,67 @@
+import { type Sshd, type SshdOptions, startSshd } from "../support/servers/sftp.ts";
+import { type Expectation, type MatrixServer, type Row, works } from "./row.ts";
+
+const password = "pa:ss wörd";
+
+export const sftpRows: readonly Row[] = [
+  { ...openssh("internal-sftp", { requestLog: false }), isQuick: true },
+  openssh("sftp-server of its own", {}),
+  openssh("chroot with ForceCommand", { chroot: true, password }),
+  openssh("keyboard-interactive alone", {
+    password,
+    requestLog: false,
+    config: [
+      ...["UsePAM yes", "PasswordAuthentication no", "PubkeyAuthentication no", "KbdInteractiveAuthentication yes"],
+      "AuthenticationMethods keyboard-interactive",
+    ],
+  }),
+  openssh("few algorithms, an RSA host key", {
+    hostKeys: ["rsa"],
+    requestLog: false,
+    config: [
+      ...["KexAlgorithms ecdh-sha2-nistp256", "Ciphers aes128-ctr", "MACs hmac-sha2-256", "Compression no"],
+      "HostKeyAlgorithms rsa-sha2-256",
+    ],
+  }),
+  openssh("umask 077", { config: ["ForceCommand internal-sftp -u 077"] }),
+  openssh("no posix-rename, hardlink, fsync, limits", {
+    config: [
+      "ForceCommand internal-sftp -P posix-rename,hardlink,fsync,limits,statvfs,fstatvfs,expand-path,copy-data",
+    ],
+  }),
+  openssh("no setstat", { config: ["ForceCommand internal-sftp -P setstat,fsetstat,lsetstat"] }, {
+    kind: "degraded",
+    how: "the server sets no times: files have that of their upload, said in one warning",
+    says: /The server refused to set the (?:time|mode) of /,
+    losesTimes: true,
+  }),
+];
+
+function openssh(name: string, options: SshdOptions, expects: Expectation = works): Row {
+  return {
+    protocol: "SFTP",
+    name: `OpenSSH, ${name}`,
+    recipes: ["sftp"],
+    expects,
+    ...(options.password === undefined ? {} : { needsRoot: true }),
+    async start() {
+      const sshd = await startSshd(options);
+      return sftpServer(sshd, options.password);
+    },
+  };
+}
+
+function sftpServer(sshd: Sshd, password: string | undefined): MatrixServer {
+  const identity = password === undefined ? ["-IdentityFile", sshd.privateKeyPath] : [];
+  return {
+    port: sshd.port,
+    root: sshd.root,
+    disk: sshd.disk,
+    env: password === undefined ? {} : { TANDEM_PASSWORD: password },
+    login: (path, port = sshd.port) => ({
+      address: `sftp://${sshd.user}@127.0.0.1:${port}${path}`,
+      params: [...identity, "-SshHostKeyFingerprint", sshd.fingerprint],
+    }),
+    [Symbol.asyncDispose]: () => sshd[Symbol.asyncDispose](),
+  };
+}
