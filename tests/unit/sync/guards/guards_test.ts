@@ -196,7 +196,7 @@ Deno.test("dangers() refuses a missing source with -Remove", () => {
 
 Deno.test("MD-05 dangers() asks for the marker on both sides, and no key opens that", () => {
   const marker = { name: ".marker", present: { local: true, remote: false } };
-  const [found] = check({ marker, allow: ["-AllowMissingRoot", "-AllowRoot"] });
+  const [found] = check({ markers: [marker], allow: ["-AllowMissingRoot", "-AllowRoot"] });
   assert.deepEqual([found?.code, found?.side, found?.allowedBy], ["noMarker", "remote", undefined]);
 });
 
@@ -247,6 +247,6 @@ Deno.test("describeDanger() shows names that could act on a terminal as text", (
 });
 
 Deno.test("describeDanger() names no key where none opens", () => {
-  const [found] = check({ marker: { name: ".m", present: { local: true, remote: false } } });
+  const [found] = check({ markers: [{ name: ".m", present: { local: true, remote: false } }] });
   assert.doesNotMatch(found === undefined ? "" : describeSafetyIssue(found), /if this is meant/);
 });
