@@ -126,7 +126,7 @@ function toTransferRecord(
   const { run, warnings } = about;
   const destination = fileNameOf(run, action.to, action.path);
   const modified = action.source.kind === "file" ? action.source.modified : undefined;
-  const touch = { FileName: destination, LastWriteTime: toIso(modified), Error: warnings.join(" ") || null };
+  const touch = { FileName: destination, LastWriteTime: toIso(modified), Error: warnings.join("; ") || null };
   return {
     Type: action.to === "remote" ? "Upload" : "Download",
     Action: actionName(action),

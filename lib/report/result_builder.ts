@@ -125,9 +125,8 @@ export class ResultBuilder {
     { path }: Action,
     { warnings = [], isTimeUnset: isUntimed }: Extract<SyncEvent, { readonly type: "done" }>,
   ): void {
-    const told = warnings.map((warning) => `"${path}": ${warning}`);
-    if (isUntimed !== true) this.#warnings.push(...told);
-    else if (++this.#timeWarningCount === 1) this.#firstTimeWarning = told.join(" ");
+    if (isUntimed !== true) this.#warnings.push(...warnings.map((warning) => `"${path}": ${warning}`));
+    else if (++this.#timeWarningCount === 1) this.#firstTimeWarning = `"${path}": ${warnings.join("; ")}`;
   }
 
   #timeWarnings(): readonly string[] {

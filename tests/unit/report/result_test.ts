@@ -180,14 +180,15 @@ Deno.test("exitCode() is the common code, else 1, and 130 above all", () => {
 });
 
 Deno.test("startResult() has one warning for all the times that a place does not keep, and one for each other thing", () => {
-  const untimed = (path: string): SyncEvent => ({
+  const untimed = (path: string, ...more: readonly string[]): SyncEvent => ({
     type: "done",
     action: upload(path),
-    warnings: [`The server refused to set the time of "${path}"`],
+    warnings: [...more, `The server refused to set the time of "${path}"`],
     isTimeUnset: true,
   });
   const of = (...events: readonly SyncEvent[]) => resultOf(events).Warnings;
   assert.deepEqual(of(untimed("a")), ['"a": The server refused to set the time of "a"']);
+  assert.deepEqual(of(untimed("a", "No mode")), ['"a": No mode; The server refused to set the time of "a"']);
   assert.deepEqual(of(untimed("a"), done(upload("m"), ["no mode"]), untimed("b"), untimed("c")), [
     '"m": no mode',
     '"a": The server refused to set the time of "a"; the same happened to 2 other files. Their content is correct',
