@@ -55,8 +55,8 @@ export interface ConnectionOptions extends ProgramOptions {
   readonly connections?: number;
   /** TLS: Auto uses it if the server offers it, Explicit requires it, Implicit begins with it. */
   readonly ftpSecure?: "None" | "Auto" | "Implicit" | "Explicit";
-  /** Passive: this machine opens the data connections. Active is not supported. */
-  readonly ftpMode?: "Passive" | "Active";
+  /** Who opens the data connections: this machine (Passive), the server (Active), or it if no other works (Auto). */
+  readonly ftpMode?: "Passive" | "Active" | "Auto";
   /**
    * Ftp: The SHA-256 of the certificate that must answer, one of several; then no authority is asked. Webdav, Gcs, S3:
    * The SHA-256 fingerprint of the certificate that must answer, one of several; it decides alone.

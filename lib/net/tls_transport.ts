@@ -7,7 +7,7 @@ import { CloseNotifyDetector } from "./close_notify.ts";
 import { type ExpectedProtocol, explainWrongProtocol } from "./peer_protocol.ts";
 import { tlsConnectionOptions, type TlsTrust, verifyPeer } from "./tls.ts";
 import { dialTcp, type Peer } from "./tcp.ts";
-import { MinimumRate, type Transport, Watchdog } from "./transport.ts";
+import { MinimumRate, type RawConnection, type Transport, Watchdog } from "./transport.ts";
 import { networkError, timeoutError, wrongProtocolError } from "./net_error.ts";
 
 /** The settings of a TLS connection. No read or write on it may stall for longer than `timeout` ms. */
@@ -29,9 +29,6 @@ export async function dialTls(peer: Peer, settings: TlsSettings): Promise<Transp
   await transport.ready;
   return transport;
 }
-
-/** The encrypted side of a connection. */
-export type RawConnection = Pick<Deno.TcpConn, "read" | "write" | "closeWrite" | "close">;
 
 /** Starts TLS on a connection without waiting for the handshake: reads and writes wait for its end. */
 export function startTls(connection: RawConnection, settings: TlsSettings): Transport {

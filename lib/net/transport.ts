@@ -1,4 +1,4 @@
-import type { SyncError } from "../core/errors.ts";
+import { SyncError } from "../core/errors.ts";
 import { netMessageOf, networkError, timeoutError } from "./net_error.ts";
 import { dialTcp, type Peer } from "./tcp.ts";
 
@@ -22,9 +22,17 @@ export interface Transport {
   readonly endedCleanly?: () => boolean;
 }
 
+/** The bytes of a connection below a transport. */
+export type RawConnection = Pick<Deno.TcpConn, "read" | "write" | "closeWrite" | "close">;
+
+/** Returns a transport without TLS over a connection; no read or write on it may stall for longer than `timeout` ms. */
+export function toTransport(connection: RawConnection, timeout: number): Transport {
+  return new TcpTransport(connection, timeout);
+}
+
 /** Opens a connection without TLS within `timeout` ms; no read or write on it may stall for longer. */
 export async function dialTransport(peer: Peer, timeout: number): Promise<Transport> {
-  return new TcpTransport(await dialTcp(peer, timeout), timeout);
+  return toTransport(await dialTcp(peer, timeout), timeout);
 }
 
 /**
@@ -103,14 +111,14 @@ export class Watchdog {
  * chunk.
  */
 class TcpTransport implements Transport {
-  readonly #connection: Deno.TcpConn;
+  readonly #connection: RawConnection;
   readonly #rate: MinimumRate;
   readonly #readWatchdog: Watchdog;
   readonly #writeWatchdog: Watchdog;
   #failure: SyncError | undefined;
   #isDestroyed = false;
 
-  constructor(connection: Deno.TcpConn, timeout: number) {
+  constructor(connection: RawConnection, timeout: number) {
     this.#connection = connection;
     this.#rate = new MinimumRate(timeout);
     this.#readWatchdog = new Watchdog(timeout, () => this.#fail(timeoutError("no byte came", timeout)));
@@ -165,6 +173,7 @@ class TcpTransport implements Transport {
     try {
       return await work();
     } catch (error) {
+      if (error instanceof SyncError) throw this.#failure ??= error;
       const why = this.#isDestroyed ? "the connection was given up" : `the connection broke: ${netMessageOf(error)}`;
       throw this.#failure ??= networkError("connection", why, error);
     } finally {

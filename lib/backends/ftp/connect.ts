@@ -2,6 +2,7 @@ import { badInput, type ErrorFacts, type ErrorKind, SyncError } from "../../core
 import type { CallOptions } from "../../core/backend.ts";
 import { optsMlstCommand } from "./mlsd_parser.ts";
 import { ControlConnection, type ControlSettings } from "./control_connection.ts";
+import { type DataMode, DataRoute } from "./data_route.ts";
 import { encodeText, type PathEncoding } from "./listing_parser.ts";
 import { errorKindOf, serverMessage } from "./errors.ts";
 import { readProfile, type ServerProfile } from "./profile.ts";
@@ -31,11 +32,6 @@ export interface FtpConnector {
 /** Parses the options. Rejects with badInput for values that are not supported. */
 export async function toConnector(target: ConnectContext): Promise<FtpConnector> {
   const { address, options } = target;
-  if (options.FtpMode === "Active") {
-    throw badInput(
-      "-FtpMode Active is not supported, because firewalls let no server connect back: leave -FtpMode out, or write -FtpMode Passive.",
-    );
-  }
   const security = securityOf(target);
   const port = address.port ?? (security === "Implicit" ? 990 : 21);
   const timeout = Number(options.Timeout ?? "") || 15_000;
@@ -52,7 +48,8 @@ export async function toConnector(target: ConnectContext): Promise<FtpConnector>
     );
   }
   const trust = { host: address.host, pins, ...(client === undefined ? {} : { client }) };
-  const settings: ControlSettings = { host: address.host, port, timeout, trust };
+  const route = new DataRoute((options.FtpMode ?? "Passive") as DataMode);
+  const settings: ControlSettings = { host: address.host, port, timeout, trust, route };
   const scheme = security === "Implicit" ? "ftps" : security === "Explicit" ? "ftpes" : "ftp";
   const user = address.user ?? "anonymous";
   const label = labelOf({ ...address, scheme, port }, security === "Implicit" ? 990 : 21);

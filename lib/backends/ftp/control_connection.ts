@@ -4,7 +4,8 @@ import tls from "node:tls";
 import { FTPContext, FTPError, type FTPResponse } from "npm:basic-ftp@6.2.3";
 import { SyncError } from "../../core/errors.ts";
 import { serverMessage } from "./errors.ts";
-import { explainSilence, parseEpsvPort, parsePasvPort, type Reply, ReplyQueue, StrayLines } from "./replies.ts";
+import type { DataRoute } from "./data_route.ts";
+import { explainSilence, parseEpsvPort, type Reply, ReplyQueue, StrayLines } from "./replies.ts";
 import {
   deliverWholeLines,
   GREETING_WAIT_MS,
@@ -12,7 +13,7 @@ import {
   startImplicitTls,
   startTlsOnSocket,
 } from "./control_socket.ts";
-import { dialSocket, type Peer } from "../../net/tcp.ts";
+import { dialSocket } from "../../net/tcp.ts";
 import { toLatin1 } from "../../net/latin1.ts";
 import { fingerprintOf, type TlsTrust } from "../../net/tls.ts";
 import { NETWORK_OPERATION, networkError } from "../../net/net_error.ts";
@@ -23,11 +24,16 @@ export interface ControlSettings {
   /** ms without a reply after which a connection counts as dead. */
   readonly timeout: number;
   readonly trust: TlsTrust;
+  /** The ways of opening data connections, common to all control connections. */
+  readonly route: DataRoute;
 }
 
-/** The address of a data connection. */
-export interface DataEndpoint {
-  readonly peer: Peer;
+/** How this end opens data connections that belong to a control connection. */
+export interface DataSettings {
+  /** The address of the control connection's peer. */
+  readonly host: string;
+  /** The address of this end of the control connection. */
+  readonly localHost: string | undefined;
   readonly timeout: number;
   /** Undefined if the control connection has no TLS. */
   readonly tls?: {
@@ -43,9 +49,9 @@ export class ControlConnection {
   readonly #ftp: FTPContext;
   readonly #settings: ControlSettings;
   readonly #replies: ReplyQueue;
+  readonly #localHost: string | undefined;
   #strayLines = new StrayLines();
   #closed: SyncError | undefined;
-  #hasEpsv = true;
   #allowTls13 = false;
   #hasReplied = false;
   #preliminaryReplies = 0;
@@ -67,6 +73,7 @@ export class ControlConnection {
 
   private constructor(socket: net.Socket, settings: ControlSettings) {
     this.#settings = settings;
+    this.#localHost = socket.localAddress;
     this.#ftp = new FTPContext(0, "latin1");
     const { timeout } = settings;
     this.#replies = new ReplyQueue(timeout, () => this.close(explainSilence(this.#strayLines, timeout)));
@@ -172,20 +179,27 @@ export class ControlConnection {
     return { reply, replies: await Promise.all(following) };
   }
 
-  /** Returns the address of the next data connection. Rejects with the server's reply if it offers none. */
-  async requestDataEndpoint(): Promise<DataEndpoint> {
-    const ahead = this.#nextPort;
-    this.#nextPort = undefined;
-    const isFresh = ahead !== undefined && performance.now() < ahead.until;
-    const port = (isFresh ? await ahead.port : undefined) ?? await this.#requestPort();
+  get route(): DataRoute {
+    return this.#settings.route;
+  }
+
+  get dataSettings(): DataSettings {
     const { socket, tlsSessionStore } = this.#ftp;
     const host = socket.remoteAddress;
     if (host === undefined) throw this.#closed ?? networkError("connection", "the connection is closed");
     const { timeout, trust } = this.#settings;
-    const peer = { host, port };
-    if (!(socket instanceof tls.TLSSocket)) return { peer, timeout };
+    const settings = { host, localHost: this.#localHost, timeout };
+    if (!(socket instanceof tls.TLSSocket)) return settings;
     const session = socket.getSession() ?? tlsSessionStore;
-    return { peer, timeout, tls: { trust, allowTls13: this.#allowTls13, session } };
+    return { ...settings, tls: { trust, allowTls13: this.#allowTls13, session } };
+  }
+
+  /** Returns the port of the next data connection if it was requested in advance and not too long ago. */
+  async takeNextPort(): Promise<number | undefined> {
+    const ahead = this.#nextPort;
+    this.#nextPort = undefined;
+    const isFresh = ahead !== undefined && performance.now() < ahead.until;
+    return isFresh ? await ahead.port : undefined;
   }
 
   /** Arms the reply timeout: the transfer's data is complete, so the final reply is due. */
@@ -202,27 +216,12 @@ export class ControlConnection {
 
   /** Sends the request for the port of the next data connection, and the commands after it. */
   #sendWithPort(commands: readonly string[]): readonly Promise<Reply>[] {
-    const [port, ...replies] = this.#send([this.#hasEpsv ? "EPSV" : "NOOP", ...commands], { ahead: true });
-    if (this.#hasEpsv && port !== undefined) {
+    const { usesEpsv } = this.route;
+    const [port, ...replies] = this.#send([usesEpsv ? "EPSV" : "NOOP", ...commands], { ahead: true });
+    if (usesEpsv && port !== undefined) {
       this.#nextPort = { port: port.then(parseEpsvPort, () => undefined), until: performance.now() + NEXT_PORT_MS };
     }
     return replies;
-  }
-
-  async #requestPort(): Promise<number> {
-    if (this.#hasEpsv) {
-      const reply = await this.sendCommand("EPSV");
-      const port = parseEpsvPort(reply);
-      if (port !== undefined) return port;
-      if (reply.code === 421 || reply.code === 425) {
-        throw networkError("busy", `the server opens no data connection: ${serverMessage(reply)}`);
-      }
-      this.#hasEpsv = false;
-    }
-    const reply = await this.sendCommand("PASV");
-    const port = parsePasvPort(reply);
-    if (port !== undefined) return port;
-    throw networkError("connection", `the server opens no data connection: ${serverMessage(reply)}`);
   }
 
   /**

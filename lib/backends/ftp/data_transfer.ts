@@ -1,13 +1,10 @@
-import { Buffer } from "node:buffer";
 import { cancelled, SyncError } from "../../core/errors.ts";
 import type { ControlConnection } from "./control_connection.ts";
 import { toCertificateError, toSyncError } from "./errors.ts";
 import type { Reply } from "./replies.ts";
 import type { PathContext } from "./session.ts";
-import { tlsVersions } from "./control_socket.ts";
-import { startTls } from "../../net/tls_transport.ts";
-import { dialTcp } from "../../net/tcp.ts";
-import { dialTransport, type Transport } from "../../net/transport.ts";
+import { openDataConnection } from "./data_connection.ts";
+import type { Transport } from "../../net/transport.ts";
 import { networkError } from "../../net/net_error.ts";
 
 /** A command whose result is sent on a data connection. */
@@ -38,45 +35,12 @@ export interface TransferReplies {
   readonly replies: readonly Reply[];
 }
 
-/**
- * Opens a data connection, over TLS if the control connection is, and with its TLS session. The server starts TLS only
- * after the transfer command, so the handshake is not awaited here.
- */
-export async function dialDataConnection(control: ControlConnection): Promise<Transport> {
-  const { peer, timeout, tls } = await control.requestDataEndpoint();
-  const onProgress = () => control.onProgress();
-  if (tls === undefined) return withProgress(await dialTransport(peer, timeout), onProgress);
-  const { trust, allowTls13, session } = tls;
-  const connection = await dialTcp(peer, timeout);
-  const resumed = session === undefined ? {} : { session: Buffer.from(session) };
-  const options = { ...tlsVersions(allowTls13), ...resumed };
-  return withProgress(startTls(connection, { trust, timeout, expected: "ftps", options }), onProgress);
-}
-
-/** Returns the transport with a call of `onProgress` after each read and write. */
-function withProgress(transport: Transport, onProgress: () => void): Transport {
-  return {
-    read: async (into, reading) => {
-      const count = await transport.read(into, reading);
-      onProgress();
-      return count;
-    },
-    write: async (bytes) => {
-      await transport.write(bytes);
-      onProgress();
-    },
-    end: () => transport.end(),
-    destroy: () => transport.destroy(),
-    ...(transport.endedCleanly === undefined ? {} : { endedCleanly: transport.endedCleanly }),
-  };
-}
-
 /** Opens a data connection for a transfer that begins at this byte. The transfer command must come next. */
-export async function openDataConnection(
+export async function openTransfer(
   control: ControlConnection,
   start: { context: PathContext; from: number },
 ): Promise<Transport> {
-  const data = await dialDataConnection(control);
+  const data = await openDataConnection(control);
   try {
     if (start.from > 0) await sendRest(control, start);
     return data;
@@ -96,7 +60,7 @@ export async function download(
   sink: Sink,
 ): Promise<TransferReplies> {
   const { signal, operation } = context;
-  const data = await (given.data ?? dialDataConnection(control));
+  const data = await (given.data ?? openDataConnection(control));
   const stop = () => data.destroy();
   signal.addEventListener("abort", stop);
   try {

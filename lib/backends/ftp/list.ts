@@ -1,7 +1,8 @@
 import { nameOf, type RelPath } from "../../core/path.ts";
 import { SyncError } from "../../core/errors.ts";
 import type { Entry, FileEntry } from "../../core/entry.ts";
-import { dialDataConnection, download, type DownloadOptions } from "./data_transfer.ts";
+import { openDataConnection } from "./data_connection.ts";
+import { download, type DownloadOptions } from "./data_transfer.ts";
 import { mlsdParser } from "./mlsd_parser.ts";
 import type { ControlConnection } from "./control_connection.ts";
 import { DAY, LineSplitter, MINUTE, type ParsedListing, parseTime } from "./listing_parser.ts";
@@ -52,7 +53,7 @@ export async function readPlainListing(
 ): Promise<FetchedListing> {
   const entering = control.sendCommand(`CWD ${encodePath(session, context)}`);
   // Opened in the same round trip at high latency.
-  const data = control.highLatency && control.pipelines ? dialDataConnection(control) : undefined;
+  const data = control.highLatency && control.pipelines ? openDataConnection(control) : undefined;
   data?.catch(() => {});
   const letGo = () => void data?.then((opened) => opened.destroy(), () => {});
   const entered = await entering.catch((error) => {

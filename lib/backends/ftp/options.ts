@@ -15,8 +15,9 @@ export const ftpOptions = [
   {
     name: "FtpMode",
     kind: "text",
-    values: ["Passive", "Active"],
-    help: "Passive: this machine opens the data connections. Active is not supported.",
+    values: ["Passive", "Active", "Auto"],
+    help:
+      "Who opens the data connections: this machine (Passive), the server (Active), or it if no other works (Auto).",
   },
   {
     name: "TlsHostCertificateFingerprint",

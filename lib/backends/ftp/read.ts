@@ -2,7 +2,7 @@ import { cancelled } from "../../core/errors.ts";
 import type { FileEntry } from "../../core/entry.ts";
 import { type Content, type ReadOptions, SMALL_FILE_BYTES } from "../../core/backend.ts";
 import { toByteStream } from "../../net/byte_stream.ts";
-import { abortTransfer, download, openDataConnection } from "./data_transfer.ts";
+import { abortTransfer, download, openTransfer } from "./data_transfer.ts";
 import type { ControlConnection } from "./control_connection.ts";
 import { assertUnchanged, recheck, recheckCommands, stat } from "./stat.ts";
 import { serverMessage, toSyncError } from "./errors.ts";
@@ -84,7 +84,7 @@ async function readSmall(
 /** Streams the bytes over one connection, which is released after the last one. */
 async function readLarge(control: ControlConnection, session: FtpSession, range: ReadRange): Promise<Content> {
   const { from, to, signal, operation } = range;
-  const data = await openDataConnection(control, { context: range, from });
+  const data = await openTransfer(control, { context: range, from });
   const pending = control.sendCommand(`RETR ${encodePath(session, range)}`, { untimed: true });
   pending.then((reply) => reply.code >= 300 && data.destroy(), () => data.destroy());
   let at = from;

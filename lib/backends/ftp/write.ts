@@ -5,7 +5,7 @@ import { tempPath } from "../../core/temp_name.ts";
 import type { Entry, FileEntry } from "../../core/entry.ts";
 import { type Body, type Content, SMALL_FILE_BYTES } from "../../core/backend.ts";
 import { awaitContent, forEachChunk, readExactly, wrongSizeError } from "../../net/byte_stream.ts";
-import { openDataConnection } from "./data_transfer.ts";
+import { openTransfer } from "./data_transfer.ts";
 import type { ControlConnection } from "./control_connection.ts";
 import { stat } from "./stat.ts";
 import type { Reply } from "./replies.ts";
@@ -113,7 +113,7 @@ async function upload(
   uploading: UploadOptions,
 ): Promise<readonly Reply[]> {
   const { write, content, from, nextCommands: next } = uploading;
-  const data = await openDataConnection(control, { context: write.temp, from }).catch(async (error) => {
+  const data = await openTransfer(control, { context: write.temp, from }).catch(async (error) => {
     if (!(content instanceof Uint8Array)) await content.cancel().catch(() => {});
     throw error;
   });

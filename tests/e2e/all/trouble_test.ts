@@ -9,7 +9,7 @@ import {
 } from "../../support/targets/remote_pair.ts";
 import { assertCode, fill, setOldTime } from "../../support/targets/sftp_pair.ts";
 import { serverTest } from "../../support/servers/install.ts";
-import { type RunResult, tandem } from "../../support/tandem.ts";
+import type { RunResult } from "../../support/tandem.ts";
 
 const isRoot = Deno.uid() === 0;
 const large = new Uint8Array(2 << 20).fill(65);
@@ -75,20 +75,6 @@ trouble("with a certificate that nobody vouches for, or another than the pinned 
     assertCode(await pair.sync("-Mode Remote", ["-TlsHostCertificateFingerprint", printed]), 0);
     assertSame(pair);
   },
-});
-
-Deno.test("Sync-Path refuses active mode with exit 2 before it connects, and says what to write instead", async () => {
-  const home = await Deno.makeTempDir({ prefix: "tandem-far-" });
-  try {
-    const ran = await tandem(["Sync-Path", home, "ftp://127.0.0.1:1/", "-Mode", "Local", "-FtpMode", "Active"], {
-      home,
-      env: {},
-    });
-    assertCode(ran, 2);
-    assert.match(ran.stderr, /-FtpMode Active is not supported.*write -FtpMode Passive/);
-  } finally {
-    await Deno.remove(home, { recursive: true });
-  }
 });
 
 trouble("with a wrong password exits 4 after one try", {

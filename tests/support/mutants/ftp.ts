@@ -253,6 +253,13 @@ export const mutantsOfFtp: readonly Mutant[] = [
     tests: [mlsdTimesTest],
   },
   {
+    name: "in active mode any host may open the data connection",
+    file: "lib/net/accepted_connection.ts",
+    old: "if (plainAddress(connection.remoteAddr.hostname) === plainAddress(peerHost)) return connection;",
+    new: "if (peerHost !== undefined) return connection;",
+    tests: ["tests/unit/backends/ftp/data_connection_test.ts"],
+  },
+  {
     name: "a leftover is continued whatever it holds",
     file: "lib/backends/ftp/checksum.ts",
     old: "return (await pendingHash ?? own) === own;",

@@ -12,6 +12,10 @@ export interface SmallFtpOptions {
   readonly afterListing?: string;
   /** The control connection breaks behind a listing's data, with no last word. */
   readonly breaksOff?: boolean;
+  /** Data connections that this end opens, in active mode, come from another address first. */
+  readonly intruder?: string;
+  /** Whether the port in an answer to EPSV is one at which nothing listens. */
+  readonly epsvIsDead?: boolean;
   /** The host in an answer to PASV, as "h1,h2,h3,h4"; EPSV is refused then. */
   readonly pasvHost?: string;
   /** Bytes that STOR keeps of each upload. */
@@ -110,11 +114,18 @@ function serve(control: net.Socket, { options, told, files, listen }: Serving): 
       case "SYST":
         return void say("215 UNIX Type: L8");
       case "EPSV":
+        if (options.epsvIsDead === true) return void say(`229 ok (|||${await closedPort()}|)`);
         return void say(options.pasvHost === undefined ? `229 ok (|||${await openData()}|)` : "500 what?");
       case "PASV": {
         const port = await openData();
         return void say(`227 here (${options.pasvHost ?? "127,0,0,1"},${port >> 8},${port & 255})`);
       }
+      case "PORT": {
+        const [high = 0, low = 0] = rest.split(",").slice(4).map(Number);
+        return await connectBack(high * 256 + low);
+      }
+      case "EPRT":
+        return await connectBack(Number(rest.split("|")[3]));
       case "MLSD":
       case "LIST":
         await send(listingFor(command), options.breaksOff === true ? undefined : options.afterListing ?? "226 done");
@@ -152,6 +163,26 @@ function serve(control: net.Socket, { options, told, files, listen }: Serving): 
   async function openData(): Promise<number> {
     data = Promise.withResolvers();
     return await listen((socket) => data.resolve(socket));
+  }
+
+  /** Connects to the client's port; another address may come first, which sends something of its own. */
+  async function connectBack(port: number): Promise<void> {
+    const { intruder } = options;
+    if (intruder !== undefined) {
+      const other = net.connect({ port, host: "127.0.0.1", localAddress: intruder }, () => other.end("evil"));
+      other.on("error", () => {});
+      await new Promise((resolve) => other.once("close", resolve));
+    }
+    data = Promise.withResolvers();
+    const socket = net.connect({ port, host: "127.0.0.1" }, () => data.resolve(secured(socket)));
+    socket.on("error", () => {});
+    say("200 I shall");
+  }
+
+  function secured(socket: net.Socket): net.Socket {
+    if (options.tls === undefined) return socket;
+    const context = tls.createSecureContext({ cert: options.tls.cert, key: options.tls.key });
+    return new tls.TLSSocket(socket, { isServer: true, secureContext: context }).on("error", () => {});
   }
 
   async function send(what: string | (() => Iterable<string>), last: string | undefined): Promise<void> {
@@ -196,6 +227,15 @@ function serve(control: net.Socket, { options, told, files, listen }: Serving): 
     rest = lines.pop() ?? "";
     for (const line of lines) turn = turn.then(() => answer(line));
   });
+}
+
+/** Returns a port at which nothing listens. */
+async function closedPort(): Promise<number> {
+  const server = net.createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return address !== null && typeof address === "object" ? address.port : 1;
 }
 
 /** Passes TLS 1.2 on, but for alerts: what would tell the end of the data gets lost. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import net from "node:net";
 import type { CallOptions } from "../../../../lib/core/backend.ts";
+import { DataRoute } from "../../../../lib/backends/ftp/data_route.ts";
 import { ControlConnection } from "../../../../lib/backends/ftp/control_connection.ts";
 import { FtpPool } from "../../../../lib/backends/ftp/pool.ts";
 import { networkError } from "../../../../lib/net/net_error.ts";
@@ -28,7 +29,13 @@ async function serve(answer: (command: string) => readonly string[], greeting = 
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();
   assert.ok(address !== null && typeof address === "object");
-  const settings = { host: "127.0.0.1", port: address.port, timeout: 1000, trust: { host: "127.0.0.1", pins: [] } };
+  const settings = {
+    host: "127.0.0.1",
+    port: address.port,
+    timeout: 1000,
+    trust: { host: "127.0.0.1", pins: [] },
+    route: new DataRoute("Passive"),
+  };
   return {
     commands,
     connect: async ({ signal }: CallOptions = { signal: new AbortController().signal }) =>
