@@ -55,7 +55,7 @@ export interface ConnectionOptions extends ProgramOptions {
   readonly connections?: number;
   /** TLS: Auto uses it if the server offers it, Explicit requires it, Implicit begins with it. */
   readonly ftpSecure?: "None" | "Auto" | "Implicit" | "Explicit";
-  /** Who opens the data connections: this machine (Passive), the server (Active), or it if no other works (Auto). */
+  /** The side that opens data connections. Passive: this machine; Active: the server; Auto: the server if it must. */
   readonly ftpMode?: "Passive" | "Active" | "Auto";
   /**
    * Ftp: The SHA-256 of the certificate that must answer, one of several; then no authority is asked. Webdav, Gcs, S3:

@@ -17,7 +17,7 @@ export const ftpOptions = [
     kind: "text",
     values: ["Passive", "Active", "Auto"],
     help:
-      "Who opens the data connections: this machine (Passive), the server (Active), or it if no other works (Auto).",
+      "The side that opens data connections. Passive: this machine; Active: the server; Auto: the server if it must.",
   },
   {
     name: "TlsHostCertificateFingerprint",
