@@ -164,13 +164,15 @@ export class ControlConnection {
    * Finishes a transfer whose data was sent or received to its end: sends the next commands, together with the request
    * for the next data connection's port. They are sent at once if the server delays its reply to the transfer until it
    * receives something, and reads no command before; other servers refuse commands that come before their reply.
-   * Returns that reply and, unless it is a refusal, those to the commands.
+   * Returns that reply and, unless it is a refusal, those to the commands. `untimed`: the caller limits the wait for
+   * that reply.
    */
   async finishTransfer(
     transfer: Promise<Reply>,
     commands: readonly string[],
+    { untimed = false } = {},
   ): Promise<{ readonly reply: Reply; readonly replies: readonly Reply[] }> {
-    this.armTimeout();
+    if (!untimed) this.armTimeout();
     const asked = this.delaysReplies && !this.closed ? this.#sendWithPort(commands) : undefined;
     const reply = await transfer;
     if (asked !== undefined) this.#flushReplies(commands.length);

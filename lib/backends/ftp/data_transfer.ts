@@ -1,8 +1,8 @@
 import { cancelled, SyncError } from "../../core/errors.ts";
 import type { ControlConnection } from "./control_connection.ts";
-import { toCertificateError, toSyncError } from "./errors.ts";
-import type { Reply } from "./replies.ts";
-import type { PathContext } from "./session.ts";
+import { serverMessage, toCertificateError, toSyncError } from "./errors.ts";
+import { FinalReplyLost, NoReply, type Reply } from "./replies.ts";
+import type { FtpSession, PathContext } from "./session.ts";
 import { openDataConnection } from "./data_connection.ts";
 import type { Transport } from "../../net/transport.ts";
 import { networkError } from "../../net/net_error.ts";
@@ -17,9 +17,26 @@ export interface DownloadOptions {
   readonly nextCommands?: readonly string[];
   /** The data connection, if it is already being opened. */
   readonly data?: Promise<Transport>;
+  /** Returns how long the final reply is waited for if the bytes that came are all there, otherwise undefined. */
+  finalLimit?(): number | undefined;
   /** Whether the end must be proven, because no size is known: over TLS that is the peer's close_notify. */
   readonly needsCloseNotify?: boolean;
 }
+
+/** The wait for the final reply of a transfer whose bytes are all there. Servers scan a file or pass it on before it. */
+export interface FinalWait {
+  /** ms until the reply counts as lost. */
+  readonly limit: number;
+  readonly context: PathContext;
+}
+
+/** Returns the longest wait in ms for the final reply of a transfer of so many bytes. */
+export function finalReplyLimit({ finalReplyTime }: Pick<FtpSession, "finalReplyTime">, size: number): number {
+  return finalReplyTime + size / PROCESSED_PER_MS;
+}
+
+/** The bytes that a server is expected to process in 1 ms: 2 MB in a second. */
+const PROCESSED_PER_MS = 2_000;
 
 /** The receiver of the bytes of a data connection. */
 export interface Sink {
@@ -66,8 +83,7 @@ export async function download(
   try {
     if (from > 0) await sendRest(control, { context, from });
     const pending = control.sendCommand(command, { untimed: true });
-    // A refusal comes without data, and some servers then do not close the data connection.
-    pending.then((reply) => reply.code >= 300 && data.destroy(), () => data.destroy());
+    endWithCommand(data, { pending, isSized: given.finalLimit !== undefined });
     const broken = await receiveAll(data, { sink, needsCloseNotify });
     // A server that has stopped sending would cost the timeout twice.
     if (broken?.isSinkError === true || (broken?.error instanceof SyncError && broken.error.kind === "timeout")) {
@@ -80,8 +96,11 @@ export async function download(
     const foreign = toCertificateError(broken?.error, context);
     if (foreign !== undefined) throw foreign;
     if (broken !== undefined) control.armTimeout();
+    const limit = given.finalLimit?.();
     const { reply, replies } = broken === undefined
-      ? await control.finishTransfer(pending, nextCommands)
+      ? await (limit === undefined
+        ? control.finishTransfer(pending, nextCommands)
+        : finishWhole(control, { pending, nextCommands, context, limit }))
       : { reply: await pending, replies: [] };
     if (signal.aborted) throw cancelled(signal, operation);
     if (reply.code < 300 && broken !== undefined) throw broken.error;
@@ -91,6 +110,62 @@ export async function download(
     data.destroy();
   }
 }
+
+/**
+ * Closes a data connection after a refusal, which comes without data and after which some servers leave it open; also
+ * after the control connection was closed. `isSized`: if the control connection was cut, by a gateway for example, the
+ * data may come to their end all the same, and their size shows it.
+ */
+export function endWithCommand(
+  data: Transport,
+  { pending, isSized }: { readonly pending: Promise<Reply>; readonly isSized: boolean },
+): void {
+  pending.then(
+    ({ code }) => code >= 300 && !(isSized && code === 421) && data.destroy(),
+    (error) => isSized && isCut(error) || data.destroy(),
+  );
+}
+
+/** Whether the connection was cut by the peer or by the network, not closed by this end. */
+function isCut(error: unknown): boolean {
+  return error instanceof SyncError && error.kind === "connection" && error.facts.transient === true;
+}
+
+/**
+ * Waits for the final reply of a transfer whose bytes are all there, then sends the next commands. Rejects with
+ * FinalReplyLost if the connection breaks or the limit passes, and at once with cancelled.
+ */
+export async function finishWhole(
+  control: ControlConnection,
+  { pending, nextCommands, context, limit }: FinalWait & {
+    readonly pending: Promise<Reply>;
+    readonly nextCommands: readonly string[];
+  },
+): Promise<TransferReplies> {
+  const { signal, operation } = context;
+  const since = performance.now();
+  // A server that works on the file is not stuck: others that wait for a connection wait on.
+  const timer = setInterval(() => {
+    control.onProgress();
+    if (performance.now() - since >= limit) control.close(new NoReply(Math.round(limit / 1000)));
+  }, Math.min(limit, PULSE_MS));
+  const stop = () => control.close();
+  signal.addEventListener("abort", stop);
+  try {
+    if (signal.aborted) stop();
+    const done = await control.finishTransfer(pending, nextCommands, { untimed: true });
+    if (done.reply.code === 421) throw networkError("connection", serverMessage(done.reply));
+    return done;
+  } catch (error) {
+    if (signal.aborted) throw cancelled(signal, operation);
+    throw new FinalReplyLost(error);
+  } finally {
+    clearInterval(timer);
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+const PULSE_MS = 1_000;
 
 /**
  * Aborts a transfer and waits up to ABORT_MS for its final reply, without which the connection cannot be used again.

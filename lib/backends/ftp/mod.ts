@@ -54,6 +54,8 @@ export const openFtp: OpenProtocol = async (target, call) => {
     pool,
     profile,
     encoding: connector.encoding,
+    // Not a parameter: tests shorten it.
+    finalReplyTime: Math.max(numberOption(options.FinalReplyTime, FINAL_REPLY_MS), connector.timeout),
     hasMlst,
     hasChmod: hasMlst && /\bCHMOD\b/.test(profile.siteHelp),
     altersTrailingBlanks: /PURE-FTPD/.test(profile.siteHelp),
@@ -106,6 +108,8 @@ const CONNECTIONS = 8;
  */
 const HIGH_LATENCY_CONNECTIONS = 12;
 const RECONNECT_MS = 120_000;
+/** The least wait for the final reply of a transfer: virus scanners and stores behind a server take minutes. */
+const FINAL_REPLY_MS = 300_000;
 
 /** The state shared by all backends of one server. */
 interface ServerState {

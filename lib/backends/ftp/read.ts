@@ -2,11 +2,18 @@ import { cancelled } from "../../core/errors.ts";
 import type { FileEntry } from "../../core/entry.ts";
 import { type Content, type ReadOptions, SMALL_FILE_BYTES } from "../../core/backend.ts";
 import { toByteStream } from "../../net/byte_stream.ts";
-import { abortTransfer, download, openTransfer } from "./data_transfer.ts";
+import {
+  abortTransfer,
+  download,
+  endWithCommand,
+  finalReplyLimit,
+  finishWhole,
+  openTransfer,
+} from "./data_transfer.ts";
 import type { ControlConnection } from "./control_connection.ts";
 import { assertUnchanged, recheck, recheckCommands, stat } from "./stat.ts";
 import { serverMessage, toSyncError } from "./errors.ts";
-import type { Reply } from "./replies.ts";
+import { FinalReplyLost, type Reply } from "./replies.ts";
 import { asOperationError, encodePath, type FtpSession, type PathContext, withConnection } from "./session.ts";
 import type { Transport } from "../../net/transport.ts";
 import { operationError } from "../../core/operation.ts";
@@ -24,7 +31,14 @@ export async function readFile(session: FtpSession, context: ReadContext): Promi
   const to = Math.min(expect.size, from + (context.length ?? Infinity));
   const range: ReadRange = { ...context, expect, from, to };
   if (to - from <= SMALL_FILE_BYTES && expect.size - to <= SMALL_FILE_BYTES) {
-    return await withConnection(session, context, (control) => readSmall(control, session, range));
+    const small = { memory: new Uint8Array(expect.size - from + 1), size: 0 };
+    return await withConnection(session, context, (control) => readSmall(control, session, { ...range, small })).catch(
+      async (error) => {
+        if (!(error instanceof FinalReplyLost)) throw error;
+        await confirmUnchanged(session, range);
+        return small.memory.subarray(0, to - from);
+      },
+    );
   }
   const control = await session.pool.lease(context);
   try {
@@ -50,34 +64,46 @@ async function statFile(control: ControlConnection, session: FtpSession, context
   });
 }
 
+/** The bytes of a small file as they come. The memory has one byte more, to detect a file that is larger than listed. */
+interface SmallRead {
+  readonly memory: Uint8Array<ArrayBuffer>;
+  size: number;
+}
+
+/** Checks on another connection that a file is unchanged whose bytes all came, and whose final reply was lost. */
+async function confirmUnchanged(session: FtpSession, range: ReadRange): Promise<void> {
+  await withConnection(session, range, async (control) => {
+    assertUnchanged(await stat(control, session, { ...range, precise: true }), range);
+  });
+}
+
 async function readSmall(
   control: ControlConnection,
   session: FtpSession,
-  range: ReadRange,
+  { small, ...range }: ReadRange & { readonly small: SmallRead },
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { from, to, expect, signal, operation } = range;
   const command = `RETR ${encodePath(session, range)}`;
   const left = expect.size - from;
-  // One byte more, to detect a file that is larger than listed.
-  const memory = new Uint8Array(left + 1);
-  let size = 0;
+  const { memory } = small;
   const { reply, replies } = await download(control, {
     context: range,
     command,
     from,
     nextCommands: recheckCommands(session, range),
+    finalLimit: () => small.size === left ? finalReplyLimit(session, left) : undefined,
   }, {
-    nextBuffer: () => memory.subarray(size),
+    nextBuffer: () => memory.subarray(small.size),
     onRead: (count) => {
-      size += count;
-      if (size > left) throw tooLong(range);
+      small.size += count;
+      if (small.size > left) throw tooLong(range);
     },
   });
   if (reply.code >= 300) throw await explainReadRefusal(control, session, { range, reply });
   const after = await recheck(control, session, { ...range, replies, size: expect.size });
   if (signal.aborted) throw cancelled(signal, operation);
   assertUnchanged(after, { ...range, expect });
-  if (size !== left) throw endedEarly(range, from + size);
+  if (small.size !== left) throw endedEarly(range, from + small.size);
   return memory.subarray(0, to - from);
 }
 
@@ -86,7 +112,7 @@ async function readLarge(control: ControlConnection, session: FtpSession, range:
   const { from, to, signal, operation } = range;
   const data = await openTransfer(control, { context: range, from });
   const pending = control.sendCommand(`RETR ${encodePath(session, range)}`, { untimed: true });
-  pending.then((reply) => reply.code >= 300 && data.destroy(), () => data.destroy());
+  endWithCommand(data, { pending, isSized: true });
   let at = from;
   let isOver = false;
   const finish = async () => {
@@ -114,6 +140,10 @@ async function readLarge(control: ControlConnection, session: FtpSession, range:
         at += count;
         return into.subarray(0, count);
       } catch (error) {
+        if (error instanceof FinalReplyLost) {
+          await finish();
+          return void await confirmUnchanged(session, range);
+        }
         const why = await pendingRefusal(control, session, { range, pending, error });
         await finish();
         throw signal.aborted ? cancelled(signal, operation) : asOperationError(session, why, range);
@@ -139,7 +169,11 @@ async function assertEnd(
   const more = at < range.to ? undefined : await data.read(new Uint8Array(1));
   if (more !== undefined) throw tooLong(range);
   data.destroy();
-  const { reply, replies } = await control.finishTransfer(pending, recheckCommands(session, range));
+  const nextCommands = recheckCommands(session, range);
+  const limit = finalReplyLimit(session, range.expect.size);
+  const { reply, replies } = at < range.to
+    ? await control.finishTransfer(pending, nextCommands)
+    : await finishWhole(control, { pending, nextCommands, context: range, limit });
   if (reply.code >= 300) throw toSyncError(range, reply);
   assertUnchanged(await recheck(control, session, { ...range, replies, size: range.expect.size }), range);
   if (at < range.to) throw endedEarly(range, at);

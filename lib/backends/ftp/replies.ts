@@ -19,6 +19,20 @@ export class NoReply extends SyncError {
   }
 }
 
+/**
+ * The error of a transfer whose bytes are all there, and whose final reply did not come: the connection broke, or the
+ * server was silent for too long. The file itself shows whether it is whole.
+ */
+export class FinalReplyLost extends Error {
+  /** The error of the connection. */
+  override readonly cause: unknown;
+
+  constructor(cause: unknown) {
+    super("the final reply was lost");
+    this.cause = cause;
+  }
+}
+
 /** A detector of lines that belong to no reply. The library skips them, so that only a timeout would show. */
 export class StrayLines {
   /** The last such line since the last reply. */

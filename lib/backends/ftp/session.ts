@@ -18,6 +18,8 @@ export interface FtpSession {
   readonly pool: FtpPool;
   readonly profile: ServerProfile;
   readonly encoding: PathEncoding;
+  /** ms to wait at least for the final reply of a transfer whose bytes are all there. */
+  readonly finalReplyTime: number;
   readonly hasMlst: boolean;
   readonly hasChmod: boolean;
   /** Whether the server changes blanks at the end of a name. */

@@ -5,14 +5,15 @@ import { tempPath } from "../../core/temp_name.ts";
 import type { Entry, FileEntry } from "../../core/entry.ts";
 import { type Body, type Content, SMALL_FILE_BYTES } from "../../core/backend.ts";
 import { awaitContent, forEachChunk, readExactly, wrongSizeError } from "../../net/byte_stream.ts";
-import { openTransfer } from "./data_transfer.ts";
+import { endWithCommand, finalReplyLimit, finishWhole, openTransfer } from "./data_transfer.ts";
 import type { ControlConnection } from "./control_connection.ts";
 import { stat } from "./stat.ts";
-import type { Reply } from "./replies.ts";
+import { FinalReplyLost, type Reply } from "./replies.ts";
 import {
   assertReplaceable,
   checkCommands,
   explainWriteRefusal,
+  type FinalChecks,
   finalize,
   type PendingWrite,
   toFinalChecks,
@@ -40,21 +41,42 @@ export async function writeFile(session: FtpSession, body: Body, context: WriteC
     ? await readExactly(body(), { ...context, size: options.size })
     : undefined;
   let isBegun = false;
+  let checks: FinalChecks | undefined;
   try {
     return await withConnection(session, context, async (control) => {
       const before = await statTarget(control, session, write);
       const from = small === undefined ? await findLeftover(control, session, { write, body }) : 0;
       const content = small ?? await awaitContent(body(from, options.size), { signal, operation });
       isBegun = true;
-      const checks = toFinalChecks(session, { write, before });
+      checks = toFinalChecks(session, { write, before });
       const replies = await upload(control, session, { write, content, from, nextCommands: checkCommands(checks) });
       return await finalize(control, session, { ...checks, replies });
+    }).catch(async (error) => {
+      if (!(error instanceof FinalReplyLost) || checks === undefined) throw error;
+      return await finalizeIfWhole(session, { checks, lost: error });
     });
   } catch (error) {
     // Only after the connection was released: there may be no other.
     if (isBegun) await cleanUp(session, { write, error });
     throw error;
   }
+}
+
+/**
+ * Finishes an upload whose final reply was lost, on another connection: if the temporary file is whole it is not sent
+ * again. Otherwise rejects with the error of the lost connection.
+ */
+async function finalizeIfWhole(
+  session: FtpSession,
+  { checks, lost }: { readonly checks: FinalChecks; readonly lost: FinalReplyLost },
+): Promise<FileEntry> {
+  const { write } = checks;
+  return await withConnection(session, write, async (control) => {
+    const found = await stat(control, session, write.temp);
+    if (found?.kind !== "file" || found.size !== write.options.size) throw lost.cause;
+    const replies = await control.sendCommands(checkCommands(checks));
+    return await finalize(control, session, { ...checks, replies });
+  });
 }
 
 /** Rejects names that the server would alter: the file would be sent again in every run. */
@@ -119,14 +141,14 @@ async function upload(
   });
   try {
     const pending = control.sendCommand(`STOR ${encodePath(session, write.temp)}`, { untimed: true });
-    // Some servers close the data connection with a refusal, others leave it open.
-    pending.then((reply) => reply.code >= 300 && data.destroy(), () => data.destroy());
+    endWithCommand(data, { pending, isSized: true });
     const failed = await send(data, uploading);
     const foreign = toCertificateError(failed?.error, write);
     if (foreign !== undefined) throw foreign;
     if (failed !== undefined) control.armTimeout();
+    const limit = finalReplyLimit(session, write.options.size);
     const { reply, replies } = failed === undefined
-      ? await control.finishTransfer(pending, next)
+      ? await finishWhole(control, { pending, nextCommands: next, context: write, limit })
       : { reply: await pending, replies: [] };
     if (failed !== undefined && !(reply.code >= 400 && failed.isWire)) throw failed.error;
     if (reply.code >= 300) throw await explainWriteRefusal(control, session, { write, reply });

@@ -260,6 +260,20 @@ export const mutantsOfFtp: readonly Mutant[] = [
     tests: ["tests/unit/backends/ftp/data_connection_test.ts"],
   },
   {
+    name: "an upload whose final reply was lost counts as whole",
+    file: "lib/backends/ftp/write.ts",
+    old: 'if (found?.kind !== "file" || found.size !== write.options.size) throw lost.cause;',
+    new: "if (found === undefined) throw lost.cause;",
+    tests: ["tests/unit/backends/ftp/final_reply_test.ts"],
+  },
+  {
+    name: "a download whose final reply was lost is never looked at again",
+    file: "lib/backends/ftp/read.ts",
+    old: "        await confirmUnchanged(session, range);\n        return small",
+    new: "        return small",
+    tests: ["tests/unit/backends/ftp/final_reply_test.ts"],
+  },
+  {
     name: "a leftover is continued whatever it holds",
     file: "lib/backends/ftp/checksum.ts",
     old: "return (await pendingHash ?? own) === own;",

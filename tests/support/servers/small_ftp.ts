@@ -18,6 +18,8 @@ export interface SmallFtpOptions {
   readonly epsvIsDead?: boolean;
   /** The host in an answer to PASV, as "h1,h2,h3,h4"; EPSV is refused then. */
   readonly pasvHost?: string;
+  /** The last word of STOR or RETR instead of its own, after its data: "" for none, "cut" where the connection breaks. */
+  lastWord?(command: string): string | undefined | Promise<string | undefined>;
   /** Bytes that STOR keeps of each upload. */
   readonly keeps?: number;
   /** Files by their paths; a map is used itself. */
@@ -135,7 +137,8 @@ function serve(control: net.Socket, { options, told, files, listen }: Serving): 
         offset = Number(rest);
         return void say("350 from there");
       case "RETR":
-        return await send((files.get(rest) ?? "").slice(takeOffset()), "226 done");
+        await send((files.get(rest) ?? "").slice(takeOffset()), undefined);
+        return await end(command, "226 done");
       case "STOR":
         return await take(rest);
       case "MLST":
@@ -210,7 +213,13 @@ function serve(control: net.Socket, { options, told, files, listen }: Serving): 
     const parts = [(files.get(path) ?? "").slice(0, takeOffset())];
     for await (const part of socket) parts.push(part.toString("latin1"));
     files.set(path, parts.join("").slice(0, options.keeps ?? Infinity));
-    say("226 got it");
+    await end(`STOR ${path}`, "226 got it");
+  }
+
+  async function end(command: string, own: string): Promise<void> {
+    const word = await options.lastWord?.(command) ?? own;
+    if (word === "cut") control.destroy();
+    else if (word !== "") say(word);
   }
 
   function describe(path: string): string {
