@@ -46,6 +46,8 @@ export interface ErrorFacts {
   readonly backend?: string;
   /** Whether the same operation may succeed later. */
   readonly transient?: boolean;
+  /** The number of attempts that the operation is worth after this failure, if it is more than usual. */
+  readonly attempts?: number;
   /** The time in ms after which the server wants to be asked again. */
   readonly retryAfter?: number;
   /** A PowerShell error id such as NamedParameterNotFound. */

@@ -25,17 +25,19 @@ export interface FailureDetail {
   readonly transient?: boolean;
   /** In ms. */
   readonly retryAfter?: number;
+  readonly attempts?: number | undefined;
 }
 
 /** Returns the error of a call: "Cannot write "a/b": why". */
 export function operationError(context: OperationContext, kind: ErrorKind, detail: FailureDetail): SyncError {
   const { operation, path, displayName } = context;
-  const { why, cause, retryAfter, transient = TRANSIENT.has(kind) } = detail;
+  const { why, cause, retryAfter, attempts, transient = TRANSIENT.has(kind) } = detail;
   return new SyncError(kind, `Cannot ${operation} ${displayName ?? `"${escapeForDisplay(path) || "."}"`}: ${why}`, {
     operation,
     ...(displayName === undefined ? { path } : {}),
     ...(transient ? { transient } : {}),
     ...(retryAfter === undefined ? {} : { retryAfter }),
+    ...(attempts === undefined ? {} : { attempts }),
     ...(cause === undefined ? {} : { cause }),
   });
 }

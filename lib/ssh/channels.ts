@@ -1,6 +1,7 @@
 import type { Buffer } from "node:buffer";
 import type { Duplex, Readable, Writable } from "node:stream";
 import { cancelled, SyncError } from "../core/errors.ts";
+import { escapeForDisplay } from "../core/path.ts";
 
 /** File attributes of SFTP version 3; times in whole seconds. */
 export interface RawAttributes {
@@ -61,6 +62,8 @@ export interface SftpChannel {
   /** The most bytes of one READ (`maxRead`) and of one WRITE (`maxWrite`). */
   readonly maxRead: number;
   readonly maxWrite: number;
+  /** The most files that may be open at once, Infinity for no limit; undefined if the server does not announce it. */
+  readonly maxOpenFiles: number | undefined;
   /** The server's software: "OpenSSH_9.2p1". */
   readonly software: string;
   /** Aborted with a SyncError (connection) when the channel ends for any reason. */
@@ -129,6 +132,8 @@ export async function openSftpChannel(client: ChannelClient, options: ChannelOpt
   Object.assign(raw, {
     push(data: Uint8Array | null) {
       lastReceived = performance.now();
+      // The library fails the open requests with words of its own before it reports the end.
+      if (data === null) end();
       return push(data);
     },
   });
@@ -139,6 +144,7 @@ export async function openSftpChannel(client: ChannelClient, options: ChannelOpt
     extensions: new Set(Object.keys(raw._extensions)),
     maxRead: Math.min(raw._maxReadLen, hasLimits ? MAX_REQUEST : maxUnlimited),
     maxWrite: Math.min(raw._maxWriteLen, hasLimits ? MAX_REQUEST : maxUnlimited),
+    maxOpenFiles: raw.maxOpenHandles,
     software: software(raw).replace(/^SSH-2\.0-/, ""),
     closed: controller.signal,
     lastReceived: () => lastReceived,
@@ -189,6 +195,8 @@ const MAX_REQUEST = 261_120;
 /** The request size in bytes without limits@openssh.com: larger requests damaged files on some servers. */
 const MAX_REQUEST_OPENSSH = 32_768;
 const MAX_REQUEST_OTHER = 31_952;
+/** All files in flight fail with the channel, whichever of them made the server's process end. */
+const ATTEMPTS_AFTER_CHANNEL_END = 10;
 const RECEIVE_WINDOW = 14 << 20;
 
 /** Waits for a channel until the SSH connection ends or the caller aborts; a channel that opens later is closed. */
@@ -232,10 +240,13 @@ function refusedError(operation: string, cause: Error): SyncError {
 }
 
 function toChannelError(cause?: Error): SyncError {
-  const why = cause === undefined ? "the server ended it" : cause.message;
-  return new SyncError("connection", `The SFTP channel closed: ${why}`, {
+  const message = cause === undefined
+    ? "The server ended its SFTP process"
+    : `The SFTP channel broke: ${escapeForDisplay(cause.message)}`;
+  return new SyncError("connection", message, {
     operation: "use SFTP",
     transient: true,
+    attempts: ATTEMPTS_AFTER_CHANNEL_END,
     cause,
   });
 }

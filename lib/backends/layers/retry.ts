@@ -73,7 +73,8 @@ async function waitBeforeRetry(
   error: unknown,
   { made, attempt: { operation, signal }, options }: FailedAttempt,
 ): Promise<void> {
-  if (!(error instanceof SyncError) || error.facts.transient !== true || made >= options.attempts) throw error;
+  if (!(error instanceof SyncError) || error.facts.transient !== true) throw error;
+  if (made >= Math.max(options.attempts, error.facts.attempts ?? 0)) throw error;
   if (signal.aborted) throw cancelled(signal, operation);
   // A server that asks for more gets more than maxDelay.
   const wait = backoffDelay(made, options);

@@ -7,7 +7,7 @@ import type { Pool } from "./pool.ts";
 import { FAILURE, NO_SUCH_FILE, statusOf } from "./errors.ts";
 import { commit, randomTag, removeTemp } from "./temp_file.ts";
 import type { SftpClient } from "./client.ts";
-import { MAX_SECONDS } from "./write.ts";
+import { MAX_SECONDS } from "./finalize.ts";
 import type { RawAttributes } from "../../ssh/channels.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 

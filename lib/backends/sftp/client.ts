@@ -1,10 +1,13 @@
 import { Buffer } from "node:buffer";
-import { cancelled } from "../../core/errors.ts";
-import { type Handle, OpenHandles } from "./requests.ts";
-import { type ClientOptions, PendingRequests, TIMEOUTS_PER_OPERATION } from "./requests.ts";
-import { END_OF_FILE, NO_SUCH_FILE, statusOf, toLostError, toSyncError } from "./errors.ts";
+import { root } from "../../core/path.ts";
+import { OpenFileLimit } from "./open_files.ts";
+import { type Handle, OpenHandles } from "./open_handles.ts";
+import { RequestSender } from "./request_sender.ts";
+import { TIMEOUTS_PER_OPERATION } from "./requests.ts";
+import { allowsManyFiles, type ClientOptions, closePatience } from "./client_options.ts";
+import { END_OF_FILE, NO_SUCH_FILE, statusOf } from "./errors.ts";
 import type { Done, RawAttributes, RawName, SftpChannel, SftpRequests, StatVfs } from "../../ssh/channels.ts";
-import { type OperationContext, operationError } from "../../core/operation.ts";
+import type { OperationContext } from "../../core/operation.ts";
 
 /** SSH_FXF_* of draft-ietf-secsh-filexfer-02, section 6.3. */
 export const READ = 0x01;
@@ -28,35 +31,50 @@ export class SftpClient {
   readonly closed: AbortSignal;
   /** The ms limit for one operation while the server keeps answering, however few bytes it delivers. */
   readonly operationTimeout: number;
-  /** The ms of the fastest answer so far, an upper bound of the round trip. */
-  minRtt = Infinity;
   readonly #channel: Pick<SftpChannel, "extensions">;
   readonly #requests: SftpRequests;
-  readonly #pending: PendingRequests;
+  readonly #sender: RequestSender;
+  readonly #files: OpenFileLimit;
   readonly #handles: OpenHandles;
+  readonly #closePatience: (bytes: number) => number;
+  /** The end of what was written to each handle, in bytes. */
+  readonly #written = new WeakMap<Handle, number>();
   #unackedBytes = 0;
 
   constructor(channel: SftpChannel, options: ClientOptions) {
     this.#channel = channel;
     this.#requests = channel.requests;
-    this.#pending = new PendingRequests(channel, options);
+    this.#sender = new RequestSender(channel, options);
     this.maxRead = channel.maxRead;
     this.maxWrite = channel.maxWrite;
     this.software = channel.software;
     this.keepsOrder = /^(?:OpenSSH|mod_sftp)/.test(channel.software);
     this.closed = channel.closed;
     this.operationTimeout = options.timeout * TIMEOUTS_PER_OPERATION;
-    this.#handles = new OpenHandles(channel.closed, this.operationTimeout);
+    this.#closePatience = options.closePatience ?? closePatience;
+    this.#files = options.files ?? new OpenFileLimit(this.#closePatience(0));
+    this.#files.start({ announced: channel.maxOpenFiles, allowsMany: allowsManyFiles(channel.software) });
+    this.#handles = new OpenHandles(channel.closed, this.#files);
   }
 
   /** The number of pending requests. */
   get pendingCount(): number {
-    return this.#pending.size;
+    return this.#sender.pendingCount;
   }
 
   /** The number of bytes in unanswered WRITEs. */
   get unackedBytes(): number {
     return this.#unackedBytes;
+  }
+
+  /** The ms of the fastest answer so far, an upper bound of the round trip. */
+  get minRtt(): number {
+    return this.#sender.minRtt;
+  }
+
+  /** The number of answers so far. */
+  get answers(): number {
+    return this.#sender.answers;
   }
 
   supports(extension: string): boolean {
@@ -69,7 +87,9 @@ export class SftpClient {
     options: OperationContext & { readonly mode?: number | undefined },
   ): Promise<Handle> {
     const attributes = options.mode === undefined ? {} : { mode: options.mode };
-    return this.#openHandle(options, (done) => this.#requests.open(path, flags, attributes, done));
+    const hasOtherReason = async () => ((flags & EXCLUSIVE) !== 0) === (await this.lstat(path, options) !== undefined);
+    const start = (done: Done<Handle>) => this.#requests.open(path, flags, attributes, done);
+    return this.#openHandle(options, { start, hasOtherReason });
   }
 
   async close(handle: Handle, context: OperationContext): Promise<void> {
@@ -78,7 +98,7 @@ export class SftpClient {
       await this.#onHandle(
         handle,
         context,
-        this.#request(context, (done: Done<void>) => this.#requests.close(handle, done)),
+        this.#requestClose(handle, context),
       );
     } finally {
       this.#handles.remove(handle);
@@ -87,9 +107,16 @@ export class SftpClient {
 
   /** Closes a handle without waiting for the outcome, unless that was done. */
   closeInBackground(handle: Handle): void {
-    if (!this.closed.aborted && this.#handles.claimClose(handle)) {
-      this.#requests.close(handle, () => this.#handles.remove(handle));
-    }
+    if (this.closed.aborted || !this.#handles.claimClose(handle)) return;
+    if (!this.#written.has(handle)) return this.#requests.close(handle, () => this.#handles.remove(handle));
+    const context = { operation: "close", path: root, signal: new AbortController().signal };
+    this.#requestClose(handle, context).catch(() => {}).finally(() => this.#handles.remove(handle));
+  }
+
+  #requestClose(handle: Handle, context: OperationContext): Promise<void> {
+    const bytes = this.#written.get(handle);
+    const patience = bytes === undefined ? undefined : this.#closePatience(bytes);
+    return this.#sender.send(context, (done: Done<void>) => this.#requests.close(handle, done), { patience });
   }
 
   /**
@@ -108,15 +135,18 @@ export class SftpClient {
   ): Promise<number> {
     const { into, at, length, from } = range;
     const start = (done: Done<number>) => this.#requests.read(handle, into, at, length, from, done);
-    return this.#onHandle(handle, context, this.#requestValue(context, start));
+    this.#files.noteProgress();
+    return this.#onHandle(handle, context, this.#sender.sendForValue(context, start));
   }
 
   async write(handle: Handle, data: Uint8Array, options: OperationContext & { readonly to: number }): Promise<void> {
     const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
     const start = (done: Done<void>) => this.#requests.write(handle, bytes, 0, bytes.length, options.to, done);
     this.#unackedBytes += bytes.length;
+    this.#written.set(handle, Math.max(this.#written.get(handle) ?? 0, options.to + bytes.length));
+    this.#files.noteProgress();
     try {
-      await this.#onHandle(handle, options, this.#request(options, start));
+      await this.#onHandle(handle, options, this.#sender.send(options, start));
     } finally {
       this.#unackedBytes -= bytes.length;
     }
@@ -126,7 +156,7 @@ export class SftpClient {
     return this.#onHandle(
       handle,
       context,
-      this.#requestValue(context, (done: Done<RawAttributes>) => this.#requests.fstat(handle, done)),
+      this.#sender.sendForValue(context, (done: Done<RawAttributes>) => this.#requests.fstat(handle, done)),
     );
   }
 
@@ -134,42 +164,43 @@ export class SftpClient {
     return this.#onHandle(
       handle,
       context,
-      this.#request(context, (done: Done<void>) => this.#requests.fsetstat(handle, attributes, done)),
+      this.#sender.send(context, (done: Done<void>) => this.#requests.fsetstat(handle, attributes, done)),
     );
   }
 
   setstat(path: string, attributes: RawAttributes, context: OperationContext): Promise<void> {
-    return this.#request(context, (done) => this.#requests.setstat(path, attributes, done));
+    return this.#sender.send(context, (done) => this.#requests.setstat(path, attributes, done));
   }
 
   /** Sets attributes by lsetstat@openssh.com, which does not follow a link. */
   lsetstat(path: string, attributes: RawAttributes, context: OperationContext): Promise<void> {
-    return this.#request(context, (done) => this.#requests.ext_openssh_lsetstat(path, attributes, done));
+    return this.#sender.send(context, (done) => this.#requests.ext_openssh_lsetstat(path, attributes, done));
   }
 
   /** Returns the attributes of a path, following links, or undefined if it is absent. */
   stat(path: string, context: OperationContext): Promise<RawAttributes | undefined> {
     return absentAsUndefined(
-      this.#requestValue(context, (done: Done<RawAttributes>) => this.#requests.stat(path, done)),
+      this.#sender.sendForValue(context, (done: Done<RawAttributes>) => this.#requests.stat(path, done)),
     );
   }
 
   /** Returns the attributes of a path without following a link, or undefined if it is absent. */
   lstat(path: string, context: OperationContext): Promise<RawAttributes | undefined> {
     return absentAsUndefined(
-      this.#requestValue(context, (done: Done<RawAttributes>) => this.#requests.lstat(path, done)),
+      this.#sender.sendForValue(context, (done: Done<RawAttributes>) => this.#requests.lstat(path, done)),
     );
   }
 
   opendir(path: string, context: OperationContext): Promise<Handle> {
-    return this.#openHandle(context, (done) => this.#requests.opendir(path, done));
+    const hasOtherReason = async () => await this.lstat(path, context) === undefined;
+    return this.#openHandle(context, { start: (done) => this.#requests.opendir(path, done), hasOtherReason });
   }
 
   /** Returns the next names of a folder, or undefined at its end. */
   async readdir(handle: Handle, context: OperationContext): Promise<readonly RawName[] | undefined> {
     const start = (done: Done<readonly RawName[]>) => this.#requests.readdir(handle, { full: true }, done);
     try {
-      return await this.#onHandle(handle, context, this.#requestValue(context, start));
+      return await this.#onHandle(handle, context, this.#sender.sendForValue(context, start));
     } catch (error) {
       if (statusOf(error) === END_OF_FILE) return undefined;
       throw error;
@@ -177,30 +208,30 @@ export class SftpClient {
   }
 
   mkdir(path: string, context: OperationContext): Promise<void> {
-    return this.#request(context, (done) => this.#requests.mkdir(path, done));
+    return this.#sender.send(context, (done) => this.#requests.mkdir(path, done));
   }
 
   rmdir(path: string, context: OperationContext): Promise<void> {
-    return this.#request(context, (done) => this.#requests.rmdir(path, done));
+    return this.#sender.send(context, (done) => this.#requests.rmdir(path, done));
   }
 
   unlink(path: string, context: OperationContext): Promise<void> {
-    return this.#request(context, (done) => this.#requests.unlink(path, done));
+    return this.#sender.send(context, (done) => this.#requests.unlink(path, done));
   }
 
   /** Renames by SSH_FXP_RENAME. OpenSSH refuses an existing target; other servers may not. */
   rename(from: string, to: string, context: OperationContext): Promise<void> {
-    return this.#request(context, (done) => this.#requests.rename(from, to, done));
+    return this.#sender.send(context, (done) => this.#requests.rename(from, to, done));
   }
 
   /** Renames by posix-rename@openssh.com, which replaces the target atomically. */
   posixRename(from: string, to: string, context: OperationContext): Promise<void> {
-    return this.#request(context, (done) => this.#requests.ext_openssh_rename(from, to, done));
+    return this.#sender.send(context, (done) => this.#requests.ext_openssh_rename(from, to, done));
   }
 
   /** Creates a hard link by hardlink@openssh.com, which refuses an existing target. */
   hardlink(from: string, to: string, context: OperationContext): Promise<void> {
-    return this.#request(context, (done) => this.#requests.ext_openssh_hardlink(from, to, done));
+    return this.#sender.send(context, (done) => this.#requests.ext_openssh_hardlink(from, to, done));
   }
 
   /**
@@ -209,32 +240,38 @@ export class SftpClient {
    */
   async bytesFree(path: string, context: OperationContext): Promise<number | undefined> {
     if (!this.supports("statvfs@openssh.com")) return undefined;
-    const disk = await this.#request(context, (done: Done<StatVfs>) => this.#requests.ext_openssh_statvfs(path, done));
+    const disk = await this.#sender.send(
+      context,
+      (done: Done<StatVfs>) => this.#requests.ext_openssh_statvfs(path, done),
+    );
     return disk.f_bavail * disk.f_frsize;
   }
 
   realpath(path: string, context: OperationContext): Promise<string> {
-    return this.#request(context, (done) => this.#requests.realpath(path, done));
+    return this.#sender.send(context, (done) => this.#requests.realpath(path, done));
   }
 
   readlink(path: string, context: OperationContext): Promise<string> {
-    return this.#request(context, (done) => this.#requests.readlink(path, done));
+    return this.#sender.send(context, (done) => this.#requests.readlink(path, done));
   }
 
   symlink(target: string, path: string, context: OperationContext): Promise<void> {
-    return this.#request(context, (done) => this.#requests.symlink(target, path, done));
+    return this.#sender.send(context, (done) => this.#requests.symlink(target, path, done));
   }
 
-  #openHandle(context: OperationContext, start: (done: Done<Handle>) => void): Promise<Handle> {
+  #openHandle(
+    context: OperationContext,
+    { start, hasOtherReason }: { start(done: Done<Handle>): void; hasOtherReason(): Promise<boolean> },
+  ): Promise<Handle> {
     const late = (handle: Handle) => {
-      this.#handles.add(handle);
+      this.#handles.addLate(handle);
       this.closeInBackground(handle);
     };
-    return this.#handles.open(
-      context,
-      () => this.#requestValue(context, start, late),
-      (handle) => this.closeInBackground(handle),
-    );
+    return this.#handles.open(context, {
+      send: () => this.#sender.sendForValue(context, start, { late }),
+      close: (handle) => this.closeInBackground(handle),
+      hasOtherReason: async () => this.#files.isAnnounced || await hasOtherReason(),
+    });
   }
 
   /** Returns the result of a request on a handle. Rejects if the handle also belonged to another file. */
@@ -244,40 +281,6 @@ export class SftpClient {
     } finally {
       this.#handles.assertNotShared(handle, context);
     }
-  }
-
-  /** Returns the value that a request asks for. Rejects if the server reports success without a value. */
-  async #requestValue<T>(
-    context: OperationContext,
-    start: (done: Done<T>) => void,
-    late?: (value: T) => void,
-  ): Promise<T> {
-    const value = await this.#request(context, start, late);
-    if (value === undefined) {
-      throw operationError(context, "unexpected", { why: "the server answered without a value" });
-    }
-    return value;
-  }
-
-  #request<T>(context: OperationContext, start: (done: Done<T>) => void, late?: (value: T) => void): Promise<T> {
-    return new Promise((resolve, reject) => {
-      if (this.closed.aborted) return reject(toLostError(context, this.closed.reason));
-      if (context.signal.aborted) return reject(cancelled(context.signal, context.operation));
-      const pending = { context, reject, since: performance.now() };
-      this.#pending.add(pending);
-      const done: Done<T> = (error, value) => {
-        if (!this.#pending.remove(pending)) return error ? undefined : late?.(value);
-        this.minRtt = Math.min(this.minRtt, performance.now() - pending.since);
-        if (!error) return resolve(value);
-        reject(this.closed.aborted ? toLostError(context, this.closed.reason) : toSyncError(context, error));
-      };
-      try {
-        start(done);
-      } catch (error) {
-        // The library throws once its socket is gone, a moment before it reports that.
-        if (this.#pending.remove(pending)) reject(toLostError(context, error));
-      }
-    });
   }
 }
 

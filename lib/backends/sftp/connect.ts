@@ -5,7 +5,8 @@ import { numberOption } from "../shared/options.ts";
 import { HARD_LINK } from "./changes.ts";
 import { RemoteChecksums } from "./checksum.ts";
 import type { SftpClient } from "./client.ts";
-import { Pool } from "./pool.ts";
+import { Pool, type PoolOptions } from "./pool.ts";
+import type { ServerProfile } from "./profile.ts";
 import { POSIX_RENAME } from "./temp_file.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 import type { ConnectContext } from "../../core/protocol.ts";
@@ -27,31 +28,28 @@ export interface SftpSession {
   readonly profile: ServerProfile;
 }
 
-/**
- * The server's behaviour, as found during the session. `showsDots`: its listings leave out no name that begins with a
- * dot.
- */
-interface ServerProfile {
-  showsDots?: boolean;
-}
+/** Limits that no parameter sets. */
+export type SessionLimits = Pick<PoolOptions, "closePatience">;
 
 /** Opens the first SFTP connection of the connector. Returns the session, and the root that the address names. */
 export async function openSession(
   connector: SshConnector,
   { address, options }: Pick<ConnectContext, "address" | "options">,
   call: CallOptions,
+  limits: SessionLimits = {},
 ): Promise<{ readonly session: SftpSession; readonly root: BackendRoot }> {
   const pool = new Pool(connector, {
     timeout: numberOption(options.Timeout, TIMEOUT_MS),
     reconnectTime: numberOption(options.ReconnectTime, RECONNECT_MS),
     connections: numberOption(options.Connections, CONNECTIONS),
+    closePatience: limits.closePatience,
   });
   try {
     await pool.open(call);
     const client = await pool.client(call);
     const home = loginFolder(client, call);
     const [root] = await Promise.all([resolveRoot(client, address.path, { ...call, home }), home]);
-    const profile: ServerProfile = {};
+    const { profile } = pool;
     const traits = traitsOf(client, numberOption(options.Connections, CONNECTIONS), profile);
     const capabilities = { runsCommands: client.software.startsWith("OpenSSH"), hardLinks: client.supports(HARD_LINK) };
     const session = { connector, pool, home, checksums: new RemoteChecksums(pool), traits, profile, ...capabilities };

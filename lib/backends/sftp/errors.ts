@@ -20,7 +20,8 @@ export function toLostError(context: OperationContext, reason: unknown): SyncErr
   const kind = reason instanceof SyncError ? reason.kind : "connection";
   const message = reason instanceof Error ? reason.message : String(reason);
   const why = message.replace(/^The /, "the ");
-  return operationError(context, kind, { why, cause: reason });
+  const attempts = reason instanceof SyncError ? reason.facts.attempts : undefined;
+  return operationError(context, kind, { why, attempts, cause: reason });
 }
 
 /**
@@ -30,15 +31,20 @@ export function toLostError(context: OperationContext, reason: unknown): SyncErr
 export function toSyncError(context: OperationContext, error: NonNullable<RawError>): SyncError {
   // No status: the channel ended before the answer, or received an invalid answer.
   if (error.code === undefined) {
-    return operationError(context, "connection", { why: `the SFTP channel broke: ${error.message}`, cause: error });
+    const why = `the SFTP channel broke: ${escapeForDisplay(error.message)}`;
+    return operationError(context, "connection", { why, cause: error });
   }
-  if (error.code === FAILURE && /\btoo many (?:open )?(?:files|handles)\b/i.test(error.message)) {
+  if (error.code !== NO_SUCH_FILE && OPEN_LIMIT_WORDS.test(error.message)) {
     return operationError(context, "busy", { why: "the server allows no more open files", cause: error });
   }
   const known = STATUS_MEANINGS[error.code];
   const [kind, why] = known ?? ["unexpected", `the server reports "${escapeForDisplay(error.message).slice(0, 200)}"`];
   return operationError(context, kind, { why, cause: error });
 }
+
+/** What servers say that allow no more open files. */
+const OPEN_LIMIT_WORDS =
+  /\btoo many (?:open )?(?:files|handles)\b|\bE[MN]FILE\b|\b(?:max|maximum|limit)\b.{0,40}\b(?:open files|(?:file )?handles)\b|\b(?:no|out of)\b.{0,20}\bhandles\b/i;
 
 /** The meanings of the status codes. Those above 8 belong to later versions, but some servers send them anyway. */
 const STATUS_MEANINGS: Readonly<Record<number, readonly [ErrorKind, string]>> = {

@@ -13,7 +13,7 @@ import type {
 } from "../../core/backend.ts";
 import { makeDir, makeHardLink, makeSymlink, removeEntry, renameEntry, setEntryMode, setEntryTime } from "./changes.ts";
 import { connectSsh } from "../../ssh/connect.ts";
-import { openSession, resolveRoot, type SftpSession } from "./connect.ts";
+import { openSession, resolveRoot, type SessionLimits, type SftpSession } from "./connect.ts";
 import { childOf, ParentCheck, type PathContext, stat, statExpecting } from "./stat.ts";
 import { walk } from "./remote_find.ts";
 import { list } from "./list.ts";
@@ -27,10 +27,10 @@ import type { OpenProtocol } from "../../core/protocol.ts";
  * Connects to an SFTP server: verifies the host key, authenticates, and opens one connection. Rejects with connection,
  * timeout, auth, hostKey or badInput.
  */
-export const openSftp: OpenProtocol = async (target, call) => {
-  const { session, root } = await openSession(await connectSsh(target, call), target, call);
+export const openSftp = (async (target, call, limits: SessionLimits = {}) => {
+  const { session, root } = await openSession(await connectSsh(target, call), target, call, limits);
   return new SftpBackend(session, { root, ownsPool: true });
-};
+}) satisfies OpenProtocol;
 
 class SftpBackend implements Backend {
   readonly label: string;

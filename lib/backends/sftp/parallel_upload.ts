@@ -6,7 +6,7 @@ import { awaitContent, forEachChunk, readExactly, wrongSizeError } from "../../n
 import { stat } from "./stat.ts";
 import { leastLoaded, type Pool } from "./pool.ts";
 import { createTemp, type PendingWrite, randomTag, removeTemp } from "./temp_file.ts";
-import type { Handle } from "./requests.ts";
+import type { Handle } from "./open_handles.ts";
 import { type SftpClient, WRITE } from "./client.ts";
 import { operationError } from "../../core/operation.ts";
 

@@ -2,6 +2,9 @@ import process from "node:process";
 import { SyncError, toSyncError } from "../../core/errors.ts";
 import type { CallOptions } from "../../core/backend.ts";
 import { SftpClient } from "./client.ts";
+import { closePatience } from "./client_options.ts";
+import { OpenFileLimit } from "./open_files.ts";
+import { ServerProfile } from "./profile.ts";
 import type { SshConnection, SshConnector } from "../../ssh/types.ts";
 import { unlessAborted } from "../../net/abort.ts";
 import { RECONNECT_BACKOFF, withRetry } from "../../net/backoff.ts";
@@ -19,6 +22,8 @@ export interface PoolOptions {
   readonly reconnectTime: number;
   /** The highest number of concurrent connections. */
   readonly connections: number;
+  /** Returns the ms for which the CLOSE of an uploaded file of so many bytes may be unanswered. */
+  readonly closePatience?: ((bytes: number) => number) | undefined;
 }
 
 /** Returns the least loaded open connection. */
@@ -43,6 +48,12 @@ export class Pool implements AsyncDisposable {
   readonly #connector: SshConnector;
   readonly #options: PoolOptions;
   readonly #connections = new Map<SftpClient, SshConnection>();
+  /** Connections whose SFTP channel ended. */
+  readonly #spare = new Set<SshConnection>();
+  /** The number of successive channels that ended before they answered anything of use. */
+  #barrenChannels = 0;
+  readonly profile = new ServerProfile();
+  readonly #files: OpenFileLimit;
   readonly #closing = new AbortController();
   /** Bytes that all streams of this pool have requested ahead, or that are sent and not yet acknowledged. */
   bytesInFlight = 0;
@@ -57,6 +68,7 @@ export class Pool implements AsyncDisposable {
     this.#connector = connector;
     this.#options = options;
     this.#limit = Math.max(1, options.connections);
+    this.#files = new OpenFileLimit((options.closePatience ?? closePatience)(0));
   }
 
   /** Opens the first connection. */
@@ -114,8 +126,9 @@ export class Pool implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#finalError ??= closedError();
     this.#closing.abort(this.#finalError);
-    const connections = [...this.#connections.values()];
+    const connections = [...this.#connections.values(), ...this.#spare];
     this.#connections.clear();
+    this.#spare.clear();
     await Promise.all(connections.map((connection) => connection[Symbol.asyncDispose]()));
     await Promise.allSettled([...this.#opening, this.#connecting]);
   }
@@ -167,10 +180,25 @@ export class Pool implements AsyncDisposable {
     }
   }
 
+  /** Opens a channel on a connection that lost its own; a new connection if there is none. */
   async #connect(): Promise<SftpClient> {
     const { signal } = this.#closing;
     if (signal.aborted) throw closedError();
-    const connection = await this.#connector.connect({ signal });
+    for (const connection of this.#spare) {
+      this.#spare.delete(connection);
+      if (connection.closed.aborted) continue;
+      try {
+        return await this.#openChannel(connection);
+      } catch (error) {
+        // A server that allows one channel for each connection, or the connection broke as well.
+        if (signal.aborted) throw error;
+      }
+    }
+    return await this.#openChannel(await this.#connector.connect({ signal }));
+  }
+
+  async #openChannel(connection: SshConnection): Promise<SftpClient> {
+    const { signal } = this.#closing;
     const { timeout } = this.#options;
     const timer = setTimeout(() => {
       const why = `Cannot open SFTP on ${this.#connector.label}: no answer in ${timeout / 1000} s (-Timeout)`;
@@ -180,6 +208,8 @@ export class Pool implements AsyncDisposable {
       const client = new SftpClient(await connection.sftp({ signal }), {
         timeout,
         abort: (why) => connection.abort(why),
+        files: this.#files,
+        closePatience: this.#options.closePatience ?? closePatience,
       });
       if (signal.aborted) throw closedError();
       this.#connections.set(client, connection);
@@ -194,13 +224,18 @@ export class Pool implements AsyncDisposable {
     }
   }
 
+  /** Removes a client whose channel ended. Its connection may live on, and is used again. */
   #discard(client: SftpClient): void {
     const connection = this.#connections.get(client);
     this.#connections.delete(client);
-    // The channel may have ended without its connection.
-    connection?.abort(
-      new SyncError("connection", "The SFTP channel closed", { operation: "use SFTP", transient: true }),
-    );
+    if (connection === undefined || connection.closed.aborted || this.#closing.signal.aborted) return;
+    this.#spare.add(connection);
+    this.#files.restart();
+    this.#barrenChannels = client.answers < USEFUL_ANSWERS ? this.#barrenChannels + 1 : 0;
+    if (this.#barrenChannels < MAX_BARREN_CHANNELS) return;
+    const why = `the SFTP process on the server ended ${this.#barrenChannels} times right after it was started; ` +
+      "the server's log may say why";
+    this.#finalError ??= permanentLossError(why);
   }
 }
 
@@ -246,6 +281,9 @@ const BUSY_MS = 150;
 /** The number of requests in flight that each connection is meant for. */
 const REQUESTS_PER_CONNECTION = 64;
 const BYTES_PER_REQUEST = 16_384;
+/** The number of successive channels without use after which no other is opened, and the answers that make one useful. */
+const MAX_BARREN_CHANNELS = 5;
+const USEFUL_ANSWERS = 10;
 
 function closedError(): SyncError {
   return new SyncError("connection", "The connection is closed", { operation: "connect" });

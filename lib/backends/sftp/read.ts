@@ -4,7 +4,8 @@ import type { FileEntry } from "../../core/entry.ts";
 import { type Content, type ReadOptions, SMALL_FILE_BYTES } from "../../core/backend.ts";
 import { assertUnchanged, type PathContext, stat, statExpecting } from "./stat.ts";
 import { leastLoaded, type Pool } from "./pool.ts";
-import { type Handle, markHandled } from "./requests.ts";
+import type { Handle } from "./open_handles.ts";
+import { markHandled } from "./requests.ts";
 import { READ, type SftpClient } from "./client.ts";
 import { type OperationContext, operationError, type ResolvedPath } from "../../core/operation.ts";
 

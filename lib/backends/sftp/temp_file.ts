@@ -5,7 +5,7 @@ import type { Entry, FileEntry } from "../../core/entry.ts";
 import type { WriteOptions } from "../../core/backend.ts";
 import { parseStat, type PathContext, stat, statExpecting } from "./stat.ts";
 import { FAILURE, NO_SUCH_FILE, statusOf } from "./errors.ts";
-import type { Handle } from "./requests.ts";
+import type { Handle } from "./open_handles.ts";
 import { CREATE, EXCLUSIVE, type SftpClient, WRITE } from "./client.ts";
 import { type OperationContext, operationError, type ResolvedPath } from "../../core/operation.ts";
 
@@ -112,16 +112,23 @@ export async function commit(client: SftpClient, pending: PendingWrite): Promise
 /** The extension that renames over an existing file in one step. */
 export const POSIX_RENAME = "posix-rename@openssh.com";
 
-/** Removes the temporary file after a failure. Warns if it is left behind. */
+/**
+ * Removes the temporary file after a failure. Warns if it is left behind. After an interrupt it waits only briefly,
+ * since the server may be busy with the file itself.
+ */
 export async function removeTemp(client: SftpClient, pending: PendingWrite): Promise<void> {
   if (client.closed.aborted) return;
+  const limit = pending.signal.aborted ? AbortSignal.timeout(CLEANUP_MS) : undefined;
   try {
-    await client.unlink(pending.temp, uncancellable(pending));
+    await client.unlink(pending.temp, limit === undefined ? uncancellable(pending) : { ...pending, signal: limit });
   } catch (error) {
     if (statusOf(error) === NO_SUCH_FILE) return;
     pending.options.onWarning?.(`A temporary file was left behind: ${error instanceof Error ? error.message : error}`);
   }
 }
+
+/** ms that an interrupted write may take to remove its temporary file. */
+const CLEANUP_MS = 2_000;
 
 /**
  * Returns the error for a refused write. FAILURE alone has no meaning, so the disk's free blocks are checked for a full

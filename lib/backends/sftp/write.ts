@@ -1,5 +1,5 @@
 import { cancelled, toSyncError } from "../../core/errors.ts";
-import { escapeForDisplay, nameOf } from "../../core/path.ts";
+import { nameOf } from "../../core/path.ts";
 import { tempPath } from "../../core/temp_name.ts";
 import type { FileEntry } from "../../core/entry.ts";
 import { type Body, SMALL_FILE_BYTES, type WriteOptions } from "../../core/backend.ts";
@@ -8,8 +8,8 @@ import { describeMismatch } from "../shared/preconditions.ts";
 import { isResumableFailure, MIN_RESUME_BYTES } from "../shared/upload_resume.ts";
 import { childOf, parseStat, type PathContext, stat, statExpecting } from "./stat.ts";
 import type { Pool } from "./pool.ts";
-import { startUpload } from "./parallel_upload.ts";
-import { statusOf } from "./errors.ts";
+import { finalize, setAttributes } from "./finalize.ts";
+import { startUpload, type UploadOptions } from "./parallel_upload.ts";
 import {
   commit,
   createTemp,
@@ -20,13 +20,8 @@ import {
   resolveMode,
   statWritten,
 } from "./temp_file.ts";
-import type { Handle } from "./requests.ts";
 import { type SftpClient, WRITE } from "./client.ts";
-import type { RawAttributes } from "../../ssh/channels.ts";
 import { operationError } from "../../core/operation.ts";
-
-/** The last second that SFTP version 3 can represent, in 2106. */
-export const MAX_SECONDS = 0xffff_ffff;
 
 export interface WriteContext extends PathContext {
   readonly options: WriteOptions;
@@ -47,11 +42,11 @@ export async function writeFile(pool: Pool, body: Body, context: WriteContext): 
   const mode = await resolveMode(client, context, options);
   const temp = childOf(context.dir, nameOf(tempPath(path, options.tag ?? randomTag())));
   const pending: PendingWrite = { ...context, temp, mode };
-  if (options.size <= SMALL_FILE_BYTES) return await writeSmall(client, body, pending);
+  if (options.size <= SMALL_FILE_BYTES) return await writeSmall(pool, client, { body, pending });
   return await writeLarge(pool, body, pending);
 }
 
-async function writeSmall(client: SftpClient, body: Body, pending: PendingWrite): Promise<FileEntry> {
+async function writeSmall(pool: Pool, client: SftpClient, { body, pending }: UploadOptions): Promise<FileEntry> {
   const { options, signal } = pending;
   const bytes = await readExactly(body(), { ...pending, size: options.size });
   const handle = await createTemp(client, pending);
@@ -61,10 +56,10 @@ async function writeSmall(client: SftpClient, body: Body, pending: PendingWrite)
       unacked.push(client.write(handle, bytes.subarray(at, at + client.maxWrite), { ...pending, to: at }));
     }
     options.onBytes?.(bytes.length);
-    const entry = await finalize(client, handle, { pending, unacked });
+    const done = await finalize(pool, client, handle, { pending, unacked });
     if (signal.aborted) throw cancelled(signal, pending.operation);
-    await commit(client, pending);
-    return entry;
+    await commit(done.client, pending);
+    return done.entry;
   } catch (error) {
     client.closeInBackground(handle);
     await removeTemp(client, pending);
@@ -77,9 +72,9 @@ async function writeLarge(pool: Pool, body: Body, pending: PendingWrite): Promis
   const upload = await startUpload(pool, client, { pending, body });
   try {
     await upload.run();
-    const entry = await finalize(client, upload.handle, { pending, unacked: [] });
-    await commit(client, pending);
-    return entry;
+    const done = await finalize(pool, client, upload.handle, { pending, unacked: [] });
+    await commit(done.client, pending);
+    return done.entry;
   } catch (error) {
     upload.stop();
     client.closeInBackground(upload.handle);
@@ -90,83 +85,6 @@ async function writeLarge(pool: Pool, body: Body, pending: PendingWrite): Promis
     if (!keep) await removeTemp(client, pending);
     throw await explainRefusal(client, known, pending);
   }
-}
-
-interface FinalizeOptions {
-  readonly pending: PendingWrite;
-  /** The unanswered WRITEs. */
-  readonly unacked: readonly Promise<void>[];
-}
-
-/**
- * Sets mode and time, sends CLOSE and checks the file by its path. All are sent right after the WRITEs if the server
- * keeps the order of requests.
- */
-async function finalize(
-  client: SftpClient,
-  handle: Handle,
-  { pending, unacked: sent }: FinalizeOptions,
-): Promise<FileEntry> {
-  if (!client.keepsOrder) {
-    await Promise.all(sent);
-    await setAttributes(client, handle, pending);
-    await client.close(handle, pending);
-    return await statWritten(client, pending);
-  }
-  const set = setAttributes(client, handle, pending);
-  const close = client.close(handle, pending);
-  const [entry] = await Promise.all([statWritten(client, pending), set, close, ...sent]);
-  return entry;
-}
-
-/** Sets the requested mode and time. A refusal is a warning: the content is valid without its time or mode. */
-export async function setAttributes(client: SftpClient, handle: Handle, pending: PendingWrite): Promise<void> {
-  const { mode, options } = pending;
-  const times = options.modified === undefined ? {} : toSftpTimes(options.modified, pending);
-  const rwx = mode === undefined ? {} : { mode };
-  const all: RawAttributes = { ...rwx, ...times };
-  if (Object.keys(all).length === 0) return;
-  if (await trySetAttributes(client, handle, { pending, attributes: all })) return;
-  if (mode !== undefined && !(await trySetAttributes(client, handle, { pending, attributes: rwx }))) {
-    warnRefused(pending, "mode");
-  }
-  if (
-    options.modified !== undefined && !(await trySetAttributes(client, handle, { pending, attributes: times }))
-  ) warnRefused(pending, "time");
-}
-
-async function trySetAttributes(
-  client: SftpClient,
-  handle: Handle,
-  { pending, attributes }: { readonly pending: PendingWrite; readonly attributes: RawAttributes },
-): Promise<boolean> {
-  try {
-    await client.fsetstat(handle, attributes, pending);
-    return true;
-  } catch (error) {
-    if (statusOf(error) === undefined) throw error;
-    return false;
-  }
-}
-
-function warnRefused({ path, options }: PendingWrite, what: "time" | "mode"): void {
-  const about = what === "time" ? what : undefined;
-  options.onWarning?.(`The server refused to set the ${what} of "${escapeForDisplay(path)}"`, about);
-}
-
-/** Converts a time to whole seconds from 1970 to 2106: SFTP version 3 represents no others. */
-function toSftpTimes(modified: number, { path, options }: Pick<PendingWrite, "path" | "options">): RawAttributes {
-  const wanted = Math.floor(modified / 1000);
-  const mtime = Math.min(Math.max(wanted, 0), MAX_SECONDS);
-  if (mtime !== wanted) {
-    options.onWarning?.(
-      `The time of "${
-        escapeForDisplay(path)
-      }" is outside 1970 to 2106, which SFTP cannot represent; the nearest one was set`,
-      "time",
-    );
-  }
-  return { atime: mtime, mtime };
 }
 
 /**

@@ -195,6 +195,7 @@ function fakeClient(requests: Partial<SftpRequests>): SftpClient {
     extensions: new Set<string>(),
     maxRead: 1 << 15,
     maxWrite: 1 << 15,
+    maxOpenFiles: undefined,
     software: "fake",
     closed: new AbortController().signal,
     lastReceived: () => performance.now(),

@@ -1,15 +1,20 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { setTimeout as wait } from "node:timers/promises";
-import { type Handle, OpenHandles } from "../../../../lib/backends/sftp/requests.ts";
+import { OpenFileLimit } from "../../../../lib/backends/sftp/open_files.ts";
+import { type Handle, OpenHandles } from "../../../../lib/backends/sftp/open_handles.ts";
 import { root } from "../../../../lib/core/path.ts";
 
 const ask = { signal: new AbortController().signal, operation: "read", path: root };
 
 Deno.test("OpenHandles opens one file at a time once a handle was shared, however many were open then", async () => {
-  const handles = new OpenHandles(new AbortController().signal, 10_000);
+  const handles = new OpenHandles(new AbortController().signal, new OpenFileLimit(10_000));
   const open = (name: string) =>
-    handles.open(ask, () => Promise.resolve(Buffer.from(name)), (handle) => handles.remove(handle));
+    handles.open(ask, {
+      send: () => Promise.resolve(Buffer.from(name)),
+      close: (handle) => handles.remove(handle),
+      hasOtherReason: () => Promise.resolve(true),
+    });
   const first = await open("a");
   const second = await open("b");
   await assert.rejects(open("b"), { kind: "busy" });

@@ -1,0 +1,144 @@
+import { SyncError } from "../../core/errors.ts";
+import { escapeForDisplay } from "../../core/path.ts";
+import { failureReason, operationError } from "../../core/operation.ts";
+import type { FileEntry } from "../../core/entry.ts";
+import type { Pool } from "./pool.ts";
+import { statusOf } from "./errors.ts";
+import { parseStat } from "./stat.ts";
+import { type PendingWrite, statWritten } from "./temp_file.ts";
+import type { Handle } from "./open_handles.ts";
+import type { SftpClient } from "./client.ts";
+import type { RawAttributes } from "../../ssh/channels.ts";
+
+/** The last second that SFTP version 3 can represent, in 2106. */
+export const MAX_SECONDS = 0xffff_ffff;
+
+export interface FinalizeOptions {
+  readonly pending: PendingWrite;
+  /** The unanswered WRITEs. */
+  readonly unacked: readonly Promise<void>[];
+}
+
+/** A finished temporary file, and the client to go on with. */
+export interface Finalized {
+  readonly client: SftpClient;
+  readonly entry: FileEntry;
+}
+
+/**
+ * Sets mode and time, sends CLOSE and checks the file by its path. All are sent right after the WRITEs if the server
+ * keeps the order of requests. If CLOSE is not answered although all bytes were, the file is looked at before anything
+ * is sent again.
+ */
+export async function finalize(
+  pool: Pool,
+  client: SftpClient,
+  handle: Handle,
+  { pending, unacked: sent }: FinalizeOptions,
+): Promise<Finalized> {
+  let isWritten = false;
+  const written = Promise.all(sent).then(() => {
+    isWritten = true;
+  });
+  try {
+    return { client, entry: await closeAndCheck(client, handle, { pending, written }) };
+  } catch (error) {
+    const isUnanswered = error instanceof SyncError && (error.kind === "timeout" || error.kind === "connection");
+    if (!isWritten || !isUnanswered || pending.signal.aborted) throw error;
+    return await finishUnconfirmed(pool, pending, error);
+  }
+}
+
+async function closeAndCheck(
+  client: SftpClient,
+  handle: Handle,
+  { pending, written }: { readonly pending: PendingWrite; readonly written: Promise<void> },
+): Promise<FileEntry> {
+  if (!client.keepsOrder) {
+    await written;
+    await setAttributes(client, handle, pending);
+    await client.close(handle, pending);
+    return await statWritten(client, pending);
+  }
+  const set = setAttributes(client, handle, pending);
+  const close = client.close(handle, pending);
+  const [entry] = await Promise.all([statWritten(client, pending), set, close, written]);
+  return entry;
+}
+
+/**
+ * Goes on with a temporary file whose CLOSE was not answered, if it is whole. Otherwise rejects: as retryable only the
+ * first time, since a file that a gateway takes minutes to pass on must not be sent again and again.
+ */
+async function finishUnconfirmed(pool: Pool, pending: PendingWrite, error: SyncError): Promise<Finalized> {
+  const client = await pool.client(pending);
+  const attributes = await client.lstat(pending.temp, pending);
+  const found = attributes === undefined ? undefined : parseStat(pending.path, attributes);
+  if (found?.kind !== "file" || found.size !== pending.options.size) {
+    const state = found?.kind === "file" ? `it holds ${found.size} bytes` : "the file is not there";
+    throw operationError(pending, error.kind, {
+      why: `${failureReason(error)}; ${state} after ${pending.options.size} bytes were sent`,
+      transient: pool.profile.countUnconfirmed(pending.temp) < MAX_UNCONFIRMED,
+      cause: error,
+    });
+  }
+  await setAttributes(client, pending.temp, pending);
+  return { client, entry: await statWritten(client, pending) };
+}
+
+/** The number of times that a file is sent whose end the server does not confirm. */
+const MAX_UNCONFIRMED = 2;
+
+/**
+ * Sets the requested mode and time, by the handle or by the path. A refusal is a warning: the content is valid without
+ * its time or mode.
+ */
+export async function setAttributes(client: SftpClient, target: Handle | string, pending: PendingWrite): Promise<void> {
+  const { mode, options } = pending;
+  const times = options.modified === undefined ? {} : toSftpTimes(options.modified, pending);
+  const rwx = mode === undefined ? {} : { mode };
+  const all: RawAttributes = { ...rwx, ...times };
+  if (Object.keys(all).length === 0) return;
+  if (await trySetAttributes(client, target, { pending, attributes: all })) return;
+  if (mode !== undefined && !(await trySetAttributes(client, target, { pending, attributes: rwx }))) {
+    warnRefused(pending, "mode");
+  }
+  if (
+    options.modified !== undefined && !(await trySetAttributes(client, target, { pending, attributes: times }))
+  ) warnRefused(pending, "time");
+}
+
+async function trySetAttributes(
+  client: SftpClient,
+  target: Handle | string,
+  { pending, attributes }: { readonly pending: PendingWrite; readonly attributes: RawAttributes },
+): Promise<boolean> {
+  try {
+    if (typeof target === "string") await client.setstat(target, attributes, pending);
+    else await client.fsetstat(target, attributes, pending);
+    return true;
+  } catch (error) {
+    if (statusOf(error) === undefined) throw error;
+    return false;
+  }
+}
+
+function warnRefused({ path, options }: PendingWrite, what: "time" | "mode"): void {
+  const about = what === "time" ? what : undefined;
+  options.onWarning?.(`The server refused to set the ${what} of "${escapeForDisplay(path)}"`, about);
+}
+
+/** Converts a time to whole seconds from 1970 to 2106: SFTP version 3 represents no others. */
+function toSftpTimes(modified: number, { path, options }: Pick<PendingWrite, "path" | "options">): RawAttributes {
+  const wanted = Math.floor(modified / 1000);
+  const mtime = Math.min(Math.max(wanted, 0), MAX_SECONDS);
+  if (mtime !== wanted) {
+    options.onWarning?.(
+      `The time of "${
+        escapeForDisplay(path)
+      }" is outside 1970 to 2106, which SFTP cannot represent; the nearest one was set`,
+      "time",
+    );
+  }
+  return { atime: mtime, mtime };
+}
