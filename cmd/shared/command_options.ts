@@ -36,6 +36,8 @@ export interface CompareOptions extends ConnectionOptions {
   readonly conflict?: "Newest" | "Oldest" | "Older" | "Local" | "Remote" | "Larger" | "Smaller" | "KeepBoth" | "Skip";
   /** Symbolic links: leave alone, carry as links, or follow on the side that is read (not in Both). Default: Skip. */
   readonly links?: "Skip" | "Keep" | "Follow";
+  /** Carry temporary, partial and lock files of other programs too: .filepart, .part, .~lock.x#, ~$x … */
+  readonly includeLeftovers?: boolean;
   /** -Links Follow may lead out of the folder. */
   readonly allowLinksOutside?: boolean;
   /** Refuse to remove more than this: 10, or 50%. */

@@ -28,6 +28,7 @@ export interface BoundRun extends BoundPair, BoundState {
   readonly AllowAllChanged: boolean;
   readonly RemoveDespiteFailures: boolean;
   readonly RequireMarker: readonly string[] | undefined;
+  readonly IncludeLeftovers: boolean;
   readonly NoReadBack: boolean;
   readonly Force: boolean;
 }
@@ -60,6 +61,7 @@ export async function toRunOptions<W extends BoundRun>(
     moves: !bound.SkipMoves,
     // A followed symlink is reported as its target; on the other side symlinks are left alone.
     links: bound.Links === "Keep" ? "Keep" : "Skip",
+    includeForeign: bound.IncludeLeftovers,
     removeDespiteFailures: bound.RemoveDespiteFailures,
     allow: allowedGuards(bound),
     ...(bound.MaxRemove === undefined ? {} : { maxRemove: bound.MaxRemove }),

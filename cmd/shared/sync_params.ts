@@ -89,6 +89,11 @@ export const syncParams = {
     fallback: "Skip",
     help: "Symbolic links: leave alone, carry as links, or follow on the side that is read (not in Both).",
   },
+  IncludeLeftovers: {
+    type: toggle,
+    fallback: false,
+    help: "Carry temporary, partial and lock files of other programs too: .filepart, .part, .~lock.x#, ~$x …",
+  },
   AllowLinksOutside: {
     type: toggle,
     exact: true,

@@ -62,10 +62,10 @@ export interface OpaqueEntry {
   /** For cause "name" a path that is for reports only and must never be opened. */
   readonly path: RelPath;
   /**
-   * Decides the report: link, special and hidden are notes, unreadable and name are failures. "hidden": something may
-   * exist there although no listing shows it.
+   * Decides the report: link, special, hidden and foreign are notes, unreadable and name are failures. "hidden":
+   * something may exist there although no listing shows it; "foreign": a leftover of another program.
    */
-  readonly cause: "link" | "special" | "hidden" | "unreadable" | "name";
+  readonly cause: "link" | "special" | "hidden" | "foreign" | "unreadable" | "name";
   readonly why: string;
 }
 

@@ -161,8 +161,8 @@ async function scanBoth(
   const scanOne = async (side: Side): Promise<Scan> => {
     if (missing[side]) return { snapshot: toSnapshot([]), leftovers: [], displaced: [], showsDots: false };
     try {
-      const { links, maxListing } = options;
-      return await scan(sides[side], { signal, links, owner: owners[side], maxBytes: maxListing });
+      const { links, maxListing, includeForeign = false } = options;
+      return await scan(sides[side], { signal, links, includeForeign, owner: owners[side], maxBytes: maxListing });
     } catch (error) {
       stop.abort(error);
       throw error;

@@ -23,6 +23,7 @@ type PlanChoices = Pick<
 /** The options of a run. */
 export interface RunOptions extends PlanChoices, CallOptions {
   readonly links: ScanOptions["links"];
+  readonly includeForeign?: boolean;
   /** The keys of guards that the user allowed. */
   readonly allow: SafetyLimits["allow"];
   /** The limit for the guard against too many removals. */

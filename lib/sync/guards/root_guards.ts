@@ -1,4 +1,11 @@
-import { type FileEntry, otherSide, type Side, sides as bothSides, type Snapshot } from "../../core/entry.ts";
+import {
+  type Entry,
+  type FileEntry,
+  otherSide,
+  type Side,
+  sides as bothSides,
+  type Snapshot,
+} from "../../core/entry.ts";
 import { type RemovalCount, samplePaths } from "./losses.ts";
 import { isSameTime, sameChecksum } from "../common/criteria.ts";
 import type { SafetyIssue, SafetyLimits } from "../common/options.ts";
@@ -92,15 +99,17 @@ export function* findEmptied(
   if (recorded.length < 2) return;
   for (const side of bothSides) {
     if (losses[side].before > 0) continue;
+    const gone = recorded.filter((path) => !isForeign(before[side].get(path)));
+    if (gone.length < 2) continue;
     const why = `The ${side} side is empty, and contained ${
-      countOf(recorded.length, "file")
+      countOf(gone.length, "file")
     } when both sides were last equal`;
     yield {
       code: "emptiedRoot",
       side,
-      count: recorded.length,
+      count: gone.length,
       total: 0,
-      sample: samplePaths(recorded),
+      sample: samplePaths(gone),
       allowedBy,
       why,
     };
@@ -143,6 +152,11 @@ export function* findAllChanged(plan: Plan, { before, history, limits }: TreeFac
       why,
     };
   }
+}
+
+/** Whether the entry is the leftover of another program, which is there though it is left alone. */
+function isForeign(entry: Entry | undefined): boolean {
+  return entry?.kind === "opaque" && entry.cause === "foreign";
 }
 
 const FEW = 10;

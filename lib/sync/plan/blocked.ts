@@ -60,7 +60,7 @@ function refuseClash(
 }
 
 /**
- * Adds notes for links and special files if they prevent something. Unreadable folders were refused by
+ * Adds notes for links and special files if they prevent something, and counts the leftovers of other programs. Unreadable folders were refused by
  * findFolderFacts() already.
  */
 function noteOpaque(context: PlanContext, row: Row, below: readonly Row[]): void {
@@ -71,6 +71,10 @@ function noteOpaque(context: PlanContext, row: Row, below: readonly Row[]): void
     if (entry?.kind !== "opaque" || entry.cause === "unreadable") continue;
     const across = otherSide(side);
     const opposite = row[across];
+    if (entry.cause === "foreign" && (opposite === undefined || opposite.kind === "opaque")) {
+      context.builder.foreign.push(entry.path);
+      return;
+    }
     const isIrrelevant = mode !== "Both" && side !== source && opposite === undefined && !remove;
     if (!isIrrelevant) {
       const kept = countLeavesIn([row, ...below], across);

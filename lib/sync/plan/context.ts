@@ -37,6 +37,8 @@ export interface PlanBuilder {
   readonly unprovenAbsences: Map<string, AbsenceCount>;
   /** Counters, each reported in one note at the end. */
   readonly counts: Record<CounterName, number>;
+  /** Leftovers of other programs that are left alone, one path for each name. */
+  readonly foreign: RelPath[];
   /** Entries that history knows, that one side lacks, and that are restored there. */
   readonly restored: RelPath[];
 }
@@ -76,6 +78,7 @@ export function toPlanContext(
     copyNames: new Set(),
     unprovenAbsences: new Map(),
     counts: { onlyThere: 0, skippedNew: 0, emptyFolders: 0, restored: 0, unproven: 0 },
+    foreign: [],
     restored: [],
   };
   const names = toNameMatcher(sides);

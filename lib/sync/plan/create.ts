@@ -1,6 +1,6 @@
 import { otherSide, type Side } from "../../core/entry.ts";
 import { isBlocked, refuseWithContent, skipBlocked } from "./blocked.ts";
-import { keepFields, type PlanContext, refuse } from "./context.ts";
+import { keepFields, type PlanBuilder, type PlanContext, refuse } from "./context.ts";
 import { removeFromHistory } from "./changes.ts";
 import { nameProblem } from "./names.ts";
 import { removalsBelow } from "./remove.ts";
@@ -131,4 +131,13 @@ export function noteCounts(context: PlanContext): void {
   );
   const back = `${countOf(restored, "file")} deleted or changed on one side brought back from the other`;
   say("restored", restored, options.remove ? back : `${back}; -Remove lets deletions travel`);
+  noteForeign(builder);
+}
+
+function noteForeign({ foreign, notes }: PlanBuilder): void {
+  const [example] = foreign;
+  if (example === undefined) return;
+  const leftovers = `${countOf(foreign.length, "leftover")} of other programs left alone`;
+  const why = `${leftovers}, such as ${quote(example)}; -IncludeLeftovers carries them`;
+  notes.push({ code: "foreign", count: foreign.length, why });
 }

@@ -6,6 +6,7 @@ import { tempTag } from "../../core/temp_name.ts";
 import type { DirEntry, Entry, FileEntry, OpaqueEntry, Snapshot } from "../../core/entry.ts";
 import { type Displaced, isDisplaced, resolveDisplaced } from "./displaced.ts";
 import { runConcurrently } from "../common/concurrency.ts";
+import { isForeignLeftover } from "./foreign_leftovers.ts";
 import { EntryValidator } from "./entry_validator.ts";
 import { toSnapshot, toTree } from "./snapshot.ts";
 import type { TempOwner } from "../common/temp_tag.ts";
@@ -14,6 +15,8 @@ import { endsRun, ListingTooLarge } from "../common/ends_run.ts";
 /** The options of a scan. */
 export interface ScanOptions extends CallOptions {
   readonly links: "Skip" | "Keep";
+  /** Whether temporary, partial and lock files of other programs are ordinary files. */
+  readonly includeForeign?: boolean;
   /** The owner of this pair's temporary names on this side. */
   readonly owner: TempOwner;
   /** The number of concurrent folder listings, by default the backend's value. */
@@ -199,6 +202,9 @@ function filterOwnFiles(entry: Entry, found: ScanState, options: ScanOptions): E
       found.leftovers.push(path);
       return undefined;
     }
+  }
+  if (entry.kind === "file" && options.includeForeign !== true && isForeignLeftover(path)) {
+    return { kind: "opaque", path, cause: "foreign", why: "its name is that of a leftover of another program" };
   }
   if (entry.kind !== "link" || options.links === "Keep") return entry;
   return { kind: "opaque", path, cause: "link", why: `it is a link to "${escapeForDisplay(entry.target)}"` };

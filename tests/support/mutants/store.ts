@@ -144,6 +144,20 @@ export const mutantsOfStore: readonly Mutant[] = [
     tests: ["tests/unit/backends/s3/conditional_write_test.ts"],
   },
   {
+    name: "store: leftovers of other programs are missing from their side",
+    file: "lib/sync/scan/scan.ts",
+    old: 'return { kind: "opaque", path, cause: "foreign",',
+    new: 'return entry.size >= 0 ? undefined : { kind: "opaque", path, cause: "foreign",',
+    tests: ["tests/unit/cases/foreign_leftovers_test.ts"],
+  },
+  {
+    name: "store: a side that holds leftovers alone was emptied",
+    file: "lib/sync/guards/root_guards.ts",
+    old: "recorded.filter((path) => !isForeign(before[side].get(path)));",
+    new: "recorded;",
+    tests: ["tests/unit/cases/foreign_leftovers_test.ts"],
+  },
+  {
     name: "store: an empty prefix that is known is a lost root",
     file: "lib/sync/run.ts",
     old: "missing: missing[side] && sides[side].traits.hasDirs,",

@@ -93,6 +93,7 @@ function toEntry(name: string, literal: Literal): Entry {
   if ("opaque" in literal) {
     const why = {
       link: "a link",
+      foreign: "its name is that of a leftover of another program",
       hidden: "the server may hide it",
       special: "no regular file",
       unreadable: "cannot be read",
