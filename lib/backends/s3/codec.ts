@@ -22,15 +22,17 @@ export function formatMtime(ms: number): string {
 }
 
 /**
- * Returns the mtime in ms that a tool stored in an object's metadata: "mtime" of rclone and s3fs in seconds, s3cmd's
- * attributes, gcloud's reserved name. Undefined if none can be parsed.
+ * Returns the mtime in ms that a tool stored in an object's metadata: "mtime" of rclone and s3fs in seconds, s3cmd's and
+ * minio's attributes, a number with its unit of DataSync and gateways, gcloud's reserved name. Undefined if none can be
+ * parsed.
  */
 export function parseMtime(metadata: Readonly<Record<string, string>>): number | undefined {
-  const s3cmd = /(?:^|\/)mtime:(-?\d+(?:\.\d+)?)(?:\/|$)/.exec(metadata["s3cmd-attrs"] ?? "")?.[1];
-  for (const text of [metadata["mtime"], s3cmd, metadata["goog-reserved-file-mtime"]]) {
-    const [, sign, seconds, fraction = ""] = /^(-?)(\d{1,12})(?:\.(\d+))?$/.exec(text ?? "") ?? [];
-    if (seconds === undefined) continue;
-    const ms = Number(seconds) * 1000 + Number(fraction.padEnd(9, "0").slice(0, 9)) / 1e6;
+  for (const [name, pattern, unitMs] of MTIME_FORMS) {
+    const [, sign, whole, fraction = ""] = pattern.exec(metadata[name] ?? "") ?? [];
+    if (whole === undefined) continue;
+    // minio writes a number of nanoseconds, the others decimals.
+    const nanos = name === "mc-attrs" ? fraction : fraction.padEnd(9, "0").slice(0, 9);
+    const ms = Number(whole) * unitMs + Number(nanos) / 1e6;
     return sign === "-" ? -ms : ms;
   }
   return undefined;
@@ -173,6 +175,19 @@ export function unquoteEtag(etag: string | undefined): string | undefined {
 /** Amazon's keys have at most 1,024 bytes. */
 const MAX_KEY_LENGTH = 4096;
 const METADATA_PREFIX = "x-amz-meta-";
+/**
+ * The names and forms of mtimes: sign, whole units, fraction; and the unit in ms. Thirteen digits are ms, since as
+ * seconds they would be a year beyond 33,000.
+ */
+const MTIME_FORMS: readonly (readonly [name: string, pattern: RegExp, unitMs: number])[] = [
+  ["mtime", /^(-?)(\d{1,12})(?:\.(\d+))?$/, 1000],
+  ["mtime", /^(-?)(\d{13})$/, 1],
+  ["s3cmd-attrs", /(?:^|\/)mtime:(-?)(\d{1,12})(?:\.(\d+))?(?:\/|$)/, 1000],
+  ["mc-attrs", /(?:^|\/)mtime:(-?)(\d{1,12})(?:#(\d{1,9}))?(?:\/|$)/, 1000],
+  ["file-mtime", /^(-?)(\d{1,15})ms$/, 1],
+  ["file-mtime", /^(-?)(\d{1,21})ns$/, 1e-6],
+  ["goog-reserved-file-mtime", /^(-?)(\d{1,12})(?:\.(\d+))?$/, 1000],
+];
 const MAX_RETRY_AFTER_MS = 300_000;
 
 /** Headers that a copy loses if it replaces the metadata, unless the request states them again. */

@@ -24,11 +24,18 @@ const metadata: readonly (readonly [string, Record<string, string>, number | und
   ["rclone", { mtime: "1577934245.123456789" }, 1577934245123.456789],
   ["s3fs", { mtime: "1577934245", mode: "33188", uid: "0" }, 1577934245000],
   ["s3cmd", { "s3cmd-attrs": "atime:1/ctime:2/gid:0/md5:ab/mode:33188/mtime:1577934245/uid:0" }, 1577934245000],
+  ["a tool that counts ms", { mtime: "1577934245123" }, 1577934245123],
+  ["minio", { "mc-attrs": "atime:1#2/gid:0/mode:33188/mtime:1577934245#123456789/uid:0" }, 1577934245123.456789],
+  ["minio", { "mc-attrs": "mtime:1577934245#5" }, 1577934245000.000005],
+  ["datasync", { "file-mtime": "1577934245123ms", "file-owner": "0" }, 1577934245123],
+  ["a gateway", { "file-mtime": "1577934245123456789ns" }, 1577934245123.456789],
+  ["a liar", { "file-mtime": "1577934245" }, undefined],
   ["gcloud", { "goog-reserved-file-mtime": "1577934245" }, 1577934245000],
   ["nobody", { color: "blue" }, undefined],
   ["a liar", { mtime: "yesterday" }, undefined],
   ["a liar", { mtime: "1e99" }, undefined],
   ["a liar", { mtime: "9".repeat(40) }, undefined],
+  ["a liar", { "file-mtime": `${"9".repeat(40)}ns` }, undefined],
   ["two", { mtime: "x", "goog-reserved-file-mtime": "7" }, 7000],
 ];
 

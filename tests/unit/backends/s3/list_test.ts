@@ -3,7 +3,8 @@ import { Buffer } from "node:buffer";
 import fc from "npm:fast-check@4.10.2";
 import { compareKeys } from "../../../../lib/backends/shared/page_limit.ts";
 import { root } from "../../../../lib/core/path.ts";
-import { type RecordedRequest, startSmallS3 } from "../../../support/servers/small_s3.ts";
+import { addLayers } from "../../../../lib/backends/layers/stack.ts";
+import { errorResponse, type RecordedRequest, startSmallS3 } from "../../../support/servers/small_s3.ts";
 
 const call = { signal: new AbortController().signal };
 const byBytes = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b));
@@ -110,3 +111,42 @@ Deno.test("walk() rejects a listing whose keys come in another order than that o
   await using backend = await server.open();
   await assert.rejects(Array.fromAsync(backend.walk?.(root, call) ?? []), { kind: "unexpected", message: /order/ });
 });
+
+/** A reply whose connection breaks amid its body. */
+function brokenReply(): Response {
+  const body = new ReadableStream({
+    start: (controller) => controller.enqueue(new TextEncoder().encode("<ListBucketResult><IsTruncated>false")),
+    pull: (controller) => controller.close(),
+  });
+  return new Response(body, { headers: { "content-length": "4000" } });
+}
+
+const failures: readonly (readonly [string, () => Response])[] = [
+  ["500 InternalError", () => errorResponse(500, "InternalError")],
+  ["503 without a code", () => new Response("busy", { status: 503 })],
+  ["503 SlowDown", () => errorResponse(503, "SlowDown")],
+  ["a connection that breaks amid the page", brokenReply],
+];
+
+for (const [what, fail] of failures) {
+  Deno.test(`walk() and list() ask for each page once more after ${what}, the first and the ranges too`, async () => {
+    const keys = ["a/1", "a/2", "b/1", "b/2", "c/1", "d"];
+    const answer = lister(keys, 2);
+    const seen = new Set<string>();
+    await using server = startSmallS3((request) => {
+      const { line, query } = request;
+      if (line !== "GET /b/" || query.get("max-keys") === "1" || seen.has(`${query}`)) return answer(request);
+      seen.add(`${query}`);
+      return fail();
+    });
+    const instant = { firstDelay: 0, maxDelay: 0, random: () => 0, sleep: () => Promise.resolve() };
+    await using bucket = await server.open();
+    await using backend = addLayers(bucket, { retry: instant });
+    const found = (await Array.fromAsync(backend.walk?.(root, call) ?? [])).flat();
+    const files = found.filter(({ kind }) => kind === "file").map(({ path }) => path as string);
+    assert.deepEqual(files.toSorted(), keys);
+    assert.ok(seen.size >= 4, `${seen.size} pages failed once`);
+    const children = (await backend.list(root, call)).map(({ path }) => path as string);
+    assert.deepEqual(children.toSorted(), ["a", "b", "c", "d"]);
+  });
+}
