@@ -53,9 +53,10 @@ async function hardNamesJob(scene: Scene, expects: Expectation): Promise<void> {
   await fill(here.local, hardTree());
   const ran = await here.sync("-Mode Remote");
   const unfit = expects.kind === "degraded" ? expects.unfit : undefined;
+  if (ran.code > 1) assertCode(ran, 0, "upload");
   for (const { Path, Message } of ran.failures) {
     assert.ok(unfit?.test(Path), `"${Path}" failed: ${Message}`);
-    await Deno.remove(`${here.local}/${Path}`);
+    await Deno.remove(`${here.local}/${Path}`, { recursive: true });
   }
   assertCode(ran, ran.failures.length > 0 ? 1 : 0, "upload");
   await assertSame(scene);
@@ -176,7 +177,7 @@ async function killAmid(scene: Scene, server: MatrixServer): Promise<void> {
   output.then(() => isOver = true);
   while (!isOver && !isDue) {
     await new Promise((resolve) => setTimeout(resolve, 2));
-    isDue ||= server.disk !== undefined && holdsPart(`${server.disk}/..`);
+    isDue ||= server.disk !== undefined && holdsPart(server.watched ?? `${server.disk}/..`);
   }
   if (!isOver) child.kill("SIGKILL");
   const { signal, stderr } = await output;

@@ -9,6 +9,10 @@ export interface MatrixServer extends AsyncDisposable {
   readonly root: string;
   /** The same folder on this disk; undefined for a store, which is looked at through the program alone. */
   readonly disk: string | undefined;
+  /** The folder of this disk in which uploads grow. */
+  readonly watched?: string;
+  /** Whether what the server took shows on its disk a little later. */
+  readonly isLate?: boolean;
   readonly env: Readonly<Record<string, string>>;
   /** The words that name a folder of the server, by way of another port if one is given. */
   login(path: string, port?: number): Login;

@@ -1,4 +1,13 @@
 import { type Sshd, type SshdOptions, startSshd } from "../support/servers/sftp.ts";
+import {
+  startAsyncssh,
+  startConch,
+  startDropbear,
+  startModSftp,
+  startParamiko,
+  startRcloneSftp,
+  startTinyssh,
+} from "./sftp_servers.ts";
 import { type Expectation, type MatrixServer, type Row, works } from "./row.ts";
 
 const password = "pa:ss wörd";
@@ -35,7 +44,28 @@ export const sftpRows: readonly Row[] = [
     says: /The server refused to set the (?:time|mode) of /,
     losesTimes: true,
   }),
+  started("dropbear", { recipes: ["dropbear"], needsRoot: true, start: startDropbear }),
+  started("ProFTPD mod_sftp", { recipes: ["proftpd"], start: startModSftp }),
+  started("asyncssh", { recipes: ["asyncssh"], start: startAsyncssh }),
+  started("paramiko", { recipes: ["paramiko"], start: startParamiko }),
+  started("Twisted Conch", {
+    recipes: ["conch"],
+    expects: { kind: "degraded", how: "names beyond ASCII are refused", unfit: /[^\0-\x7f]/ },
+    start: startConch,
+  }),
+  started("rclone serve sftp", { recipes: ["rclone"], start: () => startRcloneSftp() }),
+  started("rclone serve sftp with a cache", {
+    recipes: ["rclone"],
+    start: () => startRcloneSftp("--vfs-cache-mode", "full", "--vfs-write-back", "0s"),
+  }),
+  started("tinyssh", { recipes: ["tinyssh"], needsRoot: true, start: () => startTinyssh() }),
 ];
+
+type Started = Pick<Row, "recipes" | "start"> & Partial<Pick<Row, "expects" | "needsRoot">>;
+
+function started(name: string, { expects = works, ...row }: Started): Row {
+  return { protocol: "SFTP", name, expects, ...row };
+}
 
 function openssh(name: string, options: SshdOptions, expects: Expectation = works): Row {
   return {

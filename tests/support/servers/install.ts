@@ -110,7 +110,8 @@ function cacheDir(): string {
 
 function unpackedAt(root: string): Installed {
   const libraries = ["usr/lib", "lib"].map((dir) => join(root, dir, `${Deno.build.arch}-linux-gnu`));
-  return { root, env: { LD_LIBRARY_PATH: libraries.join(":") } };
+  const env = { LD_LIBRARY_PATH: libraries.join(":"), PYTHONPATH: join(root, "usr/lib/python3/dist-packages") };
+  return { root, env };
 }
 
 function isDir(path: string): boolean {

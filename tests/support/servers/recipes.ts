@@ -24,15 +24,42 @@ export const recipes: Readonly<Record<string, Recipe>> = {
     probe: probeVersion("/usr/sbin/lighttpd", ["-v"], /lighttpd/),
   },
   rclone: { packages: ["rclone"], probe: probeVersion("/usr/bin/rclone", ["version"], /rclone/) },
+  dropbear: {
+    packages: ["dropbear-bin", "openssh-sftp-server"],
+    probe: probeVersion("/usr/sbin/dropbear", ["-V"], /Dropbear/),
+  },
+  tinyssh: { packages: ["tinysshd", "openssh-sftp-server"], probe: probeVersion("/usr/sbin/tinysshd", [], /tinysshd/) },
+  greenend: { packages: ["gesftpserver"], probe: probeVersion("/usr/libexec/gesftpserver", ["--version"], /server/i) },
+  asyncssh: { packages: ["python3", "python3-asyncssh"], probe: probePython("asyncssh") },
+  paramiko: { packages: ["python3", "python3-paramiko"], probe: probePython("paramiko") },
+  conch: {
+    packages: ["python3", "python3-twisted", "python3-bcrypt", "python3-pyasn1", "python3-appdirs"],
+    probe: probePython("twisted.conch.unix"),
+  },
+  pyftpdlib: { packages: ["python3", "python3-pyftpdlib", "python3-openssl"], probe: probePython("pyftpdlib") },
+  inetutils: {
+    packages: ["python3", "inetutils-ftpd"],
+    probe: probeVersion("/usr/sbin/ftpd", ["--version"], /inetutils/),
+  },
   s3: { packages: ["radosgw", "ceph-mon", "ceph-osd"], probe: probeCeph },
 };
 
-/** A probe: the program answers these words with a text of this kind (a program that lacks a library does not). */
-export function probeVersion(program: string, args: readonly string[], pattern: RegExp): Recipe["probe"] {
+/** A probe: the program answers these words with a text of this kind (a program that lacks a library does not). `root`: another than the server's place. */
+export function probeVersion(
+  program: string,
+  args: readonly string[],
+  pattern: RegExp,
+  root?: string,
+): Recipe["probe"] {
   return (place) => {
-    const { ran, text } = run(place, program, args);
+    const { ran, text } = run(root === undefined ? place : { ...place, root }, program, args);
     return ran && pattern.test(text) ? undefined : firstLine(text);
   };
+}
+
+/** Debian's Python can load a module. */
+function probePython(module: string): Recipe["probe"] {
+  return probeVersion("/usr/bin/python3", ["-c", `import ${module}; print("loaded")`], /^loaded$/m, "");
 }
 
 /** Whether sshd would start: with a host key, its folder for privilege separation and, for root, its own user. */

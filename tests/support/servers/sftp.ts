@@ -219,15 +219,16 @@ async function currentUser(): Promise<string> {
   return (await run("id", ["-un"])).trim();
 }
 
-/** A system user of the test's own, removed with the server; sshd compares real passwords only for real users. */
-async function makeUser(password: string, stack: AsyncDisposableStack): Promise<string> {
+/** A system user of the test's own, removed with the server; sshd compares real passwords only for real users. `home` is made if it is given. */
+export async function makeUser(password: string, stack: AsyncDisposableStack, home?: string): Promise<string> {
   if (Deno.uid() !== 0) throw new Error("a password login needs a system user, which only root can make");
   const user = `tandemtest${randomBytes(4).toString("hex")}`;
-  await run("useradd", ["--no-create-home", "--home-dir", "/", "--shell", "/bin/sh", user]);
+  await run("useradd", ["--no-create-home", "--home-dir", home ?? "/", "--shell", "/bin/sh", user]);
   stack.defer(async () => {
     await run("userdel", ["--force", user]);
   });
   await run("chpasswd", [], `${user}:${password}\n`);
+  if (home !== undefined) await Deno.mkdir(home, { mode: 0o755 });
   return user;
 }
 
