@@ -161,8 +161,8 @@ export const mutantsOfPlan: readonly Mutant[] = [
   {
     name: "each time that is not kept is a warning of its own",
     file: "lib/report/result_builder.ts",
-    old: "if (isUntimed !== true) this.#warnings.push(...told);",
-    new: "if (isUntimed !== false) this.#warnings.push(...told);",
+    old: "if (isUntimed !== true) this.#warnings",
+    new: "if (isUntimed !== false) this.#warnings",
     tests: ["tests/unit/report/result_test.ts"],
   },
   {
