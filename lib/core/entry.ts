@@ -67,6 +67,11 @@ export interface OpaqueEntry {
    */
   readonly cause: "link" | "special" | "hidden" | "foreign" | "unreadable" | "name";
   readonly why: string;
+  /**
+   * The entry stands for lines of its folder's listing that cannot be read, so that the folder is known in part only:
+   * nothing beside it is removed, on either side.
+   */
+  readonly incomplete?: true;
 }
 
 /** Algorithm and lower-case hex: "sha256:9f86…". */

@@ -30,6 +30,54 @@ Deno.test("plan() does nothing at or below what must not be touched, and removes
   );
 });
 
+Deno.test("plan() removes, moves and replaces nothing beside a line that cannot be read, on either side", () => {
+  fc.assert(
+    fc.property(anyStory, anyOptions, anyUnreadLines, (story, options, lines) => {
+      const { base, ...told } = treesOf(story);
+      const trees = { local: withUnread(told.local, lines, "local"), remote: withUnread(told.remote, lines, "remote") };
+      const made = planTrees(trees, historyOf(base), options);
+      interpret(made, trees);
+      for (const side of ["local", "remote"] as const) {
+        for (const { entry } of trees[side].values()) {
+          if (entry.kind !== "opaque") continue;
+          const folder = parentOf(entry.path);
+          const lost = made.actions.filter((action) =>
+            lostBy(action).some((path) => parentOf(path) === folder || (action.to === side && isWithin(folder, path)))
+          );
+          assert.deepEqual(lost, []);
+        }
+      }
+    }),
+    checks,
+  );
+});
+
+const anyUnreadLines = fc.array(
+  fc.record({ folder: fc.oneof(fc.constant(""), anyPath), side: fc.constantFrom("local", "remote" as const) }),
+  { minLength: 1, maxLength: 3 },
+);
+
+/** The tree with a line that cannot be read in each of the folders that it holds. */
+function withUnread(tree: Tree, lines: readonly { folder: string; side: Side }[], side: Side): Tree {
+  const planted = new Map(tree);
+  for (const { folder, side: own } of lines) {
+    if (own !== side || (folder !== "" && tree.get(folder as RelPath)?.entry.kind !== "dir")) continue;
+    const path = (folder === "" ? "line" : `${folder}/line`) as RelPath;
+    const entry = { kind: "opaque", path, cause: "name", why: "a line cannot be read", incomplete: true } as const;
+    planted.set(path, { content: "line", entry });
+  }
+  return planted;
+}
+
+/** The paths at which the action ends what was there, other than by a new version of a file. */
+function lostBy(action: Action): readonly RelPath[] {
+  if (action.do === "remove") return [action.path];
+  if (action.do === "move") return [action.source.path];
+  if (action.do === "touch" || action.replaces === undefined) return [];
+  const kind = action.do === "copy" ? action.source.kind : "dir";
+  return action.replaces.kind === kind ? [] : [action.path];
+}
+
 const anySpot = fc.record({
   path: anyPath,
   cause: fc.constantFrom("link", "special", "unreadable", "name" as const),

@@ -1,5 +1,5 @@
 import type { Backend, CallOptions } from "../../core/backend.ts";
-import { toSyncError } from "../../core/errors.ts";
+import { SyncError, toSyncError } from "../../core/errors.ts";
 import { parentOf, type RelPath, root } from "../../core/path.ts";
 import type { Entry } from "../../core/entry.ts";
 import { assertChild } from "./entry_check.ts";
@@ -32,11 +32,19 @@ export class Relisting {
     return exact.get(path) ?? keyed.get(this.#key(path));
   }
 
+  /** Rejects if the path is missing from a listing with lines that cannot be read, which proves no absence. */
+  async assertFoundOrAbsent(path: RelPath): Promise<void> {
+    if (await this.find(path) !== undefined) return;
+    const { unread } = await this.#folders.get(parentOf(path)) ?? {};
+    if (unread !== undefined) throw new SyncError("unexpected", unread, { operation: "list" });
+  }
+
   async #list(dir: RelPath): Promise<RelistedFolder> {
-    const found: RelistedFolder = { exact: new Map(), keyed: new Map() };
+    const found: RelistedFolder = { exact: new Map(), keyed: new Map(), unread: undefined };
     try {
       for (const entry of await this.#backend.list(dir, this.#call)) {
         assertChild(entry, dir);
+        if (entry.kind === "opaque" && entry.incomplete === true) found.unread = entry.why;
         found.exact.set(entry.path, entry);
         if (this.#key !== exact) found.keyed.set(this.#key(entry.path), entry);
       }
@@ -50,6 +58,8 @@ export class Relisting {
 interface RelistedFolder {
   readonly exact: Map<string, Entry>;
   readonly keyed: Map<string, Entry>;
+  /** The reason why any name may be missing from the listing. */
+  unread: string | undefined;
 }
 
 function exact(path: RelPath): string {

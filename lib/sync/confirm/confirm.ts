@@ -227,7 +227,9 @@ async function findRelisted(path: RelPath, { relisting: again }: SideCheck): Pro
   for (const name of path.split("/")) {
     // Only a folder can contain the next name.
     if (above?.kind !== "dir") return undefined;
-    above = await again.find((above.path === root ? name : `${above.path}/${name}`) as RelPath);
+    const inside: RelPath = (above.path === root ? name : `${above.path}/${name}`) as RelPath;
+    above = await again.find(inside);
+    if (above === undefined) await again.assertFoundOrAbsent(inside);
   }
   return above?.path;
 }

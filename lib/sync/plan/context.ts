@@ -10,10 +10,12 @@ import type { Action, Conflict, Note, Refusal } from "../../core/plan.ts";
 
 /**
  * The result of one pass over a snapshot, by key of the folder. `unnamed`: folders with names that cannot be
- * synchronized; `stays`: folders that must not be removed.
+ * synchronized; `incomplete`: those of them whose listing has lines that cannot be read; `stays`: folders that must not
+ * be removed.
  */
 export interface FolderFacts {
   readonly unnamed: ReadonlySet<string>;
+  readonly incomplete: ReadonlySet<string>;
   readonly stays: ReadonlySet<string>;
   /** The first folder that could not be read. */
   readonly unreadable: RelPath | undefined;
@@ -136,6 +138,13 @@ export function sourceFirst(source: Side): readonly Side[] {
   return source === "local" ? bothSides : [...bothSides].reverse();
 }
 
+/** Returns why nothing in a folder may be removed on either side; undefined if both of its listings are whole. */
+export function incompleteFolder({ folderFacts }: PlanContext, folder: string): string | undefined {
+  const side = bothSides.find((one) => folderFacts[one].incomplete.has(folder));
+  return side &&
+    `the listing of its folder on the ${side} side has lines that cannot be read; nothing beside such lines is removed`;
+}
+
 /** Finds the paths that fail before anything is written, in every mode, and the folders that must stay. */
 function findFolderFacts(
   side: Side,
@@ -143,6 +152,7 @@ function findFolderFacts(
   { names, draft: builder }: { names: NameMatcher; draft: PlanBuilder },
 ): FolderFacts {
   const unnamed = new Set<string>();
+  const incomplete = new Set<string>();
   const stays = new Set<string>();
   let unread: RelPath | undefined;
   for (const dir of given.hidden ?? []) stays.add(names.key(dir));
@@ -154,17 +164,20 @@ function findFolderFacts(
     }
     if (entry.kind !== "opaque") continue;
     const { path, why, cause } = entry;
-    if (cause === "name") {
-      const folder = names.key(parentOf(path));
+    const folder = names.key(parentOf(path));
+    if (entry.incomplete === true) incomplete.add(folder);
+    if (cause === "name" || entry.incomplete === true) {
       unnamed.add(folder);
       stays.add(folder);
+    }
+    if (cause === "name") {
       builder.refusals.push({ path, side, kind: "badInput", why });
     } else if (cause === "unreadable") {
       unread ??= path;
       builder.refusals.push({ path, side, kind: "denied", why });
     }
   }
-  return { unnamed, stays, unreadable: unread };
+  return { unnamed, incomplete, stays, unreadable: unread };
 }
 
 /** Entries that are missing without evidence of a deletion, counted per folder. */

@@ -1,6 +1,6 @@
 import { otherSide, type Side } from "../../core/entry.ts";
 import { isBlocked, refuseWithContent, skipBlocked } from "./blocked.ts";
-import { keepFields, type PlanBuilder, type PlanContext, refuse } from "./context.ts";
+import { folderOf, incompleteFolder, keepFields, type PlanBuilder, type PlanContext, refuse } from "./context.ts";
 import { removeFromHistory } from "./changes.ts";
 import { nameProblem } from "./names.ts";
 import { removalsBelow } from "./remove.ts";
@@ -66,7 +66,8 @@ export function replaceType(context: PlanContext, row: Row, { to, rows }: { to: 
   const source = row[otherSide(to)];
   const target = row[to];
   if (source === undefined || target === undefined || source.kind === "opaque") return;
-  const { builder, removalBlock: holding } = context;
+  const { builder } = context;
+  const holding = incompleteFolder(context, folderOf(row.key)) ?? context.removalBlock;
   const below = target.kind === "dir" ? rows.takeBelow(row.key) : [];
   const removals = holding === undefined ? removalsBelow(context, row, { side: to, below }) : undefined;
   if (removals === undefined) {

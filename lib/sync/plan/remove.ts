@@ -1,6 +1,6 @@
 import { type Entry, otherSide, type Side } from "../../core/entry.ts";
 import { isBlocked, skipBlocked } from "./blocked.ts";
-import { entriesOf, folderOf, keepFields, type PlanContext } from "./context.ts";
+import { entriesOf, folderOf, incompleteFolder, keepFields, type PlanContext } from "./context.ts";
 import { removeFromHistory } from "./changes.ts";
 import { replay, type Row } from "./rows.ts";
 import { countUnprovenAbsence } from "./deletion_evidence.ts";
@@ -25,6 +25,7 @@ export function removeBlock(
     : holding ?? unprovenAbsenceIn(context, all, side);
   const unproven = unprovenFolders(context, all, side);
   const staying = foldersThatStay(context, all, { side, mayNotGo: unproven });
+  const heldFolders = new Map<string, string>();
   const rows = replay(all);
   for (let one = rows.next(); one !== undefined; one = rows.next()) {
     if (isBlocked(one)) {
@@ -32,12 +33,14 @@ export function removeBlock(
       continue;
     }
     const target = one[side];
+    const held = heldFolders.get(folderOf(one.key)) ?? incompleteFolder(context, folderOf(one.key)) ?? why;
+    if (held !== undefined && target?.kind === "dir") heldFolders.set(one.key, held);
     if (target === undefined) removeFromHistory(context, one.base);
     if (
       target === undefined || (target.kind === "dir" && !canRemoveFolder(context, one.key, { side, stays: staying }))
     ) continue;
-    if (why === undefined) builder.actions.push(toRemoval(context, target, side));
-    else builder.heldRemovals.push({ path: target.path, side, kind: "refused", why });
+    if (held === undefined) builder.actions.push(toRemoval(context, target, side));
+    else builder.heldRemovals.push({ path: target.path, side, kind: "refused", why: held });
   }
 }
 

@@ -176,7 +176,14 @@ function mergeEntries(before: Entry | undefined, entry: Entry): Entry {
   if (before === undefined) return entry;
   const bothUnnamed = isUnnamed(before) && isUnnamed(entry);
   const why = bothUnnamed ? "several names look like this one, none can be opened" : "the listing names it twice";
-  return bothUnnamed ? { ...before, why } : unreadable(entry.path, why);
+  if (bothUnnamed) return { ...before, why, ...(entry.incomplete === true ? { incomplete: true } : {}) };
+  const hidesMore = isIncomplete(before) || isIncomplete(entry);
+  return hidesMore ? { ...unreadable(entry.path, why), incomplete: true } : unreadable(entry.path, why);
+}
+
+/** Whether the entry stands for lines of a listing that cannot be read. */
+function isIncomplete(entry: Entry): boolean {
+  return entry.kind === "opaque" && entry.incomplete === true;
 }
 
 function isUnnamed(entry: Entry): entry is OpaqueEntry {

@@ -29,8 +29,8 @@ export const mutantsOfPlans: readonly Mutant[] = [
   {
     name: "a name that is listed twice is taken as it comes last",
     file: "lib/sync/scan/scan.ts",
-    old: "return bothUnnamed ? { ...before, why } : unreadable(entry.path, why);",
-    new: "return bothUnnamed ? { ...before, why } : entry;",
+    old: "return hidesMore ? { ...unreadable(entry.path, why), incomplete: true } : unreadable(entry.path, why);",
+    new: "return hidesMore ? { ...unreadable(entry.path, why), incomplete: true } : entry;",
     tests: ["tests/unit/sync/scan/scan_test.ts", "tests/unit/cases/names_test.ts"],
   },
   {
@@ -206,7 +206,7 @@ export const mutantsOfPlans: readonly Mutant[] = [
   {
     name: "removals are not held after a failed listing",
     file: "lib/sync/plan/remove.ts",
-    old: "if (why === undefined) builder.actions.push(toRemoval(context, target, side));",
+    old: "if (held === undefined) builder.actions.push(toRemoval(context, target, side));",
     new: "if (why !== null) builder.actions.push(toRemoval(context, target, side));",
     tests: ["tests/unit/sync/plan/one_way_test.ts", "tests/unit/cases/deletion_safety_test.ts"],
   },

@@ -1,9 +1,38 @@
 import type { Mutant } from "./list.ts";
 
 const steps = "tests/property/steps_test.ts";
+const hazards = "tests/property/plan_hazards_test.ts";
 
 /** Sabotages of what tells an edit that follows another at once, and of what becomes of times that servers do not keep. */
 export const mutantsOfPlan: readonly Mutant[] = [
+  {
+    name: "what lies beside a line that cannot be read is removed",
+    file: "lib/sync/plan/context.ts",
+    old: "if (entry.incomplete === true) incomplete.add(folder);",
+    new: "if (entry.incomplete !== true) incomplete.delete(folder);",
+    tests: [hazards],
+  },
+  {
+    name: "a new type replaces what lies beside a line that cannot be read",
+    file: "lib/sync/plan/create.ts",
+    old: "const holding = incompleteFolder(context, folderOf(row.key)) ?? context.removalBlock;",
+    new: "const holding = context.removalBlock;",
+    tests: [hazards],
+  },
+  {
+    name: "a folder beside a line that cannot be read is emptied",
+    file: "lib/sync/plan/remove.ts",
+    old: 'if (held !== undefined && target?.kind === "dir") heldFolders.set(one.key, held);',
+    new: "if (held === undefined) heldFolders.clear();",
+    tests: ["tests/unit/sync/plan/one_way_test.ts"],
+  },
+  {
+    name: "a second listing proves absences beside a line that cannot be read",
+    file: "lib/sync/common/relisting.ts",
+    old: 'if (entry.kind === "opaque" && entry.incomplete === true) found.unread = entry.why;',
+    new: "if (found.unread === entry.path) found.unread = undefined;",
+    tests: ["tests/unit/sync/common/relisting_test.ts"],
+  },
   {
     name: "a source is compared with the target's time, though its own mark moved",
     file: "lib/sync/plan/pair.ts",

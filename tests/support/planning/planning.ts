@@ -9,11 +9,14 @@ import { ableTraits, toHistory } from "./interpret.ts";
 import type { BaseEntry } from "../../../lib/core/history.ts";
 import type { Action, Plan } from "../../../lib/core/plan.ts";
 
-/** A file by its facts, `{}` behind a name that ends in "/", a link, or something that must not be touched. */
+/**
+ * A file by its facts, `{}` behind a name that ends in "/", a link, something that must not be touched, or a line of the listing that
+ * cannot be read.
+ */
 export type Literal =
   | Partial<Omit<FileEntry, "kind" | "path">>
   | { readonly link: string }
-  | { readonly opaque: OpaqueEntry["cause"] };
+  | { readonly opaque: OpaqueEntry["cause"] | "line" };
 
 export type Listing = Readonly<Record<string, Literal>>;
 
@@ -91,6 +94,9 @@ export function sumOf(content: string): Checksum {
 
 function toEntry(name: string, literal: Literal): Entry {
   if ("opaque" in literal) {
+    if (literal.opaque === "line") {
+      return { kind: "opaque", path: name as RelPath, cause: "name", why: "a line cannot be read", incomplete: true };
+    }
     const why = {
       link: "a link",
       foreign: "its name is that of a leftover of another program",

@@ -22,3 +22,12 @@ Deno.test("a second listing finds an entry, and one under the same key", async (
   assert.equal(await relisting.find(toRelPath("d/f")), entry);
   assert.equal(await relisting.find(toRelPath("d/g")), undefined);
 });
+
+Deno.test("a second listing with a line that cannot be read proves nothing of what it lacks", async () => {
+  const line = { kind: "opaque", path: toRelPath("d/line"), cause: "name", why: "a line", incomplete: true } as const;
+  const entry = { kind: "file", path: toRelPath("d/f"), size: 1 } as const;
+  const backend = withOverrides(memory(), { list: () => Promise.resolve([entry, line]) });
+  const relisting = new Relisting(backend, { signal });
+  await relisting.assertFoundOrAbsent(entry.path);
+  await assert.rejects(relisting.assertFoundOrAbsent(toRelPath("d/g")), { kind: "unexpected", message: "a line" });
+});

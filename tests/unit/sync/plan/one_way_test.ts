@@ -194,6 +194,18 @@ Deno.test("plan() fails a name that is no Unicode, and removes nothing beside it
   assert.deepEqual(heldOf(made), ["remote d/t", "remote d/t/y", "remote d/x"]);
 });
 
+Deno.test("plan() removes nothing beside a line that cannot be read, on the side of that line either, and goes on elsewhere", () => {
+  const remote = { "d/?": { opaque: "line" }, "d/x": {}, "d/t/y": {}, "e/w": {} } as const;
+  const made = up({ remove: true, removeDespiteFailures: true, local: { "d/new": {}, "e/v": {} }, remote });
+  assert.deepEqual(refusalsOf(made), ["remote d/? badInput"]);
+  assert.deepEqual(heldOf(made), ["remote d/t", "remote d/t/y", "remote d/x"]);
+  assert.deepEqual(summarizeActions(made.actions), [
+    "copy remote d/new new",
+    "copy remote e/v new",
+    "remove remote e/w gone",
+  ]);
+});
+
 Deno.test("plan() keeps a folder of the target that holds a name it cannot give", () => {
   const made = up({ remove: true, remote: { "d/\ufffd": { opaque: "name" }, "d/x": {} } });
   assert.deepEqual(summarizeActions(made.actions), ["remove remote d/x gone"]);

@@ -195,6 +195,18 @@ Deno.test("scan() keeps a name that cannot be opened as one entry, however often
   assert.deepEqual(shown(await scanned(listing({ "": [entry, entry] }))), { "a\ufffd": "name" });
 });
 
+Deno.test("scan() keeps the mark of an incomplete folder, whatever else has that path", async () => {
+  const entry: Entry = { kind: "opaque", path: "a" as RelPath, cause: "name", why: "a line", incomplete: true };
+  const plain: Entry = { kind: "opaque", path: "a" as RelPath, cause: "name", why: "no name" };
+  for (const other of [entry, plain, file("a"), dir("a")]) {
+    for (const both of [[entry, other], [other, entry]]) {
+      const { snapshot } = await scanned(listing({ "": both, "a": [] }));
+      const [found, ...more] = snapshot;
+      assert.deepEqual([found?.kind === "opaque" && found.incomplete, more.length], [true, 0]);
+    }
+  }
+});
+
 Deno.test("scan() believes no entry that does not lie in the folder that lists it", async () => {
   const odd = listing({ "": [dir("a"), dir("b")], "a": [file("b/x")], "b": [] });
   assert.deepEqual(shown(await scanned(odd)), { "a": "unreadable", "b": "dir" });
