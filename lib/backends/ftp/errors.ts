@@ -47,6 +47,13 @@ export function isAbsent(text: string): boolean {
   return /no such|not found|doesn't exist|does not exist|cannot find|file existence/i.test(text);
 }
 
+/** Whether the refusal of a listing may mean that the folder is empty, as some servers put it. */
+export function saysNothingFound({ code, text }: Reply): boolean {
+  if (code !== 550 && code !== 450 || isDenied(text)) return false;
+  return isAbsent(text) ||
+    /\b(?:no|0|zero|any) (?:matching |such )?(?:files?|entries|items|match)|empty|nothing/i.test(text);
+}
+
 /** Whether the text reports a missing permission. */
 export function isDenied(text: string): boolean {
   return /denied|not permitted|forbidden|read-only|not allowed|prohibited/i.test(text);

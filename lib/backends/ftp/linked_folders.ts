@@ -1,11 +1,12 @@
 import { SyncError } from "../../core/errors.ts";
 import { escapeForDisplay, type RelPath, root } from "../../core/path.ts";
 import type { Entry } from "../../core/entry.ts";
-import { type FetchedListing, readListing, readPlainListing } from "./list.ts";
+import { readListing, readPlainListing } from "./list.ts";
 import type { ControlConnection } from "./control_connection.ts";
 import { opaqueLink } from "./listing_parser.ts";
 import {
   childOf,
+  type FetchedListing,
   type FolderListing,
   type FtpOperation,
   type FtpSession,

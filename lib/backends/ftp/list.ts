@@ -5,19 +5,15 @@ import { openDataConnection } from "./data_connection.ts";
 import { download, type DownloadOptions } from "./data_transfer.ts";
 import { mlsdParser } from "./mlsd_parser.ts";
 import type { ControlConnection } from "./control_connection.ts";
-import { DAY, LineSplitter, MINUTE, type ParsedListing, parseTime } from "./listing_parser.ts";
+import { DAY, LineSplitter, MINUTE, parseTime } from "./listing_parser.ts";
 import { listParser } from "./ls_parser.ts";
-import { isAbsent, serverMessage, toSyncError } from "./errors.ts";
+import { isAbsent, saysNothingFound, serverMessage, toSyncError } from "./errors.ts";
+import { fetchByNames, fetchNames } from "./name_list.ts";
 import type { Reply } from "./replies.ts";
-import { childOf, encodePath, type FtpSession, type PathContext } from "./session.ts";
+import { childOf, encodePath, type FetchedListing, type FtpSession, type PathContext } from "./session.ts";
 import { MAX_ZONE_MS } from "./times.ts";
 import type { Transport } from "../../net/transport.ts";
 import { operationError } from "../../core/operation.ts";
-
-export interface FetchedListing extends ParsedListing {
-  /** The UNIQUE facts of the folder and of the folders in it. */
-  readonly uniques: ReadonlyMap<RelPath, string>;
-}
 
 /**
  * Lists the children of one folder. Rejects when the listing ends early, with notFound when the folder is absent, and
@@ -42,7 +38,13 @@ export async function readListing(
   context: PathContext,
 ): Promise<FetchedListing> {
   if (!session.hasMlst) return await readPlainListing(control, session, context);
-  return await fetchListing(control, session, { context, command: `MLSD ${encodePath(session, context)}` });
+  try {
+    return await fetchListing(control, session, { context, command: `MLSD ${encodePath(session, context)}` });
+  } catch (error) {
+    if (!(error instanceof SyncError) || error.kind !== "unsupported") throw error;
+    session.learned.lacksMlst = true;
+    return await readPlainListing(control, session, context);
+  }
 }
 
 /** Lists one folder by LIST, which shows links even if MLSD shows their targets. */
@@ -77,31 +79,59 @@ export async function readPlainListing(
 
 /**
  * Lists with LIST -a, which shows names with a leading dot. Falls back to LIST if the server refuses "-a" or lists
- * nothing at all: it may take "-a" for a name.
+ * nothing at all: it may take "-a" for a name. If it showed such names before, the refusal is one of this folder: a
+ * listing without them would make them look absent.
  */
 async function fetchPlainListing(
   control: ControlConnection,
   session: FtpSession,
   { context, data }: { readonly context: PathContext; readonly data: Promise<Transport> | undefined },
 ): Promise<FetchedListing> {
+  const { learned } = session;
   const opened = data === undefined ? {} : { data };
-  if (!session.learned.usesListAll) {
-    return await fetchListing(control, session, { context, command: "LIST", ...opened });
+  if (learned.lacksList) {
+    data?.then((unused) => unused.destroy(), () => {});
+    return await fetchByNames(control, session, context);
   }
+  if (!learned.usesListAll) return await fetchList(control, session, { context, ...opened });
   let all: FetchedListing | undefined;
   try {
     all = await fetchListing(control, session, { context, command: "LIST -a", ...opened });
   } catch (error) {
-    if (!(error instanceof SyncError) || error.kind !== "unsupported") throw error;
+    if (!(error instanceof ListAllRefused)) throw error;
+    if (learned.showsDots === true) return await emptyIfConfirmed(control, session, { context, reply: error.reply });
   }
   if (all?.showsSelf === true) {
-    if (!session.hasMlst) session.learned.showsDots = true;
+    if (!session.hasMlst && learned.usesListAll) learned.showsDots = true;
     return all;
   }
-  const plain = await fetchListing(control, session, { context, command: "LIST" });
+  const plain = await fetchList(control, session, { context });
   if (all !== undefined && plain.lineCount <= all.lineCount) return all;
-  session.learned.usesListAll = false;
+  learned.usesListAll = plain.lineCount === 0 && learned.usesListAll;
   return plain;
+}
+
+/** Lists by LIST, or by names if the server has no LIST. */
+async function fetchList(
+  control: ControlConnection,
+  session: FtpSession,
+  { context, ...opened }: Omit<ListCommand, "command">,
+): Promise<FetchedListing> {
+  try {
+    return await fetchListing(control, session, { context, command: "LIST", ...opened });
+  } catch (error) {
+    if (!(error instanceof SyncError) || error.kind !== "unsupported") throw error;
+    const found = await fetchByNames(control, session, context);
+    session.learned.lacksList = true;
+    return found;
+  }
+}
+
+/** The refusal of LIST -a, which LIST may not get. */
+class ListAllRefused extends Error {
+  constructor(readonly reply: Reply) {
+    super("LIST -a was refused");
+  }
 }
 
 type ListCommand = Pick<DownloadOptions, "context" | "command" | "data">;
@@ -136,10 +166,8 @@ async function fetchListing(
       nextBuffer: () => memory,
       onRead: took,
     });
-    if (reply.code >= 500 && command === "LIST -a") {
-      throw operationError(context, "unsupported", { why: serverMessage(reply) });
-    }
-    if (reply.code >= 300) throw await explainListRefusal(control, session, { context, reply });
+    if ((reply.code >= 500 || reply.code === 450) && command === "LIST -a") throw new ListAllRefused(reply);
+    if (reply.code >= 300) return await emptyIfConfirmed(control, session, { context, reply });
     if (!lines.finish()) throw cutShort(context, "the listing ends in the middle of a line");
     const found = listing.result();
     assertComplete(reply, found, context);
@@ -159,7 +187,7 @@ function isUntimed(entry: Entry): boolean {
  * Rejects a listing that the server cut short, which servers report only in words: "Output truncated", "10000 matches
  * total".
  */
-function assertComplete(reply: Reply, found: ParsedListing, context: PathContext): void {
+function assertComplete(reply: Reply, found: Pick<FetchedListing, "lineCount">, context: PathContext): void {
   const [, told] = /(\d+) matches total/.exec(reply.text) ?? [];
   const isShort = told !== undefined && Number(told) > found.lineCount;
   if (isShort || /truncated|incomplete|too many (?:files|matches|entries)/i.test(reply.text)) {
@@ -169,6 +197,22 @@ function assertComplete(reply: Reply, found: ParsedListing, context: PathContext
 
 function cutShort(context: PathContext, why: string): Error {
   return operationError(context, "connection", { why });
+}
+
+/**
+ * Returns the listing of an empty folder if a refusal may mean that and the folder is confirmed to be one: it can be
+ * entered, and NLST shows no name in it either. Otherwise rejects with what the refusal means.
+ */
+async function emptyIfConfirmed(
+  control: ControlConnection,
+  session: FtpSession,
+  { context, reply }: { readonly context: PathContext; readonly reply: Reply },
+): Promise<FetchedListing> {
+  if (
+    saysNothingFound(reply) && (await control.sendCommand(`CWD ${encodePath(session, context)}`)).code < 300 &&
+    (await fetchNames(control, session, context))?.length === 0
+  ) return { entries: [], uniques: new Map(), fingerprint: "", lineCount: 0, showsSelf: false, unreadableCount: 0 };
+  throw await explainListRefusal(control, session, { context, reply });
 }
 
 /** Returns the error for a refused listing. "550 Failed" may mean anything, so a stat of the folder decides. */

@@ -49,20 +49,30 @@ export const openFtp: OpenProtocol = async (target, call) => {
   });
   const hasMlst = profile.features.has("MLST");
   const setter = chooseTimeSetter({ profile });
+  const warned = new Set<string>();
   const session: FtpSession = {
     label: connector.label,
     pool,
+    warnOnce(message) {
+      if (warned.has(message)) return;
+      warned.add(message);
+      target.warn(message);
+    },
     profile,
     encoding: connector.encoding,
     // Not a parameter: tests shorten it.
     finalReplyTime: Math.max(numberOption(options.FinalReplyTime, FINAL_REPLY_MS), connector.timeout),
-    hasMlst,
+    get hasMlst() {
+      return hasMlst && !session.learned.lacksMlst;
+    },
     hasChmod: hasMlst && /\bCHMOD\b/.test(profile.siteHelp),
     altersTrailingBlanks: /PURE-FTPD/.test(profile.siteHelp),
     stat: (control, context) => stat(control, session, context),
     learned: {
       ...initialTimes(setter),
       usesListAll: true,
+      lacksMlst: false,
+      lacksList: false,
       showsDots: undefined,
       hashesTooSlowly: false,
       unanswered: new Set(),

@@ -3,7 +3,7 @@ import type { RelPath } from "../../core/path.ts";
 import { SyncError } from "../../core/errors.ts";
 import type { ServerProfile } from "./profile.ts";
 import type { ControlConnection } from "./control_connection.ts";
-import { decodeText, encodeText, type PathEncoding } from "./listing_parser.ts";
+import { decodeText, encodeText, type ParsedListing, type PathEncoding } from "./listing_parser.ts";
 import type { FtpPool } from "./pool.ts";
 import { NoReply } from "./replies.ts";
 import { NETWORK_OPERATION } from "../../net/net_error.ts";
@@ -16,6 +16,8 @@ export type TimeSetter = "MFMT" | "MDTM" | "UTIME" | "none";
 export interface FtpSession {
   readonly label: string;
   readonly pool: FtpPool;
+  /** Says once in a session what the server lacks, and what that means. */
+  warnOnce(message: string): void;
   readonly profile: ServerProfile;
   readonly encoding: PathEncoding;
   /** ms to wait at least for the final reply of a transfer whose bytes are all there. */
@@ -40,6 +42,10 @@ export interface FtpSession {
     lastMdtm: { readonly shown: number; readonly at: number } | undefined;
     /** Whether listings use "LIST -a": false after a server refused "-a" or took it for a name. */
     usesListAll: boolean;
+    /** Whether MLSD or MLST is refused although the server announced it. */
+    lacksMlst: boolean;
+    /** Whether LIST is refused, so that names come from NLST. */
+    lacksList: boolean;
     /** Whether a listing showed a name with a leading dot, including the folder's own ".". */
     showsDots: boolean | undefined;
     /** Whether the hash of a kept part did not come in time. */
@@ -57,6 +63,12 @@ export interface FtpOperation {
   readonly control: ControlConnection;
   readonly session: FtpSession;
   readonly context: PathContext;
+}
+
+/** A listing as a server sent it. */
+export interface FetchedListing extends ParsedListing {
+  /** The UNIQUE facts of the folder and of the folders in it. */
+  readonly uniques: ReadonlyMap<RelPath, string>;
 }
 
 /** The part of a listing that distinguishes folders. */

@@ -274,6 +274,20 @@ export const mutantsOfFtp: readonly Mutant[] = [
     tests: ["tests/unit/backends/ftp/final_reply_test.ts"],
   },
   {
+    name: "a folder that answers like an empty one is empty without a look",
+    file: "lib/backends/ftp/list.ts",
+    old: "(await fetchNames(control, session, context))?.length === 0",
+    new: "true",
+    tests: ["tests/unit/backends/ftp/list_fallbacks_test.ts"],
+  },
+  {
+    name: "a folder is listed without dot names that were shown elsewhere",
+    file: "lib/backends/ftp/list.ts",
+    old: "if (learned.showsDots === true) return await emptyIfConfirmed(",
+    new: "if (learned.lacksList) return await emptyIfConfirmed(",
+    tests: ["tests/unit/backends/ftp/list_fallbacks_test.ts"],
+  },
+  {
     name: "a leftover is continued whatever it holds",
     file: "lib/backends/ftp/checksum.ts",
     old: "return (await pendingHash ?? own) === own;",

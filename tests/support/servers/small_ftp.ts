@@ -130,6 +130,7 @@ function serve(control: net.Socket, { options, told, files, listen }: Serving): 
         return await connectBack(Number(rest.split("|")[3]));
       case "MLSD":
       case "LIST":
+      case "NLST":
         await send(listingFor(command), options.breaksOff === true ? undefined : options.afterListing ?? "226 done");
         if (options.breaksOff === true) control.destroy();
         return;
