@@ -1,5 +1,5 @@
 import { SyncError } from "../../core/errors.ts";
-import type { HttpClient, HttpRequest, HttpResponse } from "../../http/client.ts";
+import type { HttpClient, HttpRequest, HttpResponse, RequestBody } from "../../http/client.ts";
 import { isLoopback } from "../../net/host.ts";
 import {
   type Authorizer,
@@ -12,6 +12,7 @@ import {
   toAuthorizer,
 } from "./auth.ts";
 import { toSyncError } from "./errors.ts";
+import { redirectTarget } from "./redirects.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 import type { ConnectContext } from "../../core/protocol.ts";
 
@@ -26,10 +27,15 @@ export interface LoginOptions {
   readonly allowInsecure: boolean;
 }
 
+/** A reply, and the path that a redirect led to, if one was followed. */
+export interface DavReply extends HttpResponse {
+  readonly redirectedUri?: string;
+}
+
 /**
  * An authenticated HTTP client. The server's challenge to a request without credentials decides how to log in; an
  * expired nonce is replaced only by one of the same kind. Credentials never go over plain HTTP to another machine
- * unless that was allowed, and no redirect is followed with them.
+ * unless that was allowed, and no redirect leads to another server.
  */
 export class AuthenticatedHttp {
   readonly #http: HttpClient;
@@ -52,8 +58,27 @@ export class AuthenticatedHttp {
     return this.#authorizer?.scheme;
   }
 
+  /** The server's "https://host:port". */
+  get origin(): string {
+    return this.#options.origin;
+  }
+
   /** Sends a request and returns the reply, whatever its status except 401. Rejects with auth if the login fails. */
-  async send(request: HttpRequest, context: OperationContext): Promise<HttpResponse> {
+  async send(request: HttpRequest, context: OperationContext): Promise<DavReply> {
+    const { origin } = this.#options;
+    const progress = countProgress(request);
+    let uri = request.uri;
+    for (let hops = 0;; hops++) {
+      const response = await this.#sendAuthorized({ ...progress.request, uri }, context, progress.revert);
+      const target = hops < MAX_REDIRECTS ? redirectTarget({ ...request, uri, origin }, response) : undefined;
+      if (target === undefined) return hops === 0 ? response : { ...response, redirectedUri: uri };
+      await response.discard();
+      progress.revert();
+      uri = target;
+    }
+  }
+
+  async #sendAuthorized(request: HttpRequest, context: OperationContext, revert: () => void): Promise<HttpResponse> {
     for (let attempt = 1;; attempt++) {
       const used = this.#authorizer;
       const response = await this.#http.send(this.#authorize(request, used), context);
@@ -62,6 +87,7 @@ export class AuthenticatedHttp {
         return response;
       }
       await response.discard();
+      revert();
       if (this.#authorizer !== used && attempt <= MAX_ATTEMPTS) continue;
       const challenges = parseChallenges(toArray(response.headers["www-authenticate"]));
       if (attempt > MAX_ATTEMPTS) throw toSyncError(context, response);
@@ -73,7 +99,7 @@ export class AuthenticatedHttp {
   async sendOk(
     request: HttpRequest,
     context: OperationContext & { readonly acceptedStatuses?: readonly number[] },
-  ): Promise<HttpResponse> {
+  ): Promise<DavReply> {
     const response = await this.send(request, context);
     if (Math.floor(response.status / 100) === 2 || context.acceptedStatuses?.includes(response.status)) return response;
     await response.discard();
@@ -157,6 +183,27 @@ export function insecureLoginError(shown: string, operation: string): SyncError 
 
 /** One attempt for the challenge, one for a stale nonce, one for requests that ran concurrently with both. */
 const MAX_ATTEMPTS = 3;
+
+const MAX_REDIRECTS = 3;
+
+/** Counts the bytes of an upload, so that those of a reply that asks for another request can be taken back. */
+function countProgress(request: HttpRequest): { readonly request: HttpRequest; revert(): void } {
+  const { body } = request;
+  if (typeof body !== "object") return { request, revert: () => {} };
+  let sent = 0;
+  const counted: RequestBody = {
+    ...body,
+    onBytes: (bytes) => {
+      sent += bytes;
+      body.onBytes?.(bytes);
+    },
+  };
+  const revert = () => {
+    if (sent > 0) body.onBytes?.(-sent);
+    sent = 0;
+  };
+  return { request: { ...request, body: counted }, revert };
+}
 
 interface ChallengeContext {
   readonly used: Authorizer | undefined;

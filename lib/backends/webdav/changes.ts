@@ -11,7 +11,7 @@ import { setEditTime } from "./put.ts";
 import { operationError } from "../../core/operation.ts";
 import { type DavClient, type FoundEntry, parentTarget, type PathContext } from "./client.ts";
 import { list } from "./list.ts";
-import { assertUnchanged, hasUnstableEtag, ifMatchEtag, stat, statExpecting } from "./stat.ts";
+import { assertUnchanged, hasUnstableEtag, ifMatchEtag, stat, statExpecting, statFolder } from "./stat.ts";
 
 /** Creates a folder, for the root its parents too. */
 export async function makeDir(client: DavClient, target: PathContext): Promise<DirEntry> {
@@ -19,14 +19,14 @@ export async function makeDir(client: DavClient, target: PathContext): Promise<D
   const response = await client.http.send({ method: "MKCOL", uri: encodePath(target.serverPath, "folder") }, target);
   await response.discard();
   if (response.status === 201) return made;
-  const found = (await stat(client, target))?.entry;
+  const found = (await statFolder(client, target))?.entry;
   if (found?.kind === "dir") return made;
   if (found !== undefined) throw operationError(target, "exists", { why: "a file is there" });
   if (target.path === root && target.serverPath.length > 1 && response.status === 409) {
     await makeDir(client, { ...target, serverPath: target.serverPath.slice(0, -1) });
     return await makeDir(client, target);
   }
-  const parent = await stat(client, parentTarget(target));
+  const parent = await statFolder(client, parentTarget(target));
   if (parent === undefined) throw operationError(target, "notFound", { why: "the folder above does not exist" });
   throw toSyncError(target, response);
 }
@@ -37,10 +37,10 @@ export async function removeEntry(
   entry: Entry,
   target: PathContext,
 ): Promise<void> {
-  const found = await stat(client, target);
+  const isFolder = entry.kind === "dir";
+  const found = await (isFolder ? statFolder(client, target) : stat(client, target));
   if (found === undefined) return;
   await assertUnchanged(client, target, { expect: entry, found });
-  const isFolder = entry.kind === "dir";
   if (isFolder) await assertEmpty(client, target);
   const tag = isFolder ? undefined : ifMatchEtag(client, found);
   const response = await client.http.sendOk({
@@ -99,7 +99,7 @@ export async function moveEntry(client: DavClient, from: PathContext, to: MoveTa
   if (source === undefined) throw operationError(from, "notFound", { why: "there is no such file or folder" });
   if (source.entry.kind === "opaque") throw operationError(from, "denied", { why: source.entry.why });
   const existing = await statExpecting(client, to);
-  const parent = await stat(client, parentTarget(to));
+  const parent = await statFolder(client, parentTarget(to));
   if (parent === undefined) throw operationError(to, "notFound", { why: "the folder above does not exist" });
   const as = source.entry.kind === "dir" ? "folder" : "file";
   const { method, origin } = to;

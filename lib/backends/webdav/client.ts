@@ -2,8 +2,8 @@ import { parentOf } from "../../core/path.ts";
 import type { Entry } from "../../core/entry.ts";
 import type { HttpResponse } from "../../http/client.ts";
 import { networkToSyncError } from "../../http/errors.ts";
-import type { HrefBase } from "./href.ts";
-import type { AuthenticatedHttp } from "./authenticated_http.ts";
+import { decodePath, type HrefBase } from "./href.ts";
+import type { AuthenticatedHttp, DavReply } from "./authenticated_http.ts";
 import { type DavResponse, DEFAULT_LIMITS, MultistatusParser, OWN_NAMESPACE } from "./multistatus.ts";
 import { type OperationContext, operationError, type ResolvedPath } from "../../core/operation.ts";
 import type { Semaphore } from "../../net/semaphore.ts";
@@ -63,7 +63,7 @@ export async function propfind(
   { http, isOwncloud }: DavClient,
   context: OperationContext,
   { depth, uri }: { readonly depth: 0 | 1; readonly uri: string },
-): Promise<HttpResponse> {
+): Promise<DavReply> {
   const props = isOwncloud ? PROPS + OC_PROPS : PROPS;
   return await http.send({
     method: "PROPFIND",
@@ -74,8 +74,8 @@ export async function propfind(
 }
 
 /** Returns the folder that the hrefs of a reply are relative to. */
-export function hrefBase({ host }: DavClient, { serverPath }: PathContext): HrefBase {
-  return { host, serverPath };
+export function hrefBase({ host }: DavClient, { serverPath }: PathContext, { redirectedUri }: DavReply): HrefBase {
+  return { host, serverPath: redirectedUri === undefined ? serverPath : decodePath(redirectedUri) };
 }
 
 /** Parses a reply to PROPFIND while it arrives. Rejects with unexpected if it is not a complete multistatus. */

@@ -67,7 +67,10 @@ export async function connectWebdav(target: ConnectContext, call: CallOptions): 
     };
     // A server that answers "not now" is retried; one that cannot be reached is not.
     const isRetryable = (error: SyncError) => statusOf(error) !== undefined;
-    const features = await connectWithRetry(() => discover(first, names, context), { ...context, isRetryable });
+    const features = await connectWithRetry(() => discover(first, names, { ...context, start: names }), {
+      ...context,
+      isRetryable,
+    });
     const profile = profileOf(features);
     const hasEditTimes = profile.times === "property";
     const result: DavClient = { ...first, isOwncloud: features.isOwncloud, hasEditTimes };
@@ -144,16 +147,27 @@ interface Features {
  * Sends an empty PROPFIND, which brings the challenge, and OPTIONS for the features of the path, or of the nearest
  * existing parent folder.
  */
-async function discover(client: DavClient, names: readonly string[], context: OperationContext): Promise<Features> {
+async function discover(
+  client: DavClient,
+  names: readonly string[],
+  context: OperationContext & { readonly start: readonly string[] },
+): Promise<Features> {
   const { http } = client;
-  const uri = encodePath(names);
+  const uri = encodePath(names, "folder");
   const hello = await http.send({ method: "PROPFIND", uri, headers: { depth: "0" } }, context);
   const { status } = hello;
   await hello.discard();
   const busy = statToSyncError(context, hello);
   if (busy.facts.transient === true) throw busy;
-  if (status === 404 && names.length > 0) return await discover(client, names.slice(0, -1), context);
-  if (status !== 207) throw notWebdavError(context, { status, location: String(hello.headers.location ?? ""), uri });
+  // A file is refused in this form; its folder shows as much of the server.
+  if (NO_FOLDER_STATUSES.includes(status) && names.length > 0) {
+    return await discover(client, names.slice(0, -1), context);
+  }
+  if (status !== 207) {
+    const location = hello.headers.location === undefined ? "" : String(hello.headers.location);
+    const to = URL.canParse(location, http.origin + uri) ? new URL(location, http.origin + uri) : undefined;
+    throw notWebdavError(context, { status, to, uri: encodePath(context.start) });
+  }
   const options = await http.send({ method: "OPTIONS", uri }, context);
   await options.discard();
   const found = await stat(client, { ...context, serverPath: names });
@@ -166,6 +180,8 @@ async function discover(client: DavClient, names: readonly string[], context: Op
   };
 }
 
+const NO_FOLDER_STATUSES: readonly number[] = [400, 404, 405, 409, 410];
+
 function noTimesWarning(label: string): string {
   return `${label} reports no readable time of its files, so only their sizes are compared: ` +
     "a change that keeps the size is missed. -Criteria Checksum compares the contents.";
@@ -173,7 +189,7 @@ function noTimesWarning(label: string): string {
 
 function notWebdavError(
   context: OperationContext,
-  { status, location, uri }: { readonly status: number; readonly location: string; readonly uri: string },
+  { status, to, uri }: { readonly status: number; readonly to: URL | undefined; readonly uri: string },
 ): Error {
   if (status === 403) {
     return operationError(context, "denied", {
@@ -183,7 +199,6 @@ function notWebdavError(
   if (status >= 500) {
     return operationError(context, "connection", { why: `the server failed with status ${status}`, transient: false });
   }
-  const to = URL.canParse(location) ? new URL(location) : undefined;
   if (status >= 300 && status < 400 && to !== undefined) {
     const written = `${to.protocol === "https:" ? "davs" : "dav"}://${to.host}${to.pathname}`;
     return operationError(context, "refused", {
@@ -191,6 +206,8 @@ function notWebdavError(
     });
   }
   return operationError(context, "unsupported", {
-    why: `the server does not speak WebDAV at "${escapeForDisplay(uri)}" (status ${status}): check the path`,
+    why: `the server does not speak WebDAV at "${escapeForDisplay(uri)}" (status ${status}): check the path${
+      status === 405 ? "; nginx answers so without its dav-ext module" : ""
+    }`,
   });
 }

@@ -13,6 +13,9 @@ export function toSyncError(context: OperationContext, answer: ResponseHead): Sy
  * whole server cannot be used; below the root it concerns one path, and ends no run.
  */
 export function statToSyncError(context: OperationContext, answer: ResponseHead): SyncError {
+  if (answer.status === 405) {
+    return responseToSyncError(context, answer, { 405: ["unsupported", UNLISTED_FOLDER] });
+  }
   const kind = context.path === root ? "connection" : "unexpected";
   const [, why] = STATUS_MEANINGS[answer.status] ?? [];
   const isPassing = why !== undefined && TRANSIENT_STATUSES.includes(answer.status);
@@ -23,6 +26,9 @@ export function statToSyncError(context: OperationContext, answer: ResponseHead)
   );
 }
 
+/** Apache's mod_dir sends every request for a folder on to its index page, which is no folder. */
+const UNLISTED_FOLDER = "the server does not allow PROPFIND there (405); Apache does so in a folder that holds an " +
+  'index page: write "DirectoryIndex disabled" into its configuration';
 const TRANSIENT_STATUSES: readonly number[] = [408, 425, 429, 500, 502, 503, 504];
 const STATUS_MEANINGS: Readonly<Record<number, StatusMeaning>> = {
   400: ["unsupported", "the server does not understand the request (400)"],

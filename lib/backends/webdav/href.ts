@@ -24,7 +24,7 @@ export function locateHref(href: string, base: HrefBase): HrefPosition {
   const path = pathOf(href, base.host);
   if (path === undefined) return { is: "foreign" };
   if (!path.startsWith("/")) return { is: "child", name: `/${path}` };
-  const names = path.split("/").filter((name) => name !== "").map(decode);
+  const names = decodePath(path);
   const isBelow = base.serverPath.every((name, i) => names[i] === name);
   if (!isBelow) return { is: "foreign" };
   if (names.length === base.serverPath.length) return { is: "self" };
@@ -35,6 +35,11 @@ export function locateHref(href: string, base: HrefBase): HrefPosition {
 /** Splits a decoded absolute path, as in a root, into its names. */
 export function splitPath(path: string): readonly string[] {
   return path.split("/").filter((name) => name !== "");
+}
+
+/** Splits a percent-encoded path into its names, each decoded once. */
+export function decodePath(path: string): readonly string[] {
+  return splitPath(path).map(decode);
 }
 
 /** Encodes a path for a request: every name percent-encoded; a folder's path ends with a slash. */

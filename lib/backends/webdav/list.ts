@@ -17,7 +17,7 @@ export async function list(client: DavClient, target: PathContext): Promise<read
     await response.discard();
     throw await listError(client, target, response);
   }
-  const base = hrefBase(client, target);
+  const base = hrefBase(client, target, response);
   const found: Entry[] = [];
   let self: DavResponse | undefined;
   for await (const davResponse of readMultistatus(response, target, client)) {

@@ -1,4 +1,5 @@
 import type { Entry, FileEntry } from "../../core/entry.ts";
+import { root } from "../../core/path.ts";
 import { describeMismatch } from "../shared/preconditions.ts";
 import { strongEtag, toEntry } from "./entry.ts";
 import { encodePath, locateHref } from "./href.ts";
@@ -17,10 +18,32 @@ import { operationError } from "../../core/operation.ts";
 
 /** The statuses with which servers refuse a path below a file. */
 export const BELOW_FILE_STATUSES: readonly number[] = [400, 403, 405, 409];
+/** The statuses of a path with a slash at its end if it is a file, or nothing. */
+const ABSENT_FOLDER_STATUSES: readonly number[] = [404, 410, ...BELOW_FILE_STATUSES];
 
-/** Returns the current entry, or undefined if there is none. Does not follow redirects. */
+/** Returns the current entry, or undefined if there is none. */
 export async function stat(client: DavClient, target: PathContext): Promise<FoundEntry | undefined> {
-  const response = await propfind(client, target, { depth: 0, uri: encodePath(target.serverPath) });
+  return target.path === root ? await statFolder(client, target) : await statAs(client, target, "file");
+}
+
+/**
+ * Returns the current entry of a path where a folder should be. It is requested with a slash, since servers redirect a
+ * folder without one; a file may be absent in that form, so that only the plain path proves that nothing is there.
+ */
+export async function statFolder(client: DavClient, target: PathContext): Promise<FoundEntry | undefined> {
+  return await statAs(client, target, "folder");
+}
+
+async function statAs(
+  client: DavClient,
+  target: PathContext,
+  as: "file" | "folder",
+): Promise<FoundEntry | undefined> {
+  const response = await propfind(client, target, { depth: 0, uri: encodePath(target.serverPath, as) });
+  if (as === "folder" && ABSENT_FOLDER_STATUSES.includes(response.status) && target.serverPath.length > 0) {
+    await response.discard();
+    return await statAs(client, target, "file");
+  }
   if (response.status === 404 || response.status === 410) {
     await response.discard();
     return undefined;
@@ -31,7 +54,7 @@ export async function stat(client: DavClient, target: PathContext): Promise<Foun
     if (BELOW_FILE_STATUSES.includes(response.status) && await isBelowFile(client, target)) return undefined;
     throw statToSyncError(target, response);
   }
-  const base = hrefBase(client, target);
+  const base = hrefBase(client, target, response);
   let match: DavResponse | undefined;
   for await (const davResponse of readMultistatus(response, target, client)) {
     if (match === undefined && locateHref(davResponse.href, base).is === "self") match = davResponse;
@@ -46,7 +69,7 @@ export async function stat(client: DavClient, target: PathContext): Promise<Foun
 
 async function isBelowFile(client: DavClient, target: PathContext): Promise<boolean> {
   if (target.serverPath.length < 2) return false;
-  const found = await stat(client, parentTarget(target));
+  const found = await statFolder(client, parentTarget(target));
   return found === undefined || found.entry.kind === "file";
 }
 

@@ -10,7 +10,7 @@ import { canResume, isPartialPutRefused, isResumableError, putRanges } from "./p
 import { assertWritten, finalize, type PendingWrite, putWhole } from "./put.ts";
 import { failureReason, operationError } from "../../core/operation.ts";
 import { type DavClient, parentTarget } from "./client.ts";
-import { ifMatchEtag, stat, statExpecting } from "./stat.ts";
+import { ifMatchEtag, stat, statExpecting, statFolder } from "./stat.ts";
 
 /** Writes the file by the safest method for this server. Returns the entry that the server then shows. */
 export async function writeFile(client: DavClient, pending: PendingWrite): Promise<FileEntry> {
@@ -121,7 +121,7 @@ async function writeStaged(
   }
 }
 
-const UNCLEAR_STATUSES: readonly number[] = [400, 403, 404, 405, 409, 500];
+const UNCLEAR_STATUSES: readonly number[] = [301, 302, 307, 308, 400, 403, 404, 405, 409, 500];
 
 /**
  * Returns the error for a refused write. The status alone may not show the cause, so the parent folder and the target
@@ -131,7 +131,7 @@ async function explainFailure(client: DavClient, error: unknown, pending: Pendin
   const status = statusOf(error);
   if (status === undefined || !UNCLEAR_STATUSES.includes(status) || pending.signal.aborted) return error;
   try {
-    const parent = (await stat(client, parentTarget(pending)))?.entry;
+    const parent = (await statFolder(client, parentTarget(pending)))?.entry;
     if (parent === undefined) {
       return operationError(pending, "notFound", { why: "the folder above does not exist", cause: error });
     }

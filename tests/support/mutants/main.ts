@@ -4,6 +4,7 @@
  */
 import { type Mutant, mutantsOfPlans } from "./list.ts";
 import { mutantsOfDav } from "./dav.ts";
+import { mutantsOfDavServers } from "./dav_servers.ts";
 import { mutantsOfDisk } from "./disk.ts";
 import { mutantsOfFtp } from "./ftp.ts";
 import { mutantsOfPlan } from "./plan.ts";
@@ -20,6 +21,7 @@ const limitMs = 180_000;
 const mutants: readonly Mutant[] = [
   ...mutantsOfPlans,
   ...mutantsOfDav,
+  ...mutantsOfDavServers,
   ...mutantsOfDisk,
   ...mutantsOfFtp,
   ...mutantsOfPlan,

@@ -42,6 +42,8 @@ export const setups: Readonly<Record<DavKind, (setup: Setup) => Promise<Start>>>
 async function apache({ dir, port, root, isRoot, config, tls }: Setup): Promise<Start> {
   const modules = [
     ...["mpm_event", "authn_core", "authz_core", "authn_file", "authz_user", "auth_digest", "auth_basic"],
+    // As Debian enables them.
+    ...["dir", "autoindex", "negotiation", "deflate", "filter", "reqtimeout", "setenvif"],
     ...["dav", "dav_fs", "dav_lock", "alias", "mime", ...(tls === undefined ? [] : ["socache_shmcb", "ssl"])],
   ];
   const secured = async () => {
@@ -63,6 +65,8 @@ async function apache({ dir, port, root, isRoot, config, tls }: Setup): Promise<
     `ErrorLog ${join(dir, "err.log")}`,
     ...modules.map((name) => `LoadModule ${name}_module ${root}/usr/lib/apache2/modules/mod_${name}.so`),
     `TypesConfig ${join(dir, "mime.types")}`,
+    "DirectoryIndex index.html index.php",
+    "AddOutputFilterByType DEFLATE text/html text/plain text/xml application/xml",
     ...(isRoot ? ["User www-data", "Group www-data"] : []),
     'LogFormat "%m %U %>s" plain',
     `CustomLog ${join(dir, "access.log")} plain`,
