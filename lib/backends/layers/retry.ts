@@ -37,8 +37,11 @@ async function callWithRetry<T>(attempt: BackendCall<T>, options: RetryOptions):
     try {
       return await attempt.run();
     } catch (error) {
-      await waitBeforeRetry(error, { made, attempt, options });
+      // An earlier attempt, whose reply was lost, may have been carried out late: what is "changed" is its result.
+      const isOverlapped = made > 1 && error instanceof SyncError && error.kind === "changed";
+      if (!isOverlapped) await waitBeforeRetry(error, { made, attempt, options });
       const settled = await attempt.confirmedResult?.().catch(toUndefined);
+      if (isOverlapped && settled === undefined) throw error;
       if (settled !== undefined) return settled.value;
       attempt.revertProgress?.();
     }

@@ -42,7 +42,7 @@ export function toSyncError(context: OperationContext, error: NonNullable<RawErr
   return operationError(context, kind, { why, cause: error });
 }
 
-/** What servers say that allow no more open files. */
+/** The words of servers that allow no more open files. */
 const OPEN_LIMIT_WORDS =
   /\btoo many (?:open )?(?:files|handles)\b|\bE[MN]FILE\b|\b(?:max|maximum|limit)\b.{0,40}\b(?:open files|(?:file )?handles)\b|\b(?:no|out of)\b.{0,20}\bhandles\b/i;
 

@@ -18,6 +18,7 @@ import { childOf, ParentCheck, type PathContext, stat, statExpecting } from "./s
 import { walk } from "./remote_find.ts";
 import { list } from "./list.ts";
 import type { Pool } from "./pool.ts";
+import { unlessUnsent } from "./open_handles.ts";
 import { readFile } from "./read.ts";
 import { overwriteInPlace, writeFile } from "./write.ts";
 import type { OperationContext } from "../../core/operation.ts";
@@ -64,14 +65,14 @@ class SftpBackend implements Backend {
 
   async list(dir: RelPath, call: CallOptions): Promise<readonly Entry[]> {
     const context = operationContext("list", dir, call);
-    const client = await this.#pool.client(context);
-    const isFolder = this.#parentCheck.check(client, dir, context);
-    const onDot = () => void (this.#session.profile.showsDots = true);
-    return await list(client, {
-      ...context,
-      serverPath: this.#toServerPath(dir),
-      folderCheck: isFolder,
-      onDotEntry: onDot,
+    return await unlessUnsent(async () => {
+      const client = await this.#pool.client(context);
+      return await list(client, {
+        ...context,
+        serverPath: this.#toServerPath(dir),
+        folderCheck: this.#parentCheck.check(client, dir, context),
+        onDotEntry: () => void (this.#session.profile.showsDots = true),
+      });
     });
   }
 
@@ -88,15 +89,15 @@ class SftpBackend implements Backend {
   }
 
   async read(path: RelPath, options: ReadOptions): Promise<Content> {
-    return await readFile(this.#pool, { ...options, ...this.#resolve("read", path, options) });
+    const context = { ...options, ...this.#resolve("read", path, options) };
+    return await unlessUnsent(() => readFile(this.#pool, context));
   }
 
   async write(path: RelPath, body: Body, options: WriteOptions): Promise<FileEntry> {
     const resolved = this.#resolve("write", path, options);
     const context = { ...resolved, dir: this.#toServerPath(parentOf(path)), options };
-    return options.inPlace === true
-      ? await overwriteInPlace(this.#pool, body, context)
-      : await writeFile(this.#pool, body, context);
+    const write = options.inPlace === true ? overwriteInPlace : writeFile;
+    return await unlessUnsent(() => write(this.#pool, body, context));
   }
 
   async makeDir(path: RelPath, call: CallOptions): Promise<DirEntry> {

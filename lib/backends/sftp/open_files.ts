@@ -14,6 +14,9 @@ export class OpenFileLimit {
   /** Whether the server announced its limit: then a refusal has another reason. */
   isAnnounced = false;
   #isStarted = false;
+  #most = Infinity;
+  #restarts = 0;
+  #isOne = false;
   #limit = Infinity;
   #isGrowing = true;
   #isFixed = false;
@@ -43,7 +46,7 @@ export class OpenFileLimit {
     this.#isStarted = true;
     this.isAnnounced = announced !== undefined;
     this.#isFixed = this.isAnnounced;
-    if (announced !== undefined) this.#limit = announced;
+    if (announced !== undefined) this.#limit = this.#most = announced;
     else if (!allowsMany) this.#limit = FIRST_LIMIT;
   }
 
@@ -109,19 +112,24 @@ export class OpenFileLimit {
     };
   }
 
-  /** Begins with few open files again after a channel ended: many may have been the reason. */
+  /**
+   * Begins with few open files again after a channel ended: many may have been the reason. The fewer are in flight, the
+   * fewer are lost if that happens again, so that each further time halves their number.
+   */
   restart(): void {
-    if (this.#limit <= FIRST_LIMIT) return;
-    this.#limit = FIRST_LIMIT;
-    this.#isGrowing = true;
+    const isFirst = this.#restarts++ === 0;
+    if (this.#isOne) return;
+    this.#limit = isFirst ? Math.min(FIRST_LIMIT, this.#limit) : Math.max(1, Math.floor(this.#limit / 2));
+    this.#isGrowing = isFirst;
     this.#isFixed = false;
+    this.#successes = 0;
   }
 
   /** Limits the server to one open file from now on. Returns false if that limit is already set. */
   limitToOne(): boolean {
     const isNew = this.#limit > 1;
     this.#limit = 1;
-    this.#isFixed = true;
+    this.#isOne = this.#isFixed = true;
     return isNew;
   }
 
@@ -132,7 +140,7 @@ export class OpenFileLimit {
   }
 
   #grow(): void {
-    if (this.#isFixed || this.#limit === Infinity) return;
+    if (this.#isFixed || this.#limit >= this.#most) return;
     if (!this.#isGrowing && ++this.#successes < this.#limit * OPENS_PER_STEP) return;
     if (this.#isGrowing && this.#inUse * 2 < this.#limit) return;
     this.#successes = 0;

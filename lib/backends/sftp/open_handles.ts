@@ -1,6 +1,7 @@
 import type { Buffer } from "node:buffer";
 import { isOpenLimitError, type OpenFileLimit, type OpenFilePlace } from "./open_files.ts";
-import { FAILURE, statusOf } from "./errors.ts";
+import { SyncError } from "../../core/errors.ts";
+import { FAILURE, statusOf, toLostError } from "./errors.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
 /** An open file or folder of one channel, as the server names it. */
@@ -44,6 +45,10 @@ export class OpenHandles {
     let undoLowering: (() => void) | undefined;
     for (let refusals = 0;; refusals++) {
       const place = await this.#files.acquire(context, { isSuspect: refusals > 0 });
+      if (this.#closed.aborted && refusals === 0) {
+        place.release();
+        throw unsentError(context, this.#closed.reason);
+      }
       const sent = await request.send().then((handle) => ({ handle }), (error: unknown) => ({ error }));
       if ("handle" in sent) {
         place.opened();
@@ -127,6 +132,28 @@ export class OpenHandles {
 
   #releaseAll(): void {
     for (const handle of [...this.#places.keys()]) this.#release(handle);
+  }
+}
+
+const unsentErrors = new WeakSet<object>();
+
+function unsentError(context: OperationContext, reason: unknown): SyncError {
+  const error = toLostError(context, reason);
+  unsentErrors.add(error);
+  return error;
+}
+
+/**
+ * Runs the work again as long as its channel ended while it waited to open its first file: nothing was sent, and another
+ * channel takes its place.
+ */
+export async function unlessUnsent<T>(work: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof SyncError) || !unsentErrors.has(error)) throw error;
+    }
   }
 }
 

@@ -2,6 +2,7 @@ import type { Mutant } from "./list.ts";
 
 const messages = "tests/unit/ssh/messages_test.ts";
 const odd = "tests/unit/backends/sftp/odd_servers_test.ts";
+const gateways = "tests/unit/backends/sftp/gateways_test.ts";
 const filter = "lib/ssh/messages.ts";
 
 /** Sabotages of SSH and SFTP. */
@@ -120,24 +121,38 @@ export const mutantsOfSsh: readonly Mutant[] = [
   },
   {
     name: "sftp: two open files may share a handle",
-    file: "lib/backends/sftp/requests.ts",
+    file: "lib/backends/sftp/open_handles.ts",
     old: "for (const one of same) this.#shared.add(one);",
     new: "",
     tests: [odd],
   },
   {
     name: "sftp: handles that were shared are opened side by side again",
-    file: "lib/backends/sftp/requests.ts",
-    old: "    this.#limit = 1;\n  }\n\n  /** Throws busy",
-    new: "  }\n\n  /** Throws busy",
-    tests: ["tests/unit/backends/sftp/requests_test.ts"],
+    file: "lib/backends/sftp/open_handles.ts",
+    old: "    this.#files.limitToOne();\n",
+    new: "",
+    tests: ["tests/unit/backends/sftp/open_handles_test.ts"],
   },
   {
     name: "sftp: a server that allows no more open files is asked for as many again",
+    file: "lib/backends/sftp/open_handles.ts",
+    old: "if (isFinal || !(isCertain || await mayBeLimit(error, request))) {",
+    new: "if (isFinal || !isCertain) {",
+    tests: [gateways],
+  },
+  {
+    name: "sftp: the CLOSE of an upload may take no longer than -Timeout",
     file: "lib/backends/sftp/requests.ts",
-    old: "this.#limit = Math.max(1, Math.min(this.#limit, this.#open.size));",
-    new: "this.#limit = Infinity;",
-    tests: [odd],
+    old: "if (pending.patience !== undefined) this.#patient.add(pending);",
+    new: "",
+    tests: [gateways],
+  },
+  {
+    name: "sftp: a file whose end is not confirmed counts as whole, whatever is there",
+    file: "lib/backends/sftp/finalize.ts",
+    old: 'if (found?.kind !== "file" || found.size !== pending.options.size) {',
+    new: 'if (found?.kind !== "file") {',
+    tests: [gateways],
   },
   {
     name: "sftp: a write is proven by nothing",

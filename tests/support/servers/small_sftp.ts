@@ -19,33 +19,18 @@ import { posix } from "node:path";
 // @ts-types="npm:@types/ssh2@1.15.6"
 import ssh2, { type Attributes, type Connection, type SFTPWrapper } from "npm:ssh2@1.17.0";
 
+import type { SmallSftpOptions } from "./small_sftp_options.ts";
+
+export type { SmallSftpOptions };
+
 /** A running small server: an account locked into one folder, protocol version 3 without any extension (no posix-rename, no shell). */
 export interface SmallSftp extends AsyncDisposable {
   readonly port: number;
   readonly fingerprint: string;
   /** The requests that change something, in order: "RENAME /a /b". */
   readonly mutations: readonly string[];
-}
-
-export interface SmallSftpOptions {
-  readonly folder: string;
-  readonly user: string;
-  readonly password: string;
-  readonly port?: number;
-  /** How many files may be open at once. */
-  readonly mostOpen?: number;
-  /** Whether every open file gets one and the same handle, which then means the file opened last. */
-  readonly sharesHandles?: boolean;
-  /** Called with each file to be opened; true ends the SFTP channel instead of an answer, as when its process dies. */
-  dies?(path: string): boolean;
-  /** What the next READDIR answers, at most 1,000 names; undefined: what the disk holds. */
-  lists?(path: string): readonly string[] | undefined;
-  /** Called with each request that changed something, before it is answered. */
-  onChange?(mutation: string): Promise<void> | void;
-  /** Whether what is written to the file goes elsewhere, and its handle shows that other file. */
-  loses?(path: string): boolean;
-  /** Called with each path that LSTAT asks for; true shows it as a link. */
-  isLink?(path: string): boolean;
+  /** How many connections have logged in. */
+  logins(): number;
 }
 
 /** Starts a server of ssh2's own on 127.0.0.1 that serves `folder` as "/". */
@@ -59,7 +44,9 @@ export async function startSmallSftp(options: SmallSftpOptions): Promise<SmallSf
   if (parsed instanceof Error) throw parsed;
   const mutations: string[] = [];
   const connections = new Set<Connection>();
-  const server = new ssh2.Server({ hostKeys: [privateKey] }, (connection) => {
+  let logins = 0;
+  const ident = options.software === undefined ? {} : { ident: options.software };
+  const server = new ssh2.Server({ hostKeys: [privateKey], ...ident }, (connection) => {
     connections.add(connection);
     connection.on("close", () => connections.delete(connection));
     connection.on("error", () => connections.delete(connection));
@@ -70,6 +57,7 @@ export async function startSmallSftp(options: SmallSftpOptions): Promise<SmallSf
       attempt.reject(["password"]);
     });
     connection.on("ready", () => {
+      logins++;
       connection.on("session", (accept) => {
         const session = accept();
         session.on("sftp", (acceptSftp) => serve(acceptSftp(), options, mutations));
@@ -83,6 +71,7 @@ export async function startSmallSftp(options: SmallSftpOptions): Promise<SmallSf
     port: address.port,
     fingerprint: `SHA256:${await sha256(parsed.getPublicSSH())}`,
     mutations,
+    logins: () => logins,
     async [Symbol.asyncDispose]() {
       for (const connection of connections) connection.end();
       await new Promise<void>((done) => server.close(() => done()));
@@ -90,7 +79,7 @@ export async function startSmallSftp(options: SmallSftpOptions): Promise<SmallSf
   };
 }
 
-type Handle = { readonly file: FileHandle; readonly path: string } | {
+type Handle = { readonly file: FileHandle; readonly path: string; written: number } | {
   readonly path: string;
   names: string[] | undefined;
 };
@@ -102,6 +91,7 @@ function serve(sftp: SFTPWrapper, options: SmallSftpOptions, mutations: string[]
   let count = 0;
   const real = (path: string) => folder + posix.resolve("/", path);
   const handleOf = (raw: Buffer) => handles.get(raw.readUInt32BE(0));
+  const pathOf = (raw: Buffer) => handleOf(raw)?.path ?? "";
   const fileOf = (raw: Buffer) => {
     const handle = handleOf(raw);
     if (handle === undefined || !("file" in handle)) throw Object.assign(new Error("no file"), { code: "EBADF" });
@@ -114,7 +104,12 @@ function serve(sftp: SFTPWrapper, options: SmallSftpOptions, mutations: string[]
     sftp.handle(id, raw);
   };
   // Every answer comes through here: what the work rejects with becomes a status.
-  const answer = (id: number, work: () => Promise<void>) => {
+  const answer = (id: number, request: string, path: string, work: () => Promise<void>) => {
+    const refusal = options.refuses?.(request, path);
+    if (refusal !== undefined) {
+      const { status, message } = typeof refusal === "number" ? { status: refusal, message: undefined } : refusal;
+      return sftp.status(id, status, message);
+    }
     work().catch((error: NodeJS.ErrnoException) => {
       const code = error.code === "ENOENT"
         ? STATUS_CODE.NO_SUCH_FILE
@@ -124,30 +119,32 @@ function serve(sftp: SFTPWrapper, options: SmallSftpOptions, mutations: string[]
       sftp.status(id, code);
     });
   };
-  const change = (id: number, text: string, work: () => Promise<unknown>) =>
-    answer(id, async () => {
+  const change = (id: number, text: string, work: () => Promise<unknown>) => {
+    const [request = "", path = ""] = text.split(" ");
+    answer(id, request, path, async () => {
       mutations.push(text);
       await work();
       await onChange?.(text);
       sftp.status(id, STATUS_CODE.OK);
     });
+  };
 
   sftp.on("OPEN", (id, path, flags) =>
-    answer(id, async () => {
+    answer(id, "OPEN", path, async () => {
       if (flags & OPEN_MODE.WRITE) mutations.push(`OPEN ${path}`);
       if (options.dies?.(path) === true) return sftp.end();
       if (handles.size >= (options.mostOpen ?? Infinity)) {
-        return sftp.status(id, STATUS_CODE.FAILURE, "Too many open files in this session");
+        return sftp.status(id, STATUS_CODE.FAILURE, options.mostOpenMessage ?? "Too many open files in this session");
       }
       const file = await open(real(path), toOpenFlags(flags));
-      if (options.loses?.(path) !== true) return give(id, { file, path });
+      if (options.loses?.(path) !== true) return give(id, { file, path, written: 0 });
       await file.close();
       const elsewhere = await Deno.makeTempFile();
-      give(id, { file: await open(elsewhere, constants.O_RDWR), path });
+      give(id, { file: await open(elsewhere, constants.O_RDWR), path, written: 0 });
       await Deno.remove(elsewhere);
     }));
   sftp.on("READ", (id, raw, offset, length) =>
-    answer(id, async () => {
+    answer(id, "READ", pathOf(raw), async () => {
       const { bytesRead, buffer } = await fileOf(raw).read(
         Buffer.alloc(Math.min(length, 262_144)),
         0,
@@ -158,26 +155,46 @@ function serve(sftp: SFTPWrapper, options: SmallSftpOptions, mutations: string[]
       sftp.data(id, Buffer.from(buffer.buffer, buffer.byteOffset, bytesRead));
     }));
   sftp.on("WRITE", (id, raw, offset, data) =>
-    answer(id, async () => {
-      await fileOf(raw).write(data, 0, data.length, offset);
+    answer(id, "WRITE", pathOf(raw), async () => {
+      const handle = handleOf(raw);
+      const file = fileOf(raw);
+      if (handle !== undefined && "file" in handle) {
+        const isInOrder = offset === handle.written;
+        if (isInOrder) handle.written += data.length;
+        if (!isInOrder && options.outOfOrder === "refuse") {
+          return sftp.status(id, STATUS_CODE.FAILURE, "Illegal seek");
+        }
+        if (!isInOrder && options.outOfOrder === "lose") return sftp.status(id, STATUS_CODE.OK);
+      }
+      await file.write(data, 0, data.length, offset);
       sftp.status(id, STATUS_CODE.OK);
     }));
   sftp.on("CLOSE", (id, raw) =>
-    answer(id, async () => {
+    answer(id, "CLOSE", pathOf(raw), async () => {
       const handle = handleOf(raw);
       handles.delete(raw.readUInt32BE(0));
-      if (handle !== undefined && "file" in handle) await handle.file.close();
+      if (handle !== undefined && "file" in handle) {
+        await handle.file.close();
+        const delay = handle.written > 0 ? options.closeDelay?.(handle.path) ?? 0 : 0;
+        if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay));
+      }
       sftp.status(id, STATUS_CODE.OK);
     }));
-  sftp.on("FSTAT", (id, raw) => answer(id, async () => sftp.attrs(id, toAttributes(await fileOf(raw).stat()))));
-  sftp.on("STAT", (id, path) => answer(id, async () => sftp.attrs(id, toAttributes(await stat(real(path))))));
+  sftp.on(
+    "FSTAT",
+    (id, raw) => answer(id, "FSTAT", pathOf(raw), async () => sftp.attrs(id, toAttributes(await fileOf(raw).stat()))),
+  );
+  sftp.on(
+    "STAT",
+    (id, path) => answer(id, "STAT", path, async () => sftp.attrs(id, toAttributes(await stat(real(path))))),
+  );
   sftp.on("LSTAT", (id, path) =>
-    answer(id, async () => {
+    answer(id, "LSTAT", path, async () => {
       const found = toAttributes(await lstat(real(path)));
       sftp.attrs(id, options.isLink?.(path) === true ? { ...found, mode: 0o120777 } : found);
     }));
   sftp.on("FSETSTAT", (id, raw, attrs) =>
-    change(id, "FSETSTAT", async () => {
+    change(id, `FSETSTAT ${pathOf(raw)}`, async () => {
       const file = fileOf(raw);
       if (attrs.size !== undefined) await file.truncate(attrs.size);
       if (attrs.mode !== undefined) await file.chmod(attrs.mode & 0o777);
@@ -189,12 +206,12 @@ function serve(sftp: SFTPWrapper, options: SmallSftpOptions, mutations: string[]
       if (attrs.mtime !== undefined) await utimes(real(path), attrs.atime, attrs.mtime);
     }));
   sftp.on("OPENDIR", (id, path) =>
-    answer(id, async () => {
+    answer(id, "OPENDIR", path, async () => {
       const names = await readdir(real(path));
       give(id, { path, names });
     }));
   sftp.on("READDIR", (id, raw) =>
-    answer(id, async () => {
+    answer(id, "READDIR", pathOf(raw), async () => {
       const handle = handleOf(raw);
       if (handle === undefined || !("names" in handle)) return sftp.status(id, STATUS_CODE.FAILURE);
       const invented = options.lists?.(handle.path);
@@ -207,7 +224,9 @@ function serve(sftp: SFTPWrapper, options: SmallSftpOptions, mutations: string[]
       const listed = await Promise.all(names.map(async (filename) => ({
         filename,
         longname: filename,
-        attrs: toAttributes(await lstat(posix.join(real(handle.path), filename))),
+        attrs: options.namesOnly === true
+          ? {} as Attributes
+          : toAttributes(await lstat(posix.join(real(handle.path), filename))),
       })));
       sftp.name(id, listed);
     }));
@@ -222,12 +241,12 @@ function serve(sftp: SFTPWrapper, options: SmallSftpOptions, mutations: string[]
       await rename(real(from), real(to));
     }));
   sftp.on("READLINK", (id, path) =>
-    answer(id, async () => {
+    answer(id, "READLINK", path, async () => {
       const filename = await readlink(real(path));
       sftp.name(id, [{ filename, longname: filename, attrs: {} as Attributes }]);
     }));
   sftp.on("REALPATH", (id, path) =>
-    answer(id, () => {
+    answer(id, "REALPATH", path, () => {
       const filename = posix.resolve("/", path);
       sftp.name(id, [{ filename, longname: filename, attrs: {} as Attributes }]);
       return Promise.resolve();

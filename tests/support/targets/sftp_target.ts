@@ -13,17 +13,19 @@ export interface TargetOptions {
   readonly path?: string;
   readonly password?: string;
   readonly options?: Readonly<Record<string, string>>;
+  warn?(message: string): void;
 }
 
 /** Returns the context that opens the test server, as a user would write it. */
-function sftpTarget(
+export function sftpTarget(
   server: TestServer,
   more: TargetOptions = {},
 ): ConnectContext {
-  const { port = server.port, path = server.root, password, options = {} } = more;
+  const { port = server.port, path = server.root, password, options = {}, warn } = more;
   return testTarget({ scheme: "sftp", user: server.user, port, path }, {
     options: { SshHostKeyFingerprint: server.fingerprint, SshConfigFile: "none", SshAgent: "none", ...options },
     password,
+    ...(warn === undefined ? {} : { warn }),
     env: { HOME: server.home },
   });
 }

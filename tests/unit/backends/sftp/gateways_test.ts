@@ -1,0 +1,175 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { addLayers } from "../../../../lib/backends/layers/stack.ts";
+import { openSftp } from "../../../../lib/backends/sftp/mod.ts";
+import type { SessionLimits } from "../../../../lib/backends/sftp/connect.ts";
+import type { Backend } from "../../../../lib/core/backend.ts";
+import { SyncError } from "../../../../lib/core/errors.ts";
+import { toRelPath } from "../../../../lib/core/path.ts";
+import { pattern, wholeBody } from "../../../support/content.ts";
+import { type SmallSftp, type SmallSftpOptions, startSmallSftp } from "../../../support/servers/small_sftp.ts";
+import { sftpTarget } from "../../../support/targets/sftp_target.ts";
+
+const call = { signal: new AbortController().signal };
+const FAILURE = 4;
+
+interface Rig {
+  readonly disk: string;
+  readonly server: SmallSftp;
+  readonly backend: Backend;
+  readonly warnings: readonly string[];
+}
+
+interface Options extends Omit<SmallSftpOptions, "folder" | "user" | "password"> {
+  readonly limits?: SessionLimits;
+  readonly timeout?: number;
+  readonly connections?: number;
+}
+
+/** A test with a session of a small server of this program, in which calls are retried as in a run. */
+function test(name: string, given: Options, run: (rig: Rig) => Promise<void>): void {
+  const { limits, timeout = 10_000, connections = 4, ...options } = given;
+  const fn = async () => {
+    const disk = await Deno.makeTempDir({ prefix: "tandem-gateway-" });
+    try {
+      await using server = await startSmallSftp({ folder: disk, user: "ann", password: "secret", ...options });
+      const warnings: string[] = [];
+      const place = { port: server.port, user: "ann", root: "/", home: disk, fingerprint: server.fingerprint };
+      const target = sftpTarget(place, {
+        password: "secret",
+        options: { Timeout: String(timeout), ReconnectTime: "2000", Connections: String(connections) },
+        warn: (message) => void warnings.push(message),
+      });
+      await using opened = await openSftp(target, call, limits);
+      await run({ disk, server, backend: addLayers(opened, { retry: { firstDelay: 10 } }), warnings });
+    } finally {
+      await Deno.remove(disk, { recursive: true });
+    }
+  };
+  // The library leaves its ciphers to the garbage collector, and the server its late answers.
+  Deno.test({ name, fn, sanitizeResources: false, sanitizeOps: false });
+}
+
+async function failure(work: Promise<unknown>): Promise<SyncError> {
+  const error = await work.then(() => assert.fail("it went well"), (why: unknown) => why);
+  assert.ok(error instanceof SyncError, `${error}`);
+  return error;
+}
+
+function put(backend: Backend, name: string, bytes: Uint8Array<ArrayBuffer>, tag?: string): Promise<unknown> {
+  const modified = 1.7e12;
+  const more = tag === undefined ? {} : { tag };
+  const options = { ...call, ...more, size: bytes.length, expect: "absent" as const, modified };
+  return backend.write(toRelPath(name), () => Promise.resolve(bytes), options);
+}
+
+const countOpens = ({ mutations }: SmallSftp) => mutations.filter((one) => one.startsWith("OPEN")).length;
+
+test(
+  "write() waits for a CLOSE that is answered long after -Timeout, and sends the file once",
+  { timeout: 200, closeDelay: () => 1_500 },
+  async ({ disk, server, backend }) => {
+    await Promise.all(["a", "b"].map((name) => put(backend, name, pattern(40_000))));
+    for (const name of ["a", "b"]) assert.deepEqual(await Deno.readFile(join(disk, name)), pattern(40_000));
+    assert.equal(countOpens(server), 2);
+    assert.equal(server.logins(), 1);
+  },
+);
+
+test(
+  "write() whose CLOSE is not answered goes on with the temporary file if that is whole",
+  { closeDelay: () => 60_000, limits: { closePatience: () => 300 } },
+  async ({ disk, server, backend }) => {
+    await put(backend, "a", pattern(40_000), "00112233445566aa");
+    assert.deepEqual(await Deno.readFile(join(disk, "a")), pattern(40_000));
+    assert.equal(countOpens(server), 1);
+  },
+);
+
+test(
+  "write() whose CLOSE is not answered sends a file that is not whole once more, and then says so",
+  {
+    closeDelay: () => 60_000,
+    limits: { closePatience: () => 300 },
+    loses: (path) => path.startsWith("/.a."),
+  },
+  async ({ server, backend }) => {
+    const error = await failure(put(backend, "a", pattern(40_000), "00112233445566aa"));
+    assert.equal(error.kind, "timeout");
+    assert.match(error.message, /^Cannot write "a": the server did not confirm the end of the file in 0 s; /);
+    assert.equal(countOpens(server), 2, server.mutations.join());
+  },
+);
+
+test(
+  "write() whose CLOSE is not answered ends at once when it is cancelled",
+  { closeDelay: () => 60_000 },
+  async ({ disk, backend }) => {
+    const stop = new AbortController();
+    const writing = backend.write(toRelPath("a"), wholeBody("text"), { signal: stop.signal, size: 4 });
+    const settled = failure(writing);
+    while ((await Array.fromAsync(Deno.readDir(disk))).length === 0) await new Promise((done) => setTimeout(done, 10));
+    await new Promise((done) => setTimeout(done, 100));
+    const since = performance.now();
+    stop.abort();
+    assert.equal((await settled).kind, "cancelled");
+    assert.ok(performance.now() - since < 5_000);
+    assert.deepEqual(await Array.fromAsync(Deno.readDir(disk)), []);
+  },
+);
+
+for (const message of ["Failure", "Too many open files in this session"]) {
+  test(
+    `write() and read() keep to the few open files of a server that says "${message}"`,
+    { mostOpen: 3, mostOpenMessage: message },
+    async ({ disk, server, backend }) => {
+      const names = Array.from({ length: 100 }, (_, index) => `f${index}`);
+      await Promise.all(names.map((name, index) => put(backend, name, pattern(2_000, index))));
+      for (const [index, name] of names.entries()) {
+        assert.deepEqual(await Deno.readFile(join(disk, name)), pattern(2_000, index), name);
+      }
+      assert.ok(countOpens(server) < 2 * names.length, `${countOpens(server)} were sent`);
+      const read = await Promise.all(names.map((name) => backend.read(toRelPath(name), call)));
+      for (const [index, bytes] of read.entries()) assert.deepEqual(bytes, pattern(2_000, index));
+    },
+  );
+}
+
+test(
+  "write() of a name that a server refuses by FAILURE fails alone, and the others are written",
+  { refuses: (request, path) => request === "OPEN" && path.startsWith("/.bad.") ? FAILURE : undefined },
+  async ({ disk, backend }) => {
+    const names = ["bad", ...Array.from({ length: 60 }, (_, index) => `f${index}`)];
+    const done = await Promise.allSettled(names.map((name) => put(backend, name, pattern(2_000))));
+    assert.deepEqual(done.flatMap(({ status }, index) => status === "rejected" ? [names[index]] : []), ["bad"]);
+    assert.equal((await Array.fromAsync(Deno.readDir(disk))).length, 60);
+  },
+);
+
+const dying = { count: 0 };
+test(
+  "write() of many files goes on over the same connection while the SFTP process dies again and again",
+  { dies: () => ++dying.count % 80 === 0, connections: 1 },
+  async ({ disk, server, backend }) => {
+    const names = Array.from({ length: 200 }, (_, index) => `f${index}`);
+    await Promise.all(names.map((name, index) => put(backend, name, pattern(2_000, index), "00112233445566aa")));
+    for (const [index, name] of names.entries()) {
+      assert.deepEqual(await Deno.readFile(join(disk, name)), pattern(2_000, index), name);
+    }
+    assert.ok(dying.count >= 200, `${dying.count}`);
+    assert.equal(server.logins(), 1);
+  },
+);
+
+test(
+  "write() to a server whose SFTP process dies right after its start ends with one clear sentence",
+  { dies: () => true },
+  async ({ backend }) => {
+    const results = await Promise.allSettled(["a", "b", "c"].map((name) => put(backend, name, pattern(2_000))));
+    for (const result of results) {
+      assert.equal(result.status, "rejected");
+      assert.ok(result.status === "rejected" && result.reason instanceof SyncError);
+      assert.match(result.reason.message, /the SFTP process on the server ended 5 times right after it was started/);
+    }
+  },
+);
