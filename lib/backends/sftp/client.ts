@@ -2,10 +2,11 @@ import { Buffer } from "node:buffer";
 import { root } from "../../core/path.ts";
 import { OpenFileLimit } from "./open_files.ts";
 import { type Handle, OpenHandles } from "./open_handles.ts";
+import { ServerProfile } from "./profile.ts";
 import { RequestSender } from "./request_sender.ts";
 import { TIMEOUTS_PER_OPERATION } from "./requests.ts";
 import { allowsManyFiles, type ClientOptions, closePatience } from "./client_options.ts";
-import { END_OF_FILE, NO_SUCH_FILE, statusOf } from "./errors.ts";
+import { END_OF_FILE, markRefusedWrite, NO_SUCH_FILE, statusOf } from "./errors.ts";
 import type { Done, RawAttributes, RawName, SftpChannel, SftpRequests, StatVfs } from "../../ssh/channels.ts";
 import type { OperationContext } from "../../core/operation.ts";
 
@@ -29,6 +30,7 @@ export class SftpClient {
   /** Whether the server processes requests in the order they were sent, so that they can be pipelined. */
   readonly keepsOrder: boolean;
   readonly closed: AbortSignal;
+  readonly profile: ServerProfile;
   /** The ms limit for one operation while the server keeps answering, however few bytes it delivers. */
   readonly operationTimeout: number;
   readonly #channel: Pick<SftpChannel, "extensions">;
@@ -50,6 +52,7 @@ export class SftpClient {
     this.software = channel.software;
     this.keepsOrder = /^(?:OpenSSH|mod_sftp)/.test(channel.software);
     this.closed = channel.closed;
+    this.profile = options.profile ?? new ServerProfile();
     this.operationTimeout = options.timeout * TIMEOUTS_PER_OPERATION;
     this.#closePatience = options.closePatience ?? closePatience;
     this.#files = options.files ?? new OpenFileLimit(this.#closePatience(0));
@@ -147,6 +150,9 @@ export class SftpClient {
     this.#files.noteProgress();
     try {
       await this.#onHandle(handle, options, this.#sender.send(options, start));
+    } catch (error) {
+      if (statusOf(error) !== undefined) markRefusedWrite(error);
+      throw error;
     } finally {
       this.#unackedBytes -= bytes.length;
     }

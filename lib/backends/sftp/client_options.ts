@@ -1,9 +1,11 @@
 import type { OpenFileLimit } from "./open_files.ts";
+import type { ServerProfile } from "./profile.ts";
 import type { PendingOptions } from "./requests.ts";
 
 export interface ClientOptions extends PendingOptions {
   /** The open files of all clients of the server. */
   readonly files?: OpenFileLimit;
+  readonly profile?: ServerProfile;
   /** Returns the ms for which the CLOSE of an uploaded file of so many bytes may be unanswered. */
   closePatience?(bytes: number): number;
 }

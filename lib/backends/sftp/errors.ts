@@ -15,6 +15,23 @@ export function statusOf(error: unknown): number | undefined {
   return cause instanceof Error && "code" in cause && typeof cause.code === "number" ? cause.code : undefined;
 }
 
+const refusedWrites = new WeakSet<object>();
+
+/** Records that the error is the refusal of a WRITE. */
+export function markRefusedWrite(error: unknown): void {
+  if (error instanceof SyncError) refusedWrites.add(error);
+}
+
+/** Whether the error is the refusal of a WRITE; "certain" if the server complains about the order of the bytes. */
+export function isRefusedWrite(error: unknown): boolean | "certain" {
+  if (!(error instanceof SyncError) || !refusedWrites.has(error)) return false;
+  const { cause } = error.facts;
+  return cause instanceof Error && ORDER_WORDS.test(cause.message) ? "certain" : true;
+}
+
+/** The words of servers that write only in order. */
+const ORDER_WORDS = /\bseek|\boffset\b|\bout of order\b|\bsequential|\brandom (?:access|write)/i;
+
 /** Returns the loss of the connection as the error of a request. */
 export function toLostError(context: OperationContext, reason: unknown): SyncError {
   const kind = reason instanceof SyncError ? reason.kind : "connection";

@@ -129,6 +129,7 @@ export class ParallelUpload {
   #hasRoom(bytes: number): boolean {
     if (this.#failed !== undefined) throw this.#failed.error;
     if (this.#unacked.size === 0) return true;
+    if (this.#options.pending.order === "one by one") return false;
     if (this.#next + bytes - this.firstUnacked > RESUME_WINDOW) return false;
     if (this.#unackedBytes + bytes > MAX_UNACKED * this.#handles.size) return false;
     return this.#pool.bytesInFlight + bytes <= MAX_UNACKED_ALL;
@@ -143,8 +144,10 @@ export class ParallelUpload {
   #sendPiece(piece: Uint8Array): void {
     const { pending } = this.#options;
     const left = pending.options.size - this.#next;
-    this.#pool.grow(1 + Math.floor(left / BYTES_PER_CONNECTION));
-    if (left > MAX_UNACKED) this.#openOnMoreConnections();
+    if ((pending.order ?? "any") === "any") {
+      this.#pool.grow(1 + Math.floor(left / BYTES_PER_CONNECTION));
+      if (left > MAX_UNACKED) this.#openOnMoreConnections();
+    }
     const client = leastLoaded(this.#handles.keys());
     const handle = client && this.#handles.get(client);
     if (client === undefined || handle === undefined) {
@@ -216,7 +219,8 @@ async function resumeLeftover(
   { pending, body }: UploadOptions,
 ): Promise<[Handle, number] | undefined> {
   const { options, temp } = pending;
-  if (options.tag === undefined) return undefined;
+  // A server that writes only in order cannot go on within a file.
+  if (options.tag === undefined || (pending.order ?? "any") !== "any") return undefined;
   const [found] = await Promise.all([stat(client, temp, pending), pending.checkParent(client)]);
   if (found?.kind !== "file" || found.size > options.size) return undefined;
   const kept = found.size - RESUME_WINDOW;

@@ -209,6 +209,7 @@ export class Pool implements AsyncDisposable {
         timeout,
         abort: (why) => connection.abort(why),
         files: this.#files,
+        profile: this.profile,
         closePatience: this.#options.closePatience ?? closePatience,
       });
       if (signal.aborted) throw closedError();

@@ -6,6 +6,7 @@ import type { WriteOptions } from "../../core/backend.ts";
 import { parseStat, type PathContext, stat, statExpecting } from "./stat.ts";
 import { FAILURE, NO_SUCH_FILE, statusOf } from "./errors.ts";
 import type { Handle } from "./open_handles.ts";
+import type { WriteOrder } from "./profile.ts";
 import { CREATE, EXCLUSIVE, type SftpClient, WRITE } from "./client.ts";
 import { type OperationContext, operationError, type ResolvedPath } from "../../core/operation.ts";
 
@@ -15,6 +16,8 @@ export interface PendingWrite extends PathContext {
   readonly options: WriteOptions;
   /** The rwx bits of the finished file; undefined: the server's default for new files. */
   readonly mode: number | undefined;
+  /** The order in which its bytes are sent; "any" by default. */
+  readonly order?: WriteOrder;
 }
 
 /** Returns the context without its signal: cleaning up continues although the call was cancelled. */
@@ -152,7 +155,10 @@ export async function statWritten(client: SftpClient, pending: PendingWrite): Pr
   const found = attributes === undefined ? undefined : parseStat(pending.path, attributes);
   if (found?.kind === "file" && found.size === pending.options.size) return found;
   const state = found?.kind === "file" ? `${found.size} bytes` : found === undefined ? "nothing" : "no regular file";
-  if (client.limitToOneFile()) {
+  // It may also have lost what did not arrive in order.
+  const isOrderNew = !client.keepsOrder && pending.options.size > client.maxWrite &&
+    client.profile.demandStrictestOrder(pending.order ?? "any");
+  if (client.limitToOneFile() || isOrderNew) {
     throw operationError(pending, "busy", {
       why: `the server holds ${state} by that path; the file is sent again, alone`,
     });

@@ -1,4 +1,4 @@
-import { cancelled, toSyncError } from "../../core/errors.ts";
+import { cancelled, SyncError, toSyncError } from "../../core/errors.ts";
 import { nameOf } from "../../core/path.ts";
 import { tempPath } from "../../core/temp_name.ts";
 import type { FileEntry } from "../../core/entry.ts";
@@ -21,7 +21,8 @@ import {
   statWritten,
 } from "./temp_file.ts";
 import { type SftpClient, WRITE } from "./client.ts";
-import { operationError } from "../../core/operation.ts";
+import { failureReason, operationError } from "../../core/operation.ts";
+import { isRefusedWrite } from "./errors.ts";
 
 export interface WriteContext extends PathContext {
   readonly options: WriteOptions;
@@ -41,7 +42,7 @@ export async function writeFile(pool: Pool, body: Body, context: WriteContext): 
   const client = await pool.client(context);
   const mode = await resolveMode(client, context, options);
   const temp = childOf(context.dir, nameOf(tempPath(path, options.tag ?? randomTag())));
-  const pending: PendingWrite = { ...context, temp, mode };
+  const pending: PendingWrite = { ...context, temp, mode, order: pool.profile.writeOrder };
   if (options.size <= SMALL_FILE_BYTES) return await writeSmall(pool, client, { body, pending });
   return await writeLarge(pool, body, pending);
 }
@@ -53,7 +54,9 @@ async function writeSmall(pool: Pool, client: SftpClient, { body, pending }: Upl
   try {
     const unacked: Promise<void>[] = [];
     for (let at = 0; at < bytes.length; at += client.maxWrite) {
-      unacked.push(client.write(handle, bytes.subarray(at, at + client.maxWrite), { ...pending, to: at }));
+      const sent = client.write(handle, bytes.subarray(at, at + client.maxWrite), { ...pending, to: at });
+      if (pending.order === "one by one") await sent;
+      unacked.push(sent);
     }
     options.onBytes?.(bytes.length);
     const done = await finalize(pool, client, handle, { pending, unacked });
@@ -63,7 +66,7 @@ async function writeSmall(pool: Pool, client: SftpClient, { body, pending }: Upl
   } catch (error) {
     client.closeInBackground(handle);
     await removeTemp(client, pending);
-    throw await explainRefusal(client, error, pending);
+    throw await explainWriteFailure(pool, client, { error, pending });
   }
 }
 
@@ -83,8 +86,28 @@ async function writeLarge(pool: Pool, body: Body, pending: PendingWrite): Promis
     const isResumable = isResumableFailure(known.kind) && known.kind !== "busy";
     const keep = pending.options.tag !== undefined && isResumable && upload.firstUnacked >= MIN_RESUME_BYTES;
     if (!keep) await removeTemp(client, pending);
-    throw await explainRefusal(client, known, pending);
+    throw await explainWriteFailure(pool, client, { error: known, pending });
   }
+}
+
+/**
+ * Returns the error of a failed upload. A refused WRITE may mean that the server takes bytes only in order: then the
+ * error is retryable, and further files are sent that way.
+ */
+async function explainWriteFailure(
+  pool: Pool,
+  client: SftpClient,
+  { error, pending }: { readonly error: unknown; readonly pending: PendingWrite },
+): Promise<unknown> {
+  const explained = await explainRefusal(client, error, pending);
+  const refusal = isRefusedWrite(error);
+  const isFull = explained instanceof SyncError && explained.kind === "full";
+  if (isFull || refusal === false || pending.options.size <= client.maxWrite) return explained;
+  // Servers that are known to keep files on disks refuse a WRITE for other reasons.
+  if (refusal !== "certain" && client.keepsOrder) return explained;
+  if (!pool.profile.demandOrder(pending.order ?? "any", refusal === "certain")) return explained;
+  const said = error instanceof SyncError ? failureReason(error) : String(error);
+  return operationError(pending, "busy", { why: `${said}; the file is sent again, in order`, cause: error });
 }
 
 /**

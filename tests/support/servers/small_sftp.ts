@@ -88,7 +88,7 @@ function serve(sftp: SFTPWrapper, options: SmallSftpOptions, mutations: string[]
   const { folder, onChange } = options;
   const { STATUS_CODE, OPEN_MODE } = ssh2.utils.sftp;
   const handles = new Map<number, Handle>();
-  let count = 0;
+  let [count, writes] = [0, 0];
   const real = (path: string) => folder + posix.resolve("/", path);
   const handleOf = (raw: Buffer) => handles.get(raw.readUInt32BE(0));
   const pathOf = (raw: Buffer) => handleOf(raw)?.path ?? "";
@@ -158,6 +158,7 @@ function serve(sftp: SFTPWrapper, options: SmallSftpOptions, mutations: string[]
     answer(id, "WRITE", pathOf(raw), async () => {
       const handle = handleOf(raw);
       const file = fileOf(raw);
+      if (options.scrambles === true && ++writes % 2 === 0) await new Promise((resolve) => setTimeout(resolve, 5));
       if (handle !== undefined && "file" in handle) {
         const isInOrder = offset === handle.written;
         if (isInOrder) handle.written += data.length;

@@ -173,3 +173,17 @@ test(
     }
   },
 );
+
+for (const outOfOrder of ["refuse", "lose"] as const) {
+  test(
+    `write() sends large and small files in order to a server that would ${outOfOrder} other bytes`,
+    { outOfOrder, scrambles: true },
+    async ({ disk, backend }) => {
+      const sizes = { small: 200_000, large: 2 << 20, last: 1 << 20 };
+      for (const [name, size] of Object.entries(sizes)) {
+        await put(backend, name, pattern(size), "00112233445566aa");
+        assert.deepEqual(await Deno.readFile(join(disk, name)), pattern(size), name);
+      }
+    },
+  );
+}
