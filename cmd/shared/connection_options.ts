@@ -39,6 +39,11 @@ export interface ConnectionOptions extends ProgramOptions {
   readonly sshConfigFile?: string;
   /** The socket of an SSH agent, SSH_AUTH_SOCK by default; "none" for none. */
   readonly sshAgent?: string;
+  /**
+   * System logs in with the ssh of OpenSSH: ProxyCommand, certificates, security keys. Auto uses it where ssh_config or
+   * the key needs it.
+   */
+  readonly sshClient?: "Auto" | "System" | "BuiltIn";
   /** Also allows SHA-1 and CBC, for servers that support nothing newer. */
   readonly allowLegacyAlgorithms?: boolean;
   /**

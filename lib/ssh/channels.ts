@@ -85,7 +85,8 @@ export interface ChannelClient {
   ): void;
 }
 
-interface RawSftp extends SftpRequests {
+/** The client library's SFTP protocol, with the private parts that channels use. */
+export interface RawSftp extends SftpRequests {
   readonly _extensions: Readonly<Record<string, string>>;
   readonly _maxReadLen: number;
   readonly _maxWriteLen: number;
@@ -96,7 +97,7 @@ interface RawSftp extends SftpRequests {
   readonly outgoing: { readonly id: number };
   /** Set once the server has sent its limits. */
   readonly maxOpenHandles: number | undefined;
-  on(event: "error" | "close" | "end", listener: (error?: Error) => void): void;
+  on(event: "ready" | "error" | "close" | "end", listener: (error?: Error) => void): void;
   push(data: Uint8Array | null): unknown;
   end(): void;
 }
@@ -113,7 +114,10 @@ interface ChannelOptions {
 }
 
 /** Opens the SFTP subsystem. Rejects with unsupported when the server refuses it. */
-export async function openSftpChannel(client: ChannelClient, options: ChannelOptions): Promise<SftpChannel> {
+export async function openSftpChannel(
+  client: Pick<ChannelClient, "sftp">,
+  options: ChannelOptions,
+): Promise<SftpChannel> {
   const raw = await awaitChannel<RawSftp>("open SFTP", options, (done) => client.sftp(done), (late) => late.end());
   const controller = new AbortController();
   const end = (error?: Error) => {

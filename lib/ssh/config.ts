@@ -39,6 +39,8 @@ export interface SshSettings {
   readonly keepAlive: number | undefined;
   /** Methods that the config disables. */
   readonly disabledMethods: readonly ("publickey" | "password" | "keyboard-interactive")[];
+  /** Settings that only the system's ssh follows: "ProxyCommand". */
+  readonly sshOnly: readonly string[];
   /** Settings that Tandem does not support, one sentence each. */
   readonly notes: readonly string[];
 }
@@ -87,6 +89,12 @@ export function resolveSshConfig(lines: readonly ConfigLine[], query: ConfigQuer
     connectTimeout: toMs(first("connecttimeout")),
     keepAlive: toMs(first("serveraliveinterval")),
     disabledMethods: METHODS.flatMap(([keyword, method]) => isNo(first(keyword)) ? [method] : []),
+    sshOnly: [
+      ...SSH_ONLY.filter(([keyword]) => !/^(none|internal)?$/i.test(first(keyword) ?? "")).map(([, name]) => name),
+      ...collector.unfollowed.filter((criterion) => SSH_ONLY_MATCHES.includes(criterion)).map((name) =>
+        `Match ${name}`
+      ),
+    ],
     notes: collector.notes,
   };
 }
@@ -111,6 +119,15 @@ const METHODS = [
   ["passwordauthentication", "password"],
   ["kbdinteractiveauthentication", "keyboard-interactive"],
 ] as const;
+
+/** The keywords, and criteria of Match, for which Auto uses the system's ssh. */
+const SSH_ONLY = [
+  ["proxycommand", "ProxyCommand"],
+  ["certificatefile", "CertificateFile"],
+  ["pkcs11provider", "PKCS11Provider"],
+  ["securitykeyprovider", "SecurityKeyProvider"],
+] as const;
+const SSH_ONLY_MATCHES: readonly string[] = ["exec", "tagged", "localnetwork", "command", "sessiontype", "version"];
 
 /** Other names of a keyword: the first value counts, whatever the name. */
 const ALIASES: Readonly<Record<string, string>> = {
@@ -143,6 +160,8 @@ const SINGLE: readonly string[] = [
 class SettingsCollector {
   readonly values = new Map<string, readonly string[]>();
   readonly notes: string[] = [];
+  /** The criteria of Match blocks that may apply, and are not known here. */
+  readonly unfollowed: string[] = [];
   readonly #query: ConfigQuery;
 
   constructor(query: ConfigQuery) {
@@ -200,6 +219,7 @@ class SettingsCollector {
       else applies &&= result !== negated;
     }
     if (!applies || unknown.length === 0) return applies;
+    this.unfollowed.push(...unknown);
     this.notes.push(
       `"Match ${unknown.join(" ")}" in the SSH configuration is not followed; write a Host block instead.`,
     );

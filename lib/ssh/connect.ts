@@ -1,67 +1,126 @@
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { accountName } from "../machine/account.ts";
 import { badInput } from "../core/errors.ts";
 import type { CallOptions } from "../core/backend.ts";
+import {
+  clientName,
+  type ConnectSystemSsh,
+  findSsh,
+  noSshError,
+  type OpenedRoute,
+  type SystemClientOptions,
+} from "./client_choice.ts";
 import { fingerprint } from "./known_hosts.ts";
 import { type JumpHost, resolveSshConfig, type SshSettings } from "./config.ts";
 import { type ConfigLine, loadSshConfig } from "./config_parser.ts";
 import { configFiles, homeOf, systemSshDir } from "./config_files.ts";
 import { Hop, type HopOptions, Route } from "./jump_hosts.ts";
-import { loadKeyFiles } from "./key_files.ts";
+import { type KeyFiles, loadKeyFiles } from "./key_files.ts";
 import { type AuthOptions, AuthSequence } from "./auth_methods.ts";
-import { createVerifier, readTrustRule, type TrustRule } from "./host_key_policy.ts";
+import { createVerifier, type HostKeyVerifier, readTrustRule, type TrustRule } from "./host_key_policy.ts";
 import type { SshConnection, SshConnector } from "./types.ts";
 import type { ConnectContext } from "../core/protocol.ts";
 import { labelOf } from "../net/host.ts";
+
+/** Loads the client that runs the system's ssh, which few runs need. */
+export type LoadSystemClient = () => Promise<ConnectSystemSsh>;
 
 /**
  * Resolves the server by the address and ssh's configuration, verifies its host key and logs in, through jump hosts if
  * the configuration names them. The connector returns this first connection, then further ones without another prompt.
  * Rejects with badInput before it connects, otherwise with connection, timeout, hostKey, auth or cancelled.
  */
-export async function connectSsh(target: ConnectContext, call: CallOptions): Promise<SshConnector> {
+export async function connectSsh(
+  target: ConnectContext,
+  call: CallOptions,
+  loadSystem: LoadSystemClient,
+): Promise<SshConnector> {
   const context = await openContext(target);
-  const { address } = target;
-  const destination = { host: address.host, ...pickDefined(address.user, address.port) };
-  const { settings } = settingsOf(context, destination);
-  const hops: Hop[] = [];
-  for (const hop of [...jumpHostsTo(context, destination), destination]) {
-    hops.push(new Hop(await prepareHop(context, hop, hop === destination)));
-  }
-  for (const note of context.notes) target.warn(note);
-  const route = new Route(hops);
-  const first = await route.connect(call);
-  return new RouteConnector(route, {
-    first,
-    label: labelOf(
-      { scheme: "sftp", host: address.host, user: encodeURIComponent(settings.user), port: settings.port },
-      22,
-    ),
-    host: settings.hostName.toLowerCase(),
-  });
+  return connectorOf(await openRoute(context, call, loadSystem));
 }
 
-class RouteConnector implements SshConnector {
-  readonly label: string;
-  readonly peer: string;
-  readonly host: string;
-  readonly #route: Route;
-  #first: SshConnection | undefined;
-
-  constructor(route: Route, { first, label, host }: { first: SshConnection; label: string; host: string }) {
-    this.#route = route;
-    this.#first = first;
-    this.label = label;
-    this.host = host;
-    this.peer = fingerprint(route.hostKey);
+async function openRoute(context: LoginContext, call: CallOptions, load: LoadSystemClient): Promise<OpenedRoute> {
+  const { target } = context;
+  const { address, options } = target;
+  const destination = { host: address.host, ...pickDefined(address.user, address.port) };
+  const name = clientName(options);
+  const openSystem = async (note: string) => {
+    const program = await findSsh((variable) => target.env(variable));
+    return program === undefined ? undefined : await (await load())(systemOptions(context, program, note), call);
+  };
+  const openByReason = async (reason: string | undefined) => {
+    if (reason === undefined || name !== "Auto") return undefined;
+    return await openSystem(`${reason}, so that the system's ssh logs in (-SshClient System).`);
+  };
+  if (name === "System") return await openSystem("") ?? Promise.reject(noSshError("-SshClient System is given"));
+  const { settings } = settingsOf(context, destination);
+  const hops = [...jumpHostsTo(context, destination), destination];
+  const prepared: Hop[] = [];
+  for (const hop of hops) {
+    const { proxyCommand, sshOnly: [what] } = settingsOf(context, hop).settings;
+    const reason = what === undefined ? undefined : `The SSH configuration sets ${what} for ${hop.host}`;
+    const opened = await openByReason(reason);
+    if (opened !== undefined) return opened;
+    if (proxyCommand !== undefined) throw name === "Auto" ? noSshError(reason ?? "") : proxyCommandError(hop.host);
+    const { files, ...hopOptions } = await prepareHop(context, hop, hop === destination);
+    const openedByKey = await openByReason(files.sshOnly);
+    if (openedByKey !== undefined) return openedByKey;
+    prepared.push(new Hop(hopOptions));
   }
+  for (const note of context.notes) target.warn(note);
+  const route = new Route(prepared);
+  const user = encodeURIComponent(settings.user);
+  return {
+    first: await route.connect(call),
+    label: labelOf({ scheme: "sftp", host: address.host, user, port: settings.port }, 22),
+    host: settings.hostName.toLowerCase(),
+    runsCommands: true,
+    connect: (more) => route.connect(more),
+  };
+}
 
-  async connect(call: CallOptions): Promise<SshConnection> {
-    const first = this.#first;
-    this.#first = undefined;
-    if (first !== undefined && !first.closed.aborted) return first;
-    return await this.#route.connect(call);
-  }
+/** Returns what the system's ssh needs. `note`: said once, "" for nothing. */
+function systemOptions(context: LoginContext, program: string, note: string): SystemClientOptions {
+  const { target, home, localUser, trustRule } = context;
+  const { SshConfigFile: file, SshPrivateKeyPath: keyPath, SshAgent: agent } = target.options;
+  const timeout = Number(target.options["Timeout"] ?? NaN);
+  if (note !== "") target.warn(note);
+  return {
+    target,
+    program,
+    home,
+    localUser,
+    configFiles: file?.toLowerCase() === "none" ? [] : configPaths(target, home),
+    isPinned: trustRule.pins.length > 0,
+    policy: trustRule.policy,
+    keyPath: keyPath === undefined ? undefined : expandHome(keyPath, home),
+    agent: agent === undefined || agent === "SSH_AUTH_SOCK" ? undefined : expandHome(agent, home),
+    timeout: Number.isFinite(timeout) ? timeout : undefined,
+    defaultTimeout: LOGIN_TIMEOUT_MS,
+    keepAlive: KEEP_ALIVE_MS,
+    legacy: target.options["AllowLegacyAlgorithms"] === "true",
+    // Files of revoked keys are read by ssh itself, in both of their formats, before it asks about the key.
+    createVerifier: (settings) => {
+      const hop = { host: target.address.host };
+      return verifierOf(context, { ...settings, revokedHostKeys: undefined }, { hop, isDestination: true });
+    },
+  };
+}
+
+/** Returns the connector of a route: the first connection, then further ones. */
+function connectorOf({ first, label, host, runsCommands, connect }: OpenedRoute): SshConnector {
+  let unused: SshConnection | undefined = first;
+  return {
+    label,
+    host,
+    runsCommands,
+    peer: fingerprint(first.hostKey),
+    async connect(call) {
+      const given = unused;
+      unused = undefined;
+      return given !== undefined && !given.closed.aborted ? given : await connect(call);
+    },
+  };
 }
 
 /** The context that all hops of one login share. */
@@ -91,15 +150,23 @@ async function openContext(target: ConnectContext): Promise<LoginContext> {
 async function readConfig(target: ConnectContext, home: string | undefined): Promise<readonly ConfigLine[]> {
   const configPath = target.options["SshConfigFile"];
   if (configPath?.toLowerCase() === "none") return [];
+  const [path = "", system] = configPaths(target, home);
   if (configPath !== undefined) {
-    const path = expandHome(configPath, home);
     const files = configFiles(home, { warn: (message) => target.warn(message) });
     if (await files.read(path) === undefined) throw badInput(`-SshConfigFile "${configPath}" does not exist.`);
     return await loadSshConfig(path, files, home === undefined ? undefined : join(home, ".ssh"));
   }
   const files = configFiles(home);
-  const user = home === undefined ? [] : await loadSshConfig(join(home, ".ssh", "config"), files);
-  return [...user, ...await loadSshConfig(join(systemSshDir((name) => target.env(name)), "ssh_config"), files)];
+  const user = await loadSshConfig(path, files);
+  return system === undefined ? user : [...user, ...await loadSshConfig(system, files)];
+}
+
+/** Returns the files of ssh's configuration: the one that the user named, otherwise the user's and the system's. */
+function configPaths({ options, env }: ConnectContext, home: string | undefined): readonly string[] {
+  const named = options["SshConfigFile"];
+  if (named !== undefined) return [resolve(expandHome(named, home))];
+  const system = join(systemSshDir((name) => env(name)), "ssh_config");
+  return home === undefined ? [system] : [join(home, ".ssh", "config"), system];
 }
 
 function settingsOf(context: LoginContext, hop: JumpHost): { readonly settings: SshSettings; readonly shown: string } {
@@ -117,12 +184,7 @@ function settingsOf(context: LoginContext, hop: JumpHost): { readonly settings: 
  * are ignored.
  */
 function jumpHostsTo(context: LoginContext, hop: JumpHost, seen: readonly string[] = []): readonly JumpHost[] {
-  const { proxyJump, proxyCommand } = settingsOf(context, hop).settings;
-  if (proxyCommand !== undefined) {
-    throw badInput(
-      `The SSH configuration sets a ProxyCommand for ${hop.host}, which is not run; use ProxyJump instead, or -SshConfigFile none.`,
-    );
-  }
+  const { proxyJump } = settingsOf(context, hop).settings;
   const [first] = proxyJump;
   if (first === undefined) return [];
   if (seen.includes(hop.host) || seen.length >= MAX_HOPS) {
@@ -133,31 +195,22 @@ function jumpHostsTo(context: LoginContext, hop: JumpHost, seen: readonly string
   return [...jumpHostsTo(context, first, [...seen, hop.host]), ...proxyJump];
 }
 
-/** Reads and checks everything that one hop needs, before any connection. `last`: the server itself. */
+function proxyCommandError(host: string): Error {
+  return badInput(
+    `The SSH configuration sets a ProxyCommand for ${host}, which the built-in client does not run; write -SshClient System, use ProxyJump instead, or -SshConfigFile none.`,
+  );
+}
+
+/** Reads and checks everything that one hop needs, before any connection. */
 async function prepareHop(
   context: LoginContext,
   hop: JumpHost,
   isDestination: boolean,
-): Promise<HopOptions> {
-  const { target, home } = context;
+): Promise<HopOptions & { readonly files: KeyFiles }> {
+  const { target } = context;
   const { settings, shown } = settingsOf(context, hop);
-  const userFiles = settings.userKnownHosts ?? defaultKnownHosts(home);
-  const system = systemSshDir((name) => target.env(name));
-  const trust = await createVerifier({
-    trustRule: isDestination ? context.trustRule : { ...context.trustRule, pins: [] },
-    displayHost: hop.host,
-    name: settings.hostKeyAlias === undefined
-      ? { host: settings.hostName, port: settings.port }
-      : { host: settings.hostKeyAlias, port: settings.port, exact: true },
-    files: {
-      user: userFiles,
-      system: settings.globalKnownHosts ?? ["ssh_known_hosts", "ssh_known_hosts2"].map((name) => join(system, name)),
-      hash: settings.hashKnownHosts,
-      revoked: settings.revokedHostKeys,
-    },
-    context: target,
-  });
   const timeout = Number(target.options["Timeout"] ?? NaN);
+  const auth = await authOptions(context, { settings, shown, last: isDestination });
   return {
     host: settings.hostName,
     port: settings.port,
@@ -165,9 +218,33 @@ async function prepareHop(
     timeout: Number.isFinite(timeout) ? timeout : settings.connectTimeout ?? LOGIN_TIMEOUT_MS,
     keepAlive: settings.keepAlive ?? KEEP_ALIVE_MS,
     legacy: target.options["AllowLegacyAlgorithms"] === "true",
-    verifier: trust,
-    auth: new AuthSequence(await authOptions(context, { settings, shown, last: isDestination })),
+    verifier: await verifierOf(context, settings, { hop, isDestination }),
+    auth: new AuthSequence(auth),
+    files: auth.files,
   };
+}
+
+/** Returns the verifier of a host's key. Pins are for the server itself. */
+async function verifierOf(
+  { target, home, trustRule }: LoginContext,
+  settings: SshSettings,
+  { hop, isDestination }: { readonly hop: JumpHost; readonly isDestination: boolean },
+): Promise<HostKeyVerifier> {
+  const system = systemSshDir((name) => target.env(name));
+  return await createVerifier({
+    trustRule: isDestination ? trustRule : { ...trustRule, pins: [] },
+    displayHost: hop.host,
+    name: settings.hostKeyAlias === undefined
+      ? { host: settings.hostName, port: settings.port }
+      : { host: settings.hostKeyAlias, port: settings.port, exact: true },
+    files: {
+      user: settings.userKnownHosts ?? defaultKnownHosts(home),
+      system: settings.globalKnownHosts ?? ["ssh_known_hosts", "ssh_known_hosts2"].map((name) => join(system, name)),
+      hash: settings.hashKnownHosts,
+      revoked: settings.revokedHostKeys,
+    },
+    context: target,
+  });
 }
 
 async function authOptions(

@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import type { Duplex } from "node:stream";
 import type * as ssh2 from "npm:@types/ssh2@1.15.6";
 import { SyncError, toSyncError } from "../core/errors.ts";
@@ -8,6 +9,7 @@ import {
   openExec,
   openForward,
   openSftpChannel,
+  type RawSftp,
   type RemoteCommand,
   type SftpChannel,
 } from "./channels.ts";
@@ -32,6 +34,27 @@ export function parseKeyByLibrary(text: string, passphrase?: string): ParsedKey 
   if (key instanceof Error) return { ok: false, why: key.message };
   if (!key.isPrivateKey()) return { ok: false, why: "it holds a public key" };
   return { ok: true, type: key.type, publicKey: new Uint8Array(key.getPublicSSH()), pem: key.getPrivatePEM() };
+}
+
+/** A pipe to a program that carries the packets of SFTP. */
+export interface SftpPipe {
+  /** The server's software: "OpenSSH_9.2p1"; "" if it is not known. */
+  readonly software: string;
+  send(data: Uint8Array): void;
+  close(): void;
+}
+
+/** Returns the client library's SFTP protocol over a pipe instead of a channel; `push` takes what the server sends. */
+export async function sftpOverPipe({ software, send, close }: SftpPipe): Promise<RawSftp> {
+  const { default: { SFTP } } = await import("npm:ssh2@1.17.0/lib/protocol/SFTP.js");
+  const protocol = {
+    _remoteIdentRaw: Buffer.from(`SSH-2.0-${software}`),
+    channelData: (_id: number, data: Uint8Array) => send(data),
+    channelClose: close,
+    channelWindowAdjust: () => {},
+  };
+  const outgoing = { id: 0, window: Number.MAX_SAFE_INTEGER, packetSize: Number.MAX_SAFE_INTEGER, state: "open" };
+  return new SFTP({ _protocol: protocol }, { type: "sftp", incoming: {}, outgoing });
 }
 
 const { Client, createAgent, utils } = await withOwnChaCha20(async () => {

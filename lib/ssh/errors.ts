@@ -31,3 +31,16 @@ export function connectionError({ host, port }: Pick<DialOptions, "host" | "port
 export function permanentConnectionError(options: Pick<DialOptions, "host" | "port">, why: string): SyncError {
   return new SyncError("connection", connectionError(options, why).message, { operation: OPERATION });
 }
+
+/**
+ * Returns the error of a server whose first bytes on the SFTP channel are text: a login shell or a script prints it ahead
+ * of SFTP.
+ */
+export function textBeforeSftpError(bytes: Uint8Array): SyncError {
+  const [line = ""] = new TextDecoder().decode(bytes).split(/[\r\n]/).map((one) => one.trim()).filter((one) =>
+    one !== ""
+  );
+  const message = `The server prints text ahead of SFTP: "${escapeForDisplay(line.slice(0, 200))}"; ` +
+    "make the account's login script (~/.bashrc, ForceCommand, Subsystem) print it for interactive sessions alone.";
+  return new SyncError("connection", message, { operation: "open SFTP" });
+}

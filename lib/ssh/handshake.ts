@@ -137,7 +137,7 @@ function toLibraryAuth(
 }
 
 /** A deadline that pauses while the user is prompted. */
-class PausableDeadline {
+export class PausableDeadline {
   readonly #onEnd: () => void;
   #remaining: number;
   #since = 0;

@@ -10,6 +10,7 @@ import {
   formatKnownHost,
   type HostName,
   type HostVerdict,
+  keyType,
   type KnownHost,
   knownKeyTypes,
   parseKeyList,
@@ -113,6 +114,47 @@ async function chooseVerifier(options: VerifierOptions): Promise<HostKeyVerifier
   const known = await readKnown(options.files);
   const keyTypes = knownKeyTypes(known, options.name);
   return { keyTypes, otherTypes: [], verify: (key) => verifyKnown(options, known, key) };
+}
+
+/**
+ * Makes a first connection. If its key is refused, tries the other types that a pin may mean. `attempt` gets the types to
+ * request first and the verifier; after a reconnection within it the user is not prompted again.
+ */
+export async function tryKeyTypes<T>(
+  trust: HostKeyVerifier,
+  attempt: (types: readonly string[], verify: (key: Uint8Array) => Promise<void>) => Promise<T>,
+): Promise<T> {
+  const refused = new Map<string, unknown>();
+  for (const types of [trust.keyTypes, ...trust.otherTypes.map((type) => [type])]) {
+    if (types.some((type) => refused.has(type))) continue;
+    let [offeredKey, trusted]: (Uint8Array | undefined)[] = [];
+    const verify = async (key: Uint8Array) => {
+      offeredKey = key;
+      if (trusted !== undefined && Buffer.compare(trusted, key) === 0) return;
+      await trust.verify(key);
+      trusted = key;
+    };
+    try {
+      return await attempt(types, verify);
+    } catch (error) {
+      const isWrongKey = error instanceof SyncError && error.kind === "hostKey" && offeredKey !== undefined;
+      if (!isWrongKey || trust.otherTypes.length === 0) throw error;
+      refused.set(keyType(offeredKey ?? new Uint8Array()), error);
+    }
+  }
+  throw refused.values().next().value;
+}
+
+/** Rejects with hostKey unless a further connection shows the key that was verified on the first. */
+export function assertSameKey(
+  host: string,
+  { trusted, key }: { readonly trusted: Uint8Array; readonly key: Uint8Array },
+): Promise<void> {
+  if (Buffer.compare(trusted, key) === 0) return Promise.resolve();
+  const message = `${host} showed another host key on a further connection, ${
+    describeWithFingerprint(key)
+  } instead of ${fingerprint(trusted)}; nothing was sent to it.`;
+  return Promise.reject(new SyncError("hostKey", message, { operation: "connect" }));
 }
 
 /** The host key types that OpenSSH generates at installation. */

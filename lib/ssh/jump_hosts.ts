@@ -1,11 +1,10 @@
-import { Buffer } from "node:buffer";
 import type { Duplex } from "node:stream";
 import { SyncError } from "../core/errors.ts";
 import type { CallOptions } from "../core/backend.ts";
-import { describeKey, fingerprint, keyType } from "./known_hosts.ts";
+import { keyType } from "./known_hosts.ts";
 import { dial } from "./connection.ts";
 import type { AuthSequence } from "./auth_methods.ts";
-import type { HostKeyVerifier } from "./host_key_policy.ts";
+import { assertSameKey, type HostKeyVerifier, tryKeyTypes } from "./host_key_policy.ts";
 import type { DialOptions, SshConnection } from "./types.ts";
 
 export interface HopOptions extends Pick<DialOptions, "host" | "port" | "user" | "timeout" | "keepAlive" | "legacy"> {
@@ -37,29 +36,11 @@ export class Hop {
 
   async dial(call: CallOptions, through?: () => Promise<Duplex>): Promise<SshConnection> {
     if (this.#hostKey !== undefined) return await this.#dialAgain(call, through);
-    const { verifier: trust } = this.#options;
-    const refused = new Map<string, unknown>();
-    for (const types of [trust.keyTypes, ...trust.otherTypes.map((type) => [type])]) {
-      if (types.some((type) => refused.has(type))) continue;
-      let [offeredKey, trusted]: (Uint8Array | undefined)[] = [];
-      const verify = async (key: Uint8Array) => {
-        offeredKey = key;
-        // After a reconnection the user is not prompted again.
-        if (trusted !== undefined && Buffer.compare(trusted, key) === 0) return;
-        await trust.verify(key);
-        trusted = key;
-      };
-      try {
-        const connection = await this.#dialFirst({ ...call, hostKeyTypes: types, verify }, through);
-        this.#hostKey = connection.hostKey;
-        return connection;
-      } catch (error) {
-        const isWrongKey = error instanceof SyncError && error.kind === "hostKey" && offeredKey !== undefined;
-        if (!isWrongKey || trust.otherTypes.length === 0) throw error;
-        refused.set(keyType(offeredKey ?? new Uint8Array()), error);
-      }
-    }
-    throw refused.values().next().value;
+    return await tryKeyTypes(this.#options.verifier, async (hostKeyTypes, verify) => {
+      const connection = await this.#dialFirst({ ...call, hostKeyTypes, verify }, through);
+      this.#hostKey = connection.hostKey;
+      return connection;
+    });
   }
 
   async #dialFirst(
@@ -86,17 +67,9 @@ export class Hop {
       ...call,
       ...(through === undefined ? {} : { through }),
       hostKeyTypes: [keyType(hostKey)],
-      verify: (key) => Buffer.compare(hostKey, key) === 0 ? Promise.resolve() : Promise.reject(this.#otherKey(key)),
+      verify: (key) => assertSameKey(this.host, { trusted: hostKey, key }),
       authenticate: logins.replay(),
     });
-  }
-
-  #otherKey(key: Uint8Array): SyncError {
-    const shown = `${describeKey(key)} ${fingerprint(key)}`;
-    const message = `${this.host} showed another host key on a further connection, ${shown} instead of ${
-      fingerprint(this.hostKey)
-    }; nothing was sent to it.`;
-    return new SyncError("hostKey", message, { operation: "connect" });
   }
 }
 

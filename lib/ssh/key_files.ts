@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { badInput } from "../core/errors.ts";
 import { readFileIfPresent, readSshFile } from "./config_files.ts";
+import { keyType } from "./known_hosts.ts";
 import { parsePrivateKey, publicKeyOf, type UsableKey } from "./private_key.ts";
 import type { ConnectContext } from "../core/protocol.ts";
 
@@ -29,6 +30,8 @@ export interface KeyFiles {
   readonly skipped: readonly string[];
   /** Public keys of the configured files, read from the .pub file if the private one is absent. */
   readonly publicKeys: readonly Uint8Array[];
+  /** Why only the system's ssh can log in with one of them, as a clause: it has a certificate. */
+  readonly sshOnly: string | undefined;
 }
 
 /**
@@ -40,12 +43,19 @@ export async function loadKeyFiles(sources: KeySources, warn: ConnectContext["wa
   const keys: KeyFile[] = [];
   const skipped: string[] = [];
   const publicKeys: Uint8Array[] = [];
+  let sshOnly: string | undefined;
   const defaults = home === undefined ? [] : DEFAULT_KEYS.map((name) => join(home, ".ssh", name));
   const paths = explicit === undefined ? [] : [explicit];
   for (const path of new Set([...paths, ...configured ?? defaults])) {
     const file = await readKeyFile(path, path === explicit);
-    publicKeys.push(...await publicKeysOf(path, file));
+    const found = await publicKeysOf(path, file);
+    publicKeys.push(...found);
+    sshOnly ??= await explainSshOnly(path, { isPresent: file !== ABSENT, publicKeys: found });
     if (typeof file === "string") {
+      if (path === explicit && sshOnly !== undefined) {
+        skipped.push(`key "${path}": ${file}`);
+        continue;
+      }
       if (path === explicit) throw badInput(`-SshPrivateKeyPath "${path}" cannot be used: ${file}.`);
       if (configured !== undefined || file !== ABSENT) skipped.push(`key "${path}": ${file}`);
       continue;
@@ -56,7 +66,7 @@ export async function loadKeyFiles(sources: KeySources, warn: ConnectContext["wa
     }
     keys.push(file);
   }
-  return { keys, skipped, publicKeys };
+  return { keys, skipped, publicKeys, sshOnly };
 }
 
 /** Decrypts a key with each of the `passphrases` until one is correct; returns a reason if none is. */
@@ -88,6 +98,17 @@ async function readKeyFile(path: string, explicit: boolean): Promise<KeyFile | s
   const outcome = parsePrivateKey(text);
   if (outcome.key === undefined && !outcome.needsPassphrase) return outcome.why;
   return { path, text, mode, isExplicit: explicit, isEncrypted: outcome.key === undefined };
+}
+
+/** Returns why only the system's ssh can use a key file, as a clause; undefined if the built-in client can. */
+async function explainSshOnly(
+  path: string,
+  { isPresent, publicKeys }: { readonly isPresent: boolean; readonly publicKeys: readonly Uint8Array[] },
+): Promise<string | undefined> {
+  if (!isPresent) return undefined;
+  if (publicKeys.some((key) => keyType(key).startsWith("sk-"))) return `A security key holds "${path}"`;
+  const certificate = await readSshFile(`${path}-cert.pub`);
+  return certificate === undefined ? undefined : `The key "${path}" has a certificate beside it`;
 }
 
 /** Returns the public key of a private one, to recognise it among the agent's. */

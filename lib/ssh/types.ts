@@ -65,6 +65,8 @@ export interface SshConnector {
   /** The host key's "SHA256:…". */
   readonly peer: string;
   readonly host: string;
+  /** Whether commands can be run on its connections. */
+  readonly runsCommands: boolean;
   connect(call: CallOptions): Promise<SshConnection>;
 }
 

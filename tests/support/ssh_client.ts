@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { CallOptions } from "../../lib/core/backend.ts";
 import { connectSsh } from "../../lib/ssh/connect.ts";
+import { connectSystemSsh } from "../../lib/ssh/system/client.ts";
 import { type ErrorKind, SyncError } from "../../lib/core/errors.ts";
 import type { Sshd } from "./servers/sftp.ts";
 import type { SshConnection, SshConnector } from "../../lib/ssh/types.ts";
@@ -63,11 +64,14 @@ export function client(server: Reachable, more: ClientOptions = {}): Client {
   };
 }
 
+/** The client that runs the system's ssh. */
+export const loadSystemClient = () => Promise.resolve(connectSystemSsh);
+
 export const call: CallOptions = { signal: new AbortController().signal };
 
 /** Logs in and runs a command over each of `links` links; gives the connector. */
 export async function login(target: ConnectContext, links = 1): Promise<SshConnector> {
-  const connector = await connectSsh(target, call);
+  const connector = await connectSsh(target, call, loadSystemClient);
   for (let index = 0; index < links; index++) {
     await using link = await connector.connect(call);
     assert.equal(await say(link), "hello");

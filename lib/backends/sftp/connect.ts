@@ -51,7 +51,10 @@ export async function openSession(
     const [root] = await Promise.all([resolveRoot(client, address.path, { ...call, home }), home]);
     const { profile } = pool;
     const traits = traitsOf(client, numberOption(options.Connections, CONNECTIONS), profile);
-    const capabilities = { runsCommands: client.software.startsWith("OpenSSH"), hardLinks: client.supports(HARD_LINK) };
+    const capabilities = {
+      runsCommands: connector.runsCommands && client.software.startsWith("OpenSSH"),
+      hardLinks: client.supports(HARD_LINK),
+    };
     const session = { connector, pool, home, checksums: new RemoteChecksums(pool), traits, profile, ...capabilities };
     return { session, root };
   } catch (error) {

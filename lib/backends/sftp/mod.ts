@@ -29,7 +29,8 @@ import type { OpenProtocol } from "../../core/protocol.ts";
  * timeout, auth, hostKey or badInput.
  */
 export const openSftp = (async (target, call, limits: SessionLimits = {}) => {
-  const { session, root } = await openSession(await connectSsh(target, call), target, call, limits);
+  const loadSystem = async () => (await import("../../ssh/system/client.ts")).connectSystemSsh;
+  const { session, root } = await openSession(await connectSsh(target, call, loadSystem), target, call, limits);
   return new SftpBackend(session, { root, ownsPool: true });
 }) satisfies OpenProtocol;
 

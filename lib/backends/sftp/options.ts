@@ -45,6 +45,13 @@ export const sftpOptions = [
     help: 'The socket of an SSH agent, SSH_AUTH_SOCK by default; "none" for none.',
   },
   {
+    name: "SshClient",
+    kind: "text",
+    values: ["Auto", "System", "BuiltIn"],
+    help:
+      "System logs in with the ssh of OpenSSH: ProxyCommand, certificates, security keys. Auto uses it where ssh_config or the key needs it.",
+  },
+  {
     name: "AllowLegacyAlgorithms",
     kind: "toggle",
     help: "Also allows SHA-1 and CBC, for servers that support nothing newer.",

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { connectSsh } from "../../../lib/ssh/connect.ts";
 import { SyncError } from "../../../lib/core/errors.ts";
-import { call, type Client, client, makeHome } from "../../support/ssh_client.ts";
+import { call, type Client, client, loadSystemClient, makeHome } from "../../support/ssh_client.ts";
 import { serverTest } from "../../support/servers/install.ts";
 import { pinOf, type RawScript, type RawSsh, startRawSsh } from "../../support/servers/raw_ssh.ts";
 import { startSshd } from "../../support/servers/sftp.ts";
@@ -33,7 +33,7 @@ async function visitor(
 }
 
 async function untrusted(target: Client): Promise<SyncError> {
-  const error = await connectSsh(target, call).then(() => assert.fail("it connected"), (why) => why);
+  const error = await connectSsh(target, call, loadSystemClient).then(() => assert.fail("it connected"), (why) => why);
   assert.ok(error instanceof SyncError && error.kind === "hostKey", `${error}`);
   assert.deepEqual(target.fetched, []);
   return error;
@@ -62,7 +62,7 @@ for (const [how, script] of Object.entries(liars)) {
       ...(script.service && { service: (one) => one.count > 1 ? script.service?.(one) : one.accept() }),
     });
     await using ann = await visitor(server, { pin: server.hostKey });
-    const connector = await connectSsh(ann.target, call);
+    const connector = await connectSsh(ann.target, call, loadSystemClient);
     await using _first = await connector.connect(call);
     assert.equal(connector.peer, pinOf(server.hostKey));
     const before = server.received.length;

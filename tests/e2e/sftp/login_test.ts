@@ -175,7 +175,7 @@ Host *
 `;
   await using ann = await makeHome({ config, farm_hosts: `farm-key ${sshd.hostKeys[0]}\n` });
   const address = { scheme: "sftp", host: "farm", path: "", pins: [] };
-  const target = { ...client({ ...sshd, ...ann }), address };
+  const target = { ...client({ ...sshd, ...ann }, { options: { SshClient: "BuiltIn" } }), address };
   const connector = await login(target);
   assert.equal(connector.label, `sftp://${sshd.user}@farm:${sshd.port}`);
   assert.equal(connector.host, "127.0.0.1");
@@ -183,10 +183,10 @@ Host *
   await assert.rejects(Deno.stat(join(sshd.dir, "ran")));
 });
 
-serverTest("connectSftp() does not run a ProxyCommand", { server }, async () => {
+serverTest("connectSftp() does not run a ProxyCommand with -SshClient BuiltIn", { server }, async () => {
   await using sshd = await startSshd();
   await using ann = await makeHome({ config: `Host *\n ProxyCommand touch ${sshd.dir}/ran\n` });
-  const error = await loginFails(client({ ...sshd, ...ann }), "badInput");
+  const error = await loginFails(client({ ...sshd, ...ann }, { options: { SshClient: "BuiltIn" } }), "badInput");
   assert.match(error.message, /ProxyCommand/);
   await assert.rejects(Deno.stat(join(sshd.dir, "ran")));
 });

@@ -16,7 +16,7 @@ function setup(
   return {
     account: "ann@web1",
     isDestination: true,
-    files: { keys: [], skipped: [], publicKeys: [] },
+    files: { keys: [], skipped: [], publicKeys: [], sshOnly: undefined },
     agent: undefined,
     agentKeys: undefined,
     disabledMethods: [],
@@ -30,7 +30,7 @@ function setup(
 }
 
 function files(...keys: readonly KeyFile[]): AuthOptions["files"] {
-  return { keys, skipped: [], publicKeys: [] };
+  return { keys, skipped: [], publicKeys: [], sshOnly: undefined };
 }
 
 /** The methods that a server sees which refuses everything, and the final message. */
