@@ -64,7 +64,10 @@ export class SystemConnection implements SshConnection {
       raw = sftp;
       sftp.push(first);
     };
-    this.#channel = await openSftpChannel({ sftp: start }, { signal, closed: this.closed });
+    const channel = await openSftpChannel({ sftp: start }, { signal, closed: this.closed });
+    // The process carries this one channel.
+    channel.closed.addEventListener("abort", () => this.abort(channel.closed.reason), { once: true });
+    this.#channel = channel;
   }
 
   sftp(): Promise<SftpChannel> {

@@ -4,6 +4,8 @@ import { type ErrorKind, SyncError } from "../../../lib/core/errors.ts";
 import { type Client, makeHome } from "../../support/ssh_client.ts";
 import { openSystem, proxyCommand, systemClient } from "../../support/system_ssh.ts";
 import { makeKey, type Sshd, startSshd } from "../../support/servers/sftp.ts";
+import { startProxy } from "../../support/proxy.ts";
+import { startTandem } from "../../support/tandem.ts";
 import { serverTest } from "../../support/servers/install.ts";
 
 const server = "sftp";
@@ -255,6 +257,59 @@ serverTest("the system's ssh unlocks a key with its passphrase", { server }, asy
   assert.match(error.message, /no passphrase was given/);
 });
 
+serverTest(
+  "the system's ssh gives the password to no jump host, even under the same name",
+  { server, ignore: Deno.uid() !== 0 },
+  async () => {
+    await using outer = await startSshd({ password: "s3cret" });
+    await using inner = await startSshd();
+    const known = await Promise.all([outer, inner].map((sshd) => Deno.readTextFile(sshd.knownHosts)));
+    const config =
+      `Host 127.0.0.1\n ProxyJump ${outer.user}@localhost:${outer.port}\nHost *\n HostKeyAlias 127.0.0.1\n IdentityFile none\n`;
+    const aliased = known.join("").replaceAll(/^\[127\.0\.0\.1\]:\d+/gm, "127.0.0.1");
+    await using ann = await makeHome({ config: config + ` UserKnownHostsFile ${inner.dir}/known\n` });
+    await Deno.writeTextFile(`${inner.dir}/known`, aliased);
+    const reached = { host: inner.host, port: inner.port, user: outer.user, home: ann.home };
+    const target = systemClient(reached, {
+      options: { SshPrivateKeyPath: inner.privateKeyPath },
+      secrets: { password: "s3cret" },
+    });
+    const error = await fails(target, "auth");
+    assert.match(error.message, /'s password:" and there is no terminal/);
+    assert.equal(target.questions.length, 1);
+    assert.doesNotMatch(await outer.log(), /Accepted|Failed/);
+  },
+);
+
+serverTest("the system's ssh ends with Tandem, however that ends", { server }, async () => {
+  await using sshd = await startSshd();
+  const folder = await Deno.makeTempDir({ prefix: "tandem-local-" });
+  try {
+    await Deno.writeFile(join(folder, "big"), new Uint8Array(64 << 20).fill(7));
+    await using proxy = await startProxy(sshd.port, { delay: 20 });
+    const address = `sftp://${sshd.user}@127.0.0.1:${proxy.port}${sshd.root}`;
+    const login = ["-SshClient", "System", "-SshHostKeyFingerprint", sshd.fingerprint, "-SshConfigFile", "none"];
+    const child = startTandem(
+      ["Sync-Path", folder, address, "-Mode", "Remote", "-IdentityFile", sshd.privateKeyPath, ...login],
+      { home: sshd.home },
+    );
+    const seen = Promise.withResolvers<readonly string[]>();
+    proxy.after(1 << 20, () => void childrenOf(child.pid, "ssh").then(seen.resolve), "up");
+    const started = await seen.promise;
+    assert.ok(started.length >= 1);
+    child.kill("SIGKILL");
+    await child.output();
+    for (const pid of started.map((line) => Number.parseInt(line))) {
+      for (let round = 0; round < 500 && await isRunning(pid); round++) {
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+      assert.equal(await isRunning(pid), false);
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 serverTest("what the system's ssh says becomes one sentence", { server }, async (t) => {
   await using sshd = await startSshd();
   await t.step("nothing listens", async () => {
@@ -280,6 +335,11 @@ serverTest("what the system's ssh says becomes one sentence", { server }, async 
     assert.match(error.message, /there is none in PATH; install/);
   });
 });
+
+async function isRunning(pid: number): Promise<boolean> {
+  const state = await Deno.readTextFile(`/proc/${pid}/stat`).catch(() => undefined);
+  return state !== undefined && !/\) Z /.test(state);
+}
 
 /** The processes of this name that a process started. */
 async function childrenOf(pid: number, name: string): Promise<readonly string[]> {

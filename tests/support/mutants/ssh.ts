@@ -4,6 +4,7 @@ const messages = "tests/unit/ssh/messages_test.ts";
 const odd = "tests/unit/backends/sftp/odd_servers_test.ts";
 const gateways = "tests/unit/backends/sftp/gateways_test.ts";
 const filter = "lib/ssh/messages.ts";
+const system = "tests/e2e/sftp/system_client_test.ts";
 
 /** Sabotages of SSH and SFTP. */
 export const mutantsOfSsh: readonly Mutant[] = [
@@ -114,10 +115,59 @@ export const mutantsOfSsh: readonly Mutant[] = [
   },
   {
     name: "ssh: a further link takes any host key",
-    file: "lib/ssh/jump_hosts.ts",
-    old: "verify: (key) => Buffer.compare(hostKey, key) === 0 ?",
-    new: "verify: (key) => Buffer.compare(hostKey, key) !== 2 ?",
+    file: "lib/ssh/host_key_policy.ts",
+    old: "if (Buffer.compare(trusted, key) === 0) return Promise.resolve();",
+    new: "if (Buffer.compare(trusted, key) !== 2) return Promise.resolve();",
     tests: ["tests/e2e/sftp/early_success_test.ts"],
+  },
+  {
+    name: "the system's ssh is told to trust every host key",
+    file: "lib/ssh/system/client.ts",
+    old: "    await login.verify(key);\n    this.#hostKey = key;\n    return",
+    new: "    this.#hostKey = key;\n    return",
+    tests: [system],
+  },
+  {
+    name: "the system's ssh leaves localhost unchecked if its configuration says so",
+    file: "lib/ssh/system/args.ts",
+    old: "-oNoHostAuthenticationForLocalhost=no",
+    new: "-oCompression=no",
+    tests: [system],
+  },
+  {
+    name: "the system's ssh takes a user's name for an option",
+    file: "lib/ssh/system/client.ts",
+    old: "assertPlainAddress(options.target.address);",
+    new: "",
+    tests: [system],
+  },
+  {
+    name: "the system's ssh uses a master whose host key is unseen where a key is pinned",
+    file: "lib/ssh/system/client.ts",
+    old: " || this.#options.isPinned",
+    new: "",
+    tests: [system],
+  },
+  {
+    name: "a ProxyCommand inherits the password",
+    file: "lib/ssh/system/command.ts",
+    old: '!name.startsWith("TANDEM_")',
+    new: 'name !== ""',
+    tests: [system],
+  },
+  {
+    name: "the system's ssh sends a wrong password again",
+    file: "lib/ssh/system/answers.ts",
+    old: 'if (kind === "other" || this.#used.has(key)) return undefined;',
+    new: 'if (kind === "other") return undefined;',
+    tests: [system],
+  },
+  {
+    name: "the system's ssh gives the password to a jump host",
+    file: "lib/ssh/system/client.ts",
+    old: "const isOwn = question.pid === process.pid;",
+    new: "const isOwn = true;",
+    tests: [system],
   },
   {
     name: "sftp: two open files may share a handle",
