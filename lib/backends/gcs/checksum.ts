@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import { createHash, type Hash } from "node:crypto";
+import type { Content } from "../../core/backend.ts";
 import { Crc32c } from "../shared/crc32c.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 
@@ -56,4 +57,22 @@ export class ContentCheck {
     bytes.writeUInt32BE(this.#crc.digest());
     return bytes.toString("base64") === this.#hashes.crc32c;
   }
+}
+
+/** Returns the same bytes, and adds each of them to the hash as it is read. */
+export function hashing(content: Content, hash: Hash): Content {
+  if (content instanceof Uint8Array) {
+    hash.update(content);
+    return content;
+  }
+  const reader = content.getReader();
+  return new ReadableStream<Uint8Array<ArrayBuffer>>({
+    pull: async (controller) => {
+      const part = await reader.read();
+      if (part.done) return controller.close();
+      hash.update(part.value);
+      controller.enqueue(part.value);
+    },
+    cancel: (reason) => reader.cancel(reason),
+  }, { highWaterMark: 0 });
 }

@@ -60,6 +60,8 @@ export interface GcsClientOptions {
  * A client of Cloud Storage's JSON API (v1) for one bucket; each request carries a token. Redirects are not followed.
  */
 export class GcsClient {
+  /** Whether an upload session takes its content in several requests. */
+  takesUploadsInParts = true;
   readonly #http: HttpClient;
   readonly #tokens: AccessTokens;
   readonly #options: GcsClientOptions;

@@ -25,6 +25,7 @@ const meanings: Readonly<Record<number, StatusMeaning>> = {
   413: ["full", "the server takes no object of this size"],
   429: ["busy", "the server asks for fewer requests", true],
   500: ["busy", "the server failed (500)", true],
+  501: ["unsupported", "the server cannot do this (501)"],
   502: ["connection", "the server behind the gateway does not answer (502)", true],
   503: ["busy", "the server is overloaded (503)", true],
   504: ["timeout", "the server behind the gateway does not answer in time (504)", true],

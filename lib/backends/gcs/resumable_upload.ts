@@ -5,6 +5,7 @@ import { awaitContent, forEachChunk, readExactly } from "../../net/byte_stream.t
 import { type Conditions, type GcsClient, type ObjectResource, parseReply, type PendingWrite } from "./client.ts";
 import { type GcsObject, OBJECT_FIELDS, parseObject } from "./object.ts";
 import type { HttpResponse } from "../../http/client.ts";
+import { hashing } from "./checksum.ts";
 import { delay } from "../../net/abort.ts";
 import { backoffDelay } from "../../net/backoff.ts";
 import { operationError } from "../../core/operation.ts";
@@ -25,8 +26,20 @@ export async function uploadResumable(client: GcsClient, pending: ResumableWrite
   try {
     return await session.run();
   } catch (error) {
-    await session.abandon(error);
-    throw error;
+    if (!(error instanceof UploadEndedEarly)) {
+      await session.abandon(error);
+      throw error;
+    }
+    await client.removeDamaged(error.object, pending);
+    client.takesUploadsInParts = false;
+    return await uploadResumable(client, pending);
+  }
+}
+
+/** A server made an object of the first part, as emulators do that know no parts. */
+class UploadEndedEarly extends Error {
+  constructor(readonly object: GcsObject) {
+    super("the server ended the upload after its first part");
   }
 }
 
@@ -96,7 +109,8 @@ class ResumableUpload {
         furthest = Math.max(furthest, progress.offset);
         return await this.#sendFrom(progress.offset);
       } catch (error) {
-        if (!isTransient(error) || this.#isForgotten) throw error;
+        // A server without parts would end the upload with what it has when it is asked.
+        if (!isTransient(error) || this.#isForgotten || !this.#api.takesUploadsInParts) throw error;
         failures += error.kind === "timeout" ? 2 : 1;
         if (failures > MAX_FAILURES) throw error;
         await delay(backoffDelay(failures, BACKOFF), this.#write);
@@ -125,6 +139,7 @@ class ResumableUpload {
   }
 
   async #sendFrom(at: number): Promise<GcsObject> {
+    if (!this.#api.takesUploadsInParts) return await this.#sendWhole();
     const hash = createHash("md5");
     if (at > 0) {
       const note = (bytes: Uint8Array) => Promise.resolve(void hash.update(bytes));
@@ -147,11 +162,32 @@ class ResumableUpload {
         return hashing(content, hash);
       },
     });
+    if (reply.status === 200 || reply.status === 201) {
+      this.#write.options.onBytes?.(-this.#reported);
+      throw new UploadEndedEarly(await parseReply(reply, this.#write, parseObject));
+    }
     if (reply.status !== 308) throw await this.#toError(reply);
     const now = storedBytes(reply);
     await reply.discard();
     if (now === this.#end) return hash;
     throw operationError(this.#write, "connection", { why: `the server took ${now} of ${this.#end} bytes` });
+  }
+
+  /** Sends everything in one request. The hash is known only afterwards, and compared then. */
+  async #sendWhole(): Promise<GcsObject> {
+    const { size } = this.#write.options;
+    let hash = createHash("md5");
+    const reply = await this.#put({
+      range: `bytes 0-${size - 1}/${size}`,
+      size,
+      open: async () => {
+        hash = createHash("md5");
+        return hashing(await this.#content(0, size), hash);
+      },
+    });
+    if (reply.status !== 200 && reply.status !== 201) throw await this.#toError(reply);
+    this.#md5 = hash.digest("hex");
+    return await this.#verified(await parseReply(reply, this.#write, parseObject));
   }
 
   async #sendEnd(at: number, hash: Hash): Promise<GcsObject> {
@@ -233,24 +269,6 @@ interface ContentRequest {
   readonly size: number;
   readonly headers?: Readonly<Record<string, string>>;
   open(): Promise<Content>;
-}
-
-/** Returns the same bytes, and adds each of them to the hash as it is read. */
-function hashing(content: Content, hash: Hash): Content {
-  if (content instanceof Uint8Array) {
-    hash.update(content);
-    return content;
-  }
-  const reader = content.getReader();
-  return new ReadableStream<Uint8Array<ArrayBuffer>>({
-    pull: async (controller) => {
-      const part = await reader.read();
-      if (part.done) return controller.close();
-      hash.update(part.value);
-      controller.enqueue(part.value);
-    },
-    cancel: (reason) => reader.cancel(reason),
-  }, { highWaterMark: 0 });
 }
 
 /** Returns the number of bytes that the server has stored, from its reply 308: "bytes=0-42", or no header for none. */

@@ -21,7 +21,9 @@ export type GcsFault =
   | { readonly status: number; readonly reason?: string; readonly headers?: Readonly<Record<string, string>> }
   | { readonly cut: "before" | "after" }
   | { readonly body: string }
-  | { readonly damage: true };
+  | { readonly damage: true }
+  /** The upload ends with this part, whole or not. */
+  | { readonly early: true };
 
 /**
  * A server on 127.0.0.1 that speaks the part of Cloud Storage's JSON API (v1) that its discovery document and its pages tell of, as far
@@ -113,6 +115,7 @@ interface World {
 class Handling {
   readonly #all: Handled;
   #damaged = false;
+  #isEarly = false;
 
   constructor(all: Handled) {
     this.#all = all;
@@ -139,6 +142,7 @@ class Handling {
     if (planned !== undefined && "body" in planned) return this.#send(200, planned.body);
     if (planned !== undefined && "cut" in planned) this.#all.response.end = () => this.#all.response.destroy();
     this.#damaged = planned !== undefined && "damage" in planned;
+    this.#isEarly = planned !== undefined && "early" in planned;
     try {
       if (!this.#all.login.isGood(request.headers.authorization)) {
         throw new GcsErrorResponse(401, "authError", "Invalid Credentials");
@@ -240,7 +244,7 @@ class Handling {
 
   async #session({ uploads }: GcsBucket, shown: (stored: Stored) => unknown): Promise<void> {
     const { request, url } = this.#all;
-    const answer = await uploads.take(url.searchParams.get("upload_id") ?? "", request);
+    const answer = await uploads.take(url.searchParams.get("upload_id") ?? "", request, this.#isEarly);
     if ("gone" in answer) throw new GcsErrorResponse(410, "gone", "The session is gone.");
     if ("stored" in answer) return this.#send(200, shown(answer.stored));
     this.#send(308, "", answer.at === 0 ? {} : { range: `bytes=0-${answer.at - 1}` });

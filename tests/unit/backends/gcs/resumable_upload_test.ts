@@ -49,6 +49,25 @@ Deno.test("write() of a large file begins one session, sends the end with the ha
   });
 });
 
+Deno.test("write() of a large file to a server that makes an object of the first part removes that and sends all at once", async () => {
+  await withBucket(async ({ server, bucket, write, asked, backend }) => {
+    server.fail("part", { early: true });
+    assert.equal(await write(), bytes.length);
+    assertSameBytes(bucket.store.get("f")?.bytes ?? new Uint8Array(), bytes);
+    assert.deepEqual([asked("begin"), asked("part"), asked("delete")], [2, 2, 1]);
+    const last = server.requests.findLast(({ what }) => what === "part");
+    assert.equal(last?.headers["content-range"], `bytes 0-${bytes.length - 1}/${bytes.length}`);
+    // It is known from now on, and a broken request is never asked how far it came: that would end it too.
+    server.fail("part", { cut: "before" });
+    const g = { ...call, size: bytes.length, expect: "absent" as const };
+    await assertRejects(backend.write(toRelPath("g"), streamBody(bytes), g), "connection");
+    assert.deepEqual([asked("status"), bucket.store.get("g")], [0, undefined]);
+    await backend.write(toRelPath("g"), streamBody(bytes), g);
+    assertSameBytes(bucket.store.get("g")?.bytes ?? new Uint8Array(), bytes);
+    assert.equal(asked("part"), 4);
+  });
+});
+
 Deno.test("write() whose link breaks goes on where the server is, and tells every byte once", async () => {
   await withBucket(async ({ server, bucket, proxy, write, asked }) => {
     proxy.after(3 << 20, () => proxy.cut());
