@@ -201,7 +201,7 @@ function cutShort(context: PathContext, why: string): Error {
 
 /**
  * Returns the listing of an empty folder if a refusal may mean that and the folder is confirmed to be one: it can be
- * entered, and NLST shows no name in it either. Otherwise rejects with what the refusal means.
+ * entered, and NLST shows no name in it either (LIST, if there is no NLST). Otherwise rejects with what the refusal means.
  */
 async function emptyIfConfirmed(
   control: ControlConnection,
@@ -210,7 +210,9 @@ async function emptyIfConfirmed(
 ): Promise<FetchedListing> {
   if (
     saysNothingFound(reply) && (await control.sendCommand(`CWD ${encodePath(session, context)}`)).code < 300 &&
-    (await fetchNames(control, session, context))?.length === 0
+    (await fetchNames(control, session, { context }) ??
+        await fetchNames(control, session, { context, command: "LIST" }))
+        ?.length === 0
   ) return { entries: [], uniques: new Map(), fingerprint: "", lineCount: 0, showsSelf: false, unreadableCount: 0 };
   throw await explainListRefusal(control, session, { context, reply });
 }

@@ -8,20 +8,20 @@ import { decodeText, LineSplitter, parseTime } from "./listing_parser.ts";
 import { childOf, encodePath, type FetchedListing, type FtpSession, type PathContext } from "./session.ts";
 
 /**
- * Returns the names in the folder that was entered last, by NLST, in the server's encoding. Returns none for an empty
- * folder, and undefined if the server refuses NLST in any other way.
+ * Returns the names in the folder that was entered last, by NLST, in the server's encoding; by LIST its lines. Returns
+ * none for an empty folder, and undefined if the server refuses the command in any other way.
  */
 export async function fetchNames(
   control: ControlConnection,
   session: FtpSession,
-  context: PathContext,
+  { context, command = "NLST" }: { readonly context: PathContext; readonly command?: "NLST" | "LIST" },
 ): Promise<readonly string[] | undefined> {
   const memory = new Uint8Array(64 * 1024);
   const names: string[] = [];
   const lines = new LineSplitter((line) => {
     if (names.push(line) > MAX_NAMES) throw operationError(context, "unexpected", { why: "it holds too many names" });
   });
-  const { reply } = await download(control, { context, command: "NLST", needsCloseNotify: true }, {
+  const { reply } = await download(control, { context, command, needsCloseNotify: true }, {
     nextBuffer: () => memory,
     onRead: (count) => lines.take(memory.subarray(0, count)),
   });
@@ -50,7 +50,7 @@ export async function fetchByNames(
   session: FtpSession,
   context: PathContext,
 ): Promise<FetchedListing> {
-  const names = await fetchNames(control, session, context);
+  const names = await fetchNames(control, session, { context });
   if (names === undefined) {
     throw operationError(context, "unsupported", { why: "the server refuses LIST, and NLST too" });
   }

@@ -57,11 +57,13 @@ const empties = [
 for (const features of [bare, mlst]) {
   const how = features === bare ? "LIST" : "MLSD";
   for (const answer of empties) {
-    for (const names of ["refused too", "empty"] as const) {
+    for (const names of ["refused too", "empty", "unknown"] as const) {
       Deno.test(`an empty folder answered "${answer}" by ${how} is empty if it can be entered, and NLST is ${names}`, async () => {
         const reply = (command: string) =>
           /^(?:LIST|MLSD)/.test(command) || (names === "refused too" && command === "NLST")
             ? `${answer}\r\n`
+            : names === "unknown" && command === "NLST"
+            ? "500 what\r\n"
             : undefined;
         await using server = await startSmallFtp({ features, reply });
         await using backend = await openSmallFtp(server);
