@@ -77,8 +77,8 @@ export async function rename(session: FtpSession, from: PathContext, to: PathCon
     if (target !== undefined && target.kind !== "file") {
       throw operationError(to, "exists", { why: "something exists there already" });
     }
-    const reply = await renameOnServer(control, session, { from, to });
-    if (reply.code >= 300) throw toSyncError(to, reply);
+    const refused = await renameOnServer(control, session, { from, to });
+    if (refused !== undefined) throw toSyncError(to, refused.reply, refused.command);
   });
 }
 

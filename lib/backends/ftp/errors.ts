@@ -7,11 +7,12 @@ import type { Reply } from "./replies.ts";
 
 /**
  * Returns a refusal as the error of a call. If the code is ambiguous, the text of the reply decides, in the wording of
- * the common servers.
+ * the common servers. `command`: the one that was refused, if the call sends several.
  */
-export function toSyncError(context: OperationContext, reply: Reply): SyncError {
+export function toSyncError(context: OperationContext, reply: Reply, command?: string): SyncError {
   const kind = errorKindOf(reply);
-  return operationError(context, kind, { why: `${probableCause(kind, reply)}${serverMessage(reply)}` });
+  const refused = command === undefined ? "" : `${command} was refused: `;
+  return operationError(context, kind, { why: `${refused}${probableCause(kind, reply)}${serverMessage(reply)}` });
 }
 
 /**

@@ -4,11 +4,12 @@ import type { Entry, FileEntry } from "../../core/entry.ts";
 import { cancelled, SyncError } from "../../core/errors.ts";
 import { operationError } from "../../core/operation.ts";
 import { escapeForDisplay, nameOf, parentOf } from "../../core/path.ts";
-import { displacedTag, tempPath } from "../../core/temp_name.ts";
+import { displacedTag, tempPath, undottedTempPath } from "../../core/temp_name.ts";
 import type { ControlConnection } from "./control_connection.ts";
-import { serverMessage, toSyncError } from "./errors.ts";
+import type { RenameRefusal } from "../shared/direct_writes.ts";
+import { isAbsent, serverMessage, toSyncError } from "./errors.ts";
 import type { Reply } from "./replies.ts";
-import { childOf, encodePath, type FtpSession, type PathContext } from "./session.ts";
+import { childOf, encodePath, type FtpSession, type PathContext, serverNameOf } from "./session.ts";
 import { assertUnchanged, existsCommands, fillTime, parseStat, stat, statCommands } from "./stat.ts";
 import { checkMdtm, recordTimeRefusal, timeCommand, tryOtherSetters } from "./times.ts";
 
@@ -19,9 +20,38 @@ export type WriteContext = PathContext & {
   readonly serverParent: string;
 };
 
-/** A file to be written, with the temporary name of its upload. */
+/** A file to be written, with the temporary name of its upload; in a direct write that is its own. */
 export interface PendingWrite extends WriteContext {
   readonly temp: PathContext;
+}
+
+/** Whether the bytes go to the file's own name. */
+export function isDirect({ temp, serverPath }: PendingWrite): boolean {
+  return temp.serverPath === serverPath;
+}
+
+/** The refusal to rename a temporary file that is whole. Writing under the final name may be possible all the same. */
+export class RenameRefused extends Error implements RenameRefusal {
+  readonly operation: string;
+  readonly serverMessage: string;
+  /** Whether the refusal concerns renaming as such, not the new name. */
+  readonly isProven: boolean;
+  /** The error to report if writing under the final name is no way out. */
+  override readonly cause: unknown;
+
+  constructor({ command, reply, cause }: RefusedRename & { readonly cause: unknown }) {
+    super("the rename was refused");
+    this.operation = command;
+    this.serverMessage = reply.text;
+    this.isProven = command === "RNFR" || reply.code === 500 || reply.code === 502;
+    this.cause = cause;
+  }
+}
+
+/** A rename that a server refused: the command and its reply. */
+export interface RefusedRename {
+  readonly command: "RNFR" | "RNTO";
+  readonly reply: Reply;
 }
 
 /**
@@ -44,7 +74,7 @@ export function toFinalChecks(
   { write, before }: { readonly write: PendingWrite; readonly before: Entry | undefined },
 ): FinalChecks {
   const { options, temp } = write;
-  const mode = modeFor(session, { before, options });
+  const mode = isDirect(write) && before !== undefined ? undefined : modeFor(session, { before, options });
   const time = options.modified === undefined ? undefined : timeCommand(session, temp, options.modified);
   const isKnown = time !== undefined && session.learned.keepsTimes;
   return {
@@ -52,7 +82,11 @@ export function toFinalChecks(
     mode: mode === undefined ? [] : [`SITE CHMOD ${mode.toString(8).padStart(3, "0")} ${encodePath(session, temp)}`],
     time: time === undefined ? [] : [time],
     written: isKnown ? existsCommands(session, temp) : statCommands(session, temp),
-    target: options.expect === "absent" ? existsCommands(session, write) : statCommands(session, write),
+    target: isDirect(write)
+      ? []
+      : options.expect === "absent"
+      ? existsCommands(session, write)
+      : statCommands(session, write),
   };
 }
 
@@ -95,6 +129,7 @@ export async function finalize(
     const now = written?.kind === "file" ? `${written.size} bytes` : "no file";
     throw operationError(write, "changed", { why: `the server holds ${now} after ${options.size} bytes were sent` });
   }
+  if (isDirect(write)) return written;
   assertReplaceable(found, write);
   await commit(control, session, { write, found });
   return written;
@@ -148,60 +183,90 @@ function warn({ path, options }: PendingWrite, what: "time" | "mode"): void {
   options.onWarning?.(`The server refused to set the ${what} of "${escapeForDisplay(path)}"`, about);
 }
 
-/** Renames the temporary file to the target, in one step if the server renames over an existing file. */
+/**
+ * Renames the temporary file to the target, in one step if the server renames over an existing file. Rejects with
+ * RenameRefused if the file could be written under its own name instead.
+ */
 export async function commit(
   control: ControlConnection,
   session: FtpSession,
   { write, found }: { readonly write: PendingWrite; readonly found: Entry | undefined },
 ): Promise<void> {
-  const reply = await renameOnServer(control, session, { from: write.temp, to: write });
-  if (reply.code < 300) return;
-  if (found === undefined || reply.code === 421) throw await explainWriteRefusal(control, session, { write, reply });
-  await replaceInSteps(control, session, write);
+  const refused = await renameOnServer(control, session, { from: write.temp, to: write });
+  if (refused === undefined) return;
+  if (refused.command === "RNTO" && found !== undefined && refused.reply.code !== 421) {
+    return await replaceInSteps(control, session, { write, refused });
+  }
+  const cause = await explainWriteRefusal(control, session, { write, ...refused });
+  throw isRenameAsSuch(refused) && await isWhole(control, session, write)
+    ? new RenameRefused({ ...refused, cause })
+    : cause;
 }
 
-/** Sends RNFR and RNTO. Returns the reply that counts. */
+/** Whether a refusal may be one of renaming, not of this path or this moment. */
+function isRenameAsSuch({ reply }: RefusedRename): boolean {
+  return reply.code >= 500 && reply.code !== 552 && !isAbsent(reply.text);
+}
+
+/** Whether the temporary file is still there and whole: a refusal to rename it says nothing about it. */
+async function isWhole(control: ControlConnection, session: FtpSession, { temp, options }: PendingWrite) {
+  const found = await stat(control, session, temp);
+  return found?.kind === "file" && found.size === options.size;
+}
+
+/**
+ * Sends RNFR and RNTO. Returns the one that was refused, and its reply. After a refused RNFR unknown servers get no
+ * RNTO: one could apply it to an earlier RNFR.
+ */
 export async function renameOnServer(
   control: ControlConnection,
   session: FtpSession,
   { from, to }: { readonly from: PathContext; readonly to: PathContext },
-): Promise<Reply> {
+): Promise<RefusedRename | undefined> {
   const [source, target] = [encodePath(session, from), encodePath(session, to)];
-  const [first, second] = await control.sendCommands([`RNFR ${source}`, `RNTO ${target}`]);
-  return first.code === 350 ? second : first;
+  const [first, ahead] = control.pipelines
+    ? await control.sendCommands([`RNFR ${source}`, `RNTO ${target}`])
+    : [await control.sendCommand(`RNFR ${source}`)];
+  if (first.code !== 350) return { command: "RNFR", reply: first };
+  const second = ahead ?? await control.sendCommand(`RNTO ${target}`);
+  return second.code < 300 ? undefined : { command: "RNTO", reply: second };
 }
 
 /**
  * Replaces the target on servers that cannot rename over a file: moves the old file away, renames the new one, then
  * deletes the old one. Moves the old file back if the rename fails.
  */
-async function replaceInSteps(control: ControlConnection, session: FtpSession, write: PendingWrite): Promise<void> {
-  const { temp, serverParent, path } = write;
-  const displaced = {
-    ...temp,
-    serverPath: childOf(
-      serverParent,
-      nameOf(tempPath(path, displacedTag(write.options.tag ?? randomBytes(8).toString("hex")))),
-    ),
-  };
+async function replaceInSteps(
+  control: ControlConnection,
+  session: FtpSession,
+  { write, refused }: { readonly write: PendingWrite; readonly refused: RefusedRename },
+): Promise<void> {
+  const { temp, serverParent, path, options } = write;
+  const toTemp = serverNameOf(temp.serverPath).startsWith(".") ? tempPath : undottedTempPath;
+  const aside = toTemp(path, displacedTag(options.tag ?? randomBytes(8).toString("hex")));
+  const displaced = { ...temp, serverPath: childOf(serverParent, nameOf(aside)) };
   const stepped = await renameOnServer(control, session, { from: write, to: displaced });
-  if (stepped.code >= 300) throw await explainWriteRefusal(control, session, { write, reply: stepped });
+  if (stepped !== undefined) throw await explainWriteRefusal(control, session, { write, ...refused });
   const placed = await renameOnServer(control, session, { from: temp, to: write });
-  if (placed.code >= 300) {
+  if (placed !== undefined) {
     const undone = await renameOnServer(control, session, { from: displaced, to: write });
-    if (undone.code < 300) throw await explainWriteRefusal(control, session, { write, reply: placed });
+    if (undone === undefined) throw await explainWriteRefusal(control, session, { write, ...placed });
     throw new SyncError(
       "unexpected",
       `Cannot write "${escapeForDisplay(path)}": its rename failed halfway, and its old content is at "${
         escapeForDisplay(displaced.serverPath)
       }": rename that back`,
-      {
-        operation: write.operation,
-        path,
-      },
+      { operation: write.operation, path },
     );
   }
-  await control.sendCommand(`DELE ${encodePath(session, displaced)}`);
+  const removed = await control.sendCommand(`DELE ${encodePath(session, displaced)}`);
+  if (removed.code >= 300) {
+    options.onWarning?.(
+      `The old version of "${escapeForDisplay(path)}" was left behind as "${
+        escapeForDisplay(displaced.serverPath)
+      }": DELE was refused: ${serverMessage(removed)}`,
+    );
+  }
 }
 
 /**
@@ -211,14 +276,16 @@ async function replaceInSteps(control: ControlConnection, session: FtpSession, w
 export async function explainWriteRefusal(
   control: ControlConnection,
   session: FtpSession,
-  { write, reply }: { readonly write: PendingWrite; readonly reply: Reply },
+  { write, reply, command }: { readonly write: PendingWrite; readonly reply: Reply; readonly command: string },
 ): Promise<Error> {
-  const refused = toSyncError(write, reply);
+  const refused = toSyncError(write, reply, command);
   if (refused.kind !== "unexpected" && refused.kind !== "denied" && refused.kind !== "notFound") return refused;
   const above = { ...write, path: parentOf(write.path), serverPath: write.serverParent };
   const parent = await stat(control, session, { ...above, precise: true });
   if (parent?.kind === "dir") {
-    return refused.kind === "notFound" ? operationError(write, "changed", { why: serverMessage(reply) }) : refused;
+    return refused.kind === "notFound"
+      ? operationError(write, "changed", { why: `${command} was refused: ${serverMessage(reply)}` })
+      : refused;
   }
   if (parent === undefined) {
     return operationError(write, "notFound", { why: "its parent folder does not exist", cause: refused });

@@ -24,10 +24,11 @@ import { FtpPool } from "./pool.ts";
 import { readFile } from "./read.ts";
 import { childOf, type FtpSession, type PathContext, withConnection } from "./session.ts";
 import { chooseTimeSetter, initialTimes } from "./times.ts";
-import { writeFile } from "./write.ts";
+import { UNDOTTED_FACT, writeFile } from "./write.ts";
 import { type OperationContext, operationError } from "../../core/operation.ts";
 import type { OpenProtocol } from "../../core/protocol.ts";
 import { numberOption } from "../shared/options.ts";
+import { DirectWrites } from "../shared/direct_writes.ts";
 
 /** Connects to an FTP server and logs in. Rejects with connection, timeout, auth, hostKey or badInput. */
 export const openFtp: OpenProtocol = async (target, call) => {
@@ -50,9 +51,12 @@ export const openFtp: OpenProtocol = async (target, call) => {
   const hasMlst = profile.features.has("MLST");
   const setter = chooseTimeSetter({ profile });
   const warned = new Set<string>();
+  const { serverMemory } = target;
   const session: FtpSession = {
     label: connector.label,
     pool,
+    directWrites: new DirectWrites(connector.label, target),
+    serverMemory,
     warnOnce(message) {
       if (warned.has(message)) return;
       warned.add(message);
@@ -73,6 +77,7 @@ export const openFtp: OpenProtocol = async (target, call) => {
       usesListAll: true,
       lacksMlst: false,
       lacksList: false,
+      usesUndottedTemps: serverMemory?.get(UNDOTTED_FACT) !== undefined,
       showsDots: undefined,
       hashesTooSlowly: false,
       unanswered: new Set(),
@@ -91,6 +96,10 @@ export const openFtp: OpenProtocol = async (target, call) => {
     hasDirs: true,
     atomicWrite: profile.isUnix,
     atomicRename: profile.isUnix,
+    inPlace: true,
+    get directWrites() {
+      return session.directWrites.isOn;
+    },
     maxConnections: connections,
     parallelFiles: connections,
     names: "posix",

@@ -1,3 +1,4 @@
+import { noTempOption } from "../shared/direct_writes.ts";
 import { clientCertificateOptions } from "../../net/client_certificate.ts";
 import type { ProtocolOption } from "../../core/protocol.ts";
 
@@ -41,4 +42,5 @@ export const ftpOptions = [
     kind: "number",
     help: "The highest number of connections, 8 by default, 12 at high latency; fewer if the server refuses more.",
   },
+  noTempOption,
 ] as const satisfies readonly ProtocolOption[];

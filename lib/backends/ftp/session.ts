@@ -1,6 +1,8 @@
 import type { Entry } from "../../core/entry.ts";
 import type { RelPath } from "../../core/path.ts";
 import { SyncError } from "../../core/errors.ts";
+import type { ServerMemory } from "../../core/protocol.ts";
+import type { DirectWrites } from "../shared/direct_writes.ts";
 import type { ServerProfile } from "./profile.ts";
 import type { ControlConnection } from "./control_connection.ts";
 import { decodeText, encodeText, type ParsedListing, type PathEncoding } from "./listing_parser.ts";
@@ -16,6 +18,10 @@ export type TimeSetter = "MFMT" | "MDTM" | "UTIME" | "none";
 export interface FtpSession {
   readonly label: string;
   readonly pool: FtpPool;
+  /** Whether and why new files are written under their final names. */
+  readonly directWrites: DirectWrites;
+  /** The facts that earlier runs learned about the server. */
+  readonly serverMemory: ServerMemory | undefined;
   /** Says once in a session what the server lacks, and what that means. */
   warnOnce(message: string): void;
   readonly profile: ServerProfile;
@@ -46,6 +52,8 @@ export interface FtpSession {
     lacksMlst: boolean;
     /** Whether LIST is refused, so that names come from NLST. */
     lacksList: boolean;
+    /** Whether temporary names begin without a dot, because the server refuses dot names. */
+    usesUndottedTemps: boolean;
     /** Whether a listing showed a name with a leading dot, including the folder's own ".". */
     showsDots: boolean | undefined;
     /** Whether the hash of a kept part did not come in time. */

@@ -1,46 +1,121 @@
 import { randomBytes } from "node:crypto";
 import { toSyncError } from "../../core/errors.ts";
 import { escapeForDisplay, nameOf } from "../../core/path.ts";
-import { tempPath } from "../../core/temp_name.ts";
+import { tempPath, undottedTempPath } from "../../core/temp_name.ts";
 import type { Entry, FileEntry } from "../../core/entry.ts";
-import { type Body, type Content, SMALL_FILE_BYTES } from "../../core/backend.ts";
-import { awaitContent, forEachChunk, readExactly, wrongSizeError } from "../../net/byte_stream.ts";
-import { endWithCommand, finalReplyLimit, finishWhole, openTransfer } from "./data_transfer.ts";
+import { type Body, SMALL_FILE_BYTES } from "../../core/backend.ts";
+import { awaitContent, readExactly } from "../../net/byte_stream.ts";
 import type { ControlConnection } from "./control_connection.ts";
 import { stat } from "./stat.ts";
-import { FinalReplyLost, type Reply } from "./replies.ts";
+import { FinalReplyLost } from "./replies.ts";
+import { writeDirectly } from "./direct_write.ts";
+import { DotNameRefused, finalizeIfWhole, upload } from "./upload.ts";
 import {
   assertReplaceable,
   checkCommands,
-  explainWriteRefusal,
   type FinalChecks,
   finalize,
   type PendingWrite,
+  RenameRefused,
   toFinalChecks,
   type WriteContext,
 } from "./finalize.ts";
 import { isPrefixOfSource } from "./checksum.ts";
-import { childOf, encodePath, type FtpSession, type PathContext, withConnection } from "./session.ts";
-import { toCertificateError } from "./errors.ts";
-import type { Transport } from "../../net/transport.ts";
+import { isAbsent, serverMessage } from "./errors.ts";
+import { childOf, encodePath, type FtpSession, type PathContext, serverNameOf, withConnection } from "./session.ts";
 import { operationError } from "../../core/operation.ts";
 import { isResumableFailure, MIN_RESUME_BYTES, resumeOffset } from "../shared/upload_resume.ts";
 
 /**
  * Writes a file atomically: the bytes go to a temporary name beside the target, size, time and mode are checked there,
  * and then come a last stat of the target and the rename. A large upload resumes from the leftover of a failed write of
- * the same tag.
+ * the same tag. If the server refuses dot names the temporary name begins without one; if it refuses renames a new file
+ * is written under its final name.
  */
 export async function writeFile(session: FtpSession, body: Body, context: WriteContext): Promise<FileEntry> {
-  const { options, path, signal, operation } = context;
   assertKeepsName(session, context);
-  const temp = childOf(context.serverParent, nameOf(tempPath(path, options.tag ?? randomBytes(8).toString("hex"))));
+  const { directWrites } = session;
+  if (context.options.inPlace === true || directWrites.isOn) {
+    return await writeDirectly(session, body, {
+      ...context,
+      options: await directWrites.begin(context, context.options),
+    });
+  }
+  const attempt = trackBytes(context);
+  try {
+    return await writeUnderTemp(session, body, attempt.context);
+  } catch (error) {
+    attempt.revert();
+    if (error instanceof RenameRefused) return await writeWithoutRename(session, body, { context, refused: error });
+    if (!(error instanceof DotNameRefused)) throw error;
+    if (session.learned.usesUndottedTemps) throw error.cause;
+    return await writeUndotted(session, body, context);
+  }
+}
+
+/** Writes under a temporary name without a leading dot. If that works it is used for this server from then on. */
+async function writeUndotted(session: FtpSession, body: Body, context: WriteContext): Promise<FileEntry> {
+  const rememberStyle = () => {
+    session.learned.usesUndottedTemps = true;
+    session.serverMemory?.remember(UNDOTTED_FACT, "true");
+  };
+  const attempt = trackBytes(context);
+  try {
+    const written = await writeUnderTemp(session, body, { ...attempt.context, isUndotted: true });
+    rememberStyle();
+    return written;
+  } catch (error) {
+    attempt.revert();
+    if (!(error instanceof RenameRefused)) throw error instanceof DotNameRefused ? error.cause : error;
+    rememberStyle();
+    return await writeWithoutRename(session, body, { context, refused: error });
+  }
+}
+
+/** The fact in a server's memory that it takes no temporary name with a leading dot. */
+export const UNDOTTED_FACT = "undottedTemps";
+
+/** Writes a new file under its final name after its temporary file could not be renamed. */
+async function writeWithoutRename(
+  session: FtpSession,
+  body: Body,
+  { context, refused }: { readonly context: WriteContext; readonly refused: RenameRefused },
+): Promise<FileEntry> {
+  const { directWrites } = session;
+  if (refused.isProven) directWrites.turnOn(refused);
+  const options = await directWrites.begin(context, context.options);
+  const written = await writeDirectly(session, body, { ...context, options });
+  directWrites.turnOn(refused);
+  return written;
+}
+
+/** Returns the context with a count of the bytes that it reports, and a function that reports them as discarded. */
+function trackBytes(context: WriteContext): { readonly context: WriteContext; revert(): void } {
+  const { onBytes } = context.options;
+  if (onBytes === undefined) return { context, revert: () => {} };
+  let sent = 0;
+  const report = (bytes: number) => {
+    sent += bytes;
+    onBytes(bytes);
+  };
+  return { context: { ...context, options: { ...context.options, onBytes: report } }, revert: () => report(-sent) };
+}
+
+async function writeUnderTemp(
+  session: FtpSession,
+  body: Body,
+  context: WriteContext & { readonly isUndotted?: boolean },
+): Promise<FileEntry> {
+  const { options, path, signal, operation } = context;
+  const toTemp = context.isUndotted === true || session.learned.usesUndottedTemps ? undottedTempPath : tempPath;
+  const temp = childOf(context.serverParent, nameOf(toTemp(path, options.tag ?? randomBytes(8).toString("hex"))));
   const write: PendingWrite = { ...context, temp: { ...context, serverPath: temp } };
   // Small sources are read before a connection is taken, so that no connection is held while the other side is slow.
   const small = options.size <= SMALL_FILE_BYTES
     ? await readExactly(body(), { ...context, size: options.size })
     : undefined;
   let isBegun = false;
+  let resumes = false;
   let checks: FinalChecks | undefined;
   try {
     return await withConnection(session, context, async (control) => {
@@ -48,35 +123,20 @@ export async function writeFile(session: FtpSession, body: Body, context: WriteC
       const from = small === undefined ? await findLeftover(control, session, { write, body }) : 0;
       const content = small ?? await awaitContent(body(from, options.size), { signal, operation });
       isBegun = true;
+      // A leftover may have this size already, so that its size would prove nothing.
+      resumes = from > 0;
       checks = toFinalChecks(session, { write, before });
       const replies = await upload(control, session, { write, content, from, nextCommands: checkCommands(checks) });
       return await finalize(control, session, { ...checks, replies });
     }).catch(async (error) => {
       if (!(error instanceof FinalReplyLost) || checks === undefined) throw error;
-      return await finalizeIfWhole(session, { checks, lost: error });
+      return await finalizeIfWhole(session, { checks, lost: error, isProof: !resumes });
     });
   } catch (error) {
     // Only after the connection was released: there may be no other.
     if (isBegun) await cleanUp(session, { write, error });
     throw error;
   }
-}
-
-/**
- * Finishes an upload whose final reply was lost, on another connection: if the temporary file is whole it is not sent
- * again. Otherwise rejects with the error of the lost connection.
- */
-async function finalizeIfWhole(
-  session: FtpSession,
-  { checks, lost }: { readonly checks: FinalChecks; readonly lost: FinalReplyLost },
-): Promise<FileEntry> {
-  const { write } = checks;
-  return await withConnection(session, write, async (control) => {
-    const found = await stat(control, session, write.temp);
-    if (found?.kind !== "file" || found.size !== write.options.size) throw lost.cause;
-    const replies = await control.sendCommands(checkCommands(checks));
-    return await finalize(control, session, { ...checks, replies });
-  });
 }
 
 /** Rejects names that the server would alter: the file would be sent again in every run. */
@@ -120,72 +180,6 @@ async function findLeftover(
   return 0;
 }
 
-interface UploadOptions {
-  readonly write: PendingWrite;
-  readonly content: Content;
-  readonly from: number;
-  /** The commands to send after the last byte. */
-  readonly nextCommands: readonly string[];
-}
-
-/** Sends the bytes to the temporary name. Returns the replies to the next commands. */
-async function upload(
-  control: ControlConnection,
-  session: FtpSession,
-  uploading: UploadOptions,
-): Promise<readonly Reply[]> {
-  const { write, content, from, nextCommands: next } = uploading;
-  const data = await openTransfer(control, { context: write.temp, from }).catch(async (error) => {
-    if (!(content instanceof Uint8Array)) await content.cancel().catch(() => {});
-    throw error;
-  });
-  try {
-    const pending = control.sendCommand(`STOR ${encodePath(session, write.temp)}`, { untimed: true });
-    endWithCommand(data, { pending, isSized: true });
-    const failed = await send(data, uploading);
-    const foreign = toCertificateError(failed?.error, write);
-    if (foreign !== undefined) throw foreign;
-    if (failed !== undefined) control.armTimeout();
-    const limit = finalReplyLimit(session, write.options.size);
-    const { reply, replies } = failed === undefined
-      ? await finishWhole(control, { pending, nextCommands: next, context: write, limit })
-      : { reply: await pending, replies: [] };
-    if (failed !== undefined && !(reply.code >= 400 && failed.isWire)) throw failed.error;
-    if (reply.code >= 300) throw await explainWriteRefusal(control, session, { write, reply });
-    return replies;
-  } finally {
-    data.destroy();
-  }
-}
-
-/** Sends the content. Returns the error that stopped it, or undefined; the server's final reply is due in any case. */
-async function send(
-  data: Transport,
-  { write, content, from }: UploadOptions,
-): Promise<{ readonly error: unknown; readonly isWire: boolean } | undefined> {
-  const { signal, operation, options } = write;
-  let at = from;
-  let isWire = false;
-  if (from > 0) options.onBytes?.(from);
-  try {
-    await forEachChunk(content, async (bytes) => {
-      at += bytes.length;
-      if (at > options.size) throw wrongSizeError(write, { given: at, size: options.size });
-      isWire = true;
-      await data.write(bytes);
-      isWire = false;
-      options.onBytes?.(bytes.length);
-    }, { signal, operation, reusesBuffer: true });
-    if (at < options.size) throw wrongSizeError(write, { given: at, size: options.size });
-    isWire = true;
-    await data.end();
-    return undefined;
-  } catch (error) {
-    data.destroy();
-    return { error, isWire };
-  }
-}
-
 /**
  * Removes the temporary file after a failure, unless a later write can resume it. Does nothing if the connection was
  * lost.
@@ -201,9 +195,14 @@ async function cleanUp(
   const signal = AbortSignal.timeout(CLEANUP_MS);
   try {
     const path = encodePath(session, temp);
-    await session.pool.use({ signal, operation: "clean up" }, (control) => control.sendCommand(`DELE ${path}`));
+    await session.pool.use({ signal, operation: "clean up" }, async (control) => {
+      const reply = await control.sendCommand(`DELE ${path}`);
+      if (reply.code < 300 || isAbsent(reply.text) || await stat(control, session, temp) === undefined) return;
+      throw operationError(temp, "denied", { why: `DELE was refused: ${serverMessage(reply)}` });
+    });
   } catch (why) {
-    options.onWarning?.(`A temporary file was left behind: ${why instanceof Error ? why.message : why}`);
+    const name = escapeForDisplay(serverNameOf(temp.serverPath));
+    options.onWarning?.(`A temporary file "${name}" was left behind: ${why instanceof Error ? why.message : why}`);
   }
 }
 

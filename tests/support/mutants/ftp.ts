@@ -10,6 +10,7 @@ const mlsdTimesTest = "tests/unit/backends/ftp/mlsd_times_test.ts";
 const noReplyTest = "tests/unit/backends/ftp/no_reply_test.ts";
 const resumeTest = "tests/unit/backends/ftp/resume_test.ts";
 const unlinkTest = "tests/unit/sync/apply/unlink_test.ts";
+const noRenameTest = "tests/unit/backends/ftp/no_rename_test.ts";
 const endToEnd = "tests/e2e/ftp/listing_test.ts";
 
 /** Of what FTP listings tell, of links that look like folders, of times and of bounds. */
@@ -286,6 +287,41 @@ export const mutantsOfFtp: readonly Mutant[] = [
     old: "if (learned.showsDots === true) return await emptyIfConfirmed(",
     new: "if (learned.lacksList) return await emptyIfConfirmed(",
     tests: ["tests/unit/backends/ftp/list_fallbacks_test.ts"],
+  },
+  {
+    name: "a final name that is refused turns temporary names off for the server",
+    file: "lib/backends/ftp/write.ts",
+    old: "if (refused.isProven) directWrites.turnOn(refused);",
+    new: "directWrites.turnOn(refused);",
+    tests: [noRenameTest],
+  },
+  {
+    name: "history does not know of a file that is written under its final name",
+    file: "lib/backends/ftp/write.ts",
+    old: "const options = await directWrites.begin(context, context.options);",
+    new: "const { options } = context;",
+    tests: [noRenameTest],
+  },
+  {
+    name: "an old file of the same size counts as the new one",
+    file: "lib/backends/ftp/direct_write.ts",
+    old: 'const isProof = before?.kind !== "file" || before.size !== options.size;',
+    new: "const isProof = true;",
+    tests: [noRenameTest],
+  },
+  {
+    name: "RNTO follows a refused RNFR",
+    file: "lib/backends/ftp/finalize.ts",
+    old: "const [first, ahead] = control.pipelines",
+    new: "const [first, ahead] = !control.closed",
+    tests: [noRenameTest],
+  },
+  {
+    name: "the old file does not get its name back",
+    file: "lib/backends/ftp/finalize.ts",
+    old: "const undone = await renameOnServer(control, session, { from: displaced, to: write });",
+    new: "const undone = placed;",
+    tests: [noRenameTest],
   },
   {
     name: "a leftover is continued whatever it holds",

@@ -1,7 +1,7 @@
 import type { Backend } from "../../../lib/core/backend.ts";
 import { openFtp } from "../../../lib/backends/ftp/mod.ts";
 import type { FtpServer, FtpTls } from "../servers/ftp.ts";
-import type { ConnectContext } from "../../../lib/core/protocol.ts";
+import type { ConnectContext, ServerMemory } from "../../../lib/core/protocol.ts";
 import { testTarget } from "./test_target.ts";
 
 export interface FtpTargetOptions {
@@ -39,18 +39,19 @@ export interface SmallFtpUser {
   readonly scheme?: string;
   readonly pins?: readonly string[];
   readonly options?: Readonly<Record<string, string>>;
+  readonly serverMemory?: ServerMemory;
   warn?(message: string): void;
 }
 
 /** Opens a scripted server as somebody who writes "ftp://127.0.0.1:port/". */
 export async function openSmallFtp(
   { port }: { readonly port: number },
-  { user, scheme = "ftp", pins = [], options = {}, warn = () => {} }: SmallFtpUser = {},
+  { user, scheme = "ftp", pins = [], options = {}, warn = () => {}, serverMemory }: SmallFtpUser = {},
 ): Promise<Backend> {
   const target = testTarget({ scheme, ...(user === undefined ? {} : { user }), port, path: "/", pins }, {
     options: { Timeout: "2000", ReconnectTime: "0", ...options },
     password: "the password",
     warn,
   });
-  return await openFtp(target, { signal: new AbortController().signal });
+  return await openFtp({ ...target, serverMemory }, { signal: new AbortController().signal });
 }
