@@ -262,7 +262,7 @@ export const mutantsOfFtp: readonly Mutant[] = [
   },
   {
     name: "an upload whose final reply was lost counts as whole",
-    file: "lib/backends/ftp/write.ts",
+    file: "lib/backends/ftp/upload.ts",
     old: 'if (found?.kind !== "file" || found.size !== write.options.size) throw lost.cause;',
     new: "if (found === undefined) throw lost.cause;",
     tests: ["tests/unit/backends/ftp/final_reply_test.ts"],

@@ -186,7 +186,9 @@ Deno.test("a temporary file that cannot be removed is named", async () => {
 });
 
 Deno.test("an old version of the same size is not taken for the new one after a lost final reply", async () => {
-  await using far = await open({ holds: { "/a": "old" }, lastWord: () => "cut", keeps: 0 }, { FinalReplyTime: "300" });
+  const holds = new Map([["/a", "old"]]);
+  const lastWord = () => (holds.set("/a", "old"), "cut");
+  await using far = await open({ holds, lastWord }, { FinalReplyTime: "300" });
   const work = write(far.backend, "a", "new", { expect: old, inPlace: true });
   await assertRejects(work, "connection");
 });
