@@ -33,6 +33,8 @@ export interface HttpRequest {
   readonly uri: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | RequestBody;
+  /** ms to wait for the reply after the last byte was sent, if that is longer than the endpoint's timeout. */
+  readonly replyTimeout?: number;
 }
 
 /**
@@ -114,12 +116,14 @@ export class HttpClient implements AsyncDisposable {
       this.#release(connection, isReusable);
     };
     const onProgress = () => this.#queue.noteProgress();
-    const exchange = new Exchange(connection, { context, timeout: this.#endpoint.timeout, onEnd, onProgress });
+    const { timeout } = this.#endpoint;
+    const replyTimeout = Math.max(timeout, encoded.replyTimeout ?? 0);
+    const exchange = new Exchange(connection, { context, timeout, replyTimeout, onEnd, onProgress });
     this.#running.set(exchange, context);
     return await exchange.run(encoded);
   }
 
-  #encode({ method, uri, headers, body }: HttpRequest): EncodedRequest {
+  #encode({ method, uri, headers, body, replyTimeout }: HttpRequest): EncodedRequest {
     const { secure } = this.#endpoint;
     const content = typeof body === "string" ? new TextEncoder().encode(body) : undefined;
     const upload = typeof body === "object" ? body : undefined;
@@ -135,7 +139,13 @@ export class HttpClient implements AsyncDisposable {
         ...headers,
       },
     });
-    return { method, head, ...(content === undefined ? {} : { content }), ...(upload === undefined ? {} : { upload }) };
+    return {
+      method,
+      head,
+      ...(content === undefined ? {} : { content }),
+      ...(upload === undefined ? {} : { upload }),
+      ...(replyTimeout === undefined ? {} : { replyTimeout }),
+    };
   }
 
   /** Reserves a connection for the caller until #release(). */

@@ -2,7 +2,7 @@ import { cancelled } from "../core/errors.ts";
 import type { Content } from "../core/backend.ts";
 import { CHUNK_SIZE, forEachChunk, wrongSizeError } from "../net/byte_stream.ts";
 import type { ContentReader, HttpConnection } from "./connection.ts";
-import { framingOf, keepsAlive, type ParsedHead } from "./message.ts";
+import { concat, doubled, framingOf, keepsAlive, type ParsedHead } from "./message.ts";
 import { networkToSyncError, type ResponseHead } from "./errors.ts";
 import { networkError } from "../net/net_error.ts";
 import { Watchdog } from "../net/transport.ts";
@@ -16,6 +16,8 @@ export interface RequestBody {
   readonly size: number;
   open(): Promise<Content>;
   onBytes?(bytes: number): void;
+  /** Called when the last byte was sent; not if a reply arrives before. */
+  onSent?(): void;
 }
 
 /** A reply whose content must be consumed: by read() to its end, readAll(), chunks() or discard(). */
@@ -47,15 +49,18 @@ export interface EncodedRequest {
   readonly head: Uint8Array<ArrayBuffer>;
   readonly content?: Content;
   readonly upload?: RequestBody;
+  readonly replyTimeout?: number;
 }
 
 /**
- * The context of a request. `timeout`: ms without a byte in either direction. `onProgress`: called when bytes were sent
+ * The context of a request. `timeout`: ms without a byte in either direction. `replyTimeout`: the same between the last
+ * byte of the request and the reply. `onProgress`: called when bytes were sent
  * or received. `onEnd`: called when the connection is free, with whether it can be reused.
  */
 export interface ExchangeOptions {
   readonly context: OperationContext;
   readonly timeout: number;
+  readonly replyTimeout: number;
   onProgress(): void;
   onEnd(isReusable: boolean): void;
 }
@@ -76,7 +81,7 @@ export class Exchange {
   constructor(connection: HttpConnection, options: ExchangeOptions) {
     this.#connection = connection;
     this.#options = options;
-    this.#watchdog = new Watchdog(options.timeout, () => this.fail(networkError("timeout", "no answer in time")));
+    this.#watchdog = new Watchdog(options.replyTimeout, () => this.fail(networkError("timeout", "no answer in time")));
     this.#failure.promise.catch(() => undefined);
     options.context.signal.addEventListener("abort", this.#onAbort);
   }
@@ -94,7 +99,7 @@ export class Exchange {
       nextHead.then(() => this.#bodyAbort?.abort(EXCHANGE_OVER), () => this.#bodyAbort?.abort(EXCHANGE_OVER));
       await this.#untilFailed(Promise.race([this.#send(encoded), nextHead]));
       this.#watchdog.start();
-      const head = await this.#untilFailed(nextHead);
+      const head = await this.#awaitReply(nextHead);
       if (head?.status === 400) {
         await this.#untilFailed(this.#connection.assertPlainHttp(framingOf(encoded.method, head)));
       }
@@ -117,6 +122,17 @@ export class Exchange {
     this.#end(false);
   }
 
+  /** Waits for the head. A server that may take longer than usual holds up nobody who waits for a connection. */
+  async #awaitReply(head: Promise<ParsedHead | undefined>): Promise<ParsedHead | undefined> {
+    const { timeout, replyTimeout, onProgress } = this.#options;
+    const timer = replyTimeout > timeout ? setInterval(() => onProgress(), timeout / 4) : undefined;
+    try {
+      return await this.#untilFailed(head);
+    } finally {
+      clearInterval(timer);
+    }
+  }
+
   async #untilFailed<T>(work: Promise<T>): Promise<T> {
     return await Promise.race([work, this.#failure.promise]);
   }
@@ -137,6 +153,7 @@ export class Exchange {
       });
       await this.#sendBody(content, { size, upload });
     }
+    if (this.#bodyAbort?.signal.aborted !== true) upload?.onSent?.();
     this.#isSent = true;
   }
 
@@ -276,17 +293,4 @@ const SINGLE_WRITE_SIZE = 64 * 1024;
 /** Returns the error of every call after the session was closed. */
 export function sessionClosed(context: OperationContext): Error {
   return operationError(context, "connection", { why: "the session is closed", transient: false });
-}
-
-function concat(head: Uint8Array, content: Uint8Array): Uint8Array {
-  const all = new Uint8Array(head.length + content.length);
-  all.set(head);
-  all.set(content, head.length);
-  return all;
-}
-
-function doubled(memory: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-  const larger = new Uint8Array(2 * memory.length);
-  larger.set(memory);
-  return larger;
 }

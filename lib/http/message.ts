@@ -81,6 +81,21 @@ export function keepsAlive({ version, headers }: ParsedHead, framing: Framing): 
   return version === "1.1" || options.includes("keep-alive");
 }
 
+/** Returns both in one array, for one write. */
+export function concat(head: Uint8Array, content: Uint8Array): Uint8Array {
+  const all = new Uint8Array(head.length + content.length);
+  all.set(head);
+  all.set(content, head.length);
+  return all;
+}
+
+/** Returns memory of twice the size with the same beginning. */
+export function doubled(memory: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  const larger = new Uint8Array(2 * memory.length);
+  larger.set(memory);
+  return larger;
+}
+
 const VISIBLE_ASCII = /^[!-~]+$/;
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const FORBIDDEN_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/;

@@ -1,8 +1,8 @@
-import { openWebdav } from "../../lib/backends/webdav/mod.ts";
+import { webdavOpener } from "../../lib/backends/webdav/mod.ts";
 import { root } from "../../lib/core/path.ts";
 import { startDavStore } from "../support/servers/dav_store.ts";
 import { throughProxy } from "../support/targets/through_proxy.ts";
-import { davTarget } from "../support/targets/webdav_target.ts";
+import { davTarget, impatience } from "../support/targets/webdav_target.ts";
 import { call } from "./assertions.ts";
 import { sharedServer } from "./shared.ts";
 import { conform } from "./suite.ts";
@@ -19,7 +19,7 @@ for (const [name, getHeaders] of [["", "marks"], [" whose replies to GET tell no
       const server = running();
       const login = { user: "", password: "", root: `/${crypto.randomUUID()}` };
       const options = { Timeout: String(timeout), Connections: "1" };
-      const open = (port: number) => openWebdav(davTarget({ ...login, port }, { options }), call);
+      const open = (port: number) => webdavOpener(impatience)(davTarget({ ...login, port }, { options }), call);
       const proxied = await throughProxy(server.port, open);
       await proxied.backend.makeDir(root, call);
       server.keptBytes = Infinity;

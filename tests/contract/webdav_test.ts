@@ -1,6 +1,6 @@
 import { skipsServer } from "../support/servers/install.ts";
 import { type DavKind, davRecipe, startDav } from "../support/servers/webdav.ts";
-import { openTestDav } from "../support/targets/webdav_target.ts";
+import { impatience, openTestDav } from "../support/targets/webdav_target.ts";
 import { throughProxy } from "../support/targets/through_proxy.ts";
 import { root } from "../../lib/core/path.ts";
 import { call } from "./assertions.ts";
@@ -58,7 +58,10 @@ for (const { kind, keepsTimes, known } of kinds) {
       const server = running();
       const path = `${server.root}${crypto.randomUUID()}`;
       const options = { Timeout: String(timeout) };
-      const proxied = await throughProxy(server.port, (port) => openTestDav(server, { port, path, options }));
+      const proxied = await throughProxy(
+        server.port,
+        (port) => openTestDav(server, { port, path, options, patience: impatience }),
+      );
       // By the server itself: rclone does not see at once what others do to its folder.
       await proxied.backend.makeDir(root, call);
       return { ...proxied, secret: server.password, busy: proxied.answer503 };

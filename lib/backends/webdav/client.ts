@@ -5,6 +5,7 @@ import { networkToSyncError } from "../../http/errors.ts";
 import { decodePath, type HrefBase } from "./href.ts";
 import type { AuthenticatedHttp, DavReply } from "./authenticated_http.ts";
 import { type DavResponse, DEFAULT_LIMITS, MultistatusParser, OWN_NAMESPACE } from "./multistatus.ts";
+import type { UploadPatience } from "./patient_put.ts";
 import { type OperationContext, operationError, type ResolvedPath } from "../../core/operation.ts";
 import type { Semaphore } from "../../net/semaphore.ts";
 
@@ -38,6 +39,9 @@ export interface DavClient {
   readonly observed: ObservedBehaviour;
   /** The highest number of bytes of a listing. */
   readonly maxListingBytes: number;
+  readonly patience: UploadPatience;
+  /** The number of times that an upload was sent completely without an answer, by its path. */
+  readonly doubtfulUploads: Map<string, number>;
   /** Called once, when a listing has no readable time for any file. */
   onNoTimes(): void;
 }

@@ -17,6 +17,7 @@ import type { ConnectContext } from "../../core/protocol.ts";
 import { numberOption } from "../shared/options.ts";
 import { Semaphore } from "../../net/semaphore.ts";
 import type { DavClient, ObservedBehaviour } from "./client.ts";
+import type { UploadPatience } from "./patient_put.ts";
 import { stat } from "./stat.ts";
 
 /** An open server: its address, its behaviour, and the start folder. */
@@ -38,7 +39,10 @@ export interface DavConnection extends AsyncDisposable {
  * Connects to a server: finds out how to log in by one request without credentials, then the server's features. Writes
  * nothing.
  */
-export async function connectWebdav(target: ConnectContext, call: CallOptions): Promise<DavConnection> {
+export async function connectWebdav(
+  target: ConnectContext,
+  call: CallOptions & { readonly patience: UploadPatience },
+): Promise<DavConnection> {
   const options = parseTarget(target);
   const certificate = await readClientCertificate(target);
   if (certificate !== undefined && !options.secure) {
@@ -64,6 +68,8 @@ export async function connectWebdav(target: ConnectContext, call: CallOptions): 
       observed,
       maxListingBytes,
       onNoTimes,
+      patience: call.patience,
+      doubtfulUploads: new Map(),
     };
     // A server that answers "not now" is retried; one that cannot be reached is not.
     const isRetryable = (error: SyncError) => statusOf(error) !== undefined;

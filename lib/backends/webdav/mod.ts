@@ -17,6 +17,7 @@ import { sessionClosed } from "../../http/exchange.ts";
 import { fetchChecksum, makeDir, moveEntry, removeEntry, setModified } from "./changes.ts";
 import { connectWebdav, type DavConnection } from "./connect.ts";
 import { splitPath } from "./href.ts";
+import { UPLOAD_PATIENCE, type UploadPatience } from "./patient_put.ts";
 import { readFile } from "./read.ts";
 import { writeFile } from "./write.ts";
 import type { OpenProtocol } from "../../core/protocol.ts";
@@ -28,10 +29,15 @@ import { stat } from "./stat.ts";
  * Connects to a WebDAV server (RFC 4918): verifies the certificate, logs in, and finds out the server's features.
  * Rejects with connection, timeout, auth, hostKey, refused or badInput.
  */
-export const openWebdav: OpenProtocol = async (target, call) => {
-  const connection = await connectWebdav(target, call);
-  return new WebdavBackend(connection, { path: resolveFolder("/", connection.start), owns: true });
-};
+export const openWebdav: OpenProtocol = webdavOpener();
+
+/** Returns openWebdav() with its own patience: tests do not wait for minutes. */
+export function webdavOpener(patience: UploadPatience = UPLOAD_PATIENCE): OpenProtocol {
+  return async (target, call) => {
+    const connection = await connectWebdav(target, { ...call, patience });
+    return new WebdavBackend(connection, { path: resolveFolder("/", connection.start), owns: true });
+  };
+}
 
 class WebdavBackend implements Backend {
   readonly label: string;

@@ -5,6 +5,7 @@ import type { PendingWrite } from "./put.ts";
 import { operationError } from "../../core/operation.ts";
 import { isResumableFailure, MIN_RESUME_BYTES, resumeOffset } from "../shared/upload_resume.ts";
 import type { DavClient } from "./client.ts";
+import { sendPatiently } from "./patient_put.ts";
 import { stat } from "./stat.ts";
 
 /** Whether the next write of the same tag can resume a failed upload of this file. */
@@ -114,14 +115,14 @@ interface ByteRange {
  * Sends one part. It has no Content-Range if it begins a new file: lighttpd and Apache then create the file completely
  * or not at all. A part that resumes from a leftover must find it: Apache would otherwise put a hole in its place.
  */
-async function putRange({ http }: DavClient, pending: PendingWrite, { from, to }: ByteRange): Promise<void> {
+async function putRange(client: DavClient, pending: PendingWrite, { from, to }: ByteRange): Promise<void> {
   const { serverPath, options, profile, body } = pending;
   const { size } = options;
   const createsFile = from === 0 && (to === 0 || profile.ranges === "pieces");
   const isWhole = from === 0 && to === size;
   // lighttpd refuses a part of an absent file by itself.
   const isResuming = from > 0 && profile.ranges === "grows";
-  const response = await http.sendOk({
+  const request = {
     method: "PUT",
     uri: encodePath(serverPath),
     headers: {
@@ -132,11 +133,16 @@ async function putRange({ http }: DavClient, pending: PendingWrite, { from, to }
     body: {
       size: to - from,
       open: () => to === 0 ? Promise.resolve(new Uint8Array()) : isWhole ? body() : body(from, to),
-      onBytes: (bytes) => options.onBytes?.(bytes),
+      onBytes: (bytes: number) => options.onBytes?.(bytes),
     },
-  }, { ...pending, acceptedStatuses: isResuming ? [412] : [] });
-  await response.discard();
-  if (response.status === 412) throw new PartialPutRefused("what was left is gone");
+  };
+  const isDone = async () => {
+    const found = (await stat(client, pending))?.entry;
+    return found?.kind === "file" && found.size === to;
+  };
+  const context = { ...pending, acceptedStatuses: isResuming ? [412] : [] };
+  const response = await sendPatiently(client, context, { request, size: to, isDone });
+  if (response?.status === 412) throw new PartialPutRefused("what was left is gone");
 }
 
 async function assertServerSize(client: DavClient, pending: PendingWrite, size: number): Promise<void> {

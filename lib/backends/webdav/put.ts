@@ -11,6 +11,7 @@ import { encodePath } from "./href.ts";
 import { OWN_NAMESPACE } from "./multistatus.ts";
 import { failureReason, operationError } from "../../core/operation.ts";
 import type { DavClient, FoundEntry, ObservedBehaviour, PathContext } from "./client.ts";
+import { sendPatiently } from "./patient_put.ts";
 import { stat } from "./stat.ts";
 
 /** A file being written. `origin`: "https://host:port", for the targets of MOVE. */
@@ -55,13 +56,17 @@ const MAX_HASHED = 1 << 20;
 export interface PutTarget {
   readonly serverPath: readonly string[];
   readonly headers: Readonly<Record<string, string>>;
+  readonly replaces?: FoundEntry | undefined;
 }
 
-/** Sends one PUT of the whole file. */
+/**
+ * Sends one PUT of the whole file. If its reply is lost, the server's file decides. `replaces`: the file that was there
+ * before, which must not be taken for the new one.
+ */
 export async function putWhole(
   client: DavClient,
   pending: PendingWrite,
-  { serverPath, headers }: PutTarget,
+  { serverPath, headers, replaces }: PutTarget,
 ): Promise<void> {
   const { options, body, profile } = pending;
   const first = await contentToHash(pending);
@@ -75,7 +80,7 @@ export async function putWhole(
     },
     onBytes: (bytes) => options.onBytes?.(bytes),
   };
-  const response = await client.http.sendOk({
+  const request = {
     method: "PUT",
     uri: encodePath(serverPath),
     headers: {
@@ -89,11 +94,23 @@ export async function putWhole(
         : {}),
     },
     body: upload,
-  }, pending);
-  await response.discard();
+  };
+  const isDone = () => isStored(client, { ...pending, serverPath }, replaces);
+  const response = await sendPatiently(client, pending, { request, size: options.size, isDone });
+  if (response === undefined) return;
   if (profile.times === "header" && options.modified !== undefined && response.headers["x-oc-mtime"] !== "accepted") {
     options.onWarning?.(`The server did not store the time of "${escapeForDisplay(pending.path)}"`, "time");
   }
+}
+
+/** Whether the file is there with all its bytes, and is not the one before. */
+async function isStored(client: DavClient, pending: PendingWrite, before: FoundEntry | undefined): Promise<boolean> {
+  const found = await stat(client, pending);
+  if (found?.entry.kind !== "file" || found.entry.size !== pending.options.size) return false;
+  if (before === undefined) return true;
+  // An ETag may become strong, or be another one in each reply: it counts only if there is no time.
+  const [was, is] = [before.davResponse.props, found.davResponse.props];
+  return is.modified === undefined ? is.etag !== was.etag : is.modified !== was.modified;
 }
 
 /** Reads the content before the request if its hash goes into a header; returns undefined otherwise. */

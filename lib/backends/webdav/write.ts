@@ -38,7 +38,7 @@ async function writeDirect(client: DavClient, pending: PendingWrite): Promise<Fi
     ...(tag === undefined ? {} : { "if-match": tag }),
     ...(options.expect === "absent" ? { "if-none-match": "*" } : {}),
   };
-  await putWhole(client, pending, { serverPath: pending.serverPath, headers });
+  await putWhole(client, pending, { serverPath: pending.serverPath, headers, replaces: found });
   return await finalize(client, pending, pending.serverPath);
 }
 

@@ -1,8 +1,9 @@
 import type { Mutant } from "./list.ts";
 
+const patient = "tests/unit/backends/webdav/patient_put_test.ts";
 const redirects = "tests/unit/backends/webdav/redirects_test.ts";
 
-/** Sabotages of how WebDAV bears odd servers: redirects. */
+/** Sabotages of how WebDAV bears odd servers: redirects, late replies. */
 export const mutantsOfDavServers: readonly Mutant[] = [
   {
     name: "dav: a redirect to another origin is followed",
@@ -24,5 +25,26 @@ export const mutantsOfDavServers: readonly Mutant[] = [
     old: "return url.hostname === own.hostname && LOOKS.includes(method) ?",
     new: "return url.hostname === own.hostname ?",
     tests: [redirects],
+  },
+  {
+    name: "dav: an upload whose reply is late is sent again without a look",
+    file: "lib/backends/webdav/patient_put.ts",
+    old: "if (await isDone().catch(() => false)) return true;",
+    new: "if (await isDone().catch(() => false)) return false;",
+    tests: [patient],
+  },
+  {
+    name: "dav: an upload whose reply is late is sent five times",
+    file: "lib/backends/webdav/patient_put.ts",
+    old: "if (count < 2) return error;",
+    new: "if (count < 20) return error;",
+    tests: [patient],
+  },
+  {
+    name: "dav: the version before is taken for the new one if a reply is lost",
+    file: "lib/backends/webdav/put.ts",
+    old: "return is.modified === undefined ? is.etag !== was.etag : is.modified !== was.modified;",
+    new: "return is !== was;",
+    tests: [patient],
   },
 ];

@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import http from "node:http";
+import { setTimeout as wait } from "node:timers/promises";
 import { folderProps, multistatus } from "./small_dav.ts";
 
 /** How the server differs from an ordinary one. */
@@ -17,6 +18,10 @@ export interface DavStoreOptions {
     request: DavRequest,
     count: number,
   ): { readonly status: number; readonly headers?: http.OutgoingHttpHeaders } | undefined;
+  /** ms from the time a request was carried out to its reply. */
+  late?(request: DavRequest): number;
+  /** The status with which a gateway answers at once, and the ms after which the request is carried out all the same. */
+  gateway?(request: DavRequest): { readonly status: number; readonly after: number } | undefined;
   /** A GET's content instead of the file's. */
   content?(response: http.ServerResponse, bytes: Uint8Array): void;
 }
@@ -47,7 +52,8 @@ export interface DavFile {
 
 /** Starts it. Files have their names as keys: "d/f". */
 export async function startDavStore(manners: DavStoreOptions = {}): Promise<DavStore> {
-  const store = new Store(manners);
+  const stop = new AbortController();
+  const store = new Store(manners, stop.signal);
   const server = http.createServer((request, response) =>
     void store.handle(request, response).catch(() => response.destroy())
   );
@@ -67,6 +73,7 @@ export async function startDavStore(manners: DavStoreOptions = {}): Promise<DavS
       store.keptBytes = count;
     },
     async [Symbol.asyncDispose]() {
+      stop.abort();
       const closed = Promise.withResolvers<void>();
       server.close(() => closed.resolve());
       server.closeAllConnections();
@@ -83,10 +90,12 @@ class Store {
   readonly asked: DavRequest[] = [];
   keptBytes = Infinity;
   readonly #manners: DavStoreOptions;
+  readonly #stop: { readonly signal: AbortSignal };
   #version = 0;
 
-  constructor(manners: DavStoreOptions) {
+  constructor(manners: DavStoreOptions, signal: AbortSignal) {
     this.#manners = manners;
+    this.#stop = { signal };
   }
 
   async handle(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
@@ -101,8 +110,19 @@ class Store {
     if (instead !== undefined) {
       return void response.writeHead(instead.status, { "content-length": 0, ...instead.headers }).end();
     }
-    const answer = (status: number, more: Headers = {}, body: string | Uint8Array = "") =>
-      void response.writeHead(status, { "content-length": Buffer.byteLength(body), ...more }).end(body);
+    const gateway = this.#manners.gateway?.(one);
+    if (gateway !== undefined) {
+      response.writeHead(gateway.status, { "content-length": 0 }).end();
+      await wait(gateway.after, undefined, this.#stop);
+    }
+    const answer = (status: number, more: Headers = {}, body: string | Uint8Array = "") => {
+      const reply = () =>
+        void response.writeHead(status, { "content-length": Buffer.byteLength(body), ...more }).end(body);
+      const late = this.#manners.late?.(one) ?? 0;
+      if (gateway !== undefined) return;
+      if (late > 0) void wait(late, undefined, this.#stop).then(reply, () => response.destroy());
+      else reply();
+    };
     switch (method) {
       case "OPTIONS":
         return answer(200, { dav: "1", allow: "OPTIONS, GET, HEAD, PUT, DELETE, PROPFIND, MKCOL, MOVE, COPY" });

@@ -1,5 +1,6 @@
 import type { Backend } from "../../../lib/core/backend.ts";
-import { openWebdav } from "../../../lib/backends/webdav/mod.ts";
+import { webdavOpener } from "../../../lib/backends/webdav/mod.ts";
+import { UPLOAD_PATIENCE, type UploadPatience } from "../../../lib/backends/webdav/patient_put.ts";
 import type { DavServer } from "../servers/webdav.ts";
 import type { ConnectContext } from "../../../lib/core/protocol.ts";
 import { testTarget } from "./test_target.ts";
@@ -13,7 +14,12 @@ export interface DavTargetOptions {
   readonly user?: string;
   readonly password?: string;
   readonly options?: Readonly<Record<string, string>>;
+  /** Waits for replies to uploads that differ from those of a run. */
+  readonly patience?: Partial<UploadPatience>;
 }
+
+/** The patience of a test in which a server falls silent: it waits no longer than -Timeout. */
+export const impatience: UploadPatience = { ...UPLOAD_PATIENCE, replyMs: 0, replyMsPerGiB: 0, gatewayMs: 0 };
 
 /** Returns the context that opens the test server, as a user would write it. */
 export function davTarget(
@@ -27,5 +33,6 @@ export function davTarget(
 
 /** Opens a backend on the test server. */
 export async function openTestDav(server: DavServer, more: DavTargetOptions = {}): Promise<Backend> {
-  return await openWebdav(davTarget(server, more), { signal: new AbortController().signal });
+  const open = webdavOpener({ ...UPLOAD_PATIENCE, ...more.patience });
+  return await open(davTarget(server, more), { signal: new AbortController().signal });
 }
