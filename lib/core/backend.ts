@@ -74,6 +74,8 @@ export interface WriteOptions extends CallOptions, Precondition {
   readonly modified?: number;
   /** rwx bits for a newly created file; a replaced file keeps its own. */
   readonly mode?: number;
+  /** Whether a newly created file of no given mode gets x bits where it has r bits; ignored where modes are not stored. */
+  readonly executable?: boolean;
   /**
    * Writes the new content into the existing file, which is the precondition: its owner, its ACL and its hard links
    * stay, and old and new content mix until the write ends, also when it rejects. Never through a link. Only if

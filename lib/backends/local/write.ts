@@ -129,7 +129,8 @@ function verifyWritten(
  */
 async function chooseMode(target: FileTarget): Promise<number> {
   const { disk: at, diskPath: full, options } = target;
-  const fresh = options.mode === undefined ? 0o666 & ~at.umask : options.mode & 0o777;
+  const unset = (options.executable === true ? 0o777 : 0o666) & ~at.umask;
+  const fresh = options.mode === undefined ? unset : options.mode & 0o777;
   if (options.expect === "absent") return fresh;
   return assertReplaceable(target, await lstat(at.schedule, full)) ?? fresh;
 }

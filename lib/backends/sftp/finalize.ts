@@ -7,6 +7,7 @@ import { statusOf } from "./errors.ts";
 import { parseStat } from "./stat.ts";
 import { type PendingWrite, statWritten } from "./temp_file.ts";
 import type { Handle } from "./open_handles.ts";
+import { markHandled } from "./requests.ts";
 import type { SftpClient } from "./client.ts";
 import type { RawAttributes } from "../../ssh/channels.ts";
 
@@ -54,16 +55,39 @@ async function closeAndCheck(
   handle: Handle,
   { pending, written }: { readonly pending: PendingWrite; readonly written: Promise<void> },
 ): Promise<FileEntry> {
-  if (!client.keepsOrder) {
-    await written;
-    await setAttributes(client, handle, pending);
-    await client.close(handle, pending);
-    return await statWritten(client, pending);
-  }
-  const set = setAttributes(client, handle, pending);
-  const close = client.close(handle, pending);
-  const [entry] = await Promise.all([statWritten(client, pending), set, close, written]);
-  return entry;
+  const wanted = wantedAttributes(pending);
+  if (!client.keepsOrder) await written;
+  const setting = markHandled(trySetAttributes(client, handle, { pending, attributes: wanted }));
+  if (!client.keepsOrder) await setting;
+  const closing = markHandled(client.close(handle, pending));
+  if (!client.keepsOrder) await closing;
+  const [entry, refused] = await Promise.all([statWritten(client, pending), setting, closing, written]);
+  return await setRest(client, { pending, entry, refused });
+}
+
+/** Sets by the path what the server refused to set by the handle, and what it shows otherwise than wanted. */
+async function setRest(
+  client: SftpClient,
+  { pending, entry, refused }: {
+    readonly pending: PendingWrite;
+    readonly entry: FileEntry;
+    readonly refused: RawAttributes;
+  },
+): Promise<FileEntry> {
+  const mode = missingExecuteBits(entry, pending);
+  const attributes = { ...refused, ...(mode === undefined ? {} : { mode }) };
+  if (Object.keys(attributes).length === 0) return entry;
+  const stillRefused = await trySetAttributes(client, pending.temp, { pending, attributes });
+  if (stillRefused.mtime === undefined && refused.mtime !== undefined) client.profile.setsByHandle = false;
+  warnRefused(pending, stillRefused);
+  return await statWritten(client, pending);
+}
+
+/** Returns the mode with the x bits that a new program should have where it can be read, if the file lacks them. */
+function missingExecuteBits({ mode }: FileEntry, { isExecutable }: PendingWrite): number | undefined {
+  if (isExecutable !== true || mode === undefined) return undefined;
+  const wanted = mode | ((mode & 0o444) >> 2);
+  return wanted === mode ? undefined : wanted;
 }
 
 /**
@@ -89,29 +113,44 @@ async function finishUnconfirmed(pool: Pool, pending: PendingWrite, error: SyncE
 /** The number of times that a file is sent whose end the server does not confirm. */
 const MAX_UNCONFIRMED = 2;
 
-/**
- * Sets the requested mode and time, by the handle or by the path. A refusal is a warning: the content is valid without
- * its time or mode.
- */
+/** Sets the requested mode and time. A refusal is a warning: the content is valid without its time or mode. */
 export async function setAttributes(client: SftpClient, target: Handle | string, pending: PendingWrite): Promise<void> {
-  const { mode, options } = pending;
-  const times = options.modified === undefined ? {} : toSftpTimes(options.modified, pending);
-  const rwx = mode === undefined ? {} : { mode };
-  const all: RawAttributes = { ...rwx, ...times };
-  if (Object.keys(all).length === 0) return;
-  if (await trySetAttributes(client, target, { pending, attributes: all })) return;
-  if (mode !== undefined && !(await trySetAttributes(client, target, { pending, attributes: rwx }))) {
-    warnRefused(pending, "mode");
-  }
-  if (
-    options.modified !== undefined && !(await trySetAttributes(client, target, { pending, attributes: times }))
-  ) warnRefused(pending, "time");
+  const attributes = wantedAttributes(pending);
+  warnRefused(pending, await trySetAttributes(client, target, { pending, attributes }));
 }
 
+function wantedAttributes(pending: PendingWrite): RawAttributes {
+  const { mode, options } = pending;
+  const times = options.modified === undefined ? {} : toSftpTimes(options.modified, pending);
+  return { ...(mode === undefined ? {} : { mode }), ...times };
+}
+
+interface AttributeOptions {
+  readonly pending: PendingWrite;
+  readonly attributes: RawAttributes;
+}
+
+/** Returns the attributes that the server refused to set. */
 async function trySetAttributes(
   client: SftpClient,
   target: Handle | string,
-  { pending, attributes }: { readonly pending: PendingWrite; readonly attributes: RawAttributes },
+  { pending, attributes }: AttributeOptions,
+): Promise<RawAttributes> {
+  const { mode, ...times } = attributes;
+  const hasTimes = Object.keys(times).length > 0;
+  if (mode === undefined && !hasTimes) return {};
+  if (typeof target !== "string" && !client.profile.setsByHandle) return attributes;
+  if (await isSet(client, target, { pending, attributes })) return {};
+  if (mode === undefined || !hasTimes) return attributes;
+  const isModeSet = await isSet(client, target, { pending, attributes: { mode } });
+  const areTimesSet = await isSet(client, target, { pending, attributes: times });
+  return { ...(isModeSet ? {} : { mode }), ...(areTimesSet ? {} : times) };
+}
+
+async function isSet(
+  client: SftpClient,
+  target: Handle | string,
+  { pending, attributes }: AttributeOptions,
 ): Promise<boolean> {
   try {
     if (typeof target === "string") await client.setstat(target, attributes, pending);
@@ -123,9 +162,10 @@ async function trySetAttributes(
   }
 }
 
-function warnRefused({ path, options }: PendingWrite, what: "time" | "mode"): void {
-  const about = what === "time" ? what : undefined;
-  options.onWarning?.(`The server refused to set the ${what} of "${escapeForDisplay(path)}"`, about);
+function warnRefused({ path, options }: PendingWrite, refused: RawAttributes): void {
+  const name = escapeForDisplay(path);
+  if (refused.mode !== undefined) options.onWarning?.(`The server refused to set the mode of "${name}"`);
+  if (refused.mtime !== undefined) options.onWarning?.(`The server refused to set the time of "${name}"`, "time");
 }
 
 /** Converts a time to whole seconds from 1970 to 2106: SFTP version 3 represents no others. */

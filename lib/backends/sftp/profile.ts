@@ -8,6 +8,8 @@ export type WriteOrder = "any" | "ascending" | "one by one";
 export class ServerProfile {
   /** Whether its listings leave out no name that begins with a dot. */
   showsDots: boolean | undefined;
+  /** Whether modes and times are set by the handle of an open file; otherwise by its path. */
+  setsByHandle = true;
   #writeOrder: WriteOrder = "any";
   /** Whether a stricter order has not helped, so that a mere FAILURE has other reasons. */
   #isOrderKnown = false;

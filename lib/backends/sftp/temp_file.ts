@@ -16,6 +16,8 @@ export interface PendingWrite extends PathContext {
   readonly options: WriteOptions;
   /** The rwx bits of the finished file; undefined: the server's default for new files. */
   readonly mode: number | undefined;
+  /** Whether a new file gets x bits where it has r bits. */
+  readonly isExecutable?: boolean;
   /** The order in which its bytes are sent; "any" by default. */
   readonly order?: WriteOrder;
 }
@@ -65,7 +67,9 @@ export async function createTemp(client: SftpClient, pending: PendingWrite): Pro
 }
 
 function openTemp(client: SftpClient, pending: PendingWrite): Promise<Handle> {
-  return client.open(pending.temp, WRITE | CREATE | EXCLUSIVE, pending);
+  // OpenSSH applies its umask to this mode; other servers get the x bits after they chose a mode themselves.
+  const isProgram = pending.isExecutable === true && client.software.startsWith("OpenSSH");
+  return client.open(pending.temp, WRITE | CREATE | EXCLUSIVE, isProgram ? { ...pending, mode: 0o777 } : pending);
 }
 
 /**

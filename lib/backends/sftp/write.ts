@@ -42,7 +42,8 @@ export async function writeFile(pool: Pool, body: Body, context: WriteContext): 
   const client = await pool.client(context);
   const mode = await resolveMode(client, context, options);
   const temp = childOf(context.dir, nameOf(tempPath(path, options.tag ?? randomTag())));
-  const pending: PendingWrite = { ...context, temp, mode, order: pool.profile.writeOrder };
+  const isExecutable = options.executable === true && mode === undefined;
+  const pending: PendingWrite = { ...context, temp, mode, isExecutable, order: pool.profile.writeOrder };
   if (options.size <= SMALL_FILE_BYTES) return await writeSmall(pool, client, { body, pending });
   return await writeLarge(pool, body, pending);
 }

@@ -123,6 +123,7 @@ async function sendFile(
     ...expecting,
     ...(inPlace ? { inPlace } : {}),
     ...(modified === undefined ? {} : { modified }),
+    ...(((source.mode ?? 0) & OWNER_EXECUTES) === 0 ? {} : { executable: true }),
     onBytes: (bytes) => (begun += Math.abs(bytes), options.onBytes(bytes)),
     onWarning: options.onWarning,
     onDirectWrite: async () => await options.onDirectWrite?.(action),
@@ -227,3 +228,6 @@ function pointsOutside(link: LinkEntry): boolean {
   }
   return false;
 }
+
+/** The mode bit of a program: its owner may run it. */
+const OWNER_EXECUTES = 0o100;

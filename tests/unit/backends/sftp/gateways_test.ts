@@ -12,6 +12,7 @@ import { sftpTarget } from "../../../support/targets/sftp_target.ts";
 
 const call = { signal: new AbortController().signal };
 const FAILURE = 4;
+const UNSUPPORTED = 8;
 
 interface Rig {
   readonly disk: string;
@@ -187,3 +188,25 @@ for (const outOfOrder of ["refuse", "lose"] as const) {
     },
   );
 }
+
+test(
+  "write() sets time and mode by the path where the server refuses them by the handle",
+  { refuses: (request) => request === "FSETSTAT" ? UNSUPPORTED : undefined },
+  async ({ disk, server, backend, warnings }) => {
+    for (const name of ["a", "b"]) await put(backend, name, pattern(2_000));
+    for (const name of ["a", "b"]) assert.equal((await Deno.stat(join(disk, name))).mtime?.getTime(), 1.7e12);
+    assert.equal(server.mutations.filter((one) => one.startsWith("SETSTAT")).length, 2);
+    assert.deepEqual(warnings, []);
+  },
+);
+
+test("write() of a program gives a new file the x bits of those who may read it", {}, async ({ disk, backend }) => {
+  const text = wholeBody("#!/bin/sh\n");
+  for (const executable of [true, false]) {
+    const name = `run ${executable}`;
+    const entry = await backend.write(toRelPath(name), text, { ...call, size: 10, executable });
+    const mode = (await Deno.stat(join(disk, name))).mode ?? 0;
+    assert.equal(mode & 0o111, executable ? (mode & 0o444) >> 2 : 0);
+    assert.equal(entry.mode, mode & 0o777);
+  }
+});
